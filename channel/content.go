@@ -1,0 +1,132 @@
+package channel
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// ContentKind says what a Content holds. Unknown kinds are kept and treated
+// as KindUnsupported by code that does not know them.
+type ContentKind string
+
+const (
+	KindText        ContentKind = "text"
+	KindImage       ContentKind = "image"
+	KindVideo       ContentKind = "video"
+	KindAudio       ContentKind = "audio"
+	KindFile        ContentKind = "file"
+	KindLocation    ContentKind = "location"
+	KindSticker     ContentKind = "sticker"
+	KindCard        ContentKind = "card"     // title, text, picture, choices; several make a carousel
+	KindPostback    ContentKind = "postback" // the customer pressed a choice; Text is what was shown
+	KindRich        ContentKind = "rich"     // a provider's own format in Raw, with Text as fallback
+	KindUnsupported ContentKind = "unsupported"
+)
+
+// Content is what a message says, in terms that every channel shares. The zero
+// value is not valid. Persisted as JSON; fields are only ever added.
+type Content struct {
+	Kind ContentKind `json:"kind"`
+	// Text is the message's text, a caption, or for kinds without words the
+	// fallback that search and a channel lacking the kind show. UTF-8.
+	Text string `json:"text,omitempty"`
+	// Spans mark parts of Text: emoji, mentions. Offsets are bytes of Text.
+	Spans []Span `json:"spans,omitempty"`
+	// Media is set for image, video, audio and file.
+	Media *Media `json:"media,omitempty"`
+	// Location is set for location.
+	Location *Location `json:"location,omitempty"`
+	// Sticker is set for sticker.
+	Sticker *Sticker `json:"sticker,omitempty"`
+	// Cards is set for card, 1 to 10; more than one is a carousel.
+	Cards []Card `json:"cards,omitempty"`
+	// Choices are quick replies shown under the message.
+	Choices []Choice `json:"choices,omitempty"`
+	// Postback is what a pressed choice carried.
+	Postback *Postback `json:"postback,omitempty"`
+	// QuoteOf is the provider's id of the message that is answered, or empty.
+	QuoteOf ProviderMessageID `json:"quote_of,omitempty"`
+	// QuoteHandle is what the provider wants in order to quote the message
+	// QuoteOf; inbound it is this message's own handle. Empty where unknown.
+	QuoteHandle string `json:"quote_handle,omitempty"`
+	// Rich is a provider's own message object, for KindRich only.
+	Rich json.RawMessage `json:"rich,omitempty"`
+}
+
+// Span is a marked part of Content.Text.
+type Span struct {
+	Start  int    `json:"start"` // byte offset
+	Length int    `json:"length"`
+	Kind   string `json:"kind"` // emoji, mention, mention_all, mention_self
+	Ref    string `json:"ref,omitempty"`
+}
+
+// Media describes an attachment. Exactly one of Blob, Provider and URL is set
+// when a message is shown; inbound media starts with Provider or URL and gets
+// a Blob when a job has fetched it.
+type Media struct {
+	Name string `json:"name,omitempty"` // safe generated or checked name
+	Type string `json:"type,omitempty"` // media type as sniffed or told
+	Size int64  `json:"size,omitempty"` // bytes; 0 unknown
+	// Duration of video and audio.
+	Duration time.Duration `json:"duration,omitempty"`
+	// Blob is the name in the blob store.
+	Blob string `json:"blob,omitempty"`
+	// Provider is the provider's reference, usable with MediaFetcher.
+	Provider string `json:"provider,omitempty"`
+	// URL is an outside address; fetching it goes through the guarded client.
+	URL string `json:"url,omitempty"`
+	// Preview is an outside address of a small picture, for image and video.
+	Preview string `json:"preview,omitempty"`
+	// Set groups an album: id, position from 1, and total where known.
+	SetID    string `json:"set_id,omitempty"`
+	SetIndex int    `json:"set_index,omitempty"`
+	SetTotal int    `json:"set_total,omitempty"`
+	// State is pending, ready, gone or failed.
+	State string `json:"state,omitempty"`
+}
+
+// Location is a point with a name.
+type Location struct {
+	Title     string  `json:"title,omitempty"`
+	Address   string  `json:"address,omitempty"`
+	Latitude  float64 `json:"latitude"`
+	Longitude float64 `json:"longitude"`
+}
+
+// Sticker is a provider's sticker.
+type Sticker struct {
+	Package string `json:"package"`
+	ID      string `json:"id"`
+	// Kind is the provider's resource type, kept as sent.
+	Kind     string   `json:"kind,omitempty"`
+	Keywords []string `json:"keywords,omitempty"`
+	Text     string   `json:"text,omitempty"`
+}
+
+// Card is a picture with title, text and choices.
+type Card struct {
+	Title   string   `json:"title,omitempty"`
+	Text    string   `json:"text"`
+	Image   string   `json:"image,omitempty"` // https address
+	Choices []Choice `json:"choices,omitempty"`
+}
+
+// Choice is something the customer can press.
+type Choice struct {
+	Label string `json:"label"`
+	// Kind is message (sends Text), postback (sends Data), or uri (opens URI).
+	Kind string `json:"kind"`
+	Text string `json:"text,omitempty"`
+	Data string `json:"data,omitempty"`
+	URI  string `json:"uri,omitempty"`
+}
+
+// Postback is what a pressed choice carried.
+type Postback struct {
+	Data   string            `json:"data"`
+	Params map[string]string `json:"params,omitempty"`
+}
+
+// Text returns the content of a plain text message.
+func Text(s string) Content { return Content{Kind: KindText, Text: s} }

@@ -1,0 +1,92 @@
+package channel
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/sangdam/sangdam/internal/errs"
+)
+
+// Error kinds, with one identity across the module; compare with errors.Is.
+var (
+	ErrNotFound         error = errs.NotFound
+	ErrConflict         error = errs.Conflict
+	ErrStale            error = errs.Stale
+	ErrAlreadyExists    error = errs.AlreadyExists
+	ErrInvalid          error = errs.Invalid
+	ErrPermissionDenied error = errs.PermissionDenied
+	ErrUnavailable      error = errs.Unavailable
+	ErrUnsupported      error = errs.Unsupported
+)
+
+// Disposition says what may be done after a Send that returned an error.
+type Disposition string
+
+const (
+	// Retry: the provider certainly did not accept; the same Attempt may be
+	// sent again after SendError.After.
+	Retry Disposition = "retry"
+	// RateLimited: as Retry, and every lane of the account pauses for
+	// SendError.After.
+	RateLimited Disposition = "rate_limited"
+	// Permanent: the provider refused for good; SendError.Reason is shown.
+	Permanent Disposition = "permanent"
+	// Ambiguous: the provider may have accepted. The Attempt is sent again only
+	// when its route is idempotent and not expired; else a person decides.
+	Ambiguous Disposition = "ambiguous"
+)
+
+// Reason is why a message could not be sent, in terms that hold on every
+// channel. Unknown values are kept and shown as they are.
+type Reason string
+
+const (
+	ReasonWindowClosed  Reason = "window_closed"  // the provider's time for answering is over
+	ReasonUnreachable   Reason = "unreachable"    // blocked, deleted, unknown recipient
+	ReasonOptedOut      Reason = "opted_out"      // the recipient refused messages
+	ReasonContent       Reason = "content"        // the provider refused the content
+	ReasonCredentials   Reason = "credentials"    // token or secret wrong, expired or lacking a right
+	ReasonQuota         Reason = "quota"          // the plan's messages are used up
+	ReasonRate          Reason = "rate"           // too many requests
+	ReasonRecipientRate Reason = "recipient_rate" // too many messages to one recipient
+	ReasonUnsupported   Reason = "unsupported"    // the channel cannot carry this
+	ReasonProvider      Reason = "provider"       // the provider failed
+	ReasonNetwork       Reason = "network"        // no answer, or the connection broke
+	ReasonReplyHandle   Reason = "reply_handle"   // the reply handle was used or is too old
+)
+
+// SendError is the only error that Adapter.Send may return besides a context
+// error, which the caller treats as Ambiguous.
+type SendError struct {
+	Disposition Disposition
+	Reason      Reason
+	// After is how long to wait, for Retry and RateLimited; zero lets the
+	// caller's back-off decide.
+	After time.Duration
+	// Status is the provider's HTTP status or own code; 0 when there was none.
+	Status int
+	// Detail is a short text for an operator. It never holds a secret, a token
+	// or a customer's words.
+	Detail string
+}
+
+// Error never includes anything but the fields above.
+func (e *SendError) Error() string {
+	return fmt.Sprintf("channel: send %s (%s, status %d): %s", e.Disposition, e.Reason, e.Status, e.Detail)
+}
+
+// ReceiveError is what Adapter.Receive returns for a request that is refused.
+// Status is the HTTP status for the provider, 4xx; Detail never holds any part
+// of the body or a header's value.
+type ReceiveError struct {
+	Status int
+	Detail string
+}
+
+// Error returns status and detail.
+func (e *ReceiveError) Error() string {
+	return fmt.Sprintf("channel: webhook refused with %d: %s", e.Status, e.Detail)
+}
+
+// Is makes every refused webhook an ErrInvalid.
+func (e *ReceiveError) Is(target error) bool { return target == ErrInvalid }

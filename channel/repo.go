@@ -1,0 +1,127 @@
+package channel
+
+import (
+	"context"
+	"time"
+)
+
+// Claim is the temporary right to work a lane. Token is unique to the claim: a
+// write under a claim whose lease was taken by another fails with ErrStale.
+type Claim struct {
+	Account AccountID
+	Lane    string
+	Token   string
+	Until   time.Time
+}
+
+// AccountRepo stores accounts of the transaction's workspace. Every change
+// raises the version of the workspace's configuration.
+type AccountRepo interface {
+	// Account returns one, deleted ones included. ErrNotFound.
+	Account(ctx context.Context, id AccountID) (Account, error)
+	// Accounts lists all, ordered by id, deleted ones included.
+	Accounts(ctx context.Context) ([]Account, error)
+	// SaveAccount creates (Version 0) or replaces the account; ErrStale when
+	// Version is not the stored one; ErrAlreadyExists when another account, of
+	// any workspace, has the Token. Returns the new version.
+	SaveAccount(ctx context.Context, a Account) (int64, error)
+}
+
+// InboxRepo works claimed inbound lanes of the transaction's workspace.
+// Appending is Backend.AppendEnvelopes, which commits by itself.
+type InboxRepo interface {
+	// Done ends the envelope under the claim: it will not be handed out again.
+	// ErrStale when the claim is lost or the envelope already ended; that is
+	// reported by the write or, at the latest, by Update.
+	Done(ctx context.Context, c Claim, id EnvelopeID) error
+	// Retry leaves the envelope at the head of its lane, not before the given
+	// time, and counts a try.
+	Retry(ctx context.Context, c Claim, id EnvelopeID, notBefore time.Time, reason string) error
+	// Quarantine ends the envelope as bad and keeps it for a person; the lane
+	// goes on.
+	Quarantine(ctx context.Context, c Claim, id EnvelopeID, reason string) error
+	// Quarantined lists bad envelopes, newest first, at most limit.
+	Quarantined(ctx context.Context, limit int) ([]Quarantined, error)
+	// Requeue puts a quarantined envelope back at the end of its lane.
+	Requeue(ctx context.Context, id EnvelopeID) error
+	// Envelope returns a stored envelope while it is kept. ErrNotFound.
+	Envelope(ctx context.Context, id EnvelopeID) (Envelope, error)
+	// Purge deletes at most limit ended envelopes received before the time
+	// (their raw bytes) and dedup keys older than keys; returns how many rows
+	// went. Quarantined and unprocessed envelopes stay.
+	Purge(ctx context.Context, raw, keys time.Time, limit int) (int, error)
+}
+
+// Quarantined is an envelope that could not be processed.
+type Quarantined struct {
+	Envelope Envelope
+	Reason   string
+	At       time.Time
+}
+
+// OutboxID names an outbox row.
+type OutboxID string
+
+// OutboxState is where a row stands.
+type OutboxState string
+
+const (
+	OutboxQueued  OutboxState = "queued"
+	OutboxSending OutboxState = "sending" // an Attempt is persisted; its outcome is not known yet
+	OutboxSent    OutboxState = "sent"
+	OutboxFailed  OutboxState = "failed"  // permanent, or tries used up
+	OutboxUnknown OutboxState = "unknown" // ambiguous on a route that cannot be repeated
+)
+
+// OutboxRow is one message waiting to leave. Rows of a lane leave in the order
+// in which they were enqueued.
+type OutboxRow struct {
+	ID           OutboxID       `json:"id"`
+	Account      AccountID      `json:"account"`
+	Lane         string         `json:"lane"` // conversation + identity for customers' messages
+	Conversation ConversationID `json:"conversation"`
+	Message      MessageID      `json:"message"`
+	To           Chat           `json:"to"`
+	Content      Content        `json:"content"`
+	Reply        *ReplyHandle   `json:"reply,omitempty"`
+	SenderName   string         `json:"sender_name,omitempty"`
+	SenderIcon   string         `json:"sender_icon,omitempty"`
+	NotBefore    time.Time      `json:"not_before"` // zero: at once
+	State        OutboxState    `json:"state"`
+	Tries        int            `json:"tries"`
+	Reason       Reason         `json:"reason,omitempty"`
+	Detail       string         `json:"detail,omitempty"`
+}
+
+// OutboxRepo works outbound lanes of the transaction's workspace.
+type OutboxRepo interface {
+	// Enqueue adds rows at the end of their lanes, in the given order.
+	Enqueue(ctx context.Context, rows ...OutboxRow) error
+	// Begin persists the Attempt before it is sent: its rows become sending,
+	// Attempt.Tries is stored as given. A repeat of a stored Attempt passes the
+	// same ID with Tries raised. ErrStale when the claim is lost.
+	Begin(ctx context.Context, c Claim, at Attempt) error
+	// Settle records the outcome of the Attempt for all its rows and ends the
+	// Attempt, except for state OutboxQueued, which keeps it for a repeat not
+	// before the given time. ErrStale when the claim is lost or the Attempt
+	// already ended.
+	Settle(ctx context.Context, c Claim, attempt string, o Settlement) error
+	// Fail ends a queued row that no Attempt carries (Plan refused it).
+	Fail(ctx context.Context, c Claim, row OutboxID, reason Reason, detail string) error
+	// Pause keeps every lane of the account from being claimed until then.
+	Pause(ctx context.Context, account AccountID, until time.Time) error
+	// Row returns one. ErrNotFound.
+	Row(ctx context.Context, id OutboxID) (OutboxRow, error)
+	// Pending counts rows that are queued or sending.
+	Pending(ctx context.Context) (int, error)
+	// Purge deletes at most limit ended rows enqueued before the time.
+	Purge(ctx context.Context, before time.Time, limit int) (int, error)
+}
+
+// Settlement is the outcome of an Attempt.
+type Settlement struct {
+	State     OutboxState // sent, failed, unknown, or queued for a repeat
+	NotBefore time.Time   // for queued
+	Reason    Reason
+	Detail    string
+}

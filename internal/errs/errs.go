@@ -1,0 +1,71 @@
+// Package errs holds the identity of the error kinds that every public
+// package re-exports, so that errors.Is gives the same answer whichever
+// package's name the caller used.
+package errs
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Kind is one of the few classes an error can have. Compare with errors.Is.
+type Kind struct{ name string }
+
+// Error returns the kind's name.
+func (k *Kind) Error() string { return k.name }
+
+// The kinds. Every error that leaves a public function is one of them, a
+// context error, or an error that the caller's own code returned.
+var (
+	// NotFound: the thing named does not exist, or the caller may not know
+	// that it does.
+	NotFound = &Kind{"not found"}
+	// Conflict: another writer was first; reading again and deciding anew may
+	// succeed. Inside an Update the store already did that.
+	Conflict = &Kind{"conflict"}
+	// Stale: a precondition that the caller brought (a version, a token, a
+	// fence, an offer) no longer holds. Repeating the same call cannot succeed.
+	Stale = &Kind{"stale"}
+	// AlreadyExists: a uniqueness rule forbids creating the thing.
+	AlreadyExists = &Kind{"already exists"}
+	// Invalid: the input is wrong; the message says what to change.
+	Invalid = &Kind{"invalid"}
+	// PermissionDenied: the principal may not do this.
+	PermissionDenied = &Kind{"permission denied"}
+	// Unavailable: a temporary failure; the same call may succeed later.
+	Unavailable = &Kind{"unavailable"}
+	// Unsupported: this adapter, store or channel cannot do it.
+	Unsupported = &Kind{"unsupported"}
+)
+
+type wrapped struct {
+	kind *Kind
+	msg  string
+	err  error
+}
+
+func (w *wrapped) Error() string { return w.msg }
+
+func (w *wrapped) Unwrap() []error {
+	if w.err == nil {
+		return []error{w.kind}
+	}
+	return []error{w.kind, w.err}
+}
+
+// New returns an error of the kind whose text is the formatted message. A %w
+// in the format keeps its operand reachable for errors.Is and errors.As.
+func New(kind *Kind, format string, args ...any) error {
+	inner := fmt.Errorf(format, args...)
+	return &wrapped{kind: kind, msg: inner.Error(), err: inner}
+}
+
+// KindOf returns the first kind found in err, or nil.
+func KindOf(err error) *Kind {
+	for _, k := range []*Kind{NotFound, Conflict, Stale, AlreadyExists, Invalid, PermissionDenied, Unavailable, Unsupported} {
+		if errors.Is(err, k) {
+			return k
+		}
+	}
+	return nil
+}
