@@ -1,0 +1,64 @@
+package routing
+
+import "time"
+
+// DecisionKind says what the Board decided.
+type DecisionKind string
+
+const (
+	DecideOffer    DecisionKind = "offer"
+	DecideAssign   DecisionKind = "assign"
+	DecideOverflow DecisionKind = "overflow"
+	DecideRelax    DecisionKind = "relax" // drop one more skill requirement
+)
+
+// Decision is what the Board wants done. Persisted as a summary of at most
+// 2 KiB for DecideOffer and DecideAssign.
+type Decision struct {
+	// ID is unique within a Board; Settle takes it.
+	ID   int64        `json:"id"`
+	Kind DecisionKind `json:"kind"`
+	At   time.Time    `json:"at"`
+	Item ItemID       `json:"item"`
+	// ItemVersion and EligRev are what the decision rests on.
+	ItemVersion int64   `json:"item_version"`
+	Queue       QueueID `json:"queue"`
+	Agent       AgentID `json:"agent,omitempty"`
+	EligRev     int64   `json:"elig_rev,omitempty"`
+	Strategy    string  `json:"strategy,omitempty"`
+	// Key is the winner's strategy key, rendered; lower wins, ties by agent id.
+	Key string `json:"key,omitempty"`
+	// Why names what chose: strategy, preferred, designated.
+	Why string `json:"why,omitempty"`
+	// Next are the next best, at most five.
+	Next []Candidate `json:"next,omitempty"`
+	// Excluded counts agents per reason.
+	Excluded map[Exclusion]int `json:"excluded,omitempty"`
+	// Overflow is the rule that acts, for DecideOverflow, and Rule its index in
+	// the queue.
+	Overflow *Overflow `json:"overflow,omitempty"`
+	Rule     int       `json:"rule,omitempty"`
+}
+
+// Candidate is an agent with the key the strategy gave.
+type Candidate struct {
+	Agent AgentID `json:"agent"`
+	Key   string  `json:"key"`
+}
+
+// Exclusion is why an agent cannot take an item.
+type Exclusion string
+
+const (
+	ExcludeMember     Exclusion = "not_a_member"
+	ExcludePermission Exclusion = "no_permission"
+	ExcludeSwitch     Exclusion = "assignment_off"
+	ExcludePresence   Exclusion = "presence"
+	ExcludeHours      Exclusion = "outside_own_hours"
+	ExcludeCapacity   Exclusion = "no_capacity"
+	ExcludeSkill      Exclusion = "skill"
+	ExcludeDeclined   Exclusion = "declined"
+	ExcludeDisabled   Exclusion = "disabled"
+	ExcludeDesignated Exclusion = "other_designated"
+	ExcludeReserved   Exclusion = "reserved" // an item of higher rank has first call on this agent
+)

@@ -1,0 +1,147 @@
+package routing
+
+import (
+	"context"
+	"time"
+)
+
+// Configuration is all that administrators set and every flow needs; read
+// through a cache whose Version is guarded in the Update that relied on it.
+type Configuration struct {
+	Version     int64
+	Desks       map[DeskID]Desk
+	Members     map[DeskID][]AgentID // ascending
+	WorkStreams map[WorkStreamID]WorkStream
+	Queues      map[QueueID]Queue
+}
+
+// ConfigRepo stores the configuration of the transaction's workspace. Every
+// write raises Configuration.Version; writes that touch agents (queue
+// membership, removal) raise their EligRev in the same Update. Saves replace
+// the whole thing.
+type ConfigRepo interface {
+	// Configuration returns everything; the zero maps of an empty workspace are
+	// not nil.
+	Configuration(ctx context.Context) (Configuration, error)
+	// SaveDesk creates or replaces; ErrAlreadyExists when another desk has the
+	// Name. Seats below the number of members is ErrInvalid.
+	SaveDesk(ctx context.Context, d Desk) error
+	SaveWorkStream(ctx context.Context, w WorkStream) error
+	// SaveQueue creates or replaces; agents added or removed as Members get a
+	// raised EligRev.
+	SaveQueue(ctx context.Context, q Queue) error
+	DeleteWorkStream(ctx context.Context, id WorkStreamID) error
+	DeleteQueue(ctx context.Context, id QueueID) error
+	// AddMember gives an agent access to a desk in one conditional statement:
+	// ErrConflict is never returned for a full desk, ErrInvalid is. Adding
+	// twice is a no-op.
+	AddMember(ctx context.Context, d DeskID, a AgentID) error
+	// RemoveMember takes it away; ErrInvalid when the agent is the desk's last
+	// (RT12), whoever else removes at the same moment. Removing a stranger is
+	// a no-op.
+	RemoveMember(ctx context.Context, d DeskID, a AgentID) error
+}
+
+// AgentRepo stores agents of the transaction's workspace.
+type AgentRepo interface {
+	// Agent returns settings and state. ErrNotFound.
+	Agent(ctx context.Context, id AgentID) (Agent, error)
+	// Agents lists all ordered by id, with state.
+	Agents(ctx context.Context) ([]Agent, error)
+	// SaveAgent creates (Version 0; presence Offline) or replaces the settings
+	// and raises EligRev; ErrStale when Version is not the stored one; ErrAlreadyExists
+	// when created twice. State is ignored. Returns the new version.
+	SaveAgent(ctx context.Context, a Agent) (int64, error)
+	// SetPresence records presence and reason, raises EligRev when it changed,
+	// and sets IdleSince when the agent goes online. Returns the agent.
+	SetPresence(ctx context.Context, id AgentID, p Presence, reason string, now time.Time) (Agent, error)
+}
+
+// WorkRepo stores items, offers and assignments of the transaction's
+// workspace and is the only place that changes an agent's load.
+type WorkRepo interface {
+	// Item returns one. ErrNotFound.
+	Item(ctx context.Context, id ItemID) (Item, error)
+	// SaveItem creates (Version 0) or replaces; ErrStale when Version is not
+	// the stored one. Returns the new version. Seq is set at creation. State
+	// may not be changed to or from offered and assigned here, except that a
+	// queued item may become done and a done item queued.
+	SaveItem(ctx context.Context, it Item) (int64, error)
+	// Reserve gives the item to the agent, all or nothing, as design.md section
+	// 5 says: the item is queued (or offered or assigned to someone else when
+	// From names that hold) in ItemVersion; used + cost ≤ capacity in every
+	// profile, in one conditional statement a profile, unless Force; EligRev is
+	// the agent's present one, when not 0; the lease Epoch holds, when Lease is
+	// not empty; no other open offer and no other open assignment. It writes
+	// the offer or the assignment, the load, the turn (when Turn), the item and
+	// the decision summary. ErrStale names which check failed (a *Refused).
+	Reserve(ctx context.Context, r Reservation) error
+	// Accept turns a pending offer into an assignment without touching the
+	// load. ErrStale (a *Refused) when it ended or expired at now.
+	Accept(ctx context.Context, offer OfferID, as AssignmentID, now time.Time) (Assignment, error)
+	// EndOffer ends a pending offer as declined, expired or withdrawn, releases
+	// its load, puts the item back to queued, and for declined and expired adds
+	// the agent to Item.Declined and raises the agent's EligRev. ErrStale when
+	// it already ended, or for expired when it is not yet due at now.
+	EndOffer(ctx context.Context, offer OfferID, state OfferState, reason string, now time.Time) (Offer, error)
+	// EndAssignment ends the item's open assignment, releases its load, sets
+	// IdleSince, and sets the item's state to then: ItemQueued or ItemDone.
+	// ErrStale when there is none, or when as is given and is not the open one.
+	EndAssignment(ctx context.Context, item ItemID, as AssignmentID, reason EndReason, then ItemState, now time.Time) (Assignment, error)
+	// Held returns the item's open offer or open assignment, nil for none.
+	Held(ctx context.Context, item ItemID) (*Offer, *Assignment, error)
+	// Offer returns one, open or ended. ErrNotFound.
+	Offer(ctx context.Context, id OfferID) (Offer, error)
+	// HeldBy lists an agent's open offers and assignments, oldest first.
+	HeldBy(ctx context.Context, a AgentID) ([]Offer, []Assignment, error)
+	// Open lists every item that is queued, offered or assigned, ordered by
+	// Seq: what a Board is built from.
+	Open(ctx context.Context) ([]Item, error)
+	// Decisions lists the item's decision summaries, oldest first.
+	Decisions(ctx context.Context, item ItemID) ([]Decision, error)
+}
+
+// Reservation asks the store to give an item to an agent.
+type Reservation struct {
+	Item        ItemID
+	ItemVersion int64
+	Agent       AgentID
+	// EligRev the decision rests on; 0 skips the check (pick and force by a
+	// person, who decides on what is true at the moment of the write).
+	EligRev int64
+	// Lease and Epoch fence a stale leader out; empty Lease skips the check.
+	Lease string
+	Epoch int64
+	// Offer or Assignment, exactly one, is written as given.
+	Offer      *Offer
+	Assignment *Assignment
+	// FromOffer or FromAssignment names the hold that this one replaces
+	// (transfer, pick of an offered item); its load is released in the same
+	// statement set and it ends with FromReason.
+	FromOffer      OfferID
+	FromAssignment AssignmentID
+	FromReason     EndReason
+	// Force lets a person exceed the capacity knowingly; the assignment is
+	// marked Forced.
+	Force bool
+	// Turn turns the queue's wheel for the agent: router and trigger
+	// assignments do, people's do not.
+	Turn bool
+	// Decision summary to keep, nil for none.
+	Decision *Decision
+	Now      time.Time
+}
+
+// Refused says which check of Reserve, Accept or an ending failed. It is an
+// ErrStale.
+type Refused struct {
+	// Check is item, capacity, eligibility, lease, held, expired or ended.
+	Check  string
+	Detail string
+}
+
+// Error names the check.
+func (r *Refused) Error() string { return "routing: refused by the " + r.Check + " check: " + r.Detail }
+
+// Is makes every refusal an ErrStale.
+func (r *Refused) Is(target error) bool { return target == ErrStale }

@@ -1,0 +1,396 @@
+// Package routing decides who gets which work: the model of desks, work
+// streams, queues and agents, the rules of eligibility, the strategies, and
+// Board, a deterministic state machine that takes rows and a clock reading and
+// returns decisions. It does no I/O and needs only the standard library, so a
+// backend that has its own conversations and database can use it alone.
+package routing
+
+import (
+	"time"
+
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/id"
+	"github.com/sangdam/sangdam/routing/hours"
+	"github.com/sangdam/sangdam/trigger/condition"
+)
+
+// Identifiers. AgentID is the host's own opaque string.
+type (
+	DeskID       = id.Desk
+	WorkStreamID = id.WorkStream
+	QueueID      = id.Queue
+	AgentID      = id.Agent
+	OfferID      = id.Offer
+	AssignmentID = id.Assignment
+	// ItemID names a piece of work; for a conversation it is the
+	// conversation's id.
+	ItemID string
+	// GroupID names a group of agents, a target of triggers and notices.
+	GroupID string
+)
+
+// Error kinds, with one identity across the module; compare with errors.Is.
+var (
+	ErrNotFound      error = errs.NotFound
+	ErrConflict      error = errs.Conflict
+	ErrStale         error = errs.Stale
+	ErrAlreadyExists error = errs.AlreadyExists
+	ErrInvalid       error = errs.Invalid
+)
+
+// Presence of an agent (RT6). An agent begins as Offline; only agents whose
+// presence the work stream allows receive work.
+type Presence string
+
+const (
+	Online  Presence = "online"
+	Break   Presence = "break"
+	Offline Presence = "offline"
+)
+
+// Profile names a capacity of an agent. ProfileUnits is the agent's capacity
+// in units; "channel:<kind>" caps the pieces of work of one channel kind; any
+// other name is the host's. A demand on a profile that the agent has no entry
+// for is unlimited, except ProfileUnits, where no entry means zero.
+type Profile string
+
+// ProfileUnits is the capacity that every work stream's cost counts against.
+const ProfileUnits Profile = "units"
+
+// ChannelProfile caps the work of one channel kind.
+func ChannelProfile(kind string) Profile { return Profile("channel:" + kind) }
+
+// Use is a demand on one profile. Units is at least 0.
+type Use struct {
+	Profile Profile `json:"profile"`
+	Units   int     `json:"units"`
+}
+
+// Skill is what an agent has: a level from 1, higher is better.
+type Skill struct {
+	Name  string `json:"name"`
+	Level int    `json:"level"`
+}
+
+// Permission of an agent (RT9).
+type Permission string
+
+const (
+	PermitTicket   Permission = "ticket"
+	PermitChat     Permission = "chat"
+	PermitPhone    Permission = "phone" // brings ticket
+	PermitCallBack Permission = "call_back"
+	PermitHandOver Permission = "hand_over"
+	PermitLogs     Permission = "logs"
+)
+
+// Desk is a presence with its own agents, hours, holidays and messages (AD2).
+type Desk struct {
+	ID          DeskID `json:"id"`
+	Name        string `json:"name"` // customers see it; at most 20 characters, unique in the workspace
+	Description string `json:"description,omitempty"`
+	// Hours of the desk; nil falls to the next in precedence (see hours.First).
+	Hours *hours.Calendar `json:"hours,omitempty"`
+	// Seats limits the desk's agents; 0 means no limit (RT12).
+	Seats int `json:"seats,omitempty"`
+	// Messages are the desk's automated messages: event, then language.
+	Messages map[string]map[string]string `json:"messages,omitempty"`
+}
+
+// Mode says how work reaches agents.
+type Mode string
+
+const (
+	Push Mode = "push" // the Board offers or assigns
+	Pick Mode = "pick" // agents choose from the queue
+)
+
+// SkillMatch says how an item's skills are held against an agent's.
+type SkillMatch string
+
+const (
+	SkillIgnore  SkillMatch = "ignore"
+	SkillExact   SkillMatch = "exact"   // every skill at its level or higher
+	SkillClosest SkillMatch = "closest" // whoever has most of it first
+	SkillRelaxed SkillMatch = "relaxed" // exact first, dropping requirements after each RelaxAfter
+)
+
+// WorkStream says how conversations of its accounts live and reach agents (RT1).
+type WorkStream struct {
+	ID          WorkStreamID `json:"id"`
+	Name        string       `json:"name"`
+	ChannelKind string       `json:"channel_kind"`
+	Live        bool         `json:"live"` // else persistent (CV1)
+	Mode        Mode         `json:"mode"`
+	// Cost in units of an agent's capacity; 0 is allowed and means none.
+	Cost int `json:"cost"`
+	// ChannelCost counts against the channel's cap; usually 1.
+	ChannelCost int `json:"channel_cost"`
+	// Presences that may receive this work; empty means Online alone.
+	Presences []Presence `json:"presences,omitempty"`
+	// Queue is the fall-back queue when no rule sets one.
+	Queue QueueID `json:"queue"`
+	// Rules are tried in order; see Classify.
+	Rules      []Rule        `json:"rules,omitempty"`
+	SkillMatch SkillMatch    `json:"skill_match,omitempty"`
+	RelaxAfter time.Duration `json:"relax_after,omitempty"`
+	// AutoAccept assigns without an offer.
+	AutoAccept bool `json:"auto_accept,omitempty"`
+	// OfferFor is how long an offer stands; 0 means 15 s.
+	OfferFor time.Duration `json:"offer_for,omitempty"`
+	// WrapUp is how long wrap-up lasts before it closes by itself; 0: until the
+	// agent ends it.
+	WrapUp time.Duration `json:"wrap_up,omitempty"`
+	// AutoClose ends a conversation this long after the last message; 0: never.
+	AutoClose time.Duration `json:"auto_close,omitempty"`
+	// ReopenFor is how long after closing a persistent conversation opens again
+	// when the customer writes; later a new one is made, linked to it.
+	ReopenFor time.Duration `json:"reopen_for,omitempty"`
+	// KeepAgentFor prefers the last agent for this long when the customer
+	// writes in a waiting or reopened conversation; 0: not at all.
+	KeepAgentFor time.Duration `json:"keep_agent_for,omitempty"`
+	// RecentAgentWithin prefers the agent of the contact's most recent
+	// conversation if it ended within this time (RT5); 0: off.
+	RecentAgentWithin time.Duration `json:"recent_agent_within,omitempty"`
+	// HoldWhileWaiting keeps the agent's capacity while waiting.
+	HoldWhileWaiting bool `json:"hold_while_waiting,omitempty"`
+	// Bot takes the conversation first; the name of a bot registered with the
+	// engine, or empty.
+	Bot string `json:"bot,omitempty"`
+	// ThreadPerAccount keeps a contact's threads apart per account.
+	ThreadPerAccount bool            `json:"thread_per_account,omitempty"`
+	Hours            *hours.Calendar `json:"hours,omitempty"`
+	// Messages are automated messages: event, then language.
+	Messages map[string]map[string]string `json:"messages,omitempty"`
+}
+
+// Rule of classification (RT2): when When holds, the set fields apply; later
+// rules see and may override what earlier ones set, unless Stop.
+type Rule struct {
+	Name     string              `json:"name"`
+	When     condition.Condition `json:"when"`
+	Queue    QueueID             `json:"queue,omitempty"`
+	Split    []Share             `json:"split,omitempty"` // percentages that add up to 100, instead of Queue
+	Priority *int                `json:"priority,omitempty"`
+	Skills   []Skill             `json:"skills,omitempty"`
+	Set      map[string]string   `json:"set,omitempty"`
+	Stop     bool                `json:"stop,omitempty"`
+}
+
+// Share of a percentage split.
+type Share struct {
+	Queue   QueueID `json:"queue"`
+	Percent int     `json:"percent"`
+}
+
+// Queue is where items wait.
+type Queue struct {
+	ID   QueueID `json:"id"`
+	Name string  `json:"name"`
+	// Strategy names a registered strategy; empty means round_robin.
+	Strategy string `json:"strategy,omitempty"`
+	// Members may take work from this queue.
+	Members []AgentID `json:"members,omitempty"`
+	// Weights for the weighted strategy, Rank for fixed order; by agent.
+	Weights map[AgentID]int `json:"weights,omitempty"`
+	Rank    map[AgentID]int `json:"rank,omitempty"`
+	// Designated is the agent of the designated strategy.
+	Designated AgentID `json:"designated,omitempty"`
+	// AgeingPerMinute raises an item's priority as it waits: one slope a queue.
+	AgeingPerMinute float64         `json:"ageing_per_minute,omitempty"`
+	Hours           *hours.Calendar `json:"hours,omitempty"`
+	Overflow        []Overflow      `json:"overflow,omitempty"`
+}
+
+// OverflowWhen says what makes an item overflow (RT11).
+type OverflowWhen string
+
+const (
+	OverflowHours     OverflowWhen = "hours"     // the queue is closed
+	OverflowWait      OverflowWhen = "wait"      // waited longer than After
+	OverflowLength    OverflowWhen = "length"    // Limit items or more already wait
+	OverflowExhausted OverflowWhen = "exhausted" // every eligible agent declined
+)
+
+// OverflowDo says what happens to an item that overflows.
+type OverflowDo string
+
+const (
+	OverflowQueue    OverflowDo = "queue"
+	OverflowMessage  OverflowDo = "message"
+	OverflowTicket   OverflowDo = "ticket"
+	OverflowCallBack OverflowDo = "call_back"
+)
+
+// Overflow is one rule; the first that applies acts. An item enters a queue at
+// most once, so cycles end, and are refused when saved.
+type Overflow struct {
+	When    OverflowWhen  `json:"when"`
+	After   time.Duration `json:"after,omitempty"`
+	Limit   int           `json:"limit,omitempty"`
+	Do      OverflowDo    `json:"do"`
+	Queue   QueueID       `json:"queue,omitempty"`
+	Message string        `json:"message,omitempty"` // name of an automated message
+}
+
+// Agent is a person who answers: settings by the administrator, and state that
+// the store keeps true. Settings change through SaveAgent, which raises
+// EligRev; state changes through SetPresence, Reserve and the calls that end
+// what Reserve began.
+type Agent struct {
+	ID      AgentID `json:"id"`
+	Version int64   `json:"-"` // of the settings
+	Name    string  `json:"name"`
+	Picture string  `json:"picture,omitempty"`
+	Email   string  `json:"email,omitempty"`
+	// Role is administrator, supervisor or agent.
+	Role        string             `json:"role"`
+	Permissions []Permission       `json:"permissions,omitempty"`
+	Groups      []GroupID          `json:"groups,omitempty"`
+	Capacity    map[Profile]int    `json:"capacity"`
+	Skills      []Skill            `json:"skills,omitempty"`
+	Hours       *hours.Calendar    `json:"hours,omitempty"`
+	Disabled    bool               `json:"disabled,omitempty"`
+	Assign      AssignmentSwitches `json:"assign"`
+	State       AgentState         `json:"-"`
+	Attributes  map[string]string  `json:"attributes,omitempty"`
+}
+
+// AssignmentSwitches are RT9's three switches.
+type AssignmentSwitches struct {
+	Ticket  bool `json:"ticket"`
+	Chat    bool `json:"chat"`
+	Control bool `json:"control"` // may change the other two alone
+}
+
+// AgentState is what changes while an agent works.
+type AgentState struct {
+	Presence Presence
+	Reason   string // custom presence reason
+	// EligRev rises with every change of presence, membership, skill,
+	// permission, hours, capacity, switch or decline of this agent. A decision
+	// that rests on an older one is refused by Reserve.
+	EligRev int64
+	// Rev rises with every change of this row at all; Board drops older rows.
+	Rev int64
+	// Load is what is in use, per profile; it always equals the sum over the
+	// agent's open offers and assignments.
+	Load map[Profile]int
+	// Open counts open offers and assignments together.
+	Open int
+	// IdleSince is the end of the last work or going online, whichever is later.
+	IdleSince time.Time
+	// Turns is the number of the wheel at the agent's last turn, per queue;
+	// higher is more recent, absent is never.
+	Turns map[QueueID]int64
+	// BeatAt is the last heart-beat; zero when Offline.
+	BeatAt time.Time
+}
+
+// ItemState is where a piece of work stands.
+type ItemState string
+
+const (
+	ItemQueued   ItemState = "queued"
+	ItemOffered  ItemState = "offered"
+	ItemAssigned ItemState = "assigned"
+	ItemDone     ItemState = "done" // ended, waiting for the customer, or taken elsewhere
+)
+
+// Item is a piece of work that needs an agent.
+type Item struct {
+	ID         ItemID        `json:"id"`
+	Version    int64         `json:"-"`
+	State      ItemState     `json:"state"`
+	Desk       DeskID        `json:"desk"`
+	WorkStream WorkStreamID  `json:"work_stream"`
+	Queue      QueueID       `json:"queue"`
+	Mode       Mode          `json:"mode"`
+	Permission Permission    `json:"permission"` // usually PermitChat
+	Presences  []Presence    `json:"presences,omitempty"`
+	Priority   int           `json:"priority"`
+	Uses       []Use         `json:"uses"`
+	Skills     []Skill       `json:"skills,omitempty"`
+	SkillMatch SkillMatch    `json:"skill_match,omitempty"`
+	RelaxAfter time.Duration `json:"relax_after,omitempty"`
+	// Relaxed is how many skill requirements were dropped so far.
+	Relaxed    int           `json:"relaxed,omitempty"`
+	AutoAccept bool          `json:"auto_accept,omitempty"`
+	OfferFor   time.Duration `json:"offer_for,omitempty"`
+	// QueuedAt is when the item began to wait in the queue system; it stays
+	// over overflow and declined offers.
+	QueuedAt time.Time `json:"queued_at"`
+	// EnteredAt is when it entered the present queue.
+	EnteredAt time.Time `json:"entered_at"`
+	// Seq orders items of equal priority and age: the store's order of creation.
+	Seq int64 `json:"-"`
+	// Preferred is asked first until PreferredUntil, if able.
+	Preferred      AgentID   `json:"preferred,omitempty"`
+	PreferredUntil time.Time `json:"preferred_until"`
+	// Designated, if set, alone may take the item (RT4).
+	Designated AgentID `json:"designated,omitempty"`
+	// Declined are agents who declined or let an offer expire, oldest first:
+	// asked again only after everyone else.
+	Declined []AgentID `json:"declined,omitempty"`
+	// Visited are the queues the item has been in, the present one last.
+	Visited []QueueID `json:"visited,omitempty"`
+	// Attempt counts decisions for this item; with the seed it seeds random.
+	Attempt int `json:"attempt"`
+	// Agent holds the item's agent while offered or assigned.
+	Agent AgentID `json:"agent,omitempty"`
+	// Contact groups items of one person, for recent-agent figures.
+	Contact    string            `json:"contact,omitempty"`
+	Attributes map[string]string `json:"attributes,omitempty"`
+	// Overflowed are overflow actions already taken ("queue/rule index"), so
+	// that none acts twice.
+	Overflowed []string `json:"overflowed,omitempty"`
+}
+
+// OfferState is how an offer stands or ended; each ends exactly once.
+type OfferState string
+
+const (
+	OfferPending   OfferState = "pending"
+	OfferAccepted  OfferState = "accepted"
+	OfferDeclined  OfferState = "declined"
+	OfferExpired   OfferState = "expired"
+	OfferWithdrawn OfferState = "withdrawn"
+)
+
+// Offer asks one agent to take one item. It holds the item's Uses.
+type Offer struct {
+	ID        OfferID    `json:"id"`
+	Item      ItemID     `json:"item"`
+	Agent     AgentID    `json:"agent"`
+	State     OfferState `json:"state"`
+	Uses      []Use      `json:"uses"`
+	OfferedAt time.Time  `json:"offered_at"`
+	ExpiresAt time.Time  `json:"expires_at"`
+	EndedAt   time.Time  `json:"ended_at"`
+	Reason    string     `json:"reason,omitempty"`
+}
+
+// Assignment is an agent's ownership of an item. It holds the item's Uses
+// until it ends; it ends exactly once.
+type Assignment struct {
+	ID        AssignmentID `json:"id"`
+	Item      ItemID       `json:"item"`
+	Agent     AgentID      `json:"agent"`
+	Uses      []Use        `json:"uses"`
+	StartedAt time.Time    `json:"started_at"`
+	EndedAt   time.Time    `json:"ended_at"` // zero while open
+	EndReason EndReason    `json:"end_reason,omitempty"`
+	Forced    bool         `json:"forced,omitempty"` // a person exceeded capacity knowingly
+}
+
+// EndReason says why an assignment ended.
+type EndReason string
+
+const (
+	EndClosed      EndReason = "closed"
+	EndTransferred EndReason = "transferred"
+	EndWaiting     EndReason = "waiting"
+	EndRequeued    EndReason = "requeued"
+	EndRemoved     EndReason = "agent_removed"
+	EndMerged      EndReason = "merged"
+)
