@@ -49,7 +49,8 @@ type AgentRepo interface {
 	// Agents lists all ordered by id, with state.
 	Agents(ctx context.Context) ([]Agent, error)
 	// SaveAgent creates (Version 0; presence Offline) or replaces the settings
-	// and raises EligRev; ErrStale when Version is not the stored one; ErrAlreadyExists
+	// and raises EligRev; a
+	// Version that is not the stored one is a clash (Update runs again); ErrAlreadyExists
 	// when created twice. State is ignored. Returns the new version.
 	SaveAgent(ctx context.Context, a Agent) (int64, error)
 	// SetPresence records presence and reason, raises EligRev when it changed,
@@ -62,8 +63,8 @@ type AgentRepo interface {
 type WorkRepo interface {
 	// Item returns one. ErrNotFound.
 	Item(ctx context.Context, id ItemID) (Item, error)
-	// SaveItem creates (Version 0) or replaces; ErrStale when Version is not
-	// the stored one. Returns the new version. Seq is set at creation. State
+	// SaveItem creates (Version 0) or replaces; a
+	// Version that is not the stored one is a clash (Update runs again). Returns the new version. Seq is set at creation. State
 	// may not be changed to or from offered and assigned here, except that a
 	// queued item may become done and a done item queued.
 	SaveItem(ctx context.Context, it Item) (int64, error)

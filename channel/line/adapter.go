@@ -1,0 +1,204 @@
+package line
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/internal/errs"
+)
+
+// Kind is the channel's name.
+const Kind channel.Kind = "line"
+
+// Where LINE serves its interfaces.
+const (
+	DefaultAPIBase     = "https://api.line.me"
+	DefaultDataAPIBase = "https://api-data.line.me"
+)
+
+// Options configures New. The zero value talks to LINE.
+type Options struct {
+	// APIBase is the address of the Messaging API; empty means DefaultAPIBase.
+	// Plain http is accepted only for loopback addresses (the emulator).
+	APIBase string
+	// DataAPIBase is the address contents are fetched from and rich menu
+	// pictures are sent to; empty means DefaultDataAPIBase.
+	DataAPIBase string
+	// HTTPClient performs the calls; nil means one with time-outs, without
+	// proxy. Redirects are never followed, whatever the client says.
+	HTTPClient *http.Client
+	// Logger gets request ids and outcomes, never texts, tokens or secrets;
+	// nil is silent.
+	Logger *slog.Logger
+	// Now is the clock for token expiry; nil means time.Now.
+	Now func() time.Time
+}
+
+// Adapter connects LINE accounts. It is safe for concurrent use and serves any
+// number of accounts.
+type Adapter struct {
+	api, data string
+	client    *http.Client
+	log       *slog.Logger
+	now       func() time.Time
+	tokens    tokenCache
+}
+
+var (
+	_ channel.Adapter         = (*Adapter)(nil)
+	_ channel.Profiler        = (*Adapter)(nil)
+	_ channel.MediaFetcher    = (*Adapter)(nil)
+	_ channel.TypingIndicator = (*Adapter)(nil)
+	_ channel.ReadMarker      = (*Adapter)(nil)
+	_ channel.Checker         = (*Adapter)(nil)
+)
+
+// New returns an adapter. It does no I/O. ErrInvalid when an address is not a
+// usable base.
+func New(o Options) (*Adapter, error) {
+	a := &Adapter{log: o.Logger, now: o.Now}
+	var err error
+	if a.api, err = base(o.APIBase, DefaultAPIBase); err != nil {
+		return nil, err
+	}
+	if a.data, err = base(o.DataAPIBase, DefaultDataAPIBase); err != nil {
+		return nil, err
+	}
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
+	}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	client := o.HTTPClient
+	if client == nil {
+		client = &http.Client{Transport: transport()}
+	}
+	copied := *client
+	// A redirect would carry the token to another host.
+	copied.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	a.client = &copied
+	return a, nil
+}
+
+func transport() *http.Transport {
+	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		DialContext:           dialer.DialContext,
+		TLSHandshakeTimeout:   5 * time.Second,
+		ResponseHeaderTimeout: 15 * time.Second,
+		IdleConnTimeout:       90 * time.Second,
+		MaxIdleConns:          100,
+		MaxIdleConnsPerHost:   100,
+		ForceAttemptHTTP2:     true,
+	}
+}
+
+func base(given, fallback string) (string, error) {
+	if given == "" {
+		return fallback, nil
+	}
+	u, err := url.Parse(given)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return "", errs.New(errs.Invalid, "line: API base is not an address such as %s", fallback)
+	}
+	if u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
+		return "", errs.New(errs.Invalid, "line: API base must be https; http is for loopback addresses only")
+	}
+	return strings.TrimRight(given, "/"), nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// Kind is "line".
+func (a *Adapter) Kind() channel.Kind { return Kind }
+
+// Routes that Plan chooses.
+const (
+	RouteReply = "reply"
+	RoutePush  = "push"
+)
+
+// Limits of the Messaging API, from developers.line.biz/en/reference/messaging-api.
+const (
+	// MaxMessages is how many LINE messages one request, and so one row, has.
+	MaxMessages = 5
+	// MaxMessageUnits is the length of one text message in UTF-16 units.
+	MaxMessageUnits = 5000
+	// MaxTextUnits is the longest text of a row in UTF-16 units. A longer text
+	// than MaxMessageUnits is cut into several LINE messages at the best place
+	// among the last 1,000 units of each, so four fifths of 5 × 5,000 always fit.
+	MaxTextUnits = 20000
+	// MaxChoices is how many quick replies a message has.
+	MaxChoices = 13
+	// MaxCards is how many columns a carousel has.
+	MaxCards = 10
+	// MaxWebhookBytes is the largest webhook body that Receive accepts. LINE
+	// documents none.
+	MaxWebhookBytes = 2 << 20
+	// retryKeyLife is how long LINE remembers a retry key (24 h), less a margin
+	// for clocks that differ and a request that is under way.
+	retryKeyLife = 23*time.Hour + 30*time.Minute
+	// replyLife is how long after the webhook's arrival a reply token is used;
+	// LINE promises about one minute.
+	replyLife = 50 * time.Second
+	// replyMargin is what must be left of it when an attempt is planned.
+	replyMargin = 5 * time.Second
+	// replyCap is the age of an event after which LINE refuses its reply token
+	// even in a redelivery.
+	replyCap = 20 * time.Minute
+	// maxRequestBytes is LINE's limit of 2 MB for a request, less a margin.
+	maxRequestBytes = 2_000_000
+)
+
+// Capabilities says what LINE can do.
+func (a *Adapter) Capabilities() channel.Capabilities {
+	return channel.Capabilities{
+		Send: map[channel.ContentKind]channel.Level{
+			channel.KindText:     channel.Full,
+			channel.KindImage:    channel.Full,
+			channel.KindVideo:    channel.Partial,
+			channel.KindAudio:    channel.Partial,
+			channel.KindFile:     channel.Fallback,
+			channel.KindLocation: channel.Full,
+			channel.KindSticker:  channel.Partial,
+			channel.KindCard:     channel.Partial,
+			channel.KindRich:     channel.Partial,
+		},
+		Limits: map[channel.ContentKind]channel.Limits{
+			channel.KindText:    {MaxChars: MaxTextUnits, Unit: "utf16", MaxItems: MaxChoices, Note: "over 5,000 units it is cut into several messages; labels of choices are shortened to 20 graphemes"},
+			channel.KindImage:   {MaxBytes: 10 << 20, Types: []string{"image/jpeg", "image/png"}, Note: "other picture types are sent as a link"},
+			channel.KindVideo:   {MaxBytes: 200 << 20, Types: []string{"video/mp4"}, Note: "needs a preview picture, otherwise it is sent as a link"},
+			channel.KindAudio:   {MaxBytes: 200 << 20, Types: []string{"audio/mpeg", "audio/mp4", "audio/x-m4a"}, Note: "needs its duration, otherwise it is sent as a link"},
+			channel.KindFile:    {Note: "LINE has no outgoing files: sent as name and link"},
+			channel.KindSticker: {Note: "only stickers of LINE's list of sendable stickers"},
+			channel.KindCard:    {MaxItems: MaxCards, Note: "cards without choices, over LINE's lengths or with more than 4 choices (3 in a carousel) are sent as text"},
+			channel.KindRich:    {MaxBytes: 50 << 10, Note: "a LINE message object; anything else is sent as its text"},
+		},
+		Choices:  channel.Partial,
+		MaxBatch: MaxMessages,
+		Routes: map[string]channel.Route{
+			RouteReply: {},
+			RoutePush:  {IdempotentFor: retryKeyLife, Metered: true},
+		},
+		Persistent:  true,
+		Groups:      true,
+		Edits:       true,
+		Unsends:     true,
+		TypingOut:   true,
+		MarkRead:    true,
+		Profiles:    true,
+		MediaFetch:  true,
+		Quotes:      true,
+		SenderName:  true,
+		ReplyHandle: true,
+	}
+}

@@ -1,0 +1,284 @@
+// Package conversation holds conversations with customers: contacts and their
+// identities, messages, the five states, threading, ratings and automated
+// messages, and the repository that keeps them. Its functions are pure: they
+// take what was loaded, the time and fresh ids, and return what to write.
+package conversation
+
+import (
+	"time"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation/privacy"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/id"
+)
+
+// Identifiers.
+type (
+	ID           = id.Conversation
+	MessageID    = id.Message
+	ContactID    = id.Contact
+	IdentityID   = id.Identity
+	AgentID      = id.Agent
+	DeskID       = id.Desk
+	WorkStreamID = id.WorkStream
+)
+
+// Error kinds, with one identity across the module; compare with errors.Is.
+var (
+	ErrNotFound         error = errs.NotFound
+	ErrConflict         error = errs.Conflict
+	ErrStale            error = errs.Stale
+	ErrAlreadyExists    error = errs.AlreadyExists
+	ErrInvalid          error = errs.Invalid
+	ErrPermissionDenied error = errs.PermissionDenied
+)
+
+// State of a conversation (CV2). These five are fixed; a host may show others.
+type State string
+
+const (
+	StateOpen    State = "open"    // nobody owns it: with a bot, queued or offered
+	StateActive  State = "active"  // an agent owns it
+	StateWaiting State = "waiting" // answered; the customer's turn; no agent holds it
+	StateWrapUp  State = "wrap-up" // the customer ended, or the agent finishes the panels
+	StateClosed  State = "closed"
+)
+
+// Controller says who speaks in a conversation besides the customer.
+type Controller string
+
+const (
+	ControlNobody Controller = "nobody"
+	ControlBot    Controller = "bot"
+	ControlAgent  Controller = "agent"
+)
+
+// Conversation is one thread of work with a customer, group or mail thread.
+type Conversation struct {
+	ID      ID    `json:"id"`
+	Version int64 `json:"-"`
+	// Thread is the thread key; unique while the state is open, active or
+	// waiting. See ThreadKey.
+	Thread     string            `json:"thread"`
+	State      State             `json:"state"`
+	Live       bool              `json:"live"` // else persistent
+	Desk       DeskID            `json:"desk"`
+	WorkStream WorkStreamID      `json:"work_stream"`
+	Account    channel.AccountID `json:"account"` // of the last customer message
+	Channel    channel.Kind      `json:"channel"`
+	Chat       channel.Chat      `json:"chat"`               // where answers go
+	Contact    ContactID         `json:"contact,omitempty"`  // none in groups
+	Identity   IdentityID        `json:"identity,omitempty"` // who wrote last; answers go there
+	Language   string            `json:"language,omitempty"`
+	// Agent owns the conversation while active or in wrap-up; it equals the
+	// agent of the item's open assignment.
+	Agent AgentID `json:"agent,omitempty"`
+	// LastAgent is the last one who owned it.
+	LastAgent AgentID `json:"last_agent,omitempty"`
+	// Control and Fence: a bot answer that carries an older fence is refused.
+	Control Controller        `json:"control"`
+	Fence   int64             `json:"fence"`
+	Bot     string            `json:"bot,omitempty"`
+	BotData map[string]string `json:"bot_data,omitempty"`
+	// Reply is the provider's latest right to answer, if any.
+	Reply *channel.ReplyHandle `json:"reply,omitempty"`
+	// EventSeq and CustomerSeq are the last numbers given; both gap-free.
+	EventSeq    int64 `json:"event_seq"`
+	CustomerSeq int64 `json:"customer_seq"`
+	// Previous links a conversation to the closed one it follows.
+	Previous   ID `json:"previous,omitempty"`
+	MergedInto ID `json:"merged_into,omitempty"`
+
+	OpenedAt       time.Time `json:"opened_at"`
+	QueuedAt       time.Time `json:"queued_at"`
+	AssignedAt     time.Time `json:"assigned_at"`
+	LastCustomerAt time.Time `json:"last_customer_at"` // by the event's own time
+	LastAgentAt    time.Time `json:"last_agent_at"`
+	FirstAnswerAt  time.Time `json:"first_answer_at"` // first answer by a person
+	WrapUpAt       time.Time `json:"wrap_up_at"`
+	ClosedAt       time.Time `json:"closed_at"`
+	UpdatedAt      time.Time `json:"updated_at"`
+	EndedBy        string    `json:"ended_by,omitempty"` // customer, agent, system
+	EndReason      string    `json:"end_reason,omitempty"`
+	// AwayAt is when the away or holiday message was last sent.
+	AwayAt time.Time `json:"away_at"`
+
+	// Handled is CV7: an agent opened the request and sent an answer.
+	Handled    bool              `json:"handled"`
+	Unread     int               `json:"unread"` // customer messages since the agent's last answer
+	Category   string            `json:"category,omitempty"`
+	Memo       string            `json:"memo,omitempty"`
+	Attributes map[string]string `json:"attributes,omitempty"`
+	Rating     *Rating           `json:"rating,omitempty"`
+	// Preview is the masked beginning of the last message, for lists.
+	Preview string `json:"preview,omitempty"`
+}
+
+// Rating is a customer's answer, one per closure (CV11).
+type Rating struct {
+	Score   int       `json:"score"`
+	Comment string    `json:"comment,omitempty"`
+	At      time.Time `json:"at"`
+	Closure int64     `json:"closure"` // event sequence of the ending it rates
+}
+
+// Direction of a message.
+type Direction string
+
+const (
+	Inbound  Direction = "in"
+	Outbound Direction = "out"
+	Internal Direction = "internal" // notes; never leave, never counted in the customer's stream
+)
+
+// AuthorKind says what wrote a message.
+type AuthorKind string
+
+const (
+	ByCustomer AuthorKind = "customer"
+	ByAgent    AuthorKind = "agent"
+	ByBot      AuthorKind = "bot"
+	BySystem   AuthorKind = "system" // automated messages
+	ByTrigger  AuthorKind = "trigger"
+)
+
+// Author of a message.
+type Author struct {
+	Kind AuthorKind `json:"kind"`
+	// Agent for agents; Identity for customers, empty where unknown; Name of
+	// the bot, trigger or automated message.
+	Agent    AgentID    `json:"agent,omitempty"`
+	Identity IdentityID `json:"identity,omitempty"`
+	Name     string     `json:"name,omitempty"`
+}
+
+// Status of a message; it moves forward only (see Advance).
+type Status string
+
+const (
+	StatusReceived  Status = "received" // inbound
+	StatusQueued    Status = "queued"
+	StatusSending   Status = "sending"
+	StatusUnknown   Status = "unknown" // may have been sent; a person decides
+	StatusSent      Status = "sent"    // accepted by the provider, not proof of delivery
+	StatusFailed    Status = "failed"
+	StatusDelivered Status = "delivered"
+	StatusRead      Status = "read"
+)
+
+// Message is one message or note.
+type Message struct {
+	ID           MessageID `json:"id"`
+	Version      int64     `json:"-"`
+	Conversation ID        `json:"conversation"`
+	// Seq is the message's place in the conversation's event sequence;
+	// CustomerSeq its place in the customer's stream, 0 for notes.
+	Seq         int64           `json:"seq"`
+	CustomerSeq int64           `json:"customer_seq,omitempty"`
+	Direction   Direction       `json:"direction"`
+	Author      Author          `json:"author"`
+	Content     channel.Content `json:"content"`
+	// Masks are spans of Content.Text whose original is sealed away; the text
+	// itself already holds asterisks there.
+	Masks      []privacy.Span            `json:"masks,omitempty"`
+	Account    channel.AccountID         `json:"account,omitempty"`
+	Chat       channel.Chat              `json:"chat"`
+	Provider   channel.ProviderMessageID `json:"provider,omitempty"`
+	Status     Status                    `json:"status"`
+	Reason     channel.Reason            `json:"reason,omitempty"`
+	Detail     string                    `json:"detail,omitempty"`
+	OccurredAt time.Time                 `json:"occurred_at"` // the provider's time
+	At         time.Time                 `json:"at"`          // when it was stored
+	EditedAt   time.Time                 `json:"edited_at"`   // the newest edit's own time
+	UnsentAt   time.Time                 `json:"unsent_at"`   // taken back: content is gone
+	// ReadHandle lets the account mark it as read.
+	ReadHandle string `json:"read_handle,omitempty"`
+	// Automated names the automated message this is.
+	Automated string `json:"automated,omitempty"`
+	// ResendOf links a manual resend to the message whose outcome was unknown.
+	ResendOf MessageID `json:"resend_of,omitempty"`
+}
+
+// EventKind says what happened in a conversation.
+type EventKind string
+
+const (
+	EvMessage  EventKind = "message"
+	EvNote     EventKind = "note"
+	EvEdit     EventKind = "edit"
+	EvUnsend   EventKind = "unsend"
+	EvStatus   EventKind = "status" // of a message: sent, failed, delivered, read
+	EvMask     EventKind = "mask"
+	EvUnmask   EventKind = "unmask"
+	EvOpened   EventKind = "opened"
+	EvReopened EventKind = "reopened"
+	EvState    EventKind = "state"
+	EvQueued   EventKind = "queued"
+	EvOffered  EventKind = "offered"
+	EvOffer    EventKind = "offer_ended"
+	EvAssigned EventKind = "assigned"
+	EvReleased EventKind = "released"
+	EvControl  EventKind = "control"
+	EvRated    EventKind = "rated"
+	EvLinked   EventKind = "linked" // to a contact
+	EvMerged   EventKind = "merged"
+	EvPanel    EventKind = "panel" // customer or consultation panel saved
+	EvFollow   EventKind = "follow"
+	EvOther    EventKind = "other"
+)
+
+// Event is one entry of a conversation's gap-free sequence: what consoles
+// resume on and the record of every change with time and actor (CV2). It holds
+// ids, kinds and states, never text or names.
+type Event struct {
+	Conversation ID        `json:"conversation"`
+	Seq          int64     `json:"seq"`
+	CustomerSeq  int64     `json:"customer_seq,omitempty"` // 0: not for the customer
+	Kind         EventKind `json:"kind"`
+	Message      MessageID `json:"message,omitempty"`
+	Actor        string    `json:"actor"` // "customer", "agent:<id>", "bot:<name>", "system", "trigger:<id>"
+	From         string    `json:"from,omitempty"`
+	To           string    `json:"to,omitempty"`
+	At           time.Time `json:"at"`
+}
+
+// Contact is a person (CV3, CV4).
+type Contact struct {
+	ID       ContactID `json:"id"`
+	Version  int64     `json:"-"`
+	Name     string    `json:"name,omitempty"`
+	Email    string    `json:"email,omitempty"`
+	Phone    string    `json:"phone,omitempty"`
+	Memo     string    `json:"memo,omitempty"`
+	Language string    `json:"language,omitempty"`
+	Picture  string    `json:"picture,omitempty"`
+	// Known is true once a person or the host confirmed who this is; a contact
+	// made from a channel profile alone is not.
+	Known      bool              `json:"known"`
+	MergedInto ContactID         `json:"merged_into,omitempty"`
+	CreatedAt  time.Time         `json:"created_at"`
+	Attributes map[string]string `json:"attributes,omitempty"`
+}
+
+// Identity is a person's appearance on one channel: unique by channel kind,
+// scope and the provider's user id.
+type Identity struct {
+	ID      IdentityID             `json:"id"`
+	Version int64                  `json:"-"`
+	Contact ContactID              `json:"contact"`
+	Kind    channel.Kind           `json:"kind"`
+	Scope   channel.Scope          `json:"scope"`
+	User    channel.ProviderUserID `json:"user"`
+	Name    string                 `json:"name,omitempty"` // as the provider shows it
+	Picture string                 `json:"picture,omitempty"`
+	// Follows says whether the customer has the account as a friend, by the
+	// event with the greatest time so far; nil is unknown.
+	Follows   *bool     `json:"follows,omitempty"`
+	FollowsAt time.Time `json:"follows_at"`
+	// WelcomedAt is when the welcome message was sent; once only (CV10).
+	WelcomedAt time.Time `json:"welcomed_at"`
+	// ProfileAt is when the profile was last fetched.
+	ProfileAt time.Time `json:"profile_at"`
+	CreatedAt time.Time `json:"created_at"`
+}

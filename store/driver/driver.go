@@ -1,0 +1,398 @@
+// Package driver is what the author of a store implements: Backend and Tx.
+// Users of the library see package store, which adds re-running, back-off and
+// the rules that hold for every backend. storetest is the contract in code.
+//
+// Stability: this package may grow in a minor release; embed Unimplemented.
+package driver
+
+import (
+	"context"
+	"time"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/id"
+	"github.com/sangdam/sangdam/routing"
+)
+
+// WorkspaceID names a tenant. Every primary and unique key begins with it.
+type WorkspaceID = id.Workspace
+
+// Error kinds, with one identity across the module; compare with errors.Is.
+var (
+	ErrNotFound      error = errs.NotFound
+	ErrConflict      error = errs.Conflict
+	ErrStale         error = errs.Stale
+	ErrAlreadyExists error = errs.AlreadyExists
+	ErrInvalid       error = errs.Invalid
+	ErrUnavailable   error = errs.Unavailable
+	ErrUnsupported   error = errs.Unsupported
+	// ErrCursorGone: the feed no longer goes back to the cursor; reload.
+	ErrCursorGone error = errs.New(errs.Stale, "store: the feed no longer reaches back to this cursor; reload and start from the present")
+)
+
+// ErrClash is returned by Backend.Update when a rival won: a unique key, a
+// row's version or guard, a serialisation failure or a deadlock. It is an
+// ErrConflict. store.DB runs the function again; nobody else does.
+var ErrClash error = errs.New(errs.Conflict, "store: another writer was first")
+
+// Backend is one database. All methods may be called at once.
+type Backend interface {
+	// Update runs fn once in a transaction of the workspace and commits when it
+	// returns nil. An error of fn rolls back and is returned as it is. A panic
+	// of fn rolls back and goes on. A clash is ErrClash, and surfaces from
+	// Update even where a write call could have noticed it earlier: write calls
+	// may also return it, and Update then returns ErrClash whatever fn made of
+	// it. Visible inside: committed rows and fn's own writes, no more
+	// (READ COMMITTED). ctx is checked before fn starts; once the commit has
+	// begun it no longer matters. An Update or View inside fn that gets fn's
+	// ctx is ErrInvalid. An unknown workspace is ErrNotFound.
+	Update(ctx context.Context, ws WorkspaceID, fn func(ctx context.Context, tx Tx) error) error
+	// View runs fn in a read transaction. Writes are ErrInvalid.
+	View(ctx context.Context, ws WorkspaceID, fn func(ctx context.Context, tx Tx) error) error
+	// AppendEnvelopes stores envelopes durably, grouped with other callers'
+	// into one commit, and tells for each, in order, whether it was new. An
+	// envelope whose (account, dedup key) is known is absorbed. Either all of
+	// this call are stored (or known), or an error says that none of it may be
+	// acknowledged. Received-at is the store's clock if zero.
+	AppendEnvelopes(ctx context.Context, ws WorkspaceID, envs []channel.Envelope) ([]bool, error)
+	// Feed returns events after the cursor, at most limit, and the cursor to
+	// go on from. The empty cursor is the present: no events, a cursor. Nothing
+	// is skipped; each aggregate's events come in version order; there is no
+	// order between aggregates. ErrCursorGone, ErrInvalid for a cursor that is
+	// not one.
+	Feed(ctx context.Context, ws WorkspaceID, cursor string, limit int) ([]Event, string, error)
+	// Wake returns a channel that gets a value, coalesced, when any committed
+	// Update or append may have brought work or events. A hint: it may be
+	// missing. It closes with Close. Each call is a subscription until stop.
+	Wake() (hints <-chan struct{}, stop func())
+	// VaultRepo keeps sealed values: the data keys of contacts and what was sealed
+// under them. The store sees ciphertext only.
+type VaultRepo interface {
+	// PutSealed creates or replaces the value of (owner, name).
+	PutSealed(ctx context.Context, owner, name string, sealed []byte) error
+	// Sealed returns it; ErrNotFound.
+	Sealed(ctx context.Context, owner, name string) ([]byte, error)
+	// DropOwner deletes everything of the owner, for erasure.
+	DropOwner(ctx context.Context, owner string) error
+	// Owners lists owners above after, ordered, at most limit, for rotation.
+	Owners(ctx context.Context, after string, limit int) ([]string, error)
+	// Names lists an owner's names, ordered.
+	Names(ctx context.Context, owner string) ([]string, error)
+}
+
+// System works across workspaces.
+	System() System
+	// Stats counts what the backend did since it was opened.
+	Stats() Stats
+	// Close waits for running functions and releases everything.
+	Close() error
+}
+
+// Stats are counters for tests and operators.
+type Stats struct {
+	Commits  int64 // transactions committed to the disk or the server
+	Updates  int64 // Updates and appends that were part of them
+	RowsRead int64 // rows returned to callers, where the backend counts them
+	Wakes    int64 // hints given
+}
+
+// Tx is a transaction of one workspace. It and what its accessors return are
+// for the function's own goroutine and end with it.
+type Tx interface {
+	Workspace() WorkspaceID
+	// Now is the one time of this transaction: the database's clock on
+	// PostgreSQL, the configured clock elsewhere; never earlier than a Now of a
+	// committed Update of this workspace; UTC, microseconds.
+	Now() time.Time
+	// Guard makes the commit depend on a row that the function does not write:
+	// if its version is not the given one, or changes before the commit, Update
+	// is a clash.
+	Guard(ctx context.Context, row GuardRow, key string, version int64) error
+
+	Accounts() channel.AccountRepo
+	Inbox() channel.InboxRepo
+	Outbox() channel.OutboxRepo
+	Conversations() conversation.Repo
+	Contacts() conversation.ContactRepo
+	Config() routing.ConfigRepo
+	Agents() routing.AgentRepo
+	Work() routing.WorkRepo
+	Events() EventRepo
+	Audit() AuditRepo
+	Deadlines() DeadlineRepo
+	Jobs() JobRepo
+	Commands() CommandRepo
+	Search() SearchRepo
+	Blobs() BlobRepo
+	Vault() VaultRepo
+}
+
+// GuardRow names what Guard watches.
+type GuardRow string
+
+const (
+	GuardConfig       GuardRow = "configuration" // key ""; Configuration.Version
+	GuardConversation GuardRow = "conversation"
+	GuardContact      GuardRow = "contact"
+	GuardItem         GuardRow = "item"
+	GuardAgent        GuardRow = "agent" // AgentState.EligRev
+	GuardLease        GuardRow = "lease" // key the lease's name; its epoch
+)
+
+// Event is one entry of the feed: ids, kinds and versions, never text or names.
+type Event struct {
+	// Aggregate is what changed: conversation, contact, item, agent,
+	// configuration, account, job, ….
+	Aggregate string `json:"aggregate"`
+	ID        string `json:"id"`
+	// Version grows by time within the aggregate: the event sequence of a
+	// conversation, else the row's version.
+	Version int64 `json:"version"`
+	// Kind is the domain's name of the event.
+	Kind string `json:"kind"`
+	// Ref names a part of the aggregate, such as a message.
+	Ref   string    `json:"ref,omitempty"`
+	Actor string    `json:"actor,omitempty"`
+	At    time.Time `json:"at"`
+}
+
+// EventRepo writes the feed.
+type EventRepo interface {
+	// Append adds events; they become visible with the commit, never before.
+	Append(ctx context.Context, evs ...Event) error
+	// Purge deletes at most limit events older than the time.
+	Purge(ctx context.Context, before time.Time, limit int) (int, error)
+}
+
+// AuditEntry records who did what to which thing (AD6). It never holds a
+// secret or a message's text. Entries of a workspace form a hash chain.
+type AuditEntry struct {
+	Seq      int64             `json:"seq"` // given by the store, gap-free
+	At       time.Time         `json:"at"`
+	Actor    string            `json:"actor"` // "agent:<id>", "system", …
+	Role     string            `json:"role,omitempty"`
+	IP       string            `json:"ip,omitempty"`
+	Action   string            `json:"action"`
+	Resource string            `json:"resource"` // "conversation:<id>"
+	Outcome  string            `json:"outcome"`  // ok, denied, failed
+	Details  map[string]string `json:"details,omitempty"`
+	// Previous and Hash chain the entries: Hash = ChainHash(Previous, entry).
+	Previous string `json:"previous"`
+	Hash     string `json:"hash"`
+}
+
+// AuditRepo is append-only.
+type AuditRepo interface {
+	// Append sets Seq, Previous and Hash.
+	Append(ctx context.Context, e AuditEntry) error
+	// List returns entries with Seq above after, oldest first.
+	List(ctx context.Context, after int64, limit int) ([]AuditEntry, error)
+}
+
+// Deadline is a moment at which something must be looked at again.
+type Deadline struct {
+	Workspace WorkspaceID
+	Kind      string // offer, wrap_up, auto_close, …; the shell's names
+	ID        string
+	At        time.Time
+}
+
+// DeadlineRepo keeps deadlines: one a (kind, id).
+type DeadlineRepo interface {
+	// Set creates or moves it.
+	Set(ctx context.Context, kind, id string, at time.Time) error
+	// Clear removes it; a no-op when there is none.
+	Clear(ctx context.Context, kind, id string) error
+}
+
+// Job is work outside the flow: media, profiles, exports, indexing.
+type Job struct {
+	ID        string      `json:"id"`
+	Workspace WorkspaceID `json:"workspace"`
+	Kind      string      `json:"kind"`
+	Key       string      `json:"key,omitempty"`     // unique among unfinished jobs of a kind
+	Payload   []byte      `json:"payload,omitempty"` // ids and options, JSON
+	Due       time.Time   `json:"due"`
+	Attempts  int         `json:"attempts"` // begun so far
+	Progress  int         `json:"progress"` // 0 to 100
+	State     string      `json:"state"`    // queued, running, done, dead
+	Reason    string      `json:"reason,omitempty"`
+	Token     string      `json:"-"` // of the claim
+	CreatedAt time.Time   `json:"created_at"`
+}
+
+// JobRepo stores jobs. A write under a claim that was lost is ErrStale.
+type JobRepo interface {
+	// Enqueue adds a job; one with the Key of an unfinished job of its Kind is
+	// absorbed.
+	Enqueue(ctx context.Context, j Job) error
+	// Finish ends a claimed job as done.
+	Finish(ctx context.Context, id, token string) error
+	// Fail puts a claimed job back, due at the time, or ends it as dead when
+	// the time is zero.
+	Fail(ctx context.Context, id, token, reason string, retryAt time.Time) error
+	// Report stores progress and prolongs the lease.
+	Report(ctx context.Context, id, token string, progress int, lease time.Duration) error
+	// Job returns one. ErrNotFound.
+	Job(ctx context.Context, id string) (Job, error)
+	// Dead lists dead jobs, newest first.
+	Dead(ctx context.Context, limit int) ([]Job, error)
+	// Purge deletes at most limit done jobs created before the time.
+	Purge(ctx context.Context, before time.Time, limit int) (int, error)
+}
+
+// CommandRepo makes commands idempotent.
+type CommandRepo interface {
+	// Lookup returns the digest and result stored under (principal, key);
+	// ErrNotFound.
+	Lookup(ctx context.Context, principal, key string) (digest string, result []byte, err error)
+	// Store keeps them; a key that is taken is a clash.
+	Store(ctx context.Context, principal, key, digest string, result []byte) error
+	// Purge deletes at most limit entries older than the time.
+	Purge(ctx context.Context, before time.Time, limit int) (int, error)
+}
+
+// SearchRepo is an index of message texts as tokens; the tokens are made by
+// privacy.Grams, safe ASCII.
+type SearchRepo interface {
+	// Put indexes a message, replacing what was there.
+	Put(ctx context.Context, m conversation.MessageID, c conversation.ID, at time.Time, tokens []string) error
+	// Delete removes a message; a no-op when it is not there.
+	Delete(ctx context.Context, m conversation.MessageID) error
+	// Find returns messages that have all tokens, newest first (ties by
+	// message id), at most limit. No tokens find nothing.
+	Find(ctx context.Context, tokens []string, limit int) ([]SearchHit, error)
+}
+
+// SearchHit is a message found.
+type SearchHit struct {
+	Message      conversation.MessageID
+	Conversation conversation.ID
+	At           time.Time
+}
+
+// Blob describes bytes kept in a blob store.
+type Blob struct {
+	Name      string    `json:"name"` // random
+	Type      string    `json:"type"`
+	Size      int64     `json:"size"`
+	SHA256    string    `json:"sha256"`
+	Owner     string    `json:"owner"` // "message:<id>"
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// BlobRepo records which blobs are referenced.
+type BlobRepo interface {
+	// Reference records a blob that was put and synced before.
+	Reference(ctx context.Context, b Blob) error
+	// Blob returns one. ErrNotFound.
+	Blob(ctx context.Context, name string) (Blob, error)
+	// Release removes the record; the sweep deletes the bytes.
+	Release(ctx context.Context, name string) error
+	// Known tells which of the names are referenced.
+	Known(ctx context.Context, names []string) (map[string]bool, error)
+}
+
+// VaultRepo keeps sealed values: the data keys of contacts and what was sealed
+// under them. The store sees ciphertext only.
+type VaultRepo interface {
+	// PutSealed creates or replaces the value of (owner, name).
+	PutSealed(ctx context.Context, owner, name string, sealed []byte) error
+	// Sealed returns it; ErrNotFound.
+	Sealed(ctx context.Context, owner, name string) ([]byte, error)
+	// DropOwner deletes everything of the owner, for erasure.
+	DropOwner(ctx context.Context, owner string) error
+	// Owners lists owners above after, ordered, at most limit, for rotation.
+	Owners(ctx context.Context, after string, limit int) ([]string, error)
+	// Names lists an owner's names, ordered.
+	Names(ctx context.Context, owner string) ([]string, error)
+}
+
+// System works across workspaces and only finds what is to be done; the work
+// itself is an Update or View of the workspace. Times are the store's clock.
+type System interface {
+	// CreateWorkspace makes one; ErrAlreadyExists. The name is for people.
+	CreateWorkspace(ctx context.Context, ws WorkspaceID, name string) error
+	// Workspaces lists all, ordered.
+	Workspaces(ctx context.Context) ([]WorkspaceID, error)
+	// ResolveAccount finds an account by its webhook token; ErrNotFound.
+	ResolveAccount(ctx context.Context, token string) (WorkspaceID, channel.AccountID, error)
+
+	// ClaimInbox claims at most limit lanes that have an envelope due and no
+	// live claim, oldest head first, and returns up to batch envelopes of each,
+	// in lane order: by OccurredAt within what was appended by one call, else
+	// in the order of appending. A paused account does not matter inbound.
+	ClaimInbox(ctx context.Context, node string, limit, batch int, lease time.Duration) ([]InboxLane, error)
+	// ReleaseInbox gives claims back before their lease ends; lost ones are
+	// ignored.
+	ReleaseInbox(ctx context.Context, claims ...LaneRef) error
+	// ClaimOutbox claims at most limit lanes whose head is due, whose account is
+	// not paused, and that have no live claim.
+	ClaimOutbox(ctx context.Context, node string, limit, batch int, lease time.Duration) ([]OutboxLane, error)
+	ReleaseOutbox(ctx context.Context, claims ...LaneRef) error
+	// ClaimJobs claims at most limit due jobs of the kinds; Attempts counts this
+	// try. A job whose lease ended is due again.
+	ClaimJobs(ctx context.Context, node string, kinds []string, limit int, lease time.Duration) ([]Job, error)
+	// Due lists at most limit deadlines that have passed, earliest first. It
+	// claims nothing: the Update that handles one clears or moves it.
+	Due(ctx context.Context, limit int) ([]Deadline, error)
+	// NextDue is the earliest time at which a deadline, a job, or a lane that
+	// waits for its not-before becomes due; false when there is none. A time in
+	// the past means now.
+	NextDue(ctx context.Context) (time.Time, bool, error)
+
+	// Beat records that the node lives for ttl and returns all live nodes,
+	// ordered.
+	Beat(ctx context.Context, node string, ttl time.Duration) ([]string, error)
+	// Lease takes or prolongs a named lease. The epoch rises whenever the
+	// holder changes. ErrConflict names nobody and means another holds it.
+	Lease(ctx context.Context, name, node string, ttl time.Duration) (epoch int64, err error)
+	// BeatAgents records heart-beats of agents in one write without versions or
+	// events; it touches only agents that are not Offline.
+	BeatAgents(ctx context.Context, ws WorkspaceID, agents []routing.AgentID) error
+	// LostAgents lists agents that are not Offline and whose last heart-beat is
+	// before the time; agents that never sent one are not listed.
+	LostAgents(ctx context.Context, before time.Time, limit int) ([]AgentRef, error)
+
+	// Meta reads a value of the database as a whole; ErrNotFound.
+	Meta(ctx context.Context, key string) ([]byte, error)
+	// PutMeta stores it if the present value is old (nil: absent); else
+	// ErrConflict.
+	PutMeta(ctx context.Context, key string, old, value []byte) error
+	// Now is the store's clock.
+	Now(ctx context.Context) (time.Time, error)
+	// Check verifies that the store can write durably: /readyz.
+	Check(ctx context.Context) error
+}
+
+// AgentRef names an agent of a workspace.
+type AgentRef struct {
+	Workspace WorkspaceID
+	Agent     routing.AgentID
+}
+
+// LaneRef is a claim with its workspace.
+type LaneRef struct {
+	Workspace WorkspaceID
+	channel.Claim
+}
+
+// InboxLane is a claimed inbound lane.
+type InboxLane struct {
+	LaneRef
+	Envelopes []channel.Envelope
+}
+
+// OutboxLane is a claimed outbound lane. Rows are the head of the lane in
+// order. If the head rows belong to an Attempt that has not ended, Attempt is
+// set, Rows are exactly its rows, and Doubtful says that an earlier claim
+// began to send it and never recorded an outcome (the process died or the
+// lease ran out): the provider may have it.
+type OutboxLane struct {
+	LaneRef
+	Rows     []channel.OutboxRow
+	Attempt  *channel.Attempt
+	Doubtful bool
+}
