@@ -122,6 +122,11 @@ type OutboxRepo interface {
 type Settlement struct {
 	State     OutboxState // sent, failed, unknown, or queued for a repeat
 	NotBefore time.Time   // for queued
+	// Replan, with queued, ends the Attempt instead of keeping it: the provider
+	// certainly did not accept and the same request would fail again (a used
+	// reply handle). The rows stay at the head of the lane, lose their Reply,
+	// keep their Tries, and are planned anew.
+	Replan bool
 	Reason    Reason
 	Detail    string
 }

@@ -135,7 +135,7 @@ const (
 	MaxMessageUnits = 5000
 	// MaxTextUnits is the longest text of a row in UTF-16 units. A longer text
 	// than MaxMessageUnits is cut into several LINE messages at the best place
-	// among the last 1,000 units of each, so four fifths of 5 × 5,000 always fit.
+	// in the last sixth of each, so that 20,000 always fit into five.
 	MaxTextUnits = 20000
 	// MaxChoices is how many quick replies a message has.
 	MaxChoices = 13

@@ -221,4 +221,3 @@ func clip(s string, n int) string {
 	}
 	return s[:n]
 }
-

@@ -36,11 +36,11 @@ func shorten(s string, n int, count func(string) int) string {
 	if count(s) <= n {
 		return s
 	}
-	end, rest, state := 0, s, -1
+	end, used, rest, state := 0, 0, s, -1
 	for rest != "" {
 		var cluster string
 		cluster, rest, _, state = uniseg.FirstGraphemeClusterInString(rest, state)
-		if count(s[:end+len(cluster)]) > n-1 {
+		if used += count(cluster); used > n-1 {
 			break
 		}
 		end += len(cluster)
@@ -166,7 +166,7 @@ func appendClusters(all []atom, text string) []atom {
 }
 
 // split groups atoms into parts of at most limit by cost, each cut after a
-// line break or else a blank where one is among the last fifth. Nothing is
+// line break or else a blank where one is among the last sixth. Nothing is
 // dropped: the parts together are the atoms.
 func split(all []atom, limit int, cost func(atom) int) [][]atom {
 	var parts [][]atom
@@ -180,7 +180,7 @@ func split(all []atom, limit int, cost func(atom) int) [][]atom {
 			n = 1 // one atom over the limit: LINE's to refuse
 		}
 		if n < len(all) {
-			n = bestCut(all[:n], limit/5, cost)
+			n = bestCut(all[:n], limit/6, cost)
 		}
 		parts = append(parts, all[:n])
 		all = all[n:]
