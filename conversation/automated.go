@@ -1,0 +1,55 @@
+package conversation
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Automated messages (CV10), by the name under which accounts, desks and work
+// streams hold their texts.
+const (
+	AutoGreeting = "greeting" // a chat starts
+	AutoWelcome  = "welcome"  // the customer adds the account; once
+	AutoAway     = "away"     // outside operating hours
+	AutoHoliday  = "holiday"  // in a holiday, instead of away
+	AutoEnded    = "ended"    // the conversation ended
+)
+
+// MaxAutoChars is the limit of welcome, away and holiday messages in
+// characters (CV10, from the reference product's page).
+const MaxAutoChars = 500
+
+var limited = []string{AutoWelcome, AutoAway, AutoHoliday}
+
+// Texts are automated messages: name, then BCP 47 tag; the tag "" is for every
+// other language.
+type Texts = map[string]map[string]string
+
+// ValidateTexts checks lengths; where names the thing that holds them.
+func ValidateTexts(where string, texts Texts) error {
+	for name, byLang := range texts {
+		for lang, text := range byLang {
+			if slices.Contains(limited, name) && utf8.RuneCountInString(text) > MaxAutoChars {
+				return fmt.Errorf("%s: the %s message (%q) has more than %d characters; shorten it: %w", where, name, lang, MaxAutoChars, ErrInvalid)
+			}
+		}
+	}
+	return nil
+}
+
+// AutoText finds the text of an automated message: the first source that has
+// one, by exact language, then its base language ("zh-TW", then "zh"), then the
+// text for every other language. Empty means: send nothing.
+func AutoText(name, language string, sources ...Texts) string {
+	base, _, _ := strings.Cut(language, "-")
+	for _, texts := range sources {
+		for _, tag := range []string{language, base, ""} {
+			if text := texts[name][tag]; text != "" {
+				return text
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,232 @@
+package conversation
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation/privacy"
+)
+
+// Draft is a conversation that is being changed within one transaction. Its
+// methods apply the rules and collect what is to be written: the conversation,
+// messages and events with their gap-free numbers. A Draft is for one goroutine.
+type Draft struct {
+	C        Conversation
+	Messages []Message // to save, each at most once
+	Events   []Event   // to append
+	now      time.Time
+}
+
+// Edit begins a Draft of an existing conversation.
+func Edit(c Conversation, now time.Time) *Draft {
+	c.Attributes = maps.Clone(c.Attributes)
+	c.BotData = maps.Clone(c.BotData)
+	return &Draft{C: c, now: now}
+}
+
+// Open begins a Draft of a new conversation; c carries id, thread, kind, desk,
+// work stream, account, channel, chat, contact, identity and language. previous
+// is the closed conversation that it follows, or empty.
+func Open(c Conversation, previous ID, actor string, now time.Time) *Draft {
+	c.Version, c.EventSeq, c.CustomerSeq = 0, 0, 0
+	c.State, c.Control, c.Fence = StateOpen, ControlNobody, 1
+	c.Previous, c.OpenedAt, c.UpdatedAt = previous, now, now
+	d := &Draft{C: c, now: now}
+	d.event(Event{Kind: EvOpened, Actor: actor, To: string(StateOpen)}, false)
+	return d
+}
+
+// Now is the time of the transaction.
+func (d *Draft) Now() time.Time { return d.now }
+
+// event numbers and collects one entry; shown entries also take a number of
+// the customer's stream.
+func (d *Draft) event(e Event, shown bool) Event {
+	d.C.EventSeq++
+	e.Conversation, e.Seq, e.At = d.C.ID, d.C.EventSeq, d.now
+	if shown {
+		d.C.CustomerSeq++
+		e.CustomerSeq = d.C.CustomerSeq
+	}
+	d.C.UpdatedAt = d.now
+	d.Events = append(d.Events, e)
+	return e
+}
+
+// Note records an entry that changes no message and no state: an offer, a
+// queueing, a panel saved. from and to are ids or states, never text.
+func (d *Draft) Note(kind EventKind, actor, from, to string) {
+	d.event(Event{Kind: kind, Actor: actor, From: from, To: to}, false)
+}
+
+// previewRunes is how much of a message lists show.
+const previewRunes = 80
+
+// Preview is the beginning of a content for lists, on one line. The text given
+// is the masked one.
+func Preview(c channel.Content) string {
+	text := strings.Join(strings.Fields(c.Text), " ")
+	if text == "" && c.Kind != channel.KindText {
+		return "[" + string(c.Kind) + "]"
+	}
+	if utf8.RuneCountInString(text) > previewRunes {
+		text = string([]rune(text)[:previewRunes]) + "…"
+	}
+	return text
+}
+
+// AddInbound adds a message of the customer. The conversation's account, chat,
+// identity and reply handle follow it: answers go to who wrote last.
+func (d *Draft) AddInbound(m Message, reply *channel.ReplyHandle) Message {
+	m.Conversation, m.Direction, m.Status = d.C.ID, Inbound, StatusReceived
+	m.At = d.now
+	e := d.event(Event{Kind: EvMessage, Message: m.ID, Actor: "customer"}, true)
+	m.Seq, m.CustomerSeq = e.Seq, e.CustomerSeq
+	d.C.Account, d.C.Chat = m.Account, m.Chat
+	if m.Author.Identity != "" {
+		d.C.Identity = m.Author.Identity
+	}
+	if reply != nil {
+		d.C.Reply = reply
+	}
+	if m.OccurredAt.After(d.C.LastCustomerAt) {
+		d.C.LastCustomerAt = m.OccurredAt
+	}
+	d.C.Unread++
+	d.C.Preview = Preview(m.Content)
+	d.put(m)
+	return m
+}
+
+// AddOutbound adds a message to the customer by an agent, a bot, the system or
+// a trigger, queued. It takes the reply handle away: the caller gives it to the
+// outbox row. ErrInvalid when the conversation is closed.
+func (d *Draft) AddOutbound(m Message) (Message, *channel.ReplyHandle, error) {
+	if d.C.State == StateClosed && m.Author.Kind != BySystem {
+		return Message{}, nil, fmt.Errorf("conversation: %s is closed; open it again first: %w", d.C.ID, ErrInvalid)
+	}
+	m.Conversation, m.Direction, m.Status = d.C.ID, Outbound, StatusQueued
+	m.Account, m.Chat = d.C.Account, d.C.Chat
+	m.At, m.OccurredAt = d.now, d.now
+	e := d.event(Event{Kind: EvMessage, Message: m.ID, Actor: actorOf(m.Author)}, true)
+	m.Seq, m.CustomerSeq = e.Seq, e.CustomerSeq
+	if m.Author.Kind == ByAgent {
+		d.C.LastAgentAt = d.now
+		d.C.Unread = 0
+		d.C.Handled = true
+		if d.C.FirstAnswerAt.IsZero() {
+			d.C.FirstAnswerAt = d.now
+		}
+	}
+	d.C.Preview = Preview(m.Content)
+	reply := d.C.Reply
+	d.C.Reply = nil
+	d.put(m)
+	return m, reply, nil
+}
+
+// AddNote adds an internal note. It takes no number of the customer's stream
+// and changes nothing the customer could notice.
+func (d *Draft) AddNote(m Message) Message {
+	m.Conversation, m.Direction, m.Status = d.C.ID, Internal, StatusReceived
+	m.At, m.OccurredAt = d.now, d.now
+	e := d.event(Event{Kind: EvNote, Message: m.ID, Actor: actorOf(m.Author)}, false)
+	m.Seq = e.Seq
+	d.put(m)
+	return m
+}
+
+// ApplyEdit replaces a message's content if the edit is the newest by its own
+// time and the message was not taken back. It reports whether it did.
+func (d *Draft) ApplyEdit(m Message, c channel.Content, at time.Time) bool {
+	if !m.UnsentAt.IsZero() || !at.After(m.EditedAt) {
+		return false
+	}
+	m.Content, m.EditedAt, m.Masks = c, at, nil
+	d.event(Event{Kind: EvEdit, Message: m.ID, Actor: "customer"}, true)
+	d.put(m)
+	return true
+}
+
+// ApplyUnsend makes a message's content unrecoverable here. Once is enough; it
+// reports whether it did anything. The caller drops blobs and search entries.
+func (d *Draft) ApplyUnsend(m Message, at time.Time) bool {
+	if !m.UnsentAt.IsZero() {
+		return false
+	}
+	if d.C.Preview == Preview(m.Content) {
+		d.C.Preview = ""
+	}
+	m.Content = channel.Content{Kind: m.Content.Kind}
+	m.Masks, m.ReadHandle, m.UnsentAt = nil, "", at
+	d.event(Event{Kind: EvUnsend, Message: m.ID, Actor: "customer"}, true)
+	d.put(m)
+	return true
+}
+
+// ApplyStatus moves a message's status forward; see Advance. It reports
+// whether anything changed.
+func (d *Draft) ApplyStatus(m Message, to Status, reason channel.Reason, detail string) bool {
+	next := Advance(m.Status, to)
+	if next == m.Status {
+		return false
+	}
+	from := m.Status
+	m.Status = next
+	if next == StatusFailed || next == StatusUnknown {
+		m.Reason, m.Detail = reason, detail
+	} else {
+		m.Reason, m.Detail = "", ""
+	}
+	// The customer's stream shows that the conversation goes on, not whether
+	// our sending works.
+	d.event(Event{Kind: EvStatus, Message: m.ID, Actor: "system", From: string(from), To: string(next)}, false)
+	d.put(m)
+	return true
+}
+
+// SetProvider records the provider's id and quote handle of a sent message.
+func (d *Draft) SetProvider(id MessageID, sent channel.SentMessage) {
+	for i := range d.Messages {
+		if d.Messages[i].ID == id {
+			d.Messages[i].Provider = sent.ID
+			d.Messages[i].Content.QuoteHandle = sent.QuoteHandle
+		}
+	}
+}
+
+// Mask records spans on a message whose text has been replaced by asterisks.
+func (d *Draft) Mask(m Message, text string, spans []privacy.Span, actor string) {
+	m.Content.Text, m.Masks = text, spans
+	d.event(Event{Kind: EvMask, Message: m.ID, Actor: actor}, true)
+	d.put(m)
+}
+
+// put collects a message, replacing an earlier version within this Draft.
+func (d *Draft) put(m Message) {
+	for i := range d.Messages {
+		if d.Messages[i].ID == m.ID {
+			d.Messages[i] = m
+			return
+		}
+	}
+	d.Messages = append(d.Messages, m)
+}
+
+func actorOf(a Author) string {
+	switch a.Kind {
+	case ByAgent:
+		return "agent:" + string(a.Agent)
+	case ByBot:
+		return "bot:" + a.Name
+	case ByTrigger:
+		return "trigger:" + a.Name
+	case ByCustomer:
+		return "customer"
+	}
+	return "system"
+}
