@@ -176,14 +176,16 @@ func (s *Schedule) NextOpen(t time.Time) (time.Time, bool) {
 
 // Elapsed returns how much open time lies from from to to: what a service
 // level counts. It is zero when to is not after from, and additive:
-// Elapsed(a, b) + Elapsed(b, c) = Elapsed(a, c) for a ≤ b ≤ c.
+// Elapsed(a, b) + Elapsed(b, c) = Elapsed(a, c) for a ≤ b ≤ c. Beyond 292 years it
+// stays at the longest Duration.
 func (s *Schedule) Elapsed(from, to time.Time) time.Duration {
 	const ns = int64(time.Second)
 	lo, hi := clamp(from), clamp(to)
 	horizon := min(s.horizon(lo, !s.open), hi/ns+1)
 	var total int64
 	for p := range s.pieces(lo/ns-1, horizon) {
-		total += max(0, min(p.to*ns, hi)-max(p.from*ns, lo))
+		open := max(0, min(p.to*ns, hi)-max(p.from*ns, lo))
+		total += min(open, math.MaxInt64-total)
 	}
 	return time.Duration(total)
 }

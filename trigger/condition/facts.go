@@ -1,0 +1,112 @@
+package condition
+
+import (
+	"math"
+	"time"
+)
+
+// Facts tells what is so. Fact returns the value of a field and false when it
+// is absent. It is called during Eval and must not block; a fact of another
+// type than the field's counts as absent and is explained as WrongType.
+type Facts interface {
+	Fact(field string) (Fact, bool)
+}
+
+// Map is Facts held in a map.
+type Map map[string]Fact
+
+// Fact returns the entry.
+func (m Map) Fact(field string) (Fact, bool) {
+	f, ok := m[field]
+	return f, ok
+}
+
+type kind uint8
+
+const (
+	kindNone kind = iota
+	kindText
+	kindNumber
+	kindBool
+	kindTime
+	kindDuration
+	kindSet
+)
+
+// Fact is a typed value. The zero Fact is absent.
+type Fact struct {
+	kind kind
+	text string
+	// bits holds a float64, a bool (0 or 1), a time in microseconds of Unix
+	// time or a duration in nanoseconds.
+	bits uint64
+	set  []string
+}
+
+// Text is a fact for a text, enum or id field.
+func Text[T ~string](s T) Fact { return Fact{kind: kindText, text: string(s)} }
+
+// Number is a fact for a number field; NaN is absent.
+func Number(n float64) Fact {
+	if math.IsNaN(n) {
+		return Fact{}
+	}
+	return Fact{kind: kindNumber, bits: math.Float64bits(n)}
+}
+
+// Bool is a fact for a bool field.
+func Bool(b bool) Fact {
+	f := Fact{kind: kindBool}
+	if b {
+		f.bits = 1
+	}
+	return f
+}
+
+// Time is a fact for a time field, kept to the microsecond; the zero time is
+// absent.
+func Time(t time.Time) Fact {
+	if t.IsZero() {
+		return Fact{}
+	}
+	return Fact{kind: kindTime, bits: uint64(t.UnixMicro())}
+}
+
+// Duration is a fact for a duration field.
+func Duration(d time.Duration) Fact { return Fact{kind: kindDuration, bits: uint64(d)} }
+
+// Set is a fact for a set field. The slice must not change while it is used.
+func Set(values []string) Fact { return Fact{kind: kindSet, set: values} }
+
+func (f Fact) number() float64 { return math.Float64frombits(f.bits) }
+func (f Fact) int() int64      { return int64(f.bits) }
+
+// empty reports whether the fact says nothing.
+func (f Fact) empty() bool {
+	switch f.kind {
+	case kindNone:
+		return true
+	case kindText:
+		return f.text == ""
+	case kindSet:
+		return len(f.set) == 0
+	}
+	return false
+}
+
+// kindOf returns the kind of fact that a field's type takes.
+func kindOf(t Type) kind {
+	switch t {
+	case TypeNumber:
+		return kindNumber
+	case TypeBool:
+		return kindBool
+	case TypeTime:
+		return kindTime
+	case TypeDuration:
+		return kindDuration
+	case TypeSet:
+		return kindSet
+	}
+	return kindText
+}
