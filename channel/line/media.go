@@ -1,0 +1,88 @@
+package line
+
+import (
+	"context"
+	"io"
+	"net/http"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/internal/errs"
+)
+
+// FetchMedia streams what a customer sent into sink. LINE keeps contents for
+// an unstated time, so fetch soon. ErrUnavailable while LINE prepares a large
+// video or sound (ask again), ErrNotFound when LINE does not have it (any
+// more) or could not prepare it, ErrStale when the customer took it back. An
+// error of sink ends the transfer and is returned as it is.
+func (a *Adapter) FetchMedia(ctx context.Context, acct channel.Account, ref string, sink channel.MediaSink) error {
+	if !contentForm.MatchString(ref) {
+		return errs.New(errs.Invalid, "line: media: the reference does not have the form of a LINE message id")
+	}
+	ctx, cancel := context.WithTimeout(ctx, mediaTimeout)
+	defer cancel()
+	resp, err := a.openContent(ctx, acct, call{method: http.MethodGet, address: a.data + "/v2/bot/message/" + ref + "/content"})
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusOK:
+		return stream(resp, sink)
+	case http.StatusAccepted:
+		return a.transcoding(ctx, acct, ref)
+	}
+	return refusal("media", resp.StatusCode)
+}
+
+// openContent is authorised for answers that are streamed.
+func (a *Adapter) openContent(ctx context.Context, acct channel.Account, c call) (*http.Response, error) {
+	token, renewable, err := a.token(ctx, acct, "")
+	if err != nil {
+		return nil, err
+	}
+	resp, err := a.open(ctx, c, "Bearer "+token)
+	if err != nil || resp.StatusCode != http.StatusUnauthorized || !renewable {
+		return resp, err
+	}
+	resp.Body.Close()
+	if token, _, err = a.token(ctx, acct, token); err != nil {
+		return nil, err
+	}
+	return a.open(ctx, c, "Bearer "+token)
+}
+
+func stream(resp *http.Response, sink channel.MediaSink) error {
+	if err := sink.Begin(resp.Header.Get("Content-Type"), resp.ContentLength); err != nil {
+		return err
+	}
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := resp.Body.Read(buf)
+		if n > 0 {
+			if _, sinkErr := sink.Write(buf[:n]); sinkErr != nil {
+				return sinkErr
+			}
+		}
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return &transportError{sent: true, err: err}
+		}
+	}
+}
+
+// transcoding asks whether a content that is not ready ever will be.
+func (a *Adapter) transcoding(ctx context.Context, acct channel.Account, ref string) error {
+	ans, err := a.authorised(ctx, acct, call{method: http.MethodGet, address: a.data + "/v2/bot/message/" + ref + "/content/transcoding"})
+	if err != nil {
+		return err
+	}
+	if ans.status == http.StatusGone || ans.status == http.StatusNotFound {
+		return refusal("media", ans.status)
+	}
+	if body, _ := toObject(ans.body); body.str("status") == "failed" {
+		return errs.New(errs.NotFound, "line: media: LINE could not prepare the video or sound")
+	}
+	return errs.New(errs.Unavailable, "line: media: LINE is still preparing the video or sound; ask again")
+}

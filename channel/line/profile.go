@@ -1,0 +1,64 @@
+package line
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/internal/errs"
+)
+
+// Profile asks for a person's name and picture: of a friend or somebody who
+// wrote, or of a member of the group or room. ErrNotFound when LINE gives no
+// profile (blocked, deleted, never seen).
+func (a *Adapter) Profile(ctx context.Context, acct channel.Account, chat channel.Chat, user channel.ProviderUserID) (channel.Profile, error) {
+	if !validUser(user) || !validChat(chat) {
+		return channel.Profile{}, errs.New(errs.Invalid, "line: profile: the user or chat id does not have the form of a LINE id")
+	}
+	path := "/v2/bot/profile/" + string(user)
+	if chat.Kind != channel.ChatUser {
+		path = "/v2/bot/" + string(chat.Kind) + "/" + chat.ID + "/member/" + string(user)
+	}
+	var p struct {
+		DisplayName   string `json:"displayName"`
+		PictureURL    string `json:"pictureUrl"`
+		Language      string `json:"language"`
+		StatusMessage string `json:"statusMessage"`
+	}
+	if err := a.callJSON(ctx, acct, "profile", http.MethodGet, path, nil, &p); err != nil {
+		return channel.Profile{}, err
+	}
+	return channel.Profile{Name: p.DisplayName, Picture: p.PictureURL, Language: p.Language, Status: p.StatusMessage}, nil
+}
+
+// GroupSummary is the name and picture of a group, and how many people (bots
+// excluded) are in it.
+type GroupSummary struct {
+	Name, Picture string
+	Members       int
+}
+
+// Group looks a group up. Rooms have no name at LINE; for them only Members is
+// set.
+func (a *Adapter) Group(ctx context.Context, acct channel.Account, chat channel.Chat) (GroupSummary, error) {
+	if !validChat(chat) || chat.Kind == channel.ChatUser {
+		return GroupSummary{}, errs.New(errs.Invalid, "line: group: the id does not have the form of a LINE group or room id")
+	}
+	prefix := "/v2/bot/" + string(chat.Kind) + "/" + chat.ID
+	var summary struct {
+		GroupName  string `json:"groupName"`
+		PictureURL string `json:"pictureUrl"`
+	}
+	if chat.Kind == channel.ChatGroup {
+		if err := a.callJSON(ctx, acct, "group summary", http.MethodGet, prefix+"/summary", nil, &summary); err != nil {
+			return GroupSummary{}, err
+		}
+	}
+	var members struct {
+		Count int `json:"count"`
+	}
+	if err := a.callJSON(ctx, acct, "number of members", http.MethodGet, prefix+"/members/count", nil, &members); err != nil {
+		return GroupSummary{}, err
+	}
+	return GroupSummary{Name: summary.GroupName, Picture: summary.PictureURL, Members: members.Count}, nil
+}

@@ -1,0 +1,62 @@
+package line
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/sangdam/sangdam/channel"
+)
+
+// renderMedia sends what LINE can show as such, and a link otherwise. LINE
+// fetches media itself, so there must be an https address.
+func renderMedia(out channel.Outbound) ([]message, error) {
+	c := out.Content
+	if c.Media == nil {
+		return nil, permanent(channel.ReasonContent, "the attachment is missing")
+	}
+	address, ok := secureURL(c.Media.URL, 2000)
+	if !ok {
+		return nil, permanent(channel.ReasonContent, "the attachment has no public https address of at most 2,000 characters, from which LINE could fetch it")
+	}
+	m, ok := nativeMedia(c, address)
+	if !ok {
+		return renderText(linkText(c, address), nil, out.To.Kind)
+	}
+	if strings.TrimSpace(c.Text) == "" {
+		return []message{m}, nil
+	}
+	caption, err := renderText(c.Text, c.Spans, out.To.Kind)
+	return append([]message{m}, caption...), err
+}
+
+func nativeMedia(c channel.Content, address string) (message, bool) {
+	preview, hasPreview := secureURL(c.Media.Preview, 2000)
+	m := message{Type: string(c.Kind), OriginalContentURL: address, PreviewImageURL: preview}
+	kind, _, _ := strings.Cut(strings.ToLower(c.Media.Type), ";")
+	is := func(types ...string) bool { return kind == "" || slices.Contains(types, kind) }
+	switch c.Kind {
+	case channel.KindImage:
+		if !hasPreview {
+			m.PreviewImageURL = address
+		}
+		return m, is("image/jpeg", "image/png") && c.Media.Size <= 10<<20
+	case channel.KindVideo:
+		return m, hasPreview && is("video/mp4") && c.Media.Size <= 200<<20
+	case channel.KindAudio:
+		m.PreviewImageURL = ""
+		m.Duration = c.Media.Duration.Milliseconds()
+		return m, m.Duration > 0 && is("audio/mpeg", "audio/mp3", "audio/mp4", "audio/m4a", "audio/x-m4a") && c.Media.Size <= 200<<20
+	}
+	return message{}, false
+}
+
+// linkText is the fallback: caption, name and address.
+func linkText(c channel.Content, address string) string {
+	var lines []string
+	for _, s := range []string{c.Text, c.Media.Name, address} {
+		if strings.TrimSpace(s) != "" {
+			lines = append(lines, s)
+		}
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,174 @@
+package line
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/internal/errs"
+)
+
+// quotaDoubt is how long an account pauses when LINE speaks of the monthly
+// limit but its own figures say that messages remain: reservations of a
+// narrowcast do that, and pass.
+const quotaDoubt = 5 * time.Minute
+
+// Send performs the Attempt once with exactly the bytes that Plan wrote. A push
+// that LINE had accepted before under the same retry key is a success with
+// Duplicate set. The error table is in the functions below; whatever may have
+// reached LINE without a readable answer is Ambiguous.
+func (a *Adapter) Send(ctx context.Context, acct channel.Account, at channel.Attempt) (channel.Sent, error) {
+	var req request
+	if json.Unmarshal(at.Request, &req) != nil || req.V != 1 || len(req.Body) == 0 {
+		return channel.Sent{}, permanent(channel.ReasonContent, "the stored request is not one of this adapter")
+	}
+	c := call{method: http.MethodPost, contentType: "application/json", body: req.Body}
+	switch {
+	case at.Route == RouteReply:
+		c.address = a.api + "/v2/bot/message/reply"
+	case at.Route == RoutePush && uuidForm.MatchString(at.IdempotencyKey):
+		c.address, c.retryKey = a.api+"/v2/bot/message/push", at.IdempotencyKey
+	default:
+		return channel.Sent{}, permanent(channel.ReasonContent, "the stored request has a route that LINE does not have, or a push without a retry key")
+	}
+	ans, err := a.authorised(ctx, acct, c)
+	if err != nil {
+		return channel.Sent{}, sendFailure(err)
+	}
+	sent := channel.Sent{RequestID: ans.requestID, Messages: sentMessages(ans, req.Counts)}
+	switch {
+	case ans.status/100 == 2:
+		return sent, nil
+	case ans.status == http.StatusConflict && at.Route == RoutePush:
+		sent.Duplicate = true
+		if first := requestID(ans.header, "X-Line-Accepted-Request-Id"); first != "" {
+			sent.RequestID = first
+		}
+		return sent, nil
+	case ans.status == http.StatusTooManyRequests:
+		return channel.Sent{}, a.tooMany(ctx, acct, at.Route, ans)
+	}
+	return channel.Sent{}, refused(at.Route, ans)
+}
+
+var uuidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+
+// sendFailure classifies a call without an answer.
+func sendFailure(err error) error {
+	var broken *transportError
+	switch {
+	case errors.As(err, &broken) && broken.sent:
+		return &channel.SendError{Disposition: channel.Ambiguous, Reason: channel.ReasonNetwork, Detail: "no answer from LINE; the connection broke or timed out after the request was begun"}
+	case errors.As(err, &broken):
+		return &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonNetwork, Detail: "LINE could not be reached; nothing was sent"}
+	case errors.Is(err, errs.Unavailable):
+		return &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonProvider, Detail: "LINE issued no access token for the moment; nothing was sent"}
+	}
+	return permanent(channel.ReasonCredentials, "there is no valid access token; check the account's credentials")
+}
+
+// sentMessages maps LINE's ids to rows: each row gets the id of its first LINE
+// message. None when LINE's answer does not name as many as were sent.
+func sentMessages(ans answer, counts []int) []channel.SentMessage {
+	body, _ := toObject(ans.body)
+	list := body.list("sentMessages")
+	total := 0
+	for _, n := range counts {
+		total += n
+	}
+	if len(list) != total {
+		return nil
+	}
+	var all []channel.SentMessage
+	for _, n := range counts {
+		if n < 1 || n > len(list) {
+			return nil
+		}
+		m, _ := toObject(list[0])
+		all = append(all, channel.SentMessage{ID: channel.ProviderMessageID(m.id("id")), QuoteHandle: m.str("quoteToken")})
+		list = list[n:]
+	}
+	return all
+}
+
+// refused classifies every answer but 2xx, 409 of a push, and 429.
+func refused(route string, ans answer) *channel.SendError {
+	e := &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonProvider, Status: ans.status}
+	hint := ans.hint()
+	switch {
+	case ans.status >= 500 || ans.status == http.StatusRequestTimeout:
+		e.Disposition, e.Detail = channel.Ambiguous, "LINE failed while working on the request"
+	case ans.status == http.StatusBadRequest && route == RouteReply && strings.Contains(hint, "reply token"):
+		e.Reason, e.Detail = channel.ReasonReplyHandle, "the reply token was used before or is too old; nothing was sent"
+	case ans.status == http.StatusBadRequest && strings.Contains(hint, "failed to send messages"):
+		e.Reason, e.Detail = channel.ReasonUnreachable, "LINE does not know this recipient for this account"
+	case ans.status == http.StatusBadRequest:
+		e.Reason, e.Detail = channel.ReasonContent, "LINE refused the request"+ans.properties()
+	case ans.status == http.StatusUnauthorized:
+		e.Reason, e.Detail = channel.ReasonCredentials, "LINE refused the access token; issue a new one in the LINE console"
+	case ans.status == http.StatusForbidden:
+		e.Reason, e.Detail = channel.ReasonCredentials, "the account's plan or rights do not allow this"
+	case ans.status == http.StatusNotFound:
+		e.Reason, e.Detail = channel.ReasonUnreachable, "LINE does not know the recipient or the address of the call"
+	case ans.status == http.StatusRequestEntityTooLarge:
+		e.Reason, e.Detail = channel.ReasonContent, "the request is larger than LINE's 2 MB"
+	default:
+		e.Detail = "LINE answered with a status that has no meaning here"
+	}
+	return e
+}
+
+// hint is LINE's message in lower case. LINE does not guarantee its texts, so
+// they only decide between cases of one status.
+func (ans answer) hint() string {
+	body, _ := toObject(ans.body)
+	return strings.ToLower(clip(body.str("message"), 500))
+}
+
+var propertyForm = regexp.MustCompile(`^[A-Za-z0-9_.\[\]/-]{1,80}$`)
+
+// properties names the fields that LINE found fault with; the texts, which may
+// repeat what was written, stay out.
+func (ans answer) properties() string {
+	body, _ := toObject(ans.body)
+	var names []string
+	for _, raw := range body.list("details") {
+		d, _ := toObject(raw)
+		if p := d.str("property"); propertyForm.MatchString(p) && len(names) < 5 {
+			names = append(names, p)
+		}
+	}
+	if names == nil {
+		return ""
+	}
+	return " because of " + strings.Join(names, ", ")
+}
+
+// tooMany tells the three meanings of 429 apart: requests per second, messages
+// to one person, and the month's messages. The last is confirmed by LINE's own
+// figures, since its texts are not guaranteed.
+func (a *Adapter) tooMany(ctx context.Context, acct channel.Account, route string, ans answer) *channel.SendError {
+	hint := ans.hint()
+	if strings.Contains(hint, "same user") || strings.Contains(hint, "to the user") {
+		return &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonRecipientRate, After: time.Minute, Status: ans.status, Detail: "too many messages to this recipient"}
+	}
+	limited := &channel.SendError{Disposition: channel.RateLimited, Reason: channel.ReasonRate, After: time.Second, Status: ans.status, Detail: "LINE's rate limit was exceeded"}
+	if route == RouteReply || strings.Contains(hint, "rate limit") {
+		return limited // replies are never metered
+	}
+	exhausted := &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonQuota, Status: ans.status, Detail: "the plan's messages of this month are used up; change the plan in LINE Official Account Manager or wait for the next month"}
+	speaksOfQuota := strings.Contains(hint, "monthly limit")
+	q, err := a.Quota(ctx, acct)
+	switch {
+	case err == nil && q.Exhausted(), err != nil && speaksOfQuota:
+		return exhausted
+	case speaksOfQuota:
+		return &channel.SendError{Disposition: channel.RateLimited, Reason: channel.ReasonQuota, After: quotaDoubt, Status: ans.status, Detail: "LINE speaks of the monthly limit, yet its own figures say that messages remain"}
+	}
+	return limited
+}
