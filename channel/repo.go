@@ -127,6 +127,6 @@ type Settlement struct {
 	// reply handle). The rows stay at the head of the lane, lose their Reply,
 	// keep their Tries, and are planned anew.
 	Replan bool
-	Reason    Reason
-	Detail    string
+	Reason Reason
+	Detail string
 }

@@ -67,22 +67,7 @@ type Backend interface {
 	// Update or append may have brought work or events. A hint: it may be
 	// missing. It closes with Close. Each call is a subscription until stop.
 	Wake() (hints <-chan struct{}, stop func())
-	// VaultRepo keeps sealed values: the data keys of contacts and what was sealed
-// under them. The store sees ciphertext only.
-type VaultRepo interface {
-	// PutSealed creates or replaces the value of (owner, name).
-	PutSealed(ctx context.Context, owner, name string, sealed []byte) error
-	// Sealed returns it; ErrNotFound.
-	Sealed(ctx context.Context, owner, name string) ([]byte, error)
-	// DropOwner deletes everything of the owner, for erasure.
-	DropOwner(ctx context.Context, owner string) error
-	// Owners lists owners above after, ordered, at most limit, for rotation.
-	Owners(ctx context.Context, after string, limit int) ([]string, error)
-	// Names lists an owner's names, ordered.
-	Names(ctx context.Context, owner string) ([]string, error)
-}
-
-// System works across workspaces.
+	// System works across workspaces.
 	System() System
 	// Stats counts what the backend did since it was opened.
 	Stats() Stats
