@@ -1,0 +1,43 @@
+package privacy
+
+import (
+	"strings"
+)
+
+var (
+	bankNames = []string{
+		"은행", "국민", "kb", "신한", "우리", "하나", "농협", "기업", "ibk", "카카오뱅크", "카뱅", "토스뱅크", "케이뱅크", "새마을", "신협", "우체국", "수협", "씨티", "sc제일", "부산은행", "대구은행", "im뱅크", "광주은행", "전북은행", "경남은행", "산업은행",
+		"銀行", "bank",
+	}
+	accountWords = append([]string{"계좌", "입금", "송금", "이체", "예금", "환불받", "통장", "account", "iban", "口座", "振込", "振り込"}, bankNames...)
+)
+
+// account finds bank account numbers, which have no form of their own: ten to
+// fourteen digits in at most four groups, and a bank or a transfer nearby.
+func (d *detector) account(w *window) {
+	s := w.digits
+	if len(s) < 10 || len(s) > 14 || w.groups > 4 || w.soft != 0 || w.plus || w.inCode() {
+		return
+	}
+	if w.groups > 1 && w.gap != '-' && w.gap != ' ' || timestamp(s) || koreanMobile(s) {
+		return
+	}
+	bankAfter := lastOf(d.textAfter(w.to), bankNames) > 0
+	hint := d.hint(w.from, accountWords)
+	switch {
+	case hint == inFavor && w.groups > 1:
+		d.add(Account, w.from, w.to, High)
+	case hint == inFavor, hint == silent && bankAfter:
+		d.add(Account, w.from, w.to, Medium)
+	}
+}
+
+// timestamp reports whether the digits read as a date with a time or a running
+// number after it, as order numbers do: 20260115….
+func timestamp(s string) bool {
+	if !strings.HasPrefix(s, "20") {
+		return false
+	}
+	month, day := atoi(s[4:6]), atoi(s[6:8])
+	return month >= 1 && month <= 12 && day >= 1 && day <= 31
+}

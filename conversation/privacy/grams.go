@@ -1,0 +1,205 @@
+package privacy
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+// Limits of search text.
+const (
+	// MaxIndexed is how many bytes of a text Grams and Contains read.
+	MaxIndexed = 64 << 10
+	// MaxQuery is how many bytes of a query are read.
+	MaxQuery = 1 << 10
+	// MaxTerms is how many terms Query returns at most.
+	MaxTerms = 64
+)
+
+// Term is one thing a text must have. When Prefix is set, any token that
+// begins with Token will do (FTS5 token*, tsquery token:*).
+type Term struct {
+	Token  string
+	Prefix bool
+}
+
+// Grams returns the tokens under which text is found, without repetition, in
+// order of first occurrence, at most one and a half per character of the first
+// MaxIndexed bytes.
+//
+// Text is brought to NFKC and case-folded; accents of Latin, Greek and
+// Cyrillic letters are dropped (é is found as e), all other marks count (が is
+// not か); invisible characters are dropped. What remains is cut into runs of
+// letters, digits and marks, and each run into pairs of neighbouring
+// characters, in every script alike, so that a query finds parts of words and
+// a Korean, Japanese or Chinese word of two characters has a token. White space
+// between characters of scripts that are often written without it (Hangul,
+// Han, kana, Thai, Lao, Khmer, Myanmar) is ignored. Asterisks of masked text
+// belong to no run, so masked text is never found.
+//
+// A token is ASCII: each character is five letters from a to p, one for four
+// bits of its code point, most significant first. A pair has ten letters; the
+// last character of each run also stands alone with five, so that a query of a
+// single character is a prefix. Such tokens pass unchanged through FTS5's
+// unicode61 and ascii tokenizers and PostgreSQL's 'simple' configuration.
+func Grams(text string) []string {
+	var tokens []string
+	seen := make(map[string]struct{})
+	add := func(token string) {
+		if _, ok := seen[token]; !ok {
+			seen[token] = struct{}{}
+			tokens = append(tokens, token)
+		}
+	}
+	for _, run := range runs(firstBytes(text, MaxIndexed), true) {
+		for i := range run {
+			add(token(run[i:min(i+2, len(run))]))
+		}
+	}
+	return tokens
+}
+
+// Query returns the terms that a text must have, all of them, to be found by
+// what a person typed: words in any order, each a part of the text. It is
+// empty when nothing searchable was typed; then nothing should be found. A
+// text that has all terms may still lack the words; Contains decides.
+func Query(text string) []Term {
+	var terms []Term
+	seen := make(map[Term]struct{})
+	add := func(t Term) {
+		if _, ok := seen[t]; !ok && len(terms) < MaxTerms {
+			seen[t] = struct{}{}
+			terms = append(terms, t)
+		}
+	}
+	for _, word := range runs(firstBytes(text, MaxQuery), false) {
+		if len(word) == 1 {
+			add(Term{Token: token(word), Prefix: true})
+		}
+		for i := range len(word) - 1 {
+			add(Term{Token: token(word[i : i+2])})
+		}
+	}
+	return terms
+}
+
+// Contains reports whether each word of the query is a part of the text, both
+// in the form that Grams describes. Every text for which it is true has all
+// terms of Query(query).
+func Contains(text, query string) bool {
+	words := runs(firstBytes(query, MaxQuery), false)
+	all := runs(firstBytes(text, MaxIndexed), true)
+	in := make([]string, len(all))
+	for i, run := range all {
+		in[i] = string(run)
+	}
+	for _, word := range words {
+		if !anyContains(in, string(word)) {
+			return false
+		}
+	}
+	return len(words) > 0
+}
+
+func anyContains(texts []string, part string) bool {
+	for _, s := range texts {
+		if strings.Contains(s, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// token encodes one or two characters.
+func token(runes []rune) string {
+	var b [10]byte
+	n := 0
+	for _, r := range runes {
+		for shift := 16; shift >= 0; shift -= 4 {
+			b[n] = 'a' + byte(r>>shift&0xf)
+			n++
+		}
+	}
+	return string(b[:n])
+}
+
+// runs folds text and cuts it into runs of characters that can be searched.
+// With join, white space between characters of dense scripts does not part.
+func runs(text string, join bool) [][]rune {
+	var all [][]rune
+	var run []rune
+	space := false
+	end := func() {
+		if len(run) > 0 {
+			all = append(all, run)
+		}
+		run = nil
+	}
+	for _, r := range fold(text) {
+		switch {
+		case unicode.IsSpace(r):
+			space = true
+		case !searchable(r):
+			end()
+			space = false
+		default:
+			if space && !(join && len(run) > 0 && dense(run[len(run)-1]) && dense(r)) {
+				end()
+			}
+			space = false
+			run = append(run, r)
+		}
+	}
+	end()
+	return all
+}
+
+// searchable reports whether r takes part in search. Code points of 21 bits
+// are for private use and never letters.
+func searchable(r rune) bool {
+	return r <= 0xfffff && r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r))
+}
+
+// dense reports whether r is of a script that is often written without spaces
+// where others have them.
+func dense(r rune) bool {
+	return r >= 0xe00 && (r == 'ー' || unicode.In(r, unicode.Hangul, unicode.Han, unicode.Hiragana, unicode.Katakana,
+		unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar))
+}
+
+// fold returns text as Grams describes it.
+func fold(text string) string {
+	text = strings.ToValidUTF8(text, "\ufffd")
+	folded := norm.NFD.String(cases.Fold().String(norm.NFKC.String(text)))
+	var b strings.Builder
+	b.Grow(len(folded))
+	plain := false // the last base letter drops its marks
+	for _, r := range folded {
+		switch {
+		case invisible(r):
+			continue
+		case !unicode.Is(unicode.Mn, r):
+			plain = unicode.In(r, unicode.Latin, unicode.Greek, unicode.Cyrillic)
+		case plain:
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return norm.NFKC.String(b.String())
+}
+
+// firstBytes returns at most n bytes of s, less a character cut in half.
+func firstBytes(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for i := n; i > n-utf8.UTFMax; i-- {
+		if utf8.RuneStart(s[i]) {
+			return s[:i]
+		}
+	}
+	return s[:n]
+}
