@@ -54,8 +54,8 @@ type Store interface {
 	// error is returned, wrapped. ctx is checked between reads. After an error
 	// nothing of the blob can be listed or opened.
 	Put(ctx context.Context, r io.Reader, limit int64) (Info, error)
-	// Open returns the bytes of a blob; the caller closes it. A blob that was
-	// opened reads to its end even if it is deleted meanwhile. A name that no
+	// Open returns the bytes of a blob; the caller closes it. A result that is
+	// an io.Seeker as well can serve ranges. A blob that was opened reads to its end even if it is deleted meanwhile. A name that no
 	// Put returned is ErrNotFound, whatever its form.
 	Open(ctx context.Context, name string) (io.ReadCloser, error)
 	// Delete removes a blob, durably. Deleting one that is absent does nothing
