@@ -141,6 +141,10 @@ type WorkStream struct {
 	// WrapUp is how long wrap-up lasts before it closes by itself; 0: until the
 	// agent ends it.
 	WrapUp time.Duration `json:"wrap_up,omitempty"`
+	// AskAgain is how long after the last decline an item that everyone who
+	// could take it has declined is offered to them again, the first decliner
+	// first; 0 means one minute.
+	AskAgain time.Duration `json:"ask_again,omitempty"`
 	// AutoClose ends a conversation this long after the last message; 0: never.
 	AutoClose time.Duration `json:"auto_close,omitempty"`
 	// ReopenFor is how long after closing a persistent conversation opens again
@@ -197,9 +201,12 @@ type Queue struct {
 	// Designated is the agent of the designated strategy.
 	Designated AgentID `json:"designated,omitempty"`
 	// AgeingPerMinute raises an item's priority as it waits: one slope a queue.
-	AgeingPerMinute float64         `json:"ageing_per_minute,omitempty"`
-	Hours           *hours.Calendar `json:"hours,omitempty"`
-	Overflow        []Overflow      `json:"overflow,omitempty"`
+	AgeingPerMinute float64 `json:"ageing_per_minute,omitempty"`
+	// Reserve keeps agents back for other queues: an item of this queue starts
+	// only while more than Reserve agents could take it; 0 keeps none back.
+	Reserve  int             `json:"reserve,omitempty"`
+	Hours    *hours.Calendar `json:"hours,omitempty"`
+	Overflow []Overflow      `json:"overflow,omitempty"`
 }
 
 // OverflowWhen says what makes an item overflow (RT11).
@@ -299,21 +306,24 @@ const (
 
 // Item is a piece of work that needs an agent.
 type Item struct {
-	ID         ItemID        `json:"id"`
-	Version    int64         `json:"-"`
-	State      ItemState     `json:"state"`
-	Desk       DeskID        `json:"desk"`
-	WorkStream WorkStreamID  `json:"work_stream"`
-	Queue      QueueID       `json:"queue"`
-	Mode       Mode          `json:"mode"`
-	Permission Permission    `json:"permission"` // usually PermitChat
-	Presences  []Presence    `json:"presences,omitempty"`
-	Priority   int           `json:"priority"`
-	Uses       []Use         `json:"uses"`
-	Skills     []Skill       `json:"skills,omitempty"`
+	ID         ItemID       `json:"id"`
+	Version    int64        `json:"-"`
+	State      ItemState    `json:"state"`
+	Desk       DeskID       `json:"desk"`
+	WorkStream WorkStreamID `json:"work_stream"`
+	Queue      QueueID      `json:"queue"`
+	Mode       Mode         `json:"mode"`
+	Permission Permission   `json:"permission"` // usually PermitChat
+	Presences  []Presence   `json:"presences,omitempty"`
+	Priority   int          `json:"priority"`
+	Uses       []Use        `json:"uses"`
+	Skills     []Skill      `json:"skills,omitempty"`
+	// SkillMatch says how Skills are held against an agent's; empty is exact.
 	SkillMatch SkillMatch    `json:"skill_match,omitempty"`
 	RelaxAfter time.Duration `json:"relax_after,omitempty"`
-	// Relaxed is how many skill requirements were dropped so far.
+	// Relaxed is how many skill requirements were dropped so far, the last of
+	// Skills first: list the most important skill first. Another is dropped
+	// each time RelaxAfter passed since QueuedAt.
 	Relaxed    int           `json:"relaxed,omitempty"`
 	AutoAccept bool          `json:"auto_accept,omitempty"`
 	OfferFor   time.Duration `json:"offer_for,omitempty"`
@@ -324,7 +334,10 @@ type Item struct {
 	EnteredAt time.Time `json:"entered_at"`
 	// Seq orders items of equal priority and age: the store's order of creation.
 	Seq int64 `json:"-"`
-	// Preferred is asked first until PreferredUntil, if able.
+	// Preferred is asked first, if able. Until PreferredUntil the item waits for
+	// it as long as nothing but its capacity stands in the way; when that time
+	// is over, or the agent is away, anyone may take the item. A zero
+	// PreferredUntil never waits: the preferred agent if able, else anyone.
 	Preferred      AgentID   `json:"preferred,omitempty"`
 	PreferredUntil time.Time `json:"preferred_until"`
 	// Designated, if set, alone may take the item (RT4).
@@ -332,6 +345,10 @@ type Item struct {
 	// Declined are agents who declined or let an offer expire, oldest first:
 	// asked again only after everyone else.
 	Declined []AgentID `json:"declined,omitempty"`
+	// DeclinedAt is when the last of Declined declined; zero counts as
+	// EnteredAt. AskAgain is as in WorkStream.
+	DeclinedAt time.Time     `json:"declined_at"`
+	AskAgain   time.Duration `json:"ask_again,omitempty"`
 	// Visited are the queues the item has been in, the present one last.
 	Visited []QueueID `json:"visited,omitempty"`
 	// Attempt counts decisions for this item; with the seed it seeds random.

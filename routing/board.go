@@ -1,0 +1,283 @@
+package routing
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/sangdam/sangdam/internal/errs"
+)
+
+// Board decides who gets which work. It is a deterministic state machine: rows
+// and the time go in, decisions come out. It has no clock, no goroutine and no
+// I/O, and is not safe for concurrent use.
+//
+// Its input is state, not history. Rows may come in any order and more than
+// once; older ones are ignored. A decision applies inside at once, as pending:
+// the item is taken and the capacity reserved until Settle and the rows that
+// the store wrote. Everything that sways a decision is in the rows, so that a
+// Board built from the rows alone decides exactly as one that lived through.
+//
+// The order of decisions is fixed: first what waits in closed queues with an
+// overflow rule for it; then, by effective priority (Priority and ageing),
+// QueuedAt, Seq and id, the first waiting item that has an eligible agent, who
+// is chosen by the queue's strategy; then relaxation, overflow by wait,
+// by exhaustion and by length. A Board is quiet when none of them applies.
+//
+// The Board reads a row's slices and maps during the Apply calls and when it
+// explains; whoever changes one afterwards applies the changed row next.
+type Board struct {
+	seed       uint64
+	strategies map[string]Strategy
+	brief      bool
+	now        time.Time
+	nowNs      int64
+
+	agents   map[AgentID]*boardAgent
+	byID     []*boardAgent // ascending, when sorted
+	sorted   bool
+	queues   map[QueueID]*boardQueue
+	items    map[ItemID]*boardItem
+	pendings map[int64]*pending
+	lastID   int64
+
+	profiles  map[Profile]int32
+	presences map[Presence]int32
+	skills    map[string]int32
+
+	dirty   []*boardQueue // with dirty classes
+	early   indexed[*boardItem]
+	late    indexed[*boardItem]
+	crowded []*boardQueue
+	timers  indexed[*boardTimer]
+
+	dead     map[ItemID]int64 // versions of items that ended
+	deadRing []ItemID
+	deadNext int
+
+	indexed []*pool // with an index
+	clock   uint64  // of index use
+
+	spareItems   []*boardItem
+	sparePending []*pending
+	scratch      []byte
+	able         []*boardAgent // scratch of choosing
+
+	watch map[ItemID]int64 // Stuck: since when
+
+	// examined counts agents looked at while choosing; tests bound it.
+	examined int
+}
+
+// BoardOptions configure a Board. The zero value is useful.
+type BoardOptions struct {
+	// Seed of the random and weighted strategies.
+	Seed uint64
+	// Strategies are own ones, by the name that Queue.Strategy holds; a
+	// built-in name is ErrInvalid.
+	Strategies map[string]Strategy
+	// Brief leaves Key, Next and Excluded out of decisions, which makes
+	// deciding allocation-free; for simulation.
+	Brief bool
+}
+
+// NewBoard returns an empty Board at the zero time.
+func NewBoard(o BoardOptions) (*Board, error) {
+	for name, s := range o.Strategies {
+		if _, taken := builtIn[name]; taken {
+			return nil, errs.New(errs.Invalid, "routing: strategy %q is built in: choose another name", name)
+		}
+		if s == nil {
+			return nil, errs.New(errs.Invalid, "routing: strategy %q is nil", name)
+		}
+	}
+	b := &Board{
+		seed: o.Seed, brief: o.Brief, strategies: maps.Clone(o.Strategies),
+		agents: map[AgentID]*boardAgent{}, queues: map[QueueID]*boardQueue{},
+		items: map[ItemID]*boardItem{}, pendings: map[int64]*pending{},
+		profiles: map[Profile]int32{ProfileUnits: 0}, presences: map[Presence]int32{},
+		skills: map[string]int32{}, dead: map[ItemID]int64{}, watch: map[ItemID]int64{},
+	}
+	b.early = indexed[*boardItem]{less: enteredBefore, place: func(it *boardItem) *int32 { return &it.earlyPos }}
+	b.late = indexed[*boardItem]{less: enteredBefore, place: func(it *boardItem) *int32 { return &it.latePos }}
+	b.timers = indexed[*boardTimer]{
+		less:  func(x, y *boardTimer) bool { return x.at < y.at },
+		place: func(t *boardTimer) *int32 { return &t.pos },
+	}
+	return b, nil
+}
+
+func enteredBefore(x, y *boardItem) bool {
+	if !x.row.EnteredAt.Equal(y.row.EnteredAt) {
+		return x.row.EnteredAt.Before(y.row.EnteredAt)
+	}
+	if x.row.Seq != y.row.Seq {
+		return x.row.Seq < y.row.Seq
+	}
+	return x.row.ID < y.row.ID
+}
+
+// Decide returns the next decision, already applied inside as pending, or
+// false when the Board is quiet: nothing more is to be done until a row, a
+// Tick or a Settle comes. End every decision with Settle.
+func (b *Board) Decide() (Decision, bool) {
+	b.sortAgents()
+	for b.early.len() > 0 {
+		it := b.early.top()
+		if rule, ok := b.overflowRule(it, true); ok {
+			return b.decideOverflow(it, rule), true
+		}
+		b.early.remove(it)
+	}
+	for {
+		c := b.nextClass()
+		if c == nil {
+			break
+		}
+		if ch, ok := b.choose(c, c.head()); ok {
+			return b.give(c, ch), true
+		}
+		b.clean(c)
+	}
+	for b.late.len() > 0 {
+		it := b.late.top()
+		if b.relaxDue(it) {
+			return b.decideRelax(it), true
+		}
+		if rule, ok := b.overflowRule(it, false); ok {
+			return b.decideOverflow(it, rule), true
+		}
+		b.late.remove(it)
+	}
+	return b.decideLength()
+}
+
+// Settle ends a pending decision. With ok the store wrote it: what it reserved
+// stands until the rows come, whose echo changes nothing. Without, it is
+// undone, and the caller applies fresh rows of what the decision named before
+// it decides again, else the same decision comes. An id that is not pending is
+// ignored.
+func (b *Board) Settle(id int64, ok bool) {
+	p := b.pendings[id]
+	if p == nil {
+		return
+	}
+	delete(b.pendings, id)
+	p.settled = true
+	it := p.it
+	if ok && it.row.Version <= p.version {
+		return // until the row comes
+	}
+	b.endPending(p, ok)
+	b.hold(it)
+	b.standing(it)
+}
+
+// endPending forgets the decision; its item is free to follow its row.
+func (b *Board) endPending(p *pending, ok bool) {
+	it, a := p.it, p.agent
+	it.pend = nil
+	if a != nil && !ok && p.turn != 0 {
+		b.undoTurn(a, it.q, p)
+	}
+	*p = pending{}
+	b.sparePending = append(b.sparePending, p)
+}
+
+// undoTurn takes a turn back that was not written.
+func (b *Board) undoTurn(a *boardAgent, q *boardQueue, p *pending) {
+	var over int64
+	for _, other := range b.pendings {
+		if other != p && other.agent == a && other.it.q == q {
+			over = max(over, other.turn)
+		}
+	}
+	for i := range a.turns {
+		if t := &a.turns[i]; t.q == q && t.over == p.turn {
+			t.over = over
+		}
+	}
+	q.wheel = 0
+	for _, m := range q.members {
+		q.wheel = max(q.wheel, m.turn(q))
+	}
+	b.rekey(a)
+}
+
+// Tick tells the Board that time passes. A clock that jumps back is taken as
+// standing still: Tick with an earlier time does nothing.
+func (b *Board) Tick(now time.Time) {
+	if !now.After(b.now) {
+		return
+	}
+	b.now, b.nowNs = now, now.UnixNano()
+	for b.timers.len() > 0 && b.timers.top().at <= b.nowNs {
+		t := b.timers.top()
+		b.timers.remove(t)
+		switch {
+		case t.it != nil:
+			b.leave(t.it)
+			b.standing(t.it)
+		case t.a != nil:
+			b.openAgent(t.a)
+			b.agentChanged(t.a)
+		case t.q != nil:
+			b.openQueue(t.q)
+		}
+	}
+}
+
+// NextWake returns when Tick may bring something new, false when only rows
+// can: the end of a preference, an overflow by wait, a relaxation, the moment
+// decliners may be asked again, own hours and hours of queues. Ageing needs no
+// wake, since it makes nothing eligible.
+func (b *Board) NextWake() (time.Time, bool) {
+	if b.timers.len() == 0 {
+		return time.Time{}, false
+	}
+	return time.Unix(0, b.timers.top().at).In(b.now.Location()), true
+}
+
+// setTimer arms the timer for at, or disarms it with 0.
+func (b *Board) setTimer(t *boardTimer, at int64) {
+	b.timers.remove(t)
+	if at != 0 {
+		t.at = at
+		b.timers.push(t)
+	}
+}
+
+// intern returns the number of a name.
+func intern[T comparable](m map[T]int32, name T) int32 {
+	if n, ok := m[name]; ok {
+		return n
+	}
+	n := int32(len(m))
+	m[name] = n
+	return n
+}
+
+// sortAgents gives every agent its rank by id.
+func (b *Board) sortAgents() {
+	if b.sorted {
+		return
+	}
+	b.sorted = true
+	slices.SortFunc(b.byID, func(x, y *boardAgent) int { return cmp.Compare(x.id, y.id) })
+	for i, a := range b.byID {
+		a.ord = int32(i)
+	}
+	for len(b.indexed) > 0 {
+		b.dropIndex(b.indexed[0])
+	}
+}
+
+// sortMembers orders a queue's members by id.
+func (q *boardQueue) sortMembers() {
+	if q.sorted {
+		return
+	}
+	q.sorted = true
+	slices.SortFunc(q.members, func(x, y *boardAgent) int { return cmp.Compare(x.id, y.id) })
+}

@@ -1,0 +1,224 @@
+package routing
+
+import (
+	"slices"
+)
+
+// ApplyAgent tells the Board an agent's row. An older State.Rev is ignored, and
+// so is an equal one unless the settings' Version is newer. Settings are read
+// again only when Version is 0 or changed.
+func (b *Board) ApplyAgent(row Agent) {
+	a := b.agent(row.ID)
+	if a.seen && olderAgent(&row, &a.row, a.known) {
+		return
+	}
+	settings := !a.known || row.Version == 0 || row.Version != a.row.Version
+	a.row, a.known, a.seen = row, true, true
+	if settings {
+		b.readSettings(a)
+	}
+	b.readState(a)
+	b.agentChanged(a)
+}
+
+func olderAgent(row, have *Agent, known bool) bool {
+	if row.State.Rev != have.State.Rev {
+		return row.State.Rev < have.State.Rev
+	}
+	return known && row.Version <= have.Version
+}
+
+// RemoveAgent takes an agent off the Board; rows older than the last one stay
+// ignored. What it holds stays held until the items' rows say otherwise.
+func (b *Board) RemoveAgent(id AgentID) {
+	a := b.agents[id]
+	if a == nil || !a.known {
+		return
+	}
+	a.known = false
+	b.openAgent(a)
+	b.agentChanged(a)
+}
+
+// agent returns the agent, known or not: members and preferences may come
+// before the agent's own row.
+func (b *Board) agent(id AgentID) *boardAgent {
+	a := b.agents[id]
+	if a == nil {
+		a = &boardAgent{id: id, row: Agent{ID: id}}
+		a.timer.a = a
+		b.agents[id] = a
+		b.byID = append(b.byID, a)
+		b.sorted = false
+	}
+	return a
+}
+
+// readSettings flattens what the administrator set.
+func (b *Board) readSettings(a *boardAgent) {
+	b.leaveIndexes(a)
+	a.holds, a.perms = 0, 0
+	for p, bit := range permissionBits {
+		if a.row.May(p) {
+			a.holds |= bit
+			if a.row.switchedOn(p) {
+				a.perms |= bit
+			}
+		}
+	}
+	a.skills, a.mask = a.skills[:0], 0
+	for _, s := range a.row.Skills {
+		if s.Level > 0 {
+			id := intern(b.skills, s.Name)
+			a.skills = append(a.skills, boardSkill{id, int32(s.Level)})
+			a.mask |= 1 << (id % 64)
+		}
+	}
+	for p := range a.row.Capacity {
+		intern(b.profiles, p)
+	}
+	a.limit = slices.Grow(a.limit[:0], len(b.profiles))[:len(b.profiles)]
+	for i := range a.limit {
+		a.limit[i] = unlimited
+	}
+	a.limit[0] = 0
+	for p, n := range a.row.Capacity {
+		a.limit[b.profiles[p]] = int64(n)
+	}
+	a.schedule = nil
+	if h := a.row.Hours; h != nil {
+		a.schedule, _ = h.Compile() // one that does not compile never opens
+	}
+	b.openAgent(a)
+	b.joinIndexes(a)
+}
+
+var permissionBits = map[Permission]uint8{
+	PermitTicket: 1, PermitChat: 2, PermitPhone: 4, PermitCallBack: 8, PermitHandOver: 16, PermitLogs: 32,
+}
+
+// readState flattens what changes as the agent works.
+func (b *Board) readState(a *boardAgent) {
+	s := &a.row.State
+	presence := s.Presence
+	if presence == "" {
+		presence = Offline
+	}
+	a.presence = intern(b.presences, presence)
+	clear(a.load)
+	for p, n := range s.Load {
+		a.load = addTo(a.load, intern(b.profiles, p), int64(n))
+	}
+	for i := range a.turns {
+		a.turns[i].read(s.Turns[a.turns[i].q.id], b)
+	}
+}
+
+// read takes the turn that the row says. A decided turn stands until the row
+// has it.
+func (t *boardTurn) read(turn int64, b *Board) {
+	if turn == t.row {
+		return
+	}
+	t.row = turn
+	if t.over <= turn || len(b.pendings) == 0 {
+		t.over = 0
+	}
+	t.q.wheel = max(t.q.wheel, turn)
+}
+
+// openAgent sets whether the agent is within own hours, and ready.
+func (b *Board) openAgent(a *boardAgent) {
+	var wake int64
+	a.open = a.row.Hours == nil
+	if a.schedule != nil && a.known {
+		a.open = a.schedule.At(b.now).Open
+		if at, ok := a.schedule.NextChange(b.now); ok {
+			wake = at.UnixNano()
+		}
+	}
+	b.setTimer(&a.timer, wake)
+	a.ready = a.known && !a.row.Disabled && a.open
+}
+
+// agentChanged follows any change of the agent to whatever it may affect.
+func (b *Board) agentChanged(a *boardAgent) {
+	for i := 0; i < len(a.prefers); {
+		it := a.prefers[i]
+		if b.waitsFor(it) != (it.class.only == a) {
+			b.leave(it) // takes it out of prefers
+			b.standing(it)
+			continue
+		}
+		i++
+	}
+	b.rekey(a)
+	b.gained(a)
+}
+
+// gained marks every class that the agent may be able to serve now.
+func (b *Board) gained(a *boardAgent) {
+	if !a.ready {
+		return
+	}
+	for _, q := range a.queues {
+		for i := range q.waiting {
+			w := &q.waiting[i]
+			if w.mask&^a.mask != 0 || !w.p.able(a) {
+				continue
+			}
+			for _, c := range w.p.waiting {
+				b.mark(c, a)
+			}
+		}
+	}
+	for _, c := range a.only {
+		if c.p.able(a) && a.memberOf(c.p.q) {
+			b.mark(c, a)
+		}
+	}
+}
+
+// hold makes the item take the capacity of whoever has it: the agent its row
+// names, or the one of a pending decision that is newer than the row.
+func (b *Board) hold(it *boardItem) {
+	var a *boardAgent
+	if it.row.State == ItemOffered || it.row.State == ItemAssigned {
+		if it.row.Agent != "" {
+			a = b.agent(it.row.Agent)
+		}
+	}
+	if p := it.pend; p != nil && p.agent != nil && (a == nil || it.row.Version <= p.version) {
+		a = p.agent
+	}
+	if a == it.holder && slices.Equal(it.taken, it.uses) {
+		return
+	}
+	was := it.holder
+	if was != nil {
+		for _, u := range it.taken {
+			was.held[u.profile] -= u.units
+		}
+	}
+	it.holder, it.taken = a, it.taken[:0]
+	if a != nil {
+		it.taken = append(it.taken, it.uses...)
+		for _, u := range it.taken {
+			a.held = addTo(a.held, u.profile, u.units)
+		}
+		b.rekey(a)
+	}
+	if was != nil {
+		b.rekey(was)
+		b.gained(was)
+	}
+}
+
+// addTo adds n at index i, growing the slice.
+func addTo(s []int64, i int32, n int64) []int64 {
+	for len(s) <= int(i) {
+		s = append(s, 0)
+	}
+	s[i] += n
+	return s
+}

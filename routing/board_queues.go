@@ -1,0 +1,161 @@
+package routing
+
+import (
+	"slices"
+
+	"github.com/sangdam/sangdam/routing/hours"
+)
+
+// ApplyQueue tells the Board a queue as of a version of the configuration; one
+// that is not newer is ignored, except for the first.
+func (b *Board) ApplyQueue(row Queue, version int64) {
+	q := b.queue(row.ID)
+	if q.version != 0 && version <= q.version {
+		return
+	}
+	appears := !q.known
+	b.setQueue(q, row, version, true)
+	if appears {
+		b.reenterSources(row.ID)
+	}
+}
+
+// RemoveQueue takes a queue off the Board. Its items stay, waiting for a row
+// that moves them or a queue that comes back.
+func (b *Board) RemoveQueue(id QueueID, version int64) {
+	q := b.queue(id)
+	if q.version != 0 && version <= q.version {
+		return
+	}
+	b.setQueue(q, Queue{ID: id}, version, false)
+}
+
+// reenterSources looks again at what waits in queues that overflow into a
+// queue that has become known.
+func (b *Board) reenterSources(target QueueID) {
+	for _, q := range b.queues {
+		if slices.ContainsFunc(q.row.Overflow, func(o Overflow) bool { return o.Queue == target }) {
+			b.setQueue(q, q.row, q.version, q.known)
+		}
+	}
+}
+
+// queue returns the queue, known or not: items may come before the queue's
+// own row.
+func (b *Board) queue(id QueueID) *boardQueue {
+	q := b.queues[id]
+	if q == nil {
+		q = &boardQueue{id: id, row: Queue{ID: id}, open: true}
+		q.timer.q = q
+		q.dirty = indexed[*class]{
+			less: func(x, y *class) bool {
+				s, t := x.head(), y.head()
+				return keyBefore(s.key, t.key, s, t)
+			},
+			place: func(c *class) *int32 { return &c.dirtyPos },
+		}
+		b.queues[id] = q
+	}
+	return q
+}
+
+// setQueue replaces a queue's row: everything in it enters again.
+func (b *Board) setQueue(q *boardQueue, row Queue, version int64, known bool) {
+	items := append([]*boardItem(nil), q.items...)
+	for _, it := range items {
+		b.leave(it)
+	}
+	for _, p := range q.pools {
+		if p.index != nil {
+			b.dropIndex(p)
+		}
+	}
+	decided := map[*boardAgent]int64{}
+	for _, a := range q.members {
+		decided[a] = a.leaveQueue(q)
+	}
+	q.row, q.version, q.known = row, version, known
+	q.pools = map[string]*pool{}
+	b.setStrategy(q)
+	b.setMembers(q, decided)
+	q.setRules()
+	q.schedule = nil
+	if row.Hours != nil {
+		q.schedule, _ = row.Hours.Compile() // one that does not compile never opens
+	}
+	b.openQueue(q)
+	for _, it := range items {
+		b.enter(it)
+	}
+	for _, a := range q.members {
+		b.agentChanged(a) // items may prefer it
+	}
+}
+
+func (b *Board) setStrategy(q *boardQueue) {
+	q.own, q.only = b.strategies[q.row.Strategy], nil
+	kind, ok := builtIn[q.row.Strategy]
+	switch {
+	case q.own != nil:
+		kind = kindOwn
+	case !ok:
+		kind = kindRoundRobin // validation refuses it; items are not lost over it
+	case kind == kindDesignated:
+		q.only = b.agent(q.row.Designated)
+	}
+	q.kind = kind
+}
+
+// setMembers makes the row's members the queue's; decided are turns that are
+// not in the agents' rows yet.
+func (b *Board) setMembers(q *boardQueue, decided map[*boardAgent]int64) {
+	q.members, q.sorted, q.wheel = nil, false, 0
+	for _, id := range q.row.Members {
+		a := b.agent(id)
+		if a.memberOf(q) {
+			continue
+		}
+		q.members = append(q.members, a)
+		a.queues = append(a.queues, q)
+		a.turns = append(a.turns, boardTurn{q: q, row: a.row.State.Turns[q.id], over: decided[a]})
+		q.wheel = max(q.wheel, a.turn(q))
+	}
+}
+
+// leaveQueue ends the membership and returns the agent's decided turn.
+func (a *boardAgent) leaveQueue(q *boardQueue) (decided int64) {
+	a.queues = slices.DeleteFunc(a.queues, func(have *boardQueue) bool { return have == q })
+	a.turns = slices.DeleteFunc(a.turns, func(t boardTurn) bool {
+		if t.q == q {
+			decided = t.over
+		}
+		return t.q == q
+	})
+	return decided
+}
+
+// openQueue sets whether the queue is open; when it closes, what waits in it
+// is put up for overflow.
+func (b *Board) openQueue(q *boardQueue) {
+	var wake int64
+	q.open = q.row.Hours == nil
+	if q.schedule != nil {
+		q.open, wake = openAt(q.schedule, b)
+	}
+	b.setTimer(&q.timer, wake)
+	if q.open || !q.closes {
+		return
+	}
+	for _, it := range q.items {
+		if it.waiting {
+			b.early.push(it)
+		}
+	}
+}
+
+func openAt(s *hours.Schedule, b *Board) (open bool, wake int64) {
+	if at, ok := s.NextChange(b.now); ok {
+		wake = at.UnixNano()
+	}
+	return s.At(b.now).Open, wake
+}

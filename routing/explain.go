@@ -1,0 +1,197 @@
+package routing
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/sangdam/sangdam/internal/errs"
+)
+
+// Explanation says why an item waits: who was considered and what excluded
+// each.
+type Explanation struct {
+	Item     ItemID    `json:"item"`
+	Queue    QueueID   `json:"queue"`
+	At       time.Time `json:"at"`
+	Strategy string    `json:"strategy"`
+	// Why says in a sentence each what keeps the item waiting.
+	Why []string `json:"why"`
+	// Position from 1, of so many that wait in the queue.
+	Position int `json:"position"`
+	Of       int `json:"of"`
+	// Considered are all agents that the Board knows, by id.
+	Considered []Considered `json:"considered"`
+	// Excluded counts agents per reason; an agent may count in several.
+	Excluded map[Exclusion]int `json:"excluded"`
+}
+
+// Considered is one agent in an Explanation.
+type Considered struct {
+	Agent AgentID `json:"agent"`
+	// Excluded is why the agent cannot take the item; empty when it can.
+	Excluded []Exclusion `json:"excluded,omitempty"`
+	// Declined says that the agent declined before and is asked after everyone
+	// else.
+	Declined bool `json:"declined,omitempty"`
+}
+
+// Explain says why a waiting item waits: it looks at every agent anew, by
+// Eligible. ErrNotFound for an item that does not wait. Call it when the Board
+// is quiet; before, an eligible agent may just not have been chosen yet.
+func (b *Board) Explain(id ItemID) (Explanation, error) {
+	it := b.items[id]
+	if it == nil || it.queuePos == 0 {
+		return Explanation{}, errs.New(errs.NotFound, "routing: item %q does not wait on this board", id)
+	}
+	q := it.q
+	x := Explanation{
+		Item: id, Queue: q.id, At: b.now, Strategy: q.strategyName(), Excluded: map[Exclusion]int{},
+	}
+	x.Position, x.Of, _ = b.Position(id)
+	eligible, declined := 0, 0
+	for _, a := range b.agentsByID() {
+		if !a.known {
+			continue
+		}
+		c := Considered{Agent: a.id, Declined: slices.Contains(it.row.Declined, a.id)}
+		c.Excluded = b.exclusionsOf(it, a)
+		for _, e := range c.Excluded {
+			x.Excluded[e]++
+		}
+		switch {
+		case len(c.Excluded) == 0:
+			eligible++
+		case slices.Equal(c.Excluded, []Exclusion{ExcludeDeclined}):
+			declined++
+		}
+		x.Considered = append(x.Considered, c)
+	}
+	x.Why = b.reasons(it, eligible, declined)
+	return x, nil
+}
+
+// exclusionsOf is Eligible, with what is decided but not stored yet and with
+// the queue's reserve.
+func (b *Board) exclusionsOf(it *boardItem, a *boardAgent) []Exclusion {
+	q := it.q
+	out := Eligible(it.row, a.view(b), q.row, b.now)
+	if len(out) > 0 || it.class == nil {
+		return out
+	}
+	if only := it.class.only; only != nil && only != a {
+		return []Exclusion{ExcludeReserved}
+	}
+	if q.row.Reserve > 0 && !b.enough(it.class) {
+		return []Exclusion{ExcludeReserved}
+	}
+	return nil
+}
+
+func (b *Board) agentsByID() []*boardAgent {
+	b.sortAgents()
+	return b.byID
+}
+
+// reasons puts into words what keeps the item waiting.
+func (b *Board) reasons(it *boardItem, eligible, declined int) []string {
+	var why []string
+	say := func(when bool, s string) {
+		if when {
+			why = append(why, s)
+		}
+	}
+	q := it.q
+	say(!q.known, "the queue is not known: create it or move the item")
+	say(it.row.Mode == Pick, "the work stream is pick: agents choose from the queue")
+	say(q.known && len(q.members) == 0, "the queue has no members")
+	say(!q.open, "the queue is closed")
+	say(it.row.Designated != "", "only the designated agent may take it")
+	say(it.class != nil && b.waitsFor(it), "it waits for its preferred agent, who is present but busy")
+	say(eligible == 0 && declined > 0, "exhausted: every agent who could take it declined")
+	say(eligible == 0 && declined == 0 && len(q.members) > 0, "no agent can take it now")
+	say(eligible > 0 && it.row.Mode != Pick, "an agent can take it: it is next to be decided")
+	return why
+}
+
+// Stuck is an item that should have been assigned and was not, or a decision
+// that nobody settled.
+type Stuck struct {
+	Item  ItemID  `json:"item"`
+	Queue QueueID `json:"queue"`
+	// Agent could take the item; for an unsettled decision, who was chosen.
+	Agent AgentID `json:"agent,omitempty"`
+	// Since is when a call of Stuck first saw it, or when the decision was made.
+	Since time.Time `json:"since"`
+	// Decision is the id of the unsettled decision, else 0.
+	Decision int64 `json:"decision,omitempty"`
+}
+
+// Stuck is the watchdog: it looks for waiting push items with an eligible
+// agent, and for unsettled decisions, that have been so for at least bound.
+// It goes by Eligible over all agents, not by the Board's indexes, so that it
+// finds their faults too. Since the rows do not say when a pair became
+// eligible, that time counts from the call of Stuck that saw it first: call it
+// regularly, when the Board is quiet. Items are looked at one for each kind of
+// demand; the call costs kinds × members.
+func (b *Board) Stuck(bound time.Duration) []Stuck {
+	var out []Stuck
+	seen := map[ItemID]int64{}
+	report := func(s Stuck, since int64) {
+		if b.nowNs-since >= int64(bound) {
+			s.Since = time.Unix(0, since).In(b.now.Location())
+			out = append(out, s)
+		}
+	}
+	for _, q := range b.queues {
+		for _, c := range q.classes() {
+			it := c.head()
+			a := b.overlooked(it)
+			if a == nil {
+				continue
+			}
+			since, before := b.watch[it.row.ID]
+			if !before {
+				since = b.nowNs
+			}
+			seen[it.row.ID] = since
+			report(Stuck{Item: it.row.ID, Queue: q.id, Agent: a.id}, since)
+		}
+	}
+	b.watch = seen
+	for _, p := range b.pendings {
+		s := Stuck{Item: p.it.row.ID, Queue: p.it.row.Queue, Decision: p.id}
+		if p.agent != nil {
+			s.Agent = p.agent.id
+		}
+		report(s, p.since)
+	}
+	slices.SortFunc(out, func(x, y Stuck) int { return cmp.Compare(x.Item, y.Item) })
+	return out
+}
+
+// classes lists the queue's classes that have items.
+func (q *boardQueue) classes() []*class {
+	var out []*class
+	for _, p := range q.pools {
+		if len(p.general.items.s) > 0 {
+			out = append(out, &p.general)
+		}
+		for _, c := range p.special {
+			if len(c.items.s) > 0 {
+				out = append(out, c)
+			}
+		}
+	}
+	return out
+}
+
+// overlooked returns an agent who may take the item.
+func (b *Board) overlooked(it *boardItem) *boardAgent {
+	for _, a := range it.q.members {
+		if a.known && len(b.exclusionsOf(it, a)) == 0 {
+			return a
+		}
+	}
+	return nil
+}

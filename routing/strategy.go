@@ -1,0 +1,119 @@
+package routing
+
+import (
+	"math"
+	"math/bits"
+)
+
+// The built-in strategies, by the name that Queue.Strategy holds (RT4). Among
+// agents of equal key the lower id is asked first.
+const (
+	// RoundRobin asks who had a turn in the queue longest ago; the default.
+	RoundRobin = "round_robin"
+	// Random draws evenly; the draw is fixed by seed, item and attempt.
+	Random = "random"
+	// Weighted draws in proportion to Queue.Weights; an agent without an entry
+	// weighs 1, one of weight 0 is drawn only when nobody else is able.
+	Weighted = "weighted"
+	// Designated lets Queue.Designated alone take the items.
+	Designated = "designated"
+	// LeastLoaded asks who has the fewest units in use.
+	LeastLoaded = "least_loaded"
+	// MostFree asks who has the most units free.
+	MostFree = "most_free"
+	// LongestIdle asks who ended the last work, or went online, longest ago.
+	LongestIdle = "longest_idle"
+	// FixedOrder asks by Queue.Rank, lower first; agents without a rank last.
+	FixedOrder = "fixed_order"
+	// SkillClosestFirst asks who comes closest to the item's skills: fewest
+	// missing, then fewest levels short, then fewest levels above what is
+	// needed, so that experts stay free.
+	SkillClosestFirst = "skill_closest"
+)
+
+// Strategy orders the agents that are eligible for an item. Own strategies are
+// given to NewBoard and named by Queue.Strategy.
+//
+// The Board alone decides who is eligible and reserves the capacity, so a
+// strategy cannot break an invariant. One that panics, answers NaN or answers
+// differently when asked twice is refused: that decision falls to RoundRobin
+// and says so in Decision.Why.
+type Strategy interface {
+	// Name is what Queue.Strategy holds.
+	Name() string
+	// Key orders agents: the lowest key is asked first, ties by agent id. It
+	// depends on nothing but its arguments, changes nothing, and does not
+	// block. It must not depend on the time. a.State holds what was decided
+	// but is not stored yet.
+	Key(it Item, a Agent, q Queue) float64
+}
+
+// strategyKind is how the Board computes a strategy.
+type strategyKind uint8
+
+const (
+	kindRoundRobin strategyKind = iota
+	kindRandom
+	kindWeighted
+	kindDesignated
+	kindLeastLoaded
+	kindMostFree
+	kindLongestIdle
+	kindFixedOrder
+	kindSkillClosest
+	kindOwn
+)
+
+var builtIn = map[string]strategyKind{
+	"": kindRoundRobin, RoundRobin: kindRoundRobin, Random: kindRandom, Weighted: kindWeighted,
+	Designated: kindDesignated, LeastLoaded: kindLeastLoaded, MostFree: kindMostFree,
+	LongestIdle: kindLongestIdle, FixedOrder: kindFixedOrder, SkillClosestFirst: kindSkillClosest,
+}
+
+// drawn reports whether the strategy draws instead of ordering.
+func (k strategyKind) drawn() bool { return k == kindRandom || k == kindWeighted }
+
+// distance is how far an agent's skills are from the needed ones.
+func distance(needed, has []Skill) (short, surplus int64) {
+	for _, n := range needed {
+		want, got := int64(max(1, n.Level)), int64(levelOf(has, n.Name))
+		switch {
+		case got == 0:
+			short += missingSkill + want
+		case got < want:
+			short += want - got
+		default:
+			surplus += got - want
+		}
+	}
+	return short, surplus
+}
+
+// missingSkill weighs a skill that is missing altogether above any number of
+// levels that are short.
+const missingSkill = 1 << 20
+
+// ordered maps a float64 to an int64 of the same order.
+func ordered(f float64) int64 {
+	b := int64(math.Float64bits(f + 0)) // -0 becomes 0
+	return b ^ int64(uint64(b>>63)>>1)
+}
+
+// draw returns a number below n, fixed by seed, item and attempt: FNV-1a over
+// the id, then the finaliser of SplitMix64.
+func draw(seed uint64, it ItemID, attempt int, n uint64) uint64 {
+	h := uint64(14695981039346656037)
+	for i := range len(it) {
+		h = (h ^ uint64(it[i])) * 1099511628211
+	}
+	x := mix(mix(h^seed) + uint64(attempt)*0x9E3779B97F4A7C15)
+	high, _ := bits.Mul64(x, n)
+	return high
+}
+
+func mix(x uint64) uint64 {
+	x += 0x9E3779B97F4A7C15
+	x = (x ^ x>>30) * 0xBF58476D1CE4E5B9
+	x = (x ^ x>>27) * 0x94D049BB133111EB
+	return x ^ x>>31
+}
