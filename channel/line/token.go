@@ -147,7 +147,7 @@ func (a *Adapter) issue(ctx context.Context, acct channel.Account, s Settings) (
 	if err := ans.decode("issue of an access token", &got); err != nil {
 		return issued{}, err
 	}
-	if !tokenForm.MatchString(got.AccessToken) {
+	if !validToken(got.AccessToken) {
 		return issued{}, errs.New(errs.Unavailable, "line: LINE's answer holds no usable access token")
 	}
 	life := min(max(time.Duration(got.ExpiresIn)*time.Second, 0), 30*24*time.Hour)

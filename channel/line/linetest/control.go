@@ -1,0 +1,3 @@
+package linetest
+
+func (s *Server) controlRoutes() {}

@@ -1,0 +1,149 @@
+package linetest
+
+import (
+	"net/http"
+	"time"
+)
+
+// FaultKind says what goes wrong.
+type FaultKind string
+
+// The faults. "Accepted" means that LINE acts on the call as if nothing were
+// wrong; only the caller does not hear of it.
+const (
+	FaultCutBefore  FaultKind = "cut-before"  // the connection is cut, nothing accepted
+	FaultCutAfter   FaultKind = "cut-after"   // accepted, then the connection is cut
+	Fault500Before  FaultKind = "500-before"  // 500, nothing accepted
+	Fault500After   FaultKind = "500-after"   // accepted, then 500
+	FaultHangBefore FaultKind = "hang-before" // no answer until the caller gives up, nothing accepted
+	FaultHangAfter  FaultKind = "hang-after"  // accepted, then no answer until the caller gives up
+	FaultDelay      FaultKind = "delay"       // accepted, answered after Delay
+	FaultGarbage    FaultKind = "garbage"     // accepted, 200 with a body that is not JSON
+	FaultRate       FaultKind = "429-rate"
+	FaultQuota      FaultKind = "429-quota"
+	FaultRecipient  FaultKind = "429-recipient"
+	Fault401        FaultKind = "401"
+	Fault403        FaultKind = "403"
+)
+
+// Fault is a script for calls of the Messaging API.
+type Fault struct {
+	// Endpoint is a name of Endpoints; empty means every one.
+	Endpoint string    `json:"endpoint,omitempty"`
+	Kind     FaultKind `json:"kind"`
+	// Nth is the first call that is hit, counted from now, from 1. Zero means
+	// that Probability decides.
+	Nth int `json:"nth,omitempty"`
+	// Times is how many calls are hit in all; 0 means one when Nth is set and
+	// no end otherwise.
+	Times int `json:"times,omitempty"`
+	// Probability of a hit, from the server's seed, when Nth is zero.
+	Probability float64 `json:"probability,omitempty"`
+	// Delay of FaultDelay, in nanoseconds in JSON.
+	Delay time.Duration `json:"delay,omitempty"`
+
+	seen, hits int
+}
+
+// AddFault adds a script. Scripts are asked in the order in which they were
+// added; the first that applies is used.
+func (s *Server) AddFault(f Fault) {
+	if f.Nth > 0 && f.Times == 0 {
+		f.Times = 1
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = append(s.faults, &f)
+}
+
+// ClearFaults removes every script.
+func (s *Server) ClearFaults() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = nil
+}
+
+// begin counts the call and picks its fault; a zero Fault is none.
+func (s *Server) begin(name string) Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counts[name]++
+	var picked *Fault
+	for _, f := range s.faults {
+		if f.Endpoint != "" && f.Endpoint != name {
+			continue
+		}
+		f.seen++
+		if picked == nil && f.applies(s.rng.Float64()) {
+			f.hits++
+			picked = f
+		}
+	}
+	if picked == nil {
+		return Fault{}
+	}
+	return *picked
+}
+
+func (f *Fault) applies(chance float64) bool {
+	if f.Times > 0 && f.hits >= f.Times {
+		return false
+	}
+	if f.Nth > 0 {
+		return f.seen >= f.Nth
+	}
+	return chance < f.Probability
+}
+
+// before reports that the connection is to be cut without any effect.
+func (f Fault) before(r *http.Request) bool {
+	if f.Kind == FaultHangBefore {
+		<-r.Context().Done()
+	}
+	return f.Kind == FaultCutBefore || f.Kind == FaultHangBefore
+}
+
+// refusal is the answer that takes the place of the call, or nil.
+func (f Fault) refusal() *reply {
+	var out reply
+	switch f.Kind {
+	case Fault500Before:
+		out = fail(http.StatusInternalServerError, "Internal server error")
+	case FaultRate:
+		out = fail(http.StatusTooManyRequests, textRateLimit)
+	case FaultQuota:
+		out = fail(http.StatusTooManyRequests, textQuota)
+	case FaultRecipient:
+		out = fail(http.StatusTooManyRequests, textRecipient)
+	case Fault401:
+		out = fail(http.StatusUnauthorized, "Authentication failed. Confirm that the access token in the authorization header is valid.")
+	case Fault403:
+		out = fail(http.StatusForbidden, "Access to this API is not available for your account")
+	default:
+		return nil
+	}
+	return &out
+}
+
+// after turns the answer of a call that had its effect.
+func (f Fault) after(r *http.Request, out reply) reply {
+	switch f.Kind {
+	case FaultHangAfter:
+		<-r.Context().Done()
+		panic(http.ErrAbortHandler)
+	case FaultCutAfter:
+		panic(http.ErrAbortHandler)
+	case Fault500After:
+		return fail(http.StatusInternalServerError, "Internal server error")
+	case FaultGarbage:
+		out.body = []byte(`{"sentMessages":[{"id":`)
+	case FaultDelay:
+		t := time.NewTimer(f.Delay)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-r.Context().Done():
+		}
+	}
+	return out
+}

@@ -1,0 +1,340 @@
+package linetest
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"crypto/rsa"
+)
+
+// Options configures New. The zero value is a complete channel with generated
+// credentials that talks to nobody until SetWebhook.
+type Options struct {
+	// ChannelID is the channel's number; empty means "1234567890".
+	ChannelID string
+	// ChannelSecret signs webhooks; empty means one made from the seed.
+	ChannelSecret string
+	// ChannelToken is the long-lived access token; empty means one made from
+	// the seed.
+	ChannelToken string
+	// BasicID, BotName and ChatMode ("bot" or "chat") are what bot info says.
+	BasicID, BotName, ChatMode string
+	// WebhookURL gets the webhooks; it can be changed by SetWebhook and, as at
+	// LINE, through the Messaging API.
+	WebhookURL string
+	// WebhookClient delivers webhooks; nil means one of the emulator's own.
+	WebhookClient *http.Client
+	// Seed determines ids, chance and order. 0 is a seed like any other.
+	Seed uint64
+	// Now is LINE's clock: time stamps, lives of tokens, keys, windows and
+	// quota. Nil means time.Now. Delays and webhook time-outs are real time.
+	Now func() time.Time
+	// MonthlyQuota is the plan's messages a month; 0 means no limit.
+	MonthlyQuota int64
+	// RecipientPerMinute refuses more messages a minute to one user with 429;
+	// 0 means no limit.
+	RecipientPerMinute int
+	// Rates replaces LINE's limits, by endpoint name (see Endpoints). A zero
+	// Limit means no limit.
+	Rates map[string]rate.Limit
+	// WebhookTimeout is LINE's patience; 0 means the 2 seconds LINE has.
+	WebhookTimeout time.Duration
+	// WebhookParallel is how many webhooks are under way at once; 0 means 1,
+	// which keeps the order of events.
+	WebhookParallel int
+	// WebhookBatch is how many waiting events one webhook carries; 0 means 1.
+	WebhookBatch int
+	// Redeliveries is how often a webhook is sent again that was not answered
+	// with 2xx in time; 0 means never, LINE's default.
+	Redeliveries int
+	// RedeliverAfter is the pause before that; 0 means one second. LINE does
+	// not disclose its own.
+	RedeliverAfter time.Duration
+	// Logger gets calls and deliveries; nil is silent.
+	Logger *slog.Logger
+}
+
+// Server plays LINE for one channel. It is an http.Handler that serves both
+// API hosts, the control interface and the page. All methods may be called at
+// once.
+type Server struct {
+	opt    Options
+	mux    *http.ServeMux
+	client *http.Client
+	log    *slog.Logger
+
+	mu      sync.Mutex
+	changed chan struct{} // closed and replaced whenever anything happens
+	rng     *rand.Rand
+	serial  int64
+
+	secret     string
+	tokens     map[string]issuedToken
+	keys       map[string]*rsa.PublicKey
+	webhookURL string
+	botID      string
+
+	users    map[string]*User
+	order    []*User
+	chats    map[string]*Chat
+	messages map[string]*posted   // customers' messages by id
+	replies  map[string]*replyRef // reply tokens
+	reads    map[string]string    // markAsRead tokens to chat ids
+	links    map[string]*linkRef  // link tokens
+	quotes   map[string]string    // quote tokens to chat ids
+	retries  map[string]accepted  // retry keys
+	limits   map[string]*rate.Limiter
+	recent   map[string][]time.Time // sends by user, for RecipientPerMinute
+	used     int64                  // messages counted in month
+	month    string
+	menus    menuStore
+
+	faults   []*Fault
+	chaos    Chaos
+	calls    []Call
+	counts   map[string]int
+	sender   sender
+	outbound []WebhookDelivery
+}
+
+// New returns a server whose webhook sender runs until Close.
+func New(o Options) *Server {
+	s := &Server{opt: o, changed: make(chan struct{}), rng: rand.New(rand.NewPCG(o.Seed, 0x11e))}
+	s.opt.ChannelID = orElse(o.ChannelID, "1234567890")
+	s.opt.BasicID = orElse(o.BasicID, "@emulated")
+	s.opt.BotName = orElse(o.BotName, "Emulated account")
+	s.opt.ChatMode = orElse(o.ChatMode, "bot")
+	if s.opt.Now == nil {
+		s.opt.Now = time.Now
+	}
+	if s.opt.WebhookTimeout == 0 {
+		s.opt.WebhookTimeout = 2 * time.Second
+	}
+	if s.opt.RedeliverAfter == 0 {
+		s.opt.RedeliverAfter = time.Second
+	}
+	s.opt.WebhookBatch = max(o.WebhookBatch, 1)
+	s.opt.WebhookParallel = max(o.WebhookParallel, 1)
+	s.log = o.Logger
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.client = o.WebhookClient
+	if s.client == nil {
+		s.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 30 * time.Second}}
+	}
+	s.secret = orElse(o.ChannelSecret, s.hex(32))
+	s.opt.ChannelToken = orElse(o.ChannelToken, s.hex(64))
+	s.tokens = map[string]issuedToken{s.opt.ChannelToken: {kind: "long-lived"}}
+	s.keys = map[string]*rsa.PublicKey{}
+	s.webhookURL = o.WebhookURL
+	s.botID = "U" + s.hex(32)
+	s.users, s.chats = map[string]*User{}, map[string]*Chat{}
+	s.messages, s.replies = map[string]*posted{}, map[string]*replyRef{}
+	s.reads, s.links = map[string]string{}, map[string]*linkRef{}
+	s.quotes, s.retries = map[string]string{}, map[string]accepted{}
+	s.limits, s.counts = map[string]*rate.Limiter{}, map[string]int{}
+	s.recent = map[string][]time.Time{}
+	s.menus = newMenuStore()
+	s.routes()
+	s.startSender()
+	return s
+}
+
+func orElse(s, fallback string) string {
+	if s == "" {
+		return fallback
+	}
+	return s
+}
+
+// Close stops the webhook sender and waits for it. Webhooks under way are cut.
+func (s *Server) Close() { s.stopSender() }
+
+// ChannelID returns the channel's number.
+func (s *Server) ChannelID() string { return s.opt.ChannelID }
+
+// ChannelToken returns the long-lived access token.
+func (s *Server) ChannelToken() string { return s.opt.ChannelToken }
+
+// BotUserID returns the account's own user id, the destination of webhooks.
+func (s *Server) BotUserID() string { return s.botID }
+
+// ChannelSecret returns the secret that webhooks are signed with now.
+func (s *Server) ChannelSecret() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.secret
+}
+
+// RotateSecret issues a new channel secret; as at LINE the old one is invalid
+// at once.
+func (s *Server) RotateSecret() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.secret = s.hex(32)
+	return s.secret
+}
+
+// SetWebhook changes where webhooks go. Empty: nowhere; events are dropped.
+func (s *Server) SetWebhook(url string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.webhookURL = url
+}
+
+func (s *Server) now() time.Time { return s.opt.Now() }
+
+// hex returns n random hexadecimal digits. The lock is held, or s is not yet
+// shared.
+func (s *Server) hex(n int) string {
+	b := make([]byte, (n+1)/2)
+	for i := range b {
+		b[i] = byte(s.rng.Uint32())
+	}
+	return hex.EncodeToString(b)[:n]
+}
+
+func (s *Server) uuid() string {
+	h := s.hex(32)
+	return fmt.Sprintf("%s-%s-4%s-8%s-%s", h[:8], h[8:12], h[13:16], h[17:20], h[20:])
+}
+
+// nextMessageID is beyond 2^53, as LINE's are.
+func (s *Server) nextMessageID() string {
+	s.serial++
+	return fmt.Sprintf("5%017d", s.serial)
+}
+
+const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+// ulid makes a webhookEventId: 48 bits of time, 80 of chance.
+func (s *Server) ulid(at time.Time) string {
+	b := make([]byte, 26)
+	ms := uint64(at.UnixMilli())
+	for i := 9; i >= 0; i-- {
+		b[i] = crockford[ms&31]
+		ms >>= 5
+	}
+	for i := 10; i < 26; i++ {
+		b[i] = crockford[s.rng.Uint32()&31]
+	}
+	return string(b)
+}
+
+// touch wakes everybody who waits. The lock is held.
+func (s *Server) touch() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// Wait returns when cond holds, which is asked after everything that happens,
+// or with the context's error. cond runs without the server's lock held and
+// may call its methods.
+func (s *Server) Wait(ctx context.Context, cond func() bool) error {
+	for {
+		s.mu.Lock()
+		changed := s.changed
+		s.mu.Unlock()
+		if cond() {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("linetest: waited in vain: %w", ctx.Err())
+		}
+	}
+}
+
+// WaitDelivered returns when the phone of the user has received n messages in
+// all.
+func (s *Server) WaitDelivered(ctx context.Context, u *User, n int) error {
+	return s.Wait(ctx, func() bool { return len(u.Received()) >= n })
+}
+
+// WaitIdle returns when no webhook is waiting, under way or to be redelivered.
+func (s *Server) WaitIdle(ctx context.Context) error {
+	return s.Wait(ctx, func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.sender.busy == 0 && len(s.sender.queue) == 0
+	})
+}
+
+// detail is one entry of LINE's error form.
+type detail struct {
+	Message  string `json:"message,omitempty"`
+	Property string `json:"property,omitempty"`
+}
+
+// reply is an answer before it is written, so that faults can replace it.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func answer(status int, v any) reply {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return reply{status: http.StatusInternalServerError}
+	}
+	return reply{status: status, body: body, header: http.Header{"Content-Type": {"application/json"}}}
+}
+
+func fail(status int, message string, details ...detail) reply {
+	return answer(status, struct {
+		Message string   `json:"message"`
+		Details []detail `json:"details,omitempty"`
+	}{message, details})
+}
+
+func oauthFail(status int, code, description string) reply {
+	return answer(status, map[string]string{"error": code, "error_description": description})
+}
+
+func (r reply) with(name, value string) reply {
+	r.header = r.header.Clone()
+	if r.header == nil {
+		r.header = http.Header{}
+	}
+	r.header.Set(name, value)
+	return r
+}
+
+func (r reply) write(w http.ResponseWriter) {
+	for k, v := range r.header {
+		w.Header()[k] = v
+	}
+	w.WriteHeader(r.status)
+	_, _ = w.Write(r.body) // the caller may be gone; nothing to do about it
+}
+
+const (
+	maxRequest  = 2 << 20 // LINE: 2 MB
+	maxUploaded = 10 << 20
+)
+
+func readBody(r *http.Request, limit int64) ([]byte, *reply) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	if err != nil {
+		bad := fail(http.StatusBadRequest, "The request body could not be read")
+		return nil, &bad
+	}
+	if int64(len(body)) > limit {
+		large := fail(http.StatusRequestEntityTooLarge, "Request entity too large")
+		return nil, &large
+	}
+	return body, nil
+}
