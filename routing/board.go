@@ -165,13 +165,19 @@ func (b *Board) Settle(id int64, ok bool) {
 	}
 	delete(b.pendings, id)
 	p.settled = true
-	it := p.it
-	if ok && it.row.Version <= p.version {
-		return // until the row comes
+	it, a := p.it, p.agent
+	if a != nil {
+		a.settleReserve(id, ok)
 	}
-	b.endPending(p, ok)
-	b.hold(it)
-	b.standing(it)
+	if !ok || it.row.Version > p.version {
+		b.endPending(p, ok)
+		b.hold(it)
+		b.standing(it)
+	} // else it waits for the item's row
+	if a != nil {
+		b.rekey(a)
+		b.gained(a)
+	}
 }
 
 // endPending forgets the decision; its item is free to follow its row.

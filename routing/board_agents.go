@@ -109,6 +109,13 @@ func (b *Board) readState(a *boardAgent) {
 	for p, n := range s.Load {
 		a.load = addTo(a.load, intern(b.profiles, p), int64(n))
 	}
+	for i := 0; i < len(a.extra); {
+		if e := &a.extra[i]; e.settled && s.Rev >= e.rev {
+			a.dropReserve(i)
+		} else {
+			i++
+		}
+	}
 	for i := range a.turns {
 		a.turns[i].read(s.Turns[a.turns[i].q.id], b)
 	}
@@ -177,6 +184,46 @@ func (b *Board) gained(a *boardAgent) {
 			b.mark(c, a)
 		}
 	}
+}
+
+// reserve counts a decision's uses against the agent until its row has them.
+// The store raises Rev with every reservation, so the n-th outstanding one
+// shows at the earliest n revisions on.
+func (a *boardAgent) reserve(decision int64, uses []boardUse) {
+	rev := a.row.State.Rev
+	for _, e := range a.extra {
+		rev = max(rev, e.rev)
+	}
+	a.extra = append(a.extra, reserve{decision: decision, rev: rev + 1, uses: uses})
+	for _, u := range uses {
+		a.added = addTo(a.added, u.profile, u.units)
+	}
+}
+
+// settleReserve ends what reserve began when the decision is settled: at once
+// when it was not written, else when the row has come that can have it.
+func (a *boardAgent) settleReserve(decision int64, ok bool) {
+	for i := range a.extra {
+		e := &a.extra[i]
+		if e.decision != decision {
+			continue
+		}
+		e.settled = true
+		if !ok || a.row.State.Rev >= e.rev {
+			a.dropReserve(i)
+		}
+		return
+	}
+}
+
+func (a *boardAgent) dropReserve(i int) {
+	for _, u := range a.extra[i].uses {
+		a.added[u.profile] -= u.units
+	}
+	last := len(a.extra) - 1
+	a.extra[i] = a.extra[last]
+	a.extra[last] = reserve{}
+	a.extra = a.extra[:last]
 }
 
 // hold makes the item take the capacity of whoever has it: the agent its row

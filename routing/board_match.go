@@ -341,6 +341,7 @@ func (b *Board) give(c *class, ch choice) Decision {
 	}
 	b.leave(it)
 	q.flow.depart(b.nowNs, q.n)
+	a.reserve(p.id, c.p.uses)
 	b.hold(it)
 	return d
 }

@@ -30,12 +30,22 @@ type boardAgent struct {
 	limit []int64 // per profile
 	load  []int64 // per profile, as the row says
 	held  []int64 // per profile, as the items and pending decisions say
+	extra []reserve
+	added []int64 // per profile, the sum of extra
 	turns []boardTurn
 
 	timer   boardTimer
 	prefers []*boardItem // items that wait for it, or may come to
 	only    []*class     // waiting classes that it alone may serve
 	places  []poolPlace  // in the indexes of pools
+}
+
+// reserve is what a decision took of an agent, until the agent's row has it.
+type reserve struct {
+	decision int64
+	rev      int64 // the earliest State.Rev that can have it
+	uses     []boardUse
+	settled  bool
 }
 
 // boardTurn is an agent's last turn of a queue's wheel.
@@ -215,17 +225,17 @@ func (a *boardAgent) limitOf(p int32) int64 {
 	return unlimited
 }
 
-// usedOf is the larger of what the agent's row and what the items say: each
-// may be the newer one, and neither may be exceeded.
+// usedOf is the larger of what the agent's row and the decisions since, and
+// what the items say: either may be ahead, and neither may be exceeded.
 func (a *boardAgent) usedOf(p int32) int64 {
-	var used int64
-	if int(p) < len(a.load) {
-		used = a.load[p]
+	return max(at(a.load, p)+at(a.added, p), at(a.held, p))
+}
+
+func at(s []int64, p int32) int64 {
+	if int(p) < len(s) {
+		return s[p]
 	}
-	if int(p) < len(a.held) {
-		used = max(used, a.held[p])
-	}
-	return used
+	return 0
 }
 
 const unlimited = 1 << 62
