@@ -32,8 +32,8 @@ func (n needle) in(s string) bool {
 	if n.runes == nil {
 		return strings.Contains(s, n.text)
 	}
-	for i := range s {
-		if n.begins(s[i:]) {
+	for i, r := range s {
+		if foldRune(r) == n.runes[0] && n.begins(s[i:]) {
 			return true
 		}
 	}
@@ -64,6 +64,9 @@ func foldRune(r rune) rune {
 			return r - ('a' - 'A')
 		}
 		return r
+	}
+	if 0x2e80 <= r && r < 0xa640 || 0xac00 <= r && r < 0xd800 {
+		return r // Han, kana, Hangul and what lies between have no case
 	}
 	least := r
 	for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // maxExact bounds whole numbers that a float64 holds exactly.
@@ -16,7 +17,16 @@ const maxExact = 1 << 53
 // float64, []string or []float64.
 func canonical(v any) (any, error) {
 	switch v := v.(type) {
-	case nil, string, bool, []string:
+	case nil, bool:
+		return v, nil
+	case string:
+		return v, validText(v)
+	case []string:
+		for _, s := range v {
+			if err := validText(s); err != nil {
+				return nil, err
+			}
+		}
 		return v, nil
 	case float64:
 		return v, finite(v)
@@ -47,6 +57,13 @@ func canonical(v any) (any, error) {
 		return list, nil
 	}
 	return nil, fmt.Errorf("a Go value of type %T: use a string, a number, a bool, a time.Time, a time.Duration or a list of strings or numbers", v)
+}
+
+func validText(s string) error {
+	if !utf8.ValidString(s) {
+		return fmt.Errorf("a text that is not UTF-8: convert it")
+	}
+	return nil
 }
 
 func finite(n float64) error {
