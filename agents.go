@@ -1,0 +1,248 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/id"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store"
+)
+
+// Lost agents (docs/design.md section 6.9).
+const (
+	// lostGrace is how long after the last heart-beat an agent counts as gone.
+	lostGrace = 60 * time.Second
+	// requeueAfter is how long after that its live conversations are given to
+	// others.
+	requeueAfter = 5 * time.Minute
+)
+
+// UpsertAgent creates the agent or replaces its settings; the id is the host's.
+// Version, State and whatever the store keeps are ignored.
+func (e *Engine) UpsertAgent(ctx context.Context, p Principal, a routing.Agent) error {
+	_, err := command(ctx, e, p, "", ActConfigure, a, func(u *unit) (struct{}, error) {
+		if err := u.allow(ActConfigure, Resource{Kind: "agent", ID: string(a.ID)}); err != nil {
+			return struct{}{}, err
+		}
+		if err := routing.ValidateAgent(a); err != nil {
+			return struct{}{}, err
+		}
+		old, err := u.tx.Agents().Agent(u.ctx, a.ID)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return struct{}{}, err
+		}
+		a.Version = old.Version
+		if _, err := u.tx.Agents().SaveAgent(u.ctx, a); err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, u.changedAgent(a.ID)
+	})
+	return err
+}
+
+// Agents lists the agents with their state.
+func (e *Engine) Agents(ctx context.Context, p Principal) (out []routing.Agent, err error) {
+	err = e.query(ctx, p, ActList, Resource{Kind: "agents"}, func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
+		out, err = tx.Agents().Agents(ctx)
+		return err
+	})
+	return out, err
+}
+
+// SetPresence changes an agent's presence. The agent begins as Offline and
+// receives work only while Online (or what the work stream allows). Going
+// Offline withdraws pending offers; conversations stay with the agent.
+type SetPresence struct {
+	Key      Key              `json:"-"`
+	Agent    routing.AgentID  `json:"agent"`
+	Presence routing.Presence `json:"presence"`
+	Reason   string           `json:"reason,omitempty"` // custom, a short code
+}
+
+// SetPresence carries the command out.
+func (e *Engine) SetPresence(ctx context.Context, p Principal, c SetPresence) error {
+	_, err := command(ctx, e, p, c.Key, ActPresence, c, func(u *unit) (struct{}, error) {
+		if err := u.allow(ActPresence, Resource{Kind: "agent", ID: string(c.Agent), Owner: c.Agent}); err != nil {
+			return struct{}{}, err
+		}
+		switch c.Presence {
+		case routing.Online, routing.Break, routing.Offline:
+		default:
+			return struct{}{}, errs.New(errs.Invalid, "sangdam: presence %q; use online, break or offline", c.Presence)
+		}
+		u.detail("presence", string(c.Presence))
+		return struct{}{}, u.setPresence(c.Agent, c.Presence, c.Reason)
+	})
+	if err == nil && c.Presence != routing.Offline {
+		err = e.Heartbeat(ctx, p.Workspace, c.Agent)
+	}
+	return err
+}
+
+func (u *unit) setPresence(agent routing.AgentID, to routing.Presence, reason string) error {
+	if _, err := u.tx.Agents().SetPresence(u.ctx, agent, to, reason, u.tx.Now()); err != nil {
+		return err
+	}
+	if to == routing.Offline {
+		offers, _, err := u.tx.Work().HeldBy(u.ctx, agent)
+		if err != nil {
+			return err
+		}
+		for _, o := range offers {
+			if err := u.endOffer(o.ID, routing.OfferWithdrawn, "agent_offline"); err != nil {
+				return err
+			}
+		}
+	}
+	if err := u.tx.Deadlines().Clear(u.ctx, dueLost, string(agent)); err != nil {
+		return err
+	}
+	return u.changedAgent(agent)
+}
+
+// Heartbeat says that the agents' consoles live. A host calls it for connected
+// agents at least every 20 s; 60 s without one makes an agent Offline. It
+// costs one write for all of them.
+func (e *Engine) Heartbeat(ctx context.Context, ws id.Workspace, agents ...routing.AgentID) error {
+	return e.db.System().BeatAgents(ctx, ws, agents)
+}
+
+// loseAgents makes agents Offline whose heart-beat stopped, withdraws their
+// offers, and sets the time at which their conversations go to others.
+func (e *Engine) loseAgents(ctx context.Context) {
+	now, err := e.db.System().Now(ctx)
+	if err != nil {
+		return
+	}
+	lost, err := e.db.System().LostAgents(ctx, now.Add(-lostGrace), 100)
+	if err != nil {
+		e.log.Warn("lost agents could not be listed", "error", err)
+		return
+	}
+	for _, ref := range lost {
+		err := e.unit(ctx, system(ref.Workspace), func(u *unit) error {
+			a, err := u.tx.Agents().Agent(u.ctx, ref.Agent)
+			if err != nil || a.State.Presence == routing.Offline || a.State.BeatAt.After(u.tx.Now().Add(-lostGrace)) {
+				return err
+			}
+			if err := u.setPresence(ref.Agent, routing.Offline, "heartbeat_lost"); err != nil {
+				return err
+			}
+			u.resource = Resource{Kind: "agent", ID: string(ref.Agent)}
+			if err := u.audit(ActPresence, "lost"); err != nil {
+				return err
+			}
+			return u.tx.Deadlines().Set(u.ctx, dueLost, string(ref.Agent), u.tx.Now().Add(requeueAfter))
+		})
+		if err != nil {
+			e.log.Warn("a lost agent could not be set offline", "agent", string(ref.Agent), "error", err)
+		}
+	}
+}
+
+// agentStayedAway gives a lost agent's work to others: live conversations are
+// queued again, persistent ones wait for the customer.
+func (u *unit) agentStayedAway(agent routing.AgentID) error {
+	a, err := u.tx.Agents().Agent(u.ctx, agent)
+	if err != nil || a.State.Presence != routing.Offline {
+		return err
+	}
+	return u.handOn(agent, func(d *conversation.Draft) error {
+		if d.C.Live || d.C.Unread > 0 {
+			return u.requeue(d, routing.EndRequeued, "", "")
+		}
+		return u.wait(d)
+	}, nil)
+}
+
+// handOn applies do to each conversation that the agent owns and that pass
+// allows (nil: all); those in wrap-up are closed.
+func (u *unit) handOn(agent routing.AgentID, do func(*conversation.Draft) error, pass func(conversation.Conversation) bool) error {
+	offers, owned, err := u.tx.Work().HeldBy(u.ctx, agent)
+	if err != nil {
+		return err
+	}
+	for _, o := range offers {
+		cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(o.Item))
+		if err != nil {
+			return err
+		}
+		if pass == nil || pass(cv) {
+			if err := u.endOffer(o.ID, routing.OfferWithdrawn, "agent_away"); err != nil {
+				return err
+			}
+		}
+	}
+	for _, as := range owned {
+		cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(as.Item))
+		if err != nil {
+			return err
+		}
+		if pass != nil && !pass(cv) {
+			continue
+		}
+		d := conversation.Edit(cv, u.tx.Now())
+		if cv.State == conversation.StateWrapUp {
+			err = u.endDraft(d, "system", "agent_away", true)
+		} else {
+			err = do(d)
+		}
+		if err != nil {
+			return err
+		}
+		if err := u.finish(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RemoveFromDesk takes an agent off a desk: out of every conversation of that
+// desk, which go to others; other desks are untouched (RT12). The desk's last
+// agent is ErrInvalid.
+type RemoveFromDesk struct {
+	Key   Key             `json:"-"`
+	Desk  routing.DeskID  `json:"desk"`
+	Agent routing.AgentID `json:"agent"`
+}
+
+// RemoveFromDesk carries the command out.
+func (e *Engine) RemoveFromDesk(ctx context.Context, p Principal, c RemoveFromDesk) error {
+	_, err := command(ctx, e, p, c.Key, ActConfigure, c, func(u *unit) (struct{}, error) {
+		if err := u.allow(ActConfigure, Resource{Kind: "desk", ID: string(c.Desk)}); err != nil {
+			return struct{}{}, err
+		}
+		u.detail("agent", string(c.Agent))
+		if err := u.tx.Config().RemoveMember(u.ctx, c.Desk, c.Agent); err != nil {
+			return struct{}{}, err
+		}
+		onDesk := func(cv conversation.Conversation) bool { return cv.Desk == c.Desk }
+		err := u.handOn(c.Agent, func(d *conversation.Draft) error {
+			return u.requeue(d, routing.EndRemoved, "", "")
+		}, onDesk)
+		if err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, u.configured()
+	})
+	return err
+}
+
+// connected is used where a channel needs to know whether anybody is there.
+func (u *unit) anybodyOnline(acct channel.Account) (bool, error) {
+	agents, err := u.tx.Agents().Agents(u.ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, a := range agents {
+		if a.State.Presence == routing.Online && !a.Disabled && u.s.member(acct.Desk, a.ID) {
+			return true, nil
+		}
+	}
+	return false, nil
+}

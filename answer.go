@@ -1,0 +1,142 @@
+package sangdam
+
+import (
+	"context"
+	"strings"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+)
+
+// maxText is the longest text of one message in bytes.
+const maxText = 1 << 20
+
+// Answer sends a message to the customer.
+type Answer struct {
+	Key          Key             `json:"-"`
+	Conversation conversation.ID `json:"conversation"`
+	Content      channel.Content `json:"content"`
+	// ThenWait leaves the conversation waiting for the customer.
+	ThenWait bool `json:"then_wait,omitempty"`
+}
+
+// Posted is the result of a command that adds a message.
+type Posted struct {
+	Message      conversation.MessageID `json:"message"`
+	Conversation conversation.ID        `json:"conversation"`
+	Seq          int64                  `json:"seq"`
+}
+
+// Answer carries the command out: the message is stored and queued to leave;
+// what became of it shows in its status. The principal must own the
+// conversation. ErrInvalid for content that is empty or too large,
+// ErrUnsupported with the reason for what the channel cannot carry or the
+// account has switched off.
+func (e *Engine) Answer(ctx context.Context, p Principal, c Answer) (Posted, error) {
+	return command(ctx, e, p, c.Key, ActAnswer, c, func(u *unit) (Posted, error) {
+		d, err := u.draft(c.Conversation, ActAnswer)
+		if err != nil {
+			return Posted{}, err
+		}
+		if err := u.canSend(d.C, c.Content); err != nil {
+			return Posted{}, err
+		}
+		author := conversation.Author{Kind: conversation.ByAgent, Agent: p.agent()}
+		if p.agent() == "" {
+			author = conversation.Author{Kind: conversation.BySystem, Name: string(p.Kind)}
+		}
+		d.TakeFromBot(p.actor())
+		m, err := u.say(d, conversation.Message{Author: author, Content: c.Content})
+		if err != nil {
+			return Posted{}, err
+		}
+		if c.ThenWait {
+			if err := u.wait(d); err != nil {
+				return Posted{}, err
+			}
+		}
+		return Posted{Message: m.ID, Conversation: d.C.ID, Seq: m.Seq}, u.finish(d)
+	})
+}
+
+// canSend refuses what the account or its channel cannot carry.
+func (u *unit) canSend(c conversation.Conversation, content channel.Content) error {
+	acct, adapter, err := u.e.account(u.s, c.Account)
+	if err != nil {
+		return err
+	}
+	if acct.Disabled {
+		return errs.New(errs.Unsupported, "sangdam: account %q is switched off; switch it on to answer", acct.Name)
+	}
+	if content.Kind == channel.KindText && strings.TrimSpace(content.Text) == "" {
+		return errs.New(errs.Invalid, "sangdam: the message has no text")
+	}
+	if len(content.Text) > maxText {
+		return errs.New(errs.Invalid, "sangdam: the message has %d bytes of text; at most %d are kept", len(content.Text), maxText)
+	}
+	caps := adapter.Capabilities()
+	if caps.Send[content.Kind] == channel.Rejected {
+		return errs.New(errs.Unsupported, "sangdam: %s cannot carry a message of kind %q", acct.Kind, content.Kind)
+	}
+	if content.Media != nil && !(acct.Attachments && acct.AgentAttachments) {
+		return errs.New(errs.Unsupported, "sangdam: attachments from agents are switched off for account %q", acct.Name)
+	}
+	return nil
+}
+
+// AddNote writes an internal note; customers never see it.
+type AddNote struct {
+	Key          Key             `json:"-"`
+	Conversation conversation.ID `json:"conversation"`
+	Text         string          `json:"text"`
+}
+
+// AddNote carries the command out.
+func (e *Engine) AddNote(ctx context.Context, p Principal, c AddNote) (Posted, error) {
+	return command(ctx, e, p, c.Key, ActNote, c, func(u *unit) (Posted, error) {
+		d, err := u.draft(c.Conversation, ActNote)
+		if err != nil {
+			return Posted{}, err
+		}
+		if strings.TrimSpace(c.Text) == "" || len(c.Text) > maxText {
+			return Posted{}, errs.New(errs.Invalid, "sangdam: a note has 1 to %d bytes of text", maxText)
+		}
+		m := d.AddNote(conversation.Message{ID: conversation.MessageID(newID()), Content: channel.Text(c.Text),
+			Author: conversation.Author{Kind: conversation.ByAgent, Agent: p.agent(), Name: string(p.Kind)}})
+		return Posted{Message: m.ID, Conversation: d.C.ID, Seq: m.Seq}, u.save(d)
+	})
+}
+
+// Resend sends a message again whose outcome is unknown or failed, as a new
+// message: a person decided that a double is better than none.
+type Resend struct {
+	Key     Key                    `json:"-"`
+	Message conversation.MessageID `json:"message"`
+}
+
+// Resend carries the command out. ErrInvalid when the message was sent.
+func (e *Engine) Resend(ctx context.Context, p Principal, c Resend) (Posted, error) {
+	return command(ctx, e, p, c.Key, ActResend, c, func(u *unit) (Posted, error) {
+		u.resource = Resource{Kind: "message", ID: string(c.Message)}
+		old, err := u.tx.Conversations().Message(u.ctx, c.Message)
+		if err != nil {
+			return Posted{}, err
+		}
+		d, err := u.draft(old.Conversation, ActResend)
+		if err != nil {
+			return Posted{}, err
+		}
+		if old.Direction != conversation.Outbound || (old.Status != conversation.StatusUnknown && old.Status != conversation.StatusFailed) {
+			return Posted{}, errs.New(errs.Invalid, "sangdam: message %s is %s; only failed or unknown ones are sent again", old.ID, old.Status)
+		}
+		if err := u.canSend(d.C, old.Content); err != nil {
+			return Posted{}, err
+		}
+		m, err := u.say(d, conversation.Message{Author: old.Author, Content: old.Content, ResendOf: old.ID})
+		if err != nil {
+			return Posted{}, err
+		}
+		return Posted{Message: m.ID, Conversation: d.C.ID, Seq: m.Seq}, u.finish(d)
+	})
+}

@@ -1,0 +1,373 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
+)
+
+// changedItem reads an item again, records the change in the feed and tells the
+// router after the commit.
+func (u *unit) changedItem(id routing.ItemID) error {
+	it, err := u.tx.Work().Item(u.ctx, id)
+	if err != nil {
+		return err
+	}
+	u.after.items = append(u.after.items, it)
+	return u.event("item", string(id), it.Version, string(it.State))
+}
+
+// changedAgent does the same for an agent's row.
+func (u *unit) changedAgent(id routing.AgentID) error {
+	a, err := u.tx.Agents().Agent(u.ctx, id)
+	if err != nil {
+		return err
+	}
+	u.after.agents = append(u.after.agents, a)
+	return u.event("agent", string(id), a.State.Rev, string(a.State.Presence))
+}
+
+// enqueue classifies a conversation and puts its item into a queue. m is the
+// message that caused it; it may be empty.
+func (u *unit) enqueue(acct channel.Account, d *conversation.Draft, m conversation.Message) error {
+	it, err := u.classify(acct, d, m)
+	if err != nil {
+		return err
+	}
+	stream := u.s.routing.WorkStreams[d.C.WorkStream]
+	if d.C.LastAgent != "" && stream.KeepAgentFor > 0 {
+		it.Preferred, it.PreferredUntil = d.C.LastAgent, u.tx.Now().Add(stream.KeepAgentFor)
+	}
+	return u.putInQueue(d, it)
+}
+
+// putInQueue saves a queued item, new or known, and records it.
+func (u *unit) putInQueue(d *conversation.Draft, it routing.Item) error {
+	old, err := u.tx.Work().Item(u.ctx, it.ID)
+	switch {
+	case err == nil:
+		it.Version, it.Attempt = old.Version, old.Attempt
+	case !errors.Is(err, ErrNotFound):
+		return err
+	}
+	if _, err := u.tx.Work().SaveItem(u.ctx, it); err != nil {
+		return err
+	}
+	if err := d.Queued(u.p.actor(), string(it.Queue)); err != nil {
+		return err
+	}
+	return u.changedItem(it.ID)
+}
+
+// resume gives a waiting conversation whose customer wrote again to its agent,
+// or to the queue with that agent preferred (docs/design.md section 6.3).
+func (u *unit) resume(acct channel.Account, d *conversation.Draft, m conversation.Message) error {
+	if d.C.Agent != "" { // the work stream holds capacity while waiting
+		return d.Assigned(d.C.Agent, "customer")
+	}
+	return u.enqueue(acct, d, m)
+}
+
+// requeue takes a conversation from whoever holds it and queues it again.
+func (u *unit) requeue(d *conversation.Draft, reason routing.EndReason, queue routing.QueueID, designated routing.AgentID) error {
+	if err := u.releaseWork(d, reason, routing.ItemQueued); err != nil {
+		return err
+	}
+	it, err := u.tx.Work().Item(u.ctx, routing.ItemID(d.C.ID))
+	if errors.Is(err, ErrNotFound) {
+		acct, _, err := u.e.account(u.s, d.C.Account)
+		if err != nil {
+			return err
+		}
+		if it, err = u.classify(acct, d, conversation.Message{}); err != nil {
+			return err
+		}
+	} else if err != nil {
+		return err
+	}
+	if queue == "" {
+		queue = it.Queue
+	}
+	it = routing.Enter(it, queue, u.tx.Now())
+	it.State, it.Agent, it.Designated, it.Preferred = routing.ItemQueued, "", designated, ""
+	it.Visited = []routing.QueueID{queue} // a person sent it: it may visit any queue again
+	return u.putInQueue(d, it)
+}
+
+// Accept takes an offer.
+type Accept struct {
+	Key   Key             `json:"-"`
+	Offer routing.OfferID `json:"offer"`
+}
+
+// Owned is the result of every command that gives a conversation to an agent.
+type Owned struct {
+	Conversation conversation.ID      `json:"conversation"`
+	Agent        routing.AgentID      `json:"agent"`
+	Assignment   routing.AssignmentID `json:"assignment"`
+}
+
+// Accept carries the command out. Of rivals exactly one succeeds; an offer that
+// expired, was withdrawn or was answered is a *routing.Refused (ErrStale).
+func (e *Engine) Accept(ctx context.Context, p Principal, c Accept) (Owned, error) {
+	return command(ctx, e, p, c.Key, ActOffer, c, func(u *unit) (Owned, error) {
+		offer, err := u.offer(c.Offer)
+		if err != nil {
+			return Owned{}, err
+		}
+		as, err := u.tx.Work().Accept(u.ctx, c.Offer, routing.AssignmentID(newID()), u.tx.Now())
+		if err != nil {
+			return Owned{}, err
+		}
+		if err := u.tx.Deadlines().Clear(u.ctx, dueOffer, string(c.Offer)); err != nil {
+			return Owned{}, err
+		}
+		offer.State = routing.OfferAccepted
+		u.after.offers = append(u.after.offers, offer)
+		return u.own(as)
+	})
+}
+
+// own records an assignment in its conversation.
+func (u *unit) own(as routing.Assignment) (Owned, error) {
+	cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(as.Item))
+	if err != nil {
+		return Owned{}, err
+	}
+	d := conversation.Edit(cv, u.tx.Now())
+	if err := d.Assigned(as.Agent, u.p.actor()); err != nil {
+		return Owned{}, err
+	}
+	if err := u.changedItem(as.Item); err != nil {
+		return Owned{}, err
+	}
+	if err := u.changedAgent(as.Agent); err != nil {
+		return Owned{}, err
+	}
+	u.after.owned = append(u.after.owned, as)
+	return Owned{Conversation: d.C.ID, Agent: as.Agent, Assignment: as.ID}, u.save(d)
+}
+
+func (u *unit) offer(id routing.OfferID) (routing.Offer, error) {
+	u.resource = Resource{Kind: "offer", ID: string(id)}
+	o, err := u.tx.Work().Offer(u.ctx, id)
+	if err != nil {
+		return o, err
+	}
+	return o, u.allow(ActOffer, Resource{Kind: "offer", ID: string(id), Owner: o.Agent})
+}
+
+// Decline refuses an offer; the next agent is asked.
+type Decline struct {
+	Key   Key             `json:"-"`
+	Offer routing.OfferID `json:"offer"`
+	// Reason is a short code; not a text.
+	Reason string `json:"reason,omitempty"`
+}
+
+// Decline carries the command out. An offer that ended is a *routing.Refused.
+func (e *Engine) Decline(ctx context.Context, p Principal, c Decline) error {
+	_, err := command(ctx, e, p, c.Key, ActOffer, c, func(u *unit) (struct{}, error) {
+		if _, err := u.offer(c.Offer); err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, u.endOffer(c.Offer, routing.OfferDeclined, c.Reason)
+	})
+	return err
+}
+
+// endOffer ends a pending offer and records it.
+func (u *unit) endOffer(id routing.OfferID, state routing.OfferState, reason string) error {
+	o, err := u.tx.Work().EndOffer(u.ctx, id, state, reason, u.tx.Now())
+	if err != nil {
+		return err
+	}
+	if err := u.tx.Deadlines().Clear(u.ctx, dueOffer, string(id)); err != nil {
+		return err
+	}
+	cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(o.Item))
+	if err != nil {
+		return err
+	}
+	d := conversation.Edit(cv, u.tx.Now())
+	d.Note(conversation.EvOffer, u.p.actor(), "agent:"+string(o.Agent), string(state))
+	if err := u.changedItem(o.Item); err != nil {
+		return err
+	}
+	if err := u.changedAgent(o.Agent); err != nil {
+		return err
+	}
+	o.State = state
+	u.after.offers = append(u.after.offers, o)
+	return u.save(d)
+}
+
+// Pick takes a waiting conversation from its queue (RT8, pick mode; a push
+// queue allows it too).
+type Pick struct {
+	Key          Key             `json:"-"`
+	Conversation conversation.ID `json:"conversation"`
+}
+
+// Pick carries the command out for the agent that the principal is. ErrStale
+// when somebody else has it or it no longer waits; ErrInvalid with the reasons
+// when the agent may not take it (presence, permission, membership, skills,
+// capacity).
+func (e *Engine) Pick(ctx context.Context, p Principal, c Pick) (Owned, error) {
+	return command(ctx, e, p, c.Key, ActTake, c, func(u *unit) (Owned, error) {
+		if p.agent() == "" {
+			return Owned{}, errs.New(errs.Invalid, "sangdam: only an agent picks; use Assign to give a conversation to one")
+		}
+		if _, err := u.draft(c.Conversation, ActTake); err != nil {
+			return Owned{}, err
+		}
+		return u.give(c.Conversation, p.agent(), give{reason: routing.EndTransferred})
+	})
+}
+
+// Assign gives a conversation to an agent, whoever holds it now.
+type Assign struct {
+	Key          Key             `json:"-"`
+	Conversation conversation.ID `json:"conversation"`
+	Agent        routing.AgentID `json:"agent"`
+	// Force goes beyond the agent's capacity, presence and skills; the audit
+	// log shows it.
+	Force bool `json:"force,omitempty"`
+}
+
+// Assign carries the command out. Errors as for Pick; with Force only an
+// unknown or disabled agent is refused.
+func (e *Engine) Assign(ctx context.Context, p Principal, c Assign) (Owned, error) {
+	act := ActAssign
+	if c.Force {
+		act = ActForce
+	}
+	return command(ctx, e, p, c.Key, act, c, func(u *unit) (Owned, error) {
+		if _, err := u.draft(c.Conversation, act); err != nil {
+			return Owned{}, err
+		}
+		u.detail("agent", string(c.Agent))
+		if c.Force {
+			u.detail("forced", "true")
+		}
+		return u.give(c.Conversation, c.Agent, give{force: c.Force, from: true, reason: routing.EndTransferred})
+	})
+}
+
+// give says how a person gives a conversation to an agent.
+type give struct {
+	force bool // beyond capacity and eligibility
+	from  bool // also from who holds it now
+	// reason ends the hold that is replaced.
+	reason routing.EndReason
+}
+
+// give is the one path of pick, transfer and force: the same Reserve as the
+// router's, on what is true at the moment of the write.
+func (u *unit) give(c conversation.ID, agent routing.AgentID, how give) (Owned, error) {
+	work := u.tx.Work()
+	it, err := work.Item(u.ctx, routing.ItemID(c))
+	if errors.Is(err, ErrNotFound) {
+		return Owned{}, errs.New(errs.Stale, "sangdam: conversation %s does not wait for an agent", c)
+	}
+	if err != nil {
+		return Owned{}, err
+	}
+	a, err := u.tx.Agents().Agent(u.ctx, agent)
+	if err != nil {
+		return Owned{}, err
+	}
+	if why := u.excluded(it, a, how.force); len(why) > 0 {
+		return Owned{}, errs.New(errs.Invalid, "sangdam: agent %s cannot take this conversation: %v", agent, why)
+	}
+	r := routing.Reservation{Item: it.ID, ItemVersion: it.Version, Agent: agent, Force: how.force, Now: u.tx.Now(),
+		Assignment: &routing.Assignment{ID: routing.AssignmentID(newID()), Item: it.ID, Agent: agent, Uses: it.Uses, StartedAt: u.tx.Now(), Forced: how.force}}
+	offer, held, err := work.Held(u.ctx, it.ID)
+	if err != nil {
+		return Owned{}, err
+	}
+	var before []routing.AgentID
+	if held != nil {
+		if !how.from || held.Agent == agent {
+			return Owned{}, &routing.Refused{Check: "held", Detail: "an agent has it already"}
+		}
+		r.FromAssignment, r.FromReason = held.ID, how.reason
+		before = append(before, held.Agent)
+	}
+	if offer != nil {
+		r.FromOffer, r.FromReason = offer.ID, how.reason
+		before = append(before, offer.Agent)
+		if err := u.tx.Deadlines().Clear(u.ctx, dueOffer, string(offer.ID)); err != nil {
+			return Owned{}, err
+		}
+	}
+	if err := work.Reserve(u.ctx, r); err != nil {
+		return Owned{}, err
+	}
+	for _, b := range before {
+		if b != agent {
+			if err := u.changedAgent(b); err != nil {
+				return Owned{}, err
+			}
+		}
+	}
+	return u.own(*r.Assignment)
+}
+
+// excluded lists why an agent may not take an item. A person's choice may pass
+// over declines and, with force, over everything but a disabled agent.
+func (u *unit) excluded(it routing.Item, a routing.Agent, force bool) []routing.Exclusion {
+	var out []routing.Exclusion
+	for _, x := range routing.Eligible(it, a, u.s.routing.Queues[it.Queue], u.tx.Now()) {
+		switch {
+		case x == routing.ExcludeDeclined, x == routing.ExcludeDesignated, x == routing.ExcludeReserved:
+		case force && x != routing.ExcludeDisabled:
+		case x == routing.ExcludeCapacity: // Reserve checks it, with rivals
+		default:
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// Transfer hands a conversation on: to an agent, or to a queue (cold). Exactly
+// one of the two is set.
+type Transfer struct {
+	Key          Key             `json:"-"`
+	Conversation conversation.ID `json:"conversation"`
+	Agent        routing.AgentID `json:"agent,omitempty"`
+	Queue        routing.QueueID `json:"queue,omitempty"`
+}
+
+// Transfer carries the command out. To an agent it moves in one step, so that
+// the customer always has one owner; errors as for Pick.
+func (e *Engine) Transfer(ctx context.Context, p Principal, c Transfer) (State, error) {
+	return command(ctx, e, p, c.Key, ActTransfer, c, func(u *unit) (State, error) {
+		d, err := u.draft(c.Conversation, ActTransfer)
+		if err != nil {
+			return State{}, err
+		}
+		if (c.Agent == "") == (c.Queue == "") {
+			return State{}, errs.New(errs.Invalid, "sangdam: a transfer names either an agent or a queue")
+		}
+		if c.Agent != "" {
+			u.detail("agent", string(c.Agent))
+			if _, err := u.give(c.Conversation, c.Agent, give{from: true, reason: routing.EndTransferred}); err != nil {
+				return State{}, err
+			}
+			return State{Conversation: c.Conversation, State: conversation.StateActive}, nil
+		}
+		if _, ok := u.s.routing.Queues[c.Queue]; !ok {
+			return State{}, errs.New(errs.Invalid, "sangdam: there is no queue %s", c.Queue)
+		}
+		u.detail("queue", string(c.Queue))
+		if err := u.requeue(d, routing.EndTransferred, c.Queue, ""); err != nil {
+			return State{}, err
+		}
+		return stateOf(d), u.finish(d)
+	})
+}

@@ -1,0 +1,235 @@
+package sangdam
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/id"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+// Key makes a command repeatable: the same principal, key and body have one
+// effect and the same answer for 48 hours; the same key with another body is
+// ErrConflict. 1 to 200 bytes; empty means that a repeat acts again.
+type Key string
+
+// unit is one run of a command's or flow's function inside a transaction. It
+// is made anew for each run, so that nothing of an earlier one survives.
+type unit struct {
+	e   *Engine
+	ctx context.Context
+	tx  store.Tx
+	s   *settings
+	p   Principal
+	// resource is what the audit row names.
+	resource Resource
+	details  map[string]string
+	// after is told to the routers once the transaction has committed.
+	after changes
+}
+
+// changes are fresh rows for the Board of a workspace.
+type changes struct {
+	agents  []routing.Agent
+	items   []routing.Item
+	queues  bool // the configuration changed
+	removed []routing.AgentID
+	offers  []routing.Offer
+	owned   []routing.Assignment
+	poke    bool
+}
+
+// unit runs fn in a transaction and, after the commit, tells the router.
+func (e *Engine) unit(ctx context.Context, p Principal, fn func(u *unit) error) error {
+	var u *unit
+	err := e.update(ctx, p.Workspace, func(ctx context.Context, tx store.Tx, s *settings) error {
+		u = &unit{e: e, ctx: ctx, tx: tx, s: s, p: p}
+		return fn(u)
+	})
+	if err == nil {
+		e.published(p.Workspace, u.after)
+	}
+	return err
+}
+
+// published hands committed changes to the router and the hooks.
+func (e *Engine) published(ws id.Workspace, c changes) {
+	if len(c.agents)+len(c.items)+len(c.removed) > 0 || c.queues || c.poke {
+		e.routers.publish(ws, c)
+	}
+	if h := e.cfg.Hooks.Offered; h != nil {
+		for _, o := range c.offers {
+			h(ws, o)
+		}
+	}
+	if h := e.cfg.Hooks.Assigned; h != nil {
+		for _, a := range c.owned {
+			h(ws, a)
+		}
+	}
+}
+
+// allow asks the policy and remembers the resource for the audit row.
+func (u *unit) allow(a Action, r Resource) error {
+	if r.Desk != "" && u.p.Kind == KindAgent {
+		r.Member = u.s.member(r.Desk, u.p.agent())
+	}
+	u.resource = r
+	return u.e.authorize(u.ctx, u.p, a, r)
+}
+
+// command runs fn once per key in the name of the principal, with the audit
+// row in the same transaction. The result must hold ids and states only: it is
+// kept for repeats. A refusal by the policy is audited by itself.
+func command[T any](ctx context.Context, e *Engine, p Principal, key Key, a Action, body any, fn func(u *unit) (T, error)) (T, error) {
+	var result, zero T
+	if len(key) > 200 {
+		return zero, errs.New(errs.Invalid, "sangdam: the command's key has %d bytes; use at most 200", len(key))
+	}
+	digest, err := digestOf(a, body)
+	if err != nil {
+		return zero, err
+	}
+	var last *unit
+	err = e.unit(ctx, p, func(u *unit) error {
+		result, last = zero, u
+		if key != "" {
+			done, stored, err := u.lookup(key, digest)
+			if err != nil {
+				return err
+			}
+			if done {
+				return json.Unmarshal(stored, &result)
+			}
+		}
+		r, err := fn(u)
+		if err != nil {
+			return err
+		}
+		if err := u.audit(a, "ok"); err != nil {
+			return err
+		}
+		result = r
+		if key == "" {
+			return nil
+		}
+		raw, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		return u.tx.Commands().Store(u.ctx, p.actor(), string(key), digest, raw)
+	})
+	if err != nil {
+		if last != nil && last.resource.Kind != "" && (errors.Is(err, ErrPermissionDenied) || errors.Is(err, ErrNotFound)) {
+			e.auditRefusal(ctx, p, a, last.resource)
+		}
+		return zero, err
+	}
+	return result, nil
+}
+
+func digestOf(a Action, body any) (string, error) {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		return "", errs.New(errs.Invalid, "sangdam: the command cannot be encoded: %w", err)
+	}
+	sum := sha256.Sum256(append([]byte(a+"\n"), raw...))
+	return hex.EncodeToString(sum[:]), nil
+}
+
+func (u *unit) lookup(key Key, digest string) (bool, []byte, error) {
+	had, result, err := u.tx.Commands().Lookup(u.ctx, u.p.actor(), string(key))
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return false, nil, nil
+	case err != nil:
+		return false, nil, err
+	case had != digest:
+		return false, nil, errs.New(errs.Conflict, "sangdam: this key was used for another command; use a fresh key")
+	}
+	return true, result, nil
+}
+
+// audit writes the audit row of this transaction.
+func (u *unit) audit(a Action, outcome string) error {
+	return u.tx.Audit().Append(u.ctx, driver.AuditEntry{At: u.tx.Now(), Actor: u.p.actor(), Role: u.p.role(), IP: u.p.IP,
+		Action: string(a), Resource: u.resource.name(), Outcome: outcome, Details: u.details})
+}
+
+// detail adds a fact to the audit row: ids, states, numbers; never text.
+func (u *unit) detail(name, value string) {
+	if u.details == nil {
+		u.details = map[string]string{}
+	}
+	u.details[name] = value
+}
+
+// auditRefusal records a refused command. A failure to record it is logged:
+// the command is refused all the same.
+func (e *Engine) auditRefusal(ctx context.Context, p Principal, a Action, r Resource) {
+	err := e.db.Update(ctx, p.Workspace, func(ctx context.Context, tx store.Tx) error {
+		u := &unit{e: e, ctx: ctx, tx: tx, p: p, resource: r}
+		return u.audit(a, "denied")
+	})
+	if err != nil {
+		e.log.Warn("a refused command could not be recorded", "action", string(a), "error", err)
+	}
+}
+
+// save writes a draft: conversation, messages, events, and the feed.
+func (u *unit) save(d *conversation.Draft) error {
+	repo := u.tx.Conversations()
+	version, err := repo.SaveConversation(u.ctx, d.C)
+	if err != nil {
+		return err
+	}
+	d.C.Version = version
+	for i := range d.Messages {
+		if d.Messages[i].Version, err = repo.SaveMessage(u.ctx, d.Messages[i]); err != nil {
+			return err
+		}
+	}
+	if err := repo.AppendEvents(u.ctx, d.Events...); err != nil {
+		return err
+	}
+	feed := make([]driver.Event, len(d.Events))
+	for i, ev := range d.Events {
+		feed[i] = driver.Event{Aggregate: "conversation", ID: string(ev.Conversation), Version: ev.Seq,
+			Kind: string(ev.Kind), Ref: string(ev.Message), Actor: ev.Actor, At: ev.At}
+	}
+	d.Messages, d.Events = nil, nil
+	return u.tx.Events().Append(u.ctx, feed...)
+}
+
+// draft loads a conversation for change and asks the policy.
+func (u *unit) draft(c conversation.ID, a Action) (*conversation.Draft, error) {
+	cv, err := u.tx.Conversations().Conversation(u.ctx, c)
+	if errors.Is(err, ErrNotFound) {
+		u.resource = Resource{Kind: "conversation", ID: string(c)}
+		return nil, fmt.Errorf("sangdam: no such conversation: %w", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := u.allow(a, conversationResource(cv)); err != nil {
+		return nil, err
+	}
+	return conversation.Edit(cv, u.tx.Now()), nil
+}
+
+func conversationResource(c conversation.Conversation) Resource {
+	return Resource{Kind: "conversation", ID: string(c.ID), Desk: c.Desk, Owner: c.Agent}
+}
+
+// event adds a feed entry of something that is not a conversation.
+func (u *unit) event(aggregate, id string, version int64, kind string) error {
+	return u.tx.Events().Append(u.ctx, driver.Event{Aggregate: aggregate, ID: id, Version: version, Kind: kind, Actor: u.p.actor(), At: u.tx.Now()})
+}

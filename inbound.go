@@ -1,0 +1,498 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/id"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+// laneBatch is how many envelopes or rows of a lane one claim brings.
+const laneBatch = 32
+
+// runInbox claims inbound lanes and works each to its end, steps 1 and 2 of
+// the flow. Lanes run at once, a lane in order.
+func (e *Engine) runInbox(ctx, drain context.Context) {
+	runLanes(ctx, drain, e, e.cfg.InboxWorkers, func(ctx context.Context, limit int) ([]driver.InboxLane, error) {
+		return e.db.System().ClaimInbox(ctx, e.cfg.Node, limit, laneBatch, e.cfg.Lease)
+	}, e.workInbox)
+}
+
+// runLanes keeps up to workers lanes under way. It claims when a worker is
+// free, sleeps when there is nothing to claim, and waits for its workers.
+func runLanes[L any](ctx, drain context.Context, e *Engine, workers int, claim func(context.Context, int) ([]L, error), work func(context.Context, L)) {
+	hints, stop := e.wake.subscribe()
+	defer stop()
+	free := make(chan struct{}, workers)
+	for range workers {
+		free <- struct{}{}
+	}
+	finished := make(chan struct{}, 1) // a lane was given back: it may have more
+	var group errgroup.Group
+	defer func() { _ = group.Wait() }()
+	fails := 0
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+			return
+		case <-free:
+		}
+		n := 1 + take(free, workers)
+		lanes, err := claim(ctx, n)
+		if err != nil {
+			lanes = nil
+			fails++
+			if ctx.Err() == nil {
+				e.log.Warn("claiming lanes failed", "error", err)
+			}
+		} else {
+			fails = 0
+		}
+		for _, l := range lanes {
+			group.Go(func() error {
+				work(drain, l)
+				free <- struct{}{}
+				select {
+				case finished <- struct{}{}:
+				default:
+				}
+				return nil
+			})
+		}
+		for range n - len(lanes) {
+			free <- struct{}{}
+		}
+		if len(lanes) == 0 {
+			e.idle(ctx, hints, finished, fails)
+		}
+	}
+}
+
+// take empties the free workers into one claim.
+func take(free chan struct{}, limit int) int {
+	n := 0
+	for n < limit {
+		select {
+		case <-free:
+			n++
+		default:
+			return n
+		}
+	}
+	return n
+}
+
+// idle waits for a hint, the next due time, or the poll; after failures for
+// longer, without regard to hints.
+func (e *Engine) idle(ctx context.Context, hints, finished <-chan struct{}, fails int) {
+	wait := e.cfg.Poll
+	if fails > 0 {
+		wait = backoff(fails)
+		hints, finished = nil, nil
+	} else if at, ok, err := e.db.System().NextDue(ctx); err == nil && ok {
+		if now, err := e.db.System().Now(ctx); err == nil {
+			wait = max(min(wait, at.Sub(now)), 5*time.Millisecond)
+		}
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-hints:
+	case <-finished:
+	case <-t.C:
+	}
+}
+
+// workInbox processes a claimed lane. Whatever is not finished stays at the
+// head of the lane for a later claim.
+func (e *Engine) workInbox(ctx context.Context, lane driver.InboxLane) {
+	defer func() {
+		if err := e.db.System().ReleaseInbox(ctx, lane.LaneRef); err != nil {
+			e.log.Warn("a lane could not be given back; its lease will end", "error", err)
+		}
+	}()
+	for _, env := range lane.Envelopes {
+		if ctx.Err() != nil || !e.workEnvelope(ctx, lane.LaneRef, env) {
+			return
+		}
+	}
+}
+
+// workEnvelope processes one envelope and reports whether the lane may go on.
+func (e *Engine) workEnvelope(ctx context.Context, ref driver.LaneRef, env channel.Envelope) bool {
+	s, err := e.current(ctx, ref.Workspace)
+	if err != nil {
+		return e.envelopeFailed(ctx, ref, env, err)
+	}
+	acct, adapter, err := e.account(s, env.Account)
+	if err != nil {
+		return e.quarantine(ctx, ref, env, "the account is gone or its channel has no adapter")
+	}
+	in, err := parse(adapter, acct, env)
+	if err != nil {
+		// Adapters promise that this text holds nothing of the event's.
+		return e.quarantine(ctx, ref, env, err.Error())
+	}
+	err = e.processInbound(ctx, ref, env, in)
+	if err != nil {
+		return e.envelopeFailed(ctx, ref, env, err)
+	}
+	if h := e.cfg.Hooks.Processed; h != nil {
+		h(ref.Workspace, env.Account, in.Kind)
+	}
+	return true
+}
+
+// parse shields the engine from an adapter that panics.
+func parse(a channel.Adapter, acct channel.Account, env channel.Envelope) (in channel.Inbound, err error) {
+	defer func() {
+		if recover() != nil {
+			in, err = channel.Inbound{}, errs.New(errs.Invalid, "the %s adapter panicked on this event", a.Kind())
+		}
+	}()
+	return a.Parse(acct, env)
+}
+
+// processInbound is Tx B: everything an event causes, all or nothing, with the
+// envelope's end under the claim.
+func (e *Engine) processInbound(ctx context.Context, ref driver.LaneRef, env channel.Envelope, in channel.Inbound) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errs.New(errs.Invalid, "processing an event of type %q panicked", in.Type)
+		}
+	}()
+	return e.unit(ctx, system(ref.Workspace), func(u *unit) error {
+		acct, _, err := e.account(u.s, env.Account)
+		if err != nil {
+			return err
+		}
+		if err := u.apply(acct, in); err != nil {
+			return err
+		}
+		return u.tx.Inbox().Done(u.ctx, ref.Claim, env.ID)
+	})
+}
+
+// envelopeFailed decides what becomes of an envelope whose transaction failed.
+// A temporary failure keeps it at the head of its lane; one that fails again
+// and again is quarantined, so that the lane goes on.
+func (e *Engine) envelopeFailed(ctx context.Context, ref driver.LaneRef, env channel.Envelope, err error) bool {
+	if errors.Is(err, ErrStale) || ctx.Err() != nil {
+		return false // the claim is lost: another worker has it, or we stop
+	}
+	temporary := errors.Is(err, ErrUnavailable) || errors.Is(err, ErrConflict) || errors.Is(err, context.DeadlineExceeded)
+	e.log.Warn("an envelope could not be processed", "envelope", string(env.ID), "tries", env.Tries+1, "temporary", temporary, "error", err)
+	if !temporary && env.Tries+1 >= e.cfg.MaxTries {
+		return e.quarantine(ctx, ref, env, "processing failed repeatedly: "+kindName(err))
+	}
+	again := e.db.Update(ctx, ref.Workspace, func(ctx context.Context, tx driver.Tx) error {
+		return tx.Inbox().Retry(ctx, ref.Claim, env.ID, tx.Now().Add(backoff(env.Tries+1)), kindName(err))
+	})
+	if again != nil {
+		e.log.Warn("an envelope waits for its lease to end", "error", again)
+	}
+	return false
+}
+
+// quarantine ends a bad envelope visibly.
+func (e *Engine) quarantine(ctx context.Context, ref driver.LaneRef, env channel.Envelope, reason string) bool {
+	err := e.db.Update(ctx, ref.Workspace, func(ctx context.Context, tx driver.Tx) error {
+		if err := tx.Inbox().Quarantine(ctx, ref.Claim, env.ID, reason); err != nil {
+			return err
+		}
+		return tx.Events().Append(ctx, driver.Event{Aggregate: "account", ID: string(env.Account),
+			Kind: "quarantined", Ref: string(env.ID), Actor: "system", At: tx.Now()})
+	})
+	if err != nil {
+		e.log.Warn("an envelope could not be quarantined", "error", err)
+		return false
+	}
+	e.log.Warn("an envelope is quarantined", "envelope", string(env.ID), "account", string(env.Account), "reason", reason)
+	if h := e.cfg.Hooks.Quarantined; h != nil {
+		h(ref.Workspace, env.Account, reason)
+	}
+	return true
+}
+
+func kindName(err error) string {
+	if k := errs.KindOf(err); k != nil {
+		return k.Error()
+	}
+	return "internal error"
+}
+
+// apply does what an event asks for.
+func (u *unit) apply(acct channel.Account, in channel.Inbound) error {
+	switch in.Kind {
+	case channel.EventMessage, channel.EventPostback:
+		return u.customerMessage(acct, in)
+	case channel.EventUnsupported, channel.EventOther:
+		if in.MessageID != "" {
+			return u.customerMessage(acct, in)
+		}
+		return u.event("account", string(acct.ID), 0, string(in.Kind)+":"+in.Type)
+	case channel.EventEdit, channel.EventUnsend:
+		return u.customerChanged(acct, in)
+	case channel.EventFollow, channel.EventUnfollow:
+		return u.follow(acct, in)
+	case channel.EventDelivered, channel.EventRead:
+		return u.receipt(acct, in)
+	case channel.EventEnded:
+		return u.customerEnded(acct, in)
+	}
+	return u.event("account", string(acct.ID), 0, string(in.Kind))
+}
+
+// customerMessage stores a message of a customer: identity, contact,
+// conversation, automated answer, work for a bot or an agent.
+func (u *unit) customerMessage(acct channel.Account, in channel.Inbound) error {
+	repo := u.tx.Conversations()
+	if in.MessageID != "" {
+		_, err := repo.ByProvider(u.ctx, acct.ID, in.Chat, in.MessageID)
+		if err == nil {
+			return nil // the same message under another event id
+		}
+		if !errors.Is(err, ErrNotFound) {
+			return err
+		}
+	}
+	identity, err := u.identity(acct, in.Author)
+	if err != nil {
+		return err
+	}
+	d, begun, err := u.continueThread(acct, in, identity)
+	if err != nil {
+		return err
+	}
+	m := conversation.Message{ID: conversation.MessageID(newID()), Author: conversation.Author{Kind: conversation.ByCustomer, Identity: identity.ID},
+		Content: in.Content, Account: acct.ID, Chat: in.Chat, Provider: in.MessageID, OccurredAt: in.OccurredAt, ReadHandle: in.ReadHandle}
+	if m.Content.Kind == "" {
+		m.Content = channel.Content{Kind: channel.KindUnsupported, Text: "[" + in.Type + "]"}
+	}
+	u.refuseAttachment(acct, &m)
+	m = d.AddInbound(m, in.Reply)
+	if in.MessageID != "" {
+		if err := u.early(d, m); err != nil {
+			return err
+		}
+	}
+	if err := u.react(acct, d, m, begun, in.Silent); err != nil {
+		return err
+	}
+	if err := u.schedule(d); err != nil {
+		return err
+	}
+	if err := u.save(d); err != nil {
+		return err
+	}
+	return u.followUp(acct, m, identity)
+}
+
+// refuseAttachment keeps what is switched off out, with a reason in its place.
+func (u *unit) refuseAttachment(acct channel.Account, m *conversation.Message) {
+	if m.Content.Media == nil || (acct.Attachments && acct.CustomerAttachments) {
+		return
+	}
+	m.Content.Media = &channel.Media{Name: m.Content.Media.Name, Size: m.Content.Media.Size, State: "refused"}
+	m.Reason, m.Detail = channel.ReasonUnsupported, "attachments from customers are switched off for this account"
+}
+
+// early applies an edit or unsend that arrived before its message.
+func (u *unit) early(d *conversation.Draft, m conversation.Message) error {
+	e, err := u.tx.Contacts().TakeEarly(u.ctx, m.Account, m.Chat, m.Provider)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if e.Unsent {
+		d.ApplyUnsend(m, e.At)
+	} else if e.Content != nil {
+		d.ApplyEdit(m, *e.Content, e.At)
+	}
+	return nil
+}
+
+// identity finds or makes the author's identity and contact; an unknown author
+// (legal in groups) has neither.
+func (u *unit) identity(acct channel.Account, a channel.Author) (conversation.Identity, error) {
+	if a.User == "" {
+		return conversation.Identity{}, nil
+	}
+	repo := u.tx.Contacts()
+	i, err := repo.Identity(u.ctx, acct.Kind, acct.UserScope(), a.User)
+	if err == nil || !errors.Is(err, ErrNotFound) {
+		return i, err
+	}
+	c := conversation.Contact{ID: conversation.ContactID(newID()), Name: a.Name, Language: acct.Language, CreatedAt: u.tx.Now()}
+	if _, err := repo.SaveContact(u.ctx, c); err != nil {
+		return i, err
+	}
+	i = conversation.Identity{ID: conversation.IdentityID(newID()), Contact: c.ID, Kind: acct.Kind, Scope: acct.UserScope(),
+		User: a.User, Name: a.Name, CreatedAt: u.tx.Now()}
+	i.Version, err = repo.SaveIdentity(u.ctx, i)
+	return i, err
+}
+
+// continueThread finds the conversation that takes the message, or opens one.
+// begun says that a chat starts.
+func (u *unit) continueThread(acct channel.Account, in channel.Inbound, identity conversation.Identity) (d *conversation.Draft, begun bool, err error) {
+	stream := u.s.routing.WorkStreams[acct.WorkStream]
+	contact := identity.Contact
+	if in.Chat.Kind == channel.ChatGroup || in.Chat.Kind == channel.ChatRoom {
+		contact = ""
+	}
+	thread := conversation.ThreadKey(in.Chat, acct.ID, contact, acct.WorkStream, stream.ThreadPerAccount)
+	open, last, err := u.tx.Conversations().ByThread(u.ctx, thread)
+	if err != nil {
+		return nil, false, err
+	}
+	now := u.tx.Now()
+	switch conversation.Continue(open, last, stream.ReopenFor, now) {
+	case conversation.Join:
+		return conversation.Edit(*open, now), false, nil
+	case conversation.Reopen:
+		d := conversation.Edit(*last, now)
+		return d, true, d.Reopen("customer")
+	}
+	c := conversation.Conversation{ID: conversation.ID(newID()), Thread: thread, Live: stream.Live, Desk: acct.Desk, WorkStream: acct.WorkStream,
+		Account: acct.ID, Channel: acct.Kind, Chat: in.Chat, Contact: contact, Identity: identity.ID, Language: acct.Language}
+	var previous conversation.ID
+	if last != nil {
+		previous = last.ID
+		c.LastAgent = last.LastAgent
+		if last.Agent != "" {
+			c.LastAgent = last.Agent // in wrap-up: the same agent is preferred
+		}
+	}
+	return conversation.Open(c, previous, "customer", now), true, nil
+}
+
+// customerChanged applies an edit or unsend, or keeps it for a message that is
+// still on its way.
+func (u *unit) customerChanged(acct channel.Account, in channel.Inbound) error {
+	repo := u.tx.Conversations()
+	m, err := repo.ByProvider(u.ctx, acct.ID, in.Chat, in.MessageID)
+	if errors.Is(err, ErrNotFound) {
+		early := conversation.Early{Account: acct.ID, Chat: in.Chat, Message: in.MessageID, At: in.OccurredAt, Unsent: in.Kind == channel.EventUnsend}
+		if !early.Unsent {
+			early.Content = &in.Content
+		}
+		return u.tx.Contacts().PutEarly(u.ctx, early)
+	}
+	if err != nil {
+		return err
+	}
+	cv, err := repo.Conversation(u.ctx, m.Conversation)
+	if err != nil {
+		return err
+	}
+	d := conversation.Edit(cv, u.tx.Now())
+	if in.Kind == channel.EventUnsend {
+		if m.Content.Media != nil && m.Content.Media.Blob != "" {
+			if err := u.tx.Blobs().Release(u.ctx, m.Content.Media.Blob); err != nil {
+				return err
+			}
+		}
+		if !d.ApplyUnsend(m, in.OccurredAt) {
+			return nil
+		}
+	} else if !d.ApplyEdit(m, in.Content, in.OccurredAt) {
+		return nil
+	}
+	return u.save(d)
+}
+
+// follow keeps whether the customer has the account as a friend and sends the
+// welcome message once.
+func (u *unit) follow(acct channel.Account, in channel.Inbound) error {
+	identity, err := u.identity(acct, in.Author)
+	if err != nil || identity.ID == "" {
+		return err
+	}
+	identity.SetFollow(in.Kind == channel.EventFollow, in.OccurredAt)
+	if in.Kind == channel.EventFollow && identity.WelcomedAt.IsZero() && !in.Silent {
+		sent, err := u.welcome(acct, in)
+		if err != nil {
+			return err
+		}
+		if sent {
+			identity.WelcomedAt = u.tx.Now()
+		}
+	}
+	version, err := u.tx.Contacts().SaveIdentity(u.ctx, identity)
+	if err != nil {
+		return err
+	}
+	return u.event("identity", string(identity.ID), version, string(in.Kind))
+}
+
+// receipt moves the status of messages forward: of one, or of all up to a time.
+func (u *unit) receipt(acct channel.Account, in channel.Inbound) error {
+	to := conversation.StatusDelivered
+	if in.Kind == channel.EventRead {
+		to = conversation.StatusRead
+	}
+	repo := u.tx.Conversations()
+	if in.MessageID != "" {
+		m, err := repo.ByProvider(u.ctx, acct.ID, in.Chat, in.MessageID)
+		if errors.Is(err, ErrNotFound) {
+			return nil // not a message of ours
+		}
+		if err != nil {
+			return err
+		}
+		return u.advance(m.Conversation, []conversation.Message{m}, to)
+	}
+	identity, err := u.identity(acct, in.Author)
+	if err != nil {
+		return err
+	}
+	stream := u.s.routing.WorkStreams[acct.WorkStream]
+	open, last, err := repo.ByThread(u.ctx, conversation.ThreadKey(in.Chat, acct.ID, identity.Contact, acct.WorkStream, stream.ThreadPerAccount))
+	if err != nil {
+		return err
+	}
+	if open == nil {
+		open = last
+	}
+	if open == nil {
+		return nil
+	}
+	// A watermark concerns what was sent lately; older messages keep theirs.
+	recent, err := repo.Messages(u.ctx, open.ID, max(0, open.EventSeq-200), 200)
+	if err != nil {
+		return err
+	}
+	var sent []conversation.Message
+	for _, m := range recent {
+		if m.Direction == conversation.Outbound && !m.At.After(in.Watermark) {
+			sent = append(sent, m)
+		}
+	}
+	return u.advance(open.ID, sent, to)
+}
+
+func (u *unit) advance(c conversation.ID, ms []conversation.Message, to conversation.Status) error {
+	cv, err := u.tx.Conversations().Conversation(u.ctx, c)
+	if err != nil {
+		return err
+	}
+	d, changed := conversation.Edit(cv, u.tx.Now()), false
+	for _, m := range ms {
+		changed = d.ApplyStatus(m, to, "", "") || changed
+	}
+	if !changed {
+		return nil
+	}
+	return u.save(d)
+}

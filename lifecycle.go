@@ -1,0 +1,250 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
+)
+
+// Deadline kinds; see runDeadlines.
+const (
+	dueOffer     = "offer"
+	dueWrapUp    = "wrap_up"
+	dueAutoClose = "auto_close"
+	dueLost      = "agent_lost"
+)
+
+// schedule sets the conversation's own deadlines from its state.
+func (u *unit) schedule(d *conversation.Draft) error {
+	stream := u.s.routing.WorkStreams[d.C.WorkStream]
+	id := string(d.C.ID)
+	if stream.AutoClose > 0 {
+		switch d.C.State {
+		case conversation.StateClosed, conversation.StateWrapUp:
+			if err := u.tx.Deadlines().Clear(u.ctx, dueAutoClose, id); err != nil {
+				return err
+			}
+		default:
+			if err := u.tx.Deadlines().Set(u.ctx, dueAutoClose, id, u.tx.Now().Add(stream.AutoClose)); err != nil {
+				return err
+			}
+		}
+	}
+	if stream.WrapUp > 0 && d.C.State == conversation.StateWrapUp {
+		return u.tx.Deadlines().Set(u.ctx, dueWrapUp, id, d.C.WrapUpAt.Add(stream.WrapUp))
+	}
+	return nil
+}
+
+// finish saves a draft with its deadlines.
+func (u *unit) finish(d *conversation.Draft) error {
+	if err := u.schedule(d); err != nil {
+		return err
+	}
+	return u.save(d)
+}
+
+// customerEnded: the customer closed a live chat. The agent keeps it for
+// wrap-up; if nobody owned it, it is closed.
+func (u *unit) customerEnded(acct channel.Account, in channel.Inbound) error {
+	identity, err := u.identity(acct, in.Author)
+	if err != nil {
+		return err
+	}
+	stream := u.s.routing.WorkStreams[acct.WorkStream]
+	open, _, err := u.tx.Conversations().ByThread(u.ctx, conversation.ThreadKey(in.Chat, acct.ID, identity.Contact, acct.WorkStream, stream.ThreadPerAccount))
+	if err != nil || open == nil {
+		return err
+	}
+	d := conversation.Edit(*open, u.tx.Now())
+	if err := u.endDraft(d, "customer", "customer_ended", false); err != nil {
+		return err
+	}
+	return u.finish(d)
+}
+
+// endDraft ends a conversation. While an agent owns it, an end by the customer,
+// or by the agent where the work stream gives time for it, leads to wrap-up;
+// anything else closes. The assignment or offer ends in the same transaction.
+func (u *unit) endDraft(d *conversation.Draft, by, reason string, final bool) error {
+	stream := u.s.routing.WorkStreams[d.C.WorkStream]
+	talking := d.C.State != conversation.StateWrapUp && d.C.State != conversation.StateClosed
+	if acct, ok := u.s.accounts[d.C.Account]; ok && talking && by != "customer" && !acct.Deleted {
+		if _, err := u.sayAutomated(acct, d, conversation.AutoEnded); err != nil {
+			return err
+		}
+	}
+	if d.C.State == conversation.StateActive && !final && (by == "customer" || stream.WrapUp > 0) {
+		return d.WrapUp(by, reason)
+	}
+	if err := u.releaseWork(d, routing.EndClosed, routing.ItemDone); err != nil {
+		return err
+	}
+	if err := u.tx.Deadlines().Clear(u.ctx, dueWrapUp, string(d.C.ID)); err != nil {
+		return err
+	}
+	return d.Close(by, reason)
+}
+
+// releaseWork ends whatever holds the conversation's item and leaves the item
+// in the state given. A conversation without an item is fine.
+func (u *unit) releaseWork(d *conversation.Draft, reason routing.EndReason, then routing.ItemState) error {
+	item := routing.ItemID(d.C.ID)
+	work := u.tx.Work()
+	offer, held, err := work.Held(u.ctx, item)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	switch {
+	case held != nil:
+		if _, err := work.EndAssignment(u.ctx, item, held.ID, reason, then, u.tx.Now()); err != nil {
+			return err
+		}
+		if err := u.changedAgent(held.Agent); err != nil {
+			return err
+		}
+	case offer != nil:
+		if _, err := work.EndOffer(u.ctx, offer.ID, routing.OfferWithdrawn, string(reason), u.tx.Now()); err != nil {
+			return err
+		}
+		if err := u.tx.Deadlines().Clear(u.ctx, dueOffer, string(offer.ID)); err != nil {
+			return err
+		}
+		d.Note(conversation.EvOffer, u.p.actor(), "agent:"+string(offer.Agent), string(routing.OfferWithdrawn))
+		if err := u.changedAgent(offer.Agent); err != nil {
+			return err
+		}
+		fallthrough
+	default:
+		it, err := work.Item(u.ctx, item)
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if it.State != then {
+			it.State, it.Agent = then, ""
+			if _, err := work.SaveItem(u.ctx, it); err != nil {
+				return err
+			}
+		}
+	}
+	return u.changedItem(item)
+}
+
+// End ends a conversation in the agent's name: it is closed and leaves the
+// console (CV6). Where the work stream has a wrap-up time, an active one goes
+// to wrap-up first.
+type End struct {
+	Key          Key             `json:"-"`
+	Conversation conversation.ID `json:"conversation"`
+	// Final closes without wrap-up.
+	Final bool `json:"final,omitempty"`
+	// Reason is a short code for reports, e.g. "resolved"; not a text.
+	Reason string `json:"reason,omitempty"`
+}
+
+// State is a command's result: where the conversation stands.
+type State struct {
+	Conversation conversation.ID    `json:"conversation"`
+	State        conversation.State `json:"state"`
+	Seq          int64              `json:"seq"`
+}
+
+func stateOf(d *conversation.Draft) State {
+	return State{Conversation: d.C.ID, State: d.C.State, Seq: d.C.EventSeq}
+}
+
+// End carries the command out. The principal must own the conversation, or be
+// allowed to end others'.
+func (e *Engine) End(ctx context.Context, p Principal, c End) (State, error) {
+	return command(ctx, e, p, c.Key, ActEnd, c, func(u *unit) (State, error) {
+		d, err := u.draft(c.Conversation, ActEnd)
+		if err != nil {
+			return State{}, err
+		}
+		if err := u.endDraft(d, p.actor(), c.Reason, c.Final); err != nil {
+			return State{}, err
+		}
+		u.detail("state", string(d.C.State))
+		return stateOf(d), u.finish(d)
+	})
+}
+
+// Wait says that it is the customer's turn: the conversation waits, and unless
+// the work stream holds capacity meanwhile, no agent has it.
+type Wait struct {
+	Key          Key             `json:"-"`
+	Conversation conversation.ID `json:"conversation"`
+}
+
+// Wait carries the command out; the principal must own the conversation.
+func (e *Engine) Wait(ctx context.Context, p Principal, c Wait) (State, error) {
+	return command(ctx, e, p, c.Key, ActEnd, c, func(u *unit) (State, error) {
+		d, err := u.draft(c.Conversation, ActEnd)
+		if err != nil {
+			return State{}, err
+		}
+		if err := u.wait(d); err != nil {
+			return State{}, err
+		}
+		return stateOf(d), u.finish(d)
+	})
+}
+
+func (u *unit) wait(d *conversation.Draft) error {
+	hold := u.s.routing.WorkStreams[d.C.WorkStream].HoldWhileWaiting
+	if !hold {
+		if err := u.releaseWork(d, routing.EndWaiting, routing.ItemDone); err != nil {
+			return err
+		}
+	}
+	return d.Wait(u.p.actor(), !hold)
+}
+
+// Reopen opens a closed persistent conversation again and queues it.
+type Reopen struct {
+	Key          Key             `json:"-"`
+	Conversation conversation.ID `json:"conversation"`
+}
+
+// Reopen carries the command out. A second open conversation of the same
+// thread is ErrAlreadyExists.
+func (e *Engine) Reopen(ctx context.Context, p Principal, c Reopen) (State, error) {
+	return command(ctx, e, p, c.Key, ActTake, c, func(u *unit) (State, error) {
+		d, err := u.draft(c.Conversation, ActTake)
+		if err != nil {
+			return State{}, err
+		}
+		open, _, err := u.tx.Conversations().ByThread(u.ctx, d.C.Thread)
+		if err != nil {
+			return State{}, err
+		}
+		if open != nil {
+			return State{}, alreadyOpen(open.ID)
+		}
+		if err := d.Reopen(p.actor()); err != nil {
+			return State{}, err
+		}
+		acct, _, err := e.account(u.s, d.C.Account)
+		if err != nil {
+			return State{}, err
+		}
+		if err := u.enqueue(acct, d, conversation.Message{}); err != nil {
+			return State{}, err
+		}
+		return stateOf(d), u.finish(d)
+	})
+}
+
+func alreadyOpen(id conversation.ID) error {
+	return errs.New(errs.AlreadyExists, "sangdam: conversation %s of the same thread is open; go on there", id)
+}

@@ -1,0 +1,275 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+// runOutbox claims outbound lanes and sends their heads, step 6 of the flow.
+func (e *Engine) runOutbox(ctx, drain context.Context) {
+	runLanes(ctx, drain, e, e.cfg.OutboxWorkers, func(ctx context.Context, limit int) ([]driver.OutboxLane, error) {
+		return e.db.System().ClaimOutbox(ctx, e.cfg.Node, limit, laneBatch, e.cfg.Lease)
+	}, e.workOutbox)
+}
+
+// workOutbox sends what a claimed lane holds. It stops at the first row that
+// must wait; whatever is left stays at the head of the lane.
+func (e *Engine) workOutbox(ctx context.Context, lane driver.OutboxLane) {
+	defer func() {
+		if err := e.db.System().ReleaseOutbox(ctx, lane.LaneRef); err != nil {
+			e.log.Warn("a lane could not be given back; its lease will end", "error", err)
+		}
+	}()
+	s := &sender{e: e, lane: lane, until: time.Now().Add(e.cfg.Lease - e.cfg.SendTimeout)}
+	for len(lane.Rows) > 0 && ctx.Err() == nil && time.Now().Before(s.until) {
+		n, err := s.step(ctx, lane)
+		if err != nil {
+			if !errors.Is(err, ErrStale) {
+				e.log.Warn("a lane could not be worked; its lease will end", "error", err)
+			}
+			return
+		}
+		if n == 0 {
+			return
+		}
+		lane.Rows, lane.Attempt, lane.Doubtful = lane.Rows[n:], nil, false
+	}
+}
+
+// sender works one claim.
+type sender struct {
+	e     *Engine
+	lane  driver.OutboxLane
+	until time.Time // no new request is begun after it: the lease must outlast it
+}
+
+// step sends one Attempt and reports how many rows are done with; 0 means that
+// the head must wait.
+func (s *sender) step(ctx context.Context, lane driver.OutboxLane) (int, error) {
+	set, err := s.e.current(ctx, lane.Workspace)
+	if err != nil {
+		return 0, err
+	}
+	acct, adapter, err := s.e.account(set, lane.Account)
+	if err != nil || acct.Disabled {
+		return s.refuse(ctx, lane, channel.ReasonCredentials, "the account is switched off or gone")
+	}
+	now, err := s.e.db.System().Now(ctx)
+	if err != nil {
+		return 0, err
+	}
+	at, doubtful := lane.Attempt, lane.Doubtful
+	if at == nil {
+		planned, failed, err := s.plan(ctx, adapter, acct, lane, now)
+		if err != nil || failed > 0 {
+			return failed, err
+		}
+		at = &planned
+	}
+	if doubtful && !at.Repeatable(now) {
+		return s.settle(ctx, *at, channel.Settlement{State: channel.OutboxUnknown, Reason: channel.ReasonNetwork,
+			Detail: "the outcome was lost and this route cannot be repeated safely"}, nil)
+	}
+	if at.Tries >= s.e.cfg.MaxTries {
+		return s.settle(ctx, *at, channel.Settlement{State: channel.OutboxFailed, Reason: channel.ReasonProvider, Detail: "every try failed"}, nil)
+	}
+	at.Tries++
+	err = s.e.db.Update(ctx, lane.Workspace, func(ctx context.Context, tx driver.Tx) error {
+		return tx.Outbox().Begin(ctx, lane.Claim, *at)
+	})
+	if err != nil {
+		return 0, err
+	}
+	sent, err := s.send(ctx, adapter, acct, *at)
+	if err == nil {
+		return s.settle(ctx, *at, channel.Settlement{State: channel.OutboxSent}, sent.Messages)
+	}
+	return s.failed(ctx, *at, err)
+}
+
+// plan asks the adapter for the exact request. A row that it refuses fails.
+func (s *sender) plan(ctx context.Context, adapter channel.Adapter, acct channel.Account, lane driver.OutboxLane, now time.Time) (channel.Attempt, int, error) {
+	var batch []channel.Outbound
+	limit := max(1, adapter.Capabilities().MaxBatch)
+	for _, r := range lane.Rows {
+		if len(batch) == limit || (len(batch) > 0 && (r.To != batch[0].To || r.Tries > 0)) {
+			break
+		}
+		batch = append(batch, channel.Outbound{Row: r.ID, Message: r.Message, To: r.To, Content: r.Content, Reply: r.Reply,
+			SenderName: r.SenderName, SenderIcon: r.SenderIcon})
+	}
+	at, err := safePlan(adapter, acct, batch, now)
+	if err != nil {
+		n, err := s.failRow(ctx, lane.Rows[0], err)
+		return at, n, err
+	}
+	at.ID, at.Account, at.PlannedAt, at.Tries = newID(), acct.ID, now, lane.Rows[0].Tries
+	return at, 0, nil
+}
+
+func safePlan(a channel.Adapter, acct channel.Account, batch []channel.Outbound, now time.Time) (at channel.Attempt, err error) {
+	defer func() {
+		if recover() != nil {
+			at, err = channel.Attempt{}, &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonContent, Detail: "the adapter panicked while planning"}
+		}
+	}()
+	return a.Plan(acct, batch, now, uuid.NewString)
+}
+
+// send performs the Attempt; a panic is an ambiguous outcome.
+func (s *sender) send(ctx context.Context, a channel.Adapter, acct channel.Account, at channel.Attempt) (sent channel.Sent, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.e.cfg.SendTimeout)
+	defer cancel()
+	defer func() {
+		if recover() != nil {
+			sent, err = channel.Sent{}, &channel.SendError{Disposition: channel.Ambiguous, Reason: channel.ReasonProvider, Detail: "the adapter panicked while sending"}
+		}
+	}()
+	return a.Send(ctx, acct, at)
+}
+
+// failed decides what a failed Send leads to.
+func (s *sender) failed(ctx context.Context, at channel.Attempt, err error) (int, error) {
+	se, ok := errors.AsType[*channel.SendError](err)
+	if !ok {
+		se = &channel.SendError{Disposition: channel.Ambiguous, Reason: channel.ReasonNetwork, Detail: "no answer in time"}
+	}
+	now, err := s.e.db.System().Now(ctx)
+	if err != nil {
+		return 0, err
+	}
+	wait := se.After
+	if wait <= 0 {
+		wait = backoff(at.Tries)
+	}
+	again := channel.Settlement{State: channel.OutboxQueued, NotBefore: now.Add(wait), Reason: se.Reason, Detail: se.Detail}
+	last := at.Tries >= s.e.cfg.MaxTries
+	switch {
+	case se.Disposition == channel.Permanent && se.Reason == channel.ReasonReplyHandle && !last:
+		again.Replan, again.NotBefore = true, now
+		return s.settle(ctx, at, again, nil)
+	case se.Disposition == channel.RateLimited && !last:
+		if err := s.pause(ctx, now.Add(wait)); err != nil {
+			return 0, err
+		}
+		return s.settle(ctx, at, again, nil)
+	case se.Disposition == channel.Retry && !last:
+		return s.settle(ctx, at, again, nil)
+	case se.Disposition == channel.Ambiguous && !last && at.Repeatable(again.NotBefore):
+		return s.settle(ctx, at, again, nil)
+	case se.Disposition == channel.Ambiguous:
+		return s.settle(ctx, at, channel.Settlement{State: channel.OutboxUnknown, Reason: se.Reason, Detail: se.Detail}, nil)
+	}
+	return s.settle(ctx, at, channel.Settlement{State: channel.OutboxFailed, Reason: se.Reason, Detail: se.Detail}, nil)
+}
+
+func (s *sender) pause(ctx context.Context, until time.Time) error {
+	return s.e.db.Update(ctx, s.lane.Workspace, func(ctx context.Context, tx driver.Tx) error {
+		return tx.Outbox().Pause(ctx, s.lane.Account, until)
+	})
+}
+
+// settle records an outcome with the status of the messages, in one
+// transaction, and reports how many rows are done with.
+func (s *sender) settle(ctx context.Context, at channel.Attempt, o channel.Settlement, sent []channel.SentMessage) (int, error) {
+	err := s.e.unit(ctx, system(s.lane.Workspace), func(u *unit) error {
+		if err := u.tx.Outbox().Settle(u.ctx, s.lane.Claim, at.ID, o); err != nil {
+			return err
+		}
+		if o.State == channel.OutboxQueued {
+			return nil
+		}
+		return u.outcome(at.Rows, o, sent)
+	})
+	if err != nil {
+		return 0, err
+	}
+	if h := s.e.cfg.Hooks.Sent; h != nil {
+		h(s.lane.Workspace, s.lane.Account, at.Route, o.State, o.Reason)
+	}
+	if o.State == channel.OutboxQueued {
+		return 0, nil
+	}
+	return len(at.Rows), nil
+}
+
+// failRow ends a row that cannot be planned.
+func (s *sender) failRow(ctx context.Context, row channel.OutboxRow, err error) (int, error) {
+	se, ok := errors.AsType[*channel.SendError](err)
+	if !ok {
+		se = &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonContent, Detail: "the adapter cannot carry this"}
+	}
+	err = s.e.unit(ctx, system(s.lane.Workspace), func(u *unit) error {
+		if err := u.tx.Outbox().Fail(u.ctx, s.lane.Claim, row.ID, se.Reason, se.Detail); err != nil {
+			return err
+		}
+		return u.outcome([]channel.OutboxID{row.ID}, channel.Settlement{State: channel.OutboxFailed, Reason: se.Reason, Detail: se.Detail}, nil)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return 1, nil
+}
+
+// refuse fails everything at the head of a lane whose account cannot send.
+func (s *sender) refuse(ctx context.Context, lane driver.OutboxLane, reason channel.Reason, detail string) (int, error) {
+	if lane.Attempt != nil {
+		state := channel.OutboxFailed
+		if lane.Doubtful {
+			state = channel.OutboxUnknown
+		}
+		return s.settle(ctx, *lane.Attempt, channel.Settlement{State: state, Reason: reason, Detail: detail}, nil)
+	}
+	return s.failRow(ctx, lane.Rows[0], &channel.SendError{Disposition: channel.Permanent, Reason: reason, Detail: detail})
+}
+
+// outcome moves the messages of rows to their final status, a conversation at
+// a time.
+func (u *unit) outcome(rows []channel.OutboxID, o channel.Settlement, sent []channel.SentMessage) error {
+	status := map[channel.OutboxState]conversation.Status{channel.OutboxSent: conversation.StatusSent,
+		channel.OutboxFailed: conversation.StatusFailed, channel.OutboxUnknown: conversation.StatusUnknown}[o.State]
+	drafts := map[conversation.ID]*conversation.Draft{}
+	var order []conversation.ID
+	for i, id := range rows {
+		row, err := u.tx.Outbox().Row(u.ctx, id)
+		if err != nil {
+			return err
+		}
+		if row.Message == "" {
+			continue // a welcome message belongs to no conversation
+		}
+		d := drafts[row.Conversation]
+		if d == nil {
+			cv, err := u.tx.Conversations().Conversation(u.ctx, row.Conversation)
+			if err != nil {
+				return err
+			}
+			d = conversation.Edit(cv, u.tx.Now())
+			drafts[row.Conversation] = d
+			order = append(order, row.Conversation)
+		}
+		m, err := u.tx.Conversations().Message(u.ctx, row.Message)
+		if err != nil {
+			return err
+		}
+		if d.ApplyStatus(m, status, o.Reason, o.Detail) && i < len(sent) {
+			d.SetProvider(m.ID, sent[i])
+		}
+	}
+	for _, id := range order {
+		if len(drafts[id].Events) == 0 {
+			continue
+		}
+		if err := u.save(drafts[id]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,528 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/id"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store"
+)
+
+// routerSet holds the routers of the workspaces that have one.
+type routerSet struct {
+	mu      sync.Mutex
+	running map[id.Workspace]*router
+	start   func(ws id.Workspace) *router // nil while the engine does not run
+}
+
+// publish gives committed rows to the workspace's router, starting one if the
+// engine runs.
+func (s *routerSet) publish(ws id.Workspace, c changes) {
+	s.mu.Lock()
+	r := s.running[ws]
+	if r == nil && s.start != nil {
+		r = s.start(ws)
+		s.running[ws] = r
+	}
+	s.mu.Unlock()
+	if r != nil {
+		r.give(c)
+	}
+}
+
+// find returns the workspace's router, nil for none.
+func (s *routerSet) find(ws id.Workspace) *router {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.running[ws]
+}
+
+// router owns the Board of one workspace: it feeds rows in, carries decisions
+// out as transactions, and settles them. The lease keeps two processes from
+// doing the same work; that nothing goes wrong if they do is the store's
+// business (Reserve).
+type router struct {
+	e  *Engine
+	ws id.Workspace
+
+	mu     sync.Mutex // guards inbox
+	inbox  changes
+	signal chan struct{}
+
+	boardMu sync.Mutex // guards board, queues and epoch
+	board   *routing.Board
+	epoch   int64
+	queues  map[routing.QueueID]routing.Queue
+}
+
+func (r *router) lease() string { return "router/" + string(r.ws) }
+
+// give adds rows to the inbox and wakes the router.
+func (r *router) give(c changes) {
+	r.mu.Lock()
+	r.inbox.agents = append(r.inbox.agents, c.agents...)
+	r.inbox.items = append(r.inbox.items, c.items...)
+	r.inbox.removed = append(r.inbox.removed, c.removed...)
+	r.inbox.queues = r.inbox.queues || c.queues
+	r.mu.Unlock()
+	select {
+	case r.signal <- struct{}{}:
+	default:
+	}
+}
+
+func (r *router) taken() changes {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.inbox
+	r.inbox = changes{}
+	return c
+}
+
+// runRouters starts a router for every workspace and for those that appear,
+// and waits for all of them.
+func (e *Engine) runRouters(ctx, drain context.Context) {
+	var group errgroup.Group
+	s := &e.routers
+	s.mu.Lock()
+	s.running = map[id.Workspace]*router{}
+	s.start = func(ws id.Workspace) *router {
+		r := &router{e: e, ws: ws, signal: make(chan struct{}, 1)}
+		group.Go(func() error { r.run(ctx, drain); return nil })
+		return r
+	}
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		s.start, s.running = nil, nil
+		s.mu.Unlock()
+		_ = group.Wait()
+	}()
+	for {
+		workspaces, err := e.db.System().Workspaces(ctx)
+		if err == nil {
+			for _, ws := range workspaces {
+				s.publish(ws, changes{})
+			}
+		}
+		t := time.NewTimer(10 * e.cfg.Poll)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return
+		case <-t.C:
+		}
+	}
+}
+
+// run loads the Board and works until ctx ends. Whatever fails, the Board is
+// thrown away and built again from the store.
+func (r *router) run(ctx, drain context.Context) {
+	for fails := 1; ctx.Err() == nil; fails++ {
+		err := r.work(ctx, drain)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		if !errors.Is(err, ErrConflict) { // another process holds the lease
+			r.e.log.Warn("the router starts again", "workspace", string(r.ws), "error", err)
+		}
+		t := time.NewTimer(min(backoff(fails), 5*r.e.cfg.Poll))
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+		}
+		t.Stop()
+	}
+}
+
+func (r *router) work(ctx, drain context.Context) error {
+	ttl := max(10*r.e.cfg.Poll, 10*time.Second)
+	epoch, err := r.e.db.System().Lease(ctx, r.lease(), r.e.cfg.Node, ttl)
+	if err != nil {
+		return err
+	}
+	cursor, err := r.build(ctx, epoch)
+	if err != nil {
+		return err
+	}
+	hints, stop := r.e.wake.subscribe()
+	defer stop()
+	renew := time.Now().Add(ttl / 3)
+	for ctx.Err() == nil {
+		if time.Now().After(renew) {
+			if epoch, err = r.e.db.System().Lease(ctx, r.lease(), r.e.cfg.Node, ttl); err != nil {
+				return err
+			}
+			r.boardMu.Lock()
+			r.epoch = epoch
+			r.boardMu.Unlock()
+			renew = time.Now().Add(ttl / 3)
+		}
+		if cursor, err = r.follow(ctx, cursor); err != nil {
+			return err
+		}
+		if err := r.decide(drain); err != nil {
+			return err
+		}
+		r.sleep(ctx, hints)
+	}
+	return nil
+}
+
+// build makes a Board of the workspace's rows. The cursor is taken first, so
+// that what changes meanwhile is applied again from the feed.
+func (r *router) build(ctx context.Context, epoch int64) (string, error) {
+	_, cursor, err := r.e.db.Feed(ctx, r.ws, "", 1)
+	if err != nil {
+		return "", err
+	}
+	board, err := routing.NewBoard(routing.BoardOptions{Seed: r.e.cfg.Seed, Strategies: r.e.cfg.Strategies})
+	if err != nil {
+		return "", err
+	}
+	var queues routing.Configuration
+	err = r.e.db.View(ctx, r.ws, func(ctx context.Context, tx store.Tx) error {
+		cfg, err := tx.Config().Configuration(ctx)
+		if err != nil {
+			return err
+		}
+		agents, err := tx.Agents().Agents(ctx)
+		if err != nil {
+			return err
+		}
+		items, err := tx.Work().Open(ctx)
+		if err != nil {
+			return err
+		}
+		queues = cfg
+		for _, q := range cfg.Queues {
+			board.ApplyQueue(q, cfg.Version)
+		}
+		for _, a := range agents {
+			board.ApplyAgent(a)
+		}
+		for _, it := range items {
+			board.ApplyItem(it)
+		}
+		board.Tick(tx.Now())
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	r.boardMu.Lock()
+	defer r.boardMu.Unlock()
+	r.board, r.epoch, r.queues = board, epoch, queues.Queues
+	return cursor, nil
+}
+
+// follow applies what this process committed and what the feed brings from
+// others. Rows of the feed are read afresh: their order does not matter.
+func (r *router) follow(ctx context.Context, cursor string) (string, error) {
+	own := r.taken()
+	agents, items := map[routing.AgentID]bool{}, map[routing.ItemID]bool{}
+	configured := own.queues
+	for {
+		events, next, err := r.e.db.Feed(ctx, r.ws, cursor, 500)
+		if err != nil {
+			return cursor, err
+		}
+		for _, ev := range events {
+			switch ev.Aggregate {
+			case "agent":
+				agents[routing.AgentID(ev.ID)] = true
+			case "item":
+				items[routing.ItemID(ev.ID)] = true
+			case "configuration":
+				configured = true
+			}
+		}
+		cursor = next
+		if len(events) < 500 {
+			break
+		}
+	}
+	for _, a := range own.agents {
+		delete(agents, a.ID)
+	}
+	for _, it := range own.items {
+		delete(items, it.ID)
+	}
+	fresh, err := r.read(ctx, agents, items, configured)
+	if err != nil {
+		return cursor, err
+	}
+	r.boardMu.Lock()
+	defer r.boardMu.Unlock()
+	for _, c := range []changes{own, fresh.changes} {
+		for _, a := range c.agents {
+			r.board.ApplyAgent(a)
+		}
+		for _, it := range c.items {
+			r.board.ApplyItem(it)
+		}
+		for _, a := range c.removed {
+			r.board.RemoveAgent(a)
+		}
+	}
+	if fresh.cfg != nil {
+		for q := range r.queues {
+			if _, still := fresh.cfg.Queues[q]; !still {
+				r.board.RemoveQueue(q, fresh.cfg.Version)
+			}
+		}
+		r.applyQueues(*fresh.cfg)
+	}
+	return cursor, nil
+}
+
+// applyQueues gives the configuration's queues to the Board; r.boardMu is held
+// or the Board is not shared yet.
+func (r *router) applyQueues(cfg routing.Configuration) {
+	r.queues = cfg.Queues
+	for _, q := range cfg.Queues {
+		r.board.ApplyQueue(q, cfg.Version)
+	}
+}
+
+// fresh is what follow read again.
+type fresh struct {
+	changes
+	cfg *routing.Configuration
+}
+
+// read loads the rows that the feed named.
+func (r *router) read(ctx context.Context, agents map[routing.AgentID]bool, items map[routing.ItemID]bool, configured bool) (fresh, error) {
+	var out fresh
+	if len(agents) == 0 && len(items) == 0 && !configured {
+		return out, nil
+	}
+	err := r.e.db.View(ctx, r.ws, func(ctx context.Context, tx store.Tx) error {
+		out = fresh{}
+		for id := range agents {
+			a, err := tx.Agents().Agent(ctx, id)
+			if err != nil {
+				return err
+			}
+			out.agents = append(out.agents, a)
+		}
+		for id := range items {
+			it, err := tx.Work().Item(ctx, id)
+			if err != nil {
+				return err
+			}
+			out.items = append(out.items, it)
+		}
+		if configured {
+			cfg, err := tx.Config().Configuration(ctx)
+			if err != nil {
+				return err
+			}
+			out.cfg = &cfg
+		}
+		return nil
+	})
+	return out, err
+}
+
+// parallel is how many decisions are carried out at once: enough to share
+// commits, few enough that a refused one is noticed soon.
+const parallel = 32
+
+// decide asks the Board until it is quiet and carries the decisions out.
+func (r *router) decide(ctx context.Context) error {
+	now, err := r.e.db.System().Now(ctx)
+	if err != nil {
+		return err
+	}
+	r.boardMu.Lock()
+	r.board.Tick(now)
+	r.boardMu.Unlock()
+	for {
+		batch := r.next(parallel)
+		if len(batch) == 0 {
+			return nil
+		}
+		var group errgroup.Group
+		for _, d := range batch {
+			group.Go(func() error { return r.carryOut(ctx, d) })
+		}
+		if err := group.Wait(); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *router) next(limit int) []routing.Decision {
+	r.boardMu.Lock()
+	defer r.boardMu.Unlock()
+	var out []routing.Decision
+	for len(out) < limit {
+		d, ok := r.board.Decide()
+		if !ok {
+			break
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+// carryOut performs one decision. A refusal undoes it in the Board and brings
+// fresh rows; an error of the store ends this Board's life.
+func (r *router) carryOut(ctx context.Context, d routing.Decision) error {
+	r.boardMu.Lock()
+	epoch := r.epoch
+	r.boardMu.Unlock()
+	err := r.e.unit(ctx, system(r.ws), func(u *unit) error {
+		switch d.Kind {
+		case routing.DecideOffer, routing.DecideAssign:
+			return u.reserve(d, r.lease(), epoch)
+		case routing.DecideOverflow:
+			return u.overflow(d)
+		case routing.DecideRelax:
+			return u.relax(d)
+		}
+		return errs.New(errs.Unsupported, "sangdam: unknown decision %q", d.Kind)
+	})
+	refused := err != nil && (errors.Is(err, ErrStale) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrInvalid))
+	if err != nil && !refused {
+		return err
+	}
+	var rows fresh
+	if refused {
+		var ids = map[routing.AgentID]bool{}
+		if d.Agent != "" {
+			ids[d.Agent] = true
+		}
+		if rows, err = r.read(ctx, ids, map[routing.ItemID]bool{d.Item: true}, false); err != nil {
+			return err
+		}
+	} else {
+		c := r.taken() // what carryOut's own unit published
+		rows.changes = c
+	}
+	r.boardMu.Lock()
+	defer r.boardMu.Unlock()
+	r.board.Settle(d.ID, !refused)
+	for _, a := range rows.agents {
+		r.board.ApplyAgent(a)
+	}
+	for _, it := range rows.items {
+		r.board.ApplyItem(it)
+	}
+	for _, a := range rows.removed {
+		r.board.RemoveAgent(a)
+	}
+	if rows.queues {
+		r.give(changes{queues: true})
+	}
+	return nil
+}
+
+// reserve is Tx C for a decision of the Board: offer or assignment, all or
+// nothing, refused if anything it rests on has changed.
+func (u *unit) reserve(d routing.Decision, lease string, epoch int64) error {
+	it, err := u.tx.Work().Item(u.ctx, d.Item)
+	if err != nil {
+		return err
+	}
+	now := u.tx.Now()
+	res := routing.Reservation{Item: d.Item, ItemVersion: d.ItemVersion, Agent: d.Agent, EligRev: d.EligRev,
+		Lease: lease, Epoch: epoch, Turn: true, Decision: &d, Now: now}
+	cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(d.Item))
+	if err != nil {
+		return err
+	}
+	draft := conversation.Edit(cv, now)
+	if d.Kind == routing.DecideAssign {
+		res.Assignment = &routing.Assignment{ID: routing.AssignmentID(newID()), Item: d.Item, Agent: d.Agent, Uses: it.Uses, StartedAt: now}
+		if err := u.tx.Work().Reserve(u.ctx, res); err != nil {
+			return err
+		}
+		_, err := u.own(*res.Assignment)
+		return err
+	}
+	res.Offer = &routing.Offer{ID: routing.OfferID(newID()), Item: d.Item, Agent: d.Agent, State: routing.OfferPending, Uses: it.Uses,
+		OfferedAt: now, ExpiresAt: now.Add(offerFor(it))}
+	if err := u.tx.Work().Reserve(u.ctx, res); err != nil {
+		return err
+	}
+	if err := u.tx.Deadlines().Set(u.ctx, dueOffer, string(res.Offer.ID), res.Offer.ExpiresAt); err != nil {
+		return err
+	}
+	draft.Note(conversation.EvOffered, "system", "", "agent:"+string(d.Agent))
+	if err := u.changedItem(d.Item); err != nil {
+		return err
+	}
+	if err := u.changedAgent(d.Agent); err != nil {
+		return err
+	}
+	u.after.offers = append(u.after.offers, *res.Offer)
+	return u.save(draft)
+}
+
+// offerFor is how long an offer of the item stands: as its work stream says,
+// else 15 s, the usual time in contact centres.
+func offerFor(it routing.Item) time.Duration {
+	if it.OfferFor > 0 {
+		return it.OfferFor
+	}
+	return 15 * time.Second
+}
+
+// relax drops one more skill requirement of a waiting item.
+func (u *unit) relax(d routing.Decision) error {
+	it, err := u.decided(d)
+	if err != nil {
+		return err
+	}
+	it.Relaxed++
+	return u.saveItem(it)
+}
+
+// decided loads the item that a decision concerns, refused when it changed.
+func (u *unit) decided(d routing.Decision) (routing.Item, error) {
+	it, err := u.tx.Work().Item(u.ctx, d.Item)
+	if err != nil {
+		return it, err
+	}
+	if it.Version != d.ItemVersion || it.State != routing.ItemQueued {
+		return it, &routing.Refused{Check: "item", Detail: "it changed since the decision"}
+	}
+	return it, nil
+}
+
+func (u *unit) saveItem(it routing.Item) error {
+	if _, err := u.tx.Work().SaveItem(u.ctx, it); err != nil {
+		return err
+	}
+	return u.changedItem(it.ID)
+}
+
+// sleep waits for rows, a hint, the Board's next wake-up, or the poll.
+func (r *router) sleep(ctx context.Context, hints <-chan struct{}) {
+	wait := r.e.cfg.Poll
+	r.boardMu.Lock()
+	at, ok := r.board.NextWake()
+	r.boardMu.Unlock()
+	if ok {
+		if now, err := r.e.db.System().Now(ctx); err == nil {
+			wait = max(min(wait, at.Sub(now)), 5*time.Millisecond)
+		}
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-r.signal:
+	case <-hints:
+	case <-t.C:
+	}
+}

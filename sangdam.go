@@ -1,0 +1,252 @@
+// Package sangdam is customer-service messaging to embed: channels,
+// conversations with human agents, routing and storage.
+//
+// An Engine composes the domain packages over a store. Its host mounts
+// Engine.Webhooks in its HTTP server, runs Engine.Run, and calls commands and
+// queries in the name of a Principal:
+//
+//	db, err := sqlite.Open(ctx, sqlite.Options{Dir: "data"})
+//	eng, err := sangdam.New(sangdam.Config{DB: db, Sealer: keys, Adapters: []channel.Adapter{lineAdapter}})
+//	http.Handle("/webhooks/", eng.Webhooks())
+//	go eng.Run(ctx)
+//
+// The promise: every event answered 2xx and every command answered with
+// success survives a crash, is visible exactly once, and a conversation never
+// has two owners. docs/design.md says how, and which tests prove it.
+package sangdam
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation/bot"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/id"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/blob"
+	"github.com/sangdam/sangdam/store/seal"
+)
+
+// Config of an Engine. The zero value of a field means what its comment says.
+type Config struct {
+	// DB is required. The Engine does not close it.
+	DB *store.DB
+	// Sealer is required: credentials are sealed with it.
+	Sealer seal.Sealer
+	// Adapters are the channels, each kind at most once.
+	Adapters []channel.Adapter
+	// Blobs keeps attachments; nil: media is not fetched.
+	Blobs blob.Store
+	// Bots that work streams may name.
+	Bots []bot.Bot
+	// Strategies that queues may name besides the built-in ones.
+	Strategies map[string]routing.Strategy
+	// Authorize is the policy; nil means DefaultAuthorize.
+	Authorize AuthorizeFunc
+	// Logger; nil is silent. No message text, token or secret is logged.
+	Logger *slog.Logger
+	// Hooks are called as things happen; each may be nil.
+	Hooks Hooks
+	// Node names this process among those on one database; empty: random.
+	Node string
+	// Seed of random decisions; the same seed, items and agents decide alike.
+	Seed uint64
+	// InboxWorkers and OutboxWorkers are how many lanes are worked at once;
+	// 0: 64 and 32.
+	InboxWorkers, OutboxWorkers int
+	// Lease is how long a claim lasts without being finished; 0: 30 s. It must
+	// exceed SendTimeout.
+	Lease time.Duration
+	// SendTimeout bounds one request to a provider; 0: 10 s.
+	SendTimeout time.Duration
+	// Poll is how often the store is asked without a hint; 0: 1 s.
+	Poll time.Duration
+	// MaxTries bounds how often an Attempt or envelope is tried; 0: 10.
+	MaxTries int
+	// MaxAppending bounds the webhooks that wait for the store at once; more
+	// are answered 503 so that the provider repeats; 0: 4096.
+	MaxAppending int
+	// MaxMedia is the largest attachment kept, in bytes; 0: 200 MiB.
+	MaxMedia int64
+	// DrainFor is how long Run waits, once cancelled, for what is under way;
+	// 0: 15 s.
+	DrainFor time.Duration
+	// Newer retention: raw envelopes 7 days, dedup keys 90 days, feed 7 days,
+	// idempotency results 48 h (docs/design.md section 3); 0 means these.
+	KeepRaw, KeepKeys, KeepFeed, KeepResults time.Duration
+}
+
+// Hooks observe. They must return quickly, must not call the Engine, and may be
+// called at once. Arguments are ids and kinds, never text.
+type Hooks struct {
+	// Received: envelopes of one webhook are stored; new ones counted.
+	Received func(ws id.Workspace, account channel.AccountID, envelopes, fresh int)
+	// Processed: an envelope reached the end of its transaction.
+	Processed func(ws id.Workspace, account channel.AccountID, kind channel.EventKind)
+	// Quarantined: an envelope could not be processed.
+	Quarantined func(ws id.Workspace, account channel.AccountID, reason string)
+	// Offered and Assigned: routing decided.
+	Offered  func(ws id.Workspace, o routing.Offer)
+	Assigned func(ws id.Workspace, a routing.Assignment)
+	// Sent: an Attempt ended; state is sent, failed, unknown or queued.
+	Sent func(ws id.Workspace, account channel.AccountID, route string, state channel.OutboxState, reason channel.Reason)
+}
+
+// Engine runs the flow. All methods may be called at once.
+type Engine struct {
+	cfg       Config
+	db        *store.DB
+	log       *slog.Logger
+	authorize AuthorizeFunc
+	adapters  map[channel.Kind]channel.Adapter
+	bots      map[string]bot.Bot
+
+	settings  settingsCache
+	tokens    tokenCache
+	appending atomic.Int64
+	wake      wakeHub
+	routers   routerSet
+	running   atomic.Bool
+	ready     atomic.Bool
+	boards    *routing.Board // validates strategies at New; never used for decisions
+	closing   sync.Once
+}
+
+// New validates the whole configuration and starts nothing.
+func New(cfg Config) (*Engine, error) {
+	invalid := func(format string, args ...any) error {
+		return errs.New(errs.Invalid, "sangdam: Config."+format, args...)
+	}
+	if cfg.DB == nil {
+		return nil, invalid("DB is nil; open a store first, e.g. sqlite.Open")
+	}
+	if cfg.Sealer == nil {
+		return nil, invalid("Sealer is nil; make one with tinkseal.Open or tinkseal.Create")
+	}
+	cfg.InboxWorkers = cmp.Or(cfg.InboxWorkers, 64)
+	cfg.OutboxWorkers = cmp.Or(cfg.OutboxWorkers, 32)
+	cfg.Lease = cmp.Or(cfg.Lease, 30*time.Second)
+	cfg.SendTimeout = cmp.Or(cfg.SendTimeout, 10*time.Second)
+	cfg.Poll = cmp.Or(cfg.Poll, time.Second)
+	cfg.MaxTries = cmp.Or(cfg.MaxTries, 10)
+	cfg.MaxAppending = cmp.Or(cfg.MaxAppending, 4096)
+	cfg.MaxMedia = cmp.Or(cfg.MaxMedia, 200<<20)
+	cfg.DrainFor = cmp.Or(cfg.DrainFor, 15*time.Second)
+	cfg.KeepRaw = cmp.Or(cfg.KeepRaw, 7*24*time.Hour)
+	cfg.KeepKeys = cmp.Or(cfg.KeepKeys, 90*24*time.Hour)
+	cfg.KeepFeed = cmp.Or(cfg.KeepFeed, 7*24*time.Hour)
+	cfg.KeepResults = cmp.Or(cfg.KeepResults, 48*time.Hour)
+	for name, n := range map[string]int{"InboxWorkers": cfg.InboxWorkers, "OutboxWorkers": cfg.OutboxWorkers, "MaxTries": cfg.MaxTries, "MaxAppending": cfg.MaxAppending} {
+		if n < 1 {
+			return nil, invalid("%s is %d; it must be at least 1", name, n)
+		}
+	}
+	for name, d := range map[string]time.Duration{"Lease": cfg.Lease, "SendTimeout": cfg.SendTimeout, "Poll": cfg.Poll, "DrainFor": cfg.DrainFor,
+		"KeepRaw": cfg.KeepRaw, "KeepKeys": cfg.KeepKeys, "KeepFeed": cfg.KeepFeed, "KeepResults": cfg.KeepResults} {
+		if d < 0 {
+			return nil, invalid("%s is negative", name)
+		}
+	}
+	if cfg.SendTimeout >= cfg.Lease {
+		return nil, invalid("SendTimeout (%s) must be below Lease (%s), else a slow send loses its claim", cfg.SendTimeout, cfg.Lease)
+	}
+	if cfg.Node == "" {
+		cfg.Node = uuid.NewString()
+	}
+	e := &Engine{cfg: cfg, db: cfg.DB, log: cfg.Logger, authorize: cfg.Authorize,
+		adapters: map[channel.Kind]channel.Adapter{}, bots: map[string]bot.Bot{}}
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
+	if e.authorize == nil {
+		e.authorize = DefaultAuthorize
+	}
+	for _, a := range cfg.Adapters {
+		if _, twice := e.adapters[a.Kind()]; twice {
+			return nil, invalid("Adapters has two of kind %q", a.Kind())
+		}
+		e.adapters[a.Kind()] = a
+	}
+	for _, b := range cfg.Bots {
+		if _, twice := e.bots[b.Name()]; twice || b.Name() == "" {
+			return nil, invalid("Bots has an empty or repeated name %q", b.Name())
+		}
+		e.bots[b.Name()] = b
+	}
+	if _, err := routing.NewBoard(routing.BoardOptions{Seed: cfg.Seed, Strategies: cfg.Strategies}); err != nil {
+		return nil, fmt.Errorf("sangdam: Config.Strategies: %w", err)
+	}
+	return e, nil
+}
+
+// Run works until ctx is cancelled: it processes stored envelopes, routes,
+// sends, keeps deadlines and runs jobs. On cancel it stops taking work, waits
+// up to Config.DrainFor for what is under way, and returns nil. It returns an
+// error when it cannot start: the keys do not fit the database, or it runs
+// already.
+func (e *Engine) Run(ctx context.Context) error {
+	if !e.running.CompareAndSwap(false, true) {
+		return errs.New(errs.Invalid, "sangdam: the engine already runs; use one Run per Engine")
+	}
+	defer e.running.Store(false)
+	if err := e.checkKeys(ctx); err != nil {
+		return err
+	}
+	hints, stop := e.db.Wake()
+	defer stop()
+	// What is under way when ctx ends may finish: work runs under drain.
+	drain, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	loops, _ := errgroup.WithContext(drain)
+	loops.Go(func() error { e.wake.relay(ctx, hints); return nil })
+	loops.Go(func() error { e.runInbox(ctx, drain); return nil })
+	loops.Go(func() error { e.runOutbox(ctx, drain); return nil })
+	loops.Go(func() error { e.runDeadlines(ctx, drain); return nil })
+	loops.Go(func() error { e.runRouters(ctx, drain); return nil })
+	loops.Go(func() error { e.runJobs(ctx, drain); return nil })
+	loops.Go(func() error { e.runIndexer(ctx, drain); return nil })
+	loops.Go(func() error { e.runKeeper(ctx, drain); return nil })
+	e.ready.Store(true)
+	<-ctx.Done()
+	e.ready.Store(false)
+	timer := time.AfterFunc(e.cfg.DrainFor, cut)
+	defer timer.Stop()
+	return loops.Wait()
+}
+
+// checkKeys refuses to run with keys that are not those of the database.
+func (e *Engine) checkKeys(ctx context.Context) error {
+	const key = "seal-check"
+	sys := e.db.System()
+	return seal.Check(ctx, e.cfg.Sealer,
+		func(ctx context.Context) ([]byte, error) { return sys.Meta(ctx, key) },
+		func(ctx context.Context, v []byte) error { return sys.PutMeta(ctx, key, nil, v) })
+}
+
+// Ready says whether the engine runs and its store can write durably; the
+// error names what is wrong.
+func (e *Engine) Ready(ctx context.Context) error {
+	if !e.ready.Load() {
+		return errs.New(errs.Unavailable, "sangdam: the engine does not run")
+	}
+	if err := e.db.System().Check(ctx); err != nil {
+		return fmt.Errorf("sangdam: the store is not ready: %w", err)
+	}
+	return nil
+}
+
+// newID returns a fresh identifier, ordered by time.
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// newSecretID returns an unguessable identifier.
+func newSecretID() string { return uuid.NewString() }

@@ -1,0 +1,222 @@
+package sangdam
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/id"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/hours"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
+	"github.com/sangdam/sangdam/store/seal"
+)
+
+// settings is a workspace's configuration as one version: what every flow
+// needs besides the rows it works on. It is immutable.
+type settings struct {
+	ws       id.Workspace
+	routing  routing.Configuration
+	accounts map[channel.AccountID]channel.Account // with opened secrets
+	// schedules are the operating hours of each account; absent is always open.
+	schedules map[channel.AccountID]*hours.Schedule
+}
+
+// settingsCache holds the newest settings seen, per workspace.
+type settingsCache struct {
+	mu sync.RWMutex
+	m  map[id.Workspace]*settings
+}
+
+func (c *settingsCache) get(ws id.Workspace) *settings {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.m[ws]
+}
+
+func (c *settingsCache) put(s *settings) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.m == nil {
+		c.m = map[id.Workspace]*settings{}
+	}
+	if old := c.m[s.ws]; old == nil || old.routing.Version <= s.routing.Version {
+		c.m[s.ws] = s
+	}
+}
+
+// readSettings loads the configuration through a transaction and opens the
+// accounts' secrets.
+func (e *Engine) readSettings(ctx context.Context, tx store.Tx) (*settings, error) {
+	for {
+		cfg, err := tx.Config().Configuration(ctx)
+		if err != nil {
+			return nil, err
+		}
+		accounts, err := tx.Accounts().Accounts(ctx)
+		if err != nil {
+			return nil, err
+		}
+		again, err := tx.Config().Configuration(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if again.Version != cfg.Version {
+			continue // changed between the two statements
+		}
+		s := &settings{ws: tx.Workspace(), routing: cfg,
+			accounts: map[channel.AccountID]channel.Account{}, schedules: map[channel.AccountID]*hours.Schedule{}}
+		for _, a := range accounts {
+			if a.Secrets, err = e.openSecrets(ctx, s.ws, a); err != nil {
+				return nil, err
+			}
+			s.accounts[a.ID] = a
+			if cal := s.calendar(a); cal != nil {
+				if s.schedules[a.ID], err = cal.Compile(); err != nil {
+					return nil, err
+				}
+			}
+		}
+		e.settings.put(s)
+		return s, nil
+	}
+}
+
+// current returns settings for reading outside a transaction.
+func (e *Engine) current(ctx context.Context, ws id.Workspace) (*settings, error) {
+	if s := e.settings.get(ws); s != nil {
+		return s, nil
+	}
+	var s *settings
+	err := e.db.View(ctx, ws, func(ctx context.Context, tx store.Tx) (err error) {
+		s, err = e.readSettings(ctx, tx)
+		return err
+	})
+	return s, err
+}
+
+// update runs fn in a transaction together with settings that are guarded: if
+// they changed before the commit, fn runs again with new ones.
+func (e *Engine) update(ctx context.Context, ws id.Workspace, fn func(ctx context.Context, tx store.Tx, s *settings) error) error {
+	runs := 0
+	return e.db.Update(ctx, ws, func(ctx context.Context, tx store.Tx) error {
+		s := e.settings.get(ws)
+		if runs++; s == nil || runs > 1 {
+			fresh, err := e.readSettings(ctx, tx)
+			if err != nil {
+				return err
+			}
+			s = fresh
+		}
+		if err := tx.Guard(ctx, driver.GuardConfig, "", s.routing.Version); err != nil {
+			return err
+		}
+		return fn(ctx, tx, s)
+	})
+}
+
+// account returns a usable account and its adapter.
+func (e *Engine) account(s *settings, acct channel.AccountID) (channel.Account, channel.Adapter, error) {
+	a, ok := s.accounts[acct]
+	if !ok || a.Deleted {
+		return channel.Account{}, nil, errs.New(errs.NotFound, "sangdam: there is no account %s", acct)
+	}
+	ad, ok := e.adapters[a.Kind]
+	if !ok {
+		return channel.Account{}, nil, errs.New(errs.Unsupported, "sangdam: no adapter for channel %q; add it to Config.Adapters", a.Kind)
+	}
+	return a, ad, nil
+}
+
+// calendar is the operating hours that apply to an account's conversations:
+// those of the desk, the queue, or the work stream; nil means always open.
+func (s *settings) calendar(a channel.Account) *hours.Calendar {
+	stream := s.routing.WorkStreams[a.WorkStream]
+	return hours.First(s.routing.Desks[a.Desk].Hours, s.routing.Queues[stream.Queue].Hours, stream.Hours)
+}
+
+// member says whether the agent belongs to the desk.
+func (s *settings) member(d routing.DeskID, a routing.AgentID) bool {
+	_, found := slices.BinarySearch(s.routing.Members[d], a)
+	return found
+}
+
+// desksOf lists the desks an agent belongs to.
+func (s *settings) desksOf(a routing.AgentID) []routing.DeskID {
+	var out []routing.DeskID
+	for d := range s.routing.Members {
+		if s.member(d, a) {
+			out = append(out, d)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// secretsAD binds an account's sealed credentials to their place.
+func secretsAD(ws id.Workspace, a channel.AccountID) seal.AD {
+	return seal.AD{Workspace: string(ws), Table: "accounts", Row: string(a), Column: "secrets"}
+}
+
+func (e *Engine) openSecrets(ctx context.Context, ws id.Workspace, a channel.Account) (map[string]channel.Secret, error) {
+	if len(a.Sealed) == 0 {
+		return nil, nil
+	}
+	raw, err := e.cfg.Sealer.Open(ctx, secretsAD(ws, a.ID), a.Sealed)
+	if err != nil {
+		return nil, errs.New(errs.Unavailable, "sangdam: the credentials of account %s cannot be opened; start with the keys they were sealed with: %w", a.ID, err)
+	}
+	var plain map[string]string
+	if err := json.Unmarshal(raw, &plain); err != nil {
+		return nil, errors.New("sangdam: the sealed credentials are not what was written")
+	}
+	out := make(map[string]channel.Secret, len(plain))
+	for k, v := range plain {
+		out[k] = channel.NewSecret(v)
+	}
+	return out, nil
+}
+
+func (e *Engine) sealSecrets(ctx context.Context, ws id.Workspace, a channel.AccountID, secrets map[string]channel.Secret) ([]byte, error) {
+	plain := make(map[string]string, len(secrets))
+	for k, v := range secrets {
+		plain[k] = v.Reveal()
+	}
+	raw, err := json.Marshal(plain)
+	if err != nil {
+		return nil, err
+	}
+	return e.cfg.Sealer.Seal(ctx, secretsAD(ws, a), raw)
+}
+
+// tokenCache remembers where webhook tokens lead; a token never moves.
+type tokenCache struct {
+	mu sync.RWMutex
+	m  map[string]tokenOwner
+}
+
+type tokenOwner struct {
+	ws   id.Workspace
+	acct channel.AccountID
+}
+
+func (c *tokenCache) get(token string) (tokenOwner, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	o, ok := c.m[token]
+	return o, ok
+}
+
+func (c *tokenCache) put(token string, o tokenOwner) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.m == nil {
+		c.m = map[string]tokenOwner{}
+	}
+	c.m[token] = o
+}

@@ -1,0 +1,181 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"path"
+	"time"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/id"
+)
+
+// maxWebhookBody bounds a webhook. LINE documents no batch size; bodies of
+// other providers stay below 1 MB (docs/design.md section 4).
+const maxWebhookBody = 2 << 20
+
+// appendTimeout bounds the wait for the store. LINE wants its answer within
+// 2 s; a provider that got 503 repeats.
+const appendTimeout = 1800 * time.Millisecond
+
+// Webhooks serves providers: the last element of the request's path is the
+// account's token, whatever stands before it. It verifies the request on its
+// raw bytes, stores every event in it durably, and only then answers as the
+// adapter says. 4xx: refused, nothing stored. 404: no such account, or it is
+// disabled. 503: not stored, the provider may repeat.
+func (e *Engine) Webhooks() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		e.serveWebhook(w, r, path.Base(r.URL.Path))
+	})
+}
+
+// AccountWebhook serves one account at whatever path the host mounts it.
+func (e *Engine) AccountWebhook(token string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { e.serveWebhook(w, r, token) })
+}
+
+func (e *Engine) serveWebhook(w http.ResponseWriter, r *http.Request, token string) {
+	defer func() {
+		if recover() != nil { // without the value: it may hold the body
+			e.log.Error("a webhook handler panicked")
+			refuse(w, http.StatusInternalServerError)
+		}
+	}()
+	if n := e.appending.Add(1); n > int64(e.cfg.MaxAppending) {
+		e.appending.Add(-1)
+		refuse(w, http.StatusServiceUnavailable)
+		return
+	}
+	defer e.appending.Add(-1)
+	receipt, status := e.receive(r, token)
+	if status != 0 {
+		refuse(w, status)
+		return
+	}
+	for k, values := range receipt.Header {
+		w.Header()[k] = values
+	}
+	if w.Header().Get("Content-Type") == "" {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	}
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if receipt.Status == 0 {
+		receipt.Status = http.StatusOK
+	}
+	w.WriteHeader(receipt.Status)
+	_, _ = w.Write(receipt.Body) // the provider's connection is its own concern
+}
+
+func refuse(w http.ResponseWriter, status int) {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, http.StatusText(status)+"\n")
+}
+
+// receive does step 0 of the flow. A status other than 0 refuses the request.
+func (e *Engine) receive(r *http.Request, token string) (channel.Receipt, int) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), appendTimeout)
+	defer cancel()
+	owner, err := e.resolveToken(ctx, token)
+	if err != nil {
+		return channel.Receipt{}, statusOf(err)
+	}
+	s, err := e.current(ctx, owner.ws)
+	if err != nil {
+		return channel.Receipt{}, statusOf(err)
+	}
+	acct, adapter, err := e.account(s, owner.acct)
+	if err != nil || acct.Disabled || acct.Token != token {
+		return channel.Receipt{}, http.StatusNotFound
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxWebhookBody))
+	if err != nil {
+		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+			return channel.Receipt{}, http.StatusRequestEntityTooLarge
+		}
+		return channel.Receipt{}, http.StatusBadRequest
+	}
+	receipt, err := adapter.Receive(acct, channel.Request{Method: r.Method, URL: seenURL(r), Header: r.Header, Body: body})
+	if err != nil {
+		if refused, ok := errors.AsType[*channel.ReceiveError](err); ok {
+			e.log.Info("a webhook was refused", "account", string(acct.ID), "status", refused.Status, "detail", refused.Detail)
+			return channel.Receipt{}, refused.Status
+		}
+		return channel.Receipt{}, http.StatusBadRequest
+	}
+	if err := e.appendEnvelopes(ctx, owner.ws, acct.ID, receipt.Envelopes); err != nil {
+		e.log.Error("a webhook could not be stored", "account", string(acct.ID), "error", err)
+		return channel.Receipt{}, http.StatusServiceUnavailable
+	}
+	return receipt, 0
+}
+
+func (e *Engine) appendEnvelopes(ctx context.Context, ws id.Workspace, acct channel.AccountID, envs []channel.Envelope) error {
+	if len(envs) == 0 {
+		return nil
+	}
+	for i := range envs {
+		envs[i].ID, envs[i].Account = channel.EnvelopeID(newID()), acct
+	}
+	fresh, err := e.db.AppendEnvelopes(ctx, ws, envs)
+	if err != nil {
+		return err
+	}
+	if h := e.cfg.Hooks.Received; h != nil {
+		n := 0
+		for _, f := range fresh {
+			if f {
+				n++
+			}
+		}
+		h(ws, acct, len(envs), n)
+	}
+	return nil
+}
+
+func (e *Engine) resolveToken(ctx context.Context, token string) (tokenOwner, error) {
+	if token == "" || len(token) > 200 {
+		return tokenOwner{}, errs.New(errs.NotFound, "sangdam: no such account")
+	}
+	if o, ok := e.tokens.get(token); ok {
+		return o, nil
+	}
+	ws, acct, err := e.db.System().ResolveAccount(ctx, token)
+	if err != nil {
+		return tokenOwner{}, err
+	}
+	o := tokenOwner{ws: ws, acct: acct}
+	e.tokens.put(token, o)
+	return o, nil
+}
+
+func statusOf(err error) int {
+	if errors.Is(err, ErrNotFound) {
+		return http.StatusNotFound
+	}
+	return http.StatusServiceUnavailable
+}
+
+// seenURL is the address as the provider called it, as far as this process can
+// tell; a host behind a proxy sets r.Host and r.URL.Scheme itself.
+func seenURL(r *http.Request) *url.URL {
+	u := *r.URL
+	if u.Host == "" {
+		u.Host = r.Host
+	}
+	if u.Scheme == "" {
+		u.Scheme = "http"
+		if r.TLS != nil {
+			u.Scheme = "https"
+		}
+	}
+	return &u
+}
