@@ -68,6 +68,7 @@ func (c Condition) Compile(schema *Schema) (*Program, error) {
 type compiler struct {
 	schema                  *Schema
 	nodes, leaves, valueSum int
+	patterns                int
 }
 
 func (k *compiler) clauses(path string, clauses []Clause, depth int) ([]node, error) {
@@ -227,6 +228,9 @@ func (k *compiler) fillTexts(n *node, field Field, value any) (int, error) {
 	n.texts = slices.Clone(list)
 	switch n.test {
 	case Matches:
+		if k.patterns++; k.patterns > MaxPatterns {
+			return 0, fmt.Errorf("more than %d patterns in the condition: join some with |", MaxPatterns)
+		}
 		if len(list) == 1 {
 			n.pattern, err = compilePattern(list[0])
 		}

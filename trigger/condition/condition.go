@@ -5,14 +5,15 @@ const Version = 1
 
 // Limits of a condition; beyond them it is ErrInvalid.
 const (
-	MaxClauses = 50       // clauses and groups together
-	MaxValues  = 1000     // values in all clauses together
-	MaxValue   = 512      // bytes in a text value or a pattern
-	MaxDepth   = 4        // nested groups
-	MaxRepeat  = 100      // of a counted repetition in a pattern, {n,m}
-	MaxProgram = 1000     // instructions of a compiled pattern
-	MaxText    = 64 << 10 // bytes of a text fact that are looked at
-	MaxJSON    = 1 << 20  // bytes of a condition in JSON
+	MaxClauses  = 50       // clauses and groups together
+	MaxValues   = 1000     // values in all clauses together
+	MaxValue    = 512      // bytes in a text value or a pattern
+	MaxDepth    = 4        // nested groups
+	MaxRepeat   = 100      // of a counted repetition in a pattern, {n,m}
+	MaxProgram  = 256      // instructions of a compiled pattern
+	MaxPatterns = 10       // patterns in one condition
+	MaxText     = 64 << 10 // bytes of a text fact that are looked at
+	MaxJSON     = 1 << 20  // bytes of a condition in JSON
 )
 
 // Condition holds when every clause of All holds and, if Any has clauses, at

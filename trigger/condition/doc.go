@@ -52,6 +52,8 @@
 // Decoding is strict: an object or a mixed list where a value is due, unknown
 // or repeated keys and unknown versions are ErrInvalid. A condition has at
 // most 50 clauses, 1,000 values of 512 bytes and four levels; patterns are
-// RE2 of at most 512 bytes, repeat at most 100 times and compile to at most
-// 1,000 instructions; only the first 64 KiB of a text fact are looked at.
+// RE2 of at most 512 bytes, ten in a condition, repeat at most 100 times and
+// compile to at most 256 instructions; only the first 64 KiB of a text fact are
+// looked at. The worst pattern that passes takes some 0.1 s on 64 KiB, see
+// BenchmarkWorstPattern; ordinary clauses take some 50 ns.
 package condition
