@@ -1,0 +1,244 @@
+// Package memory is the whole storage contract in one process's memory: the
+// model that other stores are compared with, and a store for tests and first
+// steps. Nothing survives the process.
+//
+// How it works: rows are immutable values in maps under one mutex. An Update
+// collects its writes in an overlay of its own; the mutex is held for each
+// statement and for the commit, never while the caller's function runs. A
+// statement notes which revision of a row it wrote over; the commit is a clash
+// when another commit changed one of those rows since. Unique keys and
+// counters are rows too, so that one rule covers versions, uniqueness, floors
+// and ceilings.
+package memory
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+// Options of New. The zero value is ready to use.
+type Options struct {
+	// Now is the clock; nil means time.Now. It may be called by many
+	// goroutines at once.
+	Now func() time.Time
+}
+
+// New returns an empty store.
+func New(o Options) *store.DB { return store.New(newBackend(o)) }
+
+type backend struct {
+	clock func() time.Time
+
+	mu      sync.Mutex // guards all that follows
+	rev     uint64     // of the last commit
+	order   int64      // last number given to an envelope, outbox row or item
+	spaces  map[driver.WorkspaceID]*space
+	tokens  map[string]accountRef // webhook tokens of all workspaces
+	due     dueHeap
+	nodes   map[string]time.Time
+	leases  map[string]lease
+	meta    map[string][]byte
+	wakes   map[chan struct{}]bool
+	stats   driver.Stats
+	closed  bool
+	running sync.WaitGroup
+}
+
+func newBackend(o Options) *backend {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &backend{
+		clock:  o.Now,
+		spaces: map[driver.WorkspaceID]*space{},
+		tokens: map[string]accountRef{},
+		nodes:  map[string]time.Time{},
+		leases: map[string]lease{},
+		meta:   map[string][]byte{},
+		wakes:  map[chan struct{}]bool{},
+	}
+}
+
+func (b *backend) now() time.Time { return b.clock().UTC().Truncate(time.Microsecond) }
+
+var errClosed = errs.New(errs.Unavailable, "memory: the store is closed; open a new one")
+
+// Update runs fn against an overlay and commits it.
+func (b *backend) Update(ctx context.Context, ws driver.WorkspaceID, fn func(context.Context, driver.Tx) error) error {
+	t, err := b.begin(ctx, ws, false)
+	if err != nil {
+		return err
+	}
+	defer b.end(t)
+	err = fn(context.WithValue(ctx, inside{b}, true), t)
+	if t.clashed {
+		return driver.ErrClash
+	}
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.commit(t)
+}
+
+// View runs fn without a commit.
+func (b *backend) View(ctx context.Context, ws driver.WorkspaceID, fn func(context.Context, driver.Tx) error) error {
+	t, err := b.begin(ctx, ws, true)
+	if err != nil {
+		return err
+	}
+	defer b.end(t)
+	return fn(context.WithValue(ctx, inside{b}, true), t)
+}
+
+// inside marks the context that a function of the backend was given.
+type inside struct{ b *backend }
+
+func (b *backend) begin(ctx context.Context, ws driver.WorkspaceID, readOnly bool) (*tx, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if ctx.Value(inside{b}) != nil {
+		return nil, errs.New(errs.Invalid, "memory: an Update or View inside another; use the Tx that the function was given")
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t, err := b.open(ws, readOnly)
+	if err != nil {
+		return nil, err
+	}
+	b.running.Add(1)
+	return t, nil
+}
+
+// open makes a transaction; the mutex is held.
+func (b *backend) open(ws driver.WorkspaceID, readOnly bool) (*tx, error) {
+	if b.closed {
+		return nil, errClosed
+	}
+	s := b.spaces[ws]
+	if s == nil {
+		return nil, errs.New(errs.NotFound, "memory: there is no workspace %q; create it first", ws)
+	}
+	now := b.now()
+	if now.Before(s.now) {
+		now = s.now // the clock went back; time within a workspace does not
+	}
+	return &tx{b: b, s: s, now: now, readOnly: readOnly, overlays: map[any]pending{}}, nil
+}
+
+func (b *backend) end(t *tx) {
+	b.mu.Lock()
+	t.ended = true
+	b.mu.Unlock()
+	b.running.Done()
+}
+
+// commit makes the overlay of t visible or returns why not; the mutex is held.
+func (b *backend) commit(t *tx) error {
+	for _, check := range t.checks {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	for _, o := range t.ordered {
+		if !o.fits() {
+			return driver.ErrClash
+		}
+	}
+	for _, last := range t.last {
+		last()
+	}
+	b.rev++
+	for _, o := range t.ordered {
+		o.apply(b.rev)
+	}
+	if t.now.After(t.s.now) {
+		t.s.now = t.now
+	}
+	b.stats.Commits++
+	b.stats.Updates++
+	if t.news {
+		b.wake()
+	}
+	return nil
+}
+
+// wake hints every subscriber; one that has a hint waiting needs no other.
+func (b *backend) wake() {
+	for ch := range b.wakes {
+		select {
+		case ch <- struct{}{}:
+			b.stats.Wakes++
+		default:
+		}
+	}
+}
+
+// Wake subscribes to hints.
+func (b *backend) Wake() (<-chan struct{}, func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ch := make(chan struct{}, 1)
+	if b.closed {
+		close(ch)
+		return ch, func() {}
+	}
+	b.wakes[ch] = true
+	return ch, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.wakes, ch)
+	}
+}
+
+// AppendEnvelopes stores envelopes in one commit.
+func (b *backend) AppendEnvelopes(ctx context.Context, ws driver.WorkspaceID, envs []channel.Envelope) ([]bool, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t, err := b.open(ws, false)
+	if err != nil {
+		return nil, err
+	}
+	fresh := inbox{t}.add(envs)
+	return fresh, b.commit(t)
+}
+
+// System works across workspaces.
+func (b *backend) System() driver.System { return system{b} }
+
+// Stats counts.
+func (b *backend) Stats() driver.Stats {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.stats
+}
+
+// Close waits for running functions; the data is gone afterwards.
+func (b *backend) Close() error {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return nil
+	}
+	b.closed = true
+	b.mu.Unlock()
+	b.running.Wait()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for ch := range b.wakes {
+		close(ch)
+	}
+	clear(b.wakes)
+	return nil
+}

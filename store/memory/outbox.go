@@ -1,0 +1,213 @@
+package memory
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+type outbox struct{ t *tx }
+
+// outRow is a stored OutboxRow and its place.
+type outRow struct {
+	channel.OutboxRow
+	order   int64  // given at the commit
+	attempt string // the open Attempt that carries it
+	at      time.Time
+}
+
+// attempt is a stored Attempt.
+type attempt struct {
+	channel.Attempt
+	lane  laneKey
+	ended bool
+}
+
+func (r outRow) key() laneKey { return laneKey{r.Account, r.Lane} }
+
+func (r outRow) waits() bool {
+	return r.State == channel.OutboxQueued || r.State == channel.OutboxSending
+}
+
+func (s *space) outRowChanged(id channel.OutboxID, was, is *outRow) {
+	if was != nil && was.waits() {
+		s.outLanes.remove(was.key(), place[channel.OutboxID]{was.order, id})
+		delete(s.outPending, id)
+	}
+	if is != nil && is.waits() {
+		s.outLanes.add(is.key(), place[channel.OutboxID]{is.order, id})
+		s.outPending[id] = struct{}{}
+	}
+}
+
+func (r outbox) Enqueue(_ context.Context, rows ...channel.OutboxRow) error {
+	t := r.t
+	return do(t, func() error {
+		for i, row := range rows {
+			_, taken := get(t, t.s.outbox, row.ID)
+			if taken || slices.ContainsFunc(rows[:i], func(o channel.OutboxRow) bool { return o.ID == row.ID }) {
+				return driver.ErrClash
+			}
+		}
+		for _, row := range rows {
+			row = clone(row)
+			row.State = channel.OutboxQueued
+			put(t, t.s.outbox, row.ID, outRow{OutboxRow: row, at: t.now})
+			// Lanes are in the order of commits: a number given now could come
+			// in front of a row that is being sent already.
+			t.last = append(t.last, func() {
+				t.b.order++
+				stored, _ := get(t, t.s.outbox, row.ID)
+				stored.order = t.b.order
+				put(t, t.s.outbox, row.ID, stored)
+			})
+		}
+		t.news = t.news || len(rows) > 0
+		return nil
+	})
+}
+
+func (r outbox) Begin(_ context.Context, c channel.Claim, at channel.Attempt) error {
+	t := r.t
+	return do(t, func() error {
+		if err := t.holds(t.s.outClaims, c); err != nil {
+			return err
+		}
+		if len(at.Rows) == 0 {
+			return errs.New(errs.Invalid, "memory: attempt %q has no rows", at.ID)
+		}
+		lane := laneKey{c.Account, c.Lane}
+		stored, repeat := get(t, t.s.attempts, at.ID)
+		if repeat && (stored.ended || stored.lane != lane || !slices.Equal(stored.Rows, at.Rows)) {
+			return errs.New(errs.Stale, "memory: attempt %q has ended or carries other rows", at.ID)
+		}
+		carrier := ""
+		if repeat {
+			carrier = at.ID
+		}
+		rows := make([]outRow, len(at.Rows))
+		for i, id := range at.Rows {
+			row, ok := get(t, t.s.outbox, id)
+			if !ok || !row.waits() || row.key() != lane || row.attempt != carrier {
+				return errs.New(errs.Stale, "memory: outbox row %q has ended, is not in the claimed lane or belongs to another attempt", id)
+			}
+			rows[i] = row
+		}
+		put(t, t.s.attempts, at.ID, attempt{Attempt: clone(at), lane: lane})
+		for _, row := range rows {
+			row.State, row.attempt = channel.OutboxSending, at.ID
+			row.Tries++
+			put(t, t.s.outbox, row.ID, row)
+		}
+		return nil
+	})
+}
+
+func (r outbox) Settle(_ context.Context, c channel.Claim, id string, o channel.Settlement) error {
+	t := r.t
+	return do(t, func() error {
+		if err := t.holds(t.s.outClaims, c); err != nil {
+			return err
+		}
+		at, ok := get(t, t.s.attempts, id)
+		if !ok || at.ended || at.lane != (laneKey{c.Account, c.Lane}) {
+			return errs.New(errs.Stale, "memory: attempt %q has ended or is not in the claimed lane", id)
+		}
+		again := o.State == channel.OutboxQueued
+		switch o.State {
+		case channel.OutboxSent, channel.OutboxFailed, channel.OutboxUnknown, channel.OutboxQueued:
+		default:
+			return errs.New(errs.Invalid, "memory: an attempt cannot be settled as %q", o.State)
+		}
+		at.ended = !again || o.Replan
+		put(t, t.s.attempts, id, at)
+		for _, rowID := range at.Rows {
+			row, _ := get(t, t.s.outbox, rowID)
+			row.State, row.Reason, row.Detail = o.State, o.Reason, o.Detail
+			if again {
+				row.NotBefore = clone(o.NotBefore)
+			}
+			if at.ended {
+				row.attempt = ""
+			}
+			if again && o.Replan {
+				row.Reply = nil
+			}
+			put(t, t.s.outbox, rowID, row)
+		}
+		t.news = t.news || again
+		return nil
+	})
+}
+
+func (r outbox) Fail(_ context.Context, c channel.Claim, id channel.OutboxID, reason channel.Reason, detail string) error {
+	t := r.t
+	return do(t, func() error {
+		if err := t.holds(t.s.outClaims, c); err != nil {
+			return err
+		}
+		row, ok := get(t, t.s.outbox, id)
+		if !ok || row.State != channel.OutboxQueued || row.attempt != "" || row.key() != (laneKey{c.Account, c.Lane}) {
+			return errs.New(errs.Stale, "memory: outbox row %q is not queued in the claimed lane, or an attempt carries it", id)
+		}
+		row.State, row.Reason, row.Detail = channel.OutboxFailed, reason, detail
+		put(t, t.s.outbox, id, row)
+		return nil
+	})
+}
+
+// Pause never shortens an earlier one, which was promised to the provider.
+func (r outbox) Pause(_ context.Context, account channel.AccountID, until time.Time) error {
+	t := r.t
+	return do(t, func() error {
+		if old, _ := get(t, t.s.pauses, account); until.After(old) {
+			put(t, t.s.pauses, account, clone(until))
+		}
+		return nil
+	})
+}
+
+func (r outbox) Row(_ context.Context, id channel.OutboxID) (channel.OutboxRow, error) {
+	return read(r.t, func() (channel.OutboxRow, error) {
+		row, ok := get(r.t, r.t.s.outbox, id)
+		if !ok {
+			return channel.OutboxRow{}, missing("outbox row", string(id))
+		}
+		r.t.found(1)
+		return clone(row.OutboxRow), nil
+	})
+}
+
+func (r outbox) Pending(context.Context) (int, error) {
+	t := r.t
+	return read(t, func() (int, error) {
+		n := 0
+		for _, row := range some(t, t.s.outbox, mapKeys(t.s.outPending)) {
+			if row.waits() {
+				n++
+			}
+		}
+		return n, nil
+	})
+}
+
+func (r outbox) Purge(_ context.Context, before time.Time, limit int) (int, error) {
+	t := r.t
+	return write(t, func() (int, error) {
+		n := purge(t, t.s.outbox, limit, func(row outRow) bool { return !row.waits() && row.at.Before(before) })
+		purge(t, t.s.attempts, limit, func(at attempt) bool { return at.ended && r.gone(at) })
+		return n, nil
+	})
+}
+
+// gone reports that none of the attempt's rows is left.
+func (r outbox) gone(at attempt) bool {
+	return !slices.ContainsFunc(at.Rows, func(id channel.OutboxID) bool {
+		_, ok := get(r.t, r.t.s.outbox, id)
+		return ok
+	})
+}

@@ -1,0 +1,155 @@
+package memory
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+// tx is one transaction: what it wrote and what its commit depends on.
+type tx struct {
+	b        *backend
+	s        *space
+	now      time.Time
+	readOnly bool
+	ended    bool
+	clashed  bool // a write call noticed a rival
+	news     bool // the commit brings work or events
+
+	overlays map[any]pending
+	ordered  []pending
+	checks   []func() error // must hold at the commit
+	last     []func()       // done at the commit, before the overlays are applied
+	audit    []driver.AuditEntry
+}
+
+// read runs a statement that writes nothing.
+func read[T any](t *tx, fn func() (T, error)) (T, error) {
+	t.b.mu.Lock()
+	defer t.b.mu.Unlock()
+	if t.ended {
+		var none T
+		return none, errs.New(errs.Invalid, "memory: a Tx was used after its function ended")
+	}
+	return fn()
+}
+
+// write runs a statement that may write. It either writes all it has to or
+// returns an error, having written nothing.
+func write[T any](t *tx, fn func() (T, error)) (T, error) {
+	return read(t, func() (T, error) {
+		if t.readOnly {
+			var none T
+			return none, errs.New(errs.Invalid, "memory: a write inside View; use Update")
+		}
+		v, err := fn()
+		if errors.Is(err, driver.ErrClash) {
+			t.clashed = true
+		}
+		return v, err
+	})
+}
+
+// do is write without a result.
+func do(t *tx, fn func() error) error {
+	_, err := write(t, func() (struct{}, error) { return struct{}{}, fn() })
+	return err
+}
+
+// found counts rows that go to the caller.
+func (t *tx) found(n int) { t.b.stats.RowsRead += int64(n) }
+
+// one returns a copy of a row or ErrNotFound.
+func one[K ~string, V any](t *tx, tab *table[K, V], what string, k K) (V, error) {
+	return read(t, func() (V, error) {
+		v, ok := get(t, tab, k)
+		if !ok {
+			return v, missing(what, string(k))
+		}
+		t.found(1)
+		return clone(v), nil
+	})
+}
+
+func missing(what, id string) error {
+	return errs.New(errs.NotFound, "memory: there is no %s %q", what, id)
+}
+
+func (t *tx) Workspace() driver.WorkspaceID { return t.s.id }
+func (t *tx) Now() time.Time                { return t.now }
+
+func (t *tx) Accounts() channel.AccountRepo      { return accounts{t} }
+func (t *tx) Inbox() channel.InboxRepo           { return inbox{t} }
+func (t *tx) Outbox() channel.OutboxRepo         { return outbox{t} }
+func (t *tx) Conversations() conversation.Repo   { return conversations{t} }
+func (t *tx) Contacts() conversation.ContactRepo { return contacts{t} }
+func (t *tx) Config() routing.ConfigRepo         { return config{t} }
+func (t *tx) Agents() routing.AgentRepo          { return agents{t} }
+func (t *tx) Work() routing.WorkRepo             { return work{t} }
+func (t *tx) Events() driver.EventRepo           { return events{t} }
+func (t *tx) Audit() driver.AuditRepo            { return audit{t} }
+func (t *tx) Deadlines() driver.DeadlineRepo     { return deadlines{t} }
+func (t *tx) Jobs() driver.JobRepo               { return jobs{t} }
+func (t *tx) Commands() driver.CommandRepo       { return commands{t} }
+func (t *tx) Search() driver.SearchRepo          { return search{t} }
+func (t *tx) Blobs() driver.BlobRepo             { return blobs{t} }
+func (t *tx) Vault() driver.VaultRepo            { return vault{t} }
+
+// Guard checks the version as the transaction sees it now and the committed
+// one again at the commit.
+func (t *tx) Guard(_ context.Context, row driver.GuardRow, key string, version int64) error {
+	return do(t, func() error {
+		seen, err := t.guarded(row, key, func(v, _ int64) int64 { return v })
+		if err != nil {
+			return err
+		}
+		if seen != version {
+			return driver.ErrClash
+		}
+		// What this transaction itself makes of the row later is no change.
+		before, err := t.guarded(row, key, func(_, v int64) int64 { return v })
+		if err != nil {
+			return err
+		}
+		t.checks = append(t.checks, func() error {
+			if now, err := t.guarded(row, key, func(_, v int64) int64 { return v }); err != nil || now != before {
+				return driver.ErrClash
+			}
+			return nil
+		})
+		return nil
+	})
+}
+
+// guarded returns the version of a row, 0 when there is none; pick chooses
+// between what the transaction sees and what is committed.
+func (t *tx) guarded(row driver.GuardRow, key string, pick func(seen, committed int64) int64) (int64, error) {
+	s := t.s
+	switch row {
+	case driver.GuardConfig:
+		return versions(t, s.config, struct{}{}, func(c *configuration) int64 { return c.version }, pick), nil
+	case driver.GuardConversation:
+		return versions(t, s.conversations, conversation.ID(key), func(c *conversation.Conversation) int64 { return c.Version }, pick), nil
+	case driver.GuardContact:
+		return versions(t, s.contacts, conversation.ContactID(key), func(c *conversation.Contact) int64 { return c.Version }, pick), nil
+	case driver.GuardItem:
+		return versions(t, s.items, routing.ItemID(key), func(i *routing.Item) int64 { return i.Version }, pick), nil
+	case driver.GuardAgent:
+		return versions(t, s.agents, routing.AgentID(key), func(a *agentRow) int64 { return a.State.EligRev }, pick), nil
+	case driver.GuardLease:
+		return t.b.leases[key].epoch, nil
+	}
+	return 0, errs.New(errs.Invalid, "memory: no row of kind %q can be guarded", row)
+}
+
+func versions[K comparable, V any](t *tx, tab *table[K, V], k K, version func(*V) int64, pick func(seen, committed int64) int64) int64 {
+	seen, _ := get(t, tab, k)
+	stored, _ := committed(tab, k)
+	return pick(version(&seen), version(&stored))
+}
