@@ -1,7 +1,12 @@
 package linetest
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -146,4 +151,56 @@ func (f Fault) after(r *http.Request, out reply) reply {
 		}
 	}
 	return out
+}
+
+// FaultKinds lists every kind.
+func FaultKinds() []FaultKind {
+	return []FaultKind{
+		FaultCutBefore, FaultCutAfter, Fault500Before, Fault500After, FaultHangBefore, FaultHangAfter,
+		FaultDelay, FaultGarbage, FaultRate, FaultQuota, FaultRecipient, Fault401, Fault403,
+	}
+}
+
+// Valid says what is wrong with a script that came from outside.
+func (f Fault) Valid() error {
+	if !slices.Contains(FaultKinds(), f.Kind) {
+		return fmt.Errorf("linetest: there is no fault %q; there are %v", f.Kind, FaultKinds())
+	}
+	if f.Endpoint != "" && !slices.Contains(Endpoints(), f.Endpoint) {
+		return fmt.Errorf("linetest: there is no endpoint %q; there are %v", f.Endpoint, Endpoints())
+	}
+	if f.Nth == 0 && f.Probability == 0 {
+		return errors.New("linetest: a fault needs nth or probability")
+	}
+	return nil
+}
+
+// ParseFault reads the form of the -fault flag: endpoint:kind:when, where when
+// is a number (the n-th call), n+m (m calls from the n-th on) or a share such
+// as 5%. endpoint * means every one. Example: push:cut-after:10%.
+func ParseFault(s string) (Fault, error) {
+	parts := strings.Split(s, ":")
+	if len(parts) != 3 {
+		return Fault{}, fmt.Errorf("linetest: fault %q is not endpoint:kind:when, such as push:cut-after:10%%", s)
+	}
+	f := Fault{Kind: FaultKind(parts[1]), Delay: 3 * time.Second}
+	if parts[0] != "*" {
+		f.Endpoint = parts[0]
+	}
+	when, share := strings.CutSuffix(parts[2], "%")
+	var err error
+	if share {
+		f.Probability, err = strconv.ParseFloat(when, 64)
+		f.Probability /= 100
+	} else {
+		first, more, several := strings.Cut(when, "+")
+		f.Nth, err = strconv.Atoi(first)
+		if several && err == nil {
+			f.Times, err = strconv.Atoi(more)
+		}
+	}
+	if err != nil {
+		return Fault{}, fmt.Errorf("linetest: fault %q: when is a number, n+m, or a share such as 5%%", s)
+	}
+	return f, f.Valid()
 }

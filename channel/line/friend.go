@@ -1,0 +1,59 @@
+package line
+
+import (
+	"net/url"
+	"regexp"
+	"strings"
+
+	qrcode "github.com/skip2/go-qrcode"
+
+	"github.com/sangdam/sangdam/internal/errs"
+)
+
+// Basic IDs have one @ and up to 18 characters after it, Premium IDs too.
+var basicForm = regexp.MustCompile(`^@[0-9a-z._-]{1,30}$`)
+
+func friendPath(basicID string) (string, error) {
+	if !basicForm.MatchString(basicID) {
+		return "", errs.New(errs.Invalid, "line: a Basic or Premium ID begins with @ and has small letters, digits, dots, dashes; see LINE Official Account Manager, or BotInfo")
+	}
+	return url.QueryEscape(basicID), nil // LINE wants the @ escaped
+}
+
+// AddFriendURL is the address that adds the account as a friend, or opens its
+// chat for those who did. It is fixed as long as the ID is. LINE tells no one
+// through which such address a friend came.
+func AddFriendURL(basicID string) (string, error) {
+	id, err := friendPath(basicID)
+	if err != nil {
+		return "", err
+	}
+	return "https://line.me/R/ti/p/" + id, nil
+}
+
+// AddFriendQR is AddFriendURL as a PNG picture of size × size pixels, 64 to
+// 2048.
+func AddFriendQR(basicID string, size int) ([]byte, error) {
+	address, err := AddFriendURL(basicID)
+	if err != nil {
+		return nil, err
+	}
+	if size < 64 || size > 2048 {
+		return nil, errs.New(errs.Invalid, "line: a QR picture has 64 to 2048 pixels")
+	}
+	png, err := qrcode.Encode(address, qrcode.Medium, size)
+	if err != nil {
+		return nil, errs.New(errs.Invalid, "line: the QR picture cannot be made of this ID")
+	}
+	return png, nil
+}
+
+// ChatURL opens the chat with text ready to be sent: the one way to learn from
+// which campaign somebody came.
+func ChatURL(basicID, text string) (string, error) {
+	id, err := friendPath(basicID)
+	if err != nil {
+		return "", err
+	}
+	return "https://line.me/R/oaMessage/" + id + "/?" + strings.ReplaceAll(url.QueryEscape(text), "+", "%20"), nil
+}
