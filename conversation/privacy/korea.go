@@ -30,11 +30,12 @@ func (d *detector) resident(w *window) {
 // residentConfidence: the check digit confirms but its absence denies nothing,
 // since numbers issued from October 2020 on end at random.
 func (d *detector) residentConfidence(w *window, offset int) Confidence {
-	if residentCheck(w.digits, offset) {
-		return High
-	}
 	hint := d.hint(w.from, residentWords)
 	switch {
+	case hint == against && w.plain() && ean13(w.digits):
+		return Low
+	case residentCheck(w.digits, offset):
+		return High
 	case hint == inFavor:
 		return High
 	case !w.plain():

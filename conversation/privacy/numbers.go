@@ -38,7 +38,8 @@ type window struct {
 	single   bool // each digit stands alone
 	gap      rune // the one character that separates all groups, else 0
 	plus     bool // a + stands before it
-	paren    bool // a ( stands before it or a ) within
+	lead     int  // the cell of the + or ( before it, else from
+	closed   bool // a ) stands within
 }
 
 // numbers runs the detectors of numbers over every window.
@@ -47,7 +48,7 @@ func (d *detector) numbers() {
 	all := string(d.digits)
 	for i := range groups {
 		w := window{d: d, from: groups[i].from, single: true, gap: groups[i].gap}
-		w.plus, w.paren = d.before(w.from)
+		w.plus, w.lead = d.before(w.from)
 		for j := i; j < len(groups); j++ {
 			g := groups[j]
 			end := g.digit + g.to - g.from
@@ -131,23 +132,31 @@ func (w *window) separate(before group, digit int) {
 		w.gap = 0
 	}
 	for i := before.to; i < len(w.d.cells) && !isDigit(w.d.cells[i].r); i++ {
-		w.paren = w.paren || w.d.cells[i].r == ')'
+		w.closed = w.closed || w.d.cells[i].r == ')'
 	}
 }
 
-// before looks for a plus and a parenthesis right before a number.
-func (d *detector) before(from int) (plus, paren bool) {
+// before looks for a plus and an opening parenthesis right before a number.
+func (d *detector) before(from int) (plus bool, lead int) {
 	for i := from - 1; i >= max(0, from-2); i-- {
 		switch d.cells[i].r {
 		case '+':
-			return true, paren
+			return true, i
 		case '(':
-			paren = true
 		default:
-			return false, paren
+			return false, i + 1
 		}
 	}
-	return false, paren
+	return false, max(0, from-2)
+}
+
+// start returns where the number begins with its + or its parenthesis, if that
+// is closed within it.
+func (w *window) start() int {
+	if w.plus || w.closed {
+		return w.lead
+	}
+	return w.from
 }
 
 // fits reports whether the number is separated at most before the digits

@@ -14,7 +14,7 @@ var phoneWords = []string{
 // everybody (15xx, 080, 0120, 0800, 0570, 1-800) are not personal.
 func (d *detector) phone(w *window) {
 	if c := d.international(w); c > 0 {
-		d.add(Phone, w.from, w.to, c)
+		d.add(Phone, w.start(), w.to, c)
 		return
 	}
 	if w.plus {
@@ -24,7 +24,7 @@ func (d *detector) phone(w *window) {
 	if n == unknownNumber {
 		return
 	}
-	d.add(Phone, w.from, w.to, d.phoneConfidence(w, n))
+	d.add(Phone, w.start(), w.to, d.phoneConfidence(w, n))
 }
 
 // numberClass is how recognisable a national number is.
