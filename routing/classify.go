@@ -1,0 +1,195 @@
+package routing
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/trigger/condition"
+)
+
+// Outcome is what classification decided (RT2).
+type Outcome struct {
+	Queue      QueueID           `json:"queue"`
+	Priority   int               `json:"priority"`
+	Skills     []Skill           `json:"skills,omitempty"`
+	Attributes map[string]string `json:"attributes,omitempty"`
+	// Trace explains: one entry for each rule that was tried.
+	Trace []RuleTrace `json:"trace,omitempty"`
+}
+
+// RuleTrace says how a rule came out.
+type RuleTrace struct {
+	Rule    int    `json:"rule"` // index in WorkStream.Rules
+	Name    string `json:"name"`
+	Matched bool   `json:"matched"`
+	// Why has one entry a clause of the rule's condition.
+	Why []condition.Reason `json:"why,omitempty"`
+	// Queue that the rule chose, by percentage split or alone.
+	Queue QueueID `json:"queue,omitempty"`
+}
+
+// The fields of conditions that rules see of each other's work, besides
+// "attribute.<name>" for each name that a rule of the work stream sets.
+const (
+	FieldQueue    = "queue"    // id; what an earlier rule set
+	FieldPriority = "priority" // number
+	FieldSkills   = "skills"   // set of names
+	fieldSet      = "attribute."
+)
+
+// ClassificationFields are the fields that the engine has facts for: where the
+// work came from, who wrote what, and when. A host adds its own.
+func ClassificationFields() []condition.Field {
+	return []condition.Field{
+		{Name: "channel", Type: condition.TypeID},       // kind: line, webchat, …
+		{Name: "account", Type: condition.TypeID},       // channel account
+		{Name: "desk", Type: condition.TypeID},          //
+		{Name: "language", Type: condition.TypeID},      // BCP 47
+		{Name: "contact", Type: condition.TypeID},       //
+		{Name: "contact.tags", Type: condition.TypeSet}, //
+		{Name: "message", Type: condition.TypeText},     // of the message that began it
+		{Name: "time", Type: condition.TypeTime},        // of that message
+		{Name: "open", Type: condition.TypeBool},        // within operating hours
+		{Name: "bot.outcome", Type: condition.TypeID},   // how the bot ended
+		{Name: "bot.answers", Type: condition.TypeText}, // what the bot was told, joined
+	}
+}
+
+// Classifier is a work stream's rules, compiled. It never changes and is safe
+// for concurrent use.
+type Classifier struct {
+	ws       WorkStream
+	programs []*condition.Program
+}
+
+// NewClassifier compiles the work stream's rules against
+// ClassificationFields, the fields of this package and extra. Errors are
+// ErrInvalid and name the rule.
+func NewClassifier(ws WorkStream, extra ...condition.Field) (*Classifier, error) {
+	fields := append(ClassificationFields(),
+		condition.Field{Name: FieldQueue, Type: condition.TypeID},
+		condition.Field{Name: FieldPriority, Type: condition.TypeNumber},
+		condition.Field{Name: FieldSkills, Type: condition.TypeSet})
+	names := map[string]bool{}
+	for _, r := range ws.Rules {
+		for name := range r.Set {
+			names[fieldSet+name] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		fields = append(fields, condition.Field{Name: name, Type: condition.TypeText})
+	}
+	schema, err := condition.NewSchema(append(fields, extra...)...)
+	if err != nil {
+		return nil, err
+	}
+	c := &Classifier{ws: ws}
+	for i, r := range ws.Rules {
+		program, err := r.When.Compile(schema)
+		if err != nil {
+			return nil, errs.New(errs.Invalid, "routing: work stream %q, rule %d (%s): %w", ws.ID, i+1, r.Name, err)
+		}
+		c.programs = append(c.programs, program)
+	}
+	return c, nil
+}
+
+// Classify tries the rules in order. Each sees, as facts, what the ones before
+// it set; what a later one sets replaces it; Stop ends. Without a rule that
+// sets one, the queue is the work stream's. A percentage split draws by seed
+// and the rule's place, so that the same seed gives the same outcome; derive it
+// from the item's id.
+func (c *Classifier) Classify(facts condition.Facts, now time.Time, seed uint64) Outcome {
+	o := Outcome{Queue: c.ws.Queue}
+	seen := &outcomeFacts{Facts: facts, o: &o}
+	for i, r := range c.ws.Rules {
+		result := c.programs[i].Eval(now, seen)
+		trace := RuleTrace{Rule: i, Name: r.Name, Matched: result.Match, Why: result.Why}
+		if result.Match {
+			trace.Queue = r.queue(seed, i)
+			seen.apply(r, trace.Queue)
+		}
+		o.Trace = append(o.Trace, trace)
+		if result.Match && r.Stop {
+			break
+		}
+	}
+	return o
+}
+
+// Classify compiles the work stream's rules and tries them once. Who
+// classifies often keeps a Classifier.
+func Classify(ws WorkStream, facts condition.Facts, now time.Time, seed uint64, extra ...condition.Field) (Outcome, error) {
+	c, err := NewClassifier(ws, extra...)
+	if err != nil {
+		return Outcome{}, err
+	}
+	return c.Classify(facts, now, seed), nil
+}
+
+// queue is the queue that the rule sends to, empty for none.
+func (r *Rule) queue(seed uint64, rule int) QueueID {
+	if len(r.Split) == 0 {
+		return r.Queue
+	}
+	n := int(draw(seed, "", rule, 100))
+	for _, s := range r.Split {
+		if n < s.Percent {
+			return s.Queue
+		}
+		n -= s.Percent
+	}
+	return r.Split[len(r.Split)-1].Queue
+}
+
+// outcomeFacts are the caller's facts and what the rules have set so far.
+type outcomeFacts struct {
+	condition.Facts
+	o           *Outcome
+	setQueue    bool
+	setPriority bool
+}
+
+func (f *outcomeFacts) apply(r Rule, q QueueID) {
+	if q != "" {
+		f.o.Queue, f.setQueue = q, true
+	}
+	if r.Priority != nil {
+		f.o.Priority, f.setPriority = *r.Priority, true
+	}
+	if len(r.Skills) > 0 {
+		f.o.Skills = slices.Clone(r.Skills)
+	}
+	for name, value := range r.Set {
+		if f.o.Attributes == nil {
+			f.o.Attributes = map[string]string{}
+		}
+		f.o.Attributes[name] = value
+	}
+}
+
+// Fact returns what a rule has set, else the caller's fact.
+func (f *outcomeFacts) Fact(field string) (condition.Fact, bool) {
+	switch {
+	case field == FieldQueue && f.setQueue:
+		return condition.Text(f.o.Queue), true
+	case field == FieldPriority && f.setPriority:
+		return condition.Number(float64(f.o.Priority)), true
+	case field == FieldSkills && len(f.o.Skills) > 0:
+		var names []string
+		for _, s := range f.o.Skills {
+			names = append(names, s.Name)
+		}
+		return condition.Set(names), true
+	case len(field) > len(fieldSet) && field[:len(fieldSet)] == fieldSet:
+		if v, ok := f.o.Attributes[field[len(fieldSet):]]; ok {
+			return condition.Text(v), true
+		}
+	}
+	if f.Facts == nil {
+		return condition.Fact{}, false
+	}
+	return f.Facts.Fact(field)
+}

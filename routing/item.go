@@ -1,0 +1,89 @@
+package routing
+
+import (
+	"slices"
+	"strconv"
+	"time"
+)
+
+// DefaultOfferFor is how long an offer stands when OfferFor is 0.
+const DefaultOfferFor = 15 * time.Second
+
+// Uses is what a piece of the work stream's work takes of an agent: Cost units,
+// and ChannelCost of the channel kind's cap. A cost of 0 takes nothing.
+func Uses(ws WorkStream) []Use {
+	var out []Use
+	if ws.Cost > 0 {
+		out = append(out, Use{ProfileUnits, ws.Cost})
+	}
+	if ws.ChannelCost > 0 && ws.ChannelKind != "" {
+		out = append(out, Use{ChannelProfile(ws.ChannelKind), ws.ChannelCost})
+	}
+	return out
+}
+
+// NewItem makes the item of a piece of work that was classified: queued at
+// now, with PermitChat, in the outcome's queue.
+func NewItem(id ItemID, desk DeskID, ws WorkStream, o Outcome, now time.Time) Item {
+	it := Item{
+		ID: id, State: ItemQueued, Desk: desk, WorkStream: ws.ID, Mode: ws.Mode,
+		Permission: PermitChat, Presences: slices.Clone(ws.Presences), Priority: o.Priority,
+		Uses: Uses(ws), Skills: slices.Clone(o.Skills), SkillMatch: ws.SkillMatch, RelaxAfter: ws.RelaxAfter,
+		AutoAccept: ws.AutoAccept, OfferFor: ws.OfferFor, AskAgain: ws.AskAgain, Attributes: o.Attributes,
+	}
+	if it.Mode == "" {
+		it.Mode = Push
+	}
+	if it.OfferFor == 0 {
+		it.OfferFor = DefaultOfferFor
+	}
+	return Enter(it, o.Queue, now)
+}
+
+// Enter puts the item into the queue at now: its step begins anew, while
+// QueuedAt stays as it was unless it is zero. Declines are forgotten, since
+// other people work there.
+func Enter(it Item, q QueueID, now time.Time) Item {
+	it.State, it.Queue, it.EnteredAt, it.Agent = ItemQueued, q, now, ""
+	if it.QueuedAt.IsZero() {
+		it.QueuedAt = now
+	}
+	it.Visited = append(slices.Clone(it.Visited), q)
+	it.Declined, it.DeclinedAt = nil, time.Time{}
+	return it
+}
+
+// BeforeEntering returns the overflow rule that acts on an item which would
+// enter the queue now, while so many wait there: of those on hours and length,
+// the first that applies and does not lead where the item has been. open says
+// whether the queue's hours, or those that hold in their place, are open.
+func BeforeEntering(it Item, q Queue, waiting int, open bool) (rule int, ok bool) {
+	for i, o := range q.Overflow {
+		applies := o.When == OverflowHours && !open || o.When == OverflowLength && waiting >= o.Limit
+		leadsBack := o.Do == OverflowQueue && (o.Queue == q.ID || slices.Contains(it.Visited, o.Queue))
+		if applies && !leadsBack && !acted(&it, q.ID, i) {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// Overflowed is the item after the queue's overflow rule has acted on it at
+// now, so that the rule never acts on it again: in the next queue, done where
+// a ticket or a call-back takes its place, still waiting after a message.
+func Overflowed(it Item, from QueueID, rule int, o Overflow, now time.Time) Item {
+	it.Overflowed = append(slices.Clone(it.Overflowed), string(from)+"/"+strconv.Itoa(rule))
+	switch o.Do {
+	case OverflowQueue:
+		return Enter(it, o.Queue, now)
+	case OverflowTicket, OverflowCallBack:
+		it.State, it.Agent = ItemDone, ""
+	}
+	return it
+}
+
+// Relaxed is the item with one more skill requirement dropped.
+func Relaxed(it Item) Item {
+	it.Relaxed = min(it.Relaxed+1, len(it.Skills))
+	return it
+}

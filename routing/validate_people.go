@@ -1,0 +1,119 @@
+package routing
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Limits of desks and agents (AD2).
+const (
+	MaxDeskName        = 20  // characters
+	MaxDeskID          = 20  // characters
+	MaxDeskDescription = 100 // characters
+	MaxAgentName       = 100 // characters
+	MaxAgentID         = 200 // bytes
+	MaxPicture         = 10 << 20
+)
+
+// ValidateDesk checks a desk (AD2, RT12): name of 1 to 20 characters,
+// description of at most 100, id of at most 20 ASCII letters and digits that
+// begins with a lower-case letter or a digit, hours that open at some time.
+// That id and name are unique is the store's to check. Errors are ErrInvalid.
+func ValidateDesk(d Desk) error {
+	name := strings.TrimSpace(d.Name)
+	switch {
+	case !deskID(string(d.ID)):
+		return invalid("desk id %q: use 1 to %d ASCII letters and digits, the first a lower-case letter or a digit", d.ID, MaxDeskID)
+	case name == "":
+		return invalid("desk %q has no name: customers see it, give it one", d.ID)
+	case utf8.RuneCountInString(d.Name) > MaxDeskName:
+		return invalid("desk %q: the name has %d characters, at most %d are allowed", d.ID, utf8.RuneCountInString(d.Name), MaxDeskName)
+	case !utf8.ValidString(d.Name) || strings.ContainsFunc(d.Name, unicode.IsControl):
+		return invalid("desk %q: the name has characters that cannot be shown: remove them", d.ID)
+	case utf8.RuneCountInString(d.Description) > MaxDeskDescription:
+		return invalid("desk %q: the description has %d characters, at most %d are allowed", d.ID, utf8.RuneCountInString(d.Description), MaxDeskDescription)
+	case d.Seats < 0:
+		return invalid("desk %q has %d seats: use 0 for no limit, or more", d.ID, d.Seats)
+	}
+	return validateHours(d.Hours, "desk %q", d.ID)
+}
+
+func deskID(id string) bool {
+	if id == "" || len(id) > MaxDeskID {
+		return false
+	}
+	for i := range len(id) {
+		c := id[i]
+		lower, upper := 'a' <= c && c <= 'z' || '0' <= c && c <= '9', 'A' <= c && c <= 'Z'
+		if !lower && (!upper || i == 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// ValidatePicture checks a desk's picture (AD2): PNG, strictly below 10 MB,
+// its file name of lower-case ASCII letters and digits. head is at least the
+// first 8 bytes of the file.
+func ValidatePicture(fileName string, size int64, head []byte) error {
+	base, png := strings.CutSuffix(fileName, ".png")
+	named := png && base != "" && !strings.ContainsFunc(base, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9')
+	})
+	switch {
+	case !named:
+		return invalid("the picture's file name may have lower-case ASCII letters and digits, and ends in .png")
+	case size <= 0 || size >= MaxPicture:
+		return invalid("the picture has %d bytes: it must be smaller than %d", size, MaxPicture)
+	case !bytes.HasPrefix(head, []byte("\x89PNG\r\n\x1a\n")):
+		return invalid("the picture is not a PNG file: convert it")
+	}
+	return nil
+}
+
+var (
+	roles       = []string{administrator, "supervisor", "agent"}
+	permissions = []Permission{PermitTicket, PermitChat, PermitPhone, PermitCallBack, PermitHandOver, PermitLogs}
+)
+
+// ValidateAgent checks an agent's settings (RT7, RT9): a known role, known
+// permissions, call-back only with phone except for administrators, no
+// negative capacity, skills of level 1 or more, hours that open at some time.
+// Errors are ErrInvalid.
+func ValidateAgent(a Agent) error {
+	switch {
+	case a.ID == "" || len(a.ID) > MaxAgentID || strings.ContainsFunc(string(a.ID), unicode.IsControl):
+		return invalid("agent id %q: use 1 to %d bytes without control characters", a.ID, MaxAgentID)
+	case utf8.RuneCountInString(a.Name) > MaxAgentName:
+		return invalid("agent %q: the name has %d characters, at most %d are allowed", a.ID, utf8.RuneCountInString(a.Name), MaxAgentName)
+	case !slices.Contains(roles, a.Role):
+		return invalid("agent %q has role %q: use administrator, supervisor or agent", a.ID, a.Role)
+	}
+	for _, p := range a.Permissions {
+		if !slices.Contains(permissions, p) {
+			return invalid("agent %q has permission %q, which does not exist: use one of %v", a.ID, p, permissions)
+		}
+	}
+	if slices.Contains(a.Permissions, PermitCallBack) && !a.May(PermitCallBack) {
+		return invalid("agent %q has call-back without phone: grant phone too, or make the agent an administrator", a.ID)
+	}
+	for _, p := range sorted(a.Capacity) {
+		n := a.Capacity[p]
+		if p == "" {
+			return invalid("agent %q has a capacity without a profile: name it", a.ID)
+		}
+		if n < 0 || n > MaxUnits {
+			return invalid("agent %q has a capacity of %d in profile %q: use 0 to %d", a.ID, n, p, int(MaxUnits))
+		}
+	}
+	bad := func(what string, args ...any) error {
+		return invalid("agent %q: "+what, append([]any{a.ID}, args...)...)
+	}
+	if err := validateSkills(a.Skills, bad); err != nil {
+		return err
+	}
+	return validateHours(a.Hours, "agent %q", a.ID)
+}
