@@ -92,7 +92,7 @@ func TestCorpus(t *testing.T) {
 		}
 		for _, g := range got {
 			if !slices.Contains(s.want, g) {
-				count(s.language + " " + string(g.Type)).wrong++
+				count(s.language+" "+string(g.Type)).wrong++
 				total.wrong++
 				t.Logf("line %d: wrong %s %q in %q", s.line, g.Type, s.text[g.Start:g.End], s.text)
 			}

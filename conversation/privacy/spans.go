@@ -2,7 +2,6 @@ package privacy
 
 import (
 	"cmp"
-	"encoding/json"
 	"slices"
 	"strings"
 	"unicode"
@@ -12,23 +11,10 @@ import (
 )
 
 // Span is the half-open range of bytes Start ≤ i < End of a text. In JSON it
-// is {"start":0,"end":14}.
+// is {"start":0,"end":14}; Check spans that come from outside.
 type Span struct {
 	Start int `json:"start"`
 	End   int `json:"end"`
-}
-
-// UnmarshalJSON reads a span; one that is negative or reversed is ErrInvalid.
-func (s *Span) UnmarshalJSON(data []byte) error {
-	var read struct{ Start, End *int }
-	if err := json.Unmarshal(data, &read); err != nil || read.Start == nil || read.End == nil {
-		return errs.New(errs.Invalid, "privacy: a span needs start and end as whole numbers")
-	}
-	if *read.Start < 0 || *read.End < *read.Start {
-		return errs.New(errs.Invalid, "privacy: a span from %d to %d: start must not be negative nor after end", *read.Start, *read.End)
-	}
-	*s = Span{*read.Start, *read.End}
-	return nil
 }
 
 // Check returns ErrInvalid when a span reaches outside text, is reversed or
