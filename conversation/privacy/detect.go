@@ -53,7 +53,8 @@ type Finding struct {
 // Detect returns the personal data found in text, in order and without
 // overlaps, with spans in bytes of text itself. It seeks the types named, or
 // Types when none are. Time and memory are linear in the length of the text;
-// it has no limit of its own.
+// it has no limit of its own, and takes up to 0.15 s for 64 KiB of nothing but
+// digits.
 func Detect(text string, types ...Type) []Finding {
 	if len(types) == 0 {
 		types = Types()
@@ -131,6 +132,10 @@ type detector struct {
 	types  []Type
 	digits []byte // of all groups, see numbers
 	found  []candidate
+
+	beforeCell int // see textBefore; at cell 0 there is no text before
+	beforeText string
+	trap       int // where the last trap word ends in beforeText
 }
 
 // candidate is a finding in positions of cells.

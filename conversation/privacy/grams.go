@@ -13,6 +13,8 @@ import (
 const (
 	// MaxIndexed is how many bytes of a text Grams and Contains read.
 	MaxIndexed = 64 << 10
+	// MaxTokens is how many tokens Grams returns at most.
+	MaxTokens = 1 << 15
 	// MaxQuery is how many bytes of a query are read.
 	MaxQuery = 1 << 10
 	// MaxTerms is how many terms Query returns at most.
@@ -27,8 +29,7 @@ type Term struct {
 }
 
 // Grams returns the tokens under which text is found, without repetition, in
-// order of first occurrence, at most one and a half per character of the first
-// MaxIndexed bytes.
+// order of first occurrence: the first MaxTokens of the first MaxIndexed bytes.
 //
 // Text is brought to NFKC and case-folded; accents of Latin, Greek and
 // Cyrillic letters are dropped (é is found as e), all other marks count (が is
@@ -49,7 +50,7 @@ func Grams(text string) []string {
 	var tokens []string
 	seen := make(map[string]struct{})
 	add := func(token string) {
-		if _, ok := seen[token]; !ok {
+		if _, ok := seen[token]; !ok && len(tokens) < MaxTokens {
 			seen[token] = struct{}{}
 			tokens = append(tokens, token)
 		}
@@ -88,7 +89,7 @@ func Query(text string) []Term {
 
 // Contains reports whether each word of the query is a part of the text, both
 // in the form that Grams describes. Every text for which it is true has all
-// terms of Query(query).
+// terms of Query(query), unless it has more than MaxTokens.
 func Contains(text, query string) bool {
 	words := runs(firstBytes(query, MaxQuery), false)
 	all := runs(firstBytes(text, MaxIndexed), true)

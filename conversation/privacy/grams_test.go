@@ -87,8 +87,13 @@ func TestSearchIsBounded(t *testing.T) {
 	long := strings.Repeat("가나다라 ", privacy.MaxIndexed)
 	require.False(t, searched(long+"환불", "환불"))
 	require.LessOrEqual(t, len(privacy.Query(manyRunes(privacy.MaxQuery))), privacy.MaxTerms)
-	n := privacy.MaxIndexed / 3
-	require.LessOrEqual(t, len(privacy.Grams(manyRunes(n*2))), n*3/2)
+	// 64 KiB of compatibility characters of many letters each.
+	var b strings.Builder
+	for b.Len() < privacy.MaxIndexed {
+		b.WriteRune(rune(0x3300 + b.Len()/3%0x57))
+		b.WriteRune(rune(0x4e00 + b.Len()/3))
+	}
+	require.LessOrEqual(t, len(privacy.Grams(b.String())), privacy.MaxTokens)
 }
 
 // manyRunes returns n different Hangul syllables and Han characters, parted

@@ -205,19 +205,26 @@ var trapWords = []string{
 // hint compares how near the words and the trap words stand before a number.
 func (d *detector) hint(from int, words []string) hint {
 	text := d.textBefore(from)
-	good, trap := lastOf(text, words), lastOf(text, trapWords)
+	good := lastOf(text, words)
 	switch {
-	case good > trap:
+	case good > d.trap:
 		return inFavor
-	case trap > good:
+	case d.trap > good:
 		return against
 	}
 	return silent
 }
 
 // textBefore returns up to reach characters before a cell, in lower case and
-// without spaces.
-func (d *detector) textBefore(to int) string { return d.text(max(0, to-reach), to) }
+// without spaces, and sets d.trap. It remembers the last answer, since every
+// window that begins at a cell asks for the same.
+func (d *detector) textBefore(to int) string {
+	if to != d.beforeCell {
+		d.beforeCell, d.beforeText = to, d.text(max(0, to-reach), to)
+		d.trap = lastOf(d.beforeText, trapWords)
+	}
+	return d.beforeText
+}
 
 func (d *detector) textAfter(from int) string {
 	return d.text(from, min(len(d.cells), from+reachAfter))

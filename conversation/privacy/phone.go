@@ -113,6 +113,9 @@ var koreanAreas = []string{
 // koreanFixed accepts area codes, 070 and the 050 safe numbers. A nil window
 // stands for any separation.
 func koreanFixed(s string, w *window) bool {
+	if len(s) < 9 || len(s) > 12 || s[0] != '0' {
+		return false
+	}
 	for _, area := range koreanAreas {
 		if !strings.HasPrefix(s, area) {
 			continue
