@@ -24,11 +24,11 @@ func (u *unit) react(acct channel.Account, d *conversation.Draft, m conversation
 	}
 	switch {
 	case d.C.Control == conversation.ControlBot:
-		return u.botTurn(d, m)
+		return u.askBot(d)
 	case begun:
 		if bot := u.s.routing.WorkStreams[d.C.WorkStream].Bot; bot != "" && u.e.bots[bot] != nil && !silent {
 			d.GiveToBot(bot)
-			return u.botTurn(d, m)
+			return u.askBot(d)
 		}
 		return u.enqueue(acct, d, m)
 	case d.C.State == conversation.StateWaiting:

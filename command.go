@@ -34,6 +34,8 @@ type unit struct {
 	details  map[string]string
 	// after is told to the routers once the transaction has committed.
 	after changes
+	// texts says that the search index has work.
+	texts bool
 }
 
 // changes are fresh rows for the Board of a workspace.
@@ -44,7 +46,6 @@ type changes struct {
 	removed []routing.AgentID
 	offers  []routing.Offer
 	owned   []routing.Assignment
-	poke    bool
 }
 
 // unit runs fn in a transaction and, after the commit, tells the router.
@@ -56,13 +57,16 @@ func (e *Engine) unit(ctx context.Context, p Principal, fn func(u *unit) error) 
 	})
 	if err == nil {
 		e.published(p.Workspace, u.after)
+		if u.texts {
+			e.unindexed.add(p.Workspace)
+		}
 	}
 	return err
 }
 
 // published hands committed changes to the router and the hooks.
 func (e *Engine) published(ws id.Workspace, c changes) {
-	if len(c.agents)+len(c.items)+len(c.removed) > 0 || c.queues || c.poke {
+	if len(c.agents)+len(c.items)+len(c.removed) > 0 || c.queues {
 		e.routers.publish(ws, c)
 	}
 	if h := e.cfg.Hooks.Offered; h != nil {
@@ -192,6 +196,7 @@ func (u *unit) save(d *conversation.Draft) error {
 		return err
 	}
 	d.C.Version = version
+	u.texts = u.texts || len(d.Messages) > 0
 	for i := range d.Messages {
 		if d.Messages[i].Version, err = repo.SaveMessage(u.ctx, d.Messages[i]); err != nil {
 			return err

@@ -18,15 +18,9 @@ const maxPage = 200
 // query runs fn in a read transaction after the policy agreed.
 func (e *Engine) query(ctx context.Context, p Principal, a Action, r Resource, fn func(ctx context.Context, tx store.Tx, s *settings) error) error {
 	return e.db.View(ctx, p.Workspace, func(ctx context.Context, tx store.Tx) error {
-		s := e.settings.get(p.Workspace)
-		cfg, err := tx.Config().Configuration(ctx)
+		s, err := e.fresh(ctx, tx)
 		if err != nil {
 			return err
-		}
-		if s == nil || s.routing.Version != cfg.Version {
-			if s, err = e.readSettings(ctx, tx); err != nil {
-				return err
-			}
 		}
 		if r.Desk != "" && p.Kind == KindAgent {
 			r.Member = s.member(r.Desk, p.agent())
@@ -191,7 +185,12 @@ type Found struct {
 // first, at most limit (1 to 200). Agents find what is on their desks. What
 // was just written may be missing for a moment; IndexLag tells.
 func (e *Engine) Search(ctx context.Context, p Principal, text string, limit int) ([]Found, error) {
-	tokens := privacy.Query(text)
+	var tokens []string
+	for _, t := range privacy.Query(text) {
+		if !t.Prefix { // a single character would match nearly everything
+			tokens = append(tokens, t.Token)
+		}
+	}
 	if len(tokens) == 0 {
 		return nil, errs.New(errs.Invalid, "sangdam: the search needs at least two letters or digits")
 	}
@@ -211,6 +210,9 @@ func (e *Engine) Search(ctx context.Context, p Principal, text string, limit int
 			}
 			if err != nil {
 				return err
+			}
+			if !privacy.Contains(m.Content.Text, text) {
+				continue // the pairs occur, the words do not
 			}
 			cv, err := tx.Conversations().Conversation(ctx, m.Conversation)
 			if err != nil {

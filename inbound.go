@@ -10,12 +10,15 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
-	"github.com/sangdam/sangdam/internal/id"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
 // laneBatch is how many envelopes or rows of a lane one claim brings.
 const laneBatch = 32
+
+// poisonTries is how often an event may fail for a reason that is not
+// temporary before it is set aside and its lane goes on.
+const poisonTries = 5
 
 // runInbox claims inbound lanes and works each to its end, steps 1 and 2 of
 // the flow. Lanes run at once, a lane in order.
@@ -190,7 +193,7 @@ func (e *Engine) envelopeFailed(ctx context.Context, ref driver.LaneRef, env cha
 	}
 	temporary := errors.Is(err, ErrUnavailable) || errors.Is(err, ErrConflict) || errors.Is(err, context.DeadlineExceeded)
 	e.log.Warn("an envelope could not be processed", "envelope", string(env.ID), "tries", env.Tries+1, "temporary", temporary, "error", err)
-	if !temporary && env.Tries+1 >= e.cfg.MaxTries {
+	if !temporary && env.Tries+1 >= poisonTries {
 		return e.quarantine(ctx, ref, env, "processing failed repeatedly: "+kindName(err))
 	}
 	again := e.db.Update(ctx, ref.Workspace, func(ctx context.Context, tx driver.Tx) error {

@@ -20,7 +20,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -71,7 +70,7 @@ type Config struct {
 	SendTimeout time.Duration
 	// Poll is how often the store is asked without a hint; 0: 1 s.
 	Poll time.Duration
-	// MaxTries bounds how often an Attempt or envelope is tried; 0: 10.
+	// MaxTries bounds how often an Attempt is tried; 0: 30, some two hours.
 	MaxTries int
 	// MaxAppending bounds the webhooks that wait for the store at once; more
 	// are answered 503 so that the provider repeats; 0: 4096.
@@ -118,8 +117,7 @@ type Engine struct {
 	routers   routerSet
 	running   atomic.Bool
 	ready     atomic.Bool
-	boards    *routing.Board // validates strategies at New; never used for decisions
-	closing   sync.Once
+	unindexed workspaceSet
 }
 
 // New validates the whole configuration and starts nothing.
@@ -138,7 +136,7 @@ func New(cfg Config) (*Engine, error) {
 	cfg.Lease = cmp.Or(cfg.Lease, 30*time.Second)
 	cfg.SendTimeout = cmp.Or(cfg.SendTimeout, 10*time.Second)
 	cfg.Poll = cmp.Or(cfg.Poll, time.Second)
-	cfg.MaxTries = cmp.Or(cfg.MaxTries, 10)
+	cfg.MaxTries = cmp.Or(cfg.MaxTries, 30)
 	cfg.MaxAppending = cmp.Or(cfg.MaxAppending, 4096)
 	cfg.MaxMedia = cmp.Or(cfg.MaxMedia, 200<<20)
 	cfg.DrainFor = cmp.Or(cfg.DrainFor, 15*time.Second)
@@ -228,9 +226,13 @@ func (e *Engine) Run(ctx context.Context) error {
 func (e *Engine) checkKeys(ctx context.Context) error {
 	const key = "seal-check"
 	sys := e.db.System()
+	var loaded []byte
 	return seal.Check(ctx, e.cfg.Sealer,
-		func(ctx context.Context) ([]byte, error) { return sys.Meta(ctx, key) },
-		func(ctx context.Context, v []byte) error { return sys.PutMeta(ctx, key, nil, v) })
+		func(ctx context.Context) (raw []byte, err error) {
+			loaded, err = sys.Meta(ctx, key)
+			return loaded, err
+		},
+		func(ctx context.Context, v []byte) error { return sys.PutMeta(ctx, key, loaded, v) })
 }
 
 // Ready says whether the engine runs and its store can write durably; the

@@ -100,6 +100,19 @@ func (e *Engine) current(ctx context.Context, ws id.Workspace) (*settings, error
 	return s, err
 }
 
+// fresh returns settings of the version that the transaction sees.
+func (e *Engine) fresh(ctx context.Context, tx store.Tx) (*settings, error) {
+	s := e.settings.get(tx.Workspace())
+	cfg, err := tx.Config().Configuration(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s == nil || s.routing.Version != cfg.Version {
+		return e.readSettings(ctx, tx)
+	}
+	return s, nil
+}
+
 // update runs fn in a transaction together with settings that are guarded: if
 // they changed before the commit, fn runs again with new ones.
 func (e *Engine) update(ctx context.Context, ws id.Workspace, fn func(ctx context.Context, tx store.Tx, s *settings) error) error {

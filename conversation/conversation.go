@@ -81,6 +81,8 @@ type Conversation struct {
 	Fence   int64             `json:"fence"`
 	Bot     string            `json:"bot,omitempty"`
 	BotData map[string]string `json:"bot_data,omitempty"`
+	// BotSeq is the last event the bot has read.
+	BotSeq int64 `json:"bot_seq,omitempty"`
 	// Reply is the provider's latest right to answer, if any.
 	Reply *channel.ReplyHandle `json:"reply,omitempty"`
 	// EventSeq and CustomerSeq are the last numbers given; both gap-free.
@@ -120,7 +122,7 @@ type Rating struct {
 	Score   int       `json:"score"`
 	Comment string    `json:"comment,omitempty"`
 	At      time.Time `json:"at"`
-	Closure int64     `json:"closure"` // event sequence of the ending it rates
+	Closure time.Time `json:"closure"` // when what it rates ended
 }
 
 // Direction of a message.
@@ -225,6 +227,7 @@ const (
 	EvMerged   EventKind = "merged"
 	EvPanel    EventKind = "panel" // customer or consultation panel saved
 	EvFollow   EventKind = "follow"
+	EvMedia    EventKind = "media" // an attachment was fetched, or is gone
 	EvOther    EventKind = "other"
 )
 

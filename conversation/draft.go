@@ -230,3 +230,58 @@ func actorOf(a Author) string {
 	}
 	return "system"
 }
+
+// SetMedia records what became of a message's attachment.
+func (d *Draft) SetMedia(m Message, media channel.Media) {
+	m.Content.Media = &media
+	d.event(Event{Kind: EvMedia, Message: m.ID, Actor: "system", To: media.State}, true)
+	d.put(m)
+}
+
+// Link gives the conversation to a contact, under the thread key that follows.
+func (d *Draft) Link(to ContactID, thread, actor string) {
+	if d.C.Contact == to && d.C.Thread == thread {
+		return
+	}
+	d.event(Event{Kind: EvLinked, Actor: actor, From: "contact:" + string(d.C.Contact), To: "contact:" + string(to)}, false)
+	d.C.Contact, d.C.Thread = to, thread
+}
+
+// Merge ends the conversation because another goes on with its messages.
+func (d *Draft) Merge(into ID, actor string) error {
+	if err := d.Close(actor, "merged"); err != nil {
+		return err
+	}
+	d.C.MergedInto = into
+	d.event(Event{Kind: EvMerged, Actor: actor, To: "conversation:" + string(into)}, false)
+	return nil
+}
+
+// Adopt moves a message of a merged conversation here, with a new place in the
+// sequence; its own times stay.
+func (d *Draft) Adopt(m Message) {
+	e := d.event(Event{Kind: EvMessage, Message: m.ID, Actor: actorOf(m.Author), From: "conversation:" + string(m.Conversation)}, m.Direction != Internal)
+	m.Conversation, m.Seq, m.CustomerSeq = d.C.ID, e.Seq, e.CustomerSeq
+	if m.Direction == Inbound && m.OccurredAt.After(d.C.LastCustomerAt) {
+		d.C.LastCustomerAt = m.OccurredAt
+	}
+	d.put(m)
+}
+
+// Rate keeps the customer's rating of the last ending: one a closure. ErrInvalid
+// while nothing has ended, ErrAlreadyExists for a second answer.
+func (d *Draft) Rate(score int, comment string) error {
+	if d.C.State != StateClosed && d.C.State != StateWrapUp {
+		return fmt.Errorf("conversation: %s has not ended; it is rated afterwards: %w", d.C.ID, ErrInvalid)
+	}
+	closure := d.C.WrapUpAt
+	if closure.IsZero() {
+		closure = d.C.ClosedAt
+	}
+	if d.C.Rating != nil && d.C.Rating.Closure.Equal(closure) {
+		return fmt.Errorf("conversation: %s was rated already: %w", d.C.ID, ErrAlreadyExists)
+	}
+	d.C.Rating = &Rating{Score: score, Comment: comment, At: d.now, Closure: closure}
+	d.event(Event{Kind: EvRated, Actor: "customer"}, false)
+	return nil
+}

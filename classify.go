@@ -1,0 +1,82 @@
+package sangdam
+
+import (
+	"hash/fnv"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/trigger/condition"
+)
+
+// classify turns a conversation into an item that waits in the queue which the
+// work stream's rules choose (RT2).
+func (u *unit) classify(acct channel.Account, d *conversation.Draft, m conversation.Message) (routing.Item, error) {
+	stream := u.s.routing.WorkStreams[d.C.WorkStream]
+	closed, _ := u.outsideHours(acct)
+	facts := condition.Map{
+		"channel":  condition.Text(d.C.Channel),
+		"account":  condition.Text(d.C.Account),
+		"desk":     condition.Text(d.C.Desk),
+		"language": condition.Text(d.C.Language),
+		"contact":  condition.Text(d.C.Contact),
+		"message":  condition.Text(m.Content.Text),
+		"time":     condition.Time(u.tx.Now()),
+		"open":     condition.Bool(!closed),
+	}
+	if len(d.C.Attributes) > 0 {
+		var answers []string
+		for _, k := range slices.Sorted(maps.Keys(d.C.Attributes)) {
+			answers = append(answers, d.C.Attributes[k])
+		}
+		facts["bot.answers"] = condition.Text(strings.Join(answers, "\n"))
+	}
+	out, err := routing.Classify(stream, facts, u.tx.Now(), u.e.cfg.Seed^hashOf(string(d.C.ID)))
+	if err != nil {
+		return routing.Item{}, err
+	}
+	it := routing.NewItem(routing.ItemID(d.C.ID), d.C.Desk, stream, out, u.tx.Now())
+	it.Contact = string(d.C.Contact)
+	return it, nil
+}
+
+// hashOf makes a seed of an id, the same in every process.
+func hashOf(s string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(s)) // never fails
+	return h.Sum64()
+}
+
+// overflow does what a queue's overflow rule says for an item.
+func (u *unit) overflow(d routing.Decision) error {
+	it, err := u.decided(d)
+	if err != nil {
+		return err
+	}
+	cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(it.ID))
+	if err != nil {
+		return err
+	}
+	draft := conversation.Edit(cv, u.tx.Now())
+	it = routing.Overflowed(it, d.Queue, d.Rule, *d.Overflow, u.tx.Now())
+	switch d.Overflow.Do {
+	case routing.OverflowQueue:
+		if err := draft.Queued("system", string(it.Queue)); err != nil {
+			return err
+		}
+	case routing.OverflowMessage:
+		if acct, ok := u.s.accounts[cv.Account]; ok && !acct.Deleted {
+			if _, err := u.sayAutomated(acct, draft, d.Overflow.Message); err != nil {
+				return err
+			}
+		}
+		draft.Note(conversation.EvQueued, "system", "overflow:"+string(d.Overflow.When), string(it.Queue))
+	}
+	if err := u.saveItem(it); err != nil {
+		return err
+	}
+	return u.save(draft)
+}

@@ -1,0 +1,233 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/privacy"
+	"github.com/sangdam/sangdam/internal/id"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+// workspaceSet collects workspaces that have something to do.
+type workspaceSet struct {
+	mu sync.Mutex
+	m  map[id.Workspace]bool
+}
+
+func (s *workspaceSet) add(ws id.Workspace) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.m == nil {
+		s.m = map[id.Workspace]bool{}
+	}
+	s.m[ws] = true
+}
+
+func (s *workspaceSet) take() []id.Workspace {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]id.Workspace, 0, len(s.m))
+	for ws := range s.m {
+		out = append(out, ws)
+	}
+	s.m = nil
+	return out
+}
+
+// indexEvery is how often the index follows what this process wrote.
+const indexEvery = 200 * time.Millisecond
+
+// runIndexer keeps the search index behind the feed by a moment. One process
+// does it, by lease; what it wrote twice is the same.
+func (e *Engine) runIndexer(ctx, drain context.Context) {
+	const ttl = 15 * time.Second
+	tick := time.NewTicker(indexEvery)
+	defer tick.Stop()
+	var held, scanned time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if time.Since(held) > ttl/3 {
+			if _, err := e.db.System().Lease(ctx, "indexer", e.cfg.Node, ttl); err != nil {
+				e.unindexed.take()
+				continue
+			}
+			held = time.Now()
+		}
+		todo := e.unindexed.take()
+		if time.Since(scanned) > 10*e.cfg.Poll { // what other processes wrote
+			all, err := e.db.System().Workspaces(ctx)
+			if err != nil {
+				continue
+			}
+			todo, scanned = all, time.Now()
+		}
+		for _, ws := range todo {
+			if err := e.index(drain, ws); err != nil {
+				e.log.Warn("the search index is behind", "workspace", string(ws), "error", err)
+				e.unindexed.add(ws)
+			}
+		}
+	}
+}
+
+func indexKey(ws id.Workspace) string { return "index/" + string(ws) }
+
+// indexFromNow begins the index of a new workspace.
+func (e *Engine) indexFromNow(ctx context.Context, ws id.Workspace) error {
+	_, cursor, err := e.db.Feed(ctx, ws, "", 1)
+	if err != nil {
+		return err
+	}
+	err = e.db.System().PutMeta(ctx, indexKey(ws), nil, []byte(cursor))
+	if errors.Is(err, ErrConflict) {
+		return nil // begun already
+	}
+	return err
+}
+
+// index follows the feed from the stored cursor.
+func (e *Engine) index(ctx context.Context, ws id.Workspace) error {
+	cursor, err := e.db.System().Meta(ctx, indexKey(ws))
+	if errors.Is(err, ErrNotFound) {
+		if err := e.indexFromNow(ctx, ws); err != nil {
+			return err
+		}
+		return e.reindex(ctx, ws)
+	}
+	if err != nil {
+		return err
+	}
+	for {
+		events, next, err := e.db.Feed(ctx, ws, string(cursor), 200)
+		if errors.Is(err, driver.ErrCursorGone) {
+			_, present, err := e.db.Feed(ctx, ws, "", 1)
+			if err != nil {
+				return err
+			}
+			if err := e.reindex(ctx, ws); err != nil {
+				return err
+			}
+			return e.db.System().PutMeta(ctx, indexKey(ws), cursor, []byte(present))
+		}
+		if err != nil {
+			return err
+		}
+		var changed []conversation.MessageID
+		for _, ev := range events {
+			if ev.Aggregate == "conversation" && ev.Ref != "" && textual(conversation.EventKind(ev.Kind)) {
+				changed = append(changed, conversation.MessageID(ev.Ref))
+			}
+		}
+		if err := e.indexMessages(ctx, ws, changed); err != nil {
+			return err
+		}
+		if next == string(cursor) {
+			return nil
+		}
+		if err := e.db.System().PutMeta(ctx, indexKey(ws), cursor, []byte(next)); err != nil {
+			return err
+		}
+		if cursor = []byte(next); len(events) == 0 {
+			return nil
+		}
+	}
+}
+
+// textual says which events change what a message's text is.
+func textual(k conversation.EventKind) bool {
+	switch k {
+	case conversation.EvMessage, conversation.EvNote, conversation.EvEdit, conversation.EvUnsend, conversation.EvMask, conversation.EvUnmask:
+		return true
+	}
+	return false
+}
+
+// indexMessages brings the index of some messages up to their present text.
+func (e *Engine) indexMessages(ctx context.Context, ws id.Workspace, ids []conversation.MessageID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	return e.db.Update(ctx, ws, func(ctx context.Context, tx driver.Tx) error {
+		for _, id := range ids {
+			m, err := tx.Conversations().Message(ctx, id)
+			if errors.Is(err, ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if err := indexMessage(ctx, tx, m); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func indexMessage(ctx context.Context, tx driver.Tx, m conversation.Message) error {
+	tokens := privacy.Grams(m.Content.Text)
+	if len(tokens) == 0 {
+		return tx.Search().Delete(ctx, m.ID)
+	}
+	return tx.Search().Put(ctx, m.ID, m.Conversation, m.At, tokens)
+}
+
+// reindex walks over every message, a conversation at a time.
+func (e *Engine) reindex(ctx context.Context, ws id.Workspace) error {
+	page := ""
+	for {
+		var conversations []conversation.Conversation
+		err := e.db.View(ctx, ws, func(ctx context.Context, tx driver.Tx) (err error) {
+			conversations, page, err = tx.Conversations().List(ctx, conversation.Filter{}, page, maxPage)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, c := range conversations {
+			if err := e.reindexConversation(ctx, ws, c.ID); err != nil {
+				return err
+			}
+		}
+		if page == "" {
+			return nil
+		}
+	}
+}
+
+func (e *Engine) reindexConversation(ctx context.Context, ws id.Workspace, id conversation.ID) error {
+	after := int64(0)
+	for {
+		n, last := 0, after
+		err := e.db.Update(ctx, ws, func(ctx context.Context, tx driver.Tx) error {
+			ms, err := tx.Conversations().Messages(ctx, id, after, maxPage)
+			if err != nil {
+				return err
+			}
+			for _, m := range ms {
+				if err := indexMessage(ctx, tx, m); err != nil {
+					return err
+				}
+			}
+			if n, last = len(ms), after; n > 0 {
+				last = ms[n-1].Seq
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if n < maxPage {
+			return nil
+		}
+		after = last
+	}
+}

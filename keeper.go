@@ -1,0 +1,133 @@
+package sangdam
+
+import (
+	"context"
+	"time"
+
+	"github.com/sangdam/sangdam/internal/id"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+const (
+	keepEvery  = 5 * time.Second // heart-beats, lost agents
+	purgeEvery = time.Minute
+	purgeChunk = 200 // rows in one transaction
+)
+
+// runKeeper shows that this process lives, finds lost agents, and deletes what
+// is kept for a time only.
+func (e *Engine) runKeeper(ctx, drain context.Context) {
+	tick := time.NewTicker(keepEvery)
+	defer tick.Stop()
+	var purged, swept time.Time
+	for {
+		if _, err := e.db.System().Beat(ctx, e.cfg.Node, 3*keepEvery); err != nil && ctx.Err() == nil {
+			e.log.Warn("the node's heart-beat failed", "error", err)
+		}
+		e.loseAgents(drain)
+		if time.Since(purged) > purgeEvery {
+			e.purge(drain)
+			purged = time.Now()
+		}
+		if e.cfg.Blobs != nil && time.Since(swept) > time.Hour {
+			e.sweepBlobs(drain)
+			swept = time.Now()
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// purge deletes plumbing whose time is over, a chunk of each kind and
+// workspace at a time; a longer backlog goes over the next minutes.
+func (e *Engine) purge(ctx context.Context) {
+	workspaces, err := e.db.System().Workspaces(ctx)
+	if err != nil {
+		return
+	}
+	for _, ws := range workspaces {
+		if err := e.purgeWorkspace(ctx, ws); err != nil {
+			e.log.Warn("old rows could not be deleted", "workspace", string(ws), "error", err)
+		}
+	}
+}
+
+func (e *Engine) purgeWorkspace(ctx context.Context, ws id.Workspace) error {
+	for _, step := range []func(context.Context, driver.Tx) (int, error){
+		func(ctx context.Context, tx driver.Tx) (int, error) {
+			return tx.Inbox().Purge(ctx, tx.Now().Add(-e.cfg.KeepRaw), tx.Now().Add(-e.cfg.KeepKeys), purgeChunk)
+		},
+		func(ctx context.Context, tx driver.Tx) (int, error) {
+			return tx.Outbox().Purge(ctx, tx.Now().Add(-e.cfg.KeepRaw), purgeChunk)
+		},
+		func(ctx context.Context, tx driver.Tx) (int, error) {
+			return tx.Events().Purge(ctx, tx.Now().Add(-e.cfg.KeepFeed), purgeChunk)
+		},
+		func(ctx context.Context, tx driver.Tx) (int, error) {
+			return tx.Commands().Purge(ctx, tx.Now().Add(-e.cfg.KeepResults), purgeChunk)
+		},
+		func(ctx context.Context, tx driver.Tx) (int, error) {
+			return tx.Jobs().Purge(ctx, tx.Now().Add(-e.cfg.KeepRaw), purgeChunk)
+		},
+	} {
+		for more := true; more && ctx.Err() == nil; {
+			n := 0
+			err := e.db.Update(ctx, ws, func(ctx context.Context, tx driver.Tx) (err error) {
+				n, err = step(ctx, tx)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			more = n >= purgeChunk
+		}
+	}
+	return nil
+}
+
+// unreferencedFor is how old a blob must be before it may be swept: its
+// reference is written after the bytes (docs/design.md section 3).
+const unreferencedFor = 24 * time.Hour
+
+// sweepBlobs deletes bytes that no workspace refers to.
+func (e *Engine) sweepBlobs(ctx context.Context) {
+	now, err := e.db.System().Now(ctx)
+	if err != nil {
+		return
+	}
+	workspaces, err := e.db.System().Workspaces(ctx)
+	if err != nil {
+		return
+	}
+	for after := ""; ctx.Err() == nil; {
+		names, err := e.cfg.Blobs.List(ctx, now.Add(-unreferencedFor), after, purgeChunk)
+		if err != nil || len(names) == 0 {
+			return
+		}
+		after = names[len(names)-1]
+		known := map[string]bool{}
+		for _, ws := range workspaces {
+			err := e.db.View(ctx, ws, func(ctx context.Context, tx driver.Tx) error {
+				here, err := tx.Blobs().Known(ctx, names)
+				for name, is := range here {
+					known[name] = known[name] || is
+				}
+				return err
+			})
+			if err != nil {
+				e.log.Warn("blobs could not be swept", "error", err)
+				return // what cannot be checked is kept
+			}
+		}
+		for _, name := range names {
+			if !known[name] {
+				if err := e.cfg.Blobs.Delete(ctx, name); err != nil {
+					e.log.Warn("a blob could not be deleted", "error", err)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,274 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/id"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+// Visitor returns the port for channels whose customers are connected to this
+// process. The adapter authenticates the visitor; every method checks that the
+// account exists, is on, and takes nothing but its own customers' part.
+func (e *Engine) Visitor() channel.Visitor { return visitorPort{e} }
+
+type visitorPort struct{ e *Engine }
+
+// principal of a visitor: idempotency keys are kept per visitor.
+func visitorPrincipal(v channel.VisitorRef) Principal {
+	return Principal{Workspace: id.Workspace(v.Workspace), Kind: KindVisitor, ID: string(v.Account) + "/" + string(v.User)}
+}
+
+// visit runs fn once per key for a visitor.
+func visit[T any](ctx context.Context, e *Engine, v channel.VisitorRef, key string, a Action, body any, fn func(u *unit, acct channel.Account) (T, error)) (T, error) {
+	return command(ctx, e, visitorPrincipal(v), Key(key), a, body, func(u *unit) (zero T, err error) {
+		acct, _, err := e.account(u.s, v.Account)
+		if err != nil {
+			return zero, err
+		}
+		if acct.Disabled || v.User == "" {
+			return zero, errs.New(errs.NotFound, "sangdam: there is no such account")
+		}
+		u.resource = Resource{Kind: "account", ID: string(acct.ID)}
+		return fn(u, acct)
+	})
+}
+
+const (
+	actVisitorPost    Action = "visitor.post"
+	actVisitorConsent Action = "visitor.consent"
+	actVisitorRate    Action = "visitor.rate"
+	actVisitorEnd     Action = "visitor.end"
+)
+
+// Post stores a visitor's message as the flow stores any other.
+func (p visitorPort) Post(ctx context.Context, v channel.VisitorRef, key string, c channel.Content) (channel.VisitorMessage, error) {
+	if key == "" {
+		return channel.VisitorMessage{}, errs.New(errs.Invalid, "sangdam: a visitor's message needs a key")
+	}
+	if len(c.Text) > maxText || c.Kind == "" {
+		return channel.VisitorMessage{}, errs.New(errs.Invalid, "sangdam: a message needs a kind and at most %d bytes of text", maxText)
+	}
+	// The key is also the provider's message id, so that even without the
+	// stored answer a repeat finds the message.
+	pm := channel.ProviderMessageID(string(v.User) + "/" + key)
+	chat := visitorChat(v)
+	posted, err := visit(ctx, p.e, v, key, actVisitorPost, c, func(u *unit, acct channel.Account) (Posted, error) {
+		in := channel.Inbound{Kind: channel.EventMessage, Chat: chat, Author: channel.Author{User: v.User}, MessageID: pm, OccurredAt: u.tx.Now(), Content: c}
+		if err := u.customerMessage(acct, in); err != nil {
+			return Posted{}, err
+		}
+		m, err := u.tx.Conversations().ByProvider(u.ctx, acct.ID, chat, pm)
+		return Posted{Message: m.ID, Conversation: m.Conversation, Seq: m.CustomerSeq}, err
+	})
+	if err != nil {
+		return channel.VisitorMessage{}, err
+	}
+	var m conversation.Message
+	err = p.e.db.View(ctx, id.Workspace(v.Workspace), func(ctx context.Context, tx driver.Tx) (err error) {
+		m, err = tx.Conversations().Message(ctx, posted.Message)
+		return err
+	})
+	return visitorMessage(m, posted.Seq), err
+}
+
+func visitorChat(v channel.VisitorRef) channel.Chat {
+	return channel.Chat{Kind: channel.ChatUser, ID: string(v.User)}
+}
+
+// visitorMessage is what the customer may see of a message.
+func visitorMessage(m conversation.Message, seq int64) channel.VisitorMessage {
+	out := channel.VisitorMessage{ID: m.ID, Seq: seq, Mine: m.Direction == conversation.Inbound, Content: m.Content,
+		At: m.At, Status: string(m.Status), Unsent: !m.UnsentAt.IsZero()}
+	out.Content.QuoteHandle = ""
+	if !out.Mine {
+		out.Author = m.Author.Name
+	}
+	return out
+}
+
+// thread finds the visitor's conversation: the open one, else the last.
+func (p visitorPort) thread(ctx context.Context, tx driver.Tx, s *settings, v channel.VisitorRef) (*conversation.Conversation, error) {
+	acct, _, err := p.e.account(s, v.Account)
+	if err != nil {
+		return nil, err
+	}
+	i, err := tx.Contacts().Identity(ctx, acct.Kind, acct.UserScope(), v.User)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	stream := s.routing.WorkStreams[acct.WorkStream]
+	open, last, err := tx.Conversations().ByThread(ctx, conversation.ThreadKey(visitorChat(v), acct.ID, i.Contact, acct.WorkStream, stream.ThreadPerAccount))
+	if open == nil {
+		open = last
+	}
+	return open, err
+}
+
+// view runs fn in a read transaction with present settings.
+func (p visitorPort) view(ctx context.Context, v channel.VisitorRef, fn func(ctx context.Context, tx store.Tx, s *settings) error) error {
+	return p.e.db.View(ctx, id.Workspace(v.Workspace), func(ctx context.Context, tx driver.Tx) error {
+		s, err := p.e.fresh(ctx, tx)
+		if err != nil {
+			return err
+		}
+		return fn(ctx, tx, s)
+	})
+}
+
+// Since returns one entry for each number of the customer's stream above seq:
+// a message, or the present state of one that was edited, unsent or masked.
+func (p visitorPort) Since(ctx context.Context, v channel.VisitorRef, seq int64, limit int) ([]channel.VisitorMessage, error) {
+	var out []channel.VisitorMessage
+	limit = min(max(limit, 1), maxPage)
+	err := p.view(ctx, v, func(ctx context.Context, tx store.Tx, s *settings) error {
+		out = nil
+		cv, err := p.thread(ctx, tx, s, v)
+		if err != nil || cv == nil {
+			return err
+		}
+		// The customer's number never exceeds the event's, so that reading
+		// events from there misses nothing.
+		for after := seq; len(out) < limit; {
+			evs, err := tx.Conversations().Events(ctx, cv.ID, after, maxPage)
+			if err != nil {
+				return err
+			}
+			for _, ev := range evs {
+				after = ev.Seq
+				if ev.CustomerSeq <= seq || len(out) == limit {
+					continue
+				}
+				m, err := tx.Conversations().Message(ctx, ev.Message)
+				if err != nil {
+					return err
+				}
+				vm := visitorMessage(m, ev.CustomerSeq)
+				if m.Author.Kind == conversation.ByAgent {
+					a, err := tx.Agents().Agent(ctx, m.Author.Agent)
+					if err != nil && !errors.Is(err, ErrNotFound) {
+						return err
+					}
+					vm.Author = a.Name
+				}
+				out = append(out, vm)
+			}
+			if len(evs) < maxPage {
+				break
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Subscribe gives a hint whenever something was written anywhere.
+func (p visitorPort) Subscribe(ctx context.Context, _ channel.VisitorRef) (<-chan struct{}, error) {
+	hints, stop := p.e.wake.subscribe()
+	out := make(chan struct{}, 1)
+	go func() {
+		defer close(out)
+		defer stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hints:
+				select {
+				case out <- struct{}{}:
+				default:
+				}
+			}
+		}
+	}()
+	return out, nil
+}
+
+// Availability says whether the desk can take a chat now.
+func (p visitorPort) Availability(ctx context.Context, v channel.VisitorRef) (channel.Availability, error) {
+	var out channel.Availability
+	err := p.view(ctx, v, func(ctx context.Context, tx store.Tx, s *settings) error {
+		acct, _, err := p.e.account(s, v.Account)
+		if err != nil {
+			return err
+		}
+		u := &unit{e: p.e, ctx: ctx, tx: tx, s: s}
+		closed, _ := u.outsideHours(acct)
+		online, err := u.anybodyOnline(acct)
+		if err != nil {
+			return err
+		}
+		items, err := tx.Work().Open(ctx)
+		if err != nil {
+			return err
+		}
+		queue := s.routing.WorkStreams[acct.WorkStream].Queue
+		waiting := 0
+		for _, it := range items {
+			if it.Queue == queue && it.State == routing.ItemQueued {
+				waiting++
+			}
+		}
+		out = channel.Availability{Open: !closed, Agents: online, Queue: waiting}
+		return nil
+	})
+	return out, err
+}
+
+// Consent records that the visitor agreed, in the audit log: who, to which text
+// and when (CH7).
+func (p visitorPort) Consent(ctx context.Context, v channel.VisitorRef, key, purpose, textVersion string) error {
+	if purpose == "" || textVersion == "" {
+		return errs.New(errs.Invalid, "sangdam: a consent names its purpose and the version of the text")
+	}
+	_, err := visit(ctx, p.e, v, key, actVisitorConsent, []string{purpose, textVersion}, func(u *unit, acct channel.Account) (struct{}, error) {
+		i, err := u.identity(acct, channel.Author{User: v.User})
+		if err != nil {
+			return struct{}{}, err
+		}
+		u.resource = Resource{Kind: "contact", ID: string(i.Contact)}
+		u.detail("purpose", purpose)
+		u.detail("text_version", textVersion)
+		return struct{}{}, u.event("contact", string(i.Contact), 0, "consent")
+	})
+	return err
+}
+
+// Rate records the one rating of an ending (CV11): 1 to 5.
+func (p visitorPort) Rate(ctx context.Context, v channel.VisitorRef, key string, score int, comment string) error {
+	if score < 1 || score > 5 || len(comment) > 4000 {
+		return errs.New(errs.Invalid, "sangdam: a rating is 1 to 5 with at most 4000 bytes of comment")
+	}
+	_, err := visit(ctx, p.e, v, key, actVisitorRate, []any{score, comment}, func(u *unit, _ channel.Account) (struct{}, error) {
+		cv, err := p.thread(u.ctx, u.tx, u.s, v)
+		if err != nil {
+			return struct{}{}, err
+		}
+		if cv == nil {
+			return struct{}{}, errs.New(errs.NotFound, "sangdam: there is no conversation to rate")
+		}
+		d := conversation.Edit(*cv, u.tx.Now())
+		if err := d.Rate(score, comment); err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, u.save(d)
+	})
+	return err
+}
+
+// End ends the conversation from the customer's side.
+func (p visitorPort) End(ctx context.Context, v channel.VisitorRef, key string) error {
+	_, err := visit(ctx, p.e, v, key, actVisitorEnd, "end", func(u *unit, acct channel.Account) (struct{}, error) {
+		return struct{}{}, u.customerEnded(acct, channel.Inbound{Kind: channel.EventEnded, Chat: visitorChat(v), Author: channel.Author{User: v.User}})
+	})
+	return err
+}
