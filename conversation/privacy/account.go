@@ -6,9 +6,11 @@ import (
 
 var (
 	bankNames = []string{
-		"은행", "국민", "kb", "신한", "우리", "하나", "농협", "기업", "ibk", "카카오뱅크", "카뱅", "토스뱅크", "케이뱅크", "새마을", "신협", "우체국", "수협", "씨티", "sc제일", "부산은행", "대구은행", "im뱅크", "광주은행", "전북은행", "경남은행", "산업은행",
+		"은행", "신한", "농협", "ibk", "카카오뱅크", "카뱅", "토스뱅크", "케이뱅크", "새마을", "신협", "우체국", "수협", "씨티", "sc제일", "부산은행", "대구은행", "im뱅크", "광주은행", "전북은행", "경남은행", "산업은행",
 		"銀行", "bank",
 	}
+	// shortBanks are also ordinary words and count only right at the number.
+	shortBanks   = []string{"국민", "우리", "하나", "기업", "kb", "부산", "대구", "광주", "전북", "경남", "제주", "sc"}
 	accountWords = append([]string{"계좌", "입금", "송금", "이체", "예금", "환불받", "통장", "account", "iban", "口座", "振込", "振り込"}, bankNames...)
 )
 
@@ -24,6 +26,9 @@ func (d *detector) account(w *window) {
 	}
 	bankAfter := lastOf(d.textAfter(w.to), bankNames) > 0
 	hint := d.hint(w.from, accountWords)
+	if endsWithAny(strings.TrimRight(d.textBefore(w.from), " :-"), shortBanks) {
+		hint = inFavor
+	}
 	switch {
 	case hint == inFavor && w.groups > 1:
 		d.add(Account, w.from, w.to, High)

@@ -114,7 +114,7 @@ func (d *detector) licence(w *window) {
 			d.add(DriverLicence, w.from, w.to, Medium)
 		}
 	case 10:
-		if w.exactly(2, 8) && endsWithAny(strings.TrimRight(d.textBefore(w.from), "-"), regionNames) {
+		if w.exactly(2, 8) && endsWithAny(strings.TrimRight(d.textBefore(w.from), " -"), regionNames) {
 			d.add(DriverLicence, w.from, w.to, Medium)
 		}
 	}

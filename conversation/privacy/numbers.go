@@ -215,8 +215,8 @@ func (d *detector) hint(from int, words []string) hint {
 	return silent
 }
 
-// textBefore returns up to reach characters before a cell, in lower case and
-// without spaces, and sets d.trap. It remembers the last answer, since every
+// textBefore returns up to reach characters before a cell in lower case, and
+// sets d.trap. It remembers the last answer, since every
 // window that begins at a cell asks for the same.
 func (d *detector) textBefore(to int) string {
 	if to != d.beforeCell {
@@ -233,19 +233,26 @@ func (d *detector) textAfter(from int) string {
 func (d *detector) text(from, to int) string {
 	var b strings.Builder
 	for _, c := range d.cells[from:to] {
-		if c.r != ' ' {
-			b.WriteRune(unicode.ToLower(c.r))
-		}
+		b.WriteRune(unicode.ToLower(c.r))
 	}
 	return b.String()
 }
 
 // lastOf returns where the last of the words ends in text, 0 when none occurs.
+// A Latin word does not count within another: tel in hotel.
 func lastOf(text string, words []string) int {
 	last := 0
 	for _, w := range words {
-		if i := strings.LastIndex(text, w); i >= 0 {
-			last = max(last, i+len(w))
+		for rest := text; ; {
+			i := strings.LastIndex(rest, w)
+			if i < 0 || i+len(w) <= last {
+				break
+			}
+			if i == 0 || !isLatin(rune(w[0])) || !isLatin(rune(rest[i-1])) {
+				last = i + len(w)
+				break
+			}
+			rest = rest[:i]
 		}
 	}
 	return last

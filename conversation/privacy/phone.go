@@ -7,7 +7,7 @@ import (
 
 var phoneWords = []string{
 	"전화", "연락처", "휴대폰", "핸드폰", "휴대전화", "폰번호", "폰", "번호로", "연락",
-	"phone", "tel", "mobile", "cell", "call", "hp", "電話", "携帯", "連絡先", "tel:",
+	"phone", "telephone", "cellphone", "tel", "mobile", "cell", "call", "hp", "電話", "携帯", "連絡先",
 }
 
 // phone finds telephone numbers of people. Numbers that firms share with
