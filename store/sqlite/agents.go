@@ -1,0 +1,120 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
+)
+
+// agents implements routing.AgentRepo.
+type agents struct{ *tx }
+
+const agentColumns = `doc, version, presence, reason, elig_rev, rev, open, idle_since, beat`
+
+func scanAgent(w raw.Row) (routing.Agent, error) {
+	var a routing.Agent
+	err := decode(w.View(0), &a)
+	a.Version = w.Int(1)
+	a.State = routing.AgentState{
+		Presence: routing.Presence(w.Text(2)), Reason: w.Text(3), EligRev: w.Int(4), Rev: w.Int(5), Open: int(w.Int(6)),
+		Load: map[routing.Profile]int{}, IdleSince: moment(w.Int(7)), Turns: map[routing.QueueID]int64{}, BeatAt: moment(w.Int(8)),
+	}
+	return a, err
+}
+
+func (r agents) Agent(_ context.Context, id routing.AgentID) (routing.Agent, error) {
+	a, err := one(r.tx, scanAgent, "agent "+string(id), `SELECT `+agentColumns+` FROM agents WHERE ws = ? AND id = ?`, r.ws, string(id))
+	if err != nil {
+		return a, err
+	}
+	err = r.each(`SELECT profile, used FROM agent_load WHERE ws = ? AND agent = ? AND used <> 0`,
+		func(w raw.Row) { a.State.Load[routing.Profile(w.Text(0))] = int(w.Int(1)) }, r.ws, string(id))
+	if err != nil {
+		return a, err
+	}
+	return a, r.each(`SELECT queue, turn FROM turns WHERE ws = ? AND agent = ?`,
+		func(w raw.Row) { a.State.Turns[routing.QueueID(w.Text(0))] = w.Int(1) }, r.ws, string(id))
+}
+
+func (r agents) Agents(context.Context) ([]routing.Agent, error) {
+	all, err := list(r.tx, scanAgent, `SELECT `+agentColumns+` FROM agents WHERE ws = ? ORDER BY id`, r.ws)
+	if err != nil {
+		return nil, err
+	}
+	at := make(map[string]int, len(all))
+	for i, a := range all {
+		at[string(a.ID)] = i
+	}
+	err = r.each(`SELECT agent, profile, used FROM agent_load WHERE ws = ? AND used <> 0`, func(w raw.Row) {
+		if i, ok := at[w.Text(0)]; ok {
+			all[i].State.Load[routing.Profile(w.Text(1))] = int(w.Int(2))
+		}
+	}, r.ws)
+	if err != nil {
+		return nil, err
+	}
+	return all, r.each(`SELECT agent, queue, turn FROM turns WHERE ws = ?`, func(w raw.Row) {
+		if i, ok := at[w.Text(0)]; ok {
+			all[i].State.Turns[routing.QueueID(w.Text(1))] = w.Int(2)
+		}
+	}, r.ws)
+}
+
+func (r agents) SaveAgent(_ context.Context, a routing.Agent) (int64, error) {
+	doc, err := encode(a)
+	if err != nil {
+		return 0, err
+	}
+	if a.Version == 0 {
+		n, err := r.exec(`INSERT INTO agents (ws, id, version, presence, reason, elig_rev, rev, doc) VALUES (?, ?, 1, 'offline', '', 1, 1, ?)
+			ON CONFLICT (ws, id) DO NOTHING`, r.ws, string(a.ID), doc)
+		if err != nil {
+			return 0, err
+		}
+		if n == 0 {
+			return 0, errs.New(errs.AlreadyExists, "sqlite: there is an agent %s already; load it and save it with its version", a.ID)
+		}
+		return 1, r.saveCaps(a)
+	}
+	v, err := r.saved("agent", string(a.ID), a.Version, "", nil,
+		`UPDATE agents SET version = version + 1, elig_rev = elig_rev + 1, rev = rev + 1, doc = ? WHERE ws = ? AND id = ? AND version = ? RETURNING version`,
+		[]any{doc, r.ws, string(a.ID), a.Version})
+	if err != nil {
+		return 0, err
+	}
+	return v, r.saveCaps(a)
+}
+
+// saveCaps rewrites what the agent can take; what is in use stays. The profile
+// of units has a row always, with 0 where nothing is said.
+func (r agents) saveCaps(a routing.Agent) error {
+	if err := r.change(`UPDATE agent_load SET cap = NULL WHERE ws = ? AND agent = ?`, r.ws, string(a.ID)); err != nil {
+		return err
+	}
+	caps := map[routing.Profile]int{routing.ProfileUnits: 0}
+	for p, n := range a.Capacity {
+		caps[p] = n
+	}
+	for p, n := range caps {
+		if err := r.change(`INSERT INTO agent_load (ws, agent, profile, used, cap) VALUES (?, ?, ?, 0, ?)
+			ON CONFLICT (ws, agent, profile) DO UPDATE SET cap = excluded.cap`, r.ws, string(a.ID), string(p), n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r agents) SetPresence(ctx context.Context, id routing.AgentID, p routing.Presence, reason string, now time.Time) (routing.Agent, error) {
+	if err := r.change(`UPDATE agents SET presence = ?1, reason = ?2, rev = rev + 1,
+		elig_rev = elig_rev + (presence <> ?1),
+		idle_since = CASE WHEN ?1 = 'online' AND presence <> 'online' THEN ?3 ELSE idle_since END,
+		beat = CASE WHEN ?1 = 'offline' THEN 0 ELSE beat END
+		WHERE ws = ?4 AND id = ?5 AND (presence <> ?1 OR reason <> ?2)`,
+		string(p), reason, micro(now), r.ws, string(id)); err != nil {
+		return routing.Agent{}, err
+	}
+	return r.Agent(ctx, id)
+}

@@ -1,0 +1,370 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
+)
+
+// job is one function that waits to run in a transaction.
+type job struct {
+	ctx  context.Context // of the caller; never reaches SQLite
+	ws   *workspace      // nil for what belongs to no workspace
+	fn   func(*tx) error
+	own  bool // the store's own code: needs no savepoint, since a failure of it means that SQLite failed
+	done chan struct{}
+
+	state    atomic.Int32 // waiting, taken or abandoned
+	answered bool
+	tx       *tx
+	err      error
+	panicked bool
+	value    any // of the panic
+	goexit   bool
+}
+
+const (
+	waiting int32 = iota
+	taken
+	abandoned
+)
+
+// committer owns the connection that writes. It takes whatever jobs wait, runs
+// each in a savepoint of one transaction, commits once, and only then tells
+// anybody anything.
+type committer struct {
+	b    *backend
+	conn *raw.Conn
+	jobs chan *job
+	max  int
+	log  *slog.Logger
+	// exited closes when the goroutine is gone.
+	exited chan struct{}
+
+	// What follows belongs to the committing goroutine. It is kept here and not
+	// in local variables because a function that calls runtime.Goexit takes the
+	// goroutine with it; another goes on from where it was.
+	batch   []*job
+	at      int   // the job that runs
+	singly  bool  // each job in a transaction of its own
+	changed int64 // TotalChanges when the transaction began
+}
+
+// run serves until jobs is closed and empty.
+func (c *committer) run() {
+	for j := range c.jobs {
+		c.collect(j)
+		c.start()
+	}
+	close(c.exited)
+}
+
+// collect takes what waits, at most max.
+func (c *committer) collect(first *job) {
+	c.batch = append(c.batch[:0], first)
+	for len(c.batch) < c.max {
+		select {
+		case j, ok := <-c.jobs:
+			if !ok {
+				return
+			}
+			c.batch = append(c.batch, j)
+		default:
+			return
+		}
+	}
+}
+
+// start begins the batch and runs it.
+func (c *committer) start() {
+	c.at, c.singly = 0, false
+	if err := c.begin(); err != nil {
+		c.refuse(err)
+		return
+	}
+	c.rest()
+}
+
+func (c *committer) begin() error {
+	c.changed = c.conn.TotalChanges()
+	_, err := c.conn.Exec("BEGIN IMMEDIATE")
+	return err
+}
+
+// rest runs the jobs from c.at on and ends the batch.
+func (c *committer) rest() {
+	for c.at < len(c.batch) {
+		j := c.batch[c.at]
+		if !c.take(j) {
+			c.at++
+			continue
+		}
+		if c.singly {
+			if err := c.begin(); err != nil {
+				j.err = unavailable(err)
+				c.at++
+				c.deliver(j)
+				continue
+			}
+		}
+		c.call(j)
+		if !c.settle(j) {
+			return
+		}
+	}
+	if !c.singly {
+		c.finish()
+	}
+}
+
+// take reports whether the job is to run. One whose caller has gone or whose
+// context has ended is not, and needs no answer that waits for the commit.
+func (c *committer) take(j *job) bool {
+	if j.answered {
+		return false
+	}
+	if j.state.Load() == taken { // it ran in a batch that was lost
+		j.err, j.panicked, j.value, j.goexit = nil, false, nil, false
+		return true
+	}
+	if !j.state.CompareAndSwap(waiting, taken) {
+		return false
+	}
+	if err := j.ctx.Err(); err != nil {
+		j.err = err
+		c.deliver(j)
+		return false
+	}
+	return true
+}
+
+// call runs the job's function in a savepoint. A panic is kept for the caller.
+// runtime.Goexit, which a failing test calls, ends this goroutine, so that
+// another takes over.
+func (c *committer) call(j *job) {
+	j.tx = c.b.newTx(j.ws, c.conn)
+	if !j.own {
+		if _, err := c.conn.Exec("SAVEPOINT s"); err != nil {
+			j.err = j.tx.failed(err)
+			return
+		}
+	}
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		if v := recover(); v != nil {
+			j.panicked, j.value = true, v
+			return
+		}
+		j.goexit = true
+		go func() {
+			if c.settle(j) {
+				c.rest()
+			}
+			c.run()
+		}()
+	}()
+	j.err = j.fn(j.tx)
+	returned = true
+}
+
+// settle ends the job's savepoint and moves on. It returns false when the
+// transaction was lost: the batch has then been run again singly to its end.
+func (c *committer) settle(j *job) bool {
+	t := j.tx
+	t.ended = true
+	if !j.panicked && !j.goexit {
+		j.err = t.verdict(j.ctx, j.err)
+	}
+	if j.own && j.failed() && t.broken == nil {
+		t.broken = j.err
+	}
+	if t.broken == nil && c.conn.InTransaction() && !j.own {
+		c.endSavepoint(j)
+	}
+	if t.broken != nil || !c.conn.InTransaction() {
+		return c.lost(j)
+	}
+	c.at++
+	if c.singly {
+		c.commit(c.batch[c.at-1 : c.at])
+	}
+	return true
+}
+
+func (j *job) failed() bool { return j.err != nil || j.panicked || j.goexit }
+
+func (c *committer) endSavepoint(j *job) {
+	if j.failed() {
+		if _, err := c.conn.Exec("ROLLBACK TO s"); err != nil {
+			j.tx.failed(err)
+			return
+		}
+	}
+	if _, err := c.conn.Exec("RELEASE s"); err != nil {
+		j.tx.failed(err)
+	}
+}
+
+// lost handles the end of the outer transaction in the middle of a batch: by
+// itself, as SQLite does on a full disk, or because SQLite failed in a way
+// after which nothing of it can be trusted. The batch runs again, each job
+// alone, so that only the one that cannot be done fails.
+func (c *committer) lost(j *job) bool {
+	c.rollback()
+	if !c.singly && len(c.batch) > 1 {
+		c.log.Warn("sqlite: a transaction was lost; running its jobs again one by one", "jobs", len(c.batch), "cause", j.tx.broken)
+		c.unpin(c.batch)
+		c.at, c.singly = 0, true
+		c.rest()
+		return false
+	}
+	if !j.panicked && !j.goexit {
+		j.err = unavailable(j.tx.cause())
+	}
+	c.unpin(c.batch[c.at : c.at+1])
+	c.at++
+	c.deliver(j)
+	return c.singly
+}
+
+func (c *committer) rollback() {
+	if c.conn.InTransaction() {
+		if _, err := c.conn.Exec("ROLLBACK"); err != nil {
+			c.log.Error("sqlite: rolling back", "error", err)
+		}
+	}
+}
+
+// finish commits the batch.
+func (c *committer) finish() { c.commit(c.batch) }
+
+// commit ends the transaction of the jobs and answers them.
+func (c *committer) commit(jobs []*job) {
+	wrote, err := c.seal()
+	if err == nil {
+		_, err = c.conn.Exec("COMMIT")
+	}
+	if err != nil {
+		c.rollback()
+		c.log.Error("sqlite: commit failed; nothing was acknowledged", "error", err)
+		c.unpin(jobs)
+		for _, j := range jobs {
+			if j.tx != nil && !j.answered {
+				j.failWith(unavailable(err))
+				c.deliver(j)
+			}
+		}
+		return
+	}
+	c.apply(jobs, wrote)
+}
+
+// failWith replaces the outcome: what the function returned rested on rows
+// that were never committed. A panic still goes on.
+func (j *job) failWith(err error) {
+	if !j.panicked && !j.goexit {
+		j.err = err
+	}
+}
+
+// seal writes the clock and the feed's last number, if anything was written.
+func (c *committer) seal() (wrote bool, err error) {
+	if c.conn.TotalChanges() == c.changed {
+		return false, nil
+	}
+	_, err = c.conn.Exec(`UPDATE state SET at = ?, event_seq = ?`, c.b.clock.last.Load(), c.b.eventSeq)
+	return true, err
+}
+
+// apply lets the memory follow what was committed and answers the callers.
+func (c *committer) apply(jobs []*job, wrote bool) {
+	hint, n := false, int64(0)
+	for _, j := range jobs {
+		if j.tx == nil || j.answered || j.failed() {
+			continue
+		}
+		n++
+		for _, f := range j.tx.after {
+			f()
+		}
+		hint = hint || j.tx.hint
+	}
+	c.unpin(jobs)
+	c.b.stats.updates.Add(n)
+	if wrote {
+		c.b.stats.commits.Add(1)
+	}
+	c.b.stats.rows.Store(c.conn.Rows)
+	if hint {
+		c.b.wake.give()
+	}
+	for _, j := range jobs {
+		if j.tx != nil && !j.answered {
+			c.deliver(j)
+		}
+	}
+}
+
+// unpin lets the lanes be claimed whose claims the jobs relied on.
+func (c *committer) unpin(jobs []*job) {
+	for _, j := range jobs {
+		if j.tx != nil {
+			j.tx.unpin()
+		}
+	}
+}
+
+// refuse fails a batch that could not begin.
+func (c *committer) refuse(err error) {
+	c.log.Error("sqlite: no transaction can begin", "error", err)
+	for _, j := range c.batch {
+		if c.take(j) {
+			j.err = unavailable(err)
+			c.deliver(j)
+		}
+	}
+}
+
+func (c *committer) deliver(j *job) {
+	j.answered = true
+	j.done <- struct{}{}
+}
+
+// unavailable is what callers get when SQLite failed.
+func unavailable(err error) error {
+	if errors.Is(err, errs.Unavailable) {
+		return err
+	}
+	if raw.Is(err, raw.CodeFull) {
+		return errs.New(errs.Unavailable, "sqlite: the disk is full; nothing of this was stored: %w", err)
+	}
+	return errs.New(errs.Unavailable, "sqlite: the database cannot be written; nothing of this was stored: %w", err)
+}
+
+// clock never goes back.
+type clock struct {
+	now  func() time.Time
+	last atomic.Int64 // microseconds
+}
+
+// read returns the present moment in UTC, to the microsecond.
+func (c *clock) read() time.Time {
+	now := c.now().UnixMicro()
+	for {
+		last := c.last.Load()
+		if now <= last {
+			return time.UnixMicro(last).UTC()
+		}
+		if c.last.CompareAndSwap(last, now) {
+			return time.UnixMicro(now).UTC()
+		}
+	}
+}

@@ -1,0 +1,221 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
+)
+
+// conversations implements conversation.Repo; messages and events are in
+// messages.go.
+type conversations struct{ *tx }
+
+const conversationColumns = `doc, version`
+
+func scanConversation(w raw.Row) (conversation.Conversation, error) {
+	var c conversation.Conversation
+	err := decode(w.View(0), &c)
+	c.Version = w.Int(1)
+	return c, err
+}
+
+func (r conversations) Conversation(_ context.Context, id conversation.ID) (conversation.Conversation, error) {
+	return one(r.tx, scanConversation, "conversation "+string(id),
+		`SELECT `+conversationColumns+` FROM conversations WHERE ws = ? AND id = ?`, r.ws, string(id))
+}
+
+// ByThread reads both with one statement.
+func (r conversations) ByThread(_ context.Context, thread string) (open, last *conversation.Conversation, err error) {
+	found, err := list(r.tx, scanConversation,
+		`SELECT `+conversationColumns+` FROM conversations WHERE ws = ? AND thread = ? AND live = 1
+		UNION ALL SELECT * FROM (SELECT `+conversationColumns+` FROM conversations
+			WHERE ws = ? AND thread = ? AND live = 0 ORDER BY opened DESC, id DESC LIMIT 1)`,
+		r.ws, thread, r.ws, thread)
+	for i, c := range found {
+		if holdsThread(c.State) {
+			open = &found[i]
+		} else {
+			last = &found[i]
+		}
+	}
+	return open, last, err
+}
+
+// holdsThread reports whether a conversation in the state keeps others from
+// its thread key.
+func holdsThread(s conversation.State) bool {
+	return s == conversation.StateOpen || s == conversation.StateActive || s == conversation.StateWaiting
+}
+
+func (r conversations) SaveConversation(_ context.Context, c conversation.Conversation) (int64, error) {
+	doc, err := encode(c)
+	if err != nil {
+		return 0, err
+	}
+	live := holdsThread(c.State)
+	if c.Version == 0 {
+		return r.saved("conversation", string(c.ID), 0, `INSERT INTO conversations
+			(ws, id, version, thread, live, state, agent, contact, account, channel, desk, work_stream, category, handled, opened, updated, doc)
+			VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING version`,
+			[]any{r.ws, string(c.ID), c.Thread, live, string(c.State), string(c.Agent), string(c.Contact), string(c.Account), string(c.Channel),
+				string(c.Desk), string(c.WorkStream), c.Category, c.Handled, micro(c.OpenedAt), micro(c.UpdatedAt), doc}, "", nil)
+	}
+	return r.saved("conversation", string(c.ID), c.Version, "", nil, `UPDATE conversations SET version = version + 1,
+		thread = ?, live = ?, state = ?, agent = ?, contact = ?, account = ?, channel = ?, desk = ?, work_stream = ?,
+		category = ?, handled = ?, opened = ?, updated = ?, doc = ? WHERE ws = ? AND id = ? AND version = ? RETURNING version`,
+		[]any{c.Thread, live, string(c.State), string(c.Agent), string(c.Contact), string(c.Account), string(c.Channel), string(c.Desk), string(c.WorkStream),
+			c.Category, c.Handled, micro(c.OpenedAt), micro(c.UpdatedAt), doc, r.ws, string(c.ID), c.Version})
+}
+
+// place is a conversation's place in a list: newest first, then by id.
+type place struct {
+	updated int64
+	id      string
+}
+
+func (p place) String() string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(p.updated, 36) + " " + p.id))
+}
+
+func parsePlace(token string) (place, error) {
+	text, err := base64.RawURLEncoding.DecodeString(token)
+	at, id, ok := strings.Cut(string(text), " ")
+	n, numErr := strconv.ParseInt(at, 36, 64)
+	if err != nil || numErr != nil || !ok {
+		return place{}, errs.New(errs.Invalid, "sqlite: the page token is not one of this list; begin with an empty one")
+	}
+	return place{n, id}, nil
+}
+
+// clauses collects the terms of a filter.
+type clauses struct {
+	sql  strings.Builder
+	args []any
+}
+
+func (c *clauses) and(term string, args ...any) {
+	c.sql.WriteString(" AND ")
+	c.sql.WriteString(term)
+	c.args = append(c.args, args...)
+}
+
+func (c *clauses) equal(column, value string) {
+	if value != "" {
+		c.and(column+" = ?", value)
+	}
+}
+
+// filterTerms is everything of the filter but the states.
+func filterTerms(f conversation.Filter) (*clauses, error) {
+	c := &clauses{}
+	if f.Agent != "" {
+		c.and("agent <> '' AND agent = ?", string(f.Agent))
+	}
+	if f.Contact != "" {
+		c.and("contact <> '' AND contact = ?", string(f.Contact))
+	}
+	c.equal("account", string(f.Account))
+	c.equal("channel", string(f.Channel))
+	c.equal("work_stream", string(f.WorkStream))
+	c.equal("category", f.Category)
+	if f.Handled != nil {
+		c.and("handled = ?", *f.Handled)
+	}
+	if !f.From.IsZero() {
+		c.and("opened >= ?", micro(f.From))
+	}
+	if !f.To.IsZero() {
+		c.and("opened < ?", micro(f.To))
+	}
+	if len(f.Desks) > 0 {
+		desks, err := json.Marshal(f.Desks)
+		if err != nil {
+			return nil, err
+		}
+		c.and("desk IN (SELECT value FROM json_each(?))", string(desks))
+	}
+	if f.IDs != nil {
+		ids, err := json.Marshal(f.IDs)
+		if err != nil {
+			return nil, err
+		}
+		c.and("id IN (SELECT value FROM json_each(?))", string(ids))
+	}
+	return c, nil
+}
+
+// index names what the list is read along, in order, so that a page costs the
+// same in a long history: each index is followed by (updated, id).
+func index(f conversation.Filter) string {
+	switch {
+	case f.IDs != nil:
+		return "conversations_id"
+	case f.Contact != "":
+		return "conversations_contact"
+	case f.Agent != "":
+		return "conversations_agent"
+	case len(f.States) > 0:
+		return "conversations_state"
+	}
+	return "conversations_updated"
+}
+
+// List reads the index of each state apart and merges them: one of several
+// states could not be read in order.
+func (r conversations) List(_ context.Context, f conversation.Filter, page string, limit int) ([]conversation.Conversation, string, error) {
+	if limit < 1 {
+		return nil, "", errs.New(errs.Invalid, "sqlite: List needs a limit of at least 1")
+	}
+	terms, err := filterTerms(f)
+	if err != nil {
+		return nil, "", err
+	}
+	if page != "" {
+		from, err := parsePlace(page)
+		if err != nil {
+			return nil, "", err
+		}
+		terms.and("(updated < ? OR updated = ? AND id > ?) AND updated <= ?", from.updated, from.updated, from.id, from.updated)
+	}
+	states := slices.Compact(slices.Sorted(slices.Values(f.States)))
+	if len(states) == 0 {
+		states = []conversation.State{""}
+	}
+	var all []conversation.Conversation
+	for _, s := range states {
+		found, err := r.listState(s, index(f), terms, limit+1)
+		if err != nil {
+			return nil, "", err
+		}
+		all = append(all, found...)
+	}
+	return onePage(all, limit)
+}
+
+func (r conversations) listState(s conversation.State, index string, terms *clauses, limit int) ([]conversation.Conversation, error) {
+	args := append([]any{r.ws}, terms.args...)
+	sql := `SELECT ` + conversationColumns + ` FROM conversations INDEXED BY ` + index + ` WHERE ws = ?` + terms.sql.String()
+	if s != "" {
+		sql, args = sql+" AND state = ?", append(args, string(s))
+	}
+	return list(r.tx, scanConversation, sql+` ORDER BY updated DESC, id LIMIT ?`, append(args, limit)...)
+}
+
+func onePage(all []conversation.Conversation, limit int) ([]conversation.Conversation, string, error) {
+	slices.SortFunc(all, func(a, b conversation.Conversation) int {
+		return cmp.Or(cmp.Compare(micro(b.UpdatedAt), micro(a.UpdatedAt)), cmp.Compare(a.ID, b.ID))
+	})
+	if len(all) <= limit {
+		return all, "", nil
+	}
+	last := all[limit-1]
+	return all[:limit], place{micro(last.UpdatedAt), string(last.ID)}.String(), nil
+}

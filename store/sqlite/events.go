@@ -1,0 +1,123 @@
+package sqlite
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/store/driver"
+	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
+)
+
+// events implements driver.EventRepo. The numbers of the feed are one series,
+// given by the one goroutine that commits: what has a higher number is never
+// committed before what has a lower one.
+type events struct{ *tx }
+
+func (r events) Append(_ context.Context, evs ...driver.Event) error {
+	if err := r.writable(); err != nil {
+		return err
+	}
+	for _, e := range evs {
+		at := e.At
+		if at.IsZero() {
+			at = r.now
+		}
+		doc, err := encode(e)
+		if err != nil {
+			return err
+		}
+		r.b.eventSeq++
+		if err := r.change(`INSERT INTO events (ws, seq, at, doc) VALUES (?, ?, ?, ?)`, r.ws, r.b.eventSeq, micro(at), doc); err != nil {
+			return err
+		}
+	}
+	r.hint = r.hint || len(evs) > 0
+	return nil
+}
+
+// Purge deletes from the beginning up to the first event that is to stay, so
+// that no reader finds a hole.
+func (r events) Purge(_ context.Context, before time.Time, limit int) (int, error) {
+	var last int64
+	n := 0
+	err := r.while(`SELECT seq, at FROM events WHERE ws = ? ORDER BY seq LIMIT ?`, func(w raw.Row) bool {
+		if w.Int(1) >= micro(before) {
+			return false
+		}
+		last, n = w.Int(0), n+1
+		return true
+	}, r.ws, limit)
+	if err != nil || n == 0 {
+		return 0, err
+	}
+	if err := r.change(`DELETE FROM events WHERE ws = ? AND seq <= ?`, r.ws, last); err != nil {
+		return 0, err
+	}
+	return n, r.change(`UPDATE workspaces SET feed_floor = ? WHERE num = ?`, last, r.ws)
+}
+
+// cursorPrefix begins every cursor; it carries the cursor's version.
+const cursorPrefix = "q1-"
+
+func cursor(seq int64) string { return cursorPrefix + strconv.FormatInt(seq, 36) }
+
+func parseCursor(c string) (int64, error) {
+	text, ok := strings.CutPrefix(c, cursorPrefix)
+	n, err := strconv.ParseInt(text, 36, 64)
+	if !ok || err != nil || n < 0 || cursor(n) != c {
+		return 0, errs.New(errs.Invalid, "sqlite: this is not a cursor of the feed; begin with the empty one")
+	}
+	return n, nil
+}
+
+// Feed implements driver.Backend.
+func (b *backend) Feed(ctx context.Context, ws driver.WorkspaceID, from string, limit int) (evs []driver.Event, next string, err error) {
+	w, err := b.workspace(ws)
+	if err != nil {
+		return nil, "", err
+	}
+	if limit < 1 && from != "" {
+		return nil, "", errs.New(errs.Invalid, "sqlite: Feed needs a limit of at least 1")
+	}
+	err = b.read(ctx, w, func(t *tx) error {
+		evs, next, err = t.feed(from, limit)
+		return err
+	})
+	return evs, next, err
+}
+
+func (t *tx) feed(from string, limit int) ([]driver.Event, string, error) {
+	last, _, err := t.number(`SELECT event_seq FROM state`)
+	if err != nil {
+		return nil, "", err
+	}
+	if from == "" {
+		return nil, cursor(last), nil
+	}
+	after, err := parseCursor(from)
+	if err != nil {
+		return nil, "", err
+	}
+	floor, _, err := t.number(`SELECT feed_floor FROM workspaces WHERE num = ?`, t.ws)
+	if err != nil {
+		return nil, "", err
+	}
+	if after < floor || after > last { // above the last: of data that a backup has replaced
+		return nil, "", driver.ErrCursorGone
+	}
+	var seq int64
+	evs, err := list(t, func(w raw.Row) (driver.Event, error) {
+		seq = w.Int(1)
+		return scanDoc[driver.Event](w)
+	}, `SELECT doc, seq FROM events WHERE ws = ? AND seq > ? ORDER BY seq LIMIT ?`, t.ws, after, limit)
+	if err != nil {
+		return nil, "", err
+	}
+	if len(evs) < limit { // all there is, so that an idle workspace does not fall behind the floor
+		return evs, cursor(last), nil
+	}
+	return evs, cursor(seq), nil
+}

@@ -1,0 +1,278 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/store/driver"
+	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
+)
+
+// States of an envelope's row.
+const (
+	envelopePending = iota
+	envelopeDone
+	envelopeBad
+	envelopeKey // only the dedup key is left
+)
+
+// Limits of an Envelope; see channel.Envelope.
+const (
+	maxDedupKey = 200
+	maxLane     = 200
+	maxRaw      = 1 << 20
+)
+
+func checkEnvelope(e channel.Envelope) error {
+	switch {
+	case e.Account == "":
+		return errs.New(errs.Invalid, "sqlite: an envelope names no account")
+	case len(e.DedupKey) < 1 || len(e.DedupKey) > maxDedupKey:
+		return errs.New(errs.Invalid, "sqlite: an envelope's dedup key has %d bytes; 1 to %d are allowed", len(e.DedupKey), maxDedupKey)
+	case len(e.Lane) > maxLane:
+		return errs.New(errs.Invalid, "sqlite: an envelope's lane has %d bytes; at most %d are allowed", len(e.Lane), maxLane)
+	case len(e.Raw) > maxRaw:
+		return errs.New(errs.Invalid, "sqlite: an envelope has %d bytes; at most %d are allowed", len(e.Raw), maxRaw)
+	}
+	return nil
+}
+
+// AppendEnvelopes implements driver.Backend.
+func (b *backend) AppendEnvelopes(ctx context.Context, ws driver.WorkspaceID, envs []channel.Envelope) ([]bool, error) {
+	w, err := b.workspace(ws)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range envs {
+		if err := checkEnvelope(e); err != nil {
+			return nil, err
+		}
+	}
+	fresh := make([]bool, len(envs))
+	err = b.submit(&job{ctx: ctx, ws: w, own: true, fn: func(t *tx) error {
+		return t.appendEnvelopes(envs, fresh)
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return fresh, nil
+}
+
+// byTime returns the place of each envelope in the order of their own time.
+func byTime(envs []channel.Envelope) []int {
+	order := make([]int, len(envs))
+	for i := range order {
+		order[i] = i
+	}
+	if len(envs) > 1 {
+		slices.SortStableFunc(order, func(a, c int) int { return cmp.Compare(micro(envs[a].OccurredAt), micro(envs[c].OccurredAt)) })
+	}
+	place := make([]int, len(envs))
+	for p, i := range order {
+		place[i] = p
+	}
+	return place
+}
+
+// appendEnvelopes inserts in the given order, so that the first of two with one
+// key is the new one, under numbers in the order of their time.
+func (t *tx) appendEnvelopes(envs []channel.Envelope, fresh []bool) error {
+	place := byTime(envs)
+	first := t.b.envelopeSeq + 1
+	t.b.envelopeSeq += int64(len(envs))
+	for i, e := range envs {
+		received := e.ReceivedAt
+		if received.IsZero() {
+			received = t.now
+		}
+		if e.ID == "" {
+			e.ID = channel.EnvelopeID(newID())
+		}
+		body := e.Raw
+		if body == nil {
+			body = []byte{}
+		}
+		n, err := t.exec(`INSERT INTO envelopes (seq, ws, id, account, lane, dedup, occurred, received, tries, raw)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (ws, account, dedup) DO NOTHING`,
+			first+int64(place[i]), t.ws, string(e.ID), string(e.Account), e.Lane, e.DedupKey, micro(e.OccurredAt), micro(received), e.Tries, body)
+		if err != nil {
+			return err
+		}
+		fresh[i] = n == 1
+	}
+	t.followAppend(envs, place, fresh, first)
+	return nil
+}
+
+// followAppend tells the lanes once it is committed.
+func (t *tx) followAppend(envs []channel.Envelope, place []int, fresh []bool, first int64) {
+	if !slices.Contains(fresh, true) {
+		return
+	}
+	t.hint = true
+	t.committed(func() {
+		order := make([]int, len(envs))
+		for i, p := range place {
+			order[p] = i
+		}
+		for p, i := range order {
+			if fresh[i] {
+				t.b.inbox.add(t.lane(envs[i].Account, envs[i].Lane), micro(t.now), entry{seq: first + int64(p)})
+			}
+		}
+	})
+}
+
+// newID makes an identifier that grows with time, so that keys are inserted at
+// the end of their index.
+func newID() string {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return uuid.NewString()
+	}
+	return id.String()
+}
+
+// inbox implements channel.InboxRepo.
+type inbox struct{ *tx }
+
+// end gives a pending envelope another state under the claim.
+func (r inbox) end(c channel.Claim, id channel.EnvelopeID, state int, reason string) error {
+	k, err := r.b.inbox.hold(r.tx, c)
+	if err != nil {
+		return err
+	}
+	var seq int64
+	ok, err := r.returning(`UPDATE envelopes SET state = ?, ended = ?, reason = ?
+		WHERE ws = ? AND id = ? AND account = ? AND lane = ? AND state = 0 RETURNING seq`,
+		func(w raw.Row) { seq = w.Int(0) },
+		state, micro(r.now), reason, r.ws, string(id), k.account, k.lane)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return staleEnvelope(id)
+	}
+	r.committed(func() {
+		r.b.inbox.edit(k, micro(r.now), func(l *lane) { l.drop(seq) })
+	})
+	return nil
+}
+
+func staleEnvelope(id channel.EnvelopeID) error {
+	return errs.New(errs.Stale, "sqlite: envelope %s is not pending in the claimed lane; it already ended", id)
+}
+
+func (r inbox) Done(_ context.Context, c channel.Claim, id channel.EnvelopeID) error {
+	return r.end(c, id, envelopeDone, "")
+}
+
+func (r inbox) Quarantine(_ context.Context, c channel.Claim, id channel.EnvelopeID, reason string) error {
+	return r.end(c, id, envelopeBad, reason)
+}
+
+func (r inbox) Retry(_ context.Context, c channel.Claim, id channel.EnvelopeID, notBefore time.Time, reason string) error {
+	k, err := r.b.inbox.hold(r.tx, c)
+	if err != nil {
+		return err
+	}
+	var seq int64
+	ok, err := r.returning(`UPDATE envelopes SET tries = tries + 1, not_before = ?, reason = ?
+		WHERE ws = ? AND id = ? AND account = ? AND lane = ? AND state = 0 RETURNING seq`,
+		func(w raw.Row) { seq = w.Int(0) },
+		micro(notBefore), reason, r.ws, string(id), k.account, k.lane)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return staleEnvelope(id)
+	}
+	r.hint = true
+	r.committed(func() {
+		r.b.inbox.edit(k, micro(r.now), func(l *lane) { l.delay(seq, micro(notBefore)) })
+	})
+	return nil
+}
+
+const envelopeColumns = `id, account, lane, dedup, occurred, received, tries, raw`
+
+func scanEnvelope(r raw.Row) channel.Envelope {
+	return channel.Envelope{
+		ID: channel.EnvelopeID(r.Text(0)), Account: channel.AccountID(r.Text(1)), Lane: r.Text(2), DedupKey: r.Text(3),
+		OccurredAt: moment(r.Int(4)), ReceivedAt: moment(r.Int(5)), Tries: int(r.Int(6)), Raw: r.Bytes(7),
+	}
+}
+
+func (r inbox) Quarantined(_ context.Context, limit int) ([]channel.Quarantined, error) {
+	var out []channel.Quarantined
+	err := r.each(`SELECT `+envelopeColumns+`, reason, ended FROM envelopes
+		WHERE ws = ? AND state = 2 ORDER BY ended DESC, seq DESC LIMIT ?`, func(w raw.Row) {
+		out = append(out, channel.Quarantined{Envelope: scanEnvelope(w), Reason: w.Text(8), At: moment(w.Int(9))})
+	}, r.ws, limit)
+	return out, err
+}
+
+func (r inbox) Requeue(_ context.Context, id channel.EnvelopeID) error {
+	if err := r.writable(); err != nil {
+		return err
+	}
+	r.b.envelopeSeq++
+	seq := r.b.envelopeSeq
+	var k laneKey
+	ok, err := r.returning(`UPDATE envelopes SET seq = ?, state = 0, ended = 0, not_before = 0, reason = NULL
+		WHERE ws = ? AND id = ? AND state = 2 RETURNING account, lane`,
+		func(w raw.Row) { k = r.lane(channel.AccountID(w.Text(0)), w.Text(1)) }, seq, r.ws, string(id))
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return errs.New(errs.NotFound, "sqlite: envelope %s is not in quarantine", id)
+	}
+	r.hint = true
+	r.committed(func() { r.b.inbox.add(k, micro(r.now), entry{seq: seq}) })
+	return nil
+}
+
+func (r inbox) Envelope(_ context.Context, id channel.EnvelopeID) (channel.Envelope, error) {
+	var e channel.Envelope
+	ok, err := r.first(`SELECT `+envelopeColumns+` FROM envelopes WHERE ws = ? AND id = ? AND state < 3`,
+		func(w raw.Row) { e = scanEnvelope(w) }, r.ws, string(id))
+	if err == nil && !ok {
+		err = errs.New(errs.NotFound, "sqlite: envelope %s is not kept (any more)", id)
+	}
+	return e, err
+}
+
+// Purge first deletes rows whose key is too old as well, then empties those of
+// which only the key must stay.
+func (r inbox) Purge(_ context.Context, body, keys time.Time, limit int) (int, error) {
+	total := 0
+	for _, step := range []struct {
+		sql    string
+		before time.Time
+	}{
+		{`DELETE FROM envelopes WHERE seq IN (SELECT seq FROM envelopes WHERE ws = ? AND state = 3 AND received < ? ORDER BY received LIMIT ?)`, keys},
+		{`DELETE FROM envelopes WHERE seq IN (SELECT seq FROM envelopes WHERE ws = ? AND state = 1 AND received < ? ORDER BY received LIMIT ?)`, earlier(body, keys)},
+		{`UPDATE envelopes SET state = 3, raw = NULL, reason = NULL, lane = '' WHERE seq IN (SELECT seq FROM envelopes WHERE ws = ? AND state = 1 AND received < ? ORDER BY received LIMIT ?)`, body},
+	} {
+		n, err := r.exec(step.sql, r.ws, micro(step.before), limit-total)
+		if err != nil {
+			return 0, err
+		}
+		total += n
+	}
+	return total, nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,132 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"time"
+
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/store/driver"
+	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
+)
+
+// jobs implements driver.JobRepo. A claim of a job is a commit, unlike that of
+// a lane: Attempts must survive a job that takes the process with it.
+type jobs struct{ *tx }
+
+const jobColumns = `id, kind, key, payload, due, attempts, progress, state, reason, token, created, ws`
+
+func (b *backend) scanJob(w raw.Row) (driver.Job, error) {
+	j := driver.Job{
+		ID: w.Text(0), Kind: w.Text(1), Key: w.Text(2), Payload: w.Bytes(3), Due: moment(w.Int(4)), Attempts: int(w.Int(5)),
+		Progress: int(w.Int(6)), State: w.Text(7), Reason: w.Text(8), Token: w.Text(9), CreatedAt: moment(w.Int(10)),
+	}
+	if ws := b.numbered(w.Int(11)); ws != nil {
+		j.Workspace = ws.id
+	}
+	return j, nil
+}
+
+func (r jobs) Enqueue(_ context.Context, j driver.Job) error {
+	created, due := j.CreatedAt, j.Due
+	if created.IsZero() {
+		created = r.now
+	}
+	if due.IsZero() {
+		due = r.now
+	}
+	n, err := r.exec(`INSERT INTO jobs (ws, id, kind, key, state, due, attempts, progress, reason, created, payload)
+		VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (ws, kind, key) WHERE key <> '' AND state IN ('queued', 'running') DO NOTHING`,
+		r.ws, j.ID, j.Kind, j.Key, micro(due), j.Attempts, j.Progress, j.Reason, micro(created), j.Payload)
+	r.hint = r.hint || n > 0
+	return err
+}
+
+// underClaim changes a running job whose claim is alive. due is the end of its
+// lease.
+func (r jobs) underClaim(id, token, set string, args ...any) error {
+	n, err := r.exec(`UPDATE jobs SET `+set+` WHERE ws = ? AND id = ? AND state = 'running' AND token = ? AND token <> '' AND due > ?`,
+		append(args, r.ws, id, token, micro(r.now))...)
+	if err == nil && n == 0 {
+		err = errs.New(errs.Stale, "sqlite: the claim on job %s was lost; its lease ended, or the job did", id)
+	}
+	return err
+}
+
+func (r jobs) Finish(_ context.Context, id, token string) error {
+	return r.underClaim(id, token, `state = 'done', token = '', progress = 100, ended = ?`, micro(r.now))
+}
+
+func (r jobs) Fail(_ context.Context, id, token, reason string, retryAt time.Time) error {
+	if retryAt.IsZero() {
+		return r.underClaim(id, token, `state = 'dead', token = '', reason = ?, ended = ?`, reason, micro(r.now))
+	}
+	r.hint = true
+	return r.underClaim(id, token, `state = 'queued', token = '', reason = ?, due = ?`, reason, micro(retryAt))
+}
+
+func (r jobs) Report(_ context.Context, id, token string, progress int, lease time.Duration) error {
+	return r.underClaim(id, token, `progress = ?, due = ?`, progress, micro(r.now.Add(lease)))
+}
+
+func (r jobs) Job(_ context.Context, id string) (driver.Job, error) {
+	return one(r.tx, r.b.scanJob, "job "+id, `SELECT `+jobColumns+` FROM jobs WHERE ws = ? AND id = ?`, r.ws, id)
+}
+
+func (r jobs) Dead(_ context.Context, limit int) ([]driver.Job, error) {
+	return list(r.tx, r.b.scanJob, `SELECT `+jobColumns+` FROM jobs WHERE ws = ? AND state = 'dead' ORDER BY ended DESC, seq DESC LIMIT ?`, r.ws, limit)
+}
+
+func (r jobs) Purge(_ context.Context, before time.Time, limit int) (int, error) {
+	return r.exec(`DELETE FROM jobs WHERE seq IN (SELECT seq FROM jobs WHERE ws = ? AND state = 'done' AND created < ? ORDER BY created LIMIT ?)`,
+		r.ws, micro(before), limit)
+}
+
+const dueJobs = ` FROM jobs WHERE state IN ('queued', 'running') AND due <= ? AND kind IN (SELECT value FROM json_each(?)) ORDER BY due, seq LIMIT ?`
+
+// ClaimJobs implements driver.System. Looking costs no commit.
+func (s system) ClaimJobs(ctx context.Context, _ string, kinds []string, limit int, lease time.Duration) ([]driver.Job, error) {
+	if limit < 1 || len(kinds) == 0 {
+		return nil, nil
+	}
+	of, err := json.Marshal(kinds)
+	if err != nil {
+		return nil, err
+	}
+	any := false
+	err = s.b.read(ctx, nil, func(t *tx) error {
+		any, err = t.exists(`SELECT 1`+dueJobs, micro(t.now), string(of), 1)
+		return err
+	})
+	if err != nil || !any {
+		return nil, err
+	}
+	var out []driver.Job
+	err = s.write(ctx, func(t *tx) error {
+		out, err = t.claimJobs(string(of), limit, lease)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (t *tx) claimJobs(kinds string, limit int, lease time.Duration) ([]driver.Job, error) {
+	found, err := list(t, func(w raw.Row) (int64, error) { return w.Int(0), nil }, `SELECT seq`+dueJobs, micro(t.now), kinds, limit)
+	if err != nil {
+		return nil, err
+	}
+	var out []driver.Job
+	for _, seq := range found {
+		claimed, err := list(t, t.b.scanJob, `UPDATE jobs SET state = 'running', attempts = attempts + 1, token = ?, due = ? WHERE seq = ? RETURNING `+jobColumns,
+			rand.Text(), micro(t.now.Add(lease)), seq)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, claimed...)
+	}
+	return out, nil
+}

@@ -1,0 +1,273 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
+)
+
+// outbox implements channel.OutboxRepo.
+type outbox struct{ *tx }
+
+// pendingRow is the term of the partial indexes, to be repeated by whoever
+// wants to use them.
+const pendingRow = `state IN ('queued', 'sending')`
+
+func (r outbox) Enqueue(_ context.Context, rows ...channel.OutboxRow) error {
+	if err := r.writable(); err != nil {
+		return err
+	}
+	for _, row := range rows {
+		row.State = channel.OutboxQueued
+		doc, err := encode(row)
+		if err != nil {
+			return err
+		}
+		r.b.outboxSeq++
+		e := entry{r.b.outboxSeq, micro(row.NotBefore)}
+		if err := r.change(`INSERT INTO outbox (seq, ws, id, account, lane, state, tries, not_before, reason, detail, at, doc)
+			VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, '', '', ?, ?)`,
+			e.seq, r.ws, string(row.ID), string(row.Account), row.Lane, row.Tries, e.notBefore, micro(r.now), doc); err != nil {
+			return err
+		}
+		k := r.lane(row.Account, row.Lane)
+		r.committed(func() { r.b.outbox.add(k, micro(r.now), e) })
+	}
+	r.hint = r.hint || len(rows) > 0
+	return nil
+}
+
+func (r outbox) Begin(_ context.Context, c channel.Claim, at channel.Attempt) error {
+	k, err := r.b.outbox.hold(r.tx, c)
+	if err != nil {
+		return err
+	}
+	if at.ID == "" || len(at.Rows) == 0 || string(at.Account) != k.account {
+		return errs.New(errs.Invalid, "sqlite: an Attempt needs an ID, rows, and the account of its claim")
+	}
+	doc, err := encode(at)
+	if err != nil {
+		return err
+	}
+	if err := r.storeAttempt(k, at, doc); err != nil {
+		return err
+	}
+	for _, id := range at.Rows {
+		n, err := r.exec(`UPDATE outbox SET state = 'sending', tries = tries + 1, attempt = ?
+			WHERE ws = ? AND id = ? AND account = ? AND lane = ? AND `+pendingRow+` AND (attempt IS NULL OR attempt = ?)`,
+			at.ID, r.ws, string(id), k.account, k.lane, at.ID)
+		if err != nil {
+			return err
+		}
+		if n != 1 {
+			return r.undone(errs.New(errs.Stale, "sqlite: outbox row %s is not waiting in the claimed lane", id))
+		}
+	}
+	r.committed(func() {
+		r.b.outbox.edit(k, micro(r.now), func(l *lane) { l.attempt = &openAttempt{id: at.ID, begun: true} })
+	})
+	return nil
+}
+
+// storeAttempt writes a new Attempt, or the raised Tries of an open one.
+func (r outbox) storeAttempt(k laneKey, at channel.Attempt, doc raw.Text) error {
+	var open string
+	held, err := r.first(`SELECT id FROM attempts WHERE ws = ? AND account = ? AND lane = ? AND open = 1`,
+		func(w raw.Row) { open = w.Text(0) }, r.ws, k.account, k.lane)
+	if err != nil {
+		return err
+	}
+	if held && open != at.ID {
+		return errs.New(errs.Stale, "sqlite: the lane has the open Attempt %s; settle it first", open)
+	}
+	if held {
+		return r.change(`UPDATE attempts SET begun = 1, tries = ?, doc = ? WHERE ws = ? AND id = ?`, at.Tries, doc, r.ws, at.ID)
+	}
+	n, err := r.exec(`INSERT INTO attempts (ws, id, account, lane, open, begun, not_before, tries, at, doc)
+		VALUES (?, ?, ?, ?, 1, 1, 0, ?, ?, ?) ON CONFLICT (ws, id) DO NOTHING`,
+		r.ws, at.ID, k.account, k.lane, at.Tries, micro(r.now), doc)
+	if err == nil && n == 0 {
+		err = errs.New(errs.Stale, "sqlite: Attempt %s has already ended", at.ID)
+	}
+	return err
+}
+
+func (r outbox) Settle(_ context.Context, c channel.Claim, attempt string, o channel.Settlement) error {
+	k, err := r.b.outbox.hold(r.tx, c)
+	if err != nil {
+		return err
+	}
+	switch o.State {
+	case channel.OutboxSent, channel.OutboxFailed, channel.OutboxUnknown, channel.OutboxQueued:
+	default:
+		return errs.New(errs.Invalid, "sqlite: an Attempt cannot be settled as %q", o.State)
+	}
+	repeat := o.State == channel.OutboxQueued
+	keep := repeat && !o.Replan
+	due := int64(0)
+	if repeat {
+		due = micro(o.NotBefore)
+	}
+	n, err := r.exec(`UPDATE attempts SET open = ?, begun = 0, not_before = ? WHERE ws = ? AND id = ? AND account = ? AND lane = ? AND open = 1`,
+		keep, due, r.ws, attempt, k.account, k.lane)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return errs.New(errs.Stale, "sqlite: Attempt %s is not open in the claimed lane; it already ended", attempt)
+	}
+	seqs, err := r.settleRows(attempt, o, keep, due)
+	if err != nil {
+		return err
+	}
+	r.hint = true
+	r.committed(func() {
+		r.b.outbox.edit(k, micro(r.now), func(l *lane) { l.settle(attempt, seqs, repeat, keep, due) })
+	})
+	return nil
+}
+
+// settleRows records the outcome for the rows of the attempt.
+func (r outbox) settleRows(attempt string, o channel.Settlement, keep bool, due int64) ([]int64, error) {
+	var seqs []int64
+	var rows []channel.OutboxRow
+	var failure error
+	err := r.each(`SELECT seq, doc FROM outbox WHERE ws = ? AND attempt = ? AND `+pendingRow+` ORDER BY seq`, func(w raw.Row) {
+		var row channel.OutboxRow
+		if err := decode(w.View(1), &row); err != nil {
+			failure = err
+		}
+		seqs, rows = append(seqs, w.Int(0)), append(rows, row)
+	}, r.ws, attempt)
+	if err == nil {
+		err = failure
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i, seq := range seqs {
+		var kept any // the attempt's id
+		if keep || o.State != channel.OutboxQueued {
+			kept = attempt
+		}
+		if err := r.change(`UPDATE outbox SET state = ?, not_before = ?, attempt = ?, reason = ?, detail = ? WHERE seq = ?`,
+			string(o.State), due, kept, string(o.Reason), o.Detail, seq); err != nil {
+			return nil, err
+		}
+		if o.State == channel.OutboxQueued && !keep {
+			if err := r.dropReply(seq, rows[i]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return seqs, nil
+}
+
+// dropReply takes the reply handle away from a row that is planned anew.
+func (r outbox) dropReply(seq int64, row channel.OutboxRow) error {
+	if row.Reply == nil {
+		return nil
+	}
+	row.Reply = nil
+	doc, err := encode(row)
+	if err != nil {
+		return err
+	}
+	return r.change(`UPDATE outbox SET doc = ? WHERE seq = ?`, doc, seq)
+}
+
+// settle lets the lane follow.
+func (l *lane) settle(attempt string, seqs []int64, repeat, keep bool, due int64) {
+	if l.attempt == nil || l.attempt.id != attempt {
+		return
+	}
+	for _, seq := range seqs {
+		if repeat {
+			l.delay(seq, due)
+		} else {
+			l.drop(seq)
+		}
+	}
+	if keep {
+		l.attempt = &openAttempt{id: attempt, notBefore: due}
+	} else {
+		l.attempt = nil
+	}
+}
+
+func (r outbox) Fail(_ context.Context, c channel.Claim, id channel.OutboxID, reason channel.Reason, detail string) error {
+	k, err := r.b.outbox.hold(r.tx, c)
+	if err != nil {
+		return err
+	}
+	var seq int64
+	ok, err := r.returning(`UPDATE outbox SET state = 'failed', reason = ?, detail = ?
+		WHERE ws = ? AND id = ? AND account = ? AND lane = ? AND state = 'queued' AND attempt IS NULL RETURNING seq`,
+		func(w raw.Row) { seq = w.Int(0) }, string(reason), detail, r.ws, string(id), k.account, k.lane)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return errs.New(errs.Stale, "sqlite: outbox row %s is not queued in the claimed lane, or an Attempt carries it", id)
+	}
+	r.committed(func() {
+		r.b.outbox.edit(k, micro(r.now), func(l *lane) { l.drop(seq) })
+	})
+	return nil
+}
+
+func (r outbox) Pause(_ context.Context, account channel.AccountID, until time.Time) error {
+	err := r.change(`INSERT INTO pauses (ws, account, until) VALUES (?, ?, ?)
+		ON CONFLICT (ws, account) DO UPDATE SET until = excluded.until`, r.ws, string(account), micro(until))
+	if err != nil {
+		return err
+	}
+	r.hint = true
+	r.committed(func() {
+		r.b.outbox.pause(accountKey{r.ws, string(account)}, micro(until), micro(r.now))
+	})
+	return nil
+}
+
+const outboxColumns = `doc, state, tries, not_before, reason, detail`
+
+// scanOutbox reads a row; what changes after enqueueing is in columns.
+func scanOutbox(w raw.Row) (channel.OutboxRow, error) {
+	var row channel.OutboxRow
+	err := decode(w.View(0), &row)
+	row.State, row.Tries, row.NotBefore = channel.OutboxState(w.Text(1)), int(w.Int(2)), moment(w.Int(3))
+	row.Reason, row.Detail = channel.Reason(w.Text(4)), w.Text(5)
+	return row, err
+}
+
+func (r outbox) Row(_ context.Context, id channel.OutboxID) (channel.OutboxRow, error) {
+	var row channel.OutboxRow
+	var failure error
+	ok, err := r.first(`SELECT `+outboxColumns+` FROM outbox WHERE ws = ? AND id = ?`,
+		func(w raw.Row) { row, failure = scanOutbox(w) }, r.ws, string(id))
+	switch {
+	case err != nil:
+		return row, err
+	case !ok:
+		return row, errs.New(errs.NotFound, "sqlite: there is no outbox row %s", id)
+	}
+	return row, failure
+}
+
+func (r outbox) Pending(context.Context) (int, error) {
+	n, _, err := r.number(`SELECT count(*) FROM outbox WHERE ws = ? AND `+pendingRow, r.ws)
+	return int(n), err
+}
+
+func (r outbox) Purge(_ context.Context, before time.Time, limit int) (int, error) {
+	n, err := r.exec(`DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox
+		WHERE ws = ? AND at < ? AND state NOT IN ('queued', 'sending') ORDER BY at LIMIT ?)`, r.ws, micro(before), limit)
+	if err != nil {
+		return 0, err
+	}
+	return n, r.change(`DELETE FROM attempts WHERE rowid IN (SELECT rowid FROM attempts
+		WHERE ws = ? AND at < ? AND open = 0 ORDER BY at LIMIT ?)`, r.ws, micro(before), limit)
+}

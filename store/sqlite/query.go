@@ -1,0 +1,87 @@
+package sqlite
+
+import (
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
+)
+
+// one reads the row of a thing, or says that there is none.
+func one[T any](t *tx, scan func(raw.Row) (T, error), what, sql string, args ...any) (T, error) {
+	all, err := list(t, scan, sql, args...)
+	if err != nil || len(all) == 0 {
+		var none T
+		if err == nil {
+			err = errs.New(errs.NotFound, "sqlite: there is no %s", what)
+		}
+		return none, err
+	}
+	return all[0], nil
+}
+
+// maybe is one where nothing is no error but nil.
+func maybe[T any](t *tx, scan func(raw.Row) (T, error), sql string, args ...any) (*T, error) {
+	all, err := list(t, scan, sql, args...)
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	return &all[0], nil
+}
+
+// list reads rows.
+func list[T any](t *tx, scan func(raw.Row) (T, error), sql string, args ...any) ([]T, error) {
+	var out []T
+	var failure error
+	err := t.while(sql, func(w raw.Row) bool {
+		var v T
+		if v, failure = scan(w); failure != nil {
+			return false
+		}
+		out = append(out, v)
+		return true
+	}, args...)
+	if err == nil {
+		err = failure
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// scanDoc reads a value that is a document alone.
+func scanDoc[T any](w raw.Row) (T, error) {
+	var v T
+	err := decode(w.View(0), &v)
+	return v, err
+}
+
+func scanText(w raw.Row) (string, error) { return w.Text(0), nil }
+
+func (t *tx) exists(sql string, args ...any) (bool, error) {
+	_, ok, err := t.number(sql, args...)
+	return ok, err
+}
+
+// saved creates the row of a thing when version is 0, else replaces it if it
+// still has the version; both statements return the new one. Anything else
+// means that a rival was first.
+func (t *tx) saved(what, id string, version int64, create string, createArgs []any, replace string, replaceArgs []any) (int64, error) {
+	sql, args := create, createArgs
+	if version != 0 {
+		sql, args = replace, replaceArgs
+	}
+	var v int64
+	ok, err := t.returning(sql, func(w raw.Row) { v = w.Int(0) }, args...)
+	if err != nil {
+		return 0, err
+	}
+	if !ok {
+		return 0, t.clashed(what + " " + id + " was changed, or made, by another")
+	}
+	return v, nil
+}
+
+// raiseConfig raises the version of the workspace's configuration.
+func (t *tx) raiseConfig() error {
+	return t.change(`UPDATE workspaces SET config_version = config_version + 1 WHERE num = ?`, t.ws)
+}

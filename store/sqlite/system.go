@@ -1,0 +1,242 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store/driver"
+	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
+)
+
+// system implements driver.System; claims of lanes are in claims.go, jobs in
+// jobs.go.
+type system struct{ b *backend }
+
+// write runs fn with the committer, outside any workspace.
+func (s system) write(ctx context.Context, fn func(*tx) error) error {
+	return s.b.submit(&job{ctx: ctx, fn: fn})
+}
+
+func (b *backend) numbered(num int64) *workspace {
+	b.wsMu.RLock()
+	defer b.wsMu.RUnlock()
+	return b.byNum[num]
+}
+
+func (b *backend) know(w *workspace) {
+	b.wsMu.Lock()
+	defer b.wsMu.Unlock()
+	b.workspaces[w.id], b.byNum[w.num] = w, w
+}
+
+func (s system) CreateWorkspace(ctx context.Context, ws driver.WorkspaceID, name string) error {
+	if ws == "" {
+		return errs.New(errs.Invalid, "sqlite: a workspace needs an id")
+	}
+	return s.write(ctx, func(t *tx) error {
+		var num int64
+		ok, err := t.returning(`INSERT INTO workspaces (id, name) VALUES (?, ?) ON CONFLICT (id) DO NOTHING RETURNING num`,
+			func(w raw.Row) { num = w.Int(0) }, string(ws), name)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return errs.New(errs.AlreadyExists, "sqlite: there is a workspace %q already", ws)
+		}
+		t.committed(func() { t.b.know(&workspace{num, ws}) })
+		return nil
+	})
+}
+
+func (s system) Workspaces(ctx context.Context) ([]driver.WorkspaceID, error) {
+	if err := s.b.nested(ctx); err != nil {
+		return nil, err
+	}
+	s.b.wsMu.RLock()
+	defer s.b.wsMu.RUnlock()
+	all := make([]driver.WorkspaceID, 0, len(s.b.workspaces))
+	for id := range s.b.workspaces {
+		all = append(all, id)
+	}
+	slices.Sort(all)
+	return all, nil
+}
+
+func (s system) ResolveAccount(ctx context.Context, token string) (ws driver.WorkspaceID, id channel.AccountID, err error) {
+	err = s.b.read(ctx, nil, func(t *tx) error {
+		ok, err := t.first(`SELECT ws, id FROM accounts WHERE token = ?`, func(w raw.Row) {
+			if known := s.b.numbered(w.Int(0)); known != nil {
+				ws, id = known.id, channel.AccountID(w.Text(1))
+			}
+		}, token)
+		if err == nil && (!ok || token == "") {
+			err = errs.New(errs.NotFound, "sqlite: no account has this token")
+		}
+		return err
+	})
+	return ws, id, err
+}
+
+func (s system) Due(ctx context.Context, limit int) (out []driver.Deadline, err error) {
+	err = s.b.read(ctx, nil, func(t *tx) error {
+		return t.each(`SELECT ws, kind, id, at FROM deadlines WHERE at <= ? ORDER BY at, ws, kind, id LIMIT ?`, func(w raw.Row) {
+			if ws := s.b.numbered(w.Int(0)); ws != nil {
+				out = append(out, driver.Deadline{Workspace: ws.id, Kind: w.Text(1), ID: w.Text(2), At: moment(w.Int(3))})
+			}
+		}, micro(t.now), limit)
+	})
+	return out, err
+}
+
+func (s system) NextDue(ctx context.Context) (time.Time, bool, error) {
+	var next int64
+	found := false
+	earliest := func(at int64) {
+		if !found || at < next {
+			next, found = at, true
+		}
+	}
+	err := s.b.read(ctx, nil, func(t *tx) error {
+		for _, sql := range []string{
+			`SELECT at FROM deadlines ORDER BY at LIMIT 1`,
+			`SELECT due FROM jobs WHERE state IN ('queued', 'running') ORDER BY due LIMIT 1`,
+		} {
+			at, ok, err := t.number(sql)
+			if err != nil {
+				return err
+			}
+			if ok {
+				earliest(at)
+			}
+		}
+		for _, l := range []*lanes{s.b.inbox, s.b.outbox} {
+			if at, ok := l.next(micro(t.now)); ok {
+				earliest(at)
+			}
+		}
+		return nil
+	})
+	if err != nil || !found {
+		return time.Time{}, false, err
+	}
+	return time.UnixMicro(next).UTC(), true, nil
+}
+
+func (s system) Beat(ctx context.Context, node string, ttl time.Duration) ([]string, error) {
+	if err := s.b.nested(ctx); err != nil {
+		return nil, err
+	}
+	return s.b.nodes.beat(node, s.b.clock.read(), ttl), ctx.Err()
+}
+
+var errLeased = errs.New(errs.Conflict, "sqlite: another node holds this lease; try again when it has ended")
+
+// Lease commits only when the holder changes.
+func (s system) Lease(ctx context.Context, name, node string, ttl time.Duration) (int64, error) {
+	if err := s.b.nested(ctx); err != nil {
+		return 0, err
+	}
+	now := s.b.clock.read()
+	mine, taken := s.b.nodes.holder(name, node, now)
+	if taken {
+		return 0, errLeased
+	}
+	if mine {
+		if epoch, ok := s.b.nodes.prolong(name, node, now.Add(ttl)); ok {
+			return epoch, ctx.Err()
+		}
+	}
+	var epoch int64
+	err := s.write(ctx, func(t *tx) error {
+		if _, taken := s.b.nodes.holder(name, node, t.now); taken {
+			return errLeased
+		}
+		if _, err := t.returning(`INSERT INTO leases (name, epoch) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET epoch = epoch + 1 RETURNING epoch`,
+			func(w raw.Row) { epoch = w.Int(0) }, name); err != nil {
+			return err
+		}
+		// Taken before the commit, so that no other job of the batch takes it
+		// too; a commit that fails leaves a lease that ends by itself.
+		s.b.nodes.take(name, lease{epoch, node, t.now.Add(ttl)})
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return epoch, nil
+}
+
+func (s system) BeatAgents(ctx context.Context, ws driver.WorkspaceID, agents []routing.AgentID) error {
+	w, err := s.b.workspace(ws)
+	if err != nil || len(agents) == 0 {
+		return err
+	}
+	return s.b.submit(&job{ctx: ctx, ws: w, fn: func(t *tx) error {
+		for _, a := range agents {
+			if err := t.change(`UPDATE agents SET beat = ? WHERE ws = ? AND id = ? AND presence <> 'offline'`, micro(t.now), t.ws, string(a)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}})
+}
+
+func (s system) LostAgents(ctx context.Context, before time.Time, limit int) (out []driver.AgentRef, err error) {
+	err = s.b.read(ctx, nil, func(t *tx) error {
+		return t.each(`SELECT ws, id FROM agents WHERE presence <> 'offline' AND beat <> 0 AND beat < ? ORDER BY beat, ws, id LIMIT ?`, func(w raw.Row) {
+			if ws := s.b.numbered(w.Int(0)); ws != nil {
+				out = append(out, driver.AgentRef{Workspace: ws.id, Agent: routing.AgentID(w.Text(1))})
+			}
+		}, micro(before), limit)
+	})
+	return out, err
+}
+
+func (t *tx) meta(key string) (value []byte, ok bool, err error) {
+	ok, err = t.first(`SELECT value FROM meta WHERE key = ?`, func(w raw.Row) { value = append([]byte{}, w.View(0)...) }, key)
+	return value, ok, err
+}
+
+func (s system) Meta(ctx context.Context, key string) (value []byte, err error) {
+	err = s.b.read(ctx, nil, func(t *tx) error {
+		var ok bool
+		value, ok, err = t.meta(key)
+		if err == nil && !ok {
+			err = errs.New(errs.NotFound, "sqlite: there is no value %q", key)
+		}
+		return err
+	})
+	return value, err
+}
+
+func (s system) PutMeta(ctx context.Context, key string, old, value []byte) error {
+	return s.write(ctx, func(t *tx) error {
+		present, ok, err := t.meta(key)
+		if err != nil {
+			return err
+		}
+		if ok != (old != nil) || !bytes.Equal(present, old) {
+			return errs.New(errs.Conflict, "sqlite: the value %q is not the expected one; read it again", key)
+		}
+		return t.change(`INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, key, append([]byte{}, value...))
+	})
+}
+
+func (s system) Now(ctx context.Context) (time.Time, error) {
+	if err := s.b.nested(ctx); err != nil {
+		return time.Time{}, err
+	}
+	return s.b.clock.read(), ctx.Err()
+}
+
+// Check commits: seal writes the clock once anything else was written.
+func (s system) Check(ctx context.Context) error {
+	return s.write(ctx, func(t *tx) error {
+		return t.change(`UPDATE state SET at = ?`, micro(t.now))
+	})
+}
