@@ -2,6 +2,7 @@ package safehttp
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"image"
 	_ "image/gif"  // for image.DecodeConfig
@@ -142,10 +143,26 @@ func headAndTail(r io.ReadSeeker) (head []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if bytes.Contains(tail, []byte("PK\x05\x06")) {
+	if endsAsZIP(tail) {
 		return nil, refused("it holds an archive")
 	}
 	return head, nil
+}
+
+// endsAsZIP looks for the record that ends a ZIP archive (APPNOTE 4.3.16). Its
+// comment must reach exactly to the end, or four chance bytes in the pixels
+// would refuse a picture now and then.
+func endsAsZIP(tail []byte) bool {
+	for from := 0; ; from++ {
+		i := bytes.Index(tail[from:], []byte("PK\x05\x06"))
+		if i < 0 {
+			return false
+		}
+		from += i
+		if rest := tail[from:]; len(rest) >= 22 && len(rest) == 22+int(binary.LittleEndian.Uint16(rest[20:])) {
+			return true
+		}
+	}
 }
 
 func readAt(r io.ReadSeeker, at int64, n int) ([]byte, error) {
