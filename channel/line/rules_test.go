@@ -185,7 +185,9 @@ func TestRule05_DedupKey(t *testing.T) {
 	require.Equal(t, "01FZ74A0TDDPYRVKNK77XKC377", receive(t, first)[0].DedupKey)
 	require.Equal(t, receive(t, first)[0].DedupKey, receive(t, again)[0].DedupKey)
 	// Old payloads have no event id: the key must survive a redelivery too.
-	drop := func(s string) string { return strings.Replace(s, `"webhookEventId":"01FZ74A0TDDPYRVKNK77XKC377",`, "", 1) }
+	drop := func(s string) string {
+		return strings.Replace(s, `"webhookEventId":"01FZ74A0TDDPYRVKNK77XKC377",`, "", 1)
+	}
 	require.Equal(t, receive(t, drop(first))[0].DedupKey, receive(t, drop(again))[0].DedupKey)
 	require.NotEqual(t, receive(t, drop(first))[0].DedupKey, receive(t, strings.Replace(drop(first), `"x"`, `"y"`, 1))[0].DedupKey)
 	// An id that cannot be a key is replaced, not trusted.
