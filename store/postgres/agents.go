@@ -1,0 +1,211 @@
+package postgres
+
+import (
+	"context"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
+)
+
+type agents struct{ *tx }
+
+// Agents implements driver.Tx.
+func (t *tx) Agents() routing.AgentRepo { return agents{t} }
+
+// agentSet collects agents with their loads and turns.
+type agentSet struct {
+	list []routing.Agent
+	at   map[string]int                      // id to index
+	caps map[string]map[routing.Profile]*int // as they stand in agent_loads
+}
+
+// statements reads the agents that the condition selects (of the alias a; $1 is
+// the workspace), with lock added to the first of them.
+func (s *agentSet) statements(condition, lock string, args ...any) []stmt {
+	s.at, s.caps = map[string]int{}, map[string]map[routing.Profile]*int{}
+	return []stmt{
+		query(`SELECT a.id, a.version, a.presence, a.reason, a.elig_rev, a.rev, a.open, a.idle_since, a.doc
+			FROM sd.agents a WHERE a.ws = $1 AND `+condition+` ORDER BY a.id`+lock, args...).rows(s.agent),
+		query(`SELECT l.agent, l.profile, l.used, l.cap FROM sd.agent_loads l JOIN sd.agents a ON a.ws = l.ws AND a.id = l.agent
+			WHERE a.ws = $1 AND `+condition, args...).rows(s.load),
+		query(`SELECT t.agent, t.queue, t.turn FROM sd.agent_turns t JOIN sd.agents a ON a.ws = t.ws AND a.id = t.agent
+			WHERE a.ws = $1 AND `+condition, args...).rows(s.turn),
+		query(`SELECT b.agent, b.at FROM sd.agent_beats b JOIN sd.agents a ON a.ws = b.ws AND a.id = b.agent
+			WHERE a.ws = $1 AND a.presence <> 'offline' AND `+condition, args...).rows(s.beat),
+	}
+}
+
+func (s *agentSet) agent(r pgx.Rows) error {
+	var id, presence, reason string
+	var version int64
+	var st routing.AgentState
+	var doc []byte
+	if err := r.Scan(&id, &version, &presence, &reason, &st.EligRev, &st.Rev, &st.Open, &st.IdleSince, &doc); err != nil {
+		return err
+	}
+	a, err := decode[routing.Agent](doc)
+	st.Presence, st.Reason, st.IdleSince = unkey[routing.Presence](presence), unkey[string](reason), micro(st.IdleSince)
+	st.Load, st.Turns = map[routing.Profile]int{}, map[routing.QueueID]int64{}
+	a.Version, a.State = version, st
+	s.at[id] = len(s.list)
+	s.list = append(s.list, a)
+	return err
+}
+
+// find returns the agent of an id as stored; one that was created since the
+// first statement is not in the set.
+func (s *agentSet) find(id string) *routing.Agent {
+	if i, ok := s.at[id]; ok {
+		return &s.list[i]
+	}
+	return nil
+}
+
+func (s *agentSet) load(r pgx.Rows) error {
+	var id, profile string
+	var used int
+	var limit *int
+	if err := r.Scan(&id, &profile, &used, &limit); err != nil {
+		return err
+	}
+	p := unkey[routing.Profile](profile)
+	if a := s.find(id); a != nil {
+		if used != 0 {
+			a.State.Load[p] = used
+		}
+		if s.caps[id] == nil {
+			s.caps[id] = map[routing.Profile]*int{}
+		}
+		s.caps[id][p] = limit
+	}
+	return nil
+}
+
+func (s *agentSet) turn(r pgx.Rows) error {
+	var id, queue string
+	var turn int64
+	err := r.Scan(&id, &queue, &turn)
+	if a := s.find(id); a != nil {
+		a.State.Turns[unkey[routing.QueueID](queue)] = turn
+	}
+	return err
+}
+
+func (s *agentSet) beat(r pgx.Rows) error {
+	var id string
+	var at time.Time
+	err := r.Scan(&id, &at)
+	if a := s.find(id); a != nil {
+		a.State.BeatAt = micro(at)
+	}
+	return err
+}
+
+// capacity is how much of the profile the agent may use at most.
+func (s *agentSet) capacity(id string, p routing.Profile) int {
+	if limit := s.caps[id][p]; limit != nil {
+		return *limit
+	}
+	if p == routing.ProfileUnits {
+		return 0
+	}
+	return math.MaxInt32
+}
+
+// Agent implements routing.AgentRepo.
+func (a agents) Agent(ctx context.Context, id routing.AgentID) (routing.Agent, error) {
+	var s agentSet
+	if err := a.read(ctx, s.statements("a.id = $2", "", key(a.ws), key(id))...); err != nil {
+		return routing.Agent{}, err
+	}
+	if len(s.list) == 0 {
+		return routing.Agent{}, errNotFound("agent")
+	}
+	return s.list[0], nil
+}
+
+// Agents implements routing.AgentRepo.
+func (a agents) Agents(ctx context.Context) ([]routing.Agent, error) {
+	var s agentSet
+	err := a.read(ctx, s.statements("true", "", key(a.ws))...)
+	return s.list, err
+}
+
+// SaveAgent implements routing.AgentRepo. It goes to the server at once, so
+// that a second creation is told here.
+func (a agents) SaveAgent(ctx context.Context, v routing.Agent) (int64, error) {
+	if err := a.writable(); err != nil {
+		return 0, err
+	}
+	for p, n := range v.Capacity {
+		if n < 0 || n > math.MaxInt32 {
+			return 0, errs.New(errs.Invalid, "store: the capacity %q of an agent is %d; it must be 0 to %d", p, n, math.MaxInt32)
+		}
+	}
+	doc, err := encode(v)
+	if err != nil {
+		return 0, err
+	}
+	save := query(`INSERT INTO sd.agents (ws, id, version, presence, elig_rev, rev, idle_since, doc) VALUES ($1, $2, 1, 'offline', 1, 1, $3, $4)`,
+		key(a.ws), key(v.ID), time.Time{}, doc)
+	if v.Version != 0 {
+		save = asClash("agent", `UPDATE sd.agents SET version = version + 1, elig_rev = elig_rev + 1, rev = rev + 1, doc = $3
+			WHERE ws = $1 AND id = $2 AND version = $4 RETURNING 1`, key(a.ws), key(v.ID), doc, v.Version)
+	}
+	profiles := slices.Sorted(maps.Keys(v.Capacity))
+	caps := make([]int32, len(profiles))
+	for i, p := range profiles {
+		caps[i] = int32(v.Capacity[p])
+	}
+	a.wakes = true
+	return v.Version + 1, a.lock(ctx, save,
+		query(`UPDATE sd.agent_loads SET cap = NULL WHERE ws = $1 AND agent = $2 AND cap IS NOT NULL AND NOT profile = ANY($3)`, key(a.ws), key(v.ID), keys(profiles)),
+		query(`INSERT INTO sd.agent_loads (ws, agent, profile, cap) SELECT $1, $2, p, c FROM unnest($3::text[], $4::int[]) AS u(p, c)
+			ON CONFLICT (ws, agent, profile) DO UPDATE SET cap = excluded.cap`, key(a.ws), key(v.ID), keys(profiles), caps))
+}
+
+// SetPresence implements routing.AgentRepo.
+func (a agents) SetPresence(ctx context.Context, id routing.AgentID, p routing.Presence, reason string, now time.Time) (routing.Agent, error) {
+	if err := a.writable(); err != nil {
+		return routing.Agent{}, err
+	}
+	var s agentSet
+	if err := a.lock(ctx, s.statements("a.id = $2", " FOR NO KEY UPDATE", key(a.ws), key(id))...); err != nil {
+		return routing.Agent{}, err
+	}
+	if len(s.list) == 0 {
+		return routing.Agent{}, errNotFound("agent")
+	}
+	v := s.list[0]
+	st := &v.State
+	if st.Presence == p && st.Reason == reason {
+		return v, nil
+	}
+	changed := st.Presence != p
+	st.Rev++
+	if changed {
+		st.EligRev++
+	}
+	if changed && p == routing.Online {
+		st.IdleSince = micro(now)
+	}
+	var list []stmt
+	if changed && (p == routing.Offline || st.Presence == routing.Offline) {
+		st.BeatAt = time.Time{} // heart-beats belong to one stay
+		list = append(list, query(`DELETE FROM sd.agent_beats WHERE ws = $1 AND agent = $2`, key(a.ws), key(id)))
+	}
+	st.Presence, st.Reason = p, reason
+	a.wakes = true
+	return v, a.write(ctx, append(list, a.saveState(key(id), v.State))...)
+}
+
+// saveState writes an agent's state, whose row is locked, but load and turns.
+func (t *tx) saveState(id string, st routing.AgentState) stmt {
+	return query(`UPDATE sd.agents SET presence = $3, reason = $4, elig_rev = $5, rev = $6, open = $7, idle_since = $8 WHERE ws = $1 AND id = $2`,
+		key(t.ws), id, key(st.Presence), key(st.Reason), st.EligRev, st.Rev, st.Open, st.IdleSince)
+}

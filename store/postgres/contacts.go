@@ -1,0 +1,136 @@
+package postgres
+
+import (
+	"context"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"golang.org/x/text/cases"
+)
+
+type contacts struct{ *tx }
+
+// Contacts implements driver.Tx.
+func (t *tx) Contacts() conversation.ContactRepo { return contacts{t} }
+
+// folded is a text as prefixes are compared.
+func folded(s string) string { return key(cases.Fold().String(strings.TrimSpace(s))) }
+
+func scanContact(r pgx.Rows) (conversation.Contact, error) {
+	var version int64
+	var doc []byte
+	if err := r.Scan(&version, &doc); err != nil {
+		return conversation.Contact{}, err
+	}
+	c, err := decode[conversation.Contact](doc)
+	c.Version = version
+	return c, err
+}
+
+// Contact implements conversation.ContactRepo.
+func (c contacts) Contact(ctx context.Context, id conversation.ContactID) (conversation.Contact, error) {
+	return one(ctx, c.tx, "contact", query(`SELECT version, doc FROM sd.contacts WHERE ws = $1 AND id = $2`, key(c.ws), key(id)), scanContact)
+}
+
+// SaveContact implements conversation.ContactRepo.
+func (c contacts) SaveContact(ctx context.Context, v conversation.Contact) (int64, error) {
+	doc, err := encode(v)
+	if err != nil {
+		return 0, err
+	}
+	args := []any{key(c.ws), key(v.ID), folded(v.Name), folded(v.Email), folded(v.Phone), doc}
+	if v.Version == 0 {
+		return 1, c.write(ctx, query(`INSERT INTO sd.contacts (ws, id, version, name, email, phone, doc) VALUES ($1, $2, 1, $3, $4, $5, $6)`, args...))
+	}
+	return v.Version + 1, c.write(ctx, asClash("contact", `UPDATE sd.contacts SET version = version + 1, name = $3, email = $4, phone = $5, doc = $6
+		WHERE ws = $1 AND id = $2 AND version = $7 RETURNING 1`, append(args, v.Version)...))
+}
+
+func scanIdentity(r pgx.Rows) (conversation.Identity, error) {
+	var version int64
+	var doc []byte
+	if err := r.Scan(&version, &doc); err != nil {
+		return conversation.Identity{}, err
+	}
+	i, err := decode[conversation.Identity](doc)
+	i.Version = version
+	return i, err
+}
+
+// Identity implements conversation.ContactRepo.
+func (c contacts) Identity(ctx context.Context, kind channel.Kind, scope channel.Scope, user channel.ProviderUserID) (conversation.Identity, error) {
+	return one(ctx, c.tx, "identity", query(`SELECT version, doc FROM sd.identities WHERE ws = $1 AND kind = $2 AND scope = $3 AND user_id = $4`,
+		key(c.ws), key(kind), key(scope), key(user)), scanIdentity)
+}
+
+// IdentityByID implements conversation.ContactRepo.
+func (c contacts) IdentityByID(ctx context.Context, id conversation.IdentityID) (conversation.Identity, error) {
+	return one(ctx, c.tx, "identity", query(`SELECT version, doc FROM sd.identities WHERE ws = $1 AND id = $2`, key(c.ws), key(id)), scanIdentity)
+}
+
+// SaveIdentity implements conversation.ContactRepo.
+func (c contacts) SaveIdentity(ctx context.Context, i conversation.Identity) (int64, error) {
+	doc, err := encode(i)
+	if err != nil {
+		return 0, err
+	}
+	args := []any{key(c.ws), key(i.ID), key(i.Contact), key(i.Kind), key(i.Scope), key(i.User), doc}
+	if i.Version == 0 {
+		return 1, c.write(ctx, query(`INSERT INTO sd.identities (ws, id, version, contact, kind, scope, user_id, doc)
+			VALUES ($1, $2, 1, $3, $4, $5, $6, $7)`, args...))
+	}
+	return i.Version + 1, c.write(ctx, asClash("identity", `UPDATE sd.identities SET version = version + 1, contact = $3, kind = $4, scope = $5,
+		user_id = $6, doc = $7 WHERE ws = $1 AND id = $2 AND version = $8 RETURNING 1`, append(args, i.Version)...))
+}
+
+// Identities implements conversation.ContactRepo.
+func (c contacts) Identities(ctx context.Context, contact conversation.ContactID) ([]conversation.Identity, error) {
+	return many(ctx, c.tx, query(`SELECT version, doc FROM sd.identities WHERE ws = $1 AND contact = $2 ORDER BY id`, key(c.ws), key(contact)), scanIdentity)
+}
+
+// indexedPrefix is how many characters of a name the indexes hold; see the
+// migration.
+const indexedPrefix = 200
+
+// FindContacts implements conversation.ContactRepo; ordered by id. An empty
+// text finds nobody.
+func (c contacts) FindContacts(ctx context.Context, text string, limit int) ([]conversation.Contact, error) {
+	prefix := folded(text)
+	if prefix == "" {
+		return nil, c.usable()
+	}
+	from := prefix
+	if r := []rune(prefix); len(r) > indexedPrefix {
+		from = string(r[:indexedPrefix])
+	}
+	column := func(name string) string {
+		return `SELECT id, version, doc FROM sd.contacts WHERE ws = $1 AND ` + name + ` <> '' AND left(` + name + `, 200) >= $2
+			AND left(` + name + `, 200) <= $3 AND starts_with(` + name + `, $4)`
+	}
+	q := query(`SELECT version, doc FROM (`+column("name")+` UNION `+column("email")+` UNION `+column("phone")+`) found ORDER BY id LIMIT $5`,
+		key(c.ws), from, from+"\U0010FFFF", prefix, atLeastZero(limit))
+	return many(ctx, c.tx, q, scanContact)
+}
+
+// PutEarly implements conversation.ContactRepo.
+func (c contacts) PutEarly(ctx context.Context, e conversation.Early) error {
+	doc, err := encode(e)
+	if err != nil {
+		return err
+	}
+	return c.write(ctx, query(`INSERT INTO sd.early AS o (ws, account, chat_kind, chat_id, message, at, doc) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (ws, account, chat_kind, chat_id, message) DO UPDATE SET at = excluded.at, doc = excluded.doc WHERE o.at < excluded.at`,
+		key(c.ws), key(e.Account), key(e.Chat.Kind), key(e.Chat.ID), key(e.Message), e.At, doc))
+}
+
+// TakeEarly implements conversation.ContactRepo.
+func (c contacts) TakeEarly(ctx context.Context, account channel.AccountID, chat channel.Chat, p channel.ProviderMessageID) (conversation.Early, error) {
+	if err := c.writable(); err != nil {
+		return conversation.Early{}, err
+	}
+	c.wrote = true
+	return one(ctx, c.tx, "early edit", query(`DELETE FROM sd.early WHERE ws = $1 AND account = $2 AND chat_kind = $3 AND chat_id = $4 AND message = $5
+		RETURNING doc`, key(c.ws), key(account), key(chat.Kind), key(chat.ID), key(p)), document[conversation.Early])
+}

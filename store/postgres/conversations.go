@@ -1,0 +1,232 @@
+package postgres
+
+import (
+	"context"
+	"encoding/base64"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+)
+
+type conversations struct{ *tx }
+
+// Conversations implements driver.Tx.
+func (t *tx) Conversations() conversation.Repo { return conversations{t} }
+
+func scanConversation(r pgx.Rows) (conversation.Conversation, error) {
+	var version int64
+	var doc []byte
+	if err := r.Scan(&version, &doc); err != nil {
+		return conversation.Conversation{}, err
+	}
+	c, err := decode[conversation.Conversation](doc)
+	c.Version = version
+	return c, err
+}
+
+// Conversation implements conversation.Repo.
+func (c conversations) Conversation(ctx context.Context, id conversation.ID) (conversation.Conversation, error) {
+	return one(ctx, c.tx, "conversation", query(`SELECT version, doc FROM sd.conversations WHERE ws = $1 AND id = $2`, key(c.ws), key(id)), scanConversation)
+}
+
+const threadIsOpen = `state IN ('open', 'active', 'waiting')`
+
+// ByThread implements conversation.Repo.
+func (c conversations) ByThread(ctx context.Context, thread string) (open, last *conversation.Conversation, err error) {
+	into := func(to **conversation.Conversation) func(pgx.Rows) error {
+		return func(r pgx.Rows) error {
+			v, err := scanConversation(r)
+			*to = &v
+			return err
+		}
+	}
+	err = c.read(ctx,
+		query(`SELECT version, doc FROM sd.conversations WHERE ws = $1 AND thread = $2 AND thread <> '' AND `+threadIsOpen, key(c.ws), key(thread)).rows(into(&open)),
+		query(`SELECT version, doc FROM sd.conversations WHERE ws = $1 AND thread = $2 AND NOT `+threadIsOpen+`
+			ORDER BY opened_at DESC, id DESC LIMIT 1`, key(c.ws), key(thread)).rows(into(&last)))
+	if err != nil {
+		return nil, nil, err
+	}
+	return open, last, nil
+}
+
+// SaveConversation implements conversation.Repo.
+func (c conversations) SaveConversation(ctx context.Context, v conversation.Conversation) (int64, error) {
+	doc, err := encode(v)
+	if err != nil {
+		return 0, err
+	}
+	args := []any{key(c.ws), key(v.ID), key(v.Thread), key(v.State), key(v.Desk), key(v.WorkStream), key(v.Account),
+		key(v.Channel), key(v.Contact), key(v.Agent), key(v.Category), v.Handled, v.OpenedAt, v.UpdatedAt, doc}
+	if v.Version == 0 {
+		return 1, c.write(ctx, query(`INSERT INTO sd.conversations (ws, id, version, thread, state, desk, work_stream, account, channel,
+			contact, agent, category, handled, opened_at, updated_at, doc)
+			VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`, args...))
+	}
+	return v.Version + 1, c.write(ctx, asClash("conversation", `UPDATE sd.conversations SET version = version + 1, thread = $3, state = $4,
+		desk = $5, work_stream = $6, account = $7, channel = $8, contact = $9, agent = $10, category = $11, handled = $12,
+		opened_at = $13, updated_at = $14, doc = $15 WHERE ws = $1 AND id = $2 AND version = $16 RETURNING 1`, append(args, v.Version)...))
+}
+
+// List implements conversation.Repo.
+func (c conversations) List(ctx context.Context, f conversation.Filter, page string, limit int) ([]conversation.Conversation, string, error) {
+	if limit <= 0 {
+		return nil, "", errs.New(errs.Invalid, "store: List needs a limit of at least 1")
+	}
+	where, args := filterSQL(f, []any{key(c.ws)})
+	if page != "" {
+		at, id, err := readPage(page)
+		if err != nil {
+			return nil, "", err
+		}
+		args = append(args, at, key(id))
+		n := strconv.Itoa(len(args) - 1)
+		where += ` AND (updated_at < $` + n + ` OR updated_at = $` + n + ` AND id > $` + strconv.Itoa(len(args)) + `)`
+	}
+	args = append(args, limit+1)
+	q := query(`SELECT version, doc FROM sd.conversations WHERE ws = $1`+where+` ORDER BY updated_at DESC, id LIMIT $`+strconv.Itoa(len(args)), args...)
+	list, err := many(ctx, c.tx, q, scanConversation)
+	if err != nil || len(list) <= limit {
+		return list, "", err
+	}
+	list = list[:limit]
+	return list, writePage(list[limit-1]), nil
+}
+
+// filterSQL adds the conditions of the fields that are set.
+func filterSQL(f conversation.Filter, args []any) (string, []any) {
+	var where strings.Builder
+	add := func(condition string, arg any) {
+		args = append(args, arg)
+		where.WriteString(" AND " + strings.ReplaceAll(condition, "?", "$"+strconv.Itoa(len(args))))
+	}
+	if len(f.States) > 0 {
+		add("state = ANY(?)", keys(f.States))
+		if !strings.Contains(strings.Join(keys(f.States), " "), string(conversation.StateClosed)) {
+			where.WriteString(" AND state <> 'closed'") // lets the partial index serve
+		}
+	}
+	if f.Agent != "" {
+		add("agent = ? AND agent <> ''", key(f.Agent))
+	}
+	if f.Contact != "" {
+		add("contact = ? AND contact <> ''", key(f.Contact))
+	}
+	if f.Account != "" {
+		add("account = ?", key(f.Account))
+	}
+	if f.Channel != "" {
+		add("channel = ?", key(f.Channel))
+	}
+	if len(f.Desks) > 0 {
+		add("desk = ANY(?)", keys(f.Desks))
+	}
+	if f.WorkStream != "" {
+		add("work_stream = ?", key(f.WorkStream))
+	}
+	if f.Category != "" {
+		add("category = ?", key(f.Category))
+	}
+	if f.Handled != nil {
+		add("handled = ?", *f.Handled)
+	}
+	if !f.From.IsZero() {
+		add("opened_at >= ?", f.From)
+	}
+	if !f.To.IsZero() {
+		add("opened_at < ?", f.To)
+	}
+	if f.IDs != nil {
+		add("id = ANY(?)", keys(f.IDs))
+	}
+	return where.String(), args
+}
+
+// A page token is the place of the last row of the page: later inserts come
+// before it and change nothing after it.
+func writePage(c conversation.Conversation) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(c.UpdatedAt.UnixMicro(), 36) + " " + string(c.ID)))
+}
+
+func readPage(page string) (time.Time, conversation.ID, error) {
+	raw, err := base64.RawURLEncoding.DecodeString(page)
+	us, id, ok := strings.Cut(string(raw), " ")
+	n, numErr := strconv.ParseInt(us, 36, 64)
+	if err != nil || numErr != nil || !ok {
+		return time.Time{}, "", errs.New(errs.Invalid, "store: the page token is not one that List returned")
+	}
+	return time.UnixMicro(n).UTC(), conversation.ID(id), nil
+}
+
+func scanMessage(r pgx.Rows) (conversation.Message, error) {
+	var version int64
+	var doc []byte
+	if err := r.Scan(&version, &doc); err != nil {
+		return conversation.Message{}, err
+	}
+	m, err := decode[conversation.Message](doc)
+	m.Version = version
+	return m, err
+}
+
+// Message implements conversation.Repo.
+func (c conversations) Message(ctx context.Context, id conversation.MessageID) (conversation.Message, error) {
+	return one(ctx, c.tx, "message", query(`SELECT version, doc FROM sd.messages WHERE ws = $1 AND id = $2`, key(c.ws), key(id)), scanMessage)
+}
+
+// ByProvider implements conversation.Repo.
+func (c conversations) ByProvider(ctx context.Context, account channel.AccountID, chat channel.Chat, p channel.ProviderMessageID) (conversation.Message, error) {
+	return one(ctx, c.tx, "message", query(`SELECT version, doc FROM sd.messages WHERE ws = $1 AND account = $2 AND chat_kind = $3 AND chat_id = $4
+		AND provider = $5 AND provider <> ''`, key(c.ws), key(account), key(chat.Kind), key(chat.ID), key(p)), scanMessage)
+}
+
+// SaveMessage implements conversation.Repo.
+func (c conversations) SaveMessage(ctx context.Context, m conversation.Message) (int64, error) {
+	doc, err := encode(m)
+	if err != nil {
+		return 0, err
+	}
+	args := []any{key(c.ws), key(m.ID), key(m.Conversation), m.Seq, key(m.Account), key(m.Chat.Kind), key(m.Chat.ID), key(m.Provider), doc}
+	if m.Version == 0 {
+		return 1, c.write(ctx, query(`INSERT INTO sd.messages (ws, id, version, conversation, seq, account, chat_kind, chat_id, provider, doc)
+			VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9)`, args...))
+	}
+	return m.Version + 1, c.write(ctx, asClash("message", `UPDATE sd.messages SET version = version + 1, conversation = $3, seq = $4, account = $5,
+		chat_kind = $6, chat_id = $7, provider = $8, doc = $9 WHERE ws = $1 AND id = $2 AND version = $10 RETURNING 1`, append(args, m.Version)...))
+}
+
+// Messages implements conversation.Repo.
+func (c conversations) Messages(ctx context.Context, id conversation.ID, after int64, limit int) ([]conversation.Message, error) {
+	return many(ctx, c.tx, query(`SELECT version, doc FROM sd.messages WHERE ws = $1 AND conversation = $2 AND seq > $3 ORDER BY seq, id LIMIT $4`,
+		key(c.ws), key(id), after, atLeastZero(limit)), scanMessage)
+}
+
+// AppendEvents implements conversation.Repo.
+func (c conversations) AppendEvents(ctx context.Context, evs ...conversation.Event) error {
+	if len(evs) == 0 {
+		return c.writable()
+	}
+	var ids []string
+	var seqs []int64
+	var docs [][]byte
+	for _, e := range evs {
+		doc, err := encode(e)
+		if err != nil {
+			return err
+		}
+		ids, seqs, docs = append(ids, key(e.Conversation)), append(seqs, e.Seq), append(docs, doc)
+	}
+	return c.write(ctx, query(`INSERT INTO sd.conversation_events (ws, conversation, seq, doc)
+		SELECT $1, c, s, d FROM unnest($2::text[], $3::bigint[], $4::bytea[]) AS u(c, s, d)`, key(c.ws), ids, seqs, docs))
+}
+
+// Events implements conversation.Repo.
+func (c conversations) Events(ctx context.Context, id conversation.ID, after int64, limit int) ([]conversation.Event, error) {
+	return many(ctx, c.tx, query(`SELECT doc FROM sd.conversation_events WHERE ws = $1 AND conversation = $2 AND seq > $3 ORDER BY seq LIMIT $4`,
+		key(c.ws), key(id), after, atLeastZero(limit)), document[conversation.Event])
+}

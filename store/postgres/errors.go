@@ -1,0 +1,93 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+// SQLSTATEs that our own function must raises.
+const (
+	codeClash    = "SD001"
+	codeStale    = "SD002"
+	codeInvalid  = "SD003"
+	codeNotFound = "SD004"
+)
+
+// lockNotAvailable is the SQLSTATE of a lock time-out and of NOWAIT.
+const lockNotAvailable = "55P03"
+
+// taken are the unique constraints whose violation is the caller's mistake and
+// not a lost race.
+var taken = map[string]string{
+	"accounts_token":  "another account has this webhook token",
+	"desks_name":      "another desk has this name",
+	"agents_pkey":     "the agent exists already",
+	"workspaces_pkey": "the workspace exists already",
+}
+
+// mapped turns an error of the driver into one of a kind. It names SQLSTATE and
+// constraint, never values: those may be a customer's text.
+func mapped(err error) error {
+	var pg *pgconn.PgError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &pg):
+		return fromServer(pg)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errs.KindOf(err) != nil:
+		return err
+	}
+	return errs.New(errs.Unavailable, "store: PostgreSQL does not answer: %w", err)
+}
+
+func fromServer(pg *pgconn.PgError) error {
+	switch pg.Code {
+	case codeClash, "40001", "40P01": // ours, serialisation failure, deadlock
+		return driver.ErrClash
+	case codeStale:
+		return errs.New(errs.Stale, "store: %s", pg.Message)
+	case codeInvalid:
+		return errs.New(errs.Invalid, "store: %s", pg.Message)
+	case codeNotFound:
+		return errs.New(errs.NotFound, "store: %s", pg.Message)
+	case "23505": // unique_violation
+		if why, ok := taken[pg.ConstraintName]; ok {
+			return errs.New(errs.AlreadyExists, "store: %s", why)
+		}
+		return driver.ErrClash
+	case lockNotAvailable:
+		return errs.New(errs.Unavailable, "store: a row stayed locked by somebody else beyond the lock time-out; try again, and look for long transactions in pg_stat_activity")
+	case "57014": // query_canceled
+		return errs.New(errs.Unavailable, "store: PostgreSQL cancelled the statement (SQLSTATE 57014)")
+	}
+	switch pg.Code[:min(2, len(pg.Code))] {
+	case "22", "54": // data exception, program limit exceeded
+		return errs.New(errs.Invalid, "store: PostgreSQL refused a value (SQLSTATE %s, %s); it is too long or malformed", pg.Code, pg.ConstraintName)
+	case "42": // our statement and the schema do not fit; such messages hold no values
+		return errs.New(errs.Unavailable, "store: the schema does not fit this program (SQLSTATE %s): %s", pg.Code, pg.Message)
+	}
+	return errs.New(errs.Unavailable, "store: PostgreSQL refused a statement (SQLSTATE %s, %s)", pg.Code, strings.TrimSpace(pg.TableName+" "+pg.ConstraintName))
+}
+
+// unknownOutcome marks a commit whose answer was lost.
+func unknownOutcome(err error) error {
+	return errs.New(errs.Unavailable, "store: the connection to PostgreSQL was lost during the commit; whether it took effect is unknown: %w", err)
+}
+
+var (
+	errReadOnly = errs.New(errs.Invalid, "store: a View cannot write; use Update")
+	errEnded    = errs.New(errs.Invalid, "store: this transaction has ended; a Tx must not be used outside its function")
+	errNested   = errs.New(errs.Invalid, "store: an Update or View inside the function of another one; pass the Tx along instead")
+	errClosed   = errs.New(errs.Unavailable, "store: the database is closed")
+)
+
+func errNotFound(what string) error { return errs.New(errs.NotFound, "store: no such %s", what) }
+
+func isUnavailable(err error) bool { return errors.Is(err, errs.Unavailable) }

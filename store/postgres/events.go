@@ -1,0 +1,94 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+type events struct{ *tx }
+
+// Events implements driver.Tx.
+func (t *tx) Events() driver.EventRepo { return events{t} }
+
+// Append implements driver.EventRepo.
+func (e events) Append(ctx context.Context, evs ...driver.Event) error {
+	if len(evs) == 0 {
+		return e.writable()
+	}
+	var at []time.Time
+	var docs [][]byte
+	for _, ev := range evs {
+		doc, err := encode(ev)
+		if err != nil {
+			return err
+		}
+		at, docs = append(at, ev.At), append(docs, doc)
+	}
+	e.wakes = true
+	return e.write(ctx, query(`INSERT INTO sd.events (ws, at, doc)
+		SELECT $1, a, d FROM unnest($2::timestamptz[], $3::bytea[]) WITH ORDINALITY AS u(a, d, n) ORDER BY n`, key(e.ws), at, docs))
+}
+
+// Purge implements driver.EventRepo. It notes the highest transaction whose
+// events went, so that cursors before it are told.
+func (e events) Purge(ctx context.Context, before time.Time, limit int) (n int, err error) {
+	if err := e.writable(); err != nil {
+		return 0, err
+	}
+	err = e.lock(ctx, query(`WITH d AS (DELETE FROM sd.events WHERE (ws, id) IN
+			(SELECT ws, id FROM sd.events WHERE ws = $1 AND at < $3 ORDER BY at, id LIMIT $2) RETURNING xid),
+		f AS (UPDATE sd.feed_state SET purged = greatest(purged, (SELECT xid FROM d ORDER BY xid DESC LIMIT 1)) WHERE ws = $1 AND EXISTS (SELECT 1 FROM d))
+		SELECT count(*) FROM d`, key(e.ws), atLeastZero(limit), before).rows(func(r pgx.Rows) error { return r.Scan(&n) }))
+	return n, err
+}
+
+type deadlines struct{ *tx }
+
+// Deadlines implements driver.Tx.
+func (t *tx) Deadlines() driver.DeadlineRepo { return deadlines{t} }
+
+// Set implements driver.DeadlineRepo.
+func (d deadlines) Set(ctx context.Context, kind, id string, at time.Time) error {
+	d.wakes = true
+	return d.write(ctx, query(`INSERT INTO sd.deadlines (ws, kind, id, at) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (ws, kind, id) DO UPDATE SET at = excluded.at`, key(d.ws), key(kind), key(id), at))
+}
+
+// Clear implements driver.DeadlineRepo.
+func (d deadlines) Clear(ctx context.Context, kind, id string) error {
+	return d.write(ctx, query(`DELETE FROM sd.deadlines WHERE ws = $1 AND kind = $2 AND id = $3`, key(d.ws), key(kind), key(id)))
+}
+
+type commands struct{ *tx }
+
+// Commands implements driver.Tx.
+func (t *tx) Commands() driver.CommandRepo { return commands{t} }
+
+// Lookup implements driver.CommandRepo.
+func (c commands) Lookup(ctx context.Context, principal, id string) (digest string, result []byte, err error) {
+	type stored struct {
+		digest string
+		result []byte
+	}
+	s, err := one(ctx, c.tx, "command", query(`SELECT digest, result FROM sd.commands WHERE ws = $1 AND principal = $2 AND key = $3`,
+		key(c.ws), key(principal), key(id)), func(r pgx.Rows) (s stored, err error) {
+		err = r.Scan(&s.digest, &s.result)
+		return s, err
+	})
+	return unkey[string](s.digest), s.result, err
+}
+
+// Store implements driver.CommandRepo.
+func (c commands) Store(ctx context.Context, principal, id, digest string, result []byte) error {
+	return c.write(ctx, query(`INSERT INTO sd.commands (ws, principal, key, digest, result, at) VALUES ($1, $2, $3, $4, $5, clock_timestamp())`,
+		key(c.ws), key(principal), key(id), key(digest), result))
+}
+
+// Purge implements driver.CommandRepo.
+func (c commands) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
+	return c.purge(ctx, `WITH d AS (DELETE FROM sd.commands WHERE (ws, principal, key) IN
+		(SELECT ws, principal, key FROM sd.commands WHERE ws = $1 AND at < $3 LIMIT $2) RETURNING 1) SELECT count(*) FROM d`, limit, before)
+}

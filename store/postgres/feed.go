@@ -1,0 +1,261 @@
+package postgres
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+// The cursor is a snapshot: which transactions had ended when it was taken.
+// Every event row carries the transaction that wrote it, so what is new since a
+// snapshot is exactly what is visible now and was written by a transaction that
+// the snapshot did not see: one at or above its xmax, or one of those in
+// progress then (xip). Both are index lookups, so that a foreign transaction
+// that stays open for hours costs one number in the cursor and holds nothing
+// up. New rows are paged by (snapshot pair, id): the upper snapshot is fixed in
+// the cursor until its rows are used up. Within an aggregate ids follow
+// versions, since a writer appends after it read the version that it raises.
+type cursor struct {
+	Epoch string // of the feed
+	From  snapshot
+	// To and After are set while rows between the two snapshots remain.
+	To    *snapshot
+	After int64
+}
+
+// snapshot is PostgreSQL's pg_snapshot.
+type snapshot struct {
+	Xmin, Xmax uint64
+	Xip        []uint64 // in progress, ascending
+}
+
+// maxCursor bounds what is decoded; maxXip bounds transactions in progress in
+// one snapshot, far beyond any max_connections.
+const (
+	maxCursor = 64 << 10
+	maxXip    = 4096
+)
+
+func (s snapshot) String() string {
+	xip := make([]string, len(s.Xip))
+	for i, x := range s.Xip {
+		xip[i] = strconv.FormatUint(x, 10)
+	}
+	return strconv.FormatUint(s.Xmin, 10) + ":" + strconv.FormatUint(s.Xmax, 10) + ":" + strings.Join(xip, ",")
+}
+
+func parseSnapshot(text string) (snapshot, error) {
+	bad := errs.New(errs.Invalid, "store: not a snapshot")
+	part := strings.Split(text, ":")
+	if len(part) != 3 {
+		return snapshot{}, bad
+	}
+	var s snapshot
+	var err error
+	if s.Xmin, err = strconv.ParseUint(part[0], 10, 63); err != nil {
+		return snapshot{}, bad
+	}
+	if s.Xmax, err = strconv.ParseUint(part[1], 10, 63); err != nil {
+		return snapshot{}, bad
+	}
+	for x := range strings.SplitSeq(part[2], ",") {
+		if x == "" && part[2] == "" {
+			break
+		}
+		n, err := strconv.ParseUint(x, 10, 63)
+		if err != nil || n < s.Xmin || n >= s.Xmax || len(s.Xip) == maxXip || len(s.Xip) > 0 && n <= s.Xip[len(s.Xip)-1] {
+			return snapshot{}, bad
+		}
+		s.Xip = append(s.Xip, n)
+	}
+	if s.Xmin == 0 || s.Xmin > s.Xmax {
+		return snapshot{}, bad
+	}
+	return s, nil
+}
+
+// wire is a cursor as JSON: short names, since clients carry it.
+type wire struct {
+	Epoch string `json:"e"`
+	From  string `json:"f"`
+	To    string `json:"t,omitempty"`
+	After int64  `json:"a,omitempty"`
+}
+
+func (c cursor) String() string {
+	w := wire{Epoch: c.Epoch, From: c.From.String(), After: c.After}
+	if c.To != nil {
+		w.To = c.To.String()
+	}
+	raw, _ := json.Marshal(w) // strings and a number
+	return base64.RawURLEncoding.EncodeToString(raw)
+}
+
+func parseCursor(text string) (cursor, error) {
+	bad := errs.New(errs.Invalid, "store: the feed cursor is not one that Feed returned")
+	if len(text) > maxCursor {
+		return cursor{}, bad
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		return cursor{}, bad
+	}
+	var w wire
+	if err := json.Unmarshal(raw, &w); err != nil || w.After < 0 || w.Epoch == "" {
+		return cursor{}, bad
+	}
+	c := cursor{Epoch: w.Epoch, After: w.After}
+	if c.From, err = parseSnapshot(w.From); err != nil {
+		return cursor{}, bad
+	}
+	if w.To == "" {
+		if w.After != 0 {
+			return cursor{}, bad
+		}
+		return c, nil
+	}
+	to, err := parseSnapshot(w.To)
+	if err != nil || to.Xmax < c.From.Xmax {
+		return cursor{}, bad
+	}
+	c.To = &to
+	return c, nil
+}
+
+// Feed implements driver.Backend.
+func (b *backend) Feed(ctx context.Context, ws driver.WorkspaceID, text string, limit int) ([]driver.Event, string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, "", err
+	}
+	if err := b.enter(); err != nil {
+		return nil, "", err
+	}
+	defer b.running.Done()
+	if limit <= 0 {
+		return nil, "", errs.New(errs.Invalid, "store: Feed needs a limit of at least 1")
+	}
+	if _, err := b.workspaceOf(ctx, ws); err != nil {
+		return nil, "", err
+	}
+	if text == "" {
+		now, err := b.snapshot(ctx)
+		return nil, cursor{Epoch: b.feedEpoch, From: now}.String(), err
+	}
+	c, err := parseCursor(text)
+	if err != nil {
+		return nil, "", err
+	}
+	if c.Epoch != b.feedEpoch {
+		return nil, "", driver.ErrCursorGone
+	}
+	return b.page(ctx, ws, c, limit)
+}
+
+func (b *backend) snapshot(ctx context.Context) (s snapshot, err error) {
+	err = b.run(ctx, query(`SELECT pg_current_snapshot()::text`).rows(scanSnapshot(&s)))
+	return s, err
+}
+
+func scanSnapshot(s *snapshot) func(pgx.Rows) error {
+	return func(r pgx.Rows) error {
+		var text string
+		err := r.Scan(&text)
+		if err == nil {
+			*s, err = parseSnapshot(text)
+		}
+		return err
+	}
+}
+
+// newRows selects by index what a snapshot ($2 its xmax, $3 its xip) had not
+// seen and the upper one ($4) has.
+const newRows = `SELECT id, doc FROM sd.events WHERE ws = $1 AND xid >= $2::text::xid8 AND xid < pg_snapshot_xmax($4::text::pg_snapshot)
+		AND pg_visible_in_snapshot(xid, $4::text::pg_snapshot)
+	UNION ALL SELECT id, doc FROM sd.events WHERE ws = $1 AND xid = ANY($3::text[]::xid8[]) AND pg_visible_in_snapshot(xid, $4::text::pg_snapshot)`
+
+// firstPage sorts the new rows; nextPage walks on by id from where the last page
+// ended, where rows of the pair lie close together.
+const (
+	firstPage = `SELECT id, doc FROM (` + newRows + `) n ORDER BY id LIMIT $5`
+	nextPage  = `SELECT id, doc FROM sd.events WHERE ws = $1 AND id > $5 AND pg_visible_in_snapshot(xid, $3::text::pg_snapshot)
+		AND NOT pg_visible_in_snapshot(xid, $2::text::pg_snapshot) ORDER BY id LIMIT $4`
+)
+
+// page reads one page. The upper snapshot is taken before the rows are read, in
+// the same round trip for a cursor that has none yet.
+func (b *backend) page(ctx context.Context, ws driver.WorkspaceID, c cursor, limit int) ([]driver.Event, string, error) {
+	if c.To == nil {
+		now, err := b.snapshot(ctx)
+		if err != nil {
+			return nil, "", err
+		}
+		if now.Xmax < c.From.Xmax { // a cursor of this database's future: it was restored
+			return nil, "", driver.ErrCursorGone
+		}
+		c.To = &now
+	}
+	var evs []driver.Event
+	var ids []int64
+	read := func(r pgx.Rows) error {
+		var id int64
+		var doc []byte
+		if err := r.Scan(&id, &doc); err != nil {
+			return err
+		}
+		ev, err := decode[driver.Event](doc)
+		evs, ids = append(evs, ev), append(ids, id)
+		return err
+	}
+	xmax, xip := strconv.FormatUint(c.From.Xmax, 10), c.From.xipText()
+	rows := query(firstPage, key(ws), xmax, xip, c.To.String(), limit+1)
+	if c.After > 0 {
+		rows = query(nextPage, key(ws), c.From.String(), c.To.String(), limit+1, c.After)
+	}
+	gone := false
+	// After the rows, so that a purge between the two is noticed.
+	err := b.run(ctx, rows.rows(read), query(`SELECT purged >= $2::text::xid8 OR EXISTS (SELECT 1 FROM unnest($3::text[]::xid8[]) x
+		WHERE x <= purged AND coalesce(pg_xact_status(x), 'committed') = 'committed') FROM sd.feed_state WHERE ws = $1`,
+		key(ws), xmax, xip).rows(func(r pgx.Rows) error { return r.Scan(&gone) }))
+	switch {
+	case err != nil:
+		return nil, "", err
+	case gone:
+		return nil, "", driver.ErrCursorGone
+	case len(evs) <= limit:
+		return evs, cursor{Epoch: c.Epoch, From: *c.To}.String(), nil
+	}
+	c.After = ids[limit-1]
+	return evs[:limit], c.String(), nil
+}
+
+func (s snapshot) xipText() []string {
+	out := make([]string, len(s.Xip))
+	for i, x := range s.Xip {
+		out[i] = strconv.FormatUint(x, 10)
+	}
+	return out
+}
+
+// settleFeed reads the feed's epoch. Transaction numbers mean nothing after a
+// logical dump and restore: rows from beyond this server's present are then
+// dropped and a new epoch begins, so that every old cursor is told to reload.
+func (b *backend) settleFeed(ctx context.Context) error {
+	foreign := false
+	err := b.run(ctx, query(`SELECT feed_epoch, EXISTS (SELECT 1 FROM sd.workspaces w
+		WHERE (SELECT e.xid FROM sd.events e WHERE e.ws = w.ws ORDER BY e.xid DESC LIMIT 1) >= pg_snapshot_xmax(pg_current_snapshot())) FROM sd.schema_info`).
+		rows(func(r pgx.Rows) error { return r.Scan(&b.feedEpoch, &foreign) }))
+	if err != nil || !foreign {
+		return err
+	}
+	b.opts.Logger.Warn("store: the database was restored from a dump; the feed begins anew and clients reload")
+	return b.run(ctx, query(`DELETE FROM sd.events WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())`),
+		query(`UPDATE sd.feed_state SET purged = '0'`),
+		query(`UPDATE sd.schema_info SET feed_epoch = gen_random_uuid()::text RETURNING feed_epoch`).
+			rows(func(r pgx.Rows) error { return r.Scan(&b.feedEpoch) }))
+}

@@ -1,0 +1,205 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+type inbox struct{ *tx }
+
+// Inbox implements driver.Tx.
+func (t *tx) Inbox() channel.InboxRepo { return inbox{t} }
+
+const envelopeColumns = `e.id, e.account, e.dedup, e.lane, e.occurred_at, e.received_at, e.tries, e.raw`
+
+// envelopeRow is where the columns are scanned to.
+type envelopeRow struct {
+	id, account, dedup, lane string
+	e                        channel.Envelope
+}
+
+func (r *envelopeRow) targets() []any {
+	return []any{&r.id, &r.account, &r.dedup, &r.lane, &r.e.OccurredAt, &r.e.ReceivedAt, &r.e.Tries, &r.e.Raw}
+}
+
+func (r *envelopeRow) envelope() channel.Envelope {
+	e := r.e
+	e.ID, e.Account = unkey[channel.EnvelopeID](r.id), unkey[channel.AccountID](r.account)
+	e.DedupKey, e.Lane = unkey[string](r.dedup), unkey[string](r.lane)
+	e.OccurredAt, e.ReceivedAt = micro(e.OccurredAt), micro(e.ReceivedAt)
+	return e
+}
+
+const envelopeEnded = "the envelope already ended"
+
+// Done implements channel.InboxRepo.
+func (i inbox) Done(ctx context.Context, c channel.Claim, id channel.EnvelopeID) error {
+	return i.write(ctx, i.holding(inboxLanes, c), asStale(envelopeEnded,
+		`UPDATE sd.inbox SET state = 'done', ended_at = clock_timestamp() WHERE ws = $1 AND id = $2 AND account = $3 AND lane = $4 AND state = 'pending' RETURNING 1`,
+		key(i.ws), key(id), key(c.Account), key(c.Lane)))
+}
+
+// Retry implements channel.InboxRepo.
+func (i inbox) Retry(ctx context.Context, c channel.Claim, id channel.EnvelopeID, notBefore time.Time, reason string) error {
+	i.wakes = true
+	return i.write(ctx, i.holding(inboxLanes, c), asStale(envelopeEnded,
+		`UPDATE sd.inbox SET not_before = $5, tries = tries + 1, reason = $6 WHERE ws = $1 AND id = $2 AND account = $3 AND lane = $4 AND state = 'pending' RETURNING 1`,
+		key(i.ws), key(id), key(c.Account), key(c.Lane), orNull(notBefore), key(reason)))
+}
+
+// Quarantine implements channel.InboxRepo.
+func (i inbox) Quarantine(ctx context.Context, c channel.Claim, id channel.EnvelopeID, reason string) error {
+	return i.write(ctx, i.holding(inboxLanes, c), asStale(envelopeEnded,
+		`UPDATE sd.inbox SET state = 'quarantined', ended_at = clock_timestamp(), reason = $5 WHERE ws = $1 AND id = $2 AND account = $3 AND lane = $4 AND state = 'pending' RETURNING 1`,
+		key(i.ws), key(id), key(c.Account), key(c.Lane), key(reason)))
+}
+
+// Quarantined implements channel.InboxRepo.
+func (i inbox) Quarantined(ctx context.Context, limit int) ([]channel.Quarantined, error) {
+	q := query(`SELECT `+envelopeColumns+`, e.reason, e.ended_at FROM sd.inbox e WHERE e.ws = $1 AND e.state = 'quarantined'
+		ORDER BY e.ended_at DESC, e.id DESC LIMIT $2`, key(i.ws), atLeastZero(limit))
+	return many(ctx, i.tx, q, func(r pgx.Rows) (channel.Quarantined, error) {
+		var row envelopeRow
+		var reason string
+		var at time.Time
+		err := r.Scan(append(row.targets(), &reason, &at)...)
+		return channel.Quarantined{Envelope: row.envelope(), Reason: unkey[string](reason), At: micro(at)}, err
+	})
+}
+
+// Requeue implements channel.InboxRepo.
+func (i inbox) Requeue(ctx context.Context, id channel.EnvelopeID) error {
+	if err := i.writable(); err != nil {
+		return err
+	}
+	e, err := i.find(ctx, id, "'quarantined'")
+	if err != nil {
+		return err
+	}
+	i.lanes.add(&inboxLanes, e.Account, e.Lane, time.Time{})
+	i.wakes = true
+	return i.write(ctx, asClash("envelope",
+		`UPDATE sd.inbox SET state = 'pending', seq = DEFAULT, not_before = NULL, reason = NULL, ended_at = NULL
+		WHERE ws = $1 AND id = $2 AND state = 'quarantined' RETURNING 1`, key(i.ws), key(id)))
+}
+
+// Envelope implements channel.InboxRepo.
+func (i inbox) Envelope(ctx context.Context, id channel.EnvelopeID) (channel.Envelope, error) {
+	return i.find(ctx, id, "'pending', 'done', 'quarantined'")
+}
+
+func (i inbox) find(ctx context.Context, id channel.EnvelopeID, states string) (channel.Envelope, error) {
+	q := query(`SELECT `+envelopeColumns+` FROM sd.inbox e WHERE e.ws = $1 AND e.id = $2 AND e.state IN (`+states+`)`, key(i.ws), key(id))
+	return one(ctx, i.tx, "envelope", q, scanEnvelope)
+}
+
+func scanEnvelope(r pgx.Rows) (channel.Envelope, error) {
+	var row envelopeRow
+	err := r.Scan(row.targets()...)
+	return row.envelope(), err
+}
+
+// Purge implements channel.InboxRepo. A row whose raw bytes went stays as its
+// dedup key.
+func (i inbox) Purge(ctx context.Context, raw, keys time.Time, limit int) (int, error) {
+	return i.purge(ctx, `WITH gone AS (DELETE FROM sd.inbox WHERE (ws, id) IN (
+			SELECT ws, id FROM sd.inbox WHERE ws = $1 AND state = 'key' AND received_at < $4
+			UNION ALL SELECT ws, id FROM sd.inbox WHERE ws = $1 AND state = 'done' AND received_at < least($3, $4)
+			LIMIT $2) RETURNING 1),
+		bare AS (UPDATE sd.inbox SET state = 'key', raw = NULL WHERE (ws, id) IN (
+			SELECT ws, id FROM sd.inbox WHERE ws = $1 AND state = 'done' AND received_at < $3 AND received_at >= $4
+			LIMIT greatest($2 - (SELECT count(*) FROM gone), 0)) RETURNING 1)
+		SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM bare)`, limit, raw, keys)
+}
+
+// purge runs a statement that deletes at most limit rows ($2) of the workspace
+// ($1) and returns how many.
+func (t *tx) purge(ctx context.Context, text string, limit int, more ...any) (n int, err error) {
+	if err := t.writable(); err != nil {
+		return 0, err
+	}
+	args := append([]any{key(t.ws), atLeastZero(limit)}, more...)
+	err = t.lock(ctx, query(text, args...).rows(func(r pgx.Rows) error { return r.Scan(&n) }))
+	return n, err
+}
+
+func atLeastZero(limit int) int { return max(limit, 0) }
+
+// ClaimInbox implements driver.System.
+func (s system) ClaimInbox(ctx context.Context, _ string, limit, batch int, lease time.Duration) ([]driver.InboxLane, error) {
+	refs, err := s.claim(ctx, inboxLanes, limit, lease)
+	if err != nil || len(refs) == 0 {
+		return nil, err
+	}
+	lanes := make([]driver.InboxLane, len(refs))
+	heads := make([]int64, len(refs))
+	held := make([]bool, len(refs)) // the lane's next envelope is not due yet
+	for i, ref := range refs {
+		lanes[i].LaneRef = ref
+	}
+	ws, account, lane, _ := refArrays(refs)
+	err = s.run(ctx, query(`SELECT u.n, e.seq, e.not_before > clock_timestamp(), `+envelopeColumns+`
+		FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS u(ws, account, lane, n)
+		CROSS JOIN LATERAL (SELECT * FROM sd.inbox e WHERE e.ws = u.ws AND e.account = u.account AND e.lane = u.lane
+			AND e.state = 'pending' ORDER BY e.seq LIMIT $4) e ORDER BY u.n, e.seq`, ws, account, lane, max(batch, 1)).
+		rows(func(r pgx.Rows) error {
+			var n int
+			var seq int64
+			var early *bool
+			var row envelopeRow
+			if err := r.Scan(append([]any{&n, &seq, &early}, row.targets()...)...); err != nil {
+				return err
+			}
+			n--
+			held[n] = held[n] || early != nil && *early
+			if held[n] {
+				return nil
+			}
+			if len(lanes[n].Envelopes) == 0 {
+				heads[n] = seq
+			}
+			lanes[n].Envelopes = append(lanes[n].Envelopes, row.envelope())
+			return nil
+		}))
+	if err != nil {
+		return nil, err
+	}
+	return s.sortOut(ctx, inboxLanes, lanes, heads)
+}
+
+// sortOut gives lanes without work back and orders the rest by their heads.
+func (s system) sortOut(ctx context.Context, kind laneKind, lanes []driver.InboxLane, heads []int64) ([]driver.InboxLane, error) {
+	type headed struct {
+		lane driver.InboxLane
+		head int64
+	}
+	var idle []driver.LaneRef
+	var busy []headed
+	for i, l := range lanes {
+		if len(l.Envelopes) == 0 {
+			idle = append(idle, l.LaneRef)
+			continue
+		}
+		busy = append(busy, headed{l, heads[i]})
+	}
+	if err := s.release(ctx, kind, idle); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(busy, func(x, y headed) int { return cmp.Compare(x.head, y.head) })
+	out := make([]driver.InboxLane, len(busy))
+	for i, h := range busy {
+		out[i] = h.lane
+	}
+	return out, nil
+}
+
+// ReleaseInbox implements driver.System.
+func (s system) ReleaseInbox(ctx context.Context, claims ...driver.LaneRef) error {
+	return s.release(ctx, inboxLanes, claims)
+}

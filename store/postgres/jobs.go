@@ -1,0 +1,100 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+type jobs struct{ *tx }
+
+// Jobs implements driver.Tx.
+func (t *tx) Jobs() driver.JobRepo { return jobs{t} }
+
+const (
+	jobClaim = "the claim of the job is lost: its lease ended, another took it, or the job ended"
+	jobHeld  = `WHERE ws = $1 AND id = $2 AND token = $3 AND state = 'running' AND claimable > clock_timestamp() RETURNING 1`
+)
+
+// Enqueue implements driver.JobRepo.
+func (j jobs) Enqueue(ctx context.Context, v driver.Job) error {
+	if v.ID == "" {
+		v.ID = uuid.Must(uuid.NewV7()).String()
+	}
+	j.wakes = true
+	return j.write(ctx, query(`INSERT INTO sd.jobs (ws, id, kind, key, state, due, claimable, attempts, progress, reason, created_at, payload)
+		VALUES ($1, $2, $3, $4, 'queued', $5, $5, $6, $7, $8, coalesce($9, clock_timestamp()), $10)
+		ON CONFLICT (ws, kind, key) WHERE key <> '' AND state IN ('queued', 'running') DO NOTHING`,
+		key(j.ws), key(v.ID), key(v.Kind), key(v.Key), v.Due, v.Attempts, v.Progress, key(v.Reason), orNull(v.CreatedAt), v.Payload))
+}
+
+// Finish implements driver.JobRepo.
+func (j jobs) Finish(ctx context.Context, id, token string) error {
+	return j.write(ctx, asStale(jobClaim, `UPDATE sd.jobs SET state = 'done', progress = 100, claimable = NULL, token = NULL, ended_at = clock_timestamp() `+jobHeld,
+		key(j.ws), key(id), key(token)))
+}
+
+// Fail implements driver.JobRepo.
+func (j jobs) Fail(ctx context.Context, id, token, reason string, retryAt time.Time) error {
+	j.wakes = true
+	if retryAt.IsZero() {
+		return j.write(ctx, asStale(jobClaim, `UPDATE sd.jobs SET state = 'dead', reason = $4, claimable = NULL, token = NULL, ended_at = clock_timestamp() `+jobHeld,
+			key(j.ws), key(id), key(token), key(reason)))
+	}
+	return j.write(ctx, asStale(jobClaim, `UPDATE sd.jobs SET state = 'queued', reason = $4, due = $5, claimable = $5, token = NULL `+jobHeld,
+		key(j.ws), key(id), key(token), key(reason), retryAt))
+}
+
+// Report implements driver.JobRepo.
+func (j jobs) Report(ctx context.Context, id, token string, progress int, lease time.Duration) error {
+	return j.write(ctx, asStale(jobClaim, `UPDATE sd.jobs SET progress = $4, claimable = clock_timestamp() + $5::interval `+jobHeld,
+		key(j.ws), key(id), key(token), progress, lease))
+}
+
+const jobColumns = `j.ws, j.id, j.kind, j.key, j.state, j.due, j.attempts, j.progress, j.reason, coalesce(j.token, ''), j.created_at, j.payload`
+
+func scanJob(r pgx.Rows) (driver.Job, error) {
+	var ws, id, kind, unique, reason string
+	var v driver.Job
+	err := r.Scan(&ws, &id, &kind, &unique, &v.State, &v.Due, &v.Attempts, &v.Progress, &reason, &v.Token, &v.CreatedAt, &v.Payload)
+	v.Workspace, v.ID, v.Kind = unkey[driver.WorkspaceID](ws), unkey[string](id), unkey[string](kind)
+	v.Key, v.Reason = unkey[string](unique), unkey[string](reason)
+	v.Due, v.CreatedAt = micro(v.Due), micro(v.CreatedAt)
+	return v, err
+}
+
+// Job implements driver.JobRepo.
+func (j jobs) Job(ctx context.Context, id string) (driver.Job, error) {
+	v, err := one(ctx, j.tx, "job", query(`SELECT `+jobColumns+` FROM sd.jobs j WHERE j.ws = $1 AND j.id = $2`, key(j.ws), key(id)), scanJob)
+	v.Token = "" // a claim is the claimer's alone
+	return v, err
+}
+
+// Dead implements driver.JobRepo.
+func (j jobs) Dead(ctx context.Context, limit int) ([]driver.Job, error) {
+	return many(ctx, j.tx, query(`SELECT `+jobColumns+` FROM sd.jobs j WHERE j.ws = $1 AND j.state = 'dead' ORDER BY j.ended_at DESC, j.id DESC LIMIT $2`,
+		key(j.ws), atLeastZero(limit)), scanJob)
+}
+
+// Purge implements driver.JobRepo.
+func (j jobs) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
+	return j.purge(ctx, `WITH d AS (DELETE FROM sd.jobs WHERE (ws, id) IN
+		(SELECT ws, id FROM sd.jobs WHERE ws = $1 AND state = 'done' AND created_at < $3 LIMIT $2) RETURNING 1) SELECT count(*) FROM d`, limit, before)
+}
+
+// ClaimJobs implements driver.System.
+func (s system) ClaimJobs(ctx context.Context, _ string, kinds []string, limit int, lease time.Duration) ([]driver.Job, error) {
+	var list []driver.Job
+	err := s.run(ctx, collect(query(`WITH c AS (SELECT ws, id, claimable FROM sd.jobs WHERE claimable <= clock_timestamp() AND kind = ANY($1)
+			ORDER BY claimable LIMIT $2 FOR UPDATE SKIP LOCKED),
+		w AS (UPDATE sd.jobs j SET state = 'running', attempts = attempts + 1, token = gen_random_uuid()::text, claimable = clock_timestamp() + $3::interval
+			FROM c WHERE j.ws = c.ws AND j.id = c.id RETURNING j.*)
+		SELECT `+jobColumns+` FROM w j ORDER BY j.due, j.id`, keys(kinds), atLeastZero(limit), lease), &list, scanJob))
+	if err == nil && len(list) > 0 {
+		s.commits.Add(1)
+	}
+	return list, err
+}

@@ -1,0 +1,122 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	_ "embed"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+	"github.com/sangdam/sangdam/internal/errs"
+)
+
+//go:embed migrations/0001_init.sql
+var initSQL string
+
+// migrations in order; the n-th makes schema version n. Changes only add; what
+// is to go leaves one release later, so that N and N+1 run side by side.
+var migrations = []string{initSQL}
+
+// programVersion is compared with the schema's min_program: it rises when a
+// program can serve a schema that older ones cannot.
+const programVersion = 1
+
+// migrate brings the schema to this program's version, or refuses one that is
+// too new. Several nodes may do it at once: goose's table locker lets one in.
+func (b *backend) migrate(ctx context.Context) error {
+	version, err := b.schemaVersion(ctx)
+	if err != nil || version >= len(migrations) {
+		return err
+	}
+	for try := 1; ; try++ {
+		err := b.migrateOnce(ctx)
+		if err == nil {
+			break
+		}
+		// "IF NOT EXISTS" by two at once fails for one of them.
+		if try == 5 || !raced(err) {
+			return errs.New(errs.Unavailable, "store: migrating the schema %q: %w", b.opts.Schema, withoutValues(err))
+		}
+	}
+	_, err = b.schemaVersion(ctx)
+	return err
+}
+
+// schemaVersion is 0 for none, and ErrInvalid for a schema that is too new.
+func (b *backend) schemaVersion(ctx context.Context) (version int, err error) {
+	minProgram := 0
+	c, err := b.acquire(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer c.Release()
+	err = c.QueryRow(ctx, b.qualify(`SELECT version, min_program FROM sd.schema_info`)).Scan(&version, &minProgram)
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && (pg.Code == "42P01" || pg.Code == "3F000") { // no table, no schema
+		return 0, nil
+	}
+	if err != nil {
+		return 0, mapped(err)
+	}
+	if minProgram > programVersion {
+		return 0, errs.New(errs.Invalid, "store: the schema %q has version %d and needs a program of storage version %d; this one is %d, install a newer one",
+			b.opts.Schema, version, minProgram, programVersion)
+	}
+	return version, nil
+}
+
+func raced(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "23505" || pg.Code == "42P07" || pg.Code == "42P06")
+}
+
+func withoutValues(err error) error {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return errors.New(pg.Message + " (SQLSTATE " + pg.Code + ")") // our own DDL: no customer's values
+	}
+	return err
+}
+
+func (b *backend) migrateOnce(ctx context.Context) error {
+	cfg := b.pool.Config().ConnConfig.Copy()
+	delete(cfg.RuntimeParams, "lock_timeout") // DDL may wait for running work
+	db := stdlib.OpenDB(*cfg)
+	defer func() { _ = db.Close() }()
+	if _, err := db.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS "+pgx.Identifier{b.opts.Schema}.Sanitize()); err != nil {
+		return err
+	}
+	locker, err := lock.NewPostgresTableLocker(lock.WithTableName(b.opts.Schema+".goose_lock"),
+		lock.WithTableLockTimeout(200*time.Millisecond, 1500), lock.WithTableLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		return err
+	}
+	var steps []*goose.Migration
+	for i, text := range migrations {
+		steps = append(steps, goose.NewGoMigration(int64(i+1), &goose.GoFunc{RunTx: b.step(text)}, nil))
+	}
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, nil, goose.WithGoMigrations(steps...), goose.WithDisableGlobalRegistry(true),
+		goose.WithLocker(locker), goose.WithTableName(b.opts.Schema+".goose_db_version"), goose.WithLogger(goose.NopLogger()))
+	if err != nil {
+		return err
+	}
+	_, err = provider.Up(ctx)
+	return err
+}
+
+// step runs a migration with unqualified names in our schema.
+func (b *backend) step(text string) func(context.Context, *sql.Tx) error {
+	return func(ctx context.Context, tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, "SET LOCAL search_path TO "+pgx.Identifier{b.opts.Schema}.Sanitize()); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, text) // several statements, no arguments, our own text
+		return err
+	}
+}

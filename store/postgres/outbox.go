@@ -1,0 +1,253 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+type outbox struct{ *tx }
+
+// Outbox implements driver.Tx.
+func (t *tx) Outbox() channel.OutboxRepo { return outbox{t} }
+
+// Enqueue implements channel.OutboxRepo.
+func (o outbox) Enqueue(ctx context.Context, rows ...channel.OutboxRow) error {
+	if err := o.writable(); err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if r.ID == "" {
+			r.ID = channel.OutboxID(uuid.Must(uuid.NewV7()).String())
+		}
+		if r.State == "" {
+			r.State = channel.OutboxQueued
+		}
+		doc, err := encode(r)
+		if err != nil {
+			return err
+		}
+		err = o.write(ctx, query(`INSERT INTO sd.outbox (ws, id, account, lane, state, not_before, tries, reason, detail, added_at, doc)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, clock_timestamp(), $10)`,
+			key(o.ws), key(r.ID), key(r.Account), key(r.Lane), key(r.State), orNull(r.NotBefore), r.Tries, key(r.Reason), key(r.Detail), doc))
+		if err != nil {
+			return err
+		}
+		o.lanes.add(&outboxLanes, r.Account, r.Lane, r.NotBefore)
+	}
+	o.wakes = true
+	return nil
+}
+
+const attemptLost = "the Attempt already ended, or its rows did"
+
+// Begin implements channel.OutboxRepo. Rows may be carried by this Attempt
+// already, when it is repeated, or by none.
+func (o outbox) Begin(ctx context.Context, c channel.Claim, at channel.Attempt) error {
+	if len(at.Rows) == 0 || at.ID == "" {
+		return errs.New(errs.Invalid, "store: an Attempt needs an ID and at least one row")
+	}
+	doc, err := encode(at)
+	if err != nil {
+		return err
+	}
+	return o.write(ctx, o.holding(outboxLanes, c),
+		query(`WITH w AS (UPDATE sd.outbox SET state = 'sending', attempt = $5, tries = tries + 1, not_before = NULL
+			WHERE ws = $1 AND id = ANY($4) AND account = $2 AND lane = $3 AND (state = 'queued' AND attempt IS NULL OR attempt = $5) RETURNING 1)
+			SELECT sd.must((SELECT count(*) FROM w) = $6, '`+codeStale+`', '`+attemptLost+`')`,
+			key(o.ws), key(c.Account), key(c.Lane), keys(at.Rows), key(at.ID), len(at.Rows)),
+		query(`INSERT INTO sd.attempts (ws, id, begun, doc) VALUES ($1, $2, true, $3)
+			ON CONFLICT (ws, id) DO UPDATE SET begun = true, doc = excluded.doc`, key(o.ws), key(at.ID), doc))
+}
+
+// Settle implements channel.OutboxRepo.
+func (o outbox) Settle(ctx context.Context, c channel.Claim, attempt string, s channel.Settlement) error {
+	list := []stmt{o.holding(outboxLanes, c)}
+	keep := s.State == channel.OutboxQueued && !s.Replan
+	if keep {
+		list = append(list, asStale(attemptLost, `UPDATE sd.attempts SET begun = false WHERE ws = $1 AND id = $2 RETURNING 1`, key(o.ws), key(attempt)))
+	} else {
+		list = append(list, asStale(attemptLost, `DELETE FROM sd.attempts WHERE ws = $1 AND id = $2 RETURNING 1`, key(o.ws), key(attempt)))
+	}
+	list = append(list, asStale(attemptLost, `UPDATE sd.outbox SET state = $5, not_before = $6, reason = $7, detail = $8,
+			attempt = CASE WHEN $9 THEN attempt END, no_reply = no_reply OR $10
+		WHERE ws = $1 AND account = $2 AND lane = $3 AND attempt = $4 AND state IN ('queued', 'sending') RETURNING 1`,
+		key(o.ws), key(c.Account), key(c.Lane), key(attempt), key(s.State), orNull(s.NotBefore), key(s.Reason), key(s.Detail),
+		keep, s.State == channel.OutboxQueued && s.Replan))
+	o.wakes = true
+	return o.write(ctx, list...)
+}
+
+// Fail implements channel.OutboxRepo.
+func (o outbox) Fail(ctx context.Context, c channel.Claim, row channel.OutboxID, reason channel.Reason, detail string) error {
+	o.wakes = true
+	return o.write(ctx, o.holding(outboxLanes, c), asStale("the outbox row already ended or an Attempt carries it",
+		`UPDATE sd.outbox SET state = 'failed', reason = $5, detail = $6
+		WHERE ws = $1 AND account = $2 AND lane = $3 AND id = $4 AND state = 'queued' AND attempt IS NULL RETURNING 1`,
+		key(o.ws), key(c.Account), key(c.Lane), key(row), key(reason), key(detail)))
+}
+
+// Pause implements channel.OutboxRepo.
+func (o outbox) Pause(ctx context.Context, account channel.AccountID, until time.Time) error {
+	o.wakes = true
+	return o.write(ctx, query(`INSERT INTO sd.outbox_pauses (ws, account, until) VALUES ($1, $2, $3)
+		ON CONFLICT (ws, account) DO UPDATE SET until = excluded.until`, key(o.ws), key(account), until))
+}
+
+const outboxColumns = `e.state, e.not_before, e.tries, e.reason, e.detail, e.no_reply, e.doc`
+
+type outboxScan struct {
+	state, reason, detail string
+	notBefore             *time.Time
+	tries                 int
+	noReply               bool
+	doc                   []byte
+}
+
+func (s *outboxScan) targets() []any {
+	return []any{&s.state, &s.notBefore, &s.tries, &s.reason, &s.detail, &s.noReply, &s.doc}
+}
+
+func (s *outboxScan) row() (channel.OutboxRow, error) {
+	r, err := decode[channel.OutboxRow](s.doc)
+	r.State, r.NotBefore, r.Tries = unkey[channel.OutboxState](s.state), orZero(s.notBefore), s.tries
+	r.Reason, r.Detail = unkey[channel.Reason](s.reason), unkey[string](s.detail)
+	if s.noReply {
+		r.Reply = nil
+	}
+	return r, err
+}
+
+// Row implements channel.OutboxRepo.
+func (o outbox) Row(ctx context.Context, id channel.OutboxID) (channel.OutboxRow, error) {
+	q := query(`SELECT `+outboxColumns+` FROM sd.outbox e WHERE e.ws = $1 AND e.id = $2`, key(o.ws), key(id))
+	return one(ctx, o.tx, "outbox row", q, func(r pgx.Rows) (channel.OutboxRow, error) {
+		var s outboxScan
+		if err := r.Scan(s.targets()...); err != nil {
+			return channel.OutboxRow{}, err
+		}
+		return s.row()
+	})
+}
+
+// Pending implements channel.OutboxRepo.
+func (o outbox) Pending(ctx context.Context) (n int, err error) {
+	err = o.read(ctx, query(`SELECT count(*) FROM sd.outbox WHERE ws = $1 AND state IN ('queued', 'sending')`, key(o.ws)).
+		rows(func(r pgx.Rows) error { return r.Scan(&n) }))
+	return n, err
+}
+
+// Purge implements channel.OutboxRepo.
+func (o outbox) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
+	return o.purge(ctx, `WITH d AS (DELETE FROM sd.outbox WHERE (ws, id) IN (SELECT ws, id FROM sd.outbox
+		WHERE ws = $1 AND added_at < $3 AND state NOT IN ('queued', 'sending') LIMIT $2) RETURNING 1) SELECT count(*) FROM d`, limit, before)
+}
+
+// ClaimOutbox implements driver.System.
+func (s system) ClaimOutbox(ctx context.Context, _ string, limit, batch int, lease time.Duration) ([]driver.OutboxLane, error) {
+	refs, err := s.claim(ctx, outboxLanes, limit, lease)
+	if err != nil || len(refs) == 0 {
+		return nil, err
+	}
+	f := newOutboxFetch(refs)
+	ws, account, lane, _ := refArrays(refs)
+	const lanes = `FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS u(ws, account, lane, n)`
+	const open = `e.ws = u.ws AND e.account = u.account AND e.lane = u.lane AND e.state IN ('queued', 'sending')`
+	const head = ` CROSS JOIN LATERAL (SELECT e.attempt FROM sd.outbox e WHERE ` + open + ` ORDER BY e.seq LIMIT 1) h`
+	err = s.run(ctx,
+		query(`SELECT u.n, a.begun, a.doc `+lanes+head+` JOIN sd.attempts a ON a.ws = u.ws AND a.id = h.attempt`, ws, account, lane).rows(f.attempt),
+		query(`SELECT u.n, e.seq, e.not_before > clock_timestamp(), `+outboxColumns+` `+lanes+`
+			CROSS JOIN LATERAL (SELECT * FROM sd.outbox e WHERE `+open+` ORDER BY e.seq LIMIT $4) e ORDER BY u.n, e.seq`,
+			ws, account, lane, max(batch, 1)).rows(f.queued),
+		query(`SELECT u.n, e.seq, e.not_before > clock_timestamp(), `+outboxColumns+` `+lanes+head+`
+			JOIN sd.outbox e ON `+open+` AND e.attempt = h.attempt ORDER BY u.n, e.seq`, ws, account, lane).rows(f.carried))
+	if err != nil {
+		return nil, err
+	}
+	idle, busy := f.sort()
+	if err := s.release(ctx, outboxLanes, idle); err != nil {
+		return nil, err
+	}
+	return busy, nil
+}
+
+// ReleaseOutbox implements driver.System.
+func (s system) ReleaseOutbox(ctx context.Context, claims ...driver.LaneRef) error {
+	return s.release(ctx, outboxLanes, claims)
+}
+
+// outboxFetch puts claimed lanes together: the head's Attempt and exactly its
+// rows, else rows from the head on that are due.
+type outboxFetch struct {
+	lanes []driver.OutboxLane
+	heads []int64
+	held  []bool
+}
+
+func newOutboxFetch(refs []driver.LaneRef) *outboxFetch {
+	f := &outboxFetch{lanes: make([]driver.OutboxLane, len(refs)), heads: make([]int64, len(refs)), held: make([]bool, len(refs))}
+	for i, ref := range refs {
+		f.lanes[i].LaneRef = ref
+	}
+	return f
+}
+
+func (f *outboxFetch) attempt(r pgx.Rows) error {
+	var n int
+	var begun bool
+	var doc []byte
+	if err := r.Scan(&n, &begun, &doc); err != nil {
+		return err
+	}
+	at, err := decode[channel.Attempt](doc)
+	f.lanes[n-1].Attempt, f.lanes[n-1].Doubtful = &at, begun
+	return err
+}
+
+func (f *outboxFetch) queued(r pgx.Rows) error  { return f.add(r, false) }
+func (f *outboxFetch) carried(r pgx.Rows) error { return f.add(r, true) }
+
+func (f *outboxFetch) add(r pgx.Rows, carried bool) error {
+	var n int
+	var seq int64
+	var early *bool
+	var s outboxScan
+	if err := r.Scan(append([]any{&n, &seq, &early}, s.targets()...)...); err != nil {
+		return err
+	}
+	n--
+	lane := &f.lanes[n]
+	f.held[n] = f.held[n] || early != nil && *early
+	if f.held[n] || (lane.Attempt != nil) != carried {
+		return nil
+	}
+	row, err := s.row()
+	if len(lane.Rows) == 0 {
+		f.heads[n] = seq
+	}
+	lane.Rows = append(lane.Rows, row)
+	return err
+}
+
+func (f *outboxFetch) sort() (idle []driver.LaneRef, busy []driver.OutboxLane) {
+	order := make([]int, 0, len(f.lanes))
+	for i, l := range f.lanes {
+		if len(l.Rows) == 0 {
+			idle = append(idle, l.LaneRef)
+			continue
+		}
+		order = append(order, i)
+	}
+	slices.SortFunc(order, func(x, y int) int { return cmp.Compare(f.heads[x], f.heads[y]) })
+	for _, i := range order {
+		busy = append(busy, f.lanes[i])
+	}
+	return idle, busy
+}

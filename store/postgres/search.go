@@ -1,0 +1,64 @@
+package postgres
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+type search struct{ *tx }
+
+// Search implements driver.Tx.
+func (t *tx) Search() driver.SearchRepo { return search{t} }
+
+// lexemes are tokens with the workspace's number before them, so that a
+// workspace's postings are its own.
+func (s search) lexemes(tokens []string) []string {
+	prefix := strconv.FormatInt(s.info.num, 36) + ":"
+	out := make([]string, 0, len(tokens))
+	for _, t := range tokens {
+		if t != "" {
+			out = append(out, prefix+key(t))
+		}
+	}
+	return out
+}
+
+// Put implements driver.SearchRepo. The lexemes are stored as they are, as the
+// configuration "simple" would leave them: they are made by privacy.Grams.
+func (s search) Put(ctx context.Context, m conversation.MessageID, c conversation.ID, at time.Time, tokens []string) error {
+	return s.write(ctx, query(`INSERT INTO sd.search (ws, message, conversation, at, tokens) VALUES ($1, $2, $3, $4, array_to_tsvector($5))
+		ON CONFLICT (ws, message) DO UPDATE SET conversation = excluded.conversation, at = excluded.at, tokens = excluded.tokens`,
+		key(s.ws), key(m), key(c), at, s.lexemes(tokens)))
+}
+
+// Delete implements driver.SearchRepo.
+func (s search) Delete(ctx context.Context, m conversation.MessageID) error {
+	return s.write(ctx, query(`DELETE FROM sd.search WHERE ws = $1 AND message = $2`, key(s.ws), key(m)))
+}
+
+var quoteLexeme = strings.NewReplacer(`'`, `''`, `\`, `\\`)
+
+// Find implements driver.SearchRepo.
+func (s search) Find(ctx context.Context, tokens []string, limit int) ([]driver.SearchHit, error) {
+	words := s.lexemes(tokens)
+	if len(words) == 0 {
+		return nil, s.usable()
+	}
+	for i, w := range words {
+		words[i] = "'" + quoteLexeme.Replace(w) + "'"
+	}
+	q := query(`SELECT message, conversation, at FROM sd.search WHERE ws = $1 AND tokens @@ $2::text::tsquery ORDER BY at DESC, message LIMIT $3`,
+		key(s.ws), strings.Join(words, " & "), atLeastZero(limit))
+	return many(ctx, s.tx, q, func(r pgx.Rows) (driver.SearchHit, error) {
+		var m, c string
+		var at time.Time
+		err := r.Scan(&m, &c, &at)
+		return driver.SearchHit{Message: unkey[conversation.MessageID](m), Conversation: unkey[conversation.ID](c), At: micro(at)}, err
+	})
+}

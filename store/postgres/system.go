@@ -1,0 +1,177 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+// system works across workspaces. Each call is one round trip or two.
+type system struct{ *backend }
+
+// run is backend.run for calls that Close waits for.
+func (s system) run(ctx context.Context, list ...stmt) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.running.Done()
+	return s.backend.run(ctx, list...)
+}
+
+func (s system) runWrites(ctx context.Context, list ...stmt) error {
+	err := s.run(ctx, list...)
+	if err == nil {
+		s.commits.Add(1)
+	}
+	return err
+}
+
+// CreateWorkspace implements driver.System.
+func (s system) CreateWorkspace(ctx context.Context, ws driver.WorkspaceID, name string) error {
+	if ws == "" {
+		return errs.New(errs.Invalid, "store: a workspace needs an id")
+	}
+	return s.runWrites(ctx,
+		query(`INSERT INTO sd.workspaces (ws, name, clock) VALUES ($1, $2, clock_timestamp())`, key(ws), key(name)),
+		query(`INSERT INTO sd.config (ws) VALUES ($1)`, key(ws)),
+		query(`INSERT INTO sd.feed_state (ws) VALUES ($1)`, key(ws)),
+		query(`INSERT INTO sd.audit_head (ws) VALUES ($1)`, key(ws)))
+}
+
+// Workspaces implements driver.System.
+func (s system) Workspaces(ctx context.Context) ([]driver.WorkspaceID, error) {
+	var list []driver.WorkspaceID
+	err := s.run(ctx, collect(query(`SELECT ws FROM sd.workspaces ORDER BY ws`), &list, func(r pgx.Rows) (driver.WorkspaceID, error) {
+		v, err := scanKey(r)
+		return driver.WorkspaceID(v), err
+	}))
+	return list, err
+}
+
+// ResolveAccount implements driver.System.
+func (s system) ResolveAccount(ctx context.Context, token string) (driver.WorkspaceID, channel.AccountID, error) {
+	var ws, id string
+	found := false
+	err := s.run(ctx, query(`SELECT ws, id FROM sd.accounts WHERE token = $1 AND token <> ''`, key(token)).rows(func(r pgx.Rows) error {
+		found = true
+		return r.Scan(&ws, &id)
+	}))
+	if err == nil && !found {
+		err = errNotFound("account")
+	}
+	return unkey[driver.WorkspaceID](ws), unkey[channel.AccountID](id), err
+}
+
+// Due implements driver.System.
+func (s system) Due(ctx context.Context, limit int) ([]driver.Deadline, error) {
+	var list []driver.Deadline
+	err := s.run(ctx, collect(query(`SELECT ws, kind, id, at FROM sd.deadlines WHERE at <= clock_timestamp() ORDER BY at, ws, kind, id LIMIT $1`, atLeastZero(limit)),
+		&list, func(r pgx.Rows) (driver.Deadline, error) {
+			var ws, kind, id string
+			var at time.Time
+			err := r.Scan(&ws, &kind, &id, &at)
+			return driver.Deadline{Workspace: unkey[driver.WorkspaceID](ws), Kind: unkey[string](kind), ID: unkey[string](id), At: micro(at)}, err
+		}))
+	return list, err
+}
+
+// NextDue implements driver.System. A lane that is claimed counts with the end
+// of its lease, a paused one with the end of the pause.
+func (s system) NextDue(ctx context.Context) (time.Time, bool, error) {
+	var next *time.Time
+	err := s.run(ctx, query(`SELECT least((SELECT min(at) FROM sd.deadlines), (SELECT min(claimable) FROM sd.jobs), (SELECT min(due) FROM sd.inbox_lanes),
+		(SELECT min(due) FROM sd.outbox_lanes l WHERE due IS NOT NULL AND NOT EXISTS (SELECT 1 FROM sd.outbox_pauses p WHERE p.ws = l.ws AND p.account = l.account AND p.until > clock_timestamp())),
+		(SELECT min(greatest(l.due, p.until)) FROM sd.outbox_pauses p JOIN sd.outbox_lanes l ON l.ws = p.ws AND l.account = p.account AND l.due IS NOT NULL WHERE p.until > clock_timestamp()))`).
+		rows(func(r pgx.Rows) error { return r.Scan(&next) }))
+	return orZero(next), next != nil, err
+}
+
+// Beat implements driver.System.
+func (s system) Beat(ctx context.Context, node string, ttl time.Duration) ([]string, error) {
+	var live []string
+	err := s.runWrites(ctx,
+		query(`INSERT INTO sd.nodes (node, until) VALUES ($1, clock_timestamp() + $2::interval) ON CONFLICT (node) DO UPDATE SET until = excluded.until`, key(node), ttl),
+		collect(query(`SELECT node FROM sd.nodes WHERE until > clock_timestamp() ORDER BY node`), &live, scanKey))
+	return live, err
+}
+
+// Lease implements driver.System.
+func (s system) Lease(ctx context.Context, name, node string, ttl time.Duration) (int64, error) {
+	var epoch int64
+	err := s.runWrites(ctx, query(`INSERT INTO sd.leases AS l (name, node, epoch, until) VALUES ($1, $2, 1, clock_timestamp() + $3::interval)
+		ON CONFLICT (name) DO UPDATE SET node = excluded.node, until = excluded.until, epoch = l.epoch + CASE WHEN l.node = excluded.node THEN 0 ELSE 1 END
+			WHERE l.node = excluded.node OR l.until <= clock_timestamp() RETURNING epoch`, key(name), key(node), ttl).
+		rows(func(r pgx.Rows) error { return r.Scan(&epoch) }))
+	if err == nil && epoch == 0 {
+		return 0, errs.New(errs.Conflict, "store: another node holds the lease")
+	}
+	return epoch, err
+}
+
+// BeatAgents implements driver.System. Heart-beats have a table of their own,
+// so that they never wait for an agent's row.
+func (s system) BeatAgents(ctx context.Context, ws driver.WorkspaceID, list []routing.AgentID) error {
+	if _, err := s.workspaceOf(ctx, ws); err != nil || len(list) == 0 {
+		return err
+	}
+	return s.runWrites(ctx, query(`INSERT INTO sd.agent_beats (ws, agent, at) SELECT ws, id, clock_timestamp() FROM sd.agents
+		WHERE ws = $1 AND id = ANY($2) AND presence <> 'offline' ORDER BY id
+		ON CONFLICT (ws, agent) DO UPDATE SET at = excluded.at`, key(ws), keys(list)))
+}
+
+// LostAgents implements driver.System.
+func (s system) LostAgents(ctx context.Context, before time.Time, limit int) ([]driver.AgentRef, error) {
+	var list []driver.AgentRef
+	err := s.run(ctx, collect(query(`SELECT b.ws, b.agent FROM sd.agent_beats b JOIN sd.agents a ON a.ws = b.ws AND a.id = b.agent
+		WHERE b.at < $1 AND a.presence <> 'offline' ORDER BY b.at, b.ws, b.agent LIMIT $2`, before, atLeastZero(limit)),
+		&list, func(r pgx.Rows) (driver.AgentRef, error) {
+			var ws, id string
+			err := r.Scan(&ws, &id)
+			return driver.AgentRef{Workspace: unkey[driver.WorkspaceID](ws), Agent: unkey[routing.AgentID](id)}, err
+		}))
+	return list, err
+}
+
+// Meta implements driver.System.
+func (s system) Meta(ctx context.Context, name string) ([]byte, error) {
+	var value []byte
+	err := s.run(ctx, query(`SELECT value FROM sd.meta WHERE key = $1`, key(name)).rows(func(r pgx.Rows) error { return r.Scan(&value) }))
+	if err == nil && value == nil {
+		err = errNotFound("value")
+	}
+	return value, err
+}
+
+// PutMeta implements driver.System.
+func (s system) PutMeta(ctx context.Context, name string, old, value []byte) error {
+	put := query(`INSERT INTO sd.meta (key, value) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING 1`, key(name), notNil(value))
+	if old != nil {
+		put = query(`UPDATE sd.meta SET value = $2 WHERE key = $1 AND value = $3 RETURNING 1`, key(name), notNil(value), old)
+	}
+	done := false
+	err := s.runWrites(ctx, put.rows(func(pgx.Rows) error {
+		done = true
+		return nil
+	}))
+	if err == nil && !done {
+		err = errs.New(errs.Conflict, "store: the value is not the one that was to be replaced")
+	}
+	return err
+}
+
+// Now implements driver.System.
+func (s system) Now(ctx context.Context) (now time.Time, err error) {
+	err = s.run(ctx, query(`SELECT clock_timestamp()`).rows(func(r pgx.Rows) error { return r.Scan(&now) }))
+	return micro(now), err
+}
+
+// Check implements driver.System: one small durable commit.
+func (s system) Check(ctx context.Context) error {
+	return s.runWrites(ctx, query(`INSERT INTO sd.meta (key, value) VALUES ('check', convert_to(clock_timestamp()::text, 'UTF8'))
+		ON CONFLICT (key) DO UPDATE SET value = excluded.value`))
+}
