@@ -92,9 +92,13 @@ func (u *unit) requeue(d *conversation.Draft, reason routing.EndReason, queue ro
 	if queue == "" {
 		queue = it.Queue
 	}
+	from := d.C.Agent
+	it.Visited = nil // a person sent it: it may visit any queue again
 	it = routing.Enter(it, queue, u.tx.Now())
-	it.State, it.Agent, it.Designated, it.Preferred = routing.ItemQueued, "", designated, ""
-	it.Visited = []routing.QueueID{queue} // a person sent it: it may visit any queue again
+	it.Designated, it.Preferred = designated, ""
+	if from != "" && reason == routing.EndTransferred {
+		it.Declined, it.DeclinedAt = []routing.AgentID{from}, u.tx.Now() // asked again only after everyone else
+	}
 	return u.putInQueue(d, it)
 }
 
@@ -219,11 +223,11 @@ type Pick struct {
 // capacity).
 func (e *Engine) Pick(ctx context.Context, p Principal, c Pick) (Owned, error) {
 	return command(ctx, e, p, c.Key, ActTake, c, func(u *unit) (Owned, error) {
-		if p.agent() == "" {
-			return Owned{}, errs.New(errs.Invalid, "sangdam: only an agent picks; use Assign to give a conversation to one")
-		}
 		if _, err := u.draft(c.Conversation, ActTake); err != nil {
 			return Owned{}, err
+		}
+		if p.agent() == "" {
+			return Owned{}, errs.New(errs.Invalid, "sangdam: only an agent picks; use Assign to give a conversation to one")
 		}
 		return u.give(c.Conversation, p.agent(), give{reason: routing.EndTransferred})
 	})
@@ -270,10 +274,7 @@ type give struct {
 // router's, on what is true at the moment of the write.
 func (u *unit) give(c conversation.ID, agent routing.AgentID, how give) (Owned, error) {
 	work := u.tx.Work()
-	it, err := work.Item(u.ctx, routing.ItemID(c))
-	if errors.Is(err, ErrNotFound) {
-		return Owned{}, errs.New(errs.Stale, "sangdam: conversation %s does not wait for an agent", c)
-	}
+	it, err := u.workItem(c)
 	if err != nil {
 		return Owned{}, err
 	}
@@ -316,6 +317,35 @@ func (u *unit) give(c conversation.ID, agent routing.AgentID, how give) (Owned, 
 		}
 	}
 	return u.own(*r.Assignment)
+}
+
+// workItem returns the conversation's item. A conversation that a bot has, or
+// that waits for the customer, is queued first: a person steps in.
+func (u *unit) workItem(c conversation.ID) (routing.Item, error) {
+	it, err := u.tx.Work().Item(u.ctx, routing.ItemID(c))
+	if err == nil && it.State != routing.ItemDone || err != nil && !errors.Is(err, ErrNotFound) {
+		return it, err
+	}
+	cv, err := u.tx.Conversations().Conversation(u.ctx, c)
+	if err != nil {
+		return it, err
+	}
+	if cv.State != conversation.StateOpen && cv.State != conversation.StateWaiting {
+		return it, errs.New(errs.Stale, "sangdam: conversation %s is %s and does not wait for an agent", c, cv.State)
+	}
+	acct, _, err := u.e.account(u.s, cv.Account)
+	if err != nil {
+		return it, err
+	}
+	d := conversation.Edit(cv, u.tx.Now())
+	d.TakeFromBot(u.p.actor())
+	if err := u.enqueue(acct, d, conversation.Message{}); err != nil {
+		return it, err
+	}
+	if err := u.save(d); err != nil {
+		return it, err
+	}
+	return u.tx.Work().Item(u.ctx, routing.ItemID(c))
 }
 
 // excluded lists why an agent may not take an item. A person's choice may pass

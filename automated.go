@@ -15,7 +15,7 @@ func (u *unit) react(acct channel.Account, d *conversation.Draft, m conversation
 		switch {
 		case closed:
 			err = u.sayAway(acct, d, status)
-		case begun && d.C.EndedBy == "":
+		case begun && d.C.Version == 0: // not one that opens again
 			_, err = u.sayAutomated(acct, d, conversation.AutoGreeting)
 		}
 		if err != nil {

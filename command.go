@@ -66,6 +66,9 @@ func (e *Engine) unit(ctx context.Context, p Principal, fn func(u *unit) error) 
 
 // published hands committed changes to the router and the hooks.
 func (e *Engine) published(ws id.Workspace, c changes) {
+	if c.queues {
+		e.settings.drop(ws)
+	}
 	if len(c.agents)+len(c.items)+len(c.removed) > 0 || c.queues {
 		e.routers.publish(ws, c)
 	}

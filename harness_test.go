@@ -73,11 +73,13 @@ func inWorld(t *testing.T, fn func(w *world), options ...worldOption) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, options...)
+		t.Cleanup(func() {
+			w.halt()
+			w.line.Close()
+			require.NoError(t, w.db.Close())
+		})
 		w.start()
 		fn(w)
-		w.halt()
-		w.line.Close()
-		require.NoError(t, w.db.Close())
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/internal/errs"
@@ -23,6 +24,7 @@ type settings struct {
 	ws       id.Workspace
 	routing  routing.Configuration
 	accounts map[channel.AccountID]channel.Account // with opened secrets
+	read     time.Time // when it was read, by this process's clock
 	// schedules are the operating hours of each account; absent is always open.
 	schedules map[channel.AccountID]*hours.Schedule
 }
@@ -50,6 +52,13 @@ func (c *settingsCache) put(s *settings) {
 	}
 }
 
+// drop forgets what is cached: this process changed it.
+func (c *settingsCache) drop(ws id.Workspace) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.m, ws)
+}
+
 // readSettings loads the configuration through a transaction and opens the
 // accounts' secrets.
 func (e *Engine) readSettings(ctx context.Context, tx store.Tx) (*settings, error) {
@@ -69,7 +78,7 @@ func (e *Engine) readSettings(ctx context.Context, tx store.Tx) (*settings, erro
 		if again.Version != cfg.Version {
 			continue // changed between the two statements
 		}
-		s := &settings{ws: tx.Workspace(), routing: cfg,
+		s := &settings{ws: tx.Workspace(), routing: cfg, read: time.Now(),
 			accounts: map[channel.AccountID]channel.Account{}, schedules: map[channel.AccountID]*hours.Schedule{}}
 		for _, a := range accounts {
 			if a.Secrets, err = e.openSecrets(ctx, s.ws, a); err != nil {
@@ -87,9 +96,10 @@ func (e *Engine) readSettings(ctx context.Context, tx store.Tx) (*settings, erro
 	}
 }
 
-// current returns settings for reading outside a transaction.
+// current returns settings for reading outside a transaction: no older than
+// the poll interval, whoever changed them.
 func (e *Engine) current(ctx context.Context, ws id.Workspace) (*settings, error) {
-	if s := e.settings.get(ws); s != nil {
+	if s := e.settings.get(ws); s != nil && time.Since(s.read) < e.cfg.Poll {
 		return s, nil
 	}
 	var s *settings

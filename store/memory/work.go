@@ -328,13 +328,7 @@ func (r work) EndOffer(_ context.Context, offer routing.OfferID, state routing.O
 				a.State.EligRev++
 			}
 		})
-		r.setItem(o.Item, func(it *routing.Item) {
-			it.State, it.Agent = routing.ItemQueued, ""
-			if asked {
-				it.Declined = slices.DeleteFunc(it.Declined, func(a routing.AgentID) bool { return a == o.Agent })
-				it.Declined = append(it.Declined, o.Agent)
-			}
-		})
+		r.setItem(o.Item, func(it *routing.Item) { *it = routing.OfferEnded(*it, o.Agent, state, now) })
 		return clone(o), nil
 	})
 }

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/sangdam/sangdam/internal/errs"
@@ -165,9 +164,8 @@ func (r work) EndOffer(ctx context.Context, id routing.OfferID, state routing.Of
 	if err := r.unload(o.Agent, o.Uses, time.Time{}); err != nil {
 		return o, err
 	}
-	it.State, it.Agent = routing.ItemQueued, ""
+	it = routing.OfferEnded(it, o.Agent, state, now)
 	if state != routing.OfferWithdrawn {
-		it.Declined = append(slices.DeleteFunc(it.Declined, func(a routing.AgentID) bool { return a == o.Agent }), o.Agent)
 		if err := r.raiseElig(o.Agent); err != nil {
 			return o, err
 		}

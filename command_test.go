@@ -1,0 +1,281 @@
+package sangdam_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+// active brings a conversation to agent a1.
+func active(w *world) sangdam.Owned {
+	w.online("a1")
+	w.line.User("Mina").SendText("hi")
+	w.settle()
+	return w.accept()
+}
+
+func TestACommandWithTheSameKeyHasOneEffect(t *testing.T) {
+	inWorld(t, func(w *world) {
+		c := active(w)
+		cmd := sangdam.Answer{Key: "k1", Conversation: c.Conversation, Content: channel.Text("once")}
+		first, err := w.eng.Answer(w.ctx, w.agent("a1"), cmd)
+		require.NoError(t, err)
+		again, err := w.eng.Answer(w.ctx, w.agent("a1"), cmd)
+		require.NoError(t, err)
+		require.Equal(t, first, again)
+		w.settle()
+		require.Equal(t, []string{"Hello!", "once"}, w.line.User("Mina").Texts())
+
+		cmd.Content = channel.Text("something else")
+		_, err = w.eng.Answer(w.ctx, w.agent("a1"), cmd)
+		require.ErrorIs(t, err, sangdam.ErrConflict, "the same key with another body")
+
+		w.restart()
+		cmd.Content = channel.Text("once")
+		again, err = w.eng.Answer(w.ctx, w.agent("a1"), cmd)
+		require.NoError(t, err)
+		require.Equal(t, first, again, "also after a restart")
+		_, err = w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Key: sangdam.Key(strings.Repeat("k", 201)), Conversation: c.Conversation, Content: channel.Text("x")})
+		require.ErrorIs(t, err, sangdam.ErrInvalid)
+	})
+}
+
+func TestAnswersAreRefusedWithAReason(t *testing.T) {
+	inWorld(t, func(w *world) {
+		c := active(w).Conversation
+		cases := []struct {
+			name    string
+			content channel.Content
+			want    error
+		}{
+			{"no text", channel.Text("  \n"), sangdam.ErrInvalid},
+			{"too long", channel.Text(strings.Repeat("가", 400_000)), sangdam.ErrInvalid},
+			{"no kind", channel.Content{Text: "x"}, sangdam.ErrUnsupported},
+			{"unknown kind", channel.Content{Kind: "hologram"}, sangdam.ErrUnsupported},
+		}
+		for _, tc := range cases {
+			_, err := w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: c, Content: tc.content})
+			require.ErrorIs(t, err, tc.want, tc.name)
+		}
+		acct := w.acct
+		acct.Secrets, acct.AgentAttachments = nil, false
+		_, err := w.eng.SaveAccount(w.ctx, w.host, acct)
+		require.NoError(t, err)
+		_, err = w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: c, Content: channel.Content{Kind: channel.KindImage,
+			Media: &channel.Media{URL: "https://example.com/a.png", Preview: "https://example.com/a.png"}}})
+		require.ErrorIs(t, err, sangdam.ErrUnsupported, "switched off")
+		require.ErrorContains(t, err, "switched off")
+		w.settle()
+		require.Equal(t, []string{"Hello!"}, w.line.User("Mina").Texts(), "nothing of it was sent")
+	})
+}
+
+// Every command and query, called by somebody who may not. A new exported
+// method of Engine that takes a Principal must be added here.
+func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
+	inWorld(t, func(w *world) {
+		c := active(w)
+		require.NoError(t, w.eng.UpsertAgent(w.ctx, w.host, routing.Agent{ID: "stranger", Name: "S", Role: "agent",
+			Permissions: []routing.Permission{routing.PermitChat}, Capacity: map[routing.Profile]int{routing.ProfileUnits: 1}, Assign: routing.AssignmentSwitches{Chat: true}}))
+		w.line.User("Other").SendText("hi")
+		w.settle()
+		var offer routing.OfferID
+		for _, cv := range w.conversations() {
+			if o := w.detail(cv.ID).Offer; o != nil {
+				offer = o.ID
+			}
+		}
+		require.NotEmpty(t, offer)
+		last := func() int64 {
+			rows, err := w.eng.Audit(w.ctx, w.host, 0, 1000)
+			require.NoError(t, err)
+			return rows[len(rows)-1].Seq
+		}
+		before := last()
+		stranger := w.agent("stranger")
+		id := c.Conversation
+		m := w.detail(id).Messages[1].ID
+		calls := map[string]func(p sangdam.Principal) error{
+			"Answer": func(p sangdam.Principal) error {
+				_, err := w.eng.Answer(w.ctx, p, sangdam.Answer{Conversation: id, Content: channel.Text("x")})
+				return err
+			},
+			"AddNote": func(p sangdam.Principal) error {
+				_, err := w.eng.AddNote(w.ctx, p, sangdam.AddNote{Conversation: id, Text: "x"})
+				return err
+			},
+			"Resend": func(p sangdam.Principal) error {
+				_, err := w.eng.Resend(w.ctx, p, sangdam.Resend{Message: m})
+				return err
+			},
+			"End": func(p sangdam.Principal) error {
+				_, err := w.eng.End(w.ctx, p, sangdam.End{Conversation: id})
+				return err
+			},
+			"Wait": func(p sangdam.Principal) error {
+				_, err := w.eng.Wait(w.ctx, p, sangdam.Wait{Conversation: id})
+				return err
+			},
+			"Reopen": func(p sangdam.Principal) error {
+				_, err := w.eng.Reopen(w.ctx, p, sangdam.Reopen{Conversation: id})
+				return err
+			},
+			"Pick": func(p sangdam.Principal) error {
+				_, err := w.eng.Pick(w.ctx, p, sangdam.Pick{Conversation: id})
+				return err
+			},
+			"Assign": func(p sangdam.Principal) error {
+				_, err := w.eng.Assign(w.ctx, p, sangdam.Assign{Conversation: id, Agent: "stranger"})
+				return err
+			},
+			"Assign by force": func(p sangdam.Principal) error {
+				_, err := w.eng.Assign(w.ctx, p, sangdam.Assign{Conversation: id, Agent: "stranger", Force: true})
+				return err
+			},
+			"Transfer": func(p sangdam.Principal) error {
+				_, err := w.eng.Transfer(w.ctx, p, sangdam.Transfer{Conversation: id, Agent: "stranger"})
+				return err
+			},
+			"Accept": func(p sangdam.Principal) error {
+				_, err := w.eng.Accept(w.ctx, p, sangdam.Accept{Offer: offer})
+				return err
+			},
+			"Decline": func(p sangdam.Principal) error { return w.eng.Decline(w.ctx, p, sangdam.Decline{Offer: offer}) },
+			"SetPresence of another": func(p sangdam.Principal) error {
+				return w.eng.SetPresence(w.ctx, p, sangdam.SetPresence{Agent: "a2", Presence: routing.Online})
+			},
+			"UpsertAgent": func(p sangdam.Principal) error { return w.eng.UpsertAgent(w.ctx, p, routing.Agent{ID: "x", Name: "x"}) },
+			"SaveDesk":    func(p sangdam.Principal) error { return w.eng.SaveDesk(w.ctx, p, routing.Desk{ID: "d", Name: "D"}) },
+			"AddToDesk":   func(p sangdam.Principal) error { return w.eng.AddToDesk(w.ctx, p, "support", "stranger") },
+			"RemoveFromDesk": func(p sangdam.Principal) error {
+				return w.eng.RemoveFromDesk(w.ctx, p, sangdam.RemoveFromDesk{Desk: "support", Agent: "a2"})
+			},
+			"SaveQueue":      func(p sangdam.Principal) error { return w.eng.SaveQueue(w.ctx, p, routing.Queue{ID: "x", Name: "X"}) },
+			"SaveWorkStream": func(p sangdam.Principal) error { return w.eng.SaveWorkStream(w.ctx, p, routing.WorkStream{ID: "x"}) },
+			"SaveAccount": func(p sangdam.Principal) error {
+				_, err := w.eng.SaveAccount(w.ctx, p, w.acct)
+				return err
+			},
+			"DeleteAccount": func(p sangdam.Principal) error { return w.eng.DeleteAccount(w.ctx, p, w.acct.ID) },
+			"Requeue":       func(p sangdam.Principal) error { return w.eng.Requeue(w.ctx, p, "x") },
+		}
+		queries := map[string]func(p sangdam.Principal) error{
+			"Conversation": func(p sangdam.Principal) error { _, err := w.eng.Conversation(w.ctx, p, id); return err },
+			"Transcript":   func(p sangdam.Principal) error { _, err := w.eng.Transcript(w.ctx, p, id, 0, 10); return err },
+			"ConversationEvents": func(p sangdam.Principal) error {
+				_, err := w.eng.ConversationEvents(w.ctx, p, id, 0, 10)
+				return err
+			},
+			"Audit":         func(p sangdam.Principal) error { _, err := w.eng.Audit(w.ctx, p, 0, 10); return err },
+			"Quarantined":   func(p sangdam.Principal) error { _, err := w.eng.Quarantined(w.ctx, p, 10); return err },
+			"Accounts":      func(p sangdam.Principal) error { _, err := w.eng.Accounts(w.ctx, p); return err },
+			"Configuration": func(p sangdam.Principal) error { _, err := w.eng.Configuration(w.ctx, p); return err },
+		}
+		for name, call := range calls {
+			for _, p := range []sangdam.Principal{stranger, {Workspace: ws}, {Workspace: ws, Kind: sangdam.KindVisitor, ID: "v"}} {
+				seq := last()
+				err := call(p)
+				require.Error(t, err, name)
+				require.Truef(t, isRefusal(err), "%s: %v", name, err)
+				rows, err := w.eng.Audit(w.ctx, w.host, seq, 10)
+				require.NoError(t, err)
+				require.Len(t, rows, 1, "%s leaves one audit row", name)
+				require.Equal(t, "denied", rows[0].Outcome, name)
+			}
+		}
+		for name, call := range queries {
+			for _, p := range []sangdam.Principal{stranger, {Workspace: ws}, {Workspace: ws, Kind: sangdam.KindVisitor, ID: "v"}} {
+				require.Truef(t, isRefusal(call(p)), name)
+			}
+		}
+		page, err := w.eng.Conversations(w.ctx, stranger, conversation.Filter{}, "", 50)
+		require.NoError(t, err)
+		require.Empty(t, page.Conversations, "lists leak nothing that the record denies")
+		found, err := w.eng.Search(w.ctx, stranger, "hi", 50)
+		require.NoError(t, err)
+		require.Empty(t, found)
+		require.Equal(t, "a1", string(w.detail(id).Conversation.Agent), "nothing has changed")
+
+		rows, err := w.eng.Audit(w.ctx, w.host, 0, 1000)
+		require.NoError(t, err)
+		bad, err := driver.VerifyChain("", rows)
+		require.NoError(t, err)
+		require.Zero(t, bad)
+		require.Greater(t, last(), before)
+		for _, r := range rows {
+			require.NotContains(t, fmt.Sprint(r), w.line.ChannelSecret(), "no secret in the audit log")
+		}
+	})
+}
+
+func isRefusal(err error) bool {
+	return err != nil && (strings.Contains(err.Error(), "permission") || kind(err) == "permission denied" || kind(err) == "not found")
+}
+
+func TestForceGoesBeyondCapacityAndTheAuditShowsIt(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.online("a1")
+		supervisor := sangdam.AgentPrincipal(ws, "boss", sangdam.RoleSupervisor)
+		for _, name := range []string{"one", "two", "three"} {
+			w.line.User(name).SendText("hi")
+			w.settle()
+			for _, c := range w.conversations() {
+				if o := w.detail(c.ID).Offer; o != nil {
+					_, err := w.eng.Accept(w.ctx, w.agent("a1"), sangdam.Accept{Offer: o.ID})
+					require.NoError(t, err)
+				}
+			}
+		}
+		var waiting conversation.ID
+		for _, c := range w.conversations() {
+			if c.Agent == "" {
+				waiting = c.ID
+			}
+		}
+		_, err := w.eng.Assign(w.ctx, supervisor, sangdam.Assign{Conversation: waiting, Agent: "a1"})
+		require.ErrorIs(t, err, sangdam.ErrStale, "no room")
+		_, err = w.eng.Assign(w.ctx, supervisor, sangdam.Assign{Conversation: waiting, Agent: "a1", Force: true})
+		require.NoError(t, err)
+		require.True(t, w.detail(waiting).Assignment.Forced)
+		rows, err := w.eng.Audit(w.ctx, w.host, 0, 1000)
+		require.NoError(t, err)
+		require.Equal(t, "true", rows[len(rows)-1].Details["forced"])
+	})
+}
+
+func TestRemovingAnAgentHandsItsConversationsOn(t *testing.T) {
+	inWorld(t, func(w *world) {
+		c := active(w)
+		require.NoError(t, w.eng.RemoveFromDesk(w.ctx, w.host, sangdam.RemoveFromDesk{Desk: "support", Agent: "a1"}))
+		w.settle()
+		require.Equal(t, conversation.StateOpen, w.detail(c.Conversation).Conversation.State)
+		err := w.eng.RemoveFromDesk(w.ctx, w.host, sangdam.RemoveFromDesk{Desk: "support", Agent: "a2"})
+		require.ErrorIs(t, err, sangdam.ErrInvalid, "a desk keeps one agent")
+		_, err = w.eng.Conversation(w.ctx, w.agent("a1"), c.Conversation)
+		require.ErrorIs(t, err, sangdam.ErrNotFound, "and sees nothing of it any more")
+	})
+}
+
+func TestDeletedAccountStopsTrafficAndKeepsHistory(t *testing.T) {
+	inWorld(t, func(w *world) {
+		c := active(w)
+		require.NoError(t, w.eng.DeleteAccount(w.ctx, w.host, w.acct.ID))
+		w.line.User("Mina").SendText("still there?")
+		w.pass(3 * time.Second)
+		hooks := w.line.Webhooks()
+		require.Equal(t, 404, hooks[len(hooks)-1].Status)
+		d := w.detail(c.Conversation)
+		require.Equal(t, []string{"hi", "Hello!"}, texts(d), "history stays readable")
+		_, err := w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: c.Conversation, Content: channel.Text("x")})
+		require.ErrorIs(t, err, sangdam.ErrNotFound)
+	})
+}
