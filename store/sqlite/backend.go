@@ -61,7 +61,7 @@ func start(o Options, path string, lock *dirLock) (*backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.com = &committer{b: b, conn: conn, jobs: make(chan *job, o.MaxBatch), max: o.MaxBatch, log: o.Logger, exited: make(chan struct{})}
+	b.com = &committer{b: b, conn: conn, jobs: make(chan *job, defaultBatch), max: o.MaxBatch, log: o.Logger, exited: make(chan struct{})}
 	if err = b.openReaders(); err == nil {
 		err = b.load(conn)
 	}

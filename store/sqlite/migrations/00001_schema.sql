@@ -268,7 +268,7 @@ CREATE TABLE search_messages (
 ) STRICT;
 CREATE UNIQUE INDEX search_messages_id ON search_messages (ws, message);
 CREATE VIRTUAL TABLE search_tokens USING fts5 (
-    tokens, content = '', contentless_delete = 1, detail = none, columnsize = 0, tokenize = 'ascii'
+    tokens, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii'
 );
 
 CREATE TABLE blobs (
