@@ -5,7 +5,7 @@
 -- a whole and the webhook token of an account, which is unique over all.
 
 CREATE TABLE schema_info (
-    only        boolean PRIMARY KEY DEFAULT true CHECK (only),
+    single      boolean PRIMARY KEY DEFAULT true CHECK (single),
     version     integer NOT NULL,
     min_program integer NOT NULL,
     feed_epoch  text NOT NULL
