@@ -145,7 +145,8 @@ func (b *Board) Decide() (Decision, bool) {
 		if b.relaxDue(it) {
 			return b.decideRelax(it), true
 		}
-		if rule, ok := b.overflowRule(it, false); ok {
+		if b.triggered(it) {
+			rule, _ := b.overflowRule(it, false)
 			return b.decideOverflow(it, rule), true
 		}
 		b.late.remove(it)
@@ -170,7 +171,7 @@ func (b *Board) Settle(id int64, ok bool) {
 		a.settleReserve(id, ok)
 	}
 	if !ok || it.row.Version > p.version {
-		b.endPending(p, ok)
+		b.endPending(p)
 		b.hold(it)
 		b.standing(it)
 	} // else it waits for the item's row
@@ -181,34 +182,10 @@ func (b *Board) Settle(id int64, ok bool) {
 }
 
 // endPending forgets the decision; its item is free to follow its row.
-func (b *Board) endPending(p *pending, ok bool) {
-	it, a := p.it, p.agent
-	it.pend = nil
-	if a != nil && !ok && p.turn != 0 {
-		b.undoTurn(a, it.q, p)
-	}
+func (b *Board) endPending(p *pending) {
+	p.it.pend = nil
 	*p = pending{}
 	b.sparePending = append(b.sparePending, p)
-}
-
-// undoTurn takes a turn back that was not written.
-func (b *Board) undoTurn(a *boardAgent, q *boardQueue, p *pending) {
-	var over int64
-	for _, other := range b.pendings {
-		if other != p && other.agent == a && other.it.q == q {
-			over = max(over, other.turn)
-		}
-	}
-	for i := range a.turns {
-		if t := &a.turns[i]; t.q == q && t.over == p.turn {
-			t.over = over
-		}
-	}
-	q.wheel = 0
-	for _, m := range q.members {
-		q.wheel = max(q.wheel, m.turn(q))
-	}
-	b.rekey(a)
 }
 
 // Tick tells the Board that time passes. A clock that jumps back is taken as

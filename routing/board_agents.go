@@ -105,6 +105,7 @@ func (b *Board) readState(a *boardAgent) {
 		presence = Offline
 	}
 	a.presence = intern(b.presences, presence)
+	a.idleSince = nanos(s.IdleSince)
 	clear(a.load)
 	for p, n := range s.Load {
 		a.load = addTo(a.load, intern(b.profiles, p), int64(n))
@@ -117,21 +118,10 @@ func (b *Board) readState(a *boardAgent) {
 		}
 	}
 	for i := range a.turns {
-		a.turns[i].read(s.Turns[a.turns[i].q.id], b)
+		t := &a.turns[i]
+		t.row = s.Turns[t.q.id]
+		t.q.wheel = max(t.q.wheel, t.row)
 	}
-}
-
-// read takes the turn that the row says. A decided turn stands until the row
-// has it.
-func (t *boardTurn) read(turn int64, b *Board) {
-	if turn == t.row {
-		return
-	}
-	t.row = turn
-	if t.over <= turn || len(b.pendings) == 0 {
-		t.over = 0
-	}
-	t.q.wheel = max(t.q.wheel, turn)
 }
 
 // openAgent sets whether the agent is within own hours, and ready.
@@ -152,7 +142,7 @@ func (b *Board) openAgent(a *boardAgent) {
 func (b *Board) agentChanged(a *boardAgent) {
 	for i := 0; i < len(a.prefers); {
 		it := a.prefers[i]
-		if b.waitsFor(it) != (it.class.only == a) {
+		if b.onlyOf(it, it.class.p) != it.class.only {
 			b.leave(it) // takes it out of prefers
 			b.standing(it)
 			continue
@@ -186,15 +176,17 @@ func (b *Board) gained(a *boardAgent) {
 	}
 }
 
-// reserve counts a decision's uses against the agent until its row has them.
+// reserve counts a decision's uses and its turn of the queue's wheel for the
+// agent until its row has them.
 // The store raises Rev with every reservation, so the n-th outstanding one
 // shows at the earliest n revisions on.
-func (a *boardAgent) reserve(decision int64, uses []boardUse) {
+func (a *boardAgent) reserve(decision int64, uses []boardUse, q *boardQueue, turn int64) {
 	rev := a.row.State.Rev
 	for _, e := range a.extra {
 		rev = max(rev, e.rev)
 	}
-	a.extra = append(a.extra, reserve{decision: decision, rev: rev + 1, uses: uses})
+	a.extra = append(a.extra, reserve{decision: decision, rev: rev + 1, uses: uses, q: q, turn: turn})
+	a.setTurn(q)
 	for _, u := range uses {
 		a.added = addTo(a.added, u.profile, u.units)
 	}
@@ -221,9 +213,26 @@ func (a *boardAgent) dropReserve(i int) {
 		a.added[u.profile] -= u.units
 	}
 	last := len(a.extra) - 1
+	q := a.extra[i].q
 	a.extra[i] = a.extra[last]
 	a.extra[last] = reserve{}
 	a.extra = a.extra[:last]
+	a.setTurn(q)
+}
+
+// setTurn sets the agent's decided turn in the queue, 0 for none.
+func (a *boardAgent) setTurn(q *boardQueue) {
+	var turn int64
+	for _, e := range a.extra {
+		if e.q == q {
+			turn = max(turn, e.turn)
+		}
+	}
+	for i := range a.turns {
+		if a.turns[i].q == q {
+			a.turns[i].over = turn
+		}
+	}
 }
 
 // hold makes the item take the capacity of whoever has it: the agent its row

@@ -29,7 +29,7 @@ func (b *Board) ApplyItem(row Item) {
 		it.uses = append(it.uses, boardUse{intern(b.profiles, u.Profile), int64(u.Units)})
 	}
 	if p := it.pend; p != nil && p.settled && row.Version > p.version {
-		b.endPending(p, true)
+		b.endPending(p)
 	}
 	b.hold(it)
 	b.standing(it)

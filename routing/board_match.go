@@ -114,6 +114,7 @@ func compareRanking(x, y ranking) int {
 func (b *Board) choose(c *class, it *boardItem) (choice, bool) {
 	q := c.p.q
 	if q.row.Reserve > 0 && !b.enough(c) {
+		b.exhausted(c)
 		return choice{}, false
 	}
 	if c.only != nil {
@@ -305,7 +306,7 @@ func (p *pool) keyOf(a *boardAgent, kind strategyKind) agentKey {
 	case kindMostFree:
 		k.key = a.usedOf(0) - a.limitOf(0)
 	case kindLongestIdle:
-		k.key = nanos(a.row.State.IdleSince)
+		k.key = a.idleSince
 	case kindFixedOrder:
 		k.key = unlimited
 		if r, ok := p.q.row.Rank[a.id]; ok {
@@ -333,15 +334,9 @@ func (b *Board) give(c *class, ch choice) Decision {
 	p := it.pend
 	p.kind, p.agent = d.Kind, a
 	q.wheel++
-	p.turn = q.wheel
-	for i := range a.turns {
-		if t := &a.turns[i]; t.q == q {
-			t.over = q.wheel
-		}
-	}
 	b.leave(it)
 	q.flow.depart(b.nowNs, q.n)
-	a.reserve(p.id, c.p.uses)
+	a.reserve(p.id, c.p.uses, q, q.wheel)
 	b.hold(it)
 	return d
 }

@@ -61,11 +61,28 @@ func (b *Board) applies(it *boardItem, rule int, early bool) bool {
 	return false
 }
 
+// triggered reports whether time or exhaustion makes the item overflow.
+func (b *Board) triggered(it *boardItem) bool {
+	for i := range it.q.row.Overflow {
+		when := it.q.row.Overflow[i].When
+		if (when == OverflowWait || when == OverflowExhausted) && b.applicable(it, i) && b.applies(it, i, false) {
+			return true
+		}
+	}
+	return false
+}
+
 func entryKey(it *boardItem) itemKey { return itemKey{since: nanos(it.row.EnteredAt)} }
 
 // isExhausted reports, of a class that nobody can serve, whether someone could
-// but for having declined.
+// but for having declined. Agents whom the queue keeps back could, and did not
+// decline.
 func (b *Board) isExhausted(c *class) bool {
+	if c.only == nil && c.p.q.row.Reserve > 0 && slices.ContainsFunc(c.p.q.members, func(a *boardAgent) bool {
+		return c.p.able(a) && !slices.Contains(c.declined, a.id)
+	}) {
+		return false
+	}
 	return slices.ContainsFunc(c.declined, func(id AgentID) bool {
 		a := b.agents[id]
 		return a != nil && (c.only == nil || c.only == a) && b.ableMember(c.p, a)

@@ -28,10 +28,11 @@ func (b *Board) RemoveQueue(id QueueID, version int64) {
 		return
 	}
 	b.setQueue(q, Queue{ID: id}, version, false)
+	b.reenterSources(id)
 }
 
 // reenterSources looks again at what waits in queues that overflow into a
-// queue that has become known.
+// queue that came or went.
 func (b *Board) reenterSources(target QueueID) {
 	for _, q := range b.queues {
 		if slices.ContainsFunc(q.row.Overflow, func(o Overflow) bool { return o.Queue == target }) {
@@ -70,14 +71,13 @@ func (b *Board) setQueue(q *boardQueue, row Queue, version int64, known bool) {
 			b.dropIndex(p)
 		}
 	}
-	decided := map[*boardAgent]int64{}
 	for _, a := range q.members {
-		decided[a] = a.leaveQueue(q)
+		a.leaveQueue(q)
 	}
 	q.row, q.version, q.known = row, version, known
 	q.pools = map[string]*pool{}
 	b.setStrategy(q)
-	b.setMembers(q, decided)
+	b.setMembers(q)
 	q.setRules()
 	q.schedule = nil
 	if row.Hours != nil {
@@ -106,9 +106,8 @@ func (b *Board) setStrategy(q *boardQueue) {
 	q.kind = kind
 }
 
-// setMembers makes the row's members the queue's; decided are turns that are
-// not in the agents' rows yet.
-func (b *Board) setMembers(q *boardQueue, decided map[*boardAgent]int64) {
+// setMembers makes the row's members the queue's.
+func (b *Board) setMembers(q *boardQueue) {
 	q.members, q.sorted, q.wheel = nil, false, 0
 	for _, id := range q.row.Members {
 		a := b.agent(id)
@@ -117,21 +116,15 @@ func (b *Board) setMembers(q *boardQueue, decided map[*boardAgent]int64) {
 		}
 		q.members = append(q.members, a)
 		a.queues = append(a.queues, q)
-		a.turns = append(a.turns, boardTurn{q: q, row: a.row.State.Turns[q.id], over: decided[a]})
+		a.turns = append(a.turns, boardTurn{q: q, row: a.row.State.Turns[q.id]})
+		a.setTurn(q)
 		q.wheel = max(q.wheel, a.turn(q))
 	}
 }
 
-// leaveQueue ends the membership and returns the agent's decided turn.
-func (a *boardAgent) leaveQueue(q *boardQueue) (decided int64) {
+func (a *boardAgent) leaveQueue(q *boardQueue) {
 	a.queues = slices.DeleteFunc(a.queues, func(have *boardQueue) bool { return have == q })
-	a.turns = slices.DeleteFunc(a.turns, func(t boardTurn) bool {
-		if t.q == q {
-			decided = t.over
-		}
-		return t.q == q
-	})
-	return decided
+	a.turns = slices.DeleteFunc(a.turns, func(t boardTurn) bool { return t.q == q })
 }
 
 // openQueue sets whether the queue is open; when it closes, what waits in it

@@ -27,12 +27,13 @@ type boardAgent struct {
 	open     bool // own hours
 	ready    bool // known, not disabled, within own hours
 
-	limit []int64 // per profile
-	load  []int64 // per profile, as the row says
-	held  []int64 // per profile, as the items and pending decisions say
-	extra []reserve
-	added []int64 // per profile, the sum of extra
-	turns []boardTurn
+	limit     []int64 // per profile
+	idleSince int64
+	load      []int64 // per profile, as the row says
+	held      []int64 // per profile, as the items and pending decisions say
+	extra     []reserve
+	added     []int64 // per profile, the sum of extra
+	turns     []boardTurn
 
 	timer   boardTimer
 	prefers []*boardItem // items that wait for it, or may come to
@@ -45,6 +46,8 @@ type reserve struct {
 	decision int64
 	rev      int64 // the earliest State.Rev that can have it
 	uses     []boardUse
+	q        *boardQueue
+	turn     int64
 	settled  bool
 }
 
@@ -95,7 +98,6 @@ type pending struct {
 	it      *boardItem
 	agent   *boardAgent
 	version int64 // of the item
-	turn    int64
 	since   int64
 	settled bool
 }

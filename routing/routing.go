@@ -203,7 +203,8 @@ type Queue struct {
 	// AgeingPerMinute raises an item's priority as it waits: one slope a queue.
 	AgeingPerMinute float64 `json:"ageing_per_minute,omitempty"`
 	// Reserve keeps agents back for other queues: an item of this queue starts
-	// only while more than Reserve agents could take it; 0 keeps none back.
+	// only while more than Reserve agents could do the work, whether or not they
+	// declined it; 0 keeps none back.
 	Reserve  int             `json:"reserve,omitempty"`
 	Hours    *hours.Calendar `json:"hours,omitempty"`
 	Overflow []Overflow      `json:"overflow,omitempty"`

@@ -1,0 +1,454 @@
+package routing
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/sangdam/sangdam/routing/hours"
+	"github.com/stretchr/testify/require"
+)
+
+// The long form: go test ./routing -run TestBoardProperties -board.steps=1000000
+// (at most 60 s on two cores). BOARD_SEED replays a seed.
+var boardSteps = flag.Int("board.steps", 60_000, "Board steps of TestBoardProperties")
+
+// world drives a Board with random events, as a store, agents and customers
+// would, and keeps rows that are on their way to the Board.
+type world struct {
+	t     testing.TB
+	rng   *rand.Rand
+	r     *rows
+	b     *Board
+	seed  uint64
+	late  []func(*Board) // rows on their way
+	open  []Decision     // not settled
+	async bool
+	steps int
+	items int
+	log   []string
+}
+
+func newWorld(t testing.TB, seed uint64, async bool) *world {
+	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 1)), r: newRows(t0), seed: seed, async: async}
+	w.b, _ = NewBoard(BoardOptions{Seed: seed, Brief: w.rng.IntN(4) == 0})
+	w.do(func(b *Board) { b.Tick(t0) })
+	for i := range 2 + w.rng.IntN(6) {
+		w.newAgent(AgentID('a' + rune(i)))
+	}
+	if w.rng.IntN(6) == 0 { // large enough for an index
+		for i := range scanLimit + 10 {
+			w.newAgent(AgentID(fmt.Sprintf("x%03d", i)))
+		}
+	}
+	for _, id := range []QueueID{"p", "q", "r"} {
+		w.newQueue(id)
+	}
+	return w
+}
+
+func (w *world) chance(percent int) bool { return w.rng.IntN(100) < percent }
+
+func one[T any](w *world, s ...T) T { return s[w.rng.IntN(len(s))] }
+
+func (w *world) do(apply func(*Board)) {
+	w.steps++
+	apply(w.b)
+}
+
+// send brings rows to the Board, at once or in any order later.
+func (w *world) send(apply func(*Board)) {
+	if !w.async {
+		w.do(apply)
+		return
+	}
+	w.late = append(w.late, apply)
+	for len(w.late) > 0 && w.chance(60) {
+		w.deliver()
+	}
+}
+
+func (w *world) deliver() {
+	i := w.rng.IntN(len(w.late))
+	w.do(w.late[i])
+	if w.chance(10) {
+		return // it will come again
+	}
+	w.late = slices.Delete(w.late, i, i+1)
+}
+
+func (w *world) sendAgent(id AgentID) {
+	a := w.r.agents[id]
+	w.send(func(b *Board) { b.ApplyAgent(a) })
+}
+
+func (w *world) sendItem(id ItemID) {
+	it := w.r.items[id]
+	w.send(func(b *Board) { b.ApplyItem(it) })
+	if it.State == ItemDone {
+		delete(w.r.items, id)
+	}
+}
+
+var skillNames = []string{"ko", "en", "ja", "billing"}
+
+func (w *world) skills(most int) (out []Skill) {
+	for _, i := range w.rng.Perm(len(skillNames))[:w.rng.IntN(most+1)] {
+		out = append(out, Skill{skillNames[i], 1 + w.rng.IntN(3)})
+	}
+	return out
+}
+
+func (w *world) shift() *hours.Calendar {
+	if w.chance(80) {
+		return nil
+	}
+	return &hours.Calendar{Zone: "UTC", Week: hours.Every([]hours.Interval{{From: hours.At(9, w.rng.IntN(60)), To: hours.At(9+w.rng.IntN(3)+1, w.rng.IntN(60))}},
+		time.Sunday, time.Monday, time.Tuesday, time.Wednesday, time.Thursday, time.Friday, time.Saturday)}
+}
+
+func (w *world) newAgent(id AgentID) {
+	w.r.saveAgent(id, w.settings)
+	w.r.setPresence(id, one(w, Online, Online, Break))
+	w.sendAgent(id)
+}
+
+func (w *world) settings(a *Agent) {
+	a.Role = "agent"
+	a.Permissions = []Permission{PermitChat}
+	if w.chance(30) {
+		a.Permissions = append(a.Permissions, PermitPhone)
+	}
+	a.Assign = AssignmentSwitches{Chat: !w.chance(5), Ticket: true}
+	a.Capacity = map[Profile]int{ProfileUnits: w.rng.IntN(6)}
+	if w.chance(40) {
+		a.Capacity[ChannelProfile("line")] = w.rng.IntN(4)
+	}
+	a.Skills = w.skills(3)
+	a.Disabled = w.chance(3)
+	a.Hours = w.shift()
+}
+
+func (w *world) newQueue(id QueueID) {
+	q := Queue{ID: id, Weights: map[AgentID]int{}, Rank: map[AgentID]int{}}
+	q.Strategy = one(w, "", RoundRobin, Random, Weighted, LeastLoaded, MostFree, LongestIdle, FixedOrder, SkillClosestFirst, Designated)
+	q.Designated = "a"
+	for _, a := range sorted(w.r.agents) {
+		if w.chance(80) {
+			q.Members = append(q.Members, a)
+		}
+		q.Weights[a] = w.rng.IntN(3)
+		if w.chance(70) {
+			q.Rank[a] = w.rng.IntN(3)
+		}
+	}
+	w.rng.Shuffle(len(q.Members), func(i, j int) { q.Members[i], q.Members[j] = q.Members[j], q.Members[i] })
+	q.AgeingPerMinute = one(w, 0, 0, 0.5, 3)
+	q.Reserve = one(w, 0, 0, 0, 0, 1)
+	q.Hours = w.shift()
+	for range w.rng.IntN(3) {
+		q.Overflow = append(q.Overflow, Overflow{
+			When: one(w, OverflowHours, OverflowWait, OverflowLength, OverflowExhausted), After: time.Duration(1+w.rng.IntN(600)) * time.Second,
+			Limit: w.rng.IntN(8), Do: one(w, OverflowQueue, OverflowQueue, OverflowMessage, OverflowTicket), Queue: one[QueueID](w, "p", "q", "r", "s"),
+		})
+	}
+	w.r.config++
+	w.r.queues[id] = q
+	version := w.r.config
+	w.send(func(b *Board) { b.ApplyQueue(q, version) })
+}
+
+func (w *world) someAgent() AgentID {
+	ids := sorted(w.r.agents)
+	return ids[w.rng.IntN(len(ids))]
+}
+
+func (w *world) newItem() {
+	w.items++
+	it := Item{
+		ID: ItemID("i" + strconv.Itoa(w.items)), State: ItemQueued, Mode: one(w, Push, Push, Push, Push, Push, Pick),
+		Permission: one(w, PermitChat, PermitChat, PermitChat, PermitPhone), Priority: w.rng.IntN(3),
+		Uses: []Use{{ProfileUnits, w.rng.IntN(3)}}, AutoAccept: w.chance(50),
+		Skills: w.skills(2), SkillMatch: one(w, "", SkillExact, SkillIgnore, SkillClosest, SkillRelaxed), RelaxAfter: 90 * time.Second,
+		QueuedAt: w.r.now.Add(-time.Duration(w.rng.IntN(3)) * time.Minute), EnteredAt: w.r.now,
+	}
+	it.Queue = one[QueueID](w, "p", "q", "r")
+	it.Visited = []QueueID{it.Queue}
+	if w.chance(30) {
+		it.Uses = append(it.Uses, Use{ChannelProfile("line"), 1})
+	}
+	if w.chance(10) {
+		it.Presences = []Presence{Online, Break}
+	}
+	if w.chance(20) {
+		it.Preferred = w.someAgent()
+		if w.chance(70) {
+			it.PreferredUntil = w.r.now.Add(time.Duration(w.rng.IntN(200)) * time.Second)
+		}
+	}
+	if w.chance(5) {
+		it.Designated = w.someAgent()
+	}
+	w.r.saveItem(it)
+	w.sendItem(it.ID)
+}
+
+// change makes one random event happen.
+func (w *world) change() {
+	pick := func(states ...ItemState) (ItemID, bool) {
+		var ids []ItemID
+		for id, it := range w.r.items {
+			if slices.Contains(states, it.State) {
+				ids = append(ids, id)
+			}
+		}
+		if len(ids) == 0 {
+			return "", false
+		}
+		slices.Sort(ids)
+		return ids[w.rng.IntN(len(ids))], true
+	}
+	switch n := w.rng.IntN(100); {
+	case n < 30:
+		if len(w.r.items) < 40 {
+			w.newItem()
+		}
+	case n < 45:
+		if id, ok := pick(ItemOffered); ok {
+			a := w.r.items[id].Agent
+			if w.chance(60) {
+				w.r.accept(id)
+			} else {
+				w.r.decline(id)
+			}
+			w.sendItem(id)
+			w.sendAgent(a)
+		}
+	case n < 65:
+		if id, ok := pick(ItemAssigned, ItemAssigned, ItemOffered, ItemQueued); ok {
+			a := w.r.items[id].Agent
+			w.r.end(id, one(w, ItemDone, ItemDone, ItemDone, ItemQueued))
+			w.sendItem(id)
+			if a != "" {
+				w.sendAgent(a)
+			}
+		}
+	case n < 75:
+		id := w.someAgent()
+		w.r.setPresence(id, one(w, Online, Online, Online, Break, Offline))
+		w.sendAgent(id)
+	case n < 79:
+		id := w.someAgent()
+		load := w.r.agents[id].State.Load
+		w.r.saveAgent(id, func(a *Agent) {
+			w.settings(a)
+			for p, n := range load { // not below what is in use
+				if limit, ok := a.Capacity[p]; ok && limit < n {
+					a.Capacity[p] = n
+				}
+			}
+		})
+		w.sendAgent(id)
+	case n < 80:
+		w.newQueue(one[QueueID](w, "p", "q", "r", "s"))
+	case n < 83:
+		if id, ok := pick(ItemQueued); ok {
+			it := w.r.items[id]
+			it.Priority = w.rng.IntN(4)
+			w.r.saveItem(it)
+			w.sendItem(id)
+		}
+	default:
+		w.r.now = w.r.now.Add(time.Duration(w.rng.IntN(40_000)) * time.Millisecond)
+		now := w.r.now
+		w.do(func(b *Board) { b.Tick(now) })
+	}
+}
+
+// decide takes decisions until the Board is quiet, settling some at once and
+// some later.
+func (w *world) decide() {
+	for {
+		w.steps++
+		d, ok := w.b.Decide()
+		if !ok {
+			return
+		}
+		w.open = append(w.open, d)
+		if !w.async || w.chance(70) {
+			w.settle(w.rng.IntN(len(w.open)))
+		}
+	}
+}
+
+func (w *world) settle(i int) {
+	d := w.open[i]
+	w.open = slices.Delete(w.open, i, i+1)
+	err := w.r.write(d)
+	if err != nil && !w.async {
+		w.t.Fatalf("seed %d: the store refused %+v: %v", w.seed, d, err)
+	}
+	if err == nil && w.async && w.chance(5) {
+		err = &Refused{} // the reply was lost: the caller reads fresh rows
+	}
+	rows := func() {
+		if d.Agent != "" {
+			w.sendAgent(d.Agent)
+		}
+		if _, there := w.r.items[d.Item]; there {
+			w.sendItem(d.Item)
+		}
+	}
+	if err == nil {
+		w.do(func(b *Board) { b.Settle(d.ID, true) })
+		rows()
+		return
+	}
+	w.do(func(b *Board) { b.Settle(d.ID, false) })
+	async := w.async
+	w.async = false // fresh rows come before the next decision
+	rows()
+	w.async = async
+}
+
+// calm settles and delivers everything.
+func (w *world) calm() {
+	for len(w.open) > 0 {
+		w.settle(0)
+	}
+	for len(w.late) > 0 {
+		w.deliver()
+	}
+}
+
+// compare drains the Board, a Board rebuilt from the rows, and the reference,
+// and wants the same decisions of all three.
+func (w *world) compare() {
+	w.calm()
+	rebuilt := w.r.board(BoardOptions{Seed: w.seed, Brief: w.b.brief}, w.rng.Perm)
+	for {
+		kind, item, agent, rule := reference{w.r, w.seed}.next()
+		d, ok := w.b.Decide()
+		e, ok2 := rebuilt.Decide()
+		w.steps += 2
+		want := fmt.Sprint(kind, item, agent, rule)
+		for name, got := range map[string]string{"lived": fmt.Sprint(d.Kind, d.Item, d.Agent, d.Rule), "rebuilt": fmt.Sprint(e.Kind, e.Item, e.Agent, e.Rule)} {
+			if got != want {
+				w.t.Fatalf("seed %d, step %d: the %s Board decides %s, the reference %s\n%s", w.seed, w.steps, name, got, want, w.about(item, d, e))
+			}
+		}
+		if ok != ok2 || !ok {
+			break
+		}
+		d2 := d
+		d2.ID = e.ID
+		require.Equal(w.t, e, d2, "seed %d: byte for byte", w.seed)
+		if err := w.r.write(d); err != nil {
+			w.t.Fatalf("seed %d: the store refused %+v: %v", w.seed, d, err)
+		}
+		for _, b := range []*Board{w.b, rebuilt} {
+			id := d.ID
+			if b == rebuilt {
+				id = e.ID
+			}
+			b.Settle(id, true)
+			if d.Agent != "" {
+				b.ApplyAgent(w.r.agents[d.Agent])
+			}
+			b.ApplyItem(w.r.items[d.Item])
+			w.steps += 3
+		}
+		if w.r.items[d.Item].State == ItemDone {
+			delete(w.r.items, d.Item)
+		}
+	}
+	if s := w.b.Stuck(0); len(s) > 0 {
+		w.t.Fatalf("seed %d: stuck %+v", w.seed, s)
+	}
+	w.consistent()
+}
+
+// about describes what a difference is about.
+func (w *world) about(item ItemID, decisions ...Decision) (out string) {
+	ids := []ItemID{item}
+	for _, d := range decisions {
+		ids = append(ids, d.Item)
+	}
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
+		if it, ok := w.r.items[id]; ok {
+			q := w.r.queues[it.Queue]
+			out += fmt.Sprintf("now %v\nitem %+v\nqueue %+v\n", w.r.now, it, q)
+			for _, a := range sorted(w.r.agents) {
+				out += fmt.Sprintln(a, w.r.agents[a].State, w.r.agents[a].Capacity, Eligible(it, w.r.agents[a], q, w.r.now))
+			}
+		}
+	}
+	return out
+}
+
+// consistent checks that the Board's books agree with the rows.
+func (w *world) consistent() {
+	if err := w.r.check(); err != nil {
+		w.t.Fatalf("seed %d: %v", w.seed, err)
+	}
+	for id, a := range w.r.agents {
+		for p, limit := range a.Capacity {
+			if a.State.Load[p] > limit {
+				w.t.Fatalf("seed %d: agent %s holds %d of %d in %s", w.seed, id, a.State.Load[p], limit, p)
+			}
+			if used := w.b.agents[id].usedOf(w.b.profiles[p]); used != int64(a.State.Load[p]) {
+				w.t.Fatalf("seed %d: the Board thinks agent %s uses %d of %s, it is %d", w.seed, id, used, p, a.State.Load[p])
+			}
+		}
+	}
+	for id, it := range w.r.items {
+		have := w.b.items[id]
+		if have == nil || have.row.Version != it.Version || (it.State == ItemQueued) != (have.queuePos != 0) {
+			w.t.Fatalf("seed %d: the Board has %+v of %+v", w.seed, have, it)
+		}
+	}
+	if len(w.b.items) != len(w.r.items) {
+		w.t.Fatalf("seed %d: the Board has %d items of %d", w.seed, len(w.b.items), len(w.r.items))
+	}
+}
+
+func runWorld(t testing.TB, seed uint64, events int) (steps int) {
+	w := newWorld(t, seed, seed%2 == 0)
+	compareEvery := []int{1, 20, 50}[seed%3]
+	for i := range events {
+		w.change()
+		if w.chance(70) {
+			w.decide()
+		}
+		if w.chance(2) { // positions are kept from the first question on
+			w.b.Position(ItemID("i" + strconv.Itoa(w.items)))
+		}
+		if i%compareEvery == compareEvery-1 {
+			w.compare()
+		}
+	}
+	w.compare()
+	return w.steps
+}
+
+func TestBoardProperties(t *testing.T) {
+	if s := os.Getenv("BOARD_SEED"); s != "" {
+		seed, err := strconv.ParseUint(s, 10, 64)
+		require.NoError(t, err)
+		runWorld(t, seed, 400)
+		return
+	}
+	first := rand.Uint64() >> 1
+	t.Logf("first seed %d", first)
+	steps, seed := 0, first
+	for ; steps < *boardSteps; seed++ {
+		steps += runWorld(t, seed, 400)
+	}
+	t.Logf("%d steps in %d worlds", steps, seed-first)
+}

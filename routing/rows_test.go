@@ -1,0 +1,486 @@
+package routing
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// rows is a store in memory that keeps its promises to the letter: what a
+// Board is fed from in tests. Rows are replaced, never changed in place.
+type rows struct {
+	now    time.Time
+	agents map[AgentID]Agent
+	items  map[ItemID]Item
+	queues map[QueueID]Queue
+	config int64
+	seq    int64
+	wheel  map[QueueID]int64
+}
+
+func newRows(now time.Time) *rows {
+	return &rows{now: now, agents: map[AgentID]Agent{}, items: map[ItemID]Item{}, queues: map[QueueID]Queue{}, wheel: map[QueueID]int64{}}
+}
+
+// board builds a Board from the rows alone; order shuffles them.
+func (r *rows) board(o BoardOptions, order func(n int) []int) *Board {
+	b, err := NewBoard(o)
+	if err != nil {
+		panic(err)
+	}
+	var apply []func()
+	for _, q := range r.queues {
+		apply = append(apply, func() { b.ApplyQueue(q, r.config) })
+	}
+	for _, a := range r.agents {
+		apply = append(apply, func() { b.ApplyAgent(a) })
+	}
+	for _, it := range r.items {
+		apply = append(apply, func() { b.ApplyItem(it) })
+	}
+	apply = append(apply, func() { b.Tick(r.now) })
+	for _, i := range order(len(apply)) {
+		apply[i]()
+	}
+	return b
+}
+
+func (r *rows) saveAgent(id AgentID, change func(*Agent)) Agent {
+	a := r.agents[id]
+	a.ID = id
+	a.Capacity, a.Skills = maps.Clone(a.Capacity), slices.Clone(a.Skills)
+	change(&a)
+	a.Version++
+	a.State.Rev++
+	a.State.EligRev++
+	r.agents[id] = a
+	return a
+}
+
+func (r *rows) touch(id AgentID, change func(*AgentState)) Agent {
+	a := r.agents[id]
+	a.State.Load, a.State.Turns = maps.Clone(a.State.Load), maps.Clone(a.State.Turns)
+	if a.State.Load == nil {
+		a.State.Load = map[Profile]int{}
+	}
+	if a.State.Turns == nil {
+		a.State.Turns = map[QueueID]int64{}
+	}
+	change(&a.State)
+	a.State.Rev++
+	r.agents[id] = a
+	return a
+}
+
+func (r *rows) setPresence(id AgentID, p Presence) Agent {
+	return r.touch(id, func(s *AgentState) {
+		if s.Presence == p {
+			return
+		}
+		s.Presence = p
+		s.EligRev++
+		if p == Online {
+			s.IdleSince = r.now
+		}
+	})
+}
+
+func (r *rows) saveItem(it Item) Item {
+	old, known := r.items[it.ID]
+	if !known {
+		r.seq++
+		it.Seq = r.seq
+	}
+	it.Version = old.Version + 1
+	r.items[it.ID] = it
+	return it
+}
+
+func (r *rows) load(id AgentID, uses []Use, sign int) Agent {
+	return r.touch(id, func(s *AgentState) {
+		for _, u := range uses {
+			s.Load[u.Profile] += sign * u.Units
+		}
+		s.Open += sign
+	})
+}
+
+// reserve is Tx C.
+func (r *rows) reserve(d Decision) error {
+	it, a := r.items[d.Item], r.agents[d.Agent]
+	switch {
+	case it.State != ItemQueued || it.Version != d.ItemVersion:
+		return &Refused{Check: "item"}
+	case a.State.EligRev != d.EligRev:
+		return &Refused{Check: "eligibility"}
+	case !a.hasRoom(it.Uses):
+		return &Refused{Check: "capacity"}
+	}
+	r.load(d.Agent, it.Uses, 1)
+	r.wheel[it.Queue]++
+	r.touch(d.Agent, func(s *AgentState) { s.Turns[it.Queue] = r.wheel[it.Queue] })
+	it.State, it.Agent = ItemOffered, d.Agent
+	if d.Kind == DecideAssign {
+		it.State = ItemAssigned
+	}
+	it.Attempt++
+	r.saveItem(it)
+	return nil
+}
+
+// write carries a decision out, whatever its kind.
+func (r *rows) write(d Decision) error {
+	it := r.items[d.Item]
+	if d.Kind == DecideOffer || d.Kind == DecideAssign {
+		return r.reserve(d)
+	}
+	if it.State != ItemQueued || it.Version != d.ItemVersion {
+		return &Refused{Check: "item"}
+	}
+	switch d.Kind {
+	case DecideOverflow:
+		r.saveItem(Overflowed(it, it.Queue, d.Rule, *d.Overflow, r.now))
+	case DecideRelax:
+		r.saveItem(Relaxed(it))
+	}
+	return nil
+}
+
+func (r *rows) accept(id ItemID) {
+	it := r.items[id]
+	it.State = ItemAssigned
+	r.saveItem(it)
+}
+
+// decline ends the item's offer.
+func (r *rows) decline(id ItemID) {
+	it := r.items[id]
+	a := it.Agent
+	r.load(a, it.Uses, -1)
+	r.touch(a, func(s *AgentState) { s.EligRev++ })
+	it.Declined = append(slices.DeleteFunc(slices.Clone(it.Declined), func(d AgentID) bool { return d == a }), a)
+	it.State, it.Agent, it.DeclinedAt = ItemQueued, "", r.now
+	r.saveItem(it)
+}
+
+// end ends the item's assignment or, when it is queued, takes it out.
+func (r *rows) end(id ItemID, then ItemState) {
+	it := r.items[id]
+	if it.State == ItemOffered || it.State == ItemAssigned {
+		r.load(it.Agent, it.Uses, -1)
+		r.touch(it.Agent, func(s *AgentState) { s.IdleSince = r.now })
+	}
+	it.State, it.Agent = then, ""
+	if then == ItemQueued {
+		it.EnteredAt = r.now
+	}
+	r.saveItem(it)
+}
+
+// check says what is wrong with the rows: capacity exceeded, a load that is
+// not the sum of what the agent holds.
+func (r *rows) check() error {
+	sums := map[AgentID]map[Profile]int{}
+	for _, it := range r.items {
+		if it.State == ItemOffered || it.State == ItemAssigned {
+			if sums[it.Agent] == nil {
+				sums[it.Agent] = map[Profile]int{}
+			}
+			for _, u := range it.Uses {
+				sums[it.Agent][u.Profile] += u.Units
+			}
+		}
+	}
+	for id, a := range r.agents {
+		for p, n := range a.State.Load {
+			if n != sums[id][p] {
+				return fmt.Errorf("agent %s: load %d of %s, holds %d", id, n, p, sums[id][p])
+			}
+		}
+	}
+	return nil
+}
+
+// reference decides by brute force, as the documentation of Board says, with
+// no state but the rows. It is slow and short.
+type reference struct {
+	r    *rows
+	seed uint64
+}
+
+func (f reference) waiting() (out []Item) {
+	for _, it := range f.r.items {
+		if _, known := f.r.queues[it.Queue]; known && it.State == ItemQueued {
+			out = append(out, it)
+		}
+	}
+	return out
+}
+
+func (f reference) effective(it Item) float64 {
+	q := f.r.queues[it.Queue]
+	return float64(it.Priority) + q.AgeingPerMinute*float64(f.r.now.Sub(it.QueuedAt))/float64(time.Minute)
+}
+
+func (f reference) next() (kind DecisionKind, item ItemID, agent AgentID, rule int) {
+	items := f.waiting()
+	slices.SortFunc(items, func(x, y Item) int { return enteredCompare(x, y) })
+	for _, it := range items { // closed queues
+		if q := f.r.queues[it.Queue]; !calendarOpen(q.Hours, f.r.now) && f.hasHoursRule(q) {
+			if rule, ok := f.rule(it, items, true); ok {
+				return DecideOverflow, it.ID, "", rule
+			}
+		}
+	}
+	byUrgency := slices.Clone(items)
+	slices.SortStableFunc(byUrgency, func(x, y Item) int {
+		switch p, q := f.effective(x), f.effective(y); {
+		case p > q:
+			return -1
+		case p < q:
+			return 1
+		case !x.QueuedAt.Equal(y.QueuedAt):
+			return x.QueuedAt.Compare(y.QueuedAt)
+		case x.Seq != y.Seq:
+			return int(x.Seq - y.Seq)
+		}
+		return 0
+	})
+	for _, it := range byUrgency {
+		if it.Mode == Pick {
+			continue
+		}
+		if a, ok := f.choose(it); ok {
+			kind := DecideOffer
+			if it.AutoAccept {
+				kind = DecideAssign
+			}
+			return kind, it.ID, a, 0
+		}
+	}
+	for _, it := range items { // what time or exhaustion brought
+		if at, ok := relaxAt(&it); ok && !at.After(f.r.now) {
+			return DecideRelax, it.ID, "", 0
+		}
+		q := f.r.queues[it.Queue]
+		triggered := false
+		for i, o := range q.Overflow {
+			due := o.When == OverflowWait && !it.EnteredAt.Add(o.After).After(f.r.now) || o.When == OverflowExhausted && f.exhausted(it)
+			triggered = triggered || due && f.applicable(it, q, i)
+		}
+		if rule, ok := f.rule(it, items, false); ok && triggered {
+			return DecideOverflow, it.ID, "", rule
+		}
+	}
+	for _, id := range sorted(f.r.queues) { // too long
+		q := f.r.queues[id]
+		for i, o := range q.Overflow {
+			if o.When != OverflowLength {
+				continue
+			}
+			for _, it := range slices.Backward(items) {
+				if it.Queue == id && f.applicable(it, q, i) {
+					if rule, ok := f.rule(it, items, false); ok && f.place(it, items) >= o.Limit {
+						return DecideOverflow, it.ID, "", rule
+					}
+				}
+			}
+		}
+	}
+	return "", "", "", 0
+}
+
+func enteredCompare(x, y Item) int {
+	if c := x.EnteredAt.Compare(y.EnteredAt); c != 0 {
+		return c
+	}
+	return int(x.Seq - y.Seq)
+}
+
+func (f reference) hasHoursRule(q Queue) bool {
+	return slices.ContainsFunc(q.Overflow, func(o Overflow) bool { return o.When == OverflowHours })
+}
+
+func (f reference) applicable(it Item, q Queue, i int) bool {
+	if slices.Contains(it.Overflowed, string(q.ID)+"/"+strconv.Itoa(i)) {
+		return false
+	}
+	o := q.Overflow[i]
+	_, known := f.r.queues[o.Queue]
+	return o.Do != OverflowQueue || known && o.Queue != q.ID && !slices.Contains(it.Visited, o.Queue)
+}
+
+func (f reference) place(it Item, byEntry []Item) (n int) {
+	for _, other := range byEntry {
+		if other.Queue == it.Queue && enteredCompare(other, it) < 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func (f reference) rule(it Item, byEntry []Item, early bool) (int, bool) {
+	q := f.r.queues[it.Queue]
+	for i, o := range q.Overflow {
+		if !f.applicable(it, q, i) {
+			continue
+		}
+		if o.When == OverflowHours && !calendarOpen(q.Hours, f.r.now) ||
+			o.When == OverflowWait && !it.EnteredAt.Add(o.After).After(f.r.now) ||
+			!early && o.When == OverflowLength && f.place(it, byEntry) >= o.Limit ||
+			!early && o.When == OverflowExhausted && f.exhausted(it) {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// eligible are those who may take the item, those who declined and may be
+// asked again apart.
+func (f reference) eligible(it Item) (fresh, again, refused []Agent) {
+	q := f.r.queues[it.Queue]
+	for _, id := range sorted(f.r.agents) {
+		a := f.r.agents[id]
+		switch e := Eligible(it, a, q, f.r.now); {
+		case len(e) == 0 && slices.Contains(it.Declined, id):
+			again = append(again, a)
+		case len(e) == 0:
+			fresh = append(fresh, a)
+		case slices.Equal(e, []Exclusion{ExcludeDeclined}):
+			refused = append(refused, a)
+		}
+	}
+	return fresh, again, refused
+}
+
+func (f reference) exhausted(it Item) bool {
+	if it.Mode == Pick {
+		return false
+	}
+	if p, ok := f.waitsFor(it); ok {
+		return slices.Contains(it.Declined, p)
+	}
+	fresh, again, refused := f.eligible(it)
+	return len(fresh) == 0 && len(again)+len(refused) > 0
+}
+
+// waitsFor returns the preferred agent while the item waits for it alone.
+func (f reference) waitsFor(it Item) (AgentID, bool) {
+	q := f.r.queues[it.Queue]
+	if it.Preferred == "" || !it.PreferredUntil.After(f.r.now) || it.Designated != "" || q.Strategy == Designated {
+		return "", false
+	}
+	a, known := f.r.agents[it.Preferred]
+	if !known || slices.Contains(it.Declined, a.ID) {
+		return "", false
+	}
+	e := Eligible(it, a, q, f.r.now)
+	return a.ID, len(e) == 0 || slices.Equal(e, []Exclusion{ExcludeCapacity})
+}
+
+func (f reference) choose(it Item) (AgentID, bool) {
+	q := f.r.queues[it.Queue]
+	fresh, again, _ := f.eligible(it)
+	if q.Reserve > 0 && f.able(it, q) <= q.Reserve {
+		return "", false
+	}
+	named := func(id AgentID, s []Agent) bool {
+		return slices.ContainsFunc(s, func(a Agent) bool { return a.ID == id })
+	}
+	if p, ok := f.waitsFor(it); ok {
+		return p, named(p, fresh)
+	}
+	if it.Preferred != "" && (it.PreferredUntil.IsZero() || it.PreferredUntil.After(f.r.now)) && named(it.Preferred, fresh) {
+		return it.Preferred, true
+	}
+	if len(fresh) > 0 {
+		return f.best(it, q, fresh), true
+	}
+	for _, id := range it.Declined {
+		if named(id, again) {
+			return id, true
+		}
+	}
+	return "", false
+}
+
+// able counts the agents who could do the work, designation and declines
+// aside.
+func (f reference) able(it Item, q Queue) (n int) {
+	it.Designated, it.Declined, q.Strategy = "", nil, ""
+	for _, a := range f.r.agents {
+		if len(Eligible(it, a, q, f.r.now)) == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func (f reference) best(it Item, q Queue, able []Agent) AgentID {
+	far := func(a Agent) int64 {
+		if it.SkillMatch != SkillClosest {
+			return 0
+		}
+		short, _ := distance(it.Skills, a.Skills)
+		return short
+	}
+	if q.Strategy == Random || q.Strategy == Weighted {
+		return f.drawn(it, q, able, far)
+	}
+	key := func(a Agent) int64 {
+		switch q.Strategy {
+		case LeastLoaded:
+			return int64(a.State.Load[ProfileUnits])
+		case MostFree:
+			return int64(a.State.Load[ProfileUnits] - a.Capacity[ProfileUnits])
+		case LongestIdle:
+			return nanos(a.State.IdleSince)
+		case FixedOrder:
+			if r, ok := q.Rank[a.ID]; ok {
+				return int64(r)
+			}
+			return unlimited
+		case SkillClosestFirst:
+			short, surplus := distance(it.Skills, a.Skills)
+			return short*missingSkill + surplus
+		case Designated:
+			return 0
+		}
+		return a.State.Turns[q.ID]
+	}
+	best := able[0]
+	for _, a := range able[1:] {
+		if far(a) < far(best) || far(a) == far(best) && key(a) < key(best) {
+			best = a
+		}
+	}
+	return best.ID
+}
+
+func (f reference) drawn(it Item, q Queue, able []Agent, far func(Agent) int64) AgentID {
+	nearest := far(slices.MinFunc(able, func(x, y Agent) int { return int(far(x) - far(y)) }))
+	able = slices.DeleteFunc(able, func(a Agent) bool { return far(a) != nearest })
+	var total uint64
+	weight := func(a Agent) uint64 {
+		if w, ok := q.Weights[a.ID]; ok && q.Strategy == Weighted {
+			return uint64(w)
+		}
+		return 1
+	}
+	for _, a := range able {
+		total += weight(a)
+	}
+	if total == 0 {
+		return able[draw(f.seed, it.ID, it.Attempt, uint64(len(able)))].ID
+	}
+	n := draw(f.seed, it.ID, it.Attempt, total)
+	for _, a := range able {
+		if n < weight(a) {
+			return a.ID
+		}
+		n -= weight(a)
+	}
+	panic("unreachable")
+}
