@@ -1,0 +1,161 @@
+package arch
+
+// A package rule says what one package, or with "/..." a package and all below
+// it, may import besides the standard library, internal/errs and internal/id.
+// The most exact rule counts.
+type packageRule struct {
+	path string
+	// may are packages of this module.
+	may []string
+	// modules are packages of others, by prefix.
+	modules []string
+	// pure packages decide and do no I/O; purity names the rest of their rules.
+	pure bool
+	// stdToo lists packages of the standard library that purity would forbid.
+	stdToo []string
+	// planned says that the package may not exist yet.
+	planned bool
+	why     string
+}
+
+const (
+	whyPure    = "a domain package decides and does no I/O, so that its decisions can be tested, replayed and explained; the root package loads and writes"
+	whyAdapter = "an adapter knows one provider and the contract of channel, so that it can be replaced, and tested with channeltest alone"
+	whyStore   = "a backend is used through store and knows the domain's types; its driver module stays behind it"
+	whyEdge    = "what a host mounts composes the root and the domain; nothing inside depends on it"
+)
+
+var domain = []string{
+	"channel", "conversation", "conversation/privacy", "conversation/bot", "routing", "routing/hours", "ticket", "trigger", "trigger/condition",
+}
+
+func with(lists ...[]string) []string {
+	var all []string
+	for _, l := range lists {
+		all = append(all, l...)
+	}
+	return all
+}
+
+var packageRules = []packageRule{
+	{path: "channel", pure: true, stdToo: []string{"net/http"}, why: whyPure},
+	{path: "conversation", pure: true, may: []string{"channel", "conversation/privacy", "routing/hours"}, why: whyPure},
+	{path: "conversation/privacy", pure: true, modules: []string{"golang.org/x/text/"}, why: whyPure},
+	{path: "conversation/bot", pure: true, may: []string{"channel", "conversation", "trigger/condition"}, why: whyPure},
+	{path: "routing", pure: true, may: []string{"routing/hours", "trigger/condition"}, why: whyPure},
+	{path: "routing/hours", pure: true, why: whyPure},
+	{path: "ticket", pure: true, may: []string{"conversation", "conversation/privacy", "routing/hours", "trigger/condition"}, why: whyPure},
+	{path: "trigger", pure: true, may: []string{"trigger/condition"}, why: whyPure},
+	{path: "trigger/condition", pure: true, why: whyPure},
+
+	{path: "channel/...", may: []string{"channel", "internal/..."}, modules: []string{"golang.org/x/", "github.com/"}, planned: true, why: whyAdapter},
+	{path: "channel/line/...", may: []string{"channel", "channel/line/...", "internal/..."}, why: whyAdapter, modules: []string{
+		"github.com/line/line-bot-sdk-go/v8/", "github.com/golang-jwt/jwt/v5", "github.com/rivo/uniseg", "github.com/skip2/go-qrcode", "golang.org/x/sync/", "golang.org/x/time/rate",
+	}},
+	{path: "channel/channeltest", may: []string{"channel"}, modules: []string{"github.com/rivo/uniseg", "github.com/stretchr/testify/", "pgregory.net/rapid"}, why: "a conformance suite knows only the contract that it tests"},
+
+	{path: "store", may: with(domain, []string{"store/driver"}), why: "store wraps any backend; it must build without the drivers of all of them"},
+	{path: "store/driver", may: domain, why: "the contract for authors of stores names the domain's types and nothing else"},
+	{path: "store/memory", may: with(domain, []string{"store", "store/driver"}), modules: []string{"github.com/google/uuid"}, why: whyStore},
+	{path: "store/sqlite/...", may: with(domain, []string{"store", "store/driver", "store/sqlite/...", "internal/..."}), why: whyStore, modules: []string{
+		"modernc.org/", "github.com/pressly/goose/v3", "github.com/google/uuid", "golang.org/x/sys/", "golang.org/x/sync/", "golang.org/x/text/",
+	}},
+	{path: "store/postgres/...", may: with(domain, []string{"store", "store/driver", "store/blob", "store/postgres/...", "internal/..."}), why: whyStore, modules: []string{
+		"github.com/jackc/pgx/v5", "github.com/pressly/goose/v3", "github.com/google/uuid", "golang.org/x/sync/", "golang.org/x/text/",
+	}},
+	{path: "store/blob", why: "every store and the root use it, so it brings nothing along"},
+	{path: "store/blob/blobtest", may: []string{"store/blob"}, why: "a conformance suite knows only the contract that it tests"},
+	{path: "store/seal", why: "the root uses it, so the keys' own module stays behind seal/tinkseal"},
+	{path: "store/seal/tinkseal", may: []string{"store/seal"}, modules: []string{"github.com/tink-crypto/tink-go/v2/"}, why: "the one package that knows how keys are kept"},
+	{path: "store/storetest", may: with(domain, []string{"store", "store/driver"}), why: "a conformance suite knows only the contract that it tests", modules: []string{
+		"github.com/stretchr/testify/", "go.uber.org/goleak", "pgregory.net/rapid", "github.com/anishathalye/porcupine",
+	}},
+
+	{path: ".", may: with(domain, []string{"store", "store/driver", "store/blob", "store/seal", "internal/..."}), why: "a host that embeds the library pays for no adapter, no driver and no page that it does not use", modules: []string{
+		"golang.org/x/sync/", "golang.org/x/text/", "github.com/google/uuid",
+	}},
+	{path: "web/...", may: with(domain, []string{".", "store", "store/blob", "web/...", "internal/..."}), modules: []string{"github.com/", "golang.org/x/"}, planned: true, why: whyEdge},
+	{path: "internal/...", may: []string{"internal/..."}, modules: []string{"github.com/", "golang.org/x/"}, why: "what every package may use must not lead back to them"},
+	{path: "internal/errs", why: "every package uses it"},
+	{path: "internal/id", why: "every package uses it"},
+	{path: "internal/safehttp", why: "the root and the adapters use it, so it brings nothing along"},
+	{path: "examples/...", may: []string{"...", "internal/..."}, modules: []string{""}, planned: true, why: "examples only compose"},
+}
+
+// always may be imported by every package.
+var always = []string{"internal/errs", "internal/id"}
+
+// impureStd are packages of the standard library that a pure package must not
+// import.
+var impureStd = map[string]string{
+	"database/sql": "rows are loaded by the stores", "net": "the network belongs to adapters", "net/http": "HTTP belongs to adapters and to web",
+	"os": "files and the environment belong to the host", "os/exec": "programs belong to the host", "os/signal": "signals belong to the host",
+	"io/ioutil": "files belong to the host", "path/filepath": "files belong to the host", "syscall": "the system belongs to the host",
+	"log": "it writes to a global; take a *slog.Logger", "crypto/rand": "randomness is an argument", "unsafe": "nothing here is worth it",
+	"testing/synctest": "the clock is an argument",
+}
+
+// impureCalls are names of packages that a pure package must not use.
+var impureCalls = map[string]map[string]string{
+	"time": reasons("now is an argument, and deadlines are columns that the root scans",
+		"Now", "Since", "Until", "After", "AfterFunc", "Sleep", "Tick", "NewTimer", "NewTicker"),
+	"context": reasons("it reads the clock; the caller bounds the work", "WithTimeout", "WithDeadline", "WithTimeoutCause", "WithDeadlineCause"),
+	"log/slog": reasons("it writes to a global; take a *slog.Logger",
+		"Default", "SetDefault", "Debug", "Info", "Warn", "Error", "Log", "LogAttrs", "DebugContext", "InfoContext", "WarnContext", "ErrorContext"),
+}
+
+// seededRandom are the names of math/rand and math/rand/v2 that do not draw
+// from the global source.
+var seededRandom = map[string]bool{
+	"New": true, "NewPCG": true, "NewChaCha8": true, "NewSource": true, "NewZipf": true,
+	"Rand": true, "Source": true, "Source64": true, "PCG": true, "ChaCha8": true, "Zipf": true,
+}
+
+func reasons(why string, names ...string) map[string]string {
+	m := make(map[string]string)
+	for _, n := range names {
+		m[n] = why
+	}
+	return m
+}
+
+// depsRules bound what a package brings along, all of it.
+var depsRules = []struct {
+	path    string
+	modules []string
+	why     string
+}{
+	{".", []string{"golang.org/x/sync/", "golang.org/x/text/", "github.com/google/uuid"}, "a host that embeds the library takes its dependencies too"},
+	{"store/blob", nil, "it is part of the root's promise to stay small"},
+	{"store/seal", nil, "it is part of the root's promise to stay small"},
+	{"internal/safehttp", nil, "it is the guard of every outbound request and must be readable as a whole"},
+}
+
+// testSupport are the packages whose other files than tests may import testing
+// and what belongs to it.
+var testSupport = []string{"channel/channeltest", "channel/line/linetest", "store/blob/blobtest", "store/storetest", "internal/pgtest"}
+
+// testOnly are packages that nothing outside tests and testSupport imports.
+var testOnly = []string{
+	"testing", "net/http/httptest", "github.com/stretchr/testify", "pgregory.net/rapid", "go.uber.org/goleak",
+	"github.com/anishathalye/porcupine", "github.com/cockroachdb/datadriven", "github.com/chromedp/chromedp",
+}
+
+// topLevel is what may stand at the top of the module besides the Go files of
+// the root package. Those that end in "/" are folders; required ones must be
+// there.
+var topLevel = map[string]bool{
+	"channel/": true, "conversation/": true, "routing/": true, "ticket/": true, "trigger/": true, "store/": true, "internal/": true,
+	"web/": false, "examples/": false, "docs/": false, ".ci/": false, ".git/": false, "testdata/": false,
+	".git": false, ".gitignore": false, ".gitattributes": false, ".golangci.yml": true, "go.mod": true, "go.sum": true,
+	"LICENSE": false, "NOTICE": false, "README.md": false, "CHANGELOG.md": false, "CONTRIBUTING.md": false, "SECURITY.md": false,
+}
+
+// macPackages are where signatures of others are verified.
+var macPackages = []string{"channel", "web", "."}
+
+// plainMethods need no comment: everybody knows what they do.
+var plainMethods = map[string]bool{
+	"Error": true, "String": true, "GoString": true, "Unwrap": true, "Is": true, "Len": true, "Less": true, "Swap": true,
+	"MarshalJSON": true, "UnmarshalJSON": true, "MarshalText": true, "UnmarshalText": true, "LogValue": true,
+}
