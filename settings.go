@@ -24,7 +24,7 @@ type settings struct {
 	ws       id.Workspace
 	routing  routing.Configuration
 	accounts map[channel.AccountID]channel.Account // with opened secrets
-	read     time.Time // when it was read, by this process's clock
+	read     time.Time                             // when it was read, by this process's clock
 	// schedules are the operating hours of each account; absent is always open.
 	schedules map[channel.AccountID]*hours.Schedule
 }
