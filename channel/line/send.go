@@ -103,7 +103,7 @@ func refused(route string, ans answer) *channel.SendError {
 	switch {
 	case ans.status >= 500 || ans.status == http.StatusRequestTimeout:
 		e.Disposition, e.Detail = channel.Ambiguous, "LINE failed while working on the request"
-	case ans.status == http.StatusBadRequest && route == RouteReply && strings.Contains(hint, "reply token"):
+	case ans.status == http.StatusBadRequest && route == RouteReply && ans.blamesToken(hint):
 		e.Reason, e.Detail = channel.ReasonReplyHandle, "the reply token was used before or is too old; nothing was sent"
 	case ans.status == http.StatusBadRequest && strings.Contains(hint, "failed to send messages"):
 		e.Reason, e.Detail = channel.ReasonUnreachable, "LINE does not know this recipient for this account"
@@ -128,6 +128,14 @@ func refused(route string, ans answer) *channel.SendError {
 func (ans answer) hint() string {
 	body, _ := toObject(ans.body)
 	return strings.ToLower(clip(body.str("message"), 500))
+}
+
+// blamesToken decides whether a refused reply failed for its token. LINE names
+// the fields of bad content, so a refusal that names none is the token's: taken
+// for content it would be final, taken for the token it is merely pushed.
+func (ans answer) blamesToken(hint string) bool {
+	named := ans.properties()
+	return strings.Contains(hint, "reply token") || named == "" || strings.Contains(named, "replyToken")
 }
 
 var propertyForm = regexp.MustCompile(`^[A-Za-z0-9_.\[\]/-]{1,80}$`)

@@ -72,6 +72,7 @@ func (s *Server) emit(e event) Posted {
 	}
 	if e.replyable && !e.standby {
 		e.token = s.hex(32)
+		s.forget()
 		s.replies[e.token] = &replyRef{chat: e.chat, event: e.at}
 	}
 	s.enqueue(&e)

@@ -180,7 +180,11 @@ func (c *Chat) Send(by *User, m Message) Posted {
 	if c.kind == "user" {
 		by.wrote = s.now()
 	}
-	p := &posted{id: s.nextMessageID(), chat: c, by: by, kind: m.kind, at: s.now(), content: m.content}
+	p := &posted{id: s.nextMessageID(), chat: c, by: by, kind: m.kind, at: s.now()}
+	if m.content != nil { // the same Message may be sent again
+		own := *m.content
+		p.content = &own
+	}
 	s.messages[p.id] = p
 	msg := fields{{"type", m.kind}, {"id", p.id}}
 	msg = append(msg, m.fields...)

@@ -2,6 +2,7 @@ package linetest
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -201,7 +202,25 @@ func (s *Server) remember(out outgoing, body []byte) {
 	if out.retryKey == "" {
 		return
 	}
+	s.forget()
 	s.retries[out.retryKey] = accepted{at: s.now(), requestID: out.requestID, body: body}
+}
+
+// forgetFrom is how many tokens or keys are kept before dead ones are dropped.
+const forgetFrom = 50_000
+
+// forget drops dead reply tokens and retry keys, so that a long load run does
+// not fill the memory. The lock is held.
+func (s *Server) forget() {
+	now := s.now()
+	if len(s.replies) >= s.forgetReplies {
+		maps.DeleteFunc(s.replies, func(_ string, r *replyRef) bool { return r.used || now.Sub(r.event) > replyCap })
+		s.forgetReplies = max(forgetFrom, 2*len(s.replies))
+	}
+	if len(s.retries) >= s.forgetRetries {
+		maps.DeleteFunc(s.retries, func(_ string, a accepted) bool { return now.Sub(a.at) >= retryKeyLife })
+		s.forgetRetries = max(forgetFrom, 2*len(s.retries))
+	}
 }
 
 // recipients is what a push to the chat costs: everybody it reaches. The lock

@@ -93,11 +93,13 @@ type Server struct {
 	links    map[string]*linkRef  // link tokens
 	quotes   map[string]string    // quote tokens to chat ids
 	retries  map[string]accepted  // retry keys
-	limits   map[string]*rate.Limiter
-	recent   map[string][]time.Time // sends by user, for RecipientPerMinute
-	used     int64                  // messages counted in month
-	month    string
-	menus    menuStore
+	// sizes at which dead entries of the two are dropped
+	forgetReplies, forgetRetries int
+	limits                       map[string]*rate.Limiter
+	recent                       map[string][]time.Time // sends by user, for RecipientPerMinute
+	used                         int64                  // messages counted in month
+	month                        string
+	menus                        menuStore
 
 	faults   []*Fault
 	chaos    Chaos
@@ -260,7 +262,7 @@ func (s *Server) Wait(ctx context.Context, cond func() bool) error {
 // WaitDelivered returns when the phone of the user has received n messages in
 // all.
 func (s *Server) WaitDelivered(ctx context.Context, u *User, n int) error {
-	return s.Wait(ctx, func() bool { return len(u.Received()) >= n })
+	return s.Wait(ctx, func() bool { return u.count() >= n })
 }
 
 // WaitIdle returns when no webhook is waiting, under way or to be redelivered.

@@ -136,6 +136,13 @@ func (u *User) Received() []Delivered {
 	return slices.Clone(u.phone)
 }
 
+// count is len(Received) without the copy.
+func (u *User) count() int {
+	u.srv.mu.Lock()
+	defer u.srv.mu.Unlock()
+	return len(u.phone)
+}
+
 // Texts returns the Text of everything received.
 func (u *User) Texts() []string {
 	var all []string
