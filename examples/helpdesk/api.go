@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store"
+)
+
+// api is the JSON interface by which a person or a test is the agent. Bodies
+// name the agent who acts; an Idempotency-Key header makes a command
+// repeatable.
+func (h *helpdesk) api() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /agents", query(func(r *http.Request) (any, error) { return h.eng.Agents(r.Context(), host()) }))
+	mux.HandleFunc("POST /agent/{id}/presence", command(h.presence))
+	mux.HandleFunc("GET /agent/{id}/offers", query(h.offers))
+	mux.HandleFunc("POST /offers/{id}/accept", command(h.accept))
+	mux.HandleFunc("POST /offers/{id}/decline", command(h.decline))
+	mux.HandleFunc("GET /conversations", query(h.conversations))
+	mux.HandleFunc("GET /conversations/{id}", query(h.conversation))
+	mux.HandleFunc("POST /conversations/{id}/answer", command(h.answer))
+	mux.HandleFunc("POST /conversations/{id}/end", command(h.end))
+	mux.HandleFunc("GET /status", query(h.status))
+	return h.guard(mux)
+}
+
+// key is the caller's name for the command.
+func key(r *http.Request) sangdam.Key { return sangdam.Key(r.Header.Get("Idempotency-Key")) }
+
+// as is the principal of the agent who acts.
+func as(agent routing.AgentID) sangdam.Principal { return sangdam.AgentPrincipal(workspace, agent) }
+
+type presenceBody struct {
+	Presence routing.Presence `json:"presence"`
+	Reason   string           `json:"reason"`
+}
+
+func (h *helpdesk) presence(r *http.Request, b presenceBody) (any, error) {
+	agent := routing.AgentID(r.PathValue("id"))
+	err := h.eng.SetPresence(r.Context(), as(agent), sangdam.SetPresence{Key: key(r), Agent: agent, Presence: b.Presence, Reason: b.Reason})
+	return presenceBody{Presence: b.Presence, Reason: b.Reason}, err
+}
+
+func (h *helpdesk) offers(r *http.Request) (any, error) {
+	offers, _, err := h.held(r.Context(), routing.AgentID(r.PathValue("id")))
+	if offers == nil {
+		offers = []routing.Offer{}
+	}
+	return offers, err
+}
+
+// held lists what an agent has: open offers and conversations.
+func (h *helpdesk) held(ctx context.Context, agent routing.AgentID) (offers []routing.Offer, owned []routing.Assignment, err error) {
+	err = h.db.View(ctx, workspace, func(ctx context.Context, tx store.Tx) (err error) {
+		if _, err = tx.Agents().Agent(ctx, agent); err != nil {
+			return err
+		}
+		offers, owned, err = tx.Work().HeldBy(ctx, agent)
+		return err
+	})
+	return offers, owned, err
+}
+
+type agentBody struct {
+	Agent routing.AgentID `json:"agent"`
+}
+
+func (h *helpdesk) accept(r *http.Request, b agentBody) (any, error) {
+	return h.eng.Accept(r.Context(), as(b.Agent), sangdam.Accept{Key: key(r), Offer: routing.OfferID(r.PathValue("id"))})
+}
+
+func (h *helpdesk) decline(r *http.Request, b agentBody) (any, error) {
+	id := routing.OfferID(r.PathValue("id"))
+	err := h.eng.Decline(r.Context(), as(b.Agent), sangdam.Decline{Key: key(r), Offer: id})
+	return map[string]routing.OfferID{"offer": id}, err
+}
+
+func (h *helpdesk) conversations(r *http.Request) (any, error) {
+	q := r.URL.Query()
+	f := conversation.Filter{Agent: routing.AgentID(q.Get("agent"))}
+	if s := q.Get("state"); s != "" {
+		f.States = []conversation.State{conversation.State(s)}
+	}
+	return h.eng.Conversations(r.Context(), host(), f, q.Get("page"), 0)
+}
+
+func (h *helpdesk) conversation(r *http.Request) (any, error) {
+	return h.eng.Conversation(r.Context(), host(), conversation.ID(r.PathValue("id")))
+}
+
+type answerBody struct {
+	Agent routing.AgentID `json:"agent"`
+	Text  string          `json:"text"`
+}
+
+func (h *helpdesk) answer(r *http.Request, b answerBody) (any, error) {
+	return h.eng.Answer(r.Context(), as(b.Agent), sangdam.Answer{Key: key(r), Conversation: conversation.ID(r.PathValue("id")), Content: channel.Text(b.Text)})
+}
+
+type endBody struct {
+	Agent  routing.AgentID `json:"agent"`
+	Reason string          `json:"reason"`
+}
+
+func (h *helpdesk) end(r *http.Request, b endBody) (any, error) {
+	return h.eng.End(r.Context(), as(b.Agent), sangdam.End{Key: key(r), Conversation: conversation.ID(r.PathValue("id")), Reason: b.Reason})
+}
+
+// status is what waits: an idle desk has zeros everywhere but in Quarantined.
+type status struct {
+	Outgoing    int `json:"outgoing"`    // messages that have not left
+	Waiting     int `json:"waiting"`     // conversations that wait for an agent, offered ones included
+	Unread      int `json:"unread"`      // customers' messages without an answer, in conversations that go on
+	Quarantined int `json:"quarantined"` // events that could not be understood, at most 1000
+}
+
+func (h *helpdesk) status(r *http.Request) (any, error) {
+	var s status
+	err := h.db.View(r.Context(), workspace, func(ctx context.Context, tx store.Tx) (err error) {
+		s = status{}
+		if s.Outgoing, err = tx.Outbox().Pending(ctx); err != nil {
+			return err
+		}
+		items, err := tx.Work().Open(ctx)
+		if err != nil {
+			return err
+		}
+		for _, it := range items {
+			if it.State != routing.ItemAssigned {
+				s.Waiting++
+			}
+			c, err := tx.Conversations().Conversation(ctx, conversation.ID(it.ID))
+			if err != nil {
+				return err
+			}
+			s.Unread += c.Unread
+		}
+		bad, err := tx.Inbox().Quarantined(ctx, 1000)
+		s.Quarantined = len(bad)
+		return err
+	})
+	return s, err
+}

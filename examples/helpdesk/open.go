@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/line"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/blob"
+	"github.com/sangdam/sangdam/store/postgres"
+	"github.com/sangdam/sangdam/store/seal"
+	"github.com/sangdam/sangdam/store/seal/tinkseal"
+	"github.com/sangdam/sangdam/store/sqlite"
+)
+
+// helpdesk is the program once its parts are open.
+type helpdesk struct {
+	o       options
+	db      *store.DB
+	eng     *sangdam.Engine
+	out     *journal
+	account *channel.Account // the LINE account; nil: none
+	token   string           // of the JSON interface, when it was made just now
+	warning string           // about the keys
+}
+
+// open opens the store, the keys and the engine, and sees to it that the
+// default workspace is there. It starts nothing.
+func open(ctx context.Context, o options, stdout, stderr io.Writer) (_ *helpdesk, err error) {
+	h := &helpdesk{o: o, out: &journal{w: stdout, errors: stderr}}
+	if h.db, err = openStore(ctx, o); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.db.Close())
+		}
+	}()
+	sealer, err := h.openKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	adapter, err := line.New(line.Options{APIBase: o.line.apiBase, DataAPIBase: o.line.dataAPIBase})
+	if err != nil {
+		return nil, fmt.Errorf("LINE_API_BASE or LINE_DATA_API_BASE: %w", err)
+	}
+	blobs, err := blob.Dir(filepath.Join(o.data, "blobs"), blob.DirOptions{})
+	if err != nil {
+		return nil, err
+	}
+	h.eng, err = sangdam.New(sangdam.Config{DB: h.db, Sealer: sealer, Blobs: blobs, Adapters: []channel.Adapter{adapter},
+		Logger: h.out.logger(), Hooks: h.out.hooks(), Node: nodeName(o), Lease: o.lease, SendTimeout: min(o.lease/3, 10*time.Second)})
+	if err != nil {
+		return nil, err
+	}
+	if err := h.seed(ctx); err != nil {
+		return nil, err
+	}
+	h.token, err = apiToken(ctx, h.db, o.newToken)
+	return h, err
+}
+
+func openStore(ctx context.Context, o options) (*store.DB, error) {
+	if err := os.MkdirAll(o.data, 0o700); err != nil {
+		return nil, fmt.Errorf("the data directory cannot be made; choose another -data: %w", err)
+	}
+	if o.postgres != "" {
+		return postgres.Open(ctx, postgres.Options{DSN: o.postgres})
+	}
+	return sqlite.Open(ctx, sqlite.Options{Dir: o.data})
+}
+
+// nodeName is how this process is known to others on its database. With SQLite
+// there are no others.
+func nodeName(o options) string {
+	if o.node == "" && o.postgres == "" {
+		return "helpdesk"
+	}
+	return o.node
+}
+
+// openKeys opens the keys. It makes a file only for a database without data:
+// keys made for data that exist could open nothing in it.
+func (h *helpdesk) openKeys(ctx context.Context) (seal.Sealer, error) {
+	if h.o.keysJSON != "" {
+		s, err := tinkseal.FromJSON([]byte(h.o.keysJSON))
+		if err != nil {
+			return nil, fmt.Errorf("SANGDAM_KEYS: %w", err)
+		}
+		return s, nil
+	}
+	if beside(h.o.keys, h.o.data) {
+		h.warning = "the keys are beside the data they protect; whoever copies the directory has both. Use -keys or SANGDAM_KEYS where it matters."
+	}
+	workspaces, err := h.db.System().Workspaces(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(workspaces) > 0 {
+		return tinkseal.Open(h.o.keys)
+	}
+	s, created, err := tinkseal.OpenOrCreate(h.o.keys)
+	if created {
+		h.out.note("made the key file %s; without it stored credentials are lost, so keep a copy in a safe place", h.o.keys)
+	}
+	return s, err
+}
+
+func beside(file, dir string) bool {
+	f, errFile := filepath.Abs(file)
+	d, errDir := filepath.Abs(dir)
+	return errFile == nil && errDir == nil && filepath.Dir(f) == d
+}

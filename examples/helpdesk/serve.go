@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sangdam/sangdam/routing"
+)
+
+// beatEvery is how often the agents' heart-beats are renewed. There is no
+// console that could go away: who is online stays so until told otherwise.
+const beatEvery = 20 * time.Second
+
+// serve runs the engine and the HTTP server until ctx ends or one of them
+// fails. On the way out it first lets requests under way finish, then what they
+// began.
+func (h *helpdesk) serve(ctx context.Context, ln net.Listener) error {
+	if err := h.beat(ctx); err != nil { // before the engine looks for agents who are gone
+		return err
+	}
+	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	group, failed := errgroup.WithContext(ctx) // ends with ctx or the first failure
+	group.Go(func() error { return h.eng.Run(working) })
+	if err := h.started(failed); err != nil {
+		stopWork()
+		return errors.Join(group.Wait(), err)
+	}
+	srv := &http.Server{Handler: h.routes(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
+		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	h.announce(ln.Addr().String())
+	group.Go(func() error {
+		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	group.Go(func() error { return h.out.follow(working, h.eng) })
+	group.Go(func() error { h.keepBeating(failed); return nil })
+	if h.o.auto {
+		for _, id := range agents {
+			group.Go(func() error { newEchoAgent(h, id).run(failed); return nil })
+		}
+	}
+	<-failed.Done()
+	h.out.note("draining: no new requests; what is under way ends")
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	err := srv.Shutdown(closing)
+	stopWork()
+	return errors.Join(group.Wait(), err)
+}
+
+// started waits until the engine works. When it cannot, the engine's own error
+// is what Run returned.
+func (h *helpdesk) started(ctx context.Context) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := h.eng.Ready(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// beat renews the heart-beats of the agents that are not offline.
+func (h *helpdesk) beat(ctx context.Context) error {
+	all, err := h.eng.Agents(ctx, host())
+	if err != nil {
+		return err
+	}
+	var here []routing.AgentID
+	for _, a := range all {
+		if a.State.Presence != routing.Offline {
+			here = append(here, a.ID)
+		}
+	}
+	if len(here) == 0 {
+		return nil
+	}
+	return h.eng.Heartbeat(ctx, workspace, here...)
+}
+
+func (h *helpdesk) keepBeating(ctx context.Context) {
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := h.beat(ctx); err != nil && ctx.Err() == nil {
+				h.out.logger().Warn("the agents' heart-beats could not be renewed", "error", err)
+			}
+		}
+	}
+}
+
+// routes is everything that is served.
+func (h *helpdesk) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
+		defer cancel()
+		if err := h.eng.Ready(ctx); err != nil {
+			h.out.logger().Warn("not ready", "error", err)
+			plain(w, http.StatusServiceUnavailable, "not ready")
+			return
+		}
+		plain(w, http.StatusOK, "ready")
+	})
+	mux.Handle("/webhooks/{token}", h.eng.Webhooks())
+	if h.account != nil {
+		mux.Handle("/webhooks/line", h.eng.AccountWebhook(h.account.Token))
+	}
+	mux.Handle("/", h.api())
+	return mux
+}
+
+func plain(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	fmt.Fprintln(w, text) //nolint:errcheck // the caller may be gone
+}
+
+// announce prints what is served and how to use it.
+func (h *helpdesk) announce(addr string) {
+	base := "http://" + addr
+	h.out.note("serving on %s (GET /healthz, /readyz)", base)
+	if h.o.postgres != "" {
+		h.out.note("data in PostgreSQL; attachments and keys in %s", h.o.data)
+	} else {
+		h.out.note("data in %s", h.o.data)
+	}
+	if h.warning != "" {
+		h.out.note("warning: %s", h.warning)
+	}
+	public := h.o.publicURL
+	if public == "" {
+		public = base
+	}
+	if h.account != nil {
+		h.out.note("LINE webhook: %s/webhooks/line", public)
+	} else {
+		h.out.note("no LINE account: set LINE_CHANNEL_ID, LINE_CHANNEL_SECRET and LINE_CHANNEL_TOKEN to serve one")
+	}
+	if h.token != "" {
+		h.out.note("token of the JSON interface, shown this once: %s", h.token)
+	}
+	if h.o.auto {
+		h.out.note("the agents %v are a program that answers everything with an echo", agents)
+		return
+	}
+	h.out.note(usage, base)
+}
+
+const usage = `to be the agent, from this machine (put the token into $TOKEN):
+  api() { curl -sS -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' "$@"; }; base=%s
+  api $base/agent/agent-1/presence -d '{"presence":"online"}'
+  api $base/agent/agent-1/offers
+  api $base/offers/OFFER/accept -d '{"agent":"agent-1"}'
+  api $base/conversations            # all of them; /conversations/ID shows one
+  api $base/conversations/ID/answer -d '{"agent":"agent-1","text":"Hello!"}'
+  api $base/conversations/ID/end -d '{"agent":"agent-1"}'
+  api $base/status                   # what waits`
