@@ -91,6 +91,9 @@ func receiveSignature(t *testing.T, h Harness) {
 		"not base64": strings.Repeat("!", len(right)), "line break": right[:4] + "\n" + right[5:], "blank": " ",
 	}
 	for name, value := range wrong {
+		if value == right { // a signature in hexadecimal has only one case
+			continue
+		}
 		bent := req
 		bent.Header = req.Header.Clone()
 		bent.Header.Set(f.SignatureHeader, value)

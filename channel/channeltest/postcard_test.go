@@ -1,0 +1,225 @@
+package channeltest_test
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/channeltest"
+	"github.com/sangdam/sangdam/internal/errs"
+)
+
+// postcard is the smallest adapter there can be: text one way and the other, to
+// an office in memory. flaw makes it break one rule.
+type postcard struct {
+	office *office
+	flaw   string
+}
+
+// office is its provider.
+type office struct {
+	mu        sync.Mutex
+	delivered []string
+	requests  [][]byte
+	keys      map[string]bool
+	fault     channeltest.Fault
+}
+
+const kind channel.Kind = "postcard"
+
+func (p postcard) Kind() channel.Kind { return kind }
+
+func (p postcard) Capabilities() channel.Capabilities {
+	return channel.Capabilities{
+		Send:     map[channel.ContentKind]channel.Level{channel.KindText: channel.Full},
+		Limits:   map[channel.ContentKind]channel.Limits{channel.KindText: {MaxChars: 100, Unit: "grapheme"}},
+		MaxBatch: 1,
+		Routes:   map[string]channel.Route{"post": {IdempotentFor: time.Hour}},
+		Edits:    p.flaw == "declares edits it does not report",
+		Profiles: p.flaw == "declares an interface it lacks",
+	}
+}
+
+func (p postcard) Validate(a channel.Account) error {
+	if a.Kind != kind || len(a.Settings) > 0 || a.Secrets["key"].Empty() && p.flaw != "valid without secret" {
+		return errs.New(errs.Invalid, "postcard: wrong kind, settings, or an empty key")
+	}
+	return nil
+}
+
+func sign(key string, body []byte) string {
+	h := hmac.New(sha256.New, []byte(key))
+	h.Write(body)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func refuse(status int) error { return &channel.ReceiveError{Status: status, Detail: "refused"} }
+
+func (p postcard) Receive(a channel.Account, req channel.Request) (channel.Receipt, error) {
+	key, got := a.Secrets["key"].Reveal(), req.Header.Get("Sign")
+	switch {
+	case len(req.Body) > 1<<20:
+		return channel.Receipt{}, refuse(http.StatusRequestEntityTooLarge)
+	case key == "" || req.Header.Get("Content-Encoding") != "":
+		return channel.Receipt{}, refuse(http.StatusUnauthorized)
+	case p.flaw == "compares a prefix" && got != "" && strings.HasPrefix(sign(key, req.Body), got):
+	case !hmac.Equal([]byte(sign(key, req.Body)), []byte(got)):
+		return channel.Receipt{}, refuse(http.StatusUnauthorized)
+	}
+	var events []json.RawMessage
+	if json.Unmarshal(req.Body, &events) != nil {
+		return channel.Receipt{}, refuse(http.StatusBadRequest)
+	}
+	var rec channel.Receipt
+	for _, raw := range events {
+		dedup := sign("", raw)
+		if p.flaw == "dedup by time" {
+			dedup = time.Now().String()
+		}
+		rec.Envelopes = append(rec.Envelopes, channel.Envelope{DedupKey: dedup, Raw: raw})
+	}
+	if p.flaw == "one bad event loses all" {
+		for _, env := range rec.Envelopes {
+			if _, err := p.Parse(a, env); err != nil {
+				return channel.Receipt{}, refuse(http.StatusBadRequest)
+			}
+		}
+	}
+	return rec, nil
+}
+
+func (p postcard) Parse(_ channel.Account, env channel.Envelope) (channel.Inbound, error) {
+	if p.flaw == "panics" && len(env.Raw) > 0 && env.Raw[0] != '{' {
+		panic("not an object")
+	}
+	var e struct{ Kind, ID, From, Text string }
+	if json.Unmarshal(env.Raw, &e) != nil || e.Kind == "" {
+		if p.flaw == "repeats the text in errors" {
+			return channel.Inbound{}, errs.New(errs.Invalid, "postcard: cannot read %s", env.Raw)
+		}
+		return channel.Inbound{}, errs.New(errs.Invalid, "postcard: the event is not one")
+	}
+	in := channel.Inbound{Kind: channel.EventUnsupported, Type: e.Kind}
+	if e.Kind == "card" {
+		in = channel.Inbound{Kind: channel.EventMessage, Chat: channel.Chat{Kind: channel.ChatUser, ID: e.From}, MessageID: channel.ProviderMessageID(e.ID), Content: channel.Text(e.Text)}
+	}
+	return in, nil
+}
+
+func (p postcard) Plan(_ channel.Account, batch []channel.Outbound, _ time.Time, newKey func() string) (channel.Attempt, error) {
+	first := batch[0]
+	no := func(r channel.Reason) (channel.Attempt, error) {
+		return channel.Attempt{}, &channel.SendError{Disposition: channel.Permanent, Reason: r, Detail: "refused"}
+	}
+	limit := 100
+	if p.flaw == "counts bytes" {
+		limit = 90
+	}
+	length := graphemes(first.Content.Text)
+	if p.flaw == "counts bytes" {
+		length = len(first.Content.Text)
+	}
+	switch {
+	case len(first.To.ID) != 4:
+		return no(channel.ReasonUnreachable)
+	case first.Content.Kind != channel.KindText || len(first.Content.Choices) > 0:
+		return no(channel.ReasonUnsupported)
+	case length > limit:
+		return no(channel.ReasonContent)
+	}
+	return channel.Attempt{Rows: []channel.OutboxID{first.Row}, Route: "post", IdempotencyKey: newKey(), IdempotentFor: time.Hour, Request: []byte(first.Content.Text)}, nil
+}
+
+func (p postcard) Send(ctx context.Context, a channel.Account, at channel.Attempt) (channel.Sent, error) {
+	if p.office == nil {
+		return channel.Sent{}, &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonNetwork}
+	}
+	if at.Route != "post" || len(at.Request) == 0 || at.Request[0] == 0xff {
+		return channel.Sent{}, &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonContent}
+	}
+	if err := ctx.Err(); err != nil && p.flaw != "ignores the context" {
+		return channel.Sent{}, err
+	}
+	return p.office.accept(p.flaw, a, at)
+}
+
+func (o *office) accept(flaw string, a channel.Account, at channel.Attempt) (channel.Sent, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	fault := o.fault
+	o.fault = ""
+	body := at.Request
+	if flaw == "never the same bytes" {
+		body = fmt.Appendf(nil, "%s%d", body, len(o.requests))
+	}
+	o.requests = append(o.requests, body)
+	outcome := map[channeltest.Fault]*channel.SendError{
+		channeltest.AcceptedThenCut: {Disposition: channel.Ambiguous}, channeltest.CutBefore: {Disposition: channel.Ambiguous},
+		channeltest.TooFast:      {Disposition: channel.RateLimited, Reason: channel.ReasonRate},
+		channeltest.Unauthorized: {Disposition: channel.Permanent, Reason: channel.ReasonCredentials},
+	}[fault]
+	if outcome == nil && fault != "" {
+		outcome = &channel.SendError{Disposition: channel.Ambiguous}
+	}
+	if outcome == nil || fault == channeltest.AcceptedThenCut || fault == channeltest.AcceptedThen500 {
+		if !o.keys[at.IdempotencyKey] || flaw == "sends twice" {
+			o.delivered = append(o.delivered, string(at.Request))
+		}
+		o.keys[at.IdempotencyKey] = true
+	}
+	switch {
+	case outcome == nil:
+		return channel.Sent{}, nil
+	case flaw == "calls the unknown a retry" && outcome.Disposition == channel.Ambiguous:
+		outcome.Disposition = channel.Retry
+	case flaw == "shows the key":
+		outcome.Detail = "key " + a.Secrets["key"].Reveal()
+	}
+	return channel.Sent{}, outcome
+}
+
+// harnessOf is a postcard's harness.
+func harnessOf(flaw string) channeltest.Harness {
+	raw := `{"kind":"card","id":"1","from":"mina","text":"hello"}`
+	return channeltest.Harness{
+		Golden: []channeltest.Golden{{Name: "card", Raw: raw, Want: channel.Inbound{
+			Kind: channel.EventMessage, Chat: channel.Chat{Kind: channel.ChatUser, ID: "mina"}, MessageID: "1", Content: channel.Text("hello")}}},
+		Unknown: [][]byte{[]byte(`{"kind":"parcel"}`)},
+		Broken:  [][]byte{[]byte(`7`), []byte(`{}`)},
+		Samples: map[channel.ContentKind]channel.Content{channel.KindText: channel.Text("hi")},
+		Cannot: map[string]string{
+			"send/errors/quota":          "the post has no quota",
+			"send/errors/recipient-rate": "nobody gets too many postcards",
+		},
+		Open: func(*testing.T) *channeltest.Fixture {
+			o := &office{keys: map[string]bool{}}
+			return &channeltest.Fixture{
+				Adapter: postcard{office: o, flaw: flaw}, Verification: "key", SignatureHeader: "Sign",
+				Account: channel.Account{Kind: kind, Secrets: map[string]channel.Secret{"key": channel.NewSecret("the key of the letter box")}},
+				Webhook: func(events ...[]byte) channel.Request {
+					var all []string
+					for _, e := range events {
+						all = append(all, string(e))
+					}
+					body := []byte("[" + strings.Join(all, ",") + "]")
+					return channel.Request{Method: "POST", Body: body, Header: http.Header{"Sign": {sign("the key of the letter box", body)}}}
+				},
+				Chat:      channel.Chat{Kind: channel.ChatUser, ID: "mina"},
+				Delivered: func() []string { o.mu.Lock(); defer o.mu.Unlock(); return append([]string(nil), o.delivered...) },
+				Requests:  func() [][]byte { o.mu.Lock(); defer o.mu.Unlock(); return append([][]byte(nil), o.requests...) },
+				Fail:      func(f channeltest.Fault) { o.mu.Lock(); defer o.mu.Unlock(); o.fault = f },
+				Refused:   func(*testing.T) channel.Adapter { return postcard{flaw: flaw} },
+				Log:       &channeltest.Log{}, Now: time.Now,
+			}
+		},
+	}
+}
