@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -151,7 +150,7 @@ func TestDependencies(t *testing.T) {
 			if p.Standard || p.ImportPath == module || strings.HasPrefix(p.ImportPath, module+"/") {
 				continue
 			}
-			if !slices.ContainsFunc(r.modules, func(m string) bool { return strings.HasPrefix(p.ImportPath, m) }) {
+			if !ofModules(r.modules, p.ImportPath) {
 				t.Errorf("%s brings %s along: %s", r.path, p.ImportPath, r.why)
 			}
 		}

@@ -40,10 +40,18 @@ func forbiddenImport(pkg string, r packageRule, p string) string {
 		if why, bad := impureStd[p]; r.pure && bad && !slices.Contains(r.stdToo, p) {
 			return why + ": " + r.why
 		}
-	case !slices.ContainsFunc(r.modules, func(m string) bool { return p == strings.TrimSuffix(m, "/") || strings.HasPrefix(p, m) }):
+	case !ofModules(r.modules, p):
 		return fmt.Sprintf("of other modules it may import %v: %s", r.modules, r.why)
 	}
 	return ""
+}
+
+// ofModules says whether a package is one of the listed ones or below one; a
+// name that ends in "/" stands for what is below it, the empty one for all.
+func ofModules(modules []string, p string) bool {
+	return slices.ContainsFunc(modules, func(m string) bool {
+		return m == "" || p == m || strings.HasPrefix(p, strings.TrimSuffix(m, "/")+"/")
+	})
 }
 
 // checkPurity finds what a pure package must not do.
@@ -201,11 +209,17 @@ func checkComments(s source) []string {
 				need(d.Name, d.Doc)
 			}
 		case *ast.GenDecl:
+			enumerated := false
 			for _, spec := range d.Specs {
 				switch spec := spec.(type) {
 				case *ast.TypeSpec:
 					need(spec.Name, spec.Doc, d.Doc, spec.Comment)
 				case *ast.ValueSpec:
+					// The values of a type are listed under its comment.
+					enumerated = d.Tok == token.CONST && (spec.Type != nil || enumerated && spec.Values == nil)
+					if enumerated {
+						continue
+					}
 					for _, n := range spec.Names {
 						need(n, spec.Doc, d.Doc, spec.Comment)
 					}

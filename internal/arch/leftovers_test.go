@@ -19,7 +19,6 @@ var leftovers = []struct {
 	{regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME|XX` + `X)\b`), "what is left to do belongs to the list of work, not into the code"},
 	{regexp.MustCompile(`(^|[\s"'(=:,` + "`" + `])/(home|Users)/[A-Za-z0-9_.-]+`), "the path is of one developer's machine"},
 	{regexp.MustCompile(`(^|[\s"'(=:,` + "`" + `])/ro` + `ot/`), "the path is of one developer's machine"},
-	{regexp.MustCompile(`[A-Z]:\\Users\\`), "the path is of one developer's machine"},
 	{regexp.MustCompile(`(?m)^(<{7}|>{7}|\|{7})( |$)`), "the mark is left over from a merge"},
 }
 

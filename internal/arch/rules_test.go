@@ -7,7 +7,7 @@ type packageRule struct {
 	path string
 	// may are packages of this module.
 	may []string
-	// modules are packages of others, by prefix.
+	// modules are packages of others, each with what is below it.
 	modules []string
 	// pure packages decide and do no I/O; purity names the rest of their rules.
 	pure bool
