@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -274,6 +275,7 @@ var migrateRules = []rule{
 			return
 		}
 		dbs, errs := m.Together(e, 3)
+		dbs = slices.DeleteFunc(dbs, func(db *store.DB) bool { return db == nil })
 		require.NotEmpty(e, dbs, "nobody could open: %v", errs)
 		for i, db := range dbs {
 			require.NoError(e, db.System().CreateWorkspace(e.ctx, driver.WorkspaceID(fmt.Sprint("together", i)), ""))

@@ -72,8 +72,8 @@ type Migrations struct {
 	OpenFrom func(t testing.TB, version int64) *store.DB
 	// Verify checks that the recorded rows are still there.
 	Verify func(t testing.TB, version int64, db *store.DB)
-	// Together opens one fresh database n times at once and returns the stores,
-	// closed ones excepted, and the errors.
+	// Together opens one fresh database n times at once and returns the stores
+	// that opened (nil for the others) and the errors.
 	Together func(t testing.TB, n int) ([]*store.DB, []error)
 	// TooNew opens a database whose schema says that it needs a newer program
 	// and returns the error.
@@ -200,6 +200,8 @@ type env struct {
 	ctx  context.Context
 	ws   driver.WorkspaceID
 	ids  int
+	// inside counts the functions of the store that run now, one in the other.
+	inside int
 }
 
 func newEnv(t *testing.T, h Harness, mode string, rep *report, n int) *env {
@@ -211,22 +213,51 @@ func (e *env) workspace() {
 	require.NoError(e, e.db.System().CreateWorkspace(e.ctx, e.ws, "workspace "+string(e.ws)))
 }
 
+// stopped carries a failed requirement out of a function of the store.
+type stopped struct{}
+
+// FailNow ends the case. Within a function of the store, which may run in a
+// goroutine of the store's own, it panics so that the store rolls back.
+func (e *env) FailNow() {
+	if e.inside > 0 {
+		panic(stopped{})
+	}
+	e.T.FailNow()
+}
+
+// in runs fn by an Update or View of the store and marks that it runs.
+func (e *env) in(by func(context.Context, driver.WorkspaceID, func(context.Context, store.Tx) error) error, fn func(context.Context, store.Tx) error) error {
+	defer func() {
+		if p := recover(); p != nil {
+			if _, failed := p.(stopped); failed {
+				e.FailNow()
+			}
+			panic(p)
+		}
+	}()
+	return by(e.ctx, e.ws, func(ctx context.Context, tx store.Tx) error {
+		e.inside++
+		defer func() { e.inside-- }()
+		return fn(ctx, tx)
+	})
+}
+
 // update runs fn in an Update that must succeed.
 func (e *env) update(fn func(ctx context.Context, tx store.Tx) error) {
 	e.Helper()
-	require.NoError(e, e.db.Update(e.ctx, e.ws, fn))
+	require.NoError(e, e.in(e.db.Update, fn))
 }
 
 // refuse runs fn in an Update that must fail with the kind.
 func (e *env) refuse(kind error, fn func(ctx context.Context, tx store.Tx) error) {
 	e.Helper()
-	require.ErrorIs(e, e.db.Update(e.ctx, e.ws, fn), kind)
+	require.ErrorIs(e, e.in(e.db.Update, fn), kind)
 }
 
 // clash runs fn once in an Update that must be a clash.
 func (e *env) clash(fn func(ctx context.Context, tx store.Tx) error) {
 	e.Helper()
-	require.ErrorIs(e, e.db.Backend().Update(e.ctx, e.ws, fn), driver.ErrClash)
+	require.ErrorIs(e, e.in(e.db.Backend().Update, fn), driver.ErrClash)
 }
 
 // rivals reports whether another Update can commit while one runs.
@@ -240,7 +271,7 @@ func (e *env) rivals() bool {
 // view runs fn in a View that must succeed.
 func (e *env) view(fn func(ctx context.Context, tx store.Tx) error) {
 	e.Helper()
-	require.NoError(e, e.db.View(e.ctx, e.ws, fn))
+	require.NoError(e, e.in(e.db.View, fn))
 }
 
 // now is the store's clock.
