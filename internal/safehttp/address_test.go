@@ -148,13 +148,13 @@ func TestAddressesThatAreNotPublic(t *testing.T) {
 func TestPublicAddressesAreReached(t *testing.T) {
 	for _, a := range []string{
 		"1.1.1.1", "8.8.8.8", "93.184.215.14", "100.63.255.255", "100.128.0.1", "172.15.0.1", "172.32.0.1", "169.253.0.1", "223.255.255.255",
-		"2606:4700:4700::1111", "2001:4860:4860::8888", "64:ff9b::808:808",
+		"2606:4700:4700::1111", "2001:4860:4860::8888", "64:ff9b::808:808", "::ffff:8.8.8.8",
 	} {
 		c, dialed, _ := simulated(t, map[string][]string{"good.example": {a}}, Options{}, hello)
 		body, err := get(c, "http://good.example/")
 		require.NoError(t, err, a)
 		require.Equal(t, "hello", body)
-		require.Equal(t, []string{netip.AddrPortFrom(netip.MustParseAddr(a), 80).String()}, dialed.list())
+		require.Equal(t, []string{netip.AddrPortFrom(netip.MustParseAddr(a).Unmap(), 80).String()}, dialed.list())
 	}
 }
 
