@@ -22,6 +22,7 @@ const (
 	whyPure    = "a domain package decides and does no I/O, so that its decisions can be tested, replayed and explained; the root package loads and writes"
 	whyAdapter = "an adapter knows one provider and the contract of channel, so that it can be replaced, and tested with channeltest alone"
 	whyStore   = "a backend is used through store and knows the domain's types; its driver module stays behind it"
+	whyTool    = "a tool of the tests uses what it tests, and nothing but tests uses the tool"
 	whyEdge    = "what a host mounts composes the root and the domain; nothing inside depends on it"
 )
 
@@ -76,6 +77,9 @@ var packageRules = []packageRule{
 	}},
 	{path: "web/...", may: with(domain, []string{".", "store", "store/blob", "web/...", "internal/..."}), modules: []string{"github.com/", "golang.org/x/"}, planned: true, why: whyEdge},
 	{path: "internal/...", may: []string{"internal/..."}, modules: []string{"github.com/", "golang.org/x/"}, why: "what every package may use must not lead back to them"},
+	{path: "internal/crash/...", may: []string{"..."}, modules: []string{""}, why: whyTool},
+	{path: "internal/storefault", may: with(domain, []string{"store", "store/driver"}), why: whyTool},
+	{path: "internal/pgtest", modules: []string{"github.com/jackc/pgx/v5"}, why: whyTool},
 	{path: "internal/errs", why: "every package uses it"},
 	{path: "internal/id", why: "every package uses it"},
 	{path: "internal/safehttp", why: "the root and the adapters use it, so it brings nothing along"},
@@ -132,13 +136,18 @@ var depsRules = []struct {
 }
 
 // testSupport are the packages whose other files than tests may import testing
-// and what belongs to it.
-var testSupport = []string{"channel/channeltest", "channel/line/linetest", "store/blob/blobtest", "store/storetest", "internal/pgtest"}
+// and what belongs to it: conformance suites, emulators, tools of the tests.
+var testSupport = []string{
+	"channel/channeltest", "channel/line/linetest/...", "store/blob/blobtest", "store/storetest",
+	"internal/crash/...", "internal/storefault", "internal/pgtest",
+}
 
 // testOnly are packages that nothing outside tests and testSupport imports.
 var testOnly = []string{
 	"testing", "net/http/httptest", "github.com/stretchr/testify", "pgregory.net/rapid", "go.uber.org/goleak",
 	"github.com/anishathalye/porcupine", "github.com/cockroachdb/datadriven", "github.com/chromedp/chromedp",
+	module + "/store/storetest", module + "/store/blob/blobtest", module + "/channel/channeltest", module + "/channel/line/linetest",
+	module + "/internal/crash", module + "/internal/storefault", module + "/internal/pgtest",
 }
 
 // topLevel is what may stand at the top of the module besides the Go files of

@@ -91,6 +91,10 @@ func TestTestingOutsideTestsIsCaught(t *testing.T) {
 		{"testing", "store/memory/a.go", importing("testing"), "outside of tests"},
 		{"below testing", "a.go", importing("testing/iotest"), "outside of tests"},
 		{"testify", "routing/a.go", importing("github.com/stretchr/testify/require"), "outside of tests"},
+		{"emulator", "channel/line/a.go", importing(module + "/channel/line/linetest"), "outside of tests"},
+		{"fault injector", "router.go", importing(module + "/internal/storefault"), "outside of tests"},
+		{"an example may start an emulator", "examples/simulate/a.go", importing(module + "/channel/line/linetest"), ""},
+		{"an example tests nothing", "examples/simulate/a.go", importing("testing"), "outside of tests"},
 		{"a suite may", "store/storetest/a.go", importing("testing"), ""},
 		{"a test may", "routing/a_test.go", importing("testing"), ""},
 	})
