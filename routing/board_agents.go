@@ -110,13 +110,7 @@ func (b *Board) readState(a *boardAgent) {
 	for p, n := range s.Load {
 		a.load = addTo(a.load, intern(b.profiles, p), int64(n))
 	}
-	for i := 0; i < len(a.extra); {
-		if e := &a.extra[i]; e.settled && s.Rev >= e.rev {
-			a.dropReserve(i)
-		} else {
-			i++
-		}
-	}
+	a.dropStored()
 	for i := range a.turns {
 		t := &a.turns[i]
 		t.row = s.Turns[t.q.id]
@@ -168,10 +162,28 @@ func (b *Board) gained(a *boardAgent) {
 				b.mark(c, a)
 			}
 		}
+		if q.row.Reserve > 0 {
+			b.gainedReserve(q, a)
+		}
 	}
 	for _, c := range a.only {
 		if c.p.able(a) && a.memberOf(c.p.q) {
 			b.mark(c, a)
+		}
+	}
+}
+
+// gainedReserve marks the classes that wait for one agent alone, in a queue
+// that starts nothing until enough agents are able: this one may make enough.
+func (b *Board) gainedReserve(q *boardQueue, a *boardAgent) {
+	for _, p := range q.pools {
+		if !p.able(a) {
+			continue
+		}
+		for _, c := range p.special {
+			if c.only != nil && len(c.items.s) > 0 {
+				b.markFull(c)
+			}
 		}
 	}
 }
@@ -193,18 +205,34 @@ func (a *boardAgent) reserve(decision int64, uses []boardUse, q *boardQueue, tur
 }
 
 // settleReserve ends what reserve began when the decision is settled: at once
-// when it was not written, else when the row has come that can have it.
+// when it was not written, and then later ones show a revision earlier, else
+// when the row has come that can have it.
 func (a *boardAgent) settleReserve(decision int64, ok bool) {
-	for i := range a.extra {
-		e := &a.extra[i]
-		if e.decision != decision {
-			continue
-		}
-		e.settled = true
-		if !ok || a.row.State.Rev >= e.rev {
-			a.dropReserve(i)
-		}
+	i := slices.IndexFunc(a.extra, func(e reserve) bool { return e.decision == decision })
+	if i < 0 {
 		return
+	}
+	a.extra[i].settled = true
+	if !ok {
+		rev := a.extra[i].rev
+		a.dropReserve(i)
+		for j := range a.extra {
+			if a.extra[j].rev > rev {
+				a.extra[j].rev--
+			}
+		}
+	}
+	a.dropStored()
+}
+
+// dropStored ends the settled reserves that the agent's row has.
+func (a *boardAgent) dropStored() {
+	for i := 0; i < len(a.extra); {
+		if e := &a.extra[i]; e.settled && a.row.State.Rev >= e.rev {
+			a.dropReserve(i)
+		} else {
+			i++
+		}
 	}
 }
 

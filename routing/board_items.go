@@ -135,25 +135,30 @@ func (b *Board) leave(it *boardItem) {
 	b.late.remove(it)
 }
 
+// Priorities are compared in whole numbers, so that the order is exact: a
+// priority is priorityUnit, and ageing adds its thousandths a minute for each
+// millisecond.
+const priorityUnit = 60_000 * 1000
+
+// ageingEpoch keeps the products small: 2020-01-01 in milliseconds.
+const ageingEpoch = 1_577_836_800_000
+
+// slope is the queue's ageing in thousandths a minute.
+func (q *Queue) slope() int64 { return int64(math.Round(q.AgeingPerMinute * 1000)) }
+
+func millis(nanos int64) int64 { return nanos/int64(time.Millisecond) - ageingEpoch }
+
 // keyOf is the item's place in the queue. All items of a queue age alike, so
 // the order among them never changes.
 func (q *boardQueue) keyOf(it *Item) itemKey {
 	since := nanos(it.QueuedAt)
-	urgency := -float64(it.Priority)
-	if s := q.row.AgeingPerMinute; s != 0 {
-		urgency += s * float64(since) / float64(time.Minute)
-	}
-	return itemKey{urgency, since}
+	return itemKey{q.row.slope()*millis(since) - int64(it.Priority)*priorityUnit, since}
 }
 
 // effective is the item's priority at now, ageing included; it compares items
 // of different queues.
-func (b *Board) effective(it *boardItem) float64 {
-	p := float64(it.row.Priority)
-	if s := it.q.row.AgeingPerMinute; s != 0 {
-		p += s * float64(b.nowNs-it.key.since) / float64(time.Minute)
-	}
-	return p
+func (b *Board) effective(it *boardItem) int64 {
+	return it.q.row.slope()*millis(b.nowNs) - it.key.urgency
 }
 
 // schedule arms the timer of a waiting item and puts it up for what time has

@@ -80,7 +80,7 @@ func (h *indexed[T]) down(i int) {
 // ageing give (lower goes first), then the longer wait. What is equal in both
 // goes by Seq and id.
 type itemKey struct {
-	urgency float64
+	urgency int64
 	since   int64
 }
 

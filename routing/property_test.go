@@ -420,7 +420,7 @@ func (w *world) consistent() {
 
 func runWorld(t testing.TB, seed uint64, events int) (steps int) {
 	w := newWorld(t, seed, seed%2 == 0)
-	compareEvery := []int{1, 20, 50}[seed%3]
+	compareEvery := []int{5, 50, 100}[seed%3]
 	for i := range events {
 		w.change()
 		if w.chance(70) {

@@ -200,7 +200,8 @@ type Queue struct {
 	Rank    map[AgentID]int `json:"rank,omitempty"`
 	// Designated is the agent of the designated strategy.
 	Designated AgentID `json:"designated,omitempty"`
-	// AgeingPerMinute raises an item's priority as it waits: one slope a queue.
+	// AgeingPerMinute raises an item's priority as it waits: one slope a queue,
+	// 0 to MaxSlope, counted to a thousandth.
 	AgeingPerMinute float64 `json:"ageing_per_minute,omitempty"`
 	// Reserve keeps agents back for other queues: an item of this queue starts
 	// only while more than Reserve agents could do the work, whether or not they
