@@ -107,6 +107,7 @@ func TestRule01_RefusedRequests(t *testing.T) {
 		"trailing garbage":  {signed("s", []byte(`{"destination":"x","events":[]}x`)), 400},
 		"empty body":        {signed("s", nil), 400},
 		"other secret":      {signed("other", body), 401},
+		"the empty key":     {signed("", body), 401}, // channel_secret_next is empty here
 		"deep":              {signed("s", []byte(`{"events":`+strings.Repeat("[", 1000)+strings.Repeat("]", 1000)+`}`)), 400},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -86,8 +86,12 @@ func TestRule15_TheLongestTextAlwaysFits(t *testing.T) {
 			text = text[:len(text)-1]
 			text = strings.ToValidUTF8(text, "")
 		}
-		_, err := render(channel.Outbound{To: channel.Chat{Kind: channel.ChatUser}, Content: channel.Text(text)})
+		messages, err := renderText(text, nil, channel.ChatUser)
 		require.NoError(t, err, "%.10q", piece)
+		require.LessOrEqual(t, len(messages), MaxMessages)
+		for _, m := range messages {
+			require.LessOrEqual(t, units(m.Text), MaxMessageUnits, "%.10q", piece)
+		}
 	}
 }
 

@@ -79,7 +79,7 @@ func (s *Server) begin(name string) Fault {
 			continue
 		}
 		f.seen++
-		if picked == nil && f.applies(s.rng.Float64()) {
+		if picked == nil && f.applies(s.callRng.Float64()) {
 			f.hits++
 			picked = f
 		}

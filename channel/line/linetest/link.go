@@ -25,7 +25,7 @@ func (s *Server) handleLinkToken(r *http.Request, _ []byte) reply {
 	if u == nil {
 		return notFound()
 	}
-	token := s.hex(32)
+	token := s.callHex(32)
 	s.links[token] = &linkRef{user: u, at: s.now()}
 	return answer(http.StatusOK, map[string]string{"linkToken": token})
 }

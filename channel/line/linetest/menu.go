@@ -57,7 +57,7 @@ func (s *Server) handleMenuCreate(_ *http.Request, body []byte) reply {
 	if len(s.menus.order) >= maxMenus {
 		return fail(http.StatusBadRequest, "The number of rich menus has reached the limit")
 	}
-	id := "richmenu-" + s.hex(32)
+	id := "richmenu-" + s.callHex(32)
 	s.menus.menus[id] = &menu{raw: body}
 	s.menus.order = append(s.menus.order, id)
 	return answer(http.StatusOK, map[string]string{"richMenuId": id})

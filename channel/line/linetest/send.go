@@ -275,7 +275,7 @@ func (s *Server) hand(c *Chat, out outgoing) any {
 		kind, text := reading(raw)
 		switch kind {
 		case "text", "textV2", "sticker", "image", "video", "template", "flex":
-			sm.QuoteToken = "q" + s.hex(40)
+			sm.QuoteToken = "q" + s.callHex(40)
 			s.quotes[sm.QuoteToken] = c.id
 		}
 		list = append(list, sm)

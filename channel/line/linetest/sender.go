@@ -93,15 +93,18 @@ func (s *Server) stopSender() {
 	s.sender.wg.Wait()
 }
 
-// enqueue puts an event in line. The lock is held.
+// enqueue puts an event in line. It always draws three numbers, however full
+// the queue is, so that the stream does not depend on how fast the sender was.
+// The lock is held.
 func (s *Server) enqueue(e *event) {
+	twice, overtaken, place := s.rng.Float64(), s.rng.Float64(), s.rng.Float64()
 	s.sender.queue = append(s.sender.queue, e)
-	if s.chaos.Duplicate > s.rng.Float64() {
+	if twice < s.chaos.Duplicate {
 		again := *e
 		s.sender.queue = append(s.sender.queue, &again)
 	}
-	if n := len(s.sender.queue); n > 1 && s.chaos.Reorder > s.rng.Float64() {
-		other := s.rng.IntN(n)
+	if n := len(s.sender.queue); overtaken < s.chaos.Reorder {
+		other := int(place * float64(n))
 		s.sender.queue[n-1], s.sender.queue[other] = s.sender.queue[other], s.sender.queue[n-1]
 	}
 	s.touch()
@@ -193,7 +196,7 @@ func (s *Server) deliver(batch []*event) {
 func (s *Server) post(batch []*event) (d WebhookDelivery, ok bool) {
 	s.mu.Lock()
 	address, secret := s.webhookURL, s.secret
-	if s.chaos.WrongSign > s.rng.Float64() {
+	if s.chaos.WrongSign > s.sendRng.Float64() {
 		secret = "wrong " + secret
 	}
 	events := make([]json.RawMessage, 0, len(batch))

@@ -34,7 +34,9 @@ type Options struct {
 	WebhookURL string
 	// WebhookClient delivers webhooks; nil means one of the emulator's own.
 	WebhookClient *http.Client
-	// Seed determines ids, chance and order. 0 is a seed like any other.
+	// Seed determines ids, chance and order: what customers do, what the account
+	// calls, and what the webhook sender does draw from streams of their own, so
+	// that each repeats however they interleave. 0 is a seed like any other.
 	Seed uint64
 	// Now is LINE's clock: time stamps, lives of tokens, keys, windows and
 	// quota. Nil means time.Now. Delays and webhook time-outs are real time.
@@ -75,7 +77,9 @@ type Server struct {
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced whenever anything happens
-	rng     *rand.Rand
+	rng     *rand.Rand    // what customers do
+	callRng *rand.Rand    // what the account calls, and faults
+	sendRng *rand.Rand    // chaos of the sender
 	serial  int64
 
 	secret     string
@@ -111,7 +115,7 @@ type Server struct {
 
 // New returns a server whose webhook sender runs until Close.
 func New(o Options) *Server {
-	s := &Server{opt: o, changed: make(chan struct{}), rng: rand.New(rand.NewPCG(o.Seed, 0x11e))}
+	s := &Server{opt: o, changed: make(chan struct{}), rng: stream(o.Seed, 1), callRng: stream(o.Seed, 2), sendRng: stream(o.Seed, 3)}
 	s.opt.ChannelID = orElse(o.ChannelID, "1234567890")
 	s.opt.BasicID = orElse(o.BasicID, "@emulated")
 	s.opt.BotName = orElse(o.BotName, "Emulated account")
@@ -197,18 +201,25 @@ func (s *Server) SetWebhook(url string) {
 
 func (s *Server) now() time.Time { return s.opt.Now() }
 
-// hex returns n random hexadecimal digits. The lock is held, or s is not yet
-// shared.
-func (s *Server) hex(n int) string {
+func stream(seed, n uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, n)) }
+
+// hex returns n random hexadecimal digits of the customers' stream. The lock is
+// held, or s is not yet shared.
+func (s *Server) hex(n int) string { return hexOf(s.rng, n) }
+
+// callHex is hex of the account's stream.
+func (s *Server) callHex(n int) string { return hexOf(s.callRng, n) }
+
+func hexOf(rng *rand.Rand, n int) string {
 	b := make([]byte, (n+1)/2)
 	for i := range b {
-		b[i] = byte(s.rng.Uint32())
+		b[i] = byte(rng.Uint32())
 	}
 	return hex.EncodeToString(b)[:n]
 }
 
 func (s *Server) uuid() string {
-	h := s.hex(32)
+	h := s.callHex(32)
 	return fmt.Sprintf("%s-%s-4%s-8%s-%s", h[:8], h[8:12], h[13:16], h[17:20], h[20:])
 }
 

@@ -67,11 +67,11 @@ func (s *Server) issue(kind string, life time.Duration) reply {
 	if kind == "v2.1" && live >= maxV2Tokens {
 		return oauthFail(http.StatusBadRequest, "invalid_request", "The number of channel access tokens has reached the limit")
 	}
-	token := s.hex(64)
+	token := s.callHex(64)
 	s.tokens[token] = issuedToken{kind: kind, until: now.Add(life)}
 	out := map[string]any{"token_type": "Bearer", "access_token": token, "expires_in": int64(life.Seconds())}
 	if kind == "v2.1" {
-		out["key_id"] = s.hex(22)
+		out["key_id"] = s.callHex(22)
 	}
 	return answer(http.StatusOK, out)
 }
