@@ -20,7 +20,7 @@ func scanAgent(w raw.Row) (routing.Agent, error) {
 	a.Version = w.Int(1)
 	a.State = routing.AgentState{
 		Presence: routing.Presence(w.Text(2)), Reason: w.Text(3), EligRev: w.Int(4), Rev: w.Int(5), Open: int(w.Int(6)),
-		Load: map[routing.Profile]int{}, IdleSince: moment(w.Int(7)), Turns: map[routing.QueueID]int64{}, BeatAt: moment(w.Int(8)),
+		Load: map[routing.Profile]int{}, IdleSince: maybeMoment(w.Int(7)), Turns: map[routing.QueueID]int64{}, BeatAt: maybeMoment(w.Int(8)),
 	}
 	return a, err
 }

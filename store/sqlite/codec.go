@@ -31,20 +31,19 @@ func decode(doc []byte, p any) error {
 	return nil
 }
 
-// micro is a time as columns hold it: microseconds since 1970, 0 for none.
-func micro(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMicro()
-}
+// micro is a time as columns hold it: microseconds since 1970. The zero time is
+// far below 0, so that 1970 is a time like others.
+func micro(t time.Time) int64 { return t.UnixMicro() }
 
 // moment is micro read back.
-func moment(us int64) time.Time {
+func moment(us int64) time.Time { return time.UnixMicro(us).UTC() }
+
+// maybeMoment reads a column that the store itself sets, where 0 is never.
+func maybeMoment(us int64) time.Time {
 	if us == 0 {
 		return time.Time{}
 	}
-	return time.UnixMicro(us).UTC()
+	return moment(us)
 }
 
 // timePath leads to times within a type: a field of a struct, what a pointer

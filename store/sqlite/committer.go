@@ -52,7 +52,8 @@ type committer struct {
 	batch   []*job
 	at      int   // the job that runs
 	singly  bool  // each job in a transaction of its own
-	changed int64 // TotalChanges when the transaction began
+	before  int64 // TotalChanges before the job that runs
+	changed bool  // a job that succeeded has written something
 }
 
 // run serves until jobs is closed and empty.
@@ -91,7 +92,7 @@ func (c *committer) start() {
 }
 
 func (c *committer) begin() error {
-	c.changed = c.conn.TotalChanges()
+	c.changed = false
 	_, err := c.conn.Exec("BEGIN IMMEDIATE")
 	return err
 }
@@ -148,6 +149,7 @@ func (c *committer) take(j *job) bool {
 // another takes over.
 func (c *committer) call(j *job) {
 	j.tx = c.b.newTx(j.ws, c.conn)
+	c.before = c.conn.TotalChanges()
 	if !j.own {
 		if _, err := c.conn.Exec("SAVEPOINT s"); err != nil {
 			j.err = j.tx.failed(err)
@@ -192,6 +194,7 @@ func (c *committer) settle(j *job) bool {
 	if t.broken != nil || !c.conn.InTransaction() {
 		return c.lost(j)
 	}
+	c.changed = c.changed || !j.failed() && c.conn.TotalChanges() != c.before
 	c.at++
 	if c.singly {
 		c.commit(c.batch[c.at-1 : c.at])
@@ -248,10 +251,7 @@ func (c *committer) finish() { c.commit(c.batch) }
 
 // commit ends the transaction of the jobs and answers them.
 func (c *committer) commit(jobs []*job) {
-	wrote, err := c.seal()
-	if err == nil {
-		_, err = c.conn.Exec("COMMIT")
-	}
+	err := c.end()
 	if err != nil {
 		c.rollback()
 		c.log.Error("sqlite: commit failed; nothing was acknowledged", "error", err)
@@ -264,7 +264,7 @@ func (c *committer) commit(jobs []*job) {
 		}
 		return
 	}
-	c.apply(jobs, wrote)
+	c.apply(jobs)
 }
 
 // failWith replaces the outcome: what the function returned rested on rows
@@ -275,17 +275,22 @@ func (j *job) failWith(err error) {
 	}
 }
 
-// seal writes the clock and the feed's last number, if anything was written.
-func (c *committer) seal() (wrote bool, err error) {
-	if c.conn.TotalChanges() == c.changed {
-		return false, nil
+// end commits, together with the clock and the feed's last number. If there is
+// nothing to commit the disk is left alone.
+func (c *committer) end() error {
+	if !c.changed {
+		_, err := c.conn.Exec("ROLLBACK")
+		return err
 	}
-	_, err = c.conn.Exec(`UPDATE state SET at = ?, event_seq = ?`, c.b.clock.last.Load(), c.b.eventSeq)
-	return true, err
+	if _, err := c.conn.Exec(`UPDATE state SET at = ?, event_seq = ?`, c.b.clock.last.Load(), c.b.eventSeq); err != nil {
+		return err
+	}
+	_, err := c.conn.Exec("COMMIT")
+	return err
 }
 
 // apply lets the memory follow what was committed and answers the callers.
-func (c *committer) apply(jobs []*job, wrote bool) {
+func (c *committer) apply(jobs []*job) {
 	hint, n := false, int64(0)
 	for _, j := range jobs {
 		if j.tx == nil || j.answered || j.failed() {
@@ -299,7 +304,7 @@ func (c *committer) apply(jobs []*job, wrote bool) {
 	}
 	c.unpin(jobs)
 	c.b.stats.updates.Add(n)
-	if wrote {
+	if c.changed {
 		c.b.stats.commits.Add(1)
 	}
 	c.b.stats.rows.Store(c.conn.Rows)

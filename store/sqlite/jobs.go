@@ -36,18 +36,17 @@ func (r jobs) Enqueue(_ context.Context, j driver.Job) error {
 	if due.IsZero() {
 		due = r.now
 	}
-	n, err := r.exec(`INSERT INTO jobs (ws, id, kind, key, state, due, attempts, progress, reason, created, payload)
-		VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?)
+	n, err := r.exec(`INSERT INTO jobs (ws, id, kind, key, state, due, wake, attempts, progress, reason, created, payload)
+		VALUES (?1, ?2, ?3, ?4, 'queued', ?5, ?5, ?6, ?7, ?8, ?9, ?10)
 		ON CONFLICT (ws, kind, key) WHERE key <> '' AND state IN ('queued', 'running') DO NOTHING`,
 		r.ws, j.ID, j.Kind, j.Key, micro(due), j.Attempts, j.Progress, j.Reason, micro(created), j.Payload)
 	r.hint = r.hint || n > 0
 	return err
 }
 
-// underClaim changes a running job whose claim is alive. due is the end of its
-// lease.
+// underClaim changes a running job whose claim is alive.
 func (r jobs) underClaim(id, token, set string, args ...any) error {
-	n, err := r.exec(`UPDATE jobs SET `+set+` WHERE ws = ? AND id = ? AND state = 'running' AND token = ? AND token <> '' AND due > ?`,
+	n, err := r.exec(`UPDATE jobs SET `+set+` WHERE ws = ? AND id = ? AND state = 'running' AND token = ? AND token <> '' AND wake > ?`,
 		append(args, r.ws, id, token, micro(r.now))...)
 	if err == nil && n == 0 {
 		err = errs.New(errs.Stale, "sqlite: the claim on job %s was lost; its lease ended, or the job did", id)
@@ -64,11 +63,11 @@ func (r jobs) Fail(_ context.Context, id, token, reason string, retryAt time.Tim
 		return r.underClaim(id, token, `state = 'dead', token = '', reason = ?, ended = ?`, reason, micro(r.now))
 	}
 	r.hint = true
-	return r.underClaim(id, token, `state = 'queued', token = '', reason = ?, due = ?`, reason, micro(retryAt))
+	return r.underClaim(id, token, `state = 'queued', token = '', reason = ?, due = ?, wake = ?`, reason, micro(retryAt), micro(retryAt))
 }
 
 func (r jobs) Report(_ context.Context, id, token string, progress int, lease time.Duration) error {
-	return r.underClaim(id, token, `progress = ?, due = ?`, progress, micro(r.now.Add(lease)))
+	return r.underClaim(id, token, `progress = ?, wake = ?`, progress, micro(r.now.Add(lease)))
 }
 
 func (r jobs) Job(_ context.Context, id string) (driver.Job, error) {
@@ -84,7 +83,7 @@ func (r jobs) Purge(_ context.Context, before time.Time, limit int) (int, error)
 		r.ws, micro(before), limit)
 }
 
-const dueJobs = ` FROM jobs WHERE state IN ('queued', 'running') AND due <= ? AND kind IN (SELECT value FROM json_each(?)) ORDER BY due, seq LIMIT ?`
+const dueJobs = ` FROM jobs WHERE state IN ('queued', 'running') AND wake <= ? AND kind IN (SELECT value FROM json_each(?)) ORDER BY wake, seq LIMIT ?`
 
 // ClaimJobs implements driver.System. Looking costs no commit.
 func (s system) ClaimJobs(ctx context.Context, _ string, kinds []string, limit int, lease time.Duration) ([]driver.Job, error) {
@@ -121,7 +120,7 @@ func (t *tx) claimJobs(kinds string, limit int, lease time.Duration) ([]driver.J
 	}
 	var out []driver.Job
 	for _, seq := range found {
-		claimed, err := list(t, t.b.scanJob, `UPDATE jobs SET state = 'running', attempts = attempts + 1, token = ?, due = ? WHERE seq = ? RETURNING `+jobColumns,
+		claimed, err := list(t, t.b.scanJob, `UPDATE jobs SET state = 'running', attempts = attempts + 1, token = ?, wake = ? WHERE seq = ? RETURNING `+jobColumns,
 			rand.Text(), micro(t.now.Add(lease)), seq)
 		if err != nil {
 			return nil, err

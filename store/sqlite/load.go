@@ -91,6 +91,7 @@ func (s *lanes) placeAll(now int64) {
 
 // freeJobs ends the claims of the process before.
 func (b *backend) freeJobs(c *raw.Conn) error {
-	_, err := c.Exec(`UPDATE jobs SET due = ?, token = '' WHERE state = 'running' AND due > ?`, micro(b.clock.read()), micro(b.clock.read()))
+	now := micro(b.clock.read())
+	_, err := c.Exec(`UPDATE jobs SET wake = ?, token = '' WHERE state = 'running' AND wake > ?`, now, now)
 	return err
 }

@@ -170,7 +170,7 @@ func TestGarbageInsteadOfADatabase(t *testing.T) {
 }
 
 // execFile runs SQL on the data of a closed store.
-func execFile(t *testing.T, dir, text string) {
+func execFile(t testing.TB, dir, text string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", filepath.Join(dir, dataFile))
 	require.NoError(t, err)

@@ -107,7 +107,7 @@ func (r outbox) Settle(_ context.Context, c channel.Claim, attempt string, o cha
 	}
 	repeat := o.State == channel.OutboxQueued
 	keep := repeat && !o.Replan
-	due := int64(0)
+	due := micro(time.Time{})
 	if repeat {
 		due = micro(o.NotBefore)
 	}

@@ -150,6 +150,7 @@ func (r work) give(q routing.Reservation, it routing.Item, from hold) error {
 		}
 	}
 	if q.Decision != nil {
+		it.Attempt++
 		doc, err := encode(q.Decision)
 		if err != nil {
 			return err

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/conversation"
-	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
 )
@@ -60,19 +59,20 @@ func (r search) Put(ctx context.Context, m conversation.MessageID, c conversatio
 	return r.change(`INSERT INTO search_tokens (rowid, tokens) VALUES (?, ?)`, rank, text.String())
 }
 
-// freeRank finds a rank within the message's microsecond.
+// freeRank finds a rank within the message's microsecond, or the first one
+// after it that is not used up.
 func (r search) freeRank(at time.Time) (int64, error) {
-	first := micro(at) * perMicro
-	last, ok, err := r.number(`SELECT max(rank) FROM search_messages WHERE rank BETWEEN ? AND ? HAVING count(*) > 0`, first, first+perMicro-1)
-	switch {
-	case err != nil:
-		return 0, err
-	case !ok:
-		return first, nil
-	case last == first+perMicro-1:
-		return 0, errs.New(errs.Invalid, "sqlite: more than %d messages carry the same time", perMicro)
+	first := min(max(micro(at), 0), 1<<52) * perMicro
+	for {
+		last, ok, err := r.number(`SELECT max(rank) FROM search_messages WHERE rank BETWEEN ? AND ? HAVING count(*) > 0`, first, first+perMicro-1)
+		if err != nil || !ok {
+			return first, err
+		}
+		if last < first+perMicro-1 {
+			return last + 1, nil
+		}
+		first += perMicro
 	}
-	return last + 1, nil
 }
 
 func (r search) Delete(_ context.Context, m conversation.MessageID) error {

@@ -104,7 +104,7 @@ func (s system) NextDue(ctx context.Context) (time.Time, bool, error) {
 	err := s.b.read(ctx, nil, func(t *tx) error {
 		for _, sql := range []string{
 			`SELECT at FROM deadlines ORDER BY at LIMIT 1`,
-			`SELECT due FROM jobs WHERE state IN ('queued', 'running') ORDER BY due LIMIT 1`,
+			`SELECT wake FROM jobs WHERE state IN ('queued', 'running') ORDER BY wake LIMIT 1`,
 		} {
 			at, ok, err := t.number(sql)
 			if err != nil {

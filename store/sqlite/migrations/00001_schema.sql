@@ -21,7 +21,7 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT RO
 
 CREATE TABLE leases (name TEXT PRIMARY KEY, epoch INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 
--- Times are microseconds since 1970, 0 for none. v is the version of a row's
+-- Times are microseconds since 1970. v is the version of a row's
 -- document. ws is workspaces.num and begins every key.
 CREATE TABLE workspaces (
     num            INTEGER PRIMARY KEY,
@@ -241,16 +241,16 @@ CREATE TABLE deadlines (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX deadlines_due ON deadlines (at, ws, kind, id);
 
--- due is the end of the lease while a job runs.
+-- wake is when a job may be claimed: when it is due, or when its lease ends.
 CREATE TABLE jobs (
     seq INTEGER PRIMARY KEY,
     ws INTEGER NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL, state TEXT NOT NULL,
-    due INTEGER NOT NULL, attempts INTEGER NOT NULL, progress INTEGER NOT NULL, reason TEXT NOT NULL,
+    due INTEGER NOT NULL, wake INTEGER NOT NULL, attempts INTEGER NOT NULL, progress INTEGER NOT NULL, reason TEXT NOT NULL,
     token TEXT NOT NULL DEFAULT '', created INTEGER NOT NULL, ended INTEGER NOT NULL DEFAULT 0, payload BLOB
 ) STRICT;
 CREATE UNIQUE INDEX jobs_id ON jobs (ws, id);
 CREATE UNIQUE INDEX jobs_key ON jobs (ws, kind, key) WHERE key <> '' AND state IN ('queued', 'running');
-CREATE INDEX jobs_due ON jobs (due, seq) WHERE state IN ('queued', 'running');
+CREATE INDEX jobs_due ON jobs (wake, seq) WHERE state IN ('queued', 'running');
 CREATE INDEX jobs_dead ON jobs (ws, ended, seq) WHERE state = 'dead';
 CREATE INDEX jobs_done ON jobs (ws, created) WHERE state = 'done';
 
