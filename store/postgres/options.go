@@ -22,7 +22,7 @@ type Options struct {
 	// words, as pgx and libpq read them. Errors never show its password.
 	DSN string
 	// Schema holds all tables; it is created if absent. Empty means "sangdam".
-	// Letters, digits and underscores, at most 48.
+	// Lower-case letters, digits and underscores, at most 48.
 	Schema string
 	// Logger gets connection trouble and warnings of unsafe settings; nil is
 	// silent. Never a statement's values.
@@ -90,8 +90,8 @@ func (o Options) check() error {
 		return errs.New(errs.Invalid, "store: Options.MaxConns is %d; at least 2 are needed", o.MaxConns)
 	case o.Statements != "prepare" && o.Statements != "describe":
 		return errs.New(errs.Invalid, "store: Options.Statements is %q; use prepare or describe", o.Statements)
-	case len(o.Schema) > 48 || strings.Trim(o.Schema, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "":
-		return errs.New(errs.Invalid, "store: Options.Schema must be letters, digits and underscores, at most 48")
+	case len(o.Schema) > 48 || strings.Trim(o.Schema, "abcdefghijklmnopqrstuvwxyz0123456789_") != "":
+		return errs.New(errs.Invalid, "store: Options.Schema must be lower-case letters, digits and underscores, at most 48")
 	}
 	return nil
 }
