@@ -35,6 +35,12 @@ func canonInto(dst, src reflect.Value) {
 			dst.Set(reflect.New(src.Type().Elem()))
 			canonInto(dst.Elem(), src.Elem())
 		}
+	case reflect.Interface:
+		if !src.IsNil() {
+			val := reflect.New(src.Elem().Type()).Elem()
+			canonInto(val, src.Elem())
+			dst.Set(val)
+		}
 	case reflect.Slice:
 		if src.Len() > 0 {
 			dst.Set(reflect.MakeSlice(src.Type(), src.Len(), src.Len()))
