@@ -67,6 +67,7 @@ func (s *Server) controlRoutes() {
 	s.mux.Handle("GET /{$}", secured(http.FileServerFS(files)))
 	s.mux.Handle("GET /phone.js", secured(http.FileServerFS(files)))
 	s.mux.Handle("GET /phone.css", secured(http.FileServerFS(files)))
+	s.mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 }
 
 func secured(h http.Handler) http.Handler {
