@@ -17,9 +17,14 @@ func (t *tx) Config() routing.ConfigRepo { return config{t} }
 // configChanged raises the configuration's version under the lock that keeps
 // its guards and other changes waiting until this transaction ends.
 func (t *tx) configChanged(ctx context.Context) error {
+	if err := t.writable(); err != nil {
+		return err
+	}
+	if err := t.holdConfig(ctx); err != nil {
+		return err
+	}
 	t.wakes = true
-	return t.write(ctx, query(`SELECT pg_advisory_xact_lock($1)`, t.b.configLock(t.ws)),
-		query(`UPDATE sd.config SET version = version + 1 WHERE ws = $1`, key(t.ws)))
+	return t.write(ctx, query(`UPDATE sd.config SET version = version + 1 WHERE ws = $1`, key(t.ws)))
 }
 
 // Configuration implements routing.ConfigRepo.

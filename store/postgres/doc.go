@@ -16,13 +16,12 @@
 // ErrUnavailable and the outcome is unknown: repeat with the same key. A View
 // opens no transaction; each of its reads is a statement of its own.
 //
-// Guards lock shared and without waiting: a guard that meets a rival gives up
-// its own transaction, waits outside any transaction for the rival to end, and
-// then clashes. So guards add no deadlocks. The configuration is guarded by an
+// Guards lock without waiting: a guard that meets a rival gives up its own
+// transaction, waits outside any transaction for the rival to end, and then
+// clashes. So guards add no deadlocks. The configuration is guarded by a shared
 // advisory lock, since a row that every Update locks would be written by every
-// Update. Agents and leases are guarded by FOR KEY SHARE on a unique key that
-// holds the guarded number; changes of load or of a lease's end neither wait
-// nor are waited for.
+// Update. Leases are guarded by FOR KEY SHARE on a unique key that holds the
+// epoch, so that prolonging one neither waits nor is waited for.
 //
 // # Time
 //

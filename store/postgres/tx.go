@@ -31,6 +31,9 @@ type tx struct {
 	lanes  laneTouches
 	items  map[routing.ItemID]knownItem
 
+	config   configHold
+	configAt int
+
 	begun, wrote, ended, wakes bool
 	now                        time.Time
 	failed                     error // what the server said first; the transaction is lost
@@ -181,6 +184,9 @@ func (t *tx) flush(ctx context.Context) error {
 		list = append(t.beginning(), list...)
 	}
 	t.queued, t.begun = nil, true
+	if t.config == configQueued {
+		t.config = configShared
+	}
 	at, err := t.b.pipeline(ctx, t.conn, list)
 	if err != nil {
 		return t.fail(list[at], err)

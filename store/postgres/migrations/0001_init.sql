@@ -270,9 +270,6 @@ CREATE TABLE agents (
     doc        bytea NOT NULL,
     PRIMARY KEY (ws, id)
 ) WITH (fillfactor = 70);
--- Makes elig_rev part of a key: FOR KEY SHARE, which guards take, then waits
--- for changes of eligibility only, not of load.
-CREATE UNIQUE INDEX agents_elig ON agents (ws, id, elig_rev);
 CREATE TABLE agent_loads (
     ws      text COLLATE "C" NOT NULL,
     agent   text COLLATE "C" NOT NULL,
@@ -434,7 +431,8 @@ CREATE TABLE leases (
     epoch bigint NOT NULL,
     until timestamptz NOT NULL
 ) WITH (fillfactor = 50);
--- As with agents_elig: prolonging a lease does not disturb who guards its epoch.
+-- Makes the epoch part of a key: FOR KEY SHARE, which guards take, then meets
+-- changes of the epoch only; prolonging a lease does not disturb them.
 CREATE UNIQUE INDEX leases_epoch ON leases (name, epoch);
 CREATE TABLE meta (
     key   text COLLATE "C" PRIMARY KEY,
