@@ -2,6 +2,7 @@ package sangdam
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/sangdam/sangdam/channel"
@@ -82,7 +83,12 @@ func (u *unit) canSend(c conversation.Conversation, content channel.Content) err
 	if content.Media != nil && !(acct.Attachments && acct.AgentAttachments) {
 		return errs.New(errs.Unsupported, "sangdam: attachments from agents are switched off for account %q", acct.Name)
 	}
-	return nil
+	// What the adapter would refuse later is refused now.
+	_, err = safePlan(adapter, acct, []channel.Outbound{{To: c.Chat, Content: content}}, u.tx.Now())
+	if se, refused := errors.AsType[*channel.SendError](err); refused {
+		return errs.New(errs.Unsupported, "sangdam: %s cannot carry this message: %s", acct.Kind, se.Detail)
+	}
+	return err
 }
 
 // AddNote writes an internal note; customers never see it.

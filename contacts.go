@@ -2,6 +2,7 @@ package sangdam
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 
 	"github.com/sangdam/sangdam/channel"
@@ -109,57 +110,61 @@ const mergeChunk = 20
 
 // LinkIdentity carries the command out. Of two open conversations of one
 // thread the older goes on; the messages of the other move there and it ends
-// as merged, in the same transaction.
+// as merged, in the same transaction. Ended conversations follow in a job.
 func (e *Engine) LinkIdentity(ctx context.Context, p Principal, c LinkIdentity) (ContactSaved, error) {
-	var from conversation.ContactID
-	saved, err := command(ctx, e, p, c.Key, ActContact, c, func(u *unit) (ContactSaved, error) {
-		from = ""
+	return command(ctx, e, p, c.Key, ActContact, c, func(u *unit) (ContactSaved, error) {
 		if err := u.allow(ActContact, Resource{Kind: "contact", ID: string(c.Contact)}); err != nil {
 			return ContactSaved{}, err
 		}
-		repo := u.tx.Contacts()
-		i, err := repo.IdentityByID(u.ctx, c.Identity)
+		i, err := u.tx.Contacts().IdentityByID(u.ctx, c.Identity)
 		if err != nil {
 			return ContactSaved{}, err
 		}
-		to, err := living(u.ctx, u.tx, c.Contact)
+		return u.link(i, c.Contact)
+	})
+}
+
+// link gives an identity to a contact, with its open conversations.
+func (u *unit) link(i conversation.Identity, contact conversation.ContactID) (ContactSaved, error) {
+	repo := u.tx.Contacts()
+	to, err := living(u.ctx, u.tx, contact)
+	if err != nil {
+		return ContactSaved{}, err
+	}
+	from := i.Contact
+	if from == to.ID {
+		return ContactSaved{Contact: to.ID, Version: to.Version}, nil
+	}
+	u.detail("identity", string(i.ID))
+	u.detail("from", string(from))
+	i.Contact = to.ID
+	if _, err := repo.SaveIdentity(u.ctx, i); err != nil {
+		return ContactSaved{}, err
+	}
+	rest, err := repo.Identities(u.ctx, from)
+	if err != nil {
+		return ContactSaved{}, err
+	}
+	if len(rest) == 0 {
+		old, err := repo.Contact(u.ctx, from)
 		if err != nil {
 			return ContactSaved{}, err
 		}
-		if i.Contact == to.ID {
-			return ContactSaved{Contact: to.ID, Version: to.Version}, nil
-		}
-		from = i.Contact
-		u.detail("identity", string(i.ID))
-		u.detail("from", string(from))
-		i.Contact = to.ID
-		if _, err := repo.SaveIdentity(u.ctx, i); err != nil {
-			return ContactSaved{}, err
-		}
-		rest, err := repo.Identities(u.ctx, from)
-		if err != nil {
-			return ContactSaved{}, err
-		}
-		if len(rest) == 0 {
-			old, err := repo.Contact(u.ctx, from)
-			if err != nil {
-				return ContactSaved{}, err
-			}
+		if !old.Known { // a contact that a person made stays, without identities
 			old.MergedInto = to.ID
 			if _, err := u.savedContact(old, "merged"); err != nil {
 				return ContactSaved{}, err
 			}
 		}
-		if err := u.moveOpen(from, to.ID, i.ID); err != nil {
-			return ContactSaved{}, err
-		}
-		to.Known = true
-		return u.savedContact(to, "linked")
-	})
-	if err != nil || from == "" {
-		return saved, err
 	}
-	return saved, e.moveHistory(ctx, p, from, saved.Contact, c.Identity)
+	if err := u.moveOpen(from, to.ID, i.ID); err != nil {
+		return ContactSaved{}, err
+	}
+	if err := u.enqueueJob(jobMove, string(i.ID), moveJob{from, to.ID, i.ID}); err != nil {
+		return ContactSaved{}, err
+	}
+	to.Known = true
+	return u.savedContact(to, "linked")
 }
 
 // moveOpen brings the identity's open conversations to the other contact.
@@ -238,35 +243,55 @@ func newest(a, b conversation.Conversation) (conversation.IdentityID, channel.Ac
 	return a.Identity, a.Account, a.Chat, a.Channel
 }
 
-// moveHistory brings ended conversations over, a chunk a transaction; what an
-// interruption leaves is moved by linking again.
-func (e *Engine) moveHistory(ctx context.Context, p Principal, from, to conversation.ContactID, i conversation.IdentityID) error {
+type moveJob struct {
+	From     conversation.ContactID  `json:"from"`
+	To       conversation.ContactID  `json:"to"`
+	Identity conversation.IdentityID `json:"identity"`
+}
+
+// moveHistory brings ended conversations over, a chunk a transaction. A
+// conversation that was moved no longer matches, so the first page is always
+// the next one, unless nothing of it is to be moved.
+func (e *Engine) moveHistory(ctx context.Context, j driver.Job) error {
+	var m moveJob
+	if err := json.Unmarshal(j.Payload, &m); err != nil {
+		return err
+	}
 	page := ""
 	for {
 		var next string
-		err := e.unit(ctx, p, func(u *unit) error {
-			list, n, err := u.tx.Conversations().List(u.ctx, conversation.Filter{Contact: from}, page, mergeChunk)
+		moved := 0
+		err := e.unit(ctx, system(j.Workspace), func(u *unit) error {
+			moved = 0
+			list, n, err := u.tx.Conversations().List(u.ctx, conversation.Filter{Contact: m.From}, page, mergeChunk)
 			if err != nil {
 				return err
 			}
 			next = n
 			for _, c := range list {
-				if c.Identity != i || conversation.CanMove(c.State, conversation.StateWaiting) {
+				if c.Identity != m.Identity || conversation.CanMove(c.State, conversation.StateWaiting) {
 					continue // another identity's, or open: moved already
 				}
+				stream := u.s.routing.WorkStreams[c.WorkStream]
 				d := conversation.Edit(c, u.tx.Now())
-				d.C.Contact = to
-				d.Note(conversation.EvLinked, p.actor(), "contact:"+string(from), "contact:"+string(to))
+				d.Link(m.To, conversation.ThreadKey(c.Chat, c.Account, m.To, c.WorkStream, stream.ThreadPerAccount), "system")
 				if err := u.save(d); err != nil {
 					return err
 				}
+				moved++
 			}
 			return nil
 		})
-		if err != nil || next == "" {
+		if err != nil {
 			return err
 		}
-		page = next
+		if moved > 0 {
+			page = "" // the list has changed under the page
+			continue
+		}
+		if page = next; page == "" {
+			return nil
+		}
 	}
 }
 

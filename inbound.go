@@ -9,6 +9,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/privacy"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -250,6 +251,8 @@ func (u *unit) apply(acct channel.Account, in channel.Inbound) error {
 		return u.receipt(acct, in)
 	case channel.EventEnded:
 		return u.customerEnded(acct, in)
+	case channel.EventAccountLink:
+		return u.accountLinked(acct, in)
 	}
 	return u.event("account", string(acct.ID), 0, string(in.Kind))
 }
@@ -299,9 +302,18 @@ func (u *unit) customerMessage(acct channel.Account, in channel.Inbound) error {
 	return u.followUp(acct, m, identity)
 }
 
-// refuseAttachment keeps what is switched off out, with a reason in its place.
+// refuseAttachment makes an attachment's name safe and keeps what is switched
+// off out, with a reason in its place.
 func (u *unit) refuseAttachment(acct channel.Account, m *conversation.Message) {
-	if m.Content.Media == nil || (acct.Attachments && acct.CustomerAttachments) {
+	if m.Content.Media == nil {
+		return
+	}
+	media := *m.Content.Media
+	if media.Name != "" {
+		media.Name = privacy.SafeName(media.Name) // the sender chose it
+	}
+	m.Content.Media = &media
+	if acct.Attachments && acct.CustomerAttachments {
 		return
 	}
 	m.Content.Media = &channel.Media{Name: m.Content.Media.Name, Size: m.Content.Media.Size, State: "refused"}

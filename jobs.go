@@ -11,6 +11,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/id"
+	"github.com/sangdam/sangdam/internal/safehttp"
 	"github.com/sangdam/sangdam/store/blob"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -20,6 +21,7 @@ const (
 	jobProfile = "profile"
 	jobMedia   = "media"
 	jobBot     = "bot"
+	jobMove    = "move_history"
 )
 
 // jobWorkers is how many jobs run at once.
@@ -33,7 +35,7 @@ const jobTries = 8
 const profileFor = 24 * time.Hour
 
 func (e *Engine) runJobs(ctx, drain context.Context) {
-	kinds := []string{jobProfile, jobBot}
+	kinds := []string{jobProfile, jobBot, jobMove}
 	if e.cfg.Blobs != nil {
 		kinds = append(kinds, jobMedia)
 	}
@@ -82,6 +84,8 @@ func (e *Engine) doJob(ctx context.Context, j driver.Job) (err error) {
 		return e.fetchMedia(ctx, j)
 	case jobBot:
 		return e.botJob(ctx, j)
+	case jobMove:
+		return e.moveHistory(ctx, j)
 	}
 	return errs.New(errs.Unsupported, "sangdam: unknown job kind %q", j.Kind)
 }
@@ -117,7 +121,12 @@ func (u *unit) followUp(acct channel.Account, m conversation.Message, i conversa
 			return err
 		}
 	}
-	if _, can := adapter.(channel.MediaFetcher); can && m.Content.Media != nil && m.Content.Media.Provider != "" {
+	media := m.Content.Media
+	if media == nil {
+		return nil
+	}
+	_, can := adapter.(channel.MediaFetcher)
+	if media.Provider != "" && can || media.URL != "" {
 		return u.enqueueJob(jobMedia, string(m.ID), mediaJob{acct.ID, m.ID})
 	}
 	return nil
@@ -195,10 +204,6 @@ func (e *Engine) fetchMedia(ctx context.Context, j driver.Job) error {
 	if err != nil {
 		return err
 	}
-	fetcher, can := adapter.(channel.MediaFetcher)
-	if !can {
-		return nil
-	}
 	var m conversation.Message
 	err = e.db.View(ctx, j.Workspace, func(ctx context.Context, tx driver.Tx) (err error) {
 		m, err = tx.Conversations().Message(ctx, p.Message)
@@ -211,14 +216,17 @@ func (e *Engine) fetchMedia(ctx context.Context, j driver.Job) error {
 		return nil // taken back, or done before
 	}
 	info, mediaType, err := fetchInto(ctx, e.cfg.Blobs, e.cfg.MaxMedia, func(sink channel.MediaSink) error {
-		return fetcher.FetchMedia(ctx, acct, m.Content.Media.Provider, sink)
+		if fetcher, can := adapter.(channel.MediaFetcher); can && m.Content.Media.Provider != "" {
+			return fetcher.FetchMedia(ctx, acct, m.Content.Media.Provider, sink)
+		}
+		return e.fetchOutside(ctx, m.Content.Media.URL, sink)
 	})
 	media := *m.Content.Media
 	switch {
 	case errors.Is(err, ErrNotFound), errors.Is(err, ErrStale):
 		media.State = "gone"
-	case errors.Is(err, blob.ErrTooLarge):
-		media.State = "failed"
+	case errors.Is(err, blob.ErrTooLarge), errors.Is(err, ErrInvalid), errors.Is(err, ErrUnsupported):
+		media.State = "failed" // asking again would not help
 	case err != nil:
 		return err
 	default:
@@ -243,6 +251,21 @@ func (e *Engine) fetchMedia(ctx context.Context, j driver.Job) error {
 		d.SetMedia(m, media)
 		return u.save(d)
 	})
+}
+
+// fetchOutside fetches an address that a customer's message names, through the
+// guarded client: no private address, whatever redirects and names say.
+func (e *Engine) fetchOutside(ctx context.Context, address string, sink channel.MediaSink) error {
+	f, err := e.outside.Fetch(ctx, safehttp.Request{URL: address, MaxBytes: e.cfg.MaxMedia, Timeout: e.cfg.Lease})
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := sink.Begin(f.Type, f.Size); err != nil {
+		return err
+	}
+	_, err = io.Copy(sink, f)
+	return err
 }
 
 // fetchInto runs fetch into a blob.

@@ -20,6 +20,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,7 @@ import (
 	"github.com/sangdam/sangdam/conversation/bot"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/id"
+	"github.com/sangdam/sangdam/internal/safehttp"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/blob"
@@ -77,10 +79,13 @@ type Config struct {
 	MaxAppending int
 	// MaxMedia is the largest attachment kept, in bytes; 0: 200 MiB.
 	MaxMedia int64
+	// AllowPrivate are addresses in private networks that may be fetched when a
+	// message names them; nil: none, only public addresses and usual ports.
+	AllowPrivate []netip.Prefix
 	// DrainFor is how long Run waits, once cancelled, for what is under way;
 	// 0: 15 s.
 	DrainFor time.Duration
-	// Newer retention: raw envelopes 7 days, dedup keys 90 days, feed 7 days,
+	// Retention: raw envelopes 7 days, dedup keys 90 days, feed 7 days,
 	// idempotency results 48 h (docs/design.md section 3); 0 means these.
 	KeepRaw, KeepKeys, KeepFeed, KeepResults time.Duration
 }
@@ -118,6 +123,7 @@ type Engine struct {
 	running   atomic.Bool
 	ready     atomic.Bool
 	unindexed workspaceSet
+	outside   *safehttp.Client
 }
 
 // New validates the whole configuration and starts nothing.
@@ -162,7 +168,8 @@ func New(cfg Config) (*Engine, error) {
 		cfg.Node = uuid.NewString()
 	}
 	e := &Engine{cfg: cfg, db: cfg.DB, log: cfg.Logger, authorize: cfg.Authorize,
-		adapters: map[channel.Kind]channel.Adapter{}, bots: map[string]bot.Bot{}}
+		adapters: map[channel.Kind]channel.Adapter{}, bots: map[string]bot.Bot{},
+		outside: safehttp.New(safehttp.Options{AllowPrivate: cfg.AllowPrivate, AnyPort: len(cfg.AllowPrivate) > 0, Logger: cfg.Logger})}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}

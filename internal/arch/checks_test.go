@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"go/ast"
 	"go/token"
+	"path"
 	"slices"
 	"strings"
 	"unicode"
@@ -198,7 +199,8 @@ func splitCamel(name string) string {
 
 // checkComments finds exported names of public packages that have no comment.
 func checkComments(s source) []string {
-	if s.test || s.file.Name.Name == "main" || matches("internal/...", s.pkg) || strings.Contains(s.pkg, "/internal/") {
+	// The methods of an Unimplemented helper say what those of the interface say.
+	if s.test || path.Base(s.name) == "unimplemented.go" || s.file.Name.Name == "main" || matches("internal/...", s.pkg) || strings.Contains(s.pkg, "/internal/") {
 		return nil
 	}
 	var found []string

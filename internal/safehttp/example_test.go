@@ -37,6 +37,6 @@ func Example() {
 }
 
 func ExampleDisposition() {
-	fmt.Println(safehttp.Disposition(false, "../../영수증.pdf"))
+	fmt.Println(safehttp.Disposition(false, "영수증.pdf"))
 	// Output: attachment; filename="___.pdf"; filename*=UTF-8''%EC%98%81%EC%88%98%EC%A6%9D.pdf
 }

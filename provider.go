@@ -1,0 +1,254 @@
+package sangdam
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/seal"
+)
+
+// Outlook is what an agent is told before sending.
+type Outlook struct {
+	// Level says how far the channel carries the content, Note what is lost.
+	Level channel.Level `json:"level"`
+	Note  string        `json:"note,omitempty"`
+	// Route the message would take now, and whether it costs quota.
+	Route   string `json:"route,omitempty"`
+	Metered bool   `json:"metered,omitempty"`
+	// ReplyUntil is when the free route ends; zero when there is none.
+	ReplyUntil time.Time `json:"reply_until"`
+	// Refused says why it cannot be sent at all; empty when it can.
+	Refused string `json:"refused,omitempty"`
+}
+
+// Preview says what would become of an answer, without sending it.
+func (e *Engine) Preview(ctx context.Context, p Principal, id conversation.ID, content channel.Content) (Outlook, error) {
+	var out Outlook
+	err := e.read(ctx, p, id, func(ctx context.Context, tx store.Tx, cv conversation.Conversation) error {
+		s, err := e.fresh(ctx, tx)
+		if err != nil {
+			return err
+		}
+		acct, adapter, err := e.account(s, cv.Account)
+		if err != nil {
+			return err
+		}
+		caps := adapter.Capabilities()
+		out = Outlook{Level: caps.Send[content.Kind], Note: caps.Limits[content.Kind].Note}
+		if cv.Reply != nil && tx.Now().Before(cv.Reply.Expires) {
+			out.ReplyUntil = cv.Reply.Expires
+		}
+		u := &unit{e: e, ctx: ctx, tx: tx, s: s, p: p}
+		if err := u.canSend(cv, content); err != nil {
+			out.Refused = err.Error()
+			return nil
+		}
+		at, err := safePlan(adapter, acct, []channel.Outbound{{To: cv.Chat, Content: content, Reply: cv.Reply}}, tx.Now())
+		if err != nil {
+			out.Refused = err.Error()
+			return nil
+		}
+		out.Route, out.Metered = at.Route, caps.Routes[at.Route].Metered
+		return nil
+	})
+	return out, err
+}
+
+// provider loads what a call to the conversation's provider needs.
+func (e *Engine) provider(ctx context.Context, p Principal, id conversation.ID, a Action) (acct channel.Account, ad channel.Adapter, cv conversation.Conversation, err error) {
+	err = e.query(ctx, p, ActList, Resource{Kind: "conversation", ID: string(id)}, func(ctx context.Context, tx store.Tx, s *settings) error {
+		if cv, err = tx.Conversations().Conversation(ctx, id); err != nil {
+			return err
+		}
+		r := conversationResource(cv)
+		r.Member = s.member(cv.Desk, p.agent())
+		if err := e.authorize(ctx, p, a, r); err != nil {
+			return err
+		}
+		acct, ad, err = e.account(s, cv.Account)
+		return err
+	})
+	return acct, ad, cv, err
+}
+
+// ShowTyping shows the customer that an answer is being written, where the
+// channel can; ErrUnsupported where it cannot.
+func (e *Engine) ShowTyping(ctx context.Context, p Principal, id conversation.ID, d time.Duration) error {
+	acct, adapter, cv, err := e.provider(ctx, p, id, ActAnswer)
+	if err != nil {
+		return err
+	}
+	typing, can := adapter.(channel.TypingIndicator)
+	if !can {
+		return errs.New(errs.Unsupported, "sangdam: %s shows no typing", acct.Kind)
+	}
+	return typing.ShowTyping(ctx, acct, cv.Chat, d)
+}
+
+// MarkRead tells the customer that the conversation was read, where the channel
+// can; ErrUnsupported where it cannot.
+func (e *Engine) MarkRead(ctx context.Context, p Principal, id conversation.ID) error {
+	acct, adapter, cv, err := e.provider(ctx, p, id, ActAnswer)
+	if err != nil {
+		return err
+	}
+	marker, can := adapter.(channel.ReadMarker)
+	if !can {
+		return errs.New(errs.Unsupported, "sangdam: %s takes no read marks", acct.Kind)
+	}
+	messages, err := e.Transcript(ctx, p, id, max(0, cv.EventSeq-maxPage), maxPage)
+	if err != nil {
+		return err
+	}
+	for i := len(messages) - 1; i >= 0; i-- {
+		if h := messages[i].ReadHandle; h != "" {
+			return marker.MarkRead(ctx, acct, h)
+		}
+	}
+	return nil
+}
+
+// CheckAccount asks the provider about an account and says in words what is
+// wrong: token, bot, webhook address. callbackURL is where the webhook should
+// lead.
+func (e *Engine) CheckAccount(ctx context.Context, p Principal, id channel.AccountID, callbackURL string) ([]channel.Finding, error) {
+	var acct channel.Account
+	var adapter channel.Adapter
+	err := e.query(ctx, p, ActConfigure, Resource{Kind: "account", ID: string(id)}, func(_ context.Context, _ store.Tx, s *settings) (err error) {
+		acct, adapter, err = e.account(s, id)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	checker, can := adapter.(channel.Checker)
+	if !can {
+		return nil, errs.New(errs.Unsupported, "sangdam: %s accounts cannot be checked", acct.Kind)
+	}
+	return checker.Check(ctx, acct, callbackURL)
+}
+
+// linkFor is how long an account link may take from BeginLink to the
+// provider's event.
+const linkFor = time.Hour
+
+// BeginLink makes the nonce of an account link for a contact that the host has
+// authenticated (LINE: after log-in, redirect with this nonce). When the
+// provider reports the nonce, the customer's identity is linked to the contact.
+// A nonce works once, for an hour, and cannot be guessed.
+func (e *Engine) BeginLink(ctx context.Context, p Principal, contact conversation.ContactID) (nonce string, err error) {
+	var raw [32]byte
+	_, _ = rand.Read(raw[:]) // never fails
+	nonce = base64.RawURLEncoding.EncodeToString(raw[:])
+	_, err = command(ctx, e, p, "", ActContact, contact, func(u *unit) (struct{}, error) {
+		if err := u.allow(ActContact, Resource{Kind: "contact", ID: string(contact)}); err != nil {
+			return struct{}{}, err
+		}
+		if _, err := u.tx.Contacts().Contact(u.ctx, contact); err != nil {
+			return struct{}{}, err
+		}
+		plain, err := json.Marshal(pendingLink{Contact: contact, At: u.tx.Now()})
+		if err != nil {
+			return struct{}{}, err
+		}
+		sealed, err := e.cfg.Sealer.Seal(u.ctx, linkAD(u, nonce), plain)
+		if err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, u.tx.Vault().PutSealed(u.ctx, linkOwner(nonce), "link", sealed)
+	})
+	return nonce, err
+}
+
+type pendingLink struct {
+	Contact conversation.ContactID `json:"contact"`
+	At      time.Time              `json:"at"`
+}
+
+// linkOwner is under which the pending link is kept: a hash, so that the
+// database does not hold usable nonces.
+func linkOwner(nonce string) string {
+	sum := sha256.Sum256([]byte(nonce))
+	return "link:" + hex.EncodeToString(sum[:])
+}
+
+func linkAD(u *unit, nonce string) seal.AD {
+	return seal.AD{Workspace: string(u.tx.Workspace()), Table: "vault", Row: linkOwner(nonce), Column: "link"}
+}
+
+// accountLinked finishes an account link that the provider reports.
+func (u *unit) accountLinked(acct channel.Account, in channel.Inbound) error {
+	nonce := in.Details["nonce"]
+	refuse := func(why string) error { return u.event("account", string(acct.ID), 0, "account_link:"+why) }
+	if in.Details["result"] != "ok" || nonce == "" {
+		return refuse("failed")
+	}
+	sealed, err := u.tx.Vault().Sealed(u.ctx, linkOwner(nonce), "link")
+	if errors.Is(err, ErrNotFound) {
+		return refuse("unknown")
+	}
+	if err != nil {
+		return err
+	}
+	plain, err := u.e.cfg.Sealer.Open(u.ctx, linkAD(u, nonce), sealed)
+	if err != nil {
+		return refuse("unreadable")
+	}
+	var pending pendingLink
+	if err := json.Unmarshal(plain, &pending); err != nil {
+		return refuse("unreadable")
+	}
+	if err := u.tx.Vault().DropOwner(u.ctx, linkOwner(nonce)); err != nil {
+		return err
+	}
+	if u.tx.Now().After(pending.At.Add(linkFor)) {
+		return refuse("late")
+	}
+	identity, err := u.identity(acct, in.Author)
+	if err != nil || identity.ID == "" {
+		return err
+	}
+	_, err = u.link(identity, pending.Contact)
+	return err
+}
+
+// LinkUser says that a provider's user is a contact: the host verified it, e.g.
+// by the id token of LINE Login whose subject is the user id in the same
+// provider. The identity is made if the user has never written.
+type LinkUser struct {
+	Key     Key                    `json:"-"`
+	Account channel.AccountID      `json:"account"`
+	User    channel.ProviderUserID `json:"user"`
+	Contact conversation.ContactID `json:"contact"`
+}
+
+// LinkUser carries the command out; see LinkIdentity.
+func (e *Engine) LinkUser(ctx context.Context, p Principal, c LinkUser) (ContactSaved, error) {
+	return command(ctx, e, p, c.Key, ActContact, c, func(u *unit) (ContactSaved, error) {
+		if err := u.allow(ActContact, Resource{Kind: "contact", ID: string(c.Contact)}); err != nil {
+			return ContactSaved{}, err
+		}
+		acct, _, err := e.account(u.s, c.Account)
+		if err != nil {
+			return ContactSaved{}, err
+		}
+		if c.User == "" {
+			return ContactSaved{}, errs.New(errs.Invalid, "sangdam: a link needs the provider's user id")
+		}
+		identity, err := u.identity(acct, channel.Author{User: c.User})
+		if err != nil {
+			return ContactSaved{}, err
+		}
+		return u.link(identity, c.Contact)
+	})
+}
