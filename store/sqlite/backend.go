@@ -120,9 +120,8 @@ func (b *backend) Update(ctx context.Context, ws driver.WorkspaceID, fn func(con
 	if err != nil {
 		return errors.Join(b.nested(ctx), err)
 	}
-	return b.submit(&job{ctx: ctx, ws: w, fn: func(t *tx) error {
-		return fn(context.WithValue(ctx, inside{}, b), t)
-	}})
+	within := context.WithValue(ctx, inside{}, b)
+	return b.submit(&job{ctx: ctx, ws: w, fn: func(t *tx) error { return fn(within, t) }})
 }
 
 // submit hands the job to the committer and waits for its outcome.

@@ -284,8 +284,8 @@ func TestIdleClaimsAndReadsCostNoCommit(t *testing.T) {
 func TestListsUseTheirIndex(t *testing.T) {
 	c := backendOf(openTest(t, Options{})).com.conn
 	for sql, args := range map[string]int{
-		`SELECT doc FROM items WHERE ws = ? AND state <> 'done' ORDER BY seq`:                                    1,
-		`SELECT seq` + dueJobs:                                                                                   3,
+		`SELECT doc FROM items WHERE ws = ? AND state <> 'done' ORDER BY seq`: 1,
+		`SELECT seq` + dueJobs: 3,
 		`SELECT ws, kind, id, at FROM deadlines WHERE at <= ? ORDER BY at, ws, kind, id LIMIT ?`:                 2,
 		`SELECT doc, seq FROM events WHERE ws = ? AND seq > ? ORDER BY seq LIMIT ?`:                              3,
 		`SELECT doc FROM messages WHERE ws = ? AND conversation = ? AND seq > ? ORDER BY seq LIMIT ?`:            4,

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -54,79 +53,82 @@ func (b *backend) AppendEnvelopes(ctx context.Context, ws driver.WorkspaceID, en
 			return nil, err
 		}
 	}
-	fresh := make([]bool, len(envs))
-	err = b.submit(&job{ctx: ctx, ws: w, own: true, fn: func(t *tx) error {
-		return t.appendEnvelopes(envs, fresh)
-	}})
+	a := newAppending(envs)
+	err = b.submit(&job{ctx: ctx, ws: w, own: true, fn: a.run})
 	if err != nil {
 		return nil, err
 	}
-	return fresh, nil
+	return a.fresh, nil
 }
 
-// byTime returns the place of each envelope in the order of their own time.
-func byTime(envs []channel.Envelope) []int {
-	order := make([]int, len(envs))
-	for i := range order {
-		order[i] = i
+// appending is a call of AppendEnvelopes. What can be prepared is prepared on
+// the caller's goroutine, since all calls share the one that commits.
+type appending struct {
+	envs  []channel.Envelope
+	ids   []string
+	order []int // of the envelopes, by their own time
+	fresh []bool
+	first int64 // number of the first in that order
+}
+
+func newAppending(envs []channel.Envelope) *appending {
+	a := &appending{envs: envs, ids: make([]string, len(envs)), order: make([]int, len(envs)), fresh: make([]bool, len(envs))}
+	for i, e := range envs {
+		a.order[i], a.ids[i] = i, string(e.ID)
+		if e.ID == "" {
+			a.ids[i] = newID()
+		}
 	}
 	if len(envs) > 1 {
-		slices.SortStableFunc(order, func(a, c int) int { return cmp.Compare(micro(envs[a].OccurredAt), micro(envs[c].OccurredAt)) })
+		slices.SortStableFunc(a.order, func(i, j int) int { return envs[i].OccurredAt.Compare(envs[j].OccurredAt) })
 	}
-	place := make([]int, len(envs))
-	for p, i := range order {
-		place[i] = p
-	}
-	return place
+	return a
 }
 
-// appendEnvelopes inserts in the given order, so that the first of two with one
-// key is the new one, under numbers in the order of their time.
-func (t *tx) appendEnvelopes(envs []channel.Envelope, fresh []bool) error {
-	place := byTime(envs)
-	first := t.b.envelopeSeq + 1
-	t.b.envelopeSeq += int64(len(envs))
-	for i, e := range envs {
-		received := e.ReceivedAt
-		if received.IsZero() {
-			received = t.now
-		}
-		if e.ID == "" {
-			e.ID = channel.EnvelopeID(newID())
-		}
-		body := e.Raw
-		if body == nil {
-			body = []byte{}
-		}
-		n, err := t.exec(`INSERT INTO envelopes (seq, ws, id, account, lane, dedup, occurred, received, tries, raw)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (ws, account, dedup) DO NOTHING`,
-			first+int64(place[i]), t.ws, string(e.ID), string(e.Account), e.Lane, e.DedupKey, micro(e.OccurredAt), micro(received), e.Tries, body)
+// run numbers the envelopes in the order of their time but inserts them in the
+// given order, so that of two with one key the first is the new one.
+func (a *appending) run(t *tx) error {
+	a.first = t.b.envelopeSeq + 1
+	t.b.envelopeSeq += int64(len(a.envs))
+	seqs := make([]int64, len(a.envs))
+	for place, i := range a.order {
+		seqs[i] = a.first + int64(place)
+	}
+	for i, seq := range seqs {
+		n, err := a.insert(t, i, seq)
 		if err != nil {
 			return err
 		}
-		fresh[i] = n == 1
+		a.fresh[i] = n == 1
 	}
-	t.followAppend(envs, place, fresh, first)
+	if slices.Contains(a.fresh, true) {
+		t.hint = true
+		t.committed(func() { a.follow(t) })
+	}
 	return nil
 }
 
-// followAppend tells the lanes once it is committed.
-func (t *tx) followAppend(envs []channel.Envelope, place []int, fresh []bool, first int64) {
-	if !slices.Contains(fresh, true) {
-		return
+func (a *appending) insert(t *tx, i int, seq int64) (int, error) {
+	e := &a.envs[i]
+	received, body := e.ReceivedAt, e.Raw
+	if received.IsZero() {
+		received = t.now
 	}
-	t.hint = true
-	t.committed(func() {
-		order := make([]int, len(envs))
-		for i, p := range place {
-			order[p] = i
+	if body == nil {
+		body = []byte{}
+	}
+	return t.exec(`INSERT INTO envelopes (seq, ws, id, account, lane, dedup, occurred, received, tries, raw)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (ws, account, dedup) DO NOTHING`,
+		seq, t.ws, a.ids[i], string(e.Account), e.Lane, e.DedupKey, micro(e.OccurredAt), micro(received), e.Tries, body)
+}
+
+// follow tells the lanes.
+func (a *appending) follow(t *tx) {
+	for place, i := range a.order {
+		if a.fresh[i] {
+			t.b.inbox.add(t.lane(a.envs[i].Account, a.envs[i].Lane), micro(t.now), entry{seq: a.first + int64(place)})
 		}
-		for p, i := range order {
-			if fresh[i] {
-				t.b.inbox.add(t.lane(envs[i].Account, envs[i].Lane), micro(t.now), entry{seq: first + int64(p)})
-			}
-		}
-	})
+	}
 }
 
 // newID makes an identifier that grows with time, so that keys are inserted at

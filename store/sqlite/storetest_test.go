@@ -60,4 +60,3 @@ func openTogether(dir string, n int, open func(testing.TB, string) (*store.DB, e
 	wg.Wait()
 	return slices.DeleteFunc(dbs, func(db *store.DB) bool { return db == nil }), errs
 }
-
