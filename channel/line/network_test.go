@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/time/rate"
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/line"
@@ -159,6 +160,25 @@ func BenchmarkPlan(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := a.Plan(channel.Account{}, batch, received, keys); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkPush is plan, send and the emulator together, without a network.
+func BenchmarkPush(b *testing.B) {
+	srv := linetest.New(linetest.Options{Rates: map[string]rate.Limit{"push": 0}})
+	defer srv.Close()
+	a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: srv.Transport()}})
+	require.NoError(b, err)
+	acct, keys := accountOf(srv), newKeys()
+	batch := []channel.Outbound{{Row: "r", To: channel.Chat{Kind: channel.ChatUser, ID: srv.User("Mina").ID()}, Content: channel.Text("hello")}}
+	for b.Loop() {
+		at, err := a.Plan(acct, batch, time.Now(), keys)
+		if err == nil {
+			_, err = a.Send(b.Context(), acct, at)
+		}
+		if err != nil {
 			b.Fatal(err)
 		}
 	}
