@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"os"
+	"path/filepath"
 
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store"
@@ -30,7 +31,12 @@ func Backup(ctx context.Context, db *store.DB, file string) error {
 		os.Remove(file)
 		return err
 	}
-	return f.Sync()
+	if err := f.Sync(); err != nil {
+		os.Remove(file)
+		return errs.New(errs.Unavailable, "sqlite: writing the backup: %w", err)
+	}
+	syncDir(filepath.Dir(file))
+	return nil
 }
 
 // copyTo uses a connection of its own, so that no View waits for it. An empty

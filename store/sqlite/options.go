@@ -117,7 +117,18 @@ func makeDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return errs.New(errs.Invalid, "sqlite: the data directory %s cannot be made: %w", dir, err)
 	}
+	syncDir(filepath.Dir(dir))
 	return nil
+}
+
+// syncDir makes new names in a directory survive a power cut. Not every system
+// can, and a directory of somebody else may not be readable; what lies inside
+// the data directory is synced by SQLite itself.
+func syncDir(dir string) {
+	if f, err := os.Open(dir); err == nil {
+		_ = f.Sync()
+		f.Close()
+	}
 }
 
 // prepareFile makes the file with narrow permissions before SQLite would, which

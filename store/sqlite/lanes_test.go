@@ -1,0 +1,209 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+func done(c channel.Claim, id channel.EnvelopeID) func(context.Context, store.Tx) error {
+	return func(ctx context.Context, tx store.Tx) error { return tx.Inbox().Done(ctx, c, id) }
+}
+
+func TestALaneWhoseClaimAWriterReliesOnIsNotTakenBeforeTheCommit(t *testing.T) {
+	clock := newFakeClock()
+	db := openTest(t, Options{Now: clock.Now})
+	appendKeys(t, db, "l", "a", "b")
+	l := claimInbox(t, db, time.Minute)[0]
+	update(t, db, func(ctx context.Context, tx store.Tx) error {
+		if err := tx.Inbox().Done(ctx, l.Claim, l.Envelopes[0].ID); err != nil {
+			return err
+		}
+		clock.advance(time.Hour) // the lease ends while the function runs
+		require.Empty(t, claimInbox(t, db, time.Minute))
+		return tx.Inbox().Done(ctx, l.Claim, l.Envelopes[1].ID)
+	})
+	require.Empty(t, claimInbox(t, db, time.Minute))
+	appendKeys(t, db, "l", "c")
+	require.Equal(t, []string{"c"}, keysOf(claimInbox(t, db, time.Minute)))
+}
+
+func TestRolledBackWorkLeavesTheLaneAsItWas(t *testing.T) {
+	clock := newFakeClock()
+	db := openTest(t, Options{Now: clock.Now})
+	appendKeys(t, db, "l", "a")
+	l := claimInbox(t, db, time.Minute)[0]
+	errs := batch(t, db, func(ctx context.Context, tx store.Tx) error {
+		require.NoError(t, done(l.Claim, l.Envelopes[0].ID)(ctx, tx))
+		return context.DeadlineExceeded
+	})
+	require.ErrorIs(t, errs[0], context.DeadlineExceeded)
+	clock.advance(time.Minute)
+	again := claimInbox(t, db, time.Minute)
+	require.Equal(t, []string{"a"}, keysOf(again))
+	require.ErrorIs(t, db.Update(t.Context(), testWS, done(l.Claim, l.Envelopes[0].ID)), store.ErrStale)
+	update(t, db, done(again[0].Claim, l.Envelopes[0].ID))
+}
+
+func TestTwoOfOneBatchCannotEndOneEnvelopeTwice(t *testing.T) {
+	db := openTest(t, Options{})
+	appendKeys(t, db, "l", "a")
+	l := claimInbox(t, db, time.Minute)[0]
+	errs := batch(t, db, done(l.Claim, l.Envelopes[0].ID), done(l.Claim, l.Envelopes[0].ID))
+	require.NoError(t, errs[0])
+	require.ErrorIs(t, errs[1], store.ErrStale)
+}
+
+func TestOneCallIsOrderedByTheEventsOwnTime(t *testing.T) {
+	db := openTest(t, Options{})
+	at := func(key string, second int) channel.Envelope {
+		e := envelope("l", key)
+		e.OccurredAt = time.Unix(int64(second), 0)
+		return e
+	}
+	fresh, err := db.AppendEnvelopes(t.Context(), testWS, []channel.Envelope{at("c", 3), at("a", 1), at("a", 0), at("b", 2)})
+	require.NoError(t, err)
+	require.Equal(t, []bool{true, true, false, true}, fresh, "the first of one key is the new one")
+	appendKeys(t, db, "l", "z")
+	require.Equal(t, []string{"a", "b", "c", "z"}, keysOf(claimInbox(t, db, time.Minute)))
+}
+
+func TestBadEnvelopesAreRefused(t *testing.T) {
+	db := openTest(t, Options{})
+	long := make([]byte, 201)
+	for name, spoil := range map[string]func(*channel.Envelope){
+		"no account":     func(e *channel.Envelope) { e.Account = "" },
+		"no key":         func(e *channel.Envelope) { e.DedupKey = "" },
+		"long key":       func(e *channel.Envelope) { e.DedupKey = string(long) },
+		"long lane":      func(e *channel.Envelope) { e.Lane = string(long) },
+		"more than 1MiB": func(e *channel.Envelope) { e.Raw = make([]byte, maxRaw+1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bad := envelope("l", "bad")
+			spoil(&bad)
+			_, err := db.AppendEnvelopes(t.Context(), testWS, []channel.Envelope{envelope("l", "good"), bad})
+			require.ErrorIs(t, err, store.ErrInvalid)
+		})
+	}
+	require.Empty(t, claimInbox(t, db, time.Minute), "all or nothing")
+}
+
+func TestOneIDForTwoEnvelopesStoresNothing(t *testing.T) {
+	db := openTest(t, Options{})
+	a, b := envelope("l", "a"), envelope("l", "b")
+	a.ID, b.ID = "same", "same"
+	_, err := db.AppendEnvelopes(t.Context(), testWS, []channel.Envelope{a, b})
+	require.ErrorIs(t, err, store.ErrUnavailable)
+	require.Empty(t, claimInbox(t, db, time.Minute))
+	appendKeys(t, db, "l", "a")
+}
+
+// TestClaimsAreExclusiveInOrderAndNeverLost drives the lanes as workers do, at
+// random, against a plain list.
+func TestClaimsAreExclusiveInOrderAndNeverLost(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		s := newLanes()
+		key := func(n int) laneKey { return laneKey{accountKey{1, "acct"}, fmt.Sprint(n)} }
+		pending := map[laneKey][]entry{}
+		type holder struct {
+			claimed
+			until int64
+		}
+		held := map[laneKey]holder{}
+		now, seq := int64(1000), int64(0)
+		r.Repeat(map[string]func(*rapid.T){
+			"append": func(r *rapid.T) {
+				seq++
+				k, e := key(rapid.IntRange(0, 4).Draw(r, "lane")), entry{seq: seq}
+				s.add(k, now, e)
+				pending[k] = append(pending[k], e)
+			},
+			"time": func(r *rapid.T) { now += int64(rapid.IntRange(1, 50).Draw(r, "by")) },
+			"claim": func(r *rapid.T) {
+				limit, lease := rapid.IntRange(1, 3).Draw(r, "limit"), int64(rapid.IntRange(1, 60).Draw(r, "lease"))
+				last := int64(0)
+				for _, c := range s.claim(limit, 2, now, now+lease) {
+					if h, ok := held[c.key]; ok && h.until > now {
+						r.Fatalf("lane %v is claimed twice", c.key)
+					}
+					if c.seqs[0] != pending[c.key][0].seq {
+						r.Fatalf("lane %v does not begin with its head", c.key)
+					}
+					if c.seqs[0] < last {
+						r.Fatalf("heads are not oldest first")
+					}
+					last = c.seqs[0]
+					held[c.key] = holder{c, now + lease}
+				}
+			},
+			"done": func(r *rapid.T) {
+				for k, h := range held {
+					if h.until <= now {
+						continue
+					}
+					s.edit(k, now, func(l *lane) { l.drop(h.seqs[0]) })
+					pending[k] = slices.DeleteFunc(pending[k], func(e entry) bool { return e.seq == h.seqs[0] })
+					s.release(k, h.token, now)
+					delete(held, k)
+					return
+				}
+			},
+			"retry": func(r *rapid.T) {
+				until := now + int64(rapid.IntRange(1, 80).Draw(r, "delay"))
+				for k, h := range held {
+					if h.until <= now {
+						continue
+					}
+					s.edit(k, now, func(l *lane) { l.delay(h.seqs[0], until) })
+					pending[k][0].notBefore = until
+					s.release(k, h.token, now)
+					delete(held, k)
+					return
+				}
+			},
+			"": func(r *rapid.T) { // whatever is due and free is found at once
+				if at, ok := s.next(now); ok && at < now {
+					r.Fatalf("next is %d at %d", at, now)
+				}
+				free := false
+				for k, es := range pending {
+					h, taken := held[k]
+					free = free || len(es) > 0 && es[0].notBefore <= now && !(taken && h.until > now)
+				}
+				if at, ok := s.next(now); free != (ok && at <= now) {
+					r.Fatalf("free work: %v, next: %v %v", free, at, ok)
+				}
+			},
+		})
+	})
+}
+
+func TestWakeIsCoalescedAndCloses(t *testing.T) {
+	db := openTest(t, Options{})
+	hints, stop := db.Wake()
+	quiet, _ := db.Wake()
+	appendKeys(t, db, "l", "a")
+	appendKeys(t, db, "l", "b")
+	require.Len(t, hints, 1)
+	<-hints
+	update(t, db, saving("nothing that is work"))
+	require.Empty(t, hints)
+	stop()
+	update(t, db, func(ctx context.Context, tx store.Tx) error {
+		return tx.Jobs().Enqueue(ctx, driver.Job{ID: "j", Kind: "k"})
+	})
+	require.Empty(t, hints)
+	require.NoError(t, db.Close())
+	<-quiet
+	_, open := <-quiet
+	require.False(t, open)
+}
