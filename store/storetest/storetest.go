@@ -128,7 +128,7 @@ func suite() []group {
 		{"inbox", inboxRules}, {"outbox", outboxRules}, {"doubt", doubtRules}, {"job", jobRules}, {"deadline", deadlineRules},
 		{"feed", feedRules}, {"audit", auditRules}, {"search", searchRules}, {"command", commandRules},
 		{"vault", vaultRules}, {"blob", blobRules}, {"system", systemRules}, {"workspace", workspaceRules},
-		{"model", modelRules},
+		{"model", modelRules}, {"linear", linearRules},
 		{"stats", statsRules}, {"durable", durableRules}, {"migrate", migrateRules},
 	}
 }
