@@ -79,7 +79,7 @@ func (r *ranked) remove(key itemKey, it *boardItem) {
 	i := within(r.blocks[b], &x)
 	r.blocks[b] = slices.Delete(r.blocks[b], i, i+1)
 	r.n--
-	if len(r.blocks[b]) > 0 {
+	if len(r.blocks[b]) > 0 || len(r.blocks) == 1 {
 		r.count(b, -1)
 		return
 	}
@@ -98,7 +98,7 @@ func (r *ranked) position(key itemKey, it *boardItem) int {
 	return pos
 }
 
-// last returns the item that goes last; the structure is not empty.
+// last returns the item that goes last; n is not 0.
 func (r *ranked) last() *boardItem {
 	b := r.blocks[len(r.blocks)-1]
 	return b[len(b)-1].it
