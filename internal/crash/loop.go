@@ -61,9 +61,9 @@ func crash(ctx context.Context, o options, out io.Writer) (*report, error) {
 }
 
 // setUp starts what surrounds the helpdesk: the database's server and LINE.
-func (w *world) setUp(ctx context.Context) (stop func(), err error) {
+func (w *world) setUp(ctx context.Context) (_ func(), err error) {
 	var stops []func()
-	stop = func() {
+	stop := func() {
 		for i := len(stops) - 1; i >= 0; i-- {
 			stops[i]()
 		}
