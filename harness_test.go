@@ -108,7 +108,7 @@ func newWorld(t *testing.T, options ...worldOption) *world {
 		o(w, &stream, &queue, &desk)
 	}
 	adapter, err := line.New(line.Options{APIBase: "https://api.line.test", DataAPIBase: "https://api.line.test",
-		HTTPClient: &http.Client{Transport: w.line.Transport()}})
+		HTTPClient: httpClient(w.line)})
 	require.NoError(t, err)
 	w.cfg.Adapters = []channel.Adapter{adapter}
 	w.eng, err = sangdam.New(w.cfg)
@@ -221,3 +221,6 @@ func (w *world) accept() sangdam.Owned {
 	w.settle()
 	return owned
 }
+
+// httpClient talks to an emulator in the same process.
+func httpClient(s *linetest.Server) *http.Client { return &http.Client{Transport: s.Transport()} }
