@@ -84,7 +84,6 @@ func (b *backend) AppendEnvelopes(ctx context.Context, ws driver.WorkspaceID, en
 		}
 		call.envs = append(call.envs, e)
 	}
-	b.updates.Add(1)
 	b.committer.in <- call
 	<-call.ready
 	return call.fresh, call.err
@@ -196,6 +195,7 @@ func (c *committer) store(group []*appendCall) error {
 		return err
 	}
 	c.b.commits.Add(1)
+	c.b.updates.Add(int64(len(group)))
 	c.report(group, fresh)
 	if len(fresh) > 0 {
 		c.b.wakes.committed()

@@ -69,6 +69,11 @@ func (o outbox) Begin(ctx context.Context, c channel.Claim, at channel.Attempt) 
 
 // Settle implements channel.OutboxRepo.
 func (o outbox) Settle(ctx context.Context, c channel.Claim, attempt string, s channel.Settlement) error {
+	switch s.State {
+	case channel.OutboxSent, channel.OutboxFailed, channel.OutboxUnknown, channel.OutboxQueued:
+	default:
+		return errs.New(errs.Invalid, "store: an Attempt cannot be settled as %q; use sent, failed, unknown or queued", s.State)
+	}
 	list := []stmt{o.holding(outboxLanes, c)}
 	keep := s.State == channel.OutboxQueued && !s.Replan
 	if keep {

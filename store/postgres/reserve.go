@@ -89,6 +89,9 @@ func (w work) Reserve(ctx context.Context, r routing.Reservation) error {
 		it.State = routing.ItemAssigned
 		b.add(w.putAssignment(a))
 	}
+	if r.Decision != nil {
+		it.Attempt++ // it counts decisions
+	}
 	m.take(r.Agent, usesOf(r), r.Force)
 	b.add(w.saveItem(it))
 	w.settle(&b, m, h)
@@ -365,7 +368,7 @@ func (w work) settle(b *batch, m moves, h *hold) {
 		if v.elig {
 			st.EligRev++
 		}
-		if !v.idle.IsZero() {
+		if v.idle.After(st.IdleSince) {
 			st.IdleSince = v.idle
 		}
 		b.add(w.saveState(key(id), st), nil)

@@ -64,7 +64,6 @@ func (b *backend) Update(ctx context.Context, ws driver.WorkspaceID, fn func(con
 		return err
 	}
 	defer b.running.Done()
-	b.updates.Add(1)
 	defer t.end() // also on panic and Goexit
 	err = t.outcome(fn(context.WithValue(ctx, within{b}, true), t))
 	if err == nil {
@@ -257,6 +256,7 @@ func (t *tx) commit() error {
 	t.release()
 	if t.wrote {
 		t.b.commits.Add(1)
+		t.b.updates.Add(1)
 	}
 	if t.wakes {
 		t.b.wakes.committed()

@@ -33,7 +33,6 @@ func Within(ctx context.Context, db *store.DB, host pgx.Tx, ws store.WorkspaceID
 		return err
 	}
 	defer b.running.Done()
-	b.updates.Add(1)
 	t.host, t.conn = true, host
 	defer t.end()
 	err = t.outcome(fn(context.WithValue(ctx, within{b}, true), t))
