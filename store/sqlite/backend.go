@@ -28,6 +28,9 @@ type backend struct {
 	com   *committer
 	stats struct{ commits, updates, rows, viewRows atomic.Int64 }
 
+	// logLimit is the size in bytes above which the log is made to begin anew.
+	logLimit int64
+
 	// readers is the pool of connections for Views.
 	readers chan *raw.Conn
 
@@ -53,7 +56,7 @@ var _ driver.Backend = (*backend)(nil)
 func start(o Options, path string, lock *dirLock) (*backend, error) {
 	b := &backend{
 		opts: o, path: path, lock: lock, clock: clock{now: o.Now},
-		readers:    make(chan *raw.Conn, o.Readers),
+		readers: make(chan *raw.Conn, o.Readers), logLimit: 2 * logKept,
 		workspaces: map[driver.WorkspaceID]*workspace{}, byNum: map[int64]*workspace{},
 		inbox: newLanes(), outbox: newLanes(),
 	}

@@ -3,7 +3,9 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -54,6 +56,7 @@ type committer struct {
 	singly  bool  // each job in a transaction of its own
 	before  int64 // TotalChanges before the job that runs
 	changed bool  // a job that succeeded has written something
+	commits int   // since the log was looked at
 }
 
 // run serves until jobs is closed and empty.
@@ -314,6 +317,40 @@ func (c *committer) apply(jobs []*job) {
 	for _, j := range jobs {
 		if j.tx != nil && !j.answered {
 			c.deliver(j)
+		}
+	}
+	if c.changed {
+		c.trimLog()
+	}
+}
+
+const (
+	// logEvery is how many commits pass between two looks at the log's size.
+	logEvery = 1024
+	// logPatience is how long, in milliseconds, all writers wait for readers
+	// so that the log can begin anew.
+	logPatience = 100
+)
+
+// trimLog begins the log anew when it has grown far beyond what SQLite's own
+// checkpoints leave: they find no moment to do so while Views overlap without
+// a pause. One long View is waited for in vain, once in logEvery commits.
+func (c *committer) trimLog() {
+	c.commits++
+	if c.commits < logEvery {
+		return
+	}
+	c.commits = 0
+	if st, err := os.Stat(c.b.path + "-wal"); err != nil || st.Size() < c.b.logLimit {
+		return
+	}
+	for _, sql := range []string{
+		fmt.Sprintf(`PRAGMA busy_timeout = %d`, logPatience),
+		`PRAGMA wal_checkpoint(TRUNCATE)`,
+		fmt.Sprintf(`PRAGMA busy_timeout = %d`, busyTimeout),
+	} {
+		if _, err := c.conn.Exec(sql); err != nil {
+			c.log.Warn("sqlite: the log could not begin anew", "error", err)
 		}
 	}
 }

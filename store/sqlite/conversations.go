@@ -113,6 +113,11 @@ func (c *clauses) equal(column, value string) {
 	}
 }
 
+// after goes on behind a place. The first term is what the index is entered by.
+func (c *clauses) after(p place) {
+	c.and("updated <= ? AND (updated < ? OR id > ?)", p.updated, p.updated, p.id)
+}
+
 // filterTerms is everything of the filter but the states.
 func filterTerms(f conversation.Filter) (*clauses, error) {
 	c := &clauses{}
@@ -183,7 +188,7 @@ func (r conversations) List(_ context.Context, f conversation.Filter, page strin
 		if err != nil {
 			return nil, "", err
 		}
-		terms.and("(updated < ? OR updated = ? AND id > ?) AND updated <= ?", from.updated, from.updated, from.id, from.updated)
+		terms.after(from)
 	}
 	states := slices.Compact(slices.Sorted(slices.Values(f.States)))
 	if len(states) == 0 {
@@ -201,12 +206,17 @@ func (r conversations) List(_ context.Context, f conversation.Filter, page strin
 }
 
 func (r conversations) listState(s conversation.State, index string, terms *clauses, limit int) ([]conversation.Conversation, error) {
-	args := append([]any{r.ws}, terms.args...)
+	sql, args := listQuery(r.ws, s, index, terms, limit)
+	return list(r.tx, scanConversation, sql, args...)
+}
+
+func listQuery(ws int64, s conversation.State, index string, terms *clauses, limit int) (string, []any) {
+	args := append([]any{ws}, terms.args...)
 	sql := `SELECT ` + conversationColumns + ` FROM conversations INDEXED BY ` + index + ` WHERE ws = ?` + terms.sql.String()
 	if s != "" {
 		sql, args = sql+" AND state = ?", append(args, string(s))
 	}
-	return list(r.tx, scanConversation, sql+` ORDER BY updated DESC, id LIMIT ?`, append(args, limit)...)
+	return sql + ` ORDER BY updated DESC, id LIMIT ?`, append(args, limit)
 }
 
 func onePage(all []conversation.Conversation, limit int) ([]conversation.Conversation, string, error) {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
@@ -297,4 +298,93 @@ func TestListsUseTheirIndex(t *testing.T) {
 			return true
 		}, slices.Repeat([]any{1}, args)...))
 	}
+}
+
+// TestLogBeginsAnewUnderViewsWithoutAPause keeps the log from growing for ever
+// where at any moment some View is open.
+func TestLogBeginsAnewUnderViewsWithoutAPause(t *testing.T) {
+	db := openTest(t, Options{})
+	b := backendOf(db)
+	b.logLimit = 1 << 20
+	size := func() int64 {
+		st, err := os.Stat(b.path + "-wal")
+		require.NoError(t, err)
+		return st.Size()
+	}
+	// Two Views that overlap: each begins before the other ends.
+	hold := func() (end func()) {
+		began, ended, finish := make(chan struct{}), make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(ended)
+			_ = db.View(context.Background(), testWS, func(ctx context.Context, tx store.Tx) error {
+				_, err := tx.Config().Configuration(ctx)
+				close(began)
+				<-finish
+				return err
+			})
+		}()
+		<-began
+		return func() { close(finish); <-ended }
+	}
+	end := hold()
+	for n := range 3 * logEvery {
+		appendKeys(t, db, "l", name("k", n))
+		if n%50 == 0 {
+			next := hold()
+			end()
+			end = next
+		}
+	}
+	require.Greater(t, size(), b.logLimit)
+	end()
+	for n := range logEvery {
+		appendKeys(t, db, "l", name("j", n))
+	}
+	require.Less(t, size(), 8*b.logLimit)
+}
+
+func TestListOfConversationsUsesAnIndexInOrder(t *testing.T) {
+	c := backendOf(openTest(t, Options{})).com.conn
+	handled := true
+	for name, f := range map[string]conversation.Filter{
+		"all":           {},
+		"state":         {States: []conversation.State{conversation.StateOpen}},
+		"agent":         {Agent: "a", States: []conversation.State{conversation.StateActive}},
+		"contact":       {Contact: "k"},
+		"state, desks":  {States: []conversation.State{conversation.StateOpen}, Desks: []conversation.DeskID{"d"}, Handled: &handled},
+		"opened within": {From: time.Unix(1, 0), To: time.Unix(2, 0)},
+	} {
+		terms, err := filterTerms(f)
+		require.NoError(t, err)
+		terms.after(place{5, "x"})
+		state := conversation.State("")
+		if len(f.States) > 0 {
+			state = f.States[0]
+		}
+		sql, args := listQuery(1, state, index(f), terms, 10)
+		require.NoError(t, c.Query("EXPLAIN QUERY PLAN "+sql, func(r raw.Row) bool {
+			require.NotContains(t, r.Text(3), "TEMP B-TREE", "%s: %s", name, sql)
+			return true
+		}, args...))
+	}
+}
+
+func FuzzTokens(f *testing.F) {
+	for _, s := range []string{"", "q1-", "q1-10", "q1--1", "q1-zzzzzzzzzzzzzzzz", cursor(77), place{-5, "id"}.String(), "AAAA", "\x00", "한국"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if n, err := parseCursor(s); err == nil && cursor(n) != s {
+			t.Errorf("the cursor %q is not canonical", s)
+		} else if err != nil {
+			require.ErrorIs(t, err, store.ErrInvalid)
+		}
+		if p, err := parsePlace(s); err == nil {
+			again, err := parsePlace(p.String())
+			require.NoError(t, err)
+			require.Equal(t, p, again)
+		} else {
+			require.ErrorIs(t, err, store.ErrInvalid)
+		}
+	})
 }

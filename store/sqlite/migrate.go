@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/url"
@@ -123,6 +124,14 @@ func fileURL(path string) string {
 	return (&url.URL{Scheme: "file", Path: path}).String()
 }
 
+const (
+	// busyTimeout is how long, in milliseconds, a lock of a foreign program
+	// (the sqlite3 shell, say) is waited for.
+	busyTimeout = 5000
+	// logKept is how many bytes of the log's file are kept for use again.
+	logKept = 64 << 20
+)
+
 // openConn opens a connection with the settings that every connection has.
 func openConn(path string) (*raw.Conn, error) {
 	c, err := raw.Open(path)
@@ -130,7 +139,7 @@ func openConn(path string) (*raw.Conn, error) {
 		return nil, fileError(path, err)
 	}
 	for _, pragma := range []string{
-		`PRAGMA busy_timeout = 5000`, // a foreign reader or backup may hold a lock for a moment
+		fmt.Sprintf(`PRAGMA busy_timeout = %d`, busyTimeout),
 		`PRAGMA journal_mode = WAL`,
 		`PRAGMA synchronous = FULL`,
 		`PRAGMA foreign_keys = ON`,
@@ -138,7 +147,7 @@ func openConn(path string) (*raw.Conn, error) {
 		`PRAGMA trusted_schema = OFF`,
 		`PRAGMA temp_store = MEMORY`,
 		`PRAGMA cache_size = -16384`,
-		`PRAGMA journal_size_limit = 67108864`,
+		fmt.Sprintf(`PRAGMA journal_size_limit = %d`, logKept),
 	} {
 		if _, err := c.Exec(pragma); err != nil {
 			c.Close()
