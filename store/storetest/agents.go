@@ -76,13 +76,13 @@ var agentRules = []rule{
 		e.agent("a", units(1))
 		set := func(p routing.Presence, minute int) routing.Agent {
 			e.update(func(ctx context.Context, tx store.Tx) error {
-				_, err := tx.Agents().SetPresence(ctx, "a", p, "", moment(minute).Add(2*365*24*time.Hour))
+				_, err := tx.Agents().SetPresence(ctx, "a", p, "", future(minute))
 				return err
 			})
 			return e.loadAgent("a")
 		}
 		set(routing.Offline, 1)
-		require.Equal(e, moment(2).Add(2*365*24*time.Hour), set(routing.Online, 2).State.IdleSince)
+		require.Equal(e, future(2), set(routing.Online, 2).State.IdleSince)
 	}},
 	{name: "presence of an unknown agent is not found", run: func(e *env) {
 		e.refuse(store.ErrNotFound, func(ctx context.Context, tx store.Tx) error {

@@ -24,9 +24,14 @@ func (e *env) uuid() string {
 	return fmt.Sprintf("01900000-0000-7000-8000-%012x", e.ids)
 }
 
-// moment is a fixed time with microseconds.
+// moment is a fixed time with microseconds, past on every clock.
 func moment(minutes int) time.Time {
-	return time.Date(2029, 12, 31, 23, 0, 0, 123_456_000, time.UTC).Add(time.Duration(minutes) * time.Minute)
+	return time.Date(2019, 12, 31, 23, 0, 0, 123_456_000, time.UTC).Add(time.Duration(minutes) * time.Minute)
+}
+
+// future is a fixed time that no clock has reached.
+func future(minutes int) time.Time {
+	return time.Date(2120, 2, 29, 0, 0, 0, 654_321_000, time.UTC).Add(time.Duration(minutes) * time.Minute)
 }
 
 // text content.

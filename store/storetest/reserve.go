@@ -205,7 +205,7 @@ var reserveRules = []rule{
 		it = e.loadItem(it.ID)
 		r := e.assigning(it, "b")
 		r.FromAssignment, r.FromReason = first.Assignment.ID, routing.EndTransferred
-		r.Now = moment(20).Add(3 * 365 * 24 * time.Hour)
+		r.Now = future(20)
 		require.NoError(e, e.reserve(r))
 		_, as := e.held(it.ID)
 		require.Equal(e, r.Assignment.ID, as.ID)
