@@ -44,6 +44,9 @@ func open(ctx context.Context, o options, stdout, stderr io.Writer) (_ *helpdesk
 		}
 	}()
 	sealer, err := h.openKeys(ctx)
+	if err == nil {
+		err = checkKeys(ctx, h.db, sealer)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -111,6 +114,17 @@ func (h *helpdesk) openKeys(ctx context.Context) (seal.Sealer, error) {
 		h.out.note("made the key file %s; without it stored credentials are lost, so keep a copy in a safe place", h.o.keys)
 	}
 	return s, err
+}
+
+// checkKeys refuses keys that are not those of the data. The engine does so as
+// well when it starts, but the account is sealed before.
+func checkKeys(ctx context.Context, db *store.DB, s seal.Sealer) error {
+	const record = "helpdesk/keys"
+	var stored []byte
+	return seal.Check(ctx, s, func(ctx context.Context) (raw []byte, err error) {
+		stored, err = db.System().Meta(ctx, record)
+		return stored, err
+	}, func(ctx context.Context, v []byte) error { return db.System().PutMeta(ctx, record, stored, v) })
 }
 
 func beside(file, dir string) bool {

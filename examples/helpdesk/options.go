@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -57,7 +58,7 @@ func parseOptions(args []string, env func(string) string, stdout io.Writer) (opt
 	set.BoolVar(&o.auto, "auto", false, "the agents are a program that accepts and answers everything with an echo")
 	set.BoolVar(&o.newToken, "new-token", false, "make a new token for the JSON interface; the old one stops working")
 	err := set.Parse(args)
-	if err == flag.ErrHelp {
+	if errors.Is(err, flag.ErrHelp) {
 		set.SetOutput(stdout)
 		fmt.Fprintln(stdout, "Usage: helpdesk [flags]")
 		set.PrintDefaults()
@@ -105,7 +106,7 @@ func parseLINE(env func(string) string) (lineOptions, error) {
 		}
 	}
 	if len(missing) > 0 && len(missing) < 3 {
-		return l, fmt.Errorf("%s is not set; a LINE account needs LINE_CHANNEL_ID, LINE_CHANNEL_SECRET and LINE_CHANNEL_TOKEN", strings.Join(missing, " and "))
+		return l, fmt.Errorf("not set: %s; a LINE account needs LINE_CHANNEL_ID, LINE_CHANNEL_SECRET and LINE_CHANNEL_TOKEN", strings.Join(missing, ", "))
 	}
 	return l, nil
 }

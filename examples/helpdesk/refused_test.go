@@ -20,6 +20,8 @@ func TestBadStarts(t *testing.T) {
 	full := lineEnv(srv, url)
 	used := t.TempDir() // data of an earlier start, with an account
 	start(t, used, full).end()
+	empty := t.TempDir() // data of an earlier start, without one
+	start(t, empty, nil).end()
 	other, err := tinkseal.NewJSON()
 	require.NoError(t, err)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
@@ -51,10 +53,10 @@ func TestBadStarts(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"no channel id", "", without("LINE_CHANNEL_ID"), nil, "LINE_CHANNEL_ID is not set"},
-		{"empty secret", "", with("LINE_CHANNEL_SECRET", ""), nil, "LINE_CHANNEL_SECRET is not set"},
-		{"no token", "", without("LINE_CHANNEL_TOKEN"), nil, "LINE_CHANNEL_TOKEN is not set"},
-		{"the id alone", "", map[string]string{"LINE_CHANNEL_ID": "1"}, nil, "LINE_CHANNEL_SECRET and LINE_CHANNEL_TOKEN is not set"},
+		{"no channel id", "", without("LINE_CHANNEL_ID"), nil, "not set: LINE_CHANNEL_ID;"},
+		{"empty secret", "", with("LINE_CHANNEL_SECRET", ""), nil, "not set: LINE_CHANNEL_SECRET;"},
+		{"no token", "", without("LINE_CHANNEL_TOKEN"), nil, "not set: LINE_CHANNEL_TOKEN;"},
+		{"the id alone", "", map[string]string{"LINE_CHANNEL_ID": "1"}, nil, "not set: LINE_CHANNEL_SECRET, LINE_CHANNEL_TOKEN;"},
 		{"an id that is none", "", with("LINE_CHANNEL_ID", "shop"), nil, "channel_id must be the number"},
 		{"a token with a line break", "", with("LINE_CHANNEL_TOKEN", "a\nb"), nil, "channel_token"},
 		{"a plain http address of LINE", "", with("LINE_API_BASE", "http://api.line.example"), nil, "LINE_API_BASE"},
@@ -63,7 +65,9 @@ func TestBadStarts(t *testing.T) {
 		{"a wrong DSN", "", nil, []string{"-postgres", "postgres://nobody@127.0.0.1:1/none"}, "PostgreSQL cannot be reached"},
 		{"no DSN at all", "", nil, []string{"-postgres", "nonsense://"}, "DSN"},
 		{"a lost key file", used, full, []string{"-keys", filepath.Join(t.TempDir(), "lost.json")}, "is not there"},
-		{"another key", used, nil, nil, "keys"},
+		{"another key", used, map[string]string{"SANGDAM_KEYS": string(other)}, nil, "Start with the key file"},
+		{"another key where no credentials are", empty, map[string]string{"SANGDAM_KEYS": string(other)}, nil, "Start with the key file"},
+		{"another key and an account", empty, with("SANGDAM_KEYS", string(other)), nil, "Start with the key file"},
 		{"keys that are none", "", map[string]string{"SANGDAM_KEYS": "{}"}, nil, "SANGDAM_KEYS"},
 		{"an address in use", "", nil, []string{"-addr", taken.Addr().String()}, "choose another -addr"},
 		{"an address that is none", "", nil, []string{"-addr", "nowhere"}, "choose another -addr"},
@@ -72,7 +76,6 @@ func TestBadStarts(t *testing.T) {
 		{"a public URL that is none", "", nil, []string{"-public-url", "desk"}, "-public-url"},
 		{"a lease that is too short", "", nil, []string{"-lease", "1ms"}, "-lease"},
 	}
-	cases[12].env = map[string]string{"SANGDAM_KEYS": string(other)}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			if c.data == "" {
@@ -88,6 +91,7 @@ func TestBadStarts(t *testing.T) {
 			require.NotContains(t, d.out.String(), "serving")
 		})
 	}
+	start(t, empty, full).end() // nothing was sealed with the wrong keys
 	t.Run("a lost key file is not replaced", func(t *testing.T) {
 		keys := filepath.Join(used, "keys.json")
 		require.NoError(t, os.Rename(keys, keys+".away"))

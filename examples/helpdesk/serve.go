@@ -28,9 +28,9 @@ func (h *helpdesk) serve(ctx context.Context, ln net.Listener) error {
 	defer stopWork()
 	group, failed := errgroup.WithContext(ctx) // ends with ctx or the first failure
 	group.Go(func() error { return h.eng.Run(working) })
-	if err := h.started(failed); err != nil {
+	if !h.started(failed) {
 		stopWork()
-		return errors.Join(group.Wait(), err)
+		return group.Wait() // the engine's own error, or nil when told to end
 	}
 	srv := &http.Server{Handler: h.routes(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
@@ -57,22 +57,18 @@ func (h *helpdesk) serve(ctx context.Context, ln net.Listener) error {
 	return errors.Join(group.Wait(), err)
 }
 
-// started waits until the engine works. When it cannot, the engine's own error
-// is what Run returned.
-func (h *helpdesk) started(ctx context.Context) error {
+// started waits until the engine works; false when it does not get there.
+func (h *helpdesk) started(ctx context.Context) bool {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for {
-		err := h.eng.Ready(ctx)
-		if err == nil {
-			return nil
-		}
+	for h.eng.Ready(ctx) != nil {
 		select {
 		case <-ctx.Done():
-			return nil
+			return false
 		case <-tick.C:
 		}
 	}
+	return true
 }
 
 // beat renews the heart-beats of the agents that are not offline.
