@@ -17,7 +17,8 @@
 // An Update's function runs on a goroutine of the store, alone in the whole
 // database: keep it short. It may run more than once. Its context carries the
 // caller's values and end, but ends no statement: a cancelled Update is rolled
-// back when its function returns. A View runs on the caller's goroutine beside
+// back when its function returns. Calling the store inside with that context
+// is ErrInvalid; a write inside with another context waits for ever. A View runs on the caller's goroutine beside
 // everything else, on a connection of a pool.
 //
 // # One process
@@ -35,8 +36,8 @@
 // it while the store is open or after a crash, sangdam.lock is the lock; all
 // are readable by their owner alone. Deleted rows are overwritten
 // (secure_delete), but a row may be found in the log until it is next emptied,
-// which Close does. The search index drops the tokens of deleted messages when
-// it next merges, by itself.
+// which Close does, and the search index drops the tokens of deleted messages
+// some time later. Scrub does both at once; call it after an erasure.
 //
 // # Backup
 //

@@ -1,0 +1,186 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/line"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
+	"github.com/sangdam/sangdam/store/seal"
+)
+
+// engineBench is an engine with one LINE account on a store of this package.
+type engineBench struct {
+	db     *store.DB
+	eng    *sangdam.Engine
+	acct   channel.Account
+	secret channel.Secret
+	hook   http.Handler
+	done   chan struct{} // one value for each envelope that reached the end of Tx B
+	stop   func()
+}
+
+const benchSecret = "0123456789abcdef0123456789abcdef"
+
+// newEngineBench sets a desk up. onlyInbound holds back whatever comes after
+// Tx B: routing, sending, jobs and the search index.
+func newEngineBench(b testing.TB, db *store.DB, onlyInbound bool) *engineBench {
+	s := &engineBench{db: db, secret: channel.NewSecret(benchSecret), done: make(chan struct{}, 1<<20)}
+	used := db
+	if onlyInbound {
+		used = store.New(inboundOnly{db.Backend()})
+	}
+	sealer, err := seal.Ephemeral()
+	require.NoError(b, err)
+	adapter, err := line.New(line.Options{APIBase: "https://api.line.test", DataAPIBase: "https://api.line.test",
+		HTTPClient: &http.Client{Transport: politeProvider{}}})
+	require.NoError(b, err)
+	s.eng, err = sangdam.New(sangdam.Config{DB: used, Sealer: sealer, Node: "n1", Adapters: []channel.Adapter{adapter},
+		Hooks: sangdam.Hooks{Processed: func(driver.WorkspaceID, channel.AccountID, channel.EventKind) { s.done <- struct{}{} }}})
+	require.NoError(b, err)
+	ctx, host := context.Background(), sangdam.Host(testWS)
+	require.NoError(b, s.eng.UpsertAgent(ctx, host, routing.Agent{ID: "a1", Name: "Agent", Role: "agent", Permissions: []routing.Permission{routing.PermitChat},
+		Capacity: map[routing.Profile]int{routing.ProfileUnits: 2}, Assign: routing.AssignmentSwitches{Chat: true}}))
+	require.NoError(b, s.eng.SaveDesk(ctx, host, routing.Desk{ID: "desk", Name: "Desk"}))
+	require.NoError(b, s.eng.SaveQueue(ctx, host, routing.Queue{ID: "q", Name: "Everyone", Members: []routing.AgentID{"a1"}}))
+	require.NoError(b, s.eng.SaveWorkStream(ctx, host, routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1, ChannelCost: 1,
+		Queue: "q", AutoClose: time.Hour, Messages: conversation.Texts{conversation.AutoGreeting: {"": "안녕하세요! 곧 답변드리겠습니다."}}}))
+	require.NoError(b, s.eng.AddToDesk(ctx, host, "desk", "a1"))
+	s.acct, err = s.eng.SaveAccount(ctx, host, channel.Account{Kind: "line", Name: "Shop", Desk: "desk", WorkStream: "line", Settings: json.RawMessage(`{"channel_id":"1234567890"}`),
+		Secrets: map[string]channel.Secret{"channel_secret": s.secret, "channel_token": channel.NewSecret("token")}})
+	require.NoError(b, err)
+	s.hook = s.eng.AccountWebhook(s.acct.Token)
+	return s
+}
+
+// run starts the engine until the benchmark ends.
+func (s *engineBench) run(b testing.TB) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.eng.Run(ctx) }()
+	s.stop = func() {
+		cancel()
+		require.NoError(b, <-ended)
+	}
+	b.Cleanup(func() { s.stop() })
+}
+
+// signedBody is a webhook ready to be delivered.
+type signedBody struct {
+	body []byte
+	sign string
+}
+
+func benchUser(i int) string { return fmt.Sprintf("U%032x", i) }
+
+// textEvent is a webhook with one text, as LINE writes it.
+func (s *engineBench) textEvent(user string, n int) signedBody {
+	body := fmt.Appendf(nil, `{"destination":"Uffffffffffffffffffffffffffffffff","events":[{"type":"message","message":{"type":"text","id":"%d",`+
+		`"quoteToken":"q3Plxr4AgKd3Plxr4AgKdq3Plxr4AgKdq3Plxr4AgKd","markAsReadToken":"q3Plxr4AgKdq3Plxr4AgKd","text":"안녕하세요, 주문한 상품 환불 문의드립니다."},"webhookEventId":"01J%023d",`+
+		`"deliveryContext":{"isRedelivery":false},"timestamp":%d,"source":{"type":"user","userId":"%s"},"replyToken":"%032x","mode":"active"}]}`,
+		500000000000000000+n, n, time.Now().UnixMilli(), user, n)
+	return signedBody{body, line.Sign(s.secret, body)}
+}
+
+// post delivers a webhook without a network.
+func (s *engineBench) post(m signedBody) error {
+	w := answer{header: http.Header{}}
+	s.hook.ServeHTTP(&w, &http.Request{Method: http.MethodPost, URL: &url.URL{Path: "/webhooks/x"}, Host: "host.test",
+		Header: http.Header{"X-Line-Signature": {m.sign}}, Body: io.NopCloser(bytes.NewReader(m.body))})
+	if w.status != http.StatusOK {
+		return fmt.Errorf("answered %d", w.status)
+	}
+	return nil
+}
+
+// answer is a response that nobody reads.
+type answer struct {
+	header http.Header
+	status int
+}
+
+func (w *answer) Header() http.Header         { return w.header }
+func (w *answer) WriteHeader(status int)      { w.status = status }
+func (w *answer) Write(p []byte) (int, error) { return len(p), nil }
+
+// politeProvider answers every call at once.
+type politeProvider struct{}
+
+func (politeProvider) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		_, _ = io.Copy(io.Discard, r.Body)
+		r.Body.Close()
+	}
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}, "X-Line-Request-Id": {"1"}}, Request: r,
+		Body: io.NopCloser(strings.NewReader(`{"displayName":"Kim","userId":"U","sentMessages":[{"id":"1"}]}`))}, nil
+}
+
+// inboundOnly is a store in which nobody routes, sends, indexes or runs jobs.
+type inboundOnly struct{ driver.Backend }
+
+func (b inboundOnly) System() driver.System { return inboundSystem{b.Backend.System()} }
+
+type inboundSystem struct{ driver.System }
+
+func (inboundSystem) Lease(context.Context, string, string, time.Duration) (int64, error) {
+	return 0, driver.ErrConflict
+}
+
+func (inboundSystem) ClaimOutbox(context.Context, string, int, int, time.Duration) ([]driver.OutboxLane, error) {
+	return nil, nil
+}
+
+func (inboundSystem) ClaimJobs(context.Context, string, []string, int, time.Duration) ([]driver.Job, error) {
+	return nil, nil
+}
+
+func (inboundSystem) NextDue(context.Context) (time.Time, bool, error) { return time.Time{}, false, nil }
+
+// deliver sends messages so that at most 64 are under way, and returns when
+// the last has reached the end of Tx B.
+func (s *engineBench) deliver(ms []signedBody) (time.Duration, error) {
+	var next atomic.Int64
+	var failed atomic.Pointer[error]
+	begin := time.Now()
+	for range min(benchCallers, len(ms)) {
+		go s.deliverNext(ms, &next, &failed)
+	}
+	for range ms {
+		select {
+		case <-s.done:
+			go s.deliverNext(ms, &next, &failed)
+		case <-time.After(30 * time.Second):
+			return 0, fmt.Errorf("an envelope was not processed in 30 s")
+		}
+	}
+	if err := failed.Load(); err != nil {
+		return 0, *err
+	}
+	return time.Since(begin), nil
+}
+
+func (s *engineBench) deliverNext(ms []signedBody, next *atomic.Int64, failed *atomic.Pointer[error]) {
+	i := int(next.Add(1)) - 1
+	if i >= len(ms) {
+		return
+	}
+	if err := s.post(ms[i]); err != nil {
+		failed.Store(&err)
+	}
+}
