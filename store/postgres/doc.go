@@ -53,7 +53,7 @@
 //
 // # Notify
 //
-// NOTIFY only hints. It is sent at most once in 10 ms from a transaction of its
+// NOTIFY only hints. It is sent at most once in 20 ms from a transaction of its
 // own, because inside the writing transaction it takes a lock that serialises
 // the commits of the whole server; a lost one costs nothing but the time to the
 // next poll. DisableNotify turns it off.

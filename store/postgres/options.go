@@ -48,7 +48,7 @@ type Options struct {
 	// 5 s each.
 	LockTimeout, IdleInTransaction, TCPUserTimeout time.Duration
 	// NotifyEvery is the shortest time between two NOTIFYs of this process;
-	// 0 means 10 ms.
+	// 0 means 20 ms.
 	NotifyEvery time.Duration
 
 	// dial replaces the network, for tests that count round trips.
@@ -76,7 +76,7 @@ func (o Options) withDefaults() Options {
 		}
 	}
 	if o.NotifyEvery == 0 {
-		o.NotifyEvery = 10 * time.Millisecond
+		o.NotifyEvery = 20 * time.Millisecond
 	}
 	o.DisableNotify = o.DisableNotify || o.Pooler
 	return o

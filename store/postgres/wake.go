@@ -85,7 +85,8 @@ func (w *wakes) send(ctx context.Context) {
 			return
 		case <-w.tell:
 		}
-		err := w.b.run(ctx, query(`SELECT pg_notify($1, $2)`, w.channel(), w.self))
+		err := w.b.run(ctx, query(`SELECT set_config('synchronous_commit', 'off', true)`), // a hint is not worth a sync
+			query(`SELECT pg_notify($1, $2)`, w.channel(), w.self))
 		if err != nil && ctx.Err() == nil {
 			w.b.opts.Logger.Warn("store: NOTIFY failed; other nodes learn of work by polling", "error", err)
 		}
