@@ -292,7 +292,9 @@ func (t *tx) rollback() {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(t.ctx), fiveSeconds)
 	defer stop()
 	if t.host {
-		_, _ = t.b.pipeline(ctx, t.conn, []stmt{query("ROLLBACK TO SAVEPOINT sangdam"), query("RELEASE SAVEPOINT sangdam")})
+		// One by one: an aborted transaction prepares nothing but the first.
+		_, _ = t.b.pipeline(ctx, t.conn, []stmt{query("ROLLBACK TO SAVEPOINT sangdam")})
+		_, _ = t.b.pipeline(ctx, t.conn, []stmt{query("RELEASE SAVEPOINT sangdam")})
 		return
 	}
 	if c := t.pooled.Conn(); !c.IsClosed() && c.PgConn().TxStatus() != 'I' {
