@@ -31,8 +31,8 @@ var deadlineRules = []rule{
 		e.same(want, e.due())
 		e.same(want, e.due(), "looking claims nothing")
 	}},
-	{name: "ties are all found, at most the limit at a time", alone: true, run: func(e *env) {
-		at := e.now().Add(-time.Minute)
+	{name: "ties are all found, at most the limit at a time", run: func(e *env) {
+		at := time.Date(1900, 1, 1, 0, 0, 0, 1000, time.UTC) // before any that earlier cases left
 		for i := range 5 {
 			e.setDeadline("k", fmt.Sprint(i), at)
 		}
@@ -42,6 +42,9 @@ var deadlineRules = []rule{
 			require.NoError(e, err)
 			require.LessOrEqual(e, len(list), 2)
 			for _, d := range list {
+				if d.Workspace != e.ws {
+					continue
+				}
 				require.False(e, seen[d.ID])
 				seen[d.ID] = true
 				e.clearDeadline("k", d.ID)

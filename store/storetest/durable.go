@@ -252,7 +252,7 @@ func (e *env) survives(again func(t testing.TB, db *store.DB) *store.DB) {
 }
 
 var migrateRules = []rule{
-	{name: "a database of every version opens with its rows", run: func(e *env) {
+	{name: "a database of every version opens with its rows", once: true, run: func(e *env) {
 		m := e.h.Migrations
 		if m == nil || m.OpenFrom == nil {
 			e.cannot("migrate from older versions")
@@ -268,7 +268,7 @@ var migrateRules = []rule{
 			require.NoError(e, db.Close())
 		}
 	}},
-	{name: "many that migrate one database at once do it once", run: func(e *env) {
+	{name: "many that migrate one database at once do it once", once: true, run: func(e *env) {
 		m := e.h.Migrations
 		if m == nil || m.Together == nil {
 			e.cannot("migrate together")
@@ -284,7 +284,7 @@ var migrateRules = []rule{
 			require.NoError(e, db.Close())
 		}
 	}},
-	{name: "a schema that needs a newer program is refused", run: func(e *env) {
+	{name: "a schema that needs a newer program is refused", once: true, run: func(e *env) {
 		m := e.h.Migrations
 		if m == nil || m.TooNew == nil {
 			e.cannot("meet a newer schema")

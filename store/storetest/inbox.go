@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -68,7 +69,8 @@ var inboxRules = []rule{
 		require.Equal(e, []string{"x", "y", ""}, []string{lanes[0].Lane, lanes[1].Lane, lanes[2].Lane})
 		require.Equal(e, []string{"x1", "x2"}, keysOf(lanes[0]))
 	}},
-	{name: "at most limit lanes are claimed", alone: true, run: func(e *env) {
+	{name: "at most limit lanes are claimed", run: func(e *env) {
+		e.claimInbox(1, time.Hour) // what earlier cases left
 		for i := range 5 {
 			e.append(envelope(fmt.Sprint(i), fmt.Sprint("lane", i)))
 		}
@@ -205,6 +207,7 @@ var inboxRules = []rule{
 		again[0].ID = "env-a-again"
 		require.Equal(e, []bool{true}, e.append(again...), "the key is gone")
 	}},
+	{name: "a claim that is lost while its Update runs: one of both holders ends the envelope", run: lostWhileRunning},
 	{name: "eight claimers never hold one lane at once", run: func(e *env) {
 		const lanes, each = 6, 4
 		var envs []channel.Envelope
@@ -230,6 +233,58 @@ var inboxRules = []rule{
 			}
 		}
 	}},
+}
+
+// lostWhileRunning lets the claim pass to another between Done and the commit.
+// A store may hold the other up until the commit, or refuse the commit.
+func lostWhileRunning(e *env) {
+	e.append(envelopes("a")...)
+	lane := e.claimInbox(10, time.Hour)[0]
+	begun, taken := make(chan struct{}), make(chan []driver.InboxLane, 1)
+	failed := make(chan error, 1)
+	go func() {
+		<-begun
+		if err := e.db.System().ReleaseInbox(e.ctx, lane.LaneRef); err != nil {
+			failed <- err
+		}
+		lanes, err := e.db.System().ClaimInbox(e.ctx, "other", all, 10, time.Hour)
+		if err != nil {
+			failed <- err
+		}
+		taken <- slices.DeleteFunc(lanes, func(l driver.InboxLane) bool { return l.Workspace != e.ws })
+	}()
+	var once sync.Once
+	var got []driver.InboxLane
+	err := e.db.Update(e.ctx, e.ws, func(ctx context.Context, tx store.Tx) error {
+		if err := tx.Inbox().Done(ctx, lane.Claim, "env-a"); err != nil {
+			return err
+		}
+		once.Do(func() { close(begun) })
+		if got == nil {
+			select {
+			case got = <-taken:
+			case <-time.After(100 * time.Millisecond): // the store holds the other up
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		require.ErrorIs(e, err, store.ErrStale)
+	}
+	if got == nil {
+		got = <-taken
+	}
+	select {
+	case err := <-failed:
+		require.NoError(e, err)
+	default:
+	}
+	if err == nil {
+		require.Empty(e, got, "the envelope was ended and handed out")
+	} else {
+		require.Len(e, got, 1, "the envelope is nobody's")
+		e.done(got[0], "a")
+	}
 }
 
 // endings are all the ways to end or put back an envelope under a claim.

@@ -109,8 +109,11 @@ func (c *Clock) Advance(d time.Duration) {
 type rule struct {
 	name string
 	run  func(e *env)
-	// alone gives the case a database of its own.
+	// alone gives the case a database of its own. A case that closes it sets
+	// env.db to nil.
 	alone bool
+	// once: running functions twice would show nothing new.
+	once bool
 }
 
 // group is a list of rules about one thing.
@@ -155,12 +158,15 @@ func runMode(t *testing.T, h Harness, mode string, rep *report) {
 		t.Run(g.name, func(t *testing.T) {
 			for _, r := range g.rules {
 				n++
+				if r.once && mode != "once" {
+					continue
+				}
 				t.Run(r.name, func(t *testing.T) {
 					rep.ran()
 					e := newEnv(t, h, mode, rep, n)
 					if r.alone {
 						e.db = h.open(t, mode)
-						defer func() { require.NoError(t, e.db.Close()) }()
+						defer e.closeOwn()
 					} else {
 						e.db = shared
 					}
@@ -212,6 +218,13 @@ func newEnv(t *testing.T, h Harness, mode string, rep *report, n int) *env {
 func (e *env) workspace() {
 	e.Helper()
 	require.NoError(e, e.db.System().CreateWorkspace(e.ctx, e.ws, "workspace "+string(e.ws)))
+}
+
+// closeOwn closes the case's own database, unless the case did.
+func (e *env) closeOwn() {
+	if e.db != nil {
+		require.NoError(e, e.db.Close())
+	}
 }
 
 // stopped carries a failed requirement out of a function of the store.

@@ -223,9 +223,9 @@ var updateRules = []rule{
 			}
 		}
 	}},
-	{name: "a closed store refuses", alone: true, run: func(e *env) {
+	{name: "a closed store refuses", alone: true, once: true, run: func(e *env) {
 		db := e.db
-		e.db = e.h.open(e, e.mode) // the caller closes this one
+		e.db = nil
 		require.NoError(e, db.Close())
 		require.Error(e, db.Update(e.ctx, e.ws, func(context.Context, store.Tx) error { return nil }))
 		require.Error(e, db.View(e.ctx, e.ws, func(context.Context, store.Tx) error { return nil }))
@@ -233,9 +233,9 @@ var updateRules = []rule{
 		require.Error(e, err)
 		require.Error(e, db.System().Check(e.ctx))
 	}},
-	{name: "Close waits for running functions", alone: true, run: func(e *env) {
+	{name: "Close waits for running functions", alone: true, once: true, run: func(e *env) {
 		db := e.db
-		e.db = e.h.open(e, e.mode)
+		e.db = nil
 		running, finish := make(chan struct{}), make(chan struct{})
 		var once sync.Once
 		ended := make(chan error, 2)
