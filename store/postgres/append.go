@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -105,7 +106,7 @@ func (c *committer) loop() {
 	defer close(c.done)
 	for first := range c.in {
 		group := c.gather(first)
-		if err := c.store(group); err != nil {
+		if err := c.persist(group); err != nil {
 			for _, call := range group {
 				call.err = err
 			}
@@ -113,7 +114,7 @@ func (c *committer) loop() {
 			// must not suffer for it.
 			if len(group) > 1 && !isUnavailable(err) {
 				for _, call := range group {
-					call.err = c.store([]*appendCall{call})
+					call.err = c.persist([]*appendCall{call})
 				}
 			}
 		}
@@ -121,6 +122,17 @@ func (c *committer) loop() {
 			close(call.ready)
 		}
 	}
+}
+
+// persist is store, again when a rival node was in the way: nothing of a failed
+// try is left.
+func (c *committer) persist(group []*appendCall) (err error) {
+	for range 5 {
+		if err = c.store(group); !errors.Is(err, driver.ErrClash) {
+			return err
+		}
+	}
+	return errs.New(errs.Unavailable, "store: the envelopes met rivals five times; send them again")
 }
 
 // gather takes what is waiting, without waiting for more.

@@ -12,10 +12,9 @@ import (
 
 // SQLSTATEs that our own function must raises.
 const (
-	codeClash    = "SD001"
-	codeStale    = "SD002"
-	codeInvalid  = "SD003"
-	codeNotFound = "SD004"
+	codeClash   = "SD001"
+	codeStale   = "SD002"
+	codeInvalid = "SD003"
 )
 
 // lockNotAvailable is the SQLSTATE of a lock time-out and of NOWAIT.
@@ -55,8 +54,6 @@ func fromServer(pg *pgconn.PgError) error {
 		return errs.New(errs.Stale, "store: %s", pg.Message)
 	case codeInvalid:
 		return errs.New(errs.Invalid, "store: %s", pg.Message)
-	case codeNotFound:
-		return errs.New(errs.NotFound, "store: %s", pg.Message)
 	case "23505": // unique_violation
 		if why, ok := taken[pg.ConstraintName]; ok {
 			return errs.New(errs.AlreadyExists, "store: %s", why)
