@@ -126,8 +126,12 @@ func (s *lanes) edit(k laneKey, now int64, f func(*lane)) {
 	s.place(l, now)
 }
 
-// drop removes an entry.
+// drop removes an entry. It is nearly always the head, and a lane may be long.
 func (l *lane) drop(seq int64) {
+	if len(l.entries) > 0 && l.entries[0].seq == seq {
+		l.entries = l.entries[1:]
+		return
+	}
 	l.entries = slices.DeleteFunc(l.entries, func(e entry) bool { return e.seq == seq })
 }
 
@@ -136,6 +140,7 @@ func (l *lane) delay(seq, notBefore int64) {
 	for i := range l.entries {
 		if l.entries[i].seq == seq {
 			l.entries[i].notBefore = notBefore
+			return
 		}
 	}
 }
