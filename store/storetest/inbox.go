@@ -236,7 +236,8 @@ var inboxRules = []rule{
 }
 
 // lostWhileRunning lets the claim pass to another between Done and the commit.
-// A store may hold the other up until the commit, or refuse the commit.
+// A store may hold the other up until the commit, refuse the commit, or refuse
+// what the other then does with the envelope.
 func lostWhileRunning(e *env) {
 	e.append(envelopes("a")...)
 	lane := e.claimInbox(10, time.Hour)[0]
@@ -279,11 +280,15 @@ func lostWhileRunning(e *env) {
 		require.NoError(e, err)
 	default:
 	}
-	if err == nil {
-		require.Empty(e, got, "the envelope was ended and handed out")
-	} else {
+	if err != nil {
 		require.Len(e, got, 1, "the envelope is nobody's")
 		e.done(got[0], "a")
+		return
+	}
+	for _, l := range got { // it was handed out before the commit: too late to end it
+		for _, ending := range e.endings(l.Claim, "env-a") {
+			e.refuse(store.ErrStale, ending)
+		}
 	}
 }
 
