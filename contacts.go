@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 
-	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
@@ -231,16 +230,48 @@ func (u *unit) mergeConversations(older, newer conversation.Conversation, to con
 	for _, m := range messages {
 		kept.Adopt(m)
 	}
-	kept.C.Identity, kept.C.Account, kept.C.Chat, kept.C.Channel = newest(older, newer)
+	if newer.LastCustomerAt.After(older.LastCustomerAt) { // answers go to who wrote last
+		c := &kept.C
+		c.Identity, c.Account, c.Chat, c.Channel, c.Reply = newer.Identity, newer.Account, newer.Chat, newer.Channel, newer.Reply
+	}
+	if err := u.takeOver(kept, newer, messages); err != nil {
+		return err
+	}
 	return u.finish(kept)
 }
 
-// newest is where answers go: to who wrote last.
-func newest(a, b conversation.Conversation) (conversation.IdentityID, channel.AccountID, channel.Chat, channel.Kind) {
-	if b.LastCustomerAt.After(a.LastCustomerAt) {
-		a = b
+// takeOver brings what the merged conversation's messages mean to the one that
+// goes on: counters, the preview, and somebody who reads what was not answered.
+func (u *unit) takeOver(kept *conversation.Draft, gone conversation.Conversation, messages []conversation.Message) error {
+	var last conversation.Message
+	answered := false
+	for _, m := range messages {
+		if m.Direction == conversation.Internal {
+			continue
+		}
+		last = m
+		answered = answered || m.Author.Kind == conversation.ByAgent
 	}
-	return a.Identity, a.Account, a.Chat, a.Channel
+	if last.ID != "" {
+		kept.C.Preview = conversation.Preview(last.Content)
+	}
+	if answered {
+		kept.C.Unread, kept.C.Handled = 0, true
+	}
+	kept.C.Unread += gone.Unread
+	switch {
+	case gone.Unread == 0:
+		return nil
+	case kept.C.Control == conversation.ControlBot:
+		return u.askBot(kept)
+	case kept.C.State == conversation.StateWaiting:
+		acct, _, err := u.e.account(u.s, kept.C.Account)
+		if err != nil {
+			return err
+		}
+		return u.resume(acct, kept, last)
+	}
+	return nil
 }
 
 type moveJob struct {

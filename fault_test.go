@@ -51,7 +51,7 @@ var scenarios = []scenario{
 	{name: "desk", options: []worldOption{withStream(func(s *routing.WorkStream) {
 		s.OfferFor, s.WrapUp, s.KeepAgentFor, s.ReopenFor = 5*time.Second, 2*time.Second, 10*time.Second, time.Hour
 	})}, play: playDesk},
-	{name: "bot", options: []worldOption{withStream(func(s *routing.WorkStream) { s.Bot, s.AutoClose = "intake", 20*time.Second }),
+	{name: "bot", options: []worldOption{withStream(func(s *routing.WorkStream) { s.Bot, s.AutoClose = "intake", 100*time.Second }),
 		withConfig(func(c *sangdam.Config) { c.Bots = []bot.Bot{intake} })}, play: playBot},
 	{name: "lost", options: []worldOption{withConfig(func(c *sangdam.Config) {
 		c.Poll, c.KeepRaw, c.KeepFeed, c.KeepResults = 20*time.Second, time.Minute, 2*time.Minute, 2*time.Minute
@@ -302,7 +302,7 @@ func (f *faultWorld) must(p sangdam.Principal, a sangdam.Action, call func(e *sa
 // until waits for something that must come to pass, trying now and then.
 func (f *faultWorld) until(what string, cond func() bool) {
 	f.t.Helper()
-	for range 1200 {
+	for range 4000 {
 		if cond() {
 			return
 		}

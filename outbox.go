@@ -245,19 +245,21 @@ func (u *unit) outcome(rows []channel.OutboxID, o channel.Settlement, sent []cha
 		if row.Message == "" {
 			continue // a welcome message belongs to no conversation
 		}
-		d := drafts[row.Conversation]
+		m, err := u.tx.Conversations().Message(u.ctx, row.Message)
+		if err != nil {
+			return err
+		}
+		// The message's conversation, not the row's: it may have been merged
+		// into another meanwhile.
+		d := drafts[m.Conversation]
 		if d == nil {
-			cv, err := u.tx.Conversations().Conversation(u.ctx, row.Conversation)
+			cv, err := u.tx.Conversations().Conversation(u.ctx, m.Conversation)
 			if err != nil {
 				return err
 			}
 			d = conversation.Edit(cv, u.tx.Now())
-			drafts[row.Conversation] = d
-			order = append(order, row.Conversation)
-		}
-		m, err := u.tx.Conversations().Message(u.ctx, row.Message)
-		if err != nil {
-			return err
+			drafts[m.Conversation] = d
+			order = append(order, m.Conversation)
 		}
 		if d.ApplyStatus(m, status, o.Reason, o.Detail) && i < len(sent) {
 			d.SetProvider(m.ID, sent[i])
