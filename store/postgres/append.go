@@ -71,11 +71,19 @@ func (b *backend) AppendEnvelopes(ctx context.Context, ws driver.WorkspaceID, en
 		return nil, err
 	}
 	call := &appendCall{ws: ws, fresh: make([]bool, len(envs)), ready: make(chan struct{})}
+	type dedup struct {
+		account channel.AccountID
+		key     string
+	}
+	seen := make(map[dedup]bool, len(envs))
 	for i, e := range envs {
 		if err := checkEnvelope(e); err != nil {
 			return nil, err
 		}
-		call.order = append(call.order, i)
+		if d := (dedup{e.Account, e.DedupKey}); !seen[d] { // of repeats within the call the first one given counts
+			seen[d] = true
+			call.order = append(call.order, i)
+		}
 	}
 	slices.SortStableFunc(call.order, func(x, y int) int { return envs[x].OccurredAt.Compare(envs[y].OccurredAt) })
 	for _, i := range call.order {
