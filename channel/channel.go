@@ -294,10 +294,16 @@ type Sent struct {
 	Duplicate bool
 }
 
-// SentMessage is one accepted message.
+// SentMessage is one accepted row of an Attempt.
 type SentMessage struct {
+	// ID is the provider's id of the message, of the first one where the row
+	// left as several.
 	ID          ProviderMessageID
 	QuoteHandle string
+	// Parts are further ids when one message left as several, in the order in
+	// which the customer sees them, without ID. Empty in the usual case. A
+	// quote, an unsend or a receipt that names one of them concerns the row.
+	Parts []ProviderMessageID
 }
 
 // Adapter connects one kind of channel. All methods may be called at once.

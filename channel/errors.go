@@ -63,6 +63,12 @@ type SendError struct {
 	// After is how long to wait, for Retry and RateLimited; zero lets the
 	// caller's back-off decide.
 	After time.Duration
+	// Rows are the guilty rows of a Permanent refusal, as indexes into
+	// Attempt.Rows, ascending and each once. Empty means that the provider named
+	// none: the refusal is every row's. When it is not empty, no row was
+	// accepted, and the rows not named were certainly not: they may be planned
+	// anew, without the guilty ones and under a new key.
+	Rows []int
 	// Status is the provider's HTTP status or own code; 0 when there was none.
 	Status int
 	// Detail is a short text for an operator. It never holds a secret, a token

@@ -94,6 +94,9 @@ const (
 	QuotaUsed       Fault = "quota"
 	RecipientFlood  Fault = "recipient-rate"
 	Unauthorized    Fault = "credentials"
+	// RowRefused: the provider refuses the call for the content of its second
+	// row and names it. Asked for only when Capabilities.MaxBatch is above 1.
+	RowRefused Fault = "row-refused"
 )
 
 // Log collects what an adapter logs. It is safe for concurrent use.

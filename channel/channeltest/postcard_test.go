@@ -18,8 +18,8 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
-// postcard is the smallest adapter there can be: text one way and the other, to
-// an office in memory. flaw makes it break one rule.
+// postcard is the smallest adapter there can be: text one way and the other, up
+// to three at once, to an office in memory. flaw makes it break one rule.
 type postcard struct {
 	office *office
 	flaw   string
@@ -42,7 +42,7 @@ func (p postcard) Capabilities() channel.Capabilities {
 	return channel.Capabilities{
 		Send:     map[channel.ContentKind]channel.Level{channel.KindText: channel.Full},
 		Limits:   map[channel.ContentKind]channel.Limits{channel.KindText: {MaxChars: 100, Unit: "grapheme"}},
-		MaxBatch: 1,
+		MaxBatch: 3,
 		Routes:   map[string]channel.Route{"post": {IdempotentFor: time.Hour}},
 		Edits:    p.flaw == "declares edits it does not report",
 		Profiles: p.flaw == "declares an interface it lacks",
@@ -116,27 +116,40 @@ func (p postcard) Parse(_ channel.Account, env channel.Envelope) (channel.Inboun
 }
 
 func (p postcard) Plan(_ channel.Account, batch []channel.Outbound, _ time.Time, newKey func() string) (channel.Attempt, error) {
-	first := batch[0]
-	no := func(r channel.Reason) (channel.Attempt, error) {
-		return channel.Attempt{}, &channel.SendError{Disposition: channel.Permanent, Reason: r, Detail: "refused"}
+	at := channel.Attempt{Route: "post", IdempotencyKey: newKey(), IdempotentFor: time.Hour}
+	var texts []string
+	for i, out := range batch[:min(len(batch), 3)] {
+		reason := p.objection(out)
+		if i == 0 && reason != "" {
+			return channel.Attempt{}, &channel.SendError{Disposition: channel.Permanent, Reason: reason, Detail: "refused"}
+		}
+		if reason != "" {
+			break
+		}
+		at.Rows = append(at.Rows, out.Row)
+		texts = append(texts, out.Content.Text)
 	}
-	limit := 100
+	at.Request = []byte(strings.Join(texts, separator))
+	return at, nil
+}
+
+// separator parts the texts of a request.
+const separator = "\x1e"
+
+func (p postcard) objection(out channel.Outbound) channel.Reason {
+	limit, count := 100, graphemes
 	if p.flaw == "counts bytes" {
-		limit = 90
-	}
-	length := graphemes(first.Content.Text)
-	if p.flaw == "counts bytes" {
-		length = len(first.Content.Text)
+		limit, count = 90, func(s string) int { return len(s) }
 	}
 	switch {
-	case len(first.To.ID) != 4:
-		return no(channel.ReasonUnreachable)
-	case first.Content.Kind != channel.KindText || len(first.Content.Choices) > 0:
-		return no(channel.ReasonUnsupported)
-	case length > limit:
-		return no(channel.ReasonContent)
+	case len(out.To.ID) != 4:
+		return channel.ReasonUnreachable
+	case out.Content.Kind != channel.KindText || len(out.Content.Choices) > 0:
+		return channel.ReasonUnsupported
+	case count(out.Content.Text) > limit:
+		return channel.ReasonContent
 	}
-	return channel.Attempt{Rows: []channel.OutboxID{first.Row}, Route: "post", IdempotencyKey: newKey(), IdempotentFor: time.Hour, Request: []byte(first.Content.Text)}, nil
+	return ""
 }
 
 func (p postcard) Send(ctx context.Context, a channel.Account, at channel.Attempt) (channel.Sent, error) {
@@ -166,25 +179,55 @@ func (o *office) accept(flaw string, a channel.Account, at channel.Attempt) (cha
 		channeltest.AcceptedThenCut: {Disposition: channel.Ambiguous}, channeltest.CutBefore: {Disposition: channel.Ambiguous},
 		channeltest.TooFast:      {Disposition: channel.RateLimited, Reason: channel.ReasonRate},
 		channeltest.Unauthorized: {Disposition: channel.Permanent, Reason: channel.ReasonCredentials},
+		channeltest.RowRefused:   {Disposition: channel.Permanent, Reason: channel.ReasonContent, Rows: []int{1}},
 	}[fault]
 	if outcome == nil && fault != "" {
 		outcome = &channel.SendError{Disposition: channel.Ambiguous}
 	}
+	var sent channel.Sent
 	if outcome == nil || fault == channeltest.AcceptedThenCut || fault == channeltest.AcceptedThen500 {
 		if !o.keys[at.IdempotencyKey] || flaw == "sends twice" {
-			o.delivered = append(o.delivered, string(at.Request))
+			sent.Messages = o.deliver(string(at.Request), flaw)
 		}
 		o.keys[at.IdempotencyKey] = true
 	}
 	switch {
 	case outcome == nil:
-		return channel.Sent{}, nil
+		return sent, nil
 	case flaw == "calls the unknown a retry" && outcome.Disposition == channel.Ambiguous:
 		outcome.Disposition = channel.Retry
+	case flaw == "blames every row":
+		outcome.Rows = nil
+	case flaw == "blames the first row" && outcome.Rows != nil:
+		outcome.Rows = []int{0}
 	case flaw == "shows the key":
 		outcome.Detail = "key " + a.Secrets["key"].Reveal()
 	}
 	return channel.Sent{}, outcome
+}
+
+// deliver writes one card a text, and two for a long one. The lock is held.
+func (o *office) deliver(request, flaw string) []channel.SentMessage {
+	var rows []channel.SentMessage
+	for text := range strings.SplitSeq(request, separator) {
+		var ids []channel.ProviderMessageID
+		half := 0
+		if graphemes(text) > 50 {
+			half = len(string([]rune(text)[:40]))
+		}
+		for _, part := range []string{text[:half], text[half:]} {
+			if part != "" {
+				o.delivered = append(o.delivered, part)
+				ids = append(ids, channel.ProviderMessageID(fmt.Sprint(len(o.delivered))))
+			}
+		}
+		row := channel.SentMessage{ID: ids[0], Parts: ids[1:]}
+		if flaw == "forgets parts" {
+			row.Parts = nil
+		}
+		rows = append(rows, row)
+	}
+	return rows
 }
 
 // harnessOf is a postcard's harness.

@@ -31,6 +31,8 @@ func sendChecks() []check {
 		{"send/errors/" + string(QuotaUsed), sendFault(QuotaUsed, channel.Permanent, channel.ReasonQuota)},
 		{"send/errors/" + string(RecipientFlood), sendFault(RecipientFlood, channel.Retry, channel.ReasonRecipientRate)},
 		{"send/errors/" + string(Unauthorized), sendFault(Unauthorized, channel.Permanent, channel.ReasonCredentials)},
+		{"send/guilty-row", sendGuiltyRow},
+		{"send/parts", sendParts},
 		{"send/no-secrets", sendNoSecrets},
 		{"send/concurrent", sendConcurrent},
 	}
@@ -193,6 +195,82 @@ func sendFault(fault Fault, want channel.Disposition, reason channel.Reason) fun
 		var se *channel.SendError
 		if !errors.As(err, &se) || se.Disposition != want || reason != "" && se.Reason != reason {
 			t.Errorf("got %v, want %s %s", err, want, reason)
+		}
+	}
+}
+
+// sendGuiltyRow: a refusal names the row it is for, and the others can go
+// without it.
+func sendGuiltyRow(t *testing.T, h Harness) {
+	f := h.Open(t)
+	if f.Adapter.Capabilities().MaxBatch < 2 {
+		return // a row alone is guilty alone
+	}
+	batch := f.rows(channel.Text("before"), channel.Text("guilty"), channel.Text("after"))
+	at, err := f.plan(batch)
+	if err != nil || len(at.Rows) < 2 {
+		t.Fatalf("%d rows planned of three short texts, %v", len(at.Rows), err)
+	}
+	f.Fail(RowRefused)
+	_, err = f.Adapter.Send(t.Context(), f.Account, at)
+	refusedPlan(t, err, "the refused row", channel.ReasonContent)
+	var se *channel.SendError
+	if errors.As(err, &se) && !slices.Equal(se.Rows, []int{1}) {
+		t.Errorf("rows %v are blamed, want only the second, [1]", se.Rows)
+	}
+	if got := f.Delivered(); len(got) != 0 {
+		t.Errorf("%d messages of a refused request arrived", len(got))
+	}
+	for rest := []channel.Outbound{batch[0], batch[2]}; len(rest) > 0; {
+		again, err := f.plan(rest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again.IdempotencyKey != "" && again.IdempotencyKey == at.IdempotencyKey {
+			t.Error("planned anew under the refused request's key")
+		}
+		if _, err := f.Adapter.Send(t.Context(), f.Account, again); err != nil {
+			t.Fatalf("the innocent rows: %v", err)
+		}
+		rest = rest[len(again.Rows):]
+	}
+	if got := f.Delivered(); !slices.Equal(got, []string{"before", "after"}) {
+		t.Errorf("%d messages arrived, want the two innocent ones in order", len(got))
+	}
+}
+
+// sendParts: where the provider gives ids, every message that a row became has
+// one, and none is named twice.
+func sendParts(t *testing.T, h Harness) {
+	f := h.Open(t)
+	limit := f.Adapter.Capabilities().Limits[channel.KindText]
+	count, ok := counters[limit.Unit]
+	if !ok {
+		return // plan/text-limit tells
+	}
+	for rest := f.rows(channel.Text(fill("a", limit.MaxChars, count)), channel.Text("short")); len(rest) > 0; {
+		at, err := f.plan(rest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := len(f.Delivered())
+		sent, err := f.Adapter.Send(t.Context(), f.Account, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rest = rest[len(at.Rows):]
+		if len(sent.Messages) == 0 {
+			continue
+		}
+		named := map[channel.ProviderMessageID]bool{}
+		for _, m := range sent.Messages {
+			named[m.ID] = true
+			for _, part := range m.Parts {
+				named[part] = true
+			}
+		}
+		if arrived := len(f.Delivered()) - before; named[""] || len(named) != arrived {
+			t.Errorf("%d different ids for %d messages", len(named), arrived)
 		}
 	}
 }

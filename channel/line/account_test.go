@@ -266,6 +266,62 @@ func TestEachRowGetsTheIDOfItsFirstMessage(t *testing.T) {
 	phone := e.mina.Received()
 	require.Len(t, phone, 3)
 	require.Equal(t, []string{phone[0].MessageID, phone[2].MessageID}, []string{string(sent.Messages[0].ID), string(sent.Messages[1].ID)})
+	require.Equal(t, []channel.ProviderMessageID{channel.ProviderMessageID(phone[1].MessageID)}, sent.Messages[0].Parts)
+	require.Empty(t, sent.Messages[1].Parts)
+	again, se := e.send(t, at)
+	require.Nil(t, se)
+	require.True(t, again.Duplicate)
+	require.Equal(t, sent.Messages, again.Messages, "a repeat names the same ids")
+}
+
+// TestARefusalNamesItsRows maps LINE's messages to rows: the first row here is
+// two LINE messages, the second and third one each.
+func TestARefusalNamesItsRows(t *testing.T) {
+	rows := []channel.Outbound{outbound(strings.Repeat("x", 6000)), outbound("b"), outbound("c")}
+	for name, c := range map[string]struct {
+		body string
+		want []int
+	}{
+		"the first part":              {`{"message":"The request body has 1 error(s)","details":[{"message":"no","property":"messages[0].text"}]}`, []int{0}},
+		"the second part":             {`{"details":[{"property":"messages[1].text"}]}`, []int{0}},
+		"the second row":              {`{"details":[{"property":"messages[2].text"}]}`, []int{1}},
+		"two rows, one of them twice": {`{"details":[{"property":"messages[3]"},{"property":"messages[0].text"},{"property":"messages[1].text"}]}`, []int{0, 2}},
+		"in the text alone":           {`{"message":"A message (messages[2]) in the request body is invalid"}`, []int{1}},
+		"in the text, with paths":     {`{"message":"A message (messages[3]) in the request body is invalid","details":[{"message":"no","property":"/body/contents/0/text"}]}`, []int{2}},
+		"the recipient":               {`{"message":"The property, 'to', in the request body is invalid (line: -, column: -)"}`, nil},
+		"the list itself":             {`{"details":[{"property":"messages","message":"Size must be between 1 and 5"}]}`, nil},
+		"a message and another":       {`{"details":[{"property":"messages[2].text"},{"property":"notificationDisabled"}]}`, nil},
+		"a message there was not":     {`{"details":[{"property":"messages[4].text"}]}`, nil},
+		"a number that is too long":   {`{"details":[{"property":"messages[99999999999999999999].text"}]}`, nil},
+		"paths without a message":     {`{"details":[{"property":"/body/contents"}]}`, nil},
+		"nothing":                     {`{}`, nil},
+		"garbage":                     {`{"details":7,"message":[]`, nil},
+	} {
+		a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: linetest.HandlerTransport(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = w.Write([]byte(c.body))
+		}))}})
+		require.NoError(t, err)
+		acct := withSecret("s")
+		acct.Secrets[line.SecretToken] = channel.NewSecret("t")
+		_, err = a.Send(t.Context(), acct, plan(t, received, rows...))
+		var se *channel.SendError
+		require.ErrorAs(t, err, &se, name)
+		require.Equal(t, channel.Permanent, se.Disposition, name)
+		require.Equal(t, channel.ReasonContent, se.Reason, name)
+		require.Equal(t, c.want, se.Rows, name)
+	}
+}
+
+// TestOnlyContentBlamesRows: what is wrong with the account or the recipient is
+// every row's.
+func TestOnlyContentBlamesRows(t *testing.T) {
+	for _, kind := range []linetest.FaultKind{linetest.Fault401, linetest.Fault403, linetest.FaultQuota, linetest.FaultRate, linetest.Fault500After} {
+		e := emulate(t, linetest.Options{})
+		e.fault(kind)
+		_, se := e.send(t, e.attempt(t, "x", nil))
+		require.Empty(t, se.Rows, kind)
+	}
 }
 
 func newKeys() func() string {

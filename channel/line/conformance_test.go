@@ -123,8 +123,9 @@ func fail(srv *linetest.Server, f channeltest.Fault) {
 		channeltest.AcceptedThen500: linetest.Fault500After, channeltest.Failed500: linetest.Fault500Before,
 		channeltest.TooFast: linetest.FaultRate, channeltest.QuotaUsed: linetest.FaultQuota,
 		channeltest.RecipientFlood: linetest.FaultRecipient, channeltest.Unauthorized: linetest.Fault401,
+		channeltest.RowRefused: linetest.FaultContent,
 	}[f]
-	srv.AddFault(linetest.Fault{Endpoint: "push", Kind: kind, Nth: 1})
+	srv.AddFault(linetest.Fault{Endpoint: "push", Kind: kind, Nth: 1, Message: 1})
 }
 
 func TestConformance(t *testing.T) {

@@ -115,6 +115,7 @@ func TestAReplyRefusedWithoutNamingAFieldIsTheToken(t *testing.T) {
 		`{"message":"Invalid reply token"}`: channel.ReasonReplyHandle,
 		`{"message":"ungültiges Token"}`:    channel.ReasonReplyHandle,
 		`garbage`:                           channel.ReasonReplyHandle,
+		`{"message":"A message (messages[0]) in the request body is invalid"}`:                                                       channel.ReasonContent,
 		`{"message":"The request body has 1 error(s)","details":[{"property":"replyToken"}]}`:                                        channel.ReasonReplyHandle,
 		`{"message":"The request body has 1 error(s)","details":[{"message":"the customer's words","property":"messages[0].text"}]}`: channel.ReasonContent,
 	} {

@@ -53,7 +53,7 @@ func (a *Adapter) Send(ctx context.Context, acct channel.Account, at channel.Att
 	case ans.status == http.StatusTooManyRequests:
 		return channel.Sent{}, a.tooMany(ctx, acct, at.Route, ans)
 	}
-	return channel.Sent{}, refused(at.Route, ans)
+	return channel.Sent{}, refused(at.Route, ans, req.Counts)
 }
 
 var uuidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
@@ -73,7 +73,8 @@ func sendFailure(err error) error {
 }
 
 // sentMessages maps LINE's ids to rows: each row gets the id of its first LINE
-// message. None when LINE's answer does not name as many as were sent.
+// message, and those of the others as Parts. None when LINE's answer does not
+// name as many as were sent.
 func sentMessages(ans answer, counts []int) []channel.SentMessage {
 	body, _ := toObject(ans.body)
 	list := body.list("sentMessages")
@@ -90,14 +91,21 @@ func sentMessages(ans answer, counts []int) []channel.SentMessage {
 			return nil
 		}
 		m, _ := toObject(list[0])
-		all = append(all, channel.SentMessage{ID: channel.ProviderMessageID(m.id("id")), QuoteHandle: m.str("quoteToken")})
+		row := channel.SentMessage{ID: channel.ProviderMessageID(m.id("id")), QuoteHandle: m.str("quoteToken")}
+		for _, raw := range list[1:n] {
+			part, _ := toObject(raw)
+			if id := part.id("id"); id != "" {
+				row.Parts = append(row.Parts, channel.ProviderMessageID(id))
+			}
+		}
+		all = append(all, row)
 		list = list[n:]
 	}
 	return all
 }
 
 // refused classifies every answer but 2xx, 409 of a push, and 429.
-func refused(route string, ans answer) *channel.SendError {
+func refused(route string, ans answer, counts []int) *channel.SendError {
 	e := &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonProvider, Status: ans.status}
 	hint := ans.hint()
 	switch {
@@ -109,6 +117,7 @@ func refused(route string, ans answer) *channel.SendError {
 		e.Reason, e.Detail = channel.ReasonUnreachable, "LINE does not know this recipient for this account"
 	case ans.status == http.StatusBadRequest:
 		e.Reason, e.Detail = channel.ReasonContent, "LINE refused the request"+ans.properties()
+		e.Rows = ans.guilty(counts)
 	case ans.status == http.StatusUnauthorized:
 		e.Reason, e.Detail = channel.ReasonCredentials, "LINE refused the access token; issue a new one in the LINE console"
 	case ans.status == http.StatusForbidden:
@@ -128,33 +137,6 @@ func refused(route string, ans answer) *channel.SendError {
 func (ans answer) hint() string {
 	body, _ := toObject(ans.body)
 	return strings.ToLower(clip(body.str("message"), 500))
-}
-
-// blamesToken decides whether a refused reply failed for its token. LINE names
-// the fields of bad content, so a refusal that names none is the token's: taken
-// for content it would be final, taken for the token it is merely pushed.
-func (ans answer) blamesToken(hint string) bool {
-	named := ans.properties()
-	return strings.Contains(hint, "reply token") || named == "" || strings.Contains(named, "replyToken")
-}
-
-var propertyForm = regexp.MustCompile(`^[A-Za-z0-9_.\[\]/-]{1,80}$`)
-
-// properties names the fields that LINE found fault with; the texts, which may
-// repeat what was written, stay out.
-func (ans answer) properties() string {
-	body, _ := toObject(ans.body)
-	var names []string
-	for _, raw := range body.list("details") {
-		d, _ := toObject(raw)
-		if p := d.str("property"); propertyForm.MatchString(p) && len(names) < 5 {
-			names = append(names, p)
-		}
-	}
-	if names == nil {
-		return ""
-	}
-	return " because of " + strings.Join(names, ", ")
 }
 
 // tooMany tells the three meanings of 429 apart: requests per second, messages

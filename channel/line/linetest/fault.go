@@ -29,6 +29,7 @@ const (
 	FaultRecipient  FaultKind = "429-recipient"
 	Fault401        FaultKind = "401"
 	Fault403        FaultKind = "403"
+	FaultContent    FaultKind = "400-content" // one message of the request is refused, none accepted; see Fault.Message
 )
 
 // Fault is a script for calls of the Messaging API.
@@ -46,6 +47,8 @@ type Fault struct {
 	Probability float64 `json:"probability,omitempty"`
 	// Delay of FaultDelay, in nanoseconds in JSON.
 	Delay time.Duration `json:"delay,omitempty"`
+	// Message is the index of the message that FaultContent blames.
+	Message int `json:"message,omitempty"`
 
 	seen, hits int
 }
@@ -124,6 +127,8 @@ func (f Fault) refusal() *reply {
 		out = fail(http.StatusUnauthorized, "Authentication failed. Confirm that the access token in the authorization header is valid.")
 	case Fault403:
 		out = fail(http.StatusForbidden, "Access to this API is not available for your account")
+	case FaultContent:
+		out = fail(http.StatusBadRequest, "The request body has 1 error(s)", detail{Message: "May not be empty", Property: fmt.Sprintf("messages[%d].text", f.Message)})
 	default:
 		return nil
 	}
@@ -157,7 +162,7 @@ func (f Fault) after(r *http.Request, out reply) reply {
 func FaultKinds() []FaultKind {
 	return []FaultKind{
 		FaultCutBefore, FaultCutAfter, Fault500Before, Fault500After, FaultHangBefore, FaultHangAfter,
-		FaultDelay, FaultGarbage, FaultRate, FaultQuota, FaultRecipient, Fault401, Fault403,
+		FaultDelay, FaultGarbage, FaultRate, FaultQuota, FaultRecipient, Fault401, Fault403, FaultContent,
 	}
 }
 
