@@ -115,6 +115,8 @@ var searchRules = []rule{
 		e.index("m3", moment(2), "aa", "bb")
 		e.index("m2", moment(2), "bb", "aa", "aa")
 		e.index("m4", moment(3), "aa")
+		e.index("m5", moment(4), "bb", "ee")
+		e.index("m6", moment(4), "bb")
 		require.Equal(e, []string{"m2", "m3", "m1"}, e.find(10, "aa", "bb"))
 		require.Equal(e, []string{"m1"}, e.find(10, "cc", "aa"))
 		require.Equal(e, []string{"m4", "m2"}, e.find(2, "aa"))
