@@ -85,6 +85,10 @@ func (b *Board) readSettings(a *boardAgent) {
 	for p, n := range a.row.Capacity {
 		a.limit[b.profiles[p]] = int64(n)
 	}
+	a.load, a.held, a.added = sized(a.load, len(b.profiles)), sized(a.held, len(b.profiles)), sized(a.added, len(b.profiles))
+	if a.extra == nil {
+		a.extra = make([]reserve, 0, 1)
+	}
 	a.schedule = nil
 	if h := a.row.Hours; h != nil {
 		a.schedule, _ = h.Compile() // one that does not compile never opens
@@ -296,6 +300,14 @@ func (b *Board) hold(it *boardItem) {
 		b.rekey(was)
 		b.gained(was)
 	}
+}
+
+// sized grows the slice to n, so that working allocates nothing.
+func sized(s []int64, n int) []int64 {
+	for len(s) < n {
+		s = append(slices.Grow(s, n-len(s)), 0)
+	}
+	return s
 }
 
 // addTo adds n at index i, growing the slice.

@@ -7,7 +7,8 @@ import "slices"
 // asking take a few hundred nanoseconds at a million items.
 type ranked struct {
 	blocks [][]itemSlot
-	sums   []int32 // Fenwick tree, 1-based: sums[i] covers blocks up to i-1
+	firsts []itemKey // of the blocks, side by side for the search
+	sums   []int32   // Fenwick tree, 1-based: sums[i] covers blocks up to i-1
 	n      int
 }
 
@@ -18,13 +19,18 @@ func (r *ranked) block(x *itemSlot) int {
 	lo, hi := 0, len(r.blocks)-1
 	for lo < hi { // the last block whose first is not after x
 		mid := (lo + hi + 1) / 2
-		if x.before(&r.blocks[mid][0]) {
+		if first := r.firsts[mid]; x.key != first && keyOrder(x.key, first) || x.key == first && x.before(&r.blocks[mid][0]) {
 			hi = mid - 1
 		} else {
 			lo = mid
 		}
 	}
 	return lo
+}
+
+// keyOrder compares keys that differ.
+func keyOrder(a, b itemKey) bool {
+	return a.urgency < b.urgency || a.urgency == b.urgency && a.since < b.since
 }
 
 // within returns how many of the block go before x.
@@ -104,7 +110,11 @@ func (r *ranked) last() *boardItem {
 	return b[len(b)-1].it
 }
 
+// count follows a change of a block's length, and maybe of its first.
 func (r *ranked) count(b int, d int32) {
+	if len(r.blocks[b]) > 0 {
+		r.firsts[b] = r.blocks[b][0].key
+	}
 	for i := b + 1; i < len(r.sums); i += i & -i {
 		r.sums[i] += d
 	}
@@ -113,7 +123,9 @@ func (r *ranked) count(b int, d int32) {
 func (r *ranked) recount() {
 	r.sums = slices.Grow(r.sums[:0], len(r.blocks)+1)[:len(r.blocks)+1]
 	clear(r.sums)
+	r.firsts = slices.Grow(r.firsts[:0], len(r.blocks))[:len(r.blocks)]
 	for b := range r.blocks {
+		r.firsts[b] = r.blocks[b][0].key
 		i := b + 1
 		r.sums[i] += int32(len(r.blocks[b]))
 		if up := i + i&-i; up < len(r.sums) {
