@@ -19,10 +19,12 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/bench/measure"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/seal"
+	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
 )
 
 // engineBench is an engine with one LINE account on a store of this package.
@@ -150,7 +152,14 @@ func (inboundSystem) ClaimJobs(context.Context, string, []string, int, time.Dura
 	return nil, nil
 }
 
-func (inboundSystem) NextDue(context.Context) (time.Time, bool, error) { return time.Time{}, false, nil }
+func (inboundSystem) NextDue(context.Context) (time.Time, bool, error) {
+	return time.Time{}, false, nil
+}
+
+// post64 delivers from 64 customers at once and waits for the answers alone.
+func (s *engineBench) post64(ms []signedBody) (time.Duration, error) {
+	return inParallel(len(ms), func(i int) error { return s.post(ms[i-1]) })
+}
 
 // deliver sends messages so that at most 64 are under way, and returns when
 // the last has reached the end of Tx B.
@@ -183,4 +192,116 @@ func (s *engineBench) deliverNext(ms []signedBody, next *atomic.Int64, failed *a
 	if err := s.post(ms[i]); err != nil {
 		failed.Store(&err)
 	}
+}
+
+// report gives the figures of a comparison.
+func report(b *testing.B, r measure.Result) {
+	for name, s := range map[string]measure.Spread{"share": r.Share, "x": r.X} {
+		b.ReportMetric(s.Median, name)
+		b.ReportMetric(s.Min, name+"-min")
+		b.ReportMetric(s.Max, name+"-max")
+	}
+	b.ReportMetric(r.Ours.Median, "msgs/s")
+	b.ReportMetric(float64(r.Discarded), "discarded")
+	b.ReportMetric(0, "ns/op")
+}
+
+// counts gives what a unit of work cost the store: these do not depend on the
+// machine's speed.
+func counts(b *testing.B, before, after driver.Stats, n int) {
+	for name, v := range map[string]int64{"commits/msg": after.Commits - before.Commits, "rows/msg": after.RowsRead - before.RowsRead, "wakes/msg": after.Wakes - before.Wakes} {
+		b.ReportMetric(float64(v)/float64(n), name)
+	}
+}
+
+const benchUnits = 3000
+
+// BenchmarkEngineAppendPowerCutDurable is step 0 alone: the engine's webhook
+// handler, called without a network by 64 customers at once, one signed event
+// in a body, against a bare group commit of one row (docs/performance.md, B1a).
+func BenchmarkEngineAppendPowerCutDurable(b *testing.B) {
+	db := openTest(b, Options{})
+	s := newEngineBench(b, db, true)
+	control := newBareCommitter(b)
+	body := make([]byte, 256)
+	sent, bare := 0, 0
+	var got measure.Result
+	before := db.Stats()
+	for b.Loop() {
+		var err error
+		got, err = measure.Compare(measure.Plan{Dir: b.TempDir(), Units: benchUnits,
+			Ours: func(units int) (time.Duration, error) {
+				ms := make([]signedBody, units)
+				for i := range ms {
+					sent++
+					ms[i] = s.textEvent(benchUser(i%benchCallers), sent)
+				}
+				return s.post64(ms)
+			},
+			Control: func(units int) (time.Duration, error) {
+				base := bare
+				bare += units
+				return inParallel(units, func(i int) error {
+					return control.do(func(c *raw.Conn) error {
+						_, err := c.Exec(`INSERT INTO bare (id, lane, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, name("key", base+i), name("lane", i%benchCallers), body)
+						return err
+					})
+				})
+			}})
+		require.NoError(b, err)
+	}
+	counts(b, before, db.Stats(), sent)
+	report(b, got)
+}
+
+// BenchmarkEngineInboundPowerCutDurable is the whole way of a text from the
+// webhook to the end of Tx B with 64 customers, against the same statements
+// written by hand (B1b). "existing" customers have an open conversation, "new"
+// ones get a contact, a conversation, a greeting and a place in the queue. With
+// "alone", what comes after Tx B is held back as it is in the control; with
+// "all" the engine also routes, sends, indexes and runs jobs meanwhile.
+func BenchmarkEngineInboundPowerCutDurable(b *testing.B) {
+	for _, fresh := range []bool{false, true} {
+		for _, alone := range []bool{true, false} {
+			b.Run(map[bool]string{false: "existing/", true: "new/"}[fresh]+map[bool]string{false: "all", true: "alone"}[alone], func(b *testing.B) {
+				benchInbound(b, fresh, alone)
+			})
+		}
+	}
+}
+
+func benchInbound(b *testing.B, fresh, alone bool) {
+	db := openTest(b, Options{})
+	s := newEngineBench(b, db, alone)
+	s.run(b)
+	h := newHandWritten(b, benchCallers)
+	sent := 0
+	messages := func(n int) []signedBody {
+		ms := make([]signedBody, n)
+		for i := range ms {
+			sent++
+			user := sent % benchCallers
+			if fresh {
+				user = sent
+			}
+			ms[i] = s.textEvent(benchUser(user), sent)
+		}
+		return ms
+	}
+	_, err := s.deliver(messages(benchCallers))
+	require.NoError(b, err)
+	control := h.existing
+	if fresh {
+		control = h.fresh
+	}
+	var got measure.Result
+	before, first := db.Stats(), sent
+	for b.Loop() {
+		got, err = measure.Compare(measure.Plan{Dir: b.TempDir(), Units: benchUnits,
+			Ours:    func(units int) (time.Duration, error) { return s.deliver(messages(units)) },
+			Control: h.all64(control)})
+		require.NoError(b, err)
+	}
+	counts(b, before, db.Stats(), sent-first)
+	report(b, got)
 }
