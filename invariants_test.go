@@ -503,6 +503,9 @@ func (s *stateOfWorld) nothingSeenTwice(v *violations) {
 	phone, texts := map[seen]int{}, map[seen]int{}
 	for _, u := range s.line.Users() {
 		for _, d := range u.Received() {
+			if d.ChatID != u.ID() {
+				continue // a group's phones are many
+			}
 			phone[seen{d.ChatID, d.MessageID}]++
 			texts[seen{d.ChatID, d.Text}]++
 		}
