@@ -54,11 +54,11 @@ func newBench(tb testing.TB, strategy string, agents, skills int) *bench {
 			}
 			x.sets = append(x.sets, set)
 		}
-		x.zipf = rand.NewZipf(x.rng, 1.2, 1, uint64(len(x.sets)-1))
 		for i := range x.sets { // all of them are live
 			x.item.Skills = x.sets[i]
 			x.cycle(nil)
 		}
+		x.zipf = rand.NewZipf(x.rng, 1.2, 1, uint64(len(x.sets)-1))
 	}
 	x.cycle(nil)
 	return x

@@ -62,6 +62,7 @@ type Board struct {
 	spareItems   []*boardItem
 	sparePending []*pending
 	scratch      []byte
+	sorting      []Skill
 	able         []*boardAgent // scratch of choosing
 
 	watch map[ItemID]int64 // Stuck: since when

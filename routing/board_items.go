@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"cmp"
 	"encoding/binary"
 	"math"
 	"slices"
@@ -317,7 +318,7 @@ func (c *class) end() {
 		}
 	}
 	c.waitPos = 0
-	if c.key != "" {
+	if len(c.declined) > 0 { // the others are few and come again
 		delete(c.p.special, c.key)
 	}
 }
@@ -356,7 +357,9 @@ func (b *Board) poolOf(it *boardItem) *pool {
 		}
 		k = appendSkills(k, row.Skills)
 	} else {
-		k = appendSkills(k, required)
+		b.sorting = append(b.sorting[:0], required...)
+		slices.SortFunc(b.sorting, func(x, y Skill) int { return cmp.Compare(x.Name, y.Name) })
+		k = appendSkills(k, b.sorting)
 	}
 	b.scratch = k
 	if p := q.pools[string(k)]; p != nil {
@@ -405,13 +408,23 @@ func (b *Board) newPool(q *boardQueue, row *Item, required []Skill, uses []board
 // prunePools drops the pools of a queue that have no items.
 func (b *Board) prunePools(q *boardQueue) {
 	for key, p := range q.pools {
-		if len(p.waiting) == 0 && len(p.special) == 0 {
+		if p.idle() {
 			if p.index != nil {
 				b.dropIndex(p)
 			}
 			delete(q.pools, key)
 		}
 	}
+}
+
+// idle reports whether no item is in the pool.
+func (p *pool) idle() bool {
+	for _, c := range p.special {
+		if len(c.items.s) > 0 {
+			return false
+		}
+	}
+	return len(p.general.items.s) == 0
 }
 
 // classOf finds or makes the class of items that ask more than their pool.
