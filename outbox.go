@@ -155,6 +155,11 @@ func (s *sender) failed(ctx context.Context, at channel.Attempt, err error) (int
 	case se.Disposition == channel.Permanent && se.Reason == channel.ReasonReplyHandle && !last:
 		again.Replan, again.NotBefore = true, now
 		return s.settle(ctx, at, again, nil)
+	case se.Disposition == channel.Permanent && se.Reason == channel.ReasonContent && len(at.Rows) > 1 && !last:
+		// One row's content spoilt the request. Rows that were tried before are
+		// planned alone, so the others go out and only the guilty one fails.
+		again.Replan, again.NotBefore = true, now
+		return s.settle(ctx, at, again, nil)
 	case se.Disposition == channel.RateLimited && !last:
 		if err := s.pause(ctx, now.Add(wait)); err != nil {
 			return 0, err

@@ -202,3 +202,24 @@ func TestCheckAccountSaysInWordsWhatIsWrong(t *testing.T) {
 		require.NotZero(t, bad)
 	})
 }
+
+func TestOneRefusedContentDoesNotFailItsNeighbours(t *testing.T) {
+	inWorld(t, func(w *world) {
+		c := active(w).Conversation
+		w.pass(2 * time.Minute)
+		w.line.AddFault(linetest.Fault{Endpoint: "push", Kind: linetest.FaultContent, Message: 1, Nth: 1})
+		for _, text := range []string{"one", "two", "three"} {
+			_, err := w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: c, Content: channel.Text(text)})
+			require.NoError(t, err)
+		}
+		w.pass(5 * time.Second)
+		require.Subset(t, w.line.User("Mina").Texts(), []string{"one", "three"})
+		failed := 0
+		for _, m := range w.detail(c).Messages {
+			if m.Status == conversation.StatusFailed {
+				failed++
+			}
+		}
+		require.LessOrEqual(t, failed, 1, "only a message that was refused alone")
+	})
+}

@@ -183,17 +183,19 @@ type Message struct {
 	Content     channel.Content `json:"content"`
 	// Masks are spans of Content.Text whose original is sealed away; the text
 	// itself already holds asterisks there.
-	Masks      []privacy.Span            `json:"masks,omitempty"`
-	Account    channel.AccountID         `json:"account,omitempty"`
-	Chat       channel.Chat              `json:"chat"`
-	Provider   channel.ProviderMessageID `json:"provider,omitempty"`
-	Status     Status                    `json:"status"`
-	Reason     channel.Reason            `json:"reason,omitempty"`
-	Detail     string                    `json:"detail,omitempty"`
-	OccurredAt time.Time                 `json:"occurred_at"` // the provider's time
-	At         time.Time                 `json:"at"`          // when it was stored
-	EditedAt   time.Time                 `json:"edited_at"`   // the newest edit's own time
-	UnsentAt   time.Time                 `json:"unsent_at"`   // taken back: content is gone
+	Masks    []privacy.Span            `json:"masks,omitempty"`
+	Account  channel.AccountID         `json:"account,omitempty"`
+	Chat     channel.Chat              `json:"chat"`
+	Provider channel.ProviderMessageID `json:"provider,omitempty"`
+	// Parts are further ids where the channel cut the message into several.
+	Parts      []channel.ProviderMessageID `json:"parts,omitempty"`
+	Status     Status                      `json:"status"`
+	Reason     channel.Reason              `json:"reason,omitempty"`
+	Detail     string                      `json:"detail,omitempty"`
+	OccurredAt time.Time                   `json:"occurred_at"` // the provider's time
+	At         time.Time                   `json:"at"`          // when it was stored
+	EditedAt   time.Time                   `json:"edited_at"`   // the newest edit's own time
+	UnsentAt   time.Time                   `json:"unsent_at"`   // taken back: content is gone
 	// ReadHandle lets the account mark it as read.
 	ReadHandle string `json:"read_handle,omitempty"`
 	// Automated names the automated message this is.

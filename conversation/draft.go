@@ -193,7 +193,7 @@ func (d *Draft) ApplyStatus(m Message, to Status, reason channel.Reason, detail 
 func (d *Draft) SetProvider(id MessageID, sent channel.SentMessage) {
 	for i := range d.Messages {
 		if d.Messages[i].ID == id {
-			d.Messages[i].Provider = sent.ID
+			d.Messages[i].Provider, d.Messages[i].Parts = sent.ID, sent.Parts
 			d.Messages[i].Content.QuoteHandle = sent.QuoteHandle
 		}
 	}
