@@ -108,9 +108,12 @@ func (b *Board) reasons(it *boardItem, eligible, declined int) []string {
 	say(!q.open, "the queue is closed")
 	say(it.row.Designated != "", "only the designated agent may take it")
 	say(it.class != nil && b.waitsFor(it), "it waits for its preferred agent, who is present but busy")
+	if it.row.Mode == Pick {
+		return why
+	}
 	say(eligible == 0 && declined > 0, "exhausted: every agent who could take it declined")
 	say(eligible == 0 && declined == 0 && len(q.members) > 0, "no agent can take it now")
-	say(eligible > 0 && it.row.Mode != Pick, "an agent can take it: it is next to be decided")
+	say(eligible > 0, "an agent can take it: it is next to be decided")
 	return why
 }
 

@@ -3,6 +3,37 @@
 // Board, a deterministic state machine that takes rows and a clock reading and
 // returns decisions. It does no I/O and needs only the standard library, so a
 // backend that has its own conversations and database can use it alone.
+//
+// # How work flows
+//
+// Work arrives on a WorkStream. Classify runs the work stream's rules and gives
+// an Outcome: queue, priority, skills, attributes. NewItem makes an Item of it,
+// which waits in a Queue; BeforeEntering says whether it should overflow
+// instead. The Board matches waiting items with agents and answers with
+// decisions: offer, assign, overflow, relax. Whoever owns the rows writes each
+// decision, all or nothing (WorkRepo.Reserve says what must still hold), and
+// tells the Board with Settle and the new rows.
+//
+// # Who may take what
+//
+// Eligible is the one rule: member of the queue, permission and assignment
+// switch, presence, own hours, capacity in every profile, skills, not just
+// declined. Among the eligible the queue's Strategy orders, ties by agent id; a
+// preferred agent goes first, a designated one goes alone.
+//
+// # Answers for people
+//
+// Position and ExpectedWait are for the customer, Explain for whoever asks why
+// an item waits, Stuck for the watchdog. ValidateConfiguration, ValidateSkills,
+// ValidateAgent and ValidateDesk refuse what cannot work when it is saved.
+//
+// # Cost
+//
+// A decision with all its rows takes one to three microseconds at 100,000
+// agents, and waiting items cost nothing until an agent who could take them
+// appears. Queues of fewer than 64 members are scanned; larger ones keep an
+// index for each kind of demand that is waiting or was lately. The first item
+// of a new kind of demand builds it in one pass over the members.
 package routing
 
 import (
