@@ -47,7 +47,11 @@ func (e *Engine) Answer(ctx context.Context, p Principal, c Answer) (Posted, err
 		if p.agent() == "" {
 			author = conversation.Author{Kind: conversation.BySystem, Name: string(p.Kind)}
 		}
-		d.TakeFromBot(p.actor())
+		if d.C.Control == conversation.ControlBot { // a person steps in: from here on people go on
+			if err := u.takeFromBot(d); err != nil {
+				return Posted{}, err
+			}
+		}
 		m, err := u.say(d, conversation.Message{Author: author, Content: c.Content})
 		if err != nil {
 			return Posted{}, err
@@ -59,6 +63,16 @@ func (e *Engine) Answer(ctx context.Context, p Principal, c Answer) (Posted, err
 		}
 		return Posted{Message: m.ID, Conversation: d.C.ID, Seq: m.Seq}, u.finish(d)
 	})
+}
+
+// takeFromBot ends the bot's turn and queues the conversation for an agent.
+func (u *unit) takeFromBot(d *conversation.Draft) error {
+	acct, _, err := u.e.account(u.s, d.C.Account)
+	if err != nil {
+		return err
+	}
+	d.TakeFromBot(u.p.actor())
+	return u.enqueue(acct, d, conversation.Message{})
 }
 
 // canSend refuses what the account or its channel cannot carry.

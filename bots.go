@@ -107,7 +107,10 @@ func (e *Engine) ask(ctx context.Context, j driver.Job, t bot.Turn) (bot.Reply, 
 	if b == nil {
 		return bot.Reply{HandOver: true}, nil
 	}
-	reply, err := bot.Safe(ctx, b, t)
+	// What the reply leads to must still fit into the job's lease.
+	thinking, cancel := context.WithTimeout(ctx, e.cfg.Lease/2)
+	defer cancel()
+	reply, err := bot.Safe(thinking, b, t)
 	if err == nil {
 		return reply, nil
 	}
