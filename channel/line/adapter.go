@@ -47,6 +47,7 @@ type Adapter struct {
 	log       *slog.Logger
 	now       func() time.Time
 	tokens    tokenCache
+	settings  settingsCache
 }
 
 var (

@@ -23,8 +23,7 @@ func (ans answer) properties() string {
 	body, _ := toObject(ans.body)
 	var names []string
 	for _, raw := range body.list("details") {
-		d, _ := toObject(raw)
-		if p := d.str("property"); propertyForm.MatchString(p) && len(names) < 5 {
+		if p := readObject(raw).str("property"); propertyForm.MatchString(p) && len(names) < 5 {
 			names = append(names, p)
 		}
 	}
@@ -61,8 +60,7 @@ func (ans answer) guilty(counts []int) []int {
 	}
 	inText := blame(insideForm.FindStringSubmatch(clip(body.str("message"), 500)))
 	for _, raw := range body.list("details") {
-		d, _ := toObject(raw)
-		property := d.str("property")
+		property := readObject(raw).str("property")
 		if inside := inText && (property == "" || strings.HasPrefix(property, "/")); !inside && !blame(messageForm.FindStringSubmatch(property)) {
 			return nil
 		}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/time/rate"
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/line"
@@ -133,54 +132,5 @@ func TestAReplyRefusedWithoutNamingAFieldIsTheToken(t *testing.T) {
 		require.ErrorAs(t, err, &se)
 		require.Equal(t, want, se.Reason, body)
 		require.NotContains(t, err.Error(), "words")
-	}
-}
-
-func BenchmarkReceiveAndParse(b *testing.B) {
-	a, err := line.New(line.Options{})
-	require.NoError(b, err)
-	acct := withSecret("s")
-	req := signed("s", []byte(`{"destination":"`+botID+`","events":[`+golden()[0].Raw+`]}`))
-	b.ReportAllocs()
-	for b.Loop() {
-		rec, err := a.Receive(acct, req)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if _, err := a.Parse(acct, rec.Envelopes[0]); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkPlan(b *testing.B) {
-	a, err := line.New(line.Options{})
-	require.NoError(b, err)
-	batch := []channel.Outbound{outbound("안녕하세요. 주문하신 상품이 오늘 출고되었습니다. 감사합니다!")}
-	keys := newKeys()
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := a.Plan(channel.Account{}, batch, received, keys); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-// BenchmarkPush is plan, send and the emulator together, without a network.
-func BenchmarkPush(b *testing.B) {
-	srv := linetest.New(linetest.Options{Rates: map[string]rate.Limit{"push": 0}})
-	defer srv.Close()
-	a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: srv.Transport()}})
-	require.NoError(b, err)
-	acct, keys := accountOf(srv), newKeys()
-	batch := []channel.Outbound{{Row: "r", To: channel.Chat{Kind: channel.ChatUser, ID: srv.User("Mina").ID()}, Content: channel.Text("hello")}}
-	for b.Loop() {
-		at, err := a.Plan(acct, batch, time.Now(), keys)
-		if err == nil {
-			_, err = a.Send(b.Context(), acct, at)
-		}
-		if err != nil {
-			b.Fatal(err)
-		}
 	}
 }

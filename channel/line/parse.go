@@ -116,8 +116,8 @@ func parsePostback(postback object, src source, in inbound) (channel.Inbound, er
 	}
 	p := &channel.Postback{Data: data}
 	params := postback.object("params")
-	for key := range params {
-		if v, ok := params.text(key); ok {
+	for key, value := range params.fields() {
+		if v, ok := toText(value); ok {
 			if p.Params == nil {
 				p.Params = map[string]string{}
 			}
@@ -165,7 +165,7 @@ func parseOther(event object, in inbound) channel.Inbound {
 func members(o object) []channel.Author {
 	var all []channel.Author
 	for _, raw := range o.list("members") {
-		member, _ := toObject(raw)
+		member := readObject(raw)
 		if user := member.id("userId"); user != "" {
 			all = append(all, channel.Author{User: channel.ProviderUserID(user)})
 		}

@@ -128,17 +128,12 @@ func sticker(msg object) channel.Content {
 		Kind:    msg.str("stickerResourceType"),
 		Text:    msg.str("text"),
 	}
-	for i := range msg.list("keywords") {
-		if i == 15 { // LINE's own limit
-			break
-		}
-		s.Keywords = append(s.Keywords, keyword(msg, i))
+	keywords := msg.list("keywords")
+	for _, raw := range keywords[:min(len(keywords), 15)] { // LINE's own limit
+		keyword, _ := toText(raw)
+		s.Keywords = append(s.Keywords, keyword)
 	}
 	return channel.Content{Kind: channel.KindSticker, Sticker: s, Text: s.Text}
-}
-
-func keyword(msg object, i int) string {
-	return object{"k": msg.list("keywords")[i]}.str("k")
 }
 
 // safeName makes an attacker's file name harmless to show and to store: no

@@ -32,7 +32,7 @@ func (a *Adapter) Receive(acct channel.Account, req channel.Request) (channel.Re
 	if err := verify(acct, req); err != nil {
 		return channel.Receipt{}, err
 	}
-	settings, err := ParseSettings(acct.Settings)
+	settings, err := a.settings.parse(acct.Settings)
 	if err != nil {
 		return channel.Receipt{}, refuse(http.StatusBadRequest, "the account's settings are not valid")
 	}
@@ -133,8 +133,8 @@ func openBody(body []byte, bot string) ([]json.RawMessage, error) {
 	if !ok {
 		return nil, refuse(http.StatusBadRequest, "the body is not a JSON object")
 	}
-	var events []json.RawMessage
-	if err := json.Unmarshal(top["events"], &events); err != nil || events == nil {
+	events := top.list("events")
+	if events == nil {
 		return nil, refuse(http.StatusBadRequest, "the body has no list of events")
 	}
 	if destination, _ := top.text("destination"); bot != "" && destination != bot {
@@ -167,18 +167,16 @@ func shallow(body []byte) bool {
 // envelope never fails: what it cannot read is left for Parse to refuse, so
 // that the event's siblings are not lost.
 func envelope(acct channel.AccountID, raw json.RawMessage) channel.Envelope {
-	event, _ := toObject(raw)
-	env := channel.Envelope{
+	event := readObject(raw)
+	return channel.Envelope{
 		Account:    acct,
 		DedupKey:   dedupKey(event, raw),
 		Lane:       lane(readSource(event)),
 		OccurredAt: event.time("timestamp"),
-		Raw:        raw,
+		// A copy: the body is the caller's, and one event must not keep its
+		// siblings in memory. Cut it is no longer JSON: quarantined and visible.
+		Raw: bytes.Clone(raw[:min(len(raw), maxEventBytes)]),
 	}
-	if len(raw) > maxEventBytes {
-		env.Raw = raw[:maxEventBytes] // no longer JSON: quarantined and visible
-	}
-	return env
 }
 
 // dedupKey is LINE's event id, or a hash over what stays the same when LINE
@@ -188,12 +186,8 @@ func dedupKey(event object, raw []byte) string {
 		return id
 	}
 	if event != nil {
-		lasting := make(object, len(event))
-		for k, v := range event {
-			if k != "deliveryContext" {
-				lasting[k] = v
-			}
-		}
+		lasting := event.fields()
+		delete(lasting, "deliveryContext")
 		if canonical, err := json.Marshal(lasting); err == nil {
 			raw = canonical
 		}

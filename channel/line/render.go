@@ -235,10 +235,11 @@ var richTypes = []string{"text", "textV2", "sticker", "image", "video", "audio",
 // renderRich passes a LINE message object through, adding sender and quick
 // replies only where it has none. ok is false when it is not such an object.
 func renderRich(out channel.Outbound) (json.RawMessage, bool) {
-	rich, ok := toObject(out.Content.Rich)
-	if !ok || len(out.Content.Rich) > 50<<10 || !shallow(out.Content.Rich) || !slices.Contains(richTypes, rich.str("type")) {
+	given, ok := toObject(out.Content.Rich)
+	if !ok || len(out.Content.Rich) > 50<<10 || !shallow(out.Content.Rich) || !slices.Contains(richTypes, given.str("type")) {
 		return nil, false
 	}
+	rich := given.fields()
 	choices, err := renderChoices(out.Content.Choices)
 	if err != nil {
 		return nil, false

@@ -90,11 +90,10 @@ func sentMessages(ans answer, counts []int) []channel.SentMessage {
 		if n < 1 || n > len(list) {
 			return nil
 		}
-		m, _ := toObject(list[0])
+		m := readObject(list[0])
 		row := channel.SentMessage{ID: channel.ProviderMessageID(m.id("id")), QuoteHandle: m.str("quoteToken")}
 		for _, raw := range list[1:n] {
-			part, _ := toObject(raw)
-			if id := part.id("id"); id != "" {
+			if id := readObject(raw).id("id"); id != "" {
 				row.Parts = append(row.Parts, channel.ProviderMessageID(id))
 			}
 		}

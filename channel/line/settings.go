@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"regexp"
+	"sync"
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/internal/errs"
@@ -62,6 +63,37 @@ func ParseSettings(raw json.RawMessage) (Settings, error) {
 	if s.TokenMode == "" {
 		s.TokenMode = TokenLongLived
 	}
+	return s, nil
+}
+
+// settingsCache saves parsing the same settings for every webhook. The zero
+// value is ready.
+type settingsCache struct {
+	mu    sync.RWMutex
+	known map[string]Settings // by the raw bytes
+}
+
+// maxSettings bounds the cache; when it is full it starts anew.
+const maxSettings = 1024
+
+// parse is ParseSettings. Errors are not kept.
+func (c *settingsCache) parse(raw json.RawMessage) (Settings, error) {
+	c.mu.RLock()
+	s, ok := c.known[string(raw)]
+	c.mu.RUnlock()
+	if ok {
+		return s, nil
+	}
+	s, err := ParseSettings(raw)
+	if err != nil || len(raw) > 4<<10 {
+		return s, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.known == nil || len(c.known) >= maxSettings {
+		c.known = map[string]Settings{}
+	}
+	c.known[string(raw)] = s
 	return s, nil
 }
 

@@ -89,11 +89,11 @@ func spans(text string, msg object) []channel.Span {
 		}
 	}
 	for _, raw := range bounded(msg.list("emojis")) {
-		emoji, _ := toObject(raw)
+		emoji := readObject(raw)
 		add(emoji, "emoji", emojiRef(emoji.id("productId"), emoji.id("emojiId")))
 	}
 	for _, raw := range bounded(msg.object("mention").list("mentionees")) {
-		mentionee, _ := toObject(raw)
+		mentionee := readObject(raw)
 		kind := "mention"
 		switch {
 		case mentionee.str("type") == "all":

@@ -46,7 +46,7 @@ type issued struct {
 // token returns an access token and whether a new one can be had. A cached
 // token equal to refused is not returned again.
 func (a *Adapter) token(ctx context.Context, acct channel.Account, refused string) (string, bool, error) {
-	s, err := ParseSettings(acct.Settings)
+	s, err := a.settings.parse(acct.Settings)
 	if err != nil {
 		return "", false, err
 	}
