@@ -132,7 +132,7 @@ func command[T any](ctx context.Context, e *Engine, p Principal, key Key, a Acti
 		if err != nil {
 			return err
 		}
-		return u.tx.Commands().Store(u.ctx, p.actor(), string(key), digest, raw)
+		return u.tx.Commands().Store(u.ctx, p.keyOwner(), string(key), digest, raw)
 	})
 	if err != nil {
 		if last != nil && last.resource.Kind != "" && (errors.Is(err, ErrPermissionDenied) || errors.Is(err, ErrNotFound)) {
@@ -153,7 +153,7 @@ func digestOf(a Action, body any) (string, error) {
 }
 
 func (u *unit) lookup(key Key, digest string) (bool, []byte, error) {
-	had, result, err := u.tx.Commands().Lookup(u.ctx, u.p.actor(), string(key))
+	had, result, err := u.tx.Commands().Lookup(u.ctx, u.p.keyOwner(), string(key))
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return false, nil, nil

@@ -69,6 +69,10 @@ func (p Principal) actor() string {
 	return string(p.Kind) + ":" + p.ID
 }
 
+// keyOwner is whose idempotency keys these are: records call every visitor
+// "customer", but one must never meet the key of another.
+func (p Principal) keyOwner() string { return string(p.Kind) + ":" + p.ID }
+
 func (p Principal) agent() routing.AgentID {
 	if p.Kind == KindAgent {
 		return routing.AgentID(p.ID)

@@ -1,0 +1,312 @@
+package sangdam_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/routing"
+)
+
+// visitor is a customer who is connected to this process.
+type visitor struct {
+	w   *world
+	ref channel.VisitorRef
+	n   int
+}
+
+func (w *world) visitor(name string) *visitor {
+	return &visitor{w: w, ref: channel.VisitorRef{Workspace: ws, Account: w.acct.ID, User: channel.ProviderUserID(w.line.User(name).ID())}}
+}
+
+func (v *visitor) port() channel.Visitor { return v.w.eng.Visitor() }
+
+func (v *visitor) says(text string) channel.VisitorMessage {
+	v.w.t.Helper()
+	v.n++
+	m, err := v.port().Post(v.w.ctx, v.ref, fmt.Sprintf("k%d", v.n), channel.Text(text))
+	require.NoError(v.w.t, err)
+	return m
+}
+
+// since reads the stream from a number on and requires that it has no hole.
+func (v *visitor) since(seq int64) []channel.VisitorMessage {
+	v.w.t.Helper()
+	ms, err := v.port().Since(v.w.ctx, v.ref, seq, 100)
+	require.NoError(v.w.t, err)
+	for i, m := range ms {
+		require.Equal(v.w.t, seq+int64(i)+1, m.Seq, "gap-free")
+	}
+	return ms
+}
+
+func shown(ms []channel.VisitorMessage) (out []string) {
+	for _, m := range ms {
+		out = append(out, m.Content.Text)
+	}
+	return out
+}
+
+func TestAVisitorsMessageIsStoredOnceByItsKey(t *testing.T) {
+	inWorld(t, func(w *world) {
+		v := w.visitor("Mina")
+		first := v.says("hello")
+		require.True(t, first.Mine)
+		require.Equal(t, int64(1), first.Seq)
+		for range 3 {
+			again, err := v.port().Post(w.ctx, v.ref, "k1", channel.Text("hello"))
+			require.NoError(t, err)
+			require.Equal(t, first.ID, again.ID)
+			require.Equal(t, first.Seq, again.Seq)
+		}
+		_, err := v.port().Post(w.ctx, v.ref, "k1", channel.Text("something else"))
+		require.ErrorIs(t, err, sangdam.ErrConflict, "the same key with another content")
+		w.restart()
+		again, err := v.port().Post(w.ctx, v.ref, "k1", channel.Text("hello"))
+		require.NoError(t, err)
+		require.Equal(t, first.ID, again.ID)
+		w.clock += 72 * time.Hour // the stored result is purged
+		w.pass(2 * time.Minute)
+		again, err = v.port().Post(w.ctx, v.ref, "k1", channel.Text("hello"))
+		require.NoError(t, err)
+		require.Equal(t, first.ID, again.ID, "found by its provider id")
+		require.Equal(t, []string{"hello", "Hello!"}, texts(w.only()))
+		// Keys are each visitor's own.
+		other := w.visitor("Jun")
+		m, err := other.port().Post(w.ctx, other.ref, "k1", channel.Text("hello"))
+		require.NoError(t, err)
+		require.NotEqual(t, first.ID, m.ID)
+	})
+}
+
+func TestBadPostsOfVisitorsAreRefused(t *testing.T) {
+	inWorld(t, func(w *world) {
+		v := w.visitor("Mina")
+		for name, c := range map[string]struct {
+			ref  channel.VisitorRef
+			key  string
+			what channel.Content
+			err  error
+		}{
+			"no key":            {v.ref, "", channel.Text("x"), sangdam.ErrInvalid},
+			"long key":          {v.ref, string(make([]byte, 201)), channel.Text("x"), sangdam.ErrInvalid},
+			"no kind":           {v.ref, "k", channel.Content{Text: "x"}, sangdam.ErrInvalid},
+			"too long":          {v.ref, "k", channel.Text(string(make([]byte, 1<<20+1))), sangdam.ErrInvalid},
+			"no user":           {channel.VisitorRef{Workspace: ws, Account: w.acct.ID}, "k", channel.Text("x"), sangdam.ErrNotFound},
+			"no account":        {channel.VisitorRef{Workspace: ws, User: "u"}, "k", channel.Text("x"), sangdam.ErrNotFound},
+			"another account":   {channel.VisitorRef{Workspace: ws, Account: "x", User: "u"}, "k", channel.Text("x"), sangdam.ErrNotFound},
+			"another workspace": {channel.VisitorRef{Workspace: "other", Account: w.acct.ID, User: "u"}, "k", channel.Text("x"), sangdam.ErrNotFound},
+		} {
+			_, err := w.eng.Visitor().Post(w.ctx, c.ref, c.key, c.what)
+			require.ErrorIs(t, err, c.err, name)
+		}
+		acct := w.acct
+		acct.Disabled = true
+		_, err := w.eng.SaveAccount(w.ctx, w.host, acct)
+		require.NoError(t, err)
+		_, err = v.port().Post(w.ctx, v.ref, "k", channel.Text("x"))
+		require.ErrorIs(t, err, sangdam.ErrNotFound)
+		w.nothingStored()
+	})
+}
+
+// Notes and what agents do among themselves leave no hole in the stream.
+func TestAVisitorsStreamIsGapFree(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.online("a1")
+		v := w.visitor("Mina")
+		require.Empty(t, v.since(0), "nothing yet")
+		v.says("one")
+		w.settle()
+		c := w.accept()
+		_, err := w.eng.AddNote(w.ctx, w.agent("a1"), sangdam.AddNote{Conversation: c.Conversation, Text: "a note"})
+		require.NoError(t, err)
+		_, err = w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: c.Conversation, Content: channel.Text("two")})
+		require.NoError(t, err)
+		_, err = w.eng.AddNote(w.ctx, w.agent("a1"), sangdam.AddNote{Conversation: c.Conversation, Text: "another note"})
+		require.NoError(t, err)
+		w.settle()
+		v.says("three")
+		all := v.since(0)
+		require.Equal(t, []string{"one", "Hello!", "two", "three"}, shown(all))
+		require.Equal(t, "Agent a1", all[2].Author, "the name that customers see")
+		require.False(t, all[2].Mine)
+		for i := range all {
+			require.Equal(t, shown(all[i+1:]), shown(v.since(all[i].Seq)), "resumes anywhere")
+		}
+		page, err := v.port().Since(w.ctx, v.ref, 1, 2)
+		require.NoError(t, err)
+		require.Equal(t, []string{"Hello!", "two"}, shown(page))
+	})
+}
+
+// An edit or unsend is a new entry that shows the present state.
+func TestAVisitorSeesWhatWasTakenBack(t *testing.T) {
+	inWorld(t, func(w *world) {
+		mina := w.line.User("Mina")
+		v := w.visitor("Mina")
+		said := mina.SendText("oops")
+		w.settle()
+		before := v.since(0)
+		require.Equal(t, []string{"oops", "Hello!"}, shown(before))
+		_, err := mina.Unsend(said.MessageID)
+		require.NoError(t, err)
+		w.settle()
+		news := v.since(2)
+		require.Len(t, news, 1)
+		require.Equal(t, before[0].ID, news[0].ID)
+		require.True(t, news[0].Unsent)
+		require.Empty(t, news[0].Content.Text)
+		require.NotContains(t, shown(v.since(0)), "oops", "nowhere any more")
+	})
+}
+
+func TestVisitorsSeeNothingOfEachOther(t *testing.T) {
+	inWorld(t, func(w *world) {
+		mina, jun := w.visitor("Mina"), w.visitor("Jun")
+		mina.says("my secret")
+		require.Empty(t, jun.since(0))
+		jun.says("hi")
+		require.Equal(t, []string{"hi", "Hello!"}, shown(jun.since(0)))
+		other := w.secondAccount()
+		elsewhere := visitor{w: w, ref: channel.VisitorRef{Workspace: ws, Account: other.ID, User: mina.ref.User}}
+		require.Empty(t, elsewhere.since(0), "the same id at another account is another person")
+		require.Error(t, jun.port().Rate(w.ctx, channel.VisitorRef{Workspace: ws, Account: other.ID, User: jun.ref.User}, "r", 5, ""))
+		require.NoError(t, jun.port().End(w.ctx, jun.ref, "e"))
+		for _, c := range w.conversations() {
+			want := conversation.StateOpen
+			if c.Chat.ID == string(jun.ref.User) {
+				want = conversation.StateClosed
+			}
+			require.Equal(t, want, c.State)
+		}
+	})
+}
+
+func TestSubscribersAreWokenUntilTheyLeave(t *testing.T) {
+	inWorld(t, func(w *world) {
+		v := w.visitor("Mina")
+		ctx, leave := context.WithCancel(w.ctx)
+		hints, err := v.port().Subscribe(ctx, v.ref)
+		require.NoError(t, err)
+		v.says("hello")
+		synctest.Wait()
+		select {
+		case <-hints:
+		default:
+			t.Fatal("no hint")
+		}
+		leave()
+		synctest.Wait()
+		for range hints { // what was on its way, then the end
+		}
+	})
+}
+
+func TestAvailabilityTellsHoursAgentsAndTheQueue(t *testing.T) {
+	inWorld(t, func(w *world) {
+		v := w.visitor("Mina")
+		see := func() channel.Availability {
+			a, err := v.port().Availability(w.ctx, v.ref)
+			require.NoError(t, err)
+			return a
+		}
+		require.Equal(t, channel.Availability{}, see(), "Saturday, nobody there")
+		w.clock = 60 * time.Hour // Monday noon
+		require.Equal(t, channel.Availability{Open: true}, see())
+		v.says("hello")
+		w.settle()
+		require.Equal(t, channel.Availability{Open: true, Queue: 1}, see())
+		w.online("a1")
+		require.Equal(t, channel.Availability{Open: true, Agents: true}, see(), "it is being offered")
+		_, err := v.port().Availability(w.ctx, channel.VisitorRef{Workspace: ws, Account: "none", User: "u"})
+		require.ErrorIs(t, err, sangdam.ErrNotFound)
+	}, withDesk(func(d *routing.Desk) { d.Hours = &weekdays }))
+}
+
+func TestAConsentIsAuditedOnce(t *testing.T) {
+	inWorld(t, func(w *world) {
+		v := w.visitor("Mina")
+		for range 3 {
+			require.NoError(t, v.port().Consent(w.ctx, v.ref, "c", "privacy", "2026-01"))
+		}
+		require.ErrorIs(t, v.port().Consent(w.ctx, v.ref, "c", "privacy", "2026-02"), sangdam.ErrConflict)
+		require.ErrorIs(t, v.port().Consent(w.ctx, v.ref, "d", "", "2026-02"), sangdam.ErrInvalid)
+		require.ErrorIs(t, v.port().Consent(w.ctx, v.ref, "d", "privacy", ""), sangdam.ErrInvalid)
+		v.says("hello")
+		rows, err := w.eng.Audit(w.ctx, w.host, 0, 1000)
+		require.NoError(t, err)
+		n := 0
+		for _, r := range rows {
+			if r.Action == "visitor.consent" && r.Outcome == "ok" {
+				n++
+				require.Equal(t, "contact:"+string(w.only().Contact.ID), r.Resource, "who")
+				require.Equal(t, "privacy", r.Details["purpose"])
+				require.Equal(t, "2026-01", r.Details["text_version"], "to which text")
+				require.False(t, r.At.IsZero(), "when")
+			}
+		}
+		require.Equal(t, 1, n)
+	})
+}
+
+// The customer ends: the agent keeps it for wrap-up; it is rated once.
+func TestAVisitorEndsAndRatesOnce(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.online("a1")
+		v := w.visitor("Mina")
+		require.ErrorIs(t, v.port().Rate(w.ctx, v.ref, "r0", 5, ""), sangdam.ErrNotFound, "nothing to rate")
+		require.NoError(t, v.port().End(w.ctx, v.ref, "e0"), "nothing to end")
+		v.says("hello")
+		w.settle()
+		c := w.accept()
+		require.ErrorIs(t, v.port().Rate(w.ctx, v.ref, "r1", 5, ""), sangdam.ErrInvalid, "it has not ended")
+		require.NoError(t, v.port().End(w.ctx, v.ref, "e1"))
+		require.NoError(t, v.port().End(w.ctx, v.ref, "e1"))
+		d := w.detail(c.Conversation)
+		require.Equal(t, conversation.StateWrapUp, d.Conversation.State)
+		require.Equal(t, routing.AgentID("a1"), d.Conversation.Agent)
+		require.NotNil(t, d.Assignment, "wrap-up uses capacity")
+		for _, score := range []int{0, 6, -1} {
+			require.ErrorIs(t, v.port().Rate(w.ctx, v.ref, "r2", score, ""), sangdam.ErrInvalid)
+		}
+		require.NoError(t, v.port().Rate(w.ctx, v.ref, "r3", 4, "good"))
+		require.NoError(t, v.port().Rate(w.ctx, v.ref, "r3", 4, "good"), "the same again")
+		require.ErrorIs(t, v.port().Rate(w.ctx, v.ref, "r4", 1, "bad"), sangdam.ErrAlreadyExists, "once")
+		require.Equal(t, 4, w.detail(c.Conversation).Conversation.Rating.Score)
+		_, err := w.eng.End(w.ctx, w.agent("a1"), sangdam.End{Conversation: c.Conversation})
+		require.NoError(t, err)
+		require.Equal(t, conversation.StateClosed, w.detail(c.Conversation).Conversation.State)
+		require.ErrorIs(t, v.port().Rate(w.ctx, v.ref, "r5", 1, "bad"), sangdam.ErrAlreadyExists, "closing is no second ending")
+		w.settle()
+		w.invariants()
+	})
+}
+
+// A message in wrap-up opens a new conversation that prefers the same agent.
+func TestAMessageInWrapUpOpensANewConversation(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.online("a1", "a2")
+		v := w.visitor("Mina")
+		v.says("hello")
+		w.settle()
+		c := w.accept()
+		require.NoError(t, v.port().End(w.ctx, v.ref, "e"))
+		m := v.says("one more thing")
+		require.Equal(t, int64(1), m.Seq, "a stream of its own")
+		w.settle()
+		require.Len(t, w.conversations(), 2)
+		next := w.of(w.line.User("Mina"))
+		require.Equal(t, c.Conversation, next.Conversation.Previous)
+		require.NotNil(t, next.Offer)
+		require.Equal(t, c.Agent, next.Offer.Agent)
+		w.invariants()
+	}, withStream(func(s *routing.WorkStream) { s.KeepAgentFor = time.Minute }))
+}
