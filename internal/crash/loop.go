@@ -25,6 +25,7 @@ const (
 	servesWithin = time.Minute      // a start that takes longer is an error
 	quiet        = 30 * time.Second // nothing moved for so long: what is not done is stuck
 	settled      = lease + 2*time.Second
+	restWithin   = 5 * time.Minute // what still moves then goes in circles
 )
 
 // world is everything of one run.
@@ -265,7 +266,8 @@ func (w *world) comeToRest(ctx context.Context, c *child, r *report) error {
 		status         status
 	}
 	var last state
-	moved := time.Now()
+	begun := time.Now()
+	moved := begun
 	for ctx.Err() == nil {
 		if c.dead() {
 			return fmt.Errorf("the helpdesk ended by itself: %w; %s", c.err, c.tail.String())
@@ -281,8 +283,9 @@ func (w *world) comeToRest(ctx context.Context, c *child, r *report) error {
 		if done && still > settled {
 			return nil
 		}
-		if still > quiet {
-			r.found(&r.Stuck, "nothing moved for %s: %d of %d events acknowledged, status %+v, error %v", quiet, acked, seen, s, err)
+		if still > quiet || time.Since(begun) > restWithin {
+			r.found(&r.Stuck, "not done %s after the traffic stopped: %d of %d events acknowledged, status %+v, error %v",
+				time.Since(begun).Round(time.Second), acked, seen, s, err)
 			return nil
 		}
 		rest(ctx, 250*time.Millisecond)
