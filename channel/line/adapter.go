@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/internal/errs"
 )
@@ -37,6 +39,11 @@ type Options struct {
 	Logger *slog.Logger
 	// Now is the clock for token expiry; nil means time.Now.
 	Now func() time.Time
+	// Rates replaces LINE's limits (DefaultRates) by endpoint, in requests a
+	// second for each account; 0 means no limit of the adapter's own. Requests
+	// wait within their context so as to stay one per cent below. Lower it when
+	// several processes send for the same accounts: each counts for itself.
+	Rates map[string]rate.Limit
 }
 
 // Adapter connects LINE accounts. It is safe for concurrent use and serves any
@@ -48,6 +55,7 @@ type Adapter struct {
 	now       func() time.Time
 	tokens    tokenCache
 	settings  settingsCache
+	limits    *limiters
 }
 
 var (
@@ -60,7 +68,7 @@ var (
 )
 
 // New returns an adapter. It does no I/O. ErrInvalid when an address is not a
-// usable base.
+// usable base or a rate is of an endpoint that there is not.
 func New(o Options) (*Adapter, error) {
 	a := &Adapter{log: o.Logger, now: o.Now}
 	var err error
@@ -68,6 +76,9 @@ func New(o Options) (*Adapter, error) {
 		return nil, err
 	}
 	if a.data, err = base(o.DataAPIBase, DefaultDataAPIBase); err != nil {
+		return nil, err
+	}
+	if a.limits, err = newLimiters(o.Rates); err != nil {
 		return nil, err
 	}
 	if a.log == nil {

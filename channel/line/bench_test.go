@@ -102,7 +102,7 @@ func BenchmarkPlan(b *testing.B) {
 func BenchmarkPush(b *testing.B) {
 	srv := linetest.New(linetest.Options{Rates: map[string]rate.Limit{"push": 0}})
 	defer srv.Close()
-	a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: srv.Transport()}})
+	a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: srv.Transport()}, Rates: map[string]rate.Limit{line.EndpointPush: 0}})
 	require.NoError(b, err)
 	acct, keys := accountOf(srv), newKeys()
 	batch := []channel.Outbound{{Row: "r", To: channel.Chat{Kind: channel.ChatUser, ID: srv.User("Mina").ID()}, Content: channel.Text("hello")}}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -74,6 +75,9 @@ func (a *Adapter) authorised(ctx context.Context, acct channel.Account, c call) 
 	if err != nil {
 		return answer{}, err
 	}
+	if err := a.turn(ctx, acct, c); err != nil {
+		return answer{}, err
+	}
 	ans, err := a.perform(ctx, c, "Bearer "+token)
 	if err != nil || ans.status != http.StatusUnauthorized || !renewable {
 		return ans, err
@@ -81,7 +85,19 @@ func (a *Adapter) authorised(ctx context.Context, acct channel.Account, c call) 
 	if token, _, err = a.token(ctx, acct, token); err != nil {
 		return answer{}, err
 	}
+	if err := a.turn(ctx, acct, c); err != nil {
+		return answer{}, err
+	}
 	return a.perform(ctx, c, "Bearer "+token)
+}
+
+// turn waits until the account's rate lets the call go.
+func (a *Adapter) turn(ctx context.Context, acct channel.Account, c call) error {
+	path, ok := strings.CutPrefix(c.address, a.api)
+	if !ok {
+		path = strings.TrimPrefix(c.address, a.data)
+	}
+	return a.limits.wait(ctx, acct.ID, endpointOf(path))
 }
 
 // perform sends the call once and reads the answer.

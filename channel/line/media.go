@@ -40,12 +40,18 @@ func (a *Adapter) openContent(ctx context.Context, acct channel.Account, c call)
 	if err != nil {
 		return nil, err
 	}
+	if err := a.turn(ctx, acct, c); err != nil {
+		return nil, err
+	}
 	resp, err := a.open(ctx, c, "Bearer "+token)
 	if err != nil || resp.StatusCode != http.StatusUnauthorized || !renewable {
 		return resp, err
 	}
 	resp.Body.Close()
 	if token, _, err = a.token(ctx, acct, token); err != nil {
+		return nil, err
+	}
+	if err := a.turn(ctx, acct, c); err != nil {
 		return nil, err
 	}
 	return a.open(ctx, c, "Bearer "+token)

@@ -61,7 +61,10 @@ var uuidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-
 // sendFailure classifies a call without an answer.
 func sendFailure(err error) error {
 	var broken *transportError
+	var soon *tooSoon
 	switch {
+	case errors.As(err, &soon):
+		return &channel.SendError{Disposition: channel.RateLimited, Reason: channel.ReasonRate, After: soon.after, Detail: "the account is at LINE's rate limit; nothing was sent"}
 	case errors.As(err, &broken) && broken.sent:
 		return &channel.SendError{Disposition: channel.Ambiguous, Reason: channel.ReasonNetwork, Detail: "no answer from LINE; the connection broke or timed out after the request was begun"}
 	case errors.As(err, &broken):
