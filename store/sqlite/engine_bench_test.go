@@ -196,12 +196,13 @@ func (s *engineBench) deliverNext(ms []signedBody, next *atomic.Int64, failed *a
 
 // report gives the figures of a comparison.
 func report(b *testing.B, r measure.Result) {
-	for name, s := range map[string]measure.Spread{"share": r.Share, "x": r.X} {
+	for name, s := range map[string]measure.Spread{"share": r.Share, "x": r.X, "cpu-share": r.CPUShare} {
 		b.ReportMetric(s.Median, name)
 		b.ReportMetric(s.Min, name+"-min")
 		b.ReportMetric(s.Max, name+"-max")
 	}
 	b.ReportMetric(r.Ours.Median, "msgs/s")
+	b.ReportMetric(r.OurCPU.Median, "cpu-us/msg")
 	b.ReportMetric(float64(r.Discarded), "discarded")
 	b.ReportMetric(0, "ns/op")
 }
@@ -225,19 +226,20 @@ func BenchmarkEngineAppendPowerCutDurable(b *testing.B) {
 	control := newBareCommitter(b)
 	body := make([]byte, 256)
 	sent, bare := 0, 0
+	var ms []signedBody
 	var got measure.Result
 	before := db.Stats()
 	for b.Loop() {
 		var err error
 		got, err = measure.Compare(measure.Plan{Dir: b.TempDir(), Units: benchUnits,
-			Ours: func(units int) (time.Duration, error) {
-				ms := make([]signedBody, units)
+			Prepare: func(units int) {
+				ms = make([]signedBody, units)
 				for i := range ms {
 					sent++
 					ms[i] = s.textEvent(benchUser(i%benchCallers), sent)
 				}
-				return s.post64(ms)
 			},
+			Ours: func(int) (time.Duration, error) { return s.post64(ms) },
 			Control: func(units int) (time.Duration, error) {
 				base := bare
 				bare += units
@@ -295,10 +297,12 @@ func benchInbound(b *testing.B, fresh, alone bool) {
 		control = h.fresh
 	}
 	var got measure.Result
+	var ms []signedBody
 	before, first := db.Stats(), sent
 	for b.Loop() {
 		got, err = measure.Compare(measure.Plan{Dir: b.TempDir(), Units: benchUnits,
-			Ours:    func(units int) (time.Duration, error) { return s.deliver(messages(units)) },
+			Prepare: func(units int) { ms = messages(units) },
+			Ours:    func(int) (time.Duration, error) { return s.deliver(ms) },
 			Control: h.all64(control)})
 		require.NoError(b, err)
 	}

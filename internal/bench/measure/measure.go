@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"time"
 )
@@ -56,14 +57,16 @@ type Plan struct {
 	Rounds int
 	// Units of work of each side in a round.
 	Units int
+	// Prepare, if not nil, makes ready what Ours needs; it is not measured.
+	Prepare func(units int)
 	// Ours is measured; Control may be nil.
 	Ours, Control Side
 }
 
 // Round is one that counted, in units a second.
 type Round struct {
-	Calibration   float64 `json:"calibration"`
-	Ours, Control float64
+	Calibration, Ours, Control float64
+	OurCPU, ControlCPU         time.Duration // of this process, all goroutines
 }
 
 // Result of a comparison.
@@ -73,7 +76,12 @@ type Result struct {
 	// Share is Ours by Control, X is Ours by the calibration.
 	Share Spread `json:"share"`
 	X     Spread `json:"x"`
-	Ours  Spread `json:"per_second"`
+	// CPUShare is the control's processor time by ours, for the same work: it
+	// says what the software costs and hardly depends on what else the machine
+	// does. 0 where the system does not tell.
+	CPUShare Spread `json:"cpu_share"`
+	Ours     Spread `json:"per_second"`
+	OurCPU   Spread `json:"cpu_us"` // a unit, in microseconds
 }
 
 // Compare runs the rounds. The sides take turns at being first.
@@ -98,9 +106,11 @@ func Compare(p Plan) (Result, error) {
 		out.Rounds = append(out.Rounds, r)
 	}
 	out.Ours = Of(out.Rounds, func(r Round) float64 { return r.Ours })
+	out.OurCPU = Of(out.Rounds, func(r Round) float64 { return float64(r.OurCPU.Microseconds()) / float64(p.Units) })
 	out.X = Of(out.Rounds, func(r Round) float64 { return r.Ours / r.Calibration })
 	if p.Control != nil {
 		out.Share = Of(out.Rounds, func(r Round) float64 { return r.Ours / r.Control })
+		out.CPUShare = Of(out.Rounds, func(r Round) float64 { return r.ControlCPU.Seconds() / max(r.OurCPU.Seconds(), 1e-9) })
 	}
 	return out, nil
 }
@@ -110,11 +120,15 @@ func round(p Plan, controlFirst bool) (Round, bool, error) {
 	if err != nil {
 		return Round{}, false, err
 	}
+	if p.Prepare != nil {
+		p.Prepare(p.Units)
+	}
 	var r Round
 	sides := []struct {
 		run  Side
 		rate *float64
-	}{{p.Ours, &r.Ours}, {p.Control, &r.Control}}
+		cpu  *time.Duration
+	}{{p.Ours, &r.Ours, &r.OurCPU}, {p.Control, &r.Control, &r.ControlCPU}}
 	if controlFirst {
 		slices.Reverse(sides)
 	}
@@ -122,10 +136,13 @@ func round(p Plan, controlFirst bool) (Round, bool, error) {
 		if s.run == nil {
 			continue
 		}
+		runtime.GC() // what one side left behind is not the other's
+		used := cpuTime()
 		took, err := s.run(p.Units)
 		if err != nil {
 			return r, false, err
 		}
+		*s.cpu = cpuTime() - used
 		*s.rate = float64(p.Units) / took.Seconds()
 	}
 	after, err := Calibrate(p.Dir)

@@ -1,0 +1,102 @@
+// Command bench measures what a whole engine does: the time until somebody is
+// offered a conversation, acknowledgements under load, a burst and a store that
+// stalls, memory per open conversation, and a restart with much open work.
+// What is held against a control statement by statement is a Go benchmark of
+// the store it belongs to; docs/performance.md lists all of them.
+//
+//	go run ./internal/bench -case assign            # B5
+//	go run ./internal/bench -case assign -store postgres
+//	go run ./internal/bench -case ack               # B6
+//	go run ./internal/bench -case memory            # B11
+//	go run ./internal/bench -case restart           # B14, engine part
+//
+// Data lies under TMPDIR: set it to a RAM file system to see what the software
+// alone costs. Every case is power-cut durable.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// options of a run.
+type options struct {
+	store         string
+	rounds        int
+	conversations int
+	agents        int
+	burst         int
+}
+
+// cases by name; each returns what is printed.
+var cases = map[string]func(context.Context, options) (report, error){
+	"assign":  assign,
+	"ack":     acknowledge,
+	"memory":  memory,
+	"restart": restart,
+}
+
+// report is what a case found.
+type report struct {
+	Case       string         `json:"case"`
+	Store      string         `json:"store"`
+	Durability string         `json:"durability"`
+	Figures    map[string]any `json:"figures"`
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	var o options
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	name := flags.String("case", "", "assign, ack, memory or restart")
+	asJSON := flags.Bool("json", false, "print one JSON object")
+	flags.StringVar(&o.store, "store", "sqlite", "sqlite or, for assign, postgres")
+	flags.IntVar(&o.rounds, "rounds", 7, "rounds that must count")
+	flags.IntVar(&o.conversations, "conversations", 100_000, "open conversations of memory and restart")
+	flags.IntVar(&o.agents, "agents", 10_000, "agents of restart")
+	flags.IntVar(&o.burst, "burst", 10_000, "webhooks of ack's burst of a second")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	do, ok := cases[*name]
+	if !ok {
+		return errors.New("-case must be assign, ack, memory or restart")
+	}
+	if o.store != "sqlite" && (o.store != "postgres" || *name != "assign") {
+		return errors.New("-store must be sqlite, or postgres for -case assign")
+	}
+	r, err := do(ctx, o)
+	if err != nil {
+		return err
+	}
+	r.Case, r.Store, r.Durability = *name, o.store, "power cut"
+	if *asJSON {
+		return json.NewEncoder(out).Encode(r)
+	}
+	fmt.Fprintf(out, "%s on %s, durable over a power cut\n", r.Case, r.Store)
+	var names []string
+	for k := range r.Figures {
+		names = append(names, k)
+	}
+	slices.Sort(names)
+	for _, k := range names {
+		fmt.Fprintf(out, "  %-34s %v\n", k, r.Figures[k])
+	}
+	return nil
+}
