@@ -54,6 +54,22 @@ func (e *Engine) Agents(ctx context.Context, p Principal) (out []routing.Agent, 
 	return out, err
 }
 
+// Held is what an agent has in hand.
+type Held struct {
+	Offers      []routing.Offer      `json:"offers"`
+	Assignments []routing.Assignment `json:"assignments"`
+}
+
+// Held lists an agent's open offers and assignments, oldest first. An agent may
+// ask for itself; supervisors for anybody.
+func (e *Engine) Held(ctx context.Context, p Principal, agent routing.AgentID) (out Held, err error) {
+	err = e.query(ctx, p, ActPresence, Resource{Kind: "agent", ID: string(agent), Owner: agent}, func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
+		out.Offers, out.Assignments, err = tx.Work().HeldBy(ctx, agent)
+		return err
+	})
+	return out, err
+}
+
 // SetPresence changes an agent's presence. The agent begins as Offline and
 // receives work only while Online (or what the work stream allows). Going
 // Offline withdraws pending offers; conversations stay with the agent.

@@ -20,6 +20,8 @@ type Answer struct {
 	Content      channel.Content `json:"content"`
 	// ThenWait leaves the conversation waiting for the customer.
 	ThenWait bool `json:"then_wait,omitempty"`
+	// Seen, with ThenWait, as in End.
+	Seen int64 `json:"seen,omitempty"`
 }
 
 // Posted is the result of a command that adds a message.
@@ -57,6 +59,9 @@ func (e *Engine) Answer(ctx context.Context, p Principal, c Answer) (Posted, err
 			return Posted{}, err
 		}
 		if c.ThenWait {
+			if err := u.seen(d, c.Seen); err != nil {
+				return Posted{}, err
+			}
 			if err := u.wait(d); err != nil {
 				return Posted{}, err
 			}

@@ -13,6 +13,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store/driver"
+	"github.com/sangdam/sangdam/store/seal"
 )
 
 // active brings a conversation to agent a1.
@@ -175,6 +176,7 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 				_, err := w.eng.ConversationEvents(w.ctx, p, id, 0, 10)
 				return err
 			},
+			"Held":          func(p sangdam.Principal) error { _, err := w.eng.Held(w.ctx, p, "a1"); return err },
 			"Audit":         func(p sangdam.Principal) error { _, err := w.eng.Audit(w.ctx, p, 0, 10); return err },
 			"Quarantined":   func(p sangdam.Principal) error { _, err := w.eng.Quarantined(w.ctx, p, 10); return err },
 			"Accounts":      func(p sangdam.Principal) error { _, err := w.eng.Accounts(w.ctx, p); return err },
@@ -277,5 +279,37 @@ func TestDeletedAccountStopsTrafficAndKeepsHistory(t *testing.T) {
 		require.Equal(t, []string{"hi", "Hello!"}, texts(d), "history stays readable")
 		_, err := w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: c.Conversation, Content: channel.Text("x")})
 		require.ErrorIs(t, err, sangdam.ErrNotFound)
+	})
+}
+
+func TestEndingIsRefusedWhenTheCustomerHasJustWritten(t *testing.T) {
+	inWorld(t, func(w *world) {
+		c := active(w).Conversation
+		seen := w.detail(c).Conversation.EventSeq
+		w.line.User("Mina").SendText("one more thing")
+		w.settle()
+		_, err := w.eng.End(w.ctx, w.agent("a1"), sangdam.End{Conversation: c, Seen: seen})
+		require.ErrorIs(t, err, sangdam.ErrStale)
+		_, err = w.eng.Wait(w.ctx, w.agent("a1"), sangdam.Wait{Conversation: c, Seen: seen})
+		require.ErrorIs(t, err, sangdam.ErrStale)
+		_, err = w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: c, Content: channel.Text("bye"), ThenWait: true, Seen: seen})
+		require.ErrorIs(t, err, sangdam.ErrStale)
+		require.Equal(t, conversation.StateActive, w.detail(c).Conversation.State, "nothing was done by half")
+		_, err = w.eng.End(w.ctx, w.agent("a1"), sangdam.End{Conversation: c, Seen: w.detail(c).Conversation.EventSeq})
+		require.NoError(t, err)
+	})
+}
+
+func TestCredentialsAreNotSealedUnderOtherKeys(t *testing.T) {
+	inWorld(t, func(w *world) {
+		other, err := seal.Ephemeral()
+		require.NoError(t, err)
+		cfg := w.cfg
+		cfg.Sealer = other
+		eng, err := sangdam.New(cfg)
+		require.NoError(t, err)
+		_, err = eng.SaveAccount(w.ctx, w.host, w.acct)
+		require.Error(t, err)
+		require.Error(t, eng.Run(w.ctx), "it does not even start")
 	})
 }

@@ -150,6 +150,10 @@ type End struct {
 	Final bool `json:"final,omitempty"`
 	// Reason is a short code for reports, e.g. "resolved"; not a text.
 	Reason string `json:"reason,omitempty"`
+	// Seen is the last event that the agent has seen; when the customer wrote
+	// after it the command is ErrStale, so that nothing stays unread in a
+	// conversation that ended. 0: not checked.
+	Seen int64 `json:"seen,omitempty"`
 }
 
 // State is a command's result: where the conversation stands.
@@ -171,6 +175,9 @@ func (e *Engine) End(ctx context.Context, p Principal, c End) (State, error) {
 		if err != nil {
 			return State{}, err
 		}
+		if err := u.seen(d, c.Seen); err != nil {
+			return State{}, err
+		}
 		if err := u.endDraft(d, p.actor(), c.Reason, c.Final); err != nil {
 			return State{}, err
 		}
@@ -184,6 +191,8 @@ func (e *Engine) End(ctx context.Context, p Principal, c End) (State, error) {
 type Wait struct {
 	Key          Key             `json:"-"`
 	Conversation conversation.ID `json:"conversation"`
+	// Seen as in End.
+	Seen int64 `json:"seen,omitempty"`
 }
 
 // Wait carries the command out; the principal must own the conversation.
@@ -193,11 +202,31 @@ func (e *Engine) Wait(ctx context.Context, p Principal, c Wait) (State, error) {
 		if err != nil {
 			return State{}, err
 		}
+		if err := u.seen(d, c.Seen); err != nil {
+			return State{}, err
+		}
 		if err := u.wait(d); err != nil {
 			return State{}, err
 		}
 		return stateOf(d), u.finish(d)
 	})
+}
+
+// seen refuses when the customer wrote after the event that the agent has seen.
+func (u *unit) seen(d *conversation.Draft, last int64) error {
+	if last == 0 || last >= d.C.EventSeq {
+		return nil
+	}
+	later, err := u.tx.Conversations().Messages(u.ctx, d.C.ID, last, maxPage)
+	if err != nil {
+		return err
+	}
+	for _, m := range later {
+		if m.Direction == conversation.Inbound {
+			return errs.New(errs.Stale, "sangdam: the customer has written since; read conversation %s again", d.C.ID)
+		}
+	}
+	return nil
 }
 
 func (u *unit) wait(d *conversation.Draft) error {

@@ -204,7 +204,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		return errs.New(errs.Invalid, "sangdam: the engine already runs; use one Run per Engine")
 	}
 	defer e.running.Store(false)
-	if err := e.checkKeys(ctx); err != nil {
+	if err := e.CheckKeys(ctx); err != nil {
 		return err
 	}
 	hints, stop := e.db.Wake()
@@ -229,8 +229,10 @@ func (e *Engine) Run(ctx context.Context) error {
 	return loops.Wait()
 }
 
-// checkKeys refuses to run with keys that are not those of the database.
-func (e *Engine) checkKeys(ctx context.Context) error {
+// CheckKeys makes sure that the keys are those of the database, before anything
+// is sealed with them; on an empty database they become so. Run and SaveAccount
+// do it; a host that wants to know at its start may, too.
+func (e *Engine) CheckKeys(ctx context.Context) error {
 	const key = "seal-check"
 	sys := e.db.System()
 	var loaded []byte

@@ -152,6 +152,9 @@ func (e *Engine) SaveAccount(ctx context.Context, p Principal, a channel.Account
 	if a.ID == "" {
 		a.ID = channel.AccountID(newID())
 	}
+	if err := e.CheckKeys(ctx); err != nil {
+		return a, err
+	}
 	saved := a
 	err := e.configure(ctx, p, Resource{Kind: "account", ID: string(a.ID)}, []string{string(a.ID), string(a.Kind), a.Name}, func(u *unit) error {
 		saved = a
