@@ -56,10 +56,11 @@ type router struct {
 	inbox  changes
 	signal chan struct{}
 
-	boardMu sync.Mutex // guards board, queues and epoch
-	board   *routing.Board
-	epoch   int64
-	queues  map[routing.QueueID]routing.Queue
+	boardMu  sync.Mutex // guards what follows
+	board    *routing.Board
+	epoch    int64
+	queues   map[routing.QueueID]routing.Queue
+	refusals map[routing.ItemID]int // since the Board was last quiet
 }
 
 func (r *router) lease() string { return "router/" + string(r.ws) }
@@ -126,7 +127,11 @@ func (e *Engine) runRouters(ctx, drain context.Context) {
 // thrown away and built again from the store.
 func (r *router) run(ctx, drain context.Context) {
 	for fails := 1; ctx.Err() == nil; fails++ {
+		began := time.Now()
 		err := r.work(ctx, drain)
+		if time.Since(began) > time.Minute {
+			fails = 1 // it worked well for a while
+		}
 		if err == nil || ctx.Err() != nil {
 			return
 		}
@@ -168,7 +173,7 @@ func (r *router) work(ctx, drain context.Context) error {
 		if cursor, err = r.follow(ctx, cursor); err != nil {
 			return err
 		}
-		if err := r.decide(drain); err != nil {
+		if err := r.decide(ctx, drain); err != nil {
 			return err
 		}
 		r.sleep(ctx, hints)
@@ -336,28 +341,47 @@ func (r *router) read(ctx context.Context, agents map[routing.AgentID]bool, item
 // commits, few enough that a refused one is noticed soon.
 const parallel = 32
 
-// decide asks the Board until it is quiet and carries the decisions out.
-func (r *router) decide(ctx context.Context) error {
+// decide asks the Board until it is quiet and carries the decisions out. Once
+// ctx has ended it asks no more: however much waits, stopping is not held up.
+func (r *router) decide(ctx, drain context.Context) error {
 	now, err := r.e.db.System().Now(ctx)
 	if err != nil {
 		return err
 	}
 	r.boardMu.Lock()
 	r.board.Tick(now)
+	r.refusals = nil
 	r.boardMu.Unlock()
-	for {
+	for ctx.Err() == nil {
 		batch := r.next(parallel)
 		if len(batch) == 0 {
 			return nil
 		}
 		var group errgroup.Group
 		for _, d := range batch {
-			group.Go(func() error { return r.carryOut(ctx, d) })
+			group.Go(func() error { return r.carryOut(drain, d) })
 		}
 		if err := group.Wait(); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// maxRefusals is how often in a row an item's decision may be refused before
+// the Board is built anew, after a wait: rivals end sooner, so that what is
+// wrong would come again and again.
+const maxRefusals = 32
+
+// refusedAgain counts a refusal and says that it was one too many.
+func (r *router) refusedAgain(item routing.ItemID) bool {
+	r.boardMu.Lock()
+	defer r.boardMu.Unlock()
+	if r.refusals == nil {
+		r.refusals = map[routing.ItemID]int{}
+	}
+	r.refusals[item]++
+	return r.refusals[item] > maxRefusals
 }
 
 func (r *router) next(limit int) []routing.Decision {
@@ -391,12 +415,18 @@ func (r *router) carryOut(ctx context.Context, d routing.Decision) error {
 		}
 		return errs.New(errs.Unsupported, "sangdam: unknown decision %q", d.Kind)
 	})
+	if fenced, ok := errors.AsType[*routing.Refused](err); ok && fenced.Check == "lease" {
+		return err // another process routes now
+	}
 	refused := err != nil && (errors.Is(err, ErrStale) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrInvalid))
 	if err != nil && !refused {
 		return err
 	}
 	var rows fresh
 	if refused {
+		if r.refusedAgain(d.Item) {
+			return err
+		}
 		var ids = map[routing.AgentID]bool{}
 		if d.Agent != "" {
 			ids[d.Agent] = true
