@@ -101,8 +101,14 @@ func (e *Engine) SetPresence(ctx context.Context, p Principal, c SetPresence) er
 }
 
 func (u *unit) setPresence(agent routing.AgentID, to routing.Presence, reason string) error {
-	if _, err := u.tx.Agents().SetPresence(u.ctx, agent, to, reason, u.tx.Now()); err != nil {
+	a, err := u.tx.Agents().SetPresence(u.ctx, agent, to, reason, u.tx.Now())
+	if err != nil {
 		return err
+	}
+	if to != routing.Offline && a.State.BeatAt.IsZero() {
+		if err := u.tx.Deadlines().Set(u.ctx, dueSilent, string(agent), u.tx.Now().Add(lostGrace)); err != nil {
+			return err
+		}
 	}
 	if to == routing.Offline {
 		offers, _, err := u.tx.Work().HeldBy(u.ctx, agent)
@@ -143,22 +149,40 @@ func (e *Engine) loseAgents(ctx context.Context) {
 	for _, ref := range lost {
 		err := e.unit(ctx, system(ref.Workspace), func(u *unit) error {
 			a, err := u.tx.Agents().Agent(u.ctx, ref.Agent)
-			if err != nil || a.State.Presence == routing.Offline || a.State.BeatAt.After(u.tx.Now().Add(-lostGrace)) {
+			if err != nil || a.State.BeatAt.After(u.tx.Now().Add(-lostGrace)) {
 				return err
 			}
-			if err := u.setPresence(ref.Agent, routing.Offline, "heartbeat_lost"); err != nil {
-				return err
-			}
-			u.resource = Resource{Kind: "agent", ID: string(ref.Agent)}
-			if err := u.audit(ActPresence, "lost"); err != nil {
-				return err
-			}
-			return u.tx.Deadlines().Set(u.ctx, dueLost, string(ref.Agent), u.tx.Now().Add(requeueAfter))
+			return u.lose(a)
 		})
 		if err != nil {
 			e.log.Warn("a lost agent could not be set offline", "agent", string(ref.Agent), "error", err)
 		}
 	}
+}
+
+// lose makes an agent Offline whom nobody hears any more.
+func (u *unit) lose(a routing.Agent) error {
+	if a.State.Presence == routing.Offline {
+		return nil
+	}
+	if err := u.setPresence(a.ID, routing.Offline, "heartbeat_lost"); err != nil {
+		return err
+	}
+	u.resource = Resource{Kind: "agent", ID: string(a.ID)}
+	if err := u.audit(ActPresence, "lost"); err != nil {
+		return err
+	}
+	return u.tx.Deadlines().Set(u.ctx, dueLost, string(a.ID), u.tx.Now().Add(requeueAfter))
+}
+
+// agentSilent loses an agent who came online and was never heard: the process
+// that should have recorded the first heart-beat died.
+func (u *unit) agentSilent(agent routing.AgentID) error {
+	a, err := u.tx.Agents().Agent(u.ctx, agent)
+	if err != nil || !a.State.BeatAt.IsZero() {
+		return err
+	}
+	return u.lose(a)
 }
 
 // agentStayedAway gives a lost agent's work to others: live conversations are

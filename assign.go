@@ -3,6 +3,7 @@ package sangdam
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
@@ -42,17 +43,43 @@ func (u *unit) enqueue(acct channel.Account, d *conversation.Draft, m conversati
 	if d.C.LastAgent != "" && stream.KeepAgentFor > 0 {
 		it.Preferred, it.PreferredUntil = d.C.LastAgent, u.tx.Now().Add(stream.KeepAgentFor)
 	}
+	if it.Preferred == "" && d.C.Version == 0 && stream.RecentAgentWithin > 0 {
+		if it.Preferred, err = u.recentAgent(d, stream.RecentAgentWithin); err != nil {
+			return err
+		}
+		it.PreferredUntil = u.tx.Now().Add(stream.RecentAgentWithin)
+	}
 	return u.putInQueue(d, it)
+}
+
+// recentAgent is the agent of the contact's most recent conversation, if it
+// ended within the time (RT5).
+func (u *unit) recentAgent(d *conversation.Draft, within time.Duration) (routing.AgentID, error) {
+	if d.C.Contact == "" {
+		return "", nil
+	}
+	recent, _, err := u.tx.Conversations().List(u.ctx, conversation.Filter{Contact: d.C.Contact}, "", 5)
+	if err != nil {
+		return "", err
+	}
+	for _, c := range recent {
+		if c.ID != d.C.ID && c.LastAgent != "" && !c.ClosedAt.IsZero() && u.tx.Now().Sub(c.ClosedAt) <= within {
+			return c.LastAgent, nil
+		}
+	}
+	return "", nil
 }
 
 // putInQueue saves a queued item, new or known, and records it.
 func (u *unit) putInQueue(d *conversation.Draft, it routing.Item) error {
-	old, err := u.tx.Work().Item(u.ctx, it.ID)
-	switch {
-	case err == nil:
-		it.Version, it.Attempt = old.Version, old.Attempt
-	case !errors.Is(err, ErrNotFound):
-		return err
+	if d.C.Version > 0 { // one that begins has no item yet
+		old, err := u.tx.Work().Item(u.ctx, it.ID)
+		switch {
+		case err == nil:
+			it.Version, it.Attempt = old.Version, old.Attempt
+		case !errors.Is(err, ErrNotFound):
+			return err
+		}
 	}
 	if _, err := u.tx.Work().SaveItem(u.ctx, it); err != nil {
 		return err
@@ -66,10 +93,36 @@ func (u *unit) putInQueue(d *conversation.Draft, it routing.Item) error {
 // resume gives a waiting conversation whose customer wrote again to its agent,
 // or to the queue with that agent preferred (docs/design.md section 6.3).
 func (u *unit) resume(acct channel.Account, d *conversation.Draft, m conversation.Message) error {
-	if d.C.Agent != "" { // the work stream holds capacity while waiting
-		return d.Assigned(d.C.Agent, "customer")
+	if d.C.Agent == "" {
+		return u.enqueue(acct, d, m)
 	}
-	return u.enqueue(acct, d, m)
+	// The work stream holds capacity while waiting.
+	away, err := u.away(d.C)
+	if err != nil {
+		return err
+	}
+	if away {
+		return u.requeue(d, routing.EndRequeued, "", "")
+	}
+	return d.Assigned(d.C.Agent, "customer")
+}
+
+// away says that a conversation's agent is not there to go on with it.
+func (u *unit) away(c conversation.Conversation) (bool, error) {
+	it, err := u.tx.Work().Item(u.ctx, routing.ItemID(c.ID))
+	if err != nil {
+		return false, err
+	}
+	a, err := u.tx.Agents().Agent(u.ctx, c.Agent)
+	if err != nil {
+		return false, err
+	}
+	for _, x := range routing.Eligible(it, a, u.s.routing.Queues[it.Queue], u.tx.Now()) {
+		if x == routing.ExcludePresence || x == routing.ExcludeDisabled || x == routing.ExcludeHours {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // requeue takes a conversation from whoever holds it and queues it again.

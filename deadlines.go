@@ -3,6 +3,7 @@ package sangdam
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
@@ -14,17 +15,21 @@ import (
 func (e *Engine) runDeadlines(ctx, drain context.Context) {
 	hints, stop := e.wake.subscribe()
 	defer stop()
-	fails := 0
+	fails, overdue := 0, 0
 	for ctx.Err() == nil {
 		due, err := e.db.System().Due(ctx, 100)
-		failed := err != nil
+		failed, handled := err != nil, 0
 		for _, d := range due {
 			if ctx.Err() != nil {
 				return
 			}
-			if err := e.handleDeadline(drain, d); err != nil {
-				failed = true
+			done, err := e.handleDeadline(drain, d)
+			switch {
+			case err != nil:
 				e.log.Warn("a deadline could not be handled", "kind", d.Kind, "id", d.ID, "error", err)
+				failed = e.postpone(drain, d, err) != nil || failed
+			case done:
+				handled++
 			}
 		}
 		if failed {
@@ -32,30 +37,57 @@ func (e *Engine) runDeadlines(ctx, drain context.Context) {
 		} else {
 			fails = 0
 		}
-		if len(due) == 0 || failed {
-			e.idle(ctx, hints, nil, fails)
+		if handled == 0 || failed {
+			overdue = e.idle(ctx, hints, nil, fails, overdue)
+		} else {
+			overdue = 0
 		}
 	}
 }
 
-func (e *Engine) handleDeadline(ctx context.Context, due driver.Deadline) error {
-	err := e.unit(ctx, system(due.Workspace), func(u *unit) error {
+// postpone moves a deadline that could not be handled, so that it does not hold
+// up the others: for a moment if the reason is temporary.
+func (e *Engine) postpone(ctx context.Context, d driver.Deadline, why error) error {
+	wait := time.Minute
+	if errors.Is(why, ErrUnavailable) || errors.Is(why, ErrConflict) || errors.Is(why, ErrStale) {
+		wait = time.Second
+	}
+	return e.db.Update(ctx, d.Workspace, func(ctx context.Context, tx driver.Tx) error {
+		return tx.Deadlines().Set(ctx, d.Kind, d.ID, tx.Now().Add(wait))
+	})
+}
+
+// strangeFor is how long a due deadline of a kind that this program does not
+// know is left alone: a newer program beside it knows what to do. Later it is
+// moved out of the way, but stays.
+const strangeFor = time.Second
+
+// handleDeadline reports whether anything was done.
+func (e *Engine) handleDeadline(ctx context.Context, due driver.Deadline) (done bool, err error) {
+	err = e.unit(ctx, system(due.Workspace), func(u *unit) error {
+		done = true
 		switch due.Kind {
 		case dueOffer:
 			return u.offerExpired(routing.OfferID(due.ID))
-		case dueWrapUp:
-			return u.timeOver(conversation.ID(due.ID), due.Kind)
-		case dueAutoClose:
+		case dueWrapUp, dueAutoClose:
 			return u.timeOver(conversation.ID(due.ID), due.Kind)
 		case dueLost:
 			if err := u.agentStayedAway(routing.AgentID(due.ID)); err != nil {
 				return err
 			}
+		case dueSilent:
+			if err := u.agentSilent(routing.AgentID(due.ID)); err != nil {
+				return err
+			}
+		default:
+			if done = u.tx.Now().After(due.At.Add(strangeFor)); !done {
+				return nil
+			}
+			return u.tx.Deadlines().Set(u.ctx, due.Kind, due.ID, u.tx.Now().Add(time.Minute))
 		}
-		// A kind of a newer program is left to it; ours are cleared.
 		return u.tx.Deadlines().Clear(u.ctx, due.Kind, due.ID)
 	})
-	return err
+	return done, err
 }
 
 // offerExpired ends an offer whose time is over; the next agent is asked.
@@ -81,7 +113,10 @@ func (u *unit) timeOver(id conversation.ID, kind string) error {
 		return err
 	}
 	stream := u.s.routing.WorkStreams[cv.WorkStream]
-	over := cv.State == conversation.StateWrapUp && !u.tx.Now().Before(cv.WrapUpAt.Add(stream.WrapUp))
+	over := cv.State == conversation.StateWrapUp && stream.WrapUp > 0
+	if ends := cv.WrapUpAt.Add(stream.WrapUp); kind == dueWrapUp && over && u.tx.Now().Before(ends) {
+		return u.tx.Deadlines().Set(u.ctx, kind, string(id), ends)
+	}
 	if kind == dueAutoClose {
 		quiet := cv.UpdatedAt.Add(stream.AutoClose)
 		open := cv.State == conversation.StateOpen || cv.State == conversation.StateActive || cv.State == conversation.StateWaiting

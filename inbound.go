@@ -41,7 +41,7 @@ func runLanes[L any](ctx, drain context.Context, e *Engine, workers int, claim f
 	finished := make(chan struct{}, 1) // a lane was given back: it may have more
 	var group errgroup.Group
 	defer func() { _ = group.Wait() }()
-	fails := 0
+	fails, overdue := 0, 0
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
@@ -74,7 +74,9 @@ func runLanes[L any](ctx, drain context.Context, e *Engine, workers int, claim f
 			free <- struct{}{}
 		}
 		if len(lanes) == 0 {
-			e.idle(ctx, hints, finished, fails)
+			overdue = e.idle(ctx, hints, finished, fails, overdue)
+		} else {
+			overdue = 0
 		}
 	}
 }
@@ -94,15 +96,22 @@ func take(free chan struct{}, limit int) int {
 }
 
 // idle waits for a hint, the next due time, or the poll; after failures for
-// longer, without regard to hints.
-func (e *Engine) idle(ctx context.Context, hints, finished <-chan struct{}, fails int) {
-	wait := e.cfg.Poll
+// longer, without regard to hints. What is overdue although its loop has just
+// found nothing is work that nobody here does, such as a job of a kind that
+// only a newer program knows: it is looked at ever more rarely, up to the poll.
+// It returns how often that was so in a row.
+func (e *Engine) idle(ctx context.Context, hints, finished <-chan struct{}, fails, overdue int) int {
+	wait, late := e.cfg.Poll, false
 	if fails > 0 {
 		wait = backoff(fails)
 		hints, finished = nil, nil
 	} else if at, ok, err := e.db.System().NextDue(ctx); err == nil && ok {
 		if now, err := e.db.System().Now(ctx); err == nil {
-			wait = max(min(wait, at.Sub(now)), 5*time.Millisecond)
+			if late = !at.After(now); late {
+				wait = min(wait, 5*time.Millisecond<<min(overdue, 10))
+			} else {
+				wait = min(wait, max(at.Sub(now), 5*time.Millisecond))
+			}
 		}
 	}
 	t := time.NewTimer(wait)
@@ -113,6 +122,10 @@ func (e *Engine) idle(ctx context.Context, hints, finished <-chan struct{}, fail
 	case <-finished:
 	case <-t.C:
 	}
+	if late {
+		return overdue + 1
+	}
+	return 0
 }
 
 // workInbox processes a claimed lane. Whatever is not finished stays at the

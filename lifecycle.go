@@ -16,6 +16,7 @@ const (
 	dueWrapUp    = "wrap_up"
 	dueAutoClose = "auto_close"
 	dueLost      = "agent_lost"
+	dueSilent    = "agent_silent"
 )
 
 // schedule sets the conversation's own deadlines from its state.
