@@ -159,7 +159,7 @@ func (r *router) work(ctx, drain context.Context) error {
 	}
 	hints, stop := r.e.wake.subscribe()
 	defer stop()
-	renew := time.Now().Add(ttl / 3)
+	renew, watched := time.Now().Add(ttl/3), time.Now()
 	for ctx.Err() == nil {
 		if time.Now().After(renew) {
 			if epoch, err = r.e.db.System().Lease(ctx, r.lease(), r.e.cfg.Node, ttl); err != nil {
@@ -175,6 +175,12 @@ func (r *router) work(ctx, drain context.Context) error {
 		}
 		if err := r.decide(ctx, drain); err != nil {
 			return err
+		}
+		if time.Since(watched) > 2*r.e.cfg.Poll {
+			if err := r.watch(); err != nil {
+				return err
+			}
+			watched = time.Now()
 		}
 		r.sleep(ctx, hints)
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/sangdam/sangdam/conversation/bot"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/hours"
+	"github.com/sangdam/sangdam/trigger/condition"
 )
 
 // TestScripts runs the readable specification in testdata: one command a line,
@@ -43,6 +44,13 @@ func TestScripts(t *testing.T) {
 				options = append(options, withStream(func(s *routing.WorkStream) { s.WrapUp = time.Minute }))
 			case strings.HasPrefix(name, "waiting"):
 				options = append(options, withStream(func(s *routing.WorkStream) { s.KeepAgentFor, s.ReopenFor = time.Minute, time.Hour }))
+			case strings.HasPrefix(name, "recent"):
+				options = append(options, withStream(func(s *routing.WorkStream) { s.RecentAgentWithin = time.Hour }))
+			case strings.HasPrefix(name, "rules"):
+				options = append(options, withStream(func(s *routing.WorkStream) {
+					high := 10
+					s.Rules = []routing.Rule{{Name: "refunds first", When: condition.Condition{All: []condition.Clause{{Field: "message", Op: condition.Contains, Value: "refund"}}}, Priority: &high}}
+				}))
 			case strings.HasPrefix(name, "autoclose"):
 				options = append(options, withStream(func(s *routing.WorkStream) { s.AutoClose = time.Hour }))
 			case strings.HasPrefix(name, "overflow"):

@@ -123,6 +123,9 @@ func (e *Engine) SaveWorkStream(ctx context.Context, p Principal, w routing.Work
 		if err := conversation.ValidateTexts("work stream "+string(w.ID), w.Messages); err != nil {
 			return err
 		}
+		if _, err := routing.NewClassifier(w); err != nil {
+			return err
+		}
 		return u.tx.Config().SaveWorkStream(u.ctx, w)
 	})
 }

@@ -1,0 +1,102 @@
+package sangdam
+
+import (
+	"context"
+	"time"
+
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store"
+)
+
+// Place is where a conversation stands in its queue.
+type Place struct {
+	// Waiting is false for a conversation that does not wait for an agent.
+	Waiting  bool `json:"waiting"`
+	Position int  `json:"position,omitempty"` // from 1
+	Of       int  `json:"of,omitempty"`
+	// Expected is an estimate from how the queue has moved lately; Known is
+	// false until it has moved.
+	Expected time.Duration `json:"expected,omitempty"`
+	Known    bool          `json:"known"`
+}
+
+// Place says where a conversation stands in its queue. ErrUnavailable on a
+// process that does not lead the workspace's routing.
+func (e *Engine) Place(ctx context.Context, p Principal, id conversation.ID) (Place, error) {
+	var out Place
+	err := e.read(ctx, p, id, func(context.Context, store.Tx, conversation.Conversation) error {
+		return e.onBoard(p, func(b *routing.Board) error {
+			item := routing.ItemID(id)
+			out.Position, out.Of, out.Waiting = b.Position(item)
+			out.Expected, out.Known = b.ExpectedWait(item)
+			return nil
+		})
+	})
+	return out, err
+}
+
+// Waiting explains why a conversation waits for an agent and how it was decided
+// so far.
+type Waiting struct {
+	// Now is who was considered and what excluded each; nil when it does not
+	// wait.
+	Now *routing.Explanation `json:"now,omitempty"`
+	// Decisions are the summaries of what was offered or assigned, oldest first.
+	Decisions []routing.Decision `json:"decisions"`
+}
+
+// Explain says who was considered for a waiting conversation, what excludes
+// each agent, and what was decided before. ErrUnavailable as for Place.
+func (e *Engine) Explain(ctx context.Context, p Principal, id conversation.ID) (Waiting, error) {
+	var out Waiting
+	err := e.read(ctx, p, id, func(ctx context.Context, tx store.Tx, _ conversation.Conversation) (err error) {
+		if out.Decisions, err = tx.Work().Decisions(ctx, routing.ItemID(id)); err != nil {
+			return err
+		}
+		return e.onBoard(p, func(b *routing.Board) error {
+			x, err := b.Explain(routing.ItemID(id))
+			if err != nil {
+				return nil // it does not wait
+			}
+			out.Now = &x
+			return nil
+		})
+	})
+	return out, err
+}
+
+// onBoard runs fn on the workspace's Board, if this process has it.
+func (e *Engine) onBoard(p Principal, fn func(*routing.Board) error) error {
+	r := e.routers.find(p.Workspace)
+	if r == nil {
+		return errs.New(errs.Unavailable, "sangdam: this process does not route the workspace; ask the one that does")
+	}
+	r.boardMu.Lock()
+	defer r.boardMu.Unlock()
+	if r.board == nil {
+		return errs.New(errs.Unavailable, "sangdam: this process does not route the workspace, or not yet; ask again")
+	}
+	return fn(r.board)
+}
+
+// stuckAfter is when the watchdog speaks: an eligible pair waits at most a
+// second (docs/design.md section 6.4).
+const stuckAfter = 5 * time.Second
+
+// watch names items that should have been assigned and were not. It is an
+// error, so that the Board is built anew from the store.
+func (r *router) watch() error {
+	r.boardMu.Lock()
+	stuck := r.board.Stuck(stuckAfter)
+	r.boardMu.Unlock()
+	for _, s := range stuck {
+		r.e.log.Error("the watchdog found an item that should have been assigned", "workspace", string(r.ws),
+			"item", string(s.Item), "queue", string(s.Queue), "agent", string(s.Agent), "since", s.Since)
+	}
+	if len(stuck) > 0 {
+		return errs.New(errs.Unavailable, "sangdam: %d waiting items were not matched; the board is built anew", len(stuck))
+	}
+	return nil
+}
