@@ -238,7 +238,8 @@ func (r *router) build(ctx context.Context, epoch int64) (string, error) {
 // others. Rows of the feed are read afresh: their order does not matter.
 func (r *router) follow(ctx context.Context, cursor string) (string, error) {
 	own := r.taken()
-	agents, items := map[routing.AgentID]bool{}, map[routing.ItemID]bool{}
+	// The newest version that the feed names of each row.
+	agents, items := map[routing.AgentID]int64{}, map[routing.ItemID]int64{}
 	configured := own.queues
 	for {
 		events, next, err := r.e.db.Feed(ctx, r.ws, cursor, 500)
@@ -248,9 +249,9 @@ func (r *router) follow(ctx context.Context, cursor string) (string, error) {
 		for _, ev := range events {
 			switch ev.Aggregate {
 			case "agent":
-				agents[routing.AgentID(ev.ID)] = true
+				agents[routing.AgentID(ev.ID)] = max(agents[routing.AgentID(ev.ID)], ev.Version)
 			case "item":
-				items[routing.ItemID(ev.ID)] = true
+				items[routing.ItemID(ev.ID)] = max(items[routing.ItemID(ev.ID)], ev.Version)
 			case "configuration":
 				configured = true
 			}
@@ -261,10 +262,14 @@ func (r *router) follow(ctx context.Context, cursor string) (string, error) {
 		}
 	}
 	for _, a := range own.agents {
-		delete(agents, a.ID)
+		if a.State.Rev >= agents[a.ID] { // else another process wrote after us
+			delete(agents, a.ID)
+		}
 	}
 	for _, it := range own.items {
-		delete(items, it.ID)
+		if it.Version >= items[it.ID] {
+			delete(items, it.ID)
+		}
 	}
 	fresh, err := r.read(ctx, agents, items, configured)
 	if err != nil {
@@ -310,7 +315,7 @@ type fresh struct {
 }
 
 // read loads the rows that the feed named.
-func (r *router) read(ctx context.Context, agents map[routing.AgentID]bool, items map[routing.ItemID]bool, configured bool) (fresh, error) {
+func (r *router) read(ctx context.Context, agents map[routing.AgentID]int64, items map[routing.ItemID]int64, configured bool) (fresh, error) {
 	var out fresh
 	if len(agents) == 0 && len(items) == 0 && !configured {
 		return out, nil
@@ -433,11 +438,11 @@ func (r *router) carryOut(ctx context.Context, d routing.Decision) error {
 		if r.refusedAgain(d.Item) {
 			return err
 		}
-		var ids = map[routing.AgentID]bool{}
+		var ids = map[routing.AgentID]int64{}
 		if d.Agent != "" {
-			ids[d.Agent] = true
+			ids[d.Agent] = 0
 		}
-		if rows, err = r.read(ctx, ids, map[routing.ItemID]bool{d.Item: true}, false); err != nil {
+		if rows, err = r.read(ctx, ids, map[routing.ItemID]int64{d.Item: 0}, false); err != nil {
 			return err
 		}
 	} else {
