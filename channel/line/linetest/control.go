@@ -25,7 +25,7 @@ var pageFiles embed.FS
 //	POST   /_emulator/users                     {"name","standing"?} -> user
 //	POST   /_emulator/users/{name}/messages     {"type":"text","text"} and other types, see ControlMessage
 //	POST   /_emulator/users/{name}/actions      {"action":"follow"|"unfollow"|"unsend"|"postback", "message_id"?, "data"?}
-//	GET    /_emulator/users/{name}/received     ?after=N&wait=SECONDS -> messages from the N-th on
+//	GET    /_emulator/users/{name}/received     ?after=N&wait=SECONDS -> messages from the N-th on, as far as they are kept; "number" counts from 0
 //	POST   /_emulator/groups                    {"name","members":[names]} -> {"id"}
 //	POST   /_emulator/groups/{id}/messages      as for users, with "by"
 //	POST   /_emulator/events                    a raw event, sent as it is
@@ -127,7 +127,7 @@ type controlUser struct {
 }
 
 func (u *User) describe() controlUser {
-	return controlUser{u.id, u.Name(), u.Standing(), len(u.Received()), u.Loading()}
+	return controlUser{u.id, u.Name(), u.Standing(), u.count(), u.Loading()}
 }
 
 func (s *Server) controlUsers(*http.Request, []byte) (any, error) {
@@ -156,10 +156,13 @@ func (s *Server) controlUser(_ *http.Request, body []byte) (any, error) {
 
 // byName finds a user by name or id.
 func (s *Server) byName(name string) (*User, error) {
-	for _, u := range s.Users() {
-		if u.Name() == name || u.id == name {
-			return u, nil
-		}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if u := s.names[name]; u != nil {
+		return u, nil
+	}
+	if u := s.users[name]; u != nil {
+		return u, nil
 	}
 	return nil, errMissing
 }
@@ -306,8 +309,7 @@ func (s *Server) controlReceived(r *http.Request, _ []byte) (any, error) {
 		defer cancel()
 		_ = s.WaitDelivered(ctx, u, after+1) // too long: the list is empty
 	}
-	all := u.Received()
-	return append([]Delivered{}, all[min(after, len(all)):]...), nil
+	return u.receivedFrom(after), nil
 }
 
 func (s *Server) controlEvent(_ *http.Request, body []byte) (any, error) {

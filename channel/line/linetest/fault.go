@@ -1,6 +1,7 @@
 package linetest
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -47,7 +48,8 @@ type Fault struct {
 	Probability float64 `json:"probability,omitempty"`
 	// Delay of FaultDelay, in nanoseconds in JSON.
 	Delay time.Duration `json:"delay,omitempty"`
-	// Message is the index of the message that FaultContent blames.
+	// Message is the index of the message that FaultContent blames; requests
+	// that have no such message are not hit.
 	Message int `json:"message,omitempty"`
 
 	seen, hits int
@@ -72,13 +74,13 @@ func (s *Server) ClearFaults() {
 }
 
 // begin counts the call and picks its fault; a zero Fault is none.
-func (s *Server) begin(name string) Fault {
+func (s *Server) begin(name string, body []byte) Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.counts[name]++
 	var picked *Fault
 	for _, f := range s.faults {
-		if f.Endpoint != "" && f.Endpoint != name {
+		if f.Endpoint != "" && f.Endpoint != name || f.Kind == FaultContent && messagesIn(body) <= f.Message {
 			continue
 		}
 		f.seen++
@@ -91,6 +93,14 @@ func (s *Server) begin(name string) Fault {
 		return Fault{}
 	}
 	return *picked
+}
+
+func messagesIn(body []byte) int {
+	var out outgoing
+	if json.Unmarshal(body, &out) != nil {
+		return 0
+	}
+	return len(out.Messages)
 }
 
 func (f *Fault) applies(chance float64) bool {

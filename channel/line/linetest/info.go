@@ -180,7 +180,8 @@ func (s *Server) handleMarkAsRead(_ *http.Request, body []byte) reply {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := s.messages[s.reads[in.Token]]
+	id, _ := s.reads.get(in.Token)
+	p, _ := s.messages.get(id)
 	if p == nil {
 		return fail(http.StatusBadRequest, "The request body has 1 error(s)", detail{"Invalid token", "markAsReadToken"})
 	}

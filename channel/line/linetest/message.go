@@ -185,19 +185,17 @@ func (c *Chat) Send(by *User, m Message) Posted {
 		own := *m.content
 		p.content = &own
 	}
-	s.messages[p.id] = p
+	s.messages.put(p.id, p)
 	msg := fields{{"type", m.kind}, {"id", p.id}}
 	msg = append(msg, m.fields...)
 	if m.quotable {
-		token := "q" + s.hex(40)
-		s.quotes[token] = c.id
-		msg = append(msg, field{"quoteToken", token})
+		msg = append(msg, field{"quoteToken", "q" + s.hex(40)})
 	}
 	if m.quote != "" {
 		msg = append(msg, field{"quotedMessageId", m.quote})
 	}
 	read := "r" + s.hex(40)
-	s.reads[read] = p.id
+	s.reads.put(read, p.id)
 	msg = append(msg, field{"markAsReadToken", read})
 	out := s.emit(event{kind: "message", chat: c, by: by, replyable: true, fields: fields{{"message", msg}}})
 	out.MessageID = p.id
@@ -210,12 +208,11 @@ func (c *Chat) Edit(messageID, text string) (Posted, error) {
 	s := c.srv
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, ok := s.messages[messageID]
+	p, ok := s.messages.get(messageID)
 	if !ok || p.chat != c || p.kind != "text" || c.kind != "group" || p.unsent {
 		return Posted{}, fmt.Errorf("linetest: message %s cannot be edited: only texts in groups can", messageID)
 	}
 	token := "q" + s.hex(40)
-	s.quotes[token] = c.id
 	out := s.emit(event{kind: "messageEdited", chat: c, by: p.by, replyable: true, fields: fields{
 		{"message", fields{{"type", "text"}, {"id", p.id}, {"quoteToken", token}, {"text", text}}}}})
 	out.MessageID = p.id
@@ -227,7 +224,7 @@ func (c *Chat) Unsend(messageID string) (Posted, error) {
 	s := c.srv
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, ok := s.messages[messageID]
+	p, ok := s.messages.get(messageID)
 	if !ok || p.chat != c || p.unsent {
 		return Posted{}, fmt.Errorf("linetest: message %s cannot be unsent: it is not there", messageID)
 	}

@@ -116,7 +116,7 @@ func (s *Server) serve(e endpoint) http.HandlerFunc {
 			limit = maxUploaded
 		}
 		body, tooLarge := readBody(r, limit)
-		fault := s.begin(e.name)
+		fault := s.begin(e.name, body)
 		if fault.before(r) {
 			s.recordCall(e.name, r, body, 0, "")
 			panic(http.ErrAbortHandler)

@@ -276,7 +276,6 @@ func (s *Server) hand(c *Chat, out outgoing) any {
 		switch kind {
 		case "text", "textV2", "sticker", "image", "video", "template", "flex":
 			sm.QuoteToken = "q" + s.callHex(40)
-			s.quotes[sm.QuoteToken] = c.id
 		}
 		list = append(list, sm)
 		for _, u := range c.members {
@@ -284,7 +283,7 @@ func (s *Server) hand(c *Chat, out outgoing) any {
 				continue
 			}
 			u.loadingUntil = time.Time{}
-			u.phone = append(u.phone, Delivered{
+			u.receive(Delivered{
 				At: s.now(), ChatID: c.id, MessageID: sm.ID, Route: out.route,
 				RequestID: out.requestID, RetryKey: out.retryKey, Text: text, Message: raw,
 			})

@@ -62,6 +62,13 @@ type Options struct {
 	// RedeliverAfter is the pause before that; 0 means one second. LINE does
 	// not disclose its own.
 	RedeliverAfter time.Duration
+	// KeepReceived is how many messages each phone keeps, the newest ones; 0
+	// means all. WaitDelivered counts the others too.
+	KeepReceived int
+	// KeepMessages is how many of the customers' messages the emulator knows,
+	// with their contents and read tokens, the newest ones; 0 means all. Older
+	// ones are as unknown as those that never were: contents are 404.
+	KeepMessages int
 	// Logger gets calls and deliveries; nil is silent.
 	Logger *slog.Logger
 }
@@ -89,13 +96,13 @@ type Server struct {
 	botID      string
 
 	users    map[string]*User
+	names    map[string]*User
 	order    []*User
 	chats    map[string]*Chat
-	messages map[string]*posted   // customers' messages by id
+	messages kept[*posted]        // customers' messages by id
 	replies  map[string]*replyRef // reply tokens
-	reads    map[string]string    // markAsRead tokens to chat ids
+	reads    kept[string]         // markAsRead tokens to message ids
 	links    map[string]*linkRef  // link tokens
-	quotes   map[string]string    // quote tokens to chat ids
 	retries  map[string]accepted  // retry keys
 	// sizes at which dead entries of the two are dropped
 	forgetReplies, forgetRetries int
@@ -145,10 +152,10 @@ func New(o Options) *Server {
 	s.keys = map[string]*rsa.PublicKey{}
 	s.webhookURL = o.WebhookURL
 	s.botID = "U" + s.hex(32)
+	s.names = map[string]*User{}
 	s.users, s.chats = map[string]*User{}, map[string]*Chat{}
-	s.messages, s.replies = map[string]*posted{}, map[string]*replyRef{}
-	s.reads, s.links = map[string]string{}, map[string]*linkRef{}
-	s.quotes, s.retries = map[string]string{}, map[string]accepted{}
+	s.messages, s.reads = keep[*posted](o.KeepMessages), keep[string](o.KeepMessages)
+	s.replies, s.links, s.retries = map[string]*replyRef{}, map[string]*linkRef{}, map[string]accepted{}
 	s.limits, s.counts = map[string]*rate.Limiter{}, map[string]int{}
 	s.recent = map[string][]time.Time{}
 	s.menus = newMenuStore()

@@ -32,6 +32,7 @@ type User struct {
 	anonymous                       bool
 	wrote                           time.Time // last message in the one-to-one chat
 	phone                           []Delivered
+	dropped                         int // received before phone[0]
 	readUpTo                        time.Time
 	loadingUntil                    time.Time
 	menu                            string
@@ -40,6 +41,7 @@ type User struct {
 // Delivered is one message that a phone received. The same request delivered
 // twice shows as two entries with different message ids.
 type Delivered struct {
+	Number    int             `json:"number"` // how many the phone had received before
 	At        time.Time       `json:"at"`
 	ChatID    string          `json:"chat"`
 	MessageID string          `json:"id"`
@@ -55,14 +57,13 @@ type Delivered struct {
 func (s *Server) User(name string) *User {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, u := range s.order {
-		if u.name == name {
-			return u
-		}
+	if u := s.names[name]; u != nil {
+		return u
 	}
 	u := &User{id: "U" + s.hex(32), name: name, language: "ko", standing: Friend}
 	u.Chat = &Chat{srv: s, kind: "user", id: u.id, members: []*User{u}}
 	s.users[u.id], s.chats[u.id] = u, u.Chat
+	s.names[name] = u
 	s.order = append(s.order, u)
 	s.touch()
 	return u
@@ -129,18 +130,19 @@ func (u *User) SetAnonymous(anonymous bool) *User {
 	return u
 }
 
-// Received returns everything that the phone received, oldest first.
+// Received returns everything that the phone received, oldest first, as far as
+// Options.KeepReceived lets it be kept.
 func (u *User) Received() []Delivered {
 	u.srv.mu.Lock()
 	defer u.srv.mu.Unlock()
 	return slices.Clone(u.phone)
 }
 
-// count is len(Received) without the copy.
+// count is how many messages the phone has received in all.
 func (u *User) count() int {
 	u.srv.mu.Lock()
 	defer u.srv.mu.Unlock()
-	return len(u.phone)
+	return u.dropped + len(u.phone)
 }
 
 // Texts returns the Text of everything received.

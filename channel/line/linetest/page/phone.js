@@ -93,7 +93,7 @@ async function poll(own) {
       const news = await call("GET", mine() + "/received?wait=20&after=" + seen);
       if (own !== turn) return;
       for (const d of news) {
-        seen++;
+        seen = d.number + 1;
         const from = d.message.sender?.name;
         show(d.text, false, (from ? from + " · " : "") + d.route + (d.chat.startsWith("U") ? "" : " · group"));
         offer(d.message);

@@ -65,6 +65,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	set.DurationVar(&o.RedeliverAfter, "redeliver-after", time.Second, "pause before that")
 	set.Float64Var(&chaos.Duplicate, "duplicate", 0, "share of events sent twice, 0 to 1")
 	set.Float64Var(&chaos.Reorder, "reorder", 0, "share of events sent out of order, 0 to 1")
+	set.IntVar(&o.KeepReceived, "keep-received", 1000, "messages that each phone keeps, the newest; 0: all")
+	set.IntVar(&o.KeepMessages, "keep-messages", 100_000, "customers' messages that are remembered with their contents, the newest; 0: all")
 	set.Var(&faults, "fault", "endpoint:kind:when, such as push:cut-after:10%; may be repeated")
 	replay := set.String("replay", "", "file of recorded webhooks to play against -webhook")
 	repeat := set.Int("repeat", 0, "how often each is played; 0: 2 to 10 times, by the seed")
