@@ -21,9 +21,9 @@ type AccountRepo interface {
 	Account(ctx context.Context, id AccountID) (Account, error)
 	// Accounts lists all, ordered by id, deleted ones included.
 	Accounts(ctx context.Context) ([]Account, error)
-	// SaveAccount creates (Version 0) or replaces the account; a
-	// Version that is not the stored one is a clash (Update runs again); ErrAlreadyExists when another account, of
-	// any workspace, has the Token. Returns the new version.
+	// SaveAccount creates (Version 0) or replaces the account; a Version that is
+	// not the stored one is a clash (Update runs again); ErrAlreadyExists when
+	// another account, of any workspace, has the Token. Returns the new version.
 	SaveAccount(ctx context.Context, a Account) (int64, error)
 }
 

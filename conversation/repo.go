@@ -15,9 +15,9 @@ type Repo interface {
 	// ByThread returns the conversation that is open, active or waiting under
 	// the thread key, and the newest other one under it; nil for none.
 	ByThread(ctx context.Context, thread string) (open, last *Conversation, err error)
-	// SaveConversation creates (Version 0) or replaces; a
-	// Version that is not the stored one is a clash (Update runs again). A second open conversation under one thread key is
-	// a clash: Update runs again. Returns the new version.
+	// SaveConversation creates (Version 0) or replaces. A Version that is not the
+	// stored one is a clash: Update runs again. A second open conversation under
+	// one thread key is a clash: Update runs again. Returns the new version.
 	SaveConversation(ctx context.Context, c Conversation) (int64, error)
 	// List returns conversations that match, newest UpdatedAt first (ties by
 	// id), at most limit, starting after the opaque page token; the next token
@@ -29,9 +29,9 @@ type Repo interface {
 	// ByProvider finds a message by the account, chat and provider's id.
 	// ErrNotFound.
 	ByProvider(ctx context.Context, account channel.AccountID, chat channel.Chat, p channel.ProviderMessageID) (Message, error)
-	// SaveMessage creates (Version 0) or replaces; a
-	// Version that is not the stored one is a clash (Update runs again). The same provider id in one account and chat twice is a
-	// clash. Returns the new version.
+	// SaveMessage creates (Version 0) or replaces. A Version that is not the
+	// stored one is a clash: Update runs again. The same provider id in one
+	// account and chat twice is a clash. Returns the new version.
 	SaveMessage(ctx context.Context, m Message) (int64, error)
 	// Messages returns messages with Seq above after, oldest first, at most
 	// limit.
@@ -64,15 +64,16 @@ type Filter struct {
 type ContactRepo interface {
 	// Contact returns one. ErrNotFound.
 	Contact(ctx context.Context, id ContactID) (Contact, error)
-	// SaveContact creates (Version 0) or replaces; a
-	// Version that is not the stored one is a clash (Update runs again). Returns the new version.
+	// SaveContact creates (Version 0) or replaces. A Version that is not the
+	// stored one is a clash: Update runs again. Returns the new version.
 	SaveContact(ctx context.Context, c Contact) (int64, error)
 	// Identity finds by natural key; ErrNotFound.
 	Identity(ctx context.Context, kind channel.Kind, scope channel.Scope, user channel.ProviderUserID) (Identity, error)
 	// IdentityByID returns one. ErrNotFound.
 	IdentityByID(ctx context.Context, id IdentityID) (Identity, error)
-	// SaveIdentity creates (Version 0) or replaces; a
-	// Version that is not the stored one is a clash (Update runs again). A second identity with one natural key is a clash.
+	// SaveIdentity creates (Version 0) or replaces. A Version that is not the
+	// stored one is a clash: Update runs again. A second identity with one natural
+	// key is a clash.
 	SaveIdentity(ctx context.Context, i Identity) (int64, error)
 	// Identities lists a contact's identities, ordered by id.
 	Identities(ctx context.Context, c ContactID) ([]Identity, error)

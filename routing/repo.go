@@ -48,10 +48,10 @@ type AgentRepo interface {
 	Agent(ctx context.Context, id AgentID) (Agent, error)
 	// Agents lists all ordered by id, with state.
 	Agents(ctx context.Context) ([]Agent, error)
-	// SaveAgent creates (Version 0; presence Offline) or replaces the settings
-	// and raises EligRev; a
-	// Version that is not the stored one is a clash (Update runs again); ErrAlreadyExists
-	// when created twice. State is ignored. Returns the new version.
+	// SaveAgent creates (Version 0; presence Offline) or replaces the settings and
+	// raises EligRev; a Version that is not the stored one is a clash (Update runs
+	// again); ErrAlreadyExists when created twice. State is ignored. Returns the
+	// new version.
 	SaveAgent(ctx context.Context, a Agent) (int64, error)
 	// SetPresence records presence and reason, raises EligRev when it changed,
 	// and sets IdleSince when the agent goes online. Returns the agent.
@@ -63,10 +63,10 @@ type AgentRepo interface {
 type WorkRepo interface {
 	// Item returns one. ErrNotFound.
 	Item(ctx context.Context, id ItemID) (Item, error)
-	// SaveItem creates (Version 0) or replaces; a
-	// Version that is not the stored one is a clash (Update runs again). Returns the new version. Seq is set at creation. State
-	// may not be changed to or from offered and assigned here, except that a
-	// queued item may become done and a done item queued.
+	// SaveItem creates (Version 0) or replaces. A Version that is not the stored
+	// one is a clash: Update runs again. Returns the new version. Seq is set at
+	// creation. State may not be changed to or from offered and assigned here,
+	// except that a queued item may become done and a done item queued.
 	SaveItem(ctx context.Context, it Item) (int64, error)
 	// Reserve gives the item to the agent, all or nothing, as design.md section
 	// 5 says: the item is queued (or offered or assigned to someone else when
