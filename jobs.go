@@ -122,8 +122,8 @@ func (u *unit) followUp(acct channel.Account, m conversation.Message, i conversa
 		}
 	}
 	media := m.Content.Media
-	if media == nil {
-		return nil
+	if media == nil || u.e.cfg.Blobs == nil {
+		return nil // a job that nobody claims would only be looked at again and again
 	}
 	_, can := adapter.(channel.MediaFetcher)
 	if media.Provider != "" && can || media.URL != "" {

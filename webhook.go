@@ -111,17 +111,44 @@ func (e *Engine) receive(r *http.Request, token string) (channel.Receipt, int) {
 		}
 		return channel.Receipt{}, http.StatusBadRequest
 	}
-	if err := e.appendEnvelopes(ctx, owner.ws, acct.ID, receipt.Envelopes); err != nil {
+	if err := e.appendInTime(ctx, owner.ws, acct.ID, receipt.Envelopes); err != nil {
 		e.log.Error("a webhook could not be stored", "account", string(acct.ID), "error", err)
 		return channel.Receipt{}, http.StatusServiceUnavailable
 	}
 	return receipt, 0
 }
 
-func (e *Engine) appendEnvelopes(ctx context.Context, ws id.Workspace, acct channel.AccountID, envs []channel.Envelope) error {
+// appendInTime returns when the envelopes are stored, or when ctx ends even if
+// the store, stuck in a commit, does not heed it: the provider is told to
+// repeat, and what is stored in the end absorbs the repetition. Until then the
+// call counts among those that wait (Config.MaxAppending).
+func (e *Engine) appendInTime(ctx context.Context, ws id.Workspace, acct channel.AccountID, envs []channel.Envelope) error {
 	if len(envs) == 0 {
 		return nil
 	}
+	done := make(chan error, 1)
+	go func() {
+		err := errs.New(errs.Unavailable, "sangdam: storing a webhook panicked")
+		defer func() {
+			_ = recover() // without the value: it may hold the body
+			done <- err
+		}()
+		err = e.appendEnvelopes(ctx, ws, acct, envs)
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	e.appending.Add(1)
+	go func() {
+		<-done
+		e.appending.Add(-1)
+	}()
+	return errs.New(errs.Unavailable, "sangdam: the store did not answer in time: %w", ctx.Err())
+}
+
+func (e *Engine) appendEnvelopes(ctx context.Context, ws id.Workspace, acct channel.AccountID, envs []channel.Envelope) error {
 	for i := range envs {
 		envs[i].ID, envs[i].Account = channel.EnvelopeID(newID()), acct
 	}
