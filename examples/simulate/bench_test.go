@@ -1,13 +1,10 @@
 package main
 
 import (
-	"math/rand/v2"
 	"strings"
 	"syscall"
 	"testing"
 )
-
-func newStream(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, seed)) }
 
 // BenchmarkSimulation1000Agents is B15: assignments a second of wall clock and
 // of processor time, which other work on the machine does not change.

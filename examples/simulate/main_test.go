@@ -130,7 +130,7 @@ func TestDistributionsHaveTheirMeans(t *testing.T) {
 		{Dist: "constant", Mean: 200}, {Dist: "exponential", Mean: 200}, {Dist: "empirical", Values: []float64{100, 300}}} {
 		require.NoError(t, d.check())
 		require.InDelta(t, 200, d.mean(), 1e-9)
-		rng := newStream(5)
+		rng := newStream(5, 0, 0)
 		var sum float64
 		const n = 400_000
 		for range n {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"math"
 	"strings"
@@ -82,15 +83,22 @@ func agentsJSON(count, capacity int, queues, extra string) string {
 
 var strategies = []string{"longest_idle", "round_robin", "least_loaded", "random", "fixed_order", "most_free", "weighted"}
 
+// More arrivals and other seeds: go test ./examples/simulate -run Theory
+// -oracle.arrivals=3000000 -oracle.seed=5000
+var (
+	oracleArrivals = flag.Int("oracle.arrivals", 300_000, "arrivals of each case of TestAgreesWithQueueingTheory")
+	oracleSeed     = flag.Int("oracle.seed", 1000, "seed of its first case")
+)
+
 func oracles(arrivals int) (out []oracle) {
 	add := func(name, queues, agents string, want func(Report) map[string][2]any) {
 		n := len(out)
-		out = append(out, oracle{name, scenarioOf(1000+n, arrivals, queues, agents, strategies[n%len(strategies)]), want})
+		out = append(out, oracle{name, scenarioOf(*oracleSeed+n, arrivals, queues, agents, strategies[n%len(strategies)]), want})
 	}
 	for _, c := range []struct{ agents, capacity int }{{1, 1}, {2, 1}, {3, 1}, {5, 1}, {10, 1}, {30, 1}, {100, 1}, {300, 1}, {1000, 1}, {1, 3}, {4, 3}, {20, 4}, {2, 2}, {50, 1}, {500, 1}} {
 		n := c.agents * c.capacity
 		for _, rho := range []float64{0.5, 0.8} {
-			a := loadFor(rho*float64(n), 0.03, func(a float64) float64 { return erlangC(n, a) })
+			a := loadFor(rho*float64(n), 0.1, func(a float64) float64 { return erlangC(n, a) })
 			rho := a / float64(n)
 			add(fmt.Sprintf("Erlang C %dx%d at %.3f", c.agents, c.capacity, rho), queueJSON("q", a, ""), agentsJSON(c.agents, c.capacity, `"q"`, ""), func(r Report) map[string][2]any {
 				pw := erlangC(n, a)
@@ -158,7 +166,7 @@ func oracles(arrivals int) (out []oracle) {
 // of the figures lie inside their 95 % interval, and all inside the 99.9 %
 // interval.
 func TestAgreesWithQueueingTheory(t *testing.T) {
-	cases := oracles(300_000)
+	cases := oracles(*oracleArrivals)
 	var mu sync.Mutex
 	inside, all := 0, 0
 	t.Run("cases", func(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
@@ -135,7 +136,7 @@ func (sim *simulation) addQueue(i int, cfg routing.Configuration) {
 	if q.Cost != nil {
 		cost = *q.Cost
 	}
-	stream := func(kind uint64) *rand.Rand { return rand.New(rand.NewPCG(sim.s.Seed, uint64(i)<<8|kind)) }
+	stream := func(kind byte) *rand.Rand { return newStream(sim.s.Seed, i, kind) }
 	ws := routing.WorkStream{Mode: routing.Push, Cost: cost, SkillMatch: routing.SkillMatch(q.Match), AutoAccept: true}
 	o := routing.Outcome{Queue: routing.QueueID(q.Name), Priority: q.Priority, Skills: skillsOf(q.Skills)}
 	sq := simQueue{q: q, arrival: stream(1), service: stream(2), leaving: stream(3)}
@@ -144,6 +145,17 @@ func (sim *simulation) addQueue(i int, cfg routing.Configuration) {
 	sim.queues = append(sim.queues, sq)
 	sim.board.ApplyQueue(cfg.Queues[routing.QueueID(q.Name)], 1)
 	sim.later(q.Arrival.draw(sq.arrival), event{kind: eventArrival, index: int32(i)})
+}
+
+// newStream is a random stream of its own: nearby seeds, queues and kinds are
+// unrelated.
+func newStream(seed uint64, queue int, kind byte) *rand.Rand {
+	var key [32]byte
+	binary.LittleEndian.PutUint64(key[:], seed)
+	binary.LittleEndian.PutUint64(key[8:], uint64(queue))
+	key[16] = kind
+	from := rand.NewChaCha8(key)
+	return rand.New(rand.NewPCG(from.Uint64(), from.Uint64()))
 }
 
 // later puts an event seconds from now.
