@@ -45,7 +45,8 @@ type counted struct {
 }
 
 // inboundAlone hands out no work but inbound lanes: what a message costs to the
-// end of its transaction is then not mixed with what comes after.
+// end of its transaction is then not mixed with what comes after, nor with
+// looks at what is due, of which there are more the longer the test takes.
 type inboundAlone struct {
 	driver.Backend
 	entered atomic.Int64 // Updates and appends that were begun
@@ -77,6 +78,12 @@ func (inboundAloneSystem) ClaimOutbox(context.Context, string, int, int, time.Du
 
 func (inboundAloneSystem) ClaimJobs(context.Context, string, []string, int, time.Duration) ([]driver.Job, error) {
 	return nil, nil
+}
+
+func (inboundAloneSystem) Due(context.Context, int) ([]driver.Deadline, error) { return nil, nil }
+
+func (inboundAloneSystem) NextDue(context.Context) (time.Time, bool, error) {
+	return time.Time{}, false, nil
 }
 
 func newCounted(t *testing.T) *counted {
