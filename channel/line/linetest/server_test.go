@@ -28,6 +28,7 @@ type bench struct {
 	mu        sync.Mutex
 	envelopes []channel.Envelope
 	bodies    [][]byte
+	keys      int
 	answer    int // status for webhooks; 0: the adapter's
 }
 
