@@ -524,8 +524,7 @@ func (u *unit) relax(d routing.Decision) error {
 	if err != nil {
 		return err
 	}
-	it.Relaxed++
-	return u.saveItem(it)
+	return u.saveItem(routing.Relaxed(it))
 }
 
 // decided loads the item that a decision concerns, refused when it changed.
