@@ -476,7 +476,7 @@ func (s *stateOfWorld) nothingIsStuck(v *violations) {
 		if c.State == conversation.StateOpen && c.Control == conversation.ControlBot && s.unreadByBot(c) {
 			v.add("I8", "conversation %s waits for a bot that does not read", c.ID)
 		}
-		if c.State == conversation.StateWaiting && c.Unread > 0 {
+		if c.State == conversation.StateWaiting && s.wroteWhileWaiting(c) {
 			v.add("I8", "conversation %s waits for a customer who has written", c.ID)
 		}
 		if !has || it.State != routing.ItemQueued || it.Mode != routing.Push || it.Preferred != "" && s.now.Before(it.PreferredUntil) {
@@ -488,6 +488,20 @@ func (s *stateOfWorld) nothingIsStuck(v *violations) {
 			}
 		}
 	}
+}
+
+// wroteWhileWaiting: that an agent waits although there are unread messages is
+// the agent's business; what came later must have ended the waiting.
+func (s *stateOfWorld) wroteWhileWaiting(c conversation.Conversation) bool {
+	var since int64
+	for _, ev := range s.events[c.ID] {
+		if ev.Kind == conversation.EvState && ev.To == string(conversation.StateWaiting) {
+			since = ev.Seq
+		}
+	}
+	return slices.ContainsFunc(s.messages[c.ID], func(m conversation.Message) bool {
+		return m.Direction == conversation.Inbound && m.Seq > since
+	})
 }
 
 func (s *stateOfWorld) unreadByBot(c conversation.Conversation) bool {
