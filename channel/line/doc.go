@@ -37,8 +37,14 @@
 // for 24 hours. One request carries up to five LINE messages. A row of text
 // longer than 5,000 UTF-16 units is cut, never inside a grapheme; a row makes
 // at most five LINE messages ([MaxTextUnits]), a longer one is refused. Kinds
-// that the adapter cannot check beforehand (rich, sticker) travel alone, so
-// that a refusal by LINE never takes other rows with it.
+// that the adapter cannot check beforehand (rich, sticker) travel alone. When
+// LINE refuses a request for the content of some of its messages, the error
+// names their rows, so that the others need not fail with them.
+//
+// Requests wait, within their context, until LINE's rate for the account and
+// the endpoint lets them go ([Options].Rates): a backlog leaves evenly at 99 %
+// of the limit. A wait that would take more than half of the context's time is
+// refused at once as rate limited, with the time after which to try again.
 //
 // The emulator in the sub-package linetest plays LINE for tests, demonstrations
 // and load; LINE forbids load tests through its own servers.

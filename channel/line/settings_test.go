@@ -1,0 +1,49 @@
+package line
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam/channel"
+)
+
+func TestSettingsAreKeptByTheirBytes(t *testing.T) {
+	var c settingsCache
+	for range 2 {
+		for _, id := range []string{"1", "2"} {
+			s, err := c.parse(json.RawMessage(`{"channel_id":"` + id + `"}`))
+			require.NoError(t, err)
+			require.Equal(t, Settings{ChannelID: id, TokenMode: TokenLongLived}, s)
+		}
+		_, err := c.parse(json.RawMessage(`{"channel":"1"}`))
+		require.ErrorIs(t, err, channel.ErrInvalid, "what is wrong stays wrong")
+	}
+	require.Len(t, c.known, 2)
+	for i := range 3 * maxSettings {
+		_, err := c.parse(json.RawMessage(fmt.Sprintf(`{"channel_id":"%d"}`, i)))
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(c.known), maxSettings)
+	}
+}
+
+// TestBucketsAreForgottenWhenTheyAreFull: accounts that come and go leave
+// nothing behind, and nobody gets a second burst by it.
+func TestBucketsAreForgottenWhenTheyAreFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // no time passes, so nothing refills
+		l, err := newLimiters(nil)
+		require.NoError(t, err)
+		busy := l.bucket("busy", EndpointLoading)
+		require.True(t, busy.Allow())
+		for i := range maxBuckets {
+			l.bucket(channel.AccountID(fmt.Sprint(i)), EndpointPush)
+		}
+		require.Len(t, l.buckets, 2, "the busy one and the last")
+		require.Same(t, busy, l.bucket("busy", EndpointLoading))
+		require.False(t, busy.Allow())
+		require.Nil(t, l.bucket("busy", "no such endpoint"))
+	})
+}
