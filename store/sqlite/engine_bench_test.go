@@ -40,20 +40,16 @@ type engineBench struct {
 
 const benchSecret = "0123456789abcdef0123456789abcdef"
 
-// newEngineBench sets a desk up. onlyInbound holds back whatever comes after
-// Tx B: routing, sending, jobs and the search index.
-func newEngineBench(b testing.TB, db *store.DB, onlyInbound bool) *engineBench {
+// newEngineBench sets a desk up. Whatever comes after Tx B is held back:
+// routing, sending, jobs and the search index.
+func newEngineBench(b testing.TB, db *store.DB) *engineBench {
 	s := &engineBench{db: db, secret: channel.NewSecret(benchSecret), done: make(chan struct{}, 1<<20)}
-	used := db
-	if onlyInbound {
-		used = store.New(inboundOnly{db.Backend()})
-	}
 	sealer, err := seal.Ephemeral()
 	require.NoError(b, err)
 	adapter, err := line.New(line.Options{APIBase: "https://api.line.test", DataAPIBase: "https://api.line.test",
 		HTTPClient: &http.Client{Transport: politeProvider{}}})
 	require.NoError(b, err)
-	s.eng, err = sangdam.New(sangdam.Config{DB: used, Sealer: sealer, Node: "n1", Adapters: []channel.Adapter{adapter},
+	s.eng, err = sangdam.New(sangdam.Config{DB: store.New(inboundOnly{db.Backend()}), Sealer: sealer, Node: "n1", Adapters: []channel.Adapter{adapter},
 		Hooks: sangdam.Hooks{Processed: func(driver.WorkspaceID, channel.AccountID, channel.EventKind) { s.done <- struct{}{} }}})
 	require.NoError(b, err)
 	ctx, host := context.Background(), sangdam.Host(testWS)
@@ -222,7 +218,7 @@ const benchUnits = 3000
 // in a body, against a bare group commit of one row (docs/performance.md, B1a).
 func BenchmarkEngineAppendPowerCutDurable(b *testing.B) {
 	db := openTest(b, Options{})
-	s := newEngineBench(b, db, true)
+	s := newEngineBench(b, db)
 	control := newBareCommitter(b)
 	body := make([]byte, 256)
 	sent, bare := 0, 0
@@ -259,22 +255,16 @@ func BenchmarkEngineAppendPowerCutDurable(b *testing.B) {
 // BenchmarkEngineInboundPowerCutDurable is the whole way of a text from the
 // webhook to the end of Tx B with 64 customers, against the same statements
 // written by hand (B1b). "existing" customers have an open conversation, "new"
-// ones get a contact, a conversation, a greeting and a place in the queue. With
-// "alone", what comes after Tx B is held back as it is in the control; with
-// "all" the engine also routes, sends, indexes and runs jobs meanwhile.
+// ones get a contact, a conversation, a greeting and a place in the queue. What
+// comes after Tx B is held back: it would go on into the control's turn.
 func BenchmarkEngineInboundPowerCutDurable(b *testing.B) {
-	for _, fresh := range []bool{false, true} {
-		for _, alone := range []bool{true, false} {
-			b.Run(map[bool]string{false: "existing/", true: "new/"}[fresh]+map[bool]string{false: "all", true: "alone"}[alone], func(b *testing.B) {
-				benchInbound(b, fresh, alone)
-			})
-		}
-	}
+	b.Run("existing", func(b *testing.B) { benchInbound(b, false) })
+	b.Run("new", func(b *testing.B) { benchInbound(b, true) })
 }
 
-func benchInbound(b *testing.B, fresh, alone bool) {
+func benchInbound(b *testing.B, fresh bool) {
 	db := openTest(b, Options{})
-	s := newEngineBench(b, db, alone)
+	s := newEngineBench(b, db)
 	s.run(b)
 	h := newHandWritten(b, benchCallers)
 	sent := 0

@@ -40,7 +40,7 @@ type knownCustomer struct {
 // takes the documents and keys over.
 func newHandWritten(b testing.TB, customers int) *handWritten {
 	db := openTest(b, Options{})
-	s := newEngineBench(b, db, true)
+	s := newEngineBench(b, db)
 	s.run(b)
 	var ms []signedBody
 	for i := range customers {
