@@ -256,7 +256,7 @@ func TestALinkedPersonsClosedConversationOpensAgain(t *testing.T) {
 		manyEnded(w, mina, 0)
 		_, err := w.eng.End(w.ctx, w.host, sangdam.End{Conversation: w.of(mina).Conversation.ID, Final: true})
 		require.NoError(t, err)
-		w.clock += 2 * time.Hour
+		w.jump(2 * time.Hour)
 		manyEnded(w, work, 1)
 		last := w.of(work).Conversation.ID
 		w.link(work, contact)
@@ -289,7 +289,7 @@ func TestSavingAContactWithAnOldVersionIsStale(t *testing.T) {
 		require.True(t, got.Known)
 		require.Empty(t, got.Memo)
 		require.Len(t, identities, 1)
-		w.clock += 25 * time.Hour
+		w.jump(25 * time.Hour)
 		w.line.User("Mina").SendText("hi again") // fetches the profile anew
 		w.settle()
 		got, _, err = w.eng.Contact(w.ctx, w.host, c.ID)

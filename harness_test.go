@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,7 +37,7 @@ type world struct {
 	acct   channel.Account
 	stop   func()
 	cfg    sangdam.Config
-	clock  time.Duration // how far the store's clock is ahead of the bubble's
+	clock  atomic.Int64 // by how many nanoseconds the store's clock is ahead of the bubble's; see jump
 	host   sangdam.Principal
 }
 
@@ -93,7 +94,7 @@ func (h hostTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 func newWorld(t *testing.T, options ...worldOption) *world {
 	t.Helper()
 	w := &world{t: t, ctx: t.Context(), host: sangdam.Host(ws)}
-	w.db = memory.New(memory.Options{Now: func() time.Time { return time.Now().Add(w.clock) }})
+	w.db = memory.New(memory.Options{Now: func() time.Time { return time.Now().Add(time.Duration(w.clock.Load())) }})
 	w.line = linetest.New(linetest.Options{WebhookClient: &http.Client{Transport: hostTransport{w}}, Redeliveries: 20})
 	var err error
 	w.sealer, err = seal.Ephemeral()
@@ -167,6 +168,9 @@ func (w *world) pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
+
+// jump moves the store's clock ahead: cheaper than letting days pass.
+func (w *world) jump(d time.Duration) { w.clock.Add(int64(d)) }
 
 func (w *world) agent(id routing.AgentID) sangdam.Principal { return sangdam.AgentPrincipal(ws, id) }
 

@@ -250,7 +250,7 @@ func TestARouterWithAStaleEpochWritesNothing(t *testing.T) {
 		w.line.User("Mina").SendText("hello")
 		w.settle()
 		// Another node takes the lease while this one still believes to have it.
-		w.clock += 11 * time.Second
+		w.jump(11 * time.Second)
 		_, err := w.db.System().Lease(w.ctx, "router/"+ws, "another node", time.Hour)
 		require.NoError(t, err)
 		require.NoError(t, w.eng.SetPresence(w.ctx, w.agent("a1"), sangdam.SetPresence{Agent: "a1", Presence: routing.Online}))
@@ -259,7 +259,7 @@ func TestARouterWithAStaleEpochWritesNothing(t *testing.T) {
 		require.Nil(t, d.Offer, "fenced out")
 		require.Equal(t, routing.ItemQueued, d.Item.State)
 		require.Zero(t, w.load("a1"))
-		w.clock += 2 * time.Hour // the other node is gone
+		w.jump(2 * time.Hour) // the other node is gone
 		require.NoError(t, w.eng.Heartbeat(w.ctx, ws, "a1"))
 		w.pass(10 * time.Second)
 		require.NotNil(t, w.only().Offer, "and in again")
@@ -398,7 +398,7 @@ func TestAStrangeDeadlineHoldsNothingUp(t *testing.T) {
 		require.NotNil(t, second)
 		require.NotEqual(t, first.ID, second.ID, "the offer ended in time")
 		kinds := map[string]bool{}
-		w.clock += 24 * time.Hour
+		w.jump(24 * time.Hour)
 		due, err := w.db.System().Due(w.ctx, 100)
 		require.NoError(t, err)
 		for _, d := range due {

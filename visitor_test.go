@@ -72,7 +72,7 @@ func TestAVisitorsMessageIsStoredOnceByItsKey(t *testing.T) {
 		again, err := v.port().Post(w.ctx, v.ref, "k1", channel.Text("hello"))
 		require.NoError(t, err)
 		require.Equal(t, first.ID, again.ID)
-		w.clock += 72 * time.Hour // the stored result is purged
+		w.jump(72 * time.Hour) // the stored result is purged
 		w.pass(2 * time.Minute)
 		again, err = v.port().Post(w.ctx, v.ref, "k1", channel.Text("hello"))
 		require.NoError(t, err)
@@ -219,7 +219,7 @@ func TestAvailabilityTellsHoursAgentsAndTheQueue(t *testing.T) {
 			return a
 		}
 		require.Equal(t, channel.Availability{}, see(), "Saturday, nobody there")
-		w.clock = 60 * time.Hour // Monday noon
+		w.jump(60 * time.Hour) // Monday noon
 		require.Equal(t, channel.Availability{Open: true}, see())
 		v.says("hello")
 		w.settle()

@@ -365,10 +365,10 @@ func TestReplaysAndRedeliveriesHaveOneEffect(t *testing.T) {
 		require.Equal(t, http.StatusOK, w.post(body, w.signed(body)))
 		w.settle()
 		require.Equal(t, []string{"hello", "Hello!", "again"}, texts(w.only()))
-		w.clock += 8 * 24 * time.Hour // raw envelopes are purged, keys are not
+		w.jump(8 * 24 * time.Hour) // raw envelopes are purged, keys are not
 		w.pass(2 * time.Minute)
 		require.Equal(t, http.StatusOK, w.post(body, w.signed(body)))
-		w.clock += 100 * 24 * time.Hour // keys are purged, messages' ids are for ever
+		w.jump(100 * 24 * time.Hour) // keys are purged, messages' ids are for ever
 		w.pass(2 * time.Minute)
 		require.Equal(t, http.StatusOK, w.post(body, w.signed(body)))
 		w.settle()
