@@ -9,6 +9,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 // changedItem reads an item again, records the change in the feed and tells the
@@ -75,6 +76,8 @@ func (u *unit) putInQueue(d *conversation.Draft, it routing.Item) error {
 	if d.C.Version > 0 { // one that begins has no item yet
 		old, err := u.tx.Work().Item(u.ctx, it.ID)
 		switch {
+		case err == nil && (old.State == routing.ItemOffered || old.State == routing.ItemAssigned):
+			return driver.ErrClash // given to somebody since the caller freed it: the transaction runs again
 		case err == nil:
 			it.Version, it.Attempt = old.Version, old.Attempt
 		case !errors.Is(err, ErrNotFound):

@@ -96,10 +96,16 @@ func (u *unit) endDraft(d *conversation.Draft, by, reason string, final bool) er
 func (u *unit) releaseWork(d *conversation.Draft, reason routing.EndReason, then routing.ItemState) error {
 	item := routing.ItemID(d.C.ID)
 	work := u.tx.Work()
-	offer, held, err := work.Held(u.ctx, item)
+	// The item first: what it is given to after this statement makes the save
+	// below a clash, and the transaction runs again.
+	it, err := work.Item(u.ctx, item)
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
+	if err != nil {
+		return err
+	}
+	offer, held, err := work.Held(u.ctx, item)
 	if err != nil {
 		return err
 	}
@@ -122,15 +128,11 @@ func (u *unit) releaseWork(d *conversation.Draft, reason routing.EndReason, then
 		if err := u.changedAgent(offer.Agent); err != nil {
 			return err
 		}
-		fallthrough
-	default:
-		it, err := work.Item(u.ctx, item)
-		if errors.Is(err, ErrNotFound) {
-			return nil
-		}
-		if err != nil {
+		if it, err = work.Item(u.ctx, item); err != nil {
 			return err
 		}
+		fallthrough
+	default:
 		if it.State != then {
 			it.State, it.Agent = then, ""
 			if _, err := work.SaveItem(u.ctx, it); err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/sangdam/sangdam/internal/storefault"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 // TestAProcessThatDiesInAnyStepOfTheFlowLosesNothing is the table of section 4
@@ -406,4 +407,75 @@ func TestAStrangeDeadlineHoldsNothingUp(t *testing.T) {
 		}
 		require.True(t, kinds["of_the_future"], "left to a newer program")
 	})
+}
+
+// rivalStore lets a rival act once between two statements of a transaction:
+// right after the transaction asked who holds an item.
+type rivalStore struct {
+	driver.Backend
+	rival func()
+}
+
+func (b *rivalStore) Update(ctx context.Context, ws store.WorkspaceID, fn func(context.Context, store.Tx) error) error {
+	return b.Backend.Update(ctx, ws, func(ctx context.Context, tx store.Tx) error { return fn(ctx, rivalTx{tx, b}) })
+}
+
+type rivalTx struct {
+	driver.Tx
+	b *rivalStore
+}
+
+func (t rivalTx) Work() routing.WorkRepo { return rivalWork{t.Tx.Work(), t.b} }
+
+type rivalWork struct {
+	routing.WorkRepo
+	b *rivalStore
+}
+
+func (r rivalWork) Held(ctx context.Context, id routing.ItemID) (*routing.Offer, *routing.Assignment, error) {
+	o, a, err := r.WorkRepo.Held(ctx, id)
+	if rival := r.b.rival; rival != nil {
+		r.b.rival = nil
+		rival()
+	}
+	return o, a, err
+}
+
+// A transaction sees what others commit meanwhile: a command that frees a
+// conversation which is being offered in that very moment runs again.
+func TestACommandThatRacesWithAnOfferRunsAgain(t *testing.T) {
+	for name, command := range map[string]func(e *sangdam.Engine, w *world, c conversation.ID) error{
+		"end": func(e *sangdam.Engine, w *world, c conversation.ID) error {
+			_, err := e.End(w.ctx, w.host, sangdam.End{Conversation: c})
+			return err
+		},
+		"transfer": func(e *sangdam.Engine, w *world, c conversation.ID) error {
+			_, err := e.Transfer(w.ctx, w.host, sangdam.Transfer{Conversation: c, Queue: "q"})
+			return err
+		},
+		"wait": func(e *sangdam.Engine, w *world, c conversation.ID) error {
+			_, err := e.Wait(w.ctx, w.host, sangdam.Wait{Conversation: c})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				w.line.User("Mina").SendText("hi")
+				w.settle()
+				id := w.only().Conversation.ID
+				backend := &rivalStore{Backend: w.db.Backend(), rival: func() {
+					w.online("a1")
+					require.NotNil(t, w.only().Offer, "offered in the middle of the transaction")
+				}}
+				cfg := w.cfg
+				cfg.DB = store.New(backend)
+				e, err := sangdam.New(cfg)
+				require.NoError(t, err)
+				require.NoError(t, command(e, w, id))
+				require.Nil(t, backend.rival, "the rival acted")
+				w.settle()
+				w.invariants()
+			}, withStream(func(s *routing.WorkStream) { s.OfferFor = time.Hour }))
+		})
+	}
 }
