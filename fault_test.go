@@ -30,8 +30,8 @@ import (
 
 var faultsFlag = flag.String("faults", "", `store faults: "all" breaks every call in every way; "scenario:n:kind" runs one, as a failure prints it`)
 
-// faultSeed picks the calls of the short form; each day's run of the long form
-// tries them all.
+// faultSeed picks the calls of the short form; the long form
+// breaks them all.
 const faultSeed = 1
 
 // shortRuns is how many runs the short form spends on a scenario and kind.
@@ -43,7 +43,7 @@ type scenario struct {
 	name    string
 	options []worldOption
 	play    func(f *faultWorld)
-	// quick says that the feed is purged, so that it cannot be held against the
+	// purged says that the feed is, so that it cannot be held against the
 	// record.
 	purged bool
 }
