@@ -159,7 +159,7 @@ func (u *unit) link(i conversation.Identity, contact conversation.ContactID) (Co
 	if err := u.moveOpen(from, to.ID, i.ID); err != nil {
 		return ContactSaved{}, err
 	}
-	if err := u.enqueueJob(jobMove, string(i.ID), moveJob{from, to.ID, i.ID}); err != nil {
+	if err := u.enqueueJob(jobMove, string(i.ID)+"/"+string(from), moveJob{from, i.ID}); err != nil {
 		return ContactSaved{}, err
 	}
 	to.Known = true
@@ -276,7 +276,6 @@ func (u *unit) takeOver(kept *conversation.Draft, gone conversation.Conversation
 
 type moveJob struct {
 	From     conversation.ContactID  `json:"from"`
-	To       conversation.ContactID  `json:"to"`
 	Identity conversation.IdentityID `json:"identity"`
 }
 
@@ -294,6 +293,15 @@ func (e *Engine) moveHistory(ctx context.Context, j driver.Job) error {
 		moved := 0
 		err := e.unit(ctx, system(j.Workspace), func(u *unit) error {
 			moved = 0
+			// To whom it belongs now: it may have been linked again meanwhile.
+			identity, err := u.tx.Contacts().IdentityByID(u.ctx, m.Identity)
+			if err != nil {
+				return err
+			}
+			to := identity.Contact
+			if to == m.From {
+				return nil // linked back
+			}
 			list, n, err := u.tx.Conversations().List(u.ctx, conversation.Filter{Contact: m.From}, page, mergeChunk)
 			if err != nil {
 				return err
@@ -305,7 +313,7 @@ func (e *Engine) moveHistory(ctx context.Context, j driver.Job) error {
 				}
 				stream := u.s.routing.WorkStreams[c.WorkStream]
 				d := conversation.Edit(c, u.tx.Now())
-				d.Link(m.To, conversation.ThreadKey(c.Chat, c.Account, m.To, c.WorkStream, stream.ThreadPerAccount), "system")
+				d.Link(to, conversation.ThreadKey(c.Chat, c.Account, to, c.WorkStream, stream.ThreadPerAccount), "system")
 				if err := u.save(d); err != nil {
 					return err
 				}

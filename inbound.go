@@ -192,9 +192,6 @@ func (u *unit) customerMessage(acct channel.Account, in channel.Inbound) error {
 		m.Content = channel.Content{Kind: channel.KindUnsupported, Text: "[" + in.Type + "]"}
 	}
 	u.refuseAttachment(acct, &m)
-	if d.C.Chat != in.Chat || d.C.Account != acct.ID {
-		d.C.Reply = nil // a right to answer in another chat
-	}
 	m = d.AddInbound(m, in.Reply)
 	if in.MessageID != "" {
 		if err := u.early(d, m); err != nil {

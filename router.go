@@ -157,6 +157,13 @@ func (r *router) work(ctx, drain context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Given back on the way out, so that the next leader need not wait for the
+	// lease to end.
+	defer func() {
+		if ctx.Err() != nil {
+			_, _ = r.e.db.System().Lease(drain, r.lease(), r.e.cfg.Node, time.Millisecond)
+		}
+	}()
 	hints, stop := r.e.wake.subscribe()
 	defer stop()
 	renew, watched := time.Now().Add(ttl/3), time.Now()

@@ -84,7 +84,7 @@ func visitorChat(v channel.VisitorRef) channel.Chat {
 
 // visitorMessage is what the customer may see of a message.
 func visitorMessage(m conversation.Message, seq int64) channel.VisitorMessage {
-	out := channel.VisitorMessage{ID: m.ID, Seq: seq, Mine: m.Direction == conversation.Inbound, Content: m.Content,
+	out := channel.VisitorMessage{ID: m.ID, Conversation: m.Conversation, Seq: seq, Mine: m.Direction == conversation.Inbound, Content: m.Content,
 		At: m.At, Status: string(m.Status), Unsent: !m.UnsentAt.IsZero()}
 	out.Content.QuoteHandle = ""
 	if !out.Mine {
@@ -127,7 +127,7 @@ func (p visitorPort) view(ctx context.Context, v channel.VisitorRef, fn func(ctx
 
 // Since returns one entry for each number of the customer's stream above seq:
 // a message, or the present state of one that was edited, unsent or masked.
-func (p visitorPort) Since(ctx context.Context, v channel.VisitorRef, seq int64, limit int) ([]channel.VisitorMessage, error) {
+func (p visitorPort) Since(ctx context.Context, v channel.VisitorRef, from channel.ConversationID, seq int64, limit int) ([]channel.VisitorMessage, error) {
 	var out []channel.VisitorMessage
 	limit = min(max(limit, 1), maxPage)
 	err := p.view(ctx, v, func(ctx context.Context, tx store.Tx, s *settings) error {
@@ -135,6 +135,9 @@ func (p visitorPort) Since(ctx context.Context, v channel.VisitorRef, seq int64,
 		cv, err := p.thread(ctx, tx, s, v)
 		if err != nil || cv == nil {
 			return err
+		}
+		if cv.ID != from {
+			seq = 0 // another conversation has numbers of its own
 		}
 		// The customer's number never exceeds the event's, so that reading
 		// events from there misses nothing.

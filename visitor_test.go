@@ -20,6 +20,8 @@ type visitor struct {
 	w   *world
 	ref channel.VisitorRef
 	n   int
+	// conversation is the one whose numbers since counts.
+	conversation channel.ConversationID
 }
 
 func (w *world) visitor(name string) *visitor {
@@ -39,8 +41,11 @@ func (v *visitor) says(text string) channel.VisitorMessage {
 // since reads the stream from a number on and requires that it has no hole.
 func (v *visitor) since(seq int64) []channel.VisitorMessage {
 	v.w.t.Helper()
-	ms, err := v.port().Since(v.w.ctx, v.ref, seq, 100)
+	ms, err := v.port().Since(v.w.ctx, v.ref, v.conversation, seq, 100)
 	require.NoError(v.w.t, err)
+	if len(ms) > 0 {
+		v.conversation = ms[0].Conversation
+	}
 	for i, m := range ms {
 		require.Equal(v.w.t, seq+int64(i)+1, m.Seq, "gap-free")
 	}
@@ -141,7 +146,7 @@ func TestAVisitorsStreamIsGapFree(t *testing.T) {
 		for i := range all {
 			require.Equal(t, shown(all[i+1:]), shown(v.since(all[i].Seq)), "resumes anywhere")
 		}
-		page, err := v.port().Since(w.ctx, v.ref, 1, 2)
+		page, err := v.port().Since(w.ctx, v.ref, v.conversation, 1, 2)
 		require.NoError(t, err)
 		require.Equal(t, []string{"Hello!", "two"}, shown(page))
 	})
@@ -309,4 +314,28 @@ func TestAMessageInWrapUpOpensANewConversation(t *testing.T) {
 		require.Equal(t, c.Agent, next.Offer.Agent)
 		w.invariants()
 	}, withStream(func(s *routing.WorkStream) { s.KeepAgentFor = time.Minute }))
+}
+
+// Numbers are of a conversation: whoever resumes with those of an ended one
+// gets the new one from its beginning.
+func TestANewConversationIsReadFromItsBeginning(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.online("a1")
+		v := w.visitor("v1")
+		v.says("one")
+		w.settle()
+		first := v.since(0)
+		owned := w.accept()
+		_, err := w.eng.End(w.ctx, w.agent("a1"), sangdam.End{Conversation: owned.Conversation})
+		require.NoError(t, err)
+		v.says("two")
+		w.settle()
+		last := first[len(first)-1]
+		ms, err := v.port().Since(w.ctx, v.ref, last.Conversation, last.Seq, 100)
+		require.NoError(t, err)
+		require.NotEmpty(t, ms)
+		require.NotEqual(t, last.Conversation, ms[0].Conversation)
+		require.EqualValues(t, 1, ms[0].Seq)
+		require.Equal(t, "two", ms[0].Content.Text)
+	})
 }

@@ -12,9 +12,12 @@ type Visitor interface {
 	// Post stores a message of the visitor; key makes a repeat harmless. The
 	// same key with another content is ErrConflict.
 	Post(ctx context.Context, v VisitorRef, key string, c Content) (VisitorMessage, error)
-	// Since returns messages of the visitor's open or last conversation with a
-	// customer sequence above seq, oldest first, at most limit.
-	Since(ctx context.Context, v VisitorRef, seq int64, limit int) ([]VisitorMessage, error)
+	// Since returns what is new in the visitor's open or last conversation: one
+	// entry for each number above seq, oldest first, at most limit. Numbers are
+	// of a conversation: from is the one that seq belongs to (the Conversation
+	// of the last entry seen), and when another has begun since, its entries
+	// come from the beginning. Empty and 0 at the first call.
+	Since(ctx context.Context, v VisitorRef, from ConversationID, seq int64, limit int) ([]VisitorMessage, error)
 	// Subscribe returns a channel that gets a value when Since may have news.
 	// It closes when ctx ends.
 	Subscribe(ctx context.Context, v VisitorRef) (<-chan struct{}, error)
@@ -37,14 +40,15 @@ type VisitorRef struct {
 
 // VisitorMessage is a message as the customer may see it.
 type VisitorMessage struct {
-	ID      MessageID
-	Seq     int64 // gap-free in the customer's stream
-	Mine    bool
-	Author  string // the name the customer sees
-	Content Content
-	At      time.Time
-	Status  string
-	Unsent  bool
+	ID           MessageID
+	Conversation ConversationID
+	Seq          int64 // gap-free in the customer's stream of the conversation
+	Mine         bool
+	Author       string // the name the customer sees
+	Content      Content
+	At           time.Time
+	Status       string
+	Unsent       bool
 }
 
 // Availability of a desk.

@@ -86,6 +86,9 @@ func (d *Draft) AddInbound(m Message, reply *channel.ReplyHandle) Message {
 	m.At = d.now
 	e := d.event(Event{Kind: EvMessage, Message: m.ID, Actor: "customer"}, true)
 	m.Seq, m.CustomerSeq = e.Seq, e.CustomerSeq
+	if d.C.Chat != m.Chat || d.C.Account != m.Account {
+		d.C.Reply = nil // a right to answer in another chat
+	}
 	d.C.Account, d.C.Chat = m.Account, m.Chat
 	if m.Author.Identity != "" {
 		d.C.Identity = m.Author.Identity
