@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"math/rand/v2"
 	"net/http"
 	"path"
 	"regexp"
@@ -139,7 +139,7 @@ func (s *scrubber) text(place, text string) string {
 		return text
 	}
 	if chatID.MatchString(text) {
-		sum := s.mac(text, 0)
+		sum := s.mac(text)
 		return text[:1] + hex.EncodeToString(sum[:16])
 	}
 	switch place {
@@ -186,22 +186,19 @@ func (s *scrubber) path(p string) string {
 
 var pathWord = regexp.MustCompile(`^[a-z]{0,16}$`)
 
-// letters makes n letters that stand for a text.
+// letters makes n letters that stand for a text. The text is hashed once: it
+// may be two megabytes.
 func (s *scrubber) letters(text string, n int) string {
-	out := make([]byte, 0, n)
-	for block := uint64(0); len(out) < n; block++ {
-		for _, c := range s.mac(text, block) {
-			if len(out) < n {
-				out = append(out, 'a'+c%26)
-			}
-		}
+	out := make([]byte, n)
+	_, _ = rand.NewChaCha8(s.mac(text)).Read(out) // never fails
+	for i, c := range out {
+		out[i] = 'a' + c%26
 	}
 	return string(out)
 }
 
-func (s *scrubber) mac(text string, block uint64) [sha256.Size]byte {
+func (s *scrubber) mac(text string) [sha256.Size]byte {
 	h := hmac.New(sha256.New, s.key[:])
-	h.Write(binary.BigEndian.AppendUint64(nil, block))
 	h.Write([]byte(text))
 	return [sha256.Size]byte(h.Sum(nil))
 }
