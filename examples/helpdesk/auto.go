@@ -19,6 +19,7 @@ import (
 type echoAgent struct {
 	h     *helpdesk
 	id    routing.AgentID
+	say   func(channel.Content) string // what it answers
 	talks map[conversation.ID]*talk
 }
 
@@ -37,8 +38,14 @@ type said struct {
 }
 
 func newEchoAgent(h *helpdesk, id routing.AgentID) *echoAgent {
-	return &echoAgent{h: h, id: id, talks: map[conversation.ID]*talk{}}
+	a := &echoAgent{h: h, id: id, say: echo, talks: map[conversation.ID]*talk{}}
+	if h.o.demo {
+		a.say = demoAnswer
+	}
+	return a
 }
+
+func echo(c channel.Content) string { return "Echo: " + c.Text }
 
 // run works until ctx ends.
 func (a *echoAgent) run(ctx context.Context) {
@@ -113,11 +120,11 @@ func (a *echoAgent) attend(ctx context.Context, id conversation.ID) error {
 			return a.perhapsEnd(ctx, id, t)
 		}
 		next := t.waiting[0]
-		text, err := a.text(ctx, id, next)
+		content, err := a.content(ctx, id, next)
 		if err != nil {
 			return err
 		}
-		_, err = a.h.eng.Answer(ctx, as(a.id), sangdam.Answer{Key: sangdam.Key("echo:" + next.id), Conversation: id, Content: channel.Text("Echo: " + text)})
+		_, err = a.h.eng.Answer(ctx, as(a.id), sangdam.Answer{Key: sangdam.Key("echo:" + next.id), Conversation: id, Content: channel.Text(a.say(content))})
 		if err != nil {
 			return err
 		}
@@ -146,12 +153,17 @@ func (a *echoAgent) read(ctx context.Context, id conversation.ID, t *talk) error
 	}
 }
 
-func (a *echoAgent) text(ctx context.Context, id conversation.ID, m said) (string, error) {
+func (a *echoAgent) content(ctx context.Context, id conversation.ID, m said) (channel.Content, error) {
 	at, err := a.h.eng.Transcript(ctx, as(a.id), id, m.seq-1, 1)
 	if err != nil || len(at) == 0 || at[0].ID != m.id {
-		return "", err
+		return channel.Content{}, err
 	}
-	return at[0].Content.Text, nil
+	return at[0].Content, nil
+}
+
+// saysBye tells the customer's last word.
+func saysBye(text string) bool {
+	return strings.HasSuffix(strings.ToLower(strings.TrimSpace(text)), "bye")
 }
 
 // perhapsEnd ends the conversation when the customer's last word was bye.
@@ -159,12 +171,12 @@ func (a *echoAgent) perhapsEnd(ctx context.Context, id conversation.ID, t *talk)
 	if t.last.id == "" || t.ended == t.last.id {
 		return nil
 	}
-	text, err := a.text(ctx, id, t.last)
+	content, err := a.content(ctx, id, t.last)
 	if err != nil {
 		return err
 	}
 	t.ended = t.last.id // looked at
-	if !strings.HasSuffix(strings.ToLower(strings.TrimSpace(text)), "bye") {
+	if !saysBye(content.Text) {
 		return nil
 	}
 	_, err = a.h.eng.End(ctx, as(a.id), sangdam.End{Key: sangdam.Key("end:" + t.last.id), Conversation: id, Final: true, Reason: "said_bye"})

@@ -2,11 +2,26 @@
 // that is always open, two agents, and an interface for playing the agent with
 // curl.
 //
+//	go run ./examples/helpdesk -demo
+//
+// shows it without an account: it also plays LINE, with a customer's phone at
+// http://127.0.0.1:9100, and a program answers as the agent. Its data is kept
+// apart in ./helpdesk-data/demo. Without -demo, with the LINE_* variables, it
+// serves a real account:
+//
 //	go run ./examples/helpdesk
 //
 // It listens on 127.0.0.1:8080, keeps its data in ./helpdesk-data, and prints
 // what it serves and then, line by line, what happens: ids and kinds, never
 // what somebody wrote. -h lists the flags and the environment.
+//
+// With -record FILE it keeps accepted webhooks, with names, texts, tokens and
+// people's ids replaced (line.Recorder), so that a real day can be played again
+// against a changed program, each webhook several times and shuffled. The other
+// desk needs the same channel secret, or any: -secret signs anew.
+//
+//	go run ./examples/helpdesk -record day.jsonl
+//	go run ./channel/line/linetest/cmd/lineemu -replay day.jsonl -webhook http://127.0.0.1:8080/webhooks/line -secret $LINE_CHANNEL_SECRET
 package main
 
 import (
@@ -49,9 +64,16 @@ func run(ctx context.Context, args []string, env func(string) string, stdout, st
 		return fmt.Errorf("cannot listen on %s; choose another -addr: %w", o.addr, err)
 	}
 	defer ln.Close() //nolint:errcheck // the server closes it first; this is for failed starts
+	if o.demo {
+		d, err := startDemo(&o, ln.Addr())
+		if err != nil {
+			return err
+		}
+		defer d.close() //nolint:errcheck // the desk has drained; nobody listens any more
+	}
 	h, err := open(ctx, o, stdout, stderr)
 	if err != nil {
 		return err
 	}
-	return errors.Join(h.serve(ctx, ln), h.db.Close())
+	return errors.Join(h.serve(ctx, ln), h.close())
 }

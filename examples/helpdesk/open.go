@@ -29,6 +29,7 @@ type helpdesk struct {
 	account *channel.Account // the LINE account; nil: none
 	token   string           // of the JSON interface, when it was made just now
 	warning string           // about the keys
+	rec     *recording       // nil: none is asked for
 }
 
 // open opens the store, the keys and the engine, and sees to it that the
@@ -43,6 +44,9 @@ func open(ctx context.Context, o options, stdout, stderr io.Writer) (_ *helpdesk
 			err = errors.Join(err, h.db.Close())
 		}
 	}()
+	if err := checkDemoData(ctx, h.db, o.demo); err != nil {
+		return nil, err
+	}
 	sealer, err := h.openKeys(ctx)
 	if err == nil {
 		err = checkKeys(ctx, h.db, sealer)
@@ -66,9 +70,15 @@ func open(ctx context.Context, o options, stdout, stderr io.Writer) (_ *helpdesk
 	if err := h.seed(ctx); err != nil {
 		return nil, err
 	}
-	h.token, err = apiToken(ctx, h.db, o.newToken)
+	if h.token, err = apiToken(ctx, h.db, o.newToken); err != nil {
+		return nil, err
+	}
+	h.rec, err = openRecording(o.record, h.out)
 	return h, err
 }
+
+// close ends the recording and closes the store.
+func (h *helpdesk) close() error { return errors.Join(h.rec.close(), h.db.Close()) }
 
 func openStore(ctx context.Context, o options) (*store.DB, error) {
 	if err := os.MkdirAll(o.data, 0o700); err != nil {

@@ -23,6 +23,9 @@ type options struct {
 	lease     time.Duration
 	auto      bool
 	newToken  bool
+	demo      bool
+	demoAddr  string
+	record    string // file
 	line      lineOptions
 }
 
@@ -57,6 +60,9 @@ func parseOptions(args []string, env func(string) string, stdout io.Writer) (opt
 	set.DurationVar(&o.lease, "lease", 30*time.Second, "how long work that a killed process had begun stays reserved for it")
 	set.BoolVar(&o.auto, "auto", false, "the agents are a program that accepts and answers everything with an echo")
 	set.BoolVar(&o.newToken, "new-token", false, "make a new token for the JSON interface; the old one stops working")
+	set.BoolVar(&o.demo, "demo", false, "play LINE in this process: a customer's phone as a web page, answered by a program; no account is needed, and the data is kept apart in "+demoData+" unless -data is given")
+	set.StringVar(&o.demoAddr, "demo-addr", "127.0.0.1:9100", "`address` of the phone and the LINE emulator of -demo, on this machine")
+	set.StringVar(&o.record, "record", "", "`file` to which accepted webhooks are added, one a line, with names, texts, tokens and ids of people replaced; lineemu -replay plays it")
 	err := set.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		set.SetOutput(stdout)
@@ -71,6 +77,15 @@ func parseOptions(args []string, env func(string) string, stdout io.Writer) (opt
 	if set.NArg() > 0 {
 		return o, fmt.Errorf("unknown argument %q; -h lists the flags", set.Arg(0))
 	}
+	if o.demo {
+		if err := checkDemoOptions(o, env); err != nil {
+			return o, err
+		}
+		o.auto = true
+		if !given(set, "data") {
+			o.data = demoData
+		}
+	}
 	if o.keys == "" {
 		o.keys = filepath.Join(o.data, "keys.json")
 	}
@@ -82,6 +97,12 @@ func parseOptions(args []string, env func(string) string, stdout io.Writer) (opt
 	}
 	o.line, err = parseLINE(env)
 	return o, err
+}
+
+// given says whether a flag was set, be it to its default.
+func given(set *flag.FlagSet, name string) (found bool) {
+	set.Visit(func(f *flag.Flag) { found = found || f.Name == name })
+	return found
 }
 
 func checkPublicURL(given string) (string, error) {

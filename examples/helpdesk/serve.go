@@ -118,9 +118,9 @@ func (h *helpdesk) routes() http.Handler {
 		}
 		plain(w, http.StatusOK, "ready")
 	})
-	mux.Handle("/webhooks/{token}", h.eng.Webhooks())
+	mux.Handle("/webhooks/{token}", h.rec.wrap(h.eng.Webhooks())) // of the one account there is
 	if h.account != nil {
-		mux.Handle("/webhooks/line", h.eng.AccountWebhook(h.account.Token))
+		mux.Handle("/webhooks/line", h.rec.wrap(h.eng.AccountWebhook(h.account.Token)))
 	}
 	mux.Handle("/", h.api())
 	return mux
@@ -142,7 +142,7 @@ func (h *helpdesk) announce(addr string) {
 	} else {
 		h.out.note("data in %s", h.o.data)
 	}
-	if h.warning != "" {
+	if h.warning != "" && !h.o.demo {
 		h.out.note("warning: %s", h.warning)
 	}
 	public := h.o.publicURL
@@ -156,6 +156,13 @@ func (h *helpdesk) announce(addr string) {
 	}
 	if h.token != "" {
 		h.out.note("token of the JSON interface, shown this once: %s", h.token)
+	}
+	if h.o.record != "" {
+		h.out.note("recording webhooks in %s, without what was written and who wrote it", h.o.record)
+	}
+	if h.o.demo {
+		h.out.note("demonstration: open the customer's phone at %s and write; the agents %v are a program that answers", h.o.line.apiBase, agents)
+		return
 	}
 	if h.o.auto {
 		h.out.note("the agents %v are a program that answers everything with an echo", agents)
