@@ -78,6 +78,7 @@ var packageRules = []packageRule{
 	{path: "web/...", may: with(domain, []string{".", "store", "store/blob", "web/...", "internal/..."}), modules: []string{"github.com/", "golang.org/x/"}, planned: true, why: whyEdge},
 	{path: "internal/...", may: []string{"internal/..."}, modules: []string{"github.com/", "golang.org/x/"}, why: "what every package may use must not lead back to them"},
 	{path: "internal/crash/...", may: []string{"..."}, modules: []string{""}, why: whyTool},
+	{path: "internal/bench/...", may: []string{"..."}, modules: []string{""}, why: whyTool},
 	{path: "internal/storefault", may: with(domain, []string{"store", "store/driver"}), why: whyTool},
 	{path: "internal/pgtest", modules: []string{"github.com/jackc/pgx/v5"}, why: whyTool},
 	{path: "internal/errs", why: "every package uses it"},
@@ -139,7 +140,7 @@ var depsRules = []struct {
 // and what belongs to it: conformance suites, emulators, tools of the tests.
 var testSupport = []string{
 	"channel/channeltest", "channel/line/linetest/...", "store/blob/blobtest", "store/storetest",
-	"internal/crash/...", "internal/storefault", "internal/pgtest",
+	"internal/crash/...", "internal/bench/...", "internal/storefault", "internal/pgtest",
 }
 
 // testOnly are packages that nothing outside tests and testSupport imports.
