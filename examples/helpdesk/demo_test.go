@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"flag"
 	"net"
 	"net/http"
 	"os"
@@ -102,6 +103,12 @@ func TestWhereADemonstrationKeepsItsData(t *testing.T) {
 	o, err = parseOptions([]string{"-demo", "-data", "./helpdesk-data"}, none, os.Stdout)
 	require.NoError(t, err)
 	require.Equal(t, "./helpdesk-data", o.data, "given, though it is the default")
+	var help strings.Builder
+	_, err = parseOptions([]string{"-h"}, none, &help)
+	require.ErrorIs(t, err, flag.ErrHelp)
+	for _, name := range []string{"-demo\n", "-demo-addr address", "-record file"} {
+		require.Contains(t, help.String(), name)
+	}
 	o, err = parseOptions(nil, none, os.Stdout)
 	require.NoError(t, err)
 	require.Equal(t, "./helpdesk-data", o.data)

@@ -17,11 +17,11 @@
 //
 // With -record FILE it keeps accepted webhooks, with names, texts, tokens and
 // people's ids replaced (line.Recorder), so that a real day can be played again
-// against a changed program, each webhook several times and shuffled. The other
-// desk needs the same channel secret, or any: -secret signs anew.
+// against a changed program, each webhook several times and shuffled; -secret is
+// the channel secret of the desk that is played against, with which it signs:
 //
 //	go run ./examples/helpdesk -record day.jsonl
-//	go run ./channel/line/linetest/cmd/lineemu -replay day.jsonl -webhook http://127.0.0.1:8080/webhooks/line -secret $LINE_CHANNEL_SECRET
+//	go run ./channel/line/linetest/cmd/lineemu -replay day.jsonl -webhook http://127.0.0.1:8080/webhooks/line -secret SECRET
 package main
 
 import (
