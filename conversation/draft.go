@@ -8,7 +8,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/sangdam/sangdam/channel"
-	"github.com/sangdam/sangdam/conversation/privacy"
 )
 
 // Draft is a conversation that is being changed within one transaction. Its
@@ -149,6 +148,9 @@ func (d *Draft) ApplyEdit(m Message, c channel.Content, at time.Time) bool {
 	if !m.UnsentAt.IsZero() || !at.After(m.EditedAt) {
 		return false
 	}
+	if d.C.Preview == Preview(m.Content) {
+		d.C.Preview = Preview(c)
+	}
 	m.Content, m.EditedAt, m.Masks = c, at, nil
 	d.event(Event{Kind: EvEdit, Message: m.ID, Actor: "customer"}, true)
 	d.put(m)
@@ -200,13 +202,6 @@ func (d *Draft) SetProvider(id MessageID, sent channel.SentMessage) {
 			d.Messages[i].Content.QuoteHandle = sent.QuoteHandle
 		}
 	}
-}
-
-// Mask records spans on a message whose text has been replaced by asterisks.
-func (d *Draft) Mask(m Message, text string, spans []privacy.Span, actor string) {
-	m.Content.Text, m.Masks = text, spans
-	d.event(Event{Kind: EvMask, Message: m.ID, Actor: actor}, true)
-	d.put(m)
 }
 
 // put collects a message, replacing an earlier version within this Draft.

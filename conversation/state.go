@@ -159,7 +159,7 @@ func (d *Draft) Close(by, reason string) error {
 
 // Reopen opens a closed persistent conversation again. A live one is final.
 func (d *Draft) Reopen(actor string) error {
-	if d.C.Live || d.C.MergedInto != "" {
+	if d.C.Live || d.C.MergedInto != "" || d.C.State != StateClosed {
 		return &MoveError{From: d.C.State, To: StateOpen}
 	}
 	if err := d.move(StateOpen, actor); err != nil {

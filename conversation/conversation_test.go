@@ -1,0 +1,212 @@
+package conversation_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+)
+
+var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+
+func open(t require.TestingT) *conversation.Draft {
+	d := conversation.Open(conversation.Conversation{ID: "c", Thread: "t", WorkStream: "s"}, "", "customer", noon)
+	require.Len(t, d.Events, 1)
+	return d
+}
+
+// Whatever is done to a draft, its events are numbered without a gap, the
+// customer's stream too, and notes leave no hole in it.
+func TestNumbersHaveNoGaps(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := open(t)
+		n := 0
+		for range rapid.IntRange(1, 40).Draw(t, "steps") {
+			n++
+			id := conversation.MessageID("m" + string(rune('0'+n/10)) + string(rune('0'+n%10)))
+			switch rapid.IntRange(0, 8).Draw(t, "step") {
+			case 0:
+				d.AddInbound(conversation.Message{ID: id, Content: channel.Text("in"), OccurredAt: noon}, nil)
+			case 1:
+				_, _, _ = d.AddOutbound(conversation.Message{ID: id, Content: channel.Text("out"), Author: conversation.Author{Kind: conversation.ByAgent, Agent: "a"}})
+			case 2:
+				d.AddNote(conversation.Message{ID: id, Content: channel.Text("note")})
+			case 3:
+				_ = d.Assigned("a", "agent:a")
+			case 4:
+				_ = d.Wait("agent:a", true)
+			case 5:
+				_ = d.Queued("system", "q")
+			case 6:
+				_ = d.Close("agent:a", "done")
+			case 7:
+				_ = d.Reopen("customer")
+			case 8:
+				if len(d.Messages) > 0 {
+					d.ApplyUnsend(d.Messages[0], noon)
+				}
+			}
+		}
+		shown := int64(0)
+		for i, e := range d.Events {
+			require.EqualValues(t, i+1, e.Seq)
+			if e.CustomerSeq != 0 {
+				shown++
+				require.Equal(t, shown, e.CustomerSeq)
+				require.NotEqual(t, conversation.EvNote, e.Kind)
+			}
+		}
+		require.EqualValues(t, len(d.Events), d.C.EventSeq)
+		require.Equal(t, shown, d.C.CustomerSeq)
+		require.Equal(t, d.C.State == conversation.StateActive, d.C.Agent != "", "who is active has an agent, and nobody else: %s", d.C.State)
+	})
+}
+
+func TestOnlyTheLegalChangesOfState(t *testing.T) {
+	all := []conversation.State{conversation.StateOpen, conversation.StateActive, conversation.StateWaiting, conversation.StateWrapUp, conversation.StateClosed}
+	legal := map[conversation.State]string{
+		conversation.StateOpen: "active waiting wrap-up closed", conversation.StateActive: "open active waiting wrap-up closed",
+		conversation.StateWaiting: "open active wrap-up closed", conversation.StateWrapUp: "wrap-up closed", conversation.StateClosed: "open",
+	}
+	for _, from := range all {
+		for _, to := range all {
+			want := strings.Contains(" "+legal[from]+" ", " "+string(to)+" ")
+			require.Equal(t, want, conversation.CanMove(from, to), "%s to %s", from, to)
+		}
+	}
+}
+
+func TestAClosedLiveConversationIsFinal(t *testing.T) {
+	d := conversation.Open(conversation.Conversation{ID: "c", Live: true}, "", "customer", noon)
+	require.NoError(t, d.Close("agent:a", "done"))
+	require.ErrorIs(t, d.Reopen("customer"), conversation.ErrInvalid)
+	require.Equal(t, conversation.StateClosed, d.C.State)
+	_, _, err := d.AddOutbound(conversation.Message{ID: "m", Author: conversation.Author{Kind: conversation.ByAgent, Agent: "a"}})
+	require.ErrorIs(t, err, conversation.ErrInvalid)
+}
+
+func TestContinue(t *testing.T) {
+	at := func(s conversation.State, live bool, ago time.Duration) *conversation.Conversation {
+		return &conversation.Conversation{ID: "last", State: s, Live: live, ClosedAt: noon.Add(-ago)}
+	}
+	cases := []struct {
+		name       string
+		open, last *conversation.Conversation
+		want       conversation.Continuation
+	}{
+		{"nothing yet", nil, nil, conversation.Begin},
+		{"one is open", at(conversation.StateOpen, false, 0), nil, conversation.Join},
+		{"closed within the window", nil, at(conversation.StateClosed, false, 59*time.Minute), conversation.Reopen},
+		{"closed at the end of the window", nil, at(conversation.StateClosed, false, time.Hour), conversation.Begin},
+		{"closed but live", nil, at(conversation.StateClosed, true, time.Minute), conversation.Begin},
+		{"in wrap-up", nil, at(conversation.StateWrapUp, false, 0), conversation.Begin},
+		{"merged away", nil, &conversation.Conversation{State: conversation.StateClosed, ClosedAt: noon, MergedInto: "x"}, conversation.Begin},
+	}
+	for _, tc := range cases {
+		require.Equal(t, tc.want, conversation.Continue(tc.open, tc.last, time.Hour, noon), tc.name)
+	}
+}
+
+func TestThreadKeysKeepApartWhatMustBe(t *testing.T) {
+	user, group := channel.Chat{Kind: channel.ChatUser, ID: "u"}, channel.Chat{Kind: channel.ChatGroup, ID: "u"}
+	across := conversation.ThreadKey(user, "acct1", "contact", "stream", false)
+	require.Equal(t, across, conversation.ThreadKey(channel.Chat{Kind: channel.ChatUser, ID: "other"}, "acct2", "contact", "stream", false), "a contact goes on across channels")
+	different := []string{across,
+		conversation.ThreadKey(user, "acct1", "contact", "stream", true), conversation.ThreadKey(user, "acct2", "contact", "stream", true),
+		conversation.ThreadKey(user, "acct1", "contact2", "stream", false), conversation.ThreadKey(user, "acct1", "contact", "stream2", false),
+		conversation.ThreadKey(group, "acct1", "", "stream", false), conversation.ThreadKey(channel.Chat{Kind: channel.ChatRoom, ID: "u"}, "acct1", "", "stream", false),
+		conversation.ThreadKey(channel.Chat{Kind: channel.ChatThread, ID: "u"}, "acct1", "", "stream", false)}
+	seen := map[string]bool{}
+	for _, k := range different {
+		require.False(t, seen[k], k)
+		seen[k] = true
+	}
+}
+
+// A status never goes down, in whatever order reports arrive.
+func TestStatusMovesForwardOnly(t *testing.T) {
+	order := []conversation.Status{conversation.StatusQueued, conversation.StatusUnknown, conversation.StatusSent, conversation.StatusFailed, conversation.StatusDelivered, conversation.StatusRead}
+	for i, low := range order {
+		for _, high := range order[i:] {
+			require.Equal(t, high, conversation.Advance(low, high))
+			require.Equal(t, high, conversation.Advance(high, low))
+		}
+	}
+	require.Equal(t, conversation.StatusReceived, conversation.Advance(conversation.StatusReceived, conversation.StatusRead))
+	require.Equal(t, conversation.StatusSent, conversation.Advance(conversation.StatusSent, "from the future"))
+	require.Equal(t, conversation.StatusQueued, conversation.Advance(conversation.StatusSending, conversation.StatusQueued))
+}
+
+func TestEditsAndUnsendsFollowTheirOwnTime(t *testing.T) {
+	d := open(t)
+	m := d.AddInbound(conversation.Message{ID: "m", Content: channel.Text("first"), OccurredAt: noon}, nil)
+	require.True(t, d.ApplyEdit(m, channel.Text("newest"), noon.Add(2*time.Second)))
+	m = d.Messages[0]
+	require.False(t, d.ApplyEdit(m, channel.Text("late"), noon.Add(time.Second)), "an older edit")
+	require.Equal(t, "newest", d.Messages[0].Content.Text)
+	require.True(t, d.ApplyUnsend(m, noon.Add(3*time.Second)))
+	m = d.Messages[0]
+	require.Empty(t, m.Content.Text)
+	require.Empty(t, d.C.Preview, "nothing of it is left in lists")
+	require.False(t, d.ApplyUnsend(m, noon.Add(4*time.Second)), "once")
+	require.False(t, d.ApplyEdit(m, channel.Text("back"), noon.Add(time.Hour)), "taken back is taken back")
+}
+
+func TestTheFenceRefusesALateAnswer(t *testing.T) {
+	d := open(t)
+	d.GiveToBot("b")
+	fence := d.C.Fence
+	require.NoError(t, d.CheckFence(conversation.ControlBot, fence))
+	require.NoError(t, d.Assigned("a", "agent:a"))
+	require.ErrorIs(t, d.CheckFence(conversation.ControlBot, fence), conversation.ErrStale)
+	fence = d.C.Fence
+	require.NoError(t, d.Assigned("b", "agent:b"))
+	require.NotEqual(t, fence, d.C.Fence, "another agent holds it now")
+}
+
+func TestALateFollowUndoesNothing(t *testing.T) {
+	var i conversation.Identity
+	require.True(t, i.SetFollow(true, noon))
+	require.True(t, i.SetFollow(false, noon.Add(time.Minute)))
+	require.False(t, i.SetFollow(true, noon.Add(30*time.Second)))
+	require.False(t, *i.Follows)
+}
+
+func TestAutomatedTexts(t *testing.T) {
+	account := conversation.Texts{conversation.AutoAway: {"ko": "부재중", "": "away"}}
+	desk := conversation.Texts{conversation.AutoAway: {"ja": "不在"}, conversation.AutoGreeting: {"zh": "你好", "": "hello"}}
+	for _, tc := range []struct{ name, lang, want string }{
+		{conversation.AutoAway, "ko", "부재중"}, {conversation.AutoAway, "ko-KR", "부재중"}, {conversation.AutoAway, "ja", "away"},
+		{conversation.AutoGreeting, "zh-TW", "你好"}, {conversation.AutoGreeting, "th", "hello"}, {conversation.AutoWelcome, "ko", ""},
+	} {
+		require.Equal(t, tc.want, conversation.AutoText(tc.name, tc.lang, account, desk), "%s %s", tc.name, tc.lang)
+	}
+	long := strings.Repeat("가", conversation.MaxAutoChars)
+	require.NoError(t, conversation.ValidateTexts("desk", conversation.Texts{conversation.AutoAway: {"": long}}), "500 characters, not bytes")
+	require.ErrorIs(t, conversation.ValidateTexts("desk", conversation.Texts{conversation.AutoAway: {"": long + "가"}}), conversation.ErrInvalid)
+	require.NoError(t, conversation.ValidateTexts("desk", conversation.Texts{conversation.AutoGreeting: {"": long + "가"}}))
+}
+
+func TestARatingCountsOncePerClosure(t *testing.T) {
+	d := open(t)
+	require.ErrorIs(t, d.Rate(5, ""), conversation.ErrInvalid, "nothing has ended")
+	require.NoError(t, d.Close("agent:a", "done"))
+	require.NoError(t, d.Rate(5, "thanks"))
+	require.ErrorIs(t, d.Rate(1, ""), conversation.ErrAlreadyExists)
+	later := conversation.Edit(d.C, noon.Add(time.Hour))
+	require.NoError(t, later.Reopen("customer"))
+	require.NoError(t, later.Close("agent:a", "done"))
+	require.NoError(t, later.Rate(3, ""), "another closure")
+}
+
+func TestARightToReplyStaysInItsChat(t *testing.T) {
+	d := open(t)
+	d.AddInbound(conversation.Message{ID: "1", Chat: channel.Chat{Kind: channel.ChatUser, ID: "u1"}, Content: channel.Text("a"), OccurredAt: noon}, &channel.ReplyHandle{Token: "t", Expires: noon.Add(time.Minute)})
+	d.AddInbound(conversation.Message{ID: "2", Chat: channel.Chat{Kind: channel.ChatUser, ID: "u2"}, Content: channel.Text("b"), OccurredAt: noon}, nil)
+	require.Nil(t, d.C.Reply)
+}
