@@ -310,6 +310,12 @@ func (u *unit) customerChanged(acct channel.Account, in channel.Inbound) error {
 		if !early.Unsent {
 			early.Content = &in.Content
 		}
+		before, err := u.tx.Contacts().TakeEarly(u.ctx, acct.ID, in.Chat, in.MessageID)
+		if err == nil {
+			early = early.Merge(before)
+		} else if !errors.Is(err, ErrNotFound) {
+			return err
+		}
 		return u.tx.Contacts().PutEarly(u.ctx, early)
 	}
 	if err != nil {

@@ -210,3 +210,39 @@ func TestARightToReplyStaysInItsChat(t *testing.T) {
 	d.AddInbound(conversation.Message{ID: "2", Chat: channel.Chat{Kind: channel.ChatUser, ID: "u2"}, Content: channel.Text("b"), OccurredAt: noon}, nil)
 	require.Nil(t, d.C.Reply)
 }
+
+// Events of the same millisecond lead to the same, in whatever order they come.
+func TestTheOrderOfArrivalDoesNotMatter(t *testing.T) {
+	edit := func(text string, at time.Time) conversation.Early {
+		c := channel.Text(text)
+		return conversation.Early{Message: "m", At: at, Content: &c}
+	}
+	unsend := func(at time.Time) conversation.Early { return conversation.Early{Message: "m", At: at, Unsent: true} }
+	for _, pair := range [][2]conversation.Early{
+		{edit("a", noon), edit("b", noon)}, {edit("a", noon), edit("b", noon.Add(time.Second))}, {edit("a", noon), unsend(noon)},
+		{edit("a", noon.Add(time.Hour)), unsend(noon)}, {unsend(noon), unsend(noon.Add(time.Second))},
+	} {
+		one, other := pair[0].Merge(pair[1]), pair[1].Merge(pair[0])
+		require.Equal(t, one, other)
+		require.Equal(t, pair[0].Unsent || pair[1].Unsent, one.Unsent, "what was taken back stays so")
+	}
+	texts := map[string]bool{}
+	for _, order := range [][]string{{"x", "y"}, {"y", "x"}} {
+		d := open(t)
+		m := d.AddInbound(conversation.Message{ID: "m", Content: channel.Content{Kind: channel.KindText, Text: "0", QuoteOf: "q"}, OccurredAt: noon}, nil)
+		for _, text := range order {
+			d.ApplyEdit(m, channel.Text(text), noon.Add(time.Second))
+			m = d.Messages[0]
+		}
+		texts[m.Content.Text] = true
+		require.EqualValues(t, "q", m.Content.QuoteOf, "what it answers stays")
+	}
+	require.Len(t, texts, 1)
+	for _, order := range [][]bool{{true, false}, {false, true}} {
+		var i conversation.Identity
+		for _, follows := range order {
+			i.SetFollow(follows, noon)
+		}
+		require.False(t, *i.Follows)
+	}
+}

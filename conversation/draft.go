@@ -145,8 +145,11 @@ func (d *Draft) AddNote(m Message) Message {
 // ApplyEdit replaces a message's content if the edit is the newest by its own
 // time and the message was not taken back. It reports whether it did.
 func (d *Draft) ApplyEdit(m Message, c channel.Content, at time.Time) bool {
-	if !m.UnsentAt.IsZero() || !at.After(m.EditedAt) {
+	if !m.UnsentAt.IsZero() || !newerEdit(c, at, m.Content, m.EditedAt) {
 		return false
+	}
+	if c.QuoteOf == "" {
+		c.QuoteOf = m.Content.QuoteOf // edits do not say again what they answer
 	}
 	if d.C.Preview == Preview(m.Content) {
 		d.C.Preview = Preview(c)
@@ -167,7 +170,7 @@ func (d *Draft) ApplyUnsend(m Message, at time.Time) bool {
 		d.C.Preview = ""
 	}
 	m.Content = channel.Content{Kind: m.Content.Kind}
-	m.Masks, m.ReadHandle, m.UnsentAt = nil, "", at
+	m.Masks, m.ReadHandle, m.UnsentAt, m.EditedAt = nil, "", at, time.Time{}
 	d.event(Event{Kind: EvUnsend, Message: m.ID, Actor: "customer"}, true)
 	d.put(m)
 	return true

@@ -81,8 +81,9 @@ type ContactRepo interface {
 	// text, case folded, at most limit.
 	FindContacts(ctx context.Context, text string, limit int) ([]Contact, error)
 	// Early keeps what a late message needs: an unsend or edit that arrived
-	// before the message it names. Put replaces when newer by At; Take removes
-	// and returns, ErrNotFound for none.
+	// before the message it names. PutEarly adds one, or replaces an older one
+	// by At; callers take what is there and Merge it first. TakeEarly removes
+	// and returns; ErrNotFound for none.
 	PutEarly(ctx context.Context, e Early) error
 	TakeEarly(ctx context.Context, account channel.AccountID, chat channel.Chat, p channel.ProviderMessageID) (Early, error)
 }

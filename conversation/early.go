@@ -1,0 +1,33 @@
+package conversation
+
+import (
+	"time"
+
+	"github.com/sangdam/sangdam/channel"
+)
+
+// newerEdit says whether an edit replaces another: by its own time, and at the
+// same time by its text, so that the order of arrival never matters.
+func newerEdit(c channel.Content, at time.Time, old channel.Content, oldAt time.Time) bool {
+	if !at.Equal(oldAt) {
+		return at.After(oldAt)
+	}
+	return c.Text > old.Text
+}
+
+// Merge returns which of two early events the message will meet: what was taken
+// back stays so, and of edits the newer counts.
+func (e Early) Merge(other Early) Early {
+	switch {
+	case e.Unsent || other.Unsent:
+		if other.Unsent && (!e.Unsent || other.At.After(e.At)) {
+			return other
+		}
+		return e
+	case e.Content == nil:
+		return other
+	case other.Content != nil && newerEdit(*other.Content, other.At, *e.Content, e.At):
+		return other
+	}
+	return e
+}
