@@ -8,7 +8,6 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
-	"github.com/sangdam/sangdam/internal/id"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 )
@@ -130,7 +129,7 @@ func (u *unit) setPresence(agent routing.AgentID, to routing.Presence, reason st
 // Heartbeat says that the agents' consoles live. A host calls it for connected
 // agents at least every 20 s; 60 s without one makes an agent Offline. It
 // costs one write for all of them.
-func (e *Engine) Heartbeat(ctx context.Context, ws id.Workspace, agents ...routing.AgentID) error {
+func (e *Engine) Heartbeat(ctx context.Context, ws WorkspaceID, agents ...routing.AgentID) error {
 	return e.db.System().BeatAgents(ctx, ws, agents)
 }
 

@@ -9,6 +9,9 @@ import (
 	"github.com/sangdam/sangdam/routing"
 )
 
+// WorkspaceID names a tenant.
+type WorkspaceID = id.Workspace
+
 // PrincipalKind says what acts.
 type PrincipalKind string
 
@@ -35,7 +38,7 @@ const (
 // Principal is who a command or query acts for. The host authenticates; the
 // library authorises. The zero Principal may do nothing.
 type Principal struct {
-	Workspace id.Workspace
+	Workspace WorkspaceID
 	Kind      PrincipalKind
 	ID        string
 	Roles     []Role
@@ -44,17 +47,17 @@ type Principal struct {
 }
 
 // Host is the embedding program itself, with every right in the workspace.
-func Host(ws id.Workspace) Principal { return Principal{Workspace: ws, Kind: KindHost, ID: "host"} }
+func Host(ws WorkspaceID) Principal { return Principal{Workspace: ws, Kind: KindHost, ID: "host"} }
 
 // AgentPrincipal is an agent with the roles given.
-func AgentPrincipal(ws id.Workspace, agent routing.AgentID, roles ...Role) Principal {
+func AgentPrincipal(ws WorkspaceID, agent routing.AgentID, roles ...Role) Principal {
 	if len(roles) == 0 {
 		roles = []Role{RoleAgent}
 	}
 	return Principal{Workspace: ws, Kind: KindAgent, ID: string(agent), Roles: roles}
 }
 
-func system(ws id.Workspace) Principal {
+func system(ws WorkspaceID) Principal {
 	return Principal{Workspace: ws, Kind: KindSystem, ID: "system"}
 }
 

@@ -30,7 +30,6 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation/bot"
 	"github.com/sangdam/sangdam/internal/errs"
-	"github.com/sangdam/sangdam/internal/id"
 	"github.com/sangdam/sangdam/internal/safehttp"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
@@ -94,16 +93,16 @@ type Config struct {
 // called at once. Arguments are ids and kinds, never text.
 type Hooks struct {
 	// Received: envelopes of one webhook are stored; new ones counted.
-	Received func(ws id.Workspace, account channel.AccountID, envelopes, fresh int)
+	Received func(ws WorkspaceID, account channel.AccountID, envelopes, fresh int)
 	// Processed: an envelope reached the end of its transaction.
-	Processed func(ws id.Workspace, account channel.AccountID, kind channel.EventKind)
+	Processed func(ws WorkspaceID, account channel.AccountID, kind channel.EventKind)
 	// Quarantined: an envelope could not be processed.
-	Quarantined func(ws id.Workspace, account channel.AccountID, reason string)
+	Quarantined func(ws WorkspaceID, account channel.AccountID, reason string)
 	// Offered and Assigned: routing decided.
-	Offered  func(ws id.Workspace, o routing.Offer)
-	Assigned func(ws id.Workspace, a routing.Assignment)
+	Offered  func(ws WorkspaceID, o routing.Offer)
+	Assigned func(ws WorkspaceID, a routing.Assignment)
 	// Sent: an Attempt ended; state is sent, failed, unknown or queued.
-	Sent func(ws id.Workspace, account channel.AccountID, route string, state channel.OutboxState, reason channel.Reason)
+	Sent func(ws WorkspaceID, account channel.AccountID, route string, state channel.OutboxState, reason channel.Reason)
 }
 
 // Engine runs the flow. All methods may be called at once.

@@ -8,14 +8,13 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
-	"github.com/sangdam/sangdam/internal/id"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 )
 
 // CreateWorkspace makes a tenant; ErrAlreadyExists. It is the host's business
 // who may: there is no principal yet.
-func (e *Engine) CreateWorkspace(ctx context.Context, ws id.Workspace, name string) error {
+func (e *Engine) CreateWorkspace(ctx context.Context, ws WorkspaceID, name string) error {
 	if ws == "" || len(ws) > 100 {
 		return errs.New(errs.Invalid, "sangdam: a workspace's id has 1 to 100 bytes")
 	}
@@ -228,7 +227,7 @@ func (e *Engine) Accounts(ctx context.Context, p Principal) ([]channel.Account, 
 
 // RotateKeys seals every account's credentials with the present primary key.
 // Run it after a new key was promoted, before the old one goes.
-func (e *Engine) RotateKeys(ctx context.Context, ws id.Workspace) (int, error) {
+func (e *Engine) RotateKeys(ctx context.Context, ws WorkspaceID) (int, error) {
 	n := 0
 	err := e.unit(ctx, system(ws), func(u *unit) error {
 		n = 0
