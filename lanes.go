@@ -80,7 +80,7 @@ func take(free chan struct{}, limit int) int {
 // longer, without regard to hints. What is overdue although its loop has just
 // found nothing is work that nobody here does, such as a job of a kind that
 // only a newer program knows: it is looked at ever more rarely, up to the poll.
-// It returns how often that was so in a row.
+// It returns how often that was so in a row, with no hint in between.
 func (e *Engine) idle(ctx context.Context, hints, finished <-chan struct{}, fails, overdue int) int {
 	wait, late := e.cfg.Poll, false
 	if fails > 0 {
@@ -102,9 +102,9 @@ func (e *Engine) idle(ctx context.Context, hints, finished <-chan struct{}, fail
 	case <-hints:
 	case <-finished:
 	case <-t.C:
-	}
-	if late {
-		return overdue + 1
+		if late {
+			return overdue + 1
+		}
 	}
 	return 0
 }
