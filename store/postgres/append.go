@@ -216,8 +216,9 @@ func (c *committer) store(group []*appendCall) error {
 	}
 	c.b.commits.Add(1)
 	c.b.updates.Add(int64(len(group)))
+	news := len(fresh) > 0 // report takes the marks away
 	c.report(group, fresh)
-	if len(fresh) > 0 {
+	if news {
 		c.b.wakes.committed()
 	}
 	return nil
