@@ -326,8 +326,10 @@ func TestSiblingsOfABadEventSurvive(t *testing.T) {
 				require.NotEmpty(t, q[0].Reason)
 				require.NotContains(t, q[0].Reason, "who?")
 
+				w.halt() // else it may be set aside again between the two calls
 				require.NoError(t, w.eng.Requeue(w.ctx, w.host, q[0].Envelope.ID))
 				require.Error(t, w.eng.Requeue(w.ctx, w.host, q[0].Envelope.ID), "once")
+				w.start()
 				w.settle()
 				again, err := w.eng.Quarantined(w.ctx, w.host, 10)
 				require.NoError(t, err)
