@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/id"
@@ -31,8 +33,10 @@ type settings struct {
 
 // settingsCache holds the newest settings seen, per workspace.
 type settingsCache struct {
-	mu sync.RWMutex
-	m  map[id.Workspace]*settings
+	reading sync.Mutex // held by who reads old settings again
+	loads   singleflight.Group
+	mu      sync.RWMutex
+	m       map[id.Workspace]*settings
 }
 
 func (c *settingsCache) get(ws id.Workspace) *settings {
@@ -96,18 +100,39 @@ func (e *Engine) readSettings(ctx context.Context, tx store.Tx) (*settings, erro
 	}
 }
 
-// current returns settings for reading outside a transaction: no older than
-// the poll interval, whoever changed them.
+// current returns settings for reading outside a transaction: hardly older than
+// the poll interval, whoever changed them. One caller reads them again while
+// the others go on with what there is.
 func (e *Engine) current(ctx context.Context, ws id.Workspace) (*settings, error) {
-	if s := e.settings.get(ws); s != nil && time.Since(s.read) < e.cfg.Poll {
-		return s, nil
+	if s := e.settings.get(ws); s != nil {
+		if time.Since(s.read) < e.cfg.Poll || !e.settings.reading.TryLock() {
+			return s, nil
+		}
+		defer e.settings.reading.Unlock()
+		err := e.db.View(ctx, ws, func(ctx context.Context, tx store.Tx) (err error) {
+			s, err = e.readSettings(ctx, tx)
+			return err
+		})
+		return s, err
 	}
-	var s *settings
-	err := e.db.View(ctx, ws, func(ctx context.Context, tx store.Tx) (err error) {
-		s, err = e.readSettings(ctx, tx)
-		return err
+	// Nothing is known yet: whoever asks at this moment shares one reading.
+	loaded := e.settings.loads.DoChan(string(ws), func() (any, error) {
+		var s *settings
+		err := e.db.View(context.WithoutCancel(ctx), ws, func(ctx context.Context, tx store.Tx) (err error) {
+			s, err = e.readSettings(ctx, tx)
+			return err
+		})
+		return s, err
 	})
-	return s, err
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case l := <-loaded:
+		if l.Err != nil {
+			return nil, l.Err
+		}
+		return l.Val.(*settings), nil
+	}
 }
 
 // fresh returns settings of the version that the transaction sees.
