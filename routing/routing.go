@@ -384,7 +384,9 @@ type Item struct {
 	AskAgain   time.Duration `json:"ask_again,omitempty"`
 	// Visited are the queues the item has been in, the present one last.
 	Visited []QueueID `json:"visited,omitempty"`
-	// Attempt counts decisions for this item; with the seed it seeds random.
+	// Attempt counts decisions for this item and never goes back, not even
+	// when the item is queued anew or its id is used again: Random and
+	// Weighted draw by seed, item and attempt, so the same three draw the same.
 	Attempt int `json:"attempt"`
 	// Agent holds the item's agent while offered or assigned.
 	Agent AgentID `json:"agent,omitempty"`

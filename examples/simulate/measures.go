@@ -24,7 +24,8 @@ type measures struct {
 	s        *Scenario
 	queues   []queueMeasures
 	groups   []groupMeasures
-	agents   []area // in units held
+	agents   []area  // in units held
+	people   []share // of each agent
 	capacity []float64
 	fairness []float64
 	from     int64 // start of the running batch; -1 before the first
@@ -51,6 +52,25 @@ type counts struct {
 	wait                                            float64 // seconds
 }
 
+// share gathers the shares of the capacity that one agent held in each batch:
+// their sum and the sum of their squares.
+type share struct{ sum, squares float64 }
+
+func (s *share) add(x float64) {
+	s.sum += x
+	s.squares += x * x
+}
+
+// estimate is of n batches, which weigh alike.
+func (s *share) estimate(n int) Estimate {
+	if n < 2 {
+		return Estimate{Mean: s.sum}
+	}
+	mean := s.sum / float64(n)
+	variance := max(0, s.squares-mean*s.sum) / float64(n-1)
+	return Estimate{mean, t95 * math.Sqrt(variance/float64(n))}
+}
+
 // area is the integral of a step function over time, in value × seconds.
 type area struct {
 	value float64
@@ -64,7 +84,10 @@ func (a *area) set(now int64, v float64) {
 }
 
 func newMeasures(s *Scenario, agents []simAgent) *measures {
-	m := &measures{s: s, queues: make([]queueMeasures, len(s.Queues)), groups: make([]groupMeasures, len(s.Agents)), agents: make([]area, len(agents)), from: -1}
+	m := &measures{
+		s: s, queues: make([]queueMeasures, len(s.Queues)), groups: make([]groupMeasures, len(s.Agents)),
+		agents: make([]area, len(agents)), people: make([]share, len(agents)), from: -1,
+	}
 	for _, a := range agents {
 		units := float64(s.Agents[a.group].Capacity)
 		m.capacity = append(m.capacity, units)
@@ -126,6 +149,7 @@ func (m *measures) close(now int64) {
 			x := a.sum / m.capacity[next]
 			sum += x
 			squares += x * x
+			m.people[next].add(x / span)
 			next++
 		}
 	}

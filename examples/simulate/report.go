@@ -30,10 +30,13 @@ type QueueReport struct {
 	P99      Estimate `json:"wait_p99_s"`
 }
 
-// GroupReport is the share of its capacity that a group held.
+// GroupReport is the share of its capacity that a group held, and the shares
+// of those of its agents who held the least and the most.
 type GroupReport struct {
 	Name      string   `json:"name"`
 	Occupancy Estimate `json:"occupancy"`
+	Least     Estimate `json:"least"`
+	Most      Estimate `json:"most"`
 }
 
 // simulate runs the scenario.
@@ -68,10 +71,30 @@ func (m *measures) report() Report {
 		out.P50, out.P90, out.P99 = q.quantile(0.5), q.quantile(0.9), q.quantile(0.99)
 		r.Queues = append(r.Queues, out)
 	}
+	next := 0
 	for g := range m.groups {
-		r.Agents = append(r.Agents, GroupReport{m.s.Agents[g].Name, ratio(m.groups[g].areas[:len(spans)], times(spans, m.groups[g].units))})
+		out := GroupReport{Name: m.s.Agents[g].Name}
+		out.Occupancy = ratio(m.groups[g].areas[:len(spans)], times(spans, m.groups[g].units))
+		out.Least, out.Most = m.extremes(next, next+m.s.Agents[g].Count)
+		next += m.s.Agents[g].Count
+		r.Agents = append(r.Agents, out)
 	}
 	return r
+}
+
+// extremes are the estimates of the agents, of those from up to to, who held
+// the least and the most.
+func (m *measures) extremes(from, to int) (least, most Estimate) {
+	for i := from; i < to; i++ {
+		e := m.people[i].estimate(len(m.spans))
+		if i == from || e.Mean < least.Mean {
+			least = e
+		}
+		if i == from || e.Mean > most.Mean {
+			most = e
+		}
+	}
+	return least, most
 }
 
 // Comparison is of two strategies on the same arrivals. Differences are the
@@ -128,9 +151,9 @@ func (r Report) table(w io.Writer) {
 	t.Flush()
 	fmt.Fprintln(w)
 	t = tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "agents\toccupancy\t")
+	fmt.Fprintln(t, "agents\toccupancy\tthe least\tthe most\t")
 	for _, g := range r.Agents {
-		fmt.Fprintf(t, "%s\t%s\t\n", g.Name, g.Occupancy.percent())
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t\n", g.Name, g.Occupancy.percent(), g.Least.percent(), g.Most.percent())
 	}
 	t.Flush()
 	fmt.Fprintf(w, "\nfairness %s (1 is even)\n", r.Fairness)

@@ -236,9 +236,10 @@ func (sim *simulation) item(qi int32) int32 {
 		i := sim.free[n-1]
 		sim.free = sim.free[:n-1]
 		it := &sim.items[i]
-		id, version := it.row.ID, it.row.Version
+		old := it.row
 		it.row, it.queue = q.template, qi
-		it.row.ID, it.row.Version = id, version
+		// The attempts go on too: the same item and attempt draw the same again.
+		it.row.ID, it.row.Version, it.row.Attempt = old.ID, old.Version, old.Attempt
 		return i
 	}
 	i := int32(len(sim.items))
