@@ -112,6 +112,9 @@ type Tx interface {
 	Search() SearchRepo
 	Blobs() BlobRepo
 	Vault() VaultRepo
+	// Documents holds everything that is a body with a version, unique keys and
+	// orders; package store declares the kinds.
+	Documents() DocRepo
 }
 
 // GuardRow names what Guard watches.

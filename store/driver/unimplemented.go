@@ -58,6 +58,7 @@ func (UnimplementedTx) Commands() CommandRepo                                { r
 func (UnimplementedTx) Search() SearchRepo                                   { return UnimplementedSearchRepo{} }
 func (UnimplementedTx) Blobs() BlobRepo                                      { return UnimplementedBlobRepo{} }
 func (UnimplementedTx) Vault() VaultRepo                                     { return UnimplementedVaultRepo{} }
+func (UnimplementedTx) Documents() DocRepo                                   { return UnimplementedDocRepo{} }
 
 // UnimplementedEventRepo implements EventRepo; see Unimplemented.
 type UnimplementedEventRepo struct{}
@@ -154,6 +155,32 @@ func (UnimplementedVaultRepo) Owners(context.Context, string, int) ([]string, er
 	return nil, errUnimplemented
 }
 func (UnimplementedVaultRepo) Names(context.Context, string) ([]string, error) {
+	return nil, errUnimplemented
+}
+
+// UnimplementedDocRepo implements DocRepo; see Unimplemented.
+type UnimplementedDocRepo struct{}
+
+func (UnimplementedDocRepo) Get(context.Context, string, []string) ([]Doc, error) {
+	return nil, errUnimplemented
+}
+func (UnimplementedDocRepo) ByKey(context.Context, string, int, [][]byte) ([]Doc, error) {
+	return nil, errUnimplemented
+}
+func (UnimplementedDocRepo) Put(context.Context, []Doc) error { return errUnimplemented }
+func (UnimplementedDocRepo) Delete(context.Context, string, string, int64) error {
+	return errUnimplemented
+}
+func (UnimplementedDocRepo) List(context.Context, Range, Place, int) ([]Placed, error) {
+	return nil, errUnimplemented
+}
+func (UnimplementedDocRepo) Count(context.Context, Range, int) (int, error) {
+	return 0, errUnimplemented
+}
+func (UnimplementedDocRepo) Guard(context.Context, string, string, int64) error {
+	return errUnimplemented
+}
+func (UnimplementedDocRepo) Stale(context.Context, string, int, int) ([]Doc, error) {
 	return nil, errUnimplemented
 }
 

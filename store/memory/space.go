@@ -66,6 +66,10 @@ type space struct {
 	grams  groups[string, conversation.MessageID]
 	blobs  *table[string, driver.Blob]
 	sealed *table[sealKey, []byte]
+
+	documents *table[docID, driver.Doc]
+	docKeys   *table[docKey, string] // unique values
+	docsOf    groups[string, docID]  // by kind
 }
 
 func (b *backend) newSpace(id driver.WorkspaceID) *space {
@@ -76,7 +80,7 @@ func (b *backend) newSpace(id driver.WorkspaceID) *space {
 		threads:    groups[string, conversation.ID]{}, eventsOf: groups[conversation.ID, eventKey]{},
 		messagesOf: groups[conversation.ID, conversation.MessageID]{}, identitiesOf: groups[conversation.ContactID, conversation.IdentityID]{},
 		beats: map[routing.AgentID]beat{}, openItems: map[routing.ItemID]struct{}{}, holdsOf: groups[routing.AgentID, routing.ItemID]{},
-		toDo: map[string]struct{}{}, grams: groups[string, conversation.MessageID]{},
+		toDo: map[string]struct{}{}, grams: groups[string, conversation.MessageID]{}, docsOf: groups[string, docID]{},
 	}
 	s.config = newTable[struct{}, configuration](nil)
 	s.accounts = newTable(b.accountChanged(id))
@@ -108,5 +112,7 @@ func (b *backend) newSpace(id driver.WorkspaceID) *space {
 	s.docs = newTable(s.docChanged)
 	s.blobs = newTable[string, driver.Blob](nil)
 	s.sealed = newTable[sealKey, []byte](nil)
+	s.documents = newTable(s.documentChanged)
+	s.docKeys = newTable[docKey, string](nil)
 	return s
 }

@@ -100,6 +100,7 @@ func (t *tx) Commands() driver.CommandRepo       { return commands{t} }
 func (t *tx) Search() driver.SearchRepo          { return search{t} }
 func (t *tx) Blobs() driver.BlobRepo             { return blobs{t} }
 func (t *tx) Vault() driver.VaultRepo            { return vault{t} }
+func (t *tx) Documents() driver.DocRepo          { return documents{t} }
 
 // Guard checks the version as the transaction sees it now and the committed
 // one again at the commit.

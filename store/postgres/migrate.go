@@ -19,9 +19,12 @@ import (
 //go:embed migrations/0001_init.sql
 var initSQL string
 
+//go:embed migrations/0002_documents.sql
+var documentsSQL string
+
 // migrations in order; the n-th makes schema version n. Changes only add; what
 // is to go leaves one release later, so that N and N+1 run side by side.
-var migrations = []string{initSQL}
+var migrations = []string{initSQL, documentsSQL}
 
 // programVersion is compared with the schema's min_program: it rises when a
 // program can serve a schema that older ones cannot.

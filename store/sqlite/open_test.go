@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"database/sql"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -202,7 +203,7 @@ func TestNewerSchema(t *testing.T) {
 	require.NoError(t, db.Update(t.Context(), testWS, saving("b")))
 	require.NoError(t, db.Close())
 
-	execFile(t, dir, `UPDATE schema_info SET min_program = 2`)
+	execFile(t, dir, fmt.Sprintf(`UPDATE schema_info SET min_program = %d`, programVersion+1))
 	_, err = Open(t.Context(), Options{Dir: dir})
 	require.ErrorIs(t, err, store.ErrUnsupported)
 	require.ErrorContains(t, err, "schema 7")

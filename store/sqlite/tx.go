@@ -244,3 +244,4 @@ func (t *tx) Commands() driver.CommandRepo       { return commands{t} }
 func (t *tx) Search() driver.SearchRepo          { return search{t} }
 func (t *tx) Blobs() driver.BlobRepo             { return blobs{t} }
 func (t *tx) Vault() driver.VaultRepo            { return vault{t} }
+func (t *tx) Documents() driver.DocRepo          { return documents{t} }

@@ -130,7 +130,7 @@ func suite() []group {
 		{"config", configRules}, {"agent", agentRules}, {"reserve", reserveRules}, {"ending", endingRules}, {"rival", rivalRules},
 		{"inbox", inboxRules}, {"outbox", outboxRules}, {"doubt", doubtRules}, {"job", jobRules}, {"deadline", deadlineRules},
 		{"feed", feedRules}, {"audit", auditRules}, {"search", searchRules}, {"command", commandRules},
-		{"vault", vaultRules}, {"blob", blobRules}, {"system", systemRules}, {"workspace", workspaceRules},
+		{"vault", vaultRules}, {"document", documentRules}, {"blob", blobRules}, {"system", systemRules}, {"workspace", workspaceRules},
 		{"model", modelRules}, {"linear", linearRules},
 		{"stats", statsRules}, {"durable", durableRules}, {"migrate", migrateRules},
 	}

@@ -1,0 +1,206 @@
+package memory
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+type documents struct{ t *tx }
+
+type docID struct{ kind, id string }
+
+type docKey struct {
+	kind  string
+	slot  int
+	value string
+}
+
+func (s *space) documentChanged(id docID, was, is *driver.Doc) {
+	if was == nil && is != nil {
+		s.docsOf.add(id.kind, id)
+	}
+	if was != nil && is == nil {
+		s.docsOf.remove(id.kind, id)
+	}
+}
+
+// shown is what callers get of a stored document.
+func shown(d driver.Doc) driver.Doc {
+	return driver.Doc{Kind: d.Kind, ID: d.ID, Version: d.Version, Decl: d.Decl, Body: slices.Clone(d.Body)}
+}
+
+func (r documents) Get(_ context.Context, kind string, ids []string) ([]driver.Doc, error) {
+	return read(r.t, func() (out []driver.Doc, err error) {
+		for _, id := range ids {
+			if d, ok := get(r.t, r.t.s.documents, docID{kind, id}); ok {
+				out = append(out, shown(d))
+			}
+		}
+		r.t.found(len(out))
+		return out, nil
+	})
+}
+
+func (r documents) ByKey(_ context.Context, kind string, slot int, values [][]byte) ([]driver.Doc, error) {
+	return read(r.t, func() (out []driver.Doc, err error) {
+		for _, v := range values {
+			if id, ok := get(r.t, r.t.s.docKeys, docKey{kind, slot, string(v)}); ok {
+				d, _ := get(r.t, r.t.s.documents, docID{kind, id})
+				out = append(out, shown(d))
+			}
+		}
+		r.t.found(len(out))
+		return out, nil
+	})
+}
+
+func (r documents) Put(_ context.Context, docs []driver.Doc) error {
+	return do(r.t, func() error {
+		for _, d := range docs {
+			if err := r.put(clone(d)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (r documents) put(d driver.Doc) error {
+	s := r.t.s
+	old, _ := get(r.t, s.documents, docID{d.Kind, d.ID})
+	if old.Version != d.Version {
+		return driver.ErrClash
+	}
+	for slot, v := range d.Unique {
+		if holder, taken := get(r.t, s.docKeys, docKey{d.Kind, slot, string(v)}); v != nil && taken && holder != d.ID {
+			return driver.ErrClash
+		}
+	}
+	r.release(old, d.Unique)
+	for slot, v := range d.Unique {
+		if v != nil {
+			put(r.t, s.docKeys, docKey{d.Kind, slot, string(v)}, d.ID)
+		}
+	}
+	d.Version++
+	put(r.t, s.documents, docID{d.Kind, d.ID}, d)
+	return nil
+}
+
+// release frees the unique values of a document that it does not keep.
+func (r documents) release(old driver.Doc, kept [driver.UniqueSlots][]byte) {
+	for slot, v := range old.Unique {
+		if v != nil && !bytes.Equal(v, kept[slot]) {
+			drop(r.t, r.t.s.docKeys, docKey{old.Kind, slot, string(v)})
+		}
+	}
+}
+
+func (r documents) Delete(_ context.Context, kind, id string, version int64) error {
+	return do(r.t, func() error {
+		old, ok := get(r.t, r.t.s.documents, docID{kind, id})
+		if !ok || old.Version != version {
+			return driver.ErrClash
+		}
+		r.release(old, [driver.UniqueSlots][]byte{})
+		drop(r.t, r.t.s.documents, docID{kind, id})
+		return nil
+	})
+}
+
+// places returns the values under which the range would list a document.
+func places(d driver.Doc, rg driver.Range) [][]byte {
+	within := func(v []byte) bool {
+		return bytes.Compare(v, rg.From) >= 0 && (rg.To == nil || bytes.Compare(v, rg.To) < 0)
+	}
+	if rg.Tag == "" {
+		if v := d.Index[rg.Slot]; v != nil && within(v) {
+			return [][]byte{v}
+		}
+		return nil
+	}
+	var out [][]byte
+	for _, t := range d.Tags {
+		if t.Name == rg.Tag && bytes.Equal(t.Value, rg.Value) && within(t.Order) {
+			out = append(out, t.Order)
+		}
+	}
+	return out
+}
+
+func comparePlaces(a, b driver.Place) int {
+	return cmp.Or(bytes.Compare(a.Value, b.Value), cmp.Compare(a.ID, b.ID))
+}
+
+func (r documents) list(rg driver.Range, after driver.Place) []driver.Placed {
+	var out []driver.Placed
+	for id, d := range some(r.t, r.t.s.documents, r.t.s.docsOf.keys(rg.Kind)) {
+		if id.kind != rg.Kind {
+			continue
+		}
+		for _, v := range places(d, rg) {
+			at := driver.Place{Value: v, ID: d.ID}
+			order := comparePlaces(at, after)
+			if after.ID == "" || order > 0 && !rg.Desc || order < 0 && rg.Desc {
+				out = append(out, driver.Placed{Doc: d, At: at})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b driver.Placed) int {
+		if rg.Desc {
+			a, b = b, a
+		}
+		return comparePlaces(a.At, b.At)
+	})
+	return out
+}
+
+func (r documents) List(_ context.Context, rg driver.Range, after driver.Place, limit int) ([]driver.Placed, error) {
+	return read(r.t, func() ([]driver.Placed, error) {
+		found := first(r.list(rg, after), limit)
+		out := make([]driver.Placed, len(found))
+		for i, p := range found {
+			out[i] = driver.Placed{Doc: shown(p.Doc), At: clone(p.At)}
+		}
+		r.t.found(len(out))
+		return out, nil
+	})
+}
+
+func (r documents) Count(_ context.Context, rg driver.Range, atMost int) (int, error) {
+	return read(r.t, func() (int, error) { return min(len(r.list(rg, driver.Place{})), atMost), nil })
+}
+
+func (r documents) Guard(_ context.Context, kind, id string, version int64) error {
+	return do(r.t, func() error {
+		key := docID{kind, id}
+		if seen, ok := get(r.t, r.t.s.documents, key); !ok || seen.Version != version {
+			return driver.ErrClash
+		}
+		before, _ := committed(r.t.s.documents, key)
+		r.t.checks = append(r.t.checks, func() error {
+			if now, _ := committed(r.t.s.documents, key); now.Version != before.Version {
+				return driver.ErrClash
+			}
+			return nil
+		})
+		return nil
+	})
+}
+
+func (r documents) Stale(_ context.Context, kind string, below, limit int) ([]driver.Doc, error) {
+	return read(r.t, func() ([]driver.Doc, error) {
+		var out []driver.Doc
+		for id, d := range some(r.t, r.t.s.documents, r.t.s.docsOf.keys(kind)) {
+			if id.kind == kind && d.Decl < below {
+				out = append(out, shown(d))
+			}
+		}
+		slices.SortFunc(out, func(a, b driver.Doc) int { return cmp.Or(cmp.Compare(a.Decl, b.Decl), cmp.Compare(a.ID, b.ID)) })
+		return first(out, limit), nil
+	})
+}

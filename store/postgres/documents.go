@@ -1,0 +1,181 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+// documents implements driver.DocRepo.
+type documents struct{ *tx }
+
+// Documents implements driver.Tx.
+func (t *tx) Documents() driver.DocRepo { return documents{t} }
+
+const docColumns = `d.id, d.version, d.decl, d.body`
+
+// scanDocument reads docColumns.
+func scanDocument(kind string) func(pgx.Rows) (driver.Doc, error) {
+	return func(r pgx.Rows) (driver.Doc, error) {
+		d := driver.Doc{Kind: kind}
+		err := r.Scan(&d.ID, &d.Version, &d.Decl, &d.Body)
+		d.ID = unkey[string](d.ID)
+		return d, err
+	}
+}
+
+// Get implements driver.DocRepo. Ids are looked up one by one below each other,
+// so that the plan is the same for one and for many.
+func (r documents) Get(ctx context.Context, kind string, ids []string) ([]driver.Doc, error) {
+	if len(ids) == 1 {
+		return many(ctx, r.tx, query(`SELECT `+docColumns+` FROM sd.documents d WHERE ws = $1 AND kind = $2 AND id = $3`,
+			key(r.ws), key(kind), key(ids[0])), scanDocument(kind))
+	}
+	return many(ctx, r.tx, query(`SELECT `+docColumns+` FROM unnest($3::text[]) AS want(id),
+		LATERAL (SELECT * FROM sd.documents WHERE ws = $1 AND kind = $2 AND id = want.id OFFSET 0) d`,
+		key(r.ws), key(kind), keys(ids)), scanDocument(kind))
+}
+
+// ByKey implements driver.DocRepo.
+func (r documents) ByKey(ctx context.Context, kind string, slot int, values [][]byte) ([]driver.Doc, error) {
+	return many(ctx, r.tx, query(fmt.Sprintf(`SELECT `+docColumns+` FROM unnest($3::bytea[]) AS want(value),
+		LATERAL (SELECT * FROM sd.documents WHERE ws = $1 AND kind = $2 AND u%d = want.value OFFSET 0) d`, slot),
+		key(r.ws), key(kind), values), scanDocument(kind))
+}
+
+const (
+	createDocument = `INSERT INTO sd.documents (version, ws, kind, id, decl, u0, u1, u2, i0, i1, i2, i3, i4, i5, i6, i7, body)
+		VALUES (1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`
+	replaceDocument = `UPDATE sd.documents SET version = version + 1, decl = $4, u0 = $5, u1 = $6, u2 = $7,
+		i0 = $8, i1 = $9, i2 = $10, i3 = $11, i4 = $12, i5 = $13, i6 = $14, i7 = $15, body = $16
+		WHERE ws = $1 AND kind = $2 AND id = $3 AND version = $17 RETURNING 1`
+)
+
+// Put implements driver.DocRepo. Documents are written in the order of kind and
+// id, so that two that write the same ones cannot wait for each other.
+func (r documents) Put(ctx context.Context, docs []driver.Doc) error {
+	docs = slices.SortedFunc(slices.Values(docs), func(a, b driver.Doc) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID)) })
+	var list []stmt
+	for _, d := range docs {
+		args := []any{key(r.ws), key(d.Kind), key(d.ID), d.Decl}
+		for _, v := range d.Unique {
+			args = append(args, v)
+		}
+		for _, v := range d.Index {
+			args = append(args, v)
+		}
+		args = append(args, d.Body)
+		if d.Version == 0 {
+			list = append(list, query(createDocument, args...))
+		} else {
+			list = append(list, asClash("document", replaceDocument, append(args, d.Version)...))
+		}
+		list = append(list, r.putTags(d)...)
+	}
+	return r.write(ctx, list...)
+}
+
+// putTags replaces what differs from the stored tags.
+func (r documents) putTags(d driver.Doc) []stmt {
+	names, values, orders := make([]string, len(d.Tags)), make([][]byte, len(d.Tags)), make([][]byte, len(d.Tags))
+	for i, t := range d.Tags {
+		names[i], values[i], orders[i] = key(t.Name), notNil(t.Value), notNil(t.Order)
+	}
+	var list []stmt
+	if d.Version != 0 {
+		list = append(list, query(`DELETE FROM sd.document_tags t WHERE ws = $1 AND kind = $2 AND id = $3 AND NOT EXISTS
+			(SELECT 1 FROM unnest($4::text[], $5::bytea[], $6::bytea[]) AS w(name, value, ord) WHERE w.name = t.name AND w.value = t.value AND w.ord = t.ord)`,
+			key(r.ws), key(d.Kind), key(d.ID), names, values, orders))
+	}
+	if len(d.Tags) > 0 {
+		list = append(list, query(`INSERT INTO sd.document_tags (ws, kind, id, name, value, ord)
+			SELECT $1, $2, $3, name, value, ord FROM unnest($4::text[], $5::bytea[], $6::bytea[]) AS w(name, value, ord) ON CONFLICT DO NOTHING`,
+			key(r.ws), key(d.Kind), key(d.ID), names, values, orders))
+	}
+	return list
+}
+
+// Delete implements driver.DocRepo.
+func (r documents) Delete(ctx context.Context, kind, id string, version int64) error {
+	return r.write(ctx,
+		asClash("document", `DELETE FROM sd.documents WHERE ws = $1 AND kind = $2 AND id = $3 AND version = $4 RETURNING 1`, key(r.ws), key(kind), key(id), version),
+		query(`DELETE FROM sd.document_tags WHERE ws = $1 AND kind = $2 AND id = $3`, key(r.ws), key(kind), key(id)))
+}
+
+// selected is the FROM and WHERE of a range after a place; value and id name
+// the columns that order it.
+func (r documents) selected(rg driver.Range, after driver.Place) (text, value, id string, args []any) {
+	var b strings.Builder
+	next := func(v any) string {
+		args = append(args, v)
+		return fmt.Sprintf("$%d", len(args))
+	}
+	if rg.Tag == "" {
+		value, id = fmt.Sprintf("d.i%d", rg.Slot), "d.id"
+		b.WriteString(`FROM sd.documents d WHERE d.ws = ` + next(key(r.ws)) + ` AND d.kind = ` + next(key(rg.Kind)) + ` AND ` + value + ` IS NOT NULL`)
+	} else {
+		value, id = "t.ord", "t.id"
+		b.WriteString(`FROM sd.document_tags t JOIN sd.documents d ON d.ws = t.ws AND d.kind = t.kind AND d.id = t.id
+			WHERE t.ws = ` + next(key(r.ws)) + ` AND t.kind = ` + next(key(rg.Kind)) + ` AND t.name = ` + next(key(rg.Tag)) + ` AND t.value = ` + next(notNil(rg.Value)))
+	}
+	if rg.From != nil {
+		b.WriteString(` AND ` + value + ` >= ` + next(rg.From))
+	}
+	if rg.To != nil {
+		b.WriteString(` AND ` + value + ` < ` + next(rg.To))
+	}
+	if after.ID != "" {
+		beyond := ">"
+		if rg.Desc {
+			beyond = "<"
+		}
+		b.WriteString(` AND (` + value + `, ` + id + `) ` + beyond + ` (` + next(notNil(after.Value)) + `, ` + next(key(after.ID)) + `)`)
+	}
+	return b.String(), value, id, args
+}
+
+// List implements driver.DocRepo.
+func (r documents) List(ctx context.Context, rg driver.Range, after driver.Place, limit int) ([]driver.Placed, error) {
+	text, value, id, args := r.selected(rg, after)
+	direction := ""
+	if rg.Desc {
+		direction = " DESC"
+	}
+	scan := func(row pgx.Rows) (p driver.Placed, err error) {
+		p.Kind = rg.Kind
+		err = row.Scan(&p.ID, &p.Version, &p.Decl, &p.Body, &p.At.Value)
+		p.ID = unkey[string](p.ID)
+		p.At.ID = p.ID
+		return p, err
+	}
+	return many(ctx, r.tx, query(fmt.Sprintf(`SELECT `+docColumns+`, %s %s ORDER BY %[1]s%[3]s, %[4]s%[3]s LIMIT $%[5]d`,
+		value, text, direction, id, len(args)+1), append(args, atLeastZero(limit))...), scan)
+}
+
+// Count implements driver.DocRepo.
+func (r documents) Count(ctx context.Context, rg driver.Range, atMost int) (n int, err error) {
+	text, _, _, args := r.selected(rg, driver.Place{})
+	err = r.read(ctx, query(fmt.Sprintf(`SELECT count(*) FROM (SELECT 1 %s LIMIT $%d) found`, text, len(args)+1), append(args, atLeastZero(atMost))...).
+		rows(func(row pgx.Rows) error { return row.Scan(&n) }))
+	return n, err
+}
+
+// Guard implements driver.DocRepo; see tx.Guard.
+func (r documents) Guard(ctx context.Context, kind, id string, version int64) error {
+	const row = `SELECT 1 FROM sd.documents WHERE ws = $1 AND kind = $2 AND id = $3 AND version = $4 FOR NO KEY UPDATE`
+	check := asClash("document", row+` NOWAIT`, key(r.ws), key(kind), key(id), version)
+	rival := query(row, key(r.ws), key(kind), key(id), version)
+	check.wait = &rival
+	return r.write(ctx, check)
+}
+
+// Stale implements driver.DocRepo.
+func (r documents) Stale(ctx context.Context, kind string, below, limit int) ([]driver.Doc, error) {
+	return many(ctx, r.tx, query(`SELECT `+docColumns+` FROM sd.documents d WHERE ws = $1 AND kind = $2 AND decl < $3 ORDER BY decl, id LIMIT $4`,
+		key(r.ws), key(kind), below, atLeastZero(limit)), scanDocument(kind))
+}
