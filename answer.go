@@ -103,7 +103,7 @@ func (u *unit) canSend(c conversation.Conversation, content channel.Content) err
 		return errs.New(errs.Unsupported, "sangdam: attachments from agents are switched off for account %q", acct.Name)
 	}
 	// What the adapter would refuse later is refused now.
-	_, err = safePlan(adapter, acct, []channel.Outbound{{To: c.Chat, Content: content}}, u.tx.Now())
+	_, err = adapter.Plan(acct, []channel.Outbound{{To: c.Chat, Content: content}}, u.tx.Now())
 	if se, refused := errors.AsType[*channel.SendError](err); refused {
 		return errs.New(errs.Unsupported, "sangdam: %s cannot carry this message: %s", acct.Kind, se.Detail)
 	}

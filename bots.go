@@ -108,16 +108,14 @@ func (e *Engine) ask(ctx context.Context, j driver.Job, t bot.Turn) (bot.Reply, 
 		return bot.Reply{HandOver: true}, nil
 	}
 	// What the reply leads to must still fit into the job's lease.
-	thinking, cancel := context.WithTimeout(ctx, e.cfg.Lease/2)
-	defer cancel()
-	reply, err := bot.Safe(thinking, b, t)
+	reply, err := b.Next(ctx, t, e.cfg.Lease/2)
 	if err == nil {
 		return reply, nil
 	}
 	if j.Attempts < botTries {
 		return reply, err
 	}
-	e.log.Warn("a bot failed; a person takes over", "bot", b.Name(), "error", kindName(err))
+	e.log.Warn("a bot failed; a person takes over", "bot", b.name, "error", kindName(err))
 	return bot.Reply{HandOver: true}, nil
 }
 

@@ -74,12 +74,12 @@ func (e *Engine) published(ws id.Workspace, c changes) {
 	}
 	if h := e.cfg.Hooks.Offered; h != nil {
 		for _, o := range c.offers {
-			h(ws, o)
+			e.hook("Offered", func() { h(ws, o) })
 		}
 	}
 	if h := e.cfg.Hooks.Assigned; h != nil {
 		for _, a := range c.owned {
-			h(ws, a)
+			e.hook("Assigned", func() { h(ws, a) })
 		}
 	}
 }

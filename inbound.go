@@ -48,29 +48,30 @@ func (e *Engine) workEnvelope(ctx context.Context, ref driver.LaneRef, env chann
 	if err != nil {
 		return e.quarantine(ctx, ref, env, "the account is gone or its channel has no adapter")
 	}
-	in, err := parse(adapter, acct, env)
+	in, err := adapter.Parse(acct, env)
 	if err != nil {
-		// Adapters promise that this text holds nothing of the event's.
-		return e.quarantine(ctx, ref, env, err.Error())
+		return e.quarantine(ctx, ref, env, unparsed(err))
 	}
 	err = e.processInbound(ctx, ref, env, in)
 	if err != nil {
 		return e.envelopeFailed(ctx, ref, env, err)
 	}
 	if h := e.cfg.Hooks.Processed; h != nil {
-		h(ref.Workspace, env.Account, in.Kind)
+		e.hook("Processed", func() { h(ref.Workspace, env.Account, in.Kind) })
 	}
 	return true
 }
 
-// parse shields the engine from an adapter that panics.
-func parse(a channel.Adapter, acct channel.Account, env channel.Envelope) (in channel.Inbound, err error) {
-	defer func() {
-		if recover() != nil {
-			in, err = channel.Inbound{}, errs.New(errs.Invalid, "the %s adapter panicked on this event", a.Kind())
-		}
-	}()
-	return a.Parse(acct, env)
+// unparsed is what the record of a bad envelope says: the adapter's own words,
+// which by its contract hold nothing of the event's.
+func unparsed(err error) string {
+	if errors.Is(err, errPanicked) {
+		return "the adapter panicked on this event"
+	}
+	if own, is := errors.AsType[*foreignError](err); is {
+		return own.err.Error()
+	}
+	return err.Error()
 }
 
 // processInbound is Tx B: everything an event causes, all or nothing, with the
@@ -127,9 +128,9 @@ func (e *Engine) quarantine(ctx context.Context, ref driver.LaneRef, env channel
 		e.log.Warn("an envelope could not be quarantined", "error", err)
 		return false
 	}
-	e.log.Warn("an envelope is quarantined", "envelope", string(env.ID), "account", string(env.Account), "reason", reason)
+	e.log.Warn("an envelope is quarantined", "envelope", string(env.ID), "account", string(env.Account))
 	if h := e.cfg.Hooks.Quarantined; h != nil {
-		h(ref.Workspace, env.Account, reason)
+		e.hook("Quarantined", func() { h(ref.Workspace, env.Account, reason) })
 	}
 	return true
 }

@@ -34,6 +34,10 @@ const jobTries = 8
 // day keeps names fresh without a request per message).
 const profileFor = 24 * time.Hour
 
+// mediaFor bounds one try to fetch an attachment: providers give ten minutes
+// for the largest.
+const mediaFor = 15 * time.Minute
+
 func (e *Engine) runJobs(ctx, drain context.Context) {
 	kinds := []string{jobProfile, jobBot, jobMove}
 	if e.cfg.Blobs != nil {
@@ -116,7 +120,7 @@ func (u *unit) followUp(acct channel.Account, m conversation.Message, i conversa
 	if err != nil {
 		return err
 	}
-	if _, can := adapter.(channel.Profiler); can && i.ID != "" && u.tx.Now().Sub(i.ProfileAt) > profileFor {
+	if adapter.profiler != nil && i.ID != "" && u.tx.Now().Sub(i.ProfileAt) > profileFor {
 		if err := u.enqueueJob(jobProfile, string(i.ID), profileJob{acct.ID, m.Chat, i.ID}); err != nil {
 			return err
 		}
@@ -125,8 +129,7 @@ func (u *unit) followUp(acct channel.Account, m conversation.Message, i conversa
 	if media == nil || u.e.cfg.Blobs == nil {
 		return nil // a job that nobody claims would only be looked at again and again
 	}
-	_, can := adapter.(channel.MediaFetcher)
-	if media.Provider != "" && can || media.URL != "" {
+	if media.Provider != "" && adapter.fetcher != nil || media.URL != "" {
 		return u.enqueueJob(jobMedia, string(m.ID), mediaJob{acct.ID, m.ID})
 	}
 	return nil
@@ -142,8 +145,7 @@ func (e *Engine) fetchProfile(ctx context.Context, j driver.Job) error {
 	if err != nil {
 		return err
 	}
-	profiler, can := adapter.(channel.Profiler)
-	if !can {
+	if adapter.profiler == nil {
 		return nil
 	}
 	var i conversation.Identity
@@ -154,7 +156,7 @@ func (e *Engine) fetchProfile(ctx context.Context, j driver.Job) error {
 	if err != nil {
 		return err
 	}
-	profile, err := profiler.Profile(ctx, acct, p.Chat, i.User)
+	profile, err := adapter.Profile(ctx, acct, p.Chat, i.User)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
@@ -186,7 +188,7 @@ func (e *Engine) fetchProfile(ctx context.Context, j driver.Job) error {
 }
 
 // accountOf returns an account outside a transaction.
-func (e *Engine) accountOf(ctx context.Context, ws id.Workspace, a channel.AccountID) (channel.Account, channel.Adapter, error) {
+func (e *Engine) accountOf(ctx context.Context, ws id.Workspace, a channel.AccountID) (channel.Account, *guardedAdapter, error) {
 	s, err := e.current(ctx, ws)
 	if err != nil {
 		return channel.Account{}, nil, err
@@ -216,8 +218,8 @@ func (e *Engine) fetchMedia(ctx context.Context, j driver.Job) error {
 		return nil // taken back, or done before
 	}
 	info, mediaType, err := fetchInto(ctx, e.cfg.Blobs, e.cfg.MaxMedia, func(sink channel.MediaSink) error {
-		if fetcher, can := adapter.(channel.MediaFetcher); can && m.Content.Media.Provider != "" {
-			return fetcher.FetchMedia(ctx, acct, m.Content.Media.Provider, sink)
+		if adapter.fetcher != nil && m.Content.Media.Provider != "" {
+			return adapter.FetchMedia(ctx, acct, m.Content.Media.Provider, sink)
 		}
 		return e.fetchOutside(ctx, m.Content.Media.URL, sink)
 	})

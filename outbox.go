@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/store/driver"
@@ -65,6 +63,10 @@ func (s *sender) step(ctx context.Context, lane driver.OutboxLane) (int, error) 
 	if err != nil {
 		return 0, err
 	}
+	if err := s.e.guard.stuck(adapter.who); err != nil {
+		s.e.log.Error("an account's sending pauses for a minute", "account", string(acct.ID), "error", err)
+		return 0, s.pause(ctx, now.Add(time.Minute))
+	}
 	at, doubtful := lane.Attempt, lane.Doubtful
 	if at == nil {
 		planned, failed, err := s.plan(ctx, adapter, acct, lane, now)
@@ -87,7 +89,7 @@ func (s *sender) step(ctx context.Context, lane driver.OutboxLane) (int, error) 
 	if err != nil {
 		return 0, err
 	}
-	sent, err := s.send(ctx, adapter, acct, *at)
+	sent, err := adapter.Send(ctx, acct, *at)
 	if err == nil {
 		return s.settle(ctx, *at, channel.Settlement{State: channel.OutboxSent}, sent.Messages)
 	}
@@ -95,7 +97,7 @@ func (s *sender) step(ctx context.Context, lane driver.OutboxLane) (int, error) 
 }
 
 // plan asks the adapter for the exact request. A row that it refuses fails.
-func (s *sender) plan(ctx context.Context, adapter channel.Adapter, acct channel.Account, lane driver.OutboxLane, now time.Time) (channel.Attempt, int, error) {
+func (s *sender) plan(ctx context.Context, adapter *guardedAdapter, acct channel.Account, lane driver.OutboxLane, now time.Time) (channel.Attempt, int, error) {
 	var batch []channel.Outbound
 	limit := max(1, adapter.Capabilities().MaxBatch)
 	for _, r := range lane.Rows {
@@ -105,34 +107,13 @@ func (s *sender) plan(ctx context.Context, adapter channel.Adapter, acct channel
 		batch = append(batch, channel.Outbound{Row: r.ID, Message: r.Message, To: r.To, Content: r.Content, Reply: r.Reply,
 			SenderName: r.SenderName, SenderIcon: r.SenderIcon})
 	}
-	at, err := safePlan(adapter, acct, batch, now)
+	at, err := adapter.Plan(acct, batch, now)
 	if err != nil {
 		n, err := s.failRow(ctx, lane.Rows[0], err)
 		return at, n, err
 	}
 	at.ID, at.Account, at.PlannedAt, at.Tries = newID(), acct.ID, now, lane.Rows[0].Tries
 	return at, 0, nil
-}
-
-func safePlan(a channel.Adapter, acct channel.Account, batch []channel.Outbound, now time.Time) (at channel.Attempt, err error) {
-	defer func() {
-		if recover() != nil {
-			at, err = channel.Attempt{}, &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonContent, Detail: "the adapter panicked while planning"}
-		}
-	}()
-	return a.Plan(acct, batch, now, uuid.NewString)
-}
-
-// send performs the Attempt; a panic is an ambiguous outcome.
-func (s *sender) send(ctx context.Context, a channel.Adapter, acct channel.Account, at channel.Attempt) (sent channel.Sent, err error) {
-	ctx, cancel := context.WithTimeout(ctx, s.e.cfg.SendTimeout)
-	defer cancel()
-	defer func() {
-		if recover() != nil {
-			sent, err = channel.Sent{}, &channel.SendError{Disposition: channel.Ambiguous, Reason: channel.ReasonProvider, Detail: "the adapter panicked while sending"}
-		}
-	}()
-	return a.Send(ctx, acct, at)
 }
 
 // failed decides what a failed Send leads to.
@@ -197,7 +178,7 @@ func (s *sender) settle(ctx context.Context, at channel.Attempt, o channel.Settl
 		return 0, err
 	}
 	if h := s.e.cfg.Hooks.Sent; h != nil {
-		h(s.lane.Workspace, s.lane.Account, at.Route, o.State, o.Reason)
+		s.e.hook("Sent", func() { h(s.lane.Workspace, s.lane.Account, at.Route, o.State, o.Reason) })
 	}
 	if o.State == channel.OutboxQueued {
 		return 0, nil

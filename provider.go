@@ -53,7 +53,7 @@ func (e *Engine) Preview(ctx context.Context, p Principal, id conversation.ID, c
 			out.Refused = err.Error()
 			return nil
 		}
-		at, err := safePlan(adapter, acct, []channel.Outbound{{To: cv.Chat, Content: content, Reply: cv.Reply}}, tx.Now())
+		at, err := adapter.Plan(acct, []channel.Outbound{{To: cv.Chat, Content: content, Reply: cv.Reply}}, tx.Now())
 		if err != nil {
 			out.Refused = err.Error()
 			return nil
@@ -65,7 +65,7 @@ func (e *Engine) Preview(ctx context.Context, p Principal, id conversation.ID, c
 }
 
 // provider loads what a call to the conversation's provider needs.
-func (e *Engine) provider(ctx context.Context, p Principal, id conversation.ID, a Action) (acct channel.Account, ad channel.Adapter, cv conversation.Conversation, err error) {
+func (e *Engine) provider(ctx context.Context, p Principal, id conversation.ID, a Action) (acct channel.Account, ad *guardedAdapter, cv conversation.Conversation, err error) {
 	err = e.query(ctx, p, ActList, Resource{Kind: "conversation", ID: string(id)}, func(ctx context.Context, tx store.Tx, s *settings) error {
 		if cv, err = tx.Conversations().Conversation(ctx, id); err != nil {
 			return err
@@ -88,11 +88,10 @@ func (e *Engine) ShowTyping(ctx context.Context, p Principal, id conversation.ID
 	if err != nil {
 		return err
 	}
-	typing, can := adapter.(channel.TypingIndicator)
-	if !can {
+	if adapter.typing == nil {
 		return errs.New(errs.Unsupported, "sangdam: %s shows no typing", acct.Kind)
 	}
-	return typing.ShowTyping(ctx, acct, cv.Chat, d)
+	return adapter.ShowTyping(ctx, acct, cv.Chat, d)
 }
 
 // MarkRead tells the customer that the conversation was read, where the channel
@@ -102,8 +101,7 @@ func (e *Engine) MarkRead(ctx context.Context, p Principal, id conversation.ID) 
 	if err != nil {
 		return err
 	}
-	marker, can := adapter.(channel.ReadMarker)
-	if !can {
+	if adapter.marker == nil {
 		return errs.New(errs.Unsupported, "sangdam: %s takes no read marks", acct.Kind)
 	}
 	messages, err := e.Transcript(ctx, p, id, max(0, cv.EventSeq-maxPage), maxPage)
@@ -112,7 +110,7 @@ func (e *Engine) MarkRead(ctx context.Context, p Principal, id conversation.ID) 
 	}
 	for i := len(messages) - 1; i >= 0; i-- {
 		if h := messages[i].ReadHandle; h != "" {
-			return marker.MarkRead(ctx, acct, h)
+			return adapter.MarkRead(ctx, acct, h)
 		}
 	}
 	return nil
@@ -123,7 +121,7 @@ func (e *Engine) MarkRead(ctx context.Context, p Principal, id conversation.ID) 
 // lead.
 func (e *Engine) CheckAccount(ctx context.Context, p Principal, id channel.AccountID, callbackURL string) ([]channel.Finding, error) {
 	var acct channel.Account
-	var adapter channel.Adapter
+	var adapter *guardedAdapter
 	err := e.query(ctx, p, ActConfigure, Resource{Kind: "account", ID: string(id)}, func(_ context.Context, _ store.Tx, s *settings) (err error) {
 		acct, adapter, err = e.account(s, id)
 		return err
@@ -131,11 +129,10 @@ func (e *Engine) CheckAccount(ctx context.Context, p Principal, id channel.Accou
 	if err != nil {
 		return nil, err
 	}
-	checker, can := adapter.(channel.Checker)
-	if !can {
+	if adapter.checker == nil {
 		return nil, errs.New(errs.Unsupported, "sangdam: %s accounts cannot be checked", acct.Kind)
 	}
-	return checker.Check(ctx, acct, callbackURL)
+	return adapter.Check(ctx, acct, callbackURL)
 }
 
 // linkFor is how long an account link may take from BeginLink to the

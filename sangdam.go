@@ -111,8 +111,9 @@ type Engine struct {
 	db        *store.DB
 	log       *slog.Logger
 	authorize AuthorizeFunc
-	adapters  map[channel.Kind]channel.Adapter
-	bots      map[string]bot.Bot
+	adapters  map[channel.Kind]*guardedAdapter
+	bots      map[string]*guardedBot
+	guard     *guard
 
 	settings  settingsCache
 	tokens    tokenCache
@@ -149,13 +150,14 @@ func New(cfg Config) (*Engine, error) {
 	cfg.KeepKeys = cmp.Or(cfg.KeepKeys, 90*24*time.Hour)
 	cfg.KeepFeed = cmp.Or(cfg.KeepFeed, 7*24*time.Hour)
 	cfg.KeepResults = cmp.Or(cfg.KeepResults, 48*time.Hour)
-	for name, n := range map[string]int{"InboxWorkers": cfg.InboxWorkers, "OutboxWorkers": cfg.OutboxWorkers, "MaxTries": cfg.MaxTries, "MaxAppending": cfg.MaxAppending} {
+	for name, n := range map[string]int64{"InboxWorkers": int64(cfg.InboxWorkers), "OutboxWorkers": int64(cfg.OutboxWorkers),
+		"MaxTries": int64(cfg.MaxTries), "MaxAppending": int64(cfg.MaxAppending), "MaxMedia": cfg.MaxMedia} {
 		if n < 1 {
 			return nil, invalid("%s is %d; it must be at least 1", name, n)
 		}
 	}
-	for name, d := range map[string]time.Duration{"Lease": cfg.Lease, "SendTimeout": cfg.SendTimeout, "Poll": cfg.Poll, "DrainFor": cfg.DrainFor,
-		"KeepRaw": cfg.KeepRaw, "KeepKeys": cfg.KeepKeys, "KeepFeed": cfg.KeepFeed, "KeepResults": cfg.KeepResults} {
+	for name, d := range map[string]time.Duration{"Lease": cfg.Lease, "SendTimeout": cfg.SendTimeout, "Poll": cfg.Poll,
+		"DrainFor": cfg.DrainFor, "KeepRaw": cfg.KeepRaw, "KeepKeys": cfg.KeepKeys, "KeepFeed": cfg.KeepFeed, "KeepResults": cfg.KeepResults} {
 		if d < 0 {
 			return nil, invalid("%s is negative", name)
 		}
@@ -166,31 +168,68 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Node == "" {
 		cfg.Node = uuid.NewString()
 	}
-	e := &Engine{cfg: cfg, db: cfg.DB, log: cfg.Logger, authorize: cfg.Authorize,
-		adapters: map[channel.Kind]channel.Adapter{}, bots: map[string]bot.Bot{},
-		outside: safehttp.New(safehttp.Options{AllowPrivate: cfg.AllowPrivate, AnyPort: len(cfg.AllowPrivate) > 0, Logger: cfg.Logger})}
-	if e.log == nil {
-		e.log = slog.New(slog.DiscardHandler)
-	}
-	if e.authorize == nil {
-		e.authorize = DefaultAuthorize
-	}
-	for _, a := range cfg.Adapters {
-		if _, twice := e.adapters[a.Kind()]; twice {
-			return nil, invalid("Adapters has two of kind %q", a.Kind())
+	for i, p := range cfg.AllowPrivate {
+		if !p.IsValid() {
+			return nil, invalid("AllowPrivate[%d] is no network; write it like 10.0.0.0/8", i)
 		}
-		e.adapters[a.Kind()] = a
 	}
-	for _, b := range cfg.Bots {
-		if _, twice := e.bots[b.Name()]; twice || b.Name() == "" {
-			return nil, invalid("Bots has an empty or repeated name %q", b.Name())
-		}
-		e.bots[b.Name()] = b
+	log := slog.New(slog.DiscardHandler)
+	if cfg.Logger != nil {
+		log = slog.New(safeLog{cfg.Logger.Handler()})
+	}
+	g := &guard{log: log}
+	cfg.Sealer = guardedSealer{g: g, s: cfg.Sealer, timeout: cfg.SendTimeout}
+	if cfg.Blobs != nil {
+		cfg.Blobs = guardedBlobs{g: g, b: cfg.Blobs, timeout: cfg.SendTimeout}
+	}
+	e := &Engine{cfg: cfg, db: cfg.DB, log: log, guard: g,
+		outside: safehttp.New(safehttp.Options{AllowPrivate: cfg.AllowPrivate, AnyPort: len(cfg.AllowPrivate) > 0, Logger: log})}
+	e.authorize = DefaultAuthorize
+	if cfg.Authorize != nil {
+		e.authorize = guardedPolicy(g, cfg.Authorize)
+	}
+	if err := e.plugIn(cfg); err != nil {
+		return nil, err
 	}
 	if _, err := routing.NewBoard(routing.BoardOptions{Seed: cfg.Seed, Strategies: cfg.Strategies}); err != nil {
 		return nil, fmt.Errorf("sangdam: Config.Strategies: %w", err)
 	}
 	return e, nil
+}
+
+// plugIn takes the adapters and bots of the configuration.
+func (e *Engine) plugIn(cfg Config) error {
+	invalid := func(format string, args ...any) error {
+		return errs.New(errs.Invalid, "sangdam: Config."+format, args...)
+	}
+	e.adapters, e.bots = map[channel.Kind]*guardedAdapter{}, map[string]*guardedBot{}
+	for i, a := range cfg.Adapters {
+		if a == nil {
+			return invalid("Adapters[%d] is nil; leave it out or make one", i)
+		}
+		safe, err := newGuardedAdapter(e.guard, a, cfg.SendTimeout)
+		if err != nil {
+			return invalid("Adapters[%d] (%T) panics when it is asked for its kind; make it with its constructor", i, a)
+		}
+		if _, twice := e.adapters[safe.kind]; twice || safe.kind == "" {
+			return invalid("Adapters has an empty or repeated kind %q", safe.kind)
+		}
+		e.adapters[safe.kind] = safe
+	}
+	for i, b := range cfg.Bots {
+		if b == nil {
+			return invalid("Bots[%d] is nil; leave it out or make one", i)
+		}
+		safe, err := newGuardedBot(e.guard, b)
+		if err != nil {
+			return invalid("Bots[%d] (%T) panics when it is asked for its name; make it with its constructor", i, b)
+		}
+		if _, twice := e.bots[safe.name]; twice || safe.name == "" {
+			return invalid("Bots has an empty or repeated name %q", safe.name)
+		}
+		e.bots[safe.name] = safe
+	}
+	return nil
 }
 
 // Run works until ctx is cancelled: it processes stored envelopes, routes,

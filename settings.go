@@ -169,7 +169,7 @@ func (e *Engine) update(ctx context.Context, ws id.Workspace, fn func(ctx contex
 }
 
 // account returns a usable account and its adapter.
-func (e *Engine) account(s *settings, acct channel.AccountID) (channel.Account, channel.Adapter, error) {
+func (e *Engine) account(s *settings, acct channel.AccountID) (channel.Account, *guardedAdapter, error) {
 	a, ok := s.accounts[acct]
 	if !ok || a.Deleted {
 		return channel.Account{}, nil, errs.New(errs.NotFound, "sangdam: there is no account %s", acct)

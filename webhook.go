@@ -106,8 +106,12 @@ func (e *Engine) receive(r *http.Request, token string) (channel.Receipt, int) {
 	receipt, err := adapter.Receive(acct, channel.Request{Method: r.Method, URL: seenURL(r), Header: r.Header, Body: body})
 	if err != nil {
 		if refused, ok := errors.AsType[*channel.ReceiveError](err); ok {
-			e.log.Info("a webhook was refused", "account", string(acct.ID), "status", refused.Status, "detail", refused.Detail)
+			e.log.Info("a webhook was refused", "account", string(acct.ID), "status", refused.Status)
 			return channel.Receipt{}, refused.Status
+		}
+		if errors.Is(err, errPanicked) {
+			e.log.Error("the adapter panicked on a webhook", "account", string(acct.ID))
+			return channel.Receipt{}, http.StatusInternalServerError
 		}
 		return channel.Receipt{}, http.StatusBadRequest
 	}
@@ -163,7 +167,7 @@ func (e *Engine) appendEnvelopes(ctx context.Context, ws id.Workspace, acct chan
 				n++
 			}
 		}
-		h(ws, acct, len(envs), n)
+		e.hook("Received", func() { h(ws, acct, len(envs), n) })
 	}
 	return nil
 }

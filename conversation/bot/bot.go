@@ -5,7 +5,6 @@ package bot
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 
@@ -86,18 +85,4 @@ func (s Script) Next(_ context.Context, t Turn) (Reply, error) {
 		r.Say = []channel.Content{channel.Text(s.Thanks)}
 	}
 	return r, nil
-}
-
-// ErrPanic wraps a panic of a bot.
-var ErrPanic = errors.New("bot: panicked")
-
-// Safe calls Next and turns a panic into ErrPanic, without the panic's value:
-// it may hold the customer's words.
-func Safe(ctx context.Context, b Bot, t Turn) (r Reply, err error) {
-	defer func() {
-		if recover() != nil {
-			r, err = Reply{}, fmt.Errorf("%w: %s", ErrPanic, b.Name())
-		}
-	}()
-	return b.Next(ctx, t)
 }

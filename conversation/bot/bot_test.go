@@ -33,16 +33,3 @@ func TestAScriptNeedsItsParts(t *testing.T) {
 		require.ErrorIs(t, s.Validate(), conversation.ErrInvalid)
 	}
 }
-
-type panicking struct{}
-
-func (panicking) Name() string { return "p" }
-func (panicking) Next(context.Context, bot.Turn) (bot.Reply, error) {
-	panic("the customer's words")
-}
-
-func TestAPanicIsAnErrorWithoutItsValue(t *testing.T) {
-	_, err := bot.Safe(t.Context(), panicking{}, bot.Turn{})
-	require.ErrorIs(t, err, bot.ErrPanic)
-	require.NotContains(t, err.Error(), "customer's words")
-}

@@ -1,0 +1,398 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation/bot"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/store/blob"
+	"github.com/sangdam/sangdam/store/seal"
+)
+
+// Foreign code is what the host gives the engine: adapters, bots, strategies,
+// the policy, hooks, the sealer, the blob store. Every call of it goes through
+// this file, so that whatever it does, the host's process lives on: a panic is
+// a failed call, what does I/O is cut off at its bound, and what must not block
+// is at least named when it does. Its errors keep their identity for errors.Is
+// and errors.As, but not their text: they may quote what a customer said or the
+// secret that was refused, and sooner or later somebody logs them.
+
+// slowAfter is when the watchdog names a call that should have returned at
+// once. Go cannot cut off a function that does not want to end; on SQLite one
+// inside a transaction holds up every writer.
+const slowAfter = time.Second
+
+// cutGrace is how long a call may take to notice that its context has ended.
+const cutGrace = 100 * time.Millisecond
+
+// maxLeftBehind is how many calls of one adapter, bot or store may be left
+// behind before no more are made: each holds a goroutine, and more of the same
+// would only fill the memory.
+const maxLeftBehind = 8
+
+// guard counts the calls that were left behind.
+type guard struct {
+	log *slog.Logger
+
+	mu   sync.Mutex
+	left map[string]int
+}
+
+// foreignError is an error of foreign code without its text.
+type foreignError struct {
+	who, call string
+	err       error
+}
+
+func (f *foreignError) Error() string {
+	return fmt.Sprintf("sangdam: %s: %s failed: %s", f.who, f.call, kindName(f.err))
+}
+
+func (f *foreignError) Unwrap() error { return f.err }
+
+// errPanicked is what a panic becomes, without its value. Another try may
+// succeed, so it is a temporary failure; who tries counts.
+var errPanicked = errs.New(errs.Unavailable, "it panicked")
+
+// isForeign says that the error comes from foreign code, not from the store.
+func isForeign(err error) bool {
+	_, is := errors.AsType[*foreignError](err)
+	return is
+}
+
+func (g *guard) failed(who, call string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &foreignError{who: who, call: call, err: err}
+}
+
+// watch names the call if it has not returned after a second; the function that
+// it returns says that it has.
+func (g *guard) watch(who, call string) func() bool {
+	return time.AfterFunc(slowAfter, func() {
+		g.log.Warn("foreign code that must not block has not returned", "who", who, "call", call, "after", slowAfter)
+	}).Stop
+}
+
+// inline runs a call that does no I/O.
+func inline[T any](g *guard, who, call string, fn func() (T, error)) (v T, err error) {
+	returned := g.watch(who, call)
+	defer func() {
+		returned()
+		if recover() != nil { // without the value: it may hold a customer's words
+			var none T
+			v, err = none, g.failed(who, call, errPanicked)
+		}
+	}()
+	v, err = fn()
+	return v, g.failed(who, call, err)
+}
+
+// bounded runs a call that may block, at most for limit. One that does not heed
+// the end of its context is left behind and counted; its result is dropped.
+func bounded[T any](ctx context.Context, g *guard, who, call string, limit time.Duration,
+	fn func(context.Context) (T, error)) (T, error) {
+	type outcome struct {
+		v   T
+		err error
+	}
+	var none T
+	if err := g.stuck(who); err != nil {
+		return none, g.failed(who, call, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	done := make(chan outcome, 1)
+	go func() {
+		o := outcome{err: errPanicked}
+		defer func() {
+			if recover() != nil {
+				o = outcome{err: errPanicked}
+			}
+			done <- o
+		}()
+		o.v, o.err = fn(ctx)
+	}()
+	select {
+	case o := <-done:
+		return o.v, g.failed(who, call, o.err)
+	case <-ctx.Done():
+	}
+	grace := time.NewTimer(cutGrace)
+	defer grace.Stop()
+	select {
+	case o := <-done:
+		return o.v, g.failed(who, call, o.err)
+	case <-grace.C:
+	}
+	g.leave(who, call)
+	go func() {
+		<-done
+		g.back(who)
+	}()
+	return none, g.failed(who, call, ctx.Err())
+}
+
+// stuck refuses to call what has left too many calls behind.
+func (g *guard) stuck(who string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.left[who] < maxLeftBehind {
+		return nil
+	}
+	return errs.New(errs.Unavailable, "sangdam: %d calls of %s do not end although their time is over; it must heed its context", g.left[who], who)
+}
+
+func (g *guard) leave(who, call string) {
+	g.mu.Lock()
+	if g.left == nil {
+		g.left = map[string]int{}
+	}
+	g.left[who]++
+	n := g.left[who]
+	g.mu.Unlock()
+	g.log.Error("a call does not end although its time is over; it is left behind", "who", who, "call", call, "left_behind", n)
+}
+
+func (g *guard) back(who string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.left[who]--
+}
+
+// hook runs a hook of the host; what becomes of it changes nothing.
+func (e *Engine) hook(name string, fn func()) {
+	_, err := inline(e.guard, "hook", name, func() (struct{}, error) { fn(); return struct{}{}, nil })
+	if err != nil {
+		e.log.Error("a hook panicked", "hook", name)
+	}
+}
+
+// guardedPolicy asks the host's policy. Its refusals reach the caller as they
+// are; one that panics refuses.
+func guardedPolicy(g *guard, policy AuthorizeFunc) AuthorizeFunc {
+	return func(ctx context.Context, p Principal, a Action, r Resource) error {
+		answer, err := inline(g, "policy", string(a), func() (error, error) { return policy(ctx, p, a, r), nil })
+		if err != nil {
+			return err
+		}
+		return answer
+	}
+}
+
+// guardedAdapter is an adapter as the engine calls it. What is constant by
+// contract is asked once.
+type guardedAdapter struct {
+	g       *guard
+	who     string
+	kind    channel.Kind
+	caps    channel.Capabilities
+	a       channel.Adapter
+	timeout time.Duration // of one request to the provider
+
+	profiler channel.Profiler
+	fetcher  channel.MediaFetcher
+	typing   channel.TypingIndicator
+	marker   channel.ReadMarker
+	checker  channel.Checker
+}
+
+func newGuardedAdapter(g *guard, a channel.Adapter, timeout time.Duration) (*guardedAdapter, error) {
+	out := &guardedAdapter{g: g, who: "adapter", a: a, timeout: timeout}
+	_, err := inline(g, out.who, "Kind and Capabilities", func() (struct{}, error) {
+		out.kind, out.caps = a.Kind(), a.Capabilities()
+		return struct{}{}, nil
+	})
+	out.who = "adapter " + string(out.kind)
+	out.profiler, _ = a.(channel.Profiler)
+	out.fetcher, _ = a.(channel.MediaFetcher)
+	out.typing, _ = a.(channel.TypingIndicator)
+	out.marker, _ = a.(channel.ReadMarker)
+	out.checker, _ = a.(channel.Checker)
+	return out, err
+}
+
+func (a *guardedAdapter) Capabilities() channel.Capabilities { return a.caps }
+
+// Validate returns the adapter's own words: they are for the administrator who
+// typed the settings, and nobody logs them.
+func (a *guardedAdapter) Validate(acct channel.Account) error {
+	answer, err := inline(a.g, a.who, "Validate", func() (error, error) { return a.a.Validate(acct), nil })
+	if err != nil {
+		return err
+	}
+	return answer
+}
+
+func (a *guardedAdapter) Receive(acct channel.Account, req channel.Request) (channel.Receipt, error) {
+	return inline(a.g, a.who, "Receive", func() (channel.Receipt, error) { return a.a.Receive(acct, req) })
+}
+
+func (a *guardedAdapter) Parse(acct channel.Account, env channel.Envelope) (channel.Inbound, error) {
+	return inline(a.g, a.who, "Parse", func() (channel.Inbound, error) { return a.a.Parse(acct, env) })
+}
+
+// Plan returns a *channel.SendError for a row that cannot be sent.
+func (a *guardedAdapter) Plan(acct channel.Account, batch []channel.Outbound, now time.Time) (channel.Attempt, error) {
+	at, err := inline(a.g, a.who, "Plan", func() (channel.Attempt, error) { return a.a.Plan(acct, batch, now, uuid.NewString) })
+	if errors.Is(err, errPanicked) {
+		err = &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonContent, Detail: "the adapter panicked while planning"}
+	}
+	return at, err
+}
+
+// Send performs an Attempt; a panic is an ambiguous outcome.
+func (a *guardedAdapter) Send(ctx context.Context, acct channel.Account, at channel.Attempt) (channel.Sent, error) {
+	sent, err := bounded(ctx, a.g, a.who, "Send", a.timeout, func(ctx context.Context) (channel.Sent, error) {
+		return a.a.Send(ctx, acct, at)
+	})
+	if errors.Is(err, errPanicked) {
+		err = &channel.SendError{Disposition: channel.Ambiguous, Reason: channel.ReasonProvider, Detail: "the adapter panicked while sending"}
+	}
+	return sent, err
+}
+
+func (a *guardedAdapter) Profile(ctx context.Context, acct channel.Account, chat channel.Chat,
+	u channel.ProviderUserID) (channel.Profile, error) {
+	return bounded(ctx, a.g, a.who, "Profile", a.timeout, func(ctx context.Context) (channel.Profile, error) {
+		return a.profiler.Profile(ctx, acct, chat, u)
+	})
+}
+
+// FetchMedia streams for as long as ctx allows.
+func (a *guardedAdapter) FetchMedia(ctx context.Context, acct channel.Account, ref string, sink channel.MediaSink) error {
+	return a.call(ctx, "FetchMedia", mediaFor, func(ctx context.Context) error { return a.fetcher.FetchMedia(ctx, acct, ref, sink) })
+}
+
+func (a *guardedAdapter) ShowTyping(ctx context.Context, acct channel.Account, chat channel.Chat, d time.Duration) error {
+	return a.call(ctx, "ShowTyping", a.timeout, func(ctx context.Context) error { return a.typing.ShowTyping(ctx, acct, chat, d) })
+}
+
+func (a *guardedAdapter) MarkRead(ctx context.Context, acct channel.Account, handle string) error {
+	return a.call(ctx, "MarkRead", a.timeout, func(ctx context.Context) error { return a.marker.MarkRead(ctx, acct, handle) })
+}
+
+// Check may ask the provider several things in turn.
+func (a *guardedAdapter) Check(ctx context.Context, acct channel.Account, callbackURL string) ([]channel.Finding, error) {
+	return bounded(ctx, a.g, a.who, "Check", 3*a.timeout, func(ctx context.Context) ([]channel.Finding, error) {
+		return a.checker.Check(ctx, acct, callbackURL)
+	})
+}
+
+func (a *guardedAdapter) call(ctx context.Context, name string, limit time.Duration, fn func(context.Context) error) error {
+	_, err := bounded(ctx, a.g, a.who, name, limit, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) })
+	return err
+}
+
+// guardedBot is a bot as the engine calls it.
+type guardedBot struct {
+	g    *guard
+	name string
+	b    bot.Bot
+}
+
+func newGuardedBot(g *guard, b bot.Bot) (*guardedBot, error) {
+	name, err := inline(g, "bot", "Name", func() (string, error) { return b.Name(), nil })
+	return &guardedBot{g: g, name: name, b: b}, err
+}
+
+// Next asks the bot, at most for limit.
+func (b *guardedBot) Next(ctx context.Context, t bot.Turn, limit time.Duration) (bot.Reply, error) {
+	return bounded(ctx, b.g, "bot "+b.name, "Next", limit, func(ctx context.Context) (bot.Reply, error) { return b.b.Next(ctx, t) })
+}
+
+// guardedSealer is the host's sealer; its keys may be elsewhere.
+type guardedSealer struct {
+	g       *guard
+	s       seal.Sealer
+	timeout time.Duration
+}
+
+func (s guardedSealer) Seal(ctx context.Context, ad seal.AD, plain []byte) ([]byte, error) {
+	return bounded(ctx, s.g, "sealer", "Seal", s.timeout, func(ctx context.Context) ([]byte, error) { return s.s.Seal(ctx, ad, plain) })
+}
+
+func (s guardedSealer) Open(ctx context.Context, ad seal.AD, sealed []byte) ([]byte, error) {
+	return bounded(ctx, s.g, "sealer", "Open", s.timeout, func(ctx context.Context) ([]byte, error) { return s.s.Open(ctx, ad, sealed) })
+}
+
+func (s guardedSealer) KeyID() string {
+	name, _ := inline(s.g, "sealer", "KeyID", func() (string, error) { return s.s.KeyID(), nil })
+	return name
+}
+
+// NeedsReseal of a sealer that panics: sealing again will show what is wrong.
+func (s guardedSealer) NeedsReseal(sealed []byte) bool {
+	needs, err := inline(s.g, "sealer", "NeedsReseal", func() (bool, error) { return s.s.NeedsReseal(sealed), nil })
+	return needs || err != nil
+}
+
+// guardedBlobs is the host's blob store.
+type guardedBlobs struct {
+	g       *guard
+	b       blob.Store
+	timeout time.Duration
+}
+
+func (b guardedBlobs) Put(ctx context.Context, r io.Reader, limit int64) (blob.Info, error) {
+	return bounded(ctx, b.g, "blob store", "Put", mediaFor, func(ctx context.Context) (blob.Info, error) { return b.b.Put(ctx, r, limit) })
+}
+
+func (b guardedBlobs) Open(ctx context.Context, name string) (io.ReadCloser, error) {
+	return bounded(ctx, b.g, "blob store", "Open", b.timeout, func(ctx context.Context) (io.ReadCloser, error) { return b.b.Open(ctx, name) })
+}
+
+func (b guardedBlobs) Delete(ctx context.Context, name string) error {
+	_, err := bounded(ctx, b.g, "blob store", "Delete", b.timeout, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, b.b.Delete(ctx, name)
+	})
+	return err
+}
+
+func (b guardedBlobs) List(ctx context.Context, before time.Time, after string, limit int) ([]string, error) {
+	return bounded(ctx, b.g, "blob store", "List", b.timeout, func(ctx context.Context) ([]string, error) {
+		return b.b.List(ctx, before, after, limit)
+	})
+}
+
+// safeLog keeps errors that are not the library's own out of the log: an error
+// without one of our kinds shows as its type alone. Errors of the library name
+// the thing and the remedy, never a secret or a customer's text.
+type safeLog struct{ slog.Handler }
+
+func (h safeLog) Handle(ctx context.Context, r slog.Record) error {
+	out := slog.NewRecord(r.Time, r.Level, r.Message, r.PC)
+	r.Attrs(func(a slog.Attr) bool {
+		out.AddAttrs(safeAttr(a))
+		return true
+	})
+	return h.Handler.Handle(ctx, out)
+}
+
+func (h safeLog) WithAttrs(attrs []slog.Attr) slog.Handler {
+	safe := make([]slog.Attr, len(attrs))
+	for i, a := range attrs {
+		safe[i] = safeAttr(a)
+	}
+	return safeLog{h.Handler.WithAttrs(safe)}
+}
+
+func (h safeLog) WithGroup(name string) slog.Handler { return safeLog{h.Handler.WithGroup(name)} }
+
+func safeAttr(a slog.Attr) slog.Attr {
+	err, is := a.Value.Any().(error)
+	if !is || errs.KindOf(err) != nil || isForeign(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return a
+	}
+	return slog.String(a.Key, fmt.Sprintf("internal error (%T)", err))
+}
