@@ -213,12 +213,21 @@ func (u *unit) own(as routing.Assignment) (Owned, error) {
 }
 
 func (u *unit) offer(id routing.OfferID) (routing.Offer, error) {
-	u.resource = Resource{Kind: "offer", ID: string(id)}
+	u.resource = Resource{Kind: kindOffer, ID: string(id)}
 	o, err := u.tx.Work().Offer(u.ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return o, noSuch(kindOffer)
+	}
 	if err != nil {
 		return o, err
 	}
-	return o, u.allow(ActOffer, Resource{Kind: "offer", ID: string(id), Owner: o.Agent})
+	cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(o.Item))
+	if err != nil {
+		return o, err
+	}
+	r := conversationResource(cv)
+	r.Kind, r.ID, r.Owner = kindOffer, string(id), o.Agent
+	return o, u.allow(ActOffer, r)
 }
 
 // Decline refuses an offer; the next agent is asked.

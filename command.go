@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
@@ -36,6 +35,10 @@ type unit struct {
 	after changes
 	// texts says that the search index has work.
 	texts bool
+	// feed is what the transaction announces at its end, and saved the
+	// conversations as it leaves them.
+	feed  []driver.Event
+	saved map[conversation.ID]conversation.Conversation
 }
 
 // changes are fresh rows for the Board of a workspace.
@@ -53,7 +56,10 @@ func (e *Engine) unit(ctx context.Context, p Principal, fn func(u *unit) error) 
 	var u *unit
 	err := e.update(ctx, p.Workspace, func(ctx context.Context, tx store.Tx, s *settings) error {
 		u = &unit{e: e, ctx: ctx, tx: tx, s: s, p: p}
-		return fn(u)
+		if err := fn(u); err != nil {
+			return err
+		}
+		return u.announce()
 	})
 	if err == nil {
 		e.published(p.Workspace, u.after)
@@ -86,11 +92,12 @@ func (e *Engine) published(ws id.Workspace, c changes) {
 
 // allow asks the policy and remembers the resource for the audit row.
 func (u *unit) allow(a Action, r Resource) error {
-	if r.Desk != "" && u.p.Kind == KindAgent {
-		r.Member = u.s.member(r.Desk, u.p.agent())
-	}
 	u.resource = r
-	return u.e.authorize(u.ctx, u.p, a, r)
+	w, err := u.e.who(u.ctx, u.tx, u.s, u.p)
+	if err != nil {
+		return err
+	}
+	return u.e.permit(u.ctx, w, a, r)
 }
 
 // command runs fn once per key in the name of the principal, with the audit
@@ -208,21 +215,39 @@ func (u *unit) save(d *conversation.Draft) error {
 	if err := repo.AppendEvents(u.ctx, d.Events...); err != nil {
 		return err
 	}
-	feed := make([]driver.Event, len(d.Events))
-	for i, ev := range d.Events {
-		feed[i] = driver.Event{Aggregate: "conversation", ID: string(ev.Conversation), Version: ev.Seq,
-			Kind: string(ev.Kind), Ref: string(ev.Message), Actor: ev.Actor, At: ev.At}
+	for _, ev := range d.Events {
+		fe := placed(driver.Event{Aggregate: kindConversation, ID: string(ev.Conversation), Version: ev.Seq,
+			Kind: string(ev.Kind), Ref: string(ev.Message), Actor: ev.Actor, At: ev.At}, d.C)
+		if was := d.Was(); was.ID != "" && was.Desk != d.C.Desk {
+			fe.FormerDesk = was.Desk
+		}
+		if was := d.Was(); was.Agent != "" && was.Agent != d.C.Agent {
+			fe.FormerAgent = was.Agent
+		}
+		u.feed = append(u.feed, fe)
 	}
-	d.Messages, d.Events = nil, nil
-	return u.tx.Events().Append(u.ctx, feed...)
+	if u.saved == nil {
+		u.saved = map[conversation.ID]conversation.Conversation{}
+	}
+	u.saved[d.C.ID] = d.C
+	moved := d.Was().ID != "" && d.Was().Desk != d.C.Desk
+	d.Written()
+	if !moved || d.C.Identity == "" {
+		return nil
+	}
+	i, err := u.tx.Contacts().IdentityByID(u.ctx, d.C.Identity)
+	if err != nil {
+		return err
+	}
+	return u.wroteTo(i, d.C.Desk)
 }
 
 // draft loads a conversation for change and asks the policy.
 func (u *unit) draft(c conversation.ID, a Action) (*conversation.Draft, error) {
 	cv, err := u.tx.Conversations().Conversation(u.ctx, c)
 	if errors.Is(err, ErrNotFound) {
-		u.resource = Resource{Kind: "conversation", ID: string(c)}
-		return nil, fmt.Errorf("sangdam: no such conversation: %w", err)
+		u.resource = Resource{Kind: kindConversation, ID: string(c)}
+		return nil, noSuch(kindConversation)
 	}
 	if err != nil {
 		return nil, err
@@ -231,13 +256,4 @@ func (u *unit) draft(c conversation.ID, a Action) (*conversation.Draft, error) {
 		return nil, err
 	}
 	return conversation.Edit(cv, u.tx.Now()), nil
-}
-
-func conversationResource(c conversation.Conversation) Resource {
-	return Resource{Kind: "conversation", ID: string(c.ID), Desk: c.Desk, Owner: c.Agent}
-}
-
-// event adds a feed entry of something that is not a conversation.
-func (u *unit) event(aggregate, id string, version int64, kind string) error {
-	return u.tx.Events().Append(u.ctx, driver.Event{Aggregate: aggregate, ID: id, Version: version, Kind: kind, Actor: u.p.actor(), At: u.tx.Now()})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
@@ -32,25 +33,57 @@ type ContactSaved struct {
 func (e *Engine) SaveContact(ctx context.Context, p Principal, c SaveContact) (ContactSaved, error) {
 	return command(ctx, e, p, c.Key, ActContact, c, func(u *unit) (ContactSaved, error) {
 		want := c.Contact
-		if err := u.allow(ActContact, Resource{Kind: "contact", ID: string(want.ID)}); err != nil {
-			return ContactSaved{}, err
-		}
 		want.Known, want.MergedInto = true, ""
 		if want.ID == "" {
-			want.ID, want.Version, want.CreatedAt = conversation.ContactID(newID()), 0, u.tx.Now()
-			u.resource.ID = string(want.ID)
-		} else {
-			old, err := u.tx.Contacts().Contact(u.ctx, want.ID)
-			if err != nil {
+			if err := u.allow(ActContact, Resource{Kind: kindContact}); err != nil {
 				return ContactSaved{}, err
 			}
-			if old.Version != c.Version || old.MergedInto != "" {
-				return ContactSaved{}, errs.New(errs.Stale, "sangdam: contact %s has changed; load it again", want.ID)
-			}
-			want.Version, want.CreatedAt = old.Version, old.CreatedAt
+			want.ID, want.Version, want.CreatedAt = conversation.ContactID(newID()), 0, u.tx.Now()
+			u.resource.ID = string(want.ID)
+			return u.withDesks(conversation.Contact{}, want)
 		}
-		return u.savedContact(want, "saved")
+		old, err := u.contact(want.ID, ActContact)
+		if err != nil {
+			return ContactSaved{}, err
+		}
+		if old.Version != c.Version || old.MergedInto != "" {
+			return ContactSaved{}, errs.New(errs.Stale, "sangdam: contact %s has changed; load it again", want.ID)
+		}
+		want.Version, want.CreatedAt = old.Version, old.CreatedAt
+		return u.withDesks(old, want)
 	})
+}
+
+// withDesks saves a contact with the desks that it had and those it was given:
+// an agent shows a contact to its own desks alone, and one that it makes to all
+// of them.
+func (u *unit) withDesks(old, want conversation.Contact) (ContactSaved, error) {
+	given := want.Desks
+	if u.p.Kind == KindAgent {
+		w, err := u.e.who(u.ctx, u.tx, u.s, u.p)
+		if err != nil {
+			return ContactSaved{}, err
+		}
+		given = slices.DeleteFunc(slices.Clone(given), func(d routing.DeskID) bool { return !w.On(d) })
+		if want.Version == 0 && len(given) == 0 {
+			given = w.Desks
+		}
+	}
+	want.Desks = withDesk(old.Desks, given...)
+	return u.savedContact(want, "saved")
+}
+
+// contact loads a contact and asks the policy.
+func (u *unit) contact(id conversation.ContactID, a Action) (conversation.Contact, error) {
+	c, err := u.tx.Contacts().Contact(u.ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		u.resource = Resource{Kind: kindContact, ID: string(id)}
+		return c, noSuch(kindContact)
+	}
+	if err != nil {
+		return c, err
+	}
+	return c, u.allow(a, contactResource(c))
 }
 
 func (u *unit) savedContact(c conversation.Contact, kind string) (ContactSaved, error) {
@@ -58,16 +91,30 @@ func (u *unit) savedContact(c conversation.Contact, kind string) (ContactSaved, 
 	if err != nil {
 		return ContactSaved{}, err
 	}
-	return ContactSaved{Contact: c.ID, Version: version}, u.event("contact", string(c.ID), version, kind)
+	return ContactSaved{Contact: c.ID, Version: version}, u.tell(driver.Event{Aggregate: kindContact, ID: string(c.ID), Version: version, Kind: kind,
+		Contact: c.ID, Desks: c.Desks})
 }
 
 // Contact returns a contact and its identities. A merged one leads to the one
 // it is part of.
 func (e *Engine) Contact(ctx context.Context, p Principal, id conversation.ContactID) (c conversation.Contact, is []conversation.Identity, err error) {
-	err = e.query(ctx, p, ActRead, Resource{Kind: "contact", ID: string(id)}, func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
-		if c, err = living(ctx, tx, id); err != nil {
+	err = e.db.View(ctx, p.Workspace, func(ctx context.Context, tx store.Tx) (err error) {
+		c, is = conversation.Contact{}, nil
+		w, err := e.reader(ctx, tx, p)
+		if err != nil {
 			return err
 		}
+		found, err := living(ctx, tx, id)
+		if errors.Is(err, ErrNotFound) {
+			return noSuch(kindContact)
+		}
+		if err != nil {
+			return err
+		}
+		if err := e.permit(ctx, w, ActRead, contactResource(found)); err != nil {
+			return err
+		}
+		c = found
 		is, err = tx.Contacts().Identities(ctx, c.ID)
 		return err
 	})
@@ -86,11 +133,37 @@ func living(ctx context.Context, tx driver.Tx, id conversation.ContactID) (conve
 	return conversation.Contact{}, errs.New(errs.NotFound, "sangdam: contact %s was merged in a ring", id)
 }
 
-// FindContacts finds contacts whose name, email or phone begins with the text.
+// FindContacts finds contacts that the principal may see whose name, email or
+// phone begins with the text, at most limit (1 to 200). The empty text finds
+// nobody for whoever does not see all desks.
 func (e *Engine) FindContacts(ctx context.Context, p Principal, text string, limit int) (out []conversation.Contact, err error) {
-	err = e.query(ctx, p, ActSearch, Resource{Kind: "contacts"}, func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
-		out, err = tx.Contacts().FindContacts(ctx, text, min(max(limit, 1), maxPage))
-		return err
+	limit = min(max(limit, 1), maxPage)
+	err = e.query(ctx, p, ActSearch, Resource{Kind: "contacts"}, func(ctx context.Context, tx store.Tx, s *settings) error {
+		out = nil
+		w, err := e.who(ctx, tx, s, p)
+		if err != nil {
+			return err
+		}
+		if text == "" && e.policy.Scope(w, kindContact).Limited {
+			return nil
+		}
+		all, err := tx.Contacts().FindContacts(ctx, text, lookedAt)
+		if err != nil {
+			return err
+		}
+		for _, c := range all {
+			ok, err := e.sees(ctx, w, contactResource(c))
+			if err != nil {
+				return err
+			}
+			if ok {
+				out = append(out, c)
+			}
+			if len(out) == limit {
+				break
+			}
+		}
+		return nil
 	})
 	return out, err
 }
@@ -112,15 +185,61 @@ const mergeChunk = 20
 // as merged, in the same transaction. Ended conversations follow in a job.
 func (e *Engine) LinkIdentity(ctx context.Context, p Principal, c LinkIdentity) (ContactSaved, error) {
 	return command(ctx, e, p, c.Key, ActContact, c, func(u *unit) (ContactSaved, error) {
-		if err := u.allow(ActContact, Resource{Kind: "contact", ID: string(c.Contact)}); err != nil {
-			return ContactSaved{}, err
-		}
-		i, err := u.tx.Contacts().IdentityByID(u.ctx, c.Identity)
+		to, err := u.contact(c.Contact, ActContact)
 		if err != nil {
 			return ContactSaved{}, err
 		}
-		return u.link(i, c.Contact)
+		i, err := u.tx.Contacts().IdentityByID(u.ctx, c.Identity)
+		if errors.Is(err, ErrNotFound) {
+			return ContactSaved{}, noSuch("identity")
+		}
+		if err != nil {
+			return ContactSaved{}, err
+		}
+		if err := u.mayUnlink(i, to); err != nil {
+			return ContactSaved{}, err
+		}
+		return u.link(i, to.ID)
 	})
+}
+
+// mayUnlink asks for the right on the other side of a link: on the contact that
+// the identity is taken from, and on every open conversation that would move or
+// be joined, since whoever reads the one side reads the other afterwards.
+func (u *unit) mayUnlink(i conversation.Identity, to conversation.Contact) error {
+	from, err := living(u.ctx, u.tx, i.Contact)
+	if err != nil {
+		return err
+	}
+	if from.ID == to.ID {
+		return nil
+	}
+	asked := u.resource
+	defer func() { u.resource = asked }() // the audit row names the contact that is linked to
+	if err := u.allow(ActContact, contactResource(from)); errors.Is(err, ErrNotFound) {
+		return noSuch("identity")
+	} else if err != nil {
+		return err
+	}
+	target, err := living(u.ctx, u.tx, to.ID)
+	if err != nil {
+		return err
+	}
+	return u.eachOpen(i.Contact, i.ID, func(c conversation.Conversation) error {
+		if err := u.allow(ActContact, conversationResource(c)); err != nil {
+			return err
+		}
+		there, _, err := u.tx.Conversations().ByThread(u.ctx, u.threadOf(c, target.ID))
+		if err != nil || there == nil {
+			return err
+		}
+		return u.allow(ActContact, conversationResource(*there))
+	})
+}
+
+// threadOf is the conversation's thread key as the contact's.
+func (u *unit) threadOf(c conversation.Conversation, contact conversation.ContactID) string {
+	return conversation.ThreadKey(c.Chat, c.Account, contact, c.WorkStream, u.s.routing.WorkStreams[c.WorkStream].ThreadPerAccount)
 }
 
 // link gives an identity to a contact, with its open conversations.
@@ -162,14 +281,20 @@ func (u *unit) link(i conversation.Identity, contact conversation.ContactID) (Co
 	if err := u.enqueueJob(jobMove, string(i.ID)+"/"+string(from), moveJob{from, i.ID}); err != nil {
 		return ContactSaved{}, err
 	}
-	to.Known = true
+	to.Known, to.Desks = true, withDesk(to.Desks, i.Desks...)
 	return u.savedContact(to, "linked")
 }
 
 // moveOpen brings the identity's open conversations to the other contact.
 func (u *unit) moveOpen(from, to conversation.ContactID, i conversation.IdentityID) error {
-	open, _, err := u.tx.Conversations().List(u.ctx, conversation.Filter{Contact: from,
-		States: []conversation.State{conversation.StateOpen, conversation.StateActive, conversation.StateWaiting}}, "", mergeChunk)
+	return u.eachOpen(from, i, func(c conversation.Conversation) error { return u.moveConversation(c, to) })
+}
+
+// eachOpen calls fn with the open conversations of a contact in which the
+// identity wrote last.
+func (u *unit) eachOpen(of conversation.ContactID, i conversation.IdentityID, fn func(conversation.Conversation) error) error {
+	open, _, err := u.tx.Conversations().List(u.ctx, conversation.Filter{Contact: of,
+		States: []conversation.State{conversation.StateOpen, conversation.StateActive, conversation.StateWaiting}}, "", maxPage)
 	if err != nil {
 		return err
 	}
@@ -177,7 +302,7 @@ func (u *unit) moveOpen(from, to conversation.ContactID, i conversation.Identity
 		if c.Identity != i {
 			continue
 		}
-		if err := u.moveConversation(c, to); err != nil {
+		if err := fn(c); err != nil {
 			return err
 		}
 	}
@@ -187,8 +312,7 @@ func (u *unit) moveOpen(from, to conversation.ContactID, i conversation.Identity
 // moveConversation gives a conversation to another contact, or merges it with
 // the open one that has its thread there.
 func (u *unit) moveConversation(c conversation.Conversation, to conversation.ContactID) error {
-	stream := u.s.routing.WorkStreams[c.WorkStream]
-	thread := conversation.ThreadKey(c.Chat, c.Account, to, c.WorkStream, stream.ThreadPerAccount)
+	thread := u.threadOf(c, to)
 	there, _, err := u.tx.Conversations().ByThread(u.ctx, thread)
 	if err != nil {
 		return err

@@ -179,15 +179,27 @@ func (e *Engine) hook(name string, fn func()) {
 }
 
 // guardedPolicy asks the host's policy. Its refusals reach the caller as they
-// are; one that panics refuses.
-func guardedPolicy(g *guard, policy AuthorizeFunc) AuthorizeFunc {
-	return func(ctx context.Context, p Principal, a Action, r Resource) error {
-		answer, err := inline(g, "policy", string(a), func() (error, error) { return policy(ctx, p, a, r), nil })
-		if err != nil {
-			return err
-		}
-		return answer
+// are; one that panics refuses, and where Scope panics nothing is left out of
+// what Authorize is asked about.
+type guardedPolicy struct {
+	g *guard
+	p Policy
+}
+
+func (p guardedPolicy) Authorize(ctx context.Context, w Who, a Action, r Resource) error {
+	answer, err := inline(p.g, "policy", string(a), func() (error, error) { return p.p.Authorize(ctx, w, a, r), nil })
+	if err != nil {
+		return err
 	}
+	return answer
+}
+
+func (p guardedPolicy) Scope(w Who, kind string) Scope {
+	scope, err := inline(p.g, "policy", "Scope of "+kind, func() (Scope, error) { return p.p.Scope(w, kind), nil })
+	if err != nil {
+		p.g.log.Error("the policy's Scope panicked; records are asked for one by one")
+	}
+	return scope
 }
 
 // guardedAdapter is an adapter as the engine calls it. What is constant by

@@ -219,12 +219,12 @@ func (w *wicked) equip(c *sangdam.Config, call string) {
 	c.Sealer, c.Blobs = wickedSealer{c.Sealer, w, call}, wickedBlobs{c.Blobs, w, call}
 	switch call {
 	case "policy":
-		c.Authorize = func(ctx context.Context, p sangdam.Principal, a sangdam.Action, r sangdam.Resource) error {
+		c.Policy = sangdam.PolicyFunc(func(ctx context.Context, who sangdam.Who, a sangdam.Action, r sangdam.Resource) error {
 			if err := w.act("policy"); err != nil {
 				return err
 			}
-			return sangdam.DefaultAuthorize(ctx, p, a, r)
-		}
+			return sangdam.DefaultPolicy{}.Authorize(ctx, who, a, r)
+		})
 	case "hook":
 		hit := func() { _ = w.act("hook") }
 		c.Hooks = sangdam.Hooks{

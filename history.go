@@ -6,7 +6,6 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
-	"github.com/sangdam/sangdam/conversation/privacy"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
@@ -22,10 +21,11 @@ func (e *Engine) query(ctx context.Context, p Principal, a Action, r Resource, f
 		if err != nil {
 			return err
 		}
-		if r.Desk != "" && p.Kind == KindAgent {
-			r.Member = s.member(r.Desk, p.agent())
+		w, err := e.who(ctx, tx, s, p)
+		if err != nil {
+			return err
 		}
-		if err := e.authorize(ctx, p, a, r); err != nil {
+		if err := e.permit(ctx, w, a, r); err != nil {
 			return err
 		}
 		return fn(ctx, tx, s)
@@ -38,9 +38,11 @@ type Page struct {
 	Next          string                      `json:"next,omitempty"`
 }
 
-// Conversations lists conversations that match, newest change first (CV14).
-// Agents see their desks alone. limit is 1 to 200, 0 means 50; page is Next of
-// the page before.
+// Conversations lists the conversations that match and that the principal may
+// see, newest change first (CV14). limit is 1 to 200, 0 means 50; page is Next
+// of the page before. A call looks at no more than 500 conversations: where the
+// policy hides nearly all, a page may have fewer than asked for, or none, and a
+// Next to go on with.
 func (e *Engine) Conversations(ctx context.Context, p Principal, f conversation.Filter, page string, limit int) (Page, error) {
 	if limit == 0 {
 		limit = 50
@@ -49,41 +51,48 @@ func (e *Engine) Conversations(ctx context.Context, p Principal, f conversation.
 		return Page{}, errs.New(errs.Invalid, "sangdam: a page has 1 to %d conversations, not %d", maxPage, limit)
 	}
 	var out Page
-	err := e.query(ctx, p, ActList, Resource{Kind: "conversations"}, func(ctx context.Context, tx store.Tx, s *settings) (err error) {
-		narrowed, any := narrow(s, p, f)
-		if !any {
-			out = Page{}
-			return nil
+	err := e.query(ctx, p, ActList, Resource{Kind: "conversations"}, func(ctx context.Context, tx store.Tx, s *settings) error {
+		w, err := e.who(ctx, tx, s, p)
+		if err != nil {
+			return err
 		}
-		out.Conversations, out.Next, err = tx.Conversations().List(ctx, narrowed, page, limit)
+		out.Conversations, out.Next, err = e.seen(ctx, tx, w, f, page, limit, lookedAt)
 		return err
 	})
 	return out, err
 }
 
-// narrow restricts a filter to the desks that the principal may see; false
-// when nothing is left.
-func narrow(s *settings, p Principal, f conversation.Filter) (conversation.Filter, bool) {
-	if p.Kind != KindAgent || p.has(RoleAdministrator) || p.has(RoleSupervisor) {
-		return f, true
-	}
-	var desks []routing.DeskID
-	for _, d := range s.desksOf(p.agent()) {
-		if len(f.Desks) == 0 || contains(f.Desks, d) {
-			desks = append(desks, d)
-		}
-	}
-	f.Desks = desks
-	return f, len(desks) > 0
+// Count is how many records there are for somebody.
+type Count struct {
+	N int `json:"n"`
+	// AtLeast says that there may be more: no more were looked at.
+	AtLeast bool `json:"at_least,omitempty"`
 }
 
-func contains[T comparable](list []T, v T) bool {
-	for _, x := range list {
-		if x == v {
-			return true
+// CountConversations counts the conversations that match and that the principal
+// may see, among the 10,000 that changed last.
+func (e *Engine) CountConversations(ctx context.Context, p Principal, f conversation.Filter) (Count, error) {
+	var out Count
+	err := e.query(ctx, p, ActList, Resource{Kind: "conversations"}, func(ctx context.Context, tx store.Tx, s *settings) error {
+		w, err := e.who(ctx, tx, s, p)
+		if err != nil {
+			return err
 		}
-	}
-	return false
+		out = Count{}
+		for page, looked := "", 0; ; {
+			list, next, err := e.seen(ctx, tx, w, f, page, maxPage, maxPage)
+			if err != nil {
+				return err
+			}
+			out.N += len(list)
+			if looked += maxPage; next == "" || looked >= countedAt {
+				out.AtLeast = next != ""
+				return nil
+			}
+			page = next
+		}
+	})
+	return out, err
 }
 
 // Detail is a conversation with what a console shows beside it.
@@ -107,15 +116,8 @@ func (e *Engine) Conversation(ctx context.Context, p Principal, id conversation.
 		if out.Messages, err = tx.Conversations().Messages(ctx, id, max(0, cv.EventSeq-maxPage), maxPage); err != nil {
 			return err
 		}
-		if cv.Contact != "" {
-			c, err := tx.Contacts().Contact(ctx, cv.Contact)
-			if err != nil {
-				return err
-			}
-			out.Contact = &c
-			if out.Identities, err = tx.Contacts().Identities(ctx, c.ID); err != nil {
-				return err
-			}
+		if err := e.beside(ctx, tx, p, &out); err != nil {
+			return err
 		}
 		it, err := tx.Work().Item(ctx, routing.ItemID(id))
 		if errors.Is(err, ErrNotFound) {
@@ -129,6 +131,27 @@ func (e *Engine) Conversation(ctx context.Context, p Principal, id conversation.
 		return err
 	})
 	return out, err
+}
+
+// beside adds the contact to a conversation's detail, if it may be seen.
+func (e *Engine) beside(ctx context.Context, tx store.Tx, p Principal, out *Detail) error {
+	if out.Conversation.Contact == "" {
+		return nil
+	}
+	c, err := tx.Contacts().Contact(ctx, out.Conversation.Contact)
+	if err != nil {
+		return err
+	}
+	w, err := e.reader(ctx, tx, p)
+	if err != nil {
+		return err
+	}
+	if ok, err := e.sees(ctx, w, contactResource(c)); err != nil || !ok {
+		return err
+	}
+	out.Contact = &c
+	out.Identities, err = tx.Contacts().Identities(ctx, c.ID)
+	return err
 }
 
 // Transcript returns messages with Seq above after, oldest first, at most
@@ -151,97 +174,38 @@ func (e *Engine) ConversationEvents(ctx context.Context, p Principal, id convers
 	return out, err
 }
 
-// read loads a conversation, asks the policy with its desk and owner, and runs
-// fn.
+// read loads a conversation, asks the policy, and runs fn.
 func (e *Engine) read(ctx context.Context, p Principal, id conversation.ID, fn func(ctx context.Context, tx store.Tx, cv conversation.Conversation) error) error {
 	return e.db.View(ctx, p.Workspace, func(ctx context.Context, tx store.Tx) error {
 		cv, err := tx.Conversations().Conversation(ctx, id)
+		if errors.Is(err, ErrNotFound) {
+			return noSuch(kindConversation)
+		}
 		if err != nil {
 			return err
 		}
-		r := conversationResource(cv)
-		if p.Kind == KindAgent {
-			cfg, err := tx.Config().Configuration(ctx)
-			if err != nil {
-				return err
-			}
-			r.Member = contains(cfg.Members[cv.Desk], p.agent())
+		w, err := e.reader(ctx, tx, p)
+		if err != nil {
+			return err
 		}
-		if err := e.authorize(ctx, p, ActRead, r); err != nil {
+		if err := e.permit(ctx, w, ActRead, conversationResource(cv)); err != nil {
 			return err
 		}
 		return fn(ctx, tx, cv)
 	})
 }
 
-// Found is a message that matches a search.
-type Found struct {
-	Conversation conversation.Conversation `json:"conversation"`
-	Message      conversation.Message      `json:"message"`
-}
-
-// Search finds messages by their masked text: every pair of neighbouring
-// characters of the query must occur, so two-syllable words are found. Newest
-// first, at most limit (1 to 200). Agents find what is on their desks. What
-// was just written may be missing for a moment; IndexLag tells.
-func (e *Engine) Search(ctx context.Context, p Principal, text string, limit int) ([]Found, error) {
-	var tokens []string
-	for _, t := range privacy.Query(text) {
-		if !t.Prefix { // a single character would match nearly everything
-			tokens = append(tokens, t.Token)
-		}
+// reader is who within a read transaction that needs no settings otherwise.
+func (e *Engine) reader(ctx context.Context, tx store.Tx, p Principal) (Who, error) {
+	if p.Kind != KindAgent {
+		return Who{Principal: p}, nil
 	}
-	if len(tokens) == 0 {
-		return nil, errs.New(errs.Invalid, "sangdam: the search needs at least two letters or digits")
+	s, err := e.fresh(ctx, tx)
+	if err != nil {
+		return Who{}, err
 	}
-	limit = min(max(limit, 1), maxPage)
-	var out []Found
-	err := e.query(ctx, p, ActSearch, Resource{Kind: "conversations"}, func(ctx context.Context, tx store.Tx, s *settings) error {
-		out = nil
-		// Bigrams may match without the words being there; some hits fall away.
-		hits, err := tx.Search().Find(ctx, tokens, 5*limit)
-		if err != nil {
-			return err
-		}
-		for _, h := range hits {
-			m, err := tx.Conversations().Message(ctx, h.Message)
-			if errors.Is(err, ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			if !privacy.Contains(m.Content.Text, text) {
-				continue // the pairs occur, the words do not
-			}
-			cv, err := tx.Conversations().Conversation(ctx, m.Conversation)
-			if err != nil {
-				return err
-			}
-			if f, any := narrow(s, p, conversation.Filter{}); !any || (len(f.Desks) > 0 && !contains(f.Desks, cv.Desk)) {
-				continue
-			}
-			if out = append(out, Found{cv, m}); len(out) == limit {
-				break
-			}
-		}
-		return nil
-	})
-	return out, err
+	return e.who(ctx, tx, s, p)
 }
-
-// Events returns the workspace's feed after the cursor: ids, kinds and
-// versions. The empty cursor is the present. ErrCursorGone means: reload.
-func (e *Engine) Events(ctx context.Context, p Principal, cursor string, limit int) ([]store.Event, string, error) {
-	if err := e.authorize(ctx, p, ActList, Resource{Kind: "events"}); err != nil {
-		return nil, "", err
-	}
-	return e.db.Feed(ctx, p.Workspace, cursor, min(max(limit, 1), 1000))
-}
-
-// Watch returns a channel that gets a value when Events may have news, until
-// stop. It is a hint: ask now and then as well.
-func (e *Engine) Watch() (hints <-chan struct{}, stop func()) { return e.wake.subscribe() }
 
 // Audit returns audit rows with Seq above after, oldest first, at most limit.
 func (e *Engine) Audit(ctx context.Context, p Principal, after int64, limit int) (out []store.AuditEntry, err error) {

@@ -3,11 +3,13 @@ package sangdam
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/conversation/privacy"
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
@@ -121,7 +123,7 @@ func (e *Engine) quarantine(ctx context.Context, ref driver.LaneRef, env channel
 		if err := tx.Inbox().Quarantine(ctx, ref.Claim, env.ID, reason); err != nil {
 			return err
 		}
-		return tx.Events().Append(ctx, driver.Event{Aggregate: "account", ID: string(env.Account),
+		return tx.Events().Append(ctx, driver.Event{Aggregate: kindAccount, ID: string(env.Account), Desk: e.deskOf(ref.Workspace, env.Account),
 			Kind: "quarantined", Ref: string(env.ID), Actor: "system", At: tx.Now()})
 	})
 	if err != nil {
@@ -179,12 +181,20 @@ func (u *unit) customerMessage(acct channel.Account, in channel.Inbound) error {
 			return err
 		}
 	}
-	identity, err := u.identity(acct, in.Author)
+	identity, made, err := u.identityOn(acct, in.Author, acct.Desk)
 	if err != nil {
 		return err
 	}
 	d, begun, err := u.continueThread(acct, in, identity)
 	if err != nil {
+		return err
+	}
+	if begun && !made {
+		if identity, err = u.opens(identity); err != nil {
+			return err
+		}
+	}
+	if err := u.wroteTo(identity, d.C.Desk); err != nil {
 		return err
 	}
 	m := conversation.Message{ID: conversation.MessageID(newID()), Author: conversation.Author{Kind: conversation.ByCustomer, Identity: identity.ID},
@@ -249,22 +259,70 @@ func (u *unit) early(d *conversation.Draft, m conversation.Message) error {
 // identity finds or makes the author's identity and contact; an unknown author
 // (legal in groups) has neither.
 func (u *unit) identity(acct channel.Account, a channel.Author) (conversation.Identity, error) {
+	i, _, err := u.identityOn(acct, a, "")
+	return i, err
+}
+
+// identityOn is identity for an author who writes to the desk; empty for one
+// who does not write. made says that the identity is new.
+func (u *unit) identityOn(acct channel.Account, a channel.Author, desk routing.DeskID) (i conversation.Identity, made bool, err error) {
 	if a.User == "" {
-		return conversation.Identity{}, nil
+		return i, false, nil
 	}
 	repo := u.tx.Contacts()
-	i, err := repo.Identity(u.ctx, acct.Kind, acct.UserScope(), a.User)
+	i, err = repo.Identity(u.ctx, acct.Kind, acct.UserScope(), a.User)
 	if err == nil || !errors.Is(err, ErrNotFound) {
-		return i, err
+		return i, false, err
 	}
 	c := conversation.Contact{ID: conversation.ContactID(newID()), Name: a.Name, Language: acct.Language, CreatedAt: u.tx.Now()}
-	if _, err := repo.SaveContact(u.ctx, c); err != nil {
-		return i, err
-	}
 	i = conversation.Identity{ID: conversation.IdentityID(newID()), Contact: c.ID, Kind: acct.Kind, Scope: acct.UserScope(),
 		User: a.User, Name: a.Name, CreatedAt: u.tx.Now()}
+	if desk != "" {
+		c.Desks, i.Desks = []routing.DeskID{desk}, []routing.DeskID{desk}
+	}
+	if _, err := repo.SaveContact(u.ctx, c); err != nil {
+		return i, false, err
+	}
 	i.Version, err = repo.SaveIdentity(u.ctx, i)
+	return i, true, err
+}
+
+// opens writes the identity under which a conversation opens, so that this
+// collides with linking it to another contact, whichever is first: the link
+// moves the open conversations that it sees, and must see this one.
+func (u *unit) opens(i conversation.Identity) (conversation.Identity, error) {
+	if i.ID == "" {
+		return i, nil
+	}
+	var err error
+	i.Version, err = u.tx.Contacts().SaveIdentity(u.ctx, i)
 	return i, err
+}
+
+// wroteTo records the desk with the customer, whom its members may see from
+// then on.
+func (u *unit) wroteTo(i conversation.Identity, desk routing.DeskID) error {
+	if i.ID == "" || slices.Contains(i.Desks, desk) {
+		return nil
+	}
+	i.Desks = withDesk(i.Desks, desk)
+	if _, err := u.tx.Contacts().SaveIdentity(u.ctx, i); err != nil {
+		return err
+	}
+	c, err := u.tx.Contacts().Contact(u.ctx, i.Contact)
+	if err != nil || slices.Contains(c.Desks, desk) {
+		return err
+	}
+	c.Desks = withDesk(c.Desks, desk)
+	_, err = u.savedContact(c, "desks")
+	return err
+}
+
+// withDesk is the ordered list with the desks added.
+func withDesk(list []routing.DeskID, desks ...routing.DeskID) []routing.DeskID {
+	out := slices.Concat(list, desks)
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // continueThread finds the conversation that takes the message, or opens one.
@@ -363,7 +421,11 @@ func (u *unit) follow(acct channel.Account, in channel.Inbound) error {
 	if err != nil {
 		return err
 	}
-	return u.event("identity", string(identity.ID), version, string(in.Kind))
+	c, err := u.tx.Contacts().Contact(u.ctx, identity.Contact)
+	if err != nil {
+		return err
+	}
+	return u.tell(driver.Event{Aggregate: "identity", ID: string(identity.ID), Version: version, Kind: string(in.Kind), Contact: c.ID, Desks: c.Desks})
 }
 
 // receipt moves the status of messages forward: of one, or of all up to a time.

@@ -9,6 +9,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/conversation/privacy"
 	"github.com/sangdam/sangdam/internal/id"
+	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
@@ -122,8 +123,13 @@ func (e *Engine) index(ctx context.Context, ws id.Workspace) error {
 		}
 		var changed []conversation.MessageID
 		for _, ev := range events {
-			if ev.Aggregate == "conversation" && ev.Ref != "" && textual(conversation.EventKind(ev.Kind)) {
+			if ev.Aggregate == kindConversation && ev.Ref != "" && textual(conversation.EventKind(ev.Kind)) {
 				changed = append(changed, conversation.MessageID(ev.Ref))
+			}
+			if ev.Aggregate == kindConversation && ev.FormerDesk != "" { // its messages are to be found on the new desk
+				if err := e.reindexConversation(ctx, ws, conversation.ID(ev.ID)); err != nil {
+					return err
+				}
 			}
 		}
 		if err := e.indexMessages(ctx, ws, changed); err != nil {
@@ -156,6 +162,7 @@ func (e *Engine) indexMessages(ctx context.Context, ws id.Workspace, ids []conve
 		return nil
 	}
 	return e.db.Update(ctx, ws, func(ctx context.Context, tx driver.Tx) error {
+		desks := map[conversation.ID]routing.DeskID{}
 		for _, id := range ids {
 			m, err := tx.Conversations().Message(ctx, id)
 			if errors.Is(err, ErrNotFound) {
@@ -164,7 +171,16 @@ func (e *Engine) indexMessages(ctx context.Context, ws id.Workspace, ids []conve
 			if err != nil {
 				return err
 			}
-			if err := indexMessage(ctx, tx, m); err != nil {
+			desk, known := desks[m.Conversation]
+			if !known {
+				c, err := tx.Conversations().Conversation(ctx, m.Conversation)
+				if err != nil {
+					return err
+				}
+				desk = c.Desk
+				desks[c.ID] = desk
+			}
+			if err := indexMessage(ctx, tx, m, desk); err != nil {
 				return err
 			}
 		}
@@ -172,12 +188,12 @@ func (e *Engine) indexMessages(ctx context.Context, ws id.Workspace, ids []conve
 	})
 }
 
-func indexMessage(ctx context.Context, tx driver.Tx, m conversation.Message) error {
+func indexMessage(ctx context.Context, tx driver.Tx, m conversation.Message, desk routing.DeskID) error {
 	tokens := privacy.Grams(m.Content.Text)
 	if len(tokens) == 0 {
 		return tx.Search().Delete(ctx, m.ID)
 	}
-	return tx.Search().Put(ctx, m.ID, m.Conversation, m.At, tokens)
+	return tx.Search().Put(ctx, m.ID, m.Conversation, m.At, append(tokens, deskToken(desk), conversationToken(m.Conversation)))
 }
 
 // reindex walks over every message, a conversation at a time.
@@ -208,12 +224,16 @@ func (e *Engine) reindexConversation(ctx context.Context, ws id.Workspace, id co
 	for {
 		n, last := 0, after
 		err := e.db.Update(ctx, ws, func(ctx context.Context, tx driver.Tx) error {
+			c, err := tx.Conversations().Conversation(ctx, id)
+			if err != nil {
+				return err
+			}
 			ms, err := tx.Conversations().Messages(ctx, id, after, maxPage)
 			if err != nil {
 				return err
 			}
 			for _, m := range ms {
-				if err := indexMessage(ctx, tx, m); err != nil {
+				if err := indexMessage(ctx, tx, m, c.Desk); err != nil {
 					return err
 				}
 			}

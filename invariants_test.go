@@ -137,7 +137,7 @@ func (s *stateOfWorld) readConversation(ctx context.Context, tx store.Tx, c conv
 		if len(grams) == 0 {
 			continue
 		}
-		hits, err := tx.Search().Find(ctx, grams, 1000)
+		hits, err := tx.Search().Find(ctx, grams, driver.SearchHit{}, 1000)
 		if err != nil {
 			return err
 		}

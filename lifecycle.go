@@ -256,12 +256,15 @@ func (e *Engine) Reopen(ctx context.Context, p Principal, c Reopen) (State, erro
 		if err != nil {
 			return State{}, err
 		}
+		if err := u.underPresentContact(d); err != nil {
+			return State{}, err
+		}
 		open, _, err := u.tx.Conversations().ByThread(u.ctx, d.C.Thread)
 		if err != nil {
 			return State{}, err
 		}
 		if open != nil {
-			return State{}, alreadyOpen(open.ID)
+			return State{}, u.alreadyOpen(*open)
 		}
 		if err := d.Reopen(p.actor()); err != nil {
 			return State{}, err
@@ -277,6 +280,38 @@ func (e *Engine) Reopen(ctx context.Context, p Principal, c Reopen) (State, erro
 	})
 }
 
-func alreadyOpen(id conversation.ID) error {
-	return errs.New(errs.AlreadyExists, "sangdam: conversation %s of the same thread is open; go on there", id)
+// underPresentContact brings a conversation that is about to open again under
+// the contact its customer belongs to now: linking may not have moved it yet.
+func (u *unit) underPresentContact(d *conversation.Draft) error {
+	if d.C.Contact == "" || d.C.Identity == "" {
+		return nil
+	}
+	i, err := u.tx.Contacts().IdentityByID(u.ctx, d.C.Identity)
+	if err != nil {
+		return err
+	}
+	if i, err = u.opens(i); err != nil {
+		return err
+	}
+	if i.Contact != d.C.Contact {
+		d.Link(i.Contact, u.threadOf(d.C, i.Contact), u.p.actor())
+	}
+	return nil
+}
+
+// alreadyOpen refuses to open a second conversation of a thread. It names the
+// open one to whoever may see it.
+func (u *unit) alreadyOpen(open conversation.Conversation) error {
+	w, err := u.e.who(u.ctx, u.tx, u.s, u.p)
+	if err != nil {
+		return err
+	}
+	ok, err := u.e.sees(u.ctx, w, conversationResource(open))
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return errs.New(errs.AlreadyExists, "sangdam: another conversation with this customer is open, on a desk of others")
+	}
+	return errs.New(errs.AlreadyExists, "sangdam: conversation %s of the same thread is open; go on there", open.ID)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/id"
 	"github.com/sangdam/sangdam/routing"
@@ -119,76 +121,158 @@ const (
 	ActSearch    Action = "conversation.search"
 )
 
-// Resource is what an action concerns. Fields that do not apply are empty.
+// Resource is what an action concerns, from the columns of its record: what a
+// policy may decide by. Fields that do not apply are empty.
 type Resource struct {
 	Kind string // conversation, contact, agent, offer, workspace, …
-	ID   string
+	// ID is empty for a record that is about to be made, and for a whole list.
+	ID string
+	// Desk that a conversation, or the conversation of an offer, is on.
 	Desk routing.DeskID
+	// Desks that a contact wrote to.
+	Desks []routing.DeskID
 	// Owner is the agent who holds it.
 	Owner routing.AgentID
-	// Member says that the acting agent belongs to Desk.
-	Member bool
+	// Of a conversation.
+	Account channel.AccountID
+	Channel channel.Kind
+	Stream  routing.WorkStreamID
+	Contact conversation.ContactID
+	State   conversation.State
 }
 
 // name is how the audit log names the resource.
 func (r Resource) name() string { return r.Kind + ":" + r.ID }
 
-// AuthorizeFunc decides whether a principal may do something. It returns nil,
-// ErrPermissionDenied, or ErrNotFound to hide that the thing exists. It does
-// no I/O and may be called at once.
-type AuthorizeFunc func(ctx context.Context, p Principal, a Action, r Resource) error
+// Who is a principal together with what the library knows of it.
+type Who struct {
+	Principal
+	// Desks the agent belongs to, ordered.
+	Desks []routing.DeskID
+}
+
+// On says whether the agent belongs to the desk.
+func (w Who) On(d routing.DeskID) bool {
+	_, found := slices.BinarySearch(w.Desks, d)
+	return found
+}
+
+// Policy decides what principals may do and see. Its methods are pure: they do
+// no I/O, and are called at once and for every record of a list. A record may
+// be seen by whom Authorize allows ActRead of it; reading, lists, counts,
+// searches, the customer's summary, contacts and the feed all ask this one
+// question. Embed DefaultPolicy to change it in part.
+type Policy interface {
+	// Authorize returns nil, ErrPermissionDenied, or ErrNotFound to hide that
+	// the thing exists. An agent without any role is refused before it is asked.
+	Authorize(ctx context.Context, w Who, a Action, r Resource) error
+	// Scope says which records of a kind ("conversation", "contact") ActRead
+	// cannot be allowed of, so that the store need not read them. It may be too
+	// wide, never too narrow; the zero Scope leaves nothing out.
+	Scope(w Who, kind string) Scope
+}
+
+// Scope bounds what a list reads. What the agent itself owns is read always.
+type Scope struct {
+	// Limited makes Desks count; without it nothing is left out.
+	Limited bool
+	// Desks whose records may be allowed; none of them: only what is owned.
+	Desks []routing.DeskID
+}
+
+// PolicyFunc is a Policy of one function, with the zero Scope: whatever lists
+// read is asked about, one by one.
+type PolicyFunc func(ctx context.Context, w Who, a Action, r Resource) error
+
+// Authorize calls the function.
+func (f PolicyFunc) Authorize(ctx context.Context, w Who, a Action, r Resource) error {
+	return f(ctx, w, a, r)
+}
+
+// Scope leaves nothing out.
+func (PolicyFunc) Scope(Who, string) Scope { return Scope{} }
+
+// DefaultPolicy is the policy when Config.Policy is nil. The host and the
+// library may do everything. An administrator may do everything in the
+// workspace. A supervisor reads, transfers, assigns and forces on every desk.
+// An agent reads the conversations of the desks it belongs to and the contacts
+// who wrote to them (anything else is ErrNotFound), answers and ends what it
+// owns, picks, and sets its own presence. Who the agents are, and that the
+// configuration changed, every agent of the workspace may know.
+type DefaultPolicy struct{}
 
 var (
 	agentsOwn = []Action{ActAnswer, ActNote, ActEnd, ActTransfer, ActResend, ActPanel}
 	agentsAny = []Action{ActRead, ActTake, ActContact, ActNote, ActPanel}
+	// deskBound are the kinds of record that belong to desks.
+	deskBound = []string{kindConversation, kindContact, kindOffer, kindAccount}
 )
 
-// DefaultAuthorize is the policy when Config.Authorize is nil. The host and the
-// library may do everything. An administrator may do everything in the
-// workspace. A supervisor reads, transfers, assigns and forces on every desk.
-// An agent reads what is on the desks it belongs to (else ErrNotFound), answers
-// and ends what it owns, picks, and sets its own presence.
-func DefaultAuthorize(_ context.Context, p Principal, a Action, r Resource) error {
-	switch p.Kind {
+// Kinds of record that a policy hears of.
+const (
+	kindConversation = "conversation"
+	kindContact      = "contact"
+	kindOffer        = "offer"
+	kindAccount      = "account"
+	kindAgent        = "agent"
+)
+
+// Authorize implements Policy.
+func (DefaultPolicy) Authorize(_ context.Context, w Who, a Action, r Resource) error {
+	switch w.Kind {
 	case KindHost, KindSystem:
 		return nil
 	case KindAgent:
 	default:
-		return denied(p, a)
+		return denied(w.Principal, a)
 	}
-	if p.has(RoleAdministrator) {
+	if w.has(RoleAdministrator) {
 		return nil
 	}
-	supervisor := p.has(RoleSupervisor)
+	supervisor := w.has(RoleSupervisor)
+	if !supervisor && !w.has(RoleAgent) {
+		return denied(w.Principal, a)
+	}
+	own := string(r.Owner) == w.ID
 	switch a {
 	case ActConfigure, ActReadAudit, ActOperate:
-		return denied(p, a)
+		return denied(w.Principal, a)
 	case ActList, ActSearch:
-		return nil // what is found is narrowed to the agent's desks
-	case ActPresence, ActOffer:
-		if string(r.Owner) == p.ID || (supervisor && a == ActPresence) {
-			return nil
-		}
-		return denied(p, a)
+		return nil // every record that is found is asked for by itself
 	}
-	if supervisor {
+	if !supervisor && !onDesksOf(w, r) {
+		return noSuch(r.Kind)
+	}
+	switch {
+	case a == ActOffer && !own:
+		return errs.New(errs.PermissionDenied, "sangdam: this offer was made to agent %s, who alone answers it", r.Owner)
+	case a == ActPresence && !own && !supervisor:
+		return errs.New(errs.PermissionDenied, "sangdam: the presence of agent %s is set by that agent or a supervisor", r.Owner)
+	case supervisor || a == ActOffer || a == ActPresence:
+		return nil
+	case slices.Contains(agentsAny, a), own && slices.Contains(agentsOwn, a):
 		return nil
 	}
-	if !p.has(RoleAgent) {
-		return denied(p, a)
+	return denied(w.Principal, a)
+}
+
+// onDesksOf says whether the record belongs to a desk of the agent's. One that
+// is about to be made belongs to none yet.
+func onDesksOf(w Who, r Resource) bool {
+	return !slices.Contains(deskBound, r.Kind) || r.ID == "" || w.On(r.Desk) || slices.ContainsFunc(r.Desks, w.On)
+}
+
+// Scope implements Policy: a plain agent's desks.
+func (DefaultPolicy) Scope(w Who, _ string) Scope {
+	if w.Kind != KindAgent || w.has(RoleAdministrator) || w.has(RoleSupervisor) {
+		return Scope{}
 	}
-	if r.Desk != "" && !r.Member {
-		return errs.New(errs.NotFound, "sangdam: no such %s", r.Kind)
-	}
-	if slices.Contains(agentsAny, a) {
-		return nil
-	}
-	if slices.Contains(agentsOwn, a) && string(r.Owner) == p.ID {
-		return nil
-	}
-	return denied(p, a)
+	return Scope{Limited: true, Desks: w.Desks}
 }
 
 func denied(p Principal, a Action) error {
 	return errs.New(errs.PermissionDenied, "sangdam: %s may not do %s; ask an administrator of the workspace for the role", p.Kind, a)
 }
+
+// noSuch is the one answer for what is not there and for what one may not see.
+func noSuch(kind string) error { return errs.New(errs.NotFound, "sangdam: there is no such %s", kind) }

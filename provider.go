@@ -66,13 +66,17 @@ func (e *Engine) Preview(ctx context.Context, p Principal, id conversation.ID, c
 
 // provider loads what a call to the conversation's provider needs.
 func (e *Engine) provider(ctx context.Context, p Principal, id conversation.ID, a Action) (acct channel.Account, ad *guardedAdapter, cv conversation.Conversation, err error) {
-	err = e.query(ctx, p, ActList, Resource{Kind: "conversation", ID: string(id)}, func(ctx context.Context, tx store.Tx, s *settings) error {
-		if cv, err = tx.Conversations().Conversation(ctx, id); err != nil {
+	err = e.read(ctx, p, id, func(ctx context.Context, tx store.Tx, found conversation.Conversation) error {
+		cv = found
+		s, err := e.fresh(ctx, tx)
+		if err != nil {
 			return err
 		}
-		r := conversationResource(cv)
-		r.Member = s.member(cv.Desk, p.agent())
-		if err := e.authorize(ctx, p, a, r); err != nil {
+		w, err := e.who(ctx, tx, s, p)
+		if err != nil {
+			return err
+		}
+		if err := e.permit(ctx, w, a, conversationResource(cv)); err != nil {
 			return err
 		}
 		acct, ad, err = e.account(s, cv.Account)
@@ -148,10 +152,7 @@ func (e *Engine) BeginLink(ctx context.Context, p Principal, contact conversatio
 	_, _ = rand.Read(raw[:]) // never fails
 	nonce = base64.RawURLEncoding.EncodeToString(raw[:])
 	_, err = command(ctx, e, p, "", ActContact, contact, func(u *unit) (struct{}, error) {
-		if err := u.allow(ActContact, Resource{Kind: "contact", ID: string(contact)}); err != nil {
-			return struct{}{}, err
-		}
-		if _, err := u.tx.Contacts().Contact(u.ctx, contact); err != nil {
+		if _, err := u.contact(contact, ActContact); err != nil {
 			return struct{}{}, err
 		}
 		plain, err := json.Marshal(pendingLink{Contact: contact, At: u.tx.Now()})
@@ -232,7 +233,8 @@ type LinkUser struct {
 // LinkUser carries the command out; see LinkIdentity.
 func (e *Engine) LinkUser(ctx context.Context, p Principal, c LinkUser) (ContactSaved, error) {
 	return command(ctx, e, p, c.Key, ActContact, c, func(u *unit) (ContactSaved, error) {
-		if err := u.allow(ActContact, Resource{Kind: "contact", ID: string(c.Contact)}); err != nil {
+		to, err := u.contact(c.Contact, ActContact)
+		if err != nil {
 			return ContactSaved{}, err
 		}
 		acct, _, err := e.account(u.s, c.Account)
@@ -242,10 +244,15 @@ func (e *Engine) LinkUser(ctx context.Context, p Principal, c LinkUser) (Contact
 		if c.User == "" {
 			return ContactSaved{}, errs.New(errs.Invalid, "sangdam: a link needs the provider's user id")
 		}
-		identity, err := u.identity(acct, channel.Author{User: c.User})
+		identity, made, err := u.identityOn(acct, channel.Author{User: c.User}, "")
 		if err != nil {
 			return ContactSaved{}, err
 		}
-		return u.link(identity, c.Contact)
+		if !made {
+			if err := u.mayUnlink(identity, to); err != nil {
+				return ContactSaved{}, err
+			}
+		}
+		return u.link(identity, to.ID)
 	})
 }

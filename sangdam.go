@@ -51,8 +51,8 @@ type Config struct {
 	Bots []bot.Bot
 	// Strategies that queues may name besides the built-in ones.
 	Strategies map[string]routing.Strategy
-	// Authorize is the policy; nil means DefaultAuthorize.
-	Authorize AuthorizeFunc
+	// Policy decides what principals may do and see; nil means DefaultPolicy.
+	Policy Policy
 	// Logger; nil is silent. No message text, token or secret is logged.
 	Logger *slog.Logger
 	// Hooks are called as things happen; each may be nil.
@@ -107,13 +107,13 @@ type Hooks struct {
 
 // Engine runs the flow. All methods may be called at once.
 type Engine struct {
-	cfg       Config
-	db        *store.DB
-	log       *slog.Logger
-	authorize AuthorizeFunc
-	adapters  map[channel.Kind]*guardedAdapter
-	bots      map[string]*guardedBot
-	guard     *guard
+	cfg      Config
+	db       *store.DB
+	log      *slog.Logger
+	policy   Policy
+	adapters map[channel.Kind]*guardedAdapter
+	bots     map[string]*guardedBot
+	guard    *guard
 
 	settings  settingsCache
 	tokens    tokenCache
@@ -184,9 +184,9 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e := &Engine{cfg: cfg, db: cfg.DB, log: log, guard: g,
 		outside: safehttp.New(safehttp.Options{AllowPrivate: cfg.AllowPrivate, AnyPort: len(cfg.AllowPrivate) > 0, Logger: log})}
-	e.authorize = DefaultAuthorize
-	if cfg.Authorize != nil {
-		e.authorize = guardedPolicy(g, cfg.Authorize)
+	e.policy = DefaultPolicy{}
+	if cfg.Policy != nil {
+		e.policy = guardedPolicy{g: g, p: cfg.Policy}
 	}
 	if err := e.plugIn(cfg); err != nil {
 		return nil, err

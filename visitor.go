@@ -241,7 +241,11 @@ func (p visitorPort) Consent(ctx context.Context, v channel.VisitorRef, key, pur
 		u.resource = Resource{Kind: "contact", ID: string(i.Contact)}
 		u.detail("purpose", purpose)
 		u.detail("text_version", textVersion)
-		return struct{}{}, u.event("contact", string(i.Contact), 0, "consent")
+		c, err := u.tx.Contacts().Contact(u.ctx, i.Contact)
+		if err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, u.tell(driver.Event{Aggregate: kindContact, ID: string(c.ID), Kind: "consent", Contact: c.ID, Desks: c.Desks})
 	})
 	return err
 }

@@ -260,8 +260,11 @@ type Contact struct {
 	Picture  string    `json:"picture,omitempty"`
 	// Known is true once a person or the host confirmed who this is; a contact
 	// made from a channel profile alone is not.
-	Known      bool              `json:"known"`
-	MergedInto ContactID         `json:"merged_into,omitempty"`
+	Known      bool      `json:"known"`
+	MergedInto ContactID `json:"merged_into,omitempty"`
+	// Desks that the contact wrote to, or that were named when it was saved;
+	// ordered. Their members see the contact.
+	Desks      []DeskID          `json:"desks,omitempty"`
 	CreatedAt  time.Time         `json:"created_at"`
 	Attributes map[string]string `json:"attributes,omitempty"`
 }
@@ -283,6 +286,8 @@ type Identity struct {
 	FollowsAt time.Time `json:"follows_at"`
 	// WelcomedAt is when the welcome message was sent; once only (CV10).
 	WelcomedAt time.Time `json:"welcomed_at"`
+	// Desks that the customer wrote to by this identity, ordered.
+	Desks []DeskID `json:"desks,omitempty"`
 	// ProfileAt is when the profile was last fetched.
 	ProfileAt time.Time `json:"profile_at"`
 	CreatedAt time.Time `json:"created_at"`

@@ -17,6 +17,7 @@ type Draft struct {
 	C        Conversation
 	Messages []Message // to save, each at most once
 	Events   []Event   // to append
+	was      Conversation
 	now      time.Time
 }
 
@@ -24,7 +25,17 @@ type Draft struct {
 func Edit(c Conversation, now time.Time) *Draft {
 	c.Attributes = maps.Clone(c.Attributes)
 	c.BotData = maps.Clone(c.BotData)
-	return &Draft{C: c, now: now}
+	return &Draft{C: c, was: c, now: now}
+}
+
+// Was is the conversation as it was before what is not written yet; the zero
+// Conversation for a new one. Its maps are the Draft's own: not to be relied on.
+func (d *Draft) Was() Conversation { return d.was }
+
+// Written says that everything so far is written: what comes next is another
+// change.
+func (d *Draft) Written() {
+	d.Messages, d.Events, d.was = nil, nil, d.C
 }
 
 // Open begins a Draft of a new conversation; c carries id, thread, kind, desk,

@@ -58,6 +58,15 @@ type Filter struct {
 	From, To   time.Time // OpenedAt in [From, To)
 	// IDs restricts to these conversations: the result of a text search.
 	IDs []ID
+	// Within restricts to what somebody's rights may reach; nil: everything.
+	Within *Within
+}
+
+// Within is the part of all conversations that is on one of the desks, or owned
+// by the agent. None of both is nothing.
+type Within struct {
+	Desks []DeskID
+	Owner AgentID
 }
 
 // ContactRepo stores contacts and identities of the transaction's workspace.

@@ -144,6 +144,20 @@ type Event struct {
 	Ref   string    `json:"ref,omitempty"`
 	Actor string    `json:"actor,omitempty"`
 	At    time.Time `json:"at"`
+	// What a policy may ask about the event, as it was right after it: of a
+	// conversation and its item, where they belong; of an account, its desk; of a
+	// contact and an identity, the contact and the desks written to.
+	Desk       routing.DeskID         `json:"desk,omitempty"`
+	Agent      routing.AgentID        `json:"agent,omitempty"`
+	Account    channel.AccountID      `json:"account,omitempty"`
+	Channel    channel.Kind           `json:"channel,omitempty"`
+	WorkStream routing.WorkStreamID   `json:"work_stream,omitempty"`
+	Contact    conversation.ContactID `json:"contact,omitempty"`
+	State      conversation.State     `json:"state,omitempty"`
+	Desks      []routing.DeskID       `json:"desks,omitempty"`
+	// FormerDesk and FormerAgent are set where the event moved it.
+	FormerDesk  routing.DeskID  `json:"former_desk,omitempty"`
+	FormerAgent routing.AgentID `json:"former_agent,omitempty"`
 }
 
 // EventRepo writes the feed.
@@ -250,8 +264,9 @@ type SearchRepo interface {
 	// Delete removes a message; a no-op when it is not there.
 	Delete(ctx context.Context, m conversation.MessageID) error
 	// Find returns messages that have all tokens, newest first (ties by
-	// message id), at most limit. No tokens find nothing.
-	Find(ctx context.Context, tokens []string, limit int) ([]SearchHit, error)
+	// message id), at most limit, after the hit given; the zero hit is the
+	// beginning. No tokens find nothing.
+	Find(ctx context.Context, tokens []string, after SearchHit, limit int) ([]SearchHit, error)
 }
 
 // SearchHit is a message found.

@@ -125,7 +125,7 @@ func (UnimplementedSearchRepo) Put(context.Context, conversation.MessageID, conv
 func (UnimplementedSearchRepo) Delete(context.Context, conversation.MessageID) error {
 	return errUnimplemented
 }
-func (UnimplementedSearchRepo) Find(context.Context, []string, int) ([]SearchHit, error) {
+func (UnimplementedSearchRepo) Find(context.Context, []string, SearchHit, int) ([]SearchHit, error) {
 	return nil, errUnimplemented
 }
 

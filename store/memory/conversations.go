@@ -152,7 +152,8 @@ func matches(f conversation.Filter, c conversation.Conversation) bool {
 		(f.Handled == nil || *f.Handled == c.Handled) &&
 		(f.From.IsZero() || !c.OpenedAt.Before(f.From)) &&
 		(f.To.IsZero() || c.OpenedAt.Before(f.To)) &&
-		(len(f.IDs) == 0 || slices.Contains(f.IDs, c.ID))
+		(len(f.IDs) == 0 || slices.Contains(f.IDs, c.ID)) &&
+		(f.Within == nil || slices.Contains(f.Within.Desks, c.Desk) || (c.Agent != "" && f.Within.Owner == c.Agent))
 }
 
 // A page token is the sort key of the last conversation shown.

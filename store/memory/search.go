@@ -49,7 +49,7 @@ func (r search) Delete(_ context.Context, m conversation.MessageID) error {
 	})
 }
 
-func (r search) Find(_ context.Context, tokens []string, limit int) ([]driver.SearchHit, error) {
+func (r search) Find(_ context.Context, tokens []string, after driver.SearchHit, limit int) ([]driver.SearchHit, error) {
 	t := r.t
 	return read(t, func() ([]driver.SearchHit, error) {
 		if len(tokens) == 0 {
@@ -58,17 +58,19 @@ func (r search) Find(_ context.Context, tokens []string, limit int) ([]driver.Se
 		rarest := slices.MinFunc(tokens, func(a, b string) int { return cmp.Compare(len(t.s.grams[a]), len(t.s.grams[b])) })
 		var hits []driver.SearchHit
 		for _, d := range some(t, t.s.docs, t.s.grams.keys(rarest)) {
-			if d.has(tokens) {
+			if d.has(tokens) && (after.Message == "" || newestHit(after, d.hit) < 0) {
 				hits = append(hits, d.hit)
 			}
 		}
-		slices.SortFunc(hits, func(a, b driver.SearchHit) int {
-			return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.Message, b.Message))
-		})
+		slices.SortFunc(hits, newestHit)
 		hits = slices.Clone(first(hits, limit))
 		t.found(len(hits))
 		return hits, nil
 	})
+}
+
+func newestHit(a, b driver.SearchHit) int {
+	return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.Message, b.Message))
 }
 
 func (d doc) has(tokens []string) bool {

@@ -144,6 +144,10 @@ func filterSQL(f conversation.Filter, args []any) (string, []any) {
 	if f.IDs != nil {
 		add("id = ANY(?)", keys(f.IDs))
 	}
+	if w := f.Within; w != nil {
+		args = append(args, keys(w.Desks), key(w.Owner))
+		where.WriteString(" AND (desk = ANY($" + strconv.Itoa(len(args)-1) + ") OR agent <> '' AND agent = $" + strconv.Itoa(len(args)) + ")")
+	}
 	return where.String(), args
 }
 

@@ -63,7 +63,7 @@ func TestEveryRepository(t *testing.T) {
 		bad, err := driver.VerifyChain("", list)
 		require.NoError(t, err)
 		require.Zero(t, bad)
-		hits, err := tx.Search().Find(ctx, []string{"b'c\\"}, 5)
+		hits, err := tx.Search().Find(ctx, []string{"b'c\\"}, driver.SearchHit{}, 5)
 		require.NoError(t, err)
 		require.Len(t, hits, 1)
 		found, err := tx.Contacts().FindContacts(ctx, "éM", 5)

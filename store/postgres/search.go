@@ -45,7 +45,7 @@ func (s search) Delete(ctx context.Context, m conversation.MessageID) error {
 var quoteLexeme = strings.NewReplacer(`'`, `''`, `\`, `\\`)
 
 // Find implements driver.SearchRepo.
-func (s search) Find(ctx context.Context, tokens []string, limit int) ([]driver.SearchHit, error) {
+func (s search) Find(ctx context.Context, tokens []string, after driver.SearchHit, limit int) ([]driver.SearchHit, error) {
 	words := s.lexemes(tokens)
 	if len(words) == 0 {
 		return nil, s.usable()
@@ -53,8 +53,13 @@ func (s search) Find(ctx context.Context, tokens []string, limit int) ([]driver.
 	for i, w := range words {
 		words[i] = "'" + quoteLexeme.Replace(w) + "'"
 	}
-	q := query(`SELECT message, conversation, at FROM sd.search WHERE ws = $1 AND tokens @@ $2::text::tsquery ORDER BY at DESC, message LIMIT $3`,
-		key(s.ws), strings.Join(words, " & "), atLeastZero(limit))
+	args := []any{key(s.ws), strings.Join(words, " & "), atLeastZero(limit)}
+	from := ""
+	if after.Message != "" {
+		from = ` AND at <= $4 AND (at < $4 OR message > $5)`
+		args = append(args, after.At, key(after.Message))
+	}
+	q := query(`SELECT message, conversation, at FROM sd.search WHERE ws = $1 AND tokens @@ $2::text::tsquery`+from+` ORDER BY at DESC, message LIMIT $3`, args...)
 	return many(ctx, s.tx, q, func(r pgx.Rows) (driver.SearchHit, error) {
 		var m, c string
 		var at time.Time

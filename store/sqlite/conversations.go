@@ -147,6 +147,13 @@ func filterTerms(f conversation.Filter) (*clauses, error) {
 		}
 		c.and("desk IN (SELECT value FROM json_each(?))", string(desks))
 	}
+	if w := f.Within; w != nil {
+		desks, err := json.Marshal(w.Desks)
+		if err != nil {
+			return nil, err
+		}
+		c.and("(desk IN (SELECT value FROM json_each(?)) OR agent <> '' AND agent = ?)", string(desks), string(w.Owner))
+	}
 	if f.IDs != nil {
 		ids, err := json.Marshal(f.IDs)
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 // TestNothingOfAnErasedPersonIsLeft is invariant I15: no byte of it in the
@@ -64,7 +65,7 @@ func TestNothingOfAnErasedPersonIsLeft(t *testing.T) {
 		require.False(t, bytes.Contains(content, []byte(token)), "%s holds the token", file)
 	}
 	view(t, db, func(ctx context.Context, tx store.Tx) error {
-		hits, err := tx.Search().Find(ctx, []string{kept}, 100)
+		hits, err := tx.Search().Find(ctx, []string{kept}, driver.SearchHit{}, 100)
 		require.Len(t, hits, 20)
 		return err
 	})

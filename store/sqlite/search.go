@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,7 +63,7 @@ func (r search) Put(ctx context.Context, m conversation.MessageID, c conversatio
 // freeRank finds a rank within the message's microsecond, or the first one
 // after it that is not used up.
 func (r search) freeRank(at time.Time) (int64, error) {
-	first := min(max(micro(at), 0), 1<<52) * perMicro
+	first := rankOf(at)
 	for {
 		last, ok, err := r.number(`SELECT max(rank) FROM search_messages WHERE rank BETWEEN ? AND ? HAVING count(*) > 0`, first, first+perMicro-1)
 		if err != nil || !ok {
@@ -85,7 +86,7 @@ func (r search) Delete(_ context.Context, m conversation.MessageID) error {
 	return r.change(`DELETE FROM search_tokens WHERE rowid = ?`, rank)
 }
 
-func (r search) Find(_ context.Context, tokens []string, limit int) ([]driver.SearchHit, error) {
+func (r search) Find(_ context.Context, tokens []string, after driver.SearchHit, limit int) ([]driver.SearchHit, error) {
 	if len(tokens) == 0 || limit < 1 {
 		return nil, nil
 	}
@@ -93,18 +94,32 @@ func (r search) Find(_ context.Context, tokens []string, limit int) ([]driver.Se
 	for i, t := range tokens {
 		terms[i] = `"` + r.indexed(t) + `"`
 	}
+	// Ranks follow the time; those of the last hit's own microsecond are read
+	// again, because they are not ordered by message.
+	below := int64(math.MaxInt64)
+	if after.Message != "" {
+		below = rankOf(after.At) + perMicro
+	}
 	var out []driver.SearchHit
 	err := r.while(`SELECT m.message, m.conversation, m.at FROM search_tokens f JOIN search_messages m ON m.rank = f.rowid
-		WHERE search_tokens MATCH ? AND m.ws = ? ORDER BY f.rowid DESC`, func(w raw.Row) bool {
-		at := moment(w.Int(2))
-		if len(out) >= limit && !at.Equal(out[len(out)-1].At) { // ties are read to their end, to be ordered by id
+		WHERE search_tokens MATCH ? AND f.rowid < ? AND m.ws = ? ORDER BY f.rowid DESC`, func(w raw.Row) bool {
+		hit := driver.SearchHit{Message: conversation.MessageID(w.Text(0)), Conversation: conversation.ID(w.Text(1)), At: moment(w.Int(2))}
+		if after.Message != "" && newestHit(after, hit) >= 0 {
+			return true
+		}
+		if len(out) >= limit && !hit.At.Equal(out[len(out)-1].At) { // ties are read to their end, to be ordered by id
 			return false
 		}
-		out = append(out, driver.SearchHit{Message: conversation.MessageID(w.Text(0)), Conversation: conversation.ID(w.Text(1)), At: at})
+		out = append(out, hit)
 		return true
-	}, strings.Join(terms, " AND "), r.ws)
-	slices.SortStableFunc(out, func(a, b driver.SearchHit) int {
-		return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.Message, b.Message))
-	})
+	}, strings.Join(terms, " AND "), below, r.ws)
+	slices.SortStableFunc(out, newestHit)
 	return out[:min(limit, len(out))], err
 }
+
+func newestHit(a, b driver.SearchHit) int {
+	return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.Message, b.Message))
+}
+
+// rankOf is the first rank of a message's microsecond.
+func rankOf(at time.Time) int64 { return min(max(micro(at), 0), 1<<52) * perMicro }

@@ -243,5 +243,14 @@ func listFilters(e *env) {
 	require.ElementsMatch(e, []conversation.ID{base.ID, ids["agent"]},
 		e.pages(conversation.Filter{IDs: []conversation.ID{base.ID, ids["agent"], "none"}}, 1, nil), "ids")
 	require.Empty(e, e.pages(conversation.Filter{Agent: "a", Contact: "k"}, 10, nil), "both")
+	within := func(owner conversation.AgentID, desks ...conversation.DeskID) conversation.Filter {
+		return conversation.Filter{Within: &conversation.Within{Desks: desks, Owner: owner}}
+	}
+	require.ElementsMatch(e, []conversation.ID{ids["desk"], ids["agent"]}, e.pages(within("a", "x", "d"), 1, nil), "on a desk or owned")
+	require.Equal(e, []conversation.ID{ids["agent"]}, e.pages(within("a"), 10, nil), "owned alone")
+	require.Empty(e, e.pages(within(""), 10, nil), "no desk and no owner")
+	f := within("", base.Desk)
+	f.Agent = "a"
+	require.Equal(e, []conversation.ID{ids["agent"]}, e.pages(f, 10, nil), "within, and the filter")
 	require.Empty(e, e.pages(conversation.Filter{Agent: "A"}, 10, nil), "case")
 }

@@ -128,7 +128,7 @@ func (e *env) checkFill(want filled, mark string) {
 		require.NoError(e, err)
 		require.Equal(e, mark, digest)
 		require.Equal(e, mark, string(result))
-		hits, err := tx.Search().Find(ctx, []string{"aa", mark}, 10)
+		hits, err := tx.Search().Find(ctx, []string{"aa", mark}, driver.SearchHit{}, 10)
 		require.NoError(e, err)
 		require.Len(e, hits, 1)
 		sealed, err := tx.Vault().Sealed(ctx, "o", "n")

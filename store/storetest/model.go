@@ -441,7 +441,7 @@ func (p *pair) showRest(ctx context.Context, tx store.Tx, s *shown) (err error) 
 	}
 	slices.Sort(s.Quarantined)
 	for _, tokens := range [][]string{{"aa"}, {"bb", "cc"}} {
-		hits, err := tx.Search().Find(ctx, tokens, 10)
+		hits, err := tx.Search().Find(ctx, tokens, driver.SearchHit{}, 10)
 		if err != nil {
 			return err
 		}

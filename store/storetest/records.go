@@ -127,10 +127,35 @@ var searchRules = []rule{
 	{name: "a hit tells message, conversation and time", run: func(e *env) {
 		e.index("m", moment(1), "aa")
 		e.view(func(ctx context.Context, tx store.Tx) error {
-			hits, err := tx.Search().Find(ctx, []string{"aa"}, 10)
+			hits, err := tx.Search().Find(ctx, []string{"aa"}, driver.SearchHit{}, 10)
 			e.same([]driver.SearchHit{{Message: "m", Conversation: "c", At: moment(1)}}, hits)
 			return err
 		})
+	}},
+	{name: "hits are read on from one, ties included", run: func(e *env) {
+		var all []string
+		for i := range 9 {
+			m := conversation.MessageID(fmt.Sprintf("m%d", i))
+			e.index(m, moment(3-i/3), "aa") // three of each time
+			all = append(all, string(m))
+		}
+		for size := 1; size <= 10; size++ {
+			var got []string
+			e.view(func(ctx context.Context, tx store.Tx) error {
+				got = nil
+				for after := (driver.SearchHit{}); ; {
+					hits, err := tx.Search().Find(ctx, []string{"aa"}, after, size)
+					if err != nil || len(hits) == 0 {
+						return err
+					}
+					for _, h := range hits {
+						got = append(got, string(h.Message))
+					}
+					after = hits[len(hits)-1]
+				}
+			})
+			require.Equal(e, all, got, "%d at a time", size)
+		}
 	}},
 	{name: "indexing again replaces, deleting removes", run: func(e *env) {
 		e.index("m", moment(1), "aa", "bb")
@@ -187,7 +212,7 @@ func (e *env) find(limit int, tokens ...string) (ids []string) {
 	e.Helper()
 	e.view(func(ctx context.Context, tx store.Tx) error {
 		ids = nil
-		hits, err := tx.Search().Find(ctx, tokens, limit)
+		hits, err := tx.Search().Find(ctx, tokens, driver.SearchHit{}, limit)
 		for _, h := range hits {
 			ids = append(ids, string(h.Message))
 		}

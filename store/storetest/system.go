@@ -11,6 +11,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 var systemRules = []rule{
@@ -177,7 +178,7 @@ var workspaceRules = []rule{
 			list, _, err := tx.Conversations().List(ctx, conversationFilter, "", 10)
 			require.NoError(e, err)
 			require.Empty(e, list)
-			hits, err := tx.Search().Find(ctx, []string{"aa"}, 10)
+			hits, err := tx.Search().Find(ctx, []string{"aa"}, driver.SearchHit{}, 10)
 			require.NoError(e, err)
 			require.Empty(e, hits)
 			entries, err := tx.Audit().List(ctx, 0, 10)

@@ -1,0 +1,111 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/store"
+)
+
+// The rule of who may do and see what is asked here and nowhere else
+// (docs/design.md, Rights).
+
+// who is the principal with what the library knows of it.
+func (e *Engine) who(_ context.Context, _ store.Tx, s *settings, p Principal) (Who, error) {
+	w := Who{Principal: p}
+	if p.Kind == KindAgent {
+		w.Desks = s.desksOf(p.agent())
+	}
+	return w, nil
+}
+
+// permit asks the policy about one record or list. Whoever may not know of a
+// record gets the answer for one that is not there, whatever was tried.
+func (e *Engine) permit(ctx context.Context, w Who, a Action, r Resource) error {
+	if w.Kind == KindAgent && len(w.Roles) == 0 {
+		return denied(w.Principal, a)
+	}
+	err := e.policy.Authorize(ctx, w, a, r)
+	if errors.Is(err, ErrPermissionDenied) && a != ActRead && r.ID != "" && slices.Contains(deskBound, r.Kind) {
+		if seen := e.policy.Authorize(ctx, w, ActRead, r); errors.Is(seen, ErrNotFound) {
+			err = seen
+		}
+	}
+	if errors.Is(err, ErrNotFound) {
+		return noSuch(r.Kind)
+	}
+	return err
+}
+
+// sees says whether the record may be shown.
+func (e *Engine) sees(ctx context.Context, w Who, r Resource) (bool, error) {
+	err := e.permit(ctx, w, ActRead, r)
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrPermissionDenied) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// within is the part of all conversations that the policy's Scope leaves.
+func (e *Engine) within(w Who) *conversation.Within {
+	scope := e.policy.Scope(w, kindConversation)
+	if !scope.Limited {
+		return nil
+	}
+	return &conversation.Within{Desks: scope.Desks, Owner: w.agent()}
+}
+
+func conversationResource(c conversation.Conversation) Resource {
+	return Resource{Kind: kindConversation, ID: string(c.ID), Desk: c.Desk, Owner: c.Agent, Account: c.Account, Channel: c.Channel,
+		Stream: c.WorkStream, Contact: c.Contact, State: c.State}
+}
+
+func contactResource(c conversation.Contact) Resource {
+	return Resource{Kind: kindContact, ID: string(c.ID), Desks: c.Desks}
+}
+
+// Bounds of a call that reads many records.
+const (
+	// lookedAt is how many records a page looks at; with fewer found than
+	// asked for it ends there and says where to go on.
+	lookedAt = 500
+	// countedAt is how many records a count looks at.
+	countedAt = 10_000
+)
+
+// seen goes through the conversations of a filter, newest change first, and
+// returns those that may be shown: at most limit, after looking at no more than
+// look. next is the store's place to go on; empty at the end.
+func (e *Engine) seen(ctx context.Context, tx store.Tx, w Who, f conversation.Filter, page string, limit, look int) (out []conversation.Conversation, next string, err error) {
+	f.Within = e.within(w)
+	chunk := min(limit, maxPage)
+	for next = page; ; {
+		from := next
+		var list []conversation.Conversation
+		list, next, err = tx.Conversations().List(ctx, f, from, min(chunk, look))
+		if err != nil {
+			return nil, "", err
+		}
+		for i, c := range list {
+			ok, err := e.sees(ctx, w, conversationResource(c))
+			if err != nil {
+				return nil, "", err
+			}
+			if !ok {
+				continue
+			}
+			if out = append(out, c); len(out) == limit && i+1 < len(list) {
+				// Full in the middle of what was read: the place to go on is here.
+				_, next, err = tx.Conversations().List(ctx, f, from, i+1)
+				return out, next, err
+			}
+		}
+		look -= len(list)
+		if next == "" || len(out) == limit || look <= 0 {
+			return out, next, nil
+		}
+		chunk = maxPage
+	}
+}
