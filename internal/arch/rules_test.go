@@ -46,7 +46,7 @@ var packageRules = []packageRule{
 	{path: "routing", pure: true, may: []string{"routing/hours", "trigger/condition"}, why: whyPure},
 	{path: "routing/hours", pure: true, why: whyPure},
 	{path: "ticket", pure: true, planned: true, may: []string{"conversation", "conversation/privacy", "routing/hours", "trigger/condition"}, why: whyPure},
-	{path: "trigger", pure: true, planned: true, may: []string{"trigger/condition"}, why: whyPure},
+	{path: "trigger", pure: true, may: []string{"trigger/condition"}, why: whyPure},
 	{path: "trigger/condition", pure: true, why: whyPure},
 
 	{path: "channel/...", may: []string{"channel", "internal/..."}, modules: []string{"golang.org/x/", "github.com/"}, planned: true, why: whyAdapter},

@@ -113,8 +113,8 @@ func (k *compiler) leaf(path string, c Clause) (node, error) {
 		}
 		return node{}, invalid(path+".field", "unknown field %s: use one of %s", shown(c.Field), names(all))
 	}
-	if !slices.Contains(operators[field.Type], c.Op) {
-		return node{}, invalid(path+".op", "operator %s does not suit field %q of type %s: use one of %s", shown(string(c.Op)), field.Name, field.Type, names(operators[field.Type]))
+	if allowed := k.schema.Operators(field.Type); !slices.Contains(allowed, c.Op) {
+		return node{}, invalid(path+".op", "operator %s does not suit field %q of type %s: use one of %s", shown(string(c.Op)), field.Name, field.Type, names(allowed))
 	}
 	n := node{path: path, field: field.Name, op: c.Op, test: c.Op, kind: kindOf(field.Type), fold: field.Type == TypeText}
 	if positive, negative := opposite[c.Op]; negative {
@@ -132,7 +132,7 @@ func (k *compiler) leaf(path string, c Clause) (node, error) {
 
 // value checks the value against operator and field and puts it into the node.
 func (k *compiler) value(n *node, field Field, value any) error {
-	if n.test == Present {
+	if n.test == Present || n.test == Changed {
 		if value != nil {
 			return fmt.Errorf("operator %s takes no value: remove it", n.op)
 		}
@@ -140,6 +140,9 @@ func (k *compiler) value(n *node, field Field, value any) error {
 	}
 	if value == nil {
 		return fmt.Errorf("operator %s on field %q needs a value", n.op, field.Name)
+	}
+	if n.test == WithinHours {
+		return k.calendar(n, value)
 	}
 	count, err := k.fill(n, field, value)
 	if err != nil {
@@ -149,6 +152,16 @@ func (k *compiler) value(n *node, field Field, value any) error {
 		return fmt.Errorf("more than %d values in the condition: shorten the lists", MaxValues)
 	}
 	return checkCount(n.op, n.test, count)
+}
+
+// calendar checks the value of within_hours.
+func (k *compiler) calendar(n *node, value any) error {
+	name, ok := value.(string)
+	if !ok || !slices.Contains(k.schema.calendars, name) {
+		return fmt.Errorf("not a calendar: use one of %s", names(k.schema.calendars))
+	}
+	n.texts = []string{name}
+	return nil
 }
 
 // checkCount says how many values an operator takes.

@@ -74,3 +74,12 @@ const (
 	Present     Op = "present"    // takes no value; empty text and empty sets are absent
 	Absent      Op = "absent"
 )
+
+// The operators of events, for schemas made with Schema.ForEvents: they compare
+// a field with what it was before the event, or a time with a calendar.
+const (
+	Changed     Op = "changed"      // takes no value; a fact that came or went changed too
+	ChangedTo   Op = "changed_to"   // changed, and is now the value
+	ChangedFrom Op = "changed_from" // changed, and was the value before
+	WithinHours Op = "within_hours" // a time at which the named calendar is open
+)

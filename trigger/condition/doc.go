@@ -28,6 +28,9 @@
 //	duration  is is_not gt gte lt lte between
 //	each      present absent
 //
+// Schemas of events (Schema.ForEvents) add changed to each type, changed_to
+// and changed_from where the type has is, and within_hours to time.
+//
 // Text ignores case as strings.EqualFold does, and nothing else: it is not
 // normalised, so a caller that wants full-width and half-width forms to be
 // equal normalises facts and values alike. Ids, enums and members of sets

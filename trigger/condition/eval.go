@@ -150,6 +150,9 @@ func (e *evaluation) explain(n *node) bool {
 // negated one holds.
 func (e *evaluation) leaf(n *node) (held bool, known Known) {
 	fact, ok := e.facts.Fact(n.field)
+	if n.test == Changed || n.test == ChangedTo || n.test == ChangedFrom {
+		return e.changed(n, fact), knownAs(ok && !fact.empty())
+	}
 	switch {
 	case !ok || fact.empty():
 		return n.negate, FactAbsent
@@ -159,9 +162,41 @@ func (e *evaluation) leaf(n *node) (held bool, known Known) {
 	return e.test(n, &fact) != n.negate, FactPresent
 }
 
-func (e *evaluation) test(n *node, fact *Fact) bool {
-	if n.test == Present {
+func knownAs(present bool) Known {
+	if present {
+		return FactPresent
+	}
+	return FactAbsent
+}
+
+// changed compares a fact with what it was before the event; the zero Fact
+// stands for absent on both sides.
+func (e *evaluation) changed(n *node, now Fact) bool {
+	facts, ok := e.facts.(Changes)
+	if !ok {
+		return false
+	}
+	before, _ := facts.Before(n.field)
+	if now.Equal(before) {
+		return false
+	}
+	side := now
+	switch n.test {
+	case Changed:
 		return true
+	case ChangedFrom:
+		side = before
+	}
+	return side.kind == n.kind && !side.empty() && e.test(n, &side)
+}
+
+func (e *evaluation) test(n *node, fact *Fact) bool {
+	switch n.test {
+	case Present:
+		return true
+	case WithinHours:
+		facts, ok := e.facts.(Hours)
+		return ok && facts.Within(n.texts[0], time.UnixMicro(fact.int()).UTC())
 	}
 	switch n.kind {
 	case kindText:

@@ -74,7 +74,7 @@ func ExampleIndex() {
 		}
 		programs = append(programs, p)
 	}
-	for i := range condition.NewIndex("event", programs).Candidates("message") {
+	for i := range condition.NewIndex(programs, "event").Candidates(condition.Map{"event": condition.Text("message")}, -1) {
 		fmt.Println(i)
 	}
 	// Output:

@@ -2,6 +2,7 @@ package condition
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -10,6 +11,31 @@ import (
 // type than the field's counts as absent and is explained as WrongType.
 type Facts interface {
 	Fact(field string) (Fact, bool)
+}
+
+// Changes is implemented by Facts that know what was so before the event.
+type Changes interface {
+	// Before returns the value of a field before the event and false when it was
+	// absent then.
+	Before(field string) (Fact, bool)
+}
+
+// Hours is implemented by Facts that know operating hours.
+type Hours interface {
+	// Within reports whether the calendar is open at the time.
+	Within(calendar string, at time.Time) bool
+}
+
+// Equal reports whether two facts say the same. Sets are compared without
+// regard to order.
+func (f Fact) Equal(g Fact) bool {
+	if f.empty() || g.empty() {
+		return f.empty() == g.empty()
+	}
+	if f.kind != g.kind || f.text != g.text || f.bits != g.bits || len(f.set) != len(g.set) {
+		return false
+	}
+	return f.kind != kindSet || !slices.ContainsFunc(f.set, func(v string) bool { return !slices.Contains(g.set, v) })
 }
 
 // Map is Facts held in a map.
@@ -77,6 +103,11 @@ func Duration(d time.Duration) Fact { return Fact{kind: kindDuration, bits: uint
 
 // Set is a fact for a set field. The slice must not change while it is used.
 func Set(values []string) Fact { return Fact{kind: kindSet, set: values} }
+
+// AsTime returns the value of a time fact, and false for another fact.
+func (f Fact) AsTime() (time.Time, bool) {
+	return time.UnixMicro(f.int()).UTC(), f.kind == kindTime
+}
 
 func (f Fact) number() float64 { return math.Float64frombits(f.bits) }
 func (f Fact) int() int64      { return int64(f.bits) }

@@ -19,7 +19,7 @@ func (p *Program) Required(field string) ([]string, bool) {
 
 func (n *node) required(field string) (values []string, ok bool) {
 	if n.op != "" {
-		exact := n.kind == kindText && !n.fold && !n.negate && (n.test == Is || n.test == In)
+		exact := n.kind == kindText && !n.fold && !n.negate && (n.test == Is || n.test == In || n.test == ChangedTo)
 		if n.field != field || !exact {
 			return nil, false
 		}
@@ -66,47 +66,106 @@ func common(a, b []string) []string {
 }
 
 // Index lets a caller with many programs skip those that cannot match because
-// of one id or enum field, such as the kind of event or the channel. It is
+// of an id or enum field, such as the kind of event or the channel. Each
+// program is listed under the field that rules it out most often. It is
 // immutable and safe for concurrent use.
 type Index struct {
-	byValue map[string][]int
-	rest    []int // programs that may hold whatever the value
+	fields  []string
+	byValue []map[string][]int // of each field, positions by value
+	rest    []int              // programs that may hold whatever the values
 }
 
-// NewIndex builds an index of the programs by the field. Candidates speaks of
-// a program by its position in the slice; nil entries are left out.
-func NewIndex(field string, programs []*Program) *Index {
-	x := &Index{byValue: make(map[string][]int)}
+// NewIndex builds an index of the programs. Candidates speaks of a program by
+// its position in the slice; nil entries are left out. The fields are those
+// that programs may be listed under, usually all id and enum fields.
+func NewIndex(programs []*Program, fields ...string) *Index {
+	x := &Index{fields: slices.Clone(fields), byValue: make([]map[string][]int, len(fields))}
+	needs := make([][][]string, len(programs)) // of each program, by field
+	crowd := make([]map[string]int, len(fields))
+	for f, field := range fields {
+		x.byValue[f], crowd[f] = make(map[string][]int), make(map[string]int)
+		for i, p := range programs {
+			if p == nil {
+				continue
+			}
+			if needs[i] == nil {
+				needs[i] = make([][]string, len(fields))
+			}
+			if values, ok := p.Required(field); ok {
+				needs[i][f] = append([]string{}, values...)
+				for _, v := range values {
+					crowd[f][v]++
+				}
+			}
+		}
+	}
 	for i, p := range programs {
 		if p == nil {
 			continue
 		}
-		values, ok := p.Required(field)
-		if !ok {
+		f := rarest(needs[i], crowd)
+		if f < 0 {
 			x.rest = append(x.rest, i)
+			continue
 		}
-		for _, v := range values {
-			x.byValue[v] = append(x.byValue[v], i)
+		for _, v := range needs[i][f] {
+			x.byValue[f][v] = append(x.byValue[f][v], i)
 		}
 	}
 	return x
 }
 
-// Candidates yields, in ascending order, the positions of the programs that
-// may match when the field has the value; "" stands for an absent fact. A
-// program that is not yielded would not match.
-func (x *Index) Candidates(value string) iter.Seq[int] {
-	return func(yield func(int) bool) {
-		a, b := x.byValue[value], x.rest
-		for len(a) > 0 || len(b) > 0 {
-			from := &b
-			if len(b) == 0 || len(a) > 0 && a[0] < b[0] {
-				from = &a
-			}
-			if !yield((*from)[0]) {
-				return
-			}
-			*from = (*from)[1:]
+// rarest is the field whose values the fewest programs share; -1 when no field
+// restricts the program.
+func rarest(needs [][]string, crowd []map[string]int) int {
+	best, fewest := -1, 0
+	for f, values := range needs {
+		if values == nil {
+			continue
+		}
+		together := 0
+		for _, v := range values {
+			together += crowd[f][v]
+		}
+		if best < 0 || together < fewest {
+			best, fewest = f, together
 		}
 	}
+	return best
+}
+
+// Candidates yields, in ascending order, the positions above after (-1 for
+// all) of the programs that may match the facts. A program that is not yielded
+// would not match. Facts are read when it begins; whoever changes them goes on
+// with a new call.
+func (x *Index) Candidates(facts Facts, after int) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		var few [8][]int
+		lists := append(few[:0], above(x.rest, after))
+		for f, field := range x.fields {
+			if fact, ok := facts.Fact(field); ok && fact.kind == kindText && fact.text != "" {
+				if list := above(x.byValue[f][fact.text], after); len(list) > 0 {
+					lists = append(lists, list)
+				}
+			}
+		}
+		for {
+			next := -1
+			for i, list := range lists {
+				if len(list) > 0 && (next < 0 || list[0] < lists[next][0]) {
+					next = i
+				}
+			}
+			if next < 0 || !yield(lists[next][0]) {
+				return
+			}
+			lists[next] = lists[next][1:]
+		}
+	}
+}
+
+// above cuts off the positions up to after.
+func above(list []int, after int) []int {
+	i, _ := slices.BinarySearch(list, after+1)
+	return list[i:]
 }

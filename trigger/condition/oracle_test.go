@@ -351,15 +351,16 @@ func TestIndexNeverSkipsAMatch(t *testing.T) {
 			}
 			programs = append(programs, p)
 		}
-		field := rapid.SampledFrom([]string{"channel", "queue"}).Draw(t, "indexed")
-		index := condition.NewIndex(field, programs)
+		fields := rapid.SampledFrom([][]string{{"channel"}, {"queue"}, {"channel", "queue"}, nil}).Draw(t, "indexed")
+		index := condition.NewIndex(programs, fields...)
 		for range 5 {
 			w := drawWorld(t, s)
-			value, _ := w[field].(string)
-			candidates := slices.Collect(index.Candidates(value))
+			after := rapid.IntRange(-1, len(programs)).Draw(t, "after")
+			candidates := slices.Collect(index.Candidates(w.facts(), after))
 			require.True(t, slices.IsSorted(candidates))
+			require.Equal(t, len(candidates), len(slices.Compact(slices.Clone(candidates))), "a program is yielded once")
 			for i, p := range programs {
-				if p.Match(now, w.facts()) {
+				if p.Match(now, w.facts()) && i > after {
 					require.Contains(t, candidates, i)
 				}
 			}

@@ -38,6 +38,10 @@ type Field struct {
 type Schema struct {
 	fields []Field
 	byName map[string]int
+	// events allows the operators of events; calendars are those that
+	// within_hours may name.
+	events    bool
+	calendars []string
 }
 
 // NewSchema checks the fields; errors are ErrInvalid.
@@ -83,8 +87,54 @@ func fieldName(s string) bool {
 	return len(s) >= 1 && len(s) <= 100
 }
 
+// ForEvents returns the schema with the operators of events: changed,
+// changed_to and changed_from, and within_hours of the named calendars. The
+// facts of such conditions should implement Changes and Hours; where they do
+// not, nothing has changed and no calendar is open.
+func (s *Schema) ForEvents(calendars ...string) *Schema {
+	return &Schema{fields: s.fields, byName: s.byName, events: true, calendars: slices.Clone(calendars)}
+}
+
+// CheckCalendar refuses a calendar that within_hours may not name; the empty
+// name stands for every hour and is right.
+func (s *Schema) CheckCalendar(name string) error {
+	if name == "" || slices.Contains(s.calendars, name) {
+		return nil
+	}
+	return errs.New(errs.Invalid, "condition: there is no calendar %s: use one of %s", shown(name), names(s.calendars))
+}
+
+// Operators returns the operators that a condition of this schema may use on a
+// field of the type, in the order in which a form offers them.
+func (s *Schema) Operators(t Type) []Op {
+	list := Operators(t)
+	if !s.events || list == nil {
+		return list
+	}
+	list = append(list, Changed)
+	if t != TypeSet && t != TypeTime && t != TypeDuration {
+		list = append(list, ChangedTo, ChangedFrom)
+	}
+	if t == TypeTime && len(s.calendars) > 0 {
+		list = append(list, WithinHours)
+	}
+	return list
+}
+
 // Fields returns the fields in the order given, for forms that offer them.
 func (s *Schema) Fields() []Field { return slices.Clone(s.fields) }
+
+// ExactFields returns the names of the id and enum fields: those that an Index
+// can list programs under.
+func (s *Schema) ExactFields() []string {
+	var out []string
+	for _, f := range s.fields {
+		if f.Type == TypeID || f.Type == TypeEnum {
+			out = append(out, f.Name)
+		}
+	}
+	return out
+}
 
 // Field returns the field of the name.
 func (s *Schema) Field(name string) (Field, bool) {
@@ -95,8 +145,8 @@ func (s *Schema) Field(name string) (Field, bool) {
 	return s.fields[i], true
 }
 
-// Operators returns the operators that suit the type, in the order in which a
-// form offers them; nil for an unknown type.
+// Operators returns the operators that suit the type in every schema, in the
+// order in which a form offers them; nil for an unknown type.
 func Operators(t Type) []Op { return slices.Clone(operators[t]) }
 
 // operators says which operators suit a type.

@@ -1,0 +1,99 @@
+package trigger
+
+import (
+	"time"
+
+	"github.com/sangdam/sangdam/trigger/condition"
+)
+
+// Actor is who caused an event.
+type Actor string
+
+// The actors. A trigger is the actor of events that its actions cause outside
+// of the pass, such as a web hook's call back.
+const (
+	ByCustomer Actor = "customer"
+	ByAgent    Actor = "agent"
+	ByBot      Actor = "bot"
+	ByTrigger  Actor = "trigger"
+	ByHost     Actor = "host"
+)
+
+// Event is one change of one subject. Everything that one command or one
+// message changed is one event.
+type Event struct {
+	// ID is unique; a trigger fires at most once for it.
+	ID string `json:"id"`
+	// Kind is what happened: "ticket.created". The field "event" in conditions.
+	Kind string `json:"kind"`
+	// Actor is the field "actor" in conditions.
+	Actor Actor `json:"actor"`
+	// At is when; older_than and newer_than count back from it.
+	At time.Time `json:"at"`
+	// Depth is how many events in a chain triggers caused before this one: 0 for
+	// what people and customers do, one more for each call back.
+	Depth int `json:"depth,omitempty"`
+}
+
+// Names of the fields that every subject has.
+const (
+	FieldEvent = "event"
+	FieldActor = "actor"
+)
+
+// FieldsOf returns the two fields that every subject has, with the kinds of
+// event that it emits, to be put into its schema.
+func FieldsOf(events ...string) []condition.Field {
+	return []condition.Field{
+		{Name: FieldEvent, Type: condition.TypeEnum, Values: events},
+		{Name: FieldActor, Type: condition.TypeEnum,
+			Values: []string{string(ByCustomer), string(ByAgent), string(ByBot), string(ByTrigger), string(ByHost)}},
+	}
+}
+
+// Subject is the record that an event is about, within the caller's unit of
+// work: its facts change as actions are carried out.
+type Subject interface {
+	// Facts are what is so now, after what earlier triggers did.
+	condition.Facts
+	// Changes are what was so before the event; triggers do not change it.
+	condition.Changes
+	// Within answers within_hours.
+	condition.Hours
+	// Do carries an action out. An Outcome that is not Done says why it was
+	// passed over (the group is empty, the agent is gone), and the pass goes on.
+	// An error ends the pass, and with it the unit of work.
+	Do(t *Trigger, a Action) (Outcome, error)
+}
+
+// Outcome is what became of an action, for the run log: ids and states, never
+// a customer's words.
+type Outcome struct {
+	Kind string `json:"kind"`
+	Done bool   `json:"done"`
+	Note string `json:"note,omitempty"`
+}
+
+// view is a subject with the facts of the event.
+type view struct {
+	Subject
+	event Event
+}
+
+func (v view) Fact(field string) (condition.Fact, bool) {
+	switch field {
+	case FieldEvent:
+		return condition.Text(v.event.Kind), true
+	case FieldActor:
+		return condition.Text(v.event.Actor), true
+	}
+	return v.Subject.Fact(field)
+}
+
+// Before of the event's own fields is what they are: they do not change.
+func (v view) Before(field string) (condition.Fact, bool) {
+	if field == FieldEvent || field == FieldActor {
+		return v.Fact(field)
+	}
+	return v.Subject.Before(field)
+}

@@ -1,0 +1,54 @@
+package trigger_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/condition"
+)
+
+func problems(t *testing.T, rules ...trigger.Trigger) map[trigger.Problem][]trigger.ID {
+	t.Helper()
+	out := map[trigger.Problem][]trigger.ID{}
+	for _, f := range trigger.Lint(schema(t), catalog(t), "ticket", rules) {
+		require.NotEmpty(t, f.Text)
+		out[f.Problem] = append(append(out[f.Problem], f.Trigger), f.Others...)
+	}
+	return out
+}
+
+func cascading(r trigger.Trigger) trigger.Trigger {
+	r.Cascade = true
+	return r
+}
+
+func TestLint(t *testing.T) {
+	type found = map[trigger.Problem][]trigger.ID
+	isNew, isOpen := when(is("state", "new")), when(is("state", "open"))
+	for name, c := range map[string]struct {
+		rules []trigger.Trigger
+		want  found
+	}{
+		"nothing wrong": {[]trigger.Trigger{rule("a", 1, isNew, set("agent", "x")), rule("b", 2, isOpen, set("agent", "y"))}, found{}},
+		"never true":    {[]trigger.Trigger{rule("a", 1, when(is("state", "new"), is("state", "open")), set("agent", "x"))}, found{trigger.NeverTrue: {"a"}}},
+		"fight": {[]trigger.Trigger{rule("b", 2, when(is("product", "p")), set("agent", "y")), rule("a", 1, isNew, set("agent", "x"))},
+			found{trigger.Fight: {"a", "b"}}},
+		"same value is no fight": {[]trigger.Trigger{rule("a", 1, isNew, set("agent", "x")), rule("b", 2, when(is("product", "p")), set("agent", "x"))}, found{}},
+		"unreachable": {[]trigger.Trigger{rule("a", 1, when(is("state", "new"), is("product", "p")), set("agent", "x")), rule("b", 2, isNew, set("agent", "x"))},
+			found{trigger.Unreachable: {"a", "b"}}},
+		"it also pings": {[]trigger.Trigger{rule("a", 1, isNew, set("agent", "x"), trigger.Action{Kind: "ping"}), rule("b", 2, isNew, set("agent", "x"))}, found{}},
+		"circle": {[]trigger.Trigger{cascading(rule("a", 1, isNew, set("state", "open"))), cascading(rule("b", 2, isOpen, set("state", "new")))},
+			found{trigger.Circle: {"a", "b"}}},
+		"itself":     {[]trigger.Trigger{cascading(rule("a", 1, when(condition.Clause{Field: "agent", Op: condition.Changed}), set("agent", "x")))}, found{trigger.Circle: {"a"}}},
+		"no cascade": {[]trigger.Trigger{rule("a", 1, isNew, set("state", "open")), rule("b", 2, isOpen, set("state", "new"))}, found{}},
+		"inactive": {[]trigger.Trigger{func() trigger.Trigger {
+			r := rule("a", 1, when(is("state", "new"), is("state", "open")), set("agent", "x"))
+			r.Active = false
+			return r
+		}()}, found{}},
+	} {
+		require.Equal(t, c.want, problems(t, c.rules...), name)
+	}
+}
