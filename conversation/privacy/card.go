@@ -2,9 +2,13 @@ package privacy
 
 import "strings"
 
-var cardWords = []string{"카드", "card", "visa", "master", "amex", "カード", "クレジット"}
+var cardWords = []string{
+	"카드", "card", "visa", "master", "amex", "カード", "クレジット", "maestro", "마에스트로", "dankort", "mir", "uatp", "kort",
+}
 
-// card finds payment card numbers: a known issuer, its length, and Luhn.
+// card finds payment card numbers: a known issuer, its length, and Luhn. What
+// begins like those of Maestro, Dankort, Mir and UATP is a card only after a
+// word for one.
 func (d *detector) card(w *window) {
 	s := w.digits
 	known := issuer(s)
@@ -15,6 +19,7 @@ func (d *detector) card(w *window) {
 	switch {
 	case hint == inFavor:
 		d.add(Card, w.from, w.to, High)
+	case known == namedIssuer:
 	case known == rareIssuer && w.plain():
 		d.add(Card, w.from, w.to, Low)
 	case w.plain() && (hint == against || w.inCode()), known == rareIssuer, w.soft != 0:
@@ -27,10 +32,12 @@ func (d *detector) card(w *window) {
 // cardGroups reports whether the digits are grouped as on a card.
 func cardGroups(w *window) bool {
 	switch len(w.digits) {
+	case 12:
+		return w.fits(4, 8)
 	case 14:
 		return w.fits(4, 10)
 	case 15:
-		return w.fits(4, 10) || w.fits(4, 8, 12)
+		return w.fits(4, 10) || w.fits(4, 8, 12) || w.fits(4, 9)
 	case 13:
 		return w.fits(4, 7, 10) || w.fits(4, 8, 12)
 	}
@@ -41,6 +48,7 @@ type issuerClass int8
 
 const (
 	unknownIssuer issuerClass = iota
+	namedIssuer               // a prefix that so many numbers have that a word must stand before it
 	rareIssuer                // a prefix or length that other numbers have as well
 	knownIssuer
 )
@@ -48,7 +56,7 @@ const (
 // issuer knows the ranges of ISO/IEC 7812 that the card schemes publish, and
 // the 9 that Korean domestic cards begin with.
 func issuer(s string) issuerClass {
-	if len(s) < 13 || len(s) > 19 {
+	if len(s) < 12 || len(s) > 19 {
 		return unknownIssuer
 	}
 	n, first4 := len(s), atoi(s[:4])
@@ -70,6 +78,10 @@ func issuer(s string) issuerClass {
 		return knownIssuer
 	case strings.HasPrefix(s, "9") && n == 16:
 		return rareIssuer
+	case in(5000, 5099) || in(5600, 5899) || in(6000, 6999): // Maestro, Dankort
+		return namedIssuer
+	case in(2200, 2204) && n >= 16, s[0] == '1' && n == 15: // Mir, UATP
+		return namedIssuer
 	}
 	return unknownIssuer
 }

@@ -13,12 +13,20 @@
 //	rrn             resident number, YYMMDD-#######, valid date, 7th digit 1–4
 //	frn             foreigner registration number, 7th digit 5–8
 //	business        business number ###-##-#####, check digit must be right
-//	passport        Korean: M12345678, M123A4567
-//	driver_licence  ##-##-######-## with a region code, or 면허 nearby
-//	phone           Korean, Japanese and North American numbers, any +number
-//	card            13–19 digits, known issuer, Luhn
-//	account         10–14 digits with a bank, 계좌, 입금, 口座 … nearby
-//	email, ip       only when asked for: support needs to read them
+//	passport        Korean: M12345678, M123A4567; Japanese, TK1234567, after
+//	                パスポート, 旅券, passport
+//	driver_licence  Korean: ##-##-######-## with a region code, or 면허 nearby;
+//	                Japanese: 12 digits after 免許, licence
+//	my_number       Japanese: 12 digits after マイナンバー, 個人番号, My Number
+//	phone           Korean, Japanese (050 and 060 too) and North American
+//	                numbers, any +number with an assigned country code; fixed
+//	                lines written together only after 전화, 電話, phone …
+//	card            13–19 digits, known issuer, Luhn; what may be Maestro,
+//	                Dankort, Mir or UATP, of 12 digits too, only after a card word
+//	account         10–14 digits with a bank, 계좌, 입금, 口座 … nearby, 7 and 8
+//	                after 口座, 普通, 当座; never a sum of money
+//	email, ip       only when asked for: support needs to read them; mail in
+//	                any script (홍길동@예시.한국)
 //
 // A finding has a Confidence. Policies should act from Medium on. The check
 // digit of a resident number only raises it: numbers issued since October 2020
@@ -27,9 +35,13 @@
 //
 // Known limits: digits spelled as words (공일공), pictures and voice are not
 // found; numbers split over two messages are found by DetectAcross only.
-// testdata/corpus.txt is a synthetic corpus in Korean, Japanese and English
-// with traps; the test prints precision and recall on it. It was written beside
-// the detectors: expect less on real text, and extend it with what they miss.
+// testdata holds a synthetic corpus in Korean, Japanese and English with traps
+// (order and parcel numbers, dates, amounts, bar codes): corpus.txt by hand,
+// generated.txt by a generator with a seed. On both the test holds every type
+// to a recall of at least 99.5 % of the forms above and to at most 0.3 % of the
+// texts without it in which it is found all the same, and prints the figures.
+// It was written beside the detectors: expect less on real text, and extend it
+// with what they miss.
 //
 // # Masked spans
 //

@@ -3,6 +3,7 @@ package privacy
 import (
 	"strings"
 	"time"
+	"unicode"
 )
 
 var (
@@ -129,15 +130,18 @@ func endsWithAny(s string, suffixes []string) bool {
 	return false
 }
 
-// passports finds a letter with eight digits, or with three digits, a letter
-// and four digits.
+// passports finds Korean passports, a letter with eight digits or with three
+// digits, a letter and four digits, and Japanese ones, two letters with seven
+// digits, which so many other things have that a word must stand before them.
 func (d *detector) passports() {
 	for i := range d.cells {
 		for _, shape := range []string{"A00000000", "A000A0000"} {
-			if d.shaped(i, shape) {
-				to := i + len(shape)
-				d.add(Passport, i, to, d.passportConfidence(i))
+			if d.shaped(i, shape, "MSROD") {
+				d.add(Passport, i, i+len(shape), d.passportConfidence(i))
 			}
+		}
+		if japanese := "AA0000000"; d.shaped(i, japanese, "TMN") && d.hint(i, passportWords) == inFavor {
+			d.add(Passport, i, i+len(japanese), High)
 		}
 	}
 }
@@ -157,10 +161,11 @@ func (d *detector) passportConfidence(from int) Confidence {
 }
 
 // shaped reports whether the cells from i on have the shape, A for a letter
-// and 0 for a digit, with no letter or digit around it.
-func (d *detector) shaped(i int, shape string) bool {
+// and 0 for a digit, the first of them one of the letters in either case, with
+// no letter or digit around it.
+func (d *detector) shaped(i int, shape, first string) bool {
 	to := i + len(shape)
-	if to > len(d.cells) || !strings.ContainsRune("MSRODmsrod", d.cells[i].r) {
+	if to > len(d.cells) || !strings.ContainsRune(first, unicode.ToUpper(d.cells[i].r)) {
 		return false
 	}
 	for k, want := range shape {

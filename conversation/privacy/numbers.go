@@ -1,6 +1,7 @@
 package privacy
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -69,12 +70,14 @@ func (d *detector) numbers() {
 }
 
 func (d *detector) number(w *window) {
-	if len(w.digits) < 8 {
+	if len(w.digits) < fewestDigits {
 		return
 	}
 	d.resident(w)
 	d.business(w)
 	d.licence(w)
+	d.japaneseLicence(w)
+	d.myNumber(w)
 	d.phone(w)
 	d.card(w)
 	d.account(w)
@@ -197,9 +200,10 @@ const (
 
 // trapWords announce numbers that are nobody's.
 var trapWords = []string{
-	"주문", "송장", "운송장", "택배", "배송번호", "상품", "바코드", "시리얼", "모델", "접수번호", "예약번호", "티켓", "문의번호", "쿠폰", "승인번호", "거래번호", "일련번호",
-	"order", "tracking", "parcel", "shipment", "invoice", "serial", "barcode", "isbn", "sku", "ticket", "coupon", "booking", "reference", "imei", "model",
-	"注文", "追跡", "伝票", "商品", "バーコード", "予約", "問い合わせ番号", "問合せ番号", "シリアル",
+	"주문", "송장", "운송장", "택배", "배송번호", "상품", "바코드", "시리얼", "모델", "접수번호", "예약번호", "티켓", "문의번호", "쿠폰", "쿠폰번호", "승인번호", "거래번호", "일련번호",
+	"order", "tracking", "parcel", "shipment", "invoice", "serial", "barcode", "isbn", "sku",
+	"ticket", "coupon", "booking", "reference", "imei", "model",
+	"注文", "追跡", "伝票", "商品", "バーコード", "予約", "問い合わせ番号", "問合せ番号", "シリアル", "型番", "品番",
 }
 
 // hint compares how near the words and the trap words stand before a number.
@@ -209,11 +213,39 @@ func (d *detector) hint(from int, words []string) hint {
 	switch {
 	case good > d.trap:
 		return inFavor
-	case d.trap > good:
+	case d.trap > 0: // as near too: 쿠폰 ends in 폰
 		return against
 	}
 	return silent
 }
+
+// nearest reports whether, of the words of several types and of the trap words,
+// those of the first type stand nearest before a number.
+func (d *detector) nearest(from int, words []string, rivals ...[]string) bool {
+	if d.hint(from, words) != inFavor {
+		return false
+	}
+	text := d.textBefore(from)
+	own := lastOf(text, words)
+	for _, r := range rivals {
+		if lastOf(text, r) > own {
+			return false
+		}
+	}
+	return true
+}
+
+// amount reports whether the number is a sum of money: a currency stands right
+// before or after it.
+func (w *window) amount() bool {
+	before, after := strings.TrimRight(w.d.textBefore(w.from), " "), strings.TrimLeft(w.d.textAfter(w.to), " ")
+	return endsWithAny(before, currencySigns) || slices.ContainsFunc(currencies, func(c string) bool { return strings.HasPrefix(after, c) })
+}
+
+var (
+	currencySigns = []string{"₩", "¥", "$", "€", "£", "krw", "jpy", "usd", "eur"}
+	currencies    = append([]string{"원", "円", "엔", "달러", "ドル", "won", "yen", "dollar", "元"}, currencySigns...)
+)
 
 // textBefore returns up to reach characters before a cell in lower case, and
 // sets d.trap. It remembers the last answer, since every

@@ -6,8 +6,9 @@ import (
 )
 
 var phoneWords = []string{
-	"전화", "연락처", "휴대폰", "핸드폰", "휴대전화", "폰번호", "폰", "번호로", "연락",
-	"phone", "telephone", "cellphone", "tel", "mobile", "cell", "call", "hp", "電話", "携帯", "連絡先",
+	"전화", "연락처", "휴대폰", "핸드폰", "휴대전화", "폰번호", "폰", "번호로", "연락", "팩스", "주문자", "예약자", "받는 분", "받는분", "보내는 분", "수령인",
+	"phone", "telephone", "cellphone", "tel", "mobile", "cell", "call", "fax", "hp",
+	"電話", "携帯", "連絡先", "連絡", "ファックス", "お届け先", "注文者", "予約者",
 }
 
 // phone finds telephone numbers of people. Numbers that firms share with
@@ -20,7 +21,7 @@ func (d *detector) phone(w *window) {
 	if w.plus {
 		return
 	}
-	n := nationalNumber(w)
+	n := nationalNumber(w, func() bool { return d.hint(w.from, phoneWords) == inFavor })
 	if n == unknownNumber {
 		return
 	}
@@ -66,12 +67,12 @@ func (d *detector) international(w *window) Confidence {
 	}
 	if korean, ok := strings.CutPrefix(s, "82"); ok {
 		korean = "0" + strings.TrimPrefix(korean, "0")
-		if koreanMobile(korean) || koreanFixed(korean, nil) {
+		if koreanMobile(korean) || koreanFixed(korean, nil, nil) {
 			return High
 		}
 		return 0
 	}
-	if !w.plus || len(s) < 8 || len(s) > 15 || s[0] == '0' || w.soft != 0 {
+	if !w.plus || len(s) < 8 || len(s) > 15 || w.soft != 0 || !plausible(s) || w.thousands() || w.amount() {
 		return 0
 	}
 	if strings.HasPrefix(s, "81") || s[0] == '1' && len(s) == 11 && s[1] >= '2' {
@@ -80,15 +81,48 @@ func (d *detector) international(w *window) Confidence {
 	return Medium
 }
 
-// nationalNumber classifies a number as it is written within its country.
-func nationalNumber(w *window) numberClass {
+// plausible reports whether the digits after a plus begin with a code that the
+// ITU assigned and are not a round number.
+func plausible(s string) bool {
+	switch {
+	case strings.HasSuffix(s, "000000"):
+		return false
+	case s[0] == '1':
+		return len(s) == 11 && s[1] >= '2'
+	case s[0] == '7':
+		return len(s) == 11
+	}
+	return slices.ContainsFunc(countryCodes, func(code string) bool { return strings.HasPrefix(s, code) })
+}
+
+// countryCodes are those of more than one digit; of three digits that begin
+// alike, all are listed by their first two where most are assigned.
+var countryCodes = strings.Fields(`20 211 212 213 216 218 22 23 24 25 26 27 290 291 297 298 299
+	30 31 32 33 34 35 36 37 38 39 40 41 420 421 423 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 59
+	60 61 62 63 64 65 66 67 68 690 691 692 800 808 81 82 84 850 852 853 855 856 86 870 878 88
+	90 91 92 93 94 95 96 970 971 972 973 974 975 976 977 98 99`)
+
+// thousands reports whether a short number is written as amounts are, in
+// threes from the right: +100 000 000.
+func (w *window) thousands() bool {
+	var at []int
+	for n := len(w.digits) - 3; n > 0; n -= 3 {
+		at = append(at, n)
+	}
+	return len(w.digits) <= 9 && w.exactly(at...)
+}
+
+// nationalNumber classifies a number as it is written within its country. A
+// word for a telephone before it, which told reports, lets forms count that
+// other numbers have too.
+func nationalNumber(w *window, told func() bool) numberClass {
 	s := w.digits
 	switch {
 	case koreanMobile(s) && w.fits(3, len(s)-4):
 		return mobileNumber
 	case japaneseMobile(s) && w.fits(3, 7):
 		return mobileNumber
-	case koreanFixed(s, w), japaneseFixed(w), northAmerican(w):
+	case koreanFixed(s, w, told), japaneseFixed(w, told), japaneseInternet(w), northAmerican(w):
 		return fixedNumber
 	}
 	return unknownNumber
@@ -101,8 +135,14 @@ func koreanMobile(s string) bool {
 	return s[2] == '0' && len(s) == 11 || strings.IndexByte("16789", s[2]) >= 0
 }
 
+// japaneseMobile accepts 060, 070, 080 and 090; 0800 is free of charge.
 func japaneseMobile(s string) bool {
-	return len(s) == 11 && s[0] == '0' && s[2] == '0' && s[1] >= '7'
+	return len(s) == 11 && s[0] == '0' && s[2] == '0' && s[1] >= '6' && !strings.HasPrefix(s, "0800")
+}
+
+// japaneseInternet accepts the eleven digits of 050.
+func japaneseInternet(w *window) bool {
+	return len(w.digits) == 11 && strings.HasPrefix(w.digits, "050") && w.fits(3, 7)
 }
 
 var koreanAreas = []string{
@@ -111,8 +151,9 @@ var koreanAreas = []string{
 }
 
 // koreanFixed accepts area codes, 070 and the 050 safe numbers. A nil window
-// stands for any separation.
-func koreanFixed(s string, w *window) bool {
+// stands for any separation. An exchange that begins with 1, as no real one
+// does but people write, counts only in the usual groups or after a word.
+func koreanFixed(s string, w *window, told func() bool) bool {
 	if len(s) < 9 || len(s) > 12 || s[0] != '0' {
 		return false
 	}
@@ -124,7 +165,8 @@ func koreanFixed(s string, w *window) bool {
 		switch {
 		case rest != 7 && rest != 8, area == "070" && rest != 8:
 			return false
-		case !strings.HasPrefix(area, "050") && area != "070" && s[len(area)] < '2':
+		case strings.HasPrefix(area, "050"), area == "070", s[len(area)] >= '2':
+		case s[len(area)] == '0', w != nil && !w.exactly(len(area), len(s)-4) && !told():
 			return false
 		}
 		return w == nil || w.fits(len(area), len(s)-4)
@@ -132,15 +174,23 @@ func koreanFixed(s string, w *window) bool {
 	return false
 }
 
-// japaneseFixed accepts ten digits in the usual groups; written together they
-// are too much like anything else.
-func japaneseFixed(w *window) bool {
+// japaneseFixed accepts ten digits in the usual groups; written together or
+// otherwise they are too much like anything else, unless one was told.
+func japaneseFixed(w *window, told func() bool) bool {
 	s := w.digits
 	if len(s) != 10 || s[0] != '0' || s[1] == '0' {
 		return false
 	}
 	free := slices.ContainsFunc([]string{"0120", "0570", "0800", "0990"}, func(p string) bool { return strings.HasPrefix(s, p) })
-	return !free && !strings.HasPrefix(s, "080") && (w.exactly(2, 6) || w.exactly(3, 6) || w.exactly(4, 6))
+	if free || strings.HasPrefix(s, "080") {
+		return false
+	}
+	for _, area := range []int{2, 3, 4, 5} {
+		if w.exactly(area, 6) || w.fits(area, 6) && told() {
+			return true
+		}
+	}
+	return false
 }
 
 // northAmerican accepts (212) 555-0123 with or without a leading 1.
