@@ -2,6 +2,7 @@ package sangdam
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 
@@ -80,8 +81,17 @@ func (u *unit) takeFromBot(d *conversation.Draft) error {
 	return u.enqueue(acct, d, conversation.Message{})
 }
 
-// canSend refuses what the account or its channel cannot carry.
+// canSend refuses what an agent cannot send.
 func (u *unit) canSend(c conversation.Conversation, content channel.Content) error {
+	acct := u.s.accounts[c.Account]
+	if content.Media != nil && !(acct.Attachments && acct.AgentAttachments) {
+		return errs.New(errs.Unsupported, "sangdam: attachments from agents are switched off for account %q", acct.Name)
+	}
+	return u.canCarry(c, content)
+}
+
+// canCarry refuses what the account or its channel cannot carry.
+func (u *unit) canCarry(c conversation.Conversation, content channel.Content) error {
 	acct, adapter, err := u.e.account(u.s, c.Account)
 	if err != nil {
 		return err
@@ -95,12 +105,12 @@ func (u *unit) canSend(c conversation.Conversation, content channel.Content) err
 	if len(content.Text) > maxText {
 		return errs.New(errs.Invalid, "sangdam: the message has %d bytes of text; at most %d are kept", len(content.Text), maxText)
 	}
+	if len(content.Rich) > 0 && !json.Valid(content.Rich) {
+		return errs.New(errs.Invalid, "sangdam: the rich content of the message is not JSON")
+	}
 	caps := adapter.Capabilities()
 	if caps.Send[content.Kind] == channel.Rejected {
 		return errs.New(errs.Unsupported, "sangdam: %s cannot carry a message of kind %q", acct.Kind, content.Kind)
-	}
-	if content.Media != nil && !(acct.Attachments && acct.AgentAttachments) {
-		return errs.New(errs.Unsupported, "sangdam: attachments from agents are switched off for account %q", acct.Name)
 	}
 	// What the adapter would refuse later is refused now.
 	_, err = adapter.Plan(acct, []channel.Outbound{{To: c.Chat, Content: content}}, u.tx.Now())

@@ -27,7 +27,7 @@ func (u *unit) react(acct channel.Account, d *conversation.Draft, m conversation
 		return u.askBot(d)
 	case begun:
 		if bot := u.s.routing.WorkStreams[d.C.WorkStream].Bot; bot != "" && u.e.bots[bot] != nil && !silent {
-			d.GiveToBot(bot)
+			d.GiveToBot(bot, m)
 			return u.askBot(d)
 		}
 		return u.enqueue(acct, d, m)

@@ -118,7 +118,7 @@ func (u *unit) timeOver(id conversation.ID, kind string) error {
 		return u.tx.Deadlines().Set(u.ctx, kind, string(id), ends)
 	}
 	if kind == dueAutoClose {
-		quiet := cv.UpdatedAt.Add(stream.AutoClose)
+		quiet := quietUntil(cv, stream)
 		open := cv.State == conversation.StateOpen || cv.State == conversation.StateActive || cv.State == conversation.StateWaiting
 		if open && stream.AutoClose > 0 && u.tx.Now().Before(quiet) {
 			return u.tx.Deadlines().Set(u.ctx, kind, string(id), quiet)

@@ -63,6 +63,9 @@ func (f *foreignError) Unwrap() error { return f.err }
 // succeed, so it is a temporary failure; who tries counts.
 var errPanicked = errs.New(errs.Unavailable, "it panicked")
 
+// errLeftBehind marks the end of a call that goes on all the same.
+var errLeftBehind = errors.New("it was left behind")
+
 // isForeign says that the error comes from foreign code, not from the store.
 func isForeign(err error) bool {
 	_, is := errors.AsType[*foreignError](err)
@@ -140,7 +143,7 @@ func bounded[T any](ctx context.Context, g *guard, who, call string, limit time.
 		<-done
 		g.back(who)
 	}()
-	return none, g.failed(who, call, ctx.Err())
+	return none, g.failed(who, call, errors.Join(errLeftBehind, ctx.Err()))
 }
 
 // stuck refuses to call what has left too many calls behind.

@@ -50,7 +50,10 @@ func (e *Engine) runJobs(ctx, drain context.Context) {
 
 // workJob runs one job and records what became of it.
 func (e *Engine) workJob(ctx context.Context, j driver.Job) {
-	bounded, cancel := context.WithTimeout(ctx, e.cfg.Lease)
+	bounded, cancel := ctx, context.CancelFunc(func() {})
+	if j.Kind != jobBot { // a bot has a limit of its own for each call, and its lease is prolonged
+		bounded, cancel = context.WithTimeout(ctx, e.cfg.Lease)
+	}
 	defer cancel()
 	err := e.doJob(bounded, j)
 	if err == nil || errors.Is(err, ErrStale) {

@@ -3,6 +3,7 @@ package sangdam
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
@@ -30,7 +31,7 @@ func (u *unit) schedule(d *conversation.Draft) error {
 				return err
 			}
 		default:
-			if err := u.tx.Deadlines().Set(u.ctx, dueAutoClose, id, u.tx.Now().Add(stream.AutoClose)); err != nil {
+			if err := u.tx.Deadlines().Set(u.ctx, dueAutoClose, id, quietUntil(d.C, stream)); err != nil {
 				return err
 			}
 		}
@@ -39,6 +40,15 @@ func (u *unit) schedule(d *conversation.Draft) error {
 		return u.tx.Deadlines().Set(u.ctx, dueWrapUp, id, d.C.WrapUpAt.Add(stream.WrapUp))
 	}
 	return nil
+}
+
+// quietUntil is when a conversation in which nobody writes any more ends.
+func quietUntil(c conversation.Conversation, stream routing.WorkStream) time.Time {
+	last := c.LastMessageAt
+	if last.IsZero() {
+		last = c.UpdatedAt // kept by a program that did not note it
+	}
+	return last.Add(stream.AutoClose)
 }
 
 // finish saves a draft with its deadlines.

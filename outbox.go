@@ -247,8 +247,15 @@ func (u *unit) outcome(rows []channel.OutboxID, o channel.Settlement, sent []cha
 			drafts[m.Conversation] = d
 			order = append(order, m.Conversation)
 		}
-		if d.ApplyStatus(m, status, o.Reason, o.Detail) && i < len(sent) {
+		if !d.ApplyStatus(m, status, o.Reason, o.Detail) {
+			continue
+		}
+		if i < len(sent) {
 			d.SetProvider(m.ID, sent[i])
+		}
+		m.Status = status
+		if err := u.notHeard(d, m); err != nil {
+			return err
 		}
 	}
 	for _, id := range order {

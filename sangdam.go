@@ -69,6 +69,10 @@ type Config struct {
 	Lease time.Duration
 	// SendTimeout bounds one request to a provider; 0: 10 s.
 	SendTimeout time.Duration
+	// BotTimeout bounds one call of a bot; 0: 60 s. A call that takes longer is a
+	// failed try, and one that goes on although its context has ended is left
+	// behind: people take over.
+	BotTimeout time.Duration
 	// Poll is how often the store is asked without a hint; 0: 1 s.
 	Poll time.Duration
 	// MaxTries bounds how often an Attempt is tried; 0: 30, some two hours.
@@ -141,6 +145,7 @@ func New(cfg Config) (*Engine, error) {
 	cfg.OutboxWorkers = cmp.Or(cfg.OutboxWorkers, 32)
 	cfg.Lease = cmp.Or(cfg.Lease, 30*time.Second)
 	cfg.SendTimeout = cmp.Or(cfg.SendTimeout, 10*time.Second)
+	cfg.BotTimeout = cmp.Or(cfg.BotTimeout, time.Minute)
 	cfg.Poll = cmp.Or(cfg.Poll, time.Second)
 	cfg.MaxTries = cmp.Or(cfg.MaxTries, 30)
 	cfg.MaxAppending = cmp.Or(cfg.MaxAppending, 4096)
@@ -156,7 +161,8 @@ func New(cfg Config) (*Engine, error) {
 			return nil, invalid("%s is %d; it must be at least 1", name, n)
 		}
 	}
-	for name, d := range map[string]time.Duration{"Lease": cfg.Lease, "SendTimeout": cfg.SendTimeout, "Poll": cfg.Poll,
+	for name, d := range map[string]time.Duration{"Lease": cfg.Lease, "SendTimeout": cfg.SendTimeout,
+		"BotTimeout": cfg.BotTimeout, "Poll": cfg.Poll,
 		"DrainFor": cfg.DrainFor, "KeepRaw": cfg.KeepRaw, "KeepKeys": cfg.KeepKeys, "KeepFeed": cfg.KeepFeed, "KeepResults": cfg.KeepResults} {
 		if d < 0 {
 			return nil, invalid("%s is negative", name)

@@ -54,6 +54,17 @@ const (
 	ControlAgent  Controller = "agent"
 )
 
+// BotOutcome says how a bot's turn ended.
+type BotOutcome string
+
+const (
+	BotHandedOver BotOutcome = "handed_over" // the bot asked for a person
+	BotEnded      BotOutcome = "ended"       // the bot ended the conversation
+	BotFailed     BotOutcome = "failed"      // it erred, was too slow, is gone, or its answer could not be kept
+	BotUnsent     BotOutcome = "unsent"      // what it said may not have reached the customer
+	BotTaken      BotOutcome = "taken"       // a person stepped in
+)
+
 // Conversation is one thread of work with a customer, group or mail thread.
 type Conversation struct {
 	ID      ID    `json:"id"`
@@ -81,8 +92,11 @@ type Conversation struct {
 	Fence   int64             `json:"fence"`
 	Bot     string            `json:"bot,omitempty"`
 	BotData map[string]string `json:"bot_data,omitempty"`
-	// BotSeq is the last event the bot has read.
+	// BotSeq is the last event the bot has read, or before which its turn began.
 	BotSeq int64 `json:"bot_seq,omitempty"`
+	// BotOutcome says how the bot's last turn ended; empty while it has the word
+	// and where there was no bot.
+	BotOutcome BotOutcome `json:"bot_outcome,omitempty"`
 	// Reply is the provider's latest right to answer, if any.
 	Reply *channel.ReplyHandle `json:"reply,omitempty"`
 	// EventSeq and CustomerSeq are the last numbers given; both gap-free.
@@ -97,12 +111,15 @@ type Conversation struct {
 	AssignedAt     time.Time `json:"assigned_at"`
 	LastCustomerAt time.Time `json:"last_customer_at"` // by the event's own time
 	LastAgentAt    time.Time `json:"last_agent_at"`
-	FirstAnswerAt  time.Time `json:"first_answer_at"` // first answer by a person
-	WrapUpAt       time.Time `json:"wrap_up_at"`
-	ClosedAt       time.Time `json:"closed_at"`
-	UpdatedAt      time.Time `json:"updated_at"`
-	EndedBy        string    `json:"ended_by,omitempty"` // customer, agent, system
-	EndReason      string    `json:"end_reason,omitempty"`
+	// LastMessageAt is when the last message, in either direction, was stored, or
+	// the conversation opened (again): silence is counted from it.
+	LastMessageAt time.Time `json:"last_message_at"`
+	FirstAnswerAt time.Time `json:"first_answer_at"` // first answer by a person
+	WrapUpAt      time.Time `json:"wrap_up_at"`
+	ClosedAt      time.Time `json:"closed_at"`
+	UpdatedAt     time.Time `json:"updated_at"`
+	EndedBy       string    `json:"ended_by,omitempty"` // customer, agent, system
+	EndReason     string    `json:"end_reason,omitempty"`
 	// AwayAt is when the away or holiday message was last sent.
 	AwayAt time.Time `json:"away_at"`
 

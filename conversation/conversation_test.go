@@ -159,7 +159,7 @@ func TestEditsAndUnsendsFollowTheirOwnTime(t *testing.T) {
 
 func TestTheFenceRefusesALateAnswer(t *testing.T) {
 	d := open(t)
-	d.GiveToBot("b")
+	d.GiveToBot("b", conversation.Message{Seq: 1})
 	fence := d.C.Fence
 	require.NoError(t, d.CheckFence(conversation.ControlBot, fence))
 	require.NoError(t, d.Assigned("a", "agent:a"))

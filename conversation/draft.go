@@ -44,7 +44,7 @@ func (d *Draft) Written() {
 func Open(c Conversation, previous ID, actor string, now time.Time) *Draft {
 	c.Version, c.EventSeq, c.CustomerSeq = 0, 0, 0
 	c.State, c.Control, c.Fence = StateOpen, ControlNobody, 1
-	c.Previous, c.OpenedAt, c.UpdatedAt = previous, now, now
+	c.Previous, c.OpenedAt, c.UpdatedAt, c.LastMessageAt = previous, now, now, now
 	d := &Draft{C: c, now: now}
 	d.event(Event{Kind: EvOpened, Actor: actor, To: string(StateOpen)}, false)
 	return d
@@ -110,6 +110,7 @@ func (d *Draft) AddInbound(m Message, reply *channel.ReplyHandle) Message {
 		d.C.LastCustomerAt = m.OccurredAt
 	}
 	d.C.Unread++
+	d.C.LastMessageAt = d.now
 	d.C.Preview = Preview(m.Content)
 	d.put(m)
 	return m
@@ -135,6 +136,7 @@ func (d *Draft) AddOutbound(m Message) (Message, *channel.ReplyHandle, error) {
 			d.C.FirstAnswerAt = d.now
 		}
 	}
+	d.C.LastMessageAt = d.now
 	d.C.Preview = Preview(m.Content)
 	reply := d.C.Reply
 	d.C.Reply = nil
@@ -274,6 +276,9 @@ func (d *Draft) Merge(into ID, actor string) error {
 func (d *Draft) Adopt(m Message) {
 	e := d.event(Event{Kind: EvMessage, Message: m.ID, Actor: actorOf(m.Author), From: "conversation:" + string(m.Conversation)}, m.Direction != Internal)
 	m.Conversation, m.Seq, m.CustomerSeq = d.C.ID, e.Seq, e.CustomerSeq
+	if m.Direction != Internal && m.At.After(d.C.LastMessageAt) {
+		d.C.LastMessageAt = m.At
+	}
 	if m.Direction == Inbound && m.OccurredAt.After(d.C.LastCustomerAt) {
 		d.C.LastCustomerAt = m.OccurredAt
 	}

@@ -51,6 +51,9 @@ func (d *Draft) control(to Controller, actor string) {
 		return
 	}
 	from := d.C.Control
+	if from == ControlBot && d.C.BotOutcome == "" {
+		d.C.BotOutcome = BotTaken
+	}
 	d.C.Control = to
 	d.C.Fence++
 	d.event(Event{Kind: EvControl, Actor: actor, From: string(from), To: string(to)}, false)
@@ -64,10 +67,18 @@ func (d *Draft) CheckFence(who Controller, fence int64) error {
 	return nil
 }
 
-// GiveToBot lets the named bot speak first.
-func (d *Draft) GiveToBot(name string) {
-	d.C.Bot = name
+// GiveToBot lets the named bot speak first. Its turn begins at the message given
+// and with an empty memory: what was said before is not the bot's.
+func (d *Draft) GiveToBot(name string, from Message) {
+	d.C.Bot, d.C.BotData, d.C.BotSeq, d.C.BotOutcome = name, nil, from.Seq-1, ""
 	d.control(ControlBot, "system")
+}
+
+// BotDone records how the bot's turn ends, before the word is taken from it.
+func (d *Draft) BotDone(how BotOutcome) {
+	if d.C.Control == ControlBot {
+		d.C.BotOutcome = how
+	}
 }
 
 // TakeFromBot ends the bot's turn: hand-over or an agent stepping in.
@@ -167,6 +178,7 @@ func (d *Draft) Reopen(actor string) error {
 	}
 	d.C.ClosedAt, d.C.WrapUpAt = time.Time{}, time.Time{}
 	d.C.EndedBy, d.C.EndReason = "", ""
+	d.C.LastMessageAt = d.now
 	d.event(Event{Kind: EvReopened, Actor: actor}, false)
 	return nil
 }
