@@ -21,27 +21,37 @@ const (
 	requeueAfter = 5 * time.Minute
 )
 
-// UpsertAgent creates the agent or replaces its settings; the id is the host's.
-// Version, State and whatever the store keeps are ignored.
-func (e *Engine) UpsertAgent(ctx context.Context, p Principal, a routing.Agent) error {
-	_, err := command(ctx, e, p, "", ActConfigure, a, func(u *unit) (struct{}, error) {
+// SaveAgent creates an agent (Version 0; the id is the host's) or replaces its
+// settings. State and whatever the store keeps are ignored.
+type SaveAgent struct {
+	Key   Key           `json:"-"`
+	Agent routing.Agent `json:"agent"`
+}
+
+// SaveAgent carries the command out; ErrStale when the settings are not of the
+// version given.
+func (e *Engine) SaveAgent(ctx context.Context, p Principal, c SaveAgent) (Saved, error) {
+	return command(ctx, e, opSaveAgent, p, c.Key, c, func(u *unit) (Saved, error) {
+		a := c.Agent
 		if err := u.allow(ActConfigure, Resource{Kind: "agent", ID: string(a.ID)}); err != nil {
-			return struct{}{}, err
+			return Saved{}, err
 		}
 		if err := routing.ValidateAgent(a); err != nil {
-			return struct{}{}, err
+			return Saved{}, err
 		}
 		old, err := u.tx.Agents().Agent(u.ctx, a.ID)
 		if err != nil && !errors.Is(err, ErrNotFound) {
-			return struct{}{}, err
+			return Saved{}, err
 		}
-		a.Version = old.Version
-		if _, err := u.tx.Agents().SaveAgent(u.ctx, a); err != nil {
-			return struct{}{}, err
+		if _, err := replaces("agent", string(a.ID), err == nil, old.Version, a.Version); err != nil {
+			return Saved{}, err
 		}
-		return struct{}{}, u.changedAgent(a.ID)
+		version, err := u.tx.Agents().SaveAgent(u.ctx, a)
+		if err != nil {
+			return Saved{}, err
+		}
+		return Saved{ID: string(a.ID), Version: version}, u.changedAgent(a.ID)
 	})
-	return err
 }
 
 // Agents lists the agents with their state.
@@ -81,7 +91,7 @@ type SetPresence struct {
 
 // SetPresence carries the command out.
 func (e *Engine) SetPresence(ctx context.Context, p Principal, c SetPresence) error {
-	_, err := command(ctx, e, p, c.Key, ActPresence, c, func(u *unit) (struct{}, error) {
+	_, err := command(ctx, e, opSetPresence, p, c.Key, c, func(u *unit) (struct{}, error) {
 		if err := u.allow(ActPresence, Resource{Kind: "agent", ID: string(c.Agent), Owner: c.Agent}); err != nil {
 			return struct{}{}, err
 		}
@@ -252,7 +262,7 @@ type RemoveFromDesk struct {
 
 // RemoveFromDesk carries the command out.
 func (e *Engine) RemoveFromDesk(ctx context.Context, p Principal, c RemoveFromDesk) error {
-	_, err := command(ctx, e, p, c.Key, ActConfigure, c, func(u *unit) (struct{}, error) {
+	_, err := command(ctx, e, opRemoveFromDesk, p, c.Key, c, func(u *unit) (struct{}, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: "desk", ID: string(c.Desk)}); err != nil {
 			return struct{}{}, err
 		}

@@ -38,7 +38,7 @@ type Posted struct {
 // ErrUnsupported with the reason for what the channel cannot carry or the
 // account has switched off.
 func (e *Engine) Answer(ctx context.Context, p Principal, c Answer) (Posted, error) {
-	return command(ctx, e, p, c.Key, ActAnswer, c, func(u *unit) (Posted, error) {
+	return command(ctx, e, opAnswer, p, c.Key, c, func(u *unit) (Posted, error) {
 		d, err := u.draft(c.Conversation, ActAnswer)
 		if err != nil {
 			return Posted{}, err
@@ -129,7 +129,7 @@ type AddNote struct {
 
 // AddNote carries the command out.
 func (e *Engine) AddNote(ctx context.Context, p Principal, c AddNote) (Posted, error) {
-	return command(ctx, e, p, c.Key, ActNote, c, func(u *unit) (Posted, error) {
+	return command(ctx, e, opAddNote, p, c.Key, c, func(u *unit) (Posted, error) {
 		d, err := u.draft(c.Conversation, ActNote)
 		if err != nil {
 			return Posted{}, err
@@ -152,7 +152,7 @@ type Resend struct {
 
 // Resend carries the command out. ErrInvalid when the message was sent.
 func (e *Engine) Resend(ctx context.Context, p Principal, c Resend) (Posted, error) {
-	return command(ctx, e, p, c.Key, ActResend, c, func(u *unit) (Posted, error) {
+	return command(ctx, e, opResend, p, c.Key, c, func(u *unit) (Posted, error) {
 		u.resource = Resource{Kind: "message", ID: string(c.Message)}
 		old, err := u.tx.Conversations().Message(u.ctx, c.Message)
 		if err != nil {

@@ -174,7 +174,7 @@ type Owned struct {
 // Accept carries the command out. Of rivals exactly one succeeds; an offer that
 // expired, was withdrawn or was answered is a *routing.Refused (ErrStale).
 func (e *Engine) Accept(ctx context.Context, p Principal, c Accept) (Owned, error) {
-	return command(ctx, e, p, c.Key, ActOffer, c, func(u *unit) (Owned, error) {
+	return command(ctx, e, opAccept, p, c.Key, c, func(u *unit) (Owned, error) {
 		offer, err := u.offer(c.Offer)
 		if err != nil {
 			return Owned{}, err
@@ -240,7 +240,7 @@ type Decline struct {
 
 // Decline carries the command out. An offer that ended is a *routing.Refused.
 func (e *Engine) Decline(ctx context.Context, p Principal, c Decline) error {
-	_, err := command(ctx, e, p, c.Key, ActOffer, c, func(u *unit) (struct{}, error) {
+	_, err := command(ctx, e, opDecline, p, c.Key, c, func(u *unit) (struct{}, error) {
 		if _, err := u.offer(c.Offer); err != nil {
 			return struct{}{}, err
 		}
@@ -287,7 +287,7 @@ type Pick struct {
 // when the agent may not take it (presence, permission, membership, skills,
 // capacity).
 func (e *Engine) Pick(ctx context.Context, p Principal, c Pick) (Owned, error) {
-	return command(ctx, e, p, c.Key, ActTake, c, func(u *unit) (Owned, error) {
+	return command(ctx, e, opPick, p, c.Key, c, func(u *unit) (Owned, error) {
 		if _, err := u.draft(c.Conversation, ActTake); err != nil {
 			return Owned{}, err
 		}
@@ -315,7 +315,7 @@ func (e *Engine) Assign(ctx context.Context, p Principal, c Assign) (Owned, erro
 	if c.Force {
 		act = ActForce
 	}
-	return command(ctx, e, p, c.Key, act, c, func(u *unit) (Owned, error) {
+	return command(ctx, e, opAssign, p, c.Key, c, func(u *unit) (Owned, error) {
 		if _, err := u.draft(c.Conversation, act); err != nil {
 			return Owned{}, err
 		}
@@ -441,7 +441,7 @@ type Transfer struct {
 // Transfer carries the command out. To an agent it moves in one step, so that
 // the customer always has one owner; errors as for Pick.
 func (e *Engine) Transfer(ctx context.Context, p Principal, c Transfer) (State, error) {
-	return command(ctx, e, p, c.Key, ActTransfer, c, func(u *unit) (State, error) {
+	return command(ctx, e, opTransfer, p, c.Key, c, func(u *unit) (State, error) {
 		d, err := u.draft(c.Conversation, ActTransfer)
 		if err != nil {
 			return State{}, err

@@ -1,6 +1,7 @@
 package sangdam
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -39,6 +40,9 @@ type unit struct {
 	// conversations as it leaves them.
 	feed  []driver.Event
 	saved map[conversation.ID]conversation.Conversation
+	// action is what the policy was asked last, asked that it agreed.
+	action Action
+	asked  bool
 }
 
 // changes are fresh rows for the Board of a workspace.
@@ -53,8 +57,13 @@ type changes struct {
 
 // unit runs fn in a transaction and, after the commit, tells the router.
 func (e *Engine) unit(ctx context.Context, p Principal, fn func(u *unit) error) error {
+	return e.unitOver(ctx, p, e.update, fn)
+}
+
+// unitOver runs fn as unit does, in the transaction that update opens.
+func (e *Engine) unitOver(ctx context.Context, p Principal, update updater, fn func(u *unit) error) error {
 	var u *unit
-	err := e.update(ctx, p.Workspace, func(ctx context.Context, tx store.Tx, s *settings) error {
+	err := update(ctx, p.Workspace, func(ctx context.Context, tx store.Tx, s *settings) error {
 		u = &unit{e: e, ctx: ctx, tx: tx, s: s, p: p}
 		if err := fn(u); err != nil {
 			return err
@@ -92,35 +101,52 @@ func (e *Engine) published(ws id.Workspace, c changes) {
 
 // allow asks the policy and remembers the resource for the audit row.
 func (u *unit) allow(a Action, r Resource) error {
-	u.resource = r
+	u.resource, u.action = r, a
 	w, err := u.e.who(u.ctx, u.tx, u.s, u.p)
 	if err != nil {
 		return err
 	}
-	return u.e.permit(u.ctx, w, a, r)
+	if err := u.e.permit(u.ctx, w, a, r); err != nil {
+		return err
+	}
+	u.asked = true
+	return nil
 }
 
 // command runs fn once per key in the name of the principal, with the audit
 // row in the same transaction. The result must hold ids and states only: it is
-// kept for repeats. A refusal by the policy is audited by itself.
-func command[T any](ctx context.Context, e *Engine, p Principal, key Key, a Action, body any, fn func(u *unit) (T, error)) (T, error) {
-	var result, zero T
+// kept for repeats. A refusal by the policy is audited by itself, and a
+// function that never asked the policy has no effect.
+func command[T any](ctx context.Context, e *Engine, op *Operation, p Principal, key Key, body any, fn func(u *unit) (T, error)) (T, error) {
+	r, _, err := once(ctx, e, op, p, key, body, fn)
+	return r, err
+}
+
+// once is command, and tells whether the result is that of an earlier call.
+func once[T any](ctx context.Context, e *Engine, op *Operation, p Principal, key Key, body any,
+	fn func(u *unit) (T, error)) (result T, repeated bool, err error) {
+	var zero T
 	if len(key) > 200 {
-		return zero, errs.New(errs.Invalid, "sangdam: the command's key has %d bytes; use at most 200", len(key))
+		return zero, false, errs.New(errs.Invalid, "sangdam: the command's key has %d bytes; use at most 200", len(key))
 	}
-	digest, err := digestOf(a, body)
+	digest, err := digestOf(op, body)
 	if err != nil {
-		return zero, err
+		return zero, false, err
+	}
+	update := e.update
+	if op.settings {
+		update = e.updateSettings
 	}
 	var last *unit
-	err = e.unit(ctx, p, func(u *unit) error {
-		result, last = zero, u
+	err = e.unitOver(ctx, p, update, func(u *unit) error {
+		result, repeated, last = zero, false, u
 		if key != "" {
 			done, stored, err := u.lookup(key, digest)
 			if err != nil {
 				return err
 			}
 			if done {
+				repeated = true
 				return json.Unmarshal(stored, &result)
 			}
 		}
@@ -128,7 +154,10 @@ func command[T any](ctx context.Context, e *Engine, p Principal, key Key, a Acti
 		if err != nil {
 			return err
 		}
-		if err := u.audit(a, "ok"); err != nil {
+		if !u.asked {
+			return errs.New(errs.PermissionDenied, "sangdam: %s did not ask whether it is allowed; this is a fault of the library", op.Name)
+		}
+		if err := u.audit(cmp.Or(u.action, op.Actions[0]), "ok"); err != nil {
 			return err
 		}
 		result = r
@@ -143,19 +172,20 @@ func command[T any](ctx context.Context, e *Engine, p Principal, key Key, a Acti
 	})
 	if err != nil {
 		if last != nil && last.resource.Kind != "" && (errors.Is(err, ErrPermissionDenied) || errors.Is(err, ErrNotFound)) {
-			e.auditRefusal(ctx, p, a, last.resource)
+			e.auditRefusal(ctx, p, cmp.Or(last.action, op.Actions[0]), last.resource)
 		}
-		return zero, err
+		return zero, false, err
 	}
-	return result, nil
+	return result, repeated, nil
 }
 
-func digestOf(a Action, body any) (string, error) {
+// digestOf tells commands under one key apart: by name, and by body.
+func digestOf(op *Operation, body any) (string, error) {
 	raw, err := json.Marshal(body)
 	if err != nil {
 		return "", errs.New(errs.Invalid, "sangdam: the command cannot be encoded: %w", err)
 	}
-	sum := sha256.Sum256(append([]byte(a+"\n"), raw...))
+	sum := sha256.Sum256(append([]byte(op.Name+"\n"), raw...))
 	return hex.EncodeToString(sum[:]), nil
 }
 

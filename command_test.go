@@ -69,7 +69,7 @@ func TestAnswersAreRefusedWithAReason(t *testing.T) {
 		}
 		acct := w.acct
 		acct.Secrets, acct.AgentAttachments = nil, false
-		_, err := w.eng.SaveAccount(w.ctx, w.host, acct)
+		_, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: acct})
 		require.NoError(t, err)
 		_, err = w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: c, Content: channel.Content{Kind: channel.KindImage,
 			Media: &channel.Media{URL: "https://example.com/a.png", Preview: "https://example.com/a.png"}}})
@@ -85,8 +85,8 @@ func TestAnswersAreRefusedWithAReason(t *testing.T) {
 func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 	inWorld(t, func(w *world) {
 		c := active(w)
-		require.NoError(t, w.eng.UpsertAgent(w.ctx, w.host, routing.Agent{ID: "stranger", Name: "S", Role: "agent",
-			Permissions: []routing.Permission{routing.PermitChat}, Capacity: map[routing.Profile]int{routing.ProfileUnits: 1}, Assign: routing.AssignmentSwitches{Chat: true}}))
+		require.NoError(t, errOf(w.eng.SaveAgent(w.ctx, w.host, sangdam.SaveAgent{Agent: routing.Agent{ID: "stranger", Name: "S", Role: "agent",
+			Permissions: []routing.Permission{routing.PermitChat}, Capacity: map[routing.Profile]int{routing.ProfileUnits: 1}, Assign: routing.AssignmentSwitches{Chat: true}}})))
 		w.line.User("Other").SendText("hi")
 		w.settle()
 		var offer routing.OfferID
@@ -154,20 +154,32 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 			"SetPresence of another": func(p sangdam.Principal) error {
 				return w.eng.SetPresence(w.ctx, p, sangdam.SetPresence{Agent: "a2", Presence: routing.Online})
 			},
-			"UpsertAgent": func(p sangdam.Principal) error { return w.eng.UpsertAgent(w.ctx, p, routing.Agent{ID: "x", Name: "x"}) },
-			"SaveDesk":    func(p sangdam.Principal) error { return w.eng.SaveDesk(w.ctx, p, routing.Desk{ID: "d", Name: "D"}) },
-			"AddToDesk":   func(p sangdam.Principal) error { return w.eng.AddToDesk(w.ctx, p, "support", "stranger") },
+			"SaveAgent": func(p sangdam.Principal) error {
+				return errOf(w.eng.SaveAgent(w.ctx, p, sangdam.SaveAgent{Agent: routing.Agent{ID: "x", Name: "x"}}))
+			},
+			"SaveDesk": func(p sangdam.Principal) error {
+				return errOf(w.eng.SaveDesk(w.ctx, p, sangdam.SaveDesk{Desk: routing.Desk{ID: "d", Name: "D"}}))
+			},
+			"AddToDesk": func(p sangdam.Principal) error {
+				return w.eng.AddToDesk(w.ctx, p, sangdam.AddToDesk{Desk: "support", Agent: "stranger"})
+			},
 			"RemoveFromDesk": func(p sangdam.Principal) error {
 				return w.eng.RemoveFromDesk(w.ctx, p, sangdam.RemoveFromDesk{Desk: "support", Agent: "a2"})
 			},
-			"SaveQueue":      func(p sangdam.Principal) error { return w.eng.SaveQueue(w.ctx, p, routing.Queue{ID: "x", Name: "X"}) },
-			"SaveWorkStream": func(p sangdam.Principal) error { return w.eng.SaveWorkStream(w.ctx, p, routing.WorkStream{ID: "x"}) },
+			"SaveQueue": func(p sangdam.Principal) error {
+				return errOf(w.eng.SaveQueue(w.ctx, p, sangdam.SaveQueue{Queue: routing.Queue{ID: "x", Name: "X"}}))
+			},
+			"SaveWorkStream": func(p sangdam.Principal) error {
+				return errOf(w.eng.SaveWorkStream(w.ctx, p, sangdam.SaveWorkStream{WorkStream: routing.WorkStream{ID: "x"}}))
+			},
 			"SaveAccount": func(p sangdam.Principal) error {
-				_, err := w.eng.SaveAccount(w.ctx, p, w.acct)
+				_, err := w.eng.SaveAccount(w.ctx, p, sangdam.SaveAccount{Account: w.acct})
 				return err
 			},
-			"DeleteAccount": func(p sangdam.Principal) error { return w.eng.DeleteAccount(w.ctx, p, w.acct.ID) },
-			"Requeue":       func(p sangdam.Principal) error { return w.eng.Requeue(w.ctx, p, "x") },
+			"DeleteAccount": func(p sangdam.Principal) error {
+				return w.eng.DeleteAccount(w.ctx, p, sangdam.DeleteAccount{Account: w.acct.ID})
+			},
+			"Requeue": func(p sangdam.Principal) error { return w.eng.Requeue(w.ctx, p, sangdam.Requeue{Envelope: "x"}) },
 		}
 		queries := map[string]func(p sangdam.Principal) error{
 			"Conversation": func(p sangdam.Principal) error { _, err := w.eng.Conversation(w.ctx, p, id); return err },
@@ -270,7 +282,7 @@ func TestRemovingAnAgentHandsItsConversationsOn(t *testing.T) {
 func TestDeletedAccountStopsTrafficAndKeepsHistory(t *testing.T) {
 	inWorld(t, func(w *world) {
 		c := active(w)
-		require.NoError(t, w.eng.DeleteAccount(w.ctx, w.host, w.acct.ID))
+		require.NoError(t, w.eng.DeleteAccount(w.ctx, w.host, sangdam.DeleteAccount{Account: w.acct.ID, Version: w.acct.Version}))
 		w.line.User("Mina").SendText("still there?")
 		w.pass(3 * time.Second)
 		hooks := w.line.Webhooks()
@@ -308,7 +320,7 @@ func TestCredentialsAreNotSealedUnderOtherKeys(t *testing.T) {
 		cfg.Sealer = other
 		eng, err := sangdam.New(cfg)
 		require.NoError(t, err)
-		_, err = eng.SaveAccount(w.ctx, w.host, w.acct)
+		_, err = eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: w.acct})
 		require.Error(t, err)
 		require.Error(t, eng.Run(w.ctx), "it does not even start")
 	})

@@ -102,12 +102,12 @@ func newCounted(t *testing.T) *counted {
 	require.NoError(t, err)
 	host := sangdam.Host(ws)
 	require.NoError(t, c.eng.CreateWorkspace(t.Context(), ws, "Test"))
-	require.NoError(t, c.eng.SaveDesk(t.Context(), host, routing.Desk{ID: "support", Name: "Support"}))
-	require.NoError(t, c.eng.SaveQueue(t.Context(), host, routing.Queue{ID: "q", Name: "Everyone"}))
-	require.NoError(t, c.eng.SaveWorkStream(t.Context(), host, routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1, ChannelCost: 1,
-		Queue: "q", Messages: conversation.Texts{conversation.AutoGreeting: {"": "Hello!"}}}))
-	c.acct, err = c.eng.SaveAccount(t.Context(), host, channel.Account{Kind: "line", Name: "Shop", Desk: "support", WorkStream: "line", Settings: json.RawMessage(`{"channel_id":"1234567890"}`),
-		Secrets: map[string]channel.Secret{"channel_secret": c.secret, "channel_token": channel.NewSecret("token")}})
+	require.NoError(t, errOf(c.eng.SaveDesk(t.Context(), host, sangdam.SaveDesk{Desk: routing.Desk{ID: "support", Name: "Support"}})))
+	require.NoError(t, errOf(c.eng.SaveQueue(t.Context(), host, sangdam.SaveQueue{Queue: routing.Queue{ID: "q", Name: "Everyone"}})))
+	require.NoError(t, errOf(c.eng.SaveWorkStream(t.Context(), host, sangdam.SaveWorkStream{WorkStream: routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1, ChannelCost: 1,
+		Queue: "q", Messages: conversation.Texts{conversation.AutoGreeting: {"": "Hello!"}}}})))
+	c.acct, err = c.eng.SaveAccount(t.Context(), host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Shop", Desk: "support", WorkStream: "line", Settings: json.RawMessage(`{"channel_id":"1234567890"}`),
+		Secrets: map[string]channel.Secret{"channel_secret": c.secret, "channel_token": channel.NewSecret("token")}}})
 	require.NoError(t, err)
 	return c
 }

@@ -38,15 +38,19 @@ func Example() {
 	host, mina := sangdam.Host("shop"), sangdam.AgentPrincipal("shop", "mina")
 	settings, _ := json.Marshal(line.Settings{ChannelID: platform.ChannelID()})
 	_ = eng.CreateWorkspace(ctx, "shop", "Shop")
-	_ = eng.UpsertAgent(ctx, host, routing.Agent{ID: "mina", Name: "Mina", Role: "agent", Permissions: []routing.Permission{routing.PermitChat},
-		Assign: routing.AssignmentSwitches{Chat: true}, Capacity: map[routing.Profile]int{routing.ProfileUnits: 5}})
-	_ = eng.SaveDesk(ctx, host, routing.Desk{ID: "support", Name: "Support"})
-	_ = eng.AddToDesk(ctx, host, "support", "mina")
-	_ = eng.SaveQueue(ctx, host, routing.Queue{ID: "all", Name: "All", Members: []routing.AgentID{"mina"}})
-	_ = eng.SaveWorkStream(ctx, host, routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1, Queue: "all",
-		AutoAccept: true, Messages: conversation.Texts{conversation.AutoGreeting: {"": "Hello!"}}})
-	account, err := eng.SaveAccount(ctx, host, channel.Account{Kind: "line", Name: "Shop", Desk: "support", WorkStream: "line", Settings: settings,
-		Secrets: map[string]channel.Secret{line.SecretChannel: channel.NewSecret(platform.ChannelSecret()), line.SecretToken: channel.NewSecret(platform.ChannelToken())}})
+	_, _ = eng.SaveAgent(ctx, host, sangdam.SaveAgent{Agent: routing.Agent{ID: "mina", Name: "Mina", Role: "agent", Permissions: []routing.Permission{routing.PermitChat},
+		Assign: routing.AssignmentSwitches{Chat: true}, Capacity: map[routing.Profile]int{routing.ProfileUnits: 5}}})
+	_, _ = eng.SaveDesk(ctx, host, sangdam.SaveDesk{Desk: routing.Desk{ID: "support", Name: "Support"}})
+	_ = eng.AddToDesk(ctx, host, sangdam.AddToDesk{Desk: "support", Agent: "mina"})
+	_, _ = eng.SaveQueue(ctx, host, sangdam.SaveQueue{Queue: routing.Queue{ID: "all", Name: "All", Members: []routing.AgentID{"mina"}}})
+	stream := routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1, Queue: "all",
+		AutoAccept: true, Messages: conversation.Texts{conversation.AutoGreeting: {"": "Hello!"}}}
+	_, _ = eng.SaveWorkStream(ctx, host, sangdam.SaveWorkStream{WorkStream: stream})
+	shop := channel.Account{Kind: "line", Name: "Shop", Desk: "support", WorkStream: "line", Settings: settings,
+		Secrets: map[string]channel.Secret{
+			line.SecretChannel: channel.NewSecret(platform.ChannelSecret()),
+			line.SecretToken:   channel.NewSecret(platform.ChannelToken())}}
+	account, err := eng.SaveAccount(ctx, host, sangdam.SaveAccount{Account: shop})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -116,22 +116,25 @@ func newWorld(t *testing.T, options ...worldOption) *world {
 	require.NoError(t, err)
 	require.NoError(t, w.eng.CreateWorkspace(w.ctx, ws, "Test"))
 	for _, a := range []routing.AgentID{"a1", "a2"} {
-		require.NoError(t, w.eng.UpsertAgent(w.ctx, w.host, routing.Agent{ID: a, Name: "Agent " + string(a), Role: "agent",
+		require.NoError(t, errOf(w.eng.SaveAgent(w.ctx, w.host, sangdam.SaveAgent{Agent: routing.Agent{ID: a, Name: "Agent " + string(a), Role: "agent",
 			Permissions: []routing.Permission{routing.PermitChat}, Capacity: map[routing.Profile]int{routing.ProfileUnits: 2},
-			Assign: routing.AssignmentSwitches{Chat: true}}))
+			Assign: routing.AssignmentSwitches{Chat: true}}})))
 	}
-	require.NoError(t, w.eng.SaveDesk(w.ctx, w.host, desk))
-	require.NoError(t, w.eng.SaveQueue(w.ctx, w.host, queue))
-	require.NoError(t, w.eng.SaveWorkStream(w.ctx, w.host, stream))
+	require.NoError(t, errOf(w.eng.SaveDesk(w.ctx, w.host, sangdam.SaveDesk{Desk: desk})))
+	require.NoError(t, errOf(w.eng.SaveQueue(w.ctx, w.host, sangdam.SaveQueue{Queue: queue})))
+	require.NoError(t, errOf(w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: stream})))
 	for _, a := range []routing.AgentID{"a1", "a2"} {
-		require.NoError(t, w.eng.AddToDesk(w.ctx, w.host, "support", a))
+		require.NoError(t, w.eng.AddToDesk(w.ctx, w.host, sangdam.AddToDesk{Desk: "support", Agent: a}))
 	}
 	settings, err := json.Marshal(map[string]string{"channel_id": w.line.ChannelID()})
 	require.NoError(t, err)
-	w.acct, err = w.eng.SaveAccount(w.ctx, w.host, channel.Account{Kind: "line", Name: "Shop", Desk: "support", WorkStream: "line",
-		Settings: settings, Attachments: true, CustomerAttachments: true, AgentAttachments: true,
-		Secrets: map[string]channel.Secret{"channel_secret": channel.NewSecret(w.line.ChannelSecret()), "channel_token": channel.NewSecret(w.line.ChannelToken())}})
+	secrets := map[string]channel.Secret{
+		"channel_secret": channel.NewSecret(w.line.ChannelSecret()), "channel_token": channel.NewSecret(w.line.ChannelToken())}
+	w.acct, err = w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Shop",
+		Desk: "support", WorkStream: "line", Settings: settings, Secrets: secrets,
+		Attachments: true, CustomerAttachments: true, AgentAttachments: true}})
 	require.NoError(t, err)
+	w.acct.Secrets = secrets
 	w.line.SetWebhook("https://host.test/webhooks/" + w.acct.Token)
 	return w
 }
@@ -173,6 +176,17 @@ func (w *world) pass(d time.Duration) {
 func (w *world) jump(d time.Duration) { w.clock.Add(int64(d)) }
 
 func (w *world) agent(id routing.AgentID) sangdam.Principal { return sangdam.AgentPrincipal(ws, id) }
+
+// errOf is the error of a command whose result does not matter.
+func errOf[T any](_ T, err error) error { return err }
+
+// configuration is what the workspace has stored.
+func (w *world) configuration() routing.Configuration {
+	w.t.Helper()
+	c, err := w.eng.Configuration(w.ctx, w.host)
+	require.NoError(w.t, err)
+	return c
+}
 
 // online brings agents online and keeps their heart-beats until the test ends.
 func (w *world) online(ids ...routing.AgentID) {

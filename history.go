@@ -227,12 +227,19 @@ func (e *Engine) Quarantined(ctx context.Context, p Principal, limit int) (out [
 
 // Requeue tries a quarantined event again, e.g. after a new version that knows
 // it.
-func (e *Engine) Requeue(ctx context.Context, p Principal, id channel.EnvelopeID) error {
-	_, err := command(ctx, e, p, "", ActOperate, id, func(u *unit) (struct{}, error) {
-		if err := u.allow(ActOperate, Resource{Kind: "envelope", ID: string(id)}); err != nil {
+type Requeue struct {
+	Key      Key                `json:"-"`
+	Envelope channel.EnvelopeID `json:"envelope"`
+}
+
+// Requeue carries the command out. ErrNotFound when nothing of that id is in
+// quarantine.
+func (e *Engine) Requeue(ctx context.Context, p Principal, c Requeue) error {
+	_, err := command(ctx, e, opRequeue, p, c.Key, c, func(u *unit) (struct{}, error) {
+		if err := u.allow(ActOperate, Resource{Kind: "envelope", ID: string(c.Envelope)}); err != nil {
 			return struct{}{}, err
 		}
-		return struct{}{}, u.tx.Inbox().Requeue(u.ctx, id)
+		return struct{}{}, u.tx.Inbox().Requeue(u.ctx, c.Envelope)
 	})
 	return err
 }

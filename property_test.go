@@ -154,7 +154,7 @@ func (w *world) bossActs(s step, d sangdam.Detail) error {
 	case "removes":
 		return w.eng.RemoveFromDesk(w.ctx, w.host, sangdam.RemoveFromDesk{Desk: "support", Agent: "a2"})
 	case "adds":
-		return w.eng.AddToDesk(w.ctx, w.host, "support", "a2")
+		return w.eng.AddToDesk(w.ctx, w.host, sangdam.AddToDesk{Desk: "support", Agent: "a2"})
 	}
 	if c.ID == "" {
 		return errNothing

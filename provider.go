@@ -147,30 +147,66 @@ const linkFor = time.Hour
 // authenticated (LINE: after log-in, redirect with this nonce). When the
 // provider reports the nonce, the customer's identity is linked to the contact.
 // A nonce works once, for an hour, and cannot be guessed.
-func (e *Engine) BeginLink(ctx context.Context, p Principal, contact conversation.ContactID) (nonce string, err error) {
+type BeginLink struct {
+	Key     Key                    `json:"-"`
+	Contact conversation.ContactID `json:"contact"`
+}
+
+// BeginLink carries the command out. A repeat with the same key returns the
+// same nonce while that can still be used, else ErrStale.
+func (e *Engine) BeginLink(ctx context.Context, p Principal, c BeginLink) (nonce string, err error) {
 	var raw [32]byte
 	_, _ = rand.Read(raw[:]) // never fails
 	nonce = base64.RawURLEncoding.EncodeToString(raw[:])
-	_, err = command(ctx, e, p, "", ActContact, contact, func(u *unit) (struct{}, error) {
-		if _, err := u.contact(contact, ActContact); err != nil {
-			return struct{}{}, err
+	owner, repeated, err := once(ctx, e, opBeginLink, p, c.Key, c, func(u *unit) (string, error) {
+		if _, err := u.contact(c.Contact, ActContact); err != nil {
+			return "", err
 		}
-		plain, err := json.Marshal(pendingLink{Contact: contact, At: u.tx.Now()})
+		owner := linkOwner(nonce)
+		plain, err := json.Marshal(pendingLink{Contact: c.Contact, At: u.tx.Now(), Nonce: nonce})
 		if err != nil {
-			return struct{}{}, err
+			return "", err
 		}
-		sealed, err := e.cfg.Sealer.Seal(u.ctx, linkAD(u, nonce), plain)
+		sealed, err := e.cfg.Sealer.Seal(u.ctx, linkAD(p.Workspace, owner), plain)
 		if err != nil {
-			return struct{}{}, err
+			return "", err
 		}
-		return struct{}{}, u.tx.Vault().PutSealed(u.ctx, linkOwner(nonce), "link", sealed)
+		return owner, u.tx.Vault().PutSealed(u.ctx, owner, "link", sealed)
 	})
-	return nonce, err
+	if err != nil {
+		return "", err
+	}
+	if repeated {
+		return e.begunLink(ctx, p.Workspace, owner)
+	}
+	return nonce, nil
+}
+
+// begunLink returns the nonce of a link that waits for the provider. What is
+// kept with the command's key is only where the nonce is sealed.
+func (e *Engine) begunLink(ctx context.Context, ws WorkspaceID, owner string) (string, error) {
+	var pending pendingLink
+	err := e.db.View(ctx, ws, func(ctx context.Context, tx store.Tx) error {
+		sealed, err := tx.Vault().Sealed(ctx, owner, "link")
+		if err != nil {
+			return err
+		}
+		plain, err := e.cfg.Sealer.Open(ctx, linkAD(ws, owner), sealed)
+		if err != nil {
+			return err
+		}
+		return json.Unmarshal(plain, &pending)
+	})
+	if errors.Is(err, ErrNotFound) || err == nil && pending.Nonce == "" {
+		return "", errs.New(errs.Stale, "sangdam: the nonce of this key was used or has expired; begin a new link with a fresh key")
+	}
+	return pending.Nonce, err
 }
 
 type pendingLink struct {
 	Contact conversation.ContactID `json:"contact"`
 	At      time.Time              `json:"at"`
+	Nonce   string                 `json:"nonce,omitempty"`
 }
 
 // linkOwner is under which the pending link is kept: a hash, so that the
@@ -180,8 +216,8 @@ func linkOwner(nonce string) string {
 	return "link:" + hex.EncodeToString(sum[:])
 }
 
-func linkAD(u *unit, nonce string) seal.AD {
-	return seal.AD{Workspace: string(u.tx.Workspace()), Table: "vault", Row: linkOwner(nonce), Column: "link"}
+func linkAD(ws WorkspaceID, owner string) seal.AD {
+	return seal.AD{Workspace: string(ws), Table: "vault", Row: owner, Column: "link"}
 }
 
 // accountLinked finishes an account link that the provider reports.
@@ -198,7 +234,7 @@ func (u *unit) accountLinked(acct channel.Account, in channel.Inbound) error {
 	if err != nil {
 		return err
 	}
-	plain, err := u.e.cfg.Sealer.Open(u.ctx, linkAD(u, nonce), sealed)
+	plain, err := u.e.cfg.Sealer.Open(u.ctx, linkAD(u.tx.Workspace(), linkOwner(nonce)), sealed)
 	if err != nil {
 		return refuse("unreadable")
 	}
@@ -232,7 +268,7 @@ type LinkUser struct {
 
 // LinkUser carries the command out; see LinkIdentity.
 func (e *Engine) LinkUser(ctx context.Context, p Principal, c LinkUser) (ContactSaved, error) {
-	return command(ctx, e, p, c.Key, ActContact, c, func(u *unit) (ContactSaved, error) {
+	return command(ctx, e, opLinkUser, p, c.Key, c, func(u *unit) (ContactSaved, error) {
 		to, err := u.contact(c.Contact, ActContact)
 		if err != nil {
 			return ContactSaved{}, err

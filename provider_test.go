@@ -70,7 +70,7 @@ func TestAccountLinkBringsTheCustomersContact(t *testing.T) {
 		require.NoError(t, err)
 		token, err := adapter.LinkToken(w.ctx, w.acct, channel.ProviderUserID(u.ID()))
 		require.NoError(t, err)
-		nonce, err := w.eng.BeginLink(w.ctx, w.host, saved.Contact)
+		nonce, err := w.eng.BeginLink(w.ctx, w.host, sangdam.BeginLink{Contact: saved.Contact})
 		require.NoError(t, err)
 		require.GreaterOrEqual(t, len(nonce), 22, "at least 128 bits")
 		require.True(t, w.line.Link(token, nonce))
@@ -97,7 +97,7 @@ func TestAccountLinkBringsTheCustomersContact(t *testing.T) {
 		}
 
 		// And not after its hour.
-		late, err := w.eng.BeginLink(w.ctx, w.host, saved.Contact)
+		late, err := w.eng.BeginLink(w.ctx, w.host, sangdam.BeginLink{Contact: saved.Contact})
 		require.NoError(t, err)
 		w.pass(61 * time.Minute)
 		token, err = adapter.LinkToken(w.ctx, w.acct, channel.ProviderUserID(other.ID()))
@@ -173,7 +173,7 @@ func TestAttachmentsThatAreSwitchedOffAreRefusedWithAReason(t *testing.T) {
 	inWorld(t, func(w *world) {
 		acct := w.acct
 		acct.CustomerAttachments, acct.Secrets = false, nil
-		_, err := w.eng.SaveAccount(w.ctx, w.host, acct)
+		_, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: acct})
 		require.NoError(t, err)
 		w.line.User("Mina").Send(linetest.Image("image/png", pixel))
 		w.pass(5 * time.Second)

@@ -82,6 +82,7 @@ func (e *Engine) readSettings(ctx context.Context, tx store.Tx) (*settings, erro
 		if again.Version != cfg.Version {
 			continue // changed between the two statements
 		}
+		numbered(cfg)
 		s := &settings{ws: tx.Workspace(), routing: cfg, read: time.Now(),
 			accounts: map[channel.AccountID]channel.Account{}, schedules: map[channel.AccountID]*hours.Schedule{}}
 		for _, a := range accounts {
@@ -97,6 +98,23 @@ func (e *Engine) readSettings(ctx context.Context, tx store.Tx) (*settings, erro
 		}
 		e.settings.put(s)
 		return s, nil
+	}
+}
+
+// numbered gives a version to what was stored before there were versions, so
+// that it can be replaced: zero means a new thing.
+func numbered(cfg routing.Configuration) {
+	for id, d := range cfg.Desks {
+		d.Version = max(d.Version, 1)
+		cfg.Desks[id] = d
+	}
+	for id, w := range cfg.WorkStreams {
+		w.Version = max(w.Version, 1)
+		cfg.WorkStreams[id] = w
+	}
+	for id, q := range cfg.Queues {
+		q.Version = max(q.Version, 1)
+		cfg.Queues[id] = q
 	}
 }
 
@@ -162,6 +180,26 @@ func (e *Engine) update(ctx context.Context, ws id.Workspace, fn func(ctx contex
 			s = fresh
 		}
 		if err := tx.Guard(ctx, driver.GuardConfig, "", s.routing.Version); err != nil {
+			return err
+		}
+		return fn(ctx, tx, s)
+	})
+}
+
+// updater runs a function in a transaction with the workspace's settings.
+type updater func(ctx context.Context, ws id.Workspace, fn func(ctx context.Context, tx store.Tx, s *settings) error) error
+
+// updateSettings is update for whoever changes the settings. It holds them
+// before it reads anything: it waits until those who rest on them have ended,
+// and who comes later waits for it. Guarding them as update does would mean to
+// start anew for each command that was quicker, under traffic for ever.
+func (e *Engine) updateSettings(ctx context.Context, ws id.Workspace, fn func(ctx context.Context, tx store.Tx, s *settings) error) error {
+	return e.db.Update(ctx, ws, func(ctx context.Context, tx store.Tx) error {
+		if err := tx.Config().Hold(ctx); err != nil {
+			return err
+		}
+		s, err := e.readSettings(ctx, tx)
+		if err != nil {
 			return err
 		}
 		return fn(ctx, tx, s)

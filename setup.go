@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
@@ -34,26 +35,53 @@ func (u *unit) configured() error {
 	return u.event("configuration", "workspace", cfg.Version, "changed")
 }
 
+// Saved is the result of a command that creates or replaces a part of the
+// set-up.
+type Saved struct {
+	// ID of what was saved.
+	ID string `json:"id"`
+	// Version to give back when it is replaced next.
+	Version int64 `json:"version"`
+}
+
+// replaces compares the version that the caller saw with the stored one and
+// returns the next: 0 makes something new. found says that there is one.
+func replaces(kind, id string, found bool, stored, seen int64) (int64, error) {
+	switch {
+	case !found && seen == 0:
+		return 1, nil
+	case !found:
+		return 0, errs.New(errs.NotFound, "sangdam: there is no %s %s any more; use version 0 to make it anew", kind, id)
+	case seen == 0:
+		return 0, errs.New(errs.AlreadyExists, "sangdam: there is a %s %s already; to replace it, read it and give its version back", kind, id)
+	case seen != stored:
+		return 0, errs.New(errs.Stale, "sangdam: %s %s was changed by somebody else; read it again and repeat your change", kind, id)
+	}
+	return stored + 1, nil
+}
+
 // configure is the frame of every command that changes the configuration: the
-// whole of it is valid afterwards, or nothing changes.
-func (e *Engine) configure(ctx context.Context, p Principal, r Resource, body any, fn func(u *unit) error) error {
-	_, err := command(ctx, e, p, "", ActConfigure, body, func(u *unit) (struct{}, error) {
+// whole of it is valid afterwards, or nothing changes. The result is kept for
+// the key as in command.
+func configure[T any](ctx context.Context, e *Engine, op *Operation, p Principal, key Key, r Resource, body any,
+	fn func(u *unit) (T, error)) (result T, repeated bool, err error) {
+	return once(ctx, e, op, p, key, body, func(u *unit) (zero T, err error) {
 		if err := u.allow(ActConfigure, r); err != nil {
-			return struct{}{}, err
+			return zero, err
 		}
-		if err := fn(u); err != nil {
-			return struct{}{}, err
+		result, err := fn(u)
+		if err != nil {
+			return zero, err
 		}
 		cfg, err := u.tx.Config().Configuration(u.ctx)
 		if err != nil {
-			return struct{}{}, err
+			return zero, err
 		}
 		if err := routing.ValidateConfiguration(cfg, e.strategyNames()...); err != nil {
-			return struct{}{}, err
+			return zero, err
 		}
-		return struct{}{}, u.configured()
+		return result, u.configured()
 	})
-	return err
 }
 
 func (e *Engine) strategyNames() []string {
@@ -64,86 +92,148 @@ func (e *Engine) strategyNames() []string {
 	return out
 }
 
-// SaveDesk creates or replaces a desk.
-func (e *Engine) SaveDesk(ctx context.Context, p Principal, d routing.Desk) error {
-	return e.configure(ctx, p, Resource{Kind: "desk", ID: string(d.ID)}, d, func(u *unit) error {
+// SaveDesk creates a desk (Version 0) or replaces it.
+type SaveDesk struct {
+	Key  Key          `json:"-"`
+	Desk routing.Desk `json:"desk"`
+}
+
+// SaveDesk carries the command out. ErrStale when the desk is not of the
+// version given, ErrAlreadyExists when a new one's id or name is taken.
+func (e *Engine) SaveDesk(ctx context.Context, p Principal, c SaveDesk) (Saved, error) {
+	d := c.Desk
+	saved, _, err := configure(ctx, e, opSaveDesk, p, c.Key, Resource{Kind: "desk", ID: string(d.ID)}, c, func(u *unit) (_ Saved, err error) {
+		d := d
+		old, found := u.s.routing.Desks[d.ID]
+		if d.Version, err = replaces("desk", string(d.ID), found, old.Version, d.Version); err != nil {
+			return Saved{}, err
+		}
 		if err := conversation.ValidateTexts("desk "+string(d.ID), d.Messages); err != nil {
-			return err
+			return Saved{}, err
 		}
-		return u.tx.Config().SaveDesk(u.ctx, d)
+		return Saved{ID: string(d.ID), Version: d.Version}, u.tx.Config().SaveDesk(u.ctx, d)
 	})
+	return saved, err
 }
 
-// AddToDesk gives an agent access to a desk; a full desk is ErrInvalid.
-func (e *Engine) AddToDesk(ctx context.Context, p Principal, d routing.DeskID, a routing.AgentID) error {
-	return e.configure(ctx, p, Resource{Kind: "desk", ID: string(d)}, []string{string(d), string(a)}, func(u *unit) error {
-		if _, err := u.tx.Agents().Agent(u.ctx, a); err != nil {
-			return err
-		}
-		u.detail("agent", string(a))
-		return u.tx.Config().AddMember(u.ctx, d, a)
-	})
+// AddToDesk gives an agent access to a desk. Adding twice is the same as once.
+type AddToDesk struct {
+	Key   Key             `json:"-"`
+	Desk  routing.DeskID  `json:"desk"`
+	Agent routing.AgentID `json:"agent"`
 }
 
-// SaveQueue creates or replaces a queue.
-func (e *Engine) SaveQueue(ctx context.Context, p Principal, q routing.Queue) error {
-	return e.configure(ctx, p, Resource{Kind: "queue", ID: string(q.ID)}, q, func(u *unit) error {
+// AddToDesk carries the command out; a full desk is ErrInvalid, an unknown desk
+// or agent ErrNotFound.
+func (e *Engine) AddToDesk(ctx context.Context, p Principal, c AddToDesk) error {
+	_, _, err := configure(ctx, e, opAddToDesk, p, c.Key, Resource{Kind: "desk", ID: string(c.Desk)}, c, func(u *unit) (struct{}, error) {
+		if _, err := u.tx.Agents().Agent(u.ctx, c.Agent); err != nil {
+			return struct{}{}, err
+		}
+		u.detail("agent", string(c.Agent))
+		return struct{}{}, u.tx.Config().AddMember(u.ctx, c.Desk, c.Agent)
+	})
+	return err
+}
+
+// SaveQueue creates a queue (Version 0) or replaces it.
+type SaveQueue struct {
+	Key   Key           `json:"-"`
+	Queue routing.Queue `json:"queue"`
+}
+
+// SaveQueue carries the command out; ErrStale when the queue is not of the
+// version given.
+func (e *Engine) SaveQueue(ctx context.Context, p Principal, c SaveQueue) (Saved, error) {
+	q := c.Queue
+	saved, _, err := configure(ctx, e, opSaveQueue, p, c.Key, Resource{Kind: "queue", ID: string(q.ID)}, c, func(u *unit) (_ Saved, err error) {
+		q := q
+		before, found := u.s.routing.Queues[q.ID]
+		if q.Version, err = replaces("queue", string(q.ID), found, before.Version, q.Version); err != nil {
+			return Saved{}, err
+		}
 		for _, o := range q.Overflow {
 			if o.Do == routing.OverflowTicket || o.Do == routing.OverflowCallBack {
-				return errs.New(errs.Unsupported, "sangdam: queue %s: overflow to %q needs tickets, which this version does not have; use queue or message", q.ID, o.Do)
+				return Saved{}, errs.New(errs.Unsupported,
+					"sangdam: queue %s: overflow to %q needs tickets, which this version does not have; use queue or message", q.ID, o.Do)
 			}
 		}
-		before, err := u.tx.Config().Configuration(u.ctx)
-		if err != nil {
-			return err
-		}
 		if err := u.tx.Config().SaveQueue(u.ctx, q); err != nil {
-			return err
+			return Saved{}, err
 		}
 		touched := map[routing.AgentID]bool{}
-		for _, a := range append(before.Queues[q.ID].Members, q.Members...) {
+		for _, a := range slices.Concat(before.Members, q.Members) {
 			touched[a] = true
 		}
 		for a := range touched {
 			if err := u.changedAgent(a); err != nil && !errors.Is(err, ErrNotFound) {
-				return err
+				return Saved{}, err
 			}
 		}
-		return nil
+		return Saved{ID: string(q.ID), Version: q.Version}, nil
 	})
+	return saved, err
 }
 
-// SaveWorkStream creates or replaces a work stream. Its Bot must be registered.
-func (e *Engine) SaveWorkStream(ctx context.Context, p Principal, w routing.WorkStream) error {
-	return e.configure(ctx, p, Resource{Kind: "work_stream", ID: string(w.ID)}, w, func(u *unit) error {
+// SaveWorkStream creates a work stream (Version 0) or replaces it.
+type SaveWorkStream struct {
+	Key        Key                `json:"-"`
+	WorkStream routing.WorkStream `json:"work_stream"`
+}
+
+// SaveWorkStream carries the command out; ErrStale when the work stream is not
+// of the version given. Its Bot must be registered.
+func (e *Engine) SaveWorkStream(ctx context.Context, p Principal, c SaveWorkStream) (Saved, error) {
+	w := c.WorkStream
+	r := Resource{Kind: "work_stream", ID: string(w.ID)}
+	saved, _, err := configure(ctx, e, opSaveWorkStream, p, c.Key, r, c, func(u *unit) (_ Saved, err error) {
+		w := w
+		old, found := u.s.routing.WorkStreams[w.ID]
+		if w.Version, err = replaces("work stream", string(w.ID), found, old.Version, w.Version); err != nil {
+			return Saved{}, err
+		}
 		if w.Bot != "" && e.bots[w.Bot] == nil {
-			return errs.New(errs.Invalid, "sangdam: work stream %s names bot %q, which is not in Config.Bots", w.ID, w.Bot)
+			return Saved{}, errs.New(errs.Invalid, "sangdam: work stream %s names bot %q, which is not in Config.Bots", w.ID, w.Bot)
 		}
 		if err := conversation.ValidateTexts("work stream "+string(w.ID), w.Messages); err != nil {
-			return err
+			return Saved{}, err
 		}
 		if _, err := routing.NewClassifier(w); err != nil {
-			return err
+			return Saved{}, err
 		}
-		return u.tx.Config().SaveWorkStream(u.ctx, w)
+		return Saved{ID: string(w.ID), Version: w.Version}, u.tx.Config().SaveWorkStream(u.ctx, w)
 	})
+	return saved, err
 }
 
-// Configuration returns desks, members, work streams and queues.
-func (e *Engine) Configuration(ctx context.Context, p Principal) (routing.Configuration, error) {
-	var out routing.Configuration
-	err := e.query(ctx, p, ActConfigure, Resource{Kind: "workspace", ID: string(p.Workspace)}, func(_ context.Context, _ store.Tx, s *settings) error {
-		out = s.routing
-		return nil
+// Configuration returns desks, members, work streams and queues. It is read for
+// this call and the caller's own: the settings that the flows share stay here.
+func (e *Engine) Configuration(ctx context.Context, p Principal) (out routing.Configuration, err error) {
+	r := Resource{Kind: "workspace", ID: string(p.Workspace)}
+	err = e.query(ctx, p, ActConfigure, r, func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
+		if out, err = tx.Config().Configuration(ctx); err == nil {
+			numbered(out)
+		}
+		return err
 	})
 	return out, err
 }
 
-// SaveAccount creates or replaces an account on a channel (CH1, CH2) and
-// returns it with its webhook Token, which is made here when empty. Secrets are
-// sealed; those that are not given keep their value. The adapter checks
-// settings and secrets first.
-func (e *Engine) SaveAccount(ctx context.Context, p Principal, a channel.Account) (channel.Account, error) {
+// SaveAccount creates an account on a channel (Version 0; CH1, CH2) or replaces
+// it. The id and the webhook Token are made here when they are empty; a stored
+// account keeps its Token. Secrets are sealed; those that are not given keep
+// their value.
+type SaveAccount struct {
+	Key     Key             `json:"-"`
+	Account channel.Account `json:"account"`
+}
+
+// SaveAccount carries the command out and returns the account as it is stored,
+// without its secrets. The adapter checks settings and secrets first. ErrStale
+// when the account is not of the version given. A repeat with the same key and
+// other secrets than the stored ones is ErrConflict.
+func (e *Engine) SaveAccount(ctx context.Context, p Principal, c SaveAccount) (channel.Account, error) {
+	a := c.Account
 	adapter, ok := e.adapters[a.Kind]
 	if !ok {
 		return a, errs.New(errs.Unsupported, "sangdam: no adapter for channel %q; add it to Config.Adapters", a.Kind)
@@ -157,58 +247,111 @@ func (e *Engine) SaveAccount(ctx context.Context, p Principal, a channel.Account
 	if err := e.CheckKeys(ctx); err != nil {
 		return a, err
 	}
-	saved := a
-	err := e.configure(ctx, p, Resource{Kind: "account", ID: string(a.ID)}, []string{string(a.ID), string(a.Kind), a.Name}, func(u *unit) error {
-		saved = a
-		stream, ok := u.s.routing.WorkStreams[a.WorkStream]
-		if !ok || stream.ChannelKind != string(a.Kind) {
-			return errs.New(errs.Invalid, "sangdam: account %q needs a work stream of channel %q", a.Name, a.Kind)
-		}
-		if _, ok := u.s.routing.Desks[a.Desk]; !ok {
-			return errs.New(errs.Invalid, "sangdam: account %q names desk %q, which does not exist", a.Name, a.Desk)
-		}
-		if stream.Live && adapter.Capabilities().Persistent {
-			return errs.New(errs.Invalid, "sangdam: %s chats do not end with a window; use a persistent work stream", a.Kind)
-		}
-		if err := conversation.ValidateTexts("account "+a.Name, a.Messages); err != nil {
-			return err
-		}
-		old := u.s.accounts[a.ID]
-		secrets := maps.Clone(old.Secrets)
-		if secrets == nil {
-			secrets = map[string]channel.Secret{}
-		}
-		maps.Copy(secrets, a.Secrets)
-		saved.Secrets, saved.Version = secrets, old.Version
-		if old.Token != "" {
-			saved.Token = old.Token
-		}
-		if err := adapter.Validate(saved); err != nil {
-			return err
-		}
-		sealed, err := e.sealSecrets(u.ctx, p.Workspace, a.ID, secrets)
-		if err != nil {
-			return err
-		}
-		saved.Sealed = sealed
-		saved.Version, err = u.tx.Accounts().SaveAccount(u.ctx, saved)
-		return err
+	var stored channel.Account
+	r := Resource{Kind: "account", ID: string(a.ID)}
+	saved, repeated, err := configure(ctx, e, opSaveAccount, p, c.Key, r, c, func(u *unit) (Saved, error) {
+		var err error
+		stored, err = u.saveAccount(a, adapter)
+		return Saved{ID: string(stored.ID), Version: stored.Version}, err
 	})
-	return saved, err
+	if err != nil {
+		return a, err
+	}
+	if repeated {
+		return e.savedBefore(ctx, p.Workspace, channel.AccountID(saved.ID), a.Secrets)
+	}
+	stored.Secrets, stored.Sealed = nil, nil
+	return stored, nil
+}
+
+// saveAccount checks an account against the settings and the adapter, and
+// stores it.
+func (u *unit) saveAccount(a channel.Account, adapter channel.Adapter) (channel.Account, error) {
+	old, found := u.s.accounts[a.ID]
+	if _, err := replaces("account", string(a.ID), found, old.Version, a.Version); err != nil {
+		return a, err
+	}
+	stream, ok := u.s.routing.WorkStreams[a.WorkStream]
+	if !ok || stream.ChannelKind != string(a.Kind) {
+		return a, errs.New(errs.Invalid, "sangdam: account %q needs a work stream of channel %q", a.Name, a.Kind)
+	}
+	if _, ok := u.s.routing.Desks[a.Desk]; !ok {
+		return a, errs.New(errs.Invalid, "sangdam: account %q names desk %q, which does not exist", a.Name, a.Desk)
+	}
+	if stream.Live && adapter.Capabilities().Persistent {
+		return a, errs.New(errs.Invalid, "sangdam: %s chats do not end with a window; use a persistent work stream", a.Kind)
+	}
+	if err := conversation.ValidateTexts("account "+a.Name, a.Messages); err != nil {
+		return a, err
+	}
+	secrets := maps.Clone(old.Secrets)
+	if secrets == nil {
+		secrets = map[string]channel.Secret{}
+	}
+	maps.Copy(secrets, a.Secrets)
+	a.Secrets = secrets
+	if old.Token != "" {
+		a.Token = old.Token
+	}
+	if err := adapter.Validate(a); err != nil {
+		return a, err
+	}
+	var err error
+	if a.Sealed, err = u.e.sealSecrets(u.ctx, u.p.Workspace, a.ID, secrets); err != nil {
+		return a, err
+	}
+	a.Version, err = u.tx.Accounts().SaveAccount(u.ctx, a)
+	return a, err
+}
+
+// savedBefore answers a repeated SaveAccount. Secrets are no part of a key's
+// digest, which would let whoever reads the database try guesses; so they are
+// compared with the stored ones here.
+func (e *Engine) savedBefore(ctx context.Context, ws WorkspaceID, id channel.AccountID, given map[string]channel.Secret) (channel.Account, error) {
+	s, err := e.current(ctx, ws)
+	if err != nil {
+		return channel.Account{}, err
+	}
+	a := s.accounts[id]
+	for name, secret := range given {
+		if a.Secrets[name].Reveal() != secret.Reveal() {
+			return channel.Account{}, errs.New(errs.Conflict, "sangdam: this key was used to save account %s with another %s; use a fresh key", id, name)
+		}
+	}
+	a.Secrets, a.Sealed = nil, nil
+	return a, nil
 }
 
 // DeleteAccount stops an account's traffic for good; its conversations and
 // history stay readable (CH3).
-func (e *Engine) DeleteAccount(ctx context.Context, p Principal, acct channel.AccountID) error {
-	return e.configure(ctx, p, Resource{Kind: "account", ID: string(acct)}, acct, func(u *unit) error {
-		a, ok := u.s.accounts[acct]
+type DeleteAccount struct {
+	Key     Key               `json:"-"`
+	Account channel.AccountID `json:"account"`
+	// Version is the one that was shown; ErrStale when the account has changed
+	// since.
+	Version int64 `json:"version"`
+}
+
+// DeleteAccount carries the command out. An account that is deleted already
+// stays so.
+func (e *Engine) DeleteAccount(ctx context.Context, p Principal, c DeleteAccount) error {
+	r := Resource{Kind: "account", ID: string(c.Account)}
+	_, _, err := configure(ctx, e, opDeleteAccount, p, c.Key, r, c, func(u *unit) (struct{}, error) {
+		a, ok := u.s.accounts[c.Account]
 		if !ok {
-			return errs.New(errs.NotFound, "sangdam: there is no account %s", acct)
+			return struct{}{}, errs.New(errs.NotFound, "sangdam: there is no account %s", c.Account)
+		}
+		if a.Deleted {
+			return struct{}{}, nil
+		}
+		if a.Version != c.Version {
+			return struct{}{}, errs.New(errs.Stale, "sangdam: account %s was changed by somebody else; read it again", c.Account)
 		}
 		a.Deleted, a.Disabled, a.Sealed = true, true, nil
 		_, err := u.tx.Accounts().SaveAccount(u.ctx, a)
-		return err
+		return struct{}{}, err
 	})
+	return err
 }
 
 // Accounts lists the accounts without their secrets.

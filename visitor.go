@@ -26,8 +26,8 @@ func visitorPrincipal(v channel.VisitorRef) Principal {
 }
 
 // visit runs fn once per key for a visitor.
-func visit[T any](ctx context.Context, e *Engine, v channel.VisitorRef, key string, a Action, body any, fn func(u *unit, acct channel.Account) (T, error)) (T, error) {
-	return command(ctx, e, visitorPrincipal(v), Key(key), a, body, func(u *unit) (zero T, err error) {
+func visit[T any](ctx context.Context, e *Engine, v channel.VisitorRef, key string, op *Operation, body any, fn func(u *unit, acct channel.Account) (T, error)) (T, error) {
+	return command(ctx, e, op, visitorPrincipal(v), Key(key), body, func(u *unit) (zero T, err error) {
 		acct, _, err := e.account(u.s, v.Account)
 		if err != nil {
 			return zero, err
@@ -35,7 +35,7 @@ func visit[T any](ctx context.Context, e *Engine, v channel.VisitorRef, key stri
 		if acct.Disabled || v.User == "" {
 			return zero, errs.New(errs.NotFound, "sangdam: there is no such account")
 		}
-		u.resource = Resource{Kind: "account", ID: string(acct.ID)}
+		u.resource, u.asked = Resource{Kind: "account", ID: string(acct.ID)}, true // the port is the policy
 		return fn(u, acct)
 	})
 }
@@ -59,7 +59,7 @@ func (p visitorPort) Post(ctx context.Context, v channel.VisitorRef, key string,
 	// stored answer a repeat finds the message.
 	pm := channel.ProviderMessageID(string(v.User) + "/" + key)
 	chat := visitorChat(v)
-	posted, err := visit(ctx, p.e, v, key, actVisitorPost, c, func(u *unit, acct channel.Account) (Posted, error) {
+	posted, err := visit(ctx, p.e, v, key, opVisitorPost, c, func(u *unit, acct channel.Account) (Posted, error) {
 		in := channel.Inbound{Kind: channel.EventMessage, Chat: chat, Author: channel.Author{User: v.User}, MessageID: pm, OccurredAt: u.tx.Now(), Content: c}
 		if err := u.customerMessage(acct, in); err != nil {
 			return Posted{}, err
@@ -233,7 +233,7 @@ func (p visitorPort) Consent(ctx context.Context, v channel.VisitorRef, key, pur
 	if purpose == "" || textVersion == "" {
 		return errs.New(errs.Invalid, "sangdam: a consent names its purpose and the version of the text")
 	}
-	_, err := visit(ctx, p.e, v, key, actVisitorConsent, []string{purpose, textVersion}, func(u *unit, acct channel.Account) (struct{}, error) {
+	_, err := visit(ctx, p.e, v, key, opVisitorConsent, []string{purpose, textVersion}, func(u *unit, acct channel.Account) (struct{}, error) {
 		i, err := u.identity(acct, channel.Author{User: v.User})
 		if err != nil {
 			return struct{}{}, err
@@ -255,7 +255,7 @@ func (p visitorPort) Rate(ctx context.Context, v channel.VisitorRef, key string,
 	if score < 1 || score > 5 || len(comment) > 4000 {
 		return errs.New(errs.Invalid, "sangdam: a rating is 1 to 5 with at most 4000 bytes of comment")
 	}
-	_, err := visit(ctx, p.e, v, key, actVisitorRate, []any{score, comment}, func(u *unit, _ channel.Account) (struct{}, error) {
+	_, err := visit(ctx, p.e, v, key, opVisitorRate, []any{score, comment}, func(u *unit, _ channel.Account) (struct{}, error) {
 		cv, err := p.thread(u.ctx, u.tx, u.s, v)
 		if err != nil {
 			return struct{}{}, err
@@ -274,7 +274,7 @@ func (p visitorPort) Rate(ctx context.Context, v channel.VisitorRef, key string,
 
 // End ends the conversation from the customer's side.
 func (p visitorPort) End(ctx context.Context, v channel.VisitorRef, key string) error {
-	_, err := visit(ctx, p.e, v, key, actVisitorEnd, "end", func(u *unit, acct channel.Account) (struct{}, error) {
+	_, err := visit(ctx, p.e, v, key, opVisitorEnd, "end", func(u *unit, acct channel.Account) (struct{}, error) {
 		return struct{}{}, u.customerEnded(acct, channel.Inbound{Kind: channel.EventEnded, Chat: visitorChat(v), Author: channel.Author{User: v.User}})
 	})
 	return err

@@ -114,7 +114,7 @@ func TestBadPostsOfVisitorsAreRefused(t *testing.T) {
 		}
 		acct := w.acct
 		acct.Disabled = true
-		_, err := w.eng.SaveAccount(w.ctx, w.host, acct)
+		_, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: acct})
 		require.NoError(t, err)
 		_, err = v.port().Post(w.ctx, v.ref, "k", channel.Text("x"))
 		require.ErrorIs(t, err, sangdam.ErrNotFound)

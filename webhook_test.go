@@ -183,8 +183,8 @@ func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 // secondAccount adds another LINE account with a secret of its own.
 func (w *world) secondAccount() channel.Account {
 	w.t.Helper()
-	acct, err := w.eng.SaveAccount(w.ctx, w.host, channel.Account{Kind: "line", Name: "Other shop", Desk: "support", WorkStream: "line",
-		Settings: w.acct.Settings, Secrets: map[string]channel.Secret{"channel_secret": channel.NewSecret("the other secret"), "channel_token": channel.NewSecret("other-token")}})
+	acct, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Other shop", Desk: "support", WorkStream: "line",
+		Settings: w.acct.Settings, Secrets: map[string]channel.Secret{"channel_secret": channel.NewSecret("the other secret"), "channel_token": channel.NewSecret("other-token")}}})
 	require.NoError(w.t, err)
 	return acct
 }
@@ -211,13 +211,13 @@ func TestAnAccountWithoutASecretIsRefused(t *testing.T) {
 			"token alone":     {"channel_token": channel.NewSecret("t")},
 			"only the next's": {"channel_secret_next": channel.NewSecret("s"), "channel_token": channel.NewSecret("t")},
 		} {
-			_, err := w.eng.SaveAccount(w.ctx, w.host, channel.Account{Kind: "line", Name: "X", Desk: "support", WorkStream: "line", Settings: w.acct.Settings, Secrets: secrets})
+			_, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "X", Desk: "support", WorkStream: "line", Settings: w.acct.Settings, Secrets: secrets}})
 			require.ErrorIs(t, err, sangdam.ErrInvalid, name)
 		}
 		// An empty secret does not replace one that is set.
 		acct := w.acct
 		acct.Secrets = map[string]channel.Secret{"channel_secret": channel.NewSecret("")}
-		_, err := w.eng.SaveAccount(w.ctx, w.host, acct)
+		_, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: acct})
 		require.ErrorIs(t, err, sangdam.ErrInvalid)
 		body := bodyOf(event("1", "hello", 0))
 		require.Equal(t, http.StatusUnauthorized, w.post(body, http.Header{"X-Line-Signature": {linetest.Sign("", body)}}))
@@ -327,14 +327,14 @@ func TestSiblingsOfABadEventSurvive(t *testing.T) {
 				require.NotContains(t, q[0].Reason, "who?")
 
 				w.halt() // else it may be set aside again between the two calls
-				require.NoError(t, w.eng.Requeue(w.ctx, w.host, q[0].Envelope.ID))
-				require.Error(t, w.eng.Requeue(w.ctx, w.host, q[0].Envelope.ID), "once")
+				require.NoError(t, w.eng.Requeue(w.ctx, w.host, sangdam.Requeue{Envelope: q[0].Envelope.ID}))
+				require.Error(t, w.eng.Requeue(w.ctx, w.host, sangdam.Requeue{Envelope: q[0].Envelope.ID}), "once")
 				w.start()
 				w.settle()
 				again, err := w.eng.Quarantined(w.ctx, w.host, 10)
 				require.NoError(t, err)
 				require.Len(t, again, 1, "still bad")
-				require.ErrorIs(t, w.eng.Requeue(w.ctx, w.host, "none"), sangdam.ErrNotFound)
+				require.ErrorIs(t, w.eng.Requeue(w.ctx, w.host, sangdam.Requeue{Envelope: "none"}), sangdam.ErrNotFound)
 				rows, err := w.eng.Audit(w.ctx, w.host, 0, 1000)
 				require.NoError(t, err)
 				require.Equal(t, string(sangdam.ActOperate), rows[len(rows)-1].Action)
@@ -452,12 +452,12 @@ func TestUnknownAndDisabledAccountsAreNotFound(t *testing.T) {
 		}
 		acct := w.acct
 		acct.Disabled = true
-		_, err := w.eng.SaveAccount(w.ctx, w.host, acct)
+		acct, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: acct})
 		require.NoError(t, err)
 		require.Equal(t, http.StatusNotFound, w.post(body, w.signed(body)))
 		w.nothingStored()
 		acct.Disabled = false
-		_, err = w.eng.SaveAccount(w.ctx, w.host, acct)
+		_, err = w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: acct})
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, w.post(body, w.signed(body)))
 	})

@@ -77,8 +77,10 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil
 // Account is the credentials and settings on one channel (requirements CH1 and
 // CH2). Secrets are in memory only; at rest they are in Sealed.
 type Account struct {
-	ID         AccountID    `json:"id"`
-	Version    int64        `json:"-"`
+	ID AccountID `json:"id"`
+	// Version counts the changes. Who replaces an account gives back the one
+	// that was read; 0 makes a new one.
+	Version    int64        `json:"version"`
 	Kind       Kind         `json:"kind"`
 	Name       string       `json:"name"`
 	Desk       DeskID       `json:"desk"`

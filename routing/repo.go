@@ -23,6 +23,12 @@ type ConfigRepo interface {
 	// Configuration returns everything; the zero maps of an empty workspace are
 	// not nil.
 	Configuration(ctx context.Context) (Configuration, error)
+	// Hold keeps everybody else from changing the configuration and from
+	// committing what rests on it, until this transaction ends; it waits until
+	// those before it have ended. It is the first call of a transaction that
+	// changes the configuration: what is read after it stays true. A store whose
+	// transactions come one after another has nothing to do.
+	Hold(ctx context.Context) error
 	// SaveDesk creates or replaces; ErrAlreadyExists when another desk has the
 	// Name. Seats below the number of members is ErrInvalid.
 	SaveDesk(ctx context.Context, d Desk) error

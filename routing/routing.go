@@ -117,7 +117,10 @@ const (
 
 // Desk is a presence with its own agents, hours, holidays and messages (AD2).
 type Desk struct {
-	ID          DeskID `json:"id"`
+	ID DeskID `json:"id"`
+	// Version counts the changes. Who replaces gives back the one that was
+	// read; 0 makes a new one.
+	Version     int64  `json:"version"`
 	Name        string `json:"name"` // customers see it; at most 20 characters, unique in the workspace
 	Description string `json:"description,omitempty"`
 	// Hours of the desk; nil falls to the next in precedence (see hours.First).
@@ -148,11 +151,14 @@ const (
 
 // WorkStream says how conversations of its accounts live and reach agents (RT1).
 type WorkStream struct {
-	ID          WorkStreamID `json:"id"`
-	Name        string       `json:"name"`
-	ChannelKind string       `json:"channel_kind"`
-	Live        bool         `json:"live"` // else persistent (CV1)
-	Mode        Mode         `json:"mode"`
+	ID WorkStreamID `json:"id"`
+	// Version counts the changes. Who replaces gives back the one that was
+	// read; 0 makes a new one.
+	Version     int64  `json:"version"`
+	Name        string `json:"name"`
+	ChannelKind string `json:"channel_kind"`
+	Live        bool   `json:"live"` // else persistent (CV1)
+	Mode        Mode   `json:"mode"`
 	// Cost in units of an agent's capacity; 0 is allowed and means none.
 	Cost int `json:"cost"`
 	// ChannelCost counts against the channel's cap; usually 1.
@@ -220,8 +226,11 @@ type Share struct {
 
 // Queue is where items wait.
 type Queue struct {
-	ID   QueueID `json:"id"`
-	Name string  `json:"name"`
+	ID QueueID `json:"id"`
+	// Version counts the changes. Who replaces gives back the one that was
+	// read; 0 makes a new one.
+	Version int64  `json:"version"`
+	Name    string `json:"name"`
 	// Strategy names a registered strategy; empty means round_robin.
 	Strategy string `json:"strategy,omitempty"`
 	// Members may take work from this queue.
@@ -278,11 +287,13 @@ type Overflow struct {
 // EligRev; state changes through SetPresence, Reserve and the calls that end
 // what Reserve began.
 type Agent struct {
-	ID      AgentID `json:"id"`
-	Version int64   `json:"-"` // of the settings
-	Name    string  `json:"name"`
-	Picture string  `json:"picture,omitempty"`
-	Email   string  `json:"email,omitempty"`
+	ID AgentID `json:"id"`
+	// Version counts the changes of the settings, not of the state. Who replaces
+	// them gives back the one that was read; 0 makes a new agent.
+	Version int64  `json:"version"`
+	Name    string `json:"name"`
+	Picture string `json:"picture,omitempty"`
+	Email   string `json:"email,omitempty"`
 	// Role is administrator, supervisor or agent.
 	Role        string             `json:"role"`
 	Permissions []Permission       `json:"permissions,omitempty"`

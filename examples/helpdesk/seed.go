@@ -43,23 +43,24 @@ func (h *helpdesk) seed(ctx context.Context) error {
 		return err
 	}
 	if _, ok := have.Desks[deskID]; !ok {
-		if err := h.eng.SaveDesk(ctx, host(), routing.Desk{ID: deskID, Name: "Support"}); err != nil {
+		if _, err := h.eng.SaveDesk(ctx, host(), sangdam.SaveDesk{Desk: routing.Desk{ID: deskID, Name: "Support"}}); err != nil {
 			return err
 		}
 	}
 	if _, ok := have.Queues[queueID]; !ok {
-		if err := h.eng.SaveQueue(ctx, host(), routing.Queue{ID: queueID, Name: "Everyone", Members: agents}); err != nil {
+		q := routing.Queue{ID: queueID, Name: "Everyone", Members: agents}
+		if _, err := h.eng.SaveQueue(ctx, host(), sangdam.SaveQueue{Queue: q}); err != nil {
 			return err
 		}
 	}
 	if _, ok := have.WorkStreams[streamID]; !ok {
-		if err := h.eng.SaveWorkStream(ctx, host(), defaultStream()); err != nil {
+		if _, err := h.eng.SaveWorkStream(ctx, host(), sangdam.SaveWorkStream{WorkStream: defaultStream()}); err != nil {
 			return err
 		}
 	}
 	if len(have.Members[deskID]) == 0 {
 		for _, a := range agents {
-			if err := h.eng.AddToDesk(ctx, host(), deskID, a); err != nil {
+			if err := h.eng.AddToDesk(ctx, host(), sangdam.AddToDesk{Desk: deskID, Agent: a}); err != nil {
 				return err
 			}
 		}
@@ -80,10 +81,10 @@ func (h *helpdesk) seedAgents(ctx context.Context) error {
 		if known[id] {
 			continue
 		}
-		err := h.eng.UpsertAgent(ctx, host(), routing.Agent{ID: id, Name: fmt.Sprintf("Agent %d", i+1), Role: string(sangdam.RoleAgent),
+		a := routing.Agent{ID: id, Name: fmt.Sprintf("Agent %d", i+1), Role: string(sangdam.RoleAgent),
 			Permissions: []routing.Permission{routing.PermitChat}, Assign: routing.AssignmentSwitches{Chat: true},
-			Capacity: map[routing.Profile]int{routing.ProfileUnits: 100}})
-		if err != nil {
+			Capacity: map[routing.Profile]int{routing.ProfileUnits: 100}}
+		if _, err := h.eng.SaveAgent(ctx, host(), sangdam.SaveAgent{Agent: a}); err != nil {
 			return err
 		}
 	}
@@ -126,7 +127,7 @@ func (h *helpdesk) seedAccount(ctx context.Context) error {
 	}
 	acct.Secrets = map[string]channel.Secret{
 		line.SecretChannel: channel.NewSecret(l.channelSecret), line.SecretToken: channel.NewSecret(l.channelToken)}
-	saved, err := h.eng.SaveAccount(ctx, host(), acct)
+	saved, err := h.eng.SaveAccount(ctx, host(), sangdam.SaveAccount{Account: acct})
 	if err != nil {
 		return fmt.Errorf("the LINE account (LINE_CHANNEL_ID, LINE_CHANNEL_SECRET, LINE_CHANNEL_TOKEN): %w", err)
 	}

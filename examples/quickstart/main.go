@@ -57,21 +57,24 @@ func run(ctx context.Context, ln net.Listener, env func(string) string) error {
 
 // setUp makes a desk with one agent, and a LINE account that the desk answers.
 func setUp(ctx context.Context, eng *sangdam.Engine, env func(string) string) (channel.Account, error) {
-	err := errors.Join(
-		eng.CreateWorkspace(ctx, "shop", "Shop"),
-		eng.UpsertAgent(ctx, host, routing.Agent{ID: "mina", Name: "Mina", Role: "agent", Permissions: []routing.Permission{routing.PermitChat},
-			Assign: routing.AssignmentSwitches{Chat: true}, Capacity: map[routing.Profile]int{routing.ProfileUnits: 10}}),
-		eng.SaveDesk(ctx, host, routing.Desk{ID: "support", Name: "Support"}),
-		eng.AddToDesk(ctx, host, "support", "mina"),
-		eng.SaveQueue(ctx, host, routing.Queue{ID: "all", Name: "All", Members: []routing.AgentID{"mina"}}),
-		eng.SaveWorkStream(ctx, host, routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1, Queue: "all",
-			AutoAccept: true, Messages: conversation.Texts{conversation.AutoGreeting: {"": "Hello! One moment, please."}}}))
-	if err != nil {
+	errShop := eng.CreateWorkspace(ctx, "shop", "Shop")
+	mina := routing.Agent{ID: "mina", Name: "Mina", Role: "agent", Permissions: []routing.Permission{routing.PermitChat},
+		Assign: routing.AssignmentSwitches{Chat: true}, Capacity: map[routing.Profile]int{routing.ProfileUnits: 10}}
+	_, errAgent := eng.SaveAgent(ctx, host, sangdam.SaveAgent{Agent: mina})
+	_, errDesk := eng.SaveDesk(ctx, host, sangdam.SaveDesk{Desk: routing.Desk{ID: "support", Name: "Support"}})
+	errMember := eng.AddToDesk(ctx, host, sangdam.AddToDesk{Desk: "support", Agent: "mina"})
+	all := routing.Queue{ID: "all", Name: "All", Members: []routing.AgentID{"mina"}}
+	_, errQueue := eng.SaveQueue(ctx, host, sangdam.SaveQueue{Queue: all})
+	stream := routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1, Queue: "all",
+		AutoAccept: true, Messages: conversation.Texts{conversation.AutoGreeting: {"": "Hello! One moment, please."}}}
+	_, errStream := eng.SaveWorkStream(ctx, host, sangdam.SaveWorkStream{WorkStream: stream})
+	if err := errors.Join(errShop, errAgent, errDesk, errMember, errQueue, errStream); err != nil {
 		return channel.Account{}, err
 	}
-	return eng.SaveAccount(ctx, host, channel.Account{Kind: line.Kind, Name: "Shop", Desk: "support", WorkStream: "line",
+	account := channel.Account{Kind: line.Kind, Name: "Shop", Desk: "support", WorkStream: "line",
 		Settings: fmt.Appendf(nil, `{"channel_id":%q}`, env("LINE_CHANNEL_ID")), Secrets: map[string]channel.Secret{
-			line.SecretChannel: channel.NewSecret(env("LINE_CHANNEL_SECRET")), line.SecretToken: channel.NewSecret(env("LINE_CHANNEL_TOKEN"))}})
+			line.SecretChannel: channel.NewSecret(env("LINE_CHANNEL_SECRET")), line.SecretToken: channel.NewSecret(env("LINE_CHANNEL_TOKEN"))}}
+	return eng.SaveAccount(ctx, host, sangdam.SaveAccount{Account: account})
 }
 
 // agent comes online and answers every conversation that has something new.

@@ -99,12 +99,20 @@ func newDesk(ctx context.Context, db *store.DB, hooks sangdam.Hooks, agents, cap
 	for _, step := range []func() error{
 		func() error { return d.eng.CreateWorkspace(ctx, workspace, "Bench") },
 		func() error { return d.addAgents(ctx, agents, capacity) },
-		func() error { return d.eng.SaveDesk(ctx, host, routing.Desk{ID: "desk", Name: "Desk"}) },
+		func() error {
+			_, err := d.eng.SaveDesk(ctx, host, sangdam.SaveDesk{Desk: routing.Desk{ID: "desk", Name: "Desk"}})
+			return err
+		},
 		func() error { return d.saveQueue(ctx, queue) },
-		func() error { return d.eng.SaveWorkStream(ctx, host, stream) },
+		func() error {
+			_, err := d.eng.SaveWorkStream(ctx, host, sangdam.SaveWorkStream{WorkStream: stream})
+			return err
+		},
 		func() (err error) {
-			acct, err = d.eng.SaveAccount(ctx, host, channel.Account{Kind: "line", Name: "Shop", Desk: "desk", WorkStream: "line", Settings: json.RawMessage(`{"channel_id":"1234567890"}`),
-				Secrets: map[string]channel.Secret{"channel_secret": d.secret, "channel_token": channel.NewSecret("token")}})
+			shop := channel.Account{Kind: "line", Name: "Shop", Desk: "desk", WorkStream: "line",
+				Settings: json.RawMessage(`{"channel_id":"1234567890"}`),
+				Secrets:  map[string]channel.Secret{"channel_secret": d.secret, "channel_token": channel.NewSecret("token")}}
+			acct, err = d.eng.SaveAccount(ctx, host, sangdam.SaveAccount{Account: shop})
 			return err
 		},
 	} {

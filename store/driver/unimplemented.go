@@ -371,6 +371,7 @@ type UnimplementedConfigRepo struct{}
 func (UnimplementedConfigRepo) Configuration(context.Context) (routing.Configuration, error) {
 	return routing.Configuration{}, errUnimplemented
 }
+func (UnimplementedConfigRepo) Hold(context.Context) error                   { return errUnimplemented }
 func (UnimplementedConfigRepo) SaveDesk(context.Context, routing.Desk) error { return errUnimplemented }
 func (UnimplementedConfigRepo) SaveWorkStream(context.Context, routing.WorkStream) error {
 	return errUnimplemented

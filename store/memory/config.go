@@ -7,6 +7,7 @@ import (
 
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 type config struct{ t *tx }
@@ -51,6 +52,16 @@ func (r config) Configuration(context.Context) (routing.Configuration, error) {
 			WorkStreams: copied(c.streams), Queues: copied(c.queues),
 		}), nil
 	})
+}
+
+// Hold guards the configuration as it is now: a rival's change runs this
+// transaction again.
+func (r config) Hold(ctx context.Context) error {
+	version, err := read(r.t, func() (int64, error) { return r.row().version, nil })
+	if err != nil {
+		return err
+	}
+	return r.t.Guard(ctx, driver.GuardConfig, "", version)
 }
 
 func (r config) SaveDesk(_ context.Context, d routing.Desk) error {

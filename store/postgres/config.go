@@ -27,6 +27,15 @@ func (t *tx) configChanged(ctx context.Context) error {
 	return t.write(ctx, query(`UPDATE sd.config SET version = version + 1 WHERE ws = $1`, key(t.ws)))
 }
 
+// Hold implements routing.ConfigRepo: the lock goes to the server with the
+// first read, before it.
+func (c config) Hold(ctx context.Context) error {
+	if err := c.writable(); err != nil {
+		return err
+	}
+	return c.holdConfig(ctx)
+}
+
 // Configuration implements routing.ConfigRepo.
 func (c config) Configuration(ctx context.Context) (routing.Configuration, error) {
 	out := routing.Configuration{

@@ -47,6 +47,9 @@ func (r config) Configuration(context.Context) (routing.Configuration, error) {
 	}, r.ws)
 }
 
+// Hold implements routing.ConfigRepo: one Update runs at a time here.
+func (r config) Hold(context.Context) error { return r.writable() }
+
 func (r config) SaveDesk(_ context.Context, d routing.Desk) error {
 	doc, err := encode(d)
 	if err != nil {

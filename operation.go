@@ -1,0 +1,94 @@
+package sangdam
+
+import "slices"
+
+// Operation describes a command of the Engine: what it is called in the audit
+// log's sense, which right it needs, and what makes it safe to repeat. The
+// list is what documentation and tests of rights are made from.
+type Operation struct {
+	// Name is part of the digest that is kept with a key, so that one key over
+	// two commands is a conflict, however alike their bodies are.
+	Name string
+	// Method is the Engine's method that carries it out.
+	Method string
+	// Actions are what the policy is asked, one of them a call: most commands
+	// have one, Assign has another one with Force.
+	Actions []Action
+	// Keyed says that the command takes a Key. Every one that writes does.
+	Keyed bool
+	// Versioned says that the command replaces something and takes the version
+	// that the caller saw.
+	Versioned bool
+	// settings says that the command changes the workspace's settings: it holds
+	// them before its first read and waits for its turn.
+	settings bool
+}
+
+// The commands. A command that is not here cannot be written: command takes
+// one of these, and operations_test walks the list.
+var (
+	opAnswer  = &Operation{Name: "conversation.answer", Method: "Answer", Actions: []Action{ActAnswer}, Keyed: true}
+	opAddNote = &Operation{Name: "conversation.add_note", Method: "AddNote", Actions: []Action{ActNote}, Keyed: true}
+	opResend  = &Operation{Name: "conversation.resend", Method: "Resend", Actions: []Action{ActResend}, Keyed: true}
+	opEnd     = &Operation{Name: "conversation.end", Method: "End", Actions: []Action{ActEnd}, Keyed: true}
+	opWait    = &Operation{Name: "conversation.wait", Method: "Wait", Actions: []Action{ActEnd}, Keyed: true}
+	opReopen  = &Operation{Name: "conversation.reopen", Method: "Reopen", Actions: []Action{ActTake}, Keyed: true}
+
+	opAccept   = &Operation{Name: "offer.accept", Method: "Accept", Actions: []Action{ActOffer}, Keyed: true}
+	opDecline  = &Operation{Name: "offer.decline", Method: "Decline", Actions: []Action{ActOffer}, Keyed: true}
+	opPick     = &Operation{Name: "conversation.pick", Method: "Pick", Actions: []Action{ActTake}, Keyed: true}
+	opAssign   = &Operation{Name: "conversation.assign", Method: "Assign", Actions: []Action{ActAssign, ActForce}, Keyed: true}
+	opTransfer = &Operation{Name: "conversation.transfer", Method: "Transfer", Actions: []Action{ActTransfer}, Keyed: true}
+
+	opSaveContact = &Operation{Name: "contact.save", Method: "SaveContact", Actions: []Action{ActContact},
+		Keyed: true, Versioned: true}
+	opLinkIdentity = &Operation{Name: "contact.link_identity", Method: "LinkIdentity", Actions: []Action{ActContact}, Keyed: true}
+	opLinkUser     = &Operation{Name: "contact.link_user", Method: "LinkUser", Actions: []Action{ActContact}, Keyed: true}
+	opBeginLink    = &Operation{Name: "contact.begin_link", Method: "BeginLink", Actions: []Action{ActContact}, Keyed: true}
+
+	opSetPresence = &Operation{Name: "agent.set_presence", Method: "SetPresence", Actions: []Action{ActPresence}, Keyed: true}
+	opSaveAgent   = &Operation{Name: "agent.save", Method: "SaveAgent", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true}
+
+	opSaveDesk       = setup("desk.save", "SaveDesk", true)
+	opAddToDesk      = setup("desk.add_agent", "AddToDesk", false)
+	opRemoveFromDesk = setup("desk.remove_agent", "RemoveFromDesk", false)
+	opSaveQueue      = setup("queue.save", "SaveQueue", true)
+	opSaveWorkStream = setup("work_stream.save", "SaveWorkStream", true)
+	opSaveAccount    = setup("account.save", "SaveAccount", true)
+	opDeleteAccount  = setup("account.delete", "DeleteAccount", true)
+
+	opRequeue = &Operation{Name: "inbox.requeue", Method: "Requeue", Actions: []Action{ActOperate}, Keyed: true}
+)
+
+// setup describes a command that changes the workspace's settings.
+func setup(name, method string, versioned bool) *Operation {
+	return &Operation{Name: name, Method: method, Actions: []Action{ActConfigure}, Keyed: true, Versioned: versioned, settings: true}
+}
+
+// Operations lists the commands that take a Principal. Not among them are
+// CreateWorkspace, which has no workspace yet whose keys could be looked up
+// (a second one is ErrAlreadyExists), RotateKeys, which finds nothing to do
+// when it is repeated, and Heartbeat, ShowTyping and MarkRead, which are meant
+// to be repeated.
+func Operations() []Operation {
+	var out []Operation
+	for _, op := range []*Operation{
+		opAnswer, opAddNote, opResend, opEnd, opWait, opReopen, opAccept, opDecline, opPick, opAssign, opTransfer,
+		opSaveContact, opLinkIdentity, opLinkUser, opBeginLink, opSetPresence, opSaveAgent,
+		opSaveDesk, opAddToDesk, opRemoveFromDesk, opSaveQueue, opSaveWorkStream, opSaveAccount, opDeleteAccount, opRequeue,
+	} {
+		c := *op
+		c.Actions = slices.Clone(op.Actions)
+		out = append(out, c)
+	}
+	return out
+}
+
+// Visitors' commands. They are not in Operations: a visitor's port asks no
+// policy, since it reaches nothing but the visitor's own part.
+var (
+	opVisitorPost    = &Operation{Name: "visitor.post", Actions: []Action{actVisitorPost}, Keyed: true}
+	opVisitorConsent = &Operation{Name: "visitor.consent", Actions: []Action{actVisitorConsent}, Keyed: true}
+	opVisitorRate    = &Operation{Name: "visitor.rate", Actions: []Action{actVisitorRate}, Keyed: true}
+	opVisitorEnd     = &Operation{Name: "visitor.end", Actions: []Action{actVisitorEnd}, Keyed: true}
+)

@@ -1,0 +1,100 @@
+package sangdam_test
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/routing"
+)
+
+// takesPrincipal says whether an exported method of the Engine acts for
+// somebody.
+func takesPrincipal(m reflect.Method) bool {
+	for i := 1; i < m.Type.NumIn(); i++ {
+		if m.Type.In(i) == reflect.TypeFor[sangdam.Principal]() {
+			return true
+		}
+	}
+	return false
+}
+
+// Every command is in the list, takes a key, and its struct says so.
+func TestEveryCommandIsAnOperationWithAKey(t *testing.T) {
+	engine := reflect.TypeFor[*sangdam.Engine]()
+	names, methods := map[string]bool{}, map[string]bool{}
+	for _, op := range sangdam.Operations() {
+		require.False(t, names[op.Name], "two operations are called %s", op.Name)
+		names[op.Name], methods[op.Method] = true, true
+		require.NotEmpty(t, op.Actions, "%s has no rule", op.Name)
+		m, ok := engine.MethodByName(op.Method)
+		require.True(t, ok, "%s: there is no method %s", op.Name, op.Method)
+		body := m.Type.In(m.Type.NumIn() - 1)
+		require.Equal(t, reflect.Struct, body.Kind(), "%s takes its command as a struct", op.Method)
+		key, has := body.FieldByName("Key")
+		require.True(t, op.Keyed && has && key.Type == reflect.TypeFor[sangdam.Key](), "%s takes a key", op.Method)
+		require.Equal(t, "-", key.Tag.Get("json"), "%s: the key is no part of what it is compared by", op.Method)
+	}
+	for m := range engine.Methods() {
+		if !takesPrincipal(m) {
+			continue
+		}
+		last := m.Type.In(m.Type.NumIn() - 1)
+		keyed := false
+		if last.Kind() == reflect.Struct {
+			_, keyed = last.FieldByName("Key")
+		}
+		require.Equal(t, methods[m.Name], keyed, "%s takes a key if and only if it is an operation", m.Name)
+	}
+}
+
+// Every command that replaces something brings the version that the caller saw.
+func TestEveryCommandThatReplacesTakesAVersion(t *testing.T) {
+	engine := reflect.TypeFor[*sangdam.Engine]()
+	for _, op := range sangdam.Operations() {
+		m, _ := engine.MethodByName(op.Method)
+		body := m.Type.In(m.Type.NumIn() - 1)
+		versioned := false
+		for _, f := range reflect.VisibleFields(body) {
+			if f.Name == "Version" {
+				versioned = true
+			} else if f.Type.Kind() == reflect.Struct && strings.HasPrefix(op.Method, "Save") {
+				_, inside := f.Type.FieldByName("Version")
+				versioned = versioned || inside
+			}
+		}
+		require.Equal(t, op.Versioned, versioned, op.Method)
+	}
+}
+
+// One key over two commands whose bodies encode alike is a conflict, not a
+// success without effect.
+func TestOneKeyOverTwoCommandsIsAConflict(t *testing.T) {
+	inWorld(t, func(w *world) {
+		c := active(w).Conversation
+		_, err := w.eng.Wait(w.ctx, w.host, sangdam.Wait{Key: "wait", Conversation: c})
+		require.NoError(t, err)
+		_, err = w.eng.End(w.ctx, w.host, sangdam.End{Key: "wait", Conversation: c})
+		require.ErrorIs(t, err, sangdam.ErrConflict, "end with the key of a wait")
+
+		_, err = w.eng.End(w.ctx, w.host, sangdam.End{Conversation: c, Final: true})
+		require.NoError(t, err)
+		a1 := w.agent("a1")
+		_, err = w.eng.Reopen(w.ctx, a1, sangdam.Reopen{Key: "reopen", Conversation: c})
+		require.NoError(t, err)
+		_, err = w.eng.Pick(w.ctx, a1, sangdam.Pick{Key: "reopen", Conversation: c})
+		require.ErrorIs(t, err, sangdam.ErrConflict, "pick with the key of a reopening")
+
+		w.settle()
+		offer := w.detail(c).Offer
+		require.NotNil(t, offer)
+		_, err = w.eng.Accept(w.ctx, w.agent(offer.Agent), sangdam.Accept{Key: "accept", Offer: offer.ID})
+		require.NoError(t, err)
+		err = w.eng.Decline(w.ctx, w.agent(offer.Agent), sangdam.Decline{Key: "accept", Offer: offer.ID})
+		require.ErrorIs(t, err, sangdam.ErrConflict, "decline with the key of an acceptance")
+		require.Equal(t, offer.Agent, w.detail(c).Conversation.Agent)
+	}, withStream(func(s *routing.WorkStream) { s.ReopenFor, s.OfferFor = 1<<40, 1<<40 }))
+}
