@@ -281,8 +281,8 @@ func failForeign(t *testing.T, call string, panics bool) {
 		w.armed.Store(call != "Open") // the credentials must open once
 		world.start()
 		if call == "strategy" {
-			q := routing.Queue{ID: "q", Name: "Q", Members: []routing.AgentID{"a1", "a2"}, Strategy: "own"}
-			require.NoError(t, world.eng.SaveQueue(world.ctx, world.host, q))
+			q := routing.Queue{ID: "q", Name: "Q", Members: []routing.AgentID{"a1", "a2"}, Strategy: "own", Version: 1}
+			require.NoError(t, errOf(world.eng.SaveQueue(world.ctx, world.host, sangdam.SaveQueue{Queue: q})))
 		}
 		if call == "Open" {
 			world.pass(2 * time.Second)
@@ -296,8 +296,8 @@ func failForeign(t *testing.T, call string, panics bool) {
 		_ = world.eng.ShowTyping(world.ctx, world.host, first, time.Second)
 		_ = world.eng.MarkRead(world.ctx, world.host, first)
 		_, _ = world.eng.CheckAccount(world.ctx, world.host, world.acct.ID, "https://host.test")
-		_, _ = world.eng.SaveAccount(world.ctx, world.host, world.acct)
-		_ = world.eng.SaveQueue(world.ctx, world.host, routing.Queue{ID: "q2", Name: "Two"}) // settings are read anew
+		_, _ = world.eng.SaveAccount(world.ctx, world.host, sangdam.SaveAccount{Account: world.acct})
+		_ = errOf(world.eng.SaveQueue(world.ctx, world.host, sangdam.SaveQueue{Queue: routing.Queue{ID: "q2", Name: "Two"}})) // settings are read anew
 		world.pass(10 * time.Minute)
 		require.Positive(t, w.hits[call].Load(), "the test reached %s", call)
 		w.armed.Store(false)

@@ -266,7 +266,7 @@ func (e *Engine) SaveAccount(ctx context.Context, p Principal, c SaveAccount) (c
 
 // saveAccount checks an account against the settings and the adapter, and
 // stores it.
-func (u *unit) saveAccount(a channel.Account, adapter channel.Adapter) (channel.Account, error) {
+func (u *unit) saveAccount(a channel.Account, adapter *guardedAdapter) (channel.Account, error) {
 	old, found := u.s.accounts[a.ID]
 	if _, err := replaces("account", string(a.ID), found, old.Version, a.Version); err != nil {
 		return a, err
