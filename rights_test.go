@@ -21,12 +21,12 @@ var everyStore = []string{onMemory, onSQLite, onPG}
 // customers write from then on.
 func (w *replayWorld) otherDesk(desk routing.DeskID, agent routing.AgentID) {
 	w.t.Helper()
-	require.NoError(w.t, w.eng.SaveDesk(w.ctx, w.host, routing.Desk{ID: desk, Name: "Desk " + string(desk)}))
-	require.NoError(w.t, w.eng.UpsertAgent(w.ctx, w.host, routing.Agent{ID: agent, Name: "Agent " + string(agent), Role: "agent"}))
-	require.NoError(w.t, w.eng.AddToDesk(w.ctx, w.host, desk, agent))
-	acct, err := w.eng.SaveAccount(w.ctx, w.host, channel.Account{Kind: "line", Name: "Account of " + string(desk), Desk: desk, WorkStream: "line",
+	require.NoError(w.t, errOf(w.eng.SaveDesk(w.ctx, w.host, sangdam.SaveDesk{Desk: routing.Desk{ID: desk, Name: "Desk " + string(desk)}})))
+	require.NoError(w.t, errOf(w.eng.SaveAgent(w.ctx, w.host, sangdam.SaveAgent{Agent: routing.Agent{ID: agent, Name: "Agent " + string(agent), Role: "agent"}})))
+	require.NoError(w.t, w.eng.AddToDesk(w.ctx, w.host, sangdam.AddToDesk{Desk: desk, Agent: agent}))
+	acct, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Account of " + string(desk), Desk: desk, WorkStream: "line",
 		Settings: w.acct.Settings, Secrets: map[string]channel.Secret{"channel_secret": channel.NewSecret(w.line.ChannelSecret()),
-			"channel_token": channel.NewSecret(w.line.ChannelToken())}})
+			"channel_token": channel.NewSecret(w.line.ChannelToken())}}})
 	require.NoError(w.t, err)
 	w.line.SetWebhook("https://host.test/webhooks/" + acct.Token)
 }
@@ -220,7 +220,7 @@ func TestLinkingNeedsTheRightOnBothSides(t *testing.T) {
 		_, err = w.eng.LinkUser(w.ctx, spy, sangdam.LinkUser{Account: foreign.Conversation.Account, User: channel.ProviderUserID(theirs.ID()),
 			Contact: own.Contact.ID})
 		require.ErrorIs(t, err, sangdam.ErrNotFound, "their user to my contact")
-		_, err = w.eng.BeginLink(w.ctx, spy, foreign.Contact.ID)
+		_, err = w.eng.BeginLink(w.ctx, spy, sangdam.BeginLink{Contact: foreign.Contact.ID})
 		require.ErrorIs(t, err, sangdam.ErrNotFound)
 		w.settle()
 		require.Equal(t, foreign.Contact.ID, w.of(theirs).Contact.ID)
