@@ -152,13 +152,13 @@ func TestALateHandOverDoesNotTakeTheConversationFromThePerson(t *testing.T) {
 func TestEachWorkStreamHasItsOwnBot(t *testing.T) {
 	var one, two *talker
 	replay(t, []string{onMemory, onSQLite}, func(t *testing.T, w *replayWorld) {
-		require.NoError(t, w.eng.SaveWorkStream(w.ctx, w.host, routing.WorkStream{ID: "line2", Name: "LINE 2", ChannelKind: "line",
-			Mode: routing.Push, Cost: 1, Queue: "q", Bot: "two"}))
+		stream := routing.WorkStream{ID: "line2", Name: "LINE 2", ChannelKind: "line", Mode: routing.Push, Cost: 1, Queue: "q", Bot: "two"}
+		require.NoError(t, errOf(w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: stream})))
 		acct := w.acct
 		acct.ID, acct.Token, acct.Name, acct.WorkStream, acct.Version = "", "", "Shop 2", "line2", 0
 		acct.Secrets = map[string]channel.Secret{"channel_secret": channel.NewSecret(w.line.ChannelSecret()),
 			"channel_token": channel.NewSecret(w.line.ChannelToken())}
-		second, err := w.eng.SaveAccount(w.ctx, w.host, acct)
+		second, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: acct})
 		require.NoError(t, err)
 		for i := range 5 {
 			for name, token := range map[string]string{"one": w.acct.Token, "two": second.Token} {
@@ -387,7 +387,7 @@ func TestABotTakenOffTheWorkStreamLeavesNobodyAlone(t *testing.T) {
 		require.NoError(t, err)
 		s := cfg.WorkStreams["line"]
 		s.Bot = ""
-		require.NoError(t, w.eng.SaveWorkStream(w.ctx, w.host, s))
+		require.NoError(t, errOf(w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: s})))
 		mina.SendText("still you?")
 		w.settle()
 		require.Equal(t, []string{"intake: hi", "intake: still you?"}, mina.Texts())
