@@ -1,0 +1,282 @@
+package ticket
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sangdam/sangdam/internal/errs"
+)
+
+// Draft is a ticket that is being changed within one transaction. Its methods
+// apply the rules; Was keeps what was before, so that triggers can compare. End
+// gives what is to be stored. A Draft is for one goroutine.
+type Draft struct {
+	T     Ticket
+	was   Ticket
+	actor string
+	now   time.Time
+	entry Entry
+}
+
+// Open begins a Draft of a new ticket; t carries what is known of it. It starts
+// unassigned, or in progress where an agent is named. number is unique in the
+// workspace.
+func Open(t Ticket, number int64, actor string, now time.Time) (*Draft, error) {
+	t = copied(t)
+	t.Number, t.Version, t.Entries = number, 0, 0
+	t.State, t.Custom, t.MergedInto, t.Clocks = Unassigned, "", "", nil
+	if t.Agent != "" {
+		t.State = InProgress
+	}
+	t.CreatedAt, t.StateAt, t.SolvedAt = now, now, time.Time{}
+	if t.Channel != ChannelHand {
+		t.CustomerAt = now
+	}
+	if err := t.check(); err != nil {
+		return nil, err
+	}
+	d := &Draft{T: t, actor: actor, now: now, entry: Entry{Kind: Created}}
+	return d, d.SetTags(t.Tags...)
+}
+
+// Edit begins a Draft of a stored ticket. One that was merged is refused: what
+// is meant for it goes to the target.
+func Edit(t Ticket, actor string, now time.Time) (*Draft, error) {
+	if t.MergedInto != "" {
+		return nil, errs.New(errs.Conflict, "ticket: it was merged into ticket %s; go on there", t.MergedInto)
+	}
+	return &Draft{T: copied(t), was: copied(t), actor: actor, now: now}, nil
+}
+
+// copied shares nothing with its argument that a Draft changes.
+func copied(t Ticket) Ticket {
+	t.Tags, t.Followers, t.Links, t.Clocks = slices.Clone(t.Tags), slices.Clone(t.Followers), slices.Clone(t.Links), slices.Clone(t.Clocks)
+	t.Fields = maps.Clone(t.Fields)
+	return t
+}
+
+// Was is the ticket before; the zero Ticket for a new one.
+func (d *Draft) Was() Ticket { return d.was }
+
+// Now is the time of the transaction.
+func (d *Draft) Now() time.Time { return d.now }
+
+// Kind is what the entry is about so far.
+func (d *Draft) Kind() EntryKind {
+	if d.entry.Kind == "" {
+		return Changed
+	}
+	return d.entry.Kind
+}
+
+// End gives the ticket and its entry; changed is false when nothing differs and
+// nothing was said, and then nothing is to be stored.
+func (d *Draft) End() (t Ticket, e Entry, changed bool, err error) {
+	if err := d.T.check(); err != nil {
+		return Ticket{}, Entry{}, false, err
+	}
+	changes, err := difference(d.was, d.T)
+	if err != nil {
+		return Ticket{}, Entry{}, false, err
+	}
+	if len(changes) == 0 && d.entry.Text == "" && d.entry.Kind == "" {
+		return d.T, Entry{}, false, nil
+	}
+	d.T.Entries++
+	d.T.UpdatedAt = d.now
+	if changes, err = difference(d.was, d.T); err != nil {
+		return Ticket{}, Entry{}, false, err
+	}
+	e = d.entry
+	e.Ticket, e.Seq, e.At, e.Actor, e.Kind, e.Changes = d.T.ID, d.T.Entries, d.now, d.actor, d.Kind(), changes
+	return d.T, e, true, nil
+}
+
+// SetState moves the ticket. Complete is for administrators, whom the caller
+// knows, and for time. Solving needs no resolution here: what a workspace asks
+// for stands in its fields (Missing).
+func (d *Draft) SetState(s State) error {
+	if s == d.T.State {
+		return nil
+	}
+	if !s.Valid() || !d.T.State.CanBecome(s) {
+		return errs.New(errs.Invalid, "ticket: it is %s and cannot become %q", d.T.State, clip(string(s)))
+	}
+	d.T.State, d.T.Custom, d.T.StateAt = s, "", d.now
+	switch s {
+	case Solved:
+		d.T.SolvedAt = d.now
+	case Unassigned:
+		d.T.Agent = ""
+	}
+	return nil
+}
+
+// SetCustom moves the ticket to a state of the host's own.
+func (d *Draft) SetCustom(c CustomState) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	if err := d.SetState(c.As); err != nil {
+		return err
+	}
+	d.T.Custom = c.ID
+	return nil
+}
+
+// Assign gives the ticket to a group and, unless empty, to an agent of it. An
+// unassigned ticket that gets an agent is in progress; one that loses its agent
+// is unassigned. Whether agent and group may be named is for the caller to know.
+func (d *Draft) Assign(group GroupID, agent AgentID) error {
+	if d.T.State == Complete {
+		return errs.New(errs.Conflict, "ticket: it is complete and takes no assignee")
+	}
+	d.T.Group, d.T.Agent = group, agent
+	switch {
+	case agent != "" && d.T.State == Unassigned:
+		return d.SetState(InProgress)
+	case agent == "" && d.T.State == InProgress:
+		return d.SetState(Unassigned)
+	}
+	return nil
+}
+
+// SetField sets a field's value; an empty one removes it. The value of an
+// encrypted field comes sealed.
+func (d *Draft) SetField(f Field, v Value) error {
+	if f.Deleted || f.Kind == SystemField {
+		return errs.New(errs.Invalid, "ticket: field %s takes no value here", f.Code)
+	}
+	if f.Kind == PhoneField && d.T.Channel != ChannelPhone {
+		return errs.New(errs.Invalid, "ticket: field %s is for tickets of the phone channel", f.Code)
+	}
+	if f.Encrypted && !v.Empty() && len(v.Sealed) == 0 {
+		return errs.New(errs.Invalid, "ticket: field %s is encrypted; seal its value first", f.Code)
+	}
+	if err := f.Check(v); err != nil {
+		return err
+	}
+	if v.Empty() {
+		delete(d.T.Fields, f.Code)
+		return nil
+	}
+	if d.T.Fields == nil {
+		d.T.Fields = map[string]Value{}
+	}
+	d.T.Fields[f.Code] = v
+	return nil
+}
+
+// SetTags replaces the tags: trimmed, each once, sorted.
+func (d *Draft) SetTags(tags ...string) error {
+	var out []string
+	for _, t := range tags {
+		t = strings.TrimSpace(t)
+		if err := checkText("a tag", t, 1, MaxName); err != nil {
+			return err
+		}
+		out = append(out, t)
+	}
+	slices.Sort(out)
+	if out = slices.Compact(out); len(out) > MaxTags {
+		return errs.New(errs.Invalid, "ticket: %d tags; use at most %d", len(out), MaxTags)
+	}
+	d.T.Tags = out
+	return nil
+}
+
+// Follow adds or removes a follower.
+func (d *Draft) Follow(a AgentID, on bool) error {
+	at := slices.Index(d.T.Followers, a)
+	switch {
+	case on && at < 0 && len(d.T.Followers) >= MaxFollowers:
+		return errs.New(errs.Invalid, "ticket: it has %d followers; no more can be added", MaxFollowers)
+	case on && at < 0:
+		d.T.Followers = append(d.T.Followers, a)
+	case !on && at >= 0:
+		d.T.Followers = slices.Delete(d.T.Followers, at, at+1)
+	}
+	return nil
+}
+
+// Comment adds an internal comment.
+func (d *Draft) Comment(text string, files ...string) error { return d.say(Commented, text, files) }
+
+// Answer adds a public answer of an agent. Banned words are looked for before
+// (BannedWords.Find).
+func (d *Draft) Answer(text string, files ...string) error {
+	if err := d.say(Answered, text, files); err != nil {
+		return err
+	}
+	d.T.AnsweredAt = d.now
+	return nil
+}
+
+// Reply adds the customer's words. A solved or held ticket is worked on again; a
+// complete one takes no reply: make a new ticket that follows it.
+func (d *Draft) Reply(text string, files ...string) error {
+	if err := d.say(Replied, text, files); err != nil {
+		return err
+	}
+	d.T.CustomerAt = d.now
+	if d.T.State != Solved && d.T.State != OnHold {
+		return nil
+	}
+	if d.T.Agent == "" {
+		return d.SetState(Unassigned)
+	}
+	return d.SetState(InProgress)
+}
+
+func (d *Draft) say(kind EntryKind, text string, files []string) error {
+	switch {
+	case d.entry.Text != "" || len(d.entry.Files) > 0:
+		return errs.New(errs.Invalid, "ticket: one entry carries one comment")
+	case d.T.State == Complete && kind != Commented:
+		return errs.New(errs.Conflict, "ticket: it is complete and takes no reply; make a new ticket that follows it")
+	case strings.TrimSpace(text) == "" && len(files) == 0:
+		return errs.New(errs.Invalid, "ticket: the comment is empty")
+	case len(text) > MaxBody || len(files) > MaxValueFiles:
+		return errs.New(errs.Invalid, "ticket: a comment of %d bytes with %d files; use at most %d and %d", len(text), len(files), MaxBody, MaxValueFiles)
+	}
+	d.entry.Text, d.entry.Files = text, slices.Clone(files)
+	if d.entry.Kind == "" {
+		d.entry.Kind = kind
+	}
+	return nil
+}
+
+// Relate links two tickets, each a Draft of this transaction. A link that is
+// there is kept as it is.
+func Relate(d *Draft, r Relation, other *Draft) error {
+	back, ok := r.Opposite()
+	switch {
+	case !ok:
+		return errs.New(errs.Invalid, "ticket: %q is no relation that can be set", clip(string(r)))
+	case d.T.ID == other.T.ID:
+		return errs.New(errs.Invalid, "ticket: it cannot be linked to itself")
+	case len(d.T.Links) >= MaxLinks || len(other.T.Links) >= MaxLinks:
+		return errs.New(errs.Invalid, "ticket: it has %d links; no more can be added", MaxLinks)
+	}
+	d.addLink(Link{other.T.ID, r})
+	other.addLink(Link{d.T.ID, back})
+	return nil
+}
+
+func (d *Draft) addLink(l Link) {
+	if !slices.Contains(d.T.Links, l) {
+		d.T.Links = append(d.T.Links, l)
+	}
+}
+
+// Unlink takes every relation between the two away.
+func Unlink(d, other *Draft) {
+	d.dropLinks(other.T.ID)
+	other.dropLinks(d.T.ID)
+}
+
+func (d *Draft) dropLinks(to ID) {
+	d.T.Links = slices.DeleteFunc(d.T.Links, func(l Link) bool { return l.To == to })
+}

@@ -1,0 +1,164 @@
+package ticket
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sangdam/sangdam/internal/errs"
+)
+
+// EntryKind is what an entry of the history is about.
+type EntryKind string
+
+// The kinds of entries. They are also the kinds of events that triggers see,
+// as "ticket.created" and so on.
+const (
+	Created   EntryKind = "created"
+	Changed   EntryKind = "changed"
+	Commented EntryKind = "commented" // an internal comment
+	Answered  EntryKind = "answered"  // a public comment of an agent, to the customer
+	Replied   EntryKind = "replied"   // the customer wrote
+	Merged    EntryKind = "merged"
+	Split     EntryKind = "split"
+)
+
+// Entry is one step of a ticket's history: who did what when. One command or
+// event is one entry, however much it changed; the entries alone make the
+// ticket (Replay).
+type Entry struct {
+	Ticket ID        `json:"ticket"`
+	Seq    int64     `json:"seq"` // from 1, without gaps
+	At     time.Time `json:"at"`
+	// Actor is "agent:<id>", "customer", "trigger:<id>", "host" or "system".
+	Actor string    `json:"actor"`
+	Kind  EntryKind `json:"kind"`
+	// Text is the comment; Files are names of blobs that it carries.
+	Text  string   `json:"text,omitempty"`
+	Files []string `json:"files,omitempty"`
+	// From names the ticket that an entry came from when that was merged.
+	From ID `json:"from,omitempty"`
+	// Changes are what differs from the entry before, by name of the member.
+	Changes []Change `json:"changes,omitempty"`
+}
+
+// Public reports whether the customer may read the entry's text.
+func (e Entry) Public() bool { return e.Kind == Answered || e.Kind == Replied }
+
+// Change is one member of a ticket that changed. The values are JSON; null: it
+// was or became empty. Values of encrypted fields are sealed, as in the ticket.
+type Change struct {
+	Member string          `json:"member"` // as in the ticket's JSON; "fields.<code>" for a field
+	Was    json.RawMessage `json:"was"`
+	Now    json.RawMessage `json:"now"`
+}
+
+// null is a member that is not there.
+var null = json.RawMessage("null")
+
+// flat is a ticket as members, fields one by one. The version is not history.
+func flat(t Ticket) (map[string]json.RawMessage, error) {
+	t.Version = 0
+	raw, err := json.Marshal(t)
+	if err != nil {
+		return nil, errs.New(errs.Invalid, "ticket: it cannot be encoded: %w", err)
+	}
+	members := map[string]json.RawMessage{}
+	if err := json.Unmarshal(raw, &members); err != nil {
+		return nil, fmt.Errorf("ticket: %w", err)
+	}
+	delete(members, "version")
+	if fields := members["fields"]; fields != nil {
+		delete(members, "fields")
+		inner := map[string]json.RawMessage{}
+		if err := json.Unmarshal(fields, &inner); err != nil {
+			return nil, fmt.Errorf("ticket: %w", err)
+		}
+		for c, v := range inner {
+			members["fields."+c] = v
+		}
+	}
+	return members, nil
+}
+
+// difference lists what changed, by member's name; counters and the time of the
+// change say nothing and are left out of what people read, but not of Replay.
+func difference(was, now Ticket) ([]Change, error) {
+	a, err := flat(was)
+	if err != nil {
+		return nil, err
+	}
+	b, err := flat(now)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for n := range a {
+		names[n] = true
+	}
+	for n := range b {
+		names[n] = true
+	}
+	var out []Change
+	for _, n := range slices.Sorted(maps.Keys(names)) {
+		if !bytes.Equal(a[n], b[n]) {
+			out = append(out, Change{Member: n, Was: orNull(a[n]), Now: orNull(b[n])})
+		}
+	}
+	return out, nil
+}
+
+func orNull(raw json.RawMessage) json.RawMessage {
+	if raw == nil {
+		return null
+	}
+	return raw
+}
+
+// Shown lists the changes that a person wants to read: without counters and
+// times that follow from others.
+func (e Entry) Shown() []Change {
+	hidden := []string{"entries", "updated_at", "state_at", "clocks", "id", "created_at", "customer_at", "answered_at", "solved_at", "number"}
+	return slices.DeleteFunc(slices.Clone(e.Changes), func(c Change) bool { return slices.Contains(hidden, c.Member) })
+}
+
+// Replay makes a ticket from its history, from the first entry on. Gaps and
+// entries of another ticket are ErrInvalid.
+func Replay(entries []Entry) (Ticket, error) {
+	members := map[string]json.RawMessage{}
+	fields := map[string]json.RawMessage{}
+	for i, e := range entries {
+		if e.Seq != int64(i)+1 || e.Ticket != entries[0].Ticket {
+			return Ticket{}, errs.New(errs.Invalid, "ticket: the history has entry %d where %d is due", e.Seq, i+1)
+		}
+		for _, c := range e.Changes {
+			into, name := members, c.Member
+			if f, ok := strings.CutPrefix(name, "fields."); ok {
+				into, name = fields, f
+			}
+			if into[name] = c.Now; bytes.Equal(c.Now, null) {
+				delete(into, name)
+			}
+		}
+	}
+	if len(fields) > 0 {
+		raw, err := json.Marshal(fields)
+		if err != nil {
+			return Ticket{}, fmt.Errorf("ticket: %w", err)
+		}
+		members["fields"] = raw
+	}
+	raw, err := json.Marshal(members)
+	if err != nil {
+		return Ticket{}, fmt.Errorf("ticket: %w", err)
+	}
+	var t Ticket
+	if err := json.Unmarshal(raw, &t); err != nil {
+		return Ticket{}, errs.New(errs.Invalid, "ticket: the history does not make a ticket: %w", err)
+	}
+	return t, nil
+}

@@ -1,0 +1,153 @@
+package ticket
+
+import (
+	"time"
+
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+)
+
+// ID names a ticket. It is random; the Number is for people and authorises
+// nothing.
+type ID string
+
+// GroupID names a group of agents.
+type GroupID string
+
+// AgentID is the host's identifier of an agent.
+type AgentID = conversation.AgentID
+
+// Where tickets come from; a host may have channels of its own.
+const (
+	ChannelWeb   = "web" // the inquiry form
+	ChannelChat  = "chat"
+	ChannelEmail = "email"
+	ChannelPhone = "phone"
+	ChannelAPI   = "api"
+	ChannelHand  = "hand" // made by an agent
+)
+
+// Priority orders tickets; queues take the higher one first.
+type Priority int
+
+// The priorities.
+const (
+	Low    Priority = -1
+	Normal Priority = 0
+	High   Priority = 1
+	Urgent Priority = 2
+)
+
+// Limits of one ticket.
+const (
+	MaxTags      = 50
+	MaxFollowers = 50
+	MaxLinks     = 100
+)
+
+// Ticket is an inquiry that is handled until it is solved.
+type Ticket struct {
+	ID      ID    `json:"id"`
+	Number  int64 `json:"number"`
+	Version int64 `json:"version"`
+	// Channel is where it came from; Conversation the chat it was made from.
+	Channel      string          `json:"channel"`
+	Conversation conversation.ID `json:"conversation,omitempty"`
+
+	Title string `json:"title"`
+	Body  string `json:"body,omitempty"`
+	// Contact is the person, where known; Requester what the inquiry said.
+	Contact   conversation.ContactID `json:"contact,omitempty"`
+	Requester Requester              `json:"requester,omitzero"`
+	ConsentAt time.Time              `json:"consent_at,omitzero"`
+	Language  string                 `json:"language,omitempty"`
+
+	State State `json:"state"`
+	// Custom is the host's own state, mapped on State; empty: none.
+	Custom     string           `json:"custom,omitempty"`
+	Group      GroupID          `json:"group,omitempty"`
+	Agent      AgentID          `json:"agent,omitempty"`
+	Priority   Priority         `json:"priority,omitempty"`
+	Category   CategoryID       `json:"category,omitempty"`
+	Resolution CategoryID       `json:"resolution,omitempty"`
+	Tags       []string         `json:"tags,omitempty"`
+	Followers  []AgentID        `json:"followers,omitempty"`
+	Links      []Link           `json:"links,omitempty"`
+	Fields     map[string]Value `json:"fields,omitempty"`
+	// MergedInto is set once the ticket was merged: it takes nothing any more.
+	MergedInto ID `json:"merged_into,omitempty"`
+	// HandedTo names what another system calls it.
+	HandedTo string `json:"handed_to,omitempty"`
+
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+	// StateAt is when the state began; SolvedAt when it was solved last.
+	StateAt  time.Time `json:"state_at"`
+	SolvedAt time.Time `json:"solved_at,omitzero"`
+	// CustomerAt is the customer's last word, AnsweredAt the last public answer.
+	CustomerAt time.Time `json:"customer_at,omitzero"`
+	AnsweredAt time.Time `json:"answered_at,omitzero"`
+	// Entries counts the history.
+	Entries int64 `json:"entries"`
+	// Clocks are the service levels; see Clock.
+	Clocks []Clock `json:"clocks,omitempty"`
+}
+
+// Requester is who asks, as the inquiry says.
+type Requester struct {
+	Name  string `json:"name,omitempty"`
+	Email string `json:"email,omitempty"`
+	Phone string `json:"phone,omitempty"`
+}
+
+// Relation is how two tickets hang together.
+type Relation string
+
+// The relations. Each link is stored on both tickets, as the relation looks
+// from there.
+const (
+	Related   Relation = "related"
+	Follows   Relation = "follows" // it was made as a follow-up of the other
+	Followed  Relation = "followed"
+	Parent    Relation = "parent" // the other is its parent
+	Child     Relation = "child"
+	MergedOf  Relation = "merged_of" // the other was merged into it
+	SplitFrom Relation = "split_from"
+	SplitTo   Relation = "split_to"
+)
+
+// opposite is how a relation looks from the other ticket.
+var opposite = map[Relation]Relation{Related: Related, Follows: Followed, Followed: Follows, Parent: Child, Child: Parent, SplitFrom: SplitTo, SplitTo: SplitFrom}
+
+// Opposite is how the relation looks from the other ticket; false for one that
+// people cannot set.
+func (r Relation) Opposite() (Relation, bool) {
+	o, ok := opposite[r]
+	return o, ok
+}
+
+// Link is a relation to another ticket.
+type Link struct {
+	To ID       `json:"to"`
+	As Relation `json:"as"`
+}
+
+// check refuses a ticket that cannot be stored.
+func (t *Ticket) check() error {
+	switch {
+	case t.ID == "":
+		return errs.New(errs.Invalid, "ticket: it has no id")
+	case t.Channel == "" || len(t.Channel) > 50:
+		return errs.New(errs.Invalid, "ticket: it has no channel, such as web or api")
+	case len(t.Body) > MaxBody:
+		return errs.New(errs.Invalid, "ticket: the text has %d bytes; use at most %d", len(t.Body), MaxBody)
+	case t.Priority < Low || t.Priority > Urgent:
+		return errs.New(errs.Invalid, "ticket: priority %d is none; use %d to %d", t.Priority, Low, Urgent)
+	}
+	for name, s := range map[string]string{"name": t.Requester.Name, "email": t.Requester.Email, "phone": t.Requester.Phone} {
+		if err := checkText("the requester's "+name, s, 0, 320); err != nil {
+			return err
+		}
+	}
+	return checkText("the title", t.Title, 1, MaxTitle)
+}
