@@ -132,7 +132,7 @@ func (s *Set) Run(ev Event, sub Subject, opt Options) (Report, error) {
 // pass asks once, in order; after a trigger that fired the rest is looked up
 // anew, since the facts changed.
 func (s *Set) pass(ev Event, sub Subject, opt Options, pass int, fired map[int]bool, r *Report) error {
-	facts := view{sub, ev}
+	facts := &view{sub, ev}
 	for at := -1; ; {
 		next := -1
 		for i := range s.candidates(facts, at, opt) {
@@ -173,7 +173,7 @@ func (s *Set) candidates(facts condition.Facts, after int, opt Options) iter.Seq
 }
 
 // fire carries a trigger's actions out.
-func fire(c compiled, ev Event, facts view, pass int, r *Report) (Run, error) {
+func fire(c compiled, ev Event, facts *view, pass int, r *Report) (Run, error) {
 	run := Run{Trigger: c.ID, Pass: pass, Matched: true, Why: c.program.Eval(ev.At, facts).Why}
 	for _, a := range c.Actions {
 		if r.done() >= MaxDone-len(run.Outcomes) {
