@@ -98,10 +98,7 @@ func (e *Engine) indexFromNow(ctx context.Context, ws id.Workspace) error {
 func (e *Engine) index(ctx context.Context, ws id.Workspace) error {
 	cursor, err := e.db.System().Meta(ctx, indexKey(ws))
 	if errors.Is(err, ErrNotFound) {
-		if err := e.indexFromNow(ctx, ws); err != nil {
-			return err
-		}
-		return e.reindex(ctx, ws)
+		return e.rebuild(ctx, ws, nil)
 	}
 	if err != nil {
 		return err
@@ -109,14 +106,7 @@ func (e *Engine) index(ctx context.Context, ws id.Workspace) error {
 	for {
 		events, next, err := e.db.Feed(ctx, ws, string(cursor), 200)
 		if errors.Is(err, driver.ErrCursorGone) {
-			_, present, err := e.db.Feed(ctx, ws, "", 1)
-			if err != nil {
-				return err
-			}
-			if err := e.reindex(ctx, ws); err != nil {
-				return err
-			}
-			return e.db.System().PutMeta(ctx, indexKey(ws), cursor, []byte(present))
+			return e.rebuild(ctx, ws, cursor)
 		}
 		if err != nil {
 			return err
@@ -194,6 +184,41 @@ func indexMessage(ctx context.Context, tx driver.Tx, m conversation.Message, des
 		return tx.Search().Delete(ctx, m.ID)
 	}
 	return tx.Search().Put(ctx, m.ID, m.Conversation, m.At, append(tokens, deskToken(desk), conversationToken(m.Conversation)))
+}
+
+// rebuild makes the index anew and puts the cursor where the feed was when
+// that began, or later; had is the cursor that leads nowhere. The walk goes
+// from the conversation that changed last to the oldest, and one that changes
+// meanwhile jumps to where the walk has been. Whatever changed is in the feed,
+// though, so that each conversation named there is walked over once more. The
+// cursor is stored last: a rebuild that is cut off begins again.
+func (e *Engine) rebuild(ctx context.Context, ws id.Workspace, had []byte) error {
+	_, cursor, err := e.db.Feed(ctx, ws, "", 1)
+	if err != nil {
+		return err
+	}
+	if err := e.reindex(ctx, ws); err != nil {
+		return err
+	}
+	for {
+		events, next, err := e.db.Feed(ctx, ws, cursor, 200)
+		if err != nil {
+			return err // beyond the feed's reach: the next turn begins again
+		}
+		moved := map[conversation.ID]bool{}
+		for _, ev := range events {
+			if c := conversation.ID(ev.ID); ev.Aggregate == "conversation" && !moved[c] {
+				moved[c] = true
+				if err := e.reindexConversation(ctx, ws, c); err != nil {
+					return err
+				}
+			}
+		}
+		cursor = next
+		if len(events) == 0 {
+			return e.db.System().PutMeta(ctx, indexKey(ws), had, []byte(cursor))
+		}
+	}
 }
 
 // reindex walks over every message, a conversation at a time.

@@ -108,7 +108,8 @@ type OutboxRepo interface {
 	Settle(ctx context.Context, c Claim, attempt string, o Settlement) error
 	// Fail ends a queued row that no Attempt carries (Plan refused it).
 	Fail(ctx context.Context, c Claim, row OutboxID, reason Reason, detail string) error
-	// Pause keeps every lane of the account from being claimed until then.
+	// Pause keeps every lane of the account from being claimed until then. It
+	// never shortens an earlier one, which the provider asked for.
 	Pause(ctx context.Context, account AccountID, until time.Time) error
 	// Row returns one. ErrNotFound.
 	Row(ctx context.Context, id OutboxID) (OutboxRow, error)

@@ -97,7 +97,7 @@ func (a *Adapter) turn(ctx context.Context, acct channel.Account, c call) error 
 	if !ok {
 		path = strings.TrimPrefix(c.address, a.data)
 	}
-	return a.limits.wait(ctx, acct.ID, endpointOf(path))
+	return a.limits.wait(ctx, acct.Token, endpointOf(path))
 }
 
 // perform sends the call once and reads the answer.

@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
@@ -46,8 +45,11 @@ type limiters struct {
 	buckets map[bucketKey]*rate.Limiter
 }
 
+// bucketKey names the account by its token, which is unique over all
+// workspaces: an account's id is unique in its own alone, and two desks must
+// not slow each other down.
 type bucketKey struct {
-	account  channel.AccountID
+	token    string
 	endpoint string
 }
 
@@ -70,12 +72,12 @@ func newLimiters(own map[string]rate.Limit) (*limiters, error) {
 }
 
 // bucket is nil where there is no limit.
-func (l *limiters) bucket(acct channel.AccountID, endpoint string) *rate.Limiter {
+func (l *limiters) bucket(token, endpoint string) *rate.Limiter {
 	limit := l.rates[endpoint]
 	if limit == 0 || limit == rate.Inf {
 		return nil
 	}
-	key := bucketKey{acct, endpoint}
+	key := bucketKey{token, endpoint}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b := l.buckets[key]
@@ -111,8 +113,8 @@ func (e *tooSoon) Unwrap() error { return errs.Unavailable }
 // wait returns when the request may leave. Requests of an account leave in the
 // order in which they came here. A wait of more than half the time that ctx
 // has left is refused at once, so that what is left suffices for the request.
-func (l *limiters) wait(ctx context.Context, acct channel.AccountID, endpoint string) error {
-	b := l.bucket(acct, endpoint)
+func (l *limiters) wait(ctx context.Context, token, endpoint string) error {
+	b := l.bucket(token, endpoint)
 	if b == nil {
 		return nil
 	}

@@ -203,7 +203,7 @@ func TestAccountsAndEndpointsHaveRatesOfTheirOwn(t *testing.T) {
 		defer srv.Close()
 		a, acct, mina := sending(t, srv, 0.1), accountOf(srv), srv.User("Mina")
 		other := accountOf(srv)
-		other.ID = "other"
+		other.Token = "other" // the id is the same: another workspace's
 		begun := time.Now()
 		for n, account := range []channel.Account{acct, other} {
 			require.NoError(t, pushTo(t.Context(), a, account, mina.ID(), key(1, n), "x"))

@@ -39,7 +39,7 @@ func TestBucketsAreForgottenWhenTheyAreFull(t *testing.T) {
 		busy := l.bucket("busy", EndpointLoading)
 		require.True(t, busy.Allow())
 		for i := range maxBuckets {
-			l.bucket(channel.AccountID(fmt.Sprint(i)), EndpointPush)
+			l.bucket(fmt.Sprint(i), EndpointPush)
 		}
 		require.Len(t, l.buckets, 2, "the busy one and the last")
 		require.Same(t, busy, l.bucket("busy", EndpointLoading))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -74,16 +75,27 @@ func (j *journal) hooks() sangdam.Hooks {
 }
 
 // follow prints what changes in conversations, as the feed tells it, from now
-// until ctx ends.
-func (j *journal) follow(ctx context.Context, eng *sangdam.Engine) error {
+// until ctx ends. A read that fails is tried again: a store that is away for a
+// moment must not end the desk. Of several failures in a row one is told.
+func (j *journal) follow(ctx context.Context, eng *sangdam.Engine) {
 	hints, stop := eng.Watch()
 	defer stop()
-	cursor := ""
+	cursor, failing := "", false
 	for ctx.Err() == nil {
 		events, next, err := eng.Events(ctx, host(), cursor, 200)
-		if err != nil && ctx.Err() == nil {
-			return fmt.Errorf("following what happens: %w", err)
+		switch {
+		case errors.Is(err, store.ErrCursorGone):
+			cursor = "" // what lies between is in the conversations
+			continue
+		case err != nil:
+			if !failing && ctx.Err() == nil {
+				j.logger().Warn("what happens cannot be followed for now", "error", err)
+			}
+			failing = true
+			pause(ctx, nil, time.Second)
+			continue
 		}
+		failing = false
 		for _, ev := range events {
 			j.change(ctx, eng, ev)
 		}
@@ -92,7 +104,6 @@ func (j *journal) follow(ctx context.Context, eng *sangdam.Engine) error {
 			pause(ctx, hints, time.Second)
 		}
 	}
-	return nil
 }
 
 // change prints an event of a conversation that no hook has told.

@@ -41,7 +41,7 @@ func (h *helpdesk) serve(ctx context.Context, ln net.Listener) error {
 		}
 		return nil
 	})
-	group.Go(func() error { return h.out.follow(working, h.eng) })
+	group.Go(func() error { h.out.follow(working, h.eng); return nil })
 	group.Go(func() error { h.keepBeating(failed); return nil })
 	if h.o.auto {
 		for _, id := range agents {

@@ -201,7 +201,7 @@ func (c *committer) store(group []*appendCall) error {
 		}
 	}
 	fresh := map[[2]string]bool{}
-	ctx, stop := context.WithTimeout(context.Background(), commitWithin)
+	ctx, stop := context.WithTimeout(context.Background(), c.b.commitWithin)
 	defer stop()
 	err := c.b.run(ctx,
 		query(touchLanes, ws, account, lane, received),
@@ -211,6 +211,9 @@ func (c *committer) store(group []*appendCall) error {
 			fresh[[2]string{w, e}] = true
 			return err
 		}))
+	if err != nil && ctx.Err() != nil {
+		return unknownOutcome(err)
+	}
 	if err != nil {
 		return err
 	}

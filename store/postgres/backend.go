@@ -20,6 +20,9 @@ type backend struct {
 	known sync.Map // driver.WorkspaceID to *workspace
 
 	feedEpoch string // binds cursors to this feed
+	// commitWithin bounds how long a commit may take once it has begun; a
+	// context's end no longer matters then.
+	commitWithin time.Duration
 
 	committer *committer
 	wakes     *wakes
@@ -39,7 +42,7 @@ type workspace struct {
 }
 
 func newBackend(opts Options, pool *pgxpool.Pool) *backend {
-	return &backend{opts: opts, pool: pool}
+	return &backend{opts: opts, pool: pool, commitWithin: 30 * time.Second}
 }
 
 // begin prepares the schema and starts what runs along.

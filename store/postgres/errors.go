@@ -75,7 +75,7 @@ func fromServer(pg *pgconn.PgError) error {
 
 // unknownOutcome marks a commit whose answer was lost.
 func unknownOutcome(err error) error {
-	return errs.New(errs.Unavailable, "store: the connection to PostgreSQL was lost during the commit; whether it took effect is unknown: %w", err)
+	return errs.New(errs.Unavailable, "store: PostgreSQL did not answer a commit; whether it took effect is unknown, repeat with the same key: %w", err)
 }
 
 var (

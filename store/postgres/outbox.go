@@ -102,8 +102,8 @@ func (o outbox) Fail(ctx context.Context, c channel.Claim, row channel.OutboxID,
 // Pause implements channel.OutboxRepo.
 func (o outbox) Pause(ctx context.Context, account channel.AccountID, until time.Time) error {
 	o.wakes = true
-	return o.write(ctx, query(`INSERT INTO sd.outbox_pauses (ws, account, until) VALUES ($1, $2, $3)
-		ON CONFLICT (ws, account) DO UPDATE SET until = excluded.until`, key(o.ws), key(account), until))
+	return o.write(ctx, query(`INSERT INTO sd.outbox_pauses AS p (ws, account, until) VALUES ($1, $2, $3)
+		ON CONFLICT (ws, account) DO UPDATE SET until = greatest(p.until, excluded.until)`, key(o.ws), key(account), until))
 }
 
 const outboxColumns = `e.state, e.not_before, e.tries, e.reason, e.detail, e.no_reply, e.doc`

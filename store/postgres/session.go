@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -120,10 +119,6 @@ func (b *backend) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	}
 	return c, nil
 }
-
-// commitWithin bounds how long a commit may take once it has begun; a
-// context's end no longer matters then.
-const commitWithin = 30 * time.Second
 
 // must makes a conditional statement, which RETURNs one row for each row it
 // hit, fail the transaction with the code when it hit none.

@@ -236,7 +236,7 @@ func (t *tx) commit() error {
 	t.queued = append(t.queued, t.lanes.statements(t.ws)...)
 	t.queued = append(t.queued, t.last...)
 	t.last, t.lanes = nil, nil
-	ctx, stop := context.WithTimeout(context.WithoutCancel(t.ctx), commitWithin)
+	ctx, stop := context.WithTimeout(context.WithoutCancel(t.ctx), t.b.commitWithin)
 	defer stop()
 	if t.host {
 		t.queued = append(t.queued, query("RELEASE SAVEPOINT sangdam"))
@@ -247,7 +247,10 @@ func (t *tx) commit() error {
 	t.queued = append(t.queued, t.keepClock()...)
 	t.queued = append(t.queued, query("COMMIT"))
 	if err := t.flush(ctx); err != nil {
-		if errors.Is(err, errs.Unavailable) && t.pooled != nil && t.pooled.Conn().IsClosed() {
+		// The connection was cut, or nobody answered in time: COMMIT may have
+		// arrived.
+		lost := errors.Is(err, errs.Unavailable) && t.pooled != nil && t.pooled.Conn().IsClosed()
+		if lost || ctx.Err() != nil {
 			return unknownOutcome(err)
 		}
 		return err

@@ -149,7 +149,7 @@ func (l *lane) delay(seq, notBefore int64) {
 func (s *lanes) pause(k accountKey, until, now int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if until > now {
+	if until = max(until, s.paused[k]); until > now { // never shortened
 		s.paused[k] = until
 	} else {
 		delete(s.paused, k)

@@ -221,7 +221,7 @@ func (r outbox) Fail(_ context.Context, c channel.Claim, id channel.OutboxID, re
 
 func (r outbox) Pause(_ context.Context, account channel.AccountID, until time.Time) error {
 	err := r.change(`INSERT INTO pauses (ws, account, until) VALUES (?, ?, ?)
-		ON CONFLICT (ws, account) DO UPDATE SET until = excluded.until`, r.ws, string(account), micro(until))
+		ON CONFLICT (ws, account) DO UPDATE SET until = max(until, excluded.until)`, r.ws, string(account), micro(until))
 	if err != nil {
 		return err
 	}

@@ -93,6 +93,19 @@ var outboxRules = []rule{
 		require.Len(e, lanes, 1)
 		require.Equal(e, channel.AccountID("acct"), lanes[0].Account)
 	}},
+	{name: "a shorter pause does not end a longer one", run: func(e *env) {
+		wait := e.lease()
+		e.enqueue(row("1", "l"))
+		for _, d := range []time.Duration{wait, wait / 4} {
+			e.update(func(ctx context.Context, tx store.Tx) error {
+				return tx.Outbox().Pause(ctx, "acct", tx.Now().Add(d))
+			})
+		}
+		e.pass(wait / 2)
+		require.Empty(e, e.claimOutbox(10, time.Hour))
+		e.pass(wait/2 + time.Millisecond)
+		require.Len(e, e.claimOutbox(10, time.Hour), 1)
+	}},
 	{name: "a settled attempt ends its rows", run: func(e *env) {
 		for i, state := range []channel.OutboxState{channel.OutboxSent, channel.OutboxFailed, channel.OutboxUnknown} {
 			l := fmt.Sprint("lane", i)
