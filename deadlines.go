@@ -79,6 +79,10 @@ func (e *Engine) handleDeadline(ctx context.Context, due driver.Deadline) (done 
 			if err := u.agentSilent(routing.AgentID(due.ID)); err != nil {
 				return err
 			}
+		case dueLink:
+			if err := u.tx.Vault().DropOwner(u.ctx, due.ID); err != nil {
+				return err
+			}
 		default:
 			if done = u.tx.Now().After(due.At.Add(strangeFor)); !done {
 				return nil

@@ -72,6 +72,18 @@ func (e *Engine) purgeWorkspace(ctx context.Context, ws id.Workspace) error {
 		func(ctx context.Context, tx driver.Tx) (int, error) {
 			return tx.Jobs().Purge(ctx, tx.Now().Add(-e.cfg.KeepRaw), purgeChunk)
 		},
+		func(ctx context.Context, tx driver.Tx) (int, error) {
+			return tx.Contacts().PurgeEarly(ctx, tx.Now().Add(-e.cfg.KeepRaw), purgeChunk)
+		},
+		func(ctx context.Context, tx driver.Tx) (int, error) {
+			return tx.Jobs().PurgeDead(ctx, tx.Now().Add(-e.cfg.KeepKeys), purgeChunk)
+		},
+		func(ctx context.Context, tx driver.Tx) (int, error) {
+			return tx.Work().PurgeOffers(ctx, tx.Now().Add(-e.cfg.KeepKeys), purgeChunk)
+		},
+		func(ctx context.Context, tx driver.Tx) (int, error) {
+			return tx.Work().PurgeDecisions(ctx, tx.Now().Add(-e.cfg.KeepKeys), purgeChunk)
+		},
 	} {
 		for more := true; more && ctx.Err() == nil; {
 			n := 0

@@ -18,6 +18,7 @@ const (
 	dueAutoClose = "auto_close"
 	dueLost      = "agent_lost"
 	dueSilent    = "agent_silent"
+	dueLink      = "account_link"
 )
 
 // schedule sets the conversation's own deadlines from its state.

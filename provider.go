@@ -143,6 +143,10 @@ func (e *Engine) CheckAccount(ctx context.Context, p Principal, id channel.Accou
 // provider's event.
 const linkFor = time.Hour
 
+// linkKept is how long a link that nobody finishes is kept: longer than it
+// works, so that who comes late is told so.
+const linkKept = 24 * time.Hour
+
 // BeginLink makes the nonce of an account link for a contact that the host has
 // authenticated (LINE: after log-in, redirect with this nonce). When the
 // provider reports the nonce, the customer's identity is linked to the contact.
@@ -169,6 +173,9 @@ func (e *Engine) BeginLink(ctx context.Context, p Principal, c BeginLink) (nonce
 		}
 		sealed, err := e.cfg.Sealer.Seal(u.ctx, linkAD(p.Workspace, owner), plain)
 		if err != nil {
+			return "", err
+		}
+		if err := u.tx.Deadlines().Set(u.ctx, dueLink, owner, u.tx.Now().Add(linkKept)); err != nil {
 			return "", err
 		}
 		return owner, u.tx.Vault().PutSealed(u.ctx, owner, "link", sealed)
@@ -243,6 +250,9 @@ func (u *unit) accountLinked(acct channel.Account, in channel.Inbound) error {
 		return refuse("unreadable")
 	}
 	if err := u.tx.Vault().DropOwner(u.ctx, linkOwner(nonce)); err != nil {
+		return err
+	}
+	if err := u.tx.Deadlines().Clear(u.ctx, dueLink, linkOwner(nonce)); err != nil {
 		return err
 	}
 	if u.tx.Now().After(pending.At.Add(linkFor)) {

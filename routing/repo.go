@@ -106,6 +106,11 @@ type WorkRepo interface {
 	Open(ctx context.Context) ([]Item, error)
 	// Decisions lists the item's decision summaries, oldest first.
 	Decisions(ctx context.Context, item ItemID) ([]Decision, error)
+	// PurgeOffers deletes at most limit ended offers that were made before the
+	// time.
+	PurgeOffers(ctx context.Context, before time.Time, limit int) (int, error)
+	// PurgeDecisions deletes at most limit decisions made before the time.
+	PurgeDecisions(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
 // Reservation asks the store to give an item to an agent.

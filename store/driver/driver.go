@@ -243,6 +243,8 @@ type JobRepo interface {
 	Dead(ctx context.Context, limit int) ([]Job, error)
 	// Purge deletes at most limit done jobs created before the time.
 	Purge(ctx context.Context, before time.Time, limit int) (int, error)
+	// PurgeDead deletes at most limit dead jobs created before the time.
+	PurgeDead(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
 // CommandRepo makes commands idempotent.

@@ -446,3 +446,23 @@ func (UnimplementedWorkRepo) Decisions(context.Context, routing.ItemID) ([]routi
 }
 
 var _ Backend = Unimplemented{}
+
+// PurgeDead implements the method; see Unimplemented.
+func (UnimplementedJobRepo) PurgeDead(context.Context, time.Time, int) (int, error) {
+	return 0, errUnimplemented
+}
+
+// PurgeEarly implements the method; see Unimplemented.
+func (UnimplementedContactRepo) PurgeEarly(context.Context, time.Time, int) (int, error) {
+	return 0, errUnimplemented
+}
+
+// PurgeOffers implements the method; see Unimplemented.
+func (UnimplementedWorkRepo) PurgeOffers(context.Context, time.Time, int) (int, error) {
+	return 0, errUnimplemented
+}
+
+// PurgeDecisions implements the method; see Unimplemented.
+func (UnimplementedWorkRepo) PurgeDecisions(context.Context, time.Time, int) (int, error) {
+	return 0, errUnimplemented
+}

@@ -22,9 +22,12 @@ var initSQL string
 //go:embed migrations/0002_documents.sql
 var documentsSQL string
 
+//go:embed migrations/0003_retention.sql
+var retentionSQL string
+
 // migrations in order; the n-th makes schema version n. Changes only add; what
 // is to go leaves one release later, so that N and N+1 run side by side.
-var migrations = []string{initSQL, documentsSQL}
+var migrations = []string{initSQL, documentsSQL, retentionSQL}
 
 // programVersion is compared with the schema's min_program: it rises when a
 // program can serve a schema that older ones cannot.

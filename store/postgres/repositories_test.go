@@ -7,6 +7,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/pgtest"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
@@ -155,4 +156,23 @@ func TestEveryRepository(t *testing.T) {
 	})
 	_, _, err = db.Feed(ctx, ws, cur, 10)
 	require.ErrorIs(t, err, store.ErrCursorGone)
+}
+
+// The audit log cannot be changed by the program's own role, not even by an
+// Update that holds a Tx of the database.
+func TestTheAuditLogIsAppendOnly(t *testing.T) {
+	db := openAt(t, Options{DSN: pgtest.Start(t), DisableNotify: true})
+	update(t, db, func(ctx context.Context, tx store.Tx) error {
+		return tx.Audit().Append(ctx, driver.AuditEntry{At: tx.Now(), Actor: "host:host", Action: "a", Resource: "r:1", Outcome: "ok"})
+	})
+	b := db.Backend().(*backend)
+	for _, sql := range []string{`UPDATE sd.audit SET doc = ''`, `DELETE FROM sd.audit`, `TRUNCATE sd.audit`} {
+		err := b.run(t.Context(), query(sql))
+		require.ErrorContains(t, err, "42501", sql)
+	}
+	require.NoError(t, db.View(t.Context(), ws, func(ctx context.Context, tx store.Tx) error {
+		rows, err := tx.Audit().List(ctx, 0, 10)
+		require.Len(t, rows, 1)
+		return err
+	}))
 }

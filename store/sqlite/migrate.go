@@ -21,7 +21,7 @@ import (
 // programVersion is the schema that this program writes. A schema names the
 // lowest program that it serves: a newer schema that only adds things serves
 // this program too, so that a program can be rolled back by one version.
-const programVersion = 2
+const programVersion = 3
 
 //go:embed migrations/*.sql
 var migrations embed.FS

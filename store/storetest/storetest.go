@@ -128,7 +128,7 @@ func suite() []group {
 		{"update", updateRules}, {"roundtrip", roundTripRules}, {"version", versionRules}, {"unique", uniqueRules},
 		{"guard", guardRules}, {"conversation", conversationRules}, {"contact", contactRules},
 		{"config", configRules}, {"agent", agentRules}, {"reserve", reserveRules}, {"ending", endingRules}, {"rival", rivalRules},
-		{"inbox", inboxRules}, {"outbox", outboxRules}, {"doubt", doubtRules}, {"job", jobRules}, {"deadline", deadlineRules},
+		{"inbox", inboxRules}, {"outbox", outboxRules}, {"doubt", doubtRules}, {"job", jobRules}, {"retention", retentionRules}, {"deadline", deadlineRules},
 		{"feed", feedRules}, {"audit", auditRules}, {"search", searchRules}, {"command", commandRules},
 		{"vault", vaultRules}, {"document", documentRules}, {"blob", blobRules}, {"system", systemRules}, {"workspace", workspaceRules},
 		{"model", modelRules}, {"linear", linearRules},

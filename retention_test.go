@@ -1,0 +1,81 @@
+package sangdam_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store"
+)
+
+// What nobody comes back for goes after its time: the edit of a message that
+// never came, the nonce of a link that nobody finished, a dead job, and what
+// tells of offers long ended.
+func TestWhatNobodyComesBackForIsDeleted(t *testing.T) {
+	replay(t, []string{onMemory, onSQLite}, func(t *testing.T, w *replayWorld) {
+		w.online("a1")
+		w.line.User("Mina").SendText("hi")
+		w.settle()
+		item := routing.ItemID(w.only().Conversation.ID)
+		offer := w.only().Offer
+		require.NotNil(t, offer)
+		require.NoError(t, w.eng.Decline(w.ctx, w.agent(offer.Agent), sangdam.Decline{Offer: offer.ID}))
+		contact, err := w.eng.SaveContact(w.ctx, w.host, sangdam.SaveContact{Contact: conversation.Contact{Name: "Mina"}})
+		require.NoError(t, err)
+		_, err = w.eng.BeginLink(w.ctx, w.host, sangdam.BeginLink{Contact: contact.Contact})
+		require.NoError(t, err)
+		early := conversation.Early{Account: w.acct.ID, Chat: channel.Chat{Kind: channel.ChatUser, ID: "U1"}, Message: "never", Unsent: true}
+		w.update(func(ctx context.Context, tx store.Tx) error {
+			early.At = tx.Now()
+			if err := tx.Jobs().Enqueue(ctx, store.Job{ID: "dead", Kind: "strange", Due: tx.Now(), CreatedAt: tx.Now()}); err != nil {
+				return err
+			}
+			return tx.Contacts().PutEarly(ctx, early)
+		})
+		claimed, err := w.db.System().ClaimJobs(w.ctx, "test", []string{"strange"}, 1, time.Minute)
+		require.NoError(t, err)
+		require.Len(t, claimed, 1)
+		w.update(func(ctx context.Context, tx store.Tx) error {
+			return tx.Jobs().Fail(ctx, "dead", claimed[0].Token, "hopeless", time.Time{})
+		})
+		kept := func() (what []string) {
+			require.NoError(t, w.db.View(w.ctx, ws, func(ctx context.Context, tx store.Tx) error {
+				if _, err := tx.Work().Offer(ctx, offer.ID); err == nil {
+					what = append(what, "offer")
+				}
+				if list, err := tx.Work().Decisions(ctx, item); err == nil && len(list) > 0 && !list[0].At.After(offer.OfferedAt) {
+					what = append(what, "decision")
+				}
+				if list, err := tx.Jobs().Dead(ctx, 10); err == nil && len(list) > 0 {
+					what = append(what, "dead job")
+				}
+				owners, err := tx.Vault().Owners(ctx, "", 10)
+				if len(owners) > 0 {
+					what = append(what, "nonce")
+				}
+				return err
+			}))
+			return what
+		}
+		require.Subset(t, kept(), []string{"offer", "decision", "dead job", "nonce"})
+		w.jump(100 * 24 * time.Hour)
+		w.pass(3 * time.Minute)
+		require.Empty(t, kept())
+		err = w.db.Update(w.ctx, ws, func(ctx context.Context, tx store.Tx) error {
+			_, err := tx.Contacts().TakeEarly(ctx, early.Account, early.Chat, early.Message)
+			return err
+		})
+		require.ErrorIs(t, err, sangdam.ErrNotFound, "the early edit is gone")
+	})
+}
+
+func (w *replayWorld) update(fn func(ctx context.Context, tx store.Tx) error) {
+	w.t.Helper()
+	require.NoError(w.t, w.db.Update(w.ctx, ws, fn))
+}
