@@ -124,6 +124,7 @@ type Engine struct {
 	appending atomic.Int64
 	wake      wakeHub
 	routers   routerSet
+	streams   streams
 	running   atomic.Bool
 	ready     atomic.Bool
 	unindexed workspaceSet
@@ -265,9 +266,11 @@ func (e *Engine) Run(ctx context.Context) error {
 	loops.Go(func() error { e.runJobs(ctx, drain); return nil })
 	loops.Go(func() error { e.runIndexer(ctx, drain); return nil })
 	loops.Go(func() error { e.runKeeper(ctx, drain); return nil })
+	e.streams.begin()
 	e.ready.Store(true)
 	<-ctx.Done()
 	e.ready.Store(false)
+	e.streams.end()
 	timer := time.AfterFunc(e.cfg.DrainFor, cut)
 	defer timer.Stop()
 	return loops.Wait()

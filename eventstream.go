@@ -1,0 +1,166 @@
+package sangdam
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// Times of an event stream over HTTP.
+const (
+	// beatEvery is how often a line is written when nothing happens, so that
+	// proxies and browsers see that the connection lives.
+	beatEvery = 15 * time.Second
+	// writeWithin is how long one write may take before the connection is given
+	// up: a reader that stands still costs nobody anything.
+	writeWithin = 10 * time.Second
+)
+
+// EventStream serves Engine.Stream as server-sent events to a page of the
+// host's. who authenticates the request; its error is answered with HTTPStatus.
+//
+// Each event is "event: change" with the JSON of a store.Event. The last one of
+// a batch carries the cursor as its id, so that a browser that comes back, here
+// or at another process, brings it in Last-Event-ID; a page that loads anew may
+// give it as the parameter "cursor". "event: reload" says that the page must
+// read anew what it shows. Delivery is at least once: keep what is newest by
+// aggregate, id and version.
+func EventStream(e *Engine, who func(*http.Request) (Principal, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet {
+			w.Header().Set("Allow", http.MethodGet)
+			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+			return
+		}
+		p, err := who(r)
+		if err != nil {
+			http.Error(w, http.StatusText(HTTPStatus(err)), HTTPStatus(err))
+			return
+		}
+		cursor := r.Header.Get("Last-Event-ID")
+		if cursor == "" {
+			cursor = r.URL.Query().Get("cursor")
+		}
+		serveStream(e, w, r, p, cursor)
+	})
+}
+
+// sse writes one connection. Its goroutine alone writes.
+type sse struct {
+	w   http.ResponseWriter
+	ctl *http.ResponseController
+}
+
+func (s sse) write(format string, args ...any) error {
+	// A server without deadlines, such as a test's recorder, writes without one.
+	if err := s.ctl.SetWriteDeadline(time.Now().Add(writeWithin)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	if _, err := fmt.Fprintf(s.w, format, args...); err != nil {
+		return err
+	}
+	return s.ctl.Flush()
+}
+
+func serveStream(e *Engine, w http.ResponseWriter, r *http.Request, p Principal, cursor string) {
+	batches, failed := make(chan Batch), make(chan error, 1)
+	go func() {
+		defer close(batches)
+		for b, err := range e.Stream(r.Context(), p, cursor) {
+			if err != nil {
+				failed <- err
+				return
+			}
+			select {
+			case batches <- b:
+			case <-r.Context().Done():
+				return
+			}
+		}
+	}()
+	out := sse{w, http.NewResponseController(w)}
+	beat := time.NewTicker(beatEvery)
+	defer beat.Stop()
+	begun := false
+	for {
+		var err error
+		select {
+		case b, open := <-batches:
+			if !open {
+				refuseStream(w, failed, begun)
+				return
+			}
+			if !begun {
+				begun = true
+				w.Header().Set("Content-Type", "text/event-stream")
+				w.Header().Set("Cache-Control", "no-store")
+				w.Header().Set("X-Accel-Buffering", "no")
+				w.Header().Set("X-Content-Type-Options", "nosniff")
+			}
+			err = out.batch(b)
+		case <-beat.C:
+			if begun {
+				err = out.write(": \n\n")
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// refuseStream answers a stream that never began.
+func refuseStream(w http.ResponseWriter, failed <-chan error, begun bool) {
+	select {
+	case err := <-failed:
+		if !begun {
+			http.Error(w, http.StatusText(HTTPStatus(err)), HTTPStatus(err))
+		}
+	default: // the client has gone
+	}
+}
+
+// batch writes the events of a batch; the last thing written carries the cursor.
+func (s sse) batch(b Batch) error {
+	if b.Reload {
+		return s.write("id: %s\nevent: reload\ndata: {}\n\n", b.Cursor)
+	}
+	if len(b.Events) == 0 {
+		return s.write("id: %s\nevent: place\ndata: {}\n\n", b.Cursor)
+	}
+	for i, ev := range b.Events {
+		raw, err := json.Marshal(ev)
+		if err != nil {
+			return err
+		}
+		if i == len(b.Events)-1 {
+			err = s.write("id: %s\nevent: change\ndata: %s\n\n", b.Cursor, raw)
+		} else {
+			err = s.write("event: change\ndata: %s\n\n", raw)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// HTTPStatus is the status that suits an error of this library, for hosts that
+// answer over HTTP: 400, 403, 404, 409, 503, and 500 for anything else.
+func HTTPStatus(err error) int {
+	for _, known := range []struct {
+		kind   error
+		status int
+	}{
+		{nil, http.StatusOK}, {ErrInvalid, http.StatusBadRequest}, {ErrUnsupported, http.StatusUnprocessableEntity},
+		{ErrPermissionDenied, http.StatusForbidden}, {ErrNotFound, http.StatusNotFound}, {ErrAlreadyExists, http.StatusConflict},
+		{ErrStale, http.StatusConflict}, {ErrConflict, http.StatusConflict}, {ErrUnavailable, http.StatusServiceUnavailable},
+	} {
+		if errors.Is(err, known.kind) {
+			return known.status
+		}
+	}
+	return http.StatusInternalServerError
+}
