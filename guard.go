@@ -380,6 +380,18 @@ func (b guardedBlobs) List(ctx context.Context, before time.Time, after string, 
 	})
 }
 
+// Claim passes a claim on where the host's store knows of it.
+func (b guardedBlobs) Claim(ctx context.Context, database string) error {
+	c, can := b.b.(blob.Claimer)
+	if !can {
+		return nil
+	}
+	_, err := bounded(ctx, b.g, "blob store", "Claim", b.timeout, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, c.Claim(ctx, database)
+	})
+	return err
+}
+
 // safeLog keeps errors that are not the library's own out of the log: an error
 // without one of our kinds shows as its type alone. Errors of the library name
 // the thing and the remedy, never a secret or a customer's text.

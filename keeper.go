@@ -2,9 +2,12 @@ package sangdam
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/id"
+	"github.com/sangdam/sangdam/store/blob"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
@@ -98,6 +101,31 @@ func (e *Engine) purgeWorkspace(ctx context.Context, ws id.Workspace) error {
 		}
 	}
 	return nil
+}
+
+// claimBlobs binds the blob store to this database, so that no other one's
+// sweep deletes what is referred to here.
+func (e *Engine) claimBlobs(ctx context.Context) error {
+	blobs, can := e.cfg.Blobs.(blob.Claimer)
+	if !can {
+		return nil // there is none
+	}
+	const key = "database"
+	sys := e.db.System()
+	err := sys.PutMeta(ctx, key, nil, []byte(newSecretID()))
+	if err != nil && !errors.Is(err, ErrConflict) {
+		return err
+	}
+	database, err := sys.Meta(ctx, key) // one's own, or that of an earlier start
+	if err != nil {
+		return err
+	}
+	err = blobs.Claim(ctx, string(database))
+	if errors.Is(err, ErrInvalid) {
+		return errs.New(errs.Invalid, "sangdam: the blob store holds the blobs of another database; give each database one of its own. "+
+			"If this database took the other's place, remove the file \"database\" from the directory: %w", err)
+	}
+	return err
 }
 
 // unreferencedFor is how old a blob must be before it may be swept: its

@@ -12,6 +12,8 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/blob"
+	"github.com/sangdam/sangdam/store/memory"
 )
 
 // What nobody comes back for goes after its time: the edit of a message that
@@ -78,4 +80,23 @@ func TestWhatNobodyComesBackForIsDeleted(t *testing.T) {
 func (w *replayWorld) update(fn func(ctx context.Context, tx store.Tx) error) {
 	w.t.Helper()
 	require.NoError(w.t, w.db.Update(w.ctx, ws, fn))
+}
+
+// Two databases over one directory of blobs would sweep each other's: the
+// second one does not start, and the first goes on.
+func TestADirectoryOfBlobsBelongsToOneDatabase(t *testing.T) {
+	dir := t.TempDir()
+	blobs, err := blob.Dir(dir, blob.DirOptions{})
+	require.NoError(t, err)
+	use := withConfig(func(c *sangdam.Config) { c.Blobs = blobs })
+	replay(t, []string{onMemory}, func(t *testing.T, w *replayWorld) {
+		w.restart()
+		other := w.cfg
+		other.DB = memory.New(memory.Options{})
+		second, err := sangdam.New(other)
+		require.NoError(t, err)
+		err = second.Run(w.ctx)
+		require.ErrorIs(t, err, sangdam.ErrInvalid)
+		require.ErrorContains(t, err, "another database")
+	}, use)
 }

@@ -252,6 +252,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	if err := e.CheckKeys(ctx); err != nil {
 		return err
 	}
+	if err := e.claimBlobs(ctx); err != nil {
+		return err
+	}
 	hints, stop := e.db.Wake()
 	defer stop()
 	// What is under way when ctx ends may finish: work runs under drain.

@@ -68,6 +68,16 @@ type Store interface {
 	List(ctx context.Context, before time.Time, after string, limit int) ([]string, error)
 }
 
+// Claimer is a Store that can be bound to one database. A sweep deletes what
+// no row of its own database names; two databases over one store would delete
+// each other's blobs.
+type Claimer interface {
+	Store
+	// Claim binds the store to the database of this id, once and for ever. A
+	// store of another database is ErrInvalid.
+	Claim(ctx context.Context, database string) error
+}
+
 // nameBytes is the randomness of a name: 160 bits, so that names cannot be
 // guessed and do not collide.
 const nameBytes = 20

@@ -39,7 +39,7 @@ type Directory struct {
 	now  func() time.Time
 }
 
-var _ Store = (*Directory)(nil)
+var _ Claimer = (*Directory)(nil)
 
 // Dir opens the store in the directory root and makes what is missing of it.
 // Several processes may use one directory. Temporary files that a process left
@@ -73,6 +73,38 @@ func openDir(root string, opts DirOptions) (*Directory, error) {
 
 // Close releases the directory. Blobs that are open can be read on.
 func (d *Directory) Close() error { return d.root.Close() }
+
+// ownerFile names the database whose blobs these are. No shard has this name.
+const ownerFile = "database"
+
+// Claim implements Claimer with a file that is made once.
+func (d *Directory) Claim(ctx context.Context, database string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	temp := tempDir + "/" + NewName()
+	if err := d.root.WriteFile(temp, []byte(database), 0o600); err != nil {
+		return unavailable("creating a temporary file", err)
+	}
+	defer d.root.Remove(temp) //nolint:errcheck // else the sweep of leftovers finds it
+	// A link is made whole or not at all, and never over another one.
+	err := d.root.Link(temp, ownerFile)
+	if err == nil {
+		err = d.sync(".")
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return unavailable("binding the directory to the database", err)
+	}
+	owner, err := d.root.ReadFile(ownerFile)
+	if err != nil {
+		return unavailable("reading whose directory it is", err)
+	}
+	if string(owner) != database {
+		return errs.New(errs.Invalid, "blob: the directory %s holds the blobs of another database; give each database a directory of its own. "+
+			"If this one took the other's place, remove the file %q there", d.root.Name(), ownerFile)
+	}
+	return nil
+}
 
 // prepare makes every folder at once and syncs them, so that no Put has to
 // wonder whether the folder of its blob would survive a loss of power.
