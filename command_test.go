@@ -2,6 +2,7 @@ package sangdam_test
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -80,8 +81,8 @@ func TestAnswersAreRefusedWithAReason(t *testing.T) {
 	})
 }
 
-// Every command and query, called by somebody who may not. A new exported
-// method of Engine that takes a Principal must be added here.
+// Every command and query, called by somebody who may not. A method of Engine
+// that takes a Principal and has no case here fails the test.
 func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 	inWorld(t, func(w *world) {
 		c := active(w)
@@ -105,6 +106,7 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 		stranger := w.agent("stranger")
 		id := c.Conversation
 		m := w.detail(id).Messages[1].ID
+		contact, identity := w.detail(id).Contact.ID, w.detail(id).Identities[0].ID
 		calls := map[string]func(p sangdam.Principal) error{
 			"Answer": func(p sangdam.Principal) error {
 				_, err := w.eng.Answer(w.ctx, p, sangdam.Answer{Conversation: id, Content: channel.Text("x")})
@@ -151,6 +153,18 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 				return err
 			},
 			"Decline": func(p sangdam.Principal) error { return w.eng.Decline(w.ctx, p, sangdam.Decline{Offer: offer}) },
+			"SaveContact": func(p sangdam.Principal) error {
+				return errOf(w.eng.SaveContact(w.ctx, p, sangdam.SaveContact{Contact: conversation.Contact{ID: contact, Name: "x"}}))
+			},
+			"LinkIdentity": func(p sangdam.Principal) error {
+				return errOf(w.eng.LinkIdentity(w.ctx, p, sangdam.LinkIdentity{Identity: identity, Contact: contact}))
+			},
+			"LinkUser": func(p sangdam.Principal) error {
+				return errOf(w.eng.LinkUser(w.ctx, p, sangdam.LinkUser{Account: w.acct.ID, User: "U1", Contact: contact}))
+			},
+			"BeginLink": func(p sangdam.Principal) error {
+				return errOf(w.eng.BeginLink(w.ctx, p, sangdam.BeginLink{Contact: contact}))
+			},
 			"SetPresence of another": func(p sangdam.Principal) error {
 				return w.eng.SetPresence(w.ctx, p, sangdam.SetPresence{Agent: "a2", Presence: routing.Online})
 			},
@@ -188,11 +202,36 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 				_, err := w.eng.ConversationEvents(w.ctx, p, id, 0, 10)
 				return err
 			},
-			"Held":          func(p sangdam.Principal) error { _, err := w.eng.Held(w.ctx, p, "a1"); return err },
-			"Audit":         func(p sangdam.Principal) error { _, err := w.eng.Audit(w.ctx, p, 0, 10); return err },
-			"Quarantined":   func(p sangdam.Principal) error { _, err := w.eng.Quarantined(w.ctx, p, 10); return err },
-			"Accounts":      func(p sangdam.Principal) error { _, err := w.eng.Accounts(w.ctx, p); return err },
-			"Configuration": func(p sangdam.Principal) error { _, err := w.eng.Configuration(w.ctx, p); return err },
+			"Contact":         func(p sangdam.Principal) error { _, _, err := w.eng.Contact(w.ctx, p, contact); return err },
+			"CustomerSummary": func(p sangdam.Principal) error { return errOf(w.eng.CustomerSummary(w.ctx, p, contact)) },
+			"CheckAccount":    func(p sangdam.Principal) error { return errOf(w.eng.CheckAccount(w.ctx, p, w.acct.ID, "")) },
+			"Preview":         func(p sangdam.Principal) error { return errOf(w.eng.Preview(w.ctx, p, id, channel.Text("x"))) },
+			"ShowTyping":      func(p sangdam.Principal) error { return w.eng.ShowTyping(w.ctx, p, id, time.Second) },
+			"MarkRead":        func(p sangdam.Principal) error { return w.eng.MarkRead(w.ctx, p, id) },
+			"Explain":         func(p sangdam.Principal) error { return errOf(w.eng.Explain(w.ctx, p, id)) },
+			"Place":           func(p sangdam.Principal) error { return errOf(w.eng.Place(w.ctx, p, id)) },
+			"Held":            func(p sangdam.Principal) error { _, err := w.eng.Held(w.ctx, p, "a1"); return err },
+			"Audit":           func(p sangdam.Principal) error { _, err := w.eng.Audit(w.ctx, p, 0, 10); return err },
+			"Quarantined":     func(p sangdam.Principal) error { _, err := w.eng.Quarantined(w.ctx, p, 10); return err },
+			"Accounts":        func(p sangdam.Principal) error { _, err := w.eng.Accounts(w.ctx, p); return err },
+			"Configuration":   func(p sangdam.Principal) error { _, err := w.eng.Configuration(w.ctx, p); return err },
+		}
+		covered := map[string]bool{}
+		for name := range calls {
+			covered[strings.Fields(name)[0]] = true
+		}
+		for _, op := range sangdam.Operations() {
+			require.True(t, covered[op.Method], "%s has no case here: add one that is refused", op.Method)
+		}
+		for name := range queries {
+			covered[name] = true
+		}
+		// What a principal may not see is left out of these; see rights_test.go.
+		for _, name := range []string{"Agents", "Conversations", "CountConversations", "Search", "FindContacts", "Events", "Stream"} {
+			covered[name] = true
+		}
+		for m := range reflect.TypeFor[*sangdam.Engine]().Methods() {
+			require.True(t, covered[m.Name] || !takesPrincipal(m), "%s acts for a principal and has no case here", m.Name)
 		}
 		for name, call := range calls {
 			for _, p := range []sangdam.Principal{stranger, {Workspace: ws}, {Workspace: ws, Kind: sangdam.KindVisitor, ID: "v"}} {
