@@ -372,7 +372,7 @@ func (e *Engine) Accounts(ctx context.Context, p Principal) ([]channel.Account, 
 // Run it after a new key was promoted, before the old one goes.
 func (e *Engine) RotateKeys(ctx context.Context, ws WorkspaceID) (int, error) {
 	n := 0
-	err := e.unit(ctx, system(ws), func(u *unit) error {
+	err := e.unitOver(ctx, system(ws), e.updateSettings, func(u *unit) error {
 		n = 0
 		for _, a := range u.s.accounts {
 			if len(a.Sealed) == 0 || !e.cfg.Sealer.NeedsReseal(a.Sealed) {

@@ -260,13 +260,7 @@ func readSSE(r *bufio.Reader) (sseEvent, error) {
 }
 
 func TestEventStreamOverHTTP(t *testing.T) {
-	w := newWorld(t)
-	t.Cleanup(func() {
-		w.line.Close()
-		require.NoError(t, w.db.Close())
-	})
-	w.start()
-	t.Cleanup(w.halt)
+	w := newReplayWorld(t, true) // a connection of HTTP needs real time
 	refused := errors.New("no session")
 	srv := httptest.NewServer(sangdam.EventStream(w.eng, func(r *http.Request) (sangdam.Principal, error) {
 		switch r.Header.Get("X-Agent") {
