@@ -11,6 +11,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/conversation/bot"
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
@@ -56,7 +57,7 @@ func (e *Engine) botJob(ctx context.Context, j driver.Job) error {
 func (e *Engine) botTurn(ctx context.Context, j driver.Job, id conversation.ID) (more bool, err error) {
 	var turn bot.Turn
 	var unread []conversation.Message
-	err = e.db.View(ctx, j.Workspace, func(ctx context.Context, tx driver.Tx) (err error) {
+	err = e.db.View(ctx, j.Workspace, func(ctx context.Context, tx store.Tx) (err error) {
 		if turn.Conversation, err = tx.Conversations().Conversation(ctx, id); err != nil {
 			return err
 		}
@@ -177,7 +178,7 @@ func (u *unit) handOver(d *conversation.Draft, m conversation.Message, actor str
 
 // unreadByBot returns customer messages that the bot has not seen, the oldest
 // ones first: some while there are any.
-func unreadByBot(ctx context.Context, tx driver.Tx, c conversation.Conversation) ([]conversation.Message, error) {
+func unreadByBot(ctx context.Context, tx store.Tx, c conversation.Conversation) ([]conversation.Message, error) {
 	for after := c.BotSeq; ; {
 		page, err := tx.Conversations().Messages(ctx, c.ID, after, maxPage)
 		if err != nil || len(page) == 0 {
@@ -241,7 +242,7 @@ func (e *Engine) holdJob(ctx context.Context, j driver.Job) (held context.Contex
 				return
 			case <-tick.C:
 			}
-			err := e.db.Update(held, j.Workspace, func(ctx context.Context, tx driver.Tx) error {
+			err := e.db.Update(held, j.Workspace, func(ctx context.Context, tx store.Tx) error {
 				return tx.Jobs().Report(ctx, j.ID, j.Token, j.Progress, e.cfg.Lease)
 			})
 			if errors.Is(err, ErrStale) {

@@ -122,7 +122,7 @@ func (e *Engine) Contact(ctx context.Context, p Principal, id conversation.Conta
 }
 
 // living follows merges to the contact that is left.
-func living(ctx context.Context, tx driver.Tx, id conversation.ContactID) (conversation.Contact, error) {
+func living(ctx context.Context, tx store.Tx, id conversation.ContactID) (conversation.Contact, error) {
 	for range 100 { // merges never form a ring; the bound is for damaged data
 		c, err := tx.Contacts().Contact(ctx, id)
 		if err != nil || c.MergedInto == "" {

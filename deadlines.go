@@ -7,6 +7,7 @@ import (
 
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
@@ -52,7 +53,7 @@ func (e *Engine) postpone(ctx context.Context, d driver.Deadline, why error) err
 	if errors.Is(why, ErrUnavailable) || errors.Is(why, ErrConflict) || errors.Is(why, ErrStale) {
 		wait = time.Second
 	}
-	return e.db.Update(ctx, d.Workspace, func(ctx context.Context, tx driver.Tx) error {
+	return e.db.Update(ctx, d.Workspace, func(ctx context.Context, tx store.Tx) error {
 		return tx.Deadlines().Set(ctx, d.Kind, d.ID, tx.Now().Add(wait))
 	})
 }

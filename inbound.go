@@ -10,6 +10,7 @@ import (
 	"github.com/sangdam/sangdam/conversation/privacy"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
@@ -108,7 +109,7 @@ func (e *Engine) envelopeFailed(ctx context.Context, ref driver.LaneRef, env cha
 	if !temporary && env.Tries+1 >= poisonTries {
 		return e.quarantine(ctx, ref, env, "processing failed repeatedly: "+kindName(err))
 	}
-	again := e.db.Update(ctx, ref.Workspace, func(ctx context.Context, tx driver.Tx) error {
+	again := e.db.Update(ctx, ref.Workspace, func(ctx context.Context, tx store.Tx) error {
 		return tx.Inbox().Retry(ctx, ref.Claim, env.ID, tx.Now().Add(backoff(env.Tries+1)), kindName(err))
 	})
 	if again != nil {
@@ -119,7 +120,7 @@ func (e *Engine) envelopeFailed(ctx context.Context, ref driver.LaneRef, env cha
 
 // quarantine ends a bad envelope visibly.
 func (e *Engine) quarantine(ctx context.Context, ref driver.LaneRef, env channel.Envelope, reason string) bool {
-	err := e.db.Update(ctx, ref.Workspace, func(ctx context.Context, tx driver.Tx) error {
+	err := e.db.Update(ctx, ref.Workspace, func(ctx context.Context, tx store.Tx) error {
 		if err := tx.Inbox().Quarantine(ctx, ref.Claim, env.ID, reason); err != nil {
 			return err
 		}

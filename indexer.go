@@ -10,6 +10,7 @@ import (
 	"github.com/sangdam/sangdam/conversation/privacy"
 	"github.com/sangdam/sangdam/internal/id"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
@@ -151,7 +152,7 @@ func (e *Engine) indexMessages(ctx context.Context, ws id.Workspace, ids []conve
 	if len(ids) == 0 {
 		return nil
 	}
-	return e.db.Update(ctx, ws, func(ctx context.Context, tx driver.Tx) error {
+	return e.db.Update(ctx, ws, func(ctx context.Context, tx store.Tx) error {
 		desks := map[conversation.ID]routing.DeskID{}
 		for _, id := range ids {
 			m, err := tx.Conversations().Message(ctx, id)
@@ -178,7 +179,7 @@ func (e *Engine) indexMessages(ctx context.Context, ws id.Workspace, ids []conve
 	})
 }
 
-func indexMessage(ctx context.Context, tx driver.Tx, m conversation.Message, desk routing.DeskID) error {
+func indexMessage(ctx context.Context, tx store.Tx, m conversation.Message, desk routing.DeskID) error {
 	tokens := privacy.Grams(m.Content.Text)
 	if len(tokens) == 0 {
 		return tx.Search().Delete(ctx, m.ID)
@@ -226,7 +227,7 @@ func (e *Engine) reindex(ctx context.Context, ws id.Workspace) error {
 	page := ""
 	for {
 		var conversations []conversation.Conversation
-		err := e.db.View(ctx, ws, func(ctx context.Context, tx driver.Tx) (err error) {
+		err := e.db.View(ctx, ws, func(ctx context.Context, tx store.Tx) (err error) {
 			conversations, page, err = tx.Conversations().List(ctx, conversation.Filter{}, page, maxPage)
 			return err
 		})
@@ -248,7 +249,7 @@ func (e *Engine) reindexConversation(ctx context.Context, ws id.Workspace, id co
 	after := int64(0)
 	for {
 		n, last := 0, after
-		err := e.db.Update(ctx, ws, func(ctx context.Context, tx driver.Tx) error {
+		err := e.db.Update(ctx, ws, func(ctx context.Context, tx store.Tx) error {
 			c, err := tx.Conversations().Conversation(ctx, id)
 			if err != nil {
 				return err

@@ -12,6 +12,7 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/id"
 	"github.com/sangdam/sangdam/internal/safehttp"
+	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/blob"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -57,7 +58,7 @@ func (e *Engine) workJob(ctx context.Context, j driver.Job) {
 	defer cancel()
 	err := e.doJob(bounded, j)
 	if err == nil || errors.Is(err, ErrStale) {
-		err = e.db.Update(ctx, j.Workspace, func(ctx context.Context, tx driver.Tx) error {
+		err = e.db.Update(ctx, j.Workspace, func(ctx context.Context, tx store.Tx) error {
 			return tx.Jobs().Finish(ctx, j.ID, j.Token)
 		})
 		if err != nil && !errors.Is(err, ErrStale) {
@@ -66,7 +67,7 @@ func (e *Engine) workJob(ctx context.Context, j driver.Job) {
 		return
 	}
 	e.log.Warn("a job failed", "kind", j.Kind, "job", j.ID, "attempt", j.Attempts, "error", err)
-	err = e.db.Update(ctx, j.Workspace, func(ctx context.Context, tx driver.Tx) error {
+	err = e.db.Update(ctx, j.Workspace, func(ctx context.Context, tx store.Tx) error {
 		var again time.Time
 		if j.Attempts < jobTries {
 			again = tx.Now().Add(backoff(j.Attempts))
@@ -152,7 +153,7 @@ func (e *Engine) fetchProfile(ctx context.Context, j driver.Job) error {
 		return nil
 	}
 	var i conversation.Identity
-	err = e.db.View(ctx, j.Workspace, func(ctx context.Context, tx driver.Tx) (err error) {
+	err = e.db.View(ctx, j.Workspace, func(ctx context.Context, tx store.Tx) (err error) {
 		i, err = tx.Contacts().IdentityByID(ctx, p.Identity)
 		return err
 	})
@@ -163,7 +164,7 @@ func (e *Engine) fetchProfile(ctx context.Context, j driver.Job) error {
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	return e.db.Update(ctx, j.Workspace, func(ctx context.Context, tx driver.Tx) error {
+	return e.db.Update(ctx, j.Workspace, func(ctx context.Context, tx store.Tx) error {
 		i, err := tx.Contacts().IdentityByID(ctx, p.Identity)
 		if err != nil {
 			return err
@@ -211,7 +212,7 @@ func (e *Engine) fetchMedia(ctx context.Context, j driver.Job) error {
 		return err
 	}
 	var m conversation.Message
-	err = e.db.View(ctx, j.Workspace, func(ctx context.Context, tx driver.Tx) (err error) {
+	err = e.db.View(ctx, j.Workspace, func(ctx context.Context, tx store.Tx) (err error) {
 		m, err = tx.Conversations().Message(ctx, p.Message)
 		return err
 	})

@@ -7,8 +7,8 @@ import (
 
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/id"
+	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/blob"
-	"github.com/sangdam/sangdam/store/driver"
 )
 
 const (
@@ -59,38 +59,38 @@ func (e *Engine) purge(ctx context.Context) {
 }
 
 func (e *Engine) purgeWorkspace(ctx context.Context, ws id.Workspace) error {
-	for _, step := range []func(context.Context, driver.Tx) (int, error){
-		func(ctx context.Context, tx driver.Tx) (int, error) {
+	for _, step := range []func(context.Context, store.Tx) (int, error){
+		func(ctx context.Context, tx store.Tx) (int, error) {
 			return tx.Inbox().Purge(ctx, tx.Now().Add(-e.cfg.KeepRaw), tx.Now().Add(-e.cfg.KeepKeys), purgeChunk)
 		},
-		func(ctx context.Context, tx driver.Tx) (int, error) {
+		func(ctx context.Context, tx store.Tx) (int, error) {
 			return tx.Outbox().Purge(ctx, tx.Now().Add(-e.cfg.KeepRaw), purgeChunk)
 		},
-		func(ctx context.Context, tx driver.Tx) (int, error) {
+		func(ctx context.Context, tx store.Tx) (int, error) {
 			return tx.Events().Purge(ctx, tx.Now().Add(-e.cfg.KeepFeed), purgeChunk)
 		},
-		func(ctx context.Context, tx driver.Tx) (int, error) {
+		func(ctx context.Context, tx store.Tx) (int, error) {
 			return tx.Commands().Purge(ctx, tx.Now().Add(-e.cfg.KeepResults), purgeChunk)
 		},
-		func(ctx context.Context, tx driver.Tx) (int, error) {
+		func(ctx context.Context, tx store.Tx) (int, error) {
 			return tx.Jobs().Purge(ctx, tx.Now().Add(-e.cfg.KeepRaw), purgeChunk)
 		},
-		func(ctx context.Context, tx driver.Tx) (int, error) {
+		func(ctx context.Context, tx store.Tx) (int, error) {
 			return tx.Contacts().PurgeEarly(ctx, tx.Now().Add(-e.cfg.KeepRaw), purgeChunk)
 		},
-		func(ctx context.Context, tx driver.Tx) (int, error) {
+		func(ctx context.Context, tx store.Tx) (int, error) {
 			return tx.Jobs().PurgeDead(ctx, tx.Now().Add(-e.cfg.KeepKeys), purgeChunk)
 		},
-		func(ctx context.Context, tx driver.Tx) (int, error) {
+		func(ctx context.Context, tx store.Tx) (int, error) {
 			return tx.Work().PurgeOffers(ctx, tx.Now().Add(-e.cfg.KeepKeys), purgeChunk)
 		},
-		func(ctx context.Context, tx driver.Tx) (int, error) {
+		func(ctx context.Context, tx store.Tx) (int, error) {
 			return tx.Work().PurgeDecisions(ctx, tx.Now().Add(-e.cfg.KeepKeys), purgeChunk)
 		},
 	} {
 		for more := true; more && ctx.Err() == nil; {
 			n := 0
-			err := e.db.Update(ctx, ws, func(ctx context.Context, tx driver.Tx) (err error) {
+			err := e.db.Update(ctx, ws, func(ctx context.Context, tx store.Tx) (err error) {
 				n, err = step(ctx, tx)
 				return err
 			})
@@ -150,7 +150,7 @@ func (e *Engine) sweepBlobs(ctx context.Context) {
 		after = names[len(names)-1]
 		known := map[string]bool{}
 		for _, ws := range workspaces {
-			err := e.db.View(ctx, ws, func(ctx context.Context, tx driver.Tx) error {
+			err := e.db.View(ctx, ws, func(ctx context.Context, tx store.Tx) error {
 				here, err := tx.Blobs().Known(ctx, names)
 				for name, is := range here {
 					known[name] = known[name] || is

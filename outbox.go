@@ -7,6 +7,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
@@ -83,7 +84,7 @@ func (s *sender) step(ctx context.Context, lane driver.OutboxLane) (int, error) 
 		return s.settle(ctx, *at, channel.Settlement{State: channel.OutboxFailed, Reason: channel.ReasonProvider, Detail: "every try failed"}, nil)
 	}
 	at.Tries++
-	err = s.e.db.Update(ctx, lane.Workspace, func(ctx context.Context, tx driver.Tx) error {
+	err = s.e.db.Update(ctx, lane.Workspace, func(ctx context.Context, tx store.Tx) error {
 		return tx.Outbox().Begin(ctx, lane.Claim, *at)
 	})
 	if err != nil {
@@ -157,7 +158,7 @@ func (s *sender) failed(ctx context.Context, at channel.Attempt, err error) (int
 }
 
 func (s *sender) pause(ctx context.Context, until time.Time) error {
-	return s.e.db.Update(ctx, s.lane.Workspace, func(ctx context.Context, tx driver.Tx) error {
+	return s.e.db.Update(ctx, s.lane.Workspace, func(ctx context.Context, tx store.Tx) error {
 		return tx.Outbox().Pause(ctx, s.lane.Account, until)
 	})
 }

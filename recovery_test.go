@@ -416,8 +416,8 @@ type rivalStore struct {
 	rival func()
 }
 
-func (b *rivalStore) Update(ctx context.Context, ws store.WorkspaceID, fn func(context.Context, store.Tx) error) error {
-	return b.Backend.Update(ctx, ws, func(ctx context.Context, tx store.Tx) error { return fn(ctx, rivalTx{tx, b}) })
+func (b *rivalStore) Update(ctx context.Context, ws store.WorkspaceID, fn func(context.Context, driver.Tx) error) error {
+	return b.Backend.Update(ctx, ws, func(ctx context.Context, tx driver.Tx) error { return fn(ctx, rivalTx{tx, b}) })
 }
 
 type rivalTx struct {
@@ -425,10 +425,10 @@ type rivalTx struct {
 	b *rivalStore
 }
 
-func (t rivalTx) Work() routing.WorkRepo { return rivalWork{t.Tx.Work(), t.b} }
+func (t rivalTx) Work() driver.WorkRepo { return rivalWork{t.Tx.Work(), t.b} }
 
 type rivalWork struct {
-	routing.WorkRepo
+	driver.WorkRepo
 	b *rivalStore
 }
 

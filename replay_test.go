@@ -14,7 +14,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/pgtest"
 	"github.com/sangdam/sangdam/routing"
-	"github.com/sangdam/sangdam/store/driver"
+	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/postgres"
 	"github.com/sangdam/sangdam/store/sqlite"
 )
@@ -129,7 +129,7 @@ func (w *replayWorld) progress() (state string, busy bool) {
 		return cursor, true
 	}
 	pending := 0
-	err = w.db.View(w.ctx, ws, func(ctx context.Context, tx driver.Tx) (err error) {
+	err = w.db.View(w.ctx, ws, func(ctx context.Context, tx store.Tx) (err error) {
 		pending, err = tx.Outbox().Pending(ctx)
 		return err
 	})

@@ -71,7 +71,7 @@ func (p visitorPort) Post(ctx context.Context, v channel.VisitorRef, key string,
 		return channel.VisitorMessage{}, err
 	}
 	var m conversation.Message
-	err = p.e.db.View(ctx, id.Workspace(v.Workspace), func(ctx context.Context, tx driver.Tx) (err error) {
+	err = p.e.db.View(ctx, id.Workspace(v.Workspace), func(ctx context.Context, tx store.Tx) (err error) {
 		m, err = tx.Conversations().Message(ctx, posted.Message)
 		return err
 	})
@@ -94,7 +94,7 @@ func visitorMessage(m conversation.Message, seq int64) channel.VisitorMessage {
 }
 
 // thread finds the visitor's conversation: the open one, else the last.
-func (p visitorPort) thread(ctx context.Context, tx driver.Tx, s *settings, v channel.VisitorRef) (*conversation.Conversation, error) {
+func (p visitorPort) thread(ctx context.Context, tx store.Tx, s *settings, v channel.VisitorRef) (*conversation.Conversation, error) {
 	acct, _, err := p.e.account(s, v.Account)
 	if err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func (p visitorPort) thread(ctx context.Context, tx driver.Tx, s *settings, v ch
 
 // view runs fn in a read transaction with present settings.
 func (p visitorPort) view(ctx context.Context, v channel.VisitorRef, fn func(ctx context.Context, tx store.Tx, s *settings) error) error {
-	return p.e.db.View(ctx, id.Workspace(v.Workspace), func(ctx context.Context, tx driver.Tx) error {
+	return p.e.db.View(ctx, id.Workspace(v.Workspace), func(ctx context.Context, tx store.Tx) error {
 		s, err := p.e.fresh(ctx, tx)
 		if err != nil {
 			return err

@@ -163,10 +163,12 @@ type Envelope struct {
 	ID      EnvelopeID
 	Account AccountID
 	// DedupKey is unique per account: the provider's event id, or a hash of the
-	// raw event where there is none. 1 to 200 bytes.
+	// raw event where there is none. It is not empty; one of more than 200 bytes
+	// is stored as its hash.
 	DedupKey string
 	// Lane is the unit of order within the account: the chat, or empty for
-	// events of the account itself. At most 200 bytes.
+	// events of the account itself. One of more than 200 bytes is stored as its
+	// hash.
 	Lane string
 	// OccurredAt is the provider's time of the event.
 	OccurredAt time.Time

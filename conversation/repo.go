@@ -1,7 +1,9 @@
 package conversation
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
@@ -10,6 +12,16 @@ import (
 // Repo stores conversations, messages and their events, in the transaction's
 // workspace.
 type Repo interface {
+	Rows
+	// List returns conversations that match, newest UpdatedAt first (ties by
+	// id), at most limit, starting after the opaque page token; the next token
+	// is empty at the end. A page is stable under inserts. A limit below 1 and a
+	// token of another list are ErrInvalid.
+	List(ctx context.Context, f Filter, page string, limit int) ([]Conversation, string, error)
+}
+
+// Rows is the part of Repo that a store implements as it stands.
+type Rows interface {
 	// Conversation returns one. ErrNotFound.
 	Conversation(ctx context.Context, id ID) (Conversation, error)
 	// ByThread returns the conversation that is open, active or waiting under
@@ -19,10 +31,6 @@ type Repo interface {
 	// stored one is a clash: Update runs again. A second open conversation under
 	// one thread key is a clash: Update runs again. Returns the new version.
 	SaveConversation(ctx context.Context, c Conversation) (int64, error)
-	// List returns conversations that match, newest UpdatedAt first (ties by
-	// id), at most limit, starting after the opaque page token; the next token
-	// is empty at the end. A page is stable under inserts.
-	List(ctx context.Context, f Filter, page string, limit int) ([]Conversation, string, error)
 
 	// Message returns one. ErrNotFound.
 	Message(ctx context.Context, id MessageID) (Message, error)
@@ -44,9 +52,11 @@ type Repo interface {
 	Events(ctx context.Context, id ID, after int64, limit int) ([]Event, error)
 }
 
-// Filter selects conversations; zero fields do not restrict.
+// Filter selects conversations; zero fields do not restrict. A list that is
+// empty but not nil (States, Desks, IDs) is one of which none is left: it
+// selects nothing.
 type Filter struct {
-	States     []State
+	States     []State // any of
 	Agent      AgentID
 	Contact    ContactID
 	Account    channel.AccountID
@@ -67,6 +77,43 @@ type Filter struct {
 type Within struct {
 	Desks []DeskID
 	Owner AgentID
+}
+
+// Nothing reports that the filter can select nothing.
+func (f Filter) Nothing() bool {
+	return f.States != nil && len(f.States) == 0 || f.Desks != nil && len(f.Desks) == 0 || f.IDs != nil && len(f.IDs) == 0
+}
+
+// Match reports whether the filter selects the conversation.
+func (f Filter) Match(c Conversation) bool {
+	return (f.States == nil || slices.Contains(f.States, c.State)) &&
+		(f.Agent == "" || f.Agent == c.Agent) &&
+		(f.Contact == "" || f.Contact == c.Contact) &&
+		(f.Account == "" || f.Account == c.Account) &&
+		(f.Channel == "" || f.Channel == c.Channel) &&
+		(f.Desks == nil || slices.Contains(f.Desks, c.Desk)) &&
+		(f.WorkStream == "" || f.WorkStream == c.WorkStream) &&
+		(f.Category == "" || f.Category == c.Category) &&
+		(f.Handled == nil || *f.Handled == c.Handled) &&
+		(f.From.IsZero() || !c.OpenedAt.Before(f.From)) &&
+		(f.To.IsZero() || c.OpenedAt.Before(f.To)) &&
+		(f.IDs == nil || slices.Contains(f.IDs, c.ID)) &&
+		(f.Within == nil || slices.Contains(f.Within.Desks, c.Desk) || c.Agent != "" && f.Within.Owner == c.Agent)
+}
+
+// Place is where a conversation stands in a list: newest UpdatedAt first, ties
+// by id.
+type Place struct {
+	UpdatedAt time.Time
+	ID        ID
+}
+
+// PlaceOf is the conversation's place.
+func PlaceOf(c Conversation) Place { return Place{c.UpdatedAt, c.ID} }
+
+// Compare is negative when p comes before q in a list.
+func (p Place) Compare(q Place) int {
+	return cmp.Or(q.UpdatedAt.Compare(p.UpdatedAt), cmp.Compare(p.ID, q.ID))
 }
 
 // ContactRepo stores contacts and identities of the transaction's workspace.

@@ -64,55 +64,6 @@ type AgentRepo interface {
 	SetPresence(ctx context.Context, id AgentID, p Presence, reason string, now time.Time) (Agent, error)
 }
 
-// WorkRepo stores items, offers and assignments of the transaction's
-// workspace and is the only place that changes an agent's load.
-type WorkRepo interface {
-	// Item returns one. ErrNotFound.
-	Item(ctx context.Context, id ItemID) (Item, error)
-	// SaveItem creates (Version 0) or replaces. A Version that is not the stored
-	// one is a clash: Update runs again. Returns the new version. Seq is set at
-	// creation. State may not be changed to or from offered and assigned here,
-	// except that a queued item may become done and a done item queued.
-	SaveItem(ctx context.Context, it Item) (int64, error)
-	// Reserve gives the item to the agent, all or nothing, as design.md section
-	// 5 says: the item is queued (or offered or assigned to someone else when
-	// From names that hold) in ItemVersion; used + cost ≤ capacity in every
-	// profile, in one conditional statement a profile, unless Force; EligRev is
-	// the agent's present one, when not 0; the lease Epoch holds, when Lease is
-	// not empty; no other open offer and no other open assignment. It writes
-	// the offer or the assignment, the load, the turn (when Turn), the item and
-	// the decision summary. ErrStale names which check failed (a *Refused).
-	Reserve(ctx context.Context, r Reservation) error
-	// Accept turns a pending offer into an assignment without touching the
-	// load. ErrStale (a *Refused) when it ended or expired at now.
-	Accept(ctx context.Context, offer OfferID, as AssignmentID, now time.Time) (Assignment, error)
-	// EndOffer ends a pending offer as declined, expired or withdrawn, releases
-	// its load, puts the item back to queued, and for declined and expired adds
-	// the agent to Item.Declined and raises the agent's EligRev. ErrStale when
-	// it already ended, or for expired when it is not yet due at now.
-	EndOffer(ctx context.Context, offer OfferID, state OfferState, reason string, now time.Time) (Offer, error)
-	// EndAssignment ends the item's open assignment, releases its load, sets
-	// IdleSince, and sets the item's state to then: ItemQueued or ItemDone.
-	// ErrStale when there is none, or when as is given and is not the open one.
-	EndAssignment(ctx context.Context, item ItemID, as AssignmentID, reason EndReason, then ItemState, now time.Time) (Assignment, error)
-	// Held returns the item's open offer or open assignment, nil for none.
-	Held(ctx context.Context, item ItemID) (*Offer, *Assignment, error)
-	// Offer returns one, open or ended. ErrNotFound.
-	Offer(ctx context.Context, id OfferID) (Offer, error)
-	// HeldBy lists an agent's open offers and assignments, oldest first.
-	HeldBy(ctx context.Context, a AgentID) ([]Offer, []Assignment, error)
-	// Open lists every item that is queued, offered or assigned, ordered by
-	// Seq: what a Board is built from.
-	Open(ctx context.Context) ([]Item, error)
-	// Decisions lists the item's decision summaries, oldest first.
-	Decisions(ctx context.Context, item ItemID) ([]Decision, error)
-	// PurgeOffers deletes at most limit ended offers that were made before the
-	// time.
-	PurgeOffers(ctx context.Context, before time.Time, limit int) (int, error)
-	// PurgeDecisions deletes at most limit decisions made before the time.
-	PurgeDecisions(ctx context.Context, before time.Time, limit int) (int, error)
-}
-
 // Reservation asks the store to give an item to an agent.
 type Reservation struct {
 	Item        ItemID

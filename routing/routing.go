@@ -11,7 +11,7 @@
 // which waits in a Queue; BeforeEntering says whether it should overflow
 // instead. The Board matches waiting items with agents and answers with
 // decisions: offer, assign, overflow, relax. Whoever owns the rows writes each
-// decision, all or nothing (WorkRepo.Reserve says what must still hold), and
+// decision, all or nothing (routing/transition says what must still hold), and
 // tells the Board with Settle and the new rows.
 //
 // # Who may take what

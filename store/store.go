@@ -1,7 +1,9 @@
 // Package store is the transactional storage of the library: DB runs a
 // function in a transaction of one workspace (Update, View), hands out the
 // feed of events and the cross-workspace System, and runs an Update again when
-// a rival was first.
+// a rival was first. What holds for every backend is here: input is checked,
+// pages are cut and work changes hands (routing/transition) before and above
+// the driver, so that all stores give one answer.
 //
 // The backends are store/memory, store/sqlite and store/postgres; each has a
 // constructor that returns a *DB. Somebody else's backend implements
@@ -23,8 +25,6 @@ import (
 type (
 	// WorkspaceID names a tenant.
 	WorkspaceID = driver.WorkspaceID
-	// Tx is a transaction of one workspace.
-	Tx = driver.Tx
 	// Event is one entry of the feed.
 	Event = driver.Event
 	// System works across workspaces.
@@ -71,7 +71,7 @@ func (db *DB) Backend() driver.Backend { return db.b }
 // old is ErrStale and is not run again.
 func (db *DB) Update(ctx context.Context, ws WorkspaceID, fn func(ctx context.Context, tx Tx) error) error {
 	for run := 1; ; run++ {
-		err := db.b.Update(ctx, ws, fn)
+		err := db.b.Update(ctx, ws, over(fn))
 		if !errors.Is(err, driver.ErrClash) {
 			return err
 		}
@@ -100,21 +100,32 @@ func pause(ctx context.Context, run int) error {
 
 // View runs fn in a read transaction of the workspace. Writes are ErrInvalid.
 func (db *DB) View(ctx context.Context, ws WorkspaceID, fn func(ctx context.Context, tx Tx) error) error {
-	return db.b.View(ctx, ws, fn)
+	return db.b.View(ctx, ws, over(fn))
 }
 
 // AppendEnvelopes stores inbound envelopes durably and tells for each whether
-// it was new. See driver.Backend.
+// it was new. A dedup key or lane above 200 bytes is kept as its hash. ErrInvalid
+// for an envelope that cannot be stored; then none is. See driver.Backend.
 func (db *DB) AppendEnvelopes(ctx context.Context, ws WorkspaceID, envs []channel.Envelope) ([]bool, error) {
 	if len(envs) == 0 {
 		return nil, nil
 	}
-	return db.b.AppendEnvelopes(ctx, ws, envs)
+	fitting := make([]channel.Envelope, len(envs))
+	for i, e := range envs {
+		var err error
+		if fitting[i], err = e.Fitting(); err != nil {
+			return nil, err
+		}
+	}
+	return db.b.AppendEnvelopes(ctx, ws, fitting)
 }
 
 // Feed returns events after the cursor and the cursor to go on from; the empty
 // cursor is the present. See driver.Backend.
 func (db *DB) Feed(ctx context.Context, ws WorkspaceID, cursor string, limit int) ([]Event, string, error) {
+	if err := atLeastOne(limit); err != nil {
+		return nil, "", err
+	}
 	return db.b.Feed(ctx, ws, cursor, limit)
 }
 
@@ -122,7 +133,7 @@ func (db *DB) Feed(ctx context.Context, ws WorkspaceID, cursor string, limit int
 func (db *DB) Wake() (<-chan struct{}, func()) { return db.b.Wake() }
 
 // System works across workspaces.
-func (db *DB) System() System { return db.b.System() }
+func (db *DB) System() System { return system{db.b.System()} }
 
 // Stats counts what the backend did.
 func (db *DB) Stats() driver.Stats { return db.b.Stats() }

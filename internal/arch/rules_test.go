@@ -27,7 +27,7 @@ const (
 )
 
 var domain = []string{
-	"channel", "conversation", "conversation/privacy", "conversation/bot", "routing", "routing/hours", "ticket", "trigger", "trigger/condition",
+	"channel", "conversation", "conversation/privacy", "conversation/bot", "routing", "routing/hours", "routing/transition", "ticket", "trigger", "trigger/condition",
 }
 
 func with(lists ...[]string) []string {
@@ -47,6 +47,7 @@ var packageRules = []packageRule{
 	{path: "routing/hours", pure: true, why: whyPure},
 	{path: "ticket", pure: true, modules: []string{"golang.org/x/text/"}, may: []string{"conversation", "conversation/privacy", "routing/hours", "trigger/condition"}, why: whyPure},
 	{path: "trigger", pure: true, may: []string{"trigger/condition"}, why: whyPure},
+	{path: "routing/transition", pure: true, may: []string{"routing"}, why: whyPure},
 	{path: "trigger/condition", pure: true, why: whyPure},
 
 	{path: "channel/...", may: []string{"channel", "internal/..."}, modules: []string{"golang.org/x/", "github.com/"}, planned: true, why: whyAdapter},

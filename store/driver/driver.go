@@ -1,8 +1,10 @@
 // Package driver is what the author of a store implements: Backend and Tx.
 // Users of the library see package store, which adds re-running, back-off and
-// the rules that hold for every backend. storetest is the contract in code.
+// the rules that hold for every backend: a backend locks, loads and writes
+// rows, and need not check what it is given, since store.DB has done so.
+// storetest is the contract in code.
 //
-// Stability: this package may grow in a minor release; embed Unimplemented.
+// Stability: this package may grow in a minor release.
 package driver
 
 import (
@@ -14,6 +16,7 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/id"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/transition"
 )
 
 // WorkspaceID names a tenant. Every primary and unique key begins with it.
@@ -99,11 +102,11 @@ type Tx interface {
 	Accounts() channel.AccountRepo
 	Inbox() channel.InboxRepo
 	Outbox() channel.OutboxRepo
-	Conversations() conversation.Repo
+	Conversations() ConversationRepo
 	Contacts() conversation.ContactRepo
 	Config() routing.ConfigRepo
 	Agents() routing.AgentRepo
-	Work() routing.WorkRepo
+	Work() WorkRepo
 	Events() EventRepo
 	Audit() AuditRepo
 	Deadlines() DeadlineRepo
@@ -128,6 +131,64 @@ const (
 	GuardAgent        GuardRow = "agent" // AgentState.EligRev
 	GuardLease        GuardRow = "lease" // key the lease's name; its epoch
 )
+
+// ConversationRepo is conversation.Repo with pages by place.
+type ConversationRepo interface {
+	conversation.Rows
+	// List returns conversations that match in the order of their places, those
+	// behind after if it is not nil, at most limit, which is at least 1. No list
+	// of the filter is empty without being nil.
+	List(ctx context.Context, f conversation.Filter, after *conversation.Place, limit int) ([]conversation.Conversation, error)
+}
+
+// WorkRepo stores items, offers, assignments and agents' loads. It knows no
+// rule: package store locks, lets routing/transition decide, and puts.
+type WorkRepo interface {
+	// Item returns one. ErrNotFound.
+	Item(ctx context.Context, id routing.ItemID) (routing.Item, error)
+	// SaveItem creates (Version 0) or replaces. A Version that is not the stored
+	// one is a clash: Update runs again. Returns the new version. Seq is set at
+	// creation.
+	SaveItem(ctx context.Context, it routing.Item) (int64, error)
+	// Lock returns the rows that the key names, as committed at this moment or
+	// written by this transaction, and keeps rivals from changing them until the
+	// transaction ends, or makes it a clash when one does. Where several rows
+	// are locked it is in one order for all: the item, then agents by id.
+	// ErrInvalid inside View.
+	Lock(ctx context.Context, k WorkKey) (transition.Rows, error)
+	// Put writes what a transition made of rows that Lock returned. An id of an
+	// offer or assignment that is taken is a clash.
+	Put(ctx context.Context, c transition.Change) error
+	// Held returns the item's open offer or open assignment, nil for none.
+	Held(ctx context.Context, item routing.ItemID) (*routing.Offer, *routing.Assignment, error)
+	// Offer returns one, open or ended. ErrNotFound.
+	Offer(ctx context.Context, id routing.OfferID) (routing.Offer, error)
+	// HeldBy lists an agent's open offers and assignments, oldest first.
+	HeldBy(ctx context.Context, a routing.AgentID) ([]routing.Offer, []routing.Assignment, error)
+	// Open lists every item that is queued, offered or assigned, ordered by
+	// Seq: what a Board is built from.
+	Open(ctx context.Context) ([]routing.Item, error)
+	// Decisions lists the item's decision summaries, oldest first.
+	Decisions(ctx context.Context, item routing.ItemID) ([]routing.Decision, error)
+	// PurgeOffers deletes at most limit ended offers that were made before the
+	// time.
+	PurgeOffers(ctx context.Context, before time.Time, limit int) (int, error)
+	// PurgeDecisions deletes at most limit decisions made before the time.
+	PurgeDecisions(ctx context.Context, before time.Time, limit int) (int, error)
+}
+
+// WorkKey names what Lock locks.
+type WorkKey struct {
+	// Item, or, when it is empty, the item of Offer, with its open holds. Offer
+	// is returned also when it has ended.
+	Item  routing.ItemID
+	Offer routing.OfferID
+	// Agent, if not empty, is locked besides whoever holds the item.
+	Agent routing.AgentID
+	// Lease, if not empty, is the lease whose epoch is wanted; it stays until
+	// the commit.
+	Lease string
+}
 
 // Event is one entry of the feed: ids, kinds and versions, never text or names.
 type Event struct {

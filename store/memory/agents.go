@@ -3,7 +3,6 @@ package memory
 import (
 	"cmp"
 	"context"
-	"maps"
 	"slices"
 	"time"
 
@@ -133,37 +132,4 @@ func (a *agentRow) idle(now time.Time) {
 	if now.After(a.State.IdleSince) {
 		a.State.IdleSince = now
 	}
-}
-
-// take adds demands to the load of the agent's own copy, give removes them.
-func (a *agentRow) take(uses []routing.Use) { a.load(uses, 1) }
-func (a *agentRow) give(uses []routing.Use) { a.load(uses, -1) }
-
-func (a *agentRow) load(uses []routing.Use, sign int) {
-	if a.State.Load == nil {
-		a.State.Load = map[routing.Profile]int{}
-	}
-	for _, u := range uses {
-		a.State.Load[u.Profile] += sign * u.Units
-	}
-	maps.DeleteFunc(a.State.Load, func(_ routing.Profile, n int) bool { return n == 0 })
-	a.State.Open += sign
-}
-
-// over names a profile in which the demands do not fit, or is empty.
-func (a *agentRow) over(uses []routing.Use) routing.Profile {
-	need := map[routing.Profile]int{}
-	for _, u := range uses {
-		need[u.Profile] += u.Units
-	}
-	for _, p := range slices.Sorted(maps.Keys(need)) {
-		limit, limited := a.Capacity[p]
-		if !limited && p != routing.ProfileUnits {
-			continue
-		}
-		if need[p] > 0 && a.State.Load[p]+need[p] > limit {
-			return p
-		}
-	}
-	return ""
 }

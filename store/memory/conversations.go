@@ -3,17 +3,12 @@ package memory
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
 	"iter"
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
-	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
@@ -56,11 +51,6 @@ func (s *space) eventChanged(k eventKey, was, is *conversation.Event) {
 	}
 }
 
-// running reports that the conversation holds its thread key.
-func running(c conversation.Conversation) bool {
-	return c.State == conversation.StateOpen || c.State == conversation.StateActive || c.State == conversation.StateWaiting
-}
-
 func (r conversations) Conversation(_ context.Context, id conversation.ID) (conversation.Conversation, error) {
 	return one(r.t, r.t.s.conversations, "conversation", id)
 }
@@ -71,7 +61,7 @@ func (r conversations) ByThread(_ context.Context, thread string) (open, last *c
 		for _, c := range some(t, t.s.conversations, t.s.threads.keys(thread)) {
 			switch {
 			case c.Thread != thread:
-			case running(c):
+			case c.State.HoldsThread():
 				c = clone(c)
 				open = &c
 			case last == nil || cmp.Or(c.OpenedAt.Compare(last.OpenedAt), cmp.Compare(c.ID, last.ID)) > 0:
@@ -94,13 +84,13 @@ func (r conversations) SaveConversation(_ context.Context, c conversation.Conver
 		if old.Version != c.Version {
 			return 0, driver.ErrClash
 		}
-		if holder, held := get(t, t.s.byThread, c.Thread); running(c) && held && holder != c.ID {
+		if holder, held := get(t, t.s.byThread, c.Thread); c.State.HoldsThread() && held && holder != c.ID {
 			return 0, driver.ErrClash
 		}
-		if old.Version > 0 && running(old) && (!running(c) || old.Thread != c.Thread) {
+		if old.Version > 0 && old.State.HoldsThread() && (!c.State.HoldsThread() || old.Thread != c.Thread) {
 			drop(t, t.s.byThread, old.Thread)
 		}
-		if running(c) {
+		if c.State.HoldsThread() {
 			put(t, t.s.byThread, c.Thread, c.ID)
 		}
 		c = clone(c)
@@ -110,68 +100,21 @@ func (r conversations) SaveConversation(_ context.Context, c conversation.Conver
 	})
 }
 
-func (r conversations) List(_ context.Context, f conversation.Filter, page string, limit int) ([]conversation.Conversation, string, error) {
-	var next string
-	list, err := read(r.t, func() ([]conversation.Conversation, error) {
-		after, err := parsePage(page)
-		if err != nil {
-			return nil, err
-		}
+func (r conversations) List(_ context.Context, f conversation.Filter, after *conversation.Place, limit int) ([]conversation.Conversation, error) {
+	return read(r.t, func() ([]conversation.Conversation, error) {
 		var list []conversation.Conversation
 		for _, c := range each(r.t, r.t.s.conversations) {
-			if matches(f, c) && (after == nil || newestFirst(*after, c) < 0) {
+			if f.Match(c) && (after == nil || after.Compare(conversation.PlaceOf(c)) < 0) {
 				list = append(list, c)
 			}
 		}
-		slices.SortFunc(list, newestFirst)
-		if limit = max(limit, 0); len(list) > limit {
-			list = list[:limit]
-			if limit > 0 {
-				next = pageAfter(list[limit-1])
-			}
-		}
+		slices.SortFunc(list, func(a, b conversation.Conversation) int {
+			return conversation.PlaceOf(a).Compare(conversation.PlaceOf(b))
+		})
+		list = clones(first(list, limit))
 		r.t.found(len(list))
-		return clones(list), nil
+		return list, nil
 	})
-	return list, next, err
-}
-
-func newestFirst(a, b conversation.Conversation) int {
-	return cmp.Or(b.UpdatedAt.Compare(a.UpdatedAt), cmp.Compare(a.ID, b.ID))
-}
-
-func matches(f conversation.Filter, c conversation.Conversation) bool {
-	return (len(f.States) == 0 || slices.Contains(f.States, c.State)) &&
-		(f.Agent == "" || f.Agent == c.Agent) &&
-		(f.Contact == "" || f.Contact == c.Contact) &&
-		(f.Account == "" || f.Account == c.Account) &&
-		(f.Channel == "" || f.Channel == c.Channel) &&
-		(len(f.Desks) == 0 || slices.Contains(f.Desks, c.Desk)) &&
-		(f.WorkStream == "" || f.WorkStream == c.WorkStream) &&
-		(f.Category == "" || f.Category == c.Category) &&
-		(f.Handled == nil || *f.Handled == c.Handled) &&
-		(f.From.IsZero() || !c.OpenedAt.Before(f.From)) &&
-		(f.To.IsZero() || c.OpenedAt.Before(f.To)) &&
-		(len(f.IDs) == 0 || slices.Contains(f.IDs, c.ID)) &&
-		(f.Within == nil || slices.Contains(f.Within.Desks, c.Desk) || (c.Agent != "" && f.Within.Owner == c.Agent))
-}
-
-// A page token is the sort key of the last conversation shown.
-func pageAfter(c conversation.Conversation) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(c.UpdatedAt.UnixMicro(), 10) + " " + string(c.ID)))
-}
-
-func parsePage(page string) (*conversation.Conversation, error) {
-	if page == "" {
-		return nil, nil
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(page)
-	micros, id, ok := strings.Cut(string(raw), " ")
-	n, numErr := strconv.ParseInt(micros, 10, 64)
-	if err != nil || !ok || numErr != nil {
-		return nil, errs.New(errs.Invalid, "memory: not a page token; start with the empty one")
-	}
-	return &conversation.Conversation{ID: conversation.ID(id), UpdatedAt: time.UnixMicro(n).UTC()}, nil
 }
 
 func (r conversations) Message(_ context.Context, id conversation.MessageID) (conversation.Message, error) {

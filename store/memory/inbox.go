@@ -199,6 +199,6 @@ func purge[K comparable, V any](t *tx, tab *table[K, V], limit int, old func(V) 
 }
 
 // first is the beginning of a list, at most limit long.
-func first[T any](list []T, limit int) []T { return list[:min(len(list), max(limit, 0))] }
+func first[T any](list []T, limit int) []T { return list[:min(len(list), limit)] }
 
 var _ driver.Tx = (*tx)(nil)

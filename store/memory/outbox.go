@@ -77,9 +77,6 @@ func (r outbox) Begin(_ context.Context, c channel.Claim, at channel.Attempt) er
 		if err := t.holds(t.s.outClaims, c); err != nil {
 			return err
 		}
-		if len(at.Rows) == 0 {
-			return errs.New(errs.Invalid, "memory: attempt %q has no rows", at.ID)
-		}
 		lane := laneKey{c.Account, c.Lane}
 		stored, repeat := get(t, t.s.attempts, at.ID)
 		if repeat && (stored.ended || stored.lane != lane || !slices.Equal(stored.Rows, at.Rows)) {
@@ -118,11 +115,6 @@ func (r outbox) Settle(_ context.Context, c channel.Claim, id string, o channel.
 			return errs.New(errs.Stale, "memory: attempt %q has ended or is not in the claimed lane", id)
 		}
 		again := o.State == channel.OutboxQueued
-		switch o.State {
-		case channel.OutboxSent, channel.OutboxFailed, channel.OutboxUnknown, channel.OutboxQueued:
-		default:
-			return errs.New(errs.Invalid, "memory: an attempt cannot be settled as %q", o.State)
-		}
 		at.ended = !again || o.Replan
 		put(t, t.s.attempts, id, at)
 		for _, rowID := range at.Rows {

@@ -52,9 +52,6 @@ func (r search) Delete(_ context.Context, m conversation.MessageID) error {
 func (r search) Find(_ context.Context, tokens []string, after driver.SearchHit, limit int) ([]driver.SearchHit, error) {
 	t := r.t
 	return read(t, func() ([]driver.SearchHit, error) {
-		if len(tokens) == 0 {
-			return nil, nil
-		}
 		rarest := slices.MinFunc(tokens, func(a, b string) int { return cmp.Compare(len(t.s.grams[a]), len(t.s.grams[b])) })
 		var hits []driver.SearchHit
 		for _, d := range some(t, t.s.docs, t.s.grams.keys(rarest)) {

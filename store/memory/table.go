@@ -88,13 +88,19 @@ func get[K comparable, V any](t *tx, tab *table[K, V], k K) (V, bool) {
 	return c.val, ok
 }
 
+// has reports whether the transaction sees such a row.
+func has[K comparable, V any](t *tx, tab *table[K, V], k K) bool {
+	_, ok := get(t, tab, k)
+	return ok
+}
+
 // committed returns a row as others see it.
 func committed[K comparable, V any](tab *table[K, V], k K) (V, bool) {
 	c, ok := tab.rows[k]
 	return c.val, ok
 }
 
-// change returns the overlay's entry of a row, noting the revision that it is
+// touch returns the overlay's entry of a row, noting the revision that it is
 // written over.
 func touch[K comparable, V any](t *tx, tab *table[K, V], k K) *change[V] {
 	o := written(t, tab)

@@ -3,11 +3,12 @@ package memory
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
-	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
@@ -37,8 +38,6 @@ func (s *space) itemChanged(id routing.ItemID, _, is *routing.Item) {
 	}
 }
 
-func refused(check, detail string) error { return &routing.Refused{Check: check, Detail: detail} }
-
 func (r work) Item(_ context.Context, id routing.ItemID) (routing.Item, error) {
 	return one(r.t, r.t.s.items, "item", id)
 }
@@ -50,12 +49,9 @@ func (r work) SaveItem(_ context.Context, it routing.Item) (int64, error) {
 		if old.Version != it.Version {
 			return 0, driver.ErrClash
 		}
-		if !mayBecome(old.State, it.State) {
-			return 0, errs.New(errs.Invalid, "memory: item %q cannot go from %q to %q by saving it; use Reserve or an ending", it.ID, old.State, it.State)
-		}
 		it = clone(it)
 		it.Version++
-		it.Agent, it.Seq = old.Agent, old.Seq
+		it.Seq = old.Seq
 		if !exists {
 			t.b.order++
 			it.Seq = t.b.order
@@ -65,290 +61,115 @@ func (r work) SaveItem(_ context.Context, it routing.Item) (int64, error) {
 	})
 }
 
-// mayBecome is what SaveItem may do to a state; was is empty for a new item.
-func mayBecome(was, is routing.ItemState) bool {
-	return was == is || was != routing.ItemOffered && was != routing.ItemAssigned && (is == routing.ItemQueued || is == routing.ItemDone)
-}
-
-// setItem writes an item with a raised version, after fn changed its own copy.
-func (r work) setItem(id routing.ItemID, fn func(*routing.Item)) {
-	it, _ := get(r.t, r.t.s.items, id)
-	it = clone(it)
-	it.Version++
-	fn(&it)
-	put(r.t, r.t.s.items, id, it)
-}
-
-// setAgent writes an agent, if there is such.
-func (r work) setAgent(id routing.AgentID, fn func(*agentRow)) {
-	if a, ok := get(r.t, r.t.s.agents, id); ok {
-		agents(r).change(a, fn)
-	}
-}
-
-func (r work) Reserve(_ context.Context, q routing.Reservation) error {
-	q = clone(q)
-	return do(r.t, func() error {
-		if (q.Offer == nil) == (q.Assignment == nil) {
-			return errs.New(errs.Invalid, "memory: a reservation carries either an offer or an assignment")
+// Lock writes the rows as they are, so that the commit is a clash if a rival
+// changes one meanwhile.
+func (r work) Lock(_ context.Context, k driver.WorkKey) (transition.Rows, error) {
+	t := r.t
+	return write(t, func() (transition.Rows, error) {
+		var w transition.Rows
+		if o, ok := get(t, t.s.offers, k.Offer); ok {
+			k.Item, w.Offer = o.Item, copyOf(o)
 		}
-		agent, err := r.check(&q)
-		if err != nil {
-			return err
+		if it, ok := get(t, t.s.items, k.Item); ok {
+			w.Item = copyOf(it)
+			put(t, t.s.items, k.Item, it)
 		}
-		r.releaseFrom(q)
-		r.take(q, agent)
-		return nil
+		ids := []routing.AgentID{k.Agent}
+		if h, held := get(t, t.s.holds, k.Item); held {
+			ids = append(ids, h.agent)
+			if o, ok := get(t, t.s.offers, h.offer); ok {
+				w.Offer = copyOf(o)
+			}
+			if a, ok := get(t, t.s.assignments, h.assignment); ok {
+				w.Assignment = copyOf(a)
+			}
+		}
+		slices.Sort(ids)
+		for _, id := range slices.Compact(ids) {
+			if a, ok := get(t, t.s.agents, id); ok {
+				w.Agents = append(w.Agents, t.s.view(a))
+				put(t, t.s.agents, id, a)
+			}
+		}
+		if k.Lease != "" {
+			w.Epoch = t.b.leases[k.Lease].epoch
+			t.checks = append(t.checks, func() error {
+				if t.b.leases[k.Lease].epoch != w.Epoch {
+					return driver.ErrClash
+				}
+				return nil
+			})
+		}
+		return w, nil
 	})
 }
 
-// check makes every check of Reserve and returns the agent.
-func (r work) check(q *routing.Reservation) (routing.AgentID, error) {
+func copyOf[T any](v T) *T {
+	v = clone(v)
+	return &v
+}
+
+func (r work) Put(_ context.Context, c transition.Change) error {
 	t := r.t
-	it, ok := get(t, t.s.items, q.Item)
-	if !ok {
-		return "", missing("item", string(q.Item))
-	}
-	if it.Version != q.ItemVersion {
-		return "", refused("item", "it has changed since the decision")
-	}
-	if err := r.checkHold(*q, it); err != nil {
-		return "", err
-	}
-	a, ok := get(t, t.s.agents, q.Agent)
-	if !ok {
-		return "", missing("agent", string(q.Agent))
-	}
-	if q.EligRev != 0 && a.State.EligRev != q.EligRev {
-		return "", refused("eligibility", "the agent has changed since the decision")
-	}
-	if q.Lease != "" {
-		if err := r.checkLease(*q); err != nil {
-			return "", err
-		}
-	}
-	return q.Agent, r.checkCapacity(*q, it, a)
-}
-
-// checkHold: the item is queued, or held as From names.
-func (r work) checkHold(q routing.Reservation, it routing.Item) error {
-	h, held := get(r.t, r.t.s.holds, q.Item)
-	switch {
-	case q.FromOffer == "" && q.FromAssignment == "":
-		if held {
-			return refused("held", "another agent was offered or assigned the item")
-		}
-		if it.State != routing.ItemQueued {
-			return refused("item", "it is "+string(it.State)+", not queued")
-		}
-	case !held || h.offer != q.FromOffer || h.assignment != q.FromAssignment:
-		return refused("held", "the hold to be replaced is not the item's")
-	}
-	return nil
-}
-
-// checkLease refuses an older epoch, now and at the commit.
-func (r work) checkLease(q routing.Reservation) error {
-	if r.t.b.leases[q.Lease].epoch != q.Epoch {
-		return refused("lease", "another node decides now")
-	}
-	r.t.checks = append(r.t.checks, func() error {
-		if r.t.b.leases[q.Lease].epoch != q.Epoch {
+	c = clone(c)
+	return do(t, func() error {
+		if o := c.Offer; o != nil && has(t, t.s.offers, o.ID) {
 			return driver.ErrClash
 		}
+		if a := c.Assignment; a != nil && has(t, t.s.assignments, a.ID) {
+			return driver.ErrClash
+		}
+		put(t, t.s.items, c.Item.ID, c.Item)
+		r.putHold(c)
+		for _, a := range c.Agents {
+			row, _ := get(t, t.s.agents, a.ID)
+			a.State.BeatAt = time.Time{}
+			row.State = a.State
+			put(t, t.s.agents, a.ID, row)
+		}
+		if c.Turn != "" {
+			r.turn(c.Item.Queue, c.Turn)
+		}
+		if c.Decision != nil {
+			list, _ := get(t, t.s.decisions, c.Item.ID)
+			put(t, t.s.decisions, c.Item.ID, append(slices.Clone(list), *c.Decision))
+		}
 		return nil
 	})
-	return nil
 }
 
-// checkCapacity counts what the agent itself gives back as free.
-func (r work) checkCapacity(q routing.Reservation, it routing.Item, a agentRow) error {
-	if q.Force {
-		return nil
-	}
-	a.Agent = clone(a.Agent)
-	if h, held := get(r.t, r.t.s.holds, q.Item); held && h.agent == q.Agent {
-		a.give(r.usesOf(h))
-	}
-	if p := a.over(demand(q, it)); p != "" {
-		return refused("capacity", "no room in profile "+string(p))
-	}
-	return nil
-}
-
-// demand is what the reservation takes: its own figures, else the item's.
-func demand(q routing.Reservation, it routing.Item) []routing.Use {
-	uses := it.Uses
-	switch {
-	case q.Offer != nil && q.Offer.Uses != nil:
-		uses = q.Offer.Uses
-	case q.Assignment != nil && q.Assignment.Uses != nil:
-		uses = q.Assignment.Uses
-	}
-	return uses
-}
-
-func (r work) usesOf(h hold) []routing.Use {
-	if h.offer != "" {
-		o, _ := get(r.t, r.t.s.offers, h.offer)
-		return o.Uses
-	}
-	a, _ := get(r.t, r.t.s.assignments, h.assignment)
-	return a.Uses
-}
-
-// releaseFrom ends the hold that the reservation replaces.
-func (r work) releaseFrom(q routing.Reservation) {
-	h, held := get(r.t, r.t.s.holds, q.Item)
-	if !held {
-		return
-	}
-	if h.offer != "" {
-		r.finishOffer(h.offer, routing.OfferWithdrawn, string(q.FromReason), q.Now)
-		r.setAgent(h.agent, func(a *agentRow) { a.give(r.usesOf(h)) })
-		return
-	}
-	r.finishAssignment(h.assignment, q.FromReason, q.Now)
-	r.setAgent(h.agent, func(a *agentRow) { a.give(r.usesOf(h)); a.idle(q.Now) })
-}
-
-func (r work) finishOffer(id routing.OfferID, state routing.OfferState, reason string, now time.Time) routing.Offer {
-	o, _ := get(r.t, r.t.s.offers, id)
-	o.State, o.Reason, o.EndedAt = state, reason, now
-	put(r.t, r.t.s.offers, id, o)
-	return o
-}
-
-func (r work) finishAssignment(id routing.AssignmentID, reason routing.EndReason, now time.Time) routing.Assignment {
-	a, _ := get(r.t, r.t.s.assignments, id)
-	a.EndReason, a.EndedAt = reason, now
-	put(r.t, r.t.s.assignments, id, a)
-	return a
-}
-
-// take writes the new hold with all that goes with it.
-func (r work) take(q routing.Reservation, agent routing.AgentID) {
+// putHold writes offers and assignments and which of them holds the item.
+func (r work) putHold(c transition.Change) {
 	t := r.t
-	it, _ := get(t, t.s.items, q.Item)
-	uses := demand(q, it)
-	h := hold{agent: agent}
-	state := routing.ItemAssigned
-	if q.Offer != nil {
-		o := *q.Offer
-		o.Item, o.Agent, o.State, o.Uses = q.Item, agent, routing.OfferPending, uses
-		h.offer, state = o.ID, routing.ItemOffered
-		put(t, t.s.offers, o.ID, o)
-	} else {
-		a := *q.Assignment
-		a.Item, a.Agent, a.Uses, a.Forced = q.Item, agent, uses, a.Forced || q.Force
-		h.assignment = a.ID
-		put(t, t.s.assignments, a.ID, a)
+	if o := c.EndedOffer; o != nil {
+		put(t, t.s.offers, o.ID, *o)
 	}
-	put(t, t.s.holds, q.Item, h)
-	r.setAgent(agent, func(a *agentRow) {
-		a.take(uses)
-		if q.Turn {
-			n, _ := get(t, t.s.wheels, it.Queue)
-			put(t, t.s.wheels, it.Queue, n+1)
-			if a.State.Turns == nil {
-				a.State.Turns = map[routing.QueueID]int64{}
-			}
-			a.State.Turns[it.Queue] = n + 1
-		}
-	})
-	r.setItem(q.Item, func(it *routing.Item) {
-		it.State, it.Agent = state, agent
-		if q.Decision != nil {
-			it.Attempt++
-		}
-	})
-	if q.Decision != nil {
-		list, _ := get(t, t.s.decisions, q.Item)
-		put(t, t.s.decisions, q.Item, append(slices.Clone(list), *q.Decision))
+	if a := c.EndedAssignment; a != nil {
+		put(t, t.s.assignments, a.ID, *a)
+	}
+	switch o, a := c.Offer, c.Assignment; {
+	case o != nil:
+		put(t, t.s.offers, o.ID, *o)
+		put(t, t.s.holds, c.Item.ID, hold{agent: o.Agent, offer: o.ID})
+	case a != nil:
+		put(t, t.s.assignments, a.ID, *a)
+		put(t, t.s.holds, c.Item.ID, hold{agent: a.Agent, assignment: a.ID})
+	default:
+		drop(t, t.s.holds, c.Item.ID)
 	}
 }
 
-// pendingOffer returns an offer that has not ended.
-func (r work) pendingOffer(id routing.OfferID) (routing.Offer, error) {
-	o, ok := get(r.t, r.t.s.offers, id)
-	if !ok {
-		return o, missing("offer", string(id))
+// turn turns the queue's wheel for the agent.
+func (r work) turn(queue routing.QueueID, id routing.AgentID) {
+	n, _ := get(r.t, r.t.s.wheels, queue)
+	put(r.t, r.t.s.wheels, queue, n+1)
+	a, _ := get(r.t, r.t.s.agents, id)
+	a.State.Turns = maps.Clone(a.State.Turns)
+	if a.State.Turns == nil {
+		a.State.Turns = map[routing.QueueID]int64{}
 	}
-	if o.State != routing.OfferPending {
-		return o, refused("ended", "the offer was "+string(o.State))
-	}
-	return o, nil
-}
-
-func expired(o routing.Offer, now time.Time) bool {
-	return !o.ExpiresAt.IsZero() && !now.Before(o.ExpiresAt)
-}
-
-func (r work) Accept(_ context.Context, offer routing.OfferID, as routing.AssignmentID, now time.Time) (routing.Assignment, error) {
-	t, now := r.t, clone(now)
-	return write(t, func() (routing.Assignment, error) {
-		o, err := r.pendingOffer(offer)
-		if err != nil {
-			return routing.Assignment{}, err
-		}
-		if expired(o, now) {
-			return routing.Assignment{}, refused("expired", "the offer's time is over")
-		}
-		if _, taken := get(t, t.s.assignments, as); taken {
-			return routing.Assignment{}, driver.ErrClash
-		}
-		r.finishOffer(offer, routing.OfferAccepted, "", now)
-		a := routing.Assignment{ID: as, Item: o.Item, Agent: o.Agent, Uses: o.Uses, StartedAt: now}
-		put(t, t.s.assignments, as, a)
-		put(t, t.s.holds, o.Item, hold{agent: o.Agent, assignment: as})
-		r.setItem(o.Item, func(it *routing.Item) { it.State = routing.ItemAssigned })
-		return clone(a), nil
-	})
-}
-
-func (r work) EndOffer(_ context.Context, offer routing.OfferID, state routing.OfferState, reason string, now time.Time) (routing.Offer, error) {
-	t, now := r.t, clone(now)
-	return write(t, func() (routing.Offer, error) {
-		asked := state == routing.OfferDeclined || state == routing.OfferExpired
-		if !asked && state != routing.OfferWithdrawn {
-			return routing.Offer{}, errs.New(errs.Invalid, "memory: an offer cannot end as %q", state)
-		}
-		o, err := r.pendingOffer(offer)
-		if err != nil {
-			return o, err
-		}
-		if state == routing.OfferExpired && !expired(o, now) {
-			return o, refused("expired", "the offer still stands")
-		}
-		o = r.finishOffer(offer, state, reason, now)
-		drop(t, t.s.holds, o.Item)
-		r.setAgent(o.Agent, func(a *agentRow) {
-			a.give(o.Uses)
-			if asked {
-				a.State.EligRev++
-			}
-		})
-		r.setItem(o.Item, func(it *routing.Item) { *it = routing.OfferEnded(*it, o.Agent, state, now) })
-		return clone(o), nil
-	})
-}
-
-func (r work) EndAssignment(_ context.Context, item routing.ItemID, as routing.AssignmentID, reason routing.EndReason, then routing.ItemState, now time.Time) (routing.Assignment, error) {
-	t, now := r.t, clone(now)
-	return write(t, func() (routing.Assignment, error) {
-		if then != routing.ItemQueued && then != routing.ItemDone {
-			return routing.Assignment{}, errs.New(errs.Invalid, "memory: an item cannot become %q when its assignment ends", then)
-		}
-		h, held := get(t, t.s.holds, item)
-		if !held || h.assignment == "" || as != "" && as != h.assignment {
-			return routing.Assignment{}, refused("ended", "the item has no such open assignment")
-		}
-		a := r.finishAssignment(h.assignment, reason, now)
-		drop(t, t.s.holds, item)
-		r.setAgent(a.Agent, func(row *agentRow) { row.give(a.Uses); row.idle(now) })
-		r.setItem(item, func(it *routing.Item) { it.State, it.Agent = then, "" })
-		return clone(a), nil
-	})
+	a.State.Turns[queue] = n + 1
+	put(r.t, r.t.s.agents, id, a)
 }
 
 func (r work) Held(_ context.Context, item routing.ItemID) (o *routing.Offer, a *routing.Assignment, err error) {

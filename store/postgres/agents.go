@@ -2,13 +2,9 @@ package postgres
 
 import (
 	"context"
-	"maps"
-	"math"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 )
 
@@ -20,19 +16,18 @@ func (t *tx) Agents() routing.AgentRepo { return agents{t} }
 // agentSet collects agents with their loads and turns.
 type agentSet struct {
 	list []routing.Agent
-	at   map[string]int                      // id to index
-	caps map[string]map[routing.Profile]*int // as they stand in agent_loads
+	at   map[string]int // id to index
 }
 
 // statements reads the agents that the condition selects (of the alias a; $1 is
 // the workspace), with lock added to the first of them.
 func (s *agentSet) statements(condition, lock string, args ...any) []stmt {
-	s.at, s.caps = map[string]int{}, map[string]map[routing.Profile]*int{}
+	s.at = map[string]int{}
 	return []stmt{
 		query(`SELECT a.id, a.version, a.presence, a.reason, a.elig_rev, a.rev, a.open, a.idle_since, a.doc
 			FROM sd.agents a WHERE a.ws = $1 AND `+condition+` ORDER BY a.id`+lock, args...).rows(s.agent),
-		query(`SELECT l.agent, l.profile, l.used, l.cap FROM sd.agent_loads l JOIN sd.agents a ON a.ws = l.ws AND a.id = l.agent
-			WHERE a.ws = $1 AND `+condition, args...).rows(s.load),
+		query(`SELECT l.agent, l.profile, l.used FROM sd.agent_loads l JOIN sd.agents a ON a.ws = l.ws AND a.id = l.agent
+			WHERE a.ws = $1 AND l.used <> 0 AND `+condition, args...).rows(s.load),
 		query(`SELECT t.agent, t.queue, t.turn FROM sd.agent_turns t JOIN sd.agents a ON a.ws = t.ws AND a.id = t.agent
 			WHERE a.ws = $1 AND `+condition, args...).rows(s.turn),
 		query(`SELECT b.agent, b.at FROM sd.agent_beats b JOIN sd.agents a ON a.ws = b.ws AND a.id = b.agent
@@ -69,21 +64,11 @@ func (s *agentSet) find(id string) *routing.Agent {
 func (s *agentSet) load(r pgx.Rows) error {
 	var id, profile string
 	var used int
-	var limit *int
-	if err := r.Scan(&id, &profile, &used, &limit); err != nil {
-		return err
-	}
-	p := unkey[routing.Profile](profile)
+	err := r.Scan(&id, &profile, &used)
 	if a := s.find(id); a != nil {
-		if used != 0 {
-			a.State.Load[p] = used
-		}
-		if s.caps[id] == nil {
-			s.caps[id] = map[routing.Profile]*int{}
-		}
-		s.caps[id][p] = limit
+		a.State.Load[unkey[routing.Profile](profile)] = used
 	}
-	return nil
+	return err
 }
 
 func (s *agentSet) turn(r pgx.Rows) error {
@@ -104,17 +89,6 @@ func (s *agentSet) beat(r pgx.Rows) error {
 		a.State.BeatAt = micro(at)
 	}
 	return err
-}
-
-// capacity is how much of the profile the agent may use at most.
-func (s *agentSet) capacity(id string, p routing.Profile) int {
-	if limit := s.caps[id][p]; limit != nil {
-		return *limit
-	}
-	if p == routing.ProfileUnits {
-		return 0
-	}
-	return math.MaxInt32
 }
 
 // Agent implements routing.AgentRepo.
@@ -142,11 +116,6 @@ func (a agents) SaveAgent(ctx context.Context, v routing.Agent) (int64, error) {
 	if err := a.writable(); err != nil {
 		return 0, err
 	}
-	for p, n := range v.Capacity {
-		if n < 0 || n > math.MaxInt32 {
-			return 0, errs.New(errs.Invalid, "store: the capacity %q of an agent is %d; it must be 0 to %d", p, n, math.MaxInt32)
-		}
-	}
 	doc, err := encode(v)
 	if err != nil {
 		return 0, err
@@ -157,16 +126,8 @@ func (a agents) SaveAgent(ctx context.Context, v routing.Agent) (int64, error) {
 		save = asClash("agent", `UPDATE sd.agents SET version = version + 1, elig_rev = elig_rev + 1, rev = rev + 1, doc = $3
 			WHERE ws = $1 AND id = $2 AND version = $4 RETURNING 1`, key(a.ws), key(v.ID), doc, v.Version)
 	}
-	profiles := slices.Sorted(maps.Keys(v.Capacity))
-	caps := make([]int32, len(profiles))
-	for i, p := range profiles {
-		caps[i] = int32(v.Capacity[p])
-	}
 	a.wakes = true
-	return v.Version + 1, a.lock(ctx, save,
-		query(`UPDATE sd.agent_loads SET cap = NULL WHERE ws = $1 AND agent = $2 AND cap IS NOT NULL AND NOT profile = ANY($3)`, key(a.ws), key(v.ID), keys(profiles)),
-		query(`INSERT INTO sd.agent_loads (ws, agent, profile, cap) SELECT $1, $2, p, c FROM unnest($3::text[], $4::int[]) AS u(p, c)
-			ON CONFLICT (ws, agent, profile) DO UPDATE SET cap = excluded.cap`, key(a.ws), key(v.ID), keys(profiles), caps))
+	return v.Version + 1, a.lock(ctx, save)
 }
 
 // SetPresence implements routing.AgentRepo.

@@ -21,13 +21,6 @@ const maxGroup = 512
 // envelopes does not make one giant statement.
 const maxGroupBytes = 8 << 20
 
-// Limits of an envelope, as channel.Envelope documents them.
-const (
-	maxDedupKey = 200
-	maxLane     = 200
-	maxRaw      = 1 << 20
-)
-
 // committer is the one goroutine that commits envelopes: it takes whatever
 // calls are waiting and stores all of them in one transaction.
 type committer struct {
@@ -77,9 +70,6 @@ func (b *backend) AppendEnvelopes(ctx context.Context, ws driver.WorkspaceID, en
 	}
 	seen := make(map[dedup]bool, len(envs))
 	for i, e := range envs {
-		if err := checkEnvelope(e); err != nil {
-			return nil, err
-		}
 		if d := (dedup{e.Account, e.DedupKey}); !seen[d] { // of repeats within the call the first one given counts
 			seen[d] = true
 			call.order = append(call.order, i)
@@ -96,18 +86,6 @@ func (b *backend) AppendEnvelopes(ctx context.Context, ws driver.WorkspaceID, en
 	b.committer.in <- call
 	<-call.ready
 	return call.fresh, call.err
-}
-
-func checkEnvelope(e channel.Envelope) error {
-	switch {
-	case len(e.DedupKey) == 0 || len(e.DedupKey) > maxDedupKey:
-		return errs.New(errs.Invalid, "store: an envelope's dedup key has %d bytes; 1 to %d are allowed", len(e.DedupKey), maxDedupKey)
-	case len(e.Lane) > maxLane:
-		return errs.New(errs.Invalid, "store: an envelope's lane has %d bytes; at most %d are allowed", len(e.Lane), maxLane)
-	case len(e.Raw) > maxRaw:
-		return errs.New(errs.Invalid, "store: an envelope has %d raw bytes; at most %d are allowed", len(e.Raw), maxRaw)
-	}
-	return nil
 }
 
 func (c *committer) loop() {

@@ -83,7 +83,7 @@ func (a audit) List(ctx context.Context, after int64, limit int) ([]driver.Audit
 		return nil, err
 	}
 	return many(ctx, a.tx, query(`SELECT seq, previous, hash, doc FROM sd.audit WHERE ws = $1 AND seq > $2 ORDER BY seq LIMIT $3`,
-		key(a.ws), after, atLeastZero(limit)), func(r pgx.Rows) (driver.AuditEntry, error) {
+		key(a.ws), after, limit), func(r pgx.Rows) (driver.AuditEntry, error) {
 		var seq int64
 		var previous, hash string
 		var doc []byte

@@ -94,12 +94,11 @@ func (c contacts) Identities(ctx context.Context, contact conversation.ContactID
 // migration.
 const indexedPrefix = 200
 
-// FindContacts implements conversation.ContactRepo; ordered by id. An empty
-// text finds nobody.
+// FindContacts implements conversation.ContactRepo; ordered by id.
 func (c contacts) FindContacts(ctx context.Context, text string, limit int) ([]conversation.Contact, error) {
 	prefix := folded(text)
-	if prefix == "" {
-		return nil, c.usable()
+	if prefix == "" { // everybody's name begins with it
+		return many(ctx, c.tx, query(`SELECT version, doc FROM sd.contacts WHERE ws = $1 ORDER BY id LIMIT $2`, key(c.ws), limit), scanContact)
 	}
 	from := prefix
 	if r := []rune(prefix); len(r) > indexedPrefix {
@@ -110,7 +109,7 @@ func (c contacts) FindContacts(ctx context.Context, text string, limit int) ([]c
 			AND left(` + name + `, 200) <= $3 AND starts_with(` + name + `, $4)`
 	}
 	q := query(`SELECT version, doc FROM (`+column("name")+` UNION `+column("email")+` UNION `+column("phone")+`) found ORDER BY id LIMIT $5`,
-		key(c.ws), from, from+"\U0010FFFF", prefix, atLeastZero(limit))
+		key(c.ws), from, from+"\U0010FFFF", prefix, limit)
 	return many(ctx, c.tx, q, scanContact)
 }
 

@@ -2,21 +2,20 @@ package postgres
 
 import (
 	"context"
-	"encoding/base64"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
-	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 type conversations struct{ *tx }
 
 // Conversations implements driver.Tx.
-func (t *tx) Conversations() conversation.Repo { return conversations{t} }
+func (t *tx) Conversations() driver.ConversationRepo { return conversations{t} }
 
 func scanConversation(r pgx.Rows) (conversation.Conversation, error) {
 	var version int64
@@ -34,7 +33,8 @@ func (c conversations) Conversation(ctx context.Context, id conversation.ID) (co
 	return one(ctx, c.tx, "conversation", query(`SELECT version, doc FROM sd.conversations WHERE ws = $1 AND id = $2`, key(c.ws), key(id)), scanConversation)
 }
 
-const threadIsOpen = `state IN ('open', 'active', 'waiting')`
+// threadIsOpen is State.HoldsThread in SQL, as the partial index has it.
+var threadIsOpen = "state IN ('" + strings.Join(keys(conversation.ThreadHolders()), "', '") + "')"
 
 // ByThread implements conversation.Repo.
 func (c conversations) ByThread(ctx context.Context, thread string) (open, last *conversation.Conversation, err error) {
@@ -73,29 +73,17 @@ func (c conversations) SaveConversation(ctx context.Context, v conversation.Conv
 		opened_at = $13, updated_at = $14, doc = $15 WHERE ws = $1 AND id = $2 AND version = $16 RETURNING 1`, append(args, v.Version)...))
 }
 
-// List implements conversation.Repo.
-func (c conversations) List(ctx context.Context, f conversation.Filter, page string, limit int) ([]conversation.Conversation, string, error) {
-	if limit <= 0 {
-		return nil, "", errs.New(errs.Invalid, "store: List needs a limit of at least 1")
-	}
+// List implements driver.ConversationRepo.
+func (c conversations) List(ctx context.Context, f conversation.Filter, after *conversation.Place, limit int) ([]conversation.Conversation, error) {
 	where, args := filterSQL(f, []any{key(c.ws)})
-	if page != "" {
-		at, id, err := readPage(page)
-		if err != nil {
-			return nil, "", err
-		}
-		args = append(args, at, key(id))
+	if after != nil {
+		args = append(args, after.UpdatedAt, key(after.ID))
 		n := strconv.Itoa(len(args) - 1)
 		where += ` AND (updated_at < $` + n + ` OR updated_at = $` + n + ` AND id > $` + strconv.Itoa(len(args)) + `)`
 	}
-	args = append(args, limit+1)
-	q := query(`SELECT version, doc FROM sd.conversations WHERE ws = $1`+where+` ORDER BY updated_at DESC, id LIMIT $`+strconv.Itoa(len(args)), args...)
-	list, err := many(ctx, c.tx, q, scanConversation)
-	if err != nil || len(list) <= limit {
-		return list, "", err
-	}
-	list = list[:limit]
-	return list, writePage(list[limit-1]), nil
+	args = append(args, limit)
+	return many(ctx, c.tx, query(`SELECT version, doc FROM sd.conversations WHERE ws = $1`+where+
+		` ORDER BY updated_at DESC, id LIMIT $`+strconv.Itoa(len(args)), args...), scanConversation)
 }
 
 // filterSQL adds the conditions of the fields that are set.
@@ -107,7 +95,7 @@ func filterSQL(f conversation.Filter, args []any) (string, []any) {
 	}
 	if len(f.States) > 0 {
 		add("state = ANY(?)", keys(f.States))
-		if !strings.Contains(strings.Join(keys(f.States), " "), string(conversation.StateClosed)) {
+		if !slices.Contains(f.States, conversation.StateClosed) {
 			where.WriteString(" AND state <> 'closed'") // lets the partial index serve
 		}
 	}
@@ -151,22 +139,6 @@ func filterSQL(f conversation.Filter, args []any) (string, []any) {
 	return where.String(), args
 }
 
-// A page token is the place of the last row of the page: later inserts come
-// before it and change nothing after it.
-func writePage(c conversation.Conversation) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(c.UpdatedAt.UnixMicro(), 36) + " " + string(c.ID)))
-}
-
-func readPage(page string) (time.Time, conversation.ID, error) {
-	raw, err := base64.RawURLEncoding.DecodeString(page)
-	us, id, ok := strings.Cut(string(raw), " ")
-	n, numErr := strconv.ParseInt(us, 36, 64)
-	if err != nil || numErr != nil || !ok {
-		return time.Time{}, "", errs.New(errs.Invalid, "store: the page token is not one that List returned")
-	}
-	return time.UnixMicro(n).UTC(), conversation.ID(id), nil
-}
-
 func scanMessage(r pgx.Rows) (conversation.Message, error) {
 	var version int64
 	var doc []byte
@@ -207,7 +179,7 @@ func (c conversations) SaveMessage(ctx context.Context, m conversation.Message) 
 // Messages implements conversation.Repo.
 func (c conversations) Messages(ctx context.Context, id conversation.ID, after int64, limit int) ([]conversation.Message, error) {
 	return many(ctx, c.tx, query(`SELECT version, doc FROM sd.messages WHERE ws = $1 AND conversation = $2 AND seq > $3 ORDER BY seq, id LIMIT $4`,
-		key(c.ws), key(id), after, atLeastZero(limit)), scanMessage)
+		key(c.ws), key(id), after, limit), scanMessage)
 }
 
 // AppendEvents implements conversation.Repo.
@@ -232,5 +204,5 @@ func (c conversations) AppendEvents(ctx context.Context, evs ...conversation.Eve
 // Events implements conversation.Repo.
 func (c conversations) Events(ctx context.Context, id conversation.ID, after int64, limit int) ([]conversation.Event, error) {
 	return many(ctx, c.tx, query(`SELECT doc FROM sd.conversation_events WHERE ws = $1 AND conversation = $2 AND seq > $3 ORDER BY seq LIMIT $4`,
-		key(c.ws), key(id), after, atLeastZero(limit)), document[conversation.Event])
+		key(c.ws), key(id), after, limit), document[conversation.Event])
 }

@@ -154,13 +154,13 @@ func (r documents) List(ctx context.Context, rg driver.Range, after driver.Place
 		return p, err
 	}
 	return many(ctx, r.tx, query(fmt.Sprintf(`SELECT `+docColumns+`, %s %s ORDER BY %[1]s%[3]s, %[4]s%[3]s LIMIT $%[5]d`,
-		value, text, direction, id, len(args)+1), append(args, atLeastZero(limit))...), scan)
+		value, text, direction, id, len(args)+1), append(args, limit)...), scan)
 }
 
 // Count implements driver.DocRepo.
 func (r documents) Count(ctx context.Context, rg driver.Range, atMost int) (n int, err error) {
 	text, _, _, args := r.selected(rg, driver.Place{})
-	err = r.read(ctx, query(fmt.Sprintf(`SELECT count(*) FROM (SELECT 1 %s LIMIT $%d) found`, text, len(args)+1), append(args, atLeastZero(atMost))...).
+	err = r.read(ctx, query(fmt.Sprintf(`SELECT count(*) FROM (SELECT 1 %s LIMIT $%d) found`, text, len(args)+1), append(args, atMost)...).
 		rows(func(row pgx.Rows) error { return row.Scan(&n) }))
 	return n, err
 }
@@ -177,5 +177,5 @@ func (r documents) Guard(ctx context.Context, kind, id string, version int64) er
 // Stale implements driver.DocRepo.
 func (r documents) Stale(ctx context.Context, kind string, below, limit int) ([]driver.Doc, error) {
 	return many(ctx, r.tx, query(`SELECT `+docColumns+` FROM sd.documents d WHERE ws = $1 AND kind = $2 AND decl < $3 ORDER BY decl, id LIMIT $4`,
-		key(r.ws), key(kind), below, atLeastZero(limit)), scanDocument(kind))
+		key(r.ws), key(kind), below, limit), scanDocument(kind))
 }

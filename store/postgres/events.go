@@ -41,7 +41,7 @@ func (e events) Purge(ctx context.Context, before time.Time, limit int) (n int, 
 	err = e.lock(ctx, query(`WITH d AS (DELETE FROM sd.events WHERE (ws, id) IN
 			(SELECT ws, id FROM sd.events WHERE ws = $1 AND at < $3 ORDER BY at, id LIMIT $2) RETURNING xid),
 		f AS (UPDATE sd.feed_state SET purged = greatest(purged, (SELECT xid FROM d ORDER BY xid DESC LIMIT 1)) WHERE ws = $1 AND EXISTS (SELECT 1 FROM d))
-		SELECT count(*) FROM d`, key(e.ws), atLeastZero(limit), before).rows(func(r pgx.Rows) error { return r.Scan(&n) }))
+		SELECT count(*) FROM d`, key(e.ws), limit, before).rows(func(r pgx.Rows) error { return r.Scan(&n) }))
 	return n, err
 }
 

@@ -137,9 +137,6 @@ func (b *backend) Feed(ctx context.Context, ws driver.WorkspaceID, text string, 
 		return nil, "", err
 	}
 	defer b.running.Done()
-	if limit <= 0 {
-		return nil, "", errs.New(errs.Invalid, "store: Feed needs a limit of at least 1")
-	}
 	if _, err := b.workspaceOf(ctx, ws); err != nil {
 		return nil, "", err
 	}

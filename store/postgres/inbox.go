@@ -63,7 +63,7 @@ func (i inbox) Quarantine(ctx context.Context, c channel.Claim, id channel.Envel
 // Quarantined implements channel.InboxRepo.
 func (i inbox) Quarantined(ctx context.Context, limit int) ([]channel.Quarantined, error) {
 	q := query(`SELECT `+envelopeColumns+`, e.reason, e.ended_at FROM sd.inbox e WHERE e.ws = $1 AND e.state = 'quarantined'
-		ORDER BY e.ended_at DESC, e.id DESC LIMIT $2`, key(i.ws), atLeastZero(limit))
+		ORDER BY e.ended_at DESC, e.id DESC LIMIT $2`, key(i.ws), limit)
 	return many(ctx, i.tx, q, func(r pgx.Rows) (channel.Quarantined, error) {
 		var row envelopeRow
 		var reason string
@@ -124,12 +124,10 @@ func (t *tx) purge(ctx context.Context, text string, limit int, more ...any) (n 
 	if err := t.writable(); err != nil {
 		return 0, err
 	}
-	args := append([]any{key(t.ws), atLeastZero(limit)}, more...)
+	args := append([]any{key(t.ws), limit}, more...)
 	err = t.lock(ctx, query(text, args...).rows(func(r pgx.Rows) error { return r.Scan(&n) }))
 	return n, err
 }
-
-func atLeastZero(limit int) int { return max(limit, 0) }
 
 // ClaimInbox implements driver.System.
 func (s system) ClaimInbox(ctx context.Context, _ string, limit, batch int, lease time.Duration) ([]driver.InboxLane, error) {

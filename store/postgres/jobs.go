@@ -76,7 +76,7 @@ func (j jobs) Job(ctx context.Context, id string) (driver.Job, error) {
 // Dead implements driver.JobRepo.
 func (j jobs) Dead(ctx context.Context, limit int) ([]driver.Job, error) {
 	return many(ctx, j.tx, query(`SELECT `+jobColumns+` FROM sd.jobs j WHERE j.ws = $1 AND j.state = 'dead' ORDER BY j.ended_at DESC, j.id DESC LIMIT $2`,
-		key(j.ws), atLeastZero(limit)), scanJob)
+		key(j.ws), limit), scanJob)
 }
 
 // Purge implements driver.JobRepo.
@@ -92,7 +92,7 @@ func (s system) ClaimJobs(ctx context.Context, _ string, kinds []string, limit i
 			ORDER BY claimable LIMIT $2 FOR UPDATE SKIP LOCKED),
 		w AS (UPDATE sd.jobs j SET state = 'running', attempts = attempts + 1, token = gen_random_uuid()::text, claimable = clock_timestamp() + $3::interval
 			FROM c WHERE j.ws = c.ws AND j.id = c.id RETURNING j.*)
-		SELECT `+jobColumns+` FROM w j ORDER BY j.due, j.id`, keys(kinds), atLeastZero(limit), lease), &list, scanJob))
+		SELECT `+jobColumns+` FROM w j ORDER BY j.due, j.id`, keys(kinds), limit, lease), &list, scanJob))
 	if err == nil && len(list) > 0 {
 		s.commits.Add(1)
 	}

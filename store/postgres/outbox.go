@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/sangdam/sangdam/channel"
-	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
@@ -51,9 +50,6 @@ const attemptLost = "the Attempt already ended, or its rows did"
 // Begin implements channel.OutboxRepo. Rows may be carried by this Attempt
 // already, when it is repeated, or by none.
 func (o outbox) Begin(ctx context.Context, c channel.Claim, at channel.Attempt) error {
-	if len(at.Rows) == 0 || at.ID == "" {
-		return errs.New(errs.Invalid, "store: an Attempt needs an ID and at least one row")
-	}
 	doc, err := encode(at)
 	if err != nil {
 		return err
@@ -69,11 +65,6 @@ func (o outbox) Begin(ctx context.Context, c channel.Claim, at channel.Attempt) 
 
 // Settle implements channel.OutboxRepo.
 func (o outbox) Settle(ctx context.Context, c channel.Claim, attempt string, s channel.Settlement) error {
-	switch s.State {
-	case channel.OutboxSent, channel.OutboxFailed, channel.OutboxUnknown, channel.OutboxQueued:
-	default:
-		return errs.New(errs.Invalid, "store: an Attempt cannot be settled as %q; use sent, failed, unknown or queued", s.State)
-	}
 	list := []stmt{o.holding(outboxLanes, c)}
 	keep := s.State == channel.OutboxQueued && !s.Replan
 	if keep {

@@ -53,7 +53,7 @@ func (s search) Find(ctx context.Context, tokens []string, after driver.SearchHi
 	for i, w := range words {
 		words[i] = "'" + quoteLexeme.Replace(w) + "'"
 	}
-	args := []any{key(s.ws), strings.Join(words, " & "), atLeastZero(limit)}
+	args := []any{key(s.ws), strings.Join(words, " & "), limit}
 	from := ""
 	if after.Message != "" {
 		from = ` AND at <= $4 AND (at < $4 OR message > $5)`

@@ -33,9 +33,6 @@ func (s system) runWrites(ctx context.Context, list ...stmt) error {
 
 // CreateWorkspace implements driver.System.
 func (s system) CreateWorkspace(ctx context.Context, ws driver.WorkspaceID, name string) error {
-	if ws == "" {
-		return errs.New(errs.Invalid, "store: a workspace needs an id")
-	}
 	return s.runWrites(ctx,
 		query(`INSERT INTO sd.workspaces (ws, name, clock) VALUES ($1, $2, clock_timestamp())`, key(ws), key(name)),
 		query(`INSERT INTO sd.config (ws) VALUES ($1)`, key(ws)),
@@ -70,7 +67,7 @@ func (s system) ResolveAccount(ctx context.Context, token string) (driver.Worksp
 // Due implements driver.System.
 func (s system) Due(ctx context.Context, limit int) ([]driver.Deadline, error) {
 	var list []driver.Deadline
-	err := s.run(ctx, collect(query(`SELECT ws, kind, id, at FROM sd.deadlines WHERE at <= clock_timestamp() ORDER BY at, ws, kind, id LIMIT $1`, atLeastZero(limit)),
+	err := s.run(ctx, collect(query(`SELECT ws, kind, id, at FROM sd.deadlines WHERE at <= clock_timestamp() ORDER BY at, ws, kind, id LIMIT $1`, limit),
 		&list, func(r pgx.Rows) (driver.Deadline, error) {
 			var ws, kind, id string
 			var at time.Time
@@ -128,7 +125,7 @@ func (s system) BeatAgents(ctx context.Context, ws driver.WorkspaceID, list []ro
 func (s system) LostAgents(ctx context.Context, before time.Time, limit int) ([]driver.AgentRef, error) {
 	var list []driver.AgentRef
 	err := s.run(ctx, collect(query(`SELECT b.ws, b.agent FROM sd.agent_beats b JOIN sd.agents a ON a.ws = b.ws AND a.id = b.agent
-		WHERE b.at < $1 AND a.presence <> 'offline' ORDER BY b.at, b.ws, b.agent LIMIT $2`, before, atLeastZero(limit)),
+		WHERE b.at < $1 AND a.presence <> 'offline' ORDER BY b.at, b.ws, b.agent LIMIT $2`, before, limit),
 		&list, func(r pgx.Rows) (driver.AgentRef, error) {
 			var ws, id string
 			err := r.Scan(&ws, &id)

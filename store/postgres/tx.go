@@ -9,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/sangdam/sangdam/internal/errs"
-	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
@@ -29,7 +28,6 @@ type tx struct {
 	queued []stmt
 	last   []stmt // audit entries: queued at the very end, since they lock the chain's head
 	lanes  laneTouches
-	items  map[routing.ItemID]knownItem
 
 	config   configHold
 	configAt int

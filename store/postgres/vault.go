@@ -41,7 +41,7 @@ func (v vault) DropOwner(ctx context.Context, owner string) error {
 // Owners implements driver.VaultRepo.
 func (v vault) Owners(ctx context.Context, after string, limit int) ([]string, error) {
 	return many(ctx, v.tx, query(`SELECT DISTINCT owner FROM sd.vault WHERE ws = $1 AND owner > $2 ORDER BY owner LIMIT $3`,
-		key(v.ws), key(after), atLeastZero(limit)), scanKey)
+		key(v.ws), key(after), limit), scanKey)
 }
 
 // Names implements driver.VaultRepo.

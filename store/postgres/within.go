@@ -35,7 +35,7 @@ func Within(ctx context.Context, db *store.DB, host pgx.Tx, ws store.WorkspaceID
 	defer b.running.Done()
 	t.host, t.conn = true, host
 	defer t.end()
-	err = t.outcome(fn(context.WithValue(ctx, within{b}, true), t))
+	err = t.outcome(fn(context.WithValue(ctx, within{b}, true), store.Over(t)))
 	if err == nil {
 		err = t.commit()
 	}

@@ -26,17 +26,29 @@ func scanAgent(w raw.Row) (routing.Agent, error) {
 }
 
 func (r agents) Agent(_ context.Context, id routing.AgentID) (routing.Agent, error) {
-	a, err := one(r.tx, scanAgent, "agent "+string(id), `SELECT `+agentColumns+` FROM agents WHERE ws = ? AND id = ?`, r.ws, string(id))
+	a, err := r.agent(id)
 	if err != nil {
-		return a, err
+		return routing.Agent{}, err
 	}
-	err = r.each(`SELECT profile, used FROM agent_load WHERE ws = ? AND agent = ? AND used <> 0`,
-		func(w raw.Row) { a.State.Load[routing.Profile(w.Text(0))] = int(w.Int(1)) }, r.ws, string(id))
+	if a == nil {
+		return routing.Agent{}, errs.New(errs.NotFound, "sqlite: there is no agent %s", id)
+	}
+	return *a, nil
+}
+
+// agent returns an agent with state, nil for none.
+func (t *tx) agent(id routing.AgentID) (*routing.Agent, error) {
+	a, err := maybe(t, scanAgent, `SELECT `+agentColumns+` FROM agents WHERE ws = ? AND id = ?`, t.ws, string(id))
+	if err != nil || a == nil {
+		return nil, err
+	}
+	err = t.each(`SELECT profile, used FROM agent_load WHERE ws = ? AND agent = ? AND used <> 0`,
+		func(w raw.Row) { a.State.Load[routing.Profile(w.Text(0))] = int(w.Int(1)) }, t.ws, string(id))
 	if err != nil {
-		return a, err
+		return nil, err
 	}
-	return a, r.each(`SELECT queue, turn FROM turns WHERE ws = ? AND agent = ?`,
-		func(w raw.Row) { a.State.Turns[routing.QueueID(w.Text(0))] = w.Int(1) }, r.ws, string(id))
+	return a, t.each(`SELECT queue, turn FROM turns WHERE ws = ? AND agent = ?`,
+		func(w raw.Row) { a.State.Turns[routing.QueueID(w.Text(0))] = w.Int(1) }, t.ws, string(id))
 }
 
 func (r agents) Agents(context.Context) ([]routing.Agent, error) {
@@ -77,34 +89,11 @@ func (r agents) SaveAgent(_ context.Context, a routing.Agent) (int64, error) {
 		if n == 0 {
 			return 0, errs.New(errs.AlreadyExists, "sqlite: there is an agent %s already; load it and save it with its version", a.ID)
 		}
-		return 1, r.saveCaps(a)
+		return 1, nil
 	}
-	v, err := r.saved("agent", string(a.ID), a.Version, "", nil,
+	return r.saved("agent", string(a.ID), a.Version, "", nil,
 		`UPDATE agents SET version = version + 1, elig_rev = elig_rev + 1, rev = rev + 1, doc = ? WHERE ws = ? AND id = ? AND version = ? RETURNING version`,
 		[]any{doc, r.ws, string(a.ID), a.Version})
-	if err != nil {
-		return 0, err
-	}
-	return v, r.saveCaps(a)
-}
-
-// saveCaps rewrites what the agent can take; what is in use stays. The profile
-// of units has a row always, with 0 where nothing is said.
-func (r agents) saveCaps(a routing.Agent) error {
-	if err := r.change(`UPDATE agent_load SET cap = NULL WHERE ws = ? AND agent = ?`, r.ws, string(a.ID)); err != nil {
-		return err
-	}
-	caps := map[routing.Profile]int{routing.ProfileUnits: 0}
-	for p, n := range a.Capacity {
-		caps[p] = n
-	}
-	for p, n := range caps {
-		if err := r.change(`INSERT INTO agent_load (ws, agent, profile, used, cap) VALUES (?, ?, ?, 0, ?)
-			ON CONFLICT (ws, agent, profile) DO UPDATE SET cap = excluded.cap`, r.ws, string(a.ID), string(p), n); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (r agents) SetPresence(ctx context.Context, id routing.AgentID, p routing.Presence, reason string, now time.Time) (routing.Agent, error) {

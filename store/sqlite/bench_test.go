@@ -355,7 +355,7 @@ func (s *inboundBench) byHand(i int) error {
 	id := name(s.prefix, lane)
 	c := &s.convs[lane]
 	c.EventSeq += 2
-	return s.db.Update(context.Background(), testWS, func(_ context.Context, stx store.Tx) error {
+	return backendOf(s.db).Update(context.Background(), testWS, func(_ context.Context, stx driver.Tx) error {
 		t := stx.(*tx)
 		now, msg := micro(t.now), newID()
 		skip := func(raw.Row) bool { return true }

@@ -46,6 +46,14 @@ func maybeMoment(us int64) time.Time {
 	return moment(us)
 }
 
+// maybeMicro is what maybeMoment reads.
+func maybeMicro(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return micro(t)
+}
+
 // timePath leads to times within a type: a field of a struct, what a pointer
 // points to, the elements of a slice.
 type timePath struct {

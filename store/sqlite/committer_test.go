@@ -12,6 +12,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 func TestBatchSharesOneCommit(t *testing.T) {
@@ -143,7 +144,7 @@ func TestLostTransactionRunsTheBatchAgainSingly(t *testing.T) {
 		},
 		func(ctx context.Context, stx store.Tx) error {
 			// What SQLite does by itself on a full disk or an I/O error.
-			_, err := stx.(*tx).conn.Exec("ROLLBACK")
+			_, err := backendOf(db).com.conn.Exec("ROLLBACK")
 			require.NoError(t, err)
 			err = saving("stray")(ctx, stx)
 			require.ErrorIs(t, err, store.ErrUnavailable, "a write after the transaction ended would commit at once")
@@ -170,7 +171,7 @@ func TestFailedCommitAcknowledgesNothing(t *testing.T) {
 			return err
 		},
 		func() error {
-			return db.Update(t.Context(), testWS, func(_ context.Context, stx store.Tx) error {
+			return backendOf(db).Update(t.Context(), testWS, func(_ context.Context, stx driver.Tx) error {
 				x := stx.(*tx) // a constraint that is looked at by COMMIT
 				_, err := x.conn.Exec(`PRAGMA defer_foreign_keys = ON`)
 				require.NoError(t, err)
@@ -192,7 +193,7 @@ func TestFailedCommitAcknowledgesNothing(t *testing.T) {
 
 func TestFullDiskFailsWhatDoesNotFitAndNothingElse(t *testing.T) {
 	db := openTest(t, Options{})
-	big := channel.Envelope{Account: "acct", DedupKey: "big", Raw: make([]byte, maxRaw)}
+	big := channel.Envelope{Account: "acct", DedupKey: "big", Raw: make([]byte, 1<<20)}
 	_, err := backendOf(db).com.conn.Exec(`PRAGMA max_page_count = 300`) // 1.2 MB
 	require.NoError(t, err)
 	appendEnv := func(e channel.Envelope) func() error {

@@ -1,16 +1,12 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/sangdam/sangdam/conversation"
-	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
 )
 
@@ -40,7 +36,7 @@ func (r conversations) ByThread(_ context.Context, thread string) (open, last *c
 			WHERE ws = ? AND thread = ? AND live = 0 ORDER BY opened DESC, id DESC LIMIT 1)`,
 		r.ws, thread, r.ws, thread)
 	for i, c := range found {
-		if holdsThread(c.State) {
+		if c.State.HoldsThread() {
 			open = &found[i]
 		} else {
 			last = &found[i]
@@ -49,18 +45,12 @@ func (r conversations) ByThread(_ context.Context, thread string) (open, last *c
 	return open, last, err
 }
 
-// holdsThread reports whether a conversation in the state keeps others from
-// its thread key.
-func holdsThread(s conversation.State) bool {
-	return s == conversation.StateOpen || s == conversation.StateActive || s == conversation.StateWaiting
-}
-
 func (r conversations) SaveConversation(_ context.Context, c conversation.Conversation) (int64, error) {
 	doc, err := encode(c)
 	if err != nil {
 		return 0, err
 	}
-	live := holdsThread(c.State)
+	live := c.State.HoldsThread()
 	if c.Version == 0 {
 		return r.saved("conversation", string(c.ID), 0, `INSERT INTO conversations
 			(ws, id, version, thread, live, state, agent, contact, account, channel, desk, work_stream, category, handled, opened, updated, doc)
@@ -73,26 +63,6 @@ func (r conversations) SaveConversation(_ context.Context, c conversation.Conver
 		category = ?, handled = ?, opened = ?, updated = ?, doc = ? WHERE ws = ? AND id = ? AND version = ? RETURNING version`,
 		[]any{c.Thread, live, string(c.State), string(c.Agent), string(c.Contact), string(c.Account), string(c.Channel), string(c.Desk), string(c.WorkStream),
 			c.Category, c.Handled, micro(c.OpenedAt), micro(c.UpdatedAt), doc, r.ws, string(c.ID), c.Version})
-}
-
-// place is a conversation's place in a list: newest first, then by id.
-type place struct {
-	updated int64
-	id      string
-}
-
-func (p place) String() string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(p.updated, 36) + " " + p.id))
-}
-
-func parsePlace(token string) (place, error) {
-	text, err := base64.RawURLEncoding.DecodeString(token)
-	at, id, ok := strings.Cut(string(text), " ")
-	n, numErr := strconv.ParseInt(at, 36, 64)
-	if err != nil || numErr != nil || !ok {
-		return place{}, errs.New(errs.Invalid, "sqlite: the page token is not one of this list; begin with an empty one")
-	}
-	return place{n, id}, nil
 }
 
 // clauses collects the terms of a filter.
@@ -114,8 +84,8 @@ func (c *clauses) equal(column, value string) {
 }
 
 // after goes on behind a place. The first term is what the index is entered by.
-func (c *clauses) after(p place) {
-	c.and("updated <= ? AND (updated < ? OR id > ?)", p.updated, p.updated, p.id)
+func (c *clauses) after(p conversation.Place) {
+	c.and("updated <= ? AND (updated < ? OR id > ?)", micro(p.UpdatedAt), micro(p.UpdatedAt), string(p.ID))
 }
 
 // filterTerms is everything of the filter but the states.
@@ -182,20 +152,13 @@ func index(f conversation.Filter) string {
 
 // List reads the index of each state apart and merges them: one of several
 // states could not be read in order.
-func (r conversations) List(_ context.Context, f conversation.Filter, page string, limit int) ([]conversation.Conversation, string, error) {
-	if limit < 1 {
-		return nil, "", errs.New(errs.Invalid, "sqlite: List needs a limit of at least 1")
-	}
+func (r conversations) List(_ context.Context, f conversation.Filter, after *conversation.Place, limit int) ([]conversation.Conversation, error) {
 	terms, err := filterTerms(f)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	if page != "" {
-		from, err := parsePlace(page)
-		if err != nil {
-			return nil, "", err
-		}
-		terms.after(from)
+	if after != nil {
+		terms.after(*after)
 	}
 	states := slices.Compact(slices.Sorted(slices.Values(f.States)))
 	if len(states) == 0 {
@@ -203,13 +166,16 @@ func (r conversations) List(_ context.Context, f conversation.Filter, page strin
 	}
 	var all []conversation.Conversation
 	for _, s := range states {
-		found, err := r.listState(s, index(f), terms, limit+1)
+		found, err := r.listState(s, index(f), terms, limit)
 		if err != nil {
-			return nil, "", err
+			return nil, err
 		}
 		all = append(all, found...)
 	}
-	return onePage(all, limit)
+	slices.SortFunc(all, func(a, b conversation.Conversation) int {
+		return conversation.PlaceOf(a).Compare(conversation.PlaceOf(b))
+	})
+	return all[:min(limit, len(all))], nil
 }
 
 func (r conversations) listState(s conversation.State, index string, terms *clauses, limit int) ([]conversation.Conversation, error) {
@@ -224,15 +190,4 @@ func listQuery(ws int64, s conversation.State, index string, terms *clauses, lim
 		sql, args = sql+" AND state = ?", append(args, string(s))
 	}
 	return sql + ` ORDER BY updated DESC, id LIMIT ?`, append(args, limit)
-}
-
-func onePage(all []conversation.Conversation, limit int) ([]conversation.Conversation, string, error) {
-	slices.SortFunc(all, func(a, b conversation.Conversation) int {
-		return cmp.Or(cmp.Compare(micro(b.UpdatedAt), micro(a.UpdatedAt)), cmp.Compare(a.ID, b.ID))
-	})
-	if len(all) <= limit {
-		return all, "", nil
-	}
-	last := all[limit-1]
-	return all[:limit], place{micro(last.UpdatedAt), string(last.ID)}.String(), nil
 }

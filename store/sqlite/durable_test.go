@@ -356,7 +356,7 @@ func TestListOfConversationsUsesAnIndexInOrder(t *testing.T) {
 	} {
 		terms, err := filterTerms(f)
 		require.NoError(t, err)
-		terms.after(place{5, "x"})
+		terms.after(conversation.Place{UpdatedAt: moment(5), ID: "x"})
 		state := conversation.State("")
 		if len(f.States) > 0 {
 			state = f.States[0]
@@ -370,20 +370,13 @@ func TestListOfConversationsUsesAnIndexInOrder(t *testing.T) {
 }
 
 func FuzzTokens(f *testing.F) {
-	for _, s := range []string{"", "q1-", "q1-10", "q1--1", "q1-zzzzzzzzzzzzzzzz", cursor(77), place{-5, "id"}.String(), "AAAA", "\x00", "한국"} {
+	for _, s := range []string{"", "q1-", "q1-10", "q1--1", "q1-zzzzzzzzzzzzzzzz", cursor(77), "AAAA", "\x00", "한국"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		if n, err := parseCursor(s); err == nil && cursor(n) != s {
 			t.Errorf("the cursor %q is not canonical", s)
 		} else if err != nil {
-			require.ErrorIs(t, err, store.ErrInvalid)
-		}
-		if p, err := parsePlace(s); err == nil {
-			again, err := parsePlace(p.String())
-			require.NoError(t, err)
-			require.Equal(t, p, again)
-		} else {
 			require.ErrorIs(t, err, store.ErrInvalid)
 		}
 	})

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
 )
 
@@ -158,8 +158,8 @@ func (t *tx) handFeed(doc string) error {
 }
 
 // inTx gives a function the store's own Tx.
-func inTx(fn func(*tx) error) func(context.Context, store.Tx) error {
-	return func(_ context.Context, stx store.Tx) error { return fn(stx.(*tx)) }
+func inTx(fn func(*tx) error) func(context.Context, driver.Tx) error {
+	return func(_ context.Context, stx driver.Tx) error { return fn(stx.(*tx)) }
 }
 
 // existing stores a message of a customer with an open conversation.

@@ -79,9 +79,6 @@ func (b *backend) Feed(ctx context.Context, ws driver.WorkspaceID, from string, 
 	if err != nil {
 		return nil, "", err
 	}
-	if limit < 1 && from != "" {
-		return nil, "", errs.New(errs.Invalid, "sqlite: Feed needs a limit of at least 1")
-	}
 	err = b.read(ctx, w, func(t *tx) error {
 		evs, next, err = t.feed(from, limit)
 		return err

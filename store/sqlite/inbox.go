@@ -21,37 +21,11 @@ const (
 	envelopeKey // only the dedup key is left
 )
 
-// Limits of an Envelope; see channel.Envelope.
-const (
-	maxDedupKey = 200
-	maxLane     = 200
-	maxRaw      = 1 << 20
-)
-
-func checkEnvelope(e channel.Envelope) error {
-	switch {
-	case e.Account == "":
-		return errs.New(errs.Invalid, "sqlite: an envelope names no account")
-	case len(e.DedupKey) < 1 || len(e.DedupKey) > maxDedupKey:
-		return errs.New(errs.Invalid, "sqlite: an envelope's dedup key has %d bytes; 1 to %d are allowed", len(e.DedupKey), maxDedupKey)
-	case len(e.Lane) > maxLane:
-		return errs.New(errs.Invalid, "sqlite: an envelope's lane has %d bytes; at most %d are allowed", len(e.Lane), maxLane)
-	case len(e.Raw) > maxRaw:
-		return errs.New(errs.Invalid, "sqlite: an envelope has %d bytes; at most %d are allowed", len(e.Raw), maxRaw)
-	}
-	return nil
-}
-
 // AppendEnvelopes implements driver.Backend.
 func (b *backend) AppendEnvelopes(ctx context.Context, ws driver.WorkspaceID, envs []channel.Envelope) ([]bool, error) {
 	w, err := b.workspace(ws)
 	if err != nil {
 		return nil, err
-	}
-	for _, e := range envs {
-		if err := checkEnvelope(e); err != nil {
-			return nil, err
-		}
 	}
 	a := newAppending(envs)
 	err = b.submit(&job{ctx: ctx, ws: w, own: true, fn: a.run})

@@ -77,26 +77,6 @@ func TestOneCallIsOrderedByTheEventsOwnTime(t *testing.T) {
 	require.Equal(t, []string{"a", "b", "c", "z"}, keysOf(claimInbox(t, db, time.Minute)))
 }
 
-func TestBadEnvelopesAreRefused(t *testing.T) {
-	db := openTest(t, Options{})
-	long := make([]byte, 201)
-	for name, spoil := range map[string]func(*channel.Envelope){
-		"no account":     func(e *channel.Envelope) { e.Account = "" },
-		"no key":         func(e *channel.Envelope) { e.DedupKey = "" },
-		"long key":       func(e *channel.Envelope) { e.DedupKey = string(long) },
-		"long lane":      func(e *channel.Envelope) { e.Lane = string(long) },
-		"more than 1MiB": func(e *channel.Envelope) { e.Raw = make([]byte, maxRaw+1) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			bad := envelope("l", "bad")
-			spoil(&bad)
-			_, err := db.AppendEnvelopes(t.Context(), testWS, []channel.Envelope{envelope("l", "good"), bad})
-			require.ErrorIs(t, err, store.ErrInvalid)
-		})
-	}
-	require.Empty(t, claimInbox(t, db, time.Minute), "all or nothing")
-}
-
 func TestOneIDForTwoEnvelopesStoresNothing(t *testing.T) {
 	db := openTest(t, Options{})
 	a, b := envelope("l", "a"), envelope("l", "b")

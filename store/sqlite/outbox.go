@@ -45,9 +45,6 @@ func (r outbox) Begin(_ context.Context, c channel.Claim, at channel.Attempt) er
 	if err != nil {
 		return err
 	}
-	if at.ID == "" || len(at.Rows) == 0 || string(at.Account) != k.account {
-		return errs.New(errs.Invalid, "sqlite: an Attempt needs an ID, rows, and the account of its claim")
-	}
 	doc, err := encode(at)
 	if err != nil {
 		return err
@@ -99,11 +96,6 @@ func (r outbox) Settle(_ context.Context, c channel.Claim, attempt string, o cha
 	k, err := r.b.outbox.hold(r.tx, c)
 	if err != nil {
 		return err
-	}
-	switch o.State {
-	case channel.OutboxSent, channel.OutboxFailed, channel.OutboxUnknown, channel.OutboxQueued:
-	default:
-		return errs.New(errs.Invalid, "sqlite: an Attempt cannot be settled as %q", o.State)
 	}
 	repeat := o.State == channel.OutboxQueued
 	keep := repeat && !o.Replan

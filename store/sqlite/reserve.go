@@ -2,220 +2,135 @@ package sqlite
 
 import (
 	"context"
-	"fmt"
-	"time"
+	"slices"
 
-	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/transition"
+	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
 )
 
-// Reserve checks everything before it writes anything, so that a refusal
-// leaves nothing behind even if the function goes on. Nobody writes in
-// between: functions run one after another.
-func (r work) Reserve(ctx context.Context, q routing.Reservation) error {
+// Lock only reads: functions run one after another, so that nobody writes
+// before this one ends.
+func (r work) Lock(ctx context.Context, k driver.WorkKey) (w transition.Rows, err error) {
 	if err := r.writable(); err != nil {
-		return err
+		return w, err
 	}
-	if (q.Offer == nil) == (q.Assignment == nil) {
-		return errs.New(errs.Invalid, "sqlite: a Reservation needs an Offer or an Assignment, exactly one")
+	if k.Offer != "" {
+		if w.Offer, err = maybe(r.tx, scanDoc[routing.Offer], `SELECT doc FROM offers WHERE ws = ? AND id = ?`, r.ws, string(k.Offer)); err != nil || w.Offer == nil {
+			return w, err
+		}
+		k.Item = w.Offer.Item
 	}
-	it, err := r.Item(ctx, q.Item)
+	w.Item, err = maybe(r.tx, scanItem, `SELECT `+itemColumns+` FROM items WHERE ws = ? AND id = ?`, r.ws, string(k.Item))
+	if err != nil || w.Item == nil {
+		return w, err
+	}
+	offer, assignment, err := r.Held(ctx, k.Item)
 	if err != nil {
-		return err
+		return w, err
 	}
-	offer, assignment, err := r.Held(ctx, q.Item)
-	if err != nil {
-		return err
+	if w.Assignment = assignment; w.Offer == nil {
+		w.Offer = offer
 	}
-	from := hold{offer, assignment}
-	if err := r.checkItem(q, it, from); err != nil {
-		return err
-	}
-	if err := r.checkAgent(q); err != nil {
-		return err
-	}
-	if err := r.checkCapacity(q, from); err != nil {
-		return err
-	}
-	return r.give(q, it, from)
-}
-
-// hold is what an item is held by: an open offer, an open assignment, or
-// nothing.
-type hold struct {
-	offer      *routing.Offer
-	assignment *routing.Assignment
-}
-
-// by returns who holds it and what that uses.
-func (h hold) by() (routing.AgentID, []routing.Use) {
-	switch {
-	case h.assignment != nil:
-		return h.assignment.Agent, h.assignment.Uses
-	case h.offer != nil:
-		return h.offer.Agent, h.offer.Uses
-	}
-	return "", nil
-}
-
-// uses is what the reservation asks for.
-func uses(q routing.Reservation) []routing.Use {
-	if q.Offer != nil {
-		return q.Offer.Uses
-	}
-	return q.Assignment.Uses
-}
-
-func (r work) checkItem(q routing.Reservation, it routing.Item, from hold) error {
-	if it.Version != q.ItemVersion {
-		return refused("item", fmt.Sprintf("the item is at version %d, not %d", it.Version, q.ItemVersion))
-	}
-	if q.Lease != "" {
-		if epoch, ok := r.b.nodes.epoch(q.Lease); !ok || epoch != q.Epoch {
-			return refused("lease", "the lease has another epoch")
+	ids := []routing.AgentID{k.Agent, w.Item.Agent}
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
+		a, err := r.agent(id)
+		if err != nil {
+			return w, err
+		}
+		if a != nil {
+			w.Agents = append(w.Agents, *a)
 		}
 	}
-	named := q.FromOffer != "" || q.FromAssignment != ""
-	switch {
-	case named && (from.offer == nil || from.offer.ID != q.FromOffer) && (from.assignment == nil || from.assignment.ID != q.FromAssignment):
-		return refused("held", "the hold that was to be replaced is not open")
-	case !named && (from.offer != nil || from.assignment != nil):
-		return refused("held", "the item is offered or assigned already")
-	case !named && it.State != routing.ItemQueued:
-		return refused("item", "the item is "+string(it.State))
+	if k.Lease != "" {
+		w.Epoch, _ = r.b.nodes.epoch(k.Lease)
+	}
+	return w, nil
+}
+
+func (r work) Put(_ context.Context, c transition.Change) error {
+	doc, err := encode(c.Item)
+	if err != nil {
+		return err
+	}
+	if err := r.change(`UPDATE items SET version = ?, state = ?, doc = ? WHERE ws = ? AND id = ?`,
+		c.Item.Version, string(c.Item.State), doc, r.ws, string(c.Item.ID)); err != nil {
+		return err
+	}
+	if err := r.putHold(c); err != nil {
+		return err
+	}
+	for _, a := range c.Agents {
+		if err := r.putState(a); err != nil {
+			return err
+		}
+	}
+	if c.Turn != "" {
+		if err := r.turn(c.Item.Queue, c.Turn); err != nil {
+			return err
+		}
+	}
+	if c.Decision == nil {
+		return nil
+	}
+	if doc, err = encode(c.Decision); err != nil {
+		return err
+	}
+	return r.change(`INSERT INTO decisions (ws, item, doc) VALUES (?, ?, ?)`, r.ws, string(c.Item.ID), doc)
+}
+
+// putHold ends what held the item before it writes what holds it now: both have
+// one place.
+func (r work) putHold(c transition.Change) error {
+	if o := c.EndedOffer; o != nil {
+		doc, err := encode(o)
+		if err != nil {
+			return err
+		}
+		if err := r.change(`UPDATE offers SET pending = 0, doc = ? WHERE ws = ? AND id = ?`, doc, r.ws, string(o.ID)); err != nil {
+			return err
+		}
+	}
+	if a := c.EndedAssignment; a != nil {
+		doc, err := encode(a)
+		if err != nil {
+			return err
+		}
+		if err := r.change(`UPDATE assignments SET open = 0, doc = ? WHERE ws = ? AND id = ?`, doc, r.ws, string(a.ID)); err != nil {
+			return err
+		}
+	}
+	if o := c.Offer; o != nil {
+		doc, err := encode(o)
+		if err != nil {
+			return err
+		}
+		return r.change(`INSERT INTO offers (ws, id, item, agent, pending, at, doc) VALUES (?, ?, ?, ?, 1, ?, ?)`,
+			r.ws, string(o.ID), string(o.Item), string(o.Agent), micro(o.OfferedAt), doc)
+	}
+	if a := c.Assignment; a != nil {
+		doc, err := encode(a)
+		if err != nil {
+			return err
+		}
+		return r.change(`INSERT INTO assignments (ws, id, item, agent, open, at, doc) VALUES (?, ?, ?, ?, 1, ?, ?)`,
+			r.ws, string(a.ID), string(a.Item), string(a.Agent), micro(a.StartedAt), doc)
 	}
 	return nil
 }
 
-func (r work) checkAgent(q routing.Reservation) error {
-	rev, ok, err := r.number(`SELECT elig_rev FROM agents WHERE ws = ? AND id = ?`, r.ws, string(q.Agent))
-	switch {
-	case err != nil:
-		return err
-	case !ok:
-		return errs.New(errs.NotFound, "sqlite: there is no agent %s", q.Agent)
-	case q.EligRev != 0 && q.EligRev != rev:
-		return refused("eligibility", fmt.Sprintf("the agent is at revision %d, not %d", rev, q.EligRev))
-	}
-	return nil
-}
-
-// checkCapacity holds the demand against what is free once the replaced hold
-// has ended.
-func (r work) checkCapacity(q routing.Reservation, from hold) error {
-	if q.Force {
-		return nil
-	}
-	need := map[string]int64{}
-	for _, u := range uses(q) {
-		need[string(u.Profile)] += int64(u.Units)
-	}
-	if agent, back := from.by(); agent == q.Agent {
-		for _, u := range back {
-			need[string(u.Profile)] -= int64(u.Units)
-		}
-	}
-	full := ""
-	err := r.each(`SELECT profile, used, cap FROM agent_load WHERE ws = ? AND agent = ? AND cap IS NOT NULL`, func(w raw.Row) {
-		profile := w.Text(0)
-		if n := need[profile]; n > 0 && w.Int(1)+n > w.Int(2) {
-			full = profile
-		}
-	}, r.ws, string(q.Agent))
-	if err == nil && full != "" {
-		err = refused("capacity", "the agent has no room in the profile "+full)
-	}
-	return err
-}
-
-// give writes it all.
-func (r work) give(q routing.Reservation, it routing.Item, from hold) error {
-	if err := r.endHold(q, from); err != nil {
-		return err
-	}
-	if err := r.load(q); err != nil {
-		return err
-	}
-	it.Agent, it.State = q.Agent, routing.ItemAssigned
-	if q.Offer != nil {
-		it.State = routing.ItemOffered
-	}
-	if err := r.putHold(q); err != nil {
-		return err
-	}
-	if q.Turn {
-		if err := r.turn(it.Queue, q.Agent); err != nil {
+// putState writes what work does to an agent's state.
+func (r work) putState(a transition.AgentChange) error {
+	for _, p := range a.Profiles {
+		if err := r.change(`INSERT INTO agent_load (ws, agent, profile, used) VALUES (?, ?, ?, ?)
+			ON CONFLICT (ws, agent, profile) DO UPDATE SET used = excluded.used`, r.ws, string(a.ID), string(p), a.State.Load[p]); err != nil {
 			return err
 		}
 	}
-	if q.Decision != nil {
-		it.Attempt++
-		doc, err := encode(q.Decision)
-		if err != nil {
-			return err
-		}
-		if err := r.change(`INSERT INTO decisions (ws, item, doc) VALUES (?, ?, ?)`, r.ws, string(q.Item), doc); err != nil {
-			return err
-		}
-	}
-	return r.moveItem(it)
-}
-
-// endHold ends what the reservation replaces.
-func (r work) endHold(q routing.Reservation, from hold) error {
-	agent, back := from.by()
-	idle := time.Time{}
-	switch {
-	case from.assignment != nil:
-		idle = q.Now
-		if err := r.closeAssignment(from.assignment, q.FromReason, q.Now); err != nil {
-			return err
-		}
-	case from.offer != nil:
-		if err := r.closeOffer(*from.offer, routing.OfferWithdrawn, string(q.FromReason), q.Now); err != nil {
-			return err
-		}
-	default:
-		return nil
-	}
-	return r.unload(agent, back, idle)
-}
-
-// load takes the capacity with one conditional statement a profile. After
-// checkCapacity the condition holds; it stays, since it is the rule.
-func (r work) load(q routing.Reservation) error {
-	for _, u := range uses(q) {
-		if u.Units == 0 {
-			continue
-		}
-		n, err := r.exec(`INSERT INTO agent_load (ws, agent, profile, used) VALUES (?, ?, ?, ?)
-			ON CONFLICT (ws, agent, profile) DO UPDATE SET used = used + excluded.used
-			WHERE cap IS NULL OR used + excluded.used <= cap OR ?`, r.ws, string(q.Agent), string(u.Profile), u.Units, q.Force)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return r.undone(refused("capacity", "the agent has no room in the profile "+string(u.Profile)))
-		}
-	}
-	return r.change(`UPDATE agents SET open = open + 1, rev = rev + 1 WHERE ws = ? AND id = ?`, r.ws, string(q.Agent))
-}
-
-func (r work) putHold(q routing.Reservation) error {
-	if q.Assignment != nil {
-		a := *q.Assignment
-		a.Forced = a.Forced || q.Force
-		return r.putAssignment(a)
-	}
-	o := *q.Offer
-	o.State = routing.OfferPending
-	doc, err := encode(o)
-	if err != nil {
-		return err
-	}
-	return r.change(`INSERT INTO offers (ws, id, item, agent, pending, at, doc) VALUES (?, ?, ?, ?, 1, ?, ?)`,
-		r.ws, string(o.ID), string(o.Item), string(o.Agent), micro(o.OfferedAt), doc)
+	return r.change(`UPDATE agents SET open = ?, rev = ?, elig_rev = ?, idle_since = ? WHERE ws = ? AND id = ?`,
+		a.State.Open, a.State.Rev, a.State.EligRev, maybeMicro(a.State.IdleSince), r.ws, string(a.ID))
 }
 
 // turn turns the queue's wheel for the agent.

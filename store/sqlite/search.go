@@ -87,9 +87,6 @@ func (r search) Delete(_ context.Context, m conversation.MessageID) error {
 }
 
 func (r search) Find(_ context.Context, tokens []string, after driver.SearchHit, limit int) ([]driver.SearchHit, error) {
-	if len(tokens) == 0 || limit < 1 {
-		return nil, nil
-	}
 	terms := make([]string, len(tokens))
 	for i, t := range tokens {
 		terms[i] = `"` + r.indexed(t) + `"`

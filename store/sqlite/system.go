@@ -35,9 +35,6 @@ func (b *backend) know(w *workspace) {
 }
 
 func (s system) CreateWorkspace(ctx context.Context, ws driver.WorkspaceID, name string) error {
-	if ws == "" {
-		return errs.New(errs.Invalid, "sqlite: a workspace needs an id")
-	}
 	return s.write(ctx, func(t *tx) error {
 		var num int64
 		ok, err := t.returning(`INSERT INTO workspaces (id, name) VALUES (?, ?) ON CONFLICT (id) DO NOTHING RETURNING num`,

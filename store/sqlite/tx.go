@@ -228,20 +228,20 @@ func (t *tx) Guard(_ context.Context, row driver.GuardRow, key string, version i
 	return nil
 }
 
-func (t *tx) Accounts() channel.AccountRepo      { return accounts{t} }
-func (t *tx) Inbox() channel.InboxRepo           { return inbox{t} }
-func (t *tx) Outbox() channel.OutboxRepo         { return outbox{t} }
-func (t *tx) Conversations() conversation.Repo   { return conversations{t} }
-func (t *tx) Contacts() conversation.ContactRepo { return contacts{t} }
-func (t *tx) Config() routing.ConfigRepo         { return config{t} }
-func (t *tx) Agents() routing.AgentRepo          { return agents{t} }
-func (t *tx) Work() routing.WorkRepo             { return work{t} }
-func (t *tx) Events() driver.EventRepo           { return events{t} }
-func (t *tx) Audit() driver.AuditRepo            { return audit{t} }
-func (t *tx) Deadlines() driver.DeadlineRepo     { return deadlines{t} }
-func (t *tx) Jobs() driver.JobRepo               { return jobs{t} }
-func (t *tx) Commands() driver.CommandRepo       { return commands{t} }
-func (t *tx) Search() driver.SearchRepo          { return search{t} }
-func (t *tx) Blobs() driver.BlobRepo             { return blobs{t} }
-func (t *tx) Vault() driver.VaultRepo            { return vault{t} }
-func (t *tx) Documents() driver.DocRepo          { return documents{t} }
+func (t *tx) Accounts() channel.AccountRepo          { return accounts{t} }
+func (t *tx) Inbox() channel.InboxRepo               { return inbox{t} }
+func (t *tx) Outbox() channel.OutboxRepo             { return outbox{t} }
+func (t *tx) Conversations() driver.ConversationRepo { return conversations{t} }
+func (t *tx) Contacts() conversation.ContactRepo     { return contacts{t} }
+func (t *tx) Config() routing.ConfigRepo             { return config{t} }
+func (t *tx) Agents() routing.AgentRepo              { return agents{t} }
+func (t *tx) Work() driver.WorkRepo                  { return work{t} }
+func (t *tx) Events() driver.EventRepo               { return events{t} }
+func (t *tx) Audit() driver.AuditRepo                { return audit{t} }
+func (t *tx) Deadlines() driver.DeadlineRepo         { return deadlines{t} }
+func (t *tx) Jobs() driver.JobRepo                   { return jobs{t} }
+func (t *tx) Commands() driver.CommandRepo           { return commands{t} }
+func (t *tx) Search() driver.SearchRepo              { return search{t} }
+func (t *tx) Blobs() driver.BlobRepo                 { return blobs{t} }
+func (t *tx) Vault() driver.VaultRepo                { return vault{t} }
+func (t *tx) Documents() driver.DocRepo              { return documents{t} }

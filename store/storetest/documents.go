@@ -148,7 +148,7 @@ var documentRules = []rule{
 		docs := store.Declare(partKind())
 		results := parallel(racers, func(i int) error {
 			p := part{ID: fmt.Sprint("r", i), Name: "one"}
-			return e.db.Backend().Update(e.ctx, e.ws, func(ctx context.Context, tx store.Tx) error {
+			return once(e.db).Update(e.ctx, e.ws, func(ctx context.Context, tx store.Tx) error {
 				q := p
 				return docs.Save(ctx, tx, &q)
 			})

@@ -271,7 +271,7 @@ func (e *env) refuse(kind error, fn func(ctx context.Context, tx store.Tx) error
 // clash runs fn once in an Update that must be a clash.
 func (e *env) clash(fn func(ctx context.Context, tx store.Tx) error) {
 	e.Helper()
-	require.ErrorIs(e, e.in(e.db.Backend().Update, fn), driver.ErrClash)
+	require.ErrorIs(e, e.in(once(e.db).Update, fn), errOnce)
 }
 
 // rivals reports whether another Update can commit while one runs.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
@@ -29,3 +31,20 @@ func (w twice) Update(ctx context.Context, ws driver.WorkspaceID, fn func(contex
 	}
 	return w.Backend.Update(ctx, ws, fn)
 }
+
+// single runs a function once: a clash, which store.DB would answer by running
+// it again, is errOnce.
+type single struct{ driver.Backend }
+
+var errOnce = errs.New(errs.Conflict, "storetest: another writer was first")
+
+func (s single) Update(ctx context.Context, ws driver.WorkspaceID, fn func(context.Context, driver.Tx) error) error {
+	err := s.Backend.Update(ctx, ws, fn)
+	if errors.Is(err, driver.ErrClash) {
+		return errOnce
+	}
+	return err
+}
+
+// once is the store without running again.
+func once(db *store.DB) *store.DB { return store.New(single{db.Backend()}) }

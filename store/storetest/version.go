@@ -172,7 +172,7 @@ func (v versioned) twice(e *env) {
 func (v versioned) rivals(e *env) {
 	one := v.create(e)
 	errs := parallel(6, func(int) error {
-		return e.db.Backend().Update(e.ctx, e.ws, func(ctx context.Context, tx store.Tx) error {
+		return once(e.db).Update(e.ctx, e.ws, func(ctx context.Context, tx store.Tx) error {
 			_, err := v.save(ctx, tx, one)
 			return err
 		})

@@ -1,0 +1,288 @@
+package store
+
+import (
+	"context"
+	"encoding/base64"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+// Tx is a transaction of one workspace. It and what its accessors return are
+// for the function's own goroutine and end with it. The repositories check
+// their input the same way over every backend: a limit below 1 is ErrInvalid.
+type Tx interface {
+	Workspace() WorkspaceID
+	// Now is the one time of this transaction; see driver.Tx.
+	Now() time.Time
+	// Guard makes the commit depend on a row that the function does not write;
+	// see driver.Tx.
+	Guard(ctx context.Context, row driver.GuardRow, key string, version int64) error
+
+	Accounts() channel.AccountRepo
+	Inbox() channel.InboxRepo
+	Outbox() channel.OutboxRepo
+	Conversations() conversation.Repo
+	Contacts() conversation.ContactRepo
+	Config() routing.ConfigRepo
+	Agents() routing.AgentRepo
+	Work() Work
+	Events() driver.EventRepo
+	Audit() driver.AuditRepo
+	Deadlines() driver.DeadlineRepo
+	Jobs() driver.JobRepo
+	Commands() driver.CommandRepo
+	Search() driver.SearchRepo
+	Blobs() driver.BlobRepo
+	Vault() driver.VaultRepo
+	// Documents is what the Documents of a Kind are kept in.
+	Documents() driver.DocRepo
+}
+
+// Over is the Tx of a driver's transaction, for a backend that hands one out by
+// a way of its own.
+func Over(t driver.Tx) Tx { return &tx{Tx: t} }
+
+// over is the function of an Update or View as the driver runs it.
+func over(fn func(context.Context, Tx) error) func(context.Context, driver.Tx) error {
+	return func(ctx context.Context, t driver.Tx) error { return fn(ctx, Over(t)) }
+}
+
+// tx checks and decides; the driver's transaction locks, loads and writes.
+type tx struct {
+	driver.Tx
+	items map[routing.ItemID]routing.Item // as last seen or written here
+}
+
+func (t *tx) Inbox() channel.InboxRepo         { return inbox{t.Tx.Inbox()} }
+func (t *tx) Outbox() channel.OutboxRepo       { return outbox{t.Tx.Outbox()} }
+func (t *tx) Conversations() conversation.Repo { return conversations{t.Tx.Conversations()} }
+func (t *tx) Contacts() conversation.ContactRepo {
+	return contacts{t.Tx.Contacts()}
+}
+func (t *tx) Config() routing.ConfigRepo   { return config{t.Tx.Config()} }
+func (t *tx) Agents() routing.AgentRepo    { return agents{t.Tx.Agents()} }
+func (t *tx) Work() Work                   { return &work{t.Tx.Work(), t} }
+func (t *tx) Events() driver.EventRepo     { return events{t.Tx.Events()} }
+func (t *tx) Audit() driver.AuditRepo      { return audit{t.Tx.Audit()} }
+func (t *tx) Jobs() driver.JobRepo         { return jobs{t.Tx.Jobs()} }
+func (t *tx) Commands() driver.CommandRepo { return commands{t.Tx.Commands()} }
+func (t *tx) Search() driver.SearchRepo    { return search{t.Tx.Search()} }
+func (t *tx) Vault() driver.VaultRepo      { return vault{t.Tx.Vault()} }
+
+// Guard refuses rows that nobody can guard.
+func (t *tx) Guard(ctx context.Context, row driver.GuardRow, key string, version int64) error {
+	switch row {
+	case driver.GuardConfig, driver.GuardConversation, driver.GuardContact, driver.GuardItem, driver.GuardAgent, driver.GuardLease:
+		return t.Tx.Guard(ctx, row, key, version)
+	}
+	return errs.New(errs.Invalid, "store: no row of kind %q can be guarded", row)
+}
+
+func atLeastOne(limit int) error {
+	if limit < 1 {
+		return errs.New(errs.Invalid, "store: a limit of %d; at least 1 is needed", limit)
+	}
+	return nil
+}
+
+// limited runs fn if the limit is one.
+func limited[T any](limit int, fn func() (T, error)) (T, error) {
+	if err := atLeastOne(limit); err != nil {
+		var none T
+		return none, err
+	}
+	return fn()
+}
+
+type conversations struct{ driver.ConversationRepo }
+
+// List reads one conversation more than is asked for, to know whether there is
+// another page.
+func (r conversations) List(ctx context.Context, f conversation.Filter, page string, limit int) ([]conversation.Conversation, string, error) {
+	if err := atLeastOne(limit); err != nil {
+		return nil, "", err
+	}
+	after, err := parsePage(page)
+	if err != nil || f.Nothing() {
+		return nil, "", err
+	}
+	list, err := r.ConversationRepo.List(ctx, f, after, limit+1)
+	if err != nil || len(list) <= limit {
+		return list, "", err
+	}
+	return list[:limit], pageAfter(list[limit-1]), nil
+}
+
+// A page token is the place of the last conversation shown: later inserts come
+// before it and change nothing behind it.
+func pageAfter(c conversation.Conversation) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(c.UpdatedAt.UnixMicro(), 36) + " " + string(c.ID)))
+}
+
+func parsePage(token string) (*conversation.Place, error) {
+	if token == "" {
+		return nil, nil
+	}
+	text, err := base64.RawURLEncoding.DecodeString(token)
+	at, id, ok := strings.Cut(string(text), " ")
+	n, numErr := strconv.ParseInt(at, 36, 64)
+	if err != nil || numErr != nil || !ok {
+		return nil, errs.New(errs.Invalid, "store: the page token is not one of this list; begin with the empty one")
+	}
+	return &conversation.Place{UpdatedAt: time.UnixMicro(n).UTC(), ID: conversation.ID(id)}, nil
+}
+
+func (r conversations) Messages(ctx context.Context, id conversation.ID, after int64, limit int) ([]conversation.Message, error) {
+	return limited(limit, func() ([]conversation.Message, error) { return r.ConversationRepo.Messages(ctx, id, after, limit) })
+}
+
+func (r conversations) Events(ctx context.Context, id conversation.ID, after int64, limit int) ([]conversation.Event, error) {
+	return limited(limit, func() ([]conversation.Event, error) { return r.ConversationRepo.Events(ctx, id, after, limit) })
+}
+
+type contacts struct{ conversation.ContactRepo }
+
+func (r contacts) FindContacts(ctx context.Context, text string, limit int) ([]conversation.Contact, error) {
+	return limited(limit, func() ([]conversation.Contact, error) { return r.ContactRepo.FindContacts(ctx, text, limit) })
+}
+
+func (r contacts) PurgeEarly(ctx context.Context, before time.Time, limit int) (int, error) {
+	return limited(limit, func() (int, error) { return r.ContactRepo.PurgeEarly(ctx, before, limit) })
+}
+
+type agents struct{ routing.AgentRepo }
+
+func (r agents) SaveAgent(ctx context.Context, a routing.Agent) (int64, error) {
+	for p, n := range a.Capacity {
+		if n < 0 || n > math.MaxInt32 {
+			return 0, errs.New(errs.Invalid, "store: agent %s has a capacity of %d in the profile %q; 0 to %d are possible", a.ID, n, p, math.MaxInt32)
+		}
+	}
+	return r.AgentRepo.SaveAgent(ctx, a)
+}
+
+type config struct{ routing.ConfigRepo }
+
+func (r config) SaveDesk(ctx context.Context, d routing.Desk) error {
+	if d.Seats < 0 {
+		return errs.New(errs.Invalid, "store: desk %s has %d seats; 0 is for any number", d.ID, d.Seats)
+	}
+	return r.ConfigRepo.SaveDesk(ctx, d)
+}
+
+type inbox struct{ channel.InboxRepo }
+
+func (r inbox) Quarantined(ctx context.Context, limit int) ([]channel.Quarantined, error) {
+	return limited(limit, func() ([]channel.Quarantined, error) { return r.InboxRepo.Quarantined(ctx, limit) })
+}
+
+func (r inbox) Purge(ctx context.Context, raw, keys time.Time, limit int) (int, error) {
+	return limited(limit, func() (int, error) { return r.InboxRepo.Purge(ctx, raw, keys, limit) })
+}
+
+type outbox struct{ channel.OutboxRepo }
+
+func (r outbox) Begin(ctx context.Context, c channel.Claim, at channel.Attempt) error {
+	if at.ID == "" || len(at.Rows) == 0 || at.Account != c.Account {
+		return errs.New(errs.Invalid, "store: an Attempt needs an ID, rows, and the account of its claim")
+	}
+	return r.OutboxRepo.Begin(ctx, c, at)
+}
+
+func (r outbox) Settle(ctx context.Context, c channel.Claim, attempt string, s channel.Settlement) error {
+	switch s.State {
+	case channel.OutboxSent, channel.OutboxFailed, channel.OutboxUnknown, channel.OutboxQueued:
+		return r.OutboxRepo.Settle(ctx, c, attempt, s)
+	}
+	return errs.New(errs.Invalid, "store: an Attempt cannot be settled as %q; use sent, failed, unknown or queued", s.State)
+}
+
+func (r outbox) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
+	return limited(limit, func() (int, error) { return r.OutboxRepo.Purge(ctx, before, limit) })
+}
+
+type events struct{ driver.EventRepo }
+
+func (r events) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
+	return limited(limit, func() (int, error) { return r.EventRepo.Purge(ctx, before, limit) })
+}
+
+type audit struct{ driver.AuditRepo }
+
+func (r audit) List(ctx context.Context, after int64, limit int) ([]AuditEntry, error) {
+	return limited(limit, func() ([]AuditEntry, error) { return r.AuditRepo.List(ctx, after, limit) })
+}
+
+type jobs struct{ driver.JobRepo }
+
+func (r jobs) Dead(ctx context.Context, limit int) ([]Job, error) {
+	return limited(limit, func() ([]Job, error) { return r.JobRepo.Dead(ctx, limit) })
+}
+
+func (r jobs) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
+	return limited(limit, func() (int, error) { return r.JobRepo.Purge(ctx, before, limit) })
+}
+
+func (r jobs) PurgeDead(ctx context.Context, before time.Time, limit int) (int, error) {
+	return limited(limit, func() (int, error) { return r.JobRepo.PurgeDead(ctx, before, limit) })
+}
+
+type commands struct{ driver.CommandRepo }
+
+func (r commands) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
+	return limited(limit, func() (int, error) { return r.CommandRepo.Purge(ctx, before, limit) })
+}
+
+type search struct{ driver.SearchRepo }
+
+func (r search) Find(ctx context.Context, tokens []string, after driver.SearchHit, limit int) ([]driver.SearchHit, error) {
+	return limited(limit, func() ([]driver.SearchHit, error) {
+		if len(tokens) == 0 {
+			return nil, nil
+		}
+		return r.SearchRepo.Find(ctx, tokens, after, limit)
+	})
+}
+
+type vault struct{ driver.VaultRepo }
+
+func (r vault) Owners(ctx context.Context, after string, limit int) ([]string, error) {
+	return limited(limit, func() ([]string, error) { return r.VaultRepo.Owners(ctx, after, limit) })
+}
+
+type system struct{ driver.System }
+
+func (s system) CreateWorkspace(ctx context.Context, ws WorkspaceID, name string) error {
+	if ws == "" {
+		return errs.New(errs.Invalid, "store: a workspace needs an id")
+	}
+	return s.System.CreateWorkspace(ctx, ws, name)
+}
+
+func (s system) ClaimInbox(ctx context.Context, node string, limit, batch int, lease time.Duration) ([]driver.InboxLane, error) {
+	return limited(min(limit, batch), func() ([]driver.InboxLane, error) { return s.System.ClaimInbox(ctx, node, limit, batch, lease) })
+}
+
+func (s system) ClaimOutbox(ctx context.Context, node string, limit, batch int, lease time.Duration) ([]driver.OutboxLane, error) {
+	return limited(min(limit, batch), func() ([]driver.OutboxLane, error) { return s.System.ClaimOutbox(ctx, node, limit, batch, lease) })
+}
+
+func (s system) ClaimJobs(ctx context.Context, node string, kinds []string, limit int, lease time.Duration) ([]Job, error) {
+	return limited(limit, func() ([]Job, error) { return s.System.ClaimJobs(ctx, node, kinds, limit, lease) })
+}
+
+func (s system) Due(ctx context.Context, limit int) ([]Deadline, error) {
+	return limited(limit, func() ([]Deadline, error) { return s.System.Due(ctx, limit) })
+}
+
+func (s system) LostAgents(ctx context.Context, before time.Time, limit int) ([]driver.AgentRef, error) {
+	return limited(limit, func() ([]driver.AgentRef, error) { return s.System.LostAgents(ctx, before, limit) })
+}

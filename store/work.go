@@ -1,0 +1,165 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/transition"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+// Work stores items, offers and assignments of the transaction's workspace and
+// is the only place that changes an agent's load. The rules are those of
+// routing/transition.
+type Work interface {
+	// Item returns one. ErrNotFound.
+	Item(ctx context.Context, id routing.ItemID) (routing.Item, error)
+	// SaveItem creates (Version 0) or replaces. A Version that is not the stored
+	// one is a clash: Update runs again. Returns the new version. Seq is set at
+	// creation; Agent stays as it was. A state may only change from queued to
+	// done or back: else ErrInvalid.
+	SaveItem(ctx context.Context, it routing.Item) (int64, error)
+	// Reserve gives the item to the agent, all or nothing; see
+	// transition.Reserve. A check that failed is a *routing.Refused (ErrStale).
+	Reserve(ctx context.Context, r routing.Reservation) error
+	// Accept turns a pending offer into an assignment without touching the
+	// load. ErrNotFound; ErrStale (a *routing.Refused) when it ended or expired
+	// at now.
+	Accept(ctx context.Context, offer routing.OfferID, as routing.AssignmentID, now time.Time) (routing.Assignment, error)
+	// EndOffer ends a pending offer as declined, expired or withdrawn, gives its
+	// load back and queues the item again; see transition.EndOffer. ErrNotFound;
+	// ErrStale when it already ended, or for expired when it is not yet due.
+	EndOffer(ctx context.Context, offer routing.OfferID, state routing.OfferState, reason string, now time.Time) (routing.Offer, error)
+	// EndAssignment ends the item's open assignment, gives its load back, sets
+	// IdleSince, and leaves the item queued or done. ErrNotFound for no such
+	// item; ErrStale when it has no assignment, or as is given and is not it.
+	EndAssignment(ctx context.Context, item routing.ItemID, as routing.AssignmentID, reason routing.EndReason,
+		then routing.ItemState, now time.Time) (routing.Assignment, error)
+	// Held, Offer, HeldBy, Open and Decisions are those of driver.WorkRepo.
+	Held(ctx context.Context, item routing.ItemID) (*routing.Offer, *routing.Assignment, error)
+	Offer(ctx context.Context, id routing.OfferID) (routing.Offer, error)
+	HeldBy(ctx context.Context, a routing.AgentID) ([]routing.Offer, []routing.Assignment, error)
+	Open(ctx context.Context) ([]routing.Item, error)
+	Decisions(ctx context.Context, item routing.ItemID) ([]routing.Decision, error)
+	// PurgeOffers and PurgeDecisions are those of driver.WorkRepo.
+	PurgeOffers(ctx context.Context, before time.Time, limit int) (int, error)
+	PurgeDecisions(ctx context.Context, before time.Time, limit int) (int, error)
+}
+
+type work struct {
+	driver.WorkRepo
+	t *tx
+}
+
+// seen remembers an item as this transaction knows it, so that saving it needs
+// no second read.
+func (w *work) seen(it routing.Item) {
+	if w.t.items == nil {
+		w.t.items = map[routing.ItemID]routing.Item{}
+	}
+	w.t.items[it.ID] = it
+}
+
+func (w *work) Item(ctx context.Context, id routing.ItemID) (routing.Item, error) {
+	it, err := w.WorkRepo.Item(ctx, id)
+	if err == nil {
+		w.seen(it)
+	}
+	return it, err
+}
+
+func (w *work) SaveItem(ctx context.Context, it routing.Item) (int64, error) {
+	old, err := w.old(ctx, it)
+	if err != nil {
+		return 0, err
+	}
+	if it, err = transition.Saved(old, it); err != nil {
+		return 0, err
+	}
+	v, err := w.WorkRepo.SaveItem(ctx, it)
+	if err == nil {
+		it.Version = v
+		w.seen(it)
+	}
+	return v, err
+}
+
+// old is the stored item that is to be replaced: nil for a new one. One in
+// another version is a clash, which the write finds.
+func (w *work) old(ctx context.Context, it routing.Item) (*routing.Item, error) {
+	if it.Version == 0 {
+		return nil, nil
+	}
+	if known, ok := w.t.items[it.ID]; ok && known.Version == it.Version {
+		return &known, nil
+	}
+	old, err := w.Item(ctx, it.ID)
+	if err != nil && errs.KindOf(err) != errs.NotFound {
+		return nil, err
+	}
+	if err != nil || old.Version != it.Version {
+		return &it, nil
+	}
+	return &old, nil
+}
+
+// change locks the rows, lets decide say what becomes of them, and writes it.
+func (w *work) change(ctx context.Context, k driver.WorkKey, decide func(transition.Rows) (transition.Change, error)) (transition.Change, error) {
+	rows, err := w.Lock(ctx, k)
+	if err != nil {
+		return transition.Change{}, err
+	}
+	c, err := decide(rows)
+	if err != nil {
+		return transition.Change{}, err
+	}
+	if err := w.Put(ctx, c); err != nil {
+		return transition.Change{}, err
+	}
+	w.seen(c.Item)
+	return c, nil
+}
+
+func (w *work) Reserve(ctx context.Context, r routing.Reservation) error {
+	r.Now = micro(r.Now)
+	_, err := w.change(ctx, driver.WorkKey{Item: r.Item, Agent: r.Agent, Lease: r.Lease}, func(rows transition.Rows) (transition.Change, error) {
+		return transition.Reserve(rows, r)
+	})
+	return err
+}
+
+func (w *work) Accept(ctx context.Context, offer routing.OfferID, as routing.AssignmentID, now time.Time) (routing.Assignment, error) {
+	c, err := w.change(ctx, driver.WorkKey{Offer: offer}, func(rows transition.Rows) (transition.Change, error) {
+		return transition.Accept(rows, as, micro(now))
+	})
+	if err != nil {
+		return routing.Assignment{}, err
+	}
+	return *c.Assignment, nil
+}
+
+func (w *work) EndOffer(ctx context.Context, offer routing.OfferID, state routing.OfferState, reason string, now time.Time) (routing.Offer, error) {
+	c, err := w.change(ctx, driver.WorkKey{Offer: offer}, func(rows transition.Rows) (transition.Change, error) {
+		return transition.EndOffer(rows, state, reason, micro(now))
+	})
+	if err != nil {
+		return routing.Offer{}, err
+	}
+	return *c.EndedOffer, nil
+}
+
+func (w *work) EndAssignment(ctx context.Context, item routing.ItemID, as routing.AssignmentID, reason routing.EndReason,
+	then routing.ItemState, now time.Time) (routing.Assignment, error) {
+	c, err := w.change(ctx, driver.WorkKey{Item: item}, func(rows transition.Rows) (transition.Change, error) {
+		return transition.EndAssignment(rows, item, as, reason, then, micro(now))
+	})
+	if err != nil {
+		return routing.Assignment{}, err
+	}
+	return *c.EndedAssignment, nil
+}
+
+// micro is the precision and zone of every stored time.
+func micro(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
