@@ -134,7 +134,7 @@ type ContactRepo interface {
 	// Identities lists a contact's identities, ordered by id.
 	Identities(ctx context.Context, c ContactID) ([]Identity, error)
 	// FindContacts returns contacts whose name, email or phone begins with the
-	// text, case folded, at most limit.
+	// text, case folded, at most limit; the empty text finds every contact.
 	FindContacts(ctx context.Context, text string, limit int) ([]Contact, error)
 	// Early keeps what a late message needs: an unsend or edit that arrived
 	// before the message it names. PutEarly adds one, or replaces an older one

@@ -155,7 +155,7 @@ func fits(a *routing.Agent, now routing.AgentState, uses []routing.Use) error {
 			limit = math.MaxInt
 		}
 		if u.Units > 0 && now.Load[u.Profile] > limit {
-			return refused("capacity", "the agent has no room in the profile "+string(u.Profile))
+			return refused("capacity", "no room in profile "+string(u.Profile))
 		}
 	}
 	return nil

@@ -12,7 +12,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sangdam/sangdam/conversation"
-	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
@@ -94,13 +93,13 @@ func (p *pair) id(prefix string) string {
 	return fmt.Sprint(prefix, p.ids)
 }
 
-// both does the same to both stores and requires the same kind of error and,
-// without one, the same result.
+// both does the same to both stores and requires the same kind of error, with
+// the same check that refused, and, without one, the same result.
 func (p *pair) both(rt *rapid.T, what string, op func(db *store.DB) (any, error)) {
 	rt.Helper()
 	got, gotErr := op(p.db)
 	want, wantErr := op(p.model)
-	if errs.KindOf(gotErr) != errs.KindOf(wantErr) || (gotErr == nil) != (wantErr == nil) {
+	if verdict(gotErr) != verdict(wantErr) {
 		rt.Fatalf("%s: the store says %v, the model %v", what, gotErr, wantErr)
 	}
 	if gotErr == nil && !reflect.DeepEqual(canon(got), canon(want)) {
@@ -126,7 +125,8 @@ func (p *pair) actions() map[string]func(*rapid.T) {
 		"item": p.saveItem, "reserve": p.reserve, "end hold": p.endHold, "presence": p.setPresence, "capacity": p.setCapacity,
 		"append": p.append, "work inbox": p.workInbox, "enqueue": p.enqueue, "work outbox": p.workOutbox,
 		"job": p.enqueueJob, "work jobs": p.workJobs, "deadline": p.deadline, "index": p.index, "command": p.command,
-		"member": p.member,
+		"member": p.member, "list": p.listed, "contact": p.contact,
+		"odd reserve": p.oddReserve, "odd end": p.oddEnd, "odd append": p.oddAppend, "odd saves": p.oddSaves,
 	}
 }
 

@@ -127,7 +127,7 @@ func suite() []group {
 	return []group{
 		{"update", updateRules}, {"roundtrip", roundTripRules}, {"version", versionRules}, {"unique", uniqueRules},
 		{"guard", guardRules}, {"conversation", conversationRules}, {"contact", contactRules},
-		{"config", configRules}, {"agent", agentRules}, {"reserve", reserveRules}, {"ending", endingRules}, {"rival", rivalRules},
+		{"config", configRules}, {"agent", agentRules}, {"reserve", reserveRules}, {"ending", endingRules}, {"rival", rivalRules}, {"answer", answerRules},
 		{"inbox", inboxRules}, {"outbox", outboxRules}, {"doubt", doubtRules}, {"job", jobRules}, {"retention", retentionRules}, {"deadline", deadlineRules},
 		{"feed", feedRules}, {"audit", auditRules}, {"search", searchRules}, {"command", commandRules},
 		{"vault", vaultRules}, {"document", documentRules}, {"blob", blobRules}, {"system", systemRules}, {"workspace", workspaceRules},
