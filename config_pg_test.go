@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam"
-	"github.com/sangdam/sangdam/store/driver"
+	"github.com/sangdam/sangdam/store"
 )
 
 // An administrator changes the settings under traffic: every change is made,
@@ -65,7 +65,7 @@ func TestAChangeOfTheSettingsWaitsForItsTurn(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range rivals {
 			all.Go(func() {
-				err := w.db.Update(w.ctx, ws, func(ctx context.Context, tx driver.Tx) error {
+				err := w.db.Update(w.ctx, ws, func(ctx context.Context, tx store.Tx) error {
 					if err := tx.Config().Hold(ctx); err != nil {
 						return err
 					}

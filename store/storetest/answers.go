@@ -17,6 +17,7 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 // verdict is what kind of answer a call got: two stores that agree on it agree
@@ -183,7 +184,7 @@ func limits(e *env) {
 		"audit":     func(ctx context.Context, tx store.Tx, n int) error { _, err := tx.Audit().List(ctx, 0, n); return err },
 		"dead jobs": func(ctx context.Context, tx store.Tx, n int) error { _, err := tx.Jobs().Dead(ctx, n); return err },
 		"search": func(ctx context.Context, tx store.Tx, n int) error {
-			_, err := tx.Search().Find(ctx, []string{"aa"}, n)
+			_, err := tx.Search().Find(ctx, []string{"aa"}, driver.SearchHit{}, n)
 			return err
 		},
 		"feed": func(ctx context.Context, _ store.Tx, n int) error {
