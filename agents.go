@@ -3,6 +3,7 @@ package sangdam
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
@@ -104,7 +105,7 @@ func (e *Engine) SetPresence(ctx context.Context, p Principal, c SetPresence) er
 		return struct{}{}, u.setPresence(c.Agent, c.Presence, c.Reason)
 	})
 	if err == nil && c.Presence != routing.Offline {
-		err = e.Heartbeat(ctx, p.Workspace, c.Agent)
+		_, err = e.db.System().BeatAgents(ctx, p.Workspace, []routing.AgentID{c.Agent})
 	}
 	return err
 }
@@ -138,10 +139,27 @@ func (u *unit) setPresence(agent routing.AgentID, to routing.Presence, reason st
 
 // Heartbeat says that the agents' consoles live. A host calls it for connected
 // agents at least every 20 s; 60 s without one makes an agent Offline. It
-// costs one write for all of them.
+// costs one write for all of them. Agents who are Offline, or unknown, are
+// named by an *OfflineAgents error; the others' heart-beats count all the same.
 func (e *Engine) Heartbeat(ctx context.Context, ws WorkspaceID, agents ...routing.AgentID) error {
-	return e.db.System().BeatAgents(ctx, ws, agents)
+	offline, err := e.db.System().BeatAgents(ctx, ws, agents)
+	if err == nil && len(offline) > 0 {
+		err = &OfflineAgents{Agents: offline}
+	}
+	return err
 }
+
+// OfflineAgents is the error of a heart-beat for agents who are Offline, for
+// instance because the database was away: they get no work until they set
+// their presence again. It is an ErrStale.
+type OfflineAgents struct{ Agents []routing.AgentID }
+
+func (o *OfflineAgents) Error() string {
+	return fmt.Sprintf("sangdam: agents %v are offline; call SetPresence to bring them back", o.Agents)
+}
+
+// Is makes it an ErrStale.
+func (o *OfflineAgents) Is(target error) bool { return target == ErrStale }
 
 // loseAgents makes agents Offline whose heart-beat stopped, withdraws their
 // offers, and sets the time at which their conversations go to others.
@@ -152,7 +170,14 @@ func (e *Engine) loseAgents(ctx context.Context) {
 	}
 	lost, err := e.db.System().LostAgents(ctx, now.Add(-lostGrace), 100)
 	if err != nil {
-		e.log.Warn("lost agents could not be listed", "error", err)
+		e.trouble("lost agents could not be listed", err)
+		return
+	}
+	if down, _ := e.outage.state(); down { // heart-beats do not arrive either
+		return
+	}
+	e.hearing.heard(now)
+	if e.hearing.deaf(now) > 0 {
 		return
 	}
 	for _, ref := range lost {
@@ -164,7 +189,7 @@ func (e *Engine) loseAgents(ctx context.Context) {
 			return u.lose(a)
 		})
 		if err != nil {
-			e.log.Warn("a lost agent could not be set offline", "agent", string(ref.Agent), "error", err)
+			e.trouble("a lost agent could not be set offline", err, "agent", string(ref.Agent))
 		}
 	}
 }

@@ -224,7 +224,7 @@ func (e *Engine) auditRefusal(ctx context.Context, p Principal, a Action, r Reso
 		return u.audit(a, "denied")
 	})
 	if err != nil {
-		e.log.Warn("a refused command could not be recorded", "action", string(a), "error", err)
+		e.trouble("a refused command could not be recorded", err, "action", string(a))
 	}
 }
 

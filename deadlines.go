@@ -27,7 +27,7 @@ func (e *Engine) runDeadlines(ctx, drain context.Context) {
 			done, err := e.handleDeadline(drain, d)
 			switch {
 			case err != nil:
-				e.log.Warn("a deadline could not be handled", "kind", d.Kind, "id", d.ID, "error", err)
+				e.trouble("a deadline could not be handled", err, "kind", d.Kind, "id", d.ID)
 				failed = e.postpone(drain, d, err) != nil || failed
 			case done:
 				handled++
@@ -67,6 +67,9 @@ const strangeFor = time.Second
 func (e *Engine) handleDeadline(ctx context.Context, due driver.Deadline) (done bool, err error) {
 	err = e.unit(ctx, system(due.Workspace), func(u *unit) error {
 		done = true
+		if away := e.hearing.deaf(u.tx.Now()); away > 0 && (due.Kind == dueLost || due.Kind == dueSilent) {
+			return u.tx.Deadlines().Set(u.ctx, due.Kind, due.ID, u.tx.Now().Add(away))
+		}
 		switch due.Kind {
 		case dueOffer:
 			return u.offerExpired(routing.OfferID(due.ID))

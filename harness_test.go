@@ -3,6 +3,7 @@ package sangdam_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -242,3 +243,10 @@ func (w *world) accept() sangdam.Owned {
 
 // httpClient talks to an emulator in the same process.
 func httpClient(s *linetest.Server) *http.Client { return &http.Client{Transport: s.Transport()} }
+
+// beaten is a heart-beat that may name agents who are offline.
+func beaten(t require.TestingT, err error) {
+	if _, offline := errors.AsType[*sangdam.OfflineAgents](err); !offline {
+		require.NoError(t, err)
+	}
+}

@@ -30,8 +30,9 @@ func (e *Engine) runInbox(ctx, drain context.Context) {
 // head of the lane for a later claim.
 func (e *Engine) workInbox(ctx context.Context, lane driver.InboxLane) {
 	defer func() {
-		if err := e.db.System().ReleaseInbox(ctx, lane.LaneRef); err != nil {
-			e.log.Warn("a lane could not be given back; its lease will end", "error", err)
+		err := e.insist(ctx, func(ctx context.Context) error { return e.db.System().ReleaseInbox(ctx, lane.LaneRef) })
+		if err != nil {
+			e.trouble("a lane could not be given back; its lease will end", err)
 		}
 	}()
 	for _, env := range lane.Envelopes {
@@ -105,15 +106,22 @@ func (e *Engine) envelopeFailed(ctx context.Context, ref driver.LaneRef, env cha
 		return false // the claim is lost: another worker has it, or we stop
 	}
 	temporary := errors.Is(err, ErrUnavailable) || errors.Is(err, ErrConflict) || errors.Is(err, context.DeadlineExceeded)
-	e.log.Warn("an envelope could not be processed", "envelope", string(env.ID), "tries", env.Tries+1, "temporary", temporary, "error", err)
+	e.trouble("an envelope could not be processed", err, "envelope", string(env.ID), "tries", env.Tries+1, "temporary", temporary)
 	if !temporary && env.Tries+1 >= poisonTries {
 		return e.quarantine(ctx, ref, env, "processing failed repeatedly: "+kindName(err))
 	}
 	again := e.db.Update(ctx, ref.Workspace, func(ctx context.Context, tx store.Tx) error {
-		return tx.Inbox().Retry(ctx, ref.Claim, env.ID, tx.Now().Add(backoff(env.Tries+1)), kindName(err))
+		wait := backoff(env.Tries + 1)
+		if temporary {
+			wait = min(wait, maxPause)
+		}
+		return tx.Inbox().Retry(ctx, ref.Claim, env.ID, tx.Now().Add(wait), kindName(err))
 	})
 	if again != nil {
-		e.log.Warn("an envelope waits for its lease to end", "error", again)
+		// The lane is given back only then: at once it would be claimed again
+		// and fail again.
+		e.trouble("an envelope waits at the head of its lane", again)
+		e.pause(ctx, poisonTries)
 	}
 	return false
 }
@@ -128,7 +136,8 @@ func (e *Engine) quarantine(ctx context.Context, ref driver.LaneRef, env channel
 			Kind: "quarantined", Ref: string(env.ID), Actor: "system", At: tx.Now()})
 	})
 	if err != nil {
-		e.log.Warn("an envelope could not be quarantined", "error", err)
+		e.trouble("an envelope could not be quarantined", err)
+		e.pause(ctx, poisonTries)
 		return false
 	}
 	e.log.Warn("an envelope is quarantined", "envelope", string(env.ID), "account", string(env.Account))

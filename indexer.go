@@ -73,8 +73,9 @@ func (e *Engine) runIndexer(ctx, drain context.Context) {
 		}
 		for _, ws := range todo {
 			if err := e.index(drain, ws); err != nil {
-				e.log.Warn("the search index is behind", "workspace", string(ws), "error", err)
+				e.trouble("the search index is behind", err, "workspace", string(ws))
 				e.unindexed.add(ws)
+				e.pause(ctx, 5)
 			}
 		}
 	}

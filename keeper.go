@@ -3,6 +3,7 @@ package sangdam
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/sangdam/sangdam/internal/errs"
@@ -25,7 +26,7 @@ func (e *Engine) runKeeper(ctx, drain context.Context) {
 	var purged, swept time.Time
 	for {
 		if _, err := e.db.System().Beat(ctx, e.cfg.Node, 3*keepEvery); err != nil && ctx.Err() == nil {
-			e.log.Warn("the node's heart-beat failed", "error", err)
+			e.trouble("the node's heart-beat failed", err)
 		}
 		e.loseAgents(drain)
 		if time.Since(purged) > purgeEvery {
@@ -44,6 +45,35 @@ func (e *Engine) runKeeper(ctx, drain context.Context) {
 	}
 }
 
+// hearing knows since when heart-beats can have arrived, by the store's clock.
+// Who was not heard while this process or its store stood still, or before it
+// began, is not lost: first everybody gets the time to be heard again.
+type hearing struct {
+	mu          sync.Mutex
+	since, last time.Time
+}
+
+// heard says that the keeper worked at now. A gap, also one of the clock, begins
+// the hearing anew.
+func (h *hearing) heard(now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if gap := now.Sub(h.last); gap > 3*keepEvery || gap < 0 {
+		h.since = now
+	}
+	h.last = now
+}
+
+// deaf is how long it takes at least until somebody may count as lost.
+func (h *hearing) deaf(now time.Time) time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if now.Sub(h.last) > 3*keepEvery {
+		return lostGrace
+	}
+	return max(0, h.since.Add(lostGrace).Sub(now))
+}
+
 // purge deletes plumbing whose time is over, a chunk of each kind and
 // workspace at a time; a longer backlog goes over the next minutes.
 func (e *Engine) purge(ctx context.Context) {
@@ -53,7 +83,7 @@ func (e *Engine) purge(ctx context.Context) {
 	}
 	for _, ws := range workspaces {
 		if err := e.purgeWorkspace(ctx, ws); err != nil {
-			e.log.Warn("old rows could not be deleted", "workspace", string(ws), "error", err)
+			e.trouble("old rows could not be deleted", err, "workspace", string(ws))
 		}
 	}
 }
@@ -158,7 +188,7 @@ func (e *Engine) sweepBlobs(ctx context.Context) {
 				return err
 			})
 			if err != nil {
-				e.log.Warn("blobs could not be swept", "error", err)
+				e.trouble("blobs could not be swept", err)
 				return // what cannot be checked is kept
 			}
 		}

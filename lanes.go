@@ -35,7 +35,7 @@ func runLanes[L any](ctx, drain context.Context, e *Engine, workers int, claim f
 			lanes = nil
 			fails++
 			if ctx.Err() == nil {
-				e.log.Warn("claiming lanes failed", "error", err)
+				e.trouble("claiming work failed", err)
 			}
 		} else {
 			fails = 0
@@ -76,17 +76,18 @@ func take(free chan struct{}, limit int) int {
 	return n
 }
 
-// idle waits for a hint, the next due time, or the poll; after failures for
-// longer, without regard to hints. What is overdue although its loop has just
+// idle waits for a hint, the next due time, or the poll; after failures as
+// pause does, without regard to hints. What is overdue although its loop has just
 // found nothing is work that nobody here does, such as a job of a kind that
 // only a newer program knows: it is looked at ever more rarely, up to the poll.
 // It returns how often that was so in a row, with no hint in between.
 func (e *Engine) idle(ctx context.Context, hints, finished <-chan struct{}, fails, overdue int) int {
 	wait, late := e.cfg.Poll, false
 	if fails > 0 {
-		wait = backoff(fails)
-		hints, finished = nil, nil
-	} else if at, ok, err := e.db.System().NextDue(ctx); err == nil && ok {
+		e.pause(ctx, fails)
+		return 0
+	}
+	if at, ok, err := e.db.System().NextDue(ctx); err == nil && ok {
 		if now, err := e.db.System().Now(ctx); err == nil {
 			if late = !at.After(now); late {
 				wait = min(wait, 5*time.Millisecond<<min(overdue, 10))

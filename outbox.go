@@ -22,8 +22,9 @@ func (e *Engine) runOutbox(ctx, drain context.Context) {
 // must wait; whatever is left stays at the head of the lane.
 func (e *Engine) workOutbox(ctx context.Context, lane driver.OutboxLane) {
 	defer func() {
-		if err := e.db.System().ReleaseOutbox(ctx, lane.LaneRef); err != nil {
-			e.log.Warn("a lane could not be given back; its lease will end", "error", err)
+		err := e.insist(ctx, func(ctx context.Context) error { return e.db.System().ReleaseOutbox(ctx, lane.LaneRef) })
+		if err != nil {
+			e.trouble("a lane could not be given back; its lease will end", err)
 		}
 	}()
 	s := &sender{e: e, lane: lane, until: time.Now().Add(e.cfg.Lease - e.cfg.SendTimeout)}
@@ -31,7 +32,8 @@ func (e *Engine) workOutbox(ctx context.Context, lane driver.OutboxLane) {
 		n, err := s.step(ctx, lane)
 		if err != nil {
 			if !errors.Is(err, ErrStale) {
-				e.log.Warn("a lane could not be worked; its lease will end", "error", err)
+				e.trouble("a lane could not be worked", err)
+				e.pause(ctx, poisonTries) // given back at once it would fail again at once
 			}
 			return
 		}

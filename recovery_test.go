@@ -140,7 +140,7 @@ func TestTwoNodesOnOneStore(t *testing.T) {
 						to := []routing.Presence{routing.Offline, routing.Online, routing.Break}[rng.IntN(3)]
 						require.NoError(t, n.any().SetPresence(n.ctx, n.agent("a2"), sangdam.SetPresence{Agent: "a2", Presence: to}))
 					}
-					require.NoError(t, n.any().Heartbeat(n.ctx, ws, ids...))
+					beaten(t, n.any().Heartbeat(n.ctx, ws, ids...))
 					n.rivals(rng)
 				}
 				require.NoError(t, n.any().SetPresence(n.ctx, n.agent("a2"), sangdam.SetPresence{Agent: "a2", Presence: routing.Online}))
@@ -208,7 +208,7 @@ func TestTheOtherNodeTakesOverTheRouting(t *testing.T) {
 		got, err := n.any().Conversation(n.ctx, n.host, d.Conversations[0].ID)
 		require.NoError(t, err)
 		require.NotNil(t, got.Offer)
-		require.NoError(t, n.any().Heartbeat(n.ctx, ws, "a1"))
+		beaten(t, n.any().Heartbeat(n.ctx, ws, "a1"))
 		requireInvariants(t, observe(t, n.db, n.line, ""))
 	}, withStream(func(s *routing.WorkStream) { s.OfferFor = time.Hour }))
 }
@@ -261,7 +261,7 @@ func TestARouterWithAStaleEpochWritesNothing(t *testing.T) {
 		require.Equal(t, routing.ItemQueued, d.Item.State)
 		require.Zero(t, w.load("a1"))
 		w.jump(2 * time.Hour) // the other node is gone
-		require.NoError(t, w.eng.Heartbeat(w.ctx, ws, "a1"))
+		beaten(t, w.eng.Heartbeat(w.ctx, ws, "a1"))
 		w.pass(10 * time.Second)
 		require.NotNil(t, w.only().Offer, "and in again")
 	}, withStream(func(s *routing.WorkStream) { s.OfferFor = time.Hour }))
@@ -325,7 +325,7 @@ func TestAnAgentWhoComesBackKeepsItsWork(t *testing.T) {
 		w.online("a1")
 		for range 30 {
 			w.pass(20 * time.Second)
-			require.NoError(t, w.eng.Heartbeat(w.ctx, ws, "a1"))
+			beaten(t, w.eng.Heartbeat(w.ctx, ws, "a1"))
 		}
 		d := w.detail(c.Conversation)
 		require.Equal(t, conversation.StateActive, d.Conversation.State)

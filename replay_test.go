@@ -162,10 +162,10 @@ func (w *replayWorld) present(p routing.Presence, ids []routing.AgentID) {
 func (w *replayWorld) beat(d time.Duration, ids ...routing.AgentID) {
 	w.t.Helper()
 	for left := d; left > 0; left -= 15 * time.Second {
-		require.NoError(w.t, w.eng.Heartbeat(w.ctx, ws, ids...))
+		beaten(w.t, w.eng.Heartbeat(w.ctx, ws, ids...))
 		w.pass(min(left, 15*time.Second))
 	}
-	require.NoError(w.t, w.eng.Heartbeat(w.ctx, ws, ids...))
+	beaten(w.t, w.eng.Heartbeat(w.ctx, ws, ids...))
 }
 
 // acceptOf takes the pending offer of a conversation.

@@ -136,7 +136,7 @@ func (r *router) run(ctx, drain context.Context) {
 			return
 		}
 		if !errors.Is(err, ErrConflict) { // another process holds the lease
-			r.e.log.Warn("the router starts again", "workspace", string(r.ws), "error", err)
+			r.e.trouble("the router starts again", err, "workspace", string(r.ws))
 		}
 		t := time.NewTimer(min(backoff(fails), 5*r.e.cfg.Poll))
 		select {

@@ -118,6 +118,8 @@ type Engine struct {
 	adapters map[channel.Kind]*guardedAdapter
 	bots     map[string]*guardedBot
 	guard    *guard
+	outage   outage
+	hearing  hearing
 
 	settings  settingsCache
 	tokens    tokenCache
@@ -262,6 +264,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer cut()
 	loops, _ := errgroup.WithContext(drain)
 	loops.Go(func() error { e.wake.relay(ctx, hints); return nil })
+	loops.Go(func() error { e.runOutage(ctx); return nil })
 	loops.Go(func() error { e.runInbox(ctx, drain); return nil })
 	loops.Go(func() error { e.runOutbox(ctx, drain); return nil })
 	loops.Go(func() error { e.runDeadlines(ctx, drain); return nil })
@@ -300,10 +303,7 @@ func (e *Engine) Ready(ctx context.Context) error {
 	if !e.ready.Load() {
 		return errs.New(errs.Unavailable, "sangdam: the engine does not run")
 	}
-	if err := e.db.System().Check(ctx); err != nil {
-		return fmt.Errorf("sangdam: the store is not ready: %w", err)
-	}
-	return nil
+	return e.health(ctx)
 }
 
 // newID returns a fresh identifier, ordered by time.

@@ -116,7 +116,7 @@ func (e *Engine) receive(r *http.Request, token string) (channel.Receipt, int) {
 		return channel.Receipt{}, http.StatusBadRequest
 	}
 	if err := e.appendInTime(ctx, owner.ws, acct.ID, receipt.Envelopes); err != nil {
-		e.log.Error("a webhook could not be stored", "account", string(acct.ID), "error", err)
+		e.trouble("a webhook could not be stored", err, "account", string(acct.ID))
 		return channel.Receipt{}, http.StatusServiceUnavailable
 	}
 	return receipt, 0

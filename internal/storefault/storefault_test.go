@@ -198,7 +198,10 @@ var calls = map[string]func(ctx context.Context, db *store.DB) error{
 		_, err := db.System().Lease(ctx, "l", "n", time.Minute)
 		return err
 	},
-	"System.BeatAgents": func(ctx context.Context, db *store.DB) error { return db.System().BeatAgents(ctx, ws, nil) },
+	"System.BeatAgents": func(ctx context.Context, db *store.DB) error {
+		_, err := db.System().BeatAgents(ctx, ws, nil)
+		return err
+	},
 	"System.LostAgents": func(ctx context.Context, db *store.DB) error {
 		_, err := db.System().LostAgents(ctx, time.Now(), 1)
 		return err

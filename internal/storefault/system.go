@@ -92,8 +92,10 @@ func (s *system) Lease(ctx context.Context, name, node string, ttl time.Duration
 	return call(ctx, s.f, "System.Lease", true, func(ctx context.Context) (int64, error) { return s.y.Lease(ctx, name, node, ttl) })
 }
 
-func (s *system) BeatAgents(ctx context.Context, ws driver.WorkspaceID, agents []routing.AgentID) error {
-	return run(ctx, s.f, "System.BeatAgents", true, func(ctx context.Context) error { return s.y.BeatAgents(ctx, ws, agents) })
+func (s *system) BeatAgents(ctx context.Context, ws driver.WorkspaceID, agents []routing.AgentID) ([]routing.AgentID, error) {
+	return call(ctx, s.f, "System.BeatAgents", true, func(ctx context.Context) ([]routing.AgentID, error) {
+		return s.y.BeatAgents(ctx, ws, agents)
+	})
 }
 
 func (s *system) LostAgents(ctx context.Context, before time.Time, limit int) ([]driver.AgentRef, error) {

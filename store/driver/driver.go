@@ -416,8 +416,9 @@ type System interface {
 	// holder changes. ErrConflict names nobody and means another holds it.
 	Lease(ctx context.Context, name, node string, ttl time.Duration) (epoch int64, err error)
 	// BeatAgents records heart-beats of agents in one write without versions or
-	// events; it touches only agents that are not Offline.
-	BeatAgents(ctx context.Context, ws WorkspaceID, agents []routing.AgentID) error
+	// events; it touches only agents that are not Offline, and returns the
+	// others, unknown ones included.
+	BeatAgents(ctx context.Context, ws WorkspaceID, agents []routing.AgentID) (offline []routing.AgentID, err error)
 	// LostAgents lists agents that are not Offline and whose last heart-beat is
 	// before the time; agents that never sent one are not listed.
 	LostAgents(ctx context.Context, before time.Time, limit int) ([]AgentRef, error)

@@ -302,20 +302,21 @@ func (y system) Lease(ctx context.Context, name, node string, ttl time.Duration)
 	})
 }
 
-func (y system) BeatAgents(ctx context.Context, ws driver.WorkspaceID, ids []routing.AgentID) error {
-	_, err := locked(ctx, y.b, func(now time.Time) (struct{}, error) {
+func (y system) BeatAgents(ctx context.Context, ws driver.WorkspaceID, ids []routing.AgentID) ([]routing.AgentID, error) {
+	return locked(ctx, y.b, func(now time.Time) (offline []routing.AgentID, err error) {
 		s := y.b.spaces[ws]
 		if s == nil {
-			return struct{}{}, missing("workspace", string(ws))
+			return nil, missing("workspace", string(ws))
 		}
 		for _, id := range ids {
 			if a, ok := committed(s.agents, id); ok && a.State.Presence != routing.Offline {
 				s.beats[id] = beat{a.session, now}
+			} else {
+				offline = append(offline, id)
 			}
 		}
-		return struct{}{}, nil
+		return offline, nil
 	})
-	return err
 }
 
 func (y system) LostAgents(ctx context.Context, before time.Time, limit int) ([]driver.AgentRef, error) {

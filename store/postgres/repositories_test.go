@@ -135,7 +135,8 @@ func TestEveryRepository(t *testing.T) {
 		return err
 	})
 	require.NoError(t, db.System().Check(ctx))
-	require.NoError(t, db.System().BeatAgents(ctx, ws, []routing.AgentID{"a1"}))
+	_, err = db.System().BeatAgents(ctx, ws, []routing.AgentID{"a1"})
+	require.NoError(t, err)
 	_, err = db.System().Lease(ctx, "l", "n", time.Minute)
 	require.NoError(t, err)
 	_, err = db.System().Beat(ctx, "n", time.Minute)

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -112,13 +113,18 @@ func (s system) Lease(ctx context.Context, name, node string, ttl time.Duration)
 
 // BeatAgents implements driver.System. Heart-beats have a table of their own,
 // so that they never wait for an agent's row.
-func (s system) BeatAgents(ctx context.Context, ws driver.WorkspaceID, list []routing.AgentID) error {
+func (s system) BeatAgents(ctx context.Context, ws driver.WorkspaceID, list []routing.AgentID) ([]routing.AgentID, error) {
 	if _, err := s.workspaceOf(ctx, ws); err != nil || len(list) == 0 {
-		return err
+		return nil, err
 	}
-	return s.runWrites(ctx, query(`INSERT INTO sd.agent_beats (ws, agent, at) SELECT ws, id, clock_timestamp() FROM sd.agents
+	var here []string
+	err := s.runWrites(ctx, collect(query(`INSERT INTO sd.agent_beats (ws, agent, at) SELECT ws, id, clock_timestamp() FROM sd.agents
 		WHERE ws = $1 AND id = ANY($2) AND presence <> 'offline' ORDER BY id
-		ON CONFLICT (ws, agent) DO UPDATE SET at = excluded.at`, key(ws), keys(list)))
+		ON CONFLICT (ws, agent) DO UPDATE SET at = excluded.at RETURNING agent`, key(ws), keys(list)), &here, scanKey))
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(a routing.AgentID) bool { return slices.Contains(here, string(a)) }), nil
 }
 
 // LostAgents implements driver.System.

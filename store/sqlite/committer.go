@@ -57,6 +57,7 @@ type committer struct {
 	before  int64 // TotalChanges before the job that runs
 	changed bool  // a job that succeeded has written something
 	commits int   // since the log was looked at
+	failing bool  // the last transaction could not be committed, which the log says
 }
 
 // run serves until jobs is closed and empty.
@@ -226,7 +227,7 @@ func (c *committer) endSavepoint(j *job) {
 func (c *committer) lost(j *job) bool {
 	c.rollback()
 	if !c.singly && len(c.batch) > 1 {
-		c.log.Warn("sqlite: a transaction was lost; running its jobs again one by one", "jobs", len(c.batch), "cause", j.tx.broken)
+		c.fails("sqlite: a transaction was lost; its jobs run again one by one", j.tx.broken)
 		c.unpin(c.batch)
 		c.at, c.singly = 0, true
 		c.rest()
@@ -254,10 +255,11 @@ func (c *committer) finish() { c.commit(c.batch) }
 
 // commit ends the transaction of the jobs and answers them.
 func (c *committer) commit(jobs []*job) {
+	wrote := c.changed
 	err := c.end()
 	if err != nil {
 		c.rollback()
-		c.log.Error("sqlite: commit failed; nothing was acknowledged", "error", err)
+		c.fails("sqlite: commit failed; nothing was acknowledged", err)
 		c.unpin(jobs)
 		for _, j := range jobs {
 			if j.tx != nil && !j.answered {
@@ -267,7 +269,17 @@ func (c *committer) commit(jobs []*job) {
 		}
 		return
 	}
+	c.failing = c.failing && !wrote
 	c.apply(jobs)
+}
+
+// fails logs that a transaction could not be written, once until one can: a full
+// disk fails those of everybody who tries again.
+func (c *committer) fails(what string, err error) {
+	if !c.failing {
+		c.log.Error(what, "error", err)
+	}
+	c.failing = true
 }
 
 // failWith replaces the outcome: what the function returned rested on rows
@@ -366,7 +378,7 @@ func (c *committer) unpin(jobs []*job) {
 
 // refuse fails a batch that could not begin.
 func (c *committer) refuse(err error) {
-	c.log.Error("sqlite: no transaction can begin", "error", err)
+	c.fails("sqlite: no transaction can begin", err)
 	for _, j := range c.batch {
 		if c.take(j) {
 			j.err = unavailable(err)

@@ -168,19 +168,26 @@ func (s system) Lease(ctx context.Context, name, node string, ttl time.Duration)
 	return epoch, nil
 }
 
-func (s system) BeatAgents(ctx context.Context, ws driver.WorkspaceID, agents []routing.AgentID) error {
+func (s system) BeatAgents(ctx context.Context, ws driver.WorkspaceID, agents []routing.AgentID) ([]routing.AgentID, error) {
 	w, err := s.b.workspace(ws)
 	if err != nil || len(agents) == 0 {
-		return err
+		return nil, err
 	}
-	return s.b.submit(&job{ctx: ctx, ws: w, fn: func(t *tx) error {
+	var offline []routing.AgentID
+	err = s.b.submit(&job{ctx: ctx, ws: w, fn: func(t *tx) error {
+		offline = nil
 		for _, a := range agents {
-			if err := t.change(`UPDATE agents SET beat = ? WHERE ws = ? AND id = ? AND presence <> 'offline'`, micro(t.now), t.ws, string(a)); err != nil {
+			n, err := t.exec(`UPDATE agents SET beat = ? WHERE ws = ? AND id = ? AND presence <> 'offline'`, micro(t.now), t.ws, string(a))
+			if err != nil {
 				return err
+			}
+			if n == 0 {
+				offline = append(offline, a)
 			}
 		}
 		return nil
 	}})
+	return offline, err
 }
 
 func (s system) LostAgents(ctx context.Context, before time.Time, limit int) (out []driver.AgentRef, err error) {

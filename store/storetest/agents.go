@@ -111,7 +111,9 @@ var agentRules = []rule{
 		e.agent("off", units(1))
 		e.presence("off", routing.Offline)
 		before, from := e.loadAgent("on"), e.now()
-		require.NoError(e, e.db.System().BeatAgents(e.ctx, e.ws, []routing.AgentID{"on", "off", "nobody"}))
+		offline, err := e.db.System().BeatAgents(e.ctx, e.ws, []routing.AgentID{"on", "off", "nobody"})
+		require.NoError(e, err)
+		require.Equal(e, []routing.AgentID{"off", "nobody"}, offline)
 		got := e.loadAgent("on")
 		require.False(e, got.State.BeatAt.Before(from), "%v", got.State.BeatAt)
 		require.Equal(e, before.State.Rev, got.State.Rev)
@@ -123,7 +125,7 @@ var agentRules = []rule{
 		for _, id := range []routing.AgentID{"silent", "lost", "gone", "never"} {
 			e.agent(id, units(1))
 		}
-		require.NoError(e, e.db.System().BeatAgents(e.ctx, e.ws, []routing.AgentID{"silent", "lost", "gone"}))
+		e.beat("silent", "lost", "gone")
 		e.presence("gone", routing.Offline)
 		e.presence("lost", routing.Break)
 		require.Empty(e, e.lost(e.now().Add(-time.Hour)))
@@ -134,7 +136,7 @@ var agentRules = []rule{
 	}},
 	{name: "going offline forgets the heart-beat", run: func(e *env) {
 		e.agent("a", units(1))
-		require.NoError(e, e.db.System().BeatAgents(e.ctx, e.ws, []routing.AgentID{"a"}))
+		e.beat("a")
 		e.presence("a", routing.Offline)
 		require.True(e, e.loadAgent("a").State.BeatAt.IsZero())
 		e.presence("a", routing.Online)
@@ -163,4 +165,12 @@ func (e *env) lost(before time.Time) []routing.AgentID {
 	}
 	slices.Sort(ids)
 	return ids
+}
+
+// beat records heart-beats of agents who are all there.
+func (e *env) beat(ids ...routing.AgentID) {
+	e.Helper()
+	offline, err := e.db.System().BeatAgents(e.ctx, e.ws, ids)
+	require.NoError(e, err)
+	require.Empty(e, offline)
 }

@@ -115,7 +115,7 @@ var guardRules = func() (rules []rule) {
 					return err
 				}
 				if !e.h.Caps.Serial {
-					require.NoError(e, e.db.System().BeatAgents(e.ctx, e.ws, []routing.AgentID{"a"}))
+					e.beat("a")
 				}
 				return tx.Deadlines().Set(ctx, "k", "i", moment(0))
 			})
