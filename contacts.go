@@ -294,7 +294,7 @@ func (u *unit) moveOpen(from, to conversation.ContactID, i conversation.Identity
 // identity wrote last.
 func (u *unit) eachOpen(of conversation.ContactID, i conversation.IdentityID, fn func(conversation.Conversation) error) error {
 	open, _, err := u.tx.Conversations().List(u.ctx, conversation.Filter{Contact: of,
-		States: []conversation.State{conversation.StateOpen, conversation.StateActive, conversation.StateWaiting}}, "", maxPage)
+		States: conversation.ThreadHolders()}, "", maxPage)
 	if err != nil {
 		return err
 	}
@@ -313,6 +313,11 @@ func (u *unit) eachOpen(of conversation.ContactID, i conversation.IdentityID, fn
 // the open one that has its thread there.
 func (u *unit) moveConversation(c conversation.Conversation, to conversation.ContactID) error {
 	thread := u.threadOf(c, to)
+	if !c.State.HoldsThread() { // ended: any number of them may have the thread
+		d := conversation.Edit(c, u.tx.Now())
+		d.Link(to, thread, u.p.actor())
+		return u.save(d)
+	}
 	there, _, err := u.tx.Conversations().ByThread(u.ctx, thread)
 	if err != nil {
 		return err
@@ -329,19 +334,24 @@ func (u *unit) moveConversation(c conversation.Conversation, to conversation.Con
 	return u.save(d)
 }
 
-// mergeConversations keeps the older conversation: the newer one's messages
-// move there, whoever works on it is freed, and it ends as merged.
+// mergedMessages is how many messages a merge moves; earlier ones stay where
+// they are, as a former part. So a link is never too large for its transaction.
+const mergedMessages = 100
+
+// mergeConversations keeps the older conversation: the newer one's newest
+// messages move there, whoever works on it is freed, and it ends as merged.
 func (u *unit) mergeConversations(older, newer conversation.Conversation, to conversation.ContactID, thread string) error {
 	gone := conversation.Edit(newer, u.tx.Now())
 	if err := u.releaseWork(gone, routing.EndMerged, routing.ItemDone); err != nil {
 		return err
 	}
-	messages, err := u.tx.Conversations().Messages(u.ctx, newer.ID, 0, maxPage)
+	messages, err := u.tx.Conversations().Latest(u.ctx, newer.ID, 0, mergedMessages+1)
 	if err != nil {
 		return err
 	}
-	if len(messages) == maxPage {
-		return errs.New(errs.Invalid, "sangdam: conversation %s has too many messages to merge while open; close it first", newer.ID)
+	rest := len(messages) > mergedMessages
+	if rest {
+		messages = messages[1:]
 	}
 	if err := gone.Merge(older.ID, u.p.actor()); err != nil {
 		return err
@@ -351,6 +361,9 @@ func (u *unit) mergeConversations(older, newer conversation.Conversation, to con
 	}
 	kept := conversation.Edit(older, u.tx.Now())
 	kept.Link(to, thread, u.p.actor())
+	if rest {
+		kept.C.Former = append(kept.C.Former, newer.ID)
+	}
 	for _, m := range messages {
 		kept.Adopt(m)
 	}
@@ -432,13 +445,10 @@ func (e *Engine) moveHistory(ctx context.Context, j driver.Job) error {
 			}
 			next = n
 			for _, c := range list {
-				if c.Identity != m.Identity || conversation.CanMove(c.State, conversation.StateWaiting) {
-					continue // another identity's, or open: moved already
+				if c.Identity != m.Identity {
+					continue
 				}
-				stream := u.s.routing.WorkStreams[c.WorkStream]
-				d := conversation.Edit(c, u.tx.Now())
-				d.Link(to, conversation.ThreadKey(c.Chat, c.Account, to, c.WorkStream, stream.ThreadPerAccount), "system")
-				if err := u.save(d); err != nil {
+				if err := u.moveConversation(c, to); err != nil {
 					return err
 				}
 				moved++
@@ -476,5 +486,5 @@ func (e *Engine) CustomerSummary(ctx context.Context, p Principal, id conversati
 	if errors.Is(err, ErrNotFound) {
 		err = nil
 	}
-	return Summary{Contact: c, Identities: is, Conversations: page.Conversations}, err
+	return Summary{Contact: c, Identities: listed(is), Conversations: listed(page.Conversations)}, err
 }

@@ -57,6 +57,7 @@ func (e *Engine) Conversations(ctx context.Context, p Principal, f conversation.
 			return err
 		}
 		out.Conversations, out.Next, err = e.seen(ctx, tx, w, f, page, limit, lookedAt)
+		out.Conversations = listed(out.Conversations)
 		return err
 	})
 	return out, err
@@ -100,8 +101,12 @@ type Detail struct {
 	Conversation conversation.Conversation `json:"conversation"`
 	Contact      *conversation.Contact     `json:"contact,omitempty"`
 	Identities   []conversation.Identity   `json:"identities,omitempty"`
-	// Messages are the newest, oldest first; earlier ones by Transcript.
+	// Messages are the newest 200, oldest first. Earlier says that there are
+	// more, for Transcript; Former are conversations that were merged into this
+	// one and kept their messages before the newest 100, oldest first.
 	Messages   []conversation.Message `json:"messages"`
+	Earlier    bool                   `json:"earlier,omitempty"`
+	Former     []conversation.ID      `json:"former,omitempty"`
 	Offer      *routing.Offer         `json:"offer,omitempty"`
 	Assignment *routing.Assignment    `json:"assignment,omitempty"`
 	Item       *routing.Item          `json:"item,omitempty"`
@@ -113,7 +118,14 @@ func (e *Engine) Conversation(ctx context.Context, p Principal, id conversation.
 	var out Detail
 	err := e.read(ctx, p, id, func(ctx context.Context, tx store.Tx, cv conversation.Conversation) (err error) {
 		out = Detail{Conversation: cv}
-		if out.Messages, err = tx.Conversations().Messages(ctx, id, max(0, cv.EventSeq-maxPage), maxPage); err != nil {
+		if out.Messages, err = tx.Conversations().Latest(ctx, id, 0, maxPage+1); err != nil {
+			return err
+		}
+		if out.Earlier = len(out.Messages) > maxPage; out.Earlier {
+			out.Messages = out.Messages[1:]
+		}
+		out.Messages = listed(out.Messages)
+		if out.Former, err = e.former(ctx, tx, p, cv); err != nil {
 			return err
 		}
 		if err := e.beside(ctx, tx, p, &out); err != nil {
@@ -131,6 +143,41 @@ func (e *Engine) Conversation(ctx context.Context, p Principal, id conversation.
 		return err
 	})
 	return out, err
+}
+
+// listed makes an empty list of none: JSON then has [] and not null.
+func listed[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+// former are the merged conversations that hold earlier messages of this one,
+// as far as they may be seen.
+func (e *Engine) former(ctx context.Context, tx store.Tx, p Principal, cv conversation.Conversation) ([]conversation.ID, error) {
+	if len(cv.Former) == 0 {
+		return nil, nil
+	}
+	w, err := e.reader(ctx, tx, p)
+	if err != nil {
+		return nil, err
+	}
+	var out []conversation.ID
+	for _, id := range cv.Former {
+		part, err := tx.Conversations().Conversation(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		ok, err := e.sees(ctx, w, conversationResource(part))
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			out = append(out, id)
+		}
+	}
+	return out, nil
 }
 
 // beside adds the contact to a conversation's detail, if it may be seen.

@@ -471,7 +471,7 @@ func (u *unit) receipt(acct channel.Account, in channel.Inbound) error {
 		return nil
 	}
 	// A watermark concerns what was sent lately; older messages keep theirs.
-	recent, err := repo.Messages(u.ctx, open.ID, max(0, open.EventSeq-200), 200)
+	recent, err := repo.Latest(u.ctx, open.ID, 0, 200)
 	if err != nil {
 		return err
 	}

@@ -231,12 +231,12 @@ func (u *unit) seen(d *conversation.Draft, last int64) error {
 	if last == 0 || last >= d.C.EventSeq {
 		return nil
 	}
-	later, err := u.tx.Conversations().Messages(u.ctx, d.C.ID, last, maxPage)
+	latest, err := u.tx.Conversations().Latest(u.ctx, d.C.ID, 0, maxPage)
 	if err != nil {
 		return err
 	}
-	for _, m := range later {
-		if m.Direction == conversation.Inbound {
+	for _, m := range latest {
+		if m.Seq > last && m.Direction == conversation.Inbound {
 			return errs.New(errs.Stale, "sangdam: the customer has written since; read conversation %s again", d.C.ID)
 		}
 	}

@@ -26,7 +26,7 @@ type Outlook struct {
 	Route   string `json:"route,omitempty"`
 	Metered bool   `json:"metered,omitempty"`
 	// ReplyUntil is when the free route ends; zero when there is none.
-	ReplyUntil time.Time `json:"reply_until"`
+	ReplyUntil time.Time `json:"reply_until,omitzero"`
 	// Refused says why it cannot be sent at all; empty when it can.
 	Refused string `json:"refused,omitempty"`
 }
@@ -108,7 +108,11 @@ func (e *Engine) MarkRead(ctx context.Context, p Principal, id conversation.ID) 
 	if adapter.marker == nil {
 		return errs.New(errs.Unsupported, "sangdam: %s takes no read marks", acct.Kind)
 	}
-	messages, err := e.Transcript(ctx, p, id, max(0, cv.EventSeq-maxPage), maxPage)
+	var messages []conversation.Message
+	err = e.db.View(ctx, p.Workspace, func(ctx context.Context, tx store.Tx) (err error) {
+		messages, err = tx.Conversations().Latest(ctx, cv.ID, 0, maxPage)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -212,7 +216,7 @@ func (e *Engine) begunLink(ctx context.Context, ws WorkspaceID, owner string) (s
 
 type pendingLink struct {
 	Contact conversation.ContactID `json:"contact"`
-	At      time.Time              `json:"at"`
+	At      time.Time              `json:"at,omitzero"`
 	Nonce   string                 `json:"nonce,omitempty"`
 }
 

@@ -55,6 +55,7 @@ func (e *Engine) Explain(ctx context.Context, p Principal, id conversation.ID) (
 		if out.Decisions, err = tx.Work().Decisions(ctx, routing.ItemID(id)); err != nil {
 			return err
 		}
+		out.Decisions = listed(out.Decisions)
 		return e.onBoard(p, func(b *routing.Board) error {
 			x, err := b.Explain(routing.ItemID(id))
 			if err != nil {

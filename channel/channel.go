@@ -243,7 +243,7 @@ type Author struct {
 // ReplyHandle is a provider's one-time right to answer an event.
 type ReplyHandle struct {
 	Token   string    `json:"token"`
-	Expires time.Time `json:"expires"` // after it the handle must not be used
+	Expires time.Time `json:"expires,omitzero"` // after it the handle must not be used
 }
 
 // Outbound is one message to send.
@@ -277,7 +277,7 @@ type Attempt struct {
 	// IdempotentFor is how long, counted from PlannedAt, repeating the Attempt
 	// cannot send twice. Zero: never safe to repeat after an ambiguous outcome.
 	IdempotentFor time.Duration `json:"idempotent_for,omitempty"`
-	PlannedAt     time.Time     `json:"planned_at"`
+	PlannedAt     time.Time     `json:"planned_at,omitzero"`
 	// Tries counts the sends begun so far, this one included once begun.
 	Tries int `json:"tries"`
 }

@@ -86,7 +86,7 @@ type OutboxRow struct {
 	Reply        *ReplyHandle   `json:"reply,omitempty"`
 	SenderName   string         `json:"sender_name,omitempty"`
 	SenderIcon   string         `json:"sender_icon,omitempty"`
-	NotBefore    time.Time      `json:"not_before"` // zero: at once
+	NotBefore    time.Time      `json:"not_before,omitzero"` // zero: at once
 	State        OutboxState    `json:"state"`
 	Tries        int            `json:"tries"`
 	Reason       Reason         `json:"reason,omitempty"`

@@ -105,23 +105,26 @@ type Conversation struct {
 	// Previous links a conversation to the closed one it follows.
 	Previous   ID `json:"previous,omitempty"`
 	MergedInto ID `json:"merged_into,omitempty"`
+	// Former are conversations merged into this one that kept their earlier
+	// messages, in the order of merging.
+	Former []ID `json:"former,omitempty"`
 
-	OpenedAt       time.Time `json:"opened_at"`
-	QueuedAt       time.Time `json:"queued_at"`
-	AssignedAt     time.Time `json:"assigned_at"`
-	LastCustomerAt time.Time `json:"last_customer_at"` // by the event's own time
-	LastAgentAt    time.Time `json:"last_agent_at"`
+	OpenedAt       time.Time `json:"opened_at,omitzero"`
+	QueuedAt       time.Time `json:"queued_at,omitzero"`
+	AssignedAt     time.Time `json:"assigned_at,omitzero"`
+	LastCustomerAt time.Time `json:"last_customer_at,omitzero"` // by the event's own time
+	LastAgentAt    time.Time `json:"last_agent_at,omitzero"`
 	// LastMessageAt is when the last message, in either direction, was stored, or
 	// the conversation opened (again): silence is counted from it.
-	LastMessageAt time.Time `json:"last_message_at"`
-	FirstAnswerAt time.Time `json:"first_answer_at"` // first answer by a person
-	WrapUpAt      time.Time `json:"wrap_up_at"`
-	ClosedAt      time.Time `json:"closed_at"`
-	UpdatedAt     time.Time `json:"updated_at"`
+	LastMessageAt time.Time `json:"last_message_at,omitzero"`
+	FirstAnswerAt time.Time `json:"first_answer_at,omitzero"` // first answer by a person
+	WrapUpAt      time.Time `json:"wrap_up_at,omitzero"`
+	ClosedAt      time.Time `json:"closed_at,omitzero"`
+	UpdatedAt     time.Time `json:"updated_at,omitzero"`
 	EndedBy       string    `json:"ended_by,omitempty"` // customer, agent, system
 	EndReason     string    `json:"end_reason,omitempty"`
 	// AwayAt is when the away or holiday message was last sent.
-	AwayAt time.Time `json:"away_at"`
+	AwayAt time.Time `json:"away_at,omitzero"`
 
 	// Handled is CV7: an agent opened the request and sent an answer.
 	Handled    bool              `json:"handled"`
@@ -138,8 +141,8 @@ type Conversation struct {
 type Rating struct {
 	Score   int       `json:"score"`
 	Comment string    `json:"comment,omitempty"`
-	At      time.Time `json:"at"`
-	Closure time.Time `json:"closure"` // when what it rates ended
+	At      time.Time `json:"at,omitzero"`
+	Closure time.Time `json:"closure,omitzero"` // when what it rates ended
 }
 
 // Direction of a message.
@@ -209,10 +212,10 @@ type Message struct {
 	Status     Status                      `json:"status"`
 	Reason     channel.Reason              `json:"reason,omitempty"`
 	Detail     string                      `json:"detail,omitempty"`
-	OccurredAt time.Time                   `json:"occurred_at"` // the provider's time
-	At         time.Time                   `json:"at"`          // when it was stored
-	EditedAt   time.Time                   `json:"edited_at"`   // the newest edit's own time
-	UnsentAt   time.Time                   `json:"unsent_at"`   // taken back: content is gone
+	OccurredAt time.Time                   `json:"occurred_at,omitzero"` // the provider's time
+	At         time.Time                   `json:"at,omitzero"`          // when it was stored
+	EditedAt   time.Time                   `json:"edited_at,omitzero"`   // the newest edit's own time
+	UnsentAt   time.Time                   `json:"unsent_at,omitzero"`   // taken back: content is gone
 	// ReadHandle lets the account mark it as read.
 	ReadHandle string `json:"read_handle,omitempty"`
 	// Automated names the automated message this is.
@@ -262,13 +265,13 @@ type Event struct {
 	Actor        string    `json:"actor"` // "customer", "agent:<id>", "bot:<name>", "system", "trigger:<id>"
 	From         string    `json:"from,omitempty"`
 	To           string    `json:"to,omitempty"`
-	At           time.Time `json:"at"`
+	At           time.Time `json:"at,omitzero"`
 }
 
 // Contact is a person (CV3, CV4).
 type Contact struct {
 	ID       ContactID `json:"id"`
-	Version  int64     `json:"-"`
+	Version  int64     `json:"version"`
 	Name     string    `json:"name,omitempty"`
 	Email    string    `json:"email,omitempty"`
 	Phone    string    `json:"phone,omitempty"`
@@ -282,7 +285,7 @@ type Contact struct {
 	// Desks that the contact wrote to, or that were named when it was saved;
 	// ordered. Their members see the contact.
 	Desks      []DeskID          `json:"desks,omitempty"`
-	CreatedAt  time.Time         `json:"created_at"`
+	CreatedAt  time.Time         `json:"created_at,omitzero"`
 	Attributes map[string]string `json:"attributes,omitempty"`
 }
 
@@ -300,12 +303,12 @@ type Identity struct {
 	// Follows says whether the customer has the account as a friend, by the
 	// event with the greatest time so far; nil is unknown.
 	Follows   *bool     `json:"follows,omitempty"`
-	FollowsAt time.Time `json:"follows_at"`
+	FollowsAt time.Time `json:"follows_at,omitzero"`
 	// WelcomedAt is when the welcome message was sent; once only (CV10).
-	WelcomedAt time.Time `json:"welcomed_at"`
+	WelcomedAt time.Time `json:"welcomed_at,omitzero"`
 	// Desks that the customer wrote to by this identity, ordered.
 	Desks []DeskID `json:"desks,omitempty"`
 	// ProfileAt is when the profile was last fetched.
-	ProfileAt time.Time `json:"profile_at"`
-	CreatedAt time.Time `json:"created_at"`
+	ProfileAt time.Time `json:"profile_at,omitzero"`
+	CreatedAt time.Time `json:"created_at,omitzero"`
 }

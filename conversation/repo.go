@@ -45,6 +45,10 @@ type Rows interface {
 	// limit.
 	Messages(ctx context.Context, id ID, after int64, limit int) ([]Message, error)
 
+	// Latest returns the newest messages with Seq below before, 0 for all,
+	// oldest first, at most limit.
+	Latest(ctx context.Context, id ID, before int64, limit int) ([]Message, error)
+
 	// AppendEvents writes entries of conversations' sequences; a number that is
 	// taken is a clash.
 	AppendEvents(ctx context.Context, evs ...Event) error
@@ -152,7 +156,7 @@ type Early struct {
 	Account channel.AccountID         `json:"account"`
 	Chat    channel.Chat              `json:"chat"`
 	Message channel.ProviderMessageID `json:"message"`
-	At      time.Time                 `json:"at"` // the event's own time
+	At      time.Time                 `json:"at,omitzero"` // the event's own time
 	Unsent  bool                      `json:"unsent"`
 	Content *channel.Content          `json:"content,omitempty"` // of the edit
 }

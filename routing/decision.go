@@ -18,7 +18,7 @@ type Decision struct {
 	// ID is unique within a Board; Settle takes it.
 	ID   int64        `json:"id"`
 	Kind DecisionKind `json:"kind"`
-	At   time.Time    `json:"at"`
+	At   time.Time    `json:"at,omitzero"`
 	Item ItemID       `json:"item"`
 	// ItemVersion and EligRev are what the decision rests on.
 	ItemVersion int64   `json:"item_version"`

@@ -13,10 +13,10 @@ import (
 type Explanation struct {
 	Item     ItemID    `json:"item"`
 	Queue    QueueID   `json:"queue"`
-	At       time.Time `json:"at"`
+	At       time.Time `json:"at,omitzero"`
 	Strategy string    `json:"strategy"`
 	// Why says in a sentence each what keeps the item waiting.
-	Why []string `json:"why"`
+	Why []string `json:"why,omitempty"`
 	// Position from 1, of so many that wait in the queue.
 	Position int `json:"position"`
 	Of       int `json:"of"`
@@ -125,7 +125,7 @@ type Stuck struct {
 	// Agent could take the item; for an unsettled decision, who was chosen.
 	Agent AgentID `json:"agent,omitempty"`
 	// Since is when a call of Stuck first saw it, or when the decision was made.
-	Since time.Time `json:"since"`
+	Since time.Time `json:"since,omitzero"`
 	// Decision is the id of the unsettled decision, else 0.
 	Decision int64 `json:"decision,omitempty"`
 }

@@ -298,7 +298,7 @@ type Agent struct {
 	Role        string             `json:"role"`
 	Permissions []Permission       `json:"permissions,omitempty"`
 	Groups      []GroupID          `json:"groups,omitempty"`
-	Capacity    map[Profile]int    `json:"capacity"`
+	Capacity    map[Profile]int    `json:"capacity,omitempty"`
 	Skills      []Skill            `json:"skills,omitempty"`
 	Hours       *hours.Calendar    `json:"hours,omitempty"`
 	Disabled    bool               `json:"disabled,omitempty"`
@@ -360,7 +360,7 @@ type Item struct {
 	Permission Permission   `json:"permission"` // usually PermitChat
 	Presences  []Presence   `json:"presences,omitempty"`
 	Priority   int          `json:"priority"`
-	Uses       []Use        `json:"uses"`
+	Uses       []Use        `json:"uses,omitempty"`
 	Skills     []Skill      `json:"skills,omitempty"`
 	// SkillMatch says how Skills are held against an agent's; empty is exact.
 	SkillMatch SkillMatch    `json:"skill_match,omitempty"`
@@ -373,9 +373,9 @@ type Item struct {
 	OfferFor   time.Duration `json:"offer_for,omitempty"`
 	// QueuedAt is when the item began to wait in the queue system; it stays
 	// over overflow and declined offers.
-	QueuedAt time.Time `json:"queued_at"`
+	QueuedAt time.Time `json:"queued_at,omitzero"`
 	// EnteredAt is when it entered the present queue.
-	EnteredAt time.Time `json:"entered_at"`
+	EnteredAt time.Time `json:"entered_at,omitzero"`
 	// Seq orders items of equal priority and age: the store's order of creation.
 	Seq int64 `json:"-"`
 	// Preferred is asked first, if able. Until PreferredUntil the item waits for
@@ -383,7 +383,7 @@ type Item struct {
 	// is over, or the agent is away, anyone may take the item. A zero
 	// PreferredUntil never waits: the preferred agent if able, else anyone.
 	Preferred      AgentID   `json:"preferred,omitempty"`
-	PreferredUntil time.Time `json:"preferred_until"`
+	PreferredUntil time.Time `json:"preferred_until,omitzero"`
 	// Designated, if set, alone may take the item (RT4).
 	Designated AgentID `json:"designated,omitempty"`
 	// Declined are agents who declined or let an offer expire, oldest first:
@@ -391,7 +391,7 @@ type Item struct {
 	Declined []AgentID `json:"declined,omitempty"`
 	// DeclinedAt is when the last of Declined declined; zero counts as
 	// EnteredAt. AskAgain is as in WorkStream.
-	DeclinedAt time.Time     `json:"declined_at"`
+	DeclinedAt time.Time     `json:"declined_at,omitzero"`
 	AskAgain   time.Duration `json:"ask_again,omitempty"`
 	// Visited are the queues the item has been in, the present one last.
 	Visited []QueueID `json:"visited,omitempty"`
@@ -426,10 +426,10 @@ type Offer struct {
 	Item      ItemID     `json:"item"`
 	Agent     AgentID    `json:"agent"`
 	State     OfferState `json:"state"`
-	Uses      []Use      `json:"uses"`
-	OfferedAt time.Time  `json:"offered_at"`
-	ExpiresAt time.Time  `json:"expires_at"`
-	EndedAt   time.Time  `json:"ended_at"`
+	Uses      []Use      `json:"uses,omitempty"`
+	OfferedAt time.Time  `json:"offered_at,omitzero"`
+	ExpiresAt time.Time  `json:"expires_at,omitzero"`
+	EndedAt   time.Time  `json:"ended_at,omitzero"`
 	Reason    string     `json:"reason,omitempty"`
 }
 
@@ -439,9 +439,9 @@ type Assignment struct {
 	ID        AssignmentID `json:"id"`
 	Item      ItemID       `json:"item"`
 	Agent     AgentID      `json:"agent"`
-	Uses      []Use        `json:"uses"`
-	StartedAt time.Time    `json:"started_at"`
-	EndedAt   time.Time    `json:"ended_at"` // zero while open
+	Uses      []Use        `json:"uses,omitempty"`
+	StartedAt time.Time    `json:"started_at,omitzero"`
+	EndedAt   time.Time    `json:"ended_at,omitzero"` // zero while open
 	EndReason EndReason    `json:"end_reason,omitempty"`
 	Forced    bool         `json:"forced,omitempty"` // a person exceeded capacity knowingly
 }

@@ -144,6 +144,10 @@ func (r conversations) Messages(ctx context.Context, id conversation.ID, after i
 	return limited(limit, func() ([]conversation.Message, error) { return r.ConversationRepo.Messages(ctx, id, after, limit) })
 }
 
+func (r conversations) Latest(ctx context.Context, id conversation.ID, before int64, limit int) ([]conversation.Message, error) {
+	return limited(limit, func() ([]conversation.Message, error) { return r.ConversationRepo.Latest(ctx, id, before, limit) })
+}
+
 func (r conversations) Events(ctx context.Context, id conversation.ID, after int64, limit int) ([]conversation.Event, error) {
 	return limited(limit, func() ([]conversation.Event, error) { return r.ConversationRepo.Events(ctx, id, after, limit) })
 }

@@ -204,7 +204,7 @@ type Event struct {
 	// Ref names a part of the aggregate, such as a message.
 	Ref   string    `json:"ref,omitempty"`
 	Actor string    `json:"actor,omitempty"`
-	At    time.Time `json:"at"`
+	At    time.Time `json:"at,omitzero"`
 	// What a policy may ask about the event, as it was right after it: of a
 	// conversation and its item, where they belong; of an account, its desk; of a
 	// contact and an identity, the contact and the desks written to.
@@ -233,7 +233,7 @@ type EventRepo interface {
 // secret or a message's text. Entries of a workspace form a hash chain.
 type AuditEntry struct {
 	Seq      int64             `json:"seq"` // given by the store, gap-free
-	At       time.Time         `json:"at"`
+	At       time.Time         `json:"at,omitzero"`
 	Actor    string            `json:"actor"` // "agent:<id>", "system", …
 	Role     string            `json:"role,omitempty"`
 	IP       string            `json:"ip,omitempty"`
@@ -277,13 +277,13 @@ type Job struct {
 	Kind      string      `json:"kind"`
 	Key       string      `json:"key,omitempty"`     // unique among unfinished jobs of a kind
 	Payload   []byte      `json:"payload,omitempty"` // ids and options, JSON
-	Due       time.Time   `json:"due"`
+	Due       time.Time   `json:"due,omitzero"`
 	Attempts  int         `json:"attempts"` // begun so far
 	Progress  int         `json:"progress"` // 0 to 100
 	State     string      `json:"state"`    // queued, running, done, dead
 	Reason    string      `json:"reason,omitempty"`
 	Token     string      `json:"-"` // of the claim
-	CreatedAt time.Time   `json:"created_at"`
+	CreatedAt time.Time   `json:"created_at,omitzero"`
 }
 
 // JobRepo stores jobs. A write under a claim that was lost is ErrStale.
@@ -346,7 +346,7 @@ type Blob struct {
 	Size      int64     `json:"size"`
 	SHA256    string    `json:"sha256"`
 	Owner     string    `json:"owner"` // "message:<id>"
-	CreatedAt time.Time `json:"created_at"`
+	CreatedAt time.Time `json:"created_at,omitzero"`
 }
 
 // BlobRepo records which blobs are referenced.

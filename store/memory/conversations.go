@@ -176,6 +176,23 @@ func (r conversations) Messages(_ context.Context, id conversation.ID, after int
 	})
 }
 
+func (r conversations) Latest(_ context.Context, id conversation.ID, before int64, limit int) ([]conversation.Message, error) {
+	t := r.t
+	return read(t, func() ([]conversation.Message, error) {
+		var list []conversation.Message
+		for _, m := range some(t, t.s.messages, t.s.messagesOf.keys(id)) {
+			if m.Conversation == id && (before <= 0 || m.Seq < before) {
+				list = append(list, m)
+			}
+		}
+		slices.SortFunc(list, func(a, b conversation.Message) int { return cmp.Compare(b.Seq, a.Seq) })
+		list = clones(first(list, limit))
+		slices.Reverse(list)
+		t.found(len(list))
+		return list, nil
+	})
+}
+
 func (r conversations) AppendEvents(_ context.Context, evs ...conversation.Event) error {
 	t := r.t
 	return do(t, func() error {

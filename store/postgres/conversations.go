@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -180,6 +181,17 @@ func (c conversations) SaveMessage(ctx context.Context, m conversation.Message) 
 func (c conversations) Messages(ctx context.Context, id conversation.ID, after int64, limit int) ([]conversation.Message, error) {
 	return many(ctx, c.tx, query(`SELECT version, doc FROM sd.messages WHERE ws = $1 AND conversation = $2 AND seq > $3 ORDER BY seq, id LIMIT $4`,
 		key(c.ws), key(id), after, limit), scanMessage)
+}
+
+// Latest implements conversation.Repo.
+func (c conversations) Latest(ctx context.Context, id conversation.ID, before int64, limit int) ([]conversation.Message, error) {
+	if before <= 0 {
+		before = math.MaxInt64
+	}
+	out, err := many(ctx, c.tx, query(`SELECT version, doc FROM sd.messages WHERE ws = $1 AND conversation = $2 AND seq < $3 ORDER BY seq DESC LIMIT $4`,
+		key(c.ws), key(id), before, limit), scanMessage)
+	slices.Reverse(out)
+	return out, err
 }
 
 // AppendEvents implements conversation.Repo.

@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"math"
+	"slices"
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
@@ -47,6 +49,16 @@ func (r conversations) SaveMessage(_ context.Context, m conversation.Message) (i
 func (r conversations) Messages(_ context.Context, id conversation.ID, after int64, limit int) ([]conversation.Message, error) {
 	return list(r.tx, scanMessage, `SELECT `+messageColumns+` FROM messages
 		WHERE ws = ? AND conversation = ? AND seq > ? ORDER BY seq LIMIT ?`, r.ws, string(id), after, limit)
+}
+
+func (r conversations) Latest(_ context.Context, id conversation.ID, before int64, limit int) ([]conversation.Message, error) {
+	if before <= 0 {
+		before = math.MaxInt64
+	}
+	out, err := list(r.tx, scanMessage, `SELECT `+messageColumns+` FROM messages
+		WHERE ws = ? AND conversation = ? AND seq < ? ORDER BY seq DESC LIMIT ?`, r.ws, string(id), before, max(limit, 0))
+	slices.Reverse(out)
+	return out, err
 }
 
 func (r conversations) AppendEvents(_ context.Context, evs ...conversation.Event) error {

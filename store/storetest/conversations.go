@@ -77,6 +77,21 @@ var conversationRules = []rule{
 		require.Equal(e, []int64{1, 2, 3, 4, 5}, list(0, 100))
 		require.Equal(e, []int64{3, 4}, list(2, 2))
 		require.Empty(e, list(5, 100))
+		latest := func(before int64, limit int) (seqs []int64) {
+			e.view(func(ctx context.Context, tx store.Tx) error {
+				seqs = nil
+				ms, err := tx.Conversations().Latest(ctx, c.ID, before, limit)
+				for _, m := range ms {
+					seqs = append(seqs, m.Seq)
+				}
+				return err
+			})
+			return seqs
+		}
+		require.Equal(e, []int64{1, 2, 3, 4, 5}, latest(0, 100))
+		require.Equal(e, []int64{4, 5}, latest(0, 2))
+		require.Equal(e, []int64{2, 3}, latest(4, 2), "before a number")
+		require.Empty(e, latest(1, 100))
 	}},
 	{name: "events come by number, after a number, at most the limit", run: func(e *env) {
 		c, other := e.storeConv("t"), e.storeConv("o")
