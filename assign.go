@@ -40,6 +40,9 @@ func (u *unit) enqueue(acct channel.Account, d *conversation.Draft, m conversati
 	if err != nil {
 		return err
 	}
+	if q := u.s.routing.Queues[it.Queue]; q.Desk == "" && !u.s.staffed(q, d.C.Desk) {
+		d.MoveTo(acct.Desk, u.p.actor()) // a transfer took it away, and the desk has no part in this queue
+	}
 	stream := u.s.routing.WorkStreams[d.C.WorkStream]
 	if d.C.LastAgent != "" && stream.KeepAgentFor > 0 {
 		it.Preferred, it.PreferredUntil = d.C.LastAgent, u.tx.Now().Add(stream.KeepAgentFor)
@@ -84,6 +87,8 @@ func (u *unit) putInQueue(d *conversation.Draft, it routing.Item) error {
 			return err
 		}
 	}
+	u.toDesk(d, it.Queue)
+	it.Desk = d.C.Desk
 	if _, err := u.tx.Work().SaveItem(u.ctx, it); err != nil {
 		return err
 	}
@@ -120,7 +125,7 @@ func (u *unit) away(c conversation.Conversation) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	for _, x := range routing.Eligible(it, a, u.s.routing.Queues[it.Queue], u.tx.Now()) {
+	for _, x := range u.eligible(it, a) {
 		if x == routing.ExcludePresence || x == routing.ExcludeDisabled || x == routing.ExcludeHours {
 			return true, nil
 		}
@@ -172,11 +177,16 @@ type Owned struct {
 }
 
 // Accept carries the command out. Of rivals exactly one succeeds; an offer that
-// expired, was withdrawn or was answered is a *routing.Refused (ErrStale).
+// expired, was withdrawn or was answered is a *routing.Refused (ErrStale), and
+// so is one to an agent who since left the queue or the desk, or lost the
+// permission.
 func (e *Engine) Accept(ctx context.Context, p Principal, c Accept) (Owned, error) {
 	return command(ctx, e, opAccept, p, c.Key, c, func(u *unit) (Owned, error) {
 		offer, err := u.offer(c.Offer)
 		if err != nil {
+			return Owned{}, err
+		}
+		if err := u.stillServes(offer); err != nil {
 			return Owned{}, err
 		}
 		as, err := u.tx.Work().Accept(u.ctx, c.Offer, routing.AssignmentID(newID()), u.tx.Now())
@@ -192,6 +202,26 @@ func (e *Engine) Accept(ctx context.Context, p Principal, c Accept) (Owned, erro
 	})
 }
 
+// stillServes refuses an offer to an agent who may no longer take it. Presence,
+// hours and capacity were decided when the offer was made.
+func (u *unit) stillServes(o routing.Offer) error {
+	if o.State != routing.OfferPending {
+		return nil // the store says how it ended
+	}
+	it, err := u.tx.Work().Item(u.ctx, o.Item)
+	if err != nil {
+		return err
+	}
+	a, err := u.tx.Agents().Agent(u.ctx, o.Agent)
+	if err != nil {
+		return err
+	}
+	if !u.serves(it, o.Agent) || !a.Works(it.Permission) {
+		return &routing.Refused{Check: "eligibility", Detail: "the agent may no longer take this work"}
+	}
+	return nil
+}
+
 // own records an assignment in its conversation.
 func (u *unit) own(as routing.Assignment) (Owned, error) {
 	cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(as.Item))
@@ -199,6 +229,11 @@ func (u *unit) own(as routing.Assignment) (Owned, error) {
 		return Owned{}, err
 	}
 	d := conversation.Edit(cv, u.tx.Now())
+	it, err := u.tx.Work().Item(u.ctx, as.Item)
+	if err != nil {
+		return Owned{}, err
+	}
+	u.toDesk(d, it.Queue)
 	if err := d.Assigned(as.Agent, u.p.actor()); err != nil {
 		return Owned{}, err
 	}
@@ -350,7 +385,8 @@ func (u *unit) give(c conversation.ID, agent routing.AgentID, how give) (Owned, 
 	if why := u.excluded(it, a, how.force); len(why) > 0 {
 		return Owned{}, errs.New(errs.Invalid, "sangdam: agent %s cannot take this conversation: %v", agent, why)
 	}
-	r := routing.Reservation{Item: it.ID, ItemVersion: it.Version, Agent: agent, Force: how.force, Now: u.tx.Now(),
+	// On the revision just read: an agent who is switched off meanwhile gets nothing.
+	r := routing.Reservation{Item: it.ID, ItemVersion: it.Version, Agent: agent, EligRev: a.State.EligRev, Force: how.force, Now: u.tx.Now(),
 		Assignment: &routing.Assignment{ID: routing.AssignmentID(newID()), Item: it.ID, Agent: agent, Uses: it.Uses, StartedAt: u.tx.Now(), Forced: how.force}}
 	offer, held, err := work.Held(u.ctx, it.ID)
 	if err != nil {
@@ -372,6 +408,9 @@ func (u *unit) give(c conversation.ID, agent routing.AgentID, how give) (Owned, 
 		}
 	}
 	if err := work.Reserve(u.ctx, r); err != nil {
+		if why, ok := errors.AsType[*routing.Refused](err); ok && why.Check == "eligibility" {
+			return Owned{}, driver.ErrClash // the agent changed since it was read: decided on what is true now
+		}
 		return Owned{}, err
 	}
 	for _, b := range before {
@@ -417,7 +456,7 @@ func (u *unit) workItem(c conversation.ID) (routing.Item, error) {
 // over declines and, with force, over everything but a disabled agent.
 func (u *unit) excluded(it routing.Item, a routing.Agent, force bool) []routing.Exclusion {
 	var out []routing.Exclusion
-	for _, x := range routing.Eligible(it, a, u.s.routing.Queues[it.Queue], u.tx.Now()) {
+	for _, x := range u.eligible(it, a) {
 		switch {
 		case x == routing.ExcludeDeclined, x == routing.ExcludeDesignated, x == routing.ExcludeReserved:
 		case force && x != routing.ExcludeDisabled:
@@ -429,25 +468,30 @@ func (u *unit) excluded(it routing.Item, a routing.Agent, force bool) []routing.
 	return out
 }
 
-// Transfer hands a conversation on: to an agent, or to a queue (cold). Exactly
-// one of the two is set.
+// Transfer hands a conversation on: to an agent, or (cold) to a queue, to a desk,
+// or to a queue on behalf of a desk. A queue that works for a desk takes the
+// conversation there; any other leaves it where it is, unless Desk is given too.
+// With a desk alone it waits in its present queue if that may hold work of the
+// desk, else in the first that names the desk.
 type Transfer struct {
 	Key          Key             `json:"-"`
 	Conversation conversation.ID `json:"conversation"`
 	Agent        routing.AgentID `json:"agent,omitempty"`
 	Queue        routing.QueueID `json:"queue,omitempty"`
+	Desk         routing.DeskID  `json:"desk,omitempty"`
 }
 
 // Transfer carries the command out. To an agent it moves in one step, so that
-// the customer always has one owner; errors as for Pick.
+// the customer always has one owner; errors as for Pick. ErrInvalid for a queue
+// none of whose members is on the desk: nobody could take it there.
 func (e *Engine) Transfer(ctx context.Context, p Principal, c Transfer) (State, error) {
 	return command(ctx, e, opTransfer, p, c.Key, c, func(u *unit) (State, error) {
 		d, err := u.draft(c.Conversation, ActTransfer)
 		if err != nil {
 			return State{}, err
 		}
-		if (c.Agent == "") == (c.Queue == "") {
-			return State{}, errs.New(errs.Invalid, "sangdam: a transfer names either an agent or a queue")
+		if (c.Agent == "") == (c.Queue == "" && c.Desk == "") {
+			return State{}, errs.New(errs.Invalid, "sangdam: a transfer names either an agent, or a queue or a desk")
 		}
 		if c.Agent != "" {
 			u.detail("agent", string(c.Agent))
@@ -456,11 +500,20 @@ func (e *Engine) Transfer(ctx context.Context, p Principal, c Transfer) (State, 
 			}
 			return State{Conversation: c.Conversation, State: conversation.StateActive}, nil
 		}
-		if _, ok := u.s.routing.Queues[c.Queue]; !ok {
-			return State{}, errs.New(errs.Invalid, "sangdam: there is no queue %s", c.Queue)
+		it, err := u.tx.Work().Item(u.ctx, routing.ItemID(c.Conversation))
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return State{}, err
 		}
-		u.detail("queue", string(c.Queue))
-		if err := u.requeue(d, routing.EndTransferred, c.Queue, ""); err != nil {
+		queue, desk, err := u.transferTarget(d, it.Queue, c)
+		if err != nil {
+			return State{}, err
+		}
+		u.detail("queue", string(queue))
+		if desk != d.C.Desk {
+			u.detail("desk", string(desk))
+			d.MoveTo(desk, p.actor())
+		}
+		if err := u.requeue(d, routing.EndTransferred, queue, ""); err != nil {
 			return State{}, err
 		}
 		return stateOf(d), u.finish(d)

@@ -61,9 +61,16 @@ func (u *unit) overflow(d routing.Decision) error {
 		return err
 	}
 	draft := conversation.Edit(cv, u.tx.Now())
+	if target := u.s.routing.Queues[d.Overflow.Queue]; d.Overflow.Do == routing.OverflowQueue && !u.s.staffed(target, cv.Desk) {
+		// Nobody there is on its desk: it stays where somebody may take it. Saving
+		// the queue warned of it.
+		return u.saveItem(routing.OverflowPassed(it, d.Queue, d.Rule))
+	}
 	it = routing.Overflowed(it, d.Queue, d.Rule, *d.Overflow, u.tx.Now())
 	switch d.Overflow.Do {
 	case routing.OverflowQueue:
+		u.toDesk(draft, it.Queue)
+		it.Desk = draft.C.Desk
 		if err := draft.Queued("system", string(it.Queue)); err != nil {
 			return err
 		}

@@ -29,6 +29,7 @@ type unit struct {
 	tx  store.Tx
 	s   *settings
 	p   Principal
+	who *Who // p and what is known of it, once acting was asked
 	// resource is what the audit row names.
 	resource Resource
 	details  map[string]string
@@ -102,7 +103,7 @@ func (e *Engine) published(ws id.Workspace, c changes) {
 // allow asks the policy and remembers the resource for the audit row.
 func (u *unit) allow(a Action, r Resource) error {
 	u.resource, u.action = r, a
-	w, err := u.e.who(u.ctx, u.tx, u.s, u.p)
+	w, err := u.acting()
 	if err != nil {
 		return err
 	}
@@ -111,6 +112,18 @@ func (u *unit) allow(a Action, r Resource) error {
 	}
 	u.asked = true
 	return nil
+}
+
+// acting is who, read once a run.
+func (u *unit) acting() (Who, error) {
+	if u.who == nil {
+		w, err := u.e.who(u.ctx, u.tx, u.s, u.p)
+		if err != nil {
+			return w, err
+		}
+		u.who = &w
+	}
+	return *u.who, nil
 }
 
 // command runs fn once per key in the name of the principal, with the audit
@@ -140,6 +153,15 @@ func once[T any](ctx context.Context, e *Engine, op *Operation, p Principal, key
 	var last *unit
 	err = e.unitOver(ctx, p, update, func(u *unit) error {
 		result, repeated, last = zero, false, u
+		// Before a stored result: an agent who is switched off gets nothing.
+		w, err := u.acting()
+		if err != nil {
+			return err
+		}
+		if err := enabled(w); err != nil {
+			u.resource = Resource{Kind: kindAgent, ID: p.ID}
+			return err
+		}
 		if key != "" {
 			done, stored, err := u.lookup(key, digest)
 			if err != nil {

@@ -482,8 +482,9 @@ func (s *stateOfWorld) nothingIsStuck(v *violations) {
 		if !has || it.State != routing.ItemQueued || it.Mode != routing.Push || it.Preferred != "" && s.now.Before(it.PreferredUntil) {
 			continue
 		}
+		q := s.config.Queues[it.Queue]
 		for _, a := range s.agents {
-			if len(routing.Eligible(it, a, s.config.Queues[it.Queue], s.now)) == 0 {
+			if len(routing.Eligible(it, a, q, s.config.Members[routing.DeskFor(&it, &q)], s.now)) == 0 {
 				v.add("I8", "conversation %s waits although agent %s could take it", c.ID, a.ID)
 			}
 		}

@@ -147,6 +147,9 @@ func (r Resource) name() string { return r.Kind + ":" + r.ID }
 // Who is a principal together with what the library knows of it.
 type Who struct {
 	Principal
+	// Agent is what is stored of the agent, nil for one that only the host knows
+	// and for every other kind of principal.
+	Agent *routing.Agent
 	// Desks the agent belongs to, ordered.
 	Desks []routing.DeskID
 }
@@ -164,7 +167,9 @@ func (w Who) On(d routing.DeskID) bool {
 // question. Embed DefaultPolicy to change it in part.
 type Policy interface {
 	// Authorize returns nil, ErrPermissionDenied, or ErrNotFound to hide that
-	// the thing exists. An agent without any role is refused before it is asked.
+	// the thing exists. Not asked for are agents without any role, agents who are
+	// disabled or lack the permission for chats (refused), and the owner of an
+	// open conversation, who may always read, answer, note, wait and end.
 	Authorize(ctx context.Context, w Who, a Action, r Resource) error
 	// Scope says which records of a kind ("conversation", "contact") ActRead
 	// cannot be allowed of, so that the store need not read them. It may be too

@@ -13,19 +13,38 @@ import (
 // (docs/design.md, Rights).
 
 // who is the principal with what the library knows of it.
-func (e *Engine) who(_ context.Context, _ store.Tx, s *settings, p Principal) (Who, error) {
+func (e *Engine) who(ctx context.Context, tx store.Tx, s *settings, p Principal) (Who, error) {
 	w := Who{Principal: p}
-	if p.Kind == KindAgent {
-		w.Desks = s.desksOf(p.agent())
+	if p.agent() == "" {
+		return w, nil
+	}
+	w.Desks = s.desksOf(p.agent())
+	a, err := tx.Agents().Agent(ctx, p.agent())
+	switch {
+	case err == nil:
+		w.Agent = &a
+	case !errors.Is(err, ErrNotFound): // one that only the host knows is the policy's
+		return w, err
 	}
 	return w, nil
 }
 
-// permit asks the policy about one record or list. Whoever may not know of a
-// record gets the answer for one that is not there, whatever was tried.
+// permit decides about one record or list, in this order: what is stored of the
+// agent, whether it owns the conversation, the policy. The first two stand above
+// a host's own policy. Whoever may not know of a record gets the answer for one
+// that is not there, whatever was tried.
 func (e *Engine) permit(ctx context.Context, w Who, a Action, r Resource) error {
 	if w.Kind == KindAgent && len(w.Roles) == 0 {
 		return denied(w.Principal, a)
+	}
+	if err := enabled(w); err != nil {
+		return err
+	}
+	if err := permitted(w, a, r); err != nil {
+		return err
+	}
+	if owns(w, a, r) {
+		return nil
 	}
 	err := e.policy.Authorize(ctx, w, a, r)
 	if errors.Is(err, ErrPermissionDenied) && a != ActRead && r.ID != "" && slices.Contains(deskBound, r.Kind) {

@@ -220,9 +220,7 @@ func (r *router) build(ctx context.Context, epoch int64) (string, error) {
 			return err
 		}
 		queues = cfg
-		for _, q := range cfg.Queues {
-			board.ApplyQueue(q, cfg.Version)
-		}
+		applyConfiguration(board, cfg)
 		for _, a := range agents {
 			board.ApplyAgent(a)
 		}
@@ -296,22 +294,29 @@ func (r *router) follow(ctx context.Context, cursor string) (string, error) {
 		}
 	}
 	if fresh.cfg != nil {
-		for q := range r.queues {
-			if _, still := fresh.cfg.Queues[q]; !still {
-				r.board.RemoveQueue(q, fresh.cfg.Version)
-			}
-		}
-		r.applyQueues(*fresh.cfg)
+		r.reconfigure(*fresh.cfg)
 	}
 	return cursor, nil
 }
 
-// applyQueues gives the configuration's queues to the Board; r.boardMu is held
-// or the Board is not shared yet.
-func (r *router) applyQueues(cfg routing.Configuration) {
+// reconfigure gives a newer configuration to the Board; r.boardMu is held.
+func (r *router) reconfigure(cfg routing.Configuration) {
+	for q := range r.queues {
+		if _, still := cfg.Queues[q]; !still {
+			r.board.RemoveQueue(q, cfg.Version)
+		}
+	}
 	r.queues = cfg.Queues
+	applyConfiguration(r.board, cfg)
+}
+
+// applyConfiguration tells a Board the queues and who is on which desk.
+func applyConfiguration(b *routing.Board, cfg routing.Configuration) {
+	for d := range cfg.Desks {
+		b.ApplyDesk(d, cfg.Members[d], cfg.Version)
+	}
 	for _, q := range cfg.Queues {
-		r.board.ApplyQueue(q, cfg.Version)
+		b.ApplyQueue(q, cfg.Version)
 	}
 }
 
@@ -449,7 +454,11 @@ func (r *router) carryOut(ctx context.Context, d routing.Decision) error {
 		if d.Agent != "" {
 			ids[d.Agent] = 0
 		}
-		if rows, err = r.read(ctx, ids, map[routing.ItemID]int64{d.Item: 0}, false); err != nil {
+		// Who may no longer take it may have been taken off the queue or the desk:
+		// the Board must know, or it would decide the same again.
+		why, _ := errors.AsType[*routing.Refused](err)
+		configured := why != nil && why.Check == "eligibility"
+		if rows, err = r.read(ctx, ids, map[routing.ItemID]int64{d.Item: 0}, configured); err != nil {
 			return err
 		}
 	} else {
@@ -459,6 +468,9 @@ func (r *router) carryOut(ctx context.Context, d routing.Decision) error {
 	r.boardMu.Lock()
 	defer r.boardMu.Unlock()
 	r.board.Settle(d.ID, !refused)
+	if rows.cfg != nil {
+		r.reconfigure(*rows.cfg)
+	}
 	for _, a := range rows.agents {
 		r.board.ApplyAgent(a)
 	}
@@ -489,6 +501,9 @@ func (u *unit) reserve(d routing.Decision, lease string, epoch int64) error {
 		return err
 	}
 	draft := conversation.Edit(cv, now)
+	if !u.serves(it, d.Agent) {
+		return &routing.Refused{Check: "eligibility", Detail: "the agent is not in the queue or not on the desk"}
+	}
 	if d.Kind == routing.DecideAssign {
 		res.Assignment = &routing.Assignment{ID: routing.AssignmentID(newID()), Item: d.Item, Agent: d.Agent, Uses: it.Uses, StartedAt: now}
 		if err := u.tx.Work().Reserve(u.ctx, res); err != nil {
@@ -505,6 +520,7 @@ func (u *unit) reserve(d routing.Decision, lease string, epoch int64) error {
 	if err := u.tx.Deadlines().Set(u.ctx, dueOffer, string(res.Offer.ID), res.Offer.ExpiresAt); err != nil {
 		return err
 	}
+	u.toDesk(draft, it.Queue)
 	draft.Note(conversation.EvOffered, "system", "", "agent:"+string(d.Agent))
 	if err := u.changedItem(d.Item); err != nil {
 		return err

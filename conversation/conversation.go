@@ -246,6 +246,7 @@ const (
 	EvControl  EventKind = "control"
 	EvRated    EventKind = "rated"
 	EvLinked   EventKind = "linked" // to a contact
+	EvDesk     EventKind = "desk"   // it went over to another desk
 	EvMerged   EventKind = "merged"
 	EvPanel    EventKind = "panel" // customer or consultation panel saved
 	EvFollow   EventKind = "follow"

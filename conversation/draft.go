@@ -261,6 +261,15 @@ func (d *Draft) Link(to ContactID, thread, actor string) {
 	d.C.Contact, d.C.Thread = to, thread
 }
 
+// MoveTo takes the conversation to a desk.
+func (d *Draft) MoveTo(desk DeskID, actor string) {
+	if d.C.Desk == desk {
+		return
+	}
+	d.event(Event{Kind: EvDesk, Actor: actor, From: "desk:" + string(d.C.Desk), To: "desk:" + string(desk)}, false)
+	d.C.Desk = desk
+}
+
 // Merge ends the conversation because another goes on with its messages.
 func (d *Draft) Merge(into ID, actor string) error {
 	if err := d.Close(actor, "merged"); err != nil {

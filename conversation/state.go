@@ -95,7 +95,8 @@ func (d *Draft) TakeFromBot(actor string) {
 	}
 }
 
-// Queued records that the conversation waits for an agent.
+// Queued records that the conversation waits for an agent: whoever had the
+// word, a bot too, has it no longer.
 func (d *Draft) Queued(actor, queue string) error {
 	if d.C.State != StateOpen {
 		if err := d.move(StateOpen, actor); err != nil {
@@ -103,7 +104,7 @@ func (d *Draft) Queued(actor, queue string) error {
 		}
 	}
 	d.C.Agent = ""
-	if d.C.Control == ControlAgent {
+	if d.C.Control == ControlAgent || d.C.Control == ControlBot {
 		d.control(ControlNobody, actor)
 	}
 	d.C.QueuedAt = d.now

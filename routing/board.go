@@ -38,6 +38,7 @@ type Board struct {
 	byID     []*boardAgent // ascending, when sorted
 	sorted   bool
 	queues   map[QueueID]*boardQueue
+	desks    map[DeskID]*boardDesk
 	items    map[ItemID]*boardItem
 	pendings map[int64]*pending
 	lastID   int64
@@ -95,7 +96,7 @@ func NewBoard(o BoardOptions) (*Board, error) {
 	}
 	b := &Board{
 		seed: o.Seed, brief: o.Brief, strategies: maps.Clone(o.Strategies),
-		agents: map[AgentID]*boardAgent{}, queues: map[QueueID]*boardQueue{},
+		agents: map[AgentID]*boardAgent{}, queues: map[QueueID]*boardQueue{}, desks: map[DeskID]*boardDesk{},
 		items: map[ItemID]*boardItem{}, pendings: map[int64]*pending{},
 		profiles: map[Profile]int32{ProfileUnits: 0}, presences: map[Presence]int32{},
 		skills: map[string]int32{}, dead: map[ItemID]int64{}, watch: map[ItemID]int64{},

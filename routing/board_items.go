@@ -339,6 +339,7 @@ const maxPools = 4096
 func (b *Board) poolOf(it *boardItem) *pool {
 	q, row := it.q, &it.row
 	k := b.scratch[:0]
+	k = append(append(k, DeskFor(row, &q.row)...), 0)
 	k = append(append(k, row.Permission...), 0)
 	for _, p := range row.Presences {
 		k = append(append(k, p...), 0)
@@ -386,6 +387,9 @@ func appendSkills(k []byte, skills []Skill) []byte {
 func (b *Board) newPool(q *boardQueue, row *Item, required []Skill, uses []boardUse) *pool {
 	p := &pool{q: q, uses: slices.Clone(uses), needed: slices.Clone(row.Skills), special: map[string]*class{}}
 	p.general.p = p
+	if d := DeskFor(row, &q.row); d != "" {
+		p.desk = b.desk(d)
+	}
 	if bit, ok := permissionBits[row.Permission]; ok {
 		p.perm = bit
 	} else {

@@ -400,6 +400,7 @@ func (c *class) exclusions(a *boardAgent, exclude func(Exclusion)) {
 		why  Exclusion
 	}{
 		{a.row.Disabled || !a.known, ExcludeDisabled},
+		{!p.deskOf(a), ExcludeDesk},
 		{c.only != nil && c.only != a, ExcludeDesignated},
 		{p.perm&^a.holds != 0, ExcludePermission},
 		{p.perm&a.holds&^a.perms != 0, ExcludeSwitch},

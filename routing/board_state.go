@@ -17,6 +17,7 @@ type boardAgent struct {
 	row   Agent
 
 	queues []*boardQueue // of which it is a member
+	desks  []*boardDesk  // that it belongs to
 
 	holds    uint8 // bits of the permissions held
 	perms    uint8 // of those, the ones switched on
@@ -135,6 +136,12 @@ type boardQueue struct {
 	flow     flow
 }
 
+// boardDesk is a desk, known or not: who belongs to it.
+type boardDesk struct {
+	version int64
+	members []AgentID // ascending
+}
+
 // waitingPool is a pool with waiting items, its mask beside it.
 type waitingPool struct {
 	mask uint64
@@ -154,6 +161,7 @@ type lengthRule struct {
 type pool struct {
 	q         *boardQueue
 	key       string
+	desk      *boardDesk // to which its agents must belong; nil for any
 	perm      uint8
 	otherPerm Permission // one that perms has no bit for
 	presences []int32
@@ -257,7 +265,7 @@ func (a *boardAgent) turn(q *boardQueue) int64 {
 // covers reports whether the agent's settings suit the pool; what changes as
 // the agent works is left out.
 func (p *pool) covers(a *boardAgent) bool {
-	if p.mask&^a.mask != 0 || p.perm&^a.perms != 0 {
+	if p.mask&^a.mask != 0 || p.perm&^a.perms != 0 || !p.deskOf(a) {
 		return false
 	}
 	if p.otherPerm != "" && !slices.Contains(a.row.Permissions, p.otherPerm) {
@@ -270,6 +278,10 @@ func (p *pool) covers(a *boardAgent) bool {
 	}
 	return true
 }
+
+// deskOf reports whether the agent is on the desk that the pool's items belong
+// to.
+func (p *pool) deskOf(a *boardAgent) bool { return p.desk == nil || slices.Contains(a.desks, p.desk) }
 
 func (a *boardAgent) hasSkill(r boardSkill) bool {
 	for _, s := range a.skills {

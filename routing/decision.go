@@ -51,6 +51,7 @@ type Exclusion string
 
 const (
 	ExcludeMember     Exclusion = "not_a_member"
+	ExcludeDesk       Exclusion = "not_on_the_desk"
 	ExcludePermission Exclusion = "no_permission"
 	ExcludeSwitch     Exclusion = "assignment_off"
 	ExcludePresence   Exclusion = "presence"

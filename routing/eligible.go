@@ -19,9 +19,11 @@ const defaultAskAgain = time.Minute
 // pick, transfer and force all go by it. A person who picks may disregard
 // ExcludeDeclined, one who forces ExcludeCapacity.
 //
-// Whether another agent must be asked before (preferred agents, the strategy)
-// is no part of it. An own calendar that does not compile counts as closed.
-func Eligible(it Item, a Agent, q Queue, now time.Time) []Exclusion {
+// desk are the agents of DeskFor(it, q), ascending; an item that belongs to no
+// desk asks for none. Whether another agent must be asked before (preferred
+// agents, the strategy) is no part of it. An own calendar that does not compile
+// counts as closed.
+func Eligible(it Item, a Agent, q Queue, desk []AgentID, now time.Time) []Exclusion {
 	var out []Exclusion
 	exclude := func(when bool, e Exclusion) {
 		if when {
@@ -30,6 +32,7 @@ func Eligible(it Item, a Agent, q Queue, now time.Time) []Exclusion {
 	}
 	exclude(a.Disabled, ExcludeDisabled)
 	exclude(!slices.Contains(q.Members, a.ID), ExcludeMember)
+	exclude(DeskFor(&it, &q) != "" && !onDesk(desk, a.ID), ExcludeDesk)
 	exclude(designatedElsewhere(&it, &q, a.ID), ExcludeDesignated)
 	exclude(!a.May(it.Permission), ExcludePermission)
 	exclude(!a.switchedOn(it.Permission), ExcludeSwitch)
@@ -39,6 +42,21 @@ func Eligible(it Item, a Agent, q Queue, now time.Time) []Exclusion {
 	exclude(!a.hasRoom(it.Uses), ExcludeCapacity)
 	exclude(slices.Contains(it.Declined, a.ID) && now.Before(askAgainAt(&it)), ExcludeDeclined)
 	return out
+}
+
+// DeskFor is the desk whose agents alone may take the item from the queue: the
+// queue's, else the item's own; empty where neither belongs to one.
+func DeskFor(it *Item, q *Queue) DeskID {
+	if q.Desk != "" {
+		return q.Desk
+	}
+	return it.Desk
+}
+
+// onDesk looks an agent up among a desk's agents, which are ascending.
+func onDesk(desk []AgentID, a AgentID) bool {
+	_, found := slices.BinarySearch(desk, a)
+	return found
 }
 
 // May reports whether the agent holds the permission: phone brings ticket, an
@@ -56,6 +74,10 @@ func (a *Agent) May(p Permission) bool {
 	}
 	return has(p)
 }
+
+// Works reports whether the agent does such work at all: not disabled, with the
+// permission and with its assignment switched on.
+func (a *Agent) Works(p Permission) bool { return !a.Disabled && a.May(p) && a.switchedOn(p) }
 
 // switchedOn reports whether the agent's assignment switch lets the kind of
 // work through (RT9).

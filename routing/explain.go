@@ -75,7 +75,7 @@ func (b *Board) Explain(id ItemID) (Explanation, error) {
 // the queue's reserve.
 func (b *Board) exclusionsOf(it *boardItem, a *boardAgent) []Exclusion {
 	q := it.q
-	out := Eligible(it.row, a.view(b), q.row, b.now)
+	out := Eligible(it.row, a.view(b), q.row, b.deskMembers(DeskFor(&it.row, &q.row)), b.now)
 	if len(out) > 0 || it.class == nil {
 		return out
 	}
@@ -93,6 +93,12 @@ func (b *Board) agentsByID() []*boardAgent {
 	return b.byID
 }
 
+// staffed reports whether a member of the item's queue is on the item's desk.
+func (b *Board) staffed(it *boardItem) bool {
+	desk := DeskFor(&it.row, &it.q.row)
+	return desk == "" || slices.ContainsFunc(it.q.members, func(a *boardAgent) bool { return onDesk(b.deskMembers(desk), a.id) })
+}
+
 // reasons puts into words what keeps the item waiting.
 func (b *Board) reasons(it *boardItem, eligible, declined int) []string {
 	var why []string
@@ -105,6 +111,7 @@ func (b *Board) reasons(it *boardItem, eligible, declined int) []string {
 	say(!q.known, "the queue is not known: create it or move the item")
 	say(it.row.Mode == Pick, "the work stream is pick: agents choose from the queue")
 	say(q.known && len(q.members) == 0, "the queue has no members")
+	say(len(q.members) > 0 && !b.staffed(it), "no member of the queue is on the desk that the item belongs to")
 	say(!q.open, "the queue is closed")
 	say(it.row.Designated != "", "only the designated agent may take it")
 	say(it.class != nil && b.waitsFor(it), "it waits for its preferred agent, who is present but busy")

@@ -72,13 +72,20 @@ func BeforeEntering(it Item, q Queue, waiting int, open bool) (rule int, ok bool
 // now, so that the rule never acts on it again: in the next queue, done where
 // a ticket or a call-back takes its place, still waiting after a message.
 func Overflowed(it Item, from QueueID, rule int, o Overflow, now time.Time) Item {
-	it.Overflowed = append(slices.Clone(it.Overflowed), string(from)+"/"+strconv.Itoa(rule))
+	it = OverflowPassed(it, from, rule)
 	switch o.Do {
 	case OverflowQueue:
 		return Enter(it, o.Queue, now)
 	case OverflowTicket, OverflowCallBack:
 		it.State, it.Agent = ItemDone, ""
 	}
+	return it
+}
+
+// OverflowPassed is the item on which the queue's overflow rule will not act
+// again, otherwise unchanged.
+func OverflowPassed(it Item, from QueueID, rule int) Item {
+	it.Overflowed = append(slices.Clone(it.Overflowed), string(from)+"/"+strconv.Itoa(rule))
 	return it
 }
 

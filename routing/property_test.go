@@ -46,10 +46,33 @@ func newWorld(t testing.TB, seed uint64, async bool) *world {
 			w.newAgent(AgentID(fmt.Sprintf("x%03d", i)))
 		}
 	}
+	for _, id := range []DeskID{"north", "south"} {
+		w.newDesk(id)
+	}
 	for _, id := range []QueueID{"p", "q", "r"} {
 		w.newQueue(id)
 	}
 	return w
+}
+
+// newDesk gives a desk other agents; whoever comes or goes is decided on anew.
+func (w *world) newDesk(id DeskID) {
+	var members []AgentID
+	for _, a := range sorted(w.r.agents) {
+		if w.chance(80) {
+			members = append(members, a)
+		}
+	}
+	for _, a := range sorted(w.r.agents) {
+		if slices.Contains(members, a) != slices.Contains(w.r.desks[id], a) {
+			w.r.touch(a, func(s *AgentState) { s.EligRev++ })
+			w.sendAgent(a)
+		}
+	}
+	w.r.config++
+	w.r.desks[id] = members
+	version := w.r.config
+	w.send(func(b *Board) { b.ApplyDesk(id, members, version) })
 }
 
 func (w *world) chance(percent int) bool { return w.rng.IntN(100) < percent }
@@ -138,6 +161,7 @@ func (w *world) newQueue(id QueueID) {
 	q := Queue{ID: id, Weights: map[AgentID]int{}, Rank: map[AgentID]int{}}
 	q.Strategy = one(w, "", RoundRobin, Random, Weighted, LeastLoaded, MostFree, LongestIdle, FixedOrder, SkillClosestFirst, Designated)
 	q.Designated = "a"
+	q.Desk = one[DeskID](w, "", "", "", "south")
 	for _, a := range sorted(w.r.agents) {
 		if w.chance(80) {
 			q.Members = append(q.Members, a)
@@ -179,6 +203,7 @@ func (w *world) newItem() {
 	}
 	it.Queue = one[QueueID](w, "p", "q", "r")
 	it.Visited = []QueueID{it.Queue}
+	it.Desk = one[DeskID](w, "", "north", "south")
 	if w.chance(30) {
 		it.Uses = append(it.Uses, Use{ChannelProfile("line"), 1})
 	}
@@ -255,8 +280,10 @@ func (w *world) change() {
 		})
 		w.sendAgent(id)
 	case n < 80:
+		w.newDesk(one[DeskID](w, "north", "south"))
+	case n < 81:
 		w.newQueue(one[QueueID](w, "p", "q", "r", "s"))
-	case n < 83:
+	case n < 84:
 		if id, ok := pick(ItemQueued); ok {
 			it := w.r.items[id]
 			it.Priority = w.rng.IntN(4)
@@ -385,7 +412,7 @@ func (w *world) about(item ItemID, decisions ...Decision) (out string) {
 			q := w.r.queues[it.Queue]
 			out += fmt.Sprintf("now %v\nitem %+v\nqueue %+v\n", w.r.now, it, q)
 			for _, a := range sorted(w.r.agents) {
-				out += fmt.Sprintln(a, w.r.agents[a].State, w.r.agents[a].Capacity, Eligible(it, w.r.agents[a], q, w.r.now))
+				out += fmt.Sprintln(a, w.r.agents[a].State, w.r.agents[a].Capacity, Eligible(it, w.r.agents[a], q, w.r.desks[DeskFor(&it, &q)], w.r.now))
 			}
 		}
 	}

@@ -16,8 +16,8 @@
 //
 // # Who may take what
 //
-// Eligible is the one rule: member of the queue, permission and assignment
-// switch, presence, own hours, capacity in every profile, skills, not just
+// Eligible is the one rule: member of the queue and on the desk, permission and
+// assignment switch, presence, own hours, capacity in every profile, skills, not just
 // declined. Among the eligible the queue's Strategy orders, ties by agent id; a
 // preferred agent goes first, a designated one goes alone.
 //
@@ -233,7 +233,11 @@ type Queue struct {
 	Name    string `json:"name"`
 	// Strategy names a registered strategy; empty means round_robin.
 	Strategy string `json:"strategy,omitempty"`
-	// Members may take work from this queue.
+	// Desk is the desk that this queue works for; what enters the queue goes over
+	// to it. Empty: items keep their own desk.
+	Desk DeskID `json:"desk,omitempty"`
+	// Members may take work from this queue, if they are on the desk that the
+	// work belongs to (DeskFor).
 	Members []AgentID `json:"members,omitempty"`
 	// Weights for the weighted strategy, Rank for fixed order; by agent.
 	Weights map[AgentID]int `json:"weights,omitempty"`

@@ -15,13 +15,14 @@ type rows struct {
 	agents map[AgentID]Agent
 	items  map[ItemID]Item
 	queues map[QueueID]Queue
+	desks  map[DeskID][]AgentID
 	config int64
 	seq    int64
 	wheel  map[QueueID]int64
 }
 
 func newRows(now time.Time) *rows {
-	return &rows{now: now, agents: map[AgentID]Agent{}, items: map[ItemID]Item{}, queues: map[QueueID]Queue{}, wheel: map[QueueID]int64{}}
+	return &rows{now: now, agents: map[AgentID]Agent{}, items: map[ItemID]Item{}, queues: map[QueueID]Queue{}, desks: map[DeskID][]AgentID{}, wheel: map[QueueID]int64{}}
 }
 
 // board builds a Board from the rows alone; order shuffles them.
@@ -33,6 +34,9 @@ func (r *rows) board(o BoardOptions, order func(n int) []int) *Board {
 	var apply []func()
 	for _, q := range r.queues {
 		apply = append(apply, func() { b.ApplyQueue(q, r.config) })
+	}
+	for d, members := range r.desks {
+		apply = append(apply, func() { b.ApplyDesk(d, members, r.config) })
 	}
 	for _, a := range r.agents {
 		apply = append(apply, func() { b.ApplyAgent(a) })
@@ -343,7 +347,7 @@ func (f reference) eligible(it Item) (fresh, again, refused []Agent) {
 	q := f.r.queues[it.Queue]
 	for _, id := range sorted(f.r.agents) {
 		a := f.r.agents[id]
-		switch e := Eligible(it, a, q, f.r.now); {
+		switch e := Eligible(it, a, q, f.r.desks[DeskFor(&it, &q)], f.r.now); {
 		case len(e) == 0 && slices.Contains(it.Declined, id):
 			again = append(again, a)
 		case len(e) == 0:
@@ -376,7 +380,7 @@ func (f reference) waitsFor(it Item) (AgentID, bool) {
 	if !known || slices.Contains(it.Declined, a.ID) {
 		return "", false
 	}
-	e := Eligible(it, a, q, f.r.now)
+	e := Eligible(it, a, q, f.r.desks[DeskFor(&it, &q)], f.r.now)
 	return a.ID, len(e) == 0 || slices.Equal(e, []Exclusion{ExcludeCapacity})
 }
 
@@ -411,7 +415,7 @@ func (f reference) choose(it Item) (AgentID, bool) {
 func (f reference) able(it Item, q Queue) (n int) {
 	it.Designated, it.Declined, q.Strategy = "", nil, ""
 	for _, a := range f.r.agents {
-		if len(Eligible(it, a, q, f.r.now)) == 0 {
+		if len(Eligible(it, a, q, f.r.desks[DeskFor(&it, &q)], f.r.now)) == 0 {
 			n++
 		}
 	}

@@ -103,6 +103,11 @@ func newDesk(ctx context.Context, db *store.DB, hooks sangdam.Hooks, agents, cap
 			_, err := d.eng.SaveDesk(ctx, host, sangdam.SaveDesk{Desk: routing.Desk{ID: "desk", Name: "Desk"}})
 			return err
 		},
+		func() error {
+			return d.chunks(ctx, agents, func(ctx context.Context, tx store.Tx, i int) error {
+				return tx.Config().AddMember(ctx, "desk", agentID(i))
+			})
+		},
 		func() error { return d.saveQueue(ctx, queue) },
 		func() error {
 			_, err := d.eng.SaveWorkStream(ctx, host, sangdam.SaveWorkStream{WorkStream: stream})

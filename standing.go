@@ -1,0 +1,43 @@
+package sangdam
+
+import (
+	"slices"
+
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
+)
+
+// enabled refuses an agent who was switched off, whatever it asks for.
+func enabled(w Who) error {
+	if w.Agent != nil && w.Agent.Disabled {
+		return errs.New(errs.PermissionDenied, "sangdam: agent %s is disabled; an administrator can enable it again", w.Agent.ID)
+	}
+	return nil
+}
+
+// permitted refuses the work of conversations to a plain agent without the
+// permission for chats, and with the assignment of chats switched off all but
+// reading. Administrators and supervisors act by their role.
+func permitted(w Who, a Action, r Resource) error {
+	if w.Agent == nil || w.has(RoleAdministrator) || w.has(RoleSupervisor) {
+		return nil
+	}
+	if r.Kind != kindConversation && r.Kind != kindOffer {
+		return nil
+	}
+	if !w.Agent.May(routing.PermitChat) {
+		return errs.New(errs.PermissionDenied, "sangdam: agent %s has no permission for chats; an administrator can grant it", w.Agent.ID)
+	}
+	if a != ActRead && !w.Agent.Works(routing.PermitChat) {
+		return errs.New(errs.PermissionDenied, "sangdam: the assignment of chats is switched off for agent %s; switch it on to work on them", w.Agent.ID)
+	}
+	return nil
+}
+
+// ownersRights are what the owner of an open conversation may always do, so that
+// a customer is never with somebody who cannot serve.
+var ownersRights = []Action{ActRead, ActAnswer, ActNote, ActEnd}
+
+func owns(w Who, a Action, r Resource) bool {
+	return r.Kind == kindConversation && r.Owner != "" && r.Owner == w.agent() && slices.Contains(ownersRights, a)
+}
