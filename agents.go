@@ -7,23 +7,24 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
-	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 )
 
-// Lost agents (docs/design.md section 6.9).
+// Agents who are gone (docs/design.md section 6.9).
 const (
 	// lostGrace is how long after the last heart-beat an agent counts as gone.
 	lostGrace = 60 * time.Second
-	// requeueAfter is how long after that its live conversations are given to
-	// others.
+	// requeueAfter is how long after an agent went Offline, by itself or lost, its
+	// conversations are handed on.
 	requeueAfter = 5 * time.Minute
 )
 
 // SaveAgent creates an agent (Version 0; the id is the host's) or replaces its
-// settings. State and whatever the store keeps are ignored.
+// settings. State and whatever the store keeps are ignored. An agent who is
+// disabled, or loses the permission or the switch for chats, loses every right
+// and offer with this change, and its conversations are handed on.
 type SaveAgent struct {
 	Key   Key           `json:"-"`
 	Agent routing.Agent `json:"agent"`
@@ -47,12 +48,36 @@ func (e *Engine) SaveAgent(ctx context.Context, p Principal, c SaveAgent) (Saved
 		if _, err := replaces("agent", string(a.ID), err == nil, old.Version, a.Version); err != nil {
 			return Saved{}, err
 		}
-		version, err := u.tx.Agents().SaveAgent(u.ctx, a)
-		if err != nil {
-			return Saved{}, err
-		}
-		return Saved{ID: string(a.ID), Version: version}, u.changedAgent(a.ID)
+		version, err := u.saveAgent(old, a)
+		return Saved{ID: string(a.ID), Version: version}, err
 	})
+}
+
+// saveAgent writes an agent's settings and returns their version; old is the
+// stored agent, zero for none.
+func (u *unit) saveAgent(old, a routing.Agent) (int64, error) {
+	stopped := old.Version > 0 && !a.Works(routing.PermitChat)
+	if stopped {
+		if err := u.withdraw(a.ID, "agent_unable", nil); err != nil {
+			return 0, err
+		}
+	}
+	version, err := u.tx.Agents().SaveAgent(u.ctx, a)
+	if err != nil {
+		return 0, err
+	}
+	if stopped {
+		if err := u.noneOffered(a.ID); err != nil {
+			return 0, err
+		}
+		if err := u.handOn(handOn{Agent: a.ID, Why: handOnUnable}); err != nil {
+			return 0, err
+		}
+	}
+	if a.Disabled && old.State.Presence != "" && old.State.Presence != routing.Offline {
+		return version, u.setPresence(a.ID, routing.Offline, "disabled") // which tells of the change too
+	}
+	return version, u.changedAgent(a.ID)
 }
 
 // Agents lists the agents with their state.
@@ -83,7 +108,10 @@ func (e *Engine) Held(ctx context.Context, p Principal, agent routing.AgentID) (
 
 // SetPresence changes an agent's presence. The agent begins as Offline and
 // receives work only while Online (or what the work stream allows). Going
-// Offline withdraws pending offers; conversations stay with the agent.
+// Offline withdraws pending offers; conversations stay with the agent for five
+// minutes, then those that are live or unanswered go to others and the rest
+// wait for the customer. What a customer writes meanwhile goes to others at
+// once.
 type SetPresence struct {
 	Key      Key              `json:"-"`
 	Agent    routing.AgentID  `json:"agent"`
@@ -112,6 +140,16 @@ func (e *Engine) SetPresence(ctx context.Context, p Principal, c SetPresence) er
 }
 
 func (u *unit) setPresence(agent routing.AgentID, to routing.Presence, reason string) error {
+	was, err := u.tx.Agents().Agent(u.ctx, agent)
+	if err != nil {
+		return err
+	}
+	if to == routing.Offline {
+		// Offers before the agent's row: the order in which accepting takes them.
+		if err := u.withdraw(agent, "agent_offline", nil); err != nil {
+			return err
+		}
+	}
 	a, err := u.tx.Agents().SetPresence(u.ctx, agent, to, reason, u.tx.Now())
 	if err != nil {
 		return err
@@ -121,19 +159,19 @@ func (u *unit) setPresence(agent routing.AgentID, to routing.Presence, reason st
 			return err
 		}
 	}
+	switch {
+	case to != routing.Offline:
+		err = u.tx.Deadlines().Clear(u.ctx, dueLost, string(agent))
+	case was.State.Presence != routing.Offline:
+		err = u.tx.Deadlines().Set(u.ctx, dueLost, string(agent), u.tx.Now().Add(requeueAfter))
+	}
+	if err != nil {
+		return err
+	}
 	if to == routing.Offline {
-		offers, _, err := u.tx.Work().HeldBy(u.ctx, agent)
-		if err != nil {
+		if err := u.noneOffered(agent); err != nil {
 			return err
 		}
-		for _, o := range offers {
-			if err := u.endOffer(o.ID, routing.OfferWithdrawn, "agent_offline"); err != nil {
-				return err
-			}
-		}
-	}
-	if err := u.tx.Deadlines().Clear(u.ctx, dueLost, string(agent)); err != nil {
-		return err
 	}
 	return u.changedAgent(agent)
 }
@@ -204,10 +242,7 @@ func (u *unit) lose(a routing.Agent) error {
 		return err
 	}
 	u.resource = Resource{Kind: "agent", ID: string(a.ID)}
-	if err := u.audit(ActPresence, "lost"); err != nil {
-		return err
-	}
-	return u.tx.Deadlines().Set(u.ctx, dueLost, string(a.ID), u.tx.Now().Add(requeueAfter))
+	return u.audit(ActPresence, "lost")
 }
 
 // agentSilent loses an agent who came online and was never heard: the process
@@ -220,95 +255,7 @@ func (u *unit) agentSilent(agent routing.AgentID) error {
 	return u.lose(a)
 }
 
-// agentStayedAway gives a lost agent's work to others: live conversations are
-// queued again, persistent ones wait for the customer.
-func (u *unit) agentStayedAway(agent routing.AgentID) error {
-	a, err := u.tx.Agents().Agent(u.ctx, agent)
-	if err != nil || a.State.Presence != routing.Offline {
-		return err
-	}
-	return u.handOn(agent, func(d *conversation.Draft) error {
-		if d.C.Live || d.C.Unread > 0 {
-			return u.requeue(d, routing.EndRequeued, "", "")
-		}
-		return u.wait(d)
-	}, nil)
-}
-
-// handOn applies do to each conversation that the agent owns and that pass
-// allows (nil: all); those in wrap-up are closed.
-func (u *unit) handOn(agent routing.AgentID, do func(*conversation.Draft) error, pass func(conversation.Conversation) bool) error {
-	offers, owned, err := u.tx.Work().HeldBy(u.ctx, agent)
-	if err != nil {
-		return err
-	}
-	for _, o := range offers {
-		cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(o.Item))
-		if err != nil {
-			return err
-		}
-		if pass == nil || pass(cv) {
-			if err := u.endOffer(o.ID, routing.OfferWithdrawn, "agent_away"); err != nil {
-				return err
-			}
-		}
-	}
-	for _, as := range owned {
-		cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(as.Item))
-		if err != nil {
-			return err
-		}
-		if pass != nil && !pass(cv) {
-			continue
-		}
-		d := conversation.Edit(cv, u.tx.Now())
-		if cv.State == conversation.StateWrapUp {
-			err = u.endDraft(d, "system", "agent_away", true)
-		} else {
-			err = do(d)
-		}
-		if err != nil {
-			return err
-		}
-		if err := u.finish(d); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// RemoveFromDesk takes an agent off a desk: out of every conversation of that
-// desk, which go to others; other desks are untouched (RT12). The desk's last
-// agent is ErrInvalid.
-type RemoveFromDesk struct {
-	Key   Key             `json:"-"`
-	Desk  routing.DeskID  `json:"desk"`
-	Agent routing.AgentID `json:"agent"`
-}
-
-// RemoveFromDesk carries the command out.
-func (e *Engine) RemoveFromDesk(ctx context.Context, p Principal, c RemoveFromDesk) error {
-	_, err := command(ctx, e, opRemoveFromDesk, p, c.Key, c, func(u *unit) (struct{}, error) {
-		if err := u.allow(ActConfigure, Resource{Kind: "desk", ID: string(c.Desk)}); err != nil {
-			return struct{}{}, err
-		}
-		u.detail("agent", string(c.Agent))
-		if err := u.tx.Config().RemoveMember(u.ctx, c.Desk, c.Agent); err != nil {
-			return struct{}{}, err
-		}
-		onDesk := func(cv conversation.Conversation) bool { return cv.Desk == c.Desk }
-		err := u.handOn(c.Agent, func(d *conversation.Draft) error {
-			return u.requeue(d, routing.EndRemoved, "", "")
-		}, onDesk)
-		if err != nil {
-			return struct{}{}, err
-		}
-		return struct{}{}, u.configured()
-	})
-	return err
-}
-
-// connected is used where a channel needs to know whether anybody is there.
+// anybodyOnline tells a channel whether an agent of the account's desk is there.
 func (u *unit) anybodyOnline(acct channel.Account) (bool, error) {
 	agents, err := u.tx.Agents().Agents(u.ctx)
 	if err != nil {

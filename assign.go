@@ -3,6 +3,7 @@ package sangdam
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
@@ -115,6 +116,23 @@ func (u *unit) resume(acct channel.Account, d *conversation.Draft, m conversatio
 	return d.Assigned(d.C.Agent, "customer")
 }
 
+// goOn gives an active conversation in which the customer wrote to others if its
+// agent will not read it: Offline, or not allowed to work on it any more.
+func (u *unit) goOn(d *conversation.Draft) error {
+	a, err := u.tx.Agents().Agent(u.ctx, d.C.Agent)
+	if err != nil {
+		return err
+	}
+	allowed := u.s.routing.WorkStreams[d.C.WorkStream].Presences
+	switch {
+	case !a.Works(routing.PermitChat):
+		return u.requeue(d, routing.EndRemoved, "", "")
+	case a.State.Presence == routing.Offline && !slices.Contains(allowed, routing.Offline):
+		return u.requeue(d, routing.EndRequeued, "", "")
+	}
+	return nil
+}
+
 // away says that a conversation's agent is not there to go on with it.
 func (u *unit) away(c conversation.Conversation) (bool, error) {
 	it, err := u.tx.Work().Item(u.ctx, routing.ItemID(c.ID))
@@ -157,6 +175,9 @@ func (u *unit) requeue(d *conversation.Draft, reason routing.EndReason, queue ro
 	it.Visited = nil // a person sent it: it may visit any queue again
 	it = routing.Enter(it, queue, u.tx.Now())
 	it.Designated, it.Preferred = designated, ""
+	if keep := u.s.routing.WorkStreams[d.C.WorkStream].KeepAgentFor; from != "" && reason == routing.EndRequeued && keep > 0 {
+		it.Preferred, it.PreferredUntil = from, u.tx.Now().Add(keep) // if it comes back before somebody else takes it
+	}
 	if from != "" && reason == routing.EndTransferred {
 		it.Declined, it.DeclinedAt = []routing.AgentID{from}, u.tx.Now() // asked again only after everyone else
 	}

@@ -33,6 +33,8 @@ func (u *unit) react(acct channel.Account, d *conversation.Draft, m conversation
 		return u.enqueue(acct, d, m)
 	case d.C.State == conversation.StateWaiting:
 		return u.resume(acct, d, m)
+	case d.C.State == conversation.StateActive && d.C.Agent != "":
+		return u.goOn(d)
 	}
 	return nil
 }

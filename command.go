@@ -142,7 +142,7 @@ func once[T any](ctx context.Context, e *Engine, op *Operation, p Principal, key
 	if len(key) > 200 {
 		return zero, false, errs.New(errs.Invalid, "sangdam: the command's key has %d bytes; use at most 200", len(key))
 	}
-	digest, err := digestOf(op, body)
+	digest, err := digestOf(op.Name, body)
 	if err != nil {
 		return zero, false, err
 	}
@@ -202,12 +202,12 @@ func once[T any](ctx context.Context, e *Engine, op *Operation, p Principal, key
 }
 
 // digestOf tells commands under one key apart: by name, and by body.
-func digestOf(op *Operation, body any) (string, error) {
+func digestOf(name string, body any) (string, error) {
 	raw, err := json.Marshal(body)
 	if err != nil {
 		return "", errs.New(errs.Invalid, "sangdam: the command cannot be encoded: %w", err)
 	}
-	sum := sha256.Sum256(append([]byte(op.Name+"\n"), raw...))
+	sum := sha256.Sum256(append([]byte(name+"\n"), raw...))
 	return hex.EncodeToString(sum[:]), nil
 }
 

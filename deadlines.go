@@ -76,7 +76,7 @@ func (e *Engine) handleDeadline(ctx context.Context, due driver.Deadline) (done 
 		case dueWrapUp, dueAutoClose:
 			return u.timeOver(conversation.ID(due.ID), due.Kind)
 		case dueLost:
-			if err := u.agentStayedAway(routing.AgentID(due.ID)); err != nil {
+			if err := u.handOn(handOn{Agent: routing.AgentID(due.ID), Why: handOnAway}); err != nil {
 				return err
 			}
 		case dueSilent:

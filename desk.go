@@ -1,6 +1,7 @@
 package sangdam
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/sangdam/sangdam/conversation"
@@ -11,15 +12,27 @@ import (
 // eligible is routing.Eligible with the members of the desk that the work
 // belongs to.
 func (u *unit) eligible(it routing.Item, a routing.Agent) []routing.Exclusion {
+	return routing.Eligible(it, a, u.s.routing.Queues[it.Queue], u.s.routing.Members[u.deskOf(it)], u.tx.Now())
+}
+
+// deskOf is the desk that the item belongs to in its queue.
+func (u *unit) deskOf(it routing.Item) routing.DeskID {
 	q := u.s.routing.Queues[it.Queue]
-	return routing.Eligible(it, a, q, u.s.routing.Members[routing.DeskFor(&it, &q)], u.tx.Now())
+	return routing.DeskFor(&it, &q)
+}
+
+// without are the settings as they are once the agent has left the desk.
+func (s *settings) without(d routing.DeskID, a routing.AgentID) *settings {
+	next := *s
+	next.routing.Members = maps.Clone(s.routing.Members)
+	next.routing.Members[d] = slices.DeleteFunc(slices.Clone(s.routing.Members[d]), func(m routing.AgentID) bool { return m == a })
+	return &next
 }
 
 // serves says that the agent belongs to the item's queue and to its desk.
 func (u *unit) serves(it routing.Item, a routing.AgentID) bool {
-	q := u.s.routing.Queues[it.Queue]
-	desk := routing.DeskFor(&it, &q)
-	return slices.Contains(q.Members, a) && (desk == "" || u.s.member(desk, a))
+	desk := u.deskOf(it)
+	return slices.Contains(u.s.routing.Queues[it.Queue].Members, a) && (desk == "" || u.s.member(desk, a))
 }
 
 // staffed says that a member of the queue may take work of the desk from it:

@@ -23,6 +23,7 @@ const (
 	jobMedia   = "media"
 	jobBot     = "bot"
 	jobMove    = "move_history"
+	jobHandOn  = "hand_on"
 )
 
 // jobWorkers is how many jobs run at once.
@@ -40,7 +41,7 @@ const profileFor = 24 * time.Hour
 const mediaFor = 15 * time.Minute
 
 func (e *Engine) runJobs(ctx, drain context.Context) {
-	kinds := []string{jobProfile, jobBot, jobMove}
+	kinds := []string{jobProfile, jobBot, jobMove, jobHandOn}
 	if e.cfg.Blobs != nil {
 		kinds = append(kinds, jobMedia)
 	}
@@ -94,6 +95,8 @@ func (e *Engine) doJob(ctx context.Context, j driver.Job) (err error) {
 		return e.botJob(ctx, j)
 	case jobMove:
 		return e.moveHistory(ctx, j)
+	case jobHandOn:
+		return e.handOnJob(ctx, j)
 	}
 	return errs.New(errs.Unsupported, "sangdam: unknown job kind %q", j.Kind)
 }

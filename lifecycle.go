@@ -243,6 +243,15 @@ func (u *unit) seen(d *conversation.Draft, last int64) error {
 	return nil
 }
 
+// release takes a waiting conversation from the agent whose capacity it holds.
+func (u *unit) release(d *conversation.Draft) error {
+	if err := u.releaseWork(d, routing.EndRemoved, routing.ItemDone); err != nil {
+		return err
+	}
+	d.Release(u.p.actor())
+	return nil
+}
+
 func (u *unit) wait(d *conversation.Draft) error {
 	hold := u.s.routing.WorkStreams[d.C.WorkStream].HoldWhileWaiting
 	if !hold {

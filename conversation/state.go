@@ -139,6 +139,9 @@ func (d *Draft) Wait(actor string, release bool) error {
 	return nil
 }
 
+// Release takes a waiting conversation from its agent.
+func (d *Draft) Release(actor string) { d.release(actor) }
+
 func (d *Draft) release(actor string) {
 	if d.C.Agent == "" {
 		return

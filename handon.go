@@ -1,0 +1,218 @@
+package sangdam
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+// An agent who may not go on, or is gone, loses its offers in the transaction
+// that makes it so. Its conversations can be many: a job hands them on, a few in
+// each transaction. What a customer writes meanwhile hands that conversation on
+// at once (react).
+
+// handOnBatch is how many conversations one transaction hands on: each locks an
+// item and writes a conversation.
+const handOnBatch = 20
+
+// handOn says whose conversations go to others, and why. It is the payload of a
+// job.
+type handOn struct {
+	Agent routing.AgentID `json:"agent"`
+	Why   handOnWhy       `json:"why"`
+	// Desk bounds it to a desk's, for handOnRemoved.
+	Desk routing.DeskID `json:"desk,omitempty"`
+}
+
+type handOnWhy string
+
+const (
+	// handOnUnable: disabled, or without the permission or the switch.
+	handOnUnable handOnWhy = "unable"
+	// handOnAway: Offline for longer than requeueAfter.
+	handOnAway handOnWhy = "away"
+	// handOnRemoved: taken off a desk.
+	handOnRemoved handOnWhy = "removed"
+)
+
+// withdraw ends an agent's pending offers for items that pass allows; nil: all.
+func (u *unit) withdraw(agent routing.AgentID, reason string, pass func(routing.Item) bool) error {
+	offers, _, err := u.tx.Work().HeldBy(u.ctx, agent)
+	if err != nil {
+		return err
+	}
+	for _, o := range offers {
+		if pass != nil {
+			it, err := u.tx.Work().Item(u.ctx, o.Item)
+			if err != nil {
+				return err
+			}
+			if !pass(it) {
+				continue
+			}
+		}
+		if err := u.endOffer(o.ID, routing.OfferWithdrawn, reason); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// noneOffered has the transaction run again if the agent was offered something
+// after withdraw and before its row was written, which from then on refuses
+// offers.
+func (u *unit) noneOffered(agent routing.AgentID) error {
+	offers, _, err := u.tx.Work().HeldBy(u.ctx, agent)
+	if err == nil && len(offers) > 0 {
+		return driver.ErrClash
+	}
+	return err
+}
+
+// handOn has a job hand the agent's conversations on, if it has any.
+func (u *unit) handOn(h handOn) error {
+	_, owned, err := u.tx.Work().HeldBy(u.ctx, h.Agent)
+	if err != nil || len(owned) == 0 {
+		return err
+	}
+	key, err := digestOf(jobHandOn, h)
+	if err != nil {
+		return err
+	}
+	return u.enqueueJob(jobHandOn, key, h)
+}
+
+// handOnJob hands conversations on until none is left. The job ends in the
+// transaction that finds no more.
+func (e *Engine) handOnJob(ctx context.Context, j driver.Job) error {
+	var h handOn
+	if err := json.Unmarshal(j.Payload, &h); err != nil {
+		return errs.New(errs.Invalid, "sangdam: the job's payload is not what was written")
+	}
+	for {
+		more := false
+		err := e.unit(ctx, system(j.Workspace), func(u *unit) (err error) {
+			if more, err = u.handOnSome(h); err != nil || more {
+				return err
+			}
+			return u.tx.Jobs().Finish(u.ctx, j.ID, j.Token)
+		})
+		if err != nil || !more {
+			return err
+		}
+	}
+}
+
+// handOnSome hands on at most handOnBatch conversations and says whether some
+// may be left.
+func (u *unit) handOnSome(h handOn) (more bool, err error) {
+	a, err := u.tx.Agents().Agent(u.ctx, h.Agent)
+	if err != nil {
+		return false, err
+	}
+	back := h.Why == handOnAway && a.State.Presence != routing.Offline
+	if back || h.Why == handOnUnable && a.Works(routing.PermitChat) || h.Why == handOnRemoved && u.s.member(h.Desk, h.Agent) {
+		return false, nil // what was the reason is over: the agent keeps what is left
+	}
+	_, owned, err := u.tx.Work().HeldBy(u.ctx, h.Agent)
+	if err != nil {
+		return false, err
+	}
+	n := 0
+	for _, as := range owned {
+		cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(as.Item))
+		if errors.Is(err, ErrNotFound) {
+			continue // not a conversation
+		}
+		if err != nil {
+			return false, err
+		}
+		if h.Why == handOnRemoved && cv.Desk != h.Desk {
+			continue
+		}
+		if n == handOnBatch {
+			return true, nil
+		}
+		n++
+		d := conversation.Edit(cv, u.tx.Now())
+		if err := u.handOnOne(d, h.Why); err != nil {
+			return false, err
+		}
+		if err := u.finish(d); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// handOnOne gives one conversation to others. Of an agent who is away, a
+// persistent one that is answered waits for the customer; what was in wrap-up is
+// closed.
+func (u *unit) handOnOne(d *conversation.Draft, why handOnWhy) error {
+	switch {
+	case d.C.State == conversation.StateWrapUp:
+		return u.endDraft(d, "system", "agent_away", true)
+	case d.C.State == conversation.StateWaiting:
+		return u.release(d) // the work stream holds capacity; the next message finds somebody
+	case why != handOnAway:
+		return u.requeue(d, routing.EndRemoved, "", "")
+	case d.C.Live || d.C.Unread > 0:
+		return u.requeue(d, routing.EndRequeued, "", "")
+	}
+	// Also where the work stream holds capacity while waiting: nobody is there.
+	if err := u.releaseWork(d, routing.EndWaiting, routing.ItemDone); err != nil {
+		return err
+	}
+	return d.Wait(u.p.actor(), true)
+}
+
+// RemoveFromDesk takes an agent off a desk: out of every conversation of that
+// desk, which go to others; other desks are untouched (RT12). The desk's last
+// agent is ErrInvalid.
+type RemoveFromDesk struct {
+	Key   Key             `json:"-"`
+	Desk  routing.DeskID  `json:"desk"`
+	Agent routing.AgentID `json:"agent"`
+}
+
+// RemoveFromDesk carries the command out. The first twenty conversations go with
+// the command itself, more of them in the moments after.
+func (e *Engine) RemoveFromDesk(ctx context.Context, p Principal, c RemoveFromDesk) error {
+	_, err := command(ctx, e, opRemoveFromDesk, p, c.Key, c, func(u *unit) (struct{}, error) {
+		if err := u.allow(ActConfigure, Resource{Kind: "desk", ID: string(c.Desk)}); err != nil {
+			return struct{}{}, err
+		}
+		u.detail("agent", string(c.Agent))
+		if !u.s.member(c.Desk, c.Agent) {
+			return struct{}{}, u.tx.Config().RemoveMember(u.ctx, c.Desk, c.Agent) // which knows whether there is such a desk
+		}
+		err := u.withdraw(c.Agent, "left_desk", func(it routing.Item) bool { return u.deskOf(it) == c.Desk })
+		if err != nil {
+			return struct{}{}, err
+		}
+		if err := u.tx.Config().RemoveMember(u.ctx, c.Desk, c.Agent); err != nil {
+			return struct{}{}, err
+		}
+		u.s = u.s.without(c.Desk, c.Agent) // from here on it is so
+		h := handOn{Agent: c.Agent, Why: handOnRemoved, Desk: c.Desk}
+		more, err := u.handOnSome(h)
+		if err != nil {
+			return struct{}{}, err
+		}
+		if more {
+			if err := u.handOn(h); err != nil {
+				return struct{}{}, err
+			}
+		}
+		if err := u.changedAgent(c.Agent); err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, u.configured()
+	})
+	return err
+}
