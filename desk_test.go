@@ -37,12 +37,12 @@ func chatAgent(id routing.AgentID) routing.Agent {
 
 // hidingPolicy is a host's that lets agents see no conversation.
 var hidingPolicy = withConfig(func(c *sangdam.Config) {
-	c.Authorize = func(ctx context.Context, p sangdam.Principal, a sangdam.Action, r sangdam.Resource) error {
-		if p.Kind == sangdam.KindAgent && r.Kind == "conversation" {
+	c.Policy = sangdam.PolicyFunc(func(ctx context.Context, w sangdam.Who, a sangdam.Action, r sangdam.Resource) error {
+		if w.Kind == sangdam.KindAgent && r.Kind == "conversation" {
 			return sangdam.ErrNotFound
 		}
-		return sangdam.DefaultAuthorize(ctx, p, a, r)
-	}
+		return sangdam.DefaultPolicy{}.Authorize(ctx, w, a, r)
+	})
 })
 
 // longOffers keep an offer open for as long as a test takes.

@@ -1,0 +1,265 @@
+package sangdam_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/bot"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+// How an agent stops being one who works on chats.
+var stops = map[string]func(*routing.Agent){
+	"disabled":              func(a *routing.Agent) { a.Disabled = true },
+	"without permission":    func(a *routing.Agent) { a.Permissions = nil },
+	"with chats turned off": func(a *routing.Agent) { a.Assign.Chat = false },
+}
+
+func TestAnAgentWhoIsStoppedLosesOffersRightsAndConversations(t *testing.T) {
+	for name, stop := range stops {
+		t.Run(name, func(t *testing.T) {
+			replay(t, []string{onMemory, onSQLite, onPG}, func(t *testing.T, w *replayWorld) {
+				w.online("a1")
+				owned := w.begun(w.line.User("Mina"), "hello")
+				jun := w.line.User("Jun")
+				jun.SendText("hello")
+				w.settle()
+				o := w.of(jun).Offer
+				require.NotNil(t, o)
+				a := chatAgent("a1")
+				stop(&a)
+				require.NoError(t, w.eng.UpsertAgent(w.ctx, w.host, a))
+
+				a1 := w.agent("a1")
+				_, err := w.eng.Accept(w.ctx, a1, sangdam.Accept{Offer: o.ID})
+				require.ErrorIs(t, err, sangdam.ErrPermissionDenied)
+				_, err = w.eng.Answer(w.ctx, a1, sangdam.Answer{Conversation: owned.Conversation, Content: channel.Text("still here")})
+				require.ErrorIs(t, err, sangdam.ErrPermissionDenied)
+				_, err = w.eng.Pick(w.ctx, a1, sangdam.Pick{Conversation: w.of(jun).Conversation.ID})
+				require.ErrorIs(t, err, sangdam.ErrPermissionDenied)
+				if name != "with chats turned off" { // what the desk does stays readable then
+					_, err = w.eng.Conversation(w.ctx, a1, owned.Conversation)
+					require.ErrorIs(t, err, sangdam.ErrPermissionDenied)
+				}
+				w.settle()
+				d := w.detail(owned.Conversation)
+				require.Empty(t, d.Conversation.Agent)
+				require.Equal(t, conversation.StateOpen, d.Conversation.State, "its conversations are handed on")
+				require.Nil(t, w.of(jun).Offer, "its offers are withdrawn")
+				w.online("a2")
+				require.Equal(t, routing.AgentID("a2"), w.detail(owned.Conversation).Offer.Agent)
+				require.Equal(t, routing.AgentID("a2"), w.of(jun).Offer.Agent)
+			}, longOffers)
+		})
+	}
+}
+
+func TestADisabledAgentMayNothing(t *testing.T) {
+	inWorld(t, func(w *world) {
+		c := active(w)
+		stored := sangdam.Answer{Key: "k", Conversation: c.Conversation, Content: channel.Text("before")}
+		for _, role := range []sangdam.Role{sangdam.RoleAgent, sangdam.RoleSupervisor, sangdam.RoleAdministrator} {
+			p := sangdam.AgentPrincipal(ws, "a1", role)
+			_, err := w.eng.Agents(w.ctx, p)
+			require.NoError(t, err)
+		}
+		_, err := w.eng.Answer(w.ctx, w.agent("a1"), stored)
+		require.NoError(t, err)
+		a := chatAgent("a1")
+		a.Disabled = true
+		require.NoError(t, w.eng.UpsertAgent(w.ctx, w.host, a))
+		_, err = w.eng.Answer(w.ctx, w.agent("a1"), stored)
+		require.ErrorIs(t, err, sangdam.ErrPermissionDenied, "not even a stored result")
+		for _, role := range []sangdam.Role{sangdam.RoleAgent, sangdam.RoleSupervisor, sangdam.RoleAdministrator} {
+			p := sangdam.AgentPrincipal(ws, "a1", role)
+			for name, call := range map[string]func() error{
+				"Agents":        func() error { _, err := w.eng.Agents(w.ctx, p); return err },
+				"Conversations": func() error { _, err := w.eng.Conversations(w.ctx, p, conversation.Filter{}, "", 0); return err },
+				"Conversation":  func() error { _, err := w.eng.Conversation(w.ctx, p, c.Conversation); return err },
+				"Events":        func() error { _, _, err := w.eng.Events(w.ctx, p, "", 10); return err },
+				"Held":          func() error { _, err := w.eng.Held(w.ctx, p, "a1"); return err },
+				"ShowTyping":    func() error { return w.eng.ShowTyping(w.ctx, p, c.Conversation, time.Second) },
+				"SetPresence": func() error {
+					return w.eng.SetPresence(w.ctx, p, sangdam.SetPresence{Agent: "a1", Presence: routing.Online})
+				},
+				"UpsertAgent": func() error { return w.eng.UpsertAgent(w.ctx, p, chatAgent("a1")) },
+			} {
+				require.ErrorIs(t, call(), sangdam.ErrPermissionDenied, name)
+			}
+		}
+		list, err := w.eng.Agents(w.ctx, w.host)
+		require.NoError(t, err)
+		require.Equal(t, routing.Offline, list[0].State.Presence)
+		rows, err := w.eng.Audit(w.ctx, w.host, 0, 1000)
+		require.NoError(t, err)
+		require.Equal(t, "denied", rows[len(rows)-1].Outcome)
+	})
+}
+
+func TestManyConversationsAreHandedOnInParts(t *testing.T) {
+	replay(t, []string{onMemory, onPG}, func(t *testing.T, w *replayWorld) {
+		const many = 45
+		a := chatAgent("a1")
+		a.Capacity[routing.ProfileUnits] = many
+		require.NoError(t, w.eng.UpsertAgent(w.ctx, w.host, a))
+		w.online("a1")
+		for i := range many {
+			w.line.User(fmt.Sprintf("C%02d", i)).SendText("hi")
+		}
+		w.settle()
+		held := func() int {
+			h, err := w.eng.Held(w.ctx, w.host, "a1")
+			require.NoError(t, err)
+			return len(h.Assignments)
+		}
+		require.Equal(t, many, held())
+		a.Disabled = true
+		require.NoError(t, w.eng.UpsertAgent(w.ctx, w.host, a))
+		// A transaction of twenty may take longer than what settle waits for.
+		require.Eventually(t, func() bool { return held() == 0 }, time.Minute, 50*time.Millisecond)
+		for _, c := range w.conversations() {
+			require.Equal(t, conversation.StateOpen, c.State)
+		}
+	}, withStream(func(s *routing.WorkStream) { s.AutoAccept = true }))
+}
+
+func TestADeskKeepsNothingOfWhoLeavesWithManyConversations(t *testing.T) {
+	replay(t, []string{onMemory}, func(t *testing.T, w *replayWorld) {
+		const many = 25
+		a := chatAgent("a1")
+		a.Capacity[routing.ProfileUnits] = many
+		require.NoError(t, w.eng.UpsertAgent(w.ctx, w.host, a))
+		w.online("a1")
+		for i := range many {
+			w.line.User(fmt.Sprintf("C%02d", i)).SendText("hi")
+		}
+		w.settle()
+		require.NoError(t, w.eng.RemoveFromDesk(w.ctx, w.host, sangdam.RemoveFromDesk{Desk: "support", Agent: "a1"}))
+		w.settle()
+		h, err := w.eng.Held(w.ctx, w.host, "a1")
+		require.NoError(t, err)
+		require.Empty(t, h.Assignments)
+		require.Empty(t, h.Offers)
+	}, withStream(func(s *routing.WorkStream) { s.AutoAccept = true }))
+}
+
+func TestGoingOfflineByTheButtonStartsTheClock(t *testing.T) {
+	replay(t, []string{onMemory, onSQLite}, func(t *testing.T, w *replayWorld) {
+		w.online("a1")
+		silent := w.begun(w.line.User("Mina"), "hello")
+		w.answer("a1", silent.Conversation, "one moment")
+		unanswered := w.begun(w.line.User("Jun"), "hello")
+		w.offline("a1")
+		w.pass(4 * time.Minute)
+		require.Equal(t, routing.AgentID("a1"), w.detail(unanswered.Conversation).Conversation.Agent, "a short way out")
+		w.pass(2 * time.Minute)
+		require.Equal(t, conversation.StateOpen, w.detail(unanswered.Conversation).Conversation.State, "the customer waits for an answer")
+		require.Equal(t, conversation.StateWaiting, w.detail(silent.Conversation).Conversation.State)
+		require.Empty(t, w.detail(silent.Conversation).Conversation.Agent)
+	}, longOffers)
+}
+
+func TestComingBackInTimeStopsTheClock(t *testing.T) {
+	replay(t, []string{onMemory}, func(t *testing.T, w *replayWorld) {
+		w.online("a1")
+		owned := w.begun(w.line.User("Mina"), "hello")
+		w.offline("a1")
+		w.pass(4 * time.Minute)
+		w.online("a1")
+		w.beat(5*time.Minute, "a1")
+		require.Equal(t, routing.AgentID("a1"), w.detail(owned.Conversation).Conversation.Agent)
+	}, longOffers)
+}
+
+func TestAMessageToAnAgentWhoIsOfflineFindsAnother(t *testing.T) {
+	replay(t, []string{onMemory, onSQLite, onPG}, func(t *testing.T, w *replayWorld) {
+		w.online("a1")
+		mina := w.line.User("Mina")
+		owned := w.begun(mina, "hello")
+		w.answer("a1", owned.Conversation, "one moment")
+		w.online("a2")
+		mina.SendText("I am still here")
+		w.settle()
+		require.Equal(t, routing.AgentID("a1"), w.detail(owned.Conversation).Conversation.Agent, "its agent reads it")
+		w.offline("a1")
+		mina.SendText("are you there?")
+		w.settle()
+		d := w.detail(owned.Conversation)
+		require.NotNil(t, d.Offer)
+		require.Equal(t, routing.AgentID("a2"), d.Offer.Agent)
+	}, withStream(func(s *routing.WorkStream) { s.OfferFor, s.KeepAgentFor = time.Hour, time.Minute }))
+}
+
+// slowBot answers only when it is let.
+type slowBot struct{ gate chan struct{} }
+
+func (slowBot) Name() string { return "slow" }
+
+func (b slowBot) Next(ctx context.Context, _ bot.Turn) (bot.Reply, error) {
+	select {
+	case <-b.gate:
+	case <-ctx.Done():
+		return bot.Reply{}, ctx.Err()
+	}
+	return bot.Reply{Say: []channel.Content{channel.Text("bot's word")}, HandOver: true}, nil
+}
+
+func TestEveryWayToPeopleTakesTheWordFromTheBot(t *testing.T) {
+	ways := map[string]func(w *replayWorld, id conversation.ID) error{
+		"transfer to a queue": func(w *replayWorld, id conversation.ID) error {
+			_, err := w.eng.Transfer(w.ctx, w.host, sangdam.Transfer{Conversation: id, Queue: "q"})
+			return err
+		},
+		"transfer to an agent": func(w *replayWorld, id conversation.ID) error {
+			_, err := w.eng.Transfer(w.ctx, w.host, sangdam.Transfer{Conversation: id, Agent: "a1"})
+			return err
+		},
+		"assign": func(w *replayWorld, id conversation.ID) error {
+			_, err := w.eng.Assign(w.ctx, w.host, sangdam.Assign{Conversation: id, Agent: "a1"})
+			return err
+		},
+		"pick": func(w *replayWorld, id conversation.ID) error {
+			_, err := w.eng.Pick(w.ctx, w.agent("a1"), sangdam.Pick{Conversation: id})
+			return err
+		},
+	}
+	for name, take := range ways {
+		t.Run(name, func(t *testing.T) {
+			var gate chan struct{}
+			replay(t, []string{onMemory}, func(t *testing.T, w *replayWorld) {
+				w.online("a1")
+				mina := w.line.User("Mina")
+				mina.SendText("hello")
+				w.settle()
+				id := w.of(mina).Conversation.ID
+				require.Equal(t, conversation.ControlBot, w.detail(id).Conversation.Control)
+				require.NoError(t, take(w, id))
+				w.settle()
+				require.NotEqual(t, conversation.ControlBot, w.detail(id).Conversation.Control)
+				close(gate)
+				w.pass(time.Minute)
+				require.NotContains(t, mina.Texts(), "bot's word", "it comes too late")
+				d := w.detail(id)
+				require.True(t, d.Offer != nil || d.Conversation.Agent == "a1")
+				err := w.db.View(w.ctx, ws, func(ctx context.Context, tx driver.Tx) error {
+					dead, err := tx.Jobs().Dead(ctx, 10)
+					require.Empty(t, dead)
+					return err
+				})
+				require.NoError(t, err)
+			}, withStream(func(s *routing.WorkStream) { s.OfferFor, s.Bot = time.Hour, "slow" }),
+				withConfig(func(c *sangdam.Config) {
+					gate = make(chan struct{}) // of the bubble
+					c.Bots = []bot.Bot{slowBot{gate}}
+				}))
+		})
+	}
+}
