@@ -18,16 +18,16 @@ import (
 func twoDesks(w *replayWorld, queue routing.Queue) {
 	w.t.Helper()
 	w.newAgent("a3")
-	require.NoError(w.t, w.eng.SaveDesk(w.ctx, w.host, routing.Desk{ID: "service", Name: "Service"}))
-	require.NoError(w.t, w.eng.AddToDesk(w.ctx, w.host, "service", "a3"))
+	require.NoError(w.t, errOf(w.eng.SaveDesk(w.ctx, w.host, sangdam.SaveDesk{Desk: routing.Desk{ID: "service", Name: "Service"}})))
+	require.NoError(w.t, w.eng.AddToDesk(w.ctx, w.host, sangdam.AddToDesk{Desk: "service", Agent: "a3"}))
 	queue.ID, queue.Name, queue.Members = "service", "Service", []routing.AgentID{"a3"}
-	require.NoError(w.t, w.eng.SaveQueue(w.ctx, w.host, queue))
+	w.saveQueue(queue)
 }
 
 // newAgent makes an agent like a1 and a2, on no desk.
 func (w *world) newAgent(id routing.AgentID) {
 	w.t.Helper()
-	require.NoError(w.t, w.eng.UpsertAgent(w.ctx, w.host, chatAgent(id)))
+	w.saveAgent(chatAgent(id))
 }
 
 func chatAgent(id routing.AgentID) routing.Agent {
@@ -51,7 +51,7 @@ var longOffers = withStream(func(s *routing.WorkStream) { s.OfferFor = time.Hour
 func TestOnlyAgentsOfTheDeskAreAsked(t *testing.T) {
 	replay(t, []string{onMemory, onSQLite, onPG}, func(t *testing.T, w *replayWorld) {
 		w.newAgent("a3")
-		require.NoError(t, w.eng.SaveQueue(w.ctx, w.host, routing.Queue{ID: "q", Name: "Everyone", Members: []routing.AgentID{"a2", "a3"}}))
+		w.saveQueue(routing.Queue{ID: "q", Name: "Everyone", Members: []routing.AgentID{"a2", "a3"}})
 		w.online("a3")
 		mina := w.line.User("Mina")
 		mina.SendText("hello")
@@ -67,7 +67,7 @@ func TestOnlyAgentsOfTheDeskAreAsked(t *testing.T) {
 		_, err = w.eng.Pick(w.ctx, sangdam.AgentPrincipal(ws, "a3", sangdam.RoleSupervisor), sangdam.Pick{Conversation: id})
 		require.ErrorIs(t, err, sangdam.ErrInvalid)
 
-		require.NoError(t, w.eng.AddToDesk(w.ctx, w.host, "support", "a3"))
+		require.NoError(t, w.eng.AddToDesk(w.ctx, w.host, sangdam.AddToDesk{Desk: "support", Agent: "a3"}))
 		w.settle()
 		d := w.detail(id)
 		require.NotNil(t, d.Offer, "now a3 is")
@@ -106,7 +106,7 @@ func TestWhoIsTakenOffTheQueueCannotAcceptItsOffer(t *testing.T) {
 		w.settle()
 		o := w.of(mina).Offer
 		require.NotNil(t, o)
-		require.NoError(t, w.eng.SaveQueue(w.ctx, w.host, routing.Queue{ID: "q", Name: "Everyone", Members: []routing.AgentID{"a2"}}))
+		w.saveQueue(routing.Queue{ID: "q", Name: "Everyone", Members: []routing.AgentID{"a2"}})
 		_, err := w.eng.Accept(w.ctx, w.agent("a1"), sangdam.Accept{Offer: o.ID})
 		require.ErrorIs(t, err, sangdam.ErrStale)
 		w.online("a2")
@@ -177,7 +177,7 @@ func TestAQueueOfAnotherDeskTakesTheConversationThere(t *testing.T) {
 
 func TestTransferToADesk(t *testing.T) {
 	replay(t, []string{onSQLite}, func(t *testing.T, w *replayWorld) {
-		require.NoError(t, w.eng.SaveDesk(w.ctx, w.host, routing.Desk{ID: "empty", Name: "Empty"}))
+		require.NoError(t, errOf(w.eng.SaveDesk(w.ctx, w.host, sangdam.SaveDesk{Desk: routing.Desk{ID: "empty", Name: "Empty"}})))
 		twoDesks(w, routing.Queue{Desk: "service"})
 		w.online("a1", "a3")
 		owned := w.begun(w.line.User("Mina"), "hello")
@@ -253,8 +253,8 @@ func TestOverflowDoesNotLeadWhereNobodyCouldTakeIt(t *testing.T) {
 // overflow lets queue q lead to queue service after a minute.
 func overflow(w *replayWorld) {
 	w.t.Helper()
-	require.NoError(w.t, w.eng.SaveQueue(w.ctx, w.host, routing.Queue{ID: "q", Name: "Everyone", Members: []routing.AgentID{"a1", "a2"},
-		Overflow: []routing.Overflow{{When: routing.OverflowWait, After: time.Minute, Do: routing.OverflowQueue, Queue: "service"}}}))
+	w.saveQueue(routing.Queue{ID: "q", Name: "Everyone", Members: []routing.AgentID{"a1", "a2"},
+		Overflow: []routing.Overflow{{When: routing.OverflowWait, After: time.Minute, Do: routing.OverflowQueue, Queue: "service"}}})
 }
 
 func TestAConversationComesBackFromTheDeskItWasSentTo(t *testing.T) {

@@ -189,6 +189,26 @@ func (w *world) configuration() routing.Configuration {
 	return c
 }
 
+// saveAgent saves an agent over whatever is stored of it.
+func (w *world) saveAgent(a routing.Agent) {
+	w.t.Helper()
+	list, err := w.eng.Agents(w.ctx, w.host)
+	require.NoError(w.t, err)
+	for _, old := range list {
+		if old.ID == a.ID {
+			a.Version = old.Version
+		}
+	}
+	require.NoError(w.t, errOf(w.eng.SaveAgent(w.ctx, w.host, sangdam.SaveAgent{Agent: a})))
+}
+
+// saveQueue saves a queue over whatever is stored of it.
+func (w *world) saveQueue(q routing.Queue) {
+	w.t.Helper()
+	q.Version = w.configuration().Queues[q.ID].Version
+	require.NoError(w.t, errOf(w.eng.SaveQueue(w.ctx, w.host, sangdam.SaveQueue{Queue: q})))
+}
+
 // online brings agents online and keeps their heart-beats until the test ends.
 func (w *world) online(ids ...routing.AgentID) {
 	w.t.Helper()

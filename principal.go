@@ -168,8 +168,9 @@ func (w Who) On(d routing.DeskID) bool {
 type Policy interface {
 	// Authorize returns nil, ErrPermissionDenied, or ErrNotFound to hide that
 	// the thing exists. Not asked for are agents without any role, agents who are
-	// disabled or lack the permission for chats (refused), and the owner of an
-	// open conversation, who may always read, answer, note, wait and end.
+	// disabled (refused), work on chats without the permission or the switch
+	// (refused), and the owner of an open conversation, who may always read,
+	// answer, note, wait and end.
 	Authorize(ctx context.Context, w Who, a Action, r Resource) error
 	// Scope says which records of a kind ("conversation", "contact") ActRead
 	// cannot be allowed of, so that the store need not read them. It may be too

@@ -40,13 +40,13 @@ func (e *Engine) permit(ctx context.Context, w Who, a Action, r Resource) error 
 	if err := enabled(w); err != nil {
 		return err
 	}
-	if err := permitted(w, a, r); err != nil {
-		return err
+	err := permitted(w, a, r)
+	if err == nil {
+		if owns(w, a, r) {
+			return nil
+		}
+		err = e.policy.Authorize(ctx, w, a, r)
 	}
-	if owns(w, a, r) {
-		return nil
-	}
-	err := e.policy.Authorize(ctx, w, a, r)
 	if errors.Is(err, ErrPermissionDenied) && a != ActRead && r.ID != "" && slices.Contains(deskBound, r.Kind) {
 		if seen := e.policy.Authorize(ctx, w, ActRead, r); errors.Is(seen, ErrNotFound) {
 			err = seen

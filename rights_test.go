@@ -22,7 +22,7 @@ var everyStore = []string{onMemory, onSQLite, onPG}
 func (w *replayWorld) otherDesk(desk routing.DeskID, agent routing.AgentID) {
 	w.t.Helper()
 	require.NoError(w.t, errOf(w.eng.SaveDesk(w.ctx, w.host, sangdam.SaveDesk{Desk: routing.Desk{ID: desk, Name: "Desk " + string(desk)}})))
-	require.NoError(w.t, errOf(w.eng.SaveAgent(w.ctx, w.host, sangdam.SaveAgent{Agent: routing.Agent{ID: agent, Name: "Agent " + string(agent), Role: "agent"}})))
+	require.NoError(w.t, errOf(w.eng.SaveAgent(w.ctx, w.host, sangdam.SaveAgent{Agent: chatAgent(agent)})))
 	require.NoError(w.t, w.eng.AddToDesk(w.ctx, w.host, sangdam.AddToDesk{Desk: desk, Agent: agent}))
 	acct, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Account of " + string(desk), Desk: desk, WorkStream: "line",
 		Settings: w.acct.Settings, Secrets: map[string]channel.Secret{"channel_secret": channel.NewSecret(w.line.ChannelSecret()),

@@ -16,19 +16,16 @@ func enabled(w Who) error {
 }
 
 // permitted refuses the work of conversations to a plain agent without the
-// permission for chats, and with the assignment of chats switched off all but
-// reading. Administrators and supervisors act by their role.
+// permission for chats, or with their assignment switched off. What it may read
+// goes with its desks, not with the permission; administrators and supervisors
+// act by their role.
 func permitted(w Who, a Action, r Resource) error {
-	if w.Agent == nil || w.has(RoleAdministrator) || w.has(RoleSupervisor) {
-		return nil
-	}
-	if r.Kind != kindConversation && r.Kind != kindOffer {
-		return nil
-	}
-	if !w.Agent.May(routing.PermitChat) {
+	switch {
+	case w.Agent == nil || w.has(RoleAdministrator) || w.has(RoleSupervisor):
+	case a == ActRead || r.Kind != kindConversation && r.Kind != kindOffer:
+	case !w.Agent.May(routing.PermitChat):
 		return errs.New(errs.PermissionDenied, "sangdam: agent %s has no permission for chats; an administrator can grant it", w.Agent.ID)
-	}
-	if a != ActRead && !w.Agent.Works(routing.PermitChat) {
+	case !w.Agent.Works(routing.PermitChat):
 		return errs.New(errs.PermissionDenied, "sangdam: the assignment of chats is switched off for agent %s; switch it on to work on them", w.Agent.ID)
 	}
 	return nil
