@@ -89,7 +89,7 @@ func TestWhoIsTakenOffTheDeskIsNotAskedAgain(t *testing.T) {
 		require.Nil(t, w.detail(owned.Conversation).Offer)
 		require.Nil(t, w.of(offered).Offer, "what was offered is withdrawn")
 		_, err := w.eng.Accept(w.ctx, w.agent("a1"), sangdam.Accept{Offer: o.ID})
-		require.ErrorIs(t, err, sangdam.ErrStale)
+		require.ErrorIs(t, err, sangdam.ErrNotFound)
 		_, err = w.eng.Conversation(w.ctx, w.agent("a1"), owned.Conversation)
 		require.ErrorIs(t, err, sangdam.ErrNotFound)
 
