@@ -41,7 +41,9 @@ type betweenTx struct {
 	b *between
 }
 
-func (t betweenTx) Conversations() driver.ConversationRepo { return betweenRepo{t.Tx.Conversations(), t.b} }
+func (t betweenTx) Conversations() driver.ConversationRepo {
+	return betweenRepo{t.Tx.Conversations(), t.b}
+}
 
 type betweenRepo struct {
 	driver.ConversationRepo
