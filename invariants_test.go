@@ -535,7 +535,7 @@ func (s *stateOfWorld) nothingSeenTwice(v *violations) {
 			if m.Status == conversation.StatusSent && m.Provider != "" && phone[seen{m.Chat.ID, string(m.Provider)}] != 1 {
 				v.add("I9", "message %s %q is sent and %d times on the phone", m.ID, m.Content.Text, phone[seen{m.Chat.ID, string(m.Provider)}])
 			}
-			if m.Status == conversation.StatusSent && m.Provider == "" {
+			if m.Status == conversation.StatusSent && m.Provider == "" && !m.Unconfirmed {
 				v.add("I9", "message %s %q is sent and has no id of the provider's", m.ID, m.Content.Text)
 			}
 		}
@@ -583,7 +583,7 @@ func (s *stateOfWorld) projectionsHold(v *violations) {
 		var last conversation.Message
 		for _, m := range s.messages[c.ID] {
 			switch {
-			case m.Direction == conversation.Inbound:
+			case m.Direction == conversation.Inbound && m.UnsentAt.IsZero():
 				unread++
 			case m.Direction == conversation.Outbound && m.Author.Kind == conversation.ByAgent:
 				unread, handled = 0, true

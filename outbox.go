@@ -3,6 +3,7 @@ package sangdam
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
@@ -70,7 +71,7 @@ func (s *sender) step(ctx context.Context, lane driver.OutboxLane) (int, error) 
 		s.e.log.Error("an account's sending pauses for a minute", "account", string(acct.ID), "error", err)
 		return 0, s.pause(ctx, now.Add(time.Minute))
 	}
-	at, doubtful := lane.Attempt, lane.Doubtful
+	at := lane.Attempt
 	if at == nil {
 		planned, failed, err := s.plan(ctx, adapter, acct, lane, now)
 		if err != nil || failed > 0 {
@@ -78,12 +79,15 @@ func (s *sender) step(ctx context.Context, lane driver.OutboxLane) (int, error) 
 		}
 		at = &planned
 	}
-	if doubtful && !at.Repeatable(now) {
+	at.Unsure = at.Unsure || lane.Doubtful
+	// However long the lane stood still: what may have been accepted is sent
+	// again only while the provider still knows it.
+	if at.Unsure && !at.Repeatable(now) {
 		return s.settle(ctx, *at, channel.Settlement{State: channel.OutboxUnknown, Reason: channel.ReasonNetwork,
-			Detail: "the outcome was lost and this route cannot be repeated safely"}, nil)
+			Detail: "the outcome was lost and the time is over in which it could be sent again safely"}, nil)
 	}
 	if at.Tries >= s.e.cfg.MaxTries {
-		return s.settle(ctx, *at, channel.Settlement{State: channel.OutboxFailed, Reason: channel.ReasonProvider, Detail: "every try failed"}, nil)
+		return s.settle(ctx, *at, s.end(*at, channel.Settlement{State: channel.OutboxFailed, Reason: channel.ReasonProvider, Detail: "every try failed"}), nil)
 	}
 	at.Tries++
 	err = s.e.db.Update(ctx, lane.Workspace, func(ctx context.Context, tx store.Tx) error {
@@ -110,13 +114,31 @@ func (s *sender) plan(ctx context.Context, adapter *guardedAdapter, acct channel
 		batch = append(batch, channel.Outbound{Row: r.ID, Message: r.Message, To: r.To, Content: r.Content, Reply: r.Reply,
 			SenderName: r.SenderName, SenderIcon: r.SenderIcon})
 	}
-	at, err := adapter.Plan(acct, batch, now)
+	at, err := planFree(adapter, acct, batch, now)
 	if err != nil {
 		n, err := s.failRow(ctx, lane.Rows[0], err)
 		return at, n, err
 	}
 	at.ID, at.Account, at.PlannedAt, at.Tries = newID(), acct.ID, now, lane.Rows[0].Tries
 	return at, 0, nil
+}
+
+// planFree plans the batch with the first reply handle in it, so that what
+// waits in front of a free answer is free as well. A handle is not spent
+// without the row that brought it.
+func planFree(a *guardedAdapter, acct channel.Account, batch []channel.Outbound, now time.Time) (channel.Attempt, error) {
+	for i, out := range batch {
+		if out.Reply == nil || i == 0 || batch[0].Reply != nil {
+			continue
+		}
+		with := slices.Clone(batch)
+		with[0].Reply = out.Reply
+		if at, err := a.Plan(acct, with, now); err == nil && len(at.Rows) > i {
+			return at, nil
+		}
+		break
+	}
+	return a.Plan(acct, batch, now)
 }
 
 // failed decides what a failed Send leads to.
@@ -136,8 +158,18 @@ func (s *sender) failed(ctx context.Context, at channel.Attempt, err error) (int
 	again := channel.Settlement{State: channel.OutboxQueued, NotBefore: now.Add(wait), Reason: se.Reason, Detail: se.Detail}
 	last := at.Tries >= s.e.cfg.MaxTries
 	switch {
+	case se.Disposition == channel.Permanent && se.Reason == channel.ReasonReplyHandle && at.Unsure:
+		// The handle is spent, and only the earlier try can have done it. A push
+		// now would most likely say everything twice.
+		return s.settle(ctx, at, channel.Settlement{State: channel.OutboxSent, Unconfirmed: true, Reason: se.Reason,
+			Detail: "an earlier try had no answer, and now its one-time right is used: it was sent, though nobody confirmed it"}, nil)
 	case se.Disposition == channel.Permanent && se.Reason == channel.ReasonReplyHandle && !last:
 		again.Replan, again.NotBefore = true, now
+		return s.settle(ctx, at, again, nil)
+	case se.Disposition == channel.Retry && se.Reason == channel.ReasonQuota && !at.Unsure && !last:
+		// Only this row waits for the plan, and without an Attempt: an answer
+		// that is free may take it along.
+		again.Replan = true
 		return s.settle(ctx, at, again, nil)
 	case se.Disposition == channel.Permanent && se.Reason == channel.ReasonContent && len(at.Rows) > 1 && !last:
 		// One row's content spoilt the request. Rows that were tried before are
@@ -152,11 +184,22 @@ func (s *sender) failed(ctx context.Context, at channel.Attempt, err error) (int
 	case se.Disposition == channel.Retry && !last:
 		return s.settle(ctx, at, again, nil)
 	case se.Disposition == channel.Ambiguous && !last && at.Repeatable(again.NotBefore):
+		at.Unsure = true
+		again.Attempt = &at
 		return s.settle(ctx, at, again, nil)
 	case se.Disposition == channel.Ambiguous:
 		return s.settle(ctx, at, channel.Settlement{State: channel.OutboxUnknown, Reason: se.Reason, Detail: se.Detail}, nil)
 	}
-	return s.settle(ctx, at, channel.Settlement{State: channel.OutboxFailed, Reason: se.Reason, Detail: se.Detail}, nil)
+	return s.settle(ctx, at, s.end(at, channel.Settlement{State: channel.OutboxFailed, Reason: se.Reason, Detail: se.Detail}), nil)
+}
+
+// end makes a failure unknown when an earlier try may have been accepted.
+// Content that is refused never was.
+func (s *sender) end(at channel.Attempt, o channel.Settlement) channel.Settlement {
+	if at.Unsure && o.Reason != channel.ReasonContent {
+		o.State = channel.OutboxUnknown
+	}
+	return o
 }
 
 func (s *sender) pause(ctx context.Context, until time.Time) error {
@@ -211,7 +254,7 @@ func (s *sender) failRow(ctx context.Context, row channel.OutboxRow, err error) 
 func (s *sender) refuse(ctx context.Context, lane driver.OutboxLane, reason channel.Reason, detail string) (int, error) {
 	if lane.Attempt != nil {
 		state := channel.OutboxFailed
-		if lane.Doubtful {
+		if lane.Doubtful || lane.Attempt.Unsure {
 			state = channel.OutboxUnknown
 		}
 		return s.settle(ctx, *lane.Attempt, channel.Settlement{State: state, Reason: reason, Detail: detail}, nil)
@@ -255,6 +298,9 @@ func (u *unit) outcome(rows []channel.OutboxID, o channel.Settlement, sent []cha
 		}
 		if i < len(sent) {
 			d.SetProvider(m.ID, sent[i])
+		}
+		if o.Unconfirmed {
+			d.SetUnconfirmed(m.ID)
 		}
 		m.Status = status
 		if err := u.notHeard(d, m); err != nil {

@@ -203,3 +203,15 @@ func (w *replayWorld) link(u *linetest.User, to conversation.ContactID) {
 	require.NoError(w.t, err)
 	w.settle()
 }
+
+// message returns one of a conversation's messages.
+func (w *replayWorld) message(c conversation.ID, id conversation.MessageID) conversation.Message {
+	w.t.Helper()
+	for _, m := range w.detail(c).Messages {
+		if m.ID == id {
+			return m
+		}
+	}
+	require.Fail(w.t, "no such message", "%s in %s", id, c)
+	return conversation.Message{}
+}

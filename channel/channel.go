@@ -280,6 +280,9 @@ type Attempt struct {
 	PlannedAt     time.Time     `json:"planned_at,omitzero"`
 	// Tries counts the sends begun so far, this one included once begun.
 	Tries int `json:"tries"`
+	// Unsure is set by the library before a repeat: an earlier try of these very
+	// bytes may have been accepted.
+	Unsure bool `json:"unsure,omitempty"`
 }
 
 // Repeatable reports whether a repeat at now cannot send twice.
@@ -384,8 +387,15 @@ type Capabilities struct {
 
 // Route describes one way of sending.
 type Route struct {
-	// IdempotentFor is how long a repeat cannot send twice; 0: never safe.
+	// IdempotentFor is how long a repeat cannot send twice; 0: never safe. For
+	// a ByHandle route it is the longest that Plan gives.
 	IdempotentFor time.Duration
+	// ByHandle: the route spends the reply handle, which the provider takes
+	// once. A repeat cannot send twice while the handle lives, so Plan's
+	// IdempotentFor ends some seconds before ReplyHandle.Expires, and there is
+	// no key. That the provider refuses the handle of an Attempt whose earlier
+	// try was ambiguous means that this try was accepted, most likely.
+	ByHandle bool
 	// Metered counts against a quota at the provider.
 	Metered bool
 }

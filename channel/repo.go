@@ -95,7 +95,9 @@ type OutboxRow struct {
 
 // OutboxRepo works outbound lanes of the transaction's workspace.
 type OutboxRepo interface {
-	// Enqueue adds rows at the end of their lanes, in the given order.
+	// Enqueue adds rows at the end of their lanes, in the given order. A row with
+	// a Reply makes the rows due that wait in its lane for ReasonQuota and that
+	// no Attempt carries: they may leave with it, for nothing.
 	Enqueue(ctx context.Context, rows ...OutboxRow) error
 	// Begin persists the Attempt before it is sent: its rows become sending,
 	// Attempt.Tries is stored as given. A repeat of a stored Attempt passes the
@@ -128,6 +130,11 @@ type Settlement struct {
 	// reply handle). The rows stay at the head of the lane, lose their Reply,
 	// keep their Tries, and are planned anew.
 	Replan bool
-	Reason Reason
-	Detail string
+	// Attempt, with queued and without Replan, is what the repeat finds instead
+	// of the Attempt as it was begun: the same ID, rows and bytes. Nil leaves it.
+	Attempt *Attempt
+	// Unconfirmed, with sent: nobody confirmed it, see Route.ByHandle.
+	Unconfirmed bool
+	Reason      Reason
+	Detail      string
 }

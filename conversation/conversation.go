@@ -216,6 +216,8 @@ type Message struct {
 	At         time.Time                   `json:"at,omitzero"`          // when it was stored
 	EditedAt   time.Time                   `json:"edited_at,omitzero"`   // the newest edit's own time
 	UnsentAt   time.Time                   `json:"unsent_at,omitzero"`   // taken back: content is gone
+	// Unconfirmed: it counts as sent, but its acceptance is only inferred.
+	Unconfirmed bool `json:"unconfirmed,omitempty"`
 	// ReadHandle lets the account mark it as read.
 	ReadHandle string `json:"read_handle,omitempty"`
 	// Automated names the automated message this is.

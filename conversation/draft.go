@@ -182,6 +182,9 @@ func (d *Draft) ApplyUnsend(m Message, at time.Time) bool {
 	if d.C.Preview == Preview(m.Content) {
 		d.C.Preview = ""
 	}
+	if m.Direction == Inbound && d.C.Unread > 0 && m.At.After(d.C.LastAgentAt) {
+		d.C.Unread-- // nobody has answered it, and there is nothing left to read
+	}
 	m.Content = channel.Content{Kind: m.Content.Kind}
 	m.Masks, m.ReadHandle, m.UnsentAt, m.EditedAt = nil, "", at, time.Time{}
 	d.event(Event{Kind: EvUnsend, Message: m.ID, Actor: "customer"}, true)
@@ -216,6 +219,15 @@ func (d *Draft) SetProvider(id MessageID, sent channel.SentMessage) {
 		if d.Messages[i].ID == id {
 			d.Messages[i].Provider, d.Messages[i].Parts = sent.ID, sent.Parts
 			d.Messages[i].Content.QuoteHandle = sent.QuoteHandle
+		}
+	}
+}
+
+// SetUnconfirmed marks a message whose acceptance nobody confirmed.
+func (d *Draft) SetUnconfirmed(id MessageID) {
+	for i := range d.Messages {
+		if d.Messages[i].ID == id {
+			d.Messages[i].Unconfirmed = true
 		}
 	}
 }

@@ -118,7 +118,9 @@ func sendNeverTwice(t *testing.T, h Harness) {
 	}
 }
 
-// sendReplyOnce: a used handle is refused as such, never as an unknown outcome.
+// sendReplyOnce: a handle works once. Its second use sends nothing, and where
+// it is refused it is refused as such, never as an unknown outcome; a repeat is
+// declared safe for less than the handle lives.
 func sendReplyOnce(t *testing.T, h Harness) {
 	f := h.Open(t)
 	if !f.Adapter.Capabilities().ReplyHandle {
@@ -126,6 +128,7 @@ func sendReplyOnce(t *testing.T, h Harness) {
 	}
 	batch := f.rows(channel.Text("answer"))
 	batch[0].Reply = f.Reply(t)
+	now := f.Now()
 	at, err := f.plan(batch)
 	if err != nil {
 		t.Fatal(err)
@@ -133,8 +136,13 @@ func sendReplyOnce(t *testing.T, h Harness) {
 	if _, err := f.Adapter.Send(t.Context(), f.Account, at); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Adapter.Send(t.Context(), f.Account, at); at.IdempotentFor == 0 {
+	route := f.Adapter.Capabilities().Routes[at.Route]
+	if _, err := f.Adapter.Send(t.Context(), f.Account, at); at.IdempotentFor == 0 || route.ByHandle && err != nil {
 		refusedPlan(t, err, "the handle's second use", channel.ReasonReplyHandle)
+	}
+	left := batch[0].Reply.Expires.Sub(now)
+	if route.ByHandle && (at.IdempotentFor > route.IdempotentFor || at.IdempotentFor > 0 && at.IdempotentFor >= left) {
+		t.Errorf("a repeat is said to be safe for %s; the handle lives for %s, and %s are declared", at.IdempotentFor, left, route.IdempotentFor)
 	}
 	if got := f.Delivered(); len(got) != 1 {
 		t.Errorf("delivered %d times", len(got))

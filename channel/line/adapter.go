@@ -164,6 +164,10 @@ const (
 	replyLife = 50 * time.Second
 	// replyMargin is what must be left of it when an attempt is planned.
 	replyMargin = 5 * time.Second
+	// repeatMargin is what must be left of it when an attempt is repeated whose
+	// outcome is not known: whoever is answered "invalid token" then must be
+	// able to say that the earlier try used it up.
+	repeatMargin = 10 * time.Second
 	// replyCap is the age of an event after which LINE refuses its reply token
 	// even in a redelivery.
 	replyCap = 20 * time.Minute
@@ -198,7 +202,7 @@ func (a *Adapter) Capabilities() channel.Capabilities {
 		Choices:  channel.Partial,
 		MaxBatch: MaxMessages,
 		Routes: map[string]channel.Route{
-			RouteReply: {},
+			RouteReply: {IdempotentFor: replyLife - repeatMargin, ByHandle: true},
 			RoutePush:  {IdempotentFor: retryKeyLife, Metered: true},
 		},
 		Persistent:  true,

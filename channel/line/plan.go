@@ -30,7 +30,8 @@ type pushBody struct {
 
 // Plan takes as many rows as fit into one request of five LINE messages and
 // 2 MB. It replies while the first row's handle has some seconds left, and
-// pushes under a fresh retry key otherwise. Rows that LINE might refuse for
+// pushes under a fresh retry key otherwise. A reply whose outcome is not known
+// may be repeated until ten seconds before its handle expires. Rows that LINE might refuse for
 // reasons the adapter cannot know (rich, sticker) are planned alone.
 func (a *Adapter) Plan(_ channel.Account, batch []channel.Outbound, now time.Time, newKey func() string) (channel.Attempt, error) {
 	if len(batch) == 0 {
@@ -76,6 +77,7 @@ func address(at channel.Attempt, first channel.Outbound, messages []json.RawMess
 	var body any
 	if h := first.Reply; h != nil && h.Token != "" && now.Add(replyMargin).Before(h.Expires) {
 		at.Route = RouteReply
+		at.IdempotentFor = max(h.Expires.Sub(now)-repeatMargin, 0)
 		body = replyBody{ReplyToken: h.Token, Messages: messages}
 	} else {
 		at.Route = RoutePush

@@ -44,21 +44,27 @@ func (a *Adapter) Group(ctx context.Context, acct channel.Account, chat channel.
 	if !validChat(chat) || chat.Kind == channel.ChatUser {
 		return GroupSummary{}, errs.New(errs.Invalid, "line: group: the id does not have the form of a LINE group or room id")
 	}
-	prefix := "/v2/bot/" + string(chat.Kind) + "/" + chat.ID
 	var summary struct {
 		GroupName  string `json:"groupName"`
 		PictureURL string `json:"pictureUrl"`
 	}
 	if chat.Kind == channel.ChatGroup {
-		if err := a.callJSON(ctx, acct, "group summary", http.MethodGet, prefix+"/summary", nil, &summary); err != nil {
+		if err := a.callJSON(ctx, acct, "group summary", http.MethodGet, "/v2/bot/group/"+chat.ID+"/summary", nil, &summary); err != nil {
 			return GroupSummary{}, err
 		}
 	}
+	members, err := a.members(ctx, acct, chat)
+	if err != nil {
+		return GroupSummary{}, err
+	}
+	return GroupSummary{Name: summary.GroupName, Picture: summary.PictureURL, Members: members}, nil
+}
+
+// members asks how many people are in a group or room.
+func (a *Adapter) members(ctx context.Context, acct channel.Account, chat channel.Chat) (int, error) {
 	var members struct {
 		Count int `json:"count"`
 	}
-	if err := a.callJSON(ctx, acct, "number of members", http.MethodGet, prefix+"/members/count", nil, &members); err != nil {
-		return GroupSummary{}, err
-	}
-	return GroupSummary{Name: summary.GroupName, Picture: summary.PictureURL, Members: members.Count}, nil
+	err := a.callJSON(ctx, acct, "number of members", http.MethodGet, "/v2/bot/"+string(chat.Kind)+"/"+chat.ID+"/members/count", nil, &members)
+	return members.Count, err
 }

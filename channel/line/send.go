@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
@@ -13,7 +14,7 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
-// quotaDoubt is how long an account pauses when LINE speaks of the monthly
+// quotaDoubt is how long a push waits when LINE speaks of the monthly
 // limit but its own figures say that messages remain: reservations of a
 // narrowcast do that, and pass.
 const quotaDoubt = 5 * time.Minute
@@ -51,7 +52,7 @@ func (a *Adapter) Send(ctx context.Context, acct channel.Account, at channel.Att
 		}
 		return sent, nil
 	case ans.status == http.StatusTooManyRequests:
-		return channel.Sent{}, a.tooMany(ctx, acct, at.Route, ans)
+		return channel.Sent{}, a.tooMany(ctx, acct, at.Route, req.Body, ans)
 	}
 	return channel.Sent{}, refused(at.Route, ans, req.Counts)
 }
@@ -144,23 +145,58 @@ func (ans answer) hint() string {
 // tooMany tells the three meanings of 429 apart: requests per second, messages
 // to one person, and the month's messages. The last is confirmed by LINE's own
 // figures, since its texts are not guaranteed.
-func (a *Adapter) tooMany(ctx context.Context, acct channel.Account, route string, ans answer) *channel.SendError {
+func (a *Adapter) tooMany(ctx context.Context, acct channel.Account, route string, body []byte, ans answer) *channel.SendError {
 	hint := ans.hint()
 	if strings.Contains(hint, "same user") || strings.Contains(hint, "to the user") {
-		return &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonRecipientRate, After: time.Minute, Status: ans.status, Detail: "too many messages to this recipient"}
+		return &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonRecipientRate, After: time.Minute, Status: ans.status,
+			Detail: "too many messages to this recipient"}
 	}
-	limited := &channel.SendError{Disposition: channel.RateLimited, Reason: channel.ReasonRate, After: time.Second, Status: ans.status, Detail: "LINE's rate limit was exceeded"}
+	limited := &channel.SendError{Disposition: channel.RateLimited, Reason: channel.ReasonRate, After: time.Second, Status: ans.status,
+		Detail: "LINE's rate limit was exceeded"}
 	if route == RouteReply || strings.Contains(hint, "rate limit") {
 		return limited // replies are never metered
 	}
-	exhausted := &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonQuota, Status: ans.status, Detail: "the plan's messages of this month are used up; change the plan in LINE Official Account Manager or wait for the next month"}
 	speaksOfQuota := strings.Contains(hint, "monthly limit")
 	q, err := a.Quota(ctx, acct)
 	switch {
 	case err == nil && q.Exhausted(), err != nil && speaksOfQuota:
-		return exhausted
-	case speaksOfQuota:
-		return &channel.SendError{Disposition: channel.RateLimited, Reason: channel.ReasonQuota, After: quotaDoubt, Status: ans.status, Detail: "LINE speaks of the monthly limit, yet its own figures say that messages remain"}
+		return overQuota(ans.status, "the plan's messages of this month are used up; change the plan in LINE Official Account Manager or wait for the next month")
+	case err == nil && q.Limited:
+		if need := a.counted(ctx, acct, body); need > q.Value-q.Used {
+			return overQuota(ans.status, fmt.Sprintf("LINE counts this push as %d messages, one for each member, and only %d of the month's %d are left; "+
+				"change the plan in LINE Official Account Manager, or answer within a minute of a message, which is free", need, q.Value-q.Used, q.Value))
+		}
+	}
+	if speaksOfQuota {
+		return &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonQuota, After: quotaDoubt, Status: ans.status,
+			Detail: "LINE speaks of the monthly limit, yet its own figures say that messages remain"}
 	}
 	return limited
+}
+
+func overQuota(status int, detail string) *channel.SendError {
+	return &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonQuota, Status: status, Detail: detail}
+}
+
+// counted is how many of the month's messages a push takes: one for everybody
+// in a group or room; 0 when LINE does not say.
+func (a *Adapter) counted(ctx context.Context, acct channel.Account, push []byte) int64 {
+	var body struct {
+		To string `json:"to"`
+	}
+	_ = json.Unmarshal(push, &body) // Plan wrote it
+	var chat channel.Chat
+	switch {
+	case groupForm.MatchString(body.To):
+		chat = channel.Chat{Kind: channel.ChatGroup, ID: body.To}
+	case roomForm.MatchString(body.To):
+		chat = channel.Chat{Kind: channel.ChatRoom, ID: body.To}
+	default:
+		return 1
+	}
+	n, err := a.members(ctx, acct, chat)
+	if err != nil {
+		return 0
+	}
+	return int64(n)
 }

@@ -56,6 +56,9 @@ func (r outbox) Enqueue(_ context.Context, rows ...channel.OutboxRow) error {
 		for _, row := range rows {
 			row = clone(row)
 			row.State = channel.OutboxQueued
+			if row.Reply != nil {
+				r.hurry(laneKey{row.Account, row.Lane})
+			}
 			put(t, t.s.outbox, row.ID, outRow{OutboxRow: row, at: t.now})
 			// Lanes are in the order of commits: a number given now could come
 			// in front of a row that is being sent already.
@@ -69,6 +72,21 @@ func (r outbox) Enqueue(_ context.Context, rows ...channel.OutboxRow) error {
 		t.news = t.news || len(rows) > 0
 		return nil
 	})
+}
+
+// hurry makes due what waits in the lane for the plan's messages.
+func (r outbox) hurry(lane laneKey) {
+	t := r.t
+	var held []outRow
+	for _, row := range some(t, t.s.outbox, mapKeys(t.s.outPending)) {
+		if row.key() == lane && row.State == channel.OutboxQueued && row.attempt == "" && row.Reason == channel.ReasonQuota {
+			held = append(held, row)
+		}
+	}
+	for _, row := range held {
+		row.NotBefore = time.Time{}
+		put(t, t.s.outbox, row.ID, row)
+	}
 }
 
 func (r outbox) Begin(_ context.Context, c channel.Claim, at channel.Attempt) error {
@@ -115,7 +133,9 @@ func (r outbox) Settle(_ context.Context, c channel.Claim, id string, o channel.
 			return errs.New(errs.Stale, "memory: attempt %q has ended or is not in the claimed lane", id)
 		}
 		again := o.State == channel.OutboxQueued
-		at.ended = !again || o.Replan
+		if at.ended = !again || o.Replan; !at.ended && o.Attempt != nil {
+			at.Attempt = clone(*o.Attempt)
+		}
 		put(t, t.s.attempts, id, at)
 		for _, rowID := range at.Rows {
 			row, _ := get(t, t.s.outbox, rowID)

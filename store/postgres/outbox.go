@@ -39,6 +39,14 @@ func (o outbox) Enqueue(ctx context.Context, rows ...channel.OutboxRow) error {
 		if err != nil {
 			return err
 		}
+		if r.Reply != nil { // what waits for the plan's messages may leave with it
+			err := o.write(ctx, query(`UPDATE sd.outbox SET not_before = NULL
+				WHERE ws = $1 AND account = $2 AND lane = $3 AND state = 'queued' AND attempt IS NULL AND reason = $4`,
+				key(o.ws), key(r.Account), key(r.Lane), key(channel.ReasonQuota)))
+			if err != nil {
+				return err
+			}
+		}
 		o.lanes.add(&outboxLanes, r.Account, r.Lane, r.NotBefore)
 	}
 	o.wakes = true
@@ -68,7 +76,15 @@ func (o outbox) Settle(ctx context.Context, c channel.Claim, attempt string, s c
 	list := []stmt{o.holding(outboxLanes, c)}
 	keep := s.State == channel.OutboxQueued && !s.Replan
 	if keep {
-		list = append(list, asStale(attemptLost, `UPDATE sd.attempts SET begun = false WHERE ws = $1 AND id = $2 RETURNING 1`, key(o.ws), key(attempt)))
+		var changed []byte // the Attempt as the repeat finds it
+		if s.Attempt != nil {
+			var err error
+			if changed, err = encode(*s.Attempt); err != nil {
+				return err
+			}
+		}
+		list = append(list, asStale(attemptLost, `UPDATE sd.attempts SET begun = false, doc = coalesce($3, doc)
+			WHERE ws = $1 AND id = $2 RETURNING 1`, key(o.ws), key(attempt), changed))
 	} else {
 		list = append(list, asStale(attemptLost, `DELETE FROM sd.attempts WHERE ws = $1 AND id = $2 RETURNING 1`, key(o.ws), key(attempt)))
 	}

@@ -126,6 +126,14 @@ func (s *lanes) edit(k laneKey, now int64, f func(*lane)) {
 	s.place(l, now)
 }
 
+// waits reports that the lane's head waits for its time without an Attempt.
+func (s *lanes) waits(k laneKey, now int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.all[k]
+	return l != nil && l.attempt == nil && len(l.entries) > 0 && l.entries[0].notBefore > now
+}
+
 // drop removes an entry. It is nearly always the head, and a lane may be long.
 func (l *lane) drop(seq int64) {
 	if len(l.entries) > 0 && l.entries[0].seq == seq {

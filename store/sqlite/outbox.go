@@ -34,9 +34,42 @@ func (r outbox) Enqueue(_ context.Context, rows ...channel.OutboxRow) error {
 			return err
 		}
 		k := r.lane(row.Account, row.Lane)
+		if row.Reply != nil {
+			if err := r.hurry(k); err != nil {
+				return err
+			}
+		}
 		r.committed(func() { r.b.outbox.add(k, micro(r.now), e) })
 	}
 	r.hint = r.hint || len(rows) > 0
+	return nil
+}
+
+// hurry makes due what waits in the lane for the plan's messages. Lanes are
+// known in memory, so that the usual case costs nothing.
+func (r outbox) hurry(k laneKey) error {
+	if !r.b.outbox.waits(k, micro(r.now)) {
+		return nil
+	}
+	var seqs []int64
+	err := r.each(`SELECT seq FROM outbox WHERE ws = ? AND account = ? AND lane = ? AND state = 'queued' AND attempt IS NULL AND reason = ?`,
+		func(w raw.Row) { seqs = append(seqs, w.Int(0)) }, r.ws, k.account, k.lane, string(channel.ReasonQuota))
+	if err != nil {
+		return err
+	}
+	now := micro(time.Time{})
+	for _, seq := range seqs {
+		if err := r.change(`UPDATE outbox SET not_before = ? WHERE seq = ?`, now, seq); err != nil {
+			return err
+		}
+	}
+	r.committed(func() {
+		r.b.outbox.edit(k, micro(r.now), func(l *lane) {
+			for _, seq := range seqs {
+				l.delay(seq, now)
+			}
+		})
+	})
 	return nil
 }
 
@@ -103,8 +136,14 @@ func (r outbox) Settle(_ context.Context, c channel.Claim, attempt string, o cha
 	if repeat {
 		due = micro(o.NotBefore)
 	}
-	n, err := r.exec(`UPDATE attempts SET open = ?, begun = 0, not_before = ? WHERE ws = ? AND id = ? AND account = ? AND lane = ? AND open = 1`,
-		keep, due, r.ws, attempt, k.account, k.lane)
+	var changed any // the Attempt as the repeat finds it
+	if keep && o.Attempt != nil {
+		if changed, err = encode(*o.Attempt); err != nil {
+			return err
+		}
+	}
+	n, err := r.exec(`UPDATE attempts SET open = ?, begun = 0, not_before = ?, doc = coalesce(?, doc)
+		WHERE ws = ? AND id = ? AND account = ? AND lane = ? AND open = 1`, keep, due, changed, r.ws, attempt, k.account, k.lane)
 	if err != nil {
 		return err
 	}

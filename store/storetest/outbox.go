@@ -180,6 +180,45 @@ var outboxRules = []rule{
 		e.sent(again, "at2")
 		require.Equal(e, 2, e.row("1").Tries)
 	}},
+	{name: "an attempt to be repeated keeps what is settled with it", run: func(e *env) {
+		e.enqueue(row("1", "l"))
+		lane := e.claimOutbox(10, time.Hour)[0]
+		e.update(begin(lane, "at", 1))
+		at := attempt(lane, "at", 1)
+		at.Unsure = true
+		e.update(settle(lane, "at", channel.Settlement{State: channel.OutboxQueued, Attempt: &at}))
+		e.releaseOut(lane)
+		again := e.claimOutbox(10, time.Hour)[0]
+		e.same(&at, again.Attempt)
+		require.False(e, again.Doubtful)
+		e.update(settle(again, "at", channel.Settlement{State: channel.OutboxQueued}))
+		e.releaseOut(again)
+		e.same(&at, e.claimOutbox(10, time.Hour)[0].Attempt)
+	}},
+	{name: "a row with a reply makes due what waits for the plan's messages, and nothing else", run: func(e *env) {
+		hold := func(lane string, reason channel.Reason, replan bool) {
+			e.enqueue(row(channel.OutboxID(lane+"-1"), lane))
+			l := e.claimOutbox(10, time.Hour)[0]
+			e.update(begin(l, "at-"+lane, 1))
+			e.update(settle(l, "at-"+lane, channel.Settlement{State: channel.OutboxQueued, Replan: replan, Reason: reason, NotBefore: e.now().Add(time.Hour)}))
+			e.releaseOut(l)
+		}
+		hold("quota", channel.ReasonQuota, true)
+		hold("carried", channel.ReasonQuota, false)
+		hold("rate", channel.ReasonRate, true)
+		require.Empty(e, e.claimOutbox(10, time.Hour))
+		e.enqueue(row("quota-2", "quota"))
+		require.Empty(e, e.claimOutbox(10, time.Hour), "a row without a reply waits behind")
+		for _, lane := range []string{"quota", "carried", "rate", "empty"} {
+			r := row(channel.OutboxID(lane+"-3"), lane)
+			r.Reply = &channel.ReplyHandle{Token: "t", Expires: moment(1)}
+			e.enqueue(r)
+		}
+		lanes := e.claimOutbox(10, time.Hour)
+		require.Len(e, lanes, 2)
+		require.Equal(e, []channel.OutboxID{"quota-1", "quota-2", "quota-3"}, rowsOf(lanes[0]))
+		require.Equal(e, []channel.OutboxID{"empty-3"}, rowsOf(lanes[1]))
+	}},
 	{name: "a row that cannot be planned fails alone", run: func(e *env) {
 		e.enqueue(row("1", "l"), row("2", "l"))
 		lane := e.claimOutbox(10, time.Hour)[0]

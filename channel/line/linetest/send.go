@@ -1,6 +1,7 @@
 package linetest
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -22,6 +23,8 @@ type replyRef struct {
 	event     time.Time
 	delivered time.Time // zero: the webhook was never sent
 	used      bool
+	body      []byte // what used it, for Options.RepeatReplies
+	answer    reply
 }
 
 // accepted is what LINE remembers under a retry key.
@@ -80,11 +83,18 @@ func (s *Server) handleReply(r *http.Request, body []byte) reply {
 		return *bad
 	}
 	now := s.now()
+	if s.opt.RepeatReplies && ref != nil && ref.used && bytes.Equal(ref.body, body) {
+		return ref.answer
+	}
 	if ref == nil || ref.used || ref.delivered.IsZero() || now.Sub(ref.delivered) > replyLife || now.Sub(ref.event) > replyCap {
 		return fail(http.StatusBadRequest, "Invalid reply token")
 	}
 	ref.used = true
-	return answer(http.StatusOK, s.hand(ref.chat, out))
+	done := answer(http.StatusOK, s.hand(ref.chat, out))
+	if s.opt.RepeatReplies {
+		ref.body, ref.answer = bytes.Clone(body), done
+	}
+	return done
 }
 
 func (s *Server) handlePush(r *http.Request, body []byte) reply {

@@ -46,6 +46,9 @@ type Options struct {
 	// RecipientPerMinute refuses more messages a minute to one user with 429;
 	// 0 means no limit.
 	RecipientPerMinute int
+	// RepeatReplies answers a reply that was accepted before, byte for byte the
+	// same, as the first time instead of with 400. LINE documents neither.
+	RepeatReplies bool
 	// Rates replaces LINE's limits, by endpoint name (see Endpoints). A zero
 	// Limit means no limit.
 	Rates map[string]rate.Limit
