@@ -18,13 +18,17 @@ var pageFiles embed.FS
 // controlRoutes serves the page that plays the customer's phone at / and the
 // control interface under /_emulator/. Answers are JSON; requests that change
 // something must say Content-Type: application/json, so that no foreign web
-// page can send them from a visitor's browser.
+// page can send them from a visitor's browser. The header Emulator-Start tells
+// one start of the emulator, which remembers nothing, from another. Who blocked
+// the account cannot write or press a choice here.
 //
 //	GET    /_emulator/state                     credentials, webhook address, counts
 //	GET    /_emulator/users                     all users
 //	POST   /_emulator/users                     {"name","standing"?} -> user
 //	POST   /_emulator/users/{name}/messages     {"type":"text","text"} and other types, see ControlMessage
 //	POST   /_emulator/users/{name}/actions      {"action":"follow"|"unfollow"|"unsend"|"postback", "message_id"?, "data"?}
+//	GET    /_emulator/users/{name}/sent         what the user wrote, as far as it is kept
+//	GET    /_emulator/users/{name}/sent/{id}/content   a picture of those
 //	GET    /_emulator/users/{name}/received     ?after=N&wait=SECONDS -> messages from the N-th on, as far as they are kept; "number" counts from 0
 //	POST   /_emulator/groups                    {"name","members":[names]} -> {"id"}
 //	POST   /_emulator/groups/{id}/messages      as for users, with "by"
@@ -42,6 +46,8 @@ func (s *Server) controlRoutes() {
 	s.mux.HandleFunc("POST /_emulator/users", s.control(s.controlUser))
 	s.mux.HandleFunc("POST /_emulator/users/{name}/messages", s.control(s.controlMessage))
 	s.mux.HandleFunc("POST /_emulator/users/{name}/actions", s.control(s.controlAction))
+	s.mux.HandleFunc("GET /_emulator/users/{name}/sent", s.control(s.controlSent))
+	s.mux.HandleFunc("GET /_emulator/users/{name}/sent/{id}/content", s.controlPicture)
 	s.mux.HandleFunc("GET /_emulator/users/{name}/received", s.control(s.controlReceived))
 	s.mux.HandleFunc("POST /_emulator/groups", s.control(s.controlGroup))
 	s.mux.HandleFunc("POST /_emulator/groups/{id}/messages", s.control(s.controlGroupMessage))
@@ -72,7 +78,7 @@ func (s *Server) controlRoutes() {
 
 func secured(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
+		w.Header().Set("Content-Security-Policy", "default-src 'self'; img-src 'self' http: https:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Referrer-Policy", "no-referrer")
 		h.ServeHTTP(w, r)
@@ -82,11 +88,13 @@ func secured(h http.Handler) http.Handler {
 var (
 	errMissing = errors.New("not found")
 	errBad     = errors.New("the request is not understood")
+	errBlocked = errors.New("the user has blocked the account: follow it first")
 )
 
 func (s *Server) control(handle func(*http.Request, []byte) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Emulator-Start", s.started)
 		if r.Method != http.MethodGet && !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
 			fail(http.StatusUnsupportedMediaType, "Content-Type must be application/json").write(w)
 			return
@@ -225,10 +233,65 @@ func (s *Server) controlMessage(r *http.Request, body []byte) (any, error) {
 		return nil, errBad
 	}
 	m, err := in.message()
+	switch {
+	case err != nil:
+		return nil, err
+	case !u.canWrite():
+		return nil, errBlocked
+	}
+	return u.Send(m), nil
+}
+
+// canWrite says whether the user's phone has a chat with the account.
+func (u *User) canWrite() bool {
+	st := u.Standing()
+	return st == Friend || st == Stranger
+}
+
+// controlSentMessage is what a user wrote.
+type controlSentMessage struct {
+	At     time.Time `json:"at"`
+	ID     string    `json:"id"`
+	Kind   string    `json:"kind"`
+	Text   string    `json:"text"` // what one reads: the text or [kind]
+	Unsent bool      `json:"unsent"`
+}
+
+func (s *Server) controlSent(r *http.Request, _ []byte) (any, error) {
+	u, err := s.byName(r.PathValue("name"))
 	if err != nil {
 		return nil, err
 	}
-	return u.Send(m), nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]controlSentMessage{}, u.sent...), nil
+}
+
+// controlPicture serves a picture that the user sent, to be shown beside what
+// came back. Only kinds that browsers draw and never run are served.
+func (s *Server) controlPicture(w http.ResponseWriter, r *http.Request) {
+	u, err := s.byName(r.PathValue("name"))
+	if err != nil {
+		notFound().write(w)
+		return
+	}
+	s.mu.Lock()
+	p, _ := s.messages.get(r.PathValue("id"))
+	out := notFound()
+	if p != nil && p.by == u && p.content != nil && !p.content.gone && drawn(p.content.mediaType) {
+		out = reply{status: http.StatusOK, body: p.content.data, header: http.Header{"Content-Type": {p.content.mediaType}}}
+	}
+	s.mu.Unlock()
+	out = out.with("X-Content-Type-Options", "nosniff").with("Content-Security-Policy", "default-src 'none'; sandbox")
+	out.write(w)
+}
+
+func drawn(mediaType string) bool {
+	switch mediaType {
+	case "image/png", "image/jpeg", "image/gif", "image/webp":
+		return true
+	}
+	return false
 }
 
 func (s *Server) controlGroup(_ *http.Request, body []byte) (any, error) {
@@ -289,6 +352,9 @@ func (s *Server) controlAction(r *http.Request, body []byte) (any, error) {
 	case "unsend":
 		return u.Unsend(in.MessageID)
 	case "postback":
+		if !u.canWrite() {
+			return nil, errBlocked
+		}
 		return u.PressPostback(in.Data, nil), nil
 	}
 	return nil, errors.New("action must be follow, unfollow, unsend or postback")

@@ -142,6 +142,18 @@ func Unknown(kind string) Message {
 	return Message{kind: kind, fields: fields{{"novelty", "yes"}}}
 }
 
+// reads is what one reads of the message.
+func (m Message) reads() string {
+	if m.kind == "text" {
+		for _, f := range m.fields {
+			if text, ok := f.value.(string); ok && f.key == "text" {
+				return text
+			}
+		}
+	}
+	return "[" + m.kind + "]"
+}
+
 // Quoting makes the message an answer to an earlier one.
 func (m Message) Quoting(messageID string) Message {
 	m.quote = messageID
@@ -186,6 +198,10 @@ func (c *Chat) Send(by *User, m Message) Posted {
 		p.content = &own
 	}
 	s.messages.put(p.id, p)
+	by.sent = append(by.sent, controlSentMessage{At: p.at, ID: p.id, Kind: p.kind, Text: m.reads()})
+	if limit := s.opt.KeepReceived; limit > 0 && len(by.sent) > limit {
+		by.sent = slices.Delete(by.sent, 0, len(by.sent)-limit)
+	}
 	msg := fields{{"type", m.kind}, {"id", p.id}}
 	msg = append(msg, m.fields...)
 	if m.quotable {
@@ -229,6 +245,9 @@ func (c *Chat) Unsend(messageID string) (Posted, error) {
 		return Posted{}, fmt.Errorf("linetest: message %s cannot be unsent: it is not there", messageID)
 	}
 	p.unsent = true
+	for i := range p.by.sent {
+		p.by.sent[i].Unsent = p.by.sent[i].Unsent || p.by.sent[i].ID == p.id
+	}
 	if p.content != nil {
 		p.content = &content{gone: true}
 	}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -65,8 +66,8 @@ type Options struct {
 	// RedeliverAfter is the pause before that; 0 means one second. LINE does
 	// not disclose its own.
 	RedeliverAfter time.Duration
-	// KeepReceived is how many messages each phone keeps, the newest ones; 0
-	// means all. WaitDelivered counts the others too.
+	// KeepReceived is how many messages each phone keeps, the newest ones of
+	// those received and of those sent; 0 means all. WaitDelivered counts the others too.
 	KeepReceived int
 	// KeepMessages is how many of the customers' messages the emulator knows,
 	// with their contents and read tokens, the newest ones; 0 means all. Older
@@ -84,6 +85,8 @@ type Server struct {
 	mux    *http.ServeMux
 	client *http.Client
 	log    *slog.Logger
+
+	started string // tells this start from others
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced whenever anything happens
@@ -126,6 +129,7 @@ type Server struct {
 // New returns a server whose webhook sender runs until Close.
 func New(o Options) *Server {
 	s := &Server{opt: o, changed: make(chan struct{}), rng: stream(o.Seed, 1), callRng: stream(o.Seed, 2), sendRng: stream(o.Seed, 3)}
+	s.started = strconv.FormatInt(time.Now().UnixNano(), 36)
 	s.opt.ChannelID = orElse(o.ChannelID, "1234567890")
 	s.opt.BasicID = orElse(o.BasicID, "@emulated")
 	s.opt.BotName = orElse(o.BotName, "Emulated account")

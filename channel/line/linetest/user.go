@@ -33,6 +33,7 @@ type User struct {
 	wrote                           time.Time // last message in the one-to-one chat
 	phone                           []Delivered
 	dropped                         int // received before phone[0]
+	sent                            []controlSentMessage
 	readUpTo                        time.Time
 	loadingUntil                    time.Time
 	menu                            string
