@@ -58,7 +58,7 @@ func (e *Engine) SaveAgent(ctx context.Context, p Principal, c SaveAgent) (Saved
 func (u *unit) saveAgent(old, a routing.Agent) (int64, error) {
 	stopped := old.Version > 0 && !a.Works(routing.PermitChat)
 	if stopped {
-		if err := u.withdraw(a.ID, "agent_unable", nil); err != nil {
+		if err := u.withdraw("agent_unable", nil, a.ID); err != nil {
 			return 0, err
 		}
 	}
@@ -146,7 +146,7 @@ func (u *unit) setPresence(agent routing.AgentID, to routing.Presence, reason st
 	}
 	if to == routing.Offline {
 		// Offers before the agent's row: the order in which accepting takes them.
-		if err := u.withdraw(agent, "agent_offline", nil); err != nil {
+		if err := u.withdraw("agent_offline", nil, agent); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
@@ -40,13 +41,26 @@ const (
 	handOnRemoved handOnWhy = "removed"
 )
 
-// withdraw ends an agent's pending offers for items that pass allows; nil: all.
-func (u *unit) withdraw(agent routing.AgentID, reason string, pass func(routing.Item) bool) error {
-	offers, _, err := u.tx.Work().HeldBy(u.ctx, agent)
-	if err != nil {
+// withdraw ends the pending offers of agents for items that pass allows; nil:
+// all. The items are locked first, all of them, and each agent only after: else
+// this and an agent who accepts wait for each other. What ended before the locks
+// were there is left alone.
+func (u *unit) withdraw(reason string, pass func(routing.Item) bool, agents ...routing.AgentID) error {
+	offers, err := u.offeredTo(agents)
+	if err != nil || len(offers) == 0 {
+		return err
+	}
+	if err := u.tx.Work().LockItems(u.ctx, itemsOf(offers, nil)...); err != nil {
+		return err
+	}
+	locked := offers
+	if offers, err = u.offeredTo(agents); err != nil {
 		return err
 	}
 	for _, o := range offers {
+		if !slices.ContainsFunc(locked, func(l routing.Offer) bool { return l.Item == o.Item }) {
+			return driver.ErrClash // made meanwhile: locked with the others in the next run
+		}
 		if pass != nil {
 			it, err := u.tx.Work().Item(u.ctx, o.Item)
 			if err != nil {
@@ -61,6 +75,29 @@ func (u *unit) withdraw(agent routing.AgentID, reason string, pass func(routing.
 		}
 	}
 	return nil
+}
+
+// offeredTo lists the agents' pending offers.
+func (u *unit) offeredTo(agents []routing.AgentID) (out []routing.Offer, err error) {
+	for _, a := range agents {
+		offers, _, err := u.tx.Work().HeldBy(u.ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, offers...)
+	}
+	return out, nil
+}
+
+// itemsOf are the items of what an agent holds.
+func itemsOf(offers []routing.Offer, owned []routing.Assignment) (out []routing.ItemID) {
+	for _, o := range offers {
+		out = append(out, o.Item)
+	}
+	for _, as := range owned {
+		out = append(out, as.Item)
+	}
+	return out
 }
 
 // noneOffered has the transaction run again if the agent was offered something
@@ -119,26 +156,27 @@ func (u *unit) handOnSome(h handOn) (more bool, err error) {
 	if back || h.Why == handOnUnable && a.Works(routing.PermitChat) || h.Why == handOnRemoved && u.s.member(h.Desk, h.Agent) {
 		return false, nil // what was the reason is over: the agent keeps what is left
 	}
+	batch, more, err := u.toHandOn(h)
+	if err != nil || len(batch) == 0 {
+		return false, err
+	}
+	// All items before the agent, as in withdraw; what ended meanwhile is not
+	// in the list that is read then.
+	if err := u.tx.Work().LockItems(u.ctx, batch...); err != nil {
+		return false, err
+	}
 	_, owned, err := u.tx.Work().HeldBy(u.ctx, h.Agent)
 	if err != nil {
 		return false, err
 	}
-	n := 0
 	for _, as := range owned {
-		cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(as.Item))
-		if errors.Is(err, ErrNotFound) {
-			continue // not a conversation
+		if !slices.Contains(batch, as.Item) {
+			continue
 		}
+		cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(as.Item))
 		if err != nil {
 			return false, err
 		}
-		if h.Why == handOnRemoved && cv.Desk != h.Desk {
-			continue
-		}
-		if n == handOnBatch {
-			return true, nil
-		}
-		n++
 		d := conversation.Edit(cv, u.tx.Now())
 		if err := u.handOnOne(d, h.Why); err != nil {
 			return false, err
@@ -147,7 +185,31 @@ func (u *unit) handOnSome(h handOn) (more bool, err error) {
 			return false, err
 		}
 	}
-	return false, nil
+	return more, nil
+}
+
+// toHandOn lists the items of the next conversations, and says whether there
+// are more.
+func (u *unit) toHandOn(h handOn) (batch []routing.ItemID, more bool, err error) {
+	_, owned, err := u.tx.Work().HeldBy(u.ctx, h.Agent)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, as := range owned {
+		cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(as.Item))
+		switch {
+		case errors.Is(err, ErrNotFound):
+			continue // not a conversation
+		case err != nil:
+			return nil, false, err
+		case h.Why == handOnRemoved && cv.Desk != h.Desk:
+			continue
+		case len(batch) == handOnBatch:
+			return batch, true, nil
+		}
+		batch = append(batch, as.Item)
+	}
+	return batch, false, nil
 }
 
 // handOnOne gives one conversation to others. Of an agent who is away, a
@@ -191,7 +253,15 @@ func (e *Engine) RemoveFromDesk(ctx context.Context, p Principal, c RemoveFromDe
 		if !u.s.member(c.Desk, c.Agent) {
 			return struct{}{}, u.tx.Config().RemoveMember(u.ctx, c.Desk, c.Agent) // which knows whether there is such a desk
 		}
-		err := u.withdraw(c.Agent, "left_desk", func(it routing.Item) bool { return u.deskOf(it) == c.Desk })
+		offers, owned, err := u.tx.Work().HeldBy(u.ctx, c.Agent)
+		if err != nil {
+			return struct{}{}, err
+		}
+		// Offers end first, which takes the agent: the other items before it too.
+		if err := u.tx.Work().LockItems(u.ctx, itemsOf(offers, owned)...); err != nil {
+			return struct{}{}, err
+		}
+		err = u.withdraw("left_desk", func(it routing.Item) bool { return u.deskOf(it) == c.Desk }, c.Agent)
 		if err != nil {
 			return struct{}{}, err
 		}

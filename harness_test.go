@@ -40,6 +40,7 @@ type world struct {
 	cfg    sangdam.Config
 	clock  atomic.Int64 // by how many nanoseconds the store's clock is ahead of the bubble's; see jump
 	host   sangdam.Principal
+	dsn    string // of PostgreSQL, where that is the store
 }
 
 // worldOption changes what newWorld sets up.

@@ -71,7 +71,7 @@ func withPostgres(t *testing.T, dsn string) worldOption {
 		require.NoError(t, w.db.Close())
 		db, err := postgres.Open(t.Context(), postgres.Options{DSN: dsn})
 		require.NoError(t, err)
-		w.db, w.cfg.DB, w.cfg.Poll = db, db, 50*time.Millisecond
+		w.db, w.cfg.DB, w.cfg.Poll, w.dsn = db, db, 50*time.Millisecond, dsn
 	}
 }
 

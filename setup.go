@@ -158,13 +158,9 @@ func (e *Engine) SaveQueue(ctx context.Context, p Principal, c SaveQueue) (Saved
 					"sangdam: queue %s: overflow to %q needs tickets, which this version does not have; use queue or message", q.ID, o.Do)
 			}
 		}
-		for _, a := range before.Members {
-			if slices.Contains(q.Members, a) {
-				continue
-			}
-			if err := u.withdraw(a, "left_queue", func(it routing.Item) bool { return it.Queue == q.ID }); err != nil {
-				return Saved{}, err
-			}
+		left := slices.DeleteFunc(slices.Clone(before.Members), func(a routing.AgentID) bool { return slices.Contains(q.Members, a) })
+		if err := u.withdraw("left_queue", func(it routing.Item) bool { return it.Queue == q.ID }, left...); err != nil {
+			return Saved{}, err
 		}
 		if err := u.tx.Config().SaveQueue(u.ctx, q); err != nil {
 			return Saved{}, err

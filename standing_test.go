@@ -2,10 +2,14 @@ package sangdam_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam"
@@ -258,4 +262,68 @@ func TestEveryWayToPeopleTakesTheWordFromTheBot(t *testing.T) {
 				}))
 		})
 	}
+}
+
+// Accepting takes the item, then the agent; going offline ends several offers,
+// and must not take the agent before it has all their items.
+func TestGoingOfflineWhileAcceptingWaitsForNobodyInACircle(t *testing.T) {
+	replay(t, []string{onPG}, func(t *testing.T, w *replayWorld) {
+		const offers = 6
+		a := chatAgent("a1")
+		a.Capacity[routing.ProfileUnits] = offers
+		w.saveAgent(a)
+		rival, err := sangdam.New(w.cfg) // another process would do the same
+		require.NoError(t, err)
+		written := 0
+		for range 8 {
+			for range offers {
+				written++
+				w.line.User(fmt.Sprint("Customer ", written)).SendText("hello")
+			}
+			w.online("a1")
+			held, err := w.eng.Held(w.ctx, w.host, "a1")
+			require.NoError(t, err)
+			require.Len(t, held.Offers, offers)
+			var all sync.WaitGroup
+			for _, o := range held.Offers {
+				all.Go(func() {
+					_, err := w.eng.Accept(w.ctx, w.agent("a1"), sangdam.Accept{Offer: o.ID})
+					if !errors.Is(err, sangdam.ErrStale) { // withdrawn before
+						assert.NoError(t, err)
+					}
+				})
+			}
+			all.Go(func() {
+				assert.NoError(t, rival.SetPresence(w.ctx, w.agent("a1"), sangdam.SetPresence{Agent: "a1", Presence: routing.Offline}))
+			})
+			all.Wait()
+			held, err = w.eng.Held(w.ctx, w.host, "a1")
+			require.NoError(t, err)
+			require.Empty(t, held.Offers, "none is left")
+			for _, c := range w.conversations() {
+				if c.State != conversation.StateClosed {
+					require.NoError(t, errOf(w.eng.End(w.ctx, w.host, sangdam.End{Conversation: c.ID, Final: true})))
+				}
+			}
+		}
+		require.Zero(t, deadlocks(t, w.dsn))
+	}, longOffers)
+}
+
+// deadlocks is how many PostgreSQL had to break in the database.
+func deadlocks(t *testing.T, dsn string) (n int) {
+	t.Helper()
+	c, err := pgx.Connect(t.Context(), dsn)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, c.Close(context.WithoutCancel(t.Context()))) }()
+	// A server process counts what it saw at the latest a second after it is idle.
+	last, same := -1, 0
+	require.Eventually(t, func() bool {
+		require.NoError(t, c.QueryRow(t.Context(), "select deadlocks from pg_stat_database where datname = current_database()").Scan(&n))
+		if same++; n != last {
+			last, same = n, 0
+		}
+		return same >= 15
+	}, 30*time.Second, 100*time.Millisecond)
+	return n
 }

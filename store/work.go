@@ -37,7 +37,9 @@ type Work interface {
 	// item; ErrStale when it has no assignment, or as is given and is not it.
 	EndAssignment(ctx context.Context, item routing.ItemID, as routing.AssignmentID, reason routing.EndReason,
 		then routing.ItemState, now time.Time) (routing.Assignment, error)
-	// Held, Offer, HeldBy, Open and Decisions are those of driver.WorkRepo.
+	// LockItems, Held, Offer, HeldBy, Open and Decisions are those of
+	// driver.WorkRepo. Call LockItems before ending several holds.
+	LockItems(ctx context.Context, ids ...routing.ItemID) error
 	Held(ctx context.Context, item routing.ItemID) (*routing.Offer, *routing.Assignment, error)
 	Offer(ctx context.Context, id routing.OfferID) (routing.Offer, error)
 	HeldBy(ctx context.Context, a routing.AgentID) ([]routing.Offer, []routing.Assignment, error)

@@ -156,6 +156,11 @@ type WorkRepo interface {
 	// are locked it is in one order for all: the item, then agents by id.
 	// ErrInvalid inside View.
 	Lock(ctx context.Context, k WorkKey) (transition.Rows, error)
+	// LockItems locks the items, in the order of their ids, as Lock locks one. A
+	// transaction that changes several holds calls it before the first Lock,
+	// which takes agents too: so nobody waits for an item who has an agent that
+	// the item's holder wants. Unknown ids are left out. ErrInvalid inside View.
+	LockItems(ctx context.Context, ids ...routing.ItemID) error
 	// Put writes what a transition made of rows that Lock returned. An id of an
 	// offer or assignment that is taken is a clash.
 	Put(ctx context.Context, c transition.Change) error

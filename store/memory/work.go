@@ -104,6 +104,19 @@ func (r work) Lock(_ context.Context, k driver.WorkKey) (transition.Rows, error)
 	})
 }
 
+func (r work) LockItems(_ context.Context, ids ...routing.ItemID) error {
+	t := r.t
+	_, err := write(t, func() (struct{}, error) {
+		for _, id := range ids {
+			if it, ok := get(t, t.s.items, id); ok {
+				put(t, t.s.items, id, it)
+			}
+		}
+		return struct{}{}, nil
+	})
+	return err
+}
+
 func copyOf[T any](v T) *T {
 	v = clone(v)
 	return &v

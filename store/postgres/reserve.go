@@ -44,6 +44,14 @@ func (w work) Lock(ctx context.Context, k driver.WorkKey) (transition.Rows, erro
 	return rows, err
 }
 
+// LockItems implements driver.WorkRepo.
+func (w work) LockItems(ctx context.Context, ids ...routing.ItemID) error {
+	if err := w.writable(); err != nil || len(ids) == 0 {
+		return err
+	}
+	return w.lock(ctx, query(`SELECT 1 FROM sd.items WHERE ws = $1 AND id = ANY($2) ORDER BY id FOR NO KEY UPDATE`, key(w.ws), keys(ids)))
+}
+
 // Put implements driver.WorkRepo. The wheel comes late among the statements: it
 // is one row a queue.
 func (w work) Put(ctx context.Context, c transition.Change) error {

@@ -50,6 +50,9 @@ func (r work) Lock(ctx context.Context, k driver.WorkKey) (w transition.Rows, er
 	return w, nil
 }
 
+// LockItems has nothing to do, for the reason that Lock only reads.
+func (r work) LockItems(context.Context, ...routing.ItemID) error { return r.writable() }
+
 func (r work) Put(_ context.Context, c transition.Change) error {
 	doc, err := encode(c.Item)
 	if err != nil {

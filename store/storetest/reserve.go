@@ -30,6 +30,29 @@ var reserveRules = []rule{
 		e.same(r.Offer, o)
 		require.Nil(e, as)
 	}},
+	{name: "several items are locked before the agents, unknown ones left out", run: func(e *env) {
+		e.agent("a", units(3))
+		one, two := e.item(use(1)), e.item(use(1))
+		require.NoError(e, e.reserve(e.offering(one, "a")))
+		require.NoError(e, e.reserve(e.offering(two, "a")))
+		e.update(func(ctx context.Context, tx store.Tx) error {
+			if err := tx.Work().LockItems(ctx, two.ID, "unknown", one.ID); err != nil {
+				return err
+			}
+			offers, _, err := tx.Work().HeldBy(ctx, "a")
+			require.Len(e, offers, 2)
+			for _, o := range offers {
+				if err == nil {
+					_, err = tx.Work().EndOffer(ctx, o.ID, routing.OfferWithdrawn, "gone", tx.Now())
+				}
+			}
+			return err
+		})
+		e.sums("a")
+		require.Zero(e, e.loadAgent("a").State.Open)
+		err := e.in(e.db.View, func(ctx context.Context, tx store.Tx) error { return tx.Work().LockItems(ctx, one.ID) })
+		require.ErrorIs(e, err, store.ErrInvalid)
+	}},
 	{name: "an assignment holds item, load and agent", run: func(e *env) {
 		e.agent("a", units(3))
 		it := e.item(use(3))
