@@ -239,7 +239,7 @@ func (u *unit) mayUnlink(i conversation.Identity, to conversation.Contact) error
 
 // threadOf is the conversation's thread key as the contact's.
 func (u *unit) threadOf(c conversation.Conversation, contact conversation.ContactID) string {
-	return conversation.ThreadKey(c.Chat, c.Account, contact, c.WorkStream, u.s.routing.WorkStreams[c.WorkStream].ThreadPerAccount)
+	return u.s.thread(c.Chat, c.Account, c.WorkStream, contact)
 }
 
 // link gives an identity to a contact, with its open conversations.

@@ -127,7 +127,7 @@ func (u *unit) timeOver(id conversation.ID, kind string) error {
 	}
 	if kind == dueAutoClose {
 		quiet := quietUntil(cv, stream)
-		open := cv.State == conversation.StateOpen || cv.State == conversation.StateActive || cv.State == conversation.StateWaiting
+		open := cv.State.HoldsThread()
 		if open && stream.AutoClose > 0 && u.tx.Now().Before(quiet) {
 			return u.tx.Deadlines().Set(u.ctx, kind, string(id), quiet)
 		}

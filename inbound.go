@@ -343,7 +343,7 @@ func (u *unit) continueThread(acct channel.Account, in channel.Inbound, identity
 	if in.Chat.Kind == channel.ChatGroup || in.Chat.Kind == channel.ChatRoom {
 		contact = ""
 	}
-	thread := conversation.ThreadKey(in.Chat, acct.ID, contact, acct.WorkStream, stream.ThreadPerAccount)
+	thread := u.s.thread(in.Chat, acct.ID, acct.WorkStream, contact)
 	open, last, err := u.tx.Conversations().ByThread(u.ctx, thread)
 	if err != nil {
 		return nil, false, err
@@ -459,8 +459,7 @@ func (u *unit) receipt(acct channel.Account, in channel.Inbound) error {
 	if err != nil {
 		return err
 	}
-	stream := u.s.routing.WorkStreams[acct.WorkStream]
-	open, last, err := repo.ByThread(u.ctx, conversation.ThreadKey(in.Chat, acct.ID, identity.Contact, acct.WorkStream, stream.ThreadPerAccount))
+	open, last, err := repo.ByThread(u.ctx, u.s.thread(in.Chat, acct.ID, acct.WorkStream, identity.Contact))
 	if err != nil {
 		return err
 	}

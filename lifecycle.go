@@ -67,8 +67,7 @@ func (u *unit) customerEnded(acct channel.Account, in channel.Inbound) error {
 	if err != nil {
 		return err
 	}
-	stream := u.s.routing.WorkStreams[acct.WorkStream]
-	open, _, err := u.tx.Conversations().ByThread(u.ctx, conversation.ThreadKey(in.Chat, acct.ID, identity.Contact, acct.WorkStream, stream.ThreadPerAccount))
+	open, _, err := u.tx.Conversations().ByThread(u.ctx, u.s.thread(in.Chat, acct.ID, acct.WorkStream, identity.Contact))
 	if err != nil || open == nil {
 		return err
 	}

@@ -513,7 +513,7 @@ func (u *unit) reserve(d routing.Decision, lease string, epoch int64) error {
 		return err
 	}
 	res.Offer = &routing.Offer{ID: routing.OfferID(newID()), Item: d.Item, Agent: d.Agent, State: routing.OfferPending, Uses: it.Uses,
-		OfferedAt: now, ExpiresAt: now.Add(offerFor(it))}
+		OfferedAt: now, ExpiresAt: now.Add(it.OfferStands())}
 	if err := u.tx.Work().Reserve(u.ctx, res); err != nil {
 		return err
 	}
@@ -530,15 +530,6 @@ func (u *unit) reserve(d routing.Decision, lease string, epoch int64) error {
 	}
 	u.after.offers = append(u.after.offers, *res.Offer)
 	return u.save(draft)
-}
-
-// offerFor is how long an offer of the item stands: as its work stream says,
-// else 15 s, the usual time in contact centres.
-func offerFor(it routing.Item) time.Duration {
-	if it.OfferFor > 0 {
-		return it.OfferFor
-	}
-	return 15 * time.Second
 }
 
 // relax drops one more skill requirement of a waiting item.

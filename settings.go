@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/id"
 	"github.com/sangdam/sangdam/routing"
@@ -305,4 +306,9 @@ func (c *tokenCache) put(token string, o tokenOwner) {
 		c.m = map[string]tokenOwner{}
 	}
 	c.m[token] = o
+}
+
+// thread is the key of the thread that a chat of the contact belongs to.
+func (s *settings) thread(chat channel.Chat, acct channel.AccountID, stream conversation.WorkStreamID, contact conversation.ContactID) string {
+	return conversation.ThreadKey(chat, acct, contact, stream, s.routing.WorkStreams[stream].ThreadPerAccount)
 }

@@ -106,8 +106,7 @@ func (p visitorPort) thread(ctx context.Context, tx store.Tx, s *settings, v cha
 	if err != nil {
 		return nil, err
 	}
-	stream := s.routing.WorkStreams[acct.WorkStream]
-	open, last, err := tx.Conversations().ByThread(ctx, conversation.ThreadKey(visitorChat(v), acct.ID, i.Contact, acct.WorkStream, stream.ThreadPerAccount))
+	open, last, err := tx.Conversations().ByThread(ctx, s.thread(visitorChat(v), acct.ID, acct.WorkStream, i.Contact))
 	if open == nil {
 		open = last
 	}

@@ -117,6 +117,9 @@ func (e *Engine) receive(r *http.Request, token string) (channel.Receipt, int) {
 	}
 	if err := e.appendInTime(ctx, owner.ws, acct.ID, receipt.Envelopes); err != nil {
 		e.trouble("a webhook could not be stored", err, "account", string(acct.ID))
+		if errors.Is(err, ErrInvalid) { // it can never be stored: repeating it is no use
+			return channel.Receipt{}, http.StatusUnprocessableEntity
+		}
 		return channel.Receipt{}, http.StatusServiceUnavailable
 	}
 	return receipt, 0

@@ -68,17 +68,23 @@ func (k strategyKind) dynamic() bool {
 // keyAt is keyOf with the fixed part taken from the place.
 func (pl *poolPlace) keyAt(a *boardAgent) agentKey {
 	k := pl.fixed
-	switch pl.p.q.kind {
-	case kindRoundRobin:
-		k.key = a.turn(pl.p.q)
-	case kindLeastLoaded:
-		k.key = a.usedOf(0)
-	case kindMostFree:
-		k.key = a.usedOf(0) - a.limitOf(0)
-	case kindLongestIdle:
-		k.key = a.idleSince
+	if q := pl.p.q; q.kind.dynamic() {
+		k.key = q.kind.moving(a, q)
 	}
 	return k
+}
+
+// moving is the key of a dynamic strategy as the agent stands now.
+func (k strategyKind) moving(a *boardAgent, q *boardQueue) int64 {
+	switch k {
+	case kindRoundRobin:
+		return a.turn(q)
+	case kindLeastLoaded:
+		return a.usedOf(0)
+	case kindMostFree:
+		return a.usedOf(0) - a.limitOf(0)
+	}
+	return a.idleSince
 }
 
 // ableNow is able for an agent that the pool covers.

@@ -298,15 +298,11 @@ func (p *pool) farOf(a *boardAgent) int64 {
 // keyOf is the agent's key under a built-in strategy that orders.
 func (p *pool) keyOf(a *boardAgent, kind strategyKind) agentKey {
 	k := agentKey{far: p.farOf(a)}
+	if kind.dynamic() {
+		k.key = kind.moving(a, p.q)
+		return k
+	}
 	switch kind {
-	case kindRoundRobin:
-		k.key = a.turn(p.q)
-	case kindLeastLoaded:
-		k.key = a.usedOf(0)
-	case kindMostFree:
-		k.key = a.usedOf(0) - a.limitOf(0)
-	case kindLongestIdle:
-		k.key = a.idleSince
 	case kindFixedOrder:
 		k.key = unlimited
 		if r, ok := p.q.row.Rank[a.id]; ok {

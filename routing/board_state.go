@@ -301,5 +301,5 @@ func (p *pool) present(a *boardAgent) bool {
 // able reports whether the agent, a member of the queue, may take the pool's
 // items now. It is Eligible without membership, designation and declines.
 func (p *pool) able(a *boardAgent) bool {
-	return a.ready && a.fits(p.uses) && slices.Contains(p.presences, a.presence) && p.covers(a)
+	return p.ableNow(a) && p.covers(a)
 }

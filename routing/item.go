@@ -6,8 +6,17 @@ import (
 	"time"
 )
 
-// DefaultOfferFor is how long an offer stands when OfferFor is 0.
+// DefaultOfferFor is how long an offer stands when OfferFor is 0: the usual
+// time in contact centres.
 const DefaultOfferFor = 15 * time.Second
+
+// OfferStands is how long an offer of the item stands.
+func (it Item) OfferStands() time.Duration {
+	if it.OfferFor > 0 {
+		return it.OfferFor
+	}
+	return DefaultOfferFor
+}
 
 // Uses is what a piece of the work stream's work takes of an agent: Cost units,
 // and ChannelCost of the channel kind's cap. A cost of 0 takes nothing.
@@ -34,9 +43,7 @@ func NewItem(id ItemID, desk DeskID, ws WorkStream, o Outcome, now time.Time) It
 	if it.Mode == "" {
 		it.Mode = Push
 	}
-	if it.OfferFor == 0 {
-		it.OfferFor = DefaultOfferFor
-	}
+	it.OfferFor = it.OfferStands()
 	return Enter(it, o.Queue, now)
 }
 

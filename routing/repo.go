@@ -36,8 +36,6 @@ type ConfigRepo interface {
 	// SaveQueue creates or replaces; agents added or removed as Members get a
 	// raised EligRev.
 	SaveQueue(ctx context.Context, q Queue) error
-	DeleteWorkStream(ctx context.Context, id WorkStreamID) error
-	DeleteQueue(ctx context.Context, id QueueID) error
 	// AddMember gives an agent access to a desk in one conditional statement:
 	// ErrConflict is never returned for a full desk, ErrInvalid is. Adding
 	// twice is a no-op.

@@ -109,28 +109,6 @@ func (r config) membersChanged(was, is []routing.AgentID) {
 	}
 }
 
-func (r config) DeleteWorkStream(_ context.Context, id routing.WorkStreamID) error {
-	return do(r.t, func() error {
-		if _, ok := r.row().streams[id]; !ok {
-			return missing("work stream", string(id))
-		}
-		r.change(func(c *configuration) { delete(c.streams, id) })
-		return nil
-	})
-}
-
-func (r config) DeleteQueue(_ context.Context, id routing.QueueID) error {
-	return do(r.t, func() error {
-		q, ok := r.row().queues[id]
-		if !ok {
-			return missing("queue", string(id))
-		}
-		r.membersChanged(q.Members, nil)
-		r.change(func(c *configuration) { delete(c.queues, id) })
-		return nil
-	})
-}
-
 func (r config) AddMember(_ context.Context, id routing.DeskID, a routing.AgentID) error {
 	return do(r.t, func() error {
 		d, ok := r.row().desks[id]

@@ -239,20 +239,3 @@ func difference(a, b []routing.AgentID) []routing.AgentID {
 	}
 	return out
 }
-
-// DeleteWorkStream implements routing.ConfigRepo.
-func (c config) DeleteWorkStream(ctx context.Context, id routing.WorkStreamID) error {
-	if err := c.configChanged(ctx); err != nil {
-		return err
-	}
-	return c.write(ctx, query(`DELETE FROM sd.work_streams WHERE ws = $1 AND id = $2`, key(c.ws), key(id)))
-}
-
-// DeleteQueue implements routing.ConfigRepo.
-func (c config) DeleteQueue(ctx context.Context, id routing.QueueID) error {
-	before, err := c.queueMembers(ctx, id)
-	if err != nil {
-		return err
-	}
-	return c.write(ctx, query(`DELETE FROM sd.queues WHERE ws = $1 AND id = $2`, key(c.ws), key(id)), c.eligibilityChanged(before))
-}

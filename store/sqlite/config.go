@@ -141,29 +141,6 @@ func (t *tx) raiseElig(a routing.AgentID) error {
 	return t.change(`UPDATE agents SET elig_rev = elig_rev + 1, rev = rev + 1 WHERE ws = ? AND id = ?`, t.ws, string(a))
 }
 
-func (r config) DeleteWorkStream(_ context.Context, id routing.WorkStreamID) error {
-	n, err := r.exec(`DELETE FROM work_streams WHERE ws = ? AND id = ?`, r.ws, string(id))
-	if err != nil || n == 0 {
-		return err
-	}
-	return r.raiseConfig()
-}
-
-func (r config) DeleteQueue(_ context.Context, id routing.QueueID) error {
-	old, err := r.queue(id)
-	if err != nil {
-		return err
-	}
-	n, err := r.exec(`DELETE FROM queues WHERE ws = ? AND id = ?`, r.ws, string(id))
-	if err != nil || n == 0 {
-		return err
-	}
-	if err := r.raiseMembers(old, nil); err != nil {
-		return err
-	}
-	return r.raiseConfig()
-}
-
 // isMember also says whether there is such a desk.
 func (r config) isMember(d routing.DeskID, a routing.AgentID) (bool, error) {
 	var member bool
