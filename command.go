@@ -37,6 +37,8 @@ type unit struct {
 	after changes
 	// texts says that the search index has work.
 	texts bool
+	// absorbed says that an event brought nothing new.
+	absorbed bool
 	// feed is what the transaction announces at its end, and saved the
 	// conversations as it leaves them.
 	feed  []driver.Event

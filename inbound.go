@@ -56,9 +56,15 @@ func (e *Engine) workEnvelope(ctx context.Context, ref driver.LaneRef, env chann
 	if err != nil {
 		return e.quarantine(ctx, ref, env, unparsed(err))
 	}
-	err = e.processInbound(ctx, ref, env, in)
+	absorbed, err := e.processInbound(ctx, ref, env, in)
 	if err != nil {
 		return e.envelopeFailed(ctx, ref, env, err)
+	}
+	if absorbed {
+		e.log.Debug("an event brought a message that was there already", "workspace", string(ref.Workspace), "account", string(env.Account), "envelope", string(env.ID))
+		if h := e.cfg.Hooks.Duplicate; h != nil {
+			e.hook("Duplicate", func() { h(ref.Workspace, env.Account, in.Kind) })
+		}
 	}
 	if h := e.cfg.Hooks.Processed; h != nil {
 		e.hook("Processed", func() { h(ref.Workspace, env.Account, in.Kind) })
@@ -79,14 +85,15 @@ func unparsed(err error) string {
 }
 
 // processInbound is Tx B: everything an event causes, all or nothing, with the
-// envelope's end under the claim.
-func (e *Engine) processInbound(ctx context.Context, ref driver.LaneRef, env channel.Envelope, in channel.Inbound) (err error) {
+// envelope's end under the claim. absorbed says that it brought a message that
+// was there already.
+func (e *Engine) processInbound(ctx context.Context, ref driver.LaneRef, env channel.Envelope, in channel.Inbound) (absorbed bool, err error) {
 	defer func() {
 		if recover() != nil {
 			err = errs.New(errs.Invalid, "processing an event of type %q panicked", in.Type)
 		}
 	}()
-	return e.unit(ctx, system(ref.Workspace), func(u *unit) error {
+	err = e.unit(ctx, system(ref.Workspace), func(u *unit) error {
 		acct, _, err := e.account(u.s, env.Account)
 		if err != nil {
 			return err
@@ -94,8 +101,10 @@ func (e *Engine) processInbound(ctx context.Context, ref driver.LaneRef, env cha
 		if err := u.apply(acct, in); err != nil {
 			return err
 		}
+		absorbed = u.absorbed
 		return u.tx.Inbox().Done(u.ctx, ref.Claim, env.ID)
 	})
+	return absorbed, err
 }
 
 // envelopeFailed decides what becomes of an envelope whose transaction failed.
@@ -184,8 +193,9 @@ func (u *unit) customerMessage(acct channel.Account, in channel.Inbound) error {
 	repo := u.tx.Conversations()
 	if in.MessageID != "" {
 		_, err := repo.ByProvider(u.ctx, acct.ID, in.Chat, in.MessageID)
-		if err == nil {
-			return nil // the same message under another event id
+		if err == nil { // the same message under another event id
+			u.absorbed = true
+			return nil
 		}
 		if !errors.Is(err, ErrNotFound) {
 			return err

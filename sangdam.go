@@ -100,6 +100,9 @@ type Hooks struct {
 	Received func(ws WorkspaceID, account channel.AccountID, envelopes, fresh int)
 	// Processed: an envelope reached the end of its transaction.
 	Processed func(ws WorkspaceID, account channel.AccountID, kind channel.EventKind)
+	// Duplicate: an envelope brought a message that was there already, under
+	// another event id. Redelivered events are absorbed before, see Received.
+	Duplicate func(ws WorkspaceID, account channel.AccountID, kind channel.EventKind)
 	// Quarantined: an envelope could not be processed.
 	Quarantined func(ws WorkspaceID, account channel.AccountID, reason string)
 	// Offered and Assigned: routing decided.

@@ -56,7 +56,7 @@ func TestThePageIsAPhone(t *testing.T) {
 		chromedp.WaitVisible(chromedp.CSS("#text")),
 		chromedp.SetValue(chromedp.CSS("#name"), "민아"),
 		chromedp.Click(chromedp.CSS("#who button")),
-		chromedp.WaitVisible(chromedp.Search(`//*[@id="standing"][text()="friend"]`)),
+		chromedp.WaitVisible(chromedp.CSS(`#say[data-customer="민아"]`)),
 		chromedp.SendKeys(chromedp.CSS("#text"), "주문한 옷이 작아요. 환불 되나요?"),
 		chromedp.Click(chromedp.CSS("#say button")),
 		chromedp.WaitVisible(chromedp.CSS("li.mine")),

@@ -237,9 +237,11 @@ func (s *Server) uuid() string {
 	return fmt.Sprintf("%s-%s-4%s-8%s-%s", h[:8], h[8:12], h[13:16], h[17:20], h[20:])
 }
 
-// nextMessageID is beyond 2^53, as LINE's are.
+// nextMessageID is beyond 2^53, as LINE's are. It comes from the clock, so that
+// an emulator started again does not give the ids of an earlier run anew, which
+// a desk that kept its data would take for messages it has.
 func (s *Server) nextMessageID() string {
-	s.serial++
+	s.serial = max(s.serial+1, s.opt.Now().UnixMilli()*1000)
 	return fmt.Sprintf("5%017d", s.serial)
 }
 

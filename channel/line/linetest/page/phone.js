@@ -153,6 +153,7 @@ function able() {
   el("text").disabled = phone === null;
   el("text").placeholder = phone?.standing === "blocked" ? "Blocked: add the account again to write" : "Write as the customer";
   el("say").classList.toggle("off", !on);
+  el("say").dataset.customer = phone?.name ?? ""; // whose words these are
   el("standing").textContent = phone?.standing ?? "";
   el("follow").disabled = phone === null;
   el("unfollow").disabled = phone === null || phone.standing === "blocked";
