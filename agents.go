@@ -48,8 +48,11 @@ func (e *Engine) SaveAgent(ctx context.Context, p Principal, c SaveAgent) (Saved
 		if _, err := replaces("agent", string(a.ID), err == nil, old.Version, a.Version); err != nil {
 			return Saved{}, err
 		}
+		if err := u.fromToday("agent "+string(a.ID), a.Hours, old.Hours); err != nil {
+			return Saved{}, err
+		}
 		version, err := u.saveAgent(old, a)
-		return Saved{ID: string(a.ID), Version: version}, err
+		return Saved{ID: string(a.ID), Version: version, Warnings: agentWarnings(a)}, err
 	})
 }
 

@@ -171,6 +171,9 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 			"SaveAgent": func(p sangdam.Principal) error {
 				return errOf(w.eng.SaveAgent(w.ctx, p, sangdam.SaveAgent{Agent: routing.Agent{ID: "x", Name: "x"}}))
 			},
+			"SetSwitches of another": func(p sangdam.Principal) error {
+				return errOf(w.eng.SetSwitches(w.ctx, p, sangdam.SetSwitches{Agent: "a2"}))
+			},
 			"SaveDesk": func(p sangdam.Principal) error {
 				return errOf(w.eng.SaveDesk(w.ctx, p, sangdam.SaveDesk{Desk: routing.Desk{ID: "d", Name: "D"}}))
 			},

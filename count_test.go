@@ -102,7 +102,8 @@ func newCounted(t *testing.T) *counted {
 	require.NoError(t, err)
 	host := sangdam.Host(ws)
 	require.NoError(t, c.eng.CreateWorkspace(t.Context(), ws, "Test"))
-	require.NoError(t, errOf(c.eng.SaveDesk(t.Context(), host, sangdam.SaveDesk{Desk: routing.Desk{ID: "support", Name: "Support"}})))
+	require.NoError(t, errOf(c.eng.SaveAgent(t.Context(), host, sangdam.SaveAgent{Agent: chatAgent("a1")})))
+	require.NoError(t, errOf(c.eng.SaveDesk(t.Context(), host, sangdam.SaveDesk{Agent: "a1", Desk: routing.Desk{ID: "support", Name: "Support"}})))
 	require.NoError(t, errOf(c.eng.SaveQueue(t.Context(), host, sangdam.SaveQueue{Queue: routing.Queue{ID: "q", Name: "Everyone"}})))
 	require.NoError(t, errOf(c.eng.SaveWorkStream(t.Context(), host, sangdam.SaveWorkStream{WorkStream: routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1, ChannelCost: 1,
 		Queue: "q", Messages: conversation.Texts{conversation.AutoGreeting: {"": "Hello!"}}}})))

@@ -18,8 +18,7 @@ import (
 func twoDesks(w *replayWorld, queue routing.Queue) {
 	w.t.Helper()
 	w.newAgent("a3")
-	require.NoError(w.t, errOf(w.eng.SaveDesk(w.ctx, w.host, sangdam.SaveDesk{Desk: routing.Desk{ID: "service", Name: "Service"}})))
-	require.NoError(w.t, w.eng.AddToDesk(w.ctx, w.host, sangdam.AddToDesk{Desk: "service", Agent: "a3"}))
+	require.NoError(w.t, errOf(w.eng.SaveDesk(w.ctx, w.host, sangdam.SaveDesk{Agent: "a3", Desk: routing.Desk{ID: "service", Name: "Service"}})))
 	queue.ID, queue.Name, queue.Members = "service", "Service", []routing.AgentID{"a3"}
 	w.saveQueue(queue)
 }
@@ -177,7 +176,7 @@ func TestAQueueOfAnotherDeskTakesTheConversationThere(t *testing.T) {
 
 func TestTransferToADesk(t *testing.T) {
 	replay(t, []string{onSQLite}, func(t *testing.T, w *replayWorld) {
-		require.NoError(t, errOf(w.eng.SaveDesk(w.ctx, w.host, sangdam.SaveDesk{Desk: routing.Desk{ID: "empty", Name: "Empty"}})))
+		require.NoError(t, errOf(w.eng.SaveDesk(w.ctx, w.host, sangdam.SaveDesk{Agent: "a1", Desk: routing.Desk{ID: "empty", Name: "Empty"}})))
 		twoDesks(w, routing.Queue{Desk: "service"})
 		w.online("a1", "a3")
 		owned := w.begun(w.line.User("Mina"), "hello")

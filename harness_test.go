@@ -122,7 +122,7 @@ func newWorld(t *testing.T, options ...worldOption) *world {
 			Permissions: []routing.Permission{routing.PermitChat}, Capacity: map[routing.Profile]int{routing.ProfileUnits: 2},
 			Assign: routing.AssignmentSwitches{Chat: true}}})))
 	}
-	require.NoError(t, errOf(w.eng.SaveDesk(w.ctx, w.host, sangdam.SaveDesk{Desk: desk})))
+	require.NoError(t, errOf(w.eng.SaveDesk(w.ctx, w.host, sangdam.SaveDesk{Desk: desk, Agent: "a1"})))
 	require.NoError(t, errOf(w.eng.SaveQueue(w.ctx, w.host, sangdam.SaveQueue{Queue: queue})))
 	require.NoError(t, errOf(w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: stream})))
 	for _, a := range []routing.AgentID{"a1", "a2"} {

@@ -49,6 +49,8 @@ var (
 	opSetPresence = &Operation{Name: "agent.set_presence", Method: "SetPresence", Actions: []Action{ActPresence}, Keyed: true}
 	opSaveAgent   = &Operation{Name: "agent.save", Method: "SaveAgent", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true}
 
+	opSetSwitches = &Operation{Name: "agent.set_switches", Method: "SetSwitches", Actions: []Action{ActSwitches}, Keyed: true}
+
 	opSaveDesk       = setup("desk.save", "SaveDesk", true)
 	opAddToDesk      = setup("desk.add_agent", "AddToDesk", false)
 	opRemoveFromDesk = setup("desk.remove_agent", "RemoveFromDesk", false)
@@ -74,7 +76,7 @@ func Operations() []Operation {
 	var out []Operation
 	for _, op := range []*Operation{
 		opAnswer, opAddNote, opResend, opEnd, opWait, opReopen, opAccept, opDecline, opPick, opAssign, opTransfer,
-		opSaveContact, opLinkIdentity, opLinkUser, opBeginLink, opSetPresence, opSaveAgent,
+		opSaveContact, opLinkIdentity, opLinkUser, opBeginLink, opSetPresence, opSaveAgent, opSetSwitches,
 		opSaveDesk, opAddToDesk, opRemoveFromDesk, opSaveQueue, opSaveWorkStream, opSaveAccount, opDeleteAccount, opRequeue,
 	} {
 		c := *op

@@ -115,6 +115,7 @@ const (
 	ActContact   Action = "contact.write"
 	ActOffer     Action = "offer.answer"
 	ActPresence  Action = "agent.presence"
+	ActSwitches  Action = "agent.switches" // of the assignment of tickets and chats
 	ActConfigure Action = "workspace.configure"
 	ActReadAudit Action = "audit.read"
 	ActOperate   Action = "workspace.operate" // quarantine, dead letters
@@ -254,6 +255,11 @@ func (DefaultPolicy) Authorize(_ context.Context, w Who, a Action, r Resource) e
 		return errs.New(errs.PermissionDenied, "sangdam: this offer was made to agent %s, who alone answers it", r.Owner)
 	case a == ActPresence && !own && !supervisor:
 		return errs.New(errs.PermissionDenied, "sangdam: the presence of agent %s is set by that agent or a supervisor", r.Owner)
+	case a == ActSwitches && own && w.Agent != nil && w.Agent.Assign.Control:
+		return nil
+	case a == ActSwitches:
+		return errs.New(errs.PermissionDenied,
+			"sangdam: the assignment of agent %s is switched by an administrator, or by that agent if it has assignment control", r.Owner)
 	case supervisor || a == ActOffer || a == ActPresence:
 		return nil
 	case slices.Contains(agentsAny, a), own && slices.Contains(agentsOwn, a):

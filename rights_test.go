@@ -21,9 +21,8 @@ var everyStore = []string{onMemory, onSQLite, onPG}
 // customers write from then on.
 func (w *replayWorld) otherDesk(desk routing.DeskID, agent routing.AgentID) {
 	w.t.Helper()
-	require.NoError(w.t, errOf(w.eng.SaveDesk(w.ctx, w.host, sangdam.SaveDesk{Desk: routing.Desk{ID: desk, Name: "Desk " + string(desk)}})))
 	require.NoError(w.t, errOf(w.eng.SaveAgent(w.ctx, w.host, sangdam.SaveAgent{Agent: chatAgent(agent)})))
-	require.NoError(w.t, w.eng.AddToDesk(w.ctx, w.host, sangdam.AddToDesk{Desk: desk, Agent: agent}))
+	require.NoError(w.t, errOf(w.eng.SaveDesk(w.ctx, w.host, sangdam.SaveDesk{Agent: agent, Desk: routing.Desk{ID: desk, Name: "Desk " + string(desk)}})))
 	acct, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Account of " + string(desk), Desk: desk, WorkStream: "line",
 		Settings: w.acct.Settings, Secrets: map[string]channel.Secret{"channel_secret": channel.NewSecret(w.line.ChannelSecret()),
 			"channel_token": channel.NewSecret(w.line.ChannelToken())}}})

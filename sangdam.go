@@ -239,6 +239,11 @@ func (e *Engine) plugIn(cfg Config) error {
 		if _, twice := e.bots[safe.name]; twice || safe.name == "" {
 			return invalid("Bots has an empty or repeated name %q", safe.name)
 		}
+		if s, ok := b.(bot.Script); ok {
+			if err := s.Validate(); err != nil {
+				return invalid("Bots[%d] (%s): %w", i, safe.name, err)
+			}
+		}
 		e.bots[safe.name] = safe
 	}
 	return nil

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/hours"
 	"github.com/sangdam/sangdam/store"
 )
 
@@ -42,6 +44,9 @@ type Saved struct {
 	ID string `json:"id"`
 	// Version to give back when it is replaced next.
 	Version int64 `json:"version"`
+	// Warnings say what of it cannot work until something else is saved too, and
+	// what that is.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // replaces compares the version that the caller saw with the stored one and
@@ -92,14 +97,20 @@ func (e *Engine) strategyNames() []string {
 	return out
 }
 
-// SaveDesk creates a desk (Version 0) or replaces it.
+// SaveDesk creates a desk (Version 0) together with its first agent, or
+// replaces the desk's settings.
 type SaveDesk struct {
 	Key  Key          `json:"-"`
 	Desk routing.Desk `json:"desk"`
+	// Agent is the first one of a new desk, which always has one; empty for a
+	// desk that is replaced.
+	Agent routing.AgentID `json:"agent,omitempty"`
 }
 
 // SaveDesk carries the command out. ErrStale when the desk is not of the
-// version given, ErrAlreadyExists when a new one's id or name is taken.
+// version given, ErrAlreadyExists when a new one's id or name is taken,
+// ErrInvalid for a new one without an agent, ErrNotFound when there is no such
+// agent.
 func (e *Engine) SaveDesk(ctx context.Context, p Principal, c SaveDesk) (Saved, error) {
 	d := c.Desk
 	saved, _, err := configure(ctx, e, opSaveDesk, p, c.Key, Resource{Kind: "desk", ID: string(d.ID)}, c, func(u *unit) (_ Saved, err error) {
@@ -111,9 +122,60 @@ func (e *Engine) SaveDesk(ctx context.Context, p Principal, c SaveDesk) (Saved, 
 		if err := conversation.ValidateTexts("desk "+string(d.ID), d.Messages); err != nil {
 			return Saved{}, err
 		}
-		return Saved{ID: string(d.ID), Version: d.Version}, u.tx.Config().SaveDesk(u.ctx, d)
+		if err := u.fromToday("desk "+string(d.ID), d.Hours, old.Hours); err != nil {
+			return Saved{}, err
+		}
+		if err := u.tx.Config().SaveDesk(u.ctx, d); err != nil {
+			return Saved{}, err
+		}
+		if err := u.firstAgent(d.ID, c.Agent, found); err != nil {
+			return Saved{}, err
+		}
+		warnings := unsent("desk "+string(d.ID), d.Messages, u.s.routing)
+		return Saved{ID: string(d.ID), Version: d.Version, Warnings: warnings}, nil
 	})
 	return saved, err
+}
+
+// firstAgent puts the agent on a new desk.
+func (u *unit) firstAgent(d routing.DeskID, a routing.AgentID, found bool) error {
+	switch {
+	case found && a == "":
+		return nil
+	case found:
+		return errs.New(errs.Invalid, "sangdam: desk %s is there already; to give it another agent use AddToDesk", d)
+	case a == "":
+		return errs.New(errs.Invalid, "sangdam: a new desk needs an agent; save the agent first and name it in SaveDesk.Agent")
+	}
+	u.detail("agent", string(a))
+	return u.addToDesk(d, a)
+}
+
+// addToDesk gives an agent who exists access to a desk.
+func (u *unit) addToDesk(d routing.DeskID, a routing.AgentID) error {
+	if _, err := u.tx.Agents().Agent(u.ctx, a); err != nil {
+		return err
+	}
+	if err := u.tx.Config().AddMember(u.ctx, d, a); err != nil {
+		return err
+	}
+	return u.changedAgent(a)
+}
+
+// fromToday refuses exceptions of hours that began before today in their zone,
+// but for those that were there before: time already counted stays counted.
+func (u *unit) fromToday(what string, c, was *hours.Calendar) error {
+	if c == nil {
+		return nil
+	}
+	s, err := c.Compile()
+	if err != nil {
+		return errs.New(errs.Invalid, "sangdam: %s: %w", what, err)
+	}
+	if err := c.ValidateChange(was, s.Date(u.tx.Now())); err != nil {
+		return errs.New(errs.Invalid, "sangdam: %s: %w", what, err)
+	}
+	return nil
 }
 
 // AddToDesk gives an agent access to a desk. Adding twice is the same as once.
@@ -127,11 +189,8 @@ type AddToDesk struct {
 // or agent ErrNotFound.
 func (e *Engine) AddToDesk(ctx context.Context, p Principal, c AddToDesk) error {
 	_, _, err := configure(ctx, e, opAddToDesk, p, c.Key, Resource{Kind: "desk", ID: string(c.Desk)}, c, func(u *unit) (struct{}, error) {
-		if _, err := u.tx.Agents().Agent(u.ctx, c.Agent); err != nil {
-			return struct{}{}, err
-		}
 		u.detail("agent", string(c.Agent))
-		return struct{}{}, u.tx.Config().AddMember(u.ctx, c.Desk, c.Agent)
+		return struct{}{}, u.addToDesk(c.Desk, c.Agent)
 	})
 	return err
 }
@@ -158,6 +217,9 @@ func (e *Engine) SaveQueue(ctx context.Context, p Principal, c SaveQueue) (Saved
 					"sangdam: queue %s: overflow to %q needs tickets, which this version does not have; use queue or message", q.ID, o.Do)
 			}
 		}
+		if err := u.fromToday("queue "+string(q.ID), q.Hours, before.Hours); err != nil {
+			return Saved{}, err
+		}
 		left := slices.DeleteFunc(slices.Clone(before.Members), func(a routing.AgentID) bool { return slices.Contains(q.Members, a) })
 		if err := u.withdraw("left_queue", func(it routing.Item) bool { return it.Queue == q.ID }, left...); err != nil {
 			return Saved{}, err
@@ -174,7 +236,12 @@ func (e *Engine) SaveQueue(ctx context.Context, p Principal, c SaveQueue) (Saved
 				return Saved{}, err
 			}
 		}
-		return Saved{ID: string(q.ID), Version: q.Version}, nil
+		cfg, err := u.tx.Config().Configuration(u.ctx)
+		if err != nil {
+			return Saved{}, err
+		}
+		warnings, err := u.queueWarnings(cfg, q)
+		return Saved{ID: string(q.ID), Version: q.Version, Warnings: warnings}, err
 	})
 	return saved, err
 }
@@ -199,13 +266,23 @@ func (e *Engine) SaveWorkStream(ctx context.Context, p Principal, c SaveWorkStre
 		if w.Bot != "" && e.bots[w.Bot] == nil {
 			return Saved{}, errs.New(errs.Invalid, "sangdam: work stream %s names bot %q, which is not in Config.Bots", w.ID, w.Bot)
 		}
+		if e.adapters[channel.Kind(w.ChannelKind)] == nil {
+			return Saved{}, errs.New(errs.Unsupported, "sangdam: work stream %s is for channel %q, which has no adapter; add it to Config.Adapters", w.ID, w.ChannelKind)
+		}
+		if err := u.fromToday("work stream "+string(w.ID), w.Hours, old.Hours); err != nil {
+			return Saved{}, err
+		}
 		if err := conversation.ValidateTexts("work stream "+string(w.ID), w.Messages); err != nil {
 			return Saved{}, err
 		}
 		if _, err := routing.NewClassifier(w); err != nil {
 			return Saved{}, err
 		}
-		return Saved{ID: string(w.ID), Version: w.Version}, u.tx.Config().SaveWorkStream(u.ctx, w)
+		if err := u.tx.Config().SaveWorkStream(u.ctx, w); err != nil {
+			return Saved{}, err
+		}
+		warnings, err := u.streamWarnings(u.s.routing, w)
+		return Saved{ID: string(w.ID), Version: w.Version, Warnings: warnings}, err
 	})
 	return saved, err
 }
@@ -274,6 +351,9 @@ func (u *unit) saveAccount(a channel.Account, adapter *guardedAdapter) (channel.
 	old, found := u.s.accounts[a.ID]
 	if _, err := replaces("account", string(a.ID), found, old.Version, a.Version); err != nil {
 		return a, err
+	}
+	if strings.TrimSpace(a.Name) == "" {
+		return a, errs.New(errs.Invalid, "sangdam: the account has no name; agents tell accounts apart by it, give it one")
 	}
 	stream, ok := u.s.routing.WorkStreams[a.WorkStream]
 	if !ok || stream.ChannelKind != string(a.Kind) {

@@ -116,7 +116,7 @@ func TestANewThingDoesNotReplaceAnother(t *testing.T) {
 		require.ErrorIs(t, errOf(w.eng.SaveQueue(w.ctx, w.host, sangdam.SaveQueue{Queue: gone})), sangdam.ErrNotFound)
 		require.ErrorIs(t, w.eng.DeleteAccount(w.ctx, w.host, sangdam.DeleteAccount{Account: acct.ID}), sangdam.ErrStale)
 
-		saved, err := w.eng.SaveDesk(w.ctx, w.host, sangdam.SaveDesk{Desk: routing.Desk{ID: "two", Name: "Two"}})
+		saved, err := w.eng.SaveDesk(w.ctx, w.host, sangdam.SaveDesk{Agent: "a1", Desk: routing.Desk{ID: "two", Name: "Two"}})
 		require.NoError(t, err)
 		_, err = w.eng.SaveDesk(w.ctx, w.host, sangdam.SaveDesk{Desk: routing.Desk{ID: "two", Name: "Second", Version: saved.Version}})
 		require.NoError(t, err, "what a save returns replaces it")

@@ -226,6 +226,10 @@ func TestEveryWayToPeopleTakesTheWordFromTheBot(t *testing.T) {
 			_, err := w.eng.Assign(w.ctx, w.host, sangdam.Assign{Conversation: id, Agent: "a1"})
 			return err
 		},
+		"a notice of the host": func(w *replayWorld, id conversation.ID) error {
+			_, err := w.eng.Answer(w.ctx, w.host, sangdam.Answer{Conversation: id, Content: channel.Text("Your parcel has left.")})
+			return err
+		},
 		"pick": func(w *replayWorld, id conversation.ID) error {
 			_, err := w.eng.Pick(w.ctx, w.agent("a1"), sangdam.Pick{Conversation: id})
 			return err

@@ -17,8 +17,13 @@ const (
 	AutoEnded    = "ended"    // the conversation ended
 )
 
+// AutoNames are all of them. A queue's overflow may send others, by a name that
+// it gives.
+var AutoNames = []string{AutoGreeting, AutoWelcome, AutoAway, AutoHoliday, AutoEnded}
+
 // MaxAutoChars is the limit of welcome, away and holiday messages in
-// characters (CV10, from the reference product's page).
+// characters. For welcome and away it is the reference product's (CV10); for
+// the holiday message, of which its page gives none, it is ours.
 const MaxAutoChars = 500
 
 var limited = []string{AutoWelcome, AutoAway, AutoHoliday}

@@ -108,15 +108,6 @@ func TestValidateDesk(t *testing.T) {
 	}
 }
 
-func TestValidatePicture(t *testing.T) {
-	png := []byte("\x89PNG\r\n\x1a\n")
-	require.NoError(t, ValidatePicture("logo1.png", MaxPicture-1, png))
-	require.Error(t, ValidatePicture("logo1.png", MaxPicture, png), "strictly below 10 MB")
-	require.Error(t, ValidatePicture("Logo.png", 9, png))
-	require.Error(t, ValidatePicture("logo.jpg", 9, png))
-	require.Error(t, ValidatePicture("logo.png", 9, []byte("GIF89a..")))
-}
-
 func TestValidateAgent(t *testing.T) {
 	require.NoError(t, ValidateAgent(someone("a", 3)))
 	for name, change := range map[string]func(*Agent){

@@ -93,6 +93,9 @@ func NewBoard(o BoardOptions) (*Board, error) {
 		if s == nil {
 			return nil, errs.New(errs.Invalid, "routing: strategy %q is nil", name)
 		}
+		if own := s.Name(); own != name {
+			return nil, errs.New(errs.Invalid, "routing: strategy %q calls itself %q: register it under its own name", name, own)
+		}
 	}
 	b := &Board{
 		seed: o.Seed, brief: o.Brief, strategies: maps.Clone(o.Strategies),

@@ -56,8 +56,6 @@ type (
 	// ItemID names a piece of work; for a conversation it is the
 	// conversation's id.
 	ItemID string
-	// GroupID names a group of agents, a target of triggers and notices.
-	GroupID string
 )
 
 // Error kinds, with one identity across the module; compare with errors.Is.
@@ -301,7 +299,6 @@ type Agent struct {
 	// Role is administrator, supervisor or agent.
 	Role        string             `json:"role"`
 	Permissions []Permission       `json:"permissions,omitempty"`
-	Groups      []GroupID          `json:"groups,omitempty"`
 	Capacity    map[Profile]int    `json:"capacity,omitempty"`
 	Skills      []Skill            `json:"skills,omitempty"`
 	Hours       *hours.Calendar    `json:"hours,omitempty"`
@@ -315,7 +312,7 @@ type Agent struct {
 type AssignmentSwitches struct {
 	Ticket  bool `json:"ticket"`
 	Chat    bool `json:"chat"`
-	Control bool `json:"control"` // may change the other two alone
+	Control bool `json:"control"` // the agent may change the other two by itself
 }
 
 // AgentState is what changes while an agent works.

@@ -41,6 +41,9 @@ func ValidateConfiguration(c Configuration, strategies ...string) error {
 		if err := validateQueue(q, strategies); err != nil {
 			return err
 		}
+		if _, ok := c.Desks[q.Desk]; q.Desk != "" && !ok {
+			return invalid("queue %q works for desk %q, which does not exist: create it or choose another", id, q.Desk)
+		}
 		for i, o := range q.Overflow {
 			if o.Do == OverflowQueue {
 				if _, ok := c.Queues[o.Queue]; !ok {

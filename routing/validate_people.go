@@ -1,7 +1,6 @@
 package routing
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 	"unicode"
@@ -15,7 +14,6 @@ const (
 	MaxDeskDescription = 100 // characters
 	MaxAgentName       = 100 // characters
 	MaxAgentID         = 200 // bytes
-	MaxPicture         = 10 << 20
 )
 
 // ValidateDesk checks a desk (AD2, RT12): name of 1 to 20 characters,
@@ -53,25 +51,6 @@ func deskID(id string) bool {
 		}
 	}
 	return true
-}
-
-// ValidatePicture checks a desk's picture (AD2): PNG, strictly below 10 MB,
-// its file name of lower-case ASCII letters and digits. head is at least the
-// first 8 bytes of the file.
-func ValidatePicture(fileName string, size int64, head []byte) error {
-	base, png := strings.CutSuffix(fileName, ".png")
-	named := png && base != "" && !strings.ContainsFunc(base, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < '0' || r > '9')
-	})
-	switch {
-	case !named:
-		return invalid("the picture's file name may have lower-case ASCII letters and digits, and ends in .png")
-	case size <= 0 || size >= MaxPicture:
-		return invalid("the picture has %d bytes: it must be smaller than %d", size, MaxPicture)
-	case !bytes.HasPrefix(head, []byte("\x89PNG\r\n\x1a\n")):
-		return invalid("the picture is not a PNG file: convert it")
-	}
-	return nil
 }
 
 var (

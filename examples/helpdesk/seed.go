@@ -43,7 +43,8 @@ func (h *helpdesk) seed(ctx context.Context) error {
 		return err
 	}
 	if _, ok := have.Desks[deskID]; !ok {
-		if _, err := h.eng.SaveDesk(ctx, host(), sangdam.SaveDesk{Desk: routing.Desk{ID: deskID, Name: "Support"}}); err != nil {
+		desk := sangdam.SaveDesk{Desk: routing.Desk{ID: deskID, Name: "Support"}, Agent: agents[0]}
+		if _, err := h.eng.SaveDesk(ctx, host(), desk); err != nil {
 			return err
 		}
 	}
@@ -58,7 +59,7 @@ func (h *helpdesk) seed(ctx context.Context) error {
 			return err
 		}
 	}
-	if len(have.Members[deskID]) == 0 {
+	if len(have.Members[deskID]) < 2 {
 		for _, a := range agents {
 			if err := h.eng.AddToDesk(ctx, host(), sangdam.AddToDesk{Desk: deskID, Agent: a}); err != nil {
 				return err

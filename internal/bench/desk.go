@@ -100,7 +100,7 @@ func newDesk(ctx context.Context, db *store.DB, hooks sangdam.Hooks, agents, cap
 		func() error { return d.eng.CreateWorkspace(ctx, workspace, "Bench") },
 		func() error { return d.addAgents(ctx, agents, capacity) },
 		func() error {
-			_, err := d.eng.SaveDesk(ctx, host, sangdam.SaveDesk{Desk: routing.Desk{ID: "desk", Name: "Desk"}})
+			_, err := d.eng.SaveDesk(ctx, host, sangdam.SaveDesk{Agent: agentID(0), Desk: routing.Desk{ID: "desk", Name: "Desk"}})
 			return err
 		},
 		func() error {

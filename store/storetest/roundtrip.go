@@ -302,9 +302,9 @@ func fullHours() *hours.Calendar {
 func fullAgent() routing.Agent {
 	return routing.Agent{
 		ID: "agent\x00 김", Name: "Kim", Picture: "https://p", Email: "a@b", Role: "supervisor",
-		Permissions: []routing.Permission{routing.PermitChat, "levitate"}, Groups: []routing.GroupID{"g"},
-		Capacity: map[routing.Profile]int{routing.ProfileUnits: 5, "channel:line": 2, "host": 0},
-		Skills:   []routing.Skill{{Name: "english", Level: 3}}, Hours: fullHours(), Disabled: true,
+		Permissions: []routing.Permission{routing.PermitChat, "levitate"},
+		Capacity:    map[routing.Profile]int{routing.ProfileUnits: 5, "channel:line": 2, "host": 0},
+		Skills:      []routing.Skill{{Name: "english", Level: 3}}, Hours: fullHours(), Disabled: true,
 		Assign: routing.AssignmentSwitches{Ticket: true, Chat: true, Control: true}, Attributes: map[string]string{"a": "b"},
 	}
 }

@@ -1,0 +1,47 @@
+package sangdam
+
+import (
+	"context"
+
+	"github.com/sangdam/sangdam/routing"
+)
+
+// SetSwitches turns the assignment of tickets and chats to an agent on or off,
+// and nothing else of it. Administrators may, and the agent itself where its
+// Assign.Control is set (RT9).
+type SetSwitches struct {
+	Key    Key             `json:"-"`
+	Agent  routing.AgentID `json:"agent"`
+	Ticket bool            `json:"ticket"`
+	Chat   bool            `json:"chat"`
+}
+
+// SetSwitches carries the command out. Whoever has chats switched off loses
+// offers and conversations as by SaveAgent.
+func (e *Engine) SetSwitches(ctx context.Context, p Principal, c SetSwitches) (Saved, error) {
+	return command(ctx, e, opSetSwitches, p, c.Key, c, func(u *unit) (Saved, error) {
+		if err := u.allow(ActSwitches, Resource{Kind: kindAgent, ID: string(c.Agent), Owner: c.Agent}); err != nil {
+			return Saved{}, err
+		}
+		old, err := u.tx.Agents().Agent(u.ctx, c.Agent)
+		if err != nil {
+			return Saved{}, err
+		}
+		a := old
+		a.Assign.Ticket, a.Assign.Chat = c.Ticket, c.Chat
+		u.detail("ticket", onOff(c.Ticket))
+		u.detail("chat", onOff(c.Chat))
+		if a.Assign == old.Assign {
+			return Saved{ID: string(a.ID), Version: old.Version}, nil
+		}
+		version, err := u.saveAgent(old, a)
+		return Saved{ID: string(a.ID), Version: version, Warnings: agentWarnings(a)}, err
+	})
+}
+
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
+}

@@ -1,0 +1,166 @@
+package sangdam
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/routing"
+)
+
+// What a save accepts though it cannot work yet, because another save may make
+// it right, is told as a warning: a set-up is made in steps, in any order. What
+// no later save can make right is refused. Warnings name ids and the remedy,
+// never a text: they are kept with the command's key.
+
+// agentWarnings say why an agent gets no chats.
+func agentWarnings(a routing.Agent) (out []string) {
+	if a.Disabled {
+		return nil
+	}
+	if !a.May(routing.PermitChat) {
+		out = append(out, fmt.Sprintf("agent %s has no permission for chats and is offered none: grant it", a.ID))
+	}
+	if !a.Assign.Chat {
+		out = append(out, fmt.Sprintf("the assignment of chats is switched off for agent %s, who is offered none: switch it on", a.ID))
+	}
+	if a.Capacity[routing.ProfileUnits] == 0 {
+		out = append(out, fmt.Sprintf("agent %s has no capacity in %q and is offered nothing that costs any: set it", a.ID, routing.ProfileUnits))
+	}
+	return out
+}
+
+// queueWarnings say who cannot take work from the queue, and what it sends
+// though it has no text.
+func (u *unit) queueWarnings(cfg routing.Configuration, q routing.Queue) (out []string, err error) {
+	agents, err := u.tx.Agents().Agents(u.ctx)
+	if err != nil {
+		return nil, err
+	}
+	desks := u.s.feeding(cfg, q)
+	on := func(d routing.DeskID, a routing.AgentID) bool { return slices.Contains(cfg.Members[d], a) }
+	for _, a := range q.Members {
+		switch {
+		case !slices.ContainsFunc(agents, func(known routing.Agent) bool { return known.ID == a }):
+			out = append(out, fmt.Sprintf("queue %s has member %s, an agent who does not exist: save the agent or leave it out", q.ID, a))
+		case len(desks) > 0 && !slices.ContainsFunc(desks, func(d routing.DeskID) bool { return on(d, a) }):
+			out = append(out, fmt.Sprintf("queue %s has member %s, who is on none of the desks whose work it holds (%v) and is offered nothing: "+
+				"add the agent to a desk", q.ID, a, desks))
+		}
+	}
+	for _, d := range desks {
+		if !slices.ContainsFunc(q.Members, func(a routing.AgentID) bool { return on(d, a) }) {
+			out = append(out, fmt.Sprintf("queue %s has no member on desk %s, whose work it holds: nobody can take that", q.ID, d))
+		}
+	}
+	texts := u.s.textNames(cfg)
+	for _, o := range q.Overflow {
+		if o.Do == routing.OverflowMessage && !texts[o.Message] {
+			out = append(out, fmt.Sprintf("queue %s sends message %q, of which no account, desk or work stream has a text: write one", q.ID, o.Message))
+		}
+	}
+	return out, nil
+}
+
+// feeding lists the desks whose work may come into the queue: its own, else
+// those of the accounts that lead there by their work streams and by overflow.
+func (s *settings) feeding(cfg routing.Configuration, q routing.Queue) []routing.DeskID {
+	if q.Desk != "" {
+		return []routing.DeskID{q.Desk}
+	}
+	type place struct {
+		queue routing.QueueID
+		desk  routing.DeskID
+	}
+	seen := map[place]bool{}
+	var follow func(id routing.QueueID, desk routing.DeskID)
+	follow = func(id routing.QueueID, desk routing.DeskID) {
+		if own := cfg.Queues[id].Desk; own != "" {
+			desk = own
+		}
+		at := place{id, desk}
+		if id == "" || seen[at] {
+			return
+		}
+		seen[at] = true
+		for _, o := range cfg.Queues[id].Overflow {
+			follow(o.Queue, desk)
+		}
+	}
+	for _, a := range s.accounts {
+		if a.Deleted {
+			continue
+		}
+		stream := cfg.WorkStreams[a.WorkStream]
+		follow(stream.Queue, a.Desk)
+		for _, r := range stream.Rules {
+			follow(r.Queue, a.Desk)
+			for _, share := range r.Split {
+				follow(share.Queue, a.Desk)
+			}
+		}
+	}
+	out := map[routing.DeskID]bool{}
+	for at := range seen {
+		if at.queue == q.ID {
+			out[at.desk] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(out))
+}
+
+// textNames are the automated messages that somebody wrote a text for.
+func (s *settings) textNames(cfg routing.Configuration) map[string]bool {
+	out := map[string]bool{}
+	add := func(t conversation.Texts) {
+		for name := range t {
+			out[name] = true
+		}
+	}
+	for _, d := range cfg.Desks {
+		add(d.Messages)
+	}
+	for _, w := range cfg.WorkStreams {
+		add(w.Messages)
+	}
+	for _, a := range s.accounts {
+		if !a.Deleted {
+			add(a.Messages)
+		}
+	}
+	return out
+}
+
+// unsent warns of texts under a name that nothing sends.
+func unsent(where string, texts conversation.Texts, cfg routing.Configuration) (out []string) {
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		if slices.Contains(conversation.AutoNames, name) {
+			continue
+		}
+		sends := func(o routing.Overflow) bool { return o.Do == routing.OverflowMessage && o.Message == name }
+		sent := false
+		for _, q := range cfg.Queues {
+			sent = sent || slices.ContainsFunc(q.Overflow, sends)
+		}
+		if !sent {
+			out = append(out, fmt.Sprintf("%s has a message %q, which nothing sends: use one of %v, or name it in a queue's overflow",
+				where, name, conversation.AutoNames))
+		}
+	}
+	return out
+}
+
+// streamWarnings say which rules ask for skills that nobody has.
+func (u *unit) streamWarnings(cfg routing.Configuration, w routing.WorkStream) ([]string, error) {
+	out := unsent("work stream "+string(w.ID), w.Messages, cfg)
+	agents, err := u.tx.Agents().Agents(u.ctx)
+	if err != nil {
+		return nil, err
+	}
+	only := routing.Configuration{WorkStreams: map[routing.WorkStreamID]routing.WorkStream{w.ID: w}}
+	if err := routing.ValidateSkills(only, agents); err != nil {
+		out = append(out, err.Error())
+	}
+	return out, nil
+}
