@@ -426,7 +426,8 @@ func TestTheSameUserAtTwoTenantsIsTwoPeople(t *testing.T) {
 	replay(t, []string{onSQLite, onPG}, func(t *testing.T, w *replayWorld) {
 		other := sangdam.Host("w2")
 		require.NoError(t, w.eng.CreateWorkspace(w.ctx, "w2", "Other"))
-		require.NoError(t, errOf(w.eng.SaveDesk(w.ctx, other, sangdam.SaveDesk{Desk: routing.Desk{ID: "support", Name: "Support"}})))
+		require.NoError(t, errOf(w.eng.SaveAgent(w.ctx, other, sangdam.SaveAgent{Agent: chatAgent("a1")})))
+		require.NoError(t, errOf(w.eng.SaveDesk(w.ctx, other, sangdam.SaveDesk{Agent: "a1", Desk: routing.Desk{ID: "support", Name: "Support"}})))
 		require.NoError(t, errOf(w.eng.SaveQueue(w.ctx, other, sangdam.SaveQueue{Queue: routing.Queue{ID: "q", Name: "Everyone"}})))
 		stream := routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1, Queue: "q"}
 		require.NoError(t, errOf(w.eng.SaveWorkStream(w.ctx, other, sangdam.SaveWorkStream{WorkStream: stream})))

@@ -221,19 +221,6 @@ func TestTheRecentAgentIsAskedFirstAndElseAnybodyAtOnce(t *testing.T) {
 	}, withStream(func(s *routing.WorkStream) { s.OfferFor, s.RecentAgentWithin = time.Hour, 24*time.Hour }))
 }
 
-func TestSilenceWithAnAgentDoesNotCloseWhatWentBackToTheQueue(t *testing.T) {
-	replay(t, []string{onMemory, onSQLite}, func(t *testing.T, w *replayWorld) {
-		w.online("a1")
-		owned := w.begun(w.line.User("Mina"), "hello")
-		w.answer("a1", owned.Conversation, "one moment")
-		w.beat(9*time.Minute, "a1")
-		require.NoError(t, errOf(w.eng.Transfer(w.ctx, w.agent("a1"), sangdam.Transfer{Conversation: owned.Conversation, Queue: "q"})))
-		w.offline("a1")
-		w.pass(2 * time.Minute) // eleven after the answer
-		require.Equal(t, conversation.StateOpen, w.detail(owned.Conversation).Conversation.State, "the customer waits in the queue")
-	}, withStream(func(s *routing.WorkStream) { s.OfferFor, s.AutoClose = time.Hour, 10*time.Minute }))
-}
-
 func TestFreedCapacityGoesToWhoWaitsLongest(t *testing.T) {
 	replay(t, []string{onMemory, onSQLite, onPG}, func(t *testing.T, w *replayWorld) {
 		owned := w.full("a1")

@@ -102,14 +102,13 @@ func setUp(ctx context.Context, eng *sangdam.Engine, phone *linetest.Server) (ch
 	mina := routing.Agent{ID: "mina", Name: "Mina", Role: "agent", Permissions: []routing.Permission{routing.PermitChat},
 		Assign: routing.AssignmentSwitches{Chat: true}, Capacity: map[routing.Profile]int{routing.ProfileUnits: 10}}
 	_, errAgent := eng.SaveAgent(ctx, host, sangdam.SaveAgent{Agent: mina})
-	_, errDesk := eng.SaveDesk(ctx, host, sangdam.SaveDesk{Desk: routing.Desk{ID: "support", Name: "Support"}})
-	errMember := eng.AddToDesk(ctx, host, sangdam.AddToDesk{Desk: "support", Agent: "mina"})
+	_, errDesk := eng.SaveDesk(ctx, host, sangdam.SaveDesk{Desk: routing.Desk{ID: "support", Name: "Support"}, Agent: "mina"})
 	all := routing.Queue{ID: "all", Name: "All", Members: []routing.AgentID{"mina"}}
 	_, errQueue := eng.SaveQueue(ctx, host, sangdam.SaveQueue{Queue: all})
 	stream := routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1, Queue: "all",
 		AutoAccept: true, Messages: conversation.Texts{conversation.AutoGreeting: {"": "Hello! One moment, please."}}}
 	_, errStream := eng.SaveWorkStream(ctx, host, sangdam.SaveWorkStream{WorkStream: stream})
-	if err := errors.Join(err, errAgent, errDesk, errMember, errQueue, errStream); err != nil {
+	if err := errors.Join(err, errAgent, errDesk, errQueue, errStream); err != nil {
 		return channel.Account{}, err
 	}
 	return eng.SaveAccount(ctx, host, sangdam.SaveAccount{Account: channel.Account{Kind: line.Kind, Name: "Shop", Desk: "support", WorkStream: "line",

@@ -55,11 +55,10 @@ func newEngineBench(b testing.TB, db *store.DB) *engineBench {
 	ctx, host := context.Background(), sangdam.Host(testWS)
 	require.NoError(b, errOf(s.eng.SaveAgent(ctx, host, sangdam.SaveAgent{Agent: routing.Agent{ID: "a1", Name: "Agent", Role: "agent", Permissions: []routing.Permission{routing.PermitChat},
 		Capacity: map[routing.Profile]int{routing.ProfileUnits: 2}, Assign: routing.AssignmentSwitches{Chat: true}}})))
-	require.NoError(b, errOf(s.eng.SaveDesk(ctx, host, sangdam.SaveDesk{Desk: routing.Desk{ID: "desk", Name: "Desk"}})))
+	require.NoError(b, errOf(s.eng.SaveDesk(ctx, host, sangdam.SaveDesk{Agent: "a1", Desk: routing.Desk{ID: "desk", Name: "Desk"}})))
 	require.NoError(b, errOf(s.eng.SaveQueue(ctx, host, sangdam.SaveQueue{Queue: routing.Queue{ID: "q", Name: "Everyone", Members: []routing.AgentID{"a1"}}})))
 	require.NoError(b, errOf(s.eng.SaveWorkStream(ctx, host, sangdam.SaveWorkStream{WorkStream: routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1, ChannelCost: 1,
 		Queue: "q", AutoClose: time.Hour, Messages: conversation.Texts{conversation.AutoGreeting: {"": "안녕하세요! 곧 답변드리겠습니다."}}}})))
-	require.NoError(b, s.eng.AddToDesk(ctx, host, sangdam.AddToDesk{Desk: "desk", Agent: "a1"}))
 	s.acct, err = s.eng.SaveAccount(ctx, host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Shop", Desk: "desk", WorkStream: "line", Settings: json.RawMessage(`{"channel_id":"1234567890"}`),
 		Secrets: map[string]channel.Secret{"channel_secret": s.secret, "channel_token": channel.NewSecret("token")}}})
 	require.NoError(b, err)
