@@ -40,7 +40,7 @@ func TestATransferToAFullAgentChangesNothing(t *testing.T) {
 		require.Equal(t, routing.AgentID("a1"), owned.Agent)
 		before := w.detail(owned.Conversation)
 		_, err := w.eng.Transfer(w.ctx, w.agent("a1"), sangdam.Transfer{Conversation: owned.Conversation, Agent: "a2"})
-		require.ErrorIs(t, err, sangdam.ErrInvalid)
+		require.ErrorIs(t, err, sangdam.ErrStale, "no room")
 		w.settle()
 		after := w.detail(owned.Conversation)
 		require.Equal(t, before.Conversation, after.Conversation)
