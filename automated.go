@@ -1,71 +1,114 @@
 package sangdam
 
 import (
+	"errors"
+	"time"
+
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/hours"
 )
 
 // react answers what a customer wrote as far as no person is needed, and sees
-// to it that a bot or an agent gets the conversation.
+// to it that a bot or an agent gets the conversation. Outside operating hours
+// the customer is told, if it is people who are asked.
 func (u *unit) react(acct channel.Account, d *conversation.Draft, m conversation.Message, begun, silent bool) error {
-	closed, status := u.outsideHours(acct)
-	if !silent {
-		var err error
-		switch {
-		case closed:
-			err = u.sayAway(acct, d, status)
-		case begun && d.C.Version == 0: // not one that opens again
-			_, err = u.sayAutomated(acct, d, conversation.AutoGreeting)
-		}
-		if err != nil {
+	bot := u.s.routing.WorkStreams[d.C.WorkStream].Bot
+	takes := d.C.Control == conversation.ControlBot || begun && bot != "" && u.e.bots[bot] != nil && !silent
+	closed := u.closed(u.s.hoursOf(acct, ""))
+	if begun && d.C.Version == 0 && !silent && (takes || !closed) { // not one that opens again
+		if _, err := u.sayAutomated(acct, d, conversation.AutoGreeting); err != nil {
 			return err
 		}
 	}
 	switch {
 	case d.C.Control == conversation.ControlBot:
 		return u.askBot(d)
+	case takes:
+		d.GiveToBot(bot, m)
+		return u.askBot(d)
 	case begun:
-		if bot := u.s.routing.WorkStreams[d.C.WorkStream].Bot; bot != "" && u.e.bots[bot] != nil && !silent {
-			d.GiveToBot(bot, m)
-			return u.askBot(d)
+		if err := u.enqueue(acct, d, m); err != nil {
+			return err
 		}
-		return u.enqueue(acct, d, m)
 	case d.C.State == conversation.StateWaiting:
-		return u.resume(acct, d, m)
+		if err := u.resume(acct, d, m); err != nil {
+			return err
+		}
 	case d.C.State == conversation.StateActive && d.C.Agent != "":
-		return u.goOn(d)
+		if err := u.goOn(d); err != nil {
+			return err
+		}
 	}
-	return nil
-}
-
-func (u *unit) outsideHours(acct channel.Account) (bool, hours.Status) {
-	sched := u.s.schedules[acct.ID]
-	if sched == nil {
-		return false, hours.Status{}
-	}
-	st := sched.At(u.tx.Now())
-	return !st.Open, st
-}
-
-// sayAway sends the away message, or in a holiday the holiday message, once in
-// each stretch of closed time.
-func (u *unit) sayAway(acct channel.Account, d *conversation.Draft, st hours.Status) error {
-	if !d.C.AwayAt.IsZero() && u.s.schedules[acct.ID].Elapsed(d.C.AwayAt, u.tx.Now()) == 0 {
+	if silent {
 		return nil
 	}
-	name := conversation.AutoAway
-	if st.Holiday {
-		name = conversation.AutoHoliday
+	return u.sayAway(acct, d)
+}
+
+func (u *unit) closed(s *hours.Schedule) bool { return s != nil && !s.At(u.tx.Now()).Open }
+
+// servingHours is the operating hours of whoever serves the conversation: those
+// of the queue that classification chose for it count.
+func (u *unit) servingHours(acct channel.Account, d *conversation.Draft) (*hours.Schedule, error) {
+	if u.s.deskHours[acct.Desk] != nil || len(u.s.queueHours) == 0 {
+		return u.s.hoursOf(acct, ""), nil
 	}
-	sent, err := u.sayAutomated(acct, d, name)
-	if err == nil && !sent && st.Holiday {
+	it, err := u.tx.Work().Item(u.ctx, routing.ItemID(d.C.ID))
+	if errors.Is(err, ErrNotFound) {
+		return u.s.hoursOf(acct, ""), nil
+	}
+	return u.s.hoursOf(acct, it.Queue), err
+}
+
+// answeredLately is how long after an agent's answer nobody is told that we are
+// away: the talk goes on although the clock struck.
+const answeredLately = 30 * time.Minute
+
+// sayAway tells a customer whom people would have to answer that they are away,
+// or that it is a holiday: once for each customer and stretch of closed time, and
+// not in the middle of a talk.
+func (u *unit) sayAway(acct channel.Account, d *conversation.Draft) error {
+	sched, err := u.servingHours(acct, d)
+	if err != nil || !u.closed(sched) || u.talks(d, sched) {
+		return err
+	}
+	told := d.C.AwayAt
+	var who conversation.Identity
+	if d.C.Identity != "" {
+		if who, err = u.tx.Contacts().IdentityByID(u.ctx, d.C.Identity); err != nil {
+			return err
+		}
+		told = who.AwayAt
+	}
+	if !told.IsZero() && sched.Elapsed(told, u.tx.Now()) == 0 {
+		return nil
+	}
+	holiday := sched.At(u.tx.Now()).Holiday
+	sent := false
+	if holiday {
+		sent, err = u.sayAutomated(acct, d, conversation.AutoHoliday)
+	}
+	if err == nil && !sent {
 		sent, err = u.sayAutomated(acct, d, conversation.AutoAway)
 	}
-	if sent {
-		d.C.AwayAt = u.tx.Now()
+	if err != nil || !sent {
+		return err
 	}
+	d.C.AwayAt = u.tx.Now()
+	if d.C.Identity == "" {
+		return nil
+	}
+	who.AwayAt = u.tx.Now()
+	_, err = u.tx.Contacts().SaveIdentity(u.ctx, who)
 	return err
+}
+
+// talks says that an agent answered a moment ago, or since the desk closed.
+func (u *unit) talks(d *conversation.Draft, s *hours.Schedule) bool {
+	last := d.C.LastAgentAt
+	return !last.IsZero() && (u.tx.Now().Sub(last) < answeredLately || s.Elapsed(last, u.tx.Now()) == 0)
 }
 
 // automatedText finds a text: the account's, the desk's, the work stream's.

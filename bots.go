@@ -173,7 +173,11 @@ func (u *unit) notHeard(d *conversation.Draft, m conversation.Message) error {
 func (u *unit) handOver(d *conversation.Draft, m conversation.Message, actor string, how conversation.BotOutcome) error {
 	d.BotDone(how)
 	d.TakeFromBot(actor)
-	return u.enqueue(u.s.accounts[d.C.Account], d, m)
+	acct := u.s.accounts[d.C.Account]
+	if err := u.enqueue(acct, d, m); err != nil {
+		return err
+	}
+	return u.sayAway(acct, d)
 }
 
 // unreadByBot returns customer messages that the bot has not seen, the oldest

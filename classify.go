@@ -16,7 +16,7 @@ import (
 // work stream's rules choose (RT2).
 func (u *unit) classify(acct channel.Account, d *conversation.Draft, m conversation.Message) (routing.Item, error) {
 	stream := u.s.routing.WorkStreams[d.C.WorkStream]
-	closed, _ := u.outsideHours(acct)
+	closed := u.closed(u.s.hoursOf(acct, ""))
 	facts := condition.Map{
 		"channel":  condition.Text(d.C.Channel),
 		"account":  condition.Text(d.C.Account),

@@ -28,8 +28,10 @@ type settings struct {
 	routing  routing.Configuration
 	accounts map[channel.AccountID]channel.Account // with opened secrets
 	read     time.Time                             // when it was read, by this process's clock
-	// schedules are the operating hours of each account; absent is always open.
-	schedules map[channel.AccountID]*hours.Schedule
+	// The operating hours that are set, compiled; see hoursOf.
+	deskHours   map[routing.DeskID]*hours.Schedule
+	queueHours  map[routing.QueueID]*hours.Schedule
+	streamHours map[routing.WorkStreamID]*hours.Schedule
 }
 
 // settingsCache holds the newest settings seen, per workspace.
@@ -84,18 +86,15 @@ func (e *Engine) readSettings(ctx context.Context, tx store.Tx) (*settings, erro
 			continue // changed between the two statements
 		}
 		numbered(cfg)
-		s := &settings{ws: tx.Workspace(), routing: cfg, read: time.Now(),
-			accounts: map[channel.AccountID]channel.Account{}, schedules: map[channel.AccountID]*hours.Schedule{}}
+		s := &settings{ws: tx.Workspace(), routing: cfg, read: time.Now(), accounts: map[channel.AccountID]channel.Account{}}
+		if err := s.compileHours(); err != nil {
+			return nil, err
+		}
 		for _, a := range accounts {
 			if a.Secrets, err = e.openSecrets(ctx, s.ws, a); err != nil {
 				return nil, err
 			}
 			s.accounts[a.ID] = a
-			if cal := s.calendar(a); cal != nil {
-				if s.schedules[a.ID], err = cal.Compile(); err != nil {
-					return nil, err
-				}
-			}
 		}
 		e.settings.put(s)
 		return s, nil
@@ -220,11 +219,47 @@ func (e *Engine) account(s *settings, acct channel.AccountID) (channel.Account, 
 	return a, ad, nil
 }
 
-// calendar is the operating hours that apply to an account's conversations:
-// those of the desk, the queue, or the work stream; nil means always open.
-func (s *settings) calendar(a channel.Account) *hours.Calendar {
-	stream := s.routing.WorkStreams[a.WorkStream]
-	return hours.First(s.routing.Desks[a.Desk].Hours, s.routing.Queues[stream.Queue].Hours, stream.Hours)
+// compileHours compiles the calendars of desks, queues and work streams.
+func (s *settings) compileHours() (err error) {
+	s.deskHours, err = compiled(s.routing.Desks, func(d routing.Desk) *hours.Calendar { return d.Hours })
+	if err == nil {
+		s.queueHours, err = compiled(s.routing.Queues, func(q routing.Queue) *hours.Calendar { return q.Hours })
+	}
+	if err == nil {
+		s.streamHours, err = compiled(s.routing.WorkStreams, func(w routing.WorkStream) *hours.Calendar { return w.Hours })
+	}
+	return err
+}
+
+func compiled[K comparable, V any](all map[K]V, of func(V) *hours.Calendar) (map[K]*hours.Schedule, error) {
+	out := map[K]*hours.Schedule{}
+	for k, v := range all {
+		cal := of(v)
+		if cal == nil {
+			continue
+		}
+		sched, err := cal.Compile()
+		if err != nil {
+			return nil, err
+		}
+		out[k] = sched
+	}
+	return out, nil
+}
+
+// hoursOf is the operating hours that apply to what the account's customers
+// write: those of the desk, the queue that serves them, or the work stream; nil
+// means always open. The empty queue is the work stream's own.
+func (s *settings) hoursOf(a channel.Account, queue routing.QueueID) *hours.Schedule {
+	if queue == "" {
+		queue = s.routing.WorkStreams[a.WorkStream].Queue
+	}
+	for _, sched := range []*hours.Schedule{s.deskHours[a.Desk], s.queueHours[queue], s.streamHours[a.WorkStream]} {
+		if sched != nil {
+			return sched
+		}
+	}
+	return nil
 }
 
 // member says whether the agent belongs to the desk.

@@ -204,7 +204,7 @@ func (p visitorPort) Availability(ctx context.Context, v channel.VisitorRef) (ch
 			return err
 		}
 		u := &unit{e: p.e, ctx: ctx, tx: tx, s: s}
-		closed, _ := u.outsideHours(acct)
+		closed := u.closed(s.hoursOf(acct, ""))
 		online, err := u.anybodyOnline(acct)
 		if err != nil {
 			return err

@@ -51,7 +51,7 @@ func AutoText(name, language string, sources ...Texts) string {
 	base, _, _ := strings.Cut(language, "-")
 	for _, texts := range sources {
 		for _, tag := range []string{language, base, ""} {
-			if text := texts[name][tag]; text != "" {
+			if text := texts[name][tag]; strings.TrimSpace(text) != "" { // blanks are none
 				return text
 			}
 		}

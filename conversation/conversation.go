@@ -309,6 +309,8 @@ type Identity struct {
 	FollowsAt time.Time `json:"follows_at,omitzero"`
 	// WelcomedAt is when the welcome message was sent; once only (CV10).
 	WelcomedAt time.Time `json:"welcomed_at,omitzero"`
+	// AwayAt is when the customer was last told that nobody is there.
+	AwayAt time.Time `json:"away_at,omitzero"`
 	// Desks that the customer wrote to by this identity, ordered.
 	Desks []DeskID `json:"desks,omitempty"`
 	// ProfileAt is when the profile was last fetched.
