@@ -3,9 +3,12 @@ package sangdam
 import (
 	"errors"
 	"time"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/hours"
 )
@@ -166,4 +169,46 @@ func (u *unit) welcome(acct channel.Account, in channel.Inbound) (bool, error) {
 	}
 	return true, u.tx.Outbox().Enqueue(u.ctx, channel.OutboxRow{ID: channel.OutboxID(newID()), Account: acct.ID, Lane: outboxLane(in.Chat),
 		To: in.Chat, Content: channel.Text(text), Reply: in.Reply, State: channel.OutboxQueued})
+}
+
+// checkTexts refuses automated texts that could never be sent: longer than the
+// rules allow, or than the channel of an account that would send them.
+func (u *unit) checkTexts(where string, texts conversation.Texts, sends func(channel.Account) bool) error {
+	if err := conversation.ValidateTexts(where, texts); err != nil || sends == nil {
+		return err
+	}
+	for _, a := range u.s.accounts {
+		adapter := u.e.adapters[a.Kind]
+		if a.Deleted || adapter == nil || !sends(a) {
+			continue
+		}
+		if err := carriesTexts(where, adapter, texts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// carriesTexts refuses texts that are longer than the channel carries.
+// Where it counts what a reader sees as one character, that is left to it.
+func carriesTexts(where string, adapter *guardedAdapter, texts conversation.Texts) error {
+	limit := adapter.Capabilities().Limits[channel.KindText]
+	for name, byLang := range texts {
+		for lang, text := range byLang {
+			n := 0
+			switch limit.Unit {
+			case "utf16":
+				n = len(utf16.Encode([]rune(text)))
+			case "rune":
+				n = utf8.RuneCountInString(text)
+			case "byte":
+				n = len(text)
+			}
+			if limit.MaxChars > 0 && n > limit.MaxChars {
+				return errs.New(errs.Invalid, "sangdam: %s: the %s message (%q) has %d characters as %s counts them; it carries at most %d",
+					where, name, lang, n, adapter.kind, limit.MaxChars)
+			}
+		}
+	}
+	return nil
 }

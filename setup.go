@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/sangdam/sangdam/channel"
-	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/hours"
@@ -119,7 +118,7 @@ func (e *Engine) SaveDesk(ctx context.Context, p Principal, c SaveDesk) (Saved, 
 		if d.Version, err = replaces("desk", string(d.ID), found, old.Version, d.Version); err != nil {
 			return Saved{}, err
 		}
-		if err := conversation.ValidateTexts("desk "+string(d.ID), d.Messages); err != nil {
+		if err := u.checkTexts("desk "+string(d.ID), d.Messages, func(a channel.Account) bool { return a.Desk == d.ID }); err != nil {
 			return Saved{}, err
 		}
 		if err := u.fromToday("desk "+string(d.ID), d.Hours, old.Hours); err != nil {
@@ -272,7 +271,7 @@ func (e *Engine) SaveWorkStream(ctx context.Context, p Principal, c SaveWorkStre
 		if err := u.fromToday("work stream "+string(w.ID), w.Hours, old.Hours); err != nil {
 			return Saved{}, err
 		}
-		if err := conversation.ValidateTexts("work stream "+string(w.ID), w.Messages); err != nil {
+		if err := u.checkTexts("work stream "+string(w.ID), w.Messages, func(a channel.Account) bool { return a.WorkStream == w.ID }); err != nil {
 			return Saved{}, err
 		}
 		if _, err := routing.NewClassifier(w); err != nil {
@@ -365,7 +364,10 @@ func (u *unit) saveAccount(a channel.Account, adapter *guardedAdapter) (channel.
 	if stream.Live && adapter.Capabilities().Persistent {
 		return a, errs.New(errs.Invalid, "sangdam: %s chats do not end with a window; use a persistent work stream", a.Kind)
 	}
-	if err := conversation.ValidateTexts("account "+a.Name, a.Messages); err != nil {
+	if err := u.checkTexts("account "+a.Name, a.Messages, nil); err != nil {
+		return a, err
+	}
+	if err := carriesTexts("account "+a.Name, adapter, a.Messages); err != nil {
 		return a, err
 	}
 	secrets := maps.Clone(old.Secrets)
