@@ -127,6 +127,8 @@ type Engine struct {
 	settings  settingsCache
 	tokens    tokenCache
 	appending atomic.Int64
+	bodies    bodyReader
+	misses    missCache
 	wake      wakeHub
 	routers   routerSet
 	streams   streams
@@ -194,7 +196,7 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Blobs != nil {
 		cfg.Blobs = guardedBlobs{g: g, b: cfg.Blobs, timeout: cfg.SendTimeout}
 	}
-	e := &Engine{cfg: cfg, db: cfg.DB, log: log, guard: g,
+	e := &Engine{misses: newMissCache(), cfg: cfg, db: cfg.DB, log: log, guard: g,
 		outside: safehttp.New(safehttp.Options{AllowPrivate: cfg.AllowPrivate, AnyPort: len(cfg.AllowPrivate) > 0, Logger: log})}
 	e.policy = DefaultPolicy{}
 	if cfg.Policy != nil {

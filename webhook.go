@@ -45,13 +45,7 @@ func (e *Engine) serveWebhook(w http.ResponseWriter, r *http.Request, token stri
 			refuse(w, http.StatusInternalServerError)
 		}
 	}()
-	if n := e.appending.Add(1); n > int64(e.cfg.MaxAppending) {
-		e.appending.Add(-1)
-		refuse(w, http.StatusServiceUnavailable)
-		return
-	}
-	defer e.appending.Add(-1)
-	receipt, status := e.receive(r, token)
+	receipt, status := e.receive(w, r, token)
 	if status != 0 {
 		refuse(w, status)
 		return
@@ -81,27 +75,27 @@ func refuse(w http.ResponseWriter, status int) {
 }
 
 // receive does step 0 of the flow. A status other than 0 refuses the request.
-func (e *Engine) receive(r *http.Request, token string) (channel.Receipt, int) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), appendTimeout)
-	defer cancel()
-	owner, err := e.resolveToken(ctx, token)
+func (e *Engine) receive(w http.ResponseWriter, r *http.Request, token string) (channel.Receipt, int) {
+	ctx, began := context.WithoutCancel(r.Context()), time.Now()
+	look, done := context.WithTimeout(ctx, appendTimeout)
+	defer done()
+	owner, err := e.resolveToken(look, token)
 	if err != nil {
 		return channel.Receipt{}, statusOf(err)
 	}
-	s, err := e.current(ctx, owner.ws)
+	s, err := e.current(look, owner.ws)
 	if err != nil {
 		return channel.Receipt{}, statusOf(err)
 	}
+	left := appendTimeout - time.Since(began) // how long the sender's body takes is its own time
 	acct, adapter, err := e.account(s, owner.acct)
 	if err != nil || acct.Disabled || acct.Token != token {
 		return channel.Receipt{}, http.StatusNotFound
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxWebhookBody))
-	if err != nil {
-		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-			return channel.Receipt{}, http.StatusRequestEntityTooLarge
-		}
-		return channel.Receipt{}, http.StatusBadRequest
+	body, release, status := e.bodies.read(w, r)
+	defer release()
+	if status != 0 {
+		return channel.Receipt{}, status
 	}
 	receipt, err := adapter.Receive(acct, channel.Request{Method: r.Method, URL: seenURL(r), Header: r.Header, Body: body})
 	if err != nil {
@@ -115,6 +109,8 @@ func (e *Engine) receive(r *http.Request, token string) (channel.Receipt, int) {
 		}
 		return channel.Receipt{}, http.StatusBadRequest
 	}
+	ctx, cancel := context.WithTimeout(ctx, left)
+	defer cancel()
 	if err := e.appendInTime(ctx, owner.ws, acct.ID, receipt.Envelopes); err != nil {
 		e.trouble("a webhook could not be stored", err, "account", string(acct.ID))
 		if errors.Is(err, ErrInvalid) { // it can never be stored: repeating it is no use
@@ -125,13 +121,17 @@ func (e *Engine) receive(r *http.Request, token string) (channel.Receipt, int) {
 	return receipt, 0
 }
 
-// appendInTime returns when the envelopes are stored, or when ctx ends even if
-// the store, stuck in a commit, does not heed it: the provider is told to
-// repeat, and what is stored in the end absorbs the repetition. Until then the
-// call counts among those that wait (Config.MaxAppending).
+// appendInTime returns when the envelopes are stored, or when ctx ends even if the store, stuck in a commit, does not heed it: the provider is told
+// to repeat, and what is stored in the end absorbs the repetition. Until then
+// the call counts among those that wait (Config.MaxAppending), as only verified
+// webhooks do.
 func (e *Engine) appendInTime(ctx context.Context, ws id.Workspace, acct channel.AccountID, envs []channel.Envelope) error {
 	if len(envs) == 0 {
 		return nil
+	}
+	defer e.appending.Add(-1)
+	if e.appending.Add(1) > int64(e.cfg.MaxAppending) {
+		return errs.New(errs.Unavailable, "sangdam: %d webhooks wait for the store already", e.cfg.MaxAppending)
 	}
 	done := make(chan error, 1)
 	go func() {
@@ -182,11 +182,20 @@ func (e *Engine) resolveToken(ctx context.Context, token string) (tokenOwner, er
 	if o, ok := e.tokens.get(token); ok {
 		return o, nil
 	}
-	ws, acct, err := e.db.System().ResolveAccount(ctx, token)
+	if e.misses.known(token, time.Now()) {
+		return tokenOwner{}, errs.New(errs.NotFound, "sangdam: no such account")
+	}
+	var o tokenOwner
+	err := e.misses.ask(ctx, func() (err error) {
+		o.ws, o.acct, err = e.db.System().ResolveAccount(ctx, token)
+		return err
+	})
+	if errors.Is(err, ErrNotFound) {
+		e.misses.add(token, time.Now())
+	}
 	if err != nil {
 		return tokenOwner{}, err
 	}
-	o := tokenOwner{ws: ws, acct: acct}
 	e.tokens.put(token, o)
 	return o, nil
 }

@@ -637,7 +637,10 @@ func TestTooManyWaitingWebhooksAreAnswered503(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		w := newWorld(t, withConfig(func(c *sangdam.Config) { c.MaxAppending = 3 }))
-		w.cfg.DB, _ = storefault.Wrap(w.db, storefault.Plan{Rate: 1, Random: []storefault.Kind{storefault.Delay}, Hook: func(ctx context.Context, _ string) {
+		w.cfg.DB, _ = storefault.Wrap(w.db, storefault.Plan{Rate: 1, Random: []storefault.Kind{storefault.Delay}, Hook: func(ctx context.Context, call string) {
+			if call != "AppendEnvelopes" {
+				return
+			}
 			select {
 			case <-release:
 			case <-ctx.Done():

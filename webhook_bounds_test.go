@@ -1,0 +1,87 @@
+package sangdam_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+// Bodies that never end do not take the place of those that are verified.
+func TestSlowUnsignedBodiesDoNotShutTheWebhook(t *testing.T) {
+	inWorld(t, func(w *world) {
+		release := make(chan struct{})
+		ended := make(chan int, 50)
+		for range 50 {
+			body, feed := io.Pipe()
+			go func() {
+				<-release
+				_ = feed.CloseWithError(io.ErrUnexpectedEOF)
+			}()
+			go func() { ended <- w.postTo(w.acct.Token, body, http.Header{}).Code }()
+		}
+		synctest.Wait()
+		body := bodyOf(event("1", "hello", 0))
+		require.Equal(t, http.StatusOK, w.post(body, w.signed(body)))
+		close(release)
+		for range 50 {
+			require.Equal(t, http.StatusBadRequest, <-ended)
+		}
+		w.settle()
+		require.Equal(t, []string{"hello", "Hello!"}, texts(w.only()))
+	}, withConfig(func(c *sangdam.Config) { c.MaxAppending = 3 }))
+}
+
+// countedTokens counts how often the store is asked for a webhook's address.
+type countedTokens struct {
+	driver.Backend
+	asked *atomic.Int64
+}
+
+func (c countedTokens) System() driver.System { return countedSystem{c.Backend.System(), c.asked} }
+
+type countedSystem struct {
+	driver.System
+	asked *atomic.Int64
+}
+
+func (c countedSystem) ResolveAccount(ctx context.Context, token string) (driver.WorkspaceID, channel.AccountID, error) {
+	c.asked.Add(1)
+	return c.System.ResolveAccount(ctx, token)
+}
+
+// An unknown address costs one question to the store, not one each time.
+func TestUnknownAddressesCostTheStoreLittle(t *testing.T) {
+	var asked atomic.Int64
+	inWorld(t, func(w *world) {
+		asked.Store(0)
+		for range 100 {
+			require.Equal(t, http.StatusNotFound, w.postTo("nowhere", strings.NewReader("{}"), http.Header{}).Code)
+		}
+		require.EqualValues(t, 1, asked.Load())
+		body := bodyOf(event("1", "hello", 0))
+		require.Equal(t, http.StatusOK, w.post(body, w.signed(body)), "the known address goes on")
+	}, withConfig(func(c *sangdam.Config) { c.DB = store.New(countedTokens{c.DB.Backend(), &asked}) }))
+}
+
+// What is read of a body counts while it is held, and a body over the limit is
+// refused as before.
+func TestABodyOverTheLimitIsRefused(t *testing.T) {
+	inWorld(t, func(w *world) {
+		r := httptest.NewRequest(http.MethodPost, "/webhooks/"+w.acct.Token, strings.NewReader(strings.Repeat("x", 3<<20)))
+		out := httptest.NewRecorder()
+		w.eng.Webhooks().ServeHTTP(out, r)
+		require.Equal(t, http.StatusRequestEntityTooLarge, out.Code)
+	})
+}
