@@ -138,6 +138,9 @@ func (u *unit) sayAutomated(acct channel.Account, d *conversation.Draft, name st
 func (u *unit) say(d *conversation.Draft, m conversation.Message) (conversation.Message, error) {
 	m.ID = conversation.MessageID(newID())
 	m, reply, err := d.AddOutbound(m)
+	if err == nil {
+		err = u.refer(m)
+	}
 	if err != nil {
 		return m, err
 	}

@@ -224,6 +224,9 @@ func (u *unit) customerMessage(acct channel.Account, in channel.Inbound) error {
 	}
 	u.refuseAttachment(acct, &m)
 	m = d.AddInbound(m, in.Reply)
+	if err := u.refer(m); err != nil {
+		return err
+	}
 	if in.MessageID != "" {
 		if err := u.early(d, m); err != nil {
 			return err

@@ -253,7 +253,7 @@ func (e *Engine) fetchMedia(ctx context.Context, j driver.Job) error {
 		}
 		if media.Blob != "" {
 			if err := u.tx.Blobs().Reference(u.ctx, driver.Blob{Name: info.Name, Type: mediaType, Size: info.Size, SHA256: info.SHA256,
-				Owner: "message:" + string(m.ID), CreatedAt: u.tx.Now()}); err != nil {
+				Owner: ownerMessage + string(m.ID), CreatedAt: u.tx.Now()}); err != nil {
 				return err
 			}
 		}
