@@ -52,9 +52,10 @@ type router struct {
 	e  *Engine
 	ws id.Workspace
 
-	mu     sync.Mutex // guards inbox
-	inbox  changes
-	signal chan struct{}
+	mu      sync.Mutex // guards inbox and leading
+	inbox   changes
+	leading bool // there is a Board, or one is being built, that wants the rows
+	signal  chan struct{}
 
 	boardMu  sync.Mutex // guards what follows
 	board    *routing.Board
@@ -65,9 +66,30 @@ type router struct {
 
 func (r *router) lease() string { return "router/" + string(r.ws) }
 
-// give adds rows to the inbox and wakes the router.
+// lead says from when on rows are kept for the Board. Who stops leading forgets
+// them, and the Board with them: what it would answer becomes old.
+func (r *router) lead(on bool) {
+	r.mu.Lock()
+	r.leading = on
+	if !on {
+		r.inbox = changes{}
+	}
+	r.mu.Unlock()
+	if !on {
+		r.boardMu.Lock()
+		r.board = nil
+		r.boardMu.Unlock()
+	}
+}
+
+// give adds rows to the inbox and wakes the router. On a process that does not
+// lead nothing is kept: the Board will be built from the store.
 func (r *router) give(c changes) {
 	r.mu.Lock()
+	if !r.leading {
+		r.mu.Unlock()
+		return
+	}
 	r.inbox.agents = append(r.inbox.agents, c.agents...)
 	r.inbox.items = append(r.inbox.items, c.items...)
 	r.inbox.removed = append(r.inbox.removed, c.removed...)
@@ -153,6 +175,8 @@ func (r *router) work(ctx, drain context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.lead(true)
+	defer r.lead(false)
 	cursor, err := r.build(ctx, epoch)
 	if err != nil {
 		return err
