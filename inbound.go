@@ -166,12 +166,12 @@ func kindName(err error) string {
 // apply does what an event asks for.
 func (u *unit) apply(acct channel.Account, in channel.Inbound) error {
 	switch in.Kind {
-	case channel.EventMessage, channel.EventPostback:
-		return u.customerMessage(acct, in)
-	case channel.EventUnsupported, channel.EventOther:
-		if in.MessageID != "" {
+	case channel.EventMessage, channel.EventPostback, channel.EventUnsupported, channel.EventOther:
+		said := in.MessageID != "" || in.Kind == channel.EventMessage || in.Kind == channel.EventPostback
+		if said && in.Chat.ID != "" {
 			return u.customerMessage(acct, in)
 		}
+		// Without a chat it has no conversation; it stays with the account, raw.
 		return u.event("account", string(acct.ID), 0, string(in.Kind)+":"+in.Type)
 	case channel.EventEdit, channel.EventUnsend:
 		return u.customerChanged(acct, in)
@@ -353,7 +353,7 @@ func withDesk(list []routing.DeskID, desks ...routing.DeskID) []routing.DeskID {
 func (u *unit) continueThread(acct channel.Account, in channel.Inbound, identity conversation.Identity) (d *conversation.Draft, begun bool, err error) {
 	stream := u.s.routing.WorkStreams[acct.WorkStream]
 	contact := identity.Contact
-	if in.Chat.Kind == channel.ChatGroup || in.Chat.Kind == channel.ChatRoom {
+	if !conversation.OfOne(in.Chat) {
 		contact = ""
 	}
 	thread := u.s.thread(in.Chat, acct.ID, acct.WorkStream, contact)

@@ -182,6 +182,53 @@ func TestAUserWithoutAProfileIsServedAndNotAskedForAgain(t *testing.T) {
 	}, withStream(func(s *routing.WorkStream) { s.OfferFor = time.Hour }))
 }
 
+// A chat of a kind that LINE may add one day is a conversation of its own, also
+// beside the open one of the user who writes in it. Without any id the message
+// stays with the account. Nothing is said in such a chat.
+func TestAMessageFromAnUnknownSourceIsKeptByItself(t *testing.T) {
+	replay(t, []string{onSQLite, onPG}, func(t *testing.T, w *replayWorld) {
+		text := func(id, text string) string {
+			return `"message":{"type":"text","id":"` + id + `","text":"` + text + `"}`
+		}
+		b := bodyOf(lineEvent("message", "1", fromMina, text("901", "in my own chat")),
+			lineEvent("message", "2", `{"type":"planet","planetId":"P1","userId":"`+minaID+`"}`, text("902", "on P1")),
+			lineEvent("message", "3", `{"type":"planet","planetId":"P2"}`, text("903", "on P2")),
+			lineEvent("message", "4", `{"type":"planet","planetId":"P1"}`, text("904", "on P1 again")),
+			lineEvent("message", "5", `{"type":"planet"}`, text("905", "from nowhere")))
+		_, cursor, err := w.eng.Events(w.ctx, w.host, "", 1)
+		require.NoError(t, err)
+		require.Equal(t, 200, w.post(b, w.signed(b)))
+		w.settle()
+		said := map[string][]string{}
+		for _, c := range w.conversations() {
+			for _, m := range w.detail(c.ID).Messages {
+				said[c.Chat.ID] = append(said[c.Chat.ID], m.Content.Text)
+			}
+		}
+		require.Equal(t, map[string][]string{minaID: {"in my own chat", "Hello!"}, "planet:P1": {"on P1", "on P1 again"}, "planet:P2": {"on P2"}}, said)
+		evs, _, err := w.eng.Events(w.ctx, w.host, cursor, 1000)
+		require.NoError(t, err)
+		kept := 0
+		for _, e := range evs {
+			if e.Kind == "unsupported:source/planet" {
+				kept++
+			}
+		}
+		require.Equal(t, 1, kept, "the one without ids is told at the account")
+		for _, c := range w.conversations() {
+			if c.Chat.Kind != channel.ChatOther {
+				continue
+			}
+			require.Empty(t, c.Contact)
+			_, err := w.eng.Answer(w.ctx, w.host, sangdam.Answer{Conversation: c.ID, Content: channel.Text("hello?")})
+			require.ErrorIs(t, err, sangdam.ErrUnsupported)
+		}
+		q, err := w.eng.Quarantined(w.ctx, w.host, 10)
+		require.NoError(t, err)
+		require.Empty(t, q)
+	})
+}
+
 func TestAProfileIsAskedForOnceADay(t *testing.T) {
 	replay(t, []string{onSQLite}, func(t *testing.T, w *replayWorld) {
 		mina := w.line.User("Haru")

@@ -126,6 +126,7 @@ const (
 	ChatGroup  ChatKind = "group"
 	ChatRoom   ChatKind = "room"
 	ChatThread ChatKind = "thread" // a mail thread
+	ChatOther  ChatKind = "other"  // a kind that the adapter does not know: read, never written to
 )
 
 // Chat is where messages go: a person, a group, a room, a mail thread.

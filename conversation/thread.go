@@ -8,11 +8,11 @@ import (
 
 // ThreadKey is the key under which at most one conversation is open, active or
 // waiting: the contact within a work stream, across channels, or within an
-// account when perAccount; the chat for groups and rooms; the thread for mail.
-// The contact is ignored where the chat decides.
+// account when perAccount; the chat for groups, rooms and chats of an unknown
+// kind; the thread for mail. The contact is ignored where the chat decides.
 func ThreadKey(chat channel.Chat, account channel.AccountID, contact ContactID, stream WorkStreamID, perAccount bool) string {
 	switch chat.Kind {
-	case channel.ChatGroup, channel.ChatRoom:
+	case channel.ChatGroup, channel.ChatRoom, channel.ChatOther:
 		return "chat:" + string(account) + "/" + string(chat.Kind) + ":" + chat.ID
 	case channel.ChatThread:
 		return "mail:" + string(account) + "/" + chat.ID
@@ -21,6 +21,16 @@ func ThreadKey(chat channel.Chat, account channel.AccountID, contact ContactID, 
 		return "contact:" + string(contact) + "/account:" + string(account)
 	}
 	return "contact:" + string(contact) + "/stream:" + string(stream)
+}
+
+// OfOne reports whether the chat is that of one person, whom its conversation
+// belongs to; in the others nobody is the contact.
+func OfOne(chat channel.Chat) bool {
+	switch chat.Kind {
+	case channel.ChatGroup, channel.ChatRoom, channel.ChatOther:
+		return false
+	}
+	return true
 }
 
 // Continuation says how a message joins what is there.

@@ -2,8 +2,14 @@ package line
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"iter"
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -259,6 +265,33 @@ func readSource(event object) source {
 		s.chat = channel.Chat{Kind: channel.ChatGroup, ID: o.id("groupId")}
 	case "room":
 		s.chat = channel.Chat{Kind: channel.ChatRoom, ID: o.id("roomId")}
+	case "":
+	default:
+		s.chat = unknownChat(s.kind, maps.Keys(o.fields()), o.id)
 	}
 	return s
+}
+
+// unknownChat makes a chat of a kind that LINE may add one day, of its own id
+// or of whatever ids it has, so that two of them are never taken for one and
+// none for the user's own chat. Zero when it has none.
+func unknownChat(kind string, keys iter.Seq[string], id func(string) string) channel.Chat {
+	own := id(kind + "Id")
+	if own == "" {
+		var ids []string
+		for _, key := range slices.Sorted(keys) {
+			if v := id(key); v != "" && key != "type" {
+				ids = append(ids, key+"="+v)
+			}
+		}
+		if own = strings.Join(ids, "/"); own == "" {
+			return channel.Chat{}
+		}
+	}
+	whole := kind + ":" + own
+	if len(whole) > 150 || !printable(whole) {
+		sum := sha256.Sum256([]byte(whole))
+		whole = "sha256:" + hex.EncodeToString(sum[:])
+	}
+	return channel.Chat{Kind: channel.ChatOther, ID: whole}
 }

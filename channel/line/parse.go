@@ -88,15 +88,24 @@ func parseEvent(event object, src source, in inbound) (channel.Inbound, error) {
 	return attributed(in, src)
 }
 
-// attributed refuses an event that changes a chat but names none. Source types
-// that LINE may add one day are shown as unsupported instead. A failed account
-// link is the one event here that has no source by design.
+// attributed refuses an event that changes a chat but names none. Events of
+// source types that LINE may add one day are shown as unsupported instead, with
+// what they say, and nothing is sent because of them: nobody knows where it
+// would go. A failed account link is the one event here that has no source by
+// design.
 func attributed(in inbound, src source) (channel.Inbound, error) {
-	if in.Chat.ID != "" || in.Kind == channel.EventAccountLink {
+	unknown := src.kind != "" && (in.Chat.Kind == "" || in.Chat.Kind == channel.ChatOther)
+	switch {
+	case unknown:
+		content := in.Content
+		in = unsupported(in, "source/"+src.kind)
+		if content.Kind != "" {
+			in.Content = content
+		}
+		in.Silent, in.Reply = true, nil
 		return in, nil
-	}
-	if src.kind != "" && in.Chat.Kind == "" {
-		return unsupported(in, "source/"+src.kind), nil
+	case in.Chat.ID != "" || in.Kind == channel.EventAccountLink:
+		return in, nil
 	}
 	return channel.Inbound{}, errs.New(errs.Invalid, "line: the %s event names no chat", in.Kind)
 }

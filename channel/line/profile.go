@@ -12,6 +12,9 @@ import (
 // wrote, or of a member of the group or room. ErrNotFound when LINE gives no
 // profile (blocked, deleted, never seen).
 func (a *Adapter) Profile(ctx context.Context, acct channel.Account, chat channel.Chat, user channel.ProviderUserID) (channel.Profile, error) {
+	if chat.Kind == channel.ChatOther {
+		return channel.Profile{}, errs.New(errs.NotFound, "line: profile: LINE has no profiles of members of this kind of chat")
+	}
 	if !validUser(user) || !validChat(chat) {
 		return channel.Profile{}, errs.New(errs.Invalid, "line: profile: the user or chat id does not have the form of a LINE id")
 	}

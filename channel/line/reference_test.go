@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -119,6 +120,9 @@ func refReadSource(event refObject) source {
 		s.chat = channel.Chat{Kind: channel.ChatGroup, ID: o.id("groupId")}
 	case "room":
 		s.chat = channel.Chat{Kind: channel.ChatRoom, ID: o.id("roomId")}
+	case "":
+	default:
+		s.chat = unknownChat(s.kind, maps.Keys(o), o.id)
 	}
 	return s
 }

@@ -256,6 +256,38 @@ func TestRule08_UnknownKindsAreShown(t *testing.T) {
 	require.NotNil(t, in.Reply)
 }
 
+// A chat of a kind that LINE may add is one of its own, by whatever ids it has;
+// what is said in it is kept, and nothing is sent there.
+func TestRule08_AnUnknownSourceIsAChatOfItsOwn(t *testing.T) {
+	parse := func(source string) channel.Inbound {
+		event := `{"type":"message","timestamp":1700000000000,"replyToken":"` + token + `","source":` + source +
+			`,"message":{"id":"43","type":"text","text":"hi"}}`
+		in, err := offline(t).Parse(withSecret("s"), channel.Envelope{Raw: []byte(event), ReceivedAt: received})
+		require.NoError(t, err)
+		require.Equal(t, channel.EventUnsupported, in.Kind)
+		require.Equal(t, channel.Text("hi"), in.Content)
+		require.Equal(t, channel.ProviderMessageID("43"), in.MessageID)
+		require.True(t, in.Silent)
+		require.Nil(t, in.Reply)
+		return in
+	}
+	seen := map[channel.Chat]string{}
+	for _, source := range []string{`{"type":"planet","planetId":"P1"}`, `{"type":"planet","planetId":"P2"}`, `{"type":"moon","moonId":"P1"}`,
+		`{"type":"planet","userId":"` + private.ID + `"}`, `{"type":"planet","orbitId":"O1","userId":"` + private.ID + `"}`,
+		`{"type":"planet","planetId":"` + strings.Repeat("x", 500) + `"}`, `{"type":"planet","planetId":"한국"}`} {
+		chat := parse(source).Chat
+		require.Equal(t, channel.ChatOther, chat.Kind)
+		require.NotEmpty(t, chat.ID)
+		require.LessOrEqual(t, len(chat.ID), 200)
+		require.Empty(t, seen[chat], "%s has the chat of %s", source, seen[chat])
+		seen[chat] = source
+	}
+	require.Equal(t, parse(`{"type":"planet","planetId":"P1"}`).Chat, parse(`{"weight":7,"userId":"U1","planetId":"P1","type":"planet"}`).Chat)
+	require.Zero(t, parse(`{"type":"planet"}`).Chat)
+	_, err := offline(t).Plan(withSecret("s"), []channel.Outbound{{Row: "r", To: parse(`{"type":"planet","planetId":"P1"}`).Chat, Content: channel.Text("x")}}, received, uuid.NewString)
+	require.Error(t, err)
+}
+
 func TestRule08_DuplicateKeysTheLastWinsWhole(t *testing.T) {
 	event := `{"type":"follow","type":"message","TYPE":"unsend",` + fromUser + `,"message":{"id":"1","type":"text","text":"first","quoteToken":"q"},"message":{"id":"2","type":"text","text":"second"}}`
 	in, err := offline(t).Parse(withSecret("s"), channel.Envelope{Raw: []byte(event), ReceivedAt: received})
