@@ -34,13 +34,43 @@ func (u *unit) classify(acct channel.Account, d *conversation.Draft, m conversat
 		}
 		facts["bot.answers"] = condition.Text(strings.Join(answers, "\n"))
 	}
-	out, err := routing.Classify(stream, facts, u.tx.Now(), u.e.cfg.Seed^hashOf(string(d.C.ID)))
+	facts["bot.outcome"] = condition.Text(d.C.BotOutcome)
+	for name, value := range d.C.Attributes {
+		facts["attribute."+name] = condition.Text(value)
+	}
+	if err := u.hostFacts(facts, d.C); err != nil {
+		return routing.Item{}, err
+	}
+	out, err := routing.Classify(stream, facts, u.tx.Now(), u.e.cfg.Seed^hashOf(string(d.C.ID)), u.e.cfg.Fields...)
 	if err != nil {
 		return routing.Item{}, err
 	}
 	it := routing.NewItem(routing.ItemID(d.C.ID), d.C.Desk, stream, out, u.tx.Now())
 	it.Contact = string(d.C.Contact)
+	it.Attributes = maps.Clone(d.C.Attributes) // strategies see what bots learnt, too
+	if it.Attributes == nil && len(out.Attributes) > 0 {
+		it.Attributes = map[string]string{}
+	}
+	maps.Copy(it.Attributes, out.Attributes)
 	return it, nil
+}
+
+// hostFacts adds the host's own facts, those of Config.Fields and no other.
+func (u *unit) hostFacts(facts condition.Map, c conversation.Conversation) error {
+	own := u.e.cfg.Facts
+	if own == nil {
+		return nil
+	}
+	more, err := inline(u.e.guard, "the host", "Facts", func() (condition.Map, error) { return own(c), nil })
+	if err != nil {
+		return err
+	}
+	for _, f := range u.e.cfg.Fields {
+		if fact, ok := more[f.Name]; ok {
+			facts[f.Name] = fact
+		}
+	}
+	return nil
 }
 
 // hashOf makes a seed of an id, the same in every process.

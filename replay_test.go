@@ -41,6 +41,9 @@ func replay(t *testing.T, stores []string, fn func(t *testing.T, w *replayWorld)
 	for _, s := range stores {
 		t.Run(s, func(t *testing.T) {
 			if s == onPG {
+				if testing.Short() {
+					t.Skip("the short form, for the race detector, leaves the server out; the plain run has it")
+				}
 				dsn := pgtest.Start(t)
 				fn(t, newReplayWorld(t, true, append([]worldOption{withPostgres(t, dsn)}, options...)...))
 				return

@@ -28,6 +28,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/conversation/bot"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/safehttp"
@@ -35,6 +36,7 @@ import (
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/blob"
 	"github.com/sangdam/sangdam/store/seal"
+	"github.com/sangdam/sangdam/trigger/condition"
 )
 
 // Config of an Engine. The zero value of a field means what its comment says.
@@ -53,6 +55,11 @@ type Config struct {
 	Strategies map[string]routing.Strategy
 	// Policy decides what principals may do and see; nil means DefaultPolicy.
 	Policy Policy
+	// Fields are facts of the host's own that classification rules may ask about,
+	// and Facts tells them of a conversation that is about to be queued: from
+	// memory, quickly, without calling the Engine; it may run again.
+	Fields []condition.Field
+	Facts  func(conversation.Conversation) condition.Map
 	// Logger; nil is silent. No message text, token or secret is logged.
 	Logger *slog.Logger
 	// Hooks are called as things happen; each may be nil.
@@ -175,6 +182,9 @@ func New(cfg Config) (*Engine, error) {
 		if d < 0 {
 			return nil, invalid("%s is negative", name)
 		}
+	}
+	if _, err := routing.NewClassifier(routing.WorkStream{}, cfg.Fields...); err != nil {
+		return nil, invalid("Fields: %w", err)
 	}
 	if cfg.SendTimeout >= cfg.Lease {
 		return nil, invalid("SendTimeout (%s) must be below Lease (%s), else a slow send loses its claim", cfg.SendTimeout, cfg.Lease)

@@ -274,7 +274,7 @@ func (e *Engine) SaveWorkStream(ctx context.Context, p Principal, c SaveWorkStre
 		if err := u.checkTexts("work stream "+string(w.ID), w.Messages, func(a channel.Account) bool { return a.WorkStream == w.ID }); err != nil {
 			return Saved{}, err
 		}
-		if _, err := routing.NewClassifier(w); err != nil {
+		if _, err := routing.NewClassifier(w, e.cfg.Fields...); err != nil {
 			return Saved{}, err
 		}
 		if err := u.tx.Config().SaveWorkStream(u.ctx, w); err != nil {

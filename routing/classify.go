@@ -3,6 +3,7 @@ package routing
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sangdam/sangdam/internal/errs"
@@ -30,8 +31,9 @@ type RuleTrace struct {
 	Queue QueueID `json:"queue,omitempty"`
 }
 
-// The fields of conditions that rules see of each other's work, besides
-// "attribute.<name>" for each name that a rule of the work stream sets.
+// The fields of conditions that rules see of each other's work, besides the
+// texts "attribute.<name>": what a bot or form learnt of the conversation, and
+// what earlier rules set. A rule may name any; one that nobody set is absent.
 const (
 	FieldQueue    = "queue"    // id; what an earlier rule set
 	FieldPriority = "priority" // number
@@ -48,7 +50,6 @@ func ClassificationFields() []condition.Field {
 		{Name: "desk", Type: condition.TypeID},          //
 		{Name: "language", Type: condition.TypeID},      // BCP 47
 		{Name: "contact", Type: condition.TypeID},       //
-		{Name: "contact.tags", Type: condition.TypeSet}, //
 		{Name: "message", Type: condition.TypeText},     // of the message that began it
 		{Name: "time", Type: condition.TypeTime},        // of that message
 		{Name: "open", Type: condition.TypeBool},        // within operating hours
@@ -74,9 +75,7 @@ func NewClassifier(ws WorkStream, extra ...condition.Field) (*Classifier, error)
 		condition.Field{Name: FieldSkills, Type: condition.TypeSet})
 	names := map[string]bool{}
 	for _, r := range ws.Rules {
-		for name := range r.Set {
-			names[fieldSet+name] = true
-		}
+		attributesIn(names, slices.Concat(r.When.All, r.When.Any))
 	}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		fields = append(fields, condition.Field{Name: name, Type: condition.TypeText})
@@ -94,6 +93,16 @@ func NewClassifier(ws WorkStream, extra ...condition.Field) (*Classifier, error)
 		c.programs = append(c.programs, program)
 	}
 	return c, nil
+}
+
+// attributesIn collects the attributes that clauses ask about.
+func attributesIn(names map[string]bool, clauses []condition.Clause) {
+	for _, c := range clauses {
+		if len(c.Field) > len(fieldSet) && strings.HasPrefix(c.Field, fieldSet) {
+			names[c.Field] = true
+		}
+		attributesIn(names, slices.Concat(c.All, c.Any))
+	}
 }
 
 // Classify tries the rules in order. Each sees, as facts, what the ones before

@@ -1,0 +1,63 @@
+package sangdam_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/trigger/condition"
+)
+
+// Every field that a rule may name is filled: one that is accepted and never
+// has a fact makes a rule that silently never fires.
+func TestEveryFieldOfRulesIsFilled(t *testing.T) {
+	fields := append(routing.ClassificationFields(), condition.Field{Name: "attribute.order", Type: condition.TypeText}, condition.Field{Name: "tier", Type: condition.TypeID})
+	for _, f := range fields {
+		t.Run(f.Name, func(t *testing.T) {
+			replay(t, []string{onMemory}, func(t *testing.T, w *replayWorld) {
+				hit := routing.Queue{ID: "hit", Name: "Hit", Members: []routing.AgentID{"a1"}}
+				require.NoError(t, errOf(w.eng.SaveQueue(w.ctx, w.host, sangdam.SaveQueue{Queue: hit})))
+				s := w.configuration().WorkStreams["line"]
+				s.Bot = "intake"
+				s.Rules = []routing.Rule{{Name: "present", Queue: "hit", When: condition.Condition{All: []condition.Clause{{Field: f.Name, Op: condition.Present}}}}}
+				require.NoError(t, errOf(w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: s})))
+				accounts, err := w.eng.Accounts(w.ctx, w.host)
+				require.NoError(t, err)
+				acct := accounts[0]
+				acct.Language = "ko"
+				_, err = w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: acct})
+				require.NoError(t, err)
+				mina := w.line.User("Mina")
+				mina.SendText("hello")
+				w.settle()
+				mina.SendText("A-17")
+				w.settle()
+				d := w.of(mina)
+				require.NotNil(t, d.Item)
+				require.Equal(t, routing.QueueID("hit"), d.Item.Queue)
+				require.Equal(t, "A-17", d.Item.Attributes["order"], "a strategy sees what the bot learnt")
+			}, withBot(intake), withConfig(func(c *sangdam.Config) {
+				c.Fields = []condition.Field{{Name: "tier", Type: condition.TypeID}}
+				c.Facts = func(conversation.Conversation) condition.Map {
+					return condition.Map{"tier": condition.Text("gold"), "channel": condition.Text("not the host's to say")}
+				}
+			}))
+		})
+	}
+}
+
+func TestAFieldThatRulesCannotHaveIsRefused(t *testing.T) {
+	inWorld(t, func(w *world) {
+		s := w.configuration().WorkStreams["line"]
+		for _, name := range []string{"contact.tags", "tier", "attribute."} {
+			s.Rules = []routing.Rule{{Name: "x", Queue: "q", When: condition.Condition{All: []condition.Clause{{Field: name, Op: condition.Present}}}}}
+			require.ErrorIs(t, errOf(w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: s})), sangdam.ErrInvalid, name)
+		}
+		w.cfg.Fields = []condition.Field{{Name: "channel", Type: condition.TypeText}}
+		_, err := sangdam.New(w.cfg)
+		require.ErrorIs(t, err, sangdam.ErrInvalid)
+	})
+}
