@@ -34,7 +34,8 @@ type Posted struct {
 
 // Answer carries the command out: the message is stored and queued to leave;
 // what became of it shows in its status. The principal must own the
-// conversation. ErrInvalid for content that is empty or too large,
+// conversation. Content.QuoteOf alone quotes a message of the chat. ErrInvalid
+// for content that is empty or too large and for a QuoteOf that is not there,
 // ErrUnsupported with the reason for what the channel cannot carry or the
 // account has switched off.
 func (e *Engine) Answer(ctx context.Context, p Principal, c Answer) (Posted, error) {
@@ -43,7 +44,11 @@ func (e *Engine) Answer(ctx context.Context, p Principal, c Answer) (Posted, err
 		if err != nil {
 			return Posted{}, err
 		}
-		if err := u.canSend(d.C, c.Content); err != nil {
+		content, quotes, err := u.quoted(d.C, c.Content)
+		if err != nil {
+			return Posted{}, err
+		}
+		if err := u.canSend(d.C, content); err != nil {
 			return Posted{}, err
 		}
 		author := conversation.Author{Kind: conversation.ByAgent, Agent: p.agent()}
@@ -55,7 +60,7 @@ func (e *Engine) Answer(ctx context.Context, p Principal, c Answer) (Posted, err
 				return Posted{}, err
 			}
 		}
-		m, err := u.say(d, conversation.Message{Author: author, Content: c.Content})
+		m, err := u.say(d, conversation.Message{Author: author, Content: content, Quotes: quotes})
 		if err != nil {
 			return Posted{}, err
 		}
@@ -168,7 +173,7 @@ func (e *Engine) Resend(ctx context.Context, p Principal, c Resend) (Posted, err
 		if err := u.canSend(d.C, old.Content); err != nil {
 			return Posted{}, err
 		}
-		m, err := u.say(d, conversation.Message{Author: old.Author, Content: old.Content, ResendOf: old.ID})
+		m, err := u.say(d, conversation.Message{Author: old.Author, Content: old.Content, Quotes: old.Quotes, ResendOf: old.ID})
 		if err != nil {
 			return Posted{}, err
 		}

@@ -266,8 +266,15 @@ func (u *unit) botReply(d *conversation.Draft, m conversation.Message, r botAnsw
 		if err := u.canCarry(d.C, content); err != nil {
 			return err
 		}
+		with, quotes, err := u.quoted(d.C, content)
+		switch {
+		case err == nil:
+			content = with
+		case !errors.Is(err, ErrInvalid) && !errors.Is(err, ErrUnsupported):
+			return err // else it goes out without the quote: the customer is to have an answer
+		}
 		author := conversation.Author{Kind: conversation.ByBot, Name: d.C.Bot}
-		if _, err := u.say(d, conversation.Message{Content: content, Author: author}); err != nil {
+		if _, err := u.say(d, conversation.Message{Content: content, Author: author, Quotes: quotes}); err != nil {
 			return err
 		}
 	}

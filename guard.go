@@ -216,6 +216,7 @@ type guardedAdapter struct {
 	timeout time.Duration // of one request to the provider
 
 	profiler channel.Profiler
+	chats    channel.ChatProfiler
 	fetcher  channel.MediaFetcher
 	typing   channel.TypingIndicator
 	marker   channel.ReadMarker
@@ -230,6 +231,7 @@ func newGuardedAdapter(g *guard, a channel.Adapter, timeout time.Duration) (*gua
 	})
 	out.who = "adapter " + string(out.kind)
 	out.profiler, _ = a.(channel.Profiler)
+	out.chats, _ = a.(channel.ChatProfiler)
 	out.fetcher, _ = a.(channel.MediaFetcher)
 	out.typing, _ = a.(channel.TypingIndicator)
 	out.marker, _ = a.(channel.ReadMarker)
@@ -281,6 +283,12 @@ func (a *guardedAdapter) Profile(ctx context.Context, acct channel.Account, chat
 	u channel.ProviderUserID) (channel.Profile, error) {
 	return bounded(ctx, a.g, a.who, "Profile", a.timeout, func(ctx context.Context) (channel.Profile, error) {
 		return a.profiler.Profile(ctx, acct, chat, u)
+	})
+}
+
+func (a *guardedAdapter) ChatProfile(ctx context.Context, acct channel.Account, chat channel.Chat) (channel.Profile, error) {
+	return bounded(ctx, a.g, a.who, "ChatProfile", a.timeout, func(ctx context.Context) (channel.Profile, error) {
+		return a.chats.ChatProfile(ctx, acct, chat)
 	})
 }
 

@@ -222,6 +222,9 @@ func (u *unit) customerMessage(acct channel.Account, in channel.Inbound) error {
 	if m.Content.Kind == "" {
 		m.Content = channel.Content{Kind: channel.KindUnsupported, Text: "[" + in.Type + "]"}
 	}
+	if m.Quotes, err = u.quoting(acct.ID, in.Chat, in.Content.QuoteOf); err != nil {
+		return err
+	}
 	u.refuseAttachment(acct, &m)
 	m = d.AddInbound(m, in.Reply)
 	if err := u.refer(m); err != nil {
@@ -241,7 +244,7 @@ func (u *unit) customerMessage(acct channel.Account, in channel.Inbound) error {
 	if err := u.save(d); err != nil {
 		return err
 	}
-	return u.followUp(acct, m, identity)
+	return u.followUp(acct, d.C, m, identity)
 }
 
 // refuseAttachment makes an attachment's name safe and keeps what is switched
@@ -374,6 +377,9 @@ func (u *unit) continueThread(acct channel.Account, in channel.Inbound, identity
 	var previous conversation.ID
 	if last != nil {
 		previous = last.ID
+		if last.Chat == in.Chat {
+			c.ChatName, c.ChatPicture, c.ChatAt = last.ChatName, last.ChatPicture, last.ChatAt
+		}
 		c.LastAgent = last.LastAgent
 		if last.Agent != "" {
 			c.LastAgent = last.Agent // in wrap-up: the same agent is preferred
@@ -459,7 +465,7 @@ func (u *unit) receipt(acct channel.Account, in channel.Inbound) error {
 	}
 	repo := u.tx.Conversations()
 	if in.MessageID != "" {
-		m, err := repo.ByProvider(u.ctx, acct.ID, in.Chat, in.MessageID)
+		m, err := u.byProvider(acct.ID, in.Chat, in.MessageID)
 		if errors.Is(err, ErrNotFound) {
 			return nil // not a message of ours
 		}

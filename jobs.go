@@ -24,6 +24,7 @@ const (
 	jobBot     = "bot"
 	jobMove    = "move_history"
 	jobHandOn  = "hand_on"
+	jobChat    = "chat"
 )
 
 // jobWorkers is how many jobs run at once.
@@ -41,7 +42,7 @@ const profileFor = 24 * time.Hour
 const mediaFor = 15 * time.Minute
 
 func (e *Engine) runJobs(ctx, drain context.Context) {
-	kinds := []string{jobProfile, jobBot, jobMove, jobHandOn}
+	kinds := []string{jobProfile, jobChat, jobBot, jobMove, jobHandOn}
 	if e.cfg.Blobs != nil {
 		kinds = append(kinds, jobMedia)
 	}
@@ -89,6 +90,8 @@ func (e *Engine) doJob(ctx context.Context, j driver.Job) (err error) {
 	switch j.Kind {
 	case jobProfile:
 		return e.fetchProfile(ctx, j)
+	case jobChat:
+		return e.fetchChat(ctx, j)
 	case jobMedia:
 		return e.fetchMedia(ctx, j)
 	case jobBot:
@@ -122,13 +125,19 @@ type mediaJob struct {
 }
 
 // followUp enqueues what a message needs from the provider.
-func (u *unit) followUp(acct channel.Account, m conversation.Message, i conversation.Identity) error {
+func (u *unit) followUp(acct channel.Account, c conversation.Conversation, m conversation.Message, i conversation.Identity) error {
 	_, adapter, err := u.e.account(u.s, acct.ID)
 	if err != nil {
 		return err
 	}
 	if adapter.profiler != nil && i.ID != "" && u.tx.Now().Sub(i.ProfileAt) > profileFor {
 		if err := u.enqueueJob(jobProfile, string(i.ID), profileJob{acct.ID, m.Chat, i.ID}); err != nil {
+			return err
+		}
+	}
+	group := m.Chat.Kind == channel.ChatGroup || m.Chat.Kind == channel.ChatRoom
+	if adapter.chats != nil && group && u.tx.Now().Sub(c.ChatAt) > profileFor {
+		if err := u.enqueueJob(jobChat, string(c.ID), chatJob{c.ID}); err != nil {
 			return err
 		}
 	}
@@ -192,6 +201,43 @@ func (e *Engine) fetchProfile(ctx context.Context, j driver.Job) error {
 		}
 		return tx.Events().Append(ctx, driver.Event{Aggregate: "identity", ID: string(i.ID), Version: version, Kind: "profile", Actor: "system", At: tx.Now(),
 			Contact: c.ID, Desks: c.Desks})
+	})
+}
+
+type chatJob struct {
+	Conversation conversation.ID `json:"conversation"`
+}
+
+// fetchChat asks the provider for the name of the conversation's group.
+func (e *Engine) fetchChat(ctx context.Context, j driver.Job) error {
+	var p chatJob
+	if err := json.Unmarshal(j.Payload, &p); err != nil {
+		return err
+	}
+	var cv conversation.Conversation
+	err := e.db.View(ctx, j.Workspace, func(ctx context.Context, tx store.Tx) (err error) {
+		cv, err = tx.Conversations().Conversation(ctx, p.Conversation)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	acct, adapter, err := e.accountOf(ctx, j.Workspace, cv.Account)
+	if err != nil || adapter.chats == nil {
+		return err
+	}
+	profile, err := adapter.ChatProfile(ctx, acct, cv.Chat)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	return e.unit(ctx, system(j.Workspace), func(u *unit) error {
+		now, err := u.tx.Conversations().Conversation(u.ctx, cv.ID)
+		if err != nil || now.Chat != cv.Chat {
+			return err // it goes on elsewhere
+		}
+		d := conversation.Edit(now, u.tx.Now())
+		d.SetChatProfile(profile)
+		return u.save(d)
 	})
 }
 

@@ -229,6 +229,47 @@ func TestAMessageFromAnUnknownSourceIsKeptByItself(t *testing.T) {
 	})
 }
 
+// Who speaks in a group and which group it is are seen by their names, and a
+// new name within a day.
+func TestAGroupShowsItsNameAndWhoSpeaks(t *testing.T) {
+	replay(t, []string{onSQLite}, func(t *testing.T, w *replayWorld) {
+		mina, jun := w.line.User("Mina"), w.line.User("Jun")
+		g := w.line.Group("Family", mina, jun)
+		g.SendText(mina, "from Mina")
+		g.SendText(jun, "from Jun")
+		w.settle()
+		d := w.only()
+		b, err := json.Marshal(d)
+		require.NoError(t, err)
+		var ids []conversation.IdentityID
+		for _, m := range d.Messages {
+			if m.Direction == conversation.Inbound {
+				ids = append(ids, m.Author.Identity)
+			}
+		}
+		require.Len(t, ids, 2)
+		found, err := w.eng.FindContacts(w.ctx, w.host, "Mina", 10)
+		require.NoError(t, err)
+		require.Len(t, found, 1, "the member's profile was fetched")
+		assert.True(t, bytes.Contains(b, []byte("Mina")) && bytes.Contains(b, []byte("Jun")), "the agent sees who speaks")
+		require.Equal(t, "Family", d.Conversation.ChatName)
+		g.Rename("The Kims")
+		calls := len(w.line.Calls("summary"))
+		g.SendText(mina, "we have a new name")
+		w.settle()
+		require.Len(t, w.line.Calls("summary"), calls, "a day's name is kept")
+		w.jump(25 * time.Hour)
+		g.SendText(mina, "still the new name")
+		w.settle()
+		require.Equal(t, "The Kims", w.only().Conversation.ChatName)
+		w.line.AddFault(linetest.Fault{Endpoint: "summary", Kind: linetest.Fault500Before, Nth: 1, Times: 1000})
+		w.jump(25 * time.Hour)
+		g.SendText(mina, "LINE fails")
+		w.settle()
+		require.Equal(t, "The Kims", w.only().Conversation.ChatName)
+	})
+}
+
 func TestAProfileIsAskedForOnceADay(t *testing.T) {
 	replay(t, []string{onSQLite}, func(t *testing.T, w *replayWorld) {
 		mina := w.line.User("Haru")

@@ -298,6 +298,9 @@ func (u *unit) outcome(rows []channel.OutboxID, o channel.Settlement, sent []cha
 		}
 		if i < len(sent) {
 			d.SetProvider(m.ID, sent[i])
+			if err := u.keepParts(m, sent[i]); err != nil {
+				return err
+			}
 		}
 		if o.Unconfirmed {
 			d.SetUnconfirmed(m.ID)

@@ -49,6 +49,10 @@ func (e *Engine) Preview(ctx context.Context, p Principal, id conversation.ID, c
 			out.ReplyUntil = cv.Reply.Expires
 		}
 		u := &unit{e: e, ctx: ctx, tx: tx, s: s, p: p}
+		if content, _, err = u.quoted(cv, content); err != nil {
+			out.Refused = err.Error()
+			return nil
+		}
 		if err := u.canSend(cv, content); err != nil {
 			out.Refused = err.Error()
 			return nil

@@ -408,7 +408,15 @@ type Profiler interface {
 	Profile(ctx context.Context, acct Account, chat Chat, user ProviderUserID) (Profile, error)
 }
 
-// Profile is what a provider tells of a person.
+// ChatProfiler is implemented by adapters that can look up a group or room.
+type ChatProfiler interface {
+	// ChatProfile returns the chat's name and picture; both may be empty, for
+	// some kinds of chat have none. ErrNotFound when the provider tells nothing
+	// of it (any more).
+	ChatProfile(ctx context.Context, acct Account, chat Chat) (Profile, error)
+}
+
+// Profile is what a provider tells of a person, a group or a room.
 type Profile struct {
 	Name     string
 	Picture  string // outside address

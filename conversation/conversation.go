@@ -78,10 +78,15 @@ type Conversation struct {
 	WorkStream WorkStreamID      `json:"work_stream"`
 	Account    channel.AccountID `json:"account"` // of the last customer message
 	Channel    channel.Kind      `json:"channel"`
-	Chat       channel.Chat      `json:"chat"`               // where answers go
-	Contact    ContactID         `json:"contact,omitempty"`  // none in groups
-	Identity   IdentityID        `json:"identity,omitempty"` // who wrote last; answers go there
-	Language   string            `json:"language,omitempty"`
+	Chat       channel.Chat      `json:"chat"` // where answers go
+	// ChatName and ChatPicture are those of a group, ChatAt when the provider was
+	// last asked.
+	ChatName    string     `json:"chat_name,omitempty"`
+	ChatPicture string     `json:"chat_picture,omitempty"`
+	ChatAt      time.Time  `json:"chat_at,omitzero"`
+	Contact     ContactID  `json:"contact,omitempty"`  // none in groups
+	Identity    IdentityID `json:"identity,omitempty"` // who wrote last; answers go there
+	Language    string     `json:"language,omitempty"`
 	// Agent owns the conversation while active or in wrap-up; it equals the
 	// agent of the item's open assignment.
 	Agent AgentID `json:"agent,omitempty"`
@@ -222,6 +227,9 @@ type Message struct {
 	ReadHandle string `json:"read_handle,omitempty"`
 	// Automated names the automated message this is.
 	Automated string `json:"automated,omitempty"`
+	// Quotes is the message that this one answers, where it is known here;
+	// Content.QuoteOf is what the provider calls it.
+	Quotes MessageID `json:"quotes,omitempty"`
 	// ResendOf links a manual resend to the message whose outcome was unknown.
 	ResendOf MessageID `json:"resend_of,omitempty"`
 }
@@ -253,6 +261,7 @@ const (
 	EvPanel    EventKind = "panel" // customer or consultation panel saved
 	EvFollow   EventKind = "follow"
 	EvMedia    EventKind = "media" // an attachment was fetched, or is gone
+	EvChat     EventKind = "chat"  // name or picture of the group changed
 	EvOther    EventKind = "other"
 )
 

@@ -257,6 +257,17 @@ func actorOf(a Author) string {
 	return "system"
 }
 
+// SetChatProfile keeps what the provider tells of a group; an empty name leaves
+// what was known.
+func (d *Draft) SetChatProfile(p channel.Profile) {
+	d.C.ChatAt = d.now
+	if p.Name == "" || p.Name == d.C.ChatName && p.Picture == d.C.ChatPicture {
+		return
+	}
+	d.C.ChatName, d.C.ChatPicture = p.Name, p.Picture
+	d.event(Event{Kind: EvChat, Actor: "system"}, false)
+}
+
 // SetMedia records what became of a message's attachment.
 func (d *Draft) SetMedia(m Message, media channel.Media) {
 	m.Content.Media = &media

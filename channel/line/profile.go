@@ -47,12 +47,10 @@ func (a *Adapter) Group(ctx context.Context, acct channel.Account, chat channel.
 	if !validChat(chat) || chat.Kind == channel.ChatUser {
 		return GroupSummary{}, errs.New(errs.Invalid, "line: group: the id does not have the form of a LINE group or room id")
 	}
-	var summary struct {
-		GroupName  string `json:"groupName"`
-		PictureURL string `json:"pictureUrl"`
-	}
+	var name, picture string
 	if chat.Kind == channel.ChatGroup {
-		if err := a.callJSON(ctx, acct, "group summary", http.MethodGet, "/v2/bot/group/"+chat.ID+"/summary", nil, &summary); err != nil {
+		var err error
+		if name, picture, err = a.summary(ctx, acct, chat); err != nil {
 			return GroupSummary{}, err
 		}
 	}
@@ -60,7 +58,30 @@ func (a *Adapter) Group(ctx context.Context, acct channel.Account, chat channel.
 	if err != nil {
 		return GroupSummary{}, err
 	}
-	return GroupSummary{Name: summary.GroupName, Picture: summary.PictureURL, Members: members}, nil
+	return GroupSummary{Name: name, Picture: picture, Members: members}, nil
+}
+
+// ChatProfile returns the name and picture of a group. Rooms have neither at
+// LINE, and it is not asked about them.
+func (a *Adapter) ChatProfile(ctx context.Context, acct channel.Account, chat channel.Chat) (channel.Profile, error) {
+	if chat.Kind == channel.ChatRoom {
+		return channel.Profile{}, nil
+	}
+	if chat.Kind != channel.ChatGroup || !validChat(chat) {
+		return channel.Profile{}, errs.New(errs.NotFound, "line: chat profile: only groups have one")
+	}
+	name, picture, err := a.summary(ctx, acct, chat)
+	return channel.Profile{Name: name, Picture: picture}, err
+}
+
+// summary asks for the name and picture of a group.
+func (a *Adapter) summary(ctx context.Context, acct channel.Account, chat channel.Chat) (name, picture string, err error) {
+	var summary struct {
+		GroupName  string `json:"groupName"`
+		PictureURL string `json:"pictureUrl"`
+	}
+	err = a.callJSON(ctx, acct, "group summary", http.MethodGet, "/v2/bot/group/"+chat.ID+"/summary", nil, &summary)
+	return summary.GroupName, summary.PictureURL, err
 }
 
 // members asks how many people are in a group or room.

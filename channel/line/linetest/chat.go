@@ -49,6 +49,13 @@ func (c *Chat) SetStandby(standby bool) {
 	c.standby = standby
 }
 
+// Rename gives the group another name. LINE tells nobody.
+func (c *Chat) Rename(name string) {
+	c.srv.mu.Lock()
+	defer c.srv.mu.Unlock()
+	c.name = name
+}
+
 // Add lets users enter the group or room.
 func (c *Chat) Add(users ...*User) Posted {
 	c.srv.mu.Lock()
