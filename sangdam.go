@@ -145,17 +145,12 @@ type Engine struct {
 	outside   *safehttp.Client
 }
 
-// New validates the whole configuration and starts nothing.
-func New(cfg Config) (*Engine, error) {
-	invalid := func(format string, args ...any) error {
-		return errs.New(errs.Invalid, "sangdam: Config."+format, args...)
-	}
-	if cfg.DB == nil {
-		return nil, invalid("DB is nil; open a store first, e.g. sqlite.Open")
-	}
-	if cfg.Sealer == nil {
-		return nil, invalid("Sealer is nil; make one with tinkseal.Open or tinkseal.Create")
-	}
+func invalidConfig(format string, args ...any) error {
+	return errs.New(errs.Invalid, "sangdam: Config."+format, args...)
+}
+
+// withDefaults fills what was left out.
+func withDefaults(cfg Config) Config {
 	cfg.InboxWorkers = cmp.Or(cfg.InboxWorkers, 64)
 	cfg.OutboxWorkers = cmp.Or(cfg.OutboxWorkers, 32)
 	cfg.Lease = cmp.Or(cfg.Lease, 30*time.Second)
@@ -170,32 +165,54 @@ func New(cfg Config) (*Engine, error) {
 	cfg.KeepKeys = cmp.Or(cfg.KeepKeys, 90*24*time.Hour)
 	cfg.KeepFeed = cmp.Or(cfg.KeepFeed, 7*24*time.Hour)
 	cfg.KeepResults = cmp.Or(cfg.KeepResults, 48*time.Hour)
+	if cfg.Node == "" {
+		cfg.Node = uuid.NewString()
+	}
+	return cfg
+}
+
+// checkConfig refuses what cannot work, apart from adapters, bots and
+// strategies, which New looks at.
+func checkConfig(cfg Config) error {
+	invalid := invalidConfig
+	if cfg.DB == nil {
+		return invalid("DB is nil; open a store first, e.g. sqlite.Open")
+	}
+	if cfg.Sealer == nil {
+		return invalid("Sealer is nil; make one with tinkseal.Open or tinkseal.Create")
+	}
 	for name, n := range map[string]int64{"InboxWorkers": int64(cfg.InboxWorkers), "OutboxWorkers": int64(cfg.OutboxWorkers),
 		"MaxTries": int64(cfg.MaxTries), "MaxAppending": int64(cfg.MaxAppending), "MaxMedia": cfg.MaxMedia} {
 		if n < 1 {
-			return nil, invalid("%s is %d; it must be at least 1", name, n)
+			return invalid("%s is %d; it must be at least 1", name, n)
 		}
 	}
 	for name, d := range map[string]time.Duration{"Lease": cfg.Lease, "SendTimeout": cfg.SendTimeout,
 		"BotTimeout": cfg.BotTimeout, "Poll": cfg.Poll,
 		"DrainFor": cfg.DrainFor, "KeepRaw": cfg.KeepRaw, "KeepKeys": cfg.KeepKeys, "KeepFeed": cfg.KeepFeed, "KeepResults": cfg.KeepResults} {
 		if d < 0 {
-			return nil, invalid("%s is negative", name)
+			return invalid("%s is negative", name)
 		}
 	}
 	if _, err := routing.NewClassifier(routing.WorkStream{}, cfg.Fields...); err != nil {
-		return nil, invalid("Fields: %w", err)
+		return invalid("Fields: %w", err)
 	}
 	if cfg.SendTimeout >= cfg.Lease {
-		return nil, invalid("SendTimeout (%s) must be below Lease (%s), else a slow send loses its claim", cfg.SendTimeout, cfg.Lease)
-	}
-	if cfg.Node == "" {
-		cfg.Node = uuid.NewString()
+		return invalid("SendTimeout (%s) must be below Lease (%s), else a slow send loses its claim", cfg.SendTimeout, cfg.Lease)
 	}
 	for i, p := range cfg.AllowPrivate {
 		if !p.IsValid() {
-			return nil, invalid("AllowPrivate[%d] is no network; write it like 10.0.0.0/8", i)
+			return invalid("AllowPrivate[%d] is no network; write it like 10.0.0.0/8", i)
 		}
+	}
+	return nil
+}
+
+// New validates the whole configuration and starts nothing.
+func New(cfg Config) (*Engine, error) {
+	cfg = withDefaults(cfg)
+	if err := checkConfig(cfg); err != nil {
+		return nil, err
 	}
 	log := slog.New(slog.DiscardHandler)
 	if cfg.Logger != nil {

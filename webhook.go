@@ -121,8 +121,9 @@ func (e *Engine) receive(w http.ResponseWriter, r *http.Request, token string) (
 	return receipt, 0
 }
 
-// appendInTime returns when the envelopes are stored, or when ctx ends even if the store, stuck in a commit, does not heed it: the provider is told
-// to repeat, and what is stored in the end absorbs the repetition. Until then
+// appendInTime returns when the envelopes are stored, or when ctx ends even if
+// the store, stuck in a commit, does not heed it: the provider is told to
+// repeat, and what is stored in the end absorbs the repetition. Until then
 // the call counts among those that wait (Config.MaxAppending), as only verified
 // webhooks do.
 func (e *Engine) appendInTime(ctx context.Context, ws id.Workspace, acct channel.AccountID, envs []channel.Envelope) error {

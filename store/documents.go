@@ -264,7 +264,8 @@ func (d *Documents[T]) body(v *T) ([]byte, error) {
 func (d *Documents[T]) decode(doc driver.Doc) (T, error) {
 	var v T
 	if err := json.Unmarshal(doc.Body, &v); err != nil {
-		return v, errs.New(errs.Unavailable, "store: %s %s cannot be read; it was damaged or written by a newer program: %w", d.kind.Name, doc.ID, err)
+		return v, errs.New(errs.Unavailable, "store: %s %s cannot be read; it was damaged or written by a newer program: %w",
+			d.kind.Name, doc.ID, err)
 	}
 	if d.kind.Extra != nil {
 		var all map[string]json.RawMessage

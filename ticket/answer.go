@@ -31,7 +31,7 @@ func (t AnswerTemplate) Validate() error {
 	if err := checkText("a template's title", t.Title, 1, MaxTitle); err != nil {
 		return err
 	}
-	if t.SearchCode != "" && (!utf8.ValidString(t.SearchCode) || utf8.RuneCountInString(t.SearchCode) > 50 || strings.ContainsFunc(t.SearchCode, unicode.IsSpace)) {
+	if c := t.SearchCode; !utf8.ValidString(c) || utf8.RuneCountInString(c) > 50 || strings.ContainsFunc(c, unicode.IsSpace) {
 		return errs.New(errs.Invalid, "ticket: a search code has at most 50 characters and no blanks")
 	}
 	if t.ID == "" || strings.TrimSpace(t.Body) == "" || len(t.Body) > MaxBody {

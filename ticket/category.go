@@ -143,7 +143,8 @@ func (t Tree) with(c Category) (Tree, error) {
 	for _, other := range t.Children(c.Parent) {
 		for language, name := range c.Names {
 			if other.ID != c.ID && folded(other.Names[language]) == folded(name) {
-				return t, errs.New(errs.AlreadyExists, "ticket: category %s of the same level has this name in language %s; choose another", other.ID, language)
+				return t, errs.New(errs.AlreadyExists, "ticket: category %s of the same level has this name in language %s; choose another",
+					other.ID, language)
 			}
 		}
 	}

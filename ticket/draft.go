@@ -239,7 +239,8 @@ func (d *Draft) say(kind EntryKind, text string, files []string) error {
 	case strings.TrimSpace(text) == "" && len(files) == 0:
 		return errs.New(errs.Invalid, "ticket: the comment is empty")
 	case len(text) > MaxBody || len(files) > MaxValueFiles:
-		return errs.New(errs.Invalid, "ticket: a comment of %d bytes with %d files; use at most %d and %d", len(text), len(files), MaxBody, MaxValueFiles)
+		return errs.New(errs.Invalid, "ticket: a comment of %d bytes with %d files; use at most %d and %d",
+			len(text), len(files), MaxBody, MaxValueFiles)
 	}
 	d.entry.Text, d.entry.Files = text, slices.Clone(files)
 	if d.entry.Kind == "" {

@@ -130,7 +130,8 @@ func (f Fields) Add(n Field) (Fields, error) {
 		return f, errs.New(errs.Invalid, "ticket: fields of kind %s are the library's; make a customer or agent field", n.Kind)
 	}
 	if _, used := f.Field(n.Code); used {
-		return f, errs.New(errs.AlreadyExists, "ticket: the field code %q is or was in use and can never be used again; choose another", clip(n.Code))
+		return f, errs.New(errs.AlreadyExists, "ticket: the field code %q is or was in use and can never be used again; choose another",
+			clip(n.Code))
 	}
 	if len(f.List) >= MaxFields {
 		return f, errs.New(errs.Invalid, "ticket: there are %d fields, deleted ones counted; no more can be made", MaxFields)

@@ -72,7 +72,8 @@ func SplitOff(d *Draft, e Entry, id ID, number int64, title string) (*Draft, err
 		return nil, errs.New(errs.Invalid, "ticket: only a comment of this ticket can become a ticket of its own")
 	}
 	n, err := Open(Ticket{ID: id, Channel: d.T.Channel, Conversation: d.T.Conversation, Title: title, Body: e.Text, Contact: d.T.Contact,
-		Requester: d.T.Requester, ConsentAt: d.T.ConsentAt, Language: d.T.Language, Category: d.T.Category, Group: d.T.Group}, number, d.actor, d.now)
+		Requester: d.T.Requester, ConsentAt: d.T.ConsentAt, Language: d.T.Language, Category: d.T.Category,
+		Group: d.T.Group}, number, d.actor, d.now)
 	if err != nil {
 		return nil, err
 	}

@@ -117,7 +117,8 @@ const (
 )
 
 // opposite is how a relation looks from the other ticket.
-var opposite = map[Relation]Relation{Related: Related, Follows: Followed, Followed: Follows, Parent: Child, Child: Parent, SplitFrom: SplitTo, SplitTo: SplitFrom}
+var opposite = map[Relation]Relation{Related: Related, Follows: Followed, Followed: Follows, Parent: Child, Child: Parent,
+	SplitFrom: SplitTo, SplitTo: SplitFrom}
 
 // Opposite is how the relation looks from the other ticket; false for one that
 // people cannot set.

@@ -24,7 +24,8 @@ func (c Choice) Valid() error {
 	if slices.Contains([]Choice{ChooseRandom, ChooseInTurn, ChooseOne}, c) {
 		return nil
 	}
-	return errs.New(errs.Invalid, "trigger: %q is no way to choose an agent: use %s, %s or %s", cut(string(c), 32), ChooseRandom, ChooseInTurn, ChooseOne)
+	return errs.New(errs.Invalid, "trigger: %q is no way to choose an agent: use %s, %s or %s",
+		cut(string(c), 32), ChooseRandom, ChooseInTurn, ChooseOne)
 }
 
 // Choose picks one of the agents. Those for whom able is false are passed over;
@@ -32,7 +33,8 @@ func (c Choice) Valid() error {
 // at first) and next the one to keep: only ChooseInTurn moves it. The draw of
 // ChooseRandom follows from the seed and the parts alone, such as event and
 // trigger, so that a function that runs again chooses the same.
-func (c Choice) Choose(agents []string, able func(string) bool, turn int64, seed uint64, parts ...string) (agent string, next int64, ok bool) {
+func (c Choice) Choose(agents []string, able func(string) bool, turn int64, seed uint64,
+	parts ...string) (agent string, next int64, ok bool) {
 	var left []int
 	for i, a := range agents {
 		if able(a) {

@@ -172,7 +172,8 @@ func circles(list []linted) []Finding {
 }
 
 func circle(list []linted, members []int) Finding {
-	f := Finding{Problem: Circle, Trigger: list[members[0]].ID, Text: "what it sets makes its own condition true again; it is stopped after one event"}
+	f := Finding{Problem: Circle, Trigger: list[members[0]].ID,
+		Text: "what it sets makes its own condition true again; it is stopped after one event"}
 	for _, i := range members[1:] {
 		f.Others = append(f.Others, list[i].ID)
 	}

@@ -58,7 +58,8 @@ const (
 )
 
 // digitEndings are those of 영 일 이 삼 사 오 육 칠 팔 구.
-var digitEndings = [10]ending{endConsonant, endRieul, endVowel, endConsonant, endVowel, endVowel, endConsonant, endRieul, endRieul, endVowel}
+var digitEndings = [10]ending{endConsonant, endRieul, endVowel, endConsonant, endVowel, endVowel,
+	endConsonant, endRieul, endRieul, endVowel}
 
 // endOf reads the last letter or digit of a word; brackets, quotes and other
 // marks at the end are passed over.

@@ -59,7 +59,9 @@ const (
 // Put implements driver.DocRepo. Documents are written in the order of kind and
 // id, so that two that write the same ones cannot wait for each other.
 func (r documents) Put(ctx context.Context, docs []driver.Doc) error {
-	docs = slices.SortedFunc(slices.Values(docs), func(a, b driver.Doc) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID)) })
+	docs = slices.SortedFunc(slices.Values(docs), func(a, b driver.Doc) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID))
+	})
 	var list []stmt
 	for _, d := range docs {
 		args := []any{key(r.ws), key(d.Kind), key(d.ID), d.Decl}
@@ -89,7 +91,8 @@ func (r documents) putTags(d driver.Doc) []stmt {
 	var list []stmt
 	if d.Version != 0 {
 		list = append(list, query(`DELETE FROM sd.document_tags t WHERE ws = $1 AND kind = $2 AND id = $3 AND NOT EXISTS
-			(SELECT 1 FROM unnest($4::text[], $5::bytea[], $6::bytea[]) AS w(name, value, ord) WHERE w.name = t.name AND w.value = t.value AND w.ord = t.ord)`,
+			(SELECT 1 FROM unnest($4::text[], $5::bytea[], $6::bytea[]) AS w(name, value, ord)
+			WHERE w.name = t.name AND w.value = t.value AND w.ord = t.ord)`,
 			key(r.ws), key(d.Kind), key(d.ID), names, values, orders))
 	}
 	if len(d.Tags) > 0 {
@@ -103,7 +106,8 @@ func (r documents) putTags(d driver.Doc) []stmt {
 // Delete implements driver.DocRepo.
 func (r documents) Delete(ctx context.Context, kind, id string, version int64) error {
 	return r.write(ctx,
-		asClash("document", `DELETE FROM sd.documents WHERE ws = $1 AND kind = $2 AND id = $3 AND version = $4 RETURNING 1`, key(r.ws), key(kind), key(id), version),
+		asClash("document", `DELETE FROM sd.documents WHERE ws = $1 AND kind = $2 AND id = $3 AND version = $4 RETURNING 1`,
+			key(r.ws), key(kind), key(id), version),
 		query(`DELETE FROM sd.document_tags WHERE ws = $1 AND kind = $2 AND id = $3`, key(r.ws), key(kind), key(id)))
 }
 
@@ -117,11 +121,13 @@ func (r documents) selected(rg driver.Range, after driver.Place) (text, value, i
 	}
 	if rg.Tag == "" {
 		value, id = fmt.Sprintf("d.i%d", rg.Slot), "d.id"
-		b.WriteString(`FROM sd.documents d WHERE d.ws = ` + next(key(r.ws)) + ` AND d.kind = ` + next(key(rg.Kind)) + ` AND ` + value + ` IS NOT NULL`)
+		b.WriteString(`FROM sd.documents d WHERE d.ws = ` + next(key(r.ws)) + ` AND d.kind = ` + next(key(rg.Kind)) +
+			` AND ` + value + ` IS NOT NULL`)
 	} else {
 		value, id = "t.ord", "t.id"
 		b.WriteString(`FROM sd.document_tags t JOIN sd.documents d ON d.ws = t.ws AND d.kind = t.kind AND d.id = t.id
-			WHERE t.ws = ` + next(key(r.ws)) + ` AND t.kind = ` + next(key(rg.Kind)) + ` AND t.name = ` + next(key(rg.Tag)) + ` AND t.value = ` + next(notNil(rg.Value)))
+			WHERE t.ws = ` + next(key(r.ws)) + ` AND t.kind = ` + next(key(rg.Kind)) +
+			` AND t.name = ` + next(key(rg.Tag)) + ` AND t.value = ` + next(notNil(rg.Value)))
 	}
 	if rg.From != nil {
 		b.WriteString(` AND ` + value + ` >= ` + next(rg.From))
@@ -176,6 +182,7 @@ func (r documents) Guard(ctx context.Context, kind, id string, version int64) er
 
 // Stale implements driver.DocRepo.
 func (r documents) Stale(ctx context.Context, kind string, below, limit int) ([]driver.Doc, error) {
-	return many(ctx, r.tx, query(`SELECT `+docColumns+` FROM sd.documents d WHERE ws = $1 AND kind = $2 AND decl < $3 ORDER BY decl, id LIMIT $4`,
+	return many(ctx, r.tx, query(`SELECT `+docColumns+` FROM sd.documents d
+		WHERE ws = $1 AND kind = $2 AND decl < $3 ORDER BY decl, id LIMIT $4`,
 		key(r.ws), key(kind), below, limit), scanDocument(kind))
 }

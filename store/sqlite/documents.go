@@ -209,6 +209,7 @@ func (r documents) Guard(_ context.Context, kind, id string, version int64) erro
 }
 
 func (r documents) Stale(_ context.Context, kind string, below, limit int) ([]driver.Doc, error) {
-	return list(r.tx, scanDocument(kind), `SELECT `+docColumns+` FROM documents d WHERE ws = ? AND kind = ? AND decl < ? ORDER BY decl, id LIMIT ?`,
+	return list(r.tx, scanDocument(kind), `SELECT `+docColumns+` FROM documents d
+		WHERE ws = ? AND kind = ? AND decl < ? ORDER BY decl, id LIMIT ?`,
 		r.ws, kind, below, max(limit, 0))
 }

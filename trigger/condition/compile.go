@@ -114,7 +114,8 @@ func (k *compiler) leaf(path string, c Clause) (node, error) {
 		return node{}, invalid(path+".field", "unknown field %s: use one of %s", shown(c.Field), names(all))
 	}
 	if allowed := k.schema.Operators(field.Type); !slices.Contains(allowed, c.Op) {
-		return node{}, invalid(path+".op", "operator %s does not suit field %q of type %s: use one of %s", shown(string(c.Op)), field.Name, field.Type, names(allowed))
+		return node{}, invalid(path+".op", "operator %s does not suit field %q of type %s: use one of %s",
+			shown(string(c.Op)), field.Name, field.Type, names(allowed))
 	}
 	n := node{path: path, field: field.Name, op: c.Op, test: c.Op, kind: kindOf(field.Type), fold: field.Type == TypeText}
 	if positive, negative := opposite[c.Op]; negative {
