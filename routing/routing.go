@@ -121,7 +121,9 @@ type Desk struct {
 	Version     int64  `json:"version"`
 	Name        string `json:"name"` // customers see it; at most 20 characters, unique in the workspace
 	Description string `json:"description,omitempty"`
-	// Hours of the desk; nil falls to the next in precedence (see hours.First).
+	// Hours of the desk; nil falls to the next in precedence: the queue that
+	// serves, the work stream. They decide what customers are told, not who is
+	// offered work.
 	Hours *hours.Calendar `json:"hours,omitempty"`
 	// Seats limits the desk's agents; 0 means no limit (RT12).
 	Seats int `json:"seats,omitempty"`
