@@ -120,6 +120,9 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 				_, err := w.eng.Resend(w.ctx, p, sangdam.Resend{Message: m})
 				return err
 			},
+			"FetchMedia": func(p sangdam.Principal) error {
+				return w.eng.FetchMedia(w.ctx, p, sangdam.FetchMedia{Message: m})
+			},
 			"End": func(p sangdam.Principal) error {
 				_, err := w.eng.End(w.ctx, p, sangdam.End{Conversation: id})
 				return err

@@ -261,7 +261,7 @@ func (u *unit) refuseAttachment(acct channel.Account, m *conversation.Message) {
 	if acct.Attachments && acct.CustomerAttachments {
 		return
 	}
-	m.Content.Media = &channel.Media{Name: m.Content.Media.Name, Size: m.Content.Media.Size, State: "refused"}
+	m.Content.Media = &channel.Media{Name: m.Content.Media.Name, Size: m.Content.Media.Size, State: channel.MediaRefused}
 	m.Reason, m.Detail = channel.ReasonUnsupported, "attachments from customers are switched off for this account"
 }
 

@@ -69,6 +69,13 @@ func (e *Engine) workJob(ctx context.Context, j driver.Job) {
 		return
 	}
 	e.log.Warn("a job failed", "kind", j.Kind, "job", j.ID, "attempt", j.Attempts, "error", err)
+	var p mediaJob
+	if j.Kind == jobMedia && json.Unmarshal(j.Payload, &p) == nil {
+		if err := e.mediaFailed(ctx, j, p, err); err != nil && !errors.Is(err, ErrStale) {
+			e.log.Warn("a job's failure could not be recorded", "kind", j.Kind, "error", err)
+		}
+		return
+	}
 	err = e.db.Update(ctx, j.Workspace, func(ctx context.Context, tx store.Tx) error {
 		var again time.Time
 		if j.Attempts < jobTries {
@@ -265,6 +272,9 @@ func (e *Engine) fetchMedia(ctx context.Context, j driver.Job) error {
 		m, err = tx.Conversations().Message(ctx, p.Message)
 		return err
 	})
+	if errors.Is(err, ErrNotFound) {
+		return nil // deleted meanwhile
+	}
 	if err != nil {
 		return err
 	}
@@ -278,24 +288,20 @@ func (e *Engine) fetchMedia(ctx context.Context, j driver.Job) error {
 		return e.fetchOutside(ctx, m.Content.Media.URL, sink)
 	})
 	media := *m.Content.Media
-	switch {
-	case errors.Is(err, ErrNotFound), errors.Is(err, ErrStale):
-		media.State = "gone"
-	case errors.Is(err, blob.ErrTooLarge), errors.Is(err, ErrInvalid), errors.Is(err, ErrUnsupported):
-		media.State = "failed" // asking again would not help
-	case err != nil:
-		return err
-	default:
-		media.Blob, media.Size, media.Type, media.State = info.Name, info.Size, mediaType, "ready"
+	if err == nil {
+		media.Blob, media.Size, media.Type, media.State = info.Name, info.Size, mediaType, channel.MediaReady
+		media.Reason = ""
+	} else {
+		reason, again := mediaTrouble(err, media.Provider == "")
+		if again {
+			return err
+		}
+		media = lost(media, reason)
 	}
 	return e.unit(ctx, system(j.Workspace), func(u *unit) error {
 		m, err := u.tx.Conversations().Message(u.ctx, p.Message)
-		if err != nil || m.Content.Media == nil {
-			return err // unsent meanwhile: the unreferenced blob is swept
-		}
-		cv, err := u.tx.Conversations().Conversation(u.ctx, m.Conversation)
-		if err != nil {
-			return err
+		if err != nil || m.Content.Media == nil || m.Content.Media.Blob != "" {
+			return err // taken back or there meanwhile: the unreferenced blob is swept
 		}
 		if media.Blob != "" {
 			if err := u.tx.Blobs().Reference(u.ctx, driver.Blob{Name: info.Name, Type: mediaType, Size: info.Size, SHA256: info.SHA256,
@@ -303,9 +309,7 @@ func (e *Engine) fetchMedia(ctx context.Context, j driver.Job) error {
 				return err
 			}
 		}
-		d := conversation.Edit(cv, u.tx.Now())
-		d.SetMedia(m, media)
-		return u.save(d)
+		return u.setMedia(m, media)
 	})
 }
 

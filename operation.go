@@ -27,12 +27,13 @@ type Operation struct {
 // The commands. A command that is not here cannot be written: command takes
 // one of these, and operations_test walks the list.
 var (
-	opAnswer  = &Operation{Name: "conversation.answer", Method: "Answer", Actions: []Action{ActAnswer}, Keyed: true}
-	opAddNote = &Operation{Name: "conversation.add_note", Method: "AddNote", Actions: []Action{ActNote}, Keyed: true}
-	opResend  = &Operation{Name: "conversation.resend", Method: "Resend", Actions: []Action{ActResend}, Keyed: true}
-	opEnd     = &Operation{Name: "conversation.end", Method: "End", Actions: []Action{ActEnd}, Keyed: true}
-	opWait    = &Operation{Name: "conversation.wait", Method: "Wait", Actions: []Action{ActEnd}, Keyed: true}
-	opReopen  = &Operation{Name: "conversation.reopen", Method: "Reopen", Actions: []Action{ActTake}, Keyed: true}
+	opAnswer     = &Operation{Name: "conversation.answer", Method: "Answer", Actions: []Action{ActAnswer}, Keyed: true}
+	opAddNote    = &Operation{Name: "conversation.add_note", Method: "AddNote", Actions: []Action{ActNote}, Keyed: true}
+	opResend     = &Operation{Name: "conversation.resend", Method: "Resend", Actions: []Action{ActResend}, Keyed: true}
+	opFetchMedia = &Operation{Name: "conversation.fetch_media", Method: "FetchMedia", Actions: []Action{ActFetch}, Keyed: true}
+	opEnd        = &Operation{Name: "conversation.end", Method: "End", Actions: []Action{ActEnd}, Keyed: true}
+	opWait       = &Operation{Name: "conversation.wait", Method: "Wait", Actions: []Action{ActEnd}, Keyed: true}
+	opReopen     = &Operation{Name: "conversation.reopen", Method: "Reopen", Actions: []Action{ActTake}, Keyed: true}
 
 	opAccept   = &Operation{Name: "offer.accept", Method: "Accept", Actions: []Action{ActOffer}, Keyed: true}
 	opDecline  = &Operation{Name: "offer.decline", Method: "Decline", Actions: []Action{ActOffer}, Keyed: true}
@@ -75,7 +76,7 @@ func setup(name, method string, versioned bool) *Operation {
 func Operations() []Operation {
 	var out []Operation
 	for _, op := range []*Operation{
-		opAnswer, opAddNote, opResend, opEnd, opWait, opReopen, opAccept, opDecline, opPick, opAssign, opTransfer,
+		opAnswer, opAddNote, opResend, opFetchMedia, opEnd, opWait, opReopen, opAccept, opDecline, opPick, opAssign, opTransfer,
 		opSaveContact, opLinkIdentity, opLinkUser, opBeginLink, opSetPresence, opSaveAgent, opSetSwitches,
 		opSaveDesk, opAddToDesk, opRemoveFromDesk, opSaveQueue, opSaveWorkStream, opSaveAccount, opDeleteAccount, opRequeue,
 	} {

@@ -111,6 +111,7 @@ const (
 	ActAssign    Action = "conversation.assign" // to somebody else
 	ActForce     Action = "conversation.force"  // beyond capacity
 	ActResend    Action = "conversation.resend"
+	ActFetch     Action = "conversation.fetch" // an attachment again
 	ActPanel     Action = "conversation.panel"
 	ActContact   Action = "contact.write"
 	ActOffer     Action = "offer.answer"
@@ -210,7 +211,7 @@ type DefaultPolicy struct{}
 
 var (
 	agentsOwn = []Action{ActAnswer, ActNote, ActEnd, ActTransfer, ActResend, ActPanel}
-	agentsAny = []Action{ActRead, ActTake, ActContact, ActNote, ActPanel}
+	agentsAny = []Action{ActRead, ActTake, ActContact, ActNote, ActFetch, ActPanel}
 	// deskBound are the kinds of record that belong to desks.
 	deskBound = []string{kindConversation, kindContact, kindOffer, kindAccount}
 )

@@ -82,9 +82,20 @@ type Media struct {
 	SetID    string `json:"set_id,omitempty"`
 	SetIndex int    `json:"set_index,omitempty"`
 	SetTotal int    `json:"set_total,omitempty"`
-	// State is pending, ready, gone or failed.
+	// State says how far the library is with it; see the Media constants.
 	State string `json:"state,omitempty"`
+	// Reason is why it is gone or failed.
+	Reason Reason `json:"reason,omitempty"`
 }
+
+// States of an attachment.
+const (
+	MediaPending = "pending" // it is being fetched, if need be for a day
+	MediaReady   = "ready"   // Blob has the bytes
+	MediaGone    = "gone"    // the provider does not have it any more
+	MediaFailed  = "failed"  // given up; it can be asked for again
+	MediaRefused = "refused" // attachments are switched off for the account
+)
 
 // Location is a point with a name.
 type Location struct {

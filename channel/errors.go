@@ -53,6 +53,9 @@ const (
 	ReasonProvider      Reason = "provider"       // the provider failed
 	ReasonNetwork       Reason = "network"        // no answer, or the connection broke
 	ReasonReplyHandle   Reason = "reply_handle"   // the reply handle was used or is too old
+	ReasonGone          Reason = "gone"           // the provider has it no more
+	ReasonTooLarge      Reason = "too_large"      // larger than what is kept
+	ReasonStorage       Reason = "storage"        // our own place for it failed
 )
 
 // SendError is the only error that Adapter.Send may return besides a context
