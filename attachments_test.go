@@ -36,13 +36,13 @@ func TestBytesNamedByAnAnswerStay(t *testing.T) {
 		other := w.begun(jun, "hello")
 		_, err = w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: other.Conversation, Content: picture(name)})
 		require.ErrorIs(t, err, sangdam.ErrNotFound, "it is another message's")
-		if w.real {
-			return
+		if w.real || testing.Short() || !strings.HasSuffix(t.Name(), onMemory) {
+			return // the sweep is the engine's; once is enough for two days of fake time
 		}
 		loose := w.upload("named by nobody")
-		w.pass(50 * time.Hour)
+		w.pass(26 * time.Hour)
 		r, err := w.cfg.Blobs.Open(w.ctx, name)
-		require.NoError(t, err, "two days later")
+		require.NoError(t, err, "a day later")
 		require.NoError(t, r.Close())
 		_, err = w.cfg.Blobs.Open(w.ctx, loose)
 		require.Error(t, err, "what nobody named is swept")
