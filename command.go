@@ -46,6 +46,14 @@ type unit struct {
 	// action is what the policy was asked last, asked that it agreed.
 	action Action
 	asked  bool
+	// changes are the records that this unit made or changed, each once, for the
+	// stages at its end; changedAt is where each is among them.
+	changes   []change
+	changedAt map[string]int
+	// as is who acts where it is not the principal: "trigger:<id>".
+	as string
+	// closing records the command once everything else is done.
+	closing func() error
 }
 
 // changes are fresh rows for the Board of a workspace.
@@ -71,7 +79,7 @@ func (e *Engine) unitOver(ctx context.Context, p Principal, update updater, fn f
 		if err := fn(u); err != nil {
 			return err
 		}
-		return u.announce()
+		return u.end()
 	})
 	if err == nil {
 		e.published(p.Workspace, u.after)
@@ -181,18 +189,9 @@ func once[T any](ctx context.Context, e *Engine, op *Operation, p Principal, key
 		if !u.asked {
 			return errs.New(errs.PermissionDenied, "sangdam: %s did not ask whether it is allowed; this is a fault of the library", op.Name)
 		}
-		if err := u.audit(cmp.Or(u.action, op.Actions[0]), "ok"); err != nil {
-			return err
-		}
 		result = r
-		if key == "" {
-			return nil
-		}
-		raw, err := json.Marshal(r)
-		if err != nil {
-			return err
-		}
-		return u.tx.Commands().Store(u.ctx, p.keyOwner(), string(key), digest, raw)
+		u.closing = func() error { return u.close(op, key, digest, r) }
+		return nil
 	})
 	if err != nil {
 		if last != nil && last.resource.Kind != "" && (errors.Is(err, ErrPermissionDenied) || errors.Is(err, ErrNotFound)) {
@@ -201,6 +200,21 @@ func once[T any](ctx context.Context, e *Engine, op *Operation, p Principal, key
 		return zero, false, err
 	}
 	return result, repeated, nil
+}
+
+// close writes the audit row of a command and keeps its result for repeats.
+func (u *unit) close(op *Operation, key Key, digest string, result any) error {
+	if err := u.audit(cmp.Or(u.action, op.Actions[0]), "ok"); err != nil {
+		return err
+	}
+	if key == "" {
+		return nil
+	}
+	raw, err := json.Marshal(result)
+	if err != nil {
+		return err
+	}
+	return u.tx.Commands().Store(u.ctx, u.p.keyOwner(), string(key), digest, raw)
 }
 
 // digestOf tells commands under one key apart: by name, and by body.
@@ -254,6 +268,7 @@ func (e *Engine) auditRefusal(ctx context.Context, p Principal, a Action, r Reso
 
 // save writes a draft: conversation, messages, events, and the feed.
 func (u *unit) save(d *conversation.Draft) error {
+	u.changedDraft(d)
 	repo := u.tx.Conversations()
 	version, err := repo.SaveConversation(u.ctx, d.C)
 	if err != nil {
@@ -284,6 +299,7 @@ func (u *unit) save(d *conversation.Draft) error {
 		u.saved = map[conversation.ID]conversation.Conversation{}
 	}
 	u.saved[d.C.ID] = d.C
+	u.changed(change{kind: kindConversation, id: string(d.C.ID), after: d.C}) // in its new version
 	moved := d.Was().ID != "" && d.Was().Desk != d.C.Desk
 	d.Written()
 	if !moved || d.C.Identity == "" {

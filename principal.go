@@ -219,6 +219,7 @@ var (
 // Kinds of record that a policy hears of.
 const (
 	kindConversation = "conversation"
+	kindMessage      = "message"
 	kindContact      = "contact"
 	kindOffer        = "offer"
 	kindAccount      = "account"

@@ -23,13 +23,15 @@ type Draft struct {
 
 // Edit begins a Draft of an existing conversation.
 func Edit(c Conversation, now time.Time) *Draft {
-	c.Attributes = maps.Clone(c.Attributes)
-	c.BotData = maps.Clone(c.BotData)
-	return &Draft{C: c, was: c, now: now}
+	d := &Draft{C: c, was: c, now: now}
+	d.C.Attributes = maps.Clone(c.Attributes)
+	d.C.BotData = maps.Clone(c.BotData)
+	return d
 }
 
 // Was is the conversation as it was before what is not written yet; the zero
-// Conversation for a new one. Its maps are the Draft's own: not to be relied on.
+// Conversation for a new one. Its maps are not to be written into; after Written
+// they are the Draft's own.
 func (d *Draft) Was() Conversation { return d.was }
 
 // Written says that everything so far is written: what comes next is another

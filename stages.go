@@ -1,0 +1,111 @@
+package sangdam
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/sangdam/sangdam/conversation"
+)
+
+// stage is a part of the end of every unit, in the unit's transaction.
+type stage struct {
+	name string
+	run  func(*unit) error
+}
+
+// stages lists what follows the body of a command or event, in this order:
+// triggers, service levels, deadlines, bots, outbox and feed, search and audit.
+// A stage sees what those before it did and changes nothing that an earlier one
+// derived something from. Adding one is a line here.
+func stages() []stage {
+	return []stage{
+		{"feed", (*unit).announce},
+		{"audit", (*unit).recorded},
+	}
+}
+
+// end runs the stages.
+func (u *unit) end() error {
+	for _, s := range stages() {
+		if err := s.run(u); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// change is one record that a unit made or changed. One command or event is one
+// change of each record, however often it was written on the way.
+type change struct {
+	kind, id string // kindConversation, kindMessage, kindTicket
+	// before is the record as the unit found it, nil for one that it made;
+	// after is what it is now. Both are values of the domain package
+	// (conversation.Conversation, …) and are not to be written into. Of a
+	// message that was there before only the present form is known, and events
+	// say "changed".
+	before, after any
+	// actor is who changed it first: people and customers, before any trigger.
+	actor string
+	// events are what happened to it, in order: the kinds of a conversation's
+	// or ticket's history, each once; "created" or "changed" of a message.
+	events []string
+}
+
+// changed notes a record. The first before and actor stay.
+func (u *unit) changed(c change) {
+	if i, known := u.changedAt[c.kind+c.id]; known {
+		old := &u.changes[i]
+		old.after = c.after
+		for _, e := range c.events {
+			old.add(e)
+		}
+		return
+	}
+	if u.changedAt == nil {
+		u.changedAt = map[string]int{}
+	}
+	u.changedAt[c.kind+c.id] = len(u.changes)
+	noted := change{kind: c.kind, id: c.id, before: c.before, after: c.after, actor: cmp.Or(c.actor, u.actor())}
+	for _, e := range c.events {
+		noted.add(e)
+	}
+	u.changes = append(u.changes, noted)
+}
+
+func (c *change) add(event string) {
+	if !slices.Contains(c.events, event) {
+		c.events = append(c.events, event)
+	}
+}
+
+// changedDraft notes what a draft of a conversation is about to write.
+func (u *unit) changedDraft(d *conversation.Draft) {
+	c := change{kind: kindConversation, id: string(d.C.ID), after: d.C}
+	if was := d.Was(); was.ID != "" {
+		c.before = was
+	}
+	for _, e := range d.Events {
+		c.events = append(c.events, string(e.Kind))
+		c.actor = cmp.Or(c.actor, e.Actor)
+	}
+	u.changed(c)
+	for _, m := range d.Messages {
+		event := "changed"
+		if m.Version == 0 {
+			event = "created"
+		}
+		u.changed(change{kind: kindMessage, id: string(m.ID), after: m, actor: c.actor, events: []string{event}})
+	}
+}
+
+// actor is how records name who acts now: the principal, or a rule that acts as
+// itself.
+func (u *unit) actor() string { return cmp.Or(u.as, u.p.actor()) }
+
+// recorded writes what a command leaves behind: its audit row and its result.
+func (u *unit) recorded() error {
+	if u.closing == nil {
+		return nil
+	}
+	return u.closing()
+}
