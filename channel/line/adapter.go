@@ -11,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/kit"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
@@ -50,12 +51,11 @@ type Options struct {
 // number of accounts.
 type Adapter struct {
 	api, data string
-	client    *http.Client
-	log       *slog.Logger
+	client    *kit.Client
 	now       func() time.Time
 	tokens    tokenCache
 	settings  settingsCache
-	limits    *limiters
+	limits    *kit.Limiters
 }
 
 var (
@@ -70,7 +70,7 @@ var (
 // New returns an adapter. It does no I/O. ErrInvalid when an address is not a
 // usable base or a rate is of an endpoint that there is not.
 func New(o Options) (*Adapter, error) {
-	a := &Adapter{log: o.Logger, now: o.Now}
+	a := &Adapter{now: o.Now}
 	var err error
 	if a.api, err = base(o.APIBase, DefaultAPIBase); err != nil {
 		return nil, err
@@ -78,37 +78,19 @@ func New(o Options) (*Adapter, error) {
 	if a.data, err = base(o.DataAPIBase, DefaultDataAPIBase); err != nil {
 		return nil, err
 	}
-	if a.limits, err = newLimiters(o.Rates); err != nil {
-		return nil, err
-	}
-	if a.log == nil {
-		a.log = slog.New(slog.DiscardHandler)
-	}
 	if a.now == nil {
 		a.now = time.Now
 	}
-	client := o.HTTPClient
-	if client == nil {
-		client = &http.Client{Transport: transport()}
+	log := o.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
 	}
-	copied := *client
-	// A redirect would carry the token to another host.
-	copied.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	a.client = &copied
+	a.client = &kit.Client{Name: "line", Provider: "LINE", HTTP: kit.NewHTTP(o.HTTPClient), Timeout: callTimeout,
+		MaxAnswer: maxAnswer, RequestID: "X-Line-Request-Id", Log: log}
+	if a.limits, err = a.client.Limiters(DefaultRates(), o.Rates); err != nil {
+		return nil, err
+	}
 	return a, nil
-}
-
-func transport() *http.Transport {
-	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
-	return &http.Transport{
-		DialContext:           dialer.DialContext,
-		TLSHandshakeTimeout:   5 * time.Second,
-		ResponseHeaderTimeout: 15 * time.Second,
-		IdleConnTimeout:       90 * time.Second,
-		MaxIdleConns:          100,
-		MaxIdleConnsPerHost:   100,
-		ForceAttemptHTTP2:     true,
-	}
 }
 
 func base(given, fallback string) (string, error) {

@@ -1,6 +1,7 @@
 package line
 
 import (
+	"github.com/sangdam/sangdam/channel/kit"
 	"regexp"
 	"slices"
 	"strconv"
@@ -20,10 +21,10 @@ var propertyForm = regexp.MustCompile(`^[A-Za-z0-9_.\[\]/-]{1,80}$`)
 // properties names the fields that LINE found fault with; the texts, which may
 // repeat what was written, stay out.
 func (ans answer) properties() string {
-	body, _ := toObject(ans.body)
+	body, _ := kit.ParseObject(ans.Body)
 	var names []string
-	for _, raw := range body.list("details") {
-		if p := readObject(raw).str("property"); propertyForm.MatchString(p) && len(names) < 5 {
+	for _, raw := range body.List("details") {
+		if p := kit.ReadObject(raw).Str("property"); propertyForm.MatchString(p) && len(names) < 5 {
 			names = append(names, p)
 		}
 	}
@@ -44,7 +45,7 @@ var (
 // everybody's. LINE names a message as the property "messages[2].text", or in
 // its text, with properties that are paths inside that message ("/body/...").
 func (ans answer) guilty(counts []int) []int {
-	body, _ := toObject(ans.body)
+	body, _ := kit.ParseObject(ans.Body)
 	var blamed []int
 	blame := func(found []string) bool {
 		if found == nil {
@@ -58,9 +59,9 @@ func (ans answer) guilty(counts []int) []int {
 		blamed = append(blamed, row)
 		return true
 	}
-	inText := blame(insideForm.FindStringSubmatch(clip(body.str("message"), 500)))
-	for _, raw := range body.list("details") {
-		property := readObject(raw).str("property")
+	inText := blame(insideForm.FindStringSubmatch(clip(body.Str("message"), 500)))
+	for _, raw := range body.List("details") {
+		property := kit.ReadObject(raw).Str("property")
 		if inside := inText && (property == "" || strings.HasPrefix(property, "/")); !inside && !blame(messageForm.FindStringSubmatch(property)) {
 			return nil
 		}

@@ -42,7 +42,7 @@ func (a *Adapter) VerifyIDToken(ctx context.Context, loginChannelID, idToken, no
 	if err != nil {
 		return IDToken{}, err
 	}
-	if ans.status == http.StatusBadRequest {
+	if ans.Status == http.StatusBadRequest {
 		return IDToken{}, errs.New(errs.PermissionDenied, "line: id token: LINE refused it; it is expired, forged, or of another channel or nonce")
 	}
 	var got struct {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/kit"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
@@ -27,7 +28,7 @@ func (a *Adapter) FetchMedia(ctx context.Context, acct channel.Account, ref stri
 	defer resp.Body.Close()
 	switch resp.StatusCode {
 	case http.StatusOK:
-		return stream(resp, sink)
+		return a.stream(resp, sink)
 	case http.StatusAccepted:
 		return a.transcoding(ctx, acct, ref)
 	}
@@ -57,7 +58,7 @@ func (a *Adapter) openContent(ctx context.Context, acct channel.Account, c call)
 	return a.open(ctx, c, "Bearer "+token)
 }
 
-func stream(resp *http.Response, sink channel.MediaSink) error {
+func (a *Adapter) stream(resp *http.Response, sink channel.MediaSink) error {
 	if err := sink.Begin(resp.Header.Get("Content-Type"), resp.ContentLength); err != nil {
 		return err
 	}
@@ -73,7 +74,7 @@ func stream(resp *http.Response, sink channel.MediaSink) error {
 		case err == io.EOF:
 			return nil
 		case err != nil:
-			return &transportError{sent: true, err: err}
+			return a.client.Broken(true, err)
 		}
 	}
 }
@@ -84,10 +85,10 @@ func (a *Adapter) transcoding(ctx context.Context, acct channel.Account, ref str
 	if err != nil {
 		return err
 	}
-	if ans.status == http.StatusGone || ans.status == http.StatusNotFound {
-		return refusal("media", ans.status)
+	if ans.Status == http.StatusGone || ans.Status == http.StatusNotFound {
+		return refusal("media", ans.Status)
 	}
-	if body, _ := toObject(ans.body); body.str("status") == "failed" {
+	if body, _ := kit.ParseObject(ans.Body); body.Str("status") == "failed" {
 		return errs.New(errs.NotFound, "line: media: LINE could not prepare the video or sound")
 	}
 	return errs.New(errs.Unavailable, "line: media: LINE is still preparing the video or sound; ask again")

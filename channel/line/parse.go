@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/kit"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
@@ -13,14 +14,14 @@ import (
 // name in Type; ErrInvalid is only for what is not an event at all, or a
 // message that cannot be attributed to any chat.
 func (a *Adapter) Parse(_ channel.Account, env channel.Envelope) (channel.Inbound, error) {
-	if len(env.Raw) > maxEventBytes || !shallow(env.Raw) {
+	if len(env.Raw) > maxEventBytes || !kit.Shallow(env.Raw, maxDepth) {
 		return channel.Inbound{}, errs.New(errs.Invalid, "line: the event is too large or nested too deeply")
 	}
-	event, ok := toObject(env.Raw)
+	event, ok := kit.ParseObject(env.Raw)
 	if !ok {
 		return channel.Inbound{}, errs.New(errs.Invalid, "line: the event is not a JSON object")
 	}
-	kind := event.str("type")
+	kind := event.Str("type")
 	if kind == "" {
 		return channel.Inbound{}, errs.New(errs.Invalid, "line: the event has no type")
 	}
@@ -29,17 +30,17 @@ func (a *Adapter) Parse(_ channel.Account, env channel.Envelope) (channel.Inboun
 		Type:       clip(kind, 100),
 		Chat:       src.chat,
 		Author:     channel.Author{User: src.user},
-		OccurredAt: event.time("timestamp"),
+		OccurredAt: event.Millis("timestamp"),
 	}
 	if in.OccurredAt.IsZero() {
 		in.OccurredAt = env.ReceivedAt
 	}
-	if mode := event.str("mode"); mode != "" && mode != "active" {
+	if mode := event.Str("mode"); mode != "" && mode != "active" {
 		// Another module leads the chat: nothing may be sent, by push neither.
 		in.Silent = true
 	}
 	in.Reply = replyHandle(event, env, in)
-	if event.object("deliveryContext").bool("isRedelivery") {
+	if event.Object("deliveryContext").Bool("isRedelivery") {
 		detail(&in, "redelivery", "true")
 	}
 	return parseEvent(event, src, in)
@@ -47,20 +48,20 @@ func (a *Adapter) Parse(_ channel.Account, env channel.Envelope) (channel.Inboun
 
 // parseEvent fills in by kind of event.
 func parseEvent(event object, src source, in inbound) (channel.Inbound, error) {
-	switch event.str("type") {
+	switch event.Str("type") {
 	case "message":
-		return parseMessage(event.object("message"), src, in, channel.EventMessage)
+		return parseMessage(event.Object("message"), src, in, channel.EventMessage)
 	case "messageEdited":
-		return parseMessage(event.object("message"), src, in, channel.EventEdit)
+		return parseMessage(event.Object("message"), src, in, channel.EventEdit)
 	case "unsend":
 		in.Kind = channel.EventUnsend
-		in.MessageID = channel.ProviderMessageID(event.object("unsend").id("messageId"))
+		in.MessageID = channel.ProviderMessageID(event.Object("unsend").ID("messageId"))
 		if in.MessageID == "" {
 			return channel.Inbound{}, errs.New(errs.Invalid, "line: the unsend event names no message")
 		}
 	case "follow":
 		in.Kind = channel.EventFollow
-		if event.object("follow").bool("isUnblocked") {
+		if event.Object("follow").Bool("isUnblocked") {
 			detail(&in, "unblocked", "true")
 		}
 	case "unfollow":
@@ -71,17 +72,17 @@ func parseEvent(event object, src source, in inbound) (channel.Inbound, error) {
 		in.Kind = channel.EventLeave
 	case "memberJoined":
 		in.Kind = channel.EventMemberJoined
-		in.Members = members(event.object("joined"))
+		in.Members = members(event.Object("joined"))
 	case "memberLeft":
 		in.Kind = channel.EventMemberLeft
-		in.Members = members(event.object("left"))
+		in.Members = members(event.Object("left"))
 	case "postback":
-		return parsePostback(event.object("postback"), src, in)
+		return parsePostback(event.Object("postback"), src, in)
 	case "accountLink":
 		in.Kind = channel.EventAccountLink
-		link := event.object("link")
-		detail(&in, "result", link.str("result"))
-		detail(&in, "nonce", link.str("nonce"))
+		link := event.Object("link")
+		detail(&in, "result", link.Str("result"))
+		detail(&in, "nonce", link.Str("nonce"))
 	default:
 		return parseOther(event, in), nil
 	}
@@ -119,14 +120,14 @@ func unsupported(in inbound, kind string) channel.Inbound {
 
 func parsePostback(postback object, src source, in inbound) (channel.Inbound, error) {
 	in.Kind = channel.EventPostback
-	data, ok := postback.text("data")
+	data, ok := postback.Text("data")
 	if !ok {
 		return channel.Inbound{}, errs.New(errs.Invalid, "line: the postback event has no data")
 	}
 	p := &channel.Postback{Data: data}
-	params := postback.object("params")
-	for key, value := range params.fields() {
-		if v, ok := toText(value); ok {
+	params := postback.Object("params")
+	for key, value := range params.Fields() {
+		if v, ok := kit.TextOf(value); ok {
 			if p.Params == nil {
 				p.Params = map[string]string{}
 			}
@@ -141,41 +142,41 @@ func parsePostback(postback object, src source, in inbound) (channel.Inbound, er
 // that are not known.
 func parseOther(event object, in inbound) channel.Inbound {
 	in.Kind = channel.EventOther
-	switch event.str("type") {
+	switch event.Str("type") {
 	case "videoPlayComplete":
-		detail(&in, "tracking_id", event.object("videoPlayComplete").str("trackingId"))
+		detail(&in, "tracking_id", event.Object("videoPlayComplete").Str("trackingId"))
 	case "beacon":
-		beacon := event.object("beacon")
-		detail(&in, "hwid", beacon.str("hwid"))
-		detail(&in, "beacon", beacon.str("type"))
-		detail(&in, "device_message", beacon.str("dm"))
+		beacon := event.Object("beacon")
+		detail(&in, "hwid", beacon.Str("hwid"))
+		detail(&in, "beacon", beacon.Str("type"))
+		detail(&in, "device_message", beacon.Str("dm"))
 	case "membership":
-		membership := event.object("membership")
-		detail(&in, "membership", membership.str("type"))
-		detail(&in, "membership_id", membership.id("membershipId"))
+		membership := event.Object("membership")
+		detail(&in, "membership", membership.Str("type"))
+		detail(&in, "membership_id", membership.ID("membershipId"))
 	case "module":
-		module := event.object("module")
-		detail(&in, "module", module.str("type"))
-		detail(&in, "bot_id", module.str("botId"))
-		detail(&in, "reason", module.str("reason"))
+		module := event.Object("module")
+		detail(&in, "module", module.Str("type"))
+		detail(&in, "bot_id", module.Str("botId"))
+		detail(&in, "reason", module.Str("reason"))
 	case "activated":
-		if until := event.object("chatControl").time("expireAt"); !until.IsZero() {
+		if until := event.Object("chatControl").Millis("expireAt"); !until.IsZero() {
 			detail(&in, "control_until", until.Format(time.RFC3339))
 		}
 	case "deactivated", "botSuspended", "botResumed":
 	case "delivery":
-		detail(&in, "data", event.object("delivery").str("data"))
+		detail(&in, "data", event.Object("delivery").Str("data"))
 	default:
-		return unsupported(in, event.str("type"))
+		return unsupported(in, event.Str("type"))
 	}
 	return in
 }
 
 func members(o object) []channel.Author {
 	var all []channel.Author
-	for _, raw := range o.list("members") {
-		member := readObject(raw)
-		if user := member.id("userId"); user != "" {
+	for _, raw := range o.List("members") {
+		member := kit.ReadObject(raw)
+		if user := member.ID("userId"); user != "" {
 			all = append(all, channel.Author{User: channel.ProviderUserID(user)})
 		}
 	}
@@ -185,8 +186,8 @@ func members(o object) []channel.Author {
 // replyHandle counts the token's life from the first arrival of the event,
 // which is the cautious side: a redelivery would start it anew.
 func replyHandle(event object, env channel.Envelope, in channel.Inbound) *channel.ReplyHandle {
-	token := event.str("replyToken")
-	if token == "" || in.Silent || dummyToken(token) || len(token) > 500 || !printable(token) {
+	token := event.Str("replyToken")
+	if token == "" || in.Silent || dummyToken(token) || len(token) > 500 || !kit.Printable(token) {
 		return nil
 	}
 	dead := in.OccurredAt.Add(replyCap)

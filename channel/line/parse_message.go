@@ -8,17 +8,18 @@ import (
 	"unicode"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/kit"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
 // parseMessage reads the message of a message or messageEdited event.
 func parseMessage(msg object, src source, in inbound, kind channel.EventKind) (channel.Inbound, error) {
 	in.Kind = kind
-	in.MessageID = channel.ProviderMessageID(msg.id("id"))
+	in.MessageID = channel.ProviderMessageID(msg.ID("id"))
 	if in.MessageID == "" || len(in.MessageID) > 200 {
 		return channel.Inbound{}, errs.New(errs.Invalid, "line: the %s event has no usable message id", kind)
 	}
-	name := msg.str("type")
+	name := msg.Str("type")
 	if name == "" {
 		return channel.Inbound{}, errs.New(errs.Invalid, "line: the message has no type")
 	}
@@ -34,24 +35,24 @@ func parseMessage(msg object, src source, in inbound, kind channel.EventKind) (c
 		in.Content = content
 		in.Type = name
 	}
-	in.Content.QuoteOf = channel.ProviderMessageID(msg.id("quotedMessageId"))
-	in.Content.QuoteHandle = msg.str("quoteToken")
-	in.ReadHandle = msg.str("markAsReadToken")
+	in.Content.QuoteOf = channel.ProviderMessageID(msg.ID("quotedMessageId"))
+	in.Content.QuoteHandle = msg.Str("quoteToken")
+	in.ReadHandle = msg.Str("markAsReadToken")
 	return attributed(in, src)
 }
 
 func messageContent(name string, msg object) (c channel.Content, known bool, err error) {
 	switch name {
 	case "text":
-		text, ok := msg.text("text")
+		text, ok := msg.Text("text")
 		if !ok {
 			return c, false, errs.New(errs.Invalid, "line: the text message has no text")
 		}
 		return channel.Content{Kind: channel.KindText, Text: text, Spans: spans(text, msg)}, true, nil
 	case "image":
 		c = channel.Content{Kind: channel.KindImage, Media: media(msg)}
-		set := msg.object("imageSet")
-		c.Media.SetID = set.id("id")
+		set := msg.Object("imageSet")
+		c.Media.SetID = set.ID("id")
 		c.Media.SetIndex = small(set, "index")
 		c.Media.SetTotal = small(set, "total")
 	case "video":
@@ -60,8 +61,8 @@ func messageContent(name string, msg object) (c channel.Content, known bool, err
 		c = channel.Content{Kind: channel.KindAudio, Media: media(msg)}
 	case "file":
 		c = channel.Content{Kind: channel.KindFile, Media: media(msg)}
-		c.Media.Name = safeName(msg.str("fileName"))
-		if size, ok := msg.int("fileSize"); ok && size > 0 {
+		c.Media.Name = safeName(msg.Str("fileName"))
+		if size, ok := msg.Int("fileSize"); ok && size > 0 {
 			c.Media.Size = size
 		}
 	case "location":
@@ -75,7 +76,7 @@ func messageContent(name string, msg object) (c channel.Content, known bool, err
 }
 
 func small(o object, key string) int {
-	n, ok := o.int(key)
+	n, ok := o.Int(key)
 	if !ok || n < 0 || n > 1000 {
 		return 0
 	}
@@ -86,16 +87,16 @@ func small(o object, key string) int {
 // provider, which LINE does not serve.
 func media(msg object) *channel.Media {
 	m := &channel.Media{State: "pending"}
-	if ms, ok := msg.int("duration"); ok && ms > 0 && ms < (24*time.Hour*365).Milliseconds() {
+	if ms, ok := msg.Int("duration"); ok && ms > 0 && ms < (24*time.Hour*365).Milliseconds() {
 		m.Duration = time.Duration(ms) * time.Millisecond
 	}
-	provider := msg.object("contentProvider")
-	if provider.str("type") != "external" {
-		m.Provider = msg.id("id")
+	provider := msg.Object("contentProvider")
+	if provider.Str("type") != "external" {
+		m.Provider = msg.ID("id")
 		return m
 	}
-	m.URL = webAddress(provider.str("originalContentUrl"))
-	m.Preview = webAddress(provider.str("previewImageUrl"))
+	m.URL = webAddress(provider.Str("originalContentUrl"))
+	m.Preview = webAddress(provider.Str("previewImageUrl"))
 	if m.URL == "" {
 		m.State = "failed"
 	}
@@ -111,9 +112,9 @@ func webAddress(s string) string {
 }
 
 func location(msg object) channel.Content {
-	l := &channel.Location{Title: msg.str("title"), Address: msg.str("address")}
-	l.Latitude, _ = msg.float("latitude")
-	l.Longitude, _ = msg.float("longitude")
+	l := &channel.Location{Title: msg.Str("title"), Address: msg.Str("address")}
+	l.Latitude, _ = msg.Float("latitude")
+	l.Longitude, _ = msg.Float("longitude")
 	text := l.Title
 	if l.Address != "" && l.Address != l.Title {
 		text = strings.TrimSpace(text + " " + l.Address)
@@ -123,14 +124,14 @@ func location(msg object) channel.Content {
 
 func sticker(msg object) channel.Content {
 	s := &channel.Sticker{
-		Package: msg.id("packageId"),
-		ID:      msg.id("stickerId"),
-		Kind:    msg.str("stickerResourceType"),
-		Text:    msg.str("text"),
+		Package: msg.ID("packageId"),
+		ID:      msg.ID("stickerId"),
+		Kind:    msg.Str("stickerResourceType"),
+		Text:    msg.Str("text"),
 	}
-	keywords := msg.list("keywords")
+	keywords := msg.List("keywords")
 	for _, raw := range keywords[:min(len(keywords), 15)] { // LINE's own limit
-		keyword, _ := toText(raw)
+		keyword, _ := kit.TextOf(raw)
 		s.Keywords = append(s.Keywords, keyword)
 	}
 	return channel.Content{Kind: channel.KindSticker, Sticker: s, Text: s.Text}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/kit"
 )
 
 // request is the persisted form of an Attempt's Request: the exact body, and
@@ -35,11 +36,11 @@ type pushBody struct {
 // reasons the adapter cannot know (rich, sticker) are planned alone.
 func (a *Adapter) Plan(_ channel.Account, batch []channel.Outbound, now time.Time, newKey func() string) (channel.Attempt, error) {
 	if len(batch) == 0 {
-		return channel.Attempt{}, permanent(channel.ReasonContent, "there is nothing to send")
+		return channel.Attempt{}, kit.Permanent(channel.ReasonContent, "there is nothing to send")
 	}
 	to := batch[0].To
 	if !validChat(to) {
-		return channel.Attempt{}, permanent(channel.ReasonUnreachable, "the recipient's id does not have the form of a LINE id")
+		return channel.Attempt{}, kit.Permanent(channel.ReasonUnreachable, "the recipient's id does not have the form of a LINE id")
 	}
 	var at channel.Attempt
 	var req request
@@ -57,7 +58,7 @@ func (a *Adapter) Plan(_ channel.Account, batch []channel.Outbound, now time.Tim
 			size += len(m) + 1
 		}
 		if i == 0 && size > maxRequestBytes {
-			return channel.Attempt{}, permanent(channel.ReasonContent, "the message is larger than LINE's 2 MB")
+			return channel.Attempt{}, kit.Permanent(channel.ReasonContent, "the message is larger than LINE's 2 MB")
 		}
 		if i > 0 && (out.To != to || len(messages)+len(rendered) > MaxMessages || size > maxRequestBytes || alone(out)) {
 			break
@@ -91,7 +92,7 @@ func address(at channel.Attempt, first channel.Outbound, messages []json.RawMess
 		at.Request, err = encode(req)
 	}
 	if err != nil {
-		return channel.Attempt{}, permanent(channel.ReasonContent, "the message cannot be encoded")
+		return channel.Attempt{}, kit.Permanent(channel.ReasonContent, "the message cannot be encoded")
 	}
 	return at, nil
 }
@@ -99,10 +100,6 @@ func address(at channel.Attempt, first channel.Outbound, messages []json.RawMess
 // alone says that LINE may refuse the row for something only LINE knows.
 func alone(out channel.Outbound) bool {
 	return out.Content.Kind == channel.KindRich || out.Content.Kind == channel.KindSticker
-}
-
-func permanent(reason channel.Reason, detail string) *channel.SendError {
-	return &channel.SendError{Disposition: channel.Permanent, Reason: reason, Detail: detail}
 }
 
 // encode is json.Marshal without the escaping of <, > and &, which would only

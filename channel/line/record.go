@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/json"
+	"github.com/sangdam/sangdam/channel/kit"
 	"io"
 	"net/http"
 	"sync"
@@ -186,7 +187,7 @@ func (r *Recorder) line(one recorded) (line []byte, ok bool) {
 			line, ok = nil, false
 		}
 	}()
-	if !shallow(one.body) || !json.Valid(one.body) || readObject(one.body) == nil {
+	if !kit.Shallow(one.body, maxDepth) || !json.Valid(one.body) || kit.ReadObject(one.body) == nil {
 		return nil, false
 	}
 	var b bytes.Buffer

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"github.com/sangdam/sangdam/channel/kit"
 	"math/rand/v2"
 	"net/http"
 	"path"
@@ -77,19 +78,19 @@ func (s *scrubber) value(b *bytes.Buffer, place string, raw json.RawMessage) {
 	switch raw[0] {
 	case '{':
 		b.WriteByte('{')
-		for i, m := range readObject(raw) {
+		for i, m := range kit.ReadObject(raw) {
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			name, below := s.name(place, string(m.key))
+			name, below := s.name(place, string(m.Key))
 			writeString(b, name)
 			b.WriteByte(':')
-			s.value(b, below, m.value)
+			s.value(b, below, m.Value)
 		}
 		b.WriteByte('}')
 	case '[':
 		b.WriteByte('[')
-		for i, one := range readList(raw) {
+		for i, one := range kit.ReadList(raw) {
 			if i > 0 {
 				b.WriteByte(',')
 			}
@@ -101,7 +102,7 @@ func (s *scrubber) value(b *bytes.Buffer, place string, raw json.RawMessage) {
 		}
 		b.WriteByte(']')
 	case '"':
-		text, _ := unquote(raw)
+		text, _ := kit.TextOf(raw)
 		writeString(b, s.text(place, text))
 	case 't', 'f', 'n':
 		b.Write(raw)
@@ -124,7 +125,7 @@ func (s *scrubber) number(b *bytes.Buffer, place string, raw []byte) {
 // name returns a field's name and the place of its value.
 func (s *scrubber) name(place, name string) (shown, below string) {
 	if !fieldNames[name] {
-		return s.letters(name, units(name)), place + ".?"
+		return s.letters(name, kit.UTF16(name)), place + ".?"
 	}
 	if place == "" {
 		return name, name
@@ -149,12 +150,12 @@ func (s *scrubber) text(place, text string) string {
 		}
 	case "events.message.fileName":
 		if ext := path.Ext(text); extensions[strings.ToLower(ext)] {
-			return s.letters(text, units(text)-len(ext)) + ext
+			return s.letters(text, kit.UTF16(text)-len(ext)) + ext
 		}
 	case "events.message.contentProvider.originalContentUrl", "events.message.contentProvider.previewImageUrl":
 		return s.address(text)
 	}
-	return s.letters(text, units(text))
+	return s.letters(text, kit.UTF16(text))
 }
 
 // nowhere ends a host's name that never leads anywhere (RFC 2606).
@@ -163,14 +164,14 @@ const nowhere = ".invalid/"
 // address keeps an address one, of a host that there is not.
 func (s *scrubber) address(text string) string {
 	for _, scheme := range []string{"https://", "http://"} {
-		rest := units(text) - len(scheme) - len(nowhere)
+		rest := kit.UTF16(text) - len(scheme) - len(nowhere)
 		if strings.HasPrefix(text, scheme) && rest > 0 {
 			name := s.letters(text, rest)
 			host := min(rest, 20)
 			return scheme + name[:host] + nowhere + name[host:]
 		}
 	}
-	return s.letters(text, units(text))
+	return s.letters(text, kit.UTF16(text))
 }
 
 // path keeps short words of a path; anything else may be a secret.
@@ -178,7 +179,7 @@ func (s *scrubber) path(p string) string {
 	parts := strings.Split(p, "/")
 	for i, part := range parts {
 		if !pathWord.MatchString(part) {
-			parts[i] = s.letters(part, units(part))
+			parts[i] = s.letters(part, kit.UTF16(part))
 		}
 	}
 	return strings.Join(parts, "/")

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/kit"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
@@ -104,7 +105,7 @@ func (o refObject) bool(key string) bool {
 // time reads milliseconds since 1970; the zero time when absent or absurd.
 func (o refObject) time(key string) time.Time {
 	ms, ok := o.int(key)
-	if !ok || ms <= 0 || ms >= latest.UnixMilli() {
+	if !ok || ms <= 0 || ms >= time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli() {
 		return time.Time{}
 	}
 	return time.UnixMilli(ms).UTC()
@@ -128,19 +129,19 @@ func refReadSource(event refObject) source {
 }
 
 func refOpenBody(body []byte, bot string) ([]json.RawMessage, error) {
-	if !shallow(body) {
-		return nil, refuse(http.StatusBadRequest, "the body is nested too deeply")
+	if !kit.Shallow(body, maxDepth) {
+		return nil, kit.Refuse(http.StatusBadRequest, "the body is nested too deeply")
 	}
 	top, ok := refToObject(body)
 	if !ok {
-		return nil, refuse(http.StatusBadRequest, "the body is not a JSON object")
+		return nil, kit.Refuse(http.StatusBadRequest, "the body is not a JSON object")
 	}
 	var events []json.RawMessage
 	if err := json.Unmarshal(top["events"], &events); err != nil || events == nil {
-		return nil, refuse(http.StatusBadRequest, "the body has no list of events")
+		return nil, kit.Refuse(http.StatusBadRequest, "the body has no list of events")
 	}
 	if destination, _ := top.text("destination"); bot != "" && destination != bot {
-		return nil, refuse(http.StatusBadRequest, "the webhook is meant for another bot than the account's bot_user_id")
+		return nil, kit.Refuse(http.StatusBadRequest, "the webhook is meant for another bot than the account's bot_user_id")
 	}
 	return events, nil
 }
@@ -161,7 +162,7 @@ func refEnvelope(acct channel.AccountID, raw json.RawMessage) channel.Envelope {
 }
 
 func refDedupKey(event refObject, raw []byte) string {
-	if id, _ := event.text("webhookEventId"); id != "" && len(id) <= 100 && printable(id) {
+	if id, _ := event.text("webhookEventId"); id != "" && len(id) <= 100 && kit.Printable(id) {
 		return id
 	}
 	if event != nil {
@@ -180,7 +181,7 @@ func refDedupKey(event refObject, raw []byte) string {
 }
 
 func refParse(_ channel.Account, env channel.Envelope) (channel.Inbound, error) {
-	if len(env.Raw) > maxEventBytes || !shallow(env.Raw) {
+	if len(env.Raw) > maxEventBytes || !kit.Shallow(env.Raw, maxDepth) {
 		return channel.Inbound{}, errs.New(errs.Invalid, "line: the event is too large or nested too deeply")
 	}
 	event, ok := refToObject(env.Raw)
@@ -319,7 +320,7 @@ func refMembers(o refObject) []channel.Author {
 
 func refReplyHandle(event refObject, env channel.Envelope, in channel.Inbound) *channel.ReplyHandle {
 	token := event.str("replyToken")
-	if token == "" || in.Silent || dummyToken(token) || len(token) > 500 || !printable(token) {
+	if token == "" || in.Silent || dummyToken(token) || len(token) > 500 || !kit.Printable(token) {
 		return nil
 	}
 	dead := in.OccurredAt.Add(replyCap)
@@ -460,7 +461,7 @@ func refSpans(text string, msg refObject) []channel.Span {
 		if !okIndex || !okLength {
 			return
 		}
-		if start, size, ok := byteIndex(text, index, length); ok {
+		if start, size, ok := kit.ByteIndex(text, index, length); ok {
 			all = append(all, channel.Span{Start: start, Length: size, Kind: kind, Ref: ref})
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/kit"
 )
 
 // message is a LINE message object of the kinds that the adapter builds.
@@ -69,7 +70,7 @@ func render(out channel.Outbound) ([]json.RawMessage, error) {
 		return nil, err
 	}
 	if len(messages) > MaxMessages {
-		return nil, permanent(channel.ReasonContent, "the message would take more than five LINE messages; send it in pieces")
+		return nil, kit.Permanent(channel.ReasonContent, "the message would take more than five LINE messages; send it in pieces")
 	}
 	choices, err := renderChoices(out.Content.Choices)
 	if err != nil {
@@ -84,7 +85,7 @@ func render(out channel.Outbound) ([]json.RawMessage, error) {
 	for i, m := range messages {
 		m.Sender = from
 		if rendered[i], err = encode(m); err != nil {
-			return nil, permanent(channel.ReasonContent, "the message cannot be encoded; it holds a number that is none")
+			return nil, kit.Permanent(channel.ReasonContent, "the message cannot be encoded; it holds a number that is none")
 		}
 	}
 	return rendered, nil
@@ -118,40 +119,40 @@ func renderKind(out channel.Outbound) ([]message, error) {
 		if c.Text != "" {
 			return renderText(c.Text, nil, out.To.Kind)
 		}
-		return nil, permanent(channel.ReasonUnsupported, "the rich message is not a LINE message object of at most 50 KB and has no text to send instead")
+		return nil, kit.Permanent(channel.ReasonUnsupported, "the rich message is not a LINE message object of at most 50 KB and has no text to send instead")
 	}
-	return nil, permanent(channel.ReasonUnsupported, "LINE cannot send content of this kind")
+	return nil, kit.Permanent(channel.ReasonUnsupported, "LINE cannot send content of this kind")
 }
 
 func renderText(text string, marked []channel.Span, chat channel.ChatKind) ([]message, error) {
 	if strings.TrimSpace(text) == "" {
-		return nil, permanent(channel.ReasonContent, "the text is empty")
+		return nil, kit.Permanent(channel.ReasonContent, "the text is empty")
 	}
 	if !utf8.ValidString(text) {
-		return nil, permanent(channel.ReasonContent, "the text is not UTF-8")
+		return nil, kit.Permanent(channel.ReasonContent, "the text is not UTF-8")
 	}
-	if units(text) > MaxTextUnits {
-		return nil, permanent(channel.ReasonContent, "the text is longer than 20,000 UTF-16 units")
+	if kit.UTF16(text) > MaxTextUnits {
+		return nil, kit.Permanent(channel.ReasonContent, "the text is longer than 20,000 UTF-16 units")
 	}
-	all := atoms(text, sendable(marked, chat))
-	if !slices.ContainsFunc(all, func(a atom) bool { return a.span != nil }) {
+	all := kit.Atoms(text, sendable(marked, chat))
+	if !slices.ContainsFunc(all, func(a kit.Atom) bool { return a.Span != nil }) {
 		var messages []message
-		for _, part := range split(all, MaxMessageUnits, func(a atom) int { return units(a.text) }) {
+		for _, part := range kit.Split(all, MaxMessageUnits, func(a kit.Atom) int { return kit.UTF16(a.Text) }) {
 			messages = append(messages, message{Type: "text", Text: join(part)})
 		}
 		return messages, nil
 	}
 	var messages []message
-	for _, part := range split(all, MaxMessageUnits, costV2) {
+	for _, part := range kit.Split(all, MaxMessageUnits, costV2) {
 		messages = append(messages, textV2(part))
 	}
 	return messages, nil
 }
 
-func join(part []atom) string {
+func join(part []kit.Atom) string {
 	var b strings.Builder
 	for _, a := range part {
-		b.WriteString(a.text)
+		b.WriteString(a.Text)
 	}
 	return b.String()
 }
@@ -159,14 +160,14 @@ func join(part []atom) string {
 func renderLocation(c channel.Content) ([]message, error) {
 	l := c.Location
 	if l == nil || l.Latitude < -90 || l.Latitude > 90 || l.Longitude < -180 || l.Longitude > 180 {
-		return nil, permanent(channel.ReasonContent, "the location has no point on earth")
+		return nil, kit.Permanent(channel.ReasonContent, "the location has no point on earth")
 	}
 	point := strconv.FormatFloat(l.Latitude, 'f', 6, 64) + ", " + strconv.FormatFloat(l.Longitude, 'f', 6, 64)
 	title := firstOf(l.Title, l.Address, point)
 	address := firstOf(l.Address, l.Title, point)
 	m := message{
 		Type:  "location",
-		Title: shorten(title, 100, units), Address: shorten(address, 100, units),
+		Title: kit.Shorten(title, 100, kit.UTF16), Address: kit.Shorten(address, 100, kit.UTF16),
 		Latitude: &l.Latitude, Longitude: &l.Longitude,
 	}
 	if m.Title == title && m.Address == address {
@@ -190,7 +191,7 @@ var digits = regexp.MustCompile(`^[0-9]{1,20}$`)
 
 func renderSticker(c channel.Content) ([]message, error) {
 	if c.Sticker == nil || !digits.MatchString(c.Sticker.Package) || !digits.MatchString(c.Sticker.ID) {
-		return nil, permanent(channel.ReasonContent, "a LINE sticker needs the numbers of its package and of itself")
+		return nil, kit.Permanent(channel.ReasonContent, "a LINE sticker needs the numbers of its package and of itself")
 	}
 	return []message{{Type: "sticker", PackageID: c.Sticker.Package, StickerID: c.Sticker.ID}}, nil
 }
@@ -200,7 +201,7 @@ func renderSticker(c channel.Content) ([]message, error) {
 func renderSender(out channel.Outbound) *sender {
 	var s sender
 	if name := strings.TrimSpace(out.SenderName); name != "" && !reserved(name) && utf8.ValidString(name) {
-		s.Name = shorten(name, 20, units)
+		s.Name = kit.Shorten(name, 20, kit.UTF16)
 	}
 	if icon, ok := secureURL(out.SenderIcon, 2000); ok {
 		s.IconURL = icon
@@ -235,11 +236,11 @@ var richTypes = []string{"text", "textV2", "sticker", "image", "video", "audio",
 // renderRich passes a LINE message object through, adding sender and quick
 // replies only where it has none. ok is false when it is not such an object.
 func renderRich(out channel.Outbound) (json.RawMessage, bool) {
-	given, ok := toObject(out.Content.Rich)
-	if !ok || len(out.Content.Rich) > 50<<10 || !shallow(out.Content.Rich) || !slices.Contains(richTypes, given.str("type")) {
+	given, ok := kit.ParseObject(out.Content.Rich)
+	if !ok || len(out.Content.Rich) > 50<<10 || !kit.Shallow(out.Content.Rich, maxDepth) || !slices.Contains(richTypes, given.Str("type")) {
 		return nil, false
 	}
-	rich := given.fields()
+	rich := given.Fields()
 	choices, err := renderChoices(out.Content.Choices)
 	if err != nil {
 		return nil, false

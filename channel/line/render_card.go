@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/kit"
 )
 
 // Lengths of template messages, in graphemes unless said otherwise.
@@ -42,7 +43,7 @@ type column struct {
 // several; cards that LINE's templates cannot hold become text.
 func renderCards(c channel.Content) ([]message, error) {
 	if len(c.Cards) == 0 || len(c.Cards) > MaxCards {
-		return nil, permanent(channel.ReasonContent, "a card message has 1 to 10 cards")
+		return nil, kit.Permanent(channel.ReasonContent, "a card message has 1 to 10 cards")
 	}
 	t, ok := single(c.Cards[0])
 	if len(c.Cards) > 1 {
@@ -52,7 +53,7 @@ func renderCards(c channel.Content) ([]message, error) {
 		return cardText(c)
 	}
 	alt := firstOf(c.Text, c.Cards[0].Title, c.Cards[0].Text)
-	return []message{{Type: "template", AltText: shorten(alt, maxAltUnits, units), Template: t}}, nil
+	return []message{{Type: "template", AltText: kit.Shorten(alt, maxAltUnits, kit.UTF16), Template: t}}, nil
 }
 
 func single(card channel.Card) (*template, bool) {
@@ -68,7 +69,7 @@ func single(card channel.Card) (*template, bool) {
 		limit = maxIllustrated
 	}
 	image, ok := picture(card.Image)
-	if !ok || !fits(card.Text, limit) || graphemes(card.Title) > maxTitle {
+	if !ok || !fits(card.Text, limit) || kit.Graphemes(card.Title) > maxTitle {
 		return nil, false
 	}
 	return &template{Type: "buttons", ThumbnailImageURL: image, Title: card.Title, Text: card.Text, Actions: actions}, true
@@ -89,7 +90,7 @@ func carousel(cards []channel.Card) (*template, bool) {
 		}
 		actions, okActions := templateActions(card.Choices, maxColumnAction)
 		image, okImage := picture(card.Image)
-		if !okActions || !okImage || !fits(card.Text, limit) || graphemes(card.Title) > maxTitle {
+		if !okActions || !okImage || !fits(card.Text, limit) || kit.Graphemes(card.Title) > maxTitle {
 			return nil, false
 		}
 		t.Columns = append(t.Columns, column{ThumbnailImageURL: image, Title: card.Title, Text: card.Text, Actions: actions})
@@ -98,7 +99,7 @@ func carousel(cards []channel.Card) (*template, bool) {
 }
 
 func fits(text string, limit int) bool {
-	return strings.TrimSpace(text) != "" && graphemes(text) <= limit
+	return strings.TrimSpace(text) != "" && kit.Graphemes(text) <= limit
 }
 
 func picture(address string) (string, bool) {
@@ -125,17 +126,17 @@ func templateActions(choices []channel.Choice, limit int) ([]action, bool) {
 
 // renderAction shortens the label; everything else is sent whole or not at all.
 func renderAction(c channel.Choice) (action, bool) {
-	act := action{Type: c.Kind, Label: shorten(strings.TrimSpace(c.Label), maxLabel, graphemes)}
+	act := action{Type: c.Kind, Label: kit.Shorten(strings.TrimSpace(c.Label), maxLabel, kit.Graphemes)}
 	if act.Label == "" {
 		return action{}, false
 	}
 	switch c.Kind {
 	case "message":
 		act.Text = firstOf(c.Text, c.Label)
-		return act, graphemes(act.Text) <= maxActionUnits
+		return act, kit.Graphemes(act.Text) <= maxActionUnits
 	case "postback":
 		act.Data, act.DisplayText = c.Data, firstOf(c.Text, c.Label)
-		return act, c.Data != "" && units(c.Data) <= maxActionUnits && graphemes(act.DisplayText) <= maxActionUnits
+		return act, c.Data != "" && kit.UTF16(c.Data) <= maxActionUnits && kit.Graphemes(act.DisplayText) <= maxActionUnits
 	case "uri":
 		act.URI = c.URI
 		return act, validURI(c.URI)
@@ -145,7 +146,7 @@ func renderAction(c channel.Choice) (action, bool) {
 
 func validURI(s string) bool {
 	u, err := url.Parse(s)
-	if err != nil || units(s) > maxURI {
+	if err != nil || kit.UTF16(s) > maxURI {
 		return false
 	}
 	switch u.Scheme {
@@ -162,13 +163,13 @@ func renderChoices(choices []channel.Choice) (*quickReply, error) {
 		return nil, nil
 	}
 	if len(choices) > MaxChoices {
-		return nil, permanent(channel.ReasonContent, "LINE shows at most 13 choices under a message")
+		return nil, kit.Permanent(channel.ReasonContent, "LINE shows at most 13 choices under a message")
 	}
 	q := &quickReply{}
 	for _, c := range choices {
 		act, ok := renderAction(c)
 		if !ok {
-			return nil, permanent(channel.ReasonContent, "a choice has no label, an unknown kind, or a text, data or address that LINE does not take (300, 300, 1,000 characters)")
+			return nil, kit.Permanent(channel.ReasonContent, "a choice has no label, an unknown kind, or a text, data or address that LINE does not take (300, 300, 1,000 characters)")
 		}
 		q.Items = append(q.Items, quickReplyItem{Type: "action", Action: act})
 	}
@@ -199,7 +200,7 @@ func cardText(c channel.Content) ([]message, error) {
 		return messages, err
 	}
 	if len(c.Choices) > 0 {
-		return nil, permanent(channel.ReasonContent, "the cards are too large for LINE's templates, and their choices have no room besides the message's own")
+		return nil, kit.Permanent(channel.ReasonContent, "the cards are too large for LINE's templates, and their choices have no room besides the message's own")
 	}
 	q, err := renderChoices(pressable)
 	messages[len(messages)-1].QuickReply = q

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/kit"
 )
 
 // renderMedia sends what LINE can show as such, and a link otherwise. LINE
@@ -12,11 +13,11 @@ import (
 func renderMedia(out channel.Outbound) ([]message, error) {
 	c := out.Content
 	if c.Media == nil {
-		return nil, permanent(channel.ReasonContent, "the attachment is missing")
+		return nil, kit.Permanent(channel.ReasonContent, "the attachment is missing")
 	}
 	address, ok := secureURL(c.Media.URL, 2000)
 	if !ok {
-		return nil, permanent(channel.ReasonContent, "the attachment has no public https address of at most 2,000 characters, from which LINE could fetch it")
+		return nil, kit.Permanent(channel.ReasonContent, "the attachment has no public https address of at most 2,000 characters, from which LINE could fetch it")
 	}
 	m, ok := nativeMedia(c, address)
 	if !ok {

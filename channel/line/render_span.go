@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/kit"
 )
 
 // maxSpans is how many mentions, and how many emoji, a message may have.
@@ -62,27 +63,27 @@ func sendable(marked []channel.Span, chat channel.ChatKind) []channel.Span {
 
 // costV2 is the length of an atom in a textV2 text: braces are doubled, spans
 // become a placeholder of at most five units.
-func costV2(a atom) int {
-	if a.span != nil {
+func costV2(a kit.Atom) int {
+	if a.Span != nil {
 		return 5
 	}
-	return units(escapeV2.Replace(a.text))
+	return kit.UTF16(escapeV2.Replace(a.Text))
 }
 
 var escapeV2 = strings.NewReplacer("{", "{{", "}", "}}")
 
 // textV2 builds the text with placeholders {s1}, {s2}, …; plain text when the
 // part has no span.
-func textV2(part []atom) message {
+func textV2(part []kit.Atom) message {
 	subs := map[string]substitution{}
 	var b strings.Builder
 	for _, a := range part {
-		if a.span == nil {
-			b.WriteString(escapeV2.Replace(a.text))
+		if a.Span == nil {
+			b.WriteString(escapeV2.Replace(a.Text))
 			continue
 		}
 		key := "s" + strconv.Itoa(len(subs)+1)
-		subs[key] = substitute(*a.span)
+		subs[key] = substitute(*a.Span)
 		b.WriteString("{" + key + "}")
 	}
 	if len(subs) == 0 {

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/kit"
 )
 
 func mustRender(t *testing.T, out channel.Outbound) []map[string]any {
@@ -148,7 +149,7 @@ func TestChoicesAreCheckedAndLabelsShortened(t *testing.T) {
 	}
 	act, err := ask(channel.Choice{Label: "a label of more than twenty", Kind: "message", Text: "whole text"})
 	require.NoError(t, err)
-	require.Equal(t, 20, graphemes(act.Label))
+	require.Equal(t, 20, kit.Graphemes(act.Label))
 	require.Equal(t, "whole text", act.Text)
 	for name, bad := range map[string]channel.Choice{
 		"no label":         {Kind: "message", Text: "x"},

@@ -7,6 +7,7 @@ import (
 	"regexp"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/kit"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
@@ -36,7 +37,7 @@ func checkAlias(alias string) error {
 // name, chatBarText, areas); at most 1,000 per account and 100 creations an
 // hour. It shows nothing until it has a picture and is linked.
 func (a *Adapter) CreateRichMenu(ctx context.Context, acct channel.Account, menu json.RawMessage) (RichMenuID, error) {
-	if o, ok := toObject(menu); !ok || graphemes(o.str("name")) > 300 || graphemes(o.str("chatBarText")) > 14 || len(o.list("areas")) > 20 {
+	if o, ok := kit.ParseObject(menu); !ok || kit.Graphemes(o.Str("name")) > 300 || kit.Graphemes(o.Str("chatBarText")) > 14 || len(o.List("areas")) > 20 {
 		return "", errs.New(errs.Invalid, "line: rich menu: not an object, or a name over 300, a chatBarText over 14 characters or more than 20 areas")
 	}
 	var got struct {

@@ -3,7 +3,6 @@ package line
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -11,7 +10,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
-	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/channel/kit"
 )
 
 // quotaDoubt is how long a push waits when LINE speaks of the monthly
@@ -26,7 +25,7 @@ const quotaDoubt = 5 * time.Minute
 func (a *Adapter) Send(ctx context.Context, acct channel.Account, at channel.Attempt) (channel.Sent, error) {
 	var req request
 	if json.Unmarshal(at.Request, &req) != nil || req.V != 1 || len(req.Body) == 0 {
-		return channel.Sent{}, permanent(channel.ReasonContent, "the stored request is not one of this adapter")
+		return channel.Sent{}, kit.Permanent(channel.ReasonContent, "the stored request is not one of this adapter")
 	}
 	c := call{method: http.MethodPost, contentType: "application/json", body: req.Body}
 	switch {
@@ -35,23 +34,23 @@ func (a *Adapter) Send(ctx context.Context, acct channel.Account, at channel.Att
 	case at.Route == RoutePush && uuidForm.MatchString(at.IdempotencyKey):
 		c.address, c.retryKey = a.api+"/v2/bot/message/push", at.IdempotencyKey
 	default:
-		return channel.Sent{}, permanent(channel.ReasonContent, "the stored request has a route that LINE does not have, or a push without a retry key")
+		return channel.Sent{}, kit.Permanent(channel.ReasonContent, "the stored request has a route that LINE does not have, or a push without a retry key")
 	}
 	ans, err := a.authorised(ctx, acct, c)
 	if err != nil {
-		return channel.Sent{}, sendFailure(err)
+		return channel.Sent{}, a.client.Failure(err)
 	}
-	sent := channel.Sent{RequestID: ans.requestID, Messages: sentMessages(ans, req.Counts)}
+	sent := channel.Sent{RequestID: ans.RequestID, Messages: sentMessages(ans, req.Counts)}
 	switch {
-	case ans.status/100 == 2:
+	case ans.Status/100 == 2:
 		return sent, nil
-	case ans.status == http.StatusConflict && at.Route == RoutePush:
+	case ans.Status == http.StatusConflict && at.Route == RoutePush:
 		sent.Duplicate = true
-		if first := requestID(ans.header, "X-Line-Accepted-Request-Id"); first != "" {
+		if first := kit.SafeID(ans.Header.Get("X-Line-Accepted-Request-Id")); first != "" {
 			sent.RequestID = first
 		}
 		return sent, nil
-	case ans.status == http.StatusTooManyRequests:
+	case ans.Status == http.StatusTooManyRequests:
 		return channel.Sent{}, a.tooMany(ctx, acct, at.Route, req.Body, ans)
 	}
 	return channel.Sent{}, refused(at.Route, ans, req.Counts)
@@ -59,29 +58,12 @@ func (a *Adapter) Send(ctx context.Context, acct channel.Account, at channel.Att
 
 var uuidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
-// sendFailure classifies a call without an answer.
-func sendFailure(err error) error {
-	var broken *transportError
-	var soon *tooSoon
-	switch {
-	case errors.As(err, &soon):
-		return &channel.SendError{Disposition: channel.RateLimited, Reason: channel.ReasonRate, After: soon.after, Detail: "the account is at LINE's rate limit; nothing was sent"}
-	case errors.As(err, &broken) && broken.sent:
-		return &channel.SendError{Disposition: channel.Ambiguous, Reason: channel.ReasonNetwork, Detail: "no answer from LINE; the connection broke or timed out after the request was begun"}
-	case errors.As(err, &broken):
-		return &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonNetwork, Detail: "LINE could not be reached; nothing was sent"}
-	case errors.Is(err, errs.Unavailable):
-		return &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonProvider, Detail: "LINE issued no access token for the moment; nothing was sent"}
-	}
-	return permanent(channel.ReasonCredentials, "there is no valid access token; check the account's credentials")
-}
-
 // sentMessages maps LINE's ids to rows: each row gets the id of its first LINE
 // message, and those of the others as Parts. None when LINE's answer does not
 // name as many as were sent.
 func sentMessages(ans answer, counts []int) []channel.SentMessage {
-	body, _ := toObject(ans.body)
-	list := body.list("sentMessages")
+	body, _ := kit.ParseObject(ans.Body)
+	list := body.List("sentMessages")
 	total := 0
 	for _, n := range counts {
 		total += n
@@ -94,10 +76,10 @@ func sentMessages(ans answer, counts []int) []channel.SentMessage {
 		if n < 1 || n > len(list) {
 			return nil
 		}
-		m := readObject(list[0])
-		row := channel.SentMessage{ID: channel.ProviderMessageID(m.id("id")), QuoteHandle: m.str("quoteToken")}
+		m := kit.ReadObject(list[0])
+		row := channel.SentMessage{ID: channel.ProviderMessageID(m.ID("id")), QuoteHandle: m.Str("quoteToken")}
 		for _, raw := range list[1:n] {
-			if id := readObject(raw).id("id"); id != "" {
+			if id := kit.ReadObject(raw).ID("id"); id != "" {
 				row.Parts = append(row.Parts, channel.ProviderMessageID(id))
 			}
 		}
@@ -109,25 +91,25 @@ func sentMessages(ans answer, counts []int) []channel.SentMessage {
 
 // refused classifies every answer but 2xx, 409 of a push, and 429.
 func refused(route string, ans answer, counts []int) *channel.SendError {
-	e := &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonProvider, Status: ans.status}
+	e := &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonProvider, Status: ans.Status}
 	hint := ans.hint()
 	switch {
-	case ans.status >= 500 || ans.status == http.StatusRequestTimeout:
+	case ans.Status >= 500 || ans.Status == http.StatusRequestTimeout:
 		e.Disposition, e.Detail = channel.Ambiguous, "LINE failed while working on the request"
-	case ans.status == http.StatusBadRequest && route == RouteReply && ans.blamesToken(hint):
+	case ans.Status == http.StatusBadRequest && route == RouteReply && ans.blamesToken(hint):
 		e.Reason, e.Detail = channel.ReasonReplyHandle, "the reply token was used before or is too old; nothing was sent"
-	case ans.status == http.StatusBadRequest && strings.Contains(hint, "failed to send messages"):
+	case ans.Status == http.StatusBadRequest && strings.Contains(hint, "failed to send messages"):
 		e.Reason, e.Detail = channel.ReasonUnreachable, "LINE does not know this recipient for this account"
-	case ans.status == http.StatusBadRequest:
+	case ans.Status == http.StatusBadRequest:
 		e.Reason, e.Detail = channel.ReasonContent, "LINE refused the request"+ans.properties()
 		e.Rows = ans.guilty(counts)
-	case ans.status == http.StatusUnauthorized:
+	case ans.Status == http.StatusUnauthorized:
 		e.Reason, e.Detail = channel.ReasonCredentials, "LINE refused the access token; issue a new one in the LINE console"
-	case ans.status == http.StatusForbidden:
+	case ans.Status == http.StatusForbidden:
 		e.Reason, e.Detail = channel.ReasonCredentials, "the account's plan or rights do not allow this"
-	case ans.status == http.StatusNotFound:
+	case ans.Status == http.StatusNotFound:
 		e.Reason, e.Detail = channel.ReasonUnreachable, "LINE does not know the recipient or the address of the call"
-	case ans.status == http.StatusRequestEntityTooLarge:
+	case ans.Status == http.StatusRequestEntityTooLarge:
 		e.Reason, e.Detail = channel.ReasonContent, "the request is larger than LINE's 2 MB"
 	default:
 		e.Detail = "LINE answered with a status that has no meaning here"
@@ -138,8 +120,8 @@ func refused(route string, ans answer, counts []int) *channel.SendError {
 // hint is LINE's message in lower case. LINE does not guarantee its texts, so
 // they only decide between cases of one status.
 func (ans answer) hint() string {
-	body, _ := toObject(ans.body)
-	return strings.ToLower(clip(body.str("message"), 500))
+	body, _ := kit.ParseObject(ans.Body)
+	return strings.ToLower(clip(body.Str("message"), 500))
 }
 
 // tooMany tells the three meanings of 429 apart: requests per second, messages
@@ -148,10 +130,10 @@ func (ans answer) hint() string {
 func (a *Adapter) tooMany(ctx context.Context, acct channel.Account, route string, body []byte, ans answer) *channel.SendError {
 	hint := ans.hint()
 	if strings.Contains(hint, "same user") || strings.Contains(hint, "to the user") {
-		return &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonRecipientRate, After: time.Minute, Status: ans.status,
+		return &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonRecipientRate, After: time.Minute, Status: ans.Status,
 			Detail: "too many messages to this recipient"}
 	}
-	limited := &channel.SendError{Disposition: channel.RateLimited, Reason: channel.ReasonRate, After: time.Second, Status: ans.status,
+	limited := &channel.SendError{Disposition: channel.RateLimited, Reason: channel.ReasonRate, After: time.Second, Status: ans.Status,
 		Detail: "LINE's rate limit was exceeded"}
 	if route == RouteReply || strings.Contains(hint, "rate limit") {
 		return limited // replies are never metered
@@ -160,15 +142,15 @@ func (a *Adapter) tooMany(ctx context.Context, acct channel.Account, route strin
 	q, err := a.Quota(ctx, acct)
 	switch {
 	case err == nil && q.Exhausted(), err != nil && speaksOfQuota:
-		return overQuota(ans.status, "the plan's messages of this month are used up; change the plan in LINE Official Account Manager or wait for the next month")
+		return overQuota(ans.Status, "the plan's messages of this month are used up; change the plan in LINE Official Account Manager or wait for the next month")
 	case err == nil && q.Limited:
 		if need := a.counted(ctx, acct, body); need > q.Value-q.Used {
-			return overQuota(ans.status, fmt.Sprintf("LINE counts this push as %d messages, one for each member, and only %d of the month's %d are left; "+
+			return overQuota(ans.Status, fmt.Sprintf("LINE counts this push as %d messages, one for each member, and only %d of the month's %d are left; "+
 				"change the plan in LINE Official Account Manager, or answer within a minute of a message, which is free", need, q.Value-q.Used, q.Value))
 		}
 	}
 	if speaksOfQuota {
-		return &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonQuota, After: quotaDoubt, Status: ans.status,
+		return &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonQuota, After: quotaDoubt, Status: ans.Status,
 			Detail: "LINE speaks of the monthly limit, yet its own figures say that messages remain"}
 	}
 	return limited

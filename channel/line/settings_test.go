@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"testing"
-	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -28,22 +27,4 @@ func TestSettingsAreKeptByTheirBytes(t *testing.T) {
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(c.known), maxSettings)
 	}
-}
-
-// TestBucketsAreForgottenWhenTheyAreFull: accounts that come and go leave
-// nothing behind, and nobody gets a second burst by it.
-func TestBucketsAreForgottenWhenTheyAreFull(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // no time passes, so nothing refills
-		l, err := newLimiters(nil)
-		require.NoError(t, err)
-		busy := l.bucket("busy", EndpointLoading)
-		require.True(t, busy.Allow())
-		for i := range maxBuckets {
-			l.bucket(fmt.Sprint(i), EndpointPush)
-		}
-		require.Len(t, l.buckets, 2, "the busy one and the last")
-		require.Same(t, busy, l.bucket("busy", EndpointLoading))
-		require.False(t, busy.Allow())
-		require.Nil(t, l.bucket("busy", "no such endpoint"))
-	})
 }

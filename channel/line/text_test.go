@@ -8,30 +8,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/kit"
 )
-
-func TestRule15_Counting(t *testing.T) {
-	for s, want := range map[string][2]int{
-		"":        {0, 0},
-		"a":       {1, 1},
-		"가":       {1, 1},
-		"😀":       {2, 1},
-		"👍🏽":      {4, 1},
-		"👨‍👩‍👧‍👦": {11, 1},
-		"e\u0301": {2, 1},
-		"🇰🇷":      {4, 1},
-	} {
-		require.Equal(t, want, [2]int{units(s), graphemes(s)}, s)
-	}
-}
-
-func TestRule15_ShortenNeverCutsAGrapheme(t *testing.T) {
-	require.Equal(t, "abc", shorten("abc", 3, units))
-	require.Equal(t, "ab…", shorten("abcd", 3, units))
-	require.Equal(t, "…", shorten("👨‍👩‍👧‍👦x", 5, units))
-	require.Equal(t, "👨‍👩‍👧‍👦…", shorten("👨‍👩‍👧‍👦👨‍👩‍👧‍👦👨‍👩‍👧‍👦", 2, graphemes))
-	require.Equal(t, "ab…", shorten("ab cd", 4, units))
-}
 
 // pieces are what texts are made of that are hard to cut.
 var pieces = rapid.SampledFrom([]string{"a", "가", "😀", "👍🏽", "👨‍👩‍👧‍👦", "e\u0301", "🇰🇷", " ", "\n", "\r\n", "{", "}", "긴 낱말", strings.Repeat("\u0301", 300), strings.Repeat("x", 700)})
@@ -40,7 +18,7 @@ func TestRule15_SplitLosesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := "x"
 		for _, piece := range rapid.SliceOfN(pieces, 1, 400).Draw(t, "pieces") {
-			if units(text)+units(piece) <= MaxTextUnits {
+			if kit.UTF16(text)+kit.UTF16(piece) <= MaxTextUnits {
 				text += piece
 			}
 		}
@@ -50,8 +28,8 @@ func TestRule15_SplitLosesNothing(t *testing.T) {
 		}
 		var all strings.Builder
 		for _, m := range messages {
-			if units(m.Text) > MaxMessageUnits || m.Type != "text" {
-				t.Fatalf("a part of %d units, type %s", units(m.Text), m.Type)
+			if kit.UTF16(m.Text) > MaxMessageUnits || m.Type != "text" {
+				t.Fatalf("a part of %d units, type %s", kit.UTF16(m.Text), m.Type)
 			}
 			all.WriteString(m.Text)
 		}
@@ -81,8 +59,8 @@ func TestRule15_SplitAfterLinesAndWords(t *testing.T) {
 // The longest texts must fit into five messages whatever they are made of.
 func TestRule15_TheLongestTextAlwaysFits(t *testing.T) {
 	for _, piece := range []string{"x", "word ", "👨‍👩‍👧‍👦", strings.Repeat("\u0301", 256), strings.Repeat("y", 4167) + " ", strings.Repeat("z", 833) + "\n"} {
-		text := strings.Repeat(piece, MaxTextUnits/units(piece)+1)
-		for units(text) > MaxTextUnits {
+		text := strings.Repeat(piece, MaxTextUnits/kit.UTF16(piece)+1)
+		for kit.UTF16(text) > MaxTextUnits {
 			text = text[:len(text)-1]
 			text = strings.ToValidUTF8(text, "")
 		}
@@ -90,7 +68,7 @@ func TestRule15_TheLongestTextAlwaysFits(t *testing.T) {
 		require.NoError(t, err, "%.10q", piece)
 		require.LessOrEqual(t, len(messages), MaxMessages)
 		for _, m := range messages {
-			require.LessOrEqual(t, units(m.Text), MaxMessageUnits, "%.10q", piece)
+			require.LessOrEqual(t, kit.UTF16(m.Text), MaxMessageUnits, "%.10q", piece)
 		}
 	}
 }
@@ -105,7 +83,7 @@ func TestRule15_InboundSpansAreUTF16(t *testing.T) {
 		{0, 2, "😀", true}, {2, 1, "가", true}, {3, 3, "(a)", true}, {6, 1, "끝", true}, {0, 7, text, true},
 		{1, 1, "", false}, {0, 1, "", false}, {7, 1, "", false}, {6, 2, "", false}, {-1, 2, "", false}, {0, 0, "", false}, {0, 1 << 40, "", false},
 	} {
-		start, size, ok := byteIndex(text, c.index, c.length)
+		start, size, ok := kit.ByteIndex(text, c.index, c.length)
 		require.Equal(t, c.ok, ok, c)
 		require.Equal(t, c.want, text[start:start+size], c)
 	}

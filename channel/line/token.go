@@ -78,7 +78,7 @@ func (a *Adapter) token(ctx context.Context, acct channel.Account, refused strin
 		}
 		return r.Val.(string), true, nil
 	case <-ctx.Done():
-		return "", true, &transportError{err: ctx.Err()}
+		return "", true, a.client.Broken(false, ctx.Err())
 	}
 }
 
@@ -135,10 +135,10 @@ func (a *Adapter) issue(ctx context.Context, acct channel.Account, s Settings) (
 	}, "")
 	if err != nil {
 		// Whatever became of it, no message was sent.
-		return issued{}, &transportError{err: err}
+		return issued{}, a.client.Broken(false, err)
 	}
-	if ans.status == http.StatusBadRequest || ans.status == http.StatusUnauthorized || ans.status == http.StatusForbidden {
-		return issued{}, errs.New(errs.PermissionDenied, "line: LINE issued no access token (%d); check channel_id and channel_secret, or kid and assertion_key, against the LINE console", ans.status)
+	if ans.Status == http.StatusBadRequest || ans.Status == http.StatusUnauthorized || ans.Status == http.StatusForbidden {
+		return issued{}, errs.New(errs.PermissionDenied, "line: LINE issued no access token (%d); check channel_id and channel_secret, or kid and assertion_key, against the LINE console", ans.Status)
 	}
 	var got struct {
 		AccessToken string `json:"access_token"`

@@ -1,0 +1,146 @@
+package kit
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam/channel"
+)
+
+func postClient(t *testing.T, address string) *Client {
+	t.Helper()
+	return &Client{Name: "post", Provider: "the post", HTTP: NewHTTP(nil), Timeout: 5 * time.Second, MaxAnswer: 10,
+		RequestID: "X-Request", Log: slog.New(slog.DiscardHandler)}
+}
+
+// TestWhatCertainlyNeverLeft: only a call that had no connection may be sent
+// again by a route without a key.
+func TestWhatCertainlyNeverLeft(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := "http://" + l.Addr().String()
+	require.NoError(t, l.Close())
+	c := postClient(t, address)
+	_, err = c.Do(t.Context(), Call{Method: "POST", Address: address, Body: []byte("x")})
+	require.Equal(t, channel.Retry, c.Failure(err).Disposition, "nobody listens")
+
+	cut := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	defer cut.Close()
+	_, err = c.Do(t.Context(), Call{Method: "POST", Address: cut.URL, Body: []byte("x")})
+	require.Equal(t, channel.Ambiguous, c.Failure(err).Disposition, "the connection was cut after the request")
+	require.NotContains(t, err.Error(), cut.URL)
+
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	_, err = c.Do(ctx, Call{Method: "POST", Address: cut.URL})
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, channel.ReasonCredentials, c.Failure(errors.New("no token")).Reason)
+}
+
+func TestAnswersAreBoundedAndFollowNoRedirect(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Request", "abc")
+		w.Header().Set("Location", "https://elsewhere.example/")
+		w.WriteHeader(http.StatusFound)
+		_, _ = io.WriteString(w, "0123456789abc")
+	}))
+	defer s.Close()
+	ans, err := postClient(t, s.URL).Do(t.Context(), Call{Method: "GET", Address: s.URL, Header: http.Header{"Authorization": {"Bearer x"}}})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusFound, ans.Status)
+	require.True(t, ans.Truncated)
+	require.Len(t, ans.Body, 10)
+	require.Equal(t, "abc", ans.RequestID)
+}
+
+func TestRefusalByStatus(t *testing.T) {
+	c, now := postClient(t, ""), time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	for status, want := range map[int]channel.SendError{
+		500: {Disposition: channel.Ambiguous, Reason: channel.ReasonProvider},
+		408: {Disposition: channel.Ambiguous, Reason: channel.ReasonProvider},
+		429: {Disposition: channel.RateLimited, Reason: channel.ReasonRate},
+		400: {Disposition: channel.Permanent, Reason: channel.ReasonContent},
+		401: {Disposition: channel.Permanent, Reason: channel.ReasonCredentials},
+		403: {Disposition: channel.Permanent, Reason: channel.ReasonCredentials},
+		404: {Disposition: channel.Permanent, Reason: channel.ReasonUnreachable},
+		413: {Disposition: channel.Permanent, Reason: channel.ReasonContent},
+		302: {Disposition: channel.Permanent, Reason: channel.ReasonProvider},
+	} {
+		got := c.Refusal(Answer{Status: status}, now)
+		require.Equal(t, want.Disposition, got.Disposition, status)
+		require.Equal(t, want.Reason, got.Reason, status)
+	}
+	for value, want := range map[string]time.Duration{
+		"": time.Second, "30": 30 * time.Second, "-4": time.Second, "soon": time.Second, "99999999999": time.Hour, "90000": time.Hour,
+		now.Add(2 * time.Minute).Format(http.TimeFormat): 2 * time.Minute,
+		now.Add(-time.Minute).Format(http.TimeFormat):    time.Second,
+	} {
+		require.Equal(t, want, RetryAfter(http.Header{"Retry-After": {value}}, now), value)
+	}
+}
+
+func TestCarries(t *testing.T) {
+	caps := channel.Capabilities{Send: map[channel.ContentKind]channel.Level{channel.KindText: channel.Full},
+		Limits: map[channel.ContentKind]channel.Limits{channel.KindText: {MaxChars: 3, Unit: "utf16"}}}
+	require.Empty(t, Carries(caps, channel.Text("abc")))
+	require.Equal(t, channel.ReasonContent, Carries(caps, channel.Text("a😀b")))
+	require.Equal(t, channel.ReasonUnsupported, Carries(caps, channel.Content{Kind: channel.KindImage}))
+	require.Equal(t, channel.ReasonUnsupported, Carries(caps, channel.Content{Kind: channel.KindText, Choices: []channel.Choice{{Label: "x"}}}))
+}
+
+func TestVerify(t *testing.T) {
+	s := Signed{Header: "X-Post-Signature", MaxBytes: 10, Hint: "; look at the letter box"}
+	old, next := channel.NewSecret("old"), channel.NewSecret("next")
+	request := func(signature, body string) channel.Request {
+		return channel.Request{Method: "POST", Header: http.Header{"x-post-signature": {signature}}, Body: []byte(body)}
+	}
+	require.NoError(t, s.Verify(request(Sign(old, []byte("x")), "x"), old, next))
+	require.NoError(t, s.Verify(request(Sign(next, []byte("x")), "x"), old, next))
+	for name, c := range map[string]struct {
+		req    channel.Request
+		status int
+	}{
+		"other body":   {request(Sign(old, []byte("x")), "y"), 401},
+		"empty secret": {request(Sign(channel.Secret{}, []byte("x")), "x"), 401},
+		"cut":          {request(Sign(old, []byte("x"))[:10], "x"), 401},
+		"too large":    {request("", "01234567890"), 413},
+		"method":       {channel.Request{Method: "GET"}, 405},
+		"encoded":      {channel.Request{Header: http.Header{"Content-Encoding": {"gzip"}}}, 401},
+	} {
+		var refused *channel.ReceiveError
+		require.ErrorAs(t, s.Verify(c.req, old, channel.Secret{}), &refused, name)
+		require.Equal(t, c.status, refused.Status, name)
+	}
+}
+
+// FuzzObject holds the reader of objects against encoding/json.
+func FuzzObject(f *testing.F) {
+	for _, s := range []string{`{"a":1,"a":"2","b":{"c":[1,{"d":null}]}}`, `[]`, `{"a":`, `{"\u0061":true}`, `"x"`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		got, ok := ParseObject(raw)
+		var want map[string]json.RawMessage
+		wantOK := json.Unmarshal(raw, &want) == nil && want != nil
+		if ok != wantOK {
+			t.Fatalf("read %v, encoding/json %v", ok, wantOK)
+		}
+		for key, value := range want {
+			if v := got.Get(key); !bytes.Equal(v, value) {
+				t.Fatalf("%q is %s, encoding/json has %s", key, v, value)
+			}
+		}
+		_ = Shallow(raw, 3)
+	})
+}
