@@ -21,6 +21,7 @@ type packageRule struct {
 const (
 	whyPure    = "a domain package decides and does no I/O, so that its decisions can be tested, replayed and explained; the root package loads and writes"
 	whyAdapter = "an adapter knows one provider and the contract of channel, so that it can be replaced, and tested with channeltest alone"
+	whyCarrier = "a carrier knows one way out and the contract of notify, so that a host pays only for those it uses"
 	whyStore   = "a backend is used through store and knows the domain's types; its driver module stays behind it"
 	whyTool    = "a tool of the tests uses what it tests, and nothing but tests uses the tool"
 	whyEdge    = "what a host mounts composes the root and the domain; nothing inside depends on it"
@@ -28,6 +29,7 @@ const (
 
 var domain = []string{
 	"channel", "conversation", "conversation/privacy", "conversation/bot", "routing", "routing/hours", "routing/transition", "ticket", "trigger", "trigger/condition",
+	"notify",
 }
 
 func with(lists ...[]string) []string {
@@ -57,6 +59,13 @@ var packageRules = []packageRule{
 		"github.com/line/line-bot-sdk-go/v8/", "github.com/golang-jwt/jwt/v5", "github.com/rivo/uniseg", "github.com/skip2/go-qrcode", "golang.org/x/sync/", "golang.org/x/time/rate",
 	}},
 	{path: "channel/channeltest", may: []string{"channel"}, modules: []string{"github.com/rivo/uniseg", "github.com/stretchr/testify/", "pgregory.net/rapid"}, why: "a conformance suite knows only the contract that it tests"},
+
+	{path: "notify", pure: true, may: []string{"channel"}, why: whyPure},
+	{path: "notify/webhook/...", may: []string{"channel", "notify", "notify/webhook/...", "internal/safehttp"}, why: whyCarrier},
+	{path: "notify/mail/...", may: []string{"channel", "notify", "notify/mail/...", "internal/safehttp"}, why: whyCarrier, modules: []string{
+		"github.com/wneessen/go-mail", "github.com/emersion/go-smtp", "github.com/emersion/go-sasl",
+	}},
+	{path: "notify/dooray/...", may: []string{"channel", "notify", "notify/dooray/...", "internal/safehttp"}, why: whyCarrier},
 
 	{path: "store", may: with(domain, []string{"store/driver"}), modules: []string{"golang.org/x/text/"}, why: "store wraps any backend; it must build without the drivers of all of them"},
 	{path: "store/driver", may: domain, why: "the contract for authors of stores names the domain's types and nothing else"},
@@ -144,6 +153,7 @@ var depsRules = []struct {
 var testSupport = []string{
 	"channel/channeltest", "channel/line/linetest/...", "store/blob/blobtest", "store/storetest",
 	"internal/crash/...", "internal/bench/...", "internal/storefault", "internal/pgtest",
+	"notify/webhook/webhooktest/...", "notify/mail/mailtest/...", "notify/dooray/dooraytest/...",
 }
 
 // testOnly are packages that nothing outside tests and testSupport imports.
@@ -152,20 +162,21 @@ var testOnly = []string{
 	"github.com/anishathalye/porcupine", "github.com/cockroachdb/datadriven", "github.com/chromedp/chromedp",
 	module + "/store/storetest", module + "/store/blob/blobtest", module + "/channel/channeltest", module + "/channel/line/linetest",
 	module + "/internal/crash", module + "/internal/storefault", module + "/internal/pgtest",
+	module + "/notify/webhook/webhooktest", module + "/notify/mail/mailtest", module + "/notify/dooray/dooraytest",
 }
 
 // topLevel is what may stand at the top of the module besides the Go files of
 // the root package. Those that end in "/" are folders; required ones must be
 // there.
 var topLevel = map[string]bool{
-	"channel/": true, "conversation/": true, "routing/": true, "ticket/": true, "trigger/": true, "store/": true, "internal/": true,
+	"channel/": true, "conversation/": true, "routing/": true, "ticket/": true, "trigger/": true, "notify/": true, "store/": true, "internal/": true,
 	"web/": false, "examples/": false, "docs/": false, ".ci/": false, ".git/": false, "testdata/": false,
 	".git": false, ".gitignore": false, ".gitattributes": false, ".golangci.yml": true, "go.mod": true, "go.sum": true,
 	"LICENSE": false, "NOTICE": false, "README.md": false, "README.ko.md": false, "CHANGELOG.md": false, "CONTRIBUTING.md": false, "SECURITY.md": false,
 }
 
 // macPackages are where signatures of others are verified.
-var macPackages = []string{"channel", "web", "."}
+var macPackages = []string{"channel", "notify", "web", "."}
 
 // plainMethods need no comment: everybody knows what they do.
 var plainMethods = map[string]bool{

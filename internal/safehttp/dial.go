@@ -83,3 +83,10 @@ func (c *Client) dialChecked(ctx context.Context, host string, to netip.AddrPort
 	}
 	return d.DialContext(ctx, "tcp", to.String())
 }
+
+// DialContext connects to a host and port under the client's rules, for
+// protocols other than HTTP, such as mail. Only TCP is spoken; network is not
+// looked at.
+func (c *Client) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	return c.dial(ctx, network, address)
+}

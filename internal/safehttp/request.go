@@ -66,7 +66,7 @@ func (c *Client) Send(ctx context.Context, r Request) (Result, error) {
 	// Reading a short rest lets the connection be used again.
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 16<<10))
 	_ = res.Body.Close()
-	return Result{Status: res.StatusCode, RetryAfter: retryAfter(res.Header)}, nil
+	return ResultOf(res), nil
 }
 
 // Fetch gets a file. The answer's body is still to be read, and to be closed.
@@ -212,4 +212,36 @@ func retryAfter(h http.Header) time.Duration {
 		return min(max(0, time.Until(at)), maxRetryAfter)
 	}
 	return 0
+}
+
+// ResultOf is what Send would tell of an answer, for a caller that has it by
+// another transport. The body stays the caller's.
+func ResultOf(res *http.Response) Result {
+	return Result{Status: res.StatusCode, RetryAfter: retryAfter(res.Header)}
+}
+
+// Exchange is Send for protocols that answer in the body: it returns at most 64
+// KiB of it, for a program to read. Nothing of the body may be shown or logged:
+// it may come from a host that the caller's user cannot reach.
+func (c *Client) Exchange(ctx context.Context, r Request) (Result, []byte, error) {
+	u, err := c.parseURL(r.URL)
+	if err != nil {
+		return Result{}, nil, err
+	}
+	inner, cancel := context.WithTimeout(ctx, c.timeout(r))
+	defer cancel()
+	method := r.Method
+	if method == "" {
+		method = http.MethodPost
+	}
+	res, err := c.roundTrip(ctx, inner, method, u, r.Header, r.Body)
+	if err != nil {
+		return Result{}, nil, err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	if err != nil {
+		err = explain(ctx, u.Hostname(), err)
+	}
+	return ResultOf(res), body, err
 }

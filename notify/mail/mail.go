@@ -1,0 +1,209 @@
+// Package mail carries notices as mail over SMTP. Every mail goes to exactly
+// one recipient. What the notice brings can add no header: line breaks and other
+// control characters are refused in addresses and become spaces in the subject.
+//
+// The Message-ID is made of the notice's id, so that mail systems and people
+// recognise a mail that came twice.
+package mail
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net"
+	"net/mail"
+	"net/netip"
+	"strings"
+	"time"
+
+	gomail "github.com/wneessen/go-mail"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/safehttp"
+	"github.com/sangdam/sangdam/notify"
+)
+
+// Kind of the targets.
+const Kind notify.Kind = "mail"
+
+// SecretPassword is under which a target keeps the password of its user.
+const SecretPassword = "password"
+
+// Encryptions of the connection to the server.
+const (
+	StartTLS = "starttls" // the default, required
+	TLS      = "tls"      // from the first byte, port 465
+	Plain    = "none"     // for a server on this machine; no password is sent
+)
+
+// Settings of a target.
+type Settings struct {
+	// Host and Port of the SMTP server; 0: 587, or 465 for TLS.
+	Host string `json:"host"`
+	Port int    `json:"port,omitempty"`
+	// Encryption is starttls, tls or none; empty: starttls.
+	Encryption string `json:"encryption,omitempty"`
+	// From is the sender's address, Name what people see, ReplyTo where answers
+	// go if not there.
+	From    string `json:"from"`
+	Name    string `json:"name,omitempty"`
+	ReplyTo string `json:"reply_to,omitempty"`
+	// User logs in with the secret "password"; empty: nobody does.
+	User string `json:"user,omitempty"`
+}
+
+func (s Settings) port() int {
+	switch {
+	case s.Port != 0:
+		return s.Port
+	case s.Encryption == TLS:
+		return 465
+	}
+	return 587
+}
+
+// Options of New.
+type Options struct {
+	// AllowPrivate are private networks in which mail servers may be; nil: only
+	// public addresses are reached.
+	AllowPrivate []netip.Prefix
+	// Dial replaces the guarded connection, for tests that stay within the
+	// process; nil in production.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Carrier sends mail.
+type Carrier struct {
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+var _ notify.Carrier = (*Carrier)(nil)
+
+// New returns a Carrier.
+func New(o Options) *Carrier {
+	c := &Carrier{dial: o.Dial}
+	if c.dial == nil {
+		c.dial = safehttp.New(safehttp.Options{AllowPrivate: o.AllowPrivate, AnyPort: true}).DialContext
+	}
+	return c
+}
+
+// Kind implements notify.Carrier.
+func (*Carrier) Kind() notify.Kind { return Kind }
+
+// Policy tries for a day and a half. A mail whose acceptance was not heard is
+// not sent again: mail has no key that makes a repeat safe.
+func (*Carrier) Policy() notify.Policy {
+	return notify.Policy{Timeout: 25 * time.Second, Waits: []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute,
+		time.Hour, 4 * time.Hour, 8 * time.Hour, 24 * time.Hour}}
+}
+
+// Validate implements notify.Carrier.
+func (c *Carrier) Validate(t notify.Target) error {
+	s, err := notify.Settings[Settings](t)
+	if err != nil {
+		return err
+	}
+	for field, address := range map[string]string{"from": s.From, "reply_to": s.ReplyTo} {
+		if _, err := parse(address); err != nil && (address != "" || field == "from") {
+			return errs.New(errs.Invalid, "mail: settings.%s is no mail address; write it like help@example.com", field)
+		}
+	}
+	switch password := !t.Secrets[SecretPassword].Empty(); {
+	case s.Host == "" || strings.ContainsFunc(s.Host, func(r rune) bool { return r <= ' ' || r == '/' || r == '@' || r > 0x7E }):
+		return errs.New(errs.Invalid, "mail: settings.host is the name of the SMTP server, such as smtp.example.com")
+	case s.port() < 1 || s.port() > 65535:
+		return errs.New(errs.Invalid, "mail: settings.port is 1 to 65535")
+	case s.Encryption != "" && s.Encryption != StartTLS && s.Encryption != TLS && s.Encryption != Plain:
+		return errs.New(errs.Invalid, "mail: settings.encryption is %s, %s or %s", StartTLS, TLS, Plain)
+	case s.User != "" && s.Encryption == Plain:
+		return errs.New(errs.Invalid, "mail: a password is never sent without encryption; set settings.encryption, or leave settings.user empty")
+	case (s.User != "") != password:
+		return errs.New(errs.Invalid, "mail: settings.user and the secret %q belong together", SecretPassword)
+	case hasControl(s.Name) || hasControl(s.User):
+		return errs.New(errs.Invalid, "mail: settings.name or settings.user holds a control character")
+	}
+	return nil
+}
+
+func hasControl(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7F || r == 0x85 || r == 0x2028 || r == 0x2029 })
+}
+
+// parse reads exactly one plain address.
+func parse(address string) (string, error) {
+	a, err := mail.ParseAddress(address)
+	if err != nil || a.Address != address || hasControl(address) || len(address) > 320 {
+		return "", errs.New(errs.Invalid, "mail: this is no mail address")
+	}
+	return a.Address, nil
+}
+
+// request is the envelope and the mail, exact to the byte.
+type request struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+	Mail []byte `json:"mail"`
+}
+
+// Plan implements notify.Carrier.
+func (c *Carrier) Plan(t notify.Target, n notify.Notice, now time.Time) ([]byte, error) {
+	s, err := notify.Settings[Settings](t)
+	if err != nil {
+		return nil, notify.Refuse(channel.ReasonCredentials, 0, "the target's settings cannot be read")
+	}
+	to, err := parse(n.To.Address)
+	if err != nil {
+		return nil, notify.Refuse(channel.ReasonUnreachable, 0, "the recipient has no valid mail address")
+	}
+	if strings.TrimSpace(n.Text) == "" && strings.TrimSpace(n.HTML) == "" {
+		return nil, notify.Refuse(channel.ReasonContent, 0, "the mail has no text")
+	}
+	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
+	m.FromMailAddress(&mail.Address{Name: s.Name, Address: s.From})
+	m.ToMailAddress(&mail.Address{Name: oneLine(n.To.Name), Address: to})
+	if s.ReplyTo != "" {
+		m.ReplyToMailAddress(&mail.Address{Address: s.ReplyTo})
+	}
+	m.Subject(oneLine(n.Title))
+	m.SetDateWithValue(now)
+	m.SetMessageIDWithValue(messageID(n.ID, s.From))
+	// Machines do not answer machines.
+	m.SetGenHeader("Auto-Submitted", "auto-generated")
+	m.SetGenHeader("X-Auto-Response-Suppress", "All")
+	switch {
+	case n.HTML == "":
+		m.SetBodyString(gomail.TypeTextPlain, n.Text)
+	case n.Text == "":
+		m.SetBodyString(gomail.TypeTextHTML, n.HTML)
+	default:
+		m.SetBodyString(gomail.TypeTextPlain, n.Text)
+		m.AddAlternativeString(gomail.TypeTextHTML, n.HTML)
+	}
+	var raw bytes.Buffer
+	if _, err := m.WriteTo(&raw); err != nil {
+		return nil, notify.Refuse(channel.ReasonContent, 0, "the mail cannot be written")
+	}
+	return json.Marshal(request{From: s.From, To: to, Mail: raw.Bytes()})
+}
+
+func oneLine(s string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if hasControl(string(r)) {
+			return ' '
+		}
+		return r
+	}, s))
+}
+
+// messageID keeps what may stand in a Message-ID of the notice's id.
+func messageID(id, from string) string {
+	clean := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.' || r == '_' {
+			return r
+		}
+		return '_'
+	}, id)
+	return clean + "@" + from[strings.LastIndex(from, "@")+1:]
+}

@@ -1,0 +1,172 @@
+// Package notify is the contract of what leaves the house by another way than a
+// customer's channel: mail to an agent, a web hook, a notice in a messenger
+// room, a text message.
+//
+// A Carrier knows one way (notify/mail, notify/webhook, notify/dooray; for text
+// messages a host brings its own, see SMS). A Target is one place that an
+// administrator set up for it: a mailbox to send from, the address of a web
+// hook. A Notice is what is to be said. The engine keeps notices in its outbox,
+// asks the Carrier for the exact request once, and repeats that request byte for
+// byte until its Policy says that it is enough.
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/internal/errs"
+)
+
+// ErrInvalid is the kind of this package's errors; compare with errors.Is.
+var ErrInvalid error = errs.Invalid
+
+// Kind names a way out: "mail", "webhook", "dooray", "sms".
+type Kind string
+
+// TargetID names a Target within a workspace.
+type TargetID string
+
+// Target is a place that notices go to, or go out from.
+type Target struct {
+	ID TargetID `json:"id"`
+	// Version counts the changes. Who replaces a target gives back the one that
+	// was read; 0 makes a new one.
+	Version int64  `json:"version"`
+	Kind    Kind   `json:"kind"`
+	Name    string `json:"name"`
+	// Settings are the carrier's own, checked by its Validate.
+	Settings json.RawMessage `json:"settings,omitempty"`
+	// Disabled targets carry nothing: what waits for them fails, and can be sent
+	// again later. Why says who switched it off: "" an administrator, else a
+	// channel.Reason of the target's answer, such as gone.
+	Disabled bool           `json:"disabled,omitempty"`
+	Why      channel.Reason `json:"why,omitempty"`
+	// Secrets are the opened credentials; never stored, never encoded.
+	Secrets map[string]channel.Secret `json:"-"`
+	// Sealed is the credentials under the keyset, as stored.
+	Sealed []byte `json:"sealed,omitempty"`
+}
+
+// Notice is one thing to say to one place. It is never addressed to several
+// recipients at once, so that none learns of the others.
+type Notice struct {
+	// ID is the same whenever this notice is sent, also in a replay: the
+	// receiver knows by it what it has had already.
+	ID string `json:"id"`
+	// Event is what happened: "ticket.created".
+	Event string `json:"event"`
+	// Subject is the record it is about, "ticket:17". Notices of one subject to
+	// one target leave in order.
+	Subject string    `json:"subject,omitempty"`
+	At      time.Time `json:"at,omitzero"`
+	// To is the recipient, for carriers that have one: a mail address, a phone
+	// number.
+	To Recipient `json:"to,omitzero"`
+	// Title is one line; Text what people read; HTML the same for mail, where
+	// there is a form of its own. Link leads to the record.
+	Title string `json:"title,omitempty"`
+	Text  string `json:"text,omitempty"`
+	HTML  string `json:"html,omitempty"`
+	Link  string `json:"link,omitempty"`
+	// Data is what programs read: the body of a web hook.
+	Data json.RawMessage `json:"data,omitempty"`
+}
+
+// Recipient is a person or a device.
+type Recipient struct {
+	Name    string `json:"name,omitempty"`
+	Address string `json:"address,omitempty"`
+}
+
+// Limits of a Notice.
+const (
+	MaxTitle = 500       // characters
+	MaxBody  = 256 << 10 // bytes of Text, of HTML and of Data, each
+)
+
+// Check refuses a notice that no carrier could take.
+func (n Notice) Check() error {
+	switch {
+	case n.ID == "" || len(n.ID) > 200:
+		return errs.New(errs.Invalid, "notify: the id of a notice has %d bytes; use 1 to 200", len(n.ID))
+	case n.Event == "" || len(n.Event) > 200:
+		return errs.New(errs.Invalid, "notify: the event of a notice has %d bytes; use 1 to 200", len(n.Event))
+	case utf8.RuneCountInString(n.Title) > MaxTitle:
+		return errs.New(errs.Invalid, "notify: the title of a notice has more than %d characters", MaxTitle)
+	case len(n.Text) > MaxBody || len(n.HTML) > MaxBody || len(n.Data) > MaxBody:
+		return errs.New(errs.Invalid, "notify: text, HTML and data of a notice have at most %d bytes each", MaxBody)
+	case len(n.Data) > 0 && !json.Valid(n.Data):
+		return errs.New(errs.Invalid, "notify: the data of a notice is not JSON")
+	case strings.ContainsFunc(n.ID+n.To.Address, func(r rune) bool { return r < ' ' || r == 0x7F }):
+		return errs.New(errs.Invalid, "notify: the id or the recipient of a notice holds a control character")
+	}
+	return nil
+}
+
+// Policy is how a carrier's requests are made and repeated.
+type Policy struct {
+	// Timeout bounds one Send.
+	Timeout time.Duration
+	// Waits are the pauses before the second, third, … try; the engine adds up
+	// to a quarter by chance. When they are used up the notice is a dead letter.
+	Waits []time.Duration
+	// IdempotentFor is how long after planning the receiver knows a repeat by its
+	// id. Zero: a request whose outcome was lost is never repeated; it stays
+	// unknown, for a person to decide.
+	IdempotentFor time.Duration
+}
+
+// Carrier carries notices of one kind. All methods may be called at once.
+type Carrier interface {
+	// Kind is its name; constant.
+	Kind() Kind
+	// Policy is constant.
+	Policy() Policy
+	// Validate checks a target's settings and secrets without the network. The
+	// error is ErrInvalid and names the field and what to put there.
+	Validate(t Target) error
+	// Plan makes the exact request. It does no I/O. An error is a
+	// *channel.SendError of Permanent disposition: this notice cannot leave by
+	// this target.
+	Plan(t Target, n Notice, now time.Time) (request []byte, err error)
+	// Send makes the request once. It honours ctx. An error is a
+	// *channel.SendError or a context error, which counts as ambiguous. A
+	// Permanent one of channel.ReasonGone switches the target off.
+	Send(ctx context.Context, t Target, request []byte) (Receipt, error)
+}
+
+// Receipt is a receiver's acceptance.
+type Receipt struct {
+	// Status is the receiver's own code, such as an HTTP status.
+	Status int
+	// ID is the receiver's name of what it took, for support.
+	ID string
+}
+
+// Refuse is the error of Plan and Send for what will never leave.
+func Refuse(reason channel.Reason, status int, detail string) error {
+	return &channel.SendError{Disposition: channel.Permanent, Reason: reason, Status: status, Detail: detail}
+}
+
+// Settings reads a target's settings strictly: a member that the carrier does
+// not know is ErrInvalid, so that a misspelt one is not silently without effect.
+func Settings[T any](t Target) (T, error) {
+	var s T
+	raw := t.Settings
+	if len(raw) == 0 {
+		raw = json.RawMessage("{}")
+	}
+	dec := json.NewDecoder(strings.NewReader(string(raw)))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&s); err != nil {
+		return s, errs.New(errs.Invalid, "notify: the settings of %s target %q do not fit: %w", t.Kind, t.Name, err)
+	}
+	if dec.More() {
+		return s, errs.New(errs.Invalid, "notify: there is something after the settings of %s target %q", t.Kind, t.Name)
+	}
+	return s, nil
+}
