@@ -27,6 +27,9 @@ func (u *unit) classify(acct channel.Account, d *conversation.Draft, m conversat
 		"time":     condition.Time(u.tx.Now()),
 		"open":     condition.Bool(!closed),
 	}
+	if m.Content.Postback != nil {
+		facts["postback"] = condition.Text(m.Content.Postback.Data)
+	}
 	if len(d.C.Attributes) > 0 {
 		var answers []string
 		for _, k := range slices.Sorted(maps.Keys(d.C.Attributes)) {

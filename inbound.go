@@ -181,6 +181,10 @@ func (u *unit) apply(acct channel.Account, in channel.Inbound) error {
 		return u.receipt(acct, in)
 	case channel.EventEnded:
 		return u.customerEnded(acct, in)
+	case channel.EventWatched:
+		return u.watched(acct, in)
+	case channel.EventNotified:
+		return u.accountEvent(acct, in)
 	case channel.EventAccountLink:
 		return u.accountLinked(acct, in)
 	}
@@ -500,6 +504,33 @@ func (u *unit) receipt(acct channel.Account, in channel.Inbound) error {
 		}
 	}
 	return u.advance(open.ID, sent, to)
+}
+
+// watched records with the message that its video was watched to its end. A
+// name that none of the chat's messages has is another tool's.
+func (u *unit) watched(acct channel.Account, in channel.Inbound) error {
+	m, err := u.tx.Conversations().Message(u.ctx, conversation.MessageID(in.Tag))
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrInvalid) || err == nil && (m.Account != acct.ID || m.Chat != in.Chat) {
+		return u.accountEvent(acct, in)
+	}
+	if err != nil {
+		return err
+	}
+	cv, err := u.tx.Conversations().Conversation(u.ctx, m.Conversation)
+	if err != nil {
+		return err
+	}
+	d := conversation.Edit(cv, u.tx.Now())
+	if !d.ApplyWatched(m, in.OccurredAt) {
+		return nil
+	}
+	return u.save(d)
+}
+
+// accountEvent announces what belongs to no conversation, under the name that
+// the account gave it.
+func (u *unit) accountEvent(acct channel.Account, in channel.Inbound) error {
+	return u.tell(driver.Event{Aggregate: kindAccount, ID: string(acct.ID), Desk: acct.Desk, Kind: string(in.Kind), Ref: in.Tag})
 }
 
 func (u *unit) advance(c conversation.ID, ms []conversation.Message, to conversation.Status) error {

@@ -198,6 +198,8 @@ const (
 	EventDelivered    EventKind = "delivered"
 	EventRead         EventKind = "read"
 	EventTyping       EventKind = "typing"
+	EventWatched      EventKind = "watched"  // a video was watched to its end, see Media.Track
+	EventNotified     EventKind = "notified" // a notice outside of any chat has arrived, see Inbound.Tag
 	EventAccountLink  EventKind = "account_link"
 	EventEnded        EventKind = "ended"       // the customer ended a live chat
 	EventOther        EventKind = "other"       // known to the adapter, of no effect on the conversation
@@ -222,6 +224,9 @@ type Inbound struct {
 	// OccurredAt is the event's own time; state follows it.
 	OccurredAt time.Time
 	Content    Content
+	// Tag, for watched and notified, is the name that was given to what was
+	// sent: for a video sent with Media.Track the MessageID of the Outbound.
+	Tag string
 	// Members are the people of member_joined and member_left.
 	Members []Author
 	// Reply lets the next answer use a route that the provider ties to this
@@ -371,6 +376,10 @@ type Capabilities struct {
 	Limits map[ContentKind]Limits
 	// Choices is the level of quick replies under a message.
 	Choices Level
+	// ChoiceKinds are those that the channel carries; nil: message, postback and
+	// uri. A message with a choice of another kind is refused for
+	// ReasonUnsupported. See Chooses.
+	ChoiceKinds []ChoiceKind
 	// MaxBatch is how many messages one Attempt can carry; at least 1.
 	MaxBatch int
 	// Routes describes every route that Plan may choose.
@@ -382,6 +391,9 @@ type Capabilities struct {
 	MarkRead, Profiles, MediaFetch, Quotes, SenderName           bool
 	// ReplyHandle: events may carry a one-time right to answer.
 	ReplyHandle bool
+	// Watched: it tells when a video was watched to its end. Notified: it tells
+	// of notices that were sent outside of any chat.
+	Watched, Notified bool
 	// NoWelcome forbids the automatic welcome (mail).
 	NoWelcome bool
 }

@@ -78,6 +78,9 @@ type Media struct {
 	URL string `json:"url,omitempty"`
 	// Preview is an outside address of a small picture, for image and video.
 	Preview string `json:"preview,omitempty"`
+	// Track asks to be told when the customer has watched a video to its end,
+	// see EventWatched. A channel that cannot tell sends it all the same.
+	Track bool `json:"track,omitempty"`
 	// Set groups an album: id, position from 1, and total where known.
 	SetID    string `json:"set_id,omitempty"`
 	SetIndex int    `json:"set_index,omitempty"`
@@ -121,22 +124,6 @@ type Card struct {
 	Text    string   `json:"text"`
 	Image   string   `json:"image,omitempty"` // https address
 	Choices []Choice `json:"choices,omitempty"`
-}
-
-// Choice is something the customer can press.
-type Choice struct {
-	Label string `json:"label"`
-	// Kind is message (sends Text), postback (sends Data), or uri (opens URI).
-	Kind string `json:"kind"`
-	Text string `json:"text,omitempty"`
-	Data string `json:"data,omitempty"`
-	URI  string `json:"uri,omitempty"`
-}
-
-// Postback is what a pressed choice carried.
-type Postback struct {
-	Data   string            `json:"data"`
-	Params map[string]string `json:"params,omitempty"`
 }
 
 // Text returns the content of a plain text message.

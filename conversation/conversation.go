@@ -221,6 +221,7 @@ type Message struct {
 	At         time.Time                   `json:"at,omitzero"`          // when it was stored
 	EditedAt   time.Time                   `json:"edited_at,omitzero"`   // the newest edit's own time
 	UnsentAt   time.Time                   `json:"unsent_at,omitzero"`   // taken back: content is gone
+	WatchedAt  time.Time                   `json:"watched_at,omitzero"`  // a video was first watched to its end
 	// Unconfirmed: it counts as sent, but its acceptance is only inferred.
 	Unconfirmed bool `json:"unconfirmed,omitempty"`
 	// ReadHandle lets the account mark it as read.
@@ -260,8 +261,9 @@ const (
 	EvMerged   EventKind = "merged"
 	EvPanel    EventKind = "panel" // customer or consultation panel saved
 	EvFollow   EventKind = "follow"
-	EvMedia    EventKind = "media" // an attachment was fetched, or is gone
-	EvChat     EventKind = "chat"  // name or picture of the group changed
+	EvMedia    EventKind = "media"   // an attachment was fetched, or is gone
+	EvChat     EventKind = "chat"    // name or picture of the group changed
+	EvWatched  EventKind = "watched" // the video of a message, to its end
 	EvOther    EventKind = "other"
 )
 

@@ -215,6 +215,18 @@ func (d *Draft) ApplyStatus(m Message, to Status, reason channel.Reason, detail 
 	return true
 }
 
+// ApplyWatched records that the customer has watched a message's video to its
+// end, the first time. It reports whether it did.
+func (d *Draft) ApplyWatched(m Message, at time.Time) bool {
+	if m.Direction != Outbound || !m.WatchedAt.IsZero() || !m.UnsentAt.IsZero() {
+		return false
+	}
+	m.WatchedAt = at
+	d.event(Event{Kind: EvWatched, Message: m.ID, Actor: "customer"}, false)
+	d.put(m)
+	return true
+}
+
 // SetProvider records the provider's id and quote handle of a sent message.
 func (d *Draft) SetProvider(id MessageID, sent channel.SentMessage) {
 	for i := range d.Messages {

@@ -51,6 +51,7 @@ func ClassificationFields() []condition.Field {
 		{Name: "language", Type: condition.TypeID},      // BCP 47
 		{Name: "contact", Type: condition.TypeID},       //
 		{Name: "message", Type: condition.TypeText},     // of the message that began it
+		{Name: "postback", Type: condition.TypeText},    // what a pressed choice carried, if it began so
 		{Name: "time", Type: condition.TypeTime},        // of that message
 		{Name: "open", Type: condition.TypeBool},        // within operating hours
 		{Name: "bot.outcome", Type: condition.TypeID},   // how the bot ended

@@ -25,7 +25,7 @@ var flaws = []string{
 	"declares edits it does not report", "declares an interface it lacks", "valid without secret", "compares a prefix",
 	"dedup by time", "one bad event loses all", "panics", "repeats the text in errors", "counts bytes",
 	"ignores the context", "never the same bytes", "sends twice", "calls the unknown a retry", "shows the key",
-	"blames every row", "blames the first row", "forgets parts",
+	"blames every row", "blames the first row", "forgets parts", "drops choices",
 }
 
 // TestEveryFlawIsNoticed runs the suite in a process of its own on an adapter

@@ -156,6 +156,7 @@ func parseDeclared(t *testing.T, h Harness) {
 	declared := map[string]bool{
 		string(channel.EventEdit): c.Edits, string(channel.EventUnsend): c.Unsends,
 		string(channel.EventDelivered): c.Delivered, string(channel.EventRead): c.Read,
+		string(channel.EventWatched): c.Watched, string(channel.EventNotified): c.Notified,
 		string(channel.EventTyping): c.TypingIn, "group chat": c.Groups, "reply handle": c.ReplyHandle,
 		"quote handle": c.Quotes, "read handle": c.MarkRead, "media to fetch": c.MediaFetch,
 	}

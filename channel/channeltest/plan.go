@@ -21,6 +21,7 @@ func planChecks() []check {
 		{"plan/deterministic", planDeterministic},
 		{"plan/text-limit", planTextLimit},
 		{"plan/choices-limit", planChoicesLimit},
+		{"plan/choice-kinds", planChoiceKinds},
 		{"plan/reply-expired", planReplyExpired},
 		{"plan/bad-recipient", planBadRecipient},
 	}
@@ -221,9 +222,61 @@ func planChoicesLimit(t *testing.T, h Harness) {
 func withChoices(n int) channel.Content {
 	c := channel.Text("choose")
 	for i := range n {
-		c.Choices = append(c.Choices, channel.Choice{Label: fmt.Sprintf("choice %d", i), Kind: "message", Text: "x"})
+		c.Choices = append(c.Choices, channel.Choice{Label: fmt.Sprintf("choice %d", i), Kind: channel.ChoiceMessage, Text: "x"})
 	}
 	return c
+}
+
+// choiceOf is a choice of the kind, with all that it needs.
+func choiceOf(kind channel.ChoiceKind) channel.Choice {
+	c := channel.Choice{Label: "press", Kind: kind, Text: "text", Data: "data", URI: "https://shop.example/"}
+	if kind == channel.ChoiceDate {
+		c.Picker = &channel.Picker{Mode: channel.PickDate, Initial: "2026-03-02", Min: "2026-03-01", Max: "2026-03-31"}
+	}
+	return c
+}
+
+func choosing(c channel.Choice) channel.Content {
+	out := channel.Text("choose")
+	out.Choices = []channel.Choice{c}
+	return out
+}
+
+// planChoiceKinds: each kind of choice that is declared is planned, sent and
+// accepted, each other is refused as unsupported, and one that lacks what its
+// kind needs is refused for its content.
+func planChoiceKinds(t *testing.T, h Harness) {
+	f := h.Open(t)
+	c := f.Adapter.Capabilities()
+	for _, kind := range append(channel.ChoiceKinds(), "of-the-future") {
+		at, err := f.plan(f.rows(choosing(choiceOf(kind))))
+		if !c.Chooses(kind) {
+			refusedPlan(t, err, "a choice of kind "+string(kind), channel.ReasonUnsupported)
+			continue
+		}
+		if err != nil {
+			t.Errorf("choices of kind %s are declared and refused: %v", kind, err)
+			continue
+		}
+		if _, err := f.Adapter.Send(t.Context(), f.Account, at); err != nil {
+			t.Errorf("the provider refuses a choice of kind %s: %v", kind, err)
+		}
+		_, err = f.plan(f.rows(choosing(channel.Choice{Kind: kind})))
+		refusedPlan(t, err, "an empty choice of kind "+string(kind), channel.ReasonContent)
+	}
+	if !c.Chooses(channel.ChoiceDate) {
+		return
+	}
+	for what, p := range map[string]*channel.Picker{
+		"none": nil, "no mode": {}, "another form": {Mode: channel.PickTime, Initial: "2026-03-02"},
+		"min after max": {Mode: channel.PickDate, Min: "2026-03-02", Max: "2026-03-01"},
+		"out of bounds": {Mode: channel.PickDateTime, Initial: "2026-03-02T10:00", Min: "2026-03-02T11:00"},
+	} {
+		bad := choiceOf(channel.ChoiceDate)
+		bad.Picker = p
+		_, err := f.plan(f.rows(choosing(bad)))
+		refusedPlan(t, err, "a picker with "+what, channel.ReasonContent)
+	}
 }
 
 // planReplyExpired: a dead handle is not used, a fresh one is.

@@ -144,7 +144,7 @@ func (p postcard) objection(out channel.Outbound) channel.Reason {
 	switch {
 	case len(out.To.ID) != 4:
 		return channel.ReasonUnreachable
-	case out.Content.Kind != channel.KindText || len(out.Content.Choices) > 0:
+	case out.Content.Kind != channel.KindText || len(out.Content.Choices) > 0 && p.flaw != "drops choices":
 		return channel.ReasonUnsupported
 	case count(out.Content.Text) > limit:
 		return channel.ReasonContent

@@ -181,8 +181,9 @@ func (a *Adapter) Capabilities() channel.Capabilities {
 			channel.KindCard:    {MaxItems: MaxCards, Note: "cards without choices, over LINE's lengths or with more than 4 choices (3 in a carousel) are sent as text"},
 			channel.KindRich:    {MaxBytes: 50 << 10, Note: "a LINE message object; anything else is sent as its text"},
 		},
-		Choices:  channel.Partial,
-		MaxBatch: MaxMessages,
+		Choices:     channel.Partial,
+		ChoiceKinds: channel.ChoiceKinds(),
+		MaxBatch:    MaxMessages,
 		Routes: map[string]channel.Route{
 			RouteReply: {IdempotentFor: replyLife - repeatMargin, ByHandle: true},
 			RoutePush:  {IdempotentFor: retryKeyLife, Metered: true},
@@ -198,5 +199,7 @@ func (a *Adapter) Capabilities() channel.Capabilities {
 		Quotes:      true,
 		SenderName:  true,
 		ReplyHandle: true,
+		Watched:     true,
+		Notified:    true,
 	}
 }

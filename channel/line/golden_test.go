@@ -79,7 +79,7 @@ func golden() []channeltest.Golden {
 	follow.Reply, follow.Details = reply, map[string]string{"unblocked": "true"}
 	postback := wanted(channel.EventPostback, "postback", private, author)
 	postback.Reply = reply
-	postback.Content = channel.Content{Kind: channel.KindPostback, Postback: &channel.Postback{Data: "storeId=12345", Params: map[string]string{"datetime": "2017-12-25T01:00"}}}
+	postback.Content = channel.Content{Kind: channel.KindPostback, Text: "2017-12-25T01:00", Postback: &channel.Postback{Data: "storeId=12345", Params: map[string]string{"datetime": "2017-12-25T01:00"}}}
 	joined := wanted(channel.EventMemberJoined, "memberJoined", group, channel.Author{})
 	joined.Reply, joined.Members = reply, []channel.Author{{User: userID}, {User: otherID}}
 	left := wanted(channel.EventMemberLeft, "memberLeft", group, channel.Author{})
@@ -117,7 +117,7 @@ func golden() []channeltest.Golden {
 		{Name: "postback", Raw: raw("postback", "23", fromUser, reads+`,"postback":{"data":"storeId=12345","params":{"datetime":"2017-12-25T01:00","odd":7}}`), Want: postback},
 		{Name: "account linked", Raw: raw("accountLink", "24", fromUser, reads+`,"link":{"result":"ok","nonce":"jh2k3j4h2k3j4"}`), Want: link},
 		{Name: "account link failed, without source", Raw: raw("accountLink", "25", "", `"link":{"result":"failed","nonce":"jh2k3j4h2k3j4"}`), Want: noLink},
-		other("26", "videoPlayComplete", fromUser, `"videoPlayComplete":{"trackingId":"track-id"}`, private, author, map[string]string{"tracking_id": "track-id"}),
+		tagged(channel.EventWatched, "26", "videoPlayComplete", fromUser, `"videoPlayComplete":{"trackingId":"track-id"}`, private, author),
 		other("27", "beacon", fromUser, `"beacon":{"hwid":"d41d8cd98f","type":"enter","dm":"6b697468"}`, private, author, map[string]string{"hwid": "d41d8cd98f", "beacon": "enter", "device_message": "6b697468"}),
 		other("28", "membership", fromUser, `"membership":{"type":"joined","membershipId":3189}`, private, author, map[string]string{"membership": "joined", "membership_id": "3189"}),
 		other("29", "module", "", `"module":{"type":"attached","botId":"`+botID+`","scopes":["message:send"]}`, channel.Chat{}, channel.Author{}, map[string]string{"module": "attached", "bot_id": botID}),
@@ -125,13 +125,19 @@ func golden() []channeltest.Golden {
 		other("31", "deactivated", fromUser, "", private, author, nil),
 		other("32", "botSuspended", "", "", channel.Chat{}, channel.Author{}, nil),
 		other("33", "botResumed", "", "", channel.Chat{}, channel.Author{}, nil),
-		other("34", "delivery", "", `"delivery":{"data":"hashed"}`, channel.Chat{}, channel.Author{}, map[string]string{"data": "hashed"}),
+		tagged(channel.EventNotified, "34", "delivery", "", `"delivery":{"data":"track-id"}`, channel.Chat{}, channel.Author{}),
 	}
 }
 
 func other(id, kind, source, rest string, chat channel.Chat, by channel.Author, details map[string]string) channeltest.Golden {
 	in := wanted(channel.EventOther, kind, chat, by)
 	in.Details = details
+	return channeltest.Golden{Name: kind, Raw: raw(kind, id, source, rest), Want: in}
+}
+
+func tagged(what channel.EventKind, id, kind, source, rest string, chat channel.Chat, by channel.Author) channeltest.Golden {
+	in := wanted(what, kind, chat, by)
+	in.Tag = "track-id"
 	return channeltest.Golden{Name: kind, Raw: raw(kind, id, source, rest), Want: in}
 }
 

@@ -134,9 +134,13 @@ func parsePostback(postback object, src source, in inbound) (channel.Inbound, er
 			p.Params[key] = v
 		}
 	}
-	in.Content = channel.Content{Kind: channel.KindPostback, Postback: p}
+	in.Content = channel.Content{Kind: channel.KindPostback, Text: p.Picked(), Postback: p}
 	return attributed(in, src)
 }
+
+// maxTag is how much is kept of the name of what was sent: LINE's delivery tags
+// and tracking ids have at most 100 characters.
+const maxTag = 400
 
 // parseOther reads the events that do not touch the conversation, and those
 // that are not known.
@@ -144,7 +148,7 @@ func parseOther(event object, in inbound) channel.Inbound {
 	in.Kind = channel.EventOther
 	switch event.Str("type") {
 	case "videoPlayComplete":
-		detail(&in, "tracking_id", event.Object("videoPlayComplete").Str("trackingId"))
+		in.Kind, in.Tag = channel.EventWatched, clip(event.Object("videoPlayComplete").Str("trackingId"), maxTag)
 	case "beacon":
 		beacon := event.Object("beacon")
 		detail(&in, "hwid", beacon.Str("hwid"))
@@ -165,7 +169,7 @@ func parseOther(event object, in inbound) channel.Inbound {
 		}
 	case "deactivated", "botSuspended", "botResumed":
 	case "delivery":
-		detail(&in, "data", event.Object("delivery").Str("data"))
+		in.Kind, in.Tag = channel.EventNotified, clip(event.Object("delivery").Str("data"), maxTag)
 	default:
 		return unsupported(in, event.Str("type"))
 	}

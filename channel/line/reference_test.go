@@ -271,7 +271,7 @@ func refParsePostback(postback refObject, src source, in inbound) (channel.Inbou
 			p.Params[key] = v
 		}
 	}
-	in.Content = channel.Content{Kind: channel.KindPostback, Postback: p}
+	in.Content = channel.Content{Kind: channel.KindPostback, Text: p.Picked(), Postback: p}
 	return attributed(in, src)
 }
 
@@ -279,7 +279,7 @@ func refParseOther(event refObject, in inbound) channel.Inbound {
 	in.Kind = channel.EventOther
 	switch event.str("type") {
 	case "videoPlayComplete":
-		detail(&in, "tracking_id", event.object("videoPlayComplete").str("trackingId"))
+		in.Kind, in.Tag = channel.EventWatched, clip(event.object("videoPlayComplete").str("trackingId"), maxTag)
 	case "beacon":
 		beacon := event.object("beacon")
 		detail(&in, "hwid", beacon.str("hwid"))
@@ -300,7 +300,7 @@ func refParseOther(event refObject, in inbound) channel.Inbound {
 		}
 	case "deactivated", "botSuspended", "botResumed":
 	case "delivery":
-		detail(&in, "data", event.object("delivery").str("data"))
+		in.Kind, in.Tag = channel.EventNotified, clip(event.object("delivery").str("data"), maxTag)
 	default:
 		return unsupported(in, event.str("type"))
 	}

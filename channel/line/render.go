@@ -21,6 +21,7 @@ type message struct {
 	QuoteToken         string                  `json:"quoteToken,omitempty"`
 	OriginalContentURL string                  `json:"originalContentUrl,omitempty"`
 	PreviewImageURL    string                  `json:"previewImageUrl,omitempty"`
+	TrackingID         string                  `json:"trackingId,omitempty"`
 	Duration           int64                   `json:"duration,omitempty"`
 	Title              string                  `json:"title,omitempty"`
 	Address            string                  `json:"address,omitempty"`
@@ -55,6 +56,12 @@ type action struct {
 	Data        string `json:"data,omitempty"`
 	DisplayText string `json:"displayText,omitempty"`
 	URI         string `json:"uri,omitempty"`
+	// Of a date picker, and of a choice that copies.
+	Mode          string `json:"mode,omitempty"`
+	Initial       string `json:"initial,omitempty"`
+	Min           string `json:"min,omitempty"`
+	Max           string `json:"max,omitempty"`
+	ClipboardText string `json:"clipboardText,omitempty"`
 }
 
 // render turns one row into its LINE messages, at most MaxMessages. The error

@@ -2,6 +2,7 @@ package line
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/sangdam/sangdam/channel"
@@ -21,6 +22,7 @@ const (
 	maxColumnAction = 3
 	maxActionUnits  = 300 // data and message text
 	maxURI          = 1000
+	maxClipboard    = 1000
 )
 
 type template struct {
@@ -116,7 +118,7 @@ func templateActions(choices []channel.Choice, limit int) ([]action, bool) {
 	var all []action
 	for _, c := range choices {
 		act, ok := renderAction(c)
-		if !ok {
+		if !ok || slices.Contains(quickOnly, c.Kind) {
 			return nil, false
 		}
 		all = append(all, act)
@@ -124,24 +126,50 @@ func templateActions(choices []channel.Choice, limit int) ([]action, bool) {
 	return all, true
 }
 
+// quickOnly are the kinds that LINE has under a message and not in templates.
+var quickOnly = []channel.ChoiceKind{channel.ChoiceLocation, channel.ChoiceCamera, channel.ChoiceCameraRoll}
+
 // renderAction shortens the label; everything else is sent whole or not at all.
 func renderAction(c channel.Choice) (action, bool) {
-	act := action{Type: c.Kind, Label: kit.Shorten(strings.TrimSpace(c.Label), maxLabel, kit.Graphemes)}
-	if act.Label == "" {
+	label := kit.Shorten(strings.TrimSpace(c.Label), maxLabel, kit.Graphemes)
+	if c.Valid() != nil || label == "" {
 		return action{}, false
 	}
+	act := action{Type: string(c.Kind), Label: label}
 	switch c.Kind {
-	case "message":
+	case channel.ChoiceMessage:
 		act.Text = firstOf(c.Text, c.Label)
 		return act, kit.Graphemes(act.Text) <= maxActionUnits
-	case "postback":
+	case channel.ChoicePostback:
 		act.Data, act.DisplayText = c.Data, firstOf(c.Text, c.Label)
-		return act, c.Data != "" && kit.UTF16(c.Data) <= maxActionUnits && kit.Graphemes(act.DisplayText) <= maxActionUnits
-	case "uri":
+		return act, kit.UTF16(c.Data) <= maxActionUnits && kit.Graphemes(act.DisplayText) <= maxActionUnits
+	case channel.ChoiceURI:
 		act.URI = c.URI
 		return act, validURI(c.URI)
+	case channel.ChoiceLocation, channel.ChoiceCamera:
+		return act, true
+	case channel.ChoiceCameraRoll:
+		act.Type = "cameraRoll"
+		return act, true
+	case channel.ChoiceDate:
+		act.Type, act.Data = "datetimepicker", c.Data
+		act.Mode, act.Initial, act.Min, act.Max = string(c.Picker.Mode), c.Picker.Initial, c.Picker.Min, c.Picker.Max
+		return act, kit.UTF16(c.Data) <= maxActionUnits && pickable(*c.Picker)
+	case channel.ChoiceClipboard:
+		act.ClipboardText = c.Text
+		return act, kit.UTF16(c.Text) <= maxClipboard
 	}
 	return action{}, false
+}
+
+// pickable: LINE's calendar goes from 1900 to 2100.
+func pickable(p channel.Picker) bool {
+	for _, v := range []string{p.Initial, p.Min, p.Max} {
+		if v != "" && p.Mode != channel.PickTime && (v < "1900" || v >= "2101") {
+			return false
+		}
+	}
+	return true
 }
 
 func validURI(s string) bool {
@@ -167,9 +195,13 @@ func renderChoices(choices []channel.Choice) (*quickReply, error) {
 	}
 	q := &quickReply{}
 	for _, c := range choices {
+		if !slices.Contains(channel.ChoiceKinds(), c.Kind) {
+			return nil, kit.Permanent(channel.ReasonUnsupported, "LINE has no choice of this kind")
+		}
 		act, ok := renderAction(c)
 		if !ok {
-			return nil, kit.Permanent(channel.ReasonContent, "a choice has no label, an unknown kind, or a text, data or address that LINE does not take (300, 300, 1,000 characters)")
+			return nil, kit.Permanent(channel.ReasonContent, "a choice has no label, or LINE does not take what it carries: "+
+				"a text or data of at most 300 characters, an address or text to copy of at most 1,000, a picker of dates from 1900 to 2100")
 		}
 		q.Items = append(q.Items, quickReplyItem{Type: "action", Action: act})
 	}
@@ -187,7 +219,7 @@ func cardText(c channel.Content) ([]message, error) {
 		}
 		lines := []string{card.Title, card.Text, card.Image}
 		for _, choice := range card.Choices {
-			if choice.Kind == "uri" {
+			if choice.Kind == channel.ChoiceURI {
 				lines = append(lines, choice.Label+": "+choice.URI)
 				continue
 			}

@@ -8,6 +8,9 @@ import (
 	"github.com/sangdam/sangdam/channel/kit"
 )
 
+// maxTracking is the longest tracking id of a video.
+const maxTracking = 100
+
 // renderMedia sends what LINE can show as such, and a link otherwise. LINE
 // fetches media itself, so there must be an https address.
 func renderMedia(out channel.Outbound) ([]message, error) {
@@ -20,6 +23,9 @@ func renderMedia(out channel.Outbound) ([]message, error) {
 		return nil, kit.Permanent(channel.ReasonContent, "the attachment has no public https address of at most 2,000 characters, from which LINE could fetch it")
 	}
 	m, ok := nativeMedia(c, address)
+	if m.Type == "video" && c.Media.Track && out.To.Kind == channel.ChatUser && len(out.Message) <= maxTracking {
+		m.TrackingID = string(out.Message) // LINE has none in groups and rooms
+	}
 	if !ok {
 		return renderText(linkText(c, address), nil, out.To.Kind)
 	}

@@ -11,6 +11,8 @@ import (
 	"unicode/utf16"
 
 	"github.com/rivo/uniseg"
+
+	"github.com/sangdam/sangdam/channel"
 )
 
 // invalid refuses what LINE refuses, in LINE's error form, or returns nil. The
@@ -259,11 +261,31 @@ func (c *checker) action(at string, a map[string]any, labelled bool) {
 		}
 	case "clipboard":
 		c.text(at, a, "clipboardText", 1000, true, utf16Units)
-	case "datetimepicker", "richmenuswitch":
+	case "richmenuswitch":
 		c.text(at, a, "data", 300, true, utf16Units)
+	case "datetimepicker":
+		c.text(at, a, "data", 300, true, utf16Units)
+		c.picker(at, a)
 	case "camera", "cameraRoll", "location":
+		if !strings.Contains(at, ".quickReply.") {
+			c.add(at+".type", "This action is available in quick replies only")
+		}
 	default:
 		c.add(at+".type", "Must be a type of action")
+	}
+}
+
+// picker checks mode and values of a datetimepicker.
+func (c *checker) picker(at string, a map[string]any) {
+	read := func(key string) string { v, _ := a[key].(string); return v }
+	p := channel.Picker{Mode: channel.PickerMode(read("mode")), Initial: read("initial"), Min: read("min"), Max: read("max")}
+	if p.Valid() != nil {
+		c.add(at, "mode, initial, min or max of the datetimepicker is invalid")
+	}
+	for _, key := range []string{"initial", "min", "max"} {
+		if v := read(key); v != "" && p.Mode != channel.PickTime && (v < "1900-01-01" || v > "2100-12-31T23:59") {
+			c.add(at+"."+key, "Must be from 1900-01-01 to 2100-12-31")
+		}
 	}
 }
 

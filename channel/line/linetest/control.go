@@ -27,6 +27,8 @@ var pageFiles embed.FS
 //	POST   /_emulator/users                     {"name","standing"?} -> user
 //	POST   /_emulator/users/{name}/messages     {"type":"text","text"} and other types, see ControlMessage
 //	POST   /_emulator/users/{name}/actions      {"action":"follow"|"unfollow"|"unsend"|"postback", "message_id"?, "data"?}
+//	POST   /_emulator/users/{name}/press        {"message_id","choice":N,"picked"?,"sends"?} the N-th choice of a message
+//	GET    /_emulator/users/{name}/choices      what the phone shows to press
 //	GET    /_emulator/users/{name}/sent         what the user wrote, as far as it is kept
 //	GET    /_emulator/users/{name}/sent/{id}/content   a picture of those
 //	GET    /_emulator/users/{name}/received     ?after=N&wait=SECONDS -> messages from the N-th on, as far as they are kept; "number" counts from 0
@@ -46,6 +48,8 @@ func (s *Server) controlRoutes() {
 	s.mux.HandleFunc("POST /_emulator/users", s.control(s.controlUser))
 	s.mux.HandleFunc("POST /_emulator/users/{name}/messages", s.control(s.controlMessage))
 	s.mux.HandleFunc("POST /_emulator/users/{name}/actions", s.control(s.controlAction))
+	s.mux.HandleFunc("POST /_emulator/users/{name}/press", s.control(s.controlPress))
+	s.mux.HandleFunc("GET /_emulator/users/{name}/choices", s.control(s.controlChoices))
 	s.mux.HandleFunc("GET /_emulator/users/{name}/sent", s.control(s.controlSent))
 	s.mux.HandleFunc("GET /_emulator/users/{name}/sent/{id}/content", s.controlPicture)
 	s.mux.HandleFunc("GET /_emulator/users/{name}/received", s.control(s.controlReceived))
@@ -251,9 +255,10 @@ func (u *User) canWrite() bool {
 // controlSentMessage is what a user wrote.
 type controlSentMessage struct {
 	At     time.Time `json:"at"`
-	ID     string    `json:"id"`
-	Kind   string    `json:"kind"`
-	Text   string    `json:"text"` // what one reads: the text or [kind]
+	Order  int64     `json:"order"` // place among all that phones sent and received
+	ID     string    `json:"id"`    // empty for what was pressed
+	Kind   string    `json:"kind"`  // of the message, postback for a pressed choice, note for what the emulator notes
+	Text   string    `json:"text"`  // what one reads: the text or [kind]
 	Unsent bool      `json:"unsent"`
 }
 

@@ -124,6 +124,11 @@ func (u *User) SendUnknown(kind string) Posted {
 func (u *User) PressPostback(data string, params map[string]string) Posted {
 	u.srv.mu.Lock()
 	defer u.srv.mu.Unlock()
+	return u.postback(data, params)
+}
+
+// postback is PressPostback; the lock is held.
+func (u *User) postback(data string, params map[string]string) Posted {
 	f := fields{{"data", data}}
 	if params != nil {
 		f = append(f, field{"params", params})

@@ -30,7 +30,8 @@ func (k *kept[V]) put(name string, v V) {
 // receive puts a message on the phone, at the cost of the oldest one where the
 // phone is full. The lock is held.
 func (u *User) receive(d Delivered) {
-	d.Number = u.dropped + len(u.phone)
+	u.srv.entries++
+	d.Number, d.Order = u.dropped+len(u.phone), u.srv.entries
 	u.phone = append(u.phone, d)
 	if limit := u.srv.opt.KeepReceived; limit > 0 && len(u.phone) > limit {
 		u.phone[0] = Delivered{} // the array lives on for a while

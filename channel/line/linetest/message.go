@@ -186,9 +186,14 @@ func (c *Chat) SendText(by *User, text string) Posted { return c.Send(by, Text(t
 
 // Send lets a member write in the chat.
 func (c *Chat) Send(by *User, m Message) Posted {
+	c.srv.mu.Lock()
+	defer c.srv.mu.Unlock()
+	return c.send(by, m)
+}
+
+// send is Send; the lock is held.
+func (c *Chat) send(by *User, m Message) Posted {
 	s := c.srv
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if c.kind == "user" {
 		by.wrote = s.now()
 	}
@@ -198,10 +203,7 @@ func (c *Chat) Send(by *User, m Message) Posted {
 		p.content = &own
 	}
 	s.messages.put(p.id, p)
-	by.sent = append(by.sent, controlSentMessage{At: p.at, ID: p.id, Kind: p.kind, Text: m.reads()})
-	if limit := s.opt.KeepReceived; limit > 0 && len(by.sent) > limit {
-		by.sent = slices.Delete(by.sent, 0, len(by.sent)-limit)
-	}
+	by.keepSent(controlSentMessage{ID: p.id, Kind: p.kind, Text: m.reads()})
 	msg := fields{{"type", m.kind}, {"id", p.id}}
 	msg = append(msg, m.fields...)
 	if m.quotable {

@@ -94,6 +94,7 @@ type Server struct {
 	callRng *rand.Rand    // what the account calls, and faults
 	sendRng *rand.Rand    // chaos of the sender
 	serial  int64
+	entries int64 // of all chats so far
 
 	secret     string
 	tokens     map[string]issuedToken

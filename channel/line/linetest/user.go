@@ -37,12 +37,14 @@ type User struct {
 	readUpTo                        time.Time
 	loadingUntil                    time.Time
 	menu                            string
+	clipboard                       string
 }
 
 // Delivered is one message that a phone received. The same request delivered
 // twice shows as two entries with different message ids.
 type Delivered struct {
 	Number    int             `json:"number"` // how many the phone had received before
+	Order     int64           `json:"order"`  // place among all that phones sent and received
 	At        time.Time       `json:"at"`
 	ChatID    string          `json:"chat"`
 	MessageID string          `json:"id"`
