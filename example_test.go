@@ -9,6 +9,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 	"github.com/sangdam/sangdam/conversation"
@@ -22,7 +23,7 @@ func Example() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var webhook http.Handler
-	platform := linetest.New(linetest.Options{WebhookClient: &http.Client{Transport: linetest.HandlerTransport(
+	platform := linetest.New(linetest.Options{WebhookClient: &http.Client{Transport: emukit.Transport(
 		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { webhook.ServeHTTP(w, r) }))}})
 	defer platform.Close()
 	adapter, _ := line.New(line.Options{HTTPClient: &http.Client{Transport: platform.Transport()}})

@@ -21,6 +21,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/conversation/bot"
@@ -160,7 +161,7 @@ type faultWorld struct {
 type engineTransport struct{ f *faultWorld }
 
 func (e engineTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	return linetest.HandlerTransport(e.f.engine.Load().Webhooks()).RoundTrip(r)
+	return emukit.Transport(e.f.engine.Load().Webhooks()).RoundTrip(r)
 }
 
 func newFaultWorld(t *testing.T, plan storefault.Plan, options ...worldOption) *faultWorld {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 	"github.com/sangdam/sangdam/conversation/bot"
@@ -413,7 +414,7 @@ func TestAPanicInReceiveIs500(t *testing.T) {
 		w.start()
 		r, err := http.NewRequest(http.MethodPost, "https://host.test/webhooks/"+w.acct.Token, strings.NewReader("x"))
 		require.NoError(t, err)
-		resp, err := linetest.HandlerTransport(w.eng.Webhooks()).RoundTrip(r)
+		resp, err := emukit.Transport(w.eng.Webhooks()).RoundTrip(r)
 		require.NoError(t, err)
 		defer func() { require.NoError(t, resp.Body.Close()) }()
 		require.Equal(t, http.StatusInternalServerError, resp.StatusCode)

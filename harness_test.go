@@ -14,6 +14,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 	"github.com/sangdam/sangdam/conversation"
@@ -90,7 +91,7 @@ func inWorld(t *testing.T, fn func(w *world), options ...worldOption) {
 type hostTransport struct{ w *world }
 
 func (h hostTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	return linetest.HandlerTransport(h.w.eng.Webhooks()).RoundTrip(r)
+	return emukit.Transport(h.w.eng.Webhooks()).RoundTrip(r)
 }
 
 func newWorld(t *testing.T, options ...worldOption) *world {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/storefault"
@@ -75,7 +76,7 @@ type nodes struct {
 }
 
 func (n *nodes) RoundTrip(r *http.Request) (*http.Response, error) {
-	return linetest.HandlerTransport(n.any().Webhooks()).RoundTrip(r)
+	return emukit.Transport(n.any().Webhooks()).RoundTrip(r)
 }
 
 func (n *nodes) any() *sangdam.Engine { return n.engines[int(n.next.Add(1))%len(n.engines)] }

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 )
@@ -72,7 +73,7 @@ func TestNewRefusesAddressesThatWouldLeakTheToken(t *testing.T) {
 
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	var asked []string
-	a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: linetest.HandlerTransport(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: emukit.Transport(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.Host)
 		http.Redirect(w, r, "https://elsewhere.example/", http.StatusTemporaryRedirect)
 	}))}})
@@ -244,7 +245,7 @@ func TestAcceptedWithAnUnreadableBodyIsAccepted(t *testing.T) {
 }
 
 func TestNumericMessageIDsAreRead(t *testing.T) {
-	a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: linetest.HandlerTransport(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: emukit.Transport(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte(`{"sentMessages":[{"id":461230966842064897,"quoteToken":"q"}]}`))
 	}))}})
 	require.NoError(t, err)
@@ -297,7 +298,7 @@ func TestARefusalNamesItsRows(t *testing.T) {
 		"nothing":                     {`{}`, nil},
 		"garbage":                     {`{"details":7,"message":[]`, nil},
 	} {
-		a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: linetest.HandlerTransport(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: emukit.Transport(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusBadRequest)
 			_, _ = w.Write([]byte(c.body))
 		}))}})
@@ -403,7 +404,7 @@ func topics(findings []channel.Finding, ok bool) string {
 func TestCheckSaysWhatIsWrong(t *testing.T) {
 	const callback = "https://desk.example/hook/abc"
 	answering := func(status int) *http.Client {
-		return &http.Client{Transport: linetest.HandlerTransport(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))}
+		return &http.Client{Transport: emukit.Transport(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))}
 	}
 	for name, c := range map[string]struct {
 		status  int
@@ -437,7 +438,7 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 }
 
 func TestEndpointIsSetAndTested(t *testing.T) {
-	e := emulate(t, linetest.Options{WebhookClient: &http.Client{Transport: linetest.HandlerTransport(http.NotFoundHandler())}})
+	e := emulate(t, linetest.Options{WebhookClient: &http.Client{Transport: emukit.Transport(http.NotFoundHandler())}})
 	_, err := e.line.TestEndpoint(t.Context(), e.acct)
 	require.ErrorIs(t, err, channel.ErrNotFound)
 	require.NoError(t, e.line.SetEndpoint(t.Context(), e.acct, "https://desk.example/hook"))

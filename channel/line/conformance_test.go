@@ -12,6 +12,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/channeltest"
+	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 )
@@ -76,7 +77,7 @@ func open(t *testing.T) *channeltest.Fixture {
 			return all
 		},
 		Fail:    func(f channeltest.Fault) { fail(srv, f) },
-		Refused: func(*testing.T) channel.Adapter { return adapter(linetest.Unreachable()) },
+		Refused: func(*testing.T) channel.Adapter { return adapter(emukit.Unreachable()) },
 		Log:     log, Now: time.Now,
 	}
 }

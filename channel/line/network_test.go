@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 )
@@ -118,7 +119,7 @@ func TestAReplyRefusedWithoutNamingAFieldIsTheToken(t *testing.T) {
 		`{"message":"The request body has 1 error(s)","details":[{"property":"replyToken"}]}`:                                        channel.ReasonReplyHandle,
 		`{"message":"The request body has 1 error(s)","details":[{"message":"the customer's words","property":"messages[0].text"}]}`: channel.ReasonContent,
 	} {
-		a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: linetest.HandlerTransport(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: emukit.Transport(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusBadRequest)
 			_, _ = w.Write([]byte(body))
 		}))}})

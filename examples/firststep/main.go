@@ -17,6 +17,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 	"github.com/sangdam/sangdam/conversation"
@@ -42,7 +43,7 @@ func main() {
 func run(ctx context.Context, dir string) ([]string, error) {
 	// The emulator hands its webhooks to the handler below without a network.
 	var webhooks http.Handler
-	phone := linetest.New(linetest.Options{WebhookClient: &http.Client{Transport: linetest.HandlerTransport(
+	phone := linetest.New(linetest.Options{WebhookClient: &http.Client{Transport: emukit.Transport(
 		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { webhooks.ServeHTTP(w, r) }))}})
 	defer phone.Close()
 

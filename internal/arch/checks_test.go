@@ -31,7 +31,7 @@ func forbiddenImport(pkg string, r packageRule, p string) string {
 		own, inModule = ".", true
 	}
 	switch {
-	case inModule && (slices.Contains(always, own) || matchesAny(r.may, own)):
+	case inModule && (slices.Contains(always, own) || matchesAny(r.may, own) || sameAdapter(pkg, own)):
 	case inModule && own == pkg:
 		return "it imports itself"
 	case inModule:
@@ -44,6 +44,20 @@ func forbiddenImport(pkg string, r packageRule, p string) string {
 		return fmt.Sprintf("of other modules it may import %v: %s", r.modules, r.why)
 	}
 	return ""
+}
+
+// sameAdapter says that two packages belong to one adapter: they lie below the
+// same folder of channel. So a new channel needs no rule of its own.
+func sameAdapter(a, b string) bool {
+	x, y := strings.SplitN(a, "/", 3), strings.SplitN(b, "/", 3)
+	return len(x) > 1 && len(y) > 1 && x[0] == "channel" && y[0] == "channel" && x[1] == y[1]
+}
+
+// emulator says that a package plays a provider, or belongs to one that does:
+// channel/x/xtest and what is below it.
+func emulator(pkg string) bool {
+	parts := strings.Split(pkg, "/")
+	return len(parts) > 2 && parts[0] == "channel" && parts[2] == parts[1]+"test"
 }
 
 // ofModules says whether a package is one of the listed ones or below one; a
@@ -89,13 +103,17 @@ func checkPurity(s source) []string {
 // checkTestOnly keeps testing, and what is built on it, out of what hosts get.
 // Examples may start an emulator.
 func checkTestOnly(s source) []string {
-	if s.test || matchesAny(testSupport, s.pkg) {
+	if s.test || matchesAny(testSupport, s.pkg) || emulator(s.pkg) {
 		return nil
 	}
 	var found []string
+	example := matches("examples/...", s.pkg)
 	for p, spec := range s.imports() {
+		if emulator(strings.TrimPrefix(p, module+"/")) && !example {
+			found = append(found, fmt.Sprintf("%s: %s is imported outside of tests and examples: hosts get no emulators", s.at(spec), p))
+		}
 		for _, only := range testOnly {
-			if matches("examples/...", s.pkg) && strings.HasPrefix(only, module+"/channel/") {
+			if example && strings.HasPrefix(only, module+"/channel/") {
 				continue
 			}
 			if p == only || strings.HasPrefix(p, only+"/") {

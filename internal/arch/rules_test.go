@@ -54,8 +54,9 @@ var packageRules = []packageRule{
 
 	{path: "channel/kit", may: []string{"channel", "internal/errs"}, why: "what all adapters share knows none of them",
 		modules: []string{"github.com/rivo/uniseg", "golang.org/x/time/rate"}},
-	{path: "channel/...", may: []string{"channel", "channel/kit", "internal/..."}, modules: []string{"golang.org/x/", "github.com/"}, planned: true, why: whyAdapter},
-	{path: "channel/line/...", may: []string{"channel", "channel/kit", "channel/line/...", "internal/..."}, why: whyAdapter, modules: []string{
+	{path: "channel/emukit", why: "what all emulators share knows none of their providers"},
+	{path: "channel/...", may: []string{"channel", "channel/kit", "channel/emukit", "internal/..."}, modules: []string{"golang.org/x/", "github.com/"}, planned: true, why: whyAdapter},
+	{path: "channel/line/...", may: []string{"channel", "channel/kit", "channel/emukit", "internal/..."}, why: whyAdapter, modules: []string{
 		"github.com/line/line-bot-sdk-go/v8/", "github.com/golang-jwt/jwt/v5", "github.com/rivo/uniseg", "github.com/skip2/go-qrcode", "golang.org/x/sync/", "golang.org/x/time/rate",
 	}},
 	{path: "channel/channeltest", may: []string{"channel"}, modules: []string{"github.com/rivo/uniseg", "github.com/stretchr/testify/", "pgregory.net/rapid"}, why: "a conformance suite knows only the contract that it tests"},
@@ -150,8 +151,9 @@ var depsRules = []struct {
 
 // testSupport are the packages whose other files than tests may import testing
 // and what belongs to it: conformance suites, emulators, tools of the tests.
+// Emulators, channel/x/xtest, are such by their name.
 var testSupport = []string{
-	"channel/channeltest", "channel/line/linetest/...", "store/blob/blobtest", "store/storetest",
+	"channel/channeltest", "channel/emukit", "store/blob/blobtest", "store/storetest",
 	"internal/crash/...", "internal/bench/...", "internal/storefault", "internal/pgtest",
 	"notify/webhook/webhooktest/...", "notify/mail/mailtest/...", "notify/dooray/dooraytest/...",
 }
@@ -160,7 +162,7 @@ var testSupport = []string{
 var testOnly = []string{
 	"testing", "net/http/httptest", "github.com/stretchr/testify", "pgregory.net/rapid", "go.uber.org/goleak",
 	"github.com/anishathalye/porcupine", "github.com/cockroachdb/datadriven", "github.com/chromedp/chromedp",
-	module + "/store/storetest", module + "/store/blob/blobtest", module + "/channel/channeltest", module + "/channel/line/linetest",
+	module + "/store/storetest", module + "/store/blob/blobtest", module + "/channel/channeltest", module + "/channel/emukit",
 	module + "/internal/crash", module + "/internal/storefault", module + "/internal/pgtest",
 	module + "/notify/webhook/webhooktest", module + "/notify/mail/mailtest", module + "/notify/dooray/dooraytest",
 }

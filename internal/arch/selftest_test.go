@@ -93,6 +93,7 @@ func TestTestingOutsideTestsIsCaught(t *testing.T) {
 		{"testify", "routing/a.go", importing("github.com/stretchr/testify/require"), "outside of tests"},
 		{"emulator", "channel/line/a.go", importing(module + "/channel/line/linetest"), "outside of tests"},
 		{"fault injector", "router.go", importing(module + "/internal/storefault"), "outside of tests"},
+		{"emulator of a new channel", "a.go", importing(module + "/channel/pigeon/pigeontest"), "hosts get no emulators"},
 		{"an example may start an emulator", "examples/simulate/a.go", importing(module + "/channel/line/linetest"), ""},
 		{"an example tests nothing", "examples/simulate/a.go", importing("testing"), "outside of tests"},
 		{"a suite may", "store/storetest/a.go", importing("testing"), ""},

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 )
@@ -36,7 +37,7 @@ func newBench(t *testing.T, o linetest.Options) *bench {
 	t.Helper()
 	b := &bench{}
 	o.WebhookURL = "https://bot.example/hook"
-	o.WebhookClient = &http.Client{Transport: linetest.HandlerTransport(http.HandlerFunc(b.hook))}
+	o.WebhookClient = &http.Client{Transport: emukit.Transport(http.HandlerFunc(b.hook))}
 	b.srv = linetest.New(o)
 	t.Cleanup(b.srv.Close)
 	var err error

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 )
@@ -182,7 +183,7 @@ func TestWebhooksHaveTwoSeconds(t *testing.T) {
 			case <-r.Context().Done():
 			}
 		})
-		s := linetest.New(linetest.Options{WebhookURL: "https://bot.example/", WebhookClient: &http.Client{Transport: linetest.HandlerTransport(slow)}})
+		s := linetest.New(linetest.Options{WebhookURL: "https://bot.example/", WebhookClient: &http.Client{Transport: emukit.Transport(slow)}})
 		defer s.Close()
 		start := time.Now()
 		s.User("Mina").SendText("hello")
@@ -245,7 +246,7 @@ func TestTheSameSeedPlaysTheSame(t *testing.T) {
 			_, _ = io.Copy(&mu, r.Body)
 		})
 		s := linetest.New(linetest.Options{Seed: seed, Now: func() time.Time { return time.Unix(1700000000, 0) },
-			WebhookURL: "https://bot.example/", WebhookClient: &http.Client{Transport: linetest.HandlerTransport(hook)}})
+			WebhookURL: "https://bot.example/", WebhookClient: &http.Client{Transport: emukit.Transport(hook)}})
 		defer s.Close()
 		everything(t, s)
 		require.NoError(t, s.WaitIdle(t.Context()))

@@ -1,0 +1,106 @@
+package postcard_test
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/channeltest"
+	"github.com/sangdam/sangdam/channel/postcard"
+	"github.com/sangdam/sangdam/channel/postcard/postcardtest"
+)
+
+// TestConformance is all that an adapter's author must write: what the events
+// mean, a sample of each content, and the emulator behind a fixture.
+func TestConformance(t *testing.T) {
+	report := channeltest.Run(t, harness())
+	require.Equal(t, 2, report.Cannot, "checks that the post office has no means for")
+}
+
+func FuzzParse(f *testing.F) {
+	a, err := postcard.New(postcard.Options{Office: "https://post.example"})
+	require.NoError(f, err)
+	channeltest.Fuzz(f, a, account(), harness())
+}
+
+func account() channel.Account {
+	return channel.Account{ID: "shop", Kind: postcard.Kind, Name: "Shop",
+		Secrets: map[string]channel.Secret{postcard.SecretKey: channel.NewSecret("the key of the letter box")}}
+}
+
+func harness() channeltest.Harness {
+	return channeltest.Harness{
+		Golden: []channeltest.Golden{{Name: "card", Raw: `{"kind":"card","id":"1","from":"mina","name":"Mina","text":"hello","at":1772442000000}`,
+			Want: channel.Inbound{Kind: channel.EventMessage, Type: "card", Chat: channel.Chat{Kind: channel.ChatUser, ID: "mina"},
+				Author: channel.Author{User: "mina", Name: "Mina"}, MessageID: "1", Content: channel.Text("hello"),
+				OccurredAt: time.UnixMilli(1772442000000).UTC()}}},
+		Unknown: [][]byte{[]byte(`{"kind":"parcel lost","from":"mina"}`)},
+		Broken:  [][]byte{[]byte(`7`), []byte(`{}`), []byte(`{"kind":"card","id":"1","from":"mina"}`), []byte(`{"kind":"card","text":"whose?"}`)},
+		Samples: map[channel.ContentKind]channel.Content{channel.KindText: channel.Text("hi")},
+		Cannot: map[string]string{
+			"send/errors/quota":          "the post has no quota",
+			"send/errors/recipient-rate": "nobody gets too many postcards",
+		},
+		Open: open,
+	}
+}
+
+func open(t *testing.T) *channeltest.Fixture {
+	office := postcardtest.New("the key of the letter box")
+	srv := httptest.NewServer(office)
+	t.Cleanup(srv.Close)
+	log := &channeltest.Log{}
+	adapter := func(address string) channel.Adapter {
+		a, err := postcard.New(postcard.Options{Office: address,
+			Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+		require.NoError(t, err)
+		return a
+	}
+	return &channeltest.Fixture{
+		Adapter: adapter(srv.URL), Account: account(), Verification: postcard.SecretKey,
+		Webhook: office.Webhook, SignatureHeader: postcard.SignatureHeader,
+		Chat:      channel.Chat{Kind: channel.ChatUser, ID: "mina"},
+		Delivered: func() []string { return office.Delivered("mina") },
+		Requests:  office.Requests,
+		Fail:      func(f channeltest.Fault) { office.Fail(faults[f]) },
+		Refused:   func(t *testing.T) channel.Adapter { return adapter(nobody(t)) },
+		Log:       log, Now: time.Now,
+	}
+}
+
+var faults = map[channeltest.Fault]postcardtest.Fault{
+	channeltest.CutBefore: postcardtest.CutBefore, channeltest.AcceptedThenCut: postcardtest.AcceptedThenCut,
+	channeltest.AcceptedThen500: postcardtest.AcceptedThen500, channeltest.Failed500: postcardtest.Failed,
+	channeltest.TooFast: postcardtest.TooFast, channeltest.Unauthorized: postcardtest.WrongKey, channeltest.RowRefused: postcardtest.SecondRefused,
+}
+
+// nobody is an address at which every connection is refused.
+func nobody(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	return "http://" + l.Addr().String()
+}
+
+func TestNewNeedsAnOffice(t *testing.T) {
+	for _, address := range []string{"", "post.example", "ftp://post.example", "http://"} {
+		_, err := postcard.New(postcard.Options{Office: address})
+		require.ErrorIs(t, err, channel.ErrInvalid, address)
+	}
+}
+
+// TestWriteReachesTheWebhook: the office's own side of the protocol.
+func TestWriteReachesTheWebhook(t *testing.T) {
+	office := postcardtest.New("k")
+	office.SetWebhook(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		require.NotEmpty(t, r.Header.Get(postcard.SignatureHeader))
+		w.WriteHeader(http.StatusAccepted)
+	}))
+	require.Equal(t, http.StatusAccepted, office.Write("/webhooks/token", "mina", "hello"))
+}
