@@ -2,7 +2,6 @@ package sangdam
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -12,11 +11,21 @@ import (
 	"github.com/sangdam/sangdam/conversation/bot"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store"
-	"github.com/sangdam/sangdam/store/driver"
 )
 
-// botTries is how often a bot may fail at one message before a person gets it.
-const botTries = 3
+const jobBot = "bot"
+
+func init() {
+	registerJob(jobKind{name: jobBot, workers: 32, tries: botTries, hopeless: botHopeless,
+		bound: func(cfg Config) time.Duration { return (botMessages + 1) * cfg.BotTimeout }}, (*Engine).botJob, (*unit).botStuck)
+}
+
+const (
+	// botTries is how often a bot may fail at one message before a person gets it.
+	botTries = 3
+	// botMessages is how many messages one job lets the bot read; another goes on.
+	botMessages = 20
+)
 
 // botJobPayload names the conversation whose bot has something to read.
 type botJobPayload struct {
@@ -34,27 +43,23 @@ func (u *unit) askBot(d *conversation.Draft) error {
 // left. The job ends in the transaction that finds nothing more to read: a
 // message that comes later makes a new job. Any other end gives the customer to
 // people.
-func (e *Engine) botJob(ctx context.Context, j driver.Job) error {
-	var p botJobPayload
-	if err := json.Unmarshal(j.Payload, &p); err != nil {
-		return err
-	}
-	for {
-		more, err := e.botTurn(ctx, j, p.Conversation)
-		switch {
-		case errors.Is(err, ErrNotFound):
+func (e *Engine) botJob(ctx context.Context, j *runningJob, p botJobPayload) error {
+	for left := botMessages; ; {
+		left--
+		more, err := e.botTurn(ctx, j, p.Conversation, left > 0)
+		if errors.Is(err, ErrNotFound) {
 			return nil // the conversation is gone
-		case err != nil:
-			return e.botStuck(ctx, j, p.Conversation, err)
-		case !more:
-			return nil
+		}
+		if err != nil || !more {
+			return err
 		}
 	}
 }
 
 // botTurn has the bot read one message and commits what it wants, under the
-// job's claim and only if the bot's place is the one that it was asked at.
-func (e *Engine) botTurn(ctx context.Context, j driver.Job, id conversation.ID) (more bool, err error) {
+// job's claim and only if the bot's place is the one that it was asked at. It
+// tells whether this job is to read on.
+func (e *Engine) botTurn(ctx context.Context, j *runningJob, id conversation.ID, mayGoOn bool) (more bool, err error) {
 	var turn bot.Turn
 	var unread []conversation.Message
 	err = e.db.View(ctx, j.Workspace, func(ctx context.Context, tx store.Tx) (err error) {
@@ -71,7 +76,7 @@ func (e *Engine) botTurn(ctx context.Context, j driver.Job, id conversation.ID) 
 	asked := turn.Conversation.Control == conversation.ControlBot && len(unread) > 0
 	if asked {
 		turn.Message, turn.Data = unread[0], maps.Clone(turn.Conversation.BotData)
-		if reply, err = e.ask(ctx, j, turn); err != nil {
+		if reply, err = e.ask(ctx, j.Attempts, turn); err != nil {
 			return false, err
 		}
 	}
@@ -98,7 +103,7 @@ func (e *Engine) botTurn(ctx context.Context, j driver.Job, id conversation.ID) 
 			}
 			more = len(left) > 0
 		}
-		if more && j.Attempts == 1 {
+		if more && j.Attempts == 1 && mayGoOn {
 			return u.tx.Jobs().Report(u.ctx, j.ID, j.Token, j.Progress, e.cfg.Lease)
 		}
 		if err := u.tx.Jobs().Finish(u.ctx, j.ID, j.Token); err != nil || !more {
@@ -110,43 +115,33 @@ func (e *Engine) botTurn(ctx context.Context, j driver.Job, id conversation.ID) 
 	return more, err
 }
 
-// botStuck decides what becomes of a turn that ended without a reply: it is
-// tried again, or people take over in the transaction that ends the job.
-func (e *Engine) botStuck(ctx context.Context, j driver.Job, id conversation.ID, why error) error {
-	switch {
-	case ctx.Err() != nil, errors.Is(why, errClaimLost):
-		return why
-	case j.Attempts < botTries && (errors.Is(why, ErrUnavailable) || errors.Is(why, ErrConflict) || errors.Is(why, context.DeadlineExceeded)):
-		return why
+// botHopeless says that asking the bot again cannot help.
+func botHopeless(why error) bool {
+	return !errors.Is(why, ErrUnavailable) && !errors.Is(why, ErrConflict) && !errors.Is(why, context.DeadlineExceeded)
+}
+
+// botStuck gives the customer to people after turns that ended without a reply.
+func (u *unit) botStuck(p botJobPayload, _ error) error {
+	cv, err := u.tx.Conversations().Conversation(u.ctx, p.Conversation)
+	if errors.Is(err, ErrNotFound) {
+		return nil
 	}
-	err := e.unit(ctx, system(j.Workspace), func(u *unit) error {
-		cv, err := u.tx.Conversations().Conversation(u.ctx, id)
-		if err != nil {
-			return err
-		}
-		unread, err := unreadByBot(u.ctx, u.tx, cv)
-		if err != nil {
-			return err
-		}
-		var m conversation.Message
-		if len(unread) > 0 {
-			m = unread[0]
-		}
-		d := conversation.Edit(cv, u.tx.Now())
-		if d.C.Control == conversation.ControlBot {
-			if err := u.handOver(d, m, "system", conversation.BotFailed); err != nil {
-				return err
-			}
-			if err := u.finish(d); err != nil {
-				return err
-			}
-		}
-		return u.tx.Jobs().Finish(u.ctx, j.ID, j.Token)
-	})
-	if err == nil {
-		e.log.Warn("a bot's turn ended without an answer; a person takes over", "job", j.ID, "error", kindName(why))
+	if err != nil || cv.Control != conversation.ControlBot {
+		return err
 	}
-	return err
+	unread, err := unreadByBot(u.ctx, u.tx, cv)
+	if err != nil {
+		return err
+	}
+	var m conversation.Message
+	if len(unread) > 0 {
+		m = unread[0]
+	}
+	d := conversation.Edit(cv, u.tx.Now())
+	if err := u.handOver(d, m, "system", conversation.BotFailed); err != nil {
+		return err
+	}
+	return u.finish(d)
 }
 
 // notHeard asks people where a bot has the word and what it or an automated
@@ -202,62 +197,27 @@ type botAnswer struct {
 	how conversation.BotOutcome // when the turn ends with it
 }
 
-// ask calls the bot while the job's lease is prolonged. One that is gone, fails
-// repeatedly, or goes on when its time is over, hands over.
-func (e *Engine) ask(ctx context.Context, j driver.Job, t bot.Turn) (botAnswer, error) {
+// ask calls the bot. One that is gone, fails repeatedly, or goes on when its
+// time is over, hands over.
+func (e *Engine) ask(ctx context.Context, attempt int, t bot.Turn) (botAnswer, error) {
 	failed := botAnswer{Reply: bot.Reply{HandOver: true}, how: conversation.BotFailed}
 	b := e.bots[t.Conversation.Bot]
-	if b == nil || j.Attempts > botTries {
+	if b == nil {
 		return failed, nil
 	}
-	held, release := e.holdJob(ctx, j)
-	defer release()
-	reply, err := b.Next(held, t, e.cfg.BotTimeout)
+	reply, err := b.Next(ctx, t, e.cfg.BotTimeout)
 	switch {
 	case err == nil && reply.End:
 		return botAnswer{reply, conversation.BotEnded}, nil
 	case err == nil:
 		return botAnswer{reply, conversation.BotHandedOver}, nil
-	case held.Err() != nil:
-		return botAnswer{}, context.Cause(held)
-	case j.Attempts < botTries && !errors.Is(err, errLeftBehind): // it is never called beside itself
+	case ctx.Err() != nil:
+		return botAnswer{}, context.Cause(ctx)
+	case attempt < botTries && !errors.Is(err, errLeftBehind): // it is never called beside itself
 		return botAnswer{}, errs.New(errs.Unavailable, "sangdam: bot %q failed at a message (%s); it is asked again", b.name, kindName(err))
 	}
 	e.log.Warn("a bot failed; a person takes over", "bot", b.name, "error", kindName(err))
 	return failed, nil
-}
-
-// errClaimLost says that somebody else works the job now.
-var errClaimLost = errs.New(errs.Stale, "sangdam: the claim of the job was lost")
-
-// holdJob prolongs a job's lease until release is called, so that nobody else
-// takes it while it is worked. The context that it returns ends with
-// errClaimLost when the claim is lost all the same.
-func (e *Engine) holdJob(ctx context.Context, j driver.Job) (held context.Context, release func()) {
-	held, lost := context.WithCancelCause(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(e.cfg.Lease / 3)
-		defer tick.Stop()
-		for {
-			select {
-			case <-held.Done():
-				return
-			case <-tick.C:
-			}
-			err := e.db.Update(held, j.Workspace, func(ctx context.Context, tx store.Tx) error {
-				return tx.Jobs().Report(ctx, j.ID, j.Token, j.Progress, e.cfg.Lease)
-			})
-			if errors.Is(err, ErrStale) {
-				lost(errClaimLost)
-			}
-		}
-	}()
-	return held, func() {
-		lost(context.Canceled)
-		<-done
-	}
 }
 
 // botReply does what the bot wants.

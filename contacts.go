@@ -2,9 +2,9 @@ package sangdam
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
@@ -411,6 +411,12 @@ func (u *unit) takeOver(kept *conversation.Draft, gone conversation.Conversation
 	return nil
 }
 
+const jobMove = "move_history"
+
+func init() {
+	registerJob(jobKind{name: jobMove, workers: 2, bound: always(15 * time.Minute), tries: jobTries}, (*Engine).moveHistory, nil)
+}
+
 type moveJob struct {
 	From     conversation.ContactID  `json:"from"`
 	Identity conversation.IdentityID `json:"identity"`
@@ -419,11 +425,7 @@ type moveJob struct {
 // moveHistory brings ended conversations over, a chunk a transaction. A
 // conversation that was moved no longer matches, so the first page is always
 // the next one, unless nothing of it is to be moved.
-func (e *Engine) moveHistory(ctx context.Context, j driver.Job) error {
-	var m moveJob
-	if err := json.Unmarshal(j.Payload, &m); err != nil {
-		return err
-	}
+func (e *Engine) moveHistory(ctx context.Context, j *runningJob, m moveJob) error {
 	page := ""
 	for {
 		var next string

@@ -76,7 +76,7 @@ func (inboundAloneSystem) ClaimOutbox(context.Context, string, int, int, time.Du
 	return nil, nil
 }
 
-func (inboundAloneSystem) ClaimJobs(context.Context, string, []string, int, time.Duration) ([]driver.Job, error) {
+func (inboundAloneSystem) ClaimJobs(context.Context, string, map[string]int, time.Duration) ([]driver.Job, error) {
 	return nil, nil
 }
 

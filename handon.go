@@ -2,12 +2,11 @@ package sangdam
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/sangdam/sangdam/conversation"
-	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -16,6 +15,12 @@ import (
 // that makes it so. Its conversations can be many: a job hands them on, a few in
 // each transaction. What a customer writes meanwhile hands that conversation on
 // at once (react).
+
+const jobHandOn = "hand_on"
+
+func init() {
+	registerJob(jobKind{name: jobHandOn, workers: 4, bound: always(15 * time.Minute), tries: jobTries}, (*Engine).handOnJob, nil)
+}
 
 // handOnBatch is how many conversations one transaction hands on: each locks an
 // item and writes a conversation.
@@ -126,11 +131,7 @@ func (u *unit) handOn(h handOn) error {
 
 // handOnJob hands conversations on until none is left. The job ends in the
 // transaction that finds no more.
-func (e *Engine) handOnJob(ctx context.Context, j driver.Job) error {
-	var h handOn
-	if err := json.Unmarshal(j.Payload, &h); err != nil {
-		return errs.New(errs.Invalid, "sangdam: the job's payload is not what was written")
-	}
+func (e *Engine) handOnJob(ctx context.Context, j *runningJob, h handOn) error {
 	for {
 		more := false
 		err := e.unit(ctx, system(j.Workspace), func(u *unit) (err error) {

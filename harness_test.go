@@ -159,6 +159,11 @@ func (w *world) halt() { w.stop() }
 // restart is a new process on the same data.
 func (w *world) restart() {
 	w.halt()
+	w.resume()
+}
+
+// resume is a new process after halt.
+func (w *world) resume() {
 	var err error
 	w.eng, err = sangdam.New(w.cfg)
 	require.NoError(w.t, err)

@@ -4,112 +4,100 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
+	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/sangdam/sangdam/channel"
-	"github.com/sangdam/sangdam/conversation"
+	"golang.org/x/sync/errgroup"
+
 	"github.com/sangdam/sangdam/internal/errs"
-	"github.com/sangdam/sangdam/internal/id"
-	"github.com/sangdam/sangdam/internal/safehttp"
 	"github.com/sangdam/sangdam/store"
-	"github.com/sangdam/sangdam/store/blob"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
-// Job kinds.
-const (
-	jobProfile = "profile"
-	jobMedia   = "media"
-	jobBot     = "bot"
-	jobMove    = "move_history"
-	jobHandOn  = "hand_on"
-	jobChat    = "chat"
-)
+// jobKind is a kind of work outside the flow. A file that adds one calls
+// registerJob in its init; no other place is touched.
+type jobKind struct {
+	// name is stored with each job and never changes.
+	name string
+	// workers is how many run at once in a process. They are this kind's alone:
+	// however slow it is, no other kind waits for it.
+	workers int
+	// bound is the time of one try in all, during which its claim is prolonged.
+	bound func(cfg Config) time.Duration
+	// tries is how often it is begun at most. A try counts when it is claimed, so
+	// that one that takes the process with it counts too.
+	tries int
+	// within, when not 0, is how long after it was made it may be tried again.
+	within time.Duration
+	// wait is the pause before the n-th repeat; nil means backoff.
+	wait func(n int) time.Duration
+	// hopeless says that no other try can help; nil: one may always help.
+	hopeless func(err error) bool
+	// served says whether this engine does such jobs; nil: it does.
+	served func(cfg Config) bool
 
-// jobWorkers is how many jobs run at once.
-const jobWorkers = 16
+	run    func(e *Engine, ctx context.Context, j *runningJob) error
+	gaveUp func(u *unit, j *runningJob, why error) error
+}
 
-// jobTries is how often a job is tried before it is dead.
+// jobTries is how often a job is tried where its kind has no reason for another
+// number.
 const jobTries = 8
 
-// profileFor is how long a fetched profile is good (line pages give none; a
-// day keeps names fresh without a request per message).
-const profileFor = 24 * time.Hour
+// jobKinds are all kinds that this program knows, by name.
+var jobKinds = map[string]*jobKind{}
 
-// mediaFor bounds one try to fetch an attachment: providers give ten minutes
-// for the largest.
-const mediaFor = 15 * time.Minute
-
-func (e *Engine) runJobs(ctx, drain context.Context) {
-	kinds := []string{jobProfile, jobChat, jobBot, jobMove, jobHandOn}
-	if e.cfg.Blobs != nil {
-		kinds = append(kinds, jobMedia)
+// registerJob adds a kind whose payload is a P. run does a job and must heed
+// its context; an error has it done again, ErrStale says that there is nothing
+// left to do. gaveUp runs in the transaction that ends a job which is not tried
+// again; without it such a job is kept as dead.
+func registerJob[P any](k jobKind, run func(*Engine, context.Context, *runningJob, P) error, gaveUp func(*unit, P, error) error) {
+	if jobKinds[k.name] != nil || k.name == "" || k.workers < 1 || k.tries < 1 || k.bound == nil {
+		panic("sangdam: the kind of job " + k.name + " is declared twice, or without name, workers, tries or bound")
 	}
-	runLanes(ctx, drain, e, jobWorkers, func(ctx context.Context, limit int) ([]driver.Job, error) {
-		return e.db.System().ClaimJobs(ctx, e.cfg.Node, kinds, limit, e.cfg.Lease)
-	}, e.workJob)
+	payload := func(j *runningJob) (p P, err error) {
+		if err := json.Unmarshal(j.Payload, &p); err != nil {
+			return p, errs.New(errs.Invalid, "sangdam: the payload of %s job %s is not what was written", j.Kind, j.ID)
+		}
+		return p, nil
+	}
+	k.run = func(e *Engine, ctx context.Context, j *runningJob) error {
+		p, err := payload(j)
+		if err != nil {
+			return err
+		}
+		return run(e, ctx, j, p)
+	}
+	if gaveUp != nil {
+		k.gaveUp = func(u *unit, j *runningJob, why error) error {
+			p, err := payload(j)
+			if err != nil {
+				return u.tx.Jobs().Fail(u.ctx, j.ID, j.Token, kindName(err), time.Time{})
+			}
+			if err := gaveUp(u, p, why); err != nil {
+				return err
+			}
+			return u.tx.Jobs().Finish(u.ctx, j.ID, j.Token)
+		}
+	}
+	jobKinds[k.name] = &k
 }
 
-// workJob runs one job and records what became of it.
-func (e *Engine) workJob(ctx context.Context, j driver.Job) {
-	bounded, cancel := ctx, context.CancelFunc(func() {})
-	if j.Kind != jobBot { // a bot has a limit of its own for each call, and its lease is prolonged
-		bounded, cancel = context.WithTimeout(ctx, e.cfg.Lease)
-	}
-	defer cancel()
-	err := e.doJob(bounded, j)
-	if err == nil || errors.Is(err, ErrStale) {
-		err = e.db.Update(ctx, j.Workspace, func(ctx context.Context, tx store.Tx) error {
-			return tx.Jobs().Finish(ctx, j.ID, j.Token)
-		})
-		if err != nil && !errors.Is(err, ErrStale) {
-			e.log.Warn("a job's end could not be recorded; it will run again", "kind", j.Kind, "error", err)
-		}
-		return
-	}
-	e.log.Warn("a job failed", "kind", j.Kind, "job", j.ID, "attempt", j.Attempts, "error", err)
-	var p mediaJob
-	if j.Kind == jobMedia && json.Unmarshal(j.Payload, &p) == nil {
-		if err := e.mediaFailed(ctx, j, p, err); err != nil && !errors.Is(err, ErrStale) {
-			e.log.Warn("a job's failure could not be recorded", "kind", j.Kind, "error", err)
-		}
-		return
-	}
-	err = e.db.Update(ctx, j.Workspace, func(ctx context.Context, tx store.Tx) error {
-		var again time.Time
-		if j.Attempts < jobTries {
-			again = tx.Now().Add(backoff(j.Attempts))
-		}
-		return tx.Jobs().Fail(ctx, j.ID, j.Token, kindName(err), again)
-	})
-	if err != nil && !errors.Is(err, ErrStale) {
-		e.log.Warn("a job's failure could not be recorded", "kind", j.Kind, "error", err)
-	}
+// always is the bound of a kind that needs no setting for it.
+func always(d time.Duration) func(Config) time.Duration {
+	return func(Config) time.Duration { return d }
 }
 
-func (e *Engine) doJob(ctx context.Context, j driver.Job) (err error) {
-	defer func() {
-		if recover() != nil {
-			err = errs.New(errs.Invalid, "sangdam: a %s job panicked", j.Kind)
-		}
-	}()
-	switch j.Kind {
-	case jobProfile:
-		return e.fetchProfile(ctx, j)
-	case jobChat:
-		return e.fetchChat(ctx, j)
-	case jobMedia:
-		return e.fetchMedia(ctx, j)
-	case jobBot:
-		return e.botJob(ctx, j)
-	case jobMove:
-		return e.moveHistory(ctx, j)
-	case jobHandOn:
-		return e.handOnJob(ctx, j)
-	}
-	return errs.New(errs.Unsupported, "sangdam: unknown job kind %q", j.Kind)
+// runningJob is a job that is being done.
+type runningJob struct {
+	driver.Job
+	percent atomic.Int32
 }
+
+// progress says how far the job is, in percent; it is stored when the claim is
+// prolonged.
+func (j *runningJob) progress(percent int) { j.percent.Store(int32(min(max(percent, 0), 99))) }
 
 // enqueueJob adds a job; key makes it one among those unfinished.
 func (u *unit) enqueueJob(kind, key string, payload any) error {
@@ -120,240 +108,219 @@ func (u *unit) enqueueJob(kind, key string, payload any) error {
 	return u.tx.Jobs().Enqueue(u.ctx, driver.Job{ID: newID(), Kind: kind, Key: key, Payload: raw, Due: u.tx.Now(), CreatedAt: u.tx.Now()})
 }
 
-type profileJob struct {
-	Account  channel.AccountID       `json:"account"`
-	Chat     channel.Chat            `json:"chat"`
-	Identity conversation.IdentityID `json:"identity"`
+// jobRoom counts the free workers of each kind.
+type jobRoom struct {
+	mu    sync.Mutex
+	free  map[string]int
+	freed chan struct{} // somebody became free
 }
 
-type mediaJob struct {
-	Account channel.AccountID      `json:"account"`
-	Message conversation.MessageID `json:"message"`
+func newJobRoom(cfg Config) *jobRoom {
+	r := &jobRoom{free: map[string]int{}, freed: make(chan struct{}, 1)}
+	for name, k := range jobKinds {
+		if k.served == nil || k.served(cfg) {
+			r.free[name] = k.workers
+		}
+	}
+	return r
 }
 
-// followUp enqueues what a message needs from the provider.
-func (u *unit) followUp(acct channel.Account, c conversation.Conversation, m conversation.Message, i conversation.Identity) error {
-	_, adapter, err := u.e.account(u.s, acct.ID)
-	if err != nil {
-		return err
-	}
-	if adapter.profiler != nil && i.ID != "" && u.tx.Now().Sub(i.ProfileAt) > profileFor {
-		if err := u.enqueueJob(jobProfile, string(i.ID), profileJob{acct.ID, m.Chat, i.ID}); err != nil {
-			return err
+// open returns how many jobs of which kinds may be claimed.
+func (r *jobRoom) open() map[string]int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := map[string]int{}
+	for name, n := range r.free {
+		if n > 0 {
+			out[name] = n
 		}
 	}
-	group := m.Chat.Kind == channel.ChatGroup || m.Chat.Kind == channel.ChatRoom
-	if adapter.chats != nil && group && u.tx.Now().Sub(c.ChatAt) > profileFor {
-		if err := u.enqueueJob(jobChat, string(c.ID), chatJob{c.ID}); err != nil {
-			return err
-		}
-	}
-	media := m.Content.Media
-	if media == nil || u.e.cfg.Blobs == nil {
-		return nil // a job that nobody claims would only be looked at again and again
-	}
-	if media.Provider != "" && adapter.fetcher != nil || media.URL != "" {
-		return u.enqueueJob(jobMedia, string(m.ID), mediaJob{acct.ID, m.ID})
-	}
-	return nil
+	return out
 }
 
-// fetchProfile asks the provider for a name and a picture.
-func (e *Engine) fetchProfile(ctx context.Context, j driver.Job) error {
-	var p profileJob
-	if err := json.Unmarshal(j.Payload, &p); err != nil {
-		return err
+// move takes a worker (-1) or gives one back (1).
+func (r *jobRoom) move(kind string, by int) {
+	r.mu.Lock()
+	r.free[kind] += by
+	r.mu.Unlock()
+	if by > 0 {
+		select {
+		case r.freed <- struct{}{}:
+		default:
+		}
 	}
-	acct, adapter, err := e.accountOf(ctx, j.Workspace, p.Account)
-	if err != nil {
-		return err
-	}
-	if adapter.profiler == nil {
-		return nil
-	}
-	var i conversation.Identity
-	err = e.db.View(ctx, j.Workspace, func(ctx context.Context, tx store.Tx) (err error) {
-		i, err = tx.Contacts().IdentityByID(ctx, p.Identity)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	profile, err := adapter.Profile(ctx, acct, p.Chat, i.User)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return err
-	}
-	return e.db.Update(ctx, j.Workspace, func(ctx context.Context, tx store.Tx) error {
-		i, err := tx.Contacts().IdentityByID(ctx, p.Identity)
+}
+
+// runJobs does jobs: one loop claims for all kinds, each up to its own free
+// workers.
+func (e *Engine) runJobs(ctx, drain context.Context) {
+	hints, stop := e.wake.subscribe()
+	defer stop()
+	room := newJobRoom(e.cfg)
+	var group errgroup.Group
+	defer func() { _ = group.Wait() }()
+	fails, overdue := 0, 0
+	for ctx.Err() == nil {
+		jobs, err := e.db.System().ClaimJobs(ctx, e.cfg.Node, room.open(), e.cfg.Lease)
 		if err != nil {
-			return err
-		}
-		i.ProfileAt = tx.Now()
-		if profile.Name != "" {
-			i.Name, i.Picture = profile.Name, profile.Picture
-		}
-		version, err := tx.Contacts().SaveIdentity(ctx, i)
-		if err != nil {
-			return err
-		}
-		c, err := tx.Contacts().Contact(ctx, i.Contact)
-		if err != nil {
-			return err
-		}
-		if !c.Known && profile.Name != "" && c.Name != profile.Name {
-			c.Name, c.Picture = profile.Name, profile.Picture
-			if _, err := tx.Contacts().SaveContact(ctx, c); err != nil {
-				return err
+			jobs = nil
+			fails++
+			if ctx.Err() == nil {
+				e.trouble("claiming jobs failed", err)
 			}
+		} else {
+			fails = 0
 		}
-		return tx.Events().Append(ctx, driver.Event{Aggregate: "identity", ID: string(i.ID), Version: version, Kind: "profile", Actor: "system", At: tx.Now(),
-			Contact: c.ID, Desks: c.Desks})
-	})
+		for _, j := range jobs {
+			room.move(j.Kind, -1)
+			group.Go(func() error {
+				defer room.move(j.Kind, 1)
+				e.workJob(drain, jobKinds[j.Kind], &runningJob{Job: j})
+				return nil
+			})
+		}
+		if len(jobs) > 0 {
+			overdue = 0
+			continue
+		}
+		overdue = e.idle(ctx, hints, room.freed, fails, overdue)
+	}
 }
 
-type chatJob struct {
-	Conversation conversation.ID `json:"conversation"`
+// errClaimLost says that somebody else works the job now.
+var errClaimLost = errs.New(errs.Stale, "sangdam: the claim of the job was lost")
+
+// errNeverEnded is why a job is given up whose tries left no outcome.
+var errNeverEnded = errs.New(errs.Unavailable, "sangdam: no try of the job came to an end, as when the process ends in each")
+
+// workJob does a job and records what became of it.
+func (e *Engine) workJob(ctx context.Context, k *jobKind, j *runningJob) {
+	if j.Attempts > k.tries {
+		e.jobFailed(ctx, k, j, errNeverEnded)
+		return
+	}
+	held, release := e.holdJob(ctx, j)
+	bounded, cancel := context.WithTimeout(held, k.bound(e.cfg))
+	err := e.doJob(bounded, k, j)
+	over := bounded.Err() != nil && held.Err() == nil
+	cancel()
+	lost := errors.Is(context.Cause(held), errClaimLost)
+	release()
+	switch {
+	case err == nil, errors.Is(err, ErrStale) && !lost:
+		err = e.db.Update(ctx, j.Workspace, func(ctx context.Context, tx store.Tx) error {
+			return tx.Jobs().Finish(ctx, j.ID, j.Token)
+		})
+		if err != nil && !errors.Is(err, ErrStale) {
+			e.trouble("a job's end could not be recorded; it will run again", err, "kind", j.Kind)
+		}
+	case ctx.Err() != nil, lost: // whoever claims it next goes on
+	default:
+		if over { // whatever it makes of the end of its time
+			err = errors.Join(context.DeadlineExceeded, err)
+		}
+		e.jobFailed(ctx, k, j, err)
+	}
 }
 
-// fetchChat asks the provider for the name of the conversation's group.
-func (e *Engine) fetchChat(ctx context.Context, j driver.Job) error {
-	var p chatJob
-	if err := json.Unmarshal(j.Payload, &p); err != nil {
-		return err
-	}
-	var cv conversation.Conversation
-	err := e.db.View(ctx, j.Workspace, func(ctx context.Context, tx store.Tx) (err error) {
-		cv, err = tx.Conversations().Conversation(ctx, p.Conversation)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	acct, adapter, err := e.accountOf(ctx, j.Workspace, cv.Account)
-	if err != nil || adapter.chats == nil {
-		return err
-	}
-	profile, err := adapter.ChatProfile(ctx, acct, cv.Chat)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return err
-	}
-	return e.unit(ctx, system(j.Workspace), func(u *unit) error {
-		now, err := u.tx.Conversations().Conversation(u.ctx, cv.ID)
-		if err != nil || now.Chat != cv.Chat {
-			return err // it goes on elsewhere
+// doJob runs a job; a panic is a failed try.
+func (e *Engine) doJob(ctx context.Context, k *jobKind, j *runningJob) (err error) {
+	defer func() {
+		if recover() != nil { // without the value: it may hold a customer's words
+			err = errs.New(errs.Invalid, "sangdam: a %s job panicked", j.Kind)
 		}
-		d := conversation.Edit(now, u.tx.Now())
-		d.SetChatProfile(profile)
-		return u.save(d)
-	})
-}
-
-// accountOf returns an account outside a transaction.
-func (e *Engine) accountOf(ctx context.Context, ws id.Workspace, a channel.AccountID) (channel.Account, *guardedAdapter, error) {
-	s, err := e.current(ctx, ws)
-	if err != nil {
-		return channel.Account{}, nil, err
-	}
-	return e.account(s, a)
-}
-
-// fetchMedia stores an attachment: the bytes first, synced, then the reference.
-func (e *Engine) fetchMedia(ctx context.Context, j driver.Job) error {
-	var p mediaJob
-	if err := json.Unmarshal(j.Payload, &p); err != nil {
-		return err
-	}
-	acct, adapter, err := e.accountOf(ctx, j.Workspace, p.Account)
-	if err != nil {
-		return err
-	}
-	var m conversation.Message
-	err = e.db.View(ctx, j.Workspace, func(ctx context.Context, tx store.Tx) (err error) {
-		m, err = tx.Conversations().Message(ctx, p.Message)
-		return err
-	})
-	if errors.Is(err, ErrNotFound) {
-		return nil // deleted meanwhile
-	}
-	if err != nil {
-		return err
-	}
-	if m.Content.Media == nil || m.Content.Media.Blob != "" {
-		return nil // taken back, or done before
-	}
-	info, mediaType, err := fetchInto(ctx, e.cfg.Blobs, e.cfg.MaxMedia, func(sink channel.MediaSink) error {
-		if adapter.fetcher != nil && m.Content.Media.Provider != "" {
-			return adapter.FetchMedia(ctx, acct, m.Content.Media.Provider, sink)
-		}
-		return e.fetchOutside(ctx, m.Content.Media.URL, sink)
-	})
-	media := *m.Content.Media
-	if err == nil {
-		media.Blob, media.Size, media.Type, media.State = info.Name, info.Size, mediaType, channel.MediaReady
-		media.Reason = ""
-	} else {
-		reason, again := mediaTrouble(err, media.Provider == "")
-		if again {
-			return err
-		}
-		media = lost(media, reason)
-	}
-	return e.unit(ctx, system(j.Workspace), func(u *unit) error {
-		m, err := u.tx.Conversations().Message(u.ctx, p.Message)
-		if err != nil || m.Content.Media == nil || m.Content.Media.Blob != "" {
-			return err // taken back or there meanwhile: the unreferenced blob is swept
-		}
-		if media.Blob != "" {
-			if err := u.tx.Blobs().Reference(u.ctx, driver.Blob{Name: info.Name, Type: mediaType, Size: info.Size, SHA256: info.SHA256,
-				Owner: ownerMessage + string(m.ID), CreatedAt: u.tx.Now()}); err != nil {
-				return err
-			}
-		}
-		return u.setMedia(m, media)
-	})
-}
-
-// fetchOutside fetches an address that a customer's message names, through the
-// guarded client: no private address, whatever redirects and names say.
-func (e *Engine) fetchOutside(ctx context.Context, address string, sink channel.MediaSink) error {
-	f, err := e.outside.Fetch(ctx, safehttp.Request{URL: address, MaxBytes: e.cfg.MaxMedia, Timeout: e.cfg.Lease})
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := sink.Begin(f.Type, f.Size); err != nil {
-		return err
-	}
-	_, err = io.Copy(sink, f)
-	return err
-}
-
-// fetchInto runs fetch into a blob.
-func fetchInto(ctx context.Context, blobs blob.Store, limit int64, fetch func(channel.MediaSink) error) (blob.Info, string, error) {
-	r, w := io.Pipe()
-	sink := &pipeSink{w: w}
-	done := make(chan error, 1)
-	go func() {
-		err := fetch(sink)
-		w.CloseWithError(err) // nil ends the stream
-		done <- err
 	}()
-	info, err := blobs.Put(ctx, r, limit)
-	r.CloseWithError(err) // a fetch that still writes stops
-	if fetched := <-done; fetched != nil && err == nil || errors.Is(err, io.ErrClosedPipe) {
-		err = fetched
+	return k.run(e, ctx, j)
+}
+
+// holdJob prolongs a job's claim until release is called, so that nobody else
+// takes it while it is worked, and stores how far it is. The context that it
+// returns ends with errClaimLost when the claim is lost all the same.
+func (e *Engine) holdJob(ctx context.Context, j *runningJob) (held context.Context, release func()) {
+	held, lost := context.WithCancelCause(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(e.cfg.Lease / 3)
+		defer tick.Stop()
+		for {
+			select {
+			case <-held.Done():
+				return
+			case <-tick.C:
+			}
+			err := e.db.Update(held, j.Workspace, func(ctx context.Context, tx store.Tx) error {
+				return tx.Jobs().Report(ctx, j.ID, j.Token, int(j.percent.Load()), e.cfg.Lease)
+			})
+			if errors.Is(err, ErrStale) {
+				lost(errClaimLost)
+			}
+		}
+	}()
+	return held, func() {
+		lost(context.Canceled)
+		<-done
 	}
-	return info, sink.mediaType, err
 }
 
-// pipeSink turns a MediaSink into a stream.
-type pipeSink struct {
-	w         *io.PipeWriter
-	mediaType string
+// jobFailed puts a try that failed back to be repeated, or gives the job up.
+func (e *Engine) jobFailed(ctx context.Context, k *jobKind, j *runningJob, why error) {
+	e.log.Warn("a job failed", "kind", j.Kind, "job", j.ID, "attempt", j.Attempts, "error", why)
+	wait := backoff
+	if k.wait != nil {
+		wait = k.wait
+	}
+	ended := false
+	err := e.unit(ctx, system(j.Workspace), func(u *unit) error {
+		again := u.tx.Now().Add(wait(j.Attempts))
+		late := k.within > 0 && again.After(j.CreatedAt.Add(k.within))
+		ended = j.Attempts >= k.tries || late || k.hopeless != nil && k.hopeless(why)
+		switch {
+		case !ended:
+			return u.tx.Jobs().Fail(u.ctx, j.ID, j.Token, kindName(why), again)
+		case k.gaveUp == nil, j.Attempts > k.tries+jobTries: // its end fails as well
+			return u.tx.Jobs().Fail(u.ctx, j.ID, j.Token, kindName(why), time.Time{})
+		}
+		return k.gaveUp(u, j, why)
+	})
+	switch {
+	case err != nil && !errors.Is(err, ErrStale):
+		e.trouble("a job's failure could not be recorded", err, "kind", j.Kind)
+	case err == nil && ended:
+		e.log.Warn("a job was given up", "kind", j.Kind, "job", j.ID, "attempts", j.Attempts, "error", kindName(why))
+	}
 }
 
-// Begin notes the media type.
-func (s *pipeSink) Begin(mediaType string, _ int64) error { s.mediaType = mediaType; return nil }
+// JobStatus is what an operator sees of a job: ids and states, no text.
+type JobStatus struct {
+	ID        string    `json:"id"`
+	Kind      string    `json:"kind"`
+	State     string    `json:"state"`    // running or dead
+	Attempts  int       `json:"attempts"` // begun so far
+	Progress  int       `json:"progress"` // of a running one, 0 to 99 percent
+	Reason    string    `json:"reason,omitempty"`
+	CreatedAt time.Time `json:"created_at,omitzero"`
+}
 
-// Write passes bytes on.
-func (s *pipeSink) Write(p []byte) (int, error) { return s.w.Write(p) }
+// Jobs returns what runs now, the oldest first, and then what was given up for
+// good, newest first; at most limit (1 to 1000) of each.
+func (e *Engine) Jobs(ctx context.Context, p Principal, limit int) (out []JobStatus, err error) {
+	limit = min(max(limit, 1), 1000)
+	err = e.query(ctx, p, ActOperate, Resource{Kind: "jobs", ID: string(p.Workspace)}, func(ctx context.Context, tx store.Tx, _ *settings) error {
+		running, err := tx.Jobs().Running(ctx, limit)
+		if err != nil {
+			return err
+		}
+		dead, err := tx.Jobs().Dead(ctx, limit)
+		if err != nil {
+			return err
+		}
+		out = make([]JobStatus, 0, len(running)+len(dead))
+		for _, j := range append(running, dead...) {
+			out = append(out, JobStatus{ID: j.ID, Kind: j.Kind, State: j.State, Attempts: j.Attempts,
+				Progress: j.Progress, Reason: j.Reason, CreatedAt: j.CreatedAt})
+		}
+		return nil
+	})
+	return out, err
+}

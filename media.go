@@ -3,6 +3,7 @@ package sangdam
 import (
 	"context"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"time"
 
@@ -10,8 +11,35 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/safehttp"
+	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/blob"
 	"github.com/sangdam/sangdam/store/driver"
+)
+
+// Attachments that a provider keeps, and those at addresses of somebody else's,
+// are kinds of their own: whoever names slow servers holds up nobody's pictures.
+const (
+	jobMedia   = "media"
+	jobOutside = "media_outside"
+)
+
+func init() {
+	kept := func(cfg Config) bool { return cfg.Blobs != nil }
+	for name, bound := range map[string]time.Duration{jobMedia: mediaFor, jobOutside: outsideFor} {
+		registerJob(jobKind{name: name, workers: 8, bound: always(bound), tries: mediaTries, within: mediaTryFor, wait: mediaWait,
+			hopeless: mediaHopeless, served: kept}, (*Engine).fetchMedia, (*unit).mediaGivenUp)
+	}
+}
+
+const (
+	// mediaFor bounds one try to fetch an attachment: providers give ten minutes
+	// for the largest.
+	mediaFor = 15 * time.Minute
+	// outsideFor bounds one try at an address of somebody else's.
+	outsideFor = 5 * time.Minute
+	// mediaTries is more than the waits between tries leave room for: it ends
+	// what takes the process with it.
+	mediaTries = 100
 )
 
 // mediaTryFor is how long an attachment that cannot be had now is asked for: a
@@ -52,6 +80,12 @@ func mediaTrouble(err error, outside bool) (reason channel.Reason, again bool) {
 	return channel.ReasonStorage, true // the blob store's own trouble has no kind
 }
 
+// mediaHopeless is mediaTrouble for what failed before anything was fetched.
+func mediaHopeless(err error) bool {
+	_, again := mediaTrouble(err, false)
+	return !again
+}
+
 // lost is the attachment's end for the reason.
 func lost(media channel.Media, reason channel.Reason) channel.Media {
 	media.State, media.Reason = channel.MediaFailed, reason
@@ -61,24 +95,147 @@ func lost(media channel.Media, reason channel.Reason) channel.Media {
 	return media
 }
 
-// mediaFailed puts a try that failed back to be repeated, or ends it with the
-// reason when its time is over.
-func (e *Engine) mediaFailed(ctx context.Context, j driver.Job, p mediaJob, trouble error) error {
-	reason, may := mediaTrouble(trouble, false)
-	return e.unit(ctx, system(j.Workspace), func(u *unit) error {
-		again := u.tx.Now().Add(mediaWait(j.Attempts))
-		if may && again.Before(j.CreatedAt.Add(mediaTryFor)) {
-			return u.tx.Jobs().Fail(u.ctx, j.ID, j.Token, kindName(trouble), again)
+// mediaGivenUp ends an attachment with the reason.
+func (u *unit) mediaGivenUp(p mediaJob, why error) error {
+	m, err := u.tx.Conversations().Message(u.ctx, p.Message)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil // deleted meanwhile
+	case err != nil:
+		return err
+	case m.Content.Media == nil || m.Content.Media.Blob != "":
+		return nil // taken back, or had by another try
+	}
+	reason, _ := mediaTrouble(why, m.Content.Media.Provider == "")
+	return u.setMedia(m, lost(*m.Content.Media, reason))
+}
+
+type mediaJob struct {
+	Account channel.AccountID      `json:"account"`
+	Message conversation.MessageID `json:"message"`
+}
+
+// enqueueMedia has a message's attachment fetched, if there is somewhere to
+// fetch it from.
+func (u *unit) enqueueMedia(m conversation.Message, key string) error {
+	acct, adapter, err := u.e.account(u.s, m.Account)
+	switch media := m.Content.Media; {
+	case err != nil:
+		return err
+	case media.Provider != "" && adapter.fetcher != nil:
+		return u.enqueueJob(jobMedia, key, mediaJob{acct.ID, m.ID})
+	case media.URL != "":
+		return u.enqueueJob(jobOutside, key, mediaJob{acct.ID, m.ID})
+	}
+	return nil
+}
+
+// fetchMedia stores an attachment: the bytes first, synced, then the reference.
+func (e *Engine) fetchMedia(ctx context.Context, j *runningJob, p mediaJob) error {
+	acct, adapter, err := e.accountOf(ctx, j.Workspace, p.Account)
+	if err != nil {
+		return err
+	}
+	var m conversation.Message
+	err = e.db.View(ctx, j.Workspace, func(ctx context.Context, tx store.Tx) (err error) {
+		m, err = tx.Conversations().Message(ctx, p.Message)
+		return err
+	})
+	if errors.Is(err, ErrNotFound) {
+		return nil // deleted meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	if m.Content.Media == nil || m.Content.Media.Blob != "" {
+		return nil // taken back, or done before
+	}
+	info, mediaType, err := fetchInto(ctx, e.cfg.Blobs, e.cfg.MaxMedia, j.progress, func(sink channel.MediaSink) error {
+		if adapter.fetcher != nil && m.Content.Media.Provider != "" {
+			return adapter.FetchMedia(ctx, acct, m.Content.Media.Provider, sink)
 		}
-		if err := u.tx.Jobs().Fail(u.ctx, j.ID, j.Token, kindName(trouble), time.Time{}); err != nil {
+		return e.fetchOutside(ctx, m.Content.Media.URL, sink)
+	})
+	media := *m.Content.Media
+	if err == nil {
+		media.Blob, media.Size, media.Type, media.State = info.Name, info.Size, mediaType, channel.MediaReady
+		media.Reason = ""
+	} else {
+		reason, again := mediaTrouble(err, media.Provider == "")
+		if again {
 			return err
 		}
+		media = lost(media, reason)
+	}
+	return e.unit(ctx, system(j.Workspace), func(u *unit) error {
 		m, err := u.tx.Conversations().Message(u.ctx, p.Message)
 		if err != nil || m.Content.Media == nil || m.Content.Media.Blob != "" {
-			return err // taken back, or had by another try
+			return err // taken back or there meanwhile: the unreferenced blob is swept
 		}
-		return u.setMedia(m, lost(*m.Content.Media, reason))
+		if media.Blob != "" {
+			if err := u.tx.Blobs().Reference(u.ctx, driver.Blob{Name: info.Name, Type: mediaType, Size: info.Size, SHA256: info.SHA256,
+				Owner: ownerMessage + string(m.ID), CreatedAt: u.tx.Now()}); err != nil {
+				return err
+			}
+		}
+		return u.setMedia(m, media)
 	})
+}
+
+// fetchOutside fetches an address that a customer's message names, through the
+// guarded client: no private address, whatever redirects and names say.
+func (e *Engine) fetchOutside(ctx context.Context, address string, sink channel.MediaSink) error {
+	f, err := e.outside.Fetch(ctx, safehttp.Request{URL: address, MaxBytes: e.cfg.MaxMedia, Timeout: outsideFor})
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := sink.Begin(f.Type, f.Size); err != nil {
+		return err
+	}
+	_, err = io.Copy(sink, f)
+	return err
+}
+
+// fetchInto runs fetch into a blob.
+func fetchInto(ctx context.Context, blobs blob.Store, limit int64, progress func(percent int), fetch func(channel.MediaSink) error) (blob.Info, string, error) {
+	r, w := io.Pipe()
+	sink := &pipeSink{w: w, progress: progress}
+	done := make(chan error, 1)
+	go func() {
+		err := fetch(sink)
+		w.CloseWithError(err) // nil ends the stream
+		done <- err
+	}()
+	info, err := blobs.Put(ctx, r, limit)
+	r.CloseWithError(err) // a fetch that still writes stops
+	if fetched := <-done; fetched != nil && err == nil || errors.Is(err, io.ErrClosedPipe) {
+		err = fetched
+	}
+	return info, sink.mediaType, err
+}
+
+// pipeSink turns a MediaSink into a stream and says how much has come.
+type pipeSink struct {
+	w          *io.PipeWriter
+	progress   func(percent int)
+	mediaType  string
+	size, have int64
+}
+
+// Begin notes the media type and how much is to come, if that is known.
+func (s *pipeSink) Begin(mediaType string, size int64) error {
+	s.mediaType, s.size = mediaType, size
+	return nil
+}
+
+// Write passes bytes on.
+func (s *pipeSink) Write(p []byte) (int, error) {
+	n, err := s.w.Write(p)
+	if s.have += int64(n); s.size > 0 {
+		s.progress(int(100 * s.have / s.size))
+	}
+	return n, err
 }
 
 // setMedia records what became of an attachment.
@@ -125,7 +282,7 @@ func (e *Engine) FetchMedia(ctx context.Context, p Principal, c FetchMedia) erro
 			return struct{}{}, err
 		}
 		// A key of its own: one that waits for its next try would absorb it.
-		return struct{}{}, u.enqueueJob(jobMedia, string(m.ID)+"/"+newID(), mediaJob{m.Account, m.ID})
+		return struct{}{}, u.enqueueMedia(m, string(m.ID)+"/"+newID())
 	})
 	return err
 }

@@ -40,7 +40,7 @@ func TestWhatNobodyComesBackForIsDeleted(t *testing.T) {
 			}
 			return tx.Contacts().PutEarly(ctx, early)
 		})
-		claimed, err := w.db.System().ClaimJobs(w.ctx, "test", []string{"strange"}, 1, time.Minute)
+		claimed, err := w.db.System().ClaimJobs(w.ctx, "test", map[string]int{"strange": 1}, time.Minute)
 		require.NoError(t, err)
 		require.Len(t, claimed, 1)
 		w.update(func(ctx context.Context, tx store.Tx) error {

@@ -227,6 +227,10 @@ func (r audit) List(ctx context.Context, after int64, limit int) ([]AuditEntry, 
 
 type jobs struct{ driver.JobRepo }
 
+func (r jobs) Running(ctx context.Context, limit int) ([]Job, error) {
+	return limited(limit, func() ([]Job, error) { return r.JobRepo.Running(ctx, limit) })
+}
+
 func (r jobs) Dead(ctx context.Context, limit int) ([]Job, error) {
 	return limited(limit, func() ([]Job, error) { return r.JobRepo.Dead(ctx, limit) })
 }
@@ -279,8 +283,18 @@ func (s system) ClaimOutbox(ctx context.Context, node string, limit, batch int, 
 	return limited(min(limit, batch), func() ([]driver.OutboxLane, error) { return s.System.ClaimOutbox(ctx, node, limit, batch, lease) })
 }
 
-func (s system) ClaimJobs(ctx context.Context, node string, kinds []string, limit int, lease time.Duration) ([]Job, error) {
-	return limited(limit, func() ([]Job, error) { return s.System.ClaimJobs(ctx, node, kinds, limit, lease) })
+// ClaimJobs leaves out kinds of which none is wanted.
+func (s system) ClaimJobs(ctx context.Context, node string, limits map[string]int, lease time.Duration) ([]Job, error) {
+	wanted := make(map[string]int, len(limits))
+	for kind, limit := range limits {
+		if limit > 0 {
+			wanted[kind] = limit
+		}
+	}
+	if len(wanted) == 0 {
+		return nil, nil
+	}
+	return s.System.ClaimJobs(ctx, node, wanted, lease)
 }
 
 func (s system) Due(ctx context.Context, limit int) ([]Deadline, error) {

@@ -185,7 +185,7 @@ var calls = map[string]func(ctx context.Context, db *store.DB) error{
 	},
 	"System.ReleaseOutbox": func(ctx context.Context, db *store.DB) error { return db.System().ReleaseOutbox(ctx) },
 	"System.ClaimJobs": func(ctx context.Context, db *store.DB) error {
-		_, err := db.System().ClaimJobs(ctx, "n", []string{"k"}, 1, time.Minute)
+		_, err := db.System().ClaimJobs(ctx, "n", map[string]int{"k": 1}, time.Minute)
 		return err
 	},
 	"System.Due":     func(ctx context.Context, db *store.DB) error { _, err := db.System().Due(ctx, 1); return err },

@@ -60,9 +60,9 @@ func (s *system) ReleaseOutbox(ctx context.Context, claims ...driver.LaneRef) er
 	return run(ctx, s.f, "System.ReleaseOutbox", true, func(ctx context.Context) error { return s.y.ReleaseOutbox(ctx, claims...) })
 }
 
-func (s *system) ClaimJobs(ctx context.Context, node string, kinds []string, limit int, lease time.Duration) ([]driver.Job, error) {
+func (s *system) ClaimJobs(ctx context.Context, node string, limits map[string]int, lease time.Duration) ([]driver.Job, error) {
 	return call(ctx, s.f, "System.ClaimJobs", false, func(ctx context.Context) ([]driver.Job, error) {
-		return s.y.ClaimJobs(ctx, node, kinds, limit, lease)
+		return s.y.ClaimJobs(ctx, node, limits, lease)
 	})
 }
 

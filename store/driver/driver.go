@@ -305,6 +305,9 @@ type JobRepo interface {
 	Report(ctx context.Context, id, token string, progress int, lease time.Duration) error
 	// Job returns one. ErrNotFound.
 	Job(ctx context.Context, id string) (Job, error)
+	// Running lists claimed jobs, the oldest first, those whose lease ended
+	// included.
+	Running(ctx context.Context, limit int) ([]Job, error)
 	// Dead lists dead jobs, newest first.
 	Dead(ctx context.Context, limit int) ([]Job, error)
 	// Purge deletes at most limit done jobs created before the time.
@@ -403,9 +406,10 @@ type System interface {
 	// not paused, and that have no live claim.
 	ClaimOutbox(ctx context.Context, node string, limit, batch int, lease time.Duration) ([]OutboxLane, error)
 	ReleaseOutbox(ctx context.Context, claims ...LaneRef) error
-	// ClaimJobs claims at most limit due jobs of the kinds; Attempts counts this
-	// try. A job whose lease ended is due again.
-	ClaimJobs(ctx context.Context, node string, kinds []string, limit int, lease time.Duration) ([]Job, error)
+	// ClaimJobs claims due jobs, of each kind at most as many as limits says, the
+	// earliest first; Attempts counts this try. A job whose lease ended is due
+	// again. How many jobs of other kinds wait must not matter.
+	ClaimJobs(ctx context.Context, node string, limits map[string]int, lease time.Duration) ([]Job, error)
 	// Due lists at most limit deadlines that have passed, earliest first. It
 	// claims nothing: the Update that handles one clears or moves it.
 	Due(ctx context.Context, limit int) ([]Deadline, error)

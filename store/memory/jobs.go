@@ -117,6 +117,27 @@ func (r jobs) Job(_ context.Context, id string) (driver.Job, error) {
 	})
 }
 
+func (r jobs) Running(_ context.Context, limit int) ([]driver.Job, error) {
+	return read(r.t, func() ([]driver.Job, error) {
+		var running []driver.Job
+		for _, j := range each(r.t, r.t.s.jobs) {
+			if j.State == jobRunning {
+				j.Token = "" // a claim is the claimer's alone
+				running = append(running, j.Job)
+			}
+		}
+		slices.SortFunc(running, func(a, b driver.Job) int {
+			return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+		})
+		var out []driver.Job
+		for _, j := range first(running, limit) {
+			out = append(out, clone(j))
+		}
+		r.t.found(len(out))
+		return out, nil
+	})
+}
+
 func (r jobs) Dead(_ context.Context, limit int) ([]driver.Job, error) {
 	return read(r.t, func() ([]driver.Job, error) {
 		var dead []job

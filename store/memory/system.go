@@ -201,12 +201,12 @@ func (y system) release(ctx context.Context, refs []driver.LaneRef, of func(*spa
 	return err
 }
 
-func (y system) ClaimJobs(ctx context.Context, _ string, kinds []string, limit int, lease time.Duration) ([]driver.Job, error) {
+func (y system) ClaimJobs(ctx context.Context, _ string, limits map[string]int, lease time.Duration) ([]driver.Job, error) {
 	return locked(ctx, y.b, func(now time.Time) ([]driver.Job, error) {
 		var due []job
 		for _, s := range y.b.spaces {
 			for id := range s.toDo {
-				if j, _ := committed(s.jobs, id); slices.Contains(kinds, j.Kind) && !j.dueAt().After(now) {
+				if j, _ := committed(s.jobs, id); limits[j.Kind] > 0 && !j.dueAt().After(now) {
 					due = append(due, j)
 				}
 			}
@@ -215,7 +215,11 @@ func (y system) ClaimJobs(ctx context.Context, _ string, kinds []string, limit i
 			return cmp.Or(a.dueAt().Compare(b.dueAt()), a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
 		})
 		var out []driver.Job
-		for _, j := range first(due, limit) {
+		claimed := map[string]int{}
+		for _, j := range due {
+			if claimed[j.Kind]++; claimed[j.Kind] > limits[j.Kind] {
+				continue
+			}
 			j.State, j.Token, j.until = jobRunning, rand.Text(), now.Add(lease)
 			j.Attempts++
 			y.b.rev++

@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -73,6 +75,17 @@ func (j jobs) Job(ctx context.Context, id string) (driver.Job, error) {
 	return v, err
 }
 
+// Running implements driver.JobRepo. Only what has not ended can be claimed, and
+// that alone is indexed by it.
+func (j jobs) Running(ctx context.Context, limit int) ([]driver.Job, error) {
+	list, err := many(ctx, j.tx, query(`SELECT `+jobColumns+` FROM sd.jobs j
+		WHERE j.claimable IS NOT NULL AND j.ws = $1 AND j.state = 'running' ORDER BY j.created_at, j.id LIMIT $2`, key(j.ws), limit), scanJob)
+	for i := range list {
+		list[i].Token = ""
+	}
+	return list, err
+}
+
 // Dead implements driver.JobRepo.
 func (j jobs) Dead(ctx context.Context, limit int) ([]driver.Job, error) {
 	return many(ctx, j.tx, query(`SELECT `+jobColumns+` FROM sd.jobs j WHERE j.ws = $1 AND j.state = 'dead' ORDER BY j.ended_at DESC, j.id DESC LIMIT $2`,
@@ -85,14 +98,20 @@ func (j jobs) Purge(ctx context.Context, before time.Time, limit int) (int, erro
 		(SELECT ws, id FROM sd.jobs WHERE ws = $1 AND state = 'done' AND created_at < $3 LIMIT $2) RETURNING 1) SELECT count(*) FROM d`, limit, before)
 }
 
-// ClaimJobs implements driver.System.
-func (s system) ClaimJobs(ctx context.Context, _ string, kinds []string, limit int, lease time.Duration) ([]driver.Job, error) {
+// ClaimJobs implements driver.System. Each kind is looked for by itself, so that
+// a long queue of one costs the others nothing.
+func (s system) ClaimJobs(ctx context.Context, _ string, limits map[string]int, lease time.Duration) ([]driver.Job, error) {
+	kinds, most := make([]string, 0, len(limits)), make([]int, 0, len(limits))
+	for _, kind := range slices.Sorted(maps.Keys(limits)) {
+		kinds, most = append(kinds, kind), append(most, limits[kind])
+	}
 	var list []driver.Job
-	err := s.run(ctx, collect(query(`WITH c AS (SELECT ws, id, claimable FROM sd.jobs WHERE claimable <= clock_timestamp() AND kind = ANY($1)
-			ORDER BY claimable LIMIT $2 FOR UPDATE SKIP LOCKED),
+	err := s.run(ctx, collect(query(`WITH c AS (SELECT due.ws, due.id FROM unnest($1::text[], $2::int[]) AS k (kind, most), LATERAL (
+			SELECT ws, id FROM sd.jobs WHERE claimable <= clock_timestamp() AND kind = k.kind
+			ORDER BY claimable LIMIT k.most FOR UPDATE SKIP LOCKED) due),
 		w AS (UPDATE sd.jobs j SET state = 'running', attempts = attempts + 1, token = gen_random_uuid()::text, claimable = clock_timestamp() + $3::interval
 			FROM c WHERE j.ws = c.ws AND j.id = c.id RETURNING j.*)
-		SELECT `+jobColumns+` FROM w j ORDER BY j.due, j.id`, keys(kinds), limit, lease), &list, scanJob))
+		SELECT `+jobColumns+` FROM w j ORDER BY j.due, j.id`, keys(kinds), most, lease), &list, scanJob))
 	if err == nil && len(list) > 0 {
 		s.commits.Add(1)
 	}

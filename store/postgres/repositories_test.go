@@ -92,7 +92,7 @@ func TestEveryRepository(t *testing.T) {
 	require.ErrorIs(t, db.Update(ctx, ws, func(ctx context.Context, tx store.Tx) error {
 		return tx.Outbox().Settle(ctx, ol[0].Claim, "at", channel.Settlement{State: channel.OutboxSent})
 	}), store.ErrStale)
-	js, err := db.System().ClaimJobs(ctx, "n", []string{"j"}, 10, time.Minute)
+	js, err := db.System().ClaimJobs(ctx, "n", map[string]int{"j": 10}, time.Minute)
 	require.NoError(t, err)
 	require.Len(t, js, 1)
 	_, ok, err := db.System().NextDue(ctx)

@@ -229,7 +229,7 @@ func TestRunningJobIsDueAfterACrashAndCountsItsAttempt(t *testing.T) {
 		return tx.Jobs().Enqueue(ctx, driver.Job{ID: "j", Kind: "k"})
 	})
 	claim := func() []driver.Job {
-		got, err := db.System().ClaimJobs(t.Context(), "n", []string{"k"}, 10, time.Hour)
+		got, err := db.System().ClaimJobs(t.Context(), "n", map[string]int{"k": 10}, time.Hour)
 		require.NoError(t, err)
 		return got
 	}
@@ -261,7 +261,7 @@ func TestIdleClaimsAndReadsCostNoCommit(t *testing.T) {
 	require.NoError(t, db.System().ReleaseInbox(t.Context(), lanes[0].LaneRef))
 	require.Len(t, claimInbox(t, db, time.Minute), 1)
 	claimOutbox(t, db, time.Minute)
-	_, err := db.System().ClaimJobs(t.Context(), "n", []string{"k"}, 1, time.Minute)
+	_, err := db.System().ClaimJobs(t.Context(), "n", map[string]int{"k": 1}, time.Minute)
 	require.NoError(t, err)
 	_, _, err = db.System().NextDue(t.Context())
 	require.NoError(t, err)

@@ -143,7 +143,7 @@ func (inboundSystem) ClaimOutbox(context.Context, string, int, int, time.Duratio
 	return nil, nil
 }
 
-func (inboundSystem) ClaimJobs(context.Context, string, []string, int, time.Duration) ([]driver.Job, error) {
+func (inboundSystem) ClaimJobs(context.Context, string, map[string]int, time.Duration) ([]driver.Job, error) {
 	return nil, nil
 }
 

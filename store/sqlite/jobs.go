@@ -1,9 +1,10 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/sangdam/sangdam/internal/errs"
@@ -74,6 +75,15 @@ func (r jobs) Job(_ context.Context, id string) (driver.Job, error) {
 	return one(r.tx, r.b.scanJob, "job "+id, `SELECT `+jobColumns+` FROM jobs WHERE ws = ? AND id = ?`, r.ws, id)
 }
 
+func (r jobs) Running(_ context.Context, limit int) ([]driver.Job, error) {
+	out, err := list(r.tx, r.b.scanJob, `SELECT `+jobColumns+` FROM jobs
+		WHERE ws = ? AND state IN ('queued', 'running') AND state = 'running' ORDER BY created, seq LIMIT ?`, r.ws, limit)
+	for i := range out {
+		out[i].Token = ""
+	}
+	return out, err
+}
+
 func (r jobs) Dead(_ context.Context, limit int) ([]driver.Job, error) {
 	return list(r.tx, r.b.scanJob, `SELECT `+jobColumns+` FROM jobs WHERE ws = ? AND state = 'dead' ORDER BY ended DESC, seq DESC LIMIT ?`, r.ws, limit)
 }
@@ -83,38 +93,47 @@ func (r jobs) Purge(_ context.Context, before time.Time, limit int) (int, error)
 		r.ws, micro(before), limit)
 }
 
-const dueJobs = ` FROM jobs WHERE state IN ('queued', 'running') AND wake <= ? AND kind IN (SELECT value FROM json_each(?)) ORDER BY wake, seq LIMIT ?`
+const dueJobs = ` FROM jobs WHERE state IN ('queued', 'running') AND kind = ? AND wake <= ? ORDER BY wake, seq LIMIT ?`
 
 // ClaimJobs implements driver.System. Looking costs no commit.
-func (s system) ClaimJobs(ctx context.Context, _ string, kinds []string, limit int, lease time.Duration) ([]driver.Job, error) {
-	if len(kinds) == 0 {
-		return nil, nil
-	}
-	of, err := json.Marshal(kinds)
-	if err != nil {
-		return nil, err
-	}
-	any := false
-	err = s.b.read(ctx, nil, func(t *tx) error {
-		any, err = t.exists(`SELECT 1`+dueJobs, micro(t.now), string(of), 1)
-		return err
+func (s system) ClaimJobs(ctx context.Context, _ string, limits map[string]int, lease time.Duration) ([]driver.Job, error) {
+	waiting := map[string]int{}
+	err := s.b.read(ctx, nil, func(t *tx) error {
+		for kind, limit := range limits {
+			any, err := t.exists(`SELECT 1`+dueJobs, kind, micro(t.now), 1)
+			if err != nil {
+				return err
+			}
+			if any {
+				waiting[kind] = limit
+			}
+		}
+		return nil
 	})
-	if err != nil || !any {
+	if err != nil || len(waiting) == 0 {
 		return nil, err
 	}
 	var out []driver.Job
 	err = s.write(ctx, func(t *tx) error {
-		out, err = t.claimJobs(string(of), limit, lease)
-		return err
+		out = nil
+		for kind, limit := range waiting {
+			claimed, err := t.claimJobs(kind, limit, lease)
+			if err != nil {
+				return err
+			}
+			out = append(out, claimed...)
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
+	slices.SortFunc(out, func(a, b driver.Job) int { return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(a.ID, b.ID)) })
 	return out, nil
 }
 
-func (t *tx) claimJobs(kinds string, limit int, lease time.Duration) ([]driver.Job, error) {
-	found, err := list(t, func(w raw.Row) (int64, error) { return w.Int(0), nil }, `SELECT seq`+dueJobs, micro(t.now), kinds, limit)
+func (t *tx) claimJobs(kind string, limit int, lease time.Duration) ([]driver.Job, error) {
+	found, err := list(t, func(w raw.Row) (int64, error) { return w.Int(0), nil }, `SELECT seq`+dueJobs, kind, micro(t.now), limit)
 	if err != nil {
 		return nil, err
 	}

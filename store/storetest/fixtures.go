@@ -206,7 +206,11 @@ func (e *env) claimOutbox(batch int, lease time.Duration) []driver.OutboxLane {
 // claimJobs is claimInbox for jobs.
 func (e *env) claimJobs(lease time.Duration, kinds ...string) []driver.Job {
 	e.Helper()
-	jobs, err := e.db.System().ClaimJobs(e.ctx, "node", kinds, all, lease)
+	limits := map[string]int{}
+	for _, kind := range kinds {
+		limits[kind] = all
+	}
+	jobs, err := e.db.System().ClaimJobs(e.ctx, "node", limits, lease)
 	require.NoError(e, err)
 	var own []driver.Job
 	for _, j := range jobs {

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -44,6 +45,30 @@ var jobRules = []rule{
 		require.Equal(e, []string{"a1", "a2", "a0"}, ids)
 		require.Empty(e, e.claimJobs(time.Hour, "a"))
 		require.Len(e, e.claimJobs(time.Hour, "a", "b"), 1)
+	}},
+	{name: "each kind is claimed up to a limit of its own, however many of another wait", run: func(e *env) {
+		for i := range 5 {
+			e.enqueueJob(store.Job{ID: fmt.Sprint("slow", i), Kind: "slow", Due: moment(i)})
+		}
+		e.enqueueJob(store.Job{ID: "quick", Kind: "quick", Due: moment(100)})
+		for _, want := range [][]string{{"slow0", "slow1", "quick"}, {"slow2", "slow3"}, {"slow4"}, nil} {
+			jobs, err := e.db.System().ClaimJobs(e.ctx, "node", map[string]int{"slow": 2, "quick": 3, "other": 1}, time.Hour)
+			require.NoError(e, err)
+			var ids []string
+			for _, j := range jobs {
+				ids = append(ids, j.ID)
+			}
+			require.ElementsMatch(e, want, ids)
+		}
+		e.view(func(ctx context.Context, tx store.Tx) error {
+			running, err := tx.Jobs().Running(ctx, 2)
+			require.Len(e, running, 2)
+			require.Equal(e, "running", running[0].State)
+			require.Empty(e, running[0].Token, "a claim is the claimer's alone")
+			all, again := tx.Jobs().Running(ctx, 10)
+			require.Len(e, all, 6)
+			return errors.Join(err, again)
+		})
 	}},
 	{name: "a key is taken while its job is unfinished, by kind", run: func(e *env) {
 		e.enqueueJob(store.Job{ID: "1", Kind: "keyed", Key: "k", Due: moment(0)})
@@ -148,7 +173,7 @@ var jobRules = []rule{
 		taken := make([][]store.Job, racers)
 		errs := parallel(racers, func(i int) error {
 			for {
-				jobs, err := e.db.System().ClaimJobs(e.ctx, fmt.Sprint("node", i), []string{"many"}, 3, time.Hour)
+				jobs, err := e.db.System().ClaimJobs(e.ctx, fmt.Sprint("node", i), map[string]int{"many": 3}, time.Hour)
 				taken[i] = append(taken[i], jobs...)
 				if err != nil || len(jobs) == 0 {
 					return err

@@ -140,7 +140,7 @@ func (p *pair) enqueueJob(rt *rapid.T) {
 func (p *pair) workJobs(rt *rapid.T) {
 	outcomes := rapid.SliceOfN(rapid.SampledFrom([]string{"finish", "retry", "die"}), 4, 4).Draw(rt, "outcomes")
 	p.both(rt, "jobs", func(db *store.DB) (any, error) {
-		jobs, err := db.System().ClaimJobs(p.e.ctx, "node", []string{"model"}, all, time.Hour)
+		jobs, err := db.System().ClaimJobs(p.e.ctx, "node", map[string]int{"model": all}, time.Hour)
 		if err != nil {
 			return nil, err
 		}
