@@ -83,6 +83,8 @@ func (e *Engine) handleDeadline(ctx context.Context, due driver.Deadline) (done 
 			if err := u.agentSilent(routing.AgentID(due.ID)); err != nil {
 				return err
 			}
+		case dueLeft:
+			return u.visitorGone(conversation.ID(due.ID))
 		case dueLink:
 			if err := u.tx.Vault().DropOwner(u.ctx, due.ID); err != nil {
 				return err

@@ -81,12 +81,12 @@ func (e *Engine) shown(ctx context.Context, w Who, ev store.Event) (store.Event,
 }
 
 // eventResource is the record that an event tells of. An item is a part of its
-// conversation, an identity one of its contact.
+// conversation, so is somebody's writing there, an identity one of its contact.
 func eventResource(ev store.Event) Resource {
 	r := Resource{Kind: ev.Aggregate, ID: ev.ID, Desk: ev.Desk, Desks: ev.Desks, Owner: ev.Agent, Account: ev.Account, Channel: ev.Channel,
 		Stream: ev.WorkStream, Contact: ev.Contact, State: ev.State}
 	switch ev.Aggregate {
-	case "item":
+	case "item", kindTyping:
 		r.Kind = kindConversation
 	case "identity":
 		r.Kind, r.ID = kindContact, string(ev.Contact)

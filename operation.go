@@ -90,8 +90,9 @@ func Operations() []Operation {
 // Visitors' commands. They are not in Operations: a visitor's port asks no
 // policy, since it reaches nothing but the visitor's own part.
 var (
-	opVisitorPost    = &Operation{Name: "visitor.post", Actions: []Action{actVisitorPost}, Keyed: true}
-	opVisitorConsent = &Operation{Name: "visitor.consent", Actions: []Action{actVisitorConsent}, Keyed: true}
-	opVisitorRate    = &Operation{Name: "visitor.rate", Actions: []Action{actVisitorRate}, Keyed: true}
-	opVisitorEnd     = &Operation{Name: "visitor.end", Actions: []Action{actVisitorEnd}, Keyed: true}
+	opVisitorPost     = &Operation{Name: "visitor.post", Actions: []Action{actVisitorPost}, Keyed: true}
+	opVisitorConsent  = &Operation{Name: "visitor.consent", Actions: []Action{actVisitorConsent}, Keyed: true}
+	opVisitorIdentify = &Operation{Name: "visitor.identify", Actions: []Action{actVisitorIdentify}}
+	opVisitorRate     = &Operation{Name: "visitor.rate", Actions: []Action{actVisitorRate}, Keyed: true}
+	opVisitorEnd      = &Operation{Name: "visitor.end", Actions: []Action{actVisitorEnd}, Keyed: true}
 )

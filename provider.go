@@ -89,10 +89,18 @@ func (e *Engine) provider(ctx context.Context, p Principal, id conversation.ID, 
 	return acct, ad, cv, err
 }
 
-// ShowTyping shows the customer that an answer is being written, where the
-// channel can; ErrUnsupported where it cannot.
+// ShowTyping shows everybody who follows the conversation that the principal is
+// writing an answer, and the customer where the channel can; ErrUnsupported
+// where it cannot. Show it again every few seconds while it is so.
 func (e *Engine) ShowTyping(ctx context.Context, p Principal, id conversation.ID, d time.Duration) error {
 	acct, adapter, cv, err := e.provider(ctx, p, id, ActAnswer)
+	if err != nil {
+		return err
+	}
+	err = e.unit(ctx, p, func(u *unit) error {
+		u.types(cv, "agent")
+		return nil
+	})
 	if err != nil {
 		return err
 	}
@@ -102,11 +110,14 @@ func (e *Engine) ShowTyping(ctx context.Context, p Principal, id conversation.ID
 	return adapter.ShowTyping(ctx, acct, cv.Chat, d)
 }
 
-// MarkRead tells the customer that the conversation was read, where the channel
-// can; ErrUnsupported where it cannot.
+// MarkRead records that the desk has read the conversation (Conversation.ReadSeq)
+// and tells the customer where the channel can; ErrUnsupported where it cannot.
 func (e *Engine) MarkRead(ctx context.Context, p Principal, id conversation.ID) error {
 	acct, adapter, cv, err := e.provider(ctx, p, id, ActAnswer)
 	if err != nil {
+		return err
+	}
+	if err := e.readByDesk(ctx, p, cv.ID); err != nil {
 		return err
 	}
 	if adapter.marker == nil {

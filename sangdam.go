@@ -139,6 +139,7 @@ type Engine struct {
 	wake      wakeHub
 	routers   routerSet
 	streams   streams
+	visitors  visitorHub
 	running   atomic.Bool
 	ready     atomic.Bool
 	unindexed workspaceSet

@@ -3,12 +3,13 @@ package sangdam
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/id"
-	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -41,10 +42,11 @@ func visit[T any](ctx context.Context, e *Engine, v channel.VisitorRef, key stri
 }
 
 const (
-	actVisitorPost    Action = "visitor.post"
-	actVisitorConsent Action = "visitor.consent"
-	actVisitorRate    Action = "visitor.rate"
-	actVisitorEnd     Action = "visitor.end"
+	actVisitorPost     Action = "visitor.post"
+	actVisitorConsent  Action = "visitor.consent"
+	actVisitorIdentify Action = "visitor.identify"
+	actVisitorRate     Action = "visitor.rate"
+	actVisitorEnd      Action = "visitor.end"
 )
 
 // Post stores a visitor's message as the flow stores any other.
@@ -56,11 +58,13 @@ func (p visitorPort) Post(ctx context.Context, v channel.VisitorRef, key string,
 		return channel.VisitorMessage{}, errs.New(errs.Invalid, "sangdam: a message needs a kind and at most %d bytes of text", maxText)
 	}
 	// The key is also the provider's message id, so that even without the
-	// stored answer a repeat finds the message.
+	// stored answer a repeat finds the message, and the handle that it is marked
+	// as read by.
 	pm := channel.ProviderMessageID(string(v.User) + "/" + key)
 	chat := visitorChat(v)
 	posted, err := visit(ctx, p.e, v, key, opVisitorPost, c, func(u *unit, acct channel.Account) (Posted, error) {
-		in := channel.Inbound{Kind: channel.EventMessage, Chat: chat, Author: channel.Author{User: v.User}, MessageID: pm, OccurredAt: u.tx.Now(), Content: c}
+		in := channel.Inbound{Kind: channel.EventMessage, Chat: chat, Author: channel.Author{User: v.User}, MessageID: pm, OccurredAt: u.tx.Now(), Content: c,
+			ReadHandle: string(pm)}
 		if err := u.customerMessage(acct, in); err != nil {
 			return Posted{}, err
 		}
@@ -75,7 +79,7 @@ func (p visitorPort) Post(ctx context.Context, v channel.VisitorRef, key string,
 		m, err = tx.Conversations().Message(ctx, posted.Message)
 		return err
 	})
-	return visitorMessage(m, posted.Seq), err
+	return visitorMessage(v, m, posted.Seq), err
 }
 
 func visitorChat(v channel.VisitorRef) channel.Chat {
@@ -83,12 +87,15 @@ func visitorChat(v channel.VisitorRef) channel.Chat {
 }
 
 // visitorMessage is what the customer may see of a message.
-func visitorMessage(m conversation.Message, seq int64) channel.VisitorMessage {
+func visitorMessage(v channel.VisitorRef, m conversation.Message, seq int64) channel.VisitorMessage {
 	out := channel.VisitorMessage{ID: m.ID, Conversation: m.Conversation, Seq: seq, Mine: m.Direction == conversation.Inbound, Content: m.Content,
 		At: m.At, Status: string(m.Status), Unsent: !m.UnsentAt.IsZero()}
 	out.Content.QuoteHandle = ""
 	if !out.Mine {
 		out.Author = m.Author.Name
+	}
+	if key, own := strings.CutPrefix(string(m.Provider), string(v.User)+"/"); own && out.Mine {
+		out.Key = key
 	}
 	return out
 }
@@ -135,102 +142,97 @@ func (p visitorPort) Since(ctx context.Context, v channel.VisitorRef, from chann
 		if err != nil || cv == nil {
 			return err
 		}
-		if cv.ID != from {
+		parts, found, err := since(ctx, tx, *cv, from)
+		if err != nil {
+			return err
+		}
+		if !found {
 			seq = 0 // another conversation has numbers of its own
 		}
-		// The customer's number never exceeds the event's, so that reading
-		// events from there misses nothing.
-		for after := seq; len(out) < limit; {
-			evs, err := tx.Conversations().Events(ctx, cv.ID, after, maxPage)
-			if err != nil {
+		for _, id := range parts {
+			if out, err = entries(ctx, tx, v, id, seq, limit, out); err != nil {
 				return err
 			}
-			for _, ev := range evs {
-				after = ev.Seq
-				if ev.CustomerSeq <= seq || len(out) == limit {
-					continue
-				}
-				m, err := tx.Conversations().Message(ctx, ev.Message)
-				if err != nil {
-					return err
-				}
-				vm := visitorMessage(m, ev.CustomerSeq)
-				if m.Author.Kind == conversation.ByAgent {
-					a, err := tx.Agents().Agent(ctx, m.Author.Agent)
-					if err != nil && !errors.Is(err, ErrNotFound) {
-						return err
-					}
-					vm.Author = a.Name
-				}
-				out = append(out, vm)
-			}
-			if len(evs) < maxPage {
-				break
-			}
+			seq = 0
 		}
 		return nil
 	})
 	return out, err
 }
 
-// Subscribe gives a hint whenever something was written anywhere.
-func (p visitorPort) Subscribe(ctx context.Context, _ channel.VisitorRef) (<-chan struct{}, error) {
-	hints, stop := p.e.wake.subscribe()
-	out := make(chan struct{}, 1)
-	go func() {
-		defer close(out)
-		defer stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-hints:
-				select {
-				case out <- struct{}{}:
-				default:
-				}
-			}
+// keptParts is how many conversations that began since are shown to a visitor
+// who comes back; of one who was away longer only the last is.
+const keptParts = 20
+
+// since lists the conversations from the one named to the present one, oldest
+// first. found says that the one named is among those that came before.
+func since(ctx context.Context, tx store.Tx, cv conversation.Conversation, from channel.ConversationID) (parts []conversation.ID, found bool, err error) {
+	for at := cv; ; {
+		parts = append(parts, at.ID)
+		if at.ID == from {
+			slices.Reverse(parts)
+			return parts, true, nil
 		}
-	}()
+		if from == "" || at.Previous == "" || len(parts) == keptParts {
+			return []conversation.ID{cv.ID}, false, nil
+		}
+		if at, err = tx.Conversations().Conversation(ctx, at.Previous); err != nil {
+			return nil, false, err
+		}
+	}
+}
+
+// entries appends what a conversation has above seq until there are limit.
+func entries(ctx context.Context, tx store.Tx, v channel.VisitorRef, id conversation.ID, seq int64, limit int,
+	out []channel.VisitorMessage) ([]channel.VisitorMessage, error) {
+	// The customer's number never exceeds the event's, so that reading events
+	// from there misses nothing.
+	for after := seq; len(out) < limit; {
+		evs, err := tx.Conversations().Events(ctx, id, after, maxPage)
+		if err != nil {
+			return nil, err
+		}
+		for _, ev := range evs {
+			after = ev.Seq
+			if ev.CustomerSeq <= seq || len(out) == limit {
+				continue
+			}
+			m, err := tx.Conversations().Message(ctx, ev.Message)
+			if err != nil {
+				return nil, err
+			}
+			vm, err := withAuthor(ctx, tx, visitorMessage(v, m, ev.CustomerSeq), m.Author)
+			if err != nil {
+				return nil, err
+			}
+			vm.Conversation = id // a merged part may have given the message away
+			out = append(out, vm)
+		}
+		if len(evs) < maxPage {
+			break
+		}
+	}
 	return out, nil
 }
 
-// Availability says whether the desk can take a chat now.
-func (p visitorPort) Availability(ctx context.Context, v channel.VisitorRef) (channel.Availability, error) {
-	var out channel.Availability
-	err := p.view(ctx, v, func(ctx context.Context, tx store.Tx, s *settings) error {
-		acct, _, err := p.e.account(s, v.Account)
-		if err != nil {
-			return err
-		}
-		u := &unit{e: p.e, ctx: ctx, tx: tx, s: s}
-		closed := u.closed(s.hoursOf(acct, ""))
-		online, err := u.anybodyOnline(acct)
-		if err != nil {
-			return err
-		}
-		items, err := tx.Work().Open(ctx)
-		if err != nil {
-			return err
-		}
-		queue := s.routing.WorkStreams[acct.WorkStream].Queue
-		waiting := 0
-		for _, it := range items {
-			if it.Queue == queue && it.State == routing.ItemQueued {
-				waiting++
-			}
-		}
-		out = channel.Availability{Open: !closed, Agents: online, Queue: waiting}
-		return nil
-	})
-	return out, err
+// withAuthor names the agent as customers see it.
+func withAuthor(ctx context.Context, tx store.Tx, vm channel.VisitorMessage, a conversation.Author) (channel.VisitorMessage, error) {
+	if a.Kind != conversation.ByAgent {
+		return vm, nil
+	}
+	agent, err := tx.Agents().Agent(ctx, a.Agent)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return vm, err
+	}
+	vm.Author = agent.Name
+	return vm, nil
 }
 
-// Consent records that the visitor agreed, in the audit log: who, to which text
-// and when (CH7).
+// Consent records that the visitor agreed: who, to which text and when (CH7),
+// as a record of its own and in the audit log.
 func (p visitorPort) Consent(ctx context.Context, v channel.VisitorRef, key, purpose, textVersion string) error {
-	if purpose == "" || textVersion == "" {
-		return errs.New(errs.Invalid, "sangdam: a consent names its purpose and the version of the text")
+	if purpose == "" || textVersion == "" || len(purpose) > 100 || len(textVersion) > 100 {
+		return errs.New(errs.Invalid, "sangdam: a consent names its purpose and the version of the text, each in at most 100 bytes")
 	}
 	_, err := visit(ctx, p.e, v, key, opVisitorConsent, []string{purpose, textVersion}, func(u *unit, acct channel.Account) (struct{}, error) {
 		i, err := u.identity(acct, channel.Author{User: v.User})
@@ -240,6 +242,9 @@ func (p visitorPort) Consent(ctx context.Context, v channel.VisitorRef, key, pur
 		u.resource = Resource{Kind: "contact", ID: string(i.Contact)}
 		u.detail("purpose", purpose)
 		u.detail("text_version", textVersion)
+		if err := u.consented(i, acct, purpose, textVersion); err != nil {
+			return struct{}{}, err
+		}
 		c, err := u.tx.Contacts().Contact(u.ctx, i.Contact)
 		if err != nil {
 			return struct{}{}, err

@@ -1,10 +1,8 @@
 package sangdam_test
 
 import (
-	"context"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -198,21 +196,62 @@ func TestVisitorsSeeNothingOfEachOther(t *testing.T) {
 func TestSubscribersAreWokenUntilTheyLeave(t *testing.T) {
 	inWorld(t, func(w *world) {
 		v := w.visitor("Mina")
-		ctx, leave := context.WithCancel(w.ctx)
-		hints, err := v.port().Subscribe(ctx, v.ref)
-		require.NoError(t, err)
-		v.says("hello")
-		synctest.Wait()
-		select {
-		case <-hints:
-		default:
-			t.Fatal("no hint")
+		other := w.visitor("Jun")
+		mine, theirs := v.subscribe(), other.subscribe()
+		require.Equal(t, channel.VisitorHint{}, mine.hint())
+		v.says("hello") // its contact is made by this
+		require.True(t, mine.hint().Messages)
+		v.says("again")
+		require.Equal(t, channel.VisitorHint{Messages: true}, mine.hint())
+		other.says("hi")
+		theirs.hint()
+		mine.hint()
+		v.says("for me alone")
+		require.True(t, mine.hint().Messages)
+		require.Equal(t, channel.VisitorHint{}, theirs.hint(), "another's words wake nobody")
+		account := (&visitor{w: w, ref: channel.VisitorRef{Workspace: ws, Account: w.acct.ID}}).subscribe()
+		w.online("a1")
+		require.Equal(t, channel.VisitorHint{Availability: true}, account.hint())
+		mine.hint()
+		theirs.hint()
+		require.NoError(t, w.eng.ShowTyping(w.ctx, w.host, w.of(w.line.User("Mina")).Conversation.ID, time.Second))
+		require.Equal(t, channel.VisitorHint{Typing: true}, mine.hint())
+		require.Equal(t, channel.VisitorHint{}, theirs.hint())
+		w.halt()
+		require.True(t, mine.hint().Ended)
+		_, err := v.port().Subscribe(w.ctx, v.ref)
+		require.ErrorIs(t, err, sangdam.ErrUnavailable)
+		for _, n := range []news{mine, theirs, account} {
+			n.Close()
 		}
-		leave()
-		synctest.Wait()
-		for range hints { // what was on its way, then the end
-		}
+		w.start()
 	})
+}
+
+// news is a subscription in a test.
+type news struct {
+	channel.VisitorNews
+	w *world
+}
+
+func (v *visitor) subscribe() news {
+	v.w.t.Helper()
+	n, err := v.port().Subscribe(v.w.ctx, v.ref)
+	require.NoError(v.w.t, err)
+	return news{n, v.w}
+}
+
+// hint is what there is news of, once all is quiet.
+func (n news) hint() channel.VisitorHint {
+	n.w.t.Helper()
+	n.w.settle()
+	select {
+	case <-n.Ready():
+	default:
+	}
+	h, err := n.Take(n.w.ctx)
+	require.NoError(n.w.t, err)
+	return h
 }
 
 func TestAvailabilityTellsHoursAgentsAndTheQueue(t *testing.T) {
@@ -316,26 +355,18 @@ func TestAMessageInWrapUpOpensANewConversation(t *testing.T) {
 	}, withStream(func(s *routing.WorkStream) { s.KeepAgentFor = time.Minute }))
 }
 
-// Numbers are of a conversation: whoever resumes with those of an ended one
-// gets the new one from its beginning.
+// Numbers are of a conversation: whoever resumes with those of one that is not
+// among the visitor's gets the present one from its beginning.
 func TestANewConversationIsReadFromItsBeginning(t *testing.T) {
 	inWorld(t, func(w *world) {
-		w.online("a1")
-		v := w.visitor("v1")
+		v, other := w.visitor("v1"), w.visitor("v2")
+		foreign := other.says("another's")
 		v.says("one")
 		w.settle()
-		first := v.since(0)
-		owned := w.accept()
-		_, err := w.eng.End(w.ctx, w.agent("a1"), sangdam.End{Conversation: owned.Conversation})
-		require.NoError(t, err)
-		v.says("two")
-		w.settle()
-		last := first[len(first)-1]
-		ms, err := v.port().Since(w.ctx, v.ref, last.Conversation, last.Seq, 100)
-		require.NoError(t, err)
-		require.NotEmpty(t, ms)
-		require.NotEqual(t, last.Conversation, ms[0].Conversation)
-		require.EqualValues(t, 1, ms[0].Seq)
-		require.Equal(t, "two", ms[0].Content.Text)
+		for _, from := range []channel.ConversationID{"", "no such conversation", foreign.Conversation} {
+			ms, err := v.port().Since(w.ctx, v.ref, from, 1, 100)
+			require.NoError(t, err)
+			require.Equal(t, []string{"one", "Hello!"}, shown(ms), "from %q", from)
+		}
 	})
 }

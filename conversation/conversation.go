@@ -107,6 +107,11 @@ type Conversation struct {
 	// EventSeq and CustomerSeq are the last numbers given; both gap-free.
 	EventSeq    int64 `json:"event_seq"`
 	CustomerSeq int64 `json:"customer_seq"`
+	// ReadSeq is the customer's number up to which the desk has read.
+	ReadSeq int64 `json:"read_seq,omitempty"`
+	// Left says that the customer closed the page of a live chat, which ends
+	// after a grace; nil while the customer is there.
+	Left *Left `json:"left,omitempty"`
 	// Previous links a conversation to the closed one it follows.
 	Previous   ID `json:"previous,omitempty"`
 	MergedInto ID `json:"merged_into,omitempty"`
@@ -140,6 +145,12 @@ type Conversation struct {
 	Rating     *Rating           `json:"rating,omitempty"`
 	// Preview is the masked beginning of the last message, for lists.
 	Preview string `json:"preview,omitempty"`
+}
+
+// Left is a customer's closing of a page.
+type Left struct {
+	Page string    `json:"page"`
+	At   time.Time `json:"at,omitzero"`
 }
 
 // Rating is a customer's answer, one per closure (CV11).
@@ -264,6 +275,8 @@ const (
 	EvMedia    EventKind = "media"   // an attachment was fetched, or is gone
 	EvChat     EventKind = "chat"    // name or picture of the group changed
 	EvWatched  EventKind = "watched" // the video of a message, to its end
+	EvLeft     EventKind = "left"    // the customer closed the page of a live chat
+	EvBack     EventKind = "back"    // and has another one open
 	EvOther    EventKind = "other"
 )
 

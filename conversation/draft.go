@@ -331,20 +331,41 @@ func (d *Draft) Adopt(m Message) {
 	d.put(m)
 }
 
+// Leave records that the customer closed the page.
+func (d *Draft) Leave(page string) {
+	d.C.Left = &Left{Page: page, At: d.now}
+	d.event(Event{Kind: EvLeft, Actor: "customer"}, false)
+}
+
+// Return records that the customer who left is there again.
+func (d *Draft) Return() {
+	d.C.Left = nil
+	d.event(Event{Kind: EvBack, Actor: "customer"}, false)
+}
+
+// closure is when what is rated ended.
+func (c Conversation) closure() time.Time {
+	if c.WrapUpAt.IsZero() {
+		return c.ClosedAt
+	}
+	return c.WrapUpAt
+}
+
+// RatedThisEnd says whether the customer has rated the last ending.
+func (c Conversation) RatedThisEnd() bool {
+	return c.Rating != nil && c.Rating.Closure.Equal(c.closure())
+}
+
 // Rate keeps the customer's rating of the last ending: one a closure. ErrInvalid
 // while nothing has ended, ErrAlreadyExists for a second answer.
 func (d *Draft) Rate(score int, comment string) error {
 	if d.C.State != StateClosed && d.C.State != StateWrapUp {
 		return fmt.Errorf("conversation: %s has not ended; it is rated afterwards: %w", d.C.ID, ErrInvalid)
 	}
-	closure := d.C.WrapUpAt
-	if closure.IsZero() {
-		closure = d.C.ClosedAt
-	}
-	if d.C.Rating != nil && d.C.Rating.Closure.Equal(closure) {
+	if d.C.RatedThisEnd() {
 		return fmt.Errorf("conversation: %s was rated already: %w", d.C.ID, ErrAlreadyExists)
 	}
-	d.C.Rating = &Rating{Score: score, Comment: comment, At: d.now, Closure: closure}
+	d.C.Rating = &Rating{Score: score, Comment: comment, At: d.now, Closure: d.C.closure()}
 	d.event(Event{Kind: EvRated, Actor: "customer"}, false)
 	return nil
 }

@@ -1,0 +1,241 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+// Account finds an account by the token that its pages name.
+func (p visitorPort) Account(ctx context.Context, token string) (channel.VisitorAccount, error) {
+	owner, err := p.e.resolveToken(ctx, token)
+	if err != nil {
+		return channel.VisitorAccount{}, err
+	}
+	s, err := p.e.current(ctx, owner.ws)
+	if err != nil {
+		return channel.VisitorAccount{}, err
+	}
+	acct, _, err := p.e.account(s, owner.acct)
+	if err != nil || acct.Disabled || acct.Token != token {
+		return channel.VisitorAccount{}, errs.New(errs.NotFound, "sangdam: there is no such account")
+	}
+	return channel.VisitorAccount{Workspace: string(owner.ws), Account: acct, Desk: s.routing.Desks[acct.Desk].Name,
+		Live: s.routing.WorkStreams[acct.WorkStream].Live}, nil
+}
+
+// visiting checks the account of a visitor.
+func (u *unit) visiting(v channel.VisitorRef) (channel.Account, error) {
+	acct, _, err := u.e.account(u.s, v.Account)
+	if err == nil && (acct.Disabled || v.User == "") {
+		err = errs.New(errs.NotFound, "sangdam: there is no such account")
+	}
+	return acct, err
+}
+
+// identityOf finds the visitor's identity; nil when there is none yet.
+func identityOf(ctx context.Context, tx store.Tx, acct channel.Account, user channel.ProviderUserID) (*conversation.Identity, error) {
+	i, err := tx.Contacts().Identity(ctx, acct.Kind, acct.UserScope(), user)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	return &i, err
+}
+
+// State says how the visitor's open or last conversation stands.
+func (p visitorPort) State(ctx context.Context, v channel.VisitorRef) (channel.VisitorState, error) {
+	var out channel.VisitorState
+	err := p.view(ctx, v, func(ctx context.Context, tx store.Tx, s *settings) error {
+		out = channel.VisitorState{}
+		acct, _, err := p.e.account(s, v.Account)
+		if err != nil {
+			return err
+		}
+		i, err := identityOf(ctx, tx, acct, v.User)
+		if err != nil || i == nil {
+			return err
+		}
+		if out.Consents, err = consentsOf(ctx, tx, *i, acct.ID); err != nil {
+			return err
+		}
+		cv, err := p.thread(ctx, tx, s, v)
+		if err != nil || cv == nil {
+			return err
+		}
+		return visitorState(ctx, tx, *cv, &out)
+	})
+	return out, err
+}
+
+func visitorState(ctx context.Context, tx store.Tx, cv conversation.Conversation, out *channel.VisitorState) error {
+	out.Conversation, out.Open = cv.ID, cv.State.HoldsThread()
+	out.Waiting = cv.State == conversation.StateOpen && cv.Control != conversation.ControlBot
+	out.Seq, out.Read = cv.CustomerSeq, cv.ReadSeq
+	if cv.Left != nil {
+		out.Left = cv.Left.Page
+	}
+	if out.Open && cv.Agent != "" {
+		a, err := tx.Agents().Agent(ctx, cv.Agent)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		out.Agent = a.Name
+	}
+	if !out.Open {
+		out.EndedBy, out.EndReason = cv.EndedBy, cv.EndReason
+		if kind, _, named := strings.Cut(cv.EndedBy, ":"); named {
+			out.EndedBy = kind // who it was is not the visitor's business
+		}
+		out.Rated = cv.RatedThisEnd()
+	}
+	return nil
+}
+
+// Message returns one message of the visitor's thread.
+func (p visitorPort) Message(ctx context.Context, v channel.VisitorRef, m channel.MessageID) (channel.VisitorMessage, error) {
+	var out channel.VisitorMessage
+	err := p.view(ctx, v, func(ctx context.Context, tx store.Tx, s *settings) error {
+		found, err := p.message(ctx, tx, s, v, m)
+		if err != nil {
+			return err
+		}
+		out, err = withAuthor(ctx, tx, visitorMessage(v, found, found.CustomerSeq), found.Author)
+		return err
+	})
+	return out, err
+}
+
+// message finds a message that the visitor may see: one of its own contact's
+// conversations, at the same account, and no note.
+func (p visitorPort) message(ctx context.Context, tx store.Tx, s *settings, v channel.VisitorRef, m channel.MessageID) (conversation.Message, error) {
+	none := errs.New(errs.NotFound, "sangdam: there is no such message")
+	acct, _, err := p.e.account(s, v.Account)
+	if err != nil {
+		return conversation.Message{}, err
+	}
+	i, err := identityOf(ctx, tx, acct, v.User)
+	if err != nil || i == nil {
+		return conversation.Message{}, errors.Join(none, err)
+	}
+	found, err := tx.Conversations().Message(ctx, m)
+	if err != nil {
+		return found, err
+	}
+	cv, err := tx.Conversations().Conversation(ctx, found.Conversation)
+	if err != nil {
+		return found, err
+	}
+	if cv.Contact != i.Contact || cv.WorkStream != acct.WorkStream || found.CustomerSeq == 0 {
+		return conversation.Message{}, none
+	}
+	return found, nil
+}
+
+// Availability says whether the desk can take a chat now.
+func (p visitorPort) Availability(ctx context.Context, v channel.VisitorRef) (channel.Availability, error) {
+	var out channel.Availability
+	err := p.view(ctx, v, func(ctx context.Context, tx store.Tx, s *settings) error {
+		acct, _, err := p.e.account(s, v.Account)
+		if err != nil {
+			return err
+		}
+		u := &unit{e: p.e, ctx: ctx, tx: tx, s: s}
+		closed := u.closed(s.hoursOf(acct, ""))
+		online, err := u.anybodyOnline(acct)
+		if err != nil {
+			return err
+		}
+		items, err := tx.Work().Open(ctx)
+		if err != nil {
+			return err
+		}
+		queue := s.routing.WorkStreams[acct.WorkStream].Queue
+		waiting := 0
+		for _, it := range items {
+			if it.Queue == queue && it.State == routing.ItemQueued {
+				waiting++
+			}
+		}
+		out = channel.Availability{Open: !closed, Agents: online, Queue: waiting}
+		return nil
+	})
+	return out, err
+}
+
+// kindTyping is the aggregate of the feed under which somebody's writing is
+// told. Its ID is the conversation, its Kind who writes: "customer" or "agent".
+// It has no version: it is worth nothing a few seconds later.
+const kindTyping = "typing"
+
+// types tells everybody who follows the conversation that somebody writes.
+func (u *unit) types(cv conversation.Conversation, who string) {
+	u.feed = append(u.feed, placed(driver.Event{Aggregate: kindTyping, ID: string(cv.ID), Kind: who, Actor: u.p.actor(), At: u.tx.Now()}, cv))
+}
+
+// Typing shows agents that the visitor is writing.
+func (p visitorPort) Typing(ctx context.Context, v channel.VisitorRef) error {
+	return p.e.unit(ctx, visitorPrincipal(v), func(u *unit) error {
+		if _, err := u.visiting(v); err != nil {
+			return err
+		}
+		cv, err := p.thread(u.ctx, u.tx, u.s, v)
+		if err != nil || cv == nil || !cv.State.HoldsThread() {
+			return err
+		}
+		u.types(*cv, "customer")
+		return nil
+	})
+}
+
+// Seen moves what was sent to the visitor to "read", up to the number.
+func (p visitorPort) Seen(ctx context.Context, v channel.VisitorRef, of channel.ConversationID, seq int64) error {
+	return p.e.unit(ctx, visitorPrincipal(v), func(u *unit) error {
+		if _, err := u.visiting(v); err != nil {
+			return err
+		}
+		cv, err := p.thread(u.ctx, u.tx, u.s, v)
+		if err != nil {
+			return err
+		}
+		if cv == nil || cv.ID != of {
+			return errs.New(errs.NotFound, "sangdam: this is not the visitor's present conversation")
+		}
+		recent, err := u.tx.Conversations().Latest(u.ctx, cv.ID, 0, maxPage)
+		if err != nil {
+			return err
+		}
+		var seen []conversation.Message
+		for _, m := range recent {
+			if m.Direction == conversation.Outbound && m.CustomerSeq <= seq && m.Status != conversation.StatusRead {
+				seen = append(seen, m)
+			}
+		}
+		if len(seen) == 0 {
+			return nil
+		}
+		return u.advance(cv.ID, seen, conversation.StatusRead)
+	})
+}
+
+// readByDesk records that an agent has read everything that is there.
+func (e *Engine) readByDesk(ctx context.Context, p Principal, c conversation.ID) error {
+	return e.unit(ctx, p, func(u *unit) error {
+		cv, err := u.tx.Conversations().Conversation(u.ctx, c)
+		if err != nil || cv.ReadSeq >= cv.CustomerSeq {
+			return err
+		}
+		cv.ReadSeq = cv.CustomerSeq
+		if _, err := u.tx.Conversations().SaveConversation(u.ctx, cv); err != nil {
+			return err
+		}
+		u.saved = map[conversation.ID]conversation.Conversation{c: cv}
+		return u.tell(placed(driver.Event{Aggregate: kindConversation, ID: string(c), Version: cv.EventSeq, Kind: "read"}, cv))
+	})
+}
