@@ -34,26 +34,31 @@ type SaveAgent struct {
 // version given.
 func (e *Engine) SaveAgent(ctx context.Context, p Principal, c SaveAgent) (Saved, error) {
 	return command(ctx, e, opSaveAgent, p, c.Key, c, func(u *unit) (Saved, error) {
-		a := c.Agent
-		if err := u.allow(ActConfigure, Resource{Kind: "agent", ID: string(a.ID)}); err != nil {
+		if err := u.allow(ActConfigure, Resource{Kind: "agent", ID: string(c.Agent.ID)}); err != nil {
 			return Saved{}, err
 		}
-		if err := routing.ValidateAgent(a); err != nil {
-			return Saved{}, err
-		}
-		old, err := u.tx.Agents().Agent(u.ctx, a.ID)
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return Saved{}, err
-		}
-		if _, err := replaces("agent", string(a.ID), err == nil, old.Version, a.Version); err != nil {
-			return Saved{}, err
-		}
-		if err := u.fromToday("agent "+string(a.ID), a.Hours, old.Hours); err != nil {
-			return Saved{}, err
-		}
-		version, err := u.saveAgent(old, a)
-		return Saved{ID: string(a.ID), Version: version, Warnings: agentWarnings(a)}, err
+		return u.replaceAgent(c.Agent)
 	})
+}
+
+// replaceAgent checks an agent's settings against the stored ones and writes
+// them.
+func (u *unit) replaceAgent(a routing.Agent) (Saved, error) {
+	if err := routing.ValidateAgent(a); err != nil {
+		return Saved{}, err
+	}
+	old, err := u.tx.Agents().Agent(u.ctx, a.ID)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return Saved{}, err
+	}
+	if _, err := replaces("agent", string(a.ID), err == nil, old.Version, a.Version); err != nil {
+		return Saved{}, err
+	}
+	if err := u.fromToday("agent "+string(a.ID), a.Hours, old.Hours); err != nil {
+		return Saved{}, err
+	}
+	version, err := u.saveAgent(old, a)
+	return Saved{ID: string(a.ID), Version: version, Warnings: agentWarnings(a)}, err
 }
 
 // saveAgent writes an agent's settings and returns their version; old is the

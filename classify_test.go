@@ -33,11 +33,18 @@ func TestEveryFieldOfRulesIsFilled(t *testing.T) {
 				mina := w.line.User("Mina")
 				mina.SendText("hello")
 				w.settle()
-				mina.SendText("A-17")
+				if f.Name == "postback" {
+					mina.PressPostback("A-17", nil)
+				} else {
+					mina.SendText("A-17")
+				}
 				w.settle()
 				d := w.of(mina)
 				require.NotNil(t, d.Item)
 				require.Equal(t, routing.QueueID("hit"), d.Item.Queue)
+				if f.Name == "postback" {
+					return // its text is what was shown, and nothing was
+				}
 				require.Equal(t, "A-17", d.Item.Attributes["order"], "a strategy sees what the bot learnt")
 			}, withBot(intake), withConfig(func(c *sangdam.Config) {
 				c.Fields = []condition.Field{{Name: "tier", Type: condition.TypeID}}

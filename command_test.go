@@ -192,6 +192,12 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 			"SaveWorkStream": func(p sangdam.Principal) error {
 				return errOf(w.eng.SaveWorkStream(w.ctx, p, sangdam.SaveWorkStream{WorkStream: routing.WorkStream{ID: "x"}}))
 			},
+			"Apply": func(p sangdam.Principal) error {
+				return errOf(w.eng.Apply(w.ctx, p, sangdam.Apply{Setup: sangdam.Setup{Agents: []routing.Agent{{ID: "x", Name: "X"}}}}))
+			},
+			"Plan": func(p sangdam.Principal) error {
+				return errOf(w.eng.Plan(w.ctx, p, sangdam.Setup{Agents: []routing.Agent{{ID: "x", Name: "X"}}}))
+			},
 			"SaveAccount": func(p sangdam.Principal) error {
 				_, err := w.eng.SaveAccount(w.ctx, p, sangdam.SaveAccount{Account: w.acct})
 				return err

@@ -59,6 +59,7 @@ var (
 	opSaveWorkStream = setup("work_stream.save", "SaveWorkStream", true)
 	opSaveAccount    = setup("account.save", "SaveAccount", true)
 	opDeleteAccount  = setup("account.delete", "DeleteAccount", true)
+	opApply          = setup("setup.apply", "Apply", true)
 
 	opRequeue = &Operation{Name: "inbox.requeue", Method: "Requeue", Actions: []Action{ActOperate}, Keyed: true}
 )
@@ -78,7 +79,7 @@ func Operations() []Operation {
 	for _, op := range []*Operation{
 		opAnswer, opAddNote, opResend, opFetchMedia, opEnd, opWait, opReopen, opAccept, opDecline, opPick, opAssign, opTransfer,
 		opSaveContact, opLinkIdentity, opLinkUser, opBeginLink, opSetPresence, opSaveAgent, opSetSwitches,
-		opSaveDesk, opAddToDesk, opRemoveFromDesk, opSaveQueue, opSaveWorkStream, opSaveAccount, opDeleteAccount, opRequeue,
+		opSaveDesk, opAddToDesk, opRemoveFromDesk, opSaveQueue, opSaveWorkStream, opSaveAccount, opDeleteAccount, opApply, opRequeue,
 	} {
 		c := *op
 		c.Actions = slices.Clone(op.Actions)

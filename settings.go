@@ -66,9 +66,19 @@ func (c *settingsCache) drop(ws id.Workspace) {
 	delete(c.m, ws)
 }
 
-// readSettings loads the configuration through a transaction and opens the
-// accounts' secrets.
+// readSettings loads the configuration through a transaction and keeps it for
+// others.
 func (e *Engine) readSettings(ctx context.Context, tx store.Tx) (*settings, error) {
+	s, err := e.loadSettings(ctx, tx)
+	if err == nil {
+		e.settings.put(s)
+	}
+	return s, err
+}
+
+// loadSettings reads the configuration as this transaction sees it and opens
+// the accounts' secrets.
+func (e *Engine) loadSettings(ctx context.Context, tx store.Tx) (*settings, error) {
 	for {
 		cfg, err := tx.Config().Configuration(ctx)
 		if err != nil {
@@ -96,7 +106,6 @@ func (e *Engine) readSettings(ctx context.Context, tx store.Tx) (*settings, erro
 			}
 			s.accounts[a.ID] = a
 		}
-		e.settings.put(s)
 		return s, nil
 	}
 }

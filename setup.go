@@ -111,29 +111,31 @@ type SaveDesk struct {
 // ErrInvalid for a new one without an agent, ErrNotFound when there is no such
 // agent.
 func (e *Engine) SaveDesk(ctx context.Context, p Principal, c SaveDesk) (Saved, error) {
-	d := c.Desk
-	saved, _, err := configure(ctx, e, opSaveDesk, p, c.Key, Resource{Kind: "desk", ID: string(d.ID)}, c, func(u *unit) (_ Saved, err error) {
-		d := d
-		old, found := u.s.routing.Desks[d.ID]
-		if d.Version, err = replaces("desk", string(d.ID), found, old.Version, d.Version); err != nil {
-			return Saved{}, err
-		}
-		if err := u.checkTexts("desk "+string(d.ID), d.Messages, func(a channel.Account) bool { return a.Desk == d.ID }); err != nil {
-			return Saved{}, err
-		}
-		if err := u.fromToday("desk "+string(d.ID), d.Hours, old.Hours); err != nil {
-			return Saved{}, err
-		}
-		if err := u.tx.Config().SaveDesk(u.ctx, d); err != nil {
-			return Saved{}, err
-		}
-		if err := u.firstAgent(d.ID, c.Agent, found); err != nil {
-			return Saved{}, err
-		}
-		warnings := unsent("desk "+string(d.ID), d.Messages, u.s.routing)
-		return Saved{ID: string(d.ID), Version: d.Version, Warnings: warnings}, nil
-	})
+	r := Resource{Kind: "desk", ID: string(c.Desk.ID)}
+	saved, _, err := configure(ctx, e, opSaveDesk, p, c.Key, r, c, func(u *unit) (Saved, error) { return u.saveDesk(c.Desk, c.Agent) })
 	return saved, err
+}
+
+// saveDesk checks a desk against the stored one and writes it.
+func (u *unit) saveDesk(d routing.Desk, first routing.AgentID) (_ Saved, err error) {
+	old, found := u.s.routing.Desks[d.ID]
+	if d.Version, err = replaces("desk", string(d.ID), found, old.Version, d.Version); err != nil {
+		return Saved{}, err
+	}
+	if err := u.checkTexts("desk "+string(d.ID), d.Messages, func(a channel.Account) bool { return a.Desk == d.ID }); err != nil {
+		return Saved{}, err
+	}
+	if err := u.fromToday("desk "+string(d.ID), d.Hours, old.Hours); err != nil {
+		return Saved{}, err
+	}
+	if err := u.tx.Config().SaveDesk(u.ctx, d); err != nil {
+		return Saved{}, err
+	}
+	if err := u.firstAgent(d.ID, first, found); err != nil {
+		return Saved{}, err
+	}
+	warnings := unsent("desk "+string(d.ID), d.Messages, u.s.routing)
+	return Saved{ID: string(d.ID), Version: d.Version, Warnings: warnings}, nil
 }
 
 // firstAgent puts the agent on a new desk.
@@ -203,46 +205,49 @@ type SaveQueue struct {
 // SaveQueue carries the command out; ErrStale when the queue is not of the
 // version given.
 func (e *Engine) SaveQueue(ctx context.Context, p Principal, c SaveQueue) (Saved, error) {
-	q := c.Queue
-	saved, _, err := configure(ctx, e, opSaveQueue, p, c.Key, Resource{Kind: "queue", ID: string(q.ID)}, c, func(u *unit) (_ Saved, err error) {
-		q := q
-		before, found := u.s.routing.Queues[q.ID]
-		if q.Version, err = replaces("queue", string(q.ID), found, before.Version, q.Version); err != nil {
-			return Saved{}, err
-		}
-		for _, o := range q.Overflow {
-			if o.Do == routing.OverflowTicket || o.Do == routing.OverflowCallBack {
-				return Saved{}, errs.New(errs.Unsupported,
-					"sangdam: queue %s: overflow to %q needs tickets, which this version does not have; use queue or message", q.ID, o.Do)
-			}
-		}
-		if err := u.fromToday("queue "+string(q.ID), q.Hours, before.Hours); err != nil {
-			return Saved{}, err
-		}
-		left := slices.DeleteFunc(slices.Clone(before.Members), func(a routing.AgentID) bool { return slices.Contains(q.Members, a) })
-		if err := u.withdraw("left_queue", func(it routing.Item) bool { return it.Queue == q.ID }, left...); err != nil {
-			return Saved{}, err
-		}
-		if err := u.tx.Config().SaveQueue(u.ctx, q); err != nil {
-			return Saved{}, err
-		}
-		touched := map[routing.AgentID]bool{}
-		for _, a := range slices.Concat(before.Members, q.Members) {
-			touched[a] = true
-		}
-		for a := range touched {
-			if err := u.changedAgent(a); err != nil && !errors.Is(err, ErrNotFound) {
-				return Saved{}, err
-			}
-		}
-		cfg, err := u.tx.Config().Configuration(u.ctx)
-		if err != nil {
-			return Saved{}, err
-		}
-		warnings, err := u.queueWarnings(cfg, q)
-		return Saved{ID: string(q.ID), Version: q.Version, Warnings: warnings}, err
-	})
+	r := Resource{Kind: "queue", ID: string(c.Queue.ID)}
+	saved, _, err := configure(ctx, e, opSaveQueue, p, c.Key, r, c, func(u *unit) (Saved, error) { return u.saveQueue(c.Queue) })
 	return saved, err
+}
+
+// saveQueue checks a queue against the stored one and writes it; who leaves it
+// loses its offers there.
+func (u *unit) saveQueue(q routing.Queue) (_ Saved, err error) {
+	before, found := u.s.routing.Queues[q.ID]
+	if q.Version, err = replaces("queue", string(q.ID), found, before.Version, q.Version); err != nil {
+		return Saved{}, err
+	}
+	for _, o := range q.Overflow {
+		if o.Do == routing.OverflowTicket || o.Do == routing.OverflowCallBack {
+			return Saved{}, errs.New(errs.Unsupported,
+				"sangdam: queue %s: overflow to %q needs tickets, which this version does not have; use queue or message", q.ID, o.Do)
+		}
+	}
+	if err := u.fromToday("queue "+string(q.ID), q.Hours, before.Hours); err != nil {
+		return Saved{}, err
+	}
+	left := slices.DeleteFunc(slices.Clone(before.Members), func(a routing.AgentID) bool { return slices.Contains(q.Members, a) })
+	if err := u.withdraw("left_queue", func(it routing.Item) bool { return it.Queue == q.ID }, left...); err != nil {
+		return Saved{}, err
+	}
+	if err := u.tx.Config().SaveQueue(u.ctx, q); err != nil {
+		return Saved{}, err
+	}
+	touched := map[routing.AgentID]bool{}
+	for _, a := range slices.Concat(before.Members, q.Members) {
+		touched[a] = true
+	}
+	for a := range touched {
+		if err := u.changedAgent(a); err != nil && !errors.Is(err, ErrNotFound) {
+			return Saved{}, err
+		}
+	}
+	cfg, err := u.tx.Config().Configuration(u.ctx)
+	if err != nil {
+		return Saved{}, err
+	}
+	warnings, err := u.queueWarnings(cfg, q)
+	return Saved{ID: string(q.ID), Version: q.Version, Warnings: warnings}, err
 }
 
 // SaveWorkStream creates a work stream (Version 0) or replaces it.
@@ -254,36 +259,37 @@ type SaveWorkStream struct {
 // SaveWorkStream carries the command out; ErrStale when the work stream is not
 // of the version given. Its Bot must be registered.
 func (e *Engine) SaveWorkStream(ctx context.Context, p Principal, c SaveWorkStream) (Saved, error) {
-	w := c.WorkStream
-	r := Resource{Kind: "work_stream", ID: string(w.ID)}
-	saved, _, err := configure(ctx, e, opSaveWorkStream, p, c.Key, r, c, func(u *unit) (_ Saved, err error) {
-		w := w
-		old, found := u.s.routing.WorkStreams[w.ID]
-		if w.Version, err = replaces("work stream", string(w.ID), found, old.Version, w.Version); err != nil {
-			return Saved{}, err
-		}
-		if w.Bot != "" && e.bots[w.Bot] == nil {
-			return Saved{}, errs.New(errs.Invalid, "sangdam: work stream %s names bot %q, which is not in Config.Bots", w.ID, w.Bot)
-		}
-		if e.adapters[channel.Kind(w.ChannelKind)] == nil {
-			return Saved{}, errs.New(errs.Unsupported, "sangdam: work stream %s is for channel %q, which has no adapter; add it to Config.Adapters", w.ID, w.ChannelKind)
-		}
-		if err := u.fromToday("work stream "+string(w.ID), w.Hours, old.Hours); err != nil {
-			return Saved{}, err
-		}
-		if err := u.checkTexts("work stream "+string(w.ID), w.Messages, func(a channel.Account) bool { return a.WorkStream == w.ID }); err != nil {
-			return Saved{}, err
-		}
-		if _, err := routing.NewClassifier(w, e.cfg.Fields...); err != nil {
-			return Saved{}, err
-		}
-		if err := u.tx.Config().SaveWorkStream(u.ctx, w); err != nil {
-			return Saved{}, err
-		}
-		warnings, err := u.streamWarnings(u.s.routing, w)
-		return Saved{ID: string(w.ID), Version: w.Version, Warnings: warnings}, err
-	})
+	r := Resource{Kind: "work_stream", ID: string(c.WorkStream.ID)}
+	saved, _, err := configure(ctx, e, opSaveWorkStream, p, c.Key, r, c, func(u *unit) (Saved, error) { return u.saveWorkStream(c.WorkStream) })
 	return saved, err
+}
+
+// saveWorkStream checks a work stream against the stored one and writes it.
+func (u *unit) saveWorkStream(w routing.WorkStream) (_ Saved, err error) {
+	old, found := u.s.routing.WorkStreams[w.ID]
+	if w.Version, err = replaces("work stream", string(w.ID), found, old.Version, w.Version); err != nil {
+		return Saved{}, err
+	}
+	if w.Bot != "" && u.e.bots[w.Bot] == nil {
+		return Saved{}, errs.New(errs.Invalid, "sangdam: work stream %s names bot %q, which is not in Config.Bots", w.ID, w.Bot)
+	}
+	if u.e.adapters[channel.Kind(w.ChannelKind)] == nil {
+		return Saved{}, errs.New(errs.Unsupported, "sangdam: work stream %s is for channel %q, which has no adapter; add it to Config.Adapters", w.ID, w.ChannelKind)
+	}
+	if err := u.fromToday("work stream "+string(w.ID), w.Hours, old.Hours); err != nil {
+		return Saved{}, err
+	}
+	if err := u.checkTexts("work stream "+string(w.ID), w.Messages, func(a channel.Account) bool { return a.WorkStream == w.ID }); err != nil {
+		return Saved{}, err
+	}
+	if _, err := routing.NewClassifier(w, u.e.cfg.Fields...); err != nil {
+		return Saved{}, err
+	}
+	if err := u.tx.Config().SaveWorkStream(u.ctx, w); err != nil {
+		return Saved{}, err
+	}
+	warnings, err := u.streamWarnings(u.s.routing, w)
+	return Saved{ID: string(w.ID), Version: w.Version, Warnings: warnings}, err
 }
 
 // Configuration returns desks, members, work streams and queues. It is read for

@@ -1,0 +1,295 @@
+package sangdam
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
+)
+
+// Setup is what a workspace shall have: written in a file, kept with the host's
+// code, and applied as often as one likes. Parts may name each other in any
+// order. Versions and states are ignored, and what is not named stays as it is:
+// nothing is ever taken away by leaving it out.
+type Setup struct {
+	Agents      []routing.Agent      `json:"agents,omitempty"`
+	Desks       []SetupDesk          `json:"desks,omitempty"`
+	Queues      []routing.Queue      `json:"queues,omitempty"`
+	WorkStreams []routing.WorkStream `json:"work_streams,omitempty"`
+	// Accounts need an ID, by which they are found again. Secrets that are not
+	// given keep their value.
+	Accounts []channel.Account `json:"accounts,omitempty"`
+}
+
+// SetupDesk is a desk with the agents who shall be on it; a new desk needs one.
+type SetupDesk struct {
+	routing.Desk
+	Members []routing.AgentID `json:"members,omitempty"`
+}
+
+// Planned says what becomes of one part of a Setup.
+type Planned struct {
+	Kind string `json:"kind"` // agent, desk, desk_member, queue, work_stream, account
+	ID   string `json:"id"`   // of a member: desk/agent
+	// Do is "make", "change" or "keep".
+	Do string `json:"do"`
+}
+
+// What Planned.Do says.
+const (
+	PlanMake   = "make"
+	PlanChange = "change"
+	PlanKeep   = "keep"
+)
+
+// Applied is what a Setup changes, or has changed.
+type Applied struct {
+	// Version of the configuration that it was planned on.
+	Version int64     `json:"version"`
+	Parts   []Planned `json:"parts"`
+	// Warnings say what cannot work until something else is set up too.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Apply carries a Setup out, whole or not at all.
+type Apply struct {
+	Key   Key   `json:"-"`
+	Setup Setup `json:"setup"`
+	// Version is that of the plan that was looked at: ErrStale when the
+	// configuration has changed since. 0 applies to whatever there is.
+	Version int64 `json:"version"`
+}
+
+// Apply carries the command out. The same Setup again changes nothing. It makes
+// every check that the single saves make, and those across parts on the whole.
+func (e *Engine) Apply(ctx context.Context, p Principal, c Apply) (Applied, error) {
+	if err := e.CheckKeys(ctx); err != nil {
+		return Applied{}, err
+	}
+	r := Resource{Kind: "workspace", ID: string(p.Workspace)}
+	done, _, err := configure(ctx, e, opApply, p, c.Key, r, c, func(u *unit) (Applied, error) {
+		if c.Version != 0 && c.Version != u.s.routing.Version {
+			return Applied{}, errs.New(errs.Stale, "sangdam: the set-up was changed by somebody else since it was planned; plan again")
+		}
+		return u.applySetup(c.Setup)
+	})
+	return done, err
+}
+
+// errPlanned rolls a plan back.
+var errPlanned = errors.New("sangdam: planned")
+
+// Plan says what Apply would change, by doing it and taking it back: what Plan
+// accepts, Apply accepts, unless somebody else changes something in between.
+func (e *Engine) Plan(ctx context.Context, p Principal, s Setup) (plan Applied, err error) {
+	if err := e.CheckKeys(ctx); err != nil {
+		return Applied{}, err
+	}
+	err = e.unitOver(ctx, p, e.updateSettings, func(u *unit) (err error) {
+		if err := u.allow(ActConfigure, Resource{Kind: "workspace", ID: string(p.Workspace)}); err != nil {
+			return err
+		}
+		if plan, err = u.applySetup(s); err != nil {
+			return err
+		}
+		cfg, err := u.tx.Config().Configuration(u.ctx)
+		if err != nil {
+			return err
+		}
+		return cmp.Or(routing.ValidateConfiguration(cfg, e.strategyNames()...), errPlanned)
+	})
+	if errors.Is(err, errPlanned) {
+		return plan, nil
+	}
+	if errors.Is(err, ErrPermissionDenied) {
+		e.auditRefusal(ctx, p, ActConfigure, Resource{Kind: "workspace", ID: string(p.Workspace)})
+	}
+	return Applied{}, err
+}
+
+// applySetup carries a set-up out in the order in which its parts name each other:
+// agents, desks and who is on them, queues, work streams, accounts.
+func (u *unit) applySetup(s Setup) (Applied, error) {
+	out := Applied{Version: u.s.routing.Version}
+	for _, step := range []func(Setup, *Applied) error{u.applyAgents, u.applyDesks, u.applyQueues, u.applyWorkStreams, u.applyAccounts} {
+		if err := step(s, &out); err != nil {
+			return Applied{}, err
+		}
+		fresh, err := u.e.loadSettings(u.ctx, u.tx) // the next parts may name what was just made
+		if err != nil {
+			return Applied{}, err
+		}
+		u.s = fresh
+	}
+	return out, u.recheck(s, &out)
+}
+
+// part plans one part and saves it unless it is there already, just so.
+func part[T any](out *Applied, kind, id string, found bool, stored, wanted T, save func() (Saved, error)) error {
+	do := PlanMake
+	if found {
+		same, err := alike(stored, wanted)
+		if err != nil {
+			return err
+		}
+		if do = PlanChange; same {
+			do = PlanKeep
+		}
+	}
+	out.Parts = append(out.Parts, Planned{Kind: kind, ID: id, Do: do})
+	if do == PlanKeep {
+		return nil
+	}
+	saved, err := save()
+	out.Warnings = append(out.Warnings, saved.Warnings...)
+	return err
+}
+
+// alike compares by what is stored.
+func alike(a, b any) (bool, error) {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	if err := errors.Join(errX, errY); err != nil {
+		return false, errs.New(errs.Invalid, "sangdam: the set-up cannot be encoded: %w", err)
+	}
+	return bytes.Equal(x, y), nil
+}
+
+func (u *unit) applyAgents(s Setup, out *Applied) error {
+	for _, a := range s.Agents {
+		old, err := u.tx.Agents().Agent(u.ctx, a.ID)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		a.Version, a.State = old.Version, old.State
+		err = part(out, "agent", string(a.ID), err == nil, old, a, func() (Saved, error) { return u.replaceAgent(a) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (u *unit) applyDesks(s Setup, out *Applied) error {
+	for _, d := range s.Desks {
+		old, found := u.s.routing.Desks[d.ID]
+		d.Version = old.Version
+		members := u.s.routing.Members[d.ID]
+		first := routing.AgentID("")
+		if !found && len(d.Members) > 0 {
+			first, members = d.Members[0], d.Members[:1]
+		}
+		err := part(out, "desk", string(d.ID), found, old, d.Desk, func() (Saved, error) { return u.saveDesk(d.Desk, first) })
+		if err != nil {
+			return err
+		}
+		for _, a := range d.Members {
+			if slices.Contains(members, a) {
+				continue
+			}
+			out.Parts = append(out.Parts, Planned{Kind: "desk_member", ID: string(d.ID) + "/" + string(a), Do: PlanMake})
+			if err := u.addToDesk(d.ID, a); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (u *unit) applyQueues(s Setup, out *Applied) error {
+	for _, q := range s.Queues {
+		old, found := u.s.routing.Queues[q.ID]
+		q.Version = old.Version
+		if err := part(out, "queue", string(q.ID), found, old, q, func() (Saved, error) { return u.saveQueue(q) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (u *unit) applyWorkStreams(s Setup, out *Applied) error {
+	for _, w := range s.WorkStreams {
+		old, found := u.s.routing.WorkStreams[w.ID]
+		w.Version = old.Version
+		if err := part(out, "work_stream", string(w.ID), found, old, w, func() (Saved, error) { return u.saveWorkStream(w) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (u *unit) applyAccounts(s Setup, out *Applied) error {
+	for _, a := range s.Accounts {
+		if a.ID == "" {
+			return errs.New(errs.Invalid, "sangdam: account %q of the set-up has no id; give it one, by which it is found again", a.Name)
+		}
+		adapter, ok := u.e.adapters[a.Kind]
+		if !ok {
+			return errs.New(errs.Unsupported, "sangdam: account %s is of channel %q, which has no adapter; add it to Config.Adapters", a.ID, a.Kind)
+		}
+		old, found := u.s.accounts[a.ID]
+		a.Version = old.Version
+		a.Token = cmp.Or(old.Token, a.Token, newSecretID())
+		err := part(out, "account", string(a.ID), found && !newSecrets(old, a), plain(old), plain(a), func() (Saved, error) {
+			stored, err := u.saveAccount(a, adapter)
+			return Saved{ID: string(stored.ID), Version: stored.Version}, err
+		})
+		if err != nil {
+			return err
+		}
+		if last := &out.Parts[len(out.Parts)-1]; found && last.Do == PlanMake {
+			last.Do = PlanChange
+		}
+	}
+	return nil
+}
+
+// plain is an account without what is not compared: credentials.
+func plain(a channel.Account) channel.Account {
+	a.Secrets, a.Sealed = nil, nil
+	return a
+}
+
+// newSecrets says that credentials are given which are not the stored ones.
+func newSecrets(old, a channel.Account) bool {
+	for name, secret := range a.Secrets {
+		if stored, ok := old.Secrets[name]; !ok || stored.Reveal() != secret.Reveal() {
+			return true
+		}
+	}
+	return false
+}
+
+// recheck tells the warnings of the whole once, as they are at the end: a part
+// may have been saved before what makes it right.
+func (u *unit) recheck(s Setup, out *Applied) error {
+	seen := map[string]bool{}
+	keep := func(all []string, err error) error {
+		for _, w := range all {
+			seen[w] = true
+		}
+		return err
+	}
+	var failed error
+	for _, a := range s.Agents {
+		failed = cmp.Or(failed, keep(agentWarnings(a), nil))
+	}
+	for _, d := range s.Desks {
+		failed = cmp.Or(failed, keep(unsent("desk "+string(d.ID), d.Messages, u.s.routing), nil))
+	}
+	for _, q := range s.Queues {
+		failed = cmp.Or(failed, keep(u.queueWarnings(u.s.routing, q)))
+	}
+	for _, w := range s.WorkStreams {
+		failed = cmp.Or(failed, keep(u.streamWarnings(u.s.routing, w)))
+	}
+	out.Warnings = slices.Sorted(maps.Keys(seen))
+	return failed
+}
