@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sangdam/sangdam/conversation"
@@ -133,9 +134,12 @@ func living(ctx context.Context, tx store.Tx, id conversation.ContactID) (conver
 	return conversation.Contact{}, errs.New(errs.NotFound, "sangdam: contact %s was merged in a ring", id)
 }
 
-// FindContacts finds contacts that the principal may see whose name, email or
-// phone begins with the text, at most limit (1 to 200). The empty text finds
-// nobody for whoever does not see all desks.
+// FindContacts finds contacts that the principal may see whose name or email
+// begins with the text, or whose telephone number begins with its digits or
+// ends with at least four of them, in any notation; at most limit (1 to 200), by
+// name. Case, width, accents and the composition of Hangul do not count. The
+// empty text finds nobody for whoever does not see all desks, and everybody for
+// others.
 func (e *Engine) FindContacts(ctx context.Context, p Principal, text string, limit int) (out []conversation.Contact, err error) {
 	limit = min(max(limit, 1), maxPage)
 	err = e.query(ctx, p, ActSearch, Resource{Kind: "contacts"}, func(ctx context.Context, tx store.Tx, s *settings) error {
@@ -144,26 +148,17 @@ func (e *Engine) FindContacts(ctx context.Context, p Principal, text string, lim
 		if err != nil {
 			return err
 		}
-		if text == "" && e.policy.Scope(w, kindContact).Limited {
-			return nil
-		}
-		all, err := tx.Contacts().FindContacts(ctx, text, lookedAt)
-		if err != nil {
-			return err
-		}
-		for _, c := range all {
-			ok, err := e.sees(ctx, w, contactResource(c))
-			if err != nil {
-				return err
+		q := conversation.ContactQuery{Text: text, Show: func(id conversation.ContactID, desks []routing.DeskID) (bool, error) {
+			return e.sees(ctx, w, contactResource(conversation.Contact{ID: id, Desks: desks}))
+		}}
+		if scope := e.policy.Scope(w, kindContact); scope.Limited {
+			if strings.TrimSpace(text) == "" {
+				return nil
 			}
-			if ok {
-				out = append(out, c)
-			}
-			if len(out) == limit {
-				break
-			}
+			q.Desks = listed(scope.Desks)
 		}
-		return nil
+		out, err = tx.Contacts().FindContacts(ctx, q, limit)
+		return err
 	})
 	return out, err
 }

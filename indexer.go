@@ -72,7 +72,7 @@ func (e *Engine) runIndexer(ctx, drain context.Context) {
 			todo, scanned = all, time.Now()
 		}
 		for _, ws := range todo {
-			if err := e.index(drain, ws); err != nil {
+			if err := errors.Join(e.renewContacts(drain, ws), e.index(drain, ws)); err != nil {
 				e.trouble("the search index is behind", err, "workspace", string(ws))
 				e.unindexed.add(ws)
 				e.pause(ctx, 5)

@@ -95,15 +95,21 @@ func newReplayWorld(t *testing.T, real bool, options ...worldOption) *replayWorl
 		w.start()
 		return &replayWorld{world: w, t: t}
 	}
+	r := &replayWorld{world: w, t: t, real: true}
+	r.run()
+	return r
+}
+
+// run starts the engine in real time, until halt.
+func (w *replayWorld) run() {
 	ctx, cancel := context.WithCancel(w.ctx)
 	done := make(chan error, 1)
 	go func() { done <- w.eng.Run(ctx) }()
 	w.stop = func() {
 		cancel()
-		require.NoError(t, <-done)
+		require.NoError(w.t, <-done)
 	}
-	require.Eventually(t, func() bool { return w.eng.Ready(w.ctx) == nil }, 10*time.Second, 10*time.Millisecond)
-	return &replayWorld{world: w, t: t, real: true}
+	require.Eventually(w.t, func() bool { return w.eng.Ready(w.ctx) == nil }, 10*time.Second, 10*time.Millisecond)
 }
 
 // settle lets everything that is under way come to rest. In real time that is

@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -143,6 +144,7 @@ type Engine struct {
 	running   atomic.Bool
 	ready     atomic.Bool
 	unindexed workspaceSet
+	renewed   sync.Map // workspaces whose earlier contacts are found
 	outside   *safehttp.Client
 }
 

@@ -23,6 +23,9 @@ func (e *Engine) CreateWorkspace(ctx context.Context, ws WorkspaceID, name strin
 	if err := e.db.System().CreateWorkspace(ctx, ws, name); err != nil {
 		return err
 	}
+	if err := e.contactsAreNew(ctx, ws); err != nil {
+		return err
+	}
 	return e.indexFromNow(ctx, ws)
 }
 

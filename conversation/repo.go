@@ -120,10 +120,38 @@ func (p Place) Compare(q Place) int {
 	return cmp.Or(q.UpdatedAt.Compare(p.UpdatedAt), cmp.Compare(p.ID, q.ID))
 }
 
-// ContactRepo stores contacts and identities of the transaction's workspace.
+// ContactRepo stores contacts and identities of the transaction's workspace,
+// and finds contacts.
 type ContactRepo interface {
+	ContactRows
+	// FindContacts returns contacts whose name or email begins with the text, or
+	// whose telephone number begins with its digits or ends with at least four of
+	// them, by name and then by id, at most limit. Case, width, accents and the
+	// way in which Hangul is composed do not count, nor does the notation of a
+	// number: 010-1234-5678 is +82 10 1234 5678. The empty text finds everybody,
+	// by id. Contacts that were merged into others are not found.
+	FindContacts(ctx context.Context, q ContactQuery, limit int) ([]Contact, error)
+}
+
+// ContactQuery says which contacts FindContacts is to find.
+type ContactQuery struct {
+	Text string
+	// Desks restricts to contacts of one of the desks; nil: of any or none.
+	Desks []DeskID
+	// Show is asked about every contact that matches, until the limit is full;
+	// nil: all may be shown.
+	Show func(id ContactID, desks []DeskID) (bool, error)
+}
+
+// ContactRows are contacts and identities as a backend stores them.
+type ContactRows interface {
 	// Contact returns one. ErrNotFound.
 	Contact(ctx context.Context, id ContactID) (Contact, error)
+	// ContactsByID returns those of the ids that exist, in no order.
+	ContactsByID(ctx context.Context, ids []ContactID) ([]Contact, error)
+	// Contacts lists contacts with an id above after, ordered by id, at most
+	// limit.
+	Contacts(ctx context.Context, after ContactID, limit int) ([]Contact, error)
 	// SaveContact creates (Version 0) or replaces. A Version that is not the
 	// stored one is a clash: Update runs again. Returns the new version.
 	SaveContact(ctx context.Context, c Contact) (int64, error)
@@ -137,9 +165,6 @@ type ContactRepo interface {
 	SaveIdentity(ctx context.Context, i Identity) (int64, error)
 	// Identities lists a contact's identities, ordered by id.
 	Identities(ctx context.Context, c ContactID) ([]Identity, error)
-	// FindContacts returns contacts whose name, email or phone begins with the
-	// text, case folded, at most limit; the empty text finds every contact.
-	FindContacts(ctx context.Context, text string, limit int) ([]Contact, error)
 	// Early keeps what a late message needs: an unsend or edit that arrived
 	// before the message it names. PutEarly adds one, or replaces an older one
 	// by At; callers take what is there and Merge it first. TakeEarly removes

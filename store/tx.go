@@ -65,7 +65,7 @@ func (t *tx) Inbox() channel.InboxRepo         { return inbox{t.Tx.Inbox()} }
 func (t *tx) Outbox() channel.OutboxRepo       { return outbox{t.Tx.Outbox()} }
 func (t *tx) Conversations() conversation.Repo { return conversations{t.Tx.Conversations()} }
 func (t *tx) Contacts() conversation.ContactRepo {
-	return contacts{t.Tx.Contacts()}
+	return contacts{t.Tx.Contacts(), t}
 }
 func (t *tx) Config() routing.ConfigRepo   { return config{t.Tx.Config()} }
 func (t *tx) Agents() routing.AgentRepo    { return agents{t.Tx.Agents()} }
@@ -150,16 +150,6 @@ func (r conversations) Latest(ctx context.Context, id conversation.ID, before in
 
 func (r conversations) Events(ctx context.Context, id conversation.ID, after int64, limit int) ([]conversation.Event, error) {
 	return limited(limit, func() ([]conversation.Event, error) { return r.ConversationRepo.Events(ctx, id, after, limit) })
-}
-
-type contacts struct{ conversation.ContactRepo }
-
-func (r contacts) FindContacts(ctx context.Context, text string, limit int) ([]conversation.Contact, error) {
-	return limited(limit, func() ([]conversation.Contact, error) { return r.ContactRepo.FindContacts(ctx, text, limit) })
-}
-
-func (r contacts) PurgeEarly(ctx context.Context, before time.Time, limit int) (int, error) {
-	return limited(limit, func() (int, error) { return r.ContactRepo.PurgeEarly(ctx, before, limit) })
 }
 
 type agents struct{ routing.AgentRepo }

@@ -5,8 +5,7 @@ import (
 	"encoding/binary"
 	"time"
 
-	"golang.org/x/text/cases"
-	"golang.org/x/text/unicode/norm"
+	"github.com/sangdam/sangdam/internal/fold"
 )
 
 // A value of a key or index is bytes whose order is the order of what they
@@ -17,13 +16,10 @@ import (
 // two long values with one beginning stay two.
 const cutAt = 400
 
-// Fold brings a text to the form in which texts are compared: compatibility
-// forms and full width become plain, Hangul is composed, case is ignored.
-func Fold(s string) string { return norm.NFKC.String(cases.Fold().String(norm.NFKC.String(s))) }
-
-// Text orders by folded text: Latin before kana before Hangul, Hangul syllables
-// as in a dictionary.
-func Text(s string) []byte { return Exact(Fold(s)) }
+// Text orders by folded text: compatibility forms and full width become plain,
+// Hangul is composed, case is ignored. Latin comes before kana before Hangul,
+// Hangul syllables as in a dictionary.
+func Text(s string) []byte { return Exact(fold.Text(s)) }
 
 // Exact orders by the bytes of a text: ids, codes.
 func Exact(s string) []byte {

@@ -4,10 +4,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"golang.org/x/text/cases"
-	"golang.org/x/text/unicode/norm"
-
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/fold"
 )
 
 // Limits of texts that people set up.
@@ -66,8 +64,6 @@ func checkText(what, text string, least, most int) error {
 	return nil
 }
 
-// folded is how names are compared: blanks at the ends, case, width and ways of
-// composing Hangul do not matter.
-func folded(s string) string {
-	return norm.NFKC.String(cases.Fold().String(norm.NFKC.String(strings.TrimSpace(s))))
-}
+// folded is how names are compared: blanks at the ends do not matter besides
+// what fold.Text says.
+func folded(s string) string { return fold.Text(strings.TrimSpace(s)) }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/sangdam/sangdam/internal/fold"
 )
 
 // emails finds addresses around each @.
@@ -14,7 +16,7 @@ func (d *detector) emails() {
 			continue
 		}
 		local := mailLocal
-		if i > 0 && dense(d.cells[i-1].r) {
+		if i > 0 && fold.Dense(d.cells[i-1].r) {
 			local = mailWord
 		}
 		from := i
@@ -30,7 +32,7 @@ func (d *detector) emails() {
 // mailLocal: what stands before an @ is in ASCII or in an alphabet. In front of
 // it may stand a word of a script that is written without spaces: 메일은a@b.kr.
 func mailLocal(r rune) bool {
-	return isLatin(r) || isDigit(r) || strings.ContainsRune(".!#$%&'*+-/=?^_`{|}~", r) || alphabetic(r) && r >= 0x80 && !dense(r)
+	return isLatin(r) || isDigit(r) || strings.ContainsRune(".!#$%&'*+-/=?^_`{|}~", r) || alphabetic(r) && r >= 0x80 && !fold.Dense(r)
 }
 
 // mailWord: a name of such a script, 홍길동@한국.kr, reaches to the last space.
@@ -84,9 +86,9 @@ func topLevel(label string) int {
 	n := 0
 	for _, r := range label {
 		switch {
-		case dense(r) && n >= 2: // what follows in such a script is the next word
+		case fold.Dense(r) && n >= 2: // what follows in such a script is the next word
 			return n
-		case dense(r), !alphabetic(r):
+		case fold.Dense(r), !alphabetic(r):
 			return 0
 		}
 		n++

@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/sangdam/sangdam/internal/fold"
 )
 
 const (
@@ -53,7 +55,7 @@ func safeRune(r rune) rune {
 	switch {
 	case unicode.In(r, unicode.Zs, unicode.Zl, unicode.Zp) || r == '\t':
 		return ' '
-	case unicode.IsControl(r), invisible(r), r == utf8.RuneError, unicode.Is(unicode.Co, r):
+	case unicode.IsControl(r), fold.Invisible(r), r == utf8.RuneError, unicode.Is(unicode.Co, r):
 		return -1
 	case strings.ContainsRune("<>:\"|?*%;`$&'\u2044\u2215\u29f8\uff0f\uff3c\u2024\u2025\u2026", r):
 		return '_'

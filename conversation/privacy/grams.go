@@ -5,8 +5,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/text/cases"
-	"golang.org/x/text/unicode/norm"
+	"github.com/sangdam/sangdam/internal/fold"
 )
 
 // Limits of search text.
@@ -139,7 +138,7 @@ func runs(text string, join bool) [][]rune {
 		}
 		run = nil
 	}
-	for _, r := range fold(text) {
+	for _, r := range fold.Search(text) {
 		switch {
 		case unicode.IsSpace(r):
 			space = true
@@ -147,7 +146,7 @@ func runs(text string, join bool) [][]rune {
 			end()
 			space = false
 		default:
-			if space && !(join && len(run) > 0 && dense(run[len(run)-1]) && dense(r)) {
+			if space && !(join && len(run) > 0 && fold.Dense(run[len(run)-1]) && fold.Dense(r)) {
 				end()
 			}
 			space = false
@@ -162,34 +161,6 @@ func runs(text string, join bool) [][]rune {
 // are for private use and never letters.
 func searchable(r rune) bool {
 	return r <= 0xfffff && r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r))
-}
-
-// dense reports whether r is of a script that is often written without spaces
-// where others have them.
-func dense(r rune) bool {
-	return r >= 0xe00 && (r == 'ー' || unicode.In(r, unicode.Hangul, unicode.Han, unicode.Hiragana, unicode.Katakana,
-		unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar))
-}
-
-// fold returns text as Grams describes it.
-func fold(text string) string {
-	text = strings.ToValidUTF8(text, "\ufffd")
-	folded := norm.NFD.String(cases.Fold().String(norm.NFKC.String(text)))
-	var b strings.Builder
-	b.Grow(len(folded))
-	plain := false // the last base letter drops its marks
-	for _, r := range folded {
-		switch {
-		case invisible(r):
-			continue
-		case !unicode.Is(unicode.Mn, r):
-			plain = unicode.In(r, unicode.Latin, unicode.Greek, unicode.Cyrillic)
-		case plain:
-			continue
-		}
-		b.WriteRune(r)
-	}
-	return norm.NFKC.String(b.String())
 }
 
 // firstBytes returns at most n bytes of s, less a character cut in half.

@@ -5,6 +5,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/sangdam/sangdam/internal/fold"
 )
 
 // cell is one character of the normal form in which numbers are sought, with
@@ -47,7 +49,7 @@ func unify(r rune) rune {
 		return -1
 	case r < 0x80:
 		return r
-	case invisible(r):
+	case fold.Invisible(r):
 		return -1
 	case unicode.Is(unicode.Nd, r):
 		return digitOf(r)
@@ -59,20 +61,6 @@ func unify(r rune) rune {
 		return '.'
 	}
 	return r
-}
-
-// invisible reports whether r takes no room: format characters, fillers,
-// variation selectors and enclosing marks such as that of a keycap.
-func invisible(r rune) bool {
-	switch {
-	case r < 0x80:
-		return r < 0x20 && r != '\t' && r != '\n' && r != '\r' || r == 0x7f
-	case r <= 0x9f, r == 0x034f, r == 0x115f, r == 0x1160, r == 0x3164, r == 0xffa0, r == 0x17b4, r == 0x17b5:
-		return r != 0x85
-	case r == 0x2028 || r == 0x2029:
-		return false
-	}
-	return unicode.In(r, unicode.Cf, unicode.Me, unicode.Variation_Selector)
 }
 
 // digitOf returns the ASCII digit of a decimal digit of any script; Unicode

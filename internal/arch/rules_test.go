@@ -43,14 +43,15 @@ func with(lists ...[]string) []string {
 var packageRules = []packageRule{
 	{path: "channel", pure: true, stdToo: []string{"net/http"}, why: whyPure},
 	{path: "conversation", pure: true, may: []string{"channel", "conversation/privacy", "routing/hours"}, why: whyPure},
-	{path: "conversation/privacy", pure: true, modules: []string{"golang.org/x/text/"}, why: whyPure},
+	{path: "conversation/privacy", pure: true, may: []string{"internal/fold"}, modules: []string{"golang.org/x/text/"}, why: whyPure},
 	{path: "conversation/bot", pure: true, may: []string{"channel", "conversation", "trigger/condition"}, why: whyPure},
 	{path: "routing", pure: true, may: []string{"routing/hours", "trigger/condition"}, why: whyPure},
 	{path: "routing/hours", pure: true, why: whyPure},
-	{path: "ticket", pure: true, modules: []string{"golang.org/x/text/"}, may: []string{"conversation", "conversation/privacy", "routing/hours", "trigger/condition"}, why: whyPure},
+	{path: "ticket", pure: true, modules: []string{"golang.org/x/text/"}, why: whyPure,
+		may: []string{"conversation", "conversation/privacy", "routing/hours", "trigger/condition", "internal/fold"}},
 	{path: "trigger", pure: true, may: []string{"trigger/condition"}, why: whyPure},
 	{path: "routing/transition", pure: true, may: []string{"routing"}, why: whyPure},
-	{path: "trigger/condition", pure: true, why: whyPure},
+	{path: "trigger/condition", pure: true, may: []string{"internal/fold"}, why: whyPure},
 
 	{path: "channel/kit", may: []string{"channel", "internal/errs"}, why: "what all adapters share knows none of them",
 		modules: []string{"github.com/rivo/uniseg", "golang.org/x/time/rate"}},
@@ -68,7 +69,7 @@ var packageRules = []packageRule{
 	}},
 	{path: "notify/dooray/...", may: []string{"channel", "notify", "notify/dooray/...", "internal/safehttp"}, why: whyCarrier},
 
-	{path: "store", may: with(domain, []string{"store/driver"}), modules: []string{"golang.org/x/text/"}, why: "store wraps any backend; it must build without the drivers of all of them"},
+	{path: "store", may: with(domain, []string{"store/driver", "internal/fold"}), why: "store wraps any backend; it must build without the drivers of all of them"},
 	{path: "store/driver", may: domain, why: "the contract for authors of stores names the domain's types and nothing else"},
 	{path: "store/memory", may: with(domain, []string{"store", "store/driver"}), modules: []string{"github.com/google/uuid"}, why: whyStore},
 	{path: "store/sqlite/...", may: with(domain, []string{"store", "store/driver", "store/sqlite/...", "internal/..."}), why: whyStore, modules: []string{
@@ -82,7 +83,7 @@ var packageRules = []packageRule{
 	{path: "store/seal", why: "the root uses it, so the keys' own module stays behind seal/tinkseal"},
 	{path: "store/seal/tinkseal", may: []string{"store/seal"}, modules: []string{"github.com/tink-crypto/tink-go/v2/"}, why: "the one package that knows how keys are kept"},
 	{path: "store/storetest", may: with(domain, []string{"store", "store/driver", "store/memory"}), why: "a conformance suite knows only the contract, and the memory store as the model to compare with", modules: []string{
-		"github.com/stretchr/testify/", "go.uber.org/goleak", "pgregory.net/rapid", "github.com/anishathalye/porcupine",
+		"github.com/stretchr/testify/", "go.uber.org/goleak", "golang.org/x/text/", "pgregory.net/rapid", "github.com/anishathalye/porcupine",
 	}},
 
 	{path: ".", may: with(domain, []string{"store", "store/driver", "store/blob", "store/seal", "internal/..."}), why: "a host that embeds the library pays for no adapter, no driver and no page that it does not use", modules: []string{
@@ -95,6 +96,7 @@ var packageRules = []packageRule{
 	{path: "internal/storefault", may: with(domain, []string{"store", "store/driver"}), why: whyTool},
 	{path: "internal/pgtest", modules: []string{"github.com/jackc/pgx/v5"}, why: whyTool},
 	{path: "internal/errs", why: "every package uses it"},
+	{path: "internal/fold", pure: true, modules: []string{"golang.org/x/text/"}, why: "one rule of what counts as the same text, for domain packages and stores alike"},
 	{path: "internal/id", why: "every package uses it"},
 	{path: "internal/safehttp", why: "the root and the adapters use it, so it brings nothing along"},
 	{path: "examples/...", may: []string{"...", "internal/..."}, modules: []string{""}, planned: true, why: "examples only compose"},

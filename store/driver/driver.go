@@ -103,7 +103,7 @@ type Tx interface {
 	Inbox() channel.InboxRepo
 	Outbox() channel.OutboxRepo
 	Conversations() ConversationRepo
-	Contacts() conversation.ContactRepo
+	Contacts() conversation.ContactRows
 	Config() routing.ConfigRepo
 	Agents() routing.AgentRepo
 	Work() WorkRepo

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
@@ -100,13 +99,26 @@ func (r contacts) Identities(_ context.Context, c conversation.ContactID) ([]con
 	})
 }
 
-func (r contacts) FindContacts(_ context.Context, text string, limit int) ([]conversation.Contact, error) {
+func (r contacts) ContactsByID(_ context.Context, ids []conversation.ContactID) ([]conversation.Contact, error) {
 	t := r.t
 	return read(t, func() ([]conversation.Contact, error) {
-		begins := func(s string) bool { return strings.HasPrefix(strings.ToLower(s), strings.ToLower(text)) }
 		var list []conversation.Contact
-		for _, c := range each(t, t.s.contacts) {
-			if begins(c.Name) || begins(c.Email) || begins(c.Phone) {
+		for _, c := range some(t, t.s.contacts, slices.Values(ids)) {
+			if slices.Contains(ids, c.ID) {
+				list = append(list, clone(c))
+			}
+		}
+		t.found(len(list))
+		return list, nil
+	})
+}
+
+func (r contacts) Contacts(_ context.Context, after conversation.ContactID, limit int) ([]conversation.Contact, error) {
+	t := r.t
+	return read(t, func() ([]conversation.Contact, error) {
+		var list []conversation.Contact
+		for id, c := range each(t, t.s.contacts) {
+			if id > after {
 				list = append(list, c)
 			}
 		}

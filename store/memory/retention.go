@@ -9,7 +9,7 @@ import (
 	"github.com/sangdam/sangdam/routing"
 )
 
-// PurgeEarly implements conversation.ContactRepo.
+// PurgeEarly implements conversation.ContactRows.
 func (r contacts) PurgeEarly(_ context.Context, before time.Time, limit int) (int, error) {
 	return write(r.t, func() (int, error) {
 		return purge(r.t, r.t.s.early, limit, func(e conversation.Early) bool { return e.At.Before(before) }), nil

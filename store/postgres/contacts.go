@@ -2,21 +2,16 @@ package postgres
 
 import (
 	"context"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
-	"golang.org/x/text/cases"
 )
 
 type contacts struct{ *tx }
 
 // Contacts implements driver.Tx.
-func (t *tx) Contacts() conversation.ContactRepo { return contacts{t} }
-
-// folded is a text as prefixes are compared.
-func folded(s string) string { return key(cases.Fold().String(strings.TrimSpace(s))) }
+func (t *tx) Contacts() conversation.ContactRows { return contacts{t} }
 
 func scanContact(r pgx.Rows) (conversation.Contact, error) {
 	var version int64
@@ -29,23 +24,25 @@ func scanContact(r pgx.Rows) (conversation.Contact, error) {
 	return c, err
 }
 
-// Contact implements conversation.ContactRepo.
+// Contact implements conversation.ContactRows.
 func (c contacts) Contact(ctx context.Context, id conversation.ContactID) (conversation.Contact, error) {
 	return one(ctx, c.tx, "contact", query(`SELECT version, doc FROM sd.contacts WHERE ws = $1 AND id = $2`, key(c.ws), key(id)), scanContact)
 }
 
-// SaveContact implements conversation.ContactRepo.
+// SaveContact implements conversation.ContactRows. The columns name, email and
+// phone are left empty: contacts are found by documents (package store), and the
+// columns go with the next schema.
 func (c contacts) SaveContact(ctx context.Context, v conversation.Contact) (int64, error) {
 	doc, err := encode(v)
 	if err != nil {
 		return 0, err
 	}
-	args := []any{key(c.ws), key(v.ID), folded(v.Name), folded(v.Email), folded(v.Phone), doc}
+	args := []any{key(c.ws), key(v.ID), doc}
 	if v.Version == 0 {
-		return 1, c.write(ctx, query(`INSERT INTO sd.contacts (ws, id, version, name, email, phone, doc) VALUES ($1, $2, 1, $3, $4, $5, $6)`, args...))
+		return 1, c.write(ctx, query(`INSERT INTO sd.contacts (ws, id, version, name, email, phone, doc) VALUES ($1, $2, 1, '', '', '', $3)`, args...))
 	}
-	return v.Version + 1, c.write(ctx, asClash("contact", `UPDATE sd.contacts SET version = version + 1, name = $3, email = $4, phone = $5, doc = $6
-		WHERE ws = $1 AND id = $2 AND version = $7 RETURNING 1`, append(args, v.Version)...))
+	return v.Version + 1, c.write(ctx, asClash("contact", `UPDATE sd.contacts SET version = version + 1, name = '', email = '', phone = '', doc = $3
+		WHERE ws = $1 AND id = $2 AND version = $4 RETURNING 1`, append(args, v.Version)...))
 }
 
 func scanIdentity(r pgx.Rows) (conversation.Identity, error) {
@@ -59,18 +56,18 @@ func scanIdentity(r pgx.Rows) (conversation.Identity, error) {
 	return i, err
 }
 
-// Identity implements conversation.ContactRepo.
+// Identity implements conversation.ContactRows.
 func (c contacts) Identity(ctx context.Context, kind channel.Kind, scope channel.Scope, user channel.ProviderUserID) (conversation.Identity, error) {
 	return one(ctx, c.tx, "identity", query(`SELECT version, doc FROM sd.identities WHERE ws = $1 AND kind = $2 AND scope = $3 AND user_id = $4`,
 		key(c.ws), key(kind), key(scope), key(user)), scanIdentity)
 }
 
-// IdentityByID implements conversation.ContactRepo.
+// IdentityByID implements conversation.ContactRows.
 func (c contacts) IdentityByID(ctx context.Context, id conversation.IdentityID) (conversation.Identity, error) {
 	return one(ctx, c.tx, "identity", query(`SELECT version, doc FROM sd.identities WHERE ws = $1 AND id = $2`, key(c.ws), key(id)), scanIdentity)
 }
 
-// SaveIdentity implements conversation.ContactRepo.
+// SaveIdentity implements conversation.ContactRows.
 func (c contacts) SaveIdentity(ctx context.Context, i conversation.Identity) (int64, error) {
 	doc, err := encode(i)
 	if err != nil {
@@ -85,35 +82,22 @@ func (c contacts) SaveIdentity(ctx context.Context, i conversation.Identity) (in
 		user_id = $6, doc = $7 WHERE ws = $1 AND id = $2 AND version = $8 RETURNING 1`, append(args, i.Version)...))
 }
 
-// Identities implements conversation.ContactRepo.
+// Identities implements conversation.ContactRows.
 func (c contacts) Identities(ctx context.Context, contact conversation.ContactID) ([]conversation.Identity, error) {
 	return many(ctx, c.tx, query(`SELECT version, doc FROM sd.identities WHERE ws = $1 AND contact = $2 ORDER BY id`, key(c.ws), key(contact)), scanIdentity)
 }
 
-// indexedPrefix is how many characters of a name the indexes hold; see the
-// migration.
-const indexedPrefix = 200
-
-// FindContacts implements conversation.ContactRepo; ordered by id.
-func (c contacts) FindContacts(ctx context.Context, text string, limit int) ([]conversation.Contact, error) {
-	prefix := folded(text)
-	if prefix == "" { // everybody's name begins with it
-		return many(ctx, c.tx, query(`SELECT version, doc FROM sd.contacts WHERE ws = $1 ORDER BY id LIMIT $2`, key(c.ws), limit), scanContact)
-	}
-	from := prefix
-	if r := []rune(prefix); len(r) > indexedPrefix {
-		from = string(r[:indexedPrefix])
-	}
-	column := func(name string) string {
-		return `SELECT id, version, doc FROM sd.contacts WHERE ws = $1 AND ` + name + ` <> '' AND left(` + name + `, 200) >= $2
-			AND left(` + name + `, 200) <= $3 AND starts_with(` + name + `, $4)`
-	}
-	q := query(`SELECT version, doc FROM (`+column("name")+` UNION `+column("email")+` UNION `+column("phone")+`) found ORDER BY id LIMIT $5`,
-		key(c.ws), from, from+"\U0010FFFF", prefix, limit)
-	return many(ctx, c.tx, q, scanContact)
+// ContactsByID implements conversation.ContactRows.
+func (c contacts) ContactsByID(ctx context.Context, ids []conversation.ContactID) ([]conversation.Contact, error) {
+	return many(ctx, c.tx, query(`SELECT version, doc FROM sd.contacts WHERE ws = $1 AND id = ANY($2)`, key(c.ws), keys(ids)), scanContact)
 }
 
-// PutEarly implements conversation.ContactRepo.
+// Contacts implements conversation.ContactRows.
+func (c contacts) Contacts(ctx context.Context, after conversation.ContactID, limit int) ([]conversation.Contact, error) {
+	return many(ctx, c.tx, query(`SELECT version, doc FROM sd.contacts WHERE ws = $1 AND id > $2 ORDER BY id LIMIT $3`, key(c.ws), key(after), limit), scanContact)
+}
+
+// PutEarly implements conversation.ContactRows.
 func (c contacts) PutEarly(ctx context.Context, e conversation.Early) error {
 	doc, err := encode(e)
 	if err != nil {
@@ -124,7 +108,7 @@ func (c contacts) PutEarly(ctx context.Context, e conversation.Early) error {
 		key(c.ws), key(e.Account), key(e.Chat.Kind), key(e.Chat.ID), key(e.Message), e.At, doc))
 }
 
-// TakeEarly implements conversation.ContactRepo.
+// TakeEarly implements conversation.ContactRows.
 func (c contacts) TakeEarly(ctx context.Context, account channel.AccountID, chat channel.Chat, p channel.ProviderMessageID) (conversation.Early, error) {
 	if err := c.writable(); err != nil {
 		return conversation.Early{}, err

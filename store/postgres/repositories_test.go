@@ -67,7 +67,7 @@ func TestEveryRepository(t *testing.T) {
 		hits, err := tx.Search().Find(ctx, []string{"b'c\\"}, driver.SearchHit{}, 5)
 		require.NoError(t, err)
 		require.Len(t, hits, 1)
-		found, err := tx.Contacts().FindContacts(ctx, "éM", 5)
+		found, err := tx.Contacts().FindContacts(ctx, conversation.ContactQuery{Text: "éM"}, 5)
 		require.NoError(t, err)
 		require.Len(t, found, 1)
 		_, _, err = tx.Commands().Lookup(ctx, "p", "k")

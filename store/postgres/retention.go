@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// PurgeEarly implements conversation.ContactRepo.
+// PurgeEarly implements conversation.ContactRows.
 func (c contacts) PurgeEarly(ctx context.Context, before time.Time, limit int) (int, error) {
 	return c.purge(ctx, `WITH d AS (DELETE FROM sd.early WHERE (ws, account, chat_kind, chat_id, message) IN
 		(SELECT ws, account, chat_kind, chat_id, message FROM sd.early WHERE ws = $1 AND at < $3 ORDER BY at LIMIT $2) RETURNING 1)

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"encoding/json"
 	"reflect"
-	"strings"
 	"sync"
 	"time"
 
@@ -143,20 +142,4 @@ func fixTime(v reflect.Value) {
 		t := v.Addr().Interface().(*time.Time)
 		*t = t.UTC().Truncate(time.Microsecond)
 	}
-}
-
-// fold is how text is compared without regard to case.
-func fold(s string) string { return strings.ToLower(strings.ToUpper(s)) }
-
-// beyond is the smallest text above everything that begins with the prefix,
-// compared byte by byte.
-func beyond(prefix string) string {
-	b := []byte(prefix)
-	for i := len(b) - 1; i >= 0; i-- {
-		if b[i] < 0xff {
-			b[i]++
-			return string(b[:i+1])
-		}
-	}
-	return "\xff\xff\xff\xff"
 }

@@ -1,16 +1,15 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
-	"slices"
+	"encoding/json"
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
 )
 
-// contacts implements conversation.ContactRepo.
+// contacts implements conversation.ContactRows.
 type contacts struct{ *tx }
 
 func scanContact(w raw.Row) (conversation.Contact, error) {
@@ -31,17 +30,18 @@ func (r contacts) Contact(_ context.Context, id conversation.ContactID) (convers
 	return one(r.tx, scanContact, "contact "+string(id), `SELECT doc, version FROM contacts WHERE ws = ? AND id = ?`, r.ws, string(id))
 }
 
+// SaveContact leaves the columns name, email and phone empty: contacts are found
+// by documents (package store), and the columns go with the next schema.
 func (r contacts) SaveContact(_ context.Context, c conversation.Contact) (int64, error) {
 	doc, err := encode(c)
 	if err != nil {
 		return 0, err
 	}
-	name, email, phone := fold(c.Name), fold(c.Email), fold(c.Phone)
 	return r.saved("contact", string(c.ID), c.Version,
-		`INSERT INTO contacts (ws, id, version, name, email, phone, doc) VALUES (?, ?, 1, ?, ?, ?, ?) RETURNING version`,
-		[]any{r.ws, string(c.ID), name, email, phone, doc},
-		`UPDATE contacts SET version = version + 1, name = ?, email = ?, phone = ?, doc = ? WHERE ws = ? AND id = ? AND version = ? RETURNING version`,
-		[]any{name, email, phone, doc, r.ws, string(c.ID), c.Version})
+		`INSERT INTO contacts (ws, id, version, name, email, phone, doc) VALUES (?, ?, 1, '', '', '', ?) RETURNING version`,
+		[]any{r.ws, string(c.ID), doc},
+		`UPDATE contacts SET version = version + 1, name = '', email = '', phone = '', doc = ? WHERE ws = ? AND id = ? AND version = ? RETURNING version`,
+		[]any{doc, r.ws, string(c.ID), c.Version})
 }
 
 func (r contacts) Identity(_ context.Context, kind channel.Kind, scope channel.Scope, user channel.ProviderUserID) (conversation.Identity, error) {
@@ -69,36 +69,16 @@ func (r contacts) Identities(_ context.Context, c conversation.ContactID) ([]con
 	return list(r.tx, scanIdentity, `SELECT doc, version FROM identities WHERE ws = ? AND contact = ? ORDER BY id`, r.ws, string(c))
 }
 
-// FindContacts looks along the index of each column for itself, so that a
-// short text in a large workspace reads no more than it returns.
-func (r contacts) FindContacts(_ context.Context, text string, limit int) ([]conversation.Contact, error) {
-	from := fold(text)
-	if from == "" { // everybody's name begins with it
-		return list(r.tx, scanContact, `SELECT doc, version FROM contacts WHERE ws = ? ORDER BY id LIMIT ?`, r.ws, limit)
+func (r contacts) ContactsByID(_ context.Context, ids []conversation.ContactID) ([]conversation.Contact, error) {
+	of, err := json.Marshal(ids)
+	if err != nil {
+		return nil, err
 	}
-	to := beyond(from)
-	seen := map[conversation.ContactID]bool{}
-	var out []conversation.Contact
-	for _, sql := range []string{
-		`SELECT doc, version FROM contacts WHERE ws = ? AND name >= ? AND name < ? AND name <> '' ORDER BY name, id LIMIT ?`,
-		`SELECT doc, version FROM contacts WHERE ws = ? AND email >= ? AND email < ? AND email <> '' ORDER BY email, id LIMIT ?`,
-		`SELECT doc, version FROM contacts WHERE ws = ? AND phone >= ? AND phone < ? AND phone <> '' ORDER BY phone, id LIMIT ?`,
-	} {
-		found, err := list(r.tx, scanContact, sql, r.ws, from, to, limit)
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range found {
-			if !seen[c.ID] {
-				seen[c.ID] = true
-				out = append(out, c)
-			}
-		}
-	}
-	slices.SortFunc(out, func(a, b conversation.Contact) int {
-		return cmp.Or(cmp.Compare(fold(a.Name), fold(b.Name)), cmp.Compare(a.ID, b.ID))
-	})
-	return out[:min(limit, len(out))], nil
+	return list(r.tx, scanContact, `SELECT doc, version FROM contacts WHERE ws = ? AND id IN (SELECT value FROM json_each(?))`, r.ws, string(of))
+}
+
+func (r contacts) Contacts(_ context.Context, after conversation.ContactID, limit int) ([]conversation.Contact, error) {
+	return list(r.tx, scanContact, `SELECT doc, version FROM contacts WHERE ws = ? AND id > ? ORDER BY id LIMIT ?`, r.ws, string(after), limit)
 }
 
 func (r contacts) PutEarly(_ context.Context, e conversation.Early) error {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// PurgeEarly implements conversation.ContactRepo.
+// PurgeEarly implements conversation.ContactRows.
 func (r contacts) PurgeEarly(_ context.Context, before time.Time, limit int) (int, error) {
 	return r.exec(`DELETE FROM early WHERE (ws, account, chat, message) IN
 		(SELECT ws, account, chat, message FROM early WHERE ws = ? AND at < ? ORDER BY at LIMIT ?)`, r.ws, micro(before), limit)

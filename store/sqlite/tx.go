@@ -232,7 +232,7 @@ func (t *tx) Accounts() channel.AccountRepo          { return accounts{t} }
 func (t *tx) Inbox() channel.InboxRepo               { return inbox{t} }
 func (t *tx) Outbox() channel.OutboxRepo             { return outbox{t} }
 func (t *tx) Conversations() driver.ConversationRepo { return conversations{t} }
-func (t *tx) Contacts() conversation.ContactRepo     { return contacts{t} }
+func (t *tx) Contacts() conversation.ContactRows     { return contacts{t} }
 func (t *tx) Config() routing.ConfigRepo             { return config{t} }
 func (t *tx) Agents() routing.AgentRepo              { return agents{t} }
 func (t *tx) Work() driver.WorkRepo                  { return work{t} }

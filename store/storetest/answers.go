@@ -125,7 +125,7 @@ var answerRules = []rule{
 			return nil
 		})
 		e.view(func(ctx context.Context, tx store.Tx) error {
-			list, err := tx.Contacts().FindContacts(ctx, "", 5)
+			list, err := tx.Contacts().FindContacts(ctx, conversation.ContactQuery{Text: ""}, 5)
 			require.Len(e, list, 2)
 			return err
 		})
@@ -174,7 +174,7 @@ func limits(e *env) {
 			return err
 		},
 		"contacts": func(ctx context.Context, tx store.Tx, n int) error {
-			_, err := tx.Contacts().FindContacts(ctx, "k", n)
+			_, err := tx.Contacts().FindContacts(ctx, conversation.ContactQuery{Text: "k"}, n)
 			return err
 		},
 		"quarantined": func(ctx context.Context, tx store.Tx, n int) error {
@@ -312,7 +312,7 @@ func (p *pair) contact(rt *rapid.T) {
 	p.both(rt, "find contacts", func(db *store.DB) (any, error) {
 		var out []string
 		err := db.View(p.e.ctx, p.ws, func(ctx context.Context, tx store.Tx) error {
-			list, err := tx.Contacts().FindContacts(ctx, text, limit)
+			list, err := tx.Contacts().FindContacts(ctx, conversation.ContactQuery{Text: text}, limit)
 			for _, c := range list {
 				out = append(out, fmt.Sprint(c.ID, c.Name))
 			}

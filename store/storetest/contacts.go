@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
@@ -49,38 +50,80 @@ var contactRules = []rule{
 		require.Equal(e, []conversation.IdentityID{"i"}, e.identities("l"))
 		require.Empty(e, e.identities("nobody"))
 	}},
-	{name: "FindContacts looks at the beginning of name, email and phone, without case", run: func(e *env) {
-		people := []conversation.Contact{
-			{ID: "k1", Name: "김철수", Email: "Chulsoo@Example.com", Phone: "010-1234-5678"},
-			{ID: "k2", Name: "Élodie 100%", Email: "e_x@example.com"},
-			{ID: "k3", Name: "chulsoo", Phone: "02-1"},
-		}
-		e.update(func(ctx context.Context, tx store.Tx) error {
-			for _, p := range people {
-				if _, err := tx.Contacts().SaveContact(ctx, p); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		find := func(text string, limit int) (ids []string) {
-			e.view(func(ctx context.Context, tx store.Tx) error {
-				ids = []string{}
-				list, err := tx.Contacts().FindContacts(ctx, text, limit)
-				for _, c := range list {
-					ids = append(ids, string(c.ID))
-				}
-				return err
-			})
-			return ids
-		}
+	{name: "FindContacts looks at the beginning of name and email, without case, width and accents", run: func(e *env) {
+		e.people(
+			conversation.Contact{ID: "k1", Name: "김철수", Email: "Chulsoo@Example.com", Phone: "010-1234-5678"},
+			conversation.Contact{ID: "k2", Name: "Élodie 100%", Email: "e_x@example.com"},
+			conversation.Contact{ID: "k3", Name: "chulsoo", Phone: "02-123-4567"},
+			conversation.Contact{ID: "k4", Name: norm.NFD.String("김 미나")},
+			conversation.Contact{ID: "k5", Name: "ＡＢＣ상사"},
+		)
 		for text, want := range map[string][]string{
-			"CHUL": {"k1", "k3"}, "김": {"k1"}, "010-12": {"k1"}, "élo": {"k2"}, "ÉLODIE 100%": {"k2"}, "e_": {"k2"},
-			"%": {}, "_": {}, "철수": {}, "example": {}, "elo": {},
+			"CHUL": {"k1", "k3"}, "김": {"k1", "k4"}, norm.NFD.String("김철"): {"k1"}, "김미": {"k4"}, "élo": {"k2"}, "elo": {"k2"},
+			"ÉLODIE 100%": {"k2"}, "e_": {"k2"}, "abc": {"k5"}, "ｃｈｕｌ": {"k1", "k3"}, " kim": {}, "%": {}, "_": {}, "철수": {}, "example": {},
 		} {
-			require.ElementsMatch(e, want, find(text, 10), "%q", text)
+			require.ElementsMatch(e, want, e.findContacts(conversation.ContactQuery{Text: text}, 10), "%q", text)
 		}
-		require.Len(e, find("chul", 1), 1)
+		require.Equal(e, []string{"k3", "k1"}, e.findContacts(conversation.ContactQuery{Text: "chul"}, 10), "by name")
+		require.Len(e, e.findContacts(conversation.ContactQuery{Text: "chul"}, 1), 1)
+	}},
+	{name: "FindContacts finds a telephone number in any notation, by its beginning and by its end", run: func(e *env) {
+		e.people(
+			conversation.Contact{ID: "k1", Phone: "010-1234-5678"},
+			conversation.Contact{ID: "k2", Phone: "+82 10 1234 5678"},
+			conversation.Contact{ID: "k3", Phone: "+81 90-1234-5678"},
+		)
+		for text, want := range map[string][]string{
+			"010-1234-5678": {"k1", "k2"}, "+82 10-1234": {"k1", "k2"}, "82-10-1234-5678": {"k1", "k2"}, "1234-5678": {"k1", "k2", "k3"},
+			"090-12": {"k3"}, "+81 90": {"k3"}, "+82 90 1234 5678": {}, "5678": {"k1", "k2", "k3"}, "678": {}, "0": {},
+		} {
+			require.ElementsMatch(e, want, e.findContacts(conversation.ContactQuery{Text: text}, 10), "%q", text)
+		}
+	}},
+	{name: "FindContacts follows changes, and forgets who was merged", run: func(e *env) {
+		e.people(conversation.Contact{ID: "k1", Name: "Kim", Desks: []conversation.DeskID{"d"}}, conversation.Contact{ID: "k2", Name: "Kim"}, conversation.Contact{ID: "k3"})
+		e.people(conversation.Contact{ID: "k1", Version: 1, Name: "Lee", Email: "kimchi@example.com"}, conversation.Contact{ID: "k2", Version: 1, Name: "Kim", MergedInto: "k1"},
+			conversation.Contact{ID: "k3", Version: 1, Name: "Kimura"})
+		require.Equal(e, []string{"k3", "k1"}, e.findContacts(conversation.ContactQuery{Text: "kim"}, 10))
+		require.Empty(e, e.findContacts(conversation.ContactQuery{Text: "lee", Desks: []conversation.DeskID{"d"}}, 10))
+		require.Equal(e, []string{"k1", "k3"}, e.findContacts(conversation.ContactQuery{}, 10))
+	}},
+	{name: "FindContacts goes on until the limit is full", run: func(e *env) {
+		for n := range 6 {
+			var list []conversation.Contact
+			for i := range 100 {
+				list = append(list, conversation.Contact{ID: conversation.ContactID(fmt.Sprintf("k%03d", 100*n+i)), Name: "Kim", Desks: []conversation.DeskID{"large"}})
+			}
+			e.people(list...)
+		}
+		var many []conversation.DeskID
+		for i := range 60 {
+			many = append(many, conversation.DeskID(fmt.Sprint("d", i)))
+		}
+		e.people(conversation.Contact{ID: "z1", Name: "Kim", Desks: []conversation.DeskID{"small"}}, conversation.Contact{ID: "z2", Name: "Kim", Desks: append(many, "small")})
+		shown := func(id conversation.ContactID, _ []conversation.DeskID) (bool, error) { return id >= "k599", nil }
+		require.Equal(e, []string{"k599", "z1", "z2"}, e.findContacts(conversation.ContactQuery{Text: "kim", Show: shown}, 10))
+		require.Equal(e, []string{"k599", "z1", "z2"}, e.findContacts(conversation.ContactQuery{Show: shown}, 10))
+		small := []conversation.DeskID{"small", "none"}
+		require.Equal(e, []string{"z1", "z2"}, e.findContacts(conversation.ContactQuery{Text: "k", Desks: small}, 10))
+		require.Equal(e, []string{"z1", "z2"}, e.findContacts(conversation.ContactQuery{Desks: small}, 10))
+		require.Empty(e, e.findContacts(conversation.ContactQuery{Text: "kim", Desks: []conversation.DeskID{}}, 10))
+		require.Empty(e, e.findContacts(conversation.ContactQuery{Text: "kim", Desks: []conversation.DeskID{"other"}}, 10))
+	}},
+	{name: "Contacts goes through all by id", run: func(e *env) {
+		e.people(conversation.Contact{ID: "k2"}, conversation.Contact{ID: "k1"}, conversation.Contact{ID: "k3", MergedInto: "k1"})
+		e.view(func(ctx context.Context, tx store.Tx) error {
+			list, err := tx.Contacts().Contacts(ctx, "", 2)
+			require.NoError(e, err)
+			require.Equal(e, []string{"k1", "k2"}, contactIDs(list))
+			if list, err = tx.Contacts().Contacts(ctx, "k2", 2); err != nil {
+				return err
+			}
+			require.Equal(e, []string{"k3"}, contactIDs(list))
+			list, err = tx.Contacts().ContactsByID(ctx, []conversation.ContactID{"k3", "none", "k1"})
+			require.ElementsMatch(e, []string{"k1", "k3"}, contactIDs(list))
+			return err
+		})
 	}},
 	{name: "early edits and unsends: the newest is kept, and taken once", run: func(e *env) {
 		content := text("edited")
@@ -127,11 +170,43 @@ var contactRules = []rule{
 			return nil
 		})
 		e.view(func(ctx context.Context, tx store.Tx) error {
-			list, err := tx.Contacts().FindContacts(ctx, "kim", 100)
+			list, err := tx.Contacts().FindContacts(ctx, conversation.ContactQuery{Text: "kim"}, 100)
 			require.Len(e, list, 20)
 			return err
 		})
 	}},
+}
+
+// people saves contacts.
+func (e *env) people(list ...conversation.Contact) {
+	e.Helper()
+	e.update(func(ctx context.Context, tx store.Tx) error {
+		for _, c := range list {
+			if _, err := tx.Contacts().SaveContact(ctx, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// findContacts returns the ids of who is found.
+func (e *env) findContacts(q conversation.ContactQuery, limit int) (ids []string) {
+	e.Helper()
+	e.view(func(ctx context.Context, tx store.Tx) error {
+		list, err := tx.Contacts().FindContacts(ctx, q, limit)
+		ids = contactIDs(list)
+		return err
+	})
+	return ids
+}
+
+func contactIDs(list []conversation.Contact) []string {
+	ids := []string{}
+	for _, c := range list {
+		ids = append(ids, string(c.ID))
+	}
+	return ids
 }
 
 func (e *env) contact(id conversation.ContactID) {

@@ -3,7 +3,6 @@ package condition
 import (
 	"math"
 	"slices"
-	"strings"
 )
 
 // NeverTrue reports whether the condition contradicts itself, so that it holds
@@ -199,12 +198,6 @@ func (l *limits) takeTexts(n *node) {
 		return
 	}
 	texts := n.texts
-	if n.fold {
-		texts = make([]string, len(n.texts))
-		for i, s := range n.texts {
-			texts[i] = strings.ToLower(s)
-		}
-	}
 	switch {
 	case n.negate:
 		l.not = append(l.not, texts...)

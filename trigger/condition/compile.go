@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+
+	"github.com/sangdam/sangdam/internal/fold"
 )
 
 // Program is a compiled condition. It is immutable and safe for concurrent
@@ -23,11 +25,10 @@ type node struct {
 	test   Op // op without its negation
 	negate bool
 	kind   kind
-	fold   bool // text that ignores case
+	fold   bool // text, which is compared folded
 
 	texts   []string
-	needles []needle
-	lookup  map[string]struct{} // of texts, when there are many to compare exactly
+	lookup  map[string]struct{} // of texts, when there are many
 	floats  []float64
 	ints    []int64
 	flag    bool
@@ -248,18 +249,21 @@ func (k *compiler) fillTexts(n *node, field Field, value any) (int, error) {
 		if len(list) == 1 {
 			n.pattern, err = compilePattern(list[0])
 		}
-	case Contains, StartsWith:
-		for _, s := range list {
-			n.needles = append(n.needles, newNeedle(s))
-		}
 	default:
-		n.lookup = lookupOf(n)
+		if n.fold {
+			for i, s := range n.texts {
+				n.texts[i] = fold.Text(s)
+			}
+		}
+		if n.test != Contains && n.test != StartsWith {
+			n.lookup = lookupOf(n)
+		}
 	}
 	return len(list), err
 }
 
 func lookupOf(n *node) map[string]struct{} {
-	if n.fold || len(n.texts) < manyTexts {
+	if len(n.texts) < manyTexts {
 		return nil
 	}
 	lookup := make(map[string]struct{}, len(n.texts))

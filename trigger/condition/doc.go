@@ -31,10 +31,9 @@
 // Schemas of events (Schema.ForEvents) add changed to each type, changed_to
 // and changed_from where the type has is, and within_hours to time.
 //
-// Text ignores case as strings.EqualFold does, and nothing else: it is not
-// normalised, so a caller that wants full-width and half-width forms to be
-// equal normalises facts and values alike. Ids, enums and members of sets
-// compare exactly. Times in values are RFC 3339, durations "90m", "36h" or
+// Text ignores case, width, and the way in which Hangul is composed, as names
+// do everywhere (internal/fold); matches alone sees it as it was written. Ids,
+// enums and members of sets compare exactly. Times in values are RFC 3339, durations "90m", "36h" or
 // "3d"; both take part to the microsecond. older_than holds from the very
 // moment at which the duration has passed.
 //

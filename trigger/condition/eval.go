@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
+
+	"github.com/sangdam/sangdam/internal/fold"
 )
 
 // Result is the outcome of an evaluation.
@@ -219,23 +222,17 @@ func (e *evaluation) test(n *node, fact *Fact) bool {
 
 func (n *node) testText(s string) bool {
 	s = cut(s)
-	switch n.test {
-	case Matches:
+	if n.test == Matches {
 		return n.pattern.MatchString(s)
+	}
+	if n.fold {
+		s = fold.Text(s)
+	}
+	switch n.test {
 	case Contains:
-		for i := range n.needles {
-			if n.needles[i].in(s) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(n.texts, func(part string) bool { return strings.Contains(s, part) })
 	case StartsWith:
-		for i := range n.needles {
-			if n.needles[i].begins(s) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(n.texts, func(start string) bool { return strings.HasPrefix(s, start) })
 	}
 	return n.listed(s)
 }
@@ -246,12 +243,7 @@ func (n *node) listed(s string) bool {
 		_, ok := n.lookup[s]
 		return ok
 	}
-	for _, want := range n.texts {
-		if s == want || n.fold && strings.EqualFold(s, want) {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(n.texts, s)
 }
 
 func (n *node) testSet(set []string) bool {
@@ -280,4 +272,16 @@ func compare[T int64 | float64](test Op, fact T, values []T) bool {
 		return cmp.Compare(values[0], fact) <= 0 && cmp.Compare(fact, values[1]) <= 0
 	}
 	return slices.Contains(values, fact)
+}
+
+// cut returns the first MaxText bytes of s, less a character cut in half.
+func cut(s string) string {
+	if len(s) <= MaxText {
+		return s
+	}
+	end := MaxText
+	for end > MaxText-utf8.UTFMax && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end]
 }

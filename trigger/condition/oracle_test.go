@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/text/unicode/norm"
 	"pgregory.net/rapid"
 
+	"github.com/sangdam/sangdam/internal/fold"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
@@ -132,29 +134,25 @@ func list(v any) []string {
 	return nil
 }
 
-func textHolds(fold bool, fact string, op condition.Op, value any) bool {
-	equal := func(a, b string) bool { return a == b || fold && strings.EqualFold(a, b) }
-	someOf := func(f func(want string) bool) bool { return slices.ContainsFunc(list(value), f) }
+func textHolds(folded bool, fact string, op condition.Op, value any) bool {
+	form := func(s string) string {
+		if folded {
+			return fold.Text(s)
+		}
+		return s
+	}
+	someOf := func(f func(fact, want string) bool) bool {
+		return slices.ContainsFunc(list(value), func(want string) bool { return f(form(fact), form(want)) })
+	}
 	switch op {
 	case condition.Present:
 		return true
 	case condition.Is, condition.In:
-		return someOf(func(want string) bool { return equal(fact, want) })
+		return someOf(func(fact, want string) bool { return fact == want })
 	case condition.StartsWith:
-		return someOf(func(want string) bool {
-			f, n := []rune(fact), len([]rune(want))
-			return len(f) >= n && equal(string(f[:n]), want)
-		})
+		return someOf(strings.HasPrefix)
 	case condition.Contains:
-		return someOf(func(want string) bool {
-			f, n := []rune(fact), len([]rune(want))
-			for i := 0; i+n <= len(f); i++ {
-				if equal(string(f[i:i+n]), want) {
-					return true
-				}
-			}
-			return false
-		})
+		return someOf(strings.Contains)
 	case condition.Matches:
 		return regexp.MustCompile(value.(string)).MatchString(fact)
 	}
@@ -366,4 +364,24 @@ func TestIndexNeverSkipsAMatch(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What keyboards and systems write differently is one text in a condition.
+func TestTextIsComparedFolded(t *testing.T) {
+	schema, err := condition.NewSchema(condition.Field{Name: "text", Type: condition.TypeText})
+	require.NoError(t, err)
+	for _, c := range []struct {
+		op          condition.Op
+		value, fact string
+	}{
+		{condition.Contains, "환불", "빨리 " + norm.NFD.String("환불해") + " 주세요"},
+		{condition.Contains, norm.NFD.String("환불"), "환불"},
+		{condition.StartsWith, "refund", "ＲＥＦＵＮＤ please"},
+		{condition.Is, "ブラウス", "ﾌﾞﾗｳｽ"},
+		{condition.Is, "STRASSE", "straße"},
+	} {
+		p, err := condition.Condition{All: []condition.Clause{{Field: "text", Op: c.op, Value: c.value}}}.Compile(schema)
+		require.NoError(t, err)
+		require.True(t, p.Match(time.Time{}, condition.Map{"text": condition.Text(c.fact)}), "%q %s %q", c.fact, c.op, c.value)
+	}
 }
