@@ -223,10 +223,11 @@ func TestMissesAreExplainedWithoutValues(t *testing.T) {
 	require.NotContains(t, string(raw), "words")
 }
 
-// A rule on "1" is not met by other digits that look or read alike.
+// A rule on "1" is not met by other digits that look or read alike; a text, but
+// no id, is met by its full-width form, which is the same key of the keyboard.
 func TestOneIsOne(t *testing.T) {
 	s := compile(t, rule("a", 1, when(is("title", "1")), set("agent", "x")), rule("b", 2, when(is("product", "1")), set("agent", "y")))
-	for value, want := range map[string]int{"1": 2, "١": 0, "10": 0, "１": 0, " 1": 0} {
+	for value, want := range map[string]int{"1": 2, "١": 0, "10": 0, "１": 1, " 1": 0} {
 		r := newRecord(condition.Map{"title": condition.Text(value), "product": condition.Text(value)})
 		report, err := s.Run(created(), r, trigger.Options{})
 		require.NoError(t, err)
