@@ -91,6 +91,7 @@ var packageRules = []packageRule{
 	}},
 	{path: "web/...", may: with(domain, []string{".", "store", "store/blob", "web/...", "internal/..."}), modules: []string{"github.com/", "golang.org/x/"}, planned: true, why: whyEdge},
 	{path: "internal/...", may: []string{"internal/..."}, modules: []string{"github.com/", "golang.org/x/"}, why: "what every package may use must not lead back to them"},
+	{path: "sangdamtest", may: []string{"..."}, why: "a whole desk for hosts' tests composes what a host composes"},
 	{path: "internal/crash/...", may: []string{"..."}, modules: []string{""}, why: whyTool},
 	{path: "internal/bench/...", may: []string{"..."}, modules: []string{""}, why: whyTool},
 	{path: "internal/storefault", may: with(domain, []string{"store", "store/driver"}), why: whyTool},
@@ -155,7 +156,7 @@ var depsRules = []struct {
 // and what belongs to it: conformance suites, emulators, tools of the tests.
 // Emulators, channel/x/xtest, are such by their name.
 var testSupport = []string{
-	"channel/channeltest", "channel/emukit", "store/blob/blobtest", "store/storetest",
+	"channel/channeltest", "channel/emukit", "sangdamtest", "store/blob/blobtest", "store/storetest",
 	"internal/crash/...", "internal/bench/...", "internal/storefault", "internal/pgtest",
 	"notify/webhook/webhooktest/...", "notify/mail/mailtest/...", "notify/dooray/dooraytest/...",
 }
@@ -173,7 +174,7 @@ var testOnly = []string{
 // the root package. Those that end in "/" are folders; required ones must be
 // there.
 var topLevel = map[string]bool{
-	"channel/": true, "conversation/": true, "routing/": true, "ticket/": true, "trigger/": true, "notify/": true, "store/": true, "internal/": true,
+	"channel/": true, "conversation/": true, "routing/": true, "ticket/": true, "trigger/": true, "notify/": true, "store/": true, "internal/": true, "sangdamtest/": true,
 	"web/": false, "examples/": false, "docs/": false, ".ci/": false, ".git/": false, "testdata/": false,
 	".git": false, ".gitignore": false, ".gitattributes": false, ".golangci.yml": true, "go.mod": true, "go.sum": true,
 	"LICENSE": false, "NOTICE": false, "README.md": false, "README.ko.md": false, "CHANGELOG.md": false, "CONTRIBUTING.md": false, "SECURITY.md": false,
