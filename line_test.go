@@ -411,7 +411,7 @@ func TestUsedUpQuotaIsShownAtOnceAndRepliesGoOn(t *testing.T) {
 func TestPassingTroubleOnlyDelays(t *testing.T) {
 	for f, within := range map[string]time.Duration{"reply:429-rate:1": 3 * time.Second, "reply:500-before:1": 3 * time.Second,
 		"reply:cut-before:1": 3 * time.Second, "reply:500-after:1": 3 * time.Second, "reply:cut-after:1+1": 3 * time.Second,
-		"push:429-rate:1": 3 * time.Second, "push:500-after:1": 3 * time.Second, "push:429-recipient:1+2": 3 * time.Minute} {
+		"push:429-rate:1": 3 * time.Second, "push:500-after:1": 3 * time.Second, "push:429-recipient:1+2": 20 * time.Second} {
 		t.Run(f, func(t *testing.T) {
 			replay(t, []string{onSQLite}, func(t *testing.T, w *replayWorld) {
 				w.online("a1")

@@ -466,6 +466,20 @@ func TestRule12_ThreeMeaningsOf429(t *testing.T) {
 	}
 }
 
+func TestRule12_TooManyToOnePersonWaitsLongerEachTime(t *testing.T) {
+	e := emulate(t, linetest.Options{})
+	fault, err := linetest.ParseFault("push:429-recipient:1+20")
+	require.NoError(t, err)
+	e.srv.AddFault(fault)
+	at := e.attempt(t, "x", nil)
+	var waits []time.Duration
+	for at.Tries = 1; at.Tries <= 6; at.Tries++ {
+		_, se := e.send(t, at)
+		waits = append(waits, se.After)
+	}
+	require.Equal(t, []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second, time.Minute, time.Minute}, waits)
+}
+
 func TestRule12_QuotaThatCannotBeAskedIsStillQuota(t *testing.T) {
 	e := emulate(t, linetest.Options{MonthlyQuota: 1})
 	e.srv.AddFault(linetest.Fault{Endpoint: "quota", Kind: linetest.Fault500Before, Nth: 1})

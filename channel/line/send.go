@@ -51,7 +51,7 @@ func (a *Adapter) Send(ctx context.Context, acct channel.Account, at channel.Att
 		}
 		return sent, nil
 	case ans.Status == http.StatusTooManyRequests:
-		return channel.Sent{}, a.tooMany(ctx, acct, at.Route, req.Body, ans)
+		return channel.Sent{}, a.tooMany(ctx, acct, at, req.Body, ans)
 	}
 	return channel.Sent{}, refused(at.Route, ans, req.Counts)
 }
@@ -127,15 +127,15 @@ func (ans answer) hint() string {
 // tooMany tells the three meanings of 429 apart: requests per second, messages
 // to one person, and the month's messages. The last is confirmed by LINE's own
 // figures, since its texts are not guaranteed.
-func (a *Adapter) tooMany(ctx context.Context, acct channel.Account, route string, body []byte, ans answer) *channel.SendError {
+func (a *Adapter) tooMany(ctx context.Context, acct channel.Account, at channel.Attempt, body []byte, ans answer) *channel.SendError {
 	hint := ans.hint()
 	if strings.Contains(hint, "same user") || strings.Contains(hint, "to the user") {
-		return &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonRecipientRate, After: time.Minute, Status: ans.Status,
+		return &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonRecipientRate, After: patience(at.Tries), Status: ans.Status,
 			Detail: "too many messages to this recipient"}
 	}
 	limited := &channel.SendError{Disposition: channel.RateLimited, Reason: channel.ReasonRate, After: time.Second, Status: ans.Status,
 		Detail: "LINE's rate limit was exceeded"}
-	if route == RouteReply || strings.Contains(hint, "rate limit") {
+	if at.Route == RouteReply || strings.Contains(hint, "rate limit") {
 		return limited // replies are never metered
 	}
 	speaksOfQuota := strings.Contains(hint, "monthly limit")
@@ -154,6 +154,13 @@ func (a *Adapter) tooMany(ctx context.Context, acct channel.Account, route strin
 			Detail: "LINE speaks of the monthly limit, yet its own figures say that messages remain"}
 	}
 	return limited
+}
+
+// patience is how long one recipient's messages wait after the n-th refusal as
+// too many: LINE names no time, so the first waits are short and they double up
+// to a minute. Others of the account go on meanwhile.
+func patience(n int) time.Duration {
+	return min(5*time.Second<<min(max(n-1, 0), 4), time.Minute)
 }
 
 func overQuota(status int, detail string) *channel.SendError {
