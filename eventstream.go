@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -13,6 +14,8 @@ const (
 	// beatEvery is how often a line is written when nothing happens, so that
 	// proxies and browsers see that the connection lives.
 	beatEvery = 15 * time.Second
+	// beatAtMost and beatAtLeast bound what a page may ask for instead.
+	beatAtLeast, beatAtMost = time.Second, time.Minute
 	// writeWithin is how long one write may take before the connection is given
 	// up: a reader that stands still costs nobody anything.
 	writeWithin = 10 * time.Second
@@ -26,7 +29,9 @@ const (
 // or at another process, brings it in Last-Event-ID; a page that loads anew may
 // give it as the parameter "cursor". "event: reload" says that the page must
 // read anew what it shows. Delivery is at least once: keep what is newest by
-// aggregate, id and version.
+// aggregate, id and version. With the parameter "beat", 1 to 60 seconds, a page
+// gets "event: beat" whenever so long nothing else came, and so can tell a
+// connection that lives from one that is gone.
 func EventStream(e *Engine, who func(*http.Request) (Principal, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet {
@@ -45,6 +50,15 @@ func EventStream(e *Engine, who func(*http.Request) (Principal, error)) http.Han
 		}
 		serveStream(e, w, r, p, cursor)
 	})
+}
+
+// beatOf is how often the page wants to hear something, and what it is told.
+func beatOf(r *http.Request) (every time.Duration, line string) {
+	seconds, err := strconv.Atoi(r.URL.Query().Get("beat"))
+	if err != nil {
+		return beatEvery, ": \n\n"
+	}
+	return min(max(time.Duration(seconds)*time.Second, beatAtLeast), beatAtMost), "event: beat\ndata: {}\n\n"
 }
 
 // sse writes one connection. Its goroutine alone writes.
@@ -81,7 +95,13 @@ func serveStream(e *Engine, w http.ResponseWriter, r *http.Request, p Principal,
 		}
 	}()
 	out := sse{w, http.NewResponseController(w)}
-	beat := time.NewTicker(beatEvery)
+	// A server's ReadTimeout counts for the request, which has been read; left as
+	// it is it would end the stream. A test's recorder has none.
+	if err := out.ctl.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return
+	}
+	every, line := beatOf(r)
+	beat := time.NewTicker(every)
 	defer beat.Stop()
 	begun := false
 	for {
@@ -102,7 +122,7 @@ func serveStream(e *Engine, w http.ResponseWriter, r *http.Request, p Principal,
 			err = out.batch(b)
 		case <-beat.C:
 			if begun {
-				err = out.write(": \n\n")
+				err = out.write("%s", line)
 			}
 		}
 		if err != nil {

@@ -43,6 +43,9 @@ type presenceBody struct {
 func (h *helpdesk) presence(r *http.Request, b presenceBody) (any, error) {
 	agent := routing.AgentID(r.PathValue("id"))
 	err := h.eng.SetPresence(r.Context(), as(agent), sangdam.SetPresence{Key: key(r), Agent: agent, Presence: b.Presence, Reason: b.Reason})
+	if err == nil {
+		h.present.set(agent, b.Presence != routing.Offline)
+	}
 	return presenceBody{Presence: b.Presence, Reason: b.Reason}, err
 }
 

@@ -55,6 +55,7 @@ func (a *echoAgent) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		var err error
 		if !online {
+			a.h.present.set(a.id, true)
 			err = a.h.eng.SetPresence(ctx, as(a.id), sangdam.SetPresence{Agent: a.id, Presence: routing.Online})
 			online = err == nil
 		}

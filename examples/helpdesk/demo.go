@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	cryptorand "crypto/rand"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -42,6 +43,7 @@ func startDemo(o *options, webhooks net.Addr) (*demo, error) {
 		// It ends by close alone: the listener is this process's own.
 		_ = d.http.Serve(ln)
 	}()
+	o.entry = cryptorand.Text()
 	o.line = lineOptions{channelID: d.srv.ChannelID(), channelSecret: d.srv.ChannelSecret(), channelToken: d.srv.ChannelToken(), apiBase: d.url, dataAPIBase: d.url}
 	return d, nil
 }

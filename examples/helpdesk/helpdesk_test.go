@@ -49,7 +49,7 @@ func TestACustomerIsGreetedAndAnswered(t *testing.T) {
 			require.Equal(t, "closed", d.call("GET", "/conversations/"+conversation, "")["conversation"].(map[string]any)["state"])
 			require.Len(t, d.call("GET", "/conversations?state=closed", "")["conversations"], 1)
 			require.Empty(t, d.list("/agent/agent-1/offers"))
-			require.Len(t, d.list("/agents"), 2)
+			require.Len(t, d.list("/agents"), 3)
 
 			for _, line := range []string{"received ", "wrote ", "greeted ", "queued ", "offered ", "offer accepted", "assigned ", "answered ", "said goodbye", "sent "} {
 				d.wait(" "+line, 1)
@@ -88,7 +88,7 @@ func TestASecondStartGoesOnWhereTheFirstStopped(t *testing.T) {
 	d.call("POST", "/offers/"+offer["id"].(string)+"/accept", `{"agent":"agent-2"}`)
 	d.call("POST", "/conversations/"+offer["item"].(string)+"/answer", `{"agent":"agent-2","text":"here I am"}`)
 	require.Equal(t, "here I am", delivered(t, srv, mina, 2)[1].Text)
-	require.Len(t, d.list("/agents"), 2, "nothing was made twice")
+	require.Len(t, d.list("/agents"), 3, "nothing was made twice")
 	d.end()
 
 	// Without an environment the stored, sealed credentials go on.

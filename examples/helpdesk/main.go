@@ -1,19 +1,21 @@
 // Command helpdesk is a whole help desk in one process: a LINE account, a desk
-// that is always open, two agents, and an interface for playing the agent with
-// curl.
+// that is always open, the agents' console with log-in, and an interface for
+// playing an agent with curl.
 //
 //	go run ./examples/helpdesk -demo
 //
 // shows it without an account: it also plays LINE, with a customer's phone at
-// http://127.0.0.1:9100, and a program answers as the agent. Its data is kept
-// apart in ./helpdesk-data/demo. Without -demo, with the LINE_* variables, it
-// serves a real account:
+// http://127.0.0.1:9100, and prints a link by which you enter the console as
+// one of three agents; the other two are a program that answers while you are
+// not there. Its data is kept apart in ./helpdesk-data/demo. Without -demo, with
+// the LINE_* variables, it serves a real account:
 //
 //	go run ./examples/helpdesk
 //
-// It listens on 127.0.0.1:8080, keeps its data in ./helpdesk-data, and prints
-// what it serves and then, line by line, what happens: ids and kinds, never
-// what somebody wrote. -h lists the flags and the environment.
+// It listens on 127.0.0.1:8080, keeps its data in ./helpdesk-data, prints the
+// administrator's password at its first start, what it serves and then, line by
+// line, what happens: ids and kinds, never what somebody wrote. -h lists the
+// flags and the environment.
 //
 // With -record FILE it keeps accepted webhooks, with names, texts, tokens and
 // people's ids replaced (line.Recorder), so that a real day can be played again

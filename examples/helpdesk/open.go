@@ -28,14 +28,19 @@ type helpdesk struct {
 	out     *journal
 	account *channel.Account // the LINE account; nil: none
 	token   string           // of the JSON interface, when it was made just now
-	warning string           // about the keys
-	rec     *recording       // nil: none is asked for
+	// password of the first administrator, when it was made just now.
+	password  string
+	passwords passwords
+	attempts  attempts
+	present   present    // agents of the JSON interface and of -auto, who have no console
+	warning   string     // about the keys
+	rec       *recording // nil: none is asked for
 }
 
 // open opens the store, the keys and the engine, and sees to it that the
 // default workspace is there. It starts nothing.
 func open(ctx context.Context, o options, stdout, stderr io.Writer) (_ *helpdesk, err error) {
-	h := &helpdesk{o: o, out: &journal{w: stdout, errors: stderr}}
+	h := &helpdesk{o: o, out: &journal{w: stdout, errors: stderr}, passwords: newPasswords()}
 	if h.db, err = openStore(ctx, o); err != nil {
 		return nil, err
 	}
@@ -72,6 +77,11 @@ func open(ctx context.Context, o options, stdout, stderr io.Writer) (_ *helpdesk
 	}
 	if h.token, err = apiToken(ctx, h.db, o.newToken); err != nil {
 		return nil, err
+	}
+	if !o.demo {
+		if h.password, err = h.firstAdministrator(ctx); err != nil {
+			return nil, err
+		}
 	}
 	h.rec, err = openRecording(o.record, h.out)
 	return h, err

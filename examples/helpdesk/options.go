@@ -25,6 +25,7 @@ type options struct {
 	newToken  bool
 	demo      bool
 	demoAddr  string
+	entry     string // of the link by which the visitor of a demonstration enters
 	record    string // file
 	line      lineOptions
 }
@@ -60,7 +61,7 @@ func parseOptions(args []string, env func(string) string, stdout io.Writer) (opt
 	set.DurationVar(&o.lease, "lease", 30*time.Second, "how long work that a killed process had begun stays reserved for it")
 	set.BoolVar(&o.auto, "auto", false, "the agents are a program that accepts and answers everything with an echo")
 	set.BoolVar(&o.newToken, "new-token", false, "make a new token for the JSON interface; the old one stops working")
-	set.BoolVar(&o.demo, "demo", false, "play LINE in this process: a customer's phone as a web page, answered by a program; no account is needed, and the data is kept apart in "+demoData+" unless -data is given")
+	set.BoolVar(&o.demo, "demo", false, "play LINE in this process: a customer's phone as a web page, and a link into the console; no account is needed, a program answers too unless -auto=false, and the data is kept apart in "+demoData+" unless -data is given")
 	set.StringVar(&o.demoAddr, "demo-addr", "127.0.0.1:9100", "`address` of the phone and the LINE emulator of -demo, on this machine")
 	set.StringVar(&o.record, "record", "", "`file` to which accepted webhooks are added, one a line, with names, texts, tokens and ids of people replaced; lineemu -replay plays it")
 	err := set.Parse(args)
@@ -81,7 +82,7 @@ func parseOptions(args []string, env func(string) string, stdout io.Writer) (opt
 		if err := checkDemoOptions(o, env); err != nil {
 			return o, err
 		}
-		o.auto = true
+		o.auto = o.auto || !given(set, "auto")
 		if !given(set, "data") {
 			o.data = demoData
 		}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-
 	"time"
 
 	"github.com/sangdam/sangdam"
@@ -13,6 +12,7 @@ import (
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store"
 )
 
 // What the first start makes.
@@ -27,14 +27,66 @@ const (
 // agents of the desk.
 var agents = []routing.AgentID{"agent-1", "agent-2"}
 
+const (
+	// administrator is who signs in first.
+	administrator = "admin"
+	// visitor is who tries the demonstration.
+	visitor = "you"
+)
+
+// people are all agents of the first start.
+func (h *helpdesk) people() []routing.Agent {
+	agent := func(id routing.AgentID, name string, role sangdam.Role) routing.Agent {
+		return routing.Agent{ID: id, Name: name, Role: string(role), Permissions: []routing.Permission{routing.PermitChat},
+			Assign: routing.AssignmentSwitches{Chat: true}, Capacity: map[routing.Profile]int{routing.ProfileUnits: 100}}
+	}
+	if h.o.demo {
+		return []routing.Agent{agent(visitor, "You · 나", sangdam.RoleAdministrator),
+			agent(agents[0], "Jimin · 지민 (program)", sangdam.RoleAgent), agent(agents[1], "Haru · 하루 (program)", sangdam.RoleAgent)}
+	}
+	return []routing.Agent{agent(agents[0], "Agent 1", sangdam.RoleAgent), agent(agents[1], "Agent 2", sangdam.RoleAgent),
+		agent(administrator, "Administrator", sangdam.RoleAdministrator)}
+}
+
+// members are the agents of the first queue, in the order in which a
+// demonstration asks them: whoever tries it first.
+func (h *helpdesk) members() []routing.AgentID {
+	var out []routing.AgentID
+	for _, a := range h.people() {
+		out = append(out, a.ID)
+	}
+	return out
+}
+
 func host() sangdam.Principal { return sangdam.Host(workspace) }
 
-// seed makes what is missing and changes nothing that is there, so that a start
-// that was interrupted is completed by the next one.
+// seededMark says that the first start's set-up is whole: from then on it is the
+// administrator's, and nothing that was taken away comes back.
+const seededMark = "helpdesk/seeded"
+
+// seed makes the first set-up, so that a start that was interrupted is completed
+// by the next one, and brings the LINE account up to date.
 func (h *helpdesk) seed(ctx context.Context) error {
 	if err := h.eng.CreateWorkspace(ctx, workspace, "Default"); err != nil && !errors.Is(err, sangdam.ErrAlreadyExists) {
 		return err
 	}
+	_, err := h.db.System().Meta(ctx, seededMark)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if err != nil {
+		if err := h.seedDesk(ctx); err != nil {
+			return err
+		}
+		if err := h.db.System().PutMeta(ctx, seededMark, nil, []byte("1")); err != nil && !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+	}
+	return h.seedAccount(ctx)
+}
+
+// seedDesk makes what is missing of agents, desk, queue and work stream.
+func (h *helpdesk) seedDesk(ctx context.Context) error {
 	if err := h.seedAgents(ctx); err != nil {
 		return err
 	}
@@ -43,30 +95,31 @@ func (h *helpdesk) seed(ctx context.Context) error {
 		return err
 	}
 	if _, ok := have.Desks[deskID]; !ok {
-		desk := sangdam.SaveDesk{Desk: routing.Desk{ID: deskID, Name: "Support"}, Agent: agents[0]}
+		desk := sangdam.SaveDesk{Desk: routing.Desk{ID: deskID, Name: "Support"}, Agent: h.members()[0]}
 		if _, err := h.eng.SaveDesk(ctx, host(), desk); err != nil {
 			return err
 		}
 	}
 	if _, ok := have.Queues[queueID]; !ok {
-		q := routing.Queue{ID: queueID, Name: "Everyone", Members: agents}
+		q := routing.Queue{ID: queueID, Name: "Everyone", Members: h.members()}
+		if h.o.demo {
+			q.Strategy, q.Rank = routing.FixedOrder, map[routing.AgentID]int{visitor: 1, agents[0]: 2, agents[1]: 3}
+		}
 		if _, err := h.eng.SaveQueue(ctx, host(), sangdam.SaveQueue{Queue: q}); err != nil {
 			return err
 		}
 	}
 	if _, ok := have.WorkStreams[streamID]; !ok {
-		if _, err := h.eng.SaveWorkStream(ctx, host(), sangdam.SaveWorkStream{WorkStream: defaultStream()}); err != nil {
+		if _, err := h.eng.SaveWorkStream(ctx, host(), sangdam.SaveWorkStream{WorkStream: h.defaultStream()}); err != nil {
 			return err
 		}
 	}
-	if len(have.Members[deskID]) < 2 {
-		for _, a := range agents {
-			if err := h.eng.AddToDesk(ctx, host(), sangdam.AddToDesk{Desk: deskID, Agent: a}); err != nil {
-				return err
-			}
+	for _, a := range h.members() {
+		if err := h.eng.AddToDesk(ctx, host(), sangdam.AddToDesk{Desk: deskID, Agent: a}); err != nil {
+			return err
 		}
 	}
-	return h.seedAccount(ctx)
+	return nil
 }
 
 func (h *helpdesk) seedAgents(ctx context.Context) error {
@@ -78,13 +131,10 @@ func (h *helpdesk) seedAgents(ctx context.Context) error {
 	for _, a := range have {
 		known[a.ID] = true
 	}
-	for i, id := range agents {
-		if known[id] {
+	for _, a := range h.people() {
+		if known[a.ID] {
 			continue
 		}
-		a := routing.Agent{ID: id, Name: fmt.Sprintf("Agent %d", i+1), Role: string(sangdam.RoleAgent),
-			Permissions: []routing.Permission{routing.PermitChat}, Assign: routing.AssignmentSwitches{Chat: true},
-			Capacity: map[routing.Profile]int{routing.ProfileUnits: 100}}
 		if _, err := h.eng.SaveAgent(ctx, host(), sangdam.SaveAgent{Agent: a}); err != nil {
 			return err
 		}
@@ -93,10 +143,15 @@ func (h *helpdesk) seedAgents(ctx context.Context) error {
 }
 
 // defaultStream offers each conversation to the agents in turn. Two minutes are
-// enough to accept an offer by hand.
-func defaultStream() routing.WorkStream {
+// enough to accept an offer by hand; in a demonstration a program takes over
+// after half a minute.
+func (h *helpdesk) defaultStream() routing.WorkStream {
+	offerFor := 2 * time.Minute
+	if h.o.demo {
+		offerFor = 30 * time.Second
+	}
 	return routing.WorkStream{ID: streamID, Name: "LINE", ChannelKind: string(line.Kind), Mode: routing.Push, Cost: 1, Queue: queueID,
-		OfferFor: 2 * time.Minute, ReopenFor: 24 * time.Hour, KeepAgentFor: 10 * time.Minute,
+		OfferFor: offerFor, ReopenFor: 24 * time.Hour, KeepAgentFor: 10 * time.Minute,
 		Messages: conversation.Texts{
 			conversation.AutoGreeting: {"ko": "안녕하세요! 곧 상담원이 답변해 드릴게요.", "": "Hello! An agent will answer you soon."},
 			conversation.AutoWelcome:  {"ko": "친구로 추가해 주셔서 감사합니다. 궁금한 점을 남겨 주세요.", "": "Thank you for adding us. Ask us anything."},

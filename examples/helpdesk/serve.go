@@ -4,24 +4,60 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/routing"
 )
 
-// beatEvery is how often the agents' heart-beats are renewed. There is no
-// console that could go away: who is online stays so until told otherwise.
+// beatEvery is how often the heart-beats are renewed of agents who have no
+// console. Whoever has one is beaten for by it, as long as it is open.
 const beatEvery = 20 * time.Second
+
+// yesterday is how old a heart-beat is when its agent is not here any more.
+const yesterday = time.Minute
+
+// present are the agents of this process who have no console.
+type present struct {
+	mu sync.Mutex
+	m  map[routing.AgentID]bool
+}
+
+func (p *present) set(a routing.AgentID, here bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.m == nil {
+		p.m = map[routing.AgentID]bool{}
+	}
+	if delete(p.m, a); here {
+		p.m[a] = true
+	}
+}
+
+func (p *present) list() []routing.AgentID {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Sorted(maps.Keys(p.m))
+}
 
 // serve runs the engine and the HTTP server until ctx ends or one of them
 // fails. On the way out it first lets requests under way finish, then what they
 // began.
 func (h *helpdesk) serve(ctx context.Context, ln net.Listener) error {
-	if err := h.beat(ctx); err != nil { // before the engine looks for agents who are gone
+	if err := h.sendHome(ctx); err != nil {
+		return err
+	}
+	streams, endStreams := context.WithCancel(context.WithoutCancel(ctx))
+	defer endStreams()
+	routes, err := h.routes(streams)
+	if err != nil {
 		return err
 	}
 	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
@@ -32,9 +68,10 @@ func (h *helpdesk) serve(ctx context.Context, ln net.Listener) error {
 		stopWork()
 		return group.Wait() // the engine's own error, or nil when told to end
 	}
-	srv := &http.Server{Handler: h.routes(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
+	srv := &http.Server{Handler: routes, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
-	h.announce(ln.Addr().String())
+	srv.RegisterOnShutdown(endStreams)
+	h.announce(reachable(ln.Addr()))
 	group.Go(func() error {
 		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 			return err
@@ -52,7 +89,7 @@ func (h *helpdesk) serve(ctx context.Context, ln net.Listener) error {
 	h.out.note("draining: no new requests; what is under way ends")
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	err := srv.Shutdown(closing)
+	err = srv.Shutdown(closing)
 	stopWork()
 	return errors.Join(group.Wait(), err)
 }
@@ -71,22 +108,37 @@ func (h *helpdesk) started(ctx context.Context) bool {
 	return true
 }
 
-// beat renews the heart-beats of the agents that are not offline.
-func (h *helpdesk) beat(ctx context.Context) error {
+// sendHome makes agents Offline who were left Online by an earlier start and
+// have no heart-beat since: without it they would be offered work until the
+// engine misses them.
+func (h *helpdesk) sendHome(ctx context.Context) error {
 	all, err := h.eng.Agents(ctx, host())
 	if err != nil {
 		return err
 	}
-	var here []routing.AgentID
 	for _, a := range all {
-		if a.State.Presence != routing.Offline {
-			here = append(here, a.ID)
+		if a.State.Presence == "" || a.State.Presence == routing.Offline || time.Since(a.State.BeatAt) < yesterday {
+			continue
+		}
+		if err := h.eng.SetPresence(ctx, host(), sangdam.SetPresence{Agent: a.ID, Presence: routing.Offline, Reason: "restart"}); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// beat renews the heart-beats of agents without a console. One of them who is
+// Offline meanwhile is no error of ours.
+func (h *helpdesk) beat(ctx context.Context) error {
+	here := h.present.list()
 	if len(here) == 0 {
 		return nil
 	}
-	return h.eng.Heartbeat(ctx, workspace, here...)
+	err := h.eng.Heartbeat(ctx, workspace, here...)
+	if errors.Is(err, sangdam.ErrStale) {
+		return nil
+	}
+	return err
 }
 
 func (h *helpdesk) keepBeating(ctx context.Context) {
@@ -105,7 +157,11 @@ func (h *helpdesk) keepBeating(ctx context.Context) {
 }
 
 // routes is everything that is served.
-func (h *helpdesk) routes() http.Handler {
+func (h *helpdesk) routes(streams context.Context) (http.Handler, error) {
+	pages, err := h.pages(streams)
+	if err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
@@ -122,8 +178,11 @@ func (h *helpdesk) routes() http.Handler {
 	if h.account != nil {
 		mux.Handle("/webhooks/line", h.rec.wrap(h.eng.AccountWebhook(h.account.Token)))
 	}
+	for _, path := range []string{"/{$}", "/console/", "/sign-in", "/sign-in.css", "/sign-out", "/enter/"} {
+		mux.Handle(path, pages)
+	}
 	mux.Handle("/", h.api())
-	return mux
+	return mux, nil
 }
 
 func plain(w http.ResponseWriter, status int, text string) {
@@ -161,8 +220,12 @@ func (h *helpdesk) announce(addr string) {
 		h.out.note("recording webhooks in %s, without what was written and who wrote it", h.o.record)
 	}
 	if h.o.demo {
-		h.out.note("demonstration: open the customer's phone at %s and write; the agents %v are a program that answers", h.o.line.apiBase, agents)
+		h.announceDemo(base)
 		return
+	}
+	h.out.note("console: %s/console/", base)
+	if h.password != "" {
+		h.out.note("sign in as %s; the password, shown this once: %s", administrator, h.password)
 	}
 	if h.o.auto {
 		h.out.note("the agents %v are a program that answers everything with an echo", agents)
@@ -170,6 +233,23 @@ func (h *helpdesk) announce(addr string) {
 	}
 	h.out.note(usage, base)
 }
+
+// announceDemo prints what to open, and what to paste for one who prefers a
+// terminal to the phone's page.
+func (h *helpdesk) announceDemo(base string) {
+	h.out.note("demonstration, no account needed. Open these two side by side:")
+	h.out.note("  you, the agent: %s/enter/%s", base, h.o.entry)
+	h.out.note("  customer's phone at %s and write", h.o.line.apiBase)
+	if h.o.auto {
+		h.out.note("while you are not online, the agents %v are a program that answers", agents)
+	}
+	h.out.note(demoUsage, h.o.line.apiBase)
+}
+
+const demoUsage = `a customer without the page (paste):
+  phone=%s
+  id=$(curl -sS $phone/_emulator/users -H 'Content-Type: application/json' -d '{"name":"Mina"}' | sed 's/.*"id":"\([^"]*\)".*/\1/')
+  curl -sS $phone/_emulator/users/$id/messages -H 'Content-Type: application/json' -d '{"type":"text","text":"안녕하세요"}'`
 
 const usage = `to be the agent, from this machine (put the token into $TOKEN):
   api() { curl -sS -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' "$@"; }; base=%s

@@ -1,0 +1,193 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+// Queries that a console asks besides those of its records.
+
+// Directory names what an agent meets in conversations: whom one can transfer
+// to, and what the ids in events mean. It holds no settings and no secret.
+type Directory struct {
+	Agents      []Colleague                          `json:"agents"` // by id
+	Desks       map[routing.DeskID]string            `json:"desks"`
+	Queues      map[routing.QueueID]string           `json:"queues"`
+	WorkStreams map[routing.WorkStreamID]string      `json:"work_streams"`
+	Accounts    map[channel.AccountID]NamedAccount   `json:"accounts"`
+	Members     map[routing.DeskID][]routing.AgentID `json:"members"`
+}
+
+// Colleague is an agent as other agents see it.
+type Colleague struct {
+	ID       routing.AgentID  `json:"id"`
+	Name     string           `json:"name"`
+	Presence routing.Presence `json:"presence"`
+	Disabled bool             `json:"disabled,omitempty"`
+	// Open counts offers and conversations in hand.
+	Open int `json:"open"`
+}
+
+// NamedAccount is an account as agents see it.
+type NamedAccount struct {
+	Name string         `json:"name"`
+	Kind channel.Kind   `json:"kind"`
+	Desk routing.DeskID `json:"desk"`
+	// AgentAttachments says that agents may send files on it.
+	AgentAttachments bool `json:"agent_attachments,omitempty"`
+}
+
+// Directory returns the names of the workspace; every agent may know them.
+func (e *Engine) Directory(ctx context.Context, p Principal) (Directory, error) {
+	var out Directory
+	err := e.query(ctx, p, ActList, Resource{Kind: "agents"}, func(ctx context.Context, tx store.Tx, s *settings) error {
+		out = Directory{Desks: map[routing.DeskID]string{}, Queues: map[routing.QueueID]string{}, WorkStreams: map[routing.WorkStreamID]string{},
+			Accounts: map[channel.AccountID]NamedAccount{}, Members: map[routing.DeskID][]routing.AgentID{}}
+		agents, err := tx.Agents().Agents(ctx)
+		if err != nil {
+			return err
+		}
+		for _, a := range agents {
+			out.Agents = append(out.Agents,
+				Colleague{ID: a.ID, Name: a.Name, Presence: a.State.Presence, Disabled: a.Disabled, Open: a.State.Open})
+		}
+		for id, d := range s.routing.Desks {
+			out.Desks[id], out.Members[id] = d.Name, slices.Clone(s.routing.Members[id])
+		}
+		for id, q := range s.routing.Queues {
+			out.Queues[id] = q.Name
+		}
+		for id, w := range s.routing.WorkStreams {
+			out.WorkStreams[id] = w.Name
+		}
+		for id, a := range s.accounts {
+			out.Accounts[id] = NamedAccount{Name: a.Name, Kind: a.Kind, Desk: a.Desk, AgentAttachments: a.Attachments && a.AgentAttachments}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// May asks whether the principal may do a thing in the workspace at large, so
+// that a console leaves out what would be refused: nil, or the refusal. Of a
+// single record the command itself says it.
+func (e *Engine) May(ctx context.Context, p Principal, a Action) error {
+	r := Resource{Kind: "workspace", ID: string(p.Workspace)}
+	return e.query(ctx, p, a, r, func(context.Context, store.Tx, *settings) error { return nil })
+}
+
+// ContactNames returns the names of those of the contacts that the principal
+// may see, at most 200 at once: what a list of conversations shows.
+func (e *Engine) ContactNames(ctx context.Context, p Principal, ids ...conversation.ContactID,
+) (map[conversation.ContactID]string, error) {
+	if len(ids) > maxPage {
+		return nil, errs.New(errs.Invalid, "sangdam: at most %d names are looked up at once, not %d", maxPage, len(ids))
+	}
+	out := map[conversation.ContactID]string{}
+	err := e.query(ctx, p, ActList, Resource{Kind: "contacts"}, func(ctx context.Context, tx store.Tx, s *settings) error {
+		w, err := e.who(ctx, tx, s, p)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			if id == "" || out[id] != "" {
+				continue
+			}
+			c, err := tx.Contacts().Contact(ctx, id)
+			if errors.Is(err, ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if ok, err := e.sees(ctx, w, contactResource(c)); err != nil {
+				return err
+			} else if ok {
+				out[id] = c.Name
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// EarlierMessages returns the newest messages with Seq below before, oldest
+// first, at most limit (1 to 200): how a console goes back in a long thread.
+func (e *Engine) EarlierMessages(ctx context.Context, p Principal, id conversation.ID, before int64, limit int,
+) (out []conversation.Message, err error) {
+	err = e.read(ctx, p, id, func(ctx context.Context, tx store.Tx, _ conversation.Conversation) (err error) {
+		out, err = tx.Conversations().Latest(ctx, id, before, min(max(limit, 1), maxPage))
+		return err
+	})
+	return out, err
+}
+
+// Queued is a conversation that waits for an agent, or is offered to one.
+type Queued struct {
+	Item         routing.Item              `json:"item"`
+	Conversation conversation.Conversation `json:"conversation"`
+}
+
+// Queues lists what waits for an agent or is offered and may be seen, by queue
+// and then as it came, at most limit (1 to 200) of all.
+func (e *Engine) Queues(ctx context.Context, p Principal, limit int) ([]Queued, error) {
+	limit = min(max(limit, 1), maxPage)
+	var out []Queued
+	err := e.query(ctx, p, ActList, Resource{Kind: "conversations"}, func(ctx context.Context, tx store.Tx, s *settings) error {
+		w, err := e.who(ctx, tx, s, p)
+		if err != nil {
+			return err
+		}
+		items, err := tx.Work().Open(ctx)
+		if err != nil {
+			return err
+		}
+		out = []Queued{}
+		for _, it := range items {
+			if it.State == routing.ItemAssigned {
+				continue
+			}
+			cv, err := tx.Conversations().Conversation(ctx, conversation.ID(it.ID))
+			if errors.Is(err, ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			ok, err := e.sees(ctx, w, conversationResource(cv))
+			if err != nil {
+				return err
+			}
+			if ok {
+				out = append(out, Queued{it, cv})
+			}
+			if len(out) == limit {
+				break
+			}
+		}
+		slices.SortStableFunc(out, func(a, b Queued) int { return strings.Compare(string(a.Item.Queue), string(b.Item.Queue)) })
+		return nil
+	})
+	return out, err
+}
+
+// DeadJob is work that was given up: a profile, an attachment, a bot's turn.
+type DeadJob = driver.Job
+
+// DeadJobs lists jobs that failed too often, newest first.
+func (e *Engine) DeadJobs(ctx context.Context, p Principal, limit int) (out []DeadJob, err error) {
+	err = e.query(ctx, p, ActOperate, Resource{Kind: "jobs", ID: string(p.Workspace)}, func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
+		out, err = tx.Jobs().Dead(ctx, min(max(limit, 1), maxPage))
+		return err
+	})
+	return out, err
+}

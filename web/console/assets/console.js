@@ -1,0 +1,387 @@
+// The console in the browser: live parts, the composer, offers, keys.
+"use strict";
+(() => {
+  const body = document.body, d = body.dataset, at = (path) => d.prefix + path;
+  const $ = (sel, root = document) => root.querySelector(sel), $$ = (sel, root = document) => [...root.querySelectorAll(sel)];
+  const skew = new Date(d.now) - Date.now(); // of the server's clock
+  const now = () => Date.now() + skew;
+  const work = () => $("#work[data-id]");
+  const clockNow = () => new Date().toLocaleTimeString(document.documentElement.lang, { hour12: false });
+  const store = {
+    get: (k, otherwise) => { try { return JSON.parse(localStorage.getItem(`sangdam:${d.agent}:${k}`)) ?? otherwise; } catch { return otherwise; } },
+    set: (k, v) => { try { v === null ? localStorage.removeItem(`sangdam:${d.agent}:${k}`) : localStorage.setItem(`sangdam:${d.agent}:${k}`, JSON.stringify(v)); } catch { /* full: what is typed stays in the page */ } },
+  };
+
+  // The server shows times in the browser's zone once it knows it.
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone && !document.cookie.includes("sangdam_zone=" + encodeURIComponent(zone))) {
+    document.cookie = `sangdam_zone=${encodeURIComponent(zone)}; path=${at("/")}; max-age=31536000; samesite=lax`;
+    if (zone !== d.zone && document.cookie.includes("sangdam_zone=")) location.reload();
+  }
+
+  // --- Live parts. What changed is read anew from the server, so that nothing
+  // is shown twice and nothing is missing, whatever was missed.
+  let asOf = d.asof, state = "", sending = 0;
+  const dirty = new Set(), running = new Set();
+  const least = { work: 80, bar: 80, list: 700, live: 700 }, last = {};
+
+  const parts = {
+    bar: () => ({ url: at("/bar"), target: "#bar" }),
+    list: () => $("#list") && { url: $("#list").dataset.url, target: "#list" },
+    work: () => work() && { url: work().dataset.url, target: "#work" },
+    live: () => $("#live") && { url: $("#live").dataset.url, target: "#live" },
+  };
+
+  function mark(...names) {
+    for (const n of names) dirty.add(n);
+    for (const n of names) setTimeout(flush, Math.max(0, (last[n] || 0) + least[n] - Date.now()) + 20);
+  }
+
+  async function flush() {
+    for (const name of [...dirty]) {
+      if (running.has(name) || Date.now() < (last[name] || 0) + least[name] || (name === "work" && sending)) continue;
+      const part = parts[name]();
+      dirty.delete(name);
+      if (!part) continue;
+      running.add(name);
+      last[name] = Date.now();
+      try { await refresh(name, part); } catch { dirty.add(name); }
+      running.delete(name);
+      if (dirty.has(name)) setTimeout(flush, least[name]);
+    }
+  }
+
+  async function refresh(name, part) {
+    const r = await fetch(part.url, { headers: { "HX-Request": "true", Accept: "text/html" } });
+    if (r.status === 404 && name === "work") return location.assign(at("/conversations"));
+    if (!r.ok) throw new Error("refused");
+    const text = await r.text();
+    const target = $(part.target);
+    if (!target || (parts[name]() || {}).url !== part.url) return; // the page went on meanwhile
+    if (name === "list" && held(text)) return;
+    await htmx.swap({ sourceElement: target, target, text, swap: "outerMorph", transition: false });
+    asOf = clockNow();
+    after(name);
+  }
+
+  // held keeps the order of rows while the pointer is on the list: rows are
+  // renewed where they stand, and a button says that there is more.
+  let waitingList = "";
+  function held(text) {
+    const list = $("#list");
+    if (!$("#rows") || !list.matches(":hover") || matchMedia("(hover: none)").matches) return false;
+    const fresh = new DOMParser().parseFromString(text, "text/html");
+    const ids = (root) => $$("#rows > li", root).map((li) => li.id).join();
+    if (ids(fresh) === ids(document)) return false;
+    for (const li of $$("#rows > li")) {
+      const other = fresh.getElementById(li.id);
+      if (other) { li.replaceChildren(...other.childNodes); li.className = other.className; htmx.process(li); }
+    }
+    waitingList = text;
+    const pill = $("#list-stale");
+    pill.textContent = d.tStale;
+    pill.hidden = false;
+    after("list");
+    return true;
+  }
+  const letGo = () => { if (waitingList) { waitingList = ""; mark("list"); last.list = 0; flush(); } };
+  document.addEventListener("mouseout", (e) => { if (e.target.closest && e.target.closest("#list") && !(e.relatedTarget && e.relatedTarget.closest && e.relatedTarget.closest("#list"))) letGo(); });
+
+  function changed(ev) {
+    const w = work();
+    switch (ev.aggregate) {
+      case "conversation": case "item":
+        mark("list", "live");
+        if (w && w.dataset.id === ev.id) mark("work");
+        mark("bar");
+        break;
+      case "agent":
+        mark("live");
+        if (ev.id === d.agent) mark("bar", "list");
+        break;
+      case "contact": case "identity":
+        mark("list");
+        if (w && (w.dataset.contact === ev.id || w.dataset.contact === ev.contact)) mark("work");
+        break;
+      default:
+        mark("list", "live", "bar", "work");
+    }
+  }
+
+  function connection(to) {
+    const before = state, banner = $("#banner");
+    state = to;
+    banner.hidden = to === "up";
+    if (to === "down") banner.textContent = banner.dataset.down.replace("%s", asOf);
+    if (to === "out") { banner.textContent = banner.dataset.out; location.reload(); }
+    if (to === "up") {
+      mark("bar", "list", "work", "live"); // the page may be older than the stream
+      if (before !== "up") deliver();
+    }
+  }
+
+  window.sangdamStream({ url: at("/events"), alive: at("/alive"), name: "sangdam " + d.agent }, (m) => {
+    if (m.state) connection(m.state);
+    if (m.reload) mark("bar", "list", "work", "live");
+    if (m.change) changed(m.change);
+  });
+
+  // --- After a part was put in.
+  const titleOf = () => { const w = work(); return (w ? $("h1", w).textContent : document.title.replace(/^\(.*?\)\s*/, "").split(" · ")[0]) + " · " + d.brand; };
+  function after(name) {
+    if (name === "bar" || name === "all") offers();
+    if (name === "work" || name === "all") { current(); compose(); pendingBubbles(); place(); }
+    if (name === "list" || name === "all") { current(); drafts(); }
+    title();
+  }
+  document.addEventListener("htmx:after:swap", (e) => {
+    const t = e.detail && e.detail.ctx && e.detail.ctx.target;
+    if (t && t.id === "work" || !t) { $(".panes") && $(".panes").classList.toggle("chosen", !!work()); after("work"); }
+    if (t && t.id === "list") after("list");
+    if (t && t.id === "bar") after("bar");
+  });
+
+  function title() {
+    const bar = $("#bar"), n = bar ? Number(bar.dataset.offers || 0) + Number(bar.dataset.unread || 0) : 0;
+    document.title = (n ? `(${n}) ` : "") + titleOf();
+  }
+  function current() {
+    const w = work();
+    for (const a of $$("#rows a")) {
+      if (w && a.closest("li").id === "row-" + w.dataset.id) a.setAttribute("aria-current", "true"); else a.removeAttribute("aria-current");
+    }
+  }
+
+  // --- The thread: it stays at its end unless somebody reads further up.
+  let shownThread = "", below = true, seenLines = 0;
+  function place() {
+    const t = $("#thread"), w = work();
+    if (!t || !w) { shownThread = ""; return; }
+    const count = $$("#lines .message").length;
+    if (shownThread !== w.dataset.id) {
+      shownThread = w.dataset.id; seenLines = count; below = true;
+      const unread = $("#unread");
+      if (unread) { t.scrollTop = Math.max(0, unread.offsetTop - t.offsetTop - 40); below = nearEnd(t); } else t.scrollTop = t.scrollHeight;
+    } else if (below) { t.scrollTop = t.scrollHeight; seenLines = count; }
+    const fresh = count - seenLines, jump = $("#jump");
+    jump.hidden = below || (fresh <= 0 && nearEnd(t));
+    jump.lastElementChild.textContent = fresh > 0 ? d.tNew.replace("%d", fresh) : "";
+  }
+  const nearEnd = (t) => t.scrollHeight - t.scrollTop - t.clientHeight < 60;
+  document.addEventListener("scroll", (e) => {
+    if (e.target.id !== "thread") return;
+    below = nearEnd(e.target);
+    if (below) { seenLines = $$("#lines .message").length; $("#jump").hidden = true; }
+  }, true);
+
+  // --- The composer: drafts, sending, what could not be sent yet.
+  const mode = () => $("#composer") && $("#composer").dataset.mode;
+  const draftKey = (id, m) => `draft:${id}:${m}`;
+  function compose() {
+    const c = $("#composer");
+    if (!c) return;
+    const can = $("#foot").dataset.can, text = $("#text");
+    if (c.dataset.ready === c.dataset.id && !(can === "note" && c.dataset.mode === "answer")) { sync(); return; }
+    c.dataset.ready = c.dataset.id;
+    setMode(can === "answer" ? store.get("mode:" + c.dataset.id, "answer") : "note", true);
+    if (matchMedia("(min-width: 721px)").matches && !document.activeElement.closest("input, textarea, select, [popover]")) text.focus({ preventScroll: true });
+  }
+  function sync() { // morphing puts the server's words where ours stand
+    const c = $("#composer");
+    setMode(c.dataset.chosen || c.dataset.mode, false);
+  }
+  function setMode(m, load) {
+    const c = $("#composer"), text = $("#text");
+    c.dataset.mode = c.dataset.chosen = m;
+    for (const b of $$(".modes button", c)) b.setAttribute("aria-pressed", String(b.dataset.mode === m));
+    text.placeholder = m === "note" ? text.dataset.noteHint : text.dataset.answerHint;
+    if (load) { text.value = store.get(draftKey(c.dataset.id, m), ""); }
+  }
+  function drafts() {
+    for (const li of $$("#rows > li")) {
+      const id = li.id.slice(4), mark = $(".draft-mark", li);
+      if (mark) mark.hidden = !(store.get(draftKey(id, "answer"), "") || store.get(draftKey(id, "note"), ""));
+    }
+  }
+
+  let typed = 0;
+  document.addEventListener("input", (e) => {
+    if (e.target.id !== "text") return;
+    const c = $("#composer");
+    store.set(draftKey(c.dataset.id, mode()), e.target.value || null);
+    drafts();
+    if (mode() === "answer" && e.target.value && Date.now() - typed > 4000 && state === "up") {
+      typed = Date.now();
+      fetch(c.dataset.typing, { method: "POST" }).catch(() => {});
+    }
+  });
+
+  // Enter sends. While a syllable or word is being composed it belongs to the
+  // input method: Japanese and Chinese confirm with it and nothing is sent; a
+  // Korean syllable is completed by it, and then the whole is sent, once.
+  const hangul = /^[\u1100-\u11ff\u3130-\u318f\ua960-\ua97f\uac00-\ud7ff]+$/;
+  let composed = "", composing = false, wantSend = false, endedAt = 0;
+  document.addEventListener("compositionstart", () => { composing = true; composed = ""; });
+  document.addEventListener("compositionupdate", (e) => { composed = e.data || composed; });
+  document.addEventListener("compositionend", (e) => {
+    composing = false; composed = e.data || composed; endedAt = e.timeStamp;
+    if (wantSend && e.target.id === "text") { wantSend = false; setTimeout(() => submit(""), 0); }
+    wantSend = false;
+  });
+  document.addEventListener("keydown", (e) => {
+    if (e.target.id !== "text" || e.code !== "Enter" && e.code !== "NumpadEnter" && e.key !== "Enter" || e.shiftKey) return;
+    if (composing || e.isComposing || e.keyCode === 229) {
+      if (!hangul.test(composed)) return; // it confirms
+      e.preventDefault();
+      if (composing) wantSend = true; // Safari ends the composition before the key
+      else if (e.timeStamp - endedAt < 100) setTimeout(() => submit(""), 0);
+      return;
+    }
+    if (e.ctrlKey || e.metaKey || e.altKey) { if (e.altKey) return; }
+    e.preventDefault();
+    submit("");
+  });
+
+  document.addEventListener("keypress", (e) => { if (e.target.id === "text" && e.key === "Enter" && !e.shiftKey) e.preventDefault(); });
+
+  document.addEventListener("submit", (e) => {
+    if (e.target.id === "composer") { e.preventDefault(); submit(e.submitter && e.submitter.value === "wait" ? "wait" : ""); }
+    if ("signOut" in e.target.dataset) for (const k of Object.keys(localStorage)) if (k.startsWith(`sangdam:${d.agent}:`)) localStorage.removeItem(k);
+    if (e.target.closest("[popover]") && e.target.closest("[popover]").hidePopover && e.target.hasAttribute("hx-post")) e.target.closest("[popover]").hidePopover();
+  });
+
+  function submit(then) {
+    const c = $("#composer"), text = $("#text"), words = text.value;
+    if (!words.trim()) return;
+    const m = mode();
+    const entry = { key: crypto.randomUUID ? crypto.randomUUID() : String(Math.random()).slice(2) + Date.now(), id: c.dataset.id, mode: m, url: m === "note" ? c.dataset.note : c.dataset.answer, text: words, then };
+    store.set("outbox", [...store.get("outbox", []), entry]);
+    text.value = "";
+    store.set(draftKey(entry.id, m), null);
+    drafts(); below = true;
+    pendingBubbles();
+    deliver();
+  }
+
+  // deliver sends what waits, in order, one tab at a time. Each message has a
+  // key, so that one whose answer was lost is sent again without a double.
+  async function deliver() {
+    const run = async () => {
+      for (let list; (list = store.get("outbox", []).filter((o) => !o.failed)).length;) {
+        const o = list[0];
+        let r, answer = {};
+        sending++;
+        try {
+          r = await fetch(o.url, { method: "POST", headers: { Accept: "application/json" }, body: new URLSearchParams({ text: o.text, key: o.key, then: o.then }), signal: AbortSignal.timeout(15000) });
+          answer = await r.json().catch(() => ({}));
+        } catch { r = null; }
+        sending--;
+        const again = !r || r.status >= 500 || r.status === 401 || r.status === 429;
+        if (!again) settle(o.key, r.ok ? null : (answer.error || d.tFailed));
+        mark("work", "list");
+        if (again) { pendingBubbles(); setTimeout(deliver, 2000); return; }
+      }
+    };
+    if (navigator.locks) await navigator.locks.request("sangdam-outbox", { ifAvailable: true }, (lock) => lock ? run() : null);
+    else if (!sending) await run();
+  }
+  function settle(key, failed) {
+    const list = store.get("outbox", []);
+    store.set("outbox", failed ? list.map((o) => o.key === key ? { ...o, failed } : o) : list.filter((o) => o.key !== key));
+    if (!failed) last.work = 0;
+    pendingBubbles();
+    flush();
+  }
+  function pendingBubbles() {
+    const box = $("#pending"), w = work();
+    if (!box || !w) return;
+    box.replaceChildren(...store.get("outbox", []).filter((o) => o.id === w.dataset.id).map((o) => {
+      const li = document.createElement("li");
+      li.className = `line message ${o.mode === "note" ? "note" : "ours"} ${o.failed ? "broken" : "sending"}`;
+      const inner = document.createElement("div"), bubble = document.createElement("div"), p = document.createElement("p"), meta = document.createElement("p");
+      inner.className = "bubble-box"; bubble.className = "bubble"; p.className = "text"; meta.className = "meta";
+      p.textContent = o.text;
+      meta.textContent = o.failed ? o.failed : state === "up" ? d.tPending : d.tOffline;
+      bubble.append(p); inner.append(bubble, meta);
+      if (o.failed) for (const [label, act] of [[d.tEdit, "edit"], [d.tDiscard, "discard"]]) {
+        const b = document.createElement("button");
+        b.type = "button"; b.className = "small"; b.textContent = label; b.dataset.outbox = act; b.dataset.key = o.key;
+        meta.append(" ", b);
+      }
+      li.append(inner);
+      return li;
+    }));
+    if (below) { const t = $("#thread"); t.scrollTop = t.scrollHeight; }
+  }
+  addEventListener("storage", (e) => { if (e.key && e.key.startsWith(`sangdam:${d.agent}:`)) { pendingBubbles(); drafts(); const c = $("#composer"), t = $("#text"); if (c && document.activeElement !== t && e.key.endsWith(draftKey(c.dataset.id, mode()))) { t.value = store.get(draftKey(c.dataset.id, mode()), ""); } } });
+  addEventListener("online", deliver);
+
+  // --- Offers: countdown, sound, title.
+  const heardOffers = new Set();
+  function offers() {
+    let fresh = false;
+    for (const o of $$("#offers .offer")) if (!heardOffers.has(o.id)) { heardOffers.add(o.id); fresh = true; }
+    if (fresh && d.sound === "on") chime();
+    tick();
+  }
+  function chime() {
+    try {
+      const a = chime.a ||= new AudioContext();
+      for (const [i, f] of [660, 880].entries()) {
+        const o = a.createOscillator(), g = a.createGain(), t = a.currentTime + i * 0.16;
+        o.frequency.value = f; o.connect(g).connect(a.destination);
+        g.gain.setValueAtTime(0.0001, t); g.gain.exponentialRampToValueAtTime(0.12, t + 0.02); g.gain.exponentialRampToValueAtTime(0.0001, t + 0.3);
+        o.start(t); o.stop(t + 0.32);
+      }
+    } catch { /* a browser without sound */ }
+  }
+  function tick() {
+    for (const e of $$("[data-until]")) {
+      const left = Math.max(0, Math.round((new Date(e.dataset.until) - now()) / 1000));
+      if (e.classList.contains("countdown")) e.textContent = left < 120 ? d.tSeconds.replace("%d", left) : d.tMinutes.replace("%d", Math.round(left / 60));
+      if (e.tagName === "PROGRESS") e.value = left;
+      if (e.classList.contains("offer")) { e.classList.toggle("last", left <= 5); if (left === 0 && !e.dataset.over) { e.dataset.over = "1"; mark("bar"); } }
+    }
+  }
+  setInterval(tick, 1000);
+
+  // --- Clicks and keys.
+  document.addEventListener("click", (e) => {
+    const b = e.target.closest("button, a");
+    if (!b) return;
+    if ("close" in b.dataset) b.closest(".toast").remove();
+    if (b.id === "jump") { const t = $("#thread"); below = true; t.scrollTop = t.scrollHeight; place(); }
+    if (b.id === "list-stale") letGo();
+    if (b.dataset.mode && b.closest(".modes")) { store.set("mode:" + $("#composer").dataset.id, b.dataset.mode); setMode(b.dataset.mode, true); $("#text").focus(); }
+    if (b.dataset.outbox) {
+      const o = store.get("outbox", []).find((x) => x.key === b.dataset.key);
+      if (o && b.dataset.outbox === "edit") { setMode(o.mode, true); $("#text").value = o.text; store.set(draftKey(o.id, o.mode), o.text); }
+      settle(b.dataset.key, null);
+    }
+  });
+  document.addEventListener("change", (e) => {
+    if ("submit" in e.target.dataset) e.target.form.requestSubmit();
+    if (e.target.id === "keys-off") store.set("keys-off", e.target.checked || null);
+  });
+
+  const step = (by) => {
+    const rows = $$("#rows a"), i = rows.findIndex((a) => a.hasAttribute("aria-current")), to = rows[i < 0 ? 0 : i + by];
+    if (to) { to.click(); to.scrollIntoView({ block: "nearest" }); }
+  };
+  const pressed = {
+    KeyJ: () => step(1), KeyK: () => step(-1), KeyA: () => { const b = $("#offers .primary, .offer-here .primary"); if (b) b.click(); },
+    KeyL: () => { const b = $(".modes [data-mode=answer]"); if (b) b.click(); }, KeyP: () => { const b = $(".modes [data-mode=note]"); if (b) b.click(); },
+    KeyE: () => { const b = $("#end-open"); if (b) b.click(); },
+    KeyU: () => { const u = $("#unread"); if (u) u.scrollIntoView({ block: "start" }); },
+  };
+  document.addEventListener("keydown", (e) => {
+    if (store.get("keys-off", false)) return;
+    if (e.altKey && !e.ctrlKey && !e.metaKey && pressed[e.code]) { e.preventDefault(); pressed[e.code](); }
+    if (e.key === "?" && !e.target.closest("input, textarea, select")) { e.preventDefault(); $("#keys").togglePopover(); }
+  });
+
+  const off = $("#keys-off");
+  if (off) off.checked = store.get("keys-off", false);
+  after("all");
+  deliver();
+})();

@@ -1,0 +1,131 @@
+package console
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/routing"
+)
+
+// barView is the agent's own part of every page: presence, offers, counts.
+type barView struct {
+	IsAgent  bool
+	Name     string
+	Presence string
+	Offers   []offerView
+	Mine     int
+	Unread   int
+	Now      string
+}
+
+// offerView is an offer with what one wants to know before taking it.
+type offerView struct {
+	ID, Conversation string
+	Name, Initial    string
+	Tint             int
+	Kind, Account    string
+	Queue            string
+	Preview          string
+	Waited           string
+	Until            string // RFC 3339
+	Seconds          int    // that the offer stands in all
+}
+
+// bar is the part alone, for the page's script.
+func (q *request) bar() error {
+	q.part(http.StatusOK, "conversations", "bar", q.barView())
+	return nil
+}
+
+// barView never fails a page: without it the page is still good.
+func (q *request) barView() barView {
+	v := barView{IsAgent: q.p.Kind == sangdam.KindAgent, Now: q.now.UTC().Format(time.RFC3339Nano), Presence: string(routing.Offline)}
+	d, err := q.directory()
+	if err != nil || !v.IsAgent {
+		return v
+	}
+	me := routing.AgentID(q.p.ID)
+	for _, a := range d.Agents {
+		if a.ID == me {
+			v.Name, v.Presence = a.Name, string(a.Presence)
+		}
+	}
+	if v.Presence == "" {
+		v.Presence = string(routing.Offline)
+	}
+	held, err := q.engine.Held(q.r.Context(), q.p, me)
+	if err != nil {
+		return v
+	}
+	v.Mine = len(held.Assignments)
+	for _, o := range held.Offers {
+		if ov, err := q.offerView(d, o); err == nil {
+			v.Offers = append(v.Offers, ov)
+		}
+	}
+	active := conversation.Filter{Agent: me, States: []conversation.State{conversation.StateActive}}
+	mine, err := q.engine.Conversations(q.r.Context(), q.p, active, "", 100)
+	if err != nil {
+		return v
+	}
+	for _, c := range mine.Conversations {
+		if c.Unread > 0 {
+			v.Unread++
+		}
+	}
+	return v
+}
+
+func (q *request) offerView(d *sangdam.Directory, o routing.Offer) (offerView, error) {
+	detail, err := q.engine.Conversation(q.r.Context(), q.p, conversation.ID(o.Item))
+	if err != nil {
+		return offerView{}, err
+	}
+	c := detail.Conversation
+	name := q.lang.t("customer.unknown")
+	if detail.Contact != nil && detail.Contact.Name != "" {
+		name = detail.Contact.Name
+	}
+	v := offerView{ID: string(o.ID), Conversation: string(c.ID), Name: name, Initial: initial(name), Tint: tintOf(c),
+		Kind: string(c.Channel), Account: d.Accounts[c.Account].Name, Preview: c.Preview, Until: o.ExpiresAt.UTC().Format(time.RFC3339Nano),
+		Seconds: max(int(o.ExpiresAt.Sub(o.OfferedAt).Seconds()), 1)}
+	if detail.Item != nil {
+		v.Queue, v.Waited = d.Queues[detail.Item.Queue], q.since(detail.Item.QueuedAt)
+	}
+	return v, nil
+}
+
+// setPresence switches the agent's own presence.
+func (q *request) setPresence() error {
+	err := q.engine.SetPresence(q.r.Context(), q.p, sangdam.SetPresence{Key: q.key(), Agent: routing.AgentID(q.p.ID),
+		Presence: routing.Presence(q.r.PostFormValue("presence"))})
+	if err != nil {
+		return err
+	}
+	if q.swaps() {
+		return q.bar()
+	}
+	return q.done(q.back("/conversations"))
+}
+
+func (q *request) accept() error {
+	owned, err := q.engine.Accept(q.r.Context(), q.p, sangdam.Accept{Key: q.key(), Offer: routing.OfferID(q.r.PathValue("id"))})
+	if err != nil {
+		return err
+	}
+	return q.done("/conversations/" + string(owned.Conversation) + "?view=mine")
+}
+
+func (q *request) decline() error {
+	err := q.engine.Decline(q.r.Context(), q.p, sangdam.Decline{Key: q.key(), Offer: routing.OfferID(q.r.PathValue("id")),
+		Reason: "declined"})
+	if err != nil {
+		return err
+	}
+	if q.swaps() {
+		return q.bar()
+	}
+	return q.done(q.back("/conversations"))
+}

@@ -1,0 +1,281 @@
+package console
+
+import (
+	"cmp"
+	"hash/fnv"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rivo/uniseg"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/routing"
+)
+
+// Bounds of the list of conversations in a page.
+const (
+	rowsAtFirst = 50
+	rowsAtMost  = 300
+	// countedTo is how far a tab counts: beyond, "more" is all that matters.
+	countedTo = 99
+)
+
+// workView is the page of conversations: the list and what is chosen in it.
+type workView struct {
+	List   listView
+	Thread *threadView
+}
+
+// listView is the list of conversations.
+type listView struct {
+	View     string
+	Tabs     []tab
+	Rows     []rowView
+	Accounts []choice
+	Account  string
+	Rown     int
+	More     string // address with more rows, empty at the end
+	Next     string // address of the next rows, when the page is full
+	Newest   string // address of the first page, on a later one
+	Self     string // address of the list alone
+	AsOf     string
+}
+
+type tab struct {
+	Key, URL, Count string
+	Current         bool
+}
+
+// rowView is a conversation in a list.
+type rowView struct {
+	ID, URL       string
+	Name, Initial string
+	Tint          int
+	Kind, Account string
+	State         string
+	Bot           bool
+	Agent         string
+	Preview       string
+	Unread        int
+	When, Full    string
+	Waits         string
+	Current       bool
+}
+
+// views are the lists, in the order of their tabs.
+var views = []string{"mine", "waiting", "all", "ended"}
+
+// filterOf is what a list selects.
+func (q *request) filterOf(view string) conversation.Filter {
+	f := conversation.Filter{Account: channel.AccountID(q.r.FormValue("account"))}
+	switch view {
+	case "mine":
+		f.Agent = routing.AgentID(q.p.ID)
+		f.States = []conversation.State{conversation.StateActive, conversation.StateWaiting, conversation.StateWrapUp}
+	case "waiting":
+		f.States = []conversation.State{conversation.StateOpen}
+	case "ended":
+		f.States = []conversation.State{conversation.StateClosed}
+	default:
+		f.States = []conversation.State{conversation.StateOpen, conversation.StateActive, conversation.StateWaiting, conversation.StateWrapUp}
+	}
+	return f
+}
+
+// viewOf is the list that a request names, else the agent's own.
+func (q *request) viewOf() string {
+	for _, v := range views {
+		if q.r.FormValue("view") == v {
+			return v
+		}
+	}
+	return "mine"
+}
+
+// list reads the list of a request.
+func (q *request) list(current conversation.ID) (listView, error) {
+	d, err := q.directory()
+	if err != nil {
+		return listView{}, err
+	}
+	v := listView{View: q.viewOf(), Account: q.r.FormValue("account"), AsOf: q.now.In(q.zone).Format("15:04:05")}
+	rows, _ := strconv.Atoi(q.r.FormValue("rows")) // what is no number is the default
+	v.Rown = min(max(rows, rowsAtFirst), rowsAtMost)
+	page := q.r.FormValue("page")
+	found, next, err := q.rows(q.filterOf(v.View), page, v.Rown)
+	if err != nil {
+		return v, err
+	}
+	if v.Rows, err = q.rowViews(d, found, v.View, current); err != nil {
+		return v, err
+	}
+	for _, a := range sortedKeys(d.Accounts) {
+		v.Accounts = append(v.Accounts, choice{string(a), d.Accounts[a].Name, string(a) == v.Account})
+	}
+	for _, key := range views {
+		v.Tabs = append(v.Tabs, tab{Key: key, URL: q.listURL(key, "", 0), Current: key == v.View, Count: q.count(key)})
+	}
+	switch {
+	case next == "":
+	case v.Rown < rowsAtMost:
+		v.More = q.listURL(v.View, page, v.Rown+rowsAtFirst)
+	default:
+		v.Next = q.listURL(v.View, next, rowsAtFirst)
+	}
+	if page != "" {
+		v.Newest = q.listURL(v.View, "", 0)
+	}
+	v.Self = q.listURL(v.View, page, v.Rown)
+	return v, nil
+}
+
+// rows reads so many conversations, in as many calls as that takes.
+func (q *request) rows(f conversation.Filter, page string, n int) (out []conversation.Conversation, next string, err error) {
+	for next = page; ; {
+		p, err := q.engine.Conversations(q.r.Context(), q.p, f, next, min(n-len(out), 150))
+		if err != nil {
+			return nil, "", err
+		}
+		out, next = append(out, p.Conversations...), p.Next
+		if len(out) >= n || next == "" {
+			return out, next, nil
+		}
+	}
+}
+
+func (q *request) listURL(view, page string, rows int) string {
+	v := url.Values{"view": {view}}
+	if a := q.r.FormValue("account"); a != "" {
+		v.Set("account", a)
+	}
+	if page != "" {
+		v.Set("page", page)
+	}
+	if rows > rowsAtFirst {
+		v.Set("rows", strconv.Itoa(rows))
+	}
+	return q.o.Prefix + "/conversations?" + v.Encode()
+}
+
+// count is how many wait in a list, for the two lists where it matters.
+func (q *request) count(view string) string {
+	if view != "mine" && view != "waiting" {
+		return ""
+	}
+	p, err := q.engine.Conversations(q.r.Context(), q.p, q.filterOf(view), "", countedTo+1)
+	switch {
+	case err != nil || len(p.Conversations) == 0:
+		return ""
+	case len(p.Conversations) > countedTo:
+		return strconv.Itoa(countedTo) + "+"
+	}
+	return strconv.Itoa(len(p.Conversations))
+}
+
+// rowViews makes rows of conversations.
+func (q *request) rowViews(d *sangdam.Directory, list []conversation.Conversation, view string, current conversation.ID,
+) ([]rowView, error) {
+	names := map[conversation.ContactID]string{}
+	for from := 0; from < len(list); from += 200 {
+		var ids []conversation.ContactID
+		for _, c := range list[from:min(from+200, len(list))] {
+			ids = append(ids, c.Contact)
+		}
+		some, err := q.engine.ContactNames(q.r.Context(), q.p, ids...)
+		if err != nil {
+			return nil, err
+		}
+		for id, name := range some {
+			names[id] = name
+		}
+	}
+	var out []rowView
+	for _, c := range list {
+		name := q.customer(c, names[c.Contact])
+		r := rowView{ID: string(c.ID), URL: q.o.Prefix + "/conversations/" + url.PathEscape(string(c.ID)) + "?view=" + view, Name: name,
+			Initial: initial(name), Tint: tintOf(c), Kind: string(c.Channel), Account: d.Accounts[c.Account].Name,
+			State: string(c.State), Bot: c.Control == conversation.ControlBot, Preview: c.Preview, Unread: c.Unread,
+			When: q.short(lastAt(c)), Full: q.full(lastAt(c)), Current: c.ID == current}
+		if c.Agent != "" {
+			r.Agent = agentName(d, c.Agent)
+		}
+		if c.State == conversation.StateOpen && !c.QueuedAt.IsZero() {
+			r.Waits = q.since(c.QueuedAt)
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// customer is what a conversation is called: the contact's name, the group's, or
+// that nobody knows.
+func (q *request) customer(c conversation.Conversation, name string) string {
+	switch {
+	case name != "":
+		return name
+	case c.ChatName != "":
+		return c.ChatName
+	case !conversation.OfOne(c.Chat):
+		return q.lang.t("customer.group")
+	}
+	return q.lang.t("customer.unknown")
+}
+
+func lastAt(c conversation.Conversation) time.Time {
+	if !c.LastMessageAt.IsZero() {
+		return c.LastMessageAt
+	}
+	return c.OpenedAt
+}
+
+// initial is the first character of a name, as people see characters.
+func initial(name string) string {
+	cluster, _, _, _ := uniseg.FirstGraphemeClusterInString(strings.TrimSpace(name), -1)
+	return strings.ToUpper(cluster)
+}
+
+// tintOf is one of the eight colours of avatars, the same for the same person,
+// or the same group.
+func tintOf(c conversation.Conversation) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(cmp.Or(string(c.Contact), string(c.Chat.ID)))) // never fails
+	return int(h.Sum32() % 8)
+}
+
+// conversations is the page with nothing chosen, or the list alone.
+func (q *request) conversations() error {
+	list, err := q.list("")
+	if err != nil {
+		return err
+	}
+	if q.swaps() {
+		q.part(http.StatusOK, "conversations", "list", list)
+		return nil
+	}
+	q.page(http.StatusOK, "conversations", q.lang.t("nav.conversations"), "conversations", workView{List: list})
+	return nil
+}
+
+// conversation is the page with one chosen, or that one alone.
+func (q *request) conversation() error {
+	id := conversation.ID(q.r.PathValue("id"))
+	thread, err := q.thread(id)
+	if err != nil {
+		return err
+	}
+	if q.swaps() {
+		q.part(http.StatusOK, "conversations", "work", workView{Thread: thread})
+		return nil
+	}
+	list, err := q.list(id)
+	if err != nil {
+		return err
+	}
+	q.page(http.StatusOK, "conversations", thread.Name, "conversations", workView{List: list, Thread: thread})
+	return nil
+}

@@ -1,0 +1,159 @@
+package console
+
+import (
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+)
+
+// messageView is one message as the thread shows it.
+type messageView struct {
+	ID          string
+	Side        string // theirs, ours, note
+	Author      string
+	By          string // customer, agent, bot, system, trigger
+	Time, Full  string
+	Kind        string
+	Text        []segment
+	Media       *mediaView
+	Location    *channel.Location
+	Map         string
+	Sticker     string
+	Cards       []channel.Card
+	Choices     []channel.Choice
+	Quote       string
+	QuoteID     string
+	Status      string
+	Reason      string
+	Unconfirmed bool
+	Edited      bool
+	Unsent      bool
+	Resend      bool
+	Automated   string
+}
+
+// segment is a part of a text: plain, or a link.
+type segment struct{ Text, URL string }
+
+// mediaView is an attachment.
+type mediaView struct {
+	Name, Type, Size string
+	State, Reason    string
+	Fetch            bool // it can be asked for again
+}
+
+func (q *request) messageView(d *sangdam.Directory, m *conversation.Message, all []conversation.Message) *messageView {
+	v := &messageView{ID: string(m.ID), Side: "ours", By: string(m.Author.Kind), Time: q.clock(m.At), Full: q.full(m.At),
+		Kind: string(m.Content.Kind), Text: links(m.Content.Text), Location: m.Content.Location, Cards: m.Content.Cards, Choices: m.Content.Choices, Status: string(m.Status),
+		Unconfirmed: m.Unconfirmed, Edited: !m.EditedAt.IsZero(), Unsent: !m.UnsentAt.IsZero(), Automated: m.Automated}
+	switch m.Direction {
+	case conversation.Inbound:
+		v.Side, v.Status = "theirs", ""
+	case conversation.Internal:
+		v.Side, v.Status = "note", ""
+	}
+	v.Author = q.authorOf(d, m)
+	if m.Status == conversation.StatusFailed || m.Status == conversation.StatusUnknown {
+		v.Resend, v.Reason = true, q.lang.of("reason", string(m.Reason))
+	}
+	if s := m.Content.Sticker; s != nil {
+		v.Sticker = strings.Join(s.Keywords, ", ")
+		if v.Sticker == "" {
+			v.Sticker = s.Text
+		}
+	}
+	if l := m.Content.Location; l != nil {
+		v.Map = q.lang.t("message.coordinates", l.Latitude, l.Longitude)
+	}
+	if media := m.Content.Media; media != nil {
+		v.Media = q.mediaView(media)
+	}
+	if m.Quotes != "" {
+		v.Quote, v.QuoteID = q.lang.t("message.quoted"), string(m.Quotes)
+		for i := range all {
+			if all[i].ID == m.Quotes {
+				v.Quote = conversation.Preview(all[i].Content)
+			}
+		}
+	}
+	return v
+}
+
+func (q *request) authorOf(d *sangdam.Directory, m *conversation.Message) string {
+	switch m.Author.Kind {
+	case conversation.ByAgent:
+		if m.Author.Agent == "" {
+			return q.lang.t("actor.host")
+		}
+		return agentName(d, m.Author.Agent)
+	case conversation.ByCustomer:
+		return ""
+	}
+	return q.lang.of("actor", string(m.Author.Kind))
+}
+
+func (q *request) mediaView(m *channel.Media) *mediaView {
+	v := &mediaView{Name: m.Name, Type: m.Type, Size: q.size(m.Size), State: m.State}
+	if v.Name == "" {
+		v.Name = q.lang.t("message.attachment")
+	}
+	if m.State == channel.MediaGone || m.State == channel.MediaFailed {
+		v.Reason = q.lang.of("reason", string(m.Reason))
+	}
+	v.Fetch = m.State == channel.MediaFailed
+	return v
+}
+
+// size is a number of bytes for people.
+func (q *request) size(n int64) string {
+	switch {
+	case n <= 0:
+		return ""
+	case n < 1<<10:
+		return q.lang.t("size.bytes", n)
+	case n < 1<<20:
+		return q.lang.t("size.kilobytes", float64(n)/(1<<10))
+	}
+	return q.lang.t("size.megabytes", float64(n)/(1<<20))
+}
+
+var address = regexp.MustCompile(`https?://[^\s<>"'` + "`" + `\x{3000}-\x{303f}]+`)
+
+// links finds addresses in a text. Only http and https lead anywhere, and only
+// hosts in plain letters: a name that merely looks like another stays text.
+func links(text string) []segment {
+	var out []segment
+	for text != "" {
+		at := address.FindStringIndex(text)
+		if at == nil {
+			break
+		}
+		raw := strings.TrimRight(text[at[0]:at[1]], ".,;:!?)]}’”")
+		if at[0] > 0 {
+			out = append(out, segment{Text: text[:at[0]]})
+		}
+		out = append(out, link(raw))
+		text = text[at[0]+len(raw):]
+	}
+	if text != "" {
+		out = append(out, segment{Text: text})
+	}
+	return out
+}
+
+func link(raw string) segment {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || u.User != nil {
+		return segment{Text: raw}
+	}
+	for _, r := range u.Host {
+		if r > 0x7e {
+			return segment{Text: raw}
+		}
+	}
+	return segment{Text: raw, URL: raw}
+}

@@ -1,0 +1,57 @@
+package console
+
+import (
+	"net/http"
+
+	"github.com/sangdam/sangdam"
+)
+
+// route is one row of the table by which every request is served.
+type route struct {
+	method, path string
+	// right is what the Engine's rule is asked. Of the workspace it is asked
+	// before serve; of a record the Engine's own call asks it, and before serve
+	// only whether the principal may see anything at all.
+	right  sangdam.Action
+	record bool
+	serve  func(*request) error
+}
+
+const (
+	ofWorkspace = false
+	ofRecord    = true
+)
+
+// table is every route but those of assets, which are public.
+func (h *Handler) table() []route {
+	get, post := http.MethodGet, http.MethodPost
+	return []route{
+		{get, "/{$}", sangdam.ActList, ofWorkspace, (*request).home},
+		{get, "/alive", sangdam.ActList, ofWorkspace, (*request).alive},
+		{get, "/events", sangdam.ActList, ofWorkspace, (*request).events},
+		{get, "/bar", sangdam.ActList, ofWorkspace, (*request).bar},
+		{post, "/preferences", sangdam.ActList, ofWorkspace, (*request).preferences},
+		{post, "/presence", sangdam.ActPresence, ofRecord, (*request).setPresence},
+		{post, "/offers/{id}/accept", sangdam.ActOffer, ofRecord, (*request).accept},
+		{post, "/offers/{id}/decline", sangdam.ActOffer, ofRecord, (*request).decline},
+
+		{get, "/conversations", sangdam.ActList, ofWorkspace, (*request).conversations},
+		{get, "/conversations/{id}", sangdam.ActRead, ofRecord, (*request).conversation},
+		{get, "/conversations/{id}/earlier", sangdam.ActRead, ofRecord, (*request).earlier},
+		{get, "/conversations/{id}/explain", sangdam.ActRead, ofRecord, (*request).explain},
+		{post, "/conversations/{id}/answer", sangdam.ActAnswer, ofRecord, (*request).answer},
+		{post, "/conversations/{id}/note", sangdam.ActNote, ofRecord, (*request).note},
+		{post, "/conversations/{id}/typing", sangdam.ActAnswer, ofRecord, (*request).typing},
+		{post, "/conversations/{id}/take", sangdam.ActTake, ofRecord, (*request).take},
+		{post, "/conversations/{id}/transfer", sangdam.ActTransfer, ofRecord, (*request).transfer},
+		{post, "/conversations/{id}/wait", sangdam.ActEnd, ofRecord, (*request).wait},
+		{post, "/conversations/{id}/end", sangdam.ActEnd, ofRecord, (*request).end},
+		{post, "/conversations/{id}/reopen", sangdam.ActTake, ofRecord, (*request).reopen},
+		{post, "/messages/{id}/resend", sangdam.ActResend, ofRecord, (*request).resend},
+		{post, "/messages/{id}/fetch", sangdam.ActFetch, ofRecord, (*request).fetch},
+		{post, "/contacts/{id}", sangdam.ActContact, ofRecord, (*request).saveContact},
+
+		{get, "/queues", sangdam.ActList, ofWorkspace, (*request).queues},
+		{get, "/history", sangdam.ActSearch, ofWorkspace, (*request).history},
+	}
+}

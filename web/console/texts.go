@@ -1,0 +1,87 @@
+package console
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+)
+
+//go:embed texts/*.json
+var textFiles embed.FS
+
+// language is a table of every text that the console shows.
+type language struct {
+	tag   string
+	texts map[string]string
+}
+
+func loadLanguages() (map[string]*language, error) {
+	files, err := textFiles.ReadDir("texts")
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]*language{}
+	for _, f := range files {
+		raw, err := textFiles.ReadFile(path.Join("texts", f.Name()))
+		if err != nil {
+			return nil, err
+		}
+		l := &language{tag: strings.TrimSuffix(f.Name(), ".json")}
+		if err := json.Unmarshal(raw, &l.texts); err != nil {
+			return nil, fmt.Errorf("console: texts/%s: %w", f.Name(), err)
+		}
+		out[l.tag] = l
+	}
+	return out, nil
+}
+
+// t is a text, with its places filled. A key that is missing shows itself; a
+// test sees to it that none is.
+func (l *language) t(key string, args ...any) string {
+	text, ok := l.texts[key]
+	if !ok {
+		return key
+	}
+	if len(args) == 0 {
+		return text
+	}
+	return fmt.Sprintf(text, args...)
+}
+
+// of is the text of one of many values, such as a state, and the value itself
+// where it is one that this program does not know.
+func (l *language) of(group, value string) string {
+	if text, ok := l.texts[group+"."+value]; ok {
+		return text
+	}
+	return value
+}
+
+// languageOf is the language of a request: what was chosen, else what the
+// browser wants, else the default.
+func (h *Handler) languageOf(r *http.Request) *language {
+	if l := h.langs[cookie(r, cookieLang, "")]; l != nil {
+		return l
+	}
+	var best *language
+	var weight float64
+	for part := range strings.SplitSeq(r.Header.Get("Accept-Language"), ",") {
+		tag, params, _ := strings.Cut(strings.TrimSpace(part), ";")
+		w := 1.0
+		if v, ok := strings.CutPrefix(strings.TrimSpace(params), "q="); ok {
+			w, _ = strconv.ParseFloat(v, 64) // what is no number weighs nothing
+		}
+		base, _, _ := strings.Cut(strings.ToLower(tag), "-")
+		if l := h.langs[base]; l != nil && w > weight {
+			best, weight = l, w
+		}
+	}
+	if best != nil {
+		return best
+	}
+	return h.langs[h.o.Language]
+}
