@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
@@ -23,6 +24,9 @@ type Answer struct {
 	ThenWait bool `json:"then_wait,omitempty"`
 	// Seen, with ThenWait, as in End.
 	Seen int64 `json:"seen,omitempty"`
+	// Hold keeps the message back, at most 5 minutes, so that Unsend can take it
+	// back. What is said after it in the same chat waits for it.
+	Hold time.Duration `json:"hold,omitempty"`
 }
 
 // Posted is the result of a command that adds a message.
@@ -40,6 +44,9 @@ type Posted struct {
 // account has switched off.
 func (e *Engine) Answer(ctx context.Context, p Principal, c Answer) (Posted, error) {
 	return command(ctx, e, opAnswer, p, c.Key, c, func(u *unit) (Posted, error) {
+		if c.Hold < 0 || c.Hold > holdFor {
+			return Posted{}, errs.New(errs.Invalid, "sangdam: a message is held for %s; use 0 to %s", c.Hold, holdFor)
+		}
 		d, err := u.draft(c.Conversation, ActAnswer)
 		if err != nil {
 			return Posted{}, err
@@ -60,7 +67,7 @@ func (e *Engine) Answer(ctx context.Context, p Principal, c Answer) (Posted, err
 				return Posted{}, err
 			}
 		}
-		m, err := u.say(d, conversation.Message{Author: author, Content: content, Quotes: quotes})
+		m, err := u.sayAfter(c.Hold, d, conversation.Message{Author: author, Content: content, Quotes: quotes})
 		if err != nil {
 			return Posted{}, err
 		}

@@ -136,6 +136,12 @@ func (u *unit) sayAutomated(acct channel.Account, d *conversation.Draft, name st
 
 // say adds an outbound message and its outbox row to the draft's conversation.
 func (u *unit) say(d *conversation.Draft, m conversation.Message) (conversation.Message, error) {
+	return u.sayAfter(0, d, m)
+}
+
+// sayAfter is say for a message that is held back for a time. Its outbox row has
+// the message's id, by which Unsend finds it.
+func (u *unit) sayAfter(hold time.Duration, d *conversation.Draft, m conversation.Message) (conversation.Message, error) {
 	m.ID = conversation.MessageID(newID())
 	m, reply, err := d.AddOutbound(m)
 	if err == nil {
@@ -144,8 +150,11 @@ func (u *unit) say(d *conversation.Draft, m conversation.Message) (conversation.
 	if err != nil {
 		return m, err
 	}
-	row := channel.OutboxRow{ID: channel.OutboxID(newID()), Account: m.Account, Lane: outboxLane(m.Chat), Conversation: d.C.ID,
+	row := channel.OutboxRow{ID: channel.OutboxID(m.ID), Account: m.Account, Lane: outboxLane(m.Chat), Conversation: d.C.ID,
 		Message: m.ID, To: m.Chat, Content: m.Content, Reply: reply, State: channel.OutboxQueued}
+	if hold > 0 {
+		row.NotBefore = u.tx.Now().Add(hold)
+	}
 	if m.Author.Kind == conversation.ByAgent {
 		if a, err := u.tx.Agents().Agent(u.ctx, m.Author.Agent); err == nil {
 			row.SenderName, row.SenderIcon = a.Name, a.Picture

@@ -205,9 +205,27 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 			"DeleteAccount": func(p sangdam.Principal) error {
 				return w.eng.DeleteAccount(w.ctx, p, sangdam.DeleteAccount{Account: w.acct.ID})
 			},
+			"Unsend":     func(p sangdam.Principal) error { return errOf(w.eng.Unsend(w.ctx, p, sangdam.Unsend{Message: m})) },
+			"SaveTarget": func(p sangdam.Principal) error { return errOf(w.eng.SaveTarget(w.ctx, p, sangdam.SaveTarget{})) },
+			"DeleteTarget": func(p sangdam.Principal) error {
+				return w.eng.DeleteTarget(w.ctx, p, sangdam.DeleteTarget{Target: "x"})
+			},
+			"SendNotice": func(p sangdam.Principal) error {
+				return errOf(w.eng.SendNotice(w.ctx, p, sangdam.SendNotice{Target: "x"}))
+			},
+			"Redeliver": func(p sangdam.Principal) error {
+				return errOf(w.eng.Redeliver(w.ctx, p, sangdam.Redeliver{Delivery: "x"}))
+			},
+			"ReplayDeliveries": func(p sangdam.Principal) error {
+				return w.eng.ReplayDeliveries(w.ctx, p, sangdam.ReplayDeliveries{Target: "x"})
+			},
 			"Requeue": func(p sangdam.Principal) error { return w.eng.Requeue(w.ctx, p, sangdam.Requeue{Envelope: "x"}) },
 		}
 		queries := map[string]func(p sangdam.Principal) error{
+			"Targets": func(p sangdam.Principal) error { return errOf(w.eng.Targets(w.ctx, p)) },
+			"Deliveries": func(p sangdam.Principal) error {
+				return errOf(w.eng.Deliveries(w.ctx, p, sangdam.DeliveryFilter{Target: "x"}, "", 10))
+			},
 			"Conversation": func(p sangdam.Principal) error { _, err := w.eng.Conversation(w.ctx, p, id); return err },
 			"Transcript":   func(p sangdam.Principal) error { _, err := w.eng.Transcript(w.ctx, p, id, 0, 10); return err },
 			"ConversationEvents": func(p sangdam.Principal) error {

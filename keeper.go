@@ -117,6 +117,7 @@ func (e *Engine) purgeWorkspace(ctx context.Context, ws id.Workspace) error {
 		func(ctx context.Context, tx store.Tx) (int, error) {
 			return tx.Work().PurgeDecisions(ctx, tx.Now().Add(-e.cfg.KeepKeys), purgeChunk)
 		},
+		purgeDeliveries,
 	} {
 		for more := true; more && ctx.Err() == nil; {
 			n := 0

@@ -61,6 +61,14 @@ var (
 	opDeleteAccount  = setup("account.delete", "DeleteAccount", true)
 	opApply          = setup("setup.apply", "Apply", true)
 
+	opUnsend = &Operation{Name: "conversation.unsend", Method: "Unsend", Actions: []Action{ActAnswer}, Keyed: true}
+
+	opSaveTarget       = &Operation{Name: "target.save", Method: "SaveTarget", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true}
+	opDeleteTarget     = &Operation{Name: "target.delete", Method: "DeleteTarget", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true}
+	opSendNotice       = &Operation{Name: "target.send", Method: "SendNotice", Actions: []Action{ActOperate}, Keyed: true}
+	opRedeliver        = &Operation{Name: "delivery.redeliver", Method: "Redeliver", Actions: []Action{ActOperate}, Keyed: true}
+	opReplayDeliveries = &Operation{Name: "target.replay", Method: "ReplayDeliveries", Actions: []Action{ActOperate}, Keyed: true}
+
 	opRequeue = &Operation{Name: "inbox.requeue", Method: "Requeue", Actions: []Action{ActOperate}, Keyed: true}
 )
 
@@ -80,6 +88,7 @@ func Operations() []Operation {
 		opAnswer, opAddNote, opResend, opFetchMedia, opEnd, opWait, opReopen, opAccept, opDecline, opPick, opAssign, opTransfer,
 		opSaveContact, opLinkIdentity, opLinkUser, opBeginLink, opSetPresence, opSaveAgent, opSetSwitches,
 		opSaveDesk, opAddToDesk, opRemoveFromDesk, opSaveQueue, opSaveWorkStream, opSaveAccount, opDeleteAccount, opApply, opRequeue,
+		opUnsend, opSaveTarget, opDeleteTarget, opSendNotice, opRedeliver, opReplayDeliveries,
 	} {
 		c := *op
 		c.Actions = slices.Clone(op.Actions)

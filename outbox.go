@@ -3,7 +3,6 @@ package sangdam
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
@@ -55,28 +54,28 @@ type sender struct {
 // step sends one Attempt and reports how many rows are done with; 0 means that
 // the head must wait.
 func (s *sender) step(ctx context.Context, lane driver.OutboxLane) (int, error) {
-	set, err := s.e.current(ctx, lane.Workspace)
+	w, refusal, err := s.e.wayOut(ctx, lane)
 	if err != nil {
 		return 0, err
 	}
-	acct, adapter, err := s.e.account(set, lane.Account)
-	if err != nil || acct.Disabled {
-		return s.refuse(ctx, lane, channel.ReasonCredentials, "the account is switched off or gone")
+	if refusal != nil {
+		return s.refuse(ctx, lane, refusal.Reason, refusal.Detail)
 	}
 	now, err := s.e.db.System().Now(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if err := s.e.guard.stuck(adapter.who); err != nil {
-		s.e.log.Error("an account's sending pauses for a minute", "account", string(acct.ID), "error", err)
+	if err := s.e.guard.stuck(w.who()); err != nil {
+		s.e.log.Error("an account's sending pauses for a minute", "account", string(lane.Account), "error", err)
 		return 0, s.pause(ctx, now.Add(time.Minute))
 	}
 	at := lane.Attempt
 	if at == nil {
-		planned, failed, err := s.plan(ctx, adapter, acct, lane, now)
-		if err != nil || failed > 0 {
-			return failed, err
+		planned, err := w.plan(ctx, lane, now)
+		if err != nil {
+			return s.failRow(ctx, lane.Rows[0], err)
 		}
+		planned.ID, planned.Account, planned.PlannedAt, planned.Tries = newID(), lane.Account, now, lane.Rows[0].Tries
 		at = &planned
 	}
 	at.Unsure = at.Unsure || lane.Doubtful
@@ -86,7 +85,7 @@ func (s *sender) step(ctx context.Context, lane driver.OutboxLane) (int, error) 
 		return s.settle(ctx, *at, channel.Settlement{State: channel.OutboxUnknown, Reason: channel.ReasonNetwork,
 			Detail: "the outcome was lost and the time is over in which it could be sent again safely"}, nil)
 	}
-	if at.Tries >= s.e.cfg.MaxTries {
+	if _, more := w.wait(at.Tries); at.Tries > 0 && !more {
 		return s.settle(ctx, *at, s.end(*at, channel.Settlement{State: channel.OutboxFailed, Reason: channel.ReasonProvider, Detail: "every try failed"}), nil)
 	}
 	at.Tries++
@@ -96,53 +95,15 @@ func (s *sender) step(ctx context.Context, lane driver.OutboxLane) (int, error) 
 	if err != nil {
 		return 0, err
 	}
-	sent, err := adapter.Send(ctx, acct, *at)
+	sent, err := w.send(ctx, *at)
 	if err == nil {
 		return s.settle(ctx, *at, channel.Settlement{State: channel.OutboxSent}, sent.Messages)
 	}
-	return s.failed(ctx, *at, err)
-}
-
-// plan asks the adapter for the exact request. A row that it refuses fails.
-func (s *sender) plan(ctx context.Context, adapter *guardedAdapter, acct channel.Account, lane driver.OutboxLane, now time.Time) (channel.Attempt, int, error) {
-	var batch []channel.Outbound
-	limit := max(1, adapter.Capabilities().MaxBatch)
-	for _, r := range lane.Rows {
-		if len(batch) == limit || (len(batch) > 0 && (r.To != batch[0].To || r.Tries > 0)) {
-			break
-		}
-		batch = append(batch, channel.Outbound{Row: r.ID, Message: r.Message, To: r.To, Content: r.Content, Reply: r.Reply,
-			SenderName: r.SenderName, SenderIcon: r.SenderIcon})
-	}
-	at, err := planFree(adapter, acct, batch, now)
-	if err != nil {
-		n, err := s.failRow(ctx, lane.Rows[0], err)
-		return at, n, err
-	}
-	at.ID, at.Account, at.PlannedAt, at.Tries = newID(), acct.ID, now, lane.Rows[0].Tries
-	return at, 0, nil
-}
-
-// planFree plans the batch with the first reply handle in it, so that what
-// waits in front of a free answer is free as well. A handle is not spent
-// without the row that brought it.
-func planFree(a *guardedAdapter, acct channel.Account, batch []channel.Outbound, now time.Time) (channel.Attempt, error) {
-	for i, out := range batch {
-		if out.Reply == nil || i == 0 || batch[0].Reply != nil {
-			continue
-		}
-		with := slices.Clone(batch)
-		with[0].Reply = out.Reply
-		if at, err := a.Plan(acct, with, now); err == nil && len(at.Rows) > i {
-			return at, nil
-		}
-		break
-	}
-	return a.Plan(acct, batch, now)
+	return s.failed(ctx, w, *at, err)
 }
 
 // failed decides what a failed Send leads to.
-func (s *sender) failed(ctx context.Context, at channel.Attempt, err error) (int, error) {
+func (s *sender) failed(ctx context.Context, w way, at channel.Attempt, err error) (int, error) {
 	se, ok := errors.AsType[*channel.SendError](err)
 	if !ok {
 		se = &channel.SendError{Disposition: channel.Ambiguous, Reason: channel.ReasonNetwork, Detail: "no answer in time"}
@@ -151,12 +112,12 @@ func (s *sender) failed(ctx context.Context, at channel.Attempt, err error) (int
 	if err != nil {
 		return 0, err
 	}
-	wait := se.After
-	if wait <= 0 {
-		wait = backoff(at.Tries)
+	wait, more := w.wait(at.Tries)
+	if se.After > 0 {
+		wait = se.After
 	}
 	again := channel.Settlement{State: channel.OutboxQueued, NotBefore: now.Add(wait), Reason: se.Reason, Detail: se.Detail}
-	last := at.Tries >= s.e.cfg.MaxTries
+	last := !more
 	switch {
 	case se.Disposition == channel.Permanent && se.Reason == channel.ReasonReplyHandle && at.Unsure:
 		// The handle is spent, and only the earlier try can have done it. A push
@@ -215,6 +176,9 @@ func (s *sender) settle(ctx context.Context, at channel.Attempt, o channel.Settl
 		if err := u.tx.Outbox().Settle(u.ctx, s.lane.Claim, at.ID, o); err != nil {
 			return err
 		}
+		if err := u.noticed(at.Account, at.Rows, o, at.Tries); err != nil {
+			return err
+		}
 		if o.State == channel.OutboxQueued {
 			return nil
 		}
@@ -242,7 +206,11 @@ func (s *sender) failRow(ctx context.Context, row channel.OutboxRow, err error) 
 		if err := u.tx.Outbox().Fail(u.ctx, s.lane.Claim, row.ID, se.Reason, se.Detail); err != nil {
 			return err
 		}
-		return u.outcome([]channel.OutboxID{row.ID}, channel.Settlement{State: channel.OutboxFailed, Reason: se.Reason, Detail: se.Detail}, nil)
+		failed := channel.Settlement{State: channel.OutboxFailed, Reason: se.Reason, Detail: se.Detail}
+		if err := u.noticed(row.Account, []channel.OutboxID{row.ID}, failed, row.Tries); err != nil {
+			return err
+		}
+		return u.outcome([]channel.OutboxID{row.ID}, failed, nil)
 	})
 	if err != nil {
 		return 0, err
@@ -274,8 +242,11 @@ func (u *unit) outcome(rows []channel.OutboxID, o channel.Settlement, sent []cha
 		if err != nil {
 			return err
 		}
+		if err := u.follows(row, o.State); err != nil {
+			return err
+		}
 		if row.Message == "" {
-			continue // a welcome message belongs to no conversation
+			continue // a welcome message, or a notice: it belongs to no conversation
 		}
 		m, err := u.tx.Conversations().Message(u.ctx, row.Message)
 		if err != nil {

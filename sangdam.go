@@ -33,6 +33,7 @@ import (
 	"github.com/sangdam/sangdam/conversation/bot"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/safehttp"
+	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/blob"
@@ -48,6 +49,9 @@ type Config struct {
 	Sealer seal.Sealer
 	// Adapters are the channels, each kind at most once.
 	Adapters []channel.Adapter
+	// Carriers are the ways out other than channels (mail, web hooks, notices),
+	// each kind at most once.
+	Carriers []notify.Carrier
 	// Blobs keeps attachments; nil: media is not fetched.
 	Blobs blob.Store
 	// Bots that work streams may name.
@@ -128,6 +132,7 @@ type Engine struct {
 	policy   Policy
 	adapters map[channel.Kind]*guardedAdapter
 	bots     map[string]*guardedBot
+	carriers map[notify.Kind]*guardedCarrier
 	guard    *guard
 	outage   outage
 	hearing  hearing
@@ -233,6 +238,9 @@ func New(cfg Config) (*Engine, error) {
 		e.policy = guardedPolicy{g: g, p: cfg.Policy}
 	}
 	if err := e.plugIn(cfg); err != nil {
+		return nil, err
+	}
+	if err := e.carry(cfg.Carriers); err != nil {
 		return nil, err
 	}
 	if _, err := routing.NewBoard(routing.BoardOptions{Seed: cfg.Seed, Strategies: cfg.Strategies}); err != nil {

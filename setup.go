@@ -333,6 +333,9 @@ func (e *Engine) SaveAccount(ctx context.Context, p Principal, c SaveAccount) (c
 	if a.ID == "" {
 		a.ID = channel.AccountID(newID())
 	}
+	if _, taken := targetOf(a.ID); taken {
+		return a, errs.New(errs.Invalid, "sangdam: the id of an account does not begin with %q, which stands for targets", targetPrefix)
+	}
 	if err := e.CheckKeys(ctx); err != nil {
 		return a, err
 	}
@@ -483,6 +486,11 @@ func (e *Engine) RotateKeys(ctx context.Context, ws WorkspaceID) (int, error) {
 			}
 			n++
 		}
+		more, err := u.resealTargets()
+		if err != nil {
+			return err
+		}
+		n += more
 		u.resource = Resource{Kind: "workspace", ID: string(ws)}
 		if n == 0 {
 			return nil

@@ -2,6 +2,7 @@ package channel
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 )
 
@@ -71,7 +72,20 @@ const (
 	OutboxSent    OutboxState = "sent"
 	OutboxFailed  OutboxState = "failed"  // permanent, or tries used up
 	OutboxUnknown OutboxState = "unknown" // ambiguous on a route that cannot be repeated
+	// OutboxCancelled rows were taken back before anything tried to send them.
+	OutboxCancelled OutboxState = "cancelled"
 )
+
+// Then is a consequence of a row's outcome: it is carried out in the Update that
+// records the outcome, so that it happens exactly once, and only then.
+type Then struct {
+	// On is the outcome: OutboxSent or OutboxFailed. Nothing follows a row whose
+	// outcome is unknown.
+	On OutboxState `json:"on"`
+	// Do names the consequence in the library, Params what it needs.
+	Do     string          `json:"do"`
+	Params json.RawMessage `json:"params,omitempty"`
+}
 
 // OutboxRow is one message waiting to leave. Rows of a lane leave in the order
 // in which they were enqueued.
@@ -91,6 +105,8 @@ type OutboxRow struct {
 	Tries        int            `json:"tries"`
 	Reason       Reason         `json:"reason,omitempty"`
 	Detail       string         `json:"detail,omitempty"`
+	// Then follows the outcome.
+	Then []Then `json:"then,omitempty"`
 }
 
 // OutboxRepo works outbound lanes of the transaction's workspace.
@@ -110,6 +126,10 @@ type OutboxRepo interface {
 	Settle(ctx context.Context, c Claim, attempt string, o Settlement) error
 	// Fail ends a queued row that no Attempt carries (Plan refused it).
 	Fail(ctx context.Context, c Claim, row OutboxID, reason Reason, detail string) error
+	// Cancel ends a queued row that no Attempt carries, without a claim, whoever
+	// has the lane: a claim that loaded the row finds it gone at Begin. ErrStale
+	// when an Attempt carries it or it has ended; ErrNotFound.
+	Cancel(ctx context.Context, row OutboxID) error
 	// Pause keeps every lane of the account from being claimed until then. It
 	// never shortens an earlier one, which the provider asked for.
 	Pause(ctx context.Context, account AccountID, until time.Time) error

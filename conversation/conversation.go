@@ -203,6 +203,8 @@ const (
 	StatusFailed    Status = "failed"
 	StatusDelivered Status = "delivered"
 	StatusRead      Status = "read"
+	// StatusWithdrawn messages were taken back before they left.
+	StatusWithdrawn Status = "withdrawn"
 )
 
 // Message is one message or note.

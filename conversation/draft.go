@@ -194,6 +194,18 @@ func (d *Draft) ApplyUnsend(m Message, at time.Time) bool {
 	return true
 }
 
+// Withdraw takes back a message that has not left: its content is gone, and the
+// customer never had it. The caller made sure that nothing sends it any more.
+func (d *Draft) Withdraw(m Message, actor string) {
+	if d.C.Preview == Preview(m.Content) {
+		d.C.Preview = ""
+	}
+	m.Content = channel.Content{Kind: m.Content.Kind}
+	m.Masks, m.UnsentAt, m.Status = nil, d.now, StatusWithdrawn
+	d.event(Event{Kind: EvUnsend, Message: m.ID, Actor: actor}, true)
+	d.put(m)
+}
+
 // ApplyStatus moves a message's status forward; see Advance. It reports
 // whether anything changed.
 func (d *Draft) ApplyStatus(m Message, to Status, reason channel.Reason, detail string) bool {

@@ -11,7 +11,7 @@ var rank = map[Status]int{
 // (inbound) message has no other. An unknown report changes nothing. A message
 // goes back to queued from sending alone, when the same request is sent again.
 func Advance(now, to Status) Status {
-	if now == StatusReceived || rank[to] == 0 {
+	if now == StatusReceived || now == StatusWithdrawn || rank[to] == 0 {
 		return now
 	}
 	if now == StatusSending && to == StatusQueued {

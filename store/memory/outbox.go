@@ -172,6 +172,23 @@ func (r outbox) Fail(_ context.Context, c channel.Claim, id channel.OutboxID, re
 	})
 }
 
+func (r outbox) Cancel(_ context.Context, id channel.OutboxID) error {
+	t := r.t
+	return do(t, func() error {
+		row, ok := get(t, t.s.outbox, id)
+		switch {
+		case !ok:
+			return missing("outbox row", string(id))
+		case row.State != channel.OutboxQueued || row.attempt != "":
+			return errs.New(errs.Stale, "memory: outbox row %q has ended, or an attempt carries it", id)
+		}
+		row.State = channel.OutboxCancelled
+		put(t, t.s.outbox, id, row)
+		t.news = true // what waited behind it may be due
+		return nil
+	})
+}
+
 // Pause never shortens an earlier one, which was promised to the provider.
 func (r outbox) Pause(_ context.Context, account channel.AccountID, until time.Time) error {
 	t := r.t

@@ -106,6 +106,25 @@ func (o outbox) Fail(ctx context.Context, c channel.Claim, row channel.OutboxID,
 		key(o.ws), key(c.Account), key(c.Lane), key(row), key(reason), key(detail)))
 }
 
+// Cancel implements channel.OutboxRepo.
+func (o outbox) Cancel(ctx context.Context, row channel.OutboxID) error {
+	if err := o.writable(); err != nil {
+		return err
+	}
+	r, err := o.Row(ctx, row)
+	if err != nil {
+		return err
+	}
+	if err := o.write(ctx, asStale("the outbox row has ended, or an Attempt carries it",
+		`UPDATE sd.outbox SET state = 'cancelled' WHERE ws = $1 AND id = $2 AND state = 'queued' AND attempt IS NULL RETURNING 1`,
+		key(o.ws), key(row))); err != nil {
+		return err
+	}
+	o.lanes.add(&outboxLanes, r.Account, r.Lane, time.Time{}) // what waited behind it may be due
+	o.wakes = true
+	return nil
+}
+
 // Pause implements channel.OutboxRepo.
 func (o outbox) Pause(ctx context.Context, account channel.AccountID, until time.Time) error {
 	o.wakes = true

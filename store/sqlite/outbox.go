@@ -250,6 +250,28 @@ func (r outbox) Fail(_ context.Context, c channel.Claim, id channel.OutboxID, re
 	return nil
 }
 
+func (r outbox) Cancel(ctx context.Context, id channel.OutboxID) error {
+	var seq int64
+	var account, name string
+	ok, err := r.returning(`UPDATE outbox SET state = 'cancelled'
+		WHERE ws = ? AND id = ? AND state = 'queued' AND attempt IS NULL RETURNING seq, account, lane`,
+		func(w raw.Row) { seq, account, name = w.Int(0), w.Text(1), w.Text(2) }, r.ws, string(id))
+	if err != nil {
+		return err
+	}
+	if !ok {
+		if _, err := r.Row(ctx, id); err != nil {
+			return err
+		}
+		return errs.New(errs.Stale, "sqlite: outbox row %s has ended, or an Attempt carries it", id)
+	}
+	r.hint = true
+	r.committed(func() {
+		r.b.outbox.edit(r.lane(channel.AccountID(account), name), micro(r.now), func(l *lane) { l.drop(seq) })
+	})
+	return nil
+}
+
 func (r outbox) Pause(_ context.Context, account channel.AccountID, until time.Time) error {
 	err := r.change(`INSERT INTO pauses (ws, account, until) VALUES (?, ?, ?)
 		ON CONFLICT (ws, account) DO UPDATE SET until = max(until, excluded.until)`, r.ws, string(account), micro(until))

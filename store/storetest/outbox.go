@@ -234,6 +234,34 @@ var outboxRules = []rule{
 		e.releaseOut(lane)
 		require.Equal(e, []channel.OutboxID{"2"}, rowsOf(e.claimOutbox(10, time.Hour)[0]))
 	}},
+	{name: "a row that no attempt carries is taken back, also from a claimed lane; what waited behind it goes on", run: func(e *env) {
+		cancel := func(id channel.OutboxID) func(context.Context, store.Tx) error {
+			return func(ctx context.Context, tx store.Tx) error { return tx.Outbox().Cancel(ctx, id) }
+		}
+		held := row("held", "l")
+		held.NotBefore = e.now().Add(time.Hour)
+		e.enqueue(held, row("next", "l"))
+		require.Empty(e, e.claimOutbox(10, time.Hour))
+		e.update(cancel("held"))
+		require.Equal(e, channel.OutboxCancelled, e.row("held").State)
+		require.Equal(e, 1, e.pending())
+		lane := e.claimOutbox(10, time.Hour)[0]
+		require.Equal(e, []channel.OutboxID{"next"}, rowsOf(lane))
+		e.update(cancel("next"))
+		e.refuse(store.ErrStale, begin(lane, "late", 1)) // whoever loaded it before sends nothing
+		e.releaseOut(lane)
+		require.Empty(e, e.claimOutbox(10, time.Hour))
+
+		e.enqueue(row("begun", "l"))
+		lane = e.claimOutbox(10, time.Hour)[0]
+		e.update(begin(lane, "at", 1))
+		e.refuse(store.ErrStale, cancel("begun"))
+		e.update(settle(lane, "at", channel.Settlement{State: channel.OutboxSent}))
+		e.refuse(store.ErrStale, cancel("begun"))
+		e.refuse(store.ErrStale, cancel("held"))
+		e.refuse(store.ErrNotFound, cancel("none"))
+		require.Zero(e, e.pending())
+	}},
 	{name: "an attempt cannot be settled as anything else", run: func(e *env) {
 		e.enqueue(row("1", "l"))
 		lane := e.claimOutbox(10, time.Hour)[0]

@@ -1,0 +1,333 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/notify"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+// Delivery is a notice on its way to a target: what the log of deliveries shows.
+// It is kept for thirty days.
+type Delivery struct {
+	ID      string          `json:"id"`
+	Version int64           `json:"version"`
+	Target  notify.TargetID `json:"target"`
+	Notice  notify.Notice   `json:"notice"`
+	// Cause is what sent it: "trigger:<id>", "host:<name>", "agent:<id>".
+	Cause string `json:"cause,omitempty"`
+	// State is queued, sent, failed (a dead letter) or unknown. Reason and Detail
+	// tell of the last try that did not succeed.
+	State  channel.OutboxState `json:"state"`
+	Tries  int                 `json:"tries"`
+	Reason channel.Reason      `json:"reason,omitempty"`
+	Detail string              `json:"detail,omitempty"`
+	// ReplayOf is the delivery that this one repeats.
+	ReplayOf string    `json:"replay_of,omitempty"`
+	QueuedAt time.Time `json:"queued_at,omitzero"`
+	// NextAt is when the next try is due, EndedAt when there was the last.
+	NextAt  time.Time `json:"next_at,omitzero"`
+	EndedAt time.Time `json:"ended_at,omitzero"`
+}
+
+const (
+	deliveriesByTarget = "target" // in the order of queueing
+	deliveriesByAge    = "age"
+	deliveriesDead     = "dead" // of a target: failed and unknown
+)
+
+// deliveriesFor is how long deliveries are kept.
+const deliveriesFor = 30 * 24 * time.Hour
+
+var deliveries = store.Declare(store.Kind[Delivery]{Name: "delivery", Decl: 1,
+	ID:      func(d *Delivery) string { return d.ID },
+	Version: func(d *Delivery) *int64 { return &d.Version },
+	Indexes: []store.Index[Delivery]{
+		{Name: deliveriesByTarget, Value: func(d *Delivery) []byte { return store.Tuple(store.Exact(string(d.Target)), store.Time(d.QueuedAt)) }},
+		{Name: deliveriesByAge, Value: func(d *Delivery) []byte { return store.Time(d.QueuedAt) }},
+		{Name: deliveriesDead, Value: func(d *Delivery) []byte {
+			if d.State != channel.OutboxFailed && d.State != channel.OutboxUnknown {
+				return nil
+			}
+			return store.Tuple(store.Exact(string(d.Target)), store.Time(d.QueuedAt))
+		}},
+	}})
+
+// deliver queues a notice to a target, with what follows its outcome.
+func (u *unit) deliver(d Delivery, then ...channel.Then) (Delivery, error) {
+	if err := d.Notice.Check(); err != nil {
+		return d, err
+	}
+	d.ID, d.Version = newID(), 0
+	d.Cause, d.State, d.QueuedAt = u.actor(), channel.OutboxQueued, u.tx.Now()
+	if d.Notice.At.IsZero() {
+		d.Notice.At = u.tx.Now()
+	}
+	if err := deliveries.Save(u.ctx, u.tx, &d); err != nil {
+		return d, err
+	}
+	lane := d.Notice.Subject
+	if lane == "" {
+		lane = d.ID // nothing it must come after
+	}
+	return d, u.tx.Outbox().Enqueue(u.ctx, channel.OutboxRow{ID: channel.OutboxID(d.ID), Account: targetAccount(d.Target), Lane: lane,
+		State: channel.OutboxQueued, Then: then})
+}
+
+// noticed keeps in the log what became of a try, for rows of targets.
+func (u *unit) noticed(acct channel.AccountID, rows []channel.OutboxID, o channel.Settlement, tries int) error {
+	target, is := targetOf(acct)
+	if !is {
+		return nil
+	}
+	for _, row := range rows {
+		d, err := deliveries.Get(u.ctx, u.tx, string(row))
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		d.State, d.Tries, d.Reason, d.Detail, d.NextAt = o.State, tries, o.Reason, o.Detail, o.NotBefore
+		if o.State != channel.OutboxQueued {
+			d.EndedAt, d.NextAt = u.tx.Now(), time.Time{}
+			if err := u.tell(driver.Event{Aggregate: "delivery", ID: d.ID, Version: d.Version + 1, Kind: string(o.State), Ref: string(target)}); err != nil {
+				return err
+			}
+		}
+		if err := deliveries.Save(u.ctx, u.tx, &d); err != nil {
+			return err
+		}
+	}
+	if o.Reason == channel.ReasonGone && o.State == channel.OutboxFailed {
+		return u.refusedFor(target, o.Reason)
+	}
+	return nil
+}
+
+// SendNotice says something to a target: a host's own events by web hook, a mail
+// to a colleague.
+type SendNotice struct {
+	Key    Key             `json:"-"`
+	Target notify.TargetID `json:"target"`
+	// Notice without an ID gets one.
+	Notice notify.Notice `json:"notice"`
+}
+
+// SendNotice carries the command out and returns the delivery's id.
+// ErrUnsupported when the target is switched off.
+func (e *Engine) SendNotice(ctx context.Context, p Principal, c SendNotice) (Saved, error) {
+	return command(ctx, e, opSendNotice, p, c.Key, c, func(u *unit) (Saved, error) {
+		if err := u.allow(ActOperate, Resource{Kind: kindTarget, ID: string(c.Target)}); err != nil {
+			return Saved{}, err
+		}
+		if _, err := u.usable(c.Target); err != nil {
+			return Saved{}, err
+		}
+		n := c.Notice
+		if n.ID == "" {
+			n.ID = newID()
+		}
+		d, err := u.deliver(Delivery{Target: c.Target, Notice: n})
+		return Saved{ID: d.ID, Version: d.Version}, err
+	})
+}
+
+// usable is a target that carries something now.
+func (u *unit) usable(id notify.TargetID) (notify.Target, error) {
+	t, err := targets.Get(u.ctx, u.tx, string(id))
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return t, noSuch(kindTarget)
+	case err != nil:
+		return t, err
+	case t.Disabled:
+		return t, errs.New(errs.Unsupported, "sangdam: target %q is switched off; an administrator can switch it on", t.Name)
+	case u.e.carriers[t.Kind] == nil:
+		return t, errs.New(errs.Unsupported, "sangdam: no carrier for targets of kind %q; add it to Config.Carriers", t.Kind)
+	}
+	return t, nil
+}
+
+// DeliveryFilter says which deliveries to list.
+type DeliveryFilter struct {
+	// Target alone; required.
+	Target notify.TargetID
+	// Dead lists only failed and unknown ones.
+	Dead bool
+	// Newest lists from the end.
+	Newest bool
+}
+
+// DeliveryPage is a part of the log; Next is empty at the end. Next is also the
+// cursor from which ReplayDeliveries goes on.
+type DeliveryPage struct {
+	Deliveries []Delivery `json:"deliveries"`
+	Next       string     `json:"next,omitempty"`
+}
+
+// Deliveries lists what went to a target, in the order of queueing. limit is 1
+// to 200, 0 means 50.
+func (e *Engine) Deliveries(ctx context.Context, p Principal, f DeliveryFilter, page string, limit int) (out DeliveryPage, err error) {
+	err = e.query(ctx, p, ActOperate, Resource{Kind: kindTarget, ID: string(f.Target)}, func(ctx context.Context, tx store.Tx, _ *settings) error {
+		list := deliveriesOf(f.Target)
+		if list.Desc = f.Newest; f.Dead {
+			list.Index = deliveriesDead
+		}
+		list.After, list.Limit = page, limit
+		found, err := deliveries.List(ctx, tx, list)
+		out = DeliveryPage{Deliveries: found.Items, Next: found.Next}
+		return err
+	})
+	return out, err
+}
+
+func deliveriesOf(t notify.TargetID) store.List[Delivery] {
+	return store.List[Delivery]{Index: deliveriesByTarget, From: store.Tuple(store.Exact(string(t))), To: store.Next(store.Tuple(store.Exact(string(t))))}
+}
+
+// Redeliver sends a delivery again, whatever became of it: with the same notice
+// and the same id, so that a receiver that had it acts once.
+type Redeliver struct {
+	Key      Key    `json:"-"`
+	Delivery string `json:"delivery"`
+}
+
+// Redeliver carries the command out and returns the new delivery's id.
+func (e *Engine) Redeliver(ctx context.Context, p Principal, c Redeliver) (Saved, error) {
+	return command(ctx, e, opRedeliver, p, c.Key, c, func(u *unit) (Saved, error) {
+		if err := u.allow(ActOperate, Resource{Kind: "delivery", ID: c.Delivery}); err != nil {
+			return Saved{}, err
+		}
+		old, err := deliveries.Get(u.ctx, u.tx, c.Delivery)
+		if errors.Is(err, ErrNotFound) {
+			return Saved{}, noSuch("delivery")
+		}
+		if err != nil {
+			return Saved{}, err
+		}
+		if _, err := u.usable(old.Target); err != nil {
+			return Saved{}, err
+		}
+		d, err := u.redeliver(old)
+		return Saved{ID: d.ID, Version: d.Version}, err
+	})
+}
+
+func (u *unit) redeliver(old Delivery) (Delivery, error) {
+	return u.deliver(Delivery{Target: old.Target, Notice: old.Notice, ReplayOf: old.ID})
+}
+
+// ReplayDeliveries sends again what went to a target: everything after a place
+// in the log, in its order. Deliveries that are replays themselves are left out.
+type ReplayDeliveries struct {
+	Key    Key             `json:"-"`
+	Target notify.TargetID `json:"target"`
+	// After is DeliveryPage.Next of the page after which to begin; or Since the
+	// time from which on. Neither: everything that is kept.
+	After string    `json:"after,omitempty"`
+	Since time.Time `json:"since,omitzero"`
+	// Dead sends only what failed or is unknown.
+	Dead bool `json:"dead,omitempty"`
+}
+
+// replayJob is where a replay stands.
+type replayJob struct {
+	ReplayDeliveries
+	Until time.Time `json:"until"`
+	By    string    `json:"by"`
+}
+
+const replayChunk = 100
+
+// ReplayDeliveries carries the command out: a job goes through the log.
+func (e *Engine) ReplayDeliveries(ctx context.Context, p Principal, c ReplayDeliveries) error {
+	_, err := command(ctx, e, opReplayDeliveries, p, c.Key, c, func(u *unit) (none struct{}, err error) {
+		if err := u.allow(ActOperate, Resource{Kind: kindTarget, ID: string(c.Target)}); err != nil {
+			return none, err
+		}
+		if _, err := u.usable(c.Target); err != nil {
+			return none, err
+		}
+		if c.After != "" && !c.Since.IsZero() {
+			return none, errs.New(errs.Invalid, "sangdam: a replay begins after a place or at a time, not both")
+		}
+		list := c.list()
+		list.Limit = 1
+		if _, err := deliveries.List(u.ctx, u.tx, list); err != nil {
+			return none, err // the place is none
+		}
+		return none, u.enqueueJob(jobReplay, "", replayJob{ReplayDeliveries: c, Until: u.tx.Now(), By: u.actor()})
+	})
+	return err
+}
+
+func (c ReplayDeliveries) list() store.List[Delivery] {
+	list := deliveriesOf(c.Target)
+	if c.Dead {
+		list.Index = deliveriesDead
+	}
+	if !c.Since.IsZero() {
+		list.From = store.Tuple(store.Exact(string(c.Target)), store.Time(c.Since))
+	}
+	list.After, list.Limit = c.After, replayChunk
+	return list
+}
+
+const jobReplay = "replay_deliveries"
+
+func init() {
+	registerJob(jobKind{name: jobReplay, workers: 2, bound: always(15 * time.Minute), tries: jobTries}, (*Engine).replay, nil)
+}
+
+// replay sends a chunk again and leaves the rest to the next job, in one
+// transaction under the job's claim: each is sent again once.
+func (e *Engine) replay(ctx context.Context, j *runningJob, r replayJob) error {
+	return e.unit(ctx, system(j.Workspace), func(u *unit) error {
+		u.as = r.By
+		page, err := deliveries.List(u.ctx, u.tx, r.list())
+		if err != nil {
+			return err
+		}
+		for _, d := range page.Items {
+			if d.ReplayOf != "" || !d.QueuedAt.Before(r.Until) {
+				continue
+			}
+			if _, err := u.redeliver(d); err != nil {
+				return err
+			}
+		}
+		last := len(page.Items) == 0 || !page.Items[len(page.Items)-1].QueuedAt.Before(r.Until)
+		if page.Next != "" && !last {
+			r.After, r.Since = page.Next, time.Time{}
+			if err := u.enqueueJob(jobReplay, "", r); err != nil {
+				return err
+			}
+		}
+		return u.tx.Jobs().Finish(u.ctx, j.ID, j.Token)
+	})
+}
+
+// purgeDeliveries deletes what is older than deliveriesFor.
+func purgeDeliveries(ctx context.Context, tx store.Tx) (int, error) {
+	return purgeOld(ctx, tx, deliveries, deliveriesByAge, deliveriesFor)
+}
+
+// purgeOld deletes at most purgeChunk documents whose time in the index is over.
+func purgeOld[T any](ctx context.Context, tx store.Tx, docs *store.Documents[T], index string, age time.Duration) (int, error) {
+	page, err := docs.List(ctx, tx, store.List[T]{Index: index, To: store.Time(tx.Now().Add(-age)), Limit: purgeChunk})
+	if err != nil {
+		return 0, err
+	}
+	for i := range page.Items {
+		if err := docs.Delete(ctx, tx, &page.Items[i]); err != nil {
+			return 0, err
+		}
+	}
+	return len(page.Items), nil
+}

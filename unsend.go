@@ -1,0 +1,51 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+)
+
+// Unsend takes an answer back that has not left yet: one that was held
+// (Answer.Hold), or that waits behind others.
+type Unsend struct {
+	Key     Key                    `json:"-"`
+	Message conversation.MessageID `json:"message"`
+}
+
+// Unsend carries the command out. ErrStale when the message has left, or is
+// leaving at this moment: then the customer has it or will have it.
+func (e *Engine) Unsend(ctx context.Context, p Principal, c Unsend) (Posted, error) {
+	return command(ctx, e, opUnsend, p, c.Key, c, func(u *unit) (Posted, error) {
+		u.resource = Resource{Kind: kindMessage, ID: string(c.Message)}
+		m, err := u.tx.Conversations().Message(u.ctx, c.Message)
+		if err != nil {
+			return Posted{}, err
+		}
+		d, err := u.draft(m.Conversation, ActAnswer)
+		if err != nil {
+			return Posted{}, err
+		}
+		if m.Direction != conversation.Outbound {
+			return Posted{}, errs.New(errs.Invalid, "sangdam: message %s is not one that was sent from here", m.ID)
+		}
+		if p.agent() != "" && m.Author.Agent != p.agent() {
+			return Posted{}, errs.New(errs.PermissionDenied, "sangdam: message %s was written by somebody else, who alone takes it back", m.ID)
+		}
+		if m.Status == conversation.StatusWithdrawn {
+			return Posted{Message: m.ID, Conversation: d.C.ID, Seq: m.Seq}, nil
+		}
+		err = u.tx.Outbox().Cancel(u.ctx, channel.OutboxID(m.ID))
+		if errors.Is(err, ErrNotFound) || errors.Is(err, ErrStale) {
+			return Posted{}, errs.New(errs.Stale, "sangdam: message %s has left, or is leaving; it cannot be taken back any more", m.ID)
+		}
+		if err != nil {
+			return Posted{}, err
+		}
+		d.Withdraw(m, u.actor())
+		return Posted{Message: m.ID, Conversation: d.C.ID, Seq: m.Seq}, u.save(d)
+	})
+}
