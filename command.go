@@ -194,6 +194,7 @@ func once[T any](ctx context.Context, e *Engine, op *Operation, p Principal, key
 		return nil
 	})
 	if err != nil {
+		_ = e.storeIsAway(err) // so that Ready knows, although nothing else may write
 		if last != nil && last.resource.Kind != "" && (errors.Is(err, ErrPermissionDenied) || errors.Is(err, ErrNotFound)) {
 			e.auditRefusal(ctx, p, cmp.Or(last.action, op.Actions[0]), last.resource)
 		}

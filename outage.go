@@ -178,24 +178,20 @@ func sleepFor(ctx context.Context, d time.Duration) {
 	}
 }
 
-// health is what Ready says about the store. A check is a durable write, so
-// that asking often shares one.
+// health is what Ready says about the store. It writes nothing, however often a
+// load balancer asks: that the store takes writes is known from those of the
+// work, of which the first that fails has the store checked, and that it answers
+// from one small read.
 func (e *Engine) health(ctx context.Context) error {
 	o := &e.outage
 	o.mu.Lock()
-	since, why, fresh := o.since, o.why, time.Since(o.good) < checkedFor
+	since, why := o.since, o.why
 	o.mu.Unlock()
 	if !since.IsZero() {
 		return errs.New(errs.Unavailable, "sangdam: the store has not worked since %s: %w", since.UTC().Format(time.RFC3339), why)
 	}
-	if fresh {
-		return nil
-	}
-	if err := e.db.System().Check(ctx); err != nil {
+	if _, err := e.db.System().Meta(ctx, sealCheck); err != nil && !errors.Is(err, ErrNotFound) {
 		return errs.New(errs.Unavailable, "sangdam: the store is not ready: %w", err)
 	}
-	o.mu.Lock()
-	o.good = time.Now()
-	o.mu.Unlock()
 	return nil
 }

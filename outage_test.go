@@ -137,6 +137,38 @@ func (s fullSystem) Check(ctx context.Context) error {
 	return s.System.Check(ctx)
 }
 
+// Readiness is asked every second by load balancers: it writes nothing, and says
+// all the same when the last write failed, whoever tried it, and when the store
+// does not answer.
+func TestReadyWritesNothingAndKnowsOfFailedWrites(t *testing.T) {
+	replay(t, []string{onSQLite}, func(t *testing.T, w *replayWorld) {
+		w.settle()
+		before := w.db.Stats().Commits
+		for range 10 {
+			require.NoError(t, w.eng.Ready(w.ctx))
+		}
+		require.Equal(t, before, w.db.Stats().Commits)
+	})
+	f := &full{}
+	inWorld(t, func(w *world) {
+		w.pass(10 * time.Second)
+		f.on.Store(true)
+		require.NoError(t, w.eng.Ready(w.ctx), "nobody has written yet")
+		require.ErrorIs(t, errOf(w.eng.SaveContact(w.ctx, w.host, sangdam.SaveContact{})), sangdam.ErrUnavailable)
+		require.ErrorContains(t, w.eng.Ready(w.ctx), "disk is full")
+		f.on.Store(false)
+		w.pass(5 * time.Second)
+		require.NoError(t, w.eng.Ready(w.ctx))
+	}, withConfig(func(c *sangdam.Config) { f.Backend = c.DB.Backend(); c.DB = store.New(f) }))
+	var fault *storefault.Fault
+	inWorld(t, func(w *world) {
+		w.pass(10 * time.Second)
+		fault.Crash()
+		require.ErrorIs(t, w.eng.Ready(w.ctx), sangdam.ErrUnavailable)
+		fault.Revive()
+	}, withConfig(func(c *sangdam.Config) { c.DB, fault = storefault.Wrap(c.DB, storefault.Plan{}) }))
+}
+
 // A full disk on which five lanes have work: the engine waits, says so once, and
 // goes on when there is room.
 func TestAFullDiskIsNoHotLoop(t *testing.T) {

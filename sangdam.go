@@ -330,23 +330,25 @@ func (e *Engine) Run(ctx context.Context) error {
 	return loops.Wait()
 }
 
+// sealCheck is where the record stands by which wrong keys are known.
+const sealCheck = "seal-check"
+
 // CheckKeys makes sure that the keys are those of the database, before anything
 // is sealed with them; on an empty database they become so. Run and SaveAccount
 // do it; a host that wants to know at its start may, too.
 func (e *Engine) CheckKeys(ctx context.Context) error {
-	const key = "seal-check"
 	sys := e.db.System()
 	var loaded []byte
 	return seal.Check(ctx, e.cfg.Sealer,
 		func(ctx context.Context) (raw []byte, err error) {
-			loaded, err = sys.Meta(ctx, key)
+			loaded, err = sys.Meta(ctx, sealCheck)
 			return loaded, err
 		},
-		func(ctx context.Context, v []byte) error { return sys.PutMeta(ctx, key, loaded, v) })
+		func(ctx context.Context, v []byte) error { return sys.PutMeta(ctx, sealCheck, loaded, v) })
 }
 
-// Ready says whether the engine runs and its store can write durably; the
-// error names what is wrong.
+// Ready says whether the engine runs, its store answers, and the last writes
+// reached it; the error names what is wrong. It writes nothing itself.
 func (e *Engine) Ready(ctx context.Context) error {
 	if !e.ready.Load() {
 		return errs.New(errs.Unavailable, "sangdam: the engine does not run")

@@ -44,6 +44,7 @@ type InboxRepo interface {
 	// Quarantined lists bad envelopes, newest first, at most limit.
 	Quarantined(ctx context.Context, limit int) ([]Quarantined, error)
 	// Requeue puts a quarantined envelope back at the end of its lane.
+	// ErrNotFound for one that is not in quarantine, whatever became of it.
 	Requeue(ctx context.Context, id EnvelopeID) error
 	// Envelope returns a stored envelope while it is kept. ErrNotFound.
 	Envelope(ctx context.Context, id EnvelopeID) (Envelope, error)

@@ -38,7 +38,7 @@ type ConfigRepo interface {
 	SaveQueue(ctx context.Context, q Queue) error
 	// AddMember gives an agent access to a desk in one conditional statement:
 	// ErrConflict is never returned for a full desk, ErrInvalid is. Adding
-	// twice is a no-op.
+	// twice is a no-op. ErrNotFound for a desk or an agent that is not there.
 	AddMember(ctx context.Context, d DeskID, a AgentID) error
 	// RemoveMember takes it away; ErrInvalid when the agent is the desk's last
 	// (RT12), whoever else removes at the same moment. Removing a stranger is

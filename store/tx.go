@@ -67,7 +67,7 @@ func (t *tx) Conversations() conversation.Repo { return conversations{t.Tx.Conve
 func (t *tx) Contacts() conversation.ContactRepo {
 	return contacts{t.Tx.Contacts(), t}
 }
-func (t *tx) Config() routing.ConfigRepo   { return config{t.Tx.Config()} }
+func (t *tx) Config() routing.ConfigRepo   { return config{t.Tx.Config(), t} }
 func (t *tx) Agents() routing.AgentRepo    { return agents{t.Tx.Agents()} }
 func (t *tx) Work() Work                   { return &work{t.Tx.Work(), t} }
 func (t *tx) Events() driver.EventRepo     { return events{t.Tx.Events()} }
@@ -163,7 +163,17 @@ func (r agents) SaveAgent(ctx context.Context, a routing.Agent) (int64, error) {
 	return r.AgentRepo.SaveAgent(ctx, a)
 }
 
-type config struct{ routing.ConfigRepo }
+type config struct {
+	routing.ConfigRepo
+	tx *tx
+}
+
+func (r config) AddMember(ctx context.Context, d routing.DeskID, a routing.AgentID) error {
+	if _, err := r.tx.Tx.Agents().Agent(ctx, a); err != nil {
+		return err
+	}
+	return r.ConfigRepo.AddMember(ctx, d, a)
+}
 
 func (r config) SaveDesk(ctx context.Context, d routing.Desk) error {
 	if d.Seats < 0 {

@@ -439,7 +439,7 @@ type System interface {
 	PutMeta(ctx context.Context, key string, old, value []byte) error
 	// Now is the store's clock.
 	Now(ctx context.Context) (time.Time, error)
-	// Check verifies that the store can write durably: /readyz.
+	// Check verifies that the store can write durably, by a write.
 	Check(ctx context.Context) error
 }
 

@@ -145,11 +145,8 @@ func (r inbox) Requeue(_ context.Context, id channel.EnvelopeID) error {
 	t := r.t
 	return do(t, func() error {
 		e, ok := get(t, t.s.envelopes, id)
-		if !ok {
-			return missing("envelope", string(id))
-		}
-		if e.state != envBad {
-			return errs.New(errs.Stale, "memory: envelope %q is not in quarantine", id)
+		if !ok || e.state != envBad {
+			return missing("envelope in quarantine:", string(id))
 		}
 		t.b.order++
 		e.state, e.notBefore, e.reason, e.badAt, e.order = envWaiting, time.Time{}, "", time.Time{}, t.b.order

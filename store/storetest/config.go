@@ -98,6 +98,15 @@ var configRules = []rule{
 		e.update(func(ctx context.Context, tx store.Tx) error { return tx.Config().AddMember(ctx, "d", "a") })
 		require.Equal(e, []routing.AgentID{"a"}, e.config().Members["d"])
 	}},
+	{name: "a desk or an agent that is not there is not found", run: func(e *env) {
+		e.desk("d", 1, "a")
+		for _, member := range [][2]string{{"none", "a"}, {"d", "nobody"}, {"none", "nobody"}} {
+			e.refuse(store.ErrNotFound, func(ctx context.Context, tx store.Tx) error {
+				return tx.Config().AddMember(ctx, routing.DeskID(member[0]), routing.AgentID(member[1]))
+			})
+		}
+		require.Equal(e, []routing.AgentID{"a"}, e.config().Members["d"])
+	}},
 	{name: "seats below the number of agents are invalid", run: func(e *env) {
 		e.desk("d", 0, "a", "b")
 		save := func(seats int) func(context.Context, store.Tx) error {

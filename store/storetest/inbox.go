@@ -179,6 +179,22 @@ var inboxRules = []rule{
 			return err
 		})
 	}},
+	{name: "what is not in quarantine is not found there", run: func(e *env) {
+		e.append(envelopes("a", "b")...)
+		requeue := func(id channel.EnvelopeID) func(context.Context, store.Tx) error {
+			return func(ctx context.Context, tx store.Tx) error { return tx.Inbox().Requeue(ctx, id) }
+		}
+		e.refuse(store.ErrNotFound, requeue("none"))
+		e.refuse(store.ErrNotFound, requeue("env-a"))
+		lane := e.claimInbox(10, time.Hour)[0]
+		e.done(lane, "a")
+		e.update(func(ctx context.Context, tx store.Tx) error {
+			return tx.Inbox().Quarantine(ctx, lane.Claim, "env-b", "bad")
+		})
+		e.refuse(store.ErrNotFound, requeue("env-a"))
+		e.update(requeue("env-b"))
+		e.refuse(store.ErrNotFound, requeue("env-b"))
+	}},
 	{name: "purge takes ended envelopes and old keys, never what waits or is bad", run: func(e *env) {
 		e.append(envelopes("a", "b", "c", "d")...)
 		lane := e.claimInbox(10, time.Hour)[0]
