@@ -137,3 +137,31 @@ func TestATextThatTheChannelCannotCarryIsRefusedWhenItIsSaved(t *testing.T) {
 		require.ErrorContains(t, err, "greeting")
 	})
 }
+
+func TestAnAgentsAnswerInTheNightBringsNoAwayMessage(t *testing.T) {
+	replay(t, []string{onMemory, onSQLite}, func(t *testing.T, w *replayWorld) {
+		w.jump(time.Hour)
+		w.online("a1")
+		mina := w.line.User("Mina")
+		owned := w.begun(mina, "hello")
+		w.jump(12 * time.Hour)
+		w.answer("a1", owned.Conversation, "an answer in the night")
+		require.Equal(t, []string{"Hello!", "an answer in the night"}, mina.Texts())
+	}, withMornings(), longOffers)
+}
+
+// Open until 24:00 every day has no minute in which anybody is away.
+func TestNobodyIsAwayAroundMidnightWhenOpenAllDay(t *testing.T) {
+	replay(t, []string{onMemory, onSQLite}, func(t *testing.T, w *replayWorld) {
+		w.jump(23*time.Hour + 59*time.Minute + 25*time.Second)
+		mina := w.line.User("Mina")
+		mina.SendText("late")
+		w.settle()
+		w.pass(40 * time.Second)
+		mina.SendText("early")
+		w.settle()
+		require.Equal(t, []string{"Hello!"}, mina.Texts())
+	}, withDesk(func(d *routing.Desk) {
+		d.Hours = &hours.Calendar{Zone: "UTC", Week: hours.Every([]hours.Interval{{From: 0, To: hours.At(24, 0)}}, 0, 1, 2, 3, 4, 5, 6)}
+	}))
+}

@@ -68,3 +68,34 @@ func TestAFieldThatRulesCannotHaveIsRefused(t *testing.T) {
 		require.ErrorIs(t, err, sangdam.ErrInvalid)
 	})
 }
+
+// Values of rules are what they are: no list, no pattern, no wildcard, and
+// "is" is the whole text.
+func TestRulesTakeTheirValuesAsTheyAre(t *testing.T) {
+	for _, c := range []struct {
+		op    condition.Op
+		value string
+		text  string
+		hit   bool
+	}{
+		{condition.Contains, "ask, then wait", "please ask, then wait for it", true},
+		{condition.Contains, "ask, then wait", "then wait", false},
+		{condition.Contains, `C++ (beta) [x] "q" 100%_`, `is C++ (beta) [x] "q" 100%_ ok?`, true},
+		{condition.Contains, `a.b`, `axb`, false},
+		{condition.Is, "1", "1", true},
+		{condition.Is, "1", "10", false},
+		{condition.Is, "1", "please 1", false},
+		{condition.Contains, "환불", "빠른환불요청", true},
+	} {
+		replay(t, []string{onMemory}, func(t *testing.T, w *replayWorld) {
+			require.NoError(t, errOf(w.eng.SaveQueue(w.ctx, w.host, sangdam.SaveQueue{Queue: routing.Queue{ID: "hit", Name: "Hit"}})))
+			s := w.configuration().WorkStreams["line"]
+			s.Rules = []routing.Rule{{Name: "r", Queue: "hit", When: condition.Condition{All: []condition.Clause{{Field: "message", Op: c.op, Value: c.value}}}}}
+			require.NoError(t, errOf(w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: s})))
+			mina := w.line.User("Mina")
+			mina.SendText(c.text)
+			w.settle()
+			require.Equal(t, c.hit, w.of(mina).Item.Queue == "hit", "%v %q on %q", c.op, c.value, c.text)
+		})
+	}
+}
