@@ -55,6 +55,9 @@ func (e *Engine) Answer(ctx context.Context, p Principal, c Answer) (Posted, err
 		if err != nil {
 			return Posted{}, err
 		}
+		if content, err = u.withUploads(d.C, content, true); err != nil {
+			return Posted{}, err
+		}
 		if err := u.canSend(d.C, content); err != nil {
 			return Posted{}, err
 		}
@@ -95,11 +98,20 @@ func (u *unit) takeFromBot(d *conversation.Draft) error {
 
 // canSend refuses what an agent cannot send.
 func (u *unit) canSend(c conversation.Conversation, content channel.Content) error {
-	acct := u.s.accounts[c.Account]
-	if content.Media != nil && !(acct.Attachments && acct.AgentAttachments) {
-		return errs.New(errs.Unsupported, "sangdam: attachments from agents are switched off for account %q", acct.Name)
+	if len(content.Files()) > 0 {
+		if err := u.agentFiles(c); err != nil {
+			return err
+		}
 	}
 	return u.canCarry(c, content)
+}
+
+// agentFiles refuses what is switched off.
+func (u *unit) agentFiles(c conversation.Conversation) error {
+	if acct := u.s.accounts[c.Account]; !(acct.Attachments && acct.AgentAttachments) {
+		return errs.New(errs.Unsupported, "sangdam: attachments from agents are switched off for account %q", acct.Name)
+	}
+	return nil
 }
 
 // canCarry refuses what the account or its channel cannot carry.
@@ -123,6 +135,9 @@ func (u *unit) canCarry(c conversation.Conversation, content channel.Content) er
 	caps := adapter.Capabilities()
 	if caps.Send[content.Kind] == channel.Rejected {
 		return errs.New(errs.Unsupported, "sangdam: %s cannot carry a message of kind %q", acct.Kind, content.Kind)
+	}
+	if n := len(content.Files()); n > max(caps.MaxFiles, 1) {
+		return errs.New(errs.Unsupported, "sangdam: a message on %s carries %d files at most, not %d", acct.Kind, max(caps.MaxFiles, 1), n)
 	}
 	// What the adapter would refuse later is refused now.
 	_, err = adapter.Plan(acct, []channel.Outbound{{To: c.Chat, Content: content}}, u.tx.Now())
@@ -177,10 +192,14 @@ func (e *Engine) Resend(ctx context.Context, p Principal, c Resend) (Posted, err
 		if old.Direction != conversation.Outbound || (old.Status != conversation.StatusUnknown && old.Status != conversation.StatusFailed) {
 			return Posted{}, errs.New(errs.Invalid, "sangdam: message %s is %s; only failed or unknown ones are sent again", old.ID, old.Status)
 		}
-		if err := u.canSend(d.C, old.Content); err != nil {
+		content, err := u.relinked(old.Content)
+		if err != nil {
 			return Posted{}, err
 		}
-		m, err := u.say(d, conversation.Message{Author: old.Author, Content: old.Content, Quotes: old.Quotes, ResendOf: old.ID})
+		if err := u.canSend(d.C, content); err != nil {
+			return Posted{}, err
+		}
+		m, err := u.say(d, conversation.Message{Author: old.Author, Content: content, Quotes: old.Quotes, ResendOf: old.ID})
 		if err != nil {
 			return Posted{}, err
 		}

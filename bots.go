@@ -223,6 +223,10 @@ func (e *Engine) ask(ctx context.Context, attempt int, t bot.Turn) (botAnswer, e
 // botReply does what the bot wants.
 func (u *unit) botReply(d *conversation.Draft, m conversation.Message, r botAnswer) error {
 	for _, content := range r.Say {
+		content, err := u.withUploads(d.C, content, true)
+		if err != nil {
+			return err
+		}
 		if err := u.canCarry(d.C, content); err != nil {
 			return err
 		}

@@ -120,6 +120,10 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 				_, err := w.eng.Resend(w.ctx, p, sangdam.Resend{Message: m})
 				return err
 			},
+			"Upload": func(p sangdam.Principal) error {
+				_, err := w.eng.Upload(w.ctx, p, sangdam.Upload{Conversation: id, Name: "a.txt", Body: strings.NewReader("x")})
+				return err
+			},
 			"FetchMedia": func(p sangdam.Principal) error {
 				return w.eng.FetchMedia(w.ctx, p, sangdam.FetchMedia{Message: m})
 			},
@@ -225,6 +229,14 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 			"Targets": func(p sangdam.Principal) error { return errOf(w.eng.Targets(w.ctx, p)) },
 			"Deliveries": func(p sangdam.Principal) error {
 				return errOf(w.eng.Deliveries(w.ctx, p, sangdam.DeliveryFilter{Target: "x"}, "", 10))
+			},
+			"Attachment": func(p sangdam.Principal) error {
+				_, err := w.eng.Attachment(w.ctx, p, sangdam.AttachmentRef{Message: m})
+				return err
+			},
+			"Thumbnail": func(p sangdam.Principal) error {
+				_, err := w.eng.Thumbnail(w.ctx, p, sangdam.AttachmentRef{Message: m})
+				return err
 			},
 			"Conversation": func(p sangdam.Principal) error { _, err := w.eng.Conversation(w.ctx, p, id); return err },
 			"Transcript":   func(p sangdam.Principal) error { _, err := w.eng.Transcript(w.ctx, p, id, 0, 10); return err },

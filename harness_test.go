@@ -107,7 +107,7 @@ func newWorld(t *testing.T, options ...worldOption) *world {
 			conversation.AutoWelcome: {"": "Thanks for adding us."}, conversation.AutoEnded: {"": "Goodbye."}}}
 	queue := routing.Queue{ID: "q", Name: "Everyone", Members: []routing.AgentID{"a1", "a2"}}
 	desk := routing.Desk{ID: "support", Name: "Support"}
-	w.cfg = sangdam.Config{DB: w.db, Sealer: w.sealer, Blobs: blob.Memory(), Node: "n1"}
+	w.cfg = sangdam.Config{DB: w.db, Sealer: w.sealer, Blobs: blob.Memory(), Node: "n1", FilesURL: "https://desk.test/files"}
 	for _, o := range options {
 		o(w, &stream, &queue, &desk)
 	}

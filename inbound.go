@@ -229,7 +229,9 @@ func (u *unit) customerMessage(acct channel.Account, in channel.Inbound) error {
 	if m.Quotes, err = u.quoting(acct.ID, in.Chat, in.Content.QuoteOf); err != nil {
 		return err
 	}
-	u.refuseAttachment(acct, &m)
+	if err := u.receiveFiles(acct, &m); err != nil {
+		return err
+	}
 	m = d.AddInbound(m, in.Reply)
 	if err := u.refer(m); err != nil {
 		return err
@@ -251,22 +253,32 @@ func (u *unit) customerMessage(acct channel.Account, in channel.Inbound) error {
 	return u.followUp(acct, d.C, m, identity)
 }
 
-// refuseAttachment makes an attachment's name safe and keeps what is switched
-// off out, with a reason in its place.
-func (u *unit) refuseAttachment(acct channel.Account, m *conversation.Message) {
-	if m.Content.Media == nil {
-		return
+// receiveFiles makes the names of files safe and keeps what is switched off out,
+// with a reason in its place. A visitor names an upload, of which only the record
+// counts; what comes from a provider names no blob, for its words are a
+// stranger's.
+func (u *unit) receiveFiles(acct channel.Account, m *conversation.Message) error {
+	on := acct.Attachments && acct.CustomerAttachments
+	for n, media := range m.Content.Files() {
+		if media.Name != "" {
+			media.Name = privacy.SafeName(media.Name) // the sender chose it
+		}
+		if u.p.Kind != KindVisitor {
+			media.Blob = ""
+		} else if media.Blob != "" {
+			up, err := u.upload(media.Blob)
+			if err != nil {
+				return err
+			}
+			media = up.media()
+		}
+		if !on {
+			media = channel.Media{Name: media.Name, Size: media.Size, State: channel.MediaRefused}
+			m.Reason, m.Detail = channel.ReasonUnsupported, "attachments from customers are switched off for this account"
+		}
+		m.Content = m.Content.WithFile(n, media)
 	}
-	media := *m.Content.Media
-	if media.Name != "" {
-		media.Name = privacy.SafeName(media.Name) // the sender chose it
-	}
-	m.Content.Media = &media
-	if acct.Attachments && acct.CustomerAttachments {
-		return
-	}
-	m.Content.Media = &channel.Media{Name: m.Content.Media.Name, Size: m.Content.Media.Size, State: channel.MediaRefused}
-	m.Reason, m.Detail = channel.ReasonUnsupported, "attachments from customers are switched off for this account"
+	return nil
 }
 
 // early applies an edit or unsend that arrived before its message.
@@ -419,10 +431,8 @@ func (u *unit) customerChanged(acct channel.Account, in channel.Inbound) error {
 	}
 	d := conversation.Edit(cv, u.tx.Now())
 	if in.Kind == channel.EventUnsend {
-		if m.Content.Media != nil && m.Content.Media.Blob != "" {
-			if err := u.tx.Blobs().Release(u.ctx, m.Content.Media.Blob); err != nil {
-				return err
-			}
+		if err := u.releaseFiles(m); err != nil {
+			return err
 		}
 		if !d.ApplyUnsend(m, in.OccurredAt) {
 			return nil

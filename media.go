@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
@@ -98,36 +99,61 @@ func lost(media channel.Media, reason channel.Reason) channel.Media {
 // mediaGivenUp ends an attachment with the reason.
 func (u *unit) mediaGivenUp(p mediaJob, why error) error {
 	m, err := u.tx.Conversations().Message(u.ctx, p.Message)
-	switch {
-	case errors.Is(err, ErrNotFound):
+	if errors.Is(err, ErrNotFound) {
 		return nil // deleted meanwhile
-	case err != nil:
-		return err
-	case m.Content.Media == nil || m.Content.Media.Blob != "":
-		return nil // taken back, or had by another try
 	}
-	reason, _ := mediaTrouble(why, m.Content.Media.Provider == "")
-	return u.setMedia(m, lost(*m.Content.Media, reason))
+	media, wanted := p.wants(m)
+	if err != nil || !wanted {
+		return err
+	}
+	reason, _ := mediaTrouble(why, media.Provider == "")
+	return u.setMedia(m, p.N, lost(media, reason))
 }
 
 type mediaJob struct {
 	Account channel.AccountID      `json:"account"`
 	Message conversation.MessageID `json:"message"`
+	N       int                    `json:"n,omitempty"` // which of its files
 }
 
-// enqueueMedia has a message's attachment fetched, if there is somewhere to
-// fetch it from.
-func (u *unit) enqueueMedia(m conversation.Message, key string) error {
-	acct, adapter, err := u.e.account(u.s, m.Account)
-	switch media := m.Content.Media; {
-	case err != nil:
-		return err
-	case media.Provider != "" && adapter.fetcher != nil:
-		return u.enqueueJob(jobMedia, key, mediaJob{acct.ID, m.ID})
-	case media.URL != "":
-		return u.enqueueJob(jobOutside, key, mediaJob{acct.ID, m.ID})
+// wants returns the file that the job is for, unless it was taken back or is
+// there already.
+func (p mediaJob) wants(m conversation.Message) (channel.Media, bool) {
+	files := m.Content.Files()
+	if p.N >= len(files) || files[p.N].Blob != "" {
+		return channel.Media{}, false
 	}
-	return nil
+	return files[p.N], true
+}
+
+// enqueueMedia has those of a message's files fetched that are not here, if
+// there is somewhere to fetch them from. It tells how many there are.
+func (u *unit) enqueueMedia(m conversation.Message, key string) (int, error) {
+	acct, adapter, err := u.e.account(u.s, m.Account)
+	if err != nil {
+		return 0, err
+	}
+	asked := 0
+	for n, media := range m.Content.Files() {
+		kind, of := "", key
+		switch {
+		case media.Blob != "" || media.State == channel.MediaRefused:
+		case media.Provider != "" && adapter.fetcher != nil:
+			kind = jobMedia
+		case media.URL != "":
+			kind = jobOutside
+		}
+		if kind == "" {
+			continue
+		}
+		if asked++; n > 0 {
+			of += "/" + strconv.Itoa(n)
+		}
+		if err := u.enqueueJob(kind, of, mediaJob{acct.ID, m.ID, n}); err != nil {
+			return 0, err
+		}
+	}
+	return asked, nil
 }
 
 // fetchMedia stores an attachment: the bytes first, synced, then the reference.
@@ -147,16 +173,16 @@ func (e *Engine) fetchMedia(ctx context.Context, j *runningJob, p mediaJob) erro
 	if err != nil {
 		return err
 	}
-	if m.Content.Media == nil || m.Content.Media.Blob != "" {
+	media, wanted := p.wants(m)
+	if !wanted {
 		return nil // taken back, or done before
 	}
 	info, mediaType, err := fetchInto(ctx, e.cfg.Blobs, e.cfg.MaxMedia, j.progress, func(sink channel.MediaSink) error {
-		if adapter.fetcher != nil && m.Content.Media.Provider != "" {
-			return adapter.FetchMedia(ctx, acct, m.Content.Media.Provider, sink)
+		if adapter.fetcher != nil && media.Provider != "" {
+			return adapter.FetchMedia(ctx, acct, media.Provider, sink)
 		}
-		return e.fetchOutside(ctx, m.Content.Media.URL, sink)
+		return e.fetchOutside(ctx, media.URL, sink)
 	})
-	media := *m.Content.Media
 	if err == nil {
 		media.Blob, media.Size, media.Type, media.State = info.Name, info.Size, mediaType, channel.MediaReady
 		media.Reason = ""
@@ -169,7 +195,7 @@ func (e *Engine) fetchMedia(ctx context.Context, j *runningJob, p mediaJob) erro
 	}
 	return e.unit(ctx, system(j.Workspace), func(u *unit) error {
 		m, err := u.tx.Conversations().Message(u.ctx, p.Message)
-		if err != nil || m.Content.Media == nil || m.Content.Media.Blob != "" {
+		if _, wanted := p.wants(m); err != nil || !wanted {
 			return err // taken back or there meanwhile: the unreferenced blob is swept
 		}
 		if media.Blob != "" {
@@ -178,7 +204,7 @@ func (e *Engine) fetchMedia(ctx context.Context, j *runningJob, p mediaJob) erro
 				return err
 			}
 		}
-		return u.setMedia(m, media)
+		return u.setMedia(m, p.N, media)
 	})
 }
 
@@ -238,14 +264,14 @@ func (s *pipeSink) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// setMedia records what became of an attachment.
-func (u *unit) setMedia(m conversation.Message, media channel.Media) error {
+// setMedia records what became of the n-th file of a message.
+func (u *unit) setMedia(m conversation.Message, n int, media channel.Media) error {
 	cv, err := u.tx.Conversations().Conversation(u.ctx, m.Conversation)
 	if err != nil {
 		return err
 	}
 	d := conversation.Edit(cv, u.tx.Now())
-	d.SetMedia(m, media)
+	d.SetMedia(m, n, media)
 	return u.save(d)
 }
 
@@ -266,23 +292,30 @@ func (e *Engine) FetchMedia(ctx context.Context, p Principal, c FetchMedia) erro
 		if err != nil {
 			return struct{}{}, err
 		}
-		if _, err := u.draft(m.Conversation, ActFetch); err != nil {
+		d, err := u.draft(m.Conversation, ActFetch)
+		if err != nil {
 			return struct{}{}, err
 		}
 		if e.cfg.Blobs == nil {
 			return struct{}{}, errs.New(errs.Unsupported, "sangdam: attachments are not kept; set Config.Blobs")
 		}
-		media := m.Content.Media
-		if m.Direction != conversation.Inbound || media == nil || media.Blob != "" || media.Provider == "" && media.URL == "" {
+		asked := 0
+		if m.Direction == conversation.Inbound {
+			// A key of its own: one that waits for its next try would absorb it.
+			if asked, err = u.enqueueMedia(m, string(m.ID)+"/"+newID()); err != nil {
+				return struct{}{}, err
+			}
+		}
+		if asked == 0 {
 			return struct{}{}, errs.New(errs.Invalid, "sangdam: message %s has no attachment that could be fetched", m.ID)
 		}
-		again := *media
-		again.State, again.Reason = channel.MediaPending, ""
-		if err := u.setMedia(m, again); err != nil {
-			return struct{}{}, err
+		for n, media := range m.Content.Files() {
+			if media.Blob == "" && media.State != channel.MediaRefused {
+				media.State, media.Reason = channel.MediaPending, ""
+				m = d.SetMedia(m, n, media)
+			}
 		}
-		// A key of its own: one that waits for its next try would absorb it.
-		return struct{}{}, u.enqueueMedia(m, string(m.ID)+"/"+newID())
+		return struct{}{}, u.save(d)
 	})
 	return err
 }

@@ -30,6 +30,7 @@ var (
 	opAnswer     = &Operation{Name: "conversation.answer", Method: "Answer", Actions: []Action{ActAnswer}, Keyed: true}
 	opAddNote    = &Operation{Name: "conversation.add_note", Method: "AddNote", Actions: []Action{ActNote}, Keyed: true}
 	opResend     = &Operation{Name: "conversation.resend", Method: "Resend", Actions: []Action{ActResend}, Keyed: true}
+	opUpload     = &Operation{Name: "attachment.upload", Method: "Upload", Actions: []Action{ActAnswer, ActUpload}, Keyed: true}
 	opFetchMedia = &Operation{Name: "conversation.fetch_media", Method: "FetchMedia", Actions: []Action{ActFetch}, Keyed: true}
 	opEnd        = &Operation{Name: "conversation.end", Method: "End", Actions: []Action{ActEnd}, Keyed: true}
 	opWait       = &Operation{Name: "conversation.wait", Method: "Wait", Actions: []Action{ActEnd}, Keyed: true}
@@ -85,7 +86,7 @@ func setup(name, method string, versioned bool) *Operation {
 func Operations() []Operation {
 	var out []Operation
 	for _, op := range []*Operation{
-		opAnswer, opAddNote, opResend, opFetchMedia, opEnd, opWait, opReopen, opAccept, opDecline, opPick, opAssign, opTransfer,
+		opAnswer, opAddNote, opResend, opUpload, opFetchMedia, opEnd, opWait, opReopen, opAccept, opDecline, opPick, opAssign, opTransfer,
 		opSaveContact, opLinkIdentity, opLinkUser, opBeginLink, opSetPresence, opSaveAgent, opSetSwitches,
 		opSaveDesk, opAddToDesk, opRemoveFromDesk, opSaveQueue, opSaveWorkStream, opSaveAccount, opDeleteAccount, opApply, opRequeue,
 		opUnsend, opSaveTarget, opDeleteTarget, opSendNotice, opRedeliver, opReplayDeliveries,

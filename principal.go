@@ -112,6 +112,7 @@ const (
 	ActForce     Action = "conversation.force"  // beyond capacity
 	ActResend    Action = "conversation.resend"
 	ActFetch     Action = "conversation.fetch" // an attachment again
+	ActUpload    Action = "attachment.upload"  // a file for no conversation yet
 	ActPanel     Action = "conversation.panel"
 	ActContact   Action = "contact.write"
 	ActOffer     Action = "offer.answer"
@@ -211,7 +212,7 @@ type DefaultPolicy struct{}
 
 var (
 	agentsOwn = []Action{ActAnswer, ActNote, ActEnd, ActTransfer, ActResend, ActPanel}
-	agentsAny = []Action{ActRead, ActTake, ActContact, ActNote, ActFetch, ActPanel}
+	agentsAny = []Action{ActRead, ActTake, ActContact, ActNote, ActFetch, ActUpload, ActPanel}
 	// deskBound are the kinds of record that belong to desks.
 	deskBound = []string{kindConversation, kindContact, kindOffer, kindAccount}
 )

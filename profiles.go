@@ -51,10 +51,11 @@ func (u *unit) followUp(acct channel.Account, c conversation.Conversation, m con
 			return err
 		}
 	}
-	if m.Content.Media == nil || u.e.cfg.Blobs == nil {
+	if u.e.cfg.Blobs == nil {
 		return nil // a job that nobody claims would only be looked at again and again
 	}
-	return u.enqueueMedia(m, string(m.ID))
+	_, err = u.enqueueMedia(m, string(m.ID))
+	return err
 }
 
 type profileJob struct {

@@ -53,6 +53,10 @@ func (e *Engine) Preview(ctx context.Context, p Principal, id conversation.ID, c
 			out.Refused = err.Error()
 			return nil
 		}
+		if content, err = u.withUploads(cv, content, false); err != nil {
+			out.Refused = err.Error()
+			return nil
+		}
 		if err := u.canSend(cv, content); err != nil {
 			out.Refused = err.Error()
 			return nil

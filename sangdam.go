@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -94,6 +95,10 @@ type Config struct {
 	MaxAppending int
 	// MaxMedia is the largest attachment kept, in bytes; 0: 200 MiB.
 	MaxMedia int64
+	// FilesURL is the https address at which the host serves AttachmentLinks, for
+	// channels whose provider fetches files: "https://desk.example/files". Empty:
+	// uploads cannot be sent on those.
+	FilesURL string
 	// AllowPrivate are addresses in private networks that may be fetched when a
 	// message names them; nil: none, only public addresses and usual ports.
 	AllowPrivate []netip.Prefix
@@ -103,6 +108,8 @@ type Config struct {
 	// Retention: raw envelopes 7 days, dedup keys 90 days, feed 7 days,
 	// idempotency results 48 h (docs/design.md section 3); 0 means these.
 	KeepRaw, KeepKeys, KeepFeed, KeepResults time.Duration
+	// KeepLinks is how long an address of a file is good; 0: 90 days.
+	KeepLinks time.Duration
 }
 
 // Hooks observe. They must return quickly, must not call the Engine, and may be
@@ -151,6 +158,7 @@ type Engine struct {
 	unindexed workspaceSet
 	renewed   sync.Map // workspaces whose earlier contacts are found
 	outside   *safehttp.Client
+	decoding  chan struct{} // pictures that are decoded now
 }
 
 func invalidConfig(format string, args ...any) error {
@@ -173,6 +181,7 @@ func withDefaults(cfg Config) Config {
 	cfg.KeepKeys = cmp.Or(cfg.KeepKeys, 90*24*time.Hour)
 	cfg.KeepFeed = cmp.Or(cfg.KeepFeed, 7*24*time.Hour)
 	cfg.KeepResults = cmp.Or(cfg.KeepResults, 48*time.Hour)
+	cfg.KeepLinks = cmp.Or(cfg.KeepLinks, 90*24*time.Hour)
 	if cfg.Node == "" {
 		cfg.Node = uuid.NewString()
 	}
@@ -197,13 +206,17 @@ func checkConfig(cfg Config) error {
 	}
 	for name, d := range map[string]time.Duration{"Lease": cfg.Lease, "SendTimeout": cfg.SendTimeout,
 		"BotTimeout": cfg.BotTimeout, "Poll": cfg.Poll,
-		"DrainFor": cfg.DrainFor, "KeepRaw": cfg.KeepRaw, "KeepKeys": cfg.KeepKeys, "KeepFeed": cfg.KeepFeed, "KeepResults": cfg.KeepResults} {
+		"DrainFor": cfg.DrainFor, "KeepRaw": cfg.KeepRaw, "KeepKeys": cfg.KeepKeys, "KeepFeed": cfg.KeepFeed, "KeepResults": cfg.KeepResults,
+		"KeepLinks": cfg.KeepLinks} {
 		if d < 0 {
 			return invalid("%s is negative", name)
 		}
 	}
 	if _, err := routing.NewClassifier(routing.WorkStream{}, cfg.Fields...); err != nil {
 		return invalid("Fields: %w", err)
+	}
+	if u, err := url.Parse(cfg.FilesURL); cfg.FilesURL != "" && (err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "") {
+		return invalid("FilesURL must be an https address such as https://desk.example/files")
 	}
 	if cfg.SendTimeout >= cfg.Lease {
 		return invalid("SendTimeout (%s) must be below Lease (%s), else a slow send loses its claim", cfg.SendTimeout, cfg.Lease)
@@ -231,7 +244,7 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Blobs != nil {
 		cfg.Blobs = guardedBlobs{g: g, b: cfg.Blobs, timeout: cfg.SendTimeout}
 	}
-	e := &Engine{misses: newMissCache(), cfg: cfg, db: cfg.DB, log: log, guard: g,
+	e := &Engine{misses: newMissCache(), cfg: cfg, db: cfg.DB, log: log, guard: g, decoding: make(chan struct{}, decodedAtOnce),
 		outside: safehttp.New(safehttp.Options{AllowPrivate: cfg.AllowPrivate, AnyPort: len(cfg.AllowPrivate) > 0, Logger: log})}
 	e.policy = DefaultPolicy{}
 	if cfg.Policy != nil {

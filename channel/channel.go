@@ -380,6 +380,12 @@ type Capabilities struct {
 	// uri. A message with a choice of another kind is refused for
 	// ReasonUnsupported. See Chooses.
 	ChoiceKinds []ChoiceKind
+	// MaxFiles is how many files one message carries; 0 is one. A message with
+	// more is refused before the adapter is asked.
+	MaxFiles int
+	// MediaLinks: the provider fetches files from their address. Plan needs
+	// Media.URL; else it has Media.Blob, which the adapter has served.
+	MediaLinks bool
 	// MaxBatch is how many messages one Attempt can carry; at least 1.
 	MaxBatch int
 	// Routes describes every route that Plan may choose.

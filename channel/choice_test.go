@@ -47,3 +47,26 @@ func TestWhichChoicesAChannelHas(t *testing.T) {
 	require.True(t, own.Chooses(channel.ChoiceDate))
 	require.False(t, own.Chooses(channel.ChoiceMessage))
 }
+
+func TestTheFilesOfAMessageHaveNumbers(t *testing.T) {
+	media := func(name string) channel.Media { return channel.Media{Name: name} }
+	names := func(c channel.Content) (out []string) {
+		for _, m := range c.Files() {
+			out = append(out, m.Name)
+		}
+		return out
+	}
+	first := media("a")
+	one := channel.Content{Kind: channel.KindImage, Media: &first, Attachments: []channel.Media{media("b"), media("c")}}
+	require.Equal(t, []string{"a", "b", "c"}, names(one))
+	require.Equal(t, []string{"x", "b", "c"}, names(one.WithFile(0, media("x"))))
+	require.Equal(t, []string{"a", "b", "x"}, names(one.WithFile(2, media("x"))))
+	require.Equal(t, []string{"a", "b", "c"}, names(one.WithFile(3, media("x"))))
+	require.Equal(t, []string{"a", "b", "c"}, names(one), "it stays as it is")
+	two := channel.Content{Kind: channel.KindText, Text: "see", Attachments: []channel.Media{media("b")}}
+	require.Equal(t, []string{"x"}, names(two.WithFile(0, media("x"))))
+	require.Empty(t, channel.Text("none").Files())
+	require.Equal(t, channel.KindImage, channel.KindOf("image/png"))
+	require.Equal(t, channel.KindFile, channel.KindOf("image/svg+xml"))
+	require.Equal(t, channel.KindFile, channel.KindOf(""))
+}

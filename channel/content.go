@@ -2,6 +2,8 @@ package channel
 
 import (
 	"encoding/json"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -34,6 +36,9 @@ type Content struct {
 	Spans []Span `json:"spans,omitempty"`
 	// Media is set for image, video, audio and file.
 	Media *Media `json:"media,omitempty"`
+	// Attachments are further files that go with the message, of whatever kind,
+	// on channels that carry several (Capabilities.MaxFiles). See Files.
+	Attachments []Media `json:"attachments,omitempty"`
 	// Location is set for location.
 	Location *Location `json:"location,omitempty"`
 	// Sticker is set for sticker.
@@ -61,9 +66,10 @@ type Span struct {
 	Ref    string `json:"ref,omitempty"`
 }
 
-// Media describes an attachment. Exactly one of Blob, Provider and URL is set
-// when a message is shown; inbound media starts with Provider or URL and gets
-// a Blob when a job has fetched it.
+// Media describes an attachment. Inbound it starts with Provider or URL and gets
+// a Blob when a job has fetched it. Outbound it has the Blob of an upload, or
+// the URL of a file elsewhere; with a Blob the URL, where the channel needs one,
+// is a link to it.
 type Media struct {
 	Name string `json:"name,omitempty"` // safe generated or checked name
 	Type string `json:"type,omitempty"` // media type as sniffed or told
@@ -124,6 +130,46 @@ type Card struct {
 	Text    string   `json:"text"`
 	Image   string   `json:"image,omitempty"` // https address
 	Choices []Choice `json:"choices,omitempty"`
+}
+
+// Files lists the message's files: Media first, then Attachments. Their places
+// are their numbers, from 0, wherever a file of a message is named.
+func (c Content) Files() []Media {
+	var all []Media
+	if c.Media != nil {
+		all = append(all, *c.Media)
+	}
+	return append(all, c.Attachments...)
+}
+
+// WithFile returns the content with another n-th file; c stays as it is. A
+// number that no file has changes nothing.
+func (c Content) WithFile(n int, m Media) Content {
+	if c.Media != nil {
+		if n == 0 {
+			c.Media = &m
+			return c
+		}
+		n--
+	}
+	if n >= 0 && n < len(c.Attachments) {
+		c.Attachments = slices.Clone(c.Attachments)
+		c.Attachments[n] = m
+	}
+	return c
+}
+
+// KindOf is the kind of content that a file of the media type is shown as.
+func KindOf(mediaType string) ContentKind {
+	switch kind, sub, _ := strings.Cut(mediaType, "/"); {
+	case kind == "image" && !strings.HasPrefix(sub, "svg"):
+		return KindImage
+	case kind == "video":
+		return KindVideo
+	case kind == "audio":
+		return KindAudio
+	}
+	return KindFile
 }
 
 // Text returns the content of a plain text message.

@@ -294,11 +294,13 @@ func (d *Draft) SetChatProfile(p channel.Profile) {
 	d.event(Event{Kind: EvChat, Actor: "system"}, false)
 }
 
-// SetMedia records what became of a message's attachment.
-func (d *Draft) SetMedia(m Message, media channel.Media) {
-	m.Content.Media = &media
+// SetMedia records what became of the n-th file of a message, which it returns
+// as it is now.
+func (d *Draft) SetMedia(m Message, n int, media channel.Media) Message {
+	m.Content = m.Content.WithFile(n, media)
 	d.event(Event{Kind: EvMedia, Message: m.ID, Actor: "system", To: media.State}, true)
 	d.put(m)
+	return m
 }
 
 // Link gives the conversation to a contact, under the thread key that follows.

@@ -22,6 +22,7 @@ func planChecks() []check {
 		{"plan/text-limit", planTextLimit},
 		{"plan/choices-limit", planChoicesLimit},
 		{"plan/choice-kinds", planChoiceKinds},
+		{"plan/files", planFiles},
 		{"plan/reply-expired", planReplyExpired},
 		{"plan/bad-recipient", planBadRecipient},
 	}
@@ -276,6 +277,34 @@ func planChoiceKinds(t *testing.T, h Harness) {
 		bad.Picker = p
 		_, err := f.plan(f.rows(choosing(bad)))
 		refusedPlan(t, err, "a picker with "+what, channel.ReasonContent)
+	}
+}
+
+// planFiles: as many files as are declared go out with one message, and a
+// channel whose provider fetches files wants their address.
+func planFiles(t *testing.T, h Harness) {
+	f := h.Open(t)
+	c := f.Adapter.Capabilities()
+	file, has := h.Samples[channel.KindFile]
+	if !has || file.Media == nil {
+		return // a channel without files
+	}
+	if c.MediaLinks {
+		bare := file
+		bare.Media = &channel.Media{Name: "a.pdf", Type: "application/pdf", Blob: "0123"}
+		_, err := f.plan(f.rows(bare))
+		refusedPlan(t, err, "a file without an address", channel.ReasonContent)
+	}
+	file.Text = ""
+	for range c.MaxFiles - 1 {
+		file.Attachments = append(file.Attachments, *file.Media)
+	}
+	at, err := f.plan(f.rows(file))
+	if err != nil {
+		t.Fatalf("%d files are declared and refused: %v", max(c.MaxFiles, 1), err)
+	}
+	if _, err := f.Adapter.Send(t.Context(), f.Account, at); err != nil {
+		t.Errorf("the provider refuses %d files: %v", max(c.MaxFiles, 1), err)
 	}
 }
 

@@ -183,6 +183,8 @@ func (a *Adapter) Capabilities() channel.Capabilities {
 		},
 		Choices:     channel.Partial,
 		ChoiceKinds: channel.ChoiceKinds(),
+		MaxFiles:    MaxMessages,
+		MediaLinks:  true,
 		MaxBatch:    MaxMessages,
 		Routes: map[string]channel.Route{
 			RouteReply: {IdempotentFor: replyLife - repeatMargin, ByHandle: true},

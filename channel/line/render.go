@@ -76,6 +76,11 @@ func render(out channel.Outbound) ([]json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
+	more, err := renderAttachments(out)
+	if err != nil {
+		return nil, err
+	}
+	messages = append(messages, more...)
 	if len(messages) > MaxMessages {
 		return nil, kit.Permanent(channel.ReasonContent, "the message would take more than five LINE messages; send it in pieces")
 	}

@@ -36,6 +36,21 @@ func renderMedia(out channel.Outbound) ([]message, error) {
 	return append([]message{m}, caption...), err
 }
 
+// renderAttachments sends each further file as a message of its own.
+func renderAttachments(out channel.Outbound) ([]message, error) {
+	var all []message
+	for _, m := range out.Content.Attachments {
+		one := out
+		one.Content = channel.Content{Kind: channel.KindOf(m.Type), Media: &m}
+		messages, err := renderMedia(one)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, messages...)
+	}
+	return all, nil
+}
+
 func nativeMedia(c channel.Content, address string) (message, bool) {
 	preview, hasPreview := secureURL(c.Media.Preview, 2000)
 	m := message{Type: string(c.Kind), OriginalContentURL: address, PreviewImageURL: preview}

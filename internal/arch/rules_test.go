@@ -146,7 +146,7 @@ var depsRules = []struct {
 	modules []string
 	why     string
 }{
-	{".", []string{"golang.org/x/sync/", "golang.org/x/text/", "github.com/google/uuid"}, "a host that embeds the library takes its dependencies too"},
+	{".", []string{"golang.org/x/image/", "golang.org/x/sync/", "golang.org/x/text/", "github.com/google/uuid"}, "a host that embeds the library takes its dependencies too"},
 	{"store/blob", nil, "it is part of the root's promise to stay small"},
 	{"store/seal", nil, "it is part of the root's promise to stay small"},
 	{"internal/safehttp", nil, "it is the guard of every outbound request and must be readable as a whole"},
