@@ -88,13 +88,36 @@ func (u *unit) saveAgent(old, a routing.Agent) (int64, error) {
 	return version, u.changedAgent(a.ID)
 }
 
-// Agents lists the agents with their state.
+// Agents lists the agents that the principal may see, with their state.
 func (e *Engine) Agents(ctx context.Context, p Principal) (out []routing.Agent, err error) {
-	err = e.query(ctx, p, ActList, Resource{Kind: "agents"}, func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
-		out, err = tx.Agents().Agents(ctx)
+	err = e.query(ctx, p, ActList, Resource{Kind: "agents"}, func(ctx context.Context, tx store.Tx, s *settings) (err error) {
+		out, err = e.agentsSeen(ctx, tx, s, p)
 		return err
 	})
 	return out, err
+}
+
+// agentsSeen are the agents that somebody may know of.
+func (e *Engine) agentsSeen(ctx context.Context, tx store.Tx, s *settings, p Principal) ([]routing.Agent, error) {
+	w, err := e.who(ctx, tx, s, p)
+	if err != nil {
+		return nil, err
+	}
+	all, err := tx.Agents().Agents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []routing.Agent
+	for _, a := range all {
+		ok, err := e.sees(ctx, w, Resource{Kind: kindAgent, ID: string(a.ID), Owner: a.ID})
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			out = append(out, a)
+		}
+	}
+	return out, nil
 }
 
 // Held is what an agent has in hand.

@@ -46,22 +46,26 @@ type NamedAccount struct {
 	AgentAttachments bool `json:"agent_attachments,omitempty"`
 }
 
-// Directory returns the names of the workspace; every agent may know them.
+// Directory returns the names of the workspace, which every agent may know; of
+// the agents those that the principal may see.
 func (e *Engine) Directory(ctx context.Context, p Principal) (Directory, error) {
 	var out Directory
 	err := e.query(ctx, p, ActList, Resource{Kind: "agents"}, func(ctx context.Context, tx store.Tx, s *settings) error {
 		out = Directory{Desks: map[routing.DeskID]string{}, Queues: map[routing.QueueID]string{}, WorkStreams: map[routing.WorkStreamID]string{},
 			Accounts: map[channel.AccountID]NamedAccount{}, Members: map[routing.DeskID][]routing.AgentID{}}
-		agents, err := tx.Agents().Agents(ctx)
+		agents, err := e.agentsSeen(ctx, tx, s, p)
 		if err != nil {
 			return err
 		}
+		seen := map[routing.AgentID]bool{}
 		for _, a := range agents {
+			seen[a.ID] = true
 			out.Agents = append(out.Agents,
 				Colleague{ID: a.ID, Name: a.Name, Presence: a.State.Presence, Disabled: a.Disabled, Open: a.State.Open})
 		}
 		for id, d := range s.routing.Desks {
-			out.Desks[id], out.Members[id] = d.Name, slices.Clone(s.routing.Members[id])
+			out.Desks[id] = d.Name
+			out.Members[id] = slices.DeleteFunc(slices.Clone(s.routing.Members[id]), func(a routing.AgentID) bool { return !seen[a] })
 		}
 		for id, q := range s.routing.Queues {
 			out.Queues[id] = q.Name

@@ -40,7 +40,7 @@ type Page struct {
 
 // Conversations lists the conversations that match and that the principal may
 // see, newest change first (CV14). limit is 1 to 200, 0 means 50; page is Next
-// of the page before. A call looks at no more than 500 conversations: where the
+// of the page before, which serves the same principal and filter alone. A call looks at no more than 500 conversations: where the
 // policy hides nearly all, a page may have fewer than asked for, or none, and a
 // Next to go on with.
 func (e *Engine) Conversations(ctx context.Context, p Principal, f conversation.Filter, page string, limit int) (Page, error) {
@@ -50,16 +50,23 @@ func (e *Engine) Conversations(ctx context.Context, p Principal, f conversation.
 	if limit < 1 || limit > maxPage {
 		return Page{}, errs.New(errs.Invalid, "sangdam: a page has 1 to %d conversations, not %d", maxPage, limit)
 	}
+	from, err := e.openPage(ctx, p, "conversations", f, page)
+	if err != nil {
+		return Page{}, err
+	}
 	var out Page
-	err := e.query(ctx, p, ActList, Resource{Kind: "conversations"}, func(ctx context.Context, tx store.Tx, s *settings) error {
+	err = e.query(ctx, p, ActList, Resource{Kind: "conversations"}, func(ctx context.Context, tx store.Tx, s *settings) error {
 		w, err := e.who(ctx, tx, s, p)
 		if err != nil {
 			return err
 		}
-		out.Conversations, out.Next, err = e.seen(ctx, tx, w, f, page, limit, lookedAt)
+		out.Conversations, out.Next, err = e.seen(ctx, tx, w, f, from, limit, lookedAt)
 		out.Conversations = listed(out.Conversations)
 		return err
 	})
+	if err == nil {
+		out.Next, err = e.sealPage(ctx, p, "conversations", f, out.Next)
+	}
 	return out, err
 }
 

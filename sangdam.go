@@ -156,6 +156,7 @@ type Engine struct {
 	running   atomic.Bool
 	ready     atomic.Bool
 	unindexed workspaceSet
+	pages     pageKey
 	renewed   sync.Map // workspaces whose earlier contacts are found
 	outside   *safehttp.Client
 	decoding  chan struct{} // pictures that are decoded now
