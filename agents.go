@@ -64,7 +64,7 @@ func (u *unit) replaceAgent(a routing.Agent) (Saved, error) {
 // saveAgent writes an agent's settings and returns their version; old is the
 // stored agent, zero for none.
 func (u *unit) saveAgent(old, a routing.Agent) (int64, error) {
-	stopped := old.Version > 0 && !a.Works(routing.PermitChat)
+	stopped := old.Version > 0 && (!a.Works(routing.PermitChat) || !keepsTickets(a) && keepsTickets(old))
 	if stopped {
 		if err := u.withdraw("agent_unable", nil, a.ID); err != nil {
 			return 0, err

@@ -40,8 +40,8 @@ type Posted struct {
 // what became of it shows in its status. The principal must own the
 // conversation. Content.QuoteOf alone quotes a message of the chat. ErrInvalid
 // for content that is empty or too large and for a QuoteOf that is not there,
-// ErrUnsupported with the reason for what the channel cannot carry or the
-// account has switched off.
+// *BannedWords (ErrInvalid) for a banned word, ErrUnsupported with the reason for
+// what the channel cannot carry or the account has switched off.
 func (e *Engine) Answer(ctx context.Context, p Principal, c Answer) (Posted, error) {
 	return command(ctx, e, opAnswer, p, c.Key, c, func(u *unit) (Posted, error) {
 		if c.Hold < 0 || c.Hold > holdFor {
@@ -59,6 +59,9 @@ func (e *Engine) Answer(ctx context.Context, p Principal, c Answer) (Posted, err
 			return Posted{}, err
 		}
 		if err := u.canSend(d.C, content); err != nil {
+			return Posted{}, err
+		}
+		if err := u.bannedIn(content.Text); err != nil {
 			return Posted{}, err
 		}
 		author := conversation.Author{Kind: conversation.ByAgent, Agent: p.agent()}

@@ -11,6 +11,7 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store/driver"
+	"github.com/sangdam/sangdam/ticket"
 )
 
 // changedItem reads an item again, records the change in the feed and tells the
@@ -190,9 +191,11 @@ type Accept struct {
 	Offer routing.OfferID `json:"offer"`
 }
 
-// Owned is the result of every command that gives a conversation to an agent.
+// Owned is the result of every command that gives a conversation, or by an offer
+// a ticket, to an agent.
 type Owned struct {
-	Conversation conversation.ID      `json:"conversation"`
+	Conversation conversation.ID      `json:"conversation,omitempty"`
+	Ticket       ticket.ID            `json:"ticket,omitempty"`
 	Agent        routing.AgentID      `json:"agent"`
 	Assignment   routing.AssignmentID `json:"assignment"`
 }
@@ -243,8 +246,11 @@ func (u *unit) stillServes(o routing.Offer) error {
 	return nil
 }
 
-// own records an assignment in its conversation.
+// own records an assignment in its conversation or ticket.
 func (u *unit) own(as routing.Assignment) (Owned, error) {
+	if id, is := ofTicket(as.Item); is {
+		return Owned{Ticket: id, Agent: as.Agent, Assignment: as.ID}, u.ownTicket(id, as)
+	}
 	cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(as.Item))
 	if err != nil {
 		return Owned{}, err
@@ -276,6 +282,13 @@ func (u *unit) offer(id routing.OfferID) (routing.Offer, error) {
 	}
 	if err != nil {
 		return o, err
+	}
+	if id, is := ofTicket(o.Item); is {
+		r, err := u.ticketOffer(id, o)
+		if err != nil {
+			return o, err
+		}
+		return o, u.allow(ActOffer, r)
 	}
 	cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(o.Item))
 	if err != nil {
@@ -314,12 +327,6 @@ func (u *unit) endOffer(id routing.OfferID, state routing.OfferState, reason str
 	if err := u.tx.Deadlines().Clear(u.ctx, dueOffer, string(id)); err != nil {
 		return err
 	}
-	cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(o.Item))
-	if err != nil {
-		return err
-	}
-	d := conversation.Edit(cv, u.tx.Now())
-	d.Note(conversation.EvOffer, u.p.actor(), "agent:"+string(o.Agent), string(state))
 	if err := u.changedItem(o.Item); err != nil {
 		return err
 	}
@@ -328,6 +335,15 @@ func (u *unit) endOffer(id routing.OfferID, state routing.OfferState, reason str
 	}
 	o.State = state
 	u.after.offers = append(u.after.offers, o)
+	if _, is := ofTicket(o.Item); is {
+		return nil
+	}
+	cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(o.Item))
+	if err != nil {
+		return err
+	}
+	d := conversation.Edit(cv, u.tx.Now())
+	d.Note(conversation.EvOffer, u.p.actor(), "agent:"+string(o.Agent), string(state))
 	return u.save(d)
 }
 

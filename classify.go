@@ -89,6 +89,9 @@ func (u *unit) overflow(d routing.Decision) error {
 	if err != nil {
 		return err
 	}
+	if _, is := ofTicket(it.ID); is {
+		return u.overflowTicket(it, d)
+	}
 	cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(it.ID))
 	if err != nil {
 		return err
@@ -105,6 +108,10 @@ func (u *unit) overflow(d routing.Decision) error {
 		u.toDesk(draft, it.Queue)
 		it.Desk = draft.C.Desk
 		if err := draft.Queued("system", string(it.Queue)); err != nil {
+			return err
+		}
+	case routing.OverflowTicket, routing.OverflowCallBack:
+		if err := u.overflowToTicket(draft, it, d); err != nil {
 			return err
 		}
 	case routing.OverflowMessage:

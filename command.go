@@ -14,6 +14,7 @@ import (
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
+	"github.com/sangdam/sangdam/ticket"
 )
 
 // Key makes a command repeatable: the same principal, key and body have one
@@ -52,6 +53,9 @@ type unit struct {
 	changedAt map[string]int
 	// as is who acts where it is not the principal: "trigger:<id>".
 	as string
+	// tickets are those that this unit touched, in the order of ticketOrder.
+	tickets     map[ticket.ID]*ticketWork
+	ticketOrder []ticket.ID
 	// closing records the command once everything else is done.
 	closing func() error
 }
@@ -64,6 +68,7 @@ type changes struct {
 	removed []routing.AgentID
 	offers  []routing.Offer
 	owned   []routing.Assignment
+	setup   bool // what is set up for tickets changed
 }
 
 // unit runs fn in a transaction and, after the commit, tells the router.
@@ -94,6 +99,9 @@ func (e *Engine) unitOver(ctx context.Context, p Principal, update updater, fn f
 func (e *Engine) published(ws id.Workspace, c changes) {
 	if c.queues {
 		e.settings.drop(ws)
+	}
+	if c.setup {
+		e.setups.drop(ws)
 	}
 	if len(c.agents)+len(c.items)+len(c.removed) > 0 || c.queues {
 		e.routers.publish(ws, c)
@@ -325,6 +333,11 @@ func (u *unit) draft(c conversation.ID, a Action) (*conversation.Draft, error) {
 	}
 	if err := u.allow(a, conversationResource(cv)); err != nil {
 		return nil, err
+	}
+	if a != ActRead {
+		if err := u.off(SwitchChat); err != nil {
+			return nil, err
+		}
 	}
 	return conversation.Edit(cv, u.tx.Now()), nil
 }

@@ -255,9 +255,14 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 			"Held":            func(p sangdam.Principal) error { _, err := w.eng.Held(w.ctx, p, "a1"); return err },
 			"Audit":           func(p sangdam.Principal) error { _, err := w.eng.Audit(w.ctx, p, 0, 10); return err },
 			"Quarantined":     func(p sangdam.Principal) error { _, err := w.eng.Quarantined(w.ctx, p, 10); return err },
+			"Jobs":            func(p sangdam.Principal) error { return errOf(w.eng.Jobs(w.ctx, p, 10)) },
+			"DeadJobs":        func(p sangdam.Principal) error { return errOf(w.eng.DeadJobs(w.ctx, p, 10)) },
+			"May":             func(p sangdam.Principal) error { return w.eng.May(w.ctx, p, sangdam.ActConfigure) },
+			"EarlierMessages": func(p sangdam.Principal) error { return errOf(w.eng.EarlierMessages(w.ctx, p, id, 0, 10)) },
 			"Accounts":        func(p sangdam.Principal) error { _, err := w.eng.Accounts(w.ctx, p); return err },
 			"Configuration":   func(p sangdam.Principal) error { _, err := w.eng.Configuration(w.ctx, p); return err },
 		}
+		ticketCalls(w, calls, queries)
 		covered := map[string]bool{}
 		for name := range calls {
 			covered[strings.Fields(name)[0]] = true
@@ -269,7 +274,8 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 			covered[name] = true
 		}
 		// What a principal may not see is left out of these; see rights_test.go.
-		for _, name := range []string{"Agents", "Conversations", "CountConversations", "Search", "FindContacts", "Events", "Stream"} {
+		for _, name := range append(ticketLists, "Agents", "Directory", "Queues", "Conversations", "CountConversations", "Search",
+			"FindContacts", "ContactNames", "Events", "Stream") {
 			covered[name] = true
 		}
 		for m := range reflect.TypeFor[*sangdam.Engine]().Methods() {

@@ -9,6 +9,7 @@ import (
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
+	"github.com/sangdam/sangdam/ticket"
 )
 
 // runDeadlines looks at what has become due. Two processes may look at the
@@ -75,6 +76,10 @@ func (e *Engine) handleDeadline(ctx context.Context, due driver.Deadline) (done 
 			return u.offerExpired(routing.OfferID(due.ID))
 		case dueWrapUp, dueAutoClose:
 			return u.timeOver(conversation.ID(due.ID), due.Kind)
+		case dueTicketAlarm:
+			return u.ticketAlarm(ticket.ID(due.ID))
+		case dueTicketComplete:
+			return u.ticketComplete(ticket.ID(due.ID))
 		case dueLost:
 			if err := u.handOn(handOn{Agent: routing.AgentID(due.ID), Why: handOnAway}); err != nil {
 				return err

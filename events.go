@@ -81,12 +81,16 @@ func (e *Engine) shown(ctx context.Context, w Who, ev store.Event) (store.Event,
 }
 
 // eventResource is the record that an event tells of. An item is a part of its
-// conversation, so is somebody's writing there, an identity one of its contact.
+// conversation or ticket, so is somebody's writing there, an identity one of its
+// contact.
 func eventResource(ev store.Event) Resource {
 	r := Resource{Kind: ev.Aggregate, ID: ev.ID, Desk: ev.Desk, Desks: ev.Desks, Owner: ev.Agent, Account: ev.Account, Channel: ev.Channel,
 		Stream: ev.WorkStream, Contact: ev.Contact, State: ev.State}
 	switch ev.Aggregate {
-	case "item", kindTyping:
+	case "item":
+		s := routing.ItemID(ev.ID).Subject()
+		r.Kind, r.ID = s.Kind, s.ID
+	case kindTyping:
 		r.Kind = kindConversation
 	case "identity":
 		r.Kind, r.ID = kindContact, string(ev.Contact)
@@ -132,6 +136,14 @@ func (u *unit) tell(ev driver.Event) error {
 func (u *unit) announce() error {
 	for i, ev := range u.feed {
 		if ev.Aggregate != "item" {
+			continue
+		}
+		if id, is := ofTicket(routing.ItemID(ev.ID)); is {
+			w, err := u.ticketWork(id)
+			if err != nil {
+				return err
+			}
+			u.feed[i].Desk, u.feed[i].Agent, u.feed[i].Contact = w.now.Desk, w.now.Agent, w.now.Contact
 			continue
 		}
 		c, known := u.saved[conversation.ID(ev.ID)]

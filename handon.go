@@ -154,10 +154,11 @@ func (u *unit) handOnSome(h handOn) (more bool, err error) {
 		return false, err
 	}
 	back := h.Why == handOnAway && a.State.Presence != routing.Offline
-	if back || h.Why == handOnUnable && a.Works(routing.PermitChat) || h.Why == handOnRemoved && u.s.member(h.Desk, h.Agent) {
+	able := h.Why == handOnUnable && a.Works(routing.PermitChat) && keepsTickets(a)
+	if back || able || h.Why == handOnRemoved && u.s.member(h.Desk, h.Agent) {
 		return false, nil // what was the reason is over: the agent keeps what is left
 	}
-	batch, more, err := u.toHandOn(h)
+	batch, more, err := u.toHandOn(h, a)
 	if err != nil || len(batch) == 0 {
 		return false, err
 	}
@@ -172,6 +173,12 @@ func (u *unit) handOnSome(h handOn) (more bool, err error) {
 	}
 	for _, as := range owned {
 		if !slices.Contains(batch, as.Item) {
+			continue
+		}
+		if id, is := ofTicket(as.Item); is {
+			if err := u.handOnTicket(id); err != nil {
+				return false, err
+			}
 			continue
 		}
 		cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(as.Item))
@@ -191,19 +198,17 @@ func (u *unit) handOnSome(h handOn) (more bool, err error) {
 
 // toHandOn lists the items of the next conversations, and says whether there
 // are more.
-func (u *unit) toHandOn(h handOn) (batch []routing.ItemID, more bool, err error) {
+func (u *unit) toHandOn(h handOn, a routing.Agent) (batch []routing.ItemID, more bool, err error) {
 	_, owned, err := u.tx.Work().HeldBy(u.ctx, h.Agent)
 	if err != nil {
 		return nil, false, err
 	}
 	for _, as := range owned {
-		cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(as.Item))
+		goes, err := u.goesOn(h, a, as.Item)
 		switch {
-		case errors.Is(err, ErrNotFound):
-			continue // not a conversation
 		case err != nil:
 			return nil, false, err
-		case h.Why == handOnRemoved && cv.Desk != h.Desk:
+		case !goes:
 			continue
 		case len(batch) == handOnBatch:
 			return batch, true, nil
@@ -211,6 +216,22 @@ func (u *unit) toHandOn(h handOn) (batch []routing.ItemID, more bool, err error)
 		batch = append(batch, as.Item)
 	}
 	return batch, false, nil
+}
+
+// goesOn says whether a piece of the agent's work goes to others. A ticket stays
+// with an agent who is away or off its desk: nobody waits on the line for it.
+func (u *unit) goesOn(h handOn, a routing.Agent, item routing.ItemID) (bool, error) {
+	if s := item.Subject(); s.Kind != routing.SubjectConversation {
+		return s.Kind == routing.SubjectTicket && h.Why == handOnUnable && !keepsTickets(a), nil
+	}
+	if h.Why == handOnUnable && a.Works(routing.PermitChat) {
+		return false, nil
+	}
+	cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(item))
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && (h.Why != handOnRemoved || cv.Desk == h.Desk), err
 }
 
 // handOnOne gives one conversation to others. Of an agent who is away, a

@@ -91,11 +91,19 @@ func Operations() []Operation {
 		opSaveDesk, opAddToDesk, opRemoveFromDesk, opSaveQueue, opSaveWorkStream, opSaveAccount, opDeleteAccount, opApply, opRequeue,
 		opUnsend, opSaveTarget, opDeleteTarget, opSendNotice, opRedeliver, opReplayDeliveries,
 	} {
-		c := *op
-		c.Actions = slices.Clone(op.Actions)
-		out = append(out, c)
+		out = append(out, op.described())
+	}
+	for _, op := range ticketOperations() {
+		out = append(out, op.described())
 	}
 	return out
+}
+
+// described is a copy that the caller may change.
+func (op *Operation) described() Operation {
+	c := *op
+	c.Actions = slices.Clone(op.Actions)
+	return c
 }
 
 // Visitors' commands. They are not in Operations: a visitor's port asks no

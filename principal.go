@@ -243,6 +243,9 @@ func (DefaultPolicy) Authorize(_ context.Context, w Who, a Action, r Resource) e
 	if !supervisor && !w.has(RoleAgent) {
 		return denied(w.Principal, a)
 	}
+	if r.Kind == kindTicket {
+		return ticketPolicy(w, a, r)
+	}
 	own := string(r.Owner) == w.ID
 	switch a {
 	case ActConfigure, ActReadAudit, ActOperate:
@@ -258,6 +261,8 @@ func (DefaultPolicy) Authorize(_ context.Context, w Who, a Action, r Resource) e
 		return errs.New(errs.PermissionDenied, "sangdam: this offer was made to agent %s, who alone answers it", r.Owner)
 	case a == ActPresence && !own && !supervisor:
 		return errs.New(errs.PermissionDenied, "sangdam: the presence of agent %s is set by that agent or a supervisor", r.Owner)
+	case a == ActTemplate && own:
+		return nil
 	case a == ActSwitches && own && w.Agent != nil && w.Agent.Assign.Control:
 		return nil
 	case a == ActSwitches:

@@ -520,11 +520,6 @@ func (u *unit) reserve(d routing.Decision, lease string, epoch int64) error {
 	now := u.tx.Now()
 	res := routing.Reservation{Item: d.Item, ItemVersion: d.ItemVersion, Agent: d.Agent, EligRev: d.EligRev,
 		Lease: lease, Epoch: epoch, Turn: true, Decision: &d, Now: now}
-	cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(d.Item))
-	if err != nil {
-		return err
-	}
-	draft := conversation.Edit(cv, now)
 	if !u.serves(it, d.Agent) {
 		return &routing.Refused{Check: "eligibility", Detail: "the agent is not in the queue or not on the desk"}
 	}
@@ -544,8 +539,6 @@ func (u *unit) reserve(d routing.Decision, lease string, epoch int64) error {
 	if err := u.tx.Deadlines().Set(u.ctx, dueOffer, string(res.Offer.ID), res.Offer.ExpiresAt); err != nil {
 		return err
 	}
-	u.toDesk(draft, it.Queue)
-	draft.Note(conversation.EvOffered, "system", "", "agent:"+string(d.Agent))
 	if err := u.changedItem(d.Item); err != nil {
 		return err
 	}
@@ -553,6 +546,16 @@ func (u *unit) reserve(d routing.Decision, lease string, epoch int64) error {
 		return err
 	}
 	u.after.offers = append(u.after.offers, *res.Offer)
+	if _, is := ofTicket(d.Item); is {
+		return nil
+	}
+	cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(d.Item))
+	if err != nil {
+		return err
+	}
+	draft := conversation.Edit(cv, now)
+	u.toDesk(draft, it.Queue)
+	draft.Note(conversation.EvOffered, "system", "", "agent:"+string(d.Agent))
 	return u.save(draft)
 }
 

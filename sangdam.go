@@ -145,6 +145,7 @@ type Engine struct {
 	hearing  hearing
 
 	settings  settingsCache
+	setups    setupCache
 	tokens    tokenCache
 	appending atomic.Int64
 	bodies    bodyReader

@@ -220,12 +220,6 @@ func (u *unit) saveQueue(q routing.Queue) (_ Saved, err error) {
 	if q.Version, err = replaces("queue", string(q.ID), found, before.Version, q.Version); err != nil {
 		return Saved{}, err
 	}
-	for _, o := range q.Overflow {
-		if o.Do == routing.OverflowTicket || o.Do == routing.OverflowCallBack {
-			return Saved{}, errs.New(errs.Unsupported,
-				"sangdam: queue %s: overflow to %q needs tickets, which this version does not have; use queue or message", q.ID, o.Do)
-		}
-	}
 	if err := u.fromToday("queue "+string(q.ID), q.Hours, before.Hours); err != nil {
 		return Saved{}, err
 	}

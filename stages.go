@@ -19,6 +19,10 @@ type stage struct {
 // derived something from. Adding one is a line here.
 func stages() []stage {
 	return []stage{
+		{"what changed", (*unit).gatherTickets},
+		{"service levels", (*unit).measureTickets},
+		{"work of tickets", (*unit).routeTickets},
+		{"tickets", (*unit).writeTickets},
 		{"feed", (*unit).announce},
 		{"audit", (*unit).recorded},
 	}

@@ -22,6 +22,8 @@ func enabled(w Who) error {
 func permitted(w Who, a Action, r Resource) error {
 	switch {
 	case w.Agent == nil || w.has(RoleAdministrator) || w.has(RoleSupervisor):
+	case a != ActRead && (r.Kind == kindTicket || r.Kind == kindTicketOffer):
+		return mayWorkOnTickets(w)
 	case a == ActRead || r.Kind != kindConversation && r.Kind != kindOffer:
 	case !w.Agent.May(routing.PermitChat):
 		return errs.New(errs.PermissionDenied, "sangdam: agent %s has no permission for chats; an administrator can grant it", w.Agent.ID)

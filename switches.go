@@ -23,6 +23,11 @@ func (e *Engine) SetSwitches(ctx context.Context, p Principal, c SetSwitches) (S
 		if err := u.allow(ActSwitches, Resource{Kind: kindAgent, ID: string(c.Agent), Owner: c.Agent}); err != nil {
 			return Saved{}, err
 		}
+		if c.Agent == p.agent() {
+			if err := u.off(SwitchAssignmentControl); err != nil {
+				return Saved{}, err
+			}
+		}
 		old, err := u.tx.Agents().Agent(u.ctx, c.Agent)
 		if err != nil {
 			return Saved{}, err

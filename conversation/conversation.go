@@ -279,6 +279,7 @@ const (
 	EvWatched  EventKind = "watched" // the video of a message, to its end
 	EvLeft     EventKind = "left"    // the customer closed the page of a live chat
 	EvBack     EventKind = "back"    // and has another one open
+	EvTicket   EventKind = "ticket"  // a ticket was made from it
 	EvOther    EventKind = "other"
 )
 

@@ -119,6 +119,14 @@ func orNull(raw json.RawMessage) json.RawMessage {
 	return raw
 }
 
+// Amended is the entry with the difference between was, the ticket before it,
+// and now: what service levels add to a step that somebody made.
+func (e Entry) Amended(was, now Ticket) (Entry, error) {
+	changes, err := difference(was, now)
+	e.Changes = changes
+	return e, err
+}
+
 // Shown lists the changes that a person wants to read: without counters and
 // times that follow from others.
 func (e Entry) Shown() []Change {

@@ -50,6 +50,16 @@ func Merge(from, into *Draft) (bool, error) {
 	return true, nil
 }
 
+// ReplyTo adds the customer's words that were meant for a ticket which was merged
+// into this one: they are read here, and open nothing again.
+func (d *Draft) ReplyTo(merged ID, text string, files ...string) error {
+	if err := d.say(Replied, text, files); err != nil {
+		return err
+	}
+	d.entry.From, d.T.CustomerAt = merged, d.now
+	return nil
+}
+
 // MoveLinks makes a ticket that was linked to a merged one point to the target,
 // each relation once.
 func (d *Draft) MoveLinks(from, into ID) {

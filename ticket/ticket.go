@@ -54,6 +54,11 @@ type Ticket struct {
 	Channel      string          `json:"channel"`
 	Conversation conversation.ID `json:"conversation,omitempty"`
 
+	// Desk whose agents it is for; empty: for all who work on tickets.
+	Desk conversation.DeskID `json:"desk,omitempty"`
+	// Origin says how it came about where it was made from other work.
+	Origin Origin `json:"origin,omitzero"`
+
 	Title string `json:"title"`
 	Body  string `json:"body,omitempty"`
 	// Contact is the person, where known; Requester what the inquiry said.
@@ -91,6 +96,20 @@ type Ticket struct {
 	Entries int64 `json:"entries"`
 	// Clocks are the service levels; see Clock.
 	Clocks []Clock `json:"clocks,omitempty"`
+}
+
+// Origin is what a ticket took over from the conversation that it was made from.
+type Origin struct {
+	// ChatTo is the last number of the conversation's record that belongs to the
+	// ticket's chat log.
+	ChatTo int64 `json:"chat_to,omitempty"`
+	// Queue that the conversation waited in, for how long, and what it
+	// overflowed for (wait, length, …); empty: it did not overflow.
+	Queue    string        `json:"queue,omitempty"`
+	Waited   time.Duration `json:"waited,omitempty"`
+	Overflow string        `json:"overflow,omitempty"`
+	// CallBack: the customer is to be called.
+	CallBack bool `json:"call_back,omitempty"`
 }
 
 // Requester is who asks, as the inquiry says.

@@ -1,0 +1,364 @@
+package sangdam
+
+import (
+	"context"
+	"slices"
+
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/ticket"
+)
+
+// TicketChange is what a save changes of a ticket; what is nil stays. A pointer
+// to the empty value takes the value away.
+type TicketChange struct {
+	Title      *string            `json:"title,omitempty"`
+	Category   *ticket.CategoryID `json:"category,omitempty"`
+	Resolution *ticket.CategoryID `json:"resolution,omitempty"`
+	Priority   *ticket.Priority   `json:"priority,omitempty"`
+	State      *ticket.State      `json:"state,omitempty"`
+	// Custom is a state of the workspace's own, instead of State.
+	Custom     *string  `json:"custom,omitempty"`
+	AddTags    []string `json:"add_tags,omitempty"`
+	RemoveTags []string `json:"remove_tags,omitempty"`
+	// Fields replace the values that they name; an empty one takes it away.
+	Fields map[string]ticket.Value `json:"fields,omitempty"`
+	// Group and Agent assign; an Agent alone keeps the group if it is in it.
+	Group    *ticket.GroupID  `json:"group,omitempty"`
+	Agent    *routing.AgentID `json:"agent,omitempty"`
+	Desk     *routing.DeskID  `json:"desk,omitempty"`
+	Language *string          `json:"language,omitempty"`
+	// HandedTo names what another system calls the ticket.
+	HandedTo *string `json:"handed_to,omitempty"`
+}
+
+// empty says that nothing is to change.
+func (c TicketChange) empty() bool {
+	return c.Title == nil && c.Category == nil && c.Resolution == nil && c.Priority == nil && c.State == nil && c.Custom == nil &&
+		len(c.AddTags)+len(c.RemoveTags)+len(c.Fields) == 0 && c.Group == nil && c.Agent == nil && c.Desk == nil && c.Language == nil &&
+		c.HandedTo == nil
+}
+
+// TicketComment is what an agent says on a ticket.
+type TicketComment struct {
+	Text string `json:"text"`
+	// Public ones go to the customer: through the conversation that the ticket
+	// came from, else by mail. Others are for colleagues.
+	Public bool     `json:"public,omitempty"`
+	Files  []string `json:"files,omitempty"` // names of blobs
+}
+
+// UpdateTicket saves a ticket: everything that it changes, a comment with it, is
+// one step of the history and one event.
+type UpdateTicket struct {
+	Key    Key       `json:"-"`
+	Ticket ticket.ID `json:"ticket"`
+	// Version that the caller saw. 0 is allowed where only a comment is added,
+	// which replaces nothing.
+	Version int64          `json:"version"`
+	Change  TicketChange   `json:"change,omitzero"`
+	Comment *TicketComment `json:"comment,omitempty"`
+}
+
+// UpdateTicket carries the command out. ErrStale when the ticket is not of the
+// version given, ErrConflict for one that was merged or is complete, ErrInvalid
+// with the reason for a value that cannot be (*BannedWords for a public comment
+// with a banned word).
+func (e *Engine) UpdateTicket(ctx context.Context, p Principal, c UpdateTicket) (TicketState, error) {
+	return command(ctx, e, opUpdateTicket, p, c.Key, c, func(u *unit) (TicketState, error) {
+		public := c.Comment != nil && c.Comment.Public
+		act := ActTicketEdit
+		if c.Change.empty() && public {
+			act = ActTicketAnswer
+		}
+		w, err := u.onTicket(c.Ticket, act)
+		if err != nil {
+			return TicketState{}, err
+		}
+		if act != ActTicketAnswer && public {
+			if err := u.allow(ActTicketAnswer, u.resource); err != nil {
+				return TicketState{}, err
+			}
+		}
+		if err := ticketVersion(w, c); err != nil {
+			return TicketState{}, err
+		}
+		if c.Change.State != nil && *c.Change.State == ticket.Complete {
+			if err := u.allow(ActTicketComplete, u.resource); err != nil {
+				return TicketState{}, err
+			}
+		}
+		d, err := u.editTicket(c.Ticket)
+		if err != nil {
+			return TicketState{}, err
+		}
+		if err := u.applyChange(d, c.Change); err != nil {
+			return TicketState{}, err
+		}
+		if c.Comment != nil {
+			if err := u.comment(d, *c.Comment); err != nil {
+				return TicketState{}, err
+			}
+		}
+		u.detail("state", string(d.T.State))
+		return u.ticketState(d), nil
+	})
+}
+
+// ticketVersion compares the version that the caller saw.
+func ticketVersion(w *ticketWork, c UpdateTicket) error {
+	switch {
+	case c.Version == 0 && c.Change.empty() && c.Comment != nil:
+		return nil
+	case c.Version == 0:
+		return errs.New(errs.Invalid, "sangdam: give the version of the ticket that you saw")
+	case c.Version != w.stored.Version:
+		return errs.New(errs.Stale, "sangdam: ticket %s was changed by somebody else; read it again and repeat your change", c.Ticket)
+	}
+	return nil
+}
+
+// applyChange changes a ticket by the rules of the workspace's set-up.
+func (u *unit) applyChange(d *ticket.Draft, c TicketChange) error {
+	s, err := u.ticketSetup()
+	if err != nil {
+		return err
+	}
+	if c.Title != nil {
+		d.T.Title = *c.Title
+	}
+	if c.Priority != nil {
+		d.T.Priority = *c.Priority
+	}
+	if c.Language != nil {
+		d.T.Language = *c.Language
+	}
+	if c.HandedTo != nil {
+		d.T.HandedTo = *c.HandedTo
+	}
+	if err := u.categorise(d, s, c); err != nil {
+		return err
+	}
+	if err := u.setFields(d, s, c.Fields); err != nil {
+		return err
+	}
+	if len(c.AddTags)+len(c.RemoveTags) > 0 {
+		kept := slices.DeleteFunc(slices.Concat(d.T.Tags, c.AddTags), func(t string) bool { return slices.Contains(c.RemoveTags, t) })
+		if err := d.SetTags(kept...); err != nil {
+			return err
+		}
+	}
+	if c.Desk != nil {
+		if _, ok := u.s.routing.Desks[*c.Desk]; !ok && *c.Desk != "" {
+			return errs.New(errs.Invalid, "sangdam: there is no desk %s", *c.Desk)
+		}
+		d.T.Desk = *c.Desk
+	}
+	// Before the state: who solves and assigns in one save assigns first.
+	if err := u.assignTicket(d, s, c); err != nil {
+		return err
+	}
+	return setTicketState(d, s, c)
+}
+
+func setTicketState(d *ticket.Draft, s *ticketSetup, c TicketChange) error {
+	if c.Custom != nil && *c.Custom != "" {
+		i := slices.IndexFunc(s.Settings.States, func(o ticket.CustomState) bool { return o.ID == *c.Custom })
+		if i < 0 {
+			return errs.New(errs.Invalid, "sangdam: this workspace has no state %q of its own", *c.Custom)
+		}
+		return d.SetCustom(s.Settings.States[i])
+	}
+	if c.State == nil {
+		return nil
+	}
+	return d.SetState(*c.State)
+}
+
+func (u *unit) categorise(d *ticket.Draft, s *ticketSetup, c TicketChange) error {
+	for _, x := range []struct {
+		to   *ticket.CategoryID
+		at   *ticket.CategoryID
+		tree ticket.TreeKind
+	}{{c.Category, &d.T.Category, ticket.Intake}, {c.Resolution, &d.T.Resolution, ticket.Resolution}} {
+		if x.to == nil {
+			continue
+		}
+		if *x.to != "" && s.Trees[x.tree].Level(*x.to) == 0 {
+			return errs.New(errs.Invalid, "sangdam: there is no %s category %s", x.tree, *x.to)
+		}
+		*x.at = *x.to
+	}
+	return nil
+}
+
+func (u *unit) setFields(d *ticket.Draft, s *ticketSetup, fields map[string]ticket.Value) error {
+	for code, v := range fields {
+		f, ok := s.Fields.Field(code)
+		if !ok {
+			return errs.New(errs.Invalid, "sangdam: there is no field %q", shortened(code))
+		}
+		if f.AdminsOnly && u.p.Kind == KindAgent && !u.p.has(RoleAdministrator) {
+			return errs.New(errs.Invalid, "sangdam: there is no field %q", shortened(code))
+		}
+		v, err := u.sealed(d.T.ID, f, v)
+		if err != nil {
+			return err
+		}
+		if err := u.referFiles(d.T.ID, v.Files); err != nil {
+			return err
+		}
+		if err := d.SetField(f, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func shortened(s string) string {
+	if len(s) > 64 {
+		return s[:64] + "…"
+	}
+	return s
+}
+
+// assignTicket gives a ticket to a group or an agent, as a person asks for it.
+func (u *unit) assignTicket(d *ticket.Draft, s *ticketSetup, c TicketChange) error {
+	if c.Group == nil && c.Agent == nil {
+		return nil
+	}
+	group, agent := d.T.Group, d.T.Agent
+	if c.Group != nil {
+		if group = *c.Group; group != d.T.Group && c.Agent == nil {
+			agent = "" // another group: somebody of it takes the ticket
+		}
+	}
+	if c.Agent != nil {
+		agent = *c.Agent
+	}
+	g, known := s.group(group)
+	if group != "" && !known {
+		return errs.New(errs.Invalid, "sangdam: there is no group %s", group)
+	}
+	if agent != "" && agent != d.T.Agent {
+		if err := u.takesTickets(agent); err != nil {
+			return err
+		}
+	}
+	if agent != "" && group != "" && !slices.Contains(g.Agents, agent) {
+		if c.Group != nil && *c.Group != "" {
+			return errs.New(errs.Invalid, "sangdam: agent %s is not in group %s", agent, group)
+		}
+		group = "" // given to somebody outside of it
+	}
+	return d.Assign(group, agent)
+}
+
+// takesTickets refuses an agent to whom no ticket can be given.
+func (u *unit) takesTickets(id routing.AgentID) error {
+	a, err := u.tx.Agents().Agent(u.ctx, id)
+	if err != nil {
+		return err
+	}
+	switch {
+	case a.Disabled:
+		return errs.New(errs.Invalid, "sangdam: agent %s is disabled and takes no tickets", id)
+	case !a.May(routing.PermitTicket):
+		return errs.New(errs.Invalid, "sangdam: agent %s has no permission for tickets", id)
+	case !a.Works(routing.PermitTicket):
+		return errs.New(errs.Invalid, "sangdam: the assignment of tickets is switched off for agent %s", id)
+	}
+	return nil
+}
+
+// comment adds what an agent says, and sends it where it is public.
+func (u *unit) comment(d *ticket.Draft, c TicketComment) error {
+	if err := u.referFiles(d.T.ID, c.Files); err != nil {
+		return err
+	}
+	if !c.Public {
+		return d.Comment(c.Text, c.Files...)
+	}
+	if err := u.bannedIn(c.Text); err != nil {
+		return err
+	}
+	if err := d.Answer(c.Text, c.Files...); err != nil {
+		return err
+	}
+	return u.sayToCustomer(d.T, d.T.Entries+1, c.Text)
+}
+
+// ReplyTicket adds the customer's words to a ticket, in the customer's name: by
+// mail or form. The host calls it.
+type ReplyTicket struct {
+	Key    Key       `json:"-"`
+	Ticket ticket.ID `json:"ticket"`
+	Text   string    `json:"text"`
+	Files  []string  `json:"files,omitempty"`
+}
+
+// ReplyTicket carries the command out. A solved or held ticket is worked on
+// again. What is meant for a ticket that was merged goes to the ticket which it
+// was merged into and opens nothing again; the result names that one.
+// ErrConflict for a complete ticket, which takes no reply.
+func (e *Engine) ReplyTicket(ctx context.Context, p Principal, c ReplyTicket) (TicketState, error) {
+	return command(ctx, e, opReplyTicket, p, c.Key, c, func(u *unit) (TicketState, error) {
+		w, err := u.onTicket(c.Ticket, ActTicketReply)
+		if err != nil {
+			return TicketState{}, err
+		}
+		at := c.Ticket
+		for hops := 0; w.now.MergedInto != "" && hops < maxMerged; hops++ {
+			at = w.now.MergedInto
+			if w, err = u.ticketWork(at); err != nil {
+				return TicketState{}, err
+			}
+		}
+		u.as = "customer"
+		d, err := u.editTicket(at)
+		if err != nil {
+			return TicketState{}, err
+		}
+		if err := u.referFiles(at, c.Files); err != nil {
+			return TicketState{}, err
+		}
+		if at != c.Ticket {
+			err = d.ReplyTo(c.Ticket, c.Text, c.Files...)
+		} else {
+			err = d.Reply(c.Text, c.Files...)
+		}
+		return u.ticketState(d), err
+	})
+}
+
+// maxMerged bounds a chain of merged tickets.
+const maxMerged = 100
+
+// FollowTicket makes an agent a follower of a ticket, or no longer.
+type FollowTicket struct {
+	Key    Key             `json:"-"`
+	Ticket ticket.ID       `json:"ticket"`
+	Agent  routing.AgentID `json:"agent"` // empty: the principal
+	Stop   bool            `json:"stop,omitempty"`
+}
+
+// FollowTicket carries the command out; following twice is the same as once.
+func (e *Engine) FollowTicket(ctx context.Context, p Principal, c FollowTicket) (TicketState, error) {
+	return command(ctx, e, opFollowTicket, p, c.Key, c, func(u *unit) (TicketState, error) {
+		if _, err := u.onTicket(c.Ticket, ActTicketEdit); err != nil {
+			return TicketState{}, err
+		}
+		agent := c.Agent
+		if agent == "" {
+			agent = p.agent()
+		}
+		if _, err := u.tx.Agents().Agent(u.ctx, agent); err != nil && !c.Stop {
+			return TicketState{}, err
+		}
+		d, err := u.editTicket(c.Ticket)
+		if err != nil {
+			return TicketState{}, err
+		}
+		return u.ticketState(d), d.Follow(agent, !c.Stop)
+	})
+}

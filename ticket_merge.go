@@ -1,0 +1,161 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+
+	"github.com/sangdam/sangdam/ticket"
+)
+
+// LinkTickets relates two tickets, or takes every relation between them away.
+type LinkTickets struct {
+	Key    Key             `json:"-"`
+	Ticket ticket.ID       `json:"ticket"`
+	To     ticket.ID       `json:"to"`
+	As     ticket.Relation `json:"as,omitempty"` // what To is to Ticket; empty: ticket.Related
+	Remove bool            `json:"remove,omitempty"`
+}
+
+// LinkTickets carries the command out; the right is needed on both. A link that
+// is there stays as it is.
+func (e *Engine) LinkTickets(ctx context.Context, p Principal, c LinkTickets) (TicketState, error) {
+	return command(ctx, e, opLinkTickets, p, c.Key, c, func(u *unit) (TicketState, error) {
+		d, other, err := u.bothTickets(c.Ticket, c.To)
+		if err != nil {
+			return TicketState{}, err
+		}
+		if c.Remove {
+			ticket.Unlink(d, other)
+			return u.ticketState(d), nil
+		}
+		as := c.As
+		if as == "" {
+			as = ticket.Related
+		}
+		return u.ticketState(d), ticket.Relate(d, as, other)
+	})
+}
+
+// bothTickets are drafts of two tickets on which the principal may edit; the
+// audit row names the first.
+func (u *unit) bothTickets(a, b ticket.ID) (*ticket.Draft, *ticket.Draft, error) {
+	for _, id := range []ticket.ID{b, a} {
+		if _, err := u.onTicket(id, ActTicketEdit); err != nil {
+			return nil, nil, err
+		}
+	}
+	first, err := u.editTicket(a)
+	if err != nil {
+		return nil, nil, err
+	}
+	second, err := u.editTicket(b)
+	return first, second, err
+}
+
+// MergeTickets puts a ticket into another one: from then on what is written to
+// it goes there. Its comments stay in its own history.
+type MergeTickets struct {
+	Key  Key       `json:"-"`
+	From ticket.ID `json:"from"`
+	Into ticket.ID `json:"into"`
+}
+
+// MergedTickets is the result.
+type MergedTickets struct {
+	Into TicketState `json:"into"`
+	// Merged is false when the two were merged before: nothing was done.
+	Merged bool `json:"merged"`
+}
+
+// MergeTickets carries the command out; the right is needed on both.
+// ErrConflict when one of them was merged into a third, or the target is
+// complete. Merging the same two again does nothing and says so.
+func (e *Engine) MergeTickets(ctx context.Context, p Principal, c MergeTickets) (MergedTickets, error) {
+	return command(ctx, e, opMergeTickets, p, c.Key, c, func(u *unit) (MergedTickets, error) {
+		into, err := u.onTicket(c.Into, ActTicketEdit)
+		if err != nil {
+			return MergedTickets{}, err
+		}
+		from, err := u.onTicket(c.From, ActTicketEdit)
+		if err != nil {
+			return MergedTickets{}, err
+		}
+		if from.now.MergedInto != "" && from.now.MergedInto == c.Into {
+			t := into.now
+			return MergedTickets{Into: TicketState{Ticket: t.ID, Number: t.Number, State: t.State, Version: into.stored.Version}}, nil
+		}
+		df, err := u.editTicket(c.From)
+		if err != nil {
+			return MergedTickets{}, err
+		}
+		di, err := u.editTicket(c.Into)
+		if err != nil {
+			return MergedTickets{}, err
+		}
+		linked := df.T.Links
+		merged, err := ticket.Merge(df, di)
+		if err != nil {
+			return MergedTickets{}, err
+		}
+		u.detail("into", string(c.Into))
+		return MergedTickets{Into: u.ticketState(di), Merged: merged}, u.moveLinks(linked, c.From, c.Into)
+	})
+}
+
+// moveLinks makes the tickets that were linked to a merged one point to its
+// target. One that was merged itself, or is gone, is left as it is.
+func (u *unit) moveLinks(links []ticket.Link, from, into ticket.ID) error {
+	for _, l := range links {
+		if l.To == into {
+			continue
+		}
+		d, err := u.editTicket(l.To)
+		if errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		d.MoveLinks(from, into)
+	}
+	return nil
+}
+
+// SplitTicket makes a ticket of its own of a comment: its text is the new
+// inquiry, and the two are linked.
+type SplitTicket struct {
+	Key    Key       `json:"-"`
+	Ticket ticket.ID `json:"ticket"`
+	Entry  int64     `json:"entry"` // the comment's number in the history
+	Title  string    `json:"title"`
+}
+
+// SplitTicket carries the command out and returns the new ticket. ErrInvalid for
+// an entry without a text.
+func (e *Engine) SplitTicket(ctx context.Context, p Principal, c SplitTicket) (TicketState, error) {
+	return command(ctx, e, opSplitTicket, p, c.Key, c, func(u *unit) (TicketState, error) {
+		if _, err := u.onTicket(c.Ticket, ActTicketEdit); err != nil {
+			return TicketState{}, err
+		}
+		entry, err := u.entry(c.Ticket, c.Entry)
+		if err != nil {
+			return TicketState{}, err
+		}
+		d, err := u.editTicket(c.Ticket)
+		if err != nil {
+			return TicketState{}, err
+		}
+		number, err := u.nextTicketNumber()
+		if err != nil {
+			return TicketState{}, err
+		}
+		n, err := ticket.SplitOff(d, entry, ticket.ID(newID()), number, c.Title)
+		if err != nil {
+			return TicketState{}, err
+		}
+		n.T.Desk = d.T.Desk
+		u.keepNew(n)
+		u.detail("split", string(n.T.ID))
+		return u.ticketState(n), nil
+	})
+}

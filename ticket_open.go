@@ -1,0 +1,482 @@
+package sangdam
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
+	"github.com/sangdam/sangdam/store/seal"
+	"github.com/sangdam/sangdam/ticket"
+)
+
+// OpenTicket makes a ticket: by hand, by a Go call of the host, or from a
+// conversation.
+type OpenTicket struct {
+	Key Key `json:"-"`
+	// Conversation that the ticket is made from: its desk, customer, language and
+	// chat log go with it, and where Title is empty its last words.
+	Conversation conversation.ID `json:"conversation,omitempty"`
+	// Channel is where the inquiry came from: empty is ticket.ChannelChat with a
+	// Conversation, ticket.ChannelHand for agents and ticket.ChannelAPI for the
+	// host.
+	Channel    string                  `json:"channel,omitempty"`
+	Desk       routing.DeskID          `json:"desk,omitempty"`
+	Title      string                  `json:"title"`
+	Body       string                  `json:"body,omitempty"`
+	Contact    conversation.ContactID  `json:"contact,omitempty"`
+	Requester  ticket.Requester        `json:"requester,omitzero"`
+	Language   string                  `json:"language,omitempty"`
+	Category   ticket.CategoryID       `json:"category,omitempty"`
+	Resolution ticket.CategoryID       `json:"resolution,omitempty"`
+	Priority   ticket.Priority         `json:"priority,omitempty"`
+	Tags       []string                `json:"tags,omitempty"`
+	Group      ticket.GroupID          `json:"group,omitempty"`
+	Agent      routing.AgentID         `json:"agent,omitempty"`
+	Fields     map[string]ticket.Value `json:"fields,omitempty"`
+}
+
+// TicketState is the result of every command that makes or changes a ticket.
+type TicketState struct {
+	Ticket ticket.ID    `json:"ticket"`
+	Number int64        `json:"number"`
+	State  ticket.State `json:"state"`
+	// Version to give back with the next change. Triggers and routing that act
+	// in the same moment leave it as it is; what acts later raises it.
+	Version int64 `json:"version"`
+}
+
+func (u *unit) ticketState(d *ticket.Draft) TicketState {
+	return TicketState{Ticket: d.T.ID, Number: d.T.Number, State: d.T.State, Version: d.T.Version + 1}
+}
+
+// OpenTicket carries the command out. ErrInvalid (*ticket.MissingFields) when an
+// agent leaves a required field of those that agents fill empty, and for a
+// category, group or agent that cannot be named; ErrNotFound for a conversation
+// or contact that the principal may not see.
+func (e *Engine) OpenTicket(ctx context.Context, p Principal, c OpenTicket) (TicketState, error) {
+	return command(ctx, e, opOpenTicket, p, c.Key, c, func(u *unit) (TicketState, error) {
+		t := ticket.Ticket{Channel: c.Channel, Desk: c.Desk, Title: c.Title, Body: c.Body, Contact: c.Contact, Requester: c.Requester,
+			Language: c.Language, Priority: c.Priority, Tags: c.Tags}
+		var log *conversation.Draft
+		if c.Conversation != "" {
+			var err error
+			if log, err = u.fromConversation(&t, c.Conversation); err != nil {
+				return TicketState{}, err
+			}
+		}
+		if err := u.allow(ActTicketOpen, Resource{Kind: kindTicket, Desk: t.Desk, Contact: t.Contact}); err != nil {
+			return TicketState{}, err
+		}
+		if err := u.off(SwitchTicket); err != nil {
+			return TicketState{}, err
+		}
+		if t.Channel == "" {
+			t.Channel = ticket.ChannelAPI
+			if p.Kind == KindAgent {
+				t.Channel = ticket.ChannelHand
+			}
+		}
+		if err := u.requester(&t); err != nil {
+			return TicketState{}, err
+		}
+		d, err := u.openTicket(t, TicketChange{Category: set(c.Category), Resolution: set(c.Resolution), Group: set(c.Group), Agent: set(c.Agent),
+			Fields: c.Fields})
+		if err != nil {
+			return TicketState{}, err
+		}
+		if err := u.requiredFields(d.T); err != nil {
+			return TicketState{}, err
+		}
+		if log != nil {
+			log.Note(conversation.EvTicket, u.actor(), "", string(d.T.ID))
+			if err := u.save(log); err != nil {
+				return TicketState{}, err
+			}
+		}
+		u.resource.ID = string(d.T.ID)
+		return u.ticketState(d), nil
+	})
+}
+
+// set is a pointer to what was given; nil for the zero value.
+func set[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}
+
+// openTicket begins a ticket and applies what needs checks.
+func (u *unit) openTicket(t ticket.Ticket, c TicketChange) (*ticket.Draft, error) {
+	if t.Desk != "" {
+		if _, ok := u.s.routing.Desks[t.Desk]; !ok {
+			return nil, errs.New(errs.Invalid, "sangdam: there is no desk %s", t.Desk)
+		}
+	}
+	d, err := u.newTicket(t)
+	if err != nil {
+		return nil, err
+	}
+	return d, u.applyChange(d, c)
+}
+
+// fromConversation fills a ticket from a conversation that the principal may
+// read.
+func (u *unit) fromConversation(t *ticket.Ticket, id conversation.ID) (*conversation.Draft, error) {
+	d, err := u.draft(id, ActRead)
+	if err != nil {
+		return nil, err
+	}
+	u.asked = false // reading it is not the right to make a ticket
+	u.inherit(t, d.C)
+	return d, nil
+}
+
+// inherit gives a ticket what it has of a conversation.
+func (u *unit) inherit(t *ticket.Ticket, c conversation.Conversation) {
+	t.Conversation, t.Origin.ChatTo = c.ID, c.EventSeq
+	if t.Channel == "" {
+		t.Channel = ticket.ChannelChat
+	}
+	if t.Desk == "" {
+		t.Desk = c.Desk
+	}
+	if t.Contact == "" {
+		t.Contact = c.Contact
+	}
+	if t.Language == "" {
+		t.Language = c.Language
+	}
+	if t.Title == "" {
+		t.Title = c.Preview
+	}
+	if t.Title == "" {
+		t.Title = "Conversation " + string(c.ID)
+	}
+}
+
+// requester fills who asks from the contact, which the principal must see.
+func (u *unit) requester(t *ticket.Ticket) error {
+	if t.Contact == "" {
+		return nil
+	}
+	c, err := u.tx.Contacts().Contact(u.ctx, t.Contact)
+	if errors.Is(err, ErrNotFound) {
+		return noSuch(kindContact)
+	}
+	if err != nil {
+		return err
+	}
+	w, err := u.acting()
+	if err != nil {
+		return err
+	}
+	if t.Conversation == "" { // who reads the conversation knows its customer
+		if ok, err := u.e.sees(u.ctx, w, contactResource(c)); err != nil || !ok {
+			return cmpErr(err, noSuch(kindContact))
+		}
+	}
+	r := &t.Requester
+	r.Name, r.Email, r.Phone = orElse(r.Name, c.Name), orElse(r.Email, c.Email), orElse(r.Phone, c.Phone)
+	return nil
+}
+
+func orElse(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a
+}
+
+func cmpErr(err, otherwise error) error {
+	if err != nil {
+		return err
+	}
+	return otherwise
+}
+
+// requiredFields refuses an agent's ticket in which a field that agents must
+// fill is empty. Programs open tickets with what they know.
+func (u *unit) requiredFields(t ticket.Ticket) error {
+	if u.p.Kind != KindAgent {
+		return nil
+	}
+	d, err := u.ticketSetup()
+	if err != nil {
+		return err
+	}
+	fields := d.Fields.AgentFields(t.Channel, u.p.has(RoleAdministrator))
+	if t.Channel == ticket.ChannelHand || t.Channel == ticket.ChannelPhone {
+		for _, code := range d.form(t.Category).Fields {
+			if f, ok := d.Fields.Field(code); ok && !f.Deleted {
+				fields = append(fields, f)
+			}
+		}
+	}
+	if missing := ticket.Missing(t, fields); len(missing) > 0 {
+		return &ticket.MissingFields{Codes: missing}
+	}
+	return nil
+}
+
+// SubmitTicket makes a ticket of what a customer sent by the inquiry form. The
+// host calls it, which knows who the customer is and bounds how often.
+type SubmitTicket struct {
+	Key       Key                     `json:"-"`
+	Desk      routing.DeskID          `json:"desk,omitempty"`
+	Category  ticket.CategoryID       `json:"category"`
+	Title     string                  `json:"title"`
+	Content   string                  `json:"content"`
+	Requester ticket.Requester        `json:"requester"`
+	Contact   conversation.ContactID  `json:"contact,omitempty"`
+	Language  string                  `json:"language,omitempty"`
+	Consent   bool                    `json:"consent"`
+	Fields    map[string]ticket.Value `json:"fields,omitempty"`
+}
+
+// SubmitTicket carries the command out. ErrInvalid for a category that is not
+// offered to customers, a required field that is empty (*ticket.MissingFields),
+// and a value that its field does not take.
+func (e *Engine) SubmitTicket(ctx context.Context, p Principal, c SubmitTicket) (TicketState, error) {
+	return command(ctx, e, opSubmitTicket, p, c.Key, c, func(u *unit) (TicketState, error) {
+		if err := u.allow(ActTicketSubmit, Resource{Kind: kindTicket, Desk: c.Desk, Contact: c.Contact}); err != nil {
+			return TicketState{}, err
+		}
+		if err := u.off(SwitchTicket); err != nil {
+			return TicketState{}, err
+		}
+		t := ticket.Ticket{Channel: ticket.ChannelWeb, Desk: c.Desk, Category: c.Category, Title: c.Title, Body: c.Content, Requester: c.Requester,
+			Contact: c.Contact, Language: c.Language, Fields: c.Fields}
+		if c.Consent {
+			t.ConsentAt = u.tx.Now()
+		}
+		d, err := u.ticketSetup()
+		if err != nil {
+			return TicketState{}, err
+		}
+		if err := d.form(c.Category).CheckSubmission(t, d.Fields, d.Trees[ticket.Intake]); err != nil {
+			return TicketState{}, err
+		}
+		if err := u.requester(&t); err != nil {
+			return TicketState{}, err
+		}
+		t.Fields = nil // checked and sealed one by one
+		u.as = "customer"
+		draft, err := u.openTicket(t, TicketChange{Fields: c.Fields})
+		if err != nil {
+			return TicketState{}, err
+		}
+		u.resource.ID = string(draft.T.ID)
+		return u.ticketState(draft), nil
+	})
+}
+
+// ticketFieldAD binds the sealed value of a field to its place.
+func ticketFieldAD(ws WorkspaceID, t ticket.ID, code string) seal.AD {
+	return seal.AD{Workspace: string(ws), Table: kindTicket, Row: string(t), Column: code}
+}
+
+// sealed seals a value of an encrypted field.
+func (u *unit) sealed(t ticket.ID, f ticket.Field, v ticket.Value) (ticket.Value, error) {
+	if !f.Encrypted || v.Empty() {
+		return v, nil
+	}
+	if len(v.Sealed) > 0 {
+		return v, errs.New(errs.Invalid, "sangdam: field %s takes its plain value, which is sealed here", f.Code)
+	}
+	if err := f.Check(v); err != nil {
+		return v, err
+	}
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return v, err
+	}
+	raw, err = u.e.cfg.Sealer.Seal(u.ctx, ticketFieldAD(u.tx.Workspace(), t, f.Code), raw)
+	return ticket.Value{Sealed: raw}, err
+}
+
+// RevealTicketField opens the value of an encrypted field for who may edit the
+// ticket; the audit log says who looked.
+func (e *Engine) RevealTicketField(ctx context.Context, p Principal, id ticket.ID, code string) (ticket.Value, error) {
+	var out ticket.Value
+	err := e.unit(ctx, p, func(u *unit) error {
+		w, err := u.onTicket(id, ActTicketEdit)
+		if err != nil {
+			return err
+		}
+		d, err := u.ticketSetup()
+		if err != nil {
+			return err
+		}
+		who, err := u.acting()
+		if err != nil {
+			return err
+		}
+		if slices.Contains(hiddenFields(who, d.Fields), code) {
+			return noSuch("ticket_field")
+		}
+		out = w.now.Fields[code]
+		if len(out.Sealed) == 0 {
+			return nil
+		}
+		raw, err := e.cfg.Sealer.Open(u.ctx, ticketFieldAD(u.tx.Workspace(), id, code), out.Sealed)
+		if err != nil {
+			return err
+		}
+		out = ticket.Value{}
+		if err := json.Unmarshal(raw, &out); err != nil {
+			return err
+		}
+		u.detail("field", code)
+		return u.audit("ticket.reveal_field", "ok")
+	})
+	return out, err
+}
+
+// ownerTicket is how the record of a blob names the ticket that it belongs to.
+const ownerTicket = "ticket:"
+
+// referFiles records files that a ticket names, as refer does for messages.
+func (u *unit) referFiles(t ticket.ID, files []string) error {
+	for _, name := range files {
+		kept, err := u.tx.Blobs().Blob(u.ctx, name)
+		if err == nil && kept.Owner == ownerTicket+string(t) {
+			continue
+		}
+		if err == nil {
+			return errs.New(errs.NotFound, "sangdam: there is no upload of this name; put the file into the blob store and name it once")
+		}
+		if !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		if err := u.tx.Blobs().Reference(u.ctx, driver.Blob{Name: name, Owner: ownerTicket + string(t), CreatedAt: u.tx.Now()}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TicketChat returns the chat log of a ticket that was made from a conversation:
+// its messages up to the moment when the ticket was made, with Seq above after,
+// oldest first, at most limit (1 to 200), masked as the chat is. Whoever may
+// read the ticket may read it.
+func (e *Engine) TicketChat(ctx context.Context, p Principal, id ticket.ID, after int64, limit int) (out []conversation.Message, err error) {
+	err = e.readTicket(ctx, p, id, func(ctx context.Context, tx store.Tx, _ Who, t ticket.Ticket) error {
+		if t.Conversation == "" {
+			return nil
+		}
+		out, err = tx.Conversations().Messages(ctx, t.Conversation, after, min(max(limit, 1), maxPage))
+		out = slices.DeleteFunc(out, func(m conversation.Message) bool { return m.Seq > t.Origin.ChatTo })
+		return err
+	})
+	return listed(out), err
+}
+
+// sayToCustomer sends a public answer to the customer: through the conversation
+// that the ticket came from, else as a notice that leaves by mail.
+func (u *unit) sayToCustomer(t ticket.Ticket, seq int64, text string) error {
+	if t.Conversation != "" {
+		said, err := u.sayInChat(t.Conversation, text)
+		if err != nil || said {
+			return err
+		}
+	}
+	if t.Requester.Email == "" {
+		return errs.New(errs.Unsupported,
+			"sangdam: this ticket has no conversation that can be written to and no mail address; add one, or make the comment internal")
+	}
+	n := TicketNotice{ID: newID(), Ticket: t.ID, Seq: seq, Kind: ticket.Answered, To: t.Requester.Email, Language: t.Language, State: noticePending,
+		At: u.tx.Now()}
+	return ticketNotices.Save(u.ctx, u.tx, &n)
+}
+
+const noticePending = "pending"
+
+// sayInChat says it in the conversation; false where its account is gone or off.
+func (u *unit) sayInChat(id conversation.ID, text string) (bool, error) {
+	cv, err := u.tx.Conversations().Conversation(u.ctx, id)
+	if err != nil {
+		return false, err
+	}
+	acct, ok := u.s.accounts[cv.Account]
+	if !ok || acct.Deleted || acct.Disabled {
+		return false, nil
+	}
+	content := channel.Text(text)
+	if err := u.canCarry(cv, content); err != nil {
+		return false, err
+	}
+	author := conversation.Author{Kind: conversation.ByAgent, Agent: u.p.agent()}
+	if u.p.agent() == "" || cv.State == conversation.StateClosed || cv.Control == conversation.ControlBot {
+		author = conversation.Author{Kind: conversation.BySystem, Name: u.actor()} // a notice: it takes the word from nobody
+	}
+	d := conversation.Edit(cv, u.tx.Now())
+	if _, err := u.say(d, conversation.Message{Author: author, Content: content}); err != nil {
+		return false, err
+	}
+	return true, u.finish(d)
+}
+
+// bannedIn looks for banned words.
+func (u *unit) bannedIn(text string) error {
+	d, err := u.ticketSetup()
+	if err != nil {
+		return err
+	}
+	if hits := ticket.FindBanned(text, d.Banned); len(hits) > 0 {
+		return &BannedWords{Hits: hits}
+	}
+	return nil
+}
+
+// BannedWords is the refusal of a text with banned words in it (TK6). It is
+// ErrInvalid.
+type BannedWords struct{ Hits []ticket.BannedHit }
+
+// Error shows the words and what is suggested instead: they are the workspace's
+// own, not the customer's.
+func (b *BannedWords) Error() string {
+	text := "sangdam: the text holds words that are not to be sent:"
+	for _, h := range b.Hits {
+		text += " " + h.Word
+		if h.Instead != "" {
+			text += " (rather: " + h.Instead + ")"
+		}
+	}
+	return text
+}
+
+// Unwrap makes it ErrInvalid.
+func (b *BannedWords) Unwrap() error { return errs.Invalid }
+
+// CheckAnswer looks for banned words in a text before it is sent, for previews.
+func (e *Engine) CheckAnswer(ctx context.Context, p Principal, text string) (hits []ticket.BannedHit, err error) {
+	err = e.query(ctx, p, ActList, Resource{Kind: "banned_words"}, func(ctx context.Context, tx store.Tx, _ *settings) error {
+		d, err := e.currentTicketSetup(ctx, tx)
+		if err == nil {
+			hits = listed(ticket.FindBanned(text, d.Banned))
+		}
+		return err
+	})
+	return hits, err
+}
+
+// solvedFor is how long a solved ticket waits before it is complete; 0: for ever.
+func (s WorkspaceSettings) solvedFor() time.Duration {
+	switch {
+	case s.CompleteAfter < 0:
+		return 0
+	case s.CompleteAfter == 0:
+		return ticket.CompleteAfter
+	}
+	return s.CompleteAfter
+}

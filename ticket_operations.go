@@ -1,0 +1,46 @@
+package sangdam
+
+// The commands of tickets and of what is set up for them.
+var (
+	opOpenTicket   = &Operation{Name: "ticket.open", Method: "OpenTicket", Actions: []Action{ActTicketOpen}, Keyed: true}
+	opSubmitTicket = &Operation{Name: "ticket.submit", Method: "SubmitTicket", Actions: []Action{ActTicketSubmit}, Keyed: true}
+	opUpdateTicket = &Operation{Name: "ticket.update", Method: "UpdateTicket",
+		Actions: []Action{ActTicketEdit, ActTicketAnswer, ActTicketComplete}, Keyed: true, Versioned: true}
+	opReplyTicket  = &Operation{Name: "ticket.reply", Method: "ReplyTicket", Actions: []Action{ActTicketReply}, Keyed: true}
+	opFollowTicket = &Operation{Name: "ticket.follow", Method: "FollowTicket", Actions: []Action{ActTicketEdit}, Keyed: true}
+	opLinkTickets  = &Operation{Name: "ticket.link", Method: "LinkTickets", Actions: []Action{ActTicketEdit}, Keyed: true}
+	opMergeTickets = &Operation{Name: "ticket.merge", Method: "MergeTickets", Actions: []Action{ActTicketEdit}, Keyed: true}
+	opSplitTicket  = &Operation{Name: "ticket.split", Method: "SplitTicket", Actions: []Action{ActTicketEdit}, Keyed: true}
+
+	opSaveWorkspaceSettings = define("workspace.save", "SaveWorkspaceSettings")
+	opSaveCategory          = define("category.save", "SaveCategory")
+	opDeleteCategory        = define("category.delete", "DeleteCategory")
+	opSaveField             = define("field.save", "SaveField")
+	opDeleteField           = define("field.delete", "DeleteField")
+	opSaveForm              = define("form.save", "SaveForm")
+	opSaveTemplate          = define("template.save", "SaveTemplate", ActTemplate)
+	opDeleteTemplate        = define("template.delete", "DeleteTemplate", ActTemplate)
+	opSaveBannedWord        = define("banned_word.save", "SaveBannedWord")
+	opDeleteBannedWord      = define("banned_word.delete", "DeleteBannedWord")
+	opSaveGroup             = define("group.save", "SaveGroup")
+	opDeleteGroup           = define("group.delete", "DeleteGroup")
+	opSaveTicketView        = define("view.save", "SaveTicketView", ActTemplate)
+	opDeleteTicketView      = define("view.delete", "DeleteTicketView", ActTemplate)
+	opSaveServiceLevel      = define("service_level.save", "SaveServiceLevel")
+	opDeleteServiceLevel    = define("service_level.delete", "DeleteServiceLevel")
+)
+
+// ticketOperations lists them.
+func ticketOperations() []*Operation {
+	return []*Operation{
+		opOpenTicket, opSubmitTicket, opUpdateTicket, opReplyTicket, opFollowTicket, opLinkTickets, opMergeTickets, opSplitTicket,
+		opSaveWorkspaceSettings, opSaveCategory, opDeleteCategory, opSaveField, opDeleteField, opSaveForm, opSaveTemplate, opDeleteTemplate,
+		opSaveBannedWord, opDeleteBannedWord, opSaveGroup, opDeleteGroup, opSaveTicketView, opDeleteTicketView,
+		opSaveServiceLevel, opDeleteServiceLevel,
+	}
+}
+
+// define describes a command that saves or deletes what is set up for tickets.
+func define(name, method string, also ...Action) *Operation {
+	return &Operation{Name: name, Method: method, Actions: append([]Action{ActConfigure}, also...), Keyed: true, Versioned: true}
+}

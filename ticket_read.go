@@ -1,0 +1,435 @@
+package sangdam
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/privacy"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/fold"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
+	"github.com/sangdam/sangdam/ticket"
+	"github.com/sangdam/sangdam/trigger/condition"
+)
+
+// TicketDetail is a ticket with what a console shows beside it.
+type TicketDetail struct {
+	// Ticket has encrypted fields sealed; see RevealTicketField.
+	Ticket ticket.Ticket `json:"ticket"`
+	// Entries are the newest 200 of its history, oldest first. Earlier says that
+	// there are more, for TicketHistory.
+	Entries []ticket.Entry `json:"entries"`
+	Earlier bool           `json:"earlier,omitempty"`
+	// Item is how it waits for an agent, where it does.
+	Item *routing.Item `json:"item,omitempty"`
+}
+
+// Ticket returns one with its history.
+func (e *Engine) Ticket(ctx context.Context, p Principal, id ticket.ID) (TicketDetail, error) {
+	var out TicketDetail
+	err := e.readTicket(ctx, p, id, func(ctx context.Context, tx store.Tx, w Who, t ticket.Ticket) error {
+		hidden, err := e.hiddenFrom(ctx, tx, w)
+		if err != nil {
+			return err
+		}
+		out = TicketDetail{Ticket: shownTicket(t, hidden), Earlier: t.Entries > maxPage}
+		entries, err := entriesOf(ctx, tx, id, max(0, t.Entries-maxPage), maxPage)
+		if err != nil {
+			return err
+		}
+		out.Entries = shownEntries(entries, hidden)
+		it, err := tx.Work().Item(ctx, ticketItem(id))
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		out.Item = &it
+		return err
+	})
+	return out, err
+}
+
+// TicketHistory returns entries of a ticket with Seq above after, oldest first,
+// at most limit (1 to 200).
+func (e *Engine) TicketHistory(ctx context.Context, p Principal, id ticket.ID, after int64, limit int) (out []ticket.Entry, err error) {
+	err = e.readTicket(ctx, p, id, func(ctx context.Context, tx store.Tx, w Who, _ ticket.Ticket) error {
+		hidden, err := e.hiddenFrom(ctx, tx, w)
+		if err != nil {
+			return err
+		}
+		out, err = entriesOf(ctx, tx, id, after, min(max(limit, 1), maxPage))
+		out = listed(shownEntries(out, hidden))
+		return err
+	})
+	return out, err
+}
+
+// readTicket loads a ticket, asks the policy, and runs fn.
+func (e *Engine) readTicket(ctx context.Context, p Principal, id ticket.ID, fn func(ctx context.Context, tx store.Tx, w Who, t ticket.Ticket) error) error {
+	return e.db.View(ctx, p.Workspace, func(ctx context.Context, tx store.Tx) error {
+		t, err := tickets.Get(ctx, tx, string(id))
+		if errors.Is(err, ErrNotFound) {
+			return noSuch(kindTicket)
+		}
+		if err != nil {
+			return err
+		}
+		w, err := e.reader(ctx, tx, p)
+		if err != nil {
+			return err
+		}
+		if err := e.permit(ctx, w, ActRead, ticketResource(t.Ticket)); err != nil {
+			return err
+		}
+		return fn(ctx, tx, w, t.Ticket)
+	})
+}
+
+func (e *Engine) hiddenFrom(ctx context.Context, tx store.Tx, w Who) ([]string, error) {
+	if w.Kind != KindAgent {
+		return nil, nil
+	}
+	s, err := e.currentTicketSetup(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	return hiddenFields(w, s.Fields), nil
+}
+
+// TicketFilter says which tickets to list. Everything that is given must hold;
+// of a list one of its values.
+type TicketFilter struct {
+	Number       int64                  `json:"number,omitempty"`
+	States       []ticket.State         `json:"states,omitempty"`
+	Open         bool                   `json:"open,omitempty"` // still to be worked on
+	Agent        routing.AgentID        `json:"agent,omitempty"`
+	NoAgent      bool                   `json:"no_agent,omitempty"`
+	Group        ticket.GroupID         `json:"group,omitempty"`
+	Desk         routing.DeskID         `json:"desk,omitempty"`
+	Tag          string                 `json:"tag,omitempty"`
+	Category     ticket.CategoryID      `json:"category,omitempty"` // or one below it
+	Contact      conversation.ContactID `json:"contact,omitempty"`
+	Conversation conversation.ID        `json:"conversation,omitempty"`
+	Follower     routing.AgentID        `json:"follower,omitempty"`
+	// When is a condition over ticket.SchemaFields.
+	When condition.Condition `json:"when,omitzero"`
+	// View is a saved list, whose condition must hold too and whose order counts
+	// where Order is empty.
+	View string `json:"view,omitempty"`
+	// Order is ticket.ByUpdated when empty. Every order but that reads the
+	// tickets of the workspace in that order, whatever else is asked for.
+	Order ticket.Order `json:"order,omitempty"`
+	Desc  bool         `json:"desc,omitempty"` // from the end: newest, highest
+}
+
+// TicketPage is one page of a list; Next is empty at the end.
+type TicketPage struct {
+	Tickets []ticket.Ticket `json:"tickets"`
+	Next    string          `json:"next,omitempty"`
+}
+
+// Tickets lists the tickets that match and that the principal may see. limit is
+// 1 to 200, 0 means 50; page is Next of the page before. A call looks at no more
+// than 500 tickets: a page may have fewer than asked for, or none, and a Next to
+// go on with.
+func (e *Engine) Tickets(ctx context.Context, p Principal, f TicketFilter, page string, limit int) (TicketPage, error) {
+	var out TicketPage
+	err := e.query(ctx, p, ActList, Resource{Kind: "tickets"}, func(ctx context.Context, tx store.Tx, s *settings) error {
+		l, err := e.ticketList(ctx, tx, s, p, f)
+		if err != nil {
+			return err
+		}
+		found, err := l.page(page, limit)
+		if err != nil {
+			return err
+		}
+		out = TicketPage{Tickets: listed(found.Tickets), Next: found.Next}
+		return nil
+	})
+	return out, err
+}
+
+// CountTickets counts the tickets that match and that the principal may see,
+// among the first 10,000 of the list.
+func (e *Engine) CountTickets(ctx context.Context, p Principal, f TicketFilter) (Count, error) {
+	var out Count
+	err := e.query(ctx, p, ActList, Resource{Kind: "tickets"}, func(ctx context.Context, tx store.Tx, s *settings) error {
+		l, err := e.ticketList(ctx, tx, s, p, f)
+		if err != nil {
+			return err
+		}
+		out = Count{}
+		for page := ""; ; {
+			found, err := l.page(page, maxPage)
+			if err != nil {
+				return err
+			}
+			out.N += len(found.Tickets)
+			if page = found.Next; page == "" || l.looked >= countedAt {
+				out.AtLeast = page != ""
+				return nil
+			}
+		}
+	})
+	return out, err
+}
+
+// ticketList is a prepared list.
+type ticketList struct {
+	e       *Engine
+	ctx     context.Context
+	tx      store.Tx
+	w       Who
+	f       TicketFilter
+	setup   *ticketSetup
+	hidden  []string
+	under   map[ticket.CategoryID]bool // the category and those below it
+	when    []*condition.Program
+	list    store.List[storedTicket]
+	looked  int
+	trouble error // of the policy, in the middle of a page
+}
+
+// ticketList checks a filter and chooses the index for it.
+func (e *Engine) ticketList(ctx context.Context, tx store.Tx, s *settings, p Principal, f TicketFilter) (*ticketList, error) {
+	w, err := e.who(ctx, tx, s, p)
+	if err != nil {
+		return nil, err
+	}
+	setup, err := e.currentTicketSetup(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	l := &ticketList{e: e, ctx: ctx, tx: tx, w: w, f: f, setup: setup, hidden: hiddenFields(w, setup.Fields)}
+	if err := l.view(); err != nil {
+		return nil, err
+	}
+	if err := l.compile("the filter", f.When); err != nil {
+		return nil, err
+	}
+	if l.f.Order == "" {
+		l.f.Order = ticket.ByUpdated
+	}
+	if !slices.Contains(ticket.Orders(), l.f.Order) {
+		return nil, errs.New(errs.Invalid, "sangdam: tickets cannot be ordered by %q; use one of %v", shortened(string(l.f.Order)), ticket.Orders())
+	}
+	if f.Category != "" {
+		l.under = map[ticket.CategoryID]bool{f.Category: true}
+		for _, c := range setup.Trees[ticket.Intake].Walk() {
+			l.under[c.ID] = l.under[c.ID] || l.under[c.Parent] && c.Parent != ""
+		}
+	}
+	l.list = l.index()
+	l.list.Keep = l.keep
+	return l, nil
+}
+
+// view adds what a saved view says.
+func (l *ticketList) view() error {
+	if l.f.View == "" {
+		return nil
+	}
+	v, err := ticketViews.Get(l.ctx, l.tx, l.f.View)
+	if errors.Is(err, ErrNotFound) || err == nil && v.Owner != "" && v.Owner != l.w.agent() {
+		return noSuch("ticket_view")
+	}
+	if err != nil {
+		return err
+	}
+	if l.f.Order == "" {
+		l.f.Order, l.f.Desc = v.Order, v.Desc
+	}
+	return l.compile("view "+v.Name, v.When)
+}
+
+// compile adds a condition. A field that is not for this principal counts as
+// one that does not exist: what it holds cannot be found out by asking.
+func (l *ticketList) compile(what string, c condition.Condition) error {
+	if c.IsZero() {
+		return nil
+	}
+	schema := l.setup.schema
+	if len(l.hidden) > 0 {
+		fields := slices.DeleteFunc(schema.Fields(), func(f condition.Field) bool {
+			return slices.ContainsFunc(l.hidden, func(code string) bool { return f.Name == "field."+code })
+		})
+		var err error
+		if schema, err = condition.NewSchema(fields...); err != nil {
+			return err
+		}
+	}
+	p, err := c.Compile(schema)
+	if err != nil {
+		return errs.New(errs.Invalid, "sangdam: %s: %w", what, err)
+	}
+	l.when = append(l.when, p)
+	return nil
+}
+
+// index chooses the narrowest way into the tickets.
+func (l *ticketList) index() store.List[storedTicket] {
+	f := l.f
+	if f.Number != 0 {
+		return store.List[storedTicket]{Index: byNumber, From: store.Int(f.Number), To: store.Int(f.Number + 1)}
+	}
+	if f.Order != ticket.ByUpdated {
+		return store.List[storedTicket]{Index: string(f.Order), Desc: f.Desc}
+	}
+	tagged := func(tag string, value []byte) store.List[storedTicket] {
+		return store.List[storedTicket]{Tag: tag, Value: value, Desc: f.Desc}
+	}
+	switch {
+	case f.Conversation != "":
+		return tagged(withChat, store.Exact(string(f.Conversation)))
+	case f.Contact != "":
+		return tagged(withPerson, store.Exact(string(f.Contact)))
+	case f.Agent != "":
+		return tagged(withAgent, store.Exact(string(f.Agent)))
+	case f.Tag != "":
+		return tagged(withLabel, store.Text(f.Tag))
+	case f.Group != "":
+		return tagged(withGroup, store.Exact(string(f.Group)))
+	case len(l.under) == 1:
+		return tagged(withIntake, store.Exact(string(f.Category)))
+	case len(f.States) == 1:
+		return tagged(withState, store.Exact(string(f.States[0])))
+	case f.Open:
+		return tagged(withOpen, store.Exact("1"))
+	}
+	return store.List[storedTicket]{Index: byUpdated, Desc: f.Desc}
+}
+
+func (l *ticketList) keep(t *storedTicket) bool {
+	l.looked++
+	if l.trouble != nil || !l.matches(&t.Ticket) {
+		return false
+	}
+	for _, p := range l.when {
+		if !p.Match(l.tx.Now(), ticket.Facts{Ticket: &t.Ticket, Fields: l.setup.Fields}) {
+			return false
+		}
+	}
+	ok, err := l.e.sees(l.ctx, l.w, ticketResource(t.Ticket))
+	l.trouble = err
+	return ok && err == nil
+}
+
+// matches compares what the filter names.
+func (l *ticketList) matches(t *ticket.Ticket) bool {
+	f := l.f
+	return (f.Number == 0 || t.Number == f.Number) &&
+		(f.States == nil || slices.Contains(f.States, t.State)) &&
+		(!f.Open || t.State.Open()) &&
+		(f.Agent == "" || t.Agent == f.Agent) &&
+		(!f.NoAgent || t.Agent == "") &&
+		(f.Group == "" || t.Group == f.Group) &&
+		(f.Desk == "" || t.Desk == f.Desk) &&
+		(f.Tag == "" || slices.ContainsFunc(t.Tags, func(tag string) bool { return fold.Text(tag) == fold.Text(f.Tag) })) &&
+		(f.Category == "" || l.under[t.Category]) &&
+		(f.Contact == "" || t.Contact == f.Contact) &&
+		(f.Conversation == "" || t.Conversation == f.Conversation) &&
+		(f.Follower == "" || slices.Contains(t.Followers, f.Follower))
+}
+
+func (l *ticketList) page(after string, limit int) (TicketPage, error) {
+	list := l.list
+	list.After, list.Limit = after, limit
+	page, err := tickets.List(l.ctx, l.tx, list)
+	if err = cmpErr(err, l.trouble); err != nil {
+		return TicketPage{}, err
+	}
+	out := TicketPage{Next: page.Next}
+	for _, t := range page.Items {
+		out.Tickets = append(out.Tickets, shownTicket(t.Ticket, l.hidden))
+	}
+	return out, nil
+}
+
+// FoundTicket is a ticket that matches a search, with the comment where the
+// words stand; 0: in the ticket itself.
+type FoundTicket struct {
+	Ticket ticket.Ticket `json:"ticket"`
+	Entry  int64         `json:"entry,omitempty"`
+}
+
+// SearchTickets finds tickets by title, inquiry, requester, fields that are
+// neither encrypted nor for administrators only, and comments, as Search finds
+// messages: newest words first, at most limit (1 to 200), each ticket once,
+// among the 2,000 newest that the index has.
+func (e *Engine) SearchTickets(ctx context.Context, p Principal, text string, limit int) ([]FoundTicket, error) {
+	var tokens []string
+	for _, t := range privacy.Query(text) {
+		if !t.Prefix {
+			tokens = append(tokens, ticketToken(t.Token))
+		}
+	}
+	if len(tokens) == 0 {
+		return nil, errs.New(errs.Invalid, "sangdam: the search needs at least two letters or digits")
+	}
+	limit = min(max(limit, 1), maxPage)
+	out := []FoundTicket{}
+	err := e.query(ctx, p, ActSearch, Resource{Kind: "tickets"}, func(ctx context.Context, tx store.Tx, s *settings) error {
+		out = out[:0]
+		l, err := e.ticketList(ctx, tx, s, p, TicketFilter{})
+		if err != nil {
+			return err
+		}
+		seen := map[ticket.ID]bool{}
+		var after driver.SearchHit
+		for looked := 0; looked < searchedAt && len(out) < limit; looked += maxPage {
+			hits, err := tx.Search().Find(ctx, tokens, after, maxPage)
+			if err != nil {
+				return err
+			}
+			for _, h := range hits {
+				f, ok, err := l.found(h, text, seen)
+				if err != nil {
+					return err
+				}
+				if ok && len(out) < limit {
+					out = append(out, f)
+				}
+			}
+			if len(hits) < maxPage {
+				return nil
+			}
+			after = hits[len(hits)-1]
+		}
+		return nil
+	})
+	return out, err
+}
+
+// found reads what a hit names, if the words are really there and it may be
+// seen.
+func (l *ticketList) found(h driver.SearchHit, text string, seen map[ticket.ID]bool) (f FoundTicket, ok bool, err error) {
+	id, seq, ok := searchedTicket(h.Message)
+	if !ok || seen[id] {
+		return f, false, nil
+	}
+	t, err := tickets.Get(l.ctx, l.tx, string(id))
+	if errors.Is(err, ErrNotFound) {
+		return f, false, nil
+	}
+	if err != nil || !l.keep(&t) {
+		return f, false, cmp.Or(err, l.trouble)
+	}
+	f = FoundTicket{Ticket: shownTicket(t.Ticket, l.hidden), Entry: seq}
+	in := ticketText(f.Ticket)
+	if seq > 0 {
+		e, err := ticketEntries.Get(l.ctx, l.tx, entryID(id, seq))
+		if err != nil {
+			return f, false, err
+		}
+		in = e.Text
+	}
+	if !privacy.Contains(in, text) {
+		return f, false, nil
+	}
+	seen[id] = true
+	return f, true, nil
+}

@@ -1,0 +1,149 @@
+package sangdam_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/ticket"
+)
+
+// ticketLists are the queries that leave out what one may not see, or show what
+// every agent of the workspace may know.
+var ticketLists = []string{"Tickets", "CountTickets", "SearchTickets", "TicketSetup", "TicketViews", "Templates", "CheckAnswer"}
+
+// ticketCalls adds the commands and queries of tickets to those that strangers
+// try.
+func ticketCalls(w *world, calls, queries map[string]func(sangdam.Principal) error) {
+	w.t.Helper()
+	open := func() ticket.ID {
+		t, err := w.eng.OpenTicket(w.ctx, w.host, sangdam.OpenTicket{Title: "Broken", Desk: "support"})
+		require.NoError(w.t, err)
+		return t.Ticket
+	}
+	id, other := open(), open()
+	e, ctx := w.eng, w.ctx
+	text := "x"
+	for name, call := range map[string]func(sangdam.Principal) error{
+		"OpenTicket": func(p sangdam.Principal) error { return errOf(e.OpenTicket(ctx, p, sangdam.OpenTicket{Title: "x"})) },
+		"SubmitTicket": func(p sangdam.Principal) error {
+			return errOf(e.SubmitTicket(ctx, p, sangdam.SubmitTicket{Title: "x", Content: "x"}))
+		},
+		"UpdateTicket": func(p sangdam.Principal) error {
+			return errOf(e.UpdateTicket(ctx, p, sangdam.UpdateTicket{Ticket: id, Version: 1, Change: sangdam.TicketChange{Title: &text}}))
+		},
+		"ReplyTicket": func(p sangdam.Principal) error {
+			return errOf(e.ReplyTicket(ctx, p, sangdam.ReplyTicket{Ticket: id, Text: "x"}))
+		},
+		"FollowTicket": func(p sangdam.Principal) error {
+			return errOf(e.FollowTicket(ctx, p, sangdam.FollowTicket{Ticket: id}))
+		},
+		"LinkTickets": func(p sangdam.Principal) error {
+			return errOf(e.LinkTickets(ctx, p, sangdam.LinkTickets{Ticket: id, To: other}))
+		},
+		"MergeTickets": func(p sangdam.Principal) error {
+			return errOf(e.MergeTickets(ctx, p, sangdam.MergeTickets{From: id, Into: other}))
+		},
+		"SplitTicket": func(p sangdam.Principal) error {
+			return errOf(e.SplitTicket(ctx, p, sangdam.SplitTicket{Ticket: id, Entry: 1, Title: "x"}))
+		},
+	} {
+		calls[name] = call
+	}
+	setupCalls(w, calls)
+	queries["Ticket"] = func(p sangdam.Principal) error { return errOf(e.Ticket(ctx, p, id)) }
+	queries["TicketHistory"] = func(p sangdam.Principal) error { return errOf(e.TicketHistory(ctx, p, id, 0, 10)) }
+	queries["TicketChat"] = func(p sangdam.Principal) error { return errOf(e.TicketChat(ctx, p, id, 0, 10)) }
+	queries["RevealTicketField"] = func(p sangdam.Principal) error { return errOf(e.RevealTicketField(ctx, p, id, "x")) }
+}
+
+// setupCalls adds the commands that set up what tickets need.
+func setupCalls(w *world, calls map[string]func(sangdam.Principal) error) {
+	e, ctx := w.eng, w.ctx
+	for name, call := range map[string]func(sangdam.Principal) error{
+		"SaveWorkspaceSettings": func(p sangdam.Principal) error {
+			return errOf(e.SaveWorkspaceSettings(ctx, p, sangdam.SaveWorkspaceSettings{}))
+		},
+		"SaveCategory": func(p sangdam.Principal) error {
+			return errOf(e.SaveCategory(ctx, p, sangdam.SaveCategory{Tree: ticket.Intake, Category: ticket.Category{Names: map[string]string{"en": "x"}}}))
+		},
+		"DeleteCategory": func(p sangdam.Principal) error {
+			return errOf(e.DeleteCategory(ctx, p, sangdam.DeleteCategory{Tree: ticket.Intake, Category: "x"}))
+		},
+		"SaveField":    func(p sangdam.Principal) error { return errOf(e.SaveField(ctx, p, sangdam.SaveField{})) },
+		"DeleteField":  func(p sangdam.Principal) error { return errOf(e.DeleteField(ctx, p, sangdam.DeleteField{Code: "x"})) },
+		"SaveForm":     func(p sangdam.Principal) error { return errOf(e.SaveForm(ctx, p, sangdam.SaveForm{})) },
+		"SaveTemplate": func(p sangdam.Principal) error { return errOf(e.SaveTemplate(ctx, p, sangdam.SaveTemplate{})) },
+		"DeleteTemplate": func(p sangdam.Principal) error {
+			return e.DeleteTemplate(ctx, p, sangdam.DeleteTemplate{Template: "x"})
+		},
+		"SaveBannedWord": func(p sangdam.Principal) error { return errOf(e.SaveBannedWord(ctx, p, sangdam.SaveBannedWord{})) },
+		"DeleteBannedWord": func(p sangdam.Principal) error {
+			return e.DeleteBannedWord(ctx, p, sangdam.DeleteBannedWord{Word: "x"})
+		},
+		"SaveGroup":      func(p sangdam.Principal) error { return errOf(e.SaveGroup(ctx, p, sangdam.SaveGroup{})) },
+		"DeleteGroup":    func(p sangdam.Principal) error { return e.DeleteGroup(ctx, p, sangdam.DeleteGroup{Group: "x"}) },
+		"SaveTicketView": func(p sangdam.Principal) error { return errOf(e.SaveTicketView(ctx, p, sangdam.SaveTicketView{})) },
+		"DeleteTicketView": func(p sangdam.Principal) error {
+			return e.DeleteTicketView(ctx, p, sangdam.DeleteTicketView{View: "x"})
+		},
+		"SaveServiceLevel": func(p sangdam.Principal) error { return errOf(e.SaveServiceLevel(ctx, p, sangdam.SaveServiceLevel{})) },
+		"DeleteServiceLevel": func(p sangdam.Principal) error {
+			return e.DeleteServiceLevel(ctx, p, sangdam.DeleteServiceLevel{Level: "x"})
+		},
+	} {
+		calls[name] = call
+	}
+}
+
+// withTickets gives the agents the permission and the switch for tickets.
+func withTickets(w *world, ids ...routing.AgentID) {
+	w.t.Helper()
+	for _, id := range ids {
+		w.saveAgent(routing.Agent{ID: id, Name: "Agent " + string(id), Role: "agent",
+			Permissions: []routing.Permission{routing.PermitChat, routing.PermitTicket}, Capacity: map[routing.Profile]int{routing.ProfileUnits: 2},
+			Assign: routing.AssignmentSwitches{Chat: true, Ticket: true}})
+	}
+}
+
+// TestWhoSeesATicket: those of a desk are for its agents, those of none for all
+// with the permission, one's own always; the same in lists and searches.
+func TestWhoSeesATicket(t *testing.T) {
+	inWorld(t, func(w *world) {
+		withTickets(w, "a1", "out")
+		w.saveAgent(routing.Agent{ID: "chats", Name: "Chats", Role: "agent", Permissions: []routing.Permission{routing.PermitChat}})
+		of := func(c sangdam.OpenTicket) ticket.ID {
+			c.Title = "Lamp broken"
+			s, err := w.eng.OpenTicket(w.ctx, w.host, c)
+			require.NoError(t, err)
+			return s.Ticket
+		}
+		desk, none, own := of(sangdam.OpenTicket{Desk: "support"}), of(sangdam.OpenTicket{}), of(sangdam.OpenTicket{Desk: "support", Agent: "out"})
+		for agent, want := range map[routing.AgentID][]ticket.ID{"a1": {desk, none, own}, "out": {none, own}, "chats": {}} {
+			p := w.agent(agent)
+			var seen []ticket.ID
+			for _, id := range []ticket.ID{desk, none, own} {
+				_, err := w.eng.Ticket(w.ctx, p, id)
+				if err == nil {
+					seen = append(seen, id)
+					continue
+				}
+				require.ErrorIs(t, err, sangdam.ErrNotFound)
+			}
+			require.ElementsMatch(t, want, seen, agent)
+			page, err := w.eng.Tickets(w.ctx, p, sangdam.TicketFilter{}, "", 0)
+			require.NoError(t, err)
+			require.Len(t, page.Tickets, len(want))
+			n, err := w.eng.CountTickets(w.ctx, p, sangdam.TicketFilter{Open: true})
+			require.NoError(t, err)
+			require.Equal(t, len(want), n.N)
+			found, err := w.eng.SearchTickets(w.ctx, p, "lamp", 10)
+			require.NoError(t, err)
+			require.Len(t, found, len(want))
+		}
+		_, err := w.eng.OpenTicket(w.ctx, w.agent("chats"), sangdam.OpenTicket{Title: "x"})
+		require.ErrorIs(t, err, sangdam.ErrPermissionDenied)
+	})
+}

@@ -1,0 +1,695 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/fold"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/ticket"
+	"github.com/sangdam/sangdam/trigger/condition"
+)
+
+// definition is a kind of document that people set up one by one: with an id, a
+// version that whoever replaces it gives back, and an event when it changes.
+type definition[T any] struct {
+	name    string // in messages, and the resource's kind
+	docs    *store.Documents[T]
+	id      func(*T) string
+	version func(*T) *int64
+}
+
+var (
+	settingsKind = definition[WorkspaceSettings]{"workspace_settings", workspaceSettings,
+		func(*WorkspaceSettings) string { return theOnly }, func(s *WorkspaceSettings) *int64 { return &s.Version }}
+	treeKind = definition[ticket.Tree]{"category_tree", categoryTrees,
+		func(t *ticket.Tree) string { return string(t.Kind) }, func(t *ticket.Tree) *int64 { return &t.Version }}
+	fieldsKind = definition[ticket.Fields]{"ticket_fields", ticketFields,
+		func(*ticket.Fields) string { return theOnly }, func(f *ticket.Fields) *int64 { return &f.Version }}
+	formKind = definition[ticket.Form]{"ticket_form", ticketForms,
+		func(f *ticket.Form) string { return string(f.Category) }, func(f *ticket.Form) *int64 { return &f.Version }}
+	templateKind = definition[ticket.AnswerTemplate]{"answer_template", answerTemplates,
+		func(t *ticket.AnswerTemplate) string { return t.ID }, func(t *ticket.AnswerTemplate) *int64 { return &t.Version }}
+	bannedKind = definition[ticket.BannedWord]{"banned_word", bannedWords,
+		func(b *ticket.BannedWord) string { return b.ID }, func(b *ticket.BannedWord) *int64 { return &b.Version }}
+	groupKind = definition[ticket.Group]{kindGroup, agentGroups,
+		func(g *ticket.Group) string { return string(g.ID) }, func(g *ticket.Group) *int64 { return &g.Version }}
+	viewKind = definition[ticket.View]{"ticket_view", ticketViews,
+		func(v *ticket.View) string { return v.ID }, func(v *ticket.View) *int64 { return &v.Version }}
+	levelKind = definition[ticket.ServiceLevel]{"service_level", serviceLevels,
+		func(l *ticket.ServiceLevel) string { return l.ID }, func(l *ticket.ServiceLevel) *int64 { return &l.Version }}
+)
+
+// saveDefinition replaces the version that the caller saw; check may refuse it
+// and gets the stored one, nil for none, and the one that is to be stored.
+func saveDefinition[T any](u *unit, k definition[T], v T, check func(old, v *T) error) (Saved, error) {
+	name := k.id(&v)
+	var was *T
+	var stored int64
+	old, err := k.docs.Get(u.ctx, u.tx, name)
+	switch {
+	case err == nil:
+		was, stored = &old, *k.version(&old)
+	case !errors.Is(err, ErrNotFound):
+		return Saved{}, err
+	}
+	if _, err := replaces(k.name, name, was != nil, stored, *k.version(&v)); err != nil {
+		return Saved{}, err
+	}
+	if check != nil {
+		if err := check(was, &v); err != nil {
+			return Saved{}, err
+		}
+	}
+	*k.version(&v) = stored
+	if err := k.docs.Save(u.ctx, u.tx, &v); err != nil {
+		return Saved{}, err
+	}
+	u.after.setup = true
+	return Saved{ID: name, Version: *k.version(&v)}, u.event(k.name, name, *k.version(&v), "saved")
+}
+
+// deleteDefinition takes one out in the version that the caller saw.
+func deleteDefinition[T any](u *unit, k definition[T], name string, seen int64, check func(old *T) error) error {
+	old, err := k.docs.Get(u.ctx, u.tx, name)
+	if errors.Is(err, ErrNotFound) {
+		return noSuch(k.name)
+	}
+	if err != nil {
+		return err
+	}
+	if seen != *k.version(&old) {
+		return errs.New(errs.Stale, "sangdam: %s %s was changed by somebody else; read it again and repeat", k.name, name)
+	}
+	if check != nil {
+		if err := check(&old); err != nil {
+			return err
+		}
+	}
+	if err := k.docs.Delete(u.ctx, u.tx, &old); err != nil {
+		return err
+	}
+	u.after.setup = true
+	return u.event(k.name, name, seen, "deleted")
+}
+
+// free refuses a value of a unique key that another document has.
+func free[T any](u *unit, k definition[T], unique string, value []byte, own, what string) error {
+	other, err := k.docs.ByKey(u.ctx, u.tx, unique, value)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	case k.id(&other) == own:
+		return nil
+	}
+	return errs.New(errs.AlreadyExists, "sangdam: %s %s has this %s already; choose another", k.name, k.id(&other), what)
+}
+
+// SaveCategory adds a category to a tree (an empty Category.ID: the library
+// makes one), or changes names, offer and position of one. Version is that of
+// the tree, 0 while the tree is empty.
+type SaveCategory struct {
+	Key      Key             `json:"-"`
+	Tree     ticket.TreeKind `json:"tree"`
+	Version  int64           `json:"version"`
+	Category ticket.Category `json:"category"`
+}
+
+// SaveCategory carries the command out and returns the category's id with the
+// tree's new version. ErrInvalid for a level too deep, ErrAlreadyExists for a
+// name that another of the same parent has.
+func (e *Engine) SaveCategory(ctx context.Context, p Principal, c SaveCategory) (Saved, error) {
+	return command(ctx, e, opSaveCategory, p, c.Key, c, func(u *unit) (Saved, error) {
+		n := c.Category
+		return u.changeTree(c.Tree, c.Version, string(n.ID), func(t ticket.Tree) (ticket.Tree, string, error) {
+			if n.ID != "" {
+				t, err := t.Change(n, u.tx.Now())
+				return t, string(n.ID), err
+			}
+			n.ID = ticket.CategoryID(newID())
+			t, err := t.Add(n, u.tx.Now())
+			return t, string(n.ID), err
+		})
+	})
+}
+
+// DeleteCategory takes a category out of its tree, with all below it. Tickets
+// keep what they have; links of templates to it fall.
+type DeleteCategory struct {
+	Key      Key               `json:"-"`
+	Tree     ticket.TreeKind   `json:"tree"`
+	Version  int64             `json:"version"`
+	Category ticket.CategoryID `json:"category"`
+}
+
+// DeleteCategory carries the command out. Warnings name the templates whose
+// links fell.
+func (e *Engine) DeleteCategory(ctx context.Context, p Principal, c DeleteCategory) (Saved, error) {
+	return command(ctx, e, opDeleteCategory, p, c.Key, c, func(u *unit) (Saved, error) {
+		var gone []ticket.CategoryID
+		saved, err := u.changeTree(c.Tree, c.Version, string(c.Category), func(t ticket.Tree) (_ ticket.Tree, _ string, err error) {
+			t, gone, err = t.Remove(c.Category)
+			return t, string(c.Category), err
+		})
+		if err != nil || c.Tree != ticket.Resolution {
+			return saved, err
+		}
+		saved.Warnings, err = u.unlinkTemplates(gone)
+		return saved, err
+	})
+}
+
+func (u *unit) changeTree(kind ticket.TreeKind, seen int64, about string, fn func(ticket.Tree) (ticket.Tree, string, error)) (Saved, error) {
+	if err := u.allow(ActConfigure, Resource{Kind: "category", ID: about}); err != nil {
+		return Saved{}, err
+	}
+	if kind.Depth() == 0 {
+		return Saved{}, errs.New(errs.Invalid, "sangdam: there is no tree of categories %q; use intake, resolution or chat_resolution", kind)
+	}
+	tree, err := categoryTrees.Get(u.ctx, u.tx, string(kind))
+	if errors.Is(err, ErrNotFound) {
+		tree, err = ticket.Tree{Kind: kind}, nil
+	}
+	if err != nil {
+		return Saved{}, err
+	}
+	if tree.Version != seen {
+		return Saved{}, errs.New(errs.Stale, "sangdam: the %s categories were changed by somebody else; read them again and repeat your change", kind)
+	}
+	tree, name, err := fn(tree)
+	if err != nil {
+		return Saved{}, err
+	}
+	saved, err := saveDefinition(u, treeKind, tree, nil)
+	saved.ID = name
+	return saved, err
+}
+
+// unlinkTemplates drops links of templates and tells which fell.
+func (u *unit) unlinkTemplates(gone []ticket.CategoryID) (told []string, err error) {
+	for _, c := range gone {
+		list, err := answerTemplates.All(u.ctx, u.tx, store.List[ticket.AnswerTemplate]{Tag: "resolution", Value: store.Exact(string(c))}, maxDefinitions)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range list {
+			t.Resolutions = slices.DeleteFunc(t.Resolutions, func(r ticket.CategoryID) bool { return r == c })
+			if err := answerTemplates.Save(u.ctx, u.tx, &t); err != nil {
+				return nil, err
+			}
+			told = append(told, fmt.Sprintf("template %s (%s) is no longer linked to category %s", t.ID, t.Title, c))
+		}
+	}
+	return told, nil
+}
+
+// SaveField makes a field (one whose code was never used) or changes it. Version
+// is that of all fields, 0 before the first.
+type SaveField struct {
+	Key     Key          `json:"-"`
+	Version int64        `json:"version"`
+	Field   ticket.Field `json:"field"`
+}
+
+// SaveField carries the command out and returns the fields' new version. A code
+// that is or was in use is ErrAlreadyExists for good.
+func (e *Engine) SaveField(ctx context.Context, p Principal, c SaveField) (Saved, error) {
+	return command(ctx, e, opSaveField, p, c.Key, c, func(u *unit) (Saved, error) {
+		return u.changeFields(c.Version, c.Field.Code, func(f ticket.Fields) (ticket.Fields, error) {
+			if old, known := f.Field(c.Field.Code); known && !old.Deleted {
+				return f.Change(c.Field)
+			}
+			return f.Add(c.Field)
+		})
+	})
+}
+
+// DeleteField takes a field out of all forms; what tickets hold in it stays. One
+// of the library's own gets its first form back instead.
+type DeleteField struct {
+	Key     Key    `json:"-"`
+	Version int64  `json:"version"`
+	Code    string `json:"code"`
+	// Reset gives a field of the library's its own form back.
+	Reset bool `json:"reset,omitempty"`
+}
+
+// DeleteField carries the command out.
+func (e *Engine) DeleteField(ctx context.Context, p Principal, c DeleteField) (Saved, error) {
+	return command(ctx, e, opDeleteField, p, c.Key, c, func(u *unit) (Saved, error) {
+		return u.changeFields(c.Version, c.Code, func(f ticket.Fields) (ticket.Fields, error) {
+			if c.Reset {
+				return f.Reset(c.Code)
+			}
+			return f.Delete(c.Code)
+		})
+	})
+}
+
+func (u *unit) changeFields(seen int64, code string, fn func(ticket.Fields) (ticket.Fields, error)) (Saved, error) {
+	if err := u.allow(ActConfigure, Resource{Kind: "ticket_field", ID: code}); err != nil {
+		return Saved{}, err
+	}
+	fields, err := only(u.ctx, u.tx, ticketFields, nil)
+	if err != nil {
+		return Saved{}, err
+	}
+	if fields.Version != seen {
+		return Saved{}, errs.New(errs.Stale, "sangdam: the fields were changed by somebody else; read them again and repeat your change")
+	}
+	if fields, err = fn(fields); err != nil {
+		return Saved{}, err
+	}
+	saved, err := saveDefinition(u, fieldsKind, fields, nil)
+	saved.ID = code
+	return saved, err
+}
+
+// SaveForm says which customer fields belong to an intake category.
+type SaveForm struct {
+	Key  Key         `json:"-"`
+	Form ticket.Form `json:"form"`
+}
+
+// SaveForm carries the command out.
+func (e *Engine) SaveForm(ctx context.Context, p Principal, c SaveForm) (Saved, error) {
+	return command(ctx, e, opSaveForm, p, c.Key, c, func(u *unit) (Saved, error) {
+		if err := u.allow(ActConfigure, Resource{Kind: "ticket_form", ID: string(c.Form.Category)}); err != nil {
+			return Saved{}, err
+		}
+		d, err := e.readTicketSetup(u.ctx, u.tx)
+		if err != nil {
+			return Saved{}, err
+		}
+		if d.Trees[ticket.Intake].Level(c.Form.Category) == 0 {
+			return Saved{}, errs.New(errs.NotFound, "sangdam: there is no intake category %s", c.Form.Category)
+		}
+		if err := c.Form.Validate(d.Fields); err != nil {
+			return Saved{}, err
+		}
+		return saveDefinition(u, formKind, c.Form, nil)
+	})
+}
+
+// SaveTemplate makes an answer template (an empty id: the library makes one) or
+// replaces it. Agents save their own private ones; shared ones are the
+// administrators'.
+type SaveTemplate struct {
+	Key      Key                   `json:"-"`
+	Template ticket.AnswerTemplate `json:"template"`
+}
+
+// SaveTemplate carries the command out. Warnings say when it will not be offered
+// because it is linked to nothing.
+func (e *Engine) SaveTemplate(ctx context.Context, p Principal, c SaveTemplate) (Saved, error) {
+	return command(ctx, e, opSaveTemplate, p, c.Key, c, func(u *unit) (Saved, error) {
+		t := c.Template
+		if err := u.mayShare(ActTemplate, templateKind.name, t.ID, t.Owner); err != nil {
+			return Saved{}, err
+		}
+		if t.ID == "" {
+			t.ID = newID()
+		}
+		if err := t.Validate(); err != nil {
+			return Saved{}, err
+		}
+		d, err := e.readTicketSetup(u.ctx, u.tx)
+		if err != nil {
+			return Saved{}, err
+		}
+		for _, r := range t.Resolutions {
+			if d.Trees[ticket.Resolution].Level(r) == 0 {
+				return Saved{}, errs.New(errs.NotFound, "sangdam: there is no resolution category %s to link the template to", r)
+			}
+		}
+		saved, err := saveDefinition(u, templateKind, t, func(old, _ *ticket.AnswerTemplate) error {
+			return u.ownsOld(old != nil, func() ticket.AgentID { return old.Owner })
+		})
+		if err == nil && len(t.Resolutions) == 0 {
+			saved.Warnings = []string{"the template is linked to no resolution category and is offered on no ticket until it is"}
+		}
+		return saved, err
+	})
+}
+
+// mayShare asks whether the principal may save what belongs to owner: its own,
+// or as who configures. The resource's owner is the one it belongs to.
+func (u *unit) mayShare(a Action, kind, name string, owner conversation.AgentID) error {
+	r := Resource{Kind: kind, ID: name, Owner: owner}
+	if owner == "" || owner != u.p.agent() {
+		a = ActConfigure
+	}
+	return u.allow(a, r)
+}
+
+// ownsOld refuses to take over what was shared or another's.
+func (u *unit) ownsOld(found bool, owner func() ticket.AgentID) error {
+	if !found || owner() == u.p.agent() && owner() != "" {
+		return nil
+	}
+	return u.allow(ActConfigure, u.resource)
+}
+
+// DeleteTemplate takes a template out.
+type DeleteTemplate struct {
+	Key      Key    `json:"-"`
+	Template string `json:"template"`
+	Version  int64  `json:"version"`
+}
+
+// DeleteTemplate carries the command out.
+func (e *Engine) DeleteTemplate(ctx context.Context, p Principal, c DeleteTemplate) error {
+	return deleteOwned(ctx, e, opDeleteTemplate, p, c.Key, c, templateKind, c.Template, c.Version, ActTemplate,
+		func(t *ticket.AnswerTemplate) ticket.AgentID { return t.Owner })
+}
+
+// deleteOwned deletes what belongs to an agent or to everybody.
+func deleteOwned[T any](ctx context.Context, e *Engine, op *Operation, p Principal, key Key, body any, k definition[T], name string, seen int64,
+	a Action, owner func(*T) ticket.AgentID) error {
+	_, err := command(ctx, e, op, p, key, body, func(u *unit) (struct{}, error) {
+		u.resource = Resource{Kind: k.name, ID: name}
+		old, err := k.docs.Get(u.ctx, u.tx, name)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return struct{}{}, err
+		}
+		var of ticket.AgentID
+		if err == nil {
+			of = owner(&old)
+		}
+		if err := u.mayShare(a, k.name, name, of); err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, deleteDefinition(u, k, name, seen, nil)
+	})
+	return err
+}
+
+// TemplateFilter says which templates to list.
+type TemplateFilter struct {
+	// Text is looked for in title, body and search code.
+	Text string `json:"text,omitempty"`
+	// Ticket whose resolution category decides what is offered; empty: all are
+	// listed, with NotLinked, Private and so on as if there were no ticket.
+	Resolution ticket.CategoryID `json:"resolution,omitempty"`
+	// Private or shared ones only.
+	Private bool `json:"private,omitempty"`
+	Shared  bool `json:"shared,omitempty"`
+}
+
+// OfferedTemplate is a template, and why it is or is not offered (TK5).
+type OfferedTemplate struct {
+	ticket.AnswerTemplate
+	Offer ticket.Offer `json:"offer"`
+}
+
+// Templates lists the shared templates and the principal's own, by title.
+func (e *Engine) Templates(ctx context.Context, p Principal, f TemplateFilter) (out []OfferedTemplate, err error) {
+	err = e.query(ctx, p, ActList, Resource{Kind: "answer_templates"}, func(ctx context.Context, tx store.Tx, _ *settings) error {
+		out = []OfferedTemplate{}
+		d, err := e.currentTicketSetup(ctx, tx)
+		if err != nil {
+			return err
+		}
+		all, err := allOf(ctx, tx, answerTemplates, nil)
+		want := fold.Text(f.Text)
+		for _, t := range all {
+			found := want == "" || strings.Contains(fold.Text(t.Title+"\n"+t.Body+"\n"+t.SearchCode), want)
+			own := t.Owner != "" && t.Owner == p.agent()
+			if !found || t.Owner != "" && !own || f.Private && !own || f.Shared && t.Owner != "" {
+				continue
+			}
+			out = append(out, OfferedTemplate{t, t.OfferOn(p.agent(), f.Resolution, d.Trees[ticket.Resolution])})
+		}
+		return err
+	})
+	return out, err
+}
+
+// SaveBannedWord makes a banned word (an empty id: the library makes one) or
+// replaces it.
+type SaveBannedWord struct {
+	Key  Key               `json:"-"`
+	Word ticket.BannedWord `json:"word"`
+}
+
+// SaveBannedWord carries the command out.
+func (e *Engine) SaveBannedWord(ctx context.Context, p Principal, c SaveBannedWord) (Saved, error) {
+	return command(ctx, e, opSaveBannedWord, p, c.Key, c, func(u *unit) (Saved, error) {
+		b := c.Word
+		if err := u.allow(ActConfigure, Resource{Kind: bannedKind.name, ID: b.ID}); err != nil {
+			return Saved{}, err
+		}
+		if b.ID == "" {
+			b.ID = newID()
+		}
+		if err := b.Validate(); err != nil {
+			return Saved{}, err
+		}
+		if err := free(u, bannedKind, "word", store.Text(b.Word), b.ID, "word"); err != nil {
+			return Saved{}, err
+		}
+		return saveDefinition(u, bannedKind, b, nil)
+	})
+}
+
+// DeleteBannedWord allows the word again.
+type DeleteBannedWord struct {
+	Key     Key    `json:"-"`
+	Word    string `json:"word"` // its id
+	Version int64  `json:"version"`
+}
+
+// DeleteBannedWord carries the command out.
+func (e *Engine) DeleteBannedWord(ctx context.Context, p Principal, c DeleteBannedWord) error {
+	_, err := command(ctx, e, opDeleteBannedWord, p, c.Key, c, func(u *unit) (struct{}, error) {
+		if err := u.allow(ActConfigure, Resource{Kind: bannedKind.name, ID: c.Word}); err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, deleteDefinition(u, bannedKind, c.Word, c.Version, nil)
+	})
+	return err
+}
+
+// SaveGroup makes a group of agents or replaces it.
+type SaveGroup struct {
+	Key   Key          `json:"-"`
+	Group ticket.Group `json:"group"`
+}
+
+// SaveGroup carries the command out; ErrNotFound when an agent does not exist,
+// ErrAlreadyExists for a name in use.
+func (e *Engine) SaveGroup(ctx context.Context, p Principal, c SaveGroup) (Saved, error) {
+	return command(ctx, e, opSaveGroup, p, c.Key, c, func(u *unit) (Saved, error) {
+		g := c.Group
+		if err := u.allow(ActConfigure, Resource{Kind: kindGroup, ID: string(g.ID)}); err != nil {
+			return Saved{}, err
+		}
+		if err := g.Validate(); err != nil {
+			return Saved{}, err
+		}
+		for _, a := range g.Agents {
+			if _, err := u.tx.Agents().Agent(u.ctx, a); err != nil {
+				return Saved{}, err
+			}
+		}
+		if g.Queue != "" {
+			if _, ok := u.s.routing.Queues[queueID(g.Queue)]; !ok {
+				return Saved{}, errs.New(errs.Invalid, "sangdam: group %s: there is no queue %s", g.ID, g.Queue)
+			}
+		}
+		if err := free(u, groupKind, "name", store.Text(g.Name), string(g.ID), "name"); err != nil {
+			return Saved{}, err
+		}
+		return saveDefinition(u, groupKind, g, nil)
+	})
+}
+
+// DeleteGroup takes a group out. Tickets that have it keep it as it was.
+type DeleteGroup struct {
+	Key     Key            `json:"-"`
+	Group   ticket.GroupID `json:"group"`
+	Version int64          `json:"version"`
+}
+
+// DeleteGroup carries the command out. ErrConflict names the views, service
+// levels and triggers that name the group.
+func (e *Engine) DeleteGroup(ctx context.Context, p Principal, c DeleteGroup) error {
+	_, err := command(ctx, e, opDeleteGroup, p, c.Key, c, func(u *unit) (struct{}, error) {
+		if err := u.allow(ActConfigure, Resource{Kind: kindGroup, ID: string(c.Group)}); err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, deleteDefinition(u, groupKind, string(c.Group), c.Version, func(*ticket.Group) error {
+			var by []string
+			for _, ask := range groupNamers() {
+				more, err := ask(u, c.Group)
+				if err != nil {
+					return err
+				}
+				by = append(by, more...)
+			}
+			if len(by) > 0 {
+				return errs.New(errs.Conflict, "sangdam: group %s is named by %s; change them first", c.Group, strings.Join(by, ", "))
+			}
+			return nil
+		})
+	})
+	return err
+}
+
+// groupNamers lists who may name a group; each says which of its documents do.
+func groupNamers() []func(*unit, ticket.GroupID) ([]string, error) {
+	return []func(*unit, ticket.GroupID) ([]string, error){groupInViews, groupInLevels}
+}
+
+func groupInViews(u *unit, g ticket.GroupID) (out []string, err error) {
+	all, err := allOf(u.ctx, u.tx, ticketViews, nil)
+	for _, v := range all {
+		if namesValue(v.When, "group", string(g)) {
+			out = append(out, fmt.Sprintf("view %q", v.Name))
+		}
+	}
+	return out, err
+}
+
+func groupInLevels(u *unit, g ticket.GroupID) (out []string, err error) {
+	all, err := allOf(u.ctx, u.tx, serviceLevels, nil)
+	for _, l := range all {
+		if namesValue(l.When, "group", string(g)) {
+			out = append(out, fmt.Sprintf("service level %q", l.Name))
+		}
+	}
+	return out, err
+}
+
+// namesValue says whether a condition compares the field with the value.
+func namesValue(c condition.Condition, field, value string) bool {
+	for _, clause := range slices.Concat(c.All, c.Any) {
+		if namesValue(condition.Condition{All: clause.All, Any: clause.Any}, field, value) {
+			return true
+		}
+		if clause.Field != field {
+			continue
+		}
+		switch v := clause.Value.(type) {
+		case string:
+			if v == value {
+				return true
+			}
+		case []string:
+			if slices.Contains(v, value) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// SaveTicketView makes a saved list of tickets (an empty id: the library makes
+// one) or replaces it: an agent its own, an administrator those of everybody.
+type SaveTicketView struct {
+	Key  Key         `json:"-"`
+	View ticket.View `json:"view"`
+}
+
+// SaveTicketView carries the command out.
+func (e *Engine) SaveTicketView(ctx context.Context, p Principal, c SaveTicketView) (Saved, error) {
+	return command(ctx, e, opSaveTicketView, p, c.Key, c, func(u *unit) (Saved, error) {
+		v := c.View
+		if err := u.mayShare(ActTemplate, viewKind.name, v.ID, v.Owner); err != nil {
+			return Saved{}, err
+		}
+		if v.ID == "" {
+			v.ID = newID()
+		}
+		d, err := e.readTicketSetup(u.ctx, u.tx)
+		if err != nil {
+			return Saved{}, err
+		}
+		if err := v.Validate(d.schema); err != nil {
+			return Saved{}, err
+		}
+		return saveDefinition(u, viewKind, v, func(old, _ *ticket.View) error {
+			return u.ownsOld(old != nil, func() ticket.AgentID { return old.Owner })
+		})
+	})
+}
+
+// DeleteTicketView takes a view out.
+type DeleteTicketView struct {
+	Key     Key    `json:"-"`
+	View    string `json:"view"`
+	Version int64  `json:"version"`
+}
+
+// DeleteTicketView carries the command out.
+func (e *Engine) DeleteTicketView(ctx context.Context, p Principal, c DeleteTicketView) error {
+	return deleteOwned(ctx, e, opDeleteTicketView, p, c.Key, c, viewKind, c.View, c.Version, ActTemplate,
+		func(v *ticket.View) ticket.AgentID { return v.Owner })
+}
+
+// TicketViews lists everybody's views and the principal's own, by name.
+func (e *Engine) TicketViews(ctx context.Context, p Principal) (out []ticket.View, err error) {
+	err = e.query(ctx, p, ActList, Resource{Kind: "ticket_views"}, func(ctx context.Context, tx store.Tx, _ *settings) error {
+		all, err := allOf(ctx, tx, ticketViews, nil)
+		out = listed(slices.DeleteFunc(all, func(v ticket.View) bool { return v.Owner != "" && v.Owner != p.agent() }))
+		return err
+	})
+	return out, err
+}
+
+// SaveServiceLevel makes a service level (an empty id: the library makes one) or
+// replaces it. Clocks that run keep the promise that they were started with.
+type SaveServiceLevel struct {
+	Key   Key                 `json:"-"`
+	Level ticket.ServiceLevel `json:"level"`
+}
+
+// SaveServiceLevel carries the command out. Calendar names a desk ("desk:<id>")
+// or a queue ("queue:<id>") whose operating hours count; empty: every hour.
+func (e *Engine) SaveServiceLevel(ctx context.Context, p Principal, c SaveServiceLevel) (Saved, error) {
+	return command(ctx, e, opSaveServiceLevel, p, c.Key, c, func(u *unit) (Saved, error) {
+		l := c.Level
+		if err := u.allow(ActConfigure, Resource{Kind: levelKind.name, ID: l.ID}); err != nil {
+			return Saved{}, err
+		}
+		if l.ID == "" {
+			l.ID = newID()
+		}
+		d, err := e.readTicketSetup(u.ctx, u.tx)
+		if err != nil {
+			return Saved{}, err
+		}
+		if err := l.Validate(d.schema); err != nil {
+			return Saved{}, err
+		}
+		if l.Calendar != "" && u.s.calendar(l.Calendar) == nil {
+			return Saved{}, errs.New(errs.Invalid, "sangdam: service level %s: %q has no operating hours; name desk:<id> or queue:<id> of one that has", l.ID, l.Calendar)
+		}
+		return saveDefinition(u, levelKind, l, nil)
+	})
+}
+
+// DeleteServiceLevel takes a service level out; clocks that run go on.
+type DeleteServiceLevel struct {
+	Key     Key    `json:"-"`
+	Level   string `json:"level"`
+	Version int64  `json:"version"`
+}
+
+// DeleteServiceLevel carries the command out.
+func (e *Engine) DeleteServiceLevel(ctx context.Context, p Principal, c DeleteServiceLevel) error {
+	_, err := command(ctx, e, opDeleteServiceLevel, p, c.Key, c, func(u *unit) (struct{}, error) {
+		if err := u.allow(ActConfigure, Resource{Kind: levelKind.name, ID: c.Level}); err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, deleteDefinition(u, levelKind, c.Level, c.Version, nil)
+	})
+	return err
+}

@@ -1,0 +1,276 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/privacy"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
+	"github.com/sangdam/sangdam/ticket"
+)
+
+// A unit has one copy of each ticket that it touches. Flows ask for a draft and
+// change it; nobody saves. What one actor changed is one entry of the history,
+// so that what a trigger adds to an agent's save stands beside it, by itself.
+
+// ticketWork is a ticket within a unit.
+type ticketWork struct {
+	stored storedTicket  // as it was read; its version is 0 for a new one
+	before ticket.Ticket // as the unit found it; the zero Ticket for a new one
+	now    ticket.Ticket // with every draft that has ended
+	d      *ticket.Draft // what by changes at the moment
+	by     string
+	// entries are what is to be appended, and last the ticket before the last.
+	entries []ticket.Entry
+	last    ticket.Ticket
+}
+
+// ticketWork loads a ticket once. ErrNotFound names nothing.
+func (u *unit) ticketWork(id ticket.ID) (*ticketWork, error) {
+	if w := u.tickets[id]; w != nil {
+		return w, nil
+	}
+	stored, err := tickets.Get(u.ctx, u.tx, string(id))
+	if errors.Is(err, ErrNotFound) {
+		return nil, noSuch(kindTicket)
+	}
+	if err != nil {
+		return nil, err
+	}
+	w := &ticketWork{stored: stored, before: stored.Ticket, now: stored.Ticket}
+	u.keepTicket(id, w)
+	return w, nil
+}
+
+func (u *unit) keepTicket(id ticket.ID, w *ticketWork) {
+	if u.tickets == nil {
+		u.tickets = map[ticket.ID]*ticketWork{}
+	}
+	u.tickets[id] = w
+	u.ticketOrder = append(u.ticketOrder, id)
+}
+
+// editTicket is the draft of a ticket in the name of who acts now.
+func (u *unit) editTicket(id ticket.ID) (*ticket.Draft, error) {
+	w, err := u.ticketWork(id)
+	if err != nil {
+		return nil, err
+	}
+	if w.d != nil && w.by == u.actor() {
+		return w.d, nil
+	}
+	if err := w.flush(); err != nil {
+		return nil, err
+	}
+	d, err := ticket.Edit(w.now, u.actor(), u.tx.Now())
+	if err != nil {
+		return nil, err
+	}
+	w.d, w.by = d, u.actor()
+	return d, nil
+}
+
+// flush ends the draft and keeps its entry.
+func (w *ticketWork) flush() error {
+	if w.d == nil {
+		return nil
+	}
+	was := w.d.Was()
+	t, e, changed, err := w.d.End()
+	if err != nil {
+		return err
+	}
+	w.d = nil
+	if changed {
+		w.last, w.now = was, t
+		w.entries = append(w.entries, e)
+	}
+	return nil
+}
+
+// newTicket begins a ticket with the next number of the workspace.
+func (u *unit) newTicket(t ticket.Ticket) (*ticket.Draft, error) {
+	if t.ID == "" {
+		t.ID = ticket.ID(newID())
+	}
+	n, err := u.nextTicketNumber()
+	if err != nil {
+		return nil, err
+	}
+	d, err := ticket.Open(t, n, u.actor(), u.tx.Now())
+	if err != nil {
+		return nil, err
+	}
+	u.keepNew(d)
+	return d, nil
+}
+
+// keepNew takes a draft of a new ticket into the unit.
+func (u *unit) keepNew(d *ticket.Draft) {
+	u.keepTicket(d.T.ID, &ticketWork{d: d, by: u.actor()})
+}
+
+func (u *unit) nextTicketNumber() (int64, error) {
+	c, err := counters.Get(u.ctx, u.tx, kindTicket)
+	if errors.Is(err, ErrNotFound) {
+		c, err = counter{Name: kindTicket}, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	c.Last++
+	return c.Last, counters.Save(u.ctx, u.tx, &c)
+}
+
+// gatherTickets ends the drafts of the body and tells the stages after it what
+// it changed.
+func (u *unit) gatherTickets() error {
+	for _, id := range u.ticketOrder {
+		w := u.tickets[id]
+		if err := w.flush(); err != nil {
+			return err
+		}
+		if len(w.entries) == 0 {
+			continue
+		}
+		c := change{kind: kindTicket, id: string(id), after: w.now, actor: w.entries[0].Actor}
+		if w.before.ID != "" {
+			c.before = w.before
+		}
+		for _, e := range w.entries {
+			c.events = append(c.events, string(e.Kind))
+		}
+		u.changed(c)
+	}
+	return nil
+}
+
+// writeTickets stores what the unit changed: each ticket once, its entries, its
+// place in the search index, and what the feed tells.
+func (u *unit) writeTickets() error {
+	for _, id := range u.ticketOrder {
+		w := u.tickets[id]
+		if err := w.flush(); err != nil { // what a trigger changed
+			return err
+		}
+		if len(w.entries) == 0 {
+			continue
+		}
+		if err := u.writeTicket(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (u *unit) writeTicket(w *ticketWork) error {
+	w.stored.Ticket = w.now
+	if err := tickets.Save(u.ctx, u.tx, &w.stored); err != nil {
+		return err
+	}
+	w.now.Version = w.stored.Version
+	for _, e := range w.entries {
+		if err := ticketEntries.Save(u.ctx, u.tx, &storedEntry{Entry: e}); err != nil {
+			return err
+		}
+		if err := u.indexText(w.now, e.Seq, e.At, e.Text); err != nil {
+			return err
+		}
+		u.feed = append(u.feed, ticketEvent(w, e))
+	}
+	if now := ticketText(w.now); now != ticketText(w.before) {
+		if err := u.indexText(w.now, 0, w.now.CreatedAt, now); err != nil {
+			return err
+		}
+	}
+	return u.setTicketDeadlines(w)
+}
+
+// ticketEvent is what the feed tells of an entry.
+func ticketEvent(w *ticketWork, e ticket.Entry) driver.Event {
+	ev := driver.Event{Aggregate: kindTicket, ID: string(e.Ticket), Version: e.Seq, Kind: string(e.Kind), Actor: e.Actor, At: e.At,
+		Desk: w.now.Desk, Agent: w.now.Agent, Contact: w.now.Contact}
+	if w.before.Desk != "" && w.before.Desk != w.now.Desk {
+		ev.FormerDesk = w.before.Desk
+	}
+	if w.before.Agent != "" && w.before.Agent != w.now.Agent {
+		ev.FormerAgent = w.before.Agent
+	}
+	return ev
+}
+
+// entryID names an entry's document.
+func entryID(t ticket.ID, seq int64) string { return fmt.Sprintf("%s/%d", t, seq) }
+
+// The search index knows a ticket's texts under ids of their own, and by tokens
+// of their own, so that searches for messages never meet them.
+const searchPrefix = "ticket/"
+
+func ticketToken(token string) string { return "t" + token }
+
+func searchID(t ticket.ID, seq int64) conversation.MessageID {
+	return conversation.MessageID(searchPrefix + entryID(t, seq))
+}
+
+// searchedTicket undoes searchID.
+func searchedTicket(m conversation.MessageID) (t ticket.ID, seq int64, ok bool) {
+	rest, ok := strings.CutPrefix(string(m), searchPrefix)
+	name, number, cut := strings.Cut(rest, "/")
+	seq, err := strconv.ParseInt(number, 10, 64)
+	return ticket.ID(name), seq, ok && cut && err == nil
+}
+
+// indexText puts a text of a ticket into the index; an empty one takes it out.
+func (u *unit) indexText(t ticket.Ticket, seq int64, at time.Time, text string) error {
+	grams := privacy.Grams(text)
+	if len(grams) == 0 {
+		if seq > 0 {
+			return nil // never there
+		}
+		return u.tx.Search().Delete(u.ctx, searchID(t.ID, seq))
+	}
+	for i := range grams {
+		grams[i] = ticketToken(grams[i])
+	}
+	return u.tx.Search().Put(u.ctx, searchID(t.ID, seq), conversation.ID(searchPrefix+string(t.ID)), at, grams)
+}
+
+// ticketText is what a ticket is found by, beside its comments: never the values
+// of encrypted fields.
+func ticketText(t ticket.Ticket) string {
+	parts := []string{t.Title, t.Body, t.Requester.Name, t.Requester.Email, t.Requester.Phone}
+	for _, code := range slices.Sorted(maps.Keys(t.Fields)) {
+		parts = append(parts, t.Fields[code].Text)
+	}
+	return strings.Join(parts, "\n")
+}
+
+// entriesOf reads a part of a history, oldest first.
+func entriesOf(ctx context.Context, tx store.Tx, t ticket.ID, after int64, limit int) ([]ticket.Entry, error) {
+	of := store.Exact(string(t))
+	page, err := ticketEntries.List(ctx, tx, store.List[storedEntry]{Index: "history", From: store.Tuple(of, store.Int(after+1)),
+		To: store.Next(store.Tuple(of)), Limit: limit})
+	out := make([]ticket.Entry, 0, len(page.Items))
+	for _, e := range page.Items {
+		out = append(out, e.Entry)
+	}
+	return out, err
+}
+
+// entry reads one entry.
+func (u *unit) entry(t ticket.ID, seq int64) (ticket.Entry, error) {
+	e, err := ticketEntries.Get(u.ctx, u.tx, entryID(t, seq))
+	if errors.Is(err, ErrNotFound) {
+		return ticket.Entry{}, errs.New(errs.NotFound, "sangdam: the ticket has no entry %d", seq)
+	}
+	return e.Entry, err
+}
