@@ -321,10 +321,13 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		"a nil bot":           func(c *sangdam.Config) { c.Bots = []bot.Bot{nil} },
 		"a panicking bot":     func(c *sangdam.Config) { c.Bots = []bot.Bot{(*pointerBot)(nil)} },
 		"a nil strategy":      func(c *sangdam.Config) { c.Strategies = map[string]routing.Strategy{"own": nil} },
-		"media of no size":    func(c *sangdam.Config) { c.MaxMedia = -1 },
-		"no workers":          func(c *sangdam.Config) { c.InboxWorkers = -1 },
-		"a negative lease":    func(c *sangdam.Config) { c.Lease = -time.Second },
-		"no network":          func(c *sangdam.Config) { c.AllowPrivate = append(c.AllowPrivate, netip.Prefix{}) },
+		"a panicking strategy": func(c *sangdam.Config) {
+			c.Strategies = map[string]routing.Strategy{"own": unnamed{}}
+		},
+		"media of no size": func(c *sangdam.Config) { c.MaxMedia = -1 },
+		"no workers":       func(c *sangdam.Config) { c.InboxWorkers = -1 },
+		"a negative lease": func(c *sangdam.Config) { c.Lease = -time.Second },
+		"no network":       func(c *sangdam.Config) { c.AllowPrivate = append(c.AllowPrivate, netip.Prefix{}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := sangdam.Config{DB: memory.New(memory.Options{}), Sealer: keys}
@@ -336,6 +339,8 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 }
 
 type nameless struct{ channel.Adapter }
+
+type unnamed struct{ routing.Strategy }
 
 type pointerBot struct{ name string }
 

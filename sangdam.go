@@ -258,10 +258,21 @@ func New(cfg Config) (*Engine, error) {
 	if err := e.carry(cfg.Carriers); err != nil {
 		return nil, err
 	}
-	if _, err := routing.NewBoard(routing.BoardOptions{Seed: cfg.Seed, Strategies: cfg.Strategies}); err != nil {
+	if err := checkStrategies(cfg); err != nil {
 		return nil, fmt.Errorf("sangdam: Config.Strategies: %w", err)
 	}
 	return e, nil
+}
+
+// checkStrategies asks each strategy for its name, as every Board does.
+func checkStrategies(cfg Config) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errs.New(errs.Invalid, "one panics when it is asked for its name; make it with its constructor")
+		}
+	}()
+	_, err = routing.NewBoard(routing.BoardOptions{Seed: cfg.Seed, Strategies: cfg.Strategies})
+	return err
 }
 
 // plugIn takes the adapters and bots of the configuration.
