@@ -440,15 +440,17 @@ func (u *unit) give(c conversation.ID, agent routing.AgentID, how give) (Owned, 
 	if offer != nil {
 		r.FromOffer, r.FromReason = offer.ID, how.reason
 		before = append(before, offer.Agent)
-		if err := u.tx.Deadlines().Clear(u.ctx, dueOffer, string(offer.ID)); err != nil {
-			return Owned{}, err
-		}
 	}
 	if err := work.Reserve(u.ctx, r); err != nil {
 		if why, ok := errors.AsType[*routing.Refused](err); ok && why.Check == "eligibility" {
 			return Owned{}, driver.ErrClash // the agent changed since it was read: decided on what is true now
 		}
 		return Owned{}, err
+	}
+	if offer != nil { // only now: a rule goes on after a refusal, and the offer with it
+		if err := u.tx.Deadlines().Clear(u.ctx, dueOffer, string(offer.ID)); err != nil {
+			return Owned{}, err
+		}
 	}
 	for _, b := range before {
 		if b != agent {

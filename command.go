@@ -62,13 +62,14 @@ type unit struct {
 
 // changes are fresh rows for the Board of a workspace.
 type changes struct {
-	agents  []routing.Agent
-	items   []routing.Item
-	queues  bool // the configuration changed
-	removed []routing.AgentID
-	offers  []routing.Offer
-	owned   []routing.Assignment
-	setup   bool // what is set up for tickets changed
+	agents   []routing.Agent
+	items    []routing.Item
+	queues   bool // the configuration changed
+	removed  []routing.AgentID
+	offers   []routing.Offer
+	owned    []routing.Assignment
+	setup    bool // what is set up for tickets changed
+	triggers bool // the workspace's rules changed
 }
 
 // unit runs fn in a transaction and, after the commit, tells the router.
@@ -102,6 +103,9 @@ func (e *Engine) published(ws id.Workspace, c changes) {
 	}
 	if c.setup {
 		e.setups.drop(ws)
+	}
+	if c.triggers || c.queues || c.setup {
+		e.triggerSets.drop(ws) // rules name operating hours and fields
 	}
 	if len(c.agents)+len(c.items)+len(c.removed) > 0 || c.queues {
 		e.routers.publish(ws, c)

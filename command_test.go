@@ -209,8 +209,19 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 			"DeleteAccount": func(p sangdam.Principal) error {
 				return w.eng.DeleteAccount(w.ctx, p, sangdam.DeleteAccount{Account: w.acct.ID})
 			},
-			"Unsend":     func(p sangdam.Principal) error { return errOf(w.eng.Unsend(w.ctx, p, sangdam.Unsend{Message: m})) },
-			"SaveTarget": func(p sangdam.Principal) error { return errOf(w.eng.SaveTarget(w.ctx, p, sangdam.SaveTarget{})) },
+			"SaveTrigger": func(p sangdam.Principal) error {
+				return errOf(w.eng.SaveTrigger(w.ctx, p, sangdam.SaveTrigger{Trigger: rule("x", nil, tag("x"))}))
+			},
+			"SwitchTrigger": func(p sangdam.Principal) error {
+				return errOf(w.eng.SwitchTrigger(w.ctx, p, sangdam.SwitchTrigger{Trigger: "x"}))
+			},
+			"DeleteTrigger": func(p sangdam.Principal) error {
+				return w.eng.DeleteTrigger(w.ctx, p, sangdam.DeleteTrigger{Trigger: "x"})
+			},
+			"OrderTriggers": func(p sangdam.Principal) error { return errOf(w.eng.OrderTriggers(w.ctx, p, sangdam.OrderTriggers{})) },
+			"TraceTriggers": func(p sangdam.Principal) error { return w.eng.TraceTriggers(w.ctx, p, sangdam.TraceTriggers{}) },
+			"Unsend":        func(p sangdam.Principal) error { return errOf(w.eng.Unsend(w.ctx, p, sangdam.Unsend{Message: m})) },
+			"SaveTarget":    func(p sangdam.Principal) error { return errOf(w.eng.SaveTarget(w.ctx, p, sangdam.SaveTarget{})) },
 			"DeleteTarget": func(p sangdam.Principal) error {
 				return w.eng.DeleteTarget(w.ctx, p, sangdam.DeleteTarget{Target: "x"})
 			},
@@ -226,6 +237,10 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 			"Requeue": func(p sangdam.Principal) error { return w.eng.Requeue(w.ctx, p, sangdam.Requeue{Envelope: "x"}) },
 		}
 		queries := map[string]func(p sangdam.Principal) error{
+			"Triggers": func(p sangdam.Principal) error { return errOf(w.eng.Triggers(w.ctx, p, "conversation")) },
+			"TriggerRuns": func(p sangdam.Principal) error {
+				return errOf(w.eng.TriggerRuns(w.ctx, p, sangdam.TriggerRunFilter{Trigger: "x"}, "", 1))
+			},
 			"Targets": func(p sangdam.Principal) error { return errOf(w.eng.Targets(w.ctx, p)) },
 			"Deliveries": func(p sangdam.Principal) error {
 				return errOf(w.eng.Deliveries(w.ctx, p, sangdam.DeliveryFilter{Target: "x"}, "", 10))

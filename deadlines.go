@@ -90,6 +90,8 @@ func (e *Engine) handleDeadline(ctx context.Context, due driver.Deadline) (done 
 			}
 		case dueLeft:
 			return u.visitorGone(conversation.ID(due.ID))
+		case dueTrigger:
+			return u.triggerDue(due.ID)
 		case dueLink:
 			if err := u.tx.Vault().DropOwner(u.ctx, due.ID); err != nil {
 				return err

@@ -117,7 +117,7 @@ func (e *Engine) purgeWorkspace(ctx context.Context, ws id.Workspace) error {
 		func(ctx context.Context, tx store.Tx) (int, error) {
 			return tx.Work().PurgeDecisions(ctx, tx.Now().Add(-e.cfg.KeepKeys), purgeChunk)
 		},
-		purgeDeliveries,
+		purgeDeliveries, purgeTriggerRuns, purgeArmed,
 		purgeUploads, purgeLinks,
 	} {
 		for more := true; more && ctx.Err() == nil; {

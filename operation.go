@@ -70,6 +70,12 @@ var (
 	opRedeliver        = &Operation{Name: "delivery.redeliver", Method: "Redeliver", Actions: []Action{ActOperate}, Keyed: true}
 	opReplayDeliveries = &Operation{Name: "target.replay", Method: "ReplayDeliveries", Actions: []Action{ActOperate}, Keyed: true}
 
+	opSaveTrigger   = &Operation{Name: "trigger.save", Method: "SaveTrigger", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true}
+	opSwitchTrigger = &Operation{Name: "trigger.switch", Method: "SwitchTrigger", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true}
+	opDeleteTrigger = &Operation{Name: "trigger.delete", Method: "DeleteTrigger", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true}
+	opOrderTriggers = &Operation{Name: "trigger.order", Method: "OrderTriggers", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true}
+	opTraceTriggers = &Operation{Name: "trigger.trace", Method: "TraceTriggers", Actions: []Action{ActConfigure}, Keyed: true}
+
 	opRequeue = &Operation{Name: "inbox.requeue", Method: "Requeue", Actions: []Action{ActOperate}, Keyed: true}
 )
 
@@ -90,6 +96,7 @@ func Operations() []Operation {
 		opSaveContact, opLinkIdentity, opLinkUser, opBeginLink, opSetPresence, opSaveAgent, opSetSwitches,
 		opSaveDesk, opAddToDesk, opRemoveFromDesk, opSaveQueue, opSaveWorkStream, opSaveAccount, opDeleteAccount, opApply, opRequeue,
 		opUnsend, opSaveTarget, opDeleteTarget, opSendNotice, opRedeliver, opReplayDeliveries,
+		opSaveTrigger, opSwitchTrigger, opDeleteTrigger, opOrderTriggers, opTraceTriggers,
 	} {
 		out = append(out, op.described())
 	}

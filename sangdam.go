@@ -53,6 +53,9 @@ type Config struct {
 	// Carriers are the ways out other than channels (mail, web hooks, notices),
 	// each kind at most once.
 	Carriers []notify.Carrier
+	// ConsoleURL is where the agents' console is, for links in what triggers send:
+	// a conversation is at <ConsoleURL>/conversations/<id>. Empty: no links.
+	ConsoleURL string
 	// Blobs keeps attachments; nil: media is not fetched.
 	Blobs blob.Store
 	// Bots that work streams may name.
@@ -144,23 +147,24 @@ type Engine struct {
 	outage   outage
 	hearing  hearing
 
-	settings  settingsCache
-	setups    setupCache
-	tokens    tokenCache
-	appending atomic.Int64
-	bodies    bodyReader
-	misses    missCache
-	wake      wakeHub
-	routers   routerSet
-	streams   streams
-	visitors  visitorHub
-	running   atomic.Bool
-	ready     atomic.Bool
-	unindexed workspaceSet
-	pages     pageKey
-	renewed   sync.Map // workspaces whose earlier contacts are found
-	outside   *safehttp.Client
-	decoding  chan struct{} // pictures that are decoded now
+	settings    settingsCache
+	setups      setupCache
+	tokens      tokenCache
+	appending   atomic.Int64
+	bodies      bodyReader
+	misses      missCache
+	wake        wakeHub
+	routers     routerSet
+	streams     streams
+	visitors    visitorHub
+	running     atomic.Bool
+	ready       atomic.Bool
+	unindexed   workspaceSet
+	pages       pageKey
+	triggerSets triggerCache
+	renewed     sync.Map // workspaces whose earlier contacts are found
+	outside     *safehttp.Client
+	decoding    chan struct{} // pictures that are decoded now
 }
 
 func invalidConfig(format string, args ...any) error {

@@ -20,6 +20,7 @@ type stage struct {
 func stages() []stage {
 	return []stage{
 		{"what changed", (*unit).gatherTickets},
+		{"triggers", (*unit).pull},
 		{"service levels", (*unit).measureTickets},
 		{"work of tickets", (*unit).routeTickets},
 		{"tickets", (*unit).writeTickets},

@@ -154,6 +154,13 @@ func (e *Engine) DeleteTarget(ctx context.Context, p Principal, c DeleteTarget) 
 		if t.Version != c.Version {
 			return none, errs.New(errs.Stale, "sangdam: target %s was changed by somebody else; read it again and repeat", c.Target)
 		}
+		users, err := u.usersOf(func(r referred) bool { return r.Target == c.Target })
+		if err != nil {
+			return none, err
+		}
+		if len(users) > 0 {
+			return none, errs.New(errs.Invalid, "sangdam: target %q is used by the triggers %s; change them first", t.Name, strings.Join(users, ", "))
+		}
 		if err := targets.Delete(u.ctx, u.tx, &t); err != nil {
 			return none, err
 		}

@@ -369,3 +369,18 @@ func TestAnAnswerIsTakenBack(t *testing.T) {
 		}
 	})
 }
+
+var dropped, refused = mailtest.Fault{Drop: true}, mailtest.Fault{Code: 550}
+
+func (w *world) target(id notify.TargetID) notify.Target {
+	w.t.Helper()
+	all, err := w.eng.Targets(w.ctx, w.host)
+	require.NoError(w.t, err)
+	for _, t := range all {
+		if t.ID == id {
+			return t
+		}
+	}
+	w.t.Fatalf("there is no target %s", id)
+	return notify.Target{}
+}

@@ -246,24 +246,8 @@ func (e *Engine) carry(carriers []notify.Carrier) error {
 // runs once for a row, in the Update that records the outcome.
 func consequences() map[string]func(*unit, channel.OutboxRow, json.RawMessage) error {
 	return map[string]func(*unit, channel.OutboxRow, json.RawMessage) error{
-		thenJob: (*unit).thenEnqueue,
+		thenComplete: (*unit).thenCompleted,
 	}
-}
-
-// thenJob adds a job, one for the row.
-const thenJob = "job"
-
-type thenJobParams struct {
-	Kind    string          `json:"kind"`
-	Payload json.RawMessage `json:"payload,omitempty"`
-}
-
-func (u *unit) thenEnqueue(row channel.OutboxRow, params json.RawMessage) error {
-	var p thenJobParams
-	if err := json.Unmarshal(params, &p); err != nil {
-		return err
-	}
-	return u.enqueueJob(p.Kind, "then:"+string(row.ID), p.Payload)
 }
 
 // follows carries out what was to follow this outcome.

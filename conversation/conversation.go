@@ -142,6 +142,7 @@ type Conversation struct {
 	Category   string            `json:"category,omitempty"`
 	Memo       string            `json:"memo,omitempty"`
 	Attributes map[string]string `json:"attributes,omitempty"`
+	Tags       []string          `json:"tags,omitempty"` // set by triggers, ordered
 	Rating     *Rating           `json:"rating,omitempty"`
 	// Preview is the masked beginning of the last message, for lists.
 	Preview string `json:"preview,omitempty"`

@@ -17,7 +17,13 @@ const (
 	ByBot      Actor = "bot"
 	ByTrigger  Actor = "trigger"
 	ByHost     Actor = "host"
+	// BySystem is time and routing: a deadline, an assignment that nobody asked
+	// for.
+	BySystem Actor = "system"
 )
+
+// Actors lists them.
+func Actors() []Actor { return []Actor{ByCustomer, ByAgent, ByBot, ByTrigger, ByHost, BySystem} }
 
 // Event is one change of one subject. Everything that one command or one
 // message changed is one event.
@@ -44,11 +50,11 @@ const (
 // FieldsOf returns the two fields that every subject has, with the kinds of
 // event that it emits, to be put into its schema.
 func FieldsOf(events ...string) []condition.Field {
-	return []condition.Field{
-		{Name: FieldEvent, Type: condition.TypeEnum, Values: events},
-		{Name: FieldActor, Type: condition.TypeEnum,
-			Values: []string{string(ByCustomer), string(ByAgent), string(ByBot), string(ByTrigger), string(ByHost)}},
+	var actors []string
+	for _, a := range Actors() {
+		actors = append(actors, string(a))
 	}
+	return []condition.Field{{Name: FieldEvent, Type: condition.TypeEnum, Values: events}, {Name: FieldActor, Type: condition.TypeEnum, Values: actors}}
 }
 
 // Subject is the record that an event is about, within the caller's unit of

@@ -46,6 +46,17 @@ func (s *Set) Deadlines(sub Subject, add OpenTime) []Deadline {
 	return out
 }
 
+// Since names the time field from which a timed trigger waits; false for one
+// that the set does not have.
+func (s *Set) Since(t ID) (string, bool) {
+	for _, c := range s.timed {
+		if c.ID == t {
+			return c.After.Since, true
+		}
+	}
+	return "", false
+}
+
 // RunTimed looks at one timed trigger whose deadline has passed, and fires it if
 // its condition holds now. It does nothing when the trigger is gone, or when
 // the subject's time field moved since: a later deadline stands for that.

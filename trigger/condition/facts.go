@@ -109,6 +109,9 @@ func (f Fact) AsTime() (time.Time, bool) {
 	return time.UnixMicro(f.int()).UTC(), f.kind == kindTime
 }
 
+// AsText returns the value of a text fact, and false for another fact.
+func (f Fact) AsText() (string, bool) { return f.text, f.kind == kindText }
+
 func (f Fact) number() float64 { return math.Float64frombits(f.bits) }
 func (f Fact) int() int64      { return int64(f.bits) }
 

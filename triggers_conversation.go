@@ -1,0 +1,663 @@
+package sangdam
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/hours"
+	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/condition"
+)
+
+// What triggers may ask of a conversation, and do to it.
+
+// happenings are what an event of a conversation may be, the most telling first:
+// the first that is so is the field "event", all of them are "happened".
+var happenings = []string{"opened", "reopened", "ended", "rated", "handed_over", "assigned", "desk", "message", "answer", "note", "ticket", "waiting", "queued",
+	"released", "edited", "unsent", "linked", "merged", "panel", "said", eventTime}
+
+// attributeField begins the fields that ask about what bots and hosts learnt.
+const attributeField = "attribute."
+
+func init() {
+	registerTriggers(triggerSubject{kind: kindConversation, events: happenings, fields: conversationFields, catalog: conversationActions(),
+		load: loadConversation, find: findConversation})
+}
+
+func conversationFields(src triggerSource) ([]condition.Field, error) {
+	states := []string{string(conversation.StateOpen), string(conversation.StateActive), string(conversation.StateWaiting),
+		string(conversation.StateWrapUp), string(conversation.StateClosed)}
+	control := []string{string(conversation.ControlNobody), string(conversation.ControlBot), string(conversation.ControlAgent)}
+	fields := []condition.Field{{Name: fieldHappened, Type: condition.TypeSet, Values: happenings},
+		{Name: "state", Type: condition.TypeEnum, Values: states}, {Name: "control", Type: condition.TypeEnum, Values: control}}
+	for _, name := range []string{"agent", "last_agent", "desk", "work_stream", "account", "channel", "contact", "language", "bot", "bot.outcome", "category",
+		"ended_by", "end_reason", "queue"} {
+		fields = append(fields, condition.Field{Name: name, Type: condition.TypeID})
+	}
+	for _, name := range []string{"message", "answer", "memo"} {
+		fields = append(fields, condition.Field{Name: name, Type: condition.TypeText})
+	}
+	for _, name := range []string{"unread", "rating", "priority"} {
+		fields = append(fields, condition.Field{Name: name, Type: condition.TypeNumber})
+	}
+	for _, name := range []string{"time", "opened", "queued", "assigned", "customer_at", "agent_at", "message_at", "updated", "ended"} {
+		fields = append(fields, condition.Field{Name: name, Type: condition.TypeTime})
+	}
+	fields = append(fields, condition.Field{Name: "tags", Type: condition.TypeSet}, condition.Field{Name: "live", Type: condition.TypeBool},
+		condition.Field{Name: "handled", Type: condition.TypeBool})
+	for _, f := range src.e.cfg.Fields {
+		if !slices.ContainsFunc(fields, func(o condition.Field) bool { return o.Name == f.Name }) {
+			fields = append(fields, f)
+		}
+	}
+	for _, name := range src.asked {
+		if len(name) > len(attributeField) && strings.HasPrefix(name, attributeField) &&
+			!slices.ContainsFunc(fields, func(o condition.Field) bool { return o.Name == name }) {
+			fields = append(fields, condition.Field{Name: name, Type: condition.TypeText})
+		}
+	}
+	return fields, nil
+}
+
+// conversationActions are the kinds of action on conversations.
+func conversationActions() *trigger.Catalog {
+	return mustCatalog(append(outsideSpecs(),
+		trigger.Spec{Kind: ActionAssign, Check: checked(checkAssign), Sets: assigned},
+		trigger.Spec{Kind: ActionQueue, Check: checked(func(p QueueParams) error {
+			if p.Queue == "" && p.Desk == "" {
+				return badAction(ActionQueue, "it names neither a queue nor a desk")
+			}
+			return nil
+		}), Sets: func(a trigger.Action) []trigger.Write {
+			p, _ := trigger.Params[QueueParams](a)
+			return []trigger.Write{{Field: "queue", Value: string(p.Queue)}}
+		}},
+		trigger.Spec{Kind: ActionSet, Sets: setsField, Check: checked(func(p SetParams) error {
+			known := slices.Contains([]string{"category", "memo", "language"}, p.Field) ||
+				strings.HasPrefix(p.Field, attributeField) && len(p.Field) > len(attributeField) && len(p.Field) <= 100
+			if !known || len(p.Value) > 2000 {
+				return badAction(ActionSet, "set category, memo, language or attribute.<name>, to at most 2000 bytes")
+			}
+			return nil
+		})},
+		trigger.Spec{Kind: ActionTag, Check: checked(checkTags), Sets: setsTags},
+		trigger.Spec{Kind: ActionPriority, Check: checked(func(p PriorityParams) error {
+			if p.Value < -1000 || p.Value > 1000 {
+				return badAction(ActionPriority, "a priority is -1000 to 1000")
+			}
+			return nil
+		}), Sets: setsPriority},
+		trigger.Spec{Kind: ActionMessage, Check: checked(func(p TextParams) error { return checkTextsOf(ActionMessage, true, p.Text) })},
+		trigger.Spec{Kind: ActionNote, Check: checked(func(p TextParams) error { return checkTextsOf(ActionNote, true, p.Text) })},
+		trigger.Spec{Kind: ActionEnd, Check: checked(func(p EndParams) error {
+			if len(p.Reason) > 50 {
+				return badAction(ActionEnd, "the reason is a code of at most 50 bytes")
+			}
+			return nil
+		}), Sets: func(trigger.Action) []trigger.Write {
+			return []trigger.Write{{Field: "state", Value: string(conversation.StateClosed)}}
+		}},
+	)...)
+}
+
+func checkAssign(p AssignParams) error {
+	switch {
+	case len(p.Agents) == 0 && p.Group == "":
+		return badAction(ActionAssign, "it names neither agents nor a group")
+	case len(p.Agents) > 500:
+		return badAction(ActionAssign, "it names %d agents; use at most 500", len(p.Agents))
+	case p.Choice == trigger.ChooseOne && len(p.Agents) != 1:
+		return badAction(ActionAssign, "%s takes exactly one agent", trigger.ChooseOne)
+	case slices.Contains(p.Agents, ""):
+		return badAction(ActionAssign, "an agent's id is empty")
+	}
+	return p.Choice.Valid()
+}
+
+func checkTags(p TagParams) error {
+	all := slices.Concat(p.Add, p.Remove)
+	if len(all) == 0 || len(all) > maxTagsOf || slices.ContainsFunc(all, func(t string) bool { return strings.TrimSpace(t) == "" || len(t) > 100 }) {
+		return badAction(ActionTag, "add or remove 1 to %d tags of 1 to 100 bytes", maxTagsOf)
+	}
+	return nil
+}
+
+// maxTagsOf is how many tags a record carries.
+const maxTagsOf = 50
+
+// assigned says what assigning sets, for Lint: the agent where it is certain.
+func assigned(a trigger.Action) []trigger.Write {
+	p, _ := trigger.Params[AssignParams](a)
+	out := []trigger.Write{{Field: "agent"}}
+	if p.Choice == trigger.ChooseOne && len(p.Agents) == 1 {
+		out[0].Value = string(p.Agents[0])
+	}
+	if p.Group != "" {
+		out = append(out, trigger.Write{Field: "group", Value: p.Group})
+	}
+	return out
+}
+
+func setsField(a trigger.Action) []trigger.Write {
+	p, _ := trigger.Params[SetParams](a)
+	return []trigger.Write{{Field: p.Field, Value: p.Value}}
+}
+
+func setsTags(a trigger.Action) []trigger.Write {
+	p, _ := trigger.Params[TagParams](a)
+	return []trigger.Write{{Field: "tags", Value: strings.Join(p.Add, " ") + " -" + strings.Join(p.Remove, " ")}}
+}
+
+func setsPriority(a trigger.Action) []trigger.Write {
+	p, _ := trigger.Params[PriorityParams](a)
+	return []trigger.Write{{Field: "priority", Value: strconv.Itoa(p.Value)}}
+}
+
+// pulledConversation is a conversation within a pass.
+type pulledConversation struct {
+	u           *unit
+	before, now conversation.Conversation
+	happened    []string
+	// What the event said, by the kind of who said it.
+	said map[conversation.AuthorKind]string
+	item *routing.Item // read when it is asked about
+	host condition.Map
+}
+
+// loadConversation makes a record of what a unit changed.
+func loadConversation(u *unit, c change) (triggerRecord, error) {
+	p := &pulledConversation{u: u, now: c.after.(conversation.Conversation), said: map[conversation.AuthorKind]string{}}
+	p.before, _ = c.before.(conversation.Conversation)
+	for _, m := range u.changes {
+		msg, is := m.after.(conversation.Message)
+		if is && msg.Conversation == p.now.ID && slices.Contains(m.events, "created") {
+			p.said[msg.Author.Kind] = msg.Content.Text
+			p.happens(map[conversation.AuthorKind]string{conversation.ByCustomer: "message", conversation.ByAgent: "answer"}[msg.Author.Kind], msg)
+		}
+	}
+	for _, e := range c.events {
+		p.happen(map[conversation.EventKind]string{conversation.EvOpened: "opened", conversation.EvReopened: "reopened", conversation.EvNote: "note",
+			conversation.EvEdit: "edited", conversation.EvUnsend: "unsent", conversation.EvQueued: "queued", conversation.EvReleased: "released",
+			conversation.EvRated: "rated", conversation.EvLinked: "linked", conversation.EvDesk: "desk", conversation.EvMerged: "merged",
+			conversation.EvPanel: "panel"}[conversation.EventKind(e)])
+	}
+	was := p.before
+	if p.now.State != was.State && p.now.State == conversation.StateClosed {
+		p.happen("ended")
+	}
+	if p.now.State != was.State && p.now.State == conversation.StateWaiting {
+		p.happen("waiting")
+	}
+	if p.now.Agent != "" && p.now.Agent != was.Agent {
+		p.happen("assigned")
+	}
+	if was.Control == conversation.ControlBot && p.now.Control != conversation.ControlBot && p.now.State != conversation.StateClosed {
+		p.happen("handed_over")
+	}
+	if len(p.happened) == 0 {
+		return nil, nil
+	}
+	return p, nil
+}
+
+// happens notes what a message was: what bots, rules and the library say is
+// "said", notes have an event of their own.
+func (p *pulledConversation) happens(what string, m conversation.Message) {
+	if m.Direction == conversation.Internal {
+		return
+	}
+	if what == "" {
+		what = "said"
+	}
+	p.happen(what)
+}
+
+func (p *pulledConversation) happen(what string) {
+	if what != "" && !slices.Contains(p.happened, what) {
+		p.happened = append(p.happened, what)
+	}
+}
+
+func findConversation(u *unit, id string) (triggerRecord, error) {
+	c, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(id))
+	return &pulledConversation{u: u, before: c, now: c, happened: []string{eventTime}}, err
+}
+
+func (p *pulledConversation) event() (string, []string) {
+	for _, h := range happenings {
+		if slices.Contains(p.happened, h) {
+			return h, p.happened
+		}
+	}
+	return "", nil
+}
+
+func (p *pulledConversation) schedule() *hours.Schedule {
+	var queue routing.QueueID
+	if it, err := p.work(); err == nil {
+		queue = it.Queue
+	}
+	return p.u.s.hoursOf(p.u.s.accounts[p.now.Account], queue)
+}
+
+// work is the conversation's item; the zero one when it has none.
+func (p *pulledConversation) work() (routing.Item, error) {
+	if p.item == nil {
+		it, err := p.u.tx.Work().Item(p.u.ctx, routing.ItemID(p.now.ID))
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return it, err
+		}
+		p.item = &it
+	}
+	return *p.item, nil
+}
+
+// Fact implements condition.Facts.
+func (p *pulledConversation) Fact(name string) (condition.Fact, bool) {
+	switch name {
+	case "message":
+		return given(condition.Text(p.said[conversation.ByCustomer]))
+	case "answer":
+		return given(condition.Text(p.said[conversation.ByAgent]))
+	case "time":
+		return condition.Time(p.u.tx.Now()), true
+	case "queue", "priority":
+		it, err := p.work()
+		if err != nil || it.ID == "" {
+			return condition.Fact{}, false
+		}
+		if name == "queue" {
+			return given(condition.Text(it.Queue))
+		}
+		return condition.Number(float64(it.Priority)), true
+	}
+	if fact, known := conversationFact(p.now, name); known {
+		return given(fact)
+	}
+	return p.hostFact(name)
+}
+
+// hostFact is a fact of the host's own, told once.
+func (p *pulledConversation) hostFact(name string) (condition.Fact, bool) {
+	if p.host == nil {
+		p.host = condition.Map{}
+		if err := p.u.hostFacts(p.host, p.now); err != nil {
+			p.u.e.log.Warn("the host's facts for triggers failed", "error", err)
+		}
+	}
+	return p.host.Fact(name)
+}
+
+func given(f condition.Fact) (condition.Fact, bool) { return f, !f.Equal(condition.Fact{}) }
+
+// Before implements condition.Changes. What is no part of the conversation's
+// record has no past here.
+func (p *pulledConversation) Before(name string) (condition.Fact, bool) {
+	if fact, known := conversationFact(p.before, name); known {
+		if p.before.ID == "" {
+			return condition.Fact{}, false
+		}
+		return given(fact)
+	}
+	return p.Fact(name)
+}
+
+// conversationFact is a fact of the record alone.
+func conversationFact(c conversation.Conversation, name string) (condition.Fact, bool) {
+	if text, ok := conversationText(c, name); ok {
+		return condition.Text(text), true
+	}
+	if at, ok := conversationTime(c, name); ok {
+		return condition.Time(at), true
+	}
+	switch name {
+	case "unread":
+		return condition.Number(float64(c.Unread)), true
+	case "rating":
+		if c.Rating == nil {
+			return condition.Fact{}, true
+		}
+		return condition.Number(float64(c.Rating.Score)), true
+	case "tags":
+		return condition.Set(c.Tags), true
+	case "live":
+		return condition.Bool(c.Live), true
+	case "handled":
+		return condition.Bool(c.Handled), true
+	}
+	if key, is := strings.CutPrefix(name, attributeField); is {
+		return condition.Text(c.Attributes[key]), true
+	}
+	return condition.Fact{}, false
+}
+
+func conversationText(c conversation.Conversation, name string) (string, bool) {
+	switch name {
+	case "state":
+		return string(c.State), true
+	case "control":
+		return string(c.Control), true
+	case "agent":
+		return string(c.Agent), true
+	case "last_agent":
+		return string(c.LastAgent), true
+	case "desk":
+		return string(c.Desk), true
+	case "work_stream":
+		return string(c.WorkStream), true
+	case "account":
+		return string(c.Account), true
+	case "channel":
+		return string(c.Channel), true
+	case "contact":
+		return string(c.Contact), true
+	case "language":
+		return c.Language, true
+	case "bot":
+		return c.Bot, true
+	case "bot.outcome":
+		return string(c.BotOutcome), true
+	case "category":
+		return c.Category, true
+	case "ended_by":
+		return c.EndedBy, true
+	case "end_reason":
+		return c.EndReason, true
+	case "memo":
+		return c.Memo, true
+	}
+	return "", false
+}
+
+func conversationTime(c conversation.Conversation, name string) (time.Time, bool) {
+	switch name {
+	case "opened":
+		return c.OpenedAt, true
+	case "queued":
+		return c.QueuedAt, true
+	case "assigned":
+		return c.AssignedAt, true
+	case "customer_at":
+		return c.LastCustomerAt, true
+	case "agent_at":
+		return c.LastAgentAt, true
+	case "message_at":
+		return c.LastMessageAt, true
+	case "updated":
+		return c.UpdatedAt, true
+	case "ended":
+		return c.ClosedAt, true
+	}
+	return time.Time{}, false
+}
+
+// act carries an action out and takes the record as it is then.
+func (p *pulledConversation) act(r *triggerRun, t *trigger.Trigger, a trigger.Action) (trigger.Outcome, error) {
+	out, err := p.do(r, t, a)
+	if now, written := p.u.saved[p.now.ID]; written {
+		p.now = now
+	}
+	p.item, p.host = nil, nil
+	return out, err
+}
+
+func (p *pulledConversation) do(r *triggerRun, t *trigger.Trigger, a trigger.Action) (trigger.Outcome, error) {
+	if out, ok, err := r.outside(t, a, p.values); ok {
+		return out, err
+	}
+	switch a.Kind {
+	case ActionAssign:
+		return p.assign(r, t, a)
+	case ActionQueue:
+		return p.queue(a)
+	case ActionPriority:
+		return p.prioritise(a)
+	case ActionEnd:
+		return p.end(a)
+	}
+	d := conversation.Edit(p.now, p.u.tx.Now())
+	var err error
+	switch a.Kind {
+	case ActionSet:
+		err = p.set(d, a)
+	case ActionTag:
+		err = p.tag(d, a)
+	case ActionMessage:
+		err = p.say(d, t, a)
+	case ActionNote:
+		err = p.note(d, t, a)
+	default:
+		err = unknownAction(a)
+	}
+	if err != nil {
+		return trigger.Outcome{}, err
+	}
+	if err := p.u.finish(d); err != nil {
+		return trigger.Outcome{}, err
+	}
+	return done("")
+}
+
+func (p *pulledConversation) assign(r *triggerRun, t *trigger.Trigger, a trigger.Action) (trigger.Outcome, error) {
+	params, err := trigger.Params[AssignParams](a)
+	if err != nil {
+		return trigger.Outcome{}, err
+	}
+	if p.now.State == conversation.StateClosed || p.now.State == conversation.StateWrapUp {
+		return passed("the conversation has ended"), nil
+	}
+	return r.chosenAgents(t, a, params, p.able, func(id routing.AgentID) error {
+		if p.now.Agent == id {
+			return nil
+		}
+		_, err := p.u.give(p.now.ID, id, give{from: true, reason: routing.EndTransferred})
+		return err
+	})
+}
+
+// able says whether an agent could work on the conversation at all; whether it
+// can take it now is decided by the rows.
+func (p *pulledConversation) able(id routing.AgentID) (bool, error) {
+	a, err := p.u.tx.Agents().Agent(p.u.ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && !a.Disabled && a.Works(routing.PermitChat) && a.State.Presence != routing.Offline, err
+}
+
+func (p *pulledConversation) queue(a trigger.Action) (trigger.Outcome, error) {
+	params, err := trigger.Params[QueueParams](a)
+	if err != nil {
+		return trigger.Outcome{}, err
+	}
+	if p.now.State == conversation.StateClosed || p.now.State == conversation.StateWrapUp {
+		return passed("the conversation has ended"), nil
+	}
+	it, err := p.work()
+	if err != nil {
+		return trigger.Outcome{}, err
+	}
+	d := conversation.Edit(p.now, p.u.tx.Now())
+	queue, desk, err := p.u.transferTarget(d, it.Queue, Transfer{Queue: params.Queue, Desk: params.Desk})
+	if err != nil {
+		return trigger.Outcome{}, err
+	}
+	if it.Queue == queue && desk == d.C.Desk && it.State != routing.ItemDone && it.State != "" {
+		return done("queue:" + string(queue)) // it is there
+	}
+	d.TakeFromBot(p.u.actor())
+	if desk != d.C.Desk {
+		d.MoveTo(desk, p.u.actor())
+	}
+	if err := p.u.requeue(d, routing.EndTransferred, queue, ""); err != nil {
+		return trigger.Outcome{}, err
+	}
+	if err := p.u.finish(d); err != nil {
+		return trigger.Outcome{}, err
+	}
+	return done("queue:" + string(queue))
+}
+
+// prioritise moves a conversation that waits in its queue.
+func (p *pulledConversation) prioritise(a trigger.Action) (trigger.Outcome, error) {
+	params, err := trigger.Params[PriorityParams](a)
+	if err != nil {
+		return trigger.Outcome{}, err
+	}
+	it, err := p.work()
+	if err != nil {
+		return trigger.Outcome{}, err
+	}
+	if it.State != routing.ItemQueued && it.State != routing.ItemOffered {
+		return passed("the conversation does not wait in a queue"), nil
+	}
+	it.Priority = params.Value
+	if err := p.u.saveItem(it); err != nil {
+		return trigger.Outcome{}, err
+	}
+	return done("")
+}
+
+func (p *pulledConversation) end(a trigger.Action) (trigger.Outcome, error) {
+	params, err := trigger.Params[EndParams](a)
+	if err != nil {
+		return trigger.Outcome{}, err
+	}
+	if p.now.State == conversation.StateClosed {
+		return passed("the conversation has ended"), nil
+	}
+	d := conversation.Edit(p.now, p.u.tx.Now())
+	if err := p.u.endDraft(d, p.u.actor(), params.Reason, true); err != nil {
+		return trigger.Outcome{}, err
+	}
+	if err := p.u.finish(d); err != nil {
+		return trigger.Outcome{}, err
+	}
+	return done("")
+}
+
+// completeConversation ends a conversation whose forward was sent.
+func (u *unit) completeConversation(id string) error {
+	c, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(id))
+	if err != nil || c.State == conversation.StateClosed {
+		return err
+	}
+	d := conversation.Edit(c, u.tx.Now())
+	if err := u.endDraft(d, u.actor(), "forwarded", true); err != nil {
+		return err
+	}
+	return u.finish(d)
+}
+
+func (p *pulledConversation) set(d *conversation.Draft, a trigger.Action) error {
+	params, err := trigger.Params[SetParams](a)
+	if err != nil {
+		return err
+	}
+	switch params.Field {
+	case "category":
+		d.C.Category = params.Value
+	case "memo":
+		d.C.Memo = params.Value
+	case "language":
+		d.C.Language = params.Value
+	default:
+		if d.C.Attributes == nil {
+			d.C.Attributes = map[string]string{}
+		}
+		d.C.Attributes[strings.TrimPrefix(params.Field, attributeField)] = params.Value
+	}
+	d.Note(conversation.EvPanel, p.u.actor(), "", params.Field)
+	return nil
+}
+
+func (p *pulledConversation) tag(d *conversation.Draft, a trigger.Action) error {
+	params, err := trigger.Params[TagParams](a)
+	if err != nil {
+		return err
+	}
+	tags := slices.DeleteFunc(slices.Concat(d.C.Tags, params.Add), func(t string) bool { return slices.Contains(params.Remove, t) })
+	slices.Sort(tags)
+	if tags = slices.Compact(tags); len(tags) > maxTagsOf {
+		return badAction(ActionTag, "the conversation would have %d tags; at most %d are kept", len(tags), maxTagsOf)
+	}
+	d.C.Tags = tags
+	d.Note(conversation.EvPanel, p.u.actor(), "", "tags")
+	return nil
+}
+
+// say sends a message to the customer by the channel of the conversation.
+func (p *pulledConversation) say(d *conversation.Draft, t *trigger.Trigger, a trigger.Action) error {
+	params, err := trigger.Params[TextParams](a)
+	if err != nil {
+		return err
+	}
+	if d.C.State == conversation.StateClosed {
+		return errs.New(errs.Invalid, "sangdam: the conversation has ended")
+	}
+	values, err := p.values()
+	if err != nil {
+		return err
+	}
+	content := channel.Text(filled(params.Text, d.C.Language, values, (*trigger.Template).Render))
+	if err := p.u.canCarry(d.C, content); err != nil {
+		return err
+	}
+	_, err = p.u.say(d, conversation.Message{Author: conversation.Author{Kind: conversation.ByTrigger, Name: string(t.ID)}, Content: content})
+	return err
+}
+
+func (p *pulledConversation) note(d *conversation.Draft, t *trigger.Trigger, a trigger.Action) error {
+	params, err := trigger.Params[TextParams](a)
+	if err != nil {
+		return err
+	}
+	values, err := p.values()
+	if err != nil {
+		return err
+	}
+	d.AddNote(conversation.Message{ID: conversation.MessageID(newID()), Author: conversation.Author{Kind: conversation.ByTrigger, Name: string(t.ID)},
+		Content: channel.Text(filled(params.Text, "", values, (*trigger.Template).Render))})
+	return nil
+}
+
+// values are what the placeholders stand for. Texts are the masked ones.
+func (p *pulledConversation) values() (map[string]string, error) {
+	c := p.now
+	it, err := p.work()
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{"record.kind": kindConversation, "record.id": string(c.ID), "record.link": p.u.e.link(kindConversation, string(c.ID)),
+		"title": c.Preview, "state": string(c.State), "priority": strconv.Itoa(it.Priority), "category": c.Category, "channel": string(c.Channel),
+		"desk": p.u.s.routing.Desks[c.Desk].Name, "tags": strings.Join(c.Tags, ", "), "message": p.said[conversation.ByCustomer]}
+	if out["agent.name"], err = p.u.agentName(c.Agent); err != nil {
+		return nil, err
+	}
+	maps.DeleteFunc(out, func(_, v string) bool { return v == "" })
+	return out, p.u.customerValues(out, c.Contact, c.Language)
+}
+
+// openRecords lists the records that a timed trigger may be waiting for, a page
+// at a time.
+func (u *unit) openRecords(kind, after string) (ids []string, next string, err error) {
+	list, next, err := u.tx.Conversations().List(u.ctx, conversation.Filter{States: []conversation.State{conversation.StateOpen, conversation.StateActive,
+		conversation.StateWaiting, conversation.StateWrapUp}}, after, 100)
+	for _, c := range list {
+		ids = append(ids, string(c.ID))
+	}
+	return ids, next, err
+}
+
+// groupMembers are the agents of a group; no groups are kept yet.
+func (u *unit) groupMembers(group string) ([]routing.AgentID, bool, error) {
+	return nil, group == "", nil
+}
