@@ -29,6 +29,7 @@ var pageFiles embed.FS
 //	POST   /_emulator/users/{name}/actions      {"action":"follow"|"unfollow"|"unsend"|"postback", "message_id"?, "data"?}
 //	POST   /_emulator/users/{name}/press        {"message_id","choice":N,"picked"?,"sends"?} the N-th choice of a message
 //	GET    /_emulator/users/{name}/choices      what the phone shows to press
+//	GET    /_emulator/users/{name}/phone        ?since=LAST&state=STATE&wait=SECONDS -> what the phone shows, and what changes
 //	GET    /_emulator/users/{name}/sent         what the user wrote, as far as it is kept
 //	GET    /_emulator/users/{name}/sent/{id}/content   a picture of those
 //	GET    /_emulator/users/{name}/received     ?after=N&wait=SECONDS -> messages from the N-th on, as far as they are kept; "number" counts from 0
@@ -50,6 +51,7 @@ func (s *Server) controlRoutes() {
 	s.mux.HandleFunc("POST /_emulator/users/{name}/actions", s.control(s.controlAction))
 	s.mux.HandleFunc("POST /_emulator/users/{name}/press", s.control(s.controlPress))
 	s.mux.HandleFunc("GET /_emulator/users/{name}/choices", s.control(s.controlChoices))
+	s.mux.HandleFunc("GET /_emulator/users/{name}/phone", s.control(s.controlPhone))
 	s.mux.HandleFunc("GET /_emulator/users/{name}/sent", s.control(s.controlSent))
 	s.mux.HandleFunc("GET /_emulator/users/{name}/sent/{id}/content", s.controlPicture)
 	s.mux.HandleFunc("GET /_emulator/users/{name}/received", s.control(s.controlReceived))
@@ -260,6 +262,9 @@ type controlSentMessage struct {
 	Kind   string    `json:"kind"`  // of the message, postback for a pressed choice, note for what the emulator notes
 	Text   string    `json:"text"`  // what one reads: the text or [kind]
 	Unsent bool      `json:"unsent"`
+	// Message is what the account was sent; null for what was pressed.
+	Message fields `json:"message,omitempty"`
+	changed int64  // place at which it was taken back
 }
 
 func (s *Server) controlSent(r *http.Request, _ []byte) (any, error) {

@@ -15,7 +15,9 @@
 //	fmt.Println(mina.Texts())
 //
 // or, from other processes, through the control interface of the program
-// cmd/lineemu, which also serves a page with a phone.
+// cmd/lineemu, which also serves a page with a phone: what a customer wrote and
+// pressed is there after a reload and in every tab, and choices of every kind
+// can be pressed.
 //
 // # What it holds to
 //

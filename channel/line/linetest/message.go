@@ -203,7 +203,7 @@ func (c *Chat) send(by *User, m Message) Posted {
 		p.content = &own
 	}
 	s.messages.put(p.id, p)
-	by.keepSent(controlSentMessage{ID: p.id, Kind: p.kind, Text: m.reads()})
+	by.keepSent(controlSentMessage{ID: p.id, Kind: p.kind, Text: m.reads(), Message: m.fields})
 	msg := fields{{"type", m.kind}, {"id", p.id}}
 	msg = append(msg, m.fields...)
 	if m.quotable {
@@ -248,7 +248,10 @@ func (c *Chat) Unsend(messageID string) (Posted, error) {
 	}
 	p.unsent = true
 	for i := range p.by.sent {
-		p.by.sent[i].Unsent = p.by.sent[i].Unsent || p.by.sent[i].ID == p.id
+		if p.by.sent[i].ID == p.id {
+			s.entries++
+			p.by.sent[i].Unsent, p.by.sent[i].Message, p.by.sent[i].changed = true, nil, s.entries
+		}
 	}
 	if p.content != nil {
 		p.content = &content{gone: true}

@@ -58,7 +58,7 @@ func TestThePageIsAPhone(t *testing.T) {
 		chromedp.Click(chromedp.CSS("#who button")),
 		chromedp.WaitVisible(chromedp.CSS(`#say[data-customer="민아"]`)),
 		chromedp.SendKeys(chromedp.CSS("#text"), "주문한 옷이 작아요. 환불 되나요?"),
-		chromedp.Click(chromedp.CSS("#say button")),
+		chromedp.Click(chromedp.CSS("#send:enabled")),
 		chromedp.WaitVisible(chromedp.CSS("li.mine")),
 	))
 	u := srv.User("민아")

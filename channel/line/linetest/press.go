@@ -237,6 +237,7 @@ func (u *User) keepSent(e controlSentMessage) {
 	if limit := s.opt.KeepReceived; limit > 0 && len(u.sent) > limit {
 		u.sent = slices.Delete(u.sent, 0, len(u.sent)-limit)
 	}
+	s.touch()
 }
 
 // Clipboard is what the customer copied last by a choice.
