@@ -3,8 +3,10 @@ package sangdam
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
@@ -19,12 +21,14 @@ import (
 // Directory names what an agent meets in conversations: whom one can transfer
 // to, and what the ids in events mean. It holds no settings and no secret.
 type Directory struct {
-	Agents      []Colleague                          `json:"agents"` // by id
-	Desks       map[routing.DeskID]string            `json:"desks"`
-	Queues      map[routing.QueueID]string           `json:"queues"`
-	WorkStreams map[routing.WorkStreamID]string      `json:"work_streams"`
-	Accounts    map[channel.AccountID]NamedAccount   `json:"accounts"`
-	Members     map[routing.DeskID][]routing.AgentID `json:"members"`
+	Agents      []Colleague                        `json:"agents"` // by id
+	Desks       map[routing.DeskID]string          `json:"desks"`
+	Queues      map[routing.QueueID]string         `json:"queues"`
+	WorkStreams map[routing.WorkStreamID]string    `json:"work_streams"`
+	Accounts    map[channel.AccountID]NamedAccount `json:"accounts"`
+	// Kinds of channel that have an adapter, ordered.
+	Kinds   []channel.Kind                       `json:"kinds"`
+	Members map[routing.DeskID][]routing.AgentID `json:"members"`
 }
 
 // Colleague is an agent as other agents see it.
@@ -63,6 +67,7 @@ func (e *Engine) Directory(ctx context.Context, p Principal) (Directory, error) 
 			out.Agents = append(out.Agents,
 				Colleague{ID: a.ID, Name: a.Name, Presence: a.State.Presence, Disabled: a.Disabled, Open: a.State.Open})
 		}
+		out.Kinds = slices.Sorted(maps.Keys(e.adapters))
 		for id, d := range s.routing.Desks {
 			out.Desks[id] = d.Name
 			out.Members[id] = slices.DeleteFunc(slices.Clone(s.routing.Members[id]), func(a routing.AgentID) bool { return !seen[a] })
@@ -192,6 +197,102 @@ func (e *Engine) DeadJobs(ctx context.Context, p Principal, limit int) (out []De
 	err = e.query(ctx, p, ActOperate, Resource{Kind: "jobs", ID: string(p.Workspace)}, func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
 		out, err = tx.Jobs().Dead(ctx, min(max(limit, 1), maxPage))
 		return err
+	})
+	return out, err
+}
+
+// Heard is what a customer would be told who writes at a moment.
+type Heard struct {
+	Open      bool   `json:"open"`
+	Holiday   bool   `json:"holiday,omitempty"`
+	Exception string `json:"exception,omitempty"` // its name
+	// Message is the automated message, "" for none, and Text what it says.
+	Message string `json:"message,omitempty"`
+	Text    string `json:"text,omitempty"`
+	// Until is when that changes; zero when it never does.
+	Until time.Time `json:"until,omitzero"`
+}
+
+// WouldHear says what a customer of the account would be told whose first
+// message in the language came at the moment given, by the settings as they are
+// now. The hours are the desk's, else those of the work stream's own queue, else
+// the work stream's; classification may choose another queue.
+func (e *Engine) WouldHear(ctx context.Context, p Principal, account channel.AccountID, language string, at time.Time) (Heard, error) {
+	var out Heard
+	r := Resource{Kind: kindAccount, ID: string(account)}
+	err := e.query(ctx, p, ActConfigure, r, func(ctx context.Context, tx store.Tx, s *settings) error {
+		acct, _, err := e.account(s, account)
+		if err != nil {
+			return err
+		}
+		out = Heard{Open: true, Message: conversation.AutoGreeting}
+		u := &unit{e: e, ctx: ctx, tx: tx, s: s, p: p}
+		if sched := s.hoursOf(acct, ""); sched != nil {
+			st := sched.At(at)
+			out.Open, out.Holiday, out.Exception = st.Open, st.Holiday, st.Exception
+			if next, ok := sched.NextChange(at); ok {
+				out.Until = next
+			}
+		}
+		if !out.Open {
+			out.Message = conversation.AutoAway
+			if out.Holiday && u.automatedText(acct, conversation.AutoHoliday, language) != "" {
+				out.Message = conversation.AutoHoliday
+			}
+		}
+		if out.Text = u.automatedText(acct, out.Message, language); out.Text == "" {
+			out.Message = ""
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Undelivered is a message to a customer that failed, or of which nobody knows
+// whether it arrived.
+type Undelivered struct {
+	Conversation conversation.Conversation `json:"conversation"`
+	Message      conversation.Message      `json:"message"`
+}
+
+// Bounds of the search for undelivered messages.
+const (
+	undeliveredAmong  = 200 // conversations that changed last
+	undeliveredLatest = 20  // messages of each
+)
+
+// Undelivered lists messages that did not reach the customer for sure and were
+// not sent again, newest first: among the latest 20 messages of the 200
+// conversations that changed last and may be seen.
+func (e *Engine) Undelivered(ctx context.Context, p Principal) ([]Undelivered, error) {
+	var out []Undelivered
+	err := e.query(ctx, p, ActList, Resource{Kind: "conversations"}, func(ctx context.Context, tx store.Tx, s *settings) error {
+		w, err := e.who(ctx, tx, s, p)
+		if err != nil {
+			return err
+		}
+		list, _, err := e.seen(ctx, tx, w, conversation.Filter{}, "", undeliveredAmong, lookedAt)
+		if err != nil {
+			return err
+		}
+		out = []Undelivered{}
+		for _, c := range list {
+			latest, err := tx.Conversations().Latest(ctx, c.ID, 0, undeliveredLatest)
+			if err != nil {
+				return err
+			}
+			again := map[conversation.MessageID]bool{}
+			for _, m := range latest {
+				again[m.ResendOf] = true
+			}
+			for _, m := range slices.Backward(latest) {
+				if (m.Status == conversation.StatusFailed || m.Status == conversation.StatusUnknown) && !again[m.ID] {
+					out = append(out, Undelivered{c, m})
+				}
+			}
+		}
+		slices.SortStableFunc(out, func(a, b Undelivered) int { return b.Message.At.Compare(a.Message.At) })
+		return nil
 	})
 	return out, err
 }

@@ -221,6 +221,7 @@ type guardedAdapter struct {
 	typing   channel.TypingIndicator
 	marker   channel.ReadMarker
 	checker  channel.Checker
+	connect  channel.Connector
 }
 
 func newGuardedAdapter(g *guard, a channel.Adapter, timeout time.Duration) (*guardedAdapter, error) {
@@ -236,6 +237,7 @@ func newGuardedAdapter(g *guard, a channel.Adapter, timeout time.Duration) (*gua
 	out.typing, _ = a.(channel.TypingIndicator)
 	out.marker, _ = a.(channel.ReadMarker)
 	out.checker, _ = a.(channel.Checker)
+	out.connect, _ = a.(channel.Connector)
 	return out, err
 }
 
@@ -310,6 +312,10 @@ func (a *guardedAdapter) Check(ctx context.Context, acct channel.Account, callba
 	return bounded(ctx, a.g, a.who, "Check", 3*a.timeout, func(ctx context.Context) ([]channel.Finding, error) {
 		return a.checker.Check(ctx, acct, callbackURL)
 	})
+}
+
+func (a *guardedAdapter) SetEndpoint(ctx context.Context, acct channel.Account, address string) error {
+	return a.call(ctx, "SetEndpoint", a.timeout, func(ctx context.Context) error { return a.connect.SetEndpoint(ctx, acct, address) })
 }
 
 func (a *guardedAdapter) call(ctx context.Context, name string, limit time.Duration, fn func(context.Context) error) error {

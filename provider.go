@@ -170,6 +170,25 @@ const linkFor = time.Hour
 // works, so that who comes late is told so.
 const linkKept = 24 * time.Hour
 
+// ConnectAccount tells the provider to send the account's events to callbackURL,
+// in place of the address that it has; CheckAccount says which that is.
+// ErrUnsupported where the channel has no such call.
+func (e *Engine) ConnectAccount(ctx context.Context, p Principal, id channel.AccountID, callbackURL string) error {
+	var acct channel.Account
+	var adapter *guardedAdapter
+	err := e.query(ctx, p, ActConfigure, Resource{Kind: "account", ID: string(id)}, func(_ context.Context, _ store.Tx, s *settings) (err error) {
+		acct, adapter, err = e.account(s, id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if adapter.connect == nil {
+		return errs.New(errs.Unsupported, "sangdam: the address of %s accounts is set at the provider by hand", acct.Kind)
+	}
+	return adapter.SetEndpoint(ctx, acct, callbackURL)
+}
+
 // BeginLink makes the nonce of an account link for a contact that the host has
 // authenticated (LINE: after log-in, redirect with this nonce). When the
 // provider reports the nonce, the customer's identity is linked to the contact.

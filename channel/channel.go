@@ -474,6 +474,13 @@ type Finding struct {
 	Remedy string `json:"remedy,omitempty"`
 }
 
+// Connector is implemented by adapters that can tell the provider where it is to
+// send its events, in place of the address that it has.
+type Connector interface {
+	// SetEndpoint replaces the address of the webhook at the provider.
+	SetEndpoint(ctx context.Context, acct Account, address string) error
+}
+
 // Checker is implemented by adapters that can test an account at the provider.
 type Checker interface {
 	// Check asks the provider and says in words what is wrong.

@@ -149,7 +149,7 @@ func (p *tab) click(selector string) {
 	eval[bool](p, fmt.Sprintf(`(document.querySelector(%q).click(), true)`, selector))
 }
 
-func (p *tab) open(path string) {
+func (p *tab) openPage(path string) {
 	p.t.Helper()
 	p.do(chromedp.Navigate(p.w.web.URL + "/desk" + path))
 	p.until(`document.readyState === "complete" && document.querySelector("#bar")`)

@@ -53,5 +53,24 @@ func (h *Handler) table() []route {
 
 		{get, "/queues", sangdam.ActList, ofWorkspace, (*request).queues},
 		{get, "/history", sangdam.ActSearch, ofWorkspace, (*request).history},
+
+		{get, "/setup", sangdam.ActConfigure, ofWorkspace, (*request).setup},
+		{get, "/setup/heard", sangdam.ActConfigure, ofWorkspace, (*request).heard},
+		{get, "/setup/agents/{id}", sangdam.ActConfigure, ofWorkspace, (*request).agent},
+		{post, "/setup/agents/{id}", sangdam.ActConfigure, ofWorkspace, (*request).saveAgent},
+		{get, "/setup/desks/{id}", sangdam.ActConfigure, ofWorkspace, (*request).desk},
+		{post, "/setup/desks/{id}", sangdam.ActConfigure, ofWorkspace, (*request).saveDesk},
+		{get, "/setup/queues/{id}", sangdam.ActConfigure, ofWorkspace, (*request).queue},
+		{post, "/setup/queues/{id}", sangdam.ActConfigure, ofWorkspace, (*request).saveQueue},
+		{get, "/setup/streams/{id}", sangdam.ActConfigure, ofWorkspace, (*request).workStream},
+		{post, "/setup/streams/{id}", sangdam.ActConfigure, ofWorkspace, (*request).saveStream},
+		{get, "/setup/accounts/{id}", sangdam.ActConfigure, ofWorkspace, (*request).account},
+		{post, "/setup/accounts/{id}", sangdam.ActConfigure, ofWorkspace, (*request).saveAccount},
+		{get, "/setup/accounts/{id}/check", sangdam.ActConfigure, ofWorkspace, (*request).checkAccount},
+		{get, "/setup/accounts/{id}/first", sangdam.ActConfigure, ofWorkspace, (*request).firstMessage},
+		{post, "/setup/accounts/{id}/connect", sangdam.ActConfigure, ofWorkspace, (*request).connectAccount},
+
+		{get, "/operations", sangdam.ActOperate, ofWorkspace, (*request).operations},
+		{post, "/operations/envelopes/{id}/requeue", sangdam.ActOperate, ofWorkspace, (*request).requeue},
 	}
 }

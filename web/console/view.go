@@ -21,7 +21,7 @@ import (
 var templateFiles embed.FS
 
 // shared are the templates that every page has.
-var shared = []string{"templates/layout.html", "templates/parts.html", "templates/bar.html"}
+var shared = []string{"templates/layout.html", "templates/parts.html", "templates/bar.html", "templates/forms.html"}
 
 // parsePages makes the templates of every page in every language.
 func (h *Handler) parsePages() (map[string]map[string]*template.Template, error) {
@@ -66,6 +66,7 @@ func (h *Handler) functions(lang *language) template.FuncMap {
 		"presences":   func() []routing.Presence { return []routing.Presence{routing.Online, routing.Break, routing.Offline} },
 		"themes":      func() []string { return []string{"auto", "light", "dark"} },
 		"endReasons":  func() []string { return []string{"solved", "no_answer", "spam", "other"} },
+		"hourModes":   func() []string { return []string{"none", "week", "always"} },
 		"keyList":     func() []keys { return keySheet },
 	}
 }
@@ -154,6 +155,8 @@ func (q *request) nav(section string) []navEntry {
 		{"conversations", "/conversations", "chat", sangdam.ActList},
 		{"queues", "/queues", "queue", sangdam.ActList},
 		{"history", "/history", "search", sangdam.ActSearch},
+		{"setup", "/setup", "settings", sangdam.ActConfigure},
+		{"operations", "/operations", "alert", sangdam.ActOperate},
 	}
 	var out []navEntry
 	for _, n := range all {

@@ -54,7 +54,7 @@ func TestShots(t *testing.T) {
 	jun.SendText("환불하고 싶어요")
 	w.conversationOf("김준호")
 	p := w.open(b, "ara")
-	p.open("/conversations/" + string(id))
+	p.openPage("/conversations/" + string(id))
 	p.say("확인해 보겠습니다. 잠시만 기다려 주세요.")
 	w.texts(mina, 1)
 	mina.SendText("네! https://shop.example.com/orders/20261129 여기 있어요")
@@ -66,7 +66,7 @@ func TestShots(t *testing.T) {
 			p.do(chromedp.EmulateViewport(width, 850))
 			for _, dark := range []bool{false, true} {
 				p.dark(dark)
-				p.open("/conversations/" + string(id))
+				p.openPage("/conversations/" + string(id))
 				p.shows("#thread", "orders")
 				name := map[bool]string{true: "dark", false: "light"}[dark]
 				p.shot(lang + "-" + name + "-" + map[int64]string{1400: "wide", 1000: "middle", 400: "narrow"}[width])
@@ -74,11 +74,11 @@ func TestShots(t *testing.T) {
 		}
 		p.do(chromedp.EmulateViewport(400, 850))
 		p.dark(false)
-		p.open("/conversations?view=all")
+		p.openPage("/conversations?view=all")
 		p.shot(lang + "-list-narrow")
 		p.do(chromedp.EmulateViewport(1400, 850))
 		for _, page := range []string{"/queues", "/history?q=", "/conversations/" + string(id) + "/explain"} {
-			p.open(page)
+			p.openPage(page)
 			p.shot(lang + "-page" + map[string]string{"/queues": "-queues", "/history?q=": "-history"}[page])
 		}
 	}

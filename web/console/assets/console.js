@@ -352,6 +352,7 @@
     if ("close" in b.dataset) b.closest(".toast").remove();
     if (b.id === "jump") { const t = $("#thread"); below = true; t.scrollTop = t.scrollHeight; place(); }
     if (b.id === "list-stale") letGo();
+    if (b.dataset.copy && navigator.clipboard) navigator.clipboard.writeText($(b.dataset.copy).textContent).then(() => b.classList.add("primary"), () => {});
     if (b.dataset.mode && b.closest(".modes")) { store.set("mode:" + $("#composer").dataset.id, b.dataset.mode); setMode(b.dataset.mode, true); $("#text").focus(); }
     if (b.dataset.outbox) {
       const o = store.get("outbox", []).find((x) => x.key === b.dataset.key);

@@ -1,0 +1,168 @@
+package console_test
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/conversation"
+)
+
+// try is how a stranger would use a route: one on another desk, where it is
+// about a record of this desk.
+type try struct {
+	path string // with the record's id in it
+	form string
+	// shows is what the stranger may see of a list: nothing of another desk.
+	list bool
+}
+
+// tries has an entry for each route; one that is missing fails the test.
+func tries(id conversation.ID, message, contact, offer string) map[string]try {
+	c := "/conversations/" + string(id)
+	return map[string]try{
+		"GET /{$}": {path: "/", list: true}, "GET /alive": {path: "/alive", list: true}, "GET /bar": {path: "/bar", list: true},
+		"POST /preferences":                 {path: "/preferences", form: "lang=ko", list: true},
+		"POST /presence":                    {path: "/presence", form: "presence=online", list: true}, // its own alone
+		"POST /offers/{id}/accept":          {path: "/offers/" + offer + "/accept"},
+		"POST /offers/{id}/decline":         {path: "/offers/" + offer + "/decline"},
+		"GET /conversations":                {path: "/conversations?view=all", list: true},
+		"GET /conversations/{id}":           {path: c},
+		"GET /conversations/{id}/earlier":   {path: c + "/earlier?before=100"},
+		"GET /conversations/{id}/explain":   {path: c + "/explain"},
+		"POST /conversations/{id}/answer":   {path: c + "/answer", form: "text=stranger"},
+		"POST /conversations/{id}/note":     {path: c + "/note", form: "text=stranger"},
+		"POST /conversations/{id}/typing":   {path: c + "/typing"},
+		"POST /conversations/{id}/take":     {path: c + "/take"},
+		"POST /conversations/{id}/transfer": {path: c + "/transfer", form: "agent=zed"},
+		"POST /conversations/{id}/wait":     {path: c + "/wait"},
+		"POST /conversations/{id}/end":      {path: c + "/end"},
+		"POST /conversations/{id}/reopen":   {path: c + "/reopen"},
+		"POST /messages/{id}/resend":        {path: "/messages/" + message + "/resend"},
+		"POST /messages/{id}/fetch":         {path: "/messages/" + message + "/fetch"},
+		"POST /contacts/{id}":               {path: "/contacts/" + contact, form: "name=stranger&version=1"},
+		"GET /queues":                       {path: "/queues", list: true},
+		"GET /setup":                        {path: "/setup"}, "GET /setup/heard": {path: "/setup/heard?account=shop"},
+		"GET /setup/agents/{id}":                  {path: "/setup/agents/ara"},
+		"POST /setup/agents/{id}":                 {path: "/setup/agents/zed", form: "name=Zed&role=administrator&version=1"},
+		"GET /setup/desks/{id}":                   {path: "/setup/desks/support"},
+		"POST /setup/desks/{id}":                  {path: "/setup/desks/support", form: "name=Mine&member=zed&version=1"},
+		"GET /setup/queues/{id}":                  {path: "/setup/queues/everyone"},
+		"POST /setup/queues/{id}":                 {path: "/setup/queues/everyone", form: "name=Mine&member=zed&version=1"},
+		"GET /setup/streams/{id}":                 {path: "/setup/streams/line"},
+		"POST /setup/streams/{id}":                {path: "/setup/streams/line", form: "name=Mine&version=1"},
+		"GET /setup/accounts/{id}":                {path: "/setup/accounts/shop"},
+		"POST /setup/accounts/{id}":               {path: "/setup/accounts/shop", form: "name=Mine&version=1"},
+		"GET /setup/accounts/{id}/check":          {path: "/setup/accounts/shop/check"},
+		"GET /setup/accounts/{id}/first":          {path: "/setup/accounts/shop/first"},
+		"POST /setup/accounts/{id}/connect":       {path: "/setup/accounts/shop/connect"},
+		"GET /operations":                         {path: "/operations"},
+		"POST /operations/envelopes/{id}/requeue": {path: "/operations/envelopes/e/requeue"},
+		"GET /history":                            {path: "/history?q=parcel", list: true},
+	}
+}
+
+// Every route is asked by nobody, from another site, and by a stranger (N1, N2,
+// N4, N6, N62).
+func TestEveryRouteRefusesStrangers(t *testing.T) {
+	w := newWorld(t)
+	w.online("ara")
+	w.line.User("Mina").SendText("parcel secret-of-mina")
+	c := w.conversationOf("Mina")
+	var offer string
+	w.eventually("an offer", func() bool {
+		held, err := w.eng.Held(t.Context(), w.as("ara"), "ara")
+		require.NoError(t, err)
+		if len(held.Offers) > 0 {
+			offer = string(held.Offers[0].ID)
+		}
+		return offer != ""
+	})
+	detail, err := w.eng.Conversation(t.Context(), w.host, c.ID)
+	require.NoError(t, err)
+	all := tries(c.ID, string(detail.Messages[0].ID), string(c.Contact), offer)
+	for _, r := range w.page.Routes() {
+		name := r.Method + " " + r.Path
+		if r.Path == "/events" {
+			continue // TestTheStreamEndsWithTheSession
+		}
+		tr, ok := all[name]
+		require.True(t, ok, "route %s has no access case: add one to tries", name)
+		t.Run(name, func(t *testing.T) { refused(t, w, r.Method, r.Right, tr) })
+	}
+	after, err := w.eng.Conversation(t.Context(), w.host, c.ID)
+	require.NoError(t, err)
+	require.Equal(t, detail.Conversation.EventSeq, after.Conversation.EventSeq, "nothing happened to the conversation")
+	require.Equal(t, "Mina", after.Contact.Name)
+}
+
+func refused(t *testing.T, w *world, method, right string, tr try) {
+	nobody := w.client("")
+	resp := nobody.do(method, tr.path, tr.form)
+	require.Equal(t, http.StatusSeeOther, resp.StatusCode)
+	require.True(t, strings.HasPrefix(resp.Header.Get("Location"), "/sign-in?next="))
+	if method == http.MethodPost {
+		for _, h := range []http.Header{{"Sec-Fetch-Site": {"cross-site"}}, {"Sec-Fetch-Site": {"same-site"}}, {"Origin": {"https://evil.example"}}, {}} {
+			cross := w.client("ara")
+			cross.header = h
+			require.Equal(t, http.StatusForbidden, cross.do(method, tr.path, tr.form).StatusCode, "%v", h)
+		}
+	}
+	resp = w.client("zed").do(method, tr.path, tr.form)
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.NotContains(t, string(body), "secret-of-mina")
+	require.NotContains(t, string(body), "Mina")
+	switch {
+	case right == string(sangdam.ActConfigure), right == string(sangdam.ActOperate):
+		require.Equal(t, http.StatusForbidden, resp.StatusCode)
+		require.Equal(t, http.StatusForbidden, w.client("ara").do(method, tr.path, tr.form).StatusCode)
+	case tr.list:
+		require.Less(t, resp.StatusCode, 400)
+	default:
+		require.Equal(t, http.StatusNotFound, resp.StatusCode, "%s", body)
+	}
+}
+
+// Headers of every answer: no frame, no sniffing, nothing from elsewhere (N63).
+func TestHeadersOfPages(t *testing.T) {
+	w := newWorld(t)
+	for _, path := range []string{"/conversations", "/nowhere", "/conversations/none"} {
+		resp := w.client("ara").do(http.MethodGet, path, "")
+		csp := resp.Header.Get("Content-Security-Policy")
+		require.Contains(t, csp, "default-src 'none'")
+		require.Contains(t, csp, "frame-ancestors 'none'")
+		require.NotContains(t, csp, "unsafe")
+		require.Equal(t, "nosniff", resp.Header.Get("X-Content-Type-Options"))
+		require.Equal(t, "no-store", resp.Header.Get("Cache-Control"))
+	}
+	require.Equal(t, http.StatusNotFound, w.client("ara").do(http.MethodGet, "/nowhere", "").StatusCode)
+}
+
+// A page that a form names to return to is one of these, never another site's
+// (N64).
+func TestReturningLeadsNowhereElse(t *testing.T) {
+	w := newWorld(t)
+	for _, back := range []string{"https://evil.example/", "//evil.example", "/desk//evil.example", "/desk/\\evil.example", "/other", ""} {
+		resp := w.client("ara").do(http.MethodPost, "/preferences", "lang=ko&back="+strings.ReplaceAll(back, "\\", "%5C"))
+		require.Equal(t, "/desk/conversations", resp.Header.Get("Location"), "%s", back)
+	}
+	resp := w.client("ara").do(http.MethodPost, "/preferences", "lang=ko&back=/desk/queues")
+	require.Equal(t, "/desk/queues", resp.Header.Get("Location"))
+}
+
+// Whoever is signed out, or is given another role, is cut off at once (N5).
+func TestTheStreamEndsWithTheSession(t *testing.T) {
+	w := newWorld(t)
+	resp := w.client("ara").do(http.MethodGet, "/events", "")
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	w.signOut("ara", true)
+	_, err := io.ReadAll(resp.Body) // it ends
+	require.NoError(t, err)
+	require.Equal(t, http.StatusSeeOther, w.client("ara").do(http.MethodGet, "/events", "").StatusCode)
+	require.Equal(t, http.StatusSeeOther, w.client("").do(http.MethodGet, "/events", "").StatusCode)
+}

@@ -1,0 +1,71 @@
+package console_test
+
+import (
+	"compress/gzip"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+)
+
+// axeSource is axe-core 4.14.1 (npm axe-core, MPL-2.0, unchanged), for tests only.
+func axeSource(t *testing.T) string {
+	f, err := os.Open("testdata/axe.min.js.gz")
+	require.NoError(t, err)
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	require.NoError(t, err)
+	raw, err := io.ReadAll(z)
+	require.NoError(t, err)
+	return string(raw)
+}
+
+// axe asks for every finding of any level on the page.
+func (p *tab) axe(source, name string) {
+	p.t.Helper()
+	_, err := chromedp.Run(p.ctx, chromedp.Evaluate[chromedp.Void](source))
+	require.NoError(p.t, err)
+	eval[bool](p, `(window.axeSays = null, axe.run(document, {resultTypes: ["violations"]}).then(r => { window.axeSays = r.violations.map(v =>
+		v.id + ": " + v.help + " " + v.nodes.slice(0, 3).map(n => n.target.join(" ") + " " + n.failureSummary).join(" | ")); }), true)`)
+	p.until(`window.axeSays`)
+	require.Empty(p.t, eval[[]string](p, `window.axeSays`), name)
+}
+
+// Every page, light and dark, has no finding of axe-core.
+func TestEveryPageIsAccessible(t *testing.T) {
+	w := newWorld(t)
+	w.line.User("Mina").SendText("hello")
+	id := w.owned("Mina", "admin")
+	w.line.User("Jun").SendText("waiting")
+	w.conversationOf("Jun")
+	p := w.open(browser(t), "admin")
+	source := axeSource(t)
+	c := "/conversations/" + string(id)
+	for _, path := range []string{"/conversations?view=all", c, "/queues", "/history?q=hello", c + "/explain", "/setup", "/setup/agents/ara", "/setup/agents/new",
+		"/setup/desks/support", "/setup/queues/everyone", "/setup/streams/line", "/setup/accounts/shop", "/setup/accounts/new", "/operations"} {
+		for _, dark := range []bool{false, true} {
+			p.dark(dark)
+			p.openPage(path)
+			if strings.Contains(path, "accounts/shop") {
+				p.until(`document.querySelector(".findings")`)
+			}
+			p.axe(source, fmt.Sprintf("%s dark=%v", path, dark))
+			if !dark {
+				p.shot("page" + strings.NewReplacer("/", "-", "?", "-", "=", "-", string(id), "c").Replace(path))
+			}
+		}
+	}
+	p.do(chromedp.EmulateViewport(400, 850))
+	p.dark(false)
+	for _, path := range []string{"/conversations?view=all", c, "/setup", "/setup/desks/support", "/operations"} {
+		p.openPage(path)
+		p.axe(source, path+" narrow")
+		require.LessOrEqual(t, eval[int](p, `document.documentElement.scrollWidth`), 400, "%s is wider than the screen", path)
+		p.shot("narrow" + strings.NewReplacer("/", "-", "?", "-", "=", "-", string(id), "c").Replace(path))
+	}
+}
+

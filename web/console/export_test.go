@@ -1,0 +1,47 @@
+package console
+
+// Route is a row of the table, for tests that walk it.
+type Route struct {
+	Method, Path, Right string
+	Record              bool
+}
+
+// Routes is the whole table.
+func (h *Handler) Routes() []Route {
+	var out []Route
+	for _, r := range h.routes {
+		out = append(out, Route{r.method, r.path, string(r.right), r.record})
+	}
+	return out
+}
+
+// Texts are the tables of all languages.
+func Texts() map[string]map[string]string {
+	langs, err := loadLanguages()
+	if err != nil {
+		panic(err)
+	}
+	out := map[string]map[string]string{}
+	for tag, l := range langs {
+		out[tag] = l.texts
+	}
+	return out
+}
+
+// BrandCSS is the sheet of a brand's colour.
+func BrandCSS(colour string) (string, error) {
+	css, err := brandCSS(colour)
+	return string(css), err
+}
+
+// Links are the parts of a text, addresses in angle brackets.
+func Links(text string) []string {
+	var out []string
+	for _, s := range links(text) {
+		if s.URL != "" {
+			s.Text = "<" + s.URL + ">"
+		}
+		out = append(out, s.Text)
+	}
+	return out
+}

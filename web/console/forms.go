@@ -1,0 +1,301 @@
+package console
+
+import (
+	"cmp"
+	"crypto/rand"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/hours"
+)
+
+// editView is a page on which one part of the set-up is edited: what was typed,
+// and what became of it.
+type editView struct {
+	ID       string
+	New      bool
+	TypedID  string // of something new
+	Form     any
+	Trouble  *trouble
+	Saved    bool
+	Warnings []string
+}
+
+// saved answers a form that was saved: its page, with what cannot work yet.
+func (q *request) saved(path, id string, warnings []string) error {
+	to := path + id + "?saved=1"
+	for _, w := range warnings {
+		to += "&warn=" + escaped(w)
+	}
+	return q.done(to)
+}
+
+// edit shows a page of the set-up; err is what was wrong with the form, if it
+// was the person's to mend.
+func (q *request) edit(page, title, id string, form any, err error) error {
+	v := editView{ID: id, New: id == "new", TypedID: q.r.PostFormValue("id"), Form: form, Saved: q.r.FormValue("saved") != "", Warnings: q.r.Form["warn"]}
+	status := 200
+	if err != nil {
+		t := q.troubleOf(err)
+		if t.Status >= 500 {
+			return err
+		}
+		v.Trouble, status, v.Saved, v.Warnings = &t, t.Status, false, nil
+	}
+	q.page(status, page, title, "setup", v)
+	return nil
+}
+
+// idOf is the id of the path, or of the form for something new; one that was
+// left empty is made up.
+func (q *request) idOf() string {
+	if id := q.r.PathValue("id"); id != "new" {
+		return id
+	}
+	if id := strings.TrimSpace(q.r.PostFormValue("id")); id != "" {
+		return id
+	}
+	return strings.ToLower(rand.Text()[:10])
+}
+
+func (q *request) value(name string) string { return strings.TrimSpace(q.r.PostFormValue(name)) }
+
+func (q *request) checked(name string) bool { return q.r.PostFormValue(name) != "" }
+
+// count is a number of a form, 0 for an empty field.
+func (q *request) whole(name string) (int, error) {
+	v := q.value(name)
+	if v == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil {
+		return 0, errs.New(errs.Invalid, "console: %s", q.lang.t("form.not_a_number", v))
+	}
+	return n, nil
+}
+
+// span is a number of seconds or minutes of a form.
+func (q *request) span(name string, unit time.Duration) (time.Duration, error) {
+	n, err := q.whole(name)
+	if err == nil && n < 0 {
+		err = errs.New(errs.Invalid, "console: %s", q.lang.t("form.not_a_number", strconv.Itoa(n)))
+	}
+	return time.Duration(n) * unit, err
+}
+
+// languages that automated messages are written in, besides those that are
+// there already; "" is for everybody else.
+var languages = []string{"", "ko", "en", "ja"}
+
+// textsForm are the automated messages of one part of the set-up.
+type textsForm struct {
+	Name, Title, Hint string
+	Texts             []textForm
+	Used              bool
+}
+
+type textForm struct{ Field, Label, Text string }
+
+func (q *request) textsForm(texts conversation.Texts) []textsForm {
+	var out []textsForm
+	names := slices.Clone(conversation.AutoNames)
+	for _, n := range sortedKeys(texts) {
+		if !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	for _, name := range names {
+		f := textsForm{Name: name, Title: q.lang.of("auto", name), Hint: q.lang.of("auto_hint", name)}
+		langs := slices.Clone(languages)
+		for _, l := range sortedKeys(texts[name]) {
+			if !slices.Contains(langs, l) {
+				langs = append(langs, l)
+			}
+		}
+		for _, l := range langs {
+			text := texts[name][l]
+			f.Used = f.Used || text != ""
+			f.Texts = append(f.Texts, textForm{"text." + name + "." + l, cmp.Or(l, q.lang.t("form.other_languages")), text})
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// texts reads the automated messages of a form; empty ones are none.
+func (q *request) texts() conversation.Texts {
+	out := conversation.Texts{}
+	for field, values := range q.r.PostForm {
+		parts := strings.SplitN(field, ".", 3)
+		text := strings.ReplaceAll(strings.TrimSpace(values[0]), "\r\n", "\n")
+		if len(parts) != 3 || parts[0] != "text" || text == "" {
+			continue
+		}
+		if out[parts[1]] == nil {
+			out[parts[1]] = map[string]string{}
+		}
+		out[parts[1]][parts[2]] = text
+	}
+	return out
+}
+
+// hoursForm are operating hours as a form shows them.
+type hoursForm struct {
+	Mode       string // none, always, week
+	Zone       string
+	Days       []dayForm
+	Exceptions []exceptionForm
+}
+
+type dayForm struct{ Field, Label, Open string }
+
+type exceptionForm struct {
+	N                    int
+	From, To, Name, Open string
+	Holiday              bool
+}
+
+// weekdays in the order in which people read them.
+var weekdays = []time.Weekday{time.Monday, time.Tuesday, time.Wednesday, time.Thursday, time.Friday, time.Saturday, time.Sunday}
+
+func (q *request) hoursForm(c *hours.Calendar) hoursForm {
+	f := hoursForm{Mode: "none", Zone: q.zone.String()}
+	if f.Zone == "Local" {
+		f.Zone = "UTC"
+	}
+	var week hours.Week
+	if c != nil {
+		f.Mode, f.Zone, week = "week", c.Zone, c.Week
+		if c.Always {
+			f.Mode = "always"
+		}
+		for i, e := range c.Exceptions {
+			f.Exceptions = append(f.Exceptions, exceptionForm{N: i, From: e.From.String(), To: e.To.String(), Name: e.Name,
+				Open: intervals(e.Open), Holiday: e.Holiday})
+		}
+	}
+	for _, d := range weekdays {
+		f.Days = append(f.Days, dayForm{"hours.day." + strconv.Itoa(int(d)), q.lang.t("time.weekday." + strconv.Itoa(int(d))), intervals(week.Days[d])})
+	}
+	return f.withRoom()
+}
+
+// withRoom adds two empty lines for new exceptions.
+func (f hoursForm) withRoom() hoursForm {
+	for range 2 {
+		f.Exceptions = append(f.Exceptions, exceptionForm{N: len(f.Exceptions)})
+	}
+	return f
+}
+
+func intervals(list []hours.Interval) string {
+	var out []string
+	for _, i := range list {
+		out = append(out, i.From.String()+"-"+i.To.String())
+	}
+	return strings.Join(out, ", ")
+}
+
+// typedHours is the form as it was sent.
+func (q *request) typedHours() hoursForm {
+	f := hoursForm{Mode: q.value("hours.mode"), Zone: q.value("hours.zone")}
+	for _, d := range weekdays {
+		n := strconv.Itoa(int(d))
+		f.Days = append(f.Days, dayForm{"hours.day." + n, q.lang.t("time.weekday." + n), q.value("hours.day." + n)})
+	}
+	for n := range hours.MaxExceptions {
+		p := "hours.ex." + strconv.Itoa(n) + "."
+		if _, sent := q.r.PostForm[p+"from"]; !sent {
+			break
+		}
+		e := exceptionForm{N: len(f.Exceptions), From: q.value(p + "from"), To: q.value(p + "to"), Name: q.value(p + "name"), Open: q.value(p + "open"),
+			Holiday: q.checked(p + "holiday")}
+		if e.From != "" || e.To != "" || e.Name != "" {
+			f.Exceptions = append(f.Exceptions, e)
+		}
+	}
+	return f
+}
+
+// calendar makes operating hours of a form; nil for none.
+func (q *request) calendar(f hoursForm) (*hours.Calendar, error) {
+	if f.Mode == "none" || f.Mode == "" {
+		return nil, nil //nolint:nilnil // no hours are a valid answer
+	}
+	c := &hours.Calendar{Zone: f.Zone, Always: f.Mode == "always"}
+	for i, d := range f.Days {
+		if c.Always {
+			break
+		}
+		open, err := q.intervals(d.Open)
+		if err != nil {
+			return nil, err
+		}
+		c.Week.Days[weekdays[i]] = open
+	}
+	for _, e := range f.Exceptions {
+		from, err := hours.ParseDate(e.From)
+		if err != nil {
+			return nil, err
+		}
+		to, err := hours.ParseDate(cmp.Or(e.To, e.From))
+		if err != nil {
+			return nil, err
+		}
+		open, err := q.intervals(e.Open)
+		if err != nil {
+			return nil, err
+		}
+		c.Exceptions = append(c.Exceptions, hours.Exception{From: from, To: to, Open: open, Name: e.Name, Holiday: e.Holiday})
+	}
+	return c, nil
+}
+
+// intervals reads "09:00-12:00, 13:00-18:00".
+func (q *request) intervals(text string) (out []hours.Interval, err error) {
+	for part := range strings.SplitSeq(text, ",") {
+		part = strings.TrimSpace(part)
+		if part == "" {
+			continue
+		}
+		from, to, ok := strings.Cut(part, "-")
+		if !ok {
+			return nil, errs.New(errs.Invalid, "console: %s", q.lang.t("form.not_an_interval", part))
+		}
+		var i hours.Interval
+		if i.From, err = hours.ParseClock(strings.TrimSpace(from)); err != nil {
+			return nil, err
+		}
+		if i.To, err = hours.ParseClock(strings.TrimSpace(to)); err != nil {
+			return nil, err
+		}
+		out = append(out, i)
+	}
+	return out, nil
+}
+
+// agentChoices lists the agents, with those chosen marked.
+func (q *request) agentChoices(agents []routing.Agent, chosen func(routing.AgentID) bool) []choice {
+	var out []choice
+	for _, a := range agents {
+		out = append(out, choice{string(a.ID), cmp.Or(a.Name, string(a.ID)), chosen(a.ID)})
+	}
+	return out
+}
+
+// named lists the values of a fixed set, in words.
+func (q *request) named(group string, chosen func(string) bool, values ...string) []choice {
+	var out []choice
+	for _, v := range values {
+		out = append(out, choice{v, q.lang.of(group, v), chosen(v)})
+	}
+	return out
+}
+
+func is(chosen string) func(string) bool { return func(v string) bool { return v == chosen } }

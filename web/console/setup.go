@@ -1,0 +1,252 @@
+package console
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/routing"
+)
+
+func escaped(s string) string { return url.QueryEscape(s) }
+
+// setupView is the page that leads to every part of the set-up.
+type setupView struct {
+	Sections []setupSection
+	Heard    heardForm
+}
+
+type setupSection struct {
+	Key, Icon, Path string
+	Rows            []setupRow
+}
+
+type setupRow struct {
+	ID, Name, Detail string
+	Off              bool
+}
+
+// setup is the page of everything that is set up.
+func (q *request) setup() error {
+	ctx := q.r.Context()
+	cfg, err := q.engine.Configuration(ctx, q.p)
+	if err != nil {
+		return err
+	}
+	agents, err := q.engine.Agents(ctx, q.p)
+	if err != nil {
+		return err
+	}
+	accounts, err := q.engine.Accounts(ctx, q.p)
+	if err != nil {
+		return err
+	}
+	accounts = slices.DeleteFunc(accounts, func(a channel.Account) bool { return a.Deleted })
+	sections := []setupSection{{Key: "accounts", Icon: "link"}, {Key: "agents", Icon: "people"}, {Key: "desks", Icon: "chat"}, {Key: "queues", Icon: "queue"},
+		{Key: "streams", Icon: "arrow"}}
+	for _, a := range accounts {
+		sections[0].Rows = append(sections[0].Rows, setupRow{string(a.ID), cmp.Or(a.Name, string(a.ID)), q.lang.of("channel", string(a.Kind)), a.Disabled})
+	}
+	for _, a := range agents {
+		sections[1].Rows = append(sections[1].Rows, setupRow{string(a.ID), cmp.Or(a.Name, string(a.ID)), q.lang.of("role", a.Role), a.Disabled})
+	}
+	for _, id := range sortedKeys(cfg.Desks) {
+		sections[2].Rows = append(sections[2].Rows, setupRow{string(id), cfg.Desks[id].Name, q.lang.t("setup.members", len(cfg.Members[id])), false})
+	}
+	for _, id := range sortedKeys(cfg.Queues) {
+		sections[3].Rows = append(sections[3].Rows, setupRow{string(id), cfg.Queues[id].Name, q.lang.of("strategy", cfg.Queues[id].Strategy), false})
+	}
+	for _, id := range sortedKeys(cfg.WorkStreams) {
+		sections[4].Rows = append(sections[4].Rows, setupRow{string(id), cfg.WorkStreams[id].Name, q.lang.of("channel", cfg.WorkStreams[id].ChannelKind), false})
+	}
+	for i := range sections {
+		sections[i].Path = "/setup/" + sections[i].Key + "/"
+	}
+	q.page(http.StatusOK, "setup", q.lang.t("nav.setup"), "setup", setupView{Sections: sections, Heard: q.heardForm(accounts)})
+	return nil
+}
+
+// heardForm asks what a customer would hear.
+type heardForm struct {
+	Accounts  []choice
+	At        string
+	Languages []choice
+}
+
+func (q *request) heardForm(accounts []channel.Account) heardForm {
+	f := heardForm{At: q.now.In(q.zone).Format("2006-01-02T15:04")}
+	for _, a := range accounts {
+		f.Accounts = append(f.Accounts, choice{Value: string(a.ID), Label: cmp.Or(a.Name, string(a.ID))})
+	}
+	for _, l := range languages {
+		f.Languages = append(f.Languages, choice{Value: l, Label: cmp.Or(l, q.lang.t("form.other_languages"))})
+	}
+	return f
+}
+
+// heardView is the answer.
+type heardView struct {
+	Open, Holiday            bool
+	Exception, Message, Text string
+	Until                    string
+	At                       string
+}
+
+// heard says what a customer would hear at a time.
+func (q *request) heard() error {
+	at, err := time.ParseInLocation("2006-01-02T15:04", q.r.FormValue("at"), q.zone)
+	if err != nil {
+		at = q.now
+	}
+	h, err := q.engine.WouldHear(q.r.Context(), q.p, channel.AccountID(q.r.FormValue("account")), q.r.FormValue("language"), at)
+	if err != nil {
+		return err
+	}
+	v := heardView{Open: h.Open, Holiday: h.Holiday, Exception: h.Exception, Text: h.Text, At: q.full(at), Until: q.full(h.Until)}
+	if h.Message != "" {
+		v.Message = q.lang.of("auto", h.Message)
+	}
+	q.part(http.StatusOK, "setup", "heard", v)
+	return nil
+}
+
+// agentForm is an agent as the page shows it.
+type agentForm struct {
+	Agent       routing.Agent
+	Units       string
+	Skills      string // one a line: name and level
+	Roles       []choice
+	Permissions []choice
+	Desks       []choice
+	Hours       hoursForm
+}
+
+// permissions that can be given, in the order of the page.
+var permissions = []routing.Permission{routing.PermitChat, routing.PermitTicket, routing.PermitPhone, routing.PermitCallBack, routing.PermitHandOver,
+	routing.PermitLogs}
+
+func (q *request) agentForm(a routing.Agent, desks []choice, h hoursForm) agentForm {
+	f := agentForm{Agent: a, Hours: h, Desks: desks}
+	if n, ok := a.Capacity[routing.ProfileUnits]; ok {
+		f.Units = strconv.Itoa(n)
+	}
+	for _, s := range a.Skills {
+		f.Skills += s.Name + " " + strconv.Itoa(s.Level) + "\n"
+	}
+	f.Roles = q.named("role", is(a.Role), "agent", "supervisor", "administrator")
+	for _, p := range permissions {
+		f.Permissions = append(f.Permissions, choice{string(p), q.lang.of("permit", string(p)), slices.Contains(a.Permissions, p)})
+	}
+	return f
+}
+
+// deskChoices lists the desks, with those of an agent marked.
+func (q *request) deskChoices(chosen func(routing.DeskID) bool) ([]choice, error) {
+	d, err := q.directory()
+	if err != nil {
+		return nil, err
+	}
+	var out []choice
+	for _, id := range sortedKeys(d.Desks) {
+		out = append(out, choice{string(id), d.Desks[id], chosen(id)})
+	}
+	return out, nil
+}
+
+// findAgent is the stored agent; a new one has what most have.
+func (q *request) findAgent(id string) (routing.Agent, error) {
+	if id == "new" {
+		return routing.Agent{Role: "agent", Permissions: []routing.Permission{routing.PermitChat}, Assign: routing.AssignmentSwitches{Chat: true},
+			Capacity: map[routing.Profile]int{routing.ProfileUnits: 5}}, nil
+	}
+	agents, err := q.engine.Agents(q.r.Context(), q.p)
+	if err != nil {
+		return routing.Agent{}, err
+	}
+	for _, a := range agents {
+		if string(a.ID) == id {
+			return a, nil
+		}
+	}
+	return routing.Agent{}, errNoPage
+}
+
+func (q *request) agent() error {
+	id := q.r.PathValue("id")
+	a, err := q.findAgent(id)
+	if err != nil {
+		return err
+	}
+	d, err := q.directory()
+	if err != nil {
+		return err
+	}
+	desks, err := q.deskChoices(func(desk routing.DeskID) bool { return slices.Contains(d.Members[desk], a.ID) })
+	if err != nil {
+		return err
+	}
+	return q.edit("agent", cmp.Or(a.Name, q.lang.t("setup.new.agents")), id, q.agentForm(a, desks, q.hoursForm(a.Hours)), nil)
+}
+
+func (q *request) saveAgent() error {
+	id := q.r.PathValue("id")
+	a, err := q.findAgent(id)
+	if err != nil {
+		return err
+	}
+	typed := q.typedHours()
+	err = q.readAgent(&a, typed)
+	chosen := q.r.PostForm["desk"]
+	if err == nil {
+		var warnings []string
+		if warnings, err = q.storeAgent(a, chosen); err == nil {
+			return q.saved("/setup/agents/", escaped(string(a.ID)), warnings)
+		}
+	}
+	desks, again := q.deskChoices(func(d routing.DeskID) bool { return slices.Contains(chosen, string(d)) })
+	if again != nil {
+		return again
+	}
+	return q.edit("agent", cmp.Or(a.Name, q.lang.t("setup.new.agents")), id, q.agentForm(a, desks, typed.withRoom()), err)
+}
+
+func (q *request) readAgent(a *routing.Agent, typed hoursForm) (err error) {
+	a.ID, a.Version = routing.AgentID(q.idOf()), q.number("version")
+	a.Name, a.Email, a.Role, a.Disabled = q.value("name"), q.value("email"), q.value("role"), q.checked("disabled")
+	a.Permissions = nil
+	for _, p := range permissions {
+		if slices.Contains(q.r.PostForm["permission"], string(p)) {
+			a.Permissions = append(a.Permissions, p)
+		}
+	}
+	a.Assign = routing.AssignmentSwitches{Chat: q.checked("assign_chat"), Ticket: q.checked("assign_ticket"), Control: q.checked("assign_control")}
+	units, err := q.whole("units")
+	if err != nil {
+		return err
+	}
+	if a.Capacity == nil {
+		a.Capacity = map[routing.Profile]int{}
+	}
+	a.Capacity[routing.ProfileUnits] = units
+	a.Skills = nil
+	for line := range strings.Lines(q.r.PostFormValue("skills")) {
+		words := strings.Fields(line)
+		if len(words) == 0 {
+			continue
+		}
+		level, err := strconv.Atoi(words[len(words)-1])
+		if err != nil || len(words) == 1 {
+			level = 1
+		} else {
+			words = words[:len(words)-1]
+		}
+		a.Skills = append(a.Skills, routing.Skill{Name: strings.Join(words, " "), Level: level})
+	}
+	a.Hours, err = q.calendar(typed)
+	return err
+}

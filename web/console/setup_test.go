@@ -1,0 +1,152 @@
+package console_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam/routing"
+)
+
+// fill writes into a field of a form.
+func (p *tab) fill(name, value string) {
+	p.t.Helper()
+	p.until(fmt.Sprintf(`document.querySelector('[name=%q]')`, name))
+	eval[bool](p, fmt.Sprintf(`(() => { const e = document.querySelector('[name=%q]');
+		if (e.type === "checkbox") e.checked = %q !== ""; else e.value = %q; e.dispatchEvent(new Event("change", {bubbles: true})); return true; })()`, name, value, value))
+}
+
+// save sends the page's form.
+func (p *tab) save() { p.click(".form-end button") }
+
+// An administrator sets a desk up from nothing, in the browser.
+func TestADeskIsSetUpInTheBrowser(t *testing.T) {
+	w := newWorld(t)
+	p := w.open(browser(t), "admin")
+	p.openPage("/setup/agents/new")
+	p.fill("id", "nari")
+	p.fill("name", "Nari")
+	p.save()
+	p.shows(".notice.good", "Saved")
+	p.openPage("/setup/desks/new")
+	p.fill("id", "returns")
+	p.fill("name", "Returns")
+	eval[bool](p, `(document.querySelector('[name=member][value=nari]').checked = true)`)
+	p.fill("hours.mode", "week")
+	p.fill("hours.zone", "Asia/Seoul")
+	p.fill("hours.day.1", "9-18")
+	p.fill("text.away.", "We are back tomorrow")
+	p.save()
+	p.shows(".notice.bad", "HH:MM")
+	require.Equal(t, "We are back tomorrow", eval[string](p, `document.querySelector('[name="text.away."]').value`), "what was typed stays")
+	p.fill("hours.day.1", "09:00-12:00, 13:00-18:00")
+	p.fill("hours.ex.0.from", "2099-01-01")
+	p.fill("hours.ex.0.name", "New Year")
+	p.fill("hours.ex.0.holiday", "1")
+	p.save()
+	p.shows(".notice.good", "Saved")
+	require.Equal(t, "09:00-12:00, 13:00-18:00", eval[string](p, `document.querySelector('[name="hours.day.1"]').value`))
+	p.openPage("/setup/queues/new")
+	p.fill("id", "returns")
+	p.fill("name", "Returns")
+	p.fill("desk", "returns")
+	eval[bool](p, `(document.querySelector('[name=member][value=nari]').checked = true)`)
+	p.fill("overflow.0.when", "wait")
+	p.fill("overflow.0.after", "60")
+	p.fill("overflow.0.do", "queue")
+	p.fill("overflow.0.queue", "everyone")
+	p.save()
+	p.shows(".notice.good", "Saved")
+	p.openPage("/setup/streams/new")
+	p.fill("id", "returns")
+	p.fill("name", "Returns")
+	p.fill("kind", "line")
+	p.fill("queue", "returns")
+	p.fill("rules", `[{"nam": 1}]`)
+	p.save()
+	p.shows(".notice.bad", "rules cannot be read")
+	p.fill("rules", "")
+	p.save()
+	p.shows(".notice.good", "Saved")
+	cfg, err := w.eng.Configuration(t.Context(), w.host)
+	require.NoError(t, err)
+	require.Equal(t, []routing.AgentID{"nari"}, cfg.Members["returns"])
+	require.Equal(t, "Asia/Seoul", cfg.Desks["returns"].Hours.Zone)
+	require.Len(t, cfg.Desks["returns"].Hours.Exceptions, 1)
+	require.Equal(t, routing.QueueID("everyone"), cfg.Queues["returns"].Overflow[0].Queue)
+}
+
+// The LINE account: pasted, checked at once, its address set, tested, and the
+// first message seen as it comes.
+func TestALINEAccountIsConnectedInTheBrowser(t *testing.T) {
+	w := newWorld(t)
+	p := w.open(browser(t), "admin")
+	p.openPage("/setup/accounts/new")
+	p.fill("name", "Second")
+	p.fill("channel_id", w.line.ChannelID())
+	p.fill("secret", "0123456789abcdef0123456789abcdef")
+	p.fill("token", "not-the-token")
+	p.fill("desk", "support")
+	p.fill("stream", "line")
+	p.save()
+	p.shows("h1", "Second")
+	p.shows(".findings .wrong", "token")
+	require.NotContains(t, eval[string](p, `document.documentElement.outerHTML`), "not-the-token", "secrets never come out (N65)")
+	p.fill("secret", w.line.ChannelSecret())
+	p.fill("token", w.line.ChannelToken())
+	p.save()
+	p.shows(".findings .fine", "accepts the access token")
+	p.shows("#webhook", "https://desk.example.com/webhooks/")
+	p.click(`form[action$="/connect"] button`)
+	p.shows(".notice.good", "Saved")
+	p.shows(".findings .fine", "LINE sends webhooks to this address")
+	p.shot("account")
+
+	p.openPage("/setup/accounts/shop")
+	p.shows("#live", "Waiting for the first message")
+	w.line.SetWebhook(w.web.URL + "/line")
+	w.line.User("Mina").SendText("hello")
+	p.shows("#live .good", "Mina")
+}
+
+// What would a customer hear: the form answers beside itself.
+func TestWhatACustomerWouldHear(t *testing.T) {
+	w := newWorld(t)
+	p := w.open(browser(t), "admin")
+	p.openPage("/setup/desks/support")
+	p.fill("hours.mode", "week")
+	p.fill("hours.zone", "UTC")
+	p.fill("hours.day.1", "09:00-18:00")
+	p.fill("text.away.ko", "지금은 상담 시간이 아닙니다")
+	p.fill("text.greeting.", "Hello!")
+	p.save()
+	p.shows(".notice.good", "Saved")
+	p.openPage("/setup")
+	p.fill("at", "2099-01-05T20:00") // a Monday evening
+	p.fill("language", "ko")
+	p.click(`form[action$="/setup/heard"] button`)
+	p.shows("#heard", "지금은 상담 시간이 아닙니다")
+	p.fill("at", "2099-01-05T10:00")
+	p.click(`form[action$="/setup/heard"] button`)
+	p.shows("#heard", "Hello!")
+}
+
+// Two administrators who save at once: the second is told, and keeps what was
+// typed.
+func TestTheSecondAdministratorIsTold(t *testing.T) {
+	w := newWorld(t)
+	b := browser(t)
+	first, second := w.open(b, "admin"), w.open(b, "admin")
+	first.openPage("/setup/queues/everyone")
+	second.openPage("/setup/queues/everyone")
+	first.fill("name", "First")
+	first.save()
+	first.shows(".notice.good", "Saved")
+	second.fill("name", "Second")
+	second.save()
+	second.shows(".notice.bad", "faster")
+	require.Equal(t, "Second", eval[string](second, `document.querySelector("[name=name]").value`))
+	require.NoError(t, chromedp.Do(first.ctx))
+}

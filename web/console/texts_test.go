@@ -1,0 +1,100 @@
+package console_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam/web/console"
+)
+
+// Every language has every text, with the same places to fill.
+func TestEveryLanguageHasEveryText(t *testing.T) {
+	all := console.Texts()
+	verb := regexp.MustCompile(`%(\[\d\])?[.\d]*[a-z]`)
+	for key, en := range all["en"] {
+		for tag, texts := range all {
+			text, ok := texts[key]
+			require.True(t, ok, "%s lacks %s", tag, key)
+			require.NotEmpty(t, text, "%s %s", tag, key)
+			require.Len(t, verb.FindAllString(text, -1), len(verb.FindAllString(en, -1)), "%s %s: %q", tag, key, text)
+		}
+	}
+	for tag, texts := range all {
+		require.Len(t, texts, len(all["en"]), "%s has texts that English lacks", tag)
+	}
+}
+
+// Every text that a template or the program names by itself is there, and
+// templates have no words of their own.
+func TestEveryTextThatIsNamedIsThere(t *testing.T) {
+	named := regexp.MustCompile(`(?:\{\{-?t|\(t|lang\.t\(|\{\{t) ?"([a-z_.\-]+)"`)
+	en := console.Texts()["en"]
+	var files []string
+	for _, pattern := range []string{"*.go", "templates/*.html"} {
+		some, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		files = append(files, some...)
+	}
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, m := range named.FindAllStringSubmatch(string(raw), -1) {
+			if strings.HasSuffix(m[1], ".") { // a group, completed at run time
+				continue
+			}
+			require.Contains(t, en, m[1], "%s names it", file)
+		}
+		if strings.HasSuffix(file, ".html") {
+			bare := regexp.MustCompile(`(?s)\{\{.*?\}\}|<[^>]*>`).ReplaceAllString(string(raw), "")
+			require.NotRegexp(t, `[A-Za-z]{2,}|[가-힣]`, bare, "%s has words outside the tables", file)
+		}
+	}
+}
+
+func TestABrandsColourStaysReadable(t *testing.T) {
+	for _, colour := range []string{"", "#000000", "#ffffff", "#ffff00", "#06c755", "#ff0000", "#777777"} {
+		css, err := console.BrandCSS(colour)
+		require.NoError(t, err)
+		require.Equal(t, 3, strings.Count(css, "--accent:"), css)
+	}
+	for _, colour := range []string{"red", "#fff", "#12345g", "123456", "#1234567"} {
+		_, err := console.BrandCSS(colour)
+		require.ErrorContains(t, err, "not of the form", colour)
+	}
+}
+
+func TestOnlyPlainAddressesAreLinks(t *testing.T) {
+	for text, want := range map[string][]string{
+		"see https://a.example/x?y=1.":          {"see ", "<https://a.example/x?y=1>", "."},
+		"(http://a.example)":                    {"(", "<http://a.example>", ")"},
+		"javascript:alert(1)":                   {"javascript:alert(1)"},
+		"data:text/html,x":                      {"data:text/html,x"},
+		"https://аpple.example/":                {"https://аpple.example/"}, // a Cyrillic letter
+		"https://user:pw@a.example/":            {"https://user:pw@a.example/"},
+		"https://a.example/\"onmouseover=x":     {"<https://a.example/>", "\"onmouseover=x"},
+		"주문은 https://a.example/주문 여기":           {"주문은 ", "<https://a.example/주문>", " 여기"},
+		"https:///nowhere":                      {"https:///nowhere"},
+		"":                                      nil,
+		"two http://a.example http://b.example": {"two ", "<http://a.example>", " ", "<http://b.example>"},
+	} {
+		require.Equal(t, want, console.Links(text), text)
+	}
+}
+
+// All scripts together are small.
+func TestScriptsAreSmall(t *testing.T) {
+	files, err := filepath.Glob("assets/*.js")
+	require.NoError(t, err)
+	var sum int64
+	for _, f := range files {
+		info, err := os.Stat(f)
+		require.NoError(t, err)
+		sum += info.Size()
+	}
+	require.LessOrEqual(t, sum, int64(80_000))
+}
