@@ -106,7 +106,8 @@ func refused(t *testing.T, w *world, method, right string, tr try) {
 	require.Equal(t, http.StatusSeeOther, resp.StatusCode)
 	require.True(t, strings.HasPrefix(resp.Header.Get("Location"), "/sign-in?next="))
 	if method == http.MethodPost {
-		for _, h := range []http.Header{{"Sec-Fetch-Site": {"cross-site"}}, {"Sec-Fetch-Site": {"same-site"}}, {"Origin": {"https://evil.example"}}, {}} {
+		for _, h := range []http.Header{{"Sec-Fetch-Site": {"cross-site"}}, {"Sec-Fetch-Site": {"same-site"}},
+			{"Origin": {"https://evil.example"}}, {}} {
 			cross := w.client("ara")
 			cross.header = h
 			require.Equal(t, http.StatusForbidden, cross.do(method, tr.path, tr.form).StatusCode, "%v", h)

@@ -45,8 +45,8 @@ func TestEveryPageIsAccessible(t *testing.T) {
 	p := w.open(browser(t), "admin")
 	source := axeSource(t)
 	c := "/conversations/" + string(id)
-	for _, path := range []string{"/conversations?view=all", c, "/queues", "/history?q=hello", c + "/explain", "/setup", "/setup/agents/ara", "/setup/agents/new",
-		"/setup/desks/support", "/setup/queues/everyone", "/setup/streams/line", "/setup/accounts/shop", "/setup/accounts/new", "/operations"} {
+	for _, path := range []string{"/conversations?view=all", c, "/queues", "/history?q=hello", c + "/explain", "/setup", "/setup/agents/ara",
+		"/setup/agents/new", "/setup/desks/support", "/setup/queues/everyone", "/setup/streams/line", "/setup/accounts/shop", "/setup/accounts/new", "/operations"} {
 		for _, dark := range []bool{false, true} {
 			p.dark(dark)
 			p.openPage(path)

@@ -38,7 +38,8 @@ func (q *request) saved(path, id string, warnings []string) error {
 // edit shows a page of the set-up; err is what was wrong with the form, if it
 // was the person's to mend.
 func (q *request) edit(page, title, id string, form any, err error) error {
-	v := editView{ID: id, New: id == "new", TypedID: q.r.PostFormValue("id"), Form: form, Saved: q.r.FormValue("saved") != "", Warnings: q.r.Form["warn"]}
+	v := editView{ID: id, New: id == "new",
+		TypedID: q.r.PostFormValue("id"), Form: form, Saved: q.r.FormValue("saved") != "", Warnings: q.r.Form["warn"]}
 	status := 200
 	if err != nil {
 		t := q.troubleOf(err)
@@ -181,7 +182,8 @@ func (q *request) hoursForm(c *hours.Calendar) hoursForm {
 		}
 	}
 	for _, d := range weekdays {
-		f.Days = append(f.Days, dayForm{"hours.day." + strconv.Itoa(int(d)), q.lang.t("time.weekday." + strconv.Itoa(int(d))), intervals(week.Days[d])})
+		n := strconv.Itoa(int(d))
+		f.Days = append(f.Days, dayForm{"hours.day." + n, q.lang.t("time.weekday." + n), intervals(week.Days[d])})
 	}
 	return f.withRoom()
 }
@@ -214,8 +216,8 @@ func (q *request) typedHours() hoursForm {
 		if _, sent := q.r.PostForm[p+"from"]; !sent {
 			break
 		}
-		e := exceptionForm{N: len(f.Exceptions), From: q.value(p + "from"), To: q.value(p + "to"), Name: q.value(p + "name"), Open: q.value(p + "open"),
-			Holiday: q.checked(p + "holiday")}
+		e := exceptionForm{N: len(f.Exceptions), From: q.value(p + "from"), To: q.value(p + "to"), Name: q.value(p + "name"),
+			Open: q.value(p + "open"), Holiday: q.checked(p + "holiday")}
 		if e.From != "" || e.To != "" || e.Name != "" {
 			f.Exceptions = append(f.Exceptions, e)
 		}

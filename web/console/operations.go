@@ -49,7 +49,8 @@ func (q *request) operations() error {
 	}
 	var v operationsView
 	for _, b := range bad {
-		v.Quarantine = append(v.Quarantine, quarantineView{ID: string(b.Envelope.ID), Account: cmp.Or(d.Accounts[b.Envelope.Account].Name, string(b.Envelope.Account)),
+		account := cmp.Or(d.Accounts[b.Envelope.Account].Name, string(b.Envelope.Account))
+		v.Quarantine = append(v.Quarantine, quarantineView{ID: string(b.Envelope.ID), Account: account,
 			Reason: b.Reason, When: q.full(b.At), Came: q.full(b.Envelope.ReceivedAt), Size: q.size(int64(len(b.Envelope.Raw)))})
 	}
 	jobs, err := q.engine.DeadJobs(ctx, q.p, 100)
@@ -68,8 +69,8 @@ func (q *request) operations() error {
 		if err != nil {
 			return err
 		}
-		v.Undelivered = append(v.Undelivered, undeliveredView{Row: rows[0], Text: conversation.Preview(l.Message.Content), ID: string(l.Message.ID),
-			Status: string(l.Message.Status), Reason: q.lang.of("reason", string(l.Message.Reason)), When: q.full(l.Message.At)})
+		v.Undelivered = append(v.Undelivered, undeliveredView{Row: rows[0], Text: conversation.Preview(l.Message.Content),
+			ID: string(l.Message.ID), Status: string(l.Message.Status), Reason: q.lang.of("reason", string(l.Message.Reason)), When: q.full(l.Message.At)})
 	}
 	q.page(http.StatusOK, "operations", q.lang.t("nav.operations"), "operations", v)
 	return nil

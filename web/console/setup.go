@@ -47,22 +47,25 @@ func (q *request) setup() error {
 		return err
 	}
 	accounts = slices.DeleteFunc(accounts, func(a channel.Account) bool { return a.Deleted })
-	sections := []setupSection{{Key: "accounts", Icon: "link"}, {Key: "agents", Icon: "people"}, {Key: "desks", Icon: "chat"}, {Key: "queues", Icon: "queue"},
-		{Key: "streams", Icon: "arrow"}}
+	sections := []setupSection{{Key: "accounts", Icon: "link"}, {Key: "agents", Icon: "people"}, {Key: "desks", Icon: "chat"},
+		{Key: "queues", Icon: "queue"}, {Key: "streams", Icon: "arrow"}}
+	add := func(section int, id, name, detail string, off bool) {
+		sections[section].Rows = append(sections[section].Rows, setupRow{id, cmp.Or(name, id), detail, off})
+	}
 	for _, a := range accounts {
-		sections[0].Rows = append(sections[0].Rows, setupRow{string(a.ID), cmp.Or(a.Name, string(a.ID)), q.lang.of("channel", string(a.Kind)), a.Disabled})
+		add(0, string(a.ID), a.Name, q.lang.of("channel", string(a.Kind)), a.Disabled)
 	}
 	for _, a := range agents {
-		sections[1].Rows = append(sections[1].Rows, setupRow{string(a.ID), cmp.Or(a.Name, string(a.ID)), q.lang.of("role", a.Role), a.Disabled})
+		add(1, string(a.ID), a.Name, q.lang.of("role", a.Role), a.Disabled)
 	}
 	for _, id := range sortedKeys(cfg.Desks) {
-		sections[2].Rows = append(sections[2].Rows, setupRow{string(id), cfg.Desks[id].Name, q.lang.t("setup.members", len(cfg.Members[id])), false})
+		add(2, string(id), cfg.Desks[id].Name, q.lang.t("setup.members", len(cfg.Members[id])), false)
 	}
 	for _, id := range sortedKeys(cfg.Queues) {
-		sections[3].Rows = append(sections[3].Rows, setupRow{string(id), cfg.Queues[id].Name, q.lang.of("strategy", cfg.Queues[id].Strategy), false})
+		add(3, string(id), cfg.Queues[id].Name, q.lang.of("strategy", cfg.Queues[id].Strategy), false)
 	}
 	for _, id := range sortedKeys(cfg.WorkStreams) {
-		sections[4].Rows = append(sections[4].Rows, setupRow{string(id), cfg.WorkStreams[id].Name, q.lang.of("channel", cfg.WorkStreams[id].ChannelKind), false})
+		add(4, string(id), cfg.WorkStreams[id].Name, q.lang.of("channel", cfg.WorkStreams[id].ChannelKind), false)
 	}
 	for i := range sections {
 		sections[i].Path = "/setup/" + sections[i].Key + "/"
@@ -127,8 +130,8 @@ type agentForm struct {
 }
 
 // permissions that can be given, in the order of the page.
-var permissions = []routing.Permission{routing.PermitChat, routing.PermitTicket, routing.PermitPhone, routing.PermitCallBack, routing.PermitHandOver,
-	routing.PermitLogs}
+var permissions = []routing.Permission{routing.PermitChat, routing.PermitTicket, routing.PermitPhone, routing.PermitCallBack,
+	routing.PermitHandOver, routing.PermitLogs}
 
 func (q *request) agentForm(a routing.Agent, desks []choice, h hoursForm) agentForm {
 	f := agentForm{Agent: a, Hours: h, Desks: desks}
@@ -161,8 +164,8 @@ func (q *request) deskChoices(chosen func(routing.DeskID) bool) ([]choice, error
 // findAgent is the stored agent; a new one has what most have.
 func (q *request) findAgent(id string) (routing.Agent, error) {
 	if id == "new" {
-		return routing.Agent{Role: "agent", Permissions: []routing.Permission{routing.PermitChat}, Assign: routing.AssignmentSwitches{Chat: true},
-			Capacity: map[routing.Profile]int{routing.ProfileUnits: 5}}, nil
+		return routing.Agent{Role: "agent", Permissions: []routing.Permission{routing.PermitChat},
+			Assign: routing.AssignmentSwitches{Chat: true}, Capacity: map[routing.Profile]int{routing.ProfileUnits: 5}}, nil
 	}
 	agents, err := q.engine.Agents(q.r.Context(), q.p)
 	if err != nil {
@@ -224,7 +227,8 @@ func (q *request) readAgent(a *routing.Agent, typed hoursForm) (err error) {
 			a.Permissions = append(a.Permissions, p)
 		}
 	}
-	a.Assign = routing.AssignmentSwitches{Chat: q.checked("assign_chat"), Ticket: q.checked("assign_ticket"), Control: q.checked("assign_control")}
+	a.Assign = routing.AssignmentSwitches{Chat: q.checked("assign_chat"), Ticket: q.checked("assign_ticket"),
+		Control: q.checked("assign_control")}
 	units, err := q.whole("units")
 	if err != nil {
 		return err

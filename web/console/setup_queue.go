@@ -38,8 +38,8 @@ type overflowForm struct {
 }
 
 // strategies that a queue may name, in the order of the page.
-var strategies = []string{routing.RoundRobin, routing.LeastLoaded, routing.MostFree, routing.LongestIdle, routing.FixedOrder, routing.Weighted,
-	routing.Random, routing.SkillClosestFirst, routing.Designated}
+var strategies = []string{routing.RoundRobin, routing.LeastLoaded, routing.MostFree, routing.LongestIdle, routing.FixedOrder,
+	routing.Weighted, routing.Random, routing.SkillClosestFirst, routing.Designated}
 
 func (q *request) queueForm(v routing.Queue, h hoursForm) (queueForm, error) {
 	agents, err := q.engine.Agents(q.r.Context(), q.p)
@@ -70,7 +70,8 @@ func (q *request) queueForm(v routing.Queue, h hoursForm) (queueForm, error) {
 	f.Designated = q.agentChoices(agents, func(a routing.AgentID) bool { return a == v.Designated })
 	f.Ageing = strconv.FormatFloat(v.AgeingPerMinute, 'f', -1, 64)
 	for i, o := range append(slices.Clone(v.Overflow), routing.Overflow{}) {
-		of := overflowForm{N: i, Message: o.Message, When: q.named("overflow_when", is(string(o.When)), "", "hours", "wait", "length", "exhausted"),
+		of := overflowForm{N: i, Message: o.Message,
+			When: q.named("overflow_when", is(string(o.When)), "", "hours", "wait", "length", "exhausted"),
 			Do: q.named("overflow_do", is(string(o.Do)), "queue", "message")}
 		if o.After > 0 {
 			of.After = strconv.Itoa(int(o.After.Seconds()))

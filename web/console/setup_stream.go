@@ -71,7 +71,8 @@ func (q *request) streamForm(w routing.WorkStream, rules string, h hoursForm) (s
 
 func (q *request) findStream(id string) (routing.WorkStream, error) {
 	if id == "new" {
-		return routing.WorkStream{Mode: routing.Push, Cost: 1, ReopenFor: 24 * time.Hour, KeepAgentFor: 10 * time.Minute, OfferFor: 30 * time.Second}, nil
+		return routing.WorkStream{Mode: routing.Push, Cost: 1, ReopenFor: 24 * time.Hour, KeepAgentFor: 10 * time.Minute,
+			OfferFor: 30 * time.Second}, nil
 	}
 	cfg, err := q.engine.Configuration(q.r.Context(), q.p)
 	if err != nil {

@@ -15,7 +15,8 @@ func (p *tab) fill(name, value string) {
 	p.t.Helper()
 	p.until(fmt.Sprintf(`document.querySelector('[name=%q]')`, name))
 	eval[bool](p, fmt.Sprintf(`(() => { const e = document.querySelector('[name=%q]');
-		if (e.type === "checkbox") e.checked = %q !== ""; else e.value = %q; e.dispatchEvent(new Event("change", {bubbles: true})); return true; })()`, name, value, value))
+		if (e.type === "checkbox") e.checked = %q !== ""; else e.value = %q;
+		e.dispatchEvent(new Event("change", {bubbles: true})); return true; })()`, name, value, value))
 }
 
 // save sends the page's form.
