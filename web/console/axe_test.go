@@ -68,4 +68,3 @@ func TestEveryPageIsAccessible(t *testing.T) {
 		p.shot("narrow" + strings.NewReplacer("/", "-", "?", "-", "=", "-", string(id), "c").Replace(path))
 	}
 }
-

@@ -72,7 +72,7 @@ func (q *request) queueForm(v routing.Queue, h hoursForm) (queueForm, error) {
 	for i, o := range append(slices.Clone(v.Overflow), routing.Overflow{}) {
 		of := overflowForm{N: i, Message: o.Message,
 			When: q.named("overflow_when", is(string(o.When)), "", "hours", "wait", "length", "exhausted"),
-			Do: q.named("overflow_do", is(string(o.Do)), "queue", "message")}
+			Do:   q.named("overflow_do", is(string(o.Do)), "queue", "message")}
 		if o.After > 0 {
 			of.After = strconv.Itoa(int(o.After.Seconds()))
 		}
