@@ -196,6 +196,7 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 			"SaveWorkStream": func(p sangdam.Principal) error {
 				return errOf(w.eng.SaveWorkStream(w.ctx, p, sangdam.SaveWorkStream{WorkStream: routing.WorkStream{ID: "x"}}))
 			},
+			"RetryJob": func(p sangdam.Principal) error { return w.eng.RetryJob(w.ctx, p, sangdam.RetryJob{Job: "x"}) },
 			"Apply": func(p sangdam.Principal) error {
 				return errOf(w.eng.Apply(w.ctx, p, sangdam.Apply{Setup: sangdam.Setup{Agents: []routing.Agent{{ID: "x", Name: "X"}}}}))
 			},
@@ -269,6 +270,9 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 			"Place":           func(p sangdam.Principal) error { return errOf(w.eng.Place(w.ctx, p, id)) },
 			"Held":            func(p sangdam.Principal) error { _, err := w.eng.Held(w.ctx, p, "a1"); return err },
 			"Audit":           func(p sangdam.Principal) error { _, err := w.eng.Audit(w.ctx, p, 0, 10); return err },
+			"Jobs":            func(p sangdam.Principal) error { return errOf(w.eng.Jobs(w.ctx, p, 10)) },
+			"Trouble":         func(p sangdam.Principal) error { return errOf(w.eng.Trouble(w.ctx, p, 10)) },
+			"Load":            func(p sangdam.Principal) error { return errOf(w.eng.Load(w.ctx, p)) },
 			"Quarantined":     func(p sangdam.Principal) error { _, err := w.eng.Quarantined(w.ctx, p, 10); return err },
 			"Jobs":            func(p sangdam.Principal) error { return errOf(w.eng.Jobs(w.ctx, p, 10)) },
 			"DeadJobs":        func(p sangdam.Principal) error { return errOf(w.eng.DeadJobs(w.ctx, p, 10)) },

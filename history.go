@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
@@ -268,32 +267,4 @@ func (e *Engine) Audit(ctx context.Context, p Principal, after int64, limit int)
 		return err
 	})
 	return out, err
-}
-
-// Quarantined lists inbound events that could not be processed, newest first.
-func (e *Engine) Quarantined(ctx context.Context, p Principal, limit int) (out []channel.Quarantined, err error) {
-	err = e.query(ctx, p, ActOperate, Resource{Kind: "inbox", ID: string(p.Workspace)}, func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
-		out, err = tx.Inbox().Quarantined(ctx, min(max(limit, 1), 1000))
-		return err
-	})
-	return out, err
-}
-
-// Requeue tries a quarantined event again, e.g. after a new version that knows
-// it.
-type Requeue struct {
-	Key      Key                `json:"-"`
-	Envelope channel.EnvelopeID `json:"envelope"`
-}
-
-// Requeue carries the command out. ErrNotFound when nothing of that id is in
-// quarantine.
-func (e *Engine) Requeue(ctx context.Context, p Principal, c Requeue) error {
-	_, err := command(ctx, e, opRequeue, p, c.Key, c, func(u *unit) (struct{}, error) {
-		if err := u.allow(ActOperate, Resource{Kind: "envelope", ID: string(c.Envelope)}); err != nil {
-			return struct{}{}, err
-		}
-		return struct{}{}, u.tx.Inbox().Requeue(u.ctx, c.Envelope)
-	})
-	return err
 }

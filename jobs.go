@@ -315,12 +315,17 @@ func (e *Engine) Jobs(ctx context.Context, p Principal, limit int) (out []JobSta
 		if err != nil {
 			return err
 		}
-		out = make([]JobStatus, 0, len(running)+len(dead))
-		for _, j := range append(running, dead...) {
-			out = append(out, JobStatus{ID: j.ID, Kind: j.Kind, State: j.State, Attempts: j.Attempts,
-				Progress: j.Progress, Reason: j.Reason, CreatedAt: j.CreatedAt})
-		}
+		out = jobStatuses(append(running, dead...))
 		return nil
 	})
 	return out, err
+}
+
+func jobStatuses(jobs []store.Job) []JobStatus {
+	out := make([]JobStatus, 0, len(jobs))
+	for _, j := range jobs {
+		out = append(out, JobStatus{ID: j.ID, Kind: j.Kind, State: j.State, Attempts: j.Attempts,
+			Progress: j.Progress, Reason: j.Reason, CreatedAt: j.CreatedAt})
+	}
+	return out
 }

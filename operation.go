@@ -27,31 +27,31 @@ type Operation struct {
 // The commands. A command that is not here cannot be written: command takes
 // one of these, and operations_test walks the list.
 var (
-	opAnswer     = &Operation{Name: "conversation.answer", Method: "Answer", Actions: []Action{ActAnswer}, Keyed: true}
-	opAddNote    = &Operation{Name: "conversation.add_note", Method: "AddNote", Actions: []Action{ActNote}, Keyed: true}
-	opResend     = &Operation{Name: "conversation.resend", Method: "Resend", Actions: []Action{ActResend}, Keyed: true}
-	opUpload     = &Operation{Name: "attachment.upload", Method: "Upload", Actions: []Action{ActAnswer, ActUpload}, Keyed: true}
-	opFetchMedia = &Operation{Name: "conversation.fetch_media", Method: "FetchMedia", Actions: []Action{ActFetch}, Keyed: true}
-	opEnd        = &Operation{Name: "conversation.end", Method: "End", Actions: []Action{ActEnd}, Keyed: true}
-	opWait       = &Operation{Name: "conversation.wait", Method: "Wait", Actions: []Action{ActEnd}, Keyed: true}
-	opReopen     = &Operation{Name: "conversation.reopen", Method: "Reopen", Actions: []Action{ActTake}, Keyed: true}
+	opAnswer     = register(&Operation{Name: "conversation.answer", Method: "Answer", Actions: []Action{ActAnswer}, Keyed: true})
+	opAddNote    = register(&Operation{Name: "conversation.add_note", Method: "AddNote", Actions: []Action{ActNote}, Keyed: true})
+	opResend     = register(&Operation{Name: "conversation.resend", Method: "Resend", Actions: []Action{ActResend}, Keyed: true})
+	opUpload     = register(&Operation{Name: "attachment.upload", Method: "Upload", Actions: []Action{ActAnswer, ActUpload}, Keyed: true})
+	opFetchMedia = register(&Operation{Name: "conversation.fetch_media", Method: "FetchMedia", Actions: []Action{ActFetch}, Keyed: true})
+	opEnd        = register(&Operation{Name: "conversation.end", Method: "End", Actions: []Action{ActEnd}, Keyed: true})
+	opWait       = register(&Operation{Name: "conversation.wait", Method: "Wait", Actions: []Action{ActEnd}, Keyed: true})
+	opReopen     = register(&Operation{Name: "conversation.reopen", Method: "Reopen", Actions: []Action{ActTake}, Keyed: true})
 
-	opAccept   = &Operation{Name: "offer.accept", Method: "Accept", Actions: []Action{ActOffer}, Keyed: true}
-	opDecline  = &Operation{Name: "offer.decline", Method: "Decline", Actions: []Action{ActOffer}, Keyed: true}
-	opPick     = &Operation{Name: "conversation.pick", Method: "Pick", Actions: []Action{ActTake}, Keyed: true}
-	opAssign   = &Operation{Name: "conversation.assign", Method: "Assign", Actions: []Action{ActAssign, ActForce}, Keyed: true}
-	opTransfer = &Operation{Name: "conversation.transfer", Method: "Transfer", Actions: []Action{ActTransfer}, Keyed: true}
+	opAccept   = register(&Operation{Name: "offer.accept", Method: "Accept", Actions: []Action{ActOffer}, Keyed: true})
+	opDecline  = register(&Operation{Name: "offer.decline", Method: "Decline", Actions: []Action{ActOffer}, Keyed: true})
+	opPick     = register(&Operation{Name: "conversation.pick", Method: "Pick", Actions: []Action{ActTake}, Keyed: true})
+	opAssign   = register(&Operation{Name: "conversation.assign", Method: "Assign", Actions: []Action{ActAssign, ActForce}, Keyed: true})
+	opTransfer = register(&Operation{Name: "conversation.transfer", Method: "Transfer", Actions: []Action{ActTransfer}, Keyed: true})
 
-	opSaveContact = &Operation{Name: "contact.save", Method: "SaveContact", Actions: []Action{ActContact},
-		Keyed: true, Versioned: true}
-	opLinkIdentity = &Operation{Name: "contact.link_identity", Method: "LinkIdentity", Actions: []Action{ActContact}, Keyed: true}
-	opLinkUser     = &Operation{Name: "contact.link_user", Method: "LinkUser", Actions: []Action{ActContact}, Keyed: true}
-	opBeginLink    = &Operation{Name: "contact.begin_link", Method: "BeginLink", Actions: []Action{ActContact}, Keyed: true}
+	opSaveContact = register(&Operation{Name: "contact.save", Method: "SaveContact", Actions: []Action{ActContact},
+		Keyed: true, Versioned: true})
+	opLinkIdentity = register(&Operation{Name: "contact.link_identity", Method: "LinkIdentity", Actions: []Action{ActContact}, Keyed: true})
+	opLinkUser     = register(&Operation{Name: "contact.link_user", Method: "LinkUser", Actions: []Action{ActContact}, Keyed: true})
+	opBeginLink    = register(&Operation{Name: "contact.begin_link", Method: "BeginLink", Actions: []Action{ActContact}, Keyed: true})
 
-	opSetPresence = &Operation{Name: "agent.set_presence", Method: "SetPresence", Actions: []Action{ActPresence}, Keyed: true}
-	opSaveAgent   = &Operation{Name: "agent.save", Method: "SaveAgent", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true}
+	opSetPresence = register(&Operation{Name: "agent.set_presence", Method: "SetPresence", Actions: []Action{ActPresence}, Keyed: true})
+	opSaveAgent   = register(&Operation{Name: "agent.save", Method: "SaveAgent", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true})
 
-	opSetSwitches = &Operation{Name: "agent.set_switches", Method: "SetSwitches", Actions: []Action{ActSwitches}, Keyed: true}
+	opSetSwitches = register(&Operation{Name: "agent.set_switches", Method: "SetSwitches", Actions: []Action{ActSwitches}, Keyed: true})
 
 	opSaveDesk       = setup("desk.save", "SaveDesk", true)
 	opAddToDesk      = setup("desk.add_agent", "AddToDesk", false)
@@ -62,26 +62,27 @@ var (
 	opDeleteAccount  = setup("account.delete", "DeleteAccount", true)
 	opApply          = setup("setup.apply", "Apply", true)
 
-	opUnsend = &Operation{Name: "conversation.unsend", Method: "Unsend", Actions: []Action{ActAnswer}, Keyed: true}
+	opUnsend = register(&Operation{Name: "conversation.unsend", Method: "Unsend", Actions: []Action{ActAnswer}, Keyed: true})
 
-	opSaveTarget       = &Operation{Name: "target.save", Method: "SaveTarget", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true}
-	opDeleteTarget     = &Operation{Name: "target.delete", Method: "DeleteTarget", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true}
-	opSendNotice       = &Operation{Name: "target.send", Method: "SendNotice", Actions: []Action{ActOperate}, Keyed: true}
-	opRedeliver        = &Operation{Name: "delivery.redeliver", Method: "Redeliver", Actions: []Action{ActOperate}, Keyed: true}
-	opReplayDeliveries = &Operation{Name: "target.replay", Method: "ReplayDeliveries", Actions: []Action{ActOperate}, Keyed: true}
+	opSaveTarget       = register(&Operation{Name: "target.save", Method: "SaveTarget", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true})
+	opDeleteTarget     = register(&Operation{Name: "target.delete", Method: "DeleteTarget", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true})
+	opSendNotice       = register(&Operation{Name: "target.send", Method: "SendNotice", Actions: []Action{ActOperate}, Keyed: true})
+	opRedeliver        = register(&Operation{Name: "delivery.redeliver", Method: "Redeliver", Actions: []Action{ActOperate}, Keyed: true})
+	opReplayDeliveries = register(&Operation{Name: "target.replay", Method: "ReplayDeliveries", Actions: []Action{ActOperate}, Keyed: true})
 
-	opSaveTrigger   = &Operation{Name: "trigger.save", Method: "SaveTrigger", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true}
-	opSwitchTrigger = &Operation{Name: "trigger.switch", Method: "SwitchTrigger", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true}
-	opDeleteTrigger = &Operation{Name: "trigger.delete", Method: "DeleteTrigger", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true}
-	opOrderTriggers = &Operation{Name: "trigger.order", Method: "OrderTriggers", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true}
-	opTraceTriggers = &Operation{Name: "trigger.trace", Method: "TraceTriggers", Actions: []Action{ActConfigure}, Keyed: true}
+	opSaveTrigger   = register(&Operation{Name: "trigger.save", Method: "SaveTrigger", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true})
+	opSwitchTrigger = register(&Operation{Name: "trigger.switch", Method: "SwitchTrigger", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true})
+	opDeleteTrigger = register(&Operation{Name: "trigger.delete", Method: "DeleteTrigger", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true})
+	opOrderTriggers = register(&Operation{Name: "trigger.order", Method: "OrderTriggers", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true})
+	opTraceTriggers = register(&Operation{Name: "trigger.trace", Method: "TraceTriggers", Actions: []Action{ActConfigure}, Keyed: true})
 
-	opRequeue = &Operation{Name: "inbox.requeue", Method: "Requeue", Actions: []Action{ActOperate}, Keyed: true}
+	opRetryJob = register(&Operation{Name: "job.retry", Method: "RetryJob", Actions: []Action{ActOperate}, Keyed: true})
+	opRequeue  = register(&Operation{Name: "inbox.requeue", Method: "Requeue", Actions: []Action{ActOperate}, Keyed: true})
 )
 
 // setup describes a command that changes the workspace's settings.
 func setup(name, method string, versioned bool) *Operation {
-	return &Operation{Name: name, Method: method, Actions: []Action{ActConfigure}, Keyed: true, Versioned: versioned, settings: true}
+	return register(&Operation{Name: name, Method: method, Actions: []Action{ActConfigure}, Keyed: true, Versioned: versioned, settings: true})
 }
 
 // Operations lists the commands that take a Principal. Not among them are
@@ -90,27 +91,23 @@ func setup(name, method string, versioned bool) *Operation {
 // when it is repeated, and Heartbeat, ShowTyping and MarkRead, which are meant
 // to be repeated.
 func Operations() []Operation {
-	var out []Operation
-	for _, op := range []*Operation{
-		opAnswer, opAddNote, opResend, opUpload, opFetchMedia, opEnd, opWait, opReopen, opAccept, opDecline, opPick, opAssign, opTransfer,
-		opSaveContact, opLinkIdentity, opLinkUser, opBeginLink, opSetPresence, opSaveAgent, opSetSwitches,
-		opSaveDesk, opAddToDesk, opRemoveFromDesk, opSaveQueue, opSaveWorkStream, opSaveAccount, opDeleteAccount, opApply, opRequeue,
-		opUnsend, opSaveTarget, opDeleteTarget, opSendNotice, opRedeliver, opReplayDeliveries,
-		opSaveTrigger, opSwitchTrigger, opDeleteTrigger, opOrderTriggers, opTraceTriggers,
-	} {
-		out = append(out, op.described())
-	}
-	for _, op := range ticketOperations() {
-		out = append(out, op.described())
+	out := make([]Operation, 0, len(operations))
+	for _, op := range operations {
+		c := *op
+		c.Actions = slices.Clone(op.Actions)
+		out = append(out, c)
 	}
 	return out
 }
 
-// described is a copy that the caller may change.
-func (op *Operation) described() Operation {
-	c := *op
-	c.Actions = slices.Clone(op.Actions)
-	return c
+// operations are all that register was given, in the order of the files' names.
+var operations []*Operation
+
+// register puts a command on the list: in the file that carries it out, so that
+// adding one touches no other.
+func register(op *Operation) *Operation {
+	operations = append(operations, op)
+	return op
 }
 
 // Visitors' commands. They are not in Operations: a visitor's port asks no

@@ -2,15 +2,15 @@ package sangdam
 
 // The commands of tickets and of what is set up for them.
 var (
-	opOpenTicket   = &Operation{Name: "ticket.open", Method: "OpenTicket", Actions: []Action{ActTicketOpen}, Keyed: true}
-	opSubmitTicket = &Operation{Name: "ticket.submit", Method: "SubmitTicket", Actions: []Action{ActTicketSubmit}, Keyed: true}
-	opUpdateTicket = &Operation{Name: "ticket.update", Method: "UpdateTicket",
-		Actions: []Action{ActTicketEdit, ActTicketAnswer, ActTicketComplete}, Keyed: true, Versioned: true}
-	opReplyTicket  = &Operation{Name: "ticket.reply", Method: "ReplyTicket", Actions: []Action{ActTicketReply}, Keyed: true}
-	opFollowTicket = &Operation{Name: "ticket.follow", Method: "FollowTicket", Actions: []Action{ActTicketEdit}, Keyed: true}
-	opLinkTickets  = &Operation{Name: "ticket.link", Method: "LinkTickets", Actions: []Action{ActTicketEdit}, Keyed: true}
-	opMergeTickets = &Operation{Name: "ticket.merge", Method: "MergeTickets", Actions: []Action{ActTicketEdit}, Keyed: true}
-	opSplitTicket  = &Operation{Name: "ticket.split", Method: "SplitTicket", Actions: []Action{ActTicketEdit}, Keyed: true}
+	opOpenTicket   = register(&Operation{Name: "ticket.open", Method: "OpenTicket", Actions: []Action{ActTicketOpen}, Keyed: true})
+	opSubmitTicket = register(&Operation{Name: "ticket.submit", Method: "SubmitTicket", Actions: []Action{ActTicketSubmit}, Keyed: true})
+	opUpdateTicket = register(&Operation{Name: "ticket.update", Method: "UpdateTicket",
+		Actions: []Action{ActTicketEdit, ActTicketAnswer, ActTicketComplete}, Keyed: true, Versioned: true})
+	opReplyTicket  = register(&Operation{Name: "ticket.reply", Method: "ReplyTicket", Actions: []Action{ActTicketReply}, Keyed: true})
+	opFollowTicket = register(&Operation{Name: "ticket.follow", Method: "FollowTicket", Actions: []Action{ActTicketEdit}, Keyed: true})
+	opLinkTickets  = register(&Operation{Name: "ticket.link", Method: "LinkTickets", Actions: []Action{ActTicketEdit}, Keyed: true})
+	opMergeTickets = register(&Operation{Name: "ticket.merge", Method: "MergeTickets", Actions: []Action{ActTicketEdit}, Keyed: true})
+	opSplitTicket  = register(&Operation{Name: "ticket.split", Method: "SplitTicket", Actions: []Action{ActTicketEdit}, Keyed: true})
 
 	opSaveWorkspaceSettings = define("workspace.save", "SaveWorkspaceSettings")
 	opSaveCategory          = define("category.save", "SaveCategory")
@@ -30,17 +30,7 @@ var (
 	opDeleteServiceLevel    = define("service_level.delete", "DeleteServiceLevel")
 )
 
-// ticketOperations lists them.
-func ticketOperations() []*Operation {
-	return []*Operation{
-		opOpenTicket, opSubmitTicket, opUpdateTicket, opReplyTicket, opFollowTicket, opLinkTickets, opMergeTickets, opSplitTicket,
-		opSaveWorkspaceSettings, opSaveCategory, opDeleteCategory, opSaveField, opDeleteField, opSaveForm, opSaveTemplate, opDeleteTemplate,
-		opSaveBannedWord, opDeleteBannedWord, opSaveGroup, opDeleteGroup, opSaveTicketView, opDeleteTicketView,
-		opSaveServiceLevel, opDeleteServiceLevel,
-	}
-}
-
 // define describes a command that saves or deletes what is set up for tickets.
 func define(name, method string, also ...Action) *Operation {
-	return &Operation{Name: name, Method: method, Actions: append([]Action{ActConfigure}, also...), Keyed: true, Versioned: true}
+	return register(&Operation{Name: name, Method: method, Actions: append([]Action{ActConfigure}, also...), Keyed: true, Versioned: true})
 }

@@ -136,6 +136,9 @@ type OutboxRepo interface {
 	Pause(ctx context.Context, account AccountID, until time.Time) error
 	// Row returns one. ErrNotFound.
 	Row(ctx context.Context, id OutboxID) (OutboxRow, error)
+	// Unknown lists rows that ended as unknown, the newest first, at most limit:
+	// the provider may have accepted them, and a person has to look.
+	Unknown(ctx context.Context, limit int) ([]OutboxRow, error)
 	// Pending counts rows that are queued or sending.
 	Pending(ctx context.Context) (int, error)
 	// Purge deletes at most limit ended rows enqueued before the time.

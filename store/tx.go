@@ -194,6 +194,10 @@ func (r inbox) Purge(ctx context.Context, raw, keys time.Time, limit int) (int, 
 
 type outbox struct{ channel.OutboxRepo }
 
+func (r outbox) Unknown(ctx context.Context, limit int) ([]channel.OutboxRow, error) {
+	return limited(limit, func() ([]channel.OutboxRow, error) { return r.OutboxRepo.Unknown(ctx, limit) })
+}
+
 func (r outbox) Begin(ctx context.Context, c channel.Claim, at channel.Attempt) error {
 	if at.ID == "" || len(at.Rows) == 0 || at.Account != c.Account {
 		return errs.New(errs.Invalid, "store: an Attempt needs an ID, rows, and the account of its claim")

@@ -310,6 +310,10 @@ type JobRepo interface {
 	Running(ctx context.Context, limit int) ([]Job, error)
 	// Dead lists dead jobs, newest first.
 	Dead(ctx context.Context, limit int) ([]Job, error)
+	// Revive queues a dead job again, due now, its attempts counted from none.
+	// ErrNotFound when there is none; ErrStale when it is not dead, or when an
+	// unfinished job of its Kind has its Key.
+	Revive(ctx context.Context, id string) error
 	// Purge deletes at most limit done jobs created before the time.
 	Purge(ctx context.Context, before time.Time, limit int) (int, error)
 	// PurgeDead deletes at most limit dead jobs created before the time.

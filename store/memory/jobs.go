@@ -106,6 +106,27 @@ func (r jobs) Report(_ context.Context, id, token string, progress int, lease ti
 	return r.claimed(id, token, func(j *job) { j.Progress, j.until = progress, r.t.now.Add(lease) })
 }
 
+func (r jobs) Revive(_ context.Context, id string) error {
+	t := r.t
+	return do(t, func() error {
+		j, ok := get(t, t.s.jobs, id)
+		if !ok {
+			return missing("job", id)
+		}
+		_, waits := get(t, t.s.byKey, jobKey{j.Kind, j.Key})
+		if j.State != jobDead || j.Key != "" && waits {
+			return errs.New(errs.Stale, "memory: job %q is not dead, or another one does its work; read it again", id)
+		}
+		if j.Key != "" {
+			put(t, t.s.byKey, jobKey{j.Kind, j.Key}, id)
+		}
+		j.State, j.Reason, j.Attempts, j.Progress, j.Due, j.ended = jobQueued, "", 0, 0, t.now, time.Time{}
+		put(t, t.s.jobs, id, j)
+		t.news = true
+		return nil
+	})
+}
+
 func (r jobs) Job(_ context.Context, id string) (driver.Job, error) {
 	return read(r.t, func() (driver.Job, error) {
 		j, ok := get(r.t, r.t.s.jobs, id)

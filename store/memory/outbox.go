@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -208,6 +209,24 @@ func (r outbox) Row(_ context.Context, id channel.OutboxID) (channel.OutboxRow, 
 		}
 		r.t.found(1)
 		return clone(row.OutboxRow), nil
+	})
+}
+
+func (r outbox) Unknown(_ context.Context, limit int) ([]channel.OutboxRow, error) {
+	return read(r.t, func() ([]channel.OutboxRow, error) {
+		var rows []outRow
+		for _, row := range each(r.t, r.t.s.outbox) {
+			if row.State == channel.OutboxUnknown {
+				rows = append(rows, row)
+			}
+		}
+		slices.SortFunc(rows, func(a, b outRow) int { return cmp.Or(b.at.Compare(a.at), cmp.Compare(b.ID, a.ID)) })
+		var out []channel.OutboxRow
+		for _, row := range first(rows, limit) {
+			out = append(out, clone(row.OutboxRow))
+		}
+		r.t.found(len(out))
+		return out, nil
 	})
 }
 

@@ -56,6 +56,18 @@ func (j jobs) Report(ctx context.Context, id, token string, progress int, lease 
 		key(j.ws), key(id), key(token), progress, lease))
 }
 
+// Revive implements driver.JobRepo.
+func (j jobs) Revive(ctx context.Context, id string) error {
+	if _, err := j.Job(ctx, id); err != nil {
+		return err
+	}
+	j.wakes = true
+	return j.write(ctx, asStale("the job is not dead, or another one does its work; read it again", `UPDATE sd.jobs j SET state = 'queued', reason = $3,
+		attempts = 0, progress = 0, due = clock_timestamp(), claimable = clock_timestamp(), ended_at = NULL
+		WHERE ws = $1 AND id = $2 AND state = 'dead' AND (key = '' OR NOT EXISTS (SELECT 1 FROM sd.jobs o
+			WHERE o.ws = j.ws AND o.kind = j.kind AND o.key = j.key AND o.state IN ('queued', 'running'))) RETURNING 1`, key(j.ws), key(id), key("")))
+}
+
 const jobColumns = `j.ws, j.id, j.kind, j.key, j.state, j.due, j.attempts, j.progress, j.reason, coalesce(j.token, ''), j.created_at, j.payload`
 
 func scanJob(r pgx.Rows) (driver.Job, error) {

@@ -3,7 +3,7 @@ package postgres
 import (
 	"context"
 	"database/sql"
-	_ "embed"
+	"embed"
 	"errors"
 	"log/slog"
 	"time"
@@ -16,18 +16,29 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
-//go:embed migrations/0001_init.sql
-var initSQL string
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
 
-//go:embed migrations/0002_documents.sql
-var documentsSQL string
+// migrations in the order of their files' names; the n-th makes schema version
+// n. Changes only add; what is to go leaves one release later, so that N and
+// N+1 run side by side.
+var migrations = readMigrations()
 
-//go:embed migrations/0003_retention.sql
-var retentionSQL string
-
-// migrations in order; the n-th makes schema version n. Changes only add; what
-// is to go leaves one release later, so that N and N+1 run side by side.
-var migrations = []string{initSQL, documentsSQL, retentionSQL}
+func readMigrations() []string {
+	files, err := migrationFiles.ReadDir("migrations")
+	if err != nil {
+		panic(err) // the folder is part of the program
+	}
+	var out []string
+	for _, f := range files {
+		text, err := migrationFiles.ReadFile("migrations/" + f.Name())
+		if err != nil {
+			panic(err)
+		}
+		out = append(out, string(text))
+	}
+	return out
+}
 
 // programVersion is compared with the schema's min_program: it rises when a
 // program can serve a schema that older ones cannot.

@@ -156,16 +156,24 @@ func (s *outboxScan) row() (channel.OutboxRow, error) {
 	return r, err
 }
 
+// Unknown implements channel.OutboxRepo.
+func (o outbox) Unknown(ctx context.Context, limit int) ([]channel.OutboxRow, error) {
+	return many(ctx, o.tx, query(`SELECT `+outboxColumns+` FROM sd.outbox e WHERE e.ws = $1 AND e.state = 'unknown'
+		ORDER BY e.added_at DESC, e.id DESC LIMIT $2`, key(o.ws), limit), scanOutboxRow)
+}
+
+func scanOutboxRow(r pgx.Rows) (channel.OutboxRow, error) {
+	var s outboxScan
+	if err := r.Scan(s.targets()...); err != nil {
+		return channel.OutboxRow{}, err
+	}
+	return s.row()
+}
+
 // Row implements channel.OutboxRepo.
 func (o outbox) Row(ctx context.Context, id channel.OutboxID) (channel.OutboxRow, error) {
 	q := query(`SELECT `+outboxColumns+` FROM sd.outbox e WHERE e.ws = $1 AND e.id = $2`, key(o.ws), key(id))
-	return one(ctx, o.tx, "outbox row", q, func(r pgx.Rows) (channel.OutboxRow, error) {
-		var s outboxScan
-		if err := r.Scan(s.targets()...); err != nil {
-			return channel.OutboxRow{}, err
-		}
-		return s.row()
-	})
+	return one(ctx, o.tx, "outbox row", q, scanOutboxRow)
 }
 
 // Pending implements channel.OutboxRepo.

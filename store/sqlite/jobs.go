@@ -71,6 +71,20 @@ func (r jobs) Report(_ context.Context, id, token string, progress int, lease ti
 	return r.underClaim(id, token, `progress = ?, wake = ?`, progress, micro(r.now.Add(lease)))
 }
 
+func (r jobs) Revive(ctx context.Context, id string) error {
+	n, err := r.exec(`UPDATE jobs SET state = 'queued', reason = '', attempts = 0, progress = 0, due = ?1, wake = ?1, ended = 0
+		WHERE ws = ?2 AND id = ?3 AND state = 'dead' AND (key = '' OR NOT EXISTS (SELECT 1 FROM jobs o
+			WHERE o.ws = jobs.ws AND o.kind = jobs.kind AND o.key = jobs.key AND o.state IN ('queued', 'running')))`, micro(r.now), r.ws, id)
+	r.hint = r.hint || n > 0
+	if err != nil || n > 0 {
+		return err
+	}
+	if _, err := r.Job(ctx, id); err != nil {
+		return err
+	}
+	return errs.New(errs.Stale, "sqlite: job %s is not dead, or another one does its work; read it again", id)
+}
+
 func (r jobs) Job(_ context.Context, id string) (driver.Job, error) {
 	return one(r.tx, r.b.scanJob, "job "+id, `SELECT `+jobColumns+` FROM jobs WHERE ws = ? AND id = ?`, r.ws, id)
 }

@@ -20,11 +20,21 @@ import (
 
 // programVersion is the schema that this program writes. A schema names the
 // lowest program that it serves: a newer schema that only adds things serves
-// this program too, so that a program can be rolled back by one version.
-const programVersion = 3
+// this program too, so that a program can be rolled back by one version. It is
+// the number of migrations: a new one is a new file, and each says the version
+// that it makes.
+var programVersion = countMigrations()
 
 //go:embed migrations/*.sql
 var migrations embed.FS
+
+func countMigrations() int64 {
+	files, err := migrations.ReadDir("migrations")
+	if err != nil {
+		panic(err) // the folder is part of the program
+	}
+	return int64(len(files))
+}
 
 // schema is what schema_info says.
 type schema struct{ version, minProgram int64 }

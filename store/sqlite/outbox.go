@@ -310,6 +310,10 @@ func (r outbox) Row(_ context.Context, id channel.OutboxID) (channel.OutboxRow, 
 	return row, failure
 }
 
+func (r outbox) Unknown(_ context.Context, limit int) ([]channel.OutboxRow, error) {
+	return list(r.tx, scanOutbox, `SELECT `+outboxColumns+` FROM outbox WHERE ws = ? AND state = 'unknown' ORDER BY at DESC, id DESC LIMIT ?`, r.ws, limit)
+}
+
 func (r outbox) Pending(context.Context) (int, error) {
 	n, _, err := r.number(`SELECT count(*) FROM outbox WHERE ws = ? AND `+pendingRow, r.ws)
 	return int(n), err

@@ -181,7 +181,11 @@ func limits(e *env) {
 			_, err := tx.Inbox().Quarantined(ctx, n)
 			return err
 		},
-		"audit":     func(ctx context.Context, tx store.Tx, n int) error { _, err := tx.Audit().List(ctx, 0, n); return err },
+		"audit": func(ctx context.Context, tx store.Tx, n int) error { _, err := tx.Audit().List(ctx, 0, n); return err },
+		"unknown rows": func(ctx context.Context, tx store.Tx, n int) error {
+			_, err := tx.Outbox().Unknown(ctx, n)
+			return err
+		},
 		"dead jobs": func(ctx context.Context, tx store.Tx, n int) error { _, err := tx.Jobs().Dead(ctx, n); return err },
 		"search": func(ctx context.Context, tx store.Tx, n int) error {
 			_, err := tx.Search().Find(ctx, []string{"aa"}, driver.SearchHit{}, n)

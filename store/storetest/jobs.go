@@ -166,6 +166,33 @@ var jobRules = []rule{
 		})
 		e.job("dead0")
 	}},
+	{name: "a dead job is revived, unless another does its work", run: func(e *env) {
+		die := func(id string) {
+			e.enqueueJob(store.Job{ID: id, Kind: "mortal", Key: "k", Payload: []byte("p"), Due: moment(0)})
+			j := e.claimJobs(time.Hour, "mortal")[0]
+			e.update(func(ctx context.Context, tx store.Tx) error { return tx.Jobs().Report(ctx, id, j.Token, 40, time.Hour) })
+			e.update(func(ctx context.Context, tx store.Tx) error {
+				return tx.Jobs().Fail(ctx, id, j.Token, "hopeless", time.Time{})
+			})
+		}
+		revive := func(id string) func(context.Context, store.Tx) error {
+			return func(ctx context.Context, tx store.Tx) error { return tx.Jobs().Revive(ctx, id) }
+		}
+		e.refuse(store.ErrNotFound, revive("none"))
+		die("first")
+		die("second")
+		e.update(revive("first"))
+		e.refuse(store.ErrStale, revive("first"))
+		e.refuse(store.ErrStale, revive("second"))
+		j := e.job("first")
+		require.Equal(e, []any{"queued", "", 0, 0, "p"}, []any{j.State, j.Reason, j.Attempts, j.Progress, string(j.Payload)})
+		again := e.claimJobs(time.Hour, "mortal")
+		require.Len(e, again, 1)
+		require.Equal(e, 1, again[0].Attempts)
+		e.update(func(ctx context.Context, tx store.Tx) error { return tx.Jobs().Finish(ctx, "first", again[0].Token) })
+		e.refuse(store.ErrStale, revive("first"))
+		e.update(revive("second"))
+	}},
 	{name: "eight claimers never get one job twice", run: func(e *env) {
 		for i := range 20 {
 			e.enqueueJob(store.Job{ID: fmt.Sprint(i), Kind: "many", Due: moment(0)})

@@ -130,6 +130,25 @@ var outboxRules = []rule{
 			require.Zero(e, e.pending())
 		}
 	}},
+	{name: "rows that ended as unknown are listed, newest first", run: func(e *env) {
+		for i, state := range []channel.OutboxState{channel.OutboxUnknown, channel.OutboxSent, channel.OutboxUnknown, channel.OutboxFailed, channel.OutboxUnknown} {
+			id := channel.OutboxID(fmt.Sprint("row", i))
+			e.enqueue(row(id, fmt.Sprint("lane", i)))
+			lane := e.claimOutbox(10, time.Hour)[0]
+			e.update(begin(lane, fmt.Sprint("at", i), 1))
+			e.update(settle(lane, fmt.Sprint("at", i), channel.Settlement{State: state, Reason: channel.ReasonNetwork}))
+			e.releaseOut(lane)
+			e.pass(time.Millisecond)
+		}
+		e.view(func(ctx context.Context, tx store.Tx) error {
+			list, err := tx.Outbox().Unknown(ctx, 2)
+			require.Len(e, list, 2)
+			require.Equal(e, channel.OutboxID("row4"), list[0].ID)
+			require.Equal(e, channel.OutboxID("row2"), list[1].ID)
+			require.Equal(e, channel.ReasonNetwork, list[0].Reason)
+			return err
+		})
+	}},
 	{name: "an attempt may carry part of the batch; the rest comes next", run: func(e *env) {
 		e.enqueue(row("1", "l"), row("2", "l"), row("3", "l"))
 		lane := e.claimOutbox(10, time.Hour)[0]

@@ -1,0 +1,179 @@
+package sangdam
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store"
+)
+
+// What went wrong and waits for a person, and how much is under way: all that
+// operating needs, so that nobody reaches around the Engine into the store.
+
+// Trouble is what a person has to look at. Each list has the newest first.
+type Trouble struct {
+	// Quarantined are events that could not be processed; see Requeue.
+	Quarantined []channel.Quarantined `json:"quarantined"`
+	// Unknown are messages that the provider may or may not have taken; see
+	// Resend, once somebody has looked at the customer's side.
+	Unknown []UnknownOutcome `json:"unknown"`
+	// Dead are jobs that were given up; see RetryJob.
+	Dead []JobStatus `json:"dead"`
+}
+
+// UnknownOutcome names a message whose outcome is not known. What it says is in
+// the conversation, for those who may read that.
+type UnknownOutcome struct {
+	Conversation channel.ConversationID `json:"conversation,omitempty"`
+	Message      channel.MessageID      `json:"message,omitempty"`
+	Account      channel.AccountID      `json:"account"`
+	Reason       channel.Reason         `json:"reason,omitempty"`
+	Detail       string                 `json:"detail,omitempty"`
+}
+
+// Trouble lists at most limit (1 to 1000) of each kind. It needs ActOperate.
+func (e *Engine) Trouble(ctx context.Context, p Principal, limit int) (out Trouble, err error) {
+	limit = min(max(limit, 1), 1000)
+	err = e.query(ctx, p, ActOperate, Resource{Kind: "trouble"}, func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
+		if out.Quarantined, err = tx.Inbox().Quarantined(ctx, limit); err != nil {
+			return err
+		}
+		rows, err := tx.Outbox().Unknown(ctx, limit)
+		if err != nil {
+			return err
+		}
+		dead, err := tx.Jobs().Dead(ctx, limit)
+		if err != nil {
+			return err
+		}
+		out.Quarantined, out.Unknown, out.Dead = listed(out.Quarantined), []UnknownOutcome{}, jobStatuses(dead)
+		for _, r := range rows {
+			out.Unknown = append(out.Unknown, UnknownOutcome{Conversation: r.Conversation, Message: r.Message, Account: r.Account,
+				Reason: r.Reason, Detail: r.Detail})
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Quarantined lists inbound events that could not be processed, newest first.
+func (e *Engine) Quarantined(ctx context.Context, p Principal, limit int) (out []channel.Quarantined, err error) {
+	err = e.query(ctx, p, ActOperate, Resource{Kind: "inbox", ID: string(p.Workspace)}, func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
+		out, err = tx.Inbox().Quarantined(ctx, min(max(limit, 1), 1000))
+		return err
+	})
+	return out, err
+}
+
+// Requeue tries a quarantined event again, e.g. after a new version that knows
+// it.
+type Requeue struct {
+	Key      Key                `json:"-"`
+	Envelope channel.EnvelopeID `json:"envelope"`
+}
+
+// Requeue carries the command out. ErrNotFound when nothing of that id is in
+// quarantine.
+func (e *Engine) Requeue(ctx context.Context, p Principal, c Requeue) error {
+	_, err := command(ctx, e, opRequeue, p, c.Key, c, func(u *unit) (struct{}, error) {
+		if err := u.allow(ActOperate, Resource{Kind: "envelope", ID: string(c.Envelope)}); err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, u.tx.Inbox().Requeue(u.ctx, c.Envelope)
+	})
+	return err
+}
+
+// RetryJob has a job that was given up done again from its beginning.
+type RetryJob struct {
+	Key Key    `json:"-"`
+	Job string `json:"job"`
+}
+
+// RetryJob carries the command out. ErrNotFound when there is no such job (any
+// more), ErrStale when it was not given up, or when another one does its work.
+func (e *Engine) RetryJob(ctx context.Context, p Principal, c RetryJob) error {
+	_, err := command(ctx, e, opRetryJob, p, c.Key, c, func(u *unit) (struct{}, error) {
+		if err := u.allow(ActOperate, Resource{Kind: "job", ID: c.Job}); err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, u.tx.Jobs().Revive(u.ctx, c.Job)
+	})
+	return err
+}
+
+// Load is how much a workspace has under way.
+type Load struct {
+	Queues []QueueLoad `json:"queues"`
+	// Sending counts messages that are not at their provider yet.
+	Sending int `json:"sending"`
+}
+
+// QueueLoad is how much waits in a queue, and how much of it is in hand.
+type QueueLoad struct {
+	Queue    routing.QueueID `json:"queue"`
+	Name     string          `json:"name"`
+	Waiting  int             `json:"waiting"`  // for an offer
+	Offered  int             `json:"offered"`  // to somebody who has not answered
+	Assigned int             `json:"assigned"` // owned
+	Online   int             `json:"online"`   // members who are
+	// Since is when the one that waits longest came; zero when none waits.
+	Since time.Time `json:"since,omitzero"`
+}
+
+// Load counts what is under way, queues in the order of their ids. It needs
+// ActOperate.
+func (e *Engine) Load(ctx context.Context, p Principal) (out Load, err error) {
+	err = e.query(ctx, p, ActOperate, Resource{Kind: "load"}, func(ctx context.Context, tx store.Tx, s *settings) (err error) {
+		items, err := tx.Work().Open(ctx)
+		if err != nil {
+			return err
+		}
+		agents, err := tx.Agents().Agents(ctx)
+		if err != nil {
+			return err
+		}
+		out.Queues = queueLoads(s.routing, items, agents)
+		out.Sending, err = tx.Outbox().Pending(ctx)
+		return err
+	})
+	return out, err
+}
+
+func queueLoads(cfg routing.Configuration, items []routing.Item, agents []routing.Agent) []QueueLoad {
+	loads := map[routing.QueueID]*QueueLoad{}
+	for id, q := range cfg.Queues {
+		loads[id] = &QueueLoad{Queue: id, Name: q.Name}
+		for _, a := range agents {
+			if a.State.Presence == routing.Online && slices.Contains(q.Members, a.ID) {
+				loads[id].Online++
+			}
+		}
+	}
+	for _, it := range items {
+		l := loads[it.Queue]
+		if l == nil {
+			continue
+		}
+		switch it.State {
+		case routing.ItemQueued:
+			l.Waiting++
+			if l.Since.IsZero() || it.QueuedAt.Before(l.Since) {
+				l.Since = it.QueuedAt
+			}
+		case routing.ItemOffered:
+			l.Offered++
+		case routing.ItemAssigned:
+			l.Assigned++
+		}
+	}
+	out := make([]QueueLoad, 0, len(loads))
+	for _, id := range slices.Sorted(maps.Keys(loads)) {
+		out = append(out, *loads[id])
+	}
+	return out
+}
