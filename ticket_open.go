@@ -353,16 +353,38 @@ func (u *unit) referFiles(t ticket.ID, files []string) error {
 			continue
 		}
 		if err == nil {
-			return errs.New(errs.NotFound, "sangdam: there is no upload of this name; put the file into the blob store and name it once")
+			return noUpload()
 		}
 		if !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		if err := u.tx.Blobs().Reference(u.ctx, driver.Blob{Name: name, Owner: ownerTicket + string(t), CreatedAt: u.tx.Now()}); err != nil {
+		up, err := u.takeUpload(name)
+		if err != nil {
+			return err
+		}
+		media := up.media()
+		if err := u.tx.Blobs().Reference(u.ctx, driver.Blob{Name: name, Type: media.Type, Size: media.Size, SHA256: up.SHA256,
+			Owner: ownerTicket + string(t), CreatedAt: u.tx.Now()}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// TicketFile opens a file that a ticket names, in a comment or a field, for
+// whoever may read the ticket. ErrNotFound where it names none of that name.
+func (e *Engine) TicketFile(ctx context.Context, p Principal, id ticket.ID, name string) (*Attachment, error) {
+	err := e.readTicket(ctx, p, id, func(ctx context.Context, tx store.Tx, _ Who, _ ticket.Ticket) error {
+		kept, err := tx.Blobs().Blob(ctx, name)
+		if errors.Is(err, ErrNotFound) || err == nil && kept.Owner != ownerTicket+string(id) {
+			return noSuch("attachment")
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return e.openFile(ctx, p.Workspace, channel.Media{Blob: name})
 }
 
 // TicketChat returns the chat log of a ticket that was made from a conversation:

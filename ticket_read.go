@@ -133,23 +133,30 @@ type TicketPage struct {
 }
 
 // Tickets lists the tickets that match and that the principal may see. limit is
-// 1 to 200, 0 means 50; page is Next of the page before. A call looks at no more
-// than 500 tickets: a page may have fewer than asked for, or none, and a Next to
+// 1 to 200, 0 means 50; page is Next of the page before, which serves the same
+// principal and filter alone. A call looks at no more than 500 tickets: a page may have fewer than asked for, or none, and a Next to
 // go on with.
 func (e *Engine) Tickets(ctx context.Context, p Principal, f TicketFilter, page string, limit int) (TicketPage, error) {
+	from, err := e.openPage(ctx, p, "tickets", f, page)
+	if err != nil {
+		return TicketPage{}, err
+	}
 	var out TicketPage
-	err := e.query(ctx, p, ActList, Resource{Kind: "tickets"}, func(ctx context.Context, tx store.Tx, s *settings) error {
+	err = e.query(ctx, p, ActList, Resource{Kind: "tickets"}, func(ctx context.Context, tx store.Tx, s *settings) error {
 		l, err := e.ticketList(ctx, tx, s, p, f)
 		if err != nil {
 			return err
 		}
-		found, err := l.page(page, limit)
+		found, err := l.page(from, limit)
 		if err != nil {
 			return err
 		}
 		out = TicketPage{Tickets: listed(found.Tickets), Next: found.Next}
 		return nil
 	})
+	if err == nil {
+		out.Next, err = e.sealPage(ctx, p, "tickets", f, out.Next)
+	}
 	return out, err
 }
 

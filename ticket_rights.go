@@ -17,6 +17,7 @@ const (
 	ActTicketAnswer   Action = "ticket.answer" // a public comment
 	ActTicketReply    Action = "ticket.reply"  // a customer's words
 	ActTicketComplete Action = "ticket.complete"
+	ActTicketBulk     Action = "ticket.bulk"    // many at once; each is asked for by itself, too
 	ActTemplate       Action = "template.write" // templates and views of one's own
 )
 
@@ -44,7 +45,7 @@ func ticketPolicy(w Who, a Action, r Resource) error {
 	switch a {
 	case ActRead:
 		return nil
-	case ActTicketOpen, ActTicketEdit, ActTicketAnswer:
+	case ActTicketOpen, ActTicketEdit, ActTicketAnswer, ActTicketBulk:
 		return mayWorkOnTickets(w)
 	}
 	return denied(w.Principal, a)

@@ -49,10 +49,19 @@ func ticketCalls(w *world, calls, queries map[string]func(sangdam.Principal) err
 		"SplitTicket": func(p sangdam.Principal) error {
 			return errOf(e.SplitTicket(ctx, p, sangdam.SplitTicket{Ticket: id, Entry: 1, Title: "x"}))
 		},
+		"BulkTickets": func(p sangdam.Principal) error {
+			return errOf(e.BulkTickets(ctx, p, sangdam.BulkTickets{Tickets: []ticket.ID{id}, Change: sangdam.TicketChange{Title: &text}}))
+		},
+		"UndoBulk": func(p sangdam.Principal) error { return errOf(e.UndoBulk(ctx, p, sangdam.UndoBulk{Bulk: "x"})) },
+		"SavePanel": func(p sangdam.Principal) error {
+			return errOf(e.SavePanel(ctx, p, sangdam.SavePanel{Conversation: w.conversations()[1].ID}))
+		},
 	} {
 		calls[name] = call
 	}
 	setupCalls(w, calls)
+	queries["TicketFile"] = func(p sangdam.Principal) error { return errOf(e.TicketFile(ctx, p, id, "x")) }
+	queries["BulkProgress"] = func(p sangdam.Principal) error { return errOf(e.BulkProgress(ctx, p, "x")) }
 	queries["Ticket"] = func(p sangdam.Principal) error { return errOf(e.Ticket(ctx, p, id)) }
 	queries["TicketHistory"] = func(p sangdam.Principal) error { return errOf(e.TicketHistory(ctx, p, id, 0, 10)) }
 	queries["TicketChat"] = func(p sangdam.Principal) error { return errOf(e.TicketChat(ctx, p, id, 0, 10)) }

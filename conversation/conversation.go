@@ -137,13 +137,15 @@ type Conversation struct {
 	AwayAt time.Time `json:"away_at,omitzero"`
 
 	// Handled is CV7: an agent opened the request and sent an answer.
-	Handled    bool              `json:"handled"`
-	Unread     int               `json:"unread"` // customer messages since the agent's last answer
-	Category   string            `json:"category,omitempty"`
-	Memo       string            `json:"memo,omitempty"`
-	Attributes map[string]string `json:"attributes,omitempty"`
-	Tags       []string          `json:"tags,omitempty"` // set by triggers, ordered
-	Rating     *Rating           `json:"rating,omitempty"`
+	Handled  bool   `json:"handled"`
+	Unread   int    `json:"unread"` // customer messages since the agent's last answer
+	Category string `json:"category,omitempty"`
+	Memo     string `json:"memo,omitempty"`
+	// PanelVersion counts how often Category and Memo were saved.
+	PanelVersion int64             `json:"panel_version,omitempty"`
+	Attributes   map[string]string `json:"attributes,omitempty"`
+	Tags         []string          `json:"tags,omitempty"` // set by triggers, ordered
+	Rating       *Rating           `json:"rating,omitempty"`
 	// Preview is the masked beginning of the last message, for lists.
 	Preview string `json:"preview,omitempty"`
 }

@@ -357,6 +357,14 @@ func (d *Draft) Return() {
 	d.event(Event{Kind: EvBack, Actor: "customer"}, false)
 }
 
+// SetPanel saves the resolution category and the memo, also after the end.
+func (d *Draft) SetPanel(category, memo, actor string) {
+	from := d.C.Category
+	d.C.Category, d.C.Memo = category, memo
+	d.C.PanelVersion++
+	d.event(Event{Kind: EvPanel, Actor: actor, From: from, To: category}, false)
+}
+
 // closure is when what is rated ended.
 func (c Conversation) closure() time.Time {
 	if c.WrapUpAt.IsZero() {

@@ -1,0 +1,397 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/ticket"
+)
+
+// MaxBulk is how many tickets one bulk change takes.
+const MaxBulk = 1000
+
+// BulkTickets changes many tickets in the background, each as UpdateTicket would
+// with the rights that the principal has then; tickets that cannot be changed
+// are reported and the others go on.
+type BulkTickets struct {
+	Key     Key            `json:"-"`
+	Tickets []ticket.ID    `json:"tickets"` // 1 to MaxBulk, each once
+	Change  TicketChange   `json:"change,omitzero"`
+	Comment *TicketComment `json:"comment,omitempty"`
+}
+
+// BulkState is where a bulk change stands.
+type BulkState string
+
+// The states.
+const (
+	BulkRunning BulkState = "running"
+	BulkDone    BulkState = "done"
+)
+
+// Bulk is a bulk change and how far it is.
+type Bulk struct {
+	ID      string    `json:"id"`
+	Version int64     `json:"-"`
+	By      string    `json:"by"` // who asked for it, as the audit log names principals
+	State   BulkState `json:"state"`
+	// Undoes names the bulk change that this one takes back.
+	Undoes string `json:"undoes,omitempty"`
+	// Undone is set once it was taken back.
+	Undone  bool           `json:"undone,omitempty"`
+	Total   int            `json:"total"`
+	Done    int            `json:"done"` // changed, or as they were to be already
+	Failed  int            `json:"failed"`
+	At      time.Time      `json:"at"`
+	Change  TicketChange   `json:"change,omitzero"`
+	Comment *TicketComment `json:"comment,omitempty"`
+	// Principal acts: its rights are asked ticket by ticket.
+	Principal Principal `json:"principal"`
+}
+
+// BulkItem is one ticket of a bulk change.
+type BulkItem struct {
+	Bulk    string    `json:"bulk"`
+	N       int       `json:"n"`
+	Version int64     `json:"-"`
+	Ticket  ticket.ID `json:"ticket"`
+	Done    bool      `json:"done"`
+	// Reason says why it failed.
+	Reason string `json:"reason,omitempty"`
+	// After is the ticket's version after the change, 0 if it changed nothing;
+	// Back would take it back.
+	After int64        `json:"after,omitempty"`
+	Back  TicketChange `json:"back,omitzero"`
+}
+
+var (
+	bulks = store.Declare(store.Kind[Bulk]{Name: "ticket_bulk", Decl: 1,
+		ID:      func(b *Bulk) string { return b.ID },
+		Version: func(b *Bulk) *int64 { return &b.Version },
+		Tags: []store.TagIndex[Bulk]{{Name: "by", Values: func(b *Bulk) [][]byte { return one(b.By) },
+			Order: func(b *Bulk) []byte { return store.Time(b.At) }}}})
+
+	bulkItems = store.Declare(store.Kind[BulkItem]{Name: "ticket_bulk_item", Decl: 1,
+		ID:      func(b *BulkItem) string { return fmt.Sprintf("%s/%d", b.Bulk, b.N) },
+		Version: func(b *BulkItem) *int64 { return &b.Version },
+		Indexes: []store.Index[BulkItem]{
+			{Name: "bulk", Value: func(b *BulkItem) []byte { return store.Tuple(store.Exact(b.Bulk), store.Int(int64(b.N))) }},
+			{Name: "failed", Value: func(b *BulkItem) []byte {
+				if b.Reason == "" {
+					return nil
+				}
+				return store.Tuple(store.Exact(b.Bulk), store.Int(int64(b.N)))
+			}}}})
+)
+
+const jobBulk = "ticket_bulk"
+
+func init() {
+	registerJob(jobKind{name: jobBulk, workers: 2, bound: always(10 * time.Minute), tries: 20}, (*Engine).bulkJob, nil)
+}
+
+// bulkJobOf is the payload of the job.
+type bulkJobOf struct {
+	Bulk string `json:"bulk"`
+}
+
+// BulkTickets carries the command out: it returns at once, see BulkProgress.
+func (e *Engine) BulkTickets(ctx context.Context, p Principal, c BulkTickets) (Saved, error) {
+	return command(ctx, e, opBulkTickets, p, c.Key, c, func(u *unit) (Saved, error) {
+		if err := u.allow(ActTicketBulk, Resource{Kind: kindTicket}); err != nil {
+			return Saved{}, err
+		}
+		if err := u.off(SwitchTicket); err != nil {
+			return Saved{}, err
+		}
+		sorted := slices.Sorted(slices.Values(c.Tickets))
+		if n := len(c.Tickets); n < 1 || n > MaxBulk || len(slices.Compact(sorted)) != n {
+			return Saved{}, errs.New(errs.Invalid, "sangdam: a bulk change takes 1 to %d tickets, each once", MaxBulk)
+		}
+		if c.Change.empty() && c.Comment == nil {
+			return Saved{}, errs.New(errs.Invalid, "sangdam: the bulk change changes nothing")
+		}
+		b := Bulk{Change: c.Change, Comment: c.Comment}
+		return u.beginBulk(b, func(i int) BulkItem { return BulkItem{Ticket: c.Tickets[i]} }, len(c.Tickets))
+	})
+}
+
+// beginBulk stores a bulk change with its tickets and has a job carry it out.
+func (u *unit) beginBulk(b Bulk, item func(int) BulkItem, n int) (Saved, error) {
+	b.ID, b.By, b.State, b.Total, b.At, b.Principal = newID(), u.p.keyOwner(), BulkRunning, n, u.tx.Now(), u.p
+	if err := bulks.Save(u.ctx, u.tx, &b); err != nil {
+		return Saved{}, err
+	}
+	for i := range n {
+		it := item(i)
+		it.Bulk, it.N = b.ID, i
+		if err := bulkItems.Save(u.ctx, u.tx, &it); err != nil {
+			return Saved{}, err
+		}
+	}
+	u.resource.ID = b.ID
+	return Saved{ID: b.ID, Version: b.Version}, u.enqueueJob(jobBulk, b.ID, bulkJobOf{b.ID})
+}
+
+// bulkJob changes one ticket in each transaction. A job that is done again goes
+// on where it was.
+func (e *Engine) bulkJob(ctx context.Context, j *runningJob, p bulkJobOf) error {
+	for ctx.Err() == nil {
+		var b Bulk
+		err := e.db.View(ctx, j.Workspace, func(ctx context.Context, tx store.Tx) (err error) {
+			b, err = bulks.Get(ctx, tx, p.Bulk)
+			return err
+		})
+		if err != nil || b.State == BulkDone {
+			return err
+		}
+		if err := e.bulkStep(ctx, b); err != nil {
+			return err
+		}
+		j.progress(100 * (b.Done + b.Failed) / max(b.Total, 1))
+	}
+	return ctx.Err()
+}
+
+// bulkStep changes the next ticket. What refuses it is its report; what is
+// temporary ends the try.
+func (e *Engine) bulkStep(ctx context.Context, b Bulk) error {
+	n := b.Done + b.Failed
+	refused := e.unit(ctx, b.Principal, func(u *unit) error {
+		it, err := bulkItems.Get(u.ctx, u.tx, fmt.Sprintf("%s/%d", b.ID, n))
+		if err != nil {
+			return err
+		}
+		after, back, err := u.bulkOne(b, it)
+		if err != nil {
+			return err
+		}
+		it.Done, it.After, it.Back = true, after, back
+		u.detail("bulk", b.ID)
+		if err := u.audit(ActTicketEdit, "ok"); err != nil {
+			return err
+		}
+		return u.bulkNoted(b, it)
+	})
+	if refused == nil {
+		return nil
+	}
+	if errors.Is(refused, ErrUnavailable) || ctx.Err() != nil {
+		return refused
+	}
+	return e.unit(ctx, system(b.Principal.Workspace), func(u *unit) error {
+		it, err := bulkItems.Get(u.ctx, u.tx, fmt.Sprintf("%s/%d", b.ID, n))
+		if err != nil {
+			return err
+		}
+		it.Reason = refused.Error()
+		return u.bulkNoted(b, it)
+	})
+}
+
+// bulkNoted records what became of a ticket; the bulk change is done with its
+// last one.
+func (u *unit) bulkNoted(b Bulk, it BulkItem) error {
+	if it.Done {
+		b.Done++
+	} else {
+		b.Failed++
+	}
+	if b.Done+b.Failed == b.Total {
+		b.State = BulkDone
+	}
+	if err := bulks.Save(u.ctx, u.tx, &b); err != nil {
+		return err
+	}
+	if err := bulkItems.Save(u.ctx, u.tx, &it); err != nil {
+		return err
+	}
+	return u.event("ticket_bulk", b.ID, b.Version, string(b.State))
+}
+
+// bulkOne changes a ticket with the principal's rights and says what would take
+// it back. An undo changes what is still as the bulk change left it.
+func (u *unit) bulkOne(b Bulk, it BulkItem) (after int64, back TicketChange, err error) {
+	who, err := u.acting()
+	if err != nil {
+		return 0, back, err
+	}
+	if err := enabled(who); err != nil {
+		return 0, back, err
+	}
+	w, err := u.onTicket(it.Ticket, ActTicketEdit)
+	if err != nil {
+		return 0, back, err
+	}
+	change := b.Change
+	if b.Undoes != "" {
+		if change = it.Back; w.stored.Version != it.After {
+			return 0, back, errs.New(errs.Stale, "sangdam: the ticket was changed since; look at it by hand")
+		}
+	}
+	if change.State != nil && *change.State == ticket.Complete {
+		if err := u.allow(ActTicketComplete, u.resource); err != nil {
+			return 0, back, err
+		}
+	}
+	d, err := u.editTicket(it.Ticket)
+	if err != nil {
+		return 0, back, err
+	}
+	before := w.now
+	if err := u.applyChange(d, change); err != nil {
+		return 0, back, err
+	}
+	if b.Comment != nil {
+		if b.Comment.Public {
+			if err := u.allow(ActTicketAnswer, u.resource); err != nil {
+				return 0, back, err
+			}
+		}
+		if err := u.comment(d, *b.Comment); err != nil {
+			return 0, back, err
+		}
+	}
+	back = takenBack(before, d.T, change)
+	if back.empty() && b.Comment == nil {
+		return 0, back, nil
+	}
+	return d.T.Version + 1, back, nil
+}
+
+// takenBack is the change from is to what was, of what a change names.
+func takenBack(was, is ticket.Ticket, c TicketChange) (back TicketChange) {
+	put(&back.Title, c.Title != nil, was.Title, is.Title)
+	put(&back.Category, c.Category != nil, was.Category, is.Category)
+	put(&back.Resolution, c.Resolution != nil, was.Resolution, is.Resolution)
+	put(&back.Priority, c.Priority != nil, was.Priority, is.Priority)
+	put(&back.Desk, c.Desk != nil, was.Desk, is.Desk)
+	put(&back.Language, c.Language != nil, was.Language, is.Language)
+	put(&back.HandedTo, c.HandedTo != nil, was.HandedTo, is.HandedTo)
+	if was.Group != is.Group || was.Agent != is.Agent {
+		back.Group, back.Agent = &was.Group, &was.Agent
+	}
+	if was.State != is.State || was.Custom != is.Custom {
+		put(&back.State, was.Custom == "", was.State, "")
+		put(&back.Custom, was.Custom != "", was.Custom, "")
+	}
+	for _, t := range is.Tags {
+		if !slices.Contains(was.Tags, t) {
+			back.RemoveTags = append(back.RemoveTags, t)
+		}
+	}
+	for _, t := range was.Tags {
+		if !slices.Contains(is.Tags, t) {
+			back.AddTags = append(back.AddTags, t)
+		}
+	}
+	for code := range c.Fields {
+		if len(was.Fields[code].Sealed) > 0 || len(is.Fields[code].Sealed) > 0 {
+			continue // a sealed value is not written down a second time
+		}
+		if back.Fields == nil {
+			back.Fields = map[string]ticket.Value{}
+		}
+		back.Fields[code] = was.Fields[code]
+	}
+	return back
+}
+
+// put points to what was, where it counts and differs.
+func put[T comparable](to **T, counts bool, was, is T) {
+	if counts && was != is {
+		*to = &was
+	}
+}
+
+// UndoBulk takes the principal's last bulk change back, in the background: of
+// each ticket that nobody changed since, what the bulk change changed. Comments
+// and sealed fields stay, and what was sent was sent.
+type UndoBulk struct {
+	Key  Key    `json:"-"`
+	Bulk string `json:"bulk"`
+}
+
+// UndoBulk carries the command out and returns the bulk change that takes it
+// back. ErrConflict when it still runs, is not the principal's last, or was
+// taken back already.
+func (e *Engine) UndoBulk(ctx context.Context, p Principal, c UndoBulk) (Saved, error) {
+	return command(ctx, e, opUndoBulk, p, c.Key, c, func(u *unit) (Saved, error) {
+		if err := u.allow(ActTicketBulk, Resource{Kind: kindTicket}); err != nil {
+			return Saved{}, err
+		}
+		latest, err := bulks.List(u.ctx, u.tx, store.List[Bulk]{Tag: "by", Value: store.Exact(p.keyOwner()), Desc: true, Limit: 1})
+		if err != nil {
+			return Saved{}, err
+		}
+		if len(latest.Items) == 0 || latest.Items[0].ID != c.Bulk {
+			return Saved{}, errs.New(errs.Conflict, "sangdam: only your last bulk change can be taken back")
+		}
+		b := latest.Items[0]
+		if b.State != BulkDone || b.Undone || b.Undoes != "" {
+			return Saved{}, errs.New(errs.Conflict, "sangdam: the bulk change still runs, or was taken back already")
+		}
+		var back []BulkItem
+		items, err := itemsOfBulk(u.ctx, u.tx, b.ID, "bulk")
+		if err != nil {
+			return Saved{}, err
+		}
+		for _, it := range items {
+			if it.Done && it.After > 0 && !it.Back.empty() {
+				back = append(back, it)
+			}
+		}
+		if len(back) == 0 {
+			return Saved{}, errs.New(errs.Conflict, "sangdam: the bulk change changed nothing that can be taken back")
+		}
+		b.Undone = true
+		if err := bulks.Save(u.ctx, u.tx, &b); err != nil {
+			return Saved{}, err
+		}
+		return u.beginBulk(Bulk{Undoes: b.ID}, func(i int) BulkItem {
+			return BulkItem{Ticket: back[i].Ticket, After: back[i].After, Back: back[i].Back}
+		}, len(back))
+	})
+}
+
+func itemsOfBulk(ctx context.Context, tx store.Tx, bulk, index string) ([]BulkItem, error) {
+	of := store.Tuple(store.Exact(bulk))
+	return bulkItems.All(ctx, tx, store.List[BulkItem]{Index: index, From: of, To: store.Next(of)}, MaxBulk)
+}
+
+// BulkReport is a bulk change with the tickets that could not be changed.
+type BulkReport struct {
+	Bulk     Bulk          `json:"bulk"`
+	Failures []BulkFailure `json:"failures"`
+}
+
+// BulkFailure is a ticket that could not be changed.
+type BulkFailure struct {
+	Ticket ticket.ID `json:"ticket"`
+	Reason string    `json:"reason"`
+}
+
+// BulkProgress tells how far a bulk change of the principal's own is.
+func (e *Engine) BulkProgress(ctx context.Context, p Principal, id string) (out BulkReport, err error) {
+	err = e.query(ctx, p, ActTicketBulk, Resource{Kind: kindTicket}, func(ctx context.Context, tx store.Tx, _ *settings) error {
+		b, err := bulks.Get(ctx, tx, id)
+		if errors.Is(err, ErrNotFound) || err == nil && b.By != p.keyOwner() && p.Kind != KindHost {
+			return noSuch("ticket_bulk")
+		}
+		if err != nil {
+			return err
+		}
+		failed, err := itemsOfBulk(ctx, tx, id, "failed")
+		out = BulkReport{Bulk: b, Failures: []BulkFailure{}}
+		for _, it := range failed {
+			out.Failures = append(out.Failures, BulkFailure{it.Ticket, it.Reason})
+		}
+		return err
+	})
+	return out, err
+}

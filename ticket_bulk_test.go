@@ -1,0 +1,124 @@
+package sangdam_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/ticket"
+)
+
+// bulk carries a bulk change out and returns its report.
+func (d *ticketDesk) bulk(p sangdam.Principal, id string) sangdam.BulkReport {
+	d.t.Helper()
+	d.settle()
+	r, err := d.eng.BulkProgress(d.ctx, p, id)
+	require.NoError(d.t, err)
+	require.Equal(d.t, sangdam.BulkDone, r.Bulk.State)
+	return r
+}
+
+// TestManyTicketsAtOnce: what cannot be changed is reported and the rest goes
+// on; the last one can be taken back, but for what was changed since.
+func TestManyTicketsAtOnce(t *testing.T) {
+	replay(t, everywhere, func(t *testing.T, w *replayWorld) {
+		d := newTicketDesk(t, w)
+		a1 := w.agent("a1")
+		var ids []ticket.ID
+		for range 6 {
+			ids = append(ids, d.open(sangdam.OpenTicket{Desk: "support", Category: d.delivery, Tags: []string{"old"}}))
+		}
+		require.NoError(t, errOf(w.eng.MergeTickets(w.ctx, w.host, sangdam.MergeTickets{From: ids[0], Into: ids[1]})))
+		ids = append(ids, "nowhere")
+		change := sangdam.TicketChange{State: ptr(ticket.Solved), Category: &d.refund, AddTags: []string{"new"}, RemoveTags: []string{"old"},
+			Priority: ptr(ticket.High)}
+		saved, err := w.eng.BulkTickets(w.ctx, a1, sangdam.BulkTickets{Tickets: ids, Change: change})
+		require.NoError(t, err)
+		r := d.bulk(a1, saved.ID)
+		require.Equal(t, []int{7, 5, 2}, []int{r.Bulk.Total, r.Bulk.Done, r.Bulk.Failed})
+		require.Equal(t, []ticket.ID{ids[0], "nowhere"}, []ticket.ID{r.Failures[0].Ticket, r.Failures[1].Ticket})
+		require.Contains(t, r.Failures[0].Reason, "merged into ticket")
+		got := d.read(ids[2]).Ticket
+		require.Equal(t, []any{ticket.Solved, d.refund, []string{"new"}, ticket.High}, []any{got.State, got.Category, got.Tags, got.Priority})
+		require.Equal(t, "agent:a1", d.read(ids[2]).Entries[1].Actor)
+
+		require.NoError(t, d.update(w.host, ids[3], sangdam.TicketChange{Title: ptr("Another")}, nil))
+		_, err = w.eng.UndoBulk(w.ctx, w.agent("a2"), sangdam.UndoBulk{Bulk: saved.ID})
+		require.ErrorIs(t, err, sangdam.ErrConflict, "somebody else's")
+		_, err = w.eng.BulkProgress(w.ctx, w.agent("a2"), saved.ID)
+		require.ErrorIs(t, err, sangdam.ErrNotFound)
+		undo, err := w.eng.UndoBulk(w.ctx, a1, sangdam.UndoBulk{Bulk: saved.ID})
+		require.NoError(t, err)
+		r = d.bulk(a1, undo.ID)
+		require.Equal(t, []int{5, 4, 1}, []int{r.Bulk.Total, r.Bulk.Done, r.Bulk.Failed})
+		got = d.read(ids[2]).Ticket
+		require.Equal(t, []any{ticket.Unassigned, d.delivery, []string{"old"}, ticket.Normal}, []any{got.State, got.Category, got.Tags, got.Priority})
+		require.Equal(t, ticket.Solved, d.read(ids[3]).Ticket.State, "it was changed since")
+		_, err = w.eng.UndoBulk(w.ctx, a1, sangdam.UndoBulk{Bulk: saved.ID})
+		require.ErrorIs(t, err, sangdam.ErrConflict, "once")
+		for _, id := range ids[:6] {
+			d.replays(id)
+		}
+	})
+}
+
+// TestBulkChangesAskForEachTicket with the rights of who asked, as they are when
+// it runs, and refuse what cannot be a bulk change at once.
+func TestBulkChangesAskForEachTicket(t *testing.T) {
+	replay(t, []string{onMemory}, func(t *testing.T, w *replayWorld) {
+		d := newTicketDesk(t, w)
+		id := d.open(sangdam.OpenTicket{Desk: "support"})
+		for _, c := range []sangdam.BulkTickets{{}, {Tickets: []ticket.ID{id}}, {Tickets: []ticket.ID{id, id}, Change: sangdam.TicketChange{Title: ptr("x")}},
+			{Tickets: make([]ticket.ID, sangdam.MaxBulk+1), Change: sangdam.TicketChange{Title: ptr("x")}}} {
+			_, err := w.eng.BulkTickets(w.ctx, w.host, c)
+			require.ErrorIs(t, err, sangdam.ErrInvalid)
+		}
+		complete := sangdam.BulkTickets{Tickets: []ticket.ID{id}, Change: sangdam.TicketChange{State: ptr(ticket.Complete)}}
+		saved, err := w.eng.BulkTickets(w.ctx, w.agent("a1"), complete)
+		require.NoError(t, err)
+		require.Equal(t, 1, d.bulk(w.agent("a1"), saved.ID).Bulk.Failed, "complete is for administrators")
+		boss := sangdam.AgentPrincipal(ws, "boss", sangdam.RoleAdministrator)
+		saved, err = w.eng.BulkTickets(w.ctx, boss, complete)
+		require.NoError(t, err)
+		require.Equal(t, 1, d.bulk(boss, saved.ID).Bulk.Done)
+	})
+}
+
+// TestPanelsOfAConversation are saved during and after it, with a version that
+// messages do not raise.
+func TestPanelsOfAConversation(t *testing.T) {
+	replay(t, everywhere, func(t *testing.T, w *replayWorld) {
+		d := newTicketDesk(t, w)
+		chat := d.category(ticket.ChatResolution, "", 0, "Explained", false)
+		w.online("a1")
+		w.line.User("Mina").SendText("hi")
+		w.settle()
+		cv := w.conversations()[0]
+		save := func(c sangdam.SavePanel) (sangdam.PanelSaved, error) {
+			c.Conversation = cv.ID
+			return w.eng.SavePanel(w.ctx, w.agent("a1"), c)
+		}
+		first, err := save(sangdam.SavePanel{Category: chat, Memo: "wants a call"})
+		require.NoError(t, err)
+		require.NoError(t, errOf(w.eng.AddNote(w.ctx, w.agent("a1"), sangdam.AddNote{Conversation: cv.ID, Text: "x"})))
+		_, err = save(sangdam.SavePanel{Memo: "late"})
+		require.ErrorIs(t, err, sangdam.ErrStale)
+		_, err = save(sangdam.SavePanel{Version: first.Version, Category: d.resolved})
+		require.ErrorIs(t, err, sangdam.ErrInvalid, "a category of tickets")
+		contact, _, err := w.eng.Contact(w.ctx, w.host, cv.Contact)
+		require.NoError(t, err)
+		_, err = save(sangdam.SavePanel{Version: first.Version, Contact: &sangdam.ContactPanel{Version: contact.Version + 1, Name: "Kim"}})
+		require.ErrorIs(t, err, sangdam.ErrStale)
+		require.Equal(t, first.Version, w.detail(cv.ID).Conversation.PanelVersion, "nothing half done")
+		require.NoError(t, errOf(w.eng.Answer(w.ctx, w.host, sangdam.Answer{Conversation: cv.ID, Content: channel.Text("bye")})))
+		require.NoError(t, errOf(w.eng.End(w.ctx, w.host, sangdam.End{Conversation: cv.ID, Final: true})))
+		_, err = save(sangdam.SavePanel{Version: first.Version, Category: chat, Memo: "called",
+			Contact: &sangdam.ContactPanel{Version: contact.Version, Name: "Kim", Email: "kim@example.com"}})
+		require.NoError(t, err)
+		got := w.detail(cv.ID)
+		require.Equal(t, []string{"called", string(chat), "Kim", "kim@example.com"},
+			[]string{got.Conversation.Memo, got.Conversation.Category, got.Contact.Name, got.Contact.Email})
+	})
+}
