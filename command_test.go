@@ -51,6 +51,19 @@ func TestACommandWithTheSameKeyHasOneEffect(t *testing.T) {
 	})
 }
 
+// Keys are each person's own: two agents whose consoles count from 1 do not
+// meet.
+func TestTwoAgentsMayUseOneKey(t *testing.T) {
+	inWorld(t, func(w *world) {
+		c := active(w)
+		for _, who := range []routing.AgentID{"a1", "a2"} {
+			_, err := w.eng.AddNote(w.ctx, w.agent(who), sangdam.AddNote{Key: "1", Conversation: c.Conversation, Text: "by " + string(who)})
+			require.NoError(t, err)
+		}
+		require.Subset(t, texts(w.only()), []string{"by a1", "by a2"})
+	})
+}
+
 func TestAnswersAreRefusedWithAReason(t *testing.T) {
 	inWorld(t, func(w *world) {
 		c := active(w).Conversation

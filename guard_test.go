@@ -428,3 +428,26 @@ func TestAPanicInReceiveIs500(t *testing.T) {
 		require.NotContains(t, string(body), canary)
 	})
 }
+
+// panickingBody is what a host's own middleware may hand on.
+type panickingBody struct{}
+
+func (panickingBody) Read([]byte) (int, error) { panic(canary) }
+func (panickingBody) Close() error             { return nil }
+
+// A panic outside the adapter ends no process and tells nobody its value.
+func TestABodyThatPanicsIs500(t *testing.T) {
+	var log logged
+	inWorld(t, func(w *world) {
+		r, err := http.NewRequest(http.MethodPost, "https://host.test/webhooks/"+w.acct.Token, panickingBody{})
+		require.NoError(t, err)
+		resp, err := emukit.Transport(w.eng.Webhooks()).RoundTrip(r)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, http.StatusInternalServerError, resp.StatusCode)
+		w.line.User("Mina").SendText("and the next?")
+		w.settle()
+		require.Equal(t, "and the next?", w.only().Messages[0].Content.Text)
+	}, withConfig(func(c *sangdam.Config) { c.Logger = log.logger() }))
+	require.NotContains(t, log.String(), canary)
+}

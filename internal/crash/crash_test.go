@@ -38,6 +38,20 @@ func TestNothingIsLostWhenTheProcessIsKilled(t *testing.T) {
 	}
 }
 
+// A short form with three processes on one database.
+func TestNothingIsLostAmongSeveralProcesses(t *testing.T) {
+	needPostgres(t)
+	var out, log bytes.Buffer
+	err := run(t.Context(), []string{"-nodes", "3", "-kills", "6", "-customers", "8", "-json", "-only", "clock,clock,swallow,pause,kill,server"}, &out, &log)
+	var r report
+	require.NoError(t, json.Unmarshal(out.Bytes(), &r), "%v\n%s", err, &log)
+	require.NoError(t, err, "%s", &out)
+	require.Zero(t, r.harm())
+	require.Equal(t, map[string]int{"clock": 2, "swallow": 1, "pause": 1, "kill": 1, "server": 1}, r.Actions)
+	require.Positive(t, r.Acknowledged)
+	require.Positive(t, r.Sent)
+}
+
 // needPostgres skips where there is no PostgreSQL, and fails there under CI.
 func needPostgres(t *testing.T) {
 	server, err := pgtest.New()
@@ -49,7 +63,8 @@ func needPostgres(t *testing.T) {
 }
 
 func TestOptionsAreRefused(t *testing.T) {
-	for _, args := range [][]string{{"-kills", "-1"}, {"-customers", "0"}, {"-faults", "-1"}, {"-nonsense"}} {
+	for _, args := range [][]string{{"-kills", "-1"}, {"-customers", "0"}, {"-faults", "-1"}, {"-nonsense"}, {"-nodes", "0"}, {"-only", "kill"},
+		{"-nodes", "2", "-only", "flood"}} {
 		require.Error(t, run(t.Context(), args, &bytes.Buffer{}, &bytes.Buffer{}), "%v", args)
 	}
 	err := run(t.Context(), []string{"-store", "paper", "-program", "/bin/false"}, &bytes.Buffer{}, &bytes.Buffer{})

@@ -37,6 +37,8 @@ type world struct {
 	tap   *tap
 	crowd *crowd
 	desk  *desk
+	pg    *pgtest.Server
+	group *cluster     // of several processes; nil: one
 	heard atomic.Int64 // calls that were answered as accepted
 	out   io.Writer
 }
@@ -58,6 +60,9 @@ func crash(ctx context.Context, o options, out io.Writer) (*report, error) {
 		return nil, err
 	}
 	defer stop()
+	if o.nodes > 1 {
+		return w.runCluster(ctx)
+	}
 	return w.run(ctx)
 }
 
@@ -81,6 +86,7 @@ func (w *world) setUp(ctx context.Context) (_ func(), err error) {
 		if err != nil {
 			return nil, err
 		}
+		w.pg = server
 		stops = append(stops, server.Stop)
 		dsn, drop, err := server.NewDatabase(ctx)
 		if err != nil {
@@ -106,7 +112,23 @@ func (w *world) setUp(ctx context.Context) (_ func(), err error) {
 	go line.Serve(ln) //nolint:errcheck // ends with Close
 	stops = append(stops, w.srv.Close, func() { _ = line.Close() })
 	w.crowd = &crowd{srv: w.srv, tap: w.tap}
-	return stop, w.prepareDesk(ctx, "http://"+ln.Addr().String())
+	program := w.o.program
+	if program == "" {
+		if program, err = build(ctx, w.dir); err != nil {
+			return nil, err
+		}
+	}
+	api := "http://" + ln.Addr().String()
+	if w.o.nodes > 1 {
+		close, err := w.prepareCluster(program, api)
+		if err != nil {
+			return nil, err
+		}
+		stops = append(stops, close)
+		return stop, nil
+	}
+	w.desk, err = w.newDesk(program, api, "crash", w.dsn)
+	return stop, err
 }
 
 // faults is what goes wrong at LINE: most of it after LINE has acted, which
@@ -140,30 +162,23 @@ func (w *world) listen(next http.Handler) http.Handler {
 	})
 }
 
-func (w *world) prepareDesk(ctx context.Context, api string) error {
-	program := w.o.program
-	if program == "" {
-		var err error
-		if program, err = build(ctx, w.dir); err != nil {
-			return err
-		}
-	}
+// newDesk describes one process; where it keeps a log, it is named after it.
+func (w *world) newDesk(program, api, node, dsn string) (*desk, error) {
 	log := io.Discard
 	if w.o.keep {
-		f, err := os.Create(filepath.Join(w.dir, "helpdesk.log"))
+		f, err := os.Create(filepath.Join(w.dir, node+".log"))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		log = f
 	}
-	args := []string{"-addr", "127.0.0.1:0", "-data", filepath.Join(w.dir, "data"), "-auto", "-lease", lease.String(), "-node", "crash"}
-	if w.dsn != "" {
-		args = append(args, "-postgres", w.dsn)
+	args := []string{"-addr", "127.0.0.1:0", "-data", filepath.Join(w.dir, "data"), "-auto", "-lease", lease.String(), "-node", node}
+	if dsn != "" {
+		args = append(args, "-postgres", dsn)
 	}
-	w.desk = &desk{program: program, args: args, log: log, env: []string{
+	return &desk{program: program, args: args, log: log, env: []string{
 		"LINE_CHANNEL_ID=" + w.srv.ChannelID(), "LINE_CHANNEL_SECRET=" + w.srv.ChannelSecret(), "LINE_CHANNEL_TOKEN=" + w.srv.ChannelToken(),
-		"LINE_API_BASE=" + api, "LINE_DATA_API_BASE=" + api}}
-	return nil
+		"LINE_API_BASE=" + api, "LINE_DATA_API_BASE=" + api}}, nil
 }
 
 func (w *world) start() (*child, error) {
@@ -193,7 +208,13 @@ func (w *world) run(ctx context.Context) (*report, error) {
 	stopTraffic()
 	left()
 	r.recovery(recovered)
-	if err := w.comeToRest(ctx, c, r); err != nil {
+	alive := func() error {
+		if c.dead() {
+			return fmt.Errorf("the helpdesk ended by itself: %w; %s", c.err, c.tail.String())
+		}
+		return nil
+	}
+	if err := w.comeToRest(ctx, alive, r); err != nil {
 		return nil, err
 	}
 	if err := c.terminate(40 * time.Second); err != nil {
@@ -259,8 +280,9 @@ func (w *world) killLoop(ctx context.Context, c **child) (recovered []time.Durat
 }
 
 // comeToRest waits until every event is acknowledged and nothing waits, or
-// until nothing moved for as long as makes the rest stuck.
-func (w *world) comeToRest(ctx context.Context, c *child, r *report) error {
+// until nothing moved for as long as makes the rest stuck. alive looks after the
+// processes meanwhile.
+func (w *world) comeToRest(ctx context.Context, alive func() error, r *report) error {
 	type state struct {
 		acked, arrived int
 		status         status
@@ -269,8 +291,8 @@ func (w *world) comeToRest(ctx context.Context, c *child, r *report) error {
 	begun := time.Now()
 	moved := begun
 	for ctx.Err() == nil {
-		if c.dead() {
-			return fmt.Errorf("the helpdesk ended by itself: %w; %s", c.err, c.tail.String())
+		if err := alive(); err != nil {
+			return err
 		}
 		s, err := w.desk.status(ctx)
 		acked, seen, _ := w.tap.counts()

@@ -17,6 +17,15 @@
 // "unknown", which the report counts apart: it is not harm. Everything else is,
 // and makes the exit code 1.
 //
+// With -nodes the helpdesk runs as several processes on one PostgreSQL, each
+// behind a proxy of its own, and more than kills happens to them: replies of the
+// server are swallowed after it committed, connections are cut and stall, the
+// server crashes and its clock is set, rows stay locked, statements time out,
+// processes stand still for longer than their leases. docs/crash.md says what is
+// proved.
+//
+//	go run ./internal/crash -nodes 3 -kills 50 -seed 2
+//
 // What was killed when depends on the machine; the seed fixes the customers,
 // the faults and the moments, as far as a real process lets them be fixed.
 package main
@@ -51,6 +60,8 @@ type options struct {
 	faults    float64
 	keep      bool
 	json      bool
+	nodes     int
+	only      string
 	program   string // path of the helpdesk's binary; empty: built
 }
 
@@ -67,6 +78,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	set.Float64Var(&o.faults, "faults", 1, "how much of the usual rate of faults LINE has; 0: none")
 	set.BoolVar(&o.keep, "keep", false, "keep the data and the program's output, and say where")
 	set.BoolVar(&o.json, "json", false, "print one JSON object instead of progress")
+	set.IntVar(&o.nodes, "nodes", 1, "processes; more than one: on PostgreSQL, where more than kills happens")
+	set.StringVar(&o.only, "only", "", "with -nodes: the `actions` that happen, with commas between; empty: all")
 	set.StringVar(&o.program, "program", "", "`path` of a built helpdesk; empty: build it")
 	if err := set.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -76,6 +89,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if o.kills < 0 || o.customers < 1 || o.customers > 150 || o.faults < 0 || o.faults > 5 {
 		return errors.New("-kills is at least 0, -customers 1 to 150, -faults 0 to 5")
+	}
+	if err := o.checkNodes(); err != nil {
+		return err
+	}
+	if o.nodes > 1 {
+		o.store = "postgres"
 	}
 	progress := stderr
 	if !o.json {
