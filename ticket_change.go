@@ -198,7 +198,7 @@ func (u *unit) setFields(d *ticket.Draft, s *ticketSetup, fields map[string]tick
 		if !ok {
 			return errs.New(errs.Invalid, "sangdam: there is no field %q", shortened(code))
 		}
-		if f.AdminsOnly && u.p.Kind == KindAgent && !u.p.has(RoleAdministrator) {
+		if f.AdminsOnly && u.as == "" && u.p.Kind == KindAgent && !u.p.has(RoleAdministrator) {
 			return errs.New(errs.Invalid, "sangdam: there is no field %q", shortened(code))
 		}
 		v, err := u.sealed(d.T.ID, f, v)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
@@ -438,7 +439,9 @@ func (u *unit) sayInChat(id conversation.ID, text string) (bool, error) {
 		return false, err
 	}
 	author := conversation.Author{Kind: conversation.ByAgent, Agent: u.p.agent()}
-	if u.p.agent() == "" || cv.State == conversation.StateClosed || cv.Control == conversation.ControlBot {
+	if rule, is := strings.CutPrefix(u.as, "trigger:"); is {
+		author = conversation.Author{Kind: conversation.ByTrigger, Name: rule}
+	} else if u.p.agent() == "" || cv.State == conversation.StateClosed || cv.Control == conversation.ControlBot {
 		author = conversation.Author{Kind: conversation.BySystem, Name: u.actor()} // a notice: it takes the word from nobody
 	}
 	d := conversation.Edit(cv, u.tx.Now())

@@ -574,7 +574,8 @@ func (u *unit) thenCompleted(_ channel.OutboxRow, params json.RawMessage) error 
 	was := u.as
 	u.as = p.As
 	defer func() { u.as = was }()
-	complete := map[string]func(*unit, string) error{kindConversation: (*unit).completeConversation}[p.Kind]
+	complete := map[string]func(*unit, string) error{kindConversation: (*unit).completeConversation,
+		kindTicket: (*unit).completeTicket}[p.Kind]
 	if complete == nil {
 		return errs.New(errs.Unsupported, "sangdam: a %s cannot be completed by this program", p.Kind)
 	}

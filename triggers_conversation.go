@@ -13,6 +13,7 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/hours"
+	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
@@ -97,6 +98,12 @@ func conversationActions() *trigger.Catalog {
 		}), Sets: setsPriority},
 		trigger.Spec{Kind: ActionMessage, Check: checked(func(p TextParams) error { return checkTextsOf(ActionMessage, true, p.Text) })},
 		trigger.Spec{Kind: ActionNote, Check: checked(func(p TextParams) error { return checkTextsOf(ActionNote, true, p.Text) })},
+		trigger.Spec{Kind: ActionTicket, Check: checked(func(p OpenTicketParams) error {
+			if p.Priority < int(ticket.Low) || p.Priority > int(ticket.Urgent) {
+				return badAction(ActionTicket, "the priority of a ticket is %d (low) to %d (urgent)", ticket.Low, ticket.Urgent)
+			}
+			return checkTextsOf(ActionTicket, false, p.Title)
+		})},
 		trigger.Spec{Kind: ActionEnd, Check: checked(func(p EndParams) error {
 			if len(p.Reason) > 50 {
 				return badAction(ActionEnd, "the reason is a code of at most 50 bytes")
@@ -422,6 +429,8 @@ func (p *pulledConversation) do(r *triggerRun, t *trigger.Trigger, a trigger.Act
 		return p.prioritise(a)
 	case ActionEnd:
 		return p.end(a)
+	case ActionTicket:
+		return p.openTicketFor(a)
 	}
 	d := conversation.Edit(p.now, p.u.tx.Now())
 	var err error
@@ -649,15 +658,13 @@ func (p *pulledConversation) values() (map[string]string, error) {
 // openRecords lists the records that a timed trigger may be waiting for, a page
 // at a time.
 func (u *unit) openRecords(kind, after string) (ids []string, next string, err error) {
+	if kind == kindTicket {
+		return u.openTickets(after)
+	}
 	list, next, err := u.tx.Conversations().List(u.ctx, conversation.Filter{States: []conversation.State{conversation.StateOpen, conversation.StateActive,
 		conversation.StateWaiting, conversation.StateWrapUp}}, after, 100)
 	for _, c := range list {
 		ids = append(ids, string(c.ID))
 	}
 	return ids, next, err
-}
-
-// groupMembers are the agents of a group; no groups are kept yet.
-func (u *unit) groupMembers(group string) ([]routing.AgentID, bool, error) {
-	return nil, group == "", nil
 }
