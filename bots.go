@@ -117,7 +117,12 @@ func (e *Engine) botTurn(ctx context.Context, j *runningJob, id conversation.ID,
 
 // botHopeless says that asking the bot again cannot help.
 func botHopeless(why error) bool {
-	return !errors.Is(why, ErrUnavailable) && !errors.Is(why, ErrConflict) && !errors.Is(why, context.DeadlineExceeded)
+	for _, passing := range []error{ErrUnavailable, ErrConflict, context.DeadlineExceeded, context.Canceled} {
+		if errors.Is(why, passing) {
+			return false
+		}
+	}
+	return true
 }
 
 // botStuck gives the customer to people after turns that ended without a reply.

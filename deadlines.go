@@ -15,9 +15,9 @@ import (
 // runDeadlines looks at what has become due. Two processes may look at the
 // same deadline; the transaction that handles it decides on the present rows.
 func (e *Engine) runDeadlines(ctx, drain context.Context) {
-	hints, stop := e.wake.subscribe()
+	hints, stop := e.wake.subscribe("", driver.NewsDeadlines)
 	defer stop()
-	fails, overdue := 0, 0
+	fails := 0
 	for ctx.Err() == nil {
 		due, err := e.db.System().Due(ctx, 100)
 		failed, handled := err != nil, 0
@@ -40,9 +40,9 @@ func (e *Engine) runDeadlines(ctx, drain context.Context) {
 			fails = 0
 		}
 		if handled == 0 || failed {
-			overdue = e.idle(ctx, hints, nil, fails, overdue)
+			e.rest(ctx, driver.NewsDeadlines, hints, nil, fails)
 		} else {
-			overdue = 0
+			e.pulse.found(driver.NewsDeadlines)
 		}
 	}
 }

@@ -61,7 +61,9 @@ func (e *Engine) Events(ctx context.Context, p Principal, cursor string, limit i
 
 // Watch returns a channel that gets a value when Events may have news, until
 // stop. It is a hint: ask now and then as well.
-func (e *Engine) Watch() (hints <-chan struct{}, stop func()) { return e.wake.subscribe() }
+func (e *Engine) Watch() (hints <-chan struct{}, stop func()) {
+	return e.wake.subscribe("", driver.NewsFeed)
+}
 
 // shown is what somebody gets to see of an event, if anything.
 func (e *Engine) shown(ctx context.Context, w Who, ev store.Event) (store.Event, bool, error) {

@@ -10,3 +10,9 @@ func (e *Engine) RowsForBoard(ws WorkspaceID) int {
 	defer r.mu.Unlock()
 	return len(r.inbox.agents) + len(r.inbox.items)
 }
+
+// HasBoard tells whether this process has the workspace's Board.
+func (e *Engine) HasBoard(ws WorkspaceID) bool {
+	r := e.routers.find(ws)
+	return r != nil && r.leads()
+}

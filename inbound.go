@@ -21,7 +21,7 @@ const poisonTries = 5
 // runInbox claims inbound lanes and works each to its end, steps 1 and 2 of
 // the flow. Lanes run at once, a lane in order.
 func (e *Engine) runInbox(ctx, drain context.Context) {
-	runLanes(ctx, drain, e, e.cfg.InboxWorkers, func(ctx context.Context, limit int) ([]driver.InboxLane, error) {
+	runLanes(ctx, drain, e, driver.NewsInbox, e.cfg.InboxWorkers, func(ctx context.Context, limit int) ([]driver.InboxLane, error) {
 		return e.db.System().ClaimInbox(ctx, e.cfg.Node, limit, laneBatch, e.cfg.Lease)
 	}, e.workInbox)
 }

@@ -20,13 +20,15 @@ type workspaceSet struct {
 	m  map[id.Workspace]bool
 }
 
-func (s *workspaceSet) add(ws id.Workspace) {
+func (s *workspaceSet) add(list ...id.Workspace) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.m == nil {
 		s.m = map[id.Workspace]bool{}
 	}
-	s.m[ws] = true
+	for _, ws := range list {
+		s.m[ws] = true
+	}
 }
 
 func (s *workspaceSet) take() []id.Workspace {
@@ -50,6 +52,7 @@ func (e *Engine) runIndexer(ctx, drain context.Context) {
 	tick := time.NewTicker(indexEvery)
 	defer tick.Stop()
 	var held, scanned time.Time
+	place := "" // how far the scan for other processes' events has come
 	for {
 		select {
 		case <-ctx.Done():
@@ -59,17 +62,20 @@ func (e *Engine) runIndexer(ctx, drain context.Context) {
 		if time.Since(held) > ttl/3 {
 			if _, err := e.db.System().Lease(ctx, "indexer", e.cfg.Node, ttl); err != nil {
 				e.unindexed.take()
+				place = "" // whoever leads has its own
 				continue
 			}
 			held = time.Now()
 		}
 		todo := e.unindexed.take()
 		if time.Since(scanned) > 10*e.cfg.Poll { // what other processes wrote
-			all, err := e.db.System().Workspaces(ctx)
+			changed, next, err := e.db.System().Changed(ctx, place)
 			if err != nil {
+				e.unindexed.add(todo...)
 				continue
 			}
-			todo, scanned = all, time.Now()
+			e.unindexed.add(append(changed, todo...)...)
+			todo, place, scanned = e.unindexed.take(), next, time.Now()
 		}
 		for _, ws := range todo {
 			if err := errors.Join(e.renewContacts(drain, ws), e.index(drain, ws)); err != nil {

@@ -154,12 +154,12 @@ func (r *jobRoom) move(kind string, by int) {
 // runJobs does jobs: one loop claims for all kinds, each up to its own free
 // workers.
 func (e *Engine) runJobs(ctx, drain context.Context) {
-	hints, stop := e.wake.subscribe()
+	hints, stop := e.wake.subscribe("", driver.NewsJobs)
 	defer stop()
 	room := newJobRoom(e.cfg)
 	var group errgroup.Group
 	defer func() { _ = group.Wait() }()
-	fails, overdue := 0, 0
+	fails := 0
 	for ctx.Err() == nil {
 		jobs, err := e.db.System().ClaimJobs(ctx, e.cfg.Node, room.open(), e.cfg.Lease)
 		if err != nil {
@@ -180,10 +180,10 @@ func (e *Engine) runJobs(ctx, drain context.Context) {
 			})
 		}
 		if len(jobs) > 0 {
-			overdue = 0
+			e.pulse.found(driver.NewsJobs)
 			continue
 		}
-		overdue = e.idle(ctx, hints, room.freed, fails, overdue)
+		e.rest(ctx, driver.NewsJobs, hints, room.freed, fails)
 	}
 }
 

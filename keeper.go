@@ -10,6 +10,7 @@ import (
 	"github.com/sangdam/sangdam/internal/id"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/blob"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 const (
@@ -74,11 +75,17 @@ func (h *hearing) deaf(now time.Time) time.Duration {
 	return max(0, h.since.Add(lostGrace).Sub(now))
 }
 
-// purge deletes plumbing whose time is over, a chunk of each kind and
-// workspace at a time; a longer backlog goes over the next minutes.
+// purge deletes plumbing whose time is over. One statement finds the workspaces
+// that have some, so that idle ones cost nothing.
 func (e *Engine) purge(ctx context.Context) {
-	workspaces, err := e.db.System().Workspaces(ctx)
+	now, err := e.db.System().Now(ctx)
 	if err != nil {
+		return
+	}
+	workspaces, err := e.db.System().Expired(ctx, driver.Ages{Raw: now.Add(-e.cfg.KeepRaw), Keys: now.Add(-e.cfg.KeepKeys),
+		Feed: now.Add(-e.cfg.KeepFeed), Results: now.Add(-e.cfg.KeepResults)})
+	if err != nil {
+		e.trouble("old rows could not be looked for", err)
 		return
 	}
 	for _, ws := range workspaces {

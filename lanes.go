@@ -2,9 +2,10 @@ package sangdam
 
 import (
 	"context"
-	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 // laneBatch is how many envelopes or rows of a lane one claim brings.
@@ -12,8 +13,8 @@ const laneBatch = 32
 
 // runLanes keeps up to workers lanes under way. It claims when a worker is
 // free, sleeps when there is nothing to claim, and waits for its workers.
-func runLanes[L any](ctx, drain context.Context, e *Engine, workers int, claim func(context.Context, int) ([]L, error), work func(context.Context, L)) {
-	hints, stop := e.wake.subscribe()
+func runLanes[L any](ctx, drain context.Context, e *Engine, sort driver.News, workers int, claim func(context.Context, int) ([]L, error), work func(context.Context, L)) {
+	hints, stop := e.wake.subscribe("", sort)
 	defer stop()
 	free := make(chan struct{}, workers)
 	for range workers {
@@ -22,7 +23,7 @@ func runLanes[L any](ctx, drain context.Context, e *Engine, workers int, claim f
 	finished := make(chan struct{}, 1) // a lane was given back: it may have more
 	var group errgroup.Group
 	defer func() { _ = group.Wait() }()
-	fails, overdue := 0, 0
+	fails := 0
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
@@ -55,9 +56,9 @@ func runLanes[L any](ctx, drain context.Context, e *Engine, workers int, claim f
 			free <- struct{}{}
 		}
 		if len(lanes) == 0 {
-			overdue = e.idle(ctx, hints, finished, fails, overdue)
+			e.rest(ctx, sort, hints, finished, fails)
 		} else {
-			overdue = 0
+			e.pulse.found(sort)
 		}
 	}
 }
@@ -74,38 +75,4 @@ func take(free chan struct{}, limit int) int {
 		}
 	}
 	return n
-}
-
-// idle waits for a hint, the next due time, or the poll; after failures as
-// pause does, without regard to hints. What is overdue although its loop has just
-// found nothing is work that nobody here does, such as a job of a kind that
-// only a newer program knows: it is looked at ever more rarely, up to the poll.
-// It returns how often that was so in a row, with no hint in between.
-func (e *Engine) idle(ctx context.Context, hints, finished <-chan struct{}, fails, overdue int) int {
-	wait, late := e.cfg.Poll, false
-	if fails > 0 {
-		e.pause(ctx, fails)
-		return 0
-	}
-	if at, ok, err := e.db.System().NextDue(ctx); err == nil && ok {
-		if now, err := e.db.System().Now(ctx); err == nil {
-			if late = !at.After(now); late {
-				wait = min(wait, 5*time.Millisecond<<min(overdue, 10))
-			} else {
-				wait = min(wait, max(at.Sub(now), 5*time.Millisecond))
-			}
-		}
-	}
-	t := time.NewTimer(wait)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-hints:
-	case <-finished:
-	case <-t.C:
-		if late {
-			return overdue + 1
-		}
-	}
-	return 0
 }

@@ -13,7 +13,7 @@ import (
 
 // runOutbox claims outbound lanes and sends their heads, step 6 of the flow.
 func (e *Engine) runOutbox(ctx, drain context.Context) {
-	runLanes(ctx, drain, e, e.cfg.OutboxWorkers, func(ctx context.Context, limit int) ([]driver.OutboxLane, error) {
+	runLanes(ctx, drain, e, driver.NewsOutbox, e.cfg.OutboxWorkers, func(ctx context.Context, limit int) ([]driver.OutboxLane, error) {
 		return e.db.System().ClaimOutbox(ctx, e.cfg.Node, limit, laneBatch, e.cfg.Lease)
 	}, e.workOutbox)
 }

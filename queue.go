@@ -2,6 +2,7 @@ package sangdam
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/sangdam/sangdam/conversation"
@@ -22,11 +23,14 @@ type Place struct {
 	Known    bool          `json:"known"`
 }
 
-// Place says where a conversation stands in its queue. ErrUnavailable on a
-// process that does not lead the workspace's routing.
+// Place says where a conversation stands in its queue. ErrUnavailable for one
+// that waits, on a process that does not lead the workspace's routing.
 func (e *Engine) Place(ctx context.Context, p Principal, id conversation.ID) (Place, error) {
 	var out Place
-	err := e.read(ctx, p, id, func(context.Context, store.Tx, conversation.Conversation) error {
+	err := e.read(ctx, p, id, func(ctx context.Context, tx store.Tx, _ conversation.Conversation) error {
+		if waits, err := waiting(ctx, tx, routing.ItemID(id)); err != nil || !waits {
+			return err
+		}
 		return e.onBoard(p, func(b *routing.Board) error {
 			item := routing.ItemID(id)
 			out.Position, out.Of, out.Waiting = b.Position(item)
@@ -56,6 +60,9 @@ func (e *Engine) Explain(ctx context.Context, p Principal, id conversation.ID) (
 			return err
 		}
 		out.Decisions = listed(out.Decisions)
+		if waits, err := waiting(ctx, tx, routing.ItemID(id)); err != nil || !waits {
+			return err
+		}
 		return e.onBoard(p, func(b *routing.Board) error {
 			x, err := b.Explain(routing.ItemID(id))
 			if err != nil {
@@ -66,6 +73,16 @@ func (e *Engine) Explain(ctx context.Context, p Principal, id conversation.ID) (
 		})
 	})
 	return out, err
+}
+
+// waiting says whether an item waits for an agent. Where nothing does there may
+// be no Board.
+func waiting(ctx context.Context, tx store.Tx, id routing.ItemID) (bool, error) {
+	it, err := tx.Work().Item(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && it.State == routing.ItemQueued, err
 }
 
 // onBoard runs fn on the workspace's Board, if this process has it.

@@ -138,8 +138,8 @@ func (w *replayWorld) progress() (state string, busy bool) {
 	if err != nil {
 		return "", true
 	}
-	due, any, err := w.db.System().NextDue(w.ctx)
-	if err != nil || any && time.Until(due) < 0 {
+	dues, err := w.db.System().NextDue(w.ctx)
+	if due, any := dues.Next(); err != nil || any && time.Until(due) < 0 {
 		return cursor, true
 	}
 	pending := 0

@@ -3,6 +3,7 @@ package sangdam
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,28 +14,98 @@ import (
 	"github.com/sangdam/sangdam/internal/id"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
-// routerSet holds the routers of the workspaces that have one.
+// routerSet holds the routers of this process: one for each workspace in which
+// somebody is present or something is open, and for a moment after.
 type routerSet struct {
 	mu      sync.Mutex
 	running map[id.Workspace]*router
 	start   func(ws id.Workspace) *router // nil while the engine does not run
+	heard   map[id.Workspace]bool         // where there may be work for a router that is not there
+	all     bool                          // anywhere
 }
 
-// publish gives committed rows to the workspace's router, starting one if the
-// engine runs.
+// publish gives committed rows to the workspace's router, starting one if they
+// are of its concern.
 func (s *routerSet) publish(ws id.Workspace, c changes) {
 	s.mu.Lock()
-	r := s.running[ws]
-	if r == nil && s.start != nil {
-		r = s.start(ws)
-		s.running[ws] = r
+	defer s.mu.Unlock()
+	if s.running[ws] == nil && c.routable() {
+		s.ensure(ws)
 	}
-	s.mu.Unlock()
-	if r != nil {
+	if r := s.running[ws]; r != nil {
 		r.give(c)
 	}
+}
+
+// ensure starts a workspace's router if the engine runs; s.mu is held.
+func (s *routerSet) ensure(ws id.Workspace) {
+	if s.running[ws] == nil && s.start != nil {
+		s.running[ws] = s.start(ws)
+	}
+}
+
+// routable reports whether the rows alone make a Board necessary.
+func (c changes) routable() bool {
+	return slices.ContainsFunc(c.agents, func(a routing.Agent) bool { return a.State.Presence != routing.Offline }) ||
+		slices.ContainsFunc(c.items, func(it routing.Item) bool { return it.State != routing.ItemDone })
+}
+
+// hinted notes that rows of the workspace changed, here or elsewhere; the empty
+// one is any. Whether that needs a router is asked soon, once for all.
+func (s *routerSet) hinted(ws id.Workspace) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.start == nil || s.running[ws] != nil:
+	case ws == "":
+		s.all = true
+	default:
+		s.heard[ws] = true
+	}
+}
+
+// unsure takes the notes and reports whether there were any.
+func (s *routerSet) unsure() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	any := s.all || len(s.heard) > 0
+	s.all = false
+	clear(s.heard)
+	return any
+}
+
+// settle starts routers where they are needed, and ends those that only stand
+// by where they are not. One that leads ends by itself.
+func (s *routerSet) settle(routable []id.Workspace) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	needed := map[id.Workspace]bool{}
+	for _, ws := range routable {
+		needed[ws] = true
+		s.ensure(ws)
+	}
+	for ws, r := range s.running {
+		if !needed[ws] && !r.leads() {
+			r.stop()
+			delete(s.running, ws)
+		}
+	}
+}
+
+// leave takes a router out that has nothing to do, unless rows came for it.
+func (s *routerSet) leave(r *router) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.waiting() {
+		return false
+	}
+	if s.running[r.ws] == r {
+		delete(s.running, r.ws)
+	}
+	return true
 }
 
 // find returns the workspace's router, nil for none.
@@ -49,8 +120,9 @@ func (s *routerSet) find(ws id.Workspace) *router {
 // doing the same work; that nothing goes wrong if they do is the store's
 // business (Reserve).
 type router struct {
-	e  *Engine
-	ws id.Workspace
+	e    *Engine
+	ws   id.Workspace
+	stop context.CancelFunc // for one that does not lead
 
 	mu      sync.Mutex // guards inbox and leading
 	inbox   changes
@@ -101,6 +173,21 @@ func (r *router) give(c changes) {
 	}
 }
 
+// leads reports whether there is a Board, or one is being built.
+func (r *router) leads() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.leading
+}
+
+// waiting reports whether rows have come that were not looked at.
+func (r *router) waiting() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.inbox
+	return len(c.agents)+len(c.items)+len(c.removed) > 0 || c.queues
+}
+
 func (r *router) taken() changes {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -109,44 +196,50 @@ func (r *router) taken() changes {
 	return c
 }
 
-// runRouters starts a router for every workspace and for those that appear,
-// and waits for all of them.
+// runRouters starts routers where they are needed and waits for all of them. One
+// statement asks for all workspaces, when a hint said that there may be news in
+// one without a router, and now and then.
 func (e *Engine) runRouters(ctx, drain context.Context) {
 	var group errgroup.Group
 	s := &e.routers
 	s.mu.Lock()
-	s.running = map[id.Workspace]*router{}
+	s.running, s.heard = map[id.Workspace]*router{}, map[id.Workspace]bool{}
 	s.start = func(ws id.Workspace) *router {
-		r := &router{e: e, ws: ws, signal: make(chan struct{}, 1)}
-		group.Go(func() error { r.run(ctx, drain); return nil })
+		own, stop := context.WithCancel(ctx)
+		r := &router{e: e, ws: ws, stop: stop, signal: make(chan struct{}, 1)}
+		group.Go(func() error {
+			defer stop()
+			r.run(own, drain)
+			return nil
+		})
 		return r
 	}
 	s.mu.Unlock()
+	e.wake.followRouting(s.hinted)
 	defer func() {
+		e.wake.followRouting(nil)
 		s.mu.Lock()
 		s.start, s.running = nil, nil
 		s.mu.Unlock()
 		_ = group.Wait()
 	}()
-	for {
-		workspaces, err := e.db.System().Workspaces(ctx)
-		if err == nil {
-			for _, ws := range workspaces {
-				s.publish(ws, changes{})
-			}
+	var asked time.Time
+	for ; ctx.Err() == nil; sleepFor(ctx, e.cfg.Poll) {
+		if !s.unsure() && time.Since(asked) < 10*e.cfg.Poll {
+			continue
 		}
-		t := time.NewTimer(10 * e.cfg.Poll)
-		select {
-		case <-ctx.Done():
-			t.Stop()
-			return
-		case <-t.C:
+		routable, err := e.db.System().Routable(ctx)
+		if err != nil {
+			asked = time.Time{} // at once when the store is back
+			continue
 		}
+		asked = time.Now()
+		s.settle(routable)
 	}
 }
 
-// run loads the Board and works until ctx ends. Whatever fails, the Board is
-// thrown away and built again from the store.
+// run loads the Board and works until ctx ends or there is nothing to do.
+// Whatever fails, the Board is thrown away and built again from the store.
 func (r *router) run(ctx, drain context.Context) {
 	for fails := 1; ctx.Err() == nil; fails++ {
 		began := time.Now()
@@ -169,6 +262,8 @@ func (r *router) run(ctx, drain context.Context) {
 	}
 }
 
+// work leads until there has been nothing to do for a while: then it returns
+// nil.
 func (r *router) work(ctx, drain context.Context) error {
 	ttl := max(10*r.e.cfg.Poll, 10*time.Second)
 	epoch, err := r.e.db.System().Lease(ctx, r.lease(), r.e.cfg.Node, ttl)
@@ -188,9 +283,9 @@ func (r *router) work(ctx, drain context.Context) error {
 			_, _ = r.e.db.System().Lease(drain, r.lease(), r.e.cfg.Node, time.Millisecond)
 		}
 	}()
-	hints, stop := r.e.wake.subscribe()
+	hints, stop := r.e.wake.subscribe(r.ws, driver.NewsRouting)
 	defer stop()
-	renew, watched := time.Now().Add(ttl/3), time.Now()
+	renew, watched, busy := time.Now().Add(ttl/3), time.Now(), time.Now()
 	for ctx.Err() == nil {
 		if time.Now().After(renew) {
 			if epoch, err = r.e.db.System().Lease(ctx, r.lease(), r.e.cfg.Node, ttl); err != nil {
@@ -213,9 +308,21 @@ func (r *router) work(ctx, drain context.Context) error {
 			}
 			watched = time.Now()
 		}
+		if !r.idle() {
+			busy = time.Now()
+		} else if time.Since(busy) > 10*r.e.cfg.Poll && r.e.routers.leave(r) {
+			return nil // the lease ends by itself: a new router here would prolong it
+		}
 		r.sleep(ctx, hints)
 	}
 	return nil
+}
+
+// idle reports whether the Board has nothing to decide on until rows come.
+func (r *router) idle() bool {
+	r.boardMu.Lock()
+	defer r.boardMu.Unlock()
+	return r.board.Idle()
 }
 
 // build makes a Board of the workspace's rows. The cursor is taken first, so

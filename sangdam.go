@@ -154,6 +154,7 @@ type Engine struct {
 	bodies      bodyReader
 	misses      missCache
 	wake        wakeHub
+	pulse       *pulse
 	routers     routerSet
 	streams     streams
 	visitors    visitorHub
@@ -250,7 +251,7 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Blobs != nil {
 		cfg.Blobs = guardedBlobs{g: g, b: cfg.Blobs, timeout: cfg.SendTimeout}
 	}
-	e := &Engine{misses: newMissCache(), cfg: cfg, db: cfg.DB, log: log, guard: g, decoding: make(chan struct{}, decodedAtOnce),
+	e := &Engine{misses: newMissCache(), pulse: newPulse(), cfg: cfg, db: cfg.DB, log: log, guard: g, decoding: make(chan struct{}, decodedAtOnce),
 		outside: safehttp.New(safehttp.Options{AllowPrivate: cfg.AllowPrivate, AnyPort: len(cfg.AllowPrivate) > 0, Logger: log})}
 	e.policy = DefaultPolicy{}
 	if cfg.Policy != nil {
@@ -335,13 +336,12 @@ func (e *Engine) Run(ctx context.Context) error {
 	if err := e.claimBlobs(ctx); err != nil {
 		return err
 	}
-	hints, stop := e.db.Wake()
-	defer stop()
+	defer e.db.Wake(e.wake.give)()
 	// What is under way when ctx ends may finish: work runs under drain.
 	drain, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	loops, _ := errgroup.WithContext(drain)
-	loops.Go(func() error { e.wake.relay(ctx, hints); return nil })
+	loops.Go(func() error { e.runPulse(ctx); return nil })
 	loops.Go(func() error { e.runOutage(ctx); return nil })
 	loops.Go(func() error { e.runInbox(ctx, drain); return nil })
 	loops.Go(func() error { e.runOutbox(ctx, drain); return nil })

@@ -13,6 +13,7 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/id"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 // Bounds of the streams of one workspace in one process.
@@ -219,7 +220,7 @@ func (s *streams) end() {
 // readFeed follows the feed for everybody. It reads when a hint says that there
 // may be news, and at the poll interval.
 func (e *Engine) readFeed(ctx context.Context, ws id.Workspace, s *stream) {
-	hints, stop := e.wake.subscribe()
+	hints, stop := e.wake.subscribe(ws, driver.NewsFeed)
 	defer stop()
 	fails := 0
 	for ctx.Err() == nil {

@@ -103,7 +103,8 @@ func newFuzzDesk(f *testing.F) *fuzzDesk {
 func (d *fuzzDesk) drains(t *testing.T) {
 	t.Helper()
 	require.Eventually(t, func() bool {
-		due, any, err := d.db.System().NextDue(t.Context())
+		dues, err := d.db.System().NextDue(t.Context())
+		due, any := dues.Next()
 		return err == nil && (!any || time.Until(due) > 0)
 	}, 10*time.Second, time.Millisecond, "work is stuck")
 }

@@ -159,6 +159,25 @@ func (b *Board) Decide() (Decision, bool) {
 	return b.decideLength()
 }
 
+// Idle reports whether nothing can come to be decided before another row comes:
+// no agent is present, and no item is open.
+func (b *Board) Idle() bool {
+	if len(b.pendings) > 0 {
+		return false
+	}
+	for _, it := range b.items {
+		if it.row.State != ItemDone {
+			return false
+		}
+	}
+	for _, a := range b.agents {
+		if a.known && a.row.State.Presence != Offline {
+			return false
+		}
+	}
+	return true
+}
+
 // Settle ends a pending decision. With ok the store wrote it: what it reserved
 // stands until the rows come, whose echo changes nothing. Without, it is
 // undone, and the caller applies fresh rows of what the decision named before

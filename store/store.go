@@ -130,7 +130,7 @@ func (db *DB) Feed(ctx context.Context, ws WorkspaceID, cursor string, limit int
 }
 
 // Wake subscribes to hints that there may be news. See driver.Backend.
-func (db *DB) Wake() (<-chan struct{}, func()) { return db.b.Wake() }
+func (db *DB) Wake(fn func(driver.Hint)) (stop func()) { return db.b.Wake(fn) }
 
 // System works across workspaces.
 func (db *DB) System() System { return system{db.b.System()} }

@@ -12,6 +12,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/internal/storefault"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/memory"
 )
 
@@ -188,8 +189,14 @@ var calls = map[string]func(ctx context.Context, db *store.DB) error{
 		_, err := db.System().ClaimJobs(ctx, "n", map[string]int{"k": 1}, time.Minute)
 		return err
 	},
-	"System.Due":     func(ctx context.Context, db *store.DB) error { _, err := db.System().Due(ctx, 1); return err },
-	"System.NextDue": func(ctx context.Context, db *store.DB) error { _, _, err := db.System().NextDue(ctx); return err },
+	"System.Due":      func(ctx context.Context, db *store.DB) error { _, err := db.System().Due(ctx, 1); return err },
+	"System.NextDue":  func(ctx context.Context, db *store.DB) error { _, err := db.System().NextDue(ctx); return err },
+	"System.Routable": func(ctx context.Context, db *store.DB) error { _, err := db.System().Routable(ctx); return err },
+	"System.Changed":  func(ctx context.Context, db *store.DB) error { _, _, err := db.System().Changed(ctx, ""); return err },
+	"System.Expired": func(ctx context.Context, db *store.DB) error {
+		_, err := db.System().Expired(ctx, driver.Ages{})
+		return err
+	},
 	"System.Beat": func(ctx context.Context, db *store.DB) error {
 		_, err := db.System().Beat(ctx, "n", time.Minute)
 		return err

@@ -70,18 +70,30 @@ func (s *system) Due(ctx context.Context, limit int) ([]driver.Deadline, error) 
 	return call(ctx, s.f, "System.Due", true, func(ctx context.Context) ([]driver.Deadline, error) { return s.y.Due(ctx, limit) })
 }
 
-// next is what NextDue returns.
-type next struct {
-	at time.Time
-	ok bool
+func (s *system) NextDue(ctx context.Context) (driver.Dues, error) {
+	return call(ctx, s.f, "System.NextDue", true, s.y.NextDue)
 }
 
-func (s *system) NextDue(ctx context.Context) (time.Time, bool, error) {
-	n, err := call(ctx, s.f, "System.NextDue", true, func(ctx context.Context) (next, error) {
-		at, ok, err := s.y.NextDue(ctx)
-		return next{at, ok}, err
+func (s *system) Routable(ctx context.Context) ([]driver.WorkspaceID, error) {
+	return call(ctx, s.f, "System.Routable", true, s.y.Routable)
+}
+
+// changed is what Changed returns.
+type changed struct {
+	ws   []driver.WorkspaceID
+	next string
+}
+
+func (s *system) Changed(ctx context.Context, since string) ([]driver.WorkspaceID, string, error) {
+	c, err := call(ctx, s.f, "System.Changed", true, func(ctx context.Context) (changed, error) {
+		ws, next, err := s.y.Changed(ctx, since)
+		return changed{ws, next}, err
 	})
-	return n.at, n.ok, err
+	return c.ws, c.next, err
+}
+
+func (s *system) Expired(ctx context.Context, before driver.Ages) ([]driver.WorkspaceID, error) {
+	return call(ctx, s.f, "System.Expired", true, func(ctx context.Context) ([]driver.WorkspaceID, error) { return s.y.Expired(ctx, before) })
 }
 
 func (s *system) Beat(ctx context.Context, node string, ttl time.Duration) ([]string, error) {

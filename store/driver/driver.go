@@ -66,10 +66,11 @@ type Backend interface {
 	// order between aggregates. ErrCursorGone, ErrInvalid for a cursor that is
 	// not one.
 	Feed(ctx context.Context, ws WorkspaceID, cursor string, limit int) ([]Event, string, error)
-	// Wake returns a channel that gets a value, coalesced, when any committed
-	// Update or append may have brought work or events. A hint: it may be
-	// missing. It closes with Close. Each call is a subscription until stop.
-	Wake() (hints <-chan struct{}, stop func())
+	// Wake has fn called when a committed Update or append may have brought work
+	// or events, with what and in which workspace; one call may stand for several
+	// commits of a workspace. A hint: it may be missing. fn must return at once
+	// and must not use the store. Each call is a subscription until stop or Close.
+	Wake(fn func(Hint)) (stop func())
 	// System works across workspaces.
 	System() System
 	// Stats counts what the backend did since it was opened.
@@ -78,12 +79,73 @@ type Backend interface {
 	Close() error
 }
 
+// News says what there may be to do, as bits.
+type News uint8
+
+// The sorts of news.
+const (
+	NewsInbox     News = 1 << iota // an inbound lane
+	NewsOutbox                     // an outbound lane
+	NewsJobs                       // a job
+	NewsDeadlines                  // a deadline was set
+	NewsFeed                       // events
+	NewsRouting                    // items, agents or the configuration changed: what a Board is made of
+	// NewsAny is all of them: nothing more is known.
+	NewsAny News = 1<<iota - 1
+)
+
+// NewsOf is the news that events bring.
+func NewsOf(evs ...Event) News {
+	var n News
+	for _, ev := range evs {
+		n |= NewsFeed
+		switch ev.Aggregate {
+		case "item", "agent", "configuration":
+			n |= NewsRouting
+		}
+	}
+	return n
+}
+
+// Hint says that there may be news in a workspace; the empty one stands for any.
+type Hint struct {
+	Workspace WorkspaceID
+	News      News
+}
+
+// Dues are the earliest times at which work of each sort becomes due: the zero
+// time means that there is none, a time in the past means now.
+type Dues struct {
+	Now                            time.Time // the store's clock
+	Inbox, Outbox, Jobs, Deadlines time.Time
+}
+
+// Next is the earliest of them; false when there is none.
+func (d Dues) Next() (time.Time, bool) {
+	var next time.Time
+	for _, at := range []time.Time{d.Inbox, d.Outbox, d.Jobs, d.Deadlines} {
+		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
+	}
+	return next, !next.IsZero()
+}
+
+// Ages are the times before which what is kept for a time only may be deleted.
+type Ages struct {
+	Raw     time.Time // envelopes, ended outbox rows, done jobs, early edits
+	Keys    time.Time // dedup keys, dead jobs, ended offers, decisions
+	Feed    time.Time
+	Results time.Time // of commands
+}
+
 // Stats are counters for tests and operators.
 type Stats struct {
-	Commits  int64 // transactions committed to the disk or the server
-	Updates  int64 // Updates and appends that were part of them
-	RowsRead int64 // rows returned to callers, where the backend counts them
-	Wakes    int64 // hints given
+	Commits    int64 // transactions committed to the disk or the server
+	Updates    int64 // Updates and appends that were part of them
+	RowsRead   int64 // rows returned to callers, where the backend counts them
+	Wakes      int64 // hints given
+	Statements int64 // sent to a server, where there is one
 }
 
 // Tx is a transaction of one workspace. It and what its accessors return are
@@ -417,10 +479,17 @@ type System interface {
 	// Due lists at most limit deadlines that have passed, earliest first. It
 	// claims nothing: the Update that handles one clears or moves it.
 	Due(ctx context.Context, limit int) ([]Deadline, error)
-	// NextDue is the earliest time at which a deadline, a job, or a lane that
-	// waits for its not-before becomes due; false when there is none. A time in
-	// the past means now.
-	NextDue(ctx context.Context) (time.Time, bool, error)
+	// NextDue tells when a deadline, a job, or a lane that waits for its
+	// not-before becomes due next. What is claimed is due when its lease ends.
+	NextDue(ctx context.Context) (Dues, error)
+	// Routable lists the workspaces in which an agent is not Offline or an item is
+	// not done, ordered: nobody else needs a Board.
+	Routable(ctx context.Context) ([]WorkspaceID, error)
+	// Changed lists the workspaces that may have events newer than since, and
+	// where to go on from; the empty since names all.
+	Changed(ctx context.Context, since string) (ws []WorkspaceID, next string, err error)
+	// Expired lists the workspaces that have something to purge.
+	Expired(ctx context.Context, before Ages) ([]WorkspaceID, error)
 
 	// Beat records that the node lives for ttl and returns all live nodes,
 	// ordered.

@@ -16,7 +16,7 @@ type deadlineKey struct{ kind, id string }
 func (r deadlines) Set(_ context.Context, kind, id string, at time.Time) error {
 	return do(r.t, func() error {
 		put(r.t, r.t.s.due, deadlineKey{kind, id}, clone(at))
-		r.t.news = true
+		r.t.news |= driver.NewsDeadlines
 		return nil
 	})
 }

@@ -18,8 +18,9 @@ type events struct{ t *tx }
 type feed struct {
 	name   string // of this life of the store, so that another's cursor is known
 	list   []feedEvent
-	last   int64 // number of the last event
-	purged int64 // greatest number deleted
+	last   int64  // number of the last event
+	rev    uint64 // of the commit that brought it
+	purged int64  // greatest number deleted
 }
 
 type feedEvent struct {
@@ -32,12 +33,13 @@ func (r events) Append(_ context.Context, evs ...driver.Event) error {
 	return do(t, func() error {
 		evs := clones(evs)
 		t.last = append(t.last, func() {
+			t.s.feed.rev = t.b.rev + 1 // of this commit
 			for _, e := range evs {
 				t.s.feed.last++
 				t.s.feed.list = append(t.s.feed.list, feedEvent{e, t.s.feed.last})
 			}
 		})
-		t.news = t.news || len(evs) > 0
+		t.news |= driver.NewsOf(evs...)
 		return nil
 	})
 }

@@ -76,7 +76,9 @@ func (r inbox) add(envs []channel.Envelope) []bool {
 		t.b.order++
 		put(t, t.s.envelopes, e.ID, envelope{Envelope: e, order: t.b.order})
 	}
-	t.news = len(added) > 0
+	if len(added) > 0 {
+		t.news |= driver.NewsInbox
+	}
 	return fresh
 }
 
@@ -113,7 +115,7 @@ func (r inbox) Retry(_ context.Context, c channel.Claim, id channel.EnvelopeID, 
 	return r.end(c, id, func(e *envelope) {
 		e.notBefore, e.reason = clone(notBefore), reason
 		e.Tries++
-		r.t.news = true
+		r.t.news |= driver.NewsInbox
 	})
 }
 
@@ -151,7 +153,7 @@ func (r inbox) Requeue(_ context.Context, id channel.EnvelopeID) error {
 		t.b.order++
 		e.state, e.notBefore, e.reason, e.badAt, e.order = envWaiting, time.Time{}, "", time.Time{}, t.b.order
 		put(t, t.s.envelopes, id, e)
-		t.news = true
+		t.news |= driver.NewsInbox
 		return nil
 	})
 }

@@ -64,7 +64,7 @@ func (r jobs) Enqueue(_ context.Context, j driver.Job) error {
 			j.CreatedAt = t.now
 		}
 		put(t, t.s.jobs, j.ID, job{Job: j})
-		t.news = true
+		t.news |= driver.NewsJobs
 		return nil
 	})
 }
@@ -98,7 +98,7 @@ func (r jobs) Fail(_ context.Context, id, token, reason string, retryAt time.Tim
 			return
 		}
 		j.State, j.Due = jobQueued, clone(retryAt)
-		r.t.news = true
+		r.t.news |= driver.NewsJobs
 	})
 }
 
@@ -122,7 +122,7 @@ func (r jobs) Revive(_ context.Context, id string) error {
 		}
 		j.State, j.Reason, j.Attempts, j.Progress, j.Due, j.ended = jobQueued, "", 0, 0, t.now, time.Time{}
 		put(t, t.s.jobs, id, j)
-		t.news = true
+		t.news |= driver.NewsJobs
 		return nil
 	})
 }

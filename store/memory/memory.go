@@ -44,7 +44,8 @@ type backend struct {
 	nodes   map[string]time.Time
 	leases  map[string]lease
 	meta    map[string][]byte
-	wakes   map[chan struct{}]bool
+	wakes   map[int]func(driver.Hint)
+	lastSub int
 	stats   driver.Stats
 	closed  bool
 	running sync.WaitGroup
@@ -61,7 +62,7 @@ func newBackend(o Options) *backend {
 		nodes:  map[string]time.Time{},
 		leases: map[string]lease{},
 		meta:   map[string][]byte{},
-		wakes:  map[chan struct{}]bool{},
+		wakes:  map[int]func(driver.Hint){},
 	}
 }
 
@@ -165,37 +166,33 @@ func (b *backend) commit(t *tx) error {
 	}
 	b.stats.Commits++
 	b.stats.Updates++
-	if t.news {
-		b.wake()
+	if t.news != 0 {
+		b.wake(driver.Hint{Workspace: t.s.id, News: t.news})
 	}
 	return nil
 }
 
-// wake hints every subscriber; one that has a hint waiting needs no other.
-func (b *backend) wake() {
-	for ch := range b.wakes {
-		select {
-		case ch <- struct{}{}:
-			b.stats.Wakes++
-		default:
-		}
+// wake hints every subscriber.
+func (b *backend) wake(h driver.Hint) {
+	for _, fn := range b.wakes {
+		fn(h)
+		b.stats.Wakes++
 	}
 }
 
 // Wake subscribes to hints.
-func (b *backend) Wake() (<-chan struct{}, func()) {
+func (b *backend) Wake(fn func(driver.Hint)) func() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	ch := make(chan struct{}, 1)
-	if b.closed {
-		close(ch)
-		return ch, func() {}
+	b.lastSub++
+	sub := b.lastSub
+	if !b.closed {
+		b.wakes[sub] = fn
 	}
-	b.wakes[ch] = true
-	return ch, func() {
+	return func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		delete(b.wakes, ch)
+		delete(b.wakes, sub)
 	}
 }
 
@@ -236,9 +233,6 @@ func (b *backend) Close() error {
 	b.running.Wait()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for ch := range b.wakes {
-		close(ch)
-	}
 	clear(b.wakes)
 	return nil
 }

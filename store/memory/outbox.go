@@ -70,7 +70,9 @@ func (r outbox) Enqueue(_ context.Context, rows ...channel.OutboxRow) error {
 				put(t, t.s.outbox, row.ID, stored)
 			})
 		}
-		t.news = t.news || len(rows) > 0
+		if len(rows) > 0 {
+			t.news |= driver.NewsOutbox
+		}
 		return nil
 	})
 }
@@ -152,7 +154,9 @@ func (r outbox) Settle(_ context.Context, c channel.Claim, id string, o channel.
 			}
 			put(t, t.s.outbox, rowID, row)
 		}
-		t.news = t.news || again
+		if again {
+			t.news |= driver.NewsOutbox
+		}
 		return nil
 	})
 }
@@ -185,7 +189,7 @@ func (r outbox) Cancel(_ context.Context, id channel.OutboxID) error {
 		}
 		row.State = channel.OutboxCancelled
 		put(t, t.s.outbox, id, row)
-		t.news = true // what waited behind it may be due
+		t.news |= driver.NewsOutbox // what waited behind it may be due
 		return nil
 	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 // PurgeEarly implements conversation.ContactRows.
@@ -54,4 +55,21 @@ func (r work) PurgeDecisions(_ context.Context, before time.Time, limit int) (in
 		}
 		return n, nil
 	})
+}
+
+// expired reports whether a purge would find anything.
+func (s *space) expired(before driver.Ages) bool {
+	return s.envelopes.any(func(e envelope) bool { return e.state == envDone && e.ReceivedAt.Before(before.Raw) }) ||
+		s.dedup.any(func(at time.Time) bool { return at.Before(before.Keys) }) ||
+		s.outbox.any(func(row outRow) bool { return !row.waits() && row.at.Before(before.Raw) }) ||
+		s.early.any(func(e conversation.Early) bool { return e.At.Before(before.Raw) }) ||
+		s.jobs.any(func(j job) bool {
+			return j.State == jobDone && j.CreatedAt.Before(before.Raw) || j.State == jobDead && j.CreatedAt.Before(before.Keys)
+		}) ||
+		s.offers.any(func(o routing.Offer) bool { return o.State != routing.OfferPending && o.OfferedAt.Before(before.Keys) }) ||
+		s.decisions.any(func(all []routing.Decision) bool {
+			return slices.ContainsFunc(all, func(d routing.Decision) bool { return d.At.Before(before.Keys) })
+		}) ||
+		slices.ContainsFunc(s.feed.list, func(e feedEvent) bool { return e.At.Before(before.Feed) }) ||
+		s.cmds.any(func(c command) bool { return c.at.Before(before.Results) })
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
@@ -176,14 +177,14 @@ func (s *space) outHead(k laneKey, batch int, now time.Time) driver.OutboxLane {
 }
 
 func (y system) ReleaseInbox(ctx context.Context, claims ...driver.LaneRef) error {
-	return y.release(ctx, claims, func(s *space) map[laneKey]channel.Claim { return s.inClaims })
+	return y.release(ctx, claims, driver.NewsInbox, func(s *space) map[laneKey]channel.Claim { return s.inClaims })
 }
 
 func (y system) ReleaseOutbox(ctx context.Context, claims ...driver.LaneRef) error {
-	return y.release(ctx, claims, func(s *space) map[laneKey]channel.Claim { return s.outClaims })
+	return y.release(ctx, claims, driver.NewsOutbox, func(s *space) map[laneKey]channel.Claim { return s.outClaims })
 }
 
-func (y system) release(ctx context.Context, refs []driver.LaneRef, of func(*space) map[laneKey]channel.Claim) error {
+func (y system) release(ctx context.Context, refs []driver.LaneRef, news driver.News, of func(*space) map[laneKey]channel.Claim) error {
 	_, err := locked(ctx, y.b, func(time.Time) (struct{}, error) {
 		for _, ref := range refs {
 			s := y.b.spaces[ref.Workspace]
@@ -193,7 +194,7 @@ func (y system) release(ctx context.Context, refs []driver.LaneRef, of func(*spa
 			k := laneKey{ref.Account, ref.Lane}
 			if of(s)[k].Token == ref.Token {
 				delete(of(s), k)
-				y.b.wake() // what waits behind a claim can go on
+				y.b.wake(driver.Hint{Workspace: ref.Workspace, News: news}) // what waits behind a claim can go on
 			}
 		}
 		return struct{}{}, nil
@@ -237,43 +238,86 @@ func (y system) Due(ctx context.Context, limit int) ([]driver.Deadline, error) {
 	})
 }
 
-func (y system) NextDue(ctx context.Context) (time.Time, bool, error) {
-	var found bool
-	at, err := locked(ctx, y.b, func(time.Time) (time.Time, error) {
-		var next time.Time
-		see := func(at time.Time) {
-			if !found || at.Before(next) {
-				next, found = at, true
-			}
-		}
+func (y system) NextDue(ctx context.Context) (driver.Dues, error) {
+	return locked(ctx, y.b, func(now time.Time) (driver.Dues, error) {
+		d := driver.Dues{Now: now}
 		for len(y.b.due) > 0 {
 			top := y.b.due[0]
 			if list := y.b.listDue(top.At, 1); len(list) > 0 {
-				see(list[0].At)
+				d.Deadlines = list[0].At
 				break
 			}
 		}
 		for _, s := range y.b.spaces {
-			s.seeDue(see)
+			s.seeDue(&d)
 		}
-		return next, nil
+		return d, nil
 	})
-	return at, found, err
 }
 
-// seeDue reports when jobs and lanes become due. A lane under a claim is due
-// again when the claim's lease ends.
-func (s *space) seeDue(see func(time.Time)) {
+// seeDue notes when jobs and lanes become due. A lane under a claim is due again
+// when the claim's lease ends.
+func (s *space) seeDue(d *driver.Dues) {
+	see := func(next *time.Time, at time.Time) {
+		if at.IsZero() {
+			at = time.Unix(0, 0).UTC() // due ever since
+		}
+		if next.IsZero() || at.Before(*next) {
+			*next = at
+		}
+	}
 	for id := range s.toDo {
 		j, _ := committed(s.jobs, id)
-		see(j.dueAt())
+		see(&d.Jobs, j.dueAt())
 	}
 	for k := range s.inbox {
-		see(later(s.inDue(k), s.inClaims[k].Until))
+		see(&d.Inbox, later(s.inDue(k), s.inClaims[k].Until))
 	}
 	for k := range s.outLanes {
-		see(later(s.outDue(k), s.outClaims[k].Until))
+		see(&d.Outbox, later(s.outDue(k), s.outClaims[k].Until))
 	}
+}
+
+// these lists the workspaces of which is is true, ordered.
+func (y system) these(ctx context.Context, is func(*space) bool) ([]driver.WorkspaceID, error) {
+	return locked(ctx, y.b, func(time.Time) ([]driver.WorkspaceID, error) {
+		var out []driver.WorkspaceID
+		for _, ws := range slices.Sorted(maps.Keys(y.b.spaces)) {
+			if is(y.b.spaces[ws]) {
+				out = append(out, ws)
+			}
+		}
+		return out, nil
+	})
+}
+
+func (y system) Routable(ctx context.Context) ([]driver.WorkspaceID, error) {
+	return y.these(ctx, func(s *space) bool {
+		return s.agents.any(func(a agentRow) bool { return a.State.Presence != routing.Offline }) ||
+			s.items.any(func(it routing.Item) bool { return it.State != routing.ItemDone })
+	})
+}
+
+// Changed counts by commits: a workspace's last event is of a commit after since
+// or not.
+func (y system) Changed(ctx context.Context, since string) ([]driver.WorkspaceID, string, error) {
+	from := uint64(0)
+	if since != "" {
+		var err error
+		if from, err = strconv.ParseUint(since, 10, 64); err != nil {
+			return nil, "", errs.New(errs.Invalid, "memory: %q is not a place that Changed returned", since)
+		}
+	}
+	var next uint64
+	list, err := y.these(ctx, func(s *space) bool {
+		next = y.b.rev
+		return since == "" || s.feed.rev > from
+	})
+	return list, strconv.FormatUint(next, 10), err
+}
+
+func (y system) Expired(ctx context.Context, before driver.Ages) ([]driver.WorkspaceID, error) {
+	return y.these(ctx, func(s *space) bool { return s.expired(before) })
 }
 
 func later(a, b time.Time) time.Time {

@@ -23,6 +23,16 @@ func newTable[K comparable, V any](changed func(k K, was, is *V)) *table[K, V] {
 	return &table[K, V]{rows: map[K]cell[V]{}, changed: changed}
 }
 
+// any reports whether a committed row is so.
+func (t *table[K, V]) any(is func(V) bool) bool {
+	for _, c := range t.rows {
+		if is(c.val) {
+			return true
+		}
+	}
+	return false
+}
+
 // overlay is what one transaction wrote to a table.
 type overlay[K comparable, V any] struct {
 	t    *table[K, V]

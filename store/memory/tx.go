@@ -19,8 +19,8 @@ type tx struct {
 	now      time.Time
 	readOnly bool
 	ended    bool
-	clashed  bool // a write call noticed a rival
-	news     bool // the commit brings work or events
+	clashed  bool        // a write call noticed a rival
+	news     driver.News // what the commit brings
 
 	overlays map[any]pending
 	ordered  []pending

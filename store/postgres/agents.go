@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 type agents struct{ *tx }
@@ -126,7 +127,7 @@ func (a agents) SaveAgent(ctx context.Context, v routing.Agent) (int64, error) {
 		save = asClash("agent", `UPDATE sd.agents SET version = version + 1, elig_rev = elig_rev + 1, rev = rev + 1, doc = $3
 			WHERE ws = $1 AND id = $2 AND version = $4 RETURNING 1`, key(a.ws), key(v.ID), doc, v.Version)
 	}
-	a.wakes = true
+	a.news |= driver.NewsRouting
 	return v.Version + 1, a.lock(ctx, save)
 }
 
@@ -161,7 +162,7 @@ func (a agents) SetPresence(ctx context.Context, id routing.AgentID, p routing.P
 		list = append(list, query(`DELETE FROM sd.agent_beats WHERE ws = $1 AND agent = $2`, key(a.ws), key(id)))
 	}
 	st.Presence, st.Reason = p, reason
-	a.wakes = true
+	a.news |= driver.NewsRouting
 	return v, a.write(ctx, append(list, a.saveState(key(id), v.State))...)
 }
 

@@ -197,10 +197,11 @@ func (c *committer) store(group []*appendCall) error {
 	}
 	c.b.commits.Add(1)
 	c.b.updates.Add(int64(len(group)))
-	news := len(fresh) > 0 // report takes the marks away
 	c.report(group, fresh)
-	if news {
-		c.b.wakes.committed()
+	for _, call := range group {
+		if slices.Contains(call.fresh, true) {
+			c.b.wakes.committed(driver.Hint{Workspace: call.ws, News: driver.NewsInbox})
+		}
 	}
 	return nil
 }

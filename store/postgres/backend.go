@@ -27,7 +27,7 @@ type backend struct {
 	committer *committer
 	wakes     *wakes
 
-	commits, updates, rowsRead, trips atomic.Int64
+	commits, updates, rowsRead, trips, statements atomic.Int64
 
 	mu      sync.Mutex
 	closed  bool
@@ -109,14 +109,15 @@ func (b *backend) Close() error {
 
 // Stats implements driver.Backend.
 func (b *backend) Stats() driver.Stats {
-	return driver.Stats{Commits: b.commits.Load(), Updates: b.updates.Load(), RowsRead: b.rowsRead.Load(), Wakes: b.wakes.given.Load()}
+	return driver.Stats{Commits: b.commits.Load(), Updates: b.updates.Load(), RowsRead: b.rowsRead.Load(), Wakes: b.wakes.given.Load(),
+		Statements: b.statements.Load()}
 }
 
 // System implements driver.Backend.
 func (b *backend) System() driver.System { return system{b} }
 
 // Wake implements driver.Backend.
-func (b *backend) Wake() (<-chan struct{}, func()) { return b.wakes.subscribe() }
+func (b *backend) Wake(fn func(driver.Hint)) func() { return b.wakes.subscribe(fn) }
 
 // workspaceOf returns what is known of a workspace, asking once per process;
 // workspaces are never deleted. ErrNotFound.

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 type config struct{ *tx }
@@ -23,7 +24,7 @@ func (t *tx) configChanged(ctx context.Context) error {
 	if err := t.holdConfig(ctx); err != nil {
 		return err
 	}
-	t.wakes = true
+	t.news |= driver.NewsRouting
 	return t.write(ctx, query(`UPDATE sd.config SET version = version + 1 WHERE ws = $1`, key(t.ws)))
 }
 

@@ -27,7 +27,7 @@ func (e events) Append(ctx context.Context, evs ...driver.Event) error {
 		}
 		at, docs = append(at, ev.At), append(docs, doc)
 	}
-	e.wakes = true
+	e.news |= driver.NewsOf(evs...)
 	return e.write(ctx, query(`INSERT INTO sd.events (ws, at, doc)
 		SELECT $1, a, d FROM unnest($2::timestamptz[], $3::bytea[]) WITH ORDINALITY AS u(a, d, n) ORDER BY n`, key(e.ws), at, docs))
 }
@@ -52,7 +52,7 @@ func (t *tx) Deadlines() driver.DeadlineRepo { return deadlines{t} }
 
 // Set implements driver.DeadlineRepo.
 func (d deadlines) Set(ctx context.Context, kind, id string, at time.Time) error {
-	d.wakes = true
+	d.news |= driver.NewsDeadlines
 	return d.write(ctx, query(`INSERT INTO sd.deadlines (ws, kind, id, at) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (ws, kind, id) DO UPDATE SET at = excluded.at`, key(d.ws), key(kind), key(id), at))
 }

@@ -47,7 +47,7 @@ func (i inbox) Done(ctx context.Context, c channel.Claim, id channel.EnvelopeID)
 
 // Retry implements channel.InboxRepo.
 func (i inbox) Retry(ctx context.Context, c channel.Claim, id channel.EnvelopeID, notBefore time.Time, reason string) error {
-	i.wakes = true
+	i.news |= driver.NewsInbox
 	return i.write(ctx, i.holding(inboxLanes, c), asStale(envelopeEnded,
 		`UPDATE sd.inbox SET not_before = $5, tries = tries + 1, reason = $6 WHERE ws = $1 AND id = $2 AND account = $3 AND lane = $4 AND state = 'pending' RETURNING 1`,
 		key(i.ws), key(id), key(c.Account), key(c.Lane), orNull(notBefore), key(reason)))
@@ -83,7 +83,7 @@ func (i inbox) Requeue(ctx context.Context, id channel.EnvelopeID) error {
 		return err
 	}
 	i.lanes.add(&inboxLanes, e.Account, e.Lane, time.Time{})
-	i.wakes = true
+	i.news |= driver.NewsInbox
 	return i.write(ctx, asClash("envelope",
 		`UPDATE sd.inbox SET state = 'pending', seq = DEFAULT, not_before = NULL, reason = NULL, ended_at = NULL
 		WHERE ws = $1 AND id = $2 AND state = 'quarantined' RETURNING 1`, key(i.ws), key(id)))

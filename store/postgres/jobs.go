@@ -26,7 +26,7 @@ func (j jobs) Enqueue(ctx context.Context, v driver.Job) error {
 	if v.ID == "" {
 		v.ID = uuid.Must(uuid.NewV7()).String()
 	}
-	j.wakes = true
+	j.news |= driver.NewsJobs
 	return j.write(ctx, query(`INSERT INTO sd.jobs (ws, id, kind, key, state, due, claimable, attempts, progress, reason, created_at, payload)
 		VALUES ($1, $2, $3, $4, 'queued', $5, $5, $6, $7, $8, coalesce($9, clock_timestamp()), $10)
 		ON CONFLICT (ws, kind, key) WHERE key <> '' AND state IN ('queued', 'running') DO NOTHING`,
@@ -41,7 +41,7 @@ func (j jobs) Finish(ctx context.Context, id, token string) error {
 
 // Fail implements driver.JobRepo.
 func (j jobs) Fail(ctx context.Context, id, token, reason string, retryAt time.Time) error {
-	j.wakes = true
+	j.news |= driver.NewsJobs
 	if retryAt.IsZero() {
 		return j.write(ctx, asStale(jobClaim, `UPDATE sd.jobs SET state = 'dead', reason = $4, claimable = NULL, token = NULL, ended_at = clock_timestamp() `+jobHeld,
 			key(j.ws), key(id), key(token), key(reason)))
@@ -61,7 +61,7 @@ func (j jobs) Revive(ctx context.Context, id string) error {
 	if _, err := j.Job(ctx, id); err != nil {
 		return err
 	}
-	j.wakes = true
+	j.news |= driver.NewsJobs
 	return j.write(ctx, asStale("the job is not dead, or another one does its work; read it again", `UPDATE sd.jobs j SET state = 'queued', reason = $3,
 		attempts = 0, progress = 0, due = clock_timestamp(), claimable = clock_timestamp(), ended_at = NULL
 		WHERE ws = $1 AND id = $2 AND state = 'dead' AND (key = '' OR NOT EXISTS (SELECT 1 FROM sd.jobs o

@@ -49,7 +49,7 @@ func (o outbox) Enqueue(ctx context.Context, rows ...channel.OutboxRow) error {
 		}
 		o.lanes.add(&outboxLanes, r.Account, r.Lane, r.NotBefore)
 	}
-	o.wakes = true
+	o.news |= driver.NewsOutbox
 	return nil
 }
 
@@ -93,13 +93,13 @@ func (o outbox) Settle(ctx context.Context, c channel.Claim, attempt string, s c
 		WHERE ws = $1 AND account = $2 AND lane = $3 AND attempt = $4 AND state IN ('queued', 'sending') RETURNING 1`,
 		key(o.ws), key(c.Account), key(c.Lane), key(attempt), key(s.State), orNull(s.NotBefore), key(s.Reason), key(s.Detail),
 		keep, s.State == channel.OutboxQueued && s.Replan))
-	o.wakes = true
+	o.news |= driver.NewsOutbox
 	return o.write(ctx, list...)
 }
 
 // Fail implements channel.OutboxRepo.
 func (o outbox) Fail(ctx context.Context, c channel.Claim, row channel.OutboxID, reason channel.Reason, detail string) error {
-	o.wakes = true
+	o.news |= driver.NewsOutbox
 	return o.write(ctx, o.holding(outboxLanes, c), asStale("the outbox row already ended or an Attempt carries it",
 		`UPDATE sd.outbox SET state = 'failed', reason = $5, detail = $6
 		WHERE ws = $1 AND account = $2 AND lane = $3 AND id = $4 AND state = 'queued' AND attempt IS NULL RETURNING 1`,
@@ -121,13 +121,13 @@ func (o outbox) Cancel(ctx context.Context, row channel.OutboxID) error {
 		return err
 	}
 	o.lanes.add(&outboxLanes, r.Account, r.Lane, time.Time{}) // what waited behind it may be due
-	o.wakes = true
+	o.news |= driver.NewsOutbox
 	return nil
 }
 
 // Pause implements channel.OutboxRepo.
 func (o outbox) Pause(ctx context.Context, account channel.AccountID, until time.Time) error {
-	o.wakes = true
+	o.news |= driver.NewsOutbox
 	return o.write(ctx, query(`INSERT INTO sd.outbox_pauses AS p (ws, account, until) VALUES ($1, $2, $3)
 		ON CONFLICT (ws, account) DO UPDATE SET until = greatest(p.until, excluded.until)`, key(o.ws), key(account), until))
 }

@@ -85,7 +85,7 @@ func (w work) Put(ctx context.Context, c transition.Change) error {
 	if b.err != nil {
 		return b.err
 	}
-	w.wakes = true
+	w.news |= driver.NewsRouting
 	return w.write(ctx, b.list...)
 }
 

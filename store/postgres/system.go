@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -80,13 +81,71 @@ func (s system) Due(ctx context.Context, limit int) ([]driver.Deadline, error) {
 
 // NextDue implements driver.System. A lane that is claimed counts with the end
 // of its lease, a paused one with the end of the pause.
-func (s system) NextDue(ctx context.Context) (time.Time, bool, error) {
-	var next *time.Time
-	err := s.run(ctx, query(`SELECT least((SELECT min(at) FROM sd.deadlines), (SELECT min(claimable) FROM sd.jobs), (SELECT min(due) FROM sd.inbox_lanes),
-		(SELECT min(due) FROM sd.outbox_lanes l WHERE due IS NOT NULL AND NOT EXISTS (SELECT 1 FROM sd.outbox_pauses p WHERE p.ws = l.ws AND p.account = l.account AND p.until > clock_timestamp())),
+func (s system) NextDue(ctx context.Context) (driver.Dues, error) {
+	var d driver.Dues
+	var inbox, outbox, jobs, deadlines *time.Time
+	err := s.run(ctx, query(`SELECT clock_timestamp(), (SELECT min(at) FROM sd.deadlines), (SELECT min(claimable) FROM sd.jobs),
+		(SELECT min(due) FROM sd.inbox_lanes),
+		least((SELECT min(due) FROM sd.outbox_lanes l WHERE due IS NOT NULL AND NOT EXISTS (SELECT 1 FROM sd.outbox_pauses p WHERE p.ws = l.ws AND p.account = l.account AND p.until > clock_timestamp())),
 		(SELECT min(greatest(l.due, p.until)) FROM sd.outbox_pauses p JOIN sd.outbox_lanes l ON l.ws = p.ws AND l.account = p.account AND l.due IS NOT NULL WHERE p.until > clock_timestamp()))`).
-		rows(func(r pgx.Rows) error { return r.Scan(&next) }))
-	return orZero(next), next != nil, err
+		rows(func(r pgx.Rows) error { return r.Scan(&d.Now, &deadlines, &jobs, &inbox, &outbox) }))
+	d.Now = micro(d.Now)
+	d.Inbox, d.Outbox, d.Jobs, d.Deadlines = orZero(inbox), orZero(outbox), orZero(jobs), orZero(deadlines)
+	return d, err
+}
+
+// these lists the workspaces of a query.
+func (s system) these(ctx context.Context, q stmt) ([]driver.WorkspaceID, error) {
+	var list []driver.WorkspaceID
+	err := s.run(ctx, collect(q, &list, func(r pgx.Rows) (driver.WorkspaceID, error) {
+		v, err := scanKey(r)
+		return driver.WorkspaceID(v), err
+	}))
+	slices.Sort(list)
+	return list, err
+}
+
+// Routable implements driver.System: a look into two indexes for each workspace.
+func (s system) Routable(ctx context.Context) ([]driver.WorkspaceID, error) {
+	return s.these(ctx, query(`SELECT ws FROM sd.workspaces w WHERE EXISTS (SELECT 1 FROM sd.agents a WHERE a.ws = w.ws AND a.presence <> 'offline')
+		OR EXISTS (SELECT 1 FROM sd.items i WHERE i.ws = w.ws AND i.state <> 'done')`))
+}
+
+// Changed implements driver.System. The place is the oldest transaction that
+// was still running: what it and later ones write was not seen yet.
+func (s system) Changed(ctx context.Context, since string) ([]driver.WorkspaceID, string, error) {
+	if since == "" {
+		since = "0"
+	}
+	if _, err := strconv.ParseUint(since, 10, 63); err != nil {
+		return nil, "", errs.New(errs.Invalid, "store: %q is not a place that Changed returned", since)
+	}
+	var list []driver.WorkspaceID
+	var next string
+	// The place first: what is committed in between is named again.
+	err := s.run(ctx, query(`SELECT pg_snapshot_xmin(pg_current_snapshot())::text`).rows(func(r pgx.Rows) error { return r.Scan(&next) }),
+		collect(query(`SELECT w.ws FROM sd.workspaces w WHERE $1 = '0' OR EXISTS
+			(SELECT 1 FROM sd.events e WHERE e.ws = w.ws AND e.xid >= $1::text::xid8)`, since), &list, func(r pgx.Rows) (driver.WorkspaceID, error) {
+			v, err := scanKey(r)
+			return driver.WorkspaceID(v), err
+		}))
+	slices.Sort(list)
+	return list, next, err
+}
+
+// Expired implements driver.System: each look is into an index by age.
+func (s system) Expired(ctx context.Context, before driver.Ages) ([]driver.WorkspaceID, error) {
+	return s.these(ctx, query(`SELECT ws FROM sd.workspaces w WHERE
+		EXISTS (SELECT 1 FROM sd.inbox t WHERE t.ws = w.ws AND t.state = 'done' AND t.received_at < $1)
+		OR EXISTS (SELECT 1 FROM sd.inbox t WHERE t.ws = w.ws AND t.state = 'key' AND t.received_at < $2)
+		OR EXISTS (SELECT 1 FROM sd.outbox t WHERE t.ws = w.ws AND t.state NOT IN ('queued', 'sending') AND t.added_at < $1)
+		OR EXISTS (SELECT 1 FROM sd.early t WHERE t.ws = w.ws AND t.at < $1)
+		OR EXISTS (SELECT 1 FROM sd.jobs t WHERE t.ws = w.ws AND t.state = 'done' AND t.created_at < $1)
+		OR EXISTS (SELECT 1 FROM sd.jobs t WHERE t.ws = w.ws AND t.state = 'dead' AND t.created_at < $2)
+		OR EXISTS (SELECT 1 FROM sd.offers t WHERE t.ws = w.ws AND NOT t.open AND t.offered_at < $2)
+		OR EXISTS (SELECT 1 FROM sd.decisions t WHERE t.ws = w.ws AND t.at < $2)
+		OR EXISTS (SELECT 1 FROM sd.events t WHERE t.ws = w.ws AND t.at < $3)
+		OR EXISTS (SELECT 1 FROM sd.commands t WHERE t.ws = w.ws AND t.at < $4)`, before.Raw, before.Keys, before.Feed, before.Results))
 }
 
 // Beat implements driver.System.

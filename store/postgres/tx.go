@@ -32,10 +32,11 @@ type tx struct {
 	config   configHold
 	configAt int
 
-	begun, wrote, ended, wakes bool
-	now                        time.Time
-	failed                     error // what the server said first; the transaction is lost
-	wait                       *stmt // what to wait for before the function runs again
+	begun, wrote, ended bool
+	news                driver.News // what the commit may bring
+	now                 time.Time
+	failed              error // what the server said first; the transaction is lost
+	wait                *stmt // what to wait for before the function runs again
 }
 
 type txKind int
@@ -259,8 +260,8 @@ func (t *tx) commit() error {
 		t.b.commits.Add(1)
 		t.b.updates.Add(1)
 	}
-	if t.wakes {
-		t.b.wakes.committed()
+	if t.news != 0 {
+		t.b.wakes.committed(driver.Hint{Workspace: t.ws, News: t.news})
 	}
 	return nil
 }

@@ -3,11 +3,13 @@ package postgres
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 // wakes hands out hints: at once within the process, and by NOTIFY to other
@@ -19,9 +21,10 @@ type wakes struct {
 	self  string // so that our own NOTIFY does not wake us again
 	given atomic.Int64
 
-	mu   sync.Mutex
-	subs map[chan struct{}]bool
-	done bool
+	mu     sync.Mutex
+	subs   map[int]func(driver.Hint)
+	last   int
+	untold map[driver.WorkspaceID]driver.News // what other nodes have not heard of
 
 	tell chan struct{} // a NOTIFY is due
 	quit context.CancelFunc
@@ -30,7 +33,8 @@ type wakes struct {
 
 func newWakes(b *backend) *wakes {
 	ctx, quit := context.WithCancel(context.Background())
-	w := &wakes{b: b, self: rand.Text(), subs: map[chan struct{}]bool{}, tell: make(chan struct{}, 1), quit: quit}
+	w := &wakes{b: b, self: rand.Text(), subs: map[int]func(driver.Hint){}, untold: map[driver.WorkspaceID]driver.News{},
+		tell: make(chan struct{}, 1), quit: quit}
 	if !b.opts.DisableNotify {
 		w.wg.Go(func() { w.send(ctx) })
 		w.wg.Go(func() { w.listen(ctx) })
@@ -38,41 +42,100 @@ func newWakes(b *backend) *wakes {
 	return w
 }
 
-func (w *wakes) subscribe() (<-chan struct{}, func()) {
-	c := make(chan struct{}, 1)
+func (w *wakes) subscribe(fn func(driver.Hint)) (stop func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.done {
-		close(c)
-		return c, func() {}
-	}
-	w.subs[c] = true
-	return c, func() {
+	w.last++
+	sub := w.last
+	w.subs[sub] = fn
+	return func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		delete(w.subs, c)
+		delete(w.subs, sub)
 	}
 }
 
 // committed follows a commit of ours that may have brought work.
-func (w *wakes) committed() {
-	w.hint()
+func (w *wakes) committed(h driver.Hint) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.hint(h)
+	if w.b.opts.DisableNotify {
+		return
+	}
+	w.untold[h.Workspace] |= h.News
 	select {
 	case w.tell <- struct{}{}:
 	default:
 	}
 }
 
-func (w *wakes) hint() {
+// hint calls the subscribers; w.mu is held.
+func (w *wakes) hint(h driver.Hint) {
+	for _, fn := range w.subs {
+		fn(h)
+		w.given.Add(1)
+	}
+}
+
+// heard passes on what another node told.
+func (w *wakes) heard(hints ...driver.Hint) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for c := range w.subs {
-		select {
-		case c <- struct{}{}:
-			w.given.Add(1)
-		default:
-		}
+	for _, h := range hints {
+		w.hint(h)
 	}
+}
+
+// told is a NOTIFY: who sends it, and what is new where.
+type told struct {
+	Node string                             `json:"n"`
+	News map[driver.WorkspaceID]driver.News `json:"w,omitempty"`
+	// Any says that there is too much to be told one by one.
+	Any driver.News `json:"a,omitempty"`
+}
+
+// maxPayload is below the 8000 bytes that a NOTIFY may carry.
+const maxPayload = 7900
+
+// message is what is to be told now.
+func (w *wakes) message() string {
+	w.mu.Lock()
+	t := told{Node: w.self, News: map[driver.WorkspaceID]driver.News{}}
+	for ws, news := range w.untold {
+		t.News[driver.WorkspaceID(key(ws))] = news
+	}
+	clear(w.untold)
+	w.mu.Unlock()
+	raw, err := json.Marshal(t)
+	if err != nil || len(raw) > maxPayload {
+		for _, news := range t.News {
+			t.Any |= news
+		}
+		t.News = nil
+		raw, _ = json.Marshal(t) // a string and a number
+	}
+	return string(raw)
+}
+
+// understand reads another node's message; one of another version means
+// anything.
+func (w *wakes) understand(payload string) []driver.Hint {
+	var t told
+	if err := json.Unmarshal([]byte(payload), &t); err != nil {
+		return []driver.Hint{{News: driver.NewsAny}}
+	}
+	if t.Node == w.self {
+		return nil
+	}
+	var out []driver.Hint
+	for ws, news := range t.News {
+		out = append(out, driver.Hint{Workspace: unkey[driver.WorkspaceID](string(ws)), News: news})
+	}
+	if t.Any != 0 || len(out) == 0 {
+		out = append(out, driver.Hint{News: t.Any})
+	}
+	return out
 }
 
 func (w *wakes) channel() string { return w.b.opts.Schema + "_wake" }
@@ -86,7 +149,7 @@ func (w *wakes) send(ctx context.Context) {
 		case <-w.tell:
 		}
 		err := w.b.run(ctx, query(`SELECT set_config('synchronous_commit', 'off', true)`), // a hint is not worth a sync
-			query(`SELECT pg_notify($1, $2)`, w.channel(), w.self))
+			query(`SELECT pg_notify($1, $2)`, w.channel(), w.message()))
 		if err != nil && ctx.Err() == nil {
 			w.b.opts.Logger.Warn("store: NOTIFY failed; other nodes learn of work by polling", "error", err)
 		}
@@ -125,15 +188,13 @@ func (w *wakes) hear(ctx context.Context) error {
 	if _, err := c.Exec(ctx, "LISTEN "+pgx.Identifier{w.channel()}.Sanitize()); err != nil {
 		return err
 	}
-	w.hint() // what came while nobody listened
+	w.heard(driver.Hint{News: driver.NewsAny}) // what came while nobody listened
 	for {
 		n, err := c.WaitForNotification(ctx)
 		if err != nil {
 			return err
 		}
-		if n.Payload != w.self {
-			w.hint()
-		}
+		w.heard(w.understand(n.Payload)...)
 	}
 }
 
@@ -142,11 +203,7 @@ func (w *wakes) stop() {
 	w.wg.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.done = true
-	for c := range w.subs {
-		close(c)
-		delete(w.subs, c)
-	}
+	clear(w.subs)
 }
 
 // sleep returns false when ctx ended first.

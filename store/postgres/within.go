@@ -49,6 +49,6 @@ func Within(ctx context.Context, db *store.DB, host pgx.Tx, ws store.WorkspaceID
 // Within wrote.
 func Announce(db *store.DB) {
 	if b, ok := db.Backend().(*backend); ok {
-		b.wakes.committed()
+		b.wakes.committed(driver.Hint{News: driver.NewsAny})
 	}
 }

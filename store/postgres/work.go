@@ -42,7 +42,7 @@ func (w work) SaveItem(ctx context.Context, it routing.Item) (int64, error) {
 	if err := w.writable(); err != nil {
 		return 0, err
 	}
-	w.wakes = true
+	w.news |= driver.NewsRouting
 	if it.Version == 0 {
 		doc, err := encode(it)
 		if err != nil {

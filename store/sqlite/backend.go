@@ -229,7 +229,7 @@ func (b *backend) enter() bool {
 }
 
 // Wake implements driver.Backend.
-func (b *backend) Wake() (<-chan struct{}, func()) { return b.wake.subscribe() }
+func (b *backend) Wake(fn func(driver.Hint)) func() { return b.wake.subscribe(fn) }
 
 // Stats implements driver.Backend.
 func (b *backend) Stats() driver.Stats {

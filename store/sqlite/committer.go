@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
 )
 
@@ -306,7 +307,8 @@ func (c *committer) end() error {
 
 // apply lets the memory follow what was committed and answers the callers.
 func (c *committer) apply(jobs []*job) {
-	hint, n := false, int64(0)
+	var hints []driver.Hint
+	n := int64(0)
 	for _, j := range jobs {
 		if j.tx == nil || j.answered || j.failed() {
 			continue
@@ -315,7 +317,7 @@ func (c *committer) apply(jobs []*job) {
 		for _, f := range j.tx.after {
 			f()
 		}
-		hint = hint || j.tx.hint
+		hints = noted(hints, driver.Hint{Workspace: j.tx.name, News: j.tx.hint})
 	}
 	c.unpin(jobs)
 	c.b.stats.updates.Add(n)
@@ -323,8 +325,8 @@ func (c *committer) apply(jobs []*job) {
 		c.b.stats.commits.Add(1)
 	}
 	c.b.stats.rows.Store(c.conn.Rows)
-	if hint {
-		c.b.wake.give()
+	for _, h := range hints {
+		c.b.wake.give(h)
 	}
 	for _, j := range jobs {
 		if j.tx != nil && !j.answered {
@@ -334,6 +336,20 @@ func (c *committer) apply(jobs []*job) {
 	if c.changed {
 		c.trimLog()
 	}
+}
+
+// noted adds a hint to a list with one for each workspace.
+func noted(list []driver.Hint, h driver.Hint) []driver.Hint {
+	if h.News == 0 {
+		return list
+	}
+	for i := range list {
+		if list[i].Workspace == h.Workspace {
+			list[i].News |= h.News
+			return list
+		}
+	}
+	return append(list, h)
 }
 
 const (

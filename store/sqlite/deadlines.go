@@ -3,13 +3,15 @@ package sqlite
 import (
 	"context"
 	"time"
+
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 // deadlines implements driver.DeadlineRepo.
 type deadlines struct{ *tx }
 
 func (r deadlines) Set(_ context.Context, kind, id string, at time.Time) error {
-	r.hint = true
+	r.hint |= driver.NewsDeadlines
 	return r.change(`INSERT INTO deadlines (ws, kind, id, at) VALUES (?, ?, ?, ?)
 		ON CONFLICT (ws, kind, id) DO UPDATE SET at = excluded.at`, r.ws, kind, id, micro(at))
 }

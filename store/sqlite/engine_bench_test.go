@@ -147,9 +147,7 @@ func (inboundSystem) ClaimJobs(context.Context, string, map[string]int, time.Dur
 	return nil, nil
 }
 
-func (inboundSystem) NextDue(context.Context) (time.Time, bool, error) {
-	return time.Time{}, false, nil
-}
+func (inboundSystem) NextDue(context.Context) (driver.Dues, error) { return driver.Dues{}, nil }
 
 // post64 delivers from 64 customers at once and waits for the answers alone.
 func (s *engineBench) post64(ms []signedBody) (time.Duration, error) {

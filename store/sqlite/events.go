@@ -34,7 +34,7 @@ func (r events) Append(_ context.Context, evs ...driver.Event) error {
 			return err
 		}
 	}
-	r.hint = r.hint || len(evs) > 0
+	r.hint |= driver.NewsOf(evs...)
 	return nil
 }
 

@@ -76,7 +76,7 @@ func (a *appending) run(t *tx) error {
 		a.fresh[i] = n == 1
 	}
 	if slices.Contains(a.fresh, true) {
-		t.hint = true
+		t.hint |= driver.NewsInbox
 		t.committed(func() { a.follow(t) })
 	}
 	return nil
@@ -169,7 +169,7 @@ func (r inbox) Retry(_ context.Context, c channel.Claim, id channel.EnvelopeID, 
 	if !ok {
 		return staleEnvelope(id)
 	}
-	r.hint = true
+	r.hint |= driver.NewsInbox
 	r.committed(func() {
 		r.b.inbox.edit(k, micro(r.now), func(l *lane) { l.delay(seq, micro(notBefore)) })
 	})
@@ -210,7 +210,7 @@ func (r inbox) Requeue(_ context.Context, id channel.EnvelopeID) error {
 	if !ok {
 		return errs.New(errs.NotFound, "sqlite: envelope %s is not in quarantine", id)
 	}
-	r.hint = true
+	r.hint |= driver.NewsInbox
 	r.committed(func() { r.b.inbox.add(k, micro(r.now), entry{seq: seq}) })
 	return nil
 }

@@ -41,7 +41,9 @@ func (r jobs) Enqueue(_ context.Context, j driver.Job) error {
 		VALUES (?1, ?2, ?3, ?4, 'queued', ?5, ?5, ?6, ?7, ?8, ?9, ?10)
 		ON CONFLICT (ws, kind, key) WHERE key <> '' AND state IN ('queued', 'running') DO NOTHING`,
 		r.ws, j.ID, j.Kind, j.Key, micro(due), j.Attempts, j.Progress, j.Reason, micro(created), j.Payload)
-	r.hint = r.hint || n > 0
+	if n > 0 {
+		r.hint |= driver.NewsJobs
+	}
 	return err
 }
 
@@ -63,7 +65,7 @@ func (r jobs) Fail(_ context.Context, id, token, reason string, retryAt time.Tim
 	if retryAt.IsZero() {
 		return r.underClaim(id, token, `state = 'dead', token = '', reason = ?, ended = ?`, reason, micro(r.now))
 	}
-	r.hint = true
+	r.hint |= driver.NewsJobs
 	return r.underClaim(id, token, `state = 'queued', token = '', reason = ?, due = ?, wake = ?`, reason, micro(retryAt), micro(retryAt))
 }
 
@@ -75,7 +77,9 @@ func (r jobs) Revive(ctx context.Context, id string) error {
 	n, err := r.exec(`UPDATE jobs SET state = 'queued', reason = '', attempts = 0, progress = 0, due = ?1, wake = ?1, ended = 0
 		WHERE ws = ?2 AND id = ?3 AND state = 'dead' AND (key = '' OR NOT EXISTS (SELECT 1 FROM jobs o
 			WHERE o.ws = jobs.ws AND o.kind = jobs.kind AND o.key = jobs.key AND o.state IN ('queued', 'running')))`, micro(r.now), r.ws, id)
-	r.hint = r.hint || n > 0
+	if n > 0 {
+		r.hint |= driver.NewsJobs
+	}
 	if err != nil || n > 0 {
 		return err
 	}

@@ -167,23 +167,19 @@ func TestClaimsAreExclusiveInOrderAndNeverLost(t *testing.T) {
 	})
 }
 
-func TestWakeIsCoalescedAndCloses(t *testing.T) {
+func TestAHintSaysWhatACommitBrought(t *testing.T) {
 	db := openTest(t, Options{})
-	hints, stop := db.Wake()
-	quiet, _ := db.Wake()
+	var hints []driver.Hint
+	stop := db.Wake(func(h driver.Hint) { hints = append(hints, h) })
 	appendKeys(t, db, "l", "a")
-	appendKeys(t, db, "l", "b")
-	require.Len(t, hints, 1)
-	<-hints
+	require.Equal(t, []driver.Hint{{Workspace: testWS, News: driver.NewsInbox}}, hints)
 	update(t, db, saving("nothing that is work"))
-	require.Empty(t, hints)
+	require.Len(t, hints, 1)
 	stop()
 	update(t, db, func(ctx context.Context, tx store.Tx) error {
 		return tx.Jobs().Enqueue(ctx, driver.Job{ID: "j", Kind: "k"})
 	})
-	require.Empty(t, hints)
+	require.Len(t, hints, 1)
+	db.Wake(func(driver.Hint) {})
 	require.NoError(t, db.Close())
-	<-quiet
-	_, open := <-quiet
-	require.False(t, open)
 }

@@ -239,7 +239,7 @@ func TestKeysBeginWithTheWorkspace(t *testing.T) {
 		"schema_info": true, "state": true, "meta": true, "leases": true, "workspaces": true, "migrations": true,
 		"accounts_token": true,
 		// By time or over all workspaces, to find what is to be done.
-		"deadlines_due": true, "jobs_due": true, "agents_beat": true,
+		"deadlines_due": true, "jobs_due": true, "jobs_by_kind": true, "agents_beat": true,
 	}
 	c := backendOf(openTest(t, Options{})).com.conn
 	found := 0

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
 )
 
@@ -41,7 +42,9 @@ func (r outbox) Enqueue(_ context.Context, rows ...channel.OutboxRow) error {
 		}
 		r.committed(func() { r.b.outbox.add(k, micro(r.now), e) })
 	}
-	r.hint = r.hint || len(rows) > 0
+	if len(rows) > 0 {
+		r.hint |= driver.NewsOutbox
+	}
 	return nil
 }
 
@@ -154,7 +157,7 @@ func (r outbox) Settle(_ context.Context, c channel.Claim, attempt string, o cha
 	if err != nil {
 		return err
 	}
-	r.hint = true
+	r.hint |= driver.NewsOutbox
 	r.committed(func() {
 		r.b.outbox.edit(k, micro(r.now), func(l *lane) { l.settle(attempt, seqs, repeat, keep, due) })
 	})
@@ -265,7 +268,7 @@ func (r outbox) Cancel(ctx context.Context, id channel.OutboxID) error {
 		}
 		return errs.New(errs.Stale, "sqlite: outbox row %s has ended, or an Attempt carries it", id)
 	}
-	r.hint = true
+	r.hint |= driver.NewsOutbox
 	r.committed(func() {
 		r.b.outbox.edit(r.lane(channel.AccountID(account), name), micro(r.now), func(l *lane) { l.drop(seq) })
 	})
@@ -278,7 +281,7 @@ func (r outbox) Pause(_ context.Context, account channel.AccountID, until time.T
 	if err != nil {
 		return err
 	}
-	r.hint = true
+	r.hint |= driver.NewsOutbox
 	r.committed(func() {
 		r.b.outbox.pause(accountKey{r.ws, string(account)}, micro(until), micro(r.now))
 	})

@@ -90,38 +90,98 @@ func (s system) Due(ctx context.Context, limit int) (out []driver.Deadline, err 
 	return out, err
 }
 
-func (s system) NextDue(ctx context.Context) (time.Time, bool, error) {
-	var next int64
-	found := false
-	earliest := func(at int64) {
-		if !found || at < next {
-			next, found = at, true
-		}
-	}
+func (s system) NextDue(ctx context.Context) (driver.Dues, error) {
+	var d driver.Dues
 	err := s.b.read(ctx, nil, func(t *tx) error {
-		for _, sql := range []string{
-			`SELECT at FROM deadlines ORDER BY at LIMIT 1`,
-			`SELECT wake FROM jobs WHERE state IN ('queued', 'running') ORDER BY wake LIMIT 1`,
+		d = driver.Dues{Now: t.now}
+		for sql, next := range map[string]*time.Time{
+			`SELECT at FROM deadlines ORDER BY at LIMIT 1`:                                     &d.Deadlines,
+			`SELECT wake FROM jobs WHERE state IN ('queued', 'running') ORDER BY wake LIMIT 1`: &d.Jobs,
 		} {
 			at, ok, err := t.number(sql)
 			if err != nil {
 				return err
 			}
 			if ok {
-				earliest(at)
+				*next = time.UnixMicro(at).UTC()
 			}
 		}
-		for _, l := range []*lanes{s.b.inbox, s.b.outbox} {
+		for l, next := range map[*lanes]*time.Time{s.b.inbox: &d.Inbox, s.b.outbox: &d.Outbox} {
 			if at, ok := l.next(micro(t.now)); ok {
-				earliest(at)
+				*next = time.UnixMicro(at).UTC()
 			}
 		}
 		return nil
 	})
-	if err != nil || !found {
-		return time.Time{}, false, err
+	return d, err
+}
+
+// these lists the workspaces of a query of their numbers, ordered.
+func (s system) these(ctx context.Context, sql string, args ...any) (out []driver.WorkspaceID, err error) {
+	err = s.b.read(ctx, nil, func(t *tx) error {
+		out = nil
+		return t.each(sql, func(w raw.Row) {
+			if ws := s.b.numbered(w.Int(0)); ws != nil {
+				out = append(out, ws.id)
+			}
+		}, args...)
+	})
+	slices.Sort(out)
+	return out, err
+}
+
+// Routable implements driver.System.
+func (s system) Routable(ctx context.Context) ([]driver.WorkspaceID, error) {
+	return s.these(ctx, `SELECT num FROM workspaces w WHERE EXISTS (SELECT 1 FROM agents WHERE ws = w.num AND presence <> 'offline')
+		OR EXISTS (SELECT 1 FROM items WHERE ws = w.num AND state <> 'done')`)
+}
+
+// Changed implements driver.System: the feed's numbers are one series.
+func (s system) Changed(ctx context.Context, since string) (list []driver.WorkspaceID, next string, err error) {
+	if since == "" {
+		if _, next, err = s.changed(ctx, 0); err == nil { // the place first, so that nothing falls between
+			list, err = s.Workspaces(ctx)
+		}
+		return list, next, err
 	}
-	return time.UnixMicro(next).UTC(), true, nil
+	after, err := parseCursor(since)
+	if err != nil {
+		return nil, "", err
+	}
+	return s.changed(ctx, after)
+}
+
+func (s system) changed(ctx context.Context, after int64) (list []driver.WorkspaceID, next string, err error) {
+	var last int64
+	err = s.b.read(ctx, nil, func(t *tx) error {
+		list = nil
+		if last, _, err = t.number(`SELECT event_seq FROM state`); err != nil {
+			return err
+		}
+		return t.each(`SELECT num FROM workspaces w WHERE EXISTS (SELECT 1 FROM events WHERE ws = w.num AND seq > ?)`, func(w raw.Row) {
+			if ws := s.b.numbered(w.Int(0)); ws != nil {
+				list = append(list, ws.id)
+			}
+		}, after)
+	})
+	slices.Sort(list)
+	return list, cursor(last), err
+}
+
+// Expired implements driver.System.
+func (s system) Expired(ctx context.Context, before driver.Ages) ([]driver.WorkspaceID, error) {
+	return s.these(ctx, `SELECT num FROM workspaces w WHERE EXISTS (SELECT 1 FROM envelopes WHERE ws = w.num AND state = 1 AND received < ?1)
+		OR EXISTS (SELECT 1 FROM envelopes WHERE ws = w.num AND state = 3 AND received < ?2)
+		OR EXISTS (SELECT 1 FROM outbox WHERE ws = w.num AND at < ?1 AND state NOT IN ('queued', 'sending'))
+		OR EXISTS (SELECT 1 FROM attempts WHERE ws = w.num AND at < ?1 AND open = 0)
+		OR EXISTS (SELECT 1 FROM early WHERE ws = w.num AND at < ?1)
+		OR EXISTS (SELECT 1 FROM jobs WHERE ws = w.num AND state = 'done' AND created < ?1)
+		OR EXISTS (SELECT 1 FROM jobs WHERE ws = w.num AND state = 'dead' AND created < ?2)
+		OR EXISTS (SELECT 1 FROM offers WHERE ws = w.num AND pending = 0 AND at < ?2)
+		OR EXISTS (SELECT 1 FROM decisions WHERE ws = w.num AND json_extract(doc, '$.at') < ?3)
+		OR EXISTS (SELECT 1 FROM commands WHERE ws = w.num AND at < ?5)
+		OR coalesce((SELECT at FROM events WHERE ws = w.num ORDER BY seq LIMIT 1) < ?4, FALSE)`,
+		micro(before.Raw), micro(before.Keys), before.Keys.UTC().Format(time.RFC3339), micro(before.Feed), micro(before.Results))
 }
 
 func (s system) Beat(ctx context.Context, node string, ttl time.Duration) ([]string, error) {

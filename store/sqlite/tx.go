@@ -28,9 +28,9 @@ type tx struct {
 	refused error // a call failed half-way; sticky, so that no half is committed
 	broken  error // SQLite failed; sticky, since the transaction may be gone
 
-	after []func() // to run once committed
-	hint  bool     // whether the commit may have brought work
-	pins  []*lane  // lanes whose claim this transaction relies on
+	after []func()    // to run once committed
+	hint  driver.News // what the commit may have brought
+	pins  []*lane     // lanes whose claim this transaction relies on
 }
 
 var _ driver.Tx = (*tx)(nil)

@@ -3,56 +3,45 @@ package sqlite
 import (
 	"sync"
 	"sync/atomic"
+
+	"github.com/sangdam/sangdam/store/driver"
 )
 
-// wake gives hints to subscribers, coalesced: a subscriber that has one
-// waiting gets no second.
+// wake gives hints to subscribers.
 type wake struct {
-	mu     sync.Mutex
-	subs   map[chan struct{}]struct{}
-	closed bool
-	given  atomic.Int64
+	mu    sync.Mutex
+	subs  map[int]func(driver.Hint)
+	last  int
+	given atomic.Int64
 }
 
-func (w *wake) subscribe() (<-chan struct{}, func()) {
-	ch := make(chan struct{}, 1)
+func (w *wake) subscribe(fn func(driver.Hint)) (stop func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.closed {
-		close(ch)
-		return ch, func() {}
-	}
 	if w.subs == nil {
-		w.subs = map[chan struct{}]struct{}{}
+		w.subs = map[int]func(driver.Hint){}
 	}
-	w.subs[ch] = struct{}{}
-	return ch, func() { w.unsubscribe(ch) }
+	w.last++
+	sub := w.last
+	w.subs[sub] = fn
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.subs, sub)
+	}
 }
 
-func (w *wake) unsubscribe(ch chan struct{}) {
+func (w *wake) give(h driver.Hint) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.subs, ch)
-}
-
-func (w *wake) give() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for ch := range w.subs {
-		select {
-		case ch <- struct{}{}:
-			w.given.Add(1)
-		default:
-		}
+	for _, fn := range w.subs {
+		fn(h)
+		w.given.Add(1)
 	}
 }
 
 func (w *wake) close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.closed = true
-	for ch := range w.subs {
-		close(ch)
-	}
 	clear(w.subs)
 }

@@ -82,9 +82,10 @@ func (e *env) before() time.Time { return moment(0).Add(-24 * 365 * time.Hour) }
 func nextDue(e *env) {
 	next := func() (time.Time, bool) {
 		e.Helper()
-		at, ok, err := e.db.System().NextDue(e.ctx)
+		d, err := e.db.System().NextDue(e.ctx)
 		require.NoError(e, err)
-		return at, ok
+		require.WithinDuration(e, e.now(), d.Now, time.Minute, "the store's clock")
+		return d.Next()
 	}
 	wants := func(want time.Time) {
 		e.Helper()

@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 var feedRules = []rule{
@@ -158,28 +161,131 @@ var feedRules = []rule{
 		require.Len(e, evs, 1, "the slow one is not skipped")
 		require.Equal(e, "slow", evs[0].ID)
 	}},
-	{name: "a commit gives a hint, and Close ends the hints", alone: true, once: true, run: func(e *env) {
-		hints, stop := e.db.Wake()
-		stop()
-		other, stopOther := e.db.Wake()
-		defer stopOther()
-		e.event("a", 1)
-		if e.h.Caps.Wakes {
-			select {
-			case <-other:
-			case <-time.After(5 * time.Second):
-				e.Error("no hint came")
-			}
-		} else {
+	{name: "a commit gives a hint that says what and where, until stop or Close", alone: true, once: true, run: hints},
+	{name: "the workspaces with new events are known", run: changedWorkspaces},
+	{name: "the workspaces that need a board are known", run: routableWorkspaces},
+}
+
+// hints checks what a subscriber is told.
+func hints(e *env) {
+	said := make(chan driver.Hint, 100)
+	stop := e.db.Wake(func(driver.Hint) { e.Error("a hint came after stop") })
+	stop()
+	stopOther := e.db.Wake(func(h driver.Hint) { said <- h })
+	defer stopOther()
+	heard := func(want driver.News) {
+		e.Helper()
+		if !e.h.Caps.Wakes {
 			e.cannot("be certain of hints")
+			return
 		}
-		_ = hints
-		db := e.db
-		e.db = nil
-		require.NoError(e, db.Close())
-		for range other { // drains and ends
+		for {
+			select {
+			case h := <-said:
+				if h.Workspace == e.ws && h.News&want == want {
+					require.Equal(e, want, h.News, "no more than what was written")
+					return
+				}
+			case <-time.After(5 * time.Second):
+				require.FailNow(e, "no such hint came", "%b", want)
+			}
 		}
-	}},
+	}
+	e.event("a", 1)
+	heard(driver.NewsFeed)
+	e.update(func(ctx context.Context, tx store.Tx) error {
+		return tx.Events().Append(ctx, store.Event{Aggregate: "item", ID: "i", Version: 1, Kind: "changed", At: moment(0)})
+	})
+	heard(driver.NewsFeed | driver.NewsRouting)
+	e.setDeadline("k", "i", e.now().Add(time.Hour))
+	heard(driver.NewsDeadlines)
+	e.enqueueJob(store.Job{ID: "j", Kind: "k", Due: e.now().Add(time.Hour)})
+	heard(driver.NewsJobs)
+	e.enqueue(row("r", "l"))
+	heard(driver.NewsOutbox)
+	e.append(envelopes("a")...)
+	heard(driver.NewsInbox)
+	db := e.db
+	e.db = nil
+	require.NoError(e, db.Close())
+}
+
+// changedWorkspaces checks that no event is missed, whoever wrote it when.
+func changedWorkspaces(e *env) {
+	changed := func(since string) (bool, string) {
+		e.Helper()
+		list, next, err := e.db.System().Changed(e.ctx, since)
+		require.NoError(e, err)
+		return slices.Contains(list, e.ws), next
+	}
+	is, place := changed("")
+	require.True(e, is, "at first everybody")
+	is, place = changed(place)
+	e.event("a", 1)
+	is, place = changed(place)
+	require.True(e, is)
+	if e.rivals() { // what began before and is committed after is found
+		inside, finish, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+		var runs atomic.Int32
+		go func() {
+			done <- e.db.Update(e.ctx, e.ws, func(ctx context.Context, tx store.Tx) error {
+				if err := tx.Events().Append(ctx, store.Event{Aggregate: "b", ID: "b", Version: 1, Kind: "k", At: moment(0)}); err != nil {
+					return err
+				}
+				if _, err := tx.Agents().Agents(ctx); err != nil { // a store may keep writes back until something is read
+					return err
+				}
+				if runs.Add(1) == 1 {
+					close(inside)
+					<-finish
+				}
+				return nil
+			})
+		}()
+		<-inside
+		_, place = changed(place)
+		close(finish)
+		require.NoError(e, <-done)
+		is, _ = changed(place)
+		require.True(e, is)
+	}
+	_, _, err := e.db.System().Changed(e.ctx, "no place")
+	require.ErrorIs(e, err, store.ErrInvalid)
+}
+
+// routableWorkspaces checks who needs a Board: where somebody is present, or
+// something is not done.
+func routableWorkspaces(e *env) {
+	routable := func() bool {
+		e.Helper()
+		list, err := e.db.System().Routable(e.ctx)
+		require.NoError(e, err)
+		return slices.Contains(list, e.ws)
+	}
+	require.False(e, routable())
+	e.update(func(ctx context.Context, tx store.Tx) error {
+		_, err := tx.Agents().SaveAgent(ctx, routing.Agent{ID: "a1", Name: "Agent", Role: "agent"})
+		return err
+	})
+	require.False(e, routable(), "an agent who is offline")
+	presence := func(p routing.Presence) {
+		e.update(func(ctx context.Context, tx store.Tx) error {
+			_, err := tx.Agents().SetPresence(ctx, "a1", p, "", tx.Now())
+			return err
+		})
+	}
+	presence(routing.Break)
+	require.True(e, routable())
+	presence(routing.Offline)
+	require.False(e, routable())
+	it := e.item(nil)
+	require.True(e, routable())
+	it.State = routing.ItemDone
+	e.update(func(ctx context.Context, tx store.Tx) error {
+		_, err := tx.Work().SaveItem(ctx, it)
+		return err
+	})
+	require.False(e, routable())
 }
 
 // follower checks what a reader of the feed gets.

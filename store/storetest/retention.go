@@ -3,6 +3,8 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -11,6 +13,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 // purged runs a purge and returns how many rows went.
@@ -23,6 +26,7 @@ func (e *env) purged(fn func(ctx context.Context, tx store.Tx) (int, error)) (n 
 }
 
 var retentionRules = []rule{
+	{name: "a workspace is named as expired while there is something to purge, by what it is", run: expiredWorkspaces},
 	{name: "early edits whose message never came go by their age, at most as many as asked", run: func(e *env) {
 		e.update(func(ctx context.Context, tx store.Tx) error {
 			for i := range 3 {
@@ -87,4 +91,61 @@ var retentionRules = []rule{
 		require.Equal(e, 2, decisions(later, 2))
 		require.Equal(e, 1, decisions(later, 10))
 	}},
+}
+
+func expiredWorkspaces(e *env) {
+	later := e.now().Add(100 * 365 * 24 * time.Hour)
+	ages := map[string]driver.Ages{"raw": {Raw: later}, "keys": {Keys: later}, "feed": {Feed: later}, "results": {Results: later}}
+	expired := func() (of []string) {
+		e.Helper()
+		for _, name := range slices.Sorted(maps.Keys(ages)) {
+			list, err := e.db.System().Expired(e.ctx, ages[name])
+			require.NoError(e, err)
+			if slices.Contains(list, e.ws) {
+				of = append(of, name)
+			}
+		}
+		return of
+	}
+	// check writes, sees what is named, purges, and sees nothing named.
+	check := func(want string, write func(), purge func(ctx context.Context, tx store.Tx) (int, error)) {
+		e.Helper()
+		write()
+		require.Equal(e, []string{want}, expired())
+		require.Positive(e, e.purged(purge))
+		require.Empty(e, expired())
+	}
+	require.Empty(e, expired())
+	check("raw", func() {
+		e.update(func(ctx context.Context, tx store.Tx) error {
+			return tx.Contacts().PutEarly(ctx, conversation.Early{Account: "acct", Chat: userChat, Message: "m", At: moment(0), Unsent: true})
+		})
+	}, func(ctx context.Context, tx store.Tx) (int, error) { return tx.Contacts().PurgeEarly(ctx, later, 10) })
+	end := func(id string, how func(ctx context.Context, tx store.Tx, j store.Job) error) func() {
+		return func() {
+			e.enqueueJob(store.Job{ID: id, Kind: "ends", Due: moment(0), CreatedAt: moment(0)})
+			j := e.claimJobs(time.Hour, "ends")[0]
+			e.update(func(ctx context.Context, tx store.Tx) error { return how(ctx, tx, j) })
+		}
+	}
+	check("raw", end("done", func(ctx context.Context, tx store.Tx, j store.Job) error { return tx.Jobs().Finish(ctx, j.ID, j.Token) }),
+		func(ctx context.Context, tx store.Tx) (int, error) { return tx.Jobs().Purge(ctx, later, 10) })
+	check("keys", end("dead", func(ctx context.Context, tx store.Tx, j store.Job) error {
+		return tx.Jobs().Fail(ctx, j.ID, j.Token, "hopeless", time.Time{})
+	}), func(ctx context.Context, tx store.Tx) (int, error) { return tx.Jobs().PurgeDead(ctx, later, 10) })
+	check("feed", func() { e.event("a", 1) }, func(ctx context.Context, tx store.Tx) (int, error) { return tx.Events().Purge(ctx, later, 10) })
+	check("results", func() {
+		e.update(func(ctx context.Context, tx store.Tx) error { return tx.Commands().Store(ctx, "p", "k", "d", nil) })
+	}, func(ctx context.Context, tx store.Tx) (int, error) { return tx.Commands().Purge(ctx, later, 10) })
+	e.append(envelopes("a")...)
+	require.NotContains(e, expired(), "raw", "what waits is kept")
+	lane := e.claimInbox(1, time.Hour)[0]
+	e.update(func(ctx context.Context, tx store.Tx) error { return tx.Inbox().Done(ctx, lane.Claim, "env-a") })
+	require.Contains(e, expired(), "raw")
+	e.purged(func(ctx context.Context, tx store.Tx) (int, error) {
+		return tx.Inbox().Purge(ctx, later, time.Unix(0, 0), 10)
+	})
+	require.Equal(e, []string{"keys"}, expired(), "the dedup key stays")
+	e.purged(func(ctx context.Context, tx store.Tx) (int, error) { return tx.Inbox().Purge(ctx, later, later, 10) })
+	require.Empty(e, expired())
 }

@@ -1,0 +1,2 @@
+-- Which workspaces have somebody at work.
+CREATE INDEX agents_present ON agents (ws) WHERE presence <> 'offline';
