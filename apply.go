@@ -287,6 +287,9 @@ func (u *unit) recheck(s Setup, out *Applied) error {
 	for _, q := range s.Queues {
 		failed = cmp.Or(failed, keep(u.queueWarnings(u.s.routing, q)))
 	}
+	for _, a := range s.Accounts {
+		failed = cmp.Or(failed, keep(accountWarnings(u.s.routing, a), nil))
+	}
 	for _, w := range s.WorkStreams {
 		failed = cmp.Or(failed, keep(u.streamWarnings(u.s.routing, w)))
 	}

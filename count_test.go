@@ -105,9 +105,10 @@ func newCounted(t *testing.T) *counted {
 	require.NoError(t, errOf(c.eng.SaveQueue(t.Context(), host, sangdam.SaveQueue{Queue: routing.Queue{ID: "q", Name: "Everyone"}})))
 	require.NoError(t, errOf(c.eng.SaveWorkStream(t.Context(), host, sangdam.SaveWorkStream{WorkStream: routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1, ChannelCost: 1,
 		Queue: "q", Messages: conversation.Texts{conversation.AutoGreeting: {"": "Hello!"}}}})))
-	c.acct, err = c.eng.SaveAccount(t.Context(), host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Shop", Desk: "support", WorkStream: "line", Settings: json.RawMessage(`{"channel_id":"1234567890"}`),
+	saved, err := c.eng.SaveAccount(t.Context(), host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Shop", Desk: "support", WorkStream: "line", Settings: json.RawMessage(`{"channel_id":"1234567890"}`),
 		Secrets: map[string]channel.Secret{"channel_secret": c.secret, "channel_token": channel.NewSecret("token")}}})
 	require.NoError(t, err)
+	c.acct = saved.Account
 	return c
 }
 

@@ -222,6 +222,7 @@ type guardedAdapter struct {
 	marker   channel.ReadMarker
 	checker  channel.Checker
 	connect  channel.Connector
+	inviter  channel.Inviter
 }
 
 func newGuardedAdapter(g *guard, a channel.Adapter, timeout time.Duration) (*guardedAdapter, error) {
@@ -238,6 +239,7 @@ func newGuardedAdapter(g *guard, a channel.Adapter, timeout time.Duration) (*gua
 	out.marker, _ = a.(channel.ReadMarker)
 	out.checker, _ = a.(channel.Checker)
 	out.connect, _ = a.(channel.Connector)
+	out.inviter, _ = a.(channel.Inviter)
 	return out, err
 }
 
@@ -316,6 +318,12 @@ func (a *guardedAdapter) Check(ctx context.Context, acct channel.Account, callba
 
 func (a *guardedAdapter) SetEndpoint(ctx context.Context, acct channel.Account, address string) error {
 	return a.call(ctx, "SetEndpoint", a.timeout, func(ctx context.Context) error { return a.connect.SetEndpoint(ctx, acct, address) })
+}
+
+func (a *guardedAdapter) Invite(ctx context.Context, acct channel.Account, size int) (channel.Invitation, error) {
+	return bounded(ctx, a.g, a.who, "Invite", a.timeout, func(ctx context.Context) (channel.Invitation, error) {
+		return a.inviter.Invite(ctx, acct, size)
+	})
 }
 
 func (a *guardedAdapter) call(ctx context.Context, name string, limit time.Duration, fn func(context.Context) error) error {

@@ -133,10 +133,11 @@ func newWorld(t *testing.T, options ...worldOption) *world {
 	require.NoError(t, err)
 	secrets := map[string]channel.Secret{
 		"channel_secret": channel.NewSecret(w.line.ChannelSecret()), "channel_token": channel.NewSecret(w.line.ChannelToken())}
-	w.acct, err = w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Shop",
+	saved, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Shop",
 		Desk: "support", WorkStream: "line", Settings: settings, Secrets: secrets,
 		Attachments: true, CustomerAttachments: true, AgentAttachments: true}})
 	require.NoError(t, err)
+	w.acct = saved.Account
 	w.acct.Secrets = secrets
 	w.line.SetWebhook("https://host.test/webhooks/" + w.acct.Token)
 	return w

@@ -162,6 +162,38 @@ func (e *Engine) CheckAccount(ctx context.Context, p Principal, id channel.Accou
 	return adapter.Check(ctx, acct, callbackURL)
 }
 
+// Invite returns the address by which customers reach an account, and with a
+// size of 64 to 2048 pixels its QR picture; size 0 makes none. Whoever may see
+// the account may have it. ErrUnsupported for a channel without such addresses.
+// It asks the provider; the address changes hardly ever and may be kept.
+func (e *Engine) Invite(ctx context.Context, p Principal, id channel.AccountID, size int) (channel.Invitation, error) {
+	var acct channel.Account
+	var adapter *guardedAdapter
+	err := e.db.View(ctx, p.Workspace, func(ctx context.Context, tx store.Tx) error {
+		s, err := e.fresh(ctx, tx)
+		if err != nil {
+			return err
+		}
+		w, err := e.who(ctx, tx, s, p)
+		if err != nil {
+			return err
+		}
+		r := Resource{Kind: kindAccount, ID: string(id), Desk: s.accounts[id].Desk, Account: id, Channel: s.accounts[id].Kind}
+		if err := e.permit(ctx, w, ActRead, r); err != nil {
+			return err
+		}
+		acct, adapter, err = e.account(s, id)
+		return err
+	})
+	if err != nil {
+		return channel.Invitation{}, err
+	}
+	if adapter.inviter == nil {
+		return channel.Invitation{}, errs.New(errs.Unsupported, "sangdam: %s accounts have no address that invites customers", acct.Kind)
+	}
+	return adapter.Invite(ctx, acct, size)
+}
+
 // linkFor is how long an account link may take from BeginLink to the
 // provider's event.
 const linkFor = time.Hour

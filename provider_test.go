@@ -203,6 +203,27 @@ func TestCheckAccountSaysInWordsWhatIsWrong(t *testing.T) {
 	})
 }
 
+// Whoever may see an account learns how customers come to it.
+func TestAnAccountInvitesItsCustomers(t *testing.T) {
+	replay(t, []string{onMemory}, func(t *testing.T, w *replayWorld) {
+		for _, p := range []sangdam.Principal{w.host, w.agent("a1")} {
+			in, err := w.eng.Invite(w.ctx, p, w.acct.ID, 128)
+			require.NoError(t, err)
+			require.Equal(t, "https://line.me/R/ti/p/%40emulated", in.URL)
+			require.NotEmpty(t, in.QR)
+		}
+		w.otherDesk("other", "a3")
+		_, hidden := w.eng.Invite(w.ctx, w.agent("a3"), w.acct.ID, 0)
+		require.ErrorIs(t, hidden, sangdam.ErrNotFound)
+		_, none := w.eng.Invite(w.ctx, w.agent("a3"), "none", 0)
+		require.EqualError(t, hidden, none.Error())
+		_, err := w.eng.Invite(w.ctx, w.host, "none", 0)
+		require.ErrorIs(t, err, sangdam.ErrNotFound)
+		_, err = w.eng.Invite(w.ctx, w.host, w.acct.ID, 1<<20)
+		require.ErrorIs(t, err, sangdam.ErrInvalid)
+	})
+}
+
 func TestOneRefusedContentDoesNotFailItsNeighbours(t *testing.T) {
 	inWorld(t, func(w *world) {
 		c := active(w).Conversation

@@ -311,15 +311,22 @@ type SaveAccount struct {
 	Account channel.Account `json:"account"`
 }
 
-// SaveAccount carries the command out and returns the account as it is stored,
-// without its secrets. The adapter checks settings and secrets first. ErrStale
+// AccountSaved is the account as it is stored, without its secrets.
+type AccountSaved struct {
+	channel.Account
+	// Warnings say what of it cannot work until something else is saved too, and
+	// what that is.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// SaveAccount carries the command out. The adapter checks settings and secrets first. ErrStale
 // when the account is not of the version given. A repeat with the same key and
 // other secrets than the stored ones is ErrConflict.
-func (e *Engine) SaveAccount(ctx context.Context, p Principal, c SaveAccount) (channel.Account, error) {
+func (e *Engine) SaveAccount(ctx context.Context, p Principal, c SaveAccount) (AccountSaved, error) {
 	a := c.Account
 	adapter, ok := e.adapters[a.Kind]
 	if !ok {
-		return a, errs.New(errs.Unsupported, "sangdam: no adapter for channel %q; add it to Config.Adapters", a.Kind)
+		return AccountSaved{}, errs.New(errs.Unsupported, "sangdam: no adapter for channel %q; add it to Config.Adapters", a.Kind)
 	}
 	if a.Token == "" {
 		a.Token = newSecretID()
@@ -328,26 +335,26 @@ func (e *Engine) SaveAccount(ctx context.Context, p Principal, c SaveAccount) (c
 		a.ID = channel.AccountID(newID())
 	}
 	if _, taken := targetOf(a.ID); taken {
-		return a, errs.New(errs.Invalid, "sangdam: the id of an account does not begin with %q, which stands for targets", targetPrefix)
+		return AccountSaved{}, errs.New(errs.Invalid, "sangdam: the id of an account does not begin with %q, which stands for targets", targetPrefix)
 	}
 	if err := e.CheckKeys(ctx); err != nil {
-		return a, err
+		return AccountSaved{}, err
 	}
 	var stored channel.Account
 	r := Resource{Kind: "account", ID: string(a.ID)}
 	saved, repeated, err := configure(ctx, e, opSaveAccount, p, c.Key, r, c, func(u *unit) (Saved, error) {
 		var err error
 		stored, err = u.saveAccount(a, adapter)
-		return Saved{ID: string(stored.ID), Version: stored.Version}, err
+		return Saved{ID: string(stored.ID), Version: stored.Version, Warnings: accountWarnings(u.s.routing, stored)}, err
 	})
 	if err != nil {
-		return a, err
+		return AccountSaved{}, err
 	}
 	if repeated {
-		return e.savedBefore(ctx, p.Workspace, channel.AccountID(saved.ID), a.Secrets)
+		stored, err = e.savedBefore(ctx, p.Workspace, channel.AccountID(saved.ID), a.Secrets)
 	}
 	stored.Secrets, stored.Sealed = nil, nil
-	return stored, nil
+	return AccountSaved{stored, saved.Warnings}, err
 }
 
 // saveAccount checks an account against the settings and the adapter, and
@@ -410,7 +417,6 @@ func (e *Engine) savedBefore(ctx context.Context, ws WorkspaceID, id channel.Acc
 			return channel.Account{}, errs.New(errs.Conflict, "sangdam: this key was used to save account %s with another %s; use a fresh key", id, name)
 		}
 	}
-	a.Secrets, a.Sealed = nil, nil
 	return a, nil
 }
 

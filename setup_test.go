@@ -127,7 +127,7 @@ func TestANewThingDoesNotReplaceAnother(t *testing.T) {
 // repeat with others is no repeat.
 func TestAKeyIsBoundToTheSecretsOfAnAccount(t *testing.T) {
 	inWorld(t, func(w *world) {
-		save := func(secret string) (channel.Account, error) {
+		save := func(secret string) (sangdam.AccountSaved, error) {
 			a := w.acct
 			a.ID, a.Version, a.Name, a.Token = "", 0, "Second shop", ""
 			a.Secrets = map[string]channel.Secret{"channel_secret": channel.NewSecret(secret), "channel_token": channel.NewSecret("token")}

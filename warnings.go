@@ -1,10 +1,12 @@
 package sangdam
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 
+	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
 )
@@ -63,16 +65,35 @@ func (u *unit) queueWarnings(cfg routing.Configuration, q routing.Queue) (out []
 	return out, nil
 }
 
-// feeding lists the desks whose work may come into the queue: its own, else
-// those of the accounts that lead there by their work streams and by overflow.
-func (s *settings) feeding(cfg routing.Configuration, q routing.Queue) []routing.DeskID {
-	if q.Desk != "" {
-		return []routing.DeskID{q.Desk}
+// accountWarnings say which texts of the account nothing sends, and where its
+// conversations lead to nobody.
+func accountWarnings(cfg routing.Configuration, a channel.Account) []string {
+	where := "account " + string(a.ID)
+	out := unsent(where, a.Messages, cfg)
+	for _, at := range slices.SortedFunc(maps.Keys(leads(cfg, a)), place.compare) {
+		q, known := cfg.Queues[at.queue]
+		if !known || slices.ContainsFunc(q.Members, func(m routing.AgentID) bool { return slices.Contains(cfg.Members[at.desk], m) }) {
+			continue
+		}
+		out = append(out, fmt.Sprintf("%s leads to queue %s, of whose members nobody is on desk %s: nobody can take its conversations there; "+
+			"add a member to the desk, or to the queue somebody who is on it", where, at.queue, at.desk))
 	}
-	type place struct {
-		queue routing.QueueID
-		desk  routing.DeskID
-	}
+	return out
+}
+
+// place is a queue with the desk for which it then works.
+type place struct {
+	queue routing.QueueID
+	desk  routing.DeskID
+}
+
+func (p place) compare(q place) int {
+	return cmp.Or(cmp.Compare(p.queue, q.queue), cmp.Compare(p.desk, q.desk))
+}
+
+// leads are the places to which the account's conversations may come, by its
+// work stream and by overflow.
+func leads(cfg routing.Configuration, a channel.Account) map[place]bool {
 	seen := map[place]bool{}
 	var follow func(id routing.QueueID, desk routing.DeskID)
 	follow = func(id routing.QueueID, desk routing.DeskID) {
@@ -88,23 +109,32 @@ func (s *settings) feeding(cfg routing.Configuration, q routing.Queue) []routing
 			follow(o.Queue, desk)
 		}
 	}
+	stream := cfg.WorkStreams[a.WorkStream]
+	follow(stream.Queue, a.Desk)
+	for _, r := range stream.Rules {
+		follow(r.Queue, a.Desk)
+		for _, share := range r.Split {
+			follow(share.Queue, a.Desk)
+		}
+	}
+	return seen
+}
+
+// feeding lists the desks whose work may come into the queue: its own, else
+// those of the accounts that lead there.
+func (s *settings) feeding(cfg routing.Configuration, q routing.Queue) []routing.DeskID {
+	if q.Desk != "" {
+		return []routing.DeskID{q.Desk}
+	}
+	out := map[routing.DeskID]bool{}
 	for _, a := range s.accounts {
 		if a.Deleted {
 			continue
 		}
-		stream := cfg.WorkStreams[a.WorkStream]
-		follow(stream.Queue, a.Desk)
-		for _, r := range stream.Rules {
-			follow(r.Queue, a.Desk)
-			for _, share := range r.Split {
-				follow(share.Queue, a.Desk)
+		for at := range leads(cfg, a) {
+			if at.queue == q.ID {
+				out[at.desk] = true
 			}
-		}
-	}
-	out := map[routing.DeskID]bool{}
-	for at := range seen {
-		if at.queue == q.ID {
-			out[at.desk] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(out))

@@ -99,6 +99,35 @@ func TestSetUpRefusesWhatCanNeverWork(t *testing.T) {
 	})
 }
 
+// An account whose conversations would lead to nobody is saved, and says so.
+func TestSavingAnAccountTellsWhatCannotWork(t *testing.T) {
+	replay(t, []string{onMemory, onSQLite}, func(t *testing.T, w *replayWorld) {
+		require.NoError(t, errOf(w.eng.SaveAgent(w.ctx, w.host, sangdam.SaveAgent{Agent: chatAgent("a3")})))
+		require.NoError(t, errOf(w.eng.SaveDesk(w.ctx, w.host, sangdam.SaveDesk{Agent: "a3", Desk: routing.Desk{ID: "sales", Name: "Sales"}})))
+		acct := w.acct
+		acct.ID, acct.Version, acct.Token, acct.Name, acct.Desk = "", 0, "", "Sales", "sales"
+		acct.Messages = conversation.Texts{"hullo": {"": "Hello!"}}
+		save := sangdam.SaveAccount{Key: "k", Account: acct}
+		first, err := w.eng.SaveAccount(w.ctx, w.host, save)
+		require.NoError(t, err)
+		require.Len(t, first.Warnings, 2)
+		require.Contains(t, first.Warnings[0], "hullo")
+		require.Contains(t, first.Warnings[1], "desk sales")
+		again, err := w.eng.SaveAccount(w.ctx, w.host, save)
+		require.NoError(t, err)
+		require.Equal(t, first, again)
+
+		q := w.configuration().Queues["q"]
+		q.Members = append(q.Members, "a3")
+		w.saveQueue(q)
+		acct = first.Account
+		acct.Messages = nil
+		fixed, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: acct})
+		require.NoError(t, err)
+		require.Empty(t, fixed.Warnings)
+	})
+}
+
 func TestNewRefusesAScriptThatCannotRunAndAStrategyUnderAnotherName(t *testing.T) {
 	inWorld(t, func(w *world) {
 		c := w.cfg

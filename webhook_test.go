@@ -186,7 +186,7 @@ func (w *world) secondAccount() channel.Account {
 	acct, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Other shop", Desk: "support", WorkStream: "line",
 		Settings: w.acct.Settings, Secrets: map[string]channel.Secret{"channel_secret": channel.NewSecret("the other secret"), "channel_token": channel.NewSecret("other-token")}}})
 	require.NoError(w.t, err)
-	return acct
+	return acct.Account
 }
 
 // N22: what is signed for one account is refused at another.
@@ -452,8 +452,9 @@ func TestUnknownAndDisabledAccountsAreNotFound(t *testing.T) {
 		}
 		acct := w.acct
 		acct.Disabled = true
-		acct, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: acct})
+		saved, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: acct})
 		require.NoError(t, err)
+		acct = saved.Account
 		require.Equal(t, http.StatusNotFound, w.post(body, w.signed(body)))
 		w.nothingStored()
 		acct.Disabled = false

@@ -466,6 +466,24 @@ type ReadMarker interface {
 	MarkRead(ctx context.Context, acct Account, handle string) error
 }
 
+// Inviter is implemented by adapters whose accounts have an address that
+// customers open to reach them: a link to add a friend, a page with a chat.
+type Inviter interface {
+	// Invite returns the address, which stays the same as long as the account's
+	// name at the provider does, and a QR picture of size × size pixels, 64 to
+	// 2048; with size 0 it makes none, for others it is ErrInvalid. ErrNotFound
+	// when the account has no address.
+	Invite(ctx context.Context, acct Account, size int) (Invitation, error)
+}
+
+// Invitation is how customers come to an account.
+type Invitation struct {
+	// URL opens the account at the provider, or adds it as a friend.
+	URL string `json:"url"`
+	// QR is the URL as a PNG picture; empty when none was asked for.
+	QR []byte `json:"qr,omitempty"`
+}
+
 // Finding is one result of a Checker.
 type Finding struct {
 	OK     bool   `json:"ok"`

@@ -453,15 +453,26 @@ func TestEndpointIsSetAndTested(t *testing.T) {
 	}
 }
 
+func TestAnInvitationIsTheAccountsAddress(t *testing.T) {
+	e := emulate(t, linetest.Options{BasicID: "@shop-1"})
+	plain, err := e.line.Invite(t.Context(), e.acct, 0)
+	require.NoError(t, err)
+	require.Equal(t, channel.Invitation{URL: "https://line.me/R/ti/p/%40shop-1"}, plain)
+	in, err := e.line.Invite(t.Context(), e.acct, 256)
+	require.NoError(t, err)
+	decoded, err := png.Decode(bytes.NewReader(in.QR))
+	require.NoError(t, err)
+	require.Equal(t, 256, decoded.Bounds().Dx())
+	for _, size := range []int{-1, 63, 1 << 20} {
+		_, err = e.line.Invite(t.Context(), e.acct, size)
+		require.ErrorIs(t, err, channel.ErrInvalid, size)
+	}
+}
+
 func TestAddFriend(t *testing.T) {
 	address, err := line.AddFriendURL("@shop-1")
 	require.NoError(t, err)
 	require.Equal(t, "https://line.me/R/ti/p/%40shop-1", address)
-	picture, err := line.AddFriendQR("@shop-1", 256)
-	require.NoError(t, err)
-	decoded, err := png.Decode(bytes.NewReader(picture))
-	require.NoError(t, err)
-	require.Equal(t, 256, decoded.Bounds().Dx())
 	chat, err := line.ChatURL("@shop-1", "쿠폰 & 문의")
 	require.NoError(t, err)
 	require.Equal(t, "https://line.me/R/oaMessage/%40shop-1/?%EC%BF%A0%ED%8F%B0%20%26%20%EB%AC%B8%EC%9D%98", chat)
@@ -469,8 +480,6 @@ func TestAddFriend(t *testing.T) {
 		_, err := line.AddFriendURL(bad)
 		require.ErrorIs(t, err, channel.ErrInvalid, bad)
 	}
-	_, err = line.AddFriendQR("@shop", 1<<20)
-	require.ErrorIs(t, err, channel.ErrInvalid)
 }
 
 func TestRichMenus(t *testing.T) {

@@ -65,6 +65,7 @@ var (
 	_ channel.TypingIndicator = (*Adapter)(nil)
 	_ channel.ReadMarker      = (*Adapter)(nil)
 	_ channel.Checker         = (*Adapter)(nil)
+	_ channel.Inviter         = (*Adapter)(nil)
 )
 
 // New returns an adapter. It does no I/O. ErrInvalid when an address is not a

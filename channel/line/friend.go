@@ -1,12 +1,15 @@
 package line
 
 import (
+	"cmp"
+	"context"
 	"net/url"
 	"regexp"
 	"strings"
 
-	qrcode "github.com/skip2/go-qrcode"
+	"github.com/skip2/go-qrcode"
 
+	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
@@ -31,21 +34,23 @@ func AddFriendURL(basicID string) (string, error) {
 	return "https://line.me/R/ti/p/" + id, nil
 }
 
-// AddFriendQR is AddFriendURL as a PNG picture of size × size pixels, 64 to
-// 2048.
-func AddFriendQR(basicID string, size int) ([]byte, error) {
-	address, err := AddFriendURL(basicID)
+// Invite asks LINE for the account's ID and returns AddFriendURL of it; a
+// Premium ID, which people can remember, goes before the Basic one.
+func (a *Adapter) Invite(ctx context.Context, acct channel.Account, size int) (out channel.Invitation, err error) {
+	if size != 0 && (size < 64 || size > 2048) {
+		return out, errs.New(errs.Invalid, "line: a QR picture has 64 to 2048 pixels, not %d", size)
+	}
+	info, err := a.BotInfo(ctx, acct)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
-	if size < 64 || size > 2048 {
-		return nil, errs.New(errs.Invalid, "line: a QR picture has 64 to 2048 pixels")
+	if out.URL, err = AddFriendURL(cmp.Or(info.PremiumID, info.BasicID)); err != nil || size == 0 {
+		return out, err
 	}
-	png, err := qrcode.Encode(address, qrcode.Medium, size)
-	if err != nil {
-		return nil, errs.New(errs.Invalid, "line: the QR picture cannot be made of this ID")
+	if out.QR, err = qrcode.Encode(out.URL, qrcode.Medium, size); err != nil {
+		return out, errs.New(errs.Invalid, "line: the QR picture cannot be made of this ID")
 	}
-	return png, nil
+	return out, nil
 }
 
 // ChatURL opens the chat with text ready to be sent: the one way to learn from

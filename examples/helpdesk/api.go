@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net/http"
+	"strconv"
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
@@ -25,6 +26,7 @@ func (h *helpdesk) api() http.Handler {
 	mux.HandleFunc("GET /conversations/{id}", query(h.conversation))
 	mux.HandleFunc("POST /conversations/{id}/answer", command(h.answer))
 	mux.HandleFunc("POST /conversations/{id}/end", command(h.end))
+	mux.HandleFunc("GET /accounts/{id}/invitation", query(h.invitation))
 	mux.HandleFunc("GET /status", query(h.status))
 	return h.guard(mux)
 }
@@ -94,6 +96,19 @@ func (h *helpdesk) conversations(r *http.Request) (any, error) {
 
 func (h *helpdesk) conversation(r *http.Request) (any, error) {
 	return h.eng.Conversation(r.Context(), host(), conversation.ID(r.PathValue("id")))
+}
+
+// invitation is the address that adds the account as a friend; ?size=256 adds its
+// QR picture, in base64.
+func (h *helpdesk) invitation(r *http.Request) (any, error) {
+	size := 0
+	if s := r.URL.Query().Get("size"); s != "" {
+		var err error
+		if size, err = strconv.Atoi(s); err != nil || size == 0 {
+			size = -1 // which the adapter refuses in words
+		}
+	}
+	return h.eng.Invite(r.Context(), host(), channel.AccountID(r.PathValue("id")), size)
 }
 
 type answerBody struct {

@@ -50,6 +50,9 @@ func TestACustomerIsGreetedAndAnswered(t *testing.T) {
 			require.Len(t, d.call("GET", "/conversations?state=closed", "")["conversations"], 1)
 			require.Empty(t, d.list("/agent/agent-1/offers"))
 			require.Len(t, d.list("/agents"), 3)
+			invitation := d.call("GET", "/accounts/line/invitation?size=128", "")
+			require.Equal(t, "https://line.me/R/ti/p/%40emulated", invitation["url"])
+			require.NotEmpty(t, invitation["qr"])
 
 			for _, line := range []string{"received ", "wrote ", "greeted ", "queued ", "offered ", "offer accepted", "assigned ", "answered ", "said goodbye", "sent "} {
 				d.wait(" "+line, 1)

@@ -187,7 +187,7 @@ func (h *helpdesk) seedAccount(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the LINE account (LINE_CHANNEL_ID, LINE_CHANNEL_SECRET, LINE_CHANNEL_TOKEN): %w", err)
 	}
-	h.account = &saved
+	h.account = &saved.Account
 	return nil
 }
 

@@ -113,11 +113,12 @@ func newDesk(ctx context.Context, db *store.DB, hooks sangdam.Hooks, agents, cap
 			_, err := d.eng.SaveWorkStream(ctx, host, sangdam.SaveWorkStream{WorkStream: stream})
 			return err
 		},
-		func() (err error) {
+		func() error {
 			shop := channel.Account{Kind: "line", Name: "Shop", Desk: "desk", WorkStream: "line",
 				Settings: json.RawMessage(`{"channel_id":"1234567890"}`),
 				Secrets:  map[string]channel.Secret{"channel_secret": d.secret, "channel_token": channel.NewSecret("token")}}
-			acct, err = d.eng.SaveAccount(ctx, host, sangdam.SaveAccount{Account: shop})
+			saved, err := d.eng.SaveAccount(ctx, host, sangdam.SaveAccount{Account: shop})
+			acct = saved.Account
 			return err
 		},
 	} {

@@ -59,9 +59,10 @@ func newEngineBench(b testing.TB, db *store.DB) *engineBench {
 	require.NoError(b, errOf(s.eng.SaveQueue(ctx, host, sangdam.SaveQueue{Queue: routing.Queue{ID: "q", Name: "Everyone", Members: []routing.AgentID{"a1"}}})))
 	require.NoError(b, errOf(s.eng.SaveWorkStream(ctx, host, sangdam.SaveWorkStream{WorkStream: routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1, ChannelCost: 1,
 		Queue: "q", AutoClose: time.Hour, Messages: conversation.Texts{conversation.AutoGreeting: {"": "안녕하세요! 곧 답변드리겠습니다."}}}})))
-	s.acct, err = s.eng.SaveAccount(ctx, host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Shop", Desk: "desk", WorkStream: "line", Settings: json.RawMessage(`{"channel_id":"1234567890"}`),
+	saved, err := s.eng.SaveAccount(ctx, host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Shop", Desk: "desk", WorkStream: "line", Settings: json.RawMessage(`{"channel_id":"1234567890"}`),
 		Secrets: map[string]channel.Secret{"channel_secret": s.secret, "channel_token": channel.NewSecret("token")}}})
 	require.NoError(b, err)
+	s.acct = saved.Account
 	s.hook = s.eng.AccountWebhook(s.acct.Token)
 	return s
 }
