@@ -85,10 +85,11 @@ func newFuzzDesk(f *testing.F) *fuzzDesk {
 		Messages: conversation.Texts{conversation.AutoGreeting: {"": "Hello!"}, conversation.AutoWelcome: {"": "Welcome"}}}})))
 	settings, err := json.Marshal(line.Settings{ChannelID: platform.ChannelID()})
 	require.NoError(f, err)
-	d.account, err = d.eng.SaveAccount(ctx, host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Shop", Desk: "support", WorkStream: "line",
+	saved, err := d.eng.SaveAccount(ctx, host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Shop", Desk: "support", WorkStream: "line",
 		Settings: settings, Attachments: true, CustomerAttachments: true, Secrets: map[string]channel.Secret{
 			line.SecretChannel: channel.NewSecret(platform.ChannelSecret()), line.SecretToken: channel.NewSecret(platform.ChannelToken())}}})
 	require.NoError(f, err)
+	d.account = saved.Account
 	running, stop := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() { done <- d.eng.Run(running) }()

@@ -101,9 +101,9 @@ func (q *request) saveAccount() error {
 		return err
 	}
 	if err = q.readAccount(&a); err == nil {
-		var saved channel.Account
+		var saved sangdam.AccountSaved
 		if saved, err = q.engine.SaveAccount(q.r.Context(), q.p, sangdam.SaveAccount{Key: q.key(), Account: a}); err == nil {
-			return q.saved("/setup/accounts/", escaped(string(saved.ID)), nil)
+			return q.saved("/setup/accounts/", escaped(string(saved.ID)), saved.Warnings)
 		}
 	}
 	f, again := q.accountForm(a)
