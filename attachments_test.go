@@ -2,7 +2,9 @@ package sangdam_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
 	"image"
 	"image/color"
 	"image/png"
@@ -22,6 +24,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/store/blob"
 )
 
 // upload keeps a file for an answer of the principal.
@@ -214,7 +217,8 @@ func TestAnUploadIsSentAsAnAddress(t *testing.T) {
 		_, link, found := strings.Cut(got[3].Text, "https://")
 		require.True(t, found)
 		require.Equal(t, "%PDF-1.7 list", fetch("https://"+link).Body.String())
-		for name, bad := range map[string]string{"guessed": "https://desk.test/files/" + ws + "/" + strings.Repeat("0", 40) + "/x", "short": "https://desk.test/x",
+		for name, bad := range map[string]string{
+			"guessed": "https://desk.test/files/" + ws + "/" + strings.Repeat("0", 40) + "/x", "short": "https://desk.test/x",
 			"another workspace": strings.Replace(picture.OriginalContentURL, "/"+ws+"/", "/w9/", 1)} {
 			require.Equal(t, http.StatusNotFound, fetch(bad).Code, name)
 		}
@@ -396,10 +400,11 @@ func TestFilesAreTakenFromPages(t *testing.T) {
 			require.NoError(t, json.Unmarshal(got.Body.Bytes(), &up))
 			return up
 		}
-		raw := w.ask("POST", "/files?conversation="+c+"&name="+url.QueryEscape("견적.pdf"), strings.NewReader("%PDF-1.7 a"), "Idempotency-Key", "k1")
+		target := "/files?conversation=" + c + "&name=" + url.QueryEscape("견적.pdf")
+		raw := w.ask("POST", target, strings.NewReader("%PDF-1.7 a"), "Idempotency-Key", "k1")
 		up := uploaded(raw)
 		require.Equal(t, "견적.pdf", up.Media.Name)
-		again := w.ask("POST", "/files?conversation="+c+"&name="+url.QueryEscape("견적.pdf"), strings.NewReader("%PDF-1.7 a"), "Idempotency-Key", "k1")
+		again := w.ask("POST", target, strings.NewReader("%PDF-1.7 a"), "Idempotency-Key", "k1")
 		require.Equal(t, raw.Body.String(), again.Body.String())
 		var form bytes.Buffer
 		fields := multipart.NewWriter(&form)
@@ -428,4 +433,67 @@ func TestFilesAreTakenFromPages(t *testing.T) {
 			require.Equal(t, want, got.Code, name)
 		}
 	}, withConfig(func(c *sangdam.Config) { c.MaxMedia = 10_000 }))
+}
+
+// slow is a body that never comes to its end.
+type slow struct{ until chan struct{} }
+
+func (s slow) Read([]byte) (int, error) {
+	<-s.until
+	return 0, io.ErrUnexpectedEOF
+}
+
+// Whoever sends slowly, or goes away, holds up nobody else's files.
+func TestASlowSenderIsNotTheStoresFault(t *testing.T) {
+	inWorld(t, func(w *world) {
+		until := make(chan struct{})
+		for range 10 {
+			begun := strings.NewReader(strings.Repeat("x", 5000))
+			_, err := w.eng.Upload(w.ctx, w.agent("a1"), sangdam.Upload{Body: io.MultiReader(begun, slow{until})})
+			require.Error(t, err, "cut off after ten minutes")
+			ctx, cancel := context.WithTimeout(w.ctx, time.Second)
+			_, err = w.eng.Upload(ctx, w.agent("a1"), sangdam.Upload{Body: slow{until}})
+			cancel()
+			require.Error(t, err, "the sender went away")
+		}
+		w.upload(w.agent("a1"), "a.txt", "as before")
+		close(until)
+	})
+}
+
+// unseekable is a blob store whose blobs can only be read from the start.
+type unseekable struct{ blob.Store }
+
+func (u unseekable) Open(ctx context.Context, name string) (io.ReadCloser, error) {
+	r, err := u.Store.Open(ctx, name)
+	return struct{ io.ReadCloser }{r}, err
+}
+
+func TestRangesAreServedFromAStoreThatCannotSeek(t *testing.T) {
+	inWorld(t, func(w *world) {
+		c := active(w).Conversation
+		content := naming(w.upload(w.agent("a1"), "a.txt", "0123456789"))
+		sent, err := w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: c, Content: content})
+		require.NoError(t, err)
+		target := "/files/" + string(sent.Message) + "/0"
+		require.Equal(t, "0123456789", w.ask("GET", target, nil).Body.String())
+		require.Equal(t, "789", w.ask("GET", target, nil, "Range", "bytes=-3").Body.String())
+		require.Equal(t, "234", w.ask("GET", target, nil, "Range", "bytes=2-4").Body.String())
+		several := w.ask("GET", target, nil, "Range", "bytes=1-1,8-8")
+		require.Equal(t, http.StatusPartialContent, several.Code)
+		require.Equal(t, http.StatusRequestedRangeNotSatisfiable, w.ask("GET", target, nil, "Range", "bytes=99-").Code)
+	}, withConfig(func(c *sangdam.Config) { c.Blobs = unseekable{blob.Memory()} }))
+}
+
+// A host mounts the two handlers beside its own pages.
+func ExampleAttachments() {
+	var eng *sangdam.Engine // made with New
+	signedIn := func(r *http.Request) (sangdam.Principal, error) {
+		return sangdam.AgentPrincipal("shop", "jisoo"), nil // from the host's session
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/attachments/", sangdam.Attachments(eng, signedIn))
+	mux.Handle("/files/", sangdam.AttachmentLinks(eng)) // Config.FilesURL is https://desk.example/files
+	fmt.Println(mux != nil)
+	// Output: true
 }

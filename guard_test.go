@@ -327,6 +327,7 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		"media of no size": func(c *sangdam.Config) { c.MaxMedia = -1 },
 		"no workers":       func(c *sangdam.Config) { c.InboxWorkers = -1 },
 		"a negative lease": func(c *sangdam.Config) { c.Lease = -time.Second },
+		"files over http":  func(c *sangdam.Config) { c.FilesURL = "http://desk.example/files" },
 		"no network":       func(c *sangdam.Config) { c.AllowPrivate = append(c.AllowPrivate, netip.Prefix{}) },
 	} {
 		t.Run(name, func(t *testing.T) {

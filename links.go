@@ -142,14 +142,5 @@ func (inMemory) Close() error { return nil }
 
 // purgeLinks deletes addresses whose time is over.
 func purgeLinks(ctx context.Context, tx store.Tx) (int, error) {
-	page, err := links.List(ctx, tx, store.List[link]{Index: "until", To: store.Time(tx.Now()), Limit: purgeChunkOfDocuments})
-	if err != nil {
-		return 0, err
-	}
-	for i := range page.Items {
-		if err := links.Delete(ctx, tx, &page.Items[i]); err != nil {
-			return 0, err
-		}
-	}
-	return len(page.Items), nil
+	return purgeOld(ctx, tx, links, "until", 0)
 }

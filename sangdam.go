@@ -99,8 +99,9 @@ type Config struct {
 	// MaxMedia is the largest attachment kept, in bytes; 0: 200 MiB.
 	MaxMedia int64
 	// FilesURL is the https address at which the host serves AttachmentLinks, for
-	// channels whose provider fetches files: "https://desk.example/files". Empty:
-	// uploads cannot be sent on those.
+	// channels whose provider fetches files: "https://desk.example/files", or an
+	// address of this machine over http for an emulator. Empty: uploads cannot be
+	// sent on those.
 	FilesURL string
 	// AllowPrivate are addresses in private networks that may be fetched when a
 	// message names them; nil: none, only public addresses and usual ports.
@@ -222,8 +223,8 @@ func checkConfig(cfg Config) error {
 	if _, err := routing.NewClassifier(routing.WorkStream{}, cfg.Fields...); err != nil {
 		return invalid("Fields: %w", err)
 	}
-	if u, err := url.Parse(cfg.FilesURL); cfg.FilesURL != "" && (err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "") {
-		return invalid("FilesURL must be an https address such as https://desk.example/files")
+	if err := checkFilesURL(cfg.FilesURL); err != nil {
+		return err
 	}
 	if cfg.SendTimeout >= cfg.Lease {
 		return invalid("SendTimeout (%s) must be below Lease (%s), else a slow send loses its claim", cfg.SendTimeout, cfg.Lease)
@@ -232,6 +233,25 @@ func checkConfig(cfg Config) error {
 		if !p.IsValid() {
 			return invalid("AllowPrivate[%d] is no network; write it like 10.0.0.0/8", i)
 		}
+	}
+	return nil
+}
+
+// checkFilesURL takes what providers fetch from; an emulator on this machine
+// also fetches over plain http.
+func checkFilesURL(address string) error {
+	if address == "" {
+		return nil
+	}
+	u, err := url.Parse(address)
+	if err == nil && u.Scheme == "http" {
+		ip, bad := netip.ParseAddr(u.Hostname())
+		if u.Hostname() == "localhost" || bad == nil && ip.IsLoopback() {
+			return nil
+		}
+	}
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.User != nil {
+		return invalidConfig("FilesURL must be an https address such as https://desk.example/files")
 	}
 	return nil
 }

@@ -78,6 +78,9 @@ func (e *Engine) Upload(ctx context.Context, p Principal, c Upload) (Uploaded, e
 		if err := u.mayUpload(c); err != nil {
 			return upload{}, err
 		}
+		if up.Blob == "" { // the right came after the bytes were passed over
+			return upload{}, errs.New(errs.Conflict, "sangdam: the rights changed meanwhile; upload the file again")
+		}
 		stored := up
 		stored.CreatedAt = u.tx.Now()
 		if err := u.keepUpload(&stored); err != nil {
@@ -142,6 +145,10 @@ func (e *Engine) keep(ctx context.Context, owner, name string, r io.Reader, limi
 	if limit == 0 || limit > e.cfg.MaxMedia {
 		limit = e.cfg.MaxMedia
 	}
+	ctx, cancel := context.WithTimeout(ctx, uploadWithin)
+	defer cancel()
+	r, stop := patient(ctx, r)
+	defer stop()
 	head := bufio.NewReaderSize(r, sniffed)
 	first, err := head.Peek(sniffed)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -154,7 +161,8 @@ func (e *Engine) keep(ctx context.Context, owner, name string, r io.Reader, limi
 	if err != nil {
 		return upload{}, err
 	}
-	up := upload{Blob: info.Name, Owner: owner, Name: privacy.SafeName(name), Type: safehttp.Sniff(first), Size: info.Size, SHA256: info.SHA256}
+	up := upload{Blob: info.Name, Owner: owner, Name: privacy.SafeName(name), Type: safehttp.Sniff(first),
+		Size: info.Size, SHA256: info.SHA256}
 	if err := e.checkPicture(ctx, up); err != nil {
 		e.dropBlob(ctx, up.Blob)
 		return upload{}, err
@@ -274,17 +282,29 @@ func (u *unit) withUploads(c conversation.Conversation, content channel.Content,
 
 // purgeUploads deletes the records of uploads that nobody named in time.
 func purgeUploads(ctx context.Context, tx store.Tx) (int, error) {
-	page, err := uploads.List(ctx, tx, store.List[upload]{Index: "created", To: store.Time(tx.Now().Add(-uploadFor)), Limit: purgeChunkOfDocuments})
-	if err != nil {
-		return 0, err
-	}
-	for i := range page.Items {
-		if err := uploads.Delete(ctx, tx, &page.Items[i]); err != nil {
-			return 0, err
-		}
-	}
-	return len(page.Items), nil
+	return purgeOld(ctx, tx, uploads, "created", uploadFor)
 }
 
-// purgeChunkOfDocuments is how many documents one step of a purge deletes.
-const purgeChunkOfDocuments = 100
+// uploadWithin is how long the bytes of an upload may take.
+const uploadWithin = 10 * time.Minute
+
+// patient reads a body on behalf of a store that heeds its context between reads
+// alone: when ctx ends, a read that waits for a slow sender ends too, and the
+// store is not blamed for it.
+func patient(ctx context.Context, body io.Reader) (r io.Reader, stop func()) {
+	out, in := io.Pipe()
+	go func() {
+		defer func() {
+			if recover() != nil { // the reader is the caller's
+				_ = in.CloseWithError(errs.New(errs.Invalid, "sangdam: reading the upload panicked"))
+			}
+		}()
+		_, err := io.Copy(in, body)
+		_ = in.CloseWithError(err) // nil ends the stream
+	}()
+	heed := context.AfterFunc(ctx, func() { _ = out.CloseWithError(ctx.Err()) })
+	return out, func() {
+		heed()
+		_ = out.Close() // a copy that still writes stops
+	}
+}

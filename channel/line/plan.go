@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
@@ -47,7 +48,7 @@ func (a *Adapter) Plan(_ channel.Account, batch []channel.Outbound, now time.Tim
 	var messages []json.RawMessage
 	size := 0
 	for i, out := range batch {
-		rendered, err := render(out)
+		rendered, err := render(out, strings.HasPrefix(a.api, "http://"))
 		if err != nil {
 			if i == 0 {
 				return channel.Attempt{}, err

@@ -65,18 +65,19 @@ type action struct {
 }
 
 // render turns one row into its LINE messages, at most MaxMessages. The error
-// is a *channel.SendError.
-func render(out channel.Outbound) ([]json.RawMessage, error) {
+// is a *channel.SendError. near: the account is one of an emulator on this
+// machine, which fetches files over plain http from here.
+func render(out channel.Outbound, near bool) ([]json.RawMessage, error) {
 	if out.Content.Kind == channel.KindRich {
 		if rich, ok := renderRich(out); ok {
 			return []json.RawMessage{rich}, nil
 		}
 	}
-	messages, err := renderKind(out)
+	messages, err := renderKind(out, near)
 	if err != nil {
 		return nil, err
 	}
-	more, err := renderAttachments(out)
+	more, err := renderAttachments(out, near)
 	if err != nil {
 		return nil, err
 	}
@@ -114,13 +115,13 @@ func quote(messages []message, handle string) {
 	}
 }
 
-func renderKind(out channel.Outbound) ([]message, error) {
+func renderKind(out channel.Outbound, near bool) ([]message, error) {
 	c := out.Content
 	switch c.Kind {
 	case channel.KindText:
 		return renderText(c.Text, c.Spans, out.To.Kind)
 	case channel.KindImage, channel.KindVideo, channel.KindAudio, channel.KindFile:
-		return renderMedia(out)
+		return renderMedia(out, near)
 	case channel.KindLocation:
 		return renderLocation(c)
 	case channel.KindSticker:

@@ -1,6 +1,7 @@
 package line
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 
@@ -13,16 +14,16 @@ const maxTracking = 100
 
 // renderMedia sends what LINE can show as such, and a link otherwise. LINE
 // fetches media itself, so there must be an https address.
-func renderMedia(out channel.Outbound) ([]message, error) {
+func renderMedia(out channel.Outbound, near bool) ([]message, error) {
 	c := out.Content
 	if c.Media == nil {
 		return nil, kit.Permanent(channel.ReasonContent, "the attachment is missing")
 	}
-	address, ok := secureURL(c.Media.URL, 2000)
+	address, ok := fileURL(c.Media.URL, near)
 	if !ok {
 		return nil, kit.Permanent(channel.ReasonContent, "the attachment has no public https address of at most 2,000 characters, from which LINE could fetch it")
 	}
-	m, ok := nativeMedia(c, address)
+	m, ok := nativeMedia(c, address, near)
 	if m.Type == "video" && c.Media.Track && out.To.Kind == channel.ChatUser && len(out.Message) <= maxTracking {
 		m.TrackingID = string(out.Message) // LINE has none in groups and rooms
 	}
@@ -37,12 +38,12 @@ func renderMedia(out channel.Outbound) ([]message, error) {
 }
 
 // renderAttachments sends each further file as a message of its own.
-func renderAttachments(out channel.Outbound) ([]message, error) {
+func renderAttachments(out channel.Outbound, near bool) ([]message, error) {
 	var all []message
 	for _, m := range out.Content.Attachments {
 		one := out
 		one.Content = channel.Content{Kind: channel.KindOf(m.Type), Media: &m}
-		messages, err := renderMedia(one)
+		messages, err := renderMedia(one, near)
 		if err != nil {
 			return nil, err
 		}
@@ -51,8 +52,8 @@ func renderAttachments(out channel.Outbound) ([]message, error) {
 	return all, nil
 }
 
-func nativeMedia(c channel.Content, address string) (message, bool) {
-	preview, hasPreview := secureURL(c.Media.Preview, 2000)
+func nativeMedia(c channel.Content, address string, near bool) (message, bool) {
+	preview, hasPreview := fileURL(c.Media.Preview, near)
 	m := message{Type: string(c.Kind), OriginalContentURL: address, PreviewImageURL: preview}
 	kind, _, _ := strings.Cut(strings.ToLower(c.Media.Type), ";")
 	is := func(types ...string) bool { return kind == "" || slices.Contains(types, kind) }
@@ -70,6 +71,21 @@ func nativeMedia(c channel.Content, address string) (message, bool) {
 		return m, m.Duration > 0 && is("audio/mpeg", "audio/mp3", "audio/mp4", "audio/m4a", "audio/x-m4a") && c.Media.Size <= 200<<20
 	}
 	return message{}, false
+}
+
+// fileURL is secureURL, and for an emulator on this machine also an address of
+// this machine over plain http.
+func fileURL(address string, near bool) (string, bool) {
+	rest, plain := strings.CutPrefix(address, "http://")
+	if !plain || !near {
+		return secureURL(address, 2000)
+	}
+	enc, ok := secureURL("https://"+rest, 2000)
+	u, err := url.Parse(enc)
+	if !ok || err != nil || !loopback(u.Hostname()) {
+		return "", false
+	}
+	return "http" + strings.TrimPrefix(enc, "https"), true
 }
 
 // linkText is the fallback: caption, name and address.

@@ -14,7 +14,7 @@ import (
 
 func mustRender(t *testing.T, out channel.Outbound) []map[string]any {
 	t.Helper()
-	raw, err := render(out)
+	raw, err := render(out, false)
 	require.NoError(t, err)
 	var all []map[string]any
 	for _, r := range raw {
@@ -62,10 +62,10 @@ func TestMediaDegradesAsDeclared(t *testing.T) {
 	file := mustRender(t, media(channel.KindFile, "here", channel.Media{URL: "https://cdn.example/견적 서.pdf", Name: "f.pdf"}))
 	require.Equal(t, "here\nf.pdf\nhttps://cdn.example/%EA%B2%AC%EC%A0%81%20%EC%84%9C.pdf", file[0]["text"])
 	for _, address := range []string{"", "http://cdn.example/a.jpg", "javascript:alert(1)", "https://u:p@cdn.example/", "https://cdn.example/" + strings.Repeat("a", 2000), "/relative"} {
-		_, err := render(media(channel.KindImage, "", channel.Media{URL: address}))
+		_, err := render(media(channel.KindImage, "", channel.Media{URL: address}), false)
 		require.ErrorContains(t, err, "https address", address)
 	}
-	_, err := render(content(channel.Content{Kind: channel.KindImage}))
+	_, err := render(content(channel.Content{Kind: channel.KindImage}), false)
 	require.Error(t, err)
 }
 
@@ -78,7 +78,7 @@ func TestLocationKeepsWhatDoesNotFit(t *testing.T) {
 	require.Equal(t, "1.500000, -2.000000", bare[0]["title"])
 	require.Equal(t, "location text", types(mustRender(t, place(channel.Location{Title: strings.Repeat("주소", 60)}))))
 	for _, l := range []channel.Location{{Latitude: 91}, {Longitude: -181}} {
-		_, err := render(place(l))
+		_, err := render(place(l), false)
 		require.Error(t, err)
 	}
 }
@@ -127,7 +127,7 @@ func TestCards(t *testing.T) {
 	poorer := mustRender(t, cards(channel.Card{Title: "T", Text: "x", Choices: append(press(5), channel.Choice{Label: "site", Kind: "uri", URI: "https://x.example/"})}))
 	require.Equal(t, "T\nx\nsite: https://x.example/", poorer[0]["text"])
 	require.Len(t, poorer[0]["quickReply"].(map[string]any)["items"], 5, "what can be pressed stays pressable")
-	_, err := render(cards(repeat(channel.Card{Text: "x"}, 11)...))
+	_, err := render(cards(repeat(channel.Card{Text: "x"}, 11)...), false)
 	require.Error(t, err)
 }
 
@@ -208,18 +208,29 @@ func TestRich(t *testing.T) {
 		out.SenderName = "Mina"
 		return out
 	}
-	raw, err := render(rich(`{"type":"flex","altText":"<a>","contents":{"type":"bubble","size":1.0}}`, ""))
+	raw, err := render(rich(`{"type":"flex","altText":"<a>","contents":{"type":"bubble","size":1.0}}`, ""), false)
 	require.NoError(t, err)
 	require.JSONEq(t, `{"type":"flex","altText":"<a>","contents":{"type":"bubble","size":1.0},"sender":{"name":"Mina"}}`, string(raw[0]))
 	require.Contains(t, string(raw[0]), `"size":1.0`, "numbers stay as they were written")
-	own, err := render(rich(`{"type":"text","text":"x","sender":{"name":"own"}}`, ""))
+	own, err := render(rich(`{"type":"text","text":"x","sender":{"name":"own"}}`, ""), false)
 	require.NoError(t, err)
 	require.Contains(t, string(own[0]), `"own"`)
 	for _, foreign := range []string{`{"blocks":[]}`, `{"type":"mrkdwn"}`, `[1]`, `not json`, `{"type":"flex","x":"` + strings.Repeat("x", 51<<10) + `"}`} {
 		require.Equal(t, "in words", mustRender(t, rich(foreign, "in words"))[0]["text"])
-		_, err := render(rich(foreign, ""))
+		_, err := render(rich(foreign, ""), false)
 		var se *channel.SendError
 		require.ErrorAs(t, err, &se)
 		require.Equal(t, channel.ReasonUnsupported, se.Reason)
 	}
+}
+
+// Only an emulator on this machine is given addresses of this machine.
+func TestFilesOfThisMachineAreForAnEmulatorHere(t *testing.T) {
+	for address, near := range map[string]bool{"http://127.0.0.1:8080/a.png": true, "http://localhost/사진.png": true, "http://shop.example/a.png": false,
+		"ftp://127.0.0.1/a": false, "https://shop.example/a.png": true} {
+		_, err := render(content(channel.Content{Kind: channel.KindImage, Media: &channel.Media{URL: address}}), true)
+		require.Equal(t, near, err == nil, address)
+	}
+	_, err := render(content(channel.Content{Kind: channel.KindImage, Media: &channel.Media{URL: "http://127.0.0.1/a.png"}}), false)
+	require.Error(t, err, "LINE fetches over https alone")
 }

@@ -73,9 +73,23 @@ func run(ctx context.Context, args []string, env func(string) string, stdout, st
 		}
 		defer d.close() //nolint:errcheck // the desk has drained; nobody listens any more
 	}
+	o.filesURL = filesURL(o, ln.Addr())
 	h, err := open(ctx, o, stdout, stderr)
 	if err != nil {
 		return err
 	}
 	return errors.Join(h.serve(ctx, ln), h.close())
+}
+
+// filesURL is the address of agents' attachments. LINE fetches them over https;
+// the emulator on this machine takes them from here. Without one they cannot be
+// sent.
+func filesURL(o options, here net.Addr) string {
+	switch {
+	case strings.HasPrefix(o.publicURL, "https://"):
+		return strings.TrimSuffix(o.publicURL, "/") + "/files"
+	case o.demo:
+		return "http://" + reachable(here) + "/files"
+	}
+	return ""
 }

@@ -178,6 +178,7 @@ func (h *helpdesk) routes(streams context.Context) (http.Handler, error) {
 	if h.account != nil {
 		mux.Handle("/webhooks/line", h.rec.wrap(h.eng.AccountWebhook(h.account.Token)))
 	}
+	mux.Handle("/files/", sangdam.AttachmentLinks(h.eng))
 	for _, path := range []string{"/{$}", "/console/", "/sign-in", "/sign-in.css", "/sign-out", "/enter/"} {
 		mux.Handle(path, pages)
 	}

@@ -210,13 +210,16 @@ func (s *Server) handleWebhookSet(_ *http.Request, body []byte) reply {
 // plain http, or the emulator could not be tried without a certificate.
 func webhookAddress(address string) *reply {
 	u, err := url.Parse(address)
-	local := err == nil && u.Scheme == "http" && (u.Hostname() == "localhost" || strings.HasPrefix(u.Hostname(), "127."))
+	local := err == nil && u.Scheme == "http" && loopback(u.Hostname())
 	if err != nil || u.Host == "" || len(address) > 500 || u.Scheme != "https" && !local {
 		bad := fail(http.StatusBadRequest, "Invalid webhook endpoint URL")
 		return &bad
 	}
 	return nil
 }
+
+// loopback says whether the host is this machine.
+func loopback(host string) bool { return host == "localhost" || strings.HasPrefix(host, "127.") }
 
 func (s *Server) handleWebhookGet(*http.Request, []byte) reply {
 	s.mu.Lock()

@@ -207,8 +207,8 @@ func (u *User) pick(a pressable, value string) (string, error) {
 		value = orElse(p.Initial, p.Min)
 	}
 	if value == "" {
-		form := map[channel.PickerMode]string{channel.PickDate: "2006-01-02", channel.PickTime: "15:04", channel.PickDateTime: "2006-01-02T15:04"}[p.Mode]
-		if value = u.srv.now().Format(form); p.Max != "" && value > p.Max {
+		forms := map[channel.PickerMode]string{channel.PickDate: "2006-01-02", channel.PickTime: "15:04", channel.PickDateTime: "2006-01-02T15:04"}
+		if value = u.srv.now().Format(forms[p.Mode]); p.Max != "" && value > p.Max {
 			value = p.Max
 		}
 	}
