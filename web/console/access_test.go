@@ -22,7 +22,7 @@ type try struct {
 }
 
 // tries has an entry for each route; one that is missing fails the test.
-func tries(id conversation.ID, message, contact, offer string) map[string]try {
+func tries(id conversation.ID, message, contact, offer, ticket string) map[string]try {
 	c := "/conversations/" + string(id)
 	return map[string]try{
 		"GET /{$}": {path: "/", list: true}, "GET /alive": {path: "/alive", list: true}, "GET /bar": {path: "/bar", list: true},
@@ -45,6 +45,18 @@ func tries(id conversation.ID, message, contact, offer string) map[string]try {
 		"POST /messages/{id}/resend":        {path: "/messages/" + message + "/resend"},
 		"POST /messages/{id}/fetch":         {path: "/messages/" + message + "/fetch"},
 		"POST /contacts/{id}":               {path: "/contacts/" + contact, form: "name=stranger&version=1"},
+		"GET /files/{id}/{n}":               {path: "/files/" + message + "/0"},
+		"POST /files":                       {path: "/files?name=x.txt&conversation=" + string(id), form: "hello"},
+		"GET /canned":                       {path: "/canned?q=x", list: true},
+		"GET /tickets":                      {path: "/tickets?list=open", list: true},
+		"POST /tickets":                     {path: "/tickets", form: "conversation=" + string(id)},
+		"GET /tickets/{id}":                 {path: "/tickets/" + ticket},
+		"POST /tickets/{id}":                {path: "/tickets/" + ticket, form: "title=stranger&version=1"},
+		"POST /tickets/{id}/merge":          {path: "/tickets/" + ticket + "/merge", form: "number=1"},
+		"POST /tickets/{id}/link":           {path: "/tickets/" + ticket + "/link", form: "to=" + ticket},
+		"POST /tickets/{id}/follow":         {path: "/tickets/" + ticket + "/follow"},
+		"GET /setup/tickets":                {path: "/setup/tickets"},
+		"POST /setup/tickets/{what}":        {path: "/setup/tickets/word", form: "word=stranger"},
 		"GET /queues":                       {path: "/queues", list: true},
 		"GET /setup":                        {path: "/setup"}, "GET /setup/heard": {path: "/setup/heard?account=shop"},
 		"GET /setup/agents/{id}":                  {path: "/setup/agents/ara"},
@@ -84,7 +96,9 @@ func TestEveryRouteRefusesStrangers(t *testing.T) {
 	})
 	detail, err := w.eng.Conversation(t.Context(), w.host, c.ID)
 	require.NoError(t, err)
-	all := tries(c.ID, string(detail.Messages[0].ID), string(c.Contact), offer)
+	made, err := w.eng.OpenTicket(t.Context(), w.host, sangdam.OpenTicket{Desk: "support", Title: "secret-of-mina"})
+	require.NoError(t, err)
+	all := tries(c.ID, string(detail.Messages[0].ID), string(c.Contact), offer, string(made.Ticket))
 	for _, r := range w.page.Routes() {
 		name := r.Method + " " + r.Path
 		if r.Path == "/events" {

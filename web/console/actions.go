@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam"
-	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
@@ -44,8 +43,12 @@ func (q *request) posted(p sangdam.Posted) error {
 // answer sends what the composer holds. The key is the browser's own, made when
 // the button was pressed: whatever is repeated is sent once.
 func (q *request) answer() error {
-	p, err := q.engine.Answer(q.r.Context(), q.p, sangdam.Answer{Key: q.key(), Conversation: q.chosen(),
-		Content: channel.Text(q.r.PostFormValue("text")), ThenWait: q.r.PostFormValue("then") == "wait"})
+	content, err := q.content()
+	if err != nil {
+		return err
+	}
+	p, err := q.engine.Answer(q.r.Context(), q.p, sangdam.Answer{Key: q.key(), Conversation: q.chosen(), Content: content,
+		ThenWait: q.r.PostFormValue("then") == "wait"})
 	if err != nil {
 		return err
 	}

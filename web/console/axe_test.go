@@ -10,6 +10,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam"
 )
 
 // axeSource is axe-core 4.14.1 (npm axe-core, MPL-2.0, unchanged), for tests only.
@@ -44,9 +46,12 @@ func TestEveryPageIsAccessible(t *testing.T) {
 	w.conversationOf("Jun")
 	p := w.open(browser(t), "admin")
 	source := axeSource(t)
+	made, err := w.eng.OpenTicket(t.Context(), w.host, sangdam.OpenTicket{Conversation: id, Title: "A lost parcel", Body: "It never came"})
+	require.NoError(t, err)
 	c := "/conversations/" + string(id)
 	for _, path := range []string{"/conversations?view=all", c, "/queues", "/history?q=hello", c + "/explain", "/setup", "/setup/agents/ara",
-		"/setup/agents/new", "/setup/desks/support", "/setup/queues/everyone", "/setup/streams/line", "/setup/accounts/shop", "/setup/accounts/new", "/operations"} {
+		"/setup/agents/new", "/setup/desks/support", "/setup/queues/everyone", "/setup/streams/line", "/setup/accounts/shop", "/setup/accounts/new", "/operations",
+		"/tickets?list=open", "/tickets/" + string(made.Ticket), "/setup/tickets"} {
 		for _, dark := range []bool{false, true} {
 			p.dark(dark)
 			p.openPage(path)
@@ -55,16 +60,16 @@ func TestEveryPageIsAccessible(t *testing.T) {
 			}
 			p.axe(source, fmt.Sprintf("%s dark=%v", path, dark))
 			if !dark {
-				p.shot("page" + strings.NewReplacer("/", "-", "?", "-", "=", "-", string(id), "c").Replace(path))
+				p.shot("page" + strings.NewReplacer("/", "-", "?", "-", "=", "-", string(id), "c", string(made.Ticket), "t").Replace(path))
 			}
 		}
 	}
 	p.do(chromedp.EmulateViewport(400, 850))
 	p.dark(false)
-	for _, path := range []string{"/conversations?view=all", c, "/setup", "/setup/desks/support", "/operations"} {
+	for _, path := range []string{"/conversations?view=all", c, "/setup", "/setup/desks/support", "/operations", "/tickets/" + string(made.Ticket)} {
 		p.openPage(path)
 		p.axe(source, path+" narrow")
 		require.LessOrEqual(t, eval[int](p, `document.documentElement.scrollWidth`), 400, "%s is wider than the screen", path)
-		p.shot("narrow" + strings.NewReplacer("/", "-", "?", "-", "=", "-", string(id), "c").Replace(path))
+		p.shot("narrow" + strings.NewReplacer("/", "-", "?", "-", "=", "-", string(id), "c", string(made.Ticket), "t").Replace(path))
 	}
 }

@@ -1,12 +1,15 @@
 package console
 
 import (
+	"cmp"
+	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/ticket"
 )
 
 // barView is the agent's own part of every page: presence, offers, counts.
@@ -79,6 +82,9 @@ func (q *request) barView() barView {
 }
 
 func (q *request) offerView(d *sangdam.Directory, o routing.Offer) (offerView, error) {
+	if s := o.Item.Subject(); s.Kind == routing.SubjectTicket {
+		return q.ticketOffer(ticket.ID(s.ID), o)
+	}
 	detail, err := q.engine.Conversation(q.r.Context(), q.p, conversation.ID(o.Item))
 	if err != nil {
 		return offerView{}, err
@@ -95,6 +101,18 @@ func (q *request) offerView(d *sangdam.Directory, o routing.Offer) (offerView, e
 		v.Queue, v.Waited = d.Queues[detail.Item.Queue], q.since(detail.Item.QueuedAt)
 	}
 	return v, nil
+}
+
+// ticketOffer is the offer of a ticket.
+func (q *request) ticketOffer(id ticket.ID, o routing.Offer) (offerView, error) {
+	detail, err := q.engine.Ticket(q.r.Context(), q.p, id)
+	if err != nil {
+		return offerView{}, err
+	}
+	t := detail.Ticket
+	name := cmp.Or(t.Requester.Name, t.Requester.Email, q.lang.t("customer.unknown"))
+	return offerView{ID: string(o.ID), Name: name, Initial: initial(name), Kind: "ticket", Account: fmt.Sprintf("#%d", t.Number), Preview: t.Title,
+		Waited: q.since(t.CreatedAt), Until: o.ExpiresAt.UTC().Format(time.RFC3339Nano), Seconds: max(int(o.ExpiresAt.Sub(o.OfferedAt).Seconds()), 1)}, nil
 }
 
 // setPresence switches the agent's own presence.
@@ -114,6 +132,9 @@ func (q *request) accept() error {
 	owned, err := q.engine.Accept(q.r.Context(), q.p, sangdam.Accept{Key: q.key(), Offer: routing.OfferID(q.r.PathValue("id"))})
 	if err != nil {
 		return err
+	}
+	if owned.Ticket != "" {
+		return q.done("/tickets/" + string(owned.Ticket))
 	}
 	return q.done("/conversations/" + string(owned.Conversation) + "?view=mine")
 }

@@ -14,6 +14,7 @@ type panelView struct {
 	Contact    *conversation.Contact
 	Identities []identityView
 	Past       []rowView
+	Tickets    []ticketRow
 	Attributes []choice
 	Category   string
 	Memo       string
@@ -29,7 +30,7 @@ type identityView struct {
 // and trouble with it leaves the thread as it is.
 func (q *request) panel(d *sangdam.Directory, detail sangdam.Detail) panelView {
 	c := detail.Conversation
-	v := panelView{Contact: detail.Contact, Category: c.Category, Memo: c.Memo}
+	v := panelView{Contact: detail.Contact, Category: c.Category, Memo: c.Memo, Tickets: q.ticketsOf(d, c.ID)}
 	for _, i := range detail.Identities {
 		iv := identityView{Kind: string(i.Kind), Name: i.Name}
 		if i.Follows != nil {

@@ -58,6 +58,14 @@ func (q *request) idOf() string {
 	if id := q.r.PathValue("id"); id != "new" {
 		return id
 	}
+	return q.idFor("")
+}
+
+// idFor is the id given, or that of the form, or one that is made up.
+func (q *request) idFor(given string) string {
+	if given != "" {
+		return given
+	}
 	if id := strings.TrimSpace(q.r.PostFormValue("id")); id != "" {
 		return id
 	}

@@ -3,6 +3,7 @@ package console
 import (
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/sangdam/sangdam"
@@ -12,28 +13,30 @@ import (
 
 // messageView is one message as the thread shows it.
 type messageView struct {
-	ID          string
-	Side        string // theirs, ours, note
-	Author      string
-	By          string // customer, agent, bot, system, trigger
-	Time, Full  string
-	Kind        string
-	Text        []segment
-	Media       *mediaView
-	Location    *channel.Location
-	Map         string
-	Sticker     string
-	Cards       []channel.Card
-	Choices     []channel.Choice
-	Quote       string
-	QuoteID     string
-	Status      string
-	Reason      string
-	Unconfirmed bool
-	Edited      bool
-	Unsent      bool
-	Resend      bool
-	Automated   string
+	ID string
+	// Conversation that it stands in.
+	Conversation string
+	Side         string // theirs, ours, note
+	Author       string
+	By           string // customer, agent, bot, system, trigger
+	Time, Full   string
+	Kind         string
+	Text         []segment
+	Media        []mediaView
+	Location     *channel.Location
+	Map          string
+	Sticker      string
+	Cards        []channel.Card
+	Choices      []channel.Choice
+	Quote        string
+	QuoteID      string
+	Status       string
+	Reason       string
+	Unconfirmed  bool
+	Edited       bool
+	Unsent       bool
+	Resend       bool
+	Automated    string
 }
 
 // segment is a part of a text: plain, or a link.
@@ -43,11 +46,13 @@ type segment struct{ Text, URL string }
 type mediaView struct {
 	Name, Type, Size string
 	State, Reason    string
-	Fetch            bool // it can be asked for again
+	Fetch            bool   // it can be asked for again
+	URL              string // empty while we do not have it
+	Show             string // image, video or audio; "" for a download
 }
 
 func (q *request) messageView(d *sangdam.Directory, m *conversation.Message, all []conversation.Message) *messageView {
-	v := &messageView{ID: string(m.ID), Side: "ours", By: string(m.Author.Kind), Time: q.clock(m.At), Full: q.full(m.At),
+	v := &messageView{ID: string(m.ID), Conversation: string(m.Conversation), Side: "ours", By: string(m.Author.Kind), Time: q.clock(m.At), Full: q.full(m.At),
 		Kind: string(m.Content.Kind), Text: links(m.Content.Text), Location: m.Content.Location, Cards: m.Content.Cards, Choices: m.Content.Choices, Status: string(m.Status),
 		Unconfirmed: m.Unconfirmed, Edited: !m.EditedAt.IsZero(), Unsent: !m.UnsentAt.IsZero(), Automated: m.Automated}
 	switch m.Direction {
@@ -69,8 +74,8 @@ func (q *request) messageView(d *sangdam.Directory, m *conversation.Message, all
 	if l := m.Content.Location; l != nil {
 		v.Map = q.lang.t("message.coordinates", l.Latitude, l.Longitude)
 	}
-	if media := m.Content.Media; media != nil {
-		v.Media = q.mediaView(media)
+	for n, media := range m.Content.Files() {
+		v.Media = append(v.Media, q.mediaView(v.ID, n, media))
 	}
 	if m.Quotes != "" {
 		v.Quote, v.QuoteID = q.lang.t("message.quoted"), string(m.Quotes)
@@ -96,8 +101,19 @@ func (q *request) authorOf(d *sangdam.Directory, m *conversation.Message) string
 	return q.lang.of("actor", string(m.Author.Kind))
 }
 
-func (q *request) mediaView(m *channel.Media) *mediaView {
-	v := &mediaView{Name: m.Name, Type: m.Type, Size: q.size(m.Size), State: m.State}
+// mediaView is the n-th file of a message. Only pictures, films and sounds are
+// shown; the handler that serves them looks at the bytes and lets nothing else
+// be shown either.
+func (q *request) mediaView(message string, n int, m channel.Media) mediaView {
+	v := mediaView{Name: m.Name, Type: m.Type, Size: q.size(m.Size), State: m.State}
+	if m.Blob != "" {
+		v.URL = q.o.Prefix + "/files/" + url.PathEscape(message) + "/" + strconv.Itoa(n)
+		for _, show := range []string{"image", "video", "audio"} {
+			if strings.HasPrefix(m.Type, show+"/") {
+				v.Show = show
+			}
+		}
+	}
 	if v.Name == "" {
 		v.Name = q.lang.t("message.attachment")
 	}

@@ -17,6 +17,9 @@ type route struct {
 	serve  func(*request) error
 }
 
+// upload is the one route that reads its body by itself.
+const upload = "/files"
+
 const (
 	ofWorkspace = false
 	ofRecord    = true
@@ -49,10 +52,23 @@ func (h *Handler) table() []route {
 		{post, "/conversations/{id}/reopen", sangdam.ActTake, ofRecord, (*request).reopen},
 		{post, "/messages/{id}/resend", sangdam.ActResend, ofRecord, (*request).resend},
 		{post, "/messages/{id}/fetch", sangdam.ActFetch, ofRecord, (*request).fetch},
+		{get, "/files/{id}/{n}", sangdam.ActRead, ofRecord, (*request).file},
+		{post, upload, sangdam.ActAnswer, ofRecord, (*request).upload},
+		{get, "/canned", sangdam.ActList, ofWorkspace, (*request).canned},
 		{post, "/contacts/{id}", sangdam.ActContact, ofRecord, (*request).saveContact},
 
 		{get, "/queues", sangdam.ActList, ofWorkspace, (*request).queues},
 		{get, "/history", sangdam.ActSearch, ofWorkspace, (*request).history},
+
+		{get, "/tickets", sangdam.ActList, ofWorkspace, (*request).tickets},
+		{post, "/tickets", sangdam.ActTicketOpen, ofRecord, (*request).openTicket},
+		{get, "/tickets/{id}", sangdam.ActRead, ofRecord, (*request).oneTicket},
+		{post, "/tickets/{id}", sangdam.ActTicketEdit, ofRecord, (*request).saveTicket},
+		{post, "/tickets/{id}/merge", sangdam.ActTicketEdit, ofRecord, (*request).mergeTicket},
+		{post, "/tickets/{id}/link", sangdam.ActTicketEdit, ofRecord, (*request).linkTicket},
+		{post, "/tickets/{id}/follow", sangdam.ActTicketEdit, ofRecord, (*request).followTicket},
+		{get, "/setup/tickets", sangdam.ActConfigure, ofWorkspace, (*request).ticketSetup},
+		{post, "/setup/tickets/{what}", sangdam.ActConfigure, ofWorkspace, (*request).saveTicketPart},
 
 		{get, "/setup", sangdam.ActConfigure, ofWorkspace, (*request).setup},
 		{get, "/setup/heard", sangdam.ActConfigure, ofWorkspace, (*request).heard},

@@ -91,7 +91,7 @@ func (h *Handler) serving(rt route) http.Handler {
 			q.fail(err)
 			return
 		}
-		if changes(r) {
+		if changes(r) && rt.path != upload {
 			r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 			if err := q.readForm(); err != nil {
 				q.fail(err)

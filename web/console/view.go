@@ -89,6 +89,8 @@ func channelIcon(kind string) string {
 		return kind
 	case "webchat":
 		return "globe"
+	case "ticket":
+		return "ticket"
 	}
 	return "chat"
 }
@@ -154,6 +156,7 @@ func (q *request) nav(section string) []navEntry {
 	}{
 		{"conversations", "/conversations", "chat", sangdam.ActList},
 		{"queues", "/queues", "queue", sangdam.ActList},
+		{"tickets", "/tickets", "ticket", sangdam.ActList},
 		{"history", "/history", "search", sangdam.ActSearch},
 		{"setup", "/setup", "settings", sangdam.ActConfigure},
 		{"operations", "/operations", "alert", sangdam.ActOperate},

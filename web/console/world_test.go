@@ -125,7 +125,7 @@ func (w *world) setUp(base string) {
 			role = sangdam.RoleAdministrator
 		}
 		_, err := w.eng.SaveAgent(ctx, w.host, sangdam.SaveAgent{Agent: routing.Agent{ID: routing.AgentID(id), Name: name, Role: string(role),
-			Permissions: []routing.Permission{routing.PermitChat}, Assign: routing.AssignmentSwitches{Chat: true},
+			Permissions: []routing.Permission{routing.PermitChat, routing.PermitTicket}, Assign: routing.AssignmentSwitches{Chat: true, Ticket: true},
 			Capacity: map[routing.Profile]int{routing.ProfileUnits: 50}}})
 		require.NoError(t, err)
 	}

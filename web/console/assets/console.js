@@ -209,7 +209,7 @@
     if (e.target.id !== "text") return;
     const c = $("#composer");
     store.set(draftKey(c.dataset.id, mode()), e.target.value || null);
-    drafts();
+    drafts(); canned();
     if (mode() === "answer" && e.target.value && Date.now() - typed > 4000 && state === "up") {
       typed = Date.now();
       fetch(c.dataset.typing, { method: "POST" }).catch(() => {});
@@ -254,7 +254,7 @@
     const c = $("#composer"), text = $("#text"), words = text.value;
     if (!words.trim()) return;
     const m = mode();
-    const entry = { key: crypto.randomUUID ? crypto.randomUUID() : String(Math.random()).slice(2) + Date.now(), id: c.dataset.id, mode: m, url: m === "note" ? c.dataset.note : c.dataset.answer, text: words, then };
+    const entry = { key: newKey(), id: c.dataset.id, mode: m, url: m === "note" ? c.dataset.note : c.dataset.answer, text: words, then };
     store.set("outbox", [...store.get("outbox", []), entry]);
     text.value = "";
     store.set(draftKey(entry.id, m), null);
@@ -262,6 +262,65 @@
     pendingBubbles();
     deliver();
   }
+
+  const newKey = () => crypto.randomUUID ? crypto.randomUUID() : String(Math.random()).slice(2) + Date.now();
+
+  // A file goes up at once and is then sent like a text.
+  async function attach(file) {
+    const c = $("#composer"), input = $("#attach");
+    if (!input || mode() !== "answer") return;
+    const entry = { key: newKey(), id: c.dataset.id, mode: "answer", url: c.dataset.answer, text: "", then: "", label: file.name };
+    const r = await fetch(`${input.dataset.upload}?${new URLSearchParams({ name: file.name, conversation: c.dataset.id })}`,
+      { method: "POST", body: file, headers: { "Idempotency-Key": entry.key, "Content-Type": "application/octet-stream" } }).catch(() => null);
+    const up = r && await r.json().catch(() => ({}));
+    if (!r || !r.ok) entry.failed = (up && up.error) || d.tFailed;
+    else entry.file = { blob: up.media.blob, kind: up.kind, name: up.media.name || "", type: up.media.type || "", size: String(up.media.size || 0) };
+    store.set("outbox", [...store.get("outbox", []), entry]);
+    pendingBubbles();
+    deliver();
+  }
+  document.addEventListener("paste", (e) => {
+    if (e.target.id === "text" && e.clipboardData && e.clipboardData.files.length) { e.preventDefault(); for (const f of e.clipboardData.files) attach(f); }
+  });
+  document.addEventListener("error", (e) => { // no small picture: the whole one
+    const i = e.target;
+    if (i.tagName === "IMG" && i.dataset.full && i.getAttribute("src") !== i.dataset.full) i.src = i.dataset.full;
+  }, true);
+
+  // Prepared answers: "/" at the beginning lists them.
+  let cannedList = [], cannedAt = 0, cannedFor = "";
+  async function canned() {
+    const c = $("#composer"), t = $("#text"), box = $("#canned");
+    const word = /^\/(\S*)$/.exec(t.value);
+    if (!word) { box.hidden = true; cannedList = []; return; }
+    cannedFor = word[1];
+    const r = await fetch(c.dataset.canned + "?q=" + encodeURIComponent(word[1]), { headers: { Accept: "application/json" } }).catch(() => null);
+    if (!r || !r.ok || word[1] !== cannedFor) return;
+    cannedList = await r.json(); cannedAt = 0;
+    showCanned();
+  }
+  function showCanned() {
+    const box = $("#canned");
+    box.hidden = !cannedList.length;
+    box.replaceChildren(...cannedList.map((x, i) => {
+      const b = document.createElement("button"), s = document.createElement("strong"), w = document.createElement("small");
+      b.type = "button"; b.setAttribute("role", "option"); b.setAttribute("aria-selected", String(i === cannedAt)); b.dataset.canned = i; b.tabIndex = -1;
+      s.textContent = x.title; w.textContent = x.body; b.append(s, w);
+      return b;
+    }));
+  }
+  function useCanned(i) {
+    const c = $("#composer"), t = $("#text"), name = $("#work-head h1").textContent;
+    t.value = cannedList[i].body.replace(/\{\{?\s*customer(\.name)?\s*\}?\}/g, name);
+    store.set(draftKey(c.dataset.id, mode()), t.value);
+    cannedList = []; $("#canned").hidden = true; t.focus();
+  }
+  document.addEventListener("keydown", (e) => {
+    if (e.target.id !== "text" || !cannedList.length || composing) return;
+    const move = { ArrowDown: 1, ArrowUp: -1 }[e.key];
+    if (move) { cannedAt = (cannedAt + move + cannedList.length) % cannedList.length; showCanned(); } else if (e.key === "Enter" || e.key === "Tab") useCanned(cannedAt); else if (e.key === "Escape") { cannedList = []; $("#canned").hidden = true; } else return;
+    e.preventDefault(); e.stopImmediatePropagation();
+  }, true);
 
   // deliver sends what waits, in order, one tab at a time. Each message has a
   // key, so that one whose answer was lost is sent again without a double.
@@ -272,7 +331,7 @@
         let r, answer = {};
         sending++;
         try {
-          r = await fetch(o.url, { method: "POST", headers: { Accept: "application/json" }, body: new URLSearchParams({ text: o.text, key: o.key, then: o.then }), signal: AbortSignal.timeout(15000) });
+          r = await fetch(o.url, { method: "POST", headers: { Accept: "application/json" }, body: new URLSearchParams({ text: o.text, key: o.key, then: o.then, ...o.file }), signal: AbortSignal.timeout(15000) });
           answer = await r.json().catch(() => ({}));
         } catch { r = null; }
         sending--;
@@ -300,7 +359,7 @@
       li.className = `line message ${o.mode === "note" ? "note" : "ours"} ${o.failed ? "broken" : "sending"}`;
       const inner = document.createElement("div"), bubble = document.createElement("div"), p = document.createElement("p"), meta = document.createElement("p");
       inner.className = "bubble-box"; bubble.className = "bubble"; p.className = "text"; meta.className = "meta";
-      p.textContent = o.text;
+      p.textContent = o.text || o.label;
       meta.textContent = o.failed ? o.failed : state === "up" ? d.tPending : d.tOffline;
       bubble.append(p); inner.append(bubble, meta);
       if (o.failed) for (const [label, act] of [[d.tEdit, "edit"], [d.tDiscard, "discard"]]) {
@@ -350,6 +409,7 @@
     const b = e.target.closest("button, a");
     if (!b) return;
     if ("close" in b.dataset) b.closest(".toast").remove();
+    if (b.dataset.canned && b.closest("#canned")) useCanned(Number(b.dataset.canned));
     if (b.id === "jump") { const t = $("#thread"); below = true; t.scrollTop = t.scrollHeight; place(); }
     if (b.id === "list-stale") letGo();
     if (b.dataset.copy && navigator.clipboard) navigator.clipboard.writeText($(b.dataset.copy).textContent).then(() => b.classList.add("primary"), () => {});
@@ -361,6 +421,7 @@
     }
   });
   document.addEventListener("change", (e) => {
+    if (e.target.id === "attach") { for (const f of e.target.files) attach(f); e.target.value = ""; }
     if ("submit" in e.target.dataset) e.target.form.requestSubmit();
     if (e.target.id === "keys-off") store.set("keys-off", e.target.checked || null);
   });

@@ -1,0 +1,178 @@
+package console
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/ticket"
+)
+
+// openTicket makes a ticket: by hand, or from a conversation.
+func (q *request) openTicket() error {
+	c := sangdam.OpenTicket{Key: q.key(), Conversation: conversation.ID(q.value("conversation")), Title: q.value("title"), Body: q.value("body"),
+		Requester: ticket.Requester{Name: q.value("name"), Email: q.value("email"), Phone: q.value("phone")}}
+	made, err := q.engine.OpenTicket(q.r.Context(), q.p, c)
+	if err != nil {
+		return err
+	}
+	return q.done("/tickets/" + url.PathEscape(string(made.Ticket)))
+}
+
+// saveTicket saves what differs from what is stored, and a comment with it.
+func (q *request) saveTicket() error {
+	id := ticket.ID(q.r.PathValue("id"))
+	detail, err := q.engine.Ticket(q.r.Context(), q.p, id)
+	if err != nil {
+		return err
+	}
+	c := sangdam.UpdateTicket{Key: q.key(), Ticket: id, Version: q.number("version")}
+	comment := q.value("comment")
+	if comment != "" {
+		c.Comment = &sangdam.TicketComment{Text: comment, Public: q.checked("public")}
+	}
+	if c.Change, err = q.ticketChange(detail.Ticket); err == nil {
+		_, err = q.engine.UpdateTicket(q.r.Context(), q.p, c)
+	}
+	if err != nil {
+		return q.showTicket(comment, err)
+	}
+	return q.done("/tickets/" + url.PathEscape(string(id)))
+}
+
+// differs points to a value of the form where it is not the stored one.
+func differs[T ~string](was T, typed string) *T {
+	if string(was) == typed {
+		return nil
+	}
+	v := T(typed)
+	return &v
+}
+
+func (q *request) ticketChange(t ticket.Ticket) (c sangdam.TicketChange, err error) {
+	c.Title = differs(t.Title, q.value("title"))
+	c.State = differs(t.State, q.value("state"))
+	c.Category = differs(t.Category, q.value("category"))
+	c.Resolution = differs(t.Resolution, q.value("resolution"))
+	c.Group = differs(t.Group, q.value("group"))
+	c.Agent = differs(t.Agent, q.value("agent"))
+	n, err := q.whole("priority")
+	if err != nil {
+		return c, err
+	}
+	if p := ticket.Priority(n); p != t.Priority {
+		c.Priority = &p
+	}
+	var tags []string
+	for tag := range strings.SplitSeq(q.value("tags"), ",") {
+		if tag = strings.TrimSpace(tag); tag != "" {
+			tags = append(tags, tag)
+		}
+	}
+	for _, tag := range tags {
+		if !slices.Contains(t.Tags, tag) {
+			c.AddTags = append(c.AddTags, tag)
+		}
+	}
+	for _, tag := range t.Tags {
+		if !slices.Contains(tags, tag) {
+			c.RemoveTags = append(c.RemoveTags, tag)
+		}
+	}
+	c.Fields, err = q.fieldValues(t)
+	return c, err
+}
+
+// fieldValues are the fields of the form that hold something else now.
+func (q *request) fieldValues(t ticket.Ticket) (map[string]ticket.Value, error) {
+	out := map[string]ticket.Value{}
+	for _, code := range q.r.PostForm["field"] {
+		values := q.r.PostForm["field."+code]
+		var v ticket.Value
+		switch q.value("fieldtype." + code) {
+		case string(ticket.Checkbox):
+			v.List = values
+		case string(ticket.Number):
+			if text := q.value("field." + code); text != "" {
+				n, err := strconv.ParseFloat(text, 64)
+				if err != nil {
+					return nil, errs.New(errs.Invalid, "console: %s", q.lang.t("form.not_a_number", text))
+				}
+				v.Number = &n
+			}
+		case string(ticket.File):
+			continue
+		default:
+			v.Text = q.value("field." + code)
+		}
+		was := t.Fields[code]
+		if len(was.Sealed) > 0 && v.Empty() { // what is sealed is not shown, and stays
+			continue
+		}
+		same := was.Text == v.Text && slices.Equal(was.List, v.List) && (was.Number == nil) == (v.Number == nil) &&
+			(v.Number == nil || *was.Number == *v.Number)
+		if !same {
+			out[code] = v
+		}
+	}
+	return out, nil
+}
+
+// mergeTicket puts a ticket into another one, named by its number.
+func (q *request) mergeTicket() error {
+	into, err := q.ticketByNumber("number")
+	if err != nil {
+		return err
+	}
+	c := sangdam.MergeTickets{Key: q.key(), From: ticket.ID(q.r.PathValue("id")), Into: into}
+	if _, err := q.engine.MergeTickets(q.r.Context(), q.p, c); err != nil {
+		return err
+	}
+	return q.done("/tickets/" + url.PathEscape(string(into)))
+}
+
+// linkTicket relates a ticket to another one.
+func (q *request) linkTicket() error {
+	to := ticket.ID(q.value("to"))
+	if to == "" {
+		var err error
+		if to, err = q.ticketByNumber("number"); err != nil {
+			return err
+		}
+	}
+	c := sangdam.LinkTickets{Key: q.key(), Ticket: ticket.ID(q.r.PathValue("id")), To: to, Remove: q.checked("remove")}
+	if _, err := q.engine.LinkTickets(q.r.Context(), q.p, c); err != nil {
+		return err
+	}
+	return q.done("/tickets/" + url.PathEscape(q.r.PathValue("id")))
+}
+
+func (q *request) followTicket() error {
+	c := sangdam.FollowTicket{Key: q.key(), Ticket: ticket.ID(q.r.PathValue("id")), Agent: routing.AgentID(q.p.ID), Stop: q.checked("stop")}
+	if _, err := q.engine.FollowTicket(q.r.Context(), q.p, c); err != nil {
+		return err
+	}
+	return q.done("/tickets/" + url.PathEscape(q.r.PathValue("id")))
+}
+
+func (q *request) ticketByNumber(field string) (ticket.ID, error) {
+	n, err := q.whole(field)
+	if err != nil {
+		return "", err
+	}
+	if n > 0 {
+		page, err := q.engine.Tickets(q.r.Context(), q.p, sangdam.TicketFilter{Number: int64(n)}, "", 1)
+		if err != nil {
+			return "", err
+		}
+		if len(page.Tickets) > 0 {
+			return page.Tickets[0].ID, nil
+		}
+	}
+	return "", errs.New(errs.NotFound, "console: there is no ticket %d", n)
+}

@@ -1,0 +1,341 @@
+package console
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/ticket"
+)
+
+// ticketsView is the list of tickets.
+type ticketsView struct {
+	Views  []tab
+	Rows   []ticketRow
+	Next   string
+	Text   string
+	States []choice
+	Groups []choice
+	Agents []choice
+	Setup  bool
+}
+
+// ticketRow is a ticket in a list.
+type ticketRow struct {
+	ID, URL, Title     string
+	Number             int64
+	State, Priority    string
+	Agent, Group, From string
+	Due                string
+	Late               bool
+	Updated, Full      string
+	Category           string
+}
+
+// ticketLists are the lists that everybody has, before the saved ones.
+var ticketLists = []string{"mine", "unassigned", "open", "solved"}
+
+// ticketStates are the states that a person may choose.
+var ticketStates = []ticket.State{ticket.Unassigned, ticket.InProgress, ticket.OnHold, ticket.Solved}
+
+// ticketFilter is what the list selects.
+func (q *request) ticketFilter(list string) sangdam.TicketFilter {
+	f := sangdam.TicketFilter{Group: ticket.GroupID(q.r.FormValue("group")), Agent: routing.AgentID(q.r.FormValue("agent"))}
+	if s := q.r.FormValue("state"); s != "" {
+		f.States = []ticket.State{ticket.State(s)}
+	}
+	switch list {
+	case "mine":
+		f.Agent, f.Open = routing.AgentID(q.p.ID), true
+	case "unassigned":
+		f.NoAgent, f.Open = true, true
+	case "open":
+		f.Open = true
+	case "solved":
+		f.States = []ticket.State{ticket.Solved, ticket.Complete}
+	default:
+		f.View = list
+	}
+	if f.View == "" {
+		f.Desc = true // the newest change first
+	}
+	return f
+}
+
+// tickets is the page of the list.
+func (q *request) tickets() error {
+	ctx := q.r.Context()
+	d, err := q.directory()
+	if err != nil {
+		return err
+	}
+	set, err := q.engine.TicketSetup(ctx, q.p)
+	if err != nil {
+		return err
+	}
+	saved, err := q.engine.TicketViews(ctx, q.p)
+	if err != nil {
+		return err
+	}
+	list := cmp.Or(q.r.FormValue("list"), "mine")
+	v := ticketsView{Text: strings.TrimSpace(q.r.FormValue("q")), Setup: q.engine.May(ctx, q.p, sangdam.ActConfigure) == nil}
+	for _, key := range ticketLists {
+		v.Views = append(v.Views, tab{Key: q.lang.t("tickets.list." + key), URL: q.o.Prefix + "/tickets?list=" + key, Current: key == list})
+	}
+	for _, s := range saved {
+		v.Views = append(v.Views, tab{Key: s.Name, URL: q.o.Prefix + "/tickets?list=" + escaped(s.ID), Current: s.ID == list})
+	}
+	var found []ticket.Ticket
+	if v.Text != "" {
+		hits, err := q.engine.SearchTickets(ctx, q.p, v.Text, 100)
+		if err != nil {
+			return err
+		}
+		for _, h := range hits {
+			found = append(found, h.Ticket)
+		}
+	} else {
+		page, err := q.engine.Tickets(ctx, q.p, q.ticketFilter(list), q.r.FormValue("page"), 50)
+		if err != nil {
+			return err
+		}
+		found = page.Tickets
+		if page.Next != "" {
+			v.Next = q.o.Prefix + "/tickets?" + url.Values{"list": {list}, "page": {page.Next}}.Encode()
+		}
+	}
+	for _, t := range found {
+		v.Rows = append(v.Rows, q.ticketRow(d, set, t))
+	}
+	q.page(http.StatusOK, "tickets", q.lang.t("nav.tickets"), "tickets", v)
+	return nil
+}
+
+func (q *request) ticketRow(d *sangdam.Directory, set sangdam.TicketSetup, t ticket.Ticket) ticketRow {
+	r := ticketRow{ID: string(t.ID), URL: q.o.Prefix + "/tickets/" + url.PathEscape(string(t.ID)), Title: t.Title, Number: t.Number, State: string(t.State),
+		Priority: q.lang.t("priority." + strconv.Itoa(int(t.Priority))), From: cmp.Or(t.Requester.Name, t.Requester.Email),
+		Updated: q.short(t.UpdatedAt), Full: q.full(t.UpdatedAt), Category: q.categoryPath(set.Trees[ticket.Intake], t.Category)}
+	if t.Agent != "" {
+		r.Agent = agentName(d, t.Agent)
+	}
+	for _, g := range set.Groups {
+		if g.ID == t.Group {
+			r.Group = g.Name
+		}
+	}
+	if due := t.Due(); !due.IsZero() {
+		r.Due, r.Late = q.short(due), due.Before(q.now)
+	}
+	return r
+}
+
+// named is a name in the reader's language, else in any.
+func (q *request) inLanguage(names map[string]string) string {
+	if n := names[q.lang.tag]; n != "" {
+		return n
+	}
+	for _, l := range sortedKeys(names) {
+		if names[l] != "" {
+			return names[l]
+		}
+	}
+	return ""
+}
+
+// categoryPath is "Delivery › Lost".
+func (q *request) categoryPath(tree ticket.Tree, id ticket.CategoryID) string {
+	var parts []string
+	for _, c := range tree.Path(id) {
+		parts = append(parts, q.inLanguage(c.Names))
+	}
+	return strings.Join(parts, " › ")
+}
+
+// ticketView is one ticket.
+type ticketView struct {
+	Row        ticketRow
+	Body       []segment
+	Version    int64
+	Contact    string
+	Chat       string // address of the conversation
+	Entries    []entryView
+	Earlier    bool
+	States     []choice
+	Priorities []choice
+	Agents     []choice
+	Groups     []choice
+	Categories []choice
+	Resolution []choice
+	Tags       string
+	Fields     []fieldView
+	Links      []linkView
+	Merged     string // address of the ticket that took it in
+	Following  bool
+	Trouble    *trouble
+	Comment    string // typed and not saved
+	Requester  ticket.Requester
+	Created    string
+	Closed     bool
+}
+
+type entryView struct {
+	Who, When, Full, Kind string
+	Text                  []segment
+	Public                bool
+	Changes               []string
+}
+
+type fieldView struct {
+	Code, Name, Type, Value, Guide string
+	Options                        []choice
+	Sealed, Required               bool
+}
+
+type linkView struct{ ID, URL, As string }
+
+// oneTicket is the page of a ticket.
+func (q *request) oneTicket() error { return q.showTicket("", nil) }
+
+// showTicket shows it again with what could not be saved.
+func (q *request) showTicket(comment string, wrong error) error {
+	ctx, id := q.r.Context(), ticket.ID(q.r.PathValue("id"))
+	detail, err := q.engine.Ticket(ctx, q.p, id)
+	if err != nil {
+		return err
+	}
+	d, err := q.directory()
+	if err != nil {
+		return err
+	}
+	set, err := q.engine.TicketSetup(ctx, q.p)
+	if err != nil {
+		return err
+	}
+	t := detail.Ticket
+	v := ticketView{Row: q.ticketRow(d, set, t), Body: links(t.Body), Version: t.Version, Earlier: detail.Earlier, Tags: strings.Join(t.Tags, ", "),
+		Requester: t.Requester, Created: q.full(t.CreatedAt), Comment: comment, Following: slices.Contains(t.Followers, routing.AgentID(q.p.ID)),
+		Closed: t.State == ticket.Complete || t.State == ticket.HandedOver}
+	if t.Conversation != "" {
+		v.Chat = q.o.Prefix + "/conversations/" + url.PathEscape(string(t.Conversation))
+	}
+	if t.MergedInto != "" {
+		v.Merged = q.o.Prefix + "/tickets/" + url.PathEscape(string(t.MergedInto))
+	}
+	q.ticketChoices(d, set, t, &v)
+	for _, l := range t.Links {
+		v.Links = append(v.Links, linkView{string(l.To), q.o.Prefix + "/tickets/" + url.PathEscape(string(l.To)), q.lang.of("relation", string(l.As))})
+	}
+	for _, e := range detail.Entries {
+		v.Entries = append(v.Entries, q.entryView(d, e))
+	}
+	status := http.StatusOK
+	if wrong != nil {
+		tr := q.troubleOf(wrong)
+		if tr.Status >= 500 {
+			return wrong
+		}
+		v.Trouble, status = &tr, tr.Status
+	}
+	q.page(status, "ticket", fmt.Sprintf("#%d %s", t.Number, t.Title), "tickets", v)
+	return nil
+}
+
+func (q *request) ticketChoices(d *sangdam.Directory, set sangdam.TicketSetup, t ticket.Ticket, v *ticketView) {
+	for _, s := range ticketStates {
+		v.States = append(v.States, choice{string(s), q.lang.of("ticket_state", string(s)), s == t.State})
+	}
+	if !slices.Contains(ticketStates, t.State) {
+		v.States = append(v.States, choice{string(t.State), q.lang.of("ticket_state", string(t.State)), true})
+	}
+	for _, p := range []ticket.Priority{ticket.Low, ticket.Normal, ticket.High, ticket.Urgent} {
+		n := strconv.Itoa(int(p))
+		v.Priorities = append(v.Priorities, choice{n, q.lang.t("priority." + n), p == t.Priority})
+	}
+	for _, a := range d.Agents {
+		if !a.Disabled || a.ID == t.Agent {
+			v.Agents = append(v.Agents, choice{string(a.ID), agentName(d, a.ID), a.ID == t.Agent})
+		}
+	}
+	for _, g := range set.Groups {
+		v.Groups = append(v.Groups, choice{string(g.ID), g.Name, g.ID == t.Group})
+	}
+	v.Categories = q.categoryChoices(set.Trees[ticket.Intake], t.Category)
+	v.Resolution = q.categoryChoices(set.Trees[ticket.Resolution], t.Resolution)
+	for _, f := range set.Fields.AgentFields(t.Channel, slices.Contains(q.p.Roles, sangdam.RoleAdministrator)) {
+		v.Fields = append(v.Fields, q.fieldView(f, t.Fields[f.Code]))
+	}
+}
+
+func (q *request) categoryChoices(tree ticket.Tree, chosen ticket.CategoryID) []choice {
+	var out []choice
+	for _, c := range tree.Walk() {
+		out = append(out, choice{string(c.ID), q.categoryPath(tree, c.ID), c.ID == chosen})
+	}
+	return out
+}
+
+func (q *request) fieldView(f ticket.Field, v ticket.Value) fieldView {
+	fv := fieldView{Code: f.Code, Name: cmp.Or(q.inLanguage(f.Names), f.Code), Type: string(f.Type), Guide: q.inLanguage(f.Guide), Sealed: len(v.Sealed) > 0,
+		Required: f.Required, Value: v.Text}
+	if v.Number != nil {
+		fv.Value = strconv.FormatFloat(*v.Number, 'f', -1, 64)
+	}
+	for _, o := range f.Options {
+		fv.Options = append(fv.Options, choice{o.Code, cmp.Or(q.inLanguage(o.Names), o.Code), o.Code == v.Text || slices.Contains(v.List, o.Code)})
+	}
+	return fv
+}
+
+func (q *request) entryView(d *sangdam.Directory, e ticket.Entry) entryView {
+	v := entryView{Who: q.actor(d, e.Actor), When: q.short(e.At), Full: q.full(e.At), Kind: string(e.Kind), Text: links(e.Text), Public: e.Public()}
+	for _, c := range e.Shown() {
+		v.Changes = append(v.Changes, q.lang.t("tickets.change", q.lang.of("member", c.Member), q.shownValue(d, c.Member, c.Was), q.shownValue(d, c.Member, c.Now)))
+	}
+	return v
+}
+
+// shownValue is a value of a change, in words.
+func (q *request) shownValue(d *sangdam.Directory, member string, raw json.RawMessage) string {
+	var v any
+	if json.Unmarshal(raw, &v) != nil || v == nil || v == "" {
+		return "–"
+	}
+	text := fmt.Sprint(v)
+	switch member {
+	case "state":
+		return q.lang.of("ticket_state", text)
+	case "priority":
+		return q.lang.of("priority", text)
+	case "agent":
+		return agentName(d, routing.AgentID(text))
+	}
+	if s, is := v.(string); is {
+		if t, err := time.Parse(time.RFC3339, s); err == nil {
+			return q.full(t)
+		}
+		return s
+	}
+	return string(raw)
+}
+
+// ticketsOf lists the tickets of a conversation, for the panel.
+func (q *request) ticketsOf(d *sangdam.Directory, id conversation.ID) []ticketRow {
+	page, err := q.engine.Tickets(q.r.Context(), q.p, sangdam.TicketFilter{Conversation: id}, "", 20)
+	if err != nil {
+		return nil
+	}
+	var out []ticketRow
+	for _, t := range page.Tickets {
+		out = append(out, q.ticketRow(d, sangdam.TicketSetup{}, t))
+	}
+	return out
+}
