@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/sangdam/sangdam"
@@ -97,6 +98,12 @@ func (q *request) offerView(d *sangdam.Directory, o routing.Offer) (offerView, e
 	v := offerView{ID: string(o.ID), Conversation: string(c.ID), Name: name, Initial: initial(name), Tint: tintOf(c),
 		Kind: string(c.Channel), Account: d.Accounts[c.Account].Name, Preview: c.Preview, Until: o.ExpiresAt.UTC().Format(time.RFC3339Nano),
 		Seconds: max(int(o.ExpiresAt.Sub(o.OfferedAt).Seconds()), 1)}
+	for _, m := range slices.Backward(detail.Messages) { // the customer's words, not ours
+		if m.Direction == conversation.Inbound {
+			v.Preview = conversation.Preview(m.Content)
+			break
+		}
+	}
 	if detail.Item != nil {
 		v.Queue, v.Waited = d.Queues[detail.Item.Queue], q.since(detail.Item.QueuedAt)
 	}
