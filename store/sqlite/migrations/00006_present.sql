@@ -3,4 +3,4 @@
 -- Which workspaces have somebody at work.
 CREATE INDEX agents_present ON agents (ws) WHERE presence <> 'offline';
 
-UPDATE schema_info SET version = 5;
+UPDATE schema_info SET version = 6;
