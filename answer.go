@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -139,6 +140,9 @@ func (u *unit) canCarry(c conversation.Conversation, content channel.Content) er
 	if caps.Send[content.Kind] == channel.Rejected {
 		return errs.New(errs.Unsupported, "sangdam: %s cannot carry a message of kind %q", acct.Kind, content.Kind)
 	}
+	if err := pressable(acct.Kind, caps, content); err != nil {
+		return err
+	}
 	if n := len(content.Files()); n > max(caps.MaxFiles, 1) {
 		return errs.New(errs.Unsupported, "sangdam: a message on %s carries %d files at most, not %d", acct.Kind, max(caps.MaxFiles, 1), n)
 	}
@@ -148,6 +152,26 @@ func (u *unit) canCarry(c conversation.Conversation, content channel.Content) er
 		return errs.New(errs.Unsupported, "sangdam: %s cannot carry this message: %s", acct.Kind, se.Detail)
 	}
 	return err
+}
+
+// pressable refuses choices that lack something, on whatever channel, and kinds
+// that this one does not carry.
+func pressable(kind channel.Kind, caps channel.Capabilities, content channel.Content) error {
+	all := content.Choices
+	for _, card := range content.Cards {
+		all = slices.Concat(all, card.Choices)
+	}
+	for _, c := range all {
+		if err := c.Valid(); err != nil {
+			return err
+		}
+	}
+	for _, c := range content.Choices {
+		if !caps.Chooses(c.Kind) {
+			return errs.New(errs.Unsupported, "sangdam: %s carries no choices of kind %q", kind, c.Kind)
+		}
+	}
+	return nil
 }
 
 // AddNote writes an internal note; customers never see it.

@@ -50,9 +50,11 @@ func TestWhatACustomerPicksIsInTheConversation(t *testing.T) {
 		bad.Choices = []channel.Choice{{Label: "l", Kind: "of-the-future"}}
 		_, err = w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: one.Conversation, Content: bad})
 		require.ErrorIs(t, err, sangdam.ErrUnsupported)
+		require.ErrorContains(t, err, "of-the-future")
 		bad.Choices = []channel.Choice{{Label: "l", Kind: channel.ChoiceDate, Data: "d"}}
 		_, err = w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: one.Conversation, Content: bad})
-		require.Error(t, err)
+		require.ErrorIs(t, err, sangdam.ErrInvalid)
+		require.ErrorContains(t, err, "picker")
 	}, longOffers)
 }
 

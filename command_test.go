@@ -275,6 +275,13 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 			},
 			"Contact":         func(p sangdam.Principal) error { _, _, err := w.eng.Contact(w.ctx, p, contact); return err },
 			"CustomerSummary": func(p sangdam.Principal) error { return errOf(w.eng.CustomerSummary(w.ctx, p, contact)) },
+			"ConnectAccount": func(p sangdam.Principal) error {
+				return w.eng.ConnectAccount(w.ctx, p, w.acct.ID, "https://desk.test/hook")
+			},
+			"Invite": func(p sangdam.Principal) error { return errOf(w.eng.Invite(w.ctx, p, w.acct.ID, 300)) },
+			"WouldHear": func(p sangdam.Principal) error {
+				return errOf(w.eng.WouldHear(w.ctx, p, w.acct.ID, "ko", time.Now()))
+			},
 			"CheckAccount":    func(p sangdam.Principal) error { return errOf(w.eng.CheckAccount(w.ctx, p, w.acct.ID, "")) },
 			"Preview":         func(p sangdam.Principal) error { return errOf(w.eng.Preview(w.ctx, p, id, channel.Text("x"))) },
 			"ShowTyping":      func(p sangdam.Principal) error { return w.eng.ShowTyping(w.ctx, p, id, time.Second) },
@@ -306,7 +313,7 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 		}
 		// What a principal may not see is left out of these; see rights_test.go.
 		for _, name := range append(ticketLists, "Agents", "Directory", "Queues", "Conversations", "CountConversations", "Search",
-			"FindContacts", "ContactNames", "Events", "Stream") {
+			"FindContacts", "ContactNames", "Events", "Stream", "Undelivered") {
 			covered[name] = true
 		}
 		for m := range reflect.TypeFor[*sangdam.Engine]().Methods() {
