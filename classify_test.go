@@ -90,7 +90,8 @@ func TestRulesTakeTheirValuesAsTheyAre(t *testing.T) {
 		replay(t, []string{onMemory}, func(t *testing.T, w *replayWorld) {
 			require.NoError(t, errOf(w.eng.SaveQueue(w.ctx, w.host, sangdam.SaveQueue{Queue: routing.Queue{ID: "hit", Name: "Hit"}})))
 			s := w.configuration().WorkStreams["line"]
-			s.Rules = []routing.Rule{{Name: "r", Queue: "hit", When: condition.Condition{All: []condition.Clause{{Field: "message", Op: c.op, Value: c.value}}}}}
+			when := condition.Condition{All: []condition.Clause{{Field: "message", Op: c.op, Value: c.value}}}
+			s.Rules = []routing.Rule{{Name: "r", Queue: "hit", When: when}}
 			require.NoError(t, errOf(w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: s})))
 			mina := w.line.User("Mina")
 			mina.SendText(c.text)

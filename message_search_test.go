@@ -23,14 +23,16 @@ func (w *replayWorld) finds(text string) []string {
 func TestPartsOfWordsAreFoundInScriptsWithoutBlanks(t *testing.T) {
 	replay(t, everyStore, func(t *testing.T, w *replayWorld) {
 		mina := w.line.User("Mina")
-		said := []string{"あしたとどくはずでした", "订单昨天已经付款了，仓库还没有发货", "箱が潰れていたので交換をお願いします。", "포장이찢어져서교환을부탁드립니다",
+		said := []string{"あしたとどくはずでした", "订单昨天已经付款了，仓库还没有发货", "箱が潰れていたので交換をお願いします。",
+			"포장이찢어져서교환을부탁드립니다",
 			"包装破损，请尽快安排更换。", "電池が充電できません", "The charger has no WARRANTY card", "สวัสดีครับ ขอคืนเงิน"}
 		for _, text := range said {
 			mina.SendText(text)
 		}
 		w.settle()
 		w.settle()
-		for part, of := range map[string]int{"あした": 0, "仓库还没": 1, "付款": 1, "交換": 2, "교환": 3, "更换": 4, "電池": 5, "充電": 5, "warranty": 6, "คืนเงิน": 7} {
+		for part, of := range map[string]int{"あした": 0, "仓库还没": 1, "付款": 1, "交換": 2,
+			"교환": 3, "更换": 4, "電池": 5, "充電": 5, "warranty": 6, "คืนเงิน": 7} {
 			require.Equal(t, []string{said[of]}, w.finds(part), part)
 		}
 	})

@@ -11,15 +11,19 @@ import (
 
 // What an agent attaches is on the phone or was refused with a reason before.
 func TestAnAttachmentOfAnAgentIsShownOrRefused(t *testing.T) {
+	image := func(url string) channel.Content {
+		return channel.Content{Kind: channel.KindImage, Media: &channel.Media{Name: "a.png", Type: "image/png", URL: url}}
+	}
+	file := channel.Media{Name: "견적.pdf", Type: "application/pdf", URL: "https://example.com/%EA%B2%AC.pdf"}
 	for name, c := range map[string]struct {
 		content channel.Content
 		shown   bool
 	}{
-		"https":         {channel.Content{Kind: channel.KindImage, Media: &channel.Media{Name: "a.png", Type: "image/png", URL: "https://example.com/a.png"}}, true},
-		"Hangul path":   {channel.Content{Kind: channel.KindImage, Media: &channel.Media{Name: "a.png", Type: "image/png", URL: "https://example.com/그림.png"}}, true},
-		"a file's link": {channel.Content{Kind: channel.KindFile, Media: &channel.Media{Name: "견적.pdf", Type: "application/pdf", URL: "https://example.com/%EA%B2%AC.pdf"}}, true},
-		"http":          {channel.Content{Kind: channel.KindImage, Media: &channel.Media{Name: "a.png", Type: "image/png", URL: "http://example.com/a.png"}}, false},
-		"no address":    {channel.Content{Kind: channel.KindImage, Media: &channel.Media{Name: "a.png", Type: "image/png"}}, false},
+		"https":         {image("https://example.com/a.png"), true},
+		"Hangul path":   {image("https://example.com/그림.png"), true},
+		"a file's link": {channel.Content{Kind: channel.KindFile, Media: &file}, true},
+		"http":          {image("http://example.com/a.png"), false},
+		"no address":    {image(""), false},
 		"no media":      {channel.Content{Kind: channel.KindImage}, false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -29,12 +29,15 @@ func FuzzSignedWebhook(f *testing.F) {
 	const from = `"source":{"type":"user","userId":"U00000000000000000000000000000001"}`
 	for _, event := range []string{
 		``,
-		`{"type":"message","webhookEventId":"e1","timestamp":1700000000000,"mode":"active","replyToken":"t",` + from + `,"message":{"id":"1","type":"text","text":"hi","quoteToken":"q"}}`,
+		`{"type":"message","webhookEventId":"e1","timestamp":1700000000000,"mode":"active","replyToken":"t",` + from +
+			`,"message":{"id":"1","type":"text","text":"hi","quoteToken":"q"}}`,
 		`{"type":"follow","webhookEventId":"e2","timestamp":1700000000000,` + from + `,"follow":{"isUnblocked":true}}`,
 		`{"type":"unsend","webhookEventId":"e3","timestamp":1,"source":{"type":"group","groupId":"C1","userId":"U1"},"unsend":{"messageId":"1"}}`,
 		`{"type":"accountLink","webhookEventId":"e4","timestamp":1,` + from + `,"link":{"result":"ok","nonce":"n"}}`,
-		`{"type":"postback","timestamp":9223372036854775807,"source":{"type":"user","userId":"\u0000"},"postback":{"data":"x","params":{"a":"b"}}}`,
-		`null,1,"x",[],{"type":"message","message":{"id":"2","type":"image","contentProvider":{"type":"external","originalContentUrl":"http://127.0.0.1/"}}}`,
+		`{"type":"postback","timestamp":9223372036854775807,"source":{"type":"user","userId":"\u0000"},` +
+			`"postback":{"data":"x","params":{"a":"b"}}}`,
+		`null,1,"x",[],{"type":"message","message":{"id":"2","type":"image",` +
+			`"contentProvider":{"type":"external","originalContentUrl":"http://127.0.0.1/"}}}`,
 		`{"type":"messageEdited","timestamp":-1,"source":{"type":"room","roomId":"R1"},"message":{"id":"1","type":"text","text":"e"}}`,
 	} {
 		f.Add([]byte(`{"destination":"U0","events":[` + event + `]}`))
@@ -78,15 +81,16 @@ func newFuzzDesk(f *testing.F) *fuzzDesk {
 	require.NoError(f, err)
 	require.NoError(f, d.eng.CreateWorkspace(ctx, ws, "Fuzzed"))
 	require.NoError(f, errOf(d.eng.SaveAgent(ctx, host, sangdam.SaveAgent{Agent: chatAgent("a1")})))
-	require.NoError(f, errOf(d.eng.SaveDesk(ctx, host, sangdam.SaveDesk{Desk: routing.Desk{ID: "support", Name: "Support"}, Agent: "a1"})))
-	require.NoError(f, errOf(d.eng.SaveQueue(ctx, host, sangdam.SaveQueue{Queue: routing.Queue{ID: "q", Name: "Q", Members: []routing.AgentID{"a1"}}})))
-	require.NoError(f, errOf(d.eng.SaveWorkStream(ctx, host, sangdam.SaveWorkStream{WorkStream: routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line",
-		Mode: routing.Push, Cost: 1, Queue: "q", ReopenFor: time.Hour,
-		Messages: conversation.Texts{conversation.AutoGreeting: {"": "Hello!"}, conversation.AutoWelcome: {"": "Welcome"}}}})))
+	desk, queue := routing.Desk{ID: "support", Name: "Support"}, routing.Queue{ID: "q", Name: "Q", Members: []routing.AgentID{"a1"}}
+	stream := routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1, Queue: "q", ReopenFor: time.Hour,
+		Messages: conversation.Texts{conversation.AutoGreeting: {"": "Hello!"}, conversation.AutoWelcome: {"": "Welcome"}}}
+	require.NoError(f, errOf(d.eng.SaveDesk(ctx, host, sangdam.SaveDesk{Desk: desk, Agent: "a1"})))
+	require.NoError(f, errOf(d.eng.SaveQueue(ctx, host, sangdam.SaveQueue{Queue: queue})))
+	require.NoError(f, errOf(d.eng.SaveWorkStream(ctx, host, sangdam.SaveWorkStream{WorkStream: stream})))
 	settings, err := json.Marshal(line.Settings{ChannelID: platform.ChannelID()})
 	require.NoError(f, err)
-	saved, err := d.eng.SaveAccount(ctx, host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Shop", Desk: "support", WorkStream: "line",
-		Settings: settings, Attachments: true, CustomerAttachments: true, Secrets: map[string]channel.Secret{
+	saved, err := d.eng.SaveAccount(ctx, host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Shop", Desk: "support",
+		WorkStream: "line", Settings: settings, Attachments: true, CustomerAttachments: true, Secrets: map[string]channel.Secret{
 			line.SecretChannel: channel.NewSecret(platform.ChannelSecret()), line.SecretToken: channel.NewSecret(platform.ChannelToken())}}})
 	require.NoError(f, err)
 	d.account = saved.Account

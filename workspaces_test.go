@@ -22,7 +22,8 @@ func TestAnotherWorkspaceSeesAndChangesNothing(t *testing.T) {
 		w.pass(2 * time.Second)
 		require.NoError(t, w.eng.CreateWorkspace(w.ctx, "w2", "Two"))
 		d := w.only()
-		for _, p := range []sangdam.Principal{sangdam.Host("w2"), sangdam.AgentPrincipal("w2", "a1", sangdam.RoleAdministrator), sangdam.AgentPrincipal("w2", c.Agent)} {
+		for _, p := range []sangdam.Principal{sangdam.Host("w2"), sangdam.AgentPrincipal("w2", "a1", sangdam.RoleAdministrator),
+			sangdam.AgentPrincipal("w2", c.Agent)} {
 			for name, err := range w.tries(p, d, c) {
 				require.Error(t, err, "%s %s: %s", p.Kind, p.ID, name)
 				require.NotErrorIs(t, err, sangdam.ErrInvalid, name)
@@ -38,7 +39,8 @@ func TestAPrincipalThatIsNoneMayNothing(t *testing.T) {
 	inWorld(t, func(w *world) {
 		c := active(w)
 		d := w.only()
-		for _, p := range []sangdam.Principal{{}, {Workspace: ws}, {Workspace: ws, Kind: sangdam.KindAgent, ID: "a1"}, {Workspace: ws, Kind: sangdam.KindVisitor, ID: "x"},
+		for _, p := range []sangdam.Principal{{}, {Workspace: ws}, {Workspace: ws, Kind: sangdam.KindAgent, ID: "a1"},
+			{Workspace: ws, Kind: sangdam.KindVisitor, ID: "x"},
 			{Workspace: ws, Kind: "bogus", ID: "x", Roles: []sangdam.Role{sangdam.RoleAdministrator}}} {
 			for name, err := range w.tries(p, d, c) {
 				require.Error(t, err, "%+v: %s", p, name)

@@ -77,7 +77,8 @@ var actions = map[string]action{
 	// Rows stay locked, now and then beyond the lock time-out.
 	"locks": func(ctx context.Context, w *world, rng *rand.Rand, _ int) error {
 		held := upTo(rng, 6*time.Second).Seconds()
-		return w.admin(ctx, fmt.Sprintf(`BEGIN; SELECT 1 FROM (SELECT ws, id FROM sangdam.conversations ORDER BY random() LIMIT 5) r
+		return w.admin(ctx, fmt.Sprintf(`BEGIN;
+			SELECT 1 FROM (SELECT ws, id FROM sangdam.conversations ORDER BY random() LIMIT 5) r
 			JOIN sangdam.conversations c USING (ws, id) FOR UPDATE OF c; SELECT 1 FROM sangdam.agents FOR UPDATE; SELECT pg_sleep(%f); COMMIT`, held))
 	},
 	// Locks in another order than everybody's.

@@ -42,7 +42,8 @@ func TestNothingIsLostWhenTheProcessIsKilled(t *testing.T) {
 func TestNothingIsLostAmongSeveralProcesses(t *testing.T) {
 	needPostgres(t)
 	var out, log bytes.Buffer
-	err := run(t.Context(), []string{"-nodes", "3", "-kills", "6", "-customers", "8", "-json", "-only", "clock,clock,swallow,pause,kill,server"}, &out, &log)
+	err := run(t.Context(), []string{"-nodes", "3", "-kills", "6", "-customers", "8", "-json",
+		"-only", "clock,clock,swallow,pause,kill,server"}, &out, &log)
 	var r report
 	require.NoError(t, json.Unmarshal(out.Bytes(), &r), "%v\n%s", err, &log)
 	require.NoError(t, err, "%s", &out)

@@ -13,7 +13,8 @@ import (
 func TestOpenAllDayHasNoGapAtMidnight(t *testing.T) {
 	for name, c := range map[string]hours.Calendar{
 		"00:00 to 24:00": {Zone: "Asia/Seoul", Week: hours.Every([]hours.Interval{iv("00:00", "24:00")}, 0, 1, 2, 3, 4, 5, 6)},
-		"two halves":     {Zone: "Asia/Seoul", Week: hours.Every([]hours.Interval{iv("00:00", "12:00"), iv("12:00", "24:00")}, 0, 1, 2, 3, 4, 5, 6)},
+		"two halves": {Zone: "Asia/Seoul",
+			Week: hours.Every([]hours.Interval{iv("00:00", "12:00"), iv("12:00", "24:00")}, 0, 1, 2, 3, 4, 5, 6)},
 	} {
 		s := mustCompile(t, c)
 		for _, at := range []string{"2026-01-01 23:59:00", "2026-01-01 23:59:30", "2026-01-02 00:00:00"} {
@@ -24,7 +25,8 @@ func TestOpenAllDayHasNoGapAtMidnight(t *testing.T) {
 		require.False(t, changes, name)
 		require.Equal(t, 48*time.Hour, s.Elapsed(seoul("2026-01-01 12:00:00"), seoul("2026-01-03 12:00:00")), name)
 	}
-	nearly := mustCompile(t, hours.Calendar{Zone: "Asia/Seoul", Week: hours.Every([]hours.Interval{iv("00:00", "23:59")}, 0, 1, 2, 3, 4, 5, 6)})
+	nearly := mustCompile(t, hours.Calendar{Zone: "Asia/Seoul",
+		Week: hours.Every([]hours.Interval{iv("00:00", "23:59")}, 0, 1, 2, 3, 4, 5, 6)})
 	require.True(t, nearly.At(seoul("2026-01-01 23:58:59")).Open)
 	require.False(t, nearly.At(seoul("2026-01-01 23:59:00")).Open)
 }
@@ -34,9 +36,9 @@ func TestSummerTimeKeepsTheClockOnTheWall(t *testing.T) {
 	newYork, err := time.LoadLocation("America/New_York")
 	require.NoError(t, err)
 	s := mustCompile(t, hours.Calendar{Zone: "America/New_York", Week: hours.Every([]hours.Interval{iv("09:00", "17:00")}, 1, 2, 3, 4, 5)})
-	for _, d := range []time.Time{time.Date(2016, 11, 4, 0, 0, 0, 0, newYork), time.Date(2016, 11, 7, 0, 0, 0, 0, newYork), time.Date(2026, 3, 9, 0, 0, 0, 0, newYork)} {
+	for _, day := range [][3]int{{2016, 11, 4}, {2016, 11, 7}, {2026, 3, 9}} {
 		for clock, open := range map[[2]int]bool{{8, 59}: false, {9, 0}: true, {16, 59}: true, {17, 0}: false} {
-			at := time.Date(d.Year(), d.Month(), d.Day(), clock[0], clock[1], 0, 0, newYork)
+			at := time.Date(day[0], time.Month(day[1]), day[2], clock[0], clock[1], 0, 0, newYork)
 			require.Equal(t, open, s.At(at).Open, at)
 		}
 	}

@@ -23,7 +23,8 @@ func FuzzNameStaysInTheDirectory(f *testing.F) {
 	require.NoError(f, err)
 	info, err := s.Put(f.Context(), strings.NewReader("mine"), 100)
 	require.NoError(f, err)
-	for _, name := range []string{"../secret", "", ".", "..", "a/../../secret", info.Name, strings.ToUpper(info.Name), info.Name + "\x00", info.Name + "/.", "%2e%2e/secret"} {
+	for _, name := range []string{"../secret", "", ".", "..", "a/../../secret", info.Name, strings.ToUpper(info.Name),
+		info.Name + "\x00", info.Name + "/.", "%2e%2e/secret"} {
 		f.Add(name)
 	}
 	f.Fuzz(func(t *testing.T, name string) {

@@ -25,7 +25,7 @@ func TestALaneWhoseClaimAWriterReliesOnIsNotTakenBeforeTheCommit(t *testing.T) {
 		require.NoError(t, err)
 		return lanes
 	}
-	const lease = time.Second
+	const lease = 3 * time.Second
 	mine := claim(lease)
 	require.Len(t, mine, 1)
 	require.Len(t, mine[0].Envelopes, 2)
@@ -64,8 +64,8 @@ func TestALeaderIsNotReplacedUnderItsDecision(t *testing.T) {
 	require.NoError(t, err)
 	taken := make(chan error, 1)
 	update(t, db, func(ctx context.Context, tx store.Tx) error {
-		err := tx.Work().Reserve(ctx, routing.Reservation{Item: "i", ItemVersion: item.Version, Agent: "a", Now: tx.Now(), Lease: "router", Epoch: epoch,
-			Assignment: &routing.Assignment{ID: "as", Item: "i", Agent: "a", StartedAt: tx.Now()}})
+		err := tx.Work().Reserve(ctx, routing.Reservation{Item: "i", ItemVersion: item.Version, Agent: "a", Now: tx.Now(),
+			Lease: "router", Epoch: epoch, Assignment: &routing.Assignment{ID: "as", Item: "i", Agent: "a", StartedAt: tx.Now()}})
 		if err != nil {
 			return err
 		}
