@@ -298,6 +298,9 @@ func (q *request) fieldView(f ticket.Field, v ticket.Value) fieldView {
 func (q *request) entryView(d *sangdam.Directory, e ticket.Entry) entryView {
 	v := entryView{Who: q.actor(d, e.Actor), When: q.short(e.At), Full: q.full(e.At), Kind: string(e.Kind), Text: links(e.Text), Public: e.Public()}
 	for _, c := range e.Shown() {
+		if e.Kind == ticket.Created { // everything is new: the page shows it
+			break
+		}
 		v.Changes = append(v.Changes, q.lang.t("tickets.change", q.lang.of("member", c.Member), q.shownValue(d, c.Member, c.Was), q.shownValue(d, c.Member, c.Now)))
 	}
 	return v
