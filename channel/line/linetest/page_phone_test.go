@@ -237,14 +237,16 @@ func TestPicturesAreShown(t *testing.T) {
 	p.do(chromedp.Reload(), loaded(1))
 	outside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "image/png")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; sandbox")
 		_, _ = w.Write(picture)
 	}))
 	t.Cleanup(outside.Close)
 	pushMessage(t, srv, srv.User("Mina").ID(), `{"type":"image","originalContentUrl":"https://pictures.example/a.png","previewImageUrl":"https://pictures.example/p.png"}`)
 	p.do(shows("theirs", "[image]")) // it cannot be fetched: its text stands instead
-	// A picture that can be: the emulator takes https alone, as LINE does.
-	eval[any](p, fmt.Sprintf(`show(phone, {order: 1e9, theirs: {at: new Date().toISOString(), text: "[image]", route: "push",
-		message: {type: "image", previewImageUrl: %q}}})`, outside.URL+"/p.png"))
+	// A picture that can be, under the headers that a desk serves files with.
+	pushMessage(t, srv, srv.User("Mina").ID(), fmt.Sprintf(`{"type":"image","originalContentUrl":%q,"previewImageUrl":%q}`,
+		outside.URL+"/a.png", outside.URL+"/p.png?preview"))
 	p.do(loaded(2))
 	p.shot("pictures")
 }
