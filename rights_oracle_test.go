@@ -89,11 +89,13 @@ func TestEveryWayOfReadingShowsWhatThePolicyShows(t *testing.T) {
 		_, err = w.eng.Assign(w.ctx, w.host, sangdam.Assign{Conversation: all[4].ID, Agent: "a1", Force: true})
 		require.NoError(t, err)
 		w.settle()
+		all = w.conversations()
+		owned := all[slices.IndexFunc(all, func(c conversation.Conversation) bool { return c.Agent == "a1" })].ID
 		seed := rand.Uint64()
 		t.Logf("seed %d", seed)
 		for i, by := range []string{"desk", "desk", "account", "record", "kind", "record", "desk", "kind"} {
 			*policy = drawn{seed: seed + uint64(i), by: by, scoped: i%2 == 0}
-			conversations, contacts := w.shown(policy, all, all[4].ID)
+			conversations, contacts := w.shown(policy, all, owned)
 			for way, got := range w.readConversations(p, all, cursor) {
 				require.Equal(t, conversations, got, "%s by %+v", way, *policy)
 			}
@@ -134,7 +136,7 @@ func (w *replayWorld) saw(err error) bool {
 // readConversations is what each way of reading conversations shows.
 func (w *replayWorld) readConversations(p sangdam.Principal, all []conversation.Conversation, cursor string) map[string]set {
 	w.t.Helper()
-	out := map[string]set{"get": {}, "transcript": {}, "record": {}, "list": {}, "count": {}, "search": {}, "feed": {}, "stream": {}}
+	out := map[string]set{"get": {}, "transcript": {}, "record": {}, "list": {}, "count": {}, "search": {}, "queues": {}, "feed": {}, "stream": {}}
 	for _, c := range all {
 		id := string(c.ID)
 		if _, err := w.eng.Conversation(w.ctx, p, c.ID); w.saw(err) {
@@ -165,6 +167,16 @@ func (w *replayWorld) readConversations(p sangdam.Principal, all []conversation.
 	require.NoError(w.t, err)
 	for _, f := range found {
 		out["search"][string(f.Conversation.ID)] = true
+	}
+	waiting, err := w.eng.Queues(w.ctx, p, 200)
+	require.NoError(w.t, err)
+	for _, q := range waiting {
+		out["queues"][string(q.Conversation.ID)] = true
+	}
+	for _, c := range all {
+		if c.Agent != "" && out["get"][string(c.ID)] {
+			out["queues"][string(c.ID)] = true // what an agent holds waits in none
+		}
 	}
 	for way, events := range map[string][]store.Event{"feed": w.feed(p, cursor), "stream": w.stream(p, cursor)} {
 		for _, ev := range events {
