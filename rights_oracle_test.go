@@ -136,7 +136,8 @@ func (w *replayWorld) saw(err error) bool {
 // readConversations is what each way of reading conversations shows.
 func (w *replayWorld) readConversations(p sangdam.Principal, all []conversation.Conversation, cursor string) map[string]set {
 	w.t.Helper()
-	out := map[string]set{"get": {}, "transcript": {}, "record": {}, "list": {}, "count": {}, "search": {}, "queues": {}, "feed": {}, "stream": {}}
+	out := map[string]set{"get": {}, "transcript": {}, "record": {}, "list": {}, "count": {}, "search": {}, "queues": {}, "feed": {},
+		"stream": {}}
 	for _, c := range all {
 		id := string(c.ID)
 		if _, err := w.eng.Conversation(w.ctx, p, c.ID); w.saw(err) {

@@ -81,9 +81,16 @@ var contactRules = []rule{
 		}
 	}},
 	{name: "FindContacts follows changes, and forgets who was merged", run: func(e *env) {
-		e.people(conversation.Contact{ID: "k1", Name: "Kim", Desks: []conversation.DeskID{"d"}}, conversation.Contact{ID: "k2", Name: "Kim"}, conversation.Contact{ID: "k3"})
-		e.people(conversation.Contact{ID: "k1", Version: 1, Name: "Lee", Email: "kimchi@example.com"}, conversation.Contact{ID: "k2", Version: 1, Name: "Kim", MergedInto: "k1"},
-			conversation.Contact{ID: "k3", Version: 1, Name: "Kimura"})
+		e.people(
+			conversation.Contact{ID: "k1", Name: "Kim", Desks: []conversation.DeskID{"d"}},
+			conversation.Contact{ID: "k2", Name: "Kim"},
+			conversation.Contact{ID: "k3"},
+		)
+		e.people(
+			conversation.Contact{ID: "k1", Version: 1, Name: "Lee", Email: "kimchi@example.com"},
+			conversation.Contact{ID: "k2", Version: 1, Name: "Kim", MergedInto: "k1"},
+			conversation.Contact{ID: "k3", Version: 1, Name: "Kimura"},
+		)
 		require.Equal(e, []string{"k3", "k1"}, e.findContacts(conversation.ContactQuery{Text: "kim"}, 10))
 		require.Empty(e, e.findContacts(conversation.ContactQuery{Text: "lee", Desks: []conversation.DeskID{"d"}}, 10))
 		require.Equal(e, []string{"k1", "k3"}, e.findContacts(conversation.ContactQuery{}, 10))
@@ -92,7 +99,8 @@ var contactRules = []rule{
 		for n := range 6 {
 			var list []conversation.Contact
 			for i := range 100 {
-				list = append(list, conversation.Contact{ID: conversation.ContactID(fmt.Sprintf("k%03d", 100*n+i)), Name: "Kim", Desks: []conversation.DeskID{"large"}})
+				id := conversation.ContactID(fmt.Sprintf("k%03d", 100*n+i))
+				list = append(list, conversation.Contact{ID: id, Name: "Kim", Desks: []conversation.DeskID{"large"}})
 			}
 			e.people(list...)
 		}
@@ -100,7 +108,10 @@ var contactRules = []rule{
 		for i := range 60 {
 			many = append(many, conversation.DeskID(fmt.Sprint("d", i)))
 		}
-		e.people(conversation.Contact{ID: "z1", Name: "Kim", Desks: []conversation.DeskID{"small"}}, conversation.Contact{ID: "z2", Name: "Kim", Desks: append(many, "small")})
+		e.people(
+			conversation.Contact{ID: "z1", Name: "Kim", Desks: []conversation.DeskID{"small"}},
+			conversation.Contact{ID: "z2", Name: "Kim", Desks: append(many, "small")},
+		)
 		shown := func(id conversation.ContactID, _ []conversation.DeskID) (bool, error) { return id >= "k599", nil }
 		require.Equal(e, []string{"k599", "z1", "z2"}, e.findContacts(conversation.ContactQuery{Text: "kim", Show: shown}, 10))
 		require.Equal(e, []string{"k599", "z1", "z2"}, e.findContacts(conversation.ContactQuery{Show: shown}, 10))
