@@ -86,6 +86,11 @@ func (h *Handler) table() []route {
 		{get, "/setup/accounts/{id}/first", sangdam.ActConfigure, ofWorkspace, (*request).firstMessage},
 		{post, "/setup/accounts/{id}/connect", sangdam.ActConfigure, ofWorkspace, (*request).connectAccount},
 
+		{get, "/triggers", sangdam.ActConfigure, ofWorkspace, (*request).triggers},
+		{get, "/triggers/{id}", sangdam.ActConfigure, ofWorkspace, (*request).trigger},
+		{post, "/triggers/{id}", sangdam.ActConfigure, ofWorkspace, (*request).saveTrigger},
+		{post, "/triggers/{id}/switch", sangdam.ActConfigure, ofWorkspace, (*request).switchTrigger},
+
 		{get, "/operations", sangdam.ActOperate, ofWorkspace, (*request).operations},
 		{post, "/operations/envelopes/{id}/requeue", sangdam.ActOperate, ofWorkspace, (*request).requeue},
 	}

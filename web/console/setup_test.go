@@ -151,3 +151,22 @@ func TestTheSecondAdministratorIsTold(t *testing.T) {
 	require.Equal(t, "Second", eval[string](second, `document.querySelector("[name=name]").value`))
 	require.NoError(t, chromedp.Do(first.ctx))
 }
+
+// A trigger is written, refused while it cannot be read, and switched.
+func TestATriggerInTheBrowser(t *testing.T) {
+	w := newWorld(t)
+	p := w.open(browser(t), "admin")
+	p.openPage("/triggers/new?subject=ticket")
+	p.fill("title", "Urgent ones first")
+	p.fill("when", `{"all": [`)
+	p.fill("actions", `[{"kind": "tag", "params": {"add": ["vip"]}}]`)
+	p.save()
+	p.shows(".notice.bad", "Conditions cannot be read")
+	p.fill("when", "")
+	p.save()
+	p.shows(".notice", "Saved")
+	p.openPage("/triggers?subject=ticket")
+	p.shows("table", "Urgent ones first")
+	p.click("table button")
+	p.shows("table .state", "On")
+}

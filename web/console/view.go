@@ -158,6 +158,7 @@ func (q *request) nav(section string) []navEntry {
 		{"queues", "/queues", "queue", sangdam.ActList},
 		{"tickets", "/tickets", "ticket", sangdam.ActList},
 		{"history", "/history", "search", sangdam.ActSearch},
+		{"triggers", "/triggers", "bolt", sangdam.ActConfigure},
 		{"setup", "/setup", "settings", sangdam.ActConfigure},
 		{"operations", "/operations", "alert", sangdam.ActOperate},
 	}

@@ -1,0 +1,239 @@
+package console
+
+import (
+	"cmp"
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/condition"
+)
+
+// triggerSubjects are the kinds of record that the page has triggers for.
+var triggerSubjects = []string{"ticket", "conversation"}
+
+// triggersView is the list of triggers of one kind of record.
+type triggersView struct {
+	Subjects []tab
+	Subject  string
+	Rows     []triggerRow
+	Findings []string
+}
+
+type triggerRow struct {
+	ID, Title, Broken string
+	Version           int64
+	Active            bool
+	Timed             bool
+	Actions           string
+}
+
+// triggerView is the editor of one trigger.
+type triggerView struct {
+	Trigger     trigger.Trigger
+	When        string // JSON
+	After       string // JSON; empty: on events
+	Actions     string // JSON
+	Subjects    []choice
+	Fields      []triggerField
+	Kinds       []string
+	Places      []string
+	Runs        []runView
+	More        bool
+	Findings    []string
+	CanDelete   bool
+	ExampleWhen string
+}
+
+type triggerField struct{ Name, Type, Operators string }
+
+type runView struct {
+	When, Record, Event string
+	Matched             bool
+	Why, Outcomes       []string
+	Cut                 string
+}
+
+// subjectOf is the kind of record that a request is about.
+func (q *request) subjectOf() string {
+	for _, s := range triggerSubjects {
+		if q.r.FormValue("subject") == s {
+			return s
+		}
+	}
+	return triggerSubjects[0]
+}
+
+// triggers is the page of the list, with what the lint says.
+func (q *request) triggers() error {
+	subject := q.subjectOf()
+	list, err := q.engine.Triggers(q.r.Context(), q.p, subject)
+	if err != nil {
+		return err
+	}
+	v := triggersView{Subject: subject}
+	for _, s := range triggerSubjects {
+		v.Subjects = append(v.Subjects, tab{Key: q.lang.t("triggers.of." + s), URL: q.o.Prefix + "/triggers?subject=" + s, Current: s == subject})
+	}
+	for _, t := range list.Triggers {
+		var kinds []string
+		for _, a := range t.Actions {
+			kinds = append(kinds, a.Kind)
+		}
+		v.Rows = append(v.Rows, triggerRow{ID: string(t.ID), Title: t.Title, Broken: t.Broken, Version: t.Version, Active: t.Active,
+			Timed: t.After != nil, Actions: strings.Join(kinds, ", ")})
+	}
+	for _, f := range list.Findings {
+		v.Findings = append(v.Findings, f.Text)
+	}
+	q.page(http.StatusOK, "triggers", q.lang.t("nav.triggers"), "triggers", v)
+	return nil
+}
+
+// findTrigger finds a stored trigger in whatever kind of record it is about.
+func (q *request) findTrigger(id string) (trigger.Trigger, error) {
+	if id == "new" {
+		return trigger.Trigger{Subject: q.subjectOf()}, nil
+	}
+	for _, subject := range triggerSubjects {
+		list, err := q.engine.Triggers(q.r.Context(), q.p, subject)
+		if err != nil {
+			return trigger.Trigger{}, err
+		}
+		for _, t := range list.Triggers {
+			if string(t.ID) == id {
+				return t.Trigger, nil
+			}
+		}
+	}
+	return trigger.Trigger{}, errNoPage
+}
+
+// indented is a value as JSON that people can edit.
+func indented(v any) string {
+	raw, err := json.MarshalIndent(v, "", "  ")
+	if err != nil || string(raw) == "null" {
+		return ""
+	}
+	return string(raw)
+}
+
+func (q *request) triggerView(t trigger.Trigger, when, after, actions string) (triggerView, error) {
+	list, err := q.engine.Triggers(q.r.Context(), q.p, t.Subject)
+	if err != nil {
+		return triggerView{}, err
+	}
+	v := triggerView{Trigger: t, When: when, After: after, Actions: actions, Kinds: list.Actions, Places: list.Placeholders,
+		Subjects: q.named("triggers.of", is(t.Subject), triggerSubjects...), CanDelete: t.Version > 0 && !t.Active}
+	for _, f := range list.Fields {
+		var ops []string
+		for _, o := range list.Operators[f.Type] {
+			ops = append(ops, string(o))
+		}
+		v.Fields = append(v.Fields, triggerField{f.Name, string(f.Type), strings.Join(ops, ", ")})
+	}
+	for _, f := range list.Findings {
+		if f.Trigger == t.ID && t.ID != "" {
+			v.Findings = append(v.Findings, f.Text)
+		}
+	}
+	if t.ID == "" {
+		return v, nil
+	}
+	runs, err := q.engine.TriggerRuns(q.r.Context(), q.p, sangdam.TriggerRunFilter{Trigger: t.ID}, "", 50)
+	if err != nil {
+		return v, err
+	}
+	v.More = runs.Next != ""
+	for _, r := range runs.Runs {
+		v.Runs = append(v.Runs, q.runView(r))
+	}
+	return v, nil
+}
+
+// runView is an entry of the run log in words: ids and states, never texts.
+func (q *request) runView(r sangdam.TriggerRun) runView {
+	v := runView{When: q.full(r.At), Record: r.Record, Event: strings.Join(r.Happened, ", "), Matched: r.Matched, Cut: r.Cut}
+	for _, why := range r.Why {
+		v.Why = append(v.Why, why.String())
+	}
+	for _, o := range r.Outcomes {
+		mark := "✓ "
+		if !o.Done {
+			mark = "✗ "
+		}
+		v.Outcomes = append(v.Outcomes, strings.TrimSpace(mark+o.Kind+" "+o.Note))
+	}
+	return v
+}
+
+func (q *request) trigger() error {
+	id := q.r.PathValue("id")
+	t, err := q.findTrigger(id)
+	if err != nil {
+		return err
+	}
+	when := ""
+	if !t.When.IsZero() {
+		when = indented(t.When)
+	}
+	v, err := q.triggerView(t, when, indented(t.After), indented(t.Actions))
+	if err != nil {
+		return err
+	}
+	return q.edit("trigger", cmp.Or(t.Title, q.lang.t("triggers.new")), id, v, nil)
+}
+
+func (q *request) saveTrigger() error {
+	id := q.r.PathValue("id")
+	t, err := q.findTrigger(id)
+	if err != nil {
+		return err
+	}
+	if q.checked("delete") {
+		c := sangdam.DeleteTrigger{Key: q.key(), Trigger: t.ID, Version: q.number("version")}
+		if err = q.engine.DeleteTrigger(q.r.Context(), q.p, c); err == nil {
+			return q.done("/triggers?subject=" + escaped(t.Subject))
+		}
+	} else if err = q.readTrigger(&t); err == nil {
+		var saved sangdam.Saved
+		if saved, err = q.engine.SaveTrigger(q.r.Context(), q.p, sangdam.SaveTrigger{Key: q.key(), Trigger: t}); err == nil {
+			return q.saved("/triggers/", escaped(saved.ID), saved.Warnings)
+		}
+	}
+	v, again := q.triggerView(t, q.r.PostFormValue("when"), q.r.PostFormValue("after"), q.r.PostFormValue("actions"))
+	if again != nil {
+		return again
+	}
+	return q.edit("trigger", cmp.Or(t.Title, q.lang.t("triggers.new")), id, v, err)
+}
+
+func (q *request) readTrigger(t *trigger.Trigger) error {
+	t.Version, t.Title, t.Active, t.Cascade = q.number("version"), q.value("title"), q.checked("active"), q.checked("cascade")
+	if t.Version == 0 {
+		t.Subject = q.subjectOf()
+	}
+	t.When, t.After, t.Actions = condition.Condition{}, nil, nil
+	for field, into := range map[string]any{"when": &t.When, "after": &t.After, "actions": &t.Actions} {
+		text := q.value(field)
+		if text == "" {
+			continue
+		}
+		if err := json.Unmarshal([]byte(text), into); err != nil {
+			return errs.New(errs.Invalid, "console: %s", q.lang.t("triggers.wrong", q.lang.t("triggers."+field), err.Error()))
+		}
+	}
+	return nil
+}
+
+// switchTrigger switches one on or off from the list.
+func (q *request) switchTrigger() error {
+	c := sangdam.SwitchTrigger{Key: q.key(), Trigger: trigger.ID(q.r.PathValue("id")), Version: q.number("version"), Active: q.checked("active")}
+	if _, err := q.engine.SwitchTrigger(q.r.Context(), q.p, c); err != nil {
+		return err
+	}
+	return q.done("/triggers?subject=" + escaped(q.subjectOf()))
+}
