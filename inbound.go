@@ -3,6 +3,7 @@ package sangdam
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/sangdam/sangdam/channel"
@@ -185,6 +186,8 @@ func (u *unit) apply(acct channel.Account, in channel.Inbound) error {
 		return u.watched(acct, in)
 	case channel.EventNotified:
 		return u.accountEvent(acct, in)
+	case channel.EventTyping:
+		return u.customerTypes(acct, in)
 	case channel.EventAccountLink:
 		return u.accountLinked(acct, in)
 	}
@@ -389,7 +392,8 @@ func (u *unit) continueThread(acct channel.Account, in channel.Inbound, identity
 		return d, true, d.Reopen("customer")
 	}
 	c := conversation.Conversation{ID: conversation.ID(newID()), Thread: thread, Live: stream.Live, Desk: acct.Desk, WorkStream: acct.WorkStream,
-		Account: acct.ID, Channel: acct.Kind, Chat: in.Chat, Contact: contact, Identity: identity.ID, Language: acct.Language}
+		Account: acct.ID, Channel: acct.Kind, Chat: in.Chat, Contact: contact, Identity: identity.ID, Language: acct.Language,
+		Attributes: maps.Clone(in.Begins)}
 	var previous conversation.ID
 	if last != nil {
 		previous = last.ID

@@ -3,6 +3,7 @@ package sangdam
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -36,6 +37,9 @@ func visit[T any](ctx context.Context, e *Engine, v channel.VisitorRef, key stri
 		if acct.Disabled || v.User == "" {
 			return zero, errs.New(errs.NotFound, "sangdam: there is no such account")
 		}
+		if v.Language != "" {
+			acct.Language = v.Language // what begins now is in the visitor's
+		}
 		u.resource, u.asked = Resource{Kind: "account", ID: string(acct.ID)}, true // the port is the policy
 		return fn(u, acct)
 	})
@@ -64,7 +68,7 @@ func (p visitorPort) Post(ctx context.Context, v channel.VisitorRef, key string,
 	chat := visitorChat(v)
 	posted, err := visit(ctx, p.e, v, key, opVisitorPost, c, func(u *unit, acct channel.Account) (Posted, error) {
 		in := channel.Inbound{Kind: channel.EventMessage, Chat: chat, Author: channel.Author{User: v.User}, MessageID: pm, OccurredAt: u.tx.Now(), Content: c,
-			ReadHandle: string(pm)}
+			ReadHandle: string(pm), Begins: begins(v.From)}
 		if err := u.customerMessage(acct, in); err != nil {
 			return Posted{}, err
 		}
@@ -82,6 +86,13 @@ func (p visitorPort) Post(ctx context.Context, v channel.VisitorRef, key string,
 	return visitorMessage(v, m, posted.Seq), err
 }
 
+// begins are the attributes of a conversation that a visitor begins.
+func begins(o channel.VisitorOrigin) map[string]string {
+	out := map[string]string{"entry": o.Entry, "device": o.Device, "ip": o.IP}
+	maps.DeleteFunc(out, func(_, v string) bool { return v == "" })
+	return out
+}
+
 func visitorChat(v channel.VisitorRef) channel.Chat {
 	return channel.Chat{Kind: channel.ChatUser, ID: string(v.User)}
 }
@@ -91,8 +102,8 @@ func visitorMessage(v channel.VisitorRef, m conversation.Message, seq int64) cha
 	out := channel.VisitorMessage{ID: m.ID, Conversation: m.Conversation, Seq: seq, Mine: m.Direction == conversation.Inbound, Content: m.Content,
 		At: m.At, Status: string(m.Status), Unsent: !m.UnsentAt.IsZero()}
 	out.Content.QuoteHandle = ""
-	if !out.Mine {
-		out.Author = m.Author.Name
+	if m.Author.Kind == conversation.ByBot {
+		out.Author = m.Author.Name // that of an automated message is the library's
 	}
 	if key, own := strings.CutPrefix(string(m.Provider), string(v.User)+"/"); own && out.Mine {
 		out.Key = key

@@ -44,10 +44,14 @@ func TestAVisitorKnowsHowTheConversationStands(t *testing.T) {
 		require.Equal(t, "2026-01", consents[0].TextVersion)
 		require.Empty(t, w.visitor("Jun").state().Consents)
 
+		v.ref.From = channel.VisitorOrigin{Entry: "https://shop.example/hats", Device: "Chrome, Android"}
 		v.says("hello")
+		v.ref.From.Entry = "https://shop.example/elsewhere"
+		v.says("again")
+		require.Equal(t, map[string]string{"entry": "https://shop.example/hats", "device": "Chrome, Android"}, w.only().Conversation.Attributes)
 		s := v.state()
 		require.True(t, s.Open && s.Waiting, "nobody has it: %+v", s)
-		require.EqualValues(t, 2, s.Seq)
+		require.EqualValues(t, 3, s.Seq)
 		w.online("a1")
 		w.settle()
 		c := w.accept()
@@ -58,7 +62,7 @@ func TestAVisitorKnowsHowTheConversationStands(t *testing.T) {
 		require.Error(t, w.eng.MarkRead(w.ctx, w.agent("a2"), c.Conversation), "only who may answer")
 		require.Zero(t, v.state().Read)
 		_ = w.eng.MarkRead(w.ctx, w.agent("a1"), c.Conversation) // the emulator's channel has its own mind about this handle
-		require.EqualValues(t, 2, v.state().Read)
+		require.EqualValues(t, 3, v.state().Read)
 		_, err := w.eng.End(w.ctx, w.agent("a1"), sangdam.End{Conversation: c.Conversation, Final: true})
 		require.NoError(t, err)
 		s = v.state()

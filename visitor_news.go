@@ -2,6 +2,7 @@ package sangdam
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/sangdam/sangdam/channel"
@@ -130,54 +131,71 @@ func (s *visitorSpace) follow(ctx context.Context, sub *subscriber) {
 			}
 			return
 		}
-		s.tell(b)
+		s.introduce(ctx, sub, s.tell(b))
 	}
 }
 
-// tell wakes those whom the batch concerns.
-func (s *visitorSpace) tell(b Batch) {
+// tell wakes those whom the batch concerns, and names the contacts that somebody
+// may have become.
+func (s *visitorSpace) tell(b Batch) (became []conversation.ContactID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	available := b.Reload
 	if b.Reload {
-		s.everybody()
+		s.doubt(func(*visitorNews) bool { return true })
 	}
 	for _, ev := range b.Events {
 		switch ev.Aggregate {
 		case kindConversation:
 			s.toContact(ev.Contact, channel.VisitorHint{Messages: true})
-			if ev.Kind == string(conversation.EvOpened) {
-				s.strangers()
+			if ev.Kind == string(conversation.EvOpened) || ev.Kind == string(conversation.EvLinked) {
+				became = append(became, ev.Contact)
 			}
 		case kindTyping:
 			if ev.Kind == "agent" {
 				s.toContact(ev.Contact, channel.VisitorHint{Typing: true})
 			}
 		case kindContact:
-			s.changed(ev)
+			s.toContact(ev.Contact, channel.VisitorHint{Messages: true})
+			became = append(became, ev.Contact)
 		case kindAgent, "configuration":
 			available = true
 		}
 	}
-	if !available {
-		return
-	}
 	for n := range s.all {
-		if n.v.User == "" {
+		if available && n.v.User == "" {
 			n.wake(channel.VisitorHint{Availability: true})
 		}
 	}
+	return became
 }
 
-// changed looks at an event of a contact: who is whom may be another matter now.
-func (s *visitorSpace) changed(ev store.Event) {
-	switch ev.Kind {
-	case "linked", "merged":
-		s.everybody()
-	case "consent", "identified":
-		s.toContact(ev.Contact, channel.VisitorHint{Messages: true})
-		s.strangers()
+// introduce finds those of the visitors who are one of the contacts by now: who
+// wrote for the first time, or whose identity was linked.
+func (s *visitorSpace) introduce(ctx context.Context, sub *subscriber, became []conversation.ContactID) {
+	slices.Sort(became)
+	if became = slices.Compact(became); len(became) == 0 {
+		return
 	}
+	is := map[channel.ProviderUserID]conversation.ContactID{}
+	err := sub.e.db.View(ctx, sub.p.Workspace, func(ctx context.Context, tx store.Tx) error {
+		for _, c := range became {
+			known, err := tx.Contacts().Identities(ctx, c)
+			if err != nil {
+				return err
+			}
+			for _, i := range known {
+				is[i.User] = c
+			}
+		}
+		return nil
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.doubt(func(n *visitorNews) bool {
+		c, named := is[n.v.User]
+		return err != nil || named && c != n.contact
+	})
 }
 
 func (s *visitorSpace) toContact(c conversation.ContactID, h channel.VisitorHint) {
@@ -189,15 +207,10 @@ func (s *visitorSpace) toContact(c conversation.ContactID, h channel.VisitorHint
 	}
 }
 
-// strangers are those of whom no contact is known yet: it may be theirs.
-func (s *visitorSpace) strangers() { s.doubt(s.of[""]) }
-
-// everybody may be somebody else now; it happens when people link contacts.
-func (s *visitorSpace) everybody() { s.doubt(s.all) }
-
-func (s *visitorSpace) doubt(them map[*visitorNews]struct{}) {
-	for n := range them {
-		if n.v.User != "" {
+// doubt has visitors look who they are. The space's lock is held.
+func (s *visitorSpace) doubt(of func(*visitorNews) bool) {
+	for n := range s.all {
+		if n.v.User != "" && of(n) {
 			n.stale = true
 			n.wake(channel.VisitorHint{Messages: true})
 		}

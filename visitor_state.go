@@ -114,7 +114,8 @@ func (p visitorPort) Message(ctx context.Context, v channel.VisitorRef, m channe
 
 // message finds a message that the visitor may see: one of its own contact's
 // conversations, at the same account, and no note.
-func (p visitorPort) message(ctx context.Context, tx store.Tx, s *settings, v channel.VisitorRef, m channel.MessageID) (conversation.Message, error) {
+func (p visitorPort) message(ctx context.Context, tx store.Tx, s *settings, v channel.VisitorRef,
+	m channel.MessageID) (conversation.Message, error) {
 	none := errs.New(errs.NotFound, "sangdam: there is no such message")
 	acct, _, err := p.e.account(s, v.Account)
 	if err != nil {
@@ -177,6 +178,20 @@ const kindTyping = "typing"
 // types tells everybody who follows the conversation that somebody writes.
 func (u *unit) types(cv conversation.Conversation, who string) {
 	u.feed = append(u.feed, placed(driver.Event{Aggregate: kindTyping, ID: string(cv.ID), Kind: who, Actor: u.p.actor(), At: u.tx.Now()}, cv))
+}
+
+// customerTypes tells of a writing that an adapter reports.
+func (u *unit) customerTypes(acct channel.Account, in channel.Inbound) error {
+	i, err := identityOf(u.ctx, u.tx, acct, in.Author.User)
+	if err != nil || i == nil {
+		return err // nobody who has said anything yet
+	}
+	open, _, err := u.tx.Conversations().ByThread(u.ctx, u.s.thread(in.Chat, acct.ID, acct.WorkStream, i.Contact))
+	if err != nil || open == nil {
+		return err
+	}
+	u.types(*open, "customer")
+	return nil
 }
 
 // Typing shows agents that the visitor is writing.

@@ -217,6 +217,12 @@ func TestSubscribersAreWokenUntilTheyLeave(t *testing.T) {
 		require.NoError(t, w.eng.ShowTyping(w.ctx, w.host, w.of(w.line.User("Mina")).Conversation.ID, time.Second))
 		require.Equal(t, channel.VisitorHint{Typing: true}, mine.hint())
 		require.Equal(t, channel.VisitorHint{}, theirs.hint())
+		// Linked to somebody else's contact it hears what is said there.
+		w.link(w.line.User("Mina"), w.of(w.line.User("Jun")).Conversation.Contact)
+		require.True(t, mine.hint().Messages)
+		theirs.hint()
+		other.says("to us both")
+		require.True(t, mine.hint().Messages)
 		w.halt()
 		require.True(t, mine.hint().Ended)
 		_, err := v.port().Subscribe(w.ctx, v.ref)

@@ -238,6 +238,9 @@ type Inbound struct {
 	Silent bool
 	// Details holds further facts of the event as short strings.
 	Details map[string]string
+	// Begins are attributes of a conversation that begins with this event, such
+	// as the page that it came from.
+	Begins map[string]string
 }
 
 // Author is a person as the provider names them.

@@ -69,6 +69,18 @@ type VisitorRef struct {
 	Workspace string
 	Account   AccountID
 	User      ProviderUserID
+	// Language that the visitor is spoken to in, a BCP 47 tag: of a conversation
+	// that begins and of its automated messages. Empty: the account's.
+	Language string
+	// From is where the visitor is; it is kept with a conversation that begins.
+	From VisitorOrigin
+}
+
+// VisitorOrigin is what is known of where a visitor is. Each may be empty.
+type VisitorOrigin struct {
+	Entry  string // the page or place that carries the chat
+	Device string
+	IP     string
 }
 
 // VisitorAccount is an account as its adapter needs it to serve visitors.

@@ -60,6 +60,9 @@ var packageRules = []packageRule{
 	{path: "channel/line/...", may: []string{"channel", "channel/kit", "channel/emukit", "internal/..."}, why: whyAdapter, modules: []string{
 		"github.com/line/line-bot-sdk-go/v8/", "github.com/golang-jwt/jwt/v5", "github.com/rivo/uniseg", "github.com/skip2/go-qrcode", "golang.org/x/sync/", "golang.org/x/time/rate",
 	}},
+	{path: "channel/webchat/...", may: []string{"channel", "channel/webchat/...", "internal/..."}, why: whyAdapter, modules: []string{
+		"github.com/golang-jwt/jwt/v5", "golang.org/x/time/rate",
+	}},
 	{path: "channel/channeltest", may: []string{"channel"}, modules: []string{"github.com/rivo/uniseg", "github.com/stretchr/testify/", "pgregory.net/rapid"}, why: "a conformance suite knows only the contract that it tests"},
 
 	{path: "notify", pure: true, may: []string{"channel"}, why: whyPure},

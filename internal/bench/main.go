@@ -9,6 +9,7 @@
 //	go run ./internal/bench -case ack               # B6
 //	go run ./internal/bench -case memory            # B11
 //	go run ./internal/bench -case restart           # B14, engine part
+//	go run ./internal/bench -case widgets           # idle web-chat visitors
 //
 // Data lies under TMPDIR: set it to a RAM file system to see what the software
 // alone costs. Every case is power-cut durable.
@@ -30,6 +31,13 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if address := os.Getenv(clientEnv); address != "" {
+		if err := holdStreams(address, os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "bench: client:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -43,6 +51,7 @@ type options struct {
 	conversations int
 	agents        int
 	burst         int
+	widgets       int
 }
 
 // cases by name; each returns what is printed.
@@ -51,6 +60,7 @@ var cases = map[string]func(context.Context, options) (report, error){
 	"ack":     acknowledge,
 	"memory":  memory,
 	"restart": restart,
+	"widgets": widgets,
 }
 
 // report is what a case found.
@@ -64,7 +74,8 @@ type report struct {
 func run(ctx context.Context, args []string, out io.Writer) error {
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	name := flags.String("case", "", "assign, ack, memory or restart")
+	name := flags.String("case", "", "assign, ack, memory, restart or widgets")
+	flags.IntVar(&o.widgets, "widgets", 5_000, "connections of widgets")
 	asJSON := flags.Bool("json", false, "print one JSON object")
 	flags.StringVar(&o.store, "store", "sqlite", "sqlite or, for assign, postgres")
 	flags.IntVar(&o.rounds, "rounds", 7, "rounds that must count")
@@ -76,7 +87,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	do, ok := cases[*name]
 	if !ok {
-		return errors.New("-case must be assign, ack, memory or restart")
+		return errors.New("-case must be assign, ack, memory, restart or widgets")
 	}
 	if o.store != "sqlite" && (o.store != "postgres" || *name != "assign") {
 		return errors.New("-store must be sqlite, or postgres for -case assign")

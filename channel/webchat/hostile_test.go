@@ -1,0 +1,350 @@
+package webchat_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/webchat"
+	"github.com/sangdam/sangdam/routing"
+)
+
+// Nothing is stored and no token given before there is consent to the present
+// text; a new text is asked for again.
+func TestConsentComesFirst(t *testing.T) {
+	s := openShop(t)
+	c := s.client()
+	for _, consent := range []any{"", "2025-12", "2026-01 "} {
+		status, body := c.call("POST", "session", map[string]any{"consent": consent})
+		require.Equal(t, 403, status)
+		require.Equal(t, "consent_required", body["error"])
+		require.NotContains(t, body, "token")
+	}
+	require.Empty(t, s.conversations())
+	c = s.visitor()
+	c.says("hi")
+	rows, err := s.eng.Audit(t.Context(), host, 0, 1000)
+	require.NoError(t, err)
+	found := false
+	for _, r := range rows {
+		found = found || r.Action == "visitor.consent" && r.Details["text_version"] == "2026-01"
+	}
+	require.True(t, found)
+
+	acct := s.acct
+	acct.Settings = json.RawMessage(`{"consent":{"version":"2026-02","texts":{"":"New text."}}}`)
+	_, err = s.eng.SaveAccount(t.Context(), host, sangdam.SaveAccount{Account: acct})
+	require.NoError(t, err)
+	status, body := c.call("POST", "messages", map[string]any{"key": newKey(), "text": "again"})
+	require.Equal(t, 403, status)
+	require.Equal(t, "consent_required", body["error"])
+	status, _ = c.call("POST", "session", map[string]any{"consent": "2026-02"})
+	require.Equal(t, 200, status)
+	c.says("agreed")
+}
+
+// N9, N11, N42: one visitor reaches nothing of another's, of another account's,
+// and nothing that is not for visitors.
+func TestN9VisitorsReachNothingOfEachOthers(t *testing.T) {
+	s := openShop(t)
+	s.online(routing.Online)
+	a, b := s.visitor(), s.visitor()
+	a.header.Set("X-File-Name", "a.txt")
+	_, up := a.call("POST", "files", []byte("a's secret"))
+	_, m := a.call("POST", "messages", map[string]any{"key": newKey(), "file": up["file"]})
+	id, conversation := m["id"].(string), m["conversation"].(string)
+	_, err := s.eng.AddNote(t.Context(), mina, sangdam.AddNote{Conversation: s.mine(), Text: "an internal note"})
+	require.NoError(t, err)
+	b.says("hi")
+
+	status, _ := b.call("GET", "files/"+id, nil)
+	require.Equal(t, 404, status)
+	status, _ = b.call("POST", "messages", map[string]any{"key": newKey(), "file": up["file"]})
+	require.Equal(t, 400, status, "a file that another has uploaded")
+	status, _ = b.call("POST", "messages", map[string]any{"key": newKey(), "choice": map[string]any{"message": id, "index": 0}})
+	require.Equal(t, 404, status)
+	_, body := b.call("GET", "messages?conversation="+conversation+"&after=0", nil)
+	raw, err := json.Marshal(body)
+	require.NoError(t, err)
+	require.NotContains(t, string(raw), "a.txt")
+	require.NotContains(t, strings.Join(a.texts(), "|"), "internal note")
+
+	other, err := s.eng.SaveAccount(t.Context(), host, sangdam.SaveAccount{Account: channel.Account{Kind: webchat.Kind, Name: "Other", Desk: "support",
+		WorkStream: "web", Settings: s.acct.Settings, Secrets: map[string]channel.Secret{webchat.SecretVisitor: channel.NewSecret(s.visitorKey)}}})
+	require.NoError(t, err)
+	here := s.acct
+	s.acct = other.Account // even under the same key
+	status, _ = a.call("GET", "messages", nil)
+	require.Equal(t, 401, status)
+	s.acct = here
+	require.Equal(t, "a's secret", func() any { _, f := a.call("GET", "files/"+id, nil); return f["raw"] }())
+}
+
+// N10: a token in an address is refused, whatever it is called.
+func TestN10NoTokenInAnAddress(t *testing.T) {
+	s := openShop(t)
+	c := s.visitor()
+	token := c.token
+	c.token = ""
+	for _, name := range []string{"token", "access_token", "authorization", "Authorization", "t"} {
+		status, _ := c.call("GET", "messages?"+name+"="+token, nil)
+		require.Equal(t, 400, status, name)
+		status, _ = c.call("GET", "events?"+name+"="+token, nil)
+		require.Equal(t, 400, status, name)
+	}
+	for _, header := range []string{token, "Basic " + token, "Bearer", "Bearer  " + token, "bearer " + token, "Bearer " + token + "x", "Bearer " + token[:20]} {
+		c.header.Set("Authorization", header)
+		status, _ := c.call("GET", "messages", nil)
+		require.Equal(t, 401, status)
+	}
+	c.header.Set("Cookie", "token="+token)
+	c.header.Del("Authorization")
+	status, _ := c.call("GET", "messages", nil)
+	require.Equal(t, 401, status, "N17: a cookie alone")
+}
+
+// N12, N13, N14: what is not signed as it must be makes nobody known.
+func TestN12NobodyIsWhoIsNotProved(t *testing.T) {
+	s := openShop(t)
+	s.visitor().says("hi")
+	known := s.client()
+	_, session := known.call("POST", "session", map[string]any{"consent": "2026-01", "identity": s.identity(nil)})
+	known.token = session["token"].(string)
+	known.says("my history")
+	unsigned, err := jwt.NewWithClaims(jwt.SigningMethodNone, jwt.MapClaims{"sub": "u-17", "aud": s.acct.Token, "exp": time.Now().Add(time.Hour).Unix()}).
+		SignedString(jwt.UnsafeAllowNoneSignatureType)
+	require.NoError(t, err)
+	longer, err := jwt.NewWithClaims(jwt.SigningMethodHS512, jwt.MapClaims{"sub": "u-17", "aud": s.acct.Token, "exp": time.Now().Add(time.Hour).Unix()}).
+		SignedString([]byte(s.identityKey))
+	require.NoError(t, err)
+	right := s.identity(nil)
+	claim := func(name string, v any) string { return s.identity(func(m jwt.MapClaims) { m[name] = v }) }
+	for name, forged := range map[string]string{
+		"alg none": unsigned, "another algorithm": longer, "another account": claim("aud", "another"), "expired": claim("exp", time.Now().Add(-time.Hour).Unix()),
+		"no expiry": claim("exp", nil), "for ever": claim("exp", time.Now().Add(365*24*time.Hour).Unix()), "nobody": claim("sub", ""),
+		"cut": right[:len(right)-4], "garbage": "x.y.z", "not yet": claim("nbf", time.Now().Add(time.Hour).Unix()),
+	} {
+		c := s.client()
+		status, session := c.call("POST", "session", map[string]any{"consent": "2026-01", "identity": forged})
+		require.Equal(t, 200, status, name)
+		require.Equal(t, false, session["identified"], name)
+		c.token = session["token"].(string)
+		require.Empty(t, c.texts(), name)
+	}
+	status, _ := s.client().call("POST", "session", map[string]any{"consent": "2026-01", "email": "kim@example.com", "subject": "u-17"})
+	require.Equal(t, 400, status, "N3: a claim in the body")
+
+	acct := s.acct // N14: without a key nobody is anybody, whatever the key of the forger
+	acct.ID, acct.Token, acct.Version = "", "", 0
+	acct.Secrets = map[string]channel.Secret{webchat.SecretVisitor: channel.NewSecret(s.visitorKey)}
+	unkeyed, err := s.eng.SaveAccount(t.Context(), host, sangdam.SaveAccount{Account: acct})
+	require.NoError(t, err)
+	s.acct = unkeyed.Account
+	s.identityKey = ""
+	_, session = s.client().call("POST", "session", map[string]any{"consent": "2026-01", "identity": s.identity(nil)})
+	require.Equal(t, false, session["identified"])
+}
+
+// N16, N17, N62: pages of others may not carry the chat.
+func TestN16PagesOfOthersAreRefused(t *testing.T) {
+	s := openShop(t)
+	c := s.visitor()
+	try := func(method, path, origin, site string, body any) (int, http.Header) {
+		req := c.request(method, path, body)
+		req.Header.Set("Origin", origin)
+		if origin == "" {
+			req.Header.Del("Origin")
+		}
+		if site != "" {
+			req.Header.Set("Sec-Fetch-Site", site)
+		}
+		status, _, h := c.do(req)
+		return status, h
+	}
+	for _, origin := range []string{"https://evil.example", "null", "https://shop.example.evil.example", "http://shop.example", "https://shop.example:444", "https://SHOP.example"} {
+		status, h := try("GET", "messages", origin, "", nil)
+		require.Equal(t, 403, status, origin)
+		require.Empty(t, h.Get("Access-Control-Allow-Origin"))
+		status, _ = try("POST", "messages", origin, "", map[string]any{"key": newKey(), "text": "x"})
+		require.Equal(t, 403, status, origin)
+		status, _ = try("OPTIONS", "messages", origin, "", nil)
+		require.Equal(t, 403, status, origin)
+	}
+	status, _ := try("GET", "messages", "", "cross-site", nil)
+	require.Equal(t, 403, status)
+	for _, origin := range []string{"https://shop.example", s.web.URL} {
+		status, h := try("GET", "messages", origin, "", nil)
+		require.Equal(t, 200, status, origin)
+		require.Equal(t, origin, h.Get("Access-Control-Allow-Origin"))
+		require.Contains(t, h.Values("Vary"), "Origin")
+		require.Empty(t, h.Get("Access-Control-Allow-Credentials"))
+	}
+	status, _ = try("OPTIONS", "messages", "https://shop.example", "", nil)
+	require.Equal(t, 204, status)
+	req := c.request("POST", "messages", map[string]any{"key": newKey(), "text": "x"})
+	req.Header.Set("Content-Type", "text/plain")
+	status, _, _ = c.do(req)
+	require.Equal(t, 415, status, "a form of another page can send text/plain")
+}
+
+// N18, N3: what is no text where a text is due, and members nobody knows.
+func TestN18OddJSONIsRefused(t *testing.T) {
+	s := openShop(t)
+	c := s.visitor()
+	for _, body := range []string{
+		`{"key":{"$ne":""},"text":"x"}`, `{"key":["a"],"text":"x"}`, `{"key":12345678,"text":"x"}`, `{"key":"key-abcdef","text":{"$gt":""}}`,
+		`{"key":"key-abcdef","text":"x","account":"other"}`, `{"key":"key-abcdef","text":"x","created_by":"agent"}`, `{"key":"key-abcdef"}`,
+		`{"key":"key-abcdef","text":"  "}`, `{"key":"short","text":"x"}`, `{"key":"key-abcdef","text":"x"} {}`, `[]`, `null`, ``, `{`, `{"key":"key/abcdef","text":"x"}`,
+		strings.Repeat("[", 10_000), `{"key":"key-abcdef","choice":{"message":1,"index":0}}`, `{"key":"key-abcdef","text":"x","file":"forged.ref"}`,
+		`{"key":"key-abcdef","choice":{"message":"x","index":"0"}}`, `{"key":"key-abcdef","text":"x","choice":{"message":"x","index":0}}`,
+	} {
+		status, _ := c.call("POST", "messages", []byte(body))
+		require.Equal(t, 400, status, body)
+	}
+	for path, body := range map[string]string{"session": `{"consent":1}`, "typing": `{"x":1}`, "read": `{"seq":"1"}`, "rating": `{"key":"key-abcdef","score":"5"}`,
+		"end": `{"key":1}`, "leave": `{"page":{"$ne":1}}`} {
+		status, _ := c.call("POST", path, []byte(body))
+		require.Equal(t, 400, status, path)
+	}
+	for _, query := range []string{"?after=-1&conversation=c", "?after=x&conversation=c", "?after=1", "?limit=0", "?limit=101", "?limit=x", "?conversation=c"} {
+		status, _ := c.call("GET", "messages"+query, nil)
+		require.Equal(t, 400, status, query)
+	}
+	require.Empty(t, s.conversations(), "nothing of it was stored")
+}
+
+// N19: floods and masses.
+func TestN19FloodsAndMassesAreRefused(t *testing.T) {
+	s := openShop(t, withLimits(webchat.Limits{NewSessions: 20, Messages: 20, StreamsPerVisitor: 2}))
+	c := s.visitor()
+	status, _ := c.call("POST", "messages", map[string]any{"key": newKey(), "text": strings.Repeat("x", 1<<20)})
+	require.Equal(t, 413, status, "a megabyte of text")
+	status, _ = c.call("POST", "messages", map[string]any{"key": newKey(), "text": strings.Repeat("가", 10_001)})
+	require.Equal(t, 413, status)
+	statuses := map[int]int{}
+	for range 100 {
+		status, _ := s.client().call("POST", "session", map[string]any{"consent": "2026-01"})
+		statuses[status]++
+	}
+	require.LessOrEqual(t, statuses[200], 12)
+	require.GreaterOrEqual(t, statuses[429], 88)
+	clear(statuses)
+	for range 40 {
+		status, _ := c.call("POST", "messages", map[string]any{"key": newKey(), "text": "again"})
+		statuses[status]++
+	}
+	require.LessOrEqual(t, statuses[201], 12)
+	require.GreaterOrEqual(t, statuses[429], 28)
+	for range 2 {
+		events, stop := c.listen("", "")
+		defer stop()
+		await(t, events, "availability", kind("available"))
+	}
+	status, _ = c.call("GET", "events", nil)
+	require.Equal(t, 429, status, "a third stream of one visitor")
+}
+
+// N37, N39, N40: files are what their bytes are, under safe names, and nothing
+// in them runs.
+func TestN37FilesAreServedAsWhatTheyAre(t *testing.T) {
+	s := openShop(t, withSettings(func(set *webchat.Settings) { set.MaxFileBytes = 1000 }))
+	c := s.visitor()
+	for name, body := range map[string]string{
+		"picture.svg": `<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>`, "photo.png": `<html><script>alert(1)</script>`,
+		"x.xml": `<?xml version="1.0"?><a/>`, "doc.pdf": "%PDF-1.7 x", "note.txt": "just a text",
+	} {
+		c.header.Set("X-File-Name", name)
+		status, up := c.call("POST", "files", []byte(body))
+		require.Equal(t, 201, status, name)
+		status, m := c.call("POST", "messages", map[string]any{"key": newKey(), "file": up["file"]})
+		require.Equal(t, 201, status, name)
+		require.Equal(t, "file", m["kind"], name)
+		status, _, h := c.do(c.request("GET", "files/"+m["id"].(string), nil))
+		require.Equal(t, 200, status)
+		require.Equal(t, "application/octet-stream", h.Get("Content-Type"), name)
+		require.Contains(t, h.Get("Content-Disposition"), "attachment", name)
+		require.Contains(t, h.Get("Content-Security-Policy"), "sandbox", name)
+	}
+	c.header.Set("X-File-Name", "..%2F..%2Fetc%2Fpasswd%00%0D%0AX:%20y")
+	status, up := c.call("POST", "files", []byte("x"))
+	require.Equal(t, 201, status)
+	require.NotContains(t, up["name"], "/")
+	require.NotContains(t, up["name"], "\n")
+	c.header.Set("X-File-Name", "x")
+	status, _ = c.call("POST", "files", []byte(strings.Repeat("x", 1001)))
+	require.Equal(t, 413, status)
+	flood := "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\xc3\x50\x00\x00\xc3\x50\x08\x06\x00\x00\x00"
+	status, _ = c.call("POST", "files", []byte(flood))
+	require.Equal(t, 400, status, "50,000 by 50,000 pixels")
+}
+
+// A key that was exchanged, an account that was switched off: the token is dead,
+// and so is an account nobody knows.
+func TestN5TokensDieWithTheirKey(t *testing.T) {
+	s := openShop(t)
+	c := s.visitor()
+	acct := s.acct
+	acct.Secrets = map[string]channel.Secret{webchat.SecretVisitor: channel.NewSecret(webchat.NewKey())}
+	saved, err := s.eng.SaveAccount(t.Context(), host, sangdam.SaveAccount{Account: acct})
+	require.NoError(t, err)
+	acct = saved.Account
+	require.Eventually(t, func() bool { status, _ := c.call("GET", "messages", nil); return status == 401 }, 5*time.Second, 20*time.Millisecond)
+	acct.Disabled, acct.Secrets = true, nil
+	_, err = s.eng.SaveAccount(t.Context(), host, sangdam.SaveAccount{Account: acct})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { status, _ := s.client().call("GET", "", nil); return status == 404 }, 5*time.Second, 20*time.Millisecond)
+	s.acct.Token = "no-such-account"
+	status, _ := s.client().call("GET", "", nil)
+	require.Equal(t, 404, status)
+}
+
+func TestBadSettingsAreRefusedWithTheirName(t *testing.T) {
+	for raw, names := range map[string]string{
+		`{}`: "consent", `{"no_consent":true,"origins":["shop.example"]}`: "origins", `{"no_consent":true,"origins":["https://shop.example/x"]}`: "origins",
+		`{"no_consent":true,"color":"red"}`: "color", `{"no_consent":true,"grace_seconds":-1}`: "grace", `{"no_consent":true,"x":1}`: "field",
+		`{"no_consent":true,"form_url":{"":"javascript:alert(1)"}}`: "links", `{"no_consent":true,"form_url":{"":"//evil.example"}}`: "links",
+		`{"consent":{"version":"","texts":{"":"x"}}}`: "consent",
+	} {
+		_, err := webchat.ParseSettings(json.RawMessage(raw))
+		require.ErrorIs(t, err, channel.ErrInvalid, raw)
+		require.ErrorContains(t, err, names, raw)
+	}
+}
+
+// N61: an address that the client claims is worth nothing.
+func TestN61ClaimedAddressesAreIgnored(t *testing.T) {
+	s := openShop(t, withLimits(webchat.Limits{NewSessions: 4}))
+	refused := 0
+	for i := range 20 {
+		c := s.client()
+		for _, name := range []string{"X-Forwarded-For", "X-Real-Ip", "Forwarded", "True-Client-Ip"} {
+			c.header.Set(name, "203.0.113."+string(rune('0'+i%10)))
+		}
+		if status, _ := c.call("POST", "session", map[string]any{"consent": "2026-01"}); status == 429 {
+			refused++
+		}
+	}
+	require.GreaterOrEqual(t, refused, 16)
+}
+
+// broken is a port that panics.
+type broken struct{ channel.Visitor }
+
+// N68: a panic is an answer without a word of it, and the process lives.
+func TestN68APanicTellsNothing(t *testing.T) {
+	h := webchat.NewHandler(broken{}, webchat.Options{}) // its methods are nil
+	for range 2 {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/v1/any", nil))
+		require.Equal(t, 500, w.Code)
+		require.JSONEq(t, `{"error":"internal","message":"something went wrong"}`, w.Body.String())
+	}
+}
