@@ -77,7 +77,7 @@ func TestACustomerIsToldOnceInAStretchOfClosedTime(t *testing.T) {
 	}, withDesk(func(d *routing.Desk) {
 		d.Hours = &hours.Calendar{Zone: "UTC", Week: hours.Every([]hours.Interval{{From: 0, To: hours.At(0, 1)}}, time.Sunday, time.Monday, time.Tuesday,
 			time.Wednesday, time.Thursday, time.Friday, time.Saturday)}
-	}), longOffers)
+	}), withQueue(func(q *routing.Queue) { q.OutsideHours = true }), longOffers)
 }
 
 func TestTheHoursOfTheQueueThatServesCount(t *testing.T) {
@@ -113,7 +113,7 @@ func TestATextOfBlanksIsNone(t *testing.T) {
 				for _, m := range w.detail(owned.Conversation).Messages {
 					require.Equal(t, conversation.Inbound, m.Direction)
 				}
-			}, withMornings(), withStream(func(s *routing.WorkStream) {
+			}, withMornings(), withQueue(func(q *routing.Queue) { q.OutsideHours = true }), withStream(func(s *routing.WorkStream) {
 				s.OfferFor, s.Messages = time.Hour, conversation.Texts{name: {"": " \n\u3000"}}
 			}))
 		})

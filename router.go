@@ -443,6 +443,7 @@ func (r *router) reconfigure(cfg routing.Configuration) {
 
 // applyConfiguration tells a Board the queues and who is on which desk.
 func applyConfiguration(b *routing.Board, cfg routing.Configuration) {
+	b.ApplyHours(cfg.Desks, cfg.WorkStreams, cfg.Version)
 	for d := range cfg.Desks {
 		b.ApplyDesk(d, cfg.Members[d], cfg.Version)
 	}

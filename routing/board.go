@@ -47,6 +47,8 @@ type Board struct {
 	presences map[Presence]int32
 	skills    map[string]int32
 
+	calendars calendars
+
 	dirty   []*boardQueue // with dirty classes
 	early   indexed[*boardItem]
 	late    indexed[*boardItem]
@@ -229,8 +231,6 @@ func (b *Board) Tick(now time.Time) {
 		case t.a != nil:
 			b.openAgent(t.a)
 			b.agentChanged(t.a)
-		case t.q != nil:
-			b.openQueue(t.q)
 		}
 	}
 }

@@ -101,7 +101,7 @@ func (b *Board) enter(it *boardItem) {
 		q.ranks.add(it.key, it)
 	}
 	b.enterLengths(q, it)
-	if it.row.Mode != Pick {
+	if it.row.Mode != Pick && b.offered(it) {
 		b.place(it)
 	}
 	b.schedule(it)
@@ -192,11 +192,18 @@ func (b *Board) schedule(it *boardItem) {
 			at(row.EnteredAt.Add(o.After))
 		}
 	}
+	c := b.calendarOf(it)
+	if c != nil && !c.next.IsZero() && (q.closes || !q.row.OutsideHours) {
+		change := max(nanos(c.next), b.nowNs+1) // before the first Tick there is no time to go by
+		if wake == 0 || change < wake {
+			wake = change
+		}
+	}
 	b.setTimer(&it.timer, wake)
 	if due {
 		b.late.push(it)
 	}
-	if q.closes && !q.open {
+	if q.closes && c != nil && !c.open {
 		b.early.push(it)
 	}
 }

@@ -35,7 +35,7 @@ func (b *Board) applicable(it *boardItem, rule int) bool {
 // overflowRule returns the first rule that applies to a waiting item now. Early
 // is before matching: only hours and wait count then.
 func (b *Board) overflowRule(it *boardItem, early bool) (int, bool) {
-	if early && it.q.open {
+	if early && b.isOpen(it) {
 		return 0, false
 	}
 	for i := range it.q.row.Overflow {
@@ -50,7 +50,7 @@ func (b *Board) applies(it *boardItem, rule int, early bool) bool {
 	o := &it.q.row.Overflow[rule]
 	switch o.When {
 	case OverflowHours:
-		return !it.q.open
+		return !b.isOpen(it)
 	case OverflowWait:
 		return nanos(it.row.EnteredAt.Add(o.After)) <= b.nowNs
 	case OverflowLength:

@@ -46,8 +46,7 @@ func (b *Board) reenterSources(target QueueID) {
 func (b *Board) queue(id QueueID) *boardQueue {
 	q := b.queues[id]
 	if q == nil {
-		q = &boardQueue{id: id, row: Queue{ID: id}, open: true}
-		q.timer.q = q
+		q = &boardQueue{id: id, row: Queue{ID: id}}
 		q.dirty = indexed[*class]{
 			less: func(x, y *class) bool {
 				s, t := x.head(), y.head()
@@ -79,11 +78,7 @@ func (b *Board) setQueue(q *boardQueue, row Queue, version int64, known bool) {
 	b.setStrategy(q)
 	b.setMembers(q)
 	q.setRules()
-	q.schedule = nil
-	if row.Hours != nil {
-		q.schedule, _ = row.Hours.Compile() // one that does not compile never opens
-	}
-	b.openQueue(q)
+	q.calendar = newCalendar(row.Hours)
 	for _, it := range items {
 		b.enter(it)
 	}
@@ -125,25 +120,6 @@ func (b *Board) setMembers(q *boardQueue) {
 func (a *boardAgent) leaveQueue(q *boardQueue) {
 	a.queues = slices.DeleteFunc(a.queues, func(have *boardQueue) bool { return have == q })
 	a.turns = slices.DeleteFunc(a.turns, func(t boardTurn) bool { return t.q == q })
-}
-
-// openQueue sets whether the queue is open; when it closes, what waits in it
-// is put up for overflow.
-func (b *Board) openQueue(q *boardQueue) {
-	var wake int64
-	q.open = q.row.Hours == nil
-	if q.schedule != nil {
-		q.open, wake = openAt(q.schedule, b)
-	}
-	b.setTimer(&q.timer, wake)
-	if q.open || !q.closes {
-		return
-	}
-	for _, it := range q.items {
-		if it.waiting {
-			b.early.push(it)
-		}
-	}
 }
 
 func openAt(s *hours.Schedule, b *Board) (open bool, wake int64) {

@@ -129,9 +129,7 @@ type boardQueue struct {
 
 	exhausts bool // has a rule for it
 	closes   bool // has a rule for hours
-	schedule *hours.Schedule
-	open     bool
-	timer    boardTimer
+	calendar *calendar
 	wheel    int64
 	flow     flow
 }
@@ -204,7 +202,6 @@ type boardTimer struct {
 	pos int32
 	it  *boardItem
 	a   *boardAgent
-	q   *boardQueue
 }
 
 // nanos is t in nanoseconds of Unix time, 0 for the zero time.

@@ -112,10 +112,11 @@ func (b *Board) reasons(it *boardItem, eligible, declined int) []string {
 	say(it.row.Mode == Pick, "the work stream is pick: agents choose from the queue")
 	say(q.known && len(q.members) == 0, "the queue has no members")
 	say(len(q.members) > 0 && !b.staffed(it), "no member of the queue is on the desk that the item belongs to")
-	say(!q.open, "the queue is closed")
+	closed := b.closedUntil(it)
+	say(closed != "", closed)
 	say(it.row.Designated != "", "only the designated agent may take it")
 	say(it.class != nil && b.waitsFor(it), "it waits for its preferred agent, who is present but busy")
-	if it.row.Mode == Pick {
+	if it.row.Mode == Pick || closed != "" {
 		return why
 	}
 	say(eligible == 0 && declined > 0, "exhausted: every agent who could take it declined")

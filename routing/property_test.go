@@ -49,6 +49,7 @@ func newWorld(t testing.TB, seed uint64, async bool) *world {
 	for _, id := range []DeskID{"north", "south"} {
 		w.newDesk(id)
 	}
+	w.newHours()
 	for _, id := range []QueueID{"p", "q", "r"} {
 		w.newQueue(id)
 	}
@@ -73,6 +74,19 @@ func (w *world) newDesk(id DeskID) {
 	w.r.desks[id] = members
 	version := w.r.config
 	w.send(func(b *Board) { b.ApplyDesk(id, members, version) })
+}
+
+// newHours changes the operating hours of desks and work streams.
+func (w *world) newHours() {
+	desks, streams := map[DeskID]Desk{}, map[WorkStreamID]WorkStream{}
+	for _, id := range []DeskID{"north", "south"} {
+		desks[id] = Desk{ID: id, Hours: w.shift()}
+	}
+	streams["line"] = WorkStream{ID: "line", Hours: w.shift()}
+	w.r.config++
+	w.r.ofDesks, w.r.ofStreams, w.r.hoursAt = desks, streams, w.r.config
+	version := w.r.config
+	w.send(func(b *Board) { b.ApplyHours(desks, streams, version) })
 }
 
 func (w *world) chance(percent int) bool { return w.rng.IntN(100) < percent }
@@ -174,7 +188,7 @@ func (w *world) newQueue(id QueueID) {
 	w.rng.Shuffle(len(q.Members), func(i, j int) { q.Members[i], q.Members[j] = q.Members[j], q.Members[i] })
 	q.AgeingPerMinute = one(w, 0, 0, 0.5, 3)
 	q.Reserve = one(w, 0, 0, 0, 0, 1)
-	q.Hours = w.shift()
+	q.Hours, q.OutsideHours = w.shift(), w.chance(30)
 	for range w.rng.IntN(3) {
 		q.Overflow = append(q.Overflow, Overflow{
 			When: one(w, OverflowHours, OverflowWait, OverflowLength, OverflowExhausted), After: time.Duration(1+w.rng.IntN(600)) * time.Second,
@@ -204,6 +218,7 @@ func (w *world) newItem() {
 	it.Queue = one[QueueID](w, "p", "q", "r")
 	it.Visited = []QueueID{it.Queue}
 	it.Desk = one[DeskID](w, "", "north", "south")
+	it.WorkStream = one[WorkStreamID](w, "", "line")
 	if w.chance(30) {
 		it.Uses = append(it.Uses, Use{ChannelProfile("line"), 1})
 	}
@@ -279,6 +294,8 @@ func (w *world) change() {
 			}
 		})
 		w.sendAgent(id)
+	case n < 80 && w.chance(30):
+		w.newHours()
 	case n < 80:
 		w.newDesk(one[DeskID](w, "north", "south"))
 	case n < 81:

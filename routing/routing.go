@@ -250,16 +250,21 @@ type Queue struct {
 	// Reserve keeps agents back for other queues: an item of this queue starts
 	// only while more than Reserve agents could do the work, whether or not they
 	// declined it; 0 keeps none back.
-	Reserve  int             `json:"reserve,omitempty"`
-	Hours    *hours.Calendar `json:"hours,omitempty"`
-	Overflow []Overflow      `json:"overflow,omitempty"`
+	Reserve int `json:"reserve,omitempty"`
+	// Hours of the queue count where its desk sets none; nil falls to the work
+	// stream's. Outside the hours that count nothing is offered nor assigned by
+	// routing, unless OutsideHours is set; people may pick, assign and transfer.
+	Hours *hours.Calendar `json:"hours,omitempty"`
+	// OutsideHours says that this queue works outside operating hours too.
+	OutsideHours bool       `json:"outside_hours,omitempty"`
+	Overflow     []Overflow `json:"overflow,omitempty"`
 }
 
 // OverflowWhen says what makes an item overflow (RT11).
 type OverflowWhen string
 
 const (
-	OverflowHours     OverflowWhen = "hours"     // the queue is closed
+	OverflowHours     OverflowWhen = "hours"     // outside operating hours
 	OverflowWait      OverflowWhen = "wait"      // waited longer than After
 	OverflowLength    OverflowWhen = "length"    // Limit items or more already wait
 	OverflowExhausted OverflowWhen = "exhausted" // every eligible agent declined

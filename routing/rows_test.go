@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/sangdam/sangdam/routing/hours"
 )
 
 // rows is a store in memory that keeps its promises to the letter: what a
@@ -16,9 +18,13 @@ type rows struct {
 	items  map[ItemID]Item
 	queues map[QueueID]Queue
 	desks  map[DeskID][]AgentID
-	config int64
-	seq    int64
-	wheel  map[QueueID]int64
+	// Operating hours of desks and work streams, and as of which configuration.
+	ofDesks   map[DeskID]Desk
+	ofStreams map[WorkStreamID]WorkStream
+	hoursAt   int64
+	config    int64
+	seq       int64
+	wheel     map[QueueID]int64
 }
 
 func newRows(now time.Time) *rows {
@@ -38,6 +44,7 @@ func (r *rows) board(o BoardOptions, order func(n int) []int) *Board {
 	for d, members := range r.desks {
 		apply = append(apply, func() { b.ApplyDesk(d, members, r.config) })
 	}
+	apply = append(apply, func() { b.ApplyHours(r.ofDesks, r.ofStreams, r.hoursAt) })
 	for _, a := range r.agents {
 		apply = append(apply, func() { b.ApplyAgent(a) })
 	}
@@ -232,7 +239,7 @@ func (f reference) next() (kind DecisionKind, item ItemID, agent AgentID, rule i
 	items := f.waiting()
 	slices.SortFunc(items, func(x, y Item) int { return enteredCompare(x, y) })
 	for _, it := range items { // closed queues
-		if q := f.r.queues[it.Queue]; !calendarOpen(q.Hours, f.r.now) && f.hasHoursRule(q) {
+		if q := f.r.queues[it.Queue]; f.closed(it) && f.hasHoursRule(q) {
 			if rule, ok := f.rule(it, items, true); ok {
 				return DecideOverflow, it.ID, "", rule
 			}
@@ -253,7 +260,7 @@ func (f reference) next() (kind DecisionKind, item ItemID, agent AgentID, rule i
 		return 0
 	})
 	for _, it := range byUrgency {
-		if it.Mode == Pick {
+		if it.Mode == Pick || f.kept(it) {
 			continue
 		}
 		if a, ok := f.choose(it); ok {
@@ -303,6 +310,21 @@ func enteredCompare(x, y Item) int {
 	return int(x.Seq - y.Seq)
 }
 
+// closed says whether the operating hours that count for the item are over: its
+// desk's, else its queue's, else its work stream's.
+func (f reference) closed(it Item) bool {
+	q := f.r.queues[it.Queue]
+	for _, c := range []*hours.Calendar{f.r.ofDesks[DeskFor(&it, &q)].Hours, q.Hours, f.r.ofStreams[it.WorkStream].Hours} {
+		if c != nil {
+			return !calendarOpen(c, f.r.now)
+		}
+	}
+	return false
+}
+
+// kept says whether the item is offered to nobody until its hours begin.
+func (f reference) kept(it Item) bool { return f.closed(it) && !f.r.queues[it.Queue].OutsideHours }
+
 func (f reference) hasHoursRule(q Queue) bool {
 	return slices.ContainsFunc(q.Overflow, func(o Overflow) bool { return o.When == OverflowHours })
 }
@@ -331,7 +353,7 @@ func (f reference) rule(it Item, byEntry []Item, early bool) (int, bool) {
 		if !f.applicable(it, q, i) {
 			continue
 		}
-		if o.When == OverflowHours && !calendarOpen(q.Hours, f.r.now) ||
+		if o.When == OverflowHours && f.closed(it) ||
 			o.When == OverflowWait && !it.EnteredAt.Add(o.After).After(f.r.now) ||
 			!early && o.When == OverflowLength && f.place(it, byEntry) >= o.Limit ||
 			!early && o.When == OverflowExhausted && f.exhausted(it) {
@@ -360,7 +382,7 @@ func (f reference) eligible(it Item) (fresh, again, refused []Agent) {
 }
 
 func (f reference) exhausted(it Item) bool {
-	if it.Mode == Pick {
+	if it.Mode == Pick || f.kept(it) {
 		return false
 	}
 	if p, ok := f.waitsFor(it); ok {
