@@ -154,7 +154,7 @@ var mutations = []mutation{
 	{"audit: the chain is not one", "store/postgres/audit.go",
 		"|| $3 || convert_to(hash, 'UTF8') || $4)", "|| $3 || convert_to('', 'UTF8') || $4)",
 		"./store/postgres", "TestStore/once/audit"},
-	{"log: a bot's words are written down", "bots.go",
-		"failed at a message (%s); it is asked again\", b.name, kindName(err))", "failed at a message (%s); it is asked again\", b.name, err)",
-		".", "TestABotsErrorIsNotLogged"},
+	{"log: the words of foreign errors are written down", "guard.go",
+		"failed: %s\", f.who, f.call, kindName(f.err))", "failed: %s\", f.who, f.call, f.err)",
+		".", "TestForeignCodeThatFailsHarmsNobodyAndIsNotQuoted|TestABotsErrorIsNotLogged"},
 }

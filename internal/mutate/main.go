@@ -143,7 +143,11 @@ func (m mutation) try(ctx context.Context, root string) (v verdict, why string) 
 	cmd := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-vet=off", "-short", "-timeout", "10m", "-run", m.tests, m.pkg)
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
-	return judge(string(out), err == nil)
+	v, why = judge(string(out), err == nil)
+	if v == broken && err != nil {
+		why += " (" + err.Error() + ")"
+	}
+	return v, why
 }
 
 // judge tells a test that failed from one that never ran.
