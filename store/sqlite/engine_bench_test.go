@@ -41,16 +41,21 @@ type engineBench struct {
 const benchSecret = "0123456789abcdef0123456789abcdef"
 
 // newEngineBench sets a desk up. Whatever comes after Tx B is held back:
-// routing, sending, jobs and the search index.
-func newEngineBench(b testing.TB, db *store.DB) *engineBench {
+// routing, sending, jobs and the search index, unless a change of the
+// configuration says otherwise.
+func newEngineBench(b testing.TB, db *store.DB, changes ...func(*sangdam.Config)) *engineBench {
 	s := &engineBench{db: db, secret: channel.NewSecret(benchSecret), done: make(chan struct{}, 1<<20)}
 	sealer, err := seal.Ephemeral()
 	require.NoError(b, err)
 	adapter, err := line.New(line.Options{APIBase: "https://api.line.test", DataAPIBase: "https://api.line.test",
 		HTTPClient: &http.Client{Transport: politeProvider{}}})
 	require.NoError(b, err)
-	s.eng, err = sangdam.New(sangdam.Config{DB: store.New(inboundOnly{db.Backend()}), Sealer: sealer, Node: "n1", Adapters: []channel.Adapter{adapter},
-		Hooks: sangdam.Hooks{Processed: func(driver.WorkspaceID, channel.AccountID, channel.EventKind) { s.done <- struct{}{} }}})
+	cfg := sangdam.Config{DB: store.New(inboundOnly{db.Backend()}), Sealer: sealer, Node: "n1", Adapters: []channel.Adapter{adapter},
+		Hooks: sangdam.Hooks{Processed: func(driver.WorkspaceID, channel.AccountID, channel.EventKind) { s.done <- struct{}{} }}}
+	for _, change := range changes {
+		change(&cfg)
+	}
+	s.eng, err = sangdam.New(cfg)
 	require.NoError(b, err)
 	ctx, host := context.Background(), sangdam.Host(testWS)
 	require.NoError(b, errOf(s.eng.SaveAgent(ctx, host, sangdam.SaveAgent{Agent: routing.Agent{ID: "a1", Name: "Agent", Role: "agent", Permissions: []routing.Permission{routing.PermitChat},

@@ -298,9 +298,17 @@ func (s system) Now(ctx context.Context) (time.Time, error) {
 	return s.b.clock.read(), ctx.Err()
 }
 
-// Check commits: seal writes the clock once anything else was written.
+// checkSize is what a check tries to store: about as much as a transaction of
+// the flow, so that a disk on which only the smallest still fits counts as full.
+const checkSize = 32 << 10
+
+// Check stores something that was not there and deletes it again.
 func (s system) Check(ctx context.Context) error {
-	return s.write(ctx, func(t *tx) error {
-		return t.change(`UPDATE state SET at = ?`, micro(t.now))
+	err := s.write(ctx, func(t *tx) error {
+		return t.change(`INSERT INTO meta (key, value) VALUES ('check', zeroblob(?)) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, checkSize)
 	})
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, func(t *tx) error { return t.change(`DELETE FROM meta WHERE key = 'check'`) })
 }
