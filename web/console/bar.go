@@ -118,8 +118,9 @@ func (q *request) ticketOffer(id ticket.ID, o routing.Offer) (offerView, error) 
 	}
 	t := detail.Ticket
 	name := cmp.Or(t.Requester.Name, t.Requester.Email, q.lang.t("customer.unknown"))
-	return offerView{ID: string(o.ID), Name: name, Initial: initial(name), Kind: "ticket", Account: fmt.Sprintf("#%d", t.Number), Preview: t.Title,
-		Waited: q.since(t.CreatedAt), Until: o.ExpiresAt.UTC().Format(time.RFC3339Nano), Seconds: max(int(o.ExpiresAt.Sub(o.OfferedAt).Seconds()), 1)}, nil
+	return offerView{ID: string(o.ID), Name: name, Initial: initial(name), Kind: "ticket", Account: fmt.Sprintf("#%d", t.Number),
+		Preview: t.Title, Waited: q.since(t.CreatedAt), Until: o.ExpiresAt.UTC().Format(time.RFC3339Nano),
+		Seconds: max(int(o.ExpiresAt.Sub(o.OfferedAt).Seconds()), 1)}, nil
 }
 
 // setPresence switches the agent's own presence.

@@ -48,7 +48,11 @@ func (q *request) edit(page, title, id string, form any, err error) error {
 		}
 		v.Trouble, status, v.Saved, v.Warnings = &t, t.Status, false, nil
 	}
-	q.page(status, page, title, "setup", v)
+	section := "setup"
+	if page == "trigger" {
+		section = "triggers"
+	}
+	q.page(status, page, title, section, v)
 	return nil
 }
 

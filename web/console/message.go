@@ -52,8 +52,10 @@ type mediaView struct {
 }
 
 func (q *request) messageView(d *sangdam.Directory, m *conversation.Message, all []conversation.Message) *messageView {
-	v := &messageView{ID: string(m.ID), Conversation: string(m.Conversation), Side: "ours", By: string(m.Author.Kind), Time: q.clock(m.At), Full: q.full(m.At),
-		Kind: string(m.Content.Kind), Text: links(m.Content.Text), Location: m.Content.Location, Cards: m.Content.Cards, Choices: m.Content.Choices, Status: string(m.Status),
+	v := &messageView{ID: string(m.ID), Conversation: string(m.Conversation), Side: "ours",
+		By: string(m.Author.Kind), Time: q.clock(m.At), Full: q.full(m.At),
+		Kind: string(m.Content.Kind), Text: links(m.Content.Text), Location: m.Content.Location, Cards: m.Content.Cards,
+		Choices: m.Content.Choices, Status: string(m.Status),
 		Unconfirmed: m.Unconfirmed, Edited: !m.EditedAt.IsZero(), Unsent: !m.UnsentAt.IsZero(), Automated: m.Automated}
 	switch m.Direction {
 	case conversation.Inbound:

@@ -70,7 +70,8 @@ func (q *request) operations() error {
 			return err
 		}
 		v.Undelivered = append(v.Undelivered, undeliveredView{Row: rows[0], Text: conversation.Preview(l.Message.Content),
-			ID: string(l.Message.ID), Status: string(l.Message.Status), Reason: q.lang.of("reason", string(l.Message.Reason)), When: q.full(l.Message.At)})
+			ID: string(l.Message.ID), Status: string(l.Message.Status), Reason: q.lang.of("reason", string(l.Message.Reason)),
+			When: q.full(l.Message.At)})
 	}
 	q.page(http.StatusOK, "operations", q.lang.t("nav.operations"), "operations", v)
 	return nil

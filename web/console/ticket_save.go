@@ -15,8 +15,8 @@ import (
 
 // openTicket makes a ticket: by hand, or from a conversation.
 func (q *request) openTicket() error {
-	c := sangdam.OpenTicket{Key: q.key(), Conversation: conversation.ID(q.value("conversation")), Title: q.value("title"), Body: q.value("body"),
-		Requester: ticket.Requester{Name: q.value("name"), Email: q.value("email"), Phone: q.value("phone")}}
+	c := sangdam.OpenTicket{Key: q.key(), Conversation: conversation.ID(q.value("conversation")), Title: q.value("title"),
+		Body: q.value("body"), Requester: ticket.Requester{Name: q.value("name"), Email: q.value("email"), Phone: q.value("phone")}}
 	made, err := q.engine.OpenTicket(q.r.Context(), q.p, c)
 	if err != nil {
 		return err

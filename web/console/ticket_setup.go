@@ -77,7 +77,8 @@ func (q *request) ticketSetup() error {
 	}
 	for _, f := range set.Fields.List {
 		if !f.Deleted {
-			v.Fields = append(v.Fields, fieldRow{f.Code, q.inLanguage(f.Names), q.lang.of("field_type", string(f.Type)), q.lang.of("field_kind", string(f.Kind)),
+			v.Fields = append(v.Fields, fieldRow{f.Code, q.inLanguage(f.Names), q.lang.of("field_type", string(f.Type)),
+				q.lang.of("field_kind", string(f.Kind)),
 				f.Required, f.Encrypted, f.Kind == ticket.SystemField})
 		}
 	}
@@ -97,7 +98,8 @@ func (q *request) ticketSetup() error {
 
 // saveTicketPart adds or takes away one thing of the set-up of tickets.
 func (q *request) saveTicketPart() error {
-	save := map[string]func() error{"category": q.saveCategory, "field": q.saveField, "group": q.saveGroup, "template": q.saveTemplate, "word": q.saveWord}
+	save := map[string]func() error{"category": q.saveCategory, "field": q.saveField, "group": q.saveGroup,
+		"template": q.saveTemplate, "word": q.saveWord}
 	fn, ok := save[q.r.PathValue("what")]
 	if !ok {
 		return errNoPage
@@ -130,8 +132,8 @@ func (q *request) saveField() (err error) {
 		_, err = q.engine.DeleteField(q.r.Context(), q.p, sangdam.DeleteField{Key: q.key(), Version: version, Code: q.value("code")})
 		return err
 	}
-	f := ticket.Field{Code: q.value("code"), Kind: ticket.FieldKind(q.value("kind")), Type: ticket.FieldType(q.value("type")), Names: q.names("name"),
-		Required: q.checked("required"), Encrypted: q.checked("encrypted")}
+	f := ticket.Field{Code: q.value("code"), Kind: ticket.FieldKind(q.value("kind")), Type: ticket.FieldType(q.value("type")),
+		Names: q.names("name"), Required: q.checked("required"), Encrypted: q.checked("encrypted")}
 	for line := range strings.Lines(q.r.PostFormValue("options")) {
 		if code := strings.TrimSpace(line); code != "" {
 			f.Options = append(f.Options, ticket.Option{Code: code, Names: map[string]string{q.lang.tag: code}})
@@ -159,8 +161,8 @@ func (q *request) saveTemplate() (err error) {
 	if q.checked("delete") {
 		return q.engine.DeleteTemplate(q.r.Context(), q.p, sangdam.DeleteTemplate{Key: q.key(), Template: id, Version: version})
 	}
-	_, err = q.engine.SaveTemplate(q.r.Context(), q.p, sangdam.SaveTemplate{Key: q.key(), Template: ticket.AnswerTemplate{ID: id, Version: version,
-		Title: q.value("title"), Body: q.value("body"), SearchCode: q.value("code")}})
+	_, err = q.engine.SaveTemplate(q.r.Context(), q.p, sangdam.SaveTemplate{Key: q.key(),
+		Template: ticket.AnswerTemplate{ID: id, Version: version, Title: q.value("title"), Body: q.value("body"), SearchCode: q.value("code")}})
 	return err
 }
 

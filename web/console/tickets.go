@@ -121,7 +121,8 @@ func (q *request) tickets() error {
 }
 
 func (q *request) ticketRow(d *sangdam.Directory, set sangdam.TicketSetup, t ticket.Ticket) ticketRow {
-	r := ticketRow{ID: string(t.ID), URL: q.o.Prefix + "/tickets/" + url.PathEscape(string(t.ID)), Title: t.Title, Number: t.Number, State: string(t.State),
+	r := ticketRow{ID: string(t.ID), URL: q.o.Prefix + "/tickets/" + url.PathEscape(string(t.ID)), Title: t.Title, Number: t.Number,
+		State:    string(t.State),
 		Priority: q.lang.t("priority." + strconv.Itoa(int(t.Priority))), From: cmp.Or(t.Requester.Name, t.Requester.Email),
 		Updated: q.short(t.UpdatedAt), Full: q.full(t.UpdatedAt), Category: q.categoryPath(set.Trees[ticket.Intake], t.Category)}
 	if t.Agent != "" {
@@ -221,7 +222,8 @@ func (q *request) showTicket(comment string, wrong error) error {
 		return err
 	}
 	t := detail.Ticket
-	v := ticketView{Row: q.ticketRow(d, set, t), Body: links(t.Body), Version: t.Version, Earlier: detail.Earlier, Tags: strings.Join(t.Tags, ", "),
+	v := ticketView{Row: q.ticketRow(d, set, t), Body: links(t.Body), Version: t.Version, Earlier: detail.Earlier,
+		Tags:      strings.Join(t.Tags, ", "),
 		Requester: t.Requester, Created: q.full(t.CreatedAt), Comment: comment, Following: slices.Contains(t.Followers, routing.AgentID(q.p.ID)),
 		Closed: t.State == ticket.Complete || t.State == ticket.HandedOver}
 	if t.Conversation != "" {
@@ -232,7 +234,8 @@ func (q *request) showTicket(comment string, wrong error) error {
 	}
 	q.ticketChoices(d, set, t, &v)
 	for _, l := range t.Links {
-		v.Links = append(v.Links, linkView{string(l.To), q.o.Prefix + "/tickets/" + url.PathEscape(string(l.To)), q.lang.of("relation", string(l.As))})
+		to := q.o.Prefix + "/tickets/" + url.PathEscape(string(l.To))
+		v.Links = append(v.Links, linkView{string(l.To), to, q.lang.of("relation", string(l.As))})
 	}
 	for _, e := range detail.Entries {
 		v.Entries = append(v.Entries, q.entryView(d, e))
@@ -284,24 +287,28 @@ func (q *request) categoryChoices(tree ticket.Tree, chosen ticket.CategoryID) []
 }
 
 func (q *request) fieldView(f ticket.Field, v ticket.Value) fieldView {
-	fv := fieldView{Code: f.Code, Name: cmp.Or(q.inLanguage(f.Names), f.Code), Type: string(f.Type), Guide: q.inLanguage(f.Guide), Sealed: len(v.Sealed) > 0,
+	fv := fieldView{Code: f.Code, Name: cmp.Or(q.inLanguage(f.Names), f.Code), Type: string(f.Type), Guide: q.inLanguage(f.Guide),
+		Sealed:   len(v.Sealed) > 0,
 		Required: f.Required, Value: v.Text}
 	if v.Number != nil {
 		fv.Value = strconv.FormatFloat(*v.Number, 'f', -1, 64)
 	}
 	for _, o := range f.Options {
-		fv.Options = append(fv.Options, choice{o.Code, cmp.Or(q.inLanguage(o.Names), o.Code), o.Code == v.Text || slices.Contains(v.List, o.Code)})
+		chosen := o.Code == v.Text || slices.Contains(v.List, o.Code)
+		fv.Options = append(fv.Options, choice{o.Code, cmp.Or(q.inLanguage(o.Names), o.Code), chosen})
 	}
 	return fv
 }
 
 func (q *request) entryView(d *sangdam.Directory, e ticket.Entry) entryView {
-	v := entryView{Who: q.actor(d, e.Actor), When: q.short(e.At), Full: q.full(e.At), Kind: string(e.Kind), Text: links(e.Text), Public: e.Public()}
+	v := entryView{Who: q.actor(d, e.Actor), When: q.short(e.At), Full: q.full(e.At), Kind: string(e.Kind), Text: links(e.Text),
+		Public: e.Public()}
 	for _, c := range e.Shown() {
 		if e.Kind == ticket.Created { // everything is new: the page shows it
 			break
 		}
-		v.Changes = append(v.Changes, q.lang.t("tickets.change", q.lang.of("member", c.Member), q.shownValue(d, c.Member, c.Was), q.shownValue(d, c.Member, c.Now)))
+		was, now := q.shownValue(d, c.Member, c.Was), q.shownValue(d, c.Member, c.Now)
+		v.Changes = append(v.Changes, q.lang.t("tickets.change", q.lang.of("member", c.Member), was, now))
 	}
 	return v
 }

@@ -231,7 +231,8 @@ func (q *request) readTrigger(t *trigger.Trigger) error {
 
 // switchTrigger switches one on or off from the list.
 func (q *request) switchTrigger() error {
-	c := sangdam.SwitchTrigger{Key: q.key(), Trigger: trigger.ID(q.r.PathValue("id")), Version: q.number("version"), Active: q.checked("active")}
+	c := sangdam.SwitchTrigger{Key: q.key(), Trigger: trigger.ID(q.r.PathValue("id")), Version: q.number("version"),
+		Active: q.checked("active")}
 	if _, err := q.engine.SwitchTrigger(q.r.Context(), q.p, c); err != nil {
 		return err
 	}
