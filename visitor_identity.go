@@ -15,7 +15,8 @@ const customerID = "customer_id"
 
 // Identify makes the visitor's contact a known one, with what the host vouches
 // for, and brings what the same browser said before it was known to it.
-func (p visitorPort) Identify(ctx context.Context, v channel.VisitorRef, who channel.VisitorProfile, anonymous channel.ProviderUserID) error {
+func (p visitorPort) Identify(ctx context.Context, v channel.VisitorRef, who channel.VisitorProfile,
+	anonymous channel.ProviderUserID) error {
 	if who.Subject == "" || len(who.Subject)+len(who.Name)+len(who.Email)+len(who.Phone)+len(who.PictureURL) > 4000 {
 		return errs.New(errs.Invalid, "sangdam: a visitor is identified by a subject, with at most 4000 bytes in all")
 	}

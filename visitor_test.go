@@ -98,14 +98,15 @@ func TestBadPostsOfVisitorsAreRefused(t *testing.T) {
 			what channel.Content
 			err  error
 		}{
-			"no key":            {v.ref, "", channel.Text("x"), sangdam.ErrInvalid},
-			"long key":          {v.ref, string(make([]byte, 201)), channel.Text("x"), sangdam.ErrInvalid},
-			"no kind":           {v.ref, "k", channel.Content{Text: "x"}, sangdam.ErrInvalid},
-			"too long":          {v.ref, "k", channel.Text(string(make([]byte, 1<<20+1))), sangdam.ErrInvalid},
-			"no user":           {channel.VisitorRef{Workspace: ws, Account: w.acct.ID}, "k", channel.Text("x"), sangdam.ErrNotFound},
-			"no account":        {channel.VisitorRef{Workspace: ws, User: "u"}, "k", channel.Text("x"), sangdam.ErrNotFound},
-			"another account":   {channel.VisitorRef{Workspace: ws, Account: "x", User: "u"}, "k", channel.Text("x"), sangdam.ErrNotFound},
-			"another workspace": {channel.VisitorRef{Workspace: "other", Account: w.acct.ID, User: "u"}, "k", channel.Text("x"), sangdam.ErrNotFound},
+			"no key":          {v.ref, "", channel.Text("x"), sangdam.ErrInvalid},
+			"long key":        {v.ref, string(make([]byte, 201)), channel.Text("x"), sangdam.ErrInvalid},
+			"no kind":         {v.ref, "k", channel.Content{Text: "x"}, sangdam.ErrInvalid},
+			"too long":        {v.ref, "k", channel.Text(string(make([]byte, 1<<20+1))), sangdam.ErrInvalid},
+			"no user":         {channel.VisitorRef{Workspace: ws, Account: w.acct.ID}, "k", channel.Text("x"), sangdam.ErrNotFound},
+			"no account":      {channel.VisitorRef{Workspace: ws, User: "u"}, "k", channel.Text("x"), sangdam.ErrNotFound},
+			"another account": {channel.VisitorRef{Workspace: ws, Account: "x", User: "u"}, "k", channel.Text("x"), sangdam.ErrNotFound},
+			"another workspace": {channel.VisitorRef{Workspace: "other", Account: w.acct.ID, User: "u"}, "k", channel.Text("x"),
+				sangdam.ErrNotFound},
 		} {
 			_, err := w.eng.Visitor().Post(w.ctx, c.ref, c.key, c.what)
 			require.ErrorIs(t, err, c.err, name)

@@ -78,7 +78,8 @@ func chrome(t *testing.T) context.Context {
 		t.Skip("no chromium on this machine")
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.WindowSize(1100, 800), chromedp.WSURLReadTimeout(time.Minute))
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.WindowSize(1100,
+			800), chromedp.WSURLReadTimeout(time.Minute))
 	alloc, stop := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(stop)
 	bounded, cut := context.WithTimeout(alloc, 4*time.Minute)
@@ -136,7 +137,8 @@ func (b tab) wait(condition string) {
 		require.NoError(b.t, err)
 	}
 	if !ok {
-		said, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string](`JSON.stringify([window.seen, document.querySelector(".sangdam-webchat")?.shadowRoot.querySelector(".window")?.innerText])`))
+		said, _ := chromedp.Run(b.ctx,
+			chromedp.Evaluate[string](`JSON.stringify([window.seen, document.querySelector(".sangdam-webchat")?.shadowRoot.querySelector(".window")?.innerText])`))
 		b.shot("failed")
 		require.Fail(b.t, "never came: "+condition, said)
 	}
@@ -232,7 +234,8 @@ func texts(b tab) string { return strings.Join(b.bubbles(), "\n") }
 // looks sets what the system prefers and how large the window is.
 func (b tab) looks(width, height int64, scheme string) {
 	b.t.Helper()
-	_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+	_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia,
+		emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
 	require.NoError(b.t, err)
 	b.do(chromedp.EmulateViewport(width, height))
 }

@@ -34,7 +34,8 @@ var testKey = strings.Repeat("k", minKey)
 
 func testAccount() channel.Account {
 	return channel.Account{ID: "acct", Kind: Kind, Name: "Shop", Token: "public", Settings: json.RawMessage(`{"no_consent":true}`),
-		Secrets: map[string]channel.Secret{SecretVisitor: channel.NewSecret(testKey), SecretIdentity: channel.NewSecret(strings.Repeat("i", minKey))}}
+		Secrets: map[string]channel.Secret{SecretVisitor: channel.NewSecret(testKey),
+			SecretIdentity: channel.NewSecret(strings.Repeat("i", minKey))}}
 }
 
 func webhook(events ...[]byte) channel.Request {
@@ -67,10 +68,12 @@ func harness() channeltest.Harness {
 	typing.Kind, typing.Type = channel.EventTyping, "typing"
 	ended.Kind, ended.Type = channel.EventEnded, "ended"
 	file := func(kind channel.ContentKind) channel.Content {
-		return channel.Content{Kind: kind, Text: "a caption", Media: &channel.Media{Blob: strings.Repeat("0", 40), Name: "f", Type: "image/png", Size: 5}}
+		return channel.Content{Kind: kind, Text: "a caption", Media: &channel.Media{Blob: strings.Repeat("0", 40), Name: "f", Type: "image/png",
+			Size: 5}}
 	}
 	cannot := map[string]string{"send/refused-connection": noProvider, "send/never-twice": noProvider}
-	for _, f := range []channeltest.Fault{channeltest.AcceptedThenCut, channeltest.CutBefore, channeltest.AcceptedThen500, channeltest.Failed500,
+	for _, f := range []channeltest.Fault{channeltest.AcceptedThenCut, channeltest.CutBefore, channeltest.AcceptedThen500,
+		channeltest.Failed500,
 		channeltest.TooFast, channeltest.QuotaUsed, channeltest.RecipientFlood, channeltest.Unauthorized} {
 		cannot["send/errors/"+string(f)] = noProvider
 	}
@@ -81,7 +84,8 @@ func harness() channeltest.Harness {
 			{Name: "typing", Raw: raw("typing", ""), Want: typing}, {Name: "ended", Raw: raw("ended", ""), Want: ended},
 		},
 		Unknown: [][]byte{[]byte(raw("hologram", ""))},
-		Broken:  [][]byte{[]byte(`7`), []byte(`{}`), []byte(raw("message", `,"text":""`)), []byte(`{"id":"x","type":"read","subject":"","at":"2026-03-02T09:00:00Z"}`)},
+		Broken: [][]byte{[]byte(`7`), []byte(`{}`), []byte(raw("message", `,"text":""`)),
+			[]byte(`{"id":"x","type":"read","subject":"","at":"2026-03-02T09:00:00Z"}`)},
 		Samples: map[channel.ContentKind]channel.Content{
 			channel.KindText: channel.Text("<b>&amp; 한글 👍🏽"), channel.KindImage: file(channel.KindImage), channel.KindVideo: file(channel.KindVideo),
 			channel.KindAudio: file(channel.KindAudio), channel.KindFile: file(channel.KindFile),

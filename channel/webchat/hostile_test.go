@@ -77,7 +77,8 @@ func TestN9VisitorsReachNothingOfEachOthers(t *testing.T) {
 	require.NotContains(t, string(raw), "a.txt")
 	require.NotContains(t, strings.Join(a.texts(), "|"), "internal note")
 
-	other, err := s.eng.SaveAccount(t.Context(), host, sangdam.SaveAccount{Account: channel.Account{Kind: webchat.Kind, Name: "Other", Desk: "support",
+	other, err := s.eng.SaveAccount(t.Context(), host, sangdam.SaveAccount{Account: channel.Account{Kind: webchat.Kind, Name: "Other",
+		Desk:       "support",
 		WorkStream: "web", Settings: s.acct.Settings, Secrets: map[string]channel.Secret{webchat.SecretVisitor: channel.NewSecret(s.visitorKey)}}})
 	require.NoError(t, err)
 	here := s.acct
@@ -100,7 +101,8 @@ func TestN10NoTokenInAnAddress(t *testing.T) {
 		status, _ = c.call("GET", "events?"+name+"="+token, nil)
 		require.Equal(t, 400, status, name)
 	}
-	for _, header := range []string{token, "Basic " + token, "Bearer", "Bearer  " + token, "bearer " + token, "Bearer " + token + "x", "Bearer " + token[:20]} {
+	for _, header := range []string{token, "Basic " + token, "Bearer", "Bearer  " + token, "bearer " + token, "Bearer " + token + "x",
+		"Bearer " + token[:20]} {
 		c.header.Set("Authorization", header)
 		status, _ := c.call("GET", "messages", nil)
 		require.Equal(t, 401, status)
@@ -119,16 +121,19 @@ func TestN12NobodyIsWhoIsNotProved(t *testing.T) {
 	_, session := known.call("POST", "session", map[string]any{"consent": "2026-01", "identity": s.identity(nil)})
 	known.token = session["token"].(string)
 	known.says("my history")
-	unsigned, err := jwt.NewWithClaims(jwt.SigningMethodNone, jwt.MapClaims{"sub": "u-17", "aud": s.acct.Token, "exp": time.Now().Add(time.Hour).Unix()}).
+	unsigned, err := jwt.NewWithClaims(jwt.SigningMethodNone, jwt.MapClaims{"sub": "u-17", "aud": s.acct.Token,
+		"exp": time.Now().Add(time.Hour).Unix()}).
 		SignedString(jwt.UnsafeAllowNoneSignatureType)
 	require.NoError(t, err)
-	longer, err := jwt.NewWithClaims(jwt.SigningMethodHS512, jwt.MapClaims{"sub": "u-17", "aud": s.acct.Token, "exp": time.Now().Add(time.Hour).Unix()}).
+	longer, err := jwt.NewWithClaims(jwt.SigningMethodHS512, jwt.MapClaims{"sub": "u-17", "aud": s.acct.Token,
+		"exp": time.Now().Add(time.Hour).Unix()}).
 		SignedString([]byte(s.identityKey))
 	require.NoError(t, err)
 	right := s.identity(nil)
 	claim := func(name string, v any) string { return s.identity(func(m jwt.MapClaims) { m[name] = v }) }
 	for name, forged := range map[string]string{
-		"alg none": unsigned, "another algorithm": longer, "another account": claim("aud", "another"), "expired": claim("exp", time.Now().Add(-time.Hour).Unix()),
+		"alg none": unsigned, "another algorithm": longer, "another account": claim("aud", "another"), "expired": claim("exp",
+			time.Now().Add(-time.Hour).Unix()),
 		"no expiry": claim("exp", nil), "for ever": claim("exp", time.Now().Add(365*24*time.Hour).Unix()), "nobody": claim("sub", ""),
 		"cut": right[:len(right)-4], "garbage": "x.y.z", "not yet": claim("nbf", time.Now().Add(time.Hour).Unix()),
 	} {
@@ -169,7 +174,8 @@ func TestN16PagesOfOthersAreRefused(t *testing.T) {
 		status, _, h := c.do(req)
 		return status, h
 	}
-	for _, origin := range []string{"https://evil.example", "null", "https://shop.example.evil.example", "http://shop.example", "https://shop.example:444", "https://SHOP.example"} {
+	for _, origin := range []string{"https://evil.example", "null", "https://shop.example.evil.example", "http://shop.example",
+		"https://shop.example:444", "https://SHOP.example"} {
 		status, h := try("GET", "messages", origin, "", nil)
 		require.Equal(t, 403, status, origin)
 		require.Empty(t, h.Get("Access-Control-Allow-Origin"))
@@ -203,18 +209,21 @@ func TestN18OddJSONIsRefused(t *testing.T) {
 		`{"key":{"$ne":""},"text":"x"}`, `{"key":["a"],"text":"x"}`, `{"key":12345678,"text":"x"}`, `{"key":"key-abcdef","text":{"$gt":""}}`,
 		`{"key":"key-abcdef","text":"x","account":"other"}`, `{"key":"key-abcdef","text":"x","created_by":"agent"}`, `{"key":"key-abcdef"}`,
 		`{"key":"key-abcdef","text":"  "}`, `{"key":"short","text":"x"}`, `{"key":"key-abcdef","text":"x"} {}`, `[]`, `null`, ``, `{`, `{"key":"key/abcdef","text":"x"}`,
-		strings.Repeat("[", 10_000), `{"key":"key-abcdef","choice":{"message":1,"index":0}}`, `{"key":"key-abcdef","text":"x","file":"forged.ref"}`,
+		strings.Repeat("[",
+			10_000), `{"key":"key-abcdef","choice":{"message":1,"index":0}}`, `{"key":"key-abcdef","text":"x","file":"forged.ref"}`,
 		`{"key":"key-abcdef","choice":{"message":"x","index":"0"}}`, `{"key":"key-abcdef","text":"x","choice":{"message":"x","index":0}}`,
 	} {
 		status, _ := c.call("POST", "messages", []byte(body))
 		require.Equal(t, 400, status, body)
 	}
-	for path, body := range map[string]string{"session": `{"consent":1}`, "typing": `{"x":1}`, "read": `{"seq":"1"}`, "rating": `{"key":"key-abcdef","score":"5"}`,
-		"end": `{"key":1}`, "leave": `{"page":{"$ne":1}}`} {
+	for path, body := range map[string]string{"session": `{"consent":1}`, "typing": `{"x":1}`, "read": `{"seq":"1"}`,
+		"rating": `{"key":"key-abcdef","score":"5"}`,
+		"end":    `{"key":1}`, "leave": `{"page":{"$ne":1}}`} {
 		status, _ := c.call("POST", path, []byte(body))
 		require.Equal(t, 400, status, path)
 	}
-	for _, query := range []string{"?after=-1&conversation=c", "?after=x&conversation=c", "?after=1", "?limit=0", "?limit=101", "?limit=x", "?conversation=c"} {
+	for _, query := range []string{"?after=-1&conversation=c", "?after=x&conversation=c", "?after=1", "?limit=0", "?limit=101", "?limit=x",
+		"?conversation=c"} {
 		status, _ := c.call("GET", "messages"+query, nil)
 		require.Equal(t, 400, status, query)
 	}
@@ -296,11 +305,13 @@ func TestN5TokensDieWithTheirKey(t *testing.T) {
 	saved, err := s.eng.SaveAccount(t.Context(), host, sangdam.SaveAccount{Account: acct})
 	require.NoError(t, err)
 	acct = saved.Account
-	require.Eventually(t, func() bool { status, _ := c.call("GET", "messages", nil); return status == 401 }, 5*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { status, _ := c.call("GET", "messages", nil); return status == 401 }, 5*time.Second,
+		20*time.Millisecond)
 	acct.Disabled, acct.Secrets = true, nil
 	_, err = s.eng.SaveAccount(t.Context(), host, sangdam.SaveAccount{Account: acct})
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { status, _ := s.client().call("GET", "", nil); return status == 404 }, 5*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { status, _ := s.client().call("GET", "", nil); return status == 404 }, 5*time.Second,
+		20*time.Millisecond)
 	s.acct.Token = "no-such-account"
 	status, _ := s.client().call("GET", "", nil)
 	require.Equal(t, 404, status)

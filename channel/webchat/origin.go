@@ -38,8 +38,10 @@ func entryOf(address string) string {
 // named are what browsers and systems are recognised by, the special before the
 // general: most of them claim to be several.
 var (
-	browsers = [][2]string{{"KAKAOTALK", "KakaoTalk"}, {"NAVER(", "NAVER"}, {"Line/", "LINE"}, {"SamsungBrowser/", "Samsung Internet"}, {"Whale/", "Whale"},
-		{"Edg", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"FxiOS/", "Firefox"}, {"CriOS/", "Chrome"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"}}
+	browsers = [][2]string{{"KAKAOTALK", "KakaoTalk"}, {"NAVER(", "NAVER"}, {"Line/", "LINE"}, {"SamsungBrowser/", "Samsung Internet"},
+		{"Whale/", "Whale"},
+		{"Edg", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"FxiOS/", "Firefox"}, {"CriOS/", "Chrome"}, {"Chrome/",
+			"Chrome"}, {"Safari/", "Safari"}}
 	systems = [][2]string{{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"Windows", "Windows"}, {"Mac OS X", "macOS"},
 		{"CrOS", "ChromeOS"}, {"Linux", "Linux"}}
 )

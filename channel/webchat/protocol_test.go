@@ -162,10 +162,12 @@ func TestAChoiceIsWhatWasOffered(t *testing.T) {
 	c := s.visitor()
 	c.says("hi")
 	offer := channel.Text("Which one?")
-	offer.Choices = []channel.Choice{{Label: "Blue", Kind: "message", Text: "The blue one"}, {Label: "Red", Kind: "postback", Data: "secret-data"},
+	offer.Choices = []channel.Choice{{Label: "Blue", Kind: "message", Text: "The blue one"},
+		{Label: "Red", Kind: "postback", Data: "secret-data"},
 		{Label: "Look", Kind: "uri", URI: "https://shop.example/"}}
 	s.answers(offer)
-	s.answers(channel.Content{Kind: channel.KindCard, Cards: []channel.Card{{Title: "Hat", Text: "Felt", Choices: []channel.Choice{{Label: "Buy", Kind: "postback", Data: "buy-hat"}}}}})
+	s.answers(channel.Content{Kind: channel.KindCard, Cards: []channel.Card{{Title: "Hat", Text: "Felt",
+		Choices: []channel.Choice{{Label: "Buy", Kind: "postback", Data: "buy-hat"}}}}})
 	_, body := c.call("GET", "messages", nil)
 	all := body["messages"].([]any)
 	asked, cards := all[2].(map[string]any), all[3].(map[string]any)
@@ -274,9 +276,11 @@ func TestTheEntryPointIsKept(t *testing.T) {
 	s := openShop(t)
 	c := s.visitor()
 	c.header.Set("User-Agent", "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 Mobile Safari/537.36")
-	status, _ := c.call("POST", "messages", map[string]any{"key": newKey(), "text": "hi", "entry": "https://user:pw@shop.example/hats?token=secret#x"})
+	status, _ := c.call("POST", "messages", map[string]any{"key": newKey(), "text": "hi",
+		"entry": "https://user:pw@shop.example/hats?token=secret#x"})
 	require.Equal(t, 201, status)
-	require.Equal(t, map[string]string{"entry": "https://shop.example/hats", "device": "Chrome, Android", "ip": "127.0.0.1"}, s.conversations()[0].Attributes)
+	require.Equal(t, map[string]string{"entry": "https://shop.example/hats", "device": "Chrome, Android", "ip": "127.0.0.1"},
+		s.conversations()[0].Attributes)
 	status, _ = s.visitor().call("POST", "messages", map[string]any{"key": newKey(), "text": "hi", "entry": "javascript:alert(1)"})
 	require.Equal(t, 201, status)
 	require.NotContains(t, s.conversations()[0].Attributes, "entry")
@@ -284,6 +288,7 @@ func TestTheEntryPointIsKept(t *testing.T) {
 
 func TestTheSnippetIsOneLine(t *testing.T) {
 	acct := channel.Account{Token: `a"><script>`, Settings: []byte(`{"no_consent":true,"color":"#123456"}`)}
-	require.Equal(t, `<script async src="/webchat/widget.js" data-account="a&#34;&gt;&lt;script&gt;" data-lang="ko" data-color="#123456"></script>`,
+	require.Equal(t,
+		`<script async src="/webchat/widget.js" data-account="a&#34;&gt;&lt;script&gt;" data-lang="ko" data-color="#123456"></script>`,
 		webchat.Snippet("/webchat/", acct, "ko"))
 }

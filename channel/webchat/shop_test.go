@@ -74,8 +74,10 @@ func openShop(t *testing.T, options ...shopOption) *shop {
 	t.Helper()
 	s := &shop{t: t, visitorKey: webchat.NewKey(), identityKey: webchat.NewKey()}
 	set := webchat.Settings{Origins: []string{"https://shop.example"}, FormURL: webchat.Texts{"": "/inquiry"},
-		Consent: &webchat.Consent{Version: "2026-01", Texts: webchat.Texts{"en": "We keep what you write.", "ko": "대화 내용이 저장됩니다.", "ja": "会話の内容は保存されます。"}}}
-	stream := routing.WorkStream{ID: "web", Name: "Web", ChannelKind: "webchat", Mode: routing.Push, Cost: 1, Queue: "all", AutoAccept: true, Live: true,
+		Consent: &webchat.Consent{Version: "2026-01", Texts: webchat.Texts{"en": "We keep what you write.", "ko": "대화 내용이 저장됩니다.",
+			"ja": "会話の内容は保存されます。"}}}
+	stream := routing.WorkStream{ID: "web", Name: "Web", ChannelKind: "webchat", Mode: routing.Push, Cost: 1, Queue: "all", AutoAccept: true,
+		Live:     true,
 		Messages: conversation.Texts{conversation.AutoGreeting: {"": "Hello!", "ko": "안녕하세요!"}}}
 	for _, o := range options {
 		o(s, &set, &stream)
@@ -85,7 +87,8 @@ func openShop(t *testing.T, options ...shopOption) *shop {
 	}
 	sealer, err := seal.Ephemeral()
 	require.NoError(t, err)
-	s.cfg = sangdam.Config{DB: s.db, Sealer: sealer, Adapters: []channel.Adapter{webchat.New()}, Blobs: blob.Memory(), Poll: 200 * time.Millisecond}
+	s.cfg = sangdam.Config{DB: s.db, Sealer: sealer, Adapters: []channel.Adapter{webchat.New()}, Blobs: blob.Memory(),
+		Poll: 200 * time.Millisecond}
 	s.web = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*s.handler.Load()).ServeHTTP(w, r) }))
 	s.start()
 	t.Cleanup(func() {
@@ -145,7 +148,8 @@ func (s *shop) setUp(set webchat.Settings, stream routing.WorkStream) {
 	require.NoError(t, err)
 	_, err = s.eng.SaveWorkStream(ctx, host, sangdam.SaveWorkStream{WorkStream: stream})
 	require.NoError(t, err)
-	saved, err := s.eng.SaveAccount(ctx, host, sangdam.SaveAccount{Account: channel.Account{Kind: webchat.Kind, Name: "Shop", Desk: "support", WorkStream: "web",
+	saved, err := s.eng.SaveAccount(ctx, host, sangdam.SaveAccount{Account: channel.Account{Kind: webchat.Kind, Name: "Shop",
+		Desk: "support", WorkStream: "web",
 		Attachments: true, CustomerAttachments: true, AgentAttachments: true, Settings: raw, Secrets: map[string]channel.Secret{
 			webchat.SecretVisitor: channel.NewSecret(s.visitorKey), webchat.SecretIdentity: channel.NewSecret(s.identityKey)}}})
 	require.NoError(t, err)
@@ -190,7 +194,8 @@ func (s *shop) answers(c channel.Content) {
 // identity signs who a member is, as the host's server would.
 func (s *shop) identity(change func(jwt.MapClaims)) string {
 	s.t.Helper()
-	c := jwt.MapClaims{"sub": "u-17", "aud": s.acct.Token, "exp": time.Now().Add(time.Hour).Unix(), "name": "Kim Mina", "email": "kim@example.com"}
+	c := jwt.MapClaims{"sub": "u-17", "aud": s.acct.Token, "exp": time.Now().Add(time.Hour).Unix(), "name": "Kim Mina",
+		"email": "kim@example.com"}
 	if change != nil {
 		change(c)
 	}

@@ -126,16 +126,21 @@ func setUp(ctx context.Context, eng *sangdam.Engine) (channel.Account, error) {
 		Assign: routing.AssignmentSwitches{Chat: true}, Capacity: map[routing.Profile]int{routing.ProfileUnits: 100}}
 	_, errAgent := eng.SaveAgent(ctx, host, sangdam.SaveAgent{Agent: agent})
 	_, errDesk := eng.SaveDesk(ctx, host, sangdam.SaveDesk{Desk: routing.Desk{ID: "support", Name: "Hat shop"}, Agent: "mina"})
-	_, errQueue := eng.SaveQueue(ctx, host, sangdam.SaveQueue{Queue: routing.Queue{ID: "all", Name: "All", Members: []routing.AgentID{"mina"}}})
-	stream := routing.WorkStream{ID: "web", Name: "Web chat", ChannelKind: "webchat", Mode: routing.Push, Cost: 1, Queue: "all", Live: true, AutoAccept: true,
-		Messages: conversation.Texts{conversation.AutoGreeting: {"": "Hello! One moment, please.", "ko": "안녕하세요! 잠시만 기다려 주세요.", "ja": "こんにちは。少々お待ちください。"}}}
+	_, errQueue := eng.SaveQueue(ctx, host, sangdam.SaveQueue{Queue: routing.Queue{ID: "all", Name: "All",
+		Members: []routing.AgentID{"mina"}}})
+	stream := routing.WorkStream{ID: "web", Name: "Web chat", ChannelKind: "webchat", Mode: routing.Push, Cost: 1, Queue: "all", Live: true,
+		AutoAccept: true,
+		Messages: conversation.Texts{conversation.AutoGreeting: {"": "Hello! One moment, please.", "ko": "안녕하세요! 잠시만 기다려 주세요.",
+			"ja": "こんにちは。少々お待ちください。"}}}
 	_, errStream := eng.SaveWorkStream(ctx, host, sangdam.SaveWorkStream{WorkStream: stream})
-	settings, errSettings := json.Marshal(webchat.Settings{Color: "#8a3b12", Consent: &webchat.Consent{Version: "2026-01", Texts: webchat.Texts{
-		"": "What you write here is stored so that we can answer you.", "ko": "상담을 위해 대화 내용이 저장됩니다.", "ja": "お問い合わせ対応のため、会話の内容を保存します。"}}})
+	settings, errSettings := json.Marshal(webchat.Settings{Color: "#8a3b12",
+		Consent: &webchat.Consent{Version: "2026-01", Texts: webchat.Texts{
+			"": "What you write here is stored so that we can answer you.", "ko": "상담을 위해 대화 내용이 저장됩니다.", "ja": "お問い合わせ対応のため、会話の内容を保存します。"}}})
 	if err := errors.Join(err, errAgent, errDesk, errQueue, errStream, errSettings); err != nil {
 		return channel.Account{}, err
 	}
-	saved, err := eng.SaveAccount(ctx, host, sangdam.SaveAccount{Account: channel.Account{Kind: webchat.Kind, Name: "Shop", Desk: "support", WorkStream: "web",
+	saved, err := eng.SaveAccount(ctx, host, sangdam.SaveAccount{Account: channel.Account{Kind: webchat.Kind, Name: "Shop", Desk: "support",
+		WorkStream:  "web",
 		Attachments: true, CustomerAttachments: true, AgentAttachments: true, Settings: settings,
 		Secrets: map[string]channel.Secret{webchat.SecretVisitor: channel.NewSecret(webchat.NewKey())}}})
 	return saved.Account, err
@@ -148,7 +153,8 @@ func agent(ctx context.Context, eng *sangdam.Engine) error {
 	err := eng.SetPresence(ctx, mina, sangdam.SetPresence{Agent: "mina", Presence: routing.Online})
 	for err == nil {
 		var page sangdam.Page
-		page, err = eng.Conversations(ctx, mina, conversation.Filter{Agent: "mina", States: []conversation.State{conversation.StateActive}}, "", 0)
+		page, err = eng.Conversations(ctx, mina, conversation.Filter{Agent: "mina", States: []conversation.State{conversation.StateActive}}, "",
+			0)
 		for _, c := range page.Conversations {
 			if c.Unread > 0 && err == nil {
 				_, err = eng.Answer(ctx, mina, sangdam.Answer{Conversation: c.ID, Content: answer()})
