@@ -61,6 +61,9 @@ func TestScripts(t *testing.T) {
 			inWorld(t, func(w *world) {
 				s := &script{w: w, seen: map[conversation.ID]int64{}, phone: map[string]int{}, names: map[string]string{},
 					routes: strings.HasPrefix(filepath.Base(path), "delivery") || strings.HasPrefix(filepath.Base(path), "reply")}
+				if strings.HasPrefix(filepath.Base(path), "ticket") {
+					s.tickets = withTicketDesk(t, w)
+				}
 				datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string { return s.run(d.Input) })
 			}, options...)
 		})
@@ -83,7 +86,9 @@ type script struct {
 	names  map[string]string // ids to short names: m1, o1, …
 	posted map[string]linetest.Posted
 	beats  bool // online agents' consoles live
-	routes bool // tell how messages came: where it does not depend on who was first
+	// tickets is set where the script is about them.
+	tickets *ticketScript
+	routes  bool // tell how messages came: where it does not depend on who was first
 }
 
 func (s *script) run(input string) string {
@@ -126,6 +131,14 @@ func (s *script) command(line string) error {
 		}
 		s.passBeating(d)
 		return nil
+	case who == "later": // the clock alone, for days
+		d, err := time.ParseDuration(strings.TrimPrefix(rest, "+"))
+		if err != nil {
+			return err
+		}
+		w.jump(d)
+		w.pass(2 * time.Minute)
+		return nil
 	case who == "restart":
 		w.restart()
 		return nil
@@ -139,6 +152,8 @@ func (s *script) command(line string) error {
 	case who == "release":
 		w.line.Release(true)
 		return nil
+	case (who == "form" || who == "mail") && s.tickets != nil:
+		return s.tickets.form(who, rest)
 	case strings.HasPrefix(who, "u"):
 		return s.customer(who, verb, text)
 	case strings.HasPrefix(who, "a"):
@@ -190,7 +205,13 @@ func (s *script) agent(id routing.AgentID, verb, arg string) error {
 	target, rest, _ := strings.Cut(arg, " ")
 	c := s.conversation(target)
 	text, _ := strconv.Unquote(rest)
+	if s.tickets != nil && strings.HasPrefix(target, "t") {
+		return s.tickets.agent(id, verb, target, rest)
+	}
 	switch verb {
+	case "opens":
+		_, err := w.eng.OpenTicket(w.ctx, p, sangdam.OpenTicket{Conversation: c, Title: text})
+		return err
 	case "online", "break", "offline":
 		s.beats = true
 		return w.eng.SetPresence(w.ctx, p, sangdam.SetPresence{Agent: id, Presence: routing.Presence(verb)})
@@ -257,6 +278,9 @@ func (s *script) report(out *strings.Builder) {
 			s.names[string(c.ID)] = fmt.Sprintf("c%d", len(s.known))
 		}
 	}
+	if s.tickets != nil {
+		s.tickets.names(s.names)
+	}
 	for i, id := range s.known {
 		evs, err := w.eng.ConversationEvents(w.ctx, w.host, id, s.seen[id], 200)
 		require.NoError(w.t, err)
@@ -274,6 +298,9 @@ func (s *script) report(out *strings.Builder) {
 			out.WriteString(line)
 		}
 		out.WriteString(strings.Join(statuses, ""))
+	}
+	if s.tickets != nil {
+		s.tickets.report(out, s.short)
 	}
 	for _, name := range s.users {
 		got := w.line.User(name).Received()
