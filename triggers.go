@@ -24,8 +24,12 @@ import (
 
 const kindTrigger = "trigger"
 
-// maxTriggers is how many a workspace keeps.
-const maxTriggers = 10_000
+// maxTriggers is how many a workspace keeps; beyond lintedAt they are not all
+// compared with each other.
+const (
+	maxTriggers = 10_000
+	lintedAt    = 500
+)
 
 // storedTrigger is a trigger with the members that a newer program wrote.
 type storedTrigger struct {
@@ -390,12 +394,7 @@ func (u *unit) saveTrigger(t trigger.Trigger, old storedTrigger, found bool) (Sa
 // linted looks at a trigger among the others: a condition that never holds is
 // refused, the rest is advice.
 func linted(schema *condition.Schema, catalog *trigger.Catalog, t trigger.Trigger, all []trigger.Trigger) (warnings []string, err error) {
-	others := slices.DeleteFunc(slices.Clone(all), func(o trigger.Trigger) bool { return o.ID == t.ID })
-	t.Active = true // as it would be
-	for _, f := range trigger.Lint(schema, catalog, t.Subject, append(others, t)) {
-		if f.Trigger != t.ID && !slices.Contains(f.Others, t.ID) {
-			continue
-		}
+	for _, f := range trigger.LintOne(schema, catalog, t, all) {
 		if f.Problem == trigger.NeverTrue {
 			return nil, errs.New(errs.Invalid, "sangdam: trigger %q: %s", t.Title, f.Text)
 		}
@@ -559,7 +558,8 @@ type ListedTrigger struct {
 // TriggerList is the triggers about a kind of record, in their order.
 type TriggerList struct {
 	Triggers []ListedTrigger `json:"triggers"`
-	// Findings are what Lint says about the active ones.
+	// Findings are what Lint says about the active ones, where there are no more
+	// than 500; SaveTrigger tells about one in any case.
 	Findings []trigger.Finding `json:"findings,omitempty"`
 	// Version is given back with OrderTriggers.
 	Version int64 `json:"version"`
@@ -588,8 +588,10 @@ func (e *Engine) Triggers(ctx context.Context, p Principal, subject string) (out
 		b, err := book(ctx, tx)
 		catalog := triggerSubjects[subject].catalog
 		out = TriggerList{Version: b.Version, TraceUntil: b.TraceUntil, Fields: schema.Fields(), Operators: map[condition.Type][]condition.Op{},
-			Actions: catalog.Kinds(), Calendars: s.calendarNames(), Placeholders: placeholders(),
-			Findings: trigger.Lint(schema, catalog, subject, all)}
+			Actions: catalog.Kinds(), Calendars: s.calendarNames(), Placeholders: placeholders()}
+		if len(all) <= lintedAt {
+			out.Findings = trigger.Lint(schema, catalog, subject, all)
+		}
 		for _, f := range out.Fields {
 			out.Operators[f.Type] = schema.Operators(f.Type)
 		}

@@ -179,6 +179,16 @@ type pulledConversation struct {
 	host condition.Map
 }
 
+// saidBy and happeningOf tell what a message or an entry of the history is to
+// triggers; what is not there is nothing to them.
+var (
+	saidBy      = map[conversation.AuthorKind]string{conversation.ByCustomer: "message", conversation.ByAgent: "answer"}
+	happeningOf = map[conversation.EventKind]string{conversation.EvOpened: "opened", conversation.EvReopened: "reopened", conversation.EvNote: "note",
+		conversation.EvEdit: "edited", conversation.EvUnsend: "unsent", conversation.EvQueued: "queued", conversation.EvReleased: "released",
+		conversation.EvRated: "rated", conversation.EvLinked: "linked", conversation.EvDesk: "desk", conversation.EvMerged: "merged",
+		conversation.EvPanel: "panel", conversation.EvTicket: "ticket"}
+)
+
 // loadConversation makes a record of what a unit changed.
 func loadConversation(u *unit, c change) (triggerRecord, error) {
 	p := &pulledConversation{u: u, now: c.after.(conversation.Conversation), said: map[conversation.AuthorKind]string{}}
@@ -187,14 +197,11 @@ func loadConversation(u *unit, c change) (triggerRecord, error) {
 		msg, is := m.after.(conversation.Message)
 		if is && msg.Conversation == p.now.ID && slices.Contains(m.events, "created") {
 			p.said[msg.Author.Kind] = msg.Content.Text
-			p.happens(map[conversation.AuthorKind]string{conversation.ByCustomer: "message", conversation.ByAgent: "answer"}[msg.Author.Kind], msg)
+			p.happens(saidBy[msg.Author.Kind], msg)
 		}
 	}
 	for _, e := range c.events {
-		p.happen(map[conversation.EventKind]string{conversation.EvOpened: "opened", conversation.EvReopened: "reopened", conversation.EvNote: "note",
-			conversation.EvEdit: "edited", conversation.EvUnsend: "unsent", conversation.EvQueued: "queued", conversation.EvReleased: "released",
-			conversation.EvRated: "rated", conversation.EvLinked: "linked", conversation.EvDesk: "desk", conversation.EvMerged: "merged",
-			conversation.EvPanel: "panel"}[conversation.EventKind(e)])
+		p.happen(happeningOf[conversation.EventKind(e)])
 	}
 	was := p.before
 	if p.now.State != was.State && p.now.State == conversation.StateClosed {
@@ -286,7 +293,7 @@ func (p *pulledConversation) Fact(name string) (condition.Fact, bool) {
 		}
 		return condition.Number(float64(it.Priority)), true
 	}
-	if fact, known := conversationFact(p.now, name); known {
+	if fact, known := conversationFact(&p.now, name); known {
 		return given(fact)
 	}
 	return p.hostFact(name)
@@ -308,7 +315,7 @@ func given(f condition.Fact) (condition.Fact, bool) { return f, !f.Equal(conditi
 // Before implements condition.Changes. What is no part of the conversation's
 // record has no past here.
 func (p *pulledConversation) Before(name string) (condition.Fact, bool) {
-	if fact, known := conversationFact(p.before, name); known {
+	if fact, known := conversationFact(&p.before, name); known {
 		if p.before.ID == "" {
 			return condition.Fact{}, false
 		}
@@ -318,7 +325,7 @@ func (p *pulledConversation) Before(name string) (condition.Fact, bool) {
 }
 
 // conversationFact is a fact of the record alone.
-func conversationFact(c conversation.Conversation, name string) (condition.Fact, bool) {
+func conversationFact(c *conversation.Conversation, name string) (condition.Fact, bool) {
 	if text, ok := conversationText(c, name); ok {
 		return condition.Text(text), true
 	}
@@ -346,7 +353,7 @@ func conversationFact(c conversation.Conversation, name string) (condition.Fact,
 	return condition.Fact{}, false
 }
 
-func conversationText(c conversation.Conversation, name string) (string, bool) {
+func conversationText(c *conversation.Conversation, name string) (string, bool) {
 	switch name {
 	case "state":
 		return string(c.State), true
@@ -384,7 +391,7 @@ func conversationText(c conversation.Conversation, name string) (string, bool) {
 	return "", false
 }
 
-func conversationTime(c conversation.Conversation, name string) (time.Time, bool) {
+func conversationTime(c *conversation.Conversation, name string) (time.Time, bool) {
 	switch name {
 	case "opened":
 		return c.OpenedAt, true

@@ -46,7 +46,61 @@ type linted struct {
 
 // Lint looks at the active triggers of one kind of subject. Triggers that do
 // not compile are left out: Validate names what is wrong with them.
+//
+// It compares each with each: with a thousand and more, look at one by LintOne.
 func Lint(schema *condition.Schema, catalog *Catalog, subject string, triggers []Trigger) []Finding {
+	list := lintable(schema, catalog, subject, triggers)
+	var out []Finding
+	for i, t := range list {
+		if field, never := t.program.NeverTrue(); never {
+			out = append(out, t.neverTrue(field))
+			continue
+		}
+		out = append(out, t.fights(list[i+1:])...)
+		out = append(out, t.undone(list[i+1:])...)
+	}
+	return append(out, circles(list)...)
+}
+
+// LintOne is what Lint says about one of the triggers and the others; it looks
+// at the trigger as if it were active.
+func LintOne(schema *condition.Schema, catalog *Catalog, one Trigger, others []Trigger) []Finding {
+	one.Active = true
+	all := slices.DeleteFunc(slices.Clone(others), func(o Trigger) bool { return o.ID == one.ID })
+	list := lintable(schema, catalog, one.Subject, append(all, one))
+	at := slices.IndexFunc(list, func(l linted) bool { return l.ID == one.ID })
+	if at < 0 {
+		return nil // it does not compile: Validate says why
+	}
+	t := list[at]
+	if field, never := t.program.NeverTrue(); never {
+		return []Finding{t.neverTrue(field)}
+	}
+	var out []Finding
+	for _, before := range list[:at] {
+		out = append(out, before.fights(list[at:at+1])...)
+		out = append(out, before.undone(list[at:at+1])...)
+	}
+	out = append(out, t.fights(list[at+1:])...)
+	out = append(out, t.undone(list[at+1:])...)
+	// A circle that it is part of goes only over triggers that ask again.
+	ring := slices.DeleteFunc(slices.Clone(list), func(l linted) bool { return !l.Cascade && l.ID != one.ID })
+	if len(ring) <= maxRing {
+		out = append(out, slices.DeleteFunc(circles(ring), func(f Finding) bool { return f.Trigger != one.ID && !slices.Contains(f.Others, one.ID) })...)
+	}
+	return out
+}
+
+// maxRing bounds the search for circles.
+const maxRing = 500
+
+func (l linted) neverTrue(field string) Finding {
+	return Finding{Problem: NeverTrue, Trigger: l.ID, Field: field,
+		Text: fmt.Sprintf("its condition never holds: the clauses on %s exclude each other", field)}
+}
+
+// lintable compiles the active triggers of a kind of subject, in their order.
+func lintable(schema *condition.Schema, catalog *Catalog, subject string, triggers []Trigger) []linted {
 	var list []linted
 	for i := range triggers {
 		t := &triggers[i]
@@ -64,17 +118,7 @@ func Lint(schema *condition.Schema, catalog *Catalog, subject string, triggers [
 		list = append(list, l)
 	}
 	slices.SortFunc(list, func(a, b linted) int { return order(a.Trigger, b.Trigger) })
-	var out []Finding
-	for i, t := range list {
-		if field, never := t.program.NeverTrue(); never {
-			out = append(out, Finding{Problem: NeverTrue, Trigger: t.ID, Field: field,
-				Text: fmt.Sprintf("its condition never holds: the clauses on %s exclude each other", field)})
-			continue
-		}
-		out = append(out, t.fights(list[i+1:])...)
-		out = append(out, t.undone(list[i+1:])...)
-	}
-	return append(out, circles(list)...)
+	return list
 }
 
 // together reports whether both may fire in one event.

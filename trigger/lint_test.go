@@ -1,6 +1,8 @@
 package trigger_test
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -50,5 +52,23 @@ func TestLint(t *testing.T) {
 		}()}, found{}},
 	} {
 		require.Equal(t, c.want, problems(t, c.rules...), name)
+		for _, one := range c.rules {
+			if one.Active {
+				require.ElementsMatch(t, about(one.ID, trigger.Lint(schema(t), catalog(t), "ticket", c.rules)),
+					about(one.ID, trigger.LintOne(schema(t), catalog(t), one, c.rules)), "%s: of %s alone", name, one.ID)
+			}
+		}
 	}
+}
+
+// about lists the findings that concern a trigger, as problem and members.
+func about(id trigger.ID, list []trigger.Finding) (out []string) {
+	for _, f := range list {
+		members := append([]trigger.ID{f.Trigger}, f.Others...)
+		if slices.Contains(members, id) {
+			slices.Sort(members)
+			out = append(out, fmt.Sprint(f.Problem, members))
+		}
+	}
+	return out
 }
