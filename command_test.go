@@ -223,6 +223,11 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 			"DeleteAccount": func(p sangdam.Principal) error {
 				return w.eng.DeleteAccount(w.ctx, p, sangdam.DeleteAccount{Account: w.acct.ID})
 			},
+			"SaveMacro":   func(p sangdam.Principal) error { return errOf(w.eng.SaveMacro(w.ctx, p, sangdam.SaveMacro{})) },
+			"DeleteMacro": func(p sangdam.Principal) error { return w.eng.DeleteMacro(w.ctx, p, sangdam.DeleteMacro{Macro: "x"}) },
+			"RunMacro": func(p sangdam.Principal) error {
+				return errOf(w.eng.RunMacro(w.ctx, p, sangdam.RunMacro{Macro: "x", Record: string(id)}))
+			},
 			"SaveTrigger": func(p sangdam.Principal) error {
 				return errOf(w.eng.SaveTrigger(w.ctx, p, sangdam.SaveTrigger{Trigger: rule("x", nil, tag("x"))}))
 			},
@@ -251,7 +256,8 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 			"Requeue": func(p sangdam.Principal) error { return w.eng.Requeue(w.ctx, p, sangdam.Requeue{Envelope: "x"}) },
 		}
 		queries := map[string]func(p sangdam.Principal) error{
-			"Triggers": func(p sangdam.Principal) error { return errOf(w.eng.Triggers(w.ctx, p, "conversation")) },
+			"TryTrigger": func(p sangdam.Principal) error { return errOf(w.eng.TryTrigger(w.ctx, p, sangdam.TryTrigger{})) },
+			"Triggers":   func(p sangdam.Principal) error { return errOf(w.eng.Triggers(w.ctx, p, "conversation")) },
 			"TriggerRuns": func(p sangdam.Principal) error {
 				return errOf(w.eng.TriggerRuns(w.ctx, p, sangdam.TriggerRunFilter{Trigger: "x"}, "", 1))
 			},
@@ -313,7 +319,7 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 		}
 		// What a principal may not see is left out of these; see rights_test.go.
 		for _, name := range append(ticketLists, "Agents", "Directory", "Queues", "Conversations", "CountConversations", "Search",
-			"FindContacts", "ContactNames", "Events", "Stream", "Undelivered") {
+			"FindContacts", "ContactNames", "Events", "Stream", "Undelivered", "Macros") {
 			covered[name] = true
 		}
 		for m := range reflect.TypeFor[*sangdam.Engine]().Methods() {

@@ -94,9 +94,9 @@ func newBenched(b *testing.B, db *store.DB, sealer seal.Sealer, ws WorkspaceID) 
 	save(err)
 	acct := channel.Account{ID: channel.AccountID("acct-" + ws), Kind: postcard.Kind, Name: "P", Desk: "d", WorkStream: "w",
 		Secrets: map[string]channel.Secret{postcard.SecretKey: channel.NewSecret("0123456789abcdef0123456789abcdef")}}
-	acct, err = e.SaveAccount(ctx, Host(ws), SaveAccount{Account: acct})
+	saved, err := e.SaveAccount(ctx, Host(ws), SaveAccount{Account: acct})
 	save(err)
-	return &benched{e: e, ws: ws, acct: acct}
+	return &benched{e: e, ws: ws, acct: saved.Account}
 }
 
 // batch processes n messages of one customer, each as an envelope would be.

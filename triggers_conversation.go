@@ -627,7 +627,7 @@ func (p *pulledConversation) say(d *conversation.Draft, t *trigger.Trigger, a tr
 	if err := p.u.canCarry(d.C, content); err != nil {
 		return err
 	}
-	_, err = p.u.say(d, conversation.Message{Author: conversation.Author{Kind: conversation.ByTrigger, Name: string(t.ID)}, Content: content})
+	_, err = p.u.say(d, conversation.Message{Author: p.u.speaks(t), Content: content})
 	return err
 }
 
@@ -640,7 +640,7 @@ func (p *pulledConversation) note(d *conversation.Draft, t *trigger.Trigger, a t
 	if err != nil {
 		return err
 	}
-	d.AddNote(conversation.Message{ID: conversation.MessageID(newID()), Author: conversation.Author{Kind: conversation.ByTrigger, Name: string(t.ID)},
+	d.AddNote(conversation.Message{ID: conversation.MessageID(newID()), Author: p.u.speaks(t),
 		Content: channel.Text(filled(params.Text, "", values, (*trigger.Template).Render))})
 	return nil
 }

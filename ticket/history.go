@@ -137,24 +137,52 @@ func (e Entry) Shown() []Change {
 // Replay makes a ticket from its history, from the first entry on. Gaps and
 // entries of another ticket are ErrInvalid.
 func Replay(entries []Entry) (Ticket, error) {
-	members := map[string]json.RawMessage{}
-	fields := map[string]json.RawMessage{}
-	for i, e := range entries {
-		if e.Seq != int64(i)+1 || e.Ticket != entries[0].Ticket {
-			return Ticket{}, errs.New(errs.Invalid, "ticket: the history has entry %d where %d is due", e.Seq, i+1)
-		}
-		for _, c := range e.Changes {
-			into, name := members, c.Member
-			if f, ok := strings.CutPrefix(name, "fields."); ok {
-				into, name = fields, f
-			}
-			if into[name] = c.Now; bytes.Equal(c.Now, null) {
-				delete(into, name)
-			}
+	var r Replayer
+	for _, e := range entries {
+		if err := r.Add(e); err != nil {
+			return Ticket{}, err
 		}
 	}
-	if len(fields) > 0 {
-		raw, err := json.Marshal(fields)
+	return r.Ticket()
+}
+
+// Replayer makes a ticket of its history step by step. The zero Replayer is at
+// the beginning.
+type Replayer struct {
+	id              ID
+	seq             int64
+	members, fields map[string]json.RawMessage
+}
+
+// Add takes the next entry of the history; ErrInvalid when it is not the next.
+func (r *Replayer) Add(e Entry) error {
+	if r.members == nil {
+		r.id, r.members, r.fields = e.Ticket, map[string]json.RawMessage{}, map[string]json.RawMessage{}
+	}
+	if e.Seq != r.seq+1 || e.Ticket != r.id {
+		return errs.New(errs.Invalid, "ticket: the history has entry %d where %d is due", e.Seq, r.seq+1)
+	}
+	r.seq++
+	for _, c := range e.Changes {
+		into, name := r.members, c.Member
+		if f, ok := strings.CutPrefix(name, "fields."); ok {
+			into, name = r.fields, f
+		}
+		if into[name] = c.Now; bytes.Equal(c.Now, null) {
+			delete(into, name)
+		}
+	}
+	return nil
+}
+
+// Ticket is the ticket after the entries so far.
+func (r *Replayer) Ticket() (Ticket, error) {
+	members := maps.Clone(r.members)
+	if members == nil {
+		members = map[string]json.RawMessage{}
+	}
+	if len(r.fields) > 0 {
+		raw, err := json.Marshal(r.fields)
 		if err != nil {
 			return Ticket{}, fmt.Errorf("ticket: %w", err)
 		}

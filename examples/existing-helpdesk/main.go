@@ -68,7 +68,7 @@ type team struct {
 	eng     *sangdam.Engine
 	service *TicketService
 	bridge  *bridge
-	account channel.Account
+	account channel.Account // as it was saved
 }
 
 func newTeam(ctx context.Context, p parts) (*team, error) {
@@ -119,13 +119,13 @@ func (t *team) setUp(ctx context.Context, p parts) error {
 	if err := errors.Join(errShop, errAgent, errDesk, errQueue, errStream); err != nil {
 		return err
 	}
-	var err error
-	t.account, err = t.eng.SaveAccount(ctx, host, sangdam.SaveAccount{Account: channel.Account{Kind: line.Kind, Name: "Shop", Desk: "support",
+	saved, err := t.eng.SaveAccount(ctx, host, sangdam.SaveAccount{Account: channel.Account{Kind: line.Kind, Name: "Shop", Desk: "support",
 		WorkStream: "line", Settings: fmt.Appendf(nil, `{"channel_id":%q}`, p.env("LINE_CHANNEL_ID")), Secrets: map[string]channel.Secret{
 			line.SecretChannel: channel.NewSecret(p.env("LINE_CHANNEL_SECRET")), line.SecretToken: channel.NewSecret(p.env("LINE_CHANNEL_TOKEN"))}}})
 	if err != nil {
 		return err
 	}
+	t.account = saved.Account
 	url, err := json.Marshal(webhook.Settings{URL: p.base + "/hook"})
 	if err != nil {
 		return err

@@ -1,0 +1,248 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/ticket"
+	"github.com/sangdam/sangdam/trigger"
+)
+
+// Macros are the actions of triggers, carried out by a person: with that
+// person's rights at that moment, never with those of whoever wrote them.
+
+const kindMacro = "macro"
+
+var (
+	opSaveMacro   = register(&Operation{Name: "macro.save", Method: "SaveMacro", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true})
+	opDeleteMacro = register(&Operation{Name: "macro.delete", Method: "DeleteMacro", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true})
+	opRunMacro    = register(&Operation{Name: "macro.run", Method: "RunMacro", Keyed: true, Actions: []Action{ActPanel, ActNote, ActAnswer, ActAssign,
+		ActTransfer, ActEnd, ActTicketEdit, ActTicketAnswer, ActTicketComplete}})
+)
+
+// Macro is a list of actions that agents carry out on one record at once.
+type Macro struct {
+	ID      string `json:"id"`
+	Version int64  `json:"version"`
+	Title   string `json:"title"`
+	// Subject is the kind of record: "conversation" or "ticket".
+	Subject string           `json:"subject"`
+	Actions []trigger.Action `json:"actions"`
+}
+
+const macrosByTitle = "title"
+
+// maxMacros is how many a workspace keeps.
+const maxMacros = 500
+
+var macroDocs = store.Declare(store.Kind[Macro]{Name: "macro", Decl: 1,
+	ID:      func(m *Macro) string { return m.ID },
+	Version: func(m *Macro) *int64 { return &m.Version },
+	Indexes: []store.Index[Macro]{{Name: macrosByTitle, Value: func(m *Macro) []byte { return store.Tuple(store.Exact(m.Subject), store.Text(m.Title)) }}}})
+
+// macroRights are what a person needs for an action; an action that is not here
+// is for triggers alone, which administrators answer for: whatever leaves the
+// house to others than the customer.
+var macroRights = map[string]map[string]Action{
+	kindConversation: {ActionSet: ActPanel, ActionTag: ActPanel, ActionPriority: ActTransfer, ActionNote: ActNote, ActionMessage: ActAnswer,
+		ActionAssign: ActAssign, ActionQueue: ActTransfer, ActionEnd: ActEnd},
+	kindTicket: {ActionSet: ActTicketEdit, ActionTag: ActTicketEdit, ActionPriority: ActTicketEdit, ActionNote: ActTicketEdit,
+		ActionAssign: ActTicketEdit, ActionMessage: ActTicketAnswer},
+}
+
+// SaveMacro creates a macro (Version 0; an empty ID is filled) or replaces the
+// one of the version given.
+type SaveMacro struct {
+	Key   Key   `json:"-"`
+	Macro Macro `json:"macro"`
+}
+
+// SaveMacro carries the command out. ErrInvalid for an action that a trigger
+// could not have, and for one that is for triggers alone.
+func (e *Engine) SaveMacro(ctx context.Context, p Principal, c SaveMacro) (Saved, error) {
+	m := c.Macro
+	if m.ID == "" {
+		m.ID = newID()
+	}
+	return command(ctx, e, opSaveMacro, p, c.Key, c, func(u *unit) (Saved, error) {
+		if err := u.allow(ActConfigure, Resource{Kind: kindMacro, ID: m.ID}); err != nil {
+			return Saved{}, err
+		}
+		old, err := macroDocs.Get(u.ctx, u.tx, m.ID)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return Saved{}, err
+		}
+		if _, err := replaces(kindMacro, m.ID, err == nil, old.Version, m.Version); err != nil {
+			return Saved{}, err
+		}
+		if n, err := macroDocs.Count(u.ctx, u.tx, store.List[Macro]{Index: macrosByTitle}, maxMacros); err != nil || n >= maxMacros && m.Version == 0 {
+			return Saved{}, errors.Join(err, errs.New(errs.Invalid, "sangdam: a workspace has at most %d macros", maxMacros))
+		}
+		if err := u.checkMacro(m); err != nil {
+			return Saved{}, err
+		}
+		if err := macroDocs.Save(u.ctx, u.tx, &m); err != nil {
+			return Saved{}, err
+		}
+		return Saved{ID: m.ID, Version: m.Version}, u.event(kindMacro, m.ID, m.Version, "saved")
+	})
+}
+
+// checkMacro holds a macro against what a trigger with its actions would have to
+// be.
+func (u *unit) checkMacro(m Macro) error {
+	rights := macroRights[m.Subject]
+	if rights == nil {
+		return errs.New(errs.Invalid, "sangdam: macros are about conversation or ticket, not about %q", cutTo(m.Subject, 64))
+	}
+	if n := utf8.RuneCountInString(m.Title); n > trigger.MaxTitle || strings.TrimSpace(m.Title) == "" {
+		return errs.New(errs.Invalid, "sangdam: the title of a macro has 1 to %d characters", trigger.MaxTitle)
+	}
+	t := m.asTrigger()
+	schema, err := u.e.triggerSchema(u.ctx, u.tx, u.s, m.Subject, t)
+	if err != nil {
+		return err
+	}
+	if err := t.Validate(schema, triggerSubjects[m.Subject].catalog); err != nil {
+		return err
+	}
+	for i, a := range m.Actions {
+		if rights[a.Kind] == "" {
+			return errs.New(errs.Invalid, "sangdam: actions[%d]: %q is for triggers alone; a macro does what a person may do to the record", i, a.Kind)
+		}
+	}
+	return u.knownInActions(t)
+}
+
+func (m Macro) asTrigger() trigger.Trigger {
+	return trigger.Trigger{ID: trigger.ID("macro:" + cutTo(m.ID, 80)), Title: m.Title, Subject: m.Subject, Actions: m.Actions}
+}
+
+// DeleteMacro takes a macro away.
+type DeleteMacro struct {
+	Key     Key    `json:"-"`
+	Macro   string `json:"macro"`
+	Version int64  `json:"version"`
+}
+
+// DeleteMacro carries the command out.
+func (e *Engine) DeleteMacro(ctx context.Context, p Principal, c DeleteMacro) error {
+	_, err := command(ctx, e, opDeleteMacro, p, c.Key, c, func(u *unit) (none struct{}, err error) {
+		if err := u.allow(ActConfigure, Resource{Kind: kindMacro, ID: c.Macro}); err != nil {
+			return none, err
+		}
+		m, err := macroDocs.Get(u.ctx, u.tx, c.Macro)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			return none, noSuch(kindMacro)
+		case err != nil:
+			return none, err
+		case m.Version != c.Version:
+			return none, errs.New(errs.Stale, "sangdam: macro %s was changed by somebody else; read it again and repeat", c.Macro)
+		}
+		if err := macroDocs.Delete(u.ctx, u.tx, &m); err != nil {
+			return none, err
+		}
+		return none, u.event(kindMacro, m.ID, m.Version, "deleted")
+	})
+	return err
+}
+
+// Macros lists the macros about a kind of record by title, to every agent.
+func (e *Engine) Macros(ctx context.Context, p Principal, subject string) (out []Macro, err error) {
+	err = e.query(ctx, p, ActList, Resource{Kind: kindMacro}, func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
+		from := store.Tuple(store.Exact(subject))
+		out, err = macroDocs.All(ctx, tx, store.List[Macro]{Index: macrosByTitle, From: from, To: store.Next(from)}, maxMacros)
+		return err
+	})
+	return out, err
+}
+
+// RunMacro carries a macro out on one record.
+type RunMacro struct {
+	Key   Key    `json:"-"`
+	Macro string `json:"macro"`
+	// Record is the id of the conversation or ticket.
+	Record string `json:"record"`
+}
+
+// RunMacro carries the command out: every action with the rights of the
+// principal, all of them or none. ErrPermissionDenied names the first that the
+// principal may not do.
+func (e *Engine) RunMacro(ctx context.Context, p Principal, c RunMacro) (out []trigger.Outcome, err error) {
+	return command(ctx, e, opRunMacro, p, c.Key, c, func(u *unit) (out []trigger.Outcome, err error) {
+		u.resource = Resource{Kind: kindMacro, ID: c.Macro}
+		m, err := macroDocs.Get(u.ctx, u.tx, c.Macro)
+		if errors.Is(err, ErrNotFound) {
+			return nil, noSuch(kindMacro)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := u.mayRun(m, c.Record); err != nil {
+			return nil, err
+		}
+		subject := triggerSubjects[m.Subject]
+		record, err := subject.find(u, c.Record)
+		if err != nil {
+			return nil, err
+		}
+		t := m.asTrigger()
+		r := &triggerRun{u: u, subject: subject, id: c.Record, record: record,
+			ev: trigger.Event{ID: newID(), Kind: kindMacro, Actor: triggerActor(p.actor()), At: u.tx.Now()}}
+		for _, a := range m.Actions {
+			o, err := record.act(r, &t, a)
+			if err != nil {
+				return nil, err
+			}
+			o.Kind = a.Kind
+			out = append(out, o)
+		}
+		u.detail("macro", m.ID)
+		return out, nil
+	})
+}
+
+// mayRun asks for each action whether the principal may do it to the record.
+func (u *unit) mayRun(m Macro, record string) error {
+	var asked []Action
+	for _, a := range m.Actions {
+		act := macroRights[m.Subject][a.Kind]
+		if p, err := trigger.Params[SetParams](a); err == nil && a.Kind == ActionSet && m.Subject == kindTicket && p.Field == "state" &&
+			p.Value == string(ticket.Complete) {
+			act = ActTicketComplete
+		}
+		if act == "" {
+			return errs.New(errs.PermissionDenied, "sangdam: macro %q holds an action that is for triggers alone", m.Title)
+		}
+		if slices.Contains(asked, act) {
+			continue
+		}
+		asked = append(asked, act)
+		var err error
+		if m.Subject == kindTicket {
+			_, err = u.onTicket(ticket.ID(record), act)
+		} else {
+			_, err = u.draft(conversation.ID(record), act)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// speaks is who says what an action says: the rule, or the person whose macro it
+// is.
+func (u *unit) speaks(t *trigger.Trigger) conversation.Author {
+	if u.as == "" {
+		return conversation.Author{Kind: conversation.ByAgent, Agent: u.p.agent(), Name: string(u.p.Kind)}
+	}
+	return conversation.Author{Kind: conversation.ByTrigger, Name: string(t.ID)}
+}
