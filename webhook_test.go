@@ -743,6 +743,9 @@ func TestAccountsAreListedWithoutTheirSecrets(t *testing.T) {
 	inWorld(t, func(w *world) {
 		list, err := w.eng.Accounts(w.ctx, w.host)
 		require.NoError(t, err)
+		require.Len(t, list, 1)
+		require.Empty(t, list[0].Secrets)
+		require.Empty(t, list[0].Sealed, "not even sealed")
 		raw, err := json.Marshal(list)
 		require.NoError(t, err)
 		all := string(raw) + fmt.Sprintf("%v %+v %#v", list, list, w.acct)

@@ -144,3 +144,11 @@ func FuzzObject(f *testing.F) {
 		_ = Shallow(raw, 3)
 	})
 }
+
+func TestBracketsNestAtMostAsDeepAsAsked(t *testing.T) {
+	for raw, deep := range map[string]int{`1`: 0, `{}`: 1, `[{"a":[1]},{"b":{}}]`: 3, `["[[[[", "\"[["]`: 1, `[[]][[]]`: 2, `[[[[`: 4} {
+		require.True(t, Shallow([]byte(raw), deep), raw)
+		require.Equal(t, deep == 0, Shallow([]byte(raw), deep-1), raw)
+	}
+	require.False(t, Shallow(bytes.Repeat([]byte("["), 1<<20), 64))
+}
