@@ -123,6 +123,12 @@ func TestTheDemonstrationInTheBrowser(t *testing.T) {
 	customer.has("#chat", "내일 오전에")
 	console.has("#thread .ours .status", "보냄")
 	sideBySide(t, console, customer)
+	shop, err := http.Get(strings.Split(enter, "/enter/")[0] + "/shop")
+	require.NoError(t, err)
+	page, err := io.ReadAll(shop.Body)
+	require.NoError(t, err)
+	_ = shop.Body.Close()
+	require.Regexp(t, `widget\.js" data-account="[^"]+"`, string(page))
 	d.end()
 	require.NotContains(t, d.out.String()+d.errs.String(), "신발", "what somebody wrote is never printed")
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/line"
+	"github.com/sangdam/sangdam/channel/webchat"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/blob"
 	"github.com/sangdam/sangdam/store/postgres"
@@ -28,6 +29,7 @@ type helpdesk struct {
 	out     *journal
 	account *channel.Account // the LINE account; nil: none
 	token   string           // of the JSON interface, when it was made just now
+	shop    string           // token of the shop page's account; empty: no demonstration
 	// password of the first administrator, when it was made just now.
 	password  string
 	passwords passwords
@@ -67,7 +69,7 @@ func open(ctx context.Context, o options, stdout, stderr io.Writer) (_ *helpdesk
 	if err != nil {
 		return nil, err
 	}
-	h.eng, err = sangdam.New(sangdam.Config{DB: h.db, Sealer: sealer, Blobs: blobs, FilesURL: o.filesURL, Adapters: []channel.Adapter{adapter},
+	h.eng, err = sangdam.New(sangdam.Config{DB: h.db, Sealer: sealer, Blobs: blobs, FilesURL: o.filesURL, Adapters: []channel.Adapter{adapter, webchat.New()},
 		Logger: h.out.logger(), Hooks: h.out.hooks(), Node: nodeName(o), Lease: o.lease, SendTimeout: min(o.lease/3, 10*time.Second)})
 	if err != nil {
 		return nil, err
@@ -78,7 +80,11 @@ func open(ctx context.Context, o options, stdout, stderr io.Writer) (_ *helpdesk
 	if h.token, err = apiToken(ctx, h.db, o.newToken); err != nil {
 		return nil, err
 	}
-	if !o.demo {
+	if o.demo {
+		if err := h.seedShop(ctx); err != nil {
+			return nil, err
+		}
+	} else {
 		if h.password, err = h.firstAdministrator(ctx); err != nil {
 			return nil, err
 		}

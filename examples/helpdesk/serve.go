@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/channel/webchat"
 	"github.com/sangdam/sangdam/routing"
 )
 
@@ -182,8 +183,21 @@ func (h *helpdesk) routes(streams context.Context) (http.Handler, error) {
 	for _, path := range []string{"/{$}", "/console/", "/sign-in", "/sign-in.css", "/sign-out", "/enter/"} {
 		mux.Handle(path, pages)
 	}
+	chat := http.StripPrefix("/webchat", webchat.NewHandler(h.eng.Visitor(), webchat.Options{Logger: h.out.logger()}))
+	mux.HandleFunc("/webchat/", func(w http.ResponseWriter, r *http.Request) { endingWith(streams, chat, w, r) })
+	if h.shop != "" {
+		mux.HandleFunc("GET /shop", h.serveShop)
+	}
 	mux.Handle("/", h.api())
 	return mux, nil
+}
+
+// endingWith serves a request whose stream must not outlive the server.
+func endingWith(streams context.Context, next http.Handler, w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(streams, cancel)()
+	next.ServeHTTP(w, r.WithContext(ctx))
 }
 
 func plain(w http.ResponseWriter, status int, text string) {
@@ -241,6 +255,7 @@ func (h *helpdesk) announceDemo(base string) {
 	h.out.note("demonstration, no account needed. Open these two side by side:")
 	h.out.note("  you, the agent: %s/enter/%s", base, h.o.entry)
 	h.out.note("  customer's phone at %s and write", h.o.line.apiBase)
+	h.out.note("  or as a visitor of the shop's page: %s/shop", base)
 	if h.o.auto {
 		h.out.note("while you are not online, the agents %v are a program that answers", agents)
 	}

@@ -52,12 +52,7 @@ func (h *helpdesk) pages(streams context.Context) (http.Handler, error) {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/console/", http.StatusSeeOther) })
-	mux.HandleFunc("GET /console/events", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithCancel(r.Context())
-		defer cancel()
-		defer context.AfterFunc(streams, cancel)()
-		desk.ServeHTTP(w, r.WithContext(ctx))
-	})
+	mux.HandleFunc("GET /console/events", func(w http.ResponseWriter, r *http.Request) { endingWith(streams, desk, w, r) })
 	mux.Handle("/console/", desk)
 	mux.Handle("GET /sign-in.css", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.ServeFileFS(w, r, pageFiles, "pages/sign-in.css")

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"html/template"
+	"net/http"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/webchat"
+	"github.com/sangdam/sangdam/routing"
+)
+
+// shopID is the account of the demonstration's shop page, and its work stream.
+const shopID = "shop"
+
+var shopPage = template.Must(template.ParseFS(pageFiles, "pages/shop.html"))
+
+// seedShop makes the web-chat account of a demonstration's shop page.
+func (h *helpdesk) seedShop(ctx context.Context) error {
+	have, err := h.eng.Configuration(ctx, host())
+	if err != nil {
+		return err
+	}
+	if _, ok := have.WorkStreams[shopID]; !ok {
+		w := h.defaultStream()
+		w.ID, w.Name, w.ChannelKind = shopID, "Web chat", string(webchat.Kind)
+		if _, err := h.eng.SaveWorkStream(ctx, host(), sangdam.SaveWorkStream{WorkStream: w}); err != nil {
+			return err
+		}
+	}
+	all, err := h.eng.Accounts(ctx, host())
+	if err != nil {
+		return err
+	}
+	for _, a := range all {
+		if a.ID == shopID {
+			h.shop = a.Token
+			return nil
+		}
+	}
+	settings, err := json.Marshal(webchat.Settings{Color: "#2f5bea"})
+	if err != nil {
+		return err
+	}
+	saved, err := h.eng.SaveAccount(ctx, host(), sangdam.SaveAccount{Account: channel.Account{ID: shopID, Kind: webchat.Kind, Name: "Shop page",
+		Desk: deskID, WorkStream: routing.WorkStreamID(shopID), Attachments: true, CustomerAttachments: true, AgentAttachments: true,
+		Settings: settings, Secrets: map[string]channel.Secret{webchat.SecretVisitor: channel.NewSecret(webchat.NewKey())}}})
+	h.shop = saved.Account.Token
+	return err
+}
+
+// serveShop is a page as a shop would have it, with the widget on it.
+func (h *helpdesk) serveShop(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob: data:")
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_ = shopPage.Execute(w, h.shop) // the reader may be gone
+}
