@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
@@ -417,12 +419,29 @@ func (u *unit) sayToCustomer(t ticket.Ticket, seq int64, text string) error {
 		return errs.New(errs.Unsupported,
 			"sangdam: this ticket has no conversation that can be written to and no mail address; add one, or make the comment internal")
 	}
+	s, err := u.ticketSetup()
+	if err != nil {
+		return err
+	}
+	if by := s.Settings.Tickets.AnswerBy; by != "" {
+		return u.mailAnswer(by, t, seq, text)
+	}
 	n := TicketNotice{ID: newID(), Ticket: t.ID, Seq: seq, Kind: ticket.Answered, To: t.Requester.Email, Language: t.Language, State: noticePending,
 		At: u.tx.Now()}
 	return ticketNotices.Save(u.ctx, u.tx, &n)
 }
 
 const noticePending = "pending"
+
+// mailAnswer sends a public answer to the customer's mail address.
+func (u *unit) mailAnswer(by notify.TargetID, t ticket.Ticket, seq int64, text string) error {
+	if _, err := u.usable(by); err != nil {
+		return err
+	}
+	_, err := u.deliver(Delivery{Target: by, Notice: notify.Notice{ID: entryID(t.ID, seq), Event: "ticket.answered", Subject: "ticket:" + string(t.ID),
+		To: notify.Recipient{Name: t.Requester.Name, Address: t.Requester.Email}, Title: fmt.Sprintf("[#%d] %s", t.Number, t.Title), Text: text}})
+	return err
+}
 
 // sayInChat says it in the conversation; false where its account is gone or off.
 func (u *unit) sayInChat(id conversation.ID, text string) (bool, error) {

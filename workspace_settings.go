@@ -12,6 +12,7 @@ import (
 
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/id"
+	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/ticket"
@@ -76,6 +77,9 @@ type TicketRouting struct {
 	AutoAccept bool `json:"auto_accept,omitempty"`
 	// OfferFor is how long an offer stands; 0 means routing.DefaultOfferFor.
 	OfferFor time.Duration `json:"offer_for,omitempty"`
+	// AnswerBy is the target of mail by which public answers leave to customers
+	// without a conversation; empty: they are kept as notices that wait.
+	AnswerBy notify.TargetID `json:"answer_by,omitempty"`
 	// Presences that may receive tickets; empty means Online alone.
 	Presences []routing.Presence `json:"presences,omitempty"`
 }
@@ -141,6 +145,11 @@ func (e *Engine) SaveWorkspaceSettings(ctx context.Context, p Principal, c SaveW
 		if q := s.Tickets.Queue; q != "" {
 			if _, ok := u.s.routing.Queues[q]; !ok {
 				return Saved{}, errs.New(errs.Invalid, "sangdam: workspace settings: there is no queue %s", q)
+			}
+		}
+		if by := s.Tickets.AnswerBy; by != "" {
+			if _, err := u.usable(by); err != nil {
+				return Saved{}, err
 			}
 		}
 		saved, err := saveDefinition(u, settingsKind, s, func(old, s *WorkspaceSettings) error {
