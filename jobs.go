@@ -306,7 +306,8 @@ type JobStatus struct {
 // good, newest first; at most limit (1 to 1000) of each.
 func (e *Engine) Jobs(ctx context.Context, p Principal, limit int) (out []JobStatus, err error) {
 	limit = min(max(limit, 1), 1000)
-	err = e.query(ctx, p, ActOperate, Resource{Kind: "jobs", ID: string(p.Workspace)}, func(ctx context.Context, tx store.Tx, _ *settings) error {
+	what := Resource{Kind: "jobs", ID: string(p.Workspace)}
+	err = e.query(ctx, p, ActOperate, what, func(ctx context.Context, tx store.Tx, _ *settings) error {
 		running, err := tx.Jobs().Running(ctx, limit)
 		if err != nil {
 			return err

@@ -224,7 +224,8 @@ func (e *Engine) fetchOutside(ctx context.Context, address string, sink channel.
 }
 
 // fetchInto runs fetch into a blob.
-func fetchInto(ctx context.Context, blobs blob.Store, limit int64, progress func(percent int), fetch func(channel.MediaSink) error) (blob.Info, string, error) {
+func fetchInto(ctx context.Context, blobs blob.Store, limit int64, progress func(percent int),
+	fetch func(channel.MediaSink) error) (blob.Info, string, error) {
 	r, w := io.Pipe()
 	sink := &pipeSink{w: w, progress: progress}
 	done := make(chan error, 1)

@@ -305,7 +305,8 @@ const checkSize = 32 << 10
 // Check stores something that was not there and deletes it again.
 func (s system) Check(ctx context.Context) error {
 	err := s.write(ctx, func(t *tx) error {
-		return t.change(`INSERT INTO meta (key, value) VALUES ('check', zeroblob(?)) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, checkSize)
+		return t.change(`INSERT INTO meta (key, value) VALUES ('check', zeroblob(?))
+			ON CONFLICT (key) DO UPDATE SET value = excluded.value`, checkSize)
 	})
 	if err != nil {
 		return err
