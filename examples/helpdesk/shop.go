@@ -40,7 +40,8 @@ func (h *helpdesk) seedShop(ctx context.Context) error {
 			return nil
 		}
 	}
-	settings, err := json.Marshal(webchat.Settings{Color: "#2f5bea"})
+	settings, err := json.Marshal(webchat.Settings{Color: "#2f5bea", Consent: &webchat.Consent{Version: "demo", Texts: webchat.Texts{
+		"": "What you write here is stored so that we can answer you.", "ko": "상담을 위해 대화 내용이 저장됩니다."}}})
 	if err != nil {
 		return err
 	}
