@@ -28,6 +28,8 @@ func axeSource(t *testing.T) string {
 // axe asks for every finding of any level in the widget.
 func (b tab) axe(source, name string) {
 	b.t.Helper()
+	// What fades in has its colours only at the end.
+	b.wait(`document.querySelector(".sangdam-webchat").shadowRoot.getAnimations().every((a) => a.playState !== "running")`)
 	_, err := chromedp.Run(b.ctx, chromedp.Evaluate[chromedp.Void](source))
 	require.NoError(b.t, err)
 	b.run(`window.axeSays = null; axe.run(document.querySelector(".sangdam-webchat"), {resultTypes: ["violations"]}).then((r) => {

@@ -100,12 +100,12 @@ func TestEveryRepository(t *testing.T) {
 	require.False(t, dues.Jobs.IsZero())
 
 	update(t, db, func(ctx context.Context, tx store.Tx) error {
+		_, err := tx.Agents().SaveAgent(ctx, routing.Agent{ID: "a1", Capacity: map[routing.Profile]int{routing.ProfileUnits: 3}})
+		require.NoError(t, err)
 		require.NoError(t, tx.Config().SaveDesk(ctx, routing.Desk{ID: "d", Name: "D", Seats: 2}))
 		require.NoError(t, tx.Config().AddMember(ctx, "d", "a1"))
 		require.ErrorIs(t, tx.Config().RemoveMember(ctx, "d", "a1"), store.ErrInvalid)
 		require.NoError(t, tx.Config().SaveQueue(ctx, routing.Queue{ID: "q", Members: []routing.AgentID{"a1"}}))
-		_, err := tx.Agents().SaveAgent(ctx, routing.Agent{ID: "a1", Capacity: map[routing.Profile]int{routing.ProfileUnits: 3}})
-		require.NoError(t, err)
 		_, err = tx.Agents().SetPresence(ctx, "a1", routing.Online, "", tx.Now())
 		require.NoError(t, err)
 		_, err = tx.Work().SaveItem(ctx, routing.Item{ID: "it", State: routing.ItemQueued, Queue: "q", Uses: []routing.Use{{Profile: routing.ProfileUnits, Units: 2}}})
@@ -119,8 +119,10 @@ func TestEveryRepository(t *testing.T) {
 		_, err := tx.Work().Accept(ctx, "o1", "as1", tx.Now())
 		return err
 	})
+	var eligible int64
 	view(t, db, func(ctx context.Context, tx store.Tx) error {
 		a, err := tx.Agents().Agent(ctx, "a1")
+		eligible = a.State.EligRev
 		require.NoError(t, err)
 		require.Equal(t, 2, a.State.Load[routing.ProfileUnits])
 		require.Equal(t, 1, a.State.Open)
@@ -130,7 +132,7 @@ func TestEveryRepository(t *testing.T) {
 		return err
 	})
 	update(t, db, func(ctx context.Context, tx store.Tx) error {
-		require.NoError(t, tx.Guard(ctx, driver.GuardAgent, "a1", 2))
+		require.NoError(t, tx.Guard(ctx, driver.GuardAgent, "a1", eligible))
 		_, err := tx.Work().EndAssignment(ctx, "it", "as1", routing.EndClosed, routing.ItemDone, tx.Now())
 		return err
 	})
