@@ -300,7 +300,6 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 			"Trouble":         func(p sangdam.Principal) error { return errOf(w.eng.Trouble(w.ctx, p, 10)) },
 			"Load":            func(p sangdam.Principal) error { return errOf(w.eng.Load(w.ctx, p)) },
 			"Quarantined":     func(p sangdam.Principal) error { _, err := w.eng.Quarantined(w.ctx, p, 10); return err },
-			"DeadJobs":        func(p sangdam.Principal) error { return errOf(w.eng.DeadJobs(w.ctx, p, 10)) },
 			"May":             func(p sangdam.Principal) error { return w.eng.May(w.ctx, p, sangdam.ActConfigure) },
 			"EarlierMessages": func(p sangdam.Principal) error { return errOf(w.eng.EarlierMessages(w.ctx, p, id, 0, 10)) },
 			"Accounts":        func(p sangdam.Principal) error { _, err := w.eng.Accounts(w.ctx, p); return err },

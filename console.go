@@ -13,7 +13,6 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
-	"github.com/sangdam/sangdam/store/driver"
 )
 
 // Queries that a console asks besides those of its records.
@@ -185,18 +184,6 @@ func (e *Engine) Queues(ctx context.Context, p Principal, limit int) ([]Queued, 
 		}
 		slices.SortStableFunc(out, func(a, b Queued) int { return strings.Compare(string(a.Item.Queue), string(b.Item.Queue)) })
 		return nil
-	})
-	return out, err
-}
-
-// DeadJob is work that was given up: a profile, an attachment, a bot's turn.
-type DeadJob = driver.Job
-
-// DeadJobs lists jobs that failed too often, newest first.
-func (e *Engine) DeadJobs(ctx context.Context, p Principal, limit int) (out []DeadJob, err error) {
-	err = e.query(ctx, p, ActOperate, Resource{Kind: "jobs", ID: string(p.Workspace)}, func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
-		out, err = tx.Jobs().Dead(ctx, min(max(limit, 1), maxPage))
-		return err
 	})
 	return out, err
 }

@@ -78,6 +78,7 @@ func tries(id conversation.ID, message, contact, offer, ticket string) map[strin
 		"POST /setup/accounts/{id}/connect":       {path: "/setup/accounts/shop/connect"},
 		"GET /operations":                         {path: "/operations"},
 		"POST /operations/envelopes/{id}/requeue": {path: "/operations/envelopes/e/requeue"},
+		"POST /operations/jobs/{id}/retry":        {path: "/operations/jobs/j/retry"},
 		"GET /history":                            {path: "/history?q=parcel", list: true},
 	}
 }

@@ -22,8 +22,8 @@ type quarantineView struct {
 }
 
 type jobView struct {
-	Kind, Reason, Created string
-	Attempts              int
+	ID, Kind, Reason, Created string
+	Attempts                  int
 }
 
 type undeliveredView struct {
@@ -43,22 +43,18 @@ func (q *request) operations() error {
 	if err != nil {
 		return err
 	}
-	bad, err := q.engine.Quarantined(ctx, q.p, 100)
+	trouble, err := q.engine.Trouble(ctx, q.p, 100)
 	if err != nil {
 		return err
 	}
 	var v operationsView
-	for _, b := range bad {
+	for _, b := range trouble.Quarantined {
 		account := cmp.Or(d.Accounts[b.Envelope.Account].Name, string(b.Envelope.Account))
 		v.Quarantine = append(v.Quarantine, quarantineView{ID: string(b.Envelope.ID), Account: account,
 			Reason: b.Reason, When: q.full(b.At), Came: q.full(b.Envelope.ReceivedAt), Size: q.size(int64(len(b.Envelope.Raw)))})
 	}
-	jobs, err := q.engine.DeadJobs(ctx, q.p, 100)
-	if err != nil {
-		return err
-	}
-	for _, j := range jobs {
-		v.Jobs = append(v.Jobs, jobView{Kind: q.lang.of("job", j.Kind), Reason: j.Reason, Created: q.full(j.CreatedAt), Attempts: j.Attempts})
+	for _, j := range trouble.Dead {
+		v.Jobs = append(v.Jobs, jobView{ID: j.ID, Kind: q.lang.of("job", j.Kind), Reason: j.Reason, Created: q.full(j.CreatedAt), Attempts: j.Attempts})
 	}
 	lost, err := q.engine.Undelivered(ctx, q.p)
 	if err != nil {
@@ -81,6 +77,15 @@ func (q *request) operations() error {
 func (q *request) requeue() error {
 	c := sangdam.Requeue{Key: q.key(), Envelope: channel.EnvelopeID(q.r.PathValue("id"))}
 	if err := q.engine.Requeue(q.r.Context(), q.p, c); err != nil {
+		return err
+	}
+	return q.done("/operations")
+}
+
+// retryJob has work that was given up done again.
+func (q *request) retryJob() error {
+	c := sangdam.RetryJob{Key: q.key(), Job: q.r.PathValue("id")}
+	if err := q.engine.RetryJob(q.r.Context(), q.p, c); err != nil {
 		return err
 	}
 	return q.done("/operations")

@@ -93,5 +93,6 @@ func (h *Handler) table() []route {
 
 		{get, "/operations", sangdam.ActOperate, ofWorkspace, (*request).operations},
 		{post, "/operations/envelopes/{id}/requeue", sangdam.ActOperate, ofWorkspace, (*request).requeue},
+		{post, "/operations/jobs/{id}/retry", sangdam.ActOperate, ofWorkspace, (*request).retryJob},
 	}
 }
