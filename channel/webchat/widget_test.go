@@ -128,7 +128,10 @@ window.text = (v) => { $("textarea").value = v; $("textarea").dispatchEvent(new 
 	mine := func(want ...string) {
 		t.Helper()
 		b.wait(fmt.Sprintf(`$$(".m.mine").length >= %d`, len(want)))
-		time.Sleep(150 * time.Millisecond) // a second message would be there by now
+		// The widget sends at once or by a timer of no delay, so that whatever it
+		// had in mind is on the page once two such timers of ours have passed.
+		b.run(`window.passed = false; setTimeout(() => setTimeout(() => { window.passed = true; }));`)
+		b.wait(`window.passed`)
 		require.Equal(t, want, js[[]string](b, `$$(".m.mine .bubble").map((x) => x.textContent)`))
 	}
 	// Chrome, Korean: the press comes while the last syllable is composed, and again after.
