@@ -138,12 +138,14 @@ window.text = (v) => { $("textarea").value = v; $("textarea").dispatchEvent(new 
 	b.run(`compose("compositionstart", ""); text("안녕하세"); compose("compositionupdate", "요"); text("안녕하세요");
 key("keydown", {isComposing: true, keyCode: 229}); compose("compositionend", "요"); text("안녕하세요"); key("keydown"); key("keyup");`)
 	mine("안녕하세요")
+	require.Empty(t, js[string](b, `$("textarea").value`), "nothing of it stays behind")
 	// The same where the browser does not report the press again.
 	b.run(`compose("compositionstart", ""); compose("compositionupdate", "네"); text("네"); key("keydown", {isComposing: true, keyCode: 229}); compose("compositionend", "네"); key("keyup");`)
 	mine("안녕하세요", "네")
 	// Safari, Korean: the composition ends before the press, which says 229.
 	b.run(`compose("compositionstart", ""); compose("compositionupdate", "좋아요"); text("좋아요"); compose("compositionend", "좋아요"); key("keydown", {keyCode: 229}); key("keyup");`)
 	mine("안녕하세요", "네", "좋아요")
+	require.Empty(t, js[string](b, `$("textarea").value`))
 	// Japanese, Chrome: the first press confirms, the second one sends.
 	b.run(`compose("compositionstart", ""); compose("compositionupdate", "ありがとう"); text("有難う"); key("keydown", {isComposing: true, keyCode: 229}); compose("compositionend", "有難う"); key("keyup");`)
 	mine("안녕하세요", "네", "좋아요")
