@@ -107,7 +107,7 @@ var mutations = []mutation{
 		".", "TestOnlyAgentsOfTheDeskAreAsked"},
 	{"ownership: a late bot answers over an agent", "conversation/state.go",
 		"if d.C.Control != who || d.C.Fence != fence {", "if d.C.Control != who && d.C.Fence < 0 {",
-		".", "TestALateBotAnswerIsRefused"},
+		"./conversation", "TestTheFenceRefusesALateAnswer"},
 	{"ownership: opening does not write the identity", "inbound.go",
 		"\tvar err error\n\ti.Version, err = u.tx.Contacts().SaveIdentity(u.ctx, i)\n\treturn i, err\n", "\treturn i, nil\n",
 		".", "TestALinkThatCrossesAMessageLeavesOneOpenConversation"},
