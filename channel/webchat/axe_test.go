@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/internal/browsertest"
 	"github.com/sangdam/sangdam/routing"
 )
 
@@ -43,7 +44,7 @@ func (b tab) axe(source, name string) {
 func TestTheWidgetIsAccessible(t *testing.T) {
 	source := axeSource(t)
 	s := openShop(t)
-	browser := chrome(t)
+	browser := browsertest.Open(t)
 	for _, colour := range []string{"#1f6feb", "#ffcc00"} {
 		s.servePages(`data-lang="en" data-color="` + colour + `"`)
 		for _, scheme := range []string{"light", "dark"} {

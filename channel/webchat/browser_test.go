@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,6 +16,8 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam/internal/browsertest"
 )
 
 // policy is the content security policy of the host page in every test: it
@@ -61,34 +62,8 @@ func (s *shop) servePages(attributes string) {
 	s.start()
 }
 
-// chrome is one browser; its tabs share what it keeps.
-func chrome(t *testing.T) context.Context {
-	t.Helper()
-	path := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if p, err := exec.LookPath(name); err == nil {
-			path = p
-			break
-		}
-	}
-	if path == "" {
-		if os.Getenv("CI") != "" {
-			t.Fatal("no chromium: install it, the widget must be tested here")
-		}
-		t.Skip("no chromium on this machine")
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.WindowSize(1100,
-			800), chromedp.WSURLReadTimeout(time.Minute))
-	alloc, stop := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(stop)
-	bounded, cut := context.WithTimeout(alloc, 4*time.Minute)
-	t.Cleanup(cut)
-	browser, cancel := chromedp.NewContext(bounded)
-	t.Cleanup(cancel)
-	require.NoError(t, chromedp.Do(browser, chromedp.Navigate("about:blank")))
-	return browser
-}
+// TestMain ends the browser after the tests.
+func TestMain(m *testing.M) { os.Exit(browsertest.Run(m)) }
 
 // tab is a page in the browser.
 type tab struct {

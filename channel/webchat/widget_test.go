@@ -17,6 +17,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/webchat"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/browsertest"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store/sqlite"
 )
@@ -37,7 +38,7 @@ func TestACustomerTalksThroughTheWidget(t *testing.T) {
 	s := openDurableShop(t)
 	s.servePages(`data-lang="ko" data-color="#1f6feb"`)
 	s.online(routing.Online)
-	b := s.openTab(chrome(t))
+	b := s.openTab(browsertest.Open(t))
 	require.Empty(t, js[string](b, `Object.keys(localStorage).join()`), "nothing is kept before consent")
 	b.shot("01-launcher")
 	b.run(`$(".launcher").click()`)
@@ -118,7 +119,7 @@ func TestEnterWithInputMethods(t *testing.T) {
 	s := openShop(t)
 	s.servePages(`data-lang="ko"`)
 	s.online(routing.Online)
-	b := s.openTab(chrome(t))
+	b := s.openTab(browsertest.Open(t))
 	b.enter()
 	b.run(`
 window.key = (type, o) => { const e = new KeyboardEvent(type, {key: "Enter", code: "Enter", bubbles: true, cancelable: true, ...o});
@@ -185,7 +186,7 @@ func TestN35MarkupShowsAsText(t *testing.T) {
 	_, err = s.eng.SaveAgent(t.Context(), host, sangdam.SaveAgent{Agent: agents[0]})
 	require.NoError(t, err)
 	s.online(routing.Online)
-	b := s.openTab(chrome(t))
+	b := s.openTab(browsertest.Open(t))
 	b.enter()
 	b.run(`say("hi")`)
 	s.mine()
@@ -228,7 +229,7 @@ func TestTwoTabsHaveOneStream(t *testing.T) {
 	})
 	s.handler.Store(&counting)
 	s.online(routing.Online)
-	browser := chrome(t)
+	browser := browsertest.Open(t)
 	first := s.openTab(browser)
 	first.enter()
 	first.run(`say("from the first")`)
@@ -256,7 +257,7 @@ func TestTwoTabsHaveOneStream(t *testing.T) {
 func TestNobodyIsThere(t *testing.T) {
 	s := openShop(t)
 	s.servePages(`data-lang="en"`)
-	b := s.openTab(chrome(t))
+	b := s.openTab(browsertest.Open(t))
 	b.run(`$(".launcher").click()`)
 	b.wait(`$(".center h3")?.textContent === "Nobody is here right now"`)
 	require.Equal(t, s.web.URL+"/inquiry", js[string](b, `$(".center a.do").href`))
@@ -292,7 +293,7 @@ func TestNothingIsMissingAndNothingTwice(t *testing.T) {
 	s := openDurableShop(t, withLimits(webchat.Limits{Messages: 10_000, VisitorRequests: 100_000, AddressRequests: 100_000}))
 	s.servePages(`data-lang="en"`)
 	s.online(routing.Online)
-	b := s.openTab(chrome(t))
+	b := s.openTab(browsertest.Open(t))
 	b.enter()
 	b.run(`say("m0")`)
 	s.mine()
@@ -346,7 +347,7 @@ func TestAMemberLogsInAndOut(t *testing.T) {
 	s := openShop(t)
 	s.servePages(`data-lang="ja"`)
 	s.online(routing.Online)
-	b := s.openTab(chrome(t))
+	b := s.openTab(browsertest.Open(t))
 	b.enter()
 	b.run(`say("ログイン前")`)
 	b.wait(`bubbles().length === 2`)
@@ -369,7 +370,7 @@ func TestAMemberLogsInAndOut(t *testing.T) {
 func TestTheWindowFits(t *testing.T) {
 	s := openShop(t, withSettings(func(set *webchat.Settings) { set.Intro = webchat.Texts{"": "We usually answer within two minutes."} }))
 	s.online(routing.Online)
-	browser := chrome(t)
+	browser := browsertest.Open(t)
 	for i, lang := range []string{"ko", "en", "ja"} {
 		if i > 0 && os.Getenv("PAGE_SHOTS") == "" {
 			break

@@ -13,7 +13,6 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -22,28 +21,9 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
-)
 
-// browser starts Chromium; without one the test is skipped, in CI it fails.
-func browser(t *testing.T) context.Context {
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("no chromium: install it, the demonstration must be tested here")
-		}
-		t.Skip("no chromium on this machine")
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.WSURLReadTimeout(time.Minute))
-	alloc, stop := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(stop)
-	ctx, cancel := chromedp.NewContext(alloc)
-	t.Cleanup(cancel)
-	bounded, cut := context.WithTimeout(ctx, 3*time.Minute)
-	t.Cleanup(cut)
-	require.NoError(t, chromedp.Do(bounded))
-	return bounded
-}
+	"github.com/sangdam/sangdam/internal/browsertest"
+)
 
 // show is a page in a tab of its own.
 type show struct {
@@ -103,7 +83,7 @@ func TestTheDemonstrationInTheBrowser(t *testing.T) {
 	d := begin(t, t.TempDir(), nil, "-demo", "-demo-addr", "127.0.0.1:0", "-auto=false")
 	enter := d.wait("you, the agent: ", 1)
 	mobile, _, _ := strings.Cut(d.wait("customer's phone at ", 1), " ")
-	b := browser(t)
+	b := browsertest.Open(t)
 	console := openTab(t, b, enter, 1060)
 	console.has("#presence", "Online")
 	console.run(`document.cookie = "sangdam_lang=ko; path=/console/"; location.reload()`)

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel/line/linetest"
+	"github.com/sangdam/sangdam/internal/browsertest"
 )
 
 // patience ends a test that waits for something that does not come; no test
@@ -28,7 +29,7 @@ func TestMain(m *testing.M) {
 		main()
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	os.Exit(browsertest.Run(m))
 }
 
 // lines collects what a program prints.

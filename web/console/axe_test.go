@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/internal/browsertest"
 )
 
 // axeSource is axe-core 4.14.1 (npm axe-core, MPL-2.0, unchanged), for tests only.
@@ -44,7 +45,7 @@ func TestEveryPageIsAccessible(t *testing.T) {
 	id := w.owned("Mina", "admin")
 	w.line.User("Jun").SendText("waiting")
 	w.conversationOf("Jun")
-	p := w.open(browser(t), "admin")
+	p := w.open(browsertest.Open(t), "admin")
 	source := axeSource(t)
 	made, err := w.eng.OpenTicket(t.Context(), w.host, sangdam.OpenTicket{Conversation: id, Title: "A lost parcel", Body: "It never came"})
 	require.NoError(t, err)

@@ -19,6 +19,7 @@ import (
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/browsertest"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/ticket"
 )
@@ -50,7 +51,7 @@ func TestARestartLosesAndDoublesNothing(t *testing.T) {
 	mina := w.line.User("Mina")
 	mina.SendText("one")
 	id := w.owned("Mina", "ara")
-	b := browser(t)
+	b := browsertest.Open(t)
 	p := w.open(b, "ara")
 	p.openPage("/conversations/" + string(id))
 	second, stop := chromedp.NewContext(p.ctx)
@@ -96,7 +97,7 @@ func TestEnterWhileComposing(t *testing.T) {
 	mina := w.line.User("Mina")
 	mina.SendText("hi")
 	id := w.owned("Mina", "ara")
-	p := w.open(browser(t), "ara")
+	p := w.open(browsertest.Open(t), "ara")
 	p.openPage("/conversations/" + string(id))
 	p.until(`document.querySelector("#text")`)
 	compose := func(text string) {
@@ -168,7 +169,7 @@ func TestNothingThatIsWrittenRuns(t *testing.T) {
 	require.NoError(t, err)
 	made, err := w.eng.OpenTicket(t.Context(), w.host, sangdam.OpenTicket{Desk: "support", Title: corpus[0], Body: evil, Requester: ticket.Requester{Name: corpus[1]}})
 	require.NoError(t, err)
-	p := w.open(browser(t), "ara")
+	p := w.open(browsertest.Open(t), "ara")
 	for _, path := range []string{"/conversations/" + string(c.ID), "/conversations?view=all", "/history?q=hacked", "/history?q=" + "%22%3E%3Cscript%3Ewindow.hacked=1%3C/script%3E",
 		"/queues", "/tickets?list=open", "/tickets/" + string(made.Ticket), "/conversations/" + string(c.ID) + "/explain"} {
 		p.openPage(path)
@@ -188,7 +189,7 @@ func TestFilesAndPreparedAnswers(t *testing.T) {
 	id := w.owned("Mina", "ara")
 	_, err := w.eng.SaveTemplate(t.Context(), w.host, sangdam.SaveTemplate{Template: ticket.AnswerTemplate{Title: "Delivery", SearchCode: "deli", Body: "Two days, {customer}."}})
 	require.NoError(t, err)
-	p := w.open(browser(t), "ara")
+	p := w.open(browsertest.Open(t), "ara")
 	p.openPage("/conversations/" + string(id))
 	p.until(`document.querySelector("#text")`)
 	eval[bool](p, `(document.querySelector("#text").focus(), true)`)
@@ -219,7 +220,7 @@ func TestALongListComesInPages(t *testing.T) {
 		}
 		return nil
 	}))
-	p := w.open(browser(t), "ara")
+	p := w.open(browsertest.Open(t), "ara")
 	p.openPage("/conversations?view=all")
 	rows := `document.querySelectorAll("#rows > li").length`
 	require.Equal(t, 50, eval[int](p, rows))
@@ -251,7 +252,7 @@ func TestATicketInTheBrowser(t *testing.T) {
 	w := newWorld(t)
 	w.line.User("Mina").SendText("my parcel is broken")
 	id := w.owned("Mina", "ara")
-	p := w.open(browser(t), "ara")
+	p := w.open(browsertest.Open(t), "ara")
 	p.openPage("/conversations/" + string(id))
 	p.click("#make-ticket")
 	p.shows("h1", "my parcel is broken")

@@ -7,6 +7,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sangdam/sangdam/internal/browsertest"
 	"github.com/sangdam/sangdam/routing"
 )
 
@@ -25,7 +26,7 @@ func (p *tab) save() { p.click(".form-end button") }
 // An administrator sets a desk up from nothing, in the browser.
 func TestADeskIsSetUpInTheBrowser(t *testing.T) {
 	w := newWorld(t)
-	p := w.open(browser(t), "admin")
+	p := w.open(browsertest.Open(t), "admin")
 	p.openPage("/setup/agents/new")
 	p.fill("id", "nari")
 	p.fill("name", "Nari")
@@ -83,7 +84,7 @@ func TestADeskIsSetUpInTheBrowser(t *testing.T) {
 // first message seen as it comes.
 func TestALINEAccountIsConnectedInTheBrowser(t *testing.T) {
 	w := newWorld(t)
-	p := w.open(browser(t), "admin")
+	p := w.open(browsertest.Open(t), "admin")
 	p.openPage("/setup/accounts/new")
 	p.fill("name", "Second")
 	p.fill("channel_id", w.line.ChannelID())
@@ -115,7 +116,7 @@ func TestALINEAccountIsConnectedInTheBrowser(t *testing.T) {
 // What would a customer hear: the form answers beside itself.
 func TestWhatACustomerWouldHear(t *testing.T) {
 	w := newWorld(t)
-	p := w.open(browser(t), "admin")
+	p := w.open(browsertest.Open(t), "admin")
 	p.openPage("/setup/desks/support")
 	p.fill("hours.mode", "week")
 	p.fill("hours.zone", "UTC")
@@ -138,7 +139,7 @@ func TestWhatACustomerWouldHear(t *testing.T) {
 // typed.
 func TestTheSecondAdministratorIsTold(t *testing.T) {
 	w := newWorld(t)
-	b := browser(t)
+	b := browsertest.Open(t)
 	first, second := w.open(b, "admin"), w.open(b, "admin")
 	first.openPage("/setup/queues/everyone")
 	second.openPage("/setup/queues/everyone")
@@ -155,7 +156,7 @@ func TestTheSecondAdministratorIsTold(t *testing.T) {
 // A trigger is written, refused while it cannot be read, and switched.
 func TestATriggerInTheBrowser(t *testing.T) {
 	w := newWorld(t)
-	p := w.open(browser(t), "admin")
+	p := w.open(browsertest.Open(t), "admin")
 	p.openPage("/triggers/new?subject=ticket")
 	p.fill("title", "Urgent ones first")
 	p.fill("when", `{"all": [`)

@@ -5,12 +5,14 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam/internal/browsertest"
 )
 
 // The main job: a customer writes, the offer comes, is taken, answered, ended.
 func TestAnAgentAnswersACustomer(t *testing.T) {
 	w := newWorld(t)
-	p := w.open(browser(t), "ara")
+	p := w.open(browsertest.Open(t), "ara")
 	p.shows("#list", "You have no conversation")
 	p.shot("empty")
 	p.click("#presence")
@@ -47,7 +49,7 @@ func TestAnAgentAnswersACustomer(t *testing.T) {
 func TestShots(t *testing.T) {
 	w := newWorld(t)
 	w.online("ara")
-	b := browser(t)
+	b := browsertest.Open(t)
 	mina, jun := w.line.User("Mina"), w.line.User("김준호")
 	mina.SendText("안녕하세요, 주문한 상품이 아직 안 왔어요.")
 	id := w.owned("Mina", "ara")

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel/line/linetest"
+	"github.com/sangdam/sangdam/internal/browsertest"
 )
 
 type step = chromedp.Action[chromedp.Void]
@@ -37,7 +38,7 @@ func openPage(t *testing.T) (page, *linetest.Server) {
 	t.Cleanup(srv.Close)
 	web := httptest.NewServer(srv)
 	t.Cleanup(web.Close)
-	p := page{t, browser(t), web.URL}
+	p := page{t, browsertest.Open(t), web.URL}
 	p.do(chromedp.Navigate(web.URL), stands("friend"))
 	return p, srv
 }
@@ -159,7 +160,7 @@ func TestThePageOutlivesARestartOfTheEmulator(t *testing.T) {
 		return srv, hs, ln
 	}
 	first, hs, ln := serve("127.0.0.1:0")
-	p := page{t, browser(t), "http://" + ln.Addr().String()}
+	p := page{t, browsertest.Open(t), "http://" + ln.Addr().String()}
 	p.do(chromedp.Navigate(p.url), stands("friend"))
 	p.say("before")
 	for _, text := range []string{"first answer", "second answer"} {

@@ -1,51 +1,24 @@
 package linetest_test
 
 import (
-	"context"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel/line/linetest"
+	"github.com/sangdam/sangdam/internal/browsertest"
 )
 
-// browser starts a headless chromium. Without one the test is skipped, but not
-// in continuous integration.
-func browser(t *testing.T) context.Context {
-	t.Helper()
-	path := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if p, err := exec.LookPath(name); err == nil {
-			path = p
-			break
-		}
-	}
-	if path == "" {
-		if os.Getenv("CI") != "" {
-			t.Fatal("no chromium: install it, the page must be tested here")
-		}
-		t.Skip("no chromium on this machine")
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.WindowSize(900, 760), chromedp.WSURLReadTimeout(time.Minute))
-	alloc, stop := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(stop)
-	ctx, cancel := chromedp.NewContext(alloc)
-	t.Cleanup(cancel)
-	bounded, cut := context.WithTimeout(ctx, 2*time.Minute)
-	t.Cleanup(cut)
-	return bounded
-}
+// TestMain ends the browser after the tests.
+func TestMain(m *testing.M) { os.Exit(browsertest.Run(m)) }
 
 // The page plays the customer's phone: what is typed becomes a webhook, what
 // the account sends appears, and markup in it stays text.
 func TestThePageIsAPhone(t *testing.T) {
-	ctx := browser(t)
+	ctx := browsertest.Open(t)
 	srv := linetest.New(linetest.Options{})
 	t.Cleanup(srv.Close)
 	web := httptest.NewServer(srv)
@@ -53,7 +26,7 @@ func TestThePageIsAPhone(t *testing.T) {
 
 	require.NoError(t, chromedp.Do(ctx,
 		chromedp.Navigate(web.URL),
-		chromedp.WaitVisible(chromedp.CSS("#text")),
+		stands("friend"), // the page puts its first customer's name into the field once it knows it
 		chromedp.SetValue(chromedp.CSS("#name"), "민아"),
 		chromedp.Click(chromedp.CSS("#who button")),
 		chromedp.WaitVisible(chromedp.CSS(`#say[data-customer="민아"]`)),
