@@ -160,7 +160,7 @@ var depsRules = []struct {
 // Emulators, channel/x/xtest, are such by their name.
 var testSupport = []string{
 	"channel/channeltest", "channel/emukit", "sangdamtest", "store/blob/blobtest", "store/storetest",
-	"internal/crash/...", "internal/bench/...", "internal/storefault", "internal/pgtest",
+	"internal/crash/...", "internal/bench/...", "internal/storefault", "internal/browsertest", "internal/pgtest",
 	"notify/webhook/webhooktest/...", "notify/mail/mailtest/...", "notify/dooray/dooraytest/...",
 }
 
