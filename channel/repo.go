@@ -46,6 +46,9 @@ type InboxRepo interface {
 	// Requeue puts a quarantined envelope back at the end of its lane.
 	// ErrNotFound for one that is not in quarantine, whatever became of it.
 	Requeue(ctx context.Context, id EnvelopeID) error
+	// Forget drops the raw bytes of an envelope that is done and keeps its dedup
+	// key; nothing happens to one that is not done, or not there.
+	Forget(ctx context.Context, id EnvelopeID) error
 	// Envelope returns a stored envelope while it is kept. ErrNotFound.
 	Envelope(ctx context.Context, id EnvelopeID) (Envelope, error)
 	// Purge deletes at most limit ended envelopes received before the time
@@ -97,15 +100,18 @@ type OutboxRow struct {
 	Conversation ConversationID `json:"conversation"`
 	Message      MessageID      `json:"message"`
 	To           Chat           `json:"to"`
-	Content      Content        `json:"content"`
-	Reply        *ReplyHandle   `json:"reply,omitempty"`
-	SenderName   string         `json:"sender_name,omitempty"`
-	SenderIcon   string         `json:"sender_icon,omitempty"`
-	NotBefore    time.Time      `json:"not_before,omitzero"` // zero: at once
-	State        OutboxState    `json:"state"`
-	Tries        int            `json:"tries"`
-	Reason       Reason         `json:"reason,omitempty"`
-	Detail       string         `json:"detail,omitempty"`
+	// Content is what it says; while the row is stored, Sealed has it instead
+	// where the engine seals what is at rest.
+	Content    Content      `json:"content"`
+	Sealed     []byte       `json:"sealed,omitempty"`
+	Reply      *ReplyHandle `json:"reply,omitempty"`
+	SenderName string       `json:"sender_name,omitempty"`
+	SenderIcon string       `json:"sender_icon,omitempty"`
+	NotBefore  time.Time    `json:"not_before,omitzero"` // zero: at once
+	State      OutboxState  `json:"state"`
+	Tries      int          `json:"tries"`
+	Reason     Reason       `json:"reason,omitempty"`
+	Detail     string       `json:"detail,omitempty"`
 	// Then follows the outcome.
 	Then []Then `json:"then,omitempty"`
 }
@@ -131,6 +137,9 @@ type OutboxRepo interface {
 	// has the lane: a claim that loaded the row finds it gone at Begin. ErrStale
 	// when an Attempt carries it or it has ended; ErrNotFound.
 	Cancel(ctx context.Context, row OutboxID) error
+	// Forget drops the Content and the Sealed form of a row that has ended;
+	// nothing happens to one that waits, or is not there.
+	Forget(ctx context.Context, row OutboxID) error
 	// Pause keeps every lane of the account from being claimed until then. It
 	// never shortens an earlier one, which the provider asked for.
 	Pause(ctx context.Context, account AccountID, until time.Time) error

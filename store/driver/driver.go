@@ -442,6 +442,8 @@ type VaultRepo interface {
 	PutSealed(ctx context.Context, owner, name string, sealed []byte) error
 	// Sealed returns it; ErrNotFound.
 	Sealed(ctx context.Context, owner, name string) ([]byte, error)
+	// Drop deletes the value of (owner, name); a no-op when there is none.
+	Drop(ctx context.Context, owner, name string) error
 	// DropOwner deletes everything of the owner, for erasure.
 	DropOwner(ctx context.Context, owner string) error
 	// Owners lists owners above after, ordered, at most limit, for rotation.

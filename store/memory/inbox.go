@@ -158,6 +158,17 @@ func (r inbox) Requeue(_ context.Context, id channel.EnvelopeID) error {
 	})
 }
 
+func (r inbox) Forget(_ context.Context, id channel.EnvelopeID) error {
+	return do(r.t, func() error {
+		e, ok := get(r.t, r.t.s.envelopes, id)
+		if ok && e.state == envDone {
+			e.Raw = nil
+			put(r.t, r.t.s.envelopes, id, e)
+		}
+		return nil
+	})
+}
+
 func (r inbox) Envelope(_ context.Context, id channel.EnvelopeID) (channel.Envelope, error) {
 	return read(r.t, func() (channel.Envelope, error) {
 		e, ok := get(r.t, r.t.s.envelopes, id)

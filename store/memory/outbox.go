@@ -234,6 +234,17 @@ func (r outbox) Unknown(_ context.Context, limit int) ([]channel.OutboxRow, erro
 	})
 }
 
+func (r outbox) Forget(_ context.Context, id channel.OutboxID) error {
+	return do(r.t, func() error {
+		row, ok := get(r.t, r.t.s.outbox, id)
+		if ok && !row.waits() {
+			row.Content, row.Sealed = channel.Content{}, nil
+			put(r.t, r.t.s.outbox, id, row)
+		}
+		return nil
+	})
+}
+
 func (r outbox) Pending(context.Context) (int, error) {
 	t := r.t
 	return read(t, func() (int, error) {

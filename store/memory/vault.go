@@ -26,6 +26,15 @@ func (r vault) Sealed(_ context.Context, owner, name string) ([]byte, error) {
 	})
 }
 
+func (r vault) Drop(_ context.Context, owner, name string) error {
+	return do(r.t, func() error {
+		if k := (sealKey{owner, name}); has(r.t, r.t.s.sealed, k) {
+			drop(r.t, r.t.s.sealed, k)
+		}
+		return nil
+	})
+}
+
 func (r vault) DropOwner(_ context.Context, owner string) error {
 	return do(r.t, func() error {
 		var gone []sealKey

@@ -89,6 +89,11 @@ func (i inbox) Requeue(ctx context.Context, id channel.EnvelopeID) error {
 		WHERE ws = $1 AND id = $2 AND state = 'quarantined' RETURNING 1`, key(i.ws), key(id)))
 }
 
+// Forget implements channel.InboxRepo.
+func (i inbox) Forget(ctx context.Context, id channel.EnvelopeID) error {
+	return i.write(ctx, query(`UPDATE sd.inbox SET raw = ''::bytea WHERE ws = $1 AND id = $2 AND state = 'done'`, key(i.ws), key(id)))
+}
+
 // Envelope implements channel.InboxRepo.
 func (i inbox) Envelope(ctx context.Context, id channel.EnvelopeID) (channel.Envelope, error) {
 	return i.find(ctx, id, "'pending', 'done', 'quarantined'")

@@ -3,12 +3,14 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
@@ -154,6 +156,23 @@ func (s *outboxScan) row() (channel.OutboxRow, error) {
 		r.Reply = nil
 	}
 	return r, err
+}
+
+// Forget implements channel.OutboxRepo.
+func (o outbox) Forget(ctx context.Context, id channel.OutboxID) error {
+	row, err := o.Row(ctx, id)
+	if errors.Is(err, errs.NotFound) || err == nil && (row.State == channel.OutboxQueued || row.State == channel.OutboxSending) {
+		return o.writable()
+	}
+	if err != nil {
+		return err
+	}
+	row.Content, row.Sealed = channel.Content{}, nil
+	doc, err := encode(row)
+	if err != nil {
+		return err
+	}
+	return o.write(ctx, query(`UPDATE sd.outbox SET doc = $3 WHERE ws = $1 AND id = $2`, key(o.ws), key(id), doc))
 }
 
 // Unknown implements channel.OutboxRepo.

@@ -33,6 +33,11 @@ func (v vault) Sealed(ctx context.Context, owner, name string) ([]byte, error) {
 		})
 }
 
+// Drop implements driver.VaultRepo.
+func (v vault) Drop(ctx context.Context, owner, name string) error {
+	return v.write(ctx, query(`DELETE FROM sd.vault WHERE ws = $1 AND owner = $2 AND name = $3`, key(v.ws), key(owner), key(name)))
+}
+
 // DropOwner implements driver.VaultRepo.
 func (v vault) DropOwner(ctx context.Context, owner string) error {
 	return v.write(ctx, query(`DELETE FROM sd.vault WHERE ws = $1 AND owner = $2`, key(v.ws), key(owner)))

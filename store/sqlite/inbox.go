@@ -215,6 +215,10 @@ func (r inbox) Requeue(_ context.Context, id channel.EnvelopeID) error {
 	return nil
 }
 
+func (r inbox) Forget(_ context.Context, id channel.EnvelopeID) error {
+	return r.change(`UPDATE envelopes SET raw = x'' WHERE ws = ? AND id = ? AND state = 1`, r.ws, string(id))
+}
+
 func (r inbox) Envelope(_ context.Context, id channel.EnvelopeID) (channel.Envelope, error) {
 	var e channel.Envelope
 	ok, err := r.first(`SELECT `+envelopeColumns+` FROM envelopes WHERE ws = ? AND id = ? AND state < 3`,

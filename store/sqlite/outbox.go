@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
@@ -140,7 +141,10 @@ func (r outbox) Settle(_ context.Context, c channel.Claim, attempt string, o cha
 		due = micro(o.NotBefore)
 	}
 	var changed any // the Attempt as the repeat finds it
-	if keep && o.Attempt != nil {
+	switch {
+	case !keep:
+		changed = noDoc // what an ended one said is of no use
+	case o.Attempt != nil:
 		if changed, err = encode(*o.Attempt); err != nil {
 			return err
 		}
@@ -163,6 +167,9 @@ func (r outbox) Settle(_ context.Context, c channel.Claim, attempt string, o cha
 	})
 	return nil
 }
+
+// noDoc stands where an ended Attempt had its request.
+var noDoc = raw.Text("{}")
 
 // settleRows records the outcome for the rows of the attempt.
 func (r outbox) settleRows(attempt string, o channel.Settlement, keep bool, due int64) ([]int64, error) {
@@ -311,6 +318,22 @@ func (r outbox) Row(_ context.Context, id channel.OutboxID) (channel.OutboxRow, 
 		return row, errs.New(errs.NotFound, "sqlite: there is no outbox row %s", id)
 	}
 	return row, failure
+}
+
+func (r outbox) Forget(ctx context.Context, id channel.OutboxID) error {
+	row, err := r.Row(ctx, id)
+	if errors.Is(err, errs.NotFound) || err == nil && (row.State == channel.OutboxQueued || row.State == channel.OutboxSending) {
+		return r.writable()
+	}
+	if err != nil {
+		return err
+	}
+	row.Content, row.Sealed = channel.Content{}, nil
+	doc, err := encode(row)
+	if err != nil {
+		return err
+	}
+	return r.change(`UPDATE outbox SET doc = ? WHERE ws = ? AND id = ?`, doc, r.ws, string(id))
 }
 
 func (r outbox) Unknown(_ context.Context, limit int) ([]channel.OutboxRow, error) {

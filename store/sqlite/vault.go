@@ -28,6 +28,10 @@ func (r vault) Sealed(_ context.Context, owner, name string) ([]byte, error) {
 	return sealed, err
 }
 
+func (r vault) Drop(_ context.Context, owner, name string) error {
+	return r.change(`DELETE FROM vault WHERE ws = ? AND owner = ? AND name = ?`, r.ws, owner, name)
+}
+
 func (r vault) DropOwner(_ context.Context, owner string) error {
 	return r.change(`DELETE FROM vault WHERE ws = ? AND owner = ?`, r.ws, owner)
 }

@@ -179,6 +179,39 @@ var inboxRules = []rule{
 			return err
 		})
 	}},
+	{name: "the bytes of a done envelope are forgotten, its key is not", run: func(e *env) {
+		e.append(envelopes("a", "b")...)
+		lane := e.claimInbox(10, time.Hour)[0]
+		forget := func(ids ...channel.EnvelopeID) {
+			e.update(func(ctx context.Context, tx store.Tx) error {
+				for _, id := range ids {
+					if err := tx.Inbox().Forget(ctx, id); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+		size := func(id channel.EnvelopeID) (n int) {
+			e.view(func(ctx context.Context, tx store.Tx) error {
+				env, err := tx.Inbox().Envelope(ctx, id)
+				n = len(env.Raw)
+				return err
+			})
+			return n
+		}
+		forget("env-a", "none")
+		require.NotZero(e, size("env-a"), "it waits to be processed")
+		e.update(func(ctx context.Context, tx store.Tx) error {
+			if err := tx.Inbox().Done(ctx, lane.Claim, "env-a"); err != nil {
+				return err
+			}
+			return tx.Inbox().Forget(ctx, "env-a") // in the Update that ends it
+		})
+		require.Zero(e, size("env-a"))
+		require.NotZero(e, size("env-b"))
+		require.Equal(e, []bool{false}, e.append(envelopes("a")...), "it is still known")
+	}},
 	{name: "what is not in quarantine is not found there", run: func(e *env) {
 		e.append(envelopes("a", "b")...)
 		requeue := func(id channel.EnvelopeID) func(context.Context, store.Tx) error {

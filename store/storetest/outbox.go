@@ -31,6 +31,32 @@ var outboxRules = []rule{
 			return nil
 		})
 	}},
+	{name: "what an ended row said is forgotten, what waits is not", run: func(e *env) {
+		said := row("1", "l")
+		said.Content, said.Sealed = text("a secret"), []byte{0, 0xff, 7}
+		other := row("2", "m")
+		other.Content = text("waits")
+		e.enqueue(said, other)
+		e.same(said.Sealed, e.row("1").Sealed)
+		for _, l := range e.claimOutbox(10, time.Hour) {
+			if l.Lane == "l" {
+				e.sent(l, "at1")
+			}
+		}
+		e.update(func(ctx context.Context, tx store.Tx) error {
+			for _, id := range []channel.OutboxID{"1", "2", "none"} {
+				if err := tx.Outbox().Forget(ctx, id); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		got := e.row("1")
+		require.Empty(e, got.Content.Text)
+		require.Empty(e, got.Sealed)
+		require.Equal(e, channel.OutboxSent, got.State)
+		require.Equal(e, "waits", e.row("2").Content.Text)
+	}},
 	{name: "a row id that is taken is a clash", run: func(e *env) {
 		e.enqueue(row("r", "l"))
 		e.clash(func(ctx context.Context, tx store.Tx) error { return tx.Outbox().Enqueue(ctx, row("r", "other")) })

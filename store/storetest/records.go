@@ -296,9 +296,16 @@ var vaultRules = []rule{
 			return err
 		})
 		for range 2 { // the second is a no-op
+			e.update(func(ctx context.Context, tx store.Tx) error { return tx.Vault().Drop(ctx, "contact:a", "z") })
+		}
+		_, err := get("contact:a", "z")
+		require.ErrorIs(e, err, store.ErrNotFound)
+		_, err = get("contact:a", "key")
+		require.NoError(e, err, "the owner's other values stay")
+		for range 2 {
 			e.update(func(ctx context.Context, tx store.Tx) error { return tx.Vault().DropOwner(ctx, "contact:a") })
 		}
-		_, err := get("contact:a", "key")
+		_, err = get("contact:a", "key")
 		require.ErrorIs(e, err, store.ErrNotFound)
 		_, err = get("contact:b", "key")
 		require.NoError(e, err)
