@@ -223,6 +223,8 @@ type guardedAdapter struct {
 	checker  channel.Checker
 	connect  channel.Connector
 	inviter  channel.Inviter
+	runner   channel.Runner
+	unpacker channel.Unpacker
 }
 
 func newGuardedAdapter(g *guard, a channel.Adapter, timeout time.Duration) (*guardedAdapter, error) {
@@ -240,6 +242,8 @@ func newGuardedAdapter(g *guard, a channel.Adapter, timeout time.Duration) (*gua
 	out.checker, _ = a.(channel.Checker)
 	out.connect, _ = a.(channel.Connector)
 	out.inviter, _ = a.(channel.Inviter)
+	out.runner, _ = a.(channel.Runner)
+	out.unpacker, _ = a.(channel.Unpacker)
 	return out, err
 }
 
@@ -324,6 +328,20 @@ func (a *guardedAdapter) Invite(ctx context.Context, acct channel.Account, size 
 	return bounded(ctx, a.g, a.who, "Invite", a.timeout, func(ctx context.Context) (channel.Invitation, error) {
 		return a.inviter.Invite(ctx, acct, size)
 	})
+}
+
+// runFor is as good as no bound: a run ends with its context.
+const runFor = 10 * 365 * 24 * time.Hour
+
+// Run follows an account until ctx ends. A run that does not heed the end is
+// left behind and counted, as any other call is.
+func (a *guardedAdapter) Run(ctx context.Context, acct channel.Account, in channel.Intake) error {
+	return a.call(ctx, "Run", runFor, func(ctx context.Context) error { return a.runner.Run(ctx, acct, in) })
+}
+
+// Unpack streams a file out of a stored envelope.
+func (a *guardedAdapter) Unpack(ctx context.Context, acct channel.Account, env channel.Envelope, ref string, sink channel.MediaSink) error {
+	return a.call(ctx, "Unpack", mediaFor, func(context.Context) error { return a.unpacker.Unpack(acct, env, ref, sink) })
 }
 
 func (a *guardedAdapter) call(ctx context.Context, name string, limit time.Duration, fn func(context.Context) error) error {

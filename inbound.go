@@ -53,10 +53,19 @@ func (e *Engine) workEnvelope(ctx context.Context, ref driver.LaneRef, env chann
 	if err != nil {
 		return e.quarantine(ctx, ref, env, "the account is gone or its channel has no adapter")
 	}
-	in, err := adapter.Parse(acct, env)
+	whole, done, err := e.wholeEnvelope(ctx, env)
+	if errors.Is(err, ErrNotFound) {
+		return e.quarantine(ctx, ref, env, "its bytes are no longer in the blob store")
+	}
+	if err != nil {
+		return e.envelopeFailed(ctx, ref, env, err)
+	}
+	in, err := adapter.Parse(acct, whole)
+	done()
 	if err != nil {
 		return e.quarantine(ctx, ref, env, unparsed(err))
 	}
+	adapter.packed(env.ID, &in)
 	absorbed, err := e.processInbound(ctx, ref, env, in)
 	if err != nil {
 		return e.envelopeFailed(ctx, ref, env, err)

@@ -138,7 +138,7 @@ func (u *unit) enqueueMedia(m conversation.Message, key string) (int, error) {
 		kind, of := "", key
 		switch {
 		case media.Blob != "" || media.State == channel.MediaRefused:
-		case media.Provider != "" && adapter.fetcher != nil:
+		case media.Provider != "" && (adapter.fetcher != nil || adapter.unpacker != nil):
 			kind = jobMedia
 		case media.URL != "":
 			kind = jobOutside
@@ -178,7 +178,10 @@ func (e *Engine) fetchMedia(ctx context.Context, j *runningJob, p mediaJob) erro
 		return nil // taken back, or done before
 	}
 	info, mediaType, err := fetchInto(ctx, e.cfg.Blobs, e.cfg.MaxMedia, j.progress, func(sink channel.MediaSink) error {
-		if adapter.fetcher != nil && media.Provider != "" {
+		switch {
+		case media.Provider != "" && adapter.unpacker != nil:
+			return e.unpack(ctx, j.Workspace, acct, adapter, media.Provider, sink)
+		case media.Provider != "" && adapter.fetcher != nil:
 			return adapter.FetchMedia(ctx, acct, media.Provider, sink)
 		}
 		return e.fetchOutside(ctx, media.URL, sink)

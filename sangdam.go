@@ -167,6 +167,7 @@ type Engine struct {
 	renewed     sync.Map // workspaces whose earlier contacts are found
 	outside     *safehttp.Client
 	decoding    chan struct{} // pictures that are decoded now
+	large       chan struct{} // large events that are in memory now
 }
 
 func invalidConfig(format string, args ...any) error {
@@ -271,7 +272,8 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Blobs != nil {
 		cfg.Blobs = guardedBlobs{g: g, b: cfg.Blobs, timeout: cfg.SendTimeout}
 	}
-	e := &Engine{misses: newMissCache(), pulse: newPulse(), cfg: cfg, db: cfg.DB, log: log, guard: g, decoding: make(chan struct{}, decodedAtOnce),
+	e := &Engine{misses: newMissCache(), pulse: newPulse(), cfg: cfg, db: cfg.DB, log: log, guard: g,
+		decoding: make(chan struct{}, decodedAtOnce), large: make(chan struct{}, largeAtOnce),
 		outside: safehttp.New(safehttp.Options{AllowPrivate: cfg.AllowPrivate, AnyPort: len(cfg.AllowPrivate) > 0, Logger: log})}
 	e.policy = DefaultPolicy{}
 	if cfg.Policy != nil {
@@ -370,6 +372,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	loops.Go(func() error { e.runJobs(ctx, drain); return nil })
 	loops.Go(func() error { e.runIndexer(ctx, drain); return nil })
 	loops.Go(func() error { e.runKeeper(ctx, drain); return nil })
+	loops.Go(func() error { e.runRunners(ctx); return nil })
 	e.streams.begin()
 	e.ready.Store(true)
 	<-ctx.Done()

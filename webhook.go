@@ -141,7 +141,7 @@ func (e *Engine) appendInTime(ctx context.Context, ws id.Workspace, acct channel
 			_ = recover() // without the value: it may hold the body
 			done <- err
 		}()
-		err = e.appendEnvelopes(ctx, ws, acct, envs)
+		_, err = e.appendEnvelopes(ctx, ws, acct, envs)
 	}()
 	select {
 	case err := <-done:
@@ -156,14 +156,25 @@ func (e *Engine) appendInTime(ctx context.Context, ws id.Workspace, acct channel
 	return errs.New(errs.Unavailable, "sangdam: the store did not answer in time: %w", ctx.Err())
 }
 
-func (e *Engine) appendEnvelopes(ctx context.Context, ws id.Workspace, acct channel.AccountID, envs []channel.Envelope) error {
+// appendEnvelopes stores envelopes and tells for each whether it was new.
+func (e *Engine) appendEnvelopes(ctx context.Context, ws id.Workspace, acct channel.AccountID,
+	envs []channel.Envelope) ([]bool, error) {
 	for i := range envs {
 		envs[i].ID, envs[i].Account = channel.EnvelopeID(newID()), acct
+		if isLarge(envs[i].Raw) {
+			return nil, errs.New(errs.Invalid, "sangdam: an event has the form of a reference to a blob")
+		}
 	}
 	fresh, err := e.db.AppendEnvelopes(ctx, ws, envs)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	e.received(ws, acct, fresh)
+	return fresh, nil
+}
+
+// received tells the host's hook.
+func (e *Engine) received(ws id.Workspace, acct channel.AccountID, fresh []bool) {
 	if h := e.cfg.Hooks.Received; h != nil {
 		n := 0
 		for _, f := range fresh {
@@ -171,9 +182,8 @@ func (e *Engine) appendEnvelopes(ctx context.Context, ws id.Workspace, acct chan
 				n++
 			}
 		}
-		e.hook("Received", func() { h(ws, acct, len(envs), n) })
+		e.hook("Received", func() { h(ws, acct, len(fresh), n) })
 	}
-	return nil
 }
 
 func (e *Engine) resolveToken(ctx context.Context, token string) (tokenOwner, error) {

@@ -174,7 +174,8 @@ type Envelope struct {
 	// OccurredAt is the provider's time of the event.
 	OccurredAt time.Time
 	ReceivedAt time.Time
-	// Raw is the event alone, as sent, at most 1 MiB.
+	// Raw is the event alone, as sent, at most MaxEnvelope bytes; of a Runner at
+	// most MaxLargeEnvelope.
 	Raw []byte
 	// Tries counts earlier processing attempts that failed for a temporary
 	// reason.

@@ -7,11 +7,16 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
-// Limits of a stored Envelope, in bytes.
+// MaxEnvelope is how large the raw event of a webhook may be, in bytes, and
+// MaxLargeEnvelope that of an event which a Runner fetches; what is above
+// MaxEnvelope lies in the blob store.
 const (
-	maxKey = 200
-	maxRaw = 1 << 20
+	MaxEnvelope      = 1 << 20
+	MaxLargeEnvelope = 64 << 20
 )
+
+// maxKey is the longest stored DedupKey or Lane, in bytes.
+const maxKey = 200
 
 // Fitting is the envelope as every store can keep it: a long DedupKey or Lane
 // gives way to its hash, which is as good a key and keeps the same order. What
@@ -22,8 +27,8 @@ func (e Envelope) Fitting() (Envelope, error) {
 		return e, errs.New(errs.Invalid, "channel: an envelope names no account")
 	case e.DedupKey == "":
 		return e, errs.New(errs.Invalid, "channel: an envelope has no dedup key; use the provider's event id, or a hash of the event")
-	case len(e.Raw) > maxRaw:
-		return e, errs.New(errs.Invalid, "channel: an envelope has %d bytes; at most %d are kept", len(e.Raw), maxRaw)
+	case len(e.Raw) > MaxEnvelope:
+		return e, errs.New(errs.Invalid, "channel: an envelope has %d bytes; at most %d are kept", len(e.Raw), MaxEnvelope)
 	}
 	e.DedupKey, e.Lane = shortened(e.DedupKey), shortened(e.Lane)
 	return e, nil

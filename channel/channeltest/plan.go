@@ -93,11 +93,12 @@ func planInterfaces(t *testing.T, h Harness) {
 	f := h.Open(t)
 	c := f.Adapter.Capabilities()
 	_, profiles := f.Adapter.(channel.Profiler)
-	_, media := f.Adapter.(channel.MediaFetcher)
+	_, fetches := f.Adapter.(channel.MediaFetcher)
+	_, unpacks := f.Adapter.(channel.Unpacker)
 	_, typing := f.Adapter.(channel.TypingIndicator)
 	_, read := f.Adapter.(channel.ReadMarker)
 	for what, pair := range map[string][2]bool{
-		"Profiler": {c.Profiles, profiles}, "MediaFetcher": {c.MediaFetch, media},
+		"Profiler": {c.Profiles, profiles}, "MediaFetcher or Unpacker": {c.MediaFetch, fetches || unpacks},
 		"TypingIndicator": {c.TypingOut, typing}, "ReadMarker": {c.MarkRead, read},
 	} {
 		if pair[0] != pair[1] {

@@ -50,6 +50,7 @@ type Office struct {
 	requests [][]byte
 	fault    Fault
 	last     int
+	written  [][]byte
 	webhook  http.Handler
 }
 
@@ -76,20 +77,32 @@ func (o *Office) SetWebhook(h http.Handler) {
 }
 
 // Write has a person write a card, and returns the status that the webhook to
-// path answered.
+// path answered; 0 when SetWebhook named nobody.
 func (o *Office) Write(path, from, text string) int {
 	o.mu.Lock()
 	o.last++
 	event, _ := json.Marshal(map[string]any{"kind": "card", "id": strconv.Itoa(o.last), "from": from, "name": from, "text": text,
 		"at": time.Now().UnixMilli()}) // strings and a number always encode
+	o.written = append(o.written, event)
 	h := o.webhook
 	o.mu.Unlock()
+	if h == nil {
+		return 0
+	}
 	req := o.Webhook(event)
 	w := httptest.NewRecorder()
 	r := httptest.NewRequest(req.Method, path, bytes.NewReader(req.Body))
 	r.Header = req.Header
 	h.ServeHTTP(w, r)
 	return w.Code
+}
+
+// Written returns the events after the first n, oldest first: for whoever asks
+// the office now and then instead of being called.
+func (o *Office) Written(n int) [][]byte {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.written[min(n, len(o.written)):])
 }
 
 // Webhook is the genuine request that carries the events.
