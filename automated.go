@@ -55,7 +55,7 @@ func (u *unit) closed(s *hours.Schedule) bool { return s != nil && !s.At(u.tx.No
 // servingHours is the operating hours of whoever serves the conversation: those
 // of the queue that classification chose for it count.
 func (u *unit) servingHours(acct channel.Account, d *conversation.Draft) (*hours.Schedule, error) {
-	if u.s.deskHours[acct.Desk] != nil || len(u.s.queueHours) == 0 {
+	if u.s.accountHours[acct.ID] != nil || u.s.deskHours[acct.Desk] != nil || len(u.s.queueHours) == 0 {
 		return u.s.hoursOf(acct, ""), nil
 	}
 	it, err := u.tx.Work().Item(u.ctx, routing.ItemID(d.C.ID))

@@ -202,8 +202,8 @@ type Heard struct {
 
 // WouldHear says what a customer of the account would be told whose first
 // message in the language came at the moment given, by the settings as they are
-// now. The hours are the desk's, else those of the work stream's own queue, else
-// the work stream's; classification may choose another queue.
+// now. The hours are the account's, else the desk's, those of the work
+// stream's own queue, the work stream's or the workspace's; classification may choose another queue.
 func (e *Engine) WouldHear(ctx context.Context, p Principal, account channel.AccountID, language string, at time.Time) (Heard, error) {
 	var out Heard
 	r := Resource{Kind: kindAccount, ID: string(account)}

@@ -1,12 +1,14 @@
 package sangdam_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/hours"
 )
@@ -17,12 +19,35 @@ func opensAt(minutes int) *hours.Calendar {
 		time.Sunday, time.Monday, time.Tuesday, time.Wednesday, time.Thursday, time.Friday, time.Saturday)}
 }
 
+func (w *replayWorld) accountHours(c *hours.Calendar) {
+	w.t.Helper()
+	if c == nil {
+		return
+	}
+	all, err := w.eng.Accounts(w.ctx, w.host)
+	require.NoError(w.t, err)
+	a := all[slices.IndexFunc(all, func(a channel.Account) bool { return a.ID == w.acct.ID })]
+	a.Hours = c
+	require.NoError(w.t, errOf(w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: a})))
+}
+
+func (w *replayWorld) workspaceHours(c *hours.Calendar) {
+	w.t.Helper()
+	set, err := w.eng.TicketSetup(w.ctx, w.host)
+	require.NoError(w.t, err)
+	if set.Settings.Hours == c {
+		return
+	}
+	set.Settings.Hours = c
+	require.NoError(w.t, errOf(w.eng.SaveWorkspaceSettings(w.ctx, w.host, sangdam.SaveWorkspaceSettings{Settings: set.Settings})))
+}
+
 // The hours that a customer is told of are those in which people are asked:
 // what waits is offered in the moment in which they begin, whatever the poll is.
 func TestNothingIsOfferedOutsideOperatingHours(t *testing.T) {
 	type set struct {
-		desk, queue, stream *hours.Calendar
-		outside             bool
+		account, desk, queue, stream, workspace *hours.Calendar
+		outside                                 bool
 	}
 	for name, c := range map[string]struct {
 		set
@@ -34,10 +59,15 @@ func TestNothingIsOfferedOutsideOperatingHours(t *testing.T) {
 		"the desk's go before the queue's":        {set{desk: opensAt(7), queue: opensAt(2)}, 7},
 		"the queue's go before the work stream's": {set{queue: opensAt(7), stream: opensAt(2)}, 7},
 		"a queue that works outside hours":        {set{desk: opensAt(7), outside: true}, 0},
+		"the account's go before the desk's":      {set{account: opensAt(7), desk: opensAt(2)}, 7},
+		"the workspace's go last":                 {set{workspace: opensAt(2), stream: opensAt(7)}, 7},
+		"hours of the workspace":                  {set{workspace: opensAt(7)}, 7},
 		"none":                                    {set{}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			replay(t, []string{onMemory, onSQLite}, func(t *testing.T, w *replayWorld) {
+				w.accountHours(c.account)
+				w.workspaceHours(c.workspace)
 				w.online("a1")
 				midnight := time.Now().UTC().Truncate(24 * time.Hour)
 				mina := w.line.User("Mina")
@@ -87,4 +117,31 @@ func TestHoursThatAreChangedCountAtOnce(t *testing.T) {
 		w.settle()
 		require.NotNil(t, w.of(mina).Offer)
 	}, quiet, withDesk(func(d *routing.Desk) { d.Hours = opensAt(59) }))
+}
+
+// The workspace's hours are no part of the configuration, yet every process
+// follows them at once: what waits is offered when they are taken away, and
+// customers are told by them.
+func TestHoursOfTheWorkspaceCountAtOnce(t *testing.T) {
+	replay(t, []string{onMemory, onSQLite, onPG}, func(t *testing.T, w *replayWorld) {
+		never := &hours.Calendar{Zone: "UTC", Week: hours.Every([]hours.Interval{{From: 0, To: hours.At(0, 1)}}, (time.Now().UTC().Weekday()+3)%7)}
+		w.workspaceHours(never)
+		w.online("a1")
+		mina := w.line.User("Mina")
+		mina.SendText("hello")
+		w.settle()
+		require.Contains(t, mina.Texts(), "We are away.")
+		require.Nil(t, w.of(mina).Offer)
+		w.workspaceHours(nil)
+		w.settle()
+		require.NotNil(t, w.of(mina).Offer)
+		jun := w.line.User("Jun")
+		jun.SendText("hello")
+		w.settle()
+		require.NotContains(t, jun.Texts(), "We are away.")
+		set, err := w.eng.TicketSetup(w.ctx, w.host)
+		require.NoError(t, err)
+		set.Settings.Hours = &hours.Calendar{Zone: "UTC"}
+		require.ErrorIs(t, errOf(w.eng.SaveWorkspaceSettings(w.ctx, w.host, sangdam.SaveWorkspaceSettings{Settings: set.Settings})), sangdam.ErrInvalid)
+	}, longOffers)
 }

@@ -3,6 +3,8 @@ package sangdam_test
 import (
 	"context"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,6 +48,7 @@ func replay(t *testing.T, stores []string, fn func(t *testing.T, w *replayWorld)
 		}
 		stores = []string{onMemory}
 	}
+	alongside(t, stores)
 	for _, s := range stores {
 		t.Run(s, func(t *testing.T) {
 			if s == onPG {
@@ -62,6 +65,20 @@ func replay(t *testing.T, stores []string, fn func(t *testing.T, w *replayWorld)
 				fn(t, newReplayWorld(t, false, own...))
 			})
 		})
+	}
+}
+
+// asides are the tests that run beside others.
+var asides sync.Map
+
+// alongside lets a test run beside others if it waits in real time, as it does
+// on PostgreSQL: most of that waiting is for the engine to come to rest.
+func alongside(t *testing.T, stores []string) {
+	if !slices.Contains(stores, onPG) || strings.Contains(t.Name(), "/") {
+		return
+	}
+	if _, already := asides.LoadOrStore(t.Name(), true); !already {
+		t.Parallel()
 	}
 }
 

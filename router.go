@@ -336,10 +336,10 @@ func (r *router) build(ctx context.Context, epoch int64) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var queues routing.Configuration
+	var set *settings
 	err = r.e.db.View(ctx, r.ws, func(ctx context.Context, tx store.Tx) error {
-		cfg, err := tx.Config().Configuration(ctx)
-		if err != nil {
+		var err error
+		if set, err = r.e.loadSettings(ctx, tx); err != nil {
 			return err
 		}
 		agents, err := tx.Agents().Agents(ctx)
@@ -350,8 +350,7 @@ func (r *router) build(ctx context.Context, epoch int64) (string, error) {
 		if err != nil {
 			return err
 		}
-		queues = cfg
-		applyConfiguration(board, cfg)
+		applyConfiguration(board, set)
 		for _, a := range agents {
 			board.ApplyAgent(a)
 		}
@@ -366,7 +365,7 @@ func (r *router) build(ctx context.Context, epoch int64) (string, error) {
 	}
 	r.boardMu.Lock()
 	defer r.boardMu.Unlock()
-	r.board, r.epoch, r.queues = board, epoch, queues.Queues
+	r.board, r.epoch, r.queues = board, epoch, set.routing.Queues
 	return cursor, nil
 }
 
@@ -425,25 +424,27 @@ func (r *router) follow(ctx context.Context, cursor string) (string, error) {
 		}
 	}
 	if fresh.cfg != nil {
-		r.reconfigure(*fresh.cfg)
+		r.reconfigure(fresh.cfg)
 	}
 	return cursor, nil
 }
 
 // reconfigure gives a newer configuration to the Board; r.boardMu is held.
-func (r *router) reconfigure(cfg routing.Configuration) {
+func (r *router) reconfigure(s *settings) {
+	cfg := s.routing
 	for q := range r.queues {
 		if _, still := cfg.Queues[q]; !still {
 			r.board.RemoveQueue(q, cfg.Version)
 		}
 	}
 	r.queues = cfg.Queues
-	applyConfiguration(r.board, cfg)
+	applyConfiguration(r.board, s)
 }
 
 // applyConfiguration tells a Board the queues and who is on which desk.
-func applyConfiguration(b *routing.Board, cfg routing.Configuration) {
-	b.ApplyHours(cfg.Desks, cfg.WorkStreams, cfg.Version)
+func applyConfiguration(b *routing.Board, s *settings) {
+	cfg := s.routing
+	b.ApplyHours(s.calendars(), cfg.Version)
 	for d := range cfg.Desks {
 		b.ApplyDesk(d, cfg.Members[d], cfg.Version)
 	}
@@ -455,7 +456,7 @@ func applyConfiguration(b *routing.Board, cfg routing.Configuration) {
 // fresh is what follow read again.
 type fresh struct {
 	changes
-	cfg *routing.Configuration
+	cfg *settings
 }
 
 // read loads the rows that the feed named.
@@ -481,11 +482,10 @@ func (r *router) read(ctx context.Context, agents map[routing.AgentID]int64, ite
 			out.items = append(out.items, it)
 		}
 		if configured {
-			cfg, err := tx.Config().Configuration(ctx)
-			if err != nil {
+			var err error
+			if out.cfg, err = r.e.loadSettings(ctx, tx); err != nil {
 				return err
 			}
-			out.cfg = &cfg
 		}
 		return nil
 	})
@@ -601,7 +601,7 @@ func (r *router) carryOut(ctx context.Context, d routing.Decision) error {
 	defer r.boardMu.Unlock()
 	r.board.Settle(d.ID, !refused)
 	if rows.cfg != nil {
-		r.reconfigure(*rows.cfg)
+		r.reconfigure(rows.cfg)
 	}
 	for _, a := range rows.agents {
 		r.board.ApplyAgent(a)

@@ -1,6 +1,7 @@
 package sangdam
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,9 +30,12 @@ type settings struct {
 	accounts map[channel.AccountID]channel.Account // with opened secrets
 	read     time.Time                             // when it was read, by this process's clock
 	// The operating hours that are set, compiled; see hoursOf.
-	deskHours   map[routing.DeskID]*hours.Schedule
-	queueHours  map[routing.QueueID]*hours.Schedule
-	streamHours map[routing.WorkStreamID]*hours.Schedule
+	accountHours   map[channel.AccountID]*hours.Schedule
+	deskHours      map[routing.DeskID]*hours.Schedule
+	queueHours     map[routing.QueueID]*hours.Schedule
+	streamHours    map[routing.WorkStreamID]*hours.Schedule
+	workspaceHours *hours.Schedule
+	workspace      WorkspaceSettings
 }
 
 // settingsCache holds the newest settings seen, per workspace.
@@ -88,6 +92,10 @@ func (e *Engine) loadSettings(ctx context.Context, tx store.Tx) (*settings, erro
 		if err != nil {
 			return nil, err
 		}
+		workspace, err := only(ctx, tx, workspaceSettings, nil)
+		if err != nil {
+			return nil, err
+		}
 		again, err := tx.Config().Configuration(ctx)
 		if err != nil {
 			return nil, err
@@ -96,17 +104,14 @@ func (e *Engine) loadSettings(ctx context.Context, tx store.Tx) (*settings, erro
 			continue // changed between the two statements
 		}
 		numbered(cfg)
-		s := &settings{ws: tx.Workspace(), routing: cfg, read: time.Now(), accounts: map[channel.AccountID]channel.Account{}}
-		if err := s.compileHours(); err != nil {
-			return nil, err
-		}
+		s := &settings{ws: tx.Workspace(), routing: cfg, workspace: workspace, read: time.Now(), accounts: map[channel.AccountID]channel.Account{}}
 		for _, a := range accounts {
 			if a.Secrets, err = e.openSecrets(ctx, s.ws, a); err != nil {
 				return nil, err
 			}
 			s.accounts[a.ID] = a
 		}
-		return s, nil
+		return s, s.compileHours()
 	}
 }
 
@@ -228,9 +233,17 @@ func (e *Engine) account(s *settings, acct channel.AccountID) (channel.Account, 
 	return a, ad, nil
 }
 
-// compileHours compiles the calendars of desks, queues and work streams.
+// compileHours compiles the calendars that are set.
 func (s *settings) compileHours() (err error) {
-	s.deskHours, err = compiled(s.routing.Desks, func(d routing.Desk) *hours.Calendar { return d.Hours })
+	if s.workspace.Hours != nil {
+		s.workspaceHours, err = s.workspace.Hours.Compile()
+	}
+	if err == nil {
+		s.accountHours, err = compiled(s.accounts, func(a channel.Account) *hours.Calendar { return a.Hours })
+	}
+	if err == nil {
+		s.deskHours, err = compiled(s.routing.Desks, func(d routing.Desk) *hours.Calendar { return d.Hours })
+	}
 	if err == nil {
 		s.queueHours, err = compiled(s.routing.Queues, func(q routing.Queue) *hours.Calendar { return q.Hours })
 	}
@@ -256,19 +269,31 @@ func compiled[K comparable, V any](all map[K]V, of func(V) *hours.Calendar) (map
 	return out, nil
 }
 
+// calendars are the operating hours as a Board wants them.
+func (s *settings) calendars() routing.Calendars {
+	out := routing.Calendars{Accounts: map[string]*hours.Calendar{}, Desks: map[routing.DeskID]*hours.Calendar{},
+		Streams: map[routing.WorkStreamID]*hours.Calendar{}, Workspace: s.workspace.Hours}
+	for id, a := range s.accounts {
+		out.Accounts[string(id)] = a.Hours
+	}
+	for id, d := range s.routing.Desks {
+		out.Desks[id] = d.Hours
+	}
+	for id, w := range s.routing.WorkStreams {
+		out.Streams[id] = w.Hours
+	}
+	return out
+}
+
 // hoursOf is the operating hours that apply to what the account's customers
-// write: those of the desk, the queue that serves them, or the work stream; nil
-// means always open. The empty queue is the work stream's own.
+// write: the account's own, else those of the desk, the queue that serves them,
+// the work stream, or the workspace; nil means always open. The empty queue is
+// the work stream's own.
 func (s *settings) hoursOf(a channel.Account, queue routing.QueueID) *hours.Schedule {
 	if queue == "" {
 		queue = s.routing.WorkStreams[a.WorkStream].Queue
 	}
-	for _, sched := range []*hours.Schedule{s.deskHours[a.Desk], s.queueHours[queue], s.streamHours[a.WorkStream]} {
-		if sched != nil {
-			return sched
-		}
-	}
-	return nil
+	return cmp.Or(s.accountHours[a.ID], s.deskHours[a.Desk], s.queueHours[queue], s.streamHours[a.WorkStream], s.workspaceHours)
 }
 
 // member says whether the agent belongs to the desk.

@@ -1,6 +1,7 @@
 package sangdam
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -366,6 +367,9 @@ func (u *unit) saveAccount(a channel.Account, adapter *guardedAdapter) (channel.
 	}
 	if strings.TrimSpace(a.Name) == "" {
 		return a, errs.New(errs.Invalid, "sangdam: the account has no name; agents tell accounts apart by it, give it one")
+	}
+	if err := cmp.Or(routing.ValidateHours(a.Hours, "account %q", a.Name), u.fromToday("account "+a.Name, a.Hours, old.Hours)); err != nil {
+		return a, err
 	}
 	stream, ok := u.s.routing.WorkStreams[a.WorkStream]
 	if !ok || stream.ChannelKind != string(a.Kind) {

@@ -3,10 +3,8 @@ package sangdam
 import (
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/hours"
 	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/ticket"
@@ -24,18 +22,6 @@ const (
 	evLevelBreach  = "level_breach"
 )
 
-// calendar finds operating hours by name: "desk:<id>" or "queue:<id>"; nil: none.
-func (s *settings) calendar(name string) *hours.Schedule {
-	kind, id, _ := strings.Cut(name, ":")
-	switch kind {
-	case "desk":
-		return s.deskHours[routing.DeskID(id)]
-	case "queue":
-		return s.queueHours[routing.QueueID(id)]
-	}
-	return nil
-}
-
 // measureTickets brings the clocks of the tickets that this unit changed up to
 // what happened. What it changes is part of the last step of each history.
 func (u *unit) measureTickets() error {
@@ -51,7 +37,7 @@ func (u *unit) measureTickets() error {
 		if err != nil {
 			return err
 		}
-		clocks := ticket.Measure(w.before, w.now, s.level(w.now, u.tx.Now()), u.s.calendar, u.tx.Now())
+		clocks := ticket.Measure(w.before, w.now, s.level(w.now, u.tx.Now()), func(name string) *hours.Schedule { return u.s.schedule(name, nil) }, u.tx.Now())
 		if slices.Equal(clocks, w.now.Clocks) {
 			continue
 		}

@@ -16,7 +16,7 @@ var (
 	opBulkTickets = register(&Operation{Name: "ticket.bulk", Method: "BulkTickets", Actions: []Action{ActTicketBulk}, Keyed: true})
 	opUndoBulk    = register(&Operation{Name: "ticket.undo_bulk", Method: "UndoBulk", Actions: []Action{ActTicketBulk}, Keyed: true})
 
-	opSaveWorkspaceSettings = define("workspace.save", "SaveWorkspaceSettings")
+	opSaveWorkspaceSettings = setup("workspace.save", "SaveWorkspaceSettings", true)
 	opSaveCategory          = define("category.save", "SaveCategory")
 	opDeleteCategory        = define("category.delete", "DeleteCategory")
 	opSaveField             = define("field.save", "SaveField")

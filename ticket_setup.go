@@ -669,8 +669,8 @@ func (e *Engine) SaveServiceLevel(ctx context.Context, p Principal, c SaveServic
 		if err := l.Validate(d.schema); err != nil {
 			return Saved{}, err
 		}
-		if l.Calendar != "" && u.s.calendar(l.Calendar) == nil {
-			return Saved{}, errs.New(errs.Invalid, "sangdam: service level %s: %q has no operating hours; name desk:<id> or queue:<id> of one that has", l.ID, l.Calendar)
+		if l.Calendar != "" && u.s.schedule(l.Calendar, nil) == nil {
+			return Saved{}, errs.New(errs.Invalid, "sangdam: service level %s: %q has no operating hours; name workspace, or account:<id>, desk:<id>, queue:<id> or work_stream:<id> of one that has", l.ID, l.Calendar)
 		}
 		return saveDefinition(u, levelKind, l, nil)
 	})

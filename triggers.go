@@ -299,9 +299,15 @@ func cutTo(s string, n int) string {
 const ownHours = "own"
 
 // calendarNames lists the calendars that conditions may name: the record's own,
-// and those of desks, queues and work streams that have hours.
+// and those that the workspace, accounts, desks, queues and work streams set.
 func (s *settings) calendarNames() []string {
 	out := []string{ownHours}
+	if s.workspaceHours != nil {
+		out = append(out, "workspace")
+	}
+	for id := range s.accountHours {
+		out = append(out, "account:"+string(id))
+	}
 	for id := range s.deskHours {
 		out = append(out, "desk:"+string(id))
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/hours"
@@ -152,12 +153,20 @@ func (r *triggerRun) Within(calendar string, at time.Time) bool {
 	return s == nil || s.At(at).Open
 }
 
-// schedule finds operating hours by name.
+// schedule finds operating hours by name; nil for none. The record's own are
+// asked of a record only.
 func (s *settings) schedule(calendar string, record triggerRecord) *hours.Schedule {
 	kind, id, _ := strings.Cut(calendar, ":")
 	switch kind {
 	case ownHours:
+		if record == nil {
+			return nil
+		}
 		return record.schedule()
+	case "workspace":
+		return s.workspaceHours
+	case "account":
+		return s.accountHours[channel.AccountID(id)]
 	case "desk":
 		return s.deskHours[routing.DeskID(id)]
 	case "queue":

@@ -1,6 +1,7 @@
 package sangdam
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -150,7 +151,9 @@ func (p *pulledTicket) event() (string, []string) {
 	return "", nil
 }
 
-func (p *pulledTicket) schedule() *hours.Schedule { return p.u.s.deskHours[p.now.Ticket.Desk] }
+func (p *pulledTicket) schedule() *hours.Schedule {
+	return cmp.Or(p.u.s.deskHours[p.now.Ticket.Desk], p.u.s.workspaceHours)
+}
 
 // Fact implements condition.Facts.
 func (p *pulledTicket) Fact(name string) (condition.Fact, bool) { return p.now.Fact(name) }

@@ -1,6 +1,7 @@
 package sangdam
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"slices"
@@ -173,7 +174,7 @@ func (t *triedTicket) Fact(name string) (condition.Fact, bool) {
 func (t *triedTicket) Within(calendar string, at time.Time) bool {
 	var sched *hours.Schedule
 	if calendar == ownHours {
-		sched = t.s.deskHours[t.now.Ticket.Desk]
+		sched = cmp.Or(t.s.deskHours[t.now.Ticket.Desk], t.s.workspaceHours)
 	} else {
 		sched = t.s.schedule(calendar, nil)
 	}

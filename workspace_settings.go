@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"github.com/sangdam/sangdam/internal/id"
 	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/hours"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger/condition"
@@ -52,6 +54,9 @@ type WorkspaceSettings struct {
 	Languages []string `json:"languages,omitempty"`
 	// Editor is EditorText when empty.
 	Editor Editor `json:"editor,omitempty"`
+	// Hours count where account, desk, queue and work stream set none; nil is
+	// always open. For tickets they count where the desk sets none.
+	Hours *hours.Calendar `json:"hours,omitempty"`
 	// Off are the features that are switched off.
 	Off []Switch `json:"off,omitempty"`
 	// States are the workspace's own states of tickets.
@@ -119,6 +124,9 @@ func (s WorkspaceSettings) validate() error {
 			return bad("state %s is there twice", c.ID)
 		}
 	}
+	if err := routing.ValidateHours(s.Hours, "workspace settings"); err != nil {
+		return err
+	}
 	if r := s.Tickets; r.Cost < 0 || r.Cost > routing.MaxUnits || r.OfferFor < 0 {
 		return bad("a ticket costs 0 to %d units, and an offer stands for no negative time", int(routing.MaxUnits))
 	}
@@ -152,12 +160,16 @@ func (e *Engine) SaveWorkspaceSettings(ctx context.Context, p Principal, c SaveW
 				return Saved{}, err
 			}
 		}
+		var was WorkspaceSettings
 		saved, err := saveDefinition(u, settingsKind, s, func(old, s *WorkspaceSettings) error {
 			if old != nil {
-				s.more = old.more
+				was, s.more = *old, old.more
 			}
-			return nil
+			return u.fromToday("workspace settings", s.Hours, was.Hours)
 		})
+		if err == nil && !reflect.DeepEqual(was.Hours, s.Hours) {
+			err = u.hoursChanged()
+		}
 		if err != nil {
 			return saved, err
 		}
@@ -165,6 +177,20 @@ func (e *Engine) SaveWorkspaceSettings(ctx context.Context, p Principal, c SaveW
 		saved.Warnings = d.gaps(s.Languages)
 		return saved, err
 	})
+}
+
+// hoursChanged makes everybody who keeps the configuration read it again. The
+// workspace's hours are no part of it, but work streams fall back to them: one is
+// saved as it is, which raises the configuration's version. Without a work stream
+// nobody rests on the hours.
+func (u *unit) hoursChanged() error {
+	for _, w := range u.s.routing.WorkStreams {
+		if err := u.tx.Config().SaveWorkStream(u.ctx, w); err != nil {
+			return err
+		}
+		return u.configured()
+	}
+	return nil
 }
 
 // off refuses when the feature is switched off.

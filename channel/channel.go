@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/internal/id"
+	"github.com/sangdam/sangdam/routing/hours"
 )
 
 // Identifiers. See the glossary in docs/design.md.
@@ -87,6 +88,9 @@ type Account struct {
 	WorkStream WorkStreamID `json:"work_stream"`
 	// Language is a BCP 47 tag; empty means the workspace's.
 	Language string `json:"language,omitempty"`
+	// Hours of the account; nil falls to the next in precedence: its desk, the
+	// queue that serves, the work stream, the workspace.
+	Hours *hours.Calendar `json:"hours,omitempty"`
 	// Token is the unguessable last element of the webhook URL, unique over
 	// all workspaces. It routes and authorises nothing.
 	Token string `json:"token"`

@@ -1,18 +1,29 @@
 package routing
 
 import (
+	"cmp"
 	"reflect"
 	"time"
 
 	"github.com/sangdam/sangdam/routing/hours"
 )
 
-// calendars are the operating hours of desks and work streams, and as of which
-// version of the configuration; those of queues come with their rows.
+// Calendars are the operating hours that are set, by where they are set; those
+// of queues come with their rows. What is missing or nil says nothing.
+type Calendars struct {
+	Accounts  map[string]*hours.Calendar
+	Desks     map[DeskID]*hours.Calendar
+	Streams   map[WorkStreamID]*hours.Calendar
+	Workspace *hours.Calendar
+}
+
+// calendars are the Calendars as of a version of the configuration.
 type calendars struct {
-	version int64
-	desks   map[DeskID]*calendar
-	streams map[WorkStreamID]*calendar
+	version   int64
+	accounts  map[string]*calendar
+	desks     map[DeskID]*calendar
+	streams   map[WorkStreamID]*calendar
+	workspace map[struct{}]*calendar // at most one
 }
 
 // calendar is operating hours with their standing at the Board's time.
@@ -44,18 +55,19 @@ func (c *calendar) at(now time.Time, ns int64) {
 	}
 }
 
-// ApplyHours tells the Board the operating hours of desks and work streams as of
-// a version of the configuration; one that is not newer is ignored, except for
-// the first.
-func (b *Board) ApplyHours(desks map[DeskID]Desk, streams map[WorkStreamID]WorkStream, version int64) {
+// ApplyHours tells the Board the operating hours as of a version of the
+// configuration; one that is not newer is ignored, except for the first.
+func (b *Board) ApplyHours(set Calendars, version int64) {
 	if b.calendars.version != 0 && version <= b.calendars.version {
 		return
 	}
-	b.calendars.version = version
-	d, changedDesks := replaced(b.calendars.desks, desks, func(d Desk) *hours.Calendar { return d.Hours })
-	s, changedStreams := replaced(b.calendars.streams, streams, func(w WorkStream) *hours.Calendar { return w.Hours })
-	b.calendars.desks, b.calendars.streams = d, s
-	if !changedDesks && !changedStreams {
+	now, changed := calendars{version: version}, [4]bool{}
+	now.accounts, changed[0] = replaced(b.calendars.accounts, set.Accounts)
+	now.desks, changed[1] = replaced(b.calendars.desks, set.Desks)
+	now.streams, changed[2] = replaced(b.calendars.streams, set.Streams)
+	now.workspace, changed[3] = replaced(b.calendars.workspace, map[struct{}]*hours.Calendar{{}: set.Workspace})
+	b.calendars = now
+	if changed == [4]bool{} {
 		return
 	}
 	for _, q := range b.queues {
@@ -66,12 +78,11 @@ func (b *Board) ApplyHours(desks map[DeskID]Desk, streams map[WorkStreamID]WorkS
 	}
 }
 
-// replaced makes the calendars of rows, keeping those that are as before, and
-// tells whether any is not.
-func replaced[K comparable, V any](old map[K]*calendar, rows map[K]V, of func(V) *hours.Calendar) (now map[K]*calendar, changed bool) {
+// replaced makes the calendars of what is set, keeping those that are as before,
+// and tells whether any is not.
+func replaced[K comparable](old map[K]*calendar, set map[K]*hours.Calendar) (now map[K]*calendar, changed bool) {
 	now = map[K]*calendar{}
-	for k, row := range rows {
-		cal := of(row)
+	for k, cal := range set {
 		if cal == nil {
 			continue
 		}
@@ -85,16 +96,12 @@ func replaced[K comparable, V any](old map[K]*calendar, rows map[K]V, of func(V)
 }
 
 // calendarOf is the operating hours by which an item is offered: those of the
-// desk whose agents may take it, else the queue's, else the work stream's; nil is
-// always open.
+// account it came by, else of the desk whose agents may take it, else the
+// queue's, the work stream's, the workspace's; nil is always open.
 func (b *Board) calendarOf(it *boardItem) *calendar {
-	c := b.calendars.desks[DeskFor(&it.row, &it.q.row)]
-	if c == nil {
-		c = it.q.calendar
-	}
-	if c == nil {
-		c = b.calendars.streams[it.row.WorkStream]
-	}
+	all := &b.calendars
+	c := cmp.Or(all.accounts[it.row.Account], all.desks[DeskFor(&it.row, &it.q.row)], it.q.calendar,
+		all.streams[it.row.WorkStream], all.workspace[struct{}{}])
 	if c != nil {
 		c.at(b.now, b.nowNs)
 	}

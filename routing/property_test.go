@@ -10,8 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sangdam/sangdam/routing/hours"
 	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam/routing/hours"
 )
 
 // The long form: go test ./routing -run TestBoardProperties -board.steps=1000000
@@ -76,17 +77,18 @@ func (w *world) newDesk(id DeskID) {
 	w.send(func(b *Board) { b.ApplyDesk(id, members, version) })
 }
 
-// newHours changes the operating hours of desks and work streams.
+// newHours changes the operating hours of all but the queues.
 func (w *world) newHours() {
-	desks, streams := map[DeskID]Desk{}, map[WorkStreamID]WorkStream{}
+	set := Calendars{Workspace: w.shift(), Desks: map[DeskID]*hours.Calendar{}}
 	for _, id := range []DeskID{"north", "south"} {
-		desks[id] = Desk{ID: id, Hours: w.shift()}
+		set.Desks[id] = w.shift()
 	}
-	streams["line"] = WorkStream{ID: "line", Hours: w.shift()}
+	set.Streams = map[WorkStreamID]*hours.Calendar{"line": w.shift()}
+	set.Accounts = map[string]*hours.Calendar{"shop": w.shift()}
 	w.r.config++
-	w.r.ofDesks, w.r.ofStreams, w.r.hoursAt = desks, streams, w.r.config
+	w.r.calendars, w.r.hoursAt = set, w.r.config
 	version := w.r.config
-	w.send(func(b *Board) { b.ApplyHours(desks, streams, version) })
+	w.send(func(b *Board) { b.ApplyHours(set, version) })
 }
 
 func (w *world) chance(percent int) bool { return w.rng.IntN(100) < percent }
@@ -219,6 +221,7 @@ func (w *world) newItem() {
 	it.Visited = []QueueID{it.Queue}
 	it.Desk = one[DeskID](w, "", "north", "south")
 	it.WorkStream = one[WorkStreamID](w, "", "line")
+	it.Account = one(w, "", "", "shop")
 	if w.chance(30) {
 		it.Uses = append(it.Uses, Use{ChannelProfile("line"), 1})
 	}

@@ -122,8 +122,8 @@ type Desk struct {
 	Name        string `json:"name"` // customers see it; at most 20 characters, unique in the workspace
 	Description string `json:"description,omitempty"`
 	// Hours of the desk; nil falls to the next in precedence: the queue that
-	// serves, the work stream. They decide what customers are told, not who is
-	// offered work.
+	// serves, the work stream, the workspace. Those of the account a customer
+	// wrote to count before them.
 	Hours *hours.Calendar `json:"hours,omitempty"`
 	// Seats limits the desk's agents; 0 means no limit (RT12).
 	Seats int `json:"seats,omitempty"`
@@ -363,13 +363,16 @@ type Item struct {
 	State      ItemState    `json:"state"`
 	Desk       DeskID       `json:"desk"`
 	WorkStream WorkStreamID `json:"work_stream"`
-	Queue      QueueID      `json:"queue"`
-	Mode       Mode         `json:"mode"`
-	Permission Permission   `json:"permission"` // usually PermitChat
-	Presences  []Presence   `json:"presences,omitempty"`
-	Priority   int          `json:"priority"`
-	Uses       []Use        `json:"uses,omitempty"`
-	Skills     []Skill      `json:"skills,omitempty"`
+	// Account is the channel account it came by, whose operating hours count
+	// before all others; empty for what came by none.
+	Account    string     `json:"account,omitempty"`
+	Queue      QueueID    `json:"queue"`
+	Mode       Mode       `json:"mode"`
+	Permission Permission `json:"permission"` // usually PermitChat
+	Presences  []Presence `json:"presences,omitempty"`
+	Priority   int        `json:"priority"`
+	Uses       []Use      `json:"uses,omitempty"`
+	Skills     []Skill    `json:"skills,omitempty"`
 	// SkillMatch says how Skills are held against an agent's; empty is exact.
 	SkillMatch SkillMatch    `json:"skill_match,omitempty"`
 	RelaxAfter time.Duration `json:"relax_after,omitempty"`

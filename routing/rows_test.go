@@ -19,8 +19,7 @@ type rows struct {
 	queues map[QueueID]Queue
 	desks  map[DeskID][]AgentID
 	// Operating hours of desks and work streams, and as of which configuration.
-	ofDesks   map[DeskID]Desk
-	ofStreams map[WorkStreamID]WorkStream
+	calendars Calendars
 	hoursAt   int64
 	config    int64
 	seq       int64
@@ -44,7 +43,7 @@ func (r *rows) board(o BoardOptions, order func(n int) []int) *Board {
 	for d, members := range r.desks {
 		apply = append(apply, func() { b.ApplyDesk(d, members, r.config) })
 	}
-	apply = append(apply, func() { b.ApplyHours(r.ofDesks, r.ofStreams, r.hoursAt) })
+	apply = append(apply, func() { b.ApplyHours(r.calendars, r.hoursAt) })
 	for _, a := range r.agents {
 		apply = append(apply, func() { b.ApplyAgent(a) })
 	}
@@ -311,10 +310,11 @@ func enteredCompare(x, y Item) int {
 }
 
 // closed says whether the operating hours that count for the item are over: its
-// desk's, else its queue's, else its work stream's.
+// account's, else its desk's, its queue's, its work stream's, the workspace's.
 func (f reference) closed(it Item) bool {
 	q := f.r.queues[it.Queue]
-	for _, c := range []*hours.Calendar{f.r.ofDesks[DeskFor(&it, &q)].Hours, q.Hours, f.r.ofStreams[it.WorkStream].Hours} {
+	set := f.r.calendars
+	for _, c := range []*hours.Calendar{set.Accounts[it.Account], set.Desks[DeskFor(&it, &q)], q.Hours, set.Streams[it.WorkStream], set.Workspace} {
 		if c != nil {
 			return !calendarOpen(c, f.r.now)
 		}

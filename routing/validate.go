@@ -92,7 +92,7 @@ func validateQueue(q Queue, strategies []string) error {
 	if dup := duplicate(q.Members); dup != "" {
 		return invalid("queue %q has member %q twice: remove one", q.ID, dup)
 	}
-	if err := validateHours(q.Hours, "queue %q", q.ID); err != nil {
+	if err := ValidateHours(q.Hours, "queue %q", q.ID); err != nil {
 		return err
 	}
 	return validateOverflow(q)
@@ -221,7 +221,7 @@ func validateWorkStream(ws WorkStream, queues map[QueueID]Queue) error {
 			return err
 		}
 	}
-	return validateHours(ws.Hours, "work stream %q", ws.ID)
+	return ValidateHours(ws.Hours, "work stream %q", ws.ID)
 }
 
 func validateRule(ws WorkStreamID, i int, r Rule, known func(QueueID) bool) error {
@@ -296,8 +296,9 @@ func ValidateSkills(c Configuration, agents []Agent) error {
 	return nil
 }
 
-// validateHours refuses a calendar that is malformed or never opens.
-func validateHours(c *hours.Calendar, what string, args ...any) error {
+// ValidateHours refuses a calendar that is malformed or never opens; what names
+// it in the error, by a format with its arguments. Nil is none and fine.
+func ValidateHours(c *hours.Calendar, what string, args ...any) error {
 	if c == nil {
 		return nil
 	}

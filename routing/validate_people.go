@@ -36,7 +36,7 @@ func ValidateDesk(d Desk) error {
 	case d.Seats < 0:
 		return invalid("desk %q has %d seats: use 0 for no limit, or more", d.ID, d.Seats)
 	}
-	return validateHours(d.Hours, "desk %q", d.ID)
+	return ValidateHours(d.Hours, "desk %q", d.ID)
 }
 
 func deskID(id string) bool {
@@ -94,5 +94,5 @@ func ValidateAgent(a Agent) error {
 	if err := validateSkills(a.Skills, bad); err != nil {
 		return err
 	}
-	return validateHours(a.Hours, "agent %q", a.ID)
+	return ValidateHours(a.Hours, "agent %q", a.ID)
 }
