@@ -47,6 +47,8 @@ type unit struct {
 	// action is what the policy was asked last, asked that it agreed.
 	action Action
 	asked  bool
+	// unrated says that an ending asks for no rating.
+	unrated bool
 	// changes are the records that this unit made or changed, each once, for the
 	// stages at its end; changedAt is where each is among them.
 	changes   []change

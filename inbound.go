@@ -177,6 +177,9 @@ func kindName(err error) string {
 func (u *unit) apply(acct channel.Account, in channel.Inbound) error {
 	switch in.Kind {
 	case channel.EventMessage, channel.EventPostback, channel.EventUnsupported, channel.EventOther:
+		if rated, err := u.ratingPressed(acct, in); rated || err != nil {
+			return err
+		}
 		said := in.MessageID != "" || in.Kind == channel.EventMessage || in.Kind == channel.EventPostback
 		if said && in.Chat.ID != "" {
 			return u.customerMessage(acct, in)
@@ -221,10 +224,11 @@ func (u *unit) customerMessage(acct channel.Account, in channel.Inbound) error {
 	if err != nil {
 		return err
 	}
-	d, begun, err := u.continueThread(acct, in, identity)
+	d, how, err := u.continueThread(acct, in, identity)
 	if err != nil {
 		return err
 	}
+	begun := how == opensOne
 	if begun && !made {
 		if identity, err = u.opens(identity); err != nil {
 			return err
@@ -252,6 +256,9 @@ func (u *unit) customerMessage(acct channel.Account, in channel.Inbound) error {
 		if err := u.early(d, m); err != nil {
 			return err
 		}
+	}
+	if how == commentsOn {
+		return u.commented(d, m)
 	}
 	if err := u.react(acct, d, m, begun, in.Silent); err != nil {
 		return err
@@ -379,9 +386,18 @@ func withDesk(list []routing.DeskID, desks ...routing.DeskID) []routing.DeskID {
 	return slices.Compact(out)
 }
 
+// continued is what a customer's message does with the thread.
+type continued int
+
+const (
+	joinsOpen  continued = iota // the conversation that is open
+	opensOne                    // a new conversation, or one that opens again
+	commentsOn                  // the rating of the last ending; nothing opens
+)
+
 // continueThread finds the conversation that takes the message, or opens one.
-// begun says that a chat starts.
-func (u *unit) continueThread(acct channel.Account, in channel.Inbound, identity conversation.Identity) (d *conversation.Draft, begun bool, err error) {
+// how says what became of it.
+func (u *unit) continueThread(acct channel.Account, in channel.Inbound, identity conversation.Identity) (d *conversation.Draft, how continued, err error) {
 	stream := u.s.routing.WorkStreams[acct.WorkStream]
 	contact := identity.Contact
 	if !conversation.OfOne(in.Chat) {
@@ -390,15 +406,18 @@ func (u *unit) continueThread(acct channel.Account, in channel.Inbound, identity
 	thread := u.s.thread(in.Chat, acct.ID, acct.WorkStream, contact)
 	open, last, err := u.tx.Conversations().ByThread(u.ctx, thread)
 	if err != nil {
-		return nil, false, err
+		return nil, joinsOpen, err
 	}
 	now := u.tx.Now()
+	if open == nil && last != nil && in.Content.Kind == channel.KindText && last.AwaitsComment(now) {
+		return conversation.Edit(*last, now), commentsOn, nil
+	}
 	switch conversation.Continue(open, last, stream.ReopenFor, now) {
 	case conversation.Join:
-		return conversation.Edit(*open, now), false, nil
+		return conversation.Edit(*open, now), joinsOpen, nil
 	case conversation.Reopen:
 		d := conversation.Edit(*last, now)
-		return d, true, d.Reopen("customer")
+		return d, opensOne, d.Reopen("customer")
 	}
 	c := conversation.Conversation{ID: conversation.ID(newID()), Thread: thread, Live: stream.Live, Desk: acct.Desk, WorkStream: acct.WorkStream,
 		Account: acct.ID, Channel: acct.Kind, Chat: in.Chat, Contact: contact, Identity: identity.ID, Language: acct.Language,
@@ -414,7 +433,7 @@ func (u *unit) continueThread(acct channel.Account, in channel.Inbound, identity
 			c.LastAgent = last.Agent // in wrap-up: the same agent is preferred
 		}
 	}
-	return conversation.Open(c, previous, "customer", now), true, nil
+	return conversation.Open(c, previous, "customer", now), opensOne, nil
 }
 
 // customerChanged applies an edit or unsend, or keeps it for a message that is

@@ -89,8 +89,14 @@ func (u *unit) endDraft(d *conversation.Draft, by, reason string, final bool) er
 			return err
 		}
 	}
+	asked := func(err error) error {
+		if err != nil || !talking || by == "customer" || u.unrated {
+			return err
+		}
+		return u.askAtEnd(d)
+	}
 	if d.C.State == conversation.StateActive && !final && (by == "customer" || stream.WrapUp > 0) {
-		return d.WrapUp(by, reason)
+		return asked(d.WrapUp(by, reason))
 	}
 	if err := u.releaseWork(d, routing.EndClosed, routing.ItemDone); err != nil {
 		return err
@@ -98,7 +104,7 @@ func (u *unit) endDraft(d *conversation.Draft, by, reason string, final bool) er
 	if err := u.tx.Deadlines().Clear(u.ctx, dueWrapUp, string(d.C.ID)); err != nil {
 		return err
 	}
-	return d.Close(by, reason)
+	return asked(d.Close(by, reason))
 }
 
 // releaseWork ends whatever holds the conversation's item and leaves the item
@@ -161,6 +167,8 @@ type End struct {
 	Conversation conversation.ID `json:"conversation"`
 	// Final closes without wrap-up.
 	Final bool `json:"final,omitempty"`
+	// Unrated ends without asking the customer for a rating.
+	Unrated bool `json:"unrated,omitempty"`
 	// Reason is a short code for reports, e.g. "resolved"; not a text.
 	Reason string `json:"reason,omitempty"`
 	// Seen is the last event that the agent has seen; when the customer wrote
@@ -191,6 +199,7 @@ func (e *Engine) End(ctx context.Context, p Principal, c End) (State, error) {
 		if err := u.seen(d, c.Seen); err != nil {
 			return State{}, err
 		}
+		u.unrated = c.Unrated
 		if err := u.endDraft(d, p.actor(), c.Reason, c.Final); err != nil {
 			return State{}, err
 		}

@@ -69,7 +69,12 @@ func (p visitorPort) State(ctx context.Context, v channel.VisitorRef) (channel.V
 		if err != nil || cv == nil {
 			return err
 		}
-		return visitorState(ctx, tx, *cv, &out)
+		if err := visitorState(ctx, tx, *cv, &out); err != nil || out.Open {
+			return err
+		}
+		u := &unit{e: p.e, ctx: ctx, tx: tx, s: s}
+		out.AskRating = u.automatedText(acct, conversation.AutoRating, cv.Language)
+		return nil
 	})
 	return out, err
 }

@@ -408,6 +408,9 @@ type Capabilities struct {
 	// Watched: it tells when a video was watched to its end. Notified: it tells
 	// of notices that were sent outside of any chat.
 	Watched, Notified bool
+	// AsksRating: its own surface asks for a rating after the end, so that no
+	// message does.
+	AsksRating bool
 	// NoWelcome forbids the automatic welcome (mail).
 	NoWelcome bool
 }

@@ -122,6 +122,9 @@ type VisitorState struct {
 	// EndedBy is customer, agent or system, EndReason a code; empty while open.
 	EndedBy, EndReason string
 	Rated              bool
+	// AskRating is the text that asks for a rating once it has ended; empty: the
+	// channel's own.
+	AskRating string
 	// Seq is the last number of the customer's stream, Read the one up to which
 	// the desk has read.
 	Seq, Read int64

@@ -15,18 +15,26 @@ const (
 	AutoAway     = "away"     // outside operating hours
 	AutoHoliday  = "holiday"  // in a holiday, instead of away
 	AutoEnded    = "ended"    // the conversation ended
+	AutoRating   = "rating"   // asks for a rating, after the end
+	AutoRated    = "rated"    // thanks for it
+	// AutoRatingComment is the label of the button by which a customer adds a
+	// comment to a rating.
+	AutoRatingComment = "rating_comment"
 )
 
 // AutoNames are all of them. A queue's overflow may send others, by a name that
 // it gives.
-var AutoNames = []string{AutoGreeting, AutoWelcome, AutoAway, AutoHoliday, AutoEnded}
+var AutoNames = []string{AutoGreeting, AutoWelcome, AutoAway, AutoHoliday, AutoEnded, AutoRating, AutoRated, AutoRatingComment}
 
 // MaxAutoChars is the limit of welcome, away and holiday messages in
 // characters. For welcome and away it is the reference product's (CV10); for
 // the holiday message, of which its page gives none, it is ours.
 const MaxAutoChars = 500
 
-var limited = []string{AutoWelcome, AutoAway, AutoHoliday}
+var limited = []string{AutoWelcome, AutoAway, AutoHoliday, AutoRating, AutoRated}
+
+// maxLabelChars is the longest label of a button on every channel.
+const maxLabelChars = 20
 
 // Texts are automated messages: name, then BCP 47 tag; the tag "" is for every
 // other language.
@@ -36,6 +44,10 @@ type Texts = map[string]map[string]string
 func ValidateTexts(where string, texts Texts) error {
 	for name, byLang := range texts {
 		for lang, text := range byLang {
+			if name == AutoRatingComment && utf8.RuneCountInString(text) > maxLabelChars {
+				return fmt.Errorf("%s: %q (%q) is the label of a button and has more than %d characters; shorten it: %w",
+					where, name, lang, maxLabelChars, ErrInvalid)
+			}
 			if slices.Contains(limited, name) && utf8.RuneCountInString(text) > MaxAutoChars {
 				return fmt.Errorf("%s: the %s message (%q) has more than %d characters; shorten it: %w", where, name, lang, MaxAutoChars, ErrInvalid)
 			}

@@ -146,6 +146,8 @@ type Conversation struct {
 	Attributes   map[string]string `json:"attributes,omitempty"`
 	Tags         []string          `json:"tags,omitempty"` // set by triggers, ordered
 	Rating       *Rating           `json:"rating,omitempty"`
+	// RatingAsked is the ending (Closure) of which a message asked for a rating.
+	RatingAsked time.Time `json:"rating_asked,omitzero"`
 	// Preview is the masked beginning of the last message, for lists.
 	Preview string `json:"preview,omitempty"`
 }
@@ -162,6 +164,9 @@ type Rating struct {
 	Comment string    `json:"comment,omitempty"`
 	At      time.Time `json:"at,omitzero"`
 	Closure time.Time `json:"closure,omitzero"` // when what it rates ended
+	// CommentUntil is until when the customer's next text is the comment, since
+	// the customer announced one; zero else.
+	CommentUntil time.Time `json:"comment_until,omitzero"`
 }
 
 // Direction of a message.

@@ -3,6 +3,7 @@ package conversation
 import (
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -365,8 +366,8 @@ func (d *Draft) SetPanel(category, memo, actor string) {
 	d.event(Event{Kind: EvPanel, Actor: actor, From: from, To: category}, false)
 }
 
-// closure is when what is rated ended.
-func (c Conversation) closure() time.Time {
+// Closure is when what is rated ended; zero while nothing has.
+func (c Conversation) Closure() time.Time {
 	if c.WrapUpAt.IsZero() {
 		return c.ClosedAt
 	}
@@ -375,7 +376,7 @@ func (c Conversation) closure() time.Time {
 
 // RatedThisEnd says whether the customer has rated the last ending.
 func (c Conversation) RatedThisEnd() bool {
-	return c.Rating != nil && c.Rating.Closure.Equal(c.closure())
+	return c.Rating != nil && c.Rating.Closure.Equal(c.Closure())
 }
 
 // Rate keeps the customer's rating of the last ending: one a closure. ErrInvalid
@@ -387,7 +388,31 @@ func (d *Draft) Rate(score int, comment string) error {
 	if d.C.RatedThisEnd() {
 		return fmt.Errorf("conversation: %s was rated already: %w", d.C.ID, ErrAlreadyExists)
 	}
-	d.C.Rating = &Rating{Score: score, Comment: comment, At: d.now, Closure: d.C.closure()}
-	d.event(Event{Kind: EvRated, Actor: "customer"}, false)
+	d.C.Rating = &Rating{Score: score, Comment: comment, At: d.now, Closure: d.C.Closure()}
+	d.event(Event{Kind: EvRated, Actor: "customer", To: strconv.Itoa(score)}, false)
 	return nil
+}
+
+// AwaitComment lets the customer's next text until then be the comment on the
+// rating of this ending, if there is one without.
+func (d *Draft) AwaitComment(until time.Time) {
+	if d.C.RatedThisEnd() && d.C.Rating.Comment == "" {
+		r := *d.C.Rating
+		r.CommentUntil = until
+		d.C.Rating = &r
+	}
+}
+
+// AwaitsComment says that the customer announced a comment on the rating of the
+// last ending, and may still write it.
+func (c Conversation) AwaitsComment(now time.Time) bool {
+	return c.RatedThisEnd() && now.Before(c.Rating.CommentUntil)
+}
+
+// CommentRating keeps the comment that was announced.
+func (d *Draft) CommentRating(text string) {
+	r := *d.C.Rating
+	r.Comment, r.CommentUntil = text, time.Time{}
+	d.C.Rating = &r
+	d.event(Event{Kind: EvRated, Actor: "customer", To: "comment"}, false)
 }

@@ -99,12 +99,13 @@ type state struct {
 	Waiting      bool                   `json:"waiting,omitempty"`
 	EndedBy      string                 `json:"ended_by,omitempty"`
 	Rated        bool                   `json:"rated,omitempty"`
+	AskRating    string                 `json:"ask_rating,omitempty"`
 	Seq          int64                  `json:"seq"`
 	Read         int64                  `json:"read"`
 }
 
 func stateOf(s channel.VisitorState) state {
-	return state{s.Conversation, s.Open, s.Agent, s.Waiting, s.EndedBy, s.Rated, s.Seq, s.Read}
+	return state{s.Conversation, s.Open, s.Agent, s.Waiting, s.EndedBy, s.Rated, s.AskRating, s.Seq, s.Read}
 }
 
 // download serves a message's file: shown only where nothing in it can run, and

@@ -48,11 +48,37 @@ func (q *request) answer() error {
 		return err
 	}
 	p, err := q.engine.Answer(q.r.Context(), q.p, sangdam.Answer{Key: q.key(), Conversation: q.chosen(), Content: content,
-		ThenWait: q.r.PostFormValue("then") == "wait"})
+		ThenWait: q.r.PostFormValue("then") == "wait", Hold: q.undoFor()})
 	if err != nil {
 		return err
 	}
 	return q.posted(p)
+}
+
+// undoFor is how long an answer is held, so that it can be taken back: 5 seconds
+// unless the agent switched that off.
+func (q *request) undoFor() time.Duration {
+	if cookie(q.r, cookieUndo, "on") == "off" {
+		return 0
+	}
+	return 5 * time.Second
+}
+
+// unsend takes an answer back while it is held.
+func (q *request) unsend() error {
+	p, err := q.engine.Unsend(q.r.Context(), q.p, sangdam.Unsend{Key: q.key(), Message: conversation.MessageID(q.r.PathValue("id"))})
+	if err != nil {
+		return err
+	}
+	return q.posted(p)
+}
+
+// askRating asks the customer of an ended conversation for a rating.
+func (q *request) askRating() error {
+	if _, err := q.engine.AskRating(q.r.Context(), q.p, sangdam.AskRating{Key: q.key(), Conversation: q.chosen()}); err != nil {
+		return err
+	}
+	return q.shown(q.chosen())
 }
 
 func (q *request) note() error {
@@ -113,7 +139,8 @@ func (q *request) wait() error {
 }
 
 func (q *request) end() error {
-	c := sangdam.End{Key: q.key(), Conversation: q.chosen(), Reason: q.r.PostFormValue("reason"), Seen: q.number("seen")}
+	c := sangdam.End{Key: q.key(), Conversation: q.chosen(), Reason: q.r.PostFormValue("reason"), Seen: q.number("seen"),
+		Unrated: q.checked("asks") && !q.checked("rate")}
 	if _, err := q.engine.End(q.r.Context(), q.p, c); err != nil {
 		return err
 	}

@@ -65,6 +65,7 @@ type rowView struct {
 	When, Full    string
 	Waits         string
 	Current       bool
+	Stars         string // of the rating, "" for none
 }
 
 // views are the lists, in the order of their tabs.
@@ -203,6 +204,9 @@ func (q *request) rowViews(d *sangdam.Directory, list []conversation.Conversatio
 			When: q.short(lastAt(c)), Full: q.full(lastAt(c)), Current: c.ID == current}
 		if c.Agent != "" {
 			r.Agent = agentName(d, c.Agent)
+		}
+		if c.Rating != nil {
+			r.Stars = stars(c.Rating.Score)
 		}
 		if c.State == conversation.StateOpen && !c.QueuedAt.IsZero() {
 			r.Waits = q.since(c.QueuedAt)

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
@@ -36,6 +37,7 @@ type messageView struct {
 	Edited       bool
 	Unsent       bool
 	Resend       bool
+	Undo         string // RFC 3339: until when it can be taken back; "" for not
 	Automated    string
 }
 
@@ -66,6 +68,9 @@ func (q *request) messageView(d *sangdam.Directory, m *conversation.Message, all
 	v.Author = q.authorOf(d, m)
 	if m.Status == conversation.StatusFailed || m.Status == conversation.StatusUnknown {
 		v.Resend, v.Reason = true, q.lang.of("reason", string(m.Reason))
+	}
+	if until := m.At.Add(q.undoFor()); m.Status == conversation.StatusQueued && string(m.Author.Agent) == q.p.ID && q.now.Before(until) {
+		v.Undo = until.UTC().Format(time.RFC3339Nano)
 	}
 	if s := m.Content.Sticker; s != nil {
 		v.Sticker = strings.Join(s.Keywords, ", ")

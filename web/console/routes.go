@@ -50,6 +50,8 @@ func (h *Handler) table() []route {
 		{post, "/conversations/{id}/wait", sangdam.ActEnd, ofRecord, (*request).wait},
 		{post, "/conversations/{id}/end", sangdam.ActEnd, ofRecord, (*request).end},
 		{post, "/conversations/{id}/reopen", sangdam.ActTake, ofRecord, (*request).reopen},
+		{post, "/conversations/{id}/ask-rating", sangdam.ActTake, ofRecord, (*request).askRating},
+		{post, "/messages/{id}/unsend", sangdam.ActAnswer, ofRecord, (*request).unsend},
 		{post, "/messages/{id}/resend", sangdam.ActResend, ofRecord, (*request).resend},
 		{post, "/messages/{id}/fetch", sangdam.ActFetch, ofRecord, (*request).fetch},
 		{get, "/files/{id}/{n}", sangdam.ActRead, ofRecord, (*request).file},

@@ -2,10 +2,12 @@ package console
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -44,13 +46,14 @@ type threadView struct {
 	Back           string
 	EndedBy, Ended string
 	Rating         *conversation.Rating
-	FirstUnread    bool
+	Stars          string // of the rating
+	Names          string // JSON: who else may be writing, by id
 	AsOf           string
 }
 
 // abilities are the buttons that make sense now; the Engine decides in the end.
 type abilities struct {
-	Answer, Note, Take, Transfer, Wait, End, Reopen, Explain, Attach bool
+	Answer, Note, Take, Transfer, Wait, End, Reopen, Explain, Attach, AskRating bool
 }
 
 // itemView is a line of the thread: a day, an event, or a message.
@@ -121,6 +124,10 @@ func (q *request) headOf(d *sangdam.Directory, detail sangdam.Detail) *threadVie
 		Kind: string(c.Channel), Account: d.Accounts[c.Account].Name, Desk: d.Desks[c.Desk], Stream: d.WorkStreams[c.WorkStream],
 		State: string(c.State), Mine: c.Agent != "" && string(c.Agent) == q.p.ID, Bot: c.Control == conversation.ControlBot,
 		Seq: c.EventSeq, Contact: string(c.Contact), Rating: c.Rating, AsOf: q.now.In(q.zone).Format("15:04:05")}
+	if c.Rating != nil {
+		v.Stars = stars(c.Rating.Score)
+	}
+	v.Names = q.colleagues(d, c.Desk)
 	if c.Agent != "" {
 		v.Agent = agentName(d, c.Agent)
 	}
@@ -131,6 +138,28 @@ func (q *request) headOf(d *sangdam.Directory, detail sangdam.Detail) *threadVie
 		v.Queue, v.Waited = d.Queues[it.Queue], q.since(it.QueuedAt)
 	}
 	return v
+}
+
+// stars shows a score of five.
+func stars(score int) string {
+	score = min(max(score, 0), 5)
+	return strings.Repeat("★", score) + strings.Repeat("☆", 5-score)
+}
+
+// colleagues are the others of a desk by id: the event of somebody's writing
+// names no names.
+func (q *request) colleagues(d *sangdam.Directory, desk routing.DeskID) string {
+	names := map[string]string{}
+	for _, id := range d.Members[desk] {
+		if string(id) != q.p.ID {
+			names[string(id)] = agentName(d, id)
+		}
+	}
+	raw, err := json.Marshal(names)
+	if err != nil {
+		return "{}"
+	}
+	return string(raw)
 }
 
 // leads says that the principal acts by its role on what others own.
@@ -152,6 +181,8 @@ func (q *request) abilities(c conversation.Conversation, d *sangdam.Directory) a
 		Reopen:   c.State == conversation.StateClosed && !c.Live && c.MergedInto == "",
 		Explain:  c.State != conversation.StateClosed || !c.AssignedAt.IsZero(),
 		Attach:   d.Accounts[c.Account].AgentAttachments,
+		AskRating: c.State == conversation.StateClosed && c.Handled && c.Channel != "webchat" && !c.RatedThisEnd() &&
+			!c.RatingAsked.Equal(c.Closure()),
 	}
 }
 
@@ -275,7 +306,12 @@ func (q *request) eventText(d *sangdam.Directory, e conversation.Event) string {
 	switch e.Kind {
 	case conversation.EvReopened, conversation.EvMask, conversation.EvUnmask:
 		return q.lang.t("event."+string(e.Kind), who)
-	case conversation.EvOpened, conversation.EvRated, conversation.EvMerged, conversation.EvLinked:
+	case conversation.EvRated:
+		if score, err := strconv.Atoi(e.To); err == nil {
+			return q.lang.t("event.rated_score", stars(score))
+		}
+		return q.lang.t("event.rated_comment")
+	case conversation.EvOpened, conversation.EvMerged, conversation.EvLinked:
 		return q.lang.t("event." + string(e.Kind))
 	case conversation.EvQueued:
 		return q.lang.t("event.queued", cmp.Or(d.Queues[routing.QueueID(e.To)], e.To))

@@ -118,6 +118,7 @@ type frame struct {
 	Zone    string
 	Theme   string
 	Sound   bool
+	Undo    bool
 	Path    string
 	Nav     []navEntry
 	Bar     barView
@@ -141,7 +142,7 @@ type choice struct {
 func (q *request) page(status int, name, title, section string, body any) {
 	f := frame{Title: title, Section: section, Brand: q.o.Brand.Name, Agent: q.p.ID, Now: q.now.UTC().Format(time.RFC3339Nano),
 		AsOf: q.now.In(q.zone).Format("15:04:05"), Zone: q.zone.String(), Theme: cookie(q.r, cookieTheme, "auto"),
-		Sound: cookie(q.r, cookieSound, "on") == "on", Path: q.r.URL.RequestURI(), SignOut: q.o.SignOut, Body: body}
+		Sound: cookie(q.r, cookieSound, "on") == "on", Undo: q.undoFor() > 0, Path: q.r.URL.RequestURI(), SignOut: q.o.SignOut, Body: body}
 	f.Langs = []choice{{"en", "English", q.lang.tag == "en"}, {"ko", "한국어", q.lang.tag == "ko"}}
 	f.Nav = q.nav(section)
 	f.Bar = q.barView()
@@ -185,6 +186,7 @@ const (
 	cookieZone  = "sangdam_zone" // written by the page's script
 	cookieTheme = "sangdam_theme"
 	cookieSound = "sangdam_sound"
+	cookieUndo  = "sangdam_undo"
 )
 
 func cookie(r *http.Request, name, otherwise string) string {
@@ -206,9 +208,10 @@ func (h *Handler) zoneOf(r *http.Request) *time.Location {
 	return h.o.Zone
 }
 
-// preferences keeps language, theme and sound.
+// preferences keeps language, theme, sound and whether a send can be undone.
 func (q *request) preferences() error {
-	known := map[string][]string{cookieLang: {"en", "ko"}, cookieTheme: {"auto", "light", "dark"}, cookieSound: {"on", "off"}}
+	known := map[string][]string{cookieLang: {"en", "ko"}, cookieTheme: {"auto", "light", "dark"}, cookieSound: {"on", "off"},
+		cookieUndo: {"on", "off"}}
 	for name, allowed := range known {
 		given := q.r.PostFormValue(strings.TrimPrefix(name, "sangdam_"))
 		for _, v := range allowed {

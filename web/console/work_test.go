@@ -85,3 +85,27 @@ func TestShots(t *testing.T) {
 		}
 	}
 }
+
+// A send is taken back within its five seconds: the words stand in the composer
+// again, and the customer never had them. Colleagues see who is replying.
+func TestASendIsUndoneAndColleaguesSeeWhoReplies(t *testing.T) {
+	w := newWorld(t)
+	mina := w.line.User("Mina")
+	mina.SendText("hello")
+	id := w.owned("Mina", "ara")
+	b := browsertest.Open(t)
+	p, colleague := w.open(b, "ara"), w.open(b, "bo")
+	colleague.openPage("/conversations/" + string(id) + "?view=all")
+	colleague.until(`document.querySelector("#banner").hidden`)
+	p.openPage("/conversations/" + string(id))
+	p.until(`document.querySelector("#banner").hidden`)
+	p.say("Too early")
+	colleague.shows("#typing", "Ara Kim")
+	p.click(".undo button")
+	p.until(`document.querySelector("#text").value === "Too early"`)
+	p.shows("#lines .ours", "Taken back")
+	require.Empty(t, mina.Texts())
+	p.say(", now")
+	require.Equal(t, []string{"Too early, now"}, w.texts(mina, 1))
+	p.until(`!document.querySelector(".undo")`)
+}

@@ -497,7 +497,7 @@ class App {
       }
       this.net.setState({ ...this.net.state, rated: true });
     });
-    return [el("p", { class: "line" }, this.t("rate")), set, comment, send];
+    return [el("p", { class: "line" }, this.net.state.ask_rating || this.t("rate")), set, comment, send];
   }
 
   again() {

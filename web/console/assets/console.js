@@ -92,8 +92,11 @@
     switch (ev.aggregate) {
       case "conversation": case "item":
         mark("list", "live");
-        if (w && w.dataset.id === ev.id) mark("work");
+        if (w && w.dataset.id === ev.id) { mark("work"); if (ev.kind === "message" && $("#typing")) $("#typing").textContent = ""; }
         mark("bar");
+        break;
+      case "typing":
+        if (w && w.dataset.id === ev.id) writes(ev);
         break;
       case "agent":
         mark("live");
@@ -106,6 +109,19 @@
       default:
         mark("list", "live", "bar", "work");
     }
+  }
+
+  // Who writes: the customer, or somebody else of the desk. It is worth nothing a
+  // few seconds later, and ends with the message.
+  let writing = 0;
+  function writes(ev) {
+    const p = $("#typing");
+    if (!p || ev.actor === "agent:" + d.agent) return;
+    const name = ev.kind === "customer" ? "" : JSON.parse(p.dataset.names)[(ev.actor || "").replace("agent:", "")];
+    if (ev.kind !== "customer" && !name) return;
+    p.textContent = name ? p.dataset.agent.replace("%s", name) : p.dataset.customer;
+    clearTimeout(writing);
+    writing = setTimeout(() => { const now = $("#typing"); if (now) now.textContent = ""; }, 7000);
   }
 
   function connection(to) {
@@ -246,6 +262,7 @@
 
   document.addEventListener("submit", (e) => {
     if (e.target.id === "composer") { e.preventDefault(); submit(e.submitter && e.submitter.value === "wait" ? "wait" : ""); }
+    if (e.target.matches(".undo")) { e.preventDefault(); undo(e.target); }
     if ("signOut" in e.target.dataset) for (const k of Object.keys(localStorage)) if (k.startsWith(`sangdam:${d.agent}:`)) localStorage.removeItem(k);
     if (e.target.closest("[popover]") && e.target.closest("[popover]").hidePopover && e.target.hasAttribute("hx-post")) e.target.closest("[popover]").hidePopover();
   });
@@ -261,6 +278,18 @@
     drafts(); below = true;
     pendingBubbles();
     deliver();
+  }
+
+  // An answer that is held comes back into the composer, unless something new
+  // stands there already.
+  async function undo(form) {
+    const words = $(".bubble .text", form.closest(".message"));
+    const r = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)), headers: { Accept: "application/json" } }).catch(() => null);
+    const text = $("#text"), c = $("#composer");
+    if (r && r.ok && words && text && !text.value && mode() === "answer") {
+      text.value = words.innerText; store.set(draftKey(c.dataset.id, "answer"), text.value); text.focus(); drafts();
+    }
+    mark("work", "list");
   }
 
   const newKey = () => crypto.randomUUID ? crypto.randomUUID() : String(Math.random()).slice(2) + Date.now();
@@ -399,6 +428,7 @@
       const left = Math.max(0, Math.round((new Date(e.dataset.until) - now()) / 1000));
       if (e.classList.contains("countdown")) e.textContent = left < 120 ? d.tSeconds.replace("%d", left) : d.tMinutes.replace("%d", Math.round(left / 60));
       if (e.tagName === "PROGRESS") e.value = left;
+      if (e.classList.contains("undo") && new Date(e.dataset.until) < now()) e.remove();
       if (e.classList.contains("offer")) { e.classList.toggle("last", left <= 5); if (left === 0 && !e.dataset.over) { e.dataset.over = "1"; mark("bar"); } }
     }
   }

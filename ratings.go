@@ -1,0 +1,181 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+)
+
+// What has ended is rated once. Web chat asks on its own page; elsewhere a
+// message with a button for each score asks, in the words that account, desk or
+// work stream have for it (conversation.AutoRating); without words nobody is
+// asked. A button that is pressed never opens the conversation again, whenever
+// it is pressed, and what it rates is the ending that it was sent for.
+
+// ratingData begins what a button brings back; conversation, ending and score
+// follow.
+const ratingData = "sangdam:rating:"
+
+// ratingComment stands in place of the score in the button that announces a
+// comment, and commentFor is how long it may take to write it.
+const (
+	ratingComment = "comment"
+	commentFor    = 10 * time.Minute
+)
+
+// maxRatingComment is in bytes.
+const maxRatingComment = 4000
+
+// AskRating asks the customer to rate a conversation that has ended: where the
+// end did not ask, since the message for it was not set yet or End said so.
+type AskRating struct {
+	Key          Key             `json:"-"`
+	Conversation conversation.ID `json:"conversation"`
+}
+
+var opAskRating = register(&Operation{Name: "conversation.ask_rating", Method: "AskRating", Actions: []Action{ActTake}, Keyed: true})
+
+// AskRating carries the command out; whoever may open the conversation again may
+// ask. ErrInvalid while the conversation goes on
+// and where no text is set, ErrAlreadyExists when it was asked or rated, and
+// ErrUnsupported for a channel that asks by itself or has no buttons.
+func (e *Engine) AskRating(ctx context.Context, p Principal, c AskRating) (Posted, error) {
+	return command(ctx, e, opAskRating, p, c.Key, c, func(u *unit) (Posted, error) {
+		d, err := u.draft(c.Conversation, ActTake)
+		if err != nil {
+			return Posted{}, err
+		}
+		m, err := u.askRating(d)
+		if err != nil {
+			return Posted{}, err
+		}
+		return Posted{Message: m.ID, Conversation: d.C.ID, Seq: m.Seq}, u.save(d)
+	})
+}
+
+// askRating adds the message that asks.
+func (u *unit) askRating(d *conversation.Draft) (none conversation.Message, err error) {
+	if d.C.State != conversation.StateClosed && d.C.State != conversation.StateWrapUp {
+		return none, errs.New(errs.Invalid, "sangdam: conversation %s has not ended; it is rated afterwards", d.C.ID)
+	}
+	if d.C.RatedThisEnd() || d.C.RatingAsked.Equal(d.C.Closure()) {
+		return none, errs.New(errs.AlreadyExists, "sangdam: the customer was asked for a rating of conversation %s already", d.C.ID)
+	}
+	acct, adapter, err := u.e.account(u.s, d.C.Account)
+	if err != nil {
+		return none, err
+	}
+	caps := adapter.Capabilities()
+	if caps.AsksRating || caps.Choices == channel.Rejected || !caps.Chooses(channel.ChoicePostback) || !conversation.OfOne(d.C.Chat) {
+		return none, errs.New(errs.Unsupported, "sangdam: in this chat on %s nobody is asked for a rating by a message", acct.Kind)
+	}
+	text := u.automatedText(acct, conversation.AutoRating, d.C.Language)
+	if text == "" {
+		return none, errs.New(errs.Invalid, "sangdam: there is no text that asks for a rating; set the message %q of account, desk or work stream",
+			conversation.AutoRating)
+	}
+	content := channel.Text(text)
+	for score := 5; score >= 1; score-- {
+		content.Choices = append(content.Choices, ratingChoice(d.C, fmt.Sprintf("%d ★", score), strconv.Itoa(score)))
+	}
+	d.C.RatingAsked = d.C.Closure()
+	return u.sayOf(d, conversation.AutoRating, content)
+}
+
+func ratingChoice(c conversation.Conversation, label, answer string) channel.Choice {
+	return channel.Choice{Kind: channel.ChoicePostback, Label: label,
+		Data: fmt.Sprintf("%s%s:%d:%s", ratingData, c.ID, c.Closure().UnixMilli(), answer)}
+}
+
+// sayOf adds an automated message of any content.
+func (u *unit) sayOf(d *conversation.Draft, name string, content channel.Content) (conversation.Message, error) {
+	return u.say(d, conversation.Message{Author: conversation.Author{Kind: conversation.BySystem, Name: name}, Content: content, Automated: name})
+}
+
+// askAtEnd asks at an ending, where there is something to rate and it can be
+// asked for: an agent has answered, and the customer did not leave by itself.
+func (u *unit) askAtEnd(d *conversation.Draft) error {
+	if !d.C.Handled {
+		return nil
+	}
+	_, err := u.askRating(d)
+	if errors.Is(err, ErrInvalid) || errors.Is(err, ErrUnsupported) || errors.Is(err, ErrAlreadyExists) {
+		return nil
+	}
+	return err
+}
+
+// ratingPressed takes the answer of a button. It reports whether the event was
+// one; then it is nothing else, whatever became of it.
+func (u *unit) ratingPressed(acct channel.Account, in channel.Inbound) (bool, error) {
+	if in.Content.Postback == nil {
+		return false, nil
+	}
+	rest, ours := strings.CutPrefix(in.Content.Postback.Data, ratingData)
+	parts := strings.Split(rest, ":")
+	if !ours || len(parts) != 3 {
+		return false, nil
+	}
+	cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(parts[0]))
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return true, err
+	}
+	if err != nil || cv.Account != acct.ID || cv.Chat != in.Chat || strconv.FormatInt(cv.Closure().UnixMilli(), 10) != parts[1] {
+		return true, u.event(kindAccount, string(acct.ID), 0, "rating:late") // it went on since, or was another's
+	}
+	d := conversation.Edit(cv, u.tx.Now())
+	if parts[2] == ratingComment {
+		d.AwaitComment(u.tx.Now().Add(commentFor))
+		return true, u.save(d)
+	}
+	score, err := strconv.Atoi(parts[2])
+	if err != nil || score < 1 || score > 5 {
+		return true, u.event(kindAccount, string(acct.ID), 0, "rating:unknown")
+	}
+	err = d.Rate(score, "")
+	if errors.Is(err, ErrAlreadyExists) || errors.Is(err, ErrInvalid) {
+		return true, u.event(kindAccount, string(acct.ID), 0, "rating:again")
+	}
+	if err != nil {
+		return true, err
+	}
+	if err := u.thankForRating(acct, d, in.Reply); err != nil {
+		return true, err
+	}
+	return true, u.save(d)
+}
+
+// thankForRating says thanks, with a button for a comment where that has a
+// label. The right to answer is spent on it, since nothing else follows.
+func (u *unit) thankForRating(acct channel.Account, d *conversation.Draft, reply *channel.ReplyHandle) error {
+	text := u.automatedText(acct, conversation.AutoRated, d.C.Language)
+	if text == "" {
+		return nil
+	}
+	content := channel.Text(text)
+	if label := u.automatedText(acct, conversation.AutoRatingComment, d.C.Language); label != "" {
+		content.Choices = []channel.Choice{ratingChoice(d.C, label, ratingComment)}
+	}
+	d.C.Reply = reply
+	_, err := u.sayOf(d, conversation.AutoRated, content)
+	return err
+}
+
+// commented keeps a message as the comment on a rating; see continueThread.
+// It takes no right to answer along: nobody answers it.
+func (u *unit) commented(d *conversation.Draft, m conversation.Message) error {
+	text := m.Content.Text
+	if len(text) > maxRatingComment {
+		text = strings.ToValidUTF8(text[:maxRatingComment], "")
+	}
+	d.CommentRating(text)
+	d.C.Reply = nil
+	return u.save(d)
+}
