@@ -239,9 +239,11 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 			},
 			"OrderTriggers": func(p sangdam.Principal) error { return errOf(w.eng.OrderTriggers(w.ctx, p, sangdam.OrderTriggers{})) },
 			"TraceTriggers": func(p sangdam.Principal) error { return w.eng.TraceTriggers(w.ctx, p, sangdam.TraceTriggers{}) },
-			"AskRating":     func(p sangdam.Principal) error { return errOf(w.eng.AskRating(w.ctx, p, sangdam.AskRating{Conversation: id})) },
-			"Unsend":        func(p sangdam.Principal) error { return errOf(w.eng.Unsend(w.ctx, p, sangdam.Unsend{Message: m})) },
-			"SaveTarget":    func(p sangdam.Principal) error { return errOf(w.eng.SaveTarget(w.ctx, p, sangdam.SaveTarget{})) },
+			"AskRating": func(p sangdam.Principal) error {
+				return errOf(w.eng.AskRating(w.ctx, p, sangdam.AskRating{Conversation: id}))
+			},
+			"Unsend":     func(p sangdam.Principal) error { return errOf(w.eng.Unsend(w.ctx, p, sangdam.Unsend{Message: m})) },
+			"SaveTarget": func(p sangdam.Principal) error { return errOf(w.eng.SaveTarget(w.ctx, p, sangdam.SaveTarget{})) },
 			"DeleteTarget": func(p sangdam.Principal) error {
 				return w.eng.DeleteTarget(w.ctx, p, sangdam.DeleteTarget{Target: "x"})
 			},
