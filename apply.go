@@ -11,6 +11,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/routing"
 )
 
@@ -26,6 +27,8 @@ type Setup struct {
 	// Accounts need an ID, by which they are found again. Secrets that are not
 	// given keep their value.
 	Accounts []channel.Account `json:"accounts,omitempty"`
+	// Layouts are those of mails to customers about their tickets.
+	Layouts []notify.Layout `json:"layouts,omitempty"`
 }
 
 // SetupDesk is a desk with the agents who shall be on it; a new desk needs one.
@@ -36,7 +39,7 @@ type SetupDesk struct {
 
 // Planned says what becomes of one part of a Setup.
 type Planned struct {
-	Kind string `json:"kind"` // agent, desk, desk_member, queue, work_stream, account
+	Kind string `json:"kind"` // agent, desk, desk_member, queue, work_stream, account, mail_layout
 	ID   string `json:"id"`   // of a member: desk/agent
 	// Do is "make", "change" or "keep".
 	Do string `json:"do"`
@@ -115,10 +118,11 @@ func (e *Engine) Plan(ctx context.Context, p Principal, s Setup) (plan Applied, 
 }
 
 // applySetup carries a set-up out in the order in which its parts name each other:
-// agents, desks and who is on them, queues, work streams, accounts.
+// agents, desks and who is on them, queues, work streams, accounts, layouts.
 func (u *unit) applySetup(s Setup) (Applied, error) {
 	out := Applied{Version: u.s.routing.Version}
-	for _, step := range []func(Setup, *Applied) error{u.applyAgents, u.applyDesks, u.applyQueues, u.applyWorkStreams, u.applyAccounts} {
+	for _, step := range []func(Setup, *Applied) error{u.applyAgents, u.applyDesks, u.applyQueues, u.applyWorkStreams, u.applyAccounts,
+		u.applyLayouts} {
 		if err := step(s, &out); err != nil {
 			return Applied{}, err
 		}
@@ -246,6 +250,21 @@ func (u *unit) applyAccounts(s Setup, out *Applied) error {
 		}
 		if last := &out.Parts[len(out.Parts)-1]; found && last.Do == PlanMake {
 			last.Do = PlanChange
+		}
+	}
+	return nil
+}
+
+func (u *unit) applyLayouts(s Setup, out *Applied) error {
+	for _, l := range s.Layouts {
+		name := layoutID(l.Event, l.Language)
+		old, err := mailLayouts.Get(u.ctx, u.tx, name)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		l.Version = old.Version
+		if err := part(out, layoutKind.name, name, err == nil, old, l, func() (Saved, error) { return u.saveLayout(l) }); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -428,7 +428,7 @@ func (u *unit) continueThread(acct channel.Account, in channel.Inbound, identity
 		if last.Chat == in.Chat {
 			c.ChatName, c.ChatPicture, c.ChatAt = last.ChatName, last.ChatPicture, last.ChatAt
 		}
-		c.LastAgent = last.LastAgent
+		c.LastAgent, c.Ticket = last.LastAgent, last.Ticket
 		if last.Agent != "" {
 			c.LastAgent = last.Agent // in wrap-up: the same agent is preferred
 		}

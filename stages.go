@@ -19,11 +19,13 @@ type stage struct {
 // derived something from. Adding one is a line here.
 func stages() []stage {
 	return []stage{
+		{"replies in chats", (*unit).joinTickets},
 		{"what changed", (*unit).gatherTickets},
 		{"triggers", (*unit).pull},
 		{"service levels", (*unit).measureTickets},
 		{"work of tickets", (*unit).routeTickets},
 		{"tickets", (*unit).writeTickets},
+		{"mails to customers", (*unit).mailCustomers},
 		{"feed", (*unit).announce},
 		{"audit", (*unit).recorded},
 	}

@@ -58,6 +58,10 @@ type UpdateTicket struct {
 	Version int64          `json:"version"`
 	Change  TicketChange   `json:"change,omitzero"`
 	Comment *TicketComment `json:"comment,omitempty"`
+	// Quiet tells the customer nothing of a state that changes: a ticket that is
+	// solved as spam, as a test, as one that was settled on the phone. It does not
+	// go with a public comment.
+	Quiet bool `json:"quiet,omitempty"`
 }
 
 // UpdateTicket carries the command out. ErrStale when the ticket is not of the
@@ -91,6 +95,12 @@ func (e *Engine) UpdateTicket(ctx context.Context, p Principal, c UpdateTicket) 
 		d, err := u.editTicket(c.Ticket)
 		if err != nil {
 			return TicketState{}, err
+		}
+		switch {
+		case c.Quiet && public:
+			return TicketState{}, errs.New(errs.Invalid, "sangdam: a public comment goes to the customer; make it internal, or leave quiet out")
+		case c.Quiet:
+			w.telling()
 		}
 		if err := u.applyChange(d, c.Change); err != nil {
 			return TicketState{}, err
@@ -285,7 +295,7 @@ func (u *unit) comment(d *ticket.Draft, c TicketComment) error {
 	if err := d.Answer(c.Text, c.Files...); err != nil {
 		return err
 	}
-	return u.sayToCustomer(d.T, d.T.Entries+1, c.Text)
+	return u.sayToCustomer(d.T, c.Text)
 }
 
 // ReplyTicket adds the customer's words to a ticket, in the customer's name: by
@@ -303,17 +313,14 @@ type ReplyTicket struct {
 // ErrConflict for a complete ticket, which takes no reply.
 func (e *Engine) ReplyTicket(ctx context.Context, p Principal, c ReplyTicket) (TicketState, error) {
 	return command(ctx, e, opReplyTicket, p, c.Key, c, func(u *unit) (TicketState, error) {
-		w, err := u.onTicket(c.Ticket, ActTicketReply)
+		if _, err := u.onTicket(c.Ticket, ActTicketReply); err != nil {
+			return TicketState{}, err
+		}
+		w, err := u.mergedInto(c.Ticket)
 		if err != nil {
 			return TicketState{}, err
 		}
-		at := c.Ticket
-		for hops := 0; w.now.MergedInto != "" && hops < maxMerged; hops++ {
-			at = w.now.MergedInto
-			if w, err = u.ticketWork(at); err != nil {
-				return TicketState{}, err
-			}
-		}
+		at := w.now.ID
 		u.as = "customer"
 		d, err := u.editTicket(at)
 		if err != nil {
@@ -330,9 +337,6 @@ func (e *Engine) ReplyTicket(ctx context.Context, p Principal, c ReplyTicket) (T
 		return u.ticketState(d), err
 	})
 }
-
-// maxMerged bounds a chain of merged tickets.
-const maxMerged = 100
 
 // FollowTicket makes an agent a follower of a ticket, or no longer.
 type FollowTicket struct {

@@ -2,8 +2,8 @@ package sangdam
 
 import (
 	"encoding/json"
-	"time"
 
+	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/ticket"
 )
@@ -158,6 +158,11 @@ var (
 		Version: func(l *ticket.ServiceLevel) *int64 { return &l.Version },
 		Indexes: listedBy(func(l *ticket.ServiceLevel) string { return l.Name })})
 
+	mailLayouts = store.Declare(store.Kind[notify.Layout]{Name: "mail_layout", Decl: 1,
+		ID:      func(l *notify.Layout) string { return layoutID(l.Event, l.Language) },
+		Version: func(l *notify.Layout) *int64 { return &l.Version },
+		Indexes: listedBy(func(l *notify.Layout) string { return layoutID(l.Event, l.Language) })})
+
 	workspaceSettings = store.Declare(store.Kind[WorkspaceSettings]{Name: "workspace_settings", Decl: 1,
 		ID:      func(*WorkspaceSettings) string { return theOnly },
 		Version: func(s *WorkspaceSettings) *int64 { return &s.Version },
@@ -173,27 +178,3 @@ const listedName = "name"
 func listedBy[T any](name func(*T) string) []store.Index[T] {
 	return []store.Index[T]{{Name: listedName, Value: func(v *T) []byte { return store.Text(name(v)) }}}
 }
-
-// TicketNotice is what a customer is to be told about a ticket outside of any
-// conversation: by mail.
-type TicketNotice struct {
-	ID      string    `json:"id"`
-	Version int64     `json:"-"`
-	Ticket  ticket.ID `json:"ticket"`
-	// Seq is the entry of the history that it tells of, and Kind that entry's.
-	Seq      int64            `json:"seq"`
-	Kind     ticket.EntryKind `json:"kind"`
-	To       string           `json:"to"`
-	Language string           `json:"language,omitempty"`
-	// State is "pending" until something takes it.
-	State string    `json:"state"`
-	At    time.Time `json:"at"`
-}
-
-var ticketNotices = store.Declare(store.Kind[TicketNotice]{Name: "ticket_notice", Decl: 1,
-	ID:      func(n *TicketNotice) string { return n.ID },
-	Version: func(n *TicketNotice) *int64 { return &n.Version },
-	Tags: []store.TagIndex[TicketNotice]{
-		{Name: "state", Values: func(n *TicketNotice) [][]byte { return one(n.State) }, Order: func(n *TicketNotice) []byte { return store.Time(n.At) }},
-		{Name: "ticket", Values: func(n *TicketNotice) [][]byte { return one(string(n.Ticket)) },
-			Order: func(n *TicketNotice) []byte { return store.Time(n.At) }}}})

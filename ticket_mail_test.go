@@ -1,12 +1,18 @@
 package sangdam_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/notify"
+	"github.com/sangdam/sangdam/notify/mail/mailtest"
+	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/ticket"
+	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/condition"
 )
 
 // TestAnswersOfTicketsLeaveByMail where there is no conversation, once each.
@@ -32,4 +38,192 @@ func TestAnswersOfTicketsLeaveByMail(t *testing.T) {
 		none := d.open(sangdam.OpenTicket{})
 		require.ErrorIs(t, d.update(w.agent("a1"), none, sangdam.TicketChange{}, &sangdam.TicketComment{Text: "x", Public: true}), sangdam.ErrUnsupported)
 	}, withOutside(&o))
+}
+
+const shopLayout = `<h1>Shop, #{number}</h1>#{content}<hr>`
+
+func (d *ticketDesk) layout(l notify.Layout) {
+	d.t.Helper()
+	require.NoError(d.t, errOf(d.eng.SaveMailLayout(d.ctx, d.host, sangdam.SaveMailLayout{Layout: l})))
+}
+
+func (d *ticketDesk) settings(s sangdam.WorkspaceSettings) {
+	d.t.Helper()
+	setup, err := d.eng.TicketSetup(d.ctx, d.host)
+	require.NoError(d.t, err)
+	s.Version = setup.Settings.Version
+	require.NoError(d.t, errOf(d.eng.SaveWorkspaceSettings(d.ctx, d.host, sangdam.SaveWorkspaceSettings{Settings: s})))
+}
+
+// TestCustomersAreToldByMail when their ticket was received, is on hold and is
+// solved, and get answers, each in their language, within the layout for the
+// event, once. Nobody is told of what is kept quiet, and mails of triggers carry
+// no layout.
+func TestCustomersAreToldByMail(t *testing.T) {
+	var o outside
+	replay(t, everywhere, func(t *testing.T, w *replayWorld) {
+		o.targets(w.world)
+		d := newTicketDesk(t, w)
+		d.layout(notify.Layout{HTML: shopLayout, Text: "Ticket #{number} is #{state}."})
+		d.layout(notify.Layout{Event: "solved", Language: "ko", HTML: "<b>#{customer.name}</b>#{content}", Subject: "#{customer.name}님, 해결", Text: "문의가 해결되었습니다."})
+		d.settings(sangdam.WorkspaceSettings{Languages: []string{"en", "ko"}, Tickets: sangdam.TicketRouting{AnswerBy: "mail",
+			MailOn: []ticket.MailEvent{ticket.MailReceived, ticket.MailOnHold, ticket.MailSolved}}})
+		w.save(ticketRule("own", when("event", condition.Is, "solved"), trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: sangdam.ToCustomer,
+			Subject: sangdam.Texts{"": "by a rule"}, Body: sangdam.Texts{"": "plain words"}})))
+		a1 := w.agent("a1")
+		id := d.open(sangdam.OpenTicket{Language: "ko-KR", Requester: ticket.Requester{Name: "<Kim>", Email: "kim@example.com"}})
+		require.NoError(t, d.update(a1, id, sangdam.TicketChange{State: ptr(ticket.OnHold)}, nil))
+		require.NoError(t, d.update(a1, id, sangdam.TicketChange{}, &sangdam.TicketComment{Text: "a < b", Public: true}))
+		require.NoError(t, d.update(a1, id, sangdam.TicketChange{Priority: ptr(ticket.High)}, &sangdam.TicketComment{Text: "for us"}))
+		require.NoError(t, d.update(a1, id, sangdam.TicketChange{State: ptr(ticket.Solved)}, nil))
+		spam := d.open(sangdam.OpenTicket{Title: "Spam"})
+		require.NoError(t, errOf(w.eng.UpdateTicket(w.ctx, a1, sangdam.UpdateTicket{Ticket: id, Version: d.read(id).Ticket.Version, Quiet: true,
+			Change: sangdam.TicketChange{State: ptr(ticket.InProgress)}})))
+		require.NoError(t, errOf(w.eng.UpdateTicket(w.ctx, a1, sangdam.UpdateTicket{Ticket: id, Version: d.read(id).Ticket.Version, Quiet: true,
+			Change: sangdam.TicketChange{State: ptr(ticket.OnHold)}})))
+		require.NoError(t, d.update(a1, spam, sangdam.TicketChange{State: ptr(ticket.Solved)}, nil), "without an address nobody is told")
+		require.ErrorIs(t, errOf(w.eng.UpdateTicket(w.ctx, a1, sangdam.UpdateTicket{Ticket: id, Quiet: true,
+			Comment: &sangdam.TicketComment{Text: "x", Public: true}})), sangdam.ErrInvalid)
+		w.settle()
+		got := map[string]mailtest.Mail{}
+		var order []string
+		for _, m := range o.mails.Mails() {
+			require.Equal(t, []string{"kim@example.com"}, m.To)
+			key := m.Subject + "|" + strings.TrimSpace(m.Text)
+			got[key], order = m, append(order, key)
+		}
+		const title = "[#1] Lamp broken|"
+		require.ElementsMatch(t, []string{title + "Ticket 1 is unassigned.", title + "Ticket 1 is on_hold.", title + "a < b", "<Kim>님, 해결|문의가 해결되었습니다.",
+			"by a rule|plain words"}, order)
+		require.Equal(t, "<h1>Shop, 1</h1>a &lt; b<hr>", strings.TrimSpace(got[title+"a < b"].HTML))
+		require.Equal(t, "<b>&lt;Kim&gt;</b>문의가 해결되었습니다.", strings.TrimSpace(got["<Kim>님, 해결|문의가 해결되었습니다."].HTML))
+		require.Empty(t, got["by a rule|plain words"].HTML, "the layout is not for mails of triggers")
+	}, withOutside(&o))
+}
+
+// TestALayoutWithoutContentIsRefused by every way in, and so is what would leave
+// a mail without words.
+func TestALayoutWithoutContentIsRefused(t *testing.T) {
+	var o outside
+	inTickets(t, func(d *ticketDesk) {
+		o.targets(d.world)
+		bad := notify.Layout{HTML: "<h1>Shop</h1>"}
+		save := func(l notify.Layout) error {
+			return errOf(d.eng.SaveMailLayout(d.ctx, d.host, sangdam.SaveMailLayout{Layout: l}))
+		}
+		require.ErrorContains(t, save(bad), "#{content}")
+		require.ErrorContains(t, errOf(d.eng.Apply(d.ctx, d.host, sangdam.Apply{Setup: sangdam.Setup{Layouts: []notify.Layout{bad}}})), "#{content}")
+		require.ErrorContains(t, errOf(d.eng.Plan(d.ctx, d.host, sangdam.Setup{Layouts: []notify.Layout{bad}})), "#{content}")
+		good := notify.Layout{HTML: shopLayout}
+		for name, spoil := range map[string]func(*notify.Layout){
+			"an event that does not exist":               func(l *notify.Layout) { l.Event = "exploded" },
+			"a placeholder that does not exist":          func(l *notify.Layout) { l.HTML += "#{password}" },
+			"a placeholder in the subject":               func(l *notify.Layout) { l.Subject = "#{content}" },
+			"ten thousand placeholders":                  func(l *notify.Layout) { l.Text = strings.Repeat("#{title}", 3_000) },
+			"a placeholder that does not come to an end": func(l *notify.Layout) { l.Text = "#{title" },
+		} {
+			l := good
+			spoil(&l)
+			require.ErrorIs(t, save(l), sangdam.ErrInvalid, name)
+		}
+		all, err := d.eng.MailLayouts(d.ctx, d.host)
+		require.NoError(t, err)
+		require.Empty(t, all, "nothing was saved")
+
+		on := sangdam.WorkspaceSettings{Tickets: sangdam.TicketRouting{AnswerBy: "mail", MailOn: []ticket.MailEvent{ticket.MailSolved}}}
+		settings := func(s sangdam.WorkspaceSettings) error {
+			return errOf(d.eng.SaveWorkspaceSettings(d.ctx, d.host, sangdam.SaveWorkspaceSettings{Settings: s}))
+		}
+		require.ErrorContains(t, settings(on), "no mail layout has a text")
+		good.Event, good.Text = "solved", "It is solved."
+		applied, err := d.eng.Apply(d.ctx, d.host, sangdam.Apply{Setup: sangdam.Setup{Layouts: []notify.Layout{good}}})
+		require.NoError(t, err)
+		require.Equal(t, []sangdam.Planned{{Kind: "mail_layout", ID: "solved/*", Do: sangdam.PlanMake}}, applied.Parts)
+		require.NoError(t, settings(on))
+		require.ErrorContains(t, d.eng.DeleteMailLayout(d.ctx, d.host, sangdam.DeleteMailLayout{Event: "solved", Version: 1}), "no mail layout has a text")
+		good.Version, good.Text = 1, ""
+		require.ErrorContains(t, save(good), "no mail layout has a text")
+		on.Version = 1
+		for _, spoil := range []sangdam.TicketRouting{{MailOn: on.Tickets.MailOn}, {AnswerBy: "hook", MailOn: on.Tickets.MailOn},
+			{AnswerBy: "mail", MailOn: []ticket.MailEvent{ticket.MailHandled}}} {
+			require.ErrorIs(t, settings(sangdam.WorkspaceSettings{Version: 1, Tickets: spoil}), sangdam.ErrInvalid)
+		}
+		on.Tickets.MailOn = nil
+		require.NoError(t, settings(on))
+		require.NoError(t, d.eng.DeleteMailLayout(d.ctx, d.host, sangdam.DeleteMailLayout{Event: "solved", Version: 1}))
+	}, withOutside(&o))
+}
+
+// TestNoticesToAssigneeAndGroup: one mail each, never an open list.
+func TestNoticesToAssigneeAndGroup(t *testing.T) {
+	var o outside
+	inTickets(t, func(d *ticketDesk) {
+		o.targets(d.world)
+		for _, id := range []routing.AgentID{"a1", "a2"} {
+			d.saveAgent(routing.Agent{ID: id, Name: string(id), Email: string(id) + "@shop.example", Role: "agent", Assign: routing.AssignmentSwitches{Ticket: true},
+				Permissions: []routing.Permission{routing.PermitTicket}, Capacity: map[routing.Profile]int{routing.ProfileUnits: 1}})
+		}
+		group := ticket.Group{ID: "returns", Version: 1, Name: "Returns", Agents: []ticket.AgentID{"a1", "a2"}}
+		require.NoError(t, errOf(d.eng.SaveGroup(d.ctx, d.host, sangdam.SaveGroup{Group: group})))
+		mailTo := func(to string) trigger.Action {
+			return trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: to, Subject: sangdam.Texts{"": "for " + to}, Body: sangdam.Texts{"": "x"}})
+		}
+		d.save(ticketRule("r", when("event", condition.Is, "created"), mailTo(sangdam.ToAssignee), mailTo(sangdam.ToGroup)))
+		group.Version, group.Name = 2, "Taking back" // what is named stays named under another name
+		require.NoError(t, errOf(d.eng.SaveGroup(d.ctx, d.host, sangdam.SaveGroup{Group: group})))
+		d.open(sangdam.OpenTicket{Group: "returns", Agent: "a2"})
+		d.settle()
+		var got []string
+		for _, m := range o.mails.Mails() {
+			require.Len(t, m.To, 1)
+			require.Len(t, m.Header["To"], 1)
+			got = append(got, m.Subject+" "+m.To[0])
+		}
+		require.ElementsMatch(t, []string{"for assignee a2@shop.example", "for group a1@shop.example", "for group a2@shop.example"}, got)
+	}, withOutside(&o))
+}
+
+// TestTheCustomersChatAnswersTheTicket once the ticket has spoken through it:
+// it is worked on again. The words stay in the chat, where they can be taken
+// back. What is meant for a merged ticket goes to its target and opens nothing;
+// a complete ticket has no part in it.
+func TestTheCustomersChatAnswersTheTicket(t *testing.T) {
+	replay(t, everywhere, func(t *testing.T, w *replayWorld) {
+		d := newTicketDesk(t, w)
+		w.save(ticketRule("heard", when("comment", condition.Contains, "blue"), tag("blue")))
+		mina := w.line.User("Mina")
+		mina.SendText("my lamp is broken")
+		w.settle()
+		cv := w.conversations()[0]
+		opened, err := w.eng.OpenTicket(w.ctx, w.agent("a1"), sangdam.OpenTicket{Conversation: cv.ID})
+		require.NoError(t, err)
+		id := opened.Ticket
+		mina.SendText("it was dear")
+		w.settle()
+		require.Len(t, d.read(id).Entries, 1, "until the ticket speaks the chat goes on by itself")
+		require.NoError(t, d.update(w.agent("a1"), id, sangdam.TicketChange{State: ptr(ticket.OnHold)}, &sangdam.TicketComment{Text: "Which colour?", Public: true}))
+		require.NoError(t, errOf(w.eng.End(w.ctx, w.host, sangdam.End{Conversation: cv.ID, Final: true})))
+		w.settle()
+		mina.SendText("the blue one")
+		w.settle()
+		got := d.read(id)
+		last := got.Entries[2]
+		require.Equal(t, []any{"customer", ticket.Replied, "the blue one", ticket.Unassigned}, []any{last.Actor, last.Kind, last.Text, got.Ticket.State})
+		require.Equal(t, []string{"blue"}, got.Ticket.Tags, "rules hear it")
+
+		into := d.open(sangdam.OpenTicket{Title: "the same"})
+		require.NoError(t, d.update(w.host, into, sangdam.TicketChange{State: ptr(ticket.Solved)}, nil))
+		require.NoError(t, errOf(w.eng.MergeTickets(w.ctx, w.host, sangdam.MergeTickets{From: id, Into: into})))
+		mina.SendText("and hurry")
+		w.settle()
+		target := d.read(into)
+		last = target.Entries[len(target.Entries)-1]
+		require.Equal(t, []any{"and hurry", id, ticket.Solved}, []any{last.Text, last.From, target.Ticket.State})
+		require.NoError(t, d.update(w.host, into, sangdam.TicketChange{State: ptr(ticket.Complete)}, nil))
+		mina.SendText("hello?")
+		w.settle()
+		require.Len(t, d.read(into).Entries, len(target.Entries)+1, "it is complete: the words are the chat's alone")
+		d.replays(id)
+		d.replays(into)
+	})
 }

@@ -4,15 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
-	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
@@ -388,86 +385,6 @@ func (e *Engine) TicketFile(ctx context.Context, p Principal, id ticket.ID, name
 		return nil, err
 	}
 	return e.openFile(ctx, p.Workspace, channel.Media{Blob: name})
-}
-
-// TicketChat returns the chat log of a ticket that was made from a conversation:
-// its messages up to the moment when the ticket was made, with Seq above after,
-// oldest first, at most limit (1 to 200), masked as the chat is. Whoever may
-// read the ticket may read it.
-func (e *Engine) TicketChat(ctx context.Context, p Principal, id ticket.ID, after int64, limit int) (out []conversation.Message, err error) {
-	err = e.readTicket(ctx, p, id, func(ctx context.Context, tx store.Tx, _ Who, t ticket.Ticket) error {
-		if t.Conversation == "" {
-			return nil
-		}
-		out, err = tx.Conversations().Messages(ctx, t.Conversation, after, min(max(limit, 1), maxPage))
-		out = slices.DeleteFunc(out, func(m conversation.Message) bool { return m.Seq > t.Origin.ChatTo })
-		return err
-	})
-	return listed(out), err
-}
-
-// sayToCustomer sends a public answer to the customer: through the conversation
-// that the ticket came from, else as a notice that leaves by mail.
-func (u *unit) sayToCustomer(t ticket.Ticket, seq int64, text string) error {
-	if t.Conversation != "" {
-		said, err := u.sayInChat(t.Conversation, text)
-		if err != nil || said {
-			return err
-		}
-	}
-	if t.Requester.Email == "" {
-		return errs.New(errs.Unsupported,
-			"sangdam: this ticket has no conversation that can be written to and no mail address; add one, or make the comment internal")
-	}
-	s, err := u.ticketSetup()
-	if err != nil {
-		return err
-	}
-	if by := s.Settings.Tickets.AnswerBy; by != "" {
-		return u.mailAnswer(by, t, seq, text)
-	}
-	n := TicketNotice{ID: newID(), Ticket: t.ID, Seq: seq, Kind: ticket.Answered, To: t.Requester.Email, Language: t.Language, State: noticePending,
-		At: u.tx.Now()}
-	return ticketNotices.Save(u.ctx, u.tx, &n)
-}
-
-const noticePending = "pending"
-
-// mailAnswer sends a public answer to the customer's mail address.
-func (u *unit) mailAnswer(by notify.TargetID, t ticket.Ticket, seq int64, text string) error {
-	if _, err := u.usable(by); err != nil {
-		return err
-	}
-	_, err := u.deliver(Delivery{Target: by, Notice: notify.Notice{ID: entryID(t.ID, seq), Event: "ticket.answered", Subject: "ticket:" + string(t.ID),
-		To: notify.Recipient{Name: t.Requester.Name, Address: t.Requester.Email}, Title: fmt.Sprintf("[#%d] %s", t.Number, t.Title), Text: text}})
-	return err
-}
-
-// sayInChat says it in the conversation; false where its account is gone or off.
-func (u *unit) sayInChat(id conversation.ID, text string) (bool, error) {
-	cv, err := u.tx.Conversations().Conversation(u.ctx, id)
-	if err != nil {
-		return false, err
-	}
-	acct, ok := u.s.accounts[cv.Account]
-	if !ok || acct.Deleted || acct.Disabled {
-		return false, nil
-	}
-	content := channel.Text(text)
-	if err := u.canCarry(cv, content); err != nil {
-		return false, err
-	}
-	author := conversation.Author{Kind: conversation.ByAgent, Agent: u.p.agent()}
-	if rule, is := strings.CutPrefix(u.as, "trigger:"); is {
-		author = conversation.Author{Kind: conversation.ByTrigger, Name: rule}
-	} else if u.p.agent() == "" || cv.State == conversation.StateClosed || cv.Control == conversation.ControlBot {
-		author = conversation.Author{Kind: conversation.BySystem, Name: u.actor()} // a notice: it takes the word from nobody
-	}
-	d := conversation.Edit(cv, u.tx.Now())
-	if _, err := u.say(d, conversation.Message{Author: author, Content: content}); err != nil {
-		return false, err
-	}
-	return true, u.finish(d)
 }
 
 // bannedIn looks for banned words.

@@ -30,6 +30,8 @@ var (
 	opDeleteGroup           = define("group.delete", "DeleteGroup")
 	opSaveTicketView        = define("view.save", "SaveTicketView", ActTemplate)
 	opDeleteTicketView      = define("view.delete", "DeleteTicketView", ActTemplate)
+	opSaveMailLayout        = define("mail_layout.save", "SaveMailLayout")
+	opDeleteMailLayout      = define("mail_layout.delete", "DeleteMailLayout")
 	opSaveServiceLevel      = define("service_level.save", "SaveServiceLevel")
 	opDeleteServiceLevel    = define("service_level.delete", "DeleteServiceLevel")
 )

@@ -42,7 +42,9 @@ func (e *Engine) Ticket(ctx context.Context, p Principal, id ticket.ID) (TicketD
 		if err != nil {
 			return err
 		}
-		out.Entries = shownEntries(entries, hidden)
+		if out.Entries, err = withChatText(ctx, tx, shownEntries(entries, hidden)); err != nil {
+			return err
+		}
 		it, err := tx.Work().Item(ctx, ticketItem(id))
 		if errors.Is(err, ErrNotFound) {
 			return nil
@@ -62,7 +64,9 @@ func (e *Engine) TicketHistory(ctx context.Context, p Principal, id ticket.ID, a
 			return err
 		}
 		out, err = entriesOf(ctx, tx, id, after, min(max(limit, 1), maxPage))
-		out = listed(shownEntries(out, hidden))
+		if err == nil {
+			out, err = withChatText(ctx, tx, listed(shownEntries(out, hidden)))
+		}
 		return err
 	})
 	return out, err

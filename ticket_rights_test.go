@@ -60,6 +60,7 @@ func ticketCalls(w *world, calls, queries map[string]func(sangdam.Principal) err
 		calls[name] = call
 	}
 	setupCalls(w, calls)
+	queries["MailLayouts"] = func(p sangdam.Principal) error { return errOf(e.MailLayouts(ctx, p)) }
 	queries["TicketFile"] = func(p sangdam.Principal) error { return errOf(e.TicketFile(ctx, p, id, "x")) }
 	queries["BulkProgress"] = func(p sangdam.Principal) error { return errOf(e.BulkProgress(ctx, p, "x")) }
 	queries["Ticket"] = func(p sangdam.Principal) error { return errOf(e.Ticket(ctx, p, id)) }
@@ -97,6 +98,10 @@ func setupCalls(w *world, calls map[string]func(sangdam.Principal) error) {
 		"SaveTicketView": func(p sangdam.Principal) error { return errOf(e.SaveTicketView(ctx, p, sangdam.SaveTicketView{})) },
 		"DeleteTicketView": func(p sangdam.Principal) error {
 			return e.DeleteTicketView(ctx, p, sangdam.DeleteTicketView{View: "x"})
+		},
+		"SaveMailLayout": func(p sangdam.Principal) error { return errOf(e.SaveMailLayout(ctx, p, sangdam.SaveMailLayout{})) },
+		"DeleteMailLayout": func(p sangdam.Principal) error {
+			return e.DeleteMailLayout(ctx, p, sangdam.DeleteMailLayout{Event: "solved"})
 		},
 		"SaveServiceLevel": func(p sangdam.Principal) error { return errOf(e.SaveServiceLevel(ctx, p, sangdam.SaveServiceLevel{})) },
 		"DeleteServiceLevel": func(p sangdam.Principal) error {

@@ -32,6 +32,17 @@ type ticketWork struct {
 	// entries are what is to be appended, and last the ticket before the last.
 	entries []ticket.Entry
 	last    ticket.Ticket
+	// told are the entries of which the customer gets no mail: said in the chat,
+	// or kept quiet.
+	told map[int64]bool
+}
+
+// telling says that the step which is being made needs no mail.
+func (w *ticketWork) telling() {
+	if w.told == nil {
+		w.told = map[int64]bool{}
+	}
+	w.told[w.now.Entries+1] = true
 }
 
 // ticketWork loads a ticket once. ErrNotFound names nothing.

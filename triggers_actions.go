@@ -360,7 +360,12 @@ func (r *triggerRun) outside(t *trigger.Trigger, a trigger.Action, values func()
 
 // filled fills a text for a language.
 func filled(texts Texts, language string, values map[string]string, render func(*trigger.Template, map[string]string) string) string {
-	t, err := trigger.ParseTemplate(texts.in(language), placeholders())
+	return fill(texts.in(language), values, render)
+}
+
+// fill fills the placeholders of a text that was checked when it was saved.
+func fill(text string, values map[string]string, render func(*trigger.Template, map[string]string) string) string {
+	t, err := trigger.ParseTemplate(text, placeholders())
 	if err != nil {
 		return "" // refused when it was saved
 	}

@@ -94,6 +94,11 @@ func loadTicket(u *unit, c change) (triggerRecord, error) {
 		if e.Text != "" {
 			p.now.Comment = e.Text
 		}
+		if at, known := u.changedAt[kindMessage+string(e.Message)]; known && e.Message != "" {
+			if m, is := u.changes[at].after.(conversation.Message); is {
+				p.now.Comment = saidAs(m)
+			}
+		}
 	}
 	for _, e := range c.events {
 		p.happen(e)

@@ -83,8 +83,13 @@ type TicketRouting struct {
 	// OfferFor is how long an offer stands; 0 means routing.DefaultOfferFor.
 	OfferFor time.Duration `json:"offer_for,omitempty"`
 	// AnswerBy is the target of mail by which public answers leave to customers
-	// without a conversation; empty: they are kept as notices that wait.
+	// without a conversation; empty: the host sends them, which the feed tells of
+	// an entry of kind ticket.Answered.
 	AnswerBy notify.TargetID `json:"answer_by,omitempty"`
+	// MailOn are the events of which customers are told by mail also when nobody
+	// wrote an answer: received, on_hold, solved. Each needs a mail layout with a
+	// text. An answer (handled) always leaves.
+	MailOn []ticket.MailEvent `json:"mail_on,omitempty"`
 	// Presences that may receive tickets; empty means Online alone.
 	Presences []routing.Presence `json:"presences,omitempty"`
 }
@@ -155,10 +160,8 @@ func (e *Engine) SaveWorkspaceSettings(ctx context.Context, p Principal, c SaveW
 				return Saved{}, errs.New(errs.Invalid, "sangdam: workspace settings: there is no queue %s", q)
 			}
 		}
-		if by := s.Tickets.AnswerBy; by != "" {
-			if _, err := u.usable(by); err != nil {
-				return Saved{}, err
-			}
+		if err := u.checkMails(s.Tickets); err != nil {
+			return Saved{}, err
 		}
 		var was WorkspaceSettings
 		saved, err := saveDefinition(u, settingsKind, s, func(old, s *WorkspaceSettings) error {

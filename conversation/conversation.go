@@ -118,6 +118,9 @@ type Conversation struct {
 	// Former are conversations merged into this one that kept their earlier
 	// messages, in the order of merging.
 	Former []ID `json:"former,omitempty"`
+	// Ticket is the one that answered through this conversation, or the one
+	// before it, last: the customer's words are replies to it until it is complete.
+	Ticket string `json:"ticket,omitempty"`
 
 	OpenedAt       time.Time `json:"opened_at,omitzero"`
 	QueuedAt       time.Time `json:"queued_at,omitzero"`

@@ -2,7 +2,9 @@ package notify
 
 import (
 	"html"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/sangdam/sangdam/internal/errs"
 )
@@ -10,11 +12,14 @@ import (
 // ContentMark is where a Layout takes the text of a mail.
 const ContentMark = "#{content}"
 
-// MaxLayout is the largest Layout in bytes.
-const MaxLayout = 128 << 10
+// Limits of a Layout, in bytes.
+const (
+	MaxLayout     = 64 << 10 // of its HTML
+	MaxLayoutText = 32 << 10
+)
 
-// Layout is the HTML around the text of mails about one kind of event in one
-// language: logo, greeting, footer.
+// Layout is how mails about one kind of event look in one language: the HTML
+// around their text, with logo, greeting and footer.
 type Layout struct {
 	// Event that the layout is for; empty: every event without one of its own.
 	Event string `json:"event,omitempty"`
@@ -22,14 +27,19 @@ type Layout struct {
 	Language string `json:"language,omitempty"`
 	Version  int64  `json:"version"`
 	HTML     string `json:"html"`
+	// Subject is the mails' own; empty: the sender's.
+	Subject string `json:"subject,omitempty"`
+	// Text is the content of mails about an event in which nobody wrote
+	// anything, such as a state that changed.
+	Text string `json:"text,omitempty"`
 }
 
 // Check refuses a layout in which the text of a mail would be lost or stand
 // twice.
 func (l Layout) Check() error {
 	switch n := strings.Count(l.HTML, ContentMark); {
-	case len(l.HTML) > MaxLayout:
-		return errs.New(errs.Invalid, "notify: a layout has at most %d bytes", MaxLayout)
+	case len(l.HTML) > MaxLayout || len(l.Text) > MaxLayoutText || utf8.RuneCountInString(l.Subject) > MaxTitle:
+		return errs.New(errs.Invalid, "notify: a layout has at most %d bytes, its text %d and its subject %d characters", MaxLayout, MaxLayoutText, MaxTitle)
 	case n == 0:
 		return errs.New(errs.Invalid, "notify: the layout does not hold %s: nobody could read what the mail says; put it where the text belongs", ContentMark)
 	case n > 1:
@@ -40,22 +50,31 @@ func (l Layout) Check() error {
 	return nil
 }
 
-// Apply puts HTML into the layout.
-func (l Layout) Apply(content string) string {
-	return strings.Replace(l.HTML, ContentMark, content, 1)
+// Around is the HTML before and after the content.
+func (l Layout) Around() (before, after string) {
+	before, after, _ = strings.Cut(l.HTML, ContentMark)
+	return before, after
 }
 
-// Choose finds the layout for an event and a language: both, the event's, the
-// language's, the one for all; false when there is none of them.
-func Choose(all []Layout, event, language string) (Layout, bool) {
-	for _, want := range []Layout{{Event: event, Language: language}, {Event: event}, {Language: language}, {}} {
-		for _, l := range all {
-			if l.Event == want.Event && l.Language == want.Language {
-				return l, true
+// Choose finds the layout for an event and a language, the nearest first: both,
+// with the language's own variant before the language; the event's; the
+// language's; the one for all. get reads one, false for none of that name.
+func Choose(event, language string, get func(event, language string) (Layout, bool, error)) (Layout, bool, error) {
+	languages := []string{language}
+	if base, _, variant := strings.Cut(language, "-"); variant {
+		languages = append(languages, base)
+	}
+	if language != "" {
+		languages = append(languages, "")
+	}
+	for _, e := range slices.Compact([]string{event, ""}) {
+		for _, l := range languages {
+			if found, ok, err := get(e, l); ok || err != nil {
+				return found, ok, err
 			}
 		}
 	}
-	return Layout{}, false
+	return Layout{}, false, nil
 }
 
 // Paragraphs makes HTML of plain text: escaped, its line breaks kept.

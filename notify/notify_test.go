@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,22 +23,30 @@ func TestALayoutMustHoldTheContent(t *testing.T) {
 		"twice":     {HTML: "#{content}#{content}"},
 		"too large": {HTML: "#{content}" + strings.Repeat("x", notify.MaxLayout)},
 		"misspelt":  {HTML: "#{Content}"},
+		"long text": {HTML: "#{content}", Text: strings.Repeat("x", notify.MaxLayoutText+1)},
 	} {
 		require.ErrorIs(t, l.Check(), notify.ErrInvalid, name)
 	}
-	require.Equal(t, "<p>a &#{content}</p>", notify.Layout{HTML: "<p>#{content}</p>"}.Apply("a &#{content}"), "what stands in the text is text")
+	before, after := notify.Layout{HTML: "<p>#{content}</p>"}.Around()
+	require.Equal(t, []string{"<p>", "</p>"}, []string{before, after})
 }
 
 func TestTheNearestLayoutIsChosen(t *testing.T) {
 	all := []notify.Layout{{HTML: "all"}, {Event: "solved", HTML: "solved"}, {Language: "ko", HTML: "ko"}, {Event: "solved", Language: "ko", HTML: "both"}}
+	get := func(event, language string) (notify.Layout, bool, error) {
+		i := slices.IndexFunc(all, func(l notify.Layout) bool { return l.Event == event && l.Language == language })
+		return all[max(i, 0)], i >= 0, nil
+	}
 	for _, tc := range []struct{ event, language, want string }{
-		{"solved", "ko", "both"}, {"solved", "en", "solved"}, {"received", "ko", "ko"}, {"received", "en", "all"},
+		{"solved", "ko", "both"}, {"solved", "ko-KR", "both"}, {"solved", "en", "solved"}, {"received", "ko", "ko"}, {"received", "en", "all"}, {"", "", "all"},
 	} {
-		l, ok := notify.Choose(all, tc.event, tc.language)
+		l, ok, err := notify.Choose(tc.event, tc.language, get)
+		require.NoError(t, err)
 		require.True(t, ok)
 		require.Equal(t, tc.want, l.HTML)
 	}
-	_, ok := notify.Choose(nil, "x", "y")
+	_, ok, err := notify.Choose("x", "y", func(string, string) (notify.Layout, bool, error) { return notify.Layout{}, false, nil })
+	require.NoError(t, err)
 	require.False(t, ok)
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
@@ -220,6 +221,29 @@ func (d *Draft) Reply(text string, files ...string) error {
 	if err := d.say(Replied, text, files); err != nil {
 		return err
 	}
+	return d.wakes()
+}
+
+// ReplyInChat adds the customer's words in the ticket's chat. merged names the
+// ticket that they were meant for when that was merged into this one: then they
+// open nothing again.
+func (d *Draft) ReplyInChat(m conversation.MessageID, merged ID) error {
+	switch {
+	case d.entry.Kind != "" || d.entry.Text != "":
+		return errs.New(errs.Invalid, "ticket: one entry carries one comment")
+	case d.T.State == Complete:
+		return errs.New(errs.Conflict, "ticket: it is complete and takes no reply; make a new ticket that follows it")
+	}
+	d.entry.Kind, d.entry.Message, d.entry.From = Replied, m, merged
+	if merged != "" {
+		d.T.CustomerAt = d.now
+		return nil
+	}
+	return d.wakes()
+}
+
+// wakes opens the ticket again after the customer's words.
+func (d *Draft) wakes() error {
 	d.T.CustomerAt = d.now
 	if d.T.State != Solved && d.T.State != OnHold {
 		return nil

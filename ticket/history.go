@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
@@ -40,6 +41,9 @@ type Entry struct {
 	// Text is the comment; Files are names of blobs that it carries.
 	Text  string   `json:"text,omitempty"`
 	Files []string `json:"files,omitempty"`
+	// Message is the customer's message in the ticket's chat that the entry stands
+	// for. Its text stays there alone, where it can be masked and taken back.
+	Message conversation.MessageID `json:"message,omitempty"`
 	// From names the ticket that an entry came from when that was merged.
 	From ID `json:"from,omitempty"`
 	// Changes are what differs from the entry before, by name of the member.

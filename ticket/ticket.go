@@ -1,7 +1,9 @@
 package ticket
 
 import (
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
@@ -163,6 +165,8 @@ func (t *Ticket) check() error {
 		return errs.New(errs.Invalid, "ticket: the text has %d bytes; use at most %d", len(t.Body), MaxBody)
 	case t.Priority < Low || t.Priority > Urgent:
 		return errs.New(errs.Invalid, "ticket: priority %d is none; use %d to %d", t.Priority, Low, Urgent)
+	case strings.ContainsFunc(t.Requester.Email, unicode.IsControl):
+		return errs.New(errs.Invalid, "ticket: the requester's mail address holds a control character")
 	}
 	for name, s := range map[string]string{"name": t.Requester.Name, "email": t.Requester.Email, "phone": t.Requester.Phone} {
 		if err := checkText("the requester's "+name, s, 0, 320); err != nil {

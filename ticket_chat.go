@@ -1,0 +1,184 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/ticket"
+)
+
+// A ticket that was made from a conversation answers through it, and the
+// customer's answer comes back by it.
+
+// TicketChat returns the chat log of a ticket that was made from a conversation:
+// its messages up to the moment when the ticket was made, with Seq above after,
+// oldest first, at most limit (1 to 200), masked as the chat is. Whoever may
+// read the ticket may read it.
+func (e *Engine) TicketChat(ctx context.Context, p Principal, id ticket.ID, after int64, limit int) (out []conversation.Message, err error) {
+	err = e.readTicket(ctx, p, id, func(ctx context.Context, tx store.Tx, _ Who, t ticket.Ticket) error {
+		if t.Conversation == "" {
+			return nil
+		}
+		out, err = tx.Conversations().Messages(ctx, t.Conversation, after, min(max(limit, 1), maxPage))
+		out = slices.DeleteFunc(out, func(m conversation.Message) bool { return m.Seq > t.Origin.ChatTo })
+		return err
+	})
+	return listed(out), err
+}
+
+// sayToCustomer sends a public answer to the customer: through the conversation
+// that the ticket came from, else by mail at the end of the unit.
+func (u *unit) sayToCustomer(t ticket.Ticket, text string) error {
+	if t.Conversation != "" {
+		said, err := u.sayInChat(t, text)
+		if err != nil || said {
+			return err
+		}
+	}
+	if t.Requester.Email == "" {
+		return errs.New(errs.Unsupported,
+			"sangdam: this ticket has no conversation that can be written to and no mail address; add one, or make the comment internal")
+	}
+	s, err := u.ticketSetup()
+	if err != nil || s.Settings.Tickets.AnswerBy == "" {
+		return err
+	}
+	_, err = u.usable(s.Settings.Tickets.AnswerBy)
+	return err
+}
+
+// sayInChat says it in the conversation; false where its account is gone or off.
+func (u *unit) sayInChat(t ticket.Ticket, text string) (bool, error) {
+	cv, err := u.tx.Conversations().Conversation(u.ctx, t.Conversation)
+	if err != nil {
+		return false, err
+	}
+	acct, ok := u.s.accounts[cv.Account]
+	if !ok || acct.Deleted || acct.Disabled {
+		return false, nil
+	}
+	content := channel.Text(text)
+	if err := u.canCarry(cv, content); err != nil {
+		return false, err
+	}
+	author := conversation.Author{Kind: conversation.ByAgent, Agent: u.p.agent()}
+	if rule, is := strings.CutPrefix(u.as, "trigger:"); is {
+		author = conversation.Author{Kind: conversation.ByTrigger, Name: rule}
+	} else if u.p.agent() == "" || cv.State == conversation.StateClosed || cv.Control == conversation.ControlBot {
+		author = conversation.Author{Kind: conversation.BySystem, Name: u.actor()} // a notice: it takes the word from nobody
+	}
+	w, err := u.ticketWork(t.ID)
+	if err != nil {
+		return false, err
+	}
+	w.telling()
+	d := conversation.Edit(cv, u.tx.Now())
+	d.C.Ticket = string(t.ID) // what the customer writes next is an answer to it
+	if _, err := u.say(d, conversation.Message{Author: author, Content: content}); err != nil {
+		return false, err
+	}
+	return true, u.finish(d)
+}
+
+// joinTickets is the stage in which a customer's messages become replies to the
+// ticket that answered through the chat last.
+func (u *unit) joinTickets() error {
+	for _, c := range u.changes {
+		m, is := c.after.(conversation.Message)
+		if !is || m.Author.Kind != conversation.ByCustomer || !slices.Contains(c.events, "created") {
+			continue
+		}
+		at, known := u.changedAt[kindConversation+string(m.Conversation)]
+		if !known {
+			continue
+		}
+		cv, is := u.changes[at].after.(conversation.Conversation)
+		if !is || cv.Ticket == "" {
+			continue
+		}
+		if err := u.joinTicket(ticket.ID(cv.Ticket), m.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// joinTicket adds a message to a ticket, or to the one that it was merged into,
+// which it does not open again. A ticket that is complete has no part in it, nor
+// has any while tickets are switched off.
+func (u *unit) joinTicket(meant ticket.ID, m conversation.MessageID) error {
+	if err := u.off(SwitchTicket); err != nil {
+		if errors.Is(err, ErrUnsupported) {
+			return nil
+		}
+		return err
+	}
+	w, err := u.mergedInto(meant)
+	if errors.Is(err, ErrNotFound) || err == nil && w.now.State == ticket.Complete {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	was := u.as
+	u.as = "customer"
+	defer func() { u.as = was }()
+	if err := w.flush(); err != nil { // each message is a step of its own
+		return err
+	}
+	d, err := u.editTicket(w.now.ID)
+	if err != nil {
+		return err
+	}
+	var from ticket.ID
+	if w.now.ID != meant {
+		from = meant
+	}
+	return d.ReplyInChat(m, from)
+}
+
+// mergedInto is the ticket, or the one into which it was merged in the end.
+func (u *unit) mergedInto(id ticket.ID) (*ticketWork, error) {
+	w, err := u.ticketWork(id)
+	for hops := 0; err == nil && w.now.MergedInto != "" && hops < maxMerged; hops++ {
+		w, err = u.ticketWork(w.now.MergedInto)
+	}
+	return w, err
+}
+
+// maxMerged bounds a chain of merged tickets.
+const maxMerged = 100
+
+// withChatText fills the entries that stand for messages of a chat with the
+// messages' present text: masked where it is masked, empty where it was taken
+// back.
+func withChatText(ctx context.Context, tx store.Tx, list []ticket.Entry) ([]ticket.Entry, error) {
+	for i, e := range list {
+		if e.Message == "" {
+			continue
+		}
+		m, err := tx.Conversations().Message(ctx, e.Message)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		list[i].Text = saidAs(m)
+	}
+	return list, nil
+}
+
+// saidAs is a message as the history of a ticket shows it.
+func saidAs(m conversation.Message) string {
+	if m.Content.Text == "" && m.Content.Media != nil {
+		return "[" + string(m.Content.Kind) + "]"
+	}
+	return m.Content.Text
+}
