@@ -66,7 +66,8 @@ func checkLayout(l notify.Layout) error {
 		return err
 	}
 	if l.Event != "" && !slices.Contains(ticket.MailEvents(), ticket.MailEvent(l.Event)) {
-		return errs.New(errs.Invalid, "sangdam: mail layout: there is no event %q; use one of %v, or none for all", cutTo(l.Event, 64), ticket.MailEvents())
+		return errs.New(errs.Invalid, "sangdam: mail layout: there is no event %q; use one of %v, or none for all",
+			cutTo(l.Event, 64), ticket.MailEvents())
 	}
 	before, after := l.Around()
 	for part, text := range map[string]string{"html": before, "html after the content": after, "subject": l.Subject, "text": l.Text} {
@@ -139,7 +140,8 @@ func (u *unit) checkMails(t TicketRouting) error {
 		case ev == ticket.MailHandled || !slices.Contains(ticket.MailEvents(), ev):
 			return errs.New(errs.Invalid, "sangdam: workspace settings: mail_on holds %q; use received, on_hold and solved", cutTo(string(ev), 64))
 		case err == nil && !slices.ContainsFunc(all, says):
-			return errs.New(errs.Invalid, "sangdam: customers are told by mail when a ticket is %s, and no mail layout has a text for it; save one with a text first", ev)
+			return errs.New(errs.Invalid,
+				"sangdam: customers are told by mail when a ticket is %s, and no mail layout has a text for it; save one with a text first", ev)
 		}
 	}
 	return err

@@ -39,7 +39,8 @@ type Layout struct {
 func (l Layout) Check() error {
 	switch n := strings.Count(l.HTML, ContentMark); {
 	case len(l.HTML) > MaxLayout || len(l.Text) > MaxLayoutText || utf8.RuneCountInString(l.Subject) > MaxTitle:
-		return errs.New(errs.Invalid, "notify: a layout has at most %d bytes, its text %d and its subject %d characters", MaxLayout, MaxLayoutText, MaxTitle)
+		return errs.New(errs.Invalid, "notify: a layout has at most %d bytes, its text %d and its subject %d characters",
+			MaxLayout, MaxLayoutText, MaxTitle)
 	case n == 0:
 		return errs.New(errs.Invalid, "notify: the layout does not hold %s: nobody could read what the mail says; put it where the text belongs", ContentMark)
 	case n > 1:
