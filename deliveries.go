@@ -150,6 +150,8 @@ func (u *unit) usable(id notify.TargetID) (notify.Target, error) {
 		return t, errs.New(errs.Unsupported, "sangdam: target %q is switched off; an administrator can switch it on", t.Name)
 	case u.e.carriers[t.Kind] == nil:
 		return t, errs.New(errs.Unsupported, "sangdam: no carrier for targets of kind %q; add it to Config.Carriers", t.Kind)
+	case t.Kind == notify.KindSMS:
+		return t, u.off(SwitchSMS)
 	}
 	return t, nil
 }

@@ -122,6 +122,11 @@ func (u *unit) openTicket(t ticket.Ticket, c TicketChange) (*ticket.Draft, error
 			return nil, errs.New(errs.Invalid, "sangdam: there is no desk %s", t.Desk)
 		}
 	}
+	if s, has := map[string]Switch{ticket.ChannelPhone: SwitchPhone, ticket.ChannelAPI: SwitchAPI}[t.Channel]; has {
+		if err := u.off(s); err != nil {
+			return nil, err
+		}
+	}
 	d, err := u.newTicket(t)
 	if err != nil {
 		return nil, err

@@ -398,6 +398,8 @@ type TemplateFilter struct {
 	// Ticket whose resolution category decides what is offered; empty: all are
 	// listed, with NotLinked, Private and so on as if there were no ticket.
 	Resolution ticket.CategoryID `json:"resolution,omitempty"`
+	// Linked to this category, or to one that it lies under.
+	Linked ticket.CategoryID `json:"linked,omitempty"`
 	// Private or shared ones only.
 	Private bool `json:"private,omitempty"`
 	Shared  bool `json:"shared,omitempty"`
@@ -422,10 +424,14 @@ func (e *Engine) Templates(ctx context.Context, p Principal, f TemplateFilter) (
 		for _, t := range all {
 			found := want == "" || strings.Contains(fold.Text(t.Title+"\n"+t.Body+"\n"+t.SearchCode), want)
 			own := t.Owner != "" && t.Owner == p.agent()
+			tree := d.Trees[ticket.Resolution]
+			if f.Linked != "" && !slices.ContainsFunc(tree.Path(f.Linked), func(c ticket.Category) bool { return slices.Contains(t.Resolutions, c.ID) }) {
+				continue
+			}
 			if !found || t.Owner != "" && !own || f.Private && !own || f.Shared && t.Owner != "" {
 				continue
 			}
-			out = append(out, OfferedTemplate{t, t.OfferOn(p.agent(), f.Resolution, d.Trees[ticket.Resolution])})
+			out = append(out, OfferedTemplate{t, t.OfferOn(p.agent(), f.Resolution, tree)})
 		}
 		return err
 	})

@@ -1,6 +1,7 @@
 package sangdam_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -117,6 +118,26 @@ func TestTemplatesSayWhyTheyAreNotOffered(t *testing.T) {
 		list, err = w.eng.Templates(w.ctx, w.agent("a2"), sangdam.TemplateFilter{})
 		require.NoError(t, err)
 		require.Len(t, list, 2, "another's own are not shown")
+		for _, want := range []struct {
+			f     sangdam.TemplateFilter
+			title string
+		}{{sangdam.TemplateFilter{Linked: other}, "Other"}, {sangdam.TemplateFilter{Private: true}, "Own"}, {sangdam.TemplateFilter{Shared: true, Text: "li"}, "Linked"}} {
+			list, err = w.eng.Templates(w.ctx, w.agent("a1"), want.f)
+			require.NoError(t, err)
+			require.Len(t, list, 1)
+			require.Equal(t, want.title, list[0].Title)
+		}
+		own := list[0].AnswerTemplate
+		own.Title, own.SearchCode = "Edited", "with blank"
+		save2 := func(p sangdam.Principal) error {
+			return errOf(w.eng.SaveTemplate(w.ctx, p, sangdam.SaveTemplate{Template: own}))
+		}
+		require.ErrorIs(t, save2(w.host), sangdam.ErrInvalid)
+		own.SearchCode = "ed"
+		require.ErrorIs(t, save2(w.agent("a2")), sangdam.ErrPermissionDenied)
+		require.NoError(t, save2(w.host))
+		require.ErrorIs(t, w.eng.DeleteTemplate(w.ctx, w.host, sangdam.DeleteTemplate{Template: own.ID, Version: own.Version}), sangdam.ErrStale)
+		require.NoError(t, w.eng.DeleteTemplate(w.ctx, w.host, sangdam.DeleteTemplate{Template: own.ID, Version: own.Version + 1}))
 	})
 }
 
@@ -142,13 +163,18 @@ func TestSwitchesOfAWorkspace(t *testing.T) {
 		s.Version, s.Off = saved.Version, []sangdam.Switch{"moon"}
 		_, err = w.eng.SaveWorkspaceSettings(w.ctx, w.host, sangdam.SaveWorkspaceSettings{Settings: s})
 		require.ErrorIs(t, err, sangdam.ErrInvalid)
-		s.Off = []sangdam.Switch{sangdam.SwitchChat}
+		s.Off = []sangdam.Switch{sangdam.SwitchChat, sangdam.SwitchPhone, sangdam.SwitchAPI}
 		_, err = w.eng.SaveWorkspaceSettings(w.ctx, w.host, sangdam.SaveWorkspaceSettings{Settings: s})
 		require.NoError(t, err)
 		w.line.User("Mina").SendText("hi")
 		w.settle()
 		_, err = w.eng.AddNote(w.ctx, w.host, sangdam.AddNote{Conversation: w.conversations()[0].ID, Text: "x"})
 		require.ErrorContains(t, err, `"chat" is switched off`)
+		for _, name := range []string{"phone", "api"} {
+			_, err = w.eng.OpenTicket(w.ctx, w.host, sangdam.OpenTicket{Title: "x", Channel: name})
+			require.ErrorContains(t, err, fmt.Sprintf("%q is switched off", name))
+		}
+		require.NoError(t, errOf(w.eng.OpenTicket(w.ctx, w.host, sangdam.OpenTicket{Title: "x", Channel: ticket.ChannelHand})))
 	})
 }
 

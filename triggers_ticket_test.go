@@ -203,18 +203,24 @@ func TestTriggersByChance(t *testing.T) {
 	})
 }
 
-// "random" over ten agents: each gets its part of many tickets.
-func TestRandomIsEven(t *testing.T) {
-	counts := map[string]int{}
-	agents := []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}
-	for i := range 10_000 {
-		a, _, ok := trigger.ChooseRandom.Choose(agents, func(string) bool { return true }, 0, 1, fmt.Sprint("event", i), "trigger")
-		require.True(t, ok)
-		counts[a]++
-	}
-	for a, n := range counts {
-		require.InDelta(t, 1000, n, 120, a) // four standard deviations
-	}
+// Ten triggers with the same condition and ten agents leave the ticket with the
+// tenth; a disabled one that comes after it changes nothing.
+func TestTheLastOfTenTriggersAssignsTheTicket(t *testing.T) {
+	inTickets(t, func(d *ticketDesk) {
+		var ids []routing.AgentID
+		for i := range 11 {
+			ids = append(ids, routing.AgentID(fmt.Sprint("t", i)))
+		}
+		withTickets(d.world, ids...)
+		for i, id := range ids {
+			d.save(ticketRule(trigger.ID(fmt.Sprintf("r%02d", i)), when("event", condition.Is, "created"), assignTo(trigger.ChooseOne, "", id)))
+		}
+		d.saveAgent(routing.Agent{ID: ids[10], Name: "Gone", Role: "agent", Disabled: true, Capacity: map[routing.Profile]int{routing.ProfileUnits: 1}})
+		id := d.open(sangdam.OpenTicket{})
+		require.Equal(t, ids[9], d.read(id).Ticket.Agent)
+		require.Contains(t, d.runs("r10")[0].Outcomes[0].Note, "none of the agents")
+		d.replays(id)
+	})
 }
 
 // One save that changes four things is one event, with the ticket as it was.

@@ -30,10 +30,15 @@ const (
 	SwitchTicket            Switch = "ticket"
 	SwitchChat              Switch = "chat"
 	SwitchAssignmentControl Switch = "assignment_control" // agents change their own assignment
+	SwitchPhone             Switch = "phone"              // tickets of phone calls
+	SwitchSMS               Switch = "sms"                // text messages, whoever sends them
+	SwitchAPI               Switch = "api"                // tickets that a program opens
 )
 
 // Switches lists them.
-func Switches() []Switch { return []Switch{SwitchTicket, SwitchChat, SwitchAssignmentControl} }
+func Switches() []Switch {
+	return []Switch{SwitchTicket, SwitchChat, SwitchAssignmentControl, SwitchPhone, SwitchSMS, SwitchAPI}
+}
 
 // Editor is how agents write answers to tickets.
 type Editor string

@@ -51,7 +51,7 @@ func opened(t *testing.T, b []byte) *excelize.File {
 	return f
 }
 
-// TestNothingIsComputed: texts of customers are text in both forms.
+// TestNothingIsComputed (N45): texts of customers are text in both forms.
 func TestNothingIsComputed(t *testing.T) {
 	table := export.Table{Columns: []export.Column{{Title: "text"}}}
 	evil := []string{"=cmd()", "+82 10 1234 5678", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "＝cmd()", "　+1", "|x", "%x"}
@@ -167,11 +167,22 @@ func TestTheExportIsTheList(t *testing.T) {
 	require.Equal(t, []string{"450", "'=1+1", "환불", "'+82101234", "12000", ""}, got[1])
 	require.Equal(t, "1", got[450][0])
 
+	_, err = eng.DeleteField(ctx, host, sangdam.DeleteField{Version: 2, Code: "paid"})
+	require.NoError(t, err)
+	table, all, err = export.Tickets(ctx, eng, host, sangdam.TicketFilter{Number: 7}, export.Options{Language: "ko", Columns: []string{"field.paid"}})
+	require.NoError(t, err)
+	out.Reset()
+	require.NoError(t, export.CSV(&out, table, all))
+	require.Equal(t, [][]string{{"paid"}, {"12000"}}, parsed(t, out.Bytes()), "a deleted field is exported under its code")
+
 	setup, err := eng.TicketSetup(ctx, host)
 	require.NoError(t, err)
 	table, all = export.Categories(setup.Trees[ticket.Intake], []string{"en", "ko"}, seoul)
 	out.Reset()
 	require.NoError(t, export.CSV(&out, table, all))
 	got = parsed(t, out.Bytes())
+	require.Equal(t, []string{"id", "name (en)", "name (ko)", "level", "parent", "offered", "made", "changed"}, got[0])
 	require.Equal(t, []string{refund.ID, "Refund", "환불", "1", "", "yes"}, got[1][:6])
+	made := setup.Trees[ticket.Intake].Categories[ticket.CategoryID(refund.ID)].CreatedAt.In(seoul).Format("2006-01-02 15:04:05")
+	require.Equal(t, []string{made, made}, got[1][6:])
 }
