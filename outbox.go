@@ -242,7 +242,11 @@ func (u *unit) outcome(rows []channel.OutboxID, o channel.Settlement, sent []cha
 		if err != nil {
 			return err
 		}
-		if err := u.follows(row, o.State); err != nil {
+		var got string
+		if i < len(sent) {
+			got = string(sent[i].ID)
+		}
+		if err := u.follows(row, o.State, got); err != nil {
 			return err
 		}
 		if row.Message == "" {

@@ -32,9 +32,10 @@ const (
 	withPerson = "contact"
 	withChat   = "conversation"
 	withIntake = "category"
+	withHanded = "handed"
 )
 
-var tickets = store.Declare(store.Kind[storedTicket]{Name: kindTicket, Decl: 1,
+var tickets = store.Declare(store.Kind[storedTicket]{Name: kindTicket, Decl: 2,
 	ID:      func(t *storedTicket) string { return string(t.ID) },
 	Version: func(t *storedTicket) *int64 { return &t.Version },
 	Extra:   func(t *storedTicket) *map[string]json.RawMessage { return &t.more },
@@ -64,6 +65,7 @@ var tickets = store.Declare(store.Kind[storedTicket]{Name: kindTicket, Decl: 1,
 		{Name: withPerson, Order: updatedOf, Values: func(t *storedTicket) [][]byte { return one(string(t.Contact)) }},
 		{Name: withChat, Order: updatedOf, Values: func(t *storedTicket) [][]byte { return one(string(t.Conversation)) }},
 		{Name: withIntake, Order: updatedOf, Values: func(t *storedTicket) [][]byte { return one(string(t.Category)) }},
+		{Name: withHanded, Order: updatedOf, Values: func(t *storedTicket) [][]byte { return one(t.HandedTo) }},
 		{Name: withLabel, Order: updatedOf, Values: func(t *storedTicket) (out [][]byte) {
 			for _, l := range t.Tags {
 				out = append(out, store.Text(l))

@@ -17,6 +17,8 @@ const (
 	ActTicketAnswer   Action = "ticket.answer" // a public comment
 	ActTicketReply    Action = "ticket.reply"  // a customer's words
 	ActTicketComplete Action = "ticket.complete"
+	ActTicketHandOver Action = "ticket.hand_over"
+	ActTicketReport   Action = "ticket.report"  // what another system tells of a ticket that it took
 	ActTicketBulk     Action = "ticket.bulk"    // many at once; each is asked for by itself, too
 	ActTemplate       Action = "template.write" // templates and views of one's own
 )
@@ -46,6 +48,11 @@ func ticketPolicy(w Who, a Action, r Resource) error {
 	case ActRead:
 		return nil
 	case ActTicketOpen, ActTicketEdit, ActTicketAnswer, ActTicketBulk:
+		return mayWorkOnTickets(w)
+	case ActTicketHandOver:
+		if w.Agent != nil && !supervisor && !w.has(RoleAdministrator) && !w.Agent.May(routing.PermitHandOver) {
+			return errs.New(errs.PermissionDenied, "sangdam: agent %s has no permission to hand tickets over; an administrator can grant it", w.Agent.ID)
+		}
 		return mayWorkOnTickets(w)
 	}
 	return denied(w.Principal, a)

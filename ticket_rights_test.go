@@ -52,6 +52,12 @@ func ticketCalls(w *world, calls, queries map[string]func(sangdam.Principal) err
 		"BulkTickets": func(p sangdam.Principal) error {
 			return errOf(e.BulkTickets(ctx, p, sangdam.BulkTickets{Tickets: []ticket.ID{id}, Change: sangdam.TicketChange{Title: &text}}))
 		},
+		"HandOver": func(p sangdam.Principal) error {
+			return errOf(e.HandOver(ctx, p, sangdam.HandOver{Ticket: id, Version: 1, Target: "x"}))
+		},
+		"ReportHandOver": func(p sangdam.Principal) error {
+			return errOf(e.ReportHandOver(ctx, p, sangdam.ReportHandOver{Target: "x"}))
+		},
 		"UndoBulk": func(p sangdam.Principal) error { return errOf(e.UndoBulk(ctx, p, sangdam.UndoBulk{Bulk: "x"})) },
 		"SavePanel": func(p sangdam.Principal) error {
 			return errOf(e.SavePanel(ctx, p, sangdam.SavePanel{Conversation: w.conversations()[1].ID}))

@@ -571,7 +571,7 @@ type thenCompleteParams struct {
 	As   string `json:"as"`
 }
 
-func (u *unit) thenCompleted(_ channel.OutboxRow, params json.RawMessage) error {
+func (u *unit) thenCompleted(_ channel.OutboxRow, _ string, params json.RawMessage) error {
 	var p thenCompleteParams
 	if err := json.Unmarshal(params, &p); err != nil {
 		return err

@@ -170,7 +170,7 @@ func (w targetWay) plan(ctx context.Context, lane driver.OutboxLane, now time.Ti
 
 func (w targetWay) send(ctx context.Context, at channel.Attempt) (channel.Sent, error) {
 	receipt, err := w.carrier.send(ctx, w.target, at.Request)
-	return channel.Sent{RequestID: receipt.ID}, err
+	return channel.Sent{RequestID: receipt.ID, Messages: []channel.SentMessage{{ID: channel.ProviderMessageID(receipt.ID)}}}, err
 }
 
 // guardedCarrier is a carrier as the engine calls it.
@@ -220,6 +220,15 @@ func (c *guardedCarrier) send(ctx context.Context, t notify.Target, request []by
 	return r, err
 }
 
+// reports reads what a receiver sent; ErrInvalid where it reports nothing.
+func (c *guardedCarrier) reports(t notify.Target, raw []byte) (out []notify.Report, err error) {
+	reporter, is := c.c.(notify.Reporter)
+	if !is {
+		return nil, errs.New(errs.Invalid, "sangdam: targets of kind %s report nothing", c.kind)
+	}
+	return inline(c.g, c.name, "Reports", func() ([]notify.Report, error) { return reporter.Reports(t, raw) })
+}
+
 // carry takes the carriers of the configuration.
 func (e *Engine) carry(carriers []notify.Carrier) error {
 	e.carriers = map[notify.Kind]*guardedCarrier{}
@@ -244,14 +253,16 @@ func (e *Engine) carry(carriers []notify.Carrier) error {
 
 // consequences are what may follow the outcome of an outbox row, by name. Each
 // runs once for a row, in the Update that records the outcome.
-func consequences() map[string]func(*unit, channel.OutboxRow, json.RawMessage) error {
-	return map[string]func(*unit, channel.OutboxRow, json.RawMessage) error{
+func consequences() map[string]func(u *unit, row channel.OutboxRow, got string, params json.RawMessage) error {
+	return map[string]func(*unit, channel.OutboxRow, string, json.RawMessage) error{
 		thenComplete: (*unit).thenCompleted,
+		thenHanded:   (*unit).thenHandedOver,
 	}
 }
 
-// follows carries out what was to follow this outcome.
-func (u *unit) follows(row channel.OutboxRow, state channel.OutboxState) error {
+// follows carries out what was to follow this outcome; got is the receiver's
+// name of what it took.
+func (u *unit) follows(row channel.OutboxRow, state channel.OutboxState, got string) error {
 	for _, then := range row.Then {
 		if then.On != state {
 			continue
@@ -260,7 +271,7 @@ func (u *unit) follows(row channel.OutboxRow, state channel.OutboxState) error {
 		if !known {
 			return errs.New(errs.Unsupported, "sangdam: outbox row %s is to be followed by %q, which this program does not know; a newer one does", row.ID, then.Do)
 		}
-		if err := do(u, row, then.Params); err != nil {
+		if err := do(u, row, got, then.Params); err != nil {
 			return err
 		}
 	}

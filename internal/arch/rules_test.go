@@ -70,7 +70,7 @@ var packageRules = []packageRule{
 	{path: "notify/mail/...", may: []string{"channel", "notify", "notify/mail/...", "internal/safehttp"}, why: whyCarrier, modules: []string{
 		"github.com/wneessen/go-mail", "github.com/emersion/go-smtp", "github.com/emersion/go-sasl",
 	}},
-	{path: "notify/dooray/...", may: []string{"channel", "notify", "notify/dooray/...", "internal/safehttp"}, why: whyCarrier},
+	{path: "notify/dooray/...", may: []string{"channel", "notify", "notify/dooray/...", "internal/safehttp"}, why: whyCarrier, modules: []string{"golang.org/x/net"}},
 
 	{path: "store", may: with(domain, []string{"store/driver", "internal/fold"}), why: "store wraps any backend; it must build without the drivers of all of them"},
 	{path: "store/driver", may: domain, why: "the contract for authors of stores names the domain's types and nothing else"},

@@ -1,6 +1,6 @@
 // Package dooray carries notices into a room of the Dooray messenger, by the
-// room's incoming hook. The hook's address is its secret: whoever knows it can
-// write to the room.
+// room's incoming hook, and hands tickets over as tasks of a project (Tasks). The
+// hook's address is its secret: whoever knows it can write to the room.
 package dooray
 
 import (
@@ -140,16 +140,23 @@ type answer struct {
 
 // Send implements notify.Carrier.
 func (c *Carrier) Send(ctx context.Context, t notify.Target, planned []byte) (notify.Receipt, error) {
-	res, body, err := c.post(ctx, t.Secrets[SecretURL].Reveal(), planned)
-	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return notify.Receipt{}, err
-	case errors.Is(err, errs.Invalid):
-		return notify.Receipt{}, notify.Refuse(channel.ReasonUnreachable, 0, "the hook's address cannot be called from here")
-	case err != nil:
-		return notify.Receipt{}, &channel.SendError{Disposition: channel.Ambiguous, Reason: channel.ReasonNetwork, Detail: "no answer"}
+	header := http.Header{"Content-Type": {"application/json"}}
+	res, body, err := c.post(ctx, t.Secrets[SecretURL].Reveal(), header, planned)
+	if err != nil {
+		return notify.Receipt{}, unanswered(err)
 	}
 	return outcome(res, body)
+}
+
+// unanswered is what a request without an answer means.
+func unanswered(err error) error {
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.Is(err, errs.Invalid):
+		return notify.Refuse(channel.ReasonUnreachable, 0, "the address cannot be called from here")
+	}
+	return &channel.SendError{Disposition: channel.Ambiguous, Reason: channel.ReasonNetwork, Detail: "no answer"}
 }
 
 func outcome(res safehttp.Result, body []byte) (notify.Receipt, error) {
@@ -174,8 +181,7 @@ func outcome(res safehttp.Result, body []byte) (notify.Receipt, error) {
 	return receipt, nil
 }
 
-func (c *Carrier) post(ctx context.Context, url string, body []byte) (safehttp.Result, []byte, error) {
-	header := http.Header{"Content-Type": {"application/json"}}
+func (c *Carrier) post(ctx context.Context, url string, header http.Header, body []byte) (safehttp.Result, []byte, error) {
 	if c.instead == nil {
 		return c.client.Exchange(ctx, safehttp.Request{URL: url, Header: header, Body: body})
 	}

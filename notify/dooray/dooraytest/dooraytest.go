@@ -1,6 +1,7 @@
-// Package dooraytest plays the incoming hook of a Dooray messenger room: it
-// takes notices as Dooray does, keeps them, and shows them on a page and as
-// JSON.
+// Package dooraytest plays Dooray: the incoming hook of a messenger room, and the
+// API of a project. It takes notices and tasks as Dooray does, keeps them, shows
+// the notices on a page and as JSON, and makes the requests by which a project
+// reports.
 package dooraytest
 
 import (
@@ -42,6 +43,8 @@ type Server struct {
 	mu      sync.Mutex
 	notices []Notice
 	faults  []Fault
+	keys    map[string]string // API key to member
+	tasks   []MadeTask
 }
 
 // URL is an address of the hook for targets in tests that use Transport.
@@ -49,8 +52,9 @@ const URL = "https://hook.dooray.test/services/1/2/secret"
 
 // New returns an empty room.
 func New() *Server {
-	s := &Server{mux: http.NewServeMux()}
+	s := &Server{mux: http.NewServeMux(), keys: map[string]string{}}
 	s.mux.HandleFunc("POST /services/", s.hook)
+	s.mux.HandleFunc("POST /project/v1/projects/{project}/posts", s.hook)
 	s.mux.HandleFunc("GET /{$}", s.page)
 	s.mux.HandleFunc("GET /notices", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -110,6 +114,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) (lost bool) {
 		}
 		answer(w, f.Status, false)
 		return false
+	}
+	if strings.HasPrefix(r.URL.Path, "/project/") {
+		s.makeTask(w, r)
+		return f.Lost
 	}
 	var n Notice
 	dec := json.NewDecoder(io.LimitReader(r.Body, 1<<20))

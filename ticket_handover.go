@@ -1,0 +1,301 @@
+package sangdam
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/id"
+	"github.com/sangdam/sangdam/notify"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/ticket"
+)
+
+// A ticket may be handed over to another system, which makes a task of it and
+// reports what becomes of that (CH12). While the target is disabled nothing is
+// handed over; what was handed over before keeps its link and its reports.
+
+var (
+	opHandOver       = register(&Operation{Name: "ticket.hand_over", Method: "HandOver", Actions: []Action{ActTicketHandOver}, Keyed: true})
+	opReportHandOver = register(&Operation{Name: "ticket.report", Method: "ReportHandOver", Actions: []Action{ActTicketReport}, Keyed: true})
+)
+
+// HandOver hands a ticket over to a target whose carrier is a notify.Reporter.
+type HandOver struct {
+	Key     Key             `json:"-"`
+	Ticket  ticket.ID       `json:"ticket"`
+	Version int64           `json:"version"`
+	Target  notify.TargetID `json:"target"`
+	// Note stands above what the ticket holds.
+	Note string `json:"note,omitempty"`
+}
+
+// HandOver carries the command out: the ticket is handed over at once, and comes
+// back with a comment when the other system refuses it. It takes the number of
+// the task as soon as that is known (Ticket.HandedTo). Encrypted fields are not
+// handed over. ErrUnsupported for a target that is switched off or takes no
+// tickets, ErrConflict for a ticket that was handed over already.
+func (e *Engine) HandOver(ctx context.Context, p Principal, c HandOver) (TicketState, error) {
+	return command(ctx, e, opHandOver, p, c.Key, c, func(u *unit) (TicketState, error) {
+		w, err := u.onTicket(c.Ticket, ActTicketHandOver)
+		if err != nil {
+			return TicketState{}, err
+		}
+		if err := ticketVersion(w, UpdateTicket{Ticket: c.Ticket, Version: c.Version}); err != nil {
+			return TicketState{}, err
+		}
+		t, err := u.usable(c.Target)
+		if err != nil {
+			return TicketState{}, err
+		}
+		if _, reports := u.e.carriers[t.Kind].c.(notify.Reporter); !reports {
+			return TicketState{}, errs.New(errs.Unsupported, "sangdam: target %q takes notices, not tickets", t.Name)
+		}
+		if w.now.State == ticket.HandedOver {
+			return TicketState{}, errs.New(errs.Conflict, "sangdam: ticket %s was handed over already", c.Ticket)
+		}
+		d, err := u.editTicket(c.Ticket)
+		if err != nil {
+			return TicketState{}, err
+		}
+		if err := d.SetState(ticket.HandedOver); err != nil {
+			return TicketState{}, err
+		}
+		d.T.HandedTo = ""
+		u.detail("target", string(c.Target))
+		return u.ticketState(d), u.handTicket(w, c)
+	})
+}
+
+func (u *unit) handTicket(w *ticketWork, c HandOver) error {
+	s, err := u.ticketSetup()
+	if err != nil {
+		return err
+	}
+	t := w.now
+	p := &pulledTicket{u: u, w: w, now: ticket.Facts{Ticket: &t, Fields: s.Fields}}
+	values, err := p.values()
+	if err != nil {
+		return err
+	}
+	delete(values, "record.link") // the carrier has a place of its own for it
+	text := forwarded(values)
+	if c.Note != "" {
+		text = c.Note + "\n\n" + text
+	}
+	data, err := json.Marshal(map[string]routing.AgentID{"agent": u.p.agent()})
+	if err != nil {
+		return err
+	}
+	n := notify.Notice{ID: fmt.Sprintf("%s-%d", t.ID, t.Entries+1), Event: "ticket.handed_over", Subject: "ticket:" + string(t.ID),
+		Title: fmt.Sprintf("[#%d] %s", t.Number, oneLine(t.Title)), Text: text, Link: u.e.link(kindTicket, string(t.ID)), Data: data}
+	params, err := json.Marshal(thenHandedParams{Ticket: t.ID, Target: c.Target})
+	if err != nil {
+		return err
+	}
+	_, err = u.deliver(Delivery{Target: c.Target, Notice: n}, channel.Then{On: channel.OutboxSent, Do: thenHanded, Params: params},
+		channel.Then{On: channel.OutboxFailed, Do: thenHanded, Params: params})
+	return err
+}
+
+// thenHanded follows the outcome of a hand-over.
+const thenHanded = "handed_over"
+
+type thenHandedParams struct {
+	Ticket ticket.ID       `json:"ticket"`
+	Target notify.TargetID `json:"target"`
+}
+
+// thenHandedOver notes what the other system calls the ticket; without such a
+// name it was refused, and the ticket comes back.
+func (u *unit) thenHandedOver(_ channel.OutboxRow, got string, params json.RawMessage) error {
+	var p thenHandedParams
+	if err := json.Unmarshal(params, &p); err != nil {
+		return err
+	}
+	w, err := u.ticketWork(p.Ticket)
+	if err != nil || w.now.State != ticket.HandedOver || w.now.MergedInto != "" {
+		if errors.Is(err, ErrNotFound) {
+			err = nil
+		}
+		return err // it was taken back meanwhile
+	}
+	d, err := u.editTicket(p.Ticket)
+	if err != nil {
+		return err
+	}
+	if got != "" {
+		d.T.HandedTo = handedTo(p.Target, got)
+		return nil
+	}
+	if err := u.takeBack(d); err != nil {
+		return err
+	}
+	return d.Comment("The hand-over was refused; see the deliveries of target " + string(p.Target) + ".")
+}
+
+// takeBack gives a ticket that was handed over to whom it had before.
+func (u *unit) takeBack(d *ticket.Draft) error {
+	if d.T.Agent == "" {
+		return d.SetState(ticket.Unassigned)
+	}
+	return d.SetState(ticket.InProgress)
+}
+
+// handedTo is what a ticket is called where it was handed over.
+func handedTo(target notify.TargetID, task string) string { return string(target) + "/" + task }
+
+// ReportHandOver tells what became of a ticket that was handed over: TargetHooks
+// does for carriers that know how to read it, and a host for a system of its own.
+type ReportHandOver struct {
+	Key    Key             `json:"-"`
+	Target notify.TargetID `json:"target"`
+	Report notify.Report   `json:"report"`
+}
+
+// ReportHandOver carries the command out. A task that is done solves its ticket,
+// one that goes on again has it handed over again, a comment is an internal one.
+// What somebody took back meanwhile keeps its state. ErrNotFound for a task that
+// no ticket was handed over to.
+func (e *Engine) ReportHandOver(ctx context.Context, p Principal, c ReportHandOver) (TicketState, error) {
+	return command(ctx, e, opReportHandOver, p, c.Key, c, func(u *unit) (TicketState, error) {
+		if err := u.allow(ActTicketReport, Resource{Kind: kindTarget, ID: string(c.Target)}); err != nil {
+			return TicketState{}, err
+		}
+		page, err := tickets.List(u.ctx, u.tx, store.List[storedTicket]{Tag: withHanded, Value: store.Exact(handedTo(c.Target, c.Report.Task)), Desc: true, Limit: 1})
+		if err != nil {
+			return TicketState{}, err
+		}
+		if len(page.Items) == 0 {
+			return TicketState{}, errs.New(errs.NotFound, "sangdam: no ticket was handed over to target %s as %q", c.Target, shortened(c.Report.Task))
+		}
+		w, err := u.mergedInto(page.Items[0].ID)
+		if err != nil {
+			return TicketState{}, err
+		}
+		d, err := u.editTicket(w.now.ID)
+		if err != nil {
+			return TicketState{}, err
+		}
+		u.resource = ticketResource(w.now)
+		return u.ticketState(d), u.reported(d, c.Report)
+	})
+}
+
+func (u *unit) reported(d *ticket.Draft, r notify.Report) error {
+	if said := strings.TrimSpace(r.Comment); said != "" {
+		if r.By != "" {
+			said = oneLine(r.By) + ": " + said
+		}
+		if err := d.Comment(cutTo(strings.ToValidUTF8(said, ""), ticket.MaxBody-8)); err != nil {
+			return err
+		}
+	}
+	switch {
+	case r.State == notify.Done && d.T.State == ticket.HandedOver:
+		return d.SetState(ticket.Solved)
+	case r.State == notify.Working && d.T.State == ticket.Solved:
+		return d.SetState(ticket.HandedOver)
+	case r.State != "" && r.State != notify.Done && r.State != notify.Working:
+		return errs.New(errs.Invalid, "sangdam: a report tells of %q; use %s or %s", shortened(string(r.State)), notify.Working, notify.Done)
+	}
+	return nil
+}
+
+// maxReport bounds the request of a receiver.
+const maxReport = 1 << 20
+
+// TargetHooks serves the receivers of hand-overs: the last elements of the
+// request's path are workspace, target and the target's secret "hook". 404 for
+// any other path, also while the target is gone; 400 for a body that the carrier
+// cannot read; 503 when it could not be kept, for the receiver to repeat. What
+// is about a task that nobody knows is answered like what is not, and does
+// nothing.
+func (e *Engine) TargetHooks() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if recover() != nil { // without the value: it may hold the body
+				e.log.Error("a hook of a target panicked")
+				refuse(w, http.StatusInternalServerError)
+			}
+		}()
+		if r.Method != http.MethodPost {
+			w.Header().Set("Allow", http.MethodPost)
+			refuse(w, http.StatusMethodNotAllowed)
+			return
+		}
+		if status := e.serveTargetHook(w, r); status != http.StatusOK {
+			refuse(w, status)
+			return
+		}
+		w.WriteHeader(http.StatusOK)
+	})
+}
+
+func (e *Engine) serveTargetHook(w http.ResponseWriter, r *http.Request) int {
+	parts := strings.Split(r.URL.Path, "/")
+	if len(parts) < 4 {
+		return http.StatusNotFound
+	}
+	parts = parts[len(parts)-3:]
+	ws, name := id.Workspace(parts[0]), notify.TargetID(parts[1])
+	t, err := e.hooked(r.Context(), ws, name, parts[2])
+	if err != nil {
+		return HTTPStatus(err)
+	}
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxReport))
+	if err != nil {
+		return http.StatusRequestEntityTooLarge
+	}
+	c := e.carriers[t.Kind]
+	reports, err := c.reports(t, raw)
+	if err != nil {
+		return http.StatusBadRequest
+	}
+	for _, report := range reports {
+		key := Key("")
+		if report.ID != "" {
+			key = Key(hashedKey(string(name) + "\x00" + report.Task + "\x00" + report.ID))
+		}
+		_, err := e.ReportHandOver(r.Context(), Host(ws), ReportHandOver{Key: key, Target: name, Report: report})
+		if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrConflict) && !errors.Is(err, ErrUnsupported) && !errors.Is(err, ErrInvalid) {
+			e.trouble("what a target reports could not be kept", err)
+			return http.StatusServiceUnavailable
+		}
+	}
+	return http.StatusOK
+}
+
+// hooked is a target that may be reported to under the secret; ErrNotFound.
+func (e *Engine) hooked(ctx context.Context, ws WorkspaceID, name notify.TargetID, secret string) (t notify.Target, err error) {
+	err = e.db.View(ctx, ws, func(ctx context.Context, tx store.Tx) (err error) {
+		t, err = targets.Get(ctx, tx, string(name))
+		return err
+	})
+	if errors.Is(err, ErrInvalid) { // no name that a workspace or target could have
+		return t, noSuch(kindTarget)
+	}
+	if err != nil {
+		return t, err
+	}
+	c := e.carriers[t.Kind]
+	if c == nil {
+		return t, noSuch(kindTarget)
+	}
+	if t.Secrets, err = e.openTarget(ctx, ws, t); err != nil {
+		return t, err
+	}
+	want := t.Secrets[notify.SecretHook].Reveal()
+	if len(want) < notify.MinHook || subtle.ConstantTimeCompare([]byte(want), []byte(secret)) != 1 {
+		return t, noSuch(kindTarget)
+	}
+	return t, nil
+}
