@@ -151,12 +151,23 @@ func (h hidden) Authorize(ctx context.Context, w sangdam.Who, a sangdam.Action, 
 }
 
 func TestAnAgentWithoutARoleMayNothing(t *testing.T) {
+	t.Run("under the policy of its own", func(t *testing.T) { withoutARole(t, [][]sangdam.Role{nil, {"viewer"}}) })
+	// Above a host's policy it stands as well: one that allows everything is not
+	// asked about an agent without any role.
+	t.Run("under a policy that allows everything", func(t *testing.T) {
+		withoutARole(t, [][]sangdam.Role{nil}, withConfig(func(cfg *sangdam.Config) {
+			cfg.Policy = sangdam.PolicyFunc(func(context.Context, sangdam.Who, sangdam.Action, sangdam.Resource) error { return nil })
+		}))
+	})
+}
+
+func withoutARole(t *testing.T, all [][]sangdam.Role, options ...worldOption) {
 	replay(t, []string{onMemory}, func(t *testing.T, w *replayWorld) {
 		mina := w.line.User("Mina")
 		mina.SendText("hello")
 		w.settle()
 		c := w.of(mina).Conversation
-		for _, roles := range [][]sangdam.Role{nil, {"viewer"}} {
+		for _, roles := range all {
 			p := sangdam.Principal{Workspace: ws, Kind: sangdam.KindAgent, ID: "a1", Roles: roles}
 			errs := map[string]error{}
 			_, errs["read"] = w.eng.Conversation(w.ctx, p, c.ID)
@@ -173,7 +184,7 @@ func TestAnAgentWithoutARoleMayNothing(t *testing.T) {
 				require.ErrorIs(t, err, sangdam.ErrPermissionDenied, "roles %v: %s", roles, way)
 			}
 		}
-	})
+	}, options...)
 }
 
 // However much a large desk has of newer messages, a small one finds its own.
