@@ -21,6 +21,10 @@ type Answer struct {
 	Key          Key             `json:"-"`
 	Conversation conversation.ID `json:"conversation"`
 	Content      channel.Content `json:"content"`
+	// To is the identity to answer, one that wrote in the conversation lately,
+	// where the customer writes on several channels; empty: where the customer
+	// wrote last, which stays the place of further answers.
+	To conversation.IdentityID `json:"to,omitempty"`
 	// ThenWait leaves the conversation waiting for the customer.
 	ThenWait bool `json:"then_wait,omitempty"`
 	// Seen, with ThenWait, as in End.
@@ -52,6 +56,10 @@ func (e *Engine) Answer(ctx context.Context, p Principal, c Answer) (Posted, err
 		if err != nil {
 			return Posted{}, err
 		}
+		back, err := u.answerTo(d, c.To)
+		if err != nil {
+			return Posted{}, err
+		}
 		content, quotes, err := u.quoted(d.C, c.Content)
 		if err != nil {
 			return Posted{}, err
@@ -78,6 +86,7 @@ func (e *Engine) Answer(ctx context.Context, p Principal, c Answer) (Posted, err
 		if err != nil {
 			return Posted{}, err
 		}
+		back()
 		if c.ThenWait {
 			if err := u.seen(d, c.Seen); err != nil {
 				return Posted{}, err
@@ -88,6 +97,32 @@ func (e *Engine) Answer(ctx context.Context, p Principal, c Answer) (Posted, err
 		}
 		return Posted{Message: m.ID, Conversation: d.C.ID, Seq: m.Seq}, u.finish(d)
 	})
+}
+
+// answerTo turns the conversation to the chat in which the identity wrote last;
+// back turns it to where it was.
+func (u *unit) answerTo(d *conversation.Draft, to conversation.IdentityID) (back func(), err error) {
+	if to == "" || to == d.C.Identity {
+		return func() {}, nil
+	}
+	recent, err := u.tx.Conversations().Latest(u.ctx, d.C.ID, 0, maxPage)
+	if err != nil {
+		return nil, err
+	}
+	slices.Reverse(recent)
+	at := slices.IndexFunc(recent, func(m conversation.Message) bool { return m.Author.Identity == to && conversation.OfOne(m.Chat) })
+	if at < 0 || !conversation.OfOne(d.C.Chat) {
+		return nil, errs.New(errs.Invalid, "sangdam: that identity wrote nothing here lately; leave To empty to answer where the customer wrote last")
+	}
+	acct, _, err := u.e.account(u.s, recent[at].Account)
+	if err != nil {
+		return nil, err
+	}
+	was := d.C
+	d.C.Account, d.C.Chat, d.C.Channel, d.C.Identity, d.C.Reply = acct.ID, recent[at].Chat, acct.Kind, to, nil
+	return func() {
+		d.C.Account, d.C.Chat, d.C.Channel, d.C.Identity, d.C.Reply = was.Account, was.Chat, was.Channel, was.Identity, was.Reply
+	}, nil
 }
 
 // takeFromBot ends the bot's turn and queues the conversation for an agent.

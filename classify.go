@@ -48,7 +48,7 @@ func (u *unit) classify(acct channel.Account, d *conversation.Draft, m conversat
 	if err != nil {
 		return routing.Item{}, err
 	}
-	it := routing.NewItem(routing.ItemID(d.C.ID), d.C.Desk, stream, out, u.tx.Now())
+	it := routing.NewItem(routing.ItemID(d.C.ID), d.C.Desk, stream.On(string(d.C.Channel)), out, u.tx.Now())
 	it.Contact, it.Account = string(d.C.Contact), string(d.C.Account)
 	it.Attributes = maps.Clone(d.C.Attributes) // strategies see what bots learnt, too
 	if it.Attributes == nil && len(out.Attributes) > 0 {

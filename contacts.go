@@ -194,6 +194,7 @@ func (e *Engine) LinkIdentity(ctx context.Context, p Principal, c LinkIdentity) 
 		if err := u.mayUnlink(i, to); err != nil {
 			return ContactSaved{}, err
 		}
+		i.VerifiedAs = "" // by hand: nobody proved that they are one person
 		return u.link(i, to.ID)
 	})
 }
@@ -235,6 +236,21 @@ func (u *unit) mayUnlink(i conversation.Identity, to conversation.Contact) error
 // threadOf is the conversation's thread key as the contact's.
 func (u *unit) threadOf(c conversation.Conversation, contact conversation.ContactID) string {
 	return u.s.thread(c.Chat, c.Account, c.WorkStream, contact)
+}
+
+// proved is link for an identity whose person is proved to be the contact.
+func (u *unit) proved(i conversation.Identity, contact conversation.ContactID) (ContactSaved, error) {
+	to, err := living(u.ctx, u.tx, contact)
+	if err != nil {
+		return ContactSaved{}, err
+	}
+	if i.Contact == to.ID && i.VerifiedAs != to.ID {
+		i.VerifiedAs = to.ID
+		_, err := u.tx.Contacts().SaveIdentity(u.ctx, i)
+		return ContactSaved{Contact: to.ID, Version: to.Version}, err
+	}
+	i.VerifiedAs = to.ID
+	return u.link(i, to.ID)
 }
 
 // link gives an identity to a contact, with its open conversations.

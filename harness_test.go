@@ -114,7 +114,7 @@ func newWorld(t *testing.T, options ...worldOption) *world {
 	adapter, err := line.New(line.Options{APIBase: "https://api.line.test", DataAPIBase: "https://api.line.test",
 		HTTPClient: httpClient(w.line)})
 	require.NoError(t, err)
-	w.cfg.Adapters = []channel.Adapter{adapter}
+	w.cfg.Adapters = append([]channel.Adapter{adapter}, w.cfg.Adapters...)
 	w.eng, err = sangdam.New(w.cfg)
 	require.NoError(t, err)
 	require.NoError(t, w.eng.CreateWorkspace(w.ctx, ws, "Test"))

@@ -248,6 +248,7 @@ func (u *unit) customerMessage(acct channel.Account, in channel.Inbound) error {
 	if err := u.receiveFiles(acct, &m); err != nil {
 		return err
 	}
+	d.C.Channel = acct.Kind // where the customer wrote last
 	m = d.AddInbound(m, in.Reply)
 	if err := u.refer(m); err != nil {
 		return err
@@ -541,7 +542,8 @@ func (u *unit) receipt(acct channel.Account, in channel.Inbound) error {
 	}
 	var sent []conversation.Message
 	for _, m := range recent {
-		if m.Direction == conversation.Outbound && !m.At.After(in.Watermark) {
+		here := m.Account == acct.ID && m.Chat == in.Chat // the conversation may have messages in other chats, too
+		if here && m.Direction == conversation.Outbound && !m.At.After(in.Watermark) {
 			sent = append(sent, m)
 		}
 	}

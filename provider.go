@@ -336,7 +336,7 @@ func (u *unit) accountLinked(acct channel.Account, in channel.Inbound) error {
 	if err != nil || identity.ID == "" {
 		return err
 	}
-	_, err = u.link(identity, pending.Contact)
+	_, err = u.proved(identity, pending.Contact)
 	return err
 }
 
@@ -373,6 +373,6 @@ func (e *Engine) LinkUser(ctx context.Context, p Principal, c LinkUser) (Contact
 				return ContactSaved{}, err
 			}
 		}
-		return u.link(identity, to.ID)
+		return u.proved(identity, to.ID)
 	})
 }

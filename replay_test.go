@@ -43,12 +43,12 @@ type replayWorld struct {
 	aside *pgxpool.Pool
 }
 
-// TestMain lets four tests run at a time that ask for it: they wait more than
+// TestMain lets eight tests run at a time that ask for it: they wait more than
 // they work, whatever the number of processors.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
-		_ = f.Value.Set("4") // a number is never refused
+		_ = f.Value.Set("8") // a number is never refused
 	}
 	os.Exit(m.Run())
 }

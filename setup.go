@@ -271,8 +271,8 @@ func (u *unit) saveWorkStream(w routing.WorkStream) (_ Saved, err error) {
 	if w.Bot != "" && u.e.bots[w.Bot] == nil {
 		return Saved{}, errs.New(errs.Invalid, "sangdam: work stream %s names bot %q, which is not in Config.Bots", w.ID, w.Bot)
 	}
-	if u.e.adapters[channel.Kind(w.ChannelKind)] == nil {
-		return Saved{}, errs.New(errs.Unsupported, "sangdam: work stream %s is for channel %q, which has no adapter; add it to Config.Adapters", w.ID, w.ChannelKind)
+	if err := u.streamChannels(w); err != nil {
+		return Saved{}, err
 	}
 	if err := u.fromToday("work stream "+string(w.ID), w.Hours, old.Hours); err != nil {
 		return Saved{}, err
@@ -288,6 +288,28 @@ func (u *unit) saveWorkStream(w routing.WorkStream) (_ Saved, err error) {
 	}
 	warnings, err := u.streamWarnings(u.s.routing, w)
 	return Saved{ID: string(w.ID), Version: w.Version, Warnings: warnings}, err
+}
+
+// streamChannels refuses channels that the stream cannot have: one without an
+// adapter, for a live stream one without a window that closes, and taking away
+// one of which it has accounts.
+func (u *unit) streamChannels(w routing.WorkStream) error {
+	for _, kind := range append([]string{w.ChannelKind}, w.Channels...) {
+		adapter := u.e.adapters[channel.Kind(kind)]
+		switch {
+		case kind == "" && w.AnyChannel():
+		case adapter == nil:
+			return errs.New(errs.Unsupported, "sangdam: work stream %s is for channel %q, which has no adapter; add it to Config.Adapters", w.ID, kind)
+		case w.Live && adapter.Capabilities().Persistent:
+			return errs.New(errs.Invalid, "sangdam: work stream %s is live, and %s chats do not end with a window; use a persistent work stream", w.ID, kind)
+		}
+	}
+	for _, a := range u.s.accounts {
+		if a.WorkStream == w.ID && !a.Deleted && !w.Takes(string(a.Kind)) {
+			return errs.New(errs.Invalid, "sangdam: work stream %s does not take channel %q any more, and account %q is on it; move that to another first", w.ID, a.Kind, a.Name)
+		}
+	}
+	return nil
 }
 
 // Configuration returns desks, members, work streams and queues. It is read for
@@ -372,7 +394,7 @@ func (u *unit) saveAccount(a channel.Account, adapter *guardedAdapter) (channel.
 		return a, err
 	}
 	stream, ok := u.s.routing.WorkStreams[a.WorkStream]
-	if !ok || stream.ChannelKind != string(a.Kind) {
+	if !ok || !stream.Takes(string(a.Kind)) {
 		return a, errs.New(errs.Invalid, "sangdam: account %q needs a work stream of channel %q", a.Name, a.Kind)
 	}
 	if _, ok := u.s.routing.Desks[a.Desk]; !ok {

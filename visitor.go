@@ -161,7 +161,7 @@ func (p visitorPort) Since(ctx context.Context, v channel.VisitorRef, from chann
 			seq = 0 // another conversation has numbers of its own
 		}
 		for _, id := range parts {
-			if out, err = entries(ctx, tx, v, id, seq, limit, out); err != nil {
+			if out, err = entries(ctx, tx, s, v, id, seq, limit, out); err != nil {
 				return err
 			}
 			seq = 0
@@ -194,7 +194,7 @@ func since(ctx context.Context, tx store.Tx, cv conversation.Conversation, from 
 }
 
 // entries appends what a conversation has above seq until there are limit.
-func entries(ctx context.Context, tx store.Tx, v channel.VisitorRef, id conversation.ID, seq int64, limit int,
+func entries(ctx context.Context, tx store.Tx, s *settings, v channel.VisitorRef, id conversation.ID, seq int64, limit int,
 	out []channel.VisitorMessage) ([]channel.VisitorMessage, error) {
 	// The customer's number never exceeds the event's, so that reading events
 	// from there misses nothing.
@@ -212,6 +212,11 @@ func entries(ctx context.Context, tx store.Tx, v channel.VisitorRef, id conversa
 			if err != nil {
 				return nil, err
 			}
+			if shown, err := showsTo(ctx, tx, s, v, m); err != nil {
+				return nil, err
+			} else if !shown {
+				continue
+			}
 			vm, err := withAuthor(ctx, tx, visitorMessage(v, m, ev.CustomerSeq), m.Author)
 			if err != nil {
 				return nil, err
@@ -224,6 +229,21 @@ func entries(ctx context.Context, tx store.Tx, v channel.VisitorRef, id conversa
 		}
 	}
 	return out, nil
+}
+
+// showsTo says whether the visitor may see the message. What went through another
+// chat of the same contact is shown only where both chats' people are proved to
+// be one: an agent who linked them by hand may have been wrong.
+func showsTo(ctx context.Context, tx store.Tx, s *settings, v channel.VisitorRef, m conversation.Message) (bool, error) {
+	if m.Account == v.Account && m.Chat.ID == string(v.User) {
+		return true, nil
+	}
+	own, err := identityOf(ctx, tx, s.accounts[v.Account], v.User)
+	if err != nil || own == nil || own.VerifiedAs == "" || !conversation.OfOne(m.Chat) {
+		return false, err
+	}
+	other, err := identityOf(ctx, tx, s.accounts[m.Account], channel.ProviderUserID(m.Chat.ID))
+	return other != nil && other.VerifiedAs == own.VerifiedAs, err
 }
 
 // withAuthor names the agent as customers see it.

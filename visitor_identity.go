@@ -26,6 +26,9 @@ func (p visitorPort) Identify(ctx context.Context, v channel.VisitorRef, who cha
 			return struct{}{}, err
 		}
 		u.resource = Resource{Kind: kindContact, ID: string(i.Contact)}
+		if _, err := u.proved(i, i.Contact); err != nil {
+			return struct{}{}, err
+		}
 		if err := u.vouched(i, who); err != nil || anonymous == "" || anonymous == v.User {
 			return struct{}{}, err
 		}
@@ -75,6 +78,6 @@ func (u *unit) wasBefore(acct channel.Account, i conversation.Identity, anonymou
 	if err != nil || of.Known {
 		return err
 	}
-	_, err = u.link(*before, i.Contact)
+	_, err = u.proved(*before, i.Contact)
 	return err
 }

@@ -141,7 +141,11 @@ func (p visitorPort) message(ctx context.Context, tx store.Tx, s *settings, v ch
 	if cv.Contact != i.Contact || cv.WorkStream != acct.WorkStream || found.CustomerSeq == 0 {
 		return conversation.Message{}, none
 	}
-	return found, nil
+	shown, err := showsTo(ctx, tx, s, v, found)
+	if err == nil && !shown {
+		err = none
+	}
+	return found, err
 }
 
 // Availability says whether the desk can take a chat now.
@@ -233,7 +237,8 @@ func (p visitorPort) Seen(ctx context.Context, v channel.VisitorRef, of channel.
 		}
 		var seen []conversation.Message
 		for _, m := range recent {
-			if m.Direction == conversation.Outbound && m.CustomerSeq <= seq && m.Status != conversation.StatusRead {
+			here := m.Account == v.Account && m.Chat.ID == string(v.User)
+			if here && m.Direction == conversation.Outbound && m.CustomerSeq <= seq && m.Status != conversation.StatusRead {
 				seen = append(seen, m)
 			}
 		}

@@ -351,6 +351,11 @@ type Identity struct {
 	AwayAt time.Time `json:"away_at,omitzero"`
 	// Desks that the customer wrote to by this identity, ordered.
 	Desks []DeskID `json:"desks,omitempty"`
+	// VerifiedAs is the contact as whom the identity was proved: by the person's
+	// log-in or by what the host vouches for; empty for one that nobody proved,
+	// such as one that an agent linked by hand. Who comes by one identity sees what
+	// was said by another only if both are proved as the same contact.
+	VerifiedAs ContactID `json:"verified_as,omitempty"`
 	// ProfileAt is when the profile was last fetched.
 	ProfileAt time.Time `json:"profile_at,omitzero"`
 	CreatedAt time.Time `json:"created_at,omitzero"`

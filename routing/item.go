@@ -18,6 +18,20 @@ func (it Item) OfferStands() time.Duration {
 	return DefaultOfferFor
 }
 
+// Takes says whether the stream takes accounts of the channel.
+func (w WorkStream) Takes(channel string) bool {
+	return w.AnyChannel() || w.ChannelKind == channel || slices.Contains(w.Channels, channel)
+}
+
+// AnyChannel says that the stream names no channel and so takes every one.
+func (w WorkStream) AnyChannel() bool { return w.ChannelKind == "" && len(w.Channels) == 0 }
+
+// On is the stream as it is for work that came by the channel: its cap counts.
+func (w WorkStream) On(channel string) WorkStream {
+	w.ChannelKind = channel
+	return w
+}
+
 // Uses is what a piece of the work stream's work takes of an agent: Cost units,
 // and ChannelCost of the channel kind's cap. A cost of 0 takes nothing.
 func Uses(ws WorkStream) []Use {

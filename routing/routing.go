@@ -156,7 +156,11 @@ type WorkStream struct {
 	// read; 0 makes a new one.
 	Version     int64  `json:"version"`
 	Name        string `json:"name"`
-	ChannelKind string `json:"channel_kind"`
+	// ChannelKind and Channels are the channels whose accounts the stream takes;
+	// none at all takes any. A customer who is known on several of them has one
+	// conversation over all: it follows to where the customer wrote last.
+	ChannelKind string   `json:"channel_kind"`
+	Channels    []string `json:"channels,omitempty"`
 	Live        bool   `json:"live"` // else persistent (CV1)
 	Mode        Mode   `json:"mode"`
 	// Cost in units of an agent's capacity; 0 is allowed and means none.
