@@ -154,15 +154,15 @@ type WorkStream struct {
 	ID WorkStreamID `json:"id"`
 	// Version counts the changes. Who replaces gives back the one that was
 	// read; 0 makes a new one.
-	Version     int64  `json:"version"`
-	Name        string `json:"name"`
+	Version int64  `json:"version"`
+	Name    string `json:"name"`
 	// ChannelKind and Channels are the channels whose accounts the stream takes;
 	// none at all takes any. A customer who is known on several of them has one
 	// conversation over all: it follows to where the customer wrote last.
 	ChannelKind string   `json:"channel_kind"`
 	Channels    []string `json:"channels,omitempty"`
-	Live        bool   `json:"live"` // else persistent (CV1)
-	Mode        Mode   `json:"mode"`
+	Live        bool     `json:"live"` // else persistent (CV1)
+	Mode        Mode     `json:"mode"`
 	// Cost in units of an agent's capacity; 0 is allowed and means none.
 	Cost int `json:"cost"`
 	// ChannelCost counts against the channel's cap; usually 1.
