@@ -239,6 +239,21 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 			},
 			"OrderTriggers": func(p sangdam.Principal) error { return errOf(w.eng.OrderTriggers(w.ctx, p, sangdam.OrderTriggers{})) },
 			"TraceTriggers": func(p sangdam.Principal) error { return w.eng.TraceTriggers(w.ctx, p, sangdam.TraceTriggers{}) },
+			"InviteAgent": func(p sangdam.Principal) error {
+				return errOf(w.eng.InviteAgent(w.ctx, p, sangdam.InviteAgent{Agent: "a1"}))
+			},
+			"UninviteAgent": func(p sangdam.Principal) error {
+				return w.eng.UninviteAgent(w.ctx, p, sangdam.UninviteAgent{Agent: "a1"})
+			},
+			"JoinAgent": func(p sangdam.Principal) error {
+				return errOf(w.eng.JoinAgent(w.ctx, p, sangdam.JoinAgent{Token: "x"}))
+			},
+			"SaveConversationView": func(p sangdam.Principal) error {
+				return errOf(w.eng.SaveConversationView(w.ctx, p, sangdam.SaveConversationView{}))
+			},
+			"DeleteConversationView": func(p sangdam.Principal) error {
+				return w.eng.DeleteConversationView(w.ctx, p, sangdam.DeleteConversationView{View: "x"})
+			},
 			"AskRating": func(p sangdam.Principal) error {
 				return errOf(w.eng.AskRating(w.ctx, p, sangdam.AskRating{Conversation: id}))
 			},
@@ -264,7 +279,9 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 			"TriggerRuns": func(p sangdam.Principal) error {
 				return errOf(w.eng.TriggerRuns(w.ctx, p, sangdam.TriggerRunFilter{Trigger: "x"}, "", 1))
 			},
-			"Targets": func(p sangdam.Principal) error { return errOf(w.eng.Targets(w.ctx, p)) },
+			"Invited":     func(p sangdam.Principal) error { return errOf(w.eng.Invited(w.ctx, p, "x")) },
+			"Invitations": func(p sangdam.Principal) error { return errOf(w.eng.Invitations(w.ctx, p)) },
+			"Targets":     func(p sangdam.Principal) error { return errOf(w.eng.Targets(w.ctx, p)) },
 			"Deliveries": func(p sangdam.Principal) error {
 				return errOf(w.eng.Deliveries(w.ctx, p, sangdam.DeliveryFilter{Target: "x"}, "", 10))
 			},
@@ -321,7 +338,7 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 		}
 		// What a principal may not see is left out of these; see rights_test.go.
 		for _, name := range append(ticketLists, "Agents", "Directory", "Queues", "Conversations", "CountConversations", "Search",
-			"FindContacts", "ContactNames", "Events", "Stream", "Undelivered", "Macros") {
+			"FindContacts", "ContactNames", "Events", "Stream", "Undelivered", "Macros", "ConversationViews") {
 			covered[name] = true
 		}
 		for m := range reflect.TypeFor[*sangdam.Engine]().Methods() {

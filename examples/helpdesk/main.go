@@ -73,6 +73,9 @@ func run(ctx context.Context, args []string, env func(string) string, stdout, st
 		}
 		defer d.close() //nolint:errcheck // the desk has drained; nobody listens any more
 	}
+	if o.home = o.publicURL; o.home == "" {
+		o.home = "http://" + reachable(ln.Addr())
+	}
 	o.filesURL = filesURL(o, ln.Addr())
 	h, err := open(ctx, o, stdout, stderr)
 	if err != nil {

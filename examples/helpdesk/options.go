@@ -26,6 +26,7 @@ type options struct {
 	demo      bool
 	demoAddr  string
 	entry     string // of the link by which the visitor of a demonstration enters
+	home      string // the address under which this server's pages are reached
 	filesURL  string // where LINE, or its emulator, fetches what agents send
 	record    string // file
 	line      lineOptions

@@ -180,7 +180,7 @@ func (h *helpdesk) routes(streams context.Context) (http.Handler, error) {
 		mux.Handle("/webhooks/line", h.rec.wrap(h.eng.AccountWebhook(h.account.Token)))
 	}
 	mux.Handle("/files/", sangdam.AttachmentLinks(h.eng))
-	for _, path := range []string{"/{$}", "/console/", "/sign-in", "/sign-in.css", "/sign-out", "/enter/"} {
+	for _, path := range []string{"/{$}", "/console/", "/sign-in", "/sign-in.css", "/sign-out", "/join", "/enter/"} {
 		mux.Handle(path, pages)
 	}
 	chat := http.StripPrefix("/webchat", webchat.NewHandler(h.eng.Visitor(), webchat.Options{Logger: h.out.logger()}))

@@ -46,7 +46,8 @@ func (h *helpdesk) pages(streams context.Context) (http.Handler, error) {
 	}
 	desk, err := console.NewHandler(h.eng, console.Options{Prefix: "/console", Authenticate: h.authenticate,
 		SignIn: "/sign-in", SignOut: "/sign-out",
-		Brand: console.Brand{Name: "Sangdam"}, Logger: h.out.logger(), PublicURL: public, Zone: time.Local})
+		Brand: console.Brand{Name: "Sangdam"}, Logger: h.out.logger(), PublicURL: public, Zone: time.Local,
+		InviteURL: h.o.home + "/join?token="})
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +63,8 @@ func (h *helpdesk) pages(streams context.Context) (http.Handler, error) {
 	})
 	mux.HandleFunc("POST /sign-in", h.postSignIn)
 	mux.HandleFunc("POST /sign-out", h.postSignOut)
+	mux.HandleFunc("GET /join", h.getJoin)
+	mux.HandleFunc("POST /join", h.postJoin)
 	mux.HandleFunc("GET /enter/{token}", h.enter)
 	return http.NewCrossOriginProtection().Handler(mux), nil
 }
@@ -71,6 +74,12 @@ type signInView struct {
 }
 
 func (h *helpdesk) signIn(w http.ResponseWriter, status int, v signInView) {
+	pageHeaders(w, status)
+	_ = signInPage.Execute(w, v) // the reader may be gone
+}
+
+// pageHeaders are those of every page before somebody is signed in.
+func pageHeaders(w http.ResponseWriter, status int) {
 	head := w.Header()
 	head.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 	head.Set("X-Content-Type-Options", "nosniff")
@@ -78,7 +87,6 @@ func (h *helpdesk) signIn(w http.ResponseWriter, status int, v signInView) {
 	head.Set("Cache-Control", "no-store")
 	head.Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_ = signInPage.Execute(w, v) // the reader may be gone
 }
 
 // next is where to go after signing in: a page of the console, nothing else.
@@ -115,7 +123,7 @@ func (h *helpdesk) postSignIn(w http.ResponseWriter, r *http.Request) {
 	v := signInView{Next: next(r.PostFormValue("next")), Name: r.PostFormValue("name")}
 	from, _, _ := net.SplitHostPort(r.RemoteAddr) // an address without a port is one key for all
 	if !h.attempts.allow("name "+folded(v.Name), 5) || !h.attempts.allow("from "+from, 30) {
-		v.Trouble = "Too many attempts. Wait a minute. · 시도가 너무 많습니다. 1분 뒤 다시 시도하세요."
+		v.Trouble = tooMany
 		h.signIn(w, http.StatusTooManyRequests, v)
 		return
 	}

@@ -97,23 +97,34 @@ func (h *helpdesk) check(ctx context.Context, name, password string) (routing.Ag
 
 func folded(name string) string { return strings.ToLower(strings.TrimSpace(name)) }
 
-// setPassword gives an agent a name and a password to sign in with.
-func (h *helpdesk) setPassword(ctx context.Context, name string, agent routing.AgentID, password string) error {
+// errPassword refuses a password.
+var errPassword = fmt.Errorf("a password has at least %d characters and at most %d bytes", minPassword, maxPassword)
+
+// hashedPassword is what is kept of a password.
+type hashedPassword struct{ salt, hash []byte }
+
+func (h *helpdesk) hashed(ctx context.Context, password string) (hashedPassword, error) {
 	if n := len([]rune(password)); n < minPassword || len(password) > maxPassword {
-		return fmt.Errorf("a password has at least %d characters and at most %d bytes", minPassword, maxPassword)
+		return hashedPassword{}, errPassword
 	}
 	salt := make([]byte, 16)
 	_, _ = rand.Read(salt) // never fails
 	hash, err := h.passwords.hash(ctx, password, salt)
-	if err != nil {
-		return err
-	}
+	return hashedPassword{salt, hash}, err
+}
+
+// keepPassword gives an agent a name and a password to sign in with. A name
+// that another agent has is refused.
+func (h *helpdesk) keepPassword(ctx context.Context, name string, agent routing.AgentID, p hashedPassword) error {
 	return h.db.Update(ctx, workspace, func(ctx context.Context, tx store.Tx) error {
 		u, err := users.Get(ctx, tx, folded(name))
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		u.Name, u.Agent, u.Salt, u.Hash = folded(name), agent, salt, hash
+		if u.Agent != "" && u.Agent != agent {
+			return fmt.Errorf("the name %q is another agent's", folded(name))
+		}
+		u.Name, u.Agent, u.Salt, u.Hash = folded(name), agent, p.salt, p.hash
 		return users.Save(ctx, tx, &u)
 	})
 }
@@ -130,7 +141,11 @@ func (h *helpdesk) firstAdministrator(ctx context.Context) (password string, err
 		return "", err
 	}
 	password = rand.Text()
-	return password, h.setPassword(ctx, administrator, administrator, password)
+	hashed, err := h.hashed(ctx, password)
+	if err != nil {
+		return "", err
+	}
+	return password, h.keepPassword(ctx, administrator, administrator, hashed)
 }
 
 // begin makes a session and returns its token.

@@ -19,6 +19,8 @@ type try struct {
 	form string
 	// shows is what the stranger may see of a list: nothing of another desk.
 	list bool
+	// denied: what is tried is no record of others, but needs a right.
+	denied bool
 }
 
 // tries has an entry for each route; one that is missing fails the test.
@@ -26,7 +28,13 @@ func tries(id conversation.ID, message, contact, offer, ticket string) map[strin
 	c := "/conversations/" + string(id)
 	return map[string]try{
 		"GET /{$}": {path: "/", list: true}, "GET /alive": {path: "/alive", list: true}, "GET /bar": {path: "/bar", list: true},
-		"POST /preferences":                   {path: "/preferences", form: "lang=ko", list: true},
+		"POST /preferences": {path: "/preferences", form: "lang=ko", list: true},
+		"GET /me":           {path: "/me", list: true}, "POST /me/switches": {path: "/me/switches", form: "chat=1", denied: true},
+		"POST /views":                         {path: "/views?view=all", form: "name=stranger", list: true}, // its own alone
+		"POST /views/{id}/delete":             {path: "/views/v/delete", form: "version=1", denied: true},
+		"GET /history/export":                 {path: "/history/export?as=csv", list: true},
+		"POST /setup/agents/{id}/invite":      {path: "/setup/agents/zed/invite"},
+		"POST /setup/agents/{id}/uninvite":    {path: "/setup/agents/zed/uninvite"},
 		"POST /presence":                      {path: "/presence", form: "presence=online", list: true}, // its own alone
 		"POST /offers/{id}/accept":            {path: "/offers/" + offer + "/accept"},
 		"POST /offers/{id}/decline":           {path: "/offers/" + offer + "/decline"},
@@ -143,6 +151,8 @@ func refused(t *testing.T, w *world, method, right string, tr try) {
 	case right == string(sangdam.ActConfigure), right == string(sangdam.ActOperate):
 		require.Equal(t, http.StatusForbidden, resp.StatusCode)
 		require.Equal(t, http.StatusForbidden, w.client("ara").do(method, tr.path, tr.form).StatusCode)
+	case tr.denied:
+		require.Equal(t, http.StatusForbidden, resp.StatusCode, "%s", body)
 	case tr.list:
 		require.Less(t, resp.StatusCode, 400)
 	default:

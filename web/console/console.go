@@ -54,6 +54,10 @@ type Options struct {
 	// webhooks, without the account's token: "https://desk.example.com/webhooks/".
 	// It is shown to administrators; empty: they are told that it is missing.
 	PublicURL string
+	// InviteURL is where the host lets an invited agent choose a password, such as
+	// "https://desk.example.com/join?token="; the invitation's token is added
+	// (sangdam.InviteAgent). Empty: nobody is invited from the console.
+	InviteURL string
 	// Logger hears of failures, without texts of customers; nil is silent.
 	Logger *slog.Logger
 }

@@ -23,6 +23,7 @@ type historyView struct {
 	Handled  []choice
 	Rows     []foundView
 	Next     string
+	Export   string // address of the table of all of it
 	Asked    bool
 }
 
@@ -67,6 +68,9 @@ func (q *request) history() error {
 	v := historyView{Text: strings.TrimSpace(q.r.FormValue("q")), From: q.r.FormValue("from"), To: q.r.FormValue("to"),
 		Asked: q.r.URL.RawQuery != ""}
 	q.historyChoices(d, &v)
+	found := q.r.URL.Query()
+	found.Del("page")
+	v.Export = q.o.Prefix + "/history/export?" + found.Encode()
 	f := q.historyFilter()
 	if v.Text != "" {
 		err = q.historyByText(d, f, &v)
@@ -100,9 +104,12 @@ func (q *request) historyChoices(d *sangdam.Directory, v *historyView) {
 	}
 }
 
+// foundAt is how many hits of a search are looked at.
+const foundAt = 200
+
 // historyByText searches the messages and keeps what the filters select too.
 func (q *request) historyByText(d *sangdam.Directory, f conversation.Filter, v *historyView) error {
-	found, err := q.engine.Search(q.r.Context(), q.p, v.Text, 200)
+	found, err := q.engine.Search(q.r.Context(), q.p, v.Text, foundAt)
 	if err != nil {
 		return err
 	}

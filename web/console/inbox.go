@@ -34,15 +34,20 @@ type workView struct {
 // listView is the list of conversations.
 type listView struct {
 	View     string
+	Empty    string // which words say that there is nothing
 	Tabs     []tab
 	Rows     []rowView
-	Accounts []choice
-	Account  string
+	Saved    []savedTab
+	Filters  []filterView
+	Filtered bool // something is chosen beside the view
+	Unread   bool
+	Shares   bool // the agent may save views for everybody
 	Rown     int
 	More     string // address with more rows, empty at the end
 	Next     string // address of the next rows, when the page is full
 	Newest   string // address of the first page, on a later one
 	Self     string // address of the list alone
+	SaveURL  string // where to save it as a view
 	AsOf     string
 }
 
@@ -71,9 +76,26 @@ type rowView struct {
 // views are the lists, in the order of their tabs.
 var views = []string{"mine", "waiting", "all", "ended"}
 
-// filterOf is what a list selects.
+// filterOf is what a list selects: its view, and what was chosen beside it.
 func (q *request) filterOf(view string) conversation.Filter {
-	f := conversation.Filter{Account: channel.AccountID(q.r.FormValue("account"))}
+	f := q.ownFilter(view)
+	if a := q.r.FormValue("account"); a != "" {
+		f.Account = channel.AccountID(a)
+	}
+	if desk := q.r.FormValue("desk"); desk != "" {
+		f.Desks = []routing.DeskID{routing.DeskID(desk)}
+	}
+	if a := q.r.FormValue("agent"); a != "" {
+		f.Agent = routing.AgentID(a)
+	}
+	return f
+}
+
+// ownFilter is what the view itself selects.
+func (q *request) ownFilter(view string) (f conversation.Filter) {
+	if saved := q.savedView(view); saved != nil {
+		return saved.Filter()
+	}
 	switch view {
 	case "mine":
 		f.Agent = routing.AgentID(q.p.ID)
@@ -95,6 +117,9 @@ func (q *request) viewOf() string {
 			return v
 		}
 	}
+	if v := q.r.FormValue("view"); q.savedView(v) != nil {
+		return v
+	}
 	return "mine"
 }
 
@@ -104,19 +129,20 @@ func (q *request) list(current conversation.ID) (listView, error) {
 	if err != nil {
 		return listView{}, err
 	}
-	v := listView{View: q.viewOf(), Account: q.r.FormValue("account"), AsOf: q.now.In(q.zone).Format("15:04:05")}
+	v := listView{View: q.viewOf(), Unread: q.unreadOnly(q.viewOf()), AsOf: q.now.In(q.zone).Format("15:04:05")}
 	rows, _ := strconv.Atoi(q.r.FormValue("rows")) // what is no number is the default
 	v.Rown = min(max(rows, rowsAtFirst), rowsAtMost)
 	page := q.r.FormValue("page")
-	found, next, err := q.rows(q.filterOf(v.View), page, v.Rown)
+	found, next, err := q.rows(q.filterOf(v.View), v.Unread, page, v.Rown)
 	if err != nil {
 		return v, err
 	}
 	if v.Rows, err = q.rowViews(d, found, v.View, current); err != nil {
 		return v, err
 	}
-	for _, a := range sortedKeys(d.Accounts) {
-		v.Accounts = append(v.Accounts, choice{string(a), d.Accounts[a].Name, string(a) == v.Account})
+	q.listChoices(d, &v)
+	if v.Empty = v.View; v.Filtered || v.Unread || q.savedView(v.View) != nil {
+		v.Empty = "filtered"
 	}
 	for _, key := range views {
 		v.Tabs = append(v.Tabs, tab{Key: key, URL: q.listURL(key, "", 0), Current: key == v.View, Count: q.count(key)})
@@ -132,18 +158,29 @@ func (q *request) list(current conversation.ID) (listView, error) {
 		v.Newest = q.listURL(v.View, "", 0)
 	}
 	v.Self = q.listURL(v.View, page, v.Rown)
+	v.SaveURL = q.o.Prefix + "/views" + strings.TrimPrefix(q.listURL(v.View, "", 0), q.o.Prefix+"/conversations")
 	return v, nil
 }
 
+// rowsLookedAt is how many conversations a list of the unread looks through, so
+// that one page costs no more than that.
+const rowsLookedAt = 900
+
 // rows reads so many conversations, in as many calls as that takes.
-func (q *request) rows(f conversation.Filter, page string, n int) (out []conversation.Conversation, next string, err error) {
+func (q *request) rows(f conversation.Filter, unread bool, page string, n int) (out []conversation.Conversation, next string, err error) {
+	looked := 0
 	for next = page; ; {
 		p, err := q.engine.Conversations(q.r.Context(), q.p, f, next, min(n-len(out), 150))
 		if err != nil {
 			return nil, "", err
 		}
-		out, next = append(out, p.Conversations...), p.Next
-		if len(out) >= n || next == "" {
+		looked, next = looked+len(p.Conversations), p.Next
+		for _, c := range p.Conversations {
+			if !unread || c.Unread > 0 {
+				out = append(out, c)
+			}
+		}
+		if len(out) >= n || next == "" || looked >= rowsLookedAt {
 			return out, next, nil
 		}
 	}
@@ -151,8 +188,10 @@ func (q *request) rows(f conversation.Filter, page string, n int) (out []convers
 
 func (q *request) listURL(view, page string, rows int) string {
 	v := url.Values{"view": {view}}
-	if a := q.r.FormValue("account"); a != "" {
-		v.Set("account", a)
+	for _, name := range listFilters {
+		if chosen := q.r.FormValue(name); chosen != "" {
+			v.Set(name, chosen)
+		}
 	}
 	if page != "" {
 		v.Set("page", page)

@@ -30,6 +30,9 @@ type request struct {
 	zone *time.Location
 	now  time.Time
 	dir  *sangdam.Directory // once asked for
+	// views are the saved ones, once asked for.
+	views     []sangdam.ConversationView
+	viewsRead bool
 }
 
 // guarded is the chain that every request passes: headers, the origin of what

@@ -127,6 +127,7 @@ type agentForm struct {
 	Permissions []choice
 	Desks       []choice
 	Hours       hoursForm
+	Invite      *inviteForm // nil where the host has no page for it
 }
 
 // permissions that can be given, in the order of the page.
@@ -193,7 +194,11 @@ func (q *request) agent() error {
 	if err != nil {
 		return err
 	}
-	return q.edit("agent", cmp.Or(a.Name, q.lang.t("setup.new.agents")), id, q.agentForm(a, desks, q.hoursForm(a.Hours)), nil)
+	f := q.agentForm(a, desks, q.hoursForm(a.Hours))
+	if f.Invite, err = q.inviteForm(a, ""); err != nil {
+		return err
+	}
+	return q.edit("agent", cmp.Or(a.Name, q.lang.t("setup.new.agents")), id, f, nil)
 }
 
 func (q *request) saveAgent() error {

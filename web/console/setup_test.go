@@ -7,6 +7,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/internal/browsertest"
 	"github.com/sangdam/sangdam/routing"
 )
@@ -153,19 +154,40 @@ func TestTheSecondAdministratorIsTold(t *testing.T) {
 	require.NoError(t, chromedp.Do(first.ctx))
 }
 
-// A trigger is written, refused while it cannot be read, and switched.
+// A trigger is written in rows, or in JSON, tried on the past, refused while it
+// cannot be read, and switched.
 func TestATriggerInTheBrowser(t *testing.T) {
 	w := newWorld(t)
+	_, err := w.eng.OpenTicket(t.Context(), w.host, sangdam.OpenTicket{Desk: "support", Title: "A broken lamp"})
+	require.NoError(t, err)
 	p := w.open(browsertest.Open(t), "admin")
 	p.openPage("/triggers/new?subject=ticket")
 	p.fill("title", "Urgent ones first")
+	p.click(`[name="condition.mode"][value=json]`)
 	p.fill("when", `{"all": [`)
 	p.fill("actions", `[{"kind": "tag", "params": {"add": ["vip"]}}]`)
-	p.save()
+	p.click(".form-end button.primary")
 	p.shows(".notice.bad", "Conditions cannot be read")
-	p.fill("when", "")
-	p.save()
+	require.Equal(t, `{"all": [`, eval[string](p, `document.querySelector("[name=when]").value`))
+	p.click(`[name="condition.mode"][value=rows]`)
+	p.fill("all.0.field", "title")
+	p.fill("all.0.op", "contains")
+	p.fill("all.0.value", "lamp")
+	p.click(`[data-block=all] [data-clause=add]`)
+	p.fill("all.1.field", "priority")
+	p.fill("all.1.op", "gte")
+	p.fill("all.1.value", "high")
+	p.click(".form-end button.primary")
+	p.shows(".notice.bad", "high")
+	require.Equal(t, "high", eval[string](p, `document.querySelector('[name="all.1.value"]').value`), "what was typed stays")
+	p.fill("all.1.value", "0")
+	p.click("#try")
+	p.shows("#trial", "would have acted in 1")
+	p.click(".form-end button.primary")
 	p.shows(".notice", "Saved")
+	list, err := w.eng.Triggers(t.Context(), w.host, "ticket")
+	require.NoError(t, err)
+	require.Len(t, list.Triggers[0].When.All, 2)
 	p.openPage("/triggers?subject=ticket")
 	p.shows("table", "Urgent ones first")
 	p.click("table button")

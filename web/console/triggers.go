@@ -3,6 +3,7 @@ package console
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -33,19 +34,26 @@ type triggerRow struct {
 
 // triggerView is the editor of one trigger.
 type triggerView struct {
-	Trigger     trigger.Trigger
-	When        string // JSON
-	After       string // JSON; empty: on events
-	Actions     string // JSON
-	Subjects    []choice
-	Fields      []triggerField
-	Kinds       []string
-	Places      []string
-	Runs        []runView
-	More        bool
-	Findings    []string
-	CanDelete   bool
-	ExampleWhen string
+	Trigger   trigger.Trigger
+	When      conditionForm
+	After     string // JSON; empty: on events
+	Actions   string // JSON
+	Subjects  []choice
+	Fields    []triggerField
+	Kinds     []string
+	Places    []string
+	Runs      []runView
+	More      bool
+	Findings  []string
+	CanDelete bool
+	CanTry    bool
+	Trial     *trialView
+}
+
+// trialView is what a trigger would have done to past events.
+type trialView struct {
+	Days, Events, Fired, Differ int
+	Actions                     []string
 }
 
 type triggerField struct{ Name, Type, Operators string }
@@ -121,13 +129,14 @@ func indented(v any) string {
 	return string(raw)
 }
 
-func (q *request) triggerView(t trigger.Trigger, when, after, actions string) (triggerView, error) {
+func (q *request) triggerView(t trigger.Trigger, after, actions string) (triggerView, error) {
 	list, err := q.engine.Triggers(q.r.Context(), q.p, t.Subject)
 	if err != nil {
 		return triggerView{}, err
 	}
-	v := triggerView{Trigger: t, When: when, After: after, Actions: actions, Kinds: list.Actions, Places: list.Placeholders,
-		Subjects: q.named("triggers.of", is(t.Subject), triggerSubjects...), CanDelete: t.Version > 0 && !t.Active}
+	v := triggerView{Trigger: t, When: q.conditionForm(t.When, list.Fields, list.Operators), After: after, Actions: actions, Kinds: list.Actions, Places: list.Placeholders,
+		Subjects: q.named("triggers.of", is(t.Subject), triggerSubjects...), CanDelete: t.Version > 0 && !t.Active,
+		CanTry: t.Subject == "ticket"}
 	for _, f := range list.Fields {
 		var ops []string
 		for _, o := range list.Operators[f.Type] {
@@ -176,11 +185,7 @@ func (q *request) trigger() error {
 	if err != nil {
 		return err
 	}
-	when := ""
-	if !t.When.IsZero() {
-		when = indented(t.When)
-	}
-	v, err := q.triggerView(t, when, indented(t.After), indented(t.Actions))
+	v, err := q.triggerView(t, indented(t.After), indented(t.Actions))
 	if err != nil {
 		return err
 	}
@@ -199,16 +204,48 @@ func (q *request) saveTrigger() error {
 			return q.done("/triggers?subject=" + escaped(t.Subject))
 		}
 	} else if err = q.readTrigger(&t); err == nil {
+		if q.checked("try") {
+			return q.tryTrigger(id, t)
+		}
 		var saved sangdam.Saved
 		if saved, err = q.engine.SaveTrigger(q.r.Context(), q.p, sangdam.SaveTrigger{Key: q.key(), Trigger: t}); err == nil {
 			return q.saved("/triggers/", escaped(saved.ID), saved.Warnings)
 		}
 	}
-	v, again := q.triggerView(t, q.r.PostFormValue("when"), q.r.PostFormValue("after"), q.r.PostFormValue("actions"))
-	if again != nil {
-		return again
+	return q.triggerAgain(id, t, nil, err)
+}
+
+// triggerAgain shows the editor with what was typed.
+func (q *request) triggerAgain(id string, t trigger.Trigger, trial *trialView, wrong error) error {
+	v, err := q.triggerView(t, q.r.PostFormValue("after"), q.r.PostFormValue("actions"))
+	if err != nil {
+		return err
 	}
-	return q.edit("trigger", cmp.Or(t.Title, q.lang.t("triggers.new")), id, v, err)
+	v.Trial = trial
+	if q.value("condition.mode") == "json" { // also what cannot be read stays
+		v.When.JSON, v.When.Expert = q.r.PostFormValue("when"), true
+	}
+	return q.edit("trigger", cmp.Or(t.Title, q.lang.t("triggers.new")), id, v, wrong)
+}
+
+// triedDays is how far back a trial looks.
+const triedDays = 30
+
+// tryTrigger asks what the trigger would have done, and does nothing.
+func (q *request) tryTrigger(id string, t trigger.Trigger) error {
+	tried := t
+	if tried.ID == "" {
+		tried.ID = "trial" // a new one has none before it is saved
+	}
+	trial, err := q.engine.TryTrigger(q.r.Context(), q.p, sangdam.TryTrigger{Trigger: tried, Since: q.now.AddDate(0, 0, -triedDays)})
+	if err != nil {
+		return q.triggerAgain(id, t, nil, err)
+	}
+	v := &trialView{Days: triedDays, Events: trial.Events, Fired: trial.Fired[tried.ID], Differ: trial.Differ}
+	for _, kind := range sortedKeys(trial.Actions) {
+		v.Actions = append(v.Actions, fmt.Sprintf("%s: %d", kind, trial.Actions[kind]))
+	}
+	return q.triggerAgain(id, t, v, nil)
 }
 
 func (q *request) readTrigger(t *trigger.Trigger) error {
@@ -216,8 +253,15 @@ func (q *request) readTrigger(t *trigger.Trigger) error {
 	if t.Version == 0 {
 		t.Subject = q.subjectOf()
 	}
+	list, err := q.engine.Triggers(q.r.Context(), q.p, t.Subject)
+	if err != nil {
+		return err
+	}
 	t.When, t.After, t.Actions = condition.Condition{}, nil, nil
-	for field, into := range map[string]any{"when": &t.When, "after": &t.After, "actions": &t.Actions} {
+	if t.When, err = q.readCondition(list.Fields); err != nil {
+		return err
+	}
+	for field, into := range map[string]any{"after": &t.After, "actions": &t.Actions} {
 		text := q.value(field)
 		if text == "" {
 			continue

@@ -143,10 +143,14 @@ func (q *request) page(status int, name, title, section string, body any) {
 	f := frame{Title: title, Section: section, Brand: q.o.Brand.Name, Agent: q.p.ID, Now: q.now.UTC().Format(time.RFC3339Nano),
 		AsOf: q.now.In(q.zone).Format("15:04:05"), Zone: q.zone.String(), Theme: cookie(q.r, cookieTheme, "auto"),
 		Sound: cookie(q.r, cookieSound, "on") == "on", Undo: q.undoFor() > 0, Path: q.r.URL.RequestURI(), SignOut: q.o.SignOut, Body: body}
-	f.Langs = []choice{{"en", "English", q.lang.tag == "en"}, {"ko", "한국어", q.lang.tag == "ko"}}
+	f.Langs = q.langs()
 	f.Nav = q.nav(section)
 	f.Bar = q.barView()
 	q.part(status, name, "layout.html", f)
+}
+
+func (q *request) langs() []choice {
+	return []choice{{"en", "English", q.lang.tag == "en"}, {"ko", "한국어", q.lang.tag == "ko"}}
 }
 
 // nav lists the pages that the principal may open.

@@ -1,11 +1,16 @@
 package console_test
 
 import (
+	"io"
+	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/internal/browsertest"
 )
 
@@ -108,4 +113,70 @@ func TestASendIsUndoneAndColleaguesSeeWhoReplies(t *testing.T) {
 	p.say(", now")
 	require.Equal(t, []string{"Too early, now"}, w.texts(mina, 1))
 	p.until(`!document.querySelector(".undo")`)
+}
+
+// A list is narrowed, saved as a view, and what the history shows is exported as
+// a table of exactly that.
+func TestViewsFiltersAndExport(t *testing.T) {
+	w := newWorld(t)
+	w.line.User("Mina").SendText("read me")
+	w.line.User("=HYPERLINK(1)").SendText("parcel")
+	mina := w.owned("Mina", "ara")
+	w.owned("=HYPERLINK(1)", "bo")
+	_, err := w.eng.Answer(t.Context(), w.as("ara"), sangdam.Answer{Conversation: mina, Content: channel.Text("done")})
+	require.NoError(t, err)
+	get := func(path string) string {
+		resp := w.client("ara").do(http.MethodGet, path, "")
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, resp.StatusCode, "%s", body)
+		return string(body)
+	}
+	require.Contains(t, get("/conversations?view=all"), "Mina")
+	unread := get("/conversations?view=all&unread=1")
+	require.NotContains(t, unread, "Mina")
+	require.Contains(t, unread, "parcel")
+	saved := w.client("ara").do(http.MethodPost, "/views?view=all&unread=1&agent=bo", "name=Forgotten+ones")
+	require.Equal(t, http.StatusSeeOther, saved.StatusCode)
+	view := get(strings.TrimPrefix(saved.Header.Get("Location"), "/desk"))
+	require.Contains(t, view, "Forgotten ones")
+	require.Contains(t, view, "parcel")
+	require.NotContains(t, view, "Mina")
+	require.NotContains(t, func() string {
+		resp := w.client("bo").do(http.MethodGet, "/conversations", "")
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		return string(body)
+	}(), "Forgotten", "a view is its owner's")
+
+	table := get("/history/export?as=csv&handled=yes")
+	require.Contains(t, table, "Mina")
+	require.NotContains(t, table, "HYPERLINK", "of exactly what is shown")
+	require.Contains(t, get("/history/export?as=csv&handled=no"), "'=HYPERLINK(1)", "nothing becomes a formula")
+	require.True(t, strings.HasPrefix(get("/history/export?as=xlsx&q=parcel"), "PK"))
+	require.Equal(t, http.StatusBadRequest, w.client("ara").do(http.MethodGet, "/history/export?as=exe", "").StatusCode)
+}
+
+// What an agent may switch by itself is on its own page.
+func TestAnAgentsOwnPage(t *testing.T) {
+	w := newWorld(t)
+	page := func() string {
+		body, err := io.ReadAll(w.client("ara").do(http.MethodGet, "/me", "").Body)
+		require.NoError(t, err)
+		return string(body)
+	}
+	require.Contains(t, page(), "An administrator decides this")
+	require.Equal(t, http.StatusForbidden, w.client("ara").do(http.MethodPost, "/me/switches", "ticket=1").StatusCode)
+	agents, err := w.eng.Agents(t.Context(), w.host)
+	require.NoError(t, err)
+	for _, a := range agents {
+		if a.ID == "ara" {
+			a.Assign.Control = true
+			_, err = w.eng.SaveAgent(t.Context(), w.host, sangdam.SaveAgent{Agent: a})
+			require.NoError(t, err)
+		}
+	}
+	require.Equal(t, http.StatusSeeOther, w.client("ara").do(http.MethodPost, "/me/switches", "ticket=1").StatusCode)
+	require.Contains(t, page(), `name="ticket" value="1" checked`)
+	require.NotContains(t, page(), `name="chat" value="1" checked`)
 }

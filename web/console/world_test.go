@@ -65,7 +65,7 @@ func newWorld(t *testing.T, brand ...console.Brand) *world {
 	t.Cleanup(func() { stop(); require.NoError(t, <-ended) })
 	w.setUp(emulator.URL)
 	o := console.Options{Prefix: "/desk", Authenticate: w.who, SignIn: "/sign-in", SignOut: "/sign-out", Zone: time.UTC,
-		PublicURL: "https://desk.example.com/webhooks/", Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+		PublicURL: "https://desk.example.com/webhooks/", InviteURL: "https://desk.example.com/join?token=", Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	if len(brand) > 0 {
 		o.Brand = brand[0]
 	}

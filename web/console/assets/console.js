@@ -440,6 +440,7 @@
     if (!b) return;
     if ("close" in b.dataset) b.closest(".toast").remove();
     if (b.dataset.canned && b.closest("#canned")) useCanned(Number(b.dataset.canned));
+    if (b.dataset.clause) clauses(b);
     if (b.id === "jump") { const t = $("#thread"); below = true; t.scrollTop = t.scrollHeight; place(); }
     if (b.id === "list-stale") letGo();
     if (b.dataset.copy && navigator.clipboard) navigator.clipboard.writeText($(b.dataset.copy).textContent).then(() => b.classList.add("primary"), () => {});
@@ -450,6 +451,18 @@
       settle(b.dataset.key, null);
     }
   });
+  // Rows of a condition: one is added as a copy of the last, emptied; numbers in
+  // the names only keep rows apart.
+  function clauses(b) {
+    const block = b.closest(".clauses"), rows = $$(".clause", block);
+    if (b.dataset.clause === "add") {
+      const last = rows.at(-1), row = last.cloneNode(true), n = 1 + Math.max(...rows.map((r) => Number($("select", r).name.split(".")[1])));
+      for (const i of $$("select, input", row)) { i.name = i.name.replace(/\d+/, n); i.value = ""; i.placeholder = ""; }
+      last.after(row);
+      $("select", row).focus();
+    } else if (rows.length > 1) b.closest(".clause").remove();
+    else for (const i of $$("select, input", rows[0])) i.value = "";
+  }
   document.addEventListener("change", (e) => {
     if (e.target.id === "attach") { for (const f of e.target.files) attach(f); e.target.value = ""; }
     if ("submit" in e.target.dataset) e.target.form.requestSubmit();

@@ -1,0 +1,124 @@
+package sangdam
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store"
+)
+
+// ConversationView is a saved list of conversations: what it selects, under a
+// name. It gives no right: a list shows what its reader may see.
+type ConversationView struct {
+	ID      string `json:"id"`
+	Version int64  `json:"version"`
+	Name    string `json:"name"`
+	// Owner is the agent whose own view it is; empty: everybody's.
+	Owner routing.AgentID `json:"owner,omitempty"`
+	// What it selects; an empty member selects everything.
+	States     []conversation.State `json:"states,omitempty"`
+	Agent      routing.AgentID      `json:"agent,omitempty"`
+	Account    channel.AccountID    `json:"account,omitempty"`
+	Channel    channel.Kind         `json:"channel,omitempty"`
+	Desk       routing.DeskID       `json:"desk,omitempty"`
+	WorkStream routing.WorkStreamID `json:"work_stream,omitempty"`
+	Handled    *bool                `json:"handled,omitempty"`
+	// Unread leaves those in which nothing of the customer is unanswered. It is
+	// for whoever shows the list: Filter does not know it.
+	Unread bool `json:"unread,omitempty"`
+}
+
+// Filter is what the view selects, for Engine.Conversations.
+func (v ConversationView) Filter() conversation.Filter {
+	f := conversation.Filter{States: v.States, Agent: v.Agent, Account: v.Account, Channel: v.Channel, WorkStream: v.WorkStream, Handled: v.Handled}
+	if v.Desk != "" {
+		f.Desks = []routing.DeskID{v.Desk}
+	}
+	return f
+}
+
+// maxViewName is in characters.
+const maxViewName = 60
+
+func (v ConversationView) validate() error {
+	if n := utf8.RuneCountInString(v.Name); strings.TrimSpace(v.Name) == "" || n > maxViewName {
+		return errs.New(errs.Invalid, "sangdam: the name of a view has %d characters; use 1 to %d", n, maxViewName)
+	}
+	known := []conversation.State{conversation.StateOpen, conversation.StateActive, conversation.StateWaiting, conversation.StateWrapUp, conversation.StateClosed}
+	for i, s := range v.States {
+		if !slices.Contains(known, s) || slices.Contains(v.States[:i], s) {
+			return errs.New(errs.Invalid, "sangdam: view %q: state %q is unknown or there twice; use some of %v", v.Name, s, known)
+		}
+	}
+	return nil
+}
+
+var conversationViews = store.Declare(store.Kind[ConversationView]{Name: "conversation_view",
+	ID: func(v *ConversationView) string { return v.ID }, Version: func(v *ConversationView) *int64 { return &v.Version },
+	Indexes: []store.Index[ConversationView]{{Name: listedName, Value: func(v *ConversationView) []byte { return store.Text(v.Name) }}}})
+
+var conversationViewKind = definition[ConversationView]{"conversation_view", conversationViews,
+	func(v *ConversationView) string { return v.ID }, func(v *ConversationView) *int64 { return &v.Version }}
+
+var (
+	opSaveConversationView = register(&Operation{Name: "conversation_view.save", Method: "SaveConversationView",
+		Actions: []Action{ActTemplate, ActConfigure}, Keyed: true, Versioned: true})
+	opDeleteConversationView = register(&Operation{Name: "conversation_view.delete", Method: "DeleteConversationView",
+		Actions: []Action{ActTemplate, ActConfigure}, Keyed: true, Versioned: true})
+)
+
+// SaveConversationView makes a view (an empty id: the library makes one) or
+// replaces it: an agent its own, an administrator those of everybody.
+type SaveConversationView struct {
+	Key  Key              `json:"-"`
+	View ConversationView `json:"view"`
+}
+
+// SaveConversationView carries the command out.
+func (e *Engine) SaveConversationView(ctx context.Context, p Principal, c SaveConversationView) (Saved, error) {
+	return command(ctx, e, opSaveConversationView, p, c.Key, c, func(u *unit) (Saved, error) {
+		v := c.View
+		if err := u.mayShare(ActTemplate, conversationViewKind.name, v.ID, v.Owner); err != nil {
+			return Saved{}, err
+		}
+		if err := v.validate(); err != nil {
+			return Saved{}, err
+		}
+		if v.ID == "" {
+			v.ID = newID()
+		}
+		return saveDefinition(u, conversationViewKind, v, func(old, _ *ConversationView) error {
+			return u.ownsOld(old != nil, func() routing.AgentID { return old.Owner })
+		})
+	})
+}
+
+// DeleteConversationView takes a view out.
+type DeleteConversationView struct {
+	Key     Key    `json:"-"`
+	View    string `json:"view"`
+	Version int64  `json:"version"`
+}
+
+// DeleteConversationView carries the command out.
+func (e *Engine) DeleteConversationView(ctx context.Context, p Principal, c DeleteConversationView) error {
+	return deleteOwned(ctx, e, opDeleteConversationView, p, c.Key, c, conversationViewKind, c.View, c.Version, ActTemplate,
+		func(v *ConversationView) routing.AgentID { return v.Owner })
+}
+
+// ConversationViews lists everybody's views and the principal's own, by name.
+func (e *Engine) ConversationViews(ctx context.Context, p Principal) (out []ConversationView, err error) {
+	err = e.query(ctx, p, ActList, Resource{Kind: "conversation_views"}, func(ctx context.Context, tx store.Tx, _ *settings) error {
+		all, err := allOf(ctx, tx, conversationViews, nil)
+		out = listed(slices.DeleteFunc(all, func(v ConversationView) bool { return v.Owner != "" && v.Owner != p.agent() }))
+		slices.SortFunc(out, func(a, b ConversationView) int { return strings.Compare(a.Name+"\x00"+a.ID, b.Name+"\x00"+b.ID) })
+		return err
+	})
+	return out, err
+}
