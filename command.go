@@ -58,6 +58,9 @@ type unit struct {
 	// tickets are those that this unit touched, in the order of ticketOrder.
 	tickets     map[ticket.ID]*ticketWork
 	ticketOrder []ticket.ID
+	// wrote says that the unit has written something, so that only the end of its
+	// transaction undoes it. Set by units that may be refused.
+	wrote bool
 	// closing records the command once everything else is done.
 	closing func() error
 }
@@ -90,12 +93,17 @@ func (e *Engine) unitOver(ctx context.Context, p Principal, update updater, fn f
 		return u.end()
 	})
 	if err == nil {
-		e.published(p.Workspace, u.after)
-		if u.texts {
-			e.unindexed.add(p.Workspace)
-		}
+		u.committed()
 	}
 	return err
+}
+
+// committed tells whom it concerns that the unit's transaction has ended well.
+func (u *unit) committed() {
+	u.e.published(u.p.Workspace, u.after)
+	if u.texts {
+		u.e.unindexed.add(u.p.Workspace)
+	}
 }
 
 // published hands committed changes to the router and the hooks.

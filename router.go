@@ -9,8 +9,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/sangdam/sangdam/conversation"
-	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/id"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
@@ -412,21 +410,25 @@ func (r *router) follow(ctx context.Context, cursor string) (string, error) {
 	}
 	r.boardMu.Lock()
 	defer r.boardMu.Unlock()
-	for _, c := range []changes{own, fresh.changes} {
-		for _, a := range c.agents {
-			r.board.ApplyAgent(a)
-		}
-		for _, it := range c.items {
-			r.board.ApplyItem(it)
-		}
-		for _, a := range c.removed {
-			r.board.RemoveAgent(a)
-		}
-	}
+	r.apply(own)
+	r.apply(fresh.changes)
 	if fresh.cfg != nil {
 		r.reconfigure(fresh.cfg)
 	}
 	return cursor, nil
+}
+
+// apply gives rows to the Board, which ignores older ones; r.boardMu is held.
+func (r *router) apply(c changes) {
+	for _, a := range c.agents {
+		r.board.ApplyAgent(a)
+	}
+	for _, it := range c.items {
+		r.board.ApplyItem(it)
+	}
+	for _, a := range c.removed {
+		r.board.RemoveAgent(a)
+	}
 }
 
 // reconfigure gives a newer configuration to the Board; r.boardMu is held.
@@ -492,10 +494,6 @@ func (r *router) read(ctx context.Context, agents map[routing.AgentID]int64, ite
 	return out, err
 }
 
-// parallel is how many decisions are carried out at once: enough to share
-// commits, few enough that a refused one is noticed soon.
-const parallel = 32
-
 // decide asks the Board until it is quiet and carries the decisions out. Once
 // ctx has ended it asks no more: however much waits, stopping is not held up.
 func (r *router) decide(ctx, drain context.Context) error {
@@ -508,35 +506,15 @@ func (r *router) decide(ctx, drain context.Context) error {
 	r.refusals = nil
 	r.boardMu.Unlock()
 	for ctx.Err() == nil {
-		batch := r.next(parallel)
+		batch := r.next(maxTogether)
 		if len(batch) == 0 {
 			return nil
 		}
-		var group errgroup.Group
-		for _, d := range batch {
-			group.Go(func() error { return r.carryOut(drain, d) })
-		}
-		if err := group.Wait(); err != nil {
+		if err := r.carryOut(drain, batch); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// maxRefusals is how often in a row an item's decision may be refused before
-// the Board is built anew, after a wait: rivals end sooner, so that what is
-// wrong would come again and again.
-const maxRefusals = 32
-
-// refusedAgain counts a refusal and says that it was one too many.
-func (r *router) refusedAgain(item routing.ItemID) bool {
-	r.boardMu.Lock()
-	defer r.boardMu.Unlock()
-	if r.refusals == nil {
-		r.refusals = map[routing.ItemID]int{}
-	}
-	r.refusals[item]++
-	return r.refusals[item] > maxRefusals
 }
 
 func (r *router) next(limit int) []routing.Decision {
@@ -551,148 +529,6 @@ func (r *router) next(limit int) []routing.Decision {
 		out = append(out, d)
 	}
 	return out
-}
-
-// carryOut performs one decision. A refusal undoes it in the Board and brings
-// fresh rows; an error of the store ends this Board's life.
-func (r *router) carryOut(ctx context.Context, d routing.Decision) error {
-	r.boardMu.Lock()
-	epoch := r.epoch
-	r.boardMu.Unlock()
-	err := r.e.unit(ctx, system(r.ws), func(u *unit) error {
-		switch d.Kind {
-		case routing.DecideOffer, routing.DecideAssign:
-			return u.reserve(d, r.lease(), epoch)
-		case routing.DecideOverflow:
-			return u.overflow(d)
-		case routing.DecideRelax:
-			return u.relax(d)
-		}
-		return errs.New(errs.Unsupported, "sangdam: unknown decision %q", d.Kind)
-	})
-	if fenced, ok := errors.AsType[*routing.Refused](err); ok && fenced.Check == "lease" {
-		return err // another process routes now
-	}
-	refused := err != nil && (errors.Is(err, ErrStale) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrInvalid))
-	if err != nil && !refused {
-		return err
-	}
-	var rows fresh
-	if refused {
-		if r.refusedAgain(d.Item) {
-			return err
-		}
-		var ids = map[routing.AgentID]int64{}
-		if d.Agent != "" {
-			ids[d.Agent] = 0
-		}
-		// Who may no longer take it may have been taken off the queue or the desk:
-		// the Board must know, or it would decide the same again.
-		why, _ := errors.AsType[*routing.Refused](err)
-		configured := why != nil && why.Check == "eligibility"
-		if rows, err = r.read(ctx, ids, map[routing.ItemID]int64{d.Item: 0}, configured); err != nil {
-			return err
-		}
-	} else {
-		c := r.taken() // what carryOut's own unit published
-		rows.changes = c
-	}
-	r.boardMu.Lock()
-	defer r.boardMu.Unlock()
-	r.board.Settle(d.ID, !refused)
-	if rows.cfg != nil {
-		r.reconfigure(rows.cfg)
-	}
-	for _, a := range rows.agents {
-		r.board.ApplyAgent(a)
-	}
-	for _, it := range rows.items {
-		r.board.ApplyItem(it)
-	}
-	for _, a := range rows.removed {
-		r.board.RemoveAgent(a)
-	}
-	if rows.queues {
-		r.give(changes{queues: true})
-	}
-	return nil
-}
-
-// reserve is Tx C for a decision of the Board: offer or assignment, all or
-// nothing, refused if anything it rests on has changed.
-func (u *unit) reserve(d routing.Decision, lease string, epoch int64) error {
-	it, err := u.tx.Work().Item(u.ctx, d.Item)
-	if err != nil {
-		return err
-	}
-	now := u.tx.Now()
-	res := routing.Reservation{Item: d.Item, ItemVersion: d.ItemVersion, Agent: d.Agent, EligRev: d.EligRev,
-		Lease: lease, Epoch: epoch, Turn: true, Decision: &d, Now: now}
-	if !u.serves(it, d.Agent) {
-		return &routing.Refused{Check: "eligibility", Detail: "the agent is not in the queue or not on the desk"}
-	}
-	if d.Kind == routing.DecideAssign {
-		res.Assignment = &routing.Assignment{ID: routing.AssignmentID(newID()), Item: d.Item, Agent: d.Agent, Uses: it.Uses, StartedAt: now}
-		if err := u.tx.Work().Reserve(u.ctx, res); err != nil {
-			return err
-		}
-		_, err := u.own(*res.Assignment)
-		return err
-	}
-	res.Offer = &routing.Offer{ID: routing.OfferID(newID()), Item: d.Item, Agent: d.Agent, State: routing.OfferPending, Uses: it.Uses,
-		OfferedAt: now, ExpiresAt: now.Add(it.OfferStands())}
-	if err := u.tx.Work().Reserve(u.ctx, res); err != nil {
-		return err
-	}
-	if err := u.tx.Deadlines().Set(u.ctx, dueOffer, string(res.Offer.ID), res.Offer.ExpiresAt); err != nil {
-		return err
-	}
-	if err := u.changedItem(d.Item); err != nil {
-		return err
-	}
-	if err := u.changedAgent(d.Agent); err != nil {
-		return err
-	}
-	u.after.offers = append(u.after.offers, *res.Offer)
-	if _, is := ofTicket(d.Item); is {
-		return nil
-	}
-	cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(d.Item))
-	if err != nil {
-		return err
-	}
-	draft := conversation.Edit(cv, now)
-	u.toDesk(draft, it.Queue)
-	draft.Note(conversation.EvOffered, "system", "", "agent:"+string(d.Agent))
-	return u.save(draft)
-}
-
-// relax drops one more skill requirement of a waiting item.
-func (u *unit) relax(d routing.Decision) error {
-	it, err := u.decided(d)
-	if err != nil {
-		return err
-	}
-	return u.saveItem(routing.Relaxed(it))
-}
-
-// decided loads the item that a decision concerns, refused when it changed.
-func (u *unit) decided(d routing.Decision) (routing.Item, error) {
-	it, err := u.tx.Work().Item(u.ctx, d.Item)
-	if err != nil {
-		return it, err
-	}
-	if it.Version != d.ItemVersion || it.State != routing.ItemQueued {
-		return it, &routing.Refused{Check: "item", Detail: "it changed since the decision"}
-	}
-	return it, nil
-}
-
-func (u *unit) saveItem(it routing.Item) error {
-	if _, err := u.tx.Work().SaveItem(u.ctx, it); err != nil {
-		return err
-	}
-	return u.changedItem(it.ID)
 }
 
 // sleep waits for rows, a hint, the Board's next wake-up, or the poll.

@@ -25,6 +25,8 @@ type Tx interface {
 	// Guard makes the commit depend on a row that the function does not write;
 	// see driver.Tx.
 	Guard(ctx context.Context, row driver.GuardRow, key string, version int64) error
+	// Ahead reads what a function is about to work on; see driver.Tx.
+	Ahead(ctx context.Context, w driver.Wanted) error
 
 	Accounts() channel.AccountRepo
 	Inbox() channel.InboxRepo

@@ -146,6 +146,7 @@ type Stats struct {
 	RowsRead   int64 // rows returned to callers, where the backend counts them
 	Wakes      int64 // hints given
 	Statements int64 // sent to a server, where there is one
+	Trips      int64 // pipelines of statements sent to a server, each one round trip
 }
 
 // Tx is a transaction of one workspace. It and what its accessors return are
@@ -160,6 +161,12 @@ type Tx interface {
 	// if its version is not the given one, or changes before the commit, Update
 	// is a clash.
 	Guard(ctx context.Context, row GuardRow, key string, version int64) error
+	// Ahead reads many rows at once before a function that works on all of them
+	// asks for one after another, and has what the function changes of them
+	// written together. It changes nothing in what is read and written, only
+	// how often a server is asked; a backend for which asking is cheap does
+	// nothing. Rows that are not there are left out. ErrInvalid inside View.
+	Ahead(ctx context.Context, w Wanted) error
 
 	Accounts() channel.AccountRepo
 	Inbox() channel.InboxRepo
@@ -180,6 +187,17 @@ type Tx interface {
 	// Documents holds everything that is a body with a version, unique keys and
 	// orders; package store declares the kinds.
 	Documents() DocRepo
+}
+
+// Wanted names the rows of Ahead.
+type Wanted struct {
+	// Items with their open holds, Agents, the Lease and the turns of Queues are
+	// locked, as WorkRepo.Lock and Put do, in their order; then Conversations.
+	Items         []routing.ItemID
+	Agents        []routing.AgentID
+	Lease         string
+	Queues        []routing.QueueID
+	Conversations []conversation.ID
 }
 
 // GuardRow names what Guard watches.

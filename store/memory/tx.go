@@ -102,6 +102,11 @@ func (t *tx) Blobs() driver.BlobRepo                 { return blobs{t} }
 func (t *tx) Vault() driver.VaultRepo                { return vault{t} }
 func (t *tx) Documents() driver.DocRepo              { return documents{t} }
 
+// Ahead only refuses where it may not be called: reading costs nothing here.
+func (t *tx) Ahead(context.Context, driver.Wanted) error {
+	return do(t, func() error { return nil })
+}
+
 // Guard checks the version as the transaction sees it now and the committed
 // one again at the commit.
 func (t *tx) Guard(_ context.Context, row driver.GuardRow, key string, version int64) error {

@@ -94,6 +94,9 @@ func (s *agentSet) beat(r pgx.Rows) error {
 
 // Agent implements routing.AgentRepo.
 func (a agents) Agent(ctx context.Context, id routing.AgentID) (routing.Agent, error) {
+	if k := a.keptAgent(id); k != nil && a.usable() == nil {
+		return k.copy(), nil
+	}
 	var s agentSet
 	if err := a.read(ctx, s.statements("a.id = $2", "", key(a.ws), key(id))...); err != nil {
 		return routing.Agent{}, err
@@ -128,12 +131,18 @@ func (a agents) SaveAgent(ctx context.Context, v routing.Agent) (int64, error) {
 			WHERE ws = $1 AND id = $2 AND version = $4 RETURNING 1`, key(a.ws), key(v.ID), doc, v.Version)
 	}
 	a.news |= driver.NewsRouting
+	if err := a.forget(ctx); err != nil {
+		return 0, err
+	}
 	return v.Version + 1, a.lock(ctx, save)
 }
 
 // SetPresence implements routing.AgentRepo.
 func (a agents) SetPresence(ctx context.Context, id routing.AgentID, p routing.Presence, reason string, now time.Time) (routing.Agent, error) {
 	if err := a.writable(); err != nil {
+		return routing.Agent{}, err
+	}
+	if err := a.forget(ctx); err != nil {
 		return routing.Agent{}, err
 	}
 	var s agentSet
@@ -163,11 +172,11 @@ func (a agents) SetPresence(ctx context.Context, id routing.AgentID, p routing.P
 	}
 	st.Presence, st.Reason = p, reason
 	a.news |= driver.NewsRouting
-	return v, a.write(ctx, append(list, a.saveState(key(id), v.State))...)
+	return v, a.write(ctx, append(list, saveState(key(a.ws), key(id), v.State))...)
 }
 
 // saveState writes an agent's state, whose row is locked, but load and turns.
-func (t *tx) saveState(id string, st routing.AgentState) stmt {
+func saveState(ws, id string, st routing.AgentState) stmt {
 	return query(`UPDATE sd.agents SET presence = $3, reason = $4, elig_rev = $5, rev = $6, open = $7, idle_since = $8 WHERE ws = $1 AND id = $2`,
-		key(t.ws), id, key(st.Presence), key(st.Reason), st.EligRev, st.Rev, st.Open, st.IdleSince)
+		ws, id, key(st.Presence), key(st.Reason), st.EligRev, st.Rev, st.Open, st.IdleSince)
 }

@@ -110,7 +110,7 @@ func (b *backend) Close() error {
 // Stats implements driver.Backend.
 func (b *backend) Stats() driver.Stats {
 	return driver.Stats{Commits: b.commits.Load(), Updates: b.updates.Load(), RowsRead: b.rowsRead.Load(), Wakes: b.wakes.given.Load(),
-		Statements: b.statements.Load()}
+		Statements: b.statements.Load(), Trips: b.trips.Load()}
 }
 
 // System implements driver.Backend.

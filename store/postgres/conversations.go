@@ -31,6 +31,9 @@ func scanConversation(r pgx.Rows) (conversation.Conversation, error) {
 
 // Conversation implements conversation.Repo.
 func (c conversations) Conversation(ctx context.Context, id conversation.ID) (conversation.Conversation, error) {
+	if k := c.keptConversation(id); k != nil && c.usable() == nil {
+		return k.conversation()
+	}
 	return one(ctx, c.tx, "conversation", query(`SELECT version, doc FROM sd.conversations WHERE ws = $1 AND id = $2`, key(c.ws), key(id)), scanConversation)
 }
 
@@ -62,8 +65,12 @@ func (c conversations) SaveConversation(ctx context.Context, v conversation.Conv
 	if err != nil {
 		return 0, err
 	}
-	args := []any{key(c.ws), key(v.ID), key(v.Thread), key(v.State), key(v.Desk), key(v.WorkStream), key(v.Account),
-		key(v.Channel), key(v.Contact), key(v.Agent), key(v.Category), v.Handled, v.OpenedAt, v.UpdatedAt, doc}
+	columns := []any{key(v.Thread), key(v.State), key(v.Desk), key(v.WorkStream), key(v.Account),
+		key(v.Channel), key(v.Contact), key(v.Agent), key(v.Category), v.Handled, v.OpenedAt, v.UpdatedAt}
+	if k := c.keptConversation(v.ID); k != nil {
+		return c.change(k, v.Version, doc, columns)
+	}
+	args := slices.Concat([]any{key(c.ws), key(v.ID)}, columns, []any{doc})
 	if v.Version == 0 {
 		return 1, c.write(ctx, query(`INSERT INTO sd.conversations (ws, id, version, thread, state, desk, work_stream, account, channel,
 			contact, agent, category, handled, opened_at, updated_at, doc)
@@ -196,21 +203,15 @@ func (c conversations) Latest(ctx context.Context, id conversation.ID, before in
 
 // AppendEvents implements conversation.Repo.
 func (c conversations) AppendEvents(ctx context.Context, evs ...conversation.Event) error {
-	if len(evs) == 0 {
-		return c.writable()
-	}
-	var ids []string
-	var seqs []int64
-	var docs [][]byte
-	for _, e := range evs {
+	rows := make([][]any, len(evs))
+	for i, e := range evs {
 		doc, err := encode(e)
 		if err != nil {
 			return err
 		}
-		ids, seqs, docs = append(ids, key(e.Conversation)), append(seqs, e.Seq), append(docs, doc)
+		rows[i] = []any{key(e.Conversation), e.Seq, doc}
 	}
-	return c.write(ctx, query(`INSERT INTO sd.conversation_events (ws, conversation, seq, doc)
-		SELECT $1, c, s, d FROM unnest($2::text[], $3::bigint[], $4::bytea[]) AS u(c, s, d)`, key(c.ws), ids, seqs, docs))
+	return c.add(ctx, intoConversationEvents, rows...)
 }
 
 // Events implements conversation.Repo.

@@ -15,21 +15,16 @@ func (t *tx) Events() driver.EventRepo { return events{t} }
 
 // Append implements driver.EventRepo.
 func (e events) Append(ctx context.Context, evs ...driver.Event) error {
-	if len(evs) == 0 {
-		return e.writable()
-	}
-	var at []time.Time
-	var docs [][]byte
-	for _, ev := range evs {
+	rows := make([][]any, len(evs))
+	for i, ev := range evs {
 		doc, err := encode(ev)
 		if err != nil {
 			return err
 		}
-		at, docs = append(at, ev.At), append(docs, doc)
+		rows[i] = []any{ev.At, doc}
 	}
 	e.news |= driver.NewsOf(evs...)
-	return e.write(ctx, query(`INSERT INTO sd.events (ws, at, doc)
-		SELECT $1, a, d FROM unnest($2::timestamptz[], $3::bytea[]) WITH ORDINALITY AS u(a, d, n) ORDER BY n`, key(e.ws), at, docs))
+	return e.add(ctx, intoEvents, rows...)
 }
 
 // Purge implements driver.EventRepo. It notes the highest transaction whose

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/sangdam/sangdam/routing"
@@ -19,7 +20,14 @@ const (
 // then the agents by id, which is the order of every path, so that no two can
 // wait for each other; what the locks cover is read after them.
 func (w work) Lock(ctx context.Context, k driver.WorkKey) (transition.Rows, error) {
-	var rows transition.Rows
+	rows, all, err := w.ahead.rows(k)
+	if err = errors.Join(err, w.writable()); all || err != nil {
+		return rows, err
+	}
+	if err := w.forget(ctx); err != nil {
+		return rows, err
+	}
+	rows = transition.Rows{}
 	var items []routing.Item
 	var agents agentSet
 	var offers []routing.Offer
@@ -39,7 +47,7 @@ func (w work) Lock(ctx context.Context, k driver.WorkKey) (transition.Rows, erro
 			return r.Scan(&rows.Epoch)
 		}))
 	}
-	err := w.lock(ctx, list...)
+	err = w.lock(ctx, list...)
 	rows.Item, rows.Agents, rows.Offer, rows.Assignment = first(items), agents.list, first(offers), first(assignments)
 	return rows, err
 }
@@ -55,6 +63,12 @@ func (w work) LockItems(ctx context.Context, ids ...routing.ItemID) error {
 // Put implements driver.WorkRepo. The wheel comes late among the statements: it
 // is one row a queue.
 func (w work) Put(ctx context.Context, c transition.Change) error {
+	if w.ahead.takes(c) {
+		return w.put(ctx, c)
+	}
+	if err := w.forget(ctx); err != nil {
+		return err
+	}
 	var b batch
 	if o := c.EndedOffer; o != nil {
 		b.add(w.endOffer(*o))
@@ -63,21 +77,21 @@ func (w work) Put(ctx context.Context, c transition.Change) error {
 		b.add(w.endAssignment(*a))
 	}
 	if o := c.Offer; o != nil {
-		b.add(w.putOffer(*o))
+		b.insert(key(w.ws), intoOffers)(offerRow(*o))
 	}
 	if a := c.Assignment; a != nil {
-		b.add(w.putAssignment(*a))
+		b.insert(key(w.ws), intoAssignments)(assignmentRow(*a))
 	}
 	b.add(w.saveItem(c.Item, c.Item.Version-1))
 	for _, a := range c.Agents {
 		for _, p := range a.Profiles {
 			b.add(w.saveLoad(a.ID, p, a.State.Load[p]), nil)
 		}
-		b.add(w.saveState(key(a.ID), a.State), nil)
+		b.add(saveState(key(w.ws), key(a.ID), a.State), nil)
 	}
 	if d := c.Decision; d != nil {
 		doc, err := encode(*d)
-		b.add(query(`INSERT INTO sd.decisions (ws, item, doc) VALUES ($1, $2, $3)`, key(w.ws), key(c.Item.ID), doc), err)
+		b.insert(key(w.ws), intoDecisions)([]any{key(c.Item.ID), doc}, err)
 	}
 	if c.Turn != "" {
 		b.add(w.turnWheel(c.Item.Queue, c.Turn), nil)

@@ -28,6 +28,7 @@ type tx struct {
 	queued []stmt
 	last   []stmt // audit entries: queued at the very end, since they lock the chain's head
 	lanes  laneTouches
+	ahead  *ahead // nil until Ahead
 
 	config   configHold
 	configAt int
@@ -115,7 +116,7 @@ func (t *tx) outcome(err error) error {
 	return err
 }
 
-// write queues a statement.
+// write queues statements.
 func (t *tx) write(ctx context.Context, list ...stmt) error {
 	if err := t.usable(); err != nil {
 		return err
@@ -177,7 +178,7 @@ func (t *tx) flush(ctx context.Context) error {
 		}
 		t.pooled, t.conn = c, c
 	}
-	list := t.queued
+	list := append(t.ahead.writes(key(t.ws)), t.queued...)
 	if !t.begun {
 		list = append(t.beginning(), list...)
 	}

@@ -29,6 +29,9 @@ func scanItem(r pgx.Rows) (routing.Item, error) {
 
 // Item implements driver.WorkRepo.
 func (w work) Item(ctx context.Context, id routing.ItemID) (routing.Item, error) {
+	if k := w.keptItem(id); k != nil && w.usable() == nil {
+		return k.item()
+	}
 	return one(ctx, w.tx, "item", query(`SELECT `+itemColumns+` FROM sd.items WHERE ws = $1 AND id = $2`, key(w.ws), key(id)), scanItem)
 }
 
@@ -50,6 +53,13 @@ func (w work) SaveItem(ctx context.Context, it routing.Item) (int64, error) {
 		}
 		return 1, w.write(ctx, query(`INSERT INTO sd.items (ws, id, version, state, agent, doc) VALUES ($1, $2, 1, $3, $4, $5)`,
 			key(w.ws), key(it.ID), key(it.State), key(it.Agent), doc))
+	}
+	if k := w.keptItem(it.ID); k != nil {
+		doc, err := encode(it)
+		if err != nil {
+			return 0, err
+		}
+		return w.change(k, it.Version, doc, []any{key(it.State), key(it.Agent)})
 	}
 	save, err := w.saveItem(it, it.Version)
 	if err != nil {
@@ -102,11 +112,10 @@ func (w work) Decisions(ctx context.Context, item routing.ItemID) ([]routing.Dec
 	return many(ctx, w.tx, query(`SELECT doc FROM sd.decisions WHERE ws = $1 AND item = $2 ORDER BY n`, key(w.ws), key(item)), document[routing.Decision])
 }
 
-// putOffer writes an offer as it stands.
-func (t *tx) putOffer(o routing.Offer) (stmt, error) {
+// offerRow is an offer as it stands.
+func offerRow(o routing.Offer) ([]any, error) {
 	doc, err := encode(o)
-	return query(`INSERT INTO sd.offers (ws, id, item, agent, open, offered_at, doc) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		key(t.ws), key(o.ID), key(o.Item), key(o.Agent), o.State == routing.OfferPending, o.OfferedAt, doc), err
+	return []any{key(o.ID), key(o.Item), key(o.Agent), o.State == routing.OfferPending, o.OfferedAt, doc}, err
 }
 
 // endOffer ends a pending offer; it ends once.
@@ -116,11 +125,10 @@ func (t *tx) endOffer(o routing.Offer) (stmt, error) {
 		key(t.ws), key(o.ID), doc), err
 }
 
-// putAssignment writes an open assignment.
-func (t *tx) putAssignment(a routing.Assignment) (stmt, error) {
+// assignmentRow is an open assignment.
+func assignmentRow(a routing.Assignment) ([]any, error) {
 	doc, err := encode(a)
-	return query(`INSERT INTO sd.assignments (ws, id, item, agent, open, started_at, doc) VALUES ($1, $2, $3, $4, true, $5, $6)`,
-		key(t.ws), key(a.ID), key(a.Item), key(a.Agent), a.StartedAt, doc), err
+	return []any{key(a.ID), key(a.Item), key(a.Agent), true, a.StartedAt, doc}, err
 }
 
 // endAssignment ends an open assignment; it ends once.
@@ -134,6 +142,10 @@ func (t *tx) endAssignment(a routing.Assignment) (stmt, error) {
 type batch struct {
 	list []stmt
 	err  error
+}
+
+func (b *batch) insert(ws string, in *insert) func(row []any, err error) {
+	return func(row []any, err error) { b.add(in.of(ws, [][]any{row}), err) }
 }
 
 func (b *batch) add(s stmt, err error) {

@@ -48,6 +48,8 @@ type Harness struct {
 	// Migrations tests the schema's history.
 	Migrations *Migrations
 	Caps       Caps
+	// Only names the groups of cases to run; none means all.
+	Only []string
 }
 
 // Caps declares what a backend promises beyond the contract, or counts.
@@ -127,7 +129,7 @@ func suite() []group {
 	return []group{
 		{"update", updateRules}, {"roundtrip", roundTripRules}, {"version", versionRules}, {"unique", uniqueRules},
 		{"guard", guardRules}, {"conversation", conversationRules}, {"contact", contactRules},
-		{"config", configRules}, {"agent", agentRules}, {"reserve", reserveRules}, {"ending", endingRules}, {"rival", rivalRules}, {"answer", answerRules},
+		{"config", configRules}, {"agent", agentRules}, {"reserve", reserveRules}, {"ahead", aheadRules}, {"ending", endingRules}, {"rival", rivalRules}, {"answer", answerRules},
 		{"inbox", inboxRules}, {"outbox", outboxRules}, {"doubt", doubtRules}, {"job", jobRules}, {"retention", retentionRules}, {"deadline", deadlineRules},
 		{"feed", feedRules}, {"audit", auditRules}, {"search", searchRules}, {"command", commandRules},
 		{"vault", vaultRules}, {"document", documentRules}, {"blob", blobRules}, {"system", systemRules}, {"workspace", workspaceRules},
@@ -155,6 +157,9 @@ func runMode(t *testing.T, h Harness, mode string, rep *report) {
 	defer func() { require.NoError(t, shared.Close()) }()
 	n := 0
 	for _, g := range suite() {
+		if len(h.Only) > 0 && !slices.Contains(h.Only, g.name) {
+			continue
+		}
 		t.Run(g.name, func(t *testing.T) {
 			for _, r := range g.rules {
 				n++

@@ -1,0 +1,263 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+// settled is a decision and what became of it: carried out, or refused.
+type settled struct {
+	routing.Decision
+	refused error
+}
+
+// maxApart is how many decisions of a batch are taken out of it one by one
+// because they failed, before the rest is not tried together any more.
+const maxApart = 3
+
+// carryOut performs the decisions, together as long as that goes well: one queue
+// alone would else wait for a commit with each. What fails is carried out by
+// itself, and so is everything when nobody can tell what failed.
+func (r *router) carryOut(ctx context.Context, batch []routing.Decision) error {
+	var apart []routing.Decision
+	for len(batch) > 1 {
+		done, err := r.carryOutTogether(ctx, batch)
+		failed, named := errors.AsType[*pieceError](err)
+		switch {
+		case err == nil:
+			batch = batch[done:]
+		case r.over(err):
+			return err
+		case named && len(apart) < maxApart:
+			apart = append(apart, batch[failed.piece])
+			batch = slices.Delete(slices.Clone(batch), failed.piece, failed.piece+1)
+		default:
+			apart, batch = append(apart, batch...), nil
+		}
+	}
+	var group errgroup.Group
+	for _, d := range append(apart, batch...) {
+		group.Go(func() error { return r.carryOutOne(ctx, d) })
+	}
+	return group.Wait()
+}
+
+// over says that an error ends this Board's life: another process routes, the
+// store is away, or nobody knows whether a commit took effect.
+func (r *router) over(err error) bool {
+	return lostLease(err) || errors.Is(err, ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+func lostLease(err error) bool {
+	fenced, ok := errors.AsType[*routing.Refused](err)
+	return ok && fenced.Check == "lease"
+}
+
+// refusal says that a decision could not be carried out because the rows are not
+// any more what it rests on.
+func refusal(err error) bool {
+	return (errors.Is(err, ErrStale) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrInvalid)) && !lostLease(err)
+}
+
+// carryOutTogether performs decisions in one transaction and tells how many of
+// the first it took. A refused one leaves nothing behind, and the rest goes on.
+func (r *router) carryOutTogether(ctx context.Context, batch []routing.Decision) (int, error) {
+	epoch := r.fence()
+	want := driver.Wanted{Lease: r.lease()}
+	pieces := make([]piece, len(batch))
+	for i, d := range batch {
+		want.Items = append(want.Items, d.Item)
+		if _, is := ofTicket(d.Item); !is {
+			want.Conversations = append(want.Conversations, conversation.ID(d.Item))
+		}
+		if d.Agent != "" {
+			want.Agents, want.Queues = append(want.Agents, d.Agent), append(want.Queues, d.Queue)
+		}
+		pieces[i] = piece{run: func(u *unit) error { return u.carryOut(d, r.lease(), epoch) }, mayRefuse: refusal}
+	}
+	ends, err := r.e.together(ctx, system(r.ws), want, pieces)
+	if err != nil {
+		return 0, err
+	}
+	list := make([]settled, len(ends))
+	for i, refused := range ends {
+		list[i] = settled{batch[i], refused}
+	}
+	return len(ends), r.settle(ctx, list...)
+}
+
+// carryOutOne performs one decision in a transaction of its own.
+func (r *router) carryOutOne(ctx context.Context, d routing.Decision) error {
+	epoch := r.fence()
+	err := r.e.unit(ctx, system(r.ws), func(u *unit) error { return u.carryOut(d, r.lease(), epoch) })
+	if err != nil && !refusal(err) {
+		return err
+	}
+	return r.settle(ctx, settled{d, err})
+}
+
+// fence is the lease's epoch, without which nothing is written.
+func (r *router) fence() int64 {
+	r.boardMu.Lock()
+	defer r.boardMu.Unlock()
+	return r.epoch
+}
+
+// maxRefusals is how often in a row an item's decision may be refused before
+// the Board is built anew, after a wait: rivals end sooner, so that what is
+// wrong would come again and again.
+const maxRefusals = 32
+
+// refusedAgain counts a refusal and says that it was one too many.
+func (r *router) refusedAgain(item routing.ItemID) bool {
+	r.boardMu.Lock()
+	defer r.boardMu.Unlock()
+	if r.refusals == nil {
+		r.refusals = map[routing.ItemID]int{}
+	}
+	r.refusals[item]++
+	return r.refusals[item] > maxRefusals
+}
+
+// settle tells the Board what became of decisions. A refusal undoes one in the
+// Board and brings fresh rows; an error of the store ends this Board's life.
+func (r *router) settle(ctx context.Context, list ...settled) error {
+	agents, items := map[routing.AgentID]int64{}, map[routing.ItemID]int64{}
+	configured := false
+	for _, s := range list {
+		if s.refused == nil {
+			continue
+		}
+		if r.refusedAgain(s.Item) {
+			return s.refused
+		}
+		items[s.Item] = 0
+		if s.Agent != "" {
+			agents[s.Agent] = 0
+		}
+		// Who may no longer take it may have been taken off the queue or the desk:
+		// the Board must know, or it would decide the same again.
+		why, _ := errors.AsType[*routing.Refused](s.refused)
+		configured = configured || why != nil && why.Check == "eligibility"
+	}
+	rows, err := r.read(ctx, agents, items, configured)
+	if err != nil {
+		return err
+	}
+	own := r.taken() // what the transactions published
+	r.boardMu.Lock()
+	defer r.boardMu.Unlock()
+	for _, s := range list {
+		r.board.Settle(s.ID, s.refused == nil)
+	}
+	if rows.cfg != nil {
+		r.reconfigure(rows.cfg)
+	}
+	r.apply(own)
+	r.apply(rows.changes)
+	if own.queues {
+		r.give(changes{queues: true})
+	}
+	return nil
+}
+
+// carryOut does what the Board decided.
+func (u *unit) carryOut(d routing.Decision, lease string, epoch int64) error {
+	switch d.Kind {
+	case routing.DecideOffer, routing.DecideAssign:
+		return u.reserve(d, lease, epoch)
+	case routing.DecideOverflow:
+		return u.overflow(d)
+	case routing.DecideRelax:
+		return u.relax(d)
+	}
+	return errs.New(errs.Unsupported, "sangdam: unknown decision %q", d.Kind)
+}
+
+// reserve is Tx C for a decision of the Board: offer or assignment, all or
+// nothing, refused if anything it rests on has changed.
+func (u *unit) reserve(d routing.Decision, lease string, epoch int64) error {
+	it, err := u.tx.Work().Item(u.ctx, d.Item)
+	if err != nil {
+		return err
+	}
+	now := u.tx.Now()
+	res := routing.Reservation{Item: d.Item, ItemVersion: d.ItemVersion, Agent: d.Agent, EligRev: d.EligRev,
+		Lease: lease, Epoch: epoch, Turn: true, Decision: &d, Now: now}
+	if !u.serves(it, d.Agent) {
+		return &routing.Refused{Check: "eligibility", Detail: "the agent is not in the queue or not on the desk"}
+	}
+	if d.Kind == routing.DecideAssign {
+		res.Assignment = &routing.Assignment{ID: routing.AssignmentID(newID()), Item: d.Item, Agent: d.Agent, Uses: it.Uses, StartedAt: now}
+		if err := u.tx.Work().Reserve(u.ctx, res); err != nil {
+			return err
+		}
+		u.wrote = true
+		_, err := u.own(*res.Assignment)
+		return err
+	}
+	res.Offer = &routing.Offer{ID: routing.OfferID(newID()), Item: d.Item, Agent: d.Agent, State: routing.OfferPending, Uses: it.Uses,
+		OfferedAt: now, ExpiresAt: now.Add(it.OfferStands())}
+	if err := u.tx.Work().Reserve(u.ctx, res); err != nil {
+		return err
+	}
+	u.wrote = true
+	if err := u.tx.Deadlines().Set(u.ctx, dueOffer, string(res.Offer.ID), res.Offer.ExpiresAt); err != nil {
+		return err
+	}
+	if err := u.changedItem(d.Item); err != nil {
+		return err
+	}
+	if err := u.changedAgent(d.Agent); err != nil {
+		return err
+	}
+	u.after.offers = append(u.after.offers, *res.Offer)
+	if _, is := ofTicket(d.Item); is {
+		return nil
+	}
+	cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(d.Item))
+	if err != nil {
+		return err
+	}
+	draft := conversation.Edit(cv, now)
+	u.toDesk(draft, it.Queue)
+	draft.Note(conversation.EvOffered, "system", "", "agent:"+string(d.Agent))
+	return u.save(draft)
+}
+
+// relax drops one more skill requirement of a waiting item.
+func (u *unit) relax(d routing.Decision) error {
+	it, err := u.decided(d)
+	if err != nil {
+		return err
+	}
+	return u.saveItem(routing.Relaxed(it))
+}
+
+// decided loads the item that a decision concerns, refused when it changed.
+func (u *unit) decided(d routing.Decision) (routing.Item, error) {
+	it, err := u.tx.Work().Item(u.ctx, d.Item)
+	if err != nil {
+		return it, err
+	}
+	if it.Version != d.ItemVersion || it.State != routing.ItemQueued {
+		return it, &routing.Refused{Check: "item", Detail: "it changed since the decision"}
+	}
+	u.wrote = true // from here on
+	return it, nil
+}
+
+func (u *unit) saveItem(it routing.Item) error {
+	if _, err := u.tx.Work().SaveItem(u.ctx, it); err != nil {
+		return err
+	}
+	return u.changedItem(it.ID)
+}

@@ -1,0 +1,454 @@
+package postgres
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/transition"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+// ahead is what a transaction that works on many rows keeps of them: they are
+// read in one round trip, changed here by one piece of work after another, and
+// written in one. A row that several pieces change, an agent for example, is
+// written once. Whatever asks the database itself has what was changed written
+// before it (see tx.flush), so that there is never more than one truth.
+type ahead struct {
+	items, conversations keptRows
+	holds                map[string]*holds // by item; of each kept item
+	agents               map[string]*keptAgent
+	wheels               map[string]*wheel
+	epochs               map[string]int64 // by lease
+	bulk                 bulk
+}
+
+// keptRows are rows of one table by their keys.
+type keptRows map[string]*kept
+
+// kept is a row as it stands in this transaction.
+type kept struct {
+	stored  int64 // the version in the database
+	version int64
+	seq     int64 // of an item
+	doc     []byte
+	columns []any // to be written besides the versions; nil: as stored
+}
+
+// holds are an item's open offer and assignment as documents, nil for none.
+type holds struct{ offer, assignment []byte }
+
+// keptAgent is an agent whose row is locked.
+type keptAgent struct {
+	routing.Agent
+	changed  bool
+	profiles map[routing.Profile]bool // whose load is to be written
+	queues   map[routing.QueueID]bool // whose turn is to be written
+}
+
+// wheel is a queue's turn, whose row is locked where there is one.
+type wheel struct{ stored, turn int64 }
+
+// Each id is looked for by itself below the others, so that the plan is the same
+// for one and for many and however big the table; rows are locked in the order of
+// the array.
+const (
+	eachID = ` FROM unnest($2::text[]) AS want(id), LATERAL `
+
+	aheadItems = `SELECT x.id, x.version, x.seq, x.doc` + eachID +
+		`(SELECT id, version, seq, doc FROM sd.items WHERE ws = $1 AND id = want.id FOR NO KEY UPDATE) x`
+	aheadConversations = `SELECT x.id, x.version, 0::bigint, x.doc` + eachID +
+		`(SELECT id, version, doc FROM sd.conversations WHERE ws = $1 AND id = want.id FOR NO KEY UPDATE) x`
+	aheadAgents = `SELECT x.*` + eachID + `(SELECT id, version, presence, reason, elig_rev, rev, open, idle_since, doc
+		FROM sd.agents WHERE ws = $1 AND id = want.id FOR NO KEY UPDATE) x`
+	aheadLoads = `SELECT x.*` + eachID + `(SELECT agent, profile, used FROM sd.agent_loads
+		WHERE ws = $1 AND agent = want.id AND used <> 0 OFFSET 0) x`
+	aheadTurns = `SELECT x.*` + eachID + `(SELECT agent, queue, turn FROM sd.agent_turns WHERE ws = $1 AND agent = want.id OFFSET 0) x`
+	aheadBeats = `SELECT x.*` + eachID + `(SELECT b.agent, b.at FROM sd.agent_beats b WHERE b.ws = $1 AND b.agent = want.id
+		AND EXISTS (SELECT 1 FROM sd.agents a WHERE a.ws = b.ws AND a.id = b.agent AND a.presence <> 'offline') OFFSET 0) x`
+	aheadWheels = `SELECT x.*` + eachID + `(SELECT queue, turn FROM sd.wheels WHERE ws = $1 AND queue = want.id FOR NO KEY UPDATE) x`
+	aheadOffers = `SELECT x.*` + eachID + `(SELECT item, doc FROM sd.offers WHERE ws = $1 AND item = want.id AND open OFFSET 0) x`
+	aheadAssign = `SELECT x.*` + eachID + `(SELECT item, doc FROM sd.assignments WHERE ws = $1 AND item = want.id AND open OFFSET 0) x`
+)
+
+// Ahead implements driver.Tx in one round trip.
+func (t *tx) Ahead(ctx context.Context, w driver.Wanted) error {
+	if err := t.writable(); err != nil {
+		return err
+	}
+	a := &ahead{items: keptRows{}, conversations: keptRows{}, holds: map[string]*holds{}, agents: map[string]*keptAgent{},
+		wheels: map[string]*wheel{}, epochs: map[string]int64{}}
+	if err := t.forget(ctx); err != nil {
+		return err
+	}
+	var agents agentSet
+	list := append(a.readWork(key(t.ws), sortedKeys(w.Items)), a.readAgents(key(t.ws), &agents, sortedKeys(w.Agents), sortedKeys(w.Queues))...)
+	if w.Lease != "" {
+		list = append(list, query(`SELECT epoch FROM sd.leases WHERE name = $1 FOR KEY SHARE`, key(w.Lease)).rows(func(r pgx.Rows) error {
+			var epoch int64
+			err := r.Scan(&epoch)
+			a.epochs[key(w.Lease)] = epoch
+			return err
+		}))
+	}
+	if ids := sortedKeys(w.Conversations); len(ids) > 0 {
+		list = append(list, query(aheadConversations, key(t.ws), ids).rows(a.conversations.scan))
+	}
+	if len(list) > 0 {
+		if err := t.lock(ctx, list...); err != nil {
+			return err
+		}
+	}
+	for _, v := range agents.list {
+		a.agents[key(v.ID)] = &keptAgent{Agent: v, profiles: map[routing.Profile]bool{}, queues: map[routing.QueueID]bool{}}
+	}
+	t.ahead = a
+	return nil
+}
+
+func sortedKeys[S ~string](ids []S) []string {
+	out := keys(ids)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// readWork reads items and what holds them.
+func (a *ahead) readWork(ws string, items []string) []stmt {
+	if len(items) == 0 {
+		return nil
+	}
+	for _, id := range items {
+		a.holds[id] = &holds{}
+	}
+	document := func(of func(*holds) *[]byte) func(pgx.Rows) error {
+		return func(r pgx.Rows) error {
+			var item string
+			var doc []byte
+			err := r.Scan(&item, &doc)
+			*of(a.holds[item]) = doc
+			return err
+		}
+	}
+	return []stmt{
+		query(aheadItems, ws, items).rows(a.items.scan),
+		query(aheadOffers, ws, items).rows(document(func(h *holds) *[]byte { return &h.offer })),
+		query(aheadAssign, ws, items).rows(document(func(h *holds) *[]byte { return &h.assignment })),
+	}
+}
+
+// readAgents reads agents with all they have, and then the queues' turns.
+func (a *ahead) readAgents(ws string, s *agentSet, agents, queues []string) []stmt {
+	var list []stmt
+	if s.at = map[string]int{}; len(agents) > 0 {
+		list = append(list, query(aheadAgents, ws, agents).rows(s.agent), query(aheadLoads, ws, agents).rows(s.load),
+			query(aheadTurns, ws, agents).rows(s.turn), query(aheadBeats, ws, agents).rows(s.beat))
+	}
+	if len(queues) > 0 {
+		for _, q := range queues {
+			a.wheels[q] = &wheel{}
+		}
+		list = append(list, query(aheadWheels, ws, queues).rows(func(r pgx.Rows) error {
+			var queue string
+			var turn int64
+			err := r.Scan(&queue, &turn)
+			*a.wheels[queue] = wheel{turn, turn}
+			return err
+		}))
+	}
+	return list
+}
+
+func (rows keptRows) scan(r pgx.Rows) error {
+	var id string
+	var k kept
+	err := r.Scan(&id, &k.version, &k.seq, &k.doc)
+	k.stored = k.version
+	rows[id] = &k
+	return err
+}
+
+// change puts a newer row in place of the one in the version. Another version is
+// a clash, which ends the transaction as one of the server's does.
+func (t *tx) change(k *kept, version int64, doc []byte, columns []any) (int64, error) {
+	if err := t.writable(); err != nil {
+		return 0, err
+	}
+	if version != k.version {
+		t.failed = driver.ErrClash
+		return 0, t.failed
+	}
+	t.wrote = true
+	k.version, k.doc, k.columns = version+1, doc, columns
+	return k.version, nil
+}
+
+// add adds rows to a table, together with those of other pieces of work where the
+// transaction read ahead.
+func (t *tx) add(ctx context.Context, in *insert, rows ...[]any) error {
+	if len(rows) == 0 {
+		return t.writable()
+	}
+	if t.ahead == nil {
+		return t.write(ctx, in.of(key(t.ws), rows))
+	}
+	if err := t.writable(); err != nil {
+		return err
+	}
+	t.wrote = true
+	for _, r := range rows {
+		t.ahead.bulk.add(in, r)
+	}
+	return nil
+}
+
+// forget writes what was changed and keeps nothing any more: what follows asks
+// the database.
+func (t *tx) forget(ctx context.Context) error {
+	if t.ahead == nil {
+		return nil
+	}
+	err := t.flush(ctx)
+	t.ahead = nil
+	return err
+}
+
+func (t *tx) keptItem(id routing.ItemID) *kept {
+	if t.ahead == nil {
+		return nil
+	}
+	return t.ahead.items[key(id)]
+}
+
+func (t *tx) keptConversation(id conversation.ID) *kept {
+	if t.ahead == nil {
+		return nil
+	}
+	return t.ahead.conversations[key(id)]
+}
+
+func (t *tx) keptAgent(id routing.AgentID) *keptAgent {
+	if t.ahead == nil {
+		return nil
+	}
+	return t.ahead.agents[key(id)]
+}
+
+// copy is the agent for somebody who may change its maps.
+func (a *keptAgent) copy() routing.Agent {
+	v := a.Agent
+	v.State.Load, v.State.Turns = maps.Clone(a.State.Load), maps.Clone(a.State.Turns)
+	return v
+}
+
+func (k *kept) item() (routing.Item, error) {
+	it, err := decode[routing.Item](k.doc)
+	it.Version, it.Seq = k.version, k.seq
+	return it, err
+}
+
+func (k *kept) conversation() (conversation.Conversation, error) {
+	c, err := decode[conversation.Conversation](k.doc)
+	c.Version = k.version
+	return c, err
+}
+
+// rows are what Lock asks for, if all of it is kept.
+func (a *ahead) rows(k driver.WorkKey) (rows transition.Rows, all bool, err error) {
+	if a == nil || k.Offer != "" {
+		return rows, false, nil
+	}
+	kept, held := a.items[key(k.Item)], a.holds[key(k.Item)]
+	if kept == nil || held == nil {
+		return rows, false, nil
+	}
+	it, err := kept.item()
+	if err != nil {
+		return rows, false, err
+	}
+	rows.Item = &it
+	want := slices.Compact(slices.Sorted(slices.Values([]routing.AgentID{k.Agent, it.Agent})))
+	for _, id := range want {
+		if id == "" {
+			continue
+		}
+		agent := a.agents[key(id)]
+		if agent == nil {
+			return rows, false, nil
+		}
+		rows.Agents = append(rows.Agents, agent.copy())
+	}
+	if rows.Offer, err = documentOf[routing.Offer](held.offer); err != nil {
+		return rows, false, err
+	}
+	if rows.Assignment, err = documentOf[routing.Assignment](held.assignment); err != nil {
+		return rows, false, err
+	}
+	if k.Lease != "" {
+		rows.Epoch, all = a.epochs[key(k.Lease)]
+		return rows, all, nil
+	}
+	return rows, true, nil
+}
+
+func documentOf[T any](doc []byte) (*T, error) {
+	if doc == nil {
+		return nil, nil
+	}
+	v, err := decode[T](doc)
+	return &v, err
+}
+
+// takes reports whether a change concerns nothing but what is kept. One that ends
+// a hold does not: the new hold would be written before the old one ends.
+func (a *ahead) takes(c transition.Change) bool {
+	if a == nil || c.EndedOffer != nil || c.EndedAssignment != nil || a.items[key(c.Item.ID)] == nil {
+		return false
+	}
+	for _, ch := range c.Agents {
+		if a.agents[key(ch.ID)] == nil {
+			return false
+		}
+	}
+	return c.Turn == "" || a.wheels[key(c.Item.Queue)] != nil && a.agents[key(c.Turn)] != nil
+}
+
+// put is Put on what is kept.
+func (w work) put(ctx context.Context, c transition.Change) error {
+	doc, err := encode(c.Item)
+	if err != nil {
+		return err
+	}
+	a, id := w.ahead, key(c.Item.ID)
+	if _, err := w.change(a.items[id], c.Item.Version-1, doc, []any{key(c.Item.State), key(c.Item.Agent)}); err != nil {
+		return err
+	}
+	if err := w.putHolds(ctx, c); err != nil {
+		return err
+	}
+	for _, ch := range c.Agents {
+		agent := a.agents[key(ch.ID)]
+		agent.State, agent.changed = ch.State, true
+		for _, p := range ch.Profiles {
+			agent.profiles[p] = true
+		}
+	}
+	if c.Turn != "" {
+		q, agent := a.wheels[key(c.Item.Queue)], a.agents[key(c.Turn)]
+		q.turn++
+		agent.State.Turns = maps.Clone(agent.State.Turns)
+		if agent.State.Turns == nil {
+			agent.State.Turns = map[routing.QueueID]int64{}
+		}
+		agent.State.Turns[c.Item.Queue], agent.queues[c.Item.Queue] = q.turn, true
+	}
+	w.news |= driver.NewsRouting
+	return nil
+}
+
+// putHolds adds the new offer or assignment, and the decision.
+func (w work) putHolds(ctx context.Context, c transition.Change) error {
+	held := w.ahead.holds[key(c.Item.ID)]
+	if o := c.Offer; o != nil {
+		row, err := offerRow(*o)
+		if err == nil {
+			held.offer = row[len(row)-1].([]byte)
+			err = w.add(ctx, intoOffers, row)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if as := c.Assignment; as != nil {
+		row, err := assignmentRow(*as)
+		if err == nil {
+			held.assignment = row[len(row)-1].([]byte)
+			err = w.add(ctx, intoAssignments, row)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if c.Decision == nil {
+		return nil
+	}
+	doc, err := encode(*c.Decision)
+	if err != nil {
+		return err
+	}
+	return w.add(ctx, intoDecisions, []any{key(c.Item.ID), doc})
+}
+
+// writes are the statements for all that was changed since the last ones: the
+// tables and their rows in one order for all transactions.
+func (a *ahead) writes(ws string) []stmt {
+	if a == nil {
+		return nil
+	}
+	list := a.items.writes(ws, "item", `UPDATE sd.items SET version = $4, doc = $5, state = $6, agent = $7
+		WHERE ws = $1 AND id = $2 AND version = $3 RETURNING 1`)
+	list = append(list, a.agentWrites(ws)...)
+	list = append(list, a.conversations.writes(ws, "conversation", `UPDATE sd.conversations SET version = $4, doc = $5, thread = $6, state = $7,
+		desk = $8, work_stream = $9, account = $10, channel = $11, contact = $12, agent = $13, category = $14, handled = $15,
+		opened_at = $16, updated_at = $17 WHERE ws = $1 AND id = $2 AND version = $3 RETURNING 1`)...)
+	return append(list, a.bulk.take(ws)...)
+}
+
+// writes replaces the rows that were changed.
+func (rows keptRows) writes(ws, what, update string) []stmt {
+	var list []stmt
+	for _, id := range slices.Sorted(maps.Keys(rows)) {
+		if k := rows[id]; k.columns != nil {
+			list = append(list, asClash(what, update, append([]any{ws, id, k.stored, k.version, k.doc}, k.columns...)...))
+			k.stored, k.columns = k.version, nil
+		}
+	}
+	return list
+}
+
+// agentWrites are the states, loads and turns of agents, each once, and the
+// queues' turns.
+func (a *ahead) agentWrites(ws string) []stmt {
+	var list []stmt
+	var loads, turns struct {
+		agents, names []string
+		values        []int64
+	}
+	for _, id := range slices.Sorted(maps.Keys(a.agents)) {
+		agent := a.agents[id]
+		if agent.changed {
+			list = append(list, saveState(ws, id, agent.State))
+		}
+		for _, p := range slices.Sorted(maps.Keys(agent.profiles)) {
+			loads.agents, loads.names = append(loads.agents, id), append(loads.names, key(p))
+			loads.values = append(loads.values, int64(agent.State.Load[p]))
+		}
+		for _, q := range slices.Sorted(maps.Keys(agent.queues)) {
+			turns.agents, turns.names = append(turns.agents, id), append(turns.names, key(q))
+			turns.values = append(turns.values, agent.State.Turns[q])
+		}
+		agent.changed = false
+		clear(agent.profiles)
+		clear(agent.queues)
+	}
+	if len(loads.agents) > 0 {
+		list = append(list, query(`INSERT INTO sd.agent_loads (ws, agent, profile, used)
+			SELECT $1::text, agent, profile, used FROM unnest($2::text[], $3::text[], $4::bigint[]) AS u(agent, profile, used)
+			ON CONFLICT (ws, agent, profile) DO UPDATE SET used = excluded.used`, ws, loads.agents, loads.names, loads.values))
+	}
+	if len(turns.agents) > 0 {
+		list = append(list, query(`INSERT INTO sd.agent_turns (ws, agent, queue, turn)
+			SELECT $1::text, agent, queue, turn FROM unnest($2::text[], $3::text[], $4::bigint[]) AS u(agent, queue, turn)
+			ON CONFLICT (ws, agent, queue) DO UPDATE SET turn = excluded.turn`, ws, turns.agents, turns.names, turns.values))
+	}
+	for _, q := range slices.Sorted(maps.Keys(a.wheels)) {
+		if w := a.wheels[q]; w.turn != w.stored {
+			list = append(list, asClash("turn", `INSERT INTO sd.wheels AS w (ws, queue, turn) VALUES ($1, $2, $3)
+				ON CONFLICT (ws, queue) DO UPDATE SET turn = excluded.turn WHERE w.turn = $4 RETURNING 1`, ws, q, w.turn, w.stored))
+			w.stored = w.turn
+		}
+	}
+	return list
+}

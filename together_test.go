@@ -1,0 +1,236 @@
+package sangdam_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/id"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+// saboteur is a store in which saving one conversation goes wrong for a while.
+// It also sees how many conversations one transaction saves.
+type saboteur struct {
+	driver.Backend
+	mu     sync.Mutex
+	victim func(conversation.Conversation) bool
+	fail   func() error // nil when it goes well again
+	times  int          // how often it failed
+	most   int          // conversations of one transaction
+}
+
+func (s *saboteur) Update(ctx context.Context, ws store.WorkspaceID, fn func(context.Context, driver.Tx) error) error {
+	return s.Backend.Update(ctx, ws, func(ctx context.Context, tx driver.Tx) error { return fn(ctx, &saboteurTx{Tx: tx, s: s}) })
+}
+
+type saboteurTx struct {
+	driver.Tx
+	s     *saboteur
+	saved int
+}
+
+func (t *saboteurTx) Conversations() driver.ConversationRepo {
+	return saboteurConversations{t.Tx.Conversations(), t}
+}
+
+type saboteurConversations struct {
+	driver.ConversationRepo
+	t *saboteurTx
+}
+
+func (r saboteurConversations) SaveConversation(ctx context.Context, c conversation.Conversation) (int64, error) {
+	s := r.t.s
+	s.mu.Lock()
+	var fail func() error
+	if s.victim != nil && s.victim(c) {
+		if fail = s.fail; fail != nil {
+			s.times++
+		}
+	}
+	r.t.saved++
+	s.most = max(s.most, r.t.saved)
+	s.mu.Unlock()
+	if fail != nil {
+		if err := fail(); err != nil {
+			return 0, err
+		}
+	}
+	return r.ConversationRepo.SaveConversation(ctx, c)
+}
+
+// set makes saving what the victim says go wrong from now on.
+func (s *saboteur) set(victim func(conversation.Conversation) bool, fail func() error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.victim, s.fail, s.times, s.most = victim, fail, 0, 0
+}
+
+func (s *saboteur) seen() (times, most int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.times, s.most
+}
+
+// inSabotage runs fn in a world whose store may be sabotaged, with agents who may
+// have as much as they like, without being asked.
+func inSabotage(t *testing.T, fn func(w *world, s *saboteur, assigned map[routing.ItemID]int)) {
+	t.Helper()
+	var s *saboteur
+	assigned := map[routing.ItemID]int{}
+	inWorld(t, func(w *world) { fn(w, s, assigned) },
+		withStream(func(r *routing.WorkStream) { r.Cost, r.ChannelCost, r.AutoAccept = 0, 0, true }),
+		withConfig(func(cfg *sangdam.Config) {
+			s = &saboteur{Backend: cfg.DB.Backend()}
+			cfg.DB = store.New(s)
+			cfg.Hooks.Assigned = func(_ id.Workspace, a routing.Assignment) { assigned[a.Item]++ }
+		}))
+}
+
+// failures are the ways in which one piece of a transaction goes wrong.
+var failures = map[string]func() error{
+	"refused":  func() error { return errs.New(errs.Invalid, "a value that cannot be stored") },
+	"is stale": func() error { return errs.New(errs.Stale, "it has changed") },
+	"clashes":  func() error { return driver.ErrClash },
+}
+
+// waiting lets so many customers write while nobody is there, and returns the
+// conversation of one in the middle.
+func (w *world) waiting(n int) conversation.ID {
+	w.t.Helper()
+	for i := range n {
+		w.line.User(fmt.Sprint("customer", i)).SendText("hello")
+	}
+	w.settle()
+	all := w.conversations()
+	require.Len(w.t, all, n)
+	return all[n/2].ID
+}
+
+// TestBatchOfDecisionsHarmsNobody: when one of many decisions cannot be carried
+// out, the others are, each once; and the one is as soon as it can be.
+func TestBatchOfDecisionsHarmsNobody(t *testing.T) {
+	for name, fail := range failures {
+		t.Run(name, func(t *testing.T) {
+			inSabotage(t, func(w *world, s *saboteur, assigned map[routing.ItemID]int) {
+				const n = 12
+				victim := w.waiting(n)
+				s.set(func(c conversation.Conversation) bool { return c.ID == victim && c.Agent != "" }, fail)
+				w.online("a1", "a2")
+				times, most := s.seen()
+				require.Positive(t, times, "it was tried")
+				require.Greater(t, most, 1, "decisions share a transaction")
+				require.Len(t, assigned, n-1)
+				require.NotContains(t, assigned, routing.ItemID(victim))
+				s.set(nil, nil)
+				w.pass(2 * time.Minute)
+				require.Len(t, assigned, n)
+				for item, times := range assigned {
+					require.Equal(t, 1, times, "item %s", item)
+				}
+				w.invariants()
+			})
+		})
+	}
+}
+
+// TestBatchOfDecisionsEndsWithAPanic: a function that panics once in a shared
+// transaction leaves nothing behind, and everything is done after it.
+func TestBatchOfDecisionsEndsWithAPanic(t *testing.T) {
+	inSabotage(t, func(w *world, s *saboteur, assigned map[routing.ItemID]int) {
+		victim := w.waiting(12)
+		first := true
+		s.set(func(c conversation.Conversation) bool { return c.ID == victim && c.Agent != "" }, func() error {
+			if first {
+				first = false
+				panic("a strategy's fault")
+			}
+			return nil
+		})
+		w.online("a1", "a2")
+		require.Len(t, assigned, 12)
+		w.invariants()
+	})
+}
+
+// TestBatchOfDecisionsWhoseReplyIsLost: nobody knows whether the commit took
+// effect; it is found out, and nothing is done twice.
+func TestBatchOfDecisionsWhoseReplyIsLost(t *testing.T) {
+	for _, before := range []bool{true, false} {
+		t.Run(fmt.Sprintf("before the commit: %v", before), func(t *testing.T) {
+			lost := &lostReply{before: before}
+			inWorld(t, func(w *world) {
+				w.waiting(12)
+				lost.arm()
+				w.online("a1", "a2")
+				w.pass(time.Minute)
+				require.True(t, lost.happened())
+				for _, c := range w.conversations() {
+					require.Equal(t, conversation.StateActive, c.State)
+				}
+				w.invariants()
+			}, withStream(func(r *routing.WorkStream) { r.Cost, r.ChannelCost, r.AutoAccept = 0, 0, true }),
+				withConfig(func(cfg *sangdam.Config) {
+					lost.Backend = cfg.DB.Backend()
+					cfg.DB = store.New(lost)
+				}))
+		})
+	}
+}
+
+// lostReply loses the reply to the first transaction that gives several items to
+// agents, once armed.
+type lostReply struct {
+	driver.Backend
+	mu                  sync.Mutex
+	before, armed, lost bool
+}
+
+func (l *lostReply) arm() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.armed = true
+}
+
+func (l *lostReply) happened() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lost
+}
+
+func (l *lostReply) Update(ctx context.Context, ws store.WorkspaceID, fn func(context.Context, driver.Tx) error) error {
+	var saved int
+	gone := errs.New(errs.Unavailable, "the connection was cut")
+	hit := func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if !l.armed || saved < 2 {
+			return false
+		}
+		l.armed, l.lost = false, true
+		return true
+	}
+	err := l.Backend.Update(ctx, ws, func(ctx context.Context, tx driver.Tx) error {
+		counting := &saboteur{}
+		inner := &saboteurTx{Tx: tx, s: counting}
+		err := fn(ctx, inner)
+		saved = inner.saved
+		if err == nil && l.before && hit() {
+			return gone
+		}
+		return err
+	})
+	if err == nil && !l.before && hit() {
+		return gone
+	}
+	return err
+}
