@@ -160,5 +160,8 @@ func (u *unit) announce() error {
 	if len(u.feed) == 0 {
 		return nil
 	}
+	if err := u.subscribed(); err != nil {
+		return err
+	}
 	return u.tx.Events().Append(u.ctx, u.feed...)
 }

@@ -138,7 +138,7 @@ type DeleteTarget struct {
 }
 
 // DeleteTarget carries the command out. ErrInvalid, with their names, while
-// triggers use it.
+// triggers or a subscription use it.
 func (e *Engine) DeleteTarget(ctx context.Context, p Principal, c DeleteTarget) error {
 	_, err := command(ctx, e, opDeleteTarget, p, c.Key, c, func(u *unit) (none struct{}, err error) {
 		if err := u.allow(ActConfigure, Resource{Kind: kindTarget, ID: string(c.Target)}); err != nil {
@@ -157,6 +157,15 @@ func (e *Engine) DeleteTarget(ctx context.Context, p Principal, c DeleteTarget) 
 		users, err := u.usersOf(func(r referred) bool { return r.Target == c.Target })
 		if err != nil {
 			return none, err
+		}
+		subscribed, err := allOf(u.ctx, u.tx, subscriptions, nil)
+		if err != nil {
+			return none, err
+		}
+		for _, s := range subscribed {
+			if s.Target == c.Target {
+				return none, errs.New(errs.Invalid, "sangdam: target %q is used by subscription %q; delete that first", t.Name, s.Name)
+			}
 		}
 		if len(users) > 0 {
 			return none, errs.New(errs.Invalid, "sangdam: target %q is used by the triggers %s; change them first", t.Name, strings.Join(users, ", "))

@@ -66,6 +66,7 @@ func ticketCalls(w *world, calls, queries map[string]func(sangdam.Principal) err
 		calls[name] = call
 	}
 	setupCalls(w, calls)
+	queries["Subscriptions"] = func(p sangdam.Principal) error { return errOf(e.Subscriptions(ctx, p)) }
 	queries["MailLayouts"] = func(p sangdam.Principal) error { return errOf(e.MailLayouts(ctx, p)) }
 	queries["TicketFile"] = func(p sangdam.Principal) error { return errOf(e.TicketFile(ctx, p, id, "x")) }
 	queries["BulkProgress"] = func(p sangdam.Principal) error { return errOf(e.BulkProgress(ctx, p, "x")) }
@@ -104,6 +105,13 @@ func setupCalls(w *world, calls map[string]func(sangdam.Principal) error) {
 		"SaveTicketView": func(p sangdam.Principal) error { return errOf(e.SaveTicketView(ctx, p, sangdam.SaveTicketView{})) },
 		"DeleteTicketView": func(p sangdam.Principal) error {
 			return e.DeleteTicketView(ctx, p, sangdam.DeleteTicketView{View: "x"})
+		},
+		"SaveSubscription": func(p sangdam.Principal) error { return errOf(e.SaveSubscription(ctx, p, sangdam.SaveSubscription{})) },
+		"DeleteSubscription": func(p sangdam.Principal) error {
+			return e.DeleteSubscription(ctx, p, sangdam.DeleteSubscription{Subscription: "x"})
+		},
+		"ReplayEvents": func(p sangdam.Principal) error {
+			return e.ReplayEvents(ctx, p, sangdam.ReplayEvents{Subscription: "x"})
 		},
 		"SaveMailLayout": func(p sangdam.Principal) error { return errOf(e.SaveMailLayout(ctx, p, sangdam.SaveMailLayout{})) },
 		"DeleteMailLayout": func(p sangdam.Principal) error {

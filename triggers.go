@@ -121,7 +121,8 @@ type triggerSets struct {
 	by      map[string]*trigger.Set
 	schemas map[string]*condition.Schema
 	// broken are active triggers that no longer fit, with the reason.
-	broken map[trigger.ID]string
+	broken        map[trigger.ID]string
+	subscriptions []Subscription
 }
 
 func (s *triggerSets) set(kind string) *trigger.Set {
@@ -190,6 +191,7 @@ func (e *Engine) triggers(ctx context.Context, tx store.Tx, s *settings) (*trigg
 		if err == nil {
 			err = e.compileTriggers(ctx, tx, s, fresh, all)
 		}
+		fresh.subscriptions, err = allOf(ctx, tx, subscriptions, err)
 		if err != nil {
 			return nil, err
 		}
