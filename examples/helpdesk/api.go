@@ -27,6 +27,7 @@ func (h *helpdesk) api() http.Handler {
 	mux.HandleFunc("POST /conversations/{id}/answer", command(h.answer))
 	mux.HandleFunc("POST /conversations/{id}/end", command(h.end))
 	mux.HandleFunc("GET /accounts/{id}/invitation", query(h.invitation))
+	h.ticketAPI(mux)
 	mux.HandleFunc("GET /status", query(h.status))
 	return h.guard(mux)
 }

@@ -30,6 +30,7 @@ type options struct {
 	filesURL  string // where LINE, or its emulator, fetches what agents send
 	record    string // file
 	line      lineOptions
+	mail      mailOptions
 }
 
 // lineOptions are the credentials of the LINE account; all empty: none given.
@@ -46,6 +47,10 @@ Environment:
         the LINE account to serve at /webhooks/line; all three or none
   LINE_API_BASE, LINE_DATA_API_BASE
         addresses of an emulator instead of LINE
+  SMTP_SERVER, SMTP_FROM, TEAM_MAIL, SMTP_USER, SMTP_PASSWORD
+        a mail server (host:port), the sender's address, and where the team hears
+        of new tickets; with them tickets are set up. Without encryption only on
+        this machine; user and password where the server asks for them
   SANGDAM_KEYS
         the keyset itself, as JSON, instead of -keys
 `
@@ -98,7 +103,10 @@ func parseOptions(args []string, env func(string) string, stdout io.Writer) (opt
 	if o.publicURL, err = checkPublicURL(o.publicURL); err != nil {
 		return o, err
 	}
-	o.line, err = parseLINE(env)
+	if o.line, err = parseLINE(env); err != nil {
+		return o, err
+	}
+	o.mail, err = parseMail(env)
 	return o, err
 }
 

@@ -37,8 +37,12 @@ const (
 // people are all agents of the first start.
 func (h *helpdesk) people() []routing.Agent {
 	agent := func(id routing.AgentID, name string, role sangdam.Role) routing.Agent {
-		return routing.Agent{ID: id, Name: name, Role: string(role), Permissions: []routing.Permission{routing.PermitChat},
+		a := routing.Agent{ID: id, Name: name, Role: string(role), Permissions: []routing.Permission{routing.PermitChat},
 			Assign: routing.AssignmentSwitches{Chat: true}, Capacity: map[routing.Profile]int{routing.ProfileUnits: 100}}
+		if h.o.mail.given() {
+			a.Permissions, a.Assign.Ticket = append(a.Permissions, routing.PermitTicket), true
+		}
+		return a
 	}
 	if h.o.demo {
 		return []routing.Agent{agent(visitor, "You · 나", sangdam.RoleAdministrator),
@@ -81,6 +85,9 @@ func (h *helpdesk) seed(ctx context.Context) error {
 		if err := h.db.System().PutMeta(ctx, seededMark, nil, []byte("1")); err != nil && !errors.Is(err, store.ErrConflict) {
 			return err
 		}
+	}
+	if err := h.seedTickets(ctx); err != nil {
+		return err
 	}
 	return h.seedAccount(ctx)
 }
