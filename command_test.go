@@ -257,6 +257,12 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 			"AskRating": func(p sangdam.Principal) error {
 				return errOf(w.eng.AskRating(w.ctx, p, sangdam.AskRating{Conversation: id}))
 			},
+			"Notify": func(p sangdam.Principal) error {
+				return errOf(w.eng.Notify(w.ctx, p, sangdam.Notify{Conversation: id, Content: channel.Text("x")}))
+			},
+			"Begin": func(p sangdam.Principal) error {
+				return errOf(w.eng.Begin(w.ctx, p, sangdam.Begin{Account: w.acct.ID, User: "U1", Content: channel.Text("x")}))
+			},
 			"Unsend":     func(p sangdam.Principal) error { return errOf(w.eng.Unsend(w.ctx, p, sangdam.Unsend{Message: m})) },
 			"SaveTarget": func(p sangdam.Principal) error { return errOf(w.eng.SaveTarget(w.ctx, p, sangdam.SaveTarget{})) },
 			"DeleteTarget": func(p sangdam.Principal) error {

@@ -1,6 +1,7 @@
 package sangdam
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -420,7 +421,14 @@ func (u *unit) continueThread(acct channel.Account, in channel.Inbound, identity
 		d := conversation.Edit(*last, now)
 		return d, opensOne, d.Reopen("customer")
 	}
-	c := conversation.Conversation{ID: conversation.ID(newID()), Thread: thread, Live: stream.Live, Desk: acct.Desk, WorkStream: acct.WorkStream,
+	return u.newConversation(acct, in, identity, contact, last), opensOne, nil
+}
+
+// newConversation begins one after the last of its thread, if there is one.
+func (u *unit) newConversation(acct channel.Account, in channel.Inbound, identity conversation.Identity, contact conversation.ContactID,
+	last *conversation.Conversation) *conversation.Draft {
+	c := conversation.Conversation{ID: conversation.ID(newID()), Thread: u.s.thread(in.Chat, acct.ID, acct.WorkStream, contact),
+		Live: u.s.routing.WorkStreams[acct.WorkStream].Live, Desk: acct.Desk, WorkStream: acct.WorkStream,
 		Account: acct.ID, Channel: acct.Kind, Chat: in.Chat, Contact: contact, Identity: identity.ID, Language: acct.Language,
 		Attributes: maps.Clone(in.Begins)}
 	var previous conversation.ID
@@ -434,7 +442,15 @@ func (u *unit) continueThread(acct channel.Account, in channel.Inbound, identity
 			c.LastAgent = last.Agent // in wrap-up: the same agent is preferred
 		}
 	}
-	return conversation.Open(c, previous, "customer", now), opensOne, nil
+	return conversation.Open(c, previous, cmp.Or(u.beginner(), "customer"), u.tx.Now())
+}
+
+// beginner is who writes first when it is not the customer.
+func (u *unit) beginner() string {
+	if u.p.Kind == KindSystem || u.p.Kind == KindVisitor {
+		return ""
+	}
+	return u.p.actor()
 }
 
 // customerChanged applies an edit or unsend, or keeps it for a message that is

@@ -104,6 +104,8 @@ const (
 	ActRead      Action = "conversation.read"
 	ActList      Action = "conversation.list"
 	ActAnswer    Action = "conversation.answer"
+	ActNotify    Action = "conversation.notify" // a notice that changes nothing
+	ActBegin     Action = "conversation.begin"  // write to a person first
 	ActNote      Action = "conversation.note"
 	ActEnd       Action = "conversation.end"
 	ActTransfer  Action = "conversation.transfer"
@@ -212,7 +214,7 @@ type DefaultPolicy struct{}
 
 var (
 	agentsOwn = []Action{ActAnswer, ActNote, ActEnd, ActTransfer, ActResend, ActPanel}
-	agentsAny = []Action{ActRead, ActTake, ActContact, ActNote, ActFetch, ActUpload, ActPanel}
+	agentsAny = []Action{ActRead, ActTake, ActBegin, ActContact, ActNote, ActFetch, ActUpload, ActPanel}
 	// deskBound are the kinds of record that belong to desks.
 	deskBound = []string{kindConversation, kindContact, kindOffer, kindAccount}
 )

@@ -24,7 +24,7 @@ import (
 // handed over; what was handed over before keeps its link and its reports.
 
 var (
-	opHandOver       = register(&Operation{Name: "ticket.hand_over", Method: "HandOver", Actions: []Action{ActTicketHandOver}, Keyed: true})
+	opHandOver       = register(&Operation{Name: "ticket.hand_over", Method: "HandOver", Actions: []Action{ActTicketHandOver}, Keyed: true, Versioned: true})
 	opReportHandOver = register(&Operation{Name: "ticket.report", Method: "ReportHandOver", Actions: []Action{ActTicketReport}, Keyed: true})
 )
 

@@ -1,0 +1,181 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
+)
+
+// What is said to a customer without having been asked: notices that change
+// nothing, and conversations that the desk begins.
+
+var (
+	opNotify = register(&Operation{Name: "conversation.notify", Method: "Notify", Actions: []Action{ActNotify}, Keyed: true})
+	opBegin  = register(&Operation{Name: "conversation.begin", Method: "Begin", Actions: []Action{ActBegin}, Keyed: true})
+)
+
+// Notify tells the customer of a conversation something in the host's name,
+// such as that a parcel has left.
+type Notify struct {
+	Key          Key             `json:"-"`
+	Conversation conversation.ID `json:"conversation"`
+	Content      channel.Content `json:"content"`
+}
+
+// Notify carries the command out. The conversation stays as it is: a bot keeps
+// the word, nobody is asked or counted as having answered, one that is closed
+// stays closed, and the right to reply stays with who answers. It leaves after
+// what is queued for the same chat. By the default policy hosts, administrators
+// and supervisors notify; an agent answers instead. ErrUnsupported with the
+// reason for what the channel cannot carry, *BannedWords for a banned word.
+func (e *Engine) Notify(ctx context.Context, p Principal, c Notify) (Posted, error) {
+	return command(ctx, e, opNotify, p, c.Key, c, func(u *unit) (Posted, error) {
+		d, err := u.draft(c.Conversation, ActNotify)
+		if err != nil {
+			return Posted{}, err
+		}
+		if d.C.MergedInto != "" {
+			return Posted{}, errs.New(errs.Stale, "sangdam: the conversation is part of %s by now; notify there", d.C.MergedInto)
+		}
+		content, err := u.withUploads(d.C, c.Content, true)
+		if err != nil {
+			return Posted{}, err
+		}
+		if err := u.sendable(d.C, content); err != nil {
+			return Posted{}, err
+		}
+		reply := d.C.Reply
+		d.C.Reply = nil // it belongs to an answer
+		m, err := u.say(d, conversation.Message{Author: conversation.Author{Kind: conversation.BySystem, Name: string(p.Kind)}, Content: content})
+		d.C.Reply = reply
+		if err != nil {
+			return Posted{}, err
+		}
+		return Posted{Message: m.ID, Conversation: d.C.ID, Seq: m.Seq}, u.save(d)
+	})
+}
+
+// sendable is what every message of people and hosts must pass.
+func (u *unit) sendable(c conversation.Conversation, content channel.Content) error {
+	if err := u.canSend(c, content); err != nil {
+		return err
+	}
+	return u.bannedIn(content.Text)
+}
+
+// Begin writes to a person first.
+type Begin struct {
+	Key     Key               `json:"-"`
+	Account channel.AccountID `json:"account"`
+	// User is the person at the account's provider. One who never wrote becomes a
+	// contact, whom LinkUser can join to another.
+	User    channel.ProviderUserID `json:"user"`
+	Content channel.Content        `json:"content"`
+}
+
+// Begin carries the command out. Where the person has an open conversation the
+// message joins it; an agent must own that one. Else a conversation begins: it
+// is the agent's who began it, like one that it picked, and waits for the
+// customer's answer where a host began it. By the default policy agents begin on
+// the accounts of their desks. ErrUnsupported for somebody who blocked the
+// account and for what the channel cannot carry.
+func (e *Engine) Begin(ctx context.Context, p Principal, c Begin) (Posted, error) {
+	return command(ctx, e, opBegin, p, c.Key, c, func(u *unit) (Posted, error) {
+		acct, _, err := u.e.account(u.s, c.Account)
+		if err != nil {
+			return Posted{}, err
+		}
+		r := Resource{Kind: kindAccount, ID: string(acct.ID), Desk: acct.Desk, Account: acct.ID, Channel: acct.Kind, Stream: acct.WorkStream}
+		if err := errors.Join(u.allow(ActBegin, r), u.off(SwitchChat)); err != nil {
+			return Posted{}, err
+		}
+		d, err := u.beginning(acct, c.User)
+		if err != nil {
+			return Posted{}, err
+		}
+		content, err := u.withUploads(d.C, c.Content, true)
+		if err != nil {
+			return Posted{}, err
+		}
+		if err := u.sendable(d.C, content); err != nil {
+			return Posted{}, err
+		}
+		return u.begun(acct, d, content)
+	})
+}
+
+// maxUserID is the bytes of a provider's user id: those of a key in the stores.
+const maxUserID = 200
+
+// beginning is the conversation in which somebody is written to: the open one,
+// or a new one after the last.
+func (u *unit) beginning(acct channel.Account, user channel.ProviderUserID) (*conversation.Draft, error) {
+	if user == "" || len(user) > maxUserID {
+		return nil, errs.New(errs.Invalid, "sangdam: Begin needs the person's id at the provider, of at most %d bytes", maxUserID)
+	}
+	i, made, err := u.identityOn(acct, channel.Author{User: user}, acct.Desk)
+	if err != nil {
+		return nil, err
+	}
+	if i.Follows != nil && !*i.Follows {
+		return nil, errs.New(errs.Unsupported, "sangdam: this person has blocked account %q; nothing can be sent until it is added again", acct.Name)
+	}
+	in := channel.Inbound{Chat: channel.Chat{Kind: channel.ChatUser, ID: string(user)}}
+	open, last, err := u.tx.Conversations().ByThread(u.ctx, u.s.thread(in.Chat, acct.ID, acct.WorkStream, i.Contact))
+	if err != nil {
+		return nil, err
+	}
+	if open != nil {
+		return conversation.Edit(*open, u.tx.Now()), u.allow(ActAnswer, conversationResource(*open))
+	}
+	if !made { // so that a link of the identity meets the conversation, whichever is first
+		if i, err = u.opens(i); err != nil {
+			return nil, err
+		}
+	}
+	if err := u.wroteTo(i, acct.Desk); err != nil {
+		return nil, err
+	}
+	return u.newConversation(acct, in, i, i.Contact, last), nil
+}
+
+// begun says the first words. Then the conversation is the agent's, or waits.
+func (u *unit) begun(acct channel.Account, d *conversation.Draft, content channel.Content) (Posted, error) {
+	agent := u.p.agent()
+	author := conversation.Author{Kind: conversation.BySystem, Name: string(u.p.Kind)}
+	if agent != "" {
+		author = conversation.Author{Kind: conversation.ByAgent, Agent: agent}
+	}
+	anew := d.C.Version == 0
+	if !anew && d.C.Control == conversation.ControlBot {
+		if err := u.takeFromBot(d); err != nil {
+			return Posted{}, err
+		}
+	}
+	m, err := u.say(d, conversation.Message{Author: author, Content: content})
+	if err != nil {
+		return Posted{}, err
+	}
+	out := Posted{Message: m.ID, Conversation: d.C.ID, Seq: m.Seq}
+	switch {
+	case !anew:
+		return out, u.finish(d)
+	case agent == "":
+		if err := d.Wait(u.p.actor(), true); err != nil {
+			return Posted{}, err
+		}
+		return out, u.finish(d)
+	}
+	if err := u.enqueue(acct, d, conversation.Message{}); err != nil {
+		return Posted{}, err
+	}
+	if err := u.finish(d); err != nil {
+		return Posted{}, err
+	}
+	_, err = u.give(d.C.ID, agent, give{reason: routing.EndTransferred})
+	return out, err
+}
