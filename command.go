@@ -63,6 +63,8 @@ type unit struct {
 	wrote bool
 	// closing records the command once everything else is done.
 	closing func() error
+	// joined says that the transaction is a host's; see Engine.Join.
+	joined bool
 }
 
 // changes are fresh rows for the Board of a workspace.
@@ -85,14 +87,22 @@ func (e *Engine) unit(ctx context.Context, p Principal, fn func(u *unit) error) 
 // unitOver runs fn as unit does, in the transaction that update opens.
 func (e *Engine) unitOver(ctx context.Context, p Principal, update updater, fn func(u *unit) error) error {
 	var u *unit
+	j := joinedBy(ctx)
+	if j != nil {
+		update = j.update
+	}
 	err := update(ctx, p.Workspace, func(ctx context.Context, tx store.Tx, s *settings) error {
-		u = &unit{e: e, ctx: ctx, tx: tx, s: s, p: p}
+		u = &unit{e: e, ctx: ctx, tx: tx, s: s, p: p, joined: j != nil}
 		if err := fn(u); err != nil {
 			return err
 		}
 		return u.end()
 	})
-	if err == nil {
+	switch {
+	case err != nil:
+	case j != nil:
+		j.later = append(j.later, u.committed)
+	default:
 		u.committed()
 	}
 	return err
@@ -265,8 +275,12 @@ func (u *unit) lookup(key Key, digest string) (bool, []byte, error) {
 
 // audit writes the audit row of this transaction.
 func (u *unit) audit(a Action, outcome string) error {
-	return u.tx.Audit().Append(u.ctx, driver.AuditEntry{At: u.tx.Now(), Actor: u.p.actor(), Role: u.p.role(), IP: u.p.IP,
-		Action: string(a), Resource: u.resource.name(), Outcome: outcome, Details: u.details})
+	entry := driver.AuditEntry{At: u.tx.Now(), Actor: u.p.actor(), Role: u.p.role(), IP: u.p.IP,
+		Action: string(a), Resource: u.resource.name(), Outcome: outcome, Details: u.details}
+	if u.joined {
+		return u.enqueueJob(jobAudit, "", entry)
+	}
+	return u.tx.Audit().Append(u.ctx, entry)
 }
 
 // detail adds a fact to the audit row: ids, states, numbers; never text.

@@ -49,7 +49,7 @@ const (
 )
 
 func (t *tx) guardConfig(ctx context.Context, version int64) error {
-	if t.config == configFree {
+	if t.config == configFree && !t.host { // a host's transaction may stay open for long
 		t.config, t.configAt = configQueued, len(t.queued)
 		if err := t.write(ctx, t.tryConfig("_shared")); err != nil {
 			return err

@@ -1,0 +1,138 @@
+package sangdam
+
+import (
+	"context"
+	"time"
+
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/id"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+// Joined runs commands in a transaction of the host's own: "order cancelled and
+// the customer told" commits or rolls back as one.
+//
+//	tx, err := pool.Begin(ctx)
+//	…
+//	_, err = tx.Exec(ctx, "UPDATE orders SET state = 'cancelled' WHERE id = $1", order)
+//	joined := engine.Join(postgres.Host(db, tx))
+//	_, err = joined.Notify(ctx, host, sangdam.Notify{Key: key, Conversation: c, Content: channel.Text("…")})
+//	…
+//	if err = tx.Commit(ctx); err == nil {
+//		joined.Announce()
+//	}
+//
+// Each command acts as the Engine's of the same name does, with these
+// differences. It runs once: where somebody else was first it is ErrConflict,
+// and the host rolls back or decides anew. What it wrote stays locked until the
+// host commits, so that the host should do so soon; only those commands are here
+// that lock nothing which others need for other customers. The audit entry
+// stands in the chain a moment after the commit. The key and its result commit
+// with the host: where the outcome of COMMIT is unknown the host repeats both.
+//
+// A Joined serves one goroutine at a time, as its transaction does.
+type Joined struct {
+	e     *Engine
+	host  store.Host
+	later []func()
+}
+
+// Join makes the commands that run in a host's transaction.
+func (e *Engine) Join(host store.Host) *Joined { return &Joined{e: e, host: host} }
+
+// Announce says that the host has committed, so that what was written is acted
+// on at once; without it polling finds the work, about a Config.Poll later.
+func (j *Joined) Announce() {
+	for _, f := range j.later {
+		f()
+	}
+	j.later = nil
+	if j.host.Announce != nil {
+		j.host.Announce()
+	}
+}
+
+// Answer is Engine.Answer.
+func (j *Joined) Answer(ctx context.Context, p Principal, c Answer) (Posted, error) {
+	return j.e.Answer(j.in(ctx), p, c)
+}
+
+// Notify is Engine.Notify.
+func (j *Joined) Notify(ctx context.Context, p Principal, c Notify) (Posted, error) {
+	return j.e.Notify(j.in(ctx), p, c)
+}
+
+// Begin is Engine.Begin, for hosts: an agent who begins takes a conversation,
+// and would be locked until the host commits.
+func (j *Joined) Begin(ctx context.Context, p Principal, c Begin) (Posted, error) {
+	if p.agent() != "" {
+		return Posted{}, errs.New(errs.Unsupported, "sangdam: an agent does not begin a conversation in a host's transaction; use Engine.Begin")
+	}
+	return j.e.Begin(j.in(ctx), p, c)
+}
+
+// AddNote is Engine.AddNote.
+func (j *Joined) AddNote(ctx context.Context, p Principal, c AddNote) (Posted, error) {
+	return j.e.AddNote(j.in(ctx), p, c)
+}
+
+// SaveContact is Engine.SaveContact.
+func (j *Joined) SaveContact(ctx context.Context, p Principal, c SaveContact) (ContactSaved, error) {
+	return j.e.SaveContact(j.in(ctx), p, c)
+}
+
+// SendNotice is Engine.SendNotice.
+func (j *Joined) SendNotice(ctx context.Context, p Principal, c SendNotice) (Saved, error) {
+	return j.e.SendNotice(j.in(ctx), p, c)
+}
+
+// SaveAgent is Engine.SaveAgent. Nobody is offered anything to the agent until
+// the host commits.
+func (j *Joined) SaveAgent(ctx context.Context, p Principal, c SaveAgent) (Saved, error) {
+	return j.e.SaveAgent(j.in(ctx), p, c)
+}
+
+type joinedKey struct{}
+
+func (j *Joined) in(ctx context.Context) context.Context {
+	return context.WithValue(ctx, joinedKey{}, j)
+}
+
+func joinedBy(ctx context.Context) *Joined {
+	j, _ := ctx.Value(joinedKey{}).(*Joined)
+	return j
+}
+
+// update is Engine.update in the host's transaction. The settings are those that
+// are stored now; a later change of them does not undo what is about to commit.
+func (j *Joined) update(ctx context.Context, ws id.Workspace, fn func(ctx context.Context, tx store.Tx, s *settings) error) error {
+	return j.host.Run(ctx, ws, func(ctx context.Context, tx store.Tx) error {
+		s, err := j.e.fresh(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if err := tx.Guard(ctx, driver.GuardConfig, "", s.routing.Version); err != nil {
+			return err
+		}
+		return fn(ctx, tx, s)
+	})
+}
+
+// jobAudit puts the entry of a command that ran in a host's transaction into the
+// audit chain. The chain's head is one row, for which every command of the
+// workspace would wait until the host commits.
+const jobAudit = "audit"
+
+func init() {
+	registerJob(jobKind{name: jobAudit, workers: 1, bound: always(time.Minute), tries: jobTries}, (*Engine).auditLater, nil)
+}
+
+func (e *Engine) auditLater(ctx context.Context, j *runningJob, entry driver.AuditEntry) error {
+	return e.db.Update(ctx, j.Workspace, func(ctx context.Context, tx store.Tx) error {
+		if err := tx.Audit().Append(ctx, entry); err != nil {
+			return err
+		}
+		return tx.Jobs().Finish(ctx, j.ID, j.Token)
+	})
+}

@@ -1,0 +1,242 @@
+package sangdam_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store/postgres"
+)
+
+// orders is the host's own table beside the library's.
+func (w *replayWorld) orders() {
+	w.t.Helper()
+	_, err := w.aside.Exec(w.ctx, `CREATE TABLE public.orders (id text PRIMARY KEY, state text NOT NULL)`)
+	require.NoError(w.t, err)
+}
+
+func (w *replayWorld) order(id string) (state string) {
+	w.t.Helper()
+	err := w.aside.QueryRow(w.ctx, `SELECT state FROM public.orders WHERE id = $1`, id).Scan(&state)
+	if !errors.Is(err, pgx.ErrNoRows) {
+		require.NoError(w.t, err)
+	}
+	return state
+}
+
+// cancels writes the host's part and ours in one transaction of the host's.
+func (w *replayWorld) cancels(ctx context.Context, tx pgx.Tx, order string, c conversation.ID) (*sangdam.Joined, error) {
+	joined := w.eng.Join(postgres.Host(w.db, tx))
+	if _, err := tx.Exec(ctx, `INSERT INTO public.orders VALUES ($1, 'cancelled')`, order); err != nil {
+		return joined, err
+	}
+	_, err := joined.Notify(ctx, w.host, sangdam.Notify{Key: sangdam.Key(order), Conversation: c, Content: channel.Text("cancelled: " + order)})
+	return joined, err
+}
+
+func TestACommandCommitsWithTheHost(t *testing.T) {
+	replay(t, []string{onPG}, func(t *testing.T, w *replayWorld) {
+		w.orders()
+		mina := w.line.User("Mina")
+		mina.SendText("please cancel")
+		w.settle()
+		c := w.of(mina).Conversation.ID
+
+		tx, err := w.aside.Begin(w.ctx)
+		require.NoError(t, err)
+		_, err = w.cancels(w.ctx, tx, "A-1", c)
+		require.NoError(t, err)
+		require.NoError(t, tx.Rollback(w.ctx))
+		w.settle()
+		require.Empty(t, mina.Texts(), "what is rolled back was never said")
+
+		tx, err = w.aside.Begin(w.ctx)
+		require.NoError(t, err)
+		joined, err := w.cancels(w.ctx, tx, "A-1", c)
+		require.NoError(t, err)
+		_, err = joined.AddNote(w.ctx, w.host, sangdam.AddNote{Conversation: c, Text: "by the shop"})
+		require.NoError(t, err)
+		w.settle()
+		require.Empty(t, mina.Texts(), "nor is what has not committed yet")
+		require.NoError(t, tx.Commit(w.ctx))
+		joined.Announce()
+		w.settle()
+		require.Equal(t, []string{"cancelled: A-1"}, mina.Texts())
+		require.Equal(t, "cancelled", w.order("A-1"))
+
+		// The same key again is the same message, whoever asks.
+		again, err := w.eng.Notify(w.ctx, w.host, sangdam.Notify{Key: "A-1", Conversation: c, Content: channel.Text("cancelled: A-1")})
+		require.NoError(t, err)
+		w.settle()
+		require.Len(t, mina.Texts(), 1)
+		entries, err := w.eng.Audit(w.ctx, w.host, 0, 200)
+		require.NoError(t, err)
+		var audited int
+		for _, e := range entries {
+			if e.Resource == "conversation:"+string(c) && e.Outcome == "ok" {
+				audited++
+			}
+		}
+		require.Equal(t, 2, audited, "the notice and the note stand in the chain: %s", again.Message)
+	}, quiet, longOffers)
+}
+
+// A command that fails leaves the host's transaction as it was before it.
+func TestARefusalLeavesTheHostsTransactionUsable(t *testing.T) {
+	replay(t, []string{onPG}, func(t *testing.T, w *replayWorld) {
+		w.orders()
+		mina := w.line.User("Mina")
+		mina.SendText("hello")
+		w.settle()
+		c := w.of(mina).Conversation.ID
+		require.NoError(t, pgx.BeginFunc(w.ctx, w.aside, func(tx pgx.Tx) error {
+			joined := w.eng.Join(postgres.Host(w.db, tx))
+			for name, err := range map[string]error{
+				"no text":    errOf(joined.Notify(w.ctx, w.host, sangdam.Notify{Conversation: c, Content: channel.Text(" ")})),
+				"not there":  errOf(joined.Notify(w.ctx, w.host, sangdam.Notify{Conversation: "none", Content: channel.Text("x")})),
+				"not for it": errOf(joined.Notify(w.ctx, w.agent("a1"), sangdam.Notify{Conversation: c, Content: channel.Text("x")})),
+				"an agent":   errOf(joined.Begin(w.ctx, w.agent("a1"), sangdam.Begin{Account: w.acct.ID, User: "U1", Content: channel.Text("x")})),
+			} {
+				require.Error(t, err, name)
+			}
+			_, err := w.cancels(w.ctx, tx, "A-1", c)
+			return err
+		}))
+		w.settle()
+		require.Equal(t, []string{"cancelled: A-1"}, mina.Texts())
+		conn, err := w.aside.Acquire(w.ctx)
+		require.NoError(t, err)
+		defer conn.Release()
+		_, err = w.eng.Join(postgres.HostConn(w.db, conn.Conn())).Notify(w.ctx, w.host, sangdam.Notify{Conversation: c, Content: channel.Text("x")})
+		require.ErrorIs(t, err, sangdam.ErrInvalid, "there is no transaction")
+	}, quiet, longOffers)
+}
+
+// database/sql over pgx: the connection under the host's transaction is joined.
+func TestATransactionOfDatabaseSQLIsJoined(t *testing.T) {
+	replay(t, []string{onPG}, func(t *testing.T, w *replayWorld) {
+		w.orders()
+		mina := w.line.User("Mina")
+		mina.SendText("hello")
+		w.settle()
+		c := w.of(mina).Conversation.ID
+		db := stdlib.OpenDBFromPool(w.aside)
+		defer func() { require.NoError(t, db.Close()) }()
+		conn, err := db.Conn(w.ctx)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, conn.Close()) }()
+		tx, err := conn.BeginTx(w.ctx, nil)
+		require.NoError(t, err)
+		_, err = tx.ExecContext(w.ctx, `INSERT INTO public.orders VALUES ('A-1', 'cancelled')`)
+		require.NoError(t, err)
+		require.NoError(t, conn.Raw(func(d any) error {
+			joined := w.eng.Join(postgres.HostConn(w.db, d.(*stdlib.Conn).Conn()))
+			return errOf(joined.Notify(w.ctx, w.host, sangdam.Notify{Conversation: c, Content: channel.Text("cancelled")}))
+		}))
+		require.NoError(t, tx.Commit())
+		w.settle()
+		require.Equal(t, []string{"cancelled"}, mina.Texts(), "found by polling, without Announce")
+	}, quiet, longOffers)
+}
+
+// While a host's transaction stays open, everybody else's work goes on: other
+// customers', other commands with audit entries, and a change of the settings.
+func TestAnOpenTransactionOfTheHostStopsNobody(t *testing.T) {
+	replay(t, []string{onPG}, func(t *testing.T, w *replayWorld) {
+		w.orders()
+		w.online("a1")
+		mina, jun := w.line.User("Mina"), w.line.User("Jun")
+		mina.SendText("please cancel")
+		w.settle()
+		tx, err := w.aside.Begin(w.ctx)
+		require.NoError(t, err)
+		_, err = w.cancels(w.ctx, tx, "A-1", w.of(mina).Conversation.ID)
+		require.NoError(t, err)
+
+		owned := w.begun(jun, "hello")
+		require.NoError(t, errOf(w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: owned.Conversation, Content: channel.Text("hi")})))
+		q := w.configuration().Queues["q"]
+		q.Name = "Renamed"
+		w.saveQueue(q)
+		w.settle()
+		require.Equal(t, []string{"hi"}, jun.Texts())
+		require.Equal(t, "Renamed", w.configuration().Queues["q"].Name)
+		require.NoError(t, tx.Commit(w.ctx))
+		w.settle()
+		require.Equal(t, []string{"cancelled: A-1"}, mina.Texts())
+	}, quiet, longOffers, withStream(func(s *routing.WorkStream) { s.Cost = 0 }))
+}
+
+// cutAt breaks a connection when it is about to send its n-th statement or batch.
+type cutAt struct{ left int }
+
+func (c *cutAt) cut(ctx context.Context, conn *pgx.Conn) context.Context {
+	if c.left--; c.left == 0 {
+		_ = conn.PgConn().Conn().Close()
+	}
+	return ctx
+}
+
+func (c *cutAt) TraceQueryStart(ctx context.Context, conn *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return c.cut(ctx, conn)
+}
+func (c *cutAt) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+func (c *cutAt) TraceBatchStart(ctx context.Context, conn *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+	return c.cut(ctx, conn)
+}
+func (c *cutAt) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
+func (c *cutAt) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData)     {}
+
+// Wherever the host's connection breaks, there are both, order and message, or
+// neither; and the host's repeat with the same key makes it both, once.
+func TestAHostThatIsCutLeavesBothOrNeither(t *testing.T) {
+	replay(t, []string{onPG}, func(t *testing.T, w *replayWorld) {
+		w.orders()
+		mina := w.line.User("Mina")
+		mina.SendText("please cancel")
+		w.settle()
+		c := w.of(mina).Conversation.ID
+		for n := 1; ; n++ {
+			order := fmt.Sprint("A-", n)
+			at := &cutAt{left: n}
+			err := w.cancelsOver(at, order, c)
+			w.settle()
+			said := slices.Contains(mina.Texts(), "cancelled: "+order)
+			require.Equal(t, w.order(order) != "", said, "cut before statement %d", n)
+			if err == nil {
+				require.Greater(t, n, 5, "the transaction has more statements than that")
+				require.True(t, said)
+				return
+			}
+			if !said {
+				require.NoError(t, w.cancelsOver(&cutAt{}, order, c))
+				w.settle()
+			}
+			require.Equal(t, 1, count(mina.Texts(), "cancelled: "+order))
+		}
+	}, quiet, longOffers)
+}
+
+func (w *replayWorld) cancelsOver(at *cutAt, order string, c conversation.ID) error {
+	w.t.Helper()
+	cfg, err := pgx.ParseConfig(w.dsn)
+	require.NoError(w.t, err)
+	cfg.Tracer = at
+	ctx, stop := context.WithTimeout(w.ctx, 30*time.Second)
+	defer stop()
+	traced, err := pgx.ConnectConfig(ctx, cfg)
+	require.NoError(w.t, err)
+	defer func() { _ = traced.Close(context.WithoutCancel(ctx)) }()
+	return pgx.BeginFunc(ctx, traced, func(tx pgx.Tx) error { return errOf(w.cancels(ctx, tx, order, c)) })
+}
