@@ -67,6 +67,8 @@ func tries(id conversation.ID, message, contact, offer, ticket string) map[strin
 		"POST /tickets/{id}/follow":           {path: "/tickets/" + ticket + "/follow"},
 		"GET /setup/tickets":                  {path: "/setup/tickets"},
 		"POST /setup/tickets/{what}":          {path: "/setup/tickets/word", form: "word=stranger"},
+		"GET /setup/levels/{id}":              {path: "/setup/levels/new"},
+		"POST /setup/levels/{id}":             {path: "/setup/levels/new", form: "name=stranger"},
 		"GET /triggers":                       {path: "/triggers"},
 		"GET /triggers/{id}":                  {path: "/triggers/new"},
 		"POST /triggers/{id}":                 {path: "/triggers/new", form: "title=stranger"},

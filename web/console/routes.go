@@ -75,6 +75,8 @@ func (h *Handler) table() []route {
 		{post, "/tickets/{id}/link", sangdam.ActTicketEdit, ofRecord, (*request).linkTicket},
 		{post, "/tickets/{id}/follow", sangdam.ActTicketEdit, ofRecord, (*request).followTicket},
 		{get, "/setup/tickets", sangdam.ActConfigure, ofWorkspace, (*request).ticketSetup},
+		{get, "/setup/levels/{id}", sangdam.ActConfigure, ofWorkspace, (*request).level},
+		{post, "/setup/levels/{id}", sangdam.ActConfigure, ofWorkspace, (*request).saveLevel},
 		{post, "/setup/tickets/{what}", sangdam.ActConfigure, ofWorkspace, (*request).saveTicketPart},
 
 		{get, "/setup", sangdam.ActConfigure, ofWorkspace, (*request).setup},

@@ -2,7 +2,12 @@ package console_test
 
 import (
 	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
@@ -10,6 +15,7 @@ import (
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/internal/browsertest"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/ticket"
 )
 
 // fill writes into a field of a form.
@@ -192,4 +198,53 @@ func TestATriggerInTheBrowser(t *testing.T) {
 	p.shows("table", "Urgent ones first")
 	p.click("table button")
 	p.shows("table .state", "On")
+}
+
+// What tickets are made with is changed in place, refused with a reason, and
+// taken away.
+func TestTheSetUpOfTicketsIsChanged(t *testing.T) {
+	w := newWorld(t)
+	post := func(what string, form url.Values) int {
+		return w.client("admin").do(http.MethodPost, "/setup/"+what, form.Encode()).StatusCode
+	}
+	set := func() sangdam.TicketSetup {
+		s, err := w.eng.TicketSetup(t.Context(), w.host)
+		require.NoError(t, err)
+		return s
+	}
+	page := func(path string) string {
+		body, err := io.ReadAll(w.client("admin").do(http.MethodGet, path, "").Body)
+		require.NoError(t, err)
+		return string(body)
+	}
+	require.Equal(t, http.StatusSeeOther, post("tickets/group", url.Values{"name": {"Returns"}, "agent": {"ara"}}))
+	g := set().Groups[0]
+	require.Equal(t, http.StatusSeeOther, post("tickets/group", url.Values{"id": {string(g.ID)}, "version": {"1"}, "name": {"Refunds"}, "agent": {"ara", "bo"}, "queue": {"everyone"}}))
+	require.Equal(t, "Refunds", set().Groups[0].Name)
+	require.Len(t, set().Groups[0].Agents, 2)
+	require.Equal(t, http.StatusConflict, post("tickets/group", url.Values{"id": {string(g.ID)}, "version": {"1"}, "name": {"Late"}}), "somebody was faster")
+
+	require.Equal(t, http.StatusSeeOther, post("tickets/category", url.Values{"tree": {"intake"}, "name.ko": {"배송"}, "name.en": {"Delivery"}}))
+	c := set().Trees[ticket.Intake].Walk()[0]
+	version := strconv.FormatInt(set().Trees[ticket.Intake].Version, 10)
+	require.Equal(t, http.StatusSeeOther, post("tickets/category", url.Values{"tree": {"intake"}, "version": {version}, "id": {string(c.ID)}, "name.ko": {"배송 문의"}, "name.en": {"Shipping"}, "offered": {"1"}}))
+	require.Equal(t, map[string]string{"ko": "배송 문의", "en": "Shipping"}, set().Trees[ticket.Intake].Walk()[0].Names)
+
+	fields := func() string { return strconv.FormatInt(set().Fields.Version, 10) }
+	require.Equal(t, http.StatusSeeOther, post("tickets/field", url.Values{"version": {fields()}, "code": {"size"}, "name.en": {"Size"}, "type": {"dropdown"}, "kind": {"agent"}, "options": {"s = Small\nl"}}))
+	require.Contains(t, page("/setup/tickets"), "<option value=\"s\">Small</option>", "the preview shows the field")
+	require.Equal(t, http.StatusSeeOther, post("tickets/field", url.Values{"version": {fields()}, "change": {"1"}, "code": {"size"}, "name.en": {"Shoe size"}, "options": {"s = Small\nm = Medium"}, "required": {"1"}}))
+	f, _ := set().Fields.Field("size")
+	require.Equal(t, "Shoe size", f.Names["en"])
+	require.True(t, f.Required && f.Options[1].Code == "m")
+
+	level := url.Values{"name": {"Gold"}, "goal.first_answer": {"60"}, "warn": {"90"}, "condition.mode": {"rows"}, "all.0.field": {"priority"}, "all.0.op": {"gte"}, "all.0.value": {"1"}}
+	require.Equal(t, http.StatusBadRequest, post("levels/new", level), "the warning comes before the end")
+	level.Set("warn", "15")
+	require.Equal(t, http.StatusSeeOther, post("levels/new", level))
+	l := set().Levels[0]
+	require.Equal(t, time.Hour, l.Goals[ticket.FirstAnswer])
+	require.Contains(t, page("/setup/levels/"+l.ID), `value="60"`)
+	require.Equal(t, http.StatusSeeOther, post("levels/"+l.ID, url.Values{"delete": {"1"}, "version": {"1"}}))
+	require.Empty(t, set().Levels)
 }

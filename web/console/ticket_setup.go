@@ -1,6 +1,9 @@
 package console
 
 import (
+	"cmp"
+	"crypto/rand"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -11,17 +14,19 @@ import (
 )
 
 // ticketSetupView is what tickets are made with: categories, fields, groups,
-// prepared answers, banned words.
+// prepared answers, banned words, service levels.
 type ticketSetupView struct {
 	Trees     []treeView
 	Fields    []fieldRow
 	Version   int64 // of the fields
 	Groups    []groupRow
-	Templates []sangdam.OfferedTemplate
+	NewGroup  groupRow
+	Templates []templateRow
 	Words     []ticket.BannedWord
+	Levels    []levelRow
 	Types     []choice
 	Kinds     []choice
-	Agents    []choice
+	Names     []textForm // of something new
 	Saved     bool
 }
 
@@ -35,26 +40,115 @@ type categoryRow struct {
 	ID, Path string
 	Offered  bool
 	Level    int
+	Names    []textForm
+	Position int
 }
 
 type fieldRow struct {
 	Code, Name, Type, Kind string
 	Required, Encrypted    bool
+	AdminsOnly             bool
 	System                 bool
+	Names, Guide           []textForm
+	Options                string // "code = name", one a line
+	Chooses                bool
+	Preview                fieldView
 }
 
 type groupRow struct {
-	ID, Name, Agents string
-	Version          int64
+	ID, Name, Members string
+	Version           int64
+	Agents, Queues    []choice
+}
+
+type templateRow struct {
+	sangdam.OfferedTemplate
+	Links []choice
+}
+
+type levelRow struct{ ID, Name, Goals string }
+
+// spoken are the languages in which names are written: the workspace's, and the
+// reader's.
+func (q *request) spoken(s sangdam.WorkspaceSettings) []string {
+	out := slices.Clone(s.Languages)
+	for _, l := range []string{q.lang.tag, "ko", "en"} {
+		if !slices.Contains(out, l) {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// inLanguages are the inputs of a text in each language.
+func inLanguages(field string, languages []string, texts map[string]string) []textForm {
+	var out []textForm
+	for _, l := range languages {
+		out = append(out, textForm{field + "." + l, l, texts[l]})
+	}
+	return out
+}
+
+// readLanguages reads such inputs; an empty one is none.
+func (q *request) readLanguages(field string) map[string]string {
+	out := map[string]string{}
+	for name := range q.r.PostForm {
+		if l, is := strings.CutPrefix(name, field+"."); is && q.value(name) != "" {
+			out[l] = q.value(name)
+		}
+	}
+	return out
 }
 
 // ticketSetup is the page of it.
 func (q *request) ticketSetup() error {
-	ctx := q.r.Context()
-	set, err := q.engine.TicketSetup(ctx, q.p)
+	set, err := q.engine.TicketSetup(q.r.Context(), q.p)
 	if err != nil {
 		return err
 	}
+	languages := q.spoken(set.Settings)
+	v := ticketSetupView{Words: set.Banned, Version: set.Fields.Version, Saved: q.r.FormValue("saved") != "",
+		Names: inLanguages("name", languages, nil),
+		Types: q.named("field_type", is(""), "text", "multiline", "dropdown", "radio", "checkbox", "date", "number"),
+		Kinds: q.named("field_kind", is(""), "agent", "customer", "phone")}
+	for _, kind := range []ticket.TreeKind{ticket.Intake, ticket.Resolution} {
+		tree := set.Trees[kind]
+		tv := treeView{Kind: string(kind), Title: q.lang.t("tree." + string(kind)), Version: tree.Version}
+		for _, c := range tree.Walk() {
+			tv.Rows = append(tv.Rows, categoryRow{string(c.ID), q.categoryPath(tree, c.ID), c.Offered, tree.Level(c.ID),
+				inLanguages("name", languages, c.Names), c.Position})
+		}
+		v.Trees = append(v.Trees, tv)
+	}
+	for _, f := range set.Fields.List {
+		if !f.Deleted {
+			v.Fields = append(v.Fields, q.fieldRow(f, languages))
+		}
+	}
+	for _, l := range set.Levels {
+		v.Levels = append(v.Levels, levelRow{l.ID, l.Name, q.goals(l)})
+	}
+	if err := q.setupParts(set, &v); err != nil {
+		return err
+	}
+	q.page(http.StatusOK, "ticket-setup", q.lang.t("tickets.setup"), "tickets", v)
+	return nil
+}
+
+func (q *request) fieldRow(f ticket.Field, languages []string) fieldRow {
+	r := fieldRow{Code: f.Code, Name: q.inLanguage(f.Names), Type: q.lang.of("field_type", string(f.Type)), Kind: q.lang.of("field_kind", string(f.Kind)),
+		Required: f.Required, Encrypted: f.Encrypted, AdminsOnly: f.AdminsOnly, System: f.Kind == ticket.SystemField,
+		Names: inLanguages("name", languages, f.Names), Guide: inLanguages("guide", languages, f.Guide),
+		Chooses: f.Type == ticket.Dropdown || f.Type == ticket.Radio || f.Type == ticket.Checkbox, Preview: q.fieldView(f, ticket.Value{})}
+	for _, o := range f.Options {
+		r.Options += o.Code + " = " + q.inLanguage(o.Names) + "\n"
+	}
+	return r
+}
+
+// setupParts adds groups and templates.
+func (q *request) setupParts(set sangdam.TicketSetup, v *ticketSetupView) error {
+	ctx := q.r.Context()
 	agents, err := q.engine.Agents(ctx, q.p)
 	if err != nil {
 		return err
@@ -63,36 +157,34 @@ func (q *request) ticketSetup() error {
 	if err != nil {
 		return err
 	}
-	v := ticketSetupView{Words: set.Banned, Version: set.Fields.Version, Saved: q.r.FormValue("saved") != "",
-		Types:  q.named("field_type", is(""), "text", "multiline", "dropdown", "radio", "checkbox", "date", "number"),
-		Kinds:  q.named("field_kind", is(""), "agent", "customer", "phone"),
-		Agents: q.agentChoices(agents, func(routing.AgentID) bool { return false })}
-	for _, kind := range []ticket.TreeKind{ticket.Intake, ticket.Resolution} {
-		tree := set.Trees[kind]
-		tv := treeView{Kind: string(kind), Title: q.lang.t("tree." + string(kind)), Version: tree.Version}
-		for _, c := range tree.Walk() {
-			tv.Rows = append(tv.Rows, categoryRow{string(c.ID), q.categoryPath(tree, c.ID), c.Offered, tree.Level(c.ID)})
-		}
-		v.Trees = append(v.Trees, tv)
-	}
-	for _, f := range set.Fields.List {
-		if !f.Deleted {
-			v.Fields = append(v.Fields, fieldRow{f.Code, q.inLanguage(f.Names), q.lang.of("field_type", string(f.Type)),
-				q.lang.of("field_kind", string(f.Kind)),
-				f.Required, f.Encrypted, f.Kind == ticket.SystemField})
-		}
-	}
-	for _, g := range set.Groups {
+	group := func(g ticket.Group) groupRow {
 		var names []string
 		for _, a := range g.Agents {
 			names = append(names, agentName(d, a))
 		}
-		v.Groups = append(v.Groups, groupRow{string(g.ID), g.Name, strings.Join(names, ", "), g.Version})
+		r := groupRow{ID: string(g.ID), Name: g.Name, Members: strings.Join(names, ", "), Version: g.Version,
+			Agents: q.agentChoices(agents, func(a routing.AgentID) bool { return slices.Contains(g.Agents, a) })}
+		for _, id := range sortedKeys(d.Queues) {
+			r.Queues = append(r.Queues, choice{string(id), d.Queues[id], string(id) == g.Queue})
+		}
+		return r
 	}
-	if v.Templates, err = q.engine.Templates(ctx, q.p, sangdam.TemplateFilter{}); err != nil {
+	v.NewGroup = group(ticket.Group{})
+	for _, g := range set.Groups {
+		v.Groups = append(v.Groups, group(g))
+	}
+	templates, err := q.engine.Templates(ctx, q.p, sangdam.TemplateFilter{})
+	if err != nil {
 		return err
 	}
-	q.page(http.StatusOK, "ticket-setup", q.lang.t("tickets.setup"), "tickets", v)
+	tree := set.Trees[ticket.Resolution]
+	for _, t := range templates {
+		r := templateRow{OfferedTemplate: t}
+		for _, c := range tree.Walk() {
+			r.Links = append(r.Links, choice{string(c.ID), q.categoryPath(tree, c.ID), slices.Contains(t.Resolutions, c.ID)})
+		}
+		v.Templates = append(v.Templates, r)
+	}
 	return nil
 }
 
@@ -110,11 +202,6 @@ func (q *request) saveTicketPart() error {
 	return q.done("/setup/tickets?saved=1")
 }
 
-// names is a name in the reader's language.
-func (q *request) names(field string) map[string]string {
-	return map[string]string{q.lang.tag: q.value(field)}
-}
-
 func (q *request) saveCategory() (err error) {
 	tree, version, id := ticket.TreeKind(q.value("tree")), q.number("version"), ticket.CategoryID(q.value("id"))
 	if q.checked("delete") {
@@ -122,25 +209,48 @@ func (q *request) saveCategory() (err error) {
 		return err
 	}
 	_, err = q.engine.SaveCategory(q.r.Context(), q.p, sangdam.SaveCategory{Key: q.key(), Tree: tree, Version: version,
-		Category: ticket.Category{ID: id, Parent: ticket.CategoryID(q.value("parent")), Names: q.names("name"), Offered: q.checked("offered")}})
+		Category: ticket.Category{ID: id, Parent: ticket.CategoryID(q.value("parent")), Names: q.readLanguages("name"), Offered: q.checked("offered"),
+			Position: int(q.number("position"))}})
 	return err
 }
 
 func (q *request) saveField() (err error) {
-	version := q.number("version")
+	version, code := q.number("version"), q.value("code")
 	if q.checked("delete") {
-		_, err = q.engine.DeleteField(q.r.Context(), q.p, sangdam.DeleteField{Key: q.key(), Version: version, Code: q.value("code")})
+		_, err = q.engine.DeleteField(q.r.Context(), q.p, sangdam.DeleteField{Key: q.key(), Version: version, Code: code, Reset: q.checked("reset")})
 		return err
 	}
-	f := ticket.Field{Code: q.value("code"), Kind: ticket.FieldKind(q.value("kind")), Type: ticket.FieldType(q.value("type")),
-		Names: q.names("name"), Required: q.checked("required"), Encrypted: q.checked("encrypted")}
-	for line := range strings.Lines(q.r.PostFormValue("options")) {
-		if code := strings.TrimSpace(line); code != "" {
-			f.Options = append(f.Options, ticket.Option{Code: code, Names: map[string]string{q.lang.tag: code}})
+	f := ticket.Field{Code: code, Kind: ticket.FieldKind(q.value("kind")), Type: ticket.FieldType(q.value("type")), Encrypted: q.checked("encrypted")}
+	if q.checked("change") {
+		set, err := q.engine.TicketSetup(q.r.Context(), q.p)
+		if err != nil {
+			return err
 		}
+		f, _ = set.Fields.Field(code) // what is not there is refused below
 	}
+	f.Names, f.Guide, f.Required, f.AdminsOnly = q.readLanguages("name"), q.readLanguages("guide"), q.checked("required"), q.checked("admins_only")
+	f.Options = q.fieldOptions(f.Options)
 	_, err = q.engine.SaveField(q.r.Context(), q.p, sangdam.SaveField{Key: q.key(), Version: version, Field: f})
 	return err
+}
+
+// fieldOptions reads "code = name" lines; names in other languages stay.
+func (q *request) fieldOptions(was []ticket.Option) (out []ticket.Option) {
+	for line := range strings.Lines(q.r.PostFormValue("options")) {
+		code, name, _ := strings.Cut(line, "=")
+		if code = strings.TrimSpace(code); code == "" {
+			continue
+		}
+		o := ticket.Option{Code: code, Names: map[string]string{}}
+		for _, w := range was {
+			if w.Code == code {
+				maps.Copy(o.Names, w.Names)
+			}
+		}
+		o.Names[q.lang.tag] = cmp.Or(strings.TrimSpace(name), code)
+		out = append(out, o)
+	}
+	return out
 }
 
 func (q *request) saveGroup() (err error) {
@@ -148,7 +258,10 @@ func (q *request) saveGroup() (err error) {
 	if q.checked("delete") {
 		return q.engine.DeleteGroup(q.r.Context(), q.p, sangdam.DeleteGroup{Key: q.key(), Group: id, Version: version})
 	}
-	g := ticket.Group{ID: ticket.GroupID(q.idFor(string(id))), Version: version, Name: q.value("name")}
+	g := ticket.Group{ID: id, Version: version, Name: q.value("name"), Queue: q.value("queue")}
+	if id == "" {
+		g.ID = ticket.GroupID("g" + strings.ToLower(rand.Text()[:10]))
+	}
 	for _, a := range slices.Sorted(slices.Values(q.r.PostForm["agent"])) {
 		g.Agents = append(g.Agents, routing.AgentID(a))
 	}
@@ -161,8 +274,24 @@ func (q *request) saveTemplate() (err error) {
 	if q.checked("delete") {
 		return q.engine.DeleteTemplate(q.r.Context(), q.p, sangdam.DeleteTemplate{Key: q.key(), Template: id, Version: version})
 	}
-	_, err = q.engine.SaveTemplate(q.r.Context(), q.p, sangdam.SaveTemplate{Key: q.key(),
-		Template: ticket.AnswerTemplate{ID: id, Version: version, Title: q.value("title"), Body: q.value("body"), SearchCode: q.value("code")}})
+	t := ticket.AnswerTemplate{}
+	if id != "" {
+		all, err := q.engine.Templates(q.r.Context(), q.p, sangdam.TemplateFilter{})
+		if err != nil {
+			return err
+		}
+		for _, o := range all {
+			if o.ID == id {
+				t = o.AnswerTemplate
+			}
+		}
+	}
+	t.ID, t.Version, t.Title, t.Body, t.SearchCode = id, version, q.value("title"), q.value("body"), q.value("code")
+	t.Resolutions = nil
+	for _, c := range q.r.PostForm["resolution"] {
+		t.Resolutions = append(t.Resolutions, ticket.CategoryID(c))
+	}
+	_, err = q.engine.SaveTemplate(q.r.Context(), q.p, sangdam.SaveTemplate{Key: q.key(), Template: t})
 	return err
 }
 
