@@ -109,6 +109,12 @@ func TestTheDemonstrationInTheBrowser(t *testing.T) {
 	require.NoError(t, err)
 	_ = shop.Body.Close()
 	require.Regexp(t, `widget\.js" data-account="[^"]+"`, string(page))
+	help, err := http.Get(strings.Split(enter, "/enter/")[0] + "/help/?lang=ko")
+	require.NoError(t, err)
+	page, err = io.ReadAll(help.Body)
+	require.NoError(t, err)
+	_ = help.Body.Close()
+	require.Contains(t, string(page), "반품·환불")
 	d.end()
 	require.NotContains(t, d.out.String()+d.errs.String(), "신발", "what somebody wrote is never printed")
 }

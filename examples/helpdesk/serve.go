@@ -16,6 +16,7 @@ import (
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel/webchat"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/web/helpcenter"
 )
 
 // beatEvery is how often the heart-beats are renewed of agents who have no
@@ -185,6 +186,11 @@ func (h *helpdesk) routes(streams context.Context) (http.Handler, error) {
 	}
 	chat := http.StripPrefix("/webchat", webchat.NewHandler(h.eng.Visitor(), webchat.Options{Logger: h.out.logger()}))
 	mux.HandleFunc("/webchat/", func(w http.ResponseWriter, r *http.Request) { endingWith(streams, chat, w, r) })
+	help, err := helpcenter.NewHandler(h.eng, helpcenter.Options{Prefix: "/help", Workspace: workspace, Desk: deskID, Logger: h.out.logger()})
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle("/help/", help)
 	if h.shop != "" {
 		mux.HandleFunc("GET /shop", h.serveShop)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/webchat"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/ticket"
 )
 
 // shopID is the account of the demonstration's shop page, and its work stream.
@@ -40,7 +41,11 @@ func (h *helpdesk) seedShop(ctx context.Context) error {
 			return nil
 		}
 	}
-	settings, err := json.Marshal(webchat.Settings{Color: "#2f5bea", Consent: &webchat.Consent{Version: "demo", Texts: webchat.Texts{
+	if err := h.seedCategories(ctx); err != nil {
+		return err
+	}
+	form := webchat.Texts{"": h.o.home + "/help/?lang=en", "ko": h.o.home + "/help/?lang=ko", "ja": h.o.home + "/help/?lang=ja"}
+	settings, err := json.Marshal(webchat.Settings{Color: "#2f5bea", FormURL: form, Consent: &webchat.Consent{Version: "demo", Texts: webchat.Texts{
 		"": "What you write here is stored so that we can answer you.", "ko": "상담을 위해 대화 내용이 저장됩니다."}}})
 	if err != nil {
 		return err
@@ -50,6 +55,21 @@ func (h *helpdesk) seedShop(ctx context.Context) error {
 		Settings: settings, Secrets: map[string]channel.Secret{webchat.SecretVisitor: channel.NewSecret(webchat.NewKey())}}})
 	h.shop = saved.Account.Token
 	return err
+}
+
+// seedCategories makes what an inquiry can be about.
+func (h *helpdesk) seedCategories(ctx context.Context) error {
+	var version int64
+	for _, names := range []map[string]string{{"en": "Delivery", "ko": "배송", "ja": "配送"}, {"en": "Returns and refunds", "ko": "반품·환불", "ja": "返品・返金"},
+		{"en": "Something else", "ko": "기타", "ja": "その他"}} {
+		saved, err := h.eng.SaveCategory(ctx, host(), sangdam.SaveCategory{Tree: ticket.Intake, Version: version,
+			Category: ticket.Category{Names: names, Offered: true}})
+		if err != nil {
+			return err
+		}
+		version = saved.Version
+	}
+	return nil
 }
 
 // serveShop is a page as a shop would have it, with the widget on it.

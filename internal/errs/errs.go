@@ -39,9 +39,11 @@ var (
 )
 
 type wrapped struct {
-	kind *Kind
-	msg  string
-	err  error
+	kind   *Kind
+	msg    string
+	err    error
+	format string
+	args   []any
 }
 
 func (w *wrapped) Error() string { return w.msg }
@@ -57,7 +59,7 @@ func (w *wrapped) Unwrap() []error {
 // in the format keeps its operand reachable for errors.Is and errors.As.
 func New(kind *Kind, format string, args ...any) error {
 	inner := fmt.Errorf(format, args...)
-	return &wrapped{kind: kind, msg: inner.Error(), err: inner}
+	return &wrapped{kind: kind, msg: inner.Error(), err: inner, format: format, args: args}
 }
 
 // KindOf returns the first kind found in err, or nil.
@@ -68,4 +70,15 @@ func KindOf(err error) *Kind {
 		}
 	}
 	return nil
+}
+
+// Parts returns the format that New made an error of, with its arguments: by the
+// format, which stays the same, a refusal can be said in another language. ok is
+// false for an error that New did not make, or that was wrapped since.
+func Parts(err error) (format string, args []any, ok bool) {
+	w, ok := err.(*wrapped) //nolint:errorlint // what was wrapped says more than this part of it
+	if !ok {
+		return "", nil, false
+	}
+	return w.format, w.args, true
 }

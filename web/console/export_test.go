@@ -28,6 +28,18 @@ func Texts() map[string]map[string]string {
 	return out
 }
 
+// Refusals are those of a language, by format.
+func Refusals(tag string) map[string]string { return loadRefusals(tag) }
+
+// Words are an error's text in a language.
+func Words(tag string, err error) string {
+	langs, loaded := loadLanguages()
+	if loaded != nil {
+		panic(loaded)
+	}
+	return langs[tag].words(err)
+}
+
 // BrandCSS is the sheet of a brand's colour.
 func BrandCSS(colour string) (string, error) {
 	css, err := brandCSS(colour)

@@ -162,9 +162,9 @@ func (q *request) troubleOf(err error) trouble {
 	case errors.Is(err, sangdam.ErrPermissionDenied):
 		t.Title = q.lang.t("error.denied")
 	case errors.Is(err, sangdam.ErrStale), errors.Is(err, sangdam.ErrConflict), errors.Is(err, sangdam.ErrAlreadyExists):
-		t.Title, t.Detail = q.lang.t("error.stale"), plainWords(err)
+		t.Title, t.Detail = q.lang.t("error.stale"), q.lang.words(err)
 	case errors.Is(err, sangdam.ErrInvalid), errors.Is(err, sangdam.ErrUnsupported):
-		t.Title, t.Detail = q.lang.t("error.invalid"), plainWords(err)
+		t.Title, t.Detail = q.lang.t("error.invalid"), q.lang.words(err)
 	case errors.Is(err, sangdam.ErrUnavailable):
 		t.Title = q.lang.t("error.unavailable")
 	default:
@@ -174,15 +174,6 @@ func (q *request) troubleOf(err error) trouble {
 		}
 	}
 	return t
-}
-
-// plainWords is an error's text without the name of the package it comes from.
-func plainWords(err error) string {
-	text := strings.ReplaceAll(err.Error(), "\n", "; ")
-	for _, p := range []string{"sangdam: ", "console: ", "store: ", "routing: ", "channel: ", "line: "} {
-		text = strings.TrimPrefix(text, p)
-	}
-	return text
 }
 
 // fail answers a request that went wrong: a notice beside what is shown where a

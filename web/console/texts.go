@@ -17,6 +17,8 @@ var textFiles embed.FS
 type language struct {
 	tag   string
 	texts map[string]string
+	// refusals are the library's own, by the format that they have there.
+	refusals map[string]string
 }
 
 func loadLanguages() (map[string]*language, error) {
@@ -34,6 +36,7 @@ func loadLanguages() (map[string]*language, error) {
 		if err := json.Unmarshal(raw, &l.texts); err != nil {
 			return nil, fmt.Errorf("console: texts/%s: %w", f.Name(), err)
 		}
+		l.refusals = loadRefusals(l.tag)
 		out[l.tag] = l
 	}
 	return out, nil

@@ -1,0 +1,54 @@
+package console_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/web/console"
+)
+
+// A refusal that is said in another language is one that the library still
+// makes, with as many places.
+func TestEveryTranslatedRefusalIsMade(t *testing.T) {
+	var all strings.Builder
+	require.NoError(t, filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "testdata" || d.Name() == "web" || d.Name() == ".git") {
+			return filepath.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		raw, err := os.ReadFile(path)
+		all.Write(raw)
+		return err
+	}))
+	verbs := regexp.MustCompile(`%(\[\d\])?[a-z]`)
+	said := console.Refusals("ko")
+	require.Greater(t, len(said), 100)
+	for format, ko := range said {
+		require.Contains(t, all.String(), strconv.Quote(format), "nobody says this any more")
+		require.Len(t, verbs.FindAllString(ko, -1), len(verbs.FindAllString(format, -1)), format)
+		require.NotContains(t, ko, "%w", format)
+	}
+}
+
+func TestARefusalIsSaidInTheReadersLanguage(t *testing.T) {
+	inner := errs.New(errs.Invalid, "hours: there is no date %s", "2026-02-30")
+	err := errs.New(errs.Invalid, "sangdam: the picture is damaged or unsafe to show: %w", inner)
+	require.Equal(t, "손상되었거나 안전하지 않은 그림입니다: 2026-02-30 날짜는 없습니다", console.Words("ko", err))
+	require.Equal(t, "the picture is damaged or unsafe to show: hours: there is no date 2026-02-30", console.Words("en", err))
+	require.Equal(t, "something new", console.Words("ko", errs.New(errs.Invalid, "sangdam: something new")))
+	require.Equal(t, "foreign", console.Words("ko", errors.New("foreign")))
+}
