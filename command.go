@@ -92,7 +92,7 @@ func (e *Engine) unitOver(ctx context.Context, p Principal, update updater, fn f
 		update = j.update
 	}
 	err := update(ctx, p.Workspace, func(ctx context.Context, tx store.Tx, s *settings) error {
-		u = &unit{e: e, ctx: ctx, tx: tx, s: s, p: p, joined: j != nil}
+		u = &unit{e: e, ctx: ctx, tx: tx, s: s, p: p, joined: j != nil && !j.host.Commits}
 		if err := fn(u); err != nil {
 			return err
 		}
@@ -100,7 +100,7 @@ func (e *Engine) unitOver(ctx context.Context, p Principal, update updater, fn f
 	})
 	switch {
 	case err != nil:
-	case j != nil:
+	case j != nil && !j.host.Commits:
 		j.later = append(j.later, u.committed)
 	default:
 		u.committed()

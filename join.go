@@ -31,6 +31,11 @@ import (
 // stands in the chain a moment after the commit. The key and its result commit
 // with the host: where the outcome of COMMIT is unknown the host repeats both.
 //
+// On SQLite, where one connection writes, it is the other way round: the host's
+// statements run in the transaction of the command (sqlite.Host), which commits
+// when the command returns. Nothing need be announced, and the audit entry is in
+// the chain at once.
+//
 // A Joined serves one goroutine at a time, as its transaction does.
 type Joined struct {
 	e     *Engine

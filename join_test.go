@@ -17,6 +17,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store/postgres"
+	"github.com/sangdam/sangdam/store/sqlite"
 )
 
 // orders is the host's own table beside the library's.
@@ -239,4 +240,61 @@ func (w *replayWorld) cancelsOver(at *cutAt, order string, c conversation.ID) er
 	require.NoError(w.t, err)
 	defer func() { _ = traced.Close(context.WithoutCancel(ctx)) }()
 	return pgx.BeginFunc(ctx, traced, func(tx pgx.Tx) error { return errOf(w.cancels(ctx, tx, order, c)) })
+}
+
+// On SQLite the host's statements run in the transaction of the command.
+func TestTheHostsStatementsCommitWithACommandOnSQLite(t *testing.T) {
+	inWorld(t, func(w *world) {
+		mina := w.line.User("Mina")
+		mina.SendText("please cancel")
+		w.settle()
+		c := w.only().Conversation.ID
+		cancels := func(order, text string, more ...string) error {
+			joined := w.eng.Join(sqlite.Host(w.db, func(_ context.Context, h *sqlite.HostTx) error {
+				_, err := h.Exec(`INSERT INTO host_orders VALUES (?, 'cancelled')`, order)
+				for _, statement := range more {
+					if err == nil {
+						_, err = h.Exec(statement)
+					}
+				}
+				return err
+			}))
+			err := errOf(joined.Notify(w.ctx, w.host, sangdam.Notify{Key: sangdam.Key(order), Conversation: c, Content: channel.Text(text)}))
+			w.settle()
+			return err
+		}
+		orders := func() (n int64) {
+			joined := w.eng.Join(sqlite.Host(w.db, func(_ context.Context, h *sqlite.HostTx) error {
+				require.NoError(w.t, h.Query(`SELECT count(*) FROM host_orders`, func(r sqlite.HostRow) bool { n = r.Int(0); return true }))
+				return errors.New("only looking")
+			}))
+			require.ErrorContains(w.t, errOf(joined.AddNote(w.ctx, w.host, sangdam.AddNote{Conversation: c, Text: "x"})), "only looking")
+			return n
+		}
+		require.ErrorIs(t, cancels("A-1", " "), sangdam.ErrInvalid)
+		require.Zero(t, orders(), "the refused command took the host's row along")
+		for _, no := range []string{"COMMIT", "PRAGMA user_version = 7", "ATTACH 'x' AS x", "DROP TABLE host_orders", ""} {
+			require.ErrorIs(t, cancels("A-1", "cancelled", no), sangdam.ErrInvalid, no)
+		}
+		require.Zero(t, orders())
+		require.Empty(t, mina.Texts())
+		require.NoError(t, cancels("A-1", "cancelled"))
+		require.EqualValues(t, 1, orders())
+		require.Equal(t, []string{"cancelled"}, mina.Texts())
+		require.ErrorIs(t, cancels("A-1", "cancelled twice"), sangdam.ErrConflict, "the host's own key")
+		require.Equal(t, []string{"cancelled"}, mina.Texts())
+	}, quiet, longOffers, func(w *world, _ *routing.WorkStream, _ *routing.Queue, _ *routing.Desk) {
+		require.NoError(w.t, w.db.Close())
+		db, err := sqlite.Open(w.ctx, sqlite.Options{Dir: w.t.TempDir(),
+			HostSchema: []string{`CREATE TABLE IF NOT EXISTS host_orders (id TEXT PRIMARY KEY, state TEXT NOT NULL)`}})
+		require.NoError(w.t, err)
+		w.db, w.cfg.DB = db, db
+	})
+}
+
+func TestAHostSchemaMakesTablesOfItsOwnOnly(t *testing.T) {
+	for _, no := range []string{"", "DROP TABLE meta", "CREATE TABLE IF NOT EXISTS meta (x)", "CREATE TABLE host_x (y)", "PRAGMA user_version = 1"} {
+		_, err := sqlite.Open(t.Context(), sqlite.Options{Dir: t.TempDir(), HostSchema: []string{no}})
+		require.ErrorIs(t, err, sangdam.ErrInvalid, no)
+	}
 }

@@ -35,6 +35,11 @@ type Options struct {
 	// Readers is how many Views can run at once; 0 means twice the number of
 	// processors, at least 4. At most 256.
 	Readers int
+	// HostSchema makes the host's own tables in the same file, which Host writes
+	// in the transactions of commands: statements CREATE TABLE or INDEX IF NOT
+	// EXISTS, each by itself, of names that begin with "host_". They run at every
+	// Open.
+	HostSchema []string
 	// Logger gets what an operator should know; nil is silent. It never gets
 	// what is stored.
 	Logger *slog.Logger
@@ -104,6 +109,9 @@ func openLocked(ctx context.Context, o Options, lock *dirLock) (*backend, error)
 		return nil, err
 	}
 	if err := migrate(ctx, path, o.Logger); err != nil {
+		return nil, err
+	}
+	if err := makeHostSchema(path, o.HostSchema); err != nil {
 		return nil, err
 	}
 	return start(o, path, lock)
