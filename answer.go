@@ -182,7 +182,11 @@ func (u *unit) canCarry(c conversation.Conversation, content channel.Content) er
 		return errs.New(errs.Unsupported, "sangdam: a message on %s carries %d files at most, not %d", acct.Kind, max(caps.MaxFiles, 1), n)
 	}
 	// What the adapter would refuse later is refused now.
-	_, err = adapter.Plan(acct, []channel.Outbound{{To: c.Chat, Content: content}}, u.tx.Now())
+	state, err := u.chatState(acct.ID, c.Chat)
+	if err != nil {
+		return err
+	}
+	_, err = adapter.Plan(acct, []channel.Outbound{{To: c.Chat, Content: content, State: state.State}}, u.tx.Now())
 	if se, refused := errors.AsType[*channel.SendError](err); refused {
 		return errs.New(errs.Unsupported, "sangdam: %s cannot carry this message: %s", acct.Kind, se.Detail)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/storm"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/hours"
@@ -129,12 +130,15 @@ func (u *unit) sayAutomated(acct channel.Account, d *conversation.Draft, name st
 	if text == "" {
 		return false, nil
 	}
-	_, err := u.say(d, conversation.Message{Author: conversation.Author{Kind: conversation.BySystem, Name: name},
+	m, err := u.say(d, conversation.Message{Author: conversation.Author{Kind: conversation.BySystem, Name: name},
 		Content: channel.Text(text), Automated: name})
-	return err == nil, err
+	return err == nil && m.ID != "", err
 }
 
-// say adds an outbound message and its outbox row to the draft's conversation.
+// say adds an outbound message and its outbox row to the draft's conversation. An
+// automatic one may be held back where machines could answer it (see storms.go):
+// an automated text then leaves no trace and has no ID, what a bot or a trigger
+// says stands there as failed.
 func (u *unit) say(d *conversation.Draft, m conversation.Message) (conversation.Message, error) {
 	return u.sayAfter(0, d, m)
 }
@@ -142,6 +146,10 @@ func (u *unit) say(d *conversation.Draft, m conversation.Message) (conversation.
 // sayAfter is say for a message that is held back for a time. Its outbox row has
 // the message's id, by which Unsend finds it.
 func (u *unit) sayAfter(hold time.Duration, d *conversation.Draft, m conversation.Message) (conversation.Message, error) {
+	held, err := u.heldBack(d, m)
+	if err != nil || held != storm.Send && m.Automated != "" {
+		return conversation.Message{}, err
+	}
 	m.ID = conversation.MessageID(newID())
 	m, reply, err := d.AddOutbound(m)
 	if err == nil {
@@ -150,7 +158,12 @@ func (u *unit) sayAfter(hold time.Duration, d *conversation.Draft, m conversatio
 	if err != nil {
 		return m, err
 	}
-	row := channel.OutboxRow{ID: channel.OutboxID(m.ID), Account: m.Account, Lane: outboxLane(m.Chat), Conversation: d.C.ID,
+	if held != storm.Send {
+		d.ApplyStatus(m, conversation.StatusFailed, channel.ReasonRecipientRate, "enough was sent without a person: limit of the "+string(held))
+		m.Status = conversation.StatusFailed
+		return m, nil
+	}
+	row := channel.OutboxRow{Automatic: automatic(m), ID: channel.OutboxID(m.ID), Account: m.Account, Lane: outboxLane(m.Chat), Conversation: d.C.ID,
 		Message: m.ID, To: m.Chat, Content: m.Content, Reply: reply, State: channel.OutboxQueued}
 	if hold > 0 {
 		row.NotBefore = u.tx.Now().Add(hold)

@@ -243,8 +243,12 @@ func (u *unit) botReply(d *conversation.Draft, m conversation.Message, r botAnsw
 			return err // else it goes out without the quote: the customer is to have an answer
 		}
 		author := conversation.Author{Kind: conversation.ByBot, Name: d.C.Bot}
-		if _, err := u.say(d, conversation.Message{Content: content, Author: author, Quotes: quotes}); err != nil {
+		said, err := u.say(d, conversation.Message{Content: content, Author: author, Quotes: quotes})
+		if err != nil {
 			return err
+		}
+		if said.Status == conversation.StatusFailed { // it may not speak any more: people do
+			return u.handOver(d, m, "system", conversation.BotUnsent)
 		}
 	}
 	if r.Data != nil {

@@ -195,6 +195,8 @@ func (u *unit) apply(acct channel.Account, in channel.Inbound) error {
 		return u.receipt(acct, in)
 	case channel.EventEnded:
 		return u.customerEnded(acct, in)
+	case channel.EventFailed:
+		return u.failedLater(acct, in)
 	case channel.EventWatched:
 		return u.watched(acct, in)
 	case channel.EventNotified:
@@ -211,6 +213,10 @@ func (u *unit) apply(acct channel.Account, in channel.Inbound) error {
 // conversation, automated answer, work for a bot or an agent.
 func (u *unit) customerMessage(acct channel.Account, in channel.Inbound) error {
 	repo := u.tx.Conversations()
+	in, err := u.placed(acct, in)
+	if err != nil {
+		return err
+	}
 	if in.MessageID != "" {
 		_, err := repo.ByProvider(u.ctx, acct.ID, in.Chat, in.MessageID)
 		if err == nil { // the same message under another event id
@@ -262,8 +268,13 @@ func (u *unit) customerMessage(acct channel.Account, in channel.Inbound) error {
 	if how == commentsOn {
 		return u.commented(d, m)
 	}
-	if err := u.react(acct, d, m, begun, in.Silent); err != nil {
+	if err := errors.Join(u.keepState(acct, in), u.keepReference(acct, in)); err != nil {
 		return err
+	}
+	if begun || !in.Aside {
+		if err := u.react(acct, d, m, begun, in.Silent); err != nil {
+			return err
+		}
 	}
 	if err := u.schedule(d); err != nil {
 		return err

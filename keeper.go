@@ -125,7 +125,7 @@ func (e *Engine) purgeWorkspace(ctx context.Context, ws id.Workspace) error {
 			return tx.Work().PurgeDecisions(ctx, tx.Now().Add(-e.cfg.KeepKeys), purgeChunk)
 		},
 		purgeDeliveries, purgeTriggerRuns, purgeArmed,
-		purgeUploads, purgeLinks, e.purgeLarge,
+		purgeUploads, purgeLinks, e.purgeLarge, e.purgeReferences, purgeAutomaticSents,
 	} {
 		for more := true; more && ctx.Err() == nil; {
 			n := 0

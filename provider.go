@@ -61,7 +61,11 @@ func (e *Engine) Preview(ctx context.Context, p Principal, id conversation.ID, c
 			out.Refused = err.Error()
 			return nil
 		}
-		at, err := adapter.Plan(acct, []channel.Outbound{{To: cv.Chat, Content: content, Reply: cv.Reply}}, tx.Now())
+		state, err := u.chatState(acct.ID, cv.Chat)
+		if err != nil {
+			return err
+		}
+		at, err := adapter.Plan(acct, []channel.Outbound{{To: cv.Chat, Content: content, Reply: cv.Reply, State: state.State}}, tx.Now())
 		if err != nil {
 			out.Refused = err.Error()
 			return nil

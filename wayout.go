@@ -43,12 +43,13 @@ func (e *Engine) wayOut(ctx context.Context, lane driver.OutboxLane) (way, *chan
 	if err != nil || acct.Disabled {
 		return nil, &channel.SendError{Reason: channel.ReasonCredentials, Detail: "the account is switched off or gone"}, nil
 	}
-	return accountWay{e: e, acct: acct, adapter: adapter}, nil, nil
+	return accountWay{e: e, ws: lane.Workspace, acct: acct, adapter: adapter}, nil, nil
 }
 
 // accountWay leads to customers.
 type accountWay struct {
 	e       *Engine
+	ws      WorkspaceID
 	acct    channel.Account
 	adapter *guardedAdapter
 }
@@ -63,7 +64,7 @@ func (w accountWay) send(ctx context.Context, at channel.Attempt) (channel.Sent,
 	return w.adapter.Send(ctx, w.acct, at)
 }
 
-func (w accountWay) plan(_ context.Context, lane driver.OutboxLane, now time.Time) (channel.Attempt, error) {
+func (w accountWay) plan(ctx context.Context, lane driver.OutboxLane, now time.Time) (channel.Attempt, error) {
 	var batch []channel.Outbound
 	limit := max(1, w.adapter.Capabilities().MaxBatch)
 	for _, r := range lane.Rows {
@@ -71,7 +72,19 @@ func (w accountWay) plan(_ context.Context, lane driver.OutboxLane, now time.Tim
 			break
 		}
 		batch = append(batch, channel.Outbound{Row: r.ID, Message: r.Message, To: r.To, Content: r.Content, Reply: r.Reply,
-			SenderName: r.SenderName, SenderIcon: r.SenderIcon})
+			SenderName: r.SenderName, SenderIcon: r.SenderIcon, Automatic: r.Automatic})
+	}
+	if batch[0].To.Kind == channel.ChatThread {
+		err := w.e.db.View(ctx, w.ws, func(ctx context.Context, tx store.Tx) error {
+			c, err := chatStateOf(ctx, tx, w.acct.ID, batch[0].To)
+			for i := range batch {
+				batch[i].State = c.State
+			}
+			return err
+		})
+		if err != nil {
+			return channel.Attempt{}, err
+		}
 	}
 	return planFree(w.adapter, w.acct, batch, now)
 }

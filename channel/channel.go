@@ -202,6 +202,7 @@ const (
 	EventMemberLeft   EventKind = "member_left"
 	EventDelivered    EventKind = "delivered"
 	EventRead         EventKind = "read"
+	EventFailed       EventKind = "failed" // a message that was accepted could not be delivered, see Inbound.Reason
 	EventTyping       EventKind = "typing"
 	EventWatched      EventKind = "watched"  // a video was watched to its end, see Media.Track
 	EventNotified     EventKind = "notified" // a notice outside of any chat has arrived, see Inbound.Tag
@@ -239,8 +240,25 @@ type Inbound struct {
 	Reply *ReplyHandle
 	// ReadHandle lets the account mark the message as read. Empty: none.
 	ReadHandle string
-	// Silent forbids sending anything because of this event (LINE standby).
+	// Silent forbids sending anything because of this event (LINE standby, the
+	// mail of a machine).
 	Silent bool
+	// Aside: no person wrote it. It joins the conversation of its chat, also one
+	// that is closed, and opens none again; a new one begins where there is none.
+	Aside bool
+	// Answers are messages that this one answers, the nearest first, on channels
+	// where an answer names messages and not its chat: one that is known exactly,
+	// and in which the author took part, decides which chat it is. Else Chat does.
+	Answers []ProviderMessageID
+	// Copied are the people to whom the message went beside us. They may answer
+	// it; they gain nothing else.
+	Copied []Author
+	// State is what the adapter wants to know about the chat when it answers
+	// there (Outbound.State), for chats of kind thread; nil keeps what there is.
+	State []byte
+	// Reason is why, for failed; Details["detail"] may say more to a person. Tag
+	// is then the Outbound.Message, or the notice, if the adapter can tell.
+	Reason Reason
 	// Details holds further facts of the event as short strings.
 	Details map[string]string
 	// Begins are attributes of a conversation that begins with this event, such
@@ -252,6 +270,9 @@ type Inbound struct {
 type Author struct {
 	User ProviderUserID
 	Name string // display name if the event carries it
+	// Vouched says that somebody whom the host trusts vouches for the author,
+	// such as the host's own mail server for the sender's domain.
+	Vouched bool
 }
 
 // ReplyHandle is a provider's one-time right to answer an event.
@@ -271,6 +292,10 @@ type Outbound struct {
 	// Sender is the name and picture shown as the author where the channel can.
 	SenderName string
 	SenderIcon string
+	// State is the newest Inbound.State of the chat; nil where there was none.
+	State []byte
+	// Automatic: no person wrote it.
+	Automatic bool
 }
 
 // Attempt is one planned request to a provider: persisted before it is sent
@@ -413,6 +438,17 @@ type Capabilities struct {
 	AsksRating bool
 	// NoWelcome forbids the automatic welcome (mail).
 	NoWelcome bool
+	// Automatic bounds what is sent without a person, on channels where the other
+	// side may be a machine that answers; zero: no bounds.
+	Automatic AutomaticLimits
+}
+
+// AutomaticLimits bound automatic messages within a time that goes with the
+// clock: in one thread, to one person over all threads, and to all people of a
+// domain for whom nobody vouches (Author.Vouched).
+type AutomaticLimits struct {
+	PerThread, PerPerson, PerDomain int
+	Within                          time.Duration
 }
 
 // Route describes one way of sending.

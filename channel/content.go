@@ -56,13 +56,32 @@ type Content struct {
 	QuoteHandle string `json:"quote_handle,omitempty"`
 	// Rich is a provider's own message object, for KindRich only.
 	Rich json.RawMessage `json:"rich,omitempty"`
+	// Letter is set for mails: what they say beside their text.
+	Letter *Letter `json:"letter,omitempty"`
+}
+
+// Letter is what a mail says beside its text.
+type Letter struct {
+	Subject string `json:"subject,omitempty"`
+	// From, To and Cc are names and addresses as people read them: "Kim
+	// <kim@example.com>". Who is in copy is named here and gains no rights.
+	From string   `json:"from,omitempty"`
+	To   []string `json:"to,omitempty"`
+	Cc   []string `json:"cc,omitempty"`
+	// Verified: the sender's domain vouches for the mail, by the judgement of the
+	// host's own server. Without it anybody may have written under this name.
+	Verified bool `json:"verified,omitempty"`
+	// Automatic is the sign by which a machine was recognised; empty for people.
+	Automatic string `json:"automatic,omitempty"`
+	// Problems say what could not be read as it was sent.
+	Problems []string `json:"problems,omitempty"`
 }
 
 // Span is a marked part of Content.Text.
 type Span struct {
 	Start  int    `json:"start"` // byte offset
 	Length int    `json:"length"`
-	Kind   string `json:"kind"` // emoji, mention, mention_all, mention_self
+	Kind   string `json:"kind"` // emoji, mention, mention_all, mention_self; of mails: quoted, signature
 	Ref    string `json:"ref,omitempty"`
 }
 

@@ -107,6 +107,7 @@ type OutboxRow struct {
 	Reply      *ReplyHandle `json:"reply,omitempty"`
 	SenderName string       `json:"sender_name,omitempty"`
 	SenderIcon string       `json:"sender_icon,omitempty"`
+	Automatic  bool         `json:"automatic,omitempty"` // no person wrote it
 	NotBefore  time.Time    `json:"not_before,omitzero"` // zero: at once
 	State      OutboxState  `json:"state"`
 	Tries      int          `json:"tries"`

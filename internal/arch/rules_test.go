@@ -28,7 +28,7 @@ const (
 )
 
 var domain = []string{
-	"channel", "conversation", "conversation/privacy", "conversation/bot", "routing", "routing/hours", "routing/transition", "ticket", "trigger", "trigger/condition",
+	"channel", "conversation", "conversation/privacy", "conversation/bot", "conversation/storm", "routing", "routing/hours", "routing/transition", "ticket", "trigger", "trigger/condition",
 	"notify",
 }
 
@@ -45,6 +45,10 @@ var packageRules = []packageRule{
 	{path: "conversation", pure: true, may: []string{"channel", "conversation/privacy", "routing/hours"}, why: whyPure},
 	{path: "conversation/privacy", pure: true, may: []string{"internal/fold"}, modules: []string{"golang.org/x/text/"}, why: whyPure},
 	{path: "conversation/bot", pure: true, may: []string{"channel", "conversation", "trigger/condition"}, why: whyPure},
+	{path: "conversation/storm", pure: true, may: []string{"channel"}, why: whyPure},
+	{path: "channel/email/message", pure: true, modules: []string{"github.com/emersion/go-msgauth/", "github.com/microcosm-cc/bluemonday", "golang.org/x/net/", "golang.org/x/text/"},
+		why: whyPure},
+	{path: "channel/email/thread", pure: true, why: whyPure},
 	{path: "routing", pure: true, may: []string{"routing/hours", "trigger/condition"}, why: whyPure},
 	{path: "routing/hours", pure: true, why: whyPure},
 	{path: "ticket", pure: true, modules: []string{"golang.org/x/text/"}, why: whyPure,
