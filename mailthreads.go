@@ -1,6 +1,7 @@
 package sangdam
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -104,10 +105,11 @@ func (u *unit) placed(acct channel.Account, in channel.Inbound) (channel.Inbound
 
 // keepReference makes a customer's message findable by what answers it.
 func (u *unit) keepReference(acct channel.Account, in channel.Inbound) error {
-	if in.Chat.Kind != channel.ChatThread || in.MessageID == "" {
+	name := cmp.Or(in.Name, in.MessageID)
+	if in.Chat.Kind != channel.ChatThread || name == "" {
 		return nil
 	}
-	r, err := threadReferences.Get(u.ctx, u.tx, referenceID(acct.ID, in.MessageID))
+	r, err := threadReferences.Get(u.ctx, u.tx, referenceID(acct.ID, name))
 	if err == nil || !errors.Is(err, ErrNotFound) {
 		return err // the first that came under the id is meant
 	}
@@ -115,7 +117,7 @@ func (u *unit) keepReference(acct channel.Account, in channel.Inbound) error {
 	for _, a := range in.Copied {
 		people = append(people, a.User)
 	}
-	r = threadReference{ID: referenceID(acct.ID, in.MessageID), Chat: in.Chat, People: people, At: u.tx.Now()}
+	r = threadReference{ID: referenceID(acct.ID, name), Chat: in.Chat, People: people, At: u.tx.Now()}
 	return threadReferences.Save(u.ctx, u.tx, &r)
 }
 

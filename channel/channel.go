@@ -246,6 +246,8 @@ type Inbound struct {
 	// Aside: no person wrote it. It joins the conversation of its chat, also one
 	// that is closed, and opens none again; a new one begins where there is none.
 	Aside bool
+	// Name is how answers will name this message, where that is not MessageID.
+	Name ProviderMessageID
 	// Answers are messages that this one answers, the nearest first, on channels
 	// where an answer names messages and not its chat: one that is known exactly,
 	// and in which the author took part, decides which chat it is. Else Chat does.

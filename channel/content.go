@@ -99,6 +99,9 @@ type Media struct {
 	Blob string `json:"blob,omitempty"`
 	// Provider is the provider's reference, usable with MediaFetcher.
 	Provider string `json:"provider,omitempty"`
+	// ContentID is by which name the message's own HTML shows the file; empty
+	// where there is none.
+	ContentID string `json:"content_id,omitempty"`
 	// URL is an outside address; fetching it goes through the guarded client.
 	URL string `json:"url,omitempty"`
 	// Preview is an outside address of a small picture, for image and video.

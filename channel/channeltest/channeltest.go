@@ -62,6 +62,8 @@ type Fixture struct {
 	SignatureHeader string
 	// Chat is a chat with one reachable person.
 	Chat channel.Chat
+	// State is the newest Inbound.State of Chat; nil where there is none.
+	State []byte
 	// Reply returns a fresh right to answer in Chat; nil when the channel has
 	// none.
 	Reply func(t *testing.T) *channel.ReplyHandle

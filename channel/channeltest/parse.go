@@ -149,7 +149,7 @@ func parseDeclared(t *testing.T, h Harness) {
 		seen["reply handle"] = seen["reply handle"] || in.Reply != nil
 		seen["quote handle"] = seen["quote handle"] || in.Content.QuoteHandle != ""
 		seen["read handle"] = seen["read handle"] || in.ReadHandle != ""
-		if m := in.Content.Media; m != nil {
+		for _, m := range in.Content.Files() {
 			seen["media to fetch"] = seen["media to fetch"] || m.Provider != ""
 		}
 	}

@@ -31,7 +31,7 @@ func planChecks() []check {
 func (f *Fixture) rows(contents ...channel.Content) []channel.Outbound {
 	var batch []channel.Outbound
 	for i, c := range contents {
-		batch = append(batch, channel.Outbound{Row: channel.OutboxID(fmt.Sprintf("row-%d", i)), To: f.Chat, Content: c})
+		batch = append(batch, channel.Outbound{Row: channel.OutboxID(fmt.Sprintf("row-%d", i)), To: f.Chat, Content: c, State: f.State})
 	}
 	return batch
 }

@@ -345,7 +345,7 @@ func sendConcurrent(t *testing.T, h Harness) {
 				if _, err := f.Adapter.Parse(f.Account, envelope([]byte(g.Raw), g.Received)); err != nil {
 					t.Errorf("%s: %v", g.Name, err)
 				}
-				if _, err := f.Adapter.Receive(f.Account, f.Webhook([]byte(g.Raw))); err != nil {
+				if _, err := f.Adapter.Receive(f.Account, f.Webhook([]byte(g.Raw))); err != nil && h.Cannot["receive/genuine"] == "" {
 					t.Errorf("%s: %v", g.Name, err)
 				}
 			}

@@ -100,6 +100,8 @@ type Mail struct {
 	Kind Kind
 	// Why is the sign by which a machine was recognised.
 	Why string
+	// LoopMark is what LoopHeader says; empty when the mail has none.
+	LoopMark string
 	// Bounce is set for KindBounce and KindDelayed.
 	Bounce *Bounce
 	// Report is the type of a report that is not about delivery.
@@ -140,6 +142,7 @@ func Parse(raw []byte, o Options) Mail {
 	m.ReturnPath = returnPath(head.get("Return-Path"))
 	m.Subject = oneLine(p.words(head.get("Subject")))
 	m.Date = date(head.get("Date"))
+	m.LoopMark = head.get(LoopHeader)
 	p.part(head, body, place{})
 	p.finish()
 	p.judge(head)

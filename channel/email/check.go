@@ -1,0 +1,91 @@
+package email
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"github.com/sangdam/sangdam/channel"
+)
+
+// Check connects to every mailbox and to the SMTP server, and reads what the
+// domain publishes about who may send in its name.
+func (a *Adapter) Check(ctx context.Context, acct channel.Account, _ string) ([]channel.Finding, error) {
+	s, err := settingsOf(acct)
+	if err != nil {
+		return nil, err
+	}
+	var found []channel.Finding
+	for _, m := range s.Mailboxes {
+		if !m.Off {
+			found = append(found, a.checkMailbox(ctx, acct, m)...)
+		}
+	}
+	found = append(found, a.checkSMTP(ctx, acct, s))
+	return append(found, a.checkDomain(ctx, s)...), nil
+}
+
+func (a *Adapter) checkMailbox(ctx context.Context, acct channel.Account, m Mailbox) []channel.Finding {
+	topic := "mailbox " + m.Name
+	ctx, cancel := context.WithTimeout(ctx, 8*time.Second)
+	defer cancel()
+	c, err := a.connectIMAP(ctx, m, acct.Secrets[m.secret()].Reveal())
+	if err != nil {
+		return []channel.Finding{{Topic: topic, Detail: strings.TrimPrefix(err.Error(), "email: "), Remedy: "compare host, port, encryption, user and password with what the mail service tells"}}
+	}
+	defer c.stop()
+	var found []channel.Finding
+	for _, folder := range m.folders() {
+		if _, err := c.Select(folder, &imap.SelectOptions{ReadOnly: true}).Wait(); err != nil {
+			found = append(found, channel.Finding{Topic: topic, Detail: "the folder " + folder + " cannot be opened", Remedy: "write its name as the mail service does"})
+			continue
+		}
+		found = append(found, channel.Finding{OK: true, Topic: topic, Detail: "mails of " + folder + " can be fetched"})
+	}
+	return found
+}
+
+// checkSMTP logs in and offers the sender's address, without a mail.
+func (a *Adapter) checkSMTP(ctx context.Context, acct channel.Account, s Settings) channel.Finding {
+	ctx, cancel := context.WithTimeout(ctx, 8*time.Second)
+	defer cancel()
+	client, stop, err := a.connectSMTP(ctx, acct, s.SMTP)
+	if err != nil {
+		return channel.Finding{Topic: "smtp", Detail: refused(err, "the connection", channel.ReasonProvider).Detail, Remedy: "compare host, port, encryption, user and password with what the mail service tells"}
+	}
+	defer stop()
+	if err := client.Mail("<" + s.Address + ">"); err != nil {
+		return channel.Finding{Topic: "smtp", Detail: "the server does not let this user send as " + s.Address, Remedy: "use an address of the SMTP user, or have the mail service allow this one"}
+	}
+	_ = client.Reset() // nothing is sent
+	return channel.Finding{OK: true, Topic: "smtp", Detail: "mails can be sent as " + s.Address}
+}
+
+// checkDomain says what others will make of our mails.
+func (a *Adapter) checkDomain(ctx context.Context, s Settings) []channel.Finding {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	has := func(name, begins string) bool {
+		records, err := a.lookup(ctx, name)
+		for _, r := range records {
+			if err == nil && strings.HasPrefix(strings.ToLower(r), begins) {
+				return true
+			}
+		}
+		return false
+	}
+	finding := func(ok bool, topic, good, bad, remedy string) channel.Finding {
+		if ok {
+			return channel.Finding{OK: true, Topic: topic, Detail: good}
+		}
+		return channel.Finding{Topic: topic, Detail: bad, Remedy: remedy}
+	}
+	return []channel.Finding{
+		finding(has(s.domain(), "v=spf1"), "spf", "the domain says who may send for it", "the domain does not say who may send for it; answers may be taken for spam",
+			"publish an SPF record that names the SMTP server"),
+		finding(has("_dmarc."+s.domain(), "v=dmarc1"), "dmarc", "the domain has a DMARC policy", "the domain has no DMARC policy; large mail services may refuse answers",
+			"publish a DMARC record once SPF or DKIM are right"),
+	}
+}

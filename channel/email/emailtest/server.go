@@ -1,0 +1,267 @@
+// Package emailtest plays the mail servers of channel/email, and the mailboxes of
+// customers: IMAP from which a desk fetches, SMTP that takes what it sends, and
+// people who write, answer, bounce and answer by themselves. Everything is in
+// memory and within the process; its command, emailemu, serves it over the
+// network with a page that is the customer's mailbox.
+package emailtest
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"io"
+	"log"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapserver"
+	"github.com/emersion/go-imap/v2/imapserver/imapmemserver"
+	"github.com/emersion/go-smtp"
+
+	"github.com/sangdam/sangdam/channel/email/message"
+)
+
+// Options of New.
+type Options struct {
+	// Address is the desk's; mails to it, with or without a plus, arrive in its
+	// mailbox. Empty: help@shop.test.
+	Address string
+	// User and Password log in to both servers; empty: "desk" and "secret".
+	User, Password string
+	// Folders are there beside INBOX.
+	Folders []string
+	// NoIdle is a server without IDLE.
+	NoIdle bool
+	// TLS makes ports 993 and 465 speak TLS, and the others offer STARTTLS; nil:
+	// nothing is encrypted.
+	TLS *tls.Config
+	// AuthServer, if set, judges every mail that people write: their domain
+	// vouches for them, see Letter.Spoofed.
+	AuthServer string
+}
+
+// Server is the mail of the world. All methods may be called at once.
+type Server struct {
+	opt  Options
+	mem  *imapmemserver.Server
+	user *imapmemserver.User
+	imap *imapserver.Server
+	smtp *smtp.Server
+	pipe map[string]*pipeListener // by protocol
+
+	mu       sync.Mutex
+	folders  map[string][]stored // what the desk's mailbox holds
+	received []Mail              // what customers got
+	requests [][]byte
+	faults   []Fault
+	cutAfter int // bytes of the next IMAP connection; 0: no cut
+	conns    map[net.Conn]bool
+	rules    []Rule
+	last     int
+	news     chan struct{}
+}
+
+type stored struct {
+	raw []byte
+	at  time.Time
+}
+
+// New returns a server that can be reached by Dial.
+func New(o Options) *Server {
+	if o.Address == "" {
+		o.Address = "help@shop.test"
+	}
+	if o.User == "" {
+		o.User, o.Password = "desk", "secret"
+	}
+	s := &Server{opt: o, mem: imapmemserver.New(), user: imapmemserver.NewUser(o.User, o.Password), folders: map[string][]stored{},
+		conns: map[net.Conn]bool{}, news: make(chan struct{}), pipe: map[string]*pipeListener{"imap": newPipe(), "smtp": newPipe()}}
+	for _, f := range append([]string{"INBOX"}, o.Folders...) {
+		must(s.user.Create(f, nil))
+	}
+	s.mem.AddUser(s.user)
+	caps := imap.CapSet{imap.CapIMAP4rev1: {}, imap.CapUIDPlus: {}, imap.CapIdle: {}}
+	if o.NoIdle {
+		delete(caps, imap.CapIdle)
+	}
+	quiet := log.New(io.Discard, "", 0)
+	s.imap = imapserver.New(&imapserver.Options{Caps: caps, InsecureAuth: true, TLSConfig: o.TLS, Logger: quiet,
+		NewSession: func(*imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
+			return s.mem.NewSession(), nil, nil
+		}})
+	s.smtp = smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) { return &session{s: s, conn: c}, nil }))
+	s.smtp.Domain, s.smtp.AllowInsecureAuth, s.smtp.MaxMessageBytes, s.smtp.EnableSMTPUTF8 = "emailtest", true, 25<<20, true
+	s.smtp.TLSConfig, s.smtp.ErrorLog = o.TLS, quiet
+	go func() { _ = s.imap.Serve(s.pipe["imap"]) }()
+	go func() { _ = s.smtp.Serve(s.pipe["smtp"]) }()
+	return s
+}
+
+func must(err error) {
+	if err != nil {
+		panic("emailtest: " + err.Error()) // the memory server refuses only what this package does wrong
+	}
+}
+
+// ServeIMAP takes connections of a listener until Close.
+func (s *Server) ServeIMAP(l net.Listener) error { return s.imap.Serve(&watched{Listener: l, s: s}) }
+
+// ServeSMTP takes connections of a listener until Close.
+func (s *Server) ServeSMTP(l net.Listener) error { return s.smtp.Serve(l) }
+
+// Close ends all connections.
+func (s *Server) Close() {
+	for _, p := range s.pipe {
+		_ = p.Close()
+	}
+	_ = s.imap.Close()
+	_ = s.smtp.Close()
+	s.Cut()
+}
+
+// Dial connects within the process, for email.Options.Dial: to SMTP at ports 25,
+// 465 and 587, to IMAP at any other.
+func (s *Server) Dial(ctx context.Context, _, address string) (net.Conn, error) {
+	_, port, _ := net.SplitHostPort(address)
+	proto := "imap"
+	if port == "25" || port == "465" || port == "587" {
+		proto = "smtp"
+	}
+	client, server := net.Pipe()
+	far := net.Conn(server)
+	if proto == "imap" {
+		far = s.watch(server)
+	}
+	if s.opt.TLS != nil && (port == "465" || port == "993") {
+		far = tls.Server(far, s.opt.TLS)
+	}
+	select {
+	case s.pipe[proto].conns <- far:
+		return client, nil
+	case <-s.pipe[proto].done:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Deliver puts a mail, exact to the byte, into a folder of the desk's mailbox.
+func (s *Server) Deliver(folder string, raw []byte) { s.deliver(folder, stored{raw, time.Now()}, true) }
+
+func (s *Server) deliver(folder string, m stored, keep bool) {
+	s.mu.Lock()
+	if keep {
+		s.folders[folder] = append(s.folders[folder], m)
+	}
+	s.mu.Unlock()
+	_, err := s.user.Append(folder, literal{bytes.NewReader(m.raw)}, &imap.AppendOptions{Time: m.at})
+	must(err)
+}
+
+type literal struct{ *bytes.Reader }
+
+// Size is the literal's.
+func (l literal) Size() int64 { return l.Reader.Size() }
+
+// Renumber gives a folder another UIDVALIDITY and its mails new UIDs, as a server
+// does that was restored, and cuts all connections.
+func (s *Server) Renumber(folder string) {
+	must(s.user.Delete(folder))
+	must(s.user.Create(folder, nil))
+	s.mu.Lock()
+	all := s.folders[folder]
+	s.mu.Unlock()
+	for _, m := range all {
+		s.deliver(folder, m, false)
+	}
+	s.Cut()
+}
+
+// Cut breaks all IMAP connections.
+func (s *Server) Cut() {
+	s.mu.Lock()
+	var all []net.Conn
+	for c := range s.conns {
+		all = append(all, c)
+	}
+	s.mu.Unlock()
+	for _, c := range all {
+		_ = c.Close()
+	}
+}
+
+// CutAfter breaks the next IMAP connection once its server has said n bytes.
+func (s *Server) CutAfter(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cutAfter = n
+}
+
+// Connections tells how many IMAP connections are open.
+func (s *Server) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
+}
+
+// Received lists what arrived for the address, oldest first; for all when it is
+// empty.
+func (s *Server) Received(address string) []Mail {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []Mail
+	for _, m := range s.received {
+		if address == "" || strings.EqualFold(m.To, address) {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// Requests lists the mails as they came, refused ones included.
+func (s *Server) Requests() [][]byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([][]byte(nil), s.requests...)
+}
+
+// Wait returns once somebody has got n mails in all.
+func (s *Server) Wait(ctx context.Context, n int) ([]Mail, error) {
+	for {
+		s.mu.Lock()
+		news := s.news
+		s.mu.Unlock()
+		if all := s.Received(""); len(all) >= n {
+			return all, nil
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return s.Received(""), ctx.Err()
+		}
+	}
+}
+
+// Mail is one that a customer got.
+type Mail struct {
+	From, To string // of the envelope
+	At       time.Time
+	Raw      []byte
+	message.Mail
+}
+
+// Header returns the mail's header of a name, as it came; empty for none.
+func (m Mail) Header(name string) string {
+	for _, line := range strings.Split(string(m.Raw), "\r\n") {
+		if line == "" {
+			return ""
+		}
+		if key, value, ok := strings.Cut(line, ":"); ok && strings.EqualFold(key, name) {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}

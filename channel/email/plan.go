@@ -1,0 +1,164 @@
+package email
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"html"
+	netmail "net/mail"
+	"strings"
+	"time"
+
+	gomail "github.com/wneessen/go-mail"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/email/message"
+	"github.com/sangdam/sangdam/channel/email/thread"
+	"github.com/sangdam/sangdam/channel/kit"
+)
+
+// request is the envelope and the mail, exact to the byte.
+type request struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+	ID   string `json:"id"` // the Message-ID's local part
+	Mail []byte `json:"mail"`
+}
+
+// Plan makes the answer to the newest mail of the thread. A repeat of a message
+// has the same Message-ID, by which mail systems and people know it again.
+func (a *Adapter) Plan(acct channel.Account, batch []channel.Outbound, now time.Time, _ func() string) (channel.Attempt, error) {
+	out := batch[0]
+	s, err := settingsOf(acct)
+	if err != nil {
+		return channel.Attempt{}, kit.Permanent(channel.ReasonCredentials, "the account's settings cannot be read")
+	}
+	var st state
+	if out.To.Kind != channel.ChatThread || !thread.Valid(out.To.ID) || json.Unmarshal(out.State, &st) != nil || !plainAddress(st.To) {
+		return channel.Attempt{}, kit.Permanent(channel.ReasonUnreachable, "nobody is known who could be answered in this thread")
+	}
+	if reason := objection(out); reason != "" {
+		return channel.Attempt{}, kit.Permanent(reason, "a mail carries up to 50,000 characters, and files as links")
+	}
+	req := request{From: s.Address, To: st.To}
+	row := string(out.Message)
+	if row == "" {
+		row = string(out.Row)
+	}
+	id := keyOf(acct).MessageID(out.To.ID, row, s.domain())
+	req.ID = localPart(id)
+	if req.Mail, err = compose(acct, s, out, st, id, now); err != nil {
+		return channel.Attempt{}, kit.Permanent(channel.ReasonContent, "the mail cannot be written")
+	}
+	at := channel.Attempt{Rows: []channel.OutboxID{out.Row}, Route: RouteSMTP}
+	if at.Request, err = json.Marshal(req); err != nil {
+		return channel.Attempt{}, kit.Permanent(channel.ReasonContent, "the mail cannot be encoded")
+	}
+	return at, nil
+}
+
+func objection(out channel.Outbound) channel.Reason {
+	if reason := kit.Carries(capabilities, out.Content); reason != "" {
+		return reason
+	}
+	files := out.Content.Files()
+	if strings.TrimSpace(out.Content.Text) == "" && len(files) == 0 || len(files) > MaxFiles {
+		return channel.ReasonContent
+	}
+	for _, f := range files {
+		if f.URL == "" {
+			return channel.ReasonContent
+		}
+	}
+	return ""
+}
+
+// compose writes the mail.
+func compose(acct channel.Account, s Settings, out channel.Outbound, st state, id string, now time.Time) ([]byte, error) {
+	sum := sha256.Sum256([]byte(id))
+	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent(), gomail.WithBoundary("sangdam-"+hex.EncodeToString(sum[:12])))
+	name := s.Name
+	if out.SenderName != "" && !out.Automatic {
+		name = oneLine(out.SenderName)
+	}
+	m.FromMailAddress(&netmail.Address{Name: name, Address: s.Address})
+	m.ToMailAddress(&netmail.Address{Name: oneLine(st.Name), Address: st.To})
+	if s.Plus {
+		m.ReplyToMailAddress(&netmail.Address{Address: keyOf(acct).Address(s.Address, out.To.ID)})
+	}
+	m.Subject(reply(st.Subject))
+	m.SetDateWithValue(now)
+	m.SetMessageIDWithValue(id)
+	if messageIDForm(st.Answers) {
+		m.SetGenHeader("In-Reply-To", "<"+st.Answers+">")
+		var refs []string
+		for _, r := range append(append([]string(nil), st.References...), st.Answers) {
+			if messageIDForm(r) {
+				refs = append(refs, "<"+r+">")
+			}
+		}
+		m.SetGenHeader("References", strings.Join(refs, " "))
+	}
+	m.SetGenHeader(message.LoopHeader, loopMark(acct))
+	event := "answer"
+	if out.Automatic { // machines do not answer machines
+		event = "automatic"
+		m.SetGenHeader("Auto-Submitted", "auto-replied")
+		m.SetGenHeader("X-Auto-Response-Suppress", "All")
+	}
+	text := written(out.Content)
+	m.SetBodyString(gomail.TypeTextPlain, text)
+	if layout := s.layout(event, acct.Language); layout != "" {
+		m.AddAlternativeString(gomail.TypeTextHTML, strings.Replace(layout, ContentMark, paragraphs(text), 1))
+	}
+	var raw bytes.Buffer
+	_, err := m.WriteTo(&raw)
+	return raw.Bytes(), err
+}
+
+// messageIDForm keeps what others wrote from adding anything to a header.
+func messageIDForm(id string) bool {
+	return id != "" && len(id) < 500 && !strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r >= 0x7F || r == '<' || r == '>' })
+}
+
+// written is the text with its files as links.
+func written(c channel.Content) string {
+	text := c.Text
+	for _, f := range c.Files() {
+		if text != "" {
+			text += "\n\n"
+		}
+		name := f.Name
+		if name == "" {
+			name = "file"
+		}
+		text += name + ": " + f.URL
+	}
+	return text
+}
+
+func reply(subject string) string {
+	subject = oneLine(subject)
+	if low := strings.ToLower(subject); strings.HasPrefix(low, "re:") || strings.HasPrefix(low, "re :") {
+		return subject
+	}
+	if r := []rune(subject); len(r) > 200 {
+		subject = string(r[:200])
+	}
+	return strings.TrimSpace("Re: " + subject)
+}
+
+func oneLine(s string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if hasControl(string(r)) {
+			return ' '
+		}
+		return r
+	}, s))
+}
+
+// paragraphs makes HTML of text: escaped, its line breaks kept.
+func paragraphs(text string) string {
+	return strings.ReplaceAll(html.EscapeString(strings.ReplaceAll(text, "\r\n", "\n")), "\n", "<br>\n")
+}
