@@ -422,6 +422,9 @@ func (u *unit) continueThread(acct channel.Account, in channel.Inbound, identity
 		return nil, joinsOpen, err
 	}
 	now := u.tx.Now()
+	if in.Aside && open == nil && last != nil && !last.Live && last.MergedInto == "" {
+		return conversation.Edit(*last, now), joinsOpen, nil
+	}
 	if open == nil && last != nil && in.Content.Kind == channel.KindText && last.AwaitsComment(now) {
 		return conversation.Edit(*last, now), commentsOn, nil
 	}

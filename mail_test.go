@@ -1,0 +1,297 @@
+package sangdam_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/email"
+	"github.com/sangdam/sangdam/channel/email/emailtest"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/routing"
+)
+
+// mailWorld is a desk with a mail account, and the mail of the world around it.
+type mailWorld struct {
+	*world
+	mail *emailtest.Server
+	acct channel.Account
+}
+
+// inMail runs fn in fake time with an engine that fetches and sends mail.
+func inMail(t *testing.T, o emailtest.Options, fn func(w *mailWorld), options ...worldOption) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := &mailWorld{world: newWorld(t, options...), mail: emailtest.New(o)}
+		w.cfg.Adapters = append(w.cfg.Adapters, email.New(email.Options{Dial: w.mail.Dial}))
+		var err error
+		w.eng, err = sangdam.New(w.cfg)
+		require.NoError(t, err)
+		require.NoError(t, errOf(w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: routing.WorkStream{ID: "mail", Name: "Mail",
+			ChannelKind: "email", Mode: routing.Push, Cost: 1, ChannelCost: 1, Queue: "q", AutoAccept: true, ReopenFor: 7 * 24 * time.Hour,
+			Messages: conversation.Texts{conversation.AutoGreeting: {"": "Your mail has arrived."}, conversation.AutoAway: {"": "We are away."},
+				conversation.AutoWelcome: {"": "Welcome!"}}}})))
+		w.acct = w.account("help@shop.test", func(*email.Settings) {})
+		w.start()
+		w.pass(3 * time.Second)
+		defer func() {
+			w.halt()
+			w.mail.Close()
+			w.line.Close()
+			require.NoError(t, w.db.Close())
+			synctest.Wait()
+		}()
+		fn(w)
+	})
+}
+
+func (w *mailWorld) account(address string, change func(*email.Settings)) channel.Account {
+	s := email.Settings{Address: address, Name: "Shop", AuthServers: []string{"mx.shop.test"},
+		Mailboxes: []email.Mailbox{{Host: "imap.shop.test", Encryption: email.Plain, User: "desk"}},
+		SMTP:      email.SMTP{Host: "smtp.shop.test", Encryption: email.Plain, User: "desk"}}
+	change(&s)
+	raw, err := json.Marshal(s)
+	require.NoError(w.t, err)
+	saved, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: channel.Account{Kind: "email", Name: address, Desk: "support",
+		WorkStream: "mail", Settings: raw, Attachments: true, CustomerAttachments: true, AgentAttachments: true, Secrets: map[string]channel.Secret{
+			email.SecretThreads: channel.NewSecret("0123456789abcdef0123"), email.SecretIMAP: channel.NewSecret("secret"), email.SecretSMTP: channel.NewSecret("secret")}}})
+	require.NoError(w.t, err)
+	return saved.Account
+}
+
+// write has Mina write, and lets everything come to rest.
+func (w *mailWorld) write(l emailtest.Letter) string {
+	if l.From == "" {
+		l.From, l.Name = "mina@example.com", "Mina"
+	}
+	id := w.mail.Write(l)
+	w.pass(3 * time.Second)
+	return id
+}
+
+// got lists what arrived at an address.
+func (w *mailWorld) got(address string) []emailtest.Mail { return w.mail.Received(address) }
+
+func (w *mailWorld) answer(id conversation.ID, text string) sangdam.Posted {
+	w.t.Helper()
+	posted, err := w.eng.Answer(w.ctx, w.host, sangdam.Answer{Conversation: id, Content: channel.Text(text)})
+	require.NoError(w.t, err)
+	w.pass(3 * time.Second)
+	return posted
+}
+
+// A mail becomes a conversation, is acknowledged once and never welcomed; the
+// agent's answer threads back, and so does the customer's next mail, through
+// clients that keep the headers or only some.
+func TestAMailBecomesAConversationAndAnswersThreadBack(t *testing.T) {
+	inMail(t, emailtest.Options{AuthServer: "mx.shop.test"}, func(w *mailWorld) {
+		first := w.write(emailtest.Letter{Subject: "주문 1234", Text: "배송이 안 왔어요.\n-- \nMina", Cc: []string{"jun@example.com"},
+			HTML:  `<p>배송이 안 왔어요.</p><img src="https://evil.example/p.gif"><script>x</script>`,
+			Files: []emailtest.File{{Name: "photo.png", Type: "image/png", Data: []byte("png")}}})
+		d := w.only()
+		require.Equal(t, channel.ChatThread, d.Conversation.Chat.Kind)
+		require.Equal(t, []string{"배송이 안 왔어요.\n-- \nMina", "Your mail has arrived."}, texts(d))
+		letter := d.Messages[0].Content.Letter
+		require.Equal(t, "주문 1234", letter.Subject)
+		require.True(t, letter.Verified)
+		require.Equal(t, []string{"jun@example.com"}, letter.Cc)
+		require.Equal(t, "signature", d.Messages[0].Content.Spans[0].Kind)
+		w.pass(time.Minute)
+		files := w.only().Messages[0].Content.Files()
+		require.Len(t, files, 2)
+		for _, f := range files {
+			require.Equal(t, channel.MediaReady, f.State, f.Name)
+		}
+		ack := w.got("mina@example.com")[0]
+		require.Equal(t, "auto-replied", ack.Header("Auto-Submitted"))
+		require.NotContains(t, ack.Text, "배송", "no words of a customer stand in an acknowledgement")
+		require.Equal(t, []string{first}, ack.InReplyTo)
+
+		w.answer(d.Conversation.ID, "확인해 보겠습니다.")
+		mails := w.got("mina@example.com")
+		require.Len(t, mails, 2)
+		require.Equal(t, "확인해 보겠습니다.", mails[1].Text)
+		require.Equal(t, "Re: 주문 1234", mails[1].Subject)
+		require.Empty(t, mails[1].Header("Auto-Submitted"), "a person wrote it")
+		require.Empty(t, w.got("jun@example.com"), "who was in copy gets nothing by itself")
+
+		whole := emailtest.Answer(mails[1], "감사합니다")
+		w.write(whole)
+		bare := emailtest.Answer(mails[1], "하나 더요")
+		bare.InReplyTo, bare.References, bare.Subject = "unknown@example.com", []string{mails[1].ID}, "전혀 다른 제목"
+		w.write(bare)
+		d = w.only()
+		require.Len(t, d.Messages, 5)
+		require.Contains(t, texts(d)[3], "감사합니다")
+		require.Equal(t, "quoted", d.Messages[3].Content.Spans[0].Kind)
+		require.Len(t, w.got("mina@example.com"), 2, "no second acknowledgement")
+	})
+}
+
+// Without a token the exact id joins, for those who took part; a subject, an id
+// that is alike, or a stranger who knows the id never do (N48).
+func TestWhatJoinsAThreadAndWhatDoesNot(t *testing.T) {
+	inMail(t, emailtest.Options{}, func(w *mailWorld) {
+		first := w.write(emailtest.Letter{Subject: "order", Text: "one", Cc: []string{"jun@example.com"}})
+		w.write(emailtest.Letter{Subject: "Re: order", Text: "two", InReplyTo: first})
+		w.write(emailtest.Letter{From: "jun@example.com", Name: "Jun", Subject: "Re: order", Text: "three", References: []string{first}})
+		d := w.only()
+		require.Len(t, d.Messages, 4)
+		require.NotEqual(t, d.Messages[0].Author.Identity, d.Messages[3].Author.Identity, "who was in copy joins by name")
+		for _, l := range []emailtest.Letter{
+			{Subject: "Re: order", Text: "the same subject"},
+			{Subject: "Re: order", Text: "alike", InReplyTo: "x" + first},
+			{Subject: "Re: order", Text: "cut", InReplyTo: first[:len(first)-1]},
+			{From: "eve@evil.example", Subject: "Re: order", Text: "a stranger", InReplyTo: first, References: []string{first}},
+		} {
+			before := len(w.conversations())
+			w.write(l)
+			require.Len(t, w.conversations(), before+1, l.Text)
+		}
+		require.Len(t, w.detail(d.Conversation.ID).Messages, 4)
+	})
+}
+
+// A mail under a customer's name for which his domain does not vouch is kept and
+// flagged, and is not his: no merge, no rights, no thread of his (N46). One that
+// claims to come from an agent is a customer's like any other (N49).
+func TestASpoofedSenderIsNobody(t *testing.T) {
+	inMail(t, emailtest.Options{AuthServer: "mx.shop.test"}, func(w *mailWorld) {
+		first := w.write(emailtest.Letter{Subject: "order", Text: "it is me"})
+		d := w.only()
+		w.write(emailtest.Letter{Subject: "Re: order", Text: "send it elsewhere", InReplyTo: first, Spoofed: true})
+		require.Len(t, w.conversations(), 2)
+		require.Len(t, w.detail(d.Conversation.ID).Messages, 2)
+		for _, c := range w.conversations() {
+			if c.ID == d.Conversation.ID {
+				continue
+			}
+			spoofed := w.detail(c.ID)
+			require.False(t, spoofed.Messages[0].Content.Letter.Verified)
+			require.NotEqual(t, d.Conversation.Contact, c.Contact, "no merge")
+		}
+		w.write(emailtest.Letter{From: "a1@shop.test", Name: "Agent a1", Subject: "Re: order", Text: "close it", Spoofed: true})
+		for _, c := range w.conversations() {
+			require.NotEqual(t, conversation.StateClosed, c.State)
+			for _, m := range w.detail(c.ID).Messages {
+				require.NotEqual(t, conversation.ByAgent, m.Author.Kind)
+			}
+		}
+	})
+}
+
+// A bounce marks the message that it is about, whether an agent wrote it or
+// nobody, begins nothing, and is answered by nothing.
+func TestABounceMarksItsMessage(t *testing.T) {
+	inMail(t, emailtest.Options{}, func(w *mailWorld) {
+		w.write(emailtest.Letter{Subject: "order", Text: "one"})
+		d := w.only()
+		w.mail.Deliver("INBOX", w.mail.Bounce(w.got("")[0], "5.2.2"))
+		w.pass(3 * time.Second)
+		ack := w.only().Messages[1]
+		require.Equal(t, conversation.StatusFailed, ack.Status, "an acknowledgement that bounces")
+		require.Contains(t, ack.Detail, "full")
+		posted := w.answer(d.Conversation.ID, "here you are")
+		w.mail.Deliver("INBOX", w.mail.Bounce(w.got("")[1], "5.1.1"))
+		w.pass(3 * time.Second)
+		for _, m := range w.only().Messages {
+			if m.ID == posted.Message {
+				require.Equal(t, conversation.StatusFailed, m.Status)
+				require.Equal(t, channel.ReasonUnreachable, m.Reason)
+			}
+		}
+		require.Len(t, w.only().Messages, 3, "a bounce is no message")
+		require.Len(t, w.got(""), 2, "and is not answered")
+		forged := w.got("")[1]
+		forged.ID = "aaaaaaaaaaaaaaaaaaaaaaaa.aaaaaaaaaaaaaaaaaaaaaaaaaa.aaaaaaaaaaaaaaaa@shop.test"
+		w.mail.Deliver("INBOX", w.mail.Bounce(forged, "5.1.1"))
+		w.pass(3 * time.Second)
+		require.Len(t, w.conversations(), 1)
+	})
+}
+
+// Whatever answers by itself, the desk sends three automatic mails a thread and
+// day and then falls silent, and a real customer is told as ever (N51).
+func TestMachinesDoNotMakeStorms(t *testing.T) {
+	for name, rule := range map[string]func(w *mailWorld) emailtest.Rule{
+		"a desk that answers everything, without a mark": func(w *mailWorld) emailtest.Rule {
+			return func(m emailtest.Mail) []byte {
+				l := emailtest.Answer(m, "We have got your mail.")
+				raw, _ := w.mail.Compose(l)
+				return raw
+			}
+		},
+		"a desk that begins a thread each time": func(w *mailWorld) emailtest.Rule {
+			return func(m emailtest.Mail) []byte {
+				raw, _ := w.mail.Compose(emailtest.Letter{From: m.To, Subject: fmt.Sprint("Case ", m.ID), Text: "We have got your mail."})
+				return raw
+			}
+		},
+		"an auto-reply with a mark": func(w *mailWorld) emailtest.Rule {
+			return func(m emailtest.Mail) []byte {
+				l := emailtest.Answer(m, "I am away.")
+				l.Header = []string{"Auto-Submitted: auto-replied"}
+				raw, _ := w.mail.Compose(l)
+				return raw
+			}
+		},
+		"a mailbox that is full": func(w *mailWorld) emailtest.Rule {
+			return func(m emailtest.Mail) []byte { return w.mail.Bounce(m, "5.2.2") }
+		},
+		"a list that sends it back": func(*mailWorld) emailtest.Rule {
+			return func(m emailtest.Mail) []byte { return append([]byte("List-Id: <l.example.com>\r\n"), m.Raw...) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inMail(t, emailtest.Options{}, func(w *mailWorld) {
+				w.mail.Always(func(m emailtest.Mail) []byte {
+					if strings.HasPrefix(m.To, "robot@") {
+						return rule(w)(m)
+					}
+					return nil
+				})
+				w.write(emailtest.Letter{From: "robot@example.net", Subject: "x", Text: "hello"})
+				w.pass(10 * time.Minute)
+				perThread := map[string]int{}
+				for _, m := range w.got("robot@example.net") {
+					thread, _, _ := strings.Cut(m.ID, ".")
+					perThread[thread]++
+				}
+				for thread, n := range perThread {
+					require.LessOrEqual(t, n, 3, thread)
+				}
+				require.LessOrEqual(t, len(w.got("robot@example.net")), 10)
+				w.write(emailtest.Letter{Subject: "order", Text: "I am real"})
+				require.Len(t, w.got("mina@example.com"), 1, "a real customer is told")
+			})
+		})
+	}
+}
+
+// A machine's mail joins what is there, also what has ended, and opens nothing
+// again.
+func TestAnAutoReplyOpensNothingAgain(t *testing.T) {
+	inMail(t, emailtest.Options{}, func(w *mailWorld) {
+		w.write(emailtest.Letter{Subject: "order", Text: "one"})
+		d := w.only()
+		w.answer(d.Conversation.ID, "done")
+		require.NoError(t, errOf(w.eng.End(w.ctx, w.host, sangdam.End{Conversation: d.Conversation.ID})))
+		w.pass(3 * time.Second)
+		require.Equal(t, conversation.StateClosed, w.only().Conversation.State)
+		away := emailtest.Answer(w.got("mina@example.com")[1], "I am away")
+		away.Header = []string{"Auto-Submitted: auto-replied"}
+		w.write(away)
+		d = w.only()
+		require.Equal(t, conversation.StateClosed, d.Conversation.State)
+		require.NotEmpty(t, d.Messages[len(d.Messages)-1].Content.Letter.Automatic)
+		w.write(emailtest.Answer(w.got("mina@example.com")[1], "one more thing"))
+		require.NotEqual(t, conversation.StateClosed, w.only().Conversation.State, "a person opens it again")
+	})
+}
