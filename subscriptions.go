@@ -156,6 +156,9 @@ func (e *Engine) Subscriptions(ctx context.Context, p Principal) (out []Subscrip
 
 // subscribed queues the events of this unit for whoever wants them.
 func (u *unit) subscribed() error {
+	if u.after.triggers {
+		return nil // it changes what is subscribed to, and nobody may keep a copy before it is committed
+	}
 	sets, err := u.e.triggers(u.ctx, u.tx, u.s)
 	if err != nil {
 		return err

@@ -203,7 +203,7 @@ func (e *evaluation) test(n *node, fact *Fact) bool {
 	}
 	switch n.kind {
 	case kindText:
-		return n.testText(fact.text)
+		return n.testText(fact)
 	case kindNumber:
 		return compare(n.test, fact.number(), n.floats)
 	case kindBool:
@@ -220,12 +220,14 @@ func (e *evaluation) test(n *node, fact *Fact) bool {
 	return compare(n.test, fact.int(), n.ints)
 }
 
-func (n *node) testText(s string) bool {
-	s = cut(s)
-	if n.test == Matches {
+func (n *node) testText(fact *Fact) bool {
+	s := cut(fact.text)
+	switch {
+	case n.test == Matches:
 		return n.pattern.MatchString(s)
-	}
-	if n.fold {
+	case n.fold && fact.folded != nil:
+		s = *fact.folded
+	case n.fold:
 		s = fold.Text(s)
 	}
 	switch n.test {

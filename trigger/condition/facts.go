@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/sangdam/sangdam/internal/fold"
 )
 
 // Facts tells what is so. Fact returns the value of a field and false when it
@@ -67,10 +69,19 @@ type Fact struct {
 	// time or a duration in nanoseconds.
 	bits uint64
 	set  []string
+	// folded is the beginning of text as it is compared, where it is known.
+	folded *string
 }
 
 // Text is a fact for a text, enum or id field.
 func Text[T ~string](s T) Fact { return Fact{kind: kindText, text: string(s)} }
+
+// FoldedText is Text for one that many conditions ask about: it is made ready for
+// comparing once instead of by each.
+func FoldedText[T ~string](s T) Fact {
+	folded := fold.Text(cut(string(s)))
+	return Fact{kind: kindText, text: string(s), folded: &folded}
+}
 
 // Number is a fact for a number field; NaN is absent.
 func Number(n float64) Fact {

@@ -112,7 +112,21 @@ func NewIndex(programs []*Program, fields ...string) *Index {
 			x.byValue[f][v] = append(x.byValue[f][v], i)
 		}
 	}
+	x.forget()
 	return x
+}
+
+// forget drops the fields under which no program is listed: nobody asks for
+// their facts, which may be dear.
+func (x *Index) forget() {
+	kept := 0
+	for f := range x.fields {
+		if len(x.byValue[f]) > 0 {
+			x.fields[kept], x.byValue[kept] = x.fields[f], x.byValue[f]
+			kept++
+		}
+	}
+	x.fields, x.byValue = x.fields[:kept], x.byValue[:kept]
 }
 
 // rarest is the field whose values the fewest programs share; -1 when no field

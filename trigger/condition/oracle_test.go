@@ -385,3 +385,41 @@ func TestTextIsComparedFolded(t *testing.T) {
 		require.True(t, p.Match(time.Time{}, condition.Map{"text": condition.Text(c.fact)}), "%q %s %q", c.fact, c.op, c.value)
 	}
 }
+
+// A text that was made ready once is compared as any other.
+func TestAFoldedTextIsComparedAlike(t *testing.T) {
+	schema, err := condition.NewSchema(condition.Field{Name: "text", Type: condition.TypeText})
+	require.NoError(t, err)
+	texts := []string{"", "x", "환불", norm.NFD.String("환불"), "ＲＥＦＵＮＤ please", "ﾌﾞﾗｳｽ", "straße", strings.Repeat("가", 30_000) + "x"}
+	for _, op := range []condition.Op{condition.Is, condition.IsNot, condition.Contains, condition.StartsWith, condition.Matches} {
+		for _, value := range []string{"x", "환불", "refund", "ブラウス", "STRASSE"} {
+			p, err := condition.Condition{All: []condition.Clause{{Field: "text", Op: op, Value: value}}}.Compile(schema)
+			require.NoError(t, err)
+			for _, text := range texts {
+				plain, ready := condition.Map{"text": condition.Text(text)}, condition.Map{"text": condition.FoldedText(text)}
+				require.Equal(t, p.Match(time.Time{}, plain), p.Match(time.Time{}, ready), "%.20q %s %q", text, op, value)
+			}
+		}
+	}
+}
+
+// The index asks for no fact by which it lists no program.
+func TestTheIndexAsksForNoMoreThanItNeeds(t *testing.T) {
+	schema, err := condition.NewSchema(condition.Field{Name: "a", Type: condition.TypeID}, condition.Field{Name: "dear", Type: condition.TypeID})
+	require.NoError(t, err)
+	p, err := condition.Condition{All: []condition.Clause{{Field: "a", Op: condition.Is, Value: "1"}}}.Compile(schema)
+	require.NoError(t, err)
+	x := condition.NewIndex([]*condition.Program{p}, "dear", "a")
+	var asked []string
+	for range x.Candidates(asking{&asked}, -1) {
+		require.Fail(t, "nothing is listed under what is not there")
+	}
+	require.Equal(t, []string{"a"}, asked)
+}
+
+type asking struct{ names *[]string }
+
+func (a asking) Fact(field string) (condition.Fact, bool) {
+	*a.names = append(*a.names, field)
+	return condition.Fact{}, false
+}
