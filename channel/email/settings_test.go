@@ -1,0 +1,146 @@
+package email_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"math/big"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/email"
+	"github.com/sangdam/sangdam/channel/email/emailtest"
+)
+
+func TestAccountsThatAreRefused(t *testing.T) {
+	a := email.New(email.Options{})
+	require.NoError(t, a.Validate(account()))
+	for name, change := range map[string]func(*email.Settings){
+		"no address":         func(s *email.Settings) { s.Address = "" },
+		"two addresses":      func(s *email.Settings) { s.Address = "a@shop.test, b@shop.test" },
+		"a name and address": func(s *email.Settings) { s.Address = "Shop <help@shop.test>" },
+		"a line break":       func(s *email.Settings) { s.Address = "help@shop.test\r\nBcc: x@example.com" },
+		"a bad alias":        func(s *email.Settings) { s.Aliases = []string{"x"} },
+		"a name with breaks": func(s *email.Settings) { s.Name = "Shop\nBcc: x" },
+		"no SMTP":            func(s *email.Settings) { s.SMTP.Host = "" },
+		"a URL":              func(s *email.Settings) { s.SMTP.Host = "smtp://shop.test" },
+		"a bad port":         func(s *email.Settings) { s.SMTP.Port = 70000 },
+		"a bad encryption":   func(s *email.Settings) { s.SMTP.Encryption = "rot13" },
+		"a plain password": func(s *email.Settings) {
+			s.SMTP = email.SMTP{Host: "smtp.shop.example", Encryption: email.Plain, User: "u"}
+		},
+		"no IMAP user":           func(s *email.Settings) { s.Mailboxes[0].User = "" },
+		"no IMAP host":           func(s *email.Settings) { s.Mailboxes[0].Host = "" },
+		"a mailbox twice":        func(s *email.Settings) { s.Mailboxes = append(s.Mailboxes, s.Mailboxes[0]) },
+		"a name of a mailbox":    func(s *email.Settings) { s.Mailboxes[0].Name = "a/b" },
+		"too many folders":       func(s *email.Settings) { s.Mailboxes[0].Folders = make([]string, 11) },
+		"a layout without text":  func(s *email.Settings) { s.Layouts = []email.Layout{{HTML: "<p>hi</p>"}} },
+		"a layout with it twice": func(s *email.Settings) { s.Layouts = []email.Layout{{HTML: "#{content}#{content}"}} },
+		"a layout of an event":   func(s *email.Settings) { s.Layouts = []email.Layout{{Event: "x", HTML: "#{content}"}} },
+		"a huge layout": func(s *email.Settings) {
+			s.Layouts = []email.Layout{{HTML: "#{content}" + strings.Repeat("x", 200<<10)}}
+		},
+	} {
+		require.ErrorIs(t, a.Validate(account(change)), channel.ErrInvalid, name)
+	}
+	short := account()
+	short.Secrets[email.SecretThreads] = channel.NewSecret("short")
+	require.ErrorIs(t, a.Validate(short), channel.ErrInvalid, "a key that can be guessed")
+	bare := account()
+	bare.Settings = nil
+	require.ErrorIs(t, a.Validate(bare), channel.ErrInvalid)
+}
+
+// A check says what is wrong with which server, and what the domain lacks.
+func TestCheckSaysWhatIsWrong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := emailtest.New(emailtest.Options{User: "desk", Password: password})
+		txt := map[string][]string{"shop.test": {"v=spf1 include:smtp.shop.test -all"}}
+		a := email.New(email.Options{Dial: s.Dial, LookupTXT: func(_ context.Context, name string) ([]string, error) {
+			if r, ok := txt[name]; ok {
+				return r, nil
+			}
+			return nil, errors.New("no such name")
+		}})
+		wrong := func(acct channel.Account) map[string]string {
+			found, err := a.Check(t.Context(), acct, "")
+			require.NoError(t, err)
+			out := map[string]string{}
+			for _, f := range found {
+				if !f.OK {
+					require.NotEmpty(t, f.Remedy, f.Topic)
+					out[strings.TrimSpace(f.Topic)] = f.Detail
+				}
+			}
+			return out
+		}
+		require.Equal(t, map[string]string{"dmarc": "the domain has no DMARC policy; large mail services may refuse answers"}, wrong(account()))
+		txt["_dmarc.shop.test"] = []string{"v=DMARC1; p=reject"}
+		require.Empty(t, wrong(account()))
+		bad := account(func(s *email.Settings) { s.Mailboxes[0].Folders = []string{"Nowhere"} })
+		require.Contains(t, wrong(bad)["mailbox"], "Nowhere")
+		bad = account()
+		bad.Secrets[email.SecretIMAP] = channel.NewSecret("wrong")
+		require.Contains(t, wrong(bad)["mailbox"], "refuses user or password")
+		bad = account()
+		bad.Secrets[email.SecretSMTP] = channel.NewSecret("wrong")
+		require.Contains(t, wrong(bad)["smtp"], "user or password")
+		bad = account(func(s *email.Settings) { s.Address = "ceo@shop.test" })
+		require.Contains(t, wrong(bad)["smtp"], "does not let this user send as ceo@shop.test")
+		s.Close()
+		synctest.Wait()
+	})
+}
+
+// certificate is of the test's own making, for *.shop.test.
+func certificate(t *testing.T) (server, client *tls.Config) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"imap.shop.test", "smtp.shop.test"},
+		NotBefore: time.Unix(0, 0), NotAfter: time.Now().Add(24 * time.Hour * 36500), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	require.NoError(t, err)
+	leaf, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	roots := x509.NewCertPool()
+	roots.AddCert(leaf)
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}, &tls.Config{RootCAs: roots}
+}
+
+// TLS from the first byte and STARTTLS, in and out; a certificate that nobody
+// vouches for is refused, and a server without STARTTLS gets no password.
+func TestEncryption(t *testing.T) {
+	server, client := certificate(t)
+	for name, encryption := range map[string]string{"tls": email.TLS, "starttls": email.StartTLS} {
+		t.Run(name, func(t *testing.T) {
+			acct := account(func(s *email.Settings) { s.Mailboxes[0].Encryption, s.SMTP.Encryption = encryption, encryption })
+			s := emailtest.New(emailtest.Options{User: "desk", Password: password, TLS: server})
+			t.Cleanup(s.Close)
+			vouch := func(context.Context, string) ([]string, error) { return []string{"v=spf1", "v=DMARC1"}, nil }
+			found, err := email.New(email.Options{Dial: s.Dial, TLS: client, LookupTXT: vouch}).Check(t.Context(), acct, "")
+			require.NoError(t, err)
+			for _, f := range found {
+				require.True(t, f.OK, "%s: %s", f.Topic, f.Detail)
+			}
+			found, err = email.New(email.Options{Dial: s.Dial, LookupTXT: vouch}).Check(t.Context(), acct, "")
+			require.NoError(t, err)
+			require.False(t, found[0].OK || found[1].OK, "nobody vouches for the certificate")
+			bare := emailtest.New(emailtest.Options{User: "desk", Password: password})
+			t.Cleanup(bare.Close)
+			if encryption == email.StartTLS {
+				found, err = email.New(email.Options{Dial: bare.Dial, TLS: client, LookupTXT: vouch}).Check(t.Context(), acct, "")
+				require.NoError(t, err)
+				require.False(t, found[0].OK || found[1].OK, "no STARTTLS, no password")
+			}
+		})
+	}
+}
