@@ -256,6 +256,9 @@ func (u *unit) customerMessage(acct channel.Account, in channel.Inbound) error {
 		return err
 	}
 	d.C.Channel = acct.Kind // where the customer wrote last
+	if err := u.answersTicket(d, in); err != nil {
+		return err
+	}
 	m = d.AddInbound(m, in.Reply)
 	if err := u.refer(m); err != nil {
 		return err

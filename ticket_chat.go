@@ -102,7 +102,7 @@ func (u *unit) joinTickets() error {
 		if !is || cv.Ticket == "" {
 			continue
 		}
-		if err := u.joinTicket(ticket.ID(cv.Ticket), m.ID); err != nil {
+		if err := u.joinTicket(ticket.ID(cv.Ticket), m); err != nil {
 			return err
 		}
 	}
@@ -112,7 +112,7 @@ func (u *unit) joinTickets() error {
 // joinTicket adds a message to a ticket, or to the one that it was merged into,
 // which it does not open again. A ticket that is complete has no part in it, nor
 // has any while tickets are switched off.
-func (u *unit) joinTicket(meant ticket.ID, m conversation.MessageID) error {
+func (u *unit) joinTicket(meant ticket.ID, m conversation.Message) error {
 	if err := u.off(SwitchTicket); err != nil {
 		if errors.Is(err, ErrUnsupported) {
 			return nil
@@ -140,7 +140,33 @@ func (u *unit) joinTicket(meant ticket.ID, m conversation.MessageID) error {
 	if w.now.ID != meant {
 		from = meant
 	}
-	return d.ReplyInChat(m, from)
+	if d.T.Conversation == "" {
+		d.T.Conversation = m.Conversation // answers leave by where the customer is heard
+	}
+	return d.ReplyInChat(m.ID, from)
+}
+
+// answersTicket finds the ticket of a message that answers a mail about it, by
+// the exact id of that mail and for the address that it went to.
+func (u *unit) answersTicket(d *conversation.Draft, in channel.Inbound) error {
+	for _, a := range in.Answers {
+		name, is := ofMail(string(a))
+		if !is {
+			continue
+		}
+		w, err := u.ticketWork(name)
+		if errors.Is(err, ErrNotFound) || errors.Is(err, ErrInvalid) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if strings.EqualFold(w.now.Requester.Email, string(in.Author.User)) {
+			d.C.Ticket = string(name)
+			return nil
+		}
+	}
+	return nil
 }
 
 // mergedInto is the ticket, or the one into which it was merged in the end.

@@ -147,6 +147,19 @@ func (u *unit) checkMails(t TicketRouting) error {
 	return err
 }
 
+// mailID names the mail about a step, of which package mail makes the Message-ID.
+func mailID(t ticket.ID, seq int64) string { return fmt.Sprintf("%s_%d", t, seq) }
+
+// ofMail is the ticket that a mail of such a Message-ID was about.
+func ofMail(messageID string) (ticket.ID, bool) {
+	local, _, _ := strings.Cut(strings.Trim(messageID, "<> "), "@")
+	at := strings.LastIndexByte(local, '_')
+	if at < 1 || strings.Trim(local[at+1:], "0123456789") != "" {
+		return "", false
+	}
+	return ticket.ID(local[:at]), true
+}
+
 // mailCustomers is the stage in which the steps of this unit become mails.
 func (u *unit) mailCustomers() error {
 	for _, id := range u.ticketOrder {
@@ -184,7 +197,7 @@ func (u *unit) mailCustomer(w *ticketWork, e ticket.Entry, ev ticket.MailEvent) 
 	if language == "" && len(s.Settings.Languages) > 0 {
 		language = s.Settings.Languages[0]
 	}
-	n := notify.Notice{ID: entryID(t.ID, e.Seq), Event: "ticket." + string(ev), Subject: "ticket:" + string(t.ID), At: e.At, Text: e.Text,
+	n := notify.Notice{ID: mailID(t.ID, e.Seq), Event: "ticket." + string(ev), Subject: "ticket:" + string(t.ID), At: e.At, Text: e.Text,
 		To: notify.Recipient{Name: t.Requester.Name, Address: t.Requester.Email}}
 	if err := u.layOut(&n, answer, ev, language, values); err != nil || n.Text == "" {
 		return err

@@ -1,13 +1,17 @@
 package sangdam_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/channel/email/emailtest"
 	"github.com/sangdam/sangdam/notify"
+	"github.com/sangdam/sangdam/notify/mail"
 	"github.com/sangdam/sangdam/notify/mail/mailtest"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/ticket"
@@ -225,5 +229,51 @@ func TestTheCustomersChatAnswersTheTicket(t *testing.T) {
 		require.Len(t, d.read(into).Entries, len(target.Entries)+1, "it is complete: the words are the chat's alone")
 		d.replays(id)
 		d.replays(into)
+	})
+}
+
+// TestACustomersMailAnswersTheTicket that the mail which it answers was about:
+// by that mail's exact id, from the address that it went to. From then on the
+// ticket answers in that thread.
+func TestACustomersMailAnswersTheTicket(t *testing.T) {
+	inMail(t, emailtest.Options{AuthServer: "mx.shop.test"}, func(w *mailWorld) {
+		sink := mailtest.New(mailtest.Options{})
+		defer sink.Close()
+		w.cfg.Carriers = []notify.Carrier{mail.New(mail.Options{Dial: sink.Dial})}
+		w.halt()
+		var err error
+		w.eng, err = sangdam.New(w.cfg)
+		require.NoError(t, err)
+		w.start()
+		require.NoError(t, errOf(w.eng.SaveTarget(w.ctx, w.host, sangdam.SaveTarget{Target: notify.Target{ID: "mail", Kind: mail.Kind, Name: "Mail",
+			Settings: json.RawMessage(`{"host":"smtp.shop.test","encryption":"none","from":"help@shop.test"}`)}})))
+		require.NoError(t, errOf(w.eng.SaveWorkspaceSettings(w.ctx, w.host, sangdam.SaveWorkspaceSettings{Settings: sangdam.WorkspaceSettings{
+			Tickets: sangdam.TicketRouting{AnswerBy: "mail"}}})))
+		opened, err := w.eng.OpenTicket(w.ctx, w.host, sangdam.OpenTicket{Title: "Lamp", Requester: ticket.Requester{Email: "mina@example.com"}})
+		require.NoError(t, err)
+		say := func(text string, version int64, state ticket.State) {
+			require.NoError(t, errOf(w.eng.UpdateTicket(w.ctx, w.host, sangdam.UpdateTicket{Ticket: opened.Ticket, Version: version,
+				Change: sangdam.TicketChange{State: &state}, Comment: &sangdam.TicketComment{Text: text, Public: true}})))
+			w.pass(3 * time.Second)
+		}
+		say("Which colour?", opened.Version, ticket.OnHold)
+		asked := strings.Trim(sink.Mails()[0].Header["Message-Id"][0], "<>")
+		w.write(emailtest.Letter{From: "eve@example.com", Name: "Eve", Subject: "Re: Lamp", Text: "I know the id", InReplyTo: asked})
+		got, err := w.eng.Ticket(w.ctx, w.host, opened.Ticket)
+		require.NoError(t, err)
+		require.Len(t, got.Entries, 2, "another address has no part in it")
+		w.write(emailtest.Letter{Subject: "Re: Lamp", Text: "The blue one", InReplyTo: asked})
+		got, err = w.eng.Ticket(w.ctx, w.host, opened.Ticket)
+		require.NoError(t, err)
+		require.Len(t, got.Entries, 3)
+		require.Contains(t, got.Entries[2].Text, "The blue one")
+		require.Equal(t, ticket.Unassigned, got.Ticket.State)
+		say("It is on its way", got.Ticket.Version, ticket.Solved)
+		mails := w.got("mina@example.com")
+		require.Equal(t, "It is on its way", mails[len(mails)-1].Text)
+		w.write(emailtest.Answer(mails[len(mails)-1], "Thank you"))
+		got, err = w.eng.Ticket(w.ctx, w.host, opened.Ticket)
+		require.NoError(t, err)
+		require.Contains(t, got.Entries[len(got.Entries)-1].Text, "Thank you")
 	})
 }
