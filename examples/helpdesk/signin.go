@@ -47,7 +47,7 @@ func (h *helpdesk) pages(streams context.Context) (http.Handler, error) {
 	desk, err := console.NewHandler(h.eng, console.Options{Prefix: "/console", Authenticate: h.authenticate,
 		SignIn: "/sign-in", SignOut: "/sign-out",
 		Brand: console.Brand{Name: "Sangdam"}, Logger: h.out.logger(), PublicURL: public, Zone: time.Local,
-		InviteURL: h.o.home + "/join?token="})
+		InviteURL: h.o.home + "/join?token=", WidgetURL: h.o.home + "/webchat/widget.js"})
 	if err != nil {
 		return nil, err
 	}

@@ -54,6 +54,11 @@ type Options struct {
 	// webhooks, without the account's token: "https://desk.example.com/webhooks/".
 	// It is shown to administrators; empty: they are told that it is missing.
 	PublicURL string
+	// WidgetURL is the address of the web-chat widget's script, for the snippet
+	// that a shop puts into its pages: "https://desk.example.com/webchat/widget.js".
+	// Under the console's own host it is shown in a preview. Empty: there is no
+	// snippet.
+	WidgetURL string
 	// InviteURL is where the host lets an invited agent choose a password, such as
 	// "https://desk.example.com/join?token="; the invitation's token is added
 	// (sangdam.InviteAgent). Empty: nobody is invited from the console.

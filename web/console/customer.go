@@ -1,12 +1,15 @@
 package console
 
 import (
+	"errors"
+	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/conversation"
-	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/ticket"
 )
 
 // panelView is what stands beside a thread: who the customer is.
@@ -16,9 +19,12 @@ type panelView struct {
 	Past       []rowView
 	Tickets    []ticketRow
 	Attributes []choice
-	Category   string
+	Categories []choice // of chats
 	Memo       string
-	Seq        int64
+	Version    int64
+	CanLink    bool
+	LinkedFrom string // the contact that a link was made from just now
+	LinkedName string
 }
 
 type identityView struct {
@@ -30,7 +36,11 @@ type identityView struct {
 // and trouble with it leaves the thread as it is.
 func (q *request) panel(d *sangdam.Directory, detail sangdam.Detail) panelView {
 	c := detail.Conversation
-	v := panelView{Contact: detail.Contact, Category: c.Category, Memo: c.Memo, Tickets: q.ticketsOf(d, c.ID)}
+	v := panelView{Contact: detail.Contact, Memo: c.Memo, Version: c.PanelVersion, Tickets: q.ticketsOf(d, c.ID),
+		CanLink: detail.Contact != nil && linkedBy(detail) != "", LinkedFrom: q.r.FormValue("linked_from"), LinkedName: q.r.FormValue("linked_name")}
+	if set, err := q.engine.TicketSetup(q.r.Context(), q.p); err == nil { // without it there is no choice
+		v.Categories = q.categoryChoices(set.Trees[ticket.ChatResolution], ticket.CategoryID(c.Category))
+	}
 	for _, i := range detail.Identities {
 		iv := identityView{Kind: string(i.Kind), Name: i.Name}
 		if i.Follows != nil {
@@ -53,24 +63,89 @@ func (q *request) panel(d *sangdam.Directory, detail sangdam.Detail) panelView {
 	return v
 }
 
-// saveContact keeps what was written into the panel, if nobody else changed the
-// contact meanwhile.
-func (q *request) saveContact() error {
-	id := conversation.ContactID(q.r.PathValue("id"))
-	c, _, err := q.engine.Contact(q.r.Context(), q.p, id)
+// savePanel keeps what was written into the panels, if nobody else changed them
+// meanwhile.
+func (q *request) savePanel() error {
+	c := sangdam.SavePanel{Key: q.key(), Conversation: q.chosen(), Version: q.number("panel_version"),
+		Category: ticket.CategoryID(q.value("category")), Memo: q.r.PostFormValue("note")}
+	if q.r.PostFormValue("version") != "" {
+		c.Contact = &sangdam.ContactPanel{Version: q.number("version"), Name: q.value("name"), Email: q.value("email"),
+			Phone: q.value("phone"), Memo: q.r.PostFormValue("memo")}
+	}
+	if _, err := q.engine.SavePanel(q.r.Context(), q.p, c); err != nil {
+		return err
+	}
+	return q.done("/conversations/" + url.PathEscape(string(q.chosen())) + "?view=" + q.viewOf())
+}
+
+// linkPageView is the page on which an unknown customer is found among those who are
+// known.
+type linkPageView struct {
+	Conversation, Name, Identity, From, FromName string
+	Text                                         string
+	Found                                        []conversation.Contact
+	Asked                                        bool
+}
+
+// linkedBy is the identity by which the conversation's customer is linked.
+func linkedBy(detail sangdam.Detail) conversation.IdentityID { return detail.Conversation.Identity }
+
+func (q *request) linkPage() error {
+	detail, err := q.engine.Conversation(q.r.Context(), q.p, q.chosen())
 	if err != nil {
 		return err
 	}
-	for field, into := range map[string]*string{"name": &c.Name, "email": &c.Email, "phone": &c.Phone, "memo": &c.Memo} {
-		v := q.r.PostFormValue(field)
-		if len(v) > 4000 {
-			return errs.New(errs.Invalid, "console: %s has more than 4000 bytes", q.lang.t("contact."+field))
-		}
-		*into = v
+	if detail.Contact == nil || linkedBy(detail) == "" {
+		return errNoPage
 	}
-	saved := sangdam.SaveContact{Key: q.key(), Contact: c, Version: q.number("version")}
-	if _, err := q.engine.SaveContact(q.r.Context(), q.p, saved); err != nil {
+	v := linkPageView{Conversation: string(q.chosen()), Name: q.customer(detail.Conversation, detail.Contact.Name), Identity: string(linkedBy(detail)),
+		From: string(detail.Contact.ID), FromName: detail.Contact.Name, Text: strings.TrimSpace(q.r.FormValue("q")), Asked: q.r.FormValue("q") != ""}
+	if v.Text != "" {
+		found, err := q.engine.FindContacts(q.r.Context(), q.p, v.Text, 30)
+		if err != nil {
+			return err
+		}
+		v.Found = slices.DeleteFunc(found, func(c conversation.Contact) bool { return c.ID == detail.Contact.ID })
+	}
+	q.page(http.StatusOK, "link", q.lang.t("link.title"), "conversations", v)
+	return nil
+}
+
+// link says that the customer is somebody who is known already, or takes that
+// back: whoever was merged away by the link is made anew.
+func (q *request) link() error {
+	ctx := q.r.Context()
+	detail, err := q.engine.Conversation(ctx, q.p, q.chosen())
+	if err != nil {
 		return err
 	}
-	return q.done("/conversations/" + url.PathEscape(q.r.PostFormValue("conversation")) + "?view=" + q.viewOf())
+	to := conversation.ContactID(q.value("contact"))
+	back := "/conversations/" + url.PathEscape(string(q.chosen()))
+	if q.checked("undo") {
+		if to, err = q.formerContact(to); err != nil {
+			return err
+		}
+	} else if detail.Contact != nil {
+		back += "?" + url.Values{"linked_from": {string(detail.Contact.ID)}, "linked_name": {detail.Contact.Name}}.Encode()
+	}
+	c := sangdam.LinkIdentity{Key: q.partKey("link"), Identity: linkedBy(detail), Contact: to}
+	if _, err := q.engine.LinkIdentity(ctx, q.p, c); err != nil {
+		return err
+	}
+	return q.done(back)
+}
+
+// formerContact is the contact that a link was made from; one that was merged
+// away by it is made anew, under its name.
+func (q *request) formerContact(id conversation.ContactID) (conversation.ContactID, error) {
+	c, _, err := q.engine.Contact(q.r.Context(), q.p, id)
+	if err == nil && c.ID == id && c.MergedInto == "" {
+		return id, nil
+	}
+	if err != nil && !errors.Is(err, sangdam.ErrNotFound) {
+		return "", err
+	}
+	made, err := q.engine.SaveContact(q.r.Context(), q.p, sangdam.SaveContact{Key: q.partKey("contact"),
+		Contact: conversation.Contact{Name: q.value("name")}})
+	return made.Contact, err
 }

@@ -61,7 +61,9 @@ func (h *Handler) table() []route {
 		{get, "/files/{id}/{n}", sangdam.ActRead, ofRecord, (*request).file},
 		{post, upload, sangdam.ActAnswer, ofRecord, (*request).upload},
 		{get, "/canned", sangdam.ActList, ofWorkspace, (*request).canned},
-		{post, "/contacts/{id}", sangdam.ActContact, ofRecord, (*request).saveContact},
+		{post, "/conversations/{id}/panel", sangdam.ActPanel, ofRecord, (*request).savePanel},
+		{get, "/conversations/{id}/link", sangdam.ActContact, ofRecord, (*request).linkPage},
+		{post, "/conversations/{id}/link", sangdam.ActContact, ofRecord, (*request).link},
 
 		{get, "/queues", sangdam.ActList, ofWorkspace, (*request).queues},
 		{get, "/history", sangdam.ActSearch, ofWorkspace, (*request).history},
@@ -94,6 +96,8 @@ func (h *Handler) table() []route {
 		{get, "/setup/accounts/{id}", sangdam.ActConfigure, ofWorkspace, (*request).account},
 		{post, "/setup/accounts/{id}", sangdam.ActConfigure, ofWorkspace, (*request).saveAccount},
 		{get, "/setup/accounts/{id}/check", sangdam.ActConfigure, ofWorkspace, (*request).checkAccount},
+		{get, "/setup/accounts/{id}/qr", sangdam.ActConfigure, ofWorkspace, (*request).accountQR},
+		{get, "/setup/accounts/{id}/preview", sangdam.ActConfigure, ofWorkspace, (*request).preview},
 		{get, "/setup/accounts/{id}/first", sangdam.ActConfigure, ofWorkspace, (*request).firstMessage},
 		{post, "/setup/accounts/{id}/connect", sangdam.ActConfigure, ofWorkspace, (*request).connectAccount},
 

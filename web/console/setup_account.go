@@ -26,6 +26,7 @@ type accountForm struct {
 	Texts     []textsForm
 	Webhook   string // where the provider is to send events; empty: unknown
 	Heard     heardForm
+	Chat      *chatForm // of web chat
 }
 
 // Secrets of a LINE account, and the member of its settings that the form has a
@@ -60,6 +61,9 @@ func (q *request) accountForm(a channel.Account) (accountForm, error) {
 		f.Webhook = strings.TrimRight(q.o.PublicURL, "/") + "/" + a.Token
 	}
 	f.Heard = q.heardForm([]channel.Account{a})
+	if a.Kind == kindWebChat {
+		f.Chat = q.chatForm(a)
+	}
 	return f, nil
 }
 
@@ -118,6 +122,9 @@ func (q *request) readAccount(a *channel.Account) error {
 	a.Desk, a.WorkStream = routing.DeskID(q.value("desk")), routing.WorkStreamID(q.value("stream"))
 	a.Attachments, a.CustomerAttachments, a.AgentAttachments = q.checked("attachments"), q.checked("from_customers"), q.checked("from_agents")
 	a.Disabled, a.Messages = q.checked("disabled"), q.texts()
+	if a.Kind == kindWebChat {
+		return q.readChat(a)
+	}
 	if a.Kind != kindLINE {
 		a.Settings = json.RawMessage(q.value("settings"))
 		if len(a.Settings) > 0 && !json.Valid(a.Settings) {

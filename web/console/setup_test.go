@@ -100,6 +100,10 @@ func TestALINEAccountIsConnectedInTheBrowser(t *testing.T) {
 	p.fill("desk", "support")
 	p.fill("stream", "line")
 	p.save()
+	p.shows("#summary dl", "Second")
+	p.shows("#summary dl", "given, not shown")
+	require.NotContains(t, p.text("#summary"), "not-the-token")
+	p.click("#finish")
 	p.shows("h1", "Second")
 	p.shows(".findings .wrong", "token")
 	require.NotContains(t, eval[string](p, `document.documentElement.outerHTML`), "not-the-token", "secrets never come out (N65)")
@@ -118,6 +122,38 @@ func TestALINEAccountIsConnectedInTheBrowser(t *testing.T) {
 	w.line.SetWebhook(w.web.URL + "/line")
 	w.line.User("Mina").SendText("hello")
 	p.shows("#live .good", "Mina")
+}
+
+// A web-chat account is made without any JSON; its key is made for it, and the
+// preview shows the widget as a visitor sees it.
+func TestAWebChatAccountIsMadeAndPreviewed(t *testing.T) {
+	w := newWorld(t)
+	_, err := w.eng.SaveWorkStream(t.Context(), w.host, sangdam.SaveWorkStream{WorkStream: routing.WorkStream{ID: "chat", Name: "Chat",
+		ChannelKind: "webchat", Mode: routing.Push, Cost: 1, Queue: "everyone", ReopenFor: time.Hour}})
+	require.NoError(t, err)
+	p := w.open(browsertest.Open(t), "admin")
+	p.openPage("/setup/accounts/new?kind=webchat")
+	p.fill("name", "Shop page")
+	p.fill("desk", "support")
+	p.fill("stream", "chat")
+	p.fill("color", "#aa3311")
+	p.fill("title.ko", "신발 가게")
+	p.fill("form_url", "javascript:alert(1)")
+	p.fill("consent.ko", "대화 내용이 저장됩니다")
+	p.save()
+	p.shows("#summary dl", "#aa3311")
+	p.click("#finish")
+	p.shows(".notice.bad", "links in settings")
+	p.fill("form_url", "/help/")
+	p.save()
+	p.click("#finish")
+	p.shows(".notice.good", "Saved")
+	p.shows("#snippet-ko", "/webchat/widget.js")
+	require.Equal(t, "신발 가게", eval[string](p, `document.querySelector('[name="title.ko"]').value`))
+	preview := eval[string](p, `document.querySelector("#snippets a.button").getAttribute("href")`)
+	p.do(chromedp.Navigate(w.web.URL + preview))
+	p.until(`[...document.querySelectorAll("*")].some(e => e.shadowRoot)`)
+	p.shot("preview")
 }
 
 // What would a customer hear: the form answers beside itself.

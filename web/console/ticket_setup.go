@@ -111,7 +111,7 @@ func (q *request) ticketSetup() error {
 		Names: inLanguages("name", languages, nil),
 		Types: q.named("field_type", is(""), "text", "multiline", "dropdown", "radio", "checkbox", "date", "number"),
 		Kinds: q.named("field_kind", is(""), "agent", "customer", "phone")}
-	for _, kind := range []ticket.TreeKind{ticket.Intake, ticket.Resolution} {
+	for _, kind := range []ticket.TreeKind{ticket.Intake, ticket.Resolution, ticket.ChatResolution} {
 		tree := set.Trees[kind]
 		tv := treeView{Kind: string(kind), Title: q.lang.t("tree." + string(kind)), Version: tree.Version}
 		for _, c := range tree.Walk() {

@@ -180,3 +180,45 @@ func TestAnAgentsOwnPage(t *testing.T) {
 	require.Contains(t, page(), `name="ticket" value="1" checked`)
 	require.NotContains(t, page(), `name="chat" value="1" checked`)
 }
+
+// An unknown customer is linked to one who is known, and back; what is written
+// beside a conversation that ends meanwhile stays.
+func TestLinkingACustomerAndUnsavedEdits(t *testing.T) {
+	w := newWorld(t)
+	w.line.User("Mina").SendText("it is me")
+	w.line.User("Kim Mina").SendText("hello")
+	id := w.owned("Mina", "admin")
+	known := w.conversationOf("Kim Mina")
+	p := w.open(browsertest.Open(t), "admin")
+	p.openPage("/conversations/" + string(id))
+	p.click("#link-contact")
+	p.fill("q", "Kim")
+	p.click(".filters button")
+	p.click(".contacts button")
+	p.shows("#linked", "Linked")
+	d, err := w.eng.Conversation(t.Context(), w.host, id)
+	require.NoError(t, err)
+	require.Equal(t, known.Contact, d.Contact.ID)
+	p.click("#unlink")
+	p.shows("#work-head h1", "Mina")
+	w.eventually("the link is taken back", func() bool {
+		d, err = w.eng.Conversation(t.Context(), w.host, id)
+		require.NoError(t, err)
+		return d.Contact.Name == "Mina"
+	})
+
+	p.openPage("/conversations/" + string(id))
+	p.until(`document.querySelector("#banner").hidden`)
+	p.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#contact-form [name=note]").focus()`), chromedp.KeyEvent("wants a refund"))
+	_, err = w.eng.End(t.Context(), w.host, sangdam.End{Conversation: d.Conversation.ID})
+	require.NoError(t, err)
+	p.until(`!document.querySelector(".unsaved").hidden`)
+	require.Equal(t, "wants a refund", eval[string](p, `document.querySelector("#contact-form [name=note]").value`))
+	p.click("#contact-form button[type=submit]")
+	p.until(`!document.querySelector("[data-dirty]")`)
+	w.eventually("it is saved", func() bool {
+		d, err = w.eng.Conversation(t.Context(), w.host, id)
+		require.NoError(t, err)
+		return d.Conversation.Memo == "wants a refund"
+	})
+}

@@ -19,6 +19,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
+	"github.com/sangdam/sangdam/channel/webchat"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
@@ -55,7 +56,7 @@ func newWorld(t *testing.T, brand ...console.Brand) *world {
 	require.NoError(t, err)
 	sealer, err := seal.Ephemeral()
 	require.NoError(t, err)
-	w.eng, err = sangdam.New(sangdam.Config{DB: w.db, Sealer: sealer, Blobs: blob.Memory(), Adapters: []channel.Adapter{adapter},
+	w.eng, err = sangdam.New(sangdam.Config{DB: w.db, Sealer: sealer, Blobs: blob.Memory(), Adapters: []channel.Adapter{adapter, webchat.New()},
 		Poll:   50 * time.Millisecond,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))})
 	require.NoError(t, err)
@@ -66,6 +67,8 @@ func newWorld(t *testing.T, brand ...console.Brand) *world {
 	w.setUp(emulator.URL)
 	o := console.Options{Prefix: "/desk", Authenticate: w.who, SignIn: "/sign-in", SignOut: "/sign-out", Zone: time.UTC,
 		PublicURL: "https://desk.example.com/webhooks/", InviteURL: "https://desk.example.com/join?token=", Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	w.web = httptest.NewUnstartedServer(nil)
+	o.WidgetURL = "http://" + w.web.Listener.Addr().String() + "/webchat/widget.js"
 	if len(brand) > 0 {
 		o.Brand = brand[0]
 	}
@@ -87,7 +90,9 @@ func (w *world) serve() {
 	accounts, err := w.eng.Accounts(w.t.Context(), w.host)
 	require.NoError(w.t, err)
 	mux.Handle("/line", w.eng.AccountWebhook(accounts[0].Token))
-	w.web = httptest.NewServer(mux)
+	mux.Handle("/webchat/", http.StripPrefix("/webchat", webchat.NewHandler(w.eng.Visitor(), webchat.Options{})))
+	w.web.Config.Handler = mux
+	w.web.Start()
 	w.t.Cleanup(func() { w.web.CloseClientConnections(); w.web.Close() })
 }
 

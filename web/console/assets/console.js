@@ -146,7 +146,7 @@
   const titleOf = () => { const w = work(); return (w ? $("h1", w).textContent : document.title.replace(/^\(.*?\)\s*/, "").split(" · ")[0]) + " · " + d.brand; };
   function after(name) {
     if (name === "bar" || name === "all") offers();
-    if (name === "work" || name === "all") { current(); compose(); pendingBubbles(); place(); }
+    if (name === "work" || name === "all") { current(); compose(); pendingBubbles(); place(); guard(); }
     if (name === "list" || name === "all") { current(); drafts(); }
     title();
   }
@@ -219,6 +219,26 @@
       if (mark) mark.hidden = !(store.get(draftKey(id, "answer"), "") || store.get(draftKey(id, "note"), ""));
     }
   }
+
+  // What was written into a panel and not saved stays there whatever is renewed
+  // around it, and nobody leaves it by mistake. That the conversation ended
+  // meanwhile is told beside it.
+  const unsaved = () => $("form[data-guard][data-dirty]");
+  document.addEventListener("input", (e) => {
+    const f = e.target.closest("form[data-guard]");
+    if (f && !f.dataset.dirty) { f.dataset.dirty = "1"; f.setAttribute("hx-morph-skip", ""); }
+  });
+  function guard() {
+    const f = unsaved(), over = $("#work-head .state-closed, #work-head .state-wrap-up");
+    if (f && over) $(".unsaved", f).hidden = false;
+  }
+  addEventListener("beforeunload", (e) => { if (unsaved() && state !== "out") e.preventDefault(); });
+  document.addEventListener("click", (e) => {
+    const a = e.target.closest("a[hx-get][hx-target='#work']");
+    if (!a || !unsaved()) return;
+    if (confirm(d.tUnsaved)) delete unsaved().dataset.dirty; else { e.preventDefault(); e.stopImmediatePropagation(); }
+  }, true);
+  document.addEventListener("submit", (e) => { if ("guard" in e.target.dataset) delete e.target.dataset.dirty; });
 
   let typed = 0;
   document.addEventListener("input", (e) => {
@@ -441,6 +461,7 @@
     if ("close" in b.dataset) b.closest(".toast").remove();
     if (b.dataset.canned && b.closest("#canned")) useCanned(Number(b.dataset.canned));
     if (b.dataset.clause) clauses(b);
+    if (b.dataset.summarize) summarize(b.form, $(b.dataset.summarize + " dl"));
     if (b.id === "jump") { const t = $("#thread"); below = true; t.scrollTop = t.scrollHeight; place(); }
     if (b.id === "list-stale") letGo();
     if (b.dataset.copy && navigator.clipboard) navigator.clipboard.writeText($(b.dataset.copy).textContent).then(() => b.classList.add("primary"), () => {});
@@ -451,6 +472,18 @@
       settle(b.dataset.key, null);
     }
   });
+  // All that a form holds, before it is sent: secrets are named and not shown.
+  function summarize(form, dl) {
+    const said = (e) => e.type === "password" ? (e.value ? dl.dataset.secret : "") : e.type === "checkbox" ? (e.checked ? dl.dataset.on : "") :
+      e.tagName === "SELECT" ? (e.value ? e.selectedOptions[0].textContent : "") : e.value.trim();
+    dl.replaceChildren(...[...form.elements].filter((e) => e.name && e.type !== "hidden" && e.labels && e.labels.length && said(e)).map((e) => {
+      const row = document.createElement("div"), dt = document.createElement("dt"), dd = document.createElement("dd"), group = e.closest("details");
+      dt.textContent = (group ? $("summary strong", group).textContent + " · " : "") + [...e.labels[0].childNodes].filter((n) => n.nodeType === 3).map((n) => n.textContent.trim()).join(" ");
+      dd.textContent = said(e); row.append(dt, dd);
+      return row;
+    }));
+  }
+
   // Rows of a condition: one is added as a copy of the last, emptied; numbers in
   // the names only keep rows apart.
   function clauses(b) {
