@@ -77,8 +77,9 @@ func (s show) write(field, text string) {
 	require.NoError(s.t, chromedp.Do(s.ctx, chromedp.KeyEvent(text), chromedp.KeyEvent("\r")))
 }
 
-// Whoever tries the demonstration opens two pages: a customer writes on the
-// phone, the offer comes in the console, and the answer arrives.
+// Whoever tries the demonstration opens three pages: a customer writes on the
+// phone, another in the shop's chat, the offers come in the console, and the
+// answers arrive.
 func TestTheDemonstrationInTheBrowser(t *testing.T) {
 	d := begin(t, t.TempDir(), nil, "-demo", "-demo-addr", "127.0.0.1:0", "-auto=false")
 	enter := d.wait("you, the agent: ", 1)
@@ -102,7 +103,22 @@ func TestTheDemonstrationInTheBrowser(t *testing.T) {
 	console.write("#text", "내일 오전에 도착할 예정이에요.")
 	customer.has("#chat", "내일 오전에")
 	console.has("#thread .ours .status", "보냄")
-	sideBySide(t, console, customer)
+	visitor := openTab(t, b, strings.Split(enter, "/enter/")[0]+"/shop", 380)
+	inWidget := `document.querySelector(".sangdam-webchat").shadowRoot.querySelector`
+	visitor.until(`document.querySelector(".sangdam-webchat") && ` + inWidget + `(".launcher")`)
+	visitor.run(inWidget + `(".launcher").click()`)
+	visitor.until(inWidget + `(".do")`)
+	visitor.run(inWidget + `(".do").click()`)
+	visitor.until(inWidget + `("textarea")`)
+	visitor.run(inWidget + `("textarea").focus()`)
+	require.NoError(t, chromedp.Do(visitor.ctx, chromedp.KeyEvent("운동화 270 사이즈도 있나요?"), chromedp.KeyEvent("\r")))
+	console.has("#offers .offer", "운동화")
+	console.click("#offers .offer .primary")
+	console.has("#thread", "운동화")
+	console.write("#text", "네, 270 사이즈도 있습니다. 흰색과 검은색이 있어요.")
+	visitor.until(inWidget + `(".window").innerText.includes("흰색과 검은색")`)
+	console.has("#thread .ours .status", "읽음")
+	sideBySide(t, console, customer, visitor)
 	shop, err := http.Get(strings.Split(enter, "/enter/")[0] + "/shop")
 	require.NoError(t, err)
 	page, err := io.ReadAll(shop.Body)
@@ -119,13 +135,13 @@ func TestTheDemonstrationInTheBrowser(t *testing.T) {
 	require.NotContains(t, d.out.String()+d.errs.String(), "신발", "what somebody wrote is never printed")
 }
 
-// sideBySide keeps a picture of both pages in the directory PAGE_SHOTS.
+// sideBySide keeps a picture of the pages in the directory PAGE_SHOTS.
 func sideBySide(t *testing.T, pages ...show) {
 	dir := os.Getenv("PAGE_SHOTS")
 	if dir == "" {
 		return
 	}
-	out := image.NewRGBA(image.Rect(0, 0, 1060+400+60, 820+40))
+	out := image.NewRGBA(image.Rect(0, 0, 1060+400+380+80, 820+40))
 	draw.Draw(out, out.Bounds(), image.NewUniform(color.RGBA{0xdf, 0xe2, 0xea, 0xff}), image.Point{}, draw.Src)
 	x := 20
 	for _, p := range pages {
@@ -138,7 +154,7 @@ func sideBySide(t *testing.T, pages ...show) {
 	}
 	var buf bytes.Buffer
 	require.NoError(t, (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&buf, out))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "console.png"), buf.Bytes(), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "product.png"), buf.Bytes(), 0o600))
 }
 
 // post sends a form as the page of the same origin does.
