@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -281,3 +282,17 @@ func TestConversationsAreJSON(t *testing.T) {
 }
 
 var status200 = map[string]any{"outgoing": 0.0, "waiting": 0.0, "unread": 0.0, "quarantined": 0.0}
+
+// Processes of one database that start at the same moment, as after a deploy,
+// all come up, with the LINE account that each of them brings up to date.
+func TestSeveralStartAtOnce(t *testing.T) {
+	dsn, data := pgtest.Start(t), t.TempDir()
+	env := map[string]string{"LINE_CHANNEL_ID": "1234567890", "LINE_CHANNEL_SECRET": "0123456789abcdef0123456789abcdef", "LINE_CHANNEL_TOKEN": "a-token-of-some-length"}
+	var all []*desk
+	for n := range 4 {
+		all = append(all, begin(t, data, env, "-postgres", dsn, "-node", fmt.Sprint("n", n)))
+	}
+	for _, d := range all {
+		require.NotEmpty(t, d.out.find("serving on ", 1, d.done), "%v\n%s", d.err, d.errs)
+	}
+}

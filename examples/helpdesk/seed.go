@@ -68,9 +68,21 @@ func host() sangdam.Principal { return sangdam.Host(workspace) }
 // administrator's, and nothing that was taken away comes back.
 const seededMark = "helpdesk/seeded"
 
-// seed makes the first set-up, so that a start that was interrupted is completed
-// by the next one, and brings the LINE account up to date.
-func (h *helpdesk) seed(ctx context.Context) error {
+// seed makes what a start needs. Where another process starts at the same moment
+// and was first with a part, what is there by now is looked at again.
+func (h *helpdesk) seed(ctx context.Context) (err error) {
+	for range 10 {
+		err = h.seedOnce(ctx)
+		if !errors.Is(err, sangdam.ErrStale) && !errors.Is(err, sangdam.ErrAlreadyExists) && !errors.Is(err, sangdam.ErrConflict) {
+			return err
+		}
+	}
+	return err
+}
+
+// seedOnce makes the first set-up, so that a start that was interrupted is
+// completed by the next one, and brings the LINE account up to date.
+func (h *helpdesk) seedOnce(ctx context.Context) error {
 	if err := h.eng.CreateWorkspace(ctx, workspace, "Default"); err != nil && !errors.Is(err, sangdam.ErrAlreadyExists) {
 		return err
 	}
