@@ -58,11 +58,17 @@ func TestScripts(t *testing.T) {
 					q.Overflow = []routing.Overflow{{When: routing.OverflowWait, After: time.Minute, Do: routing.OverflowMessage, Message: conversation.AutoAway}}
 				}))
 			}
+			var o outside
+			if strings.HasPrefix(filepath.Base(path), "ticket") {
+				options = append(options, withOutside(&o))
+			}
 			inWorld(t, func(w *world) {
 				s := &script{w: w, seen: map[conversation.ID]int64{}, phone: map[string]int{}, names: map[string]string{},
 					routes: strings.HasPrefix(filepath.Base(path), "delivery") || strings.HasPrefix(filepath.Base(path), "reply")}
 				if strings.HasPrefix(filepath.Base(path), "ticket") {
+					o.targets(w)
 					s.tickets = withTicketDesk(t, w)
+					s.tickets.out = &o
 				}
 				datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string { return s.run(d.Input) })
 			}, options...)
@@ -154,6 +160,10 @@ func (s *script) command(line string) error {
 		return nil
 	case (who == "form" || who == "mail") && s.tickets != nil:
 		return s.tickets.form(who, rest)
+	case who == "admin" && s.tickets != nil:
+		return s.tickets.admin(verb, arg)
+	case s.tickets != nil && (verb == "searches" || verb == "templates"):
+		return s.tickets.asks(routing.AgentID(who), verb, text)
 	case strings.HasPrefix(who, "u"):
 		return s.customer(who, verb, text)
 	case strings.HasPrefix(who, "a"):
@@ -301,6 +311,7 @@ func (s *script) report(out *strings.Builder) {
 	}
 	if s.tickets != nil {
 		s.tickets.report(out, s.short)
+		s.tickets.sent(out)
 	}
 	for _, name := range s.users {
 		got := w.line.User(name).Received()

@@ -28,9 +28,10 @@ func (d *ticketDesk) routed(r sangdam.TicketRouting) {
 // worksOn makes an agent one who takes tickets, at most so many at once.
 func (d *ticketDesk) worksOn(id routing.AgentID, tickets int, switched bool) {
 	d.t.Helper()
-	d.saveAgent(routing.Agent{ID: id, Name: "Agent " + string(id), Role: "agent", Permissions: []routing.Permission{routing.PermitChat, routing.PermitTicket},
-		Capacity: map[routing.Profile]int{routing.ProfileUnits: 10, routing.SubjectProfile(routing.SubjectTicket): tickets},
-		Assign:   routing.AssignmentSwitches{Chat: true, Ticket: switched}})
+	d.saveAgent(routing.Agent{ID: id, Name: "Agent " + string(id), Email: string(id) + "@shop.example", Role: "agent",
+		Permissions: []routing.Permission{routing.PermitChat, routing.PermitTicket},
+		Capacity:    map[routing.Profile]int{routing.ProfileUnits: 10, routing.SubjectProfile(routing.SubjectTicket): tickets},
+		Assign:      routing.AssignmentSwitches{Chat: true, Ticket: switched}})
 }
 
 func (d *ticketDesk) held(a routing.AgentID) sangdam.Held {

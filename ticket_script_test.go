@@ -21,6 +21,11 @@ import (
 type ticketScript struct {
 	desk *ticketDesk
 	seen []int64 // entries told so far, by ticket
+	// out is where mails and the like go, of which so many were told; said is what
+	// was answered to the one who asked.
+	out                *outside
+	said               []string
+	mails, calls, room int
 }
 
 // withTicketDesk sets up what scripts about tickets speak of: one agent takes
@@ -113,6 +118,10 @@ func (s *ticketScript) agent(id routing.AgentID, verb, target, rest string) erro
 func (s *ticketScript) names(to map[string]string) {
 	for i, t := range s.list() {
 		to[string(t.ID)] = fmt.Sprintf("t%d", i+1)
+	}
+	tree, _ := s.called("")
+	for id, c := range tree.Categories {
+		to[string(id)] = strings.ToLower(c.Names["en"])
 	}
 	to[string(s.desk.refund)], to[string(s.desk.resolved)] = "refund", "explained"
 }
