@@ -230,8 +230,12 @@ func (e *Engine) AddNote(ctx context.Context, p Principal, c AddNote) (Posted, e
 		if strings.TrimSpace(c.Text) == "" || len(c.Text) > maxText {
 			return Posted{}, errs.New(errs.Invalid, "sangdam: a note has 1 to %d bytes of text", maxText)
 		}
-		m := d.AddNote(conversation.Message{ID: conversation.MessageID(newID()), Content: channel.Text(c.Text),
-			Author: conversation.Author{Kind: conversation.ByAgent, Agent: p.agent(), Name: string(p.Kind)}})
+		m := conversation.Message{ID: conversation.MessageID(newID()), Content: channel.Text(c.Text), Direction: conversation.Internal,
+			Author: conversation.Author{Kind: conversation.ByAgent, Agent: p.agent(), Name: string(p.Kind)}}
+		if err := u.hideSaid(d.C, &m); err != nil {
+			return Posted{}, err
+		}
+		m = d.AddNote(m)
 		return Posted{Message: m.ID, Conversation: d.C.ID, Seq: m.Seq}, u.save(d)
 	})
 }
@@ -257,6 +261,9 @@ func (e *Engine) Resend(ctx context.Context, p Principal, c Resend) (Posted, err
 		}
 		if old.Direction != conversation.Outbound || (old.Status != conversation.StatusUnknown && old.Status != conversation.StatusFailed) {
 			return Posted{}, errs.New(errs.Invalid, "sangdam: message %s is %s; only failed or unknown ones are sent again", old.ID, old.Status)
+		}
+		if len(old.Masks) > 0 {
+			return Posted{}, errs.New(errs.Invalid, "sangdam: message %s is masked and would leave with asterisks; write it anew", old.ID)
 		}
 		content, err := u.relinked(old.Content)
 		if err != nil {

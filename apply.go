@@ -76,6 +76,9 @@ func (e *Engine) Apply(ctx context.Context, p Principal, c Apply) (Applied, erro
 	if err := e.CheckKeys(ctx); err != nil {
 		return Applied{}, err
 	}
+	if _, err := e.restKey(ctx, p.Workspace); err != nil {
+		return Applied{}, err
+	}
 	r := Resource{Kind: "workspace", ID: string(p.Workspace)}
 	done, _, err := configure(ctx, e, opApply, p, c.Key, r, c, func(u *unit) (Applied, error) {
 		if c.Version != 0 && c.Version != u.s.routing.Version {

@@ -151,6 +151,12 @@ func (u *unit) sayAfter(hold time.Duration, d *conversation.Draft, m conversatio
 		return conversation.Message{}, err
 	}
 	m.ID = conversation.MessageID(newID())
+	said := m.Content // the customer gets it as it was written
+	if m.Author.Kind == conversation.ByAgent {
+		if err := u.hideSaid(d.C, &m); err != nil {
+			return m, err
+		}
+	}
 	m, reply, err := d.AddOutbound(m)
 	if err == nil {
 		err = u.refer(m)
@@ -164,7 +170,7 @@ func (u *unit) sayAfter(hold time.Duration, d *conversation.Draft, m conversatio
 		return m, nil
 	}
 	row := channel.OutboxRow{Automatic: automatic(m), ID: channel.OutboxID(m.ID), Account: m.Account, Lane: outboxLane(m.Chat), Conversation: d.C.ID,
-		Message: m.ID, To: m.Chat, Content: m.Content, Reply: reply, State: channel.OutboxQueued}
+		Message: m.ID, To: m.Chat, Content: said, Reply: reply, State: channel.OutboxQueued}
 	if hold > 0 {
 		row.NotBefore = u.tx.Now().Add(hold)
 	}
@@ -173,7 +179,7 @@ func (u *unit) sayAfter(hold time.Duration, d *conversation.Draft, m conversatio
 			row.SenderName, row.SenderIcon = a.Name, a.Picture
 		}
 	}
-	return m, u.tx.Outbox().Enqueue(u.ctx, row)
+	return m, u.leave(row)
 }
 
 // outboxLane is the unit of order of what leaves: the chat. It is coarser than
@@ -192,7 +198,7 @@ func (u *unit) welcome(acct channel.Account, in channel.Inbound) (bool, error) {
 	if text == "" || adapter.Capabilities().NoWelcome {
 		return false, nil
 	}
-	return true, u.tx.Outbox().Enqueue(u.ctx, channel.OutboxRow{ID: channel.OutboxID(newID()), Account: acct.ID, Lane: outboxLane(in.Chat),
+	return true, u.leave(channel.OutboxRow{ID: channel.OutboxID(newID()), Account: acct.ID, Lane: outboxLane(in.Chat),
 		To: in.Chat, Content: channel.Text(text), Reply: in.Reply, State: channel.OutboxQueued})
 }
 

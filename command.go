@@ -8,12 +8,14 @@ import (
 	"encoding/json"
 	"errors"
 
+	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/id"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
+	"github.com/sangdam/sangdam/store/seal"
 	"github.com/sangdam/sangdam/ticket"
 )
 
@@ -61,6 +63,14 @@ type unit struct {
 	// wrote says that the unit has written something, so that only the end of its
 	// transaction undoes it. Set by units that may be refused.
 	wrote bool
+	// rest seals what is at rest beside the messages, see atrest.go; keyless says
+	// that it was wanted and not at hand: the unit runs again with it.
+	rest    *seal.DataKey
+	keyless bool
+	// envelope is the event that the unit processes, and forget says that its raw
+	// bytes go with its end.
+	envelope channel.EnvelopeID
+	forget   bool
 	// closing records the command once everything else is done.
 	closing func() error
 	// joined says that the transaction is a host's; see Engine.Join.
@@ -90,14 +100,22 @@ func (e *Engine) unitOver(ctx context.Context, p Principal, update updater, fn f
 	j := joinedBy(ctx)
 	if j != nil {
 		update = j.update
-	}
-	err := update(ctx, p.Workspace, func(ctx context.Context, tx store.Tx, s *settings) error {
-		u = &unit{e: e, ctx: ctx, tx: tx, s: s, p: p, joined: j != nil && !j.host.Commits}
-		if err := fn(u); err != nil {
+		if _, err := e.restKey(ctx, p.Workspace); err != nil { // a host's transaction is not run twice
 			return err
 		}
-		return u.end()
-	})
+	}
+	run := func(ctx context.Context, tx store.Tx, s *settings) error {
+		u = &unit{e: e, ctx: ctx, tx: tx, s: s, p: p, rest: e.restKeys.get(p.Workspace), joined: j != nil && !j.host.Commits}
+		err := fn(u)
+		if err == nil {
+			err = u.end()
+		}
+		if u.keyless { // whatever became of the error
+			return errKeyless
+		}
+		return err
+	}
+	err := e.keyed(ctx, p.Workspace, func() error { return update(ctx, p.Workspace, run) })
 	switch {
 	case err != nil:
 	case j != nil && !j.host.Commits:
@@ -294,12 +312,17 @@ func (u *unit) detail(name, value string) {
 // auditRefusal records a refused command. A failure to record it is logged:
 // the command is refused all the same.
 func (e *Engine) auditRefusal(ctx context.Context, p Principal, a Action, r Resource) {
+	e.auditOutcome(ctx, p, a, r, "denied")
+}
+
+// auditOutcome records what came of a command that had no effect.
+func (e *Engine) auditOutcome(ctx context.Context, p Principal, a Action, r Resource, outcome string) {
 	err := e.db.Update(ctx, p.Workspace, func(ctx context.Context, tx store.Tx) error {
 		u := &unit{e: e, ctx: ctx, tx: tx, p: p, resource: r}
-		return u.audit(a, "denied")
+		return u.audit(a, outcome)
 	})
 	if err != nil {
-		e.trouble("a refused command could not be recorded", err, "action", string(a))
+		e.trouble("a command without effect could not be recorded", err, "action", string(a))
 	}
 }
 

@@ -332,6 +332,7 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 			"Configuration":   func(p sangdam.Principal) error { _, err := w.eng.Configuration(w.ctx, p); return err },
 		}
 		ticketCalls(w, calls, queries)
+		maskCalls(w, m, calls, queries)
 		covered := map[string]bool{}
 		for name := range calls {
 			covered[strings.Fields(name)[0]] = true

@@ -39,17 +39,25 @@ const (
 	deliveriesByTarget = "target" // in the order of queueing
 	deliveriesByAge    = "age"
 	deliveriesDead     = "dead" // of a target: failed and unknown
+	// of a record, to mask what it says
+	deliveriesBySubject = "subject"
 )
 
 // deliveriesFor is how long deliveries are kept.
 const deliveriesFor = 30 * 24 * time.Hour
 
-var deliveries = store.Declare(store.Kind[Delivery]{Name: "delivery", Decl: 1,
+var deliveries = store.Declare(store.Kind[Delivery]{Name: "delivery", Decl: 2,
 	ID:      func(d *Delivery) string { return d.ID },
 	Version: func(d *Delivery) *int64 { return &d.Version },
 	Indexes: []store.Index[Delivery]{
 		{Name: deliveriesByTarget, Value: func(d *Delivery) []byte { return store.Tuple(store.Exact(string(d.Target)), store.Time(d.QueuedAt)) }},
 		{Name: deliveriesByAge, Value: func(d *Delivery) []byte { return store.Time(d.QueuedAt) }},
+		{Name: deliveriesBySubject, Value: func(d *Delivery) []byte {
+			if d.Notice.Subject == "" {
+				return nil
+			}
+			return store.Tuple(store.Exact(d.Notice.Subject), store.Time(d.QueuedAt))
+		}},
 		{Name: deliveriesDead, Value: func(d *Delivery) []byte {
 			if d.State != channel.OutboxFailed && d.State != channel.OutboxUnknown {
 				return nil
@@ -96,6 +104,9 @@ func (u *unit) noticed(acct channel.AccountID, rows []channel.OutboxID, o channe
 		d.State, d.Tries, d.Reason, d.Detail, d.NextAt = o.State, tries, o.Reason, o.Detail, o.NotBefore
 		if o.State != channel.OutboxQueued {
 			d.EndedAt, d.NextAt = u.tx.Now(), time.Time{}
+			if err := u.hideNotice(&d.Notice); err != nil {
+				return err
+			}
 			if err := u.tell(driver.Event{Aggregate: "delivery", ID: d.ID, Version: d.Version + 1, Kind: string(o.State), Ref: string(target)}); err != nil {
 				return err
 			}

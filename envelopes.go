@@ -50,7 +50,15 @@ func (e *Engine) storeLarge(ctx context.Context, ws WorkspaceID, env channel.Env
 	case e.cfg.Blobs == nil:
 		return env, errs.New(errs.Unsupported, "sangdam: an event has %d bytes; set Config.Blobs to keep more than %d", len(env.Raw), channel.MaxEnvelope)
 	}
-	info, err := e.cfg.Blobs.Put(ctx, bytes.NewReader(env.Raw), channel.MaxLargeEnvelope)
+	key, err := e.restKey(ctx, ws)
+	if err != nil {
+		return env, err
+	}
+	sealed, err := sealBytes(key, envelopePlace(ws, env.ID), env.Raw)
+	if err != nil {
+		return env, err
+	}
+	info, err := e.cfg.Blobs.Put(ctx, bytes.NewReader(sealed), maxLargeBlob)
 	if err != nil {
 		return env, err
 	}
@@ -114,14 +122,18 @@ func (e *Engine) purgeLarge(ctx context.Context, tx store.Tx) (int, error) {
 	return len(page.Items), nil
 }
 
+// maxLargeBlob is the largest event with what sealing adds to it.
+const maxLargeBlob = channel.MaxLargeEnvelope + 128
+
 // largeAtOnce is how many large events are in memory at once.
 const largeAtOnce = 4
 
 // wholeEnvelope is the envelope with its event, wherever that lies. done says
 // that the event is not needed any more.
-func (e *Engine) wholeEnvelope(ctx context.Context, env channel.Envelope) (whole channel.Envelope, done func(), err error) {
+func (e *Engine) wholeEnvelope(ctx context.Context, ws WorkspaceID, env channel.Envelope) (whole channel.Envelope, done func(), err error) {
 	if !isLarge(env.Raw) {
-		return env, func() {}, nil
+		whole, err = e.opened(ctx, ws, env)
+		return whole, func() {}, err
 	}
 	if e.cfg.Blobs == nil {
 		return env, nil, errs.New(errs.Unavailable, "sangdam: envelope %s lies in the blob store; set Config.Blobs", env.ID)
@@ -134,8 +146,11 @@ func (e *Engine) wholeEnvelope(ctx context.Context, env channel.Envelope) (whole
 	done = func() { <-e.large }
 	r, err := e.cfg.Blobs.Open(ctx, strings.TrimPrefix(string(env.Raw), largeMark))
 	if err == nil {
-		env.Raw, err = io.ReadAll(io.LimitReader(r, channel.MaxLargeEnvelope))
+		env.Raw, err = io.ReadAll(io.LimitReader(r, maxLargeBlob))
 		err = errors.Join(err, r.Close())
+	}
+	if err == nil {
+		env, err = e.opened(ctx, ws, env)
 	}
 	if err != nil {
 		done()
@@ -170,7 +185,7 @@ func (e *Engine) unpack(ctx context.Context, ws WorkspaceID, acct channel.Accoun
 	if err != nil {
 		return err
 	}
-	env, done, err := e.wholeEnvelope(ctx, env)
+	env, done, err := e.wholeEnvelope(ctx, ws, env)
 	if err != nil {
 		return err
 	}

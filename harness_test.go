@@ -42,6 +42,7 @@ type world struct {
 	clock  atomic.Int64 // by how many nanoseconds the store's clock is ahead of the bubble's; see jump
 	host   sangdam.Principal
 	dsn    string // of PostgreSQL, where that is the store
+	dir    string // of SQLite, likewise
 }
 
 // worldOption changes what newWorld sets up.

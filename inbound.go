@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
@@ -54,7 +55,7 @@ func (e *Engine) workEnvelope(ctx context.Context, ref driver.LaneRef, env chann
 	if err != nil {
 		return e.quarantine(ctx, ref, env, "the account is gone or its channel has no adapter")
 	}
-	whole, done, err := e.wholeEnvelope(ctx, env)
+	whole, done, err := e.wholeEnvelope(ctx, ref.Workspace, env)
 	if errors.Is(err, ErrNotFound) {
 		return e.quarantine(ctx, ref, env, "its bytes are no longer in the blob store")
 	}
@@ -109,11 +110,15 @@ func (e *Engine) processInbound(ctx context.Context, ref driver.LaneRef, env cha
 		if err != nil {
 			return err
 		}
+		u.envelope = env.ID
 		if err := u.apply(acct, in); err != nil {
 			return err
 		}
 		absorbed = u.absorbed
-		return u.tx.Inbox().Done(u.ctx, ref.Claim, env.ID)
+		if err := u.tx.Inbox().Done(u.ctx, ref.Claim, env.ID); err != nil || !u.forget {
+			return err
+		}
+		return u.forgetEnvelope(env.ID)
 	})
 	return absorbed, err
 }
@@ -256,6 +261,10 @@ func (u *unit) customerMessage(acct channel.Account, in channel.Inbound) error {
 		return err
 	}
 	d.C.Channel = acct.Kind // where the customer wrote last
+	u.source(&m)
+	if err := u.hideArriving(d, &m); err != nil {
+		return err
+	}
 	if err := u.answersTicket(d, in); err != nil {
 		return err
 	}
@@ -318,7 +327,7 @@ func (u *unit) receiveFiles(acct channel.Account, m *conversation.Message) error
 
 // early applies an edit or unsend that arrived before its message.
 func (u *unit) early(d *conversation.Draft, m conversation.Message) error {
-	e, err := u.tx.Contacts().TakeEarly(u.ctx, m.Account, m.Chat, m.Provider)
+	e, err := u.takeEarly(m.Account, m.Chat, m.Provider)
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
@@ -326,11 +335,47 @@ func (u *unit) early(d *conversation.Draft, m conversation.Message) error {
 		return err
 	}
 	if e.Unsent {
-		d.ApplyUnsend(m, e.At)
-	} else if e.Content != nil {
-		d.ApplyEdit(m, *e.Content, e.At)
+		return u.unsay(d, m, e.At)
 	}
-	return nil
+	if e.Content == nil {
+		return nil
+	}
+	if e.Source != "" {
+		m.Sources = append(slices.Clone(m.Sources), e.Source)
+	}
+	return u.edit(d, m, *e.Content, e.At)
+}
+
+// edit replaces what a message says. Masks of the former text go with it, and
+// the policy is asked about the new one.
+func (u *unit) edit(d *conversation.Draft, m conversation.Message, c channel.Content, at time.Time) error {
+	edited := m
+	edited.Content, edited.Masks = c, nil
+	u.source(&edited)
+	policy, err := u.masking()
+	if err != nil {
+		return err
+	}
+	if policy.Found == FoundMasked {
+		if err := u.hideNew(d.C, &edited, policy, privacy.Detect(c.Text, policy.types()...)); err != nil {
+			return err
+		}
+	}
+	if !d.ApplyEdit(m, edited, at) {
+		return u.dropOriginals(edited.Masks)
+	}
+	return u.dropOriginals(m.Masks)
+}
+
+// unsay makes what a message said unrecoverable here.
+func (u *unit) unsay(d *conversation.Draft, m conversation.Message, at time.Time) error {
+	if !d.ApplyUnsend(m, at) {
+		return nil
+	}
+	if err := u.dropOriginals(m.Masks); err != nil {
+		return err
+	}
+	return u.forgetSources(m)
 }
 
 // identity finds or makes the author's identity and contact; an unknown author
@@ -476,17 +521,17 @@ func (u *unit) customerChanged(acct channel.Account, in channel.Inbound) error {
 	repo := u.tx.Conversations()
 	m, err := repo.ByProvider(u.ctx, acct.ID, in.Chat, in.MessageID)
 	if errors.Is(err, ErrNotFound) {
-		early := conversation.Early{Account: acct.ID, Chat: in.Chat, Message: in.MessageID, At: in.OccurredAt, Unsent: in.Kind == channel.EventUnsend}
+		early := conversation.Early{Account: acct.ID, Chat: in.Chat, Message: in.MessageID, At: in.OccurredAt, Unsent: in.Kind == channel.EventUnsend, Source: u.envelope}
 		if !early.Unsent {
 			early.Content = &in.Content
 		}
-		before, err := u.tx.Contacts().TakeEarly(u.ctx, acct.ID, in.Chat, in.MessageID)
+		before, err := u.takeEarly(acct.ID, in.Chat, in.MessageID)
 		if err == nil {
 			early = early.Merge(before)
 		} else if !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		return u.tx.Contacts().PutEarly(u.ctx, early)
+		return u.putEarly(early)
 	}
 	if err != nil {
 		return err
@@ -500,11 +545,12 @@ func (u *unit) customerChanged(acct channel.Account, in channel.Inbound) error {
 		if err := u.releaseFiles(m); err != nil {
 			return err
 		}
-		if !d.ApplyUnsend(m, in.OccurredAt) {
-			return nil
-		}
-	} else if !d.ApplyEdit(m, in.Content, in.OccurredAt) {
-		return nil
+		err = u.unsay(d, m, in.OccurredAt)
+	} else {
+		err = u.edit(d, m, in.Content, in.OccurredAt)
+	}
+	if err != nil || len(d.Events) == 0 {
+		return err
 	}
 	return u.save(d)
 }

@@ -57,6 +57,7 @@ func (e *Engine) Trouble(ctx context.Context, p Principal, limit int) (out Troub
 		}
 		return nil
 	})
+	out.Quarantined = e.openedQuarantine(ctx, p.Workspace, out.Quarantined)
 	return out, err
 }
 
@@ -66,7 +67,20 @@ func (e *Engine) Quarantined(ctx context.Context, p Principal, limit int) (out [
 		out, err = tx.Inbox().Quarantined(ctx, min(max(limit, 1), 1000))
 		return err
 	})
-	return out, err
+	return e.openedQuarantine(ctx, p.Workspace, out), err
+}
+
+// openedQuarantine are bad events as the provider sent them. One that the keys do
+// not open is listed without its bytes.
+func (e *Engine) openedQuarantine(ctx context.Context, ws WorkspaceID, list []channel.Quarantined) []channel.Quarantined {
+	for i, q := range list {
+		env, err := e.opened(ctx, ws, q.Envelope)
+		if err != nil {
+			env.Raw = nil
+		}
+		list[i].Envelope = env
+	}
+	return list
 }
 
 // Requeue tries a quarantined event again, e.g. after a new version that knows

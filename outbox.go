@@ -3,12 +3,14 @@ package sangdam
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
+	"github.com/sangdam/sangdam/store/seal"
 )
 
 // runOutbox claims outbound lanes and sends their heads, step 6 of the flow.
@@ -70,7 +72,16 @@ func (s *sender) step(ctx context.Context, lane driver.OutboxLane) (int, error) 
 		return 0, s.pause(ctx, now.Add(time.Minute))
 	}
 	at := lane.Attempt
-	if at == nil {
+	if at != nil {
+		opened, err := s.e.openedAttempt(ctx, lane.Workspace, *at)
+		if err != nil {
+			return 0, err
+		}
+		at = &opened
+	} else {
+		if lane.Rows, err = s.opened(ctx, lane); err != nil {
+			return s.unopened(ctx, lane.Rows[0], err)
+		}
 		planned, err := w.plan(ctx, lane, now)
 		if err != nil {
 			return s.failRow(ctx, lane.Rows[0], err)
@@ -89,8 +100,12 @@ func (s *sender) step(ctx context.Context, lane driver.OutboxLane) (int, error) 
 		return s.settle(ctx, *at, s.end(*at, channel.Settlement{State: channel.OutboxFailed, Reason: channel.ReasonProvider, Detail: "every try failed"}), nil)
 	}
 	at.Tries++
+	sealed, err := s.e.sealedAttempt(ctx, lane.Workspace, *at)
+	if err != nil {
+		return 0, err
+	}
 	err = s.e.db.Update(ctx, lane.Workspace, func(ctx context.Context, tx store.Tx) error {
-		return tx.Outbox().Begin(ctx, lane.Claim, *at)
+		return tx.Outbox().Begin(ctx, lane.Claim, sealed)
 	})
 	if err != nil {
 		return 0, err
@@ -100,6 +115,31 @@ func (s *sender) step(ctx context.Context, lane driver.OutboxLane) (int, error) 
 		return s.settle(ctx, *at, channel.Settlement{State: channel.OutboxSent}, sent.Messages)
 	}
 	return s.failed(ctx, w, *at, err)
+}
+
+// opened are the rows with what they say. What an older program queued has it
+// already.
+func (s *sender) opened(ctx context.Context, lane driver.OutboxLane) (rows []channel.OutboxRow, err error) {
+	rows = slices.Clone(lane.Rows)
+	for i, r := range rows {
+		if rows[i], err = s.e.openRow(ctx, lane.Workspace, r); err != nil && i > 0 {
+			return rows[:i], nil // its own turn comes
+		}
+		if err != nil {
+			return lane.Rows, err
+		}
+	}
+	return rows, nil
+}
+
+// unopened ends a row whose text does not open with the keys given; without the
+// keys at hand it waits.
+func (s *sender) unopened(ctx context.Context, row channel.OutboxRow, err error) (int, error) {
+	if !errors.Is(err, seal.ErrCannotOpen) {
+		return 0, err
+	}
+	return s.failRow(ctx, row, &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonContent,
+		Detail: "the text does not open with the keys given"})
 }
 
 // failed decides what a failed Send leads to.
@@ -172,6 +212,13 @@ func (s *sender) pause(ctx context.Context, until time.Time) error {
 // settle records an outcome with the status of the messages, in one
 // transaction, and reports how many rows are done with.
 func (s *sender) settle(ctx context.Context, at channel.Attempt, o channel.Settlement, sent []channel.SentMessage) (int, error) {
+	if o.Attempt != nil {
+		sealed, err := s.e.sealedAttempt(ctx, s.lane.Workspace, *o.Attempt)
+		if err != nil {
+			return 0, err
+		}
+		o.Attempt = &sealed
+	}
 	err := s.e.unit(ctx, system(s.lane.Workspace), func(u *unit) error {
 		if err := u.tx.Outbox().Settle(u.ctx, s.lane.Claim, at.ID, o); err != nil {
 			return err
@@ -267,6 +314,11 @@ func (u *unit) outcome(rows []channel.OutboxID, o channel.Settlement, sent []cha
 			d = conversation.Edit(cv, u.tx.Now())
 			drafts[m.Conversation] = d
 			order = append(order, m.Conversation)
+		}
+		if len(m.Masks) > 0 {
+			if err := u.tx.Outbox().Forget(u.ctx, id); err != nil {
+				return err
+			}
 		}
 		if !d.ApplyStatus(m, status, o.Reason, o.Detail) {
 			continue

@@ -208,13 +208,14 @@ func (PolicyFunc) Scope(Who, string) Scope { return Scope{} }
 // workspace. A supervisor reads, transfers, assigns and forces on every desk.
 // An agent reads the conversations of the desks it belongs to and the contacts
 // who wrote to them (anything else is ErrNotFound), answers and ends what it
-// owns, picks, and sets its own presence. Who the agents are, and that the
+// owns, picks, masks, and sets its own presence; what masks hide it sees only
+// with routing.PermitReveal. Who the agents are, and that the
 // configuration changed, every agent of the workspace may know.
 type DefaultPolicy struct{}
 
 var (
 	agentsOwn = []Action{ActAnswer, ActNote, ActEnd, ActTransfer, ActResend, ActPanel}
-	agentsAny = []Action{ActRead, ActTake, ActBegin, ActContact, ActNote, ActFetch, ActUpload, ActPanel}
+	agentsAny = []Action{ActRead, ActTake, ActBegin, ActContact, ActNote, ActFetch, ActUpload, ActPanel, ActMask}
 	// deskBound are the kinds of record that belong to desks.
 	deskBound = []string{kindConversation, kindContact, kindOffer, kindAccount}
 )
@@ -270,9 +271,19 @@ func (DefaultPolicy) Authorize(_ context.Context, w Who, a Action, r Resource) e
 	case a == ActSwitches:
 		return errs.New(errs.PermissionDenied,
 			"sangdam: the assignment of agent %s is switched by an administrator, or by that agent if it has assignment control", r.Owner)
+	case a == ActReveal || a == ActUnmask:
+		return mayReveal(w, a)
 	case supervisor || a == ActOffer || a == ActPresence:
 		return nil
 	case slices.Contains(agentsAny, a), own && slices.Contains(agentsOwn, a):
+		return nil
+	}
+	return denied(w.Principal, a)
+}
+
+// mayReveal is the right of its own to what masks hide.
+func mayReveal(w Who, a Action) error {
+	if w.has(RoleSupervisor) || w.Agent != nil && w.Agent.May(routing.PermitReveal) {
 		return nil
 	}
 	return denied(w.Principal, a)

@@ -102,7 +102,7 @@ func withSQLite(t *testing.T, dir string) worldOption {
 		require.NoError(t, w.db.Close())
 		db, err := sqlite.Open(t.Context(), sqlite.Options{Dir: dir, Now: func() time.Time { return time.Now().Add(time.Duration(w.clock.Load())) }})
 		require.NoError(t, err)
-		w.db, w.cfg.DB = db, db
+		w.db, w.cfg.DB, w.dir = db, db, dir
 	}
 }
 

@@ -267,6 +267,9 @@ func (i *intake) Append(ctx context.Context, envs ...channel.Envelope) error {
 		}
 		rows[n] = env
 	}
+	if err := i.e.sealEnvelopes(ctx, i.ws, rows); err != nil {
+		return err
+	}
 	fresh, err := i.e.db.AppendEnvelopes(ctx, i.ws, rows)
 	if err != nil {
 		return err

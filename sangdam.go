@@ -164,6 +164,7 @@ type Engine struct {
 	unindexed   workspaceSet
 	pages       pageKey
 	triggerSets triggerCache
+	restKeys    restKeySet
 	renewed     sync.Map // workspaces whose earlier contacts are found
 	outside     *safehttp.Client
 	decoding    chan struct{} // pictures that are decoded now

@@ -363,6 +363,9 @@ func (e *Engine) SaveAccount(ctx context.Context, p Principal, c SaveAccount) (A
 	if err := e.CheckKeys(ctx); err != nil {
 		return AccountSaved{}, err
 	}
+	if _, err := e.restKey(ctx, p.Workspace); err != nil { // the account's first event then finds it
+		return AccountSaved{}, err
+	}
 	var stored channel.Account
 	r := Resource{Kind: "account", ID: string(a.ID)}
 	saved, repeated, err := configure(ctx, e, opSaveAccount, p, c.Key, r, c, func(u *unit) (Saved, error) {
@@ -492,7 +495,9 @@ func (e *Engine) Accounts(ctx context.Context, p Principal) ([]channel.Account, 
 	return out, err
 }
 
-// RotateKeys seals every account's credentials with the present primary key.
+// RotateKeys seals with the present primary key what stands under another one:
+// the credentials of accounts and targets, the workspace's key for texts at rest
+// and the keys of masked originals. It returns how many values that were.
 // Run it after a new key was promoted, before the old one goes.
 func (e *Engine) RotateKeys(ctx context.Context, ws WorkspaceID) (int, error) {
 	n := 0
@@ -523,5 +528,13 @@ func (e *Engine) RotateKeys(ctx context.Context, ws WorkspaceID) (int, error) {
 		}
 		return u.audit("keys.rotate", "ok")
 	})
-	return n, err
+	if err != nil {
+		return n, err
+	}
+	owners, err := e.resealOwners(ctx, ws)
+	if err != nil {
+		return n + owners, err
+	}
+	rest, err := e.resealRest(ctx, ws)
+	return n + owners + rest, err
 }

@@ -27,11 +27,15 @@ func permitted(w Who, a Action, r Resource) error {
 	case a == ActRead || r.Kind != kindConversation && r.Kind != kindOffer:
 	case !w.Agent.May(routing.PermitChat):
 		return errs.New(errs.PermissionDenied, "sangdam: agent %s has no permission for chats; an administrator can grant it", w.Agent.ID)
+	case slices.Contains(onTexts, a): // no work on the chat itself: from the history too
 	case !w.Agent.Works(routing.PermitChat):
 		return errs.New(errs.PermissionDenied, "sangdam: the assignment of chats is switched off for agent %s; switch it on to work on them", w.Agent.ID)
 	}
 	return nil
 }
+
+// onTexts are the rights of masking.
+var onTexts = []Action{ActMask, ActReveal, ActUnmask}
 
 // ownersRights are what the owner of an open conversation may always do, so that
 // a customer is never with somebody who cannot serve.

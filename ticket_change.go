@@ -287,12 +287,18 @@ func (u *unit) comment(d *ticket.Draft, c TicketComment) error {
 		return err
 	}
 	if !c.Public {
-		return d.Comment(c.Text, c.Files...)
+		if err := d.Comment(c.Text, c.Files...); err != nil {
+			return err
+		}
+		return u.hideComment(d, c.Text, false)
 	}
 	if err := u.bannedIn(c.Text); err != nil {
 		return err
 	}
 	if err := d.Answer(c.Text, c.Files...); err != nil {
+		return err
+	}
+	if err := u.hideComment(d, c.Text, true); err != nil {
 		return err
 	}
 	return u.sayToCustomer(d.T, c.Text)
@@ -334,7 +340,10 @@ func (e *Engine) ReplyTicket(ctx context.Context, p Principal, c ReplyTicket) (T
 		} else {
 			err = d.Reply(c.Text, c.Files...)
 		}
-		return u.ticketState(d), err
+		if err != nil {
+			return TicketState{}, err
+		}
+		return u.ticketState(d), u.hideComment(d, c.Text, false)
 	})
 }
 

@@ -47,13 +47,15 @@ func ticketPolicy(w Who, a Action, r Resource) error {
 	switch a {
 	case ActRead:
 		return nil
-	case ActTicketOpen, ActTicketEdit, ActTicketAnswer, ActTicketBulk:
+	case ActTicketOpen, ActTicketEdit, ActTicketAnswer, ActTicketBulk, ActMask:
 		return mayWorkOnTickets(w)
 	case ActTicketHandOver:
 		if w.Agent != nil && !supervisor && !w.has(RoleAdministrator) && !w.Agent.May(routing.PermitHandOver) {
 			return errs.New(errs.PermissionDenied, "sangdam: agent %s has no permission to hand tickets over; an administrator can grant it", w.Agent.ID)
 		}
 		return mayWorkOnTickets(w)
+	case ActReveal, ActUnmask:
+		return mayReveal(w, a)
 	}
 	return denied(w.Principal, a)
 }

@@ -72,6 +72,11 @@ func (u *unit) keepTicket(id ticket.ID, w *ticketWork) {
 
 // editTicket is the draft of a ticket in the name of who acts now.
 func (u *unit) editTicket(id ticket.ID) (*ticket.Draft, error) {
+	return u.draftTicket(id, ticket.Edit)
+}
+
+// draftTicket is editTicket with what begins a draft.
+func (u *unit) draftTicket(id ticket.ID, begin func(ticket.Ticket, string, time.Time) (*ticket.Draft, error)) (*ticket.Draft, error) {
 	w, err := u.ticketWork(id)
 	if err != nil {
 		return nil, err
@@ -82,7 +87,7 @@ func (u *unit) editTicket(id ticket.ID) (*ticket.Draft, error) {
 	if err := w.flush(); err != nil {
 		return nil, err
 	}
-	d, err := ticket.Edit(w.now, u.actor(), u.tx.Now())
+	d, err := begin(w.now, u.actor(), u.tx.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +124,9 @@ func (u *unit) newTicket(t ticket.Ticket) (*ticket.Draft, error) {
 	}
 	d, err := ticket.Open(t, n, u.actor(), u.tx.Now())
 	if err != nil {
+		return nil, err
+	}
+	if err := u.hideNewTicket(d); err != nil {
 		return nil, err
 	}
 	u.keepNew(d)

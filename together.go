@@ -58,7 +58,7 @@ func (e *Engine) together(ctx context.Context, p Principal, want driver.Wanted, 
 	var units []*unit
 	var ends []error
 	runs := 0
-	err := e.update(ctx, p.Workspace, func(ctx context.Context, tx store.Tx, s *settings) error {
+	run := func(ctx context.Context, tx store.Tx, s *settings) error {
 		if runs++; runs > togetherRuns {
 			return errRivals
 		}
@@ -71,8 +71,11 @@ func (e *Engine) together(ctx context.Context, p Principal, want driver.Wanted, 
 			if i > 0 && time.Since(began) > togetherFor {
 				break
 			}
-			u := &unit{e: e, ctx: ctx, tx: tx, s: s, p: p}
+			u := &unit{e: e, ctx: ctx, tx: tx, s: s, p: p, rest: e.restKeys.get(p.Workspace)}
 			err := u.whole(piece.run)
+			if u.keyless {
+				return errKeyless
+			}
 			switch {
 			case err == nil:
 				units = append(units, u)
@@ -84,7 +87,8 @@ func (e *Engine) together(ctx context.Context, p Principal, want driver.Wanted, 
 			ends = append(ends, err)
 		}
 		return nil
-	})
+	}
+	err := e.keyed(ctx, p.Workspace, func() error { return e.update(ctx, p.Workspace, run) })
 	if err != nil {
 		return nil, err
 	}

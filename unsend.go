@@ -45,6 +45,12 @@ func (e *Engine) Unsend(ctx context.Context, p Principal, c Unsend) (Posted, err
 		if err != nil {
 			return Posted{}, err
 		}
+		if err := u.tx.Outbox().Forget(u.ctx, channel.OutboxID(m.ID)); err != nil {
+			return Posted{}, err
+		}
+		if err := u.dropOriginals(m.Masks); err != nil {
+			return Posted{}, err
+		}
 		d.Withdraw(m, u.actor())
 		return Posted{Message: m.ID, Conversation: d.C.ID, Seq: m.Seq}, u.save(d)
 	})

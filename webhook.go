@@ -165,6 +165,14 @@ func (e *Engine) appendEnvelopes(ctx context.Context, ws id.Workspace, acct chan
 			return nil, errs.New(errs.Invalid, "sangdam: an event has the form of a reference to a blob")
 		}
 	}
+	for _, env := range envs {
+		if _, err := env.Fitting(); err != nil {
+			return nil, err
+		}
+	}
+	if err := e.sealEnvelopes(ctx, ws, envs); err != nil {
+		return nil, err
+	}
 	fresh, err := e.db.AppendEnvelopes(ctx, ws, envs)
 	if err != nil {
 		return nil, err

@@ -37,7 +37,7 @@ const (
 
 // Switches lists them.
 func Switches() []Switch {
-	return []Switch{SwitchTicket, SwitchChat, SwitchAssignmentControl, SwitchPhone, SwitchSMS, SwitchAPI}
+	return []Switch{SwitchTicket, SwitchChat, SwitchAssignmentControl, SwitchPhone, SwitchSMS, SwitchAPI, SwitchSecurity}
 }
 
 // Editor is how agents write answers to tickets.
@@ -71,6 +71,8 @@ type WorkspaceSettings struct {
 	CompleteAfter time.Duration `json:"complete_after,omitempty"`
 	// Tickets says how tickets find an agent.
 	Tickets TicketRouting `json:"tickets,omitzero"`
+	// Masking says what becomes of personal data that is found in texts.
+	Masking MaskingPolicy `json:"masking,omitzero"`
 
 	more map[string]json.RawMessage
 }
@@ -135,6 +137,9 @@ func (s WorkspaceSettings) validate() error {
 		}
 	}
 	if err := routing.ValidateHours(s.Hours, "workspace settings"); err != nil {
+		return err
+	}
+	if err := s.Masking.validate(); err != nil {
 		return err
 	}
 	if r := s.Tickets; r.Cost < 0 || r.Cost > routing.MaxUnits || r.OfferFor < 0 {

@@ -181,6 +181,9 @@ type Envelope struct {
 	// Raw is the event alone, as sent, at most MaxEnvelope bytes; of a Runner at
 	// most MaxLargeEnvelope.
 	Raw []byte
+	// Sealed says, while it is appended, that Raw is sealed and may be as much
+	// longer. Stores do not keep it.
+	Sealed bool
 	// Tries counts earlier processing attempts that failed for a temporary
 	// reason.
 	Tries int

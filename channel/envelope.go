@@ -15,6 +15,9 @@ const (
 	MaxLargeEnvelope = 64 << 20
 )
 
+// sealRoom is what sealing adds to an event at rest, at most.
+const sealRoom = 128
+
 // maxKey is the longest stored DedupKey or Lane, in bytes.
 const maxKey = 200
 
@@ -27,7 +30,7 @@ func (e Envelope) Fitting() (Envelope, error) {
 		return e, errs.New(errs.Invalid, "channel: an envelope names no account")
 	case e.DedupKey == "":
 		return e, errs.New(errs.Invalid, "channel: an envelope has no dedup key; use the provider's event id, or a hash of the event")
-	case len(e.Raw) > MaxEnvelope:
+	case len(e.Raw) > MaxEnvelope && !e.Sealed || len(e.Raw) > MaxEnvelope+sealRoom:
 		return e, errs.New(errs.Invalid, "channel: an envelope has %d bytes; at most %d are kept", len(e.Raw), MaxEnvelope)
 	}
 	e.DedupKey, e.Lane = shortened(e.DedupKey), shortened(e.Lane)

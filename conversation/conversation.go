@@ -230,9 +230,12 @@ type Message struct {
 	Direction   Direction       `json:"direction"`
 	Author      Author          `json:"author"`
 	Content     channel.Content `json:"content"`
-	// Masks are spans of Content.Text whose original is sealed away; the text
+	// Masks are parts of Content.Text whose original is sealed away; the text
 	// itself already holds asterisks there.
-	Masks    []privacy.Span            `json:"masks,omitempty"`
+	Masks []privacy.MaskedSpan `json:"masks,omitempty"`
+	// Sources are the stored events that the text came from, for as long as they
+	// are kept.
+	Sources  []channel.EnvelopeID      `json:"sources,omitempty"`
 	Account  channel.AccountID         `json:"account,omitempty"`
 	Chat     channel.Chat              `json:"chat"`
 	Provider channel.ProviderMessageID `json:"provider,omitempty"`

@@ -145,16 +145,16 @@ func TestStatusMovesForwardOnly(t *testing.T) {
 func TestEditsAndUnsendsFollowTheirOwnTime(t *testing.T) {
 	d := open(t)
 	m := d.AddInbound(conversation.Message{ID: "m", Content: channel.Text("first"), OccurredAt: noon}, nil)
-	require.True(t, d.ApplyEdit(m, channel.Text("newest"), noon.Add(2*time.Second)))
+	require.True(t, d.ApplyEdit(m, conversation.Message{Content: channel.Text("newest")}, noon.Add(2*time.Second)))
 	m = d.Messages[0]
-	require.False(t, d.ApplyEdit(m, channel.Text("late"), noon.Add(time.Second)), "an older edit")
+	require.False(t, d.ApplyEdit(m, conversation.Message{Content: channel.Text("late")}, noon.Add(time.Second)), "an older edit")
 	require.Equal(t, "newest", d.Messages[0].Content.Text)
 	require.True(t, d.ApplyUnsend(m, noon.Add(3*time.Second)))
 	m = d.Messages[0]
 	require.Empty(t, m.Content.Text)
 	require.Empty(t, d.C.Preview, "nothing of it is left in lists")
 	require.False(t, d.ApplyUnsend(m, noon.Add(4*time.Second)), "once")
-	require.False(t, d.ApplyEdit(m, channel.Text("back"), noon.Add(time.Hour)), "taken back is taken back")
+	require.False(t, d.ApplyEdit(m, conversation.Message{Content: channel.Text("back")}, noon.Add(time.Hour)), "taken back is taken back")
 }
 
 func TestTheFenceRefusesALateAnswer(t *testing.T) {
@@ -231,7 +231,7 @@ func TestTheOrderOfArrivalDoesNotMatter(t *testing.T) {
 		d := open(t)
 		m := d.AddInbound(conversation.Message{ID: "m", Content: channel.Content{Kind: channel.KindText, Text: "0", QuoteOf: "q"}, OccurredAt: noon}, nil)
 		for _, text := range order {
-			d.ApplyEdit(m, channel.Text(text), noon.Add(time.Second))
+			d.ApplyEdit(m, conversation.Message{Content: channel.Text(text)}, noon.Add(time.Second))
 			m = d.Messages[0]
 		}
 		texts[m.Content.Text] = true

@@ -158,9 +158,11 @@ func (d *Draft) AddNote(m Message) Message {
 	return m
 }
 
-// ApplyEdit replaces a message's content if the edit is the newest by its own
-// time and the message was not taken back. It reports whether it did.
-func (d *Draft) ApplyEdit(m Message, c channel.Content, at time.Time) bool {
+// ApplyEdit replaces a message's content, with its masks and sources, if the edit
+// is the newest by its own time and the message was not taken back. It reports
+// whether it did.
+func (d *Draft) ApplyEdit(m, edited Message, at time.Time) bool {
+	c := edited.Content
 	if !m.UnsentAt.IsZero() || !newerEdit(c, at, m.Content, m.EditedAt) {
 		return false
 	}
@@ -170,7 +172,7 @@ func (d *Draft) ApplyEdit(m Message, c channel.Content, at time.Time) bool {
 	if d.C.Preview == Preview(m.Content) {
 		d.C.Preview = Preview(c)
 	}
-	m.Content, m.EditedAt, m.Masks = c, at, nil
+	m.Content, m.EditedAt, m.Masks, m.Sources = c, at, edited.Masks, edited.Sources
 	d.event(Event{Kind: EvEdit, Message: m.ID, Actor: "customer"}, true)
 	d.put(m)
 	return true
@@ -189,7 +191,7 @@ func (d *Draft) ApplyUnsend(m Message, at time.Time) bool {
 		d.C.Unread-- // nobody has answered it, and there is nothing left to read
 	}
 	m.Content = channel.Content{Kind: m.Content.Kind}
-	m.Masks, m.ReadHandle, m.UnsentAt, m.EditedAt = nil, "", at, time.Time{}
+	m.Masks, m.Sources, m.ReadHandle, m.UnsentAt, m.EditedAt = nil, nil, "", at, time.Time{}
 	d.event(Event{Kind: EvUnsend, Message: m.ID, Actor: "customer"}, true)
 	d.put(m)
 	return true

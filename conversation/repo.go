@@ -184,4 +184,7 @@ type Early struct {
 	At      time.Time                 `json:"at,omitzero"` // the event's own time
 	Unsent  bool                      `json:"unsent"`
 	Content *channel.Content          `json:"content,omitempty"` // of the edit
+	// Sealed is Content as the engine stores it, Source the event that brought it.
+	Sealed []byte             `json:"sealed,omitempty"`
+	Source channel.EnvelopeID `json:"source,omitempty"`
 }

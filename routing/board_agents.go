@@ -98,7 +98,7 @@ func (b *Board) readSettings(a *boardAgent) {
 }
 
 var permissionBits = map[Permission]uint8{
-	PermitTicket: 1, PermitChat: 2, PermitPhone: 4, PermitCallBack: 8, PermitHandOver: 16, PermitLogs: 32,
+	PermitTicket: 1, PermitChat: 2, PermitPhone: 4, PermitCallBack: 8, PermitHandOver: 16, PermitLogs: 32, PermitReveal: 64,
 }
 
 // readState flattens what changes as the agent works.

@@ -111,6 +111,7 @@ const (
 	PermitCallBack Permission = "call_back"
 	PermitHandOver Permission = "hand_over"
 	PermitLogs     Permission = "logs"
+	PermitReveal   Permission = "reveal" // see what masks hide
 )
 
 // Desk is a presence with its own agents, hours, holidays and messages (AD2).

@@ -55,7 +55,7 @@ func deskID(id string) bool {
 
 var (
 	roles       = []string{administrator, "supervisor", "agent"}
-	permissions = []Permission{PermitTicket, PermitChat, PermitPhone, PermitCallBack, PermitHandOver, PermitLogs}
+	permissions = []Permission{PermitTicket, PermitChat, PermitPhone, PermitCallBack, PermitHandOver, PermitLogs, PermitReveal}
 )
 
 // ValidateAgent checks an agent's settings (RT7, RT9): a known role, known

@@ -51,6 +51,12 @@ func Edit(t Ticket, actor string, now time.Time) (*Draft, error) {
 	return &Draft{T: copied(t), was: copied(t), actor: actor, now: now}, nil
 }
 
+// EditText begins a Draft for masking, which may concern a merged ticket too:
+// its texts are still read.
+func EditText(t Ticket, actor string, now time.Time) (*Draft, error) {
+	return &Draft{T: copied(t), was: copied(t), actor: actor, now: now}, nil
+}
+
 // copied shares nothing with its argument that a Draft changes.
 func copied(t Ticket) Ticket {
 	t.Tags, t.Followers, t.Links, t.Clocks = slices.Clone(t.Tags), slices.Clone(t.Followers), slices.Clone(t.Links), slices.Clone(t.Clocks)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/privacy"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
@@ -26,6 +27,8 @@ const (
 	Replied   EntryKind = "replied"   // the customer wrote
 	Merged    EntryKind = "merged"
 	Split     EntryKind = "split"
+	Masked    EntryKind = "masked" // a range of a text was hidden
+	Unmasked  EntryKind = "unmasked"
 )
 
 // Entry is one step of a ticket's history: who did what when. One command or
@@ -38,12 +41,16 @@ type Entry struct {
 	// Actor is "agent:<id>", "customer", "trigger:<id>", "host" or "system".
 	Actor string    `json:"actor"`
 	Kind  EntryKind `json:"kind"`
-	// Text is the comment; Files are names of blobs that it carries.
-	Text  string   `json:"text,omitempty"`
-	Files []string `json:"files,omitempty"`
+	// Text is the comment; Files are names of blobs that it carries. Masks are
+	// parts of Text that stand as asterisks.
+	Text  string               `json:"text,omitempty"`
+	Files []string             `json:"files,omitempty"`
+	Masks []privacy.MaskedSpan `json:"masks,omitempty"`
 	// Message is the customer's message in the ticket's chat that the entry stands
 	// for. Its text stays there alone, where it can be masked and taken back.
 	Message conversation.MessageID `json:"message,omitempty"`
+	// About is the text that was masked or shown again.
+	About Part `json:"about,omitempty"`
 	// From names the ticket that an entry came from when that was merged.
 	From ID `json:"from,omitempty"`
 	// Changes are what differs from the entry before, by name of the member.
@@ -134,7 +141,8 @@ func (e Entry) Amended(was, now Ticket) (Entry, error) {
 // Shown lists the changes that a person wants to read: without counters and
 // times that follow from others.
 func (e Entry) Shown() []Change {
-	hidden := []string{"entries", "updated_at", "state_at", "clocks", "id", "created_at", "customer_at", "answered_at", "solved_at", "number"}
+	hidden := []string{"entries", "updated_at", "state_at", "clocks", "id", "created_at", "customer_at", "answered_at", "solved_at", "number",
+		"masks"}
 	return slices.DeleteFunc(slices.Clone(e.Changes), func(c Change) bool { return slices.Contains(hidden, c.Member) })
 }
 

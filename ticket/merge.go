@@ -87,6 +87,9 @@ func SplitOff(d *Draft, e Entry, id ID, number int64, title string) (*Draft, err
 	if err != nil {
 		return nil, err
 	}
+	if len(e.Masks) > 0 {
+		n.setMasks(BodyPart, e.Masks)
+	}
 	if err := Relate(n, SplitFrom, d); err != nil {
 		return nil, err
 	}

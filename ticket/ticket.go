@@ -6,6 +6,7 @@ import (
 	"unicode"
 
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/privacy"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
@@ -63,6 +64,8 @@ type Ticket struct {
 
 	Title string `json:"title"`
 	Body  string `json:"body,omitempty"`
+	// Masks are parts of Title and Body that stand as asterisks.
+	Masks map[Part][]privacy.MaskedSpan `json:"masks,omitempty"`
 	// Contact is the person, where known; Requester what the inquiry said.
 	Contact   conversation.ContactID `json:"contact,omitempty"`
 	Requester Requester              `json:"requester,omitzero"`

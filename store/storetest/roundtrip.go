@@ -282,7 +282,8 @@ func fullMessage() conversation.Message {
 			Postback: &channel.Postback{Data: "d", Params: map[string]string{"p": "q"}}, QuoteOf: "99007199254740993", QuoteHandle: "h",
 			Rich: json.RawMessage(`{"type":"flex"}`),
 		},
-		Masks: []privacy.Span{{Start: 0, End: 3}}, Account: "acct", Chat: userChat, Provider: "9007199254740993",
+		Masks:   []privacy.MaskedSpan{{Span: privacy.Span{Start: 0, End: 3}, ID: "k1", Owner: "contact:k", Type: privacy.Card, By: "agent:a", At: moment(5)}},
+		Sources: []channel.EnvelopeID{"env"}, Account: "acct", Chat: userChat, Provider: "9007199254740993",
 		Status: conversation.StatusFailed, Reason: channel.ReasonQuota, Detail: "detail", OccurredAt: moment(1), At: moment(2),
 		EditedAt: moment(3), UnsentAt: moment(4), ReadHandle: "rh", Automated: "welcome", ResendOf: "m0",
 	}

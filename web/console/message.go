@@ -39,10 +39,17 @@ type messageView struct {
 	Resend       bool
 	Undo         string // RFC 3339: until when it can be taken back; "" for not
 	Automated    string
+	Version      int64
+	Maskable     bool
+	Found        []found
 }
 
-// segment is a part of a text: plain, or a link.
-type segment struct{ Text, URL string }
+// segment is a part of a text: plain, a link, a mask, or what was found.
+type segment struct {
+	Text, URL string
+	Mask      string // the id of the mask that hides it
+	Found     string // the type of personal data that it is
+}
 
 // mediaView is an attachment.
 type mediaView struct {
@@ -56,7 +63,7 @@ type mediaView struct {
 func (q *request) messageView(d *sangdam.Directory, m *conversation.Message, all []conversation.Message) *messageView {
 	v := &messageView{ID: string(m.ID), Conversation: string(m.Conversation), Side: "ours",
 		By: string(m.Author.Kind), Time: q.clock(m.At), Full: q.full(m.At),
-		Kind: string(m.Content.Kind), Text: links(m.Content.Text), Location: m.Content.Location, Cards: m.Content.Cards,
+		Kind: string(m.Content.Kind), Text: q.marked(m.Content.Text, m.Masks, q.masks.Messages[m.ID]), Version: m.Version, Maskable: q.masks.Mask, Found: q.proposed(q.masks.Messages[m.ID]), Location: m.Content.Location, Cards: m.Content.Cards,
 		Choices: m.Content.Choices, Status: string(m.Status),
 		Unconfirmed: m.Unconfirmed, Edited: !m.EditedAt.IsZero(), Unsent: !m.UnsentAt.IsZero(), Automated: m.Automated}
 	switch m.Direction {

@@ -30,6 +30,8 @@ type request struct {
 	zone *time.Location
 	now  time.Time
 	dir  *sangdam.Directory // once asked for
+	// masks are what may be masked of the record that is shown.
+	masks sangdam.MaskProposals
 	// views are the saved ones, once asked for.
 	views     []sangdam.ConversationView
 	viewsRead bool

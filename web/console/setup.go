@@ -132,7 +132,7 @@ type agentForm struct {
 
 // permissions that can be given, in the order of the page.
 var permissions = []routing.Permission{routing.PermitChat, routing.PermitTicket, routing.PermitPhone, routing.PermitCallBack,
-	routing.PermitHandOver, routing.PermitLogs}
+	routing.PermitHandOver, routing.PermitLogs, routing.PermitReveal}
 
 func (q *request) agentForm(a routing.Agent, desks []choice, h hoursForm) agentForm {
 	f := agentForm{Agent: a, Hours: h, Desks: desks}

@@ -39,6 +39,7 @@ type threadView struct {
 	Earlier        string // address of earlier messages
 	Offer          *offerView
 	Can            abilities
+	Masking        maskingView
 	Outlook        outlookView
 	Agents         []choice
 	Queues, Desks  []choice
@@ -87,8 +88,12 @@ func (q *request) thread(id conversation.ID) (*threadView, error) {
 		return nil, err
 	}
 	c := detail.Conversation
+	if q.masks, err = q.engine.MaskProposals(ctx, q.p, id); err != nil {
+		return nil, err
+	}
 	v := q.headOf(d, detail)
 	v.View = q.viewOf()
+	v.Masking = maskingView{On: q.masks.Mask, Reveal: q.masks.Reveal}
 	v.Back = q.listURL(v.View, "", 0)
 	events, err := q.record(id, detail)
 	if err != nil {
@@ -357,6 +362,11 @@ func (q *request) actor(d *sangdam.Directory, actor string) string {
 func (q *request) earlier() error {
 	id := conversation.ID(q.r.PathValue("id"))
 	before := q.number("before")
+	masks, err := q.engine.MaskProposals(q.r.Context(), q.p, id)
+	if err != nil {
+		return err
+	}
+	q.masks = masks
 	messages, err := q.engine.EarlierMessages(q.r.Context(), q.p, id, before, 100)
 	if err != nil {
 		return err

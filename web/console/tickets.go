@@ -164,7 +164,10 @@ func (q *request) categoryPath(tree ticket.Tree, id ticket.CategoryID) string {
 // ticketView is one ticket.
 type ticketView struct {
 	Row        ticketRow
+	Title      []segment
 	Body       []segment
+	BodyFound  []found
+	Masking    maskingView
 	Version    int64
 	Contact    string
 	Chat       string // address of the conversation
@@ -191,6 +194,9 @@ type ticketView struct {
 type entryView struct {
 	Who, When, Full, Kind string
 	Text                  []segment
+	Part                  string
+	Seq                   int64
+	Found                 []found
 	Public                bool
 	Changes               []string
 }
@@ -222,7 +228,13 @@ func (q *request) showTicket(comment string, wrong error) error {
 		return err
 	}
 	t := detail.Ticket
-	v := ticketView{Row: q.ticketRow(d, set, t), Body: links(t.Body), Version: t.Version, Earlier: detail.Earlier,
+	if q.masks, err = q.engine.TicketProposals(ctx, q.p, id); err != nil {
+		return err
+	}
+	found := q.masks.Parts
+	v := ticketView{Row: q.ticketRow(d, set, t), Title: q.marked(t.Title, t.Masks[ticket.TitlePart], found[ticket.TitlePart]),
+		Body: q.marked(t.Body, t.Masks[ticket.BodyPart], found[ticket.BodyPart]), BodyFound: q.proposed(found[ticket.BodyPart]),
+		Masking: maskingView{On: q.masks.Mask, Reveal: q.masks.Reveal}, Version: t.Version, Earlier: detail.Earlier,
 		Tags:      strings.Join(t.Tags, ", "),
 		Requester: t.Requester, Created: q.full(t.CreatedAt), Comment: comment, Following: slices.Contains(t.Followers, routing.AgentID(q.p.ID)),
 		Closed: t.State == ticket.Complete || t.State == ticket.HandedOver}
@@ -300,8 +312,18 @@ func (q *request) fieldView(f ticket.Field, v ticket.Value) fieldView {
 	return fv
 }
 
+// partOf is what an entry's text is masked by; "" for one that stands in the chat.
+func partOf(e ticket.Entry) string {
+	if e.Message != "" {
+		return ""
+	}
+	return string(ticket.CommentPart(e.Seq))
+}
+
 func (q *request) entryView(d *sangdam.Directory, e ticket.Entry) entryView {
-	v := entryView{Who: q.actor(d, e.Actor), When: q.short(e.At), Full: q.full(e.At), Kind: string(e.Kind), Text: links(e.Text),
+	v := entryView{Who: q.actor(d, e.Actor), When: q.short(e.At), Full: q.full(e.At), Kind: string(e.Kind),
+		Text: q.marked(e.Text, e.Masks, q.masks.Parts[ticket.CommentPart(e.Seq)]), Part: partOf(e), Seq: e.Seq,
+		Found:  q.proposed(q.masks.Parts[ticket.CommentPart(e.Seq)]),
 		Public: e.Public()}
 	for _, c := range e.Shown() {
 		if e.Kind == ticket.Created { // everything is new: the page shows it

@@ -1,0 +1,68 @@
+package conversation
+
+import (
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation/privacy"
+)
+
+// Hide masks ranges of a message's text (bytes) and returns what they hide, by
+// the ids that mask gives. Emoji and mentions stay marked where they are; those
+// in a hidden part are no longer.
+func Hide(m Message, spans []privacy.Span, mask func(privacy.Span) privacy.MaskedSpan) (Message, map[string]string) {
+	h := privacy.Hide(m.Content.Text, m.Masks, spans, mask)
+	if len(h.Originals) == 0 {
+		return m, nil
+	}
+	return rewritten(m, h), h.Originals
+}
+
+// rewritten is the message with another text.
+func rewritten(m Message, h privacy.Hidden) Message {
+	var marked []channel.Span
+	for _, s := range m.Content.Spans {
+		if to, ok := h.Moved(privacy.Span{Start: s.Start, End: s.Start + s.Length}); ok {
+			s.Start, s.Length = to.Start, to.End-to.Start
+			marked = append(marked, s)
+		}
+	}
+	m.Content.Text, m.Content.Spans, m.Masks = h.Text, marked, h.Masks
+	return m
+}
+
+// Mask masks ranges of a stored message, see Hide, and what copies of them the
+// conversation keeps: the preview and what a bot remembers. m is as it was.
+func (d *Draft) Mask(m Message, spans []privacy.Span, actor string, mask func(privacy.Span) privacy.MaskedSpan) (Message, map[string]string) {
+	hidden, originals := Hide(m, spans, mask)
+	if len(originals) == 0 {
+		return m, nil
+	}
+	d.previewFollows(m, hidden)
+	for _, kept := range []map[string]string{d.C.BotData, d.C.Attributes} {
+		for k, v := range kept {
+			kept[k] = privacy.Conceal(v, originals)
+		}
+	}
+	d.event(Event{Kind: EvMask, Message: m.ID, Actor: actor}, m.Direction != Internal)
+	d.put(hidden)
+	return hidden, originals
+}
+
+// Unmask shows what a mask hides again; it reports whether the message has that
+// mask. What a bot remembered stays masked.
+func (d *Draft) Unmask(m Message, id, original, actor string) (Message, bool) {
+	h, ok := privacy.Show(m.Content.Text, m.Masks, id, original)
+	if !ok {
+		return m, false
+	}
+	shown := rewritten(m, h)
+	d.previewFollows(m, shown)
+	d.event(Event{Kind: EvUnmask, Message: m.ID, Actor: actor}, m.Direction != Internal)
+	d.put(shown)
+	return shown, true
+}
+
+func (d *Draft) previewFollows(was, is Message) {
+	if d.C.Preview == Preview(was.Content) {
+		d.C.Preview = Preview(is.Content)
+	}
+}

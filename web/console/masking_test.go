@@ -1,0 +1,143 @@
+package console_test
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/browsertest"
+	"github.com/sangdam/sangdam/routing"
+)
+
+const card = "4111 1111 1111 1111"
+
+// finding is what the workspace does with personal data from now on.
+func (w *world) finding(what sangdam.OnFound, off ...sangdam.Switch) {
+	w.t.Helper()
+	had, err := w.eng.TicketSetup(w.t.Context(), w.host)
+	require.NoError(w.t, err)
+	had.Settings.Masking.Found, had.Settings.Off = what, off
+	_, err = w.eng.SaveWorkspaceSettings(w.t.Context(), w.host, sangdam.SaveWorkspaceSettings{Settings: had.Settings})
+	require.NoError(w.t, err)
+}
+
+// revealing gives an agent the right to see what masks hide.
+func (w *world) revealing(id routing.AgentID) {
+	w.t.Helper()
+	agents, err := w.eng.Agents(w.t.Context(), w.host)
+	require.NoError(w.t, err)
+	for _, a := range agents {
+		if a.ID == id {
+			a.Permissions = append(a.Permissions, routing.PermitReveal)
+			_, err := w.eng.SaveAgent(w.t.Context(), w.host, sangdam.SaveAgent{Agent: a})
+			require.NoError(w.t, err)
+		}
+	}
+}
+
+// An agent selects a number and masks it; another that was found is masked with
+// one click; who has the right asks for it with a reason, and takes the mask away.
+func TestATextIsMaskedBySelectingIt(t *testing.T) {
+	w := newWorld(t)
+	w.finding(sangdam.FoundProposed)
+	w.revealing("ara")
+	w.online("ara")
+	mina := w.line.User("Mina")
+	mina.SendText("카드 번호는 " + card + " 입니다")
+	id := w.owned("Mina", "ara")
+	p := w.open(browsertest.Open(t), "ara")
+	p.openPage("/conversations/" + string(id))
+	p.shows("#thread .found-line", "Card number")
+	stars := strings.Repeat("*", len(card))
+
+	eval[bool](p, `(() => { const el = document.querySelector("#thread [data-maskable] mark").firstChild, r = document.createRange();
+		r.setStart(el, 0); r.setEnd(el, el.length); getSelection().removeAllRanges(); getSelection().addRange(r); return true; })()`)
+	p.until(`!document.querySelector("#mask-pick").hidden`)
+	p.click("#mask-pick")
+	p.shows("#thread .masked", stars)
+	p.until(`!document.querySelector("#thread").textContent.includes("4111")`)
+
+	p.click("#thread .masked")
+	p.until(`document.querySelector("#mask-sheet:popover-open") !== null`)
+	eval[string](p, `document.querySelector("#mask-reason").value = "the bank asks"`)
+	p.click("#mask-sheet [value=reveal]")
+	p.shows("#mask-original", card)
+	p.shot("masked")
+	p.click("#mask-sheet [value=unmask]")
+	p.shows("#thread", card)
+
+	p.click("#thread [data-mask-span]") // it is proposed again
+	p.shows("#thread .masked", stars)
+	rows, err := w.eng.Audit(t.Context(), w.host, 0, 1000)
+	require.NoError(t, err)
+	var reasons []string
+	for _, r := range rows {
+		if r.Action == string(sangdam.ActReveal) || r.Action == string(sangdam.ActUnmask) {
+			reasons = append(reasons, r.Action+": "+r.Details["reason"])
+		}
+	}
+	require.Equal(t, []string{"text.reveal: the bank asks", "text.unmask: the bank asks"}, reasons)
+}
+
+func bodyOf(t *testing.T, resp *http.Response) string {
+	t.Helper()
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	raw, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return string(raw)
+}
+
+// Without the security service, and without the right, there is no button, and
+// whoever asks all the same is refused.
+func TestMaskingHasNoButtonWithoutItsSwitchOrRight(t *testing.T) {
+	w := newWorld(t)
+	w.online("ara")
+	w.line.User("Mina").SendText("card " + card)
+	id := w.owned("Mina", "ara")
+	detail, err := w.eng.Conversation(t.Context(), w.host, id)
+	require.NoError(t, err)
+	var m conversation.Message
+	for _, m = range detail.Messages {
+		if strings.Contains(m.Content.Text, card) {
+			break
+		}
+	}
+	made, err := w.eng.OpenTicket(t.Context(), w.host, sangdam.OpenTicket{Title: "T", Body: "B " + card})
+	require.NoError(t, err)
+	pages := []string{"/conversations/" + string(id), "/tickets/" + string(made.Ticket)}
+	mask := url.Values{"span": {"5-24"}, "version": {"1"}, "part": {"body"}}.Encode()
+	see := url.Values{"mask": {"x"}, "part": {"body"}, "reason": {"why"}}.Encode()
+
+	admin := w.client("admin")
+	for _, path := range pages {
+		body := bodyOf(t, admin.do(http.MethodGet, path, ""))
+		require.Contains(t, body, "mask-pick", path)
+		require.Contains(t, body, "mask-sheet", path)
+		require.Contains(t, body, "data-maskable", path)
+	}
+	ara := w.client("ara")
+	require.Contains(t, bodyOf(t, ara.do(http.MethodGet, pages[0], "")), "mask-pick")
+	require.NotContains(t, bodyOf(t, ara.do(http.MethodGet, pages[0], "")), "mask-sheet", "a plain agent masks and cannot look")
+	require.Equal(t, http.StatusForbidden, ara.do(http.MethodPost, "/messages/"+string(m.ID)+"/reveal", see).StatusCode)
+
+	w.finding(sangdam.FoundStays, sangdam.SwitchSecurity)
+	for _, path := range pages {
+		body := bodyOf(t, admin.do(http.MethodGet, path, ""))
+		for _, of := range []string{"mask-pick", "mask-sheet", "data-maskable"} {
+			require.NotContains(t, body, of, path)
+		}
+	}
+	for path, form := range map[string]string{"/messages/" + string(m.ID) + "/mask": mask, "/messages/" + string(m.ID) + "/reveal": see,
+		"/tickets/" + string(made.Ticket) + "/mask": mask, "/tickets/" + string(made.Ticket) + "/reveal": see} {
+		require.GreaterOrEqual(t, admin.do(http.MethodPost, path, form).StatusCode, 400, path)
+	}
+	after, err := w.eng.Ticket(t.Context(), w.host, made.Ticket)
+	require.NoError(t, err)
+	require.Contains(t, after.Ticket.Body, card)
+}
