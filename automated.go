@@ -32,6 +32,10 @@ func (u *unit) react(acct channel.Account, d *conversation.Draft, m conversation
 	case takes:
 		d.GiveToBot(bot, m)
 		return u.askBot(d)
+	case u.ticketed(d):
+		if err := u.becomesTicket(acct, d, m); err != nil {
+			return err
+		}
 	case begun:
 		if err := u.enqueue(acct, d, m); err != nil {
 			return err

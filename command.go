@@ -42,6 +42,8 @@ type unit struct {
 	texts bool
 	// absorbed says that an event brought nothing new.
 	absorbed bool
+	// begunTicket is the ticket that a customer's message became.
+	begunTicket ticket.ID
 	// feed is what the transaction announces at its end, and saved the
 	// conversations as it leaves them.
 	feed  []driver.Event

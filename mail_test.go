@@ -16,6 +16,7 @@ import (
 	"github.com/sangdam/sangdam/channel/email/emailtest"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/ticket"
 )
 
 // mailWorld is a desk with a mail account, and the mail of the world around it.
@@ -294,4 +295,59 @@ func TestAnAutoReplyOpensNothingAgain(t *testing.T) {
 		w.write(emailtest.Answer(w.got("mina@example.com")[1], "one more thing"))
 		require.NotEqual(t, conversation.StateClosed, w.only().Conversation.State, "a person opens it again")
 	})
+}
+
+// By the work stream's setting a mail is a ticket: its subject the title, what is
+// said its text, and what the customer writes later a reply. Answers of the
+// ticket leave as mail in the thread.
+func TestAMailBecomesATicket(t *testing.T) {
+	inMail(t, emailtest.Options{}, func(w *mailWorld) {
+		stream := w.configuration().WorkStreams["mail"]
+		stream.Tickets = true
+		require.NoError(t, errOf(w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: stream})))
+		w.pass(3 * time.Second)
+		w.write(emailtest.Letter{Subject: "주문 1234", Text: "배송이 안 왔어요.\n-- \nMina"})
+		page, err := w.eng.Tickets(w.ctx, w.host, sangdam.TicketFilter{}, "", 10)
+		require.NoError(t, err)
+		require.Len(t, page.Tickets, 1)
+		tk := page.Tickets[0]
+		require.Equal(t, []string{"email", "주문 1234", "배송이 안 왔어요.", "mina@example.com", "Mina"},
+			[]string{tk.Channel, tk.Title, tk.Body, tk.Requester.Email, tk.Requester.Name})
+		require.Nil(t, w.only().Offer, "no chat is offered")
+		require.NoError(t, errOf(w.eng.UpdateTicket(w.ctx, w.host, sangdam.UpdateTicket{Ticket: tk.ID,
+			Comment: &sangdam.TicketComment{Text: "확인해 보겠습니다.", Public: true}})))
+		w.pass(3 * time.Second)
+		mails := w.got("mina@example.com")
+		require.Len(t, mails, 2, "the acknowledgement and the answer")
+		require.Equal(t, "확인해 보겠습니다.", mails[1].Text)
+		w.write(emailtest.Answer(mails[1], "감사합니다"))
+		require.Len(t, w.conversations(), 1)
+		history, err := w.eng.TicketHistory(w.ctx, w.host, tk.ID, 0, 50)
+		require.NoError(t, err)
+		var kinds []ticket.EntryKind
+		for _, e := range history {
+			kinds = append(kinds, e.Kind)
+		}
+		require.Contains(t, kinds, ticket.Answered)
+		require.Contains(t, kinds, ticket.Replied)
+		page, err = w.eng.Tickets(w.ctx, w.host, sangdam.TicketFilter{}, "", 10)
+		require.NoError(t, err)
+		require.Len(t, page.Tickets, 1, "no second ticket")
+	})
+}
+
+// Outside of hours a thread is told once in a closed stretch that we are away,
+// and never welcomed.
+func TestAThreadIsToldOnceThatWeAreAway(t *testing.T) {
+	inMail(t, emailtest.Options{}, func(w *mailWorld) {
+		first := w.write(emailtest.Letter{Subject: "order", Text: "one"})
+		for range 3 {
+			w.write(emailtest.Letter{Subject: "Re: order", Text: "still there?", InReplyTo: first})
+		}
+		var said []string
+		for _, m := range w.got("mina@example.com") {
+			said = append(said, m.Text)
+		}
+		require.Equal(t, []string{"We are away."}, said)
+	}, withDesk(func(d *routing.Desk) { d.Hours = &weekdays }))
 }

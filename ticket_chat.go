@@ -99,7 +99,7 @@ func (u *unit) joinTickets() error {
 			continue
 		}
 		cv, is := u.changes[at].after.(conversation.Conversation)
-		if !is || cv.Ticket == "" {
+		if !is || cv.Ticket == "" || ticket.ID(cv.Ticket) == u.begunTicket { // it began with the message
 			continue
 		}
 		if err := u.joinTicket(ticket.ID(cv.Ticket), m); err != nil {

@@ -203,6 +203,11 @@ type WorkStream struct {
 	// Bot takes the conversation first; the name of a bot registered with the
 	// engine, or empty.
 	Bot string `json:"bot,omitempty"`
+	// Tickets makes a ticket of what customers write, instead of a chat that is
+	// offered to agents: the ticket is routed, and answered through the channel.
+	// A bot, if there is one, comes first. While tickets are switched off it is a
+	// chat.
+	Tickets bool `json:"tickets,omitempty"`
 	// ThreadPerAccount keeps a contact's threads apart per account.
 	ThreadPerAccount bool            `json:"thread_per_account,omitempty"`
 	Hours            *hours.Calendar `json:"hours,omitempty"`
