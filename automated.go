@@ -169,7 +169,7 @@ func (u *unit) sayAfter(hold time.Duration, d *conversation.Draft, m conversatio
 		return m, err
 	}
 	if held != storm.Send {
-		d.ApplyStatus(m, conversation.StatusFailed, channel.ReasonRecipientRate, "enough was sent without a person: limit of the "+string(held))
+		d.ApplyStatus(m, conversation.StatusFailed, channel.ReasonRecipientRate, "held back, since no person wrote it: "+string(held))
 		m.Status = conversation.StatusFailed
 		return m, nil
 	}

@@ -42,6 +42,8 @@ type unit struct {
 	texts bool
 	// absorbed says that an event brought nothing new.
 	absorbed bool
+	// silent says that nothing may be sent by itself because of this event.
+	silent bool
 	// begunTicket is the ticket that a customer's message became.
 	begunTicket ticket.ID
 	// feed is what the transaction announces at its end, and saved the

@@ -218,6 +218,7 @@ func (u *unit) apply(acct channel.Account, in channel.Inbound) error {
 // conversation, automated answer, work for a bot or an agent.
 func (u *unit) customerMessage(acct channel.Account, in channel.Inbound) error {
 	repo := u.tx.Conversations()
+	u.silent = in.Silent
 	in, err := u.placed(acct, in)
 	if err != nil {
 		return err

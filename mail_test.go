@@ -17,6 +17,8 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/ticket"
+	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/condition"
 )
 
 // mailWorld is a desk with a mail account, and the mail of the world around it.
@@ -146,6 +148,10 @@ func TestWhatJoinsAThreadAndWhatDoesNot(t *testing.T) {
 		d := w.only()
 		require.Len(t, d.Messages, 4)
 		require.NotEqual(t, d.Messages[0].Author.Identity, d.Messages[3].Author.Identity, "who was in copy joins by name")
+		before := len(w.got("mina@example.com"))
+		w.answer(d.Conversation.ID, "for the customer")
+		require.Len(t, w.got("mina@example.com"), before+1, "and the answers stay the customer's")
+		require.Empty(t, w.got("jun@example.com"))
 		for _, l := range []emailtest.Letter{
 			{Subject: "Re: order", Text: "the same subject"},
 			{Subject: "Re: order", Text: "alike", InReplyTo: "x" + first},
@@ -156,7 +162,7 @@ func TestWhatJoinsAThreadAndWhatDoesNot(t *testing.T) {
 			w.write(l)
 			require.Len(t, w.conversations(), before+1, l.Text)
 		}
-		require.Len(t, w.detail(d.Conversation.ID).Messages, 4)
+		require.Len(t, w.detail(d.Conversation.ID).Messages, 5)
 	})
 }
 
@@ -350,4 +356,59 @@ func TestAThreadIsToldOnceThatWeAreAway(t *testing.T) {
 		}
 		require.Equal(t, []string{"We are away."}, said)
 	}, withDesk(func(d *routing.Desk) { d.Hours = &weekdays }))
+}
+
+// A code that a machine sends to the desk is for the desk: nobody is told of it,
+// neither who is in copy nor whoever the mail names (N47, N50).
+func TestAVerificationMailReachesNobodyElse(t *testing.T) {
+	inMail(t, emailtest.Options{}, func(w *mailWorld) {
+		first := w.write(emailtest.Letter{From: "eve@evil.example", Subject: "hi", Text: "a thread of mine"})
+		w.write(emailtest.Letter{From: "no-reply@bank.example", To: "help@shop.test", Cc: []string{"eve@evil.example"}, Subject: "Your code",
+			Text: "Your code is 123456", References: []string{first}, Header: []string{"Reply-To: eve@evil.example"}})
+		for _, m := range w.mail.Received("") {
+			require.NotContains(t, m.Text, "123456")
+		}
+		require.Len(t, w.got("eve@evil.example"), 1, "the acknowledgement of her own mail alone")
+		require.Empty(t, w.got("no-reply@bank.example"))
+		all := w.conversations()
+		require.Len(t, all, 2, "a stranger's mail does not join her thread")
+		for _, c := range all {
+			d := w.detail(c.ID)
+			if d.Messages[0].Content.Letter.Subject == "Your code" {
+				require.NotEmpty(t, d.Messages[0].Content.Letter.Automatic, "it is flagged for the agents")
+			}
+		}
+	})
+}
+
+// Two of our own desks that write to each other are told apart, and the storm
+// between them ends by itself.
+func TestTwoDesksOfOneHouseDoNotStorm(t *testing.T) {
+	inMail(t, emailtest.Options{}, func(w *mailWorld) {
+		w.mail.Always(func(m emailtest.Mail) []byte { // the other desk is like ours: it acknowledges, marked as ours are
+			if m.To != "sales@shop.test" {
+				return nil
+			}
+			l := emailtest.Answer(m, "Your mail has arrived.")
+			l.Header = []string{"X-Sangdam-Loop: 0123456789abcdef"}
+			raw, _ := w.mail.Compose(l)
+			return raw
+		})
+		w.write(emailtest.Letter{From: "sales@shop.test", Subject: "stock?", Text: "how many are left?"})
+		w.pass(time.Hour)
+		require.LessOrEqual(t, len(w.got("sales@shop.test")), 3)
+		require.NotEmpty(t, w.conversations(), "it is read by people")
+	})
+}
+
+// Not even a trigger answers a machine.
+func TestATriggerDoesNotAnswerAMachine(t *testing.T) {
+	inMail(t, emailtest.Options{}, func(w *mailWorld) {
+		w.save(rule("echo", when("happened", condition.Has, "opened"), trigger.Do(sangdam.ActionMessage,
+			sangdam.TextParams{Text: sangdam.Texts{"": "We will look at it."}})))
+		w.write(emailtest.Letter{Subject: "order", Text: "one"})
+		require.Len(t, w.got("mina@example.com"), 2, "the acknowledgement, and the trigger's")
+		w.write(emailtest.Letter{From: "robot@example.net", Subject: "x", Text: "hello", Header: []string{"Auto-Submitted: auto-generated"}})
+		require.Empty(t, w.got("robot@example.net"))
+	})
 }

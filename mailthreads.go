@@ -21,6 +21,8 @@ type chatState struct {
 	State   []byte    `json:"state"`
 	Vouched bool      `json:"vouched,omitempty"`
 	At      time.Time `json:"at"` // of the event
+	// User began the chat.
+	User channel.ProviderUserID `json:"user"`
 }
 
 var chatStates = store.Declare(store.Kind[chatState]{Name: "chat_state",
@@ -44,16 +46,18 @@ func chatStateOf(ctx context.Context, tx store.Tx, acct channel.AccountID, chat 
 	return c, err
 }
 
-// keepState keeps what an event tells of its chat, unless a newer one has.
+// keepState keeps what an event tells of its chat, unless a newer one has. Whose
+// chat it is stays so: what others write there, who were in copy or got hold of a
+// mail, does not lead the answers to them.
 func (u *unit) keepState(acct channel.Account, in channel.Inbound) error {
 	if len(in.State) == 0 || in.Chat.Kind != channel.ChatThread {
 		return nil
 	}
 	c, err := u.chatState(acct.ID, in.Chat)
-	if err != nil || c.At.After(in.OccurredAt) {
+	if err != nil || c.At.After(in.OccurredAt) || c.ID != "" && c.User != in.Author.User {
 		return err
 	}
-	c.ID, c.State, c.Vouched, c.At = chatID(acct.ID, in.Chat), in.State, in.Author.Vouched, in.OccurredAt
+	c.ID, c.User, c.State, c.Vouched, c.At = chatID(acct.ID, in.Chat), in.Author.User, in.State, in.Author.Vouched, in.OccurredAt
 	return chatStates.Save(u.ctx, u.tx, &c)
 }
 

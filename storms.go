@@ -46,6 +46,9 @@ func (u *unit) heldBack(d *conversation.Draft, m conversation.Message) (storm.Ve
 	if err != nil || !automatic(m) || adapter.caps.Automatic.PerThread == 0 {
 		return storm.Send, ignored(err)
 	}
+	if u.silent {
+		return storm.Machine, nil
+	}
 	limits := adapter.caps.Automatic
 	var who conversation.Identity
 	if d.C.Identity != "" {

@@ -259,7 +259,8 @@ type Inbound struct {
 	// it; they gain nothing else.
 	Copied []Author
 	// State is what the adapter wants to know about the chat when it answers
-	// there (Outbound.State), for chats of kind thread; nil keeps what there is.
+	// there (Outbound.State), for chats of kind thread. It counts of the person
+	// who began the chat; nil keeps what there is.
 	State []byte
 	// Reason is why, for failed; Details["detail"] may say more to a person. Tag
 	// is then the Outbound.Message, or the notice, if the adapter can tell.

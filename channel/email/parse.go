@@ -29,6 +29,9 @@ type state struct {
 // maxReferences are kept of a thread: the first, and the newest.
 const maxReferences = 10
 
+// maxAnswers are looked up at most, the nearest ones.
+const maxAnswers = 20
+
 // unverified begins the user id of a sender for whom his domain does not vouch
 // although the host's server judged: his mails are not those of the customer
 // whose name they bear.
@@ -96,7 +99,7 @@ func said(in *channel.Inbound, key thread.Key, s Settings, m message.Mail) {
 	in.Chat = channel.Chat{Kind: channel.ChatThread, ID: place.Thread}
 	in.Author = channel.Author{User: user(m), Name: cmp.Or(m.From.Name, m.From.Addr), Vouched: m.Verified}
 	in.Name = channel.ProviderMessageID(m.ID)
-	for _, id := range place.Answers {
+	for _, id := range place.Answers[:min(len(place.Answers), maxAnswers)] {
 		in.Answers = append(in.Answers, channel.ProviderMessageID(id))
 	}
 	in.Copied = copied(s, m)

@@ -38,9 +38,10 @@ type Verdict string
 // The verdicts.
 const (
 	Send     Verdict = ""
-	OfThread Verdict = "thread" // enough was sent in the thread
-	OfPerson Verdict = "person" // to the person, over all threads
-	OfDomain Verdict = "domain" // to the domain, by whose name anybody may write
+	OfThread Verdict = "thread"  // enough was sent in the thread
+	OfPerson Verdict = "person"  // to the person, over all threads
+	OfDomain Verdict = "domain"  // to the domain, by whose name anybody may write
+	Machine  Verdict = "machine" // a machine wrote what it would answer
 )
 
 // Decide says whether an automatic message may be sent at now, and counts it if
