@@ -174,10 +174,9 @@ type pulledConversation struct {
 	before, now conversation.Conversation
 	happened    []string
 	// What the event said, by the kind of who said it.
-	said            map[conversation.AuthorKind]string
-	heard, answered condition.Fact // what was said, made ready once
-	item            *routing.Item  // read when it is asked about
-	host            condition.Map
+	said map[conversation.AuthorKind]string
+	item *routing.Item // read when it is asked about
+	host condition.Map
 }
 
 // saidBy and happeningOf tell what a message or an entry of the history is to
@@ -279,9 +278,9 @@ func (p *pulledConversation) work() (routing.Item, error) {
 func (p *pulledConversation) Fact(name string) (condition.Fact, bool) {
 	switch name {
 	case "message":
-		return p.saidFact(&p.heard, conversation.ByCustomer)
+		return given(condition.Text(p.said[conversation.ByCustomer]))
 	case "answer":
-		return p.saidFact(&p.answered, conversation.ByAgent)
+		return given(condition.Text(p.said[conversation.ByAgent]))
 	case "time":
 		return condition.Time(p.u.tx.Now()), true
 	case "queue", "priority":
@@ -298,18 +297,6 @@ func (p *pulledConversation) Fact(name string) (condition.Fact, bool) {
 		return given(fact)
 	}
 	return p.hostFact(name)
-}
-
-// saidFact is what somebody said in the event.
-func (p *pulledConversation) saidFact(ready *condition.Fact, by conversation.AuthorKind) (condition.Fact, bool) {
-	text := p.said[by]
-	if text == "" {
-		return condition.Fact{}, false
-	}
-	if ready.Equal(condition.Fact{}) {
-		*ready = condition.FoldedText(text)
-	}
-	return *ready, true
 }
 
 // hostFact is a fact of the host's own, told once.

@@ -84,9 +84,26 @@ type Outcome struct {
 type view struct {
 	Subject
 	event Event
+	// folded are the last few texts that conditions asked about, as they are
+	// compared; more fall out in turn.
+	folded [4]struct{ text, as string }
+	next   int
 }
 
-func (v view) Fact(field string) (condition.Fact, bool) {
+// Folded implements condition.Folder.
+func (v *view) Folded(text string) string {
+	for i := range v.folded {
+		if v.folded[i].text == text {
+			return v.folded[i].as
+		}
+	}
+	as := condition.Fold(text)
+	v.folded[v.next].text, v.folded[v.next].as = text, as
+	v.next = (v.next + 1) % len(v.folded)
+	return as
+}
+
+func (v *view) Fact(field string) (condition.Fact, bool) {
 	switch field {
 	case FieldEvent:
 		return condition.Text(v.event.Kind), true
@@ -97,7 +114,7 @@ func (v view) Fact(field string) (condition.Fact, bool) {
 }
 
 // Before of the event's own fields is what they are: they do not change.
-func (v view) Before(field string) (condition.Fact, bool) {
+func (v *view) Before(field string) (condition.Fact, bool) {
 	if field == FieldEvent || field == FieldActor {
 		return v.Fact(field)
 	}

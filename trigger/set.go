@@ -132,7 +132,7 @@ func (s *Set) Run(ev Event, sub Subject, opt Options) (Report, error) {
 // pass asks once, in order; after a trigger that fired the rest is looked up
 // anew, since the facts changed.
 func (s *Set) pass(ev Event, sub Subject, opt Options, pass int, fired map[int]bool, r *Report) error {
-	facts := &view{sub, ev}
+	facts := &view{Subject: sub, event: ev}
 	for at := -1; ; {
 		next := -1
 		for i := range s.candidates(facts, at, opt) {

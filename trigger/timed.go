@@ -66,7 +66,7 @@ func (s *Set) RunTimed(d Deadline, ev Event, sub Subject, opt Options) (Report, 
 		if c.ID != d.Trigger {
 			continue
 		}
-		facts := &view{sub, ev}
+		facts := &view{Subject: sub, event: ev}
 		fact, _ := facts.Fact(c.After.Since)
 		if since, ok := fact.AsTime(); !ok || !since.Equal(d.Since) {
 			return r, nil

@@ -10,6 +10,9 @@
 //	go run ./internal/bench -case memory            # B11
 //	go run ./internal/bench -case restart           # B14, engine part
 //	go run ./internal/bench -case widgets           # idle web-chat visitors
+//	go run ./internal/bench -case rules             # one event and 10,000 rules
+//	go run ./internal/bench -case tickets -tickets 1000000 -data /var/tmp/bench
+//	go run ./internal/bench -case tickets -store postgres
 //
 // Data lies under TMPDIR: set it to a RAM file system to see what the software
 // alone costs. Every case is power-cut durable.
@@ -52,6 +55,8 @@ type options struct {
 	agents        int
 	burst         int
 	widgets       int
+	tickets       int
+	data          string
 }
 
 // cases by name; each returns what is printed.
@@ -61,6 +66,8 @@ var cases = map[string]func(context.Context, options) (report, error){
 	"memory":  memory,
 	"restart": restart,
 	"widgets": widgets,
+	"rules":   rules,
+	"tickets": ticketLists,
 }
 
 // report is what a case found.
@@ -74,10 +81,12 @@ type report struct {
 func run(ctx context.Context, args []string, out io.Writer) error {
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	name := flags.String("case", "", "assign, ack, memory, restart or widgets")
+	name := flags.String("case", "", "assign, ack, memory, restart, widgets, rules or tickets")
+	flags.IntVar(&o.tickets, "tickets", 20_000, "tickets of -case tickets")
+	flags.StringVar(&o.data, "data", "", "directory in which -case tickets keeps its SQLite data; empty: none is kept")
 	flags.IntVar(&o.widgets, "widgets", 5_000, "connections of widgets")
 	asJSON := flags.Bool("json", false, "print one JSON object")
-	flags.StringVar(&o.store, "store", "sqlite", "sqlite or, for assign, postgres")
+	flags.StringVar(&o.store, "store", "sqlite", "sqlite or, for assign and tickets, postgres")
 	flags.IntVar(&o.rounds, "rounds", 7, "rounds that must count")
 	flags.IntVar(&o.conversations, "conversations", 100_000, "open conversations of memory and restart")
 	flags.IntVar(&o.agents, "agents", 10_000, "agents of restart")
@@ -87,10 +96,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	do, ok := cases[*name]
 	if !ok {
-		return errors.New("-case must be assign, ack, memory, restart or widgets")
+		return errors.New("-case must be assign, ack, memory, restart, widgets, rules or tickets")
 	}
-	if o.store != "sqlite" && (o.store != "postgres" || *name != "assign") {
-		return errors.New("-store must be sqlite, or postgres for -case assign")
+	if o.store != "sqlite" && (o.store != "postgres" || *name != "assign" && *name != "tickets") {
+		return errors.New("-store must be sqlite, or postgres for -case assign and tickets")
 	}
 	r, err := do(ctx, o)
 	if err != nil {

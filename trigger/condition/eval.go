@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"github.com/sangdam/sangdam/internal/fold"
 )
 
 // Result is the outcome of an evaluation.
@@ -203,7 +201,7 @@ func (e *evaluation) test(n *node, fact *Fact) bool {
 	}
 	switch n.kind {
 	case kindText:
-		return n.testText(fact)
+		return e.testText(n, fact.text)
 	case kindNumber:
 		return compare(n.test, fact.number(), n.floats)
 	case kindBool:
@@ -220,15 +218,17 @@ func (e *evaluation) test(n *node, fact *Fact) bool {
 	return compare(n.test, fact.int(), n.ints)
 }
 
-func (n *node) testText(fact *Fact) bool {
-	s := cut(fact.text)
-	switch {
-	case n.test == Matches:
+func (e *evaluation) testText(n *node, s string) bool {
+	s = cut(s)
+	if n.test == Matches {
 		return n.pattern.MatchString(s)
-	case n.fold && fact.folded != nil:
-		s = *fact.folded
-	case n.fold:
-		s = fold.Text(s)
+	}
+	if n.fold {
+		if f, remembers := e.facts.(Folder); remembers {
+			s = f.Folded(s)
+		} else {
+			s = Fold(s)
+		}
 	}
 	switch n.test {
 	case Contains:

@@ -28,6 +28,15 @@ type Hours interface {
 	Within(calendar string, at time.Time) bool
 }
 
+// Folder is implemented by Facts that many conditions are held against: it may
+// remember what Fold made of a text instead of making it again for each.
+type Folder interface {
+	Folded(text string) string
+}
+
+// Fold is a text as text fields are compared.
+func Fold(text string) string { return fold.Text(text) }
+
 // Equal reports whether two facts say the same. Sets are compared without
 // regard to order.
 func (f Fact) Equal(g Fact) bool {
@@ -69,19 +78,10 @@ type Fact struct {
 	// time or a duration in nanoseconds.
 	bits uint64
 	set  []string
-	// folded is the beginning of text as it is compared, where it is known.
-	folded *string
 }
 
 // Text is a fact for a text, enum or id field.
 func Text[T ~string](s T) Fact { return Fact{kind: kindText, text: string(s)} }
-
-// FoldedText is Text for one that many conditions ask about: it is made ready for
-// comparing once instead of by each.
-func FoldedText[T ~string](s T) Fact {
-	folded := fold.Text(cut(string(s)))
-	return Fact{kind: kindText, text: string(s), folded: &folded}
-}
 
 // Number is a fact for a number field; NaN is absent.
 func Number(n float64) Fact {
