@@ -27,6 +27,8 @@ type Setup struct {
 	// Accounts need an ID, by which they are found again. Secrets that are not
 	// given keep their value.
 	Accounts []channel.Account `json:"accounts,omitempty"`
+	// Confirmed is as in SaveAccount, for the accounts that are switched on.
+	Confirmed bool `json:"confirmed,omitempty"`
 	// Layouts are those of mails to customers about their tickets.
 	Layouts []notify.Layout `json:"layouts,omitempty"`
 }
@@ -245,7 +247,7 @@ func (u *unit) applyAccounts(s Setup, out *Applied) error {
 		a.Version = old.Version
 		a.Token = cmp.Or(old.Token, a.Token, newSecretID())
 		err := part(out, "account", string(a.ID), found && !newSecrets(old, a), plain(old), plain(a), func() (Saved, error) {
-			stored, err := u.saveAccount(a, adapter)
+			stored, err := u.saveAccount(a, adapter, s.Confirmed)
 			return Saved{ID: string(stored.ID), Version: stored.Version}, err
 		})
 		if err != nil {

@@ -55,7 +55,8 @@ type MaskingPolicy struct {
 
 func (m MaskingPolicy) validate() error {
 	if !slices.Contains([]OnFound{FoundStays, FoundProposed, FoundMasked}, m.Found) {
-		return errs.New(errs.Invalid, "sangdam: workspace settings: personal data that is found is masked (mask), proposed (propose) or left (empty), not %q", m.Found)
+		return errs.New(errs.Invalid,
+			"sangdam: workspace settings: personal data that is found is masked (mask), proposed (propose) or left (empty), not %q", m.Found)
 	}
 	if m.KeepLast < 0 || m.KeepLast > 4 {
 		return errs.New(errs.Invalid, "sangdam: workspace settings: masking keeps the last 0 to 4 characters, not %d", m.KeepLast)
@@ -208,7 +209,8 @@ func (u *unit) hideSaid(cv conversation.Conversation, m *conversation.Message) e
 
 // hideStored masks ranges of a stored message and takes the original away
 // wherever the store has it.
-func (u *unit) hideStored(d *conversation.Draft, m conversation.Message, spans []privacy.Span, findings []privacy.Finding, by string) error {
+func (u *unit) hideStored(d *conversation.Draft, m conversation.Message, spans []privacy.Span, findings []privacy.Finding,
+	by string) error {
 	if len(spans) == 0 {
 		return nil
 	}
@@ -583,6 +585,9 @@ func (e *Engine) proposing(ctx context.Context, tx store.Tx, p Principal, r Reso
 	return s.Settings.Masking, nil
 }
 
+// unsure says that something else is more likely.
+func unsure(f privacy.Finding) bool { return f.Confidence < privacy.Medium }
+
 // proposals looks through runs of messages that one author wrote.
 func proposals(messages []conversation.Message, policy MaskingPolicy) map[conversation.MessageID][]privacy.Finding {
 	out := map[conversation.MessageID][]privacy.Finding{}
@@ -600,7 +605,7 @@ func proposals(messages []conversation.Message, policy MaskingPolicy) map[conver
 			texts[i] = messages[i].Content.Text
 		}
 		for i, found := range privacy.DetectAcross(texts, own.types()...) {
-			found = slices.DeleteFunc(found, func(f privacy.Finding) bool { return f.Confidence < privacy.Medium })
+			found = slices.DeleteFunc(found, unsure)
 			if len(found) > 0 && own.Found == FoundProposed {
 				out[messages[i].ID] = found
 			}

@@ -147,8 +147,9 @@ func (c canaries) masked(w *replayWorld) {
 		if at < 0 {
 			continue
 		}
-		_, err := w.eng.MaskTicket(w.ctx, w.host, sangdam.MaskTicket{Ticket: detail.Ticket.ID, Part: ticket.CommentPart(e.Seq), Version: detail.Ticket.Version,
-			Spans: []privacy.Span{{Start: at, End: at + len(c.ticket)}}})
+		_, err := w.eng.MaskTicket(w.ctx, w.host, sangdam.MaskTicket{Ticket: detail.Ticket.ID, Part: ticket.CommentPart(e.Seq),
+			Version: detail.Ticket.Version,
+			Spans:   []privacy.Span{{Start: at, End: at + len(c.ticket)}}})
 		require.NoError(w.t, err)
 	}
 	w.settle()

@@ -33,7 +33,8 @@ func maskCalls(w *world, m conversation.MessageID, calls, queries map[string]fun
 	made, err := w.eng.OpenTicket(w.ctx, w.host, sangdam.OpenTicket{Title: "Masked", Desk: "support"})
 	require.NoError(w.t, err)
 	calls["MaskTicket"] = func(p sangdam.Principal) error {
-		return errOf(w.eng.MaskTicket(w.ctx, p, sangdam.MaskTicket{Ticket: made.Ticket, Part: ticket.TitlePart, Version: made.Version, Spans: all}))
+		return errOf(w.eng.MaskTicket(w.ctx, p, sangdam.MaskTicket{Ticket: made.Ticket, Part: ticket.TitlePart,
+			Version: made.Version, Spans: all}))
 	}
 	queries["MaskProposals"] = func(p sangdam.Principal) error {
 		return errOf(w.eng.MaskProposals(w.ctx, p, w.conversations()[0].ID))
@@ -176,7 +177,8 @@ func TestRevealNeedsARightAndAReason(t *testing.T) {
 			require.Equal(t, card, original)
 			row := w.lastAudit()
 			require.Greater(t, row.Seq, before)
-			require.Equal(t, []string{string(sangdam.ActReveal), "ok", "conversation:" + string(c.Conversation)}, []string{row.Action, row.Outcome, row.Resource})
+			require.Equal(t, []string{string(sangdam.ActReveal), "ok", "conversation:" + string(c.Conversation)},
+				[]string{row.Action, row.Outcome, row.Resource})
 			require.Equal(t, "the bank asks for "+strings.Repeat("*", len(card)), row.Details["reason"], "the log has no card in it")
 		}
 		require.NotContains(t, strings.Join(texts(w.only()), " "), card, "the mask stays")
@@ -239,12 +241,14 @@ func TestBadMasksAreRefused(t *testing.T) {
 		_, err = w.mask(a1, card)
 		require.NoError(t, err)
 		again := w.message(m)
-		done, err := w.eng.MaskMessage(w.ctx, a1, sangdam.MaskMessage{Message: m.ID, Version: again.Version, Spans: []privacy.Span{again.Masks[0].Span}})
+		done, err := w.eng.MaskMessage(w.ctx, a1, sangdam.MaskMessage{Message: m.ID, Version: again.Version,
+			Spans: []privacy.Span{again.Masks[0].Span}})
 		require.NoError(t, err)
 		require.Equal(t, again.Version, done.Version, "what is masked already stays as it is")
 
 		w.finding(sangdam.MaskingPolicy{}, sangdam.SwitchSecurity)
-		_, err = w.eng.MaskMessage(w.ctx, a1, sangdam.MaskMessage{Message: m.ID, Version: again.Version, Spans: []privacy.Span{{Start: 0, End: 3}}})
+		_, err = w.eng.MaskMessage(w.ctx, a1, sangdam.MaskMessage{Message: m.ID, Version: again.Version,
+			Spans: []privacy.Span{{Start: 0, End: 3}}})
 		require.ErrorIs(t, err, sangdam.ErrUnsupported, "the security service is off")
 		require.ErrorContains(t, err, "security")
 		_, err = w.eng.Reveal(w.ctx, w.host, sangdam.Reveal{Place: sangdam.MaskedPlace{Message: m.ID, Mask: again.Masks[0].ID}, Reason: "x"})
@@ -375,13 +379,15 @@ func TestATicketIsMasked(t *testing.T) {
 		made, err := w.eng.OpenTicket(w.ctx, w.host, open)
 		require.NoError(t, err)
 		a1 := w.agent("a1")
-		commented, err := w.eng.UpdateTicket(w.ctx, a1, sangdam.UpdateTicket{Ticket: made.Ticket, Comment: &sangdam.TicketComment{Text: "no " + card}})
+		commented, err := w.eng.UpdateTicket(w.ctx, a1, sangdam.UpdateTicket{Ticket: made.Ticket,
+			Comment: &sangdam.TicketComment{Text: "no " + card}})
 		require.NoError(t, err)
 		span := func(text string) []privacy.Span {
 			at := strings.Index(text, card)
 			return []privacy.Span{{Start: at, End: at + len(card)}}
 		}
-		_, err = w.eng.MaskTicket(w.ctx, a1, sangdam.MaskTicket{Ticket: made.Ticket, Part: ticket.BodyPart, Version: made.Version, Spans: span(open.Body)})
+		_, err = w.eng.MaskTicket(w.ctx, a1, sangdam.MaskTicket{Ticket: made.Ticket, Part: ticket.BodyPart, Version: made.Version,
+			Spans: span(open.Body)})
 		require.ErrorIs(t, err, sangdam.ErrStale)
 		done, err := w.eng.MaskTicket(w.ctx, a1, sangdam.MaskTicket{Ticket: made.Ticket, Part: ticket.BodyPart, Version: commented.Version,
 			Spans: span(open.Body)})

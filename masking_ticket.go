@@ -44,7 +44,8 @@ func (e *Engine) MaskTicket(ctx context.Context, p Principal, c MaskTicket) (Tic
 			return TicketState{}, err
 		}
 		if c.Version != w.stored.Version {
-			return TicketState{}, errs.New(errs.Stale, "sangdam: ticket %s was changed by somebody else; read it again and choose the range in its present text", c.Ticket)
+			return TicketState{}, errs.New(errs.Stale,
+				"sangdam: ticket %s was changed by somebody else; read it again and choose the range in its present text", c.Ticket)
 		}
 		text, err := u.partOf(w, c.Part)
 		if err != nil {
@@ -306,7 +307,8 @@ func (u *unit) hideInTickets(c conversation.ID, originals map[string]string, by 
 // A notice that waits leaves as it is then; one that is being sent is sealed.
 func (u *unit) concealCopies(subject string, originals map[string]string) error {
 	of := store.Exact(subject)
-	all, err := deliveries.All(u.ctx, u.tx, store.List[Delivery]{Index: deliveriesBySubject, From: store.Tuple(of), To: store.Next(store.Tuple(of))}, 1000)
+	about := store.List[Delivery]{Index: deliveriesBySubject, From: store.Tuple(of), To: store.Next(store.Tuple(of))}
+	all, err := deliveries.All(u.ctx, u.tx, about, 1000)
 	if err != nil {
 		return err
 	}
@@ -356,7 +358,7 @@ func (e *Engine) TicketProposals(ctx context.Context, p Principal, id ticket.ID)
 		}
 		out.Parts = map[ticket.Part][]privacy.Finding{}
 		look := func(p ticket.Part, text string, policy MaskingPolicy) {
-			found := slices.DeleteFunc(privacy.Detect(text, policy.types()...), func(f privacy.Finding) bool { return f.Confidence < privacy.Medium })
+			found := slices.DeleteFunc(privacy.Detect(text, policy.types()...), unsure)
 			if len(found) > 0 && policy.Found == FoundProposed {
 				out.Parts[p] = found
 			}
@@ -399,8 +401,8 @@ func (u *unit) scrubSoon() error {
 		return nil
 	}
 	due := u.tx.Now().Truncate(scrubEvery).Add(scrubEvery)
-	return u.tx.Jobs().Enqueue(u.ctx, driver.Job{ID: newID(), Kind: jobScrub, Key: due.UTC().Format(time.RFC3339), Payload: []byte("{}"), Due: due,
-		CreatedAt: u.tx.Now()})
+	return u.tx.Jobs().Enqueue(u.ctx, driver.Job{ID: newID(), Kind: jobScrub, Key: due.UTC().Format(time.RFC3339), Payload: []byte("{}"),
+		Due: due, CreatedAt: u.tx.Now()})
 }
 
 func (e *Engine) scrub(ctx context.Context, j *runningJob, _ struct{}) error {

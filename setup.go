@@ -332,6 +332,10 @@ func (e *Engine) Configuration(ctx context.Context, p Principal) (out routing.Co
 type SaveAccount struct {
 	Key     Key             `json:"-"`
 	Account channel.Account `json:"account"`
+	// Confirmed says that somebody was told that what is written on an outside
+	// channel leaves the organisation to its provider, and agreed. The audit log
+	// keeps it; ChannelPolicy.Confirm requires it.
+	Confirmed bool `json:"confirmed,omitempty"`
 }
 
 // AccountSaved is the account as it is stored, without its secrets.
@@ -370,7 +374,7 @@ func (e *Engine) SaveAccount(ctx context.Context, p Principal, c SaveAccount) (A
 	r := Resource{Kind: "account", ID: string(a.ID)}
 	saved, repeated, err := configure(ctx, e, opSaveAccount, p, c.Key, r, c, func(u *unit) (Saved, error) {
 		var err error
-		stored, err = u.saveAccount(a, adapter)
+		stored, err = u.saveAccount(a, adapter, c.Confirmed)
 		return Saved{ID: string(stored.ID), Version: stored.Version, Warnings: accountWarnings(u.s.routing, stored)}, err
 	})
 	if err != nil {
@@ -385,7 +389,7 @@ func (e *Engine) SaveAccount(ctx context.Context, p Principal, c SaveAccount) (A
 
 // saveAccount checks an account against the settings and the adapter, and
 // stores it.
-func (u *unit) saveAccount(a channel.Account, adapter *guardedAdapter) (channel.Account, error) {
+func (u *unit) saveAccount(a channel.Account, adapter *guardedAdapter, confirmed bool) (channel.Account, error) {
 	old, found := u.s.accounts[a.ID]
 	if _, err := replaces("account", string(a.ID), found, old.Version, a.Version); err != nil {
 		return a, err
@@ -405,6 +409,9 @@ func (u *unit) saveAccount(a channel.Account, adapter *guardedAdapter) (channel.
 	}
 	if stream.Live && adapter.Capabilities().Persistent {
 		return a, errs.New(errs.Invalid, "sangdam: %s chats do not end with a window; use a persistent work stream", a.Kind)
+	}
+	if err := u.mayEnable(a, old, adapter, confirmed); err != nil {
+		return a, err
 	}
 	if err := u.checkTexts("account "+a.Name, a.Messages, nil); err != nil {
 		return a, err

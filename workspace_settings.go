@@ -73,6 +73,8 @@ type WorkspaceSettings struct {
 	Tickets TicketRouting `json:"tickets,omitzero"`
 	// Masking says what becomes of personal data that is found in texts.
 	Masking MaskingPolicy `json:"masking,omitzero"`
+	// Channels says what is asked before an outside channel is switched on.
+	Channels ChannelPolicy `json:"channels,omitzero"`
 
 	more map[string]json.RawMessage
 }
@@ -140,6 +142,9 @@ func (s WorkspaceSettings) validate() error {
 		return err
 	}
 	if err := s.Masking.validate(); err != nil {
+		return err
+	}
+	if err := s.Channels.validate(); err != nil {
 		return err
 	}
 	if r := s.Tickets; r.Cost < 0 || r.Cost > routing.MaxUnits || r.OfferFor < 0 {
