@@ -155,6 +155,9 @@ func (u *unit) sayAfter(hold time.Duration, d *conversation.Draft, m conversatio
 		return conversation.Message{}, err
 	}
 	m.ID = conversation.MessageID(newID())
+	if hold > 0 {
+		m.HeldUntil = u.tx.Now().Add(hold)
+	}
 	said := m.Content // the customer gets it as it was written
 	if m.Author.Kind == conversation.ByAgent {
 		if err := u.hideSaid(d.C, &m); err != nil {
@@ -176,7 +179,7 @@ func (u *unit) sayAfter(hold time.Duration, d *conversation.Draft, m conversatio
 	row := channel.OutboxRow{Automatic: automatic(m), ID: channel.OutboxID(m.ID), Account: m.Account, Lane: outboxLane(m.Chat), Conversation: d.C.ID,
 		Message: m.ID, To: m.Chat, Content: said, Reply: reply, State: channel.OutboxQueued}
 	if hold > 0 {
-		row.NotBefore = u.tx.Now().Add(hold)
+		row.NotBefore = m.HeldUntil
 	}
 	if m.Author.Kind == conversation.ByAgent {
 		if a, err := u.tx.Agents().Agent(u.ctx, m.Author.Agent); err == nil {

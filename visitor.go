@@ -212,6 +212,12 @@ func entries(ctx context.Context, tx store.Tx, s *settings, v channel.VisitorRef
 			if err != nil {
 				return nil, err
 			}
+			if m.Status == conversation.StatusQueued && tx.Now().Before(m.HeldUntil) {
+				return out, nil // it has not left; what was said after it waits for it
+			}
+			if m.Status == conversation.StatusWithdrawn {
+				continue // it never left
+			}
 			if shown, err := showsTo(ctx, tx, s, v, m); err != nil {
 				return nil, err
 			} else if !shown {

@@ -172,6 +172,36 @@ func TestAVisitorSeesWhatWasTakenBack(t *testing.T) {
 	})
 }
 
+// What an agent still may take back has not left: not to a visitor either, who
+// reads from the store.
+func TestAVisitorSeesNothingThatIsHeld(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.online("a1")
+		v := w.visitor("Mina")
+		v.says("hello")
+		w.settle()
+		c := w.accept()
+		answer := func(text string) sangdam.Posted {
+			p, err := w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: c.Conversation, Content: channel.Text(text), Hold: 5 * time.Second})
+			require.NoError(t, err)
+			return p
+		}
+		answer("kept back")
+		w.settle()
+		require.Equal(t, []string{"hello", "Hello!"}, shown(v.since(0)))
+		w.pass(6 * time.Second)
+		require.Equal(t, []string{"hello", "Hello!", "kept back"}, shown(v.since(0)))
+		oops := answer("oops")
+		require.NoError(t, errOf(w.eng.Unsend(w.ctx, w.agent("a1"), sangdam.Unsend{Message: oops.Message})))
+		answer("better")
+		w.pass(6 * time.Second)
+		ms, err := v.port().Since(w.ctx, v.ref, "", 0, 100)
+		require.NoError(t, err)
+		require.Equal(t, []string{"hello", "Hello!", "kept back", "better"}, shown(ms), "what never left is nowhere")
+		w.invariants()
+	})
+}
+
 func TestVisitorsSeeNothingOfEachOther(t *testing.T) {
 	inWorld(t, func(w *world) {
 		mina, jun := w.visitor("Mina"), w.visitor("Jun")

@@ -248,7 +248,10 @@ type Message struct {
 	At         time.Time                   `json:"at,omitzero"`          // when it was stored
 	EditedAt   time.Time                   `json:"edited_at,omitzero"`   // the newest edit's own time
 	UnsentAt   time.Time                   `json:"unsent_at,omitzero"`   // taken back: content is gone
-	WatchedAt  time.Time                   `json:"watched_at,omitzero"`  // a video was first watched to its end
+	// HeldUntil is until when the message is kept back and can be taken back; zero
+	// for one that is not.
+	HeldUntil time.Time `json:"held_until,omitzero"`
+	WatchedAt time.Time `json:"watched_at,omitzero"` // a video was first watched to its end
 	// Unconfirmed: it counts as sent, but its acceptance is only inferred.
 	Unconfirmed bool `json:"unconfirmed,omitempty"`
 	// ReadHandle lets the account mark it as read.

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -289,6 +290,9 @@ func TestNothingIsMissingAndNothingTwice(t *testing.T) {
 	cuts := 12
 	if testing.Short() {
 		cuts = 4
+	}
+	if n, err := strconv.Atoi(os.Getenv("WIDGET_CUTS")); err == nil { // of the nightly run
+		cuts = n
 	}
 	s := openDurableShop(t, withLimits(webchat.Limits{Messages: 10_000, VisitorRequests: 100_000, AddressRequests: 100_000}))
 	s.servePages(`data-lang="en"`)

@@ -76,8 +76,8 @@ func (q *request) messageView(d *sangdam.Directory, m *conversation.Message, all
 	if m.Status == conversation.StatusFailed || m.Status == conversation.StatusUnknown {
 		v.Resend, v.Reason = true, q.lang.of("reason", string(m.Reason))
 	}
-	if until := m.At.Add(q.undoFor()); m.Status == conversation.StatusQueued && string(m.Author.Agent) == q.p.ID && q.now.Before(until) {
-		v.Undo = until.UTC().Format(time.RFC3339Nano)
+	if m.Status == conversation.StatusQueued && string(m.Author.Agent) == q.p.ID && q.now.Before(m.HeldUntil) {
+		v.Undo = m.HeldUntil.UTC().Format(time.RFC3339Nano)
 	}
 	if s := m.Content.Sticker; s != nil {
 		v.Sticker = strings.Join(s.Keywords, ", ")

@@ -85,6 +85,9 @@ func (h *Handler) table() []route {
 		{get, "/setup/tickets", sangdam.ActConfigure, ofWorkspace, (*request).ticketSetup},
 		{get, "/setup/levels/{id}", sangdam.ActConfigure, ofWorkspace, (*request).level},
 		{post, "/setup/levels/{id}", sangdam.ActConfigure, ofWorkspace, (*request).saveLevel},
+		{get, "/setup/layouts/{id}", sangdam.ActConfigure, ofWorkspace, (*request).layout},
+		{post, "/setup/layouts/{id}", sangdam.ActConfigure, ofWorkspace, (*request).saveLayout},
+		{post, "/setup/layouts/preview", sangdam.ActConfigure, ofWorkspace, (*request).previewLayout},
 		{post, "/setup/tickets/{what}", sangdam.ActConfigure, ofWorkspace, (*request).saveTicketPart},
 
 		{get, "/setup", sangdam.ActConfigure, ofWorkspace, (*request).setup},

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -283,4 +284,38 @@ func TestTheSetUpOfTicketsIsChanged(t *testing.T) {
 	require.Contains(t, page("/setup/levels/"+l.ID), `value="60"`)
 	require.Equal(t, http.StatusSeeOther, post("levels/"+l.ID, url.Values{"delete": {"1"}, "version": {"1"}}))
 	require.Empty(t, set().Levels)
+}
+
+// A mail's layout is refused without a place for its text, shown as a customer
+// sees it where nothing can run, saved and taken away.
+func TestAMailLayoutIsWritten(t *testing.T) {
+	w := newWorld(t)
+	post := func(path string, form url.Values) (*http.Response, string) {
+		resp := w.client("admin").do(http.MethodPost, "/setup/layouts/"+path, form.Encode())
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		return resp, string(body)
+	}
+	form := url.Values{"event": {"received"}, "language": {"ko"}, "subject": {"문의 #{ticket.number}"}, "html": {"<h1>Shop</h1>"}, "text": {"문의를 받았습니다."}}
+	resp, body := post("new", form)
+	require.Equal(t, http.StatusBadRequest, resp.StatusCode)
+	require.Contains(t, body, "문의를 받았습니다.", "what was typed stays")
+	form.Set("subject", "We have it")
+	form.Set("html", `<h1>Shop</h1>#{content}<script>alert(1)</script>`)
+	resp, body = post("preview", form)
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	require.True(t, strings.HasPrefix(resp.Header.Get("Content-Security-Policy"), "sandbox; default-src 'none'"))
+	require.Contains(t, body, "<h1>Shop</h1>문의를 받았습니다.")
+	form.Set("html", "<h1>Shop</h1>#{content}")
+	resp, body = post("new", form)
+	require.Equal(t, http.StatusSeeOther, resp.StatusCode, body)
+	all, err := w.eng.MailLayouts(t.Context(), w.host)
+	require.NoError(t, err)
+	require.Len(t, all, 1)
+	form.Set("version", "1")
+	form.Set("subject", "Changed")
+	resp, body = post("received~ko", form)
+	require.Equal(t, http.StatusSeeOther, resp.StatusCode, body)
+	resp, body = post("received~ko", url.Values{"delete": {"1"}, "version": {"2"}})
+	require.Equal(t, http.StatusSeeOther, resp.StatusCode, body)
 }

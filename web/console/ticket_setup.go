@@ -24,6 +24,7 @@ type ticketSetupView struct {
 	Templates []templateRow
 	Words     []ticket.BannedWord
 	Levels    []levelRow
+	Layouts   []levelRow
 	Types     []choice
 	Kinds     []choice
 	Names     []textForm // of something new
@@ -127,6 +128,9 @@ func (q *request) ticketSetup() error {
 	}
 	for _, l := range set.Levels {
 		v.Levels = append(v.Levels, levelRow{l.ID, l.Name, q.goals(l)})
+	}
+	if v.Layouts, err = q.layoutRows(); err != nil {
+		return err
 	}
 	if err := q.setupParts(set, &v); err != nil {
 		return err

@@ -47,7 +47,12 @@ type world struct {
 }
 
 func newWorld(t *testing.T, brand ...console.Brand) *world {
-	w := &world{t: t, host: sangdam.Host(ws), db: memory.New(memory.Options{}), gone: map[string]bool{}}
+	return newWorldOn(t, memory.New(memory.Options{}), brand...)
+}
+
+// newWorldOn is newWorld on a store.
+func newWorldOn(t *testing.T, db *store.DB, brand ...console.Brand) *world {
+	w := &world{t: t, host: sangdam.Host(ws), db: db, gone: map[string]bool{}}
 	w.line = linetest.New(linetest.Options{})
 	t.Cleanup(w.line.Close)
 	emulator := httptest.NewServer(w.line)

@@ -1,0 +1,138 @@
+package console
+
+import (
+	"cmp"
+	"html"
+	"regexp"
+	"strings"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/notify"
+	"github.com/sangdam/sangdam/ticket"
+)
+
+// layoutForm is how mails about an event look, in a language.
+type layoutForm struct {
+	Layout notify.Layout
+	Events []choice
+	Places []string
+}
+
+// layoutKey names a layout in an address: event and language, each "all" where
+// it is for all.
+func layoutKey(event, language string) string {
+	return cmp.Or(event, "all") + "~" + cmp.Or(language, "all")
+}
+
+// layoutName is what people call it.
+func (q *request) layoutName(l notify.Layout) string {
+	return q.lang.of("mail_event", cmp.Or(l.Event, "all")) + " · " + cmp.Or(l.Language, q.lang.t("form.other_languages"))
+}
+
+func (q *request) findLayout(id string) (notify.Layout, error) {
+	if id == "new" {
+		return notify.Layout{HTML: "<p>#{content}</p>\n"}, nil
+	}
+	all, err := q.engine.MailLayouts(q.r.Context(), q.p)
+	if err != nil {
+		return notify.Layout{}, err
+	}
+	for _, l := range all {
+		if layoutKey(l.Event, l.Language) == id {
+			return l, nil
+		}
+	}
+	return notify.Layout{}, errNoPage
+}
+
+func (q *request) layoutForm(l notify.Layout) (layoutForm, error) {
+	f := layoutForm{Layout: l}
+	for _, e := range ticket.MailEvents() {
+		f.Events = append(f.Events, choice{string(e), q.lang.of("mail_event", string(e)), string(e) == l.Event})
+	}
+	list, err := q.engine.Triggers(q.r.Context(), q.p, "ticket")
+	f.Places = list.Placeholders
+	return f, err
+}
+
+func (q *request) layout() error {
+	id := q.r.PathValue("id")
+	l, err := q.findLayout(id)
+	if err != nil {
+		return err
+	}
+	f, err := q.layoutForm(l)
+	if err != nil {
+		return err
+	}
+	title := q.lang.t("layouts.new")
+	if l.Version > 0 {
+		title = q.layoutName(l)
+	}
+	return q.edit("mail-layout", title, id, f, nil)
+}
+
+// typedLayout is what the form holds. Event and language name a layout, and stay.
+func (q *request) typedLayout(l notify.Layout) notify.Layout {
+	if l.Version == 0 {
+		l.Event, l.Language = q.value("event"), q.value("language")
+	}
+	l.Version, l.Subject = q.number("version"), q.value("subject")
+	l.HTML, l.Text = strings.ReplaceAll(q.r.PostFormValue("html"), "\r\n", "\n"), strings.ReplaceAll(q.r.PostFormValue("text"), "\r\n", "\n")
+	return l
+}
+
+func (q *request) saveLayout() error {
+	id := q.r.PathValue("id")
+	l, err := q.findLayout(id)
+	if err != nil {
+		return err
+	}
+	if q.checked("delete") {
+		c := sangdam.DeleteMailLayout{Key: q.key(), Event: l.Event, Language: l.Language, Version: q.number("version")}
+		if err = q.engine.DeleteMailLayout(q.r.Context(), q.p, c); err == nil {
+			return q.done("/setup/tickets?saved=1")
+		}
+	} else {
+		l = q.typedLayout(l)
+		var saved sangdam.Saved
+		if saved, err = q.engine.SaveMailLayout(q.r.Context(), q.p, sangdam.SaveMailLayout{Key: q.key(), Layout: l}); err == nil {
+			return q.saved("/setup/layouts/", escaped(layoutKey(l.Event, l.Language)), saved.Warnings)
+		}
+	}
+	f, again := q.layoutForm(l)
+	if again != nil {
+		return again
+	}
+	return q.edit("mail-layout", q.lang.t("layouts.new"), id, f, err)
+}
+
+var place = regexp.MustCompile(`#\{[^}]*\}`)
+
+// previewLayout shows the mail as it was typed. It is a document of its own
+// origin in which nothing runs and nothing is loaded: what a mail's HTML may do
+// at a customer's is not what it may do here.
+func (q *request) previewLayout() error {
+	l := q.typedLayout(notify.Layout{})
+	sample := cmp.Or(l.Text, q.lang.t("layouts.sample"))
+	before, after := l.Around()
+	named := func(text string) string {
+		return place.ReplaceAllStringFunc(text, func(p string) string {
+			return "‹" + html.EscapeString(strings.Trim(p, "#{}")) + "›"
+		})
+	}
+	q.w.Header().Set("Content-Security-Policy", "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'none'")
+	q.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	page := "<!doctype html><title>" + html.EscapeString(named(l.Subject)) + "</title>" + named(before) + notify.Paragraphs(named(sample)) + named(after)
+	_, _ = q.w.Write([]byte(page)) // the reader may be gone
+	return nil
+}
+
+// layoutRows list the layouts on the page of the set-up.
+func (q *request) layoutRows() (out []levelRow, err error) {
+	all, err := q.engine.MailLayouts(q.r.Context(), q.p)
+	for _, l := range all {
+		out = append(out, levelRow{layoutKey(l.Event, l.Language), q.layoutName(l), l.Subject})
+	}
+	return out, err
+}
