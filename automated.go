@@ -176,8 +176,9 @@ func (u *unit) sayAfter(hold time.Duration, d *conversation.Draft, m conversatio
 		m.Status = conversation.StatusFailed
 		return m, nil
 	}
-	row := channel.OutboxRow{Automatic: automatic(m), ID: channel.OutboxID(m.ID), Account: m.Account, Lane: outboxLane(m.Chat), Conversation: d.C.ID,
-		Message: m.ID, To: m.Chat, Content: said, Reply: reply, State: channel.OutboxQueued}
+	row := channel.OutboxRow{Automatic: automatic(m), ID: channel.OutboxID(m.ID), Account: m.Account, Lane: outboxLane(m.Chat),
+		Conversation: d.C.ID,
+		Message:      m.ID, To: m.Chat, Content: said, Reply: reply, State: channel.OutboxQueued}
 	if hold > 0 {
 		row.NotBefore = m.HeldUntil
 	}

@@ -48,7 +48,8 @@ func (e *Engine) storeLarge(ctx context.Context, ws WorkspaceID, env channel.Env
 	case len(env.Raw) > channel.MaxLargeEnvelope:
 		return env, errs.New(errs.Invalid, "sangdam: an event has %d bytes; at most %d are kept", len(env.Raw), channel.MaxLargeEnvelope)
 	case e.cfg.Blobs == nil:
-		return env, errs.New(errs.Unsupported, "sangdam: an event has %d bytes; set Config.Blobs to keep more than %d", len(env.Raw), channel.MaxEnvelope)
+		return env, errs.New(errs.Unsupported, "sangdam: an event has %d bytes; set Config.Blobs to keep more than %d", len(env.Raw),
+			channel.MaxEnvelope)
 	}
 	key, err := e.restKey(ctx, ws)
 	if err != nil {
@@ -102,7 +103,8 @@ func forgetLarge(ctx context.Context, tx store.Tx, l largeEnvelope) error {
 // purgeLarge releases the bytes of events whose envelopes are kept no longer. One
 // that is still there, because nobody could process it, is looked at again later.
 func (e *Engine) purgeLarge(ctx context.Context, tx store.Tx) (int, error) {
-	page, err := largeEnvelopes.List(ctx, tx, store.List[largeEnvelope]{Index: "at", To: store.Time(tx.Now().Add(-e.cfg.KeepRaw)), Limit: purgeChunk})
+	page, err := largeEnvelopes.List(ctx, tx, store.List[largeEnvelope]{Index: "at", To: store.Time(tx.Now().Add(-e.cfg.KeepRaw)),
+		Limit: purgeChunk})
 	if err != nil {
 		return 0, err
 	}
@@ -175,7 +177,8 @@ func (a *guardedAdapter) packed(env channel.EnvelopeID, in *channel.Inbound) {
 
 // unpack streams a file out of the envelope that it came with. ErrNotFound once
 // that is kept no longer.
-func (e *Engine) unpack(ctx context.Context, ws WorkspaceID, acct channel.Account, adapter *guardedAdapter, ref string, sink channel.MediaSink) error {
+func (e *Engine) unpack(ctx context.Context, ws WorkspaceID, acct channel.Account, adapter *guardedAdapter, ref string,
+	sink channel.MediaSink) error {
 	id, ref, _ := strings.Cut(ref, "/")
 	var env channel.Envelope
 	err := e.db.View(ctx, ws, func(ctx context.Context, tx store.Tx) (err error) {

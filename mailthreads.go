@@ -169,7 +169,8 @@ func (u *unit) noticeFailed(acct channel.Account, in channel.Inbound) error {
 		return err
 	}
 	n.State, n.Reason, n.Detail, n.EndedAt, n.NextAt = channel.OutboxFailed, in.Reason, in.Details["detail"], u.tx.Now(), time.Time{}
-	if err := u.tell(driver.Event{Aggregate: "delivery", ID: n.ID, Version: n.Version + 1, Kind: string(n.State), Ref: string(n.Target)}); err != nil {
+	if err := u.tell(driver.Event{Aggregate: "delivery", ID: n.ID, Version: n.Version + 1, Kind: string(n.State),
+		Ref: string(n.Target)}); err != nil {
 		return err
 	}
 	return deliveries.Save(u.ctx, u.tx, &n)

@@ -33,13 +33,15 @@ func (a *Adapter) checkMailbox(ctx context.Context, acct channel.Account, m Mail
 	defer cancel()
 	c, err := a.connectIMAP(ctx, m, acct.Secrets[m.secret()].Reveal())
 	if err != nil {
-		return []channel.Finding{{Topic: topic, Detail: strings.TrimPrefix(err.Error(), "email: "), Remedy: "compare host, port, encryption, user and password with what the mail service tells"}}
+		return []channel.Finding{{Topic: topic, Detail: strings.TrimPrefix(err.Error(), "email: "),
+			Remedy: "compare host, port, encryption, user and password with what the mail service tells"}}
 	}
 	defer c.stop()
 	var found []channel.Finding
 	for _, folder := range m.folders() {
 		if _, err := c.Select(folder, &imap.SelectOptions{ReadOnly: true}).Wait(); err != nil {
-			found = append(found, channel.Finding{Topic: topic, Detail: "the folder " + folder + " cannot be opened", Remedy: "write its name as the mail service does"})
+			found = append(found, channel.Finding{Topic: topic, Detail: "the folder " + folder + " cannot be opened",
+				Remedy: "write its name as the mail service does"})
 			continue
 		}
 		found = append(found, channel.Finding{OK: true, Topic: topic, Detail: "mails of " + folder + " can be fetched"})
@@ -53,11 +55,13 @@ func (a *Adapter) checkSMTP(ctx context.Context, acct channel.Account, s Setting
 	defer cancel()
 	client, stop, err := a.connectSMTP(ctx, acct, s.SMTP)
 	if err != nil {
-		return channel.Finding{Topic: "smtp", Detail: refused(err, "the connection", channel.ReasonProvider).Detail, Remedy: "compare host, port, encryption, user and password with what the mail service tells"}
+		return channel.Finding{Topic: "smtp", Detail: refused(err, "the connection", channel.ReasonProvider).Detail,
+			Remedy: "compare host, port, encryption, user and password with what the mail service tells"}
 	}
 	defer stop()
 	if err := client.Mail("<" + s.Address + ">"); err != nil {
-		return channel.Finding{Topic: "smtp", Detail: "the server does not let this user send as " + s.Address, Remedy: "use an address of the SMTP user, or have the mail service allow this one"}
+		return channel.Finding{Topic: "smtp", Detail: "the server does not let this user send as " + s.Address,
+			Remedy: "use an address of the SMTP user, or have the mail service allow this one"}
 	}
 	_ = client.Reset() // nothing is sent
 	return channel.Finding{OK: true, Topic: "smtp", Detail: "mails can be sent as " + s.Address}
@@ -83,9 +87,11 @@ func (a *Adapter) checkDomain(ctx context.Context, s Settings) []channel.Finding
 		return channel.Finding{Topic: topic, Detail: bad, Remedy: remedy}
 	}
 	return []channel.Finding{
-		finding(has(s.domain(), "v=spf1"), "spf", "the domain says who may send for it", "the domain does not say who may send for it; answers may be taken for spam",
+		finding(has(s.domain(), "v=spf1"), "spf", "the domain says who may send for it",
+			"the domain does not say who may send for it; answers may be taken for spam",
 			"publish an SPF record that names the SMTP server"),
-		finding(has("_dmarc."+s.domain(), "v=dmarc1"), "dmarc", "the domain has a DMARC policy", "the domain has no DMARC policy; large mail services may refuse answers",
+		finding(has("_dmarc."+s.domain(), "v=dmarc1"), "dmarc", "the domain has a DMARC policy",
+			"the domain has no DMARC policy; large mail services may refuse answers",
 			"publish a DMARC record once SPF or DKIM are right"),
 	}
 }

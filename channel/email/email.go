@@ -103,11 +103,14 @@ func (a *Adapter) Capabilities() channel.Capabilities { return capabilities }
 const linkNote = "the file goes out as a link"
 
 var capabilities = channel.Capabilities{
-	Send: map[channel.ContentKind]channel.Level{channel.KindText: channel.Full, channel.KindImage: channel.Fallback, channel.KindVideo: channel.Fallback,
+	Send: map[channel.ContentKind]channel.Level{channel.KindText: channel.Full, channel.KindImage: channel.Fallback,
+		channel.KindVideo: channel.Fallback,
 		channel.KindAudio: channel.Fallback, channel.KindFile: channel.Fallback},
 	Limits: map[channel.ContentKind]channel.Limits{channel.KindText: {MaxChars: MaxChars, Unit: "rune"},
-		channel.KindImage: {MaxChars: MaxChars, Unit: "rune", Note: linkNote}, channel.KindVideo: {MaxChars: MaxChars, Unit: "rune", Note: linkNote},
-		channel.KindAudio: {MaxChars: MaxChars, Unit: "rune", Note: linkNote}, channel.KindFile: {MaxChars: MaxChars, Unit: "rune", Note: linkNote}},
+		channel.KindImage: {MaxChars: MaxChars, Unit: "rune", Note: linkNote}, channel.KindVideo: {MaxChars: MaxChars, Unit: "rune",
+			Note: linkNote},
+		channel.KindAudio: {MaxChars: MaxChars, Unit: "rune", Note: linkNote}, channel.KindFile: {MaxChars: MaxChars, Unit: "rune",
+			Note: linkNote}},
 	MaxFiles: MaxFiles, MediaLinks: true, MaxBatch: 1, Persistent: true, MediaFetch: true, NoWelcome: true,
 	// SMTP has no key that makes a repeat safe.
 	Routes:    map[string]channel.Route{RouteSMTP: {}},

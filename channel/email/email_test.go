@@ -38,7 +38,8 @@ func account(change ...func(*email.Settings)) channel.Account {
 		panic(err)
 	}
 	return channel.Account{ID: "shop", Kind: email.Kind, Name: "Shop", Settings: raw, Secrets: map[string]channel.Secret{
-		email.SecretThreads: channel.NewSecret(threadKey), email.SecretIMAP: channel.NewSecret(password), email.SecretSMTP: channel.NewSecret(password)}}
+		email.SecretThreads: channel.NewSecret(threadKey), email.SecretIMAP: channel.NewSecret(password),
+		email.SecretSMTP: channel.NewSecret(password)}}
 }
 
 var shopKey = thread.NewKey("shop", threadKey)
@@ -73,7 +74,8 @@ func harness() channeltest.Harness {
 	}
 	text := map[channel.ContentKind]channel.Content{channel.KindText: channel.Text("hi")}
 	for _, kind := range []channel.ContentKind{channel.KindImage, channel.KindVideo, channel.KindAudio, channel.KindFile} {
-		text[kind] = channel.Content{Kind: kind, Text: "see", Media: &channel.Media{Name: "a.bin", Type: "application/octet-stream", Blob: "0123", URL: "https://desk.test/files/a.bin"}}
+		text[kind] = channel.Content{Kind: kind, Text: "see", Media: &channel.Media{Name: "a.bin", Type: "application/octet-stream",
+			Blob: "0123", URL: "https://desk.test/files/a.bin"}}
 	}
 	in, err := email.New(email.Options{}).Parse(account(), channel.Envelope{Raw: []byte(message)})
 	if err != nil {
@@ -82,10 +84,13 @@ func harness() channeltest.Harness {
 	want := channel.Inbound{Kind: channel.EventMessage, Type: "person", Chat: channel.Chat{Kind: channel.ChatThread, ID: in.Chat.ID},
 		Author:    channel.Author{User: "mina@example.com", Name: "Mina", Vouched: true},
 		MessageID: in.MessageID, Name: "first@example.com", OccurredAt: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC),
-		Copied: []channel.Author{{User: "jun@example.com", Name: "Jun"}}, State: []byte(`{"to":"Mina@example.com","name":"Mina","subject":"주문","answers":"first@example.com"}`),
-		Content: channel.Content{Kind: channel.KindText, Text: "hello\n-- \nMina", Spans: []channel.Span{{Start: 6, Length: 8, Kind: "signature"}},
+		Copied: []channel.Author{{User: "jun@example.com", Name: "Jun"}},
+		State:  []byte(`{"to":"Mina@example.com","name":"Mina","subject":"주문","answers":"first@example.com"}`),
+		Content: channel.Content{Kind: channel.KindText, Text: "hello\n-- \nMina", Spans: []channel.Span{{Start: 6, Length: 8,
+			Kind: "signature"}},
 			Attachments: []channel.Media{{Name: "p.png", Type: "image/png", Size: 1, Provider: "file/0"}},
-			Letter:      &channel.Letter{Subject: "주문", From: "Mina <Mina@example.com>", To: []string{"help@shop.test"}, Cc: []string{"Jun <jun@example.com>"}, Verified: true}}}
+			Letter: &channel.Letter{Subject: "주문", From: "Mina <Mina@example.com>", To: []string{"help@shop.test"},
+				Cc: []string{"Jun <jun@example.com>"}, Verified: true}}}
 	return channeltest.Harness{
 		Golden:  []channeltest.Golden{{Name: "a mail with a picture", Raw: message, Want: want}},
 		Unknown: [][]byte{[]byte(crlf("From: a@example.com\nContent-Type: multipart/report; report-type=of-the-future; boundary=b\n\n--b\n\nx\n--b--\n"))},

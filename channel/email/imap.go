@@ -209,7 +209,8 @@ func (f *folderRun) fetch(ctx context.Context, c *mailConn, uids []uint32, at pl
 // is kept, the beginning.
 func one(c *mailConn, uid uint32) (fetched, bool, error) {
 	section := &imap.FetchItemBodySection{Peek: true, Partial: &imap.SectionPartial{Size: channel.MaxLargeEnvelope}}
-	got, err := c.Fetch(imap.UIDSetNum(imap.UID(uid)), &imap.FetchOptions{UID: true, InternalDate: true, BodySection: []*imap.FetchItemBodySection{section}}).Collect()
+	got, err := c.Fetch(imap.UIDSetNum(imap.UID(uid)), &imap.FetchOptions{UID: true, InternalDate: true,
+		BodySection: []*imap.FetchItemBodySection{section}}).Collect()
 	if err != nil {
 		return fetched{}, false, broke(err, "the server does not give a mail")
 	}

@@ -177,7 +177,8 @@ func content(m message.Mail) channel.Content {
 		c.Attachments = append(c.Attachments, channel.Media{Name: htmlName, Type: "text/html", Provider: refHTML})
 	}
 	for i, f := range m.Files {
-		c.Attachments = append(c.Attachments, channel.Media{Name: f.Name, Type: f.Type, Size: int64(len(f.Data)), Provider: refFile + strconv.Itoa(i), ContentID: f.CID})
+		c.Attachments = append(c.Attachments, channel.Media{Name: f.Name, Type: f.Type, Size: int64(len(f.Data)),
+			Provider: refFile + strconv.Itoa(i), ContentID: f.CID})
 	}
 	return c
 }
@@ -226,7 +227,8 @@ func write(sink channel.MediaSink, mediaType string, data []byte) error {
 // ours finds a Message-ID of this library in a report that names none clearly.
 var ours = regexp.MustCompile(`[a-z2-7]{24}\.[a-z2-7]{26}\.[a-z2-7]{16}`)
 
-var reasons = map[message.Cause]channel.Reason{message.CauseNobody: channel.ReasonUnreachable, message.CauseFull: channel.ReasonRecipientRate,
+var reasons = map[message.Cause]channel.Reason{message.CauseNobody: channel.ReasonUnreachable,
+	message.CauseFull:     channel.ReasonRecipientRate,
 	message.CauseTooLarge: channel.ReasonTooLarge, message.CauseRefused: channel.ReasonContent, message.CauseNetwork: channel.ReasonNetwork}
 
 // bounced says which message of ours did not arrive.

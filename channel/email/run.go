@@ -167,7 +167,8 @@ func (f *folderRun) keep(ctx context.Context, at place, mails ...fetched) error 
 		envs = append(envs, channel.Envelope{DedupKey: "mail:" + dedupKey(m.raw), Lane: lane(m.raw), OccurredAt: m.at, Raw: m.raw})
 	}
 	err := f.p.in.Append(ctx, envs...)
-	if errors.Is(err, channel.ErrUnsupported) || errors.Is(err, channel.ErrInvalid) { // too large for this host: what a person reads is at the top
+	if errors.Is(err, channel.ErrUnsupported) || errors.Is(err,
+		channel.ErrInvalid) { // too large for this host: what a person reads is at the top
 		for i := range envs {
 			envs[i].Raw = envs[i].Raw[:min(len(envs[i].Raw), channel.MaxEnvelope)]
 		}

@@ -23,7 +23,8 @@ import (
 func (a *Adapter) Send(ctx context.Context, acct channel.Account, at channel.Attempt) (channel.Sent, error) {
 	var r request
 	s, err := settingsOf(acct)
-	if err != nil || at.Route != RouteSMTP || json.Unmarshal(at.Request, &r) != nil || !plainAddress(r.To) || !plainAddress(r.From) || len(r.Mail) == 0 {
+	if err != nil || at.Route != RouteSMTP || json.Unmarshal(at.Request,
+		&r) != nil || !plainAddress(r.To) || !plainAddress(r.From) || len(r.Mail) == 0 {
 		return channel.Sent{}, kit.Permanent(channel.ReasonContent, "the stored request is not one of this adapter")
 	}
 	if err := ctx.Err(); err != nil {

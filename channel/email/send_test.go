@@ -38,7 +38,8 @@ func TestHeadersCannotBeInjected(t *testing.T) {
 	s := server(t)
 	evil := `{"to":"mina@example.com","name":"Mina\r\nBcc: all@example.com","subject":"x\r\nBcc: all@example.com\r\n\r\n<script>",` +
 		`"answers":"a@b>\r\nX-Evil: 1","references":["c@d\r\nX-Evil: 2","ok@example.com"]}`
-	require.NoError(t, sendMail(t, s, account(), channel.Outbound{Row: "r", Content: channel.Text("hi"), State: []byte(evil), SenderName: "Kim\r\nX-Evil: 3"}))
+	require.NoError(t, sendMail(t, s, account(), channel.Outbound{Row: "r", Content: channel.Text("hi"), State: []byte(evil),
+		SenderName: "Kim\r\nX-Evil: 3"}))
 	got := s.Received("")
 	require.Len(t, got, 1, "one recipient")
 	require.Equal(t, "mina@example.com", got[0].To)
@@ -80,7 +81,8 @@ func TestHeadersOfAnAnswer(t *testing.T) {
 		refs = append(refs, fmt.Sprintf(`"r%d@example.com"`, i))
 	}
 	state := `{"to":"mina@example.com","subject":"RE: order","answers":"last@example.com","references":[` + strings.Join(refs, ",") + `]}`
-	require.NoError(t, sendMail(t, s, account(), channel.Outbound{Row: "r", Message: "018f2f6e-7c00-7abc-8def-0123456789ab", Content: channel.Text("hi"), State: []byte(state)}))
+	require.NoError(t, sendMail(t, s, account(), channel.Outbound{Row: "r", Message: "018f2f6e-7c00-7abc-8def-0123456789ab",
+		Content: channel.Text("hi"), State: []byte(state)}))
 	m := s.Received("")[0]
 	require.Equal(t, "RE: order", m.Subject)
 	require.Equal(t, []string{"last@example.com"}, m.InReplyTo)
@@ -101,14 +103,18 @@ func TestWhatServersAnswer(t *testing.T) {
 		reason channel.Reason
 		after  time.Duration
 	}{
-		"greylisting":        {emailtest.Greylisted, channel.Retry, channel.ReasonProvider, 5 * time.Minute},
-		"a full mailbox":     {emailtest.MailboxFull, channel.Retry, channel.ReasonRecipientRate, 0},
-		"nobody":             {emailtest.NoSuchUser, channel.Permanent, channel.ReasonUnreachable, 0},
-		"too large":          {emailtest.TooLarge, channel.Permanent, channel.ReasonTooLarge, 0},
-		"refused as spam":    {emailtest.Fault{At: emailtest.AtData, Code: 554, Status: [3]int{5, 7, 1}}, channel.Permanent, channel.ReasonContent, 0},
-		"not our address":    {emailtest.Fault{At: emailtest.AtMail, Code: 553, Status: [3]int{5, 7, 1}}, channel.Permanent, channel.ReasonCredentials, 0},
-		"enough for now":     {emailtest.Fault{At: emailtest.AtMail, Code: 421, Status: [3]int{4, 7, 0}}, channel.RateLimited, channel.ReasonRate, time.Minute},
-		"a moment's trouble": {emailtest.Fault{At: emailtest.AtData, Code: 451, Status: [3]int{4, 3, 0}}, channel.Retry, channel.ReasonProvider, 0},
+		"greylisting":    {emailtest.Greylisted, channel.Retry, channel.ReasonProvider, 5 * time.Minute},
+		"a full mailbox": {emailtest.MailboxFull, channel.Retry, channel.ReasonRecipientRate, 0},
+		"nobody":         {emailtest.NoSuchUser, channel.Permanent, channel.ReasonUnreachable, 0},
+		"too large":      {emailtest.TooLarge, channel.Permanent, channel.ReasonTooLarge, 0},
+		"refused as spam": {emailtest.Fault{At: emailtest.AtData, Code: 554, Status: [3]int{5, 7, 1}}, channel.Permanent,
+			channel.ReasonContent, 0},
+		"not our address": {emailtest.Fault{At: emailtest.AtMail, Code: 553, Status: [3]int{5, 7, 1}}, channel.Permanent,
+			channel.ReasonCredentials, 0},
+		"enough for now": {emailtest.Fault{At: emailtest.AtMail, Code: 421, Status: [3]int{4, 7, 0}}, channel.RateLimited,
+			channel.ReasonRate, time.Minute},
+		"a moment's trouble": {emailtest.Fault{At: emailtest.AtData, Code: 451, Status: [3]int{4, 3, 0}}, channel.Retry,
+			channel.ReasonProvider, 0},
 		"cut after the mail": {emailtest.Fault{At: emailtest.AtData, Drop: true}, channel.Ambiguous, channel.ReasonNetwork, 0},
 	} {
 		s := server(t)
@@ -149,8 +155,10 @@ func TestFilesAndBounces(t *testing.T) {
 // What Unpack gives is the file, or the cleaned HTML; nothing else is there.
 func TestUnpack(t *testing.T) {
 	s := server(t)
-	raw, _ := s.Compose(emailtest.Letter{From: "mina@example.com", Subject: "x", Text: "see", HTML: `<p>see <img src="cid:one"><img src="https://evil.example/p.gif"></p><script>x</script>`,
-		Files: []emailtest.File{{Name: "a.txt", Type: "text/plain", Data: []byte("words")}, {Name: "one.png", Type: "image/png", CID: "one", Data: []byte("png")}}})
+	raw, _ := s.Compose(emailtest.Letter{From: "mina@example.com", Subject: "x", Text: "see",
+		HTML: `<p>see <img src="cid:one"><img src="https://evil.example/p.gif"></p><script>x</script>`,
+		Files: []emailtest.File{{Name: "a.txt", Type: "text/plain", Data: []byte("words")}, {Name: "one.png", Type: "image/png",
+			CID: "one", Data: []byte("png")}}})
 	a, env := email.New(email.Options{}), channel.Envelope{Raw: raw}
 	in, err := a.Parse(account(), env)
 	require.NoError(t, err)

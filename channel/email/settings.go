@@ -205,7 +205,8 @@ func checkMailboxes(acct channel.Account, all []Mailbox) error {
 
 func checkServer(where, host string, port int, encryption, user string, password bool) error {
 	switch {
-	case host == "" || len(host) > 253 || strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || r == '/' || r == '@' || r > 0x7E }):
+	case host == "" || len(host) > 253 || strings.ContainsFunc(host,
+		func(r rune) bool { return r <= ' ' || r == '/' || r == '@' || r > 0x7E }):
 		return errs.New(errs.Invalid, "email: settings.%s.host is the name of a mail server, such as mail.example.com", where)
 	case port < 1 || port > 65535:
 		return errs.New(errs.Invalid, "email: settings.%s.port is 1 to 65535", where)

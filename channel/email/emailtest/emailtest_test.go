@@ -62,7 +62,8 @@ func TestTheCustomersPage(t *testing.T) {
 		return string(all)
 	}
 	require.Contains(t, get(), "Nothing has arrived yet")
-	require.NoError(t, send(t, s, "mina@example.com", "From: help@shop.test\r\nSubject: <b>order</b>\r\nMessage-ID: <ours@shop.test>\r\n\r\nOn its way.\r\n"))
+	require.NoError(t, send(t, s, "mina@example.com",
+		"From: help@shop.test\r\nSubject: <b>order</b>\r\nMessage-ID: <ours@shop.test>\r\n\r\nOn its way.\r\n"))
 	page := get()
 	require.Contains(t, page, "On its way.")
 	require.Contains(t, page, "&lt;b&gt;order&lt;/b&gt;", "what a mail says is text on the page")
@@ -70,7 +71,8 @@ func TestTheCustomersPage(t *testing.T) {
 		path   string
 		values url.Values
 	}{{"/write", url.Values{"from": {"jun@example.com"}, "subject": {"x"}, "text": {"hello"}}},
-		{"/answer", url.Values{"id": {"ours@shop.test"}, "text": {"thanks"}}}, {"/answer", url.Values{"id": {"ours@shop.test"}, "what": {"bounce"}}}} {
+		{"/answer", url.Values{"id": {"ours@shop.test"}, "text": {"thanks"}}}, {"/answer", url.Values{"id": {"ours@shop.test"},
+			"what": {"bounce"}}}} {
 		r, err := http.PostForm(web.URL+form.path, form.values)
 		require.NoError(t, err)
 		require.NoError(t, r.Body.Close())

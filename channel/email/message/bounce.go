@@ -123,7 +123,8 @@ func (p *parser) formal() *Bounce {
 			status = s
 		}
 		_, recipient, _ := strings.Cut(firstOf(h.get("Final-Recipient"), h.get("Original-Recipient")), ";")
-		found, permanent = &Bounce{Recipient: address(strings.Trim(strings.TrimSpace(recipient), "<>")), Status: status, Cause: cause(status, diagnostic+"\n"+p.m.Text)}, fails
+		found, permanent = &Bounce{Recipient: address(strings.Trim(strings.TrimSpace(recipient), "<>")), Status: status,
+			Cause: cause(status, diagnostic+"\n"+p.m.Text)}, fails
 	}
 	if found == nil {
 		return nil

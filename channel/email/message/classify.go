@@ -35,8 +35,10 @@ var automaticHeaders = []struct {
 	{"Precedence", func(v string) bool {
 		return strings.HasPrefix(v, "auto") || strings.HasPrefix(v, "junk")
 	}},
-	{"X-Autoreply", any}, {"X-Autorespond", any}, {"X-Autoresponder", any}, {"X-Auto-Reply", any}, {"X-Auto-Reply-From", any}, {"X-Auto-Response-Suppress", any},
-	{"X-Mail-Autoreply", any}, {"X-Vacation", any}, {"X-Ms-Exchange-Inbox-Rules-Loop", any}, {"X-Loop", any}, {"Delivered-By-The-Graces-Of", any},
+	{"X-Autoreply", any}, {"X-Autorespond", any}, {"X-Autoresponder", any}, {"X-Auto-Reply", any}, {"X-Auto-Reply-From", any},
+	{"X-Auto-Response-Suppress", any},
+	{"X-Mail-Autoreply", any}, {"X-Vacation", any}, {"X-Ms-Exchange-Inbox-Rules-Loop", any}, {"X-Loop", any},
+	{"Delivered-By-The-Graces-Of", any},
 	{"X-Failed-Recipients", any}, {"X-Fc-Machinegenerated", any}, {"Feedback-Id", any},
 }
 

@@ -38,19 +38,25 @@ var corpusCharsets = []struct {
 	enc   encoding.Encoding // nil: UTF-8
 	text  string
 }{
-	{"ks_c_5601-1987", korean.EUCKR, hangul}, {"cp949", korean.EUCKR, hangul}, {"ms949", korean.EUCKR, hangul}, {"x-windows-949", korean.EUCKR, hangul},
+	{"ks_c_5601-1987", korean.EUCKR, hangul}, {"cp949", korean.EUCKR, hangul}, {"ms949", korean.EUCKR, hangul}, {"x-windows-949",
+		korean.EUCKR, hangul},
 	{"windows-949", korean.EUCKR, hangul}, {"uhc", korean.EUCKR, hangul}, {"euc-kr", korean.EUCKR, hangul}, {"euc_kr", korean.EUCKR, hangul},
 	{"ks_c_5601", korean.EUCKR, hangul}, {"ks_c_5601_1987", korean.EUCKR, hangul}, {"KSC5601", korean.EUCKR, hangul},
-	{"utf-8", nil, hangul}, {"UTF8", nil, jaText}, {"shift_jis", japanese2, jaText}, {"cp932", japanese2, jaText}, {"windows-31j", japanese2, jaText},
-	{"x-sjis", japanese2, jaText}, {"euc-jp", japaneseEUC, plainJIS}, {"x-euc-jp", japaneseEUC, plainJIS}, {"iso-2022-jp", japaneseISO, plainJIS},
+	{"utf-8", nil, hangul}, {"UTF8", nil, jaText}, {"shift_jis", japanese2, jaText}, {"cp932", japanese2, jaText}, {"windows-31j",
+		japanese2, jaText},
+	{"x-sjis", japanese2, jaText}, {"euc-jp", japaneseEUC, plainJIS}, {"x-euc-jp", japaneseEUC, plainJIS}, {"iso-2022-jp", japaneseISO,
+		plainJIS},
 	{"iso-2022-jp-2", japaneseISO, plainJIS}, {"iso-2022-jp-ms", japaneseISO, plainJIS}, {"cp50220", japaneseISO, plainJIS},
 	{"gb18030", simplifiedchinese.GB18030, zhText}, {"gb2312", simplifiedchinese.GB18030, zhText}, {"gbk", simplifiedchinese.GBK, zhText},
 	{"big5", traditionalchinese.Big5, twText}, {"big5-hkscs", traditionalchinese.Big5, twText}, {"tis-620", charmap.Windows874, thai},
 	{"windows-874", charmap.Windows874, thai}, {"iso-8859-1", charmap.ISO8859_1, western}, {"cp-1252", charmap.Windows1252, western},
-	{"utf-16le", unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM), hangul}, {"iso-2022-kr", iso2022krTest{}, plainKS}, {"csISO2022KR", iso2022krTest{}, plainKS},
+	{"utf-16le", unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM), hangul}, {"iso-2022-kr", iso2022krTest{}, plainKS},
+	{"csISO2022KR", iso2022krTest{}, plainKS},
 	// Names that lie.
-	{"us-ascii", nil, hangul}, {"iso-8859-1", nil, hangul}, {"unknown-8bit", korean.EUCKR, hangul}, {"x-unknown", nil, jaText}, {"utf-8", korean.EUCKR, hangul},
-	{"euc-kr", nil, hangul}, {"no-such-charset", nil, hangul}, {"default", korean.EUCKR, hangul}, {"us-ascii", japaneseISO, plainJIS}, {"", japaneseISO, plainJIS},
+	{"us-ascii", nil, hangul}, {"iso-8859-1", nil, hangul}, {"unknown-8bit", korean.EUCKR, hangul}, {"x-unknown", nil, jaText},
+	{"utf-8", korean.EUCKR, hangul},
+	{"euc-kr", nil, hangul}, {"no-such-charset", nil, hangul}, {"default", korean.EUCKR, hangul}, {"us-ascii", japaneseISO, plainJIS},
+	{"", japaneseISO, plainJIS},
 	{"", korean.EUCKR, hangul}, {"", iso2022krTest{}, plainKS},
 }
 
@@ -151,7 +157,8 @@ func words(b []byte) string {
 // A character that is cut between two encoded words is whole again.
 func TestWordsThatAreCutInACharacter(t *testing.T) {
 	for _, c := range corpusCharsets {
-		if c.label == "" || strings.HasPrefix(c.label, "utf-16") || strings.HasPrefix(strings.ToLower(c.label), "iso-2022") || strings.HasPrefix(strings.ToLower(c.label), "csiso") ||
+		if c.label == "" || strings.HasPrefix(c.label, "utf-16") || strings.HasPrefix(strings.ToLower(c.label),
+			"iso-2022") || strings.HasPrefix(strings.ToLower(c.label), "csiso") ||
 			strings.HasPrefix(c.label, "cp5022") || c.enc == japaneseISO {
 			continue // these begin each word anew
 		}
@@ -234,21 +241,29 @@ func TestBouncesAreRecognised(t *testing.T) {
 
 func TestMachinesAreRecognised(t *testing.T) {
 	for lines, want := range map[string]Kind{
-		"Auto-Submitted: auto-replied": KindAutomatic, "Auto-Submitted: auto-generated": KindAutomatic, "auto-submitted: auto-replied (vacation)": KindAutomatic,
-		"Auto-Submitted: no": KindPerson, "Precedence: bulk": KindList, "Precedence: junk": KindAutomatic, "Precedence: list": KindList, "Precedence: auto_reply": KindAutomatic,
-		"Precedence: first-class": KindPerson, "X-Autoreply: yes": KindAutomatic, "X-Autorespond: hello": KindAutomatic, "X-Auto-Response-Suppress: All": KindAutomatic,
-		"List-Id: <news.example.com>": KindList, "List-Unsubscribe: <mailto:u@example.com>": KindList, "X-Loop: x": KindAutomatic, "Return-Path: <>": KindAutomatic,
-		"X-Sangdam-Loop: abc": KindLoop, "Subject: Automatic reply: order": KindAutomatic, "Subject: Out of Office": KindAutomatic, "Subject: Automation of orders": KindPerson,
+		"Auto-Submitted: auto-replied": KindAutomatic, "Auto-Submitted: auto-generated": KindAutomatic,
+		"auto-submitted: auto-replied (vacation)": KindAutomatic,
+		"Auto-Submitted: no":                      KindPerson, "Precedence: bulk": KindList, "Precedence: junk": KindAutomatic, "Precedence: list": KindList,
+		"Precedence: auto_reply":  KindAutomatic,
+		"Precedence: first-class": KindPerson, "X-Autoreply: yes": KindAutomatic, "X-Autorespond: hello": KindAutomatic,
+		"X-Auto-Response-Suppress: All": KindAutomatic,
+		"List-Id: <news.example.com>":   KindList, "List-Unsubscribe: <mailto:u@example.com>": KindList, "X-Loop: x": KindAutomatic,
+		"Return-Path: <>":     KindAutomatic,
+		"X-Sangdam-Loop: abc": KindLoop, "Subject: Automatic reply: order": KindAutomatic, "Subject: Out of Office": KindAutomatic,
+		"Subject: Automation of orders":                 KindPerson,
 		"Subject: =?utf-8?B?67aA7J6s7KSRIOyVjOumvA==?=": KindAutomatic, "Subject: 부재중입니다": KindAutomatic, "Subject: 자동응답: 문의": KindAutomatic,
-		"Subject: 自動応答": KindAutomatic, "Subject: 不在通知": KindAutomatic, "Subject: ตอบกลับอัตโนมัติ": KindAutomatic, "Subject: Re: order": KindPerson, "": KindPerson,
+		"Subject: 自動応答": KindAutomatic, "Subject: 不在通知": KindAutomatic, "Subject: ตอบกลับอัตโนมัติ": KindAutomatic,
+		"Subject: Re: order": KindPerson, "": KindPerson,
 		"Received: a\n" + strings.Repeat("Received: by x\n", 60) + "X-A: b": KindLoop,
 	} {
 		m := parse(t, "From: Mina <mina@example.com>\n"+lines+"\n\nhello\n", Options{Own: []string{"help@shop.example"}})
 		require.Equal(t, want, m.Kind, lines)
 		require.Equal(t, want == KindPerson, m.Why == "", lines)
 	}
-	for from, want := range map[string]Kind{"no-reply@example.com": KindAutomatic, "NoReply@example.com": KindAutomatic, "do-not-reply@example.com": KindAutomatic,
-		"MAILER-DAEMON@example.com": KindAutomatic, "bounce+x@example.com": KindAutomatic, "orders-noreply@example.com": KindAutomatic, "Help@Shop.example": KindLoop,
+	for from, want := range map[string]Kind{"no-reply@example.com": KindAutomatic, "NoReply@example.com": KindAutomatic,
+		"do-not-reply@example.com":  KindAutomatic,
+		"MAILER-DAEMON@example.com": KindAutomatic, "bounce+x@example.com": KindAutomatic, "orders-noreply@example.com": KindAutomatic,
+		"Help@Shop.example":          KindLoop,
 		"norepinephrine@example.com": KindPerson, "postman@example.com": KindPerson} {
 		require.Equal(t, want, parse(t, "From: "+from+"\n\nhello\n", Options{Own: []string{"help@shop.example"}}).Kind, from)
 	}
@@ -277,7 +292,8 @@ func TestSpoofedSendersAreNotVerified(t *testing.T) {
 		m := parse(t, lines+"\nFrom: Mina <mina@example.com>\n\nhello\n", own)
 		require.Equal(t, want, [2]bool{m.Judged, m.Verified}, lines)
 	}
-	trusting := parse(t, "Authentication-Results: mx.shop.example; dmarc=pass header.from=example.com\nFrom: mina@example.com\n\nx\n", Options{})
+	trusting := parse(t, "Authentication-Results: mx.shop.example; dmarc=pass header.from=example.com\nFrom: mina@example.com\n\nx\n",
+		Options{})
 	require.False(t, trusting.Verified, "without a server of the host's own nobody is believed")
 }
 
@@ -304,28 +320,32 @@ var broken = map[string]struct {
 	"quoted-printable with errors": {"Content-Transfer-Encoding: quoted-printable\n\nhel=6Co =ZZ =\n=3\n", "hello =ZZ =3", nil},
 	"an end before its time":       {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n--b--\n--b\n\nlate\n--b--\n", "hello", nil},
 	"a nested, same boundary":      {"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: multipart/alternative; boundary=bb\n\n--bb\n\nhello\n--bb--\n--b--\n", "hello", nil},
-	"headerless parts":             {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n--b\n\nworld\n--b--\n", "hello\n\nworld", nil},
-	"a name without quotes":        {"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: application/pdf; name=my order 1.pdf\n\nx\n--b--\n", "", []string{"my order 1.pdf"}},
-	"a name in encoded words":      {"Content-Type: application/pdf; name=\"=?ks_c_5601-1987?B?wda5rg==?=.pdf\"\n\nx\n", "", []string{"주문.pdf"}},
-	"a name by RFC 2231":           {"Content-Type: application/pdf\nContent-Disposition: attachment; filename*=utf-8''%EC%A3%BC%EB%AC%B8.pdf\n\nx\n", "", []string{"주문.pdf"}},
-	"a name in pieces":             {"Content-Disposition: attachment; filename*0*=euc-kr''%C1%D6; filename*1*=%B9%AE; filename*2=.pdf\nContent-Type: application/pdf\n\nx\n", "", []string{"주문.pdf"}},
-	"a name with a path":           {"Content-Disposition: attachment; filename=\"../../etc/C:\\\\x\\\\passwd\"\n\nx\n", "", []string{"passwd"}},
-	"a name that turns around":     {"Content-Disposition: attachment; filename=\"=?utf-8?B?4oCuZ3BqLmV4ZQ==?=\"\n\nx\n", "", []string{"gpj.exe"}},
-	"no name":                      {"Content-Type: image/png\nContent-Transfer-Encoding: base64\n\niVBO\n", "", []string{"file-1.png"}},
-	"winmail.dat":                  {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n--b\nContent-Type: application/ms-tnef\n\nx\n--b--\n", "hello", []string{"winmail.dat"}},
-	"an invitation":                {"Content-Type: multipart/alternative; boundary=b\n\n--b\n\nhello\n--b\nContent-Type: text/calendar; method=REQUEST\n\nBEGIN:VCALENDAR\n--b--\n", "hello", []string{"invitation.ics"}},
-	"a mail in the mail":           {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n--b\nContent-Type: message/rfc822\n\nSubject: in\n\ninner\n--b--\n", "hello", []string{"file-1.eml"}},
-	"a signed mail":                {"Content-Type: multipart/signed; boundary=b\n\n--b\n\nhello\n--b\nContent-Type: application/pgp-signature; name=s.asc\n\nx\n--b--\n", "hello", []string{"s.asc"}},
-	"text, picture, text":          {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\none\n--b\nContent-Type: image/png; name=p.png\n\nx\n--b\n\ntwo\n--b--\n", "one\n\ntwo", []string{"p.png"}},
-	"text that is a file":          {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n--b\nContent-Disposition: attachment; filename=log.txt\n\nlines\n--b--\n", "hello", []string{"log.txt"}},
-	"HTML alone":                   {"Content-Type: text/html\n\n<p>hello<br>you</p>\n", "hello\nyou", nil},
-	"HTML that is not closed":      {"Content-Type: text/html\n\n<html><head><title>x<body><div>hello<b>you\n", "", nil},
-	"an empty text beside HTML":    {"Content-Type: multipart/alternative; boundary=b\n\n--b\n\n \n--b\nContent-Type: text/html\n\n<p>hello</p>\n--b--\n", "hello", nil},
-	"flowed":                       {"Content-Type: text/plain; format=flowed\n\nhello \nyou\n", "hello you", nil},
-	"only a header":                {"Subject: x\n", "", nil},
-	"nothing":                      {"", "", nil},
-	"NULs":                         {"Subject: x\n\nhe\x00llo\n", "hello", nil},
-	"a byte order mark":            {"\xEF\xBB\xBFSubject: x\n\nhello\n", "hello", nil},
+	"headerless parts": {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n--b\n\nworld\n--b--\n",
+		"hello\n\nworld", nil},
+	"a name without quotes": {"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: application/pdf; name=my order 1.pdf\n\nx\n--b--\n", "", []string{"my order 1.pdf"}},
+	"a name in encoded words": {"Content-Type: application/pdf; name=\"=?ks_c_5601-1987?B?wda5rg==?=.pdf\"\n\nx\n", "",
+		[]string{"주문.pdf"}},
+	"a name by RFC 2231": {"Content-Type: application/pdf\nContent-Disposition: attachment; filename*=utf-8''%EC%A3%BC%EB%AC%B8.pdf\n\nx\n", "", []string{"주문.pdf"}},
+	"a name in pieces":   {"Content-Disposition: attachment; filename*0*=euc-kr''%C1%D6; filename*1*=%B9%AE; filename*2=.pdf\nContent-Type: application/pdf\n\nx\n", "", []string{"주문.pdf"}},
+	"a name with a path": {"Content-Disposition: attachment; filename=\"../../etc/C:\\\\x\\\\passwd\"\n\nx\n", "",
+		[]string{"passwd"}},
+	"a name that turns around": {"Content-Disposition: attachment; filename=\"=?utf-8?B?4oCuZ3BqLmV4ZQ==?=\"\n\nx\n", "",
+		[]string{"gpj.exe"}},
+	"no name":                   {"Content-Type: image/png\nContent-Transfer-Encoding: base64\n\niVBO\n", "", []string{"file-1.png"}},
+	"winmail.dat":               {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n--b\nContent-Type: application/ms-tnef\n\nx\n--b--\n", "hello", []string{"winmail.dat"}},
+	"an invitation":             {"Content-Type: multipart/alternative; boundary=b\n\n--b\n\nhello\n--b\nContent-Type: text/calendar; method=REQUEST\n\nBEGIN:VCALENDAR\n--b--\n", "hello", []string{"invitation.ics"}},
+	"a mail in the mail":        {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n--b\nContent-Type: message/rfc822\n\nSubject: in\n\ninner\n--b--\n", "hello", []string{"file-1.eml"}},
+	"a signed mail":             {"Content-Type: multipart/signed; boundary=b\n\n--b\n\nhello\n--b\nContent-Type: application/pgp-signature; name=s.asc\n\nx\n--b--\n", "hello", []string{"s.asc"}},
+	"text, picture, text":       {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\none\n--b\nContent-Type: image/png; name=p.png\n\nx\n--b\n\ntwo\n--b--\n", "one\n\ntwo", []string{"p.png"}},
+	"text that is a file":       {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n--b\nContent-Disposition: attachment; filename=log.txt\n\nlines\n--b--\n", "hello", []string{"log.txt"}},
+	"HTML alone":                {"Content-Type: text/html\n\n<p>hello<br>you</p>\n", "hello\nyou", nil},
+	"HTML that is not closed":   {"Content-Type: text/html\n\n<html><head><title>x<body><div>hello<b>you\n", "", nil},
+	"an empty text beside HTML": {"Content-Type: multipart/alternative; boundary=b\n\n--b\n\n \n--b\nContent-Type: text/html\n\n<p>hello</p>\n--b--\n", "hello", nil},
+	"flowed":                    {"Content-Type: text/plain; format=flowed\n\nhello \nyou\n", "hello you", nil},
+	"only a header":             {"Subject: x\n", "", nil},
+	"nothing":                   {"", "", nil},
+	"NULs":                      {"Subject: x\n\nhe\x00llo\n", "hello", nil},
+	"a byte order mark":         {"\xEF\xBB\xBFSubject: x\n\nhello\n", "hello", nil},
 }
 
 func TestDamagedMailsAreReadAsFarAsTheyGo(t *testing.T) {
@@ -354,7 +374,8 @@ func TestHeadersAreBounded(t *testing.T) {
 	m := parse(t, "From: =?utf-8?B?"+base64.StdEncoding.EncodeToString([]byte("Kim\r\nBcc: all@example.com"))+"?= <mina@example.com>\nSubject: =?utf-8?Q?a=0D=0AX-Evil:_1?=\n\nx\n", Options{})
 	require.NotContains(t, m.From.Name+m.Subject, "\n")
 	require.NotContains(t, m.From.Name+m.Subject, "\r")
-	huge := parse(t, "From: a@example.com\nX-Pad: "+strings.Repeat("x", 10<<20)+"\nTo: "+strings.Repeat("a@example.com,", 200000)+"\n\nhello\n", Options{})
+	huge := parse(t, "From: a@example.com\nX-Pad: "+strings.Repeat("x", 10<<20)+"\nTo: "+strings.Repeat("a@example.com,",
+		200000)+"\n\nhello\n", Options{})
 	require.NotEmpty(t, huge.Problems)
 	require.Equal(t, "hello", huge.Text)
 	require.LessOrEqual(t, len(huge.To), maxAddresses)

@@ -21,7 +21,8 @@ func ExampleParse() {
 
 // HTML is shown without what acts, and without pictures that tell its sender.
 func ExampleClean() {
-	safe, hidden := message.Clean(`<p onclick="x()">Hi <img src="https://shop.example/pixel.gif"></p><script>x()</script>`, message.NoRemote, nil)
+	safe, hidden := message.Clean(`<p onclick="x()">Hi <img src="https://shop.example/pixel.gif"></p><script>x()</script>`,
+		message.NoRemote, nil)
 	fmt.Println(safe, hidden)
 	// Output:
 	// <p>Hi </p> 1

@@ -37,8 +37,10 @@ var forwarded = regexp.MustCompile(`(?i)(forwarded message|begin forwarded|전�
 
 var mobile = regexp.MustCompile(`(?i)^\s*(` + strings.Join([]string{
 	`sent from (my |the )?(iphone|ipad|galaxy|samsung|android|mobile|blackberry|yahoo mail|outlook|mail for windows|proton).{0,60}`,
-	`get outlook for (ios|android).{0,80}`, `나의 (iphone|ipad)에서 보냄`, `내 (galaxy|iphone).{0,20}에서 보냄`, `.{0,30}(iphone|galaxy|갤럭시|스마트폰|휴대폰).{0,10}에서 보(냄|냈습니다).{0,5}`,
-	`(ios|android)용 outlook.{0,60}`, `.{0,30}(iphone|ipad|galaxy|スマートフォン|携帯|android).{0,10}(から|より)送信.{0,5}`, `(ios|android) ?版 ?outlook.{0,60}`,
+	`get outlook for (ios|android).{0,80}`, `나의 (iphone|ipad)에서 보냄`, `내 (galaxy|iphone).{0,20}에서 보냄`,
+	`.{0,30}(iphone|galaxy|갤럭시|스마트폰|휴대폰).{0,10}에서 보(냄|냈습니다).{0,5}`,
+	`(ios|android)용 outlook.{0,60}`, `.{0,30}(iphone|ipad|galaxy|スマートフォン|携帯|android).{0,10}(から|より)送信.{0,5}`,
+	`(ios|android) ?版 ?outlook.{0,60}`,
 	`ส่งจาก.{0,60}`, `(네이버|naver|daum|다음) ?메일 ?앱?에서 (보냄|작성).{0,20}`, `von meinem .{0,30} gesendet`, `envoyé de mon .{0,30}`,
 }, "|") + `)\.?\s*$`)
 

@@ -388,7 +388,8 @@ func address(s string) string {
 	s = strings.TrimSpace(s)
 	s = strings.TrimPrefix(s, "mailto:")
 	at := strings.LastIndexByte(s, '@')
-	if at < 1 || at == len(s)-1 || len(s) > 320 || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7F || r == '<' || r == '>' }) {
+	if at < 1 || at == len(s)-1 || len(s) > 320 || strings.ContainsFunc(s,
+		func(r rune) bool { return r <= ' ' || r == 0x7F || r == '<' || r == '>' }) {
 		return ""
 	}
 	return s[:at] + "@" + strings.ToLower(s[at+1:])

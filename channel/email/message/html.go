@@ -46,8 +46,10 @@ var (
 // is shared must not be changed, and making it costs little beside a mail.
 func policy() *bluemonday.Policy {
 	p := bluemonday.NewPolicy()
-	p.AllowElements("p", "br", "div", "span", "b", "strong", "i", "em", "u", "s", "strike", "del", "ins", "sub", "sup", "small", "big", "tt", "code", "pre",
-		"blockquote", "ul", "ol", "li", "dl", "dt", "dd", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "center", "font", "abbr", "address", "cite", "q",
+	p.AllowElements("p", "br", "div", "span", "b", "strong", "i", "em", "u", "s", "strike", "del", "ins", "sub", "sup", "small", "big",
+		"tt", "code", "pre",
+		"blockquote", "ul", "ol", "li", "dl", "dt", "dd", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "center", "font", "abbr", "address",
+		"cite", "q",
 		"table", "thead", "tbody", "tfoot", "tr", "td", "th", "caption", "colgroup", "col")
 	p.AllowAttrs("align", "valign", "dir", "lang", "title").Matching(word).Globally()
 	p.AllowAttrs("width", "height", "border", "cellpadding", "cellspacing", "colspan", "rowspan").Matching(length).
@@ -58,9 +60,11 @@ func policy() *bluemonday.Policy {
 	p.AllowAttrs("face").Matching(family).OnElements("font")
 	p.AllowStyles("color", "background-color").Matching(colour).Globally()
 	p.AllowStyles("width", "max-width", "height", "font-size", "line-height", "text-indent").Matching(length).Globally()
-	p.AllowStyles("margin", "padding", "margin-top", "margin-bottom", "margin-left", "margin-right", "padding-top", "padding-bottom", "padding-left",
+	p.AllowStyles("margin", "padding", "margin-top", "margin-bottom", "margin-left", "margin-right", "padding-top", "padding-bottom",
+		"padding-left",
 		"padding-right").Matching(lengths).Globally()
-	p.AllowStyles("text-align", "vertical-align", "font-weight", "font-style", "text-decoration", "white-space", "list-style-type").Matching(word).Globally()
+	p.AllowStyles("text-align", "vertical-align", "font-weight", "font-style", "text-decoration", "white-space",
+		"list-style-type").Matching(word).Globally()
 	p.AllowStyles("font-family").Matching(family).Globally()
 	p.AllowStyles("border", "border-top", "border-bottom", "border-left", "border-right").Matching(border).Globally()
 	p.AllowAttrs("src").Matching(ownPicture).OnElements("img")
@@ -73,7 +77,8 @@ func policy() *bluemonday.Policy {
 	p.RequireNoReferrerOnLinks(true)
 	p.AddTargetBlankToFullyQualifiedLinks(true)
 	p.AllowRelativeURLs(true)
-	p.SkipElementsContent("style", "script", "svg", "math", "title", "template", "noscript", "object", "iframe", "textarea", "select", "xmp", "noembed", "noframes")
+	p.SkipElementsContent("style", "script", "svg", "math", "title", "template", "noscript", "object", "iframe", "textarea", "select",
+		"xmp", "noembed", "noframes")
 	return p
 }
 
@@ -141,12 +146,15 @@ func picture(t html.Token, src string) string {
 }
 
 // block elements begin a line of their own.
-var block = map[atom.Atom]bool{atom.P: true, atom.Div: true, atom.Br: true, atom.Tr: true, atom.Li: true, atom.Ul: true, atom.Ol: true, atom.Table: true,
-	atom.H1: true, atom.H2: true, atom.H3: true, atom.H4: true, atom.H5: true, atom.H6: true, atom.Blockquote: true, atom.Pre: true, atom.Hr: true,
+var block = map[atom.Atom]bool{atom.P: true, atom.Div: true, atom.Br: true, atom.Tr: true, atom.Li: true, atom.Ul: true,
+	atom.Ol: true, atom.Table: true,
+	atom.H1: true, atom.H2: true, atom.H3: true, atom.H4: true, atom.H5: true, atom.H6: true, atom.Blockquote: true, atom.Pre: true,
+	atom.Hr:      true,
 	atom.Section: true, atom.Article: true, atom.Header: true, atom.Footer: true, atom.Dt: true, atom.Dd: true}
 
 // unread elements hold nothing for a reader.
-var unread = map[atom.Atom]bool{atom.Script: true, atom.Style: true, atom.Head: true, atom.Title: true, atom.Noscript: true, atom.Template: true}
+var unread = map[atom.Atom]bool{atom.Script: true, atom.Style: true, atom.Head: true, atom.Title: true, atom.Noscript: true,
+	atom.Template: true}
 
 // Plain makes text of HTML: its lines, its lists, and what it quotes behind ">".
 // It reads the source once.

