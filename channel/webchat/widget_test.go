@@ -334,12 +334,18 @@ func TestNothingIsMissingAndNothingTwice(t *testing.T) {
 	}
 	require.Equal(t, wantMine, gotMine)
 	require.Equal(t, wantDesk, gotDesk)
-	d, err := s.eng.Conversation(t.Context(), host, s.mine())
-	require.NoError(t, err)
 	var stored []string
-	for _, m := range d.Messages {
-		if m.Direction == conversation.Inbound {
-			stored = append(stored, m.Content.Text)
+	for after := int64(0); ; {
+		some, err := s.eng.Transcript(t.Context(), host, s.mine(), after, 100)
+		require.NoError(t, err)
+		for _, m := range some {
+			after = m.Seq
+			if m.Direction == conversation.Inbound {
+				stored = append(stored, m.Content.Text)
+			}
+		}
+		if len(some) == 0 {
+			break
 		}
 	}
 	require.Equal(t, wantMine, stored, "the desk has the same")

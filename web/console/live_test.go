@@ -169,8 +169,14 @@ func TestNothingThatIsWrittenRuns(t *testing.T) {
 	require.NoError(t, err)
 	made, err := w.eng.OpenTicket(t.Context(), w.host, sangdam.OpenTicket{Desk: "support", Title: corpus[0], Body: evil, Requester: ticket.Requester{Name: corpus[1]}})
 	require.NoError(t, err)
+	_, err = w.eng.SaveConversationView(t.Context(), w.as("ara"), sangdam.SaveConversationView{View: sangdam.ConversationView{Name: corpus[0], Owner: "ara"}})
+	require.NoError(t, err)
+	_, err = w.eng.SavePanel(t.Context(), w.as("ara"), sangdam.SavePanel{Conversation: c.ID, Memo: evil})
+	require.NoError(t, err)
 	p := w.open(browsertest.Open(t), "ara")
-	for _, path := range []string{"/conversations/" + string(c.ID), "/conversations?view=all", "/history?q=hacked", "/history?q=" + "%22%3E%3Cscript%3Ewindow.hacked=1%3C/script%3E",
+	for _, path := range []string{"/conversations/" + string(c.ID), "/conversations?view=all", "/me",
+		"/conversations/" + string(c.ID) + "?linked_from=%22%3E%3Cimg%20src=x%20onerror=window.hacked=1%3E&linked_name=%3Cscript%3Ewindow.hacked=1%3C/script%3E",
+		"/conversations/" + string(c.ID) + "/link?q=%22%3E%3Cscript%3Ewindow.hacked=1%3C/script%3E", "/history?q=hacked", "/history?q=" + "%22%3E%3Cscript%3Ewindow.hacked=1%3C/script%3E",
 		"/queues", "/tickets?list=open", "/tickets/" + string(made.Ticket), "/conversations/" + string(c.ID) + "/explain"} {
 		p.openPage(path)
 		p.until(`document.querySelector("#banner").hidden`)
