@@ -63,6 +63,8 @@ func TestATextIsMaskedBySelectingIt(t *testing.T) {
 	p.shows("#thread .masked", stars)
 	p.until(`!document.querySelector("#thread").textContent.includes("4111")`)
 
+	p.until(`!document.querySelector("#list").textContent.includes("4111")`) // the preview follows
+
 	p.click("#thread .masked")
 	p.until(`document.querySelector("#mask-sheet:popover-open") !== null`)
 	eval[string](p, `document.querySelector("#mask-reason").value = "the bank asks"`)
