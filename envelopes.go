@@ -161,6 +161,15 @@ func (e *Engine) wholeEnvelope(ctx context.Context, ws WorkspaceID, env channel.
 	return env, done, nil
 }
 
+// event is what a whole envelope brought.
+func (a *guardedAdapter) event(acct channel.Account, env channel.Envelope) (channel.Inbound, error) {
+	in, err := a.Parse(acct, env)
+	if err == nil {
+		a.packed(env.ID, &in)
+	}
+	return in, err
+}
+
 // packed makes the references of files within an event into ones that are good
 // anywhere: they name the envelope.
 func (a *guardedAdapter) packed(env channel.EnvelopeID, in *channel.Inbound) {

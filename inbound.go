@@ -21,16 +21,8 @@ import (
 // temporary before it is set aside and its lane goes on.
 const poisonTries = 5
 
-// runInbox claims inbound lanes and works each to its end, steps 1 and 2 of
-// the flow. Lanes run at once, a lane in order.
-func (e *Engine) runInbox(ctx, drain context.Context) {
-	runLanes(ctx, drain, e, driver.NewsInbox, e.cfg.InboxWorkers, func(ctx context.Context, limit int) ([]driver.InboxLane, error) {
-		return e.db.System().ClaimInbox(ctx, e.cfg.Node, limit, laneBatch, e.cfg.Lease)
-	}, e.workInbox)
-}
-
-// workInbox processes a claimed lane. Whatever is not finished stays at the
-// head of the lane for a later claim.
+// workInbox processes a claimed lane by itself. Whatever is not finished stays at
+// the head of the lane for a later claim.
 func (e *Engine) workInbox(ctx context.Context, lane driver.InboxLane) {
 	defer func() {
 		err := e.insist(ctx, func(ctx context.Context) error { return e.db.System().ReleaseInbox(ctx, lane.LaneRef) })
@@ -62,18 +54,24 @@ func (e *Engine) workEnvelope(ctx context.Context, ref driver.LaneRef, env chann
 	if err != nil {
 		return e.envelopeFailed(ctx, ref, env, err)
 	}
-	in, err := adapter.Parse(acct, whole)
+	in, err := adapter.event(acct, whole)
 	done()
 	if err != nil {
 		return e.quarantine(ctx, ref, env, unparsed(err))
 	}
-	adapter.packed(env.ID, &in)
 	absorbed, err := e.processInbound(ctx, ref, env, in)
 	if err != nil {
 		return e.envelopeFailed(ctx, ref, env, err)
 	}
+	e.processed(ref, env, in, absorbed)
+	return true
+}
+
+// processed tells that an envelope's transaction has ended well.
+func (e *Engine) processed(ref driver.LaneRef, env channel.Envelope, in channel.Inbound, absorbed bool) {
 	if absorbed {
-		e.log.Debug("an event brought a message that was there already", "workspace", string(ref.Workspace), "account", string(env.Account), "envelope", string(env.ID))
+		e.log.Debug("an event brought a message that was there already",
+			"workspace", string(ref.Workspace), "account", string(env.Account), "envelope", string(env.ID))
 		if h := e.cfg.Hooks.Duplicate; h != nil {
 			e.hook("Duplicate", func() { h(ref.Workspace, env.Account, in.Kind) })
 		}
@@ -81,7 +79,6 @@ func (e *Engine) workEnvelope(ctx context.Context, ref driver.LaneRef, env chann
 	if h := e.cfg.Hooks.Processed; h != nil {
 		e.hook("Processed", func() { h(ref.Workspace, env.Account, in.Kind) })
 	}
-	return true
 }
 
 // unparsed is what the record of a bad envelope says: the adapter's own words,
@@ -106,21 +103,27 @@ func (e *Engine) processInbound(ctx context.Context, ref driver.LaneRef, env cha
 		}
 	}()
 	err = e.unit(ctx, system(ref.Workspace), func(u *unit) error {
-		acct, _, err := e.account(u.s, env.Account)
-		if err != nil {
-			return err
-		}
-		u.envelope = env.ID
-		if err := u.apply(acct, in); err != nil {
-			return err
-		}
+		err := u.processes(ref, env, in)
 		absorbed = u.absorbed
-		if err := u.tx.Inbox().Done(u.ctx, ref.Claim, env.ID); err != nil || !u.forget {
-			return err
-		}
-		return u.forgetEnvelope(env.ID)
+		return err
 	})
 	return absorbed, err
+}
+
+// processes does what an event asks for and ends its envelope under the claim.
+func (u *unit) processes(ref driver.LaneRef, env channel.Envelope, in channel.Inbound) error {
+	acct, _, err := u.e.account(u.s, env.Account)
+	if err != nil {
+		return err
+	}
+	u.envelope = env.ID
+	if err := u.apply(acct, in); err != nil {
+		return err
+	}
+	if err := u.tx.Inbox().Done(u.ctx, ref.Claim, env.ID); err != nil || !u.forget {
+		return err
+	}
+	return u.forgetEnvelope(env.ID)
 }
 
 // envelopeFailed decides what becomes of an envelope whose transaction failed.
@@ -237,7 +240,7 @@ func (u *unit) customerMessage(acct channel.Account, in channel.Inbound) error {
 	if err != nil {
 		return err
 	}
-	d, how, err := u.continueThread(acct, in, identity)
+	d, how, err := u.continueThread(acct, in, identity, made)
 	if err != nil {
 		return err
 	}
@@ -458,17 +461,20 @@ const (
 )
 
 // continueThread finds the conversation that takes the message, or opens one.
-// how says what became of it.
-func (u *unit) continueThread(acct channel.Account, in channel.Inbound, identity conversation.Identity) (d *conversation.Draft, how continued, err error) {
+// how says what became of it; made, that the contact is new, who has none yet.
+func (u *unit) continueThread(acct channel.Account, in channel.Inbound, identity conversation.Identity,
+	made bool) (d *conversation.Draft, how continued, err error) {
 	stream := u.s.routing.WorkStreams[acct.WorkStream]
 	contact := identity.Contact
 	if !conversation.OfOne(in.Chat) {
 		contact = ""
 	}
 	thread := u.s.thread(in.Chat, acct.ID, acct.WorkStream, contact)
-	open, last, err := u.tx.Conversations().ByThread(u.ctx, thread)
-	if err != nil {
-		return nil, joinsOpen, err
+	var open, last *conversation.Conversation
+	if !made || !conversation.ByContact(in.Chat) {
+		if open, last, err = u.tx.Conversations().ByThread(u.ctx, thread); err != nil {
+			return nil, joinsOpen, err
+		}
 	}
 	now := u.tx.Now()
 	if in.Aside && open == nil && last != nil && !last.Live && last.MergedInto == "" {

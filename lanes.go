@@ -2,6 +2,7 @@ package sangdam
 
 import (
 	"context"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -11,27 +12,41 @@ import (
 // laneBatch is how many envelopes or rows of a lane one claim brings.
 const laneBatch = 32
 
-// runLanes keeps up to workers lanes under way. It claims when a worker is
-// free, sleeps when there is nothing to claim, and waits for its workers.
-func runLanes[L any](ctx, drain context.Context, e *Engine, sort driver.News, workers int, claim func(context.Context, int) ([]L, error), work func(context.Context, L)) {
-	hints, stop := e.wake.subscribe("", sort)
+// laneWork is how the lanes of a direction are found and worked.
+type laneWork[L any] struct {
+	sort    driver.News
+	workers int // lanes under way at once
+	// rounds, if not 0, bounds how many claims may be under way of which not all
+	// lanes have been seen to. What comes meanwhile waits in the store, and the
+	// next claim brings the more of it.
+	rounds int
+	claim  func(ctx context.Context, limit int) ([]L, error)
+	work   func(ctx context.Context, lanes []L, r round)
+}
+
+// round is what one claim has begun. Whoever works its lanes says when the next
+// one may be made, and of each lane that it has ended.
+type round struct {
+	seenTo func()
+	ended  func(lanes int)
+}
+
+// runLanes keeps up to so many lanes under way. It claims when a worker is free,
+// sleeps when there is nothing to claim, and waits for its workers.
+func runLanes[L any](ctx, drain context.Context, e *Engine, w laneWork[L]) {
+	hints, stop := e.wake.subscribe("", w.sort)
 	defer stop()
-	free := make(chan struct{}, workers)
-	for range workers {
-		free <- struct{}{}
-	}
+	free, rounds := tokens(w.workers), tokens(w.rounds)
 	finished := make(chan struct{}, 1) // a lane was given back: it may have more
 	var group errgroup.Group
 	defer func() { _ = group.Wait() }()
 	fails := 0
 	for ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
+		if w.rounds > 0 && !taken(ctx, rounds) || !taken(ctx, free) {
 			return
-		case <-free:
 		}
-		n := 1 + take(free, workers)
-		lanes, err := claim(ctx, n)
+		n := 1 + take(free, w.workers)
+		lanes, err := w.claim(ctx, n)
 		if err != nil {
 			lanes = nil
 			fails++
@@ -41,25 +56,64 @@ func runLanes[L any](ctx, drain context.Context, e *Engine, sort driver.News, wo
 		} else {
 			fails = 0
 		}
+		putBack(free, n-len(lanes))
+		if len(lanes) == 0 {
+			putBack(rounds, min(w.rounds, 1))
+			e.rest(ctx, w.sort, hints, finished, fails)
+			continue
+		}
+		e.pulse.found(w.sort)
+		r := round{seenTo: sync.OnceFunc(func() { putBack(rounds, min(w.rounds, 1)) }), ended: func(lanes int) {
+			putBack(free, lanes)
+			select {
+			case finished <- struct{}{}:
+			default:
+			}
+		}}
+		group.Go(func() error {
+			defer r.seenTo()
+			w.work(drain, lanes, r)
+			return nil
+		})
+	}
+}
+
+// oneByOne works each lane of a round by itself.
+func oneByOne[L any](work func(context.Context, L)) func(context.Context, []L, round) {
+	return func(ctx context.Context, lanes []L, r round) {
+		r.seenTo()
+		var group errgroup.Group
 		for _, l := range lanes {
 			group.Go(func() error {
-				work(drain, l)
-				free <- struct{}{}
-				select {
-				case finished <- struct{}{}:
-				default:
-				}
+				work(ctx, l)
+				r.ended(1)
 				return nil
 			})
 		}
-		for range n - len(lanes) {
-			free <- struct{}{}
-		}
-		if len(lanes) == 0 {
-			e.rest(ctx, sort, hints, finished, fails)
-		} else {
-			e.pulse.found(sort)
-		}
+		_ = group.Wait()
+	}
+}
+
+// tokens are n permissions.
+func tokens(n int) chan struct{} {
+	c := make(chan struct{}, n)
+	putBack(c, n)
+	return c
+}
+
+func putBack(c chan struct{}, n int) {
+	for range n {
+		c <- struct{}{}
+	}
+}
+
+// taken waits for a token, false when ctx ends before.
+func taken(ctx context.Context, c chan struct{}) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-c:
+		return true
 	}
 }
 

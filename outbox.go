@@ -15,9 +15,11 @@ import (
 
 // runOutbox claims outbound lanes and sends their heads, step 6 of the flow.
 func (e *Engine) runOutbox(ctx, drain context.Context) {
-	runLanes(ctx, drain, e, driver.NewsOutbox, e.cfg.OutboxWorkers, func(ctx context.Context, limit int) ([]driver.OutboxLane, error) {
-		return e.db.System().ClaimOutbox(ctx, e.cfg.Node, limit, laneBatch, e.cfg.Lease)
-	}, e.workOutbox)
+	runLanes(ctx, drain, e, laneWork[driver.OutboxLane]{sort: driver.NewsOutbox, workers: e.cfg.OutboxWorkers,
+		claim: func(ctx context.Context, limit int) ([]driver.OutboxLane, error) {
+			return e.db.System().ClaimOutbox(ctx, e.cfg.Node, limit, laneBatch, e.cfg.Lease)
+		},
+		work: oneByOne(e.workOutbox)})
 }
 
 // workOutbox sends what a claimed lane holds. It stops at the first row that

@@ -10,6 +10,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
@@ -83,7 +84,10 @@ func (r *router) carryOutTogether(ctx context.Context, batch []routing.Decision)
 		}
 		pieces[i] = piece{run: func(u *unit) error { return u.carryOut(d, r.lease(), epoch) }, mayRefuse: refusal}
 	}
-	ends, err := r.e.together(ctx, system(r.ws), want, pieces)
+	ends, err := r.e.together(ctx, system(r.ws), func(ctx context.Context, tx store.Tx, _ *settings) error {
+		_, err := tx.Ahead(ctx, want)
+		return err
+	}, pieces)
 	if err != nil {
 		return 0, err
 	}

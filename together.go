@@ -33,6 +33,9 @@ type piece struct {
 	mayRefuse func(error) bool
 }
 
+// readAhead reads what the pieces of a transaction will ask for one after another.
+type readAhead func(ctx context.Context, tx store.Tx, s *settings) error
+
 // pieceError says which of the pieces failed. Nothing was written of any.
 type pieceError struct {
 	piece int
@@ -54,7 +57,7 @@ var errRivals = errs.New(errs.Conflict, "sangdam: rivals were first; each piece 
 // their refusals are returned in their order, nil for who is done. An error says
 // that nothing was committed, or of ErrUnavailable that nobody knows; a
 // *pieceError names the piece that failed, also by a panic.
-func (e *Engine) together(ctx context.Context, p Principal, want driver.Wanted, pieces []piece) ([]error, error) {
+func (e *Engine) together(ctx context.Context, p Principal, ahead readAhead, pieces []piece) ([]error, error) {
 	var units []*unit
 	var ends []error
 	runs := 0
@@ -63,7 +66,7 @@ func (e *Engine) together(ctx context.Context, p Principal, want driver.Wanted, 
 			return errRivals
 		}
 		units, ends = nil, nil
-		if err := tx.Ahead(ctx, want); err != nil {
+		if err := ahead(ctx, tx, s); err != nil {
 			return err
 		}
 		began := time.Now()

@@ -26,7 +26,7 @@ type Tx interface {
 	// see driver.Tx.
 	Guard(ctx context.Context, row driver.GuardRow, key string, version int64) error
 	// Ahead reads what a function is about to work on; see driver.Tx.
-	Ahead(ctx context.Context, w driver.Wanted) error
+	Ahead(ctx context.Context, w driver.Wanted) (kept bool, err error)
 
 	Accounts() channel.AccountRepo
 	Inbox() channel.InboxRepo

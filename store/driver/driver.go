@@ -165,8 +165,9 @@ type Tx interface {
 	// asks for one after another, and has what the function changes of them
 	// written together. It changes nothing in what is read and written, only
 	// how often a server is asked; a backend for which asking is cheap does
-	// nothing. Rows that are not there are left out. ErrInvalid inside View.
-	Ahead(ctx context.Context, w Wanted) error
+	// nothing, which kept tells. Rows that are not there are left out. A second call adds to what
+	// the first one read. ErrInvalid inside View.
+	Ahead(ctx context.Context, w Wanted) (kept bool, err error)
 
 	Accounts() channel.AccountRepo
 	Inbox() channel.InboxRepo
@@ -198,6 +199,29 @@ type Wanted struct {
 	Lease         string
 	Queues        []routing.QueueID
 	Conversations []conversation.ID
+	// What follows is read as it stands, with no lock, as the inbound flow reads
+	// it: what providers call messages, with edits that came before them; people;
+	// the conversations of threads, with their items; agents. NewItems is how
+	// many items may be made.
+	Heard    []ProviderMessage
+	People   []NaturalKey
+	Threads  []string
+	Glances  []routing.AgentID
+	NewItems int
+}
+
+// ProviderMessage is what a provider calls a message.
+type ProviderMessage struct {
+	Account channel.AccountID
+	Chat    channel.Chat
+	Message channel.ProviderMessageID
+}
+
+// NaturalKey is what a provider calls a person.
+type NaturalKey struct {
+	Kind  channel.Kind
+	Scope channel.Scope
+	User  channel.ProviderUserID
 }
 
 // GuardRow names what Guard watches.

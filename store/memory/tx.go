@@ -103,8 +103,8 @@ func (t *tx) Vault() driver.VaultRepo                { return vault{t} }
 func (t *tx) Documents() driver.DocRepo              { return documents{t} }
 
 // Ahead only refuses where it may not be called: reading costs nothing here.
-func (t *tx) Ahead(context.Context, driver.Wanted) error {
-	return do(t, func() error { return nil })
+func (t *tx) Ahead(context.Context, driver.Wanted) (bool, error) {
+	return false, do(t, func() error { return nil })
 }
 
 // Guard checks the version as the transaction sees it now and the committed

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -18,12 +19,30 @@ import (
 // written once. Whatever asks the database itself has what was changed written
 // before it (see tx.flush), so that there is never more than one truth.
 type ahead struct {
-	items, conversations keptRows
-	holds                map[string]*holds // by item; of each kept item
-	agents               map[string]*keptAgent
-	wheels               map[string]*wheel
-	epochs               map[string]int64 // by lease
-	bulk                 bulk
+	items, contacts, identities, conversations, messages keptRows
+
+	holds  map[string]*holds // by item; of each item that is locked
+	agents map[string]*keptAgent
+	wheels map[string]*wheel
+	epochs map[string]int64 // by lease
+	bulk   bulk
+	seqs   []int64 // for new items
+
+	// Where nothing is found the value is empty; what was not asked for is not in
+	// the map.
+	people  map[[3]string]string // identities
+	heard   map[[4]string]string // messages
+	early   map[[4]string]bool   // whether there is an early edit
+	threads map[string]ofThread
+}
+
+// ofThread are the conversations of a thread by id, empty for none.
+type ofThread struct{ open, last string }
+
+func newAhead() *ahead {
+	return &ahead{items: keptRows{}, contacts: keptRows{}, identities: keptRows{}, conversations: keptRows{}, messages: keptRows{},
+		holds: map[string]*holds{}, agents: map[string]*keptAgent{}, wheels: map[string]*wheel{}, epochs: map[string]int64{},
+		people: map[[3]string]string{}, heard: map[[4]string]string{}, early: map[[4]string]bool{}, threads: map[string]ofThread{}}
 }
 
 // keptRows are rows of one table by their keys.
@@ -31,19 +50,21 @@ type keptRows map[string]*kept
 
 // kept is a row as it stands in this transaction.
 type kept struct {
-	stored  int64 // the version in the database
+	stored  int64 // the version in the database, 0 for a new row
 	version int64
 	seq     int64 // of an item
 	doc     []byte
-	columns []any // to be written besides the versions; nil: as stored
+	columns []any  // to be written besides the versions; nil: as stored
+	natural string // the key by which rivals may make the same new row
 }
 
 // holds are an item's open offer and assignment as documents, nil for none.
 type holds struct{ offer, assignment []byte }
 
-// keptAgent is an agent whose row is locked.
+// keptAgent is an agent, whose row is locked if its state may be written.
 type keptAgent struct {
 	routing.Agent
+	locked   bool
 	changed  bool
 	profiles map[routing.Profile]bool // whose load is to be written
 	queues   map[routing.QueueID]bool // whose turn is to be written
@@ -62,8 +83,6 @@ const (
 		`(SELECT id, version, seq, doc FROM sd.items WHERE ws = $1 AND id = want.id FOR NO KEY UPDATE) x`
 	aheadConversations = `SELECT x.id, x.version, 0::bigint, x.doc` + eachID +
 		`(SELECT id, version, doc FROM sd.conversations WHERE ws = $1 AND id = want.id FOR NO KEY UPDATE) x`
-	aheadAgents = `SELECT x.*` + eachID + `(SELECT id, version, presence, reason, elig_rev, rev, open, idle_since, doc
-		FROM sd.agents WHERE ws = $1 AND id = want.id FOR NO KEY UPDATE) x`
 	aheadLoads = `SELECT x.*` + eachID + `(SELECT agent, profile, used FROM sd.agent_loads
 		WHERE ws = $1 AND agent = want.id AND used <> 0 OFFSET 0) x`
 	aheadTurns = `SELECT x.*` + eachID + `(SELECT agent, queue, turn FROM sd.agent_turns WHERE ws = $1 AND agent = want.id OFFSET 0) x`
@@ -74,18 +93,28 @@ const (
 	aheadAssign = `SELECT x.*` + eachID + `(SELECT item, doc FROM sd.assignments WHERE ws = $1 AND item = want.id AND open OFFSET 0) x`
 )
 
+// waitBriefly bounds how long a transaction of many pieces waits for a row that
+// somebody holds, which then is a clash: whoever must have the row waits alone.
+const waitBriefly = `SELECT set_config('lock_timeout', '200ms', true)`
+
 // Ahead implements driver.Tx in one round trip.
-func (t *tx) Ahead(ctx context.Context, w driver.Wanted) error {
+func (t *tx) Ahead(ctx context.Context, w driver.Wanted) (bool, error) {
 	if err := t.writable(); err != nil {
-		return err
+		return false, err
 	}
-	a := &ahead{items: keptRows{}, conversations: keptRows{}, holds: map[string]*holds{}, agents: map[string]*keptAgent{},
-		wheels: map[string]*wheel{}, epochs: map[string]int64{}}
-	if err := t.forget(ctx); err != nil {
-		return err
+	a, ws := t.ahead, key(t.ws)
+	if a == nil {
+		a = newAhead()
 	}
-	var agents agentSet
-	list := append(a.readWork(key(t.ws), sortedKeys(w.Items)), a.readAgents(key(t.ws), &agents, sortedKeys(w.Agents), sortedKeys(w.Queues))...)
+	var locked, seen agentSet
+	var list []stmt
+	if !t.shared && !t.host {
+		t.shared = true
+		list = append(list, query(waitBriefly))
+	}
+	list = append(list, a.readWork(ws, sortedKeys(w.Items))...)
+	list = append(list, a.readAgents(ws, &locked, sortedKeys(w.Agents), " FOR NO KEY UPDATE")...)
+	list = append(list, a.readWheels(ws, sortedKeys(w.Queues))...)
 	if w.Lease != "" {
 		list = append(list, query(`SELECT epoch FROM sd.leases WHERE name = $1 FOR KEY SHARE`, key(w.Lease)).rows(func(r pgx.Rows) error {
 			var epoch int64
@@ -95,18 +124,28 @@ func (t *tx) Ahead(ctx context.Context, w driver.Wanted) error {
 		}))
 	}
 	if ids := sortedKeys(w.Conversations); len(ids) > 0 {
-		list = append(list, query(aheadConversations, key(t.ws), ids).rows(a.conversations.scan))
+		list = append(list, query(aheadConversations, ws, ids).rows(a.conversations.scan))
 	}
+	list = append(list, a.readAgents(ws, &seen, sortedKeys(w.Glances), " OFFSET 0")...)
+	list = append(list, a.readInbound(ws, w)...)
 	if len(list) > 0 {
 		if err := t.lock(ctx, list...); err != nil {
-			return err
+			return false, err
 		}
 	}
-	for _, v := range agents.list {
-		a.agents[key(v.ID)] = &keptAgent{Agent: v, profiles: map[routing.Profile]bool{}, queues: map[routing.QueueID]bool{}}
-	}
+	a.keep(seen.list, false)
+	a.keep(locked.list, true)
 	t.ahead = a
-	return nil
+	return true, nil
+}
+
+// keep adds agents, but none without a lock over one with.
+func (a *ahead) keep(list []routing.Agent, locked bool) {
+	for _, v := range list {
+		if had := a.agents[key(v.ID)]; had == nil || locked {
+			a.agents[key(v.ID)] = &keptAgent{Agent: v, locked: locked, profiles: map[routing.Profile]bool{}, queues: map[routing.QueueID]bool{}}
+		}
+	}
 }
 
 func sortedKeys[S ~string](ids []S) []string {
@@ -139,26 +178,33 @@ func (a *ahead) readWork(ws string, items []string) []stmt {
 	}
 }
 
-// readAgents reads agents with all they have, and then the queues' turns.
-func (a *ahead) readAgents(ws string, s *agentSet, agents, queues []string) []stmt {
-	var list []stmt
-	if s.at = map[string]int{}; len(agents) > 0 {
-		list = append(list, query(aheadAgents, ws, agents).rows(s.agent), query(aheadLoads, ws, agents).rows(s.load),
-			query(aheadTurns, ws, agents).rows(s.turn), query(aheadBeats, ws, agents).rows(s.beat))
+// readAgents reads agents with all they have.
+func (a *ahead) readAgents(ws string, s *agentSet, ids []string, lock string) []stmt {
+	if s.at = map[string]int{}; len(ids) == 0 {
+		return nil
 	}
-	if len(queues) > 0 {
-		for _, q := range queues {
-			a.wheels[q] = &wheel{}
-		}
-		list = append(list, query(aheadWheels, ws, queues).rows(func(r pgx.Rows) error {
-			var queue string
-			var turn int64
-			err := r.Scan(&queue, &turn)
-			*a.wheels[queue] = wheel{turn, turn}
-			return err
-		}))
+	return []stmt{
+		query(`SELECT x.*`+eachID+`(SELECT id, version, presence, reason, elig_rev, rev, open, idle_since, doc
+			FROM sd.agents WHERE ws = $1 AND id = want.id`+lock+`) x`, ws, ids).rows(s.agent),
+		query(aheadLoads, ws, ids).rows(s.load), query(aheadTurns, ws, ids).rows(s.turn), query(aheadBeats, ws, ids).rows(s.beat),
 	}
-	return list
+}
+
+// readWheels reads and locks the queues' turns.
+func (a *ahead) readWheels(ws string, queues []string) []stmt {
+	if len(queues) == 0 {
+		return nil
+	}
+	for _, q := range queues {
+		a.wheels[q] = &wheel{}
+	}
+	return []stmt{query(aheadWheels, ws, queues).rows(func(r pgx.Rows) error {
+		var queue string
+		var turn int64
+		err := r.Scan(&queue, &turn)
+		*a.wheels[queue] = wheel{turn, turn}
+		return err
+	})}
 }
 
 func (rows keptRows) scan(r pgx.Rows) error {
@@ -168,6 +214,17 @@ func (rows keptRows) scan(r pgx.Rows) error {
 	k.stored = k.version
 	rows[id] = &k
 	return err
+}
+
+// create keeps a new row, which is written with the others.
+func (t *tx) create(rows keptRows, id string, k kept) (int64, error) {
+	if err := t.writable(); err != nil {
+		return 0, err
+	}
+	t.wrote = true
+	k.version = 1
+	rows[id] = &k
+	return 1, nil
 }
 
 // change puts a newer row in place of the one in the version. Another version is
@@ -275,7 +332,7 @@ func (a *ahead) rows(k driver.WorkKey) (rows transition.Rows, all bool, err erro
 			continue
 		}
 		agent := a.agents[key(id)]
-		if agent == nil {
+		if agent == nil || !agent.locked {
 			return rows, false, nil
 		}
 		rows.Agents = append(rows.Agents, agent.copy())
@@ -387,23 +444,48 @@ func (a *ahead) writes(ws string) []stmt {
 	if a == nil {
 		return nil
 	}
-	list := a.items.writes(ws, "item", `UPDATE sd.items SET version = $4, doc = $5, state = $6, agent = $7
-		WHERE ws = $1 AND id = $2 AND version = $3 RETURNING 1`)
-	list = append(list, a.agentWrites(ws)...)
-	list = append(list, a.conversations.writes(ws, "conversation", `UPDATE sd.conversations SET version = $4, doc = $5, thread = $6, state = $7,
-		desk = $8, work_stream = $9, account = $10, channel = $11, contact = $12, agent = $13, category = $14, handled = $15,
-		opened_at = $16, updated_at = $17 WHERE ws = $1 AND id = $2 AND version = $3 RETURNING 1`)...)
+	list := slices.Concat(
+		a.items.writes(ws, "item", intoItems, `UPDATE sd.items SET version = $4, doc = $5, state = $6, agent = $7
+			WHERE ws = $1 AND id = $2 AND version = $3 RETURNING 1`),
+		a.agentWrites(ws),
+		a.contacts.writes(ws, "contact", intoContacts, `UPDATE sd.contacts SET version = $4, doc = $5, name = $6, email = $7, phone = $8
+			WHERE ws = $1 AND id = $2 AND version = $3 RETURNING 1`),
+		a.identities.writes(ws, "identity", intoIdentities, `UPDATE sd.identities SET version = $4, doc = $5, contact = $6, kind = $7, scope = $8,
+			user_id = $9 WHERE ws = $1 AND id = $2 AND version = $3 RETURNING 1`),
+		a.conversations.writes(ws, "conversation", intoConversations, `UPDATE sd.conversations SET version = $4, doc = $5, thread = $6, state = $7,
+			desk = $8, work_stream = $9, account = $10, channel = $11, contact = $12, agent = $13, category = $14, handled = $15,
+			opened_at = $16, updated_at = $17 WHERE ws = $1 AND id = $2 AND version = $3 RETURNING 1`),
+		a.messages.writes(ws, "message", intoMessages, `UPDATE sd.messages SET version = $4, doc = $5, conversation = $6, seq = $7, account = $8,
+			chat_kind = $9, chat_id = $10, provider = $11 WHERE ws = $1 AND id = $2 AND version = $3 RETURNING 1`))
 	return append(list, a.bulk.take(ws)...)
 }
 
-// writes replaces the rows that were changed.
-func (rows keptRows) writes(ws, what, update string) []stmt {
+// writes replaces the rows that were changed, in the order of their ids, and then
+// adds the new ones, in the order of the keys in which rivals may meet them.
+func (rows keptRows) writes(ws, what string, into *insert, update string) []stmt {
 	var list []stmt
-	for _, id := range slices.Sorted(maps.Keys(rows)) {
-		if k := rows[id]; k.columns != nil {
-			list = append(list, asClash(what, update, append([]any{ws, id, k.stored, k.version, k.doc}, k.columns...)...))
-			k.stored, k.columns = k.version, nil
+	var fresh [][]any
+	ids := slices.SortedFunc(maps.Keys(rows), func(x, y string) int {
+		return cmp.Or(cmp.Compare(rows[x].natural, rows[y].natural), cmp.Compare(x, y))
+	})
+	for _, id := range ids {
+		k := rows[id]
+		if k.columns == nil {
+			continue
 		}
+		if k.stored == 0 {
+			row := []any{id, k.version, k.doc}
+			if k.seq != 0 {
+				row = append(row, k.seq)
+			}
+			fresh = append(fresh, append(row, k.columns...))
+		} else {
+			list = append(list, asClash(what, update, append([]any{ws, id, k.stored, k.version, k.doc}, k.columns...)...))
+		}
+		k.stored, k.columns, k.natural = k.version, nil, ""
+	}
+	if len(fresh) > 0 {
+		list = append(list, into.of(ws, fresh))
 	}
 	return list
 }

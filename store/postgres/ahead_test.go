@@ -11,6 +11,7 @@ import (
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/storetest"
+	"github.com/stretchr/testify/require"
 )
 
 // inner is the driver's transaction, under a name that a parameter does not hide.
@@ -31,7 +32,7 @@ func (b eager) Update(ctx context.Context, ws driver.WorkspaceID, fn func(contex
 			}))
 			return ids
 		}
-		w := driver.Wanted{Queues: []routing.QueueID{"queue", "q1", "q2"}}
+		w := driver.Wanted{NewItems: 3, Queues: []routing.QueueID{"queue", "q1", "q2"}}
 		for _, id := range all("items", "id") {
 			w.Items = append(w.Items, routing.ItemID(id))
 		}
@@ -41,7 +42,24 @@ func (b eager) Update(ctx context.Context, ws driver.WorkspaceID, fn func(contex
 		for _, id := range all("conversations", "id") {
 			w.Conversations = append(w.Conversations, conversation.ID(id))
 		}
-		if err := tx.Ahead(ctx, w); err != nil {
+		for _, thread := range all("conversations", "thread") {
+			w.Threads = append(w.Threads, thread)
+		}
+		if err := t.read(ctx, query(`SELECT kind, scope, user_id FROM sd.identities WHERE ws = $1`, key(ws)).rows(func(r pgx.Rows) error {
+			var p driver.NaturalKey
+			err := r.Scan(&p.Kind, &p.Scope, &p.User)
+			w.People = append(w.People, p)
+			return err
+		}), query(`SELECT account, chat_kind, chat_id, provider FROM sd.messages WHERE ws = $1
+			UNION ALL SELECT account, chat_kind, chat_id, message FROM sd.early WHERE ws = $1`, key(ws)).rows(func(r pgx.Rows) error {
+			var m driver.ProviderMessage
+			err := r.Scan(&m.Account, &m.Chat.Kind, &m.Chat.ID, &m.Message)
+			w.Heard = append(w.Heard, m)
+			return err
+		})); err != nil {
+			return err
+		}
+		if _, err := tx.Ahead(ctx, w); err != nil {
 			return err
 		}
 		return fn(ctx, tx)
@@ -59,6 +77,28 @@ func TestStoreReadingAhead(t *testing.T) {
 			return store.New(eager{db.Backend().(*backend)})
 		},
 		Caps: storetest.Caps{GroupedAppends: true, Wakes: true},
-		Only: []string{"conversation", "agent", "reserve", "ahead", "ending", "rival"},
+		Only: []string{"conversation", "contact", "unique", "answer", "agent", "reserve", "ahead", "ending", "rival"},
 	})
+}
+
+// TestReadingAheadWaitsBriefly: a row that a stranger holds is a clash to a
+// transaction of many pieces, so that each may then wait for its own rows alone.
+func TestReadingAheadWaitsBriefly(t *testing.T) {
+	db := fresh(t)
+	c := conversation.Conversation{ID: "c1", Thread: "t1", State: conversation.StateOpen, OpenedAt: at(1), UpdatedAt: at(1)}
+	update(t, db, func(ctx context.Context, tx store.Tx) error {
+		_, err := tx.Conversations().SaveConversation(ctx, c)
+		return err
+	})
+	b := db.Backend().(*backend)
+	stranger, err := b.pool.Begin(t.Context())
+	require.NoError(t, err)
+	defer func() { _ = stranger.Rollback(context.Background()) }()
+	_, err = stranger.Exec(t.Context(), b.qualify(`SELECT 1 FROM sd.conversations WHERE id = 'c1' FOR UPDATE`))
+	require.NoError(t, err)
+	err = b.Update(t.Context(), ws, func(ctx context.Context, tx driver.Tx) error {
+		_, err := tx.Ahead(ctx, driver.Wanted{Conversations: []conversation.ID{"c1"}})
+		return err
+	})
+	require.ErrorIs(t, err, driver.ErrClash)
 }

@@ -81,7 +81,16 @@ var (
 		"id text", "item text", "agent text", "open boolean", "started_at timestamptz", "doc bytea")
 	intoDecisions          = insertInto("sd.decisions", "", "item text", "doc bytea")
 	intoConversationEvents = insertInto("sd.conversation_events", "", "conversation text", "seq bigint", "doc bytea")
-	intoEvents             = insertInto("sd.events", "", "at timestamptz", "doc bytea")
+	intoItems              = insertInto("sd.items", "", "id text", "version bigint", "doc bytea", "seq bigint", "state text", "agent text")
+	intoContacts           = insertInto("sd.contacts", "", "id text", "version bigint", "doc bytea", "name text", "email text", "phone text")
+	intoIdentities         = insertInto("sd.identities", "", "id text", "version bigint", "doc bytea",
+		"contact text", "kind text", "scope text", "user_id text")
+	intoConversations = insertInto("sd.conversations", "", "id text", "version bigint", "doc bytea", "thread text", "state text",
+		"desk text", "work_stream text", "account text", "channel text", "contact text", "agent text", "category text", "handled boolean",
+		"opened_at timestamptz", "updated_at timestamptz")
+	intoMessages = insertInto("sd.messages", "", "id text", "version bigint", "doc bytea", "conversation text", "seq bigint",
+		"account text", "chat_kind text", "chat_id text", "provider text")
+	intoEvents = insertInto("sd.events", "", "at timestamptz", "doc bytea")
 )
 
 // bulk collects rows to be added, in the order in which the tables were first

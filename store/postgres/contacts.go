@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/sangdam/sangdam/channel"
@@ -26,6 +27,9 @@ func scanContact(r pgx.Rows) (conversation.Contact, error) {
 
 // Contact implements conversation.ContactRows.
 func (c contacts) Contact(ctx context.Context, id conversation.ContactID) (conversation.Contact, error) {
+	if c.ahead != nil && c.ahead.contacts[key(id)] != nil && c.usable() == nil {
+		return c.ahead.contacts[key(id)].contact()
+	}
 	return one(ctx, c.tx, "contact", query(`SELECT version, doc FROM sd.contacts WHERE ws = $1 AND id = $2`, key(c.ws), key(id)), scanContact)
 }
 
@@ -36,6 +40,15 @@ func (c contacts) SaveContact(ctx context.Context, v conversation.Contact) (int6
 	doc, err := encode(v)
 	if err != nil {
 		return 0, err
+	}
+	if c.ahead != nil {
+		columns := []any{"", "", ""}
+		if k := c.ahead.contacts[key(v.ID)]; k != nil {
+			return c.change(k, v.Version, doc, columns)
+		}
+		if v.Version == 0 {
+			return c.create(c.ahead.contacts, key(v.ID), kept{doc: doc, columns: columns})
+		}
 	}
 	args := []any{key(c.ws), key(v.ID), doc}
 	if v.Version == 0 {
@@ -58,12 +71,21 @@ func scanIdentity(r pgx.Rows) (conversation.Identity, error) {
 
 // Identity implements conversation.ContactRows.
 func (c contacts) Identity(ctx context.Context, kind channel.Kind, scope channel.Scope, user channel.ProviderUserID) (conversation.Identity, error) {
+	if k, asked := c.ahead.person(kind, scope, user); asked && c.usable() == nil {
+		if k == nil {
+			return conversation.Identity{}, errNotFound("identity")
+		}
+		return k.identity()
+	}
 	return one(ctx, c.tx, "identity", query(`SELECT version, doc FROM sd.identities WHERE ws = $1 AND kind = $2 AND scope = $3 AND user_id = $4`,
 		key(c.ws), key(kind), key(scope), key(user)), scanIdentity)
 }
 
 // IdentityByID implements conversation.ContactRows.
 func (c contacts) IdentityByID(ctx context.Context, id conversation.IdentityID) (conversation.Identity, error) {
+	if c.ahead != nil && c.ahead.identities[key(id)] != nil && c.usable() == nil {
+		return c.ahead.identities[key(id)].identity()
+	}
 	return one(ctx, c.tx, "identity", query(`SELECT version, doc FROM sd.identities WHERE ws = $1 AND id = $2`, key(c.ws), key(id)), scanIdentity)
 }
 
@@ -72,6 +94,19 @@ func (c contacts) SaveIdentity(ctx context.Context, i conversation.Identity) (in
 	doc, err := encode(i)
 	if err != nil {
 		return 0, err
+	}
+	if a := c.ahead; a != nil {
+		columns, at := []any{key(i.Contact), key(i.Kind), key(i.Scope), key(i.User)}, personKey(i.Kind, i.Scope, i.User)
+		known := a.identities[key(i.ID)]
+		if known != nil || i.Version == 0 {
+			a.people[at] = key(i.ID)
+		}
+		if known != nil {
+			return c.change(known, i.Version, doc, columns)
+		}
+		if i.Version == 0 {
+			return c.create(a.identities, key(i.ID), kept{doc: doc, columns: columns, natural: strings.Join(at[:], "\x00")})
+		}
 	}
 	args := []any{key(c.ws), key(i.ID), key(i.Contact), key(i.Kind), key(i.Scope), key(i.User), doc}
 	if i.Version == 0 {
@@ -99,6 +134,7 @@ func (c contacts) Contacts(ctx context.Context, after conversation.ContactID, li
 
 // PutEarly implements conversation.ContactRows.
 func (c contacts) PutEarly(ctx context.Context, e conversation.Early) error {
+	c.ahead.mayBeEarly(e.Account, e.Chat, e.Message)
 	doc, err := encode(e)
 	if err != nil {
 		return err
@@ -112,6 +148,9 @@ func (c contacts) PutEarly(ctx context.Context, e conversation.Early) error {
 func (c contacts) TakeEarly(ctx context.Context, account channel.AccountID, chat channel.Chat, p channel.ProviderMessageID) (conversation.Early, error) {
 	if err := c.writable(); err != nil {
 		return conversation.Early{}, err
+	}
+	if c.ahead.noEarly(account, chat, p) {
+		return conversation.Early{}, errNotFound("early edit")
 	}
 	c.wrote = true
 	return one(ctx, c.tx, "early edit", query(`DELETE FROM sd.early WHERE ws = $1 AND account = $2 AND chat_kind = $3 AND chat_id = $4 AND message = $5

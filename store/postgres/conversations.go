@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"math"
 	"slices"
 	"strconv"
@@ -49,6 +50,10 @@ func (c conversations) ByThread(ctx context.Context, thread string) (open, last 
 			return err
 		}
 	}
+	open, last, asked, err := c.ahead.thread(thread)
+	if err = errors.Join(err, c.usable()); asked || err != nil {
+		return open, last, err
+	}
 	err = c.read(ctx,
 		query(`SELECT version, doc FROM sd.conversations WHERE ws = $1 AND thread = $2 AND thread <> '' AND `+threadIsOpen, key(c.ws), key(thread)).rows(into(&open)),
 		query(`SELECT version, doc FROM sd.conversations WHERE ws = $1 AND thread = $2 AND NOT `+threadIsOpen+`
@@ -68,8 +73,15 @@ func (c conversations) SaveConversation(ctx context.Context, v conversation.Conv
 	columns := []any{key(v.Thread), key(v.State), key(v.Desk), key(v.WorkStream), key(v.Account),
 		key(v.Channel), key(v.Contact), key(v.Agent), key(v.Category), v.Handled, v.OpenedAt, v.UpdatedAt}
 	if k := c.keptConversation(v.ID); k != nil {
-		return c.change(k, v.Version, doc, columns)
+		version, err := c.change(k, v.Version, doc, columns)
+		c.ahead.moved(v)
+		return version, err
 	}
+	if c.ahead != nil && v.Version == 0 {
+		c.ahead.moved(v)
+		return c.create(c.ahead.conversations, key(v.ID), kept{doc: doc, columns: columns, natural: key(v.Thread)})
+	}
+	c.ahead.moved(v)
 	args := slices.Concat([]any{key(c.ws), key(v.ID)}, columns, []any{doc})
 	if v.Version == 0 {
 		return 1, c.write(ctx, query(`INSERT INTO sd.conversations (ws, id, version, thread, state, desk, work_stream, account, channel,
@@ -160,11 +172,20 @@ func scanMessage(r pgx.Rows) (conversation.Message, error) {
 
 // Message implements conversation.Repo.
 func (c conversations) Message(ctx context.Context, id conversation.MessageID) (conversation.Message, error) {
+	if k := c.keptMessage(id); k != nil && c.usable() == nil {
+		return k.message()
+	}
 	return one(ctx, c.tx, "message", query(`SELECT version, doc FROM sd.messages WHERE ws = $1 AND id = $2`, key(c.ws), key(id)), scanMessage)
 }
 
 // ByProvider implements conversation.Repo.
 func (c conversations) ByProvider(ctx context.Context, account channel.AccountID, chat channel.Chat, p channel.ProviderMessageID) (conversation.Message, error) {
+	if k, asked := c.ahead.message(account, chat, p); asked && c.usable() == nil {
+		if k == nil {
+			return conversation.Message{}, errNotFound("message")
+		}
+		return k.message()
+	}
 	return one(ctx, c.tx, "message", query(`SELECT version, doc FROM sd.messages WHERE ws = $1 AND account = $2 AND chat_kind = $3 AND chat_id = $4
 		AND provider = $5 AND provider <> ''`, key(c.ws), key(account), key(chat.Kind), key(chat.ID), key(p)), scanMessage)
 }
@@ -175,7 +196,21 @@ func (c conversations) SaveMessage(ctx context.Context, m conversation.Message) 
 	if err != nil {
 		return 0, err
 	}
-	args := []any{key(c.ws), key(m.ID), key(m.Conversation), m.Seq, key(m.Account), key(m.Chat.Kind), key(m.Chat.ID), key(m.Provider), doc}
+	columns := []any{key(m.Conversation), m.Seq, key(m.Account), key(m.Chat.Kind), key(m.Chat.ID), key(m.Provider)}
+	if a := c.ahead; a != nil {
+		known := a.messages[key(m.ID)]
+		if known != nil || m.Version == 0 {
+			a.named(m)
+		}
+		if known != nil {
+			return c.change(known, m.Version, doc, columns)
+		}
+		if m.Version == 0 {
+			at := heardKey(m.Account, m.Chat, m.Provider)
+			return c.create(a.messages, key(m.ID), kept{doc: doc, columns: columns, natural: strings.Join(at[:], "\x00")})
+		}
+	}
+	args := slices.Concat([]any{key(c.ws), key(m.ID)}, columns, []any{doc})
 	if m.Version == 0 {
 		return 1, c.write(ctx, query(`INSERT INTO sd.messages (ws, id, version, conversation, seq, account, chat_kind, chat_id, provider, doc)
 			VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9)`, args...))

@@ -29,6 +29,7 @@ type tx struct {
 	last   []stmt // audit entries: queued at the very end, since they lock the chain's head
 	lanes  laneTouches
 	ahead  *ahead // nil until Ahead
+	shared bool   // by many pieces of work, none of which is to wait long for the others' locks
 
 	config   configHold
 	configAt int
@@ -219,6 +220,9 @@ func (t *tx) beginning() []stmt {
 func (t *tx) fail(s stmt, err error) error {
 	t.failed = mapped(err)
 	var pg *pgconn.PgError
+	if t.shared && errors.As(err, &pg) && pg.Code == lockNotAvailable {
+		t.failed = driver.ErrClash
+	}
 	if s.wait != nil && errors.As(err, &pg) {
 		t.wait = s.wait
 		if pg.Code == lockNotAvailable { // a guard asks without waiting

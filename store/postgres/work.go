@@ -51,6 +51,9 @@ func (w work) SaveItem(ctx context.Context, it routing.Item) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
+		if seq := w.ahead.seq(); seq != 0 && w.keptItem(it.ID) == nil {
+			return w.create(w.ahead.items, key(it.ID), kept{seq: seq, doc: doc, columns: []any{key(it.State), key(it.Agent)}})
+		}
 		return 1, w.write(ctx, query(`INSERT INTO sd.items (ws, id, version, state, agent, doc) VALUES ($1, $2, 1, $3, $4, $5)`,
 			key(w.ws), key(it.ID), key(it.State), key(it.Agent), doc))
 	}

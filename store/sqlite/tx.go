@@ -205,7 +205,7 @@ var guards = map[driver.GuardRow]string{
 }
 
 // Ahead implements driver.Tx; reading costs no more here one by one.
-func (t *tx) Ahead(context.Context, driver.Wanted) error { return t.writable() }
+func (t *tx) Ahead(context.Context, driver.Wanted) (bool, error) { return false, t.writable() }
 
 // Guard implements driver.Tx. Functions run one after another and are
 // committed together, so that what holds now holds at the commit.

@@ -22,7 +22,7 @@ var aheadRules = []rule{
 		rs := e.decisions(8, "a")
 		errs := make([]error, len(rs))
 		e.update(func(ctx context.Context, tx store.Tx) error {
-			if err := tx.Ahead(ctx, wanted(rs...)); err != nil {
+			if _, err := tx.Ahead(ctx, wanted(rs...)); err != nil {
 				return err
 			}
 			for i, r := range rs {
@@ -56,7 +56,7 @@ var aheadRules = []rule{
 		require.NoError(e, e.reserve(first[0]))
 		rs := e.decisions(5, "a", "b")
 		e.update(func(ctx context.Context, tx store.Tx) error {
-			if err := tx.Ahead(ctx, wanted(rs...)); err != nil {
+			if _, err := tx.Ahead(ctx, wanted(rs...)); err != nil {
 				return err
 			}
 			for i, r := range rs {
@@ -99,7 +99,7 @@ var aheadRules = []rule{
 		}
 		errs := make([]error, 2)
 		e.update(func(ctx context.Context, tx store.Tx) error {
-			if err := tx.Ahead(ctx, wanted(rs...)); err != nil {
+			if _, err := tx.Ahead(ctx, wanted(rs...)); err != nil {
 				return err
 			}
 			errs[0], errs[1] = tx.Work().Reserve(ctx, rs[0]), tx.Work().Reserve(ctx, rs[1])
@@ -112,7 +112,7 @@ var aheadRules = []rule{
 		e.agent("a", units(3))
 		rs := e.decisions(3, "a")
 		e.update(func(ctx context.Context, tx store.Tx) error {
-			if err := tx.Ahead(ctx, wanted(rs...)); err != nil {
+			if _, err := tx.Ahead(ctx, wanted(rs...)); err != nil {
 				return err
 			}
 			for _, r := range rs {
@@ -141,7 +141,7 @@ var aheadRules = []rule{
 		a := e.agent("a", units(3))
 		rs := e.decisions(2, "a")
 		e.update(func(ctx context.Context, tx store.Tx) error {
-			if err := tx.Ahead(ctx, wanted(rs...)); err != nil {
+			if _, err := tx.Ahead(ctx, wanted(rs...)); err != nil {
 				return err
 			}
 			if err := tx.Work().Reserve(ctx, rs[0]); err != nil {
@@ -167,7 +167,7 @@ var aheadRules = []rule{
 		c, other := e.storeConv("t1"), e.storeConv("t2")
 		e.update(func(ctx context.Context, tx store.Tx) error {
 			want := driver.Wanted{Conversations: []conversation.ID{c.ID, other.ID, "unknown"}}
-			if err := tx.Ahead(ctx, want); err != nil {
+			if _, err := tx.Ahead(ctx, want); err != nil {
 				return err
 			}
 			for i := range 3 {
@@ -202,7 +202,7 @@ var aheadRules = []rule{
 			if runs++; runs > 2 {
 				return stop
 			}
-			if err := tx.Ahead(ctx, driver.Wanted{Conversations: []conversation.ID{c.ID}}); err != nil {
+			if _, err := tx.Ahead(ctx, driver.Wanted{Conversations: []conversation.ID{c.ID}}); err != nil {
 				return err
 			}
 			older := c
@@ -217,7 +217,7 @@ var aheadRules = []rule{
 		rs := e.decisions(2, "a")
 		stop := errors.New("stop")
 		err := e.in(e.db.Update, func(ctx context.Context, tx store.Tx) error {
-			if err := tx.Ahead(ctx, wanted(rs...)); err != nil {
+			if _, err := tx.Ahead(ctx, wanted(rs...)); err != nil {
 				return err
 			}
 			if err := tx.Work().Reserve(ctx, rs[0]); err != nil {
@@ -229,9 +229,147 @@ var aheadRules = []rule{
 		require.Zero(e, e.loadAgent("a").State.Open)
 		require.Equal(e, routing.ItemQueued, e.loadItem(rs[0].Item).State)
 	}},
+	{name: "what is made after reading ahead is found by its names", run: func(e *env) {
+		c, m := e.conv("t1"), e.msg("", 1)
+		m.Conversation, m.Provider = c.ID, "p1"
+		person := conversation.Identity{ID: conversation.IdentityID(e.uuid()), Contact: conversation.ContactID(e.uuid()), Kind: "line", Scope: "s", User: "u1"}
+		e.update(func(ctx context.Context, tx store.Tx) error {
+			if _, err := tx.Ahead(ctx, driver.Wanted{Heard: []driver.ProviderMessage{{Account: m.Account, Chat: m.Chat, Message: "p1"}},
+				People: []driver.NaturalKey{{Kind: "line", Scope: "s", User: "u1"}}, Threads: []string{"t1", "t2"}}); err != nil {
+				return err
+			}
+			e.unknown(ctx, tx, m, person)
+			if _, err := tx.Contacts().SaveContact(ctx, conversation.Contact{ID: person.Contact}); err != nil {
+				return err
+			}
+			if _, err := tx.Contacts().SaveIdentity(ctx, person); err != nil {
+				return err
+			}
+			if _, err := tx.Conversations().SaveConversation(ctx, c); err != nil {
+				return err
+			}
+			if _, err := tx.Conversations().SaveMessage(ctx, m); err != nil {
+				return err
+			}
+			e.known(ctx, tx, c, m, person)
+			return nil
+		})
+		e.view(func(ctx context.Context, tx store.Tx) error {
+			e.known(ctx, tx, c, m, person)
+			return nil
+		})
+	}},
+	{name: "a thread that was read ahead is followed", run: func(e *env) {
+		old := e.storeConv("t1")
+		old.State = conversation.StateClosed
+		e.saveConv(&old)
+		c := e.conv("t1")
+		threads := func(ctx context.Context, tx store.Tx, thread string, open, last conversation.ID) {
+			o, l, err := tx.Conversations().ByThread(ctx, thread)
+			require.NoError(e, err)
+			id := func(c *conversation.Conversation) conversation.ID {
+				if c == nil {
+					return ""
+				}
+				return c.ID
+			}
+			require.Equal(e, []conversation.ID{open, last}, []conversation.ID{id(o), id(l)})
+		}
+		e.update(func(ctx context.Context, tx store.Tx) error {
+			c := c
+			if _, err := tx.Ahead(ctx, driver.Wanted{Threads: []string{"t1", "t2"}}); err != nil {
+				return err
+			}
+			save := func() {
+				version, err := tx.Conversations().SaveConversation(ctx, c)
+				require.NoError(e, err)
+				c.Version = version
+			}
+			threads(ctx, tx, "t1", "", old.ID)
+			save()
+			threads(ctx, tx, "t1", c.ID, old.ID)
+			c.OpenedAt, c.State = moment(5), conversation.StateClosed
+			save()
+			threads(ctx, tx, "t1", "", c.ID)
+			c.State = conversation.StateActive
+			save()
+			threads(ctx, tx, "t1", c.ID, old.ID)
+			c.Thread = "t2"
+			save()
+			threads(ctx, tx, "t1", "", old.ID)
+			threads(ctx, tx, "t2", c.ID, "")
+			return nil
+		})
+		e.view(func(ctx context.Context, tx store.Tx) error {
+			threads(ctx, tx, "t1", "", old.ID)
+			threads(ctx, tx, "t2", c.ID, "")
+			return nil
+		})
+	}},
+	{name: "an early edit that is put after reading ahead is taken", run: func(e *env) {
+		early := conversation.Early{Account: "acct", Chat: userChat, Message: "p1", At: moment(1), Unsent: true}
+		e.update(func(ctx context.Context, tx store.Tx) error {
+			want := driver.Wanted{Heard: []driver.ProviderMessage{{Account: "acct", Chat: userChat, Message: "p1"}}}
+			if _, err := tx.Ahead(ctx, want); err != nil {
+				return err
+			}
+			_, err := tx.Contacts().TakeEarly(ctx, "acct", userChat, "p1")
+			require.ErrorIs(e, err, store.ErrNotFound)
+			if err := tx.Contacts().PutEarly(ctx, early); err != nil {
+				return err
+			}
+			got, err := tx.Contacts().TakeEarly(ctx, "acct", userChat, "p1")
+			require.NoError(e, err)
+			e.same(early, got)
+			return tx.Contacts().PutEarly(ctx, early)
+		})
+		e.update(func(ctx context.Context, tx store.Tx) error {
+			want := driver.Wanted{Heard: []driver.ProviderMessage{{Account: "acct", Chat: userChat, Message: "p1"}}}
+			if _, err := tx.Ahead(ctx, want); err != nil {
+				return err
+			}
+			_, err := tx.Contacts().TakeEarly(ctx, "acct", userChat, "p1")
+			return err
+		})
+	}},
+	{name: "new items after reading ahead are numbered in the order of their creation", run: func(e *env) {
+		e.agent("a", units(3))
+		made := make([]routing.Item, 3)
+		for i := range made {
+			made[i] = routing.Item{ID: routing.ItemID(e.uuid()), State: routing.ItemQueued, Queue: "queue", Uses: use(1), QueuedAt: moment(0)}
+		}
+		e.update(func(ctx context.Context, tx store.Tx) error {
+			if _, err := tx.Ahead(ctx, driver.Wanted{NewItems: 2}); err != nil { // one too few
+				return err
+			}
+			last := int64(0)
+			for i := range made {
+				if _, err := tx.Work().SaveItem(ctx, made[i]); err != nil {
+					return err
+				}
+				it, err := tx.Work().Item(ctx, made[i].ID)
+				require.NoError(e, err)
+				require.Greater(e, it.Seq, last)
+				last = it.Seq
+				it.Priority = i
+				if _, err := tx.Work().SaveItem(ctx, it); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		for i := range made {
+			it := e.loadItem(made[i].ID)
+			require.EqualValues(e, 2, it.Version)
+			require.Equal(e, i, it.Priority)
+			require.NoError(e, e.reserve(e.offering(it, "a")))
+		}
+		e.sums("a")
+	}},
 	{name: "reading ahead is refused inside View", run: func(e *env) {
 		err := e.in(e.db.View, func(ctx context.Context, tx store.Tx) error {
-			return tx.Ahead(ctx, driver.Wanted{Conversations: []conversation.ID{"c"}})
+			_, err := tx.Ahead(ctx, driver.Wanted{Conversations: []conversation.ID{"c"}})
+			return err
 		})
 		require.ErrorIs(e, err, store.ErrInvalid)
 	}},
@@ -247,7 +385,7 @@ var aheadRules = []rule{
 		errs := parallel(racers, func(i int) error {
 			return e.db.Update(e.ctx, e.ws, func(ctx context.Context, tx store.Tx) error {
 				done[i] = 0
-				if err := tx.Ahead(ctx, wanted(batches[i]...)); err != nil {
+				if _, err := tx.Ahead(ctx, wanted(batches[i]...)); err != nil {
 					return err
 				}
 				for _, r := range batches[i] {
@@ -299,4 +437,42 @@ func wanted(rs ...routing.Reservation) driver.Wanted {
 		w.Items, w.Agents, w.Lease = append(w.Items, r.Item), append(w.Agents, r.Agent), r.Lease
 	}
 	return w
+}
+
+// unknown checks that nothing of it is there.
+func (e *env) unknown(ctx context.Context, tx store.Tx, m conversation.Message, p conversation.Identity) {
+	e.Helper()
+	_, err := tx.Conversations().ByProvider(ctx, m.Account, m.Chat, m.Provider)
+	require.ErrorIs(e, err, store.ErrNotFound)
+	_, err = tx.Contacts().Identity(ctx, p.Kind, p.Scope, p.User)
+	require.ErrorIs(e, err, store.ErrNotFound)
+	open, last, err := tx.Conversations().ByThread(ctx, "t1")
+	require.NoError(e, err)
+	require.Nil(e, open)
+	require.Nil(e, last)
+}
+
+// known checks that all of it is there.
+func (e *env) known(ctx context.Context, tx store.Tx, c conversation.Conversation, m conversation.Message, p conversation.Identity) {
+	e.Helper()
+	got, err := tx.Conversations().ByProvider(ctx, m.Account, m.Chat, m.Provider)
+	require.NoError(e, err)
+	require.Equal(e, m.ID, got.ID)
+	require.EqualValues(e, 1, got.Version)
+	byID, err := tx.Conversations().Message(ctx, m.ID)
+	require.NoError(e, err)
+	require.Equal(e, got, byID)
+	i, err := tx.Contacts().Identity(ctx, p.Kind, p.Scope, p.User)
+	require.NoError(e, err)
+	require.Equal(e, p.ID, i.ID)
+	same, err := tx.Contacts().IdentityByID(ctx, p.ID)
+	require.NoError(e, err)
+	require.Equal(e, i, same)
+	contact, err := tx.Contacts().Contact(ctx, p.Contact)
+	require.NoError(e, err)
+	require.EqualValues(e, 1, contact.Version)
+	open, _, err := tx.Conversations().ByThread(ctx, "t1")
+	require.NoError(e, err)
+	require.NotNil(e, open)
+	require.Equal(e, c.ID, open.ID)
 }

@@ -1,0 +1,234 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/id"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+// inboxRounds is how many claims of inbound lanes are under way at once. Two are
+// enough to keep the store busy; with more each would bring less.
+const inboxRounds = 2
+
+// runInbox claims inbound lanes and works each to its end, steps 1 and 2 of the
+// flow: a lane in order, the lanes of a claim together. What fails there is worked
+// by itself, where its tries are counted.
+func (e *Engine) runInbox(ctx, drain context.Context) {
+	runLanes(ctx, drain, e, laneWork[driver.InboxLane]{sort: driver.NewsInbox, workers: e.cfg.InboxWorkers, rounds: inboxRounds,
+		claim: func(ctx context.Context, limit int) ([]driver.InboxLane, error) {
+			return e.db.System().ClaimInbox(ctx, e.cfg.Node, limit, laneBatch, e.cfg.Lease)
+		},
+		work: e.workInboxes})
+}
+
+// workInboxes works claimed lanes, those of a workspace together. The round is
+// over when all have had their turn; a lane that is worked by itself goes on.
+func (e *Engine) workInboxes(ctx context.Context, lanes []driver.InboxLane, r round) {
+	of := map[id.Workspace][]driver.InboxLane{}
+	for _, l := range lanes {
+		of[l.Workspace] = append(of[l.Workspace], l)
+	}
+	var turns sync.WaitGroup
+	var group errgroup.Group
+	for _, own := range of {
+		turns.Add(1)
+		group.Go(func() error {
+			b := &inboxBatch{e: e, ws: own[0].Workspace, lanes: own}
+			apart := b.work(ctx)
+			turns.Done()
+			r.ended(len(own) - len(apart))
+			for _, l := range apart {
+				group.Go(func() error {
+					e.workInbox(ctx, l)
+					r.ended(1)
+					return nil
+				})
+			}
+			return nil
+		})
+	}
+	turns.Wait()
+	r.seenTo()
+	_ = group.Wait()
+}
+
+// inboxBatch are lanes of a workspace that are worked together.
+type inboxBatch struct {
+	e     *Engine
+	ws    id.Workspace
+	lanes []driver.InboxLane // Envelopes are those that are not done
+	apart map[int]bool       // lanes to be worked by themselves
+	steps []inboxStep        // still to be done, a lane's in order
+}
+
+// inboxStep is one envelope of a lane.
+type inboxStep struct {
+	lane     int
+	env      channel.Envelope
+	acct     channel.Account // for reading ahead alone
+	in       channel.Inbound
+	absorbed bool
+}
+
+// work does what can be done together, gives back the lanes that are done, and
+// returns the others with what is left of them.
+func (b *inboxBatch) work(ctx context.Context) []driver.InboxLane {
+	b.apart = map[int]bool{}
+	b.parse(ctx)
+	for len(b.steps) > 0 && ctx.Err() == nil {
+		n := min(len(b.steps), maxTogether)
+		done, err := b.commit(ctx, b.steps[:n])
+		failed, named := errors.AsType[*pieceError](err)
+		switch {
+		case err == nil:
+			b.finish(b.steps[:done])
+			b.steps = b.steps[done:]
+		case named && len(b.apart) < maxApart && !errors.Is(err, ErrUnavailable):
+			b.leave(b.steps[failed.piece].lane)
+		default: // nobody knows which one failed, or the store is away
+			b.steps = nil
+		}
+	}
+	var done []driver.LaneRef
+	var apart []driver.InboxLane
+	for i, l := range b.lanes {
+		if len(l.Envelopes) > 0 || b.apart[i] {
+			apart = append(apart, l)
+		} else {
+			done = append(done, l.LaneRef)
+		}
+	}
+	if len(done) > 0 {
+		err := b.e.insist(ctx, func(ctx context.Context) error { return b.e.db.System().ReleaseInbox(ctx, done...) })
+		if err != nil {
+			b.e.trouble("lanes could not be given back; their leases will end", err)
+		}
+	}
+	return apart
+}
+
+// leave takes a lane out.
+func (b *inboxBatch) leave(lane int) {
+	b.apart[lane] = true
+	b.steps = slices.DeleteFunc(slices.Clone(b.steps), func(s inboxStep) bool { return s.lane == lane })
+}
+
+// parse makes the steps. A lane goes on by itself from an envelope that cannot be
+// parsed, has failed before, or lies elsewhere because of its size.
+func (b *inboxBatch) parse(ctx context.Context) {
+	s, err := b.e.current(ctx, b.ws)
+	if err != nil {
+		return
+	}
+	for i, l := range b.lanes {
+		for _, env := range l.Envelopes {
+			if env.Tries > 0 || isLarge(env.Raw) {
+				break
+			}
+			acct, adapter, err := b.e.account(s, env.Account)
+			if err != nil {
+				break
+			}
+			whole, done, err := b.e.wholeEnvelope(ctx, b.ws, env)
+			if err != nil {
+				break
+			}
+			in, err := adapter.event(acct, whole)
+			done()
+			if err != nil {
+				break
+			}
+			b.steps = append(b.steps, inboxStep{lane: i, env: env, acct: acct, in: in})
+		}
+	}
+}
+
+// commit does steps in one transaction and tells how many of the first it took.
+func (b *inboxBatch) commit(ctx context.Context, steps []inboxStep) (int, error) {
+	pieces := make([]piece, len(steps))
+	for i := range steps {
+		step := &steps[i]
+		pieces[i] = piece{run: func(u *unit) error {
+			err := u.processes(b.lanes[step.lane].LaneRef, step.env, step.in)
+			step.absorbed = u.absorbed
+			return err
+		}}
+	}
+	ends, err := b.e.together(ctx, system(b.ws), func(ctx context.Context, tx store.Tx, s *settings) error {
+		return readInboxAhead(ctx, tx, s, steps)
+	}, pieces)
+	return len(ends), err
+}
+
+// finish notes that steps are committed.
+func (b *inboxBatch) finish(steps []inboxStep) {
+	for _, s := range steps {
+		l := &b.lanes[s.lane]
+		l.Envelopes = l.Envelopes[1:]
+		b.e.processed(l.LaneRef, s.env, s.in, s.absorbed)
+	}
+}
+
+// readInboxAhead reads what customerMessage and its like ask for: first what the
+// provider's names stand for, then the conversations of those who are known, then
+// the agents who have these.
+func readInboxAhead(ctx context.Context, tx store.Tx, s *settings, steps []inboxStep) error {
+	var w driver.Wanted
+	for _, st := range steps {
+		if st.in.MessageID != "" {
+			w.Heard = append(w.Heard, driver.ProviderMessage{Account: st.acct.ID, Chat: st.in.Chat, Message: st.in.MessageID})
+			w.NewItems++
+		}
+		if st.in.Author.User != "" {
+			w.People = append(w.People, driver.NaturalKey{Kind: st.acct.Kind, Scope: st.acct.UserScope(), User: st.in.Author.User})
+		}
+	}
+	kept, err := tx.Ahead(ctx, w)
+	if err != nil || !kept {
+		return err
+	}
+	threads := map[string]bool{}
+	for _, st := range steps {
+		var contact conversation.ContactID
+		if conversation.OfOne(st.in.Chat) && st.in.Author.User != "" {
+			i, err := tx.Contacts().Identity(ctx, st.acct.Kind, st.acct.UserScope(), st.in.Author.User)
+			if err != nil && !errors.Is(err, ErrNotFound) {
+				return err
+			}
+			contact = i.Contact
+		}
+		if st.in.Chat.ID != "" && (contact != "" || !conversation.ByContact(st.in.Chat)) {
+			threads[s.thread(st.in.Chat, st.acct.ID, st.acct.WorkStream, contact)] = true
+		}
+	}
+	if len(threads) == 0 {
+		return nil
+	}
+	if _, err := tx.Ahead(ctx, driver.Wanted{Threads: slices.Collect(maps.Keys(threads))}); err != nil {
+		return err
+	}
+	var glances driver.Wanted
+	for t := range threads {
+		open, _, err := tx.Conversations().ByThread(ctx, t)
+		if err != nil {
+			return err
+		}
+		if open != nil && open.Agent != "" {
+			glances.Glances = append(glances.Glances, open.Agent)
+		}
+	}
+	if len(glances.Glances) > 0 {
+		_, err = tx.Ahead(ctx, glances)
+	}
+	return err
+}
