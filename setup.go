@@ -300,7 +300,7 @@ func (u *unit) streamChannels(w routing.WorkStream) error {
 		case kind == "" && w.AnyChannel():
 		case adapter == nil:
 			return errs.New(errs.Unsupported, "sangdam: work stream %s is for channel %q, which has no adapter; add it to Config.Adapters", w.ID, kind)
-		case w.Live && adapter.Capabilities().Persistent:
+		case w.Live && len(w.Channels) > 0 && adapter.Capabilities().Persistent:
 			return errs.New(errs.Invalid, "sangdam: work stream %s is live, and %s chats do not end with a window; use a persistent work stream", w.ID, kind)
 		}
 	}

@@ -189,6 +189,6 @@ func TestAWorkStreamTakesTheChannelsItNames(t *testing.T) {
 		require.ErrorIs(t, save(func(s *routing.WorkStream) { s.Channels = []string{"pigeon"} }), sangdam.ErrUnsupported)
 		require.ErrorContains(t, save(func(s *routing.WorkStream) { s.Channels = nil }), `account "Letters" is on it`)
 		require.NoError(t, save(func(s *routing.WorkStream) { s.ChannelKind, s.Channels = "", nil }), "none at all is any")
-		require.ErrorIs(t, save(func(s *routing.WorkStream) { s.ChannelKind, s.Live = "line", true }), sangdam.ErrInvalid)
+		require.ErrorIs(t, save(func(s *routing.WorkStream) { s.ChannelKind, s.Channels, s.Live = "line", []string{"postcard"}, true }), sangdam.ErrInvalid)
 	}, withPostcards(&office))
 }
