@@ -129,7 +129,8 @@ type Held struct {
 // Held lists an agent's open offers and assignments, oldest first. An agent may
 // ask for itself; supervisors for anybody.
 func (e *Engine) Held(ctx context.Context, p Principal, agent routing.AgentID) (out Held, err error) {
-	err = e.query(ctx, p, ActPresence, Resource{Kind: "agent", ID: string(agent), Owner: agent}, func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
+	err = e.query(ctx, p, ActPresence, Resource{Kind: "agent", ID: string(agent), Owner: agent}, func(ctx context.Context, tx store.Tx,
+		_ *settings) (err error) {
 		out.Offers, out.Assignments, err = tx.Work().HeldBy(ctx, agent)
 		out.Offers, out.Assignments = listed(out.Offers), listed(out.Assignments)
 		return err

@@ -17,7 +17,8 @@ func branch(w *replayWorld) sangdam.Setup {
 	return sangdam.Setup{
 		Accounts: []channel.Account{{ID: "branch-line", Kind: "line", Name: "Branch", Desk: "branch", WorkStream: "branch",
 			Settings: []byte(`{"channel_id":"1234567890"}`), Secrets: map[string]channel.Secret{
-				"channel_secret": channel.NewSecret("0123456789abcdef0123456789abcdef"), "channel_token": channel.NewSecret("a-token-of-some-length")}}},
+				"channel_secret": channel.NewSecret("0123456789abcdef0123456789abcdef"),
+				"channel_token":  channel.NewSecret("a-token-of-some-length")}}},
 		WorkStreams: []routing.WorkStream{{ID: "branch", Name: "Branch", ChannelKind: "line", Mode: routing.Push, Cost: 1, Queue: "branch",
 			Messages: conversation.Texts{conversation.AutoGreeting: {"": "Welcome to the branch."}}}},
 		Queues: []routing.Queue{{ID: "branch", Name: "Branch", Members: []routing.AgentID{"b1", "b2"}, Desk: "branch"}},
@@ -99,8 +100,9 @@ func TestApplyWithAWrongReferenceChangesNothing(t *testing.T) {
 			change func(s *sangdam.Setup)
 			want   error
 		}{
-			"a desk without an agent":             {func(s *sangdam.Setup) { s.Desks[0].Members = nil }, sangdam.ErrInvalid},
-			"a member who does not exist":         {func(s *sangdam.Setup) { s.Desks[0].Members = []routing.AgentID{"b1", "nobody"} }, sangdam.ErrNotFound},
+			"a desk without an agent": {func(s *sangdam.Setup) { s.Desks[0].Members = nil }, sangdam.ErrInvalid},
+			"a member who does not exist": {func(s *sangdam.Setup) { s.Desks[0].Members = []routing.AgentID{"b1", "nobody"} },
+				sangdam.ErrNotFound},
 			"an account on a desk that is not":    {func(s *sangdam.Setup) { s.Accounts[0].Desk = "nowhere" }, sangdam.ErrInvalid},
 			"an account of a stream that is not":  {func(s *sangdam.Setup) { s.Accounts[0].WorkStream = "nothing" }, sangdam.ErrInvalid},
 			"an account without id":               {func(s *sangdam.Setup) { s.Accounts[0].ID = "" }, sangdam.ErrInvalid},

@@ -75,7 +75,8 @@ func TestACustomerIsToldOnceInAStretchOfClosedTime(t *testing.T) {
 		w.settle()
 		require.Equal(t, 2, strings.Count(strings.Join(mina.Texts(), "|"), "We are away."))
 	}, withDesk(func(d *routing.Desk) {
-		d.Hours = &hours.Calendar{Zone: "UTC", Week: hours.Every([]hours.Interval{{From: 0, To: hours.At(0, 1)}}, time.Sunday, time.Monday, time.Tuesday,
+		d.Hours = &hours.Calendar{Zone: "UTC", Week: hours.Every([]hours.Interval{{From: 0, To: hours.At(0, 1)}}, time.Sunday, time.Monday,
+			time.Tuesday,
 			time.Wednesday, time.Thursday, time.Friday, time.Saturday)}
 	}), withQueue(func(q *routing.Queue) { q.OutsideHours = true }), longOffers)
 }

@@ -73,8 +73,9 @@ func newWholeWay(t *testing.T) *wholeWay {
 	require.NoError(t, err)
 	adapter, err := line.New(line.Options{HTTPClient: &http.Client{Transport: noNetwork{}}})
 	require.NoError(t, err)
-	w.eng, err = sangdam.New(sangdam.Config{DB: store.New(wayAlone{db.Backend()}), Sealer: sealer, Node: "n1", Adapters: []channel.Adapter{adapter},
-		Hooks: sangdam.Hooks{Assigned: w.hear}})
+	w.eng, err = sangdam.New(sangdam.Config{DB: store.New(wayAlone{db.Backend()}), Sealer: sealer, Node: "n1",
+		Adapters: []channel.Adapter{adapter},
+		Hooks:    sangdam.Hooks{Assigned: w.hear}})
 	require.NoError(t, err)
 	w.setUp()
 	return w
@@ -97,21 +98,26 @@ func (w *wholeWay) setUp() {
 	agents := make([]routing.AgentID, wayAgents)
 	for i := range agents {
 		agents[i] = routing.AgentID(fmt.Sprintf("a%02d", i))
-		require.NoError(t, errOf(w.eng.SaveAgent(t.Context(), host, sangdam.SaveAgent{Agent: routing.Agent{ID: agents[i], Name: string(agents[i]), Role: "agent",
-			Permissions: []routing.Permission{routing.PermitChat}, Capacity: map[routing.Profile]int{routing.ProfileUnits: 1_000_000},
-			Assign: routing.AssignmentSwitches{Chat: true}}})))
+		require.NoError(t, errOf(w.eng.SaveAgent(t.Context(), host,
+			sangdam.SaveAgent{Agent: routing.Agent{ID: agents[i], Name: string(agents[i]), Role: "agent",
+				Permissions: []routing.Permission{routing.PermitChat}, Capacity: map[routing.Profile]int{routing.ProfileUnits: 1_000_000},
+				Assign: routing.AssignmentSwitches{Chat: true}}})))
 	}
-	require.NoError(t, errOf(w.eng.SaveDesk(t.Context(), host, sangdam.SaveDesk{Agent: "a00", Desk: routing.Desk{ID: "support", Name: "Support"}})))
+	require.NoError(t, errOf(w.eng.SaveDesk(t.Context(), host,
+		sangdam.SaveDesk{Agent: "a00", Desk: routing.Desk{ID: "support", Name: "Support"}})))
 	for _, a := range agents {
 		require.NoError(t, w.eng.AddToDesk(t.Context(), host, sangdam.AddToDesk{Desk: "support", Agent: a}))
 	}
-	require.NoError(t, errOf(w.eng.SaveQueue(t.Context(), host, sangdam.SaveQueue{Queue: routing.Queue{ID: "q", Name: "Everyone", Members: agents,
-		Strategy: routing.RoundRobin}})))
-	require.NoError(t, errOf(w.eng.SaveWorkStream(t.Context(), host, sangdam.SaveWorkStream{WorkStream: routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line",
-		Mode: routing.Push, AutoAccept: true, Cost: 1, ChannelCost: 1, Queue: "q"}})))
-	saved, err := w.eng.SaveAccount(t.Context(), host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Shop", Desk: "support", WorkStream: "line",
-		Settings: json.RawMessage(`{"channel_id":"1234567890"}`),
-		Secrets:  map[string]channel.Secret{"channel_secret": w.secret, "channel_token": channel.NewSecret("token")}}})
+	require.NoError(t, errOf(w.eng.SaveQueue(t.Context(), host,
+		sangdam.SaveQueue{Queue: routing.Queue{ID: "q", Name: "Everyone", Members: agents,
+			Strategy: routing.RoundRobin}})))
+	require.NoError(t, errOf(w.eng.SaveWorkStream(t.Context(), host,
+		sangdam.SaveWorkStream{WorkStream: routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line",
+			Mode: routing.Push, AutoAccept: true, Cost: 1, ChannelCost: 1, Queue: "q"}})))
+	saved, err := w.eng.SaveAccount(t.Context(), host,
+		sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Shop", Desk: "support", WorkStream: "line",
+			Settings: json.RawMessage(`{"channel_id":"1234567890"}`),
+			Secrets:  map[string]channel.Secret{"channel_secret": w.secret, "channel_token": channel.NewSecret("token")}}})
 	require.NoError(t, err)
 	w.acct = saved.Account
 	for _, a := range agents {

@@ -214,7 +214,8 @@ func TestTheConversationsOfABotThatIsGoneGoToPeople(t *testing.T) {
 		require.NotNil(t, d.Offer)
 		w.line.User("Jun").SendText("hi") // and new ones never meet it
 		w.settle()
-		require.Len(t, slices.DeleteFunc(w.conversations(), func(c conversation.Conversation) bool { return c.Control == conversation.ControlBot }), 2)
+		require.Len(t, slices.DeleteFunc(w.conversations(),
+			func(c conversation.Conversation) bool { return c.Control == conversation.ControlBot }), 2)
 		w.invariants()
 	}, withBot(intake))
 }

@@ -67,7 +67,8 @@ func TestABotSeesWhatWasPicked(t *testing.T) {
 		require.Equal(t, "2026-03-05", w.only().Conversation.Attributes["date"])
 		require.Equal(t, "visit", w.only().Conversation.Attributes["data"])
 	}, withBot(botFunc(func(_ context.Context, t bot.Turn) (bot.Reply, error) {
-		return bot.Reply{HandOver: true, Attributes: map[string]string{"date": t.Message.Content.Text, "data": t.Message.Content.Postback.Data}}, nil
+		return bot.Reply{HandOver: true, Attributes: map[string]string{"date": t.Message.Content.Text, "data": t.Message.Content.Postback.Data}},
+			nil
 	})))
 }
 
@@ -80,8 +81,9 @@ func TestAVideoIsWatchedAndANoticeArrives(t *testing.T) {
 		one := w.begun(mina, "hello")
 		_, before, err := w.eng.Events(w.ctx, w.host, "", 1)
 		require.NoError(t, err)
-		film := channel.Content{Kind: channel.KindVideo, Media: &channel.Media{URL: "https://cdn.example/v.mp4", Preview: "https://cdn.example/v.jpg",
-			Type: "video/mp4", Track: true}}
+		film := channel.Content{Kind: channel.KindVideo, Media: &channel.Media{URL: "https://cdn.example/v.mp4",
+			Preview: "https://cdn.example/v.jpg",
+			Type:    "video/mp4", Track: true}}
 		sent, err := w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: one.Conversation, Content: film})
 		require.NoError(t, err)
 		w.settle()

@@ -14,7 +14,8 @@ import (
 // Every field that a rule may name is filled: one that is accepted and never
 // has a fact makes a rule that silently never fires.
 func TestEveryFieldOfRulesIsFilled(t *testing.T) {
-	fields := append(routing.ClassificationFields(), condition.Field{Name: "attribute.order", Type: condition.TypeText}, condition.Field{Name: "tier", Type: condition.TypeID})
+	fields := append(routing.ClassificationFields(), condition.Field{Name: "attribute.order", Type: condition.TypeText},
+		condition.Field{Name: "tier", Type: condition.TypeID})
 	for _, f := range fields {
 		t.Run(f.Name, func(t *testing.T) {
 			replay(t, []string{onMemory}, func(t *testing.T, w *replayWorld) {
@@ -22,7 +23,8 @@ func TestEveryFieldOfRulesIsFilled(t *testing.T) {
 				require.NoError(t, errOf(w.eng.SaveQueue(w.ctx, w.host, sangdam.SaveQueue{Queue: hit})))
 				s := w.configuration().WorkStreams["line"]
 				s.Bot = "intake"
-				s.Rules = []routing.Rule{{Name: "present", Queue: "hit", When: condition.Condition{All: []condition.Clause{{Field: f.Name, Op: condition.Present}}}}}
+				s.Rules = []routing.Rule{{Name: "present", Queue: "hit",
+					When: condition.Condition{All: []condition.Clause{{Field: f.Name, Op: condition.Present}}}}}
 				require.NoError(t, errOf(w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: s})))
 				accounts, err := w.eng.Accounts(w.ctx, w.host)
 				require.NoError(t, err)
@@ -60,7 +62,8 @@ func TestAFieldThatRulesCannotHaveIsRefused(t *testing.T) {
 	inWorld(t, func(w *world) {
 		s := w.configuration().WorkStreams["line"]
 		for _, name := range []string{"contact.tags", "tier", "attribute."} {
-			s.Rules = []routing.Rule{{Name: "x", Queue: "q", When: condition.Condition{All: []condition.Clause{{Field: name, Op: condition.Present}}}}}
+			s.Rules = []routing.Rule{{Name: "x", Queue: "q",
+				When: condition.Condition{All: []condition.Clause{{Field: name, Op: condition.Present}}}}}
 			require.ErrorIs(t, errOf(w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: s})), sangdam.ErrInvalid, name)
 		}
 		w.cfg.Fields = []condition.Field{{Name: "channel", Type: condition.TypeText}}

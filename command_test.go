@@ -46,7 +46,8 @@ func TestACommandWithTheSameKeyHasOneEffect(t *testing.T) {
 		again, err = w.eng.Answer(w.ctx, w.agent("a1"), cmd)
 		require.NoError(t, err)
 		require.Equal(t, first, again, "also after a restart")
-		_, err = w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Key: sangdam.Key(strings.Repeat("k", 201)), Conversation: c.Conversation, Content: channel.Text("x")})
+		_, err = w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Key: sangdam.Key(strings.Repeat("k", 201)), Conversation: c.Conversation,
+			Content: channel.Text("x")})
 		require.ErrorIs(t, err, sangdam.ErrInvalid)
 	})
 }
@@ -100,7 +101,8 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 	inWorld(t, func(w *world) {
 		c := active(w)
 		require.NoError(t, errOf(w.eng.SaveAgent(w.ctx, w.host, sangdam.SaveAgent{Agent: routing.Agent{ID: "stranger", Name: "S", Role: "agent",
-			Permissions: []routing.Permission{routing.PermitChat}, Capacity: map[routing.Profile]int{routing.ProfileUnits: 1}, Assign: routing.AssignmentSwitches{Chat: true}}})))
+			Permissions: []routing.Permission{routing.PermitChat}, Capacity: map[routing.Profile]int{routing.ProfileUnits: 1},
+			Assign: routing.AssignmentSwitches{Chat: true}}})))
 		w.line.User("Other").SendText("hi")
 		w.settle()
 		var offer routing.OfferID

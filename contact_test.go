@@ -32,7 +32,8 @@ func (w *world) of(u *linetest.User) sangdam.Detail {
 // link says that the user's identity belongs to the contact.
 func (w *world) link(u *linetest.User, to conversation.ContactID) {
 	w.t.Helper()
-	_, err := w.eng.LinkIdentity(w.ctx, w.host, sangdam.LinkIdentity{Key: sangdam.Key("link " + u.Name()), Identity: w.of(u).Conversation.Identity, Contact: to})
+	_, err := w.eng.LinkIdentity(w.ctx, w.host, sangdam.LinkIdentity{Key: sangdam.Key("link " + u.Name()),
+		Identity: w.of(u).Conversation.Identity, Contact: to})
 	require.NoError(w.t, err)
 	w.settle()
 }
@@ -146,7 +147,8 @@ func TestARightToReplyIsNotUsedForAnotherChat(t *testing.T) {
 func TestMergingIntoAWaitingConversationAsksAnAgent(t *testing.T) {
 	inWorld(t, func(w *world) {
 		c := active(w)
-		_, err := w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: c.Conversation, Content: channel.Text("your turn"), ThenWait: true})
+		_, err := w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: c.Conversation, Content: channel.Text("your turn"),
+			ThenWait: true})
 		require.NoError(t, err)
 		w.settle()
 		work := w.line.User("Mina at work")

@@ -92,13 +92,15 @@ func (u *unit) savedContact(c conversation.Contact, kind string) (ContactSaved, 
 	if err != nil {
 		return ContactSaved{}, err
 	}
-	return ContactSaved{Contact: c.ID, Version: version}, u.tell(driver.Event{Aggregate: kindContact, ID: string(c.ID), Version: version, Kind: kind,
+	return ContactSaved{Contact: c.ID, Version: version}, u.tell(driver.Event{Aggregate: kindContact, ID: string(c.ID), Version: version,
+		Kind:    kind,
 		Contact: c.ID, Desks: c.Desks})
 }
 
 // Contact returns a contact and its identities. A merged one leads to the one
 // it is part of.
-func (e *Engine) Contact(ctx context.Context, p Principal, id conversation.ContactID) (c conversation.Contact, is []conversation.Identity, err error) {
+func (e *Engine) Contact(ctx context.Context, p Principal, id conversation.ContactID) (c conversation.Contact, is []conversation.Identity,
+	err error) {
 	err = e.db.View(ctx, p.Workspace, func(ctx context.Context, tx store.Tx) (err error) {
 		c, is = conversation.Contact{}, nil
 		w, err := e.reader(ctx, tx, p)

@@ -36,7 +36,8 @@ type ConversationView struct {
 
 // Filter is what the view selects, for Engine.Conversations.
 func (v ConversationView) Filter() conversation.Filter {
-	f := conversation.Filter{States: v.States, Agent: v.Agent, Account: v.Account, Channel: v.Channel, WorkStream: v.WorkStream, Handled: v.Handled}
+	f := conversation.Filter{States: v.States, Agent: v.Agent, Account: v.Account, Channel: v.Channel, WorkStream: v.WorkStream,
+		Handled: v.Handled}
 	if v.Desk != "" {
 		f.Desks = []routing.DeskID{v.Desk}
 	}
@@ -50,7 +51,8 @@ func (v ConversationView) validate() error {
 	if n := utf8.RuneCountInString(v.Name); strings.TrimSpace(v.Name) == "" || n > maxViewName {
 		return errs.New(errs.Invalid, "sangdam: the name of a view has %d characters; use 1 to %d", n, maxViewName)
 	}
-	known := []conversation.State{conversation.StateOpen, conversation.StateActive, conversation.StateWaiting, conversation.StateWrapUp, conversation.StateClosed}
+	known := []conversation.State{conversation.StateOpen, conversation.StateActive, conversation.StateWaiting, conversation.StateWrapUp,
+		conversation.StateClosed}
 	for i, s := range v.States {
 		if !slices.Contains(known, s) || slices.Contains(v.States[:i], s) {
 			return errs.New(errs.Invalid, "sangdam: view %q: state %q is unknown or there twice; use some of %v", v.Name, s, known)

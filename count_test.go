@@ -101,12 +101,17 @@ func newCounted(t *testing.T) *counted {
 	host := sangdam.Host(ws)
 	require.NoError(t, c.eng.CreateWorkspace(t.Context(), ws, "Test"))
 	require.NoError(t, errOf(c.eng.SaveAgent(t.Context(), host, sangdam.SaveAgent{Agent: chatAgent("a1")})))
-	require.NoError(t, errOf(c.eng.SaveDesk(t.Context(), host, sangdam.SaveDesk{Agent: "a1", Desk: routing.Desk{ID: "support", Name: "Support"}})))
+	require.NoError(t, errOf(c.eng.SaveDesk(t.Context(), host,
+		sangdam.SaveDesk{Agent: "a1", Desk: routing.Desk{ID: "support", Name: "Support"}})))
 	require.NoError(t, errOf(c.eng.SaveQueue(t.Context(), host, sangdam.SaveQueue{Queue: routing.Queue{ID: "q", Name: "Everyone"}})))
-	require.NoError(t, errOf(c.eng.SaveWorkStream(t.Context(), host, sangdam.SaveWorkStream{WorkStream: routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1, ChannelCost: 1,
-		Queue: "q", Messages: conversation.Texts{conversation.AutoGreeting: {"": "Hello!"}}}})))
-	saved, err := c.eng.SaveAccount(t.Context(), host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Shop", Desk: "support", WorkStream: "line", Settings: json.RawMessage(`{"channel_id":"1234567890"}`),
-		Secrets: map[string]channel.Secret{"channel_secret": c.secret, "channel_token": channel.NewSecret("token")}}})
+	require.NoError(t, errOf(c.eng.SaveWorkStream(t.Context(), host,
+		sangdam.SaveWorkStream{WorkStream: routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1,
+			ChannelCost: 1,
+			Queue:       "q", Messages: conversation.Texts{conversation.AutoGreeting: {"": "Hello!"}}}})))
+	saved, err := c.eng.SaveAccount(t.Context(), host,
+		sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Shop", Desk: "support", WorkStream: "line",
+			Settings: json.RawMessage(`{"channel_id":"1234567890"}`),
+			Secrets:  map[string]channel.Secret{"channel_secret": c.secret, "channel_token": channel.NewSecret("token")}}})
 	require.NoError(t, err)
 	c.acct = saved.Account
 	return c

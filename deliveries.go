@@ -107,7 +107,8 @@ func (u *unit) noticed(acct channel.AccountID, rows []channel.OutboxID, o channe
 			if err := u.hideNotice(&d.Notice); err != nil {
 				return err
 			}
-			if err := u.tell(driver.Event{Aggregate: "delivery", ID: d.ID, Version: d.Version + 1, Kind: string(o.State), Ref: string(target)}); err != nil {
+			if err := u.tell(driver.Event{Aggregate: "delivery", ID: d.ID, Version: d.Version + 1, Kind: string(o.State),
+				Ref: string(target)}); err != nil {
 				return err
 			}
 		}
@@ -187,7 +188,8 @@ type DeliveryPage struct {
 // Deliveries lists what went to a target, in the order of queueing. limit is 1
 // to 200, 0 means 50.
 func (e *Engine) Deliveries(ctx context.Context, p Principal, f DeliveryFilter, page string, limit int) (out DeliveryPage, err error) {
-	err = e.query(ctx, p, ActOperate, Resource{Kind: kindTarget, ID: string(f.Target)}, func(ctx context.Context, tx store.Tx, _ *settings) error {
+	err = e.query(ctx, p, ActOperate, Resource{Kind: kindTarget, ID: string(f.Target)}, func(ctx context.Context, tx store.Tx,
+		_ *settings) error {
 		list := deliveriesOf(f.Target)
 		if list.Desc = f.Newest; f.Dead {
 			list.Index = deliveriesDead
@@ -201,7 +203,8 @@ func (e *Engine) Deliveries(ctx context.Context, p Principal, f DeliveryFilter, 
 }
 
 func deliveriesOf(t notify.TargetID) store.List[Delivery] {
-	return store.List[Delivery]{Index: deliveriesByTarget, From: store.Tuple(store.Exact(string(t))), To: store.Next(store.Tuple(store.Exact(string(t))))}
+	return store.List[Delivery]{Index: deliveriesByTarget, From: store.Tuple(store.Exact(string(t))),
+		To: store.Next(store.Tuple(store.Exact(string(t))))}
 }
 
 // Redeliver sends a delivery again, whatever became of it: with the same notice

@@ -18,7 +18,8 @@ import (
 func twoDesks(w *replayWorld, queue routing.Queue) {
 	w.t.Helper()
 	w.newAgent("a3")
-	require.NoError(w.t, errOf(w.eng.SaveDesk(w.ctx, w.host, sangdam.SaveDesk{Agent: "a3", Desk: routing.Desk{ID: "service", Name: "Service"}})))
+	require.NoError(w.t, errOf(w.eng.SaveDesk(w.ctx, w.host,
+		sangdam.SaveDesk{Agent: "a3", Desk: routing.Desk{ID: "service", Name: "Service"}})))
 	queue.ID, queue.Name, queue.Members = "service", "Service", []routing.AgentID{"a3"}
 	w.saveQueue(queue)
 }

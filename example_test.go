@@ -39,8 +39,9 @@ func Example() {
 	host, mina := sangdam.Host("shop"), sangdam.AgentPrincipal("shop", "mina")
 	settings, _ := json.Marshal(line.Settings{ChannelID: platform.ChannelID()})
 	_ = eng.CreateWorkspace(ctx, "shop", "Shop")
-	_, _ = eng.SaveAgent(ctx, host, sangdam.SaveAgent{Agent: routing.Agent{ID: "mina", Name: "Mina", Role: "agent", Permissions: []routing.Permission{routing.PermitChat},
-		Assign: routing.AssignmentSwitches{Chat: true}, Capacity: map[routing.Profile]int{routing.ProfileUnits: 5}}})
+	_, _ = eng.SaveAgent(ctx, host, sangdam.SaveAgent{Agent: routing.Agent{ID: "mina", Name: "Mina", Role: "agent",
+		Permissions: []routing.Permission{routing.PermitChat},
+		Assign:      routing.AssignmentSwitches{Chat: true}, Capacity: map[routing.Profile]int{routing.ProfileUnits: 5}}})
 	_, _ = eng.SaveDesk(ctx, host, sangdam.SaveDesk{Desk: routing.Desk{ID: "support", Name: "Support"}, Agent: "mina"})
 	_, _ = eng.SaveQueue(ctx, host, sangdam.SaveQueue{Queue: routing.Queue{ID: "all", Name: "All", Members: []routing.AgentID{"mina"}}})
 	stream := routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1, Queue: "all",

@@ -61,7 +61,8 @@ var scenarios = []scenario{
 	{name: "people", play: playPeople},
 }
 
-var intake = bot.Script{ID: "intake", Greeting: "I am a bot.", Question: "Your order number?", Field: "order", Thanks: "A person will help."}
+var intake = bot.Script{ID: "intake", Greeting: "I am a bot.", Question: "Your order number?", Field: "order",
+	Thanks: "A person will help."}
 
 // TestFaults breaks the n-th call to the store, for each n and each way of
 // breaking it, lets the callers repeat what was not acknowledged as real ones

@@ -153,7 +153,8 @@ func (g *guard) stuck(who string) error {
 	if g.left[who] < maxLeftBehind {
 		return nil
 	}
-	return errs.New(errs.Unavailable, "sangdam: %d calls of %s do not end although their time is over; it must heed its context", g.left[who], who)
+	return errs.New(errs.Unavailable, "sangdam: %d calls of %s do not end although their time is over; it must heed its context", g.left[who],
+		who)
 }
 
 func (g *guard) leave(who, call string) {

@@ -127,7 +127,8 @@ func (a wickedAdapter) Send(ctx context.Context, acct channel.Account, at channe
 	return a.Adapter.Send(ctx, acct, at)
 }
 
-func (a wickedAdapter) Profile(ctx context.Context, acct channel.Account, c channel.Chat, u channel.ProviderUserID) (channel.Profile, error) {
+func (a wickedAdapter) Profile(ctx context.Context, acct channel.Account, c channel.Chat, u channel.ProviderUserID) (channel.Profile,
+	error) {
 	if err := a.at("Profile"); err != nil {
 		return channel.Profile{}, err
 	}
@@ -298,7 +299,8 @@ func failForeign(t *testing.T, call string, panics bool) {
 		_ = world.eng.MarkRead(world.ctx, world.host, first)
 		_, _ = world.eng.CheckAccount(world.ctx, world.host, world.acct.ID, "https://host.test")
 		_, _ = world.eng.SaveAccount(world.ctx, world.host, sangdam.SaveAccount{Account: world.acct})
-		_ = errOf(world.eng.SaveQueue(world.ctx, world.host, sangdam.SaveQueue{Queue: routing.Queue{ID: "q2", Name: "Two"}})) // settings are read anew
+		_ = errOf(world.eng.SaveQueue(world.ctx, world.host,
+			sangdam.SaveQueue{Queue: routing.Queue{ID: "q2", Name: "Two"}})) // settings are read anew
 		world.pass(10 * time.Minute)
 		require.Positive(t, w.hits[call].Load(), "the test reached %s", call)
 		w.armed.Store(false)

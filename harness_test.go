@@ -120,9 +120,10 @@ func newWorld(t *testing.T, options ...worldOption) *world {
 	require.NoError(t, err)
 	require.NoError(t, w.eng.CreateWorkspace(w.ctx, ws, "Test"))
 	for _, a := range []routing.AgentID{"a1", "a2"} {
-		require.NoError(t, errOf(w.eng.SaveAgent(w.ctx, w.host, sangdam.SaveAgent{Agent: routing.Agent{ID: a, Name: "Agent " + string(a), Role: "agent",
-			Permissions: []routing.Permission{routing.PermitChat}, Capacity: map[routing.Profile]int{routing.ProfileUnits: 2},
-			Assign: routing.AssignmentSwitches{Chat: true}}})))
+		require.NoError(t, errOf(w.eng.SaveAgent(w.ctx, w.host,
+			sangdam.SaveAgent{Agent: routing.Agent{ID: a, Name: "Agent " + string(a), Role: "agent",
+				Permissions: []routing.Permission{routing.PermitChat}, Capacity: map[routing.Profile]int{routing.ProfileUnits: 2},
+				Assign: routing.AssignmentSwitches{Chat: true}}})))
 	}
 	require.NoError(t, errOf(w.eng.SaveDesk(w.ctx, w.host, sangdam.SaveDesk{Desk: desk, Agent: "a1"})))
 	require.NoError(t, errOf(w.eng.SaveQueue(w.ctx, w.host, sangdam.SaveQueue{Queue: queue})))

@@ -14,7 +14,8 @@ import (
 const maxPage = 200
 
 // query runs fn in a read transaction after the policy agreed.
-func (e *Engine) query(ctx context.Context, p Principal, a Action, r Resource, fn func(ctx context.Context, tx store.Tx, s *settings) error) error {
+func (e *Engine) query(ctx context.Context, p Principal, a Action, r Resource, fn func(ctx context.Context, tx store.Tx,
+	s *settings) error) error {
 	return e.db.View(ctx, p.Workspace, func(ctx context.Context, tx store.Tx) error {
 		s, err := e.fresh(ctx, tx)
 		if err != nil {
@@ -209,7 +210,8 @@ func (e *Engine) beside(ctx context.Context, tx store.Tx, p Principal, out *Deta
 
 // Transcript returns messages with Seq above after, oldest first, at most
 // limit (1 to 200).
-func (e *Engine) Transcript(ctx context.Context, p Principal, id conversation.ID, after int64, limit int) (out []conversation.Message, err error) {
+func (e *Engine) Transcript(ctx context.Context, p Principal, id conversation.ID, after int64, limit int) (out []conversation.Message,
+	err error) {
 	err = e.read(ctx, p, id, func(ctx context.Context, tx store.Tx, _ conversation.Conversation) (err error) {
 		out, err = tx.Conversations().Messages(ctx, id, after, min(max(limit, 1), maxPage))
 		return err
@@ -219,7 +221,8 @@ func (e *Engine) Transcript(ctx context.Context, p Principal, id conversation.ID
 
 // ConversationEvents returns the record of a conversation with Seq above after,
 // oldest first, gap-free: what a console resumes on.
-func (e *Engine) ConversationEvents(ctx context.Context, p Principal, id conversation.ID, after int64, limit int) (out []conversation.Event, err error) {
+func (e *Engine) ConversationEvents(ctx context.Context, p Principal, id conversation.ID, after int64,
+	limit int) (out []conversation.Event, err error) {
 	err = e.read(ctx, p, id, func(ctx context.Context, tx store.Tx, _ conversation.Conversation) (err error) {
 		out, err = tx.Conversations().Events(ctx, id, after, min(max(limit, 1), maxPage))
 		return err
@@ -228,7 +231,8 @@ func (e *Engine) ConversationEvents(ctx context.Context, p Principal, id convers
 }
 
 // read loads a conversation, asks the policy, and runs fn.
-func (e *Engine) read(ctx context.Context, p Principal, id conversation.ID, fn func(ctx context.Context, tx store.Tx, cv conversation.Conversation) error) error {
+func (e *Engine) read(ctx context.Context, p Principal, id conversation.ID, fn func(ctx context.Context, tx store.Tx,
+	cv conversation.Conversation) error) error {
 	return e.db.View(ctx, p.Workspace, func(ctx context.Context, tx store.Tx) error {
 		cv, err := tx.Conversations().Conversation(ctx, id)
 		if errors.Is(err, ErrNotFound) {
@@ -262,7 +266,8 @@ func (e *Engine) reader(ctx context.Context, tx store.Tx, p Principal) (Who, err
 
 // Audit returns audit rows with Seq above after, oldest first, at most limit.
 func (e *Engine) Audit(ctx context.Context, p Principal, after int64, limit int) (out []store.AuditEntry, err error) {
-	err = e.query(ctx, p, ActReadAudit, Resource{Kind: "audit", ID: string(p.Workspace)}, func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
+	err = e.query(ctx, p, ActReadAudit, Resource{Kind: "audit", ID: string(p.Workspace)}, func(ctx context.Context, tx store.Tx,
+		_ *settings) (err error) {
 		out, err = tx.Audit().List(ctx, after, min(max(limit, 1), 1000))
 		return err
 	})

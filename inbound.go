@@ -96,7 +96,8 @@ func unparsed(err error) string {
 // processInbound is Tx B: everything an event causes, all or nothing, with the
 // envelope's end under the claim. absorbed says that it brought a message that
 // was there already.
-func (e *Engine) processInbound(ctx context.Context, ref driver.LaneRef, env channel.Envelope, in channel.Inbound) (absorbed bool, err error) {
+func (e *Engine) processInbound(ctx context.Context, ref driver.LaneRef, env channel.Envelope, in channel.Inbound) (absorbed bool,
+	err error) {
 	defer func() {
 		if recover() != nil {
 			err = errs.New(errs.Invalid, "processing an event of type %q panicked", in.Type)
@@ -253,7 +254,8 @@ func (u *unit) customerMessage(acct channel.Account, in channel.Inbound) error {
 	if err := u.wroteTo(identity, d.C.Desk); err != nil {
 		return err
 	}
-	m := conversation.Message{ID: conversation.MessageID(newID()), Author: conversation.Author{Kind: conversation.ByCustomer, Identity: identity.ID},
+	m := conversation.Message{ID: conversation.MessageID(newID()), Author: conversation.Author{Kind: conversation.ByCustomer,
+		Identity: identity.ID},
 		Content: in.Content, Account: acct.ID, Chat: in.Chat, Provider: in.MessageID, OccurredAt: in.OccurredAt, ReadHandle: in.ReadHandle}
 	if m.Content.Kind == "" {
 		m.Content = channel.Content{Kind: channel.KindUnsupported, Text: "[" + in.Type + "]"}
@@ -528,7 +530,8 @@ func (u *unit) customerChanged(acct channel.Account, in channel.Inbound) error {
 	repo := u.tx.Conversations()
 	m, err := repo.ByProvider(u.ctx, acct.ID, in.Chat, in.MessageID)
 	if errors.Is(err, ErrNotFound) {
-		early := conversation.Early{Account: acct.ID, Chat: in.Chat, Message: in.MessageID, At: in.OccurredAt, Unsent: in.Kind == channel.EventUnsend, Source: u.envelope}
+		early := conversation.Early{Account: acct.ID, Chat: in.Chat, Message: in.MessageID, At: in.OccurredAt,
+			Unsent: in.Kind == channel.EventUnsend, Source: u.envelope}
 		if !early.Unsent {
 			early.Content = &in.Content
 		}
@@ -587,7 +590,8 @@ func (u *unit) follow(acct channel.Account, in channel.Inbound) error {
 	if err != nil {
 		return err
 	}
-	return u.tell(driver.Event{Aggregate: "identity", ID: string(identity.ID), Version: version, Kind: string(in.Kind), Contact: c.ID, Desks: c.Desks})
+	return u.tell(driver.Event{Aggregate: "identity", ID: string(identity.ID), Version: version, Kind: string(in.Kind), Contact: c.ID,
+		Desks: c.Desks})
 }
 
 // receipt moves the status of messages forward: of one, or of all up to a time.

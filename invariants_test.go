@@ -50,8 +50,10 @@ type stateOfWorld struct {
 func observe(t *testing.T, db *store.DB, line *linetest.Server, cursor string) stateOfWorld {
 	t.Helper()
 	s := stateOfWorld{line: line, messages: map[conversation.ID][]conversation.Message{}, events: map[conversation.ID][]conversation.Event{},
-		items: map[conversation.ID]routing.Item{}, offers: map[conversation.ID]*routing.Offer{}, assignments: map[conversation.ID]*routing.Assignment{},
-		heldOffers: map[routing.AgentID][]routing.Offer{}, heldWork: map[routing.AgentID][]routing.Assignment{}, indexed: map[conversation.MessageID]bool{}}
+		items: map[conversation.ID]routing.Item{}, offers: map[conversation.ID]*routing.Offer{},
+		assignments: map[conversation.ID]*routing.Assignment{},
+		heldOffers:  map[routing.AgentID][]routing.Offer{}, heldWork: map[routing.AgentID][]routing.Assignment{},
+		indexed: map[conversation.MessageID]bool{}}
 	err := db.View(t.Context(), ws, func(ctx context.Context, tx store.Tx) error {
 		s.now = tx.Now()
 		for page := ""; ; {
@@ -165,7 +167,8 @@ func (v *violations) add(invariant, format string, args ...any) {
 // check runs every checker that holds at any moment at which the world rests.
 func (s *stateOfWorld) check() violations {
 	var v violations
-	for _, check := range []func(*violations){s.ackedEventsAreMessages, s.oneOpenConversation, s.sequencesAreGapFree, s.oneOwner, s.loadIsOpenHolds,
+	for _, check := range []func(*violations){s.ackedEventsAreMessages, s.oneOpenConversation, s.sequencesAreGapFree, s.oneOwner,
+		s.loadIsOpenHolds,
 		s.offersEndOnce, s.nothingIsStuck, s.nothingSeenTwice, s.auditChainHolds, s.projectionsHold} {
 		check(&v)
 	}
@@ -306,7 +309,8 @@ func (s *stateOfWorld) sequencesAreGapFree(v *violations) {
 			}
 		}
 		if c.EventSeq != int64(len(evs)) || c.CustomerSeq != customer {
-			v.add("I4", "conversation %s counts %d entries and %d for the customer; there are %d and %d", c.ID, c.EventSeq, c.CustomerSeq, len(evs), customer)
+			v.add("I4", "conversation %s counts %d entries and %d for the customer; there are %d and %d", c.ID, c.EventSeq, c.CustomerSeq, len(evs),
+				customer)
 		}
 		for _, m := range s.messages[c.ID] {
 			if ev := begins[m.ID]; ev.Seq != m.Seq || ev.CustomerSeq != m.CustomerSeq {

@@ -58,7 +58,8 @@ func TestViewsOfConversations(t *testing.T) {
 		save := func(p sangdam.Principal, v sangdam.ConversationView) (sangdam.Saved, error) {
 			return w.eng.SaveConversationView(w.ctx, p, sangdam.SaveConversationView{View: v})
 		}
-		own := sangdam.ConversationView{Name: "Unread ones", Owner: "a1", States: []conversation.State{conversation.StateActive}, Handled: &yes, Unread: true}
+		own := sangdam.ConversationView{Name: "Unread ones", Owner: "a1", States: []conversation.State{conversation.StateActive}, Handled: &yes,
+			Unread: true}
 		saved, err := save(w.agent("a1"), own)
 		require.NoError(t, err)
 		require.ErrorIs(t, errOf(save(w.agent("a1"), sangdam.ConversationView{Name: "All", Owner: "a2"})), sangdam.ErrPermissionDenied)

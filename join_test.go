@@ -42,7 +42,8 @@ func (w *replayWorld) cancels(ctx context.Context, tx pgx.Tx, order string, c co
 	if _, err := tx.Exec(ctx, `INSERT INTO public.orders VALUES ($1, 'cancelled')`, order); err != nil {
 		return joined, err
 	}
-	_, err := joined.Notify(ctx, w.host, sangdam.Notify{Key: sangdam.Key(order), Conversation: c, Content: channel.Text("cancelled: " + order)})
+	_, err := joined.Notify(ctx, w.host, sangdam.Notify{Key: sangdam.Key(order), Conversation: c,
+		Content: channel.Text("cancelled: " + order)})
 	return joined, err
 }
 
@@ -119,7 +120,8 @@ func TestARefusalLeavesTheHostsTransactionUsable(t *testing.T) {
 		conn, err := w.aside.Acquire(w.ctx)
 		require.NoError(t, err)
 		defer conn.Release()
-		_, err = w.eng.Join(postgres.HostConn(w.db, conn.Conn())).Notify(w.ctx, w.host, sangdam.Notify{Conversation: c, Content: channel.Text("x")})
+		_, err = w.eng.Join(postgres.HostConn(w.db, conn.Conn())).Notify(w.ctx, w.host,
+			sangdam.Notify{Conversation: c, Content: channel.Text("x")})
 		require.ErrorIs(t, err, sangdam.ErrInvalid, "there is no transaction")
 	}, quiet, longOffers)
 }
@@ -166,7 +168,8 @@ func TestAnOpenTransactionOfTheHostStopsNobody(t *testing.T) {
 		require.NoError(t, err)
 
 		owned := w.begun(jun, "hello")
-		require.NoError(t, errOf(w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: owned.Conversation, Content: channel.Text("hi")})))
+		require.NoError(t, errOf(w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: owned.Conversation,
+			Content: channel.Text("hi")})))
 		q := w.configuration().Queues["q"]
 		q.Name = "Renamed"
 		w.saveQueue(q)
@@ -293,7 +296,8 @@ func TestTheHostsStatementsCommitWithACommandOnSQLite(t *testing.T) {
 }
 
 func TestAHostSchemaMakesTablesOfItsOwnOnly(t *testing.T) {
-	for _, no := range []string{"", "DROP TABLE meta", "CREATE TABLE IF NOT EXISTS meta (x)", "CREATE TABLE host_x (y)", "PRAGMA user_version = 1"} {
+	for _, no := range []string{"", "DROP TABLE meta", "CREATE TABLE IF NOT EXISTS meta (x)", "CREATE TABLE host_x (y)",
+		"PRAGMA user_version = 1"} {
 		_, err := sqlite.Open(t.Context(), sqlite.Options{Dir: t.TempDir(), HostSchema: []string{no}})
 		require.ErrorIs(t, err, sangdam.ErrInvalid, no)
 	}

@@ -205,7 +205,8 @@ func TestAMessageFromAnUnknownSourceIsKeptByItself(t *testing.T) {
 				said[c.Chat.ID] = append(said[c.Chat.ID], m.Content.Text)
 			}
 		}
-		require.Equal(t, map[string][]string{minaID: {"in my own chat", "Hello!"}, "planet:P1": {"on P1", "on P1 again"}, "planet:P2": {"on P2"}}, said)
+		require.Equal(t, map[string][]string{minaID: {"in my own chat", "Hello!"}, "planet:P1": {"on P1", "on P1 again"},
+			"planet:P2": {"on P2"}}, said)
 		evs, _, err := w.eng.Events(w.ctx, w.host, cursor, 1000)
 		require.NoError(t, err)
 		kept := 0
@@ -519,8 +520,9 @@ func TestTheSameUserAtTwoTenantsIsTwoPeople(t *testing.T) {
 		require.NoError(t, errOf(w.eng.SaveQueue(w.ctx, other, sangdam.SaveQueue{Queue: routing.Queue{ID: "q", Name: "Everyone"}})))
 		stream := routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1, Queue: "q"}
 		require.NoError(t, errOf(w.eng.SaveWorkStream(w.ctx, other, sangdam.SaveWorkStream{WorkStream: stream})))
-		acct, err := w.eng.SaveAccount(w.ctx, other, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Shop 2", Desk: "support", WorkStream: "line",
-			Settings: json.RawMessage(fmt.Sprintf(`{"channel_id":%q}`, w.line.ChannelID())),
+		acct, err := w.eng.SaveAccount(w.ctx, other, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Shop 2", Desk: "support",
+			WorkStream: "line",
+			Settings:   json.RawMessage(fmt.Sprintf(`{"channel_id":%q}`, w.line.ChannelID())),
 			Secrets: map[string]channel.Secret{"channel_secret": channel.NewSecret(w.line.ChannelSecret()),
 				"channel_token": channel.NewSecret(w.line.ChannelToken())}}})
 

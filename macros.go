@@ -20,9 +20,12 @@ import (
 const kindMacro = "macro"
 
 var (
-	opSaveMacro   = register(&Operation{Name: "macro.save", Method: "SaveMacro", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true})
-	opDeleteMacro = register(&Operation{Name: "macro.delete", Method: "DeleteMacro", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true})
-	opRunMacro    = register(&Operation{Name: "macro.run", Method: "RunMacro", Keyed: true, Actions: []Action{ActPanel, ActNote, ActAnswer, ActAssign,
+	opSaveMacro = register(&Operation{Name: "macro.save", Method: "SaveMacro", Actions: []Action{ActConfigure}, Keyed: true,
+		Versioned: true})
+	opDeleteMacro = register(&Operation{Name: "macro.delete", Method: "DeleteMacro", Actions: []Action{ActConfigure}, Keyed: true,
+		Versioned: true})
+	opRunMacro = register(&Operation{Name: "macro.run", Method: "RunMacro", Keyed: true, Actions: []Action{ActPanel, ActNote, ActAnswer,
+		ActAssign,
 		ActTransfer, ActEnd, ActTicketEdit, ActTicketAnswer, ActTicketComplete}})
 )
 
@@ -44,7 +47,10 @@ const maxMacros = 500
 var macroDocs = store.Declare(store.Kind[Macro]{Name: "macro", Decl: 1,
 	ID:      func(m *Macro) string { return m.ID },
 	Version: func(m *Macro) *int64 { return &m.Version },
-	Indexes: []store.Index[Macro]{{Name: macrosByTitle, Value: func(m *Macro) []byte { return store.Tuple(store.Exact(m.Subject), store.Text(m.Title)) }}}})
+	Indexes: []store.Index[Macro]{{Name: macrosByTitle, Value: func(m *Macro) []byte {
+		return store.Tuple(store.Exact(m.Subject),
+			store.Text(m.Title))
+	}}}})
 
 // macroRights are what a person needs for an action; an action that is not here
 // is for triggers alone, which administrators answer for: whatever leaves the
@@ -81,7 +87,8 @@ func (e *Engine) SaveMacro(ctx context.Context, p Principal, c SaveMacro) (Saved
 		if _, err := replaces(kindMacro, m.ID, err == nil, old.Version, m.Version); err != nil {
 			return Saved{}, err
 		}
-		if n, err := macroDocs.Count(u.ctx, u.tx, store.List[Macro]{Index: macrosByTitle}, maxMacros); err != nil || n >= maxMacros && m.Version == 0 {
+		if n, err := macroDocs.Count(u.ctx, u.tx, store.List[Macro]{Index: macrosByTitle},
+			maxMacros); err != nil || n >= maxMacros && m.Version == 0 {
 			return Saved{}, errors.Join(err, errs.New(errs.Invalid, "sangdam: a workspace has at most %d macros", maxMacros))
 		}
 		if err := u.checkMacro(m); err != nil {
@@ -114,7 +121,8 @@ func (u *unit) checkMacro(m Macro) error {
 	}
 	for i, a := range m.Actions {
 		if rights[a.Kind] == "" {
-			return errs.New(errs.Invalid, "sangdam: actions[%d]: %q is for triggers alone; a macro does what a person may do to the record", i, a.Kind)
+			return errs.New(errs.Invalid, "sangdam: actions[%d]: %q is for triggers alone; a macro does what a person may do to the record", i,
+				a.Kind)
 		}
 	}
 	return u.knownInActions(t)

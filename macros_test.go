@@ -24,7 +24,8 @@ func TestAMacroActsWithTheRightsOfWhoRunsIt(t *testing.T) {
 			Actions: []trigger.Action{tag("thanked"), text("Thank you!"), trigger.Do(sangdam.ActionEnd, sangdam.EndParams{Reason: "done"})}}))
 		require.NoError(t, save(sangdam.Macro{ID: "complete", Title: "Complete", Subject: "ticket",
 			Actions: []trigger.Action{tag("closed"), setting("state", string(ticket.Complete))}}))
-		require.ErrorIs(t, errOf(w.eng.RunMacro(w.ctx, w.agent("a2"), sangdam.RunMacro{Macro: "thanks", Record: string(c)})), sangdam.ErrPermissionDenied)
+		require.ErrorIs(t, errOf(w.eng.RunMacro(w.ctx, w.agent("a2"), sangdam.RunMacro{Macro: "thanks", Record: string(c)})),
+			sangdam.ErrPermissionDenied)
 		require.Empty(t, w.detail(c).Conversation.Tags, "nothing half done")
 		run := sangdam.RunMacro{Key: "k", Macro: "thanks", Record: string(c)}
 		out, err := w.eng.RunMacro(w.ctx, w.agent("a1"), run)
@@ -47,7 +48,8 @@ func TestAMacroActsWithTheRightsOfWhoRunsIt(t *testing.T) {
 		require.Equal(t, 1, said)
 
 		id := d.open(sangdam.OpenTicket{Agent: "a1"})
-		require.ErrorIs(t, errOf(w.eng.RunMacro(w.ctx, w.agent("a1"), sangdam.RunMacro{Macro: "complete", Record: string(id)})), sangdam.ErrPermissionDenied,
+		require.ErrorIs(t, errOf(w.eng.RunMacro(w.ctx, w.agent("a1"), sangdam.RunMacro{Macro: "complete", Record: string(id)})),
+			sangdam.ErrPermissionDenied,
 			"only administrators complete")
 		require.Empty(t, d.read(id).Ticket.Tags)
 		require.NoError(t, errOf(w.eng.RunMacro(w.ctx, w.host, sangdam.RunMacro{Macro: "complete", Record: string(id)})))

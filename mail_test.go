@@ -37,10 +37,11 @@ func inMail(t *testing.T, o emailtest.Options, fn func(w *mailWorld), options ..
 		var err error
 		w.eng, err = sangdam.New(w.cfg)
 		require.NoError(t, err)
-		require.NoError(t, errOf(w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: routing.WorkStream{ID: "mail", Name: "Mail",
-			ChannelKind: "email", Mode: routing.Push, Cost: 1, ChannelCost: 1, Queue: "q", AutoAccept: true, ReopenFor: 7 * 24 * time.Hour,
-			Messages: conversation.Texts{conversation.AutoGreeting: {"": "Your mail has arrived."}, conversation.AutoAway: {"": "We are away."},
-				conversation.AutoWelcome: {"": "Welcome!"}}}})))
+		require.NoError(t, errOf(w.eng.SaveWorkStream(w.ctx, w.host,
+			sangdam.SaveWorkStream{WorkStream: routing.WorkStream{ID: "mail", Name: "Mail",
+				ChannelKind: "email", Mode: routing.Push, Cost: 1, ChannelCost: 1, Queue: "q", AutoAccept: true, ReopenFor: 7 * 24 * time.Hour,
+				Messages: conversation.Texts{conversation.AutoGreeting: {"": "Your mail has arrived."}, conversation.AutoAway: {"": "We are away."},
+					conversation.AutoWelcome: {"": "Welcome!"}}}})))
 		w.acct = w.account("help@shop.test", func(*email.Settings) {})
 		w.start()
 		w.pass(3 * time.Second)
@@ -63,8 +64,10 @@ func (w *mailWorld) account(address string, change func(*email.Settings)) channe
 	raw, err := json.Marshal(s)
 	require.NoError(w.t, err)
 	saved, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: channel.Account{Kind: "email", Name: address, Desk: "support",
-		WorkStream: "mail", Settings: raw, Attachments: true, CustomerAttachments: true, AgentAttachments: true, Secrets: map[string]channel.Secret{
-			email.SecretThreads: channel.NewSecret("0123456789abcdef0123"), email.SecretIMAP: channel.NewSecret("secret"), email.SecretSMTP: channel.NewSecret("secret")}}})
+		WorkStream: "mail", Settings: raw, Attachments: true, CustomerAttachments: true, AgentAttachments: true,
+		Secrets: map[string]channel.Secret{
+			email.SecretThreads: channel.NewSecret("0123456789abcdef0123"), email.SecretIMAP: channel.NewSecret("secret"),
+			email.SecretSMTP: channel.NewSecret("secret")}}})
 	require.NoError(w.t, err)
 	return saved.Account
 }

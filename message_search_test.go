@@ -48,7 +48,8 @@ func TestSignsInASearchAreNoSyntax(t *testing.T) {
 		for _, text := range []string{"won't open", "Orders/receipts", "size::xl", "@depot", "30%", `"fragile"`, "(glass)"} {
 			require.Equal(t, []string{said}, w.finds(text), text)
 		}
-		for _, text := range []string{`"--no-lid"`, "mail AND", "mail*", "depot -mail", "NEAR(mail depot)", "tokens:mail", `'mail' & !x`, "mail^2",
+		for _, text := range []string{`"--no-lid"`, "mail AND", "mail*", "depot -mail", "NEAR(mail depot)", "tokens:mail", `'mail' & !x`,
+			"mail^2",
 			`mail\`, "mail|nasa", "<-> mail"} {
 			w.finds(text) // whatever it finds, it is no error
 		}

@@ -124,7 +124,8 @@ func TestHoursThatAreChangedCountAtOnce(t *testing.T) {
 // customers are told by them.
 func TestHoursOfTheWorkspaceCountAtOnce(t *testing.T) {
 	replay(t, []string{onMemory, onSQLite, onPG}, func(t *testing.T, w *replayWorld) {
-		never := &hours.Calendar{Zone: "UTC", Week: hours.Every([]hours.Interval{{From: 0, To: hours.At(0, 1)}}, (time.Now().UTC().Weekday()+3)%7)}
+		never := &hours.Calendar{Zone: "UTC", Week: hours.Every([]hours.Interval{{From: 0, To: hours.At(0, 1)}},
+			(time.Now().UTC().Weekday()+3)%7)}
 		w.workspaceHours(never)
 		w.online("a1")
 		mina := w.line.User("Mina")
@@ -142,6 +143,7 @@ func TestHoursOfTheWorkspaceCountAtOnce(t *testing.T) {
 		set, err := w.eng.TicketSetup(w.ctx, w.host)
 		require.NoError(t, err)
 		set.Settings.Hours = &hours.Calendar{Zone: "UTC"}
-		require.ErrorIs(t, errOf(w.eng.SaveWorkspaceSettings(w.ctx, w.host, sangdam.SaveWorkspaceSettings{Settings: set.Settings})), sangdam.ErrInvalid)
+		require.ErrorIs(t, errOf(w.eng.SaveWorkspaceSettings(w.ctx, w.host, sangdam.SaveWorkspaceSettings{Settings: set.Settings})),
+			sangdam.ErrInvalid)
 	}, longOffers)
 }

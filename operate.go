@@ -63,7 +63,8 @@ func (e *Engine) Trouble(ctx context.Context, p Principal, limit int) (out Troub
 
 // Quarantined lists inbound events that could not be processed, newest first.
 func (e *Engine) Quarantined(ctx context.Context, p Principal, limit int) (out []channel.Quarantined, err error) {
-	err = e.query(ctx, p, ActOperate, Resource{Kind: "inbox", ID: string(p.Workspace)}, func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
+	err = e.query(ctx, p, ActOperate, Resource{Kind: "inbox", ID: string(p.Workspace)}, func(ctx context.Context, tx store.Tx,
+		_ *settings) (err error) {
 		out, err = tx.Inbox().Quarantined(ctx, min(max(limit, 1), 1000))
 		return err
 	})

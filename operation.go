@@ -49,7 +49,8 @@ var (
 	opBeginLink    = register(&Operation{Name: "contact.begin_link", Method: "BeginLink", Actions: []Action{ActContact}, Keyed: true})
 
 	opSetPresence = register(&Operation{Name: "agent.set_presence", Method: "SetPresence", Actions: []Action{ActPresence}, Keyed: true})
-	opSaveAgent   = register(&Operation{Name: "agent.save", Method: "SaveAgent", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true})
+	opSaveAgent   = register(&Operation{Name: "agent.save", Method: "SaveAgent", Actions: []Action{ActConfigure}, Keyed: true,
+		Versioned: true})
 
 	opSetSwitches = register(&Operation{Name: "agent.set_switches", Method: "SetSwitches", Actions: []Action{ActSwitches}, Keyed: true})
 
@@ -64,16 +65,22 @@ var (
 
 	opUnsend = register(&Operation{Name: "conversation.unsend", Method: "Unsend", Actions: []Action{ActAnswer}, Keyed: true})
 
-	opSaveTarget       = register(&Operation{Name: "target.save", Method: "SaveTarget", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true})
-	opDeleteTarget     = register(&Operation{Name: "target.delete", Method: "DeleteTarget", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true})
+	opSaveTarget = register(&Operation{Name: "target.save", Method: "SaveTarget", Actions: []Action{ActConfigure}, Keyed: true,
+		Versioned: true})
+	opDeleteTarget = register(&Operation{Name: "target.delete", Method: "DeleteTarget", Actions: []Action{ActConfigure}, Keyed: true,
+		Versioned: true})
 	opSendNotice       = register(&Operation{Name: "target.send", Method: "SendNotice", Actions: []Action{ActOperate}, Keyed: true})
 	opRedeliver        = register(&Operation{Name: "delivery.redeliver", Method: "Redeliver", Actions: []Action{ActOperate}, Keyed: true})
 	opReplayDeliveries = register(&Operation{Name: "target.replay", Method: "ReplayDeliveries", Actions: []Action{ActOperate}, Keyed: true})
 
-	opSaveTrigger   = register(&Operation{Name: "trigger.save", Method: "SaveTrigger", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true})
-	opSwitchTrigger = register(&Operation{Name: "trigger.switch", Method: "SwitchTrigger", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true})
-	opDeleteTrigger = register(&Operation{Name: "trigger.delete", Method: "DeleteTrigger", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true})
-	opOrderTriggers = register(&Operation{Name: "trigger.order", Method: "OrderTriggers", Actions: []Action{ActConfigure}, Keyed: true, Versioned: true})
+	opSaveTrigger = register(&Operation{Name: "trigger.save", Method: "SaveTrigger", Actions: []Action{ActConfigure}, Keyed: true,
+		Versioned: true})
+	opSwitchTrigger = register(&Operation{Name: "trigger.switch", Method: "SwitchTrigger", Actions: []Action{ActConfigure}, Keyed: true,
+		Versioned: true})
+	opDeleteTrigger = register(&Operation{Name: "trigger.delete", Method: "DeleteTrigger", Actions: []Action{ActConfigure}, Keyed: true,
+		Versioned: true})
+	opOrderTriggers = register(&Operation{Name: "trigger.order", Method: "OrderTriggers", Actions: []Action{ActConfigure}, Keyed: true,
+		Versioned: true})
 	opTraceTriggers = register(&Operation{Name: "trigger.trace", Method: "TraceTriggers", Actions: []Action{ActConfigure}, Keyed: true})
 
 	opRetryJob = register(&Operation{Name: "job.retry", Method: "RetryJob", Actions: []Action{ActOperate}, Keyed: true})

@@ -99,7 +99,8 @@ func (s *sender) step(ctx context.Context, lane driver.OutboxLane) (int, error) 
 			Detail: "the outcome was lost and the time is over in which it could be sent again safely"}, nil)
 	}
 	if _, more := w.wait(at.Tries); at.Tries > 0 && !more {
-		return s.settle(ctx, *at, s.end(*at, channel.Settlement{State: channel.OutboxFailed, Reason: channel.ReasonProvider, Detail: "every try failed"}), nil)
+		return s.settle(ctx, *at, s.end(*at, channel.Settlement{State: channel.OutboxFailed, Reason: channel.ReasonProvider,
+			Detail: "every try failed"}), nil)
 	}
 	at.Tries++
 	sealed, err := s.e.sealedAttempt(ctx, lane.Workspace, *at)

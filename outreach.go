@@ -122,7 +122,8 @@ func (u *unit) beginning(acct channel.Account, user channel.ProviderUserID) (*co
 		return nil, err
 	}
 	if i.Follows != nil && !*i.Follows {
-		return nil, errs.New(errs.Unsupported, "sangdam: this person has blocked account %q; nothing can be sent until it is added again", acct.Name)
+		return nil, errs.New(errs.Unsupported, "sangdam: this person has blocked account %q; nothing can be sent until it is added again",
+			acct.Name)
 	}
 	in := channel.Inbound{Chat: channel.Chat{Kind: channel.ChatUser, ID: string(user)}}
 	open, last, err := u.tx.Conversations().ByThread(u.ctx, u.s.thread(in.Chat, acct.ID, acct.WorkStream, i.Contact))

@@ -106,13 +106,16 @@ func TestBeginningThatCannotBe(t *testing.T) {
 		begin := func(p sangdam.Principal, c sangdam.Begin) error { return errOf(w.eng.Begin(w.ctx, p, c)) }
 		text := channel.Text("hello")
 		user := channel.ProviderUserID(w.line.User("Jun").ID())
-		require.ErrorContains(t, begin(w.host, sangdam.Begin{Account: w.acct.ID, User: channel.ProviderUserID(mina.ID()), Content: text}), "blocked")
+		require.ErrorContains(t, begin(w.host, sangdam.Begin{Account: w.acct.ID, User: channel.ProviderUserID(mina.ID()), Content: text}),
+			"blocked")
 		require.ErrorIs(t, begin(w.host, sangdam.Begin{Account: w.acct.ID, Content: text}), sangdam.ErrInvalid)
-		require.ErrorIs(t, begin(w.host, sangdam.Begin{Account: w.acct.ID, User: channel.ProviderUserID(strings.Repeat("u", 201)), Content: text}),
+		require.ErrorIs(t, begin(w.host, sangdam.Begin{Account: w.acct.ID, User: channel.ProviderUserID(strings.Repeat("u", 201)),
+			Content: text}),
 			sangdam.ErrInvalid)
 		require.ErrorIs(t, begin(w.host, sangdam.Begin{Account: "none", User: user, Content: text}), sangdam.ErrNotFound)
 		require.ErrorIs(t, begin(w.host, sangdam.Begin{Account: w.acct.ID, User: user, Content: channel.Text(" ")}), sangdam.ErrInvalid)
-		require.ErrorIs(t, begin(w.agent("stranger"), sangdam.Begin{Account: w.acct.ID, User: user, Content: text}), sangdam.ErrNotFound, "not on the desk")
+		require.ErrorIs(t, begin(w.agent("stranger"), sangdam.Begin{Account: w.acct.ID, User: user, Content: text}), sangdam.ErrNotFound,
+			"not on the desk")
 		require.NoError(t, w.eng.SetPresence(w.ctx, w.agent("a1"), sangdam.SetPresence{Agent: "a1", Presence: routing.Offline}))
 		require.ErrorIs(t, begin(w.agent("a1"), sangdam.Begin{Account: w.acct.ID, User: user, Content: text}), sangdam.ErrInvalid, "offline")
 		w.pass(time.Second)

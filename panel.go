@@ -53,7 +53,8 @@ func (e *Engine) SavePanel(ctx context.Context, p Principal, c SavePanel) (Panel
 			return PanelSaved{}, err
 		}
 		if d.C.PanelVersion != c.Version {
-			return PanelSaved{}, errs.New(errs.Stale, "sangdam: the panel of conversation %s was saved by somebody else; read it again", c.Conversation)
+			return PanelSaved{}, errs.New(errs.Stale, "sangdam: the panel of conversation %s was saved by somebody else; read it again",
+				c.Conversation)
 		}
 		if len(c.Memo) > maxMemo {
 			return PanelSaved{}, errs.New(errs.Invalid, "sangdam: the memo has %d bytes; use at most %d", len(c.Memo), maxMemo)

@@ -46,7 +46,8 @@ func drawStep(r *rapid.T) step {
 		On: rapid.IntRange(0, 3).Draw(r, "on"), Pause: time.Duration(rapid.IntRange(0, 3000).Draw(r, "ms")) * time.Millisecond}
 	s.What = rapid.SampledFrom(map[byte][]string{
 		'u': {"says", "says", "says", "unsends", "follows", "picture", "ends"},
-		'a': {"online", "break", "offline", "accepts", "accepts", "declines", "answers", "answers", "answers and waits", "waits", "notes", "ends", "ends finally", "picks", "transfers", "to the queue"},
+		'a': {"online", "break", "offline", "accepts", "accepts", "declines", "answers", "answers", "answers and waits", "waits", "notes",
+			"ends", "ends finally", "picks", "transfers", "to the queue"},
 		't': {"restarts", "passes", "passes long"},
 		'b': {"forces", "removes", "adds", "links", "reopens"},
 	}[s.Who[0]]).Draw(r, "what")
@@ -207,7 +208,8 @@ func (w *world) agentActs(s step, text string, d sangdam.Detail) error {
 	case "picks":
 		_, err = w.eng.Pick(w.ctx, p, sangdam.Pick{Conversation: c})
 	case "transfers":
-		_, err = w.eng.Transfer(w.ctx, p, sangdam.Transfer{Conversation: c, Agent: map[routing.AgentID]routing.AgentID{"a1": "a2", "a2": "a1"}[id]})
+		_, err = w.eng.Transfer(w.ctx, p, sangdam.Transfer{Conversation: c, Agent: map[routing.AgentID]routing.AgentID{"a1": "a2",
+			"a2": "a1"}[id]})
 	case "to the queue":
 		_, err = w.eng.Transfer(w.ctx, p, sangdam.Transfer{Conversation: c, Queue: "q"})
 	}

@@ -77,7 +77,8 @@ func (e *Engine) Preview(ctx context.Context, p Principal, id conversation.ID, c
 }
 
 // provider loads what a call to the conversation's provider needs.
-func (e *Engine) provider(ctx context.Context, p Principal, id conversation.ID, a Action) (acct channel.Account, ad *guardedAdapter, cv conversation.Conversation, err error) {
+func (e *Engine) provider(ctx context.Context, p Principal, id conversation.ID, a Action) (acct channel.Account, ad *guardedAdapter,
+	cv conversation.Conversation, err error) {
 	err = e.read(ctx, p, id, func(ctx context.Context, tx store.Tx, found conversation.Conversation) error {
 		cv = found
 		s, err := e.fresh(ctx, tx)
@@ -153,10 +154,11 @@ func (e *Engine) MarkRead(ctx context.Context, p Principal, id conversation.ID) 
 func (e *Engine) CheckAccount(ctx context.Context, p Principal, id channel.AccountID, callbackURL string) ([]channel.Finding, error) {
 	var acct channel.Account
 	var adapter *guardedAdapter
-	err := e.query(ctx, p, ActConfigure, Resource{Kind: "account", ID: string(id)}, func(_ context.Context, _ store.Tx, s *settings) (err error) {
-		acct, adapter, err = e.account(s, id)
-		return err
-	})
+	err := e.query(ctx, p, ActConfigure, Resource{Kind: "account", ID: string(id)},
+		func(_ context.Context, _ store.Tx, s *settings) (err error) {
+			acct, adapter, err = e.account(s, id)
+			return err
+		})
 	if err != nil {
 		return nil, err
 	}
@@ -212,10 +214,11 @@ const linkKept = 24 * time.Hour
 func (e *Engine) ConnectAccount(ctx context.Context, p Principal, id channel.AccountID, callbackURL string) error {
 	var acct channel.Account
 	var adapter *guardedAdapter
-	err := e.query(ctx, p, ActConfigure, Resource{Kind: "account", ID: string(id)}, func(_ context.Context, _ store.Tx, s *settings) (err error) {
-		acct, adapter, err = e.account(s, id)
-		return err
-	})
+	err := e.query(ctx, p, ActConfigure, Resource{Kind: "account", ID: string(id)},
+		func(_ context.Context, _ store.Tx, s *settings) (err error) {
+			acct, adapter, err = e.account(s, id)
+			return err
+		})
 	if err != nil {
 		return err
 	}

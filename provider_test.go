@@ -36,7 +36,8 @@ func TestPreviewTellsWhatWouldBecomeOfAnAnswer(t *testing.T) {
 		require.Equal(t, line.RoutePush, out.Route)
 		require.True(t, out.Metered)
 
-		out, err = w.eng.Preview(w.ctx, w.agent("a1"), c, channel.Content{Kind: channel.KindFile, Media: &channel.Media{Name: "a.pdf", URL: "https://example.com/a.pdf"}})
+		out, err = w.eng.Preview(w.ctx, w.agent("a1"), c, channel.Content{Kind: channel.KindFile,
+			Media: &channel.Media{Name: "a.pdf", URL: "https://example.com/a.pdf"}})
 		require.NoError(t, err)
 		require.Equal(t, channel.Fallback, out.Level)
 		require.NotEmpty(t, out.Note)
@@ -63,10 +64,12 @@ func TestAccountLinkBringsTheCustomersContact(t *testing.T) {
 		u := w.line.User("Mina")
 		u.SendText("hi")
 		w.settle()
-		saved, err := w.eng.SaveContact(w.ctx, w.host, sangdam.SaveContact{Contact: conversation.Contact{Name: "Kim Mina", Email: "mina@example.com"}})
+		saved, err := w.eng.SaveContact(w.ctx, w.host, sangdam.SaveContact{Contact: conversation.Contact{Name: "Kim Mina",
+			Email: "mina@example.com"}})
 		require.NoError(t, err)
 
-		adapter, err := line.New(line.Options{APIBase: "https://api.line.test", DataAPIBase: "https://api.line.test", HTTPClient: httpClient(w.line)})
+		adapter, err := line.New(line.Options{APIBase: "https://api.line.test", DataAPIBase: "https://api.line.test",
+			HTTPClient: httpClient(w.line)})
 		require.NoError(t, err)
 		token, err := adapter.LinkToken(w.ctx, w.acct, channel.ProviderUserID(u.ID()))
 		require.NoError(t, err)

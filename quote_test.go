@@ -57,7 +57,8 @@ func TestAQuoteOfALaterPartFindsTheWholeMessage(t *testing.T) {
 		w.online("a1")
 		mina := w.line.User("Mina")
 		owned := w.begun(mina, "tell me all")
-		long, err := w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: owned.Conversation, Content: channel.Text(strings.Repeat("z", 14000))})
+		long, err := w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: owned.Conversation,
+			Content: channel.Text(strings.Repeat("z", 14000))})
 		require.NoError(t, err)
 		w.settle()
 		parts := mina.Received()

@@ -96,7 +96,8 @@ func ratingChoice(c conversation.Conversation, label, answer string) channel.Cho
 
 // sayOf adds an automated message of any content.
 func (u *unit) sayOf(d *conversation.Draft, name string, content channel.Content) (conversation.Message, error) {
-	return u.say(d, conversation.Message{Author: conversation.Author{Kind: conversation.BySystem, Name: name}, Content: content, Automated: name})
+	return u.say(d, conversation.Message{Author: conversation.Author{Kind: conversation.BySystem, Name: name}, Content: content,
+		Automated: name})
 }
 
 // askAtEnd asks at an ending, where there is something to rate and it can be

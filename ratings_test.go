@@ -100,7 +100,8 @@ func TestARatingOnLINECountsOnce(t *testing.T) {
 		require.Equal(t, conversation.StateClosed, cv.State)
 		require.False(t, cv.RatedThisEnd(), "an old button does not rate a new ending")
 		require.NoError(t, errOf(w.eng.AskRating(w.ctx, w.agent("a1"), sangdam.AskRating{Conversation: c.Conversation})))
-		require.ErrorIs(t, errOf(w.eng.AskRating(w.ctx, w.agent("a1"), sangdam.AskRating{Conversation: c.Conversation})), sangdam.ErrAlreadyExists)
+		require.ErrorIs(t, errOf(w.eng.AskRating(w.ctx, w.agent("a1"), sangdam.AskRating{Conversation: c.Conversation})),
+			sangdam.ErrAlreadyExists)
 		w.settle()
 		w.press(mina, "1 ★")
 		require.Equal(t, 1, w.detail(c.Conversation).Conversation.Rating.Score)
@@ -112,7 +113,8 @@ func TestARatingOnLINECountsOnce(t *testing.T) {
 func TestNobodyIsAskedForARatingOfNothing(t *testing.T) {
 	inWorld(t, func(w *world) {
 		c := active(w)
-		require.ErrorIs(t, errOf(w.eng.AskRating(w.ctx, w.agent("a1"), sangdam.AskRating{Conversation: c.Conversation})), sangdam.ErrInvalid, "it goes on")
+		require.ErrorIs(t, errOf(w.eng.AskRating(w.ctx, w.agent("a1"), sangdam.AskRating{Conversation: c.Conversation})), sangdam.ErrInvalid,
+			"it goes on")
 		require.NoError(t, errOf(w.eng.End(w.ctx, w.agent("a1"), sangdam.End{Conversation: c.Conversation})))
 		w.settle()
 		require.Equal(t, []string{"Hello!", "Goodbye."}, w.line.User("Mina").Texts())

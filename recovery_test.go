@@ -39,8 +39,10 @@ func TestAProcessThatDiesInAnyStepOfTheFlowLosesNothing(t *testing.T) {
 		f.end(c, true)
 	}}
 	steps := flow.steps(t)
-	for _, step := range []string{"AppendEnvelopes", "System.ClaimInbox", "System.ReleaseInbox", "Update", "View", "Feed", "System.ClaimOutbox",
-		"System.ReleaseOutbox", "System.ClaimJobs", "System.Lease", "System.ResolveAccount", "System.BeatAgents", "System.Meta", "System.PutMeta"} {
+	for _, step := range []string{"AppendEnvelopes", "System.ClaimInbox", "System.ReleaseInbox", "Update", "View", "Feed",
+		"System.ClaimOutbox",
+		"System.ReleaseOutbox", "System.ClaimJobs", "System.Lease", "System.ResolveAccount", "System.BeatAgents", "System.Meta",
+		"System.PutMeta"} {
 		require.NotEmpty(t, steps[step], "the flow makes no call of %s", step)
 		for _, kind := range []storefault.Kind{storefault.CrashBefore, storefault.CrashAfter} {
 			for i, n := range steps[step] {
@@ -224,11 +226,12 @@ func TestWhatAnotherNodeWroteRightAfterIsSeen(t *testing.T) {
 		if i > 0 {
 			return
 		}
-		c.DB, _ = storefault.Wrap(c.DB, storefault.Plan{Rate: 1, Random: []storefault.Kind{storefault.Delay}, Hook: func(_ context.Context, call string) {
-			if busy.Load() && call == "System.Now" { // the router is about to decide
-				<-free
-			}
-		}})
+		c.DB, _ = storefault.Wrap(c.DB, storefault.Plan{Rate: 1, Random: []storefault.Kind{storefault.Delay},
+			Hook: func(_ context.Context, call string) {
+				if busy.Load() && call == "System.Now" { // the router is about to decide
+					<-free
+				}
+			}})
 	}
 	inNodesOf(t, 2, slow, func(n *nodes) {
 		free = make(chan struct{})

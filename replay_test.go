@@ -100,7 +100,8 @@ func alongside(t *testing.T, stores []string) {
 func withSQLite(t *testing.T, dir string) worldOption {
 	return func(w *world, _ *routing.WorkStream, _ *routing.Queue, _ *routing.Desk) {
 		require.NoError(t, w.db.Close())
-		db, err := sqlite.Open(t.Context(), sqlite.Options{Dir: dir, Now: func() time.Time { return time.Now().Add(time.Duration(w.clock.Load())) }})
+		db, err := sqlite.Open(t.Context(), sqlite.Options{Dir: dir,
+			Now: func() time.Time { return time.Now().Add(time.Duration(w.clock.Load())) }})
 		require.NoError(t, err)
 		w.db, w.cfg.DB, w.dir = db, db, dir
 	}

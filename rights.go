@@ -97,7 +97,8 @@ const (
 // seen goes through the conversations of a filter, newest change first, and
 // returns those that may be shown: at most limit, after looking at no more than
 // look. next is the store's place to go on; empty at the end.
-func (e *Engine) seen(ctx context.Context, tx store.Tx, w Who, f conversation.Filter, page string, limit, look int) (out []conversation.Conversation, next string, err error) {
+func (e *Engine) seen(ctx context.Context, tx store.Tx, w Who, f conversation.Filter, page string, limit,
+	look int) (out []conversation.Conversation, next string, err error) {
 	f.Within = e.within(w)
 	chunk := min(limit, maxPage)
 	for next = page; ; {

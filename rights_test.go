@@ -22,8 +22,10 @@ var everyStore = []string{onMemory, onSQLite, onPG}
 func (w *replayWorld) otherDesk(desk routing.DeskID, agent routing.AgentID) {
 	w.t.Helper()
 	require.NoError(w.t, errOf(w.eng.SaveAgent(w.ctx, w.host, sangdam.SaveAgent{Agent: chatAgent(agent)})))
-	require.NoError(w.t, errOf(w.eng.SaveDesk(w.ctx, w.host, sangdam.SaveDesk{Agent: agent, Desk: routing.Desk{ID: desk, Name: "Desk " + string(desk)}})))
-	acct, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Account of " + string(desk), Desk: desk, WorkStream: "line",
+	require.NoError(w.t, errOf(w.eng.SaveDesk(w.ctx, w.host,
+		sangdam.SaveDesk{Agent: agent, Desk: routing.Desk{ID: desk, Name: "Desk " + string(desk)}})))
+	acct, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: channel.Account{Kind: "line",
+		Name: "Account of " + string(desk), Desk: desk, WorkStream: "line",
 		Settings: w.acct.Settings, Secrets: map[string]channel.Secret{"channel_secret": channel.NewSecret(w.line.ChannelSecret()),
 			"channel_token": channel.NewSecret(w.line.ChannelToken())}}})
 	require.NoError(w.t, err)
@@ -208,7 +210,8 @@ func TestASmallDeskFindsWhatItHas(t *testing.T) {
 		found, err = w.eng.Search(w.ctx, w.agent("a1"), "환불", 50)
 		require.NoError(t, err)
 		require.Len(t, found, 50)
-		require.True(t, slices.IsSortedFunc(found, func(a, b sangdam.Found) int { return b.Message.At.Compare(a.Message.At) }), "the newest first")
+		require.True(t, slices.IsSortedFunc(found, func(a, b sangdam.Found) int { return b.Message.At.Compare(a.Message.At) }),
+			"the newest first")
 	}, withStream(func(s *routing.WorkStream) { s.ThreadPerAccount = true }))
 }
 

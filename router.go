@@ -462,7 +462,8 @@ type fresh struct {
 }
 
 // read loads the rows that the feed named.
-func (r *router) read(ctx context.Context, agents map[routing.AgentID]int64, items map[routing.ItemID]int64, configured bool) (fresh, error) {
+func (r *router) read(ctx context.Context, agents map[routing.AgentID]int64, items map[routing.ItemID]int64, configured bool) (fresh,
+	error) {
 	var out fresh
 	if len(agents) == 0 && len(items) == 0 && !configured {
 		return out, nil

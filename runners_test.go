@@ -85,7 +85,8 @@ func inOffice(t *testing.T, fn func(w *officeWorld), options ...worldOption) {
 		eng := w.engine(p)
 		require.NoError(t, errOf(eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: routing.WorkStream{ID: "post", Name: "Post",
 			ChannelKind: "postcard", Mode: routing.Push, Cost: 1, ChannelCost: 1, Queue: "q"}})))
-		saved, err := eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: channel.Account{Kind: "postcard", Name: "Office", Desk: "support",
+		saved, err := eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: channel.Account{Kind: "postcard", Name: "Office",
+			Desk:       "support",
 			WorkStream: "post", Secrets: map[string]channel.Secret{postcard.SecretKey: channel.NewSecret("the key of the letter box")}}})
 		require.NoError(t, err)
 		w.acct = saved.Account
@@ -263,12 +264,14 @@ type largeOffice struct {
 }
 
 func (l *largeOffice) Run(ctx context.Context, acct channel.Account, in channel.Intake) error {
-	raw, err := json.Marshal(map[string]any{"kind": "card", "id": "1", "from": "mina", "text": "hello", "pad": strings.Repeat("x", 3<<20), "at": 1772442000000})
+	raw, err := json.Marshal(map[string]any{"kind": "card", "id": "1", "from": "mina", "text": "hello", "pad": strings.Repeat("x", 3<<20),
+		"at": 1772442000000})
 	if err != nil {
 		return err
 	}
 	for range 2 {
-		l.err = errors.Join(l.err, in.Append(ctx, channel.Envelope{DedupKey: "card:1", Lane: "mina", OccurredAt: time.Unix(1772442000, 0), Raw: raw}))
+		l.err = errors.Join(l.err, in.Append(ctx, channel.Envelope{DedupKey: "card:1", Lane: "mina", OccurredAt: time.Unix(1772442000, 0),
+			Raw: raw}))
 	}
 	huge := bytes.Repeat([]byte("x"), channel.MaxLargeEnvelope+1)
 	if err := in.Append(ctx, channel.Envelope{DedupKey: "huge", Raw: huge}); !errors.Is(err, channel.ErrInvalid) {

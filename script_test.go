@@ -38,7 +38,8 @@ func TestScripts(t *testing.T) {
 				options = append(options, withDesk(func(d *routing.Desk) { d.Hours = &weekdays }))
 			case strings.HasPrefix(name, "bot"):
 				options = append(options, withStream(func(s *routing.WorkStream) { s.Bot = "intake" }), withConfig(func(c *sangdam.Config) {
-					c.Bots = []bot.Bot{bot.Script{ID: "intake", Greeting: "I am a bot.", Question: "Your order number?", Field: "order", Thanks: "A person will help."}}
+					c.Bots = []bot.Bot{bot.Script{ID: "intake", Greeting: "I am a bot.", Question: "Your order number?", Field: "order",
+						Thanks: "A person will help."}}
 				}))
 			case strings.HasPrefix(name, "wrapup"):
 				options = append(options, withStream(func(s *routing.WorkStream) { s.WrapUp = time.Minute }))
@@ -49,13 +50,15 @@ func TestScripts(t *testing.T) {
 			case strings.HasPrefix(name, "rules"):
 				options = append(options, withStream(func(s *routing.WorkStream) {
 					high := 10
-					s.Rules = []routing.Rule{{Name: "refunds first", When: condition.Condition{All: []condition.Clause{{Field: "message", Op: condition.Contains, Value: "refund"}}}, Priority: &high}}
+					s.Rules = []routing.Rule{{Name: "refunds first",
+						When: condition.Condition{All: []condition.Clause{{Field: "message", Op: condition.Contains, Value: "refund"}}}, Priority: &high}}
 				}))
 			case strings.HasPrefix(name, "autoclose"):
 				options = append(options, withStream(func(s *routing.WorkStream) { s.AutoClose = time.Hour }))
 			case strings.HasPrefix(name, "overflow"):
 				options = append(options, withQueue(func(q *routing.Queue) {
-					q.Overflow = []routing.Overflow{{When: routing.OverflowWait, After: time.Minute, Do: routing.OverflowMessage, Message: conversation.AutoAway}}
+					q.Overflow = []routing.Overflow{{When: routing.OverflowWait, After: time.Minute, Do: routing.OverflowMessage,
+						Message: conversation.AutoAway}}
 				}))
 			}
 			var o outside
@@ -79,8 +82,10 @@ func TestScripts(t *testing.T) {
 // weekdays are 09:00 to 18:00 in UTC, with New Year's Day off: the bubble's
 // clock begins on Saturday, 2000-01-01.
 var weekdays = hours.Calendar{Zone: "UTC",
-	Week:       hours.Every([]hours.Interval{{From: 9 * 60, To: 18 * 60}}, time.Monday, time.Tuesday, time.Wednesday, time.Thursday, time.Friday),
-	Exceptions: []hours.Exception{{From: hours.Date{Year: 2000, Month: 1, Day: 5}, To: hours.Date{Year: 2000, Month: 1, Day: 5}, Name: "closed", Holiday: true}}}
+	Week: hours.Every([]hours.Interval{{From: 9 * 60, To: 18 * 60}}, time.Monday, time.Tuesday, time.Wednesday, time.Thursday,
+		time.Friday),
+	Exceptions: []hours.Exception{{From: hours.Date{Year: 2000, Month: 1, Day: 5}, To: hours.Date{Year: 2000, Month: 1, Day: 5},
+		Name: "closed", Holiday: true}}}
 
 // script performs commands and tells what they led to.
 type script struct {
@@ -115,7 +120,8 @@ func (s *script) run(input string) string {
 }
 
 func kind(err error) string {
-	for _, k := range []error{sangdam.ErrNotFound, sangdam.ErrStale, sangdam.ErrConflict, sangdam.ErrAlreadyExists, sangdam.ErrInvalid, sangdam.ErrPermissionDenied, sangdam.ErrUnsupported, sangdam.ErrUnavailable} {
+	for _, k := range []error{sangdam.ErrNotFound, sangdam.ErrStale, sangdam.ErrConflict, sangdam.ErrAlreadyExists, sangdam.ErrInvalid,
+		sangdam.ErrPermissionDenied, sangdam.ErrUnsupported, sangdam.ErrUnavailable} {
 		if errors.Is(err, k) {
 			return k.Error()
 		}

@@ -104,7 +104,8 @@ func (e *Engine) loadSettings(ctx context.Context, tx store.Tx) (*settings, erro
 			continue // changed between the two statements
 		}
 		numbered(cfg)
-		s := &settings{ws: tx.Workspace(), routing: cfg, workspace: workspace, read: time.Now(), accounts: map[channel.AccountID]channel.Account{}}
+		s := &settings{ws: tx.Workspace(), routing: cfg, workspace: workspace, read: time.Now(),
+			accounts: map[channel.AccountID]channel.Account{}}
 		for _, a := range accounts {
 			if a.Secrets, err = e.openSecrets(ctx, s.ws, a); err != nil {
 				return nil, err
@@ -378,6 +379,7 @@ func (c *tokenCache) put(token string, o tokenOwner) {
 }
 
 // thread is the key of the thread that a chat of the contact belongs to.
-func (s *settings) thread(chat channel.Chat, acct channel.AccountID, stream conversation.WorkStreamID, contact conversation.ContactID) string {
+func (s *settings) thread(chat channel.Chat, acct channel.AccountID, stream conversation.WorkStreamID,
+	contact conversation.ContactID) string {
 	return conversation.ThreadKey(chat, acct, contact, stream, s.routing.WorkStreams[stream].ThreadPerAccount)
 }

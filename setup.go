@@ -258,7 +258,8 @@ type SaveWorkStream struct {
 // of the version given. Its Bot must be registered.
 func (e *Engine) SaveWorkStream(ctx context.Context, p Principal, c SaveWorkStream) (Saved, error) {
 	r := Resource{Kind: "work_stream", ID: string(c.WorkStream.ID)}
-	saved, _, err := configure(ctx, e, opSaveWorkStream, p, c.Key, r, c, func(u *unit) (Saved, error) { return u.saveWorkStream(c.WorkStream) })
+	saved, _, err := configure(ctx, e, opSaveWorkStream, p, c.Key, r, c,
+		func(u *unit) (Saved, error) { return u.saveWorkStream(c.WorkStream) })
 	return saved, err
 }
 
@@ -299,9 +300,11 @@ func (u *unit) streamChannels(w routing.WorkStream) error {
 		switch {
 		case kind == "" && w.AnyChannel():
 		case adapter == nil:
-			return errs.New(errs.Unsupported, "sangdam: work stream %s is for channel %q, which has no adapter; add it to Config.Adapters", w.ID, kind)
+			return errs.New(errs.Unsupported, "sangdam: work stream %s is for channel %q, which has no adapter; add it to Config.Adapters", w.ID,
+				kind)
 		case w.Live && len(w.Channels) > 0 && adapter.Capabilities().Persistent:
-			return errs.New(errs.Invalid, "sangdam: work stream %s is live, and %s chats do not end with a window; use a persistent work stream", w.ID, kind)
+			return errs.New(errs.Invalid, "sangdam: work stream %s is live, and %s chats do not end with a window; use a persistent work stream",
+				w.ID, kind)
 		}
 	}
 	for _, a := range u.s.accounts {
@@ -362,7 +365,8 @@ func (e *Engine) SaveAccount(ctx context.Context, p Principal, c SaveAccount) (A
 		a.ID = channel.AccountID(newID())
 	}
 	if _, taken := targetOf(a.ID); taken {
-		return AccountSaved{}, errs.New(errs.Invalid, "sangdam: the id of an account does not begin with %q, which stands for targets", targetPrefix)
+		return AccountSaved{}, errs.New(errs.Invalid, "sangdam: the id of an account does not begin with %q, which stands for targets",
+			targetPrefix)
 	}
 	if err := e.CheckKeys(ctx); err != nil {
 		return AccountSaved{}, err
@@ -442,7 +446,8 @@ func (u *unit) saveAccount(a channel.Account, adapter *guardedAdapter, confirmed
 // savedBefore answers a repeated SaveAccount. Secrets are no part of a key's
 // digest, which would let whoever reads the database try guesses; so they are
 // compared with the stored ones here.
-func (e *Engine) savedBefore(ctx context.Context, ws WorkspaceID, id channel.AccountID, given map[string]channel.Secret) (channel.Account, error) {
+func (e *Engine) savedBefore(ctx context.Context, ws WorkspaceID, id channel.AccountID, given map[string]channel.Secret) (channel.Account,
+	error) {
 	s, err := e.current(ctx, ws)
 	if err != nil {
 		return channel.Account{}, err
@@ -450,7 +455,8 @@ func (e *Engine) savedBefore(ctx context.Context, ws WorkspaceID, id channel.Acc
 	a := s.accounts[id]
 	for name, secret := range given {
 		if a.Secrets[name].Reveal() != secret.Reveal() {
-			return channel.Account{}, errs.New(errs.Conflict, "sangdam: this key was used to save account %s with another %s; use a fresh key", id, name)
+			return channel.Account{}, errs.New(errs.Conflict, "sangdam: this key was used to save account %s with another %s; use a fresh key", id,
+				name)
 		}
 	}
 	return a, nil
@@ -491,7 +497,8 @@ func (e *Engine) DeleteAccount(ctx context.Context, p Principal, c DeleteAccount
 // Accounts lists the accounts without their secrets.
 func (e *Engine) Accounts(ctx context.Context, p Principal) ([]channel.Account, error) {
 	var out []channel.Account
-	err := e.query(ctx, p, ActConfigure, Resource{Kind: "workspace", ID: string(p.Workspace)}, func(ctx context.Context, tx store.Tx, _ *settings) error {
+	err := e.query(ctx, p, ActConfigure, Resource{Kind: "workspace", ID: string(p.Workspace)}, func(ctx context.Context, tx store.Tx,
+		_ *settings) error {
 		accounts, err := tx.Accounts().Accounts(ctx)
 		for i := range accounts {
 			accounts[i].Secrets, accounts[i].Sealed = nil, nil

@@ -100,8 +100,10 @@ func TestASaveWithTheSameKeyHasOneEffect(t *testing.T) {
 // Version 0 makes something new, and never replaces what has the same id.
 func TestANewThingDoesNotReplaceAnother(t *testing.T) {
 	inWorld(t, func(w *world) {
-		require.ErrorIs(t, errOf(w.eng.SaveDesk(w.ctx, w.host, sangdam.SaveDesk{Desk: routing.Desk{ID: "support", Name: "Mine"}})), sangdam.ErrAlreadyExists)
-		require.ErrorIs(t, errOf(w.eng.SaveQueue(w.ctx, w.host, sangdam.SaveQueue{Queue: routing.Queue{ID: "q", Name: "Mine"}})), sangdam.ErrAlreadyExists)
+		require.ErrorIs(t, errOf(w.eng.SaveDesk(w.ctx, w.host, sangdam.SaveDesk{Desk: routing.Desk{ID: "support", Name: "Mine"}})),
+			sangdam.ErrAlreadyExists)
+		require.ErrorIs(t, errOf(w.eng.SaveQueue(w.ctx, w.host, sangdam.SaveQueue{Queue: routing.Queue{ID: "q", Name: "Mine"}})),
+			sangdam.ErrAlreadyExists)
 		stream := w.configuration().WorkStreams["line"]
 		stream.Version = 0
 		require.ErrorIs(t, errOf(w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: stream})), sangdam.ErrAlreadyExists)

@@ -28,7 +28,8 @@ type letterBox struct {
 func withPostcards(office **postcardtest.Office) worldOption {
 	return func(w *world, s *routing.WorkStream, _ *routing.Queue, _ *routing.Desk) {
 		*office = postcardtest.New("the key of the letter box")
-		adapter, err := postcard.New(postcard.Options{Office: "https://post.example", HTTPClient: &http.Client{Transport: emukit.Transport(*office)}})
+		adapter, err := postcard.New(postcard.Options{Office: "https://post.example",
+			HTTPClient: &http.Client{Transport: emukit.Transport(*office)}})
 		require.NoError(w.t, err)
 		w.cfg.Adapters = append(w.cfg.Adapters, adapter)
 		quietStream(s)
@@ -38,7 +39,8 @@ func withPostcards(office **postcardtest.Office) worldOption {
 
 func (w *replayWorld) letterBox(office *postcardtest.Office) *letterBox {
 	w.t.Helper()
-	saved, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: channel.Account{Kind: postcard.Kind, Name: "Letters", Desk: "support",
+	saved, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: channel.Account{Kind: postcard.Kind, Name: "Letters",
+		Desk:       "support",
 		WorkStream: "line", Secrets: map[string]channel.Secret{postcard.SecretKey: channel.NewSecret("the key of the letter box")}}})
 	require.NoError(w.t, err)
 	office.SetWebhook(w.eng.Webhooks())
@@ -129,7 +131,8 @@ func TestAVisitorSeesOtherChannelsOnlyWhenProved(t *testing.T) {
 		owned := w.begun(mina, "on LINE")
 		letters := box.links("mina_by_post", mina)
 		box.writes("mina_by_post", "a secret in a letter")
-		require.NoError(t, errOf(w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: owned.Conversation, Content: channel.Text("by post")})))
+		require.NoError(t, errOf(w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: owned.Conversation,
+			Content: channel.Text("by post")})))
 		w.settle()
 		v := w.visitor("Mina")
 		ms, err := v.port().Since(w.ctx, v.ref, "", 0, 100)
@@ -158,7 +161,8 @@ func TestAVisitorSeesOtherChannelsOnlyWhenProved(t *testing.T) {
 		require.Equal(t, []string{"on LINE", "a secret in a letter", "by post"}, shown(ms))
 
 		// Linked by hand to another contact and back, nothing is proved any more.
-		require.NoError(t, errOf(w.eng.LinkIdentity(w.ctx, w.host, sangdam.LinkIdentity{Identity: letters, Contact: w.of(w.stranger()).Conversation.Contact})))
+		require.NoError(t, errOf(w.eng.LinkIdentity(w.ctx, w.host, sangdam.LinkIdentity{Identity: letters,
+			Contact: w.of(w.stranger()).Conversation.Contact})))
 		w.settle()
 		require.NoError(t, errOf(w.eng.LinkIdentity(w.ctx, w.host, sangdam.LinkIdentity{Identity: letters, Contact: contact})))
 		w.settle()
@@ -189,6 +193,7 @@ func TestAWorkStreamTakesTheChannelsItNames(t *testing.T) {
 		require.ErrorIs(t, save(func(s *routing.WorkStream) { s.Channels = []string{"pigeon"} }), sangdam.ErrUnsupported)
 		require.ErrorContains(t, save(func(s *routing.WorkStream) { s.Channels = nil }), `account "Letters" is on it`)
 		require.NoError(t, save(func(s *routing.WorkStream) { s.ChannelKind, s.Channels = "", nil }), "none at all is any")
-		require.ErrorIs(t, save(func(s *routing.WorkStream) { s.ChannelKind, s.Channels, s.Live = "line", []string{"postcard"}, true }), sangdam.ErrInvalid)
+		require.ErrorIs(t, save(func(s *routing.WorkStream) { s.ChannelKind, s.Channels, s.Live = "line", []string{"postcard"}, true }),
+			sangdam.ErrInvalid)
 	}, withPostcards(&office))
 }

@@ -57,7 +57,8 @@ var (
 
 	opSaveSubscription   = define("subscription.save", "SaveSubscription")
 	opDeleteSubscription = define("subscription.delete", "DeleteSubscription")
-	opReplayEvents       = register(&Operation{Name: "subscription.replay", Method: "ReplayEvents", Actions: []Action{ActOperate}, Keyed: true})
+	opReplayEvents       = register(&Operation{Name: "subscription.replay", Method: "ReplayEvents", Actions: []Action{ActOperate},
+		Keyed: true})
 )
 
 func (s Subscription) validate() error {
@@ -73,7 +74,8 @@ func (s Subscription) validate() error {
 	for _, e := range s.Events {
 		aggregate, kind, one := strings.Cut(e, ".")
 		if !slices.Contains(SubscribedAggregates(), aggregate) || one && !eventKind.MatchString(kind) {
-			return bad("%q names no events; use one of %s, or a kind of one such as ticket.created", cutTo(e, 64), strings.Join(SubscribedAggregates(), ", "))
+			return bad("%q names no events; use one of %s, or a kind of one such as ticket.created", cutTo(e, 64),
+				strings.Join(SubscribedAggregates(), ", "))
 		}
 	}
 	return nil

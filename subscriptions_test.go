@@ -60,7 +60,8 @@ func TestASubscriptionTellsWhatHappened(t *testing.T) {
 		require.NoError(t, w.eng.ReplayEvents(w.ctx, w.host, sangdam.ReplayEvents{Key: "again", Subscription: "crm", Cursor: cursor}))
 		w.settle()
 		w.hours(1)
-		require.ElementsMatch(t, []string{"ticket.created 1", "ticket.created 1", "ticket.changed 2", "ticket.changed 2", "conversation.opened 1"}, o.told(t),
+		require.ElementsMatch(t, []string{"ticket.created 1", "ticket.created 1", "ticket.changed 2", "ticket.changed 2",
+			"conversation.opened 1"}, o.told(t),
 			"what the receiver had before it knows by its id")
 		for _, delivery := range w.deliveries("hook") {
 			require.Equal(t, channel.OutboxSent, delivery.State)

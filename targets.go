@@ -109,8 +109,10 @@ func (u *unit) saveTarget(t notify.Target) (Saved, error) {
 		if secrets, err = u.e.openTarget(u.ctx, u.p.Workspace, old); err != nil {
 			return Saved{}, err
 		}
-	} else if n, err := targets.Count(u.ctx, u.tx, store.List[notify.Target]{Index: targetsByName}, maxTargets); err != nil || n >= maxTargets {
-		return Saved{}, errors.Join(err, errs.New(errs.Invalid, "sangdam: a workspace has at most %d targets; delete those that nothing uses", maxTargets))
+	} else if n, err := targets.Count(u.ctx, u.tx, store.List[notify.Target]{Index: targetsByName},
+		maxTargets); err != nil || n >= maxTargets {
+		return Saved{}, errors.Join(err, errs.New(errs.Invalid, "sangdam: a workspace has at most %d targets; delete those that nothing uses",
+			maxTargets))
 	}
 	maps.Copy(secrets, t.Secrets)
 	maps.DeleteFunc(secrets, func(_ string, s channel.Secret) bool { return s.Empty() })
@@ -168,7 +170,8 @@ func (e *Engine) DeleteTarget(ctx context.Context, p Principal, c DeleteTarget) 
 			}
 		}
 		if len(users) > 0 {
-			return none, errs.New(errs.Invalid, "sangdam: target %q is used by the triggers %s; change them first", t.Name, strings.Join(users, ", "))
+			return none, errs.New(errs.Invalid, "sangdam: target %q is used by the triggers %s; change them first", t.Name,
+				strings.Join(users, ", "))
 		}
 		if err := targets.Delete(u.ctx, u.tx, &t); err != nil {
 			return none, err

@@ -44,7 +44,8 @@ func withOutside(o *outside) worldOption {
 			}
 		}})
 		w.t.Cleanup(o.mails.Close)
-		w.cfg.Carriers = []notify.Carrier{mail.New(mail.Options{Dial: o.mails.Dial}), webhook.New(webhook.Options{Transport: o.hooks.Transport()}),
+		w.cfg.Carriers = []notify.Carrier{mail.New(mail.Options{Dial: o.mails.Dial}),
+			webhook.New(webhook.Options{Transport: o.hooks.Transport()}),
 			dooray.New(dooray.Options{Transport: o.room.Transport()})}
 	}
 }
@@ -53,7 +54,8 @@ func withOutside(o *outside) worldOption {
 func (o *outside) targets(w *world) {
 	w.t.Helper()
 	for _, t := range []notify.Target{
-		{ID: "mail", Kind: mail.Kind, Name: "Mail", Settings: json.RawMessage(`{"host":"smtp.shop.example","encryption":"none","from":"help@shop.example"}`)},
+		{ID: "mail", Kind: mail.Kind, Name: "Mail", Settings: json.RawMessage(
+			`{"host":"smtp.shop.example","encryption":"none","from":"help@shop.example"}`)},
 		{ID: "hook", Kind: webhook.Kind, Name: "CRM", Settings: json.RawMessage(`{"url":"https://crm.shop.example/hook"}`),
 			Secrets: map[string]channel.Secret{webhook.SecretName: o.hooks.Secret()}},
 		{ID: "room", Kind: dooray.Kind, Name: "Room", Secrets: map[string]channel.Secret{dooray.SecretURL: channel.NewSecret(dooraytest.URL)}},
@@ -185,8 +187,10 @@ func TestDeadLettersAndReplays(t *testing.T) {
 		require.Equal(t, "n100", got[0])
 		require.Equal(t, "n249", got[149], "in order")
 		require.Len(t, o.hooks.Acted(), 251, "nobody acts twice")
-		require.ErrorIs(t, w.eng.ReplayDeliveries(w.ctx, w.host, sangdam.ReplayDeliveries{Target: "hook", After: "nonsense!"}), sangdam.ErrInvalid)
-		require.ErrorIs(t, w.eng.ReplayDeliveries(w.ctx, w.host, sangdam.ReplayDeliveries{Target: "hook", After: first.Next, Since: time.Now()}), sangdam.ErrInvalid)
+		require.ErrorIs(t, w.eng.ReplayDeliveries(w.ctx, w.host, sangdam.ReplayDeliveries{Target: "hook", After: "nonsense!"}),
+			sangdam.ErrInvalid)
+		require.ErrorIs(t, w.eng.ReplayDeliveries(w.ctx, w.host, sangdam.ReplayDeliveries{Target: "hook", After: first.Next, Since: time.Now()}),
+			sangdam.ErrInvalid)
 	}, withOutside(&o))
 }
 
@@ -252,7 +256,8 @@ func TestAMailWithoutAnAnswerIsNotRepeated(t *testing.T) {
 		for _, d := range w.deliveries("mail") {
 			states[d.Notice.ID] = d.State
 		}
-		require.Equal(t, map[string]channel.OutboxState{"lost": channel.OutboxUnknown, "later": channel.OutboxSent, "nobody": channel.OutboxFailed}, states)
+		require.Equal(t, map[string]channel.OutboxState{"lost": channel.OutboxUnknown, "later": channel.OutboxSent,
+			"nobody": channel.OutboxFailed}, states)
 		require.Len(t, o.mails.Mails(), 2, "the first one arrived although nobody heard so")
 	}, withOutside(&o))
 }
@@ -269,7 +274,8 @@ func TestBadTargetsAndNotices(t *testing.T) {
 		require.ErrorIs(t, save(notify.Target{Kind: "pigeon", Name: "x"}), sangdam.ErrUnsupported)
 		require.ErrorIs(t, save(notify.Target{Kind: webhook.Kind, Name: " ", Settings: url, Secrets: secret}), sangdam.ErrInvalid)
 		require.ErrorIs(t, save(notify.Target{Kind: webhook.Kind, Name: "x", Settings: url}), sangdam.ErrInvalid, "no secret")
-		require.ErrorIs(t, save(notify.Target{ID: "hook", Kind: webhook.Kind, Name: "x", Settings: url, Secrets: secret}), sangdam.ErrAlreadyExists)
+		require.ErrorIs(t, save(notify.Target{ID: "hook", Kind: webhook.Kind, Name: "x", Settings: url, Secrets: secret}),
+			sangdam.ErrAlreadyExists)
 		require.ErrorIs(t, save(notify.Target{ID: "hook", Version: 7, Kind: webhook.Kind, Name: "x", Settings: url}), sangdam.ErrStale)
 		require.ErrorIs(t, save(notify.Target{ID: "hook", Version: 1, Kind: dooray.Kind, Name: "x"}), sangdam.ErrInvalid, "another kind")
 		require.ErrorIs(t, save(notify.Target{ID: "hook", Version: 1, Kind: webhook.Kind, Name: "x", Settings: url,
@@ -282,10 +288,12 @@ func TestBadTargetsAndNotices(t *testing.T) {
 		require.ErrorIs(t, errOf(w.eng.SaveTarget(w.ctx, w.host, keyed)), sangdam.ErrConflict)
 
 		for name, n := range map[string]notify.Notice{
-			"no event": {}, "large": {Event: "x", Text: strings.Repeat("x", notify.MaxBody+1)}, "header": {Event: "x", To: notify.Recipient{Address: "a@b.c\r\nBcc: d@e.f"}}} {
+			"no event": {}, "large": {Event: "x", Text: strings.Repeat("x", notify.MaxBody+1)},
+			"header": {Event: "x", To: notify.Recipient{Address: "a@b.c\r\nBcc: d@e.f"}}} {
 			require.ErrorIs(t, errOf(w.eng.SendNotice(w.ctx, w.host, sangdam.SendNotice{Target: "hook", Notice: n})), sangdam.ErrInvalid, name)
 		}
-		require.ErrorIs(t, errOf(w.eng.SendNotice(w.ctx, w.host, sangdam.SendNotice{Target: "none", Notice: notify.Notice{Event: "x"}})), sangdam.ErrNotFound)
+		require.ErrorIs(t, errOf(w.eng.SendNotice(w.ctx, w.host, sangdam.SendNotice{Target: "none", Notice: notify.Notice{Event: "x"}})),
+			sangdam.ErrNotFound)
 		require.ErrorIs(t, w.eng.DeleteTarget(w.ctx, w.host, sangdam.DeleteTarget{Target: "hook", Version: 9}), sangdam.ErrStale)
 		require.NoError(t, w.eng.DeleteTarget(w.ctx, w.host, sangdam.DeleteTarget{Target: "hook", Version: 1}))
 		require.ErrorIs(t, w.eng.DeleteTarget(w.ctx, w.host, sangdam.DeleteTarget{Target: "hook", Version: 1}), sangdam.ErrNotFound)
@@ -361,11 +369,13 @@ func TestAnAnswerIsTakenBack(t *testing.T) {
 			if m.ID == held.Message {
 				require.Equal(t, conversation.StatusWithdrawn, m.Status)
 				require.Empty(t, m.Content.Text)
-				require.ErrorIs(t, errOf(w.eng.Unsend(w.ctx, a1, sangdam.Unsend{Message: w.detail(c).Messages[0].ID})), sangdam.ErrInvalid, "the customer's")
+				require.ErrorIs(t, errOf(w.eng.Unsend(w.ctx, a1, sangdam.Unsend{Message: w.detail(c).Messages[0].ID})), sangdam.ErrInvalid,
+					"the customer's")
 			}
 		}
 		for _, hold := range []time.Duration{-1, time.Hour} {
-			require.ErrorIs(t, errOf(w.eng.Answer(w.ctx, a1, sangdam.Answer{Conversation: c, Content: channel.Text("x"), Hold: hold})), sangdam.ErrInvalid)
+			require.ErrorIs(t, errOf(w.eng.Answer(w.ctx, a1, sangdam.Answer{Conversation: c, Content: channel.Text("x"), Hold: hold})),
+				sangdam.ErrInvalid)
 		}
 	})
 }

@@ -19,7 +19,8 @@ import (
 
 // sqlTexts are what one would write to leave a value and enter the statement.
 func sqlTexts() []string {
-	return []string{"x' OR '1'='1", `x" OR "1"="1`, "x'; DROP TABLE documents; --", "x) UNION SELECT * FROM agents --", "$1", "?", "x\\' OR 1=1 --", "%", "_"}
+	return []string{"x' OR '1'='1", `x" OR "1"="1`, "x'; DROP TABLE documents; --", "x) UNION SELECT * FROM agents --", "$1", "?",
+		"x\\' OR 1=1 --", "%", "_"}
 }
 
 // TestSQLInFiltersIsAValueOrRefused (N54): whatever stands where people write
@@ -38,12 +39,14 @@ func TestSQLInFiltersIsAValueOrRefused(t *testing.T) {
 			d.open(sangdam.OpenTicket{Title: evil, Tags: []string{evil}})
 			require.Equal(t, 1, count(sangdam.TicketFilter{Tag: evil}), evil)
 			require.Equal(t, 1, count(sangdam.TicketFilter{When: condition.Condition{All: when("title", condition.Is, evil)}}), evil)
-			for _, f := range []sangdam.TicketFilter{{Agent: routing.AgentID(evil)}, {Group: ticket.GroupID(evil)}, {States: []ticket.State{ticket.State(evil)}}} {
+			for _, f := range []sangdam.TicketFilter{{Agent: routing.AgentID(evil)}, {Group: ticket.GroupID(evil)},
+				{States: []ticket.State{ticket.State(evil)}}} {
 				n, err := w.eng.CountTickets(w.ctx, w.host, f)
 				require.True(t, err == nil && n.N == 0 || isBad(err), "%q: %d, %v", evil, n.N, err)
 			}
 			for _, c := range [][]condition.Clause{when(evil, condition.Is, "x"), when("title", condition.Op(evil), "x")} {
-				require.ErrorIs(t, errOf(w.eng.Tickets(w.ctx, w.host, sangdam.TicketFilter{When: condition.Condition{All: c}}, "", 0)), sangdam.ErrInvalid)
+				require.ErrorIs(t, errOf(w.eng.Tickets(w.ctx, w.host, sangdam.TicketFilter{When: condition.Condition{All: c}}, "", 0)),
+					sangdam.ErrInvalid)
 				bad := ticket.View{Name: "V", When: condition.Condition{All: c}}
 				require.ErrorIs(t, errOf(w.eng.SaveTicketView(w.ctx, w.host, sangdam.SaveTicketView{View: bad})), sangdam.ErrInvalid)
 			}
@@ -72,7 +75,8 @@ func TestPatternsOfPeopleAreBounded(t *testing.T) {
 	inTickets(t, func(d *ticketDesk) {
 		id := d.open(sangdam.OpenTicket{Title: "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!"})
 		list := func(pattern string) (sangdam.TicketPage, error) {
-			return d.eng.Tickets(d.ctx, d.host, sangdam.TicketFilter{When: condition.Condition{All: when("title", condition.Matches, pattern)}}, "", 0)
+			return d.eng.Tickets(d.ctx, d.host, sangdam.TicketFilter{When: condition.Condition{All: when("title", condition.Matches, pattern)}}, "",
+				0)
 		}
 		page, err := list("^(a+)+$")
 		require.NoError(t, err)
@@ -121,8 +125,10 @@ func TestAnAgentMustFillWhatIsRequired(t *testing.T) {
 func TestOneCategoryForEveryWayIn(t *testing.T) {
 	inTickets(t, func(d *ticketDesk) {
 		order := map[string]ticket.Value{"order": {Text: "A-1"}}
-		call := map[string]ticket.Value{"order": {Text: "A-1"}, "phone_direction": {Text: "in"}, "callback": {Text: "yes"}, "callback_number": {Text: "+82 2 123"}}
-		form := sangdam.SubmitTicket{Category: d.refund, Title: "x", Content: "x", Consent: true, Requester: ticket.Requester{Email: "k@example.com"}, Fields: order}
+		call := map[string]ticket.Value{"order": {Text: "A-1"}, "phone_direction": {Text: "in"}, "callback": {Text: "yes"},
+			"callback_number": {Text: "+82 2 123"}}
+		form := sangdam.SubmitTicket{Category: d.refund, Title: "x", Content: "x", Consent: true,
+			Requester: ticket.Requester{Email: "k@example.com"}, Fields: order}
 		require.NoError(t, errOf(d.eng.SubmitTicket(d.ctx, d.host, form)))
 		form.Fields = call
 		require.ErrorIs(t, errOf(d.eng.SubmitTicket(d.ctx, d.host, form)), sangdam.ErrInvalid, "the form has no fields of calls")
@@ -172,7 +178,8 @@ func TestFieldsOfTheLibraryAreReset(t *testing.T) {
 		}
 		f := field("title")
 		f.Required = false
-		require.ErrorIs(t, errOf(d.eng.SaveField(d.ctx, d.host, sangdam.SaveField{Version: d.fields, Field: f})), sangdam.ErrInvalid, "title is always required")
+		require.ErrorIs(t, errOf(d.eng.SaveField(d.ctx, d.host, sangdam.SaveField{Version: d.fields, Field: f})), sangdam.ErrInvalid,
+			"title is always required")
 	})
 }
 

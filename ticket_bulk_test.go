@@ -54,7 +54,8 @@ func TestManyTicketsAtOnce(t *testing.T) {
 		r = d.bulk(a1, undo.ID)
 		require.Equal(t, []int{5, 4, 1}, []int{r.Bulk.Total, r.Bulk.Done, r.Bulk.Failed})
 		got = d.read(ids[2]).Ticket
-		require.Equal(t, []any{ticket.Unassigned, d.delivery, []string{"old"}, ticket.Normal}, []any{got.State, got.Category, got.Tags, got.Priority})
+		require.Equal(t, []any{ticket.Unassigned, d.delivery, []string{"old"}, ticket.Normal}, []any{got.State, got.Category, got.Tags,
+			got.Priority})
 		require.Equal(t, ticket.Solved, d.read(ids[3]).Ticket.State, "it was changed since")
 		_, err = w.eng.UndoBulk(w.ctx, a1, sangdam.UndoBulk{Bulk: saved.ID})
 		require.ErrorIs(t, err, sangdam.ErrConflict, "once")
@@ -70,7 +71,8 @@ func TestBulkChangesAskForEachTicket(t *testing.T) {
 	replay(t, []string{onMemory}, func(t *testing.T, w *replayWorld) {
 		d := newTicketDesk(t, w)
 		id := d.open(sangdam.OpenTicket{Desk: "support"})
-		for _, c := range []sangdam.BulkTickets{{}, {Tickets: []ticket.ID{id}}, {Tickets: []ticket.ID{id, id}, Change: sangdam.TicketChange{Title: ptr("x")}},
+		for _, c := range []sangdam.BulkTickets{{}, {Tickets: []ticket.ID{id}},
+			{Tickets: []ticket.ID{id, id}, Change: sangdam.TicketChange{Title: ptr("x")}},
 			{Tickets: make([]ticket.ID, sangdam.MaxBulk+1), Change: sangdam.TicketChange{Title: ptr("x")}}} {
 			_, err := w.eng.BulkTickets(w.ctx, w.host, c)
 			require.ErrorIs(t, err, sangdam.ErrInvalid)

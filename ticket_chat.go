@@ -20,7 +20,8 @@ import (
 // its messages up to the moment when the ticket was made, with Seq above after,
 // oldest first, at most limit (1 to 200), masked as the chat is. Whoever may
 // read the ticket may read it.
-func (e *Engine) TicketChat(ctx context.Context, p Principal, id ticket.ID, after int64, limit int) (out []conversation.Message, err error) {
+func (e *Engine) TicketChat(ctx context.Context, p Principal, id ticket.ID, after int64, limit int) (out []conversation.Message,
+	err error) {
 	err = e.readTicket(ctx, p, id, func(ctx context.Context, tx store.Tx, _ Who, t ticket.Ticket) error {
 		if t.Conversation == "" {
 			return nil

@@ -35,9 +35,12 @@ func newTicketDesk(t *testing.T, w *replayWorld) *ticketDesk {
 	d.field(ticket.Field{Code: "order", Kind: ticket.CustomerField, Type: ticket.Text, Names: named("Order"), Required: true})
 	d.field(ticket.Field{Code: "card", Kind: ticket.AgentField, Type: ticket.Text, Names: named("Card"), Encrypted: true})
 	d.field(ticket.Field{Code: "cost", Kind: ticket.AgentField, Type: ticket.Number, Names: named("Cost"), AdminsOnly: true})
-	require.NoError(t, errOf(w.eng.SaveForm(w.ctx, w.host, sangdam.SaveForm{Form: ticket.Form{Category: d.refund, Fields: []string{"order"}}})))
-	require.NoError(t, errOf(w.eng.SaveGroup(w.ctx, w.host, sangdam.SaveGroup{Group: ticket.Group{ID: "returns", Name: "Returns", Agents: []ticket.AgentID{"a1"}}})))
-	require.NoError(t, errOf(w.eng.SaveBannedWord(w.ctx, w.host, sangdam.SaveBannedWord{Word: ticket.BannedWord{Word: "never", Instead: "not yet"}})))
+	require.NoError(t, errOf(w.eng.SaveForm(w.ctx, w.host,
+		sangdam.SaveForm{Form: ticket.Form{Category: d.refund, Fields: []string{"order"}}})))
+	require.NoError(t, errOf(w.eng.SaveGroup(w.ctx, w.host,
+		sangdam.SaveGroup{Group: ticket.Group{ID: "returns", Name: "Returns", Agents: []ticket.AgentID{"a1"}}})))
+	require.NoError(t, errOf(w.eng.SaveBannedWord(w.ctx, w.host,
+		sangdam.SaveBannedWord{Word: ticket.BannedWord{Word: "never", Instead: "not yet"}})))
 	return d
 }
 
@@ -173,7 +176,8 @@ func TestFieldsForAdministratorsAreHiddenFromAgents(t *testing.T) {
 		require.Len(t, page.Tickets, 1)
 		_, err = w.eng.Tickets(w.ctx, w.agent("a1"), cost, "", 0)
 		require.ErrorIs(t, err, sangdam.ErrInvalid, "for this agent there is no such field")
-		require.ErrorIs(t, d.update(w.agent("a1"), id, sangdam.TicketChange{Fields: map[string]ticket.Value{"cost": {}}}, nil), sangdam.ErrInvalid)
+		require.ErrorIs(t, d.update(w.agent("a1"), id, sangdam.TicketChange{Fields: map[string]ticket.Value{"cost": {}}}, nil),
+			sangdam.ErrInvalid)
 	})
 }
 
@@ -270,11 +274,13 @@ func TestATicketFromAChat(t *testing.T) {
 		log, err := w.eng.TicketChat(w.ctx, w.agent("a2"), opened.Ticket, 0, 50)
 		require.NoError(t, err)
 		require.Len(t, log, 2, "without what was written later")
-		require.NoError(t, d.update(w.agent("a1"), opened.Ticket, sangdam.TicketChange{}, &sangdam.TicketComment{Text: "A new one is on its way", Public: true}))
+		require.NoError(t, d.update(w.agent("a1"), opened.Ticket, sangdam.TicketChange{}, &sangdam.TicketComment{Text: "A new one is on its way",
+			Public: true}))
 		w.settle()
 		require.Contains(t, mina.Texts(), "A new one is on its way")
 		require.NoError(t, errOf(w.eng.End(w.ctx, w.host, sangdam.End{Conversation: cv.ID, Final: true})))
-		require.NoError(t, d.update(w.agent("a1"), opened.Ticket, sangdam.TicketChange{}, &sangdam.TicketComment{Text: "It has arrived", Public: true}))
+		require.NoError(t, d.update(w.agent("a1"), opened.Ticket, sangdam.TicketChange{}, &sangdam.TicketComment{Text: "It has arrived",
+			Public: true}))
 		w.settle()
 		require.Contains(t, mina.Texts(), "It has arrived", "also when the chat is over")
 		_, err = w.eng.OpenTicket(w.ctx, w.agent("a1"), sangdam.OpenTicket{Conversation: "elsewhere", Title: "x"})

@@ -24,7 +24,8 @@ import (
 // handed over; what was handed over before keeps its link and its reports.
 
 var (
-	opHandOver       = register(&Operation{Name: "ticket.hand_over", Method: "HandOver", Actions: []Action{ActTicketHandOver}, Keyed: true, Versioned: true})
+	opHandOver = register(&Operation{Name: "ticket.hand_over", Method: "HandOver", Actions: []Action{ActTicketHandOver}, Keyed: true,
+		Versioned: true})
 	opReportHandOver = register(&Operation{Name: "ticket.report", Method: "ReportHandOver", Actions: []Action{ActTicketReport}, Keyed: true})
 )
 
@@ -170,12 +171,14 @@ func (e *Engine) ReportHandOver(ctx context.Context, p Principal, c ReportHandOv
 		if err := u.allow(ActTicketReport, Resource{Kind: kindTarget, ID: string(c.Target)}); err != nil {
 			return TicketState{}, err
 		}
-		page, err := tickets.List(u.ctx, u.tx, store.List[storedTicket]{Tag: withHanded, Value: store.Exact(handedTo(c.Target, c.Report.Task)), Desc: true, Limit: 1})
+		page, err := tickets.List(u.ctx, u.tx, store.List[storedTicket]{Tag: withHanded, Value: store.Exact(handedTo(c.Target, c.Report.Task)),
+			Desc: true, Limit: 1})
 		if err != nil {
 			return TicketState{}, err
 		}
 		if len(page.Items) == 0 {
-			return TicketState{}, errs.New(errs.NotFound, "sangdam: no ticket was handed over to target %s as %q", c.Target, shortened(c.Report.Task))
+			return TicketState{}, errs.New(errs.NotFound, "sangdam: no ticket was handed over to target %s as %q", c.Target,
+				shortened(c.Report.Task))
 		}
 		w, err := u.mergedInto(page.Items[0].ID)
 		if err != nil {
@@ -266,7 +269,8 @@ func (e *Engine) serveTargetHook(w http.ResponseWriter, r *http.Request) int {
 			key = Key(hashedKey(string(name) + "\x00" + report.Task + "\x00" + report.ID))
 		}
 		_, err := e.ReportHandOver(r.Context(), Host(ws), ReportHandOver{Key: key, Target: name, Report: report})
-		if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrConflict) && !errors.Is(err, ErrUnsupported) && !errors.Is(err, ErrInvalid) {
+		if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrConflict) && !errors.Is(err, ErrUnsupported) && !errors.Is(err,
+			ErrInvalid) {
 			e.trouble("what a target reports could not be kept", err)
 			return http.StatusServiceUnavailable
 		}

@@ -33,7 +33,8 @@ func withProject(o *outside) worldOption {
 var hookSecret = strings.Repeat("s3cret-", 4)
 
 func (o *outside) project(w *world) {
-	require.NoError(w.t, errOf(w.eng.SaveTarget(w.ctx, w.host, sangdam.SaveTarget{Target: notify.Target{ID: "shop", Kind: dooray.KindTask, Name: "Shop project",
+	require.NoError(w.t, errOf(w.eng.SaveTarget(w.ctx, w.host, sangdam.SaveTarget{Target: notify.Target{ID: "shop", Kind: dooray.KindTask,
+		Name:     "Shop project",
 		Settings: json.RawMessage(`{"project":"4000"}`), Secrets: map[string]channel.Secret{dooray.SecretKey: channel.NewSecret("all-key"),
 			dooray.SecretKeyOf + "a1": channel.NewSecret("a1-key"), notify.SecretHook: channel.NewSecret(hookSecret)}}})))
 }
@@ -52,9 +53,11 @@ func TestATicketIsHandedOverAsATask(t *testing.T) {
 	replay(t, everywhere, func(t *testing.T, w *replayWorld) {
 		d := newTicketDesk(t, w)
 		o.project(w.world)
-		w.saveAgent(routing.Agent{ID: "a1", Name: "Kim", Role: "agent", Permissions: []routing.Permission{routing.PermitTicket, routing.PermitHandOver},
+		w.saveAgent(routing.Agent{ID: "a1", Name: "Kim", Role: "agent", Permissions: []routing.Permission{routing.PermitTicket,
+			routing.PermitHandOver},
 			Capacity: map[routing.Profile]int{routing.ProfileUnits: 2}, Assign: routing.AssignmentSwitches{Ticket: true}})
-		id := d.open(sangdam.OpenTicket{Desk: "support", Agent: "a1", Body: "It does not <light>", Fields: map[string]ticket.Value{"card": {Text: "4111"}}})
+		id := d.open(sangdam.OpenTicket{Desk: "support", Agent: "a1", Body: "It does not <light>",
+			Fields: map[string]ticket.Value{"card": {Text: "4111"}}})
 		over := sangdam.HandOver{Key: "k", Ticket: id, Version: 1, Target: "shop", Note: "Please look"}
 		require.ErrorIs(t, errOf(w.eng.HandOver(w.ctx, w.agent("a2"), over)), sangdam.ErrPermissionDenied)
 		for range 2 {
@@ -134,7 +137,8 @@ func TestAHandOverThatIsRefused(t *testing.T) {
 		path := "/" + string(d.host.Workspace) + "/shop/" + hookSecret
 		require.Equal(t, http.StatusOK, d.reportTo(path, dooraytest.Moved(o.room.Tasks()[0].ID, "closed")))
 		require.Equal(t, ticket.Solved, d.read(lost).Ticket.State, "links are kept during a pause")
-		for _, bad := range []string{"/", "/x/y/" + hookSecret, "/" + string(d.host.Workspace) + "/room/" + hookSecret, strings.Repeat("/a", 4000) + "/b/c/d"} {
+		for _, bad := range []string{"/", "/x/y/" + hookSecret, "/" + string(d.host.Workspace) + "/room/" + hookSecret,
+			strings.Repeat("/a", 4000) + "/b/c/d"} {
 			require.Equal(t, http.StatusNotFound, d.reportTo(bad, dooraytest.Moved("1", "closed")), bad)
 		}
 		require.Equal(t, http.StatusRequestEntityTooLarge, d.reportTo(path, bytes.Repeat([]byte(" "), 2<<20)))

@@ -37,7 +37,8 @@ func (u *unit) measureTickets() error {
 		if err != nil {
 			return err
 		}
-		clocks := ticket.Measure(w.before, w.now, s.level(w.now, u.tx.Now()), func(name string) *hours.Schedule { return u.s.schedule(name, nil) }, u.tx.Now())
+		clocks := ticket.Measure(w.before, w.now, s.level(w.now, u.tx.Now()),
+			func(name string) *hours.Schedule { return u.s.schedule(name, nil) }, u.tx.Now())
 		if slices.Equal(clocks, w.now.Clocks) {
 			continue
 		}

@@ -40,7 +40,8 @@ func TestAnswersOfTicketsLeaveByMail(t *testing.T) {
 		require.Len(t, mails, 1)
 		require.Equal(t, "[#1] Lamp broken", mails[0].Subject)
 		none := d.open(sangdam.OpenTicket{})
-		require.ErrorIs(t, d.update(w.agent("a1"), none, sangdam.TicketChange{}, &sangdam.TicketComment{Text: "x", Public: true}), sangdam.ErrUnsupported)
+		require.ErrorIs(t, d.update(w.agent("a1"), none, sangdam.TicketChange{}, &sangdam.TicketComment{Text: "x", Public: true}),
+			sangdam.ErrUnsupported)
 	}, withOutside(&o))
 }
 
@@ -69,7 +70,8 @@ func TestCustomersAreToldByMail(t *testing.T) {
 		o.targets(w.world)
 		d := newTicketDesk(t, w)
 		d.layout(notify.Layout{HTML: shopLayout, Text: "Ticket #{number} is #{state}."})
-		d.layout(notify.Layout{Event: "solved", Language: "ko", HTML: "<b>#{customer.name}</b>#{content}", Subject: "#{customer.name}님, 해결", Text: "문의가 해결되었습니다."})
+		d.layout(notify.Layout{Event: "solved", Language: "ko", HTML: "<b>#{customer.name}</b>#{content}", Subject: "#{customer.name}님, 해결",
+			Text: "문의가 해결되었습니다."})
 		d.settings(sangdam.WorkspaceSettings{Languages: []string{"en", "ko"}, Tickets: sangdam.TicketRouting{AnswerBy: "mail",
 			MailOn: []ticket.MailEvent{ticket.MailReceived, ticket.MailOnHold, ticket.MailSolved}}})
 		w.save(ticketRule("own", when("event", condition.Is, "solved"), trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: sangdam.ToCustomer,
@@ -97,7 +99,8 @@ func TestCustomersAreToldByMail(t *testing.T) {
 			got[key], order = m, append(order, key)
 		}
 		const title = "[#1] Lamp broken|"
-		require.ElementsMatch(t, []string{title + "Ticket 1 is unassigned.", title + "Ticket 1 is on_hold.", title + "a < b", "<Kim>님, 해결|문의가 해결되었습니다.",
+		require.ElementsMatch(t, []string{title + "Ticket 1 is unassigned.", title + "Ticket 1 is on_hold.", title + "a < b",
+			"<Kim>님, 해결|문의가 해결되었습니다.",
 			"by a rule|plain words"}, order)
 		require.Equal(t, "<h1>Shop, 1</h1>a &lt; b<hr>", strings.TrimSpace(got[title+"a < b"].HTML))
 		require.Equal(t, "<b>&lt;Kim&gt;</b>문의가 해결되었습니다.", strings.TrimSpace(got["<Kim>님, 해결|문의가 해결되었습니다."].HTML))
@@ -116,7 +119,8 @@ func TestALayoutWithoutContentIsRefused(t *testing.T) {
 			return errOf(d.eng.SaveMailLayout(d.ctx, d.host, sangdam.SaveMailLayout{Layout: l}))
 		}
 		require.ErrorContains(t, save(bad), "#{content}")
-		require.ErrorContains(t, errOf(d.eng.Apply(d.ctx, d.host, sangdam.Apply{Setup: sangdam.Setup{Layouts: []notify.Layout{bad}}})), "#{content}")
+		require.ErrorContains(t, errOf(d.eng.Apply(d.ctx, d.host, sangdam.Apply{Setup: sangdam.Setup{Layouts: []notify.Layout{bad}}})),
+			"#{content}")
 		require.ErrorContains(t, errOf(d.eng.Plan(d.ctx, d.host, sangdam.Setup{Layouts: []notify.Layout{bad}})), "#{content}")
 		good := notify.Layout{HTML: shopLayout}
 		for name, spoil := range map[string]func(*notify.Layout){
@@ -144,7 +148,8 @@ func TestALayoutWithoutContentIsRefused(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []sangdam.Planned{{Kind: "mail_layout", ID: "solved/*", Do: sangdam.PlanMake}}, applied.Parts)
 		require.NoError(t, settings(on))
-		require.ErrorContains(t, d.eng.DeleteMailLayout(d.ctx, d.host, sangdam.DeleteMailLayout{Event: "solved", Version: 1}), "no mail layout has a text")
+		require.ErrorContains(t, d.eng.DeleteMailLayout(d.ctx, d.host, sangdam.DeleteMailLayout{Event: "solved", Version: 1}),
+			"no mail layout has a text")
 		good.Version, good.Text = 1, ""
 		require.ErrorContains(t, save(good), "no mail layout has a text")
 		on.Version = 1
@@ -164,7 +169,8 @@ func TestNoticesToAssigneeAndGroup(t *testing.T) {
 	inTickets(t, func(d *ticketDesk) {
 		o.targets(d.world)
 		for _, id := range []routing.AgentID{"a1", "a2"} {
-			d.saveAgent(routing.Agent{ID: id, Name: string(id), Email: string(id) + "@shop.example", Role: "agent", Assign: routing.AssignmentSwitches{Ticket: true},
+			d.saveAgent(routing.Agent{ID: id, Name: string(id), Email: string(id) + "@shop.example", Role: "agent",
+				Assign:      routing.AssignmentSwitches{Ticket: true},
 				Permissions: []routing.Permission{routing.PermitTicket}, Capacity: map[routing.Profile]int{routing.ProfileUnits: 1}})
 		}
 		group := ticket.Group{ID: "returns", Version: 1, Name: "Returns", Agents: []ticket.AgentID{"a1", "a2"}}
@@ -205,14 +211,16 @@ func TestTheCustomersChatAnswersTheTicket(t *testing.T) {
 		mina.SendText("it was dear")
 		w.settle()
 		require.Len(t, d.read(id).Entries, 1, "until the ticket speaks the chat goes on by itself")
-		require.NoError(t, d.update(w.agent("a1"), id, sangdam.TicketChange{State: ptr(ticket.OnHold)}, &sangdam.TicketComment{Text: "Which colour?", Public: true}))
+		require.NoError(t, d.update(w.agent("a1"), id, sangdam.TicketChange{State: ptr(ticket.OnHold)},
+			&sangdam.TicketComment{Text: "Which colour?", Public: true}))
 		require.NoError(t, errOf(w.eng.End(w.ctx, w.host, sangdam.End{Conversation: cv.ID, Final: true})))
 		w.settle()
 		mina.SendText("the blue one")
 		w.settle()
 		got := d.read(id)
 		last := got.Entries[2]
-		require.Equal(t, []any{"customer", ticket.Replied, "the blue one", ticket.Unassigned}, []any{last.Actor, last.Kind, last.Text, got.Ticket.State})
+		require.Equal(t, []any{"customer", ticket.Replied, "the blue one", ticket.Unassigned}, []any{last.Actor, last.Kind, last.Text,
+			got.Ticket.State})
 		require.Equal(t, []string{"blue"}, got.Ticket.Tags, "rules hear it")
 
 		into := d.open(sangdam.OpenTicket{Title: "the same"})
@@ -245,8 +253,9 @@ func TestACustomersMailAnswersTheTicket(t *testing.T) {
 		w.eng, err = sangdam.New(w.cfg)
 		require.NoError(t, err)
 		w.start()
-		require.NoError(t, errOf(w.eng.SaveTarget(w.ctx, w.host, sangdam.SaveTarget{Target: notify.Target{ID: "mail", Kind: mail.Kind, Name: "Mail",
-			Settings: json.RawMessage(`{"host":"smtp.shop.test","encryption":"none","from":"help@shop.test"}`)}})))
+		require.NoError(t, errOf(w.eng.SaveTarget(w.ctx, w.host,
+			sangdam.SaveTarget{Target: notify.Target{ID: "mail", Kind: mail.Kind, Name: "Mail",
+				Settings: json.RawMessage(`{"host":"smtp.shop.test","encryption":"none","from":"help@shop.test"}`)}})))
 		require.NoError(t, errOf(w.eng.SaveWorkspaceSettings(w.ctx, w.host, sangdam.SaveWorkspaceSettings{Settings: sangdam.WorkspaceSettings{
 			Tickets: sangdam.TicketRouting{AnswerBy: "mail"}}})))
 		opened, err := w.eng.OpenTicket(w.ctx, w.host, sangdam.OpenTicket{Title: "Lamp", Requester: ticket.Requester{Email: "mina@example.com"}})

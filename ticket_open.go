@@ -259,8 +259,9 @@ func (e *Engine) SubmitTicket(ctx context.Context, p Principal, c SubmitTicket) 
 		if err := u.off(SwitchTicket); err != nil {
 			return TicketState{}, err
 		}
-		t := ticket.Ticket{Channel: ticket.ChannelWeb, Desk: c.Desk, Category: c.Category, Title: c.Title, Body: c.Content, Requester: c.Requester,
-			Contact: c.Contact, Language: c.Language, Fields: c.Fields}
+		t := ticket.Ticket{Channel: ticket.ChannelWeb, Desk: c.Desk, Category: c.Category, Title: c.Title, Body: c.Content,
+			Requester: c.Requester,
+			Contact:   c.Contact, Language: c.Language, Fields: c.Fields}
 		if c.Consent {
 			t.ConsentAt = u.tx.Now()
 		}

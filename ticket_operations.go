@@ -12,7 +12,8 @@ var (
 	opMergeTickets = register(&Operation{Name: "ticket.merge", Method: "MergeTickets", Actions: []Action{ActTicketEdit}, Keyed: true})
 	opSplitTicket  = register(&Operation{Name: "ticket.split", Method: "SplitTicket", Actions: []Action{ActTicketEdit}, Keyed: true})
 
-	opSavePanel   = register(&Operation{Name: "conversation.save_panel", Method: "SavePanel", Actions: []Action{ActPanel}, Keyed: true, Versioned: true})
+	opSavePanel = register(&Operation{Name: "conversation.save_panel", Method: "SavePanel", Actions: []Action{ActPanel}, Keyed: true,
+		Versioned: true})
 	opBulkTickets = register(&Operation{Name: "ticket.bulk", Method: "BulkTickets", Actions: []Action{ActTicketBulk}, Keyed: true})
 	opUndoBulk    = register(&Operation{Name: "ticket.undo_bulk", Method: "UndoBulk", Actions: []Action{ActTicketBulk}, Keyed: true})
 

@@ -73,7 +73,8 @@ func (e *Engine) TicketHistory(ctx context.Context, p Principal, id ticket.ID, a
 }
 
 // readTicket loads a ticket, asks the policy, and runs fn.
-func (e *Engine) readTicket(ctx context.Context, p Principal, id ticket.ID, fn func(ctx context.Context, tx store.Tx, w Who, t ticket.Ticket) error) error {
+func (e *Engine) readTicket(ctx context.Context, p Principal, id ticket.ID, fn func(ctx context.Context, tx store.Tx, w Who,
+	t ticket.Ticket) error) error {
 	return e.db.View(ctx, p.Workspace, func(ctx context.Context, tx store.Tx) error {
 		t, err := tickets.Get(ctx, tx, string(id))
 		if errors.Is(err, ErrNotFound) {
@@ -226,7 +227,8 @@ func (e *Engine) ticketList(ctx context.Context, tx store.Tx, s *settings, p Pri
 		l.f.Order = ticket.ByUpdated
 	}
 	if !slices.Contains(ticket.Orders(), l.f.Order) {
-		return nil, errs.New(errs.Invalid, "sangdam: tickets cannot be ordered by %q; use one of %v", shortened(string(l.f.Order)), ticket.Orders())
+		return nil, errs.New(errs.Invalid, "sangdam: tickets cannot be ordered by %q; use one of %v", shortened(string(l.f.Order)),
+			ticket.Orders())
 	}
 	if f.Category != "" {
 		l.under = map[ticket.CategoryID]bool{f.Category: true}

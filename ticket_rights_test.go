@@ -84,7 +84,8 @@ func setupCalls(w *world, calls map[string]func(sangdam.Principal) error) {
 			return errOf(e.SaveWorkspaceSettings(ctx, p, sangdam.SaveWorkspaceSettings{}))
 		},
 		"SaveCategory": func(p sangdam.Principal) error {
-			return errOf(e.SaveCategory(ctx, p, sangdam.SaveCategory{Tree: ticket.Intake, Category: ticket.Category{Names: map[string]string{"en": "x"}}}))
+			return errOf(e.SaveCategory(ctx, p, sangdam.SaveCategory{Tree: ticket.Intake,
+				Category: ticket.Category{Names: map[string]string{"en": "x"}}}))
 		},
 		"DeleteCategory": func(p sangdam.Principal) error {
 			return errOf(e.DeleteCategory(ctx, p, sangdam.DeleteCategory{Tree: ticket.Intake, Category: "x"}))
@@ -148,7 +149,8 @@ func TestWhoSeesATicket(t *testing.T) {
 			require.NoError(t, err)
 			return s.Ticket
 		}
-		desk, none, own := of(sangdam.OpenTicket{Desk: "support"}), of(sangdam.OpenTicket{}), of(sangdam.OpenTicket{Desk: "support", Agent: "out"})
+		desk, none, own := of(sangdam.OpenTicket{Desk: "support"}), of(sangdam.OpenTicket{}),
+			of(sangdam.OpenTicket{Desk: "support", Agent: "out"})
 		for agent, want := range map[routing.AgentID][]ticket.ID{"a1": {desk, none, own}, "out": {none, own}, "chats": {}} {
 			p := w.agent(agent)
 			var seen []ticket.ID

@@ -150,8 +150,9 @@ func TestAConversationOverflowsToATicket(t *testing.T) {
 func TestServiceLevelsWarnAndBreach(t *testing.T) {
 	replay(t, []string{onMemory, onSQLite}, func(t *testing.T, w *replayWorld) {
 		d := newTicketDesk(t, w)
-		require.NoError(t, errOf(w.eng.SaveServiceLevel(w.ctx, w.host, sangdam.SaveServiceLevel{Level: ticket.ServiceLevel{ID: "gold", Name: "Gold",
-			Goals: map[ticket.Target]time.Duration{ticket.FirstAnswer: 2 * time.Hour}, WarnBefore: 30 * time.Minute, Calendar: "desk:support"}})))
+		require.NoError(t, errOf(w.eng.SaveServiceLevel(w.ctx, w.host,
+			sangdam.SaveServiceLevel{Level: ticket.ServiceLevel{ID: "gold", Name: "Gold",
+				Goals: map[ticket.Target]time.Duration{ticket.FirstAnswer: 2 * time.Hour}, WarnBefore: 30 * time.Minute, Calendar: "desk:support"}})))
 		id := d.open(sangdam.OpenTicket{Desk: "support"}) // on a Saturday: counting begins on Monday at nine
 		alarms := w.alarms(id)
 		w.jump(2*24*time.Hour + 10*time.Hour) // Monday, ten

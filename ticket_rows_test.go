@@ -101,7 +101,8 @@ func seedTickets(t *testing.T, e *Engine, n int) {
 	for from := 0; from < n; from += chunk {
 		err := e.unit(context.Background(), Host("w"), func(u *unit) error {
 			for i := from; i < from+chunk; i++ {
-				tk := ticket.Ticket{ID: ticket.ID(fmt.Sprintf("t%06d", i)), Number: int64(i + 1), Channel: ticket.ChannelAPI, Title: fmt.Sprint("Order ", i),
+				tk := ticket.Ticket{ID: ticket.ID(fmt.Sprintf("t%06d", i)), Number: int64(i + 1), Channel: ticket.ChannelAPI,
+					Title: fmt.Sprint("Order ", i),
 					State: ticket.States()[i%4], Agent: routing.AgentID(fmt.Sprint("a", i%20)), Priority: ticket.Priority(i%4 - 1),
 					CreatedAt: at.Add(time.Duration(i) * time.Second), UpdatedAt: at.Add(time.Duration(i) * time.Second)}
 				if i%(n/5) == 7 {

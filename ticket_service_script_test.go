@@ -42,7 +42,8 @@ func (s *ticketScript) admin(verb, rest string) error {
 	case "drops":
 		return s.dropCategory(words[0])
 	case "field":
-		return s.saveField(ticket.Field{Code: words[0], Kind: ticket.AgentField, Type: ticket.FieldType(words[1]), Names: named(words[2]), Required: words[3] == "required"})
+		return s.saveField(ticket.Field{Code: words[0], Kind: ticket.AgentField, Type: ticket.FieldType(words[1]), Names: named(words[2]),
+			Required: words[3] == "required"})
 	case "unfields":
 		d := s.desk
 		saved, err := d.eng.DeleteField(d.ctx, d.host, sangdam.DeleteField{Version: d.fields, Code: words[0]})
@@ -59,7 +60,8 @@ func (s *ticketScript) admin(verb, rest string) error {
 	case "mails":
 		return s.mailOn(strings.Fields(strings.TrimPrefix(rest, "on ")))
 	case "layout":
-		return errOf(s.desk.eng.SaveMailLayout(s.desk.ctx, s.desk.host, sangdam.SaveMailLayout{Layout: notify.Layout{Event: words[0], HTML: words[1], Text: words[2]}}))
+		return errOf(s.desk.eng.SaveMailLayout(s.desk.ctx, s.desk.host,
+			sangdam.SaveMailLayout{Layout: notify.Layout{Event: words[0], HTML: words[1], Text: words[2]}}))
 	case "rule":
 		return s.rule(rest)
 	case "switches", "deletes":
@@ -90,7 +92,8 @@ func (s *ticketScript) saveCategory(name, under string) error {
 
 func (s *ticketScript) dropCategory(name string) error {
 	tree, c := s.called(name)
-	_, err := s.desk.eng.DeleteCategory(s.desk.ctx, s.desk.host, sangdam.DeleteCategory{Tree: ticket.Intake, Version: tree.Version, Category: c.ID})
+	_, err := s.desk.eng.DeleteCategory(s.desk.ctx, s.desk.host, sangdam.DeleteCategory{Tree: ticket.Intake, Version: tree.Version,
+		Category: c.ID})
 	after, _ := s.called("")
 	s.said = append(s.said, fmt.Sprintf("%d categories are left", len(after.Categories)))
 	return err

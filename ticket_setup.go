@@ -166,7 +166,8 @@ func (e *Engine) DeleteCategory(ctx context.Context, p Principal, c DeleteCatego
 	})
 }
 
-func (u *unit) changeTree(kind ticket.TreeKind, seen int64, about string, fn func(ticket.Tree) (ticket.Tree, string, error)) (Saved, error) {
+func (u *unit) changeTree(kind ticket.TreeKind, seen int64, about string, fn func(ticket.Tree) (ticket.Tree, string, error)) (Saved,
+	error) {
 	if err := u.allow(ActConfigure, Resource{Kind: "category", ID: about}); err != nil {
 		return Saved{}, err
 	}
@@ -181,7 +182,8 @@ func (u *unit) changeTree(kind ticket.TreeKind, seen int64, about string, fn fun
 		return Saved{}, err
 	}
 	if tree.Version != seen {
-		return Saved{}, errs.New(errs.Stale, "sangdam: the %s categories were changed by somebody else; read them again and repeat your change", kind)
+		return Saved{}, errs.New(errs.Stale, "sangdam: the %s categories were changed by somebody else; read them again and repeat your change",
+			kind)
 	}
 	tree, name, err := fn(tree)
 	if err != nil {
@@ -195,7 +197,8 @@ func (u *unit) changeTree(kind ticket.TreeKind, seen int64, about string, fn fun
 // unlinkTemplates drops links of templates and tells which fell.
 func (u *unit) unlinkTemplates(gone []ticket.CategoryID) (told []string, err error) {
 	for _, c := range gone {
-		list, err := answerTemplates.All(u.ctx, u.tx, store.List[ticket.AnswerTemplate]{Tag: "resolution", Value: store.Exact(string(c))}, maxDefinitions)
+		list, err := answerTemplates.All(u.ctx, u.tx, store.List[ticket.AnswerTemplate]{Tag: "resolution", Value: store.Exact(string(c))},
+			maxDefinitions)
 		if err != nil {
 			return nil, err
 		}
@@ -371,7 +374,8 @@ func (e *Engine) DeleteTemplate(ctx context.Context, p Principal, c DeleteTempla
 }
 
 // deleteOwned deletes what belongs to an agent or to everybody.
-func deleteOwned[T any](ctx context.Context, e *Engine, op *Operation, p Principal, key Key, body any, k definition[T], name string, seen int64,
+func deleteOwned[T any](ctx context.Context, e *Engine, op *Operation, p Principal, key Key, body any, k definition[T], name string,
+	seen int64,
 	a Action, owner func(*T) ticket.AgentID) error {
 	_, err := command(ctx, e, op, p, key, body, func(u *unit) (struct{}, error) {
 		u.resource = Resource{Kind: k.name, ID: name}
@@ -425,7 +429,8 @@ func (e *Engine) Templates(ctx context.Context, p Principal, f TemplateFilter) (
 			found := want == "" || strings.Contains(fold.Text(t.Title+"\n"+t.Body+"\n"+t.SearchCode), want)
 			own := t.Owner != "" && t.Owner == p.agent()
 			tree := d.Trees[ticket.Resolution]
-			if f.Linked != "" && !slices.ContainsFunc(tree.Path(f.Linked), func(c ticket.Category) bool { return slices.Contains(t.Resolutions, c.ID) }) {
+			if f.Linked != "" && !slices.ContainsFunc(tree.Path(f.Linked),
+				func(c ticket.Category) bool { return slices.Contains(t.Resolutions, c.ID) }) {
 				continue
 			}
 			if !found || t.Owner != "" && !own || f.Private && !own || f.Shared && t.Owner != "" {

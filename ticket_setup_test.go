@@ -32,7 +32,8 @@ func TestCategoriesAreATree(t *testing.T) {
 			Requester: ticket.Requester{Email: "k@example.com"}, Fields: map[string]ticket.Value{"order": {Text: "1"}}})
 		require.ErrorIs(t, err, sangdam.ErrInvalid, "it is offered to customers no longer")
 
-		require.NoError(t, errOf(w.eng.SaveTemplate(w.ctx, w.host, sangdam.SaveTemplate{Template: ticket.AnswerTemplate{ID: "t", Title: "Hello", Body: "Hi",
+		require.NoError(t, errOf(w.eng.SaveTemplate(w.ctx, w.host, sangdam.SaveTemplate{Template: ticket.AnswerTemplate{ID: "t", Title: "Hello",
+			Body:        "Hi",
 			Resolutions: []ticket.CategoryID{d.resolved}}})))
 		gone, err := w.eng.DeleteCategory(w.ctx, w.host, sangdam.DeleteCategory{Tree: ticket.Resolution, Version: 1, Category: d.resolved})
 		require.NoError(t, err)
@@ -57,7 +58,8 @@ func TestACodeIsNeverUsedAgain(t *testing.T) {
 			Field: ticket.Field{Code: "order", Kind: ticket.AgentField, Type: ticket.Number, Names: named("Order")}})
 		require.ErrorIs(t, err, sangdam.ErrAlreadyExists)
 		require.Equal(t, "A-1", d.read(id).Ticket.Fields["order"].Text)
-		require.ErrorIs(t, d.update(w.host, id, sangdam.TicketChange{Fields: map[string]ticket.Value{"order": {Text: "A-2"}}}, nil), sangdam.ErrInvalid)
+		require.ErrorIs(t, d.update(w.host, id, sangdam.TicketChange{Fields: map[string]ticket.Value{"order": {Text: "A-2"}}}, nil),
+			sangdam.ErrInvalid)
 		_, err = w.eng.DeleteField(w.ctx, w.host, sangdam.DeleteField{Version: d.fields, Code: "title"})
 		require.ErrorIs(t, err, sangdam.ErrInvalid, "one of the library's is reset")
 	})
@@ -68,7 +70,8 @@ func TestACodeIsNeverUsedAgain(t *testing.T) {
 func TestAGroupThatIsNamedStays(t *testing.T) {
 	replay(t, everywhere, func(t *testing.T, w *replayWorld) {
 		newTicketDesk(t, w)
-		when := condition.Condition{Any: []condition.Clause{{All: []condition.Clause{{Field: "group", Op: condition.In, Value: []string{"returns", "x"}}}}}}
+		when := condition.Condition{Any: []condition.Clause{{All: []condition.Clause{{Field: "group", Op: condition.In,
+			Value: []string{"returns", "x"}}}}}}
 		view, err := w.eng.SaveTicketView(w.ctx, w.host, sangdam.SaveTicketView{View: ticket.View{Name: "Returned lamps", When: when}})
 		require.NoError(t, err)
 		err = w.eng.DeleteGroup(w.ctx, w.host, sangdam.DeleteGroup{Group: "returns", Version: 1})
@@ -121,7 +124,8 @@ func TestTemplatesSayWhyTheyAreNotOffered(t *testing.T) {
 		for _, want := range []struct {
 			f     sangdam.TemplateFilter
 			title string
-		}{{sangdam.TemplateFilter{Linked: other}, "Other"}, {sangdam.TemplateFilter{Private: true}, "Own"}, {sangdam.TemplateFilter{Shared: true, Text: "li"}, "Linked"}} {
+		}{{sangdam.TemplateFilter{Linked: other}, "Other"}, {sangdam.TemplateFilter{Private: true}, "Own"},
+			{sangdam.TemplateFilter{Shared: true, Text: "li"}, "Linked"}} {
 			list, err = w.eng.Templates(w.ctx, w.agent("a1"), want.f)
 			require.NoError(t, err)
 			require.Len(t, list, 1)
@@ -147,7 +151,8 @@ func TestSwitchesOfAWorkspace(t *testing.T) {
 	replay(t, everywhere, func(t *testing.T, w *replayWorld) {
 		d := newTicketDesk(t, w)
 		id := d.open(sangdam.OpenTicket{})
-		s := sangdam.WorkspaceSettings{Languages: []string{"en", "ko"}, Off: []sangdam.Switch{sangdam.SwitchTicket, sangdam.SwitchAssignmentControl}}
+		s := sangdam.WorkspaceSettings{Languages: []string{"en", "ko"}, Off: []sangdam.Switch{sangdam.SwitchTicket,
+			sangdam.SwitchAssignmentControl}}
 		saved, err := w.eng.SaveWorkspaceSettings(w.ctx, w.host, sangdam.SaveWorkspaceSettings{Settings: s})
 		require.NoError(t, err)
 		require.Contains(t, saved.Warnings, "field order has no text in ko")

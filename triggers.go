@@ -248,7 +248,8 @@ func (e *Engine) compileTriggers(ctx context.Context, tx store.Tx, s *settings, 
 
 // triggerSchema is what conditions about a kind of record may ask. The triggers
 // given may name fields that exist only by their name, such as attributes.
-func (e *Engine) triggerSchema(ctx context.Context, tx store.Tx, s *settings, kind string, list ...trigger.Trigger) (*condition.Schema, error) {
+func (e *Engine) triggerSchema(ctx context.Context, tx store.Tx, s *settings, kind string, list ...trigger.Trigger) (*condition.Schema,
+	error) {
 	subject := triggerSubjects[kind]
 	if subject == nil {
 		return nil, errs.New(errs.Invalid, "sangdam: triggers are about %s, not about %q", strings.Join(triggerKinds(), " or "), cutTo(kind, 64))
@@ -533,7 +534,8 @@ func (e *Engine) OrderTriggers(ctx context.Context, p Principal, c OrderTriggers
 			place[id] = i + 1
 		}
 		if len(place) != len(all) || len(c.Order) != len(all) {
-			return Saved{}, errs.New(errs.Invalid, "sangdam: the order names %d triggers; name each of the %d about %q once", len(c.Order), len(all), c.Subject)
+			return Saved{}, errs.New(errs.Invalid, "sangdam: the order names %d triggers; name each of the %d about %q once", len(c.Order),
+				len(all), c.Subject)
 		}
 		for _, t := range all {
 			at, named := place[t.ID]

@@ -160,7 +160,8 @@ type NoticeParams struct {
 
 // placeholders lists what may stand in the texts of actions.
 func placeholders() []string {
-	return []string{"record.kind", "record.id", "record.link", "number", "title", "inquiry", "state", "priority", "category", "group", "channel", "desk",
+	return []string{"record.kind", "record.id", "record.link", "number", "title", "inquiry", "state", "priority", "category", "group",
+		"channel", "desk",
 		"tags", "message", "agent.name", "customer.name", "customer.email", "customer.phone", "customer.language"}
 }
 
@@ -299,7 +300,8 @@ func (u *unit) knownInActions(t trigger.Trigger) error {
 }
 
 // targetKinds are which kinds of target an action uses; empty: any.
-var targetKinds = map[string][]notify.Kind{ActionMail: {"mail"}, ActionForward: {"mail"}, ActionWebhook: {"webhook"}, ActionSMS: {notify.KindSMS}}
+var targetKinds = map[string][]notify.Kind{ActionMail: {"mail"}, ActionForward: {"mail"}, ActionWebhook: {"webhook"},
+	ActionSMS: {notify.KindSMS}}
 
 // knownTarget refuses an action whose target is not there or of another kind.
 func (u *unit) knownTarget(action string, id notify.TargetID) error {
@@ -344,7 +346,8 @@ func (u *unit) mailTarget(id notify.TargetID) (notify.Target, error) {
 }
 
 // outside carries out an action of outsideSpecs; ok is false for another kind.
-func (r *triggerRun) outside(t *trigger.Trigger, a trigger.Action, values func() (map[string]string, error)) (out trigger.Outcome, ok bool, err error) {
+func (r *triggerRun) outside(t *trigger.Trigger, a trigger.Action, values func() (map[string]string, error)) (out trigger.Outcome, ok bool,
+	err error) {
 	do := map[string]func(*trigger.Trigger, trigger.Action, map[string]string) (trigger.Outcome, error){
 		ActionMail: r.mail, ActionForward: r.forward, ActionWebhook: r.webhook, ActionNotice: r.room, ActionSMS: r.sms}[a.Kind]
 	if do == nil {
@@ -374,7 +377,8 @@ func fill(text string, values map[string]string, render func(*trigger.Template, 
 
 // notice is the frame of what this action sends.
 func (r *triggerRun) notice(t *trigger.Trigger, values map[string]string) notify.Notice {
-	return notify.Notice{ID: r.noticeID(t), Event: r.subject.kind + "." + r.ev.Kind, Subject: r.name(), At: r.ev.At, Link: values["record.link"]}
+	return notify.Notice{ID: r.noticeID(t), Event: r.subject.kind + "." + r.ev.Kind, Subject: r.name(), At: r.ev.At,
+		Link: values["record.link"]}
 }
 
 func (r *triggerRun) mail(t *trigger.Trigger, a trigger.Action, values map[string]string) (trigger.Outcome, error) {
@@ -478,7 +482,8 @@ func (r *triggerRun) forward(t *trigger.Trigger, a trigger.Action, values map[st
 // asks for a log-in.
 func forwarded(values map[string]string) string {
 	var b strings.Builder
-	for _, name := range []string{"number", "title", "state", "priority", "category", "channel", "customer.name", "customer.email", "customer.phone"} {
+	for _, name := range []string{"number", "title", "state", "priority", "category", "channel", "customer.name", "customer.email",
+		"customer.phone"} {
 		if v := values[name]; v != "" {
 			fmt.Fprintf(&b, "%s: %s\n", name, oneLine(v))
 		}
@@ -515,7 +520,8 @@ func (r *triggerRun) webhook(t *trigger.Trigger, a trigger.Action, values map[st
 	if err != nil {
 		return trigger.Outcome{}, err
 	}
-	data := hookData{Kind: r.subject.kind, ID: r.id, Event: r.ev.Kind, Happened: r.happened, Actor: r.ev.Actor, Trigger: t.ID, Depth: r.ev.Depth + 1,
+	data := hookData{Kind: r.subject.kind, ID: r.id, Event: r.ev.Kind, Happened: r.happened, Actor: r.ev.Actor, Trigger: t.ID,
+		Depth:  r.ev.Depth + 1,
 		Fields: map[string]string{}}
 	for _, f := range p.Fields {
 		data.Fields[f] = values[f]

@@ -49,7 +49,8 @@ func besideRules(b *testing.B, db *store.DB) {
 			when = []condition.Clause{{Field: "agent", Op: condition.Is, Value: fmt.Sprint("agent", i)}, {Field: "state", Op: condition.Changed}}
 		}
 		_, err := ruled.e.SaveTrigger(ctx, Host("ruled"), SaveTrigger{Trigger: trigger.Trigger{ID: trigger.ID(fmt.Sprint("t", i)), Title: "t",
-			Subject: kindConversation, Active: true, When: condition.Condition{All: when}, Actions: []trigger.Action{trigger.Do(ActionTag, TagParams{Add: []string{"x"}})}}})
+			Subject: kindConversation, Active: true, When: condition.Condition{All: when},
+			Actions: []trigger.Action{trigger.Do(ActionTag, TagParams{Add: []string{"x"}})}}})
 		require.NoError(b, err)
 	}
 	plain.batch(b, 50)
@@ -82,15 +83,17 @@ func newBenched(b *testing.B, db *store.DB, sealer seal.Sealer, ws WorkspaceID) 
 	ctx := b.Context()
 	require.NoError(b, e.CreateWorkspace(ctx, ws, string(ws)))
 	save := func(err error) { require.NoError(b, err) }
-	_, err = e.SaveAgent(ctx, Host(ws), SaveAgent{Agent: routing.Agent{ID: "a", Name: "A", Role: "agent", Permissions: []routing.Permission{routing.PermitChat},
-		Capacity: map[routing.Profile]int{routing.ProfileUnits: 1}, Assign: routing.AssignmentSwitches{Chat: true}}})
+	_, err = e.SaveAgent(ctx, Host(ws), SaveAgent{Agent: routing.Agent{ID: "a", Name: "A", Role: "agent",
+		Permissions: []routing.Permission{routing.PermitChat},
+		Capacity:    map[routing.Profile]int{routing.ProfileUnits: 1}, Assign: routing.AssignmentSwitches{Chat: true}}})
 	save(err)
 	_, err = e.SaveDesk(ctx, Host(ws), SaveDesk{Desk: routing.Desk{ID: "d", Name: "D"}, Agent: "a"})
 	save(err)
 	_, err = e.SaveQueue(ctx, Host(ws), SaveQueue{Queue: routing.Queue{ID: "q", Name: "Q", Members: []routing.AgentID{"a"}}})
 	save(err)
-	_, err = e.SaveWorkStream(ctx, Host(ws), SaveWorkStream{WorkStream: routing.WorkStream{ID: "w", Name: "W", ChannelKind: string(postcard.Kind),
-		Mode: routing.Push, Cost: 1, ChannelCost: 1, Queue: "q"}})
+	_, err = e.SaveWorkStream(ctx, Host(ws), SaveWorkStream{WorkStream: routing.WorkStream{ID: "w", Name: "W",
+		ChannelKind: string(postcard.Kind),
+		Mode:        routing.Push, Cost: 1, ChannelCost: 1, Queue: "q"}})
 	save(err)
 	acct := channel.Account{ID: channel.AccountID("acct-" + ws), Kind: postcard.Kind, Name: "P", Desk: "d", WorkStream: "w",
 		Secrets: map[string]channel.Secret{postcard.SecretKey: channel.NewSecret("0123456789abcdef0123456789abcdef")}}
@@ -105,7 +108,8 @@ func (b *benched) batch(t testing.TB, n int) time.Duration {
 	for range n {
 		b.n++
 		in := channel.Inbound{Kind: channel.EventMessage, Type: "text", Chat: channel.Chat{Kind: channel.ChatUser, ID: fmt.Sprint("u", b.n%10)},
-			Author: channel.Author{User: channel.ProviderUserID(fmt.Sprint("u", b.n%10))}, MessageID: channel.ProviderMessageID(fmt.Sprint("m", b.n)),
+			Author:     channel.Author{User: channel.ProviderUserID(fmt.Sprint("u", b.n%10))},
+			MessageID:  channel.ProviderMessageID(fmt.Sprint("m", b.n)),
 			OccurredAt: time.Now(), Content: channel.Text("where is my parcel?")}
 		err := b.e.unit(context.Background(), system(b.ws), func(u *unit) error { return u.apply(u.s.accounts[b.acct.ID], in) })
 		require.NoError(t, err)

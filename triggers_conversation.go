@@ -22,7 +22,8 @@ import (
 
 // happenings are what an event of a conversation may be, the most telling first:
 // the first that is so is the field "event", all of them are "happened".
-var happenings = []string{"opened", "reopened", "ended", "rated", "handed_over", "assigned", "desk", "message", "answer", "note", "ticket", "waiting", "queued",
+var happenings = []string{"opened", "reopened", "ended", "rated", "handed_over", "assigned", "desk", "message", "answer", "note", "ticket",
+	"waiting", "queued",
 	"released", "edited", "unsent", "linked", "merged", "panel", "said", eventTime}
 
 // attributeField begins the fields that ask about what bots and hosts learnt.
@@ -39,7 +40,8 @@ func conversationFields(src triggerSource) ([]condition.Field, error) {
 	control := []string{string(conversation.ControlNobody), string(conversation.ControlBot), string(conversation.ControlAgent)}
 	fields := []condition.Field{{Name: fieldHappened, Type: condition.TypeSet, Values: happenings},
 		{Name: "state", Type: condition.TypeEnum, Values: states}, {Name: "control", Type: condition.TypeEnum, Values: control}}
-	for _, name := range []string{"agent", "last_agent", "desk", "work_stream", "account", "channel", "contact", "language", "bot", "bot.outcome", "category",
+	for _, name := range []string{"agent", "last_agent", "desk", "work_stream", "account", "channel", "contact", "language", "bot",
+		"bot.outcome", "category",
 		"ended_by", "end_reason", "queue"} {
 		fields = append(fields, condition.Field{Name: name, Type: condition.TypeID})
 	}
@@ -131,7 +133,8 @@ func checkAssign(p AssignParams) error {
 
 func checkTags(p TagParams) error {
 	all := slices.Concat(p.Add, p.Remove)
-	if len(all) == 0 || len(all) > maxTagsOf || slices.ContainsFunc(all, func(t string) bool { return strings.TrimSpace(t) == "" || len(t) > 100 }) {
+	if len(all) == 0 || len(all) > maxTagsOf || slices.ContainsFunc(all,
+		func(t string) bool { return strings.TrimSpace(t) == "" || len(t) > 100 }) {
 		return badAction(ActionTag, "add or remove 1 to %d tags of 1 to 100 bytes", maxTagsOf)
 	}
 	return nil
@@ -183,7 +186,8 @@ type pulledConversation struct {
 // triggers; what is not there is nothing to them.
 var (
 	saidBy      = map[conversation.AuthorKind]string{conversation.ByCustomer: "message", conversation.ByAgent: "answer"}
-	happeningOf = map[conversation.EventKind]string{conversation.EvOpened: "opened", conversation.EvReopened: "reopened", conversation.EvNote: "note",
+	happeningOf = map[conversation.EventKind]string{conversation.EvOpened: "opened", conversation.EvReopened: "reopened",
+		conversation.EvNote: "note",
 		conversation.EvEdit: "edited", conversation.EvUnsend: "unsent", conversation.EvQueued: "queued", conversation.EvReleased: "released",
 		conversation.EvRated: "rated", conversation.EvLinked: "linked", conversation.EvDesk: "desk", conversation.EvMerged: "merged",
 		conversation.EvPanel: "panel", conversation.EvTicket: "ticket"}
@@ -652,7 +656,8 @@ func (p *pulledConversation) values() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := map[string]string{"record.kind": kindConversation, "record.id": string(c.ID), "record.link": p.u.e.link(kindConversation, string(c.ID)),
+	out := map[string]string{"record.kind": kindConversation, "record.id": string(c.ID), "record.link": p.u.e.link(kindConversation,
+		string(c.ID)),
 		"title": c.Preview, "state": string(c.State), "priority": strconv.Itoa(it.Priority), "category": c.Category, "channel": string(c.Channel),
 		"desk": p.u.s.routing.Desks[c.Desk].Name, "tags": strings.Join(c.Tags, ", "), "message": p.said[conversation.ByCustomer]}
 	if out["agent.name"], err = p.u.agentName(c.Agent); err != nil {
@@ -668,8 +673,9 @@ func (u *unit) openRecords(kind, after string) (ids []string, next string, err e
 	if kind == kindTicket {
 		return u.openTickets(after)
 	}
-	list, next, err := u.tx.Conversations().List(u.ctx, conversation.Filter{States: []conversation.State{conversation.StateOpen, conversation.StateActive,
-		conversation.StateWaiting, conversation.StateWrapUp}}, after, 100)
+	list, next, err := u.tx.Conversations().List(u.ctx,
+		conversation.Filter{States: []conversation.State{conversation.StateOpen, conversation.StateActive,
+			conversation.StateWaiting, conversation.StateWrapUp}}, after, 100)
 	for _, c := range list {
 		ids = append(ids, string(c.ID))
 	}

@@ -66,7 +66,8 @@ var triggerRuns = store.Declare(store.Kind[TriggerRun]{Name: "trigger_run", Decl
 // runsOfPair are the firings of a trigger on a record since a time.
 func runsOfPair(t trigger.ID, record string, since time.Time) store.List[TriggerRun] {
 	pair := store.Tuple(store.Exact(string(t)), store.Exact(record))
-	return store.List[TriggerRun]{Index: runsByPair, From: store.Tuple(store.Exact(string(t)), store.Exact(record), store.Time(since)), To: store.Next(pair)}
+	return store.List[TriggerRun]{Index: runsByPair, From: store.Tuple(store.Exact(string(t)), store.Exact(record), store.Time(since)),
+		To: store.Next(pair)}
 }
 
 // log keeps what a pass did. note tells of something besides.
@@ -78,7 +79,8 @@ func (r *triggerRun) log(report trigger.Report, note string) error {
 				continue
 			}
 		}
-		if err := r.keep(TriggerRun{Trigger: run.Trigger, Pass: run.Pass, Matched: run.Matched, Why: run.Why, Outcomes: run.Outcomes}); err != nil {
+		if err := r.keep(TriggerRun{Trigger: run.Trigger, Pass: run.Pass, Matched: run.Matched, Why: run.Why,
+			Outcomes: run.Outcomes}); err != nil {
 			return err
 		}
 	}
@@ -111,7 +113,8 @@ type TriggerRunPage struct {
 
 // TriggerRuns lists the run log. limit is 1 to 200, 0 means 50.
 func (e *Engine) TriggerRuns(ctx context.Context, p Principal, f TriggerRunFilter, page string, limit int) (out TriggerRunPage, err error) {
-	list := store.List[TriggerRun]{Index: runsByTrigger, Desc: true, After: page, Limit: limit, From: store.Tuple(store.Exact(string(f.Trigger)))}
+	list := store.List[TriggerRun]{Index: runsByTrigger, Desc: true, After: page, Limit: limit,
+		From: store.Tuple(store.Exact(string(f.Trigger)))}
 	switch {
 	case f.Trigger != "" && f.Record != "":
 		return out, errs.New(errs.Invalid, "sangdam: list the runs of a trigger or those of a record")
@@ -124,7 +127,8 @@ func (e *Engine) TriggerRuns(ctx context.Context, p Principal, f TriggerRunFilte
 	if f.Cut {
 		list.Keep = func(r *TriggerRun) bool { return r.Cut != "" }
 	}
-	err = e.query(ctx, p, ActConfigure, Resource{Kind: kindTrigger, ID: string(f.Trigger)}, func(ctx context.Context, tx store.Tx, _ *settings) error {
+	err = e.query(ctx, p, ActConfigure, Resource{Kind: kindTrigger, ID: string(f.Trigger)}, func(ctx context.Context, tx store.Tx,
+		_ *settings) error {
 		found, err := triggerRuns.List(ctx, tx, list)
 		out = TriggerRunPage{Runs: found.Items, Next: found.Next}
 		return err

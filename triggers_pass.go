@@ -339,7 +339,8 @@ func (u *unit) triggerDue(key string) error {
 	}
 	ev := trigger.Event{ID: key, Kind: eventTime, Actor: trigger.BySystem, At: u.tx.Now()}
 	r := &triggerRun{u: u, subject: subject, id: a.Record, record: record, ev: ev, happened: []string{eventTime}}
-	report, err := sets.set(a.Subject).RunTimed(trigger.Deadline{Trigger: a.Trigger, At: a.At, Since: a.Since}, ev, r, trigger.Options{Misses: true})
+	report, err := sets.set(a.Subject).RunTimed(trigger.Deadline{Trigger: a.Trigger, At: a.At, Since: a.Since}, ev, r,
+		trigger.Options{Misses: true})
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,8 @@ func TestTriggersOfAMessage(t *testing.T) {
 		w.save(
 			rule("refund", when("message", condition.Contains, "환불"), tag("refund"),
 				trigger.Do(sangdam.ActionMessage, sangdam.TextParams{Text: sangdam.Texts{"": "#{channel}: 환불 문의를 확인하겠습니다."}})),
-			rule("tagged", when("tags", condition.Has, "refund"), trigger.Do(sangdam.ActionSet, sangdam.SetParams{Field: "category", Value: "money"}),
+			rule("tagged", when("tags", condition.Has, "refund"),
+				trigger.Do(sangdam.ActionSet, sangdam.SetParams{Field: "category", Value: "money"}),
 				trigger.Do(sangdam.ActionNotice, sangdam.NoticeParams{Target: "room", Text: sangdam.Texts{"": "#{message}"}}),
 				trigger.Do(sangdam.ActionWebhook, sangdam.WebhookParams{Target: "hook", Fields: []string{"category", "message"}})),
 			rule("never", when("message", condition.Contains, "배송"), tag("delivery")),
@@ -98,7 +99,8 @@ func TestOneEventIsOnePass(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.online("a1")
 		c := active(w).Conversation
-		w.save(rule("changed", []condition.Clause{{Any: []condition.Clause{{Field: "state", Op: condition.Changed}, {Field: "agent", Op: condition.Changed},
+		w.save(rule("changed", []condition.Clause{{Any: []condition.Clause{{Field: "state", Op: condition.Changed},
+			{Field: "agent", Op: condition.Changed},
 			{Field: "ended_by", Op: condition.Changed}, {Field: "ended", Op: condition.Changed}}}}, tag("once")))
 		require.NoError(t, errOf(w.eng.End(w.ctx, w.agent("a1"), sangdam.End{Conversation: c, Final: true, Reason: "done"})))
 		w.settle()
@@ -162,7 +164,8 @@ func TestTriggersThatWakeEachOther(t *testing.T) {
 		w.online("a1")
 		on := rule("on", when("memo", condition.IsNot, "on"), trigger.Do(sangdam.ActionSet, sangdam.SetParams{Field: "memo", Value: "on"}))
 		off := rule("off", when("memo", condition.Is, "on"), trigger.Do(sangdam.ActionSet, sangdam.SetParams{Field: "memo", Value: "off"}))
-		self := rule("self", when("happened", condition.Has, "message"), trigger.Do(sangdam.ActionSet, sangdam.SetParams{Field: "category", Value: "x"}))
+		self := rule("self", when("happened", condition.Has, "message"),
+			trigger.Do(sangdam.ActionSet, sangdam.SetParams{Field: "category", Value: "x"}))
 		on.Cascade, off.Cascade, self.Cascade = true, true, true
 		w.save(on)
 		saved, err := w.eng.SaveTrigger(w.ctx, w.host, sangdam.SaveTrigger{Trigger: off})
@@ -267,12 +270,14 @@ func TestAWebHookThatCallsBack(t *testing.T) {
 func TestTimedTriggers(t *testing.T) {
 	replay(t, []string{onMemory, onSQLite}, func(t *testing.T, w *replayWorld) {
 		w.online("a1")
-		slow := rule("slow", when("state", condition.Is, "waiting"), trigger.Do(sangdam.ActionMessage, sangdam.TextParams{Text: sangdam.Texts{"": "Still there?"}}))
+		slow := rule("slow", when("state", condition.Is, "waiting"),
+			trigger.Do(sangdam.ActionMessage, sangdam.TextParams{Text: sangdam.Texts{"": "Still there?"}}))
 		slow.After = &trigger.After{Since: "message_at", For: time.Hour}
 		w.save(slow)
 		mina := w.line.User("Mina")
 		c := w.begun(mina, "hi").Conversation
-		require.NoError(t, errOf(w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: c, Content: channel.Text("ok"), ThenWait: true})))
+		require.NoError(t, errOf(w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: c, Content: channel.Text("ok"),
+			ThenWait: true})))
 		w.settle()
 		w.halt()
 		w.jump(3 * time.Hour)
@@ -329,8 +334,11 @@ func TestBadTriggers(t *testing.T) {
 			"N55 a pattern that never ends": func(t *trigger.Trigger) {
 				t.When.All = when("message", condition.Matches, strings.Repeat("(a+)+", 500))
 			},
-			"a value that cannot be":          func(t *trigger.Trigger) { t.When.All[0].Value = "asleep" },
-			"it can never hold":               func(t *trigger.Trigger) { t.When.All = append(t.When.All, when("state", condition.Is, "closed")...) },
+			"a value that cannot be": func(t *trigger.Trigger) { t.When.All[0].Value = "asleep" },
+			"it can never hold": func(t *trigger.Trigger) {
+				t.When.All = append(t.When.All,
+					when("state", condition.Is, "closed")...)
+			},
 			"no such record":                  func(t *trigger.Trigger) { t.Subject = "invoice" },
 			"no title":                        func(t *trigger.Trigger) { t.Title = " " },
 			"no action":                       func(t *trigger.Trigger) { t.Actions = nil },
@@ -340,7 +348,10 @@ func TestBadTriggers(t *testing.T) {
 			"N57 an expression":               func(t *trigger.Trigger) { t.Actions[0] = text("#{printf \"%9999999d\" 1}") },
 			"N57 a dot":                       func(t *trigger.Trigger) { t.Actions[0] = text("#{.}") },
 			"ten thousand placeholders":       func(t *trigger.Trigger) { t.Actions[0] = text(strings.Repeat("#{title}", 10_000)) },
-			"no such queue":                   func(t *trigger.Trigger) { t.Actions[0] = trigger.Do("queue", sangdam.QueueParams{Queue: "nowhere"}) },
+			"no such queue": func(t *trigger.Trigger) {
+				t.Actions[0] = trigger.Do("queue",
+					sangdam.QueueParams{Queue: "nowhere"})
+			},
 			"no such agent": func(t *trigger.Trigger) {
 				t.Actions[0] = trigger.Do("assign", sangdam.AssignParams{Agents: []routing.AgentID{"ghost"}, Choice: trigger.ChooseOne})
 			},
@@ -417,7 +428,8 @@ func TestActionsThatCannotBeDoneArePassedOver(t *testing.T) {
 		o.targets(w)
 		w.online("a1")
 		w.save(rule("r", when("event", condition.Is, "opened"),
-			trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: sangdam.ToCustomer, Subject: sangdam.Texts{"": "x"}, Body: sangdam.Texts{"": "x"}}),
+			trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: sangdam.ToCustomer, Subject: sangdam.Texts{"": "x"},
+				Body: sangdam.Texts{"": "x"}}),
 			trigger.Do(sangdam.ActionAssign, sangdam.AssignParams{Agents: []routing.AgentID{"a2"}, Choice: trigger.ChooseOne}),
 			trigger.Do(sangdam.ActionNotice, sangdam.NoticeParams{Target: "room", Text: sangdam.Texts{"": "x"}}),
 			tag("done")))

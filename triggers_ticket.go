@@ -22,7 +22,8 @@ import (
 // What triggers may ask of a ticket, and do to it.
 
 // ticketHappenings are what an event of a ticket may be, the most telling first.
-var ticketHappenings = []string{"created", "merged", "split", "completed", "solved", "reopened", "replied", "answered", "commented", "assigned", "grouped",
+var ticketHappenings = []string{"created", "merged", "split", "completed", "solved", "reopened", "replied", "answered", "commented",
+	"assigned", "grouped",
 	"state", evLevelBreach, evLevelWarning, "changed", eventTime}
 
 func init() {
@@ -49,7 +50,8 @@ func ticketActions() *trigger.Catalog {
 			own := strings.HasPrefix(p.Field, ticketFieldPrefix) && len(p.Field) > len(ticketFieldPrefix)
 			switch {
 			case !own && !slices.Contains(settableOfTicket, p.Field) || len(p.Field) > 100 || len(p.Value) > 2000:
-				return badAction(ActionSet, "set one of %s, or %s<code>, to at most 2000 bytes", strings.Join(settableOfTicket, ", "), ticketFieldPrefix)
+				return badAction(ActionSet, "set one of %s, or %s<code>, to at most 2000 bytes", strings.Join(settableOfTicket, ", "),
+					ticketFieldPrefix)
 			case p.Field == "state" && !slices.Contains(ticket.States(), ticket.State(p.Value)):
 				return badAction(ActionSet, "there is no state %q: use one of %v", cutTo(p.Value, 64), ticket.States())
 			}
@@ -285,7 +287,8 @@ func (p *pulledTicket) say(d *ticket.Draft, a trigger.Action) error {
 	if a.Kind == ActionMessage {
 		language = values["customer.language"]
 	}
-	return p.u.comment(d, TicketComment{Text: filled(params.Text, language, values, (*trigger.Template).Render), Public: a.Kind == ActionMessage})
+	return p.u.comment(d, TicketComment{Text: filled(params.Text, language, values, (*trigger.Template).Render),
+		Public: a.Kind == ActionMessage})
 }
 
 func (p *pulledTicket) assign(r *triggerRun, t *trigger.Trigger, a trigger.Action) (trigger.Outcome, error) {
@@ -352,7 +355,8 @@ func (p *pulledTicket) values() (map[string]string, error) {
 	}
 	group, _ := s.group(t.Group)
 	out := map[string]string{"record.kind": kindTicket, "record.id": string(t.ID), "record.link": p.u.e.link(kindTicket, string(t.ID)),
-		"number": strconv.FormatInt(t.Number, 10), "title": t.Title, "inquiry": t.Body, "state": string(t.State), "priority": strconv.Itoa(int(t.Priority)),
+		"number": strconv.FormatInt(t.Number, 10), "title": t.Title, "inquiry": t.Body, "state": string(t.State),
+		"priority": strconv.Itoa(int(t.Priority)),
 		"category": ticket.Name(s.Trees[ticket.Intake].Categories[t.Category].Names, t.Language), "group": group.Name, "channel": t.Channel,
 		"desk": p.u.s.routing.Desks[t.Desk].Name, "tags": strings.Join(t.Tags, ", "), "message": p.now.Comment}
 	if out["agent.name"], err = p.u.agentName(t.Agent); err != nil {
@@ -361,7 +365,8 @@ func (p *pulledTicket) values() (map[string]string, error) {
 	if err := p.u.customerValues(out, t.Contact, t.Language); err != nil {
 		return nil, err
 	}
-	for name, said := range map[string]string{"customer.name": t.Requester.Name, "customer.email": t.Requester.Email, "customer.phone": t.Requester.Phone} {
+	for name, said := range map[string]string{"customer.name": t.Requester.Name, "customer.email": t.Requester.Email,
+		"customer.phone": t.Requester.Phone} {
 		if said != "" {
 			out[name] = said // what the inquiry says goes before what is known
 		}
@@ -392,7 +397,8 @@ func (p *pulledConversation) openTicketFor(a trigger.Action) (trigger.Outcome, e
 	if err != nil {
 		return trigger.Outcome{}, err
 	}
-	t := ticket.Ticket{Title: filled(params.Title, p.now.Language, values, (*trigger.Template).RenderLine), Priority: ticket.Priority(params.Priority), Tags: params.Tags}
+	t := ticket.Ticket{Title: filled(params.Title, p.now.Language, values, (*trigger.Template).RenderLine),
+		Priority: ticket.Priority(params.Priority), Tags: params.Tags}
 	t.Requester = ticket.Requester{Name: values["customer.name"], Email: values["customer.email"], Phone: values["customer.phone"]}
 	p.u.inherit(&t, p.now)
 	d, err := p.u.openTicket(t, TicketChange{Category: set(ticket.CategoryID(params.Category)), Group: set(ticket.GroupID(params.Group))})

@@ -38,20 +38,23 @@ func TestTriggersAssignAndMailATicket(t *testing.T) {
 	replay(t, everywhere, func(t *testing.T, w *replayWorld) {
 		d := newTicketDesk(t, w)
 		o.targets(w.world)
-		w.saveAgent(routing.Agent{ID: "a1", Name: "Kim", Email: "kim@shop.example", Role: "agent", Permissions: []routing.Permission{routing.PermitChat, routing.PermitTicket},
-			Capacity: map[routing.Profile]int{routing.ProfileUnits: 2}, Assign: routing.AssignmentSwitches{Chat: true, Ticket: true}})
+		w.saveAgent(routing.Agent{ID: "a1", Name: "Kim", Email: "kim@shop.example", Role: "agent",
+			Permissions: []routing.Permission{routing.PermitChat, routing.PermitTicket},
+			Capacity:    map[routing.Profile]int{routing.ProfileUnits: 2}, Assign: routing.AssignmentSwitches{Chat: true, Ticket: true}})
 		w.online("a1")
 		chat := rule("chat", when("message", condition.Contains, "ticket"), trigger.Do(sangdam.ActionTicket, sangdam.OpenTicketParams{
 			Title: sangdam.Texts{"": "From a chat: #{message}"}, Category: string(d.refund), Tags: []string{"chat"}}))
 		w.save(chat,
-			ticketRule("assign", when("event", condition.Is, "created"), assignTo(trigger.ChooseInTurn, "returns"), trigger.Do(sangdam.ActionPriority, sangdam.PriorityParams{Value: 1})),
+			ticketRule("assign", when("event", condition.Is, "created"), assignTo(trigger.ChooseInTurn, "returns"),
+				trigger.Do(sangdam.ActionPriority, sangdam.PriorityParams{Value: 1})),
 			ticketRule("tell", when("agent", condition.Changed, nil), trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: sangdam.ToAssignee,
 				Subject: sangdam.Texts{"": "Ticket #{number}"}, Body: sangdam.Texts{"": "#{title}: #{record.link}"}})),
 			ticketRule("thank", when("event", condition.Is, "created"), trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: sangdam.ToCustomer,
 				Subject: sangdam.Texts{"ko": "#{customer.name}님의 문의", "": "Your inquiry"}, Body: sangdam.Texts{"": "<p>#{title}</p>"}, HTML: true})))
 		w.line.User("Mina").SendText("a ticket, please")
 		w.settle()
-		form, err := w.eng.SubmitTicket(w.ctx, w.host, sangdam.SubmitTicket{Category: d.refund, Title: "Form <b>", Content: "x", Consent: true, Language: "ko",
+		form, err := w.eng.SubmitTicket(w.ctx, w.host, sangdam.SubmitTicket{Category: d.refund, Title: "Form <b>", Content: "x", Consent: true,
+			Language:  "ko",
 			Requester: ticket.Requester{Name: "민수", Email: "minsu@example.com"}, Fields: map[string]ticket.Value{"order": {Text: "17"}}})
 		require.NoError(t, err)
 		call := d.open(sangdam.OpenTicket{Title: "Call"})
@@ -93,7 +96,8 @@ func TestAgentsWhoAreGoneArePassedOver(t *testing.T) {
 			ticketRule("one", when("title", condition.Contains, "one"), assignTo(trigger.ChooseOne, "", "a2")))
 		group := ticket.Group{ID: "returns", Version: 1, Name: "Returns"}
 		require.NoError(t, errOf(w.eng.SaveGroup(w.ctx, w.host, sangdam.SaveGroup{Group: group})))
-		w.saveAgent(routing.Agent{ID: "a2", Name: "Gone", Role: "agent", Disabled: true, Capacity: map[routing.Profile]int{routing.ProfileUnits: 1}})
+		w.saveAgent(routing.Agent{ID: "a2", Name: "Gone", Role: "agent", Disabled: true,
+			Capacity: map[routing.Profile]int{routing.ProfileUnits: 1}})
 		a, b := d.open(sangdam.OpenTicket{Title: "group"}), d.open(sangdam.OpenTicket{Title: "one"})
 		require.EqualValues(t, "returns", d.read(a).Ticket.Group)
 		require.Empty(t, d.read(a).Ticket.Agent)
@@ -125,7 +129,8 @@ func TestARuleActsWithItsOwnRights(t *testing.T) {
 		require.NotContains(t, got.Fields, "card", "what is encrypted is not set by rules")
 		last := d.read(id).Entries
 		require.Equal(t, "trigger:cost", last[len(last)-1].Actor)
-		require.ErrorIs(t, errOf(w.eng.SaveTrigger(w.ctx, w.agent("a1"), sangdam.SaveTrigger{Trigger: ticketRule("x", nil, setting("title", "x"))})), sangdam.ErrPermissionDenied)
+		require.ErrorIs(t, errOf(w.eng.SaveTrigger(w.ctx, w.agent("a1"),
+			sangdam.SaveTrigger{Trigger: ticketRule("x", nil, setting("title", "x"))})), sangdam.ErrPermissionDenied)
 	})
 }
 
@@ -166,7 +171,8 @@ func TestTriggersByChance(t *testing.T) {
 			r := ticketRule(trigger.ID(fmt.Sprintf("r%02d", i)), when(fields[rng.IntN(2)], condition.Is, string(rune('a'+rng.IntN(4)))),
 				setting(fields[rng.IntN(3)], string(rune('a'+rng.IntN(4)))), tag(fmt.Sprint("t", rng.IntN(5))))
 			if rng.IntN(2) == 0 {
-				r.When = condition.Condition{Any: []condition.Clause{{Field: "priority", Op: condition.Changed}, {Field: "tags", Op: condition.Changed}}}
+				r.When = condition.Condition{Any: []condition.Clause{{Field: "priority", Op: condition.Changed},
+					{Field: "tags", Op: condition.Changed}}}
 			}
 			r.Cascade = rng.IntN(2) == 0
 			w.save(r)
@@ -215,7 +221,8 @@ func TestTheLastOfTenTriggersAssignsTheTicket(t *testing.T) {
 		for i, id := range ids {
 			d.save(ticketRule(trigger.ID(fmt.Sprintf("r%02d", i)), when("event", condition.Is, "created"), assignTo(trigger.ChooseOne, "", id)))
 		}
-		d.saveAgent(routing.Agent{ID: ids[10], Name: "Gone", Role: "agent", Disabled: true, Capacity: map[routing.Profile]int{routing.ProfileUnits: 1}})
+		d.saveAgent(routing.Agent{ID: ids[10], Name: "Gone", Role: "agent", Disabled: true,
+			Capacity: map[routing.Profile]int{routing.ProfileUnits: 1}})
 		id := d.open(sangdam.OpenTicket{})
 		require.Equal(t, ids[9], d.read(id).Ticket.Agent)
 		require.Contains(t, d.runs("r10")[0].Outcomes[0].Note, "none of the agents")
@@ -228,7 +235,8 @@ func TestOneSaveOfATicketIsOneEvent(t *testing.T) {
 	inTickets(t, func(d *ticketDesk) {
 		w := d.world
 		id := d.open(sangdam.OpenTicket{Title: "before"})
-		w.save(ticketRule("four", []condition.Clause{{Field: "title", Op: condition.ChangedFrom, Value: "before"}, {Field: "priority", Op: condition.Changed},
+		w.save(ticketRule("four", []condition.Clause{{Field: "title", Op: condition.ChangedFrom, Value: "before"},
+			{Field: "priority", Op: condition.Changed},
 			{Field: "agent", Op: condition.ChangedTo, Value: "a1"}, {Field: "state", Op: condition.Changed}}, tag("four")))
 		agent := routing.AgentID("a1")
 		require.NoError(t, d.update(w.host, id, sangdam.TicketChange{Title: ptr("after"), Priority: ptr(ticket.Urgent), Agent: &agent,
@@ -255,8 +263,9 @@ func TestTryingATrigger(t *testing.T) {
 			require.NoError(t, d.update(w.host, id, sangdam.TicketChange{Priority: ptr(ticket.Priority(i % 3))}, nil))
 		}
 		w.save(ticketRule("there", when("event", condition.Is, "created"), tag("new")))
-		try := ticketRule("try", when("priority", condition.ChangedTo, 2.0), tag("urgent"), trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: sangdam.ToCustomer,
-			Subject: sangdam.Texts{"": "x"}, Body: sangdam.Texts{"": "x"}}))
+		try := ticketRule("try", when("priority", condition.ChangedTo, 2.0), tag("urgent"),
+			trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: sangdam.ToCustomer,
+				Subject: sangdam.Texts{"": "x"}, Body: sangdam.Texts{"": "x"}}))
 		trial, err := w.eng.TryTrigger(w.ctx, w.host, sangdam.TryTrigger{Trigger: try, Since: begun})
 		require.NoError(t, err)
 		require.Equal(t, map[trigger.ID]int{"there": 5, "try": 1}, trial.Fired)
@@ -268,7 +277,8 @@ func TestTryingATrigger(t *testing.T) {
 			require.Empty(t, d.read(id).Ticket.Tags)
 			d.replays(id)
 		}
-		for _, bad := range []trigger.Trigger{rule("c", nil, tag("x")), {Subject: "ticket", After: &trigger.After{Since: "created", For: time.Hour}}} {
+		for _, bad := range []trigger.Trigger{rule("c", nil, tag("x")),
+			{Subject: "ticket", After: &trigger.After{Since: "created", For: time.Hour}}} {
 			_, err = w.eng.TryTrigger(w.ctx, w.host, sangdam.TryTrigger{Trigger: bad})
 			require.ErrorIs(t, err, sangdam.ErrUnsupported)
 		}

@@ -39,7 +39,8 @@ type TryTrigger struct {
 // triggers and ones about conversations, whose earlier values are not kept, are
 // ErrUnsupported.
 func (e *Engine) TryTrigger(ctx context.Context, p Principal, c TryTrigger) (out trigger.Trial, err error) {
-	err = e.query(ctx, p, ActConfigure, Resource{Kind: kindTrigger, ID: string(c.Trigger.ID)}, func(ctx context.Context, tx store.Tx, s *settings) error {
+	err = e.query(ctx, p, ActConfigure, Resource{Kind: kindTrigger, ID: string(c.Trigger.ID)}, func(ctx context.Context, tx store.Tx,
+		s *settings) error {
 		t := c.Trigger
 		if t.Active = true; t.Subject != kindTicket || t.After != nil {
 			return errs.New(errs.Unsupported, "sangdam: triggers about tickets, that do not wait for a time, can be tried; this one cannot")

@@ -28,7 +28,8 @@ func visitorPrincipal(v channel.VisitorRef) Principal {
 }
 
 // visit runs fn once per key for a visitor.
-func visit[T any](ctx context.Context, e *Engine, v channel.VisitorRef, key string, op *Operation, body any, fn func(u *unit, acct channel.Account) (T, error)) (T, error) {
+func visit[T any](ctx context.Context, e *Engine, v channel.VisitorRef, key string, op *Operation, body any,
+	fn func(u *unit, acct channel.Account) (T, error)) (T, error) {
 	return command(ctx, e, op, visitorPrincipal(v), Key(key), body, func(u *unit) (zero T, err error) {
 		acct, _, err := e.account(u.s, v.Account)
 		if err != nil {
@@ -67,7 +68,8 @@ func (p visitorPort) Post(ctx context.Context, v channel.VisitorRef, key string,
 	pm := channel.ProviderMessageID(string(v.User) + "/" + key)
 	chat := visitorChat(v)
 	posted, err := visit(ctx, p.e, v, key, opVisitorPost, c, func(u *unit, acct channel.Account) (Posted, error) {
-		in := channel.Inbound{Kind: channel.EventMessage, Chat: chat, Author: channel.Author{User: v.User}, MessageID: pm, OccurredAt: u.tx.Now(), Content: c,
+		in := channel.Inbound{Kind: channel.EventMessage, Chat: chat, Author: channel.Author{User: v.User}, MessageID: pm,
+			OccurredAt: u.tx.Now(), Content: c,
 			ReadHandle: string(pm), Begins: begins(v.From)}
 		if err := u.customerMessage(acct, in); err != nil {
 			return Posted{}, err
@@ -99,8 +101,9 @@ func visitorChat(v channel.VisitorRef) channel.Chat {
 
 // visitorMessage is what the customer may see of a message.
 func visitorMessage(v channel.VisitorRef, m conversation.Message, seq int64) channel.VisitorMessage {
-	out := channel.VisitorMessage{ID: m.ID, Conversation: m.Conversation, Seq: seq, Mine: m.Direction == conversation.Inbound, Content: m.Content,
-		At: m.At, Status: string(m.Status), Unsent: !m.UnsentAt.IsZero()}
+	out := channel.VisitorMessage{ID: m.ID, Conversation: m.Conversation, Seq: seq, Mine: m.Direction == conversation.Inbound,
+		Content: m.Content,
+		At:      m.At, Status: string(m.Status), Unsent: !m.UnsentAt.IsZero()}
 	out.Content.QuoteHandle = ""
 	if m.Author.Kind == conversation.ByBot {
 		out.Author = m.Author.Name // that of an automated message is the library's
@@ -144,7 +147,8 @@ func (p visitorPort) view(ctx context.Context, v channel.VisitorRef, fn func(ctx
 
 // Since returns one entry for each number of the customer's stream above seq:
 // a message, or the present state of one that was edited, unsent or masked.
-func (p visitorPort) Since(ctx context.Context, v channel.VisitorRef, from channel.ConversationID, seq int64, limit int) ([]channel.VisitorMessage, error) {
+func (p visitorPort) Since(ctx context.Context, v channel.VisitorRef, from channel.ConversationID, seq int64,
+	limit int) ([]channel.VisitorMessage, error) {
 	var out []channel.VisitorMessage
 	limit = min(max(limit, 1), maxPage)
 	err := p.view(ctx, v, func(ctx context.Context, tx store.Tx, s *settings) error {
@@ -177,7 +181,8 @@ const keptParts = 20
 
 // since lists the conversations from the one named to the present one, oldest
 // first. found says that the one named is among those that came before.
-func since(ctx context.Context, tx store.Tx, cv conversation.Conversation, from channel.ConversationID) (parts []conversation.ID, found bool, err error) {
+func since(ctx context.Context, tx store.Tx, cv conversation.Conversation, from channel.ConversationID) (parts []conversation.ID,
+	found bool, err error) {
 	for at := cv; ; {
 		parts = append(parts, at.ID)
 		if at.ID == from {
@@ -316,7 +321,8 @@ func (p visitorPort) Rate(ctx context.Context, v channel.VisitorRef, key string,
 // End ends the conversation from the customer's side.
 func (p visitorPort) End(ctx context.Context, v channel.VisitorRef, key string) error {
 	_, err := visit(ctx, p.e, v, key, opVisitorEnd, "end", func(u *unit, acct channel.Account) (struct{}, error) {
-		return struct{}{}, u.customerEnded(acct, channel.Inbound{Kind: channel.EventEnded, Chat: visitorChat(v), Author: channel.Author{User: v.User}})
+		return struct{}{}, u.customerEnded(acct, channel.Inbound{Kind: channel.EventEnded, Chat: visitorChat(v),
+			Author: channel.Author{User: v.User}})
 	})
 	return err
 }

@@ -182,7 +182,8 @@ func TestAVisitorSeesNothingThatIsHeld(t *testing.T) {
 		w.settle()
 		c := w.accept()
 		answer := func(text string) sangdam.Posted {
-			p, err := w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: c.Conversation, Content: channel.Text(text), Hold: 5 * time.Second})
+			p, err := w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: c.Conversation, Content: channel.Text(text),
+				Hold: 5 * time.Second})
 			require.NoError(t, err)
 			return p
 		}

@@ -59,7 +59,8 @@ func (u *unit) queueWarnings(cfg routing.Configuration, q routing.Queue) (out []
 	texts := u.s.textNames(cfg)
 	for _, o := range q.Overflow {
 		if o.Do == routing.OverflowMessage && !texts[o.Message] {
-			out = append(out, fmt.Sprintf("queue %s sends message %q, of which no account, desk or work stream has a text: write one", q.ID, o.Message))
+			out = append(out, fmt.Sprintf("queue %s sends message %q, of which no account, desk or work stream has a text: write one", q.ID,
+				o.Message))
 		}
 	}
 	return out, nil

@@ -69,7 +69,8 @@ func TestASaveWarnsOfWhatCannotWorkYet(t *testing.T) {
 func TestSavingAQueueWarnsOfADeskThatNobodyThereServes(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.saveAgent(chatAgent("a3"))
-		require.NoError(t, errOf(w.eng.SaveDesk(w.ctx, w.host, sangdam.SaveDesk{Agent: "a3", Desk: routing.Desk{ID: "service", Name: "Service"}})))
+		require.NoError(t, errOf(w.eng.SaveDesk(w.ctx, w.host,
+			sangdam.SaveDesk{Agent: "a3", Desk: routing.Desk{ID: "service", Name: "Service"}})))
 		w.saveQueue(routing.Queue{ID: "next", Name: "Next", Members: []routing.AgentID{"a3"}})
 		q := w.configuration().Queues["q"]
 		q.Overflow = []routing.Overflow{{When: routing.OverflowWait, After: time.Minute, Do: routing.OverflowQueue, Queue: "next"}}

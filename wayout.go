@@ -256,8 +256,10 @@ func (e *Engine) carry(carriers []notify.Carrier) error {
 		if _, twice := e.carriers[safe.kind]; twice || safe.kind == "" {
 			return invalidConfig("Carriers has an empty or repeated kind %q", safe.kind)
 		}
-		if p := safe.policy; p.Timeout <= 0 || p.Timeout >= e.cfg.Lease || slices.ContainsFunc(p.Waits, func(d time.Duration) bool { return d < 0 }) {
-			return invalidConfig("Carriers[%d] (%s): its Policy has a Timeout that is not between 0 and Config.Lease, or a negative wait", i, safe.kind)
+		if p := safe.policy; p.Timeout <= 0 || p.Timeout >= e.cfg.Lease || slices.ContainsFunc(p.Waits,
+			func(d time.Duration) bool { return d < 0 }) {
+			return invalidConfig("Carriers[%d] (%s): its Policy has a Timeout that is not between 0 and Config.Lease, or a negative wait", i,
+				safe.kind)
 		}
 		e.carriers[safe.kind] = safe
 	}
@@ -282,7 +284,8 @@ func (u *unit) follows(row channel.OutboxRow, state channel.OutboxState, got str
 		}
 		do, known := consequences()[then.Do]
 		if !known {
-			return errs.New(errs.Unsupported, "sangdam: outbox row %s is to be followed by %q, which this program does not know; a newer one does", row.ID, then.Do)
+			return errs.New(errs.Unsupported, "sangdam: outbox row %s is to be followed by %q, which this program does not know; a newer one does",
+				row.ID, then.Do)
 		}
 		if err := do(u, row, got, then.Params); err != nil {
 			return err

@@ -75,7 +75,8 @@ func newFuzzDesk(f *testing.F) *fuzzDesk {
 	platform := linetest.New(linetest.Options{})
 	f.Cleanup(platform.Close)
 	d.secret = platform.ChannelSecret()
-	adapter, err := line.New(line.Options{APIBase: "https://api.line.test", DataAPIBase: "https://api.line.test", HTTPClient: httpClient(platform)})
+	adapter, err := line.New(line.Options{APIBase: "https://api.line.test", DataAPIBase: "https://api.line.test",
+		HTTPClient: httpClient(platform)})
 	require.NoError(f, err)
 	d.eng, err = sangdam.New(sangdam.Config{DB: d.db, Sealer: sealer, Adapters: []channel.Adapter{adapter}})
 	require.NoError(f, err)

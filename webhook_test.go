@@ -37,7 +37,8 @@ const minaID = "U0123456789abcdef0123456789abcdef"
 // bubble's beginning.
 func event(id, text string, at int) string {
 	return fmt.Sprintf(`{"type":"message","webhookEventId":"01H%s","timestamp":%d,"mode":"active","replyToken":"rt-%s","deliveryContext":{"isRedelivery":false},`+
-		`"source":{"type":"user","userId":"%s"},"message":{"type":"text","id":"9%s","text":%q}}`, id, time.Now().UnixMilli()+int64(at)*1000, id, minaID, id, text)
+		`"source":{"type":"user","userId":"%s"},"message":{"type":"text","id":"9%s","text":%q}}`, id, time.Now().UnixMilli()+int64(at)*1000, id,
+		minaID, id, text)
 }
 
 func bodyOf(events ...string) []byte {
@@ -183,8 +184,10 @@ func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 // secondAccount adds another LINE account with a secret of its own.
 func (w *world) secondAccount() channel.Account {
 	w.t.Helper()
-	acct, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Other shop", Desk: "support", WorkStream: "line",
-		Settings: w.acct.Settings, Secrets: map[string]channel.Secret{"channel_secret": channel.NewSecret("the other secret"), "channel_token": channel.NewSecret("other-token")}}})
+	acct, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Other shop",
+		Desk: "support", WorkStream: "line",
+		Settings: w.acct.Settings, Secrets: map[string]channel.Secret{"channel_secret": channel.NewSecret("the other secret"),
+			"channel_token": channel.NewSecret("other-token")}}})
 	require.NoError(w.t, err)
 	return acct.Account
 }
@@ -211,7 +214,8 @@ func TestAnAccountWithoutASecretIsRefused(t *testing.T) {
 			"token alone":     {"channel_token": channel.NewSecret("t")},
 			"only the next's": {"channel_secret_next": channel.NewSecret("s"), "channel_token": channel.NewSecret("t")},
 		} {
-			_, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "X", Desk: "support", WorkStream: "line", Settings: w.acct.Settings, Secrets: secrets}})
+			_, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "X", Desk: "support",
+				WorkStream: "line", Settings: w.acct.Settings, Secrets: secrets}})
 			require.ErrorIs(t, err, sangdam.ErrInvalid, name)
 		}
 		// An empty secret does not replace one that is set.
@@ -283,7 +287,8 @@ func TestSignedNonsenseIsRefused(t *testing.T) {
 // nothing is merged from both.
 func TestOfDuplicateKeysTheLastCounts(t *testing.T) {
 	inWorld(t, func(w *world) {
-		body := []byte(`{"events":[` + event("1", "first", 0) + `],"events":[` + strings.Replace(event("2", "second", 0), `"text":"second"`, `"text":"hidden","text":"shown"`, 1) + `]}`)
+		body := []byte(`{"events":[` + event("1", "first", 0) + `],"events":[` + strings.Replace(event("2", "second", 0), `"text":"second"`,
+			`"text":"hidden","text":"shown"`, 1) + `]}`)
 		require.Equal(t, http.StatusOK, w.post(body, w.signed(body)))
 		w.settle()
 		require.Equal(t, []string{"shown", "Hello!"}, texts(w.only()))
@@ -381,7 +386,8 @@ func TestReplaysAndRedeliveriesHaveOneEffect(t *testing.T) {
 // An event without an id is recognised by its content.
 func TestRedeliveryOfAnEventWithoutAnIDIsRecognised(t *testing.T) {
 	inWorld(t, func(w *world) {
-		raw := `{"type":"follow","timestamp":1700000000000,"source":{"type":"user","userId":"` + minaID + `"},"deliveryContext":{"isRedelivery":false}}`
+		raw := `{"type":"follow","timestamp":1700000000000,"source":{"type":"user","userId":"` + minaID +
+			`"},"deliveryContext":{"isRedelivery":false}}`
 		fresh := 0
 		_, begun, err := w.eng.Events(w.ctx, w.host, "", 1)
 		require.NoError(t, err)
@@ -404,7 +410,8 @@ func TestRedeliveryOfAnEventWithoutAnIDIsRecognised(t *testing.T) {
 // N26: what this version does not know is answered 200 and kept as it came.
 func TestUnknownEventsAreKept(t *testing.T) {
 	inWorld(t, func(w *world) {
-		raw := `{"type":"hologram","webhookEventId":"01HX","timestamp":1700000000000,"source":{"type":"user","userId":"` + minaID + `"},"things":{"a":[1e3]}}`
+		raw := `{"type":"hologram","webhookEventId":"01HX","timestamp":1700000000000,"source":{"type":"user","userId":"` + minaID +
+			`"},"things":{"a":[1e3]}}`
 		body := bodyOf(raw)
 		_, begun, err := w.eng.Events(w.ctx, w.host, "", 1)
 		require.NoError(t, err)
@@ -447,7 +454,8 @@ func TestTheEmptyWebhookIsAnsweredAndHasNoEffect(t *testing.T) {
 func TestUnknownAndDisabledAccountsAreNotFound(t *testing.T) {
 	inWorld(t, func(w *world) {
 		body := bodyOf(event("1", "hello", 0))
-		for _, token := range []string{"none", "", strings.Repeat("x", 300), string(w.acct.ID), "..", w.acct.Token + "x", strings.ToUpper(w.acct.Token)} {
+		for _, token := range []string{"none", "", strings.Repeat("x", 300), string(w.acct.ID), "..", w.acct.Token + "x",
+			strings.ToUpper(w.acct.Token)} {
 			require.Equal(t, http.StatusNotFound, w.postTo(token, bytes.NewReader(body), w.signed(body)).Code, token)
 		}
 		acct := w.acct
@@ -586,7 +594,8 @@ func TestAnyDeliveryOfTheSameEventsLeadsToTheSameState(t *testing.T) {
 }
 
 // broken is a world whose webhooks meet a store that misbehaves.
-func brokenStore(t *testing.T, kind storefault.Kind, hook func(ctx context.Context, call string), fn func(w *world, fault *storefault.Fault)) {
+func brokenStore(t *testing.T, kind storefault.Kind, hook func(ctx context.Context, call string),
+	fn func(w *world, fault *storefault.Fault)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -613,7 +622,8 @@ func brokenStore(t *testing.T, kind storefault.Kind, hook func(ctx context.Conte
 }
 
 func TestAFailingStoreIsAnswered503(t *testing.T) {
-	for _, kind := range []storefault.Kind{storefault.FailBefore, storefault.LoseReply, storefault.Cancel, storefault.CrashBefore, storefault.CrashAfter} {
+	for _, kind := range []storefault.Kind{storefault.FailBefore, storefault.LoseReply, storefault.Cancel, storefault.CrashBefore,
+		storefault.CrashAfter} {
 		brokenStore(t, kind, nil, func(w *world, _ *storefault.Fault) {
 			body := bodyOf(event("1", "hello", 0))
 			out := w.postTo(w.acct.Token, bytes.NewReader(body), w.signed(body))
@@ -638,15 +648,16 @@ func TestTooManyWaitingWebhooksAreAnswered503(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		w := newWorld(t, withConfig(func(c *sangdam.Config) { c.MaxAppending = 3 }))
-		w.cfg.DB, _ = storefault.Wrap(w.db, storefault.Plan{Rate: 1, Random: []storefault.Kind{storefault.Delay}, Hook: func(ctx context.Context, call string) {
-			if call != "AppendEnvelopes" {
-				return
-			}
-			select {
-			case <-release:
-			case <-ctx.Done():
-			}
-		}})
+		w.cfg.DB, _ = storefault.Wrap(w.db, storefault.Plan{Rate: 1, Random: []storefault.Kind{storefault.Delay},
+			Hook: func(ctx context.Context, call string) {
+				if call != "AppendEnvelopes" {
+					return
+				}
+				select {
+				case <-release:
+				case <-ctx.Done():
+				}
+			}})
 		var err error
 		w.eng, err = sangdam.New(w.cfg)
 		require.NoError(t, err)
@@ -690,7 +701,8 @@ func TestNoLogLineHoldsASecretOrAText(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.online("a1")
 		mina := w.line.User("Mina")
-		for _, f := range []linetest.FaultKind{linetest.Fault401, linetest.FaultGarbage, linetest.FaultCutAfter, linetest.FaultQuota, linetest.Fault500After} {
+		for _, f := range []linetest.FaultKind{linetest.Fault401, linetest.FaultGarbage, linetest.FaultCutAfter, linetest.FaultQuota,
+			linetest.Fault500After} {
 			w.line.AddFault(linetest.Fault{Kind: f, Nth: 1})
 			mina.SendText("sesame open " + string(f))
 			w.pass(20 * time.Second)

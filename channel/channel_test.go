@@ -21,7 +21,8 @@ func TestASecretRedactsItself(t *testing.T) {
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "secret", s, "account", channel.Account{Secrets: map[string]channel.Secret{"token": s}})
 	raw, err := json.Marshal(map[string]any{"s": s, "a": channel.Account{Name: "n", Secrets: map[string]channel.Secret{"token": s}}})
 	require.NoError(t, err)
-	for _, shown := range []string{s.String(), fmt.Sprintf("%v %+v %#v %s %q", s, s, s, s, s), fmt.Sprintf("%+v %#v", struct{ S channel.Secret }{s}, &s), log.String(), string(raw)} {
+	for _, shown := range []string{s.String(), fmt.Sprintf("%v %+v %#v %s %q", s, s, s, s, s),
+		fmt.Sprintf("%+v %#v", struct{ S channel.Secret }{s}, &s), log.String(), string(raw)} {
 		require.NotContains(t, shown, "hunter2")
 	}
 	require.Equal(t, "hunter2", s.Reveal())
@@ -47,6 +48,7 @@ func TestErrorsKeepTheirKind(t *testing.T) {
 	refused := error(&channel.ReceiveError{Status: 401, Detail: "the signature does not match"})
 	require.ErrorIs(t, refused, channel.ErrInvalid)
 	var send *channel.SendError
-	require.True(t, errors.As(fmt.Errorf("wrapped: %w", &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonQuota}), &send))
+	require.True(t, errors.As(fmt.Errorf("wrapped: %w", &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonQuota}),
+		&send))
 	require.Equal(t, channel.ReasonQuota, send.Reason)
 }

@@ -33,7 +33,8 @@ func TestNumbersHaveNoGaps(t *testing.T) {
 			case 0:
 				d.AddInbound(conversation.Message{ID: id, Content: channel.Text("in"), OccurredAt: noon}, nil)
 			case 1:
-				_, _, _ = d.AddOutbound(conversation.Message{ID: id, Content: channel.Text("out"), Author: conversation.Author{Kind: conversation.ByAgent, Agent: "a"}})
+				_, _, _ = d.AddOutbound(conversation.Message{ID: id, Content: channel.Text("out"),
+					Author: conversation.Author{Kind: conversation.ByAgent, Agent: "a"}})
 			case 2:
 				d.AddNote(conversation.Message{ID: id, Content: channel.Text("note")})
 			case 3:
@@ -68,7 +69,8 @@ func TestNumbersHaveNoGaps(t *testing.T) {
 }
 
 func TestOnlyTheLegalChangesOfState(t *testing.T) {
-	all := []conversation.State{conversation.StateOpen, conversation.StateActive, conversation.StateWaiting, conversation.StateWrapUp, conversation.StateClosed}
+	all := []conversation.State{conversation.StateOpen, conversation.StateActive, conversation.StateWaiting, conversation.StateWrapUp,
+		conversation.StateClosed}
 	legal := map[conversation.State]string{
 		conversation.StateOpen: "active waiting wrap-up closed", conversation.StateActive: "open active waiting wrap-up closed",
 		conversation.StateWaiting: "open active wrap-up closed", conversation.StateWrapUp: "wrap-up closed", conversation.StateClosed: "open",
@@ -115,11 +117,13 @@ func TestContinue(t *testing.T) {
 func TestThreadKeysKeepApartWhatMustBe(t *testing.T) {
 	user, group := channel.Chat{Kind: channel.ChatUser, ID: "u"}, channel.Chat{Kind: channel.ChatGroup, ID: "u"}
 	across := conversation.ThreadKey(user, "acct1", "contact", "stream", false)
-	require.Equal(t, across, conversation.ThreadKey(channel.Chat{Kind: channel.ChatUser, ID: "other"}, "acct2", "contact", "stream", false), "a contact goes on across channels")
+	require.Equal(t, across, conversation.ThreadKey(channel.Chat{Kind: channel.ChatUser, ID: "other"}, "acct2", "contact", "stream", false),
+		"a contact goes on across channels")
 	different := []string{across,
 		conversation.ThreadKey(user, "acct1", "contact", "stream", true), conversation.ThreadKey(user, "acct2", "contact", "stream", true),
 		conversation.ThreadKey(user, "acct1", "contact2", "stream", false), conversation.ThreadKey(user, "acct1", "contact", "stream2", false),
-		conversation.ThreadKey(group, "acct1", "", "stream", false), conversation.ThreadKey(channel.Chat{Kind: channel.ChatRoom, ID: "u"}, "acct1", "", "stream", false),
+		conversation.ThreadKey(group, "acct1", "", "stream", false), conversation.ThreadKey(channel.Chat{Kind: channel.ChatRoom, ID: "u"},
+			"acct1", "", "stream", false),
 		conversation.ThreadKey(channel.Chat{Kind: channel.ChatThread, ID: "u"}, "acct1", "", "stream", false)}
 	seen := map[string]bool{}
 	for _, k := range different {
@@ -130,7 +134,8 @@ func TestThreadKeysKeepApartWhatMustBe(t *testing.T) {
 
 // A status never goes down, in whatever order reports arrive.
 func TestStatusMovesForwardOnly(t *testing.T) {
-	order := []conversation.Status{conversation.StatusQueued, conversation.StatusUnknown, conversation.StatusSent, conversation.StatusFailed, conversation.StatusDelivered, conversation.StatusRead}
+	order := []conversation.Status{conversation.StatusQueued, conversation.StatusUnknown, conversation.StatusSent, conversation.StatusFailed,
+		conversation.StatusDelivered, conversation.StatusRead}
 	for i, low := range order {
 		for _, high := range order[i:] {
 			require.Equal(t, high, conversation.Advance(low, high))
@@ -188,7 +193,8 @@ func TestAutomatedTexts(t *testing.T) {
 	}
 	long := strings.Repeat("가", conversation.MaxAutoChars)
 	require.NoError(t, conversation.ValidateTexts("desk", conversation.Texts{conversation.AutoAway: {"": long}}), "500 characters, not bytes")
-	require.ErrorIs(t, conversation.ValidateTexts("desk", conversation.Texts{conversation.AutoAway: {"": long + "가"}}), conversation.ErrInvalid)
+	require.ErrorIs(t, conversation.ValidateTexts("desk", conversation.Texts{conversation.AutoAway: {"": long + "가"}}),
+		conversation.ErrInvalid)
 	require.NoError(t, conversation.ValidateTexts("desk", conversation.Texts{conversation.AutoGreeting: {"": long + "가"}}))
 }
 
@@ -206,8 +212,10 @@ func TestARatingCountsOncePerClosure(t *testing.T) {
 
 func TestARightToReplyStaysInItsChat(t *testing.T) {
 	d := open(t)
-	d.AddInbound(conversation.Message{ID: "1", Chat: channel.Chat{Kind: channel.ChatUser, ID: "u1"}, Content: channel.Text("a"), OccurredAt: noon}, &channel.ReplyHandle{Token: "t", Expires: noon.Add(time.Minute)})
-	d.AddInbound(conversation.Message{ID: "2", Chat: channel.Chat{Kind: channel.ChatUser, ID: "u2"}, Content: channel.Text("b"), OccurredAt: noon}, nil)
+	d.AddInbound(conversation.Message{ID: "1", Chat: channel.Chat{Kind: channel.ChatUser, ID: "u1"}, Content: channel.Text("a"),
+		OccurredAt: noon}, &channel.ReplyHandle{Token: "t", Expires: noon.Add(time.Minute)})
+	d.AddInbound(conversation.Message{ID: "2", Chat: channel.Chat{Kind: channel.ChatUser, ID: "u2"}, Content: channel.Text("b"),
+		OccurredAt: noon}, nil)
 	require.Nil(t, d.C.Reply)
 }
 
@@ -229,7 +237,8 @@ func TestTheOrderOfArrivalDoesNotMatter(t *testing.T) {
 	texts := map[string]bool{}
 	for _, order := range [][]string{{"x", "y"}, {"y", "x"}} {
 		d := open(t)
-		m := d.AddInbound(conversation.Message{ID: "m", Content: channel.Content{Kind: channel.KindText, Text: "0", QuoteOf: "q"}, OccurredAt: noon}, nil)
+		m := d.AddInbound(conversation.Message{ID: "m", Content: channel.Content{Kind: channel.KindText, Text: "0", QuoteOf: "q"},
+			OccurredAt: noon}, nil)
 		for _, text := range order {
 			d.ApplyEdit(m, conversation.Message{Content: channel.Text(text)}, noon.Add(time.Second))
 			m = d.Messages[0]

@@ -337,7 +337,8 @@ func (d *Draft) Merge(into ID, actor string) error {
 // Adopt moves a message of a merged conversation here, with a new place in the
 // sequence; its own times stay.
 func (d *Draft) Adopt(m Message) {
-	e := d.event(Event{Kind: EvMessage, Message: m.ID, Actor: actorOf(m.Author), From: "conversation:" + string(m.Conversation)}, m.Direction != Internal)
+	e := d.event(Event{Kind: EvMessage, Message: m.ID, Actor: actorOf(m.Author), From: "conversation:" + string(m.Conversation)},
+		m.Direction != Internal)
 	m.Conversation, m.Seq, m.CustomerSeq = d.C.ID, e.Seq, e.CustomerSeq
 	if m.Direction != Internal && m.At.After(d.C.LastMessageAt) {
 		d.C.LastMessageAt = m.At

@@ -31,7 +31,8 @@ func rewritten(m Message, h privacy.Hidden) Message {
 
 // Mask masks ranges of a stored message, see Hide, and what copies of them the
 // conversation keeps: the preview and what a bot remembers. m is as it was.
-func (d *Draft) Mask(m Message, spans []privacy.Span, actor string, mask func(privacy.Span) privacy.MaskedSpan) (Message, map[string]string) {
+func (d *Draft) Mask(m Message, spans []privacy.Span, actor string, mask func(privacy.Span) privacy.MaskedSpan) (Message,
+	map[string]string) {
 	hidden, originals := Hide(m, spans, mask)
 	if len(originals) == 0 {
 		return m, nil

@@ -42,7 +42,8 @@ func (l Layout) Check() error {
 		return errs.New(errs.Invalid, "notify: a layout has at most %d bytes, its text %d and its subject %d characters",
 			MaxLayout, MaxLayoutText, MaxTitle)
 	case n == 0:
-		return errs.New(errs.Invalid, "notify: the layout does not hold %s: nobody could read what the mail says; put it where the text belongs", ContentMark)
+		return errs.New(errs.Invalid, "notify: the layout does not hold %s: nobody could read what the mail says; put it where the text belongs",
+			ContentMark)
 	case n > 1:
 		return errs.New(errs.Invalid, "notify: the layout holds %s %d times; keep one", ContentMark, n)
 	case len(l.Event) > 100 || len(l.Language) > 35:

@@ -32,13 +32,15 @@ func TestALayoutMustHoldTheContent(t *testing.T) {
 }
 
 func TestTheNearestLayoutIsChosen(t *testing.T) {
-	all := []notify.Layout{{HTML: "all"}, {Event: "solved", HTML: "solved"}, {Language: "ko", HTML: "ko"}, {Event: "solved", Language: "ko", HTML: "both"}}
+	all := []notify.Layout{{HTML: "all"}, {Event: "solved", HTML: "solved"}, {Language: "ko", HTML: "ko"},
+		{Event: "solved", Language: "ko", HTML: "both"}}
 	get := func(event, language string) (notify.Layout, bool, error) {
 		i := slices.IndexFunc(all, func(l notify.Layout) bool { return l.Event == event && l.Language == language })
 		return all[max(i, 0)], i >= 0, nil
 	}
 	for _, tc := range []struct{ event, language, want string }{
-		{"solved", "ko", "both"}, {"solved", "ko-KR", "both"}, {"solved", "en", "solved"}, {"received", "ko", "ko"}, {"received", "en", "all"}, {"", "", "all"},
+		{"solved", "ko", "both"}, {"solved", "ko-KR", "both"}, {"solved", "en", "solved"}, {"received", "ko", "ko"}, {"received", "en", "all"},
+		{"", "", "all"},
 	} {
 		l, ok, err := notify.Choose(tc.event, tc.language, get)
 		require.NoError(t, err)

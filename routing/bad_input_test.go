@@ -30,10 +30,12 @@ func TestValidateConfigurationRefuses(t *testing.T) {
 		change func(q, r *Queue, w *WorkStream)
 		want   string
 	}{
-		"cycle in overflow":             {func(q, r *Queue, w *WorkStream) { r.Overflow[0].Do, r.Overflow[0].Queue = OverflowQueue, "a" }, "circle"},
-		"overflow to itself":            {func(q, r *Queue, w *WorkStream) { q.Overflow[0].Queue = "a" }, "itself"},
-		"unknown queue of overflow":     {func(q, r *Queue, w *WorkStream) { q.Overflow[0].Queue = "z" }, `"z", which does not exist`},
-		"unknown queue of rule":         {func(q, r *Queue, w *WorkStream) { w.Rules[0].Split, w.Rules[0].Queue = nil, "z" }, `"z" does not exist`},
+		"cycle in overflow": {func(q, r *Queue, w *WorkStream) { r.Overflow[0].Do, r.Overflow[0].Queue = OverflowQueue, "a" },
+			"circle"},
+		"overflow to itself":        {func(q, r *Queue, w *WorkStream) { q.Overflow[0].Queue = "a" }, "itself"},
+		"unknown queue of overflow": {func(q, r *Queue, w *WorkStream) { q.Overflow[0].Queue = "z" }, `"z", which does not exist`},
+		"unknown queue of rule": {func(q, r *Queue, w *WorkStream) { w.Rules[0].Split, w.Rules[0].Queue = nil, "z" },
+			`"z" does not exist`},
 		"unknown queue of split":        {func(q, r *Queue, w *WorkStream) { w.Rules[0].Split[0].Queue = "z" }, `"z" of the split`},
 		"unknown fall-back queue":       {func(q, r *Queue, w *WorkStream) { w.Queue = "" }, "falls back"},
 		"percentages below 100":         {func(q, r *Queue, w *WorkStream) { w.Rules[0].Split[0].Percent = 29 }, "99 percent"},
@@ -241,13 +243,16 @@ func TestStuckNamesAnUnsettledDecisionAndAnOverlookedItem(t *testing.T) {
 func TestClassify(t *testing.T) {
 	five := 5
 	ws := WorkStream{ID: "w", Queue: "fallback", Rules: []Rule{
-		{Name: "line", When: condition.Condition{All: []condition.Clause{{Field: "channel", Op: condition.Is, Value: "line"}}}, Queue: "line", Priority: &five, Set: map[string]string{"vip": "yes"}},
-		{Name: "sees", When: condition.Condition{All: []condition.Clause{{Field: "attribute.vip", Op: condition.Is, Value: "yes"}, {Field: "priority", Op: condition.Gte, Value: 5}}}, Queue: "vips", Skills: []Skill{{"ko", 1}}, Stop: true},
+		{Name: "line", When: condition.Condition{All: []condition.Clause{{Field: "channel", Op: condition.Is, Value: "line"}}}, Queue: "line",
+			Priority: &five, Set: map[string]string{"vip": "yes"}},
+		{Name: "sees", When: condition.Condition{All: []condition.Clause{{Field: "attribute.vip", Op: condition.Is, Value: "yes"},
+			{Field: "priority", Op: condition.Gte, Value: 5}}}, Queue: "vips", Skills: []Skill{{"ko", 1}}, Stop: true},
 		{Name: "never", Queue: "never"},
 	}}
 	o, err := Classify(ws, condition.Map{"channel": condition.Text("line")}, t0, 1)
 	require.NoError(t, err)
-	require.Equal(t, Outcome{Queue: "vips", Priority: 5, Skills: []Skill{{"ko", 1}}, Attributes: map[string]string{"vip": "yes"}}, Outcome{o.Queue, o.Priority, o.Skills, o.Attributes, nil})
+	require.Equal(t, Outcome{Queue: "vips", Priority: 5, Skills: []Skill{{"ko", 1}}, Attributes: map[string]string{"vip": "yes"}},
+		Outcome{o.Queue, o.Priority, o.Skills, o.Attributes, nil})
 	require.Len(t, o.Trace, 2, "stop ends")
 	require.NotEmpty(t, o.Trace[0].Why)
 	ws.Rules = ws.Rules[:2]

@@ -105,7 +105,8 @@ func (x *bench) cycle(tb testing.TB) bool {
 // BenchmarkDecision is B7: an item comes, an agent is chosen, the decision is
 // settled, all rows are applied, the work ends.
 func BenchmarkDecision(b *testing.B) {
-	for _, strategy := range []string{RoundRobin, Random, Weighted, LeastLoaded, MostFree, LongestIdle, FixedOrder, SkillClosestFirst, Designated} {
+	for _, strategy := range []string{RoundRobin, Random, Weighted, LeastLoaded, MostFree, LongestIdle, FixedOrder, SkillClosestFirst,
+		Designated} {
 		for _, n := range []int{10, 100, 10_000, 100_000} {
 			b.Run(fmt.Sprintf("%s/agents=%d", strategy, n), func(b *testing.B) {
 				x := newBench(b, strategy, n, 0)
@@ -316,7 +317,8 @@ func BenchmarkRestart(b *testing.B) {
 // TestAgentsExaminedAreBounded counts the agents looked at for a decision: it
 // catches a scan where there should be an index, on any machine.
 func TestAgentsExaminedAreBounded(t *testing.T) {
-	for _, strategy := range []string{RoundRobin, Random, Weighted, LeastLoaded, MostFree, LongestIdle, FixedOrder, SkillClosestFirst, Designated} {
+	for _, strategy := range []string{RoundRobin, Random, Weighted, LeastLoaded, MostFree, LongestIdle, FixedOrder, SkillClosestFirst,
+		Designated} {
 		for _, skills := range []int{0, 64} {
 			const n, rounds = 10_000, 500
 			x := newBench(t, strategy, n, skills)

@@ -147,7 +147,8 @@ func (w *world) shift() *hours.Calendar {
 	if w.chance(80) {
 		return nil
 	}
-	return &hours.Calendar{Zone: "UTC", Week: hours.Every([]hours.Interval{{From: hours.At(9, w.rng.IntN(60)), To: hours.At(9+w.rng.IntN(3)+1, w.rng.IntN(60))}},
+	return &hours.Calendar{Zone: "UTC", Week: hours.Every([]hours.Interval{{From: hours.At(9, w.rng.IntN(60)),
+		To: hours.At(9+w.rng.IntN(3)+1, w.rng.IntN(60))}},
 		time.Sunday, time.Monday, time.Tuesday, time.Wednesday, time.Thursday, time.Friday, time.Saturday)}
 }
 
@@ -194,7 +195,8 @@ func (w *world) newQueue(id QueueID) {
 	for range w.rng.IntN(3) {
 		q.Overflow = append(q.Overflow, Overflow{
 			When: one(w, OverflowHours, OverflowWait, OverflowLength, OverflowExhausted), After: time.Duration(1+w.rng.IntN(600)) * time.Second,
-			Limit: w.rng.IntN(8), Do: one(w, OverflowQueue, OverflowQueue, OverflowMessage, OverflowTicket), Queue: one[QueueID](w, "p", "q", "r", "s"),
+			Limit: w.rng.IntN(8), Do: one(w, OverflowQueue, OverflowQueue, OverflowMessage, OverflowTicket),
+			Queue: one[QueueID](w, "p", "q", "r", "s"),
 		})
 	}
 	w.r.config++
@@ -384,7 +386,8 @@ func (w *world) compare() {
 		e, ok2 := rebuilt.Decide()
 		w.steps += 2
 		want := fmt.Sprint(kind, item, agent, rule)
-		for name, got := range map[string]string{"lived": fmt.Sprint(d.Kind, d.Item, d.Agent, d.Rule), "rebuilt": fmt.Sprint(e.Kind, e.Item, e.Agent, e.Rule)} {
+		for name, got := range map[string]string{"lived": fmt.Sprint(d.Kind, d.Item, d.Agent, d.Rule),
+			"rebuilt": fmt.Sprint(e.Kind, e.Item, e.Agent, e.Rule)} {
 			if got != want {
 				w.t.Fatalf("seed %d, step %d: the %s Board decides %s, the reference %s\n%s", w.seed, w.steps, name, got, want, w.about(item, d, e))
 			}
@@ -432,7 +435,8 @@ func (w *world) about(item ItemID, decisions ...Decision) (out string) {
 			q := w.r.queues[it.Queue]
 			out += fmt.Sprintf("now %v\nitem %+v\nqueue %+v\n", w.r.now, it, q)
 			for _, a := range sorted(w.r.agents) {
-				out += fmt.Sprintln(a, w.r.agents[a].State, w.r.agents[a].Capacity, Eligible(it, w.r.agents[a], q, w.r.desks[DeskFor(&it, &q)], w.r.now))
+				out += fmt.Sprintln(a, w.r.agents[a].State, w.r.agents[a].Capacity, Eligible(it, w.r.agents[a], q, w.r.desks[DeskFor(&it, &q)],
+					w.r.now))
 			}
 		}
 	}

@@ -27,7 +27,8 @@ type rows struct {
 }
 
 func newRows(now time.Time) *rows {
-	return &rows{now: now, agents: map[AgentID]Agent{}, items: map[ItemID]Item{}, queues: map[QueueID]Queue{}, desks: map[DeskID][]AgentID{}, wheel: map[QueueID]int64{}}
+	return &rows{now: now, agents: map[AgentID]Agent{}, items: map[ItemID]Item{}, queues: map[QueueID]Queue{}, desks: map[DeskID][]AgentID{},
+		wheel: map[QueueID]int64{}}
 }
 
 // board builds a Board from the rows alone; order shuffles them.
@@ -314,7 +315,8 @@ func enteredCompare(x, y Item) int {
 func (f reference) closed(it Item) bool {
 	q := f.r.queues[it.Queue]
 	set := f.r.calendars
-	for _, c := range []*hours.Calendar{set.Accounts[it.Account], set.Desks[DeskFor(&it, &q)], q.Hours, set.Streams[it.WorkStream], set.Workspace} {
+	for _, c := range []*hours.Calendar{set.Accounts[it.Account], set.Desks[DeskFor(&it, &q)], q.Hours, set.Streams[it.WorkStream],
+		set.Workspace} {
 		if c != nil {
 			return !calendarOpen(c, f.r.now)
 		}

@@ -9,8 +9,10 @@ import (
 )
 
 func TestAnItemNamesItsSubject(t *testing.T) {
-	for _, s := range []routing.Subject{{Kind: routing.SubjectConversation, ID: "0190-a"}, {Kind: routing.SubjectTicket, ID: "0190-b"}, {Kind: "order", ID: "a/b"}} {
+	for _, s := range []routing.Subject{{Kind: routing.SubjectConversation, ID: "0190-a"}, {Kind: routing.SubjectTicket, ID: "0190-b"},
+		{Kind: "order", ID: "a/b"}} {
 		require.Equal(t, s, s.Item().Subject())
 	}
-	require.Equal(t, routing.ItemID("0190-a"), routing.Subject{Kind: routing.SubjectConversation, ID: "0190-a"}.Item(), "a conversation's item has its id")
+	require.Equal(t, routing.ItemID("0190-a"), routing.Subject{Kind: routing.SubjectConversation, ID: "0190-a"}.Item(),
+		"a conversation's item has its id")
 }

@@ -32,7 +32,8 @@ func ValidateDesk(d Desk) error {
 	case !utf8.ValidString(d.Name) || strings.ContainsFunc(d.Name, unicode.IsControl):
 		return invalid("desk %q: the name has characters that cannot be shown: remove them", d.ID)
 	case utf8.RuneCountInString(d.Description) > MaxDeskDescription:
-		return invalid("desk %q: the description has %d characters, at most %d are allowed", d.ID, utf8.RuneCountInString(d.Description), MaxDeskDescription)
+		return invalid("desk %q: the description has %d characters, at most %d are allowed", d.ID, utf8.RuneCountInString(d.Description),
+			MaxDeskDescription)
 	case d.Seats < 0:
 		return invalid("desk %q has %d seats: use 0 for no limit, or more", d.ID, d.Seats)
 	}

@@ -108,7 +108,8 @@ type conversations struct{ driver.ConversationRepo }
 
 // List reads one conversation more than is asked for, to know whether there is
 // another page.
-func (r conversations) List(ctx context.Context, f conversation.Filter, page string, limit int) ([]conversation.Conversation, string, error) {
+func (r conversations) List(ctx context.Context, f conversation.Filter, page string, limit int) ([]conversation.Conversation, string,
+	error) {
 	if err := atLeastOne(limit); err != nil {
 		return nil, "", err
 	}
@@ -159,7 +160,8 @@ type agents struct{ routing.AgentRepo }
 func (r agents) SaveAgent(ctx context.Context, a routing.Agent) (int64, error) {
 	for p, n := range a.Capacity {
 		if n < 0 || n > math.MaxInt32 {
-			return 0, errs.New(errs.Invalid, "store: agent %s has a capacity of %d in the profile %q; 0 to %d are possible", a.ID, n, p, math.MaxInt32)
+			return 0, errs.New(errs.Invalid, "store: agent %s has a capacity of %d in the profile %q; 0 to %d are possible", a.ID, n, p,
+				math.MaxInt32)
 		}
 	}
 	return r.AgentRepo.SaveAgent(ctx, a)

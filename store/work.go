@@ -108,7 +108,8 @@ func (w *work) old(ctx context.Context, it routing.Item) (*routing.Item, error) 
 }
 
 // change locks the rows, lets decide say what becomes of them, and writes it.
-func (w *work) change(ctx context.Context, k driver.WorkKey, decide func(transition.Rows) (transition.Change, error)) (transition.Change, error) {
+func (w *work) change(ctx context.Context, k driver.WorkKey, decide func(transition.Rows) (transition.Change, error)) (transition.Change,
+	error) {
 	rows, err := w.Lock(ctx, k)
 	if err != nil {
 		return transition.Change{}, err
@@ -126,7 +127,8 @@ func (w *work) change(ctx context.Context, k driver.WorkKey, decide func(transit
 
 func (w *work) Reserve(ctx context.Context, r routing.Reservation) error {
 	r.Now = micro(r.Now)
-	_, err := w.change(ctx, driver.WorkKey{Item: r.Item, Agent: r.Agent, Lease: r.Lease}, func(rows transition.Rows) (transition.Change, error) {
+	_, err := w.change(ctx, driver.WorkKey{Item: r.Item, Agent: r.Agent, Lease: r.Lease}, func(rows transition.Rows) (transition.Change,
+		error) {
 		return transition.Reserve(rows, r)
 	})
 	return err
@@ -142,7 +144,8 @@ func (w *work) Accept(ctx context.Context, offer routing.OfferID, as routing.Ass
 	return *c.Assignment, nil
 }
 
-func (w *work) EndOffer(ctx context.Context, offer routing.OfferID, state routing.OfferState, reason string, now time.Time) (routing.Offer, error) {
+func (w *work) EndOffer(ctx context.Context, offer routing.OfferID, state routing.OfferState, reason string, now time.Time) (routing.Offer,
+	error) {
 	c, err := w.change(ctx, driver.WorkKey{Offer: offer}, func(rows transition.Rows) (transition.Change, error) {
 		return transition.EndOffer(rows, state, reason, micro(now))
 	})

@@ -57,7 +57,8 @@ func FuzzFindBanned(f *testing.F) {
 
 func TestTemplatesAreOfferedByTheirLinks(t *testing.T) {
 	tree := ticket.Tree{Kind: ticket.Resolution}
-	for _, c := range []ticket.Category{{ID: "refund", Names: names("Refund")}, {ID: "card", Parent: "refund", Names: names("Card")}, {ID: "other", Names: names("Other")}} {
+	for _, c := range []ticket.Category{{ID: "refund", Names: names("Refund")}, {ID: "card", Parent: "refund", Names: names("Card")},
+		{ID: "other", Names: names("Other")}} {
 		var err error
 		tree, err = tree.Add(c, start)
 		require.NoError(t, err)
@@ -78,7 +79,8 @@ func TestTemplatesAreOfferedByTheirLinks(t *testing.T) {
 	} {
 		require.Equal(t, c.want, c.tpl.OfferOn(c.agent, c.resolution, tree))
 	}
-	for _, bad := range []ticket.AnswerTemplate{{}, {ID: "t", Title: "x"}, {ID: "t", Title: "x", Body: "b", SearchCode: "a b"}, {ID: "t", Body: "b"}} {
+	for _, bad := range []ticket.AnswerTemplate{{}, {ID: "t", Title: "x"}, {ID: "t", Title: "x", Body: "b", SearchCode: "a b"},
+		{ID: "t", Body: "b"}} {
 		require.ErrorIs(t, bad.Validate(), ticket.ErrInvalid)
 	}
 }

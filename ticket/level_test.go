@@ -62,7 +62,8 @@ func (d *desk) clock(target ticket.Target) ticket.Clock {
 
 func level() ticket.ServiceLevel {
 	return ticket.ServiceLevel{ID: "l", Name: "Standard", Calendar: "office", WarnBefore: 30 * time.Minute,
-		Goals: map[ticket.Target]time.Duration{ticket.FirstAnswer: time.Hour, ticket.NextAnswer: 2 * time.Hour, ticket.ResolutionTime: 18 * time.Hour}}
+		Goals: map[ticket.Target]time.Duration{ticket.FirstAnswer: time.Hour, ticket.NextAnswer: 2 * time.Hour,
+			ticket.ResolutionTime: 18 * time.Hour}}
 }
 
 func TestServiceLevelsCountOpenHours(t *testing.T) {

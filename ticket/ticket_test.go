@@ -173,11 +173,13 @@ func fields(t testing.TB) ticket.Fields {
 	var all ticket.Fields
 	for _, f := range []ticket.Field{
 		{Code: "order", Kind: ticket.CustomerField, Type: ticket.Text, Names: names("Order"), Required: true, Position: 1},
-		{Code: "size", Kind: ticket.CustomerField, Type: ticket.Radio, Names: names("Size"), Options: []ticket.Option{{Code: "s", Names: names("S")}, {Code: "m", Names: names("M")}}},
+		{Code: "size", Kind: ticket.CustomerField, Type: ticket.Radio, Names: names("Size"),
+			Options: []ticket.Option{{Code: "s", Names: names("S")}, {Code: "m", Names: names("M")}}},
 		{Code: "amount", Kind: ticket.AgentField, Type: ticket.Number, Names: names("Amount")},
 		{Code: "secret", Kind: ticket.AgentField, Type: ticket.Text, Names: names("Secret"), Encrypted: true, AdminsOnly: true},
 		{Code: "bought", Kind: ticket.CustomerField, Type: ticket.Date, Names: names("Bought")},
-		{Code: "extras", Kind: ticket.CustomerField, Type: ticket.Checkbox, Names: names("Extras"), Options: []ticket.Option{{Code: "a", Names: names("A")}, {Code: "b", Names: names("B")}}},
+		{Code: "extras", Kind: ticket.CustomerField, Type: ticket.Checkbox, Names: names("Extras"),
+			Options: []ticket.Option{{Code: "a", Names: names("A")}, {Code: "b", Names: names("B")}}},
 	} {
 		var err error
 		all, err = all.Add(f)
@@ -222,7 +224,8 @@ func TestAFieldCodeIsNeverUsedAgain(t *testing.T) {
 }
 
 func TestFieldsAreCheckedWhenSaved(t *testing.T) {
-	good := ticket.Field{Code: "f", Kind: ticket.AgentField, Type: ticket.Dropdown, Names: names("F"), Options: []ticket.Option{{Code: "a", Names: names("A")}}}
+	good := ticket.Field{Code: "f", Kind: ticket.AgentField, Type: ticket.Dropdown, Names: names("F"),
+		Options: []ticket.Option{{Code: "a", Names: names("A")}}}
 	for name, spoil := range map[string]func(*ticket.Field){
 		"code":            func(f *ticket.Field) { f.Code = "Order no" },
 		"code with digit": func(f *ticket.Field) { f.Code = "1f" },
@@ -280,7 +283,8 @@ func TestValuesFitTheirField(t *testing.T) {
 		{"size", ticket.Value{Text: "m"}, true}, {"size", ticket.Value{Text: "xl"}, false}, {"size", ticket.Value{List: []string{"m"}}, false},
 		{"amount", ticket.Value{Number: &n}, true}, {"amount", ticket.Value{Number: &huge}, false}, {"amount", ticket.Value{Text: "5"}, false},
 		{"bought", ticket.Value{Text: "2030-02-28"}, true}, {"bought", ticket.Value{Text: "2030-02-30"}, false},
-		{"extras", ticket.Value{List: []string{"b", "a"}}, true}, {"extras", ticket.Value{List: []string{"a", "a"}}, false}, {"extras", ticket.Value{List: []string{"c"}}, false},
+		{"extras", ticket.Value{List: []string{"b", "a"}}, true}, {"extras", ticket.Value{List: []string{"a", "a"}}, false},
+		{"extras", ticket.Value{List: []string{"c"}}, false},
 		{"secret", ticket.Value{Sealed: []byte("x")}, true},
 	} {
 		f, ok := all.Field(c.field)
@@ -494,7 +498,8 @@ func TestBadTicketsAreRefused(t *testing.T) {
 	require.Equal(t, "waiting_parts", d.T.Custom)
 	require.NoError(t, d.SetState(ticket.InProgress))
 	require.Empty(t, d.T.Custom)
-	for _, c := range []ticket.CustomState{{ID: "solved", As: ticket.Solved, Names: names("x")}, {ID: "x", As: "moon", Names: names("x")}, {ID: "X", As: ticket.Solved, Names: names("x")}} {
+	for _, c := range []ticket.CustomState{{ID: "solved", As: ticket.Solved, Names: names("x")}, {ID: "x", As: "moon", Names: names("x")},
+		{ID: "X", As: ticket.Solved, Names: names("x")}} {
 		require.ErrorIs(t, c.Validate(), ticket.ErrInvalid)
 	}
 }

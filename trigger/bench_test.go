@@ -15,7 +15,8 @@ import (
 func manyRules(b testing.TB, n int) *trigger.Set {
 	rules := make([]trigger.Trigger, n)
 	for i := range rules {
-		rules[i] = rule(fmt.Sprintf("t%05d", i), i, when(is("product", fmt.Sprint("p", i%100)), is("event", "created"), is("title", "nothing")), set("agent", "x"))
+		rules[i] = rule(fmt.Sprintf("t%05d", i), i, when(is("product", fmt.Sprint("p", i%100)), is("event", "created"), is("title", "nothing")),
+			set("agent", "x"))
 	}
 	return compile(b, rules...)
 }

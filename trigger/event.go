@@ -54,7 +54,8 @@ func FieldsOf(events ...string) []condition.Field {
 	for _, a := range Actors() {
 		actors = append(actors, string(a))
 	}
-	return []condition.Field{{Name: FieldEvent, Type: condition.TypeEnum, Values: events}, {Name: FieldActor, Type: condition.TypeEnum, Values: actors}}
+	return []condition.Field{{Name: FieldEvent, Type: condition.TypeEnum, Values: events}, {Name: FieldActor, Type: condition.TypeEnum,
+		Values: actors}}
 }
 
 // Subject is the record that an event is about, within the caller's unit of

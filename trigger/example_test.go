@@ -59,7 +59,8 @@ func Example() {
 	order := Order{State: "cancelled", Total: 1_200_000}
 	was := order
 	was.State = "paid"
-	report, err := set.Run(trigger.Event{ID: "1", Kind: "order.changed", Actor: trigger.ByCustomer, At: time.Now()}, watched{was, &order}, trigger.Options{})
+	report, err := set.Run(trigger.Event{ID: "1", Kind: "order.changed", Actor: trigger.ByCustomer, At: time.Now()}, watched{was, &order},
+		trigger.Options{})
 	fmt.Println(report.Fired(), order.Owner, err)
 	for _, why := range report.Runs[0].Why {
 		fmt.Println(why)

@@ -86,7 +86,10 @@ func LintOne(schema *condition.Schema, catalog *Catalog, one Trigger, others []T
 	// A circle that it is part of goes only over triggers that ask again.
 	ring := slices.DeleteFunc(slices.Clone(list), func(l linted) bool { return !l.Cascade && l.ID != one.ID })
 	if len(ring) <= maxRing {
-		out = append(out, slices.DeleteFunc(circles(ring), func(f Finding) bool { return f.Trigger != one.ID && !slices.Contains(f.Others, one.ID) })...)
+		out = append(out, slices.DeleteFunc(circles(ring), func(f Finding) bool {
+			return f.Trigger != one.ID && !slices.Contains(f.Others,
+				one.ID)
+		})...)
 	}
 	return out
 }

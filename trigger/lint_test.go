@@ -34,16 +34,21 @@ func TestLint(t *testing.T) {
 		want  found
 	}{
 		"nothing wrong": {[]trigger.Trigger{rule("a", 1, isNew, set("agent", "x")), rule("b", 2, isOpen, set("agent", "y"))}, found{}},
-		"never true":    {[]trigger.Trigger{rule("a", 1, when(is("state", "new"), is("state", "open")), set("agent", "x"))}, found{trigger.NeverTrue: {"a"}}},
+		"never true": {[]trigger.Trigger{rule("a", 1, when(is("state", "new"), is("state", "open")), set("agent", "x"))},
+			found{trigger.NeverTrue: {"a"}}},
 		"fight": {[]trigger.Trigger{rule("b", 2, when(is("product", "p")), set("agent", "y")), rule("a", 1, isNew, set("agent", "x"))},
 			found{trigger.Fight: {"a", "b"}}},
-		"same value is no fight": {[]trigger.Trigger{rule("a", 1, isNew, set("agent", "x")), rule("b", 2, when(is("product", "p")), set("agent", "x"))}, found{}},
-		"unreachable": {[]trigger.Trigger{rule("a", 1, when(is("state", "new"), is("product", "p")), set("agent", "x")), rule("b", 2, isNew, set("agent", "x"))},
+		"same value is no fight": {[]trigger.Trigger{rule("a", 1, isNew, set("agent", "x")), rule("b", 2, when(is("product", "p")),
+			set("agent", "x"))}, found{}},
+		"unreachable": {[]trigger.Trigger{rule("a", 1, when(is("state", "new"), is("product", "p")), set("agent", "x")),
+			rule("b", 2, isNew, set("agent", "x"))},
 			found{trigger.Unreachable: {"a", "b"}}},
-		"it also pings": {[]trigger.Trigger{rule("a", 1, isNew, set("agent", "x"), trigger.Action{Kind: "ping"}), rule("b", 2, isNew, set("agent", "x"))}, found{}},
+		"it also pings": {[]trigger.Trigger{rule("a", 1, isNew, set("agent", "x"), trigger.Action{Kind: "ping"}),
+			rule("b", 2, isNew, set("agent", "x"))}, found{}},
 		"circle": {[]trigger.Trigger{cascading(rule("a", 1, isNew, set("state", "open"))), cascading(rule("b", 2, isOpen, set("state", "new")))},
 			found{trigger.Circle: {"a", "b"}}},
-		"itself":     {[]trigger.Trigger{cascading(rule("a", 1, when(condition.Clause{Field: "agent", Op: condition.Changed}), set("agent", "x")))}, found{trigger.Circle: {"a"}}},
+		"itself": {[]trigger.Trigger{cascading(rule("a", 1, when(condition.Clause{Field: "agent", Op: condition.Changed}),
+			set("agent", "x")))}, found{trigger.Circle: {"a"}}},
 		"no cascade": {[]trigger.Trigger{rule("a", 1, isNew, set("state", "open")), rule("b", 2, isOpen, set("state", "new"))}, found{}},
 		"inactive": {[]trigger.Trigger{func() trigger.Trigger {
 			r := rule("a", 1, when(is("state", "new"), is("state", "open")), set("agent", "x"))

@@ -11,7 +11,8 @@ import (
 
 func TestParticlesSuitTheWordBefore(t *testing.T) {
 	for template, cases := range map[string]map[string]string{
-		"#{n}은/는":    {"김민수": "김민수는", "박서준": "박서준은", "물": "물은", "12": "12는", "10": "10은", "LINE": "LINE는", "URL": "URL은", "Kim": "Kim은", "(주)한강": "(주)한강은", "'나'": "'나'는", "日本": "日本은(는)", "": "은(는)"},
+		"#{n}은/는": {"김민수": "김민수는", "박서준": "박서준은", "물": "물은", "12": "12는", "10": "10은", "LINE": "LINE는", "URL": "URL은", "Kim": "Kim은",
+			"(주)한강": "(주)한강은", "'나'": "'나'는", "日本": "日本은(는)", "": "은(는)"},
 		"#{n}이(가)":   {"민수": "민수가", "서준": "서준이", "7": "7이", "2": "2가"},
 		"#{n}을(를)":   {"환불": "환불을", "문의": "문의를", "facebook": "facebook을", "song": "song을"},
 		"#{n}(으)로":   {"서울": "서울로", "부산": "부산으로", "제주": "제주로", "1": "1로", "3": "3으로", "email": "email로"},
@@ -37,7 +38,8 @@ func TestTemplatesTakeListedNamesOnly(t *testing.T) {
 	require.Contains(t, tpl.RenderHTML(values), "[&lt;b&gt;")
 	require.NotContains(t, tpl.RenderLine(values), "\n")
 	require.NotContains(t, tpl.RenderLine(map[string]string{"ticket.title": "a\u2028b"}), "\u2028")
-	for _, bad := range []string{"#{nobody}", "#{}", "#{ticket.title", "#{.}", "#{printf \"%9999999d\"}", "#{customer.name.Len}", "#{ customer.name }",
+	for _, bad := range []string{"#{nobody}", "#{}", "#{ticket.title", "#{.}", "#{printf \"%9999999d\"}", "#{customer.name.Len}",
+		"#{ customer.name }",
 		strings.Repeat("#{customer.name}", 10000), strings.Repeat("x", trigger.MaxTemplate+1)} {
 		_, err := trigger.ParseTemplate(bad, allowed)
 		require.ErrorIs(t, err, trigger.ErrInvalid, "%.20s", bad)
@@ -53,7 +55,8 @@ func FuzzParseTemplate(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if out := tpl.Render(map[string]string{"n": ""}); strings.Contains(out, "#{n}") && !strings.Contains(strings.ReplaceAll(text, "#{n}", ""), "n}") {
+		if out := tpl.Render(map[string]string{"n": ""}); strings.Contains(out, "#{n}") && !strings.Contains(strings.ReplaceAll(text, "#{n}",
+			""), "n}") {
 			t.Errorf("a placeholder was left in %q", out)
 		}
 		tpl.RenderHTML(map[string]string{"n": value})

@@ -89,7 +89,8 @@ func set(field, value string) trigger.Action {
 }
 
 func rule(id string, position int, when condition.Condition, actions ...trigger.Action) trigger.Trigger {
-	return trigger.Trigger{ID: trigger.ID(id), Title: "rule " + id, Subject: "ticket", When: when, Actions: actions, Position: position, Active: true}
+	return trigger.Trigger{ID: trigger.ID(id), Title: "rule " + id, Subject: "ticket", When: when, Actions: actions, Position: position,
+		Active: true}
 }
 
 func when(clauses ...condition.Clause) condition.Condition { return condition.Condition{All: clauses} }
@@ -198,11 +199,13 @@ func TestTooMuchIsCutWithANote(t *testing.T) {
 func TestAnErrorOfTheSubjectEndsThePass(t *testing.T) {
 	r := newRecord(condition.Map{})
 	r.fail = fmt.Errorf("the store is gone")
-	_, err := compile(t, rule("a", 1, condition.Condition{}, set("title", "x")), rule("b", 2, condition.Condition{}, set("title", "y"))).Run(created(), r, trigger.Options{})
+	_, err := compile(t, rule("a", 1, condition.Condition{}, set("title", "x")),
+		rule("b", 2, condition.Condition{}, set("title", "y"))).Run(created(), r, trigger.Options{})
 	require.ErrorIs(t, err, r.fail)
 	require.ErrorContains(t, err, "trigger a: set")
 	passed := newRecord(condition.Map{})
-	report, err := compile(t, rule("a", 1, condition.Condition{}, set("agent", "nobody")), rule("b", 2, condition.Condition{}, set("title", "y"))).Run(created(), passed, trigger.Options{})
+	report, err := compile(t, rule("a", 1, condition.Condition{}, set("agent", "nobody")),
+		rule("b", 2, condition.Condition{}, set("title", "y"))).Run(created(), passed, trigger.Options{})
 	require.NoError(t, err)
 	require.False(t, report.Runs[0].Outcomes[0].Done)
 	require.Equal(t, "there is nobody", report.Runs[0].Outcomes[0].Note)

@@ -110,7 +110,8 @@ func (p postcard) Parse(_ channel.Account, env channel.Envelope) (channel.Inboun
 	}
 	in := channel.Inbound{Kind: channel.EventUnsupported, Type: e.Kind}
 	if e.Kind == "card" {
-		in = channel.Inbound{Kind: channel.EventMessage, Chat: channel.Chat{Kind: channel.ChatUser, ID: e.From}, MessageID: channel.ProviderMessageID(e.ID), Content: channel.Text(e.Text)}
+		in = channel.Inbound{Kind: channel.EventMessage, Chat: channel.Chat{Kind: channel.ChatUser, ID: e.From},
+			MessageID: channel.ProviderMessageID(e.ID), Content: channel.Text(e.Text)}
 	}
 	return in, nil
 }

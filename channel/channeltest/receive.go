@@ -88,7 +88,8 @@ func receiveSignature(t *testing.T, h Harness) {
 	wrong := map[string]string{
 		"empty": "", "short": right[:len(right)/2], "one less": right[:len(right)-1], "long": right + right,
 		"upper case": strings.ToUpper(right), "lower case": strings.ToLower(right),
-		"not base64": strings.Repeat("!", len(right)), "line break": right[:4] + "\n" + right[5:], "line break more": right[:4] + "\r\n" + right[4:], "blank": " ",
+		"not base64": strings.Repeat("!", len(right)), "line break": right[:4] + "\n" + right[5:],
+		"line break more": right[:4] + "\r\n" + right[4:], "blank": " ",
 	}
 	for name, value := range wrong {
 		if value == right { // a signature in hexadecimal has only one case

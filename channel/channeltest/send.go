@@ -298,7 +298,8 @@ func sendNoSecrets(t *testing.T, h Harness) {
 			said = append(said, fmt.Sprintf("%v %+v", err, err))
 		}
 	}
-	for _, fault := range []Fault{"", AcceptedThenCut, CutBefore, AcceptedThen500, Failed500, TooFast, QuotaUsed, RecipientFlood, Unauthorized} {
+	for _, fault := range []Fault{"", AcceptedThenCut, CutBefore, AcceptedThen500, Failed500, TooFast, QuotaUsed, RecipientFlood,
+		Unauthorized} {
 		if fault != "" {
 			f.Fail(fault)
 		}

@@ -248,7 +248,8 @@ func bounced(key thread.Key, raw []byte, m message.Mail, in channel.Inbound) cha
 		return in
 	}
 	in.Kind, in.Reason = channel.EventFailed, cmp.Or(reasons[m.Bounce.Cause], channel.ReasonProvider)
-	in.Details = map[string]string{"detail": strings.TrimSpace("the other mail server reports: " + string(m.Bounce.Cause) + " " + m.Bounce.Status)}
+	in.Details = map[string]string{"detail": strings.TrimSpace("the other mail server reports: " + string(m.Bounce.Cause) + " " +
+		m.Bounce.Status)}
 	if mine {
 		in.Chat = channel.Chat{Kind: channel.ChatThread, ID: name}
 		in.MessageID, in.Tag = channel.ProviderMessageID(localPart(id)), msg

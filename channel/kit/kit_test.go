@@ -96,7 +96,8 @@ func TestCarries(t *testing.T) {
 	require.Empty(t, Carries(caps, channel.Text("abc")))
 	require.Equal(t, channel.ReasonContent, Carries(caps, channel.Text("a😀b")))
 	require.Equal(t, channel.ReasonUnsupported, Carries(caps, channel.Content{Kind: channel.KindImage}))
-	require.Equal(t, channel.ReasonUnsupported, Carries(caps, channel.Content{Kind: channel.KindText, Choices: []channel.Choice{{Label: "x"}}}))
+	require.Equal(t, channel.ReasonUnsupported, Carries(caps, channel.Content{Kind: channel.KindText,
+		Choices: []channel.Choice{{Label: "x"}}}))
 }
 
 func TestVerify(t *testing.T) {

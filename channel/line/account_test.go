@@ -35,9 +35,10 @@ func TestValidateNamesTheFieldAndWhereToFindIt(t *testing.T) {
 		bend  func(*channel.Account)
 		names string
 	}{
-		"other kind":        {func(x *channel.Account) { x.Kind = "webchat" }, "kind"},
-		"no settings":       {func(x *channel.Account) { x.Settings = nil }, "channel_id"},
-		"unknown field":     {func(x *channel.Account) { x.Settings = json.RawMessage(`{"channel_id":"1","tokn_mode":"jwt"}`) }, "field that does not exist"},
+		"other kind":  {func(x *channel.Account) { x.Kind = "webchat" }, "kind"},
+		"no settings": {func(x *channel.Account) { x.Settings = nil }, "channel_id"},
+		"unknown field": {func(x *channel.Account) { x.Settings = json.RawMessage(`{"channel_id":"1","tokn_mode":"jwt"}`) },
+			"field that does not exist"},
 		"two objects":       {func(x *channel.Account) { x.Settings = json.RawMessage(`{"channel_id":"1"}{}`) }, "more than one"},
 		"no channel id":     {func(x *channel.Account) { x.Settings = json.RawMessage(`{}`) }, "Basic settings tab"},
 		"channel id a name": {func(x *channel.Account) { x.Settings = json.RawMessage(`{"channel_id":"@shop"}`) }, "channel_id"},
@@ -51,7 +52,8 @@ func TestValidateNamesTheFieldAndWhereToFindIt(t *testing.T) {
 		}, "assertion_key"},
 	} {
 		acct := good
-		acct.Secrets = map[string]channel.Secret{line.SecretChannel: good.Secrets[line.SecretChannel], line.SecretToken: good.Secrets[line.SecretToken]}
+		acct.Secrets = map[string]channel.Secret{line.SecretChannel: good.Secrets[line.SecretChannel],
+			line.SecretToken: good.Secrets[line.SecretToken]}
 		c.bend(&acct)
 		err := a.Validate(acct)
 		require.ErrorIs(t, err, channel.ErrInvalid, name)
@@ -61,7 +63,8 @@ func TestValidateNamesTheFieldAndWhereToFindIt(t *testing.T) {
 }
 
 func TestNewRefusesAddressesThatWouldLeakTheToken(t *testing.T) {
-	for _, base := range []string{"http://api.line.me", "api.line.me", "https://user:pw@x.example", "https://x.example/?a", "ftp://x.example", "%"} {
+	for _, base := range []string{"http://api.line.me", "api.line.me", "https://user:pw@x.example", "https://x.example/?a", "ftp://x.example",
+		"%"} {
 		_, err := line.New(line.Options{APIBase: base})
 		require.ErrorIs(t, err, channel.ErrInvalid, base)
 		_, err = line.New(line.Options{DataAPIBase: base})
@@ -73,7 +76,8 @@ func TestNewRefusesAddressesThatWouldLeakTheToken(t *testing.T) {
 
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	var asked []string
-	a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: emukit.Transport(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: emukit.Transport(http.HandlerFunc(func(w http.ResponseWriter,
+		r *http.Request) {
 		asked = append(asked, r.Host)
 		http.Redirect(w, r, "https://elsewhere.example/", http.StatusTemporaryRedirect)
 	}))}})
@@ -182,7 +186,8 @@ func TestJWTTokens(t *testing.T) {
 			e := emulate(t, linetest.Options{})
 			kid := e.srv.RegisterKey(&key.PublicKey)
 			e.acct.Settings = json.RawMessage(`{"channel_id":"` + e.srv.ChannelID() + `","token_mode":"jwt","kid":"` + kid + `"}`)
-			e.acct.Secrets = map[string]channel.Secret{line.SecretChannel: e.acct.Secrets[line.SecretChannel], line.SecretAssertion: channel.NewSecret(secret)}
+			e.acct.Secrets = map[string]channel.Secret{line.SecretChannel: e.acct.Secrets[line.SecretChannel],
+				line.SecretAssertion: channel.NewSecret(secret)}
 			require.NoError(t, e.line.Validate(e.acct))
 			for range 3 {
 				_, se := e.send(t, e.attempt(t, "x", nil))
@@ -194,9 +199,11 @@ func TestJWTTokens(t *testing.T) {
 			require.Equal(t, channel.ReasonCredentials, se.Reason)
 		})
 	}
-	for _, bad := range []string{"", "x", `{"kty":"RSA"}`, `{"kty":"EC","n":"AQAB"}`, strings.Replace(jwk, `"e":"AQAB"`, `"e":"AQAA"`, 1), string(block)[:200]} {
-		acct := channel.Account{Kind: line.Kind, Settings: json.RawMessage(`{"channel_id":"1","token_mode":"jwt","kid":"k"}`), Secrets: map[string]channel.Secret{
-			line.SecretChannel: channel.NewSecret("s"), line.SecretAssertion: channel.NewSecret(bad)}}
+	for _, bad := range []string{"", "x", `{"kty":"RSA"}`, `{"kty":"EC","n":"AQAB"}`, strings.Replace(jwk, `"e":"AQAB"`, `"e":"AQAA"`, 1),
+		string(block)[:200]} {
+		acct := channel.Account{Kind: line.Kind, Settings: json.RawMessage(`{"channel_id":"1","token_mode":"jwt","kid":"k"}`),
+			Secrets: map[string]channel.Secret{
+				line.SecretChannel: channel.NewSecret("s"), line.SecretAssertion: channel.NewSecret(bad)}}
 		require.ErrorIs(t, offline(t).Validate(acct), channel.ErrInvalid)
 	}
 }
@@ -207,14 +214,21 @@ func TestSendErrors(t *testing.T) {
 		disposition channel.Disposition
 		reason      channel.Reason
 	}{
-		"unknown recipient":  {func(e *emulated, at *channel.Attempt) { replaceIn(at, e.mina.ID(), userID) }, channel.Permanent, channel.ReasonUnreachable},
-		"refused content":    {func(_ *emulated, at *channel.Attempt) { replaceIn(at, `"type":"text"`, `"type":"telepathy"`) }, channel.Permanent, channel.ReasonContent},
-		"revoked token":      {func(e *emulated, _ *channel.Attempt) { e.srv.RevokeTokens() }, channel.Permanent, channel.ReasonCredentials},
-		"forbidden":          {func(e *emulated, _ *channel.Attempt) { e.fault(linetest.Fault403) }, channel.Permanent, channel.ReasonCredentials},
-		"500":                {func(e *emulated, _ *channel.Attempt) { e.fault(linetest.Fault500Before) }, channel.Ambiguous, channel.ReasonProvider},
-		"accepted then 500":  {func(e *emulated, _ *channel.Attempt) { e.fault(linetest.Fault500After) }, channel.Ambiguous, channel.ReasonProvider},
-		"cut":                {func(e *emulated, _ *channel.Attempt) { e.fault(linetest.FaultCutBefore) }, channel.Ambiguous, channel.ReasonNetwork},
-		"missing characters": {func(_ *emulated, at *channel.Attempt) { at.Request = []byte(`{"v":2}`) }, channel.Permanent, channel.ReasonContent},
+		"unknown recipient": {func(e *emulated, at *channel.Attempt) { replaceIn(at, e.mina.ID(), userID) }, channel.Permanent,
+			channel.ReasonUnreachable},
+		"refused content": {func(_ *emulated, at *channel.Attempt) { replaceIn(at, `"type":"text"`, `"type":"telepathy"`) },
+			channel.Permanent, channel.ReasonContent},
+		"revoked token": {func(e *emulated, _ *channel.Attempt) { e.srv.RevokeTokens() }, channel.Permanent, channel.ReasonCredentials},
+		"forbidden": {func(e *emulated, _ *channel.Attempt) { e.fault(linetest.Fault403) }, channel.Permanent,
+			channel.ReasonCredentials},
+		"500": {func(e *emulated, _ *channel.Attempt) { e.fault(linetest.Fault500Before) }, channel.Ambiguous,
+			channel.ReasonProvider},
+		"accepted then 500": {func(e *emulated, _ *channel.Attempt) { e.fault(linetest.Fault500After) }, channel.Ambiguous,
+			channel.ReasonProvider},
+		"cut": {func(e *emulated, _ *channel.Attempt) { e.fault(linetest.FaultCutBefore) }, channel.Ambiguous,
+			channel.ReasonNetwork},
+		"missing characters": {func(_ *emulated, at *channel.Attempt) { at.Request = []byte(`{"v":2}`) }, channel.Permanent,
+			channel.ReasonContent},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := emulate(t, linetest.Options{})
@@ -245,7 +259,8 @@ func TestAcceptedWithAnUnreadableBodyIsAccepted(t *testing.T) {
 }
 
 func TestNumericMessageIDsAreRead(t *testing.T) {
-	a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: emukit.Transport(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: emukit.Transport(http.HandlerFunc(func(w http.ResponseWriter,
+		_ *http.Request) {
 		_, _ = w.Write([]byte(`{"sentMessages":[{"id":461230966842064897,"quoteToken":"q"}]}`))
 	}))}})
 	require.NoError(t, err)
@@ -259,7 +274,8 @@ func TestNumericMessageIDsAreRead(t *testing.T) {
 func TestEachRowGetsTheIDOfItsFirstMessage(t *testing.T) {
 	e := emulate(t, linetest.Options{})
 	to := channel.Chat{Kind: channel.ChatUser, ID: e.mina.ID()}
-	batch := []channel.Outbound{{Row: "a", To: to, Content: channel.Text(strings.Repeat("x", 6000))}, {Row: "b", To: to, Content: channel.Text("b")}}
+	batch := []channel.Outbound{{Row: "a", To: to, Content: channel.Text(strings.Repeat("x", 6000))},
+		{Row: "b", To: to, Content: channel.Text("b")}}
 	at, err := e.line.Plan(e.acct, batch, e.now, newKeys())
 	require.NoError(t, err)
 	sent, se := e.send(t, at)
@@ -298,7 +314,8 @@ func TestARefusalNamesItsRows(t *testing.T) {
 		"nothing":                     {`{}`, nil},
 		"garbage":                     {`{"details":7,"message":[]`, nil},
 	} {
-		a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: emukit.Transport(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: emukit.Transport(http.HandlerFunc(func(w http.ResponseWriter,
+			_ *http.Request) {
 			w.WriteHeader(http.StatusBadRequest)
 			_, _ = w.Write([]byte(c.body))
 		}))}})
@@ -317,7 +334,8 @@ func TestARefusalNamesItsRows(t *testing.T) {
 // TestOnlyContentBlamesRows: what is wrong with the account or the recipient is
 // every row's.
 func TestOnlyContentBlamesRows(t *testing.T) {
-	for _, kind := range []linetest.FaultKind{linetest.Fault401, linetest.Fault403, linetest.FaultQuota, linetest.FaultRate, linetest.Fault500After} {
+	for _, kind := range []linetest.FaultKind{linetest.Fault401, linetest.Fault403, linetest.FaultQuota, linetest.FaultRate,
+		linetest.Fault500After} {
 		e := emulate(t, linetest.Options{})
 		e.fault(kind)
 		_, se := e.send(t, e.attempt(t, "x", nil))
@@ -331,7 +349,8 @@ func newKeys() func() string {
 }
 
 func TestWhatTheAdapterCannotCheckTravelsAlone(t *testing.T) {
-	sticker := channel.Outbound{Row: "s", To: private, Content: channel.Content{Kind: channel.KindSticker, Sticker: &channel.Sticker{Package: "1", ID: "1"}}}
+	sticker := channel.Outbound{Row: "s", To: private, Content: channel.Content{Kind: channel.KindSticker,
+		Sticker: &channel.Sticker{Package: "1", ID: "1"}}}
 	require.Equal(t, []channel.OutboxID{"r"}, plan(t, received, outbound("x"), sticker).Rows)
 	require.Equal(t, []channel.OutboxID{"s"}, plan(t, received, sticker, outbound("x")).Rows)
 	bad := outbound("")
@@ -412,16 +431,18 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 		wrong   string
 		mention string
 	}{
-		"all is well":     {200, func(*emulated) {}, "", ""},
-		"bad settings":    {200, func(e *emulated) { e.acct.Settings = nil }, "settings", "channel_id"},
-		"wrong token":     {200, func(e *emulated) { e.srv.RevokeTokens() }, "token", "Issue a new channel access token"},
-		"no address":      {200, func(e *emulated) { e.srv.SetWebhook("") }, "endpoint", "No webhook address"},
-		"another tool":    {200, func(e *emulated) { e.srv.SetWebhook("https://other.example/") }, "endpoint", "another tool"},
-		"wrong secret":    {401, func(*emulated) {}, "endpoint_test", "channel secret"},
-		"server trouble":  {500, func(*emulated) {}, "endpoint_test", "status 500"},
-		"month is over":   {200, func(e *emulated) { e.srv.SetConsumption(1000) }, "quota", "are used"},
-		"other bot":       {200, func(e *emulated) { e.acct.Settings = json.RawMessage(`{"channel_id":"1234567890","bot_user_id":"U0"}`) }, "bot", "another bot"},
-		"info overloaded": {200, func(e *emulated) { e.srv.AddFault(linetest.Fault{Endpoint: "info", Kind: linetest.FaultRate, Nth: 1}) }, "token", "try again"},
+		"all is well":    {200, func(*emulated) {}, "", ""},
+		"bad settings":   {200, func(e *emulated) { e.acct.Settings = nil }, "settings", "channel_id"},
+		"wrong token":    {200, func(e *emulated) { e.srv.RevokeTokens() }, "token", "Issue a new channel access token"},
+		"no address":     {200, func(e *emulated) { e.srv.SetWebhook("") }, "endpoint", "No webhook address"},
+		"another tool":   {200, func(e *emulated) { e.srv.SetWebhook("https://other.example/") }, "endpoint", "another tool"},
+		"wrong secret":   {401, func(*emulated) {}, "endpoint_test", "channel secret"},
+		"server trouble": {500, func(*emulated) {}, "endpoint_test", "status 500"},
+		"month is over":  {200, func(e *emulated) { e.srv.SetConsumption(1000) }, "quota", "are used"},
+		"other bot": {200, func(e *emulated) { e.acct.Settings = json.RawMessage(`{"channel_id":"1234567890","bot_user_id":"U0"}`) },
+			"bot", "another bot"},
+		"info overloaded": {200, func(e *emulated) { e.srv.AddFault(linetest.Fault{Endpoint: "info", Kind: linetest.FaultRate, Nth: 1}) },
+			"token", "try again"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := emulate(t, linetest.Options{WebhookClient: answering(c.status), WebhookURL: callback, MonthlyQuota: 1000})
@@ -485,7 +506,8 @@ func TestAddFriend(t *testing.T) {
 func TestRichMenus(t *testing.T) {
 	e := emulate(t, linetest.Options{})
 	ctx, user := t.Context(), channel.ProviderUserID(e.mina.ID())
-	id, err := e.line.CreateRichMenu(ctx, e.acct, json.RawMessage(`{"size":{"width":2500,"height":843},"selected":false,"name":"main","chatBarText":"Menu","areas":[]}`))
+	id, err := e.line.CreateRichMenu(ctx, e.acct, json.RawMessage(
+		`{"size":{"width":2500,"height":843},"selected":false,"name":"main","chatBarText":"Menu","areas":[]}`))
 	require.NoError(t, err)
 	require.ErrorIs(t, e.line.LinkRichMenu(ctx, e.acct, user, id), channel.ErrInvalid, "no picture yet")
 	require.NoError(t, e.line.UploadRichMenuImage(ctx, e.acct, id, "image/png", []byte("png")))

@@ -105,7 +105,8 @@ func BenchmarkPush(b *testing.B) {
 	a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: srv.Transport()}, Rates: map[string]rate.Limit{line.EndpointPush: 0}})
 	require.NoError(b, err)
 	acct, keys := accountOf(srv), newKeys()
-	batch := []channel.Outbound{{Row: "r", To: channel.Chat{Kind: channel.ChatUser, ID: srv.User("Mina").ID()}, Content: channel.Text("hello")}}
+	batch := []channel.Outbound{{Row: "r", To: channel.Chat{Kind: channel.ChatUser, ID: srv.User("Mina").ID()},
+		Content: channel.Text("hello")}}
 	for b.Loop() {
 		at, err := a.Plan(acct, batch, time.Now(), keys)
 		if err == nil {

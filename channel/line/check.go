@@ -113,7 +113,8 @@ func tokenFinding(err error) channel.Finding {
 }
 
 func botFindings(acct channel.Account, info BotInfo) []channel.Finding {
-	findings := []channel.Finding{{OK: true, Topic: "bot", Detail: fmt.Sprintf("The account is %q with the ID %s.", clip(info.DisplayName, 100), clip(info.BasicID, 50))}}
+	findings := []channel.Finding{{OK: true, Topic: "bot", Detail: fmt.Sprintf("The account is %q with the ID %s.",
+		clip(info.DisplayName, 100), clip(info.BasicID, 50))}}
 	if s, err := ParseSettings(acct.Settings); err == nil && s.BotUserID != "" && s.BotUserID != info.UserID {
 		findings = append(findings, channel.Finding{
 			Topic: "bot", Detail: "The access token belongs to another bot than the setting bot_user_id names; webhooks would be refused.",
@@ -129,7 +130,8 @@ func botFindings(acct channel.Account, info BotInfo) []channel.Finding {
 }
 
 func (a *Adapter) endpointFindings(ctx context.Context, acct channel.Account, callbackURL string) ([]channel.Finding, error) {
-	f := channel.Finding{Topic: "endpoint", Remedy: "Enter " + callbackURL + " as Webhook URL on the Messaging API tab of the LINE console and switch on \"Use webhook\"."}
+	f := channel.Finding{Topic: "endpoint", Remedy: "Enter " + callbackURL +
+		" as Webhook URL on the Messaging API tab of the LINE console and switch on \"Use webhook\"."}
 	e, err := a.Endpoint(ctx, acct)
 	switch {
 	case ctx.Err() != nil:
@@ -180,7 +182,8 @@ func (a *Adapter) quotaFinding(ctx context.Context, acct channel.Account) channe
 		return channel.Finding{Topic: "quota", Detail: err.Error(), Remedy: "Try again later."}
 	case q.Exhausted():
 		return channel.Finding{
-			Topic: "quota", Detail: fmt.Sprintf("All %d messages of this month are used; only replies within about a minute still reach customers.", q.Value),
+			Topic: "quota", Detail: fmt.Sprintf("All %d messages of this month are used; only replies within about a minute still reach customers.",
+				q.Value),
 			Remedy: "Change the plan in LINE Official Account Manager or wait for the next month.",
 		}
 	case q.Limited:

@@ -28,15 +28,19 @@ func harness() channeltest.Harness {
 	return channeltest.Harness{
 		Open: open, Golden: goldens, Unknown: unknown(), Broken: broken(),
 		Samples: map[channel.ContentKind]channel.Content{
-			channel.KindText:     channel.Text("{braces} <b>&amp; 한글 👍🏽"),
-			channel.KindImage:    media(channel.KindImage, channel.Media{URL: "https://cdn.example/a b.jpg", Type: "image/jpeg", Size: 1000}),
-			channel.KindVideo:    media(channel.KindVideo, channel.Media{URL: "https://cdn.example/v.mp4", Preview: "https://cdn.example/v.jpg", Type: "video/mp4"}),
-			channel.KindAudio:    media(channel.KindAudio, channel.Media{URL: "https://cdn.example/s.m4a", Type: "audio/mp4", Duration: 3 * time.Second}),
-			channel.KindFile:     media(channel.KindFile, channel.Media{URL: "https://cdn.example/f.pdf", Name: "invoice.pdf", Type: "application/pdf"}),
+			channel.KindText:  channel.Text("{braces} <b>&amp; 한글 👍🏽"),
+			channel.KindImage: media(channel.KindImage, channel.Media{URL: "https://cdn.example/a b.jpg", Type: "image/jpeg", Size: 1000}),
+			channel.KindVideo: media(channel.KindVideo, channel.Media{URL: "https://cdn.example/v.mp4", Preview: "https://cdn.example/v.jpg",
+				Type: "video/mp4"}),
+			channel.KindAudio: media(channel.KindAudio, channel.Media{URL: "https://cdn.example/s.m4a", Type: "audio/mp4",
+				Duration: 3 * time.Second}),
+			channel.KindFile: media(channel.KindFile, channel.Media{URL: "https://cdn.example/f.pdf", Name: "invoice.pdf",
+				Type: "application/pdf"}),
 			channel.KindLocation: {Kind: channel.KindLocation, Location: &channel.Location{Title: "Office", Latitude: 37.5, Longitude: 127}},
 			channel.KindSticker:  {Kind: channel.KindSticker, Sticker: &channel.Sticker{Package: "446", ID: "1988"}},
 			channel.KindCard:     {Kind: channel.KindCard, Cards: []channel.Card{card("one"), card("two")}},
-			channel.KindRich:     {Kind: channel.KindRich, Rich: json.RawMessage(`{"type":"flex","altText":"receipt","contents":{"type":"bubble","body":{"type":"box","layout":"vertical","contents":[]}}}`)},
+			channel.KindRich: {Kind: channel.KindRich, Rich: json.RawMessage(
+				`{"type":"flex","altText":"receipt","contents":{"type":"bubble","body":{"type":"box","layout":"vertical","contents":[]}}}`)},
 		},
 	}
 }

@@ -112,8 +112,10 @@ func FuzzReadingIsTheSame(f *testing.F) {
 }
 
 // values take the place of others.
-var values = []string{`null`, `true`, `false`, `0`, `-1`, `7`, `1.5`, `1e3`, `1700000000000`, `99999999999999999999`, `""`, `"x"`, `"7"`, `"1.5"`,
-	`"\ud83d\ude00\ud800"`, "\"\xff\xfe\"", `"a\"b\\"`, `[]`, `[null]`, `["x",7]`, `{}`, `{"type":"user"}`, `{"id":null}`, `"message"`, `"text"`, `"standby"`}
+var values = []string{`null`, `true`, `false`, `0`, `-1`, `7`, `1.5`, `1e3`, `1700000000000`, `99999999999999999999`, `""`, `"x"`, `"7"`,
+	`"1.5"`,
+	`"\ud83d\ude00\ud800"`, "\"\xff\xfe\"", `"a\"b\\"`, `[]`, `[null]`, `["x",7]`, `{}`, `{"type":"user"}`, `{"id":null}`, `"message"`,
+	`"text"`, `"standby"`}
 
 // bend writes JSON anew with some names and values changed, doubled, escaped or
 // gone, and with blanks between.

@@ -43,7 +43,8 @@ func (a *Adapter) VerifyIDToken(ctx context.Context, loginChannelID, idToken, no
 		return IDToken{}, err
 	}
 	if ans.Status == http.StatusBadRequest {
-		return IDToken{}, errs.New(errs.PermissionDenied, "line: id token: LINE refused it; it is expired, forged, or of another channel or nonce")
+		return IDToken{}, errs.New(errs.PermissionDenied,
+			"line: id token: LINE refused it; it is expired, forged, or of another channel or nonce")
 	}
 	var got struct {
 		Iss, Sub, Aud, Nonce, Name, Picture, Email string
@@ -56,7 +57,8 @@ func (a *Adapter) VerifyIDToken(ctx context.Context, loginChannelID, idToken, no
 	if got.Iss != "https://access.line.me" || got.Aud != loginChannelID || got.Nonce != nonce && nonce != "" || got.Sub == "" {
 		return IDToken{}, errs.New(errs.PermissionDenied, "line: id token: the answer does not speak of this log-in")
 	}
-	return IDToken{User: channel.ProviderUserID(got.Sub), Name: got.Name, Picture: got.Picture, Email: got.Email, Expires: time.Unix(got.Exp, 0).UTC()}, nil
+	return IDToken{User: channel.ProviderUserID(got.Sub), Name: got.Name, Picture: got.Picture, Email: got.Email,
+		Expires: time.Unix(got.Exp, 0).UTC()}, nil
 }
 
 // LinkToken asks for a token that begins an account link: it goes to the user

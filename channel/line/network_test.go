@@ -28,7 +28,8 @@ func networked(t *testing.T) (*linetest.Server, *line.Adapter, channel.Attempt) 
 	t.Cleanup(hs.Close)
 	a, err := line.New(line.Options{APIBase: hs.URL, DataAPIBase: hs.URL})
 	require.NoError(t, err)
-	at, err := a.Plan(accountOf(srv), []channel.Outbound{{Row: "r", To: channel.Chat{Kind: channel.ChatUser, ID: srv.User("Mina").ID()}, Content: channel.Text("x")}}, time.Now(), newKeys())
+	at, err := a.Plan(accountOf(srv), []channel.Outbound{{Row: "r", To: channel.Chat{Kind: channel.ChatUser, ID: srv.User("Mina").ID()},
+		Content: channel.Text("x")}}, time.Now(), newKeys())
 	require.NoError(t, err)
 	return srv, a, at
 }
@@ -119,7 +120,8 @@ func TestAReplyRefusedWithoutNamingAFieldIsTheToken(t *testing.T) {
 		`{"message":"The request body has 1 error(s)","details":[{"property":"replyToken"}]}`:                                        channel.ReasonReplyHandle,
 		`{"message":"The request body has 1 error(s)","details":[{"message":"the customer's words","property":"messages[0].text"}]}`: channel.ReasonContent,
 	} {
-		a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: emukit.Transport(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: emukit.Transport(http.HandlerFunc(func(w http.ResponseWriter,
+			_ *http.Request) {
 			w.WriteHeader(http.StatusBadRequest)
 			_, _ = w.Write([]byte(body))
 		}))}})

@@ -75,7 +75,8 @@ func (a *Adapter) Plan(_ channel.Account, batch []channel.Outbound, now time.Tim
 }
 
 // address chooses the route and closes the request.
-func address(at channel.Attempt, first channel.Outbound, messages []json.RawMessage, req request, now time.Time, newKey func() string) (channel.Attempt, error) {
+func address(at channel.Attempt, first channel.Outbound, messages []json.RawMessage, req request, now time.Time,
+	newKey func() string) (channel.Attempt, error) {
 	var body any
 	if h := first.Reply; h != nil && h.Token != "" && now.Add(replyMargin).Before(h.Expires) {
 		at.Route = RouteReply

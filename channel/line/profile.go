@@ -11,7 +11,8 @@ import (
 // Profile asks for a person's name and picture: of a friend or somebody who
 // wrote, or of a member of the group or room. ErrNotFound when LINE gives no
 // profile (blocked, deleted, never seen).
-func (a *Adapter) Profile(ctx context.Context, acct channel.Account, chat channel.Chat, user channel.ProviderUserID) (channel.Profile, error) {
+func (a *Adapter) Profile(ctx context.Context, acct channel.Account, chat channel.Chat, user channel.ProviderUserID) (channel.Profile,
+	error) {
 	if chat.Kind == channel.ChatOther {
 		return channel.Profile{}, errs.New(errs.NotFound, "line: profile: LINE has no profiles of members of this kind of chat")
 	}

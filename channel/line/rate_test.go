@@ -22,7 +22,8 @@ import (
 // buckets have LINE's. It is for use inside a bubble.
 func sending(t *testing.T, srv *linetest.Server, limit rate.Limit) *line.Adapter {
 	t.Helper()
-	a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: srv.Transport()}, Rates: map[string]rate.Limit{line.EndpointPush: limit}})
+	a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: srv.Transport()},
+		Rates: map[string]rate.Limit{line.EndpointPush: limit}})
 	require.NoError(t, err)
 	return a
 }
@@ -90,7 +91,8 @@ func TestABacklogIsSentAtTheLimit(t *testing.T) {
 			d := last[i].Sub(first[i])
 			shortest, longest = min(shortest, d), max(longest, d)
 		}
-		t.Logf("%d messages, %.2f a second: %.4f of the limit; delays of conversations %v to %v", len(sent), achieved, achieved/limit, shortest, longest)
+		t.Logf("%d messages, %.2f a second: %.4f of the limit; delays of conversations %v to %v", len(sent), achieved, achieved/limit, shortest,
+			longest)
 		require.Zero(t, refused, "429 or any other refusal")
 		require.GreaterOrEqual(t, achieved/limit, 0.98)
 		require.LessOrEqual(t, longest.Seconds()/shortest.Seconds(), 2.0)
@@ -148,7 +150,8 @@ func TestAnotherProcessOnTheAccount(t *testing.T) {
 							break
 						}
 						var se *channel.SendError
-						if !errors.As(err, &se) || se.Disposition != channel.RateLimited || se.Reason != channel.ReasonRate || se.After <= 0 || se.Status != 429 {
+						if !errors.As(err, &se) || se.Disposition != channel.RateLimited || se.Reason != channel.ReasonRate || se.After <= 0 ||
+							se.Status != 429 {
 							t.Errorf("got %v, want RateLimited with a pause", err)
 							return
 						}
@@ -233,7 +236,8 @@ func TestMoreThanTheRateOfOthersIsUnavailable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := linetest.New(linetest.Options{})
 		defer srv.Close()
-		a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: srv.Transport()}, Rates: map[string]rate.Limit{line.EndpointProfile: 0.1}})
+		a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: srv.Transport()},
+			Rates: map[string]rate.Limit{line.EndpointProfile: 0.1}})
 		require.NoError(t, err)
 		acct, mina := accountOf(srv), srv.User("Mina")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

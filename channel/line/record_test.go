@@ -69,7 +69,8 @@ func livelyDay(t *testing.T) (sent [][]byte, file string) {
 	mina.Send(linetest.Text("secret quote 👍🏽").Quoting(first.MessageID))
 	mina.Send(srv.MarkedText("안녕 😀 (moon) bye", linetest.Mark{Piece: "(moon)", ProductID: "5ac1bfd5040ab15980c9b435", EmojiID: "001"}))
 	group := srv.Group("Family of Mina", mina, joon)
-	marked := group.Send(joon, srv.MarkedText("👨‍👩‍👧 @김미나 and @everybody, look", linetest.Mark{Piece: "@김미나", User: mina}, linetest.Mark{Piece: "@everybody", All: true}))
+	marked := group.Send(joon, srv.MarkedText("👨‍👩‍👧 @김미나 and @everybody, look", linetest.Mark{Piece: "@김미나", User: mina},
+		linetest.Mark{Piece: "@everybody", All: true}))
 	_, err := group.Edit(marked.MessageID, "edited secret text")
 	require.NoError(t, err)
 	group.Add(sora)
@@ -154,11 +155,13 @@ func TestARecordingHoldsNothingPrivate(t *testing.T) {
 		})
 	}
 	require.Greater(t, looked, 100)
-	for _, piece := range []string{"미나", "Mina", "Joon", "joon", "Sora", "secret", "SECRET", "4111-1111", "37.5", "126.9", "821012345", "cdn.example", "nonce-of",
+	for _, piece := range []string{"미나", "Mina", "Joon", "joon", "Sora", "secret", "SECRET", "4111-1111", "37.5", "126.9", "821012345",
+		"cdn.example", "nonce-of",
 		"Signature", "signature", "novelty", "nickname", "phone", "ominous", "Mimi", "1999-12"} {
 		require.NotContains(t, file, piece)
 	}
-	for _, piece := range []string{".pdf", "teleport", "hologram", "446", "1988", "5ac1bfd5040ab15980c9b435", `"membershipId":3189`, "LineBotWebhook/2.0", `"path":"/webhooks/`} {
+	for _, piece := range []string{".pdf", "teleport", "hologram", "446", "1988", "5ac1bfd5040ab15980c9b435", `"membershipId":3189`,
+		"LineBotWebhook/2.0", `"path":"/webhooks/`} {
 		require.Contains(t, file, piece, "needed to play it again")
 	}
 }
@@ -204,22 +207,26 @@ func TestARecordingParsesToTheSame(t *testing.T) {
 			if strings.HasPrefix(a.Chat.ID, "U") {
 				require.Regexp(t, regexp.MustCompile("^U[0-9a-f]{32}$"), b.Chat.ID)
 			}
-			require.Equal(t, []any{a.Kind, a.Type, a.MessageID, a.OccurredAt, a.Chat.Kind, a.Silent, a.Reply == nil, len(a.Members), a.Content.Kind, a.Content.QuoteOf},
-				[]any{b.Kind, b.Type, b.MessageID, b.OccurredAt, b.Chat.Kind, b.Silent, b.Reply == nil, len(b.Members), b.Content.Kind, b.Content.QuoteOf})
+			require.Equal(t, []any{a.Kind, a.Type, a.MessageID, a.OccurredAt, a.Chat.Kind, a.Silent, a.Reply == nil, len(a.Members), a.Content.Kind,
+				a.Content.QuoteOf},
+				[]any{b.Kind, b.Type, b.MessageID, b.OccurredAt, b.Chat.Kind, b.Silent, b.Reply == nil, len(b.Members), b.Content.Kind,
+					b.Content.QuoteOf})
 			require.Len(t, utf16.Encode([]rune(b.Content.Text)), len(utf16.Encode([]rune(a.Content.Text))))
 			require.Len(t, b.Content.Spans, len(a.Content.Spans))
 			for k, span := range a.Content.Spans {
 				spans++
 				before := len(utf16.Encode([]rune(a.Content.Text[:span.Start])))
 				length := len(utf16.Encode([]rune(a.Content.Text[span.Start : span.Start+span.Length])))
-				require.Equal(t, []any{before, length, span.Kind}, []any{b.Content.Spans[k].Start, b.Content.Spans[k].Length, b.Content.Spans[k].Kind}, "letters have one byte")
+				require.Equal(t, []any{before, length, span.Kind}, []any{b.Content.Spans[k].Start, b.Content.Spans[k].Length, b.Content.Spans[k].Kind},
+					"letters have one byte")
 				if span.Kind == "mention" {
 					same(span.Ref, b.Content.Spans[k].Ref)
 				}
 			}
 			if m := a.Content.Media; m != nil {
-				require.Equal(t, []any{m.State, m.Size, m.Duration, m.SetID, m.SetIndex, m.Provider}, []any{b.Content.Media.State, b.Content.Media.Size, b.Content.Media.Duration,
-					b.Content.Media.SetID, b.Content.Media.SetIndex, b.Content.Media.Provider})
+				require.Equal(t, []any{m.State, m.Size, m.Duration, m.SetID, m.SetIndex, m.Provider},
+					[]any{b.Content.Media.State, b.Content.Media.Size, b.Content.Media.Duration,
+						b.Content.Media.SetID, b.Content.Media.SetIndex, b.Content.Media.Provider})
 			}
 			if a.Content.Location != nil {
 				require.Zero(t, b.Content.Location.Latitude)
@@ -277,7 +284,8 @@ func TestWhatIsNotRecorded(t *testing.T) {
 func TestOtherHeadersAndPathsAreNotKept(t *testing.T) {
 	var file bytes.Buffer
 	rec := line.NewRecorder(&file)
-	req := httptest.NewRequest(http.MethodPost, "/webhooks/0b9d6a3e-1111-4222-8333-944445555666?key=query-secret", strings.NewReader(`{"events":[]}`))
+	req := httptest.NewRequest(http.MethodPost, "/webhooks/0b9d6a3e-1111-4222-8333-944445555666?key=query-secret",
+		strings.NewReader(`{"events":[]}`))
 	for name, value := range map[string]string{"X-Line-Signature": "sig-secret", "Authorization": "Bearer secret", "Cookie": "session=secret",
 		"User-Agent": "Mina's phone secret", "Content-Type": "text/secret", "X-Forwarded-For": "203.0.113.9"} {
 		req.Header.Set(name, value)

@@ -132,7 +132,8 @@ func renderKind(out channel.Outbound, near bool) ([]message, error) {
 		if c.Text != "" {
 			return renderText(c.Text, nil, out.To.Kind)
 		}
-		return nil, kit.Permanent(channel.ReasonUnsupported, "the rich message is not a LINE message object of at most 50 KB and has no text to send instead")
+		return nil, kit.Permanent(channel.ReasonUnsupported,
+			"the rich message is not a LINE message object of at most 50 KB and has no text to send instead")
 	}
 	return nil, kit.Permanent(channel.ReasonUnsupported, "LINE cannot send content of this kind")
 }

@@ -232,7 +232,8 @@ func cardText(c channel.Content) ([]message, error) {
 		return messages, err
 	}
 	if len(c.Choices) > 0 {
-		return nil, kit.Permanent(channel.ReasonContent, "the cards are too large for LINE's templates, and their choices have no room besides the message's own")
+		return nil, kit.Permanent(channel.ReasonContent,
+			"the cards are too large for LINE's templates, and their choices have no room besides the message's own")
 	}
 	q, err := renderChoices(pressable)
 	messages[len(messages)-1].QuickReply = q

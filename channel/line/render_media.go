@@ -21,7 +21,8 @@ func renderMedia(out channel.Outbound, near bool) ([]message, error) {
 	}
 	address, ok := fileURL(c.Media.URL, near)
 	if !ok {
-		return nil, kit.Permanent(channel.ReasonContent, "the attachment has no public https address of at most 2,000 characters, from which LINE could fetch it")
+		return nil, kit.Permanent(channel.ReasonContent,
+			"the attachment has no public https address of at most 2,000 characters, from which LINE could fetch it")
 	}
 	m, ok := nativeMedia(c, address, near)
 	if m.Type == "video" && c.Media.Track && out.To.Kind == channel.ChatUser && len(out.Message) <= maxTracking {

@@ -61,7 +61,8 @@ func TestMediaDegradesAsDeclared(t *testing.T) {
 	}
 	file := mustRender(t, media(channel.KindFile, "here", channel.Media{URL: "https://cdn.example/견적 서.pdf", Name: "f.pdf"}))
 	require.Equal(t, "here\nf.pdf\nhttps://cdn.example/%EA%B2%AC%EC%A0%81%20%EC%84%9C.pdf", file[0]["text"])
-	for _, address := range []string{"", "http://cdn.example/a.jpg", "javascript:alert(1)", "https://u:p@cdn.example/", "https://cdn.example/" + strings.Repeat("a", 2000), "/relative"} {
+	for _, address := range []string{"", "http://cdn.example/a.jpg", "javascript:alert(1)", "https://u:p@cdn.example/",
+		"https://cdn.example/" + strings.Repeat("a", 2000), "/relative"} {
 		_, err := render(media(channel.KindImage, "", channel.Media{URL: address}), false)
 		require.ErrorContains(t, err, "https address", address)
 	}
@@ -106,25 +107,28 @@ func TestCards(t *testing.T) {
 		out  channel.Outbound
 		want string
 	}{
-		"two choices, no title":       {cards(channel.Card{Text: "sure?", Choices: press(2)}), "confirm"},
-		"title":                       {cards(channel.Card{Title: "t", Text: "x", Choices: press(2)}), "buttons"},
-		"four choices":                {cards(channel.Card{Text: "x", Choices: press(4)}), "buttons"},
-		"five choices":                {cards(channel.Card{Text: "x", Choices: press(5)}), "text"},
-		"no choice":                   {cards(channel.Card{Text: "x"}), "text"},
-		"60 graphemes of 11 units":    {cards(channel.Card{Title: "t", Text: family, Choices: press(1)}), "buttons"},
-		"61 graphemes with title":     {cards(channel.Card{Title: "t", Text: family + "x", Choices: press(1)}), "text"},
-		"title of 41":                 {cards(channel.Card{Title: strings.Repeat("t", 41), Text: "x", Choices: press(1)}), "text"},
-		"picture that is not https":   {cards(channel.Card{Text: "x", Image: "http://x.example/a.png", Choices: press(1)}), "text"},
-		"carousel":                    {cards(channel.Card{Text: "x", Choices: press(3)}, channel.Card{Text: "y", Choices: press(3)}), "carousel"},
-		"carousel of uneven columns":  {cards(channel.Card{Text: "x", Choices: press(1)}, channel.Card{Text: "y", Choices: press(2)}), "text"},
-		"carousel, one with title":    {cards(channel.Card{Title: "t", Text: "x", Choices: press(1)}, channel.Card{Text: "y", Choices: press(1)}), "text"},
+		"two choices, no title":     {cards(channel.Card{Text: "sure?", Choices: press(2)}), "confirm"},
+		"title":                     {cards(channel.Card{Title: "t", Text: "x", Choices: press(2)}), "buttons"},
+		"four choices":              {cards(channel.Card{Text: "x", Choices: press(4)}), "buttons"},
+		"five choices":              {cards(channel.Card{Text: "x", Choices: press(5)}), "text"},
+		"no choice":                 {cards(channel.Card{Text: "x"}), "text"},
+		"60 graphemes of 11 units":  {cards(channel.Card{Title: "t", Text: family, Choices: press(1)}), "buttons"},
+		"61 graphemes with title":   {cards(channel.Card{Title: "t", Text: family + "x", Choices: press(1)}), "text"},
+		"title of 41":               {cards(channel.Card{Title: strings.Repeat("t", 41), Text: "x", Choices: press(1)}), "text"},
+		"picture that is not https": {cards(channel.Card{Text: "x", Image: "http://x.example/a.png", Choices: press(1)}), "text"},
+		"carousel": {cards(channel.Card{Text: "x", Choices: press(3)}, channel.Card{Text: "y", Choices: press(3)}),
+			"carousel"},
+		"carousel of uneven columns": {cards(channel.Card{Text: "x", Choices: press(1)}, channel.Card{Text: "y", Choices: press(2)}), "text"},
+		"carousel, one with title": {cards(channel.Card{Title: "t", Text: "x", Choices: press(1)},
+			channel.Card{Text: "y", Choices: press(1)}), "text"},
 		"carousel with four choices":  {cards(channel.Card{Text: "x", Choices: press(4)}, channel.Card{Text: "y", Choices: press(4)}), "text"},
 		"carousel of ten":             {cards(repeat(channel.Card{Text: "x", Choices: press(1)}, 10)...), "carousel"},
 		"confirm with 241 characters": {cards(channel.Card{Text: strings.Repeat("x", 241), Choices: press(2)}), "text"},
 	} {
 		require.Equal(t, c.want, shape(c.out), name)
 	}
-	poorer := mustRender(t, cards(channel.Card{Title: "T", Text: "x", Choices: append(press(5), channel.Choice{Label: "site", Kind: "uri", URI: "https://x.example/"})}))
+	poorer := mustRender(t, cards(channel.Card{Title: "T", Text: "x",
+		Choices: append(press(5), channel.Choice{Label: "site", Kind: "uri", URI: "https://x.example/"})}))
 	require.Equal(t, "T\nx\nsite: https://x.example/", poorer[0]["text"])
 	require.Len(t, poorer[0]["quickReply"].(map[string]any)["items"], 5, "what can be pressed stays pressable")
 	_, err := render(cards(repeat(channel.Card{Text: "x"}, 11)...), false)
@@ -196,7 +200,8 @@ func TestSenderNameIsWhatLINEAccepts(t *testing.T) {
 }
 
 func TestQuoteGoesWhereLINETakesIt(t *testing.T) {
-	out := content(channel.Content{Kind: channel.KindImage, Text: "caption", QuoteHandle: "q1", Media: &channel.Media{URL: "https://cdn.example/a.jpg"}})
+	out := content(channel.Content{Kind: channel.KindImage, Text: "caption", QuoteHandle: "q1",
+		Media: &channel.Media{URL: "https://cdn.example/a.jpg"}})
 	got := mustRender(t, out)
 	require.Nil(t, got[0]["quoteToken"])
 	require.Equal(t, "q1", got[1]["quoteToken"])
@@ -215,7 +220,8 @@ func TestRich(t *testing.T) {
 	own, err := render(rich(`{"type":"text","text":"x","sender":{"name":"own"}}`, ""), false)
 	require.NoError(t, err)
 	require.Contains(t, string(own[0]), `"own"`)
-	for _, foreign := range []string{`{"blocks":[]}`, `{"type":"mrkdwn"}`, `[1]`, `not json`, `{"type":"flex","x":"` + strings.Repeat("x", 51<<10) + `"}`} {
+	for _, foreign := range []string{`{"blocks":[]}`, `{"type":"mrkdwn"}`, `[1]`, `not json`, `{"type":"flex","x":"` + strings.Repeat("x",
+		51<<10) + `"}`} {
 		require.Equal(t, "in words", mustRender(t, rich(foreign, "in words"))[0]["text"])
 		_, err := render(rich(foreign, ""), false)
 		var se *channel.SendError
@@ -226,8 +232,9 @@ func TestRich(t *testing.T) {
 
 // Only an emulator on this machine is given addresses of this machine.
 func TestFilesOfThisMachineAreForAnEmulatorHere(t *testing.T) {
-	for address, near := range map[string]bool{"http://127.0.0.1:8080/a.png": true, "http://localhost/사진.png": true, "http://shop.example/a.png": false,
-		"ftp://127.0.0.1/a": false, "https://shop.example/a.png": true} {
+	for address, near := range map[string]bool{"http://127.0.0.1:8080/a.png": true, "http://localhost/사진.png": true,
+		"http://shop.example/a.png": false,
+		"ftp://127.0.0.1/a":         false, "https://shop.example/a.png": true} {
 		_, err := render(content(channel.Content{Kind: channel.KindImage, Media: &channel.Media{URL: address}}), true)
 		require.Equal(t, near, err == nil, address)
 	}

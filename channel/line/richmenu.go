@@ -37,7 +37,8 @@ func checkAlias(alias string) error {
 // name, chatBarText, areas); at most 1,000 per account and 100 creations an
 // hour. It shows nothing until it has a picture and is linked.
 func (a *Adapter) CreateRichMenu(ctx context.Context, acct channel.Account, menu json.RawMessage) (RichMenuID, error) {
-	if o, ok := kit.ParseObject(menu); !ok || kit.Graphemes(o.Str("name")) > 300 || kit.Graphemes(o.Str("chatBarText")) > 14 || len(o.List("areas")) > 20 {
+	if o, ok := kit.ParseObject(menu); !ok || kit.Graphemes(o.Str("name")) > 300 || kit.Graphemes(o.Str("chatBarText")) > 14 ||
+		len(o.List("areas")) > 20 {
 		return "", errs.New(errs.Invalid, "line: rich menu: not an object, or a name over 300, a chatBarText over 14 characters or more than 20 areas")
 	}
 	var got struct {

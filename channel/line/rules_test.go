@@ -57,7 +57,8 @@ func TestRule01_SignatureVectors(t *testing.T) {
 		secret, body, signature string
 		status                  int
 	}{
-		{"8c570fa6dd201bb328f1c1eac23a96d8", `{"destination":"U8e742f61d673b39c7fff3cecb7536ef0","events":[]}`, "GhRKmvmHys4Pi8DxkF4+EayaH0OqtJtaZxgTD9fMDLs=", 200},
+		{"8c570fa6dd201bb328f1c1eac23a96d8", `{"destination":"U8e742f61d673b39c7fff3cecb7536ef0","events":[]}`,
+			"GhRKmvmHys4Pi8DxkF4+EayaH0OqtJtaZxgTD9fMDLs=", 200},
 		{"SECRET", `{}`, "3q8QXTAGaey18yL8FWTqdVlbMr6hcuNvM4tefa0o9nA=", 400},
 		{"channel_secret", "bodybodybodybody", "/gg9a+LvFevTH1sd7XCQycD7tsWclCsInj7MhBHxN7k=", 400},
 		{"test_secret", `{"hello":"world"}`, "t7Hn4ZDHqs6e+wdvI5TyQIvzie0DmMUmuXEBqyyE/tM=", 400},
@@ -136,7 +137,8 @@ func TestRule01_TwoSecretsDuringRotation(t *testing.T) {
 
 func receive(t *testing.T, events ...string) []channel.Envelope {
 	t.Helper()
-	rec, err := offline(t).Receive(withSecret("s"), signed("s", []byte(`{"destination":"`+botID+`","events":[`+strings.Join(events, ",")+`]}`)))
+	rec, err := offline(t).Receive(withSecret("s"), signed("s",
+		[]byte(`{"destination":"`+botID+`","events":[`+strings.Join(events, ",")+`]}`)))
 	require.NoError(t, err)
 	require.Equal(t, 200, rec.Status)
 	return rec.Envelopes
@@ -204,7 +206,8 @@ func TestRule06_EventsAreOrderedByTheirOwnTime(t *testing.T) {
 	at := func(ms int64, id string) string {
 		return fmt.Sprintf(`{"type":"unfollow","timestamp":%d,"webhookEventId":%q,%s}`, ms, id, fromUser)
 	}
-	envs := receive(t, at(3000, "c"), at(1000, "a1"), `{"type":"x","webhookEventId":"timeless"}`, at(1000, "a2"), at(2000, "b"), at(-5, "absurd"))
+	envs := receive(t, at(3000, "c"), at(1000, "a1"), `{"type":"x","webhookEventId":"timeless"}`, at(1000, "a2"), at(2000, "b"),
+		at(-5, "absurd"))
 	var order []string
 	for _, e := range envs {
 		order = append(order, e.DedupKey)
@@ -227,7 +230,8 @@ func TestRule06_Lanes(t *testing.T) {
 
 func TestRule07_StandbyIsSilent(t *testing.T) {
 	parse := func(mode, token string) channel.Inbound {
-		event := `{"type":"message","mode":"` + mode + `","timestamp":1700000000000,` + fromUser + `,"replyToken":"` + token + `","message":{"id":"1","type":"text","text":"x"}}`
+		event := `{"type":"message","mode":"` + mode + `","timestamp":1700000000000,` + fromUser + `,"replyToken":"` + token +
+			`","message":{"id":"1","type":"text","text":"x"}}`
 		in, err := offline(t).Parse(withSecret("s"), channel.Envelope{Raw: []byte(event), ReceivedAt: received})
 		require.NoError(t, err)
 		return in
@@ -284,12 +288,14 @@ func TestRule08_AnUnknownSourceIsAChatOfItsOwn(t *testing.T) {
 	}
 	require.Equal(t, parse(`{"type":"planet","planetId":"P1"}`).Chat, parse(`{"weight":7,"userId":"U1","planetId":"P1","type":"planet"}`).Chat)
 	require.Zero(t, parse(`{"type":"planet"}`).Chat)
-	_, err := offline(t).Plan(withSecret("s"), []channel.Outbound{{Row: "r", To: parse(`{"type":"planet","planetId":"P1"}`).Chat, Content: channel.Text("x")}}, received, uuid.NewString)
+	_, err := offline(t).Plan(withSecret("s"), []channel.Outbound{{Row: "r", To: parse(`{"type":"planet","planetId":"P1"}`).Chat,
+		Content: channel.Text("x")}}, received, uuid.NewString)
 	require.Error(t, err)
 }
 
 func TestRule08_DuplicateKeysTheLastWinsWhole(t *testing.T) {
-	event := `{"type":"follow","type":"message","TYPE":"unsend",` + fromUser + `,"message":{"id":"1","type":"text","text":"first","quoteToken":"q"},"message":{"id":"2","type":"text","text":"second"}}`
+	event := `{"type":"follow","type":"message","TYPE":"unsend",` + fromUser +
+		`,"message":{"id":"1","type":"text","text":"first","quoteToken":"q"},"message":{"id":"2","type":"text","text":"second"}}`
 	in, err := offline(t).Parse(withSecret("s"), channel.Envelope{Raw: []byte(event), ReceivedAt: received})
 	require.NoError(t, err)
 	require.Equal(t, channel.EventMessage, in.Kind)
@@ -310,7 +316,8 @@ func plan(t *testing.T, now time.Time, batch ...channel.Outbound) channel.Attemp
 func TestRule09_ReplyWhileFreshElsePush(t *testing.T) {
 	out := outbound("x")
 	out.Reply = &channel.ReplyHandle{Token: token, Expires: received.Add(50 * time.Second)}
-	for after, route := range map[time.Duration]string{0: "reply", 44 * time.Second: "reply", 45 * time.Second: "push", 51 * time.Second: "push", time.Hour: "push"} {
+	for after, route := range map[time.Duration]string{0: "reply", 44 * time.Second: "reply", 45 * time.Second: "push",
+		51 * time.Second: "push", time.Hour: "push"} {
 		at := plan(t, received.Add(after), out)
 		require.Equal(t, route, at.Route, after)
 		if route == "reply" {
@@ -365,7 +372,8 @@ func emulate(t *testing.T, o linetest.Options) *emulated {
 
 func (e *emulated) attempt(t *testing.T, text string, reply *channel.ReplyHandle) channel.Attempt {
 	t.Helper()
-	at, err := e.line.Plan(e.acct, []channel.Outbound{{Row: "r", To: channel.Chat{Kind: channel.ChatUser, ID: e.mina.ID()}, Content: channel.Text(text), Reply: reply}}, e.now, uuid.NewString)
+	at, err := e.line.Plan(e.acct, []channel.Outbound{{Row: "r", To: channel.Chat{Kind: channel.ChatUser, ID: e.mina.ID()},
+		Content: channel.Text(text), Reply: reply}}, e.now, uuid.NewString)
 	require.NoError(t, err)
 	return at
 }

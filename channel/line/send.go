@@ -34,7 +34,8 @@ func (a *Adapter) Send(ctx context.Context, acct channel.Account, at channel.Att
 	case at.Route == RoutePush && uuidForm.MatchString(at.IdempotencyKey):
 		c.address, c.retryKey = a.api+"/v2/bot/message/push", at.IdempotencyKey
 	default:
-		return channel.Sent{}, kit.Permanent(channel.ReasonContent, "the stored request has a route that LINE does not have, or a push without a retry key")
+		return channel.Sent{}, kit.Permanent(channel.ReasonContent,
+			"the stored request has a route that LINE does not have, or a push without a retry key")
 	}
 	ans, err := a.authorised(ctx, acct, c)
 	if err != nil {
@@ -146,7 +147,8 @@ func (a *Adapter) tooMany(ctx context.Context, acct channel.Account, at channel.
 	case err == nil && q.Limited:
 		if need := a.counted(ctx, acct, body); need > q.Value-q.Used {
 			return overQuota(ans.Status, fmt.Sprintf("LINE counts this push as %d messages, one for each member, and only %d of the month's %d are left; "+
-				"change the plan in LINE Official Account Manager, or answer within a minute of a message, which is free", need, q.Value-q.Used, q.Value))
+				"change the plan in LINE Official Account Manager, or answer within a minute of a message, which is free", need, q.Value-q.Used,
+				q.Value))
 		}
 	}
 	if speaksOfQuota {

@@ -12,7 +12,8 @@ import (
 )
 
 // pieces are what texts are made of that are hard to cut.
-var pieces = rapid.SampledFrom([]string{"a", "가", "😀", "👍🏽", "👨‍👩‍👧‍👦", "e\u0301", "🇰🇷", " ", "\n", "\r\n", "{", "}", "긴 낱말", strings.Repeat("\u0301", 300), strings.Repeat("x", 700)})
+var pieces = rapid.SampledFrom([]string{"a", "가", "😀", "👍🏽", "👨‍👩‍👧‍👦", "e\u0301", "🇰🇷", " ", "\n", "\r\n", "{", "}", "긴 낱말",
+	strings.Repeat("\u0301", 300), strings.Repeat("x", 700)})
 
 func TestRule15_SplitLosesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -58,7 +59,8 @@ func TestRule15_SplitAfterLinesAndWords(t *testing.T) {
 
 // The longest texts must fit into five messages whatever they are made of.
 func TestRule15_TheLongestTextAlwaysFits(t *testing.T) {
-	for _, piece := range []string{"x", "word ", "👨‍👩‍👧‍👦", strings.Repeat("\u0301", 256), strings.Repeat("y", 4167) + " ", strings.Repeat("z", 833) + "\n"} {
+	for _, piece := range []string{"x", "word ", "👨‍👩‍👧‍👦", strings.Repeat("\u0301", 256), strings.Repeat("y", 4167) + " ",
+		strings.Repeat("z", 833) + "\n"} {
 		text := strings.Repeat(piece, MaxTextUnits/kit.UTF16(piece)+1)
 		for kit.UTF16(text) > MaxTextUnits {
 			text = text[:len(text)-1]
@@ -81,7 +83,8 @@ func TestRule15_InboundSpansAreUTF16(t *testing.T) {
 		ok            bool
 	}{
 		{0, 2, "😀", true}, {2, 1, "가", true}, {3, 3, "(a)", true}, {6, 1, "끝", true}, {0, 7, text, true},
-		{1, 1, "", false}, {0, 1, "", false}, {7, 1, "", false}, {6, 2, "", false}, {-1, 2, "", false}, {0, 0, "", false}, {0, 1 << 40, "", false},
+		{1, 1, "", false}, {0, 1, "", false}, {7, 1, "", false}, {6, 2, "", false}, {-1, 2, "", false}, {0, 0, "", false},
+		{0, 1 << 40, "", false},
 	} {
 		start, size, ok := kit.ByteIndex(text, c.index, c.length)
 		require.Equal(t, c.ok, ok, c)
@@ -90,7 +93,8 @@ func TestRule15_InboundSpansAreUTF16(t *testing.T) {
 }
 
 func TestTextV2KeepsSpansWhole(t *testing.T) {
-	marked := []channel.Span{{Start: 3, Length: 5, Kind: "mention", Ref: "U" + strings.Repeat("0", 32)}, {Start: 9, Length: 3, Kind: "emoji", Ref: "abc/001"}}
+	marked := []channel.Span{{Start: 3, Length: 5, Kind: "mention", Ref: "U" + strings.Repeat("0", 32)}, {Start: 9, Length: 3, Kind: "emoji",
+		Ref: "abc/001"}}
 	const text = "{} @Mina (x) !"
 	group, err := renderText(text, marked, channel.ChatGroup)
 	require.NoError(t, err)
@@ -102,7 +106,8 @@ func TestTextV2KeepsSpansWhole(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "{{}} @Mina {s1} !", single[0].Text)
 	// A text without a usable span is a plain one.
-	plain, err := renderText(text, []channel.Span{{Start: 2, Length: 99, Kind: "emoji", Ref: "a/1"}, {Start: 0, Length: 1, Kind: "emoji", Ref: "bad ref"}}, channel.ChatUser)
+	plain, err := renderText(text, []channel.Span{{Start: 2, Length: 99, Kind: "emoji", Ref: "a/1"},
+		{Start: 0, Length: 1, Kind: "emoji", Ref: "bad ref"}}, channel.ChatUser)
 	require.NoError(t, err)
 	require.Equal(t, message{Type: "text", Text: text}, plain[0])
 }

@@ -86,7 +86,8 @@ func (a *Adapter) token(ctx context.Context, acct channel.Account, refused strin
 // token of the old one.
 func cacheKey(acct channel.Account, s Settings) string {
 	h := sha256.New()
-	for _, part := range []string{string(acct.ID), string(s.TokenMode), s.ChannelID, s.KeyID, acct.Secrets[SecretChannel].Reveal(), acct.Secrets[SecretAssertion].Reveal()} {
+	for _, part := range []string{string(acct.ID), string(s.TokenMode), s.ChannelID, s.KeyID, acct.Secrets[SecretChannel].Reveal(),
+		acct.Secrets[SecretAssertion].Reveal()} {
 		h.Write([]byte(part))
 		h.Write([]byte{0})
 	}
@@ -138,7 +139,9 @@ func (a *Adapter) issue(ctx context.Context, acct channel.Account, s Settings) (
 		return issued{}, a.client.Broken(false, err)
 	}
 	if ans.Status == http.StatusBadRequest || ans.Status == http.StatusUnauthorized || ans.Status == http.StatusForbidden {
-		return issued{}, errs.New(errs.PermissionDenied, "line: LINE issued no access token (%d); check channel_id and channel_secret, or kid and assertion_key, against the LINE console", ans.Status)
+		return issued{}, errs.New(errs.PermissionDenied,
+			"line: LINE issued no access token (%d); check channel_id and channel_secret, or kid and assertion_key, against the LINE console",
+			ans.Status)
 	}
 	var got struct {
 		AccessToken string `json:"access_token"`

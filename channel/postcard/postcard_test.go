@@ -77,7 +77,8 @@ func open(t *testing.T) *channeltest.Fixture {
 var faults = map[channeltest.Fault]postcardtest.Fault{
 	channeltest.CutBefore: postcardtest.CutBefore, channeltest.AcceptedThenCut: postcardtest.AcceptedThenCut,
 	channeltest.AcceptedThen500: postcardtest.AcceptedThen500, channeltest.Failed500: postcardtest.Failed,
-	channeltest.TooFast: postcardtest.TooFast, channeltest.Unauthorized: postcardtest.WrongKey, channeltest.RowRefused: postcardtest.SecondRefused,
+	channeltest.TooFast: postcardtest.TooFast, channeltest.Unauthorized: postcardtest.WrongKey,
+	channeltest.RowRefused: postcardtest.SecondRefused,
 }
 
 // nobody is an address at which every connection is refused.

@@ -79,7 +79,8 @@ func TestN9VisitorsReachNothingOfEachOthers(t *testing.T) {
 
 	other, err := s.eng.SaveAccount(t.Context(), host, sangdam.SaveAccount{Account: channel.Account{Kind: webchat.Kind, Name: "Other",
 		Desk:       "support",
-		WorkStream: "web", Settings: s.acct.Settings, Secrets: map[string]channel.Secret{webchat.SecretVisitor: channel.NewSecret(s.visitorKey)}}})
+		WorkStream: "web", Settings: s.acct.Settings, Secrets: map[string]channel.Secret{webchat.SecretVisitor: channel.NewSecret(
+			s.visitorKey)}}})
 	require.NoError(t, err)
 	here := s.acct
 	s.acct = other.Account // even under the same key
@@ -208,7 +209,8 @@ func TestN18OddJSONIsRefused(t *testing.T) {
 	for _, body := range []string{
 		`{"key":{"$ne":""},"text":"x"}`, `{"key":["a"],"text":"x"}`, `{"key":12345678,"text":"x"}`, `{"key":"key-abcdef","text":{"$gt":""}}`,
 		`{"key":"key-abcdef","text":"x","account":"other"}`, `{"key":"key-abcdef","text":"x","created_by":"agent"}`, `{"key":"key-abcdef"}`,
-		`{"key":"key-abcdef","text":"  "}`, `{"key":"short","text":"x"}`, `{"key":"key-abcdef","text":"x"} {}`, `[]`, `null`, ``, `{`, `{"key":"key/abcdef","text":"x"}`,
+		`{"key":"key-abcdef","text":"  "}`, `{"key":"short","text":"x"}`, `{"key":"key-abcdef","text":"x"} {}`, `[]`, `null`, ``, `{`,
+		`{"key":"key/abcdef","text":"x"}`,
 		strings.Repeat("[",
 			10_000), `{"key":"key-abcdef","choice":{"message":1,"index":0}}`, `{"key":"key-abcdef","text":"x","file":"forged.ref"}`,
 		`{"key":"key-abcdef","choice":{"message":"x","index":"0"}}`, `{"key":"key-abcdef","text":"x","choice":{"message":"x","index":0}}`,
@@ -319,8 +321,10 @@ func TestN5TokensDieWithTheirKey(t *testing.T) {
 
 func TestBadSettingsAreRefusedWithTheirName(t *testing.T) {
 	for raw, names := range map[string]string{
-		`{}`: "consent", `{"no_consent":true,"origins":["shop.example"]}`: "origins", `{"no_consent":true,"origins":["https://shop.example/x"]}`: "origins",
-		`{"no_consent":true,"color":"red"}`: "color", `{"no_consent":true,"grace_seconds":-1}`: "grace", `{"no_consent":true,"x":1}`: "field",
+		`{}`: "consent", `{"no_consent":true,"origins":["shop.example"]}`: "origins",
+		`{"no_consent":true,"origins":["https://shop.example/x"]}`: "origins",
+		`{"no_consent":true,"color":"red"}`:                        "color", `{"no_consent":true,"grace_seconds":-1}`: "grace",
+		`{"no_consent":true,"x":1}`:                                 "field",
 		`{"no_consent":true,"form_url":{"":"javascript:alert(1)"}}`: "links", `{"no_consent":true,"form_url":{"":"//evil.example"}}`: "links",
 		`{"consent":{"version":"","texts":{"":"x"}}}`: "consent",
 	} {

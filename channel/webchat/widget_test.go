@@ -166,10 +166,14 @@ key("keydown", {isComposing: true, keyCode: 229}); compose("compositionend", "ìš
 
 // corpus is what must stay text wherever people can write.
 var corpus = []string{
-	`<script>window.pwned=1</script>`, `<img src=x onerror="window.pwned=1">`, `<svg onload=window.pwned=1>`, `"><script>window.pwned=1</script>`,
-	`javascript:window.pwned=1`, `<a href="javascript:window.pwned=1">x</a>`, `<iframe srcdoc="<script>parent.pwned=1</script>">`, `{{constructor.constructor('window.pwned=1')()}}`,
-	`<math><mtext></mtext><mglyph><style><img src=x onerror=window.pwned=1>`, `<details open ontoggle=window.pwned=1>`, `'-window.pwned=1-'`, "`${window.pwned=1}`",
-	`<style>@import'//evil.example'</style>`, `https://evil.example/"onmouseover="window.pwned=1`, `</textarea><script>window.pwned=1</script>`, "\u202egnp.exe",
+	`<script>window.pwned=1</script>`, `<img src=x onerror="window.pwned=1">`, `<svg onload=window.pwned=1>`,
+	`"><script>window.pwned=1</script>`,
+	`javascript:window.pwned=1`, `<a href="javascript:window.pwned=1">x</a>`, `<iframe srcdoc="<script>parent.pwned=1</script>">`,
+	`{{constructor.constructor('window.pwned=1')()}}`,
+	`<math><mtext></mtext><mglyph><style><img src=x onerror=window.pwned=1>`, `<details open ontoggle=window.pwned=1>`, `'-window.pwned=1-'`,
+	"`${window.pwned=1}`",
+	`<style>@import'//evil.example'</style>`, `https://evil.example/"onmouseover="window.pwned=1`,
+	`</textarea><script>window.pwned=1</script>`, "\u202egnp.exe",
 }
 
 // N35: markup in everything that people can fill shows as text and runs nowhere.
@@ -197,7 +201,8 @@ func TestN35MarkupShowsAsText(t *testing.T) {
 		c.Choices = []channel.Choice{{Label: cut(evil, 80), Kind: "message"}}
 		s.answers(c)
 		s.answers(channel.Content{Kind: channel.KindCard, Cards: []channel.Card{{Title: evil, Text: evil}}})
-		b.run(`const d = new DataTransfer(); d.items.add(new File(["x"], ` + quoted(evil) + `)); $("textarea").dispatchEvent(new ClipboardEvent("paste", {clipboardData: d, bubbles: true}))`)
+		b.run(`const d = new DataTransfer(); d.items.add(new File(["x"], ` + quoted(evil) +
+			`)); $("textarea").dispatchEvent(new ClipboardEvent("paste", {clipboardData: d, bubbles: true}))`)
 	}
 	b.wait(fmt.Sprintf(`$$(".m").length >= %d && $$(".pending").length === 0`, 2+4*len(corpus)))
 	shown := texts(b)

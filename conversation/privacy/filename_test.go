@@ -66,7 +66,8 @@ func FuzzSafeName(f *testing.F) {
 		require.LessOrEqual(t, len(got), privacy.MaxFileName)
 		require.True(t, utf8.ValidString(got))
 		require.False(t, strings.ContainsAny(got, "/\\\x00\r\n\"<>:|?*;"), "%q", got)
-		require.False(t, strings.HasPrefix(got, ".") || strings.HasPrefix(got, "-") || strings.HasSuffix(got, ".") || strings.HasSuffix(got, " "), "%q", got)
+		require.False(t, strings.HasPrefix(got, ".") || strings.HasPrefix(got, "-") || strings.HasSuffix(got, ".") || strings.HasSuffix(got,
+			" "), "%q", got)
 		for _, r := range got {
 			require.False(t, unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co), "%q", got)
 		}

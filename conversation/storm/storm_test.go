@@ -38,7 +38,8 @@ var others = []other{
 }
 
 // paces are how fast the other side is, on top of its own.
-var paces = []time.Duration{0, time.Second, time.Minute, 7 * time.Minute, time.Hour, 3 * time.Hour, 6 * time.Hour, 8 * time.Hour, 13 * time.Hour, 25 * time.Hour}
+var paces = []time.Duration{0, time.Second, time.Minute, 7 * time.Minute, time.Hour, 3 * time.Hour, 6 * time.Hour, 8 * time.Hour,
+	13 * time.Hour, 25 * time.Hour}
 
 type world struct {
 	counters map[string]*Counter
@@ -54,7 +55,8 @@ func (w *world) counter(key string) *Counter {
 
 func (w *world) ask(thread, person string, vouched bool, now time.Time) Verdict {
 	_, domain, _ := strings.Cut(person, "@")
-	v := Decide(limits, Ask{Thread: w.counter("t" + thread), Person: w.counter("p" + person), Domain: w.counter("d" + domain), Vouched: vouched}, now)
+	v := Decide(limits, Ask{Thread: w.counter("t" + thread), Person: w.counter("p" + person), Domain: w.counter("d" + domain),
+		Vouched: vouched}, now)
 	if v == Send {
 		for _, key := range []string{"thread " + thread, "person " + person, "domain " + domain} {
 			w.sent[key] = append(w.sent[key], now)

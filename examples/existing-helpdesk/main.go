@@ -78,7 +78,8 @@ func newTeam(ctx context.Context, p parts) (*team, error) {
 	}
 	t := &team{bridge: &bridge{secret: webhook.NewSecret(), service: p.base + "/service", client: p.client}}
 	t.service = NewTicketService(t.bridge.solved)
-	t.eng, err = sangdam.New(sangdam.Config{DB: p.db, Sealer: keys, Adapters: []channel.Adapter{p.adapter}, Carriers: []notify.Carrier{p.hooks}})
+	t.eng, err = sangdam.New(sangdam.Config{DB: p.db, Sealer: keys, Adapters: []channel.Adapter{p.adapter},
+		Carriers: []notify.Carrier{p.hooks}})
 	if err != nil {
 		return nil, err
 	}
@@ -113,8 +114,10 @@ func (t *team) setUp(ctx context.Context, p parts) error {
 		Assign: routing.AssignmentSwitches{Chat: true}, Capacity: map[routing.Profile]int{routing.ProfileUnits: 10}}
 	_, errAgent := t.eng.SaveAgent(ctx, host, sangdam.SaveAgent{Agent: mina})
 	_, errDesk := t.eng.SaveDesk(ctx, host, sangdam.SaveDesk{Desk: routing.Desk{ID: "support", Name: "Support"}, Agent: "mina"})
-	_, errQueue := t.eng.SaveQueue(ctx, host, sangdam.SaveQueue{Queue: routing.Queue{ID: "all", Name: "All", Members: []routing.AgentID{"mina"}}})
-	stream := routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1, ChannelCost: 1, Queue: "all", AutoAccept: true}
+	_, errQueue := t.eng.SaveQueue(ctx, host, sangdam.SaveQueue{Queue: routing.Queue{ID: "all", Name: "All",
+		Members: []routing.AgentID{"mina"}}})
+	stream := routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1, ChannelCost: 1, Queue: "all",
+		AutoAccept: true}
 	_, errStream := t.eng.SaveWorkStream(ctx, host, sangdam.SaveWorkStream{WorkStream: stream})
 	if err := errors.Join(errShop, errAgent, errDesk, errQueue, errStream); err != nil {
 		return err
@@ -130,8 +133,9 @@ func (t *team) setUp(ctx context.Context, p parts) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.eng.SaveTarget(ctx, host, sangdam.SaveTarget{Target: notify.Target{ID: "tickets", Kind: webhook.Kind, Name: "Ticket system", Settings: url,
-		Secrets: map[string]channel.Secret{webhook.SecretName: t.bridge.secret}}})
+	_, err = t.eng.SaveTarget(ctx, host, sangdam.SaveTarget{Target: notify.Target{ID: "tickets", Kind: webhook.Kind, Name: "Ticket system",
+		Settings: url,
+		Secrets:  map[string]channel.Secret{webhook.SecretName: t.bridge.secret}}})
 	if err != nil {
 		return err
 	}

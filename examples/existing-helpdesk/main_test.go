@@ -38,7 +38,8 @@ func TestAnOutageOfTheTicketSystem(t *testing.T) {
 			HTTPClient: &http.Client{Transport: phone.Transport()}})
 		require.NoError(t, err)
 		db := memory.New(memory.Options{})
-		env := map[string]string{"LINE_CHANNEL_ID": phone.ChannelID(), "LINE_CHANNEL_SECRET": phone.ChannelSecret(), "LINE_CHANNEL_TOKEN": phone.ChannelToken()}
+		env := map[string]string{"LINE_CHANNEL_ID": phone.ChannelID(), "LINE_CHANNEL_SECRET": phone.ChannelSecret(),
+			"LINE_CHANNEL_TOKEN": phone.ChannelToken()}
 		desk, err = newTeam(t.Context(), parts{db: db, adapter: adapter, hooks: webhook.New(webhook.Options{Transport: here}),
 			client: &http.Client{Transport: here}, base: "https://shop.example", env: func(name string) string { return env[name] }})
 		require.NoError(t, err)

@@ -81,7 +81,8 @@ func (s *TicketService) add(w http.ResponseWriter, r *http.Request) {
 	}
 	at := slices.IndexFunc(s.tickets, func(t Ticket) bool { return t.Conversation == in.Conversation && t.Status == "open" })
 	if at < 0 {
-		s.tickets = append(s.tickets, Ticket{ID: len(s.tickets) + 1, Title: cmp.Or(in.Text, "(no text)"), Status: "open", Conversation: in.Conversation})
+		s.tickets = append(s.tickets, Ticket{ID: len(s.tickets) + 1, Title: cmp.Or(in.Text, "(no text)"), Status: "open",
+			Conversation: in.Conversation})
 		at = len(s.tickets) - 1
 	} else {
 		s.tickets[at].Notes = append(s.tickets[at].Notes, in.Text)

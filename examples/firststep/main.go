@@ -112,8 +112,9 @@ func setUp(ctx context.Context, eng *sangdam.Engine, phone *linetest.Server) (ch
 	if err := errors.Join(err, errAgent, errDesk, errQueue, errStream); err != nil {
 		return channel.Account{}, err
 	}
-	shop, err := eng.SaveAccount(ctx, host, sangdam.SaveAccount{Account: channel.Account{Kind: line.Kind, Name: "Shop", Desk: "support", WorkStream: "line",
-		Settings: fmt.Appendf(nil, `{"channel_id":%q}`, phone.ChannelID()), Secrets: map[string]channel.Secret{
+	shop, err := eng.SaveAccount(ctx, host, sangdam.SaveAccount{Account: channel.Account{Kind: line.Kind, Name: "Shop", Desk: "support",
+		WorkStream: "line",
+		Settings:   fmt.Appendf(nil, `{"channel_id":%q}`, phone.ChannelID()), Secrets: map[string]channel.Secret{
 			line.SecretChannel: channel.NewSecret(phone.ChannelSecret()), line.SecretToken: channel.NewSecret(phone.ChannelToken())}}})
 	return shop.Account, err
 }

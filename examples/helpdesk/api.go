@@ -118,7 +118,8 @@ type answerBody struct {
 }
 
 func (h *helpdesk) answer(r *http.Request, b answerBody) (any, error) {
-	return h.eng.Answer(r.Context(), as(b.Agent), sangdam.Answer{Key: key(r), Conversation: conversation.ID(r.PathValue("id")), Content: channel.Text(b.Text)})
+	return h.eng.Answer(r.Context(), as(b.Agent), sangdam.Answer{Key: key(r), Conversation: conversation.ID(r.PathValue("id")),
+		Content: channel.Text(b.Text)})
 }
 
 type endBody struct {

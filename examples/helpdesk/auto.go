@@ -103,7 +103,8 @@ func (a *echoAgent) work(ctx context.Context) error {
 
 // gone says that the work is no longer the agent's.
 func gone(err error) bool {
-	return errors.Is(err, sangdam.ErrStale) || errors.Is(err, sangdam.ErrNotFound) || errors.Is(err, sangdam.ErrPermissionDenied) || errors.Is(err, sangdam.ErrInvalid)
+	return errors.Is(err, sangdam.ErrStale) || errors.Is(err, sangdam.ErrNotFound) || errors.Is(err,
+		sangdam.ErrPermissionDenied) || errors.Is(err, sangdam.ErrInvalid)
 }
 
 // attend answers one conversation's messages in the order in which they came.
@@ -125,7 +126,8 @@ func (a *echoAgent) attend(ctx context.Context, id conversation.ID) error {
 		if err != nil {
 			return err
 		}
-		_, err = a.h.eng.Answer(ctx, as(a.id), sangdam.Answer{Key: sangdam.Key("echo:" + next.id), Conversation: id, Content: channel.Text(a.say(content))})
+		_, err = a.h.eng.Answer(ctx, as(a.id), sangdam.Answer{Key: sangdam.Key("echo:" + next.id), Conversation: id,
+			Content: channel.Text(a.say(content))})
 		if err != nil {
 			return err
 		}

@@ -37,14 +37,16 @@ func startDemo(o *options, webhooks net.Addr) (*demo, error) {
 		return nil, fmt.Errorf("the emulator cannot listen on %s; choose another -demo-addr: %w", o.demoAddr, err)
 	}
 	d := &demo{url: "http://" + ln.Addr().String()}
-	d.srv = linetest.New(linetest.Options{Seed: rand.Uint64(), WebhookURL: "http://" + reachable(webhooks) + "/webhooks/line", Redeliveries: 5})
+	d.srv = linetest.New(linetest.Options{Seed: rand.Uint64(), WebhookURL: "http://" + reachable(webhooks) + "/webhooks/line",
+		Redeliveries: 5})
 	d.http = &http.Server{Handler: d.srv, ReadHeaderTimeout: 5 * time.Second}
 	go func() {
 		// It ends by close alone: the listener is this process's own.
 		_ = d.http.Serve(ln)
 	}()
 	o.entry = cryptorand.Text()
-	o.line = lineOptions{channelID: d.srv.ChannelID(), channelSecret: d.srv.ChannelSecret(), channelToken: d.srv.ChannelToken(), apiBase: d.url, dataAPIBase: d.url}
+	o.line = lineOptions{channelID: d.srv.ChannelID(), channelSecret: d.srv.ChannelSecret(), channelToken: d.srv.ChannelToken(),
+		apiBase: d.url, dataAPIBase: d.url}
 	return d, nil
 }
 

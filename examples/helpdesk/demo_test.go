@@ -82,7 +82,8 @@ func TestADemonstrationNeedsNoAccount(t *testing.T) {
 		mina.write(`{"type":"sticker"}`)
 		require.Equal(t, "Nice sticker!", mina.texts(3)[2])
 		mina.write(`{"type":"text","text":"Good bye"}`)
-		require.Equal(t, []string{"It was a pleasure. Good bye!", "The conversation has ended. Thank you.", "How was it? Choose from one to five stars."},
+		require.Equal(t, []string{"It was a pleasure. Good bye!", "The conversation has ended. Thank you.",
+			"How was it? Choose from one to five stars."},
 			mina.texts(6)[3:])
 		resp, err := http.Get(mina.base + "/")
 		require.NoError(t, err)

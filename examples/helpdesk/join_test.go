@@ -28,7 +28,8 @@ func TestAnInvitedAgentJoins(t *testing.T) {
 		return string(b)
 	}
 	admin, agent := browser(), browser()
-	require.Equal(t, http.StatusSeeOther, post(t, admin, d.base+"/sign-in", url.Values{"name": {"admin"}, "password": {password[1]}}).StatusCode)
+	require.Equal(t, http.StatusSeeOther, post(t, admin, d.base+"/sign-in",
+		url.Values{"name": {"admin"}, "password": {password[1]}}).StatusCode)
 	page := read(post(t, admin, d.base+"/console/setup/agents/agent-1/invite", nil))
 	link := regexp.MustCompile(`http://[^<"]+/join\?token=(\w+)`).FindStringSubmatch(page)
 	require.Len(t, link, 2, page)
@@ -48,7 +49,8 @@ func TestAnInvitedAgentJoins(t *testing.T) {
 	require.Contains(t, read(page2), "Agent 1")
 	_ = page2.Body.Close()
 	again := browser()
-	require.Equal(t, http.StatusSeeOther, post(t, again, d.base+"/sign-in", url.Values{"name": {"agent-1"}, "password": {"a long password"}}).StatusCode)
+	require.Equal(t, http.StatusSeeOther, post(t, again, d.base+"/sign-in",
+		url.Values{"name": {"agent-1"}, "password": {"a long password"}}).StatusCode)
 	require.Equal(t, http.StatusNotFound, post(t, again, d.base+"/join", url.Values{"token": {"nothing"}}).StatusCode)
 	d.end()
 }

@@ -50,7 +50,8 @@ func TestAFeedThatCannotBeReadDoesNotEndTheDesk(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		d.fails.Store(5)
 		require.NoError(t, db.Update(t.Context(), workspace, func(ctx context.Context, tx store.Tx) error {
-			return tx.Events().Append(ctx, store.Event{Aggregate: "conversation", ID: "c1", Version: 1, Kind: "opened", Actor: "customer", At: tx.Now()})
+			return tx.Events().Append(ctx, store.Event{Aggregate: "conversation", ID: "c1", Version: 1, Kind: "opened", Actor: "customer",
+				At: tx.Now()})
 		}))
 		time.Sleep(20 * time.Second)
 		stop()

@@ -69,7 +69,8 @@ func open(ctx context.Context, o options, stdout, stderr io.Writer) (_ *helpdesk
 	if err != nil {
 		return nil, err
 	}
-	h.eng, err = sangdam.New(sangdam.Config{DB: h.db, Sealer: sealer, Blobs: blobs, FilesURL: o.filesURL, Adapters: []channel.Adapter{adapter, webchat.New()},
+	h.eng, err = sangdam.New(sangdam.Config{DB: h.db, Sealer: sealer, Blobs: blobs, FilesURL: o.filesURL,
+		Adapters: []channel.Adapter{adapter, webchat.New()},
 		Carriers: o.mail.carriers(), ConsoleURL: consoleURL(o.publicURL),
 		Logger: h.out.logger(), Hooks: h.out.hooks(), Node: nodeName(o), Lease: o.lease, SendTimeout: min(o.lease/3, 10*time.Second)})
 	if err != nil {

@@ -132,13 +132,15 @@ func parseLINE(env func(string) string) (lineOptions, error) {
 	l := lineOptions{channelID: env("LINE_CHANNEL_ID"), channelSecret: env("LINE_CHANNEL_SECRET"), channelToken: env("LINE_CHANNEL_TOKEN"),
 		apiBase: env("LINE_API_BASE"), dataAPIBase: env("LINE_DATA_API_BASE")}
 	var missing []string
-	for _, v := range []struct{ name, value string }{{"LINE_CHANNEL_ID", l.channelID}, {"LINE_CHANNEL_SECRET", l.channelSecret}, {"LINE_CHANNEL_TOKEN", l.channelToken}} {
+	for _, v := range []struct{ name, value string }{{"LINE_CHANNEL_ID", l.channelID}, {"LINE_CHANNEL_SECRET", l.channelSecret},
+		{"LINE_CHANNEL_TOKEN", l.channelToken}} {
 		if v.value == "" {
 			missing = append(missing, v.name)
 		}
 	}
 	if len(missing) > 0 && len(missing) < 3 {
-		return l, fmt.Errorf("not set: %s; a LINE account needs LINE_CHANNEL_ID, LINE_CHANNEL_SECRET and LINE_CHANNEL_TOKEN", strings.Join(missing, ", "))
+		return l, fmt.Errorf("not set: %s; a LINE account needs LINE_CHANNEL_ID, LINE_CHANNEL_SECRET and LINE_CHANNEL_TOKEN",
+			strings.Join(missing, ", "))
 	}
 	return l, nil
 }

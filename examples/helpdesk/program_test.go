@@ -109,8 +109,9 @@ func emulator(t *testing.T, o linetest.Options) (*linetest.Server, string) {
 
 // lineEnv is the environment that serves the emulator's channel.
 func lineEnv(srv *linetest.Server, url string) map[string]string {
-	return map[string]string{"LINE_CHANNEL_ID": srv.ChannelID(), "LINE_CHANNEL_SECRET": srv.ChannelSecret(), "LINE_CHANNEL_TOKEN": srv.ChannelToken(),
-		"LINE_API_BASE": url, "LINE_DATA_API_BASE": url}
+	return map[string]string{"LINE_CHANNEL_ID": srv.ChannelID(), "LINE_CHANNEL_SECRET": srv.ChannelSecret(),
+		"LINE_CHANNEL_TOKEN": srv.ChannelToken(),
+		"LINE_API_BASE":      url, "LINE_DATA_API_BASE": url}
 }
 
 // begin runs the program with the data directory and waits for nothing.

@@ -63,7 +63,8 @@ func recordADay(t *testing.T) (recorded []linetest.Recorded, data string) {
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 	raw, err := os.ReadFile(file)
 	require.NoError(t, err)
-	for _, private := range []string{"Mina", "Joon", "Sora", "비밀", "secret", srv.ChannelSecret(), srv.ChannelToken(), srv.BotUserID(), srv.User("Mina").ID()} {
+	for _, private := range []string{"Mina", "Joon", "Sora", "비밀", "secret", srv.ChannelSecret(), srv.ChannelToken(), srv.BotUserID(),
+		srv.User("Mina").ID()} {
 		require.NotContains(t, string(raw), private)
 	}
 	f, err := os.Open(file)
@@ -177,7 +178,8 @@ func readStanding(t *testing.T, data string, users []string) (s standing) {
 			return err
 		}
 		for _, c := range all {
-			s.Conversations = append(s.Conversations, fmt.Sprint(c.Chat.Kind, c.Chat.ID, c.State, people[c.Identity] != "" || c.Chat.Kind != channel.ChatUser))
+			s.Conversations = append(s.Conversations, fmt.Sprint(c.Chat.Kind, c.Chat.ID, c.State,
+				people[c.Identity] != "" || c.Chat.Kind != channel.ChatUser))
 			ms, err := tx.Conversations().Messages(ctx, c.ID, 0, 200)
 			if err != nil {
 				return err
@@ -270,7 +272,8 @@ func TestARecordedDayCanBePlayedInAnyOrder(t *testing.T) {
 		return all
 	})
 	require.Len(t, want.Conversations, 5)
-	require.Equal(t, readStanding(t, original, nil).withoutAuthors().shape(), want.withoutAuthors().shape(), "nothing but names, texts and ids was replaced")
+	require.Equal(t, readStanding(t, original, nil).withoutAuthors().shape(), want.withoutAuthors().shape(),
+		"nothing but names, texts and ids was replaced")
 	unsent, edited := 0, 0
 	for _, m := range want.Told {
 		if m.Unsent {

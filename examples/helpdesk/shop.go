@@ -45,12 +45,14 @@ func (h *helpdesk) seedShop(ctx context.Context) error {
 		return err
 	}
 	form := webchat.Texts{"": h.o.home + "/help/?lang=en", "ko": h.o.home + "/help/?lang=ko", "ja": h.o.home + "/help/?lang=ja"}
-	settings, err := json.Marshal(webchat.Settings{Color: "#2f5bea", FormURL: form, Consent: &webchat.Consent{Version: "demo", Texts: webchat.Texts{
-		"": "What you write here is stored so that we can answer you.", "ko": "상담을 위해 대화 내용이 저장됩니다."}}})
+	settings, err := json.Marshal(webchat.Settings{Color: "#2f5bea", FormURL: form, Consent: &webchat.Consent{Version: "demo",
+		Texts: webchat.Texts{
+			"": "What you write here is stored so that we can answer you.", "ko": "상담을 위해 대화 내용이 저장됩니다."}}})
 	if err != nil {
 		return err
 	}
-	saved, err := h.eng.SaveAccount(ctx, host(), sangdam.SaveAccount{Account: channel.Account{ID: shopID, Kind: webchat.Kind, Name: "Shop page",
+	saved, err := h.eng.SaveAccount(ctx, host(), sangdam.SaveAccount{Account: channel.Account{ID: shopID, Kind: webchat.Kind,
+		Name: "Shop page",
 		Desk: deskID, WorkStream: routing.WorkStreamID(shopID), Attachments: true, CustomerAttachments: true, AgentAttachments: true,
 		Settings: settings, Secrets: map[string]channel.Secret{webchat.SecretVisitor: channel.NewSecret(webchat.NewKey())}}})
 	h.shop = saved.Account.Token
@@ -60,7 +62,8 @@ func (h *helpdesk) seedShop(ctx context.Context) error {
 // seedCategories makes what an inquiry can be about.
 func (h *helpdesk) seedCategories(ctx context.Context) error {
 	var version int64
-	for _, names := range []map[string]string{{"en": "Delivery", "ko": "배송", "ja": "配送"}, {"en": "Returns and refunds", "ko": "반품·환불", "ja": "返品・返金"},
+	for _, names := range []map[string]string{{"en": "Delivery", "ko": "배송", "ja": "配送"}, {"en": "Returns and refunds", "ko": "반품·환불",
+		"ja": "返品・返金"},
 		{"en": "Something else", "ko": "기타", "ja": "その他"}} {
 		saved, err := h.eng.SaveCategory(ctx, host(), sangdam.SaveCategory{Tree: ticket.Intake, Version: version,
 			Category: ticket.Category{Names: names, Offered: true}})

@@ -77,7 +77,8 @@ func (m mailOptions) target() (notify.Target, error) {
 	if m.local() {
 		s.Encryption = mail.Plain
 	}
-	t := notify.Target{ID: mailTarget, Kind: mail.Kind, Name: "Mail", Secrets: map[string]channel.Secret{mail.SecretPassword: channel.NewSecret(m.password)}}
+	t := notify.Target{ID: mailTarget, Kind: mail.Kind, Name: "Mail",
+		Secrets: map[string]channel.Secret{mail.SecretPassword: channel.NewSecret(m.password)}}
 	t.Settings, err = json.Marshal(s)
 	return t, err
 }
@@ -230,7 +231,8 @@ type ticketOfBody struct {
 
 // ticketOf makes a ticket of a conversation, in an agent's name.
 func (h *helpdesk) ticketOf(r *http.Request, b ticketOfBody) (any, error) {
-	return h.eng.OpenTicket(r.Context(), as(b.Agent), sangdam.OpenTicket{Key: key(r), Conversation: conversation.ID(r.PathValue("id")), Title: b.Title})
+	return h.eng.OpenTicket(r.Context(), as(b.Agent), sangdam.OpenTicket{Key: key(r), Conversation: conversation.ID(r.PathValue("id")),
+		Title: b.Title})
 }
 
 // consoleURL is where the console is for the internet; empty: nobody knows, and

@@ -81,7 +81,8 @@ func subjects(list []mailtest.Mail) (out []string) {
 }
 
 func TestMailOptionsBelongTogether(t *testing.T) {
-	for _, env := range []map[string]string{{"SMTP_SERVER": "a:25"}, {"SMTP_FROM": "a@b.example"}, {"SMTP_SERVER": "a", "SMTP_FROM": "a@b.example", "TEAM_MAIL": "c@d.example"}} {
+	for _, env := range []map[string]string{{"SMTP_SERVER": "a:25"}, {"SMTP_FROM": "a@b.example"},
+		{"SMTP_SERVER": "a", "SMTP_FROM": "a@b.example", "TEAM_MAIL": "c@d.example"}} {
 		_, err := parseMail(func(name string) string { return env[name] })
 		require.ErrorContains(t, err, "SMTP_SERVER")
 	}

@@ -105,18 +105,21 @@ func TestBadEventsAmongGoodOnes(t *testing.T) {
 		name, event string
 		quarantined bool
 	}{
-		{"no source", `{"type":"message","webhookEventId":"%[1]s","timestamp":1789000000000,"message":{"type":"text","id":"9%[1]s","text":"x"}}`, true},
+		{"no source", `{"type":"message","webhookEventId":"%[1]s","timestamp":1789000000000,"message":{"type":"text","id":"9%[1]s","text":"x"}}`,
+			true},
 		{"wrong types", `{"type":"message","webhookEventId":"%[1]s","timestamp":"yesterday","source":[],"message":7}`, true},
 		{"not an object", `"%[1]s"`, true},
 		{"no type", `{"webhookEventId":"%[1]s","source":{"type":"user","userId":"` + userID + `"}}`, true},
-		{"an unknown kind", `{"type":"teleport","webhookEventId":"%[1]s","timestamp":1789000000000,"source":{"type":"user","userId":"` + userID + `"}}`, false},
+		{"an unknown kind", `{"type":"teleport","webhookEventId":"%[1]s","timestamp":1789000000000,"source":{"type":"user","userId":"` + userID +
+			`"}}`, false},
 		{"duplicate keys", `{"type":"message","type":"message","webhookEventId":"%[1]s","timestamp":1789000000000,"source":{"type":"user","userId":"` + userID + `"},"message":{"type":"text","id":"8%[1]s","text":"a","text":"b"}}`, false},
 	}
 	bad, good := 0, 0
 	for i, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			before, after := fmt.Sprintf("1%d", i), fmt.Sprintf("2%d", i)
-			body := hook(textEvent("B"+before, userID, before, "before"), fmt.Sprintf(c.event, fmt.Sprintf("X%d", i)), textEvent("A"+after, userID, after, "after"))
+			body := hook(textEvent("B"+before, userID, before, "before"), fmt.Sprintf(c.event, fmt.Sprintf("X%d", i)),
+				textEvent("A"+after, userID, after, "after"))
 			require.Equal(t, 200, d.post("/webhooks/line", body, linetest.Sign(srv.ChannelSecret(), []byte(body))))
 			if good += 2; c.name == "duplicate keys" {
 				good++ // the last value of a key counts, as LINE's own libraries read it

@@ -18,8 +18,9 @@ func TestALINEMessageIsAnswered(t *testing.T) {
 	t.Cleanup(srv.Close)
 	api := httptest.NewServer(srv)
 	t.Cleanup(api.Close)
-	env := map[string]string{"LINE_CHANNEL_ID": srv.ChannelID(), "LINE_CHANNEL_SECRET": srv.ChannelSecret(), "LINE_CHANNEL_TOKEN": srv.ChannelToken(),
-		"LINE_API_BASE": api.URL, "LINE_DATA_API_BASE": api.URL}
+	env := map[string]string{"LINE_CHANNEL_ID": srv.ChannelID(), "LINE_CHANNEL_SECRET": srv.ChannelSecret(),
+		"LINE_CHANNEL_TOKEN": srv.ChannelToken(),
+		"LINE_API_BASE":      api.URL, "LINE_DATA_API_BASE": api.URL}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	srv.SetWebhook("http://" + ln.Addr().String() + "/webhooks/line")

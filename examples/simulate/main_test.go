@@ -33,7 +33,8 @@ func TestCoreFormInAndOut(t *testing.T) {
 		_ Estimate
 	}
 	require.NoError(t, json.Unmarshal([]byte(out), &got))
-	for _, field := range []string{"name", "arrivals", "p_wait", "mean_wait_s", "p_abandon", "p_overflow", "service_level", "mean_queue", "wait_p50_s", "wait_p90_s", "wait_p99_s"} {
+	for _, field := range []string{"name", "arrivals", "p_wait", "mean_wait_s", "p_abandon", "p_overflow", "service_level", "mean_queue",
+		"wait_p50_s", "wait_p90_s", "wait_p99_s"} {
 		require.Contains(t, got.Queues[0], field)
 	}
 	require.EqualValues(t, 18000, got.Queues[0]["arrivals"])
@@ -118,7 +119,8 @@ func TestBadScenarios(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := strings.Replace(core, c.from, c.to, 1)
-			s = strings.Replace(s, `"patience":{"dist":"exponential","mean_s":120},`, map[bool]string{true: "", false: `"patience":{"dist":"exponential","mean_s":120},`}[strings.Contains(c.to, "null")], 1)
+			s = strings.Replace(s, `"patience":{"dist":"exponential","mean_s":120},`,
+				map[bool]string{true: "", false: `"patience":{"dist":"exponential","mean_s":120},`}[strings.Contains(c.to, "null")], 1)
 			_, _, err := execute(t, s, "-json")
 			require.ErrorContains(t, err, c.want)
 		})
@@ -126,7 +128,8 @@ func TestBadScenarios(t *testing.T) {
 }
 
 func TestDistributionsHaveTheirMeans(t *testing.T) {
-	for _, d := range []Distribution{{Dist: "lognormal", Mean: 200, CV: 1.5}, {Dist: "gamma", Mean: 200, CV: 0.5}, {Dist: "gamma", Mean: 200, CV: 2},
+	for _, d := range []Distribution{{Dist: "lognormal", Mean: 200, CV: 1.5}, {Dist: "gamma", Mean: 200, CV: 0.5},
+		{Dist: "gamma", Mean: 200, CV: 2},
 		{Dist: "constant", Mean: 200}, {Dist: "exponential", Mean: 200}, {Dist: "empirical", Values: []float64{100, 300}}} {
 		require.NoError(t, d.check())
 		require.InDelta(t, 200, d.mean(), 1e-9)

@@ -95,12 +95,14 @@ func oracles(arrivals int) (out []oracle) {
 		n := len(out)
 		out = append(out, oracle{name, scenarioOf(*oracleSeed+n, arrivals, queues, agents, strategies[n%len(strategies)]), want})
 	}
-	for _, c := range []struct{ agents, capacity int }{{1, 1}, {2, 1}, {3, 1}, {5, 1}, {10, 1}, {30, 1}, {100, 1}, {300, 1}, {1000, 1}, {1, 3}, {4, 3}, {20, 4}, {2, 2}, {50, 1}, {500, 1}} {
+	for _, c := range []struct{ agents, capacity int }{{1, 1}, {2, 1}, {3, 1}, {5, 1}, {10, 1}, {30, 1}, {100, 1}, {300, 1}, {1000, 1},
+		{1, 3}, {4, 3}, {20, 4}, {2, 2}, {50, 1}, {500, 1}} {
 		n := c.agents * c.capacity
 		for _, rho := range []float64{0.5, 0.8} {
 			a := loadFor(rho*float64(n), 0.1, func(a float64) float64 { return erlangC(n, a) })
 			rho := a / float64(n)
-			add(fmt.Sprintf("Erlang C %dx%d at %.3f", c.agents, c.capacity, rho), queueJSON("q", a, ""), agentsJSON(c.agents, c.capacity, `"q"`, ""), func(r Report) map[string][2]any {
+			add(fmt.Sprintf("Erlang C %dx%d at %.3f", c.agents, c.capacity, rho), queueJSON("q", a, ""), agentsJSON(c.agents, c.capacity, `"q"`,
+				""), func(r Report) map[string][2]any {
 				pw := erlangC(n, a)
 				return map[string][2]any{
 					"p_wait":      {pw, r.Queues[0].PWait},
@@ -113,24 +115,26 @@ func oracles(arrivals int) (out []oracle) {
 	for _, n := range []int{1, 3, 10, 40, 200} {
 		for _, rho := range []float64{0.7, 1.1} {
 			a := loadFor(rho*float64(n), 0.01, func(a float64) float64 { return erlangB(n, a) })
-			add(fmt.Sprintf("Erlang B %d at %.1f", n, rho), queueJSON("q", a, `,"limit":0`), agentsJSON(n, 1, `"q"`, ""), func(r Report) map[string][2]any {
-				return map[string][2]any{"p_overflow": {erlangB(n, a), r.Queues[0].POver}}
-			})
+			add(fmt.Sprintf("Erlang B %d at %.1f", n, rho), queueJSON("q", a, `,"limit":0`), agentsJSON(n, 1, `"q"`, ""),
+				func(r Report) map[string][2]any {
+					return map[string][2]any{"p_overflow": {erlangB(n, a), r.Queues[0].POver}}
+				})
 			patience := 120.0
-			add(fmt.Sprintf("Erlang A %d at %.1f", n, rho), queueJSON("q", a, `,"patience":`+exponential(patience)), agentsJSON(n, 1, `"q"`, ""), func(r Report) map[string][2]any {
-				lambda := a / service
-				p := chain(lambda, func(k int) float64 { return float64(min(k, n))/service + float64(max(0, k-n))/patience }, 10*n+200)
-				var wait, queue float64
-				for k := n; k < len(p); k++ {
-					wait += p[k]
-					queue += p[k] * float64(k-n)
-				}
-				return map[string][2]any{
-					"p_wait":      {wait, r.Queues[0].PWait},
-					"mean_wait_s": {queue / lambda, r.Queues[0].MeanWait},
-					"p_abandon":   {queue / patience / lambda, r.Queues[0].PAbandon},
-				}
-			})
+			add(fmt.Sprintf("Erlang A %d at %.1f", n, rho), queueJSON("q", a, `,"patience":`+exponential(patience)), agentsJSON(n, 1, `"q"`, ""),
+				func(r Report) map[string][2]any {
+					lambda := a / service
+					p := chain(lambda, func(k int) float64 { return float64(min(k, n))/service + float64(max(0, k-n))/patience }, 10*n+200)
+					var wait, queue float64
+					for k := n; k < len(p); k++ {
+						wait += p[k]
+						queue += p[k] * float64(k-n)
+					}
+					return map[string][2]any{
+						"p_wait":      {wait, r.Queues[0].PWait},
+						"mean_wait_s": {queue / lambda, r.Queues[0].MeanWait},
+						"p_abandon":   {queue / patience / lambda, r.Queues[0].PAbandon},
+					}
+				})
 		}
 	}
 	for _, n := range []int{1, 4, 20} {
@@ -150,15 +154,16 @@ func oracles(arrivals int) (out []oracle) {
 	}
 	rates := []float64{1, 1.6, 1.8}
 	a := 1.2
-	add("one agent, rate by load", queueJSON("q", a, ""), agentsJSON(1, 3, `"q"`, `,"rate_by_load":[1,1.6,1.8]`), func(r Report) map[string][2]any {
-		p := chain(a/service, func(k int) float64 { return rates[min(k, 3)-1] / service }, 400)
-		var wait, queue float64
-		for k := 3; k < len(p); k++ {
-			wait += p[k]
-			queue += p[k] * float64(k-3)
-		}
-		return map[string][2]any{"p_wait": {wait, r.Queues[0].PWait}, "mean_wait_s": {queue / (a / service), r.Queues[0].MeanWait}}
-	})
+	add("one agent, rate by load", queueJSON("q", a, ""), agentsJSON(1, 3, `"q"`, `,"rate_by_load":[1,1.6,1.8]`),
+		func(r Report) map[string][2]any {
+			p := chain(a/service, func(k int) float64 { return rates[min(k, 3)-1] / service }, 400)
+			var wait, queue float64
+			for k := 3; k < len(p); k++ {
+				wait += p[k]
+				queue += p[k] * float64(k-3)
+			}
+			return map[string][2]any{"p_wait": {wait, r.Queues[0].PWait}, "mean_wait_s": {queue / (a / service), r.Queues[0].MeanWait}}
+		})
 	return out
 }
 

@@ -54,10 +54,12 @@ func chart(b *strings.Builder, top int, title string, lines [][]float64, names [
 	for _, s := range spans {
 		total += s
 	}
-	fmt.Fprintf(b, `<text x="60" y="%d">%s</text><rect x="60" y="%d" width="640" height="220" fill="none" stroke="#888"/>`+"\n", top+12, title, top+20)
+	fmt.Fprintf(b, `<text x="60" y="%d">%s</text><rect x="60" y="%d" width="640" height="220" fill="none" stroke="#888"/>`+"\n", top+12,
+		title, top+20)
 	for i := range 5 {
 		y := float64(top+240) - 220*float64(i)/4
-		fmt.Fprintf(b, `<text x="55" y="%.1f" text-anchor="end">%.3g</text><line x1="60" x2="700" y1="%.1f" y2="%.1f" stroke="#ddd"/>`+"\n", y+4, most*float64(i)/4, y, y)
+		fmt.Fprintf(b, `<text x="55" y="%.1f" text-anchor="end">%.3g</text><line x1="60" x2="700" y1="%.1f" y2="%.1f" stroke="#ddd"/>`+"\n", y+4,
+			most*float64(i)/4, y, y)
 	}
 	fmt.Fprintf(b, `<text x="60" y="%d">0</text><text x="700" y="%d" text-anchor="end">%.4g h</text>`+"\n", top+256, top+256, total/3600)
 	for i, l := range lines {

@@ -117,7 +117,8 @@ func checkTestOnly(s source) []string {
 				continue
 			}
 			if p == only || strings.HasPrefix(p, only+"/") {
-				found = append(found, fmt.Sprintf("%s: %s is imported outside of tests: it would reach every host; only %v may", s.at(spec), p, testSupport))
+				found = append(found, fmt.Sprintf("%s: %s is imported outside of tests: it would reach every host; only %v may", s.at(spec), p,
+					testSupport))
 			}
 		}
 	}
@@ -132,7 +133,8 @@ func checkMACs(s source) []string {
 	}
 	var found []string
 	add := func(n ast.Node, how string) {
-		found = append(found, fmt.Sprintf("%s: a signature is compared with %s, in a time that tells how much of it is right: use hmac.Equal", s.at(n), how))
+		found = append(found, fmt.Sprintf("%s: a signature is compared with %s, in a time that tells how much of it is right: use hmac.Equal",
+			s.at(n), how))
 	}
 	ast.Inspect(s.file, func(n ast.Node) bool {
 		switch n := n.(type) {
@@ -221,7 +223,8 @@ func checkComments(s source) []string {
 	}
 	var found []string
 	need := func(id *ast.Ident, comments ...*ast.CommentGroup) {
-		if id.IsExported() && !slices.ContainsFunc(comments, func(c *ast.CommentGroup) bool { return c != nil && strings.TrimSpace(c.Text()) != "" }) {
+		if id.IsExported() && !slices.ContainsFunc(comments,
+			func(c *ast.CommentGroup) bool { return c != nil && strings.TrimSpace(c.Text()) != "" }) {
 			found = append(found, fmt.Sprintf("%s: %s has no comment: the comments are the contract", s.at(id), id.Name))
 		}
 	}

@@ -28,7 +28,8 @@ const (
 )
 
 var domain = []string{
-	"channel", "conversation", "conversation/privacy", "conversation/bot", "conversation/storm", "routing", "routing/hours", "routing/transition", "ticket", "trigger", "trigger/condition",
+	"channel", "conversation", "conversation/privacy", "conversation/bot", "conversation/storm", "routing", "routing/hours",
+	"routing/transition", "ticket", "trigger", "trigger/condition",
 	"notify",
 }
 
@@ -46,7 +47,8 @@ var packageRules = []packageRule{
 	{path: "conversation/privacy", pure: true, may: []string{"internal/fold"}, modules: []string{"golang.org/x/text/"}, why: whyPure},
 	{path: "conversation/bot", pure: true, may: []string{"channel", "conversation", "trigger/condition"}, why: whyPure},
 	{path: "conversation/storm", pure: true, may: []string{"channel"}, why: whyPure},
-	{path: "channel/email/message", pure: true, modules: []string{"github.com/emersion/go-msgauth/", "github.com/microcosm-cc/bluemonday", "golang.org/x/net/", "golang.org/x/text/"},
+	{path: "channel/email/message", pure: true, modules: []string{"github.com/emersion/go-msgauth/", "github.com/microcosm-cc/bluemonday",
+		"golang.org/x/net/", "golang.org/x/text/"},
 		why: whyPure},
 	{path: "channel/email/thread", pure: true, why: whyPure},
 	{path: "routing", pure: true, may: []string{"routing/hours", "trigger/condition"}, why: whyPure},
@@ -60,51 +62,64 @@ var packageRules = []packageRule{
 	{path: "channel/kit", may: []string{"channel", "internal/errs"}, why: "what all adapters share knows none of them",
 		modules: []string{"github.com/rivo/uniseg", "golang.org/x/time/rate"}},
 	{path: "channel/emukit", why: "what all emulators share knows none of their providers"},
-	{path: "channel/...", may: []string{"channel", "channel/kit", "channel/emukit", "internal/..."}, modules: []string{"golang.org/x/", "github.com/"}, planned: true, why: whyAdapter},
+	{path: "channel/...", may: []string{"channel", "channel/kit", "channel/emukit", "internal/..."},
+		modules: []string{"golang.org/x/", "github.com/"}, planned: true, why: whyAdapter},
 	{path: "channel/line/...", may: []string{"channel", "channel/kit", "channel/emukit", "internal/..."}, why: whyAdapter, modules: []string{
-		"github.com/line/line-bot-sdk-go/v8/", "github.com/golang-jwt/jwt/v5", "github.com/rivo/uniseg", "github.com/skip2/go-qrcode", "golang.org/x/sync/", "golang.org/x/time/rate",
+		"github.com/line/line-bot-sdk-go/v8/", "github.com/golang-jwt/jwt/v5", "github.com/rivo/uniseg", "github.com/skip2/go-qrcode",
+		"golang.org/x/sync/", "golang.org/x/time/rate",
 	}},
 	{path: "channel/webchat/...", may: []string{"channel", "channel/webchat/...", "internal/..."}, why: whyAdapter, modules: []string{
 		"github.com/golang-jwt/jwt/v5", "golang.org/x/time/rate",
 	}},
-	{path: "channel/channeltest", may: []string{"channel"}, modules: []string{"github.com/rivo/uniseg", "github.com/stretchr/testify/", "pgregory.net/rapid"}, why: "a conformance suite knows only the contract that it tests"},
+	{path: "channel/channeltest", may: []string{"channel"}, modules: []string{"github.com/rivo/uniseg", "github.com/stretchr/testify/",
+		"pgregory.net/rapid"}, why: "a conformance suite knows only the contract that it tests"},
 
 	{path: "notify", pure: true, may: []string{"channel"}, why: whyPure},
 	{path: "notify/webhook/...", may: []string{"channel", "notify", "notify/webhook/...", "internal/safehttp"}, why: whyCarrier},
 	{path: "notify/mail/...", may: []string{"channel", "notify", "notify/mail/...", "internal/safehttp"}, why: whyCarrier, modules: []string{
 		"github.com/wneessen/go-mail", "github.com/emersion/go-smtp", "github.com/emersion/go-sasl",
 	}},
-	{path: "notify/dooray/...", may: []string{"channel", "notify", "notify/dooray/...", "internal/safehttp"}, why: whyCarrier, modules: []string{"golang.org/x/net"}},
+	{path: "notify/dooray/...", may: []string{"channel", "notify", "notify/dooray/...", "internal/safehttp"}, why: whyCarrier,
+		modules: []string{"golang.org/x/net"}},
 
-	{path: "store", may: with(domain, []string{"store/driver", "internal/fold"}), why: "store wraps any backend; it must build without the drivers of all of them"},
+	{path: "store", may: with(domain, []string{"store/driver", "internal/fold"}),
+		why: "store wraps any backend; it must build without the drivers of all of them"},
 	{path: "store/driver", may: domain, why: "the contract for authors of stores names the domain's types and nothing else"},
 	{path: "store/memory", may: with(domain, []string{"store", "store/driver"}), modules: []string{"github.com/google/uuid"}, why: whyStore},
-	{path: "store/sqlite/...", may: with(domain, []string{"store", "store/driver", "store/sqlite/...", "internal/..."}), why: whyStore, modules: []string{
-		"modernc.org/", "github.com/pressly/goose/v3", "github.com/google/uuid", "golang.org/x/sys/", "golang.org/x/sync/", "golang.org/x/text/",
-	}},
-	{path: "store/postgres/...", may: with(domain, []string{"store", "store/driver", "store/blob", "store/postgres/...", "internal/..."}), why: whyStore, modules: []string{
-		"github.com/jackc/pgx/v5", "github.com/pressly/goose/v3", "github.com/google/uuid", "golang.org/x/sync/", "golang.org/x/text/",
-	}},
+	{path: "store/sqlite/...", may: with(domain, []string{"store", "store/driver", "store/sqlite/...", "internal/..."}), why: whyStore,
+		modules: []string{
+			"modernc.org/", "github.com/pressly/goose/v3", "github.com/google/uuid", "golang.org/x/sys/", "golang.org/x/sync/", "golang.org/x/text/",
+		}},
+	{path: "store/postgres/...", may: with(domain, []string{"store", "store/driver", "store/blob", "store/postgres/...", "internal/..."}),
+		why: whyStore, modules: []string{
+			"github.com/jackc/pgx/v5", "github.com/pressly/goose/v3", "github.com/google/uuid", "golang.org/x/sync/", "golang.org/x/text/",
+		}},
 	{path: "store/blob", why: "every store and the root use it, so it brings nothing along"},
 	{path: "store/blob/blobtest", may: []string{"store/blob"}, why: "a conformance suite knows only the contract that it tests"},
 	{path: "store/seal", why: "the root uses it, so the keys' own module stays behind seal/tinkseal"},
-	{path: "store/seal/tinkseal", may: []string{"store/seal"}, modules: []string{"github.com/tink-crypto/tink-go/v2/"}, why: "the one package that knows how keys are kept"},
-	{path: "store/storetest", may: with(domain, []string{"store", "store/driver", "store/memory"}), why: "a conformance suite knows only the contract, and the memory store as the model to compare with", modules: []string{
-		"github.com/stretchr/testify/", "go.uber.org/goleak", "golang.org/x/text/", "pgregory.net/rapid", "github.com/anishathalye/porcupine",
-	}},
+	{path: "store/seal/tinkseal", may: []string{"store/seal"}, modules: []string{"github.com/tink-crypto/tink-go/v2/"},
+		why: "the one package that knows how keys are kept"},
+	{path: "store/storetest", may: with(domain, []string{"store", "store/driver", "store/memory"}),
+		why: "a conformance suite knows only the contract, and the memory store as the model to compare with", modules: []string{
+			"github.com/stretchr/testify/", "go.uber.org/goleak", "golang.org/x/text/", "pgregory.net/rapid", "github.com/anishathalye/porcupine",
+		}},
 
-	{path: ".", may: with(domain, []string{"store", "store/driver", "store/blob", "store/seal", "internal/..."}), why: "a host that embeds the library pays for no adapter, no driver and no page that it does not use", modules: []string{
-		"golang.org/x/sync/", "golang.org/x/text/", "github.com/google/uuid",
-	}},
-	{path: "web/...", may: with(domain, []string{".", "store", "store/blob", "web/...", "internal/..."}), modules: []string{"github.com/", "golang.org/x/"}, planned: true, why: whyEdge},
-	{path: "internal/...", may: []string{"internal/..."}, modules: []string{"github.com/", "golang.org/x/"}, why: "what every package may use must not lead back to them"},
+	{path: ".", may: with(domain, []string{"store", "store/driver", "store/blob", "store/seal", "internal/..."}),
+		why: "a host that embeds the library pays for no adapter, no driver and no page that it does not use", modules: []string{
+			"golang.org/x/sync/", "golang.org/x/text/", "github.com/google/uuid",
+		}},
+	{path: "web/...", may: with(domain, []string{".", "store", "store/blob", "web/...", "internal/..."}),
+		modules: []string{"github.com/", "golang.org/x/"}, planned: true, why: whyEdge},
+	{path: "internal/...", may: []string{"internal/..."}, modules: []string{"github.com/", "golang.org/x/"},
+		why: "what every package may use must not lead back to them"},
 	{path: "sangdamtest", may: []string{"..."}, why: "a whole desk for hosts' tests composes what a host composes"},
 	{path: "internal/crash/...", may: []string{"..."}, modules: []string{""}, why: whyTool},
 	{path: "internal/bench/...", may: []string{"..."}, modules: []string{""}, why: whyTool},
 	{path: "internal/storefault", may: with(domain, []string{"store", "store/driver"}), why: whyTool},
 	{path: "internal/pgtest", modules: []string{"github.com/jackc/pgx/v5"}, why: whyTool},
 	{path: "internal/errs", why: "every package uses it"},
-	{path: "internal/fold", pure: true, modules: []string{"golang.org/x/text/"}, why: "one rule of what counts as the same text, for domain packages and stores alike"},
+	{path: "internal/fold", pure: true, modules: []string{"golang.org/x/text/"},
+		why: "one rule of what counts as the same text, for domain packages and stores alike"},
 	{path: "internal/id", why: "every package uses it"},
 	{path: "internal/safehttp", why: "the root and the adapters use it, so it brings nothing along"},
 	{path: "examples/...", may: []string{"...", "internal/..."}, modules: []string{""}, planned: true, why: "examples only compose"},
@@ -116,8 +131,10 @@ var always = []string{"internal/errs", "internal/id"}
 // impureStd are packages of the standard library that a pure package must not
 // import.
 var impureStd = map[string]string{
-	"database/sql": "rows are loaded by the stores", "net": "the network belongs to adapters", "net/http": "HTTP belongs to adapters and to web",
-	"os": "files and the environment belong to the host", "os/exec": "programs belong to the host", "os/signal": "signals belong to the host",
+	"database/sql": "rows are loaded by the stores", "net": "the network belongs to adapters",
+	"net/http": "HTTP belongs to adapters and to web",
+	"os":       "files and the environment belong to the host", "os/exec": "programs belong to the host",
+	"os/signal": "signals belong to the host",
 	"io/ioutil": "files belong to the host", "path/filepath": "files belong to the host", "syscall": "the system belongs to the host",
 	"log": "it writes to a global; take a *slog.Logger", "crypto/rand": "randomness is an argument", "unsafe": "nothing here is worth it",
 	"testing/synctest": "the clock is an argument",
@@ -127,9 +144,11 @@ var impureStd = map[string]string{
 var impureCalls = map[string]map[string]string{
 	"time": reasons("now is an argument, and deadlines are columns that the root scans",
 		"Now", "Since", "Until", "After", "AfterFunc", "Sleep", "Tick", "NewTimer", "NewTicker"),
-	"context": reasons("it reads the clock; the caller bounds the work", "WithTimeout", "WithDeadline", "WithTimeoutCause", "WithDeadlineCause"),
+	"context": reasons("it reads the clock; the caller bounds the work", "WithTimeout", "WithDeadline", "WithTimeoutCause",
+		"WithDeadlineCause"),
 	"log/slog": reasons("it writes to a global; take a *slog.Logger",
-		"Default", "SetDefault", "Debug", "Info", "Warn", "Error", "Log", "LogAttrs", "DebugContext", "InfoContext", "WarnContext", "ErrorContext"),
+		"Default", "SetDefault", "Debug", "Info", "Warn", "Error", "Log", "LogAttrs", "DebugContext", "InfoContext", "WarnContext",
+		"ErrorContext"),
 }
 
 // seededRandom are the names of math/rand and math/rand/v2 that do not draw
@@ -153,7 +172,8 @@ var depsRules = []struct {
 	modules []string
 	why     string
 }{
-	{".", []string{"golang.org/x/image/", "golang.org/x/sync/", "golang.org/x/text/", "github.com/google/uuid"}, "a host that embeds the library takes its dependencies too"},
+	{".", []string{"golang.org/x/image/", "golang.org/x/sync/", "golang.org/x/text/", "github.com/google/uuid"},
+		"a host that embeds the library takes its dependencies too"},
 	{"store/blob", nil, "it is part of the root's promise to stay small"},
 	{"store/seal", nil, "it is part of the root's promise to stay small"},
 	{"internal/safehttp", nil, "it is the guard of every outbound request and must be readable as a whole"},
@@ -181,10 +201,12 @@ var testOnly = []string{
 // the root package. Those that end in "/" are folders; required ones must be
 // there.
 var topLevel = map[string]bool{
-	"channel/": true, "conversation/": true, "routing/": true, "ticket/": true, "trigger/": true, "notify/": true, "store/": true, "internal/": true, "sangdamtest/": true,
+	"channel/": true, "conversation/": true, "routing/": true, "ticket/": true, "trigger/": true, "notify/": true, "store/": true,
+	"internal/": true, "sangdamtest/": true,
 	"web/": false, "examples/": false, "docs/": false, ".ci/": false, ".git/": false, "testdata/": false,
 	".git": false, ".gitignore": false, ".gitattributes": false, ".golangci.yml": true, "go.mod": true, "go.sum": true,
-	"LICENSE": false, "NOTICE": false, "README.md": false, "README.ko.md": false, "CHANGELOG.md": false, "CONTRIBUTING.md": false, "SECURITY.md": false,
+	"LICENSE": false, "NOTICE": false, "README.md": false, "README.ko.md": false, "CHANGELOG.md": false, "CONTRIBUTING.md": false,
+	"SECURITY.md": false,
 }
 
 // macPackages are where signatures of others are verified.

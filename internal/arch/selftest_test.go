@@ -136,7 +136,8 @@ func TestMissingCommentsAreCaught(t *testing.T) {
 
 func TestLeftoversAreCaught(t *testing.T) {
 	for text, want := range map[string]bool{
-		"// TO" + "DO: later": true, "FIX" + "ME": true, "<<<<" + "<<< HEAD": true, "/ho" + "me/kim/src": true, `"/Us` + `ers/kim"`: true, "in /build/box/checkout/x": true,
+		"// TO" + "DO: later": true, "FIX" + "ME": true, "<<<<" + "<<< HEAD": true, "/ho" + "me/kim/src": true, `"/Us` + `ers/kim"`: true,
+		"in /build/box/checkout/x":        true,
 		"https://example.com/ho" + "me/x": false, "mas" + "TODON": false, "/build/box": false, "====": false, "a/build/box/checkout": false,
 	} {
 		found := checkLeftovers("a.md", []byte("first\n"+text), []string{"/build/box/checkout"})

@@ -115,7 +115,10 @@ func acknowledge(ctx context.Context, o options) (report, error) {
 	}
 	defer db.Close()
 	a := &acker{gate: &gate{Backend: db.Backend()}}
-	a.d, err = newDesk(ctx, store.New(a.gate), sangdam.Hooks{Processed: func(id.Workspace, channel.AccountID, channel.EventKind) { a.processed.Add(1) }}, 1, 1)
+	a.d, err = newDesk(ctx, store.New(a.gate), sangdam.Hooks{Processed: func(id.Workspace, channel.AccountID,
+		channel.EventKind) {
+		a.processed.Add(1)
+	}}, 1, 1)
 	if err != nil {
 		return report{}, err
 	}

@@ -75,7 +75,8 @@ func assign(ctx context.Context, o options) (report, error) {
 		return measure.Of(of, func(l measure.Latencies) float64 { return l.At(q).Seconds() * 1000 })
 	}
 	return report{Figures: map[string]any{"rounds": len(rounds), "repeated_offers": repeated.Load(), "offers_a_round": assignSamples,
-		"p50_ms": ms(rounds, 0.5), "p99_ms": ms(rounds, 0.99), "max_ms": ms(rounds, 1), "ack_p50_ms": ms(acks, 0.5), "ack_p99_ms": ms(acks, 0.99)}}, stop()
+		"p50_ms": ms(rounds, 0.5), "p99_ms": ms(rounds, 0.99), "max_ms": ms(rounds, 1), "ack_p50_ms": ms(acks, 0.5),
+		"ack_p99_ms": ms(acks, 0.99)}}, stop()
 }
 
 // offers returns how long webhooks took to be answered, and how long from then

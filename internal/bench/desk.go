@@ -153,8 +153,9 @@ func (d *desk) chunks(ctx context.Context, n int, fn func(ctx context.Context, t
 
 func (d *desk) addAgents(ctx context.Context, n, capacity int) error {
 	return d.chunks(ctx, n, func(ctx context.Context, tx store.Tx, i int) error {
-		_, err := tx.Agents().SaveAgent(ctx, routing.Agent{ID: agentID(i), Name: "Agent", Role: "agent", Permissions: []routing.Permission{routing.PermitChat},
-			Capacity: map[routing.Profile]int{routing.ProfileUnits: capacity}, Assign: routing.AssignmentSwitches{Chat: true}})
+		_, err := tx.Agents().SaveAgent(ctx, routing.Agent{ID: agentID(i), Name: "Agent", Role: "agent",
+			Permissions: []routing.Permission{routing.PermitChat},
+			Capacity:    map[routing.Profile]int{routing.ProfileUnits: capacity}, Assign: routing.AssignmentSwitches{Chat: true}})
 		return err
 	})
 }
@@ -233,8 +234,9 @@ func (provider) RoundTrip(r *http.Request) (*http.Response, error) {
 		_, _ = io.Copy(io.Discard, r.Body) // it is in memory
 		_ = r.Body.Close()
 	}
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}, "X-Line-Request-Id": {"1"}}, Request: r,
-		Body: io.NopCloser(strings.NewReader(`{"displayName":"Kim","userId":"U","sentMessages":[{"id":"1"}]}`))}, nil
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}, "X-Line-Request-Id": {"1"}},
+		Request: r,
+		Body:    io.NopCloser(strings.NewReader(`{"displayName":"Kim","userId":"U","sentMessages":[{"id":"1"}]}`))}, nil
 }
 
 // populate writes open conversations with their contacts, identities and items,
@@ -244,10 +246,12 @@ func (d *desk) populate(ctx context.Context, n, active, agents int) error {
 	return d.chunks(ctx, n, func(ctx context.Context, tx store.Tx, i int) error {
 		id := fmt.Sprintf("c%07d", i)
 		opened := at.Add(time.Duration(i) * time.Millisecond)
-		if _, err := tx.Contacts().SaveContact(ctx, conversation.Contact{ID: conversation.ContactID(id), Name: "Kim", CreatedAt: opened}); err != nil {
+		if _, err := tx.Contacts().SaveContact(ctx, conversation.Contact{ID: conversation.ContactID(id), Name: "Kim",
+			CreatedAt: opened}); err != nil {
 			return err
 		}
-		if _, err := tx.Contacts().SaveIdentity(ctx, conversation.Identity{ID: conversation.IdentityID(id), Contact: conversation.ContactID(id), Kind: "line", Scope: "s",
+		if _, err := tx.Contacts().SaveIdentity(ctx, conversation.Identity{ID: conversation.IdentityID(id), Contact: conversation.ContactID(id),
+			Kind: "line", Scope: "s",
 			User: channel.ProviderUserID(id), Name: "Kim", CreatedAt: opened, ProfileAt: opened}); err != nil {
 			return err
 		}
@@ -255,8 +259,10 @@ func (d *desk) populate(ctx context.Context, n, active, agents int) error {
 		if i < active {
 			state = conversation.StateActive
 		}
-		if _, err := tx.Conversations().SaveConversation(ctx, conversation.Conversation{ID: conversation.ID(id), Thread: "contact:" + id + "/stream:line", State: state,
-			Desk: "desk", WorkStream: "line", Account: "acct", Channel: "line", Chat: channel.Chat{Kind: channel.ChatUser, ID: id}, Contact: conversation.ContactID(id),
+		if _, err := tx.Conversations().SaveConversation(ctx, conversation.Conversation{ID: conversation.ID(id),
+			Thread: "contact:" + id + "/stream:line", State: state,
+			Desk: "desk", WorkStream: "line", Account: "acct", Channel: "line", Chat: channel.Chat{Kind: channel.ChatUser, ID: id},
+			Contact:  conversation.ContactID(id),
 			Identity: conversation.IdentityID(id), Control: conversation.ControlNobody, OpenedAt: opened, UpdatedAt: opened}); err != nil {
 			return err
 		}
@@ -272,5 +278,6 @@ func (d *desk) populate(ctx context.Context, n, active, agents int) error {
 
 func (d *desk) give(ctx context.Context, tx store.Tx, it routing.Item, version int64, agent routing.AgentID) error {
 	return tx.Work().Reserve(ctx, routing.Reservation{Item: it.ID, ItemVersion: version, Agent: agent, Force: true, Now: tx.Now(),
-		Assignment: &routing.Assignment{ID: routing.AssignmentID(it.ID), Item: it.ID, Agent: agent, Uses: it.Uses, StartedAt: tx.Now(), Forced: true}})
+		Assignment: &routing.Assignment{ID: routing.AssignmentID(it.ID), Item: it.ID, Agent: agent, Uses: it.Uses, StartedAt: tx.Now(),
+			Forced: true}})
 }

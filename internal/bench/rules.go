@@ -40,7 +40,8 @@ func rules(ctx context.Context, o options) (report, error) {
 		}
 	}
 	self := func(v float64) float64 { return v }
-	return report{Figures: map[string]any{"rules": manyRules, "looked_at": looked, "indexed_us": measure.Of(indexed, self), "linear_us": measure.Of(linear, self)}}, nil
+	return report{Figures: map[string]any{"rules": manyRules, "looked_at": looked, "indexed_us": measure.Of(indexed, self),
+		"linear_us": measure.Of(linear, self)}}, nil
 }
 
 func compiledRules() (*trigger.Set, error) {
@@ -53,7 +54,8 @@ func compiledRules() (*trigger.Set, error) {
 	for i := range all {
 		all[i] = trigger.Trigger{ID: trigger.ID(fmt.Sprintf("t%05d", i)), Title: "t", Subject: "order", Active: true, Position: i,
 			Actions: []trigger.Action{{Kind: "none"}}, When: condition.Condition{All: []condition.Clause{
-				{Field: "product", Op: condition.Is, Value: fmt.Sprint("p", i%ruleProducts)}, {Field: trigger.FieldEvent, Op: condition.Is, Value: "created"},
+				{Field: "product", Op: condition.Is, Value: fmt.Sprint("p", i%ruleProducts)}, {Field: trigger.FieldEvent, Op: condition.Is,
+					Value: "created"},
 				{Field: "title", Op: condition.Is, Value: "nothing"}}}}
 	}
 	return trigger.NewSet(schema.ForEvents(), "order", all)

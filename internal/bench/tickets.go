@@ -112,7 +112,8 @@ func withTickets(ctx context.Context, db *store.DB, n int) (*sangdam.Engine, tim
 	for range ticketWriters {
 		group.Go(func() error {
 			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
-				c := sangdam.OpenTicket{Title: fmt.Sprintf("Order %d has not arrived", i), Priority: ticket.Priority(i%4 - 1), Tags: []string{fmt.Sprint("shop", i%50)},
+				c := sangdam.OpenTicket{Title: fmt.Sprintf("Order %d has not arrived", i), Priority: ticket.Priority(i%4 - 1),
+					Tags:      []string{fmt.Sprint("shop", i%50)},
 					Requester: ticket.Requester{Name: fmt.Sprint("Customer ", i), Email: fmt.Sprintf("c%d@example.com", i)}}
 				if i%1000 == 0 {
 					c.Title = "A rare lamp is broken"
@@ -130,7 +131,8 @@ func withTickets(ctx context.Context, db *store.DB, n int) (*sangdam.Engine, tim
 
 // lampView saves the view that is listed, once.
 func lampView(ctx context.Context, eng *sangdam.Engine) (string, error) {
-	v := ticket.View{ID: "urgent", Name: "Urgent", When: condition.Condition{All: []condition.Clause{{Field: "priority", Op: condition.Gte, Value: 1.0}}}}
+	v := ticket.View{ID: "urgent", Name: "Urgent", When: condition.Condition{All: []condition.Clause{{Field: "priority", Op: condition.Gte,
+		Value: 1.0}}}}
 	_, err := eng.SaveTicketView(ctx, sangdam.Host(workspace), sangdam.SaveTicketView{View: v})
 	if errors.Is(err, sangdam.ErrAlreadyExists) {
 		err = nil

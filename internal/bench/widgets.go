@@ -116,7 +116,8 @@ func chatDesk(ctx context.Context, eng *sangdam.Engine) (channel.Account, error)
 	}
 	saved, err := eng.SaveAccount(ctx, host, sangdam.SaveAccount{Account: channel.Account{Kind: webchat.Kind, Name: "Chat", Desk: "desk",
 		WorkStream: "web",
-		Settings:   json.RawMessage(`{"no_consent":true}`), Secrets: map[string]channel.Secret{webchat.SecretVisitor: channel.NewSecret(webchat.NewKey())}}})
+		Settings:   json.RawMessage(`{"no_consent":true}`),
+		Secrets:    map[string]channel.Secret{webchat.SecretVisitor: channel.NewSecret(webchat.NewKey())}}})
 	return saved.Account, err
 }
 

@@ -64,7 +64,8 @@ func needPostgres(t *testing.T) {
 }
 
 func TestOptionsAreRefused(t *testing.T) {
-	for _, args := range [][]string{{"-kills", "-1"}, {"-customers", "0"}, {"-faults", "-1"}, {"-nonsense"}, {"-nodes", "0"}, {"-only", "kill"},
+	for _, args := range [][]string{{"-kills", "-1"}, {"-customers", "0"}, {"-faults", "-1"}, {"-nonsense"}, {"-nodes", "0"},
+		{"-only", "kill"},
 		{"-nodes", "2", "-only", "flood"}} {
 		require.Error(t, run(t.Context(), args, &bytes.Buffer{}, &bytes.Buffer{}), "%v", args)
 	}
@@ -104,7 +105,8 @@ func (b *bench) wrote() written {
 
 func (b *bench) stored(m written) {
 	b.l.add(conversation.Conversation{Chat: channel.Chat{ID: b.p.user.ID()}}, conversation.Message{Direction: conversation.Inbound,
-		Author: conversation.Author{Kind: conversation.ByCustomer}, Provider: channel.ProviderMessageID(m.message), Content: channel.Text(m.text)}, b.r)
+		Author: conversation.Author{Kind: conversation.ByCustomer}, Provider: channel.ProviderMessageID(m.message),
+		Content: channel.Text(m.text)}, b.r)
 }
 
 func (b *bench) answered(m written, status conversation.Status) {

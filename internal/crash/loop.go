@@ -140,7 +140,8 @@ func faults(much float64) []linetest.Fault {
 		kind     linetest.FaultKind
 		percent  float64
 	}{
-		{"push", linetest.FaultCutAfter, 4}, {"push", linetest.Fault500After, 2}, {"push", linetest.FaultGarbage, 1}, {"push", linetest.FaultHangAfter, 0.3},
+		{"push", linetest.FaultCutAfter, 4}, {"push", linetest.Fault500After, 2}, {"push", linetest.FaultGarbage, 1},
+		{"push", linetest.FaultHangAfter, 0.3},
 		{"push", linetest.FaultCutBefore, 2}, {"push", linetest.Fault500Before, 2}, {"push", linetest.FaultRate, 0.1},
 		{"reply", linetest.FaultCutAfter, 1}, {"reply", linetest.Fault500After, 1}, {"reply", linetest.FaultGarbage, 1},
 		{"reply", linetest.FaultCutBefore, 1}, {"reply", linetest.FaultRate, 0.1},

@@ -162,13 +162,18 @@ func TestPublicAddressesAreReached(t *testing.T) {
 // is resolved; and everything that is no plain http or https URL.
 func TestURLsThatAreRefused(t *testing.T) {
 	for _, url := range []string{
-		"http://2130706433/", "http://0x7f000001/", "http://0x7f.0.0.1/", "http://0177.0.0.1/", "http://127.1/", "http://127.0.0.1./", "http://0/",
+		"http://2130706433/", "http://0x7f000001/", "http://0x7f.0.0.1/", "http://0177.0.0.1/", "http://127.1/", "http://127.0.0.1./",
+		"http://0/",
 		"http://1.2.3.4.5/", "http://example.0x/", "http://[::1", "http://[fe80::1%25eth0]/", "http://[::1%eth0]/",
-		"http://１２７.0.0.1/", "http://ⓛⓞⓒⓐⓛⓗⓞⓢⓣ/", "http://예시.example/", "http://127。0。0。1/", "http://a..example/", "http://.example/", "http:///path", "http://:80/",
-		"http://exa mple/", "http://ex%61mple/", "http://example\\@evil/", "http://example/\x00", "http://" + strings.Repeat("a", 64) + ".example/", "http://" + strings.Repeat("a.", 130) + "example/",
+		"http://１２７.0.0.1/", "http://ⓛⓞⓒⓐⓛⓗⓞⓢⓣ/", "http://예시.example/", "http://127。0。0。1/", "http://a..example/", "http://.example/",
+		"http:///path", "http://:80/",
+		"http://exa mple/", "http://ex%61mple/", "http://example\\@evil/", "http://example/\x00",
+		"http://" + strings.Repeat("a", 64) + ".example/", "http://" + strings.Repeat("a.", 130) + "example/",
 		"http://user@good.example/", "http://user:token@good.example/", "http://good.example@127.0.0.1/", "http://:@good.example/",
-		"file:///etc/passwd", "gopher://good.example/", "javascript:alert(1)", "data:text/html,x", "ftp://good.example/", "ws://good.example/", "//good.example/", "good.example", "/path", "", "http:good.example", "HTTPX://good.example/",
-		"http://good.example:0/", "http://good.example:65536/", "http://good.example:-1/", "http://good.example:22/", "http://good.example:25/", "http://good.example:6379/",
+		"file:///etc/passwd", "gopher://good.example/", "javascript:alert(1)", "data:text/html,x", "ftp://good.example/", "ws://good.example/",
+		"//good.example/", "good.example", "/path", "", "http:good.example", "HTTPX://good.example/",
+		"http://good.example:0/", "http://good.example:65536/", "http://good.example:-1/", "http://good.example:22/", "http://good.example:25/",
+		"http://good.example:6379/",
 		"http://good.example/" + strings.Repeat("a", 8<<10),
 	} {
 		c, dialed, resolver := simulated(t, map[string][]string{"good.example": {"8.8.8.8"}}, Options{}, hello)
@@ -182,7 +187,8 @@ func TestURLsThatAreRefused(t *testing.T) {
 		require.Zero(t, resolver.asked, url)
 	}
 	c := New(Options{})
-	for _, url := range []string{"http://good.example", "https://GOOD.example:443/a?b=c#d", "HTTPS://good.example:8443/", "http://xn--9n2bp8q.example/", "http://8.8.8.8/", "http://[2606:4700:4700::1111]/", "http://a_b.example/", "http://4chan.example/"} {
+	for _, url := range []string{"http://good.example", "https://GOOD.example:443/a?b=c#d", "HTTPS://good.example:8443/",
+		"http://xn--9n2bp8q.example/", "http://8.8.8.8/", "http://[2606:4700:4700::1111]/", "http://a_b.example/", "http://4chan.example/"} {
 		require.NoError(t, c.CheckURL(url), url)
 	}
 }
@@ -225,7 +231,8 @@ func TestRealServerOnLoopback(t *testing.T) {
 }
 
 func TestAllowHosts(t *testing.T) {
-	answers := map[string][]string{"crm.internal": {"10.1.2.3"}, "shared.internal": {"100.64.1.1"}, "meta.internal": {"169.254.169.254"}, "sub.crm.internal": {"10.1.2.3"}, "other.example": {"10.1.2.3"}}
+	answers := map[string][]string{"crm.internal": {"10.1.2.3"}, "shared.internal": {"100.64.1.1"}, "meta.internal": {"169.254.169.254"},
+		"sub.crm.internal": {"10.1.2.3"}, "other.example": {"10.1.2.3"}}
 	c, _, _ := simulated(t, answers, Options{AllowHosts: []string{"CRM.internal.", "shared.internal", "meta.internal"}}, hello)
 	for _, host := range []string{"crm.internal", "shared.internal"} {
 		_, err := get(c, "http://"+host+"/")

@@ -112,13 +112,18 @@ func TestCheckImageRefuses(t *testing.T) {
 	for name, file := range map[string][]byte{
 		"png of 50k by 50k": pngSized(50_000, 50_000), "png without height": pngSized(10, 0), "png of largest size": pngSized(1<<31-1, 1<<31-1),
 		"long png": pngSized(20_001, 1), "webp of 16M by 16M": riff(vp8x(1<<24, 1<<24)),
-		"gif of 10000 frames": gifOf(t, 1, 1, 10_000), "png of 10000 frames": manyPNG, "webp of 10000 frames": riff(vp8x(7, 5), bytes.Repeat(chunk("ANMF", nil), 10_000)),
-		"gif frame beyond the picture": bytes.Replace(gifOf(t, 7, 5, 1), []byte{0x2C, 0, 0, 0, 0, 7, 0, 5, 0}, []byte{0x2C, 0, 0, 0, 0, 0xFF, 0xFF, 5, 0}, 1),
-		"png and zip":                  append(pngOf(t, 7, 5), zipEnd...), "jpeg and zip": append(jpegOf(t, 7, 5), zipEnd...), "gif and script": append(gifOf(t, 7, 5, 1), "*/alert(1)"...),
+		"gif of 10000 frames": gifOf(t, 1, 1, 10_000), "png of 10000 frames": manyPNG, "webp of 10000 frames": riff(vp8x(7, 5),
+			bytes.Repeat(chunk("ANMF", nil), 10_000)),
+		"gif frame beyond the picture": bytes.Replace(gifOf(t, 7, 5, 1), []byte{0x2C, 0, 0, 0, 0, 7, 0, 5, 0},
+			[]byte{0x2C, 0, 0, 0, 0, 0xFF, 0xFF, 5, 0}, 1),
+		"png and zip": append(pngOf(t, 7, 5), zipEnd...), "jpeg and zip": append(jpegOf(t, 7, 5), zipEnd...),
+		"gif and script":              append(gifOf(t, 7, 5, 1), "*/alert(1)"...),
 		"jpeg and zip with a comment": append(append(jpegOf(t, 7, 5), zipEnd[:20]...), "\x04\x00abcd"...),
-		"jpeg and pdf":                append([]byte("\xff\xd8\xff\xfe\x00\x09%PDF-1.4"), jpegOf(t, 7, 5)[2:]...), "jpeg and html": append([]byte("\xff\xd8\xff\xfe\x00\x09<SCRIPT"), jpegOf(t, 7, 5)[2:]...),
-		"gif that is a script": []byte("GIF89a/*\x10\x10\x00\x00\x00*/=1;alert(1)//"), "png and more": append(pngOf(t, 7, 5), "<?php"...),
-		"webp and more": append(riff(vp8x(7, 5)), "more"...), "webp chunk too long": riff(vp8x(7, 5), []byte("ANMF\xff\xff\xff\xff")), "webp of nothing": riff(chunk("VP8?", make([]byte, 20))),
+		"jpeg and pdf":                append([]byte("\xff\xd8\xff\xfe\x00\x09%PDF-1.4"), jpegOf(t, 7, 5)[2:]...),
+		"jpeg and html":               append([]byte("\xff\xd8\xff\xfe\x00\x09<SCRIPT"), jpegOf(t, 7, 5)[2:]...),
+		"gif that is a script":        []byte("GIF89a/*\x10\x10\x00\x00\x00*/=1;alert(1)//"), "png and more": append(pngOf(t, 7, 5), "<?php"...),
+		"webp and more": append(riff(vp8x(7, 5)), "more"...), "webp chunk too long": riff(vp8x(7, 5), []byte("ANMF\xff\xff\xff\xff")),
+		"webp of nothing": riff(chunk("VP8?", make([]byte, 20))),
 	} {
 		_, err := CheckImage(bytes.NewReader(file), ImageLimits{})
 		require.ErrorIs(t, err, ErrImage, name)
@@ -173,17 +178,22 @@ func FuzzCheckImage(f *testing.F) {
 func TestSniff(t *testing.T) {
 	for head, want := range map[string]string{
 		"": "text/plain", "hello": "text/plain", "\x00\x01\x02": "application/octet-stream",
-		"<svg xmlns='x' onload='alert(1)'>": "image/svg+xml", "<?xml version='1.0'?><!-- c --><SVG>": "image/svg+xml", "\ufeff  <svg>": "image/svg+xml",
+		"<svg xmlns='x' onload='alert(1)'>": "image/svg+xml", "<?xml version='1.0'?><!-- c --><SVG>": "image/svg+xml",
+		"\ufeff  <svg>":                     "image/svg+xml",
 		"\xff\xfe<\x00s\x00v\x00g\x00>\x00": "image/svg+xml", "<html>": "text/html", "<!DOCTYPE html>": "text/html", "hi <script>": "text/html",
 		"<?xml version='1.0'?><a/>": "text/xml", "%PDF-1.7": "application/pdf", "PK\x03\x04": "application/zip",
 		"\x89PNG\r\n\x1a\n": "image/png", "\xff\xd8\xff\xe0": "image/jpeg", "GIF89a": "image/gif", "RIFF\x00\x00\x00\x00WEBPVP8 ": "image/webp",
-		"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00": "video/mp4", "\x00\x00\x00\x18ftypM4A \x00\x00\x00\x00mp42": "audio/mp4", "\x00\x00\x00\x18ftypqt  ": "video/quicktime",
-		"\x00\x00\x00\x18ftypheic": "image/heic", "\x00\x00\x00\x18ftypavif": "image/avif", "\x00\x00\x00\x18ftyp3gp5": "video/3gpp", "\x00\x00\x00\x18ftypisom": "video/mp4",
-		"ID3\x03": "audio/mpeg", "\xff\xfb\x90": "audio/mpeg", "\xff\xf1\x50": "audio/aac", "OggS\x00": "audio/ogg", "RIFF\x00\x00\x00\x00WAVEfmt ": "audio/wav", "\x1aE\xdf\xa3": "video/webm",
+		"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00": "video/mp4", "\x00\x00\x00\x18ftypM4A \x00\x00\x00\x00mp42": "audio/mp4",
+		"\x00\x00\x00\x18ftypqt  ": "video/quicktime",
+		"\x00\x00\x00\x18ftypheic": "image/heic", "\x00\x00\x00\x18ftypavif": "image/avif", "\x00\x00\x00\x18ftyp3gp5": "video/3gpp",
+		"\x00\x00\x00\x18ftypisom": "video/mp4",
+		"ID3\x03":                  "audio/mpeg", "\xff\xfb\x90": "audio/mpeg", "\xff\xf1\x50": "audio/aac", "OggS\x00": "audio/ogg",
+		"RIFF\x00\x00\x00\x00WAVEfmt ": "audio/wav", "\x1aE\xdf\xa3": "video/webm",
 	} {
 		require.Equal(t, want, Sniff([]byte(head)), "%q", head)
 	}
-	for _, never := range []string{"", "image/svg+xml", "text/html", "text/xml", "application/xml", "application/xhtml+xml", "application/pdf", "text/plain", "application/octet-stream", "application/javascript", "image/heic"} {
+	for _, never := range []string{"", "image/svg+xml", "text/html", "text/xml", "application/xml", "application/xhtml+xml",
+		"application/pdf", "text/plain", "application/octet-stream", "application/javascript", "image/heic"} {
 		require.False(t, Inline(never), never)
 	}
 	for _, shown := range []string{"image/png", "image/jpeg", "image/gif", "image/webp", "video/mp4", "audio/mpeg"} {

@@ -156,7 +156,8 @@ func harmless(h http.Header) http.Header {
 
 // roundTrip makes one request. outer is the caller's context, inner the one
 // with the deadline.
-func (c *Client) roundTrip(outer, inner context.Context, method string, u *url.URL, header http.Header, body []byte) (*http.Response, error) {
+func (c *Client) roundTrip(outer, inner context.Context, method string, u *url.URL, header http.Header, body []byte) (*http.Response,
+	error) {
 	var reader io.Reader
 	if body != nil {
 		reader = bytes.NewReader(body)

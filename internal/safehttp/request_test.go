@@ -24,8 +24,10 @@ import (
 // N29: every hop is checked.
 func TestRedirectsAreChecked(t *testing.T) {
 	for _, location := range []string{
-		"http://127.0.0.1/", "http://169.254.169.254/latest/meta-data/", "http://[::1]/", "http://[::ffff:7f00:1]/", "//127.0.0.1/", "http://2130706433/",
-		"http://evil.example/", "https://evil.example/", "http://user:pw@good.example/", "file:///etc/passwd", "gopher://x.example/", "javascript:alert(1)",
+		"http://127.0.0.1/", "http://169.254.169.254/latest/meta-data/", "http://[::1]/", "http://[::ffff:7f00:1]/", "//127.0.0.1/",
+		"http://2130706433/",
+		"http://evil.example/", "https://evil.example/", "http://user:pw@good.example/", "file:///etc/passwd", "gopher://x.example/",
+		"javascript:alert(1)",
 		"http://good.example:22/", "http://%zz/", "http://good.example/" + strings.Repeat("a", 9<<10),
 	} {
 		c, dialed, _ := simulated(t, map[string][]string{"good.example": {"8.8.8.8"}, "evil.example": {"10.0.0.1"}}, Options{},
@@ -293,11 +295,14 @@ func TestErrorsQuoteNothing(t *testing.T) {
 	var log strings.Builder
 	c := loopback(t, Options{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	for _, answer := range []string{
-		"", secret, "HTTP/1.1 " + secret + " x\r\n\r\n", "HTTP/1.1 200 OK\r\n" + secret + "\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: " + secret + "\r\n\r\n",
+		"", secret, "HTTP/1.1 " + secret + " x\r\n\r\n", "HTTP/1.1 200 OK\r\n" + secret + "\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: " + secret + "\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: " + secret + "\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + secret,
 		"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + secret, "HTTP/1.1 500 " + secret + "\r\nContent-Length: 9\r\n\r\n" + secret,
-		"HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\n" + secret, "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/" + secret + "\r\n\r\n",
-		"HTTP/1.1 302 Found\r\nLocation: " + secret + "://x\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Encoding: " + secret + "\r\nContent-Length: 0\r\n\r\n",
+		"HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\n" + secret,
+		"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/" + secret + "\r\n\r\n",
+		"HTTP/1.1 302 Found\r\nLocation: " + secret + "://x\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Encoding: " + secret + "\r\nContent-Length: 0\r\n\r\n",
 	} {
 		_, err := get(c, raw(answer))
 		require.Error(t, err, answer)

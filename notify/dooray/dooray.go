@@ -66,7 +66,8 @@ func (*Carrier) Kind() notify.Kind { return Kind }
 // Policy: Dooray knows no repeat by a key, so that a notice whose answer is
 // missing is not repeated.
 func (*Carrier) Policy() notify.Policy {
-	return notify.Policy{Timeout: 10 * time.Second, Waits: []time.Duration{2 * time.Second, 10 * time.Second, time.Minute, 10 * time.Minute, time.Hour}}
+	return notify.Policy{Timeout: 10 * time.Second, Waits: []time.Duration{2 * time.Second, 10 * time.Second, time.Minute, 10 * time.Minute,
+		time.Hour}}
 }
 
 // Validate implements notify.Carrier.

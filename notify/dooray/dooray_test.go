@@ -26,7 +26,8 @@ func TestANoticeArrivesInTheRoom(t *testing.T) {
 		_, err = c.Send(t.Context(), tg, request)
 		return err
 	}
-	require.NoError(t, send(notify.Notice{ID: "1", Event: "e", Title: "환불 문의", Text: strings.Repeat("가", 5000), Link: "https://desk.example.com/1"}))
+	require.NoError(t, send(notify.Notice{ID: "1", Event: "e", Title: "환불 문의", Text: strings.Repeat("가", 5000),
+		Link: "https://desk.example.com/1"}))
 	got := room.Notices()
 	require.Len(t, got, 1)
 	require.Equal(t, "Sangdam", got[0].BotName)
@@ -64,7 +65,8 @@ func TestTargetsThatAreRefused(t *testing.T) {
 		"http":            {Secrets: url("http://hook.dooray.com/services/1")},
 		"no URL":          {Secrets: url("hook")},
 		"unknown setting": {Secrets: url("https://hook.dooray.com/services/1"), Settings: json.RawMessage(`{"bot":"x"}`)},
-		"a long name":     {Secrets: url("https://hook.dooray.com/services/1"), Settings: json.RawMessage(`{"bot_name":"` + strings.Repeat("x", 101) + `"}`)},
+		"a long name": {Secrets: url("https://hook.dooray.com/services/1"),
+			Settings: json.RawMessage(`{"bot_name":"` + strings.Repeat("x", 101) + `"}`)},
 	} {
 		err := c.Validate(tg)
 		require.ErrorIs(t, err, notify.ErrInvalid, name)

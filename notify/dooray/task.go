@@ -52,7 +52,8 @@ func (*Tasks) Kind() notify.Kind { return KindTask }
 // Policy: Dooray knows no repeat by a key, so that a task whose answer is missing
 // is not made again; a person looks.
 func (t *Tasks) Policy() notify.Policy {
-	return notify.Policy{Timeout: 15 * time.Second, Waits: []time.Duration{2 * time.Second, 10 * time.Second, time.Minute, 10 * time.Minute, time.Hour}}
+	return notify.Policy{Timeout: 15 * time.Second, Waits: []time.Duration{2 * time.Second, 10 * time.Second, time.Minute, 10 * time.Minute,
+		time.Hour}}
 }
 
 // Validate implements notify.Carrier.
@@ -195,7 +196,8 @@ func (t *Tasks) Send(ctx context.Context, tg notify.Target, planned []byte) (not
 		} `json:"result"`
 	}
 	if json.Unmarshal(body, &made) != nil || made.Result.ID == "" {
-		return receipt, &channel.SendError{Disposition: channel.Ambiguous, Reason: channel.ReasonProvider, Detail: "Dooray's answer names no task"}
+		return receipt, &channel.SendError{Disposition: channel.Ambiguous, Reason: channel.ReasonProvider,
+			Detail: "Dooray's answer names no task"}
 	}
 	receipt.ID = made.Result.ID
 	return receipt, nil

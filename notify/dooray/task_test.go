@@ -17,8 +17,10 @@ import (
 
 // project is a target whose agent a1 has a key of its own.
 func project() notify.Target {
-	return notify.Target{ID: "p", Kind: dooray.KindTask, Settings: json.RawMessage(`{"project":"4000","to":["55"]}`), Secrets: map[string]channel.Secret{
-		dooray.SecretKey: channel.NewSecret("all"), dooray.SecretKeyOf + "a1": channel.NewSecret("own"), notify.SecretHook: channel.NewSecret(strings.Repeat("h", 20))}}
+	return notify.Target{ID: "p", Kind: dooray.KindTask, Settings: json.RawMessage(`{"project":"4000","to":["55"]}`),
+		Secrets: map[string]channel.Secret{
+			dooray.SecretKey: channel.NewSecret("all"), dooray.SecretKeyOf + "a1": channel.NewSecret("own"),
+			notify.SecretHook: channel.NewSecret(strings.Repeat("h", 20))}}
 }
 
 // TestATaskIsMadeInTheAgentsName where its key is known, else in the
@@ -32,7 +34,8 @@ func TestATaskIsMadeInTheAgentsName(t *testing.T) {
 	send := func(agent string) (notify.Receipt, error) {
 		data, err := json.Marshal(dooray.HandOver{Agent: agent})
 		require.NoError(t, err)
-		request, err := c.Plan(tg, notify.Notice{ID: "1", Event: "e", Title: "환불", Text: "<img src=x>\nbye", Link: "https://desk.example.com/?a=1&b=2", Data: data}, time.Now())
+		request, err := c.Plan(tg, notify.Notice{ID: "1", Event: "e", Title: "환불", Text: "<img src=x>\nbye",
+			Link: "https://desk.example.com/?a=1&b=2", Data: data}, time.Now())
 		require.NoError(t, err)
 		require.NotContains(t, string(request), `"own"`, "keys are not in what is stored")
 		return c.Send(t.Context(), tg, request)
@@ -49,7 +52,8 @@ func TestATaskIsMadeInTheAgentsName(t *testing.T) {
 	for _, tc := range []struct {
 		f    dooraytest.Fault
 		want channel.Disposition
-	}{{dooraytest.Fault{Status: 401}, channel.Permanent}, {dooraytest.Fault{Status: 404}, channel.Permanent}, {dooraytest.Fault{Status: 429}, channel.RateLimited},
+	}{{dooraytest.Fault{Status: 401}, channel.Permanent}, {dooraytest.Fault{Status: 404}, channel.Permanent},
+		{dooraytest.Fault{Status: 429}, channel.RateLimited},
 		{dooraytest.Fault{Status: 500}, channel.Retry}, {dooraytest.Fault{Lost: true}, channel.Ambiguous}} {
 		d.Fail(tc.f)
 		_, err := send("a1")
@@ -85,7 +89,8 @@ func TestWhatAProjectReports(t *testing.T) {
 	}{
 		{dooraytest.Moved("77", "closed"), []notify.Report{{Task: "77", State: notify.Done}}},
 		{dooraytest.Moved("77", "registered"), []notify.Report{{Task: "77", State: notify.Working}}},
-		{dooraytest.Commented("77", "9", "Lee", "<p>done &amp; dusted</p><script>x</script><br>now"), []notify.Report{{ID: "9", Task: "77", Comment: "done & dusted\nnow", By: "Lee"}}},
+		{dooraytest.Commented("77", "9", "Lee", "<p>done &amp; dusted</p><script>x</script><br>now"),
+			[]notify.Report{{ID: "9", Task: "77", Comment: "done & dusted\nnow", By: "Lee"}}},
 		{[]byte(`{"hookEventType":"postTagChanged","post":{"id":"77"}}`), nil},
 		{[]byte(`{"hookEventType":"postWorkflowChanged","post":{"id":"../1"}}`), nil},
 	} {

@@ -70,7 +70,8 @@ func TestHeadersCannotBeInjected(t *testing.T) {
 	require.NotContains(t, m.Header, "X-Evil")
 	require.Equal(t, "Re: x  Bcc: all@example.com    <script>", m.Subject)
 
-	for _, address := range []string{"", "x", "a@example.com, b@example.com", "Kim <a@example.com>", "a@example.com\r\nRCPT TO:<b@example.com>", "a@example.com>\x00",
+	for _, address := range []string{"", "x", "a@example.com, b@example.com", "Kim <a@example.com>",
+		"a@example.com\r\nRCPT TO:<b@example.com>", "a@example.com>\x00",
 		"<a@example.com>", "group: a@example.com;"} {
 		n := notice
 		n.To.Address = address
@@ -86,7 +87,8 @@ func TestWhatTheServersAnswersMean(t *testing.T) {
 	for _, tc := range []struct {
 		f    mailtest.Fault
 		want channel.Disposition
-	}{{mailtest.Fault{Code: 451}, channel.Retry}, {mailtest.Fault{Code: 550}, channel.Permanent}, {mailtest.Fault{Drop: true}, channel.Ambiguous}} {
+	}{{mailtest.Fault{Code: 451}, channel.Retry}, {mailtest.Fault{Code: 550}, channel.Permanent},
+		{mailtest.Fault{Drop: true}, channel.Ambiguous}} {
 		s.Fail(tc.f)
 		err := send(t, c, tg, notice)
 		se, ok := errors.AsType[*channel.SendError](err)
@@ -111,7 +113,8 @@ func TestLoggingIn(t *testing.T) {
 func TestTargetsThatAreRefused(t *testing.T) {
 	c := mail.New(mail.Options{})
 	password := map[string]channel.Secret{mail.SecretPassword: channel.NewSecret("x")}
-	require.NoError(t, c.Validate(notify.Target{Settings: json.RawMessage(`{"host":"smtp.example.com","from":"a@example.com","user":"u"}`), Secrets: password}))
+	require.NoError(t, c.Validate(notify.Target{Settings: json.RawMessage(`{"host":"smtp.example.com","from":"a@example.com","user":"u"}`),
+		Secrets: password}))
 	for name, tg := range map[string]notify.Target{
 		"nothing":          {},
 		"no host":          {Settings: json.RawMessage(`{"from":"a@example.com"}`)},
@@ -122,8 +125,9 @@ func TestTargetsThatAreRefused(t *testing.T) {
 		"a bad encryption": {Settings: json.RawMessage(`{"host":"smtp.example.com","from":"a@example.com","encryption":"rot13"}`)},
 		"no password":      {Settings: json.RawMessage(`{"host":"smtp.example.com","from":"a@example.com","user":"u"}`)},
 		"no user":          {Settings: json.RawMessage(`{"host":"smtp.example.com","from":"a@example.com"}`), Secrets: password},
-		"plain password":   {Settings: json.RawMessage(`{"host":"smtp.example.com","from":"a@example.com","user":"u","encryption":"none"}`), Secrets: password},
-		"a broken name":    {Settings: json.RawMessage(`{"host":"smtp.example.com","from":"a@example.com","name":"a\r\nBcc: b"}`)},
+		"plain password": {Settings: json.RawMessage(`{"host":"smtp.example.com","from":"a@example.com","user":"u","encryption":"none"}`),
+			Secrets: password},
+		"a broken name": {Settings: json.RawMessage(`{"host":"smtp.example.com","from":"a@example.com","name":"a\r\nBcc: b"}`)},
 	} {
 		require.ErrorIs(t, c.Validate(tg), notify.ErrInvalid, name)
 	}

@@ -138,5 +138,6 @@ func refused(err error, what string, reason channel.Reason) error {
 	case reply.Code >= 500:
 		return notify.Refuse(reason, reply.Code, "the server refuses "+what)
 	}
-	return &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonProvider, Status: reply.Code, Detail: "the server cannot take " + what + " now"}
+	return &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonProvider, Status: reply.Code,
+		Detail: "the server cannot take " + what + " now"}
 }

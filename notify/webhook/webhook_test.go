@@ -121,7 +121,8 @@ func TestWhatTheAnswersMean(t *testing.T) {
 	}{
 		{webhooktest.Fault{Status: 500}, channel.Retry, 0}, {webhooktest.Fault{Status: 404}, channel.Retry, 0},
 		{webhooktest.Fault{Status: 301}, channel.Retry, 0}, {webhooktest.Fault{Status: 410}, channel.Permanent, 0},
-		{webhooktest.Fault{Status: 429}, channel.RateLimited, 0}, {webhooktest.Fault{Status: 503, RetryAfter: 120}, channel.RateLimited, 2 * time.Minute},
+		{webhooktest.Fault{Status: 429}, channel.RateLimited, 0}, {webhooktest.Fault{Status: 503, RetryAfter: 120}, channel.RateLimited,
+			2 * time.Minute},
 		{webhooktest.Fault{Status: 429, RetryAfter: 1 << 30}, channel.RateLimited, 24 * time.Hour},
 	} {
 		s.Fail(tc.f)

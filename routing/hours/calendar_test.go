@@ -46,12 +46,13 @@ func TestBadCalendars(t *testing.T) {
 		c    hours.Calendar
 		says string
 	}{
-		"zero":            {hours.Calendar{}, "zone is empty"},
-		"unknown zone":    {with(func(c *hours.Calendar) { c.Zone = "Asia/Atlantis" }), `"Asia/Atlantis" is unknown`},
-		"machine's zone":  {with(func(c *hours.Calendar) { c.Zone = "Local" }), "depends on the machine"},
-		"path as zone":    {with(func(c *hours.Calendar) { c.Zone = "../../etc/passwd" }), "is unknown"},
-		"never opens":     {hours.Calendar{Zone: "UTC"}, "never opens"},
-		"only closed":     {hours.Calendar{Zone: "UTC", Exceptions: []hours.Exception{{From: day("2026-01-01"), To: day("2026-01-01")}}}, "never opens"},
+		"zero":           {hours.Calendar{}, "zone is empty"},
+		"unknown zone":   {with(func(c *hours.Calendar) { c.Zone = "Asia/Atlantis" }), `"Asia/Atlantis" is unknown`},
+		"machine's zone": {with(func(c *hours.Calendar) { c.Zone = "Local" }), "depends on the machine"},
+		"path as zone":   {with(func(c *hours.Calendar) { c.Zone = "../../etc/passwd" }), "is unknown"},
+		"never opens":    {hours.Calendar{Zone: "UTC"}, "never opens"},
+		"only closed": {hours.Calendar{Zone: "UTC", Exceptions: []hours.Exception{{From: day("2026-01-01"), To: day("2026-01-01")}}},
+			"never opens"},
 		"always, closed":  {hours.Calendar{Zone: "UTC", Always: true, Closed: true}, "exclude each other"},
 		"always and week": {with(func(c *hours.Calendar) { c.Always = true }), "always leaves no room"},
 		"closed and week": {with(func(c *hours.Calendar) { c.Closed = true }), "closed leaves no room"},
@@ -62,7 +63,8 @@ func TestBadCalendars(t *testing.T) {
 			c.Week.Days[1] = []hours.Interval{iv("09:00", "12:00"), iv("11:59", "18:00")}
 		}), "week.mon[0] and week.mon[1] overlap"},
 		"same twice": {with(func(c *hours.Calendar) { c.Week.Days[1] = append(c.Week.Days[1], c.Week.Days[1][0]) }), "overlap"},
-		"overnight":  {with(func(c *hours.Calendar) { c.Week.Days[1] = []hours.Interval{iv("22:00", "09:01")} }), "week.mon[0] and week.tue[0] overlap"},
+		"overnight": {with(func(c *hours.Calendar) { c.Week.Days[1] = []hours.Interval{iv("22:00", "09:01")} }),
+			"week.mon[0] and week.tue[0] overlap"},
 		"saturday on": {with(func(c *hours.Calendar) {
 			c.Week.Days[6] = []hours.Interval{iv("22:00", "10:00")}
 			c.Week.Days[0] = []hours.Interval{iv("09:00", "10:00")}
@@ -72,10 +74,11 @@ func TestBadCalendars(t *testing.T) {
 		"no such date": {with(func(c *hours.Calendar) {
 			c.Exceptions = []hours.Exception{{From: hours.Date{Year: 2026, Month: 2, Day: 30}, To: day("2026-03-01")}}
 		}), "exceptions[0].from"},
-		"no date":         {with(func(c *hours.Calendar) { c.Exceptions = []hours.Exception{{}} }), "exceptions[0].from"},
-		"far year":        {with(exception("2026-01-01", "2201-01-01")), "exceptions[0].to"},
-		"bad open":        {with(exception("2026-01-01", "2026-01-01", hours.Interval{From: 5, To: 2000})), "exceptions[0].open[0].to"},
-		"open overlap":    {with(exception("2026-01-01", "2026-01-01", iv("09:00", "11:00"), iv("10:00", "12:00"))), "exceptions[0].open[0] and exceptions[0].open[1]"},
+		"no date":  {with(func(c *hours.Calendar) { c.Exceptions = []hours.Exception{{}} }), "exceptions[0].from"},
+		"far year": {with(exception("2026-01-01", "2201-01-01")), "exceptions[0].to"},
+		"bad open": {with(exception("2026-01-01", "2026-01-01", hours.Interval{From: 5, To: 2000})), "exceptions[0].open[0].to"},
+		"open overlap": {with(exception("2026-01-01", "2026-01-01", iv("09:00", "11:00"), iv("10:00", "12:00"))),
+			"exceptions[0].open[0] and exceptions[0].open[1]"},
 		"overnight range": {with(exception("2026-01-01", "2026-01-02", iv("09:00", "11:00"), iv("20:00", "10:00"))), "overlap"},
 		"long name": {with(func(c *hours.Calendar) {
 			c.Exceptions = []hours.Exception{{From: day("2026-01-01"), To: day("2026-01-01"), Name: strings.Repeat("휴", 101)}}

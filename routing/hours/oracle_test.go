@@ -123,7 +123,8 @@ func TestAgainstOracle(t *testing.T) {
 	}
 	t.Run("always", func(t *testing.T) {
 		t.Parallel()
-		c := hours.Calendar{Zone: "America/Sao_Paulo", Always: true, Exceptions: []hours.Exception{{From: day("2018-11-03"), To: day("2018-11-04")}}}
+		c := hours.Calendar{Zone: "America/Sao_Paulo", Always: true,
+			Exceptions: []hours.Exception{{From: day("2018-11-03"), To: day("2018-11-04")}}}
 		walk(t, c, time.Date(2018, 10, 1, 0, 0, 0, 0, time.UTC), time.Date(2018, 12, 1, 0, 0, 0, 0, time.UTC))
 	})
 }

@@ -34,7 +34,8 @@ func (c Calendar) Validate(today Date) error {
 	}
 	for i, e := range c.Exceptions {
 		if e.To.Compare(today) < 0 {
-			return errs.New(errs.Invalid, "hours: exceptions[%d] ended on %v, before today (%v): remove it or move it to a coming date", i, e.To, today)
+			return errs.New(errs.Invalid, "hours: exceptions[%d] ended on %v, before today (%v): remove it or move it to a coming date", i, e.To,
+				today)
 		}
 	}
 	return nil
@@ -139,7 +140,8 @@ func checkExceptions(exceptions []Exception) error {
 	for i := 1; i < len(order); i++ {
 		before, after := exceptions[order[i-1]], exceptions[order[i]]
 		if after.From.Compare(before.To) <= 0 {
-			return errs.New(errs.Invalid, "hours: exceptions[%d] and exceptions[%d] overlap on %v: change the dates or remove one", order[i-1], order[i], after.From)
+			return errs.New(errs.Invalid, "hours: exceptions[%d] and exceptions[%d] overlap on %v: change the dates or remove one", order[i-1],
+				order[i], after.From)
 		}
 	}
 	return nil

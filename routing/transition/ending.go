@@ -59,7 +59,8 @@ func EndOffer(w Rows, state routing.OfferState, reason string, now time.Time) (C
 // back, and leaves the item queued or done. as, if not empty, is the assignment
 // that it must be. ErrNotFound when there is no such item, ErrInvalid for
 // another state; refused when the item has no such open assignment.
-func EndAssignment(w Rows, id routing.ItemID, as routing.AssignmentID, reason routing.EndReason, then routing.ItemState, now time.Time) (Change, error) {
+func EndAssignment(w Rows, id routing.ItemID, as routing.AssignmentID, reason routing.EndReason, then routing.ItemState,
+	now time.Time) (Change, error) {
 	switch {
 	case then != routing.ItemQueued && then != routing.ItemDone:
 		return Change{}, errs.New(errs.Invalid, "routing: after an assignment an item is queued or done, not %q", then)

@@ -108,7 +108,8 @@ func TestAnOfferIsMadeAndAccepted(t *testing.T) {
 	require.Equal(t, routing.Item{ID: "i", Version: 6, State: routing.ItemOffered, Queue: "q", Agent: "a", Attempt: 1, Uses: units}, c.Item)
 	require.Equal(t, routing.AgentID("a"), c.Turn)
 	require.Len(t, c.Agents, 1)
-	require.Equal(t, routing.AgentState{EligRev: 7, Rev: 10, Open: 1, Load: map[routing.Profile]int{routing.ProfileUnits: 2}, IdleSince: now}, c.Agents[0].State)
+	require.Equal(t, routing.AgentState{EligRev: 7, Rev: 10, Open: 1, Load: map[routing.Profile]int{routing.ProfileUnits: 2}, IdleSince: now},
+		c.Agents[0].State)
 	require.Equal(t, []routing.Profile{routing.ProfileUnits}, c.Agents[0].Profiles)
 
 	w := after(rows(), c)

@@ -173,7 +173,8 @@ func TestNamesAreRandomAndValid(t *testing.T) {
 		require.False(t, seen[name])
 		seen[name] = true
 	}
-	for _, bad := range []string{"", strings.Repeat("A", 40), strings.Repeat("g", 40), strings.Repeat("a", 39), strings.Repeat("a", 41), strings.Repeat("a", 39) + "/"} {
+	for _, bad := range []string{"", strings.Repeat("A", 40), strings.Repeat("g", 40), strings.Repeat("a", 39), strings.Repeat("a", 41),
+		strings.Repeat("a", 39) + "/"} {
 		require.False(t, blob.ValidName(bad), bad)
 	}
 }

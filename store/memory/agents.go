@@ -97,7 +97,8 @@ func (r agents) SaveAgent(_ context.Context, a routing.Agent) (int64, error) {
 	})
 }
 
-func (r agents) SetPresence(_ context.Context, id routing.AgentID, p routing.Presence, reason string, now time.Time) (routing.Agent, error) {
+func (r agents) SetPresence(_ context.Context, id routing.AgentID, p routing.Presence, reason string, now time.Time) (routing.Agent,
+	error) {
 	t := r.t
 	return write(t, func() (routing.Agent, error) {
 		a, ok := get(t, t.s.agents, id)

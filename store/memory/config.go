@@ -31,7 +31,8 @@ func (r config) raise() { r.change(func(*configuration) {}) }
 
 func (r config) change(fn func(*configuration)) {
 	c := r.row()
-	c = configuration{version: c.version + 1, desks: copied(c.desks), members: copied(c.members), streams: copied(c.streams), queues: copied(c.queues)}
+	c = configuration{version: c.version + 1, desks: copied(c.desks), members: copied(c.members), streams: copied(c.streams),
+		queues: copied(c.queues)}
 	fn(&c)
 	put(r.t, r.t.s.config, struct{}{}, c)
 }

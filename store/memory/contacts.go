@@ -45,7 +45,8 @@ func (r contacts) SaveContact(_ context.Context, c conversation.Contact) (int64,
 	})
 }
 
-func (r contacts) Identity(_ context.Context, kind channel.Kind, scope channel.Scope, user channel.ProviderUserID) (conversation.Identity, error) {
+func (r contacts) Identity(_ context.Context, kind channel.Kind, scope channel.Scope, user channel.ProviderUserID) (conversation.Identity,
+	error) {
 	t := r.t
 	return read(t, func() (conversation.Identity, error) {
 		id, ok := get(t, t.s.byUser, userKey{kind, scope, user})
@@ -140,7 +141,8 @@ func (r contacts) PutEarly(_ context.Context, e conversation.Early) error {
 	})
 }
 
-func (r contacts) TakeEarly(_ context.Context, account channel.AccountID, chat channel.Chat, p channel.ProviderMessageID) (conversation.Early, error) {
+func (r contacts) TakeEarly(_ context.Context, account channel.AccountID, chat channel.Chat,
+	p channel.ProviderMessageID) (conversation.Early, error) {
 	t := r.t
 	return write(t, func() (conversation.Early, error) {
 		k := providerKey{account, chat, p}

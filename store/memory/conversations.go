@@ -100,7 +100,8 @@ func (r conversations) SaveConversation(_ context.Context, c conversation.Conver
 	})
 }
 
-func (r conversations) List(_ context.Context, f conversation.Filter, after *conversation.Place, limit int) ([]conversation.Conversation, error) {
+func (r conversations) List(_ context.Context, f conversation.Filter, after *conversation.Place, limit int) ([]conversation.Conversation,
+	error) {
 	return read(r.t, func() ([]conversation.Conversation, error) {
 		var list []conversation.Conversation
 		for _, c := range each(r.t, r.t.s.conversations) {
@@ -121,7 +122,8 @@ func (r conversations) Message(_ context.Context, id conversation.MessageID) (co
 	return one(r.t, r.t.s.messages, "message", id)
 }
 
-func (r conversations) ByProvider(_ context.Context, account channel.AccountID, chat channel.Chat, p channel.ProviderMessageID) (conversation.Message, error) {
+func (r conversations) ByProvider(_ context.Context, account channel.AccountID, chat channel.Chat,
+	p channel.ProviderMessageID) (conversation.Message, error) {
 	t := r.t
 	return read(t, func() (conversation.Message, error) {
 		id, ok := get(t, t.s.byProvider, providerKey{account, chat, p})

@@ -25,7 +25,8 @@ func scanAccount(r pgx.Rows) (channel.Account, error) {
 
 // Account implements channel.AccountRepo.
 func (a accounts) Account(ctx context.Context, id channel.AccountID) (channel.Account, error) {
-	return one(ctx, a.tx, "account", query(`SELECT version, sealed, doc FROM sd.accounts WHERE ws = $1 AND id = $2`, key(a.ws), key(id)), scanAccount)
+	return one(ctx, a.tx, "account", query(`SELECT version, sealed, doc FROM sd.accounts WHERE ws = $1 AND id = $2`, key(a.ws), key(id)),
+		scanAccount)
 }
 
 // Accounts implements channel.AccountRepo.

@@ -138,7 +138,8 @@ func (a agents) SaveAgent(ctx context.Context, v routing.Agent) (int64, error) {
 }
 
 // SetPresence implements routing.AgentRepo.
-func (a agents) SetPresence(ctx context.Context, id routing.AgentID, p routing.Presence, reason string, now time.Time) (routing.Agent, error) {
+func (a agents) SetPresence(ctx context.Context, id routing.AgentID, p routing.Presence, reason string, now time.Time) (routing.Agent,
+	error) {
 	if err := a.writable(); err != nil {
 		return routing.Agent{}, err
 	}

@@ -25,7 +25,8 @@ var (
 		FROM unnest($2::text[], $3::text[], $4::text[]) AS want(kind, scope, person), LATERAL
 		(SELECT id, version, doc FROM sd.identities WHERE ws = $1 AND kind = want.kind AND scope = want.scope AND user_id = want.person OFFSET 0) x`
 
-	openOfThread = `(SELECT id, version, doc FROM sd.conversations WHERE ws = $1 AND thread = want.id AND thread <> '' AND ` + threadIsOpen + ` LIMIT 1)`
+	openOfThread = `(SELECT id, version, doc FROM sd.conversations WHERE ws = $1 AND thread = want.id AND thread <> '' AND ` + threadIsOpen +
+		` LIMIT 1)`
 	lastOfThread = `(SELECT id, version, doc FROM sd.conversations WHERE ws = $1 AND thread = want.id AND NOT ` + threadIsOpen + `
 		ORDER BY opened_at DESC, id DESC LIMIT 1)`
 	itemOf = `, LATERAL (SELECT id, version, seq, doc FROM sd.items WHERE ws = $1 AND id = c.id OFFSET 0) x`
@@ -35,7 +36,8 @@ var (
 func (a *ahead) readInbound(ws string, w driver.Wanted) []stmt {
 	list := slices.Concat(a.readHeard(ws, w.Heard), a.readPeople(ws, w.People), a.readThreads(ws, sortedKeys(w.Threads)))
 	if w.NewItems > len(a.seqs) {
-		list = append(list, query(`SELECT nextval(pg_get_serial_sequence('sd.items', 'seq')) FROM generate_series(1, $1)`, w.NewItems-len(a.seqs)).
+		list = append(list, query(`SELECT nextval(pg_get_serial_sequence('sd.items', 'seq')) FROM generate_series(1, $1)`,
+			w.NewItems-len(a.seqs)).
 			rows(func(r pgx.Rows) error {
 				var seq int64
 				err := r.Scan(&seq)
@@ -137,8 +139,10 @@ func (a *ahead) readThreads(ws string, threads []string) []stmt {
 		return err
 	}
 	return []stmt{
-		query(`SELECT want.id, x.id, x.version, x.doc`+eachID+openOfThread+` x`, ws, threads).rows(found(func(t *ofThread, id string) { t.open = id })),
-		query(`SELECT want.id, x.id, x.version, x.doc`+eachID+lastOfThread+` x`, ws, threads).rows(found(func(t *ofThread, id string) { t.last = id })),
+		query(`SELECT want.id, x.id, x.version, x.doc`+eachID+openOfThread+` x`, ws,
+			threads).rows(found(func(t *ofThread, id string) { t.open = id })),
+		query(`SELECT want.id, x.id, x.version, x.doc`+eachID+lastOfThread+` x`, ws,
+			threads).rows(found(func(t *ofThread, id string) { t.last = id })),
 		query(`SELECT x.id, x.version, x.seq, x.doc`+eachID+openOfThread+` c`+itemOf, ws, threads).rows(item),
 		query(`SELECT x.id, x.version, x.seq, x.doc`+eachID+lastOfThread+` c`+itemOf, ws, threads).rows(item),
 	}

@@ -61,7 +61,8 @@ func (s BlobStore) Put(ctx context.Context, r io.Reader, limit int64) (info blob
 	if err := w.flush(); err != nil {
 		return blob.Info{}, err
 	}
-	err = s.b.runWrites(ctx, query(`UPDATE sd.blob_files SET size = $2, sha256 = $3, at = clock_timestamp(), whole = true WHERE name = $1`, name, size, digest))
+	err = s.b.runWrites(ctx, query(`UPDATE sd.blob_files SET size = $2, sha256 = $3, at = clock_timestamp(), whole = true WHERE name = $1`,
+		name, size, digest))
 	whole = err == nil
 	return blob.Info{Name: name, Size: size, SHA256: digest}, err
 }
@@ -184,6 +185,7 @@ func (s BlobStore) List(ctx context.Context, before time.Time, after string, lim
 		}
 	}
 	var names []string
-	err := s.b.run(ctx, collect(query(`SELECT name FROM sd.blob_files WHERE whole AND at < $1 AND name > $2 ORDER BY name LIMIT $3`, before, key(after), limit), &names, scanKey))
+	err := s.b.run(ctx, collect(query(`SELECT name FROM sd.blob_files WHERE whole AND at < $1 AND name > $2 ORDER BY name LIMIT $3`, before,
+		key(after), limit), &names, scanKey))
 	return names, err
 }

@@ -173,7 +173,8 @@ func (c config) RemoveMember(ctx context.Context, id routing.DeskID, a routing.A
 		return errDeskFloor
 	}
 	return c.write(ctx,
-		must(codeInvalid, "the agent is the last of the desk", `UPDATE sd.desks SET members = members - 1 WHERE ws = $1 AND id = $2 AND members > 1 RETURNING 1`, key(c.ws), key(id)),
+		must(codeInvalid, "the agent is the last of the desk",
+			`UPDATE sd.desks SET members = members - 1 WHERE ws = $1 AND id = $2 AND members > 1 RETURNING 1`, key(c.ws), key(id)),
 		query(`DELETE FROM sd.desk_members WHERE ws = $1 AND desk = $2 AND agent = $3`, key(c.ws), key(id), key(a)),
 		c.eligibilityChanged([]routing.AgentID{a}))
 }

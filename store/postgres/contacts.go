@@ -52,7 +52,8 @@ func (c contacts) SaveContact(ctx context.Context, v conversation.Contact) (int6
 	}
 	args := []any{key(c.ws), key(v.ID), doc}
 	if v.Version == 0 {
-		return 1, c.write(ctx, query(`INSERT INTO sd.contacts (ws, id, version, name, email, phone, doc) VALUES ($1, $2, 1, '', '', '', $3)`, args...))
+		return 1, c.write(ctx, query(`INSERT INTO sd.contacts (ws, id, version, name, email, phone, doc) VALUES ($1, $2, 1, '', '', '', $3)`,
+			args...))
 	}
 	return v.Version + 1, c.write(ctx, asClash("contact", `UPDATE sd.contacts SET version = version + 1, name = '', email = '', phone = '', doc = $3
 		WHERE ws = $1 AND id = $2 AND version = $4 RETURNING 1`, append(args, v.Version)...))
@@ -70,7 +71,8 @@ func scanIdentity(r pgx.Rows) (conversation.Identity, error) {
 }
 
 // Identity implements conversation.ContactRows.
-func (c contacts) Identity(ctx context.Context, kind channel.Kind, scope channel.Scope, user channel.ProviderUserID) (conversation.Identity, error) {
+func (c contacts) Identity(ctx context.Context, kind channel.Kind, scope channel.Scope,
+	user channel.ProviderUserID) (conversation.Identity, error) {
 	if k, asked := c.ahead.person(kind, scope, user); asked && c.usable() == nil {
 		if k == nil {
 			return conversation.Identity{}, errNotFound("identity")
@@ -86,7 +88,8 @@ func (c contacts) IdentityByID(ctx context.Context, id conversation.IdentityID) 
 	if c.ahead != nil && c.ahead.identities[key(id)] != nil && c.usable() == nil {
 		return c.ahead.identities[key(id)].identity()
 	}
-	return one(ctx, c.tx, "identity", query(`SELECT version, doc FROM sd.identities WHERE ws = $1 AND id = $2`, key(c.ws), key(id)), scanIdentity)
+	return one(ctx, c.tx, "identity", query(`SELECT version, doc FROM sd.identities WHERE ws = $1 AND id = $2`, key(c.ws), key(id)),
+		scanIdentity)
 }
 
 // SaveIdentity implements conversation.ContactRows.
@@ -119,7 +122,8 @@ func (c contacts) SaveIdentity(ctx context.Context, i conversation.Identity) (in
 
 // Identities implements conversation.ContactRows.
 func (c contacts) Identities(ctx context.Context, contact conversation.ContactID) ([]conversation.Identity, error) {
-	return many(ctx, c.tx, query(`SELECT version, doc FROM sd.identities WHERE ws = $1 AND contact = $2 ORDER BY id`, key(c.ws), key(contact)), scanIdentity)
+	return many(ctx, c.tx, query(`SELECT version, doc FROM sd.identities WHERE ws = $1 AND contact = $2 ORDER BY id`, key(c.ws),
+		key(contact)), scanIdentity)
 }
 
 // ContactsByID implements conversation.ContactRows.
@@ -129,7 +133,8 @@ func (c contacts) ContactsByID(ctx context.Context, ids []conversation.ContactID
 
 // Contacts implements conversation.ContactRows.
 func (c contacts) Contacts(ctx context.Context, after conversation.ContactID, limit int) ([]conversation.Contact, error) {
-	return many(ctx, c.tx, query(`SELECT version, doc FROM sd.contacts WHERE ws = $1 AND id > $2 ORDER BY id LIMIT $3`, key(c.ws), key(after), limit), scanContact)
+	return many(ctx, c.tx, query(`SELECT version, doc FROM sd.contacts WHERE ws = $1 AND id > $2 ORDER BY id LIMIT $3`, key(c.ws), key(after),
+		limit), scanContact)
 }
 
 // PutEarly implements conversation.ContactRows.
@@ -145,7 +150,8 @@ func (c contacts) PutEarly(ctx context.Context, e conversation.Early) error {
 }
 
 // TakeEarly implements conversation.ContactRows.
-func (c contacts) TakeEarly(ctx context.Context, account channel.AccountID, chat channel.Chat, p channel.ProviderMessageID) (conversation.Early, error) {
+func (c contacts) TakeEarly(ctx context.Context, account channel.AccountID, chat channel.Chat,
+	p channel.ProviderMessageID) (conversation.Early, error) {
 	if err := c.writable(); err != nil {
 		return conversation.Early{}, err
 	}

@@ -35,7 +35,8 @@ func (c conversations) Conversation(ctx context.Context, id conversation.ID) (co
 	if k := c.keptConversation(id); k != nil && c.usable() == nil {
 		return k.conversation()
 	}
-	return one(ctx, c.tx, "conversation", query(`SELECT version, doc FROM sd.conversations WHERE ws = $1 AND id = $2`, key(c.ws), key(id)), scanConversation)
+	return one(ctx, c.tx, "conversation", query(`SELECT version, doc FROM sd.conversations WHERE ws = $1 AND id = $2`, key(c.ws), key(id)),
+		scanConversation)
 }
 
 // threadIsOpen is State.HoldsThread in SQL, as the partial index has it.
@@ -55,7 +56,8 @@ func (c conversations) ByThread(ctx context.Context, thread string) (open, last 
 		return open, last, err
 	}
 	err = c.read(ctx,
-		query(`SELECT version, doc FROM sd.conversations WHERE ws = $1 AND thread = $2 AND thread <> '' AND `+threadIsOpen, key(c.ws), key(thread)).rows(into(&open)),
+		query(`SELECT version, doc FROM sd.conversations WHERE ws = $1 AND thread = $2 AND thread <> '' AND `+threadIsOpen, key(c.ws),
+			key(thread)).rows(into(&open)),
 		query(`SELECT version, doc FROM sd.conversations WHERE ws = $1 AND thread = $2 AND NOT `+threadIsOpen+`
 			ORDER BY opened_at DESC, id DESC LIMIT 1`, key(c.ws), key(thread)).rows(into(&last)))
 	if err != nil {
@@ -94,7 +96,8 @@ func (c conversations) SaveConversation(ctx context.Context, v conversation.Conv
 }
 
 // List implements driver.ConversationRepo.
-func (c conversations) List(ctx context.Context, f conversation.Filter, after *conversation.Place, limit int) ([]conversation.Conversation, error) {
+func (c conversations) List(ctx context.Context, f conversation.Filter, after *conversation.Place, limit int) ([]conversation.Conversation,
+	error) {
 	where, args := filterSQL(f, []any{key(c.ws)})
 	if after != nil {
 		args = append(args, after.UpdatedAt, key(after.ID))
@@ -179,7 +182,8 @@ func (c conversations) Message(ctx context.Context, id conversation.MessageID) (
 }
 
 // ByProvider implements conversation.Repo.
-func (c conversations) ByProvider(ctx context.Context, account channel.AccountID, chat channel.Chat, p channel.ProviderMessageID) (conversation.Message, error) {
+func (c conversations) ByProvider(ctx context.Context, account channel.AccountID, chat channel.Chat,
+	p channel.ProviderMessageID) (conversation.Message, error) {
 	if k, asked := c.ahead.message(account, chat, p); asked && c.usable() == nil {
 		if k == nil {
 			return conversation.Message{}, errNotFound("message")

@@ -66,11 +66,13 @@ func fromServer(pg *pgconn.PgError) error {
 	}
 	switch pg.Code[:min(2, len(pg.Code))] {
 	case "22", "54": // data exception, program limit exceeded
-		return errs.New(errs.Invalid, "store: PostgreSQL refused a value (SQLSTATE %s, %s); it is too long or malformed", pg.Code, pg.ConstraintName)
+		return errs.New(errs.Invalid, "store: PostgreSQL refused a value (SQLSTATE %s, %s); it is too long or malformed", pg.Code,
+			pg.ConstraintName)
 	case "42": // our statement and the schema do not fit; such messages hold no values
 		return errs.New(errs.Unavailable, "store: the schema does not fit this program (SQLSTATE %s): %s", pg.Code, pg.Message)
 	}
-	return errs.New(errs.Unavailable, "store: PostgreSQL refused a statement (SQLSTATE %s, %s)", pg.Code, strings.TrimSpace(pg.TableName+" "+pg.ConstraintName))
+	return errs.New(errs.Unavailable, "store: PostgreSQL refused a statement (SQLSTATE %s, %s)", pg.Code,
+		strings.TrimSpace(pg.TableName+" "+pg.ConstraintName))
 }
 
 // unknownOutcome marks a commit whose answer was lost.

@@ -47,10 +47,12 @@ func inbound(ctx context.Context, tx store.Tx, i int) error {
 	if _, err := tx.Conversations().SaveConversation(ctx, *c); err != nil {
 		return err
 	}
-	if err := tx.Conversations().AppendEvents(ctx, conversation.Event{Conversation: c.ID, Seq: c.EventSeq, Kind: conversation.EvMessage, Message: m.ID, At: now}); err != nil {
+	if err := tx.Conversations().AppendEvents(ctx, conversation.Event{Conversation: c.ID, Seq: c.EventSeq, Kind: conversation.EvMessage,
+		Message: m.ID, At: now}); err != nil {
 		return err
 	}
-	if err := tx.Outbox().Enqueue(ctx, channel.OutboxRow{ID: channel.OutboxID(m.ID), Account: "a", Lane: string(c.ID), Conversation: c.ID, Message: m.ID, Content: m.Content}); err != nil {
+	if err := tx.Outbox().Enqueue(ctx, channel.OutboxRow{ID: channel.OutboxID(m.ID), Account: "a", Lane: string(c.ID), Conversation: c.ID,
+		Message: m.ID, Content: m.Content}); err != nil {
 		return err
 	}
 	return tx.Events().Append(ctx, driver.Event{Aggregate: "conversation", ID: string(c.ID), Version: c.EventSeq, Kind: "message", At: now})
@@ -79,7 +81,8 @@ func (c turns) Read(p []byte) (int, error) {
 
 func TestRoundTrips(t *testing.T) {
 	var n atomic.Int64
-	db := openAt(t, Options{DSN: pgtest.Start(t), DisableNotify: true, dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+	db := openAt(t, Options{DSN: pgtest.Start(t), DisableNotify: true, dial: func(ctx context.Context, network, addr string) (net.Conn,
+		error) {
 		c, err := dialer(fiveSeconds).DialContext(ctx, network, addr)
 		return turns{c, &n, new(atomic.Bool)}, err
 	}})

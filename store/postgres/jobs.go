@@ -100,7 +100,8 @@ func (j jobs) Running(ctx context.Context, limit int) ([]driver.Job, error) {
 
 // Dead implements driver.JobRepo.
 func (j jobs) Dead(ctx context.Context, limit int) ([]driver.Job, error) {
-	return many(ctx, j.tx, query(`SELECT `+jobColumns+` FROM sd.jobs j WHERE j.ws = $1 AND j.state = 'dead' ORDER BY j.ended_at DESC, j.id DESC LIMIT $2`,
+	return many(ctx, j.tx, query(`SELECT `+jobColumns+
+		` FROM sd.jobs j WHERE j.ws = $1 AND j.state = 'dead' ORDER BY j.ended_at DESC, j.id DESC LIMIT $2`,
 		key(j.ws), limit), scanJob)
 }
 

@@ -220,7 +220,8 @@ func (s system) ClaimOutbox(ctx context.Context, _ string, limit, batch int, lea
 	const open = `e.ws = u.ws AND e.account = u.account AND e.lane = u.lane AND e.state IN ('queued', 'sending')`
 	const head = ` CROSS JOIN LATERAL (SELECT e.attempt FROM sd.outbox e WHERE ` + open + ` ORDER BY e.seq LIMIT 1) h`
 	err = s.run(ctx,
-		query(`SELECT u.n, a.begun, a.doc `+lanes+head+` JOIN sd.attempts a ON a.ws = u.ws AND a.id = h.attempt`, ws, account, lane).rows(f.attempt),
+		query(`SELECT u.n, a.begun, a.doc `+lanes+head+` JOIN sd.attempts a ON a.ws = u.ws AND a.id = h.attempt`, ws, account,
+			lane).rows(f.attempt),
 		query(`SELECT u.n, e.seq, e.not_before > clock_timestamp(), `+outboxColumns+` `+lanes+`
 			CROSS JOIN LATERAL (SELECT * FROM sd.outbox e WHERE `+open+` ORDER BY e.seq LIMIT $4) e ORDER BY u.n, e.seq`,
 			ws, account, lane, max(batch, 1)).rows(f.queued),

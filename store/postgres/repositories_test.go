@@ -21,7 +21,8 @@ func TestEveryRepository(t *testing.T) {
 	ctx := t.Context()
 	_, cur, err := db.Feed(ctx, ws, "", 10)
 	require.NoError(t, err)
-	fresh, err := db.AppendEnvelopes(ctx, ws, []channel.Envelope{{Account: "a", DedupKey: "k1", Lane: "l", Raw: []byte("x")}, {Account: "a", DedupKey: "k1", Lane: "l"}, {Account: "a", DedupKey: "k2", Lane: "l"}})
+	fresh, err := db.AppendEnvelopes(ctx, ws, []channel.Envelope{{Account: "a", DedupKey: "k1", Lane: "l", Raw: []byte("x")},
+		{Account: "a", DedupKey: "k1", Lane: "l"}, {Account: "a", DedupKey: "k2", Lane: "l"}})
 	require.NoError(t, err)
 	require.Equal(t, []bool{true, false, true}, fresh)
 	lanes, err := db.System().ClaimInbox(ctx, "n", 10, 10, time.Minute)
@@ -32,9 +33,11 @@ func TestEveryRepository(t *testing.T) {
 		require.NoError(t, tx.Inbox().Done(ctx, lanes[0].Claim, lanes[0].Envelopes[0].ID))
 		_, _, err := tx.Conversations().ByThread(ctx, "th")
 		require.NoError(t, err)
-		_, err = tx.Conversations().SaveConversation(ctx, conversation.Conversation{ID: "c1", Thread: "th\x00\xff", State: conversation.StateOpen})
+		_, err = tx.Conversations().SaveConversation(ctx, conversation.Conversation{ID: "c1", Thread: "th\x00\xff",
+			State: conversation.StateOpen})
 		require.NoError(t, err)
-		_, err = tx.Conversations().SaveMessage(ctx, conversation.Message{ID: "m1", Conversation: "c1", Seq: 1, Provider: "p", Content: channel.Text("a\x00😀")})
+		_, err = tx.Conversations().SaveMessage(ctx, conversation.Message{ID: "m1", Conversation: "c1", Seq: 1, Provider: "p",
+			Content: channel.Text("a\x00😀")})
 		require.NoError(t, err)
 		require.NoError(t, tx.Conversations().AppendEvents(ctx, conversation.Event{Conversation: "c1", Seq: 1, At: tx.Now()}))
 		require.NoError(t, tx.Events().Append(ctx, driver.Event{Aggregate: "conversation", ID: "c1", Version: 1, At: tx.Now()}))
@@ -47,7 +50,8 @@ func TestEveryRepository(t *testing.T) {
 		require.NoError(t, tx.Commands().Store(ctx, "p", "k", "d", []byte("r")))
 		require.NoError(t, tx.Blobs().Reference(ctx, driver.Blob{Name: "b"}))
 		require.NoError(t, tx.Vault().PutSealed(ctx, "o", "n", []byte{1}))
-		require.NoError(t, tx.Outbox().Enqueue(ctx, channel.OutboxRow{ID: "r1", Account: "a", Lane: "l"}, channel.OutboxRow{ID: "r2", Account: "a", Lane: "l"}))
+		require.NoError(t, tx.Outbox().Enqueue(ctx, channel.OutboxRow{ID: "r1", Account: "a", Lane: "l"},
+			channel.OutboxRow{ID: "r2", Account: "a", Lane: "l"}))
 		_, err = tx.Contacts().SaveContact(ctx, conversation.Contact{ID: "p1", Name: "Émile"})
 		require.NoError(t, err)
 		_, err = tx.Contacts().SaveIdentity(ctx, conversation.Identity{ID: "i1", Contact: "p1", User: "u"})
@@ -108,12 +112,15 @@ func TestEveryRepository(t *testing.T) {
 		require.NoError(t, tx.Config().SaveQueue(ctx, routing.Queue{ID: "q", Members: []routing.AgentID{"a1"}}))
 		_, err = tx.Agents().SetPresence(ctx, "a1", routing.Online, "", tx.Now())
 		require.NoError(t, err)
-		_, err = tx.Work().SaveItem(ctx, routing.Item{ID: "it", State: routing.ItemQueued, Queue: "q", Uses: []routing.Use{{Profile: routing.ProfileUnits, Units: 2}}})
+		_, err = tx.Work().SaveItem(ctx, routing.Item{ID: "it", State: routing.ItemQueued, Queue: "q",
+			Uses: []routing.Use{{Profile: routing.ProfileUnits, Units: 2}}})
 		return err
 	})
 	update(t, db, func(ctx context.Context, tx store.Tx) error {
-		return tx.Work().Reserve(ctx, routing.Reservation{Item: "it", ItemVersion: 1, Agent: "a1", Turn: true, Now: tx.Now(), Decision: &routing.Decision{Item: "it"},
-			Offer: &routing.Offer{ID: "o1", Item: "it", Agent: "a1", Uses: []routing.Use{{Profile: routing.ProfileUnits, Units: 2}}, OfferedAt: tx.Now(), ExpiresAt: tx.Now().Add(time.Minute)}})
+		return tx.Work().Reserve(ctx, routing.Reservation{Item: "it", ItemVersion: 1, Agent: "a1", Turn: true, Now: tx.Now(),
+			Decision: &routing.Decision{Item: "it"},
+			Offer: &routing.Offer{ID: "o1", Item: "it", Agent: "a1", Uses: []routing.Use{{Profile: routing.ProfileUnits, Units: 2}},
+				OfferedAt: tx.Now(), ExpiresAt: tx.Now().Add(time.Minute)}})
 	})
 	update(t, db, func(ctx context.Context, tx store.Tx) error {
 		_, err := tx.Work().Accept(ctx, "o1", "as1", tx.Now())

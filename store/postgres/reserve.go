@@ -36,12 +36,14 @@ func (w work) Lock(ctx context.Context, k driver.WorkKey) (transition.Rows, erro
 	if k.Offer != "" {
 		id, which, offer = key(k.Offer), byOffer, `id = $2`
 	}
-	list := []stmt{collect(query(`SELECT `+itemColumns+` FROM sd.items WHERE ws = $1 AND id `+which+` FOR NO KEY UPDATE`, ws, id), &items, scanItem)}
+	list := []stmt{collect(query(`SELECT `+itemColumns+` FROM sd.items WHERE ws = $1 AND id `+which+` FOR NO KEY UPDATE`, ws, id), &items,
+		scanItem)}
 	list = append(list, agents.statements(`(a.id = $3 OR a.id = (SELECT i.agent FROM sd.items i WHERE i.ws = $1 AND i.id `+which+`))`,
 		" FOR NO KEY UPDATE OF a", ws, id, key(k.Agent))...)
 	list = append(list,
 		collect(query(`SELECT doc FROM sd.offers WHERE ws = $1 AND `+offer, ws, id), &offers, document[routing.Offer]),
-		collect(query(`SELECT doc FROM sd.assignments WHERE ws = $1 AND item `+which+` AND open`, ws, id), &assignments, document[routing.Assignment]))
+		collect(query(`SELECT doc FROM sd.assignments WHERE ws = $1 AND item `+which+` AND open`, ws, id), &assignments,
+			document[routing.Assignment]))
 	if k.Lease != "" {
 		list = append(list, query(`SELECT epoch FROM sd.leases WHERE name = $1 FOR KEY SHARE`, key(k.Lease)).rows(func(r pgx.Rows) error {
 			return r.Scan(&rows.Epoch)

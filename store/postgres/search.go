@@ -59,7 +59,8 @@ func (s search) Find(ctx context.Context, tokens []string, after driver.SearchHi
 		from = ` AND at <= $4 AND (at < $4 OR message > $5)`
 		args = append(args, after.At, key(after.Message))
 	}
-	q := query(`SELECT message, conversation, at FROM sd.search WHERE ws = $1 AND tokens @@ $2::text::tsquery`+from+` ORDER BY at DESC, message LIMIT $3`, args...)
+	q := query(`SELECT message, conversation, at FROM sd.search WHERE ws = $1 AND tokens @@ $2::text::tsquery`+from+
+		` ORDER BY at DESC, message LIMIT $3`, args...)
 	return many(ctx, s.tx, q, func(r pgx.Rows) (driver.SearchHit, error) {
 		var m, c string
 		var at time.Time

@@ -26,7 +26,8 @@ func (v vault) PutSealed(ctx context.Context, owner, name string, sealed []byte)
 
 // Sealed implements driver.VaultRepo.
 func (v vault) Sealed(ctx context.Context, owner, name string) ([]byte, error) {
-	return one(ctx, v.tx, "sealed value", query(`SELECT sealed FROM sd.vault WHERE ws = $1 AND owner = $2 AND name = $3`, key(v.ws), key(owner), key(name)),
+	return one(ctx, v.tx, "sealed value", query(`SELECT sealed FROM sd.vault WHERE ws = $1 AND owner = $2 AND name = $3`, key(v.ws),
+		key(owner), key(name)),
 		func(r pgx.Rows) (b []byte, err error) {
 			err = r.Scan(&b)
 			return b, err

@@ -40,7 +40,8 @@ func TestOtherNodesHearWhatIsNewWhere(t *testing.T) {
 	teller.committed(driver.Hint{Workspace: "w", News: driver.NewsJobs})
 	teller.committed(driver.Hint{Workspace: odd, News: driver.NewsFeed})
 	said := teller.message()
-	require.ElementsMatch(t, []driver.Hint{{Workspace: "w", News: driver.NewsInbox | driver.NewsJobs}, {Workspace: odd, News: driver.NewsFeed}},
+	require.ElementsMatch(t, []driver.Hint{{Workspace: "w", News: driver.NewsInbox | driver.NewsJobs},
+		{Workspace: odd, News: driver.NewsFeed}},
 		hearer.understand(said))
 	require.Empty(t, teller.understand(said), "one's own")
 	for i := range 5000 {

@@ -56,7 +56,8 @@ func HostConn(db *store.DB, c *pgx.Conn) store.Host {
 		}}
 }
 
-func inHost(ctx context.Context, db *store.DB, host conn, c *pgx.Conn, ws store.WorkspaceID, fn func(context.Context, store.Tx) error) error {
+func inHost(ctx context.Context, db *store.DB, host conn, c *pgx.Conn, ws store.WorkspaceID,
+	fn func(context.Context, store.Tx) error) error {
 	b, ok := db.Backend().(*backend)
 	if !ok {
 		return errs.New(errs.Invalid, "store: Within needs a database opened with postgres.Open")

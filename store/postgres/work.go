@@ -89,7 +89,8 @@ func (w work) Held(ctx context.Context, item routing.ItemID) (*routing.Offer, *r
 	var assignments []routing.Assignment
 	err := w.read(ctx,
 		collect(query(`SELECT doc FROM sd.offers WHERE ws = $1 AND item = $2 AND open`, key(w.ws), key(item)), &offers, document[routing.Offer]),
-		collect(query(`SELECT doc FROM sd.assignments WHERE ws = $1 AND item = $2 AND open`, key(w.ws), key(item)), &assignments, document[routing.Assignment]))
+		collect(query(`SELECT doc FROM sd.assignments WHERE ws = $1 AND item = $2 AND open`, key(w.ws), key(item)), &assignments,
+			document[routing.Assignment]))
 	return first(offers), first(assignments), err
 }
 
@@ -105,14 +106,17 @@ func (w work) HeldBy(ctx context.Context, a routing.AgentID) ([]routing.Offer, [
 	var offers []routing.Offer
 	var assignments []routing.Assignment
 	err := w.read(ctx,
-		collect(query(`SELECT doc FROM sd.offers WHERE ws = $1 AND agent = $2 AND open ORDER BY offered_at, id`, key(w.ws), key(a)), &offers, document[routing.Offer]),
-		collect(query(`SELECT doc FROM sd.assignments WHERE ws = $1 AND agent = $2 AND open ORDER BY started_at, id`, key(w.ws), key(a)), &assignments, document[routing.Assignment]))
+		collect(query(`SELECT doc FROM sd.offers WHERE ws = $1 AND agent = $2 AND open ORDER BY offered_at, id`, key(w.ws), key(a)), &offers,
+			document[routing.Offer]),
+		collect(query(`SELECT doc FROM sd.assignments WHERE ws = $1 AND agent = $2 AND open ORDER BY started_at, id`, key(w.ws), key(a)),
+			&assignments, document[routing.Assignment]))
 	return offers, assignments, err
 }
 
 // Decisions implements driver.WorkRepo.
 func (w work) Decisions(ctx context.Context, item routing.ItemID) ([]routing.Decision, error) {
-	return many(ctx, w.tx, query(`SELECT doc FROM sd.decisions WHERE ws = $1 AND item = $2 ORDER BY n`, key(w.ws), key(item)), document[routing.Decision])
+	return many(ctx, w.tx, query(`SELECT doc FROM sd.decisions WHERE ws = $1 AND item = $2 ORDER BY n`, key(w.ws), key(item)),
+		document[routing.Decision])
 }
 
 // offerRow is an offer as it stands.

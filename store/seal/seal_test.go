@@ -40,7 +40,8 @@ func TestADIsUnambiguous(t *testing.T) {
 	part := rapid.StringOf(rapid.RuneFrom([]rune("ab\x00/|"))).Draw
 	rapid.Check(t, func(t *rapid.T) {
 		draw := func(name string) seal.AD {
-			return seal.AD{Workspace: part(t, name+".w"), Table: part(t, name+".t") + "t", Row: part(t, name+".r") + "r", Column: part(t, name+".c") + "c"}
+			return seal.AD{Workspace: part(t, name+".w"), Table: part(t, name+".t") + "t", Row: part(t, name+".r") + "r",
+				Column: part(t, name+".c") + "c"}
 		}
 		a, b := draw("a"), draw("b")
 		ea, err := a.Encode()
@@ -55,7 +56,8 @@ func TestIncompletePlaceIsRefused(t *testing.T) {
 	s := ephemeral(t)
 	_, k, err := seal.NewDataKey(t.Context(), s, place)
 	require.NoError(t, err)
-	for _, ad := range []seal.AD{{}, {Workspace: "w", Row: "r", Column: "c"}, {Workspace: "w", Table: "t", Column: "c"}, {Workspace: "w", Table: "t", Row: "r"}} {
+	for _, ad := range []seal.AD{{}, {Workspace: "w", Row: "r", Column: "c"}, {Workspace: "w", Table: "t", Column: "c"},
+		{Workspace: "w", Table: "t", Row: "r"}} {
 		_, err := s.Seal(t.Context(), ad, []byte("x"))
 		require.ErrorIs(t, err, seal.ErrInvalid)
 		_, err = s.Open(t.Context(), ad, []byte("x"))

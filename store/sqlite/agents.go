@@ -96,7 +96,8 @@ func (r agents) SaveAgent(_ context.Context, a routing.Agent) (int64, error) {
 		[]any{doc, r.ws, string(a.ID), a.Version})
 }
 
-func (r agents) SetPresence(ctx context.Context, id routing.AgentID, p routing.Presence, reason string, now time.Time) (routing.Agent, error) {
+func (r agents) SetPresence(ctx context.Context, id routing.AgentID, p routing.Presence, reason string, now time.Time) (routing.Agent,
+	error) {
 	if err := r.change(`UPDATE agents SET presence = ?1, reason = ?2, rev = rev + 1,
 		elig_rev = elig_rev + (presence <> ?1),
 		idle_since = CASE WHEN ?1 = 'online' AND presence <> 'online' THEN ?3 ELSE idle_since END,

@@ -202,7 +202,8 @@ func newInboundBench(b *testing.B, db *store.DB, prefix string) *inboundBench {
 			if _, err := tx.Contacts().SaveContact(ctx, c); err != nil {
 				return err
 			}
-			if _, err := tx.Contacts().SaveIdentity(ctx, conversation.Identity{ID: conversation.IdentityID(id), Contact: c.ID, Kind: "line", Scope: "s", User: channel.ProviderUserID(id)}); err != nil {
+			if _, err := tx.Contacts().SaveIdentity(ctx, conversation.Identity{ID: conversation.IdentityID(id), Contact: c.ID, Kind: "line",
+				Scope: "s", User: channel.ProviderUserID(id)}); err != nil {
 				return err
 			}
 			s.convs[i] = s.conversation(i)
@@ -231,8 +232,10 @@ func newInboundBench(b *testing.B, db *store.DB, prefix string) *inboundBench {
 func (s *inboundBench) conversation(i int) conversation.Conversation {
 	id := name(s.prefix, i)
 	return conversation.Conversation{
-		ID: conversation.ID(id), Thread: "contact:" + id + "/ws", State: conversation.StateOpen, Desk: "desk", WorkStream: "stream", Account: "acct",
-		Channel: "line", Chat: channel.Chat{Kind: channel.ChatUser, ID: id}, Contact: conversation.ContactID(id), Identity: conversation.IdentityID(id),
+		ID: conversation.ID(id), Thread: "contact:" + id + "/ws", State: conversation.StateOpen, Desk: "desk", WorkStream: "stream",
+		Account: "acct",
+		Channel: "line", Chat: channel.Chat{Kind: channel.ChatUser, ID: id}, Contact: conversation.ContactID(id),
+		Identity: conversation.IdentityID(id),
 		Language: "ko", Control: conversation.ControlNobody, OpenedAt: time.Unix(1e9, 0).UTC(), UpdatedAt: time.Unix(1e9, 0).UTC(),
 	}
 }
@@ -310,14 +313,17 @@ func (s *inboundBench) viaRepos(i int) error {
 			return err
 		}
 		if err := tx.Conversations().AppendEvents(ctx,
-			conversation.Event{Conversation: c.ID, Seq: c.EventSeq - 1, Kind: conversation.EvMessage, Message: m.ID, Actor: "customer", At: tx.Now()},
+			conversation.Event{Conversation: c.ID, Seq: c.EventSeq - 1, Kind: conversation.EvMessage, Message: m.ID, Actor: "customer",
+				At: tx.Now()},
 			conversation.Event{Conversation: c.ID, Seq: c.EventSeq, Kind: conversation.EvState, Actor: "customer", At: tx.Now()}); err != nil {
 			return err
 		}
-		if err := tx.Events().Append(ctx, store.Event{Aggregate: "conversation", ID: id, Version: c.EventSeq, Kind: "message", Ref: string(m.ID), At: tx.Now()}); err != nil {
+		if err := tx.Events().Append(ctx, store.Event{Aggregate: "conversation", ID: id, Version: c.EventSeq, Kind: "message", Ref: string(m.ID),
+			At: tx.Now()}); err != nil {
 			return err
 		}
-		if err := tx.Outbox().Enqueue(ctx, channel.OutboxRow{ID: channel.OutboxID(m.ID), Account: "acct", Lane: id, Conversation: c.ID, Message: m.ID, To: c.Chat, Content: channel.Text("잠시만 기다려 주세요.")}); err != nil {
+		if err := tx.Outbox().Enqueue(ctx, channel.OutboxRow{ID: channel.OutboxID(m.ID), Account: "acct", Lane: id, Conversation: c.ID,
+			Message: m.ID, To: c.Chat, Content: channel.Text("잠시만 기다려 주세요.")}); err != nil {
 			return err
 		}
 		if err := tx.Deadlines().Set(ctx, "auto_close", id, tx.Now().Add(time.Hour)); err != nil {
@@ -335,7 +341,8 @@ func (s *inboundBench) prepare(b testing.TB) {
 		&s.docs.conv: c, &s.docs.msg: m,
 		&s.docs.ev:   conversation.Event{Conversation: c.ID, Seq: 100, Kind: conversation.EvMessage, Message: m.ID, Actor: "customer", At: m.At},
 		&s.docs.feed: driver.Event{Aggregate: "conversation", ID: string(c.ID), Version: 100, Kind: "message", Ref: string(m.ID), At: m.At},
-		&s.docs.row:  channel.OutboxRow{ID: channel.OutboxID(m.ID), Account: "acct", Lane: string(c.ID), Conversation: c.ID, Message: m.ID, To: c.Chat, Content: channel.Text("잠시만 기다려 주세요."), State: channel.OutboxQueued},
+		&s.docs.row: channel.OutboxRow{ID: channel.OutboxID(m.ID), Account: "acct", Lane: string(c.ID), Conversation: c.ID, Message: m.ID,
+			To: c.Chat, Content: channel.Text("잠시만 기다려 주세요."), State: channel.OutboxQueued},
 	} {
 		text, err := encode(v)
 		require.NoError(b, err)

@@ -16,7 +16,8 @@ func (r blobs) Reference(_ context.Context, b driver.Blob) error {
 	if err != nil {
 		return err
 	}
-	return r.change(`INSERT INTO blobs (ws, name, doc) VALUES (?, ?, ?) ON CONFLICT (ws, name) DO UPDATE SET doc = excluded.doc`, r.ws, b.Name, doc)
+	return r.change(`INSERT INTO blobs (ws, name, doc) VALUES (?, ?, ?) ON CONFLICT (ws, name) DO UPDATE SET doc = excluded.doc`, r.ws,
+		b.Name, doc)
 }
 
 func (r blobs) Blob(_ context.Context, name string) (driver.Blob, error) {

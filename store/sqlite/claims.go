@@ -11,7 +11,8 @@ import (
 
 // take claims lanes and reads what they hold; what cannot be read is given
 // back.
-func (s system) take(ctx context.Context, l *lanes, limit, batch int, lease time.Duration, read func(*tx, claimed, driver.LaneRef) error) error {
+func (s system) take(ctx context.Context, l *lanes, limit, batch int, lease time.Duration,
+	read func(*tx, claimed, driver.LaneRef) error) error {
 	if err := s.b.nested(ctx); err != nil {
 		return err
 	}

@@ -44,7 +44,8 @@ func (r contacts) SaveContact(_ context.Context, c conversation.Contact) (int64,
 		[]any{doc, r.ws, string(c.ID), c.Version})
 }
 
-func (r contacts) Identity(_ context.Context, kind channel.Kind, scope channel.Scope, user channel.ProviderUserID) (conversation.Identity, error) {
+func (r contacts) Identity(_ context.Context, kind channel.Kind, scope channel.Scope, user channel.ProviderUserID) (conversation.Identity,
+	error) {
 	return one(r.tx, scanIdentity, "identity of this user", `SELECT doc, version FROM identities
 		WHERE ws = ? AND kind = ? AND scope = ? AND user = ?`, r.ws, string(kind), string(scope), string(user))
 }
@@ -74,7 +75,8 @@ func (r contacts) ContactsByID(_ context.Context, ids []conversation.ContactID) 
 	if err != nil {
 		return nil, err
 	}
-	return list(r.tx, scanContact, `SELECT doc, version FROM contacts WHERE ws = ? AND id IN (SELECT value FROM json_each(?))`, r.ws, string(of))
+	return list(r.tx, scanContact, `SELECT doc, version FROM contacts WHERE ws = ? AND id IN (SELECT value FROM json_each(?))`, r.ws,
+		string(of))
 }
 
 func (r contacts) Contacts(_ context.Context, after conversation.ContactID, limit int) ([]conversation.Contact, error) {
@@ -91,10 +93,12 @@ func (r contacts) PutEarly(_ context.Context, e conversation.Early) error {
 		r.ws, string(e.Account), chatKey(e.Chat), string(e.Message), micro(e.At), doc)
 }
 
-func (r contacts) TakeEarly(_ context.Context, account channel.AccountID, chat channel.Chat, p channel.ProviderMessageID) (conversation.Early, error) {
+func (r contacts) TakeEarly(_ context.Context, account channel.AccountID, chat channel.Chat,
+	p channel.ProviderMessageID) (conversation.Early, error) {
 	if err := r.writable(); err != nil {
 		return conversation.Early{}, err
 	}
 	return one(r.tx, scanDoc[conversation.Early], "early event for this message",
-		`DELETE FROM early WHERE ws = ? AND account = ? AND chat = ? AND message = ? RETURNING doc`, r.ws, string(account), chatKey(chat), string(p))
+		`DELETE FROM early WHERE ws = ? AND account = ? AND chat = ? AND message = ? RETURNING doc`, r.ws, string(account), chatKey(chat),
+		string(p))
 }

@@ -61,7 +61,8 @@ func (r conversations) SaveConversation(_ context.Context, c conversation.Conver
 	return r.saved("conversation", string(c.ID), c.Version, "", nil, `UPDATE conversations SET version = version + 1,
 		thread = ?, live = ?, state = ?, agent = ?, contact = ?, account = ?, channel = ?, desk = ?, work_stream = ?,
 		category = ?, handled = ?, opened = ?, updated = ?, doc = ? WHERE ws = ? AND id = ? AND version = ? RETURNING version`,
-		[]any{c.Thread, live, string(c.State), string(c.Agent), string(c.Contact), string(c.Account), string(c.Channel), string(c.Desk), string(c.WorkStream),
+		[]any{c.Thread, live, string(c.State), string(c.Agent), string(c.Contact), string(c.Account), string(c.Channel), string(c.Desk),
+			string(c.WorkStream),
 			c.Category, c.Handled, micro(c.OpenedAt), micro(c.UpdatedAt), doc, r.ws, string(c.ID), c.Version})
 }
 
@@ -152,7 +153,8 @@ func index(f conversation.Filter) string {
 
 // List reads the index of each state apart and merges them: one of several
 // states could not be read in order.
-func (r conversations) List(_ context.Context, f conversation.Filter, after *conversation.Place, limit int) ([]conversation.Conversation, error) {
+func (r conversations) List(_ context.Context, f conversation.Filter, after *conversation.Place, limit int) ([]conversation.Conversation,
+	error) {
 	terms, err := filterTerms(f)
 	if err != nil {
 		return nil, err

@@ -139,7 +139,8 @@ func TestAttemptLeftInSendingIsDoubtfulAfterACrash(t *testing.T) {
 	})
 	lanes := claimOutbox(t, db, time.Hour)
 	require.Len(t, lanes, 3)
-	attempt := channel.Attempt{ID: "at", Account: "acct", Rows: []channel.OutboxID{"1", "2"}, Request: []byte{0, 1, 255}, Tries: 1, PlannedAt: clock.Now()}
+	attempt := channel.Attempt{ID: "at", Account: "acct", Rows: []channel.OutboxID{"1", "2"}, Request: []byte{0, 1, 255}, Tries: 1,
+		PlannedAt: clock.Now()}
 	repeat := channel.Attempt{ID: "rep", Account: "acct", Rows: []channel.OutboxID{"4"}, Tries: 1, PlannedAt: clock.Now()}
 	update(t, db, func(ctx context.Context, tx store.Tx) error {
 		if err := tx.Outbox().Begin(ctx, lanes[0].Claim, attempt); err != nil {
@@ -148,7 +149,8 @@ func TestAttemptLeftInSendingIsDoubtfulAfterACrash(t *testing.T) {
 		return tx.Outbox().Begin(ctx, lanes[1].Claim, repeat)
 	})
 	update(t, db, func(ctx context.Context, tx store.Tx) error {
-		return tx.Outbox().Settle(ctx, lanes[1].Claim, "rep", channel.Settlement{State: channel.OutboxQueued, NotBefore: clock.Now().Add(time.Minute)})
+		return tx.Outbox().Settle(ctx, lanes[1].Claim, "rep", channel.Settlement{State: channel.OutboxQueued,
+			NotBefore: clock.Now().Add(time.Minute)})
 	})
 	db = reopen(t, db, clock.Now)
 	lanes = claimOutbox(t, db, time.Hour)

@@ -58,13 +58,17 @@ func newEngineBench(b testing.TB, db *store.DB, changes ...func(*sangdam.Config)
 	s.eng, err = sangdam.New(cfg)
 	require.NoError(b, err)
 	ctx, host := context.Background(), sangdam.Host(testWS)
-	require.NoError(b, errOf(s.eng.SaveAgent(ctx, host, sangdam.SaveAgent{Agent: routing.Agent{ID: "a1", Name: "Agent", Role: "agent", Permissions: []routing.Permission{routing.PermitChat},
-		Capacity: map[routing.Profile]int{routing.ProfileUnits: 2}, Assign: routing.AssignmentSwitches{Chat: true}}})))
+	require.NoError(b, errOf(s.eng.SaveAgent(ctx, host, sangdam.SaveAgent{Agent: routing.Agent{ID: "a1", Name: "Agent", Role: "agent",
+		Permissions: []routing.Permission{routing.PermitChat},
+		Capacity:    map[routing.Profile]int{routing.ProfileUnits: 2}, Assign: routing.AssignmentSwitches{Chat: true}}})))
 	require.NoError(b, errOf(s.eng.SaveDesk(ctx, host, sangdam.SaveDesk{Agent: "a1", Desk: routing.Desk{ID: "desk", Name: "Desk"}})))
-	require.NoError(b, errOf(s.eng.SaveQueue(ctx, host, sangdam.SaveQueue{Queue: routing.Queue{ID: "q", Name: "Everyone", Members: []routing.AgentID{"a1"}}})))
-	require.NoError(b, errOf(s.eng.SaveWorkStream(ctx, host, sangdam.SaveWorkStream{WorkStream: routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1, ChannelCost: 1,
+	require.NoError(b, errOf(s.eng.SaveQueue(ctx, host,
+		sangdam.SaveQueue{Queue: routing.Queue{ID: "q", Name: "Everyone", Members: []routing.AgentID{"a1"}}})))
+	require.NoError(b, errOf(s.eng.SaveWorkStream(ctx, host, sangdam.SaveWorkStream{WorkStream: routing.WorkStream{ID: "line", Name: "LINE",
+		ChannelKind: "line", Mode: routing.Push, Cost: 1, ChannelCost: 1,
 		Queue: "q", AutoClose: time.Hour, Messages: conversation.Texts{conversation.AutoGreeting: {"": "안녕하세요! 곧 답변드리겠습니다."}}}})))
-	saved, err := s.eng.SaveAccount(ctx, host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Shop", Desk: "desk", WorkStream: "line", Settings: json.RawMessage(`{"channel_id":"1234567890"}`),
+	saved, err := s.eng.SaveAccount(ctx, host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Shop", Desk: "desk",
+		WorkStream: "line", Settings: json.RawMessage(`{"channel_id":"1234567890"}`),
 		Secrets: map[string]channel.Secret{"channel_secret": s.secret, "channel_token": channel.NewSecret("token")}}})
 	require.NoError(b, err)
 	s.acct = saved.Account
@@ -130,8 +134,9 @@ func (politeProvider) RoundTrip(r *http.Request) (*http.Response, error) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		r.Body.Close()
 	}
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}, "X-Line-Request-Id": {"1"}}, Request: r,
-		Body: io.NopCloser(strings.NewReader(`{"displayName":"Kim","userId":"U","sentMessages":[{"id":"1"}]}`))}, nil
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}, "X-Line-Request-Id": {"1"}},
+		Request: r,
+		Body:    io.NopCloser(strings.NewReader(`{"displayName":"Kim","userId":"U","sentMessages":[{"id":"1"}]}`))}, nil
 }
 
 // inboundOnly is a store in which nobody routes, sends, indexes or runs jobs.
@@ -209,7 +214,8 @@ func report(b *testing.B, r measure.Result) {
 // counts gives what a unit of work cost the store: these do not depend on the
 // machine's speed.
 func counts(b *testing.B, before, after driver.Stats, n int) {
-	for name, v := range map[string]int64{"commits/msg": after.Commits - before.Commits, "rows/msg": after.RowsRead - before.RowsRead, "wakes/msg": after.Wakes - before.Wakes} {
+	for name, v := range map[string]int64{"commits/msg": after.Commits - before.Commits, "rows/msg": after.RowsRead - before.RowsRead,
+		"wakes/msg": after.Wakes - before.Wakes} {
 		b.ReportMetric(float64(v)/float64(n), name)
 	}
 }
@@ -244,7 +250,8 @@ func BenchmarkEngineAppendPowerCutDurable(b *testing.B) {
 				bare += units
 				return inParallel(units, func(i int) error {
 					return control.do(func(c *raw.Conn) error {
-						_, err := c.Exec(`INSERT INTO bare (id, lane, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, name("key", base+i), name("lane", i%benchCallers), body)
+						_, err := c.Exec(`INSERT INTO bare (id, lane, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, name("key", base+i),
+							name("lane", i%benchCallers), body)
 						return err
 					})
 				})

@@ -181,7 +181,8 @@ func (h *handWritten) existing(i int) error {
 			handStatement{handByThread, []any{t.ws, k.thread, t.ws, k.thread}},
 			handStatement{handEarly, []any{t.ws, handAccount, chat, provider}},
 			handStatement{handDeadline, []any{t.ws, "auto_close", k.id, now + 3600e6}},
-			handStatement{handUpdate, []any{k.thread, 1, "open", "", k.contact, handAccount, "line", "desk", "line", "", 0, k.opened, now, h.docs.conversation, t.ws, k.id, k.version}},
+			handStatement{handUpdate, []any{k.thread, 1, "open", "", k.contact, handAccount, "line", "desk", "line", "", 0, k.opened, now,
+				h.docs.conversation, t.ws, k.id, k.version}},
 			handStatement{handMessage, []any{t.ws, message, k.id, k.seq, handAccount, chat, provider, h.docs.message}},
 			handStatement{handEvent, []any{t.ws, k.id, k.seq, h.docs.events[0]}},
 			handStatement{handJob, []any{t.ws, newID(), "profile", k.identity, now, 0, 0, "", now, []byte(h.docs.job)}},
@@ -218,14 +219,16 @@ func (h *handWritten) fresh(i int) error {
 			{handNewItem, []any{t.ws, conversation, "queued", h.docs.item}},
 			{handItem, []any{t.ws, conversation}},
 			{handDeadline, []any{t.ws, "auto_close", conversation, now + 3600e6}},
-			{handConversation, []any{t.ws, conversation, thread, 1, "open", "", contact, handAccount, "line", "desk", "line", "", 0, now, now, h.docs.conversation}},
+			{handConversation, []any{t.ws, conversation, thread, 1, "open", "", contact, handAccount, "line", "desk", "line", "", 0, now, now,
+				h.docs.conversation}},
 			{handMessage, []any{t.ws, newID(), conversation, 2, handAccount, chat, provider, h.docs.message}},
 			{handMessage, []any{t.ws, newID(), conversation, 3, handAccount, chat, "", h.docs.answer}},
 			{handJob, []any{t.ws, newID(), "profile", identity, now, 0, 0, "", now, []byte(h.docs.job)}},
 			{handDone, []any{1, now, "", t.ws, envelope, handAccount, "user:" + user}},
 		}
 		t.b.outboxSeq++
-		statements = append(statements, handStatement{handOutbox, []any{t.b.outboxSeq, t.ws, newID(), handAccount, "user:" + user, 0, 0, now, h.docs.row}})
+		statements = append(statements, handStatement{handOutbox, []any{t.b.outboxSeq, t.ws, newID(), handAccount, "user:" + user, 0, 0, now,
+			h.docs.row}})
 		for seq, doc := range h.docs.events {
 			statements = append(statements, handStatement{handEvent, []any{t.ws, conversation, seq + 1, doc}})
 		}

@@ -165,7 +165,8 @@ func batchCalls(t testing.TB, db *store.DB, calls ...func() error) []error {
 }
 
 func outboxRow(id, lane string) channel.OutboxRow {
-	return channel.OutboxRow{ID: channel.OutboxID(id), Account: "acct", Lane: lane, Conversation: "c", Message: channel.MessageID("m" + id), Content: channel.Text("hello")}
+	return channel.OutboxRow{ID: channel.OutboxID(id), Account: "acct", Lane: lane, Conversation: "c", Message: channel.MessageID("m" + id),
+		Content: channel.Text("hello")}
 }
 
 func parallel(n int, call func(i int) error) []error {

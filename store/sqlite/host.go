@@ -20,7 +20,8 @@ import (
 // calls nothing that waits, for every Update of the process waits for it. An
 // error of fn ends the command with that error.
 func Host(db *store.DB, fn func(ctx context.Context, h *HostTx) error) store.Host {
-	return store.Host{Commits: true, Run: func(ctx context.Context, ws store.WorkspaceID, command func(context.Context, store.Tx) error) error {
+	return store.Host{Commits: true, Run: func(ctx context.Context, ws store.WorkspaceID,
+		command func(context.Context, store.Tx) error) error {
 		b, ok := db.Backend().(*backend)
 		if !ok {
 			return errs.New(errs.Invalid, "sqlite: Host needs a database opened with sqlite.Open")
@@ -86,7 +87,8 @@ func (h *HostTx) may(statement string, verbs ...string) error {
 	}
 	verb, _, _ := strings.Cut(strings.TrimSpace(statement), " ")
 	if !slices.Contains(verbs, strings.ToUpper(verb)) {
-		return errs.New(errs.Invalid, "sqlite: a host's statement begins with one of %s; tables are made by Options.HostSchema", strings.Join(verbs, ", "))
+		return errs.New(errs.Invalid, "sqlite: a host's statement begins with one of %s; tables are made by Options.HostSchema",
+			strings.Join(verbs, ", "))
 	}
 	return nil
 }

@@ -237,8 +237,10 @@ func (r inbox) Purge(_ context.Context, body, keys time.Time, limit int) (int, e
 		sql    string
 		before time.Time
 	}{
-		{`DELETE FROM envelopes WHERE seq IN (SELECT seq FROM envelopes WHERE ws = ? AND state = 3 AND received < ? ORDER BY received LIMIT ?)`, keys},
-		{`DELETE FROM envelopes WHERE seq IN (SELECT seq FROM envelopes WHERE ws = ? AND state = 1 AND received < ? ORDER BY received LIMIT ?)`, earlier(body, keys)},
+		{`DELETE FROM envelopes WHERE seq IN (SELECT seq FROM envelopes WHERE ws = ? AND state = 3 AND received < ? ORDER BY received LIMIT ?)`,
+			keys},
+		{`DELETE FROM envelopes WHERE seq IN (SELECT seq FROM envelopes WHERE ws = ? AND state = 1 AND received < ? ORDER BY received LIMIT ?)`,
+			earlier(body, keys)},
 		{`UPDATE envelopes SET state = 3, raw = NULL, reason = NULL, lane = '' WHERE seq IN (SELECT seq FROM envelopes WHERE ws = ? AND state = 1 AND received < ? ORDER BY received LIMIT ?)`, body},
 	} {
 		n, err := r.exec(step.sql, r.ws, micro(step.before), limit-total)

@@ -103,7 +103,8 @@ func (r jobs) Running(_ context.Context, limit int) ([]driver.Job, error) {
 }
 
 func (r jobs) Dead(_ context.Context, limit int) ([]driver.Job, error) {
-	return list(r.tx, r.b.scanJob, `SELECT `+jobColumns+` FROM jobs WHERE ws = ? AND state = 'dead' ORDER BY ended DESC, seq DESC LIMIT ?`, r.ws, limit)
+	return list(r.tx, r.b.scanJob, `SELECT `+jobColumns+` FROM jobs WHERE ws = ? AND state = 'dead' ORDER BY ended DESC, seq DESC LIMIT ?`,
+		r.ws, limit)
 }
 
 func (r jobs) Purge(_ context.Context, before time.Time, limit int) (int, error) {

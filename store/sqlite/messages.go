@@ -26,7 +26,8 @@ func (r conversations) Message(_ context.Context, id conversation.MessageID) (co
 	return one(r.tx, scanMessage, "message "+string(id), `SELECT `+messageColumns+` FROM messages WHERE ws = ? AND id = ?`, r.ws, string(id))
 }
 
-func (r conversations) ByProvider(_ context.Context, account channel.AccountID, chat channel.Chat, p channel.ProviderMessageID) (conversation.Message, error) {
+func (r conversations) ByProvider(_ context.Context, account channel.AccountID, chat channel.Chat,
+	p channel.ProviderMessageID) (conversation.Message, error) {
 	return one(r.tx, scanMessage, "message with this provider id", `SELECT `+messageColumns+` FROM messages
 		WHERE ws = ? AND account = ? AND chat = ? AND provider = ? AND provider <> ''`, r.ws, string(account), chatKey(chat), string(p))
 }

@@ -94,10 +94,11 @@ func readSchema(path string) (schema, error) {
 // migrations keep for themselves, because the first one was interrupted.
 func unfinished(c *raw.Conn, tables int64) bool {
 	var own int64
-	err := c.Query(`SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('migrations', 'sqlite_sequence')`, func(r raw.Row) bool {
-		own = r.Int(0)
-		return false
-	})
+	err := c.Query(`SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('migrations', 'sqlite_sequence')`,
+		func(r raw.Row) bool {
+			own = r.Int(0)
+			return false
+		})
 	return err == nil && own == tables
 }
 

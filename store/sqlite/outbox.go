@@ -337,7 +337,8 @@ func (r outbox) Forget(ctx context.Context, id channel.OutboxID) error {
 }
 
 func (r outbox) Unknown(_ context.Context, limit int) ([]channel.OutboxRow, error) {
-	return list(r.tx, scanOutbox, `SELECT `+outboxColumns+` FROM outbox WHERE ws = ? AND state = 'unknown' ORDER BY at DESC, id DESC LIMIT ?`, r.ws, limit)
+	return list(r.tx, scanOutbox, `SELECT `+outboxColumns+` FROM outbox WHERE ws = ? AND state = 'unknown' ORDER BY at DESC, id DESC LIMIT ?`,
+		r.ws, limit)
 }
 
 func (r outbox) Pending(context.Context) (int, error) {

@@ -17,7 +17,8 @@ func (r work) Lock(ctx context.Context, k driver.WorkKey) (w transition.Rows, er
 		return w, err
 	}
 	if k.Offer != "" {
-		if w.Offer, err = maybe(r.tx, scanDoc[routing.Offer], `SELECT doc FROM offers WHERE ws = ? AND id = ?`, r.ws, string(k.Offer)); err != nil || w.Offer == nil {
+		if w.Offer, err = maybe(r.tx, scanDoc[routing.Offer], `SELECT doc FROM offers WHERE ws = ? AND id = ?`, r.ws,
+			string(k.Offer)); err != nil || w.Offer == nil {
 			return w, err
 		}
 		k.Item = w.Offer.Item

@@ -252,11 +252,12 @@ func (s system) BeatAgents(ctx context.Context, ws driver.WorkspaceID, agents []
 
 func (s system) LostAgents(ctx context.Context, before time.Time, limit int) (out []driver.AgentRef, err error) {
 	err = s.b.read(ctx, nil, func(t *tx) error {
-		return t.each(`SELECT ws, id FROM agents WHERE presence <> 'offline' AND beat <> 0 AND beat < ? ORDER BY beat, ws, id LIMIT ?`, func(w raw.Row) {
-			if ws := s.b.numbered(w.Int(0)); ws != nil {
-				out = append(out, driver.AgentRef{Workspace: ws.id, Agent: routing.AgentID(w.Text(1))})
-			}
-		}, micro(before), limit)
+		return t.each(`SELECT ws, id FROM agents WHERE presence <> 'offline' AND beat <> 0 AND beat < ? ORDER BY beat, ws, id LIMIT ?`,
+			func(w raw.Row) {
+				if ws := s.b.numbered(w.Int(0)); ws != nil {
+					out = append(out, driver.AgentRef{Workspace: ws.id, Agent: routing.AgentID(w.Text(1))})
+				}
+			}, micro(before), limit)
 	})
 	return out, err
 }
@@ -287,7 +288,8 @@ func (s system) PutMeta(ctx context.Context, key string, old, value []byte) erro
 		if ok != (old != nil) || !bytes.Equal(present, old) {
 			return errs.New(errs.Conflict, "sqlite: the value %q is not the expected one; read it again", key)
 		}
-		return t.change(`INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, key, append([]byte{}, value...))
+		return t.change(`INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, key,
+			append([]byte{}, value...))
 	})
 }
 

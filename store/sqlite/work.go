@@ -53,11 +53,13 @@ func (r work) openAssignment(item routing.ItemID) (*routing.Assignment, error) {
 }
 
 func (r work) HeldBy(_ context.Context, a routing.AgentID) ([]routing.Offer, []routing.Assignment, error) {
-	offers, err := list(r.tx, scanDoc[routing.Offer], `SELECT doc FROM offers WHERE ws = ? AND agent = ? AND pending = 1 ORDER BY at, id`, r.ws, string(a))
+	offers, err := list(r.tx, scanDoc[routing.Offer], `SELECT doc FROM offers WHERE ws = ? AND agent = ? AND pending = 1 ORDER BY at, id`,
+		r.ws, string(a))
 	if err != nil {
 		return nil, nil, err
 	}
-	as, err := list(r.tx, scanDoc[routing.Assignment], `SELECT doc FROM assignments WHERE ws = ? AND agent = ? AND open = 1 ORDER BY at, id`, r.ws, string(a))
+	as, err := list(r.tx, scanDoc[routing.Assignment], `SELECT doc FROM assignments WHERE ws = ? AND agent = ? AND open = 1 ORDER BY at, id`,
+		r.ws, string(a))
 	return offers, as, err
 }
 

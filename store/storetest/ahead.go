@@ -232,7 +232,8 @@ var aheadRules = []rule{
 	{name: "what is made after reading ahead is found by its names", run: func(e *env) {
 		c, m := e.conv("t1"), e.msg("", 1)
 		m.Conversation, m.Provider = c.ID, "p1"
-		person := conversation.Identity{ID: conversation.IdentityID(e.uuid()), Contact: conversation.ContactID(e.uuid()), Kind: "line", Scope: "s", User: "u1"}
+		person := conversation.Identity{ID: conversation.IdentityID(e.uuid()), Contact: conversation.ContactID(e.uuid()), Kind: "line",
+			Scope: "s", User: "u1"}
 		e.update(func(ctx context.Context, tx store.Tx) error {
 			if _, err := tx.Ahead(ctx, driver.Wanted{Heard: []driver.ProviderMessage{{Account: m.Account, Chat: m.Chat, Message: "p1"}},
 				People: []driver.NaturalKey{{Kind: "line", Scope: "s", User: "u1"}}, Threads: []string{"t1", "t2"}}); err != nil {
@@ -425,7 +426,8 @@ func (e *env) decisions(n int, agents ...routing.AgentID) []routing.Reservation 
 		it = e.saveItem(it)
 		rs[i] = e.offering(it, agents[i%len(agents)])
 		rs[i].Turn = true
-		rs[i].Decision = &routing.Decision{ID: int64(i + 1), Kind: routing.DecideOffer, At: moment(i), Item: it.ID, Queue: "queue", Agent: rs[i].Agent}
+		rs[i].Decision = &routing.Decision{ID: int64(i + 1), Kind: routing.DecideOffer, At: moment(i), Item: it.ID, Queue: "queue",
+			Agent: rs[i].Agent}
 	}
 	return rs
 }

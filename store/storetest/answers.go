@@ -219,7 +219,8 @@ func (e *env) list(f conversation.Filter, limit int) (out []conversation.Convers
 func (p *pair) oddReserve(rt *rapid.T) {
 	id := pick(rt, "item", append(slices.Clone(modelItems), "none"))
 	to := pick(rt, "agent", append(slices.Clone(modelAgents), "nobody"))
-	uses := pick(rt, "uses", [][]routing.Use{nil, {}, {{Profile: "x", Units: 1}}, {{Profile: routing.ProfileUnits, Units: 2}, {Profile: routing.ProfileUnits, Units: 1}}})
+	uses := pick(rt, "uses", [][]routing.Use{nil, {}, {{Profile: "x", Units: 1}}, {{Profile: routing.ProfileUnits, Units: 2},
+		{Profile: routing.ProfileUnits, Units: 1}}})
 	carries := pick(rt, "carries", []string{"offer", "assignment", "offer", "assignment", "both", "neither"})
 	from := pick(rt, "from", []string{"", "", "", "offer", "assignment"})
 	version, elig := rapid.IntRange(0, 1).Draw(rt, "version"), rapid.IntRange(0, 1).Draw(rt, "elig")
@@ -230,7 +231,8 @@ func (p *pair) oddReserve(rt *rapid.T) {
 		if err != nil {
 			it = routing.Item{ID: id}
 		}
-		r := routing.Reservation{Item: id, ItemVersion: it.Version + int64(version), Agent: to, EligRev: int64(elig) * 1000, Lease: lease, Epoch: 1, Now: moment(10)}
+		r := routing.Reservation{Item: id, ItemVersion: it.Version + int64(version), Agent: to, EligRev: int64(elig) * 1000, Lease: lease,
+			Epoch: 1, Now: moment(10)}
 		if carries == "offer" || carries == "both" {
 			r.Offer = &routing.Offer{ID: routing.OfferID(hold), Uses: uses, OfferedAt: moment(10), ExpiresAt: moment(11)}
 		}

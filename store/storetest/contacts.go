@@ -174,7 +174,8 @@ var contactRules = []rule{
 	{name: "many contacts with the same name are all found, up to the limit", run: func(e *env) {
 		e.update(func(ctx context.Context, tx store.Tx) error {
 			for i := range 20 {
-				if _, err := tx.Contacts().SaveContact(ctx, conversation.Contact{ID: conversation.ContactID(fmt.Sprintf("k%02d", i)), Name: "Kim"}); err != nil {
+				if _, err := tx.Contacts().SaveContact(ctx, conversation.Contact{ID: conversation.ContactID(fmt.Sprintf("k%02d", i)),
+					Name: "Kim"}); err != nil {
 					return err
 				}
 			}
@@ -232,7 +233,8 @@ func (e *env) identity(id conversation.IdentityID, contact conversation.ContactI
 	e.Helper()
 	i := conversation.Identity{ID: id, Contact: contact, Kind: "line", Scope: "scope", User: user, CreatedAt: moment(0)}
 	e.update(func(ctx context.Context, tx store.Tx) error {
-		v, err := tx.Contacts().SaveIdentity(ctx, conversation.Identity{ID: id, Contact: contact, Kind: "line", Scope: "scope", User: user, CreatedAt: moment(0)})
+		v, err := tx.Contacts().SaveIdentity(ctx, conversation.Identity{ID: id, Contact: contact, Kind: "line", Scope: "scope", User: user,
+			CreatedAt: moment(0)})
 		i.Version = v
 		return err
 	})

@@ -182,7 +182,8 @@ var documentRules = []rule{
 	{name: "members that a newer program wrote are kept", run: func(e *env) {
 		docs := store.Declare(partKind())
 		e.update(func(ctx context.Context, tx store.Tx) error {
-			return tx.Documents().Put(ctx, []driver.Doc{{Kind: "part", ID: "a", Decl: 2, Body: []byte(`{"id":"a","name":"one","rank":1,"later":{"k":[1,"<>"]}}`)}})
+			return tx.Documents().Put(ctx, []driver.Doc{{Kind: "part", ID: "a", Decl: 2,
+				Body: []byte(`{"id":"a","name":"one","rank":1,"later":{"k":[1,"<>"]}}`)}})
 		})
 		e.update(func(ctx context.Context, tx store.Tx) error {
 			p, err := docs.Get(ctx, tx, "a")
@@ -252,7 +253,8 @@ func documentsAreOrdered(e *env) {
 	var parts []part
 	for i := range 60 {
 		labels := []string{"even", "odd"}[i%2 : i%2+1]
-		parts = append(parts, part{ID: fmt.Sprint("p", rng.IntN(1e6), "-", i), Name: names[rng.IntN(len(names))] + fmt.Sprint(i), Rank: rng.Int64N(9) - 4, Labels: labels})
+		parts = append(parts, part{ID: fmt.Sprint("p", rng.IntN(1e6), "-", i), Name: names[rng.IntN(len(names))] + fmt.Sprint(i),
+			Rank: rng.Int64N(9) - 4, Labels: labels})
 	}
 	e.saveParts(parts...)
 	kind := partKind()

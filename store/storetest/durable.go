@@ -35,22 +35,26 @@ func (e *env) fill(mark string) filled {
 	e.update(func(ctx context.Context, tx store.Tx) error {
 		steps := []func() error{
 			func() error {
-				_, err := tx.Conversations().SaveConversation(ctx, conversation.Conversation{ID: "c", Thread: "t", State: conversation.StateOpen, Memo: mark})
+				_, err := tx.Conversations().SaveConversation(ctx, conversation.Conversation{ID: "c", Thread: "t", State: conversation.StateOpen,
+					Memo: mark})
 				return err
 			},
 			func() error {
-				_, err := tx.Conversations().SaveMessage(ctx, conversation.Message{ID: "m", Conversation: "c", Seq: 1, Account: "acct", Chat: userChat, Provider: "p", Content: text(mark)})
+				_, err := tx.Conversations().SaveMessage(ctx, conversation.Message{ID: "m", Conversation: "c", Seq: 1, Account: "acct", Chat: userChat,
+					Provider: "p", Content: text(mark)})
 				return err
 			},
 			func() error {
-				return tx.Conversations().AppendEvents(ctx, conversation.Event{Conversation: "c", Seq: 1, Kind: conversation.EvMessage, Actor: mark, At: moment(0)})
+				return tx.Conversations().AppendEvents(ctx, conversation.Event{Conversation: "c", Seq: 1, Kind: conversation.EvMessage, Actor: mark,
+					At: moment(0)})
 			},
 			func() error {
 				_, err := tx.Contacts().SaveContact(ctx, conversation.Contact{ID: "k", Name: mark})
 				return err
 			},
 			func() error {
-				_, err := tx.Contacts().SaveIdentity(ctx, conversation.Identity{ID: "id", Contact: "k", Kind: "line", Scope: "s", User: "u", Name: mark})
+				_, err := tx.Contacts().SaveIdentity(ctx, conversation.Identity{ID: "id", Contact: "k", Kind: "line", Scope: "s", User: "u",
+					Name: mark})
 				return err
 			},
 			func() error {

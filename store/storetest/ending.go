@@ -223,7 +223,8 @@ func (e *env) endOffer(id routing.OfferID, state routing.OfferState, now time.Ti
 	require.NoError(e, e.tryEndOffer(id, state, now))
 }
 
-func (e *env) endAssignment(item routing.ItemID, as routing.AssignmentID, then routing.ItemState, now time.Time) (a routing.Assignment, err error) {
+func (e *env) endAssignment(item routing.ItemID, as routing.AssignmentID, then routing.ItemState, now time.Time) (a routing.Assignment,
+	err error) {
 	err = e.db.Update(e.ctx, e.ws, func(ctx context.Context, tx store.Tx) (err error) {
 		a, err = tx.Work().EndAssignment(ctx, item, as, routing.EndClosed, then, now)
 		return err

@@ -140,7 +140,8 @@ var feedRules = []rule{
 		var runs atomic.Int32
 		go func() {
 			slow <- e.db.Update(e.ctx, e.ws, func(ctx context.Context, tx store.Tx) error {
-				if err := tx.Events().Append(ctx, store.Event{Aggregate: "conversation", ID: "slow", Version: 1, Kind: "k", At: moment(0)}); err != nil {
+				if err := tx.Events().Append(ctx, store.Event{Aggregate: "conversation", ID: "slow", Version: 1, Kind: "k",
+					At: moment(0)}); err != nil {
 					return err
 				}
 				if runs.Add(1) == 1 {

@@ -80,7 +80,8 @@ func (e *env) agent(id routing.AgentID, capacity map[routing.Profile]int) routin
 	e.Helper()
 	var a routing.Agent
 	e.update(func(ctx context.Context, tx store.Tx) error {
-		if _, err := tx.Agents().SaveAgent(ctx, routing.Agent{ID: id, Name: "Agent " + string(id), Role: "agent", Capacity: capacity}); err != nil {
+		if _, err := tx.Agents().SaveAgent(ctx, routing.Agent{ID: id, Name: "Agent " + string(id), Role: "agent",
+			Capacity: capacity}); err != nil {
 			return err
 		}
 		var err error

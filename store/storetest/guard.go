@@ -78,17 +78,18 @@ func guardedRows() []guarded {
 			it, err := tx.Work().Item(ctx, "it")
 			return it.Version, err
 		}},
-		{row: driver.GuardAgent, key: fixed("a"), make: func(e *env) { e.agent("a", units(1)) }, change: func(ctx context.Context, tx store.Tx) error {
-			a, err := tx.Agents().Agent(ctx, "a")
-			if err != nil {
+		{row: driver.GuardAgent, key: fixed("a"), make: func(e *env) { e.agent("a", units(1)) },
+			change: func(ctx context.Context, tx store.Tx) error {
+				a, err := tx.Agents().Agent(ctx, "a")
+				if err != nil {
+					return err
+				}
+				_, err = tx.Agents().SaveAgent(ctx, a)
 				return err
-			}
-			_, err = tx.Agents().SaveAgent(ctx, a)
-			return err
-		}, version: func(ctx context.Context, tx store.Tx) (int64, error) {
-			a, err := tx.Agents().Agent(ctx, "a")
-			return a.State.EligRev, err
-		}},
+			}, version: func(ctx context.Context, tx store.Tx) (int64, error) {
+				a, err := tx.Agents().Agent(ctx, "a")
+				return a.State.EligRev, err
+			}},
 	}
 }
 

@@ -178,7 +178,8 @@ func (e *env) linearOffer(id routing.ItemID, agent int, offer string) (out holdO
 		out = holdOutput{What: "offered"}
 		return tx.Work().Reserve(ctx, routing.Reservation{
 			Item: id, ItemVersion: it.Version, Agent: linearAgent(agent), Now: moment(10),
-			Offer: &routing.Offer{ID: routing.OfferID(offer), Item: id, Agent: linearAgent(agent), State: routing.OfferPending, Uses: use(1), OfferedAt: moment(10), ExpiresAt: moment(11)},
+			Offer: &routing.Offer{ID: routing.OfferID(offer), Item: id, Agent: linearAgent(agent), State: routing.OfferPending, Uses: use(1),
+				OfferedAt: moment(10), ExpiresAt: moment(11)},
 		})
 	})
 	var refused *routing.Refused
@@ -301,7 +302,8 @@ func (e *env) linearClaim(h *history, client, holder int, late bool) error {
 	var laneNumber, head int
 	_, _ = fmt.Sscanf(l.Envelopes[0].DedupKey, "%d-%d", &laneNumber, &head)
 	h.mu.Lock()
-	h.ops = append(h.ops, porcupine.Operation{ClientId: client, Input: claimInput{l.Lane, "claim", holder}, Call: call, Output: head, Return: h.clock.Add(1)})
+	h.ops = append(h.ops, porcupine.Operation{ClientId: client, Input: claimInput{l.Lane, "claim", holder}, Call: call, Output: head,
+		Return: h.clock.Add(1)})
 	h.mu.Unlock()
 	done := func(id channel.EnvelopeID) error {
 		return h.do(client, claimInput{l.Lane, "done", holder}, func() (any, error) {

@@ -70,7 +70,8 @@ func (e *env) pair(rt *rapid.T, ws string) *pair {
 	})
 	p.update(rt, "start", func(ctx context.Context, tx store.Tx) (any, error) {
 		for _, id := range modelAgents {
-			if _, err := tx.Agents().SaveAgent(ctx, routing.Agent{ID: id, Capacity: map[routing.Profile]int{routing.ProfileUnits: 3, "x": 1}}); err != nil {
+			if _, err := tx.Agents().SaveAgent(ctx, routing.Agent{ID: id, Capacity: map[routing.Profile]int{routing.ProfileUnits: 3,
+				"x": 1}}); err != nil {
 				return nil, err
 			}
 		}
@@ -166,11 +167,13 @@ func (p *pair) saveMessage(rt *rapid.T) {
 			}
 		}
 		c.EventSeq++
-		m := conversation.Message{ID: conversation.MessageID(id), Conversation: conv, Seq: c.EventSeq, Account: "acct", Chat: userChat, Provider: providerID(provider), Content: text(id)}
+		m := conversation.Message{ID: conversation.MessageID(id), Conversation: conv, Seq: c.EventSeq, Account: "acct", Chat: userChat,
+			Provider: providerID(provider), Content: text(id)}
 		if _, err := tx.Conversations().SaveMessage(ctx, m); err != nil {
 			return nil, err
 		}
-		if err := tx.Conversations().AppendEvents(ctx, conversation.Event{Conversation: conv, Seq: c.EventSeq, Kind: conversation.EvMessage, Actor: "x", At: moment(0)}); err != nil {
+		if err := tx.Conversations().AppendEvents(ctx, conversation.Event{Conversation: conv, Seq: c.EventSeq, Kind: conversation.EvMessage,
+			Actor: "x", At: moment(0)}); err != nil {
 			return nil, err
 		}
 		_, err = tx.Conversations().SaveConversation(ctx, c)
@@ -209,7 +212,8 @@ func (p *pair) reserve(rt *rapid.T) {
 			r.ItemVersion++
 		}
 		if kind == "offer" {
-			r.Offer = &routing.Offer{ID: routing.OfferID(hold), Item: id, Agent: to, State: routing.OfferPending, Uses: it.Uses, OfferedAt: moment(10), ExpiresAt: moment(11)}
+			r.Offer = &routing.Offer{ID: routing.OfferID(hold), Item: id, Agent: to, State: routing.OfferPending, Uses: it.Uses,
+				OfferedAt: moment(10), ExpiresAt: moment(11)}
 		} else {
 			r.Assignment = &routing.Assignment{ID: routing.AssignmentID(hold), Item: id, Agent: to, Uses: it.Uses, StartedAt: moment(10)}
 		}

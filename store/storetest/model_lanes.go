@@ -86,7 +86,8 @@ func (p *pair) enqueue(rt *rapid.T) {
 // or not at all, and gives the lanes back.
 func (p *pair) workOutbox(rt *rapid.T) {
 	batch := rapid.IntRange(1, 3).Draw(rt, "batch")
-	outcomes := rapid.SliceOfN(rapid.SampledFrom([]string{"sent", "failed", "unknown", "queued", "replan", "die", "refuse"}), 2, 2).Draw(rt, "outcomes")
+	outcomes := rapid.SliceOfN(rapid.SampledFrom([]string{"sent", "failed", "unknown", "queued", "replan", "die", "refuse"}), 2, 2).Draw(rt,
+		"outcomes")
 	ids := []string{p.id("at"), p.id("at")}
 	p.both(rt, "outbox", func(db *store.DB) (any, error) {
 		lanes, err := db.System().ClaimOutbox(p.e.ctx, "node", all, batch, time.Hour)
@@ -133,7 +134,8 @@ func sendHead(ctx context.Context, tx store.Tx, l driver.OutboxLane, id, outcome
 }
 
 func (p *pair) enqueueJob(rt *rapid.T) {
-	j := store.Job{ID: p.id("job"), Kind: "model", Key: pick(rt, "key", []string{"", "k", "K"}), Due: moment(rapid.IntRange(0, 3).Draw(rt, "due")), CreatedAt: moment(p.ids)}
+	j := store.Job{ID: p.id("job"), Kind: "model", Key: pick(rt, "key", []string{"", "k", "K"}),
+		Due: moment(rapid.IntRange(0, 3).Draw(rt, "due")), CreatedAt: moment(p.ids)}
 	p.update(rt, "job", func(ctx context.Context, tx store.Tx) (any, error) { return nil, tx.Jobs().Enqueue(ctx, j) })
 }
 

@@ -157,7 +157,8 @@ var outboxRules = []rule{
 		}
 	}},
 	{name: "rows that ended as unknown are listed, newest first", run: func(e *env) {
-		for i, state := range []channel.OutboxState{channel.OutboxUnknown, channel.OutboxSent, channel.OutboxUnknown, channel.OutboxFailed, channel.OutboxUnknown} {
+		for i, state := range []channel.OutboxState{channel.OutboxUnknown, channel.OutboxSent, channel.OutboxUnknown, channel.OutboxFailed,
+			channel.OutboxUnknown} {
 			id := channel.OutboxID(fmt.Sprint("row", i))
 			e.enqueue(row(id, fmt.Sprint("lane", i)))
 			lane := e.claimOutbox(10, time.Hour)[0]
@@ -190,7 +191,8 @@ var outboxRules = []rule{
 		at := attempt(lane, "at", 1)
 		at.Rows = at.Rows[:2]
 		e.update(func(ctx context.Context, tx store.Tx) error { return tx.Outbox().Begin(ctx, lane.Claim, at) })
-		e.update(settle(lane, "at", channel.Settlement{State: channel.OutboxQueued, NotBefore: e.now().Add(wait), Reason: channel.ReasonProvider}))
+		e.update(settle(lane, "at", channel.Settlement{State: channel.OutboxQueued, NotBefore: e.now().Add(wait),
+			Reason: channel.ReasonProvider}))
 		e.releaseOut(lane)
 		require.Empty(e, e.claimOutbox(10, time.Hour))
 		e.pass(wait + time.Millisecond)
@@ -245,7 +247,8 @@ var outboxRules = []rule{
 			e.enqueue(row(channel.OutboxID(lane+"-1"), lane))
 			l := e.claimOutbox(10, time.Hour)[0]
 			e.update(begin(l, "at-"+lane, 1))
-			e.update(settle(l, "at-"+lane, channel.Settlement{State: channel.OutboxQueued, Replan: replan, Reason: reason, NotBefore: e.now().Add(time.Hour)}))
+			e.update(settle(l, "at-"+lane, channel.Settlement{State: channel.OutboxQueued, Replan: replan, Reason: reason,
+				NotBefore: e.now().Add(time.Hour)}))
 			e.releaseOut(l)
 		}
 		hold("quota", channel.ReasonQuota, true)

@@ -279,7 +279,8 @@ var vaultRules = []rule{
 		put("contact:a", "key", "2")
 		put("contact:a", "key", "3")
 		put("contact:c", "key", "")
-		for _, want := range [][3]string{{"contact:b", "key", "\x00\xff"}, {"contact:a", "key", "3"}, {"contact:a", "z", "1"}, {"contact:c", "key", ""}} {
+		for _, want := range [][3]string{{"contact:b", "key", "\x00\xff"}, {"contact:a", "key", "3"}, {"contact:a", "z", "1"},
+			{"contact:c", "key", ""}} {
 			v, err := get(want[0], want[1])
 			require.NoError(e, err)
 			require.Equal(e, want[2], v)
@@ -314,7 +315,8 @@ var vaultRules = []rule{
 
 var blobRules = []rule{
 	{name: "a reference is kept until it is released", run: func(e *env) {
-		want := driver.Blob{Name: "n1", Type: "image/png", Size: 1 << 40, SHA256: strings.Repeat("ab", 32), Owner: "message:m", CreatedAt: moment(1)}
+		want := driver.Blob{Name: "n1", Type: "image/png", Size: 1 << 40, SHA256: strings.Repeat("ab", 32), Owner: "message:m",
+			CreatedAt: moment(1)}
 		e.update(func(ctx context.Context, tx store.Tx) error { return tx.Blobs().Reference(ctx, want) })
 		e.view(func(ctx context.Context, tx store.Tx) error {
 			got, err := tx.Blobs().Blob(ctx, "n1")

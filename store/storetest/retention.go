@@ -30,7 +30,8 @@ var retentionRules = []rule{
 	{name: "early edits whose message never came go by their age, at most as many as asked", run: func(e *env) {
 		e.update(func(ctx context.Context, tx store.Tx) error {
 			for i := range 3 {
-				early := conversation.Early{Account: "acct", Chat: userChat, Message: channel.ProviderMessageID(fmt.Sprint(i)), At: moment(i), Unsent: true}
+				early := conversation.Early{Account: "acct", Chat: userChat, Message: channel.ProviderMessageID(fmt.Sprint(i)), At: moment(i),
+					Unsent: true}
 				if err := tx.Contacts().PutEarly(ctx, early); err != nil {
 					return err
 				}

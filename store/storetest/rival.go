@@ -155,7 +155,8 @@ func mixedRivals(e *env) {
 				}
 				return tx.Work().Reserve(ctx, routing.Reservation{
 					Item: it.ID, ItemVersion: now.Version, Agent: to, Now: moment(10), Turn: true,
-					Offer: &routing.Offer{ID: id, Item: it.ID, Agent: to, State: routing.OfferPending, Uses: it.Uses, OfferedAt: moment(10), ExpiresAt: moment(11)},
+					Offer: &routing.Offer{ID: id, Item: it.ID, Agent: to, State: routing.OfferPending, Uses: it.Uses, OfferedAt: moment(10),
+						ExpiresAt: moment(11)},
 				})
 			})
 			if err != nil {

@@ -274,7 +274,8 @@ func fullMessage() conversation.Message {
 		Author: conversation.Author{Kind: conversation.ByAgent, Agent: "a", Identity: "id", Name: "Kim"},
 		Content: channel.Content{
 			Kind: channel.KindCard, Text: "text", Spans: []channel.Span{{Start: 1, Length: 2, Kind: "emoji", Ref: "r"}},
-			Media:    &channel.Media{Name: "n", Type: "image/png", Size: 9, Duration: time.Second, Blob: "b", SetID: "s", SetIndex: 1, SetTotal: 2, State: "ready"},
+			Media: &channel.Media{Name: "n", Type: "image/png", Size: 9, Duration: time.Second, Blob: "b", SetID: "s", SetIndex: 1, SetTotal: 2,
+				State: "ready"},
 			Location: &channel.Location{Title: "t", Latitude: 37.5, Longitude: 127},
 			Sticker:  &channel.Sticker{Package: "1", ID: "2", Keywords: []string{"k"}},
 			Cards:    []channel.Card{{Title: "t", Text: "x", Choices: []channel.Choice{{Label: "l", Kind: "uri", URI: "https://u"}}}},
@@ -282,7 +283,8 @@ func fullMessage() conversation.Message {
 			Postback: &channel.Postback{Data: "d", Params: map[string]string{"p": "q"}}, QuoteOf: "99007199254740993", QuoteHandle: "h",
 			Rich: json.RawMessage(`{"type":"flex"}`),
 		},
-		Masks:   []privacy.MaskedSpan{{Span: privacy.Span{Start: 0, End: 3}, ID: "k1", Owner: "contact:k", Type: privacy.Card, By: "agent:a", At: moment(5)}},
+		Masks: []privacy.MaskedSpan{{Span: privacy.Span{Start: 0, End: 3}, ID: "k1", Owner: "contact:k", Type: privacy.Card, By: "agent:a",
+			At: moment(5)}},
 		Sources: []channel.EnvelopeID{"env"}, Account: "acct", Chat: userChat, Provider: "9007199254740993",
 		Status: conversation.StatusFailed, Reason: channel.ReasonQuota, Detail: "detail", OccurredAt: moment(1), At: moment(2),
 		EditedAt: moment(3), UnsentAt: moment(4), ReadHandle: "rh", Automated: "welcome", ResendOf: "m0",
@@ -297,7 +299,8 @@ func fullContact() conversation.Contact {
 }
 
 func fullHours() *hours.Calendar {
-	return &hours.Calendar{Zone: "Asia/Seoul", Week: hours.Every([]hours.Interval{{From: hours.At(9, 0), To: hours.At(18, 30)}, {From: hours.At(22, 0), To: hours.At(2, 0)}}, time.Monday, time.Sunday)}
+	return &hours.Calendar{Zone: "Asia/Seoul", Week: hours.Every([]hours.Interval{{From: hours.At(9, 0), To: hours.At(18, 30)},
+		{From: hours.At(22, 0), To: hours.At(2, 0)}}, time.Monday, time.Sunday)}
 }
 
 func fullAgent() routing.Agent {
@@ -341,7 +344,8 @@ func fullConfig() (routing.Desk, routing.WorkStream, routing.Queue) {
 	q := routing.Queue{
 		ID: "q", Name: "Q", Strategy: "weighted", Members: []routing.AgentID{"b", "a"}, Weights: map[routing.AgentID]int{"a": 3},
 		Rank: map[routing.AgentID]int{"b": 1}, Designated: "a", AgeingPerMinute: 0.1, Hours: fullHours(),
-		Overflow: []routing.Overflow{{When: routing.OverflowWait, After: time.Minute, Limit: 3, Do: routing.OverflowQueue, Queue: "q2", Message: "m"}},
+		Overflow: []routing.Overflow{{When: routing.OverflowWait, After: time.Minute, Limit: 3, Do: routing.OverflowQueue, Queue: "q2",
+			Message: "m"}},
 	}
 	return d, w, q
 }

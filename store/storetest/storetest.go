@@ -129,8 +129,10 @@ func suite() []group {
 	return []group{
 		{"update", updateRules}, {"roundtrip", roundTripRules}, {"version", versionRules}, {"unique", uniqueRules},
 		{"guard", guardRules}, {"conversation", conversationRules}, {"contact", contactRules},
-		{"config", configRules}, {"agent", agentRules}, {"reserve", reserveRules}, {"ahead", aheadRules}, {"ending", endingRules}, {"rival", rivalRules}, {"answer", answerRules},
-		{"inbox", inboxRules}, {"outbox", outboxRules}, {"doubt", doubtRules}, {"job", jobRules}, {"retention", retentionRules}, {"deadline", deadlineRules},
+		{"config", configRules}, {"agent", agentRules}, {"reserve", reserveRules}, {"ahead", aheadRules}, {"ending", endingRules},
+		{"rival", rivalRules}, {"answer", answerRules},
+		{"inbox", inboxRules}, {"outbox", outboxRules}, {"doubt", doubtRules}, {"job", jobRules}, {"retention", retentionRules},
+		{"deadline", deadlineRules},
 		{"feed", feedRules}, {"audit", auditRules}, {"search", searchRules}, {"command", commandRules},
 		{"vault", vaultRules}, {"document", documentRules}, {"blob", blobRules}, {"system", systemRules}, {"workspace", workspaceRules},
 		{"model", modelRules}, {"linear", linearRules},
@@ -245,7 +247,8 @@ func (e *env) FailNow() {
 }
 
 // in runs fn by an Update or View of the store and marks that it runs.
-func (e *env) in(by func(context.Context, driver.WorkspaceID, func(context.Context, store.Tx) error) error, fn func(context.Context, store.Tx) error) error {
+func (e *env) in(by func(context.Context, driver.WorkspaceID, func(context.Context, store.Tx) error) error,
+	fn func(context.Context, store.Tx) error) error {
 	defer func() {
 		if p := recover(); p != nil {
 			if _, failed := p.(stopped); failed {

@@ -17,7 +17,8 @@ import (
 const racers = 8
 
 // race lets rivals find or create one thing and requires that all got the same.
-func (e *env) race(find func(ctx context.Context, tx store.Tx) (string, error), create func(ctx context.Context, tx store.Tx, id string) error) {
+func (e *env) race(find func(ctx context.Context, tx store.Tx) (string, error), create func(ctx context.Context, tx store.Tx,
+	id string) error) {
 	e.Helper()
 	ids := make([]string, racers)
 	got := make([]string, racers)
@@ -55,7 +56,8 @@ var uniqueRules = []rule{
 			i, err := tx.Contacts().Identity(ctx, "line", "scope", "user")
 			return string(i.ID), err
 		}, func(ctx context.Context, tx store.Tx, id string) error {
-			_, err := tx.Contacts().SaveIdentity(ctx, conversation.Identity{ID: conversation.IdentityID(id), Contact: "k", Kind: "line", Scope: "scope", User: "user"})
+			_, err := tx.Contacts().SaveIdentity(ctx, conversation.Identity{ID: conversation.IdentityID(id), Contact: "k", Kind: "line",
+				Scope: "scope", User: "user"})
 			return err
 		})
 	}},
@@ -70,7 +72,8 @@ var uniqueRules = []rule{
 			}
 			return string(open.ID), nil
 		}, func(ctx context.Context, tx store.Tx, id string) error {
-			_, err := tx.Conversations().SaveConversation(ctx, conversation.Conversation{ID: conversation.ID(id), Thread: "thread", State: conversation.StateOpen})
+			_, err := tx.Conversations().SaveConversation(ctx, conversation.Conversation{ID: conversation.ID(id), Thread: "thread",
+				State: conversation.StateOpen})
 			return err
 		})
 	}},

@@ -24,7 +24,8 @@ type versioned struct {
 func versionedEntities() []versioned {
 	return []versioned{
 		{name: "conversation", save: func(ctx context.Context, tx store.Tx, v int64) (int64, error) {
-			return tx.Conversations().SaveConversation(ctx, conversation.Conversation{ID: "c", Version: v, Thread: "t", State: conversation.StateOpen})
+			return tx.Conversations().SaveConversation(ctx, conversation.Conversation{ID: "c", Version: v, Thread: "t",
+				State: conversation.StateOpen})
 		}, load: func(ctx context.Context, tx store.Tx) (int64, error) {
 			c, err := tx.Conversations().Conversation(ctx, "c")
 			return c.Version, err
@@ -32,7 +33,8 @@ func versionedEntities() []versioned {
 		{name: "message", save: func(ctx context.Context, tx store.Tx, v int64) (int64, error) {
 			if v == 0 {
 				if _, err := tx.Conversations().Conversation(ctx, "mc"); err != nil {
-					if _, err := tx.Conversations().SaveConversation(ctx, conversation.Conversation{ID: "mc", Thread: "mt", State: conversation.StateOpen}); err != nil {
+					if _, err := tx.Conversations().SaveConversation(ctx, conversation.Conversation{ID: "mc", Thread: "mt",
+						State: conversation.StateOpen}); err != nil {
 						return 0, err
 					}
 				}

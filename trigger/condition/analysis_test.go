@@ -28,8 +28,9 @@ func TestNeverTrue(t *testing.T) {
 		"absent and a value": all(op("title", condition.Absent, nil), is("title", "a")),
 		"true and false":     all(is("flag", true), is("flag", false)),
 		"changed to another": all(op("state", condition.ChangedTo, "open"), is("state", "new")),
-		"each way":           {All: []condition.Clause{is("state", "new")}, Any: []condition.Clause{is("state", "open"), all(is("state", "solved"), is("flag", true)).All[0]}},
-		"nested":             all(condition.Clause{All: []condition.Clause{is("flag", true)}}, is("flag", false)),
+		"each way": {All: []condition.Clause{is("state", "new")}, Any: []condition.Clause{is("state", "open"),
+			all(is("state", "solved"), is("flag", true)).All[0]}},
+		"nested": all(condition.Clause{All: []condition.Clause{is("flag", true)}}, is("flag", false)),
 	} {
 		p, err := c.Compile(s)
 		require.NoError(t, err, name)

@@ -70,14 +70,19 @@ func TestBadConditions(t *testing.T) {
 		"repeats 101":        {one("text", condition.Matches, "a{101}"), "at most 100 times"},
 		"repeats repeats":    {one("text", condition.Matches, "((a{50}){50}){50}"), "pattern"},
 		"large program":      {one("text", condition.Matches, strings.Repeat("(a{9}){9}", 50)), "too large"},
-		"11 patterns":        {condition.Condition{All: slices.Repeat([]condition.Clause{{Field: "text", Op: condition.Matches, Value: "a"}}, 11)}, "all[10].value: more than 10 patterns"},
-		"two patterns":       {one("text", condition.Matches, []string{"a", "b"}), "takes one value"},
-		"51 clauses":         {condition.Condition{All: many(25), Any: many(26)}, "any[25]: more than 50"},
-		"1001 values":        {condition.Condition{All: []condition.Clause{{Field: "queue", Op: condition.In, Value: slices.Repeat([]string{"a"}, 600)}, {Field: "queue", Op: condition.In, Value: slices.Repeat([]string{"a"}, 401)}}}, "all[1].value: more than 1000 values"},
-		"1001 in one":        {one("queue", condition.In, slices.Repeat([]string{"a"}, 1001)), "keep at most 1000"},
-		"too deep":           {condition.Condition{All: deep}, "nested more than 4 deep"},
-		"group and field":    {condition.Condition{Any: []condition.Clause{{Field: "vip", Op: condition.Is, Value: true, All: many(1)}}}, "any[0]: a clause with field and all or any"},
-		"inside a group":     {condition.Condition{Any: []condition.Clause{{All: append(many(1), condition.Clause{Field: "x"})}}}, "any[0].all[1].field"},
+		"11 patterns": {condition.Condition{All: slices.Repeat([]condition.Clause{{Field: "text", Op: condition.Matches, Value: "a"}},
+			11)}, "all[10].value: more than 10 patterns"},
+		"two patterns": {one("text", condition.Matches, []string{"a", "b"}), "takes one value"},
+		"51 clauses":   {condition.Condition{All: many(25), Any: many(26)}, "any[25]: more than 50"},
+		"1001 values": {condition.Condition{All: []condition.Clause{{Field: "queue", Op: condition.In,
+			Value: slices.Repeat([]string{"a"}, 600)}, {Field: "queue", Op: condition.In, Value: slices.Repeat([]string{"a"}, 401)}}},
+			"all[1].value: more than 1000 values"},
+		"1001 in one": {one("queue", condition.In, slices.Repeat([]string{"a"}, 1001)), "keep at most 1000"},
+		"too deep":    {condition.Condition{All: deep}, "nested more than 4 deep"},
+		"group and field": {condition.Condition{Any: []condition.Clause{{Field: "vip", Op: condition.Is, Value: true, All: many(1)}}},
+			"any[0]: a clause with field and all or any"},
+		"inside a group": {condition.Condition{Any: []condition.Clause{{All: append(many(1), condition.Clause{Field: "x"})}}},
+			"any[0].all[1].field"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := tc.c.Validate(schema(t))
@@ -158,7 +163,8 @@ func TestOperatorsOnAbsentFacts(t *testing.T) {
 		condition.TypeText: "a", condition.TypeNumber: 1, condition.TypeBool: true, condition.TypeTime: now,
 		condition.TypeEnum: "line", condition.TypeSet: "a", condition.TypeDuration: time.Hour, condition.TypeID: "a",
 	}
-	nothing := condition.Map{"text": condition.Text(""), "tags": condition.Set(nil), "opened_at": condition.Time(time.Time{}), "messages": condition.Number(math.NaN())}
+	nothing := condition.Map{"text": condition.Text(""), "tags": condition.Set(nil), "opened_at": condition.Time(time.Time{}),
+		"messages": condition.Number(math.NaN())}
 	wrong := condition.Map{}
 	for _, f := range schema(t).Fields() {
 		wrong[f.Name] = condition.Bool(true)
@@ -175,7 +181,8 @@ func TestOperatorsOnAbsentFacts(t *testing.T) {
 			case condition.OlderThan, condition.NewerThan:
 				value = time.Hour
 			case condition.Between:
-				value = map[condition.Type]any{condition.TypeNumber: []int{1, 2}, condition.TypeTime: []string{"2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"}, condition.TypeDuration: []string{"1h", "2h"}}[f.Type]
+				value = map[condition.Type]any{condition.TypeNumber: []int{1, 2}, condition.TypeTime: []string{"2026-01-01T00:00:00Z",
+					"2026-01-02T00:00:00Z"}, condition.TypeDuration: []string{"1h", "2h"}}[f.Type]
 			}
 			p := compile(t, one(f.Name, op, value))
 			want := slices.Contains(opposite, op)
@@ -196,7 +203,8 @@ func TestReasonsTellNoText(t *testing.T) {
 	const secret = "901010-1234567"
 	p := compile(t, condition.Condition{
 		All: []condition.Clause{{Field: "text", Op: condition.Contains, Value: secret}, {Field: "queue", Op: condition.Is, Value: secret}},
-		Any: []condition.Clause{{All: []condition.Clause{{Field: "vip", Op: condition.Is, Value: true}}}, {Field: "messages", Op: condition.Gt, Value: 3}},
+		Any: []condition.Clause{{All: []condition.Clause{{Field: "vip", Op: condition.Is, Value: true}}},
+			{Field: "messages", Op: condition.Gt, Value: 3}},
 	})
 	r := p.Eval(now, condition.Map{"text": condition.Text(secret), "vip": condition.Bool(true)})
 	require.False(t, r.Match)
@@ -252,16 +260,21 @@ func TestRequired(t *testing.T) {
 		want []string
 		ok   bool
 	}{
-		"nothing":       {condition.Condition{}, nil, false},
-		"is":            {condition.Condition{All: []condition.Clause{other, channel(condition.Is, "line")}}, []string{"line"}, true},
-		"in":            {condition.Condition{All: []condition.Clause{channel(condition.In, []string{"webchat", "line"})}}, []string{"line", "webchat"}, true},
-		"both":          {condition.Condition{All: []condition.Clause{channel(condition.In, []string{"webchat", "line"}), channel(condition.Is, "line")}}, []string{"line"}, true},
-		"never":         {condition.Condition{All: []condition.Clause{channel(condition.Is, "kakao"), channel(condition.Is, "line")}}, nil, true},
-		"any of them":   {condition.Condition{Any: []condition.Clause{channel(condition.Is, "kakao"), channel(condition.Is, "line")}}, []string{"kakao", "line"}, true},
+		"nothing": {condition.Condition{}, nil, false},
+		"is":      {condition.Condition{All: []condition.Clause{other, channel(condition.Is, "line")}}, []string{"line"}, true},
+		"in": {condition.Condition{All: []condition.Clause{channel(condition.In, []string{"webchat", "line"})}},
+			[]string{"line", "webchat"}, true},
+		"both": {condition.Condition{All: []condition.Clause{channel(condition.In, []string{"webchat", "line"}),
+			channel(condition.Is, "line")}}, []string{"line"}, true},
+		"never": {condition.Condition{All: []condition.Clause{channel(condition.Is, "kakao"), channel(condition.Is, "line")}}, nil, true},
+		"any of them": {condition.Condition{Any: []condition.Clause{channel(condition.Is, "kakao"), channel(condition.Is, "line")}},
+			[]string{"kakao", "line"}, true},
 		"any or others": {condition.Condition{Any: []condition.Clause{channel(condition.Is, "kakao"), other}}, nil, false},
 		"negated":       {condition.Condition{All: []condition.Clause{channel(condition.IsNot, "kakao")}}, nil, false},
-		"all and any":   {condition.Condition{All: []condition.Clause{channel(condition.In, []string{"line", "kakao"})}, Any: []condition.Clause{channel(condition.Is, "kakao"), channel(condition.Is, "webchat")}}, []string{"kakao"}, true},
-		"in a group":    {condition.Condition{All: []condition.Clause{{Any: []condition.Clause{channel(condition.Is, "kakao")}}}}, []string{"kakao"}, true},
+		"all and any": {condition.Condition{All: []condition.Clause{channel(condition.In, []string{"line", "kakao"})},
+			Any: []condition.Clause{channel(condition.Is, "kakao"), channel(condition.Is, "webchat")}}, []string{"kakao"}, true},
+		"in a group": {condition.Condition{All: []condition.Clause{{Any: []condition.Clause{channel(condition.Is, "kakao")}}}},
+			[]string{"kakao"}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, ok := compile(t, tc.c).Required("channel")
@@ -280,7 +293,8 @@ func TestEvalAllocatesOnlyReasons(t *testing.T) {
 		{Field: "channel", Op: condition.Is, Value: "line"},
 		{Field: "tags", Op: condition.HasAny, Value: []string{"a", "vip"}},
 	}})
-	var facts condition.Facts = condition.Map{"text": condition.Text("please refund"), "channel": condition.Text("line"), "tags": condition.Set([]string{"vip"})}
+	var facts condition.Facts = condition.Map{"text": condition.Text("please refund"), "channel": condition.Text("line"),
+		"tags": condition.Set([]string{"vip"})}
 	require.True(t, p.Match(now, facts))
 	require.Zero(t, testing.AllocsPerRun(100, func() { p.Match(now, facts) }))
 	require.LessOrEqual(t, testing.AllocsPerRun(100, func() { p.Eval(now, facts) }), 1.0)
@@ -310,7 +324,8 @@ func FuzzCondition(f *testing.F) {
 			require.ErrorIs(t, err, condition.ErrInvalid)
 			return
 		}
-		facts := condition.Map{"text": condition.Text(text), "channel": condition.Text(text), "opened_at": condition.Time(now), "messages": condition.Number(2)}
+		facts := condition.Map{"text": condition.Text(text), "channel": condition.Text(text), "opened_at": condition.Time(now),
+			"messages": condition.Number(2)}
 		require.Equal(t, p.Match(now, facts), p.Eval(now, facts).Match)
 	})
 }

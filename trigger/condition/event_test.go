@@ -63,7 +63,8 @@ func TestOperatorsOfEvents(t *testing.T) {
 		{"flag", condition.ChangedTo, false, false},       // it was false before
 		{"at", condition.WithinHours, "office", true},     //
 	} {
-		p, err := condition.Condition{All: []condition.Clause{{Field: c.field, Op: c.op, Value: c.value}}}.Compile(eventSchema(t).ForEvents("office"))
+		p, err := condition.Condition{All: []condition.Clause{{Field: c.field, Op: c.op,
+			Value: c.value}}}.Compile(eventSchema(t).ForEvents("office"))
 		require.NoError(t, err, "%s %s", c.field, c.op)
 		assert.Equal(t, c.want, p.Match(noon, facts), "%s %s %v", c.field, c.op, c.value)
 		assert.Equal(t, c.want, p.Eval(noon, facts).Match)

@@ -213,7 +213,8 @@ func ordered(op condition.Op, fact float64, values []float64) bool {
 	panic("operator " + op)
 }
 
-var words = rapid.SampledFrom([]string{"환불", "refund", "REFUND please", "환불해 주세요", "Straße", "ſtop", "STOP", "kelvin", "\u212aelvin", "é", "É", "a", "A", "再開", "x\ufffdy"})
+var words = rapid.SampledFrom([]string{"환불", "refund", "REFUND please", "환불해 주세요", "Straße", "ſtop", "STOP", "kelvin", "\u212aelvin", "é",
+	"É", "a", "A", "再開", "x\ufffdy"})
 
 func drawValue(t *rapid.T, f condition.Field, op condition.Op) any {
 	several := op == condition.In || op == condition.NotIn || op == condition.HasAny || op == condition.HasAll || op == condition.HasNone ||
@@ -288,7 +289,8 @@ func drawWorld(t *rapid.T, s *condition.Schema) world {
 		}
 		switch f.Type {
 		case condition.TypeText:
-			w[f.Name] = rapid.SampledFrom([]string{"", "환불 부탁해요", "Refund", "please refund", "STRASSE", "straße", "stop it", "Kelvin", "é", "A", "x\xfey"}).Draw(t, "text")
+			w[f.Name] = rapid.SampledFrom([]string{"", "환불 부탁해요", "Refund", "please refund", "STRASSE", "straße", "stop it", "Kelvin", "é", "A",
+				"x\xfey"}).Draw(t, "text")
 		case condition.TypeEnum:
 			w[f.Name] = rapid.SampledFrom(f.Values).Draw(t, "enum")
 		case condition.TypeBool:
@@ -405,7 +407,8 @@ func TestFactsMayRememberFoldedTexts(t *testing.T) {
 
 // The index asks for no fact by which it lists no program.
 func TestTheIndexAsksForNoMoreThanItNeeds(t *testing.T) {
-	schema, err := condition.NewSchema(condition.Field{Name: "a", Type: condition.TypeID}, condition.Field{Name: "dear", Type: condition.TypeID})
+	schema, err := condition.NewSchema(condition.Field{Name: "a", Type: condition.TypeID},
+		condition.Field{Name: "dear", Type: condition.TypeID})
 	require.NoError(t, err)
 	p, err := condition.Condition{All: []condition.Clause{{Field: "a", Op: condition.Is, Value: "1"}}}.Compile(schema)
 	require.NoError(t, err)

@@ -51,8 +51,10 @@ func TestEveryPageIsAccessible(t *testing.T) {
 	require.NoError(t, err)
 	c := "/conversations/" + string(id)
 	for _, path := range []string{"/conversations?view=all", c, "/queues", "/history?q=hello", c + "/explain", "/setup", "/setup/agents/ara",
-		"/setup/agents/new", "/setup/desks/support", "/setup/queues/everyone", "/setup/streams/line", "/setup/accounts/shop", "/setup/accounts/new", "/operations",
-		"/tickets?list=open", "/tickets/" + string(made.Ticket), "/setup/tickets", "/triggers", "/triggers/new", "/setup/levels/new", "/setup/layouts/new", "/me"} {
+		"/setup/agents/new", "/setup/desks/support", "/setup/queues/everyone", "/setup/streams/line", "/setup/accounts/shop",
+		"/setup/accounts/new", "/operations",
+		"/tickets?list=open", "/tickets/" + string(made.Ticket), "/setup/tickets", "/triggers", "/triggers/new", "/setup/levels/new",
+		"/setup/layouts/new", "/me"} {
 		for _, dark := range []bool{false, true} {
 			p.dark(dark)
 			p.openPage(path)
@@ -67,7 +69,8 @@ func TestEveryPageIsAccessible(t *testing.T) {
 	}
 	p.do(chromedp.EmulateViewport(400, 850))
 	p.dark(false)
-	for _, path := range []string{"/conversations?view=all", c, "/setup", "/setup/desks/support", "/operations", "/tickets/" + string(made.Ticket)} {
+	for _, path := range []string{"/conversations?view=all", c, "/setup", "/setup/desks/support", "/operations",
+		"/tickets/" + string(made.Ticket)} {
 		p.openPage(path)
 		p.axe(source, path+" narrow")
 		require.LessOrEqual(t, eval[int](p, `document.documentElement.scrollWidth`), 400, "%s is wider than the screen", path)

@@ -37,7 +37,8 @@ type identityView struct {
 func (q *request) panel(d *sangdam.Directory, detail sangdam.Detail) panelView {
 	c := detail.Conversation
 	v := panelView{Contact: detail.Contact, Memo: c.Memo, Version: c.PanelVersion, Tickets: q.ticketsOf(d, c.ID),
-		CanLink: detail.Contact != nil && linkedBy(detail) != "", LinkedFrom: q.r.FormValue("linked_from"), LinkedName: q.r.FormValue("linked_name")}
+		CanLink: detail.Contact != nil && linkedBy(detail) != "", LinkedFrom: q.r.FormValue("linked_from"),
+		LinkedName: q.r.FormValue("linked_name")}
 	if set, err := q.engine.TicketSetup(q.r.Context(), q.p); err == nil { // without it there is no choice
 		v.Categories = q.categoryChoices(set.Trees[ticket.ChatResolution], ticket.CategoryID(c.Category))
 	}
@@ -98,8 +99,10 @@ func (q *request) linkPage() error {
 	if detail.Contact == nil || linkedBy(detail) == "" {
 		return errNoPage
 	}
-	v := linkPageView{Conversation: string(q.chosen()), Name: q.customer(detail.Conversation, detail.Contact.Name), Identity: string(linkedBy(detail)),
-		From: string(detail.Contact.ID), FromName: detail.Contact.Name, Text: strings.TrimSpace(q.r.FormValue("q")), Asked: q.r.FormValue("q") != ""}
+	v := linkPageView{Conversation: string(q.chosen()), Name: q.customer(detail.Conversation, detail.Contact.Name),
+		Identity: string(linkedBy(detail)),
+		From:     string(detail.Contact.ID), FromName: detail.Contact.Name, Text: strings.TrimSpace(q.r.FormValue("q")),
+		Asked: q.r.FormValue("q") != ""}
 	if v.Text != "" {
 		found, err := q.engine.FindContacts(q.r.Context(), q.p, v.Text, 30)
 		if err != nil {

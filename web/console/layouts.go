@@ -123,7 +123,8 @@ func (q *request) previewLayout() error {
 	}
 	q.w.Header().Set("Content-Security-Policy", "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'none'")
 	q.w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	page := "<!doctype html><title>" + html.EscapeString(named(l.Subject)) + "</title>" + named(before) + notify.Paragraphs(named(sample)) + named(after)
+	page := "<!doctype html><title>" + html.EscapeString(named(l.Subject)) + "</title>" + named(before) + notify.Paragraphs(named(sample)) +
+		named(after)
 	_, _ = q.w.Write([]byte(page)) // the reader may be gone
 	return nil
 }

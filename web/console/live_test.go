@@ -138,9 +138,12 @@ func TestEnterWhileComposing(t *testing.T) {
 
 // corpus are texts that would run if they were taken for markup.
 var corpus = []string{
-	`<script>window.hacked=1</script>`, `"><img src=x onerror="window.hacked=1">`, `'><svg onload=window.hacked=1>`, `<iframe srcdoc="<script>parent.hacked=1</script>">`,
-	`{{constructor.constructor('window.hacked=1')()}}`, `javascript:window.hacked=1`, `<a href="javascript:window.hacked=1">x</a>`, `</textarea><script>window.hacked=1</script>`,
-	`<math><mtext><table><mglyph><style><img src=x onerror=window.hacked=1>`, `" hx-get="/desk/x" hx-trigger="load" x="`, `<div hx-on:click="window.hacked=1" hx-trigger="load">`,
+	`<script>window.hacked=1</script>`, `"><img src=x onerror="window.hacked=1">`, `'><svg onload=window.hacked=1>`,
+	`<iframe srcdoc="<script>parent.hacked=1</script>">`,
+	`{{constructor.constructor('window.hacked=1')()}}`, `javascript:window.hacked=1`, `<a href="javascript:window.hacked=1">x</a>`,
+	`</textarea><script>window.hacked=1</script>`,
+	`<math><mtext><table><mglyph><style><img src=x onerror=window.hacked=1>`, `" hx-get="/desk/x" hx-trigger="load" x="`,
+	`<div hx-on:click="window.hacked=1" hx-trigger="load">`,
 	"\u202egnp.exe", `https://a.example/"onmouseover="window.hacked=1`, `data:text/html,<script>window.hacked=1</script>`,
 }
 
@@ -167,16 +170,19 @@ func TestNothingThatIsWrittenRuns(t *testing.T) {
 	contact.Memo, contact.Email = evil, corpus[2]
 	_, err = w.eng.SaveContact(t.Context(), w.host, sangdam.SaveContact{Contact: contact, Version: contact.Version})
 	require.NoError(t, err)
-	made, err := w.eng.OpenTicket(t.Context(), w.host, sangdam.OpenTicket{Desk: "support", Title: corpus[0], Body: evil, Requester: ticket.Requester{Name: corpus[1]}})
+	made, err := w.eng.OpenTicket(t.Context(), w.host, sangdam.OpenTicket{Desk: "support", Title: corpus[0], Body: evil,
+		Requester: ticket.Requester{Name: corpus[1]}})
 	require.NoError(t, err)
-	_, err = w.eng.SaveConversationView(t.Context(), w.as("ara"), sangdam.SaveConversationView{View: sangdam.ConversationView{Name: corpus[0], Owner: "ara"}})
+	_, err = w.eng.SaveConversationView(t.Context(), w.as("ara"), sangdam.SaveConversationView{View: sangdam.ConversationView{Name: corpus[0],
+		Owner: "ara"}})
 	require.NoError(t, err)
 	_, err = w.eng.SavePanel(t.Context(), w.as("ara"), sangdam.SavePanel{Conversation: c.ID, Memo: evil})
 	require.NoError(t, err)
 	p := w.open(browsertest.Open(t), "ara")
 	for _, path := range []string{"/conversations/" + string(c.ID), "/conversations?view=all", "/me",
 		"/conversations/" + string(c.ID) + "?linked_from=%22%3E%3Cimg%20src=x%20onerror=window.hacked=1%3E&linked_name=%3Cscript%3Ewindow.hacked=1%3C/script%3E",
-		"/conversations/" + string(c.ID) + "/link?q=%22%3E%3Cscript%3Ewindow.hacked=1%3C/script%3E", "/history?q=hacked", "/history?q=" + "%22%3E%3Cscript%3Ewindow.hacked=1%3C/script%3E",
+		"/conversations/" + string(c.ID) + "/link?q=%22%3E%3Cscript%3Ewindow.hacked=1%3C/script%3E", "/history?q=hacked",
+		"/history?q=" + "%22%3E%3Cscript%3Ewindow.hacked=1%3C/script%3E",
 		"/queues", "/tickets?list=open", "/tickets/" + string(made.Ticket), "/conversations/" + string(c.ID) + "/explain"} {
 		p.openPage(path)
 		p.until(`document.querySelector("#banner").hidden`)
@@ -193,7 +199,8 @@ func TestFilesAndPreparedAnswers(t *testing.T) {
 	w := newWorld(t)
 	w.line.User("Mina").SendText("hi")
 	id := w.owned("Mina", "ara")
-	_, err := w.eng.SaveTemplate(t.Context(), w.host, sangdam.SaveTemplate{Template: ticket.AnswerTemplate{Title: "Delivery", SearchCode: "deli", Body: "Two days, {customer}."}})
+	_, err := w.eng.SaveTemplate(t.Context(), w.host,
+		sangdam.SaveTemplate{Template: ticket.AnswerTemplate{Title: "Delivery", SearchCode: "deli", Body: "Two days, {customer}."}})
 	require.NoError(t, err)
 	p := w.open(browsertest.Open(t), "ara")
 	p.openPage("/conversations/" + string(id))
@@ -217,8 +224,10 @@ func TestALongListComesInPages(t *testing.T) {
 	require.NoError(t, w.db.Update(t.Context(), ws, func(ctx context.Context, tx store.Tx) error {
 		for i := range n {
 			id := conversation.ID(fmt.Sprintf("c%06d", i))
-			c := conversation.Conversation{ID: id, Thread: string(id), State: conversation.StateOpen, Desk: "support", WorkStream: "line", Account: "shop",
-				Channel: "line", Chat: channel.Chat{Kind: channel.ChatUser, ID: string(id)}, Control: conversation.ControlNobody, Preview: fmt.Sprintf("message %d", i),
+			c := conversation.Conversation{ID: id, Thread: string(id), State: conversation.StateOpen, Desk: "support", WorkStream: "line",
+				Account: "shop",
+				Channel: "line", Chat: channel.Chat{Kind: channel.ChatUser, ID: string(id)}, Control: conversation.ControlNobody,
+				Preview:  fmt.Sprintf("message %d", i),
 				OpenedAt: tx.Now(), UpdatedAt: tx.Now().Add(time.Duration(i) * time.Millisecond)}
 			if _, err := tx.Conversations().SaveConversation(ctx, c); err != nil {
 				return err

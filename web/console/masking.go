@@ -125,7 +125,8 @@ func (q *request) unmaskTicket() error  { return q.unmask(true) }
 
 // reveal answers what a mask hides, to the page's script alone.
 func (q *request) reveal(ofTicket bool) error {
-	original, err := q.engine.Reveal(q.r.Context(), q.p, sangdam.Reveal{Key: q.key(), Place: q.maskPlace(ofTicket), Reason: q.r.PostFormValue("reason")})
+	original, err := q.engine.Reveal(q.r.Context(), q.p, sangdam.Reveal{Key: q.key(), Place: q.maskPlace(ofTicket),
+		Reason: q.r.PostFormValue("reason")})
 	if err != nil {
 		return err
 	}

@@ -63,7 +63,8 @@ type mediaView struct {
 func (q *request) messageView(d *sangdam.Directory, m *conversation.Message, all []conversation.Message) *messageView {
 	v := &messageView{ID: string(m.ID), Conversation: string(m.Conversation), Side: "ours",
 		By: string(m.Author.Kind), Time: q.clock(m.At), Full: q.full(m.At),
-		Kind: string(m.Content.Kind), Text: q.marked(m.Content.Text, m.Masks, q.masks.Messages[m.ID]), Version: m.Version, Maskable: q.masks.Mask, Found: q.proposed(q.masks.Messages[m.ID]), Location: m.Content.Location, Cards: m.Content.Cards,
+		Kind: string(m.Content.Kind), Text: q.marked(m.Content.Text, m.Masks, q.masks.Messages[m.ID]), Version: m.Version,
+		Maskable: q.masks.Mask, Found: q.proposed(q.masks.Messages[m.ID]), Location: m.Content.Location, Cards: m.Content.Cards,
 		Choices: m.Content.Choices, Status: string(m.Status),
 		Unconfirmed: m.Unconfirmed, Edited: !m.EditedAt.IsZero(), Unsent: !m.UnsentAt.IsZero(), Automated: m.Automated}
 	switch m.Direction {

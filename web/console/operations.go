@@ -54,7 +54,8 @@ func (q *request) operations() error {
 			Reason: b.Reason, When: q.full(b.At), Came: q.full(b.Envelope.ReceivedAt), Size: q.size(int64(len(b.Envelope.Raw)))})
 	}
 	for _, j := range trouble.Dead {
-		v.Jobs = append(v.Jobs, jobView{ID: j.ID, Kind: q.lang.of("job", j.Kind), Reason: j.Reason, Created: q.full(j.CreatedAt), Attempts: j.Attempts})
+		v.Jobs = append(v.Jobs, jobView{ID: j.ID, Kind: q.lang.of("job", j.Kind), Reason: j.Reason, Created: q.full(j.CreatedAt),
+			Attempts: j.Attempts})
 	}
 	lost, err := q.engine.Undelivered(ctx, q.p)
 	if err != nil {

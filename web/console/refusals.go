@@ -45,7 +45,8 @@ func (l *language) words(err error) string {
 // plainWords is an error's text without the name of the package it comes from.
 func plainWords(err error) string {
 	text := strings.ReplaceAll(err.Error(), "\n", "; ")
-	for _, p := range []string{"sangdam: ", "console: ", "store: ", "routing: ", "channel: ", "line: ", "ticket: ", "trigger: ", "hours: ", "webchat: "} {
+	for _, p := range []string{"sangdam: ", "console: ", "store: ", "routing: ", "channel: ", "line: ", "ticket: ", "trigger: ", "hours: ",
+		"webchat: "} {
 		text = strings.TrimPrefix(text, p)
 	}
 	return text

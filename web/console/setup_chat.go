@@ -89,7 +89,8 @@ func (q *request) chatForm(a channel.Account) *chatForm {
 }
 
 func widgetTag(address, token, lang string) string {
-	return `<script async src="` + template.HTMLEscapeString(address) + `" data-account="` + template.HTMLEscapeString(token) + `" data-lang="` + lang + `"></script>`
+	return `<script async src="` + template.HTMLEscapeString(address) + `" data-account="` + template.HTMLEscapeString(token) +
+		`" data-lang="` + lang + `"></script>`
 }
 
 // widgetPath is the widget's path where this host serves it.

@@ -256,26 +256,32 @@ func TestTheSetUpOfTicketsIsChanged(t *testing.T) {
 	}
 	require.Equal(t, http.StatusSeeOther, post("tickets/group", url.Values{"name": {"Returns"}, "agent": {"ara"}}))
 	g := set().Groups[0]
-	require.Equal(t, http.StatusSeeOther, post("tickets/group", url.Values{"id": {string(g.ID)}, "version": {"1"}, "name": {"Refunds"}, "agent": {"ara", "bo"}, "queue": {"everyone"}}))
+	require.Equal(t, http.StatusSeeOther, post("tickets/group", url.Values{"id": {string(g.ID)}, "version": {"1"}, "name": {"Refunds"},
+		"agent": {"ara", "bo"}, "queue": {"everyone"}}))
 	require.Equal(t, "Refunds", set().Groups[0].Name)
 	require.Len(t, set().Groups[0].Agents, 2)
-	require.Equal(t, http.StatusConflict, post("tickets/group", url.Values{"id": {string(g.ID)}, "version": {"1"}, "name": {"Late"}}), "somebody was faster")
+	require.Equal(t, http.StatusConflict, post("tickets/group", url.Values{"id": {string(g.ID)}, "version": {"1"}, "name": {"Late"}}),
+		"somebody was faster")
 
 	require.Equal(t, http.StatusSeeOther, post("tickets/category", url.Values{"tree": {"intake"}, "name.ko": {"배송"}, "name.en": {"Delivery"}}))
 	c := set().Trees[ticket.Intake].Walk()[0]
 	version := strconv.FormatInt(set().Trees[ticket.Intake].Version, 10)
-	require.Equal(t, http.StatusSeeOther, post("tickets/category", url.Values{"tree": {"intake"}, "version": {version}, "id": {string(c.ID)}, "name.ko": {"배송 문의"}, "name.en": {"Shipping"}, "offered": {"1"}}))
+	require.Equal(t, http.StatusSeeOther, post("tickets/category", url.Values{"tree": {"intake"}, "version": {version}, "id": {string(c.ID)},
+		"name.ko": {"배송 문의"}, "name.en": {"Shipping"}, "offered": {"1"}}))
 	require.Equal(t, map[string]string{"ko": "배송 문의", "en": "Shipping"}, set().Trees[ticket.Intake].Walk()[0].Names)
 
 	fields := func() string { return strconv.FormatInt(set().Fields.Version, 10) }
-	require.Equal(t, http.StatusSeeOther, post("tickets/field", url.Values{"version": {fields()}, "code": {"size"}, "name.en": {"Size"}, "type": {"dropdown"}, "kind": {"agent"}, "options": {"s = Small\nl"}}))
+	require.Equal(t, http.StatusSeeOther, post("tickets/field", url.Values{"version": {fields()}, "code": {"size"}, "name.en": {"Size"},
+		"type": {"dropdown"}, "kind": {"agent"}, "options": {"s = Small\nl"}}))
 	require.Contains(t, page("/setup/tickets"), "<option value=\"s\">Small</option>", "the preview shows the field")
-	require.Equal(t, http.StatusSeeOther, post("tickets/field", url.Values{"version": {fields()}, "change": {"1"}, "code": {"size"}, "name.en": {"Shoe size"}, "options": {"s = Small\nm = Medium"}, "required": {"1"}}))
+	require.Equal(t, http.StatusSeeOther, post("tickets/field", url.Values{"version": {fields()}, "change": {"1"}, "code": {"size"},
+		"name.en": {"Shoe size"}, "options": {"s = Small\nm = Medium"}, "required": {"1"}}))
 	f, _ := set().Fields.Field("size")
 	require.Equal(t, "Shoe size", f.Names["en"])
 	require.True(t, f.Required && f.Options[1].Code == "m")
 
-	level := url.Values{"name": {"Gold"}, "goal.first_answer": {"60"}, "warn": {"90"}, "condition.mode": {"rows"}, "all.0.field": {"priority"}, "all.0.op": {"gte"}, "all.0.value": {"1"}}
+	level := url.Values{"name": {"Gold"}, "goal.first_answer": {"60"}, "warn": {"90"}, "condition.mode": {"rows"},
+		"all.0.field": {"priority"}, "all.0.op": {"gte"}, "all.0.value": {"1"}}
 	require.Equal(t, http.StatusBadRequest, post("levels/new", level), "the warning comes before the end")
 	level.Set("warn", "15")
 	require.Equal(t, http.StatusSeeOther, post("levels/new", level))
@@ -296,7 +302,8 @@ func TestAMailLayoutIsWritten(t *testing.T) {
 		require.NoError(t, err)
 		return resp, string(body)
 	}
-	form := url.Values{"event": {"received"}, "language": {"ko"}, "subject": {"문의 #{ticket.number}"}, "html": {"<h1>Shop</h1>"}, "text": {"문의를 받았습니다."}}
+	form := url.Values{"event": {"received"}, "language": {"ko"}, "subject": {"문의 #{ticket.number}"}, "html": {"<h1>Shop</h1>"},
+		"text": {"문의를 받았습니다."}}
 	resp, body := post("new", form)
 	require.Equal(t, http.StatusBadRequest, resp.StatusCode)
 	require.Contains(t, body, "문의를 받았습니다.", "what was typed stays")

@@ -140,7 +140,8 @@ func (q *request) ticketSetup() error {
 }
 
 func (q *request) fieldRow(f ticket.Field, languages []string) fieldRow {
-	r := fieldRow{Code: f.Code, Name: q.inLanguage(f.Names), Type: q.lang.of("field_type", string(f.Type)), Kind: q.lang.of("field_kind", string(f.Kind)),
+	r := fieldRow{Code: f.Code, Name: q.inLanguage(f.Names), Type: q.lang.of("field_type", string(f.Type)),
+		Kind:     q.lang.of("field_kind", string(f.Kind)),
 		Required: f.Required, Encrypted: f.Encrypted, AdminsOnly: f.AdminsOnly, System: f.Kind == ticket.SystemField,
 		Names: inLanguages("name", languages, f.Names), Guide: inLanguages("guide", languages, f.Guide),
 		Chooses: f.Type == ticket.Dropdown || f.Type == ticket.Radio || f.Type == ticket.Checkbox, Preview: q.fieldView(f, ticket.Value{})}
@@ -213,7 +214,8 @@ func (q *request) saveCategory() (err error) {
 		return err
 	}
 	_, err = q.engine.SaveCategory(q.r.Context(), q.p, sangdam.SaveCategory{Key: q.key(), Tree: tree, Version: version,
-		Category: ticket.Category{ID: id, Parent: ticket.CategoryID(q.value("parent")), Names: q.readLanguages("name"), Offered: q.checked("offered"),
+		Category: ticket.Category{ID: id, Parent: ticket.CategoryID(q.value("parent")), Names: q.readLanguages("name"),
+			Offered:  q.checked("offered"),
 			Position: int(q.number("position"))}})
 	return err
 }
@@ -221,10 +223,12 @@ func (q *request) saveCategory() (err error) {
 func (q *request) saveField() (err error) {
 	version, code := q.number("version"), q.value("code")
 	if q.checked("delete") {
-		_, err = q.engine.DeleteField(q.r.Context(), q.p, sangdam.DeleteField{Key: q.key(), Version: version, Code: code, Reset: q.checked("reset")})
+		_, err = q.engine.DeleteField(q.r.Context(), q.p, sangdam.DeleteField{Key: q.key(), Version: version, Code: code,
+			Reset: q.checked("reset")})
 		return err
 	}
-	f := ticket.Field{Code: code, Kind: ticket.FieldKind(q.value("kind")), Type: ticket.FieldType(q.value("type")), Encrypted: q.checked("encrypted")}
+	f := ticket.Field{Code: code, Kind: ticket.FieldKind(q.value("kind")), Type: ticket.FieldType(q.value("type")),
+		Encrypted: q.checked("encrypted")}
 	if q.checked("change") {
 		set, err := q.engine.TicketSetup(q.r.Context(), q.p)
 		if err != nil {
@@ -232,7 +236,8 @@ func (q *request) saveField() (err error) {
 		}
 		f, _ = set.Fields.Field(code) // what is not there is refused below
 	}
-	f.Names, f.Guide, f.Required, f.AdminsOnly = q.readLanguages("name"), q.readLanguages("guide"), q.checked("required"), q.checked("admins_only")
+	f.Names, f.Guide, f.Required, f.AdminsOnly = q.readLanguages("name"), q.readLanguages("guide"), q.checked("required"),
+		q.checked("admins_only")
 	f.Options = q.fieldOptions(f.Options)
 	_, err = q.engine.SaveField(q.r.Context(), q.p, sangdam.SaveField{Key: q.key(), Version: version, Field: f})
 	return err

@@ -134,7 +134,8 @@ func (q *request) triggerView(t trigger.Trigger, after, actions string) (trigger
 	if err != nil {
 		return triggerView{}, err
 	}
-	v := triggerView{Trigger: t, When: q.conditionForm(t.When, list.Fields, list.Operators), After: after, Actions: actions, Kinds: list.Actions, Places: list.Placeholders,
+	v := triggerView{Trigger: t, When: q.conditionForm(t.When, list.Fields, list.Operators), After: after, Actions: actions,
+		Kinds: list.Actions, Places: list.Placeholders,
 		Subjects: q.named("triggers.of", is(t.Subject), triggerSubjects...), CanDelete: t.Version > 0 && !t.Active,
 		CanTry: t.Subject == "ticket"}
 	for _, f := range list.Fields {

@@ -61,9 +61,10 @@ func newWorldOn(t *testing.T, db *store.DB, brand ...console.Brand) *world {
 	require.NoError(t, err)
 	sealer, err := seal.Ephemeral()
 	require.NoError(t, err)
-	w.eng, err = sangdam.New(sangdam.Config{DB: w.db, Sealer: sealer, Blobs: blob.Memory(), Adapters: []channel.Adapter{adapter, webchat.New()},
-		Poll:   50 * time.Millisecond,
-		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))})
+	w.eng, err = sangdam.New(sangdam.Config{DB: w.db, Sealer: sealer, Blobs: blob.Memory(),
+		Adapters: []channel.Adapter{adapter, webchat.New()},
+		Poll:     50 * time.Millisecond,
+		Logger:   slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))})
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -71,7 +72,8 @@ func newWorldOn(t *testing.T, db *store.DB, brand ...console.Brand) *world {
 	t.Cleanup(func() { stop(); require.NoError(t, <-ended) })
 	w.setUp(emulator.URL)
 	o := console.Options{Prefix: "/desk", Authenticate: w.who, SignIn: "/sign-in", SignOut: "/sign-out", Zone: time.UTC,
-		PublicURL: "https://desk.example.com/webhooks/", InviteURL: "https://desk.example.com/join?token=", Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+		PublicURL: "https://desk.example.com/webhooks/", InviteURL: "https://desk.example.com/join?token=",
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	w.web = httptest.NewUnstartedServer(nil)
 	o.WidgetURL = "http://" + w.web.Listener.Addr().String() + "/webchat/widget.js"
 	if len(brand) > 0 {
@@ -135,7 +137,8 @@ func (w *world) setUp(base string) {
 			role = sangdam.RoleAdministrator
 		}
 		_, err := w.eng.SaveAgent(ctx, w.host, sangdam.SaveAgent{Agent: routing.Agent{ID: routing.AgentID(id), Name: name, Role: string(role),
-			Permissions: []routing.Permission{routing.PermitChat, routing.PermitTicket}, Assign: routing.AssignmentSwitches{Chat: true, Ticket: true},
+			Permissions: []routing.Permission{routing.PermitChat, routing.PermitTicket}, Assign: routing.AssignmentSwitches{Chat: true,
+				Ticket: true},
 			Capacity: map[routing.Profile]int{routing.ProfileUnits: 50}}})
 		require.NoError(t, err)
 	}

@@ -26,7 +26,8 @@ func ConversationColumns() []string {
 
 // AllConversations goes through the conversations that match and that the
 // principal may see, newest change first: those of Engine.Conversations.
-func AllConversations(ctx context.Context, eng *sangdam.Engine, p sangdam.Principal, f conversation.Filter) iter.Seq2[conversation.Conversation, error] {
+func AllConversations(ctx context.Context, eng *sangdam.Engine, p sangdam.Principal,
+	f conversation.Filter) iter.Seq2[conversation.Conversation, error] {
 	return func(yield func(conversation.Conversation, error) bool) {
 		for page := ""; ; {
 			found, err := eng.Conversations(ctx, p, f, page, 200)
@@ -117,7 +118,8 @@ func conversationRows(ctx context.Context, eng *sangdam.Engine, p sangdam.Princi
 }
 
 // conversationCells are in the order of ConversationColumns.
-func conversationCells(c conversation.Conversation, d sangdam.Directory, name string, agents map[conversation.AgentID]string, w ConversationWords) []any {
+func conversationCells(c conversation.Conversation, d sangdam.Directory, name string, agents map[conversation.AgentID]string,
+	w ConversationWords) []any {
 	if name == "" {
 		name = c.ChatName
 	}
@@ -133,7 +135,8 @@ func conversationCells(c conversation.Conversation, d sangdam.Directory, name st
 	if c.Rating != nil {
 		score, comment = c.Rating.Score, c.Rating.Comment
 	}
-	return []any{string(c.ID), name, worded(w.Channel, string(c.Channel)), d.Accounts[c.Account].Name, d.Desks[c.Desk], worded(w.State, string(c.State)),
+	return []any{string(c.ID), name, worded(w.Channel, string(c.Channel)), d.Accounts[c.Account].Name, d.Desks[c.Desk],
+		worded(w.State, string(c.State)),
 		c.Handled, who, orNil(c.OpenedAt), orNil(c.ClosedAt), c.EndedBy, c.EndReason, c.Category, score, comment, c.Preview}
 }
 

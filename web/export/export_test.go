@@ -86,7 +86,8 @@ func TestNothingIsComputed(t *testing.T) {
 // TestDatesAndNumbersAreReal in the reader's time zone.
 func TestDatesAndNumbersAreReal(t *testing.T) {
 	at := time.Date(2026, 3, 2, 23, 30, 0, 0, time.UTC)
-	table := export.Table{Name: "a/b", Zone: seoul, Columns: []export.Column{{"at", export.Time}, {"n", export.Number}, {"day", export.Date}, {"yes", export.Yes}}}
+	table := export.Table{Name: "a/b", Zone: seoul, Columns: []export.Column{{"at", export.Time}, {"n", export.Number}, {"day", export.Date},
+		{"yes", export.Yes}}}
 	row := []any{at, 1.5, time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC), true}
 	var out, book bytes.Buffer
 	require.NoError(t, export.CSV(&out, table, rows(row, []any{nil, nil, nil, nil})))
@@ -152,12 +153,14 @@ func TestTheExportIsTheList(t *testing.T) {
 	}
 	n := 12000.0
 	for range 450 {
-		_, err = eng.OpenTicket(ctx, host, sangdam.OpenTicket{Title: "=1+1", Category: ticket.CategoryID(refund.ID), Requester: ticket.Requester{Phone: "+82101234"},
-			Fields: map[string]ticket.Value{"paid": {Number: &n}, "card": {Text: "4111"}}})
+		_, err = eng.OpenTicket(ctx, host, sangdam.OpenTicket{Title: "=1+1", Category: ticket.CategoryID(refund.ID),
+			Requester: ticket.Requester{Phone: "+82101234"},
+			Fields:    map[string]ticket.Value{"paid": {Number: &n}, "card": {Text: "4111"}}})
 		require.NoError(t, err)
 	}
 	table, all, err := export.Tickets(ctx, eng, host, sangdam.TicketFilter{Order: ticket.ByNumber, Desc: true},
-		export.Options{Language: "ko", Zone: seoul, Columns: []string{"number", "title", "category", "requester_phone", "field.paid", "field.card"}})
+		export.Options{Language: "ko", Zone: seoul, Columns: []string{"number", "title", "category", "requester_phone", "field.paid",
+			"field.card"}})
 	require.NoError(t, err)
 	var out bytes.Buffer
 	require.NoError(t, export.CSV(&out, table, all))
@@ -169,7 +172,8 @@ func TestTheExportIsTheList(t *testing.T) {
 
 	_, err = eng.DeleteField(ctx, host, sangdam.DeleteField{Version: 2, Code: "paid"})
 	require.NoError(t, err)
-	table, all, err = export.Tickets(ctx, eng, host, sangdam.TicketFilter{Number: 7}, export.Options{Language: "ko", Columns: []string{"field.paid"}})
+	table, all, err = export.Tickets(ctx, eng, host, sangdam.TicketFilter{Number: 7},
+		export.Options{Language: "ko", Columns: []string{"field.paid"}})
 	require.NoError(t, err)
 	out.Reset()
 	require.NoError(t, export.CSV(&out, table, all))

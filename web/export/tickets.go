@@ -23,7 +23,8 @@ type Options struct {
 
 // DefaultColumns are those of a list of tickets.
 func DefaultColumns() []string {
-	return []string{"number", "title", "state", "priority", "category", "group", "agent", "requester_name", "requester_email", "requester_phone",
+	return []string{"number", "title", "state", "priority", "category", "group", "agent", "requester_name", "requester_email",
+		"requester_phone",
 		"tags", "created", "updated"}
 }
 
@@ -199,7 +200,8 @@ func Categories(tree ticket.Tree, languages []string, zone *time.Location) (Tabl
 	for _, l := range languages {
 		t.Columns = append(t.Columns, Column{Title: "name (" + l + ")"})
 	}
-	t.Columns = append(t.Columns, Column{"level", Number}, Column{"parent", Text}, Column{"offered", Yes}, Column{"made", Time}, Column{"changed", Time})
+	t.Columns = append(t.Columns, Column{"level", Number}, Column{"parent", Text}, Column{"offered", Yes}, Column{"made", Time},
+		Column{"changed", Time})
 	return t, func(yield func([]any, error) bool) {
 		for _, c := range tree.Walk() {
 			cells := []any{string(c.ID)}

@@ -47,7 +47,8 @@ func newWorld(t *testing.T, change func(*helpcenter.Options)) *world {
 	w := &world{t: t, host: sangdam.Host(ws)}
 	sealer, err := seal.Ephemeral()
 	require.NoError(t, err)
-	w.eng, err = sangdam.New(sangdam.Config{DB: memory.New(memory.Options{}), Sealer: sealer, Blobs: blob.Memory(), Poll: 50 * time.Millisecond})
+	w.eng, err = sangdam.New(sangdam.Config{DB: memory.New(memory.Options{}), Sealer: sealer, Blobs: blob.Memory(),
+		Poll: 50 * time.Millisecond})
 	require.NoError(t, err)
 	ctx := t.Context()
 	require.NoError(t, w.eng.CreateWorkspace(ctx, ws, "Shop"))
@@ -62,7 +63,8 @@ func newWorld(t *testing.T, change func(*helpcenter.Options)) *world {
 	require.NoError(t, err)
 	w.refund = w.category("Refund", "환불", true)
 	w.hidden = w.category("Internal", "내부", false)
-	w.field(ticket.Field{Code: "order", Kind: ticket.CustomerField, Type: ticket.Text, Required: true, Names: map[string]string{"en": "Order", "ko": "주문 번호"}})
+	w.field(ticket.Field{Code: "order", Kind: ticket.CustomerField, Type: ticket.Text, Required: true, Names: map[string]string{"en": "Order",
+		"ko": "주문 번호"}})
 	w.field(ticket.Field{Code: "photo", Kind: ticket.CustomerField, Type: ticket.File, Names: map[string]string{"en": "Picture"}})
 	_, err = w.eng.SaveForm(ctx, w.host, sangdam.SaveForm{Form: ticket.Form{Category: w.refund, Fields: []string{"order", "photo"}}})
 	require.NoError(t, err)
@@ -233,7 +235,8 @@ func TestTheFormIsNotForPrograms(t *testing.T) {
 
 func TestOptionsAreChecked(t *testing.T) {
 	w := newWorld(t, nil)
-	for _, o := range []helpcenter.Options{{}, {Workspace: ws, Prefix: "help"}, {Workspace: ws, Language: "xx"}, {Workspace: ws, PerHour: -1}} {
+	for _, o := range []helpcenter.Options{{}, {Workspace: ws, Prefix: "help"}, {Workspace: ws, Language: "xx"},
+		{Workspace: ws, PerHour: -1}} {
 		_, err := helpcenter.NewHandler(w.eng, o)
 		require.ErrorIs(t, err, sangdam.ErrInvalid)
 	}
@@ -279,7 +282,8 @@ func TestTheFormInTheBrowser(t *testing.T) {
 	for _, query := range []string{"lang=en", "lang=ko&category=" + string(w.refund)} {
 		require.NoError(t, chromedp.Do(ctx, chromedp.EmulateViewport(400, 850), chromedp.Navigate(w.web.URL+"/help/?"+query),
 			chromedp.Evaluate[chromedp.Void](string(axe))))
-		require.NoError(t, chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](`window.says = null; axe.run(document, {resultTypes: ["violations"]}).then(r => { window.says = r.violations.map(v => v.id + " " + v.nodes[0].html); })`)))
+		require.NoError(t, chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](
+			`window.says = null; axe.run(document, {resultTypes: ["violations"]}).then(r => { window.says = r.violations.map(v => v.id + " " + v.nodes[0].html); })`)))
 		require.Eventually(t, func() bool {
 			says, err := chromedp.Run(ctx, chromedp.Evaluate[string](`JSON.stringify(window.says)`))
 			return err == nil && says == "[]"
@@ -294,7 +298,8 @@ func TestTheFormInTheBrowser(t *testing.T) {
 		}
 	}
 	require.NoError(t, chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](`document.querySelector('[name="f.email"]').focus()`),
-		chromedp.KeyEvent("mina@example.com\t"), chromedp.KeyEvent("환불\t"), chromedp.KeyEvent("신발이 안 왔어요\t"), chromedp.KeyEvent("A-1\t"), chromedp.KeyEvent("\t"),
+		chromedp.KeyEvent("mina@example.com\t"), chromedp.KeyEvent("환불\t"), chromedp.KeyEvent("신발이 안 왔어요\t"), chromedp.KeyEvent("A-1\t"),
+		chromedp.KeyEvent("\t"),
 		chromedp.KeyEvent(" "), chromedp.KeyEvent("\t"), chromedp.KeyEvent("\r")))
 	require.Eventually(t, func() bool { return len(w.tickets()) == 1 }, 30*time.Second, 20*time.Millisecond)
 	require.Equal(t, "신발이 안 왔어요", w.tickets()[0].Body)

@@ -64,9 +64,11 @@ func (h *Handler) submit(w http.ResponseWriter, r *http.Request) {
 }
 
 // inquiry reads what was sent, and says in the view what is wrong with it.
-func (h *Handler) inquiry(r *http.Request, set sangdam.TicketSetup, v *view) (c sangdam.SubmitTicket, files map[string][]*multipart.FileHeader) {
-	c = sangdam.SubmitTicket{Key: sangdam.Key(v.Key), Desk: h.o.Desk, Category: ticket.CategoryID(v.Category), Language: v.Lang, Consent: v.Consented,
-		Fields: map[string]ticket.Value{}}
+func (h *Handler) inquiry(r *http.Request, set sangdam.TicketSetup, v *view) (c sangdam.SubmitTicket,
+	files map[string][]*multipart.FileHeader) {
+	c = sangdam.SubmitTicket{Key: sangdam.Key(v.Key), Desk: h.o.Desk, Category: ticket.CategoryID(v.Category), Language: v.Lang,
+		Consent: v.Consented,
+		Fields:  map[string]ticket.Value{}}
 	files = map[string][]*multipart.FileHeader{}
 	count := 0
 	for i, f := range shown(set, v.Category) {

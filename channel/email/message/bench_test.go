@@ -10,7 +10,8 @@ import (
 // BenchmarkParse: an answer of a usual client, and a mail of 25 MB.
 func BenchmarkParse(b *testing.B) {
 	small := []byte("From: Mina <mina@example.com>\r\nSubject: =?ks_c_5601-1987?B?wda5rg==?=\r\nContent-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\n" +
-		"Content-Type: text/plain; charset=utf-8\r\n\r\n감사합니다.\r\n\r\nOn Sun, Mar 1, 2026 at 10:00 AM Shop <help@shop.example> wrote:\r\n" + strings.Repeat("> 확인했습니다.\r\n", 50) +
+		"Content-Type: text/plain; charset=utf-8\r\n\r\n감사합니다.\r\n\r\nOn Sun, Mar 1, 2026 at 10:00 AM Shop <help@shop.example> wrote:\r\n" +
+		strings.Repeat("> 확인했습니다.\r\n", 50) +
 		"--b\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>감사합니다.</p>" + strings.Repeat("<blockquote>확인했습니다.</blockquote>",
 		50) + "\r\n--b--\r\n")
 	var large bytes.Buffer

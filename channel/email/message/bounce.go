@@ -75,7 +75,8 @@ func (p *parser) bounced(h header, fromDaemon bool) bool {
 	}
 	failed := h.get("X-Failed-Recipients")
 	nobody := m.ReturnPath == "<>" || fromDaemon
-	if !nobody && failed == "" && m.Report == "" || !(wildBounce.MatchString(m.Subject) || wildBounce.MatchString(text) || failed != "" || m.Report != "") {
+	if !nobody && failed == "" && m.Report == "" || !(wildBounce.MatchString(m.Subject) || wildBounce.MatchString(text) || failed != "" ||
+		m.Report != "") {
 		return false
 	}
 	b := &Bounce{Original: p.original(), Recipient: address(strings.TrimSpace(failed))}
@@ -111,7 +112,8 @@ func (p *parser) formal() *Bounce {
 		h, _ := p.split(append(bytes.TrimLeft(group, "\n"), '\n'))
 		action := strings.ToLower(h.get("Action"))
 		status := statusCode.FindString(h.get("Status"))
-		if action == "" && status == "" || action == "delivered" || action == "relayed" || action == "expanded" || strings.HasPrefix(status, "2") {
+		if action == "" && status == "" || action == "delivered" || action == "relayed" || action == "expanded" || strings.HasPrefix(status,
+			"2") {
 			continue
 		}
 		fails := action == "failed" || action == "" && strings.HasPrefix(status, "5")

@@ -189,7 +189,8 @@ func utf7(b []byte) string {
 		out.Write(b[:at])
 		b = b[at+1:]
 		end := 0
-		for end < len(b) && (b[end] >= 'A' && b[end] <= 'Z' || b[end] >= 'a' && b[end] <= 'z' || b[end] >= '0' && b[end] <= '9' || b[end] == '+' || b[end] == '/') {
+		for end < len(b) && (b[end] >= 'A' && b[end] <= 'Z' || b[end] >= 'a' && b[end] <= 'z' || b[end] >= '0' && b[end] <= '9' ||
+			b[end] == '+' || b[end] == '/') {
 			end++
 		}
 		raw, _ := base64.RawStdEncoding.DecodeString(string(b[:end])) // only letters of the alphabet are in it

@@ -139,7 +139,8 @@ func TestCharsets(t *testing.T) {
 			} else if utf16 {
 				subject = ""
 			}
-			m := parse(t, "From: a@example.com\nSubject: "+subject+"\nContent-Type: text/plain"+label+"\nContent-Transfer-Encoding: "+form+"\n\n"+body+"\n", Options{})
+			m := parse(t, "From: a@example.com\nSubject: "+subject+"\nContent-Type: text/plain"+label+"\nContent-Transfer-Encoding: "+form+"\n\n"+
+				body+"\n", Options{})
 			require.Equal(t, c.text, strings.TrimSpace(m.Text), "%s %s", c.label, form)
 			require.Equal(t, c.text, m.Subject, "%s %s in the header", c.label, form)
 		}
@@ -165,8 +166,10 @@ func TestWordsThatAreCutInACharacter(t *testing.T) {
 		b := encoded(c.enc, c.text)
 		at := len(b)/2 | 1
 		for _, glue := range []string{"\n ", " ", "\n\t"} {
-			subject := "=?" + c.label + "?B?" + base64.StdEncoding.EncodeToString(b[:at]) + "?=" + glue + "=?" + c.label + "?Q?" + words(b[at:]) + "?="
-			m := parse(t, "From: =?"+c.label+"?Q?"+words(b[:1])+"?="+glue+"=?"+c.label+"?Q?"+words(b[1:])+"?= <a@example.com>\nSubject: "+subject+"\n\nx\n", Options{})
+			subject := "=?" + c.label + "?B?" + base64.StdEncoding.EncodeToString(b[:at]) + "?=" + glue + "=?" + c.label + "?Q?" + words(b[at:]) +
+				"?="
+			m := parse(t, "From: =?"+c.label+"?Q?"+words(b[:1])+"?="+glue+"=?"+c.label+"?Q?"+words(b[1:])+"?= <a@example.com>\nSubject: "+subject+
+				"\n\nx\n", Options{})
 			require.Equal(t, c.text, m.Subject, c.label)
 			require.Equal(t, c.text, m.From.Name, c.label)
 		}
@@ -243,7 +246,8 @@ func TestMachinesAreRecognised(t *testing.T) {
 	for lines, want := range map[string]Kind{
 		"Auto-Submitted: auto-replied": KindAutomatic, "Auto-Submitted: auto-generated": KindAutomatic,
 		"auto-submitted: auto-replied (vacation)": KindAutomatic,
-		"Auto-Submitted: no":                      KindPerson, "Precedence: bulk": KindList, "Precedence: junk": KindAutomatic, "Precedence: list": KindList,
+		"Auto-Submitted: no":                      KindPerson, "Precedence: bulk": KindList, "Precedence: junk": KindAutomatic,
+		"Precedence: list":        KindList,
 		"Precedence: auto_reply":  KindAutomatic,
 		"Precedence: first-class": KindPerson, "X-Autoreply: yes": KindAutomatic, "X-Autorespond: hello": KindAutomatic,
 		"X-Auto-Response-Suppress: All": KindAutomatic,
@@ -325,8 +329,9 @@ var broken = map[string]struct {
 	"a name without quotes": {"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: application/pdf; name=my order 1.pdf\n\nx\n--b--\n", "", []string{"my order 1.pdf"}},
 	"a name in encoded words": {"Content-Type: application/pdf; name=\"=?ks_c_5601-1987?B?wda5rg==?=.pdf\"\n\nx\n", "",
 		[]string{"주문.pdf"}},
-	"a name by RFC 2231": {"Content-Type: application/pdf\nContent-Disposition: attachment; filename*=utf-8''%EC%A3%BC%EB%AC%B8.pdf\n\nx\n", "", []string{"주문.pdf"}},
-	"a name in pieces":   {"Content-Disposition: attachment; filename*0*=euc-kr''%C1%D6; filename*1*=%B9%AE; filename*2=.pdf\nContent-Type: application/pdf\n\nx\n", "", []string{"주문.pdf"}},
+	"a name by RFC 2231": {"Content-Type: application/pdf\nContent-Disposition: attachment; filename*=utf-8''%EC%A3%BC%EB%AC%B8.pdf\n\nx\n",
+		"", []string{"주문.pdf"}},
+	"a name in pieces": {"Content-Disposition: attachment; filename*0*=euc-kr''%C1%D6; filename*1*=%B9%AE; filename*2=.pdf\nContent-Type: application/pdf\n\nx\n", "", []string{"주문.pdf"}},
 	"a name with a path": {"Content-Disposition: attachment; filename=\"../../etc/C:\\\\x\\\\passwd\"\n\nx\n", "",
 		[]string{"passwd"}},
 	"a name that turns around": {"Content-Disposition: attachment; filename=\"=?utf-8?B?4oCuZ3BqLmV4ZQ==?=\"\n\nx\n", "",
@@ -371,7 +376,8 @@ func TestInlinePictures(t *testing.T) {
 
 // No header of a mail makes a line of another (N52), and none is too long to read.
 func TestHeadersAreBounded(t *testing.T) {
-	m := parse(t, "From: =?utf-8?B?"+base64.StdEncoding.EncodeToString([]byte("Kim\r\nBcc: all@example.com"))+"?= <mina@example.com>\nSubject: =?utf-8?Q?a=0D=0AX-Evil:_1?=\n\nx\n", Options{})
+	m := parse(t, "From: =?utf-8?B?"+base64.StdEncoding.EncodeToString([]byte("Kim\r\nBcc: all@example.com"))+
+		"?= <mina@example.com>\nSubject: =?utf-8?Q?a=0D=0AX-Evil:_1?=\n\nx\n", Options{})
 	require.NotContains(t, m.From.Name+m.Subject, "\n")
 	require.NotContains(t, m.From.Name+m.Subject, "\r")
 	huge := parse(t, "From: a@example.com\nX-Pad: "+strings.Repeat("x", 10<<20)+"\nTo: "+strings.Repeat("a@example.com,",

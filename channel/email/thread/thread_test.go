@@ -87,7 +87,8 @@ func TestNothingForgedFindsAThread(t *testing.T) {
 	for i := range len(mac) {
 		bent := []byte(mac)
 		bent[i] = map[bool]byte{true: 'b', false: 'a'}[bent[i] == 'a']
-		forged["a letter of the token changed"+string(rune('a'+i))] = Mail{InReplyTo: []string{parts[0] + "." + parts[1] + "." + string(bent) + "@shop.example"}}
+		forged["a letter of the token changed"+string(rune('a'+i))] = Mail{InReplyTo: []string{parts[0] + "." + parts[1] + "." + string(bent) +
+			"@shop.example"}}
 		forged["the token cut"+string(rune('a'+i))] = Mail{References: []string{parts[0] + "." + parts[1] + "." + mac[:i] + "@shop.example"}}
 	}
 	require.Greater(t, len(forged), 100)

@@ -62,7 +62,8 @@ func (c *checker) address(at string, m map[string]any, key string, required bool
 	if err == nil && u.Scheme == "http" && loopback(u.Hostname()) {
 		return // a file of this machine, for whoever tries the emulator out
 	}
-	if err != nil || u.Scheme != "https" || u.Host == "" || len(s) > 2000 || strings.IndexFunc(s, func(r rune) bool { return r > '~' || r <= ' ' }) >= 0 {
+	if err != nil || u.Scheme != "https" || u.Host == "" || len(s) > 2000 || strings.IndexFunc(s,
+		func(r rune) bool { return r > '~' || r <= ' ' }) >= 0 {
 		c.add(at+"."+key, "invalid uri scheme")
 	}
 }

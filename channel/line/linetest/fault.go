@@ -138,7 +138,8 @@ func (f Fault) refusal() *reply {
 	case Fault403:
 		out = fail(http.StatusForbidden, "Access to this API is not available for your account")
 	case FaultContent:
-		out = fail(http.StatusBadRequest, "The request body has 1 error(s)", detail{Message: "May not be empty", Property: fmt.Sprintf("messages[%d].text", f.Message)})
+		out = fail(http.StatusBadRequest, "The request body has 1 error(s)",
+			detail{Message: "May not be empty", Property: fmt.Sprintf("messages[%d].text", f.Message)})
 	default:
 		return nil
 	}

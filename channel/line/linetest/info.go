@@ -157,7 +157,8 @@ func (s *Server) handleLoading(_ *http.Request, body []byte) reply {
 		seconds = *in.Seconds
 	}
 	if seconds < 5 || seconds > 60 || seconds%5 != 0 {
-		return fail(http.StatusBadRequest, "The request body has 1 error(s)", detail{"Must be a multiple of 5 between 5 and 60", "loadingSeconds"})
+		return fail(http.StatusBadRequest, "The request body has 1 error(s)", detail{"Must be a multiple of 5 between 5 and 60",
+			"loadingSeconds"})
 	}
 	if !idForm.MatchString(in.ChatID) || in.ChatID[0] != 'U' {
 		return fail(http.StatusBadRequest, "The property, 'chatId', in the request body is invalid (line: -, column: -)")

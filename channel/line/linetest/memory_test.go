@@ -73,7 +73,8 @@ func TestARefusedContentNeedsTheMessageItBlames(t *testing.T) {
 	s.AddFault(linetest.Fault{Endpoint: "push", Kind: linetest.FaultContent, Message: 1, Nth: 1})
 	code, _, _ := push(t, s, u.ID(), "alone")
 	require.Equal(t, 200, code)
-	code, body, _ := api(t, s, "POST", "/v2/bot/message/push", `{"to":"`+u.ID()+`","messages":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}`)
+	code, body, _ := api(t, s, "POST", "/v2/bot/message/push",
+		`{"to":"`+u.ID()+`","messages":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}`)
 	require.Equal(t, 400, code)
 	require.Contains(t, body, "messages[1].text")
 	require.Equal(t, []string{"alone"}, u.Texts())

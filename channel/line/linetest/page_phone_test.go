@@ -182,7 +182,8 @@ func TestThePageOutlivesARestartOfTheEmulator(t *testing.T) {
 	status, _, _ := push(t, second, second.User("Mina").ID(), "answer after")
 	require.Equal(t, 200, status)
 	p.do(shows("theirs", "answer after"))
-	require.Equal(t, []string{"mine: before", "theirs: first answer", "theirs: second answer", "mine: still here", "theirs: answer after"}, p.bubbles())
+	require.Equal(t, []string{"mine: before", "theirs: first answer", "theirs: second answer", "mine: still here", "theirs: answer after"},
+		p.bubbles())
 	p.do(chromedp.WaitVisible(chromedp.Search(`//*[@id="trouble"][not(text())]`)))
 }
 
@@ -213,7 +214,8 @@ func TestAMessageIsAlwaysTheCustomersOnThePage(t *testing.T) {
 func TestWhoBlockedTheAccountCannotWrite(t *testing.T) {
 	p, srv := openPage(t)
 	p.do(chromedp.SetValue(chromedp.CSS("#text"), "half a thought"), chromedp.Click(chromedp.CSS("#unfollow")), stands("blocked"))
-	require.Equal(t, []string{"text"}, eval[[]string](p, `[...document.querySelectorAll("#say button, #say input")].filter(b => !b.disabled).map(b => b.id)`),
+	require.Equal(t, []string{"text"}, eval[[]string](p,
+		`[...document.querySelectorAll("#say button, #say input")].filter(b => !b.disabled).map(b => b.id)`),
 		"what was typed can be gone on with, and nothing can be sent")
 	p.shot("blocked")
 	eval[any](p, `el("say").requestSubmit()`)
@@ -222,7 +224,8 @@ func TestWhoBlockedTheAccountCannotWrite(t *testing.T) {
 	defer resp.Body.Close()
 	require.Equal(t, http.StatusBadRequest, resp.StatusCode)
 	require.Equal(t, "[]", strings.TrimSpace(p.sent("Mina")))
-	p.do(chromedp.Click(chromedp.CSS("#follow")), stands("friend"), chromedp.Click(chromedp.CSS("#send:enabled")), shows("mine", "half a thought"))
+	p.do(chromedp.Click(chromedp.CSS("#follow")), stands("friend"), chromedp.Click(chromedp.CSS("#send:enabled")),
+		shows("mine", "half a thought"))
 	require.Equal(t, linetest.Friend, srv.User("Mina").Standing())
 }
 
@@ -289,11 +292,13 @@ func TestEveryChoiceCanBePressedOnThePage(t *testing.T) {
 		{"title":"One","text":"first","actions":[{"type":"postback","label":"Take one","data":"1"}]},
 		{"title":"Two","text":"second","actions":[{"type":"postback","label":"Take two","data":"2","displayText":"the second"}]}]}}`)
 	p.do(pressing("Take two"), shows("mine", "the second"))
-	p.do(chromedp.Click(chromedp.CSS("#sticker:enabled")), chromedp.Click(chromedp.CSS("#stickers button")), chromedp.WaitVisible(chromedp.CSS("li.mine .sticker")))
+	p.do(chromedp.Click(chromedp.CSS("#sticker:enabled")), chromedp.Click(chromedp.CSS("#stickers button")),
+		chromedp.WaitVisible(chromedp.CSS("li.mine .sticker")))
 	want := p.bubbles()
 	p.do(chromedp.Reload(), stands("friend"), chromedp.WaitVisible(chromedp.CSS("li.mine .sticker")))
 	require.Equal(t, want, p.bubbles())
-	require.Equal(t, []string{}, eval[[]string](p, `[...document.querySelectorAll("#choices button")].map(b => b.textContent)`), "what was answered asks no more")
+	require.Equal(t, []string{}, eval[[]string](p, `[...document.querySelectorAll("#choices button")].map(b => b.textContent)`),
+		"what was answered asks no more")
 	require.Empty(t, eval[string](p, `el("trouble").textContent`))
 	require.NoError(t, srv.WaitIdle(t.Context()))
 	var datas []string
@@ -329,7 +334,8 @@ func TestThePhoneIsOneInEveryTab(t *testing.T) {
 	}
 	hooks := srv.Webhooks()
 	require.NoError(t, json.Unmarshal(hooks[len(hooks)-1].Body, &body))
-	status, _, _ = api(t, srv, "POST", "/v2/bot/chat/markAsRead", fmt.Sprintf(`{"markAsReadToken":%q}`, body.Events[0].Message.MarkAsReadToken))
+	status, _, _ = api(t, srv, "POST", "/v2/bot/chat/markAsRead", fmt.Sprintf(`{"markAsReadToken":%q}`,
+		body.Events[0].Message.MarkAsReadToken))
 	require.Equal(t, http.StatusOK, status)
 	p.do(shows("mine", "Read"))
 }

@@ -207,7 +207,8 @@ func (u *User) pick(a pressable, value string) (string, error) {
 		value = orElse(p.Initial, p.Min)
 	}
 	if value == "" {
-		forms := map[channel.PickerMode]string{channel.PickDate: "2006-01-02", channel.PickTime: "15:04", channel.PickDateTime: "2006-01-02T15:04"}
+		forms := map[channel.PickerMode]string{channel.PickDate: "2006-01-02", channel.PickTime: "15:04",
+			channel.PickDateTime: "2006-01-02T15:04"}
 		if value = u.srv.now().Format(forms[p.Mode]); p.Max != "" && value > p.Max {
 			value = p.Max
 		}

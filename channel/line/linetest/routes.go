@@ -187,7 +187,8 @@ func (s *Server) recordCall(name string, r *http.Request, body []byte, status in
 	if len(s.calls) >= keepCalls {
 		s.calls = append(s.calls[:0:0], s.calls[keepCalls/2:]...)
 	}
-	s.calls = append(s.calls, Call{At: s.now(), Endpoint: name, Path: r.URL.Path, Status: status, RequestID: id, RetryKey: r.Header.Get("X-Line-Retry-Key"), Body: body})
+	s.calls = append(s.calls, Call{At: s.now(), Endpoint: name, Path: r.URL.Path, Status: status, RequestID: id,
+		RetryKey: r.Header.Get("X-Line-Retry-Key"), Body: body})
 	s.log.Debug("linetest: call", "endpoint", name, "status", status)
 	s.touch()
 }

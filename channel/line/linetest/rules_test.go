@@ -70,7 +70,8 @@ func tokenOf(t *testing.T, s *linetest.Server, say func()) string {
 
 func replyWith(t *testing.T, s *linetest.Server, token string, header ...string) (int, string) {
 	t.Helper()
-	code, body, _ := api(t, s, "POST", "/v2/bot/message/reply", `{"replyToken":"`+token+`","messages":[{"type":"text","text":"x"}]}`, header...)
+	code, body, _ := api(t, s, "POST", "/v2/bot/message/reply", `{"replyToken":"`+token+`","messages":[{"type":"text","text":"x"}]}`,
+		header...)
 	return code, body
 }
 
@@ -181,13 +182,15 @@ func TestQuotaCountsRecipientsByMonth(t *testing.T) {
 	s, c := start(t, linetest.Options{MonthlyQuota: 5})
 	a, b := s.User("a"), s.User("b")
 	g := s.Group("g", a, b)
-	code, _, _ := api(t, s, "POST", "/v2/bot/message/push", `{"to":"`+a.ID()+`","messages":[{"type":"text","text":"1"},{"type":"text","text":"2"}]}`)
+	code, _, _ := api(t, s, "POST", "/v2/bot/message/push",
+		`{"to":"`+a.ID()+`","messages":[{"type":"text","text":"1"},{"type":"text","text":"2"}]}`)
 	require.Equal(t, 200, code)
 	require.EqualValues(t, 1, s.Consumption(), "by recipient, not by message")
 	code, _, _ = push(t, s, g.ChatID(), "x")
 	require.Equal(t, 200, code)
 	require.EqualValues(t, 3, s.Consumption())
-	code, _, _ = api(t, s, "POST", "/v2/bot/message/multicast", `{"to":["`+a.ID()+`","`+b.ID()+`","U00000000000000000000000000000000"],"messages":[{"type":"text","text":"m"}]}`)
+	code, _, _ = api(t, s, "POST", "/v2/bot/message/multicast",
+		`{"to":["`+a.ID()+`","`+b.ID()+`","U00000000000000000000000000000000"],"messages":[{"type":"text","text":"m"}]}`)
 	require.Equal(t, 200, code)
 	code, body, _ := push(t, s, a.ID(), "x")
 	require.Equal(t, 429, code)
@@ -236,7 +239,8 @@ func TestTokensExpire(t *testing.T) {
 	s, c := start(t, linetest.Options{})
 	code, _, _ := api(t, s, "GET", "/v2/bot/info", "", "Authorization", "Bearer wrong")
 	require.Equal(t, 401, code)
-	_, body, _ := api(t, s, "POST", "/oauth2/v3/token", "grant_type=client_credentials&client_id="+s.ChannelID()+"&client_secret="+s.ChannelSecret())
+	_, body, _ := api(t, s, "POST", "/oauth2/v3/token",
+		"grant_type=client_credentials&client_id="+s.ChannelID()+"&client_secret="+s.ChannelSecret())
 	var got struct {
 		AccessToken string `json:"access_token"`
 		ExpiresIn   int    `json:"expires_in"`
@@ -251,7 +255,8 @@ func TestTokensExpire(t *testing.T) {
 	code, body, _ = api(t, s, "POST", "/oauth2/v3/token", "grant_type=client_credentials&client_id="+s.ChannelID()+"&client_secret=wrong")
 	require.Equal(t, 400, code)
 	require.Contains(t, body, `"error":"invalid_client"`)
-	code, _, _ = api(t, s, "POST", "/oauth2/v2.1/token", "grant_type=client_credentials&client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer&client_assertion=x.y.z")
+	code, _, _ = api(t, s, "POST", "/oauth2/v2.1/token",
+		"grant_type=client_credentials&client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer&client_assertion=x.y.z")
 	require.Equal(t, 400, code)
 }
 
@@ -266,7 +271,8 @@ func TestLINEsOwnSDKIsServed(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, s.BotUserID(), info.UserId)
 	resp, err := bot.PushMessage(&messaging_api.PushMessageRequest{To: u.ID(), Messages: []messaging_api.MessageInterface{
-		&messaging_api.TextMessage{Text: "from the SDK"}, &messaging_api.StickerMessage{PackageId: "446", StickerId: "1988"}}}, "00000000-0000-4000-8000-000000000001")
+		&messaging_api.TextMessage{Text: "from the SDK"}, &messaging_api.StickerMessage{PackageId: "446", StickerId: "1988"}}},
+		"00000000-0000-4000-8000-000000000001")
 	require.NoError(t, err)
 	require.Len(t, resp.SentMessages, 2)
 	require.Equal(t, []string{"from the SDK", "[sticker]"}, u.Texts())
@@ -329,29 +335,35 @@ func TestRefusesWhatLINERefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		message, property string
 	}{
-		"unknown type":           {`{"type":"telepathy"}`, "messages[0].type"},
-		"no text":                {`{"type":"text"}`, "messages[0].text"},
-		"empty text":             {`{"type":"text","text":""}`, "messages[0].text"},
-		"text of 5001":           {`{"type":"text","text":"` + strings.Repeat("가", 5001) + `"}`, "messages[0].text"},
-		"2501 emoji":             {`{"type":"text","text":"` + strings.Repeat("😀", 2501) + `"}`, "messages[0].text"},
-		"http picture":           {`{"type":"image","originalContentUrl":"http://x.example/a","previewImageUrl":"https://x.example/a"}`, "messages[0].originalContentUrl"},
-		"no preview":             {`{"type":"video","originalContentUrl":"https://x.example/a"}`, "messages[0].previewImageUrl"},
-		"no duration":            {`{"type":"audio","originalContentUrl":"https://x.example/a"}`, "messages[0].duration"},
-		"title of 101":           {`{"type":"location","title":"` + strings.Repeat("x", 101) + `","address":"a","latitude":0,"longitude":0}`, "messages[0].title"},
-		"latitude of 91":         {`{"type":"location","title":"t","address":"a","latitude":91,"longitude":0}`, "messages[0].latitude"},
-		"mention to one":         {`{"type":"textV2","text":"{a}","substitution":{"a":{"type":"mention","mentionee":{"type":"all"}}}}`, "messages[0].substitution.a"},
+		"unknown type": {`{"type":"telepathy"}`, "messages[0].type"},
+		"no text":      {`{"type":"text"}`, "messages[0].text"},
+		"empty text":   {`{"type":"text","text":""}`, "messages[0].text"},
+		"text of 5001": {`{"type":"text","text":"` + strings.Repeat("가", 5001) + `"}`, "messages[0].text"},
+		"2501 emoji":   {`{"type":"text","text":"` + strings.Repeat("😀", 2501) + `"}`, "messages[0].text"},
+		"http picture": {`{"type":"image","originalContentUrl":"http://x.example/a","previewImageUrl":"https://x.example/a"}`,
+			"messages[0].originalContentUrl"},
+		"no preview":  {`{"type":"video","originalContentUrl":"https://x.example/a"}`, "messages[0].previewImageUrl"},
+		"no duration": {`{"type":"audio","originalContentUrl":"https://x.example/a"}`, "messages[0].duration"},
+		"title of 101": {`{"type":"location","title":"` + strings.Repeat("x", 101) + `","address":"a","latitude":0,"longitude":0}`,
+			"messages[0].title"},
+		"latitude of 91": {`{"type":"location","title":"t","address":"a","latitude":91,"longitude":0}`, "messages[0].latitude"},
+		"mention to one": {`{"type":"textV2","text":"{a}","substitution":{"a":{"type":"mention","mentionee":{"type":"all"}}}}`,
+			"messages[0].substitution.a"},
 		"lone brace":             {`{"type":"textV2","text":"a } b"}`, "messages[0].text"},
 		"placeholder of nothing": {`{"type":"textV2","text":"{a}"}`, "messages[0].text"},
 		"sender named LINE":      {`{"type":"text","text":"x","sender":{"name":"LINE shop"}}`, "messages[0].sender.name"},
 		"sender of 21":           {`{"type":"text","text":"x","sender":{"name":"` + strings.Repeat("x", 21) + `"}}`, "messages[0].sender.name"},
-		"14 quick replies":       {`{"type":"text","text":"x","quickReply":{"items":[` + strings.TrimSuffix(strings.Repeat(label(1)+",", 14), ",") + `]}}`, "messages[0].quickReply.items"},
-		"label of 21":            {`{"type":"text","text":"x","quickReply":{"items":[` + label(21) + `]}}`, "messages[0].quickReply.items[0].action.label"},
-		"quote on a picture":     {`{"type":"image","quoteToken":"q","originalContentUrl":"https://x.example/a","previewImageUrl":"https://x.example/a"}`, "messages[0].quoteToken"},
-		"confirm with one":       {`{"type":"template","altText":"a","template":{"type":"confirm","text":"x","actions":[{"type":"message","label":"a","text":"b"}]}}`, "messages[0].template.actions"},
-		"uneven columns":         {`{"type":"template","altText":"a","template":{"type":"carousel","columns":[{"text":"x","title":"t","actions":[{"type":"message","label":"a","text":"b"}]},{"text":"x","actions":[{"type":"message","label":"a","text":"b"}]}]}}`, "messages[0].template.columns"},
-		"bubble over 30 KB":      {`{"type":"flex","altText":"a","contents":{"type":"bubble","x":"` + strings.Repeat("x", 31<<10) + `"}}`, "messages[0].contents"},
-		"no alt text":            {`{"type":"flex","contents":{"type":"bubble"}}`, "messages[0].altText"},
-		"javascript":             {`{"type":"text","text":"x","quickReply":{"items":[{"type":"action","action":{"type":"uri","label":"l","uri":"javascript:x"}}]}}`, "messages[0].quickReply.items[0].action.uri"},
+		"14 quick replies": {`{"type":"text","text":"x","quickReply":{"items":[` + strings.TrimSuffix(strings.Repeat(label(1)+",", 14),
+			",") + `]}}`, "messages[0].quickReply.items"},
+		"label of 21": {`{"type":"text","text":"x","quickReply":{"items":[` + label(21) + `]}}`,
+			"messages[0].quickReply.items[0].action.label"},
+		"quote on a picture": {`{"type":"image","quoteToken":"q","originalContentUrl":"https://x.example/a","previewImageUrl":"https://x.example/a"}`, "messages[0].quoteToken"},
+		"confirm with one":   {`{"type":"template","altText":"a","template":{"type":"confirm","text":"x","actions":[{"type":"message","label":"a","text":"b"}]}}`, "messages[0].template.actions"},
+		"uneven columns":     {`{"type":"template","altText":"a","template":{"type":"carousel","columns":[{"text":"x","title":"t","actions":[{"type":"message","label":"a","text":"b"}]},{"text":"x","actions":[{"type":"message","label":"a","text":"b"}]}]}}`, "messages[0].template.columns"},
+		"bubble over 30 KB": {`{"type":"flex","altText":"a","contents":{"type":"bubble","x":"` + strings.Repeat("x", 31<<10) + `"}}`,
+			"messages[0].contents"},
+		"no alt text": {`{"type":"flex","contents":{"type":"bubble"}}`, "messages[0].altText"},
+		"javascript":  {`{"type":"text","text":"x","quickReply":{"items":[{"type":"action","action":{"type":"uri","label":"l","uri":"javascript:x"}}]}}`, "messages[0].quickReply.items[0].action.uri"},
 	} {
 		code, body, _ := api(t, s, "POST", "/v2/bot/message/push", `{"to":"`+u.ID()+`","messages":[`+c.message+`]}`)
 		require.Equal(t, 400, code, name)
@@ -373,7 +385,8 @@ func TestRefusesWhatLINERefuses(t *testing.T) {
 	require.Equal(t, 413, code)
 	code, _, _ = api(t, s, "POST", "/v2/bot/message/push", `{}`, "Content-Type", "text/plain")
 	require.Equal(t, 415, code)
-	code, _, _ = api(t, s, "POST", "/v2/bot/message/push", `{"to":"`+g.ChatID()+`","messages":[{"type":"textV2","text":"{a} {{x}}","substitution":{"a":{"type":"mention","mentionee":{"type":"all"}}}}]}`)
+	code, _, _ = api(t, s, "POST", "/v2/bot/message/push",
+		`{"to":"`+g.ChatID()+`","messages":[{"type":"textV2","text":"{a} {{x}}","substitution":{"a":{"type":"mention","mentionee":{"type":"all"}}}}]}`)
 	require.Equal(t, 200, code, "mentions are for groups")
 	code, _, _ = api(t, s, "POST", "/v2/bot/message/validate/push", `{"messages":[{"type":"telepathy"}]}`)
 	require.Equal(t, 400, code)

@@ -104,7 +104,8 @@ func TestConversationThereAndBack(t *testing.T) {
 	require.Equal(t, "환불 부탁드려요 🙏", in.Content.Text)
 	require.NotNil(t, in.Reply)
 
-	at, err := b.line.Plan(b.acct, []channel.Outbound{{Row: "1", To: in.Chat, Content: channel.Text("네"), Reply: in.Reply}}, time.Now(), uuid.NewString)
+	at, err := b.line.Plan(b.acct, []channel.Outbound{{Row: "1", To: in.Chat, Content: channel.Text("네"), Reply: in.Reply}}, time.Now(),
+		uuid.NewString)
 	require.NoError(t, err)
 	require.Equal(t, line.RouteReply, at.Route)
 	sent, err := b.line.Send(t.Context(), b.acct, at)
@@ -130,7 +131,8 @@ func TestOverARealConnection(t *testing.T) {
 	a, err := line.New(line.Options{APIBase: hs.URL, DataAPIBase: hs.URL})
 	require.NoError(t, err)
 	u := srv.User("Jun")
-	at, err := a.Plan(account(srv), []channel.Outbound{{Row: "1", To: channel.Chat{Kind: channel.ChatUser, ID: u.ID()}, Content: channel.Text("hi")}}, time.Now(), uuid.NewString)
+	at, err := a.Plan(account(srv), []channel.Outbound{{Row: "1", To: channel.Chat{Kind: channel.ChatUser, ID: u.ID()},
+		Content: channel.Text("hi")}}, time.Now(), uuid.NewString)
 	require.NoError(t, err)
 	srv.AddFault(linetest.Fault{Endpoint: "push", Kind: linetest.FaultCutAfter, Nth: 1})
 	_, err = a.Send(t.Context(), account(srv), at)

@@ -213,7 +213,8 @@ func TestEveryRequestHasTheShapeOfLINEs(t *testing.T) {
 		send(private, c, nil)
 		send(family, c, nil)
 	}
-	send(private, channel.Text("a reply"), &channel.ReplyHandle{Token: tokenOf(t, b.srv, func() { mina.SendText("hello") }), Expires: time.Now().Add(time.Minute)})
+	send(private, channel.Text("a reply"), &channel.ReplyHandle{Token: tokenOf(t, b.srv, func() { mina.SendText("hello") }),
+		Expires: time.Now().Add(time.Minute)})
 	require.NoError(t, b.line.ShowTyping(t.Context(), b.acct, private, time.Second))
 	require.NoError(t, b.line.SetEndpoint(t.Context(), b.acct, "https://bot.example/hook"))
 	in, err := b.line.Parse(b.acct, b.received()[len(b.received())-1])
@@ -240,7 +241,8 @@ func TestEveryRequestHasTheShapeOfLINEs(t *testing.T) {
 			}
 		}
 	}
-	require.Subset(t, slices.Collect(maps.Keys(kinds)), []string{"text", "textV2", "sticker", "image", "video", "audio", "location", "template", "flex"})
+	require.Subset(t, slices.Collect(maps.Keys(kinds)), []string{"text", "textV2", "sticker", "image", "video", "audio", "location",
+		"template", "flex"})
 }
 
 // substituted checks the substitutions of textV2 messages and takes them out:
@@ -286,7 +288,8 @@ func (b *bench) uuid() string {
 // can hang on it.
 func sendable(user string) []channel.Content {
 	choices := []channel.Choice{
-		{Label: "yes", Kind: "message", Text: "Yes!"}, {Label: "buy", Kind: "postback", Data: "buy=1", Text: "buying"}, {Label: "look", Kind: "uri", URI: "https://shop.example/"},
+		{Label: "yes", Kind: "message", Text: "Yes!"}, {Label: "buy", Kind: "postback", Data: "buy=1", Text: "buying"},
+		{Label: "look", Kind: "uri", URI: "https://shop.example/"},
 	}
 	media := func(kind channel.ContentKind, m channel.Media) channel.Content {
 		return channel.Content{Kind: kind, Text: "a caption", Media: &m, Choices: choices}
@@ -304,6 +307,7 @@ func sendable(user string) []channel.Content {
 		{Kind: channel.KindSticker, Sticker: &channel.Sticker{Package: "446", ID: "1988"}},
 		{Kind: channel.KindCard, Cards: []channel.Card{card}},
 		{Kind: channel.KindCard, Cards: []channel.Card{card, card}},
-		{Kind: channel.KindRich, Choices: choices, Rich: json.RawMessage(`{"type":"flex","altText":"receipt","contents":{"type":"bubble","body":{"type":"box","layout":"vertical","contents":[{"type":"text","text":"x"}]}}}`)},
+		{Kind: channel.KindRich, Choices: choices, Rich: json.RawMessage(
+			`{"type":"flex","altText":"receipt","contents":{"type":"bubble","body":{"type":"box","layout":"vertical","contents":[{"type":"text","text":"x"}]}}}`)},
 	}
 }

@@ -25,7 +25,8 @@ func everything(t *testing.T, s *linetest.Server) {
 	mina, jun := s.User("Mina"), s.User("Jun").SetAnonymous(true)
 	first := mina.SendText("안녕 😀")
 	mina.Send(s.MarkedText("😀 (hi) @all @bot @Jun", linetest.Mark{Piece: "(hi)", ProductID: "p1", EmojiID: "001"},
-		linetest.Mark{Piece: "@all", All: true}, linetest.Mark{Piece: "@bot", Self: true}, linetest.Mark{Piece: "@Jun", User: jun}).Quoting(first.MessageID))
+		linetest.Mark{Piece: "@all", All: true}, linetest.Mark{Piece: "@bot", Self: true},
+		linetest.Mark{Piece: "@Jun", User: jun}).Quoting(first.MessageID))
 	mina.SendAlbum(linetest.Image("image/jpeg", []byte("1")), linetest.Image("image/jpeg", []byte("2")))
 	mina.Send(linetest.ExternalImage("https://cdn.example/o.jpg", "https://cdn.example/p.jpg"))
 	mina.Send(linetest.Video("video/mp4", []byte("v"), time.Second, 0))
@@ -89,7 +90,8 @@ func TestEveryWebhookIsOneOfLINE(t *testing.T) {
 		}
 	}
 	require.True(t, batched)
-	for _, kind := range []string{"message", "messageEdited", "unsend", "follow", "unfollow", "join", "leave", "memberJoined", "memberLeft", "postback", "videoPlayComplete", "beacon", "membership", "ofTheFuture"} {
+	for _, kind := range []string{"message", "messageEdited", "unsend", "follow", "unfollow", "join", "leave", "memberJoined", "memberLeft",
+		"postback", "videoPlayComplete", "beacon", "membership", "ofTheFuture"} {
 		require.Positive(t, kinds[kind], kind)
 	}
 	for _, env := range b.received() {

@@ -34,7 +34,8 @@ func TestCompareTakesTurnsAndRatios(t *testing.T) {
 			return time.Duration(units) * per, nil
 		}
 	}
-	got, err := Compare(Plan{Dir: t.TempDir(), Rounds: 1, Units: 10, Ours: side("o", 2*time.Millisecond), Control: side("c", time.Millisecond)})
+	got, err := Compare(Plan{Dir: t.TempDir(), Rounds: 1, Units: 10, Ours: side("o", 2*time.Millisecond),
+		Control: side("c", time.Millisecond)})
 	require.NoError(t, err)
 	require.InDelta(t, 0.5, got.Share.Median, 1e-9)
 	require.InDelta(t, 500, got.Ours.Median, 1e-9)

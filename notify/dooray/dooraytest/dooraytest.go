@@ -137,7 +137,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) (lost bool) {
 func answer(w http.ResponseWriter, status int, ok bool) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"header": map[string]any{"isSuccessful": ok, "resultCode": 0, "resultMessage": ""}, "result": nil})
+	_ = json.NewEncoder(w).Encode(map[string]any{"header": map[string]any{"isSuccessful": ok, "resultCode": 0, "resultMessage": ""},
+		"result": nil})
 }
 
 //go:embed page.html

@@ -46,7 +46,8 @@ func (s *Server) makeTask(w http.ResponseWriter, r *http.Request) {
 	t.Project = path[len(path)-2]
 	dec := json.NewDecoder(io.LimitReader(r.Body, 1<<20))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(&t.Task); err != nil || strings.TrimSpace(t.Subject) == "" || t.Body.MIMEType == "" || t.Users.To == nil || t.Users.CC == nil {
+	if err := dec.Decode(&t.Task); err != nil || strings.TrimSpace(t.Subject) == "" || t.Body.MIMEType == "" || t.Users.To == nil ||
+		t.Users.CC == nil {
 		answer(w, http.StatusBadRequest, false)
 		return
 	}

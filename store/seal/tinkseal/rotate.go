@@ -105,7 +105,8 @@ func edit(path string, change func(*keyset.Manager) error) error {
 	next := path + ".new"
 	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return errs.New(errs.Conflict, "tinkseal: another change of the keys is going on, or died half way: if none is, delete %s and try again", next)
+		return errs.New(errs.Conflict, "tinkseal: another change of the keys is going on, or died half way: if none is, delete %s and try again",
+			next)
 	}
 	if err != nil {
 		return fileError("changing", path, err)
