@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"slices"
 	"strconv"
@@ -209,17 +210,51 @@ func (f *folderRun) fetch(ctx context.Context, c *mailConn, uids []uint32, at pl
 // is kept, the beginning.
 func one(c *mailConn, uid uint32) (fetched, bool, error) {
 	section := &imap.FetchItemBodySection{Peek: true, Partial: &imap.SectionPartial{Size: channel.MaxLargeEnvelope}}
-	got, err := c.Fetch(imap.UIDSetNum(imap.UID(uid)), &imap.FetchOptions{UID: true, InternalDate: true,
-		BodySection: []*imap.FetchItemBodySection{section}}).Collect()
-	if err != nil {
-		return fetched{}, false, broke(err, "the server does not give a mail")
-	}
-	for _, m := range got {
-		if uint32(m.UID) == uid && len(m.BodySection) > 0 {
-			return fetched{uid: uid, at: m.InternalDate, raw: m.BodySection[0].Bytes}, true, nil
+	cmd := c.Fetch(imap.UIDSetNum(imap.UID(uid)), &imap.FetchOptions{UID: true, InternalDate: true,
+		BodySection: []*imap.FetchItemBodySection{section}})
+	var found fetched
+	for m := cmd.Next(); m != nil; m = cmd.Next() {
+		got, err := read(m)
+		if err != nil {
+			// Nothing more is asked of the command: it would read the rest of the
+			// mail from a connection on which the client reads on already. The
+			// session ends with the error, and the connection with it.
+			return fetched{}, false, broke(err, "the server does not give a mail")
+		}
+		if got.uid == uid && got.raw != nil {
+			found = got
 		}
 	}
-	return fetched{}, false, nil
+	if err := cmd.Close(); err != nil {
+		return fetched{}, false, broke(err, "the server does not give a mail")
+	}
+	return found, found.raw != nil, nil
+}
+
+// read takes what the server sends of one mail. A mail that ends before its
+// announced length is an error: the connection was cut in it.
+func read(m *imapclient.FetchMessageData) (out fetched, err error) {
+	for item := m.Next(); item != nil; item = m.Next() {
+		switch item := item.(type) {
+		case imapclient.FetchItemDataUID:
+			out.uid = uint32(item.UID)
+		case imapclient.FetchItemDataInternalDate:
+			out.at = item.Time
+		case imapclient.FetchItemDataBodySection:
+			if item.Literal == nil {
+				continue
+			}
+			raw, err := io.ReadAll(item.Literal)
+			if err == nil && int64(len(raw)) < item.Literal.Size() {
+				err = io.ErrUnexpectedEOF
+			}
+			if err != nil {
+				return out, err
+			}
+			out.raw = raw
+		}
+	}
+	return out, nil
 }
 
 // wait returns when the server tells of mails, or when it is time to look.

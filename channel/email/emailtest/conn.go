@@ -10,14 +10,19 @@ type pipeListener struct {
 	conns chan net.Conn
 	done  chan struct{}
 	once  sync.Once
+	// asked is closed when a server first accepts: only from then on may it be
+	// closed while it serves.
+	asked  chan struct{}
+	asking sync.Once
 }
 
 func newPipe() *pipeListener {
-	return &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
+	return &pipeListener{conns: make(chan net.Conn), done: make(chan struct{}), asked: make(chan struct{})}
 }
 
 // Accept implements net.Listener.
 func (l *pipeListener) Accept() (net.Conn, error) {
+	l.asking.Do(func() { close(l.asked) })
 	select {
 	case c := <-l.conns:
 		return c, nil

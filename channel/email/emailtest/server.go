@@ -97,6 +97,9 @@ func New(o Options) *Server {
 	s.smtp.TLSConfig, s.smtp.ErrorLog = o.TLS, quiet
 	go func() { _ = s.imap.Serve(s.pipe["imap"]) }()
 	go func() { _ = s.smtp.Serve(s.pipe["smtp"]) }()
+	for _, p := range s.pipe {
+		<-p.asked
+	}
 	return s
 }
 
