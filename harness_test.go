@@ -38,11 +38,13 @@ type world struct {
 	eng    *sangdam.Engine
 	acct   channel.Account
 	stop   func()
-	cfg    sangdam.Config
-	clock  atomic.Int64 // by how many nanoseconds the store's clock is ahead of the bubble's; see jump
-	host   sangdam.Principal
-	dsn    string // of PostgreSQL, where that is the store
-	dir    string // of SQLite, likewise
+	// serving is the engine that providers reach: eng, once it was started.
+	serving atomic.Pointer[sangdam.Engine]
+	cfg     sangdam.Config
+	clock   atomic.Int64 // by how many nanoseconds the store's clock is ahead of the bubble's; see jump
+	host    sangdam.Principal
+	dsn     string // of PostgreSQL, where that is the store
+	dir     string // of SQLite, likewise
 }
 
 // worldOption changes what newWorld sets up.
@@ -92,7 +94,7 @@ func inWorld(t *testing.T, fn func(w *world), options ...worldOption) {
 type hostTransport struct{ w *world }
 
 func (h hostTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	return emukit.Transport(h.w.eng.Webhooks()).RoundTrip(r)
+	return emukit.Transport(h.w.serving.Load().Webhooks()).RoundTrip(r)
 }
 
 func newWorld(t *testing.T, options ...worldOption) *world {
@@ -118,6 +120,7 @@ func newWorld(t *testing.T, options ...worldOption) *world {
 	w.cfg.Adapters = append([]channel.Adapter{adapter}, w.cfg.Adapters...)
 	w.eng, err = sangdam.New(w.cfg)
 	require.NoError(t, err)
+	w.serving.Store(w.eng)
 	require.NoError(t, w.eng.CreateWorkspace(w.ctx, ws, "Test"))
 	for _, a := range []routing.AgentID{"a1", "a2"} {
 		require.NoError(t, errOf(w.eng.SaveAgent(w.ctx, w.host,
@@ -147,6 +150,7 @@ func newWorld(t *testing.T, options ...worldOption) *world {
 
 // start runs the engine until halt.
 func (w *world) start() {
+	w.serving.Store(w.eng)
 	ctx, cancel := context.WithCancel(w.ctx)
 	done := make(chan error, 1)
 	go func() { done <- w.eng.Run(ctx) }()

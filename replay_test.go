@@ -138,6 +138,7 @@ func newReplayWorld(t *testing.T, real bool, options ...worldOption) *replayWorl
 
 // run starts the engine in real time, until halt.
 func (w *replayWorld) run() {
+	w.serving.Store(w.eng)
 	ctx, cancel := context.WithCancel(w.ctx)
 	done := make(chan error, 1)
 	go func() { done <- w.eng.Run(ctx) }()
