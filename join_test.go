@@ -36,6 +36,15 @@ func (w *replayWorld) order(id string) (state string) {
 	return state
 }
 
+// hostsTx is a transaction of the host's, which does not outlive the test.
+func (w *replayWorld) hostsTx() pgx.Tx {
+	w.t.Helper()
+	tx, err := w.aside.Begin(w.ctx)
+	require.NoError(w.t, err)
+	w.t.Cleanup(func() { _ = tx.Rollback(context.WithoutCancel(w.ctx)) })
+	return tx
+}
+
 // cancels writes the host's part and ours in one transaction of the host's.
 func (w *replayWorld) cancels(ctx context.Context, tx pgx.Tx, order string, c conversation.ID) (*sangdam.Joined, error) {
 	joined := w.eng.Join(postgres.Host(w.db, tx))
@@ -55,16 +64,14 @@ func TestACommandCommitsWithTheHost(t *testing.T) {
 		w.settle()
 		c := w.of(mina).Conversation.ID
 
-		tx, err := w.aside.Begin(w.ctx)
-		require.NoError(t, err)
-		_, err = w.cancels(w.ctx, tx, "A-1", c)
+		tx := w.hostsTx()
+		_, err := w.cancels(w.ctx, tx, "A-1", c)
 		require.NoError(t, err)
 		require.NoError(t, tx.Rollback(w.ctx))
 		w.settle()
 		require.Empty(t, mina.Texts(), "what is rolled back was never said")
 
-		tx, err = w.aside.Begin(w.ctx)
-		require.NoError(t, err)
+		tx = w.hostsTx()
 		joined, err := w.cancels(w.ctx, tx, "A-1", c)
 		require.NoError(t, err)
 		_, err = joined.AddNote(w.ctx, w.host, sangdam.AddNote{Conversation: c, Text: "by the shop"})
@@ -162,9 +169,8 @@ func TestAnOpenTransactionOfTheHostStopsNobody(t *testing.T) {
 		mina, jun := w.line.User("Mina"), w.line.User("Jun")
 		mina.SendText("please cancel")
 		w.settle()
-		tx, err := w.aside.Begin(w.ctx)
-		require.NoError(t, err)
-		_, err = w.cancels(w.ctx, tx, "A-1", w.of(mina).Conversation.ID)
+		tx := w.hostsTx()
+		_, err := w.cancels(w.ctx, tx, "A-1", w.of(mina).Conversation.ID)
 		require.NoError(t, err)
 
 		owned := w.begun(jun, "hello")
