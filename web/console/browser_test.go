@@ -125,9 +125,18 @@ func (p *tab) click(selector string) {
 	eval[bool](p, fmt.Sprintf(`(document.querySelector(%q).click(), true)`, selector))
 }
 
+// openPage goes to a page of the console. Where the page is on its way to
+// another by itself the browser gives up one of the two; then it goes again.
 func (p *tab) openPage(path string) {
 	p.t.Helper()
-	p.do(chromedp.Navigate(p.w.web.URL + "/desk" + path))
+	there := chromedp.Navigate(p.w.web.URL + "/desk" + path)
+	for range 5 {
+		err := chromedp.Do(p.ctx, there)
+		if err == nil {
+			break
+		}
+		require.ErrorContains(p.t, err, "net::ERR_ABORTED")
+	}
 	p.until(`document.readyState === "complete" && document.querySelector("#bar")`)
 }
 
