@@ -254,21 +254,8 @@ func (u *unit) customerMessage(acct channel.Account, in channel.Inbound) error {
 	if err := u.wroteTo(identity, d.C.Desk); err != nil {
 		return err
 	}
-	m := conversation.Message{ID: conversation.MessageID(newID()), Author: conversation.Author{Kind: conversation.ByCustomer,
-		Identity: identity.ID},
-		Content: in.Content, Account: acct.ID, Chat: in.Chat, Provider: in.MessageID, OccurredAt: in.OccurredAt, ReadHandle: in.ReadHandle}
-	if m.Content.Kind == "" {
-		m.Content = channel.Content{Kind: channel.KindUnsupported, Text: "[" + in.Type + "]"}
-	}
-	if m.Quotes, err = u.quoting(acct.ID, in.Chat, in.Content.QuoteOf); err != nil {
-		return err
-	}
-	if err := u.receiveFiles(acct, &m); err != nil {
-		return err
-	}
-	d.C.Channel = acct.Kind // where the customer wrote last
-	u.source(&m)
-	if err := u.hideArriving(d, &m); err != nil {
+	m, err := u.arriving(acct, in, d, identity)
+	if err != nil {
 		return err
 	}
 	if err := u.answersTicket(d, in); err != nil {
@@ -301,6 +288,27 @@ func (u *unit) customerMessage(acct channel.Account, in channel.Inbound) error {
 		return err
 	}
 	return u.followUp(acct, d.C, m, identity)
+}
+
+// arriving makes the message of an event, with its files, what it quotes and
+// what has to be hidden of it.
+func (u *unit) arriving(acct channel.Account, in channel.Inbound, d *conversation.Draft,
+	identity conversation.Identity) (m conversation.Message, err error) {
+	m = conversation.Message{ID: conversation.MessageID(newID()),
+		Author:  conversation.Author{Kind: conversation.ByCustomer, Identity: identity.ID},
+		Content: in.Content, Account: acct.ID, Chat: in.Chat, Provider: in.MessageID, OccurredAt: in.OccurredAt, ReadHandle: in.ReadHandle}
+	if m.Content.Kind == "" {
+		m.Content = channel.Content{Kind: channel.KindUnsupported, Text: "[" + in.Type + "]"}
+	}
+	if m.Quotes, err = u.quoting(acct.ID, in.Chat, in.Content.QuoteOf); err != nil {
+		return m, err
+	}
+	if err := u.receiveFiles(acct, &m); err != nil {
+		return m, err
+	}
+	d.C.Channel = acct.Kind // where the customer wrote last
+	u.source(&m)
+	return m, u.hideArriving(d, &m)
 }
 
 // receiveFiles makes the names of files safe and keeps what is switched off out,
