@@ -84,7 +84,7 @@ func TestRebuildingTheIndexMissesNothingThatChangesMeanwhile(t *testing.T) {
 					return err
 				}
 			}
-			_, err := tx.Events().Purge(ctx, tx.Now().Add(time.Hour), 100_000)
+			_, err := tx.Purge(ctx, driver.Ages{Feed: tx.Now().Add(time.Hour)}, 100_000)
 			return err
 		}))
 		cursor, err := w.db.System().Meta(w.ctx, "index/"+ws)

@@ -82,8 +82,7 @@ func (e *Engine) purge(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	workspaces, err := e.db.System().Expired(ctx, driver.Ages{Raw: now.Add(-e.cfg.KeepRaw), Keys: now.Add(-e.cfg.KeepKeys),
-		Feed: now.Add(-e.cfg.KeepFeed), Results: now.Add(-e.cfg.KeepResults)})
+	workspaces, err := e.db.System().Expired(ctx, e.ages(now))
 	if err != nil {
 		e.trouble("old rows could not be looked for", err)
 		return
@@ -95,34 +94,16 @@ func (e *Engine) purge(ctx context.Context) {
 	}
 }
 
+// ages are the times before which plumbing is deleted, seen from now.
+func (e *Engine) ages(now time.Time) driver.Ages {
+	return driver.Ages{Raw: now.Add(-e.cfg.KeepRaw), Keys: now.Add(-e.cfg.KeepKeys), Feed: now.Add(-e.cfg.KeepFeed),
+		Results: now.Add(-e.cfg.KeepResults)}
+}
+
 func (e *Engine) purgeWorkspace(ctx context.Context, ws id.Workspace) error {
 	for _, step := range []func(context.Context, store.Tx) (int, error){
 		func(ctx context.Context, tx store.Tx) (int, error) {
-			return tx.Inbox().Purge(ctx, tx.Now().Add(-e.cfg.KeepRaw), tx.Now().Add(-e.cfg.KeepKeys), purgeChunk)
-		},
-		func(ctx context.Context, tx store.Tx) (int, error) {
-			return tx.Outbox().Purge(ctx, tx.Now().Add(-e.cfg.KeepRaw), purgeChunk)
-		},
-		func(ctx context.Context, tx store.Tx) (int, error) {
-			return tx.Events().Purge(ctx, tx.Now().Add(-e.cfg.KeepFeed), purgeChunk)
-		},
-		func(ctx context.Context, tx store.Tx) (int, error) {
-			return tx.Commands().Purge(ctx, tx.Now().Add(-e.cfg.KeepResults), purgeChunk)
-		},
-		func(ctx context.Context, tx store.Tx) (int, error) {
-			return tx.Jobs().Purge(ctx, tx.Now().Add(-e.cfg.KeepRaw), purgeChunk)
-		},
-		func(ctx context.Context, tx store.Tx) (int, error) {
-			return tx.Contacts().PurgeEarly(ctx, tx.Now().Add(-e.cfg.KeepRaw), purgeChunk)
-		},
-		func(ctx context.Context, tx store.Tx) (int, error) {
-			return tx.Jobs().PurgeDead(ctx, tx.Now().Add(-e.cfg.KeepKeys), purgeChunk)
-		},
-		func(ctx context.Context, tx store.Tx) (int, error) {
-			return tx.Work().PurgeOffers(ctx, tx.Now().Add(-e.cfg.KeepKeys), purgeChunk)
-		},
-		func(ctx context.Context, tx store.Tx) (int, error) {
-			return tx.Work().PurgeDecisions(ctx, tx.Now().Add(-e.cfg.KeepKeys), purgeChunk)
+			return tx.Purge(ctx, e.ages(tx.Now()), purgeChunk)
 		},
 		purgeDeliveries, purgeTriggerRuns, purgeArmed,
 		purgeUploads, purgeLinks, e.purgeLarge, e.purgeReferences, purgeAutomaticSents,

@@ -51,10 +51,6 @@ type InboxRepo interface {
 	Forget(ctx context.Context, id EnvelopeID) error
 	// Envelope returns a stored envelope while it is kept. ErrNotFound.
 	Envelope(ctx context.Context, id EnvelopeID) (Envelope, error)
-	// Purge deletes at most limit ended envelopes received before the time
-	// (their raw bytes) and dedup keys older than keys; returns how many rows
-	// went. Quarantined and unprocessed envelopes stay.
-	Purge(ctx context.Context, raw, keys time.Time, limit int) (int, error)
 }
 
 // Quarantined is an envelope that could not be processed.
@@ -151,8 +147,6 @@ type OutboxRepo interface {
 	Unknown(ctx context.Context, limit int) ([]OutboxRow, error)
 	// Pending counts rows that are queued or sending.
 	Pending(ctx context.Context) (int, error)
-	// Purge deletes at most limit ended rows enqueued before the time.
-	Purge(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
 // Settlement is the outcome of an Attempt.

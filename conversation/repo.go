@@ -171,9 +171,6 @@ type ContactRows interface {
 	// and returns; ErrNotFound for none.
 	PutEarly(ctx context.Context, e Early) error
 	TakeEarly(ctx context.Context, account channel.AccountID, chat channel.Chat, p channel.ProviderMessageID) (Early, error)
-	// PurgeEarly deletes at most limit edits and unsends whose own time is before
-	// the given one: their message never came.
-	PurgeEarly(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
 // Early is an edit or unsend that came before its message.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/fold"
@@ -101,10 +100,6 @@ type contacts struct {
 
 func (r contacts) Contacts(ctx context.Context, after conversation.ContactID, limit int) ([]conversation.Contact, error) {
 	return limited(limit, func() ([]conversation.Contact, error) { return r.ContactRows.Contacts(ctx, after, limit) })
-}
-
-func (r contacts) PurgeEarly(ctx context.Context, before time.Time, limit int) (int, error) {
-	return limited(limit, func() (int, error) { return r.ContactRows.PurgeEarly(ctx, before, limit) })
 }
 
 // SaveContact writes the contact and what it is found by.

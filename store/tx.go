@@ -27,6 +27,8 @@ type Tx interface {
 	Guard(ctx context.Context, row driver.GuardRow, key string, version int64) error
 	// Ahead reads what a function is about to work on; see driver.Tx.
 	Ahead(ctx context.Context, w driver.Wanted) (kept bool, err error)
+	// Purge deletes what is kept for a time only; see driver.Tx.
+	Purge(ctx context.Context, before driver.Ages, limit int) (int, error)
 
 	Accounts() channel.AccountRepo
 	Inbox() channel.InboxRepo
@@ -78,6 +80,11 @@ func (t *tx) Jobs() driver.JobRepo         { return jobs{t.Tx.Jobs()} }
 func (t *tx) Commands() driver.CommandRepo { return commands{t.Tx.Commands()} }
 func (t *tx) Search() driver.SearchRepo    { return search{t.Tx.Search()} }
 func (t *tx) Vault() driver.VaultRepo      { return vault{t.Tx.Vault()} }
+
+// Purge deletes rows whose time is over.
+func (t *tx) Purge(ctx context.Context, before driver.Ages, limit int) (int, error) {
+	return limited(limit, func() (int, error) { return t.Tx.Purge(ctx, before, limit) })
+}
 
 // Guard refuses rows that nobody can guard.
 func (t *tx) Guard(ctx context.Context, row driver.GuardRow, key string, version int64) error {
@@ -192,10 +199,6 @@ func (r inbox) Quarantined(ctx context.Context, limit int) ([]channel.Quarantine
 	return limited(limit, func() ([]channel.Quarantined, error) { return r.InboxRepo.Quarantined(ctx, limit) })
 }
 
-func (r inbox) Purge(ctx context.Context, raw, keys time.Time, limit int) (int, error) {
-	return limited(limit, func() (int, error) { return r.InboxRepo.Purge(ctx, raw, keys, limit) })
-}
-
 type outbox struct{ channel.OutboxRepo }
 
 func (r outbox) Unknown(ctx context.Context, limit int) ([]channel.OutboxRow, error) {
@@ -217,15 +220,7 @@ func (r outbox) Settle(ctx context.Context, c channel.Claim, attempt string, s c
 	return errs.New(errs.Invalid, "store: an Attempt cannot be settled as %q; use sent, failed, unknown or queued", s.State)
 }
 
-func (r outbox) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
-	return limited(limit, func() (int, error) { return r.OutboxRepo.Purge(ctx, before, limit) })
-}
-
 type events struct{ driver.EventRepo }
-
-func (r events) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
-	return limited(limit, func() (int, error) { return r.EventRepo.Purge(ctx, before, limit) })
-}
 
 type audit struct{ driver.AuditRepo }
 
@@ -243,19 +238,7 @@ func (r jobs) Dead(ctx context.Context, limit int) ([]Job, error) {
 	return limited(limit, func() ([]Job, error) { return r.JobRepo.Dead(ctx, limit) })
 }
 
-func (r jobs) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
-	return limited(limit, func() (int, error) { return r.JobRepo.Purge(ctx, before, limit) })
-}
-
-func (r jobs) PurgeDead(ctx context.Context, before time.Time, limit int) (int, error) {
-	return limited(limit, func() (int, error) { return r.JobRepo.PurgeDead(ctx, before, limit) })
-}
-
 type commands struct{ driver.CommandRepo }
-
-func (r commands) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
-	return limited(limit, func() (int, error) { return r.CommandRepo.Purge(ctx, before, limit) })
-}
 
 type search struct{ driver.SearchRepo }
 

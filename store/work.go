@@ -45,9 +45,6 @@ type Work interface {
 	HeldBy(ctx context.Context, a routing.AgentID) ([]routing.Offer, []routing.Assignment, error)
 	Open(ctx context.Context) ([]routing.Item, error)
 	Decisions(ctx context.Context, item routing.ItemID) ([]routing.Decision, error)
-	// PurgeOffers and PurgeDecisions are those of driver.WorkRepo.
-	PurgeOffers(ctx context.Context, before time.Time, limit int) (int, error)
-	PurgeDecisions(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
 type work struct {

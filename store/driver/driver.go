@@ -132,8 +132,10 @@ func (d Dues) Next() (time.Time, bool) {
 }
 
 // Ages are the times before which what is kept for a time only may be deleted.
+// Quarantined and unprocessed envelopes, rows that wait, unfinished jobs and open
+// offers stay at any age. The zero time deletes nothing.
 type Ages struct {
-	Raw     time.Time // envelopes, ended outbox rows, done jobs, early edits
+	Raw     time.Time // bodies of ended envelopes, ended outbox rows, done jobs, early edits
 	Keys    time.Time // dedup keys, dead jobs, ended offers, decisions
 	Feed    time.Time
 	Results time.Time // of commands
@@ -168,6 +170,10 @@ type Tx interface {
 	// nothing, which kept tells. Rows that are not there are left out. A second call adds to what
 	// the first one read. ErrInvalid inside View.
 	Ahead(ctx context.Context, w Wanted) (kept bool, err error)
+	// Purge deletes at most limit rows that are older than their age allows, and
+	// returns how many went: fewer than limit when no more are left. Raw bytes of
+	// an ended envelope go before its dedup key.
+	Purge(ctx context.Context, before Ages, limit int) (int, error)
 
 	Accounts() channel.AccountRepo
 	Inbox() channel.InboxRepo
@@ -279,11 +285,6 @@ type WorkRepo interface {
 	Open(ctx context.Context) ([]routing.Item, error)
 	// Decisions lists the item's decision summaries, oldest first.
 	Decisions(ctx context.Context, item routing.ItemID) ([]routing.Decision, error)
-	// PurgeOffers deletes at most limit ended offers that were made before the
-	// time.
-	PurgeOffers(ctx context.Context, before time.Time, limit int) (int, error)
-	// PurgeDecisions deletes at most limit decisions made before the time.
-	PurgeDecisions(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
 // WorkKey names what Lock locks.
@@ -334,8 +335,6 @@ type Event struct {
 type EventRepo interface {
 	// Append adds events; they become visible with the commit, never before.
 	Append(ctx context.Context, evs ...Event) error
-	// Purge deletes at most limit events older than the time.
-	Purge(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
 // AuditEntry records who did what to which thing (AD6). It never holds a
@@ -418,10 +417,6 @@ type JobRepo interface {
 	// ErrNotFound when there is none; ErrStale when it is not dead, or when an
 	// unfinished job of its Kind has its Key.
 	Revive(ctx context.Context, id string) error
-	// Purge deletes at most limit done jobs created before the time.
-	Purge(ctx context.Context, before time.Time, limit int) (int, error)
-	// PurgeDead deletes at most limit dead jobs created before the time.
-	PurgeDead(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
 // CommandRepo makes commands idempotent.
@@ -431,8 +426,6 @@ type CommandRepo interface {
 	Lookup(ctx context.Context, principal, key string) (digest string, result []byte, err error)
 	// Store keeps them; a key that is taken is a clash.
 	Store(ctx context.Context, principal, key, digest string, result []byte) error
-	// Purge deletes at most limit entries older than the time.
-	Purge(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
 // SearchRepo is an index of message texts as tokens; the tokens are made by

@@ -41,7 +41,7 @@ func (r commands) Store(_ context.Context, principal, key, digest string, result
 	})
 }
 
-func (r commands) Purge(_ context.Context, before time.Time, limit int) (int, error) {
+func (r commands) purgeCommands(_ context.Context, before time.Time, limit int) (int, error) {
 	return write(r.t, func() (int, error) {
 		return purge(r.t, r.t.s.cmds, limit, func(c command) bool { return c.at.Before(before) }), nil
 	})

@@ -44,7 +44,7 @@ func (r events) Append(_ context.Context, evs ...driver.Event) error {
 	})
 }
 
-func (r events) Purge(_ context.Context, before time.Time, limit int) (int, error) {
+func (r events) purgeEvents(_ context.Context, before time.Time, limit int) (int, error) {
 	t := r.t
 	return write(t, func() (int, error) {
 		old := 0

@@ -180,7 +180,7 @@ func (r inbox) Envelope(_ context.Context, id channel.EnvelopeID) (channel.Envel
 	})
 }
 
-func (r inbox) Purge(_ context.Context, raw, keys time.Time, limit int) (int, error) {
+func (r inbox) purgeInbox(_ context.Context, raw, keys time.Time, limit int) (int, error) {
 	t := r.t
 	return write(t, func() (int, error) {
 		n := purge(t, t.s.envelopes, limit, func(e envelope) bool {

@@ -179,7 +179,7 @@ func (r jobs) Dead(_ context.Context, limit int) ([]driver.Job, error) {
 	})
 }
 
-func (r jobs) Purge(_ context.Context, before time.Time, limit int) (int, error) {
+func (r jobs) purgeDone(_ context.Context, before time.Time, limit int) (int, error) {
 	return write(r.t, func() (int, error) {
 		return purge(r.t, r.t.s.jobs, limit, func(j job) bool { return j.State == jobDone && j.CreatedAt.Before(before) }), nil
 	})

@@ -258,7 +258,7 @@ func (r outbox) Pending(context.Context) (int, error) {
 	})
 }
 
-func (r outbox) Purge(_ context.Context, before time.Time, limit int) (int, error) {
+func (r outbox) purgeOutbox(_ context.Context, before time.Time, limit int) (int, error) {
 	t := r.t
 	return write(t, func() (int, error) {
 		n := purge(t, t.s.outbox, limit, func(row outRow) bool { return !row.waits() && row.at.Before(before) })

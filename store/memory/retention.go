@@ -10,22 +10,44 @@ import (
 	"github.com/sangdam/sangdam/store/driver"
 )
 
-// PurgeEarly implements conversation.ContactRows.
-func (r contacts) PurgeEarly(_ context.Context, before time.Time, limit int) (int, error) {
+// Purge implements driver.Tx, one sort after the other.
+func (t *tx) Purge(ctx context.Context, before driver.Ages, limit int) (int, error) {
+	n := 0
+	for _, purge := range []func(room int) (int, error){
+		func(room int) (int, error) { return inbox{t}.purgeInbox(ctx, before.Raw, before.Keys, room) },
+		func(room int) (int, error) { return outbox{t}.purgeOutbox(ctx, before.Raw, room) },
+		func(room int) (int, error) { return jobs{t}.purgeDone(ctx, before.Raw, room) },
+		func(room int) (int, error) { return contacts{t}.purgeEarly(ctx, before.Raw, room) },
+		func(room int) (int, error) { return jobs{t}.purgeDead(ctx, before.Keys, room) },
+		func(room int) (int, error) { return work{t}.purgeOffers(ctx, before.Keys, room) },
+		func(room int) (int, error) { return work{t}.purgeDecisions(ctx, before.Keys, room) },
+		func(room int) (int, error) { return events{t}.purgeEvents(ctx, before.Feed, room) },
+		func(room int) (int, error) { return commands{t}.purgeCommands(ctx, before.Results, room) },
+	} {
+		gone, err := purge(limit - n)
+		if n += gone; err != nil || n >= limit {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// purgeEarly deletes edits and unsends whose message never came.
+func (r contacts) purgeEarly(_ context.Context, before time.Time, limit int) (int, error) {
 	return write(r.t, func() (int, error) {
 		return purge(r.t, r.t.s.early, limit, func(e conversation.Early) bool { return e.At.Before(before) }), nil
 	})
 }
 
-// PurgeDead implements driver.JobRepo.
-func (r jobs) PurgeDead(_ context.Context, before time.Time, limit int) (int, error) {
+// purgeDead deletes jobs that were given up.
+func (r jobs) purgeDead(_ context.Context, before time.Time, limit int) (int, error) {
 	return write(r.t, func() (int, error) {
 		return purge(r.t, r.t.s.jobs, limit, func(j job) bool { return j.State == jobDead && j.CreatedAt.Before(before) }), nil
 	})
 }
 
-// PurgeOffers implements routing.WorkRepo.
-func (r work) PurgeOffers(_ context.Context, before time.Time, limit int) (int, error) {
+// purgeOffers deletes offers that ended.
+func (r work) purgeOffers(_ context.Context, before time.Time, limit int) (int, error) {
 	return write(r.t, func() (int, error) {
 		return purge(r.t, r.t.s.offers, limit, func(o routing.Offer) bool {
 			return o.State != routing.OfferPending && o.OfferedAt.Before(before)
@@ -33,8 +55,8 @@ func (r work) PurgeOffers(_ context.Context, before time.Time, limit int) (int, 
 	})
 }
 
-// PurgeDecisions implements routing.WorkRepo.
-func (r work) PurgeDecisions(_ context.Context, before time.Time, limit int) (int, error) {
+// purgeDecisions deletes the summaries of old decisions.
+func (r work) purgeDecisions(_ context.Context, before time.Time, limit int) (int, error) {
 	return write(r.t, func() (int, error) {
 		n := 0
 		for item, all := range each(r.t, r.t.s.decisions) {

@@ -27,9 +27,9 @@ func (e events) Append(ctx context.Context, evs ...driver.Event) error {
 	return e.add(ctx, intoEvents, rows...)
 }
 
-// Purge implements driver.EventRepo. It notes the highest transaction whose
+// purgeEvents deletes old events. It notes the highest transaction whose
 // events went, so that cursors before it are told.
-func (e events) Purge(ctx context.Context, before time.Time, limit int) (n int, err error) {
+func (e events) purgeEvents(ctx context.Context, before time.Time, limit int) (n int, err error) {
 	if err := e.writable(); err != nil {
 		return 0, err
 	}
@@ -82,8 +82,8 @@ func (c commands) Store(ctx context.Context, principal, id, digest string, resul
 		key(c.ws), key(principal), key(id), key(digest), result))
 }
 
-// Purge implements driver.CommandRepo.
-func (c commands) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
+// purgeCommands deletes results of commands.
+func (c commands) purgeCommands(ctx context.Context, before time.Time, limit int) (int, error) {
 	return c.purge(ctx, `WITH d AS (DELETE FROM sd.commands WHERE (ws, principal, key) IN
 		(SELECT ws, principal, key FROM sd.commands WHERE ws = $1 AND at < $3 LIMIT $2) RETURNING 1) SELECT count(*) FROM d`, limit, before)
 }

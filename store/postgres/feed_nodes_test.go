@@ -37,7 +37,7 @@ func (f *feedWriters) write(rng *rand.Rand, id string, version int) func(context
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Events().Purge(ctx, time.Unix(0, 0), 1); err != nil { // what is pipelined reaches the server
+		if _, err := tx.Purge(ctx, driver.Ages{}, 1); err != nil { // what is pipelined reaches the server
 			return err
 		}
 		time.Sleep(time.Duration(rng.IntN(10)) * time.Millisecond)

@@ -110,9 +110,9 @@ func scanEnvelope(r pgx.Rows) (channel.Envelope, error) {
 	return row.envelope(), err
 }
 
-// Purge implements channel.InboxRepo. A row whose raw bytes went stays as its
-// dedup key.
-func (i inbox) Purge(ctx context.Context, raw, keys time.Time, limit int) (int, error) {
+// purgeInbox deletes envelopes that ended. A row whose raw bytes went
+// stays as its dedup key.
+func (i inbox) purgeInbox(ctx context.Context, raw, keys time.Time, limit int) (int, error) {
 	return i.purge(ctx, `WITH gone AS (DELETE FROM sd.inbox WHERE (ws, id) IN (
 			SELECT ws, id FROM sd.inbox WHERE ws = $1 AND state = 'key' AND received_at < $4
 			UNION ALL SELECT ws, id FROM sd.inbox WHERE ws = $1 AND state = 'done' AND received_at < least($3, $4)

@@ -105,8 +105,8 @@ func (j jobs) Dead(ctx context.Context, limit int) ([]driver.Job, error) {
 		key(j.ws), limit), scanJob)
 }
 
-// Purge implements driver.JobRepo.
-func (j jobs) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
+// purgeDone deletes jobs that are done.
+func (j jobs) purgeDone(ctx context.Context, before time.Time, limit int) (int, error) {
 	return j.purge(ctx, `WITH d AS (DELETE FROM sd.jobs WHERE (ws, id) IN
 		(SELECT ws, id FROM sd.jobs WHERE ws = $1 AND state = 'done' AND created_at < $3 LIMIT $2) RETURNING 1) SELECT count(*) FROM d`, limit, before)
 }

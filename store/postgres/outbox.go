@@ -202,8 +202,8 @@ func (o outbox) Pending(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-// Purge implements channel.OutboxRepo.
-func (o outbox) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
+// purgeOutbox deletes rows that ended.
+func (o outbox) purgeOutbox(ctx context.Context, before time.Time, limit int) (int, error) {
 	return o.purge(ctx, `WITH d AS (DELETE FROM sd.outbox WHERE (ws, id) IN (SELECT ws, id FROM sd.outbox
 		WHERE ws = $1 AND added_at < $3 AND state NOT IN ('queued', 'sending') LIMIT $2) RETURNING 1) SELECT count(*) FROM d`, limit, before)
 }

@@ -151,18 +151,9 @@ func TestEveryRepository(t *testing.T) {
 	_, err = db.System().Beat(ctx, "n", time.Minute)
 	require.NoError(t, err)
 	update(t, db, func(ctx context.Context, tx store.Tx) error {
-		for _, purge := range []func() (int, error){
-			func() (int, error) { return tx.Inbox().Purge(ctx, tx.Now(), tx.Now(), 10) },
-			func() (int, error) { return tx.Outbox().Purge(ctx, tx.Now(), 10) },
-			func() (int, error) { return tx.Jobs().Purge(ctx, tx.Now(), 10) },
-			func() (int, error) { return tx.Commands().Purge(ctx, tx.Now(), 10) },
-			func() (int, error) { return tx.Events().Purge(ctx, tx.Now().Add(time.Hour), 10) },
-		} {
-			if _, err := purge(); err != nil {
-				return err
-			}
-		}
-		return nil
+		ages := driver.Ages{Raw: tx.Now(), Keys: tx.Now(), Feed: tx.Now().Add(time.Hour), Results: tx.Now()}
+		_, err := tx.Purge(ctx, ages, 1000)
+		return err
 	})
 	_, _, err = db.Feed(ctx, ws, cur, 10)
 	require.ErrorIs(t, err, store.ErrCursorGone)

@@ -3,31 +3,55 @@ package postgres
 import (
 	"context"
 	"time"
+
+	"github.com/sangdam/sangdam/store/driver"
 )
 
-// PurgeEarly implements conversation.ContactRows.
-func (c contacts) PurgeEarly(ctx context.Context, before time.Time, limit int) (int, error) {
+// Purge implements driver.Tx, one sort after the other.
+func (t *tx) Purge(ctx context.Context, before driver.Ages, limit int) (int, error) {
+	n := 0
+	for _, purge := range []func(room int) (int, error){
+		func(room int) (int, error) { return inbox{t}.purgeInbox(ctx, before.Raw, before.Keys, room) },
+		func(room int) (int, error) { return outbox{t}.purgeOutbox(ctx, before.Raw, room) },
+		func(room int) (int, error) { return jobs{t}.purgeDone(ctx, before.Raw, room) },
+		func(room int) (int, error) { return contacts{t}.purgeEarly(ctx, before.Raw, room) },
+		func(room int) (int, error) { return jobs{t}.purgeDead(ctx, before.Keys, room) },
+		func(room int) (int, error) { return work{t}.purgeOffers(ctx, before.Keys, room) },
+		func(room int) (int, error) { return work{t}.purgeDecisions(ctx, before.Keys, room) },
+		func(room int) (int, error) { return events{t}.purgeEvents(ctx, before.Feed, room) },
+		func(room int) (int, error) { return commands{t}.purgeCommands(ctx, before.Results, room) },
+	} {
+		gone, err := purge(limit - n)
+		if n += gone; err != nil || n >= limit {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// purgeEarly deletes edits and unsends whose message never came.
+func (c contacts) purgeEarly(ctx context.Context, before time.Time, limit int) (int, error) {
 	return c.purge(ctx, `WITH d AS (DELETE FROM sd.early WHERE (ws, account, chat_kind, chat_id, message) IN
 		(SELECT ws, account, chat_kind, chat_id, message FROM sd.early WHERE ws = $1 AND at < $3 ORDER BY at LIMIT $2) RETURNING 1)
 		SELECT count(*) FROM d`, limit, before)
 }
 
-// PurgeDead implements driver.JobRepo.
-func (j jobs) PurgeDead(ctx context.Context, before time.Time, limit int) (int, error) {
+// purgeDead deletes jobs that were given up.
+func (j jobs) purgeDead(ctx context.Context, before time.Time, limit int) (int, error) {
 	return j.purge(ctx, `WITH d AS (DELETE FROM sd.jobs WHERE (ws, id) IN
 		(SELECT ws, id FROM sd.jobs WHERE ws = $1 AND state = 'dead' AND created_at < $3 ORDER BY created_at LIMIT $2) RETURNING 1)
 		SELECT count(*) FROM d`, limit, before)
 }
 
-// PurgeOffers implements routing.WorkRepo.
-func (w work) PurgeOffers(ctx context.Context, before time.Time, limit int) (int, error) {
+// purgeOffers deletes offers that ended.
+func (w work) purgeOffers(ctx context.Context, before time.Time, limit int) (int, error) {
 	return w.purge(ctx, `WITH d AS (DELETE FROM sd.offers WHERE (ws, id) IN
 		(SELECT ws, id FROM sd.offers WHERE ws = $1 AND NOT open AND offered_at < $3 ORDER BY offered_at LIMIT $2) RETURNING 1)
 		SELECT count(*) FROM d`, limit, before)
 }
 
-// PurgeDecisions implements routing.WorkRepo.
-func (w work) PurgeDecisions(ctx context.Context, before time.Time, limit int) (int, error) {
+// purgeDecisions deletes the summaries of old decisions.
+func (w work) purgeDecisions(ctx context.Context, before time.Time, limit int) (int, error) {
 	return w.purge(ctx, `WITH d AS (DELETE FROM sd.decisions WHERE (ws, item, n) IN
 		(SELECT ws, item, n FROM sd.decisions WHERE ws = $1 AND at < $3 ORDER BY at LIMIT $2) RETURNING 1)
 		SELECT count(*) FROM d`, limit, before)

@@ -26,7 +26,7 @@ func (r commands) Store(_ context.Context, principal, key, digest string, result
 		r.ws, principal, key, digest, result, micro(r.now))
 }
 
-func (r commands) Purge(_ context.Context, before time.Time, limit int) (int, error) {
+func (r commands) purgeCommands(_ context.Context, before time.Time, limit int) (int, error) {
 	return r.exec(`DELETE FROM commands WHERE rowid IN (SELECT rowid FROM commands WHERE ws = ? AND at < ? ORDER BY at LIMIT ?)`,
 		r.ws, micro(before), limit)
 }

@@ -202,7 +202,7 @@ func TestClockFeedAndEpochsGoOnAfterACrash(t *testing.T) {
 	db = reopen(t, db, clock.Now)
 	update(t, db, func(ctx context.Context, tx store.Tx) error {
 		require.False(t, tx.Now().Before(last), "the clock went back over a restart")
-		n, err := tx.Events().Purge(ctx, last.Add(time.Hour), 100)
+		n, err := tx.Purge(ctx, driver.Ages{Feed: last.Add(time.Hour)}, 100)
 		require.Equal(t, 2, n)
 		return err
 	})

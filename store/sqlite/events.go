@@ -38,9 +38,9 @@ func (r events) Append(_ context.Context, evs ...driver.Event) error {
 	return nil
 }
 
-// Purge deletes from the beginning up to the first event that is to stay, so
+// purgeEvents deletes from the beginning up to the first event that is to stay, so
 // that no reader finds a hole.
-func (r events) Purge(_ context.Context, before time.Time, limit int) (int, error) {
+func (r events) purgeEvents(_ context.Context, before time.Time, limit int) (int, error) {
 	var last int64
 	n := 0
 	err := r.while(`SELECT seq, at FROM events WHERE ws = ? ORDER BY seq LIMIT ?`, func(w raw.Row) bool {

@@ -229,9 +229,9 @@ func (r inbox) Envelope(_ context.Context, id channel.EnvelopeID) (channel.Envel
 	return e, err
 }
 
-// Purge first deletes rows whose key is too old as well, then empties those of
+// purgeInbox first deletes rows whose key is too old as well, then empties those of
 // which only the key must stay.
-func (r inbox) Purge(_ context.Context, body, keys time.Time, limit int) (int, error) {
+func (r inbox) purgeInbox(_ context.Context, body, keys time.Time, limit int) (int, error) {
 	total := 0
 	for _, step := range []struct {
 		sql    string

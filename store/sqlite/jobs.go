@@ -107,7 +107,7 @@ func (r jobs) Dead(_ context.Context, limit int) ([]driver.Job, error) {
 		r.ws, limit)
 }
 
-func (r jobs) Purge(_ context.Context, before time.Time, limit int) (int, error) {
+func (r jobs) purgeDone(_ context.Context, before time.Time, limit int) (int, error) {
 	return r.exec(`DELETE FROM jobs WHERE seq IN (SELECT seq FROM jobs WHERE ws = ? AND state = 'done' AND created < ? ORDER BY created LIMIT ?)`,
 		r.ws, micro(before), limit)
 }

@@ -346,7 +346,7 @@ func (r outbox) Pending(context.Context) (int, error) {
 	return int(n), err
 }
 
-func (r outbox) Purge(_ context.Context, before time.Time, limit int) (int, error) {
+func (r outbox) purgeOutbox(_ context.Context, before time.Time, limit int) (int, error) {
 	n, err := r.exec(`DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox
 		WHERE ws = ? AND at < ? AND state NOT IN ('queued', 'sending') ORDER BY at LIMIT ?)`, r.ws, micro(before), limit)
 	if err != nil {

@@ -3,29 +3,53 @@ package sqlite
 import (
 	"context"
 	"time"
+
+	"github.com/sangdam/sangdam/store/driver"
 )
 
-// PurgeEarly implements conversation.ContactRows.
-func (r contacts) PurgeEarly(_ context.Context, before time.Time, limit int) (int, error) {
+// Purge implements driver.Tx, one sort after the other.
+func (t *tx) Purge(ctx context.Context, before driver.Ages, limit int) (int, error) {
+	n := 0
+	for _, purge := range []func(room int) (int, error){
+		func(room int) (int, error) { return inbox{t}.purgeInbox(ctx, before.Raw, before.Keys, room) },
+		func(room int) (int, error) { return outbox{t}.purgeOutbox(ctx, before.Raw, room) },
+		func(room int) (int, error) { return jobs{t}.purgeDone(ctx, before.Raw, room) },
+		func(room int) (int, error) { return contacts{t}.purgeEarly(ctx, before.Raw, room) },
+		func(room int) (int, error) { return jobs{t}.purgeDead(ctx, before.Keys, room) },
+		func(room int) (int, error) { return work{t}.purgeOffers(ctx, before.Keys, room) },
+		func(room int) (int, error) { return work{t}.purgeDecisions(ctx, before.Keys, room) },
+		func(room int) (int, error) { return events{t}.purgeEvents(ctx, before.Feed, room) },
+		func(room int) (int, error) { return commands{t}.purgeCommands(ctx, before.Results, room) },
+	} {
+		gone, err := purge(limit - n)
+		if n += gone; err != nil || n >= limit {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// purgeEarly deletes edits and unsends whose message never came.
+func (r contacts) purgeEarly(_ context.Context, before time.Time, limit int) (int, error) {
 	return r.exec(`DELETE FROM early WHERE (ws, account, chat, message) IN
 		(SELECT ws, account, chat, message FROM early WHERE ws = ? AND at < ? ORDER BY at LIMIT ?)`, r.ws, micro(before), limit)
 }
 
-// PurgeDead implements driver.JobRepo.
-func (r jobs) PurgeDead(_ context.Context, before time.Time, limit int) (int, error) {
+// purgeDead deletes jobs that were given up.
+func (r jobs) purgeDead(_ context.Context, before time.Time, limit int) (int, error) {
 	return r.exec(`DELETE FROM jobs WHERE seq IN
 		(SELECT seq FROM jobs WHERE ws = ? AND state = 'dead' AND created < ? ORDER BY created LIMIT ?)`, r.ws, micro(before), limit)
 }
 
-// PurgeOffers implements routing.WorkRepo.
-func (r work) PurgeOffers(_ context.Context, before time.Time, limit int) (int, error) {
+// purgeOffers deletes offers that ended.
+func (r work) purgeOffers(_ context.Context, before time.Time, limit int) (int, error) {
 	return r.exec(`DELETE FROM offers WHERE (ws, id) IN
 		(SELECT ws, id FROM offers WHERE ws = ? AND pending = 0 AND at < ? ORDER BY at LIMIT ?)`, r.ws, micro(before), limit)
 }
 
-// PurgeDecisions implements routing.WorkRepo. Decisions are compared by the
+// purgeDecisions deletes the summaries of old decisions. Decisions are compared by the
 // text of their time, which is ordered but within a second.
-func (r work) PurgeDecisions(_ context.Context, before time.Time, limit int) (int, error) {
+func (r work) purgeDecisions(_ context.Context, before time.Time, limit int) (int, error) {
 	return r.exec(`DELETE FROM decisions WHERE seq IN
 		(SELECT seq FROM decisions WHERE ws = ? AND json_extract(doc, '$.at') < ? ORDER BY json_extract(doc, '$.at') LIMIT ?)`,
 		r.ws, before.UTC().Format(time.RFC3339), limit)

@@ -102,7 +102,7 @@ var feedRules = []rule{
 		e.event("b", 1)
 		purge := func(limit int) (n int) {
 			e.update(func(ctx context.Context, tx store.Tx) (err error) {
-				n, err = tx.Events().Purge(ctx, tx.Now().Add(-time.Hour), limit)
+				n, err = tx.Purge(ctx, driver.Ages{Feed: tx.Now().Add(-time.Hour)}, limit)
 				return err
 			})
 			return n

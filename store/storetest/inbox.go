@@ -380,7 +380,7 @@ func (e *env) releaseIn(l driver.InboxLane) {
 func (e *env) purgeInbox(raw, keys time.Time, limit int) (n int) {
 	e.Helper()
 	e.update(func(ctx context.Context, tx store.Tx) (err error) {
-		n, err = tx.Inbox().Purge(ctx, raw, keys, limit)
+		n, err = tx.Purge(ctx, driver.Ages{Raw: raw, Keys: keys}, limit)
 		return err
 	})
 	return n

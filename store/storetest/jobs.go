@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 var jobRules = []rule{
@@ -160,7 +161,7 @@ var jobRules = []rule{
 			return err
 		})
 		e.update(func(ctx context.Context, tx store.Tx) error {
-			n, err := tx.Jobs().Purge(ctx, moment(100), 10)
+			n, err := tx.Purge(ctx, driver.Ages{Raw: moment(100)}, 10)
 			require.Equal(e, 1, n)
 			return err
 		})

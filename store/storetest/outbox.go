@@ -322,7 +322,7 @@ var outboxRules = []rule{
 		e.sent(lane, "at")
 		purge := func(before time.Time, limit int) (n int) {
 			e.update(func(ctx context.Context, tx store.Tx) (err error) {
-				n, err = tx.Outbox().Purge(ctx, before, limit)
+				n, err = tx.Purge(ctx, driver.Ages{Raw: before}, limit)
 				return err
 			})
 			return n

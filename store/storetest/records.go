@@ -250,7 +250,7 @@ var commandRules = []rule{
 		})
 		purge := func(before time.Time, limit int) (n int) {
 			e.update(func(ctx context.Context, tx store.Tx) (err error) {
-				n, err = tx.Commands().Purge(ctx, before, limit)
+				n, err = tx.Purge(ctx, driver.Ages{Results: before}, limit)
 				return err
 			})
 			return n

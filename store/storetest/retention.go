@@ -40,7 +40,7 @@ var retentionRules = []rule{
 		})
 		purge := func(before time.Time, limit int) int {
 			return e.purged(func(ctx context.Context, tx store.Tx) (int, error) {
-				return tx.Contacts().PurgeEarly(ctx, before, limit)
+				return tx.Purge(ctx, driver.Ages{Raw: before}, limit)
 			})
 		}
 		require.Zero(e, purge(moment(0), 10), "nothing is older")
@@ -57,7 +57,9 @@ var retentionRules = []rule{
 			})
 		}
 		e.enqueueJob(store.Job{ID: "queued", Kind: "k", Due: moment(0), CreatedAt: moment(0)})
-		n := e.purged(func(ctx context.Context, tx store.Tx) (int, error) { return tx.Jobs().PurgeDead(ctx, moment(1), 10) })
+		n := e.purged(func(ctx context.Context, tx store.Tx) (int, error) {
+			return tx.Purge(ctx, driver.Ages{Keys: moment(1)}, 10)
+		})
 		require.Equal(e, 1, n)
 		e.job("young")
 		e.job("queued")
@@ -75,22 +77,17 @@ var retentionRules = []rule{
 			}
 		}
 		later := e.now().Add(100 * 365 * 24 * time.Hour)
-		offers := func(before time.Time, limit int) int {
-			return e.purged(func(ctx context.Context, tx store.Tx) (int, error) { return tx.Work().PurgeOffers(ctx, before, limit) })
-		}
-		require.Zero(e, offers(time.Unix(0, 0), 10))
-		require.Equal(e, 1, offers(later, 1))
-		require.Equal(e, 1, offers(later, 10))
-		open, _ := e.held(it.ID)
-		require.NotNil(e, open)
-		decisions := func(before time.Time, limit int) int {
+		purge := func(before time.Time, limit int) int {
 			return e.purged(func(ctx context.Context, tx store.Tx) (int, error) {
-				return tx.Work().PurgeDecisions(ctx, before, limit)
+				return tx.Purge(ctx, driver.Ages{Keys: before}, limit)
 			})
 		}
-		require.Zero(e, decisions(time.Unix(0, 0), 10))
-		require.Equal(e, 2, decisions(later, 2))
-		require.Equal(e, 1, decisions(later, 10))
+		require.Zero(e, purge(time.Unix(0, 0), 10))
+		require.Equal(e, 1, purge(later, 1), "at most as many as asked")
+		require.Equal(e, 4, purge(later, 10), "the other ended offer and three decisions")
+		require.Zero(e, purge(later, 10))
+		open, _ := e.held(it.ID)
+		require.NotNil(e, open)
 	}},
 }
 
@@ -108,12 +105,12 @@ func expiredWorkspaces(e *env) {
 		}
 		return of
 	}
-	// check writes, sees what is named, purges, and sees nothing named.
-	check := func(want string, write func(), purge func(ctx context.Context, tx store.Tx) (int, error)) {
+	// check writes, sees what is named, purges by that age, and sees nothing named.
+	check := func(want string, write func()) {
 		e.Helper()
 		write()
 		require.Equal(e, []string{want}, expired())
-		require.Positive(e, e.purged(purge))
+		require.Positive(e, e.purged(func(ctx context.Context, tx store.Tx) (int, error) { return tx.Purge(ctx, ages[want], 10) }))
 		require.Empty(e, expired())
 	}
 	require.Empty(e, expired())
@@ -121,7 +118,7 @@ func expiredWorkspaces(e *env) {
 		e.update(func(ctx context.Context, tx store.Tx) error {
 			return tx.Contacts().PutEarly(ctx, conversation.Early{Account: "acct", Chat: userChat, Message: "m", At: moment(0), Unsent: true})
 		})
-	}, func(ctx context.Context, tx store.Tx) (int, error) { return tx.Contacts().PurgeEarly(ctx, later, 10) })
+	})
 	end := func(id string, how func(ctx context.Context, tx store.Tx, j store.Job) error) func() {
 		return func() {
 			e.enqueueJob(store.Job{ID: id, Kind: "ends", Due: moment(0), CreatedAt: moment(0)})
@@ -129,24 +126,23 @@ func expiredWorkspaces(e *env) {
 			e.update(func(ctx context.Context, tx store.Tx) error { return how(ctx, tx, j) })
 		}
 	}
-	check("raw", end("done", func(ctx context.Context, tx store.Tx, j store.Job) error { return tx.Jobs().Finish(ctx, j.ID, j.Token) }),
-		func(ctx context.Context, tx store.Tx) (int, error) { return tx.Jobs().Purge(ctx, later, 10) })
+	check("raw", end("done", func(ctx context.Context, tx store.Tx, j store.Job) error { return tx.Jobs().Finish(ctx, j.ID, j.Token) }))
 	check("keys", end("dead", func(ctx context.Context, tx store.Tx, j store.Job) error {
 		return tx.Jobs().Fail(ctx, j.ID, j.Token, "hopeless", time.Time{})
-	}), func(ctx context.Context, tx store.Tx) (int, error) { return tx.Jobs().PurgeDead(ctx, later, 10) })
-	check("feed", func() { e.event("a", 1) }, func(ctx context.Context, tx store.Tx) (int, error) { return tx.Events().Purge(ctx, later, 10) })
+	}))
+	check("feed", func() { e.event("a", 1) })
 	check("results", func() {
 		e.update(func(ctx context.Context, tx store.Tx) error { return tx.Commands().Store(ctx, "p", "k", "d", nil) })
-	}, func(ctx context.Context, tx store.Tx) (int, error) { return tx.Commands().Purge(ctx, later, 10) })
+	})
 	e.append(envelopes("a")...)
 	require.NotContains(e, expired(), "raw", "what waits is kept")
 	lane := e.claimInbox(1, time.Hour)[0]
 	e.update(func(ctx context.Context, tx store.Tx) error { return tx.Inbox().Done(ctx, lane.Claim, "env-a") })
 	require.Contains(e, expired(), "raw")
-	e.purged(func(ctx context.Context, tx store.Tx) (int, error) {
-		return tx.Inbox().Purge(ctx, later, time.Unix(0, 0), 10)
-	})
+	e.purged(func(ctx context.Context, tx store.Tx) (int, error) { return tx.Purge(ctx, driver.Ages{Raw: later}, 10) })
 	require.Equal(e, []string{"keys"}, expired(), "the dedup key stays")
-	e.purged(func(ctx context.Context, tx store.Tx) (int, error) { return tx.Inbox().Purge(ctx, later, later, 10) })
+	e.purged(func(ctx context.Context, tx store.Tx) (int, error) {
+		return tx.Purge(ctx, driver.Ages{Raw: later, Keys: later}, 10)
+	})
 	require.Empty(e, expired())
 }
