@@ -80,6 +80,7 @@ func tries(id conversation.ID, message, contact, offer, ticket string) map[strin
 		"GET /setup/layouts/{id}":             {path: "/setup/layouts/new"},
 		"POST /setup/layouts/{id}":            {path: "/setup/layouts/new", form: "html=stranger"},
 		"POST /setup/layouts/preview":         {path: "/setup/layouts/preview", form: "html=stranger"},
+		"POST /setup/mail/preview":            {path: "/setup/mail/preview", form: "layout.0.html=stranger&preview=0"},
 		"GET /setup/levels/{id}":              {path: "/setup/levels/new"},
 		"POST /setup/levels/{id}":             {path: "/setup/levels/new", form: "name=stranger"},
 		"GET /triggers":                       {path: "/triggers"},

@@ -109,9 +109,8 @@ func (q *request) saveLayout() error {
 
 var place = regexp.MustCompile(`#\{[^}]*\}`)
 
-// previewLayout shows the mail as it was typed. It is a document of its own
-// origin in which nothing runs and nothing is loaded: what a mail's HTML may do
-// at a customer's is not what it may do here.
+// previewLayout shows the mail as it was typed: what its HTML may do at a
+// customer's is not what it may do here.
 func (q *request) previewLayout() error {
 	l := q.typedLayout(notify.Layout{})
 	sample := cmp.Or(l.Text, q.lang.t("layouts.sample"))
@@ -121,12 +120,7 @@ func (q *request) previewLayout() error {
 			return "‹" + html.EscapeString(strings.Trim(p, "#{}")) + "›"
 		})
 	}
-	q.w.Header().Set("Content-Security-Policy", "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'none'")
-	q.w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	page := "<!doctype html><title>" + html.EscapeString(named(l.Subject)) + "</title>" + named(before) + notify.Paragraphs(named(sample)) +
-		named(after)
-	_, _ = q.w.Write([]byte(page)) // the reader may be gone
-	return nil
+	return q.framed(named(l.Subject), named(before)+notify.Paragraphs(named(sample))+named(after))
 }
 
 // layoutRows list the layouts on the page of the set-up.

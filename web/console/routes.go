@@ -110,6 +110,8 @@ func (h *Handler) table() []route {
 		{get, "/setup/accounts/{id}/first", sangdam.ActConfigure, ofWorkspace, (*request).firstMessage},
 		{post, "/setup/accounts/{id}/connect", sangdam.ActConfigure, ofWorkspace, (*request).connectAccount},
 
+		{post, "/setup/mail/preview", sangdam.ActConfigure, ofWorkspace, (*request).previewMail},
+
 		{get, "/triggers", sangdam.ActConfigure, ofWorkspace, (*request).triggers},
 		{get, "/triggers/{id}", sangdam.ActConfigure, ofWorkspace, (*request).trigger},
 		{post, "/triggers/{id}", sangdam.ActConfigure, ofWorkspace, (*request).saveTrigger},

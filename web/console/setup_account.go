@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/sangdam/sangdam"
@@ -18,15 +19,18 @@ import (
 type accountForm struct {
 	Account   channel.Account
 	IsLINE    bool
+	Checks    bool   // the provider can be asked about it
+	Before    string // what must be there first, by the kind
 	ChannelID string
 	Settings  string // JSON, for other kinds
 	Kinds     []choice
 	Desks     []choice
 	Streams   []choice
 	Texts     []textsForm
-	Webhook   string // where the provider is to send events; empty: unknown
 	Heard     heardForm
 	Chat      *chatForm // of web chat
+	Mail      *mailForm
+	Hours     hoursForm
 }
 
 // Secrets of a LINE account, and the member of its settings that the form has a
@@ -38,12 +42,15 @@ const (
 	settingChannel = "channel_id"
 )
 
-func (q *request) accountForm(a channel.Account) (accountForm, error) {
+func (q *request) accountForm(a, stored channel.Account, h hoursForm) (accountForm, error) {
 	d, err := q.directory()
 	if err != nil {
 		return accountForm{}, err
 	}
-	f := accountForm{Account: a, IsLINE: a.Kind == kindLINE, Settings: string(a.Settings), Texts: q.textsForm(a.Messages)}
+	f := accountForm{Account: a, IsLINE: a.Kind == kindLINE, Checks: a.Kind == kindLINE || a.Kind == kindMail, Before: "other", Settings: string(a.Settings), Texts: q.textsForm(a.Messages), Hours: h}
+	if slices.Contains([]channel.Kind{kindLINE, kindWebChat, kindMail}, a.Kind) {
+		f.Before = string(a.Kind)
+	}
 	settings := map[string]any{}
 	if json.Unmarshal(a.Settings, &settings) == nil {
 		f.ChannelID, _ = settings[settingChannel].(string)
@@ -54,17 +61,25 @@ func (q *request) accountForm(a channel.Account) (accountForm, error) {
 	if f.Desks, err = q.deskChoices(func(id routing.DeskID) bool { return id == a.Desk }); err != nil {
 		return f, err
 	}
-	for _, id := range sortedKeys(d.WorkStreams) {
-		f.Streams = append(f.Streams, choice{string(id), d.WorkStreams[id], id == a.WorkStream})
-	}
-	if q.o.PublicURL != "" && a.Token != "" {
-		f.Webhook = strings.TrimRight(q.o.PublicURL, "/") + "/" + a.Token
+	if f.Streams, err = q.streamChoices(a.Kind, a.WorkStream); err != nil {
+		return f, err
 	}
 	f.Heard = q.heardForm([]channel.Account{a})
-	if a.Kind == kindWebChat {
+	switch a.Kind {
+	case kindWebChat:
 		f.Chat = q.chatForm(a)
+	case kindMail:
+		f.Mail, err = q.mailForm(a, storedMail(stored))
 	}
-	return f, nil
+	return f, err
+}
+
+// webhookOf is where the provider is to send events; empty: unknown.
+func (q *request) webhookOf(a channel.Account) string {
+	if q.o.PublicURL == "" || a.Token == "" {
+		return ""
+	}
+	return strings.TrimRight(q.o.PublicURL, "/") + "/" + a.Token
 }
 
 // findAccount is the stored account; a new one is of the kind asked for.
@@ -91,7 +106,7 @@ func (q *request) account() error {
 	if err != nil {
 		return err
 	}
-	f, err := q.accountForm(a)
+	f, err := q.accountForm(a, a, q.hoursForm(a.Hours))
 	if err != nil {
 		return err
 	}
@@ -104,34 +119,63 @@ func (q *request) saveAccount() error {
 	if err != nil {
 		return err
 	}
-	if err = q.readAccount(&a); err == nil {
+	if q.checked("delete") {
+		return q.deleteAccount(a)
+	}
+	stored, typed := a, q.typedHours()
+	if err = q.readAccount(&a, typed); err == nil {
 		var saved sangdam.AccountSaved
 		if saved, err = q.engine.SaveAccount(q.r.Context(), q.p, sangdam.SaveAccount{Key: q.key(), Account: a}); err == nil {
 			return q.saved("/setup/accounts/", escaped(string(saved.ID)), saved.Warnings)
 		}
 	}
-	f, again := q.accountForm(a)
+	f, again := q.accountForm(a, stored, typed.withRoom())
 	if again != nil {
 		return again
 	}
 	return q.edit("account", cmp.Or(a.Name, q.lang.t("setup.new.accounts")), id, f, err)
 }
 
-func (q *request) readAccount(a *channel.Account) error {
+// deleteAccount ends an account for good, once it is switched off.
+func (q *request) deleteAccount(a channel.Account) error {
+	err := errs.New(errs.Invalid, "console: %s", q.lang.t("account.delete_on"))
+	if a.Disabled && a.Version > 0 {
+		c := sangdam.DeleteAccount{Key: q.key(), Account: a.ID, Version: q.number("version")}
+		if err = q.engine.DeleteAccount(q.r.Context(), q.p, c); err == nil {
+			return q.done("/setup?saved=1")
+		}
+	}
+	f, again := q.accountForm(a, a, q.hoursForm(a.Hours))
+	if again != nil {
+		return again
+	}
+	return q.edit("account", a.Name, string(a.ID), f, err)
+}
+
+func (q *request) readAccount(a *channel.Account, typed hoursForm) (err error) {
 	a.Version, a.Name, a.Language = q.number("version"), q.value("name"), q.value("language")
 	a.Desk, a.WorkStream = routing.DeskID(q.value("desk")), routing.WorkStreamID(q.value("stream"))
 	a.Attachments, a.CustomerAttachments, a.AgentAttachments = q.checked("attachments"), q.checked("from_customers"), q.checked("from_agents")
 	a.Disabled, a.Messages = q.checked("disabled"), q.texts()
-	if a.Kind == kindWebChat {
-		return q.readChat(a)
-	}
-	if a.Kind != kindLINE {
-		a.Settings = json.RawMessage(q.value("settings"))
-		if len(a.Settings) > 0 && !json.Valid(a.Settings) {
-			return errs.New(errs.Invalid, "console: %s", q.lang.t("account.settings_wrong"))
+	switch a.Kind {
+	case kindWebChat:
+		err = q.readChat(a)
+	case kindMail:
+		err = q.readMail(a)
+	case kindLINE:
+		err = q.readLINE(a)
+	default:
+		if a.Settings = json.RawMessage(q.value("settings")); len(a.Settings) > 0 && !json.Valid(a.Settings) {
+			err = errs.New(errs.Invalid, "console: %s", q.lang.t("account.settings_wrong"))
 		}
-		return nil
 	}
+	if err == nil {
+		a.Hours, err = q.calendar(typed)
+	}
+	return err
+}
+
+func (q *request) readLINE(a *channel.Account) error {
 	settings := map[string]any{}
 	if len(a.Settings) > 0 {
 		if err := json.Unmarshal(a.Settings, &settings); err != nil {
@@ -157,7 +201,7 @@ type checkView struct {
 	ID       string
 	Findings []channel.Finding
 	Webhook  string
-	Settable bool
+	Fetches  bool // there is no web hook to set
 }
 
 // checkAccount asks the provider, for a page that shows it when it comes.
@@ -166,12 +210,8 @@ func (q *request) checkAccount() error {
 	if err != nil {
 		return err
 	}
-	f, err := q.accountForm(a)
-	if err != nil {
-		return err
-	}
-	v := checkView{ID: string(a.ID), Webhook: f.Webhook, Settable: f.Webhook != ""}
-	if v.Findings, err = q.engine.CheckAccount(q.r.Context(), q.p, a.ID, cmp.Or(f.Webhook, q.lang.t("account.no_url"))); err != nil {
+	v := checkView{ID: string(a.ID), Fetches: a.Kind == kindMail, Webhook: q.webhookOf(a)}
+	if v.Findings, err = q.engine.CheckAccount(q.r.Context(), q.p, a.ID, cmp.Or(v.Webhook, q.lang.t("account.no_url"))); err != nil {
 		return err
 	}
 	q.part(http.StatusOK, "account", "check", v)
@@ -184,14 +224,11 @@ func (q *request) connectAccount() error {
 	if err != nil {
 		return err
 	}
-	f, err := q.accountForm(a)
-	if err != nil {
-		return err
-	}
-	if f.Webhook == "" {
+	webhook := q.webhookOf(a)
+	if webhook == "" {
 		return errs.New(errs.Invalid, "console: %s", q.lang.t("account.no_url"))
 	}
-	if err := q.engine.ConnectAccount(q.r.Context(), q.p, a.ID, f.Webhook); err != nil {
+	if err := q.engine.ConnectAccount(q.r.Context(), q.p, a.ID, webhook); err != nil {
 		return err
 	}
 	return q.done("/setup/accounts/" + escaped(string(a.ID)) + "?saved=1")

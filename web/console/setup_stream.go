@@ -146,6 +146,7 @@ func (q *request) readStream(w *routing.WorkStream, rules string, typed hoursFor
 	w.ID, w.Version, w.Name = routing.WorkStreamID(q.idOf()), q.number("version"), q.value("name")
 	w.ChannelKind, w.Mode, w.Queue = q.value("kind"), routing.Mode(q.value("mode")), routing.QueueID(q.value("queue"))
 	w.Live, w.AutoAccept, w.HoldWhileWaiting = q.checked("live"), q.checked("auto_accept"), q.checked("hold")
+	w.Tickets = q.checked("tickets")
 	w.ThreadPerAccount, w.Bot, w.SkillMatch = q.checked("per_account"), q.value("bot"), routing.SkillMatch(q.value("skill_match"))
 	w.Messages = q.texts()
 	if w.Cost, err = q.whole("cost"); err != nil {

@@ -22,7 +22,7 @@ var templateFiles embed.FS
 
 // shared are the templates that every page has.
 var shared = []string{"templates/layout.html", "templates/parts.html", "templates/bar.html", "templates/forms.html",
-	"templates/masking.html"}
+	"templates/masking.html", "templates/mail.html"}
 
 // parsePages makes the templates of every page in every language.
 func (h *Handler) parsePages() (map[string]map[string]*template.Template, error) {

@@ -17,6 +17,8 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/email"
+	"github.com/sangdam/sangdam/channel/email/emailtest"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 	"github.com/sangdam/sangdam/channel/webchat"
@@ -38,6 +40,7 @@ type world struct {
 	db   *store.DB
 	eng  *sangdam.Engine
 	line *linetest.Server
+	mail *emailtest.Server
 	web  *httptest.Server
 	host sangdam.Principal
 	page *console.Handler
@@ -59,10 +62,15 @@ func newWorldOn(t *testing.T, db *store.DB, brand ...console.Brand) *world {
 	t.Cleanup(emulator.Close)
 	adapter, err := line.New(line.Options{APIBase: emulator.URL, DataAPIBase: emulator.URL})
 	require.NoError(t, err)
+	w.mail = emailtest.New(emailtest.Options{})
+	t.Cleanup(w.mail.Close)
+	mail := email.New(email.Options{Dial: w.mail.Dial, LookupTXT: func(_ context.Context, name string) ([]string, error) {
+		return map[string][]string{"shop.test": {"v=spf1 -all"}}[name], nil
+	}})
 	sealer, err := seal.Ephemeral()
 	require.NoError(t, err)
 	w.eng, err = sangdam.New(sangdam.Config{DB: w.db, Sealer: sealer, Blobs: blob.Memory(),
-		Adapters: []channel.Adapter{adapter, webchat.New()},
+		Adapters: []channel.Adapter{adapter, webchat.New(), mail},
 		Poll:     50 * time.Millisecond,
 		Logger:   slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))})
 	require.NoError(t, err)

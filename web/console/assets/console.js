@@ -461,6 +461,8 @@
     if ("close" in b.dataset) b.closest(".toast").remove();
     if (b.dataset.canned && b.closest("#canned")) useCanned(Number(b.dataset.canned));
     if (b.dataset.clause) clauses(b);
+    if (b.dataset.act) rows(b);
+    if (b.dataset.frame) $(b.dataset.frame).hidden = false;
     if (b.dataset.summarize) summarize(b.form, $(b.dataset.summarize + " dl"));
     if (b.id === "jump") { const t = $("#thread"); below = true; t.scrollTop = t.scrollHeight; place(); }
     if (b.id === "list-stale") letGo();
@@ -477,8 +479,8 @@
     const said = (e) => e.type === "password" ? (e.value ? dl.dataset.secret : "") : e.type === "checkbox" ? (e.checked ? dl.dataset.on : "") :
       e.tagName === "SELECT" ? (e.value ? e.selectedOptions[0].textContent : "") : e.value.trim();
     dl.replaceChildren(...[...form.elements].filter((e) => e.name && e.type !== "hidden" && e.labels && e.labels.length && said(e)).map((e) => {
-      const row = document.createElement("div"), dt = document.createElement("dt"), dd = document.createElement("dd"), group = e.closest("details");
-      dt.textContent = (group ? $("summary strong", group).textContent + " · " : "") + [...e.labels[0].childNodes].filter((n) => n.nodeType === 3).map((n) => n.textContent.trim()).join(" ");
+      const row = document.createElement("div"), dt = document.createElement("dt"), dd = document.createElement("dd"), group = e.closest("details, [data-group]"), head = group && (group.dataset.group || ($("summary strong", group) || {}).textContent);
+      dt.textContent = (head ? head + " · " : "") + [...e.labels[0].childNodes].filter((n) => n.nodeType === 3).map((n) => n.textContent.trim()).join(" ");
       dd.textContent = said(e); row.append(dt, dd);
       return row;
     }));
@@ -495,6 +497,22 @@
       $("select", row).focus();
     } else if (rows.length > 1) b.closest(".clause").remove();
     else for (const i of $$("select, input", rows[0])) i.value = "";
+  }
+
+  // Rows of a form: another is made of the template, under a number of its own.
+  // They count in the order in which they stand.
+  function rows(b) {
+    const box = b.closest("[data-rows]"), row = b.closest("[data-row]"), all = $$(":scope > [data-row]", box);
+    if (b.dataset.act === "drop") row.remove();
+    if (b.dataset.act === "up" && row.previousElementSibling.dataset.row) row.previousElementSibling.before(row);
+    if (b.dataset.act === "down" && row.nextElementSibling.dataset.row) row.nextElementSibling.after(row);
+    if (b.dataset.act !== "add") return b.isConnected && b.focus();
+    const kind = $("[data-kinds]", box), t = $(":scope > template" + (kind ? `[data-kind="${kind.value}"]` : ""), box);
+    const n = 1 + Math.max(-1, ...all.map((r) => Number(r.dataset.row))), fresh = t.content.firstElementChild.cloneNode(true);
+    fresh.dataset.row = n;
+    for (const i of $$("[name]", fresh)) { i.name = i.name.replace(".new.", `.${n}.`); if (i.value === "new") i.value = n; }
+    (all.at(-1) || t).insertAdjacentElement(all.length ? "afterend" : "beforebegin", fresh);
+    $("select, input:not([type=hidden]), textarea", fresh).focus();
   }
   document.addEventListener("change", (e) => {
     if (e.target.id === "attach") { for (const f of e.target.files) attach(f); e.target.value = ""; }
