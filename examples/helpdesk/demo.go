@@ -67,9 +67,10 @@ func reachable(a net.Addr) string {
 
 // checkDemoOptions refuses what would mix a demonstration with a real account.
 func checkDemoOptions(o options, env func(string) string) error {
-	for _, name := range []string{"LINE_CHANNEL_ID", "LINE_CHANNEL_SECRET", "LINE_CHANNEL_TOKEN", "LINE_API_BASE", "LINE_DATA_API_BASE"} {
+	names := []string{"LINE_CHANNEL_ID", "LINE_CHANNEL_SECRET", "LINE_CHANNEL_TOKEN", "LINE_API_BASE", "LINE_DATA_API_BASE"}
+	for _, name := range append(names, mailboxNames...) {
 		if env(name) != "" {
-			return fmt.Errorf("-demo plays LINE itself, and %s is set; unset it, or leave -demo out to serve the real account", name)
+			return fmt.Errorf("-demo plays the customers itself, and %s is set; unset it, or leave -demo out to serve the real account", name)
 		}
 	}
 	if !loopback(o.demoAddr) {

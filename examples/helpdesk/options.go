@@ -31,6 +31,7 @@ type options struct {
 	record    string // file
 	line      lineOptions
 	mail      mailOptions
+	mailbox   mailboxOptions
 }
 
 // lineOptions are the credentials of the LINE account; all empty: none given.
@@ -47,6 +48,9 @@ Environment:
         the LINE account to serve at /webhooks/line; all three or none
   LINE_API_BASE, LINE_DATA_API_BASE
         addresses of an emulator instead of LINE
+  MAIL_ADDRESS, MAIL_USER, MAIL_PASSWORD, MAIL_IMAP, MAIL_SMTP
+        a mailbox to serve: its address, who logs in, and its two servers
+        (host:port); all five or none. Mails become conversations
   SMTP_SERVER, SMTP_FROM, TEAM_MAIL, SMTP_USER, SMTP_PASSWORD
         a mail server (host:port), the sender's address, and where the team hears
         of new tickets; with them tickets are set up. Without encryption only on
@@ -104,6 +108,9 @@ func parseOptions(args []string, env func(string) string, stdout io.Writer) (opt
 		return o, err
 	}
 	if o.line, err = parseLINE(env); err != nil {
+		return o, err
+	}
+	if o.mailbox, err = parseMailbox(env); err != nil {
 		return o, err
 	}
 	o.mail, err = parseMail(env)

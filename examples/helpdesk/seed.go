@@ -101,6 +101,9 @@ func (h *helpdesk) seedOnce(ctx context.Context) error {
 	if err := h.seedTickets(ctx); err != nil {
 		return err
 	}
+	if err := h.seedMailbox(ctx); err != nil {
+		return err
+	}
 	return h.seedAccount(ctx)
 }
 

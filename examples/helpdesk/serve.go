@@ -234,6 +234,9 @@ func (h *helpdesk) announce(addr string) {
 	} else {
 		h.out.note("no LINE account: set LINE_CHANNEL_ID, LINE_CHANNEL_SECRET and LINE_CHANNEL_TOKEN to serve one")
 	}
+	if h.o.mailbox.given() {
+		h.out.note("mailbox: %s", h.o.mailbox.address)
+	}
 	if h.token != "" {
 		h.out.note("token of the JSON interface, shown this once: %s", h.token)
 	}

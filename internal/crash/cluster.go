@@ -21,7 +21,7 @@ type cluster struct {
 
 // prepareCluster puts a proxy before the database for each process and a
 // balancer before them all.
-func (w *world) prepareCluster(program, api string) (stop func(), err error) {
+func (w *world) prepareCluster(program string) (stop func(), err error) {
 	server, err := url.Parse(w.dsn)
 	if err != nil {
 		return nil, err
@@ -33,7 +33,7 @@ func (w *world) prepareCluster(program, api string) (stop func(), err error) {
 	}
 	front := &http.Server{Handler: g.bal, ReadHeaderTimeout: 10 * time.Second}
 	go front.Serve(ln) //nolint:errcheck // ends with Close
-	w.srv.SetWebhook("http://" + ln.Addr().String() + "/webhooks/line")
+	w.side.serves("http://" + ln.Addr().String())
 	stop = func() {
 		_ = front.Close()
 		for _, p := range g.proxies {
@@ -47,7 +47,7 @@ func (w *world) prepareCluster(program, api string) (stop func(), err error) {
 			return nil, err
 		}
 		g.proxies = append(g.proxies, p)
-		d, err := w.newDesk(program, api, fmt.Sprint("crash", i), p.dsn(*server))
+		d, err := w.newDesk(program, fmt.Sprint("crash", i), p.dsn(*server))
 		if err != nil {
 			stop()
 			return nil, err
@@ -89,7 +89,7 @@ func (w *world) revive() error {
 // everything is done or nothing moves, and audits.
 func (w *world) runCluster(ctx context.Context) (*report, error) {
 	begun := time.Now()
-	r := &report{Store: w.o.store, Seed: w.o.seed, Kills: w.o.kills, Nodes: w.o.nodes, Actions: map[string]int{}}
+	r := &report{Channel: w.o.channel, Store: w.o.store, Seed: w.o.seed, Kills: w.o.kills, Nodes: w.o.nodes, Actions: map[string]int{}}
 	g := w.group
 	defer func() {
 		for _, c := range g.procs {
@@ -101,14 +101,18 @@ func (w *world) runCluster(ctx context.Context) (*report, error) {
 	if err := w.beginCluster(ctx); err != nil {
 		return nil, err
 	}
+	if err := w.side.ready(ctx); err != nil {
+		return nil, err
+	}
 	traffic, stopTraffic := context.WithCancel(ctx)
 	defer stopTraffic()
-	left := w.crowd.start(traffic, w.o.customers, w.o.seed)
+	left := w.side.start(traffic, w.o.customers, w.o.seed)
 	if err := w.chaos(ctx, r); err != nil {
 		return nil, err
 	}
 	stopTraffic()
 	left()
+	w.side.finish()
 	if err := w.comeToRest(ctx, w.revive, r); err != nil {
 		return nil, err
 	}
@@ -117,7 +121,7 @@ func (w *world) runCluster(ctx context.Context) (*report, error) {
 			r.found(&r.Broken, "SIGTERM: %v; %s", err, c.tail.String())
 		}
 	}
-	w.srv.SetWebhook("")
+	w.side.serves("")
 	if err := w.audit(ctx, r); err != nil {
 		return nil, err
 	}
@@ -173,10 +177,11 @@ func (w *world) chaos(ctx context.Context, r *report) error {
 			rng.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
 		}
 		name, node := deck[0], rng.IntN(w.o.nodes)
+		w.side.disturb(n)
 		deck = deck[1:]
 		r.Actions[name]++
-		if acked, seen, _ := w.tap.counts(); !w.o.json {
-			fmt.Fprintf(w.out, "action %d of %d: %s at process %d; %d of %d events acknowledged\n", n+1, w.o.kills, name, node, acked, seen)
+		if have, of := w.side.taken(); !w.o.json {
+			fmt.Fprintf(w.out, "action %d of %d: %s at process %d; %d of %d events acknowledged\n", n+1, w.o.kills, name, node, have, of)
 		}
 		if err := actions[name](ctx, w, rng, node); err != nil {
 			return fmt.Errorf("action %s: %w", name, err)

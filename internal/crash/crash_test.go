@@ -38,6 +38,21 @@ func TestNothingIsLostWhenTheProcessIsKilled(t *testing.T) {
 	}
 }
 
+// The same with mail: nothing that lay in the mailbox is lost or there twice, and
+// no answer leaves twice.
+func TestNoMailIsLostWhenTheProcessIsKilled(t *testing.T) {
+	var out, log bytes.Buffer
+	err := run(t.Context(), []string{"-channel", "email", "-kills", "6", "-customers", "10", "-json"}, &out, &log)
+	var r report
+	require.NoError(t, json.Unmarshal(out.Bytes(), &r), "%v\n%s", err, &log)
+	require.NoError(t, err, "%s", &out)
+	require.Zero(t, r.harm())
+	require.Equal(t, "email", r.Channel)
+	require.Positive(t, r.Acknowledged)
+	require.Equal(t, r.Written, r.Acknowledged)
+	require.Positive(t, r.Sent)
+}
+
 // A short form with three processes on one database.
 func TestNothingIsLostAmongSeveralProcesses(t *testing.T) {
 	needPostgres(t)
@@ -65,7 +80,7 @@ func needPostgres(t *testing.T) {
 
 func TestOptionsAreRefused(t *testing.T) {
 	for _, args := range [][]string{{"-kills", "-1"}, {"-customers", "0"}, {"-faults", "-1"}, {"-nonsense"}, {"-nodes", "0"},
-		{"-only", "kill"},
+		{"-only", "kill"}, {"-channel", "fax"}, {"-channel", "email", "-nodes", "2"},
 		{"-nodes", "2", "-only", "flood"}} {
 		require.Error(t, run(t.Context(), args, &bytes.Buffer{}, &bytes.Buffer{}), "%v", args)
 	}
@@ -76,7 +91,7 @@ func TestOptionsAreRefused(t *testing.T) {
 // bench is one customer at an emulator, with a ledger that a test falsifies:
 // an audit that finds nothing proves nothing unless it finds what is there.
 type bench struct {
-	w *world
+	w *lineSide
 	p *customer
 	l *ledger
 	r *report
@@ -86,7 +101,7 @@ func newBench(t *testing.T) *bench {
 	t.Helper()
 	srv := linetest.New(linetest.Options{})
 	t.Cleanup(srv.Close)
-	w := &world{srv: srv, tap: newTap()}
+	w := &lineSide{srv: srv, tap: newTap()}
 	clock := time.Now()
 	w.tap.now = func() time.Time { clock = clock.Add(time.Millisecond); return clock }
 	w.crowd = &crowd{srv: srv, tap: w.tap}
@@ -123,8 +138,7 @@ func (b *bench) arrived(t *testing.T, m written) {
 }
 
 func (b *bench) audit() *report {
-	b.w.auditInbound(b.r, b.l, b.p, map[string]bool{})
-	auditPhone(b.r, b.l, b.p)
+	b.w.audit(b.r, b.l, map[string]bool{})
 	return b.r
 }
 
@@ -211,6 +225,58 @@ func TestTheAuditFindsHarm(t *testing.T) {
 			got := report{Lost: r.Lost, Duplicated: r.Duplicated, Reordered: r.Reordered, Stuck: r.Stuck, Failed: r.Failed, Unknown: r.Unknown}
 			require.Equal(t, c.want, got, "%v", r.Problems)
 		})
+	}
+}
+
+// TestTheAuditFindsHarmInMail that is put into the records of one customer.
+func TestTheAuditFindsHarmInMail(t *testing.T) {
+	const text, thread = "mina@mina.test #1", "first@mina.test"
+	sent := conversation.StatusSent
+	// mail is one that was written; heard are the texts that arrived in its thread.
+	audit := func(heard []string, chats ...[]conversation.Message) *report {
+		s := &mailSide{all: map[string]*writer{}}
+		p := s.writer("mina@mina.test")
+		p.letters = []letter{{text: text, id: thread, thread: thread}}
+		p.order[thread] = heard
+		l := &ledger{messages: map[string][]conversation.Message{}, byProvider: map[channel.ProviderMessageID][]conversation.Message{}}
+		r := &report{}
+		for i, chat := range chats {
+			for _, m := range chat {
+				l.add(conversation.Conversation{Chat: channel.Chat{ID: string(rune('a' + i))}}, m, r)
+			}
+		}
+		s.audit(r, l, nil)
+		return r
+	}
+	in := conversation.Message{Direction: conversation.Inbound, Author: conversation.Author{Kind: conversation.ByCustomer},
+		Content: channel.Text(text)}
+	out := func(status conversation.Status) conversation.Message {
+		return conversation.Message{Direction: conversation.Outbound, Author: conversation.Author{Kind: conversation.ByAgent}, Status: status,
+			Content: channel.Text(echo(text))}
+	}
+	type chat = []conversation.Message
+	arrived := []string{echo(text)}
+	for name, c := range map[string]struct {
+		heard []string
+		chats []chat
+		want  report
+	}{
+		"nothing":                  {arrived, []chat{{in, out(sent)}}, report{}},
+		"passed over":              {nil, nil, report{Lost: 1}},
+		"stored twice":             {arrived, []chat{{in, in, out(sent)}}, report{Duplicated: 1}},
+		"in two threads":           {arrived, []chat{{in, out(sent)}, {in}}, report{Duplicated: 1}},
+		"not answered":             {nil, []chat{{in}}, report{Stuck: 1}},
+		"sent and not arrived":     {nil, []chat{{in, out(sent)}}, report{Lost: 1}},
+		"sent twice":               {[]string{echo(text), echo(text)}, []chat{{in, out(sent)}}, report{Duplicated: 1}},
+		"unknown, and it arrived":  {arrived, []chat{{in, out(conversation.StatusUnknown)}}, report{Unknown: 1}},
+		"unknown, and it did not":  {nil, []chat{{in, out(conversation.StatusUnknown)}}, report{Unknown: 1}},
+		"unknown, and twice there": {[]string{echo(text), echo(text)}, []chat{{in, out(conversation.StatusUnknown)}}, report{Unknown: 1, Duplicated: 1}},
+		"given up":                 {nil, []chat{{in, out(conversation.StatusFailed)}}, report{Failed: 1}},
+	} {
+		r := audit(c.heard, c.chats...)
+		got := report{Lost: r.Lost, Duplicated: r.Duplicated, Reordered: r.Reordered, Stuck: r.Stuck, Failed: r.Failed, Unknown: r.Unknown,
+			Broken: r.Broken}
+		require.Equal(t, c.want, got, "%s: %v", name, r.Problems)
 	}
 }
 

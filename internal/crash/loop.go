@@ -6,15 +6,10 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
-	"sync/atomic"
 	"time"
 
-	"github.com/sangdam/sangdam/channel/line/linetest"
 	"github.com/sangdam/sangdam/internal/pgtest"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/postgres"
@@ -33,13 +28,10 @@ type world struct {
 	o     options
 	dir   string
 	dsn   string // PostgreSQL; "" is SQLite in dir
-	srv   *linetest.Server
-	tap   *tap
-	crowd *crowd
+	side  provider
 	desk  *desk
 	pg    *pgtest.Server
-	group *cluster     // of several processes; nil: one
-	heard atomic.Int64 // calls that were answered as accepted
+	group *cluster // of several processes; nil: one
 	out   io.Writer
 }
 
@@ -54,7 +46,7 @@ func crash(ctx context.Context, o options, out io.Writer) (*report, error) {
 	} else {
 		defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
 	}
-	w := &world{o: o, dir: dir, out: out, tap: newTap()}
+	w := &world{o: o, dir: dir, out: out}
 	stop, err := w.setUp(ctx)
 	if err != nil {
 		return nil, err
@@ -97,74 +89,31 @@ func (w *world) setUp(ctx context.Context) (_ func(), err error) {
 	default:
 		return nil, fmt.Errorf("-store %q is not sqlite or postgres", w.o.store)
 	}
-	w.srv = linetest.New(linetest.Options{Seed: w.o.seed, WebhookClient: &http.Client{Transport: w.tap}, WebhookParallel: 16, WebhookBatch: 4,
-		Redeliveries: 1 << 30, RedeliverAfter: 200 * time.Millisecond})
-	w.tap.secret = w.srv.ChannelSecret()
-	w.srv.SetChaos(linetest.Chaos{Duplicate: 0.05 * w.o.faults, Reorder: 0.05 * w.o.faults})
-	for _, f := range faults(w.o.faults) {
-		w.srv.AddFault(f)
-	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	w.side, err = newProvider(w.o)
 	if err != nil {
 		return nil, err
 	}
-	line := &http.Server{Handler: w.listen(w.srv), ReadHeaderTimeout: 10 * time.Second}
-	go line.Serve(ln) //nolint:errcheck // ends with Close
-	stops = append(stops, w.srv.Close, func() { _ = line.Close() })
-	w.crowd = &crowd{srv: w.srv, tap: w.tap}
+	stops = append(stops, w.side.close)
 	program := w.o.program
 	if program == "" {
 		if program, err = build(ctx, w.dir); err != nil {
 			return nil, err
 		}
 	}
-	api := "http://" + ln.Addr().String()
 	if w.o.nodes > 1 {
-		close, err := w.prepareCluster(program, api)
+		close, err := w.prepareCluster(program)
 		if err != nil {
 			return nil, err
 		}
 		stops = append(stops, close)
 		return stop, nil
 	}
-	w.desk, err = w.newDesk(program, api, "crash", w.dsn)
+	w.desk, err = w.newDesk(program, "crash", w.dsn)
 	return stop, err
 }
 
-// faults is what goes wrong at LINE: most of it after LINE has acted, which
-// separates a correct integration from a naive one.
-func faults(much float64) []linetest.Fault {
-	var all []linetest.Fault
-	for _, f := range []struct {
-		endpoint string
-		kind     linetest.FaultKind
-		percent  float64
-	}{
-		{"push", linetest.FaultCutAfter, 4}, {"push", linetest.Fault500After, 2}, {"push", linetest.FaultGarbage, 1},
-		{"push", linetest.FaultHangAfter, 0.3},
-		{"push", linetest.FaultCutBefore, 2}, {"push", linetest.Fault500Before, 2}, {"push", linetest.FaultRate, 0.1},
-		{"reply", linetest.FaultCutAfter, 1}, {"reply", linetest.Fault500After, 1}, {"reply", linetest.FaultGarbage, 1},
-		{"reply", linetest.FaultCutBefore, 1}, {"reply", linetest.FaultRate, 0.1},
-	} {
-		if p := f.percent / 100 * much; p > 0 {
-			all = append(all, linetest.Fault{Endpoint: f.endpoint, Kind: f.kind, Probability: p})
-		}
-	}
-	return all
-}
-
-// listen counts the calls that put a message on a phone and were answered so.
-func (w *world) listen(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(rw, r)
-		if strings.HasPrefix(r.URL.Path, "/v2/bot/message/") {
-			w.heard.Add(1)
-		}
-	})
-}
-
 // newDesk describes one process; where it keeps a log, it is named after it.
-func (w *world) newDesk(program, api, node, dsn string) (*desk, error) {
+func (w *world) newDesk(program, node, dsn string) (*desk, error) {
 	log := io.Discard
 	if w.o.keep {
 		f, err := os.Create(filepath.Join(w.dir, node+".log"))
@@ -177,20 +126,18 @@ func (w *world) newDesk(program, api, node, dsn string) (*desk, error) {
 	if dsn != "" {
 		args = append(args, "-postgres", dsn)
 	}
-	return &desk{program: program, args: args, log: log, env: []string{
-		"LINE_CHANNEL_ID=" + w.srv.ChannelID(), "LINE_CHANNEL_SECRET=" + w.srv.ChannelSecret(), "LINE_CHANNEL_TOKEN=" + w.srv.ChannelToken(),
-		"LINE_API_BASE=" + api, "LINE_DATA_API_BASE=" + api}}, nil
+	return &desk{program: program, args: args, log: log, env: w.side.env()}, nil
 }
 
 func (w *world) start() (*child, error) {
-	return w.desk.start(func(base string) { w.srv.SetWebhook(base + "/webhooks/line") })
+	return w.desk.start(w.side.serves)
 }
 
 // run lets customers write while the process is killed again and again, then
 // waits until everything is done or nothing moves, and audits.
 func (w *world) run(ctx context.Context) (*report, error) {
 	begun := time.Now()
-	r := &report{Store: w.o.store, Seed: w.o.seed, Kills: w.o.kills}
+	r := &report{Channel: w.o.channel, Store: w.o.store, Seed: w.o.seed, Kills: w.o.kills}
 	c, err := w.start()
 	if err != nil {
 		return nil, err
@@ -199,15 +146,19 @@ func (w *world) run(ctx context.Context) (*report, error) {
 	if err := w.serves(ctx, c); err != nil {
 		return nil, err
 	}
+	if err := w.side.ready(ctx); err != nil {
+		return nil, err
+	}
 	traffic, stopTraffic := context.WithCancel(ctx)
 	defer stopTraffic()
-	left := w.crowd.start(traffic, w.o.customers, w.o.seed)
+	left := w.side.start(traffic, w.o.customers, w.o.seed)
 	recovered, err := w.killLoop(ctx, &c)
 	if err != nil {
 		return nil, err
 	}
 	stopTraffic()
 	left()
+	w.side.finish()
 	r.recovery(recovered)
 	alive := func() error {
 		if c.dead() {
@@ -221,7 +172,7 @@ func (w *world) run(ctx context.Context) (*report, error) {
 	if err := c.terminate(40 * time.Second); err != nil {
 		r.found(&r.Broken, "SIGTERM: %v; %s", err, c.tail.String())
 	}
-	w.srv.SetWebhook("")
+	w.side.serves("")
 	if err := w.audit(ctx, r); err != nil {
 		return nil, err
 	}
@@ -249,7 +200,7 @@ func (w *world) killLoop(ctx context.Context, c **child) (recovered []time.Durat
 	rng := rand.New(rand.NewPCG(w.o.seed, 0xdead))
 	killed := time.Now()
 	for kill := range w.o.kills {
-		heard := w.heard.Load()
+		heard := w.side.heard()
 		early := kill > 0 && rng.IntN(5) == 0 // also while the process starts
 		life := 30*time.Millisecond + time.Duration(rng.IntN(1500))*time.Millisecond
 		if early {
@@ -258,7 +209,7 @@ func (w *world) killLoop(ctx context.Context, c **child) (recovered []time.Durat
 			return nil, err
 		}
 		for end := time.Now().Add(life); time.Now().Before(end) && ctx.Err() == nil; rest(ctx, 5*time.Millisecond) {
-			if heard >= 0 && kill > 0 && w.heard.Load() > heard {
+			if heard >= 0 && kill > 0 && w.side.heard() > heard {
 				recovered, heard = append(recovered, time.Since(killed)), -1
 			}
 		}
@@ -270,11 +221,12 @@ func (w *world) killLoop(ctx context.Context, c **child) (recovered []time.Durat
 		}
 		(*c).kill()
 		killed = time.Now()
+		w.side.disturb(kill)
 		if *c, err = w.start(); err != nil {
 			return nil, err
 		}
-		if acked, seen, _ := w.tap.counts(); !w.o.json {
-			fmt.Fprintf(w.out, "kill %d of %d: %d of %d events acknowledged\n", kill+1, w.o.kills, acked, seen)
+		if have, of := w.side.taken(); !w.o.json {
+			fmt.Fprintf(w.out, "kill %d of %d: %d of %d events acknowledged\n", kill+1, w.o.kills, have, of)
 		}
 	}
 	return recovered, w.serves(ctx, *c)
@@ -285,8 +237,8 @@ func (w *world) killLoop(ctx context.Context, c **child) (recovered []time.Durat
 // processes meanwhile.
 func (w *world) comeToRest(ctx context.Context, alive func() error, r *report) error {
 	type state struct {
-		acked, arrived int
-		status         status
+		have, of, arrived int
+		status            status
 	}
 	var last state
 	begun := time.Now()
@@ -296,32 +248,24 @@ func (w *world) comeToRest(ctx context.Context, alive func() error, r *report) e
 			return err
 		}
 		s, err := w.desk.status(ctx)
-		acked, seen, _ := w.tap.counts()
-		now := state{acked, w.crowd.arrived(), s}
+		have, of := w.side.taken()
+		now := state{have, of, w.side.arrived(), s}
 		if now != last {
 			last, moved = now, time.Now()
 		}
-		done := err == nil && s.idle() && acked == seen && w.written() <= seen
+		done := err == nil && s.idle() && have == of
 		still := time.Since(moved)
 		if done && still > settled {
 			return nil
 		}
 		if still > quiet || time.Since(begun) > restWithin {
 			r.found(&r.Stuck, "not done %s after the traffic stopped: %d of %d events acknowledged, status %+v, error %v",
-				time.Since(begun).Round(time.Second), acked, seen, s, err)
+				time.Since(begun).Round(time.Second), have, of, s, err)
 			return nil
 		}
 		rest(ctx, 250*time.Millisecond)
 	}
 	return ctx.Err()
-}
-
-func (w *world) written() int {
-	n := 0
-	for _, p := range w.crowd.everybody() {
-		n += len(p.wrote())
-	}
-	return n
 }
 
 // open opens the data that the helpdesk has left.

@@ -26,6 +26,14 @@
 //
 //	go run ./internal/crash -nodes 3 -kills 50 -seed 2
 //
+// With -channel email customers write mails: the emulator of IMAP and SMTP
+// (channel/email/emailtest) is in this process, and loses connections before and
+// after it took a mail, gives new UIDs to everything, and answers slowly. A mail
+// has no key with which it could be sent again safely, so that an outcome that
+// was lost shows as "unknown", as with a reply.
+//
+//	go run ./internal/crash -channel email -kills 200
+//
 // What was killed when depends on the machine; the seed fixes the customers,
 // the faults and the moments, as far as a real process lets them be fixed.
 package main
@@ -62,6 +70,7 @@ type options struct {
 	json      bool
 	nodes     int
 	only      string
+	channel   string
 	program   string // path of the helpdesk's binary; empty: built
 }
 
@@ -80,6 +89,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	set.BoolVar(&o.json, "json", false, "print one JSON object instead of progress")
 	set.IntVar(&o.nodes, "nodes", 1, "processes; more than one: on PostgreSQL, where more than kills happens")
 	set.StringVar(&o.only, "only", "", "with -nodes: the `actions` that happen, with commas between; empty: all")
+	set.StringVar(&o.channel, "channel", "line", "through what customers write: line or email")
 	set.StringVar(&o.program, "program", "", "`path` of a built helpdesk; empty: build it")
 	if err := set.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -92,6 +102,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if err := o.checkNodes(); err != nil {
 		return err
+	}
+	if o.nodes > 1 && o.channel != "line" {
+		return errors.New("-nodes is for -channel line")
 	}
 	if o.nodes > 1 {
 		o.store = "postgres"

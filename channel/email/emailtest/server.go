@@ -52,6 +52,7 @@ type Server struct {
 	smtp *smtp.Server
 	pipe map[string]*pipeListener // by protocol
 
+	box      sync.Mutex // held while a folder changes
 	mu       sync.Mutex
 	folders  map[string][]stored // what the desk's mailbox holds
 	received []Mail              // what customers got
@@ -152,7 +153,11 @@ func (s *Server) Dial(ctx context.Context, _, address string) (net.Conn, error) 
 }
 
 // Deliver puts a mail, exact to the byte, into a folder of the desk's mailbox.
-func (s *Server) Deliver(folder string, raw []byte) { s.deliver(folder, stored{raw, time.Now()}, true) }
+func (s *Server) Deliver(folder string, raw []byte) {
+	s.box.Lock()
+	defer s.box.Unlock()
+	s.deliver(folder, stored{raw, time.Now()}, true)
+}
 
 func (s *Server) deliver(folder string, m stored, keep bool) {
 	s.mu.Lock()
@@ -172,6 +177,13 @@ func (l literal) Size() int64 { return l.Reader.Size() }
 // Renumber gives a folder another UIDVALIDITY and its mails new UIDs, as a server
 // does that was restored, and cuts all connections.
 func (s *Server) Renumber(folder string) {
+	s.renumber(folder)
+	s.Cut()
+}
+
+func (s *Server) renumber(folder string) {
+	s.box.Lock()
+	defer s.box.Unlock()
 	must(s.user.Delete(folder))
 	must(s.user.Create(folder, nil))
 	s.mu.Lock()
@@ -180,7 +192,6 @@ func (s *Server) Renumber(folder string) {
 	for _, m := range all {
 		s.deliver(folder, m, false)
 	}
-	s.Cut()
 }
 
 // Cut breaks all IMAP connections.

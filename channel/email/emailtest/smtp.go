@@ -49,6 +49,13 @@ func (s *Server) Fail(faults ...Fault) {
 	s.faults = append(s.faults, faults...)
 }
 
+// Calm forgets the faults that have not happened.
+func (s *Server) Calm() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults, s.cutAfter = nil, 0
+}
+
 // session is one SMTP connection.
 type session struct {
 	s     *Server
