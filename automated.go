@@ -21,6 +21,11 @@ func (u *unit) react(acct channel.Account, d *conversation.Draft, m conversation
 	bot := u.s.routing.WorkStreams[d.C.WorkStream].Bot
 	takes := d.C.Control == conversation.ControlBot || begun && bot != "" && u.e.bots[bot] != nil && !silent
 	closed := u.closed(u.s.hoursOf(acct, ""))
+	if begun && !silent {
+		if err := u.tellNotice(acct, d); err != nil {
+			return err
+		}
+	}
 	if begun && d.C.Version == 0 && !silent && (takes || !closed) { // not one that opens again
 		if _, err := u.sayAutomated(acct, d, conversation.AutoGreeting); err != nil {
 			return err
@@ -206,8 +211,21 @@ func (u *unit) welcome(acct channel.Account, in channel.Inbound) (bool, error) {
 	if text == "" || adapter.Capabilities().NoWelcome {
 		return false, nil
 	}
-	return true, u.leave(channel.OutboxRow{ID: channel.OutboxID(newID()), Account: acct.ID, Lane: outboxLane(in.Chat),
-		To: in.Chat, Content: channel.Text(text), Reply: in.Reply, State: channel.OutboxQueued})
+	i, err := u.identity(acct, in.Author)
+	if err != nil {
+		return false, err
+	}
+	if in.Reply, err = u.noticeFirst(acct, in, i); err != nil {
+		return false, err
+	}
+	return true, u.sayAlone(acct, in, channel.Text(text))
+}
+
+// sayAlone answers an event where there is no conversation: the message is an
+// outbox row alone.
+func (u *unit) sayAlone(acct channel.Account, in channel.Inbound, c channel.Content) error {
+	return u.leave(channel.OutboxRow{ID: channel.OutboxID(newID()), Account: acct.ID, Lane: outboxLane(in.Chat),
+		To: in.Chat, Content: c, Reply: in.Reply, State: channel.OutboxQueued})
 }
 
 // checkTexts refuses automated texts that could never be sent: longer than the

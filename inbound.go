@@ -190,6 +190,9 @@ func (u *unit) apply(acct channel.Account, in channel.Inbound) error {
 		if rated, err := u.ratingPressed(acct, in); rated || err != nil {
 			return err
 		}
+		if asked, err := u.beforeConsent(acct, in); asked || err != nil {
+			return err
+		}
 		said := in.MessageID != "" || in.Kind == channel.EventMessage || in.Kind == channel.EventPostback
 		if said && in.Chat.ID != "" {
 			return u.customerMessage(acct, in)

@@ -420,7 +420,7 @@ func (u *unit) saveAccount(a channel.Account, adapter *guardedAdapter, confirmed
 	if err := u.checkTexts("account "+a.Name, a.Messages, nil); err != nil {
 		return a, err
 	}
-	if err := carriesTexts("account "+a.Name, adapter, a.Messages); err != nil {
+	if err := cmp.Or(carriesTexts("account "+a.Name, adapter, a.Messages), checkNotice(a, adapter.Capabilities())); err != nil {
 		return a, err
 	}
 	secrets := maps.Clone(old.Secrets)

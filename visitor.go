@@ -12,7 +12,6 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/id"
 	"github.com/sangdam/sangdam/store"
-	"github.com/sangdam/sangdam/store/driver"
 )
 
 // Visitor returns the port for channels whose customers are connected to this
@@ -281,17 +280,8 @@ func (p visitorPort) Consent(ctx context.Context, v channel.VisitorRef, key, pur
 		if err != nil {
 			return struct{}{}, err
 		}
-		u.resource = Resource{Kind: "contact", ID: string(i.Contact)}
-		u.detail("purpose", purpose)
-		u.detail("text_version", textVersion)
-		if err := u.consented(i, acct, purpose, textVersion); err != nil {
-			return struct{}{}, err
-		}
-		c, err := u.tx.Contacts().Contact(u.ctx, i.Contact)
-		if err != nil {
-			return struct{}{}, err
-		}
-		return struct{}{}, u.tell(driver.Event{Aggregate: kindContact, ID: string(c.ID), Kind: "consent", Contact: c.ID, Desks: c.Desks})
+		return struct{}{}, u.consented(consent{Contact: i.Contact, Identity: i.ID, Account: acct.ID, Channel: acct.Kind,
+			Purpose: purpose, TextVersion: textVersion})
 	})
 	return err
 }

@@ -1,6 +1,7 @@
 package sangdam
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -75,6 +76,8 @@ type WorkspaceSettings struct {
 	Masking MaskingPolicy `json:"masking,omitzero"`
 	// Channels says what is asked before an outside channel is switched on.
 	Channels ChannelPolicy `json:"channels,omitzero"`
+	// AgentNotice is what agents confirm before they work.
+	AgentNotice AgentNotice `json:"agent_notice,omitzero"`
 
 	more map[string]json.RawMessage
 }
@@ -144,7 +147,7 @@ func (s WorkspaceSettings) validate() error {
 	if err := s.Masking.validate(); err != nil {
 		return err
 	}
-	if err := s.Channels.validate(); err != nil {
+	if err := cmp.Or(s.Channels.validate(), s.AgentNotice.validate()); err != nil {
 		return err
 	}
 	if r := s.Tickets; r.Cost < 0 || r.Cost > routing.MaxUnits || r.OfferFor < 0 {

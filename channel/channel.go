@@ -108,10 +108,25 @@ type Account struct {
 	Settings json.RawMessage `json:"settings,omitempty"`
 	// Messages are the account's automated messages: event, then language.
 	Messages map[string]map[string]string `json:"messages,omitempty"`
+	// Notice is how customers are told that what they write is read and kept.
+	Notice Notice `json:"notice,omitzero"`
 	// Secrets are the opened credentials; never stored, never encoded.
 	Secrets map[string]Secret `json:"-"`
 	// Sealed is the credentials under the keyset, as stored.
 	Sealed []byte `json:"-"`
+}
+
+// Notice is how customers are told that what they write may be read and kept.
+// The words are the automated message "notice": a customer is told once, before
+// anything else is said, if there are any.
+type Notice struct {
+	// Version of the words; empty is "1". Whoever changes what they mean gives
+	// another one, and customers are told, or asked, again.
+	Version string `json:"version,omitempty"`
+	// Consent has customers asked, by the buttons "consent_yes" and "consent_no"
+	// under the words: nobody of the desk is shown what a customer wrote before a
+	// yes. It needs a channel with buttons; groups are told and not asked.
+	Consent bool `json:"consent,omitempty"`
 }
 
 // UserScope is Scope, or one of the account's own when it has none.
@@ -439,9 +454,9 @@ type Capabilities struct {
 	// Watched: it tells when a video was watched to its end. Notified: it tells
 	// of notices that were sent outside of any chat.
 	Watched, Notified bool
-	// AsksRating: its own surface asks for a rating after the end, so that no
-	// message does.
-	AsksRating bool
+	// AsksRating and AsksConsent: its own surface asks for a rating after the end,
+	// for consent before the beginning, so that no message does.
+	AsksRating, AsksConsent bool
 	// NoWelcome forbids the automatic welcome (mail).
 	NoWelcome bool
 	// Automatic bounds what is sent without a person, on channels where the other

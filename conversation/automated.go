@@ -20,18 +20,30 @@ const (
 	// AutoRatingComment is the label of the button by which a customer adds a
 	// comment to a rating.
 	AutoRatingComment = "rating_comment"
+	// AutoNotice tells that what is written may be read and kept; it comes before
+	// every other automated message. See channel.Notice.
+	AutoNotice = "notice"
+	// AutoConsentYes and AutoConsentNo are the labels of the buttons below it where
+	// the account asks for consent, AutoRefused what is said after a no.
+	AutoConsentYes = "consent_yes"
+	AutoConsentNo  = "consent_no"
+	AutoRefused    = "consent_refused"
 )
 
 // AutoNames are all of them. A queue's overflow may send others, by a name that
 // it gives.
-var AutoNames = []string{AutoGreeting, AutoWelcome, AutoAway, AutoHoliday, AutoEnded, AutoRating, AutoRated, AutoRatingComment}
+var AutoNames = []string{AutoGreeting, AutoWelcome, AutoAway, AutoHoliday, AutoEnded, AutoRating, AutoRated, AutoRatingComment,
+	AutoNotice, AutoConsentYes, AutoConsentNo, AutoRefused}
+
+// labels are those that are written on buttons.
+var labels = []string{AutoRatingComment, AutoConsentYes, AutoConsentNo}
 
 // MaxAutoChars is the limit of welcome, away and holiday messages in
 // characters. For welcome and away it is the reference product's (CV10); for
 // the holiday message, of which its page gives none, it is ours.
 const MaxAutoChars = 500
 
-var limited = []string{AutoWelcome, AutoAway, AutoHoliday, AutoRating, AutoRated}
+var limited = []string{AutoWelcome, AutoAway, AutoHoliday, AutoRating, AutoRated, AutoRefused}
 
 // maxLabelChars is the longest label of a button on every channel.
 const maxLabelChars = 20
@@ -44,7 +56,7 @@ type Texts = map[string]map[string]string
 func ValidateTexts(where string, texts Texts) error {
 	for name, byLang := range texts {
 		for lang, text := range byLang {
-			if name == AutoRatingComment && utf8.RuneCountInString(text) > maxLabelChars {
+			if slices.Contains(labels, name) && utf8.RuneCountInString(text) > maxLabelChars {
 				return fmt.Errorf("%s: %q (%q) is the label of a button and has more than %d characters; shorten it: %w",
 					where, name, lang, maxLabelChars, ErrInvalid)
 			}

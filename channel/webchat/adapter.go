@@ -42,7 +42,7 @@ func (a *Adapter) Kind() channel.Kind { return Kind }
 func (a *Adapter) Capabilities() channel.Capabilities {
 	text := channel.Limits{MaxChars: maxText, Unit: "utf16", MaxItems: maxChoices}
 	return channel.Capabilities{
-		AsksRating: true,
+		AsksRating: true, AsksConsent: true,
 		Send: map[channel.ContentKind]channel.Level{
 			channel.KindText: channel.Full, channel.KindImage: channel.Full, channel.KindVideo: channel.Partial, channel.KindAudio: channel.Partial,
 			channel.KindFile: channel.Full, channel.KindLocation: channel.Partial, channel.KindCard: channel.Partial,

@@ -1,0 +1,119 @@
+package sangdam
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/store"
+)
+
+// AgentNotice is what the workspace tells its agents before they work: that what
+// they write, too, may be read and kept. Without words nobody is told.
+type AgentNotice struct {
+	// Version of the words; empty is "1". With another one everybody is told again.
+	Version string            `json:"version,omitempty"`
+	Texts   map[string]string `json:"texts,omitempty"` // by language; "" for every other one
+}
+
+func (n AgentNotice) validate() error {
+	if len(n.Version) > 100 {
+		return errs.New(errs.Invalid, "sangdam: workspace settings: the version of the agents' notice has more than 100 bytes")
+	}
+	for lang, text := range n.Texts {
+		if len(lang) > 35 || len(text) > maxText {
+			return errs.New(errs.Invalid, "sangdam: workspace settings: the agents' notice (%q) has more than %d bytes; shorten it", lang, maxText)
+		}
+	}
+	return nil
+}
+
+// version of the words that are in force; empty when there are none.
+func (n AgentNotice) version() string {
+	for _, text := range n.Texts {
+		if text != "" {
+			return cmp.Or(n.Version, "1")
+		}
+	}
+	return ""
+}
+
+// NoticeToConfirm is what an agent has to confirm, in a language: its words and
+// their version. Both are empty where there is nothing, or it was done; who is no
+// agent has nothing to confirm.
+type NoticeToConfirm struct {
+	Version, Text string
+}
+
+// NoticeToConfirm tells what the principal has to confirm before it works.
+// Consoles ask on their own; the Engine's commands do not wait for it.
+func (e *Engine) NoticeToConfirm(ctx context.Context, p Principal, language string) (out NoticeToConfirm, err error) {
+	if p.agent() == "" {
+		return out, nil
+	}
+	err = e.query(ctx, p, ActList, Resource{Kind: kindAgent, ID: p.ID, Owner: p.agent()}, func(ctx context.Context, tx store.Tx, _ *settings) error {
+		d, err := e.currentTicketSetup(ctx, tx)
+		if err != nil {
+			return err
+		}
+		n := d.Settings.AgentNotice
+		if n.version() == "" {
+			return nil
+		}
+		_, err = consents.Get(ctx, tx, consentID("agent/"+p.ID, "", purposeAgent, n.version()))
+		if errors.Is(err, ErrNotFound) {
+			text := conversation.AutoText(purposeAgent, language, conversation.Texts{purposeAgent: n.Texts})
+			for _, l := range slices.Sorted(maps.Keys(n.Texts)) {
+				if text == "" { // in a language that nobody wrote it in: any is better than none
+					text = n.Texts[l]
+				}
+			}
+			out, err = NoticeToConfirm{n.version(), text}, nil
+		}
+		return err
+	})
+	return out, err
+}
+
+// ConfirmNotice says that the agent who sends it has read the notice.
+type ConfirmNotice struct {
+	Key Key `json:"-"`
+	// TextVersion that was read.
+	TextVersion string `json:"text_version"`
+}
+
+var opConfirmNotice = register(&Operation{Name: "agent.confirm_notice", Method: "ConfirmNotice", Actions: []Action{ActList}, Keyed: true})
+
+// ConfirmNotice carries the command out: an agent's own word, kept once for each
+// version, with its audit row. ErrStale when the words are others by now.
+func (e *Engine) ConfirmNotice(ctx context.Context, p Principal, c ConfirmNotice) (Saved, error) {
+	return command(ctx, e, opConfirmNotice, p, c.Key, c, func(u *unit) (Saved, error) {
+		if err := u.allow(ActList, Resource{Kind: kindAgent, ID: p.ID, Owner: p.agent()}); err != nil {
+			return Saved{}, err
+		}
+		if p.agent() == "" {
+			return Saved{}, errs.New(errs.Invalid, "sangdam: agents alone confirm the notice to agents")
+		}
+		d, err := u.ticketSetup()
+		if err != nil {
+			return Saved{}, err
+		}
+		if v := d.Settings.AgentNotice.version(); v == "" || v != c.TextVersion {
+			return Saved{}, errs.New(errs.Stale, "sangdam: the notice to agents was changed meanwhile; read it again")
+		}
+		u.detail("purpose", "agent_notice")
+		u.detail("text_version", c.TextVersion)
+		it := consent{ID: consentID("agent/"+p.ID, "", purposeAgent, c.TextVersion), Agent: p.ID, Purpose: purposeAgent,
+			TextVersion: c.TextVersion, At: u.tx.Now()}
+		had, err := consents.Get(u.ctx, u.tx, it.ID)
+		if errors.Is(err, ErrNotFound) {
+			err = consents.Save(u.ctx, u.tx, &it)
+			had = it
+		}
+		return Saved{ID: had.ID, Version: had.Version}, err
+	})
+}
