@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
@@ -54,6 +55,9 @@ type NoticeToConfirm struct {
 func (e *Engine) NoticeToConfirm(ctx context.Context, p Principal, language string) (out NoticeToConfirm, err error) {
 	if p.agent() == "" {
 		return out, nil
+	}
+	if known, _ := e.setups.get(p.Workspace); known != nil && time.Since(known.read) < e.cfg.Poll && known.Settings.AgentNotice.version() == "" {
+		return out, nil // a page asks with every request
 	}
 	err = e.query(ctx, p, ActList, Resource{Kind: kindAgent, ID: p.ID, Owner: p.agent()}, func(ctx context.Context, tx store.Tx, _ *settings) error {
 		d, err := e.currentTicketSetup(ctx, tx)

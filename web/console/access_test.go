@@ -21,6 +21,8 @@ type try struct {
 	list bool
 	// denied: what is tried is no record of others, but needs a right.
 	denied bool
+	// stale: there is nothing of the kind to answer.
+	stale bool
 }
 
 // tries has an entry for each route; one that is missing fails the test.
@@ -29,7 +31,9 @@ func tries(id conversation.ID, message, contact, offer, ticket string) map[strin
 	return map[string]try{
 		"GET /{$}": {path: "/", list: true}, "GET /alive": {path: "/alive", list: true}, "GET /bar": {path: "/bar", list: true},
 		"POST /preferences": {path: "/preferences", form: "lang=ko", list: true},
-		"GET /me":           {path: "/me", list: true}, "POST /me/switches": {path: "/me/switches", form: "chat=1", denied: true},
+		"GET /notice":       {path: "/notice", list: true}, "POST /notice": {path: "/notice", form: "version=1", stale: true},
+		"GET /setup/notice": {path: "/setup/notice"}, "POST /setup/notice": {path: "/setup/notice", form: "version=0"},
+		"GET /me": {path: "/me", list: true}, "POST /me/switches": {path: "/me/switches", form: "chat=1", denied: true},
 		"POST /views":                         {path: "/views?view=all", form: "name=stranger", list: true}, // its own alone
 		"POST /views/{id}/delete":             {path: "/views/v/delete", form: "version=1", denied: true},
 		"GET /history/export":                 {path: "/history/export?as=csv", list: true},
@@ -169,6 +173,8 @@ func refused(t *testing.T, w *world, method, right string, tr try) {
 		require.Equal(t, http.StatusForbidden, w.client("ara").do(method, tr.path, tr.form).StatusCode)
 	case tr.denied:
 		require.Equal(t, http.StatusForbidden, resp.StatusCode, "%s", body)
+	case tr.stale:
+		require.Equal(t, http.StatusConflict, resp.StatusCode, "%s", body)
 	case tr.list:
 		require.Less(t, resp.StatusCode, 400)
 	default:

@@ -54,7 +54,7 @@ func TestEveryPageIsAccessible(t *testing.T) {
 		"/setup/agents/new", "/setup/desks/support", "/setup/queues/everyone", "/setup/streams/line", "/setup/accounts/shop",
 		"/setup/accounts/new", "/setup/accounts/new?kind=email", "/setup/accounts/new?kind=webchat", "/operations",
 		"/tickets?list=open", "/tickets/" + string(made.Ticket), "/setup/tickets", "/triggers", "/triggers/new", "/setup/levels/new",
-		"/setup/layouts/new", "/me"} {
+		"/setup/layouts/new", "/setup/notice", "/me"} {
 		for _, dark := range []bool{false, true} {
 			p.dark(dark)
 			p.openPage(path)

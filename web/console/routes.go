@@ -34,6 +34,8 @@ func (h *Handler) table() []route {
 		{get, "/events", sangdam.ActList, ofWorkspace, (*request).events},
 		{get, "/bar", sangdam.ActList, ofWorkspace, (*request).bar},
 		{post, "/preferences", sangdam.ActList, ofWorkspace, (*request).preferences},
+		{get, noticePath, sangdam.ActList, ofWorkspace, (*request).noticePage},
+		{post, noticePath, sangdam.ActList, ofRecord, (*request).confirmNotice},
 		{get, "/me", sangdam.ActList, ofWorkspace, (*request).me},
 		{post, "/me/switches", sangdam.ActSwitches, ofRecord, (*request).switches},
 		{post, "/presence", sangdam.ActPresence, ofRecord, (*request).setPresence},
@@ -92,6 +94,8 @@ func (h *Handler) table() []route {
 
 		{get, "/setup", sangdam.ActConfigure, ofWorkspace, (*request).setup},
 		{get, "/setup/heard", sangdam.ActConfigure, ofWorkspace, (*request).heard},
+		{get, "/setup/notice", sangdam.ActConfigure, ofWorkspace, (*request).agentNotice},
+		{post, "/setup/notice", sangdam.ActConfigure, ofWorkspace, (*request).saveAgentNotice},
 		{get, "/setup/agents/{id}", sangdam.ActConfigure, ofWorkspace, (*request).agent},
 		{post, "/setup/agents/{id}", sangdam.ActConfigure, ofWorkspace, (*request).saveAgent},
 		{post, "/setup/agents/{id}/invite", sangdam.ActConfigure, ofWorkspace, (*request).invite},

@@ -96,6 +96,12 @@ func (h *Handler) serving(rt route) http.Handler {
 			q.fail(err)
 			return
 		}
+		if led, err := q.unconfirmed(rt); led || err != nil {
+			if err != nil {
+				q.fail(err)
+			}
+			return
+		}
 		if changes(r) && rt.path != upload {
 			r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 			if err := q.readForm(); err != nil {
