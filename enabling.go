@@ -33,8 +33,8 @@ func (p ChannelPolicy) validate() error {
 }
 
 // mayEnable asks the workspace's policy before an account is switched on, and
-// records with whom the data goes out.
-func (u *unit) mayEnable(a channel.Account, was channel.Account, adapter *guardedAdapter, confirmed bool) error {
+// records to whom the data goes out and who agreed.
+func (u *unit) mayEnable(a *channel.Account, was channel.Account, adapter *guardedAdapter, confirmed bool) error {
 	if a.Disabled || was.ID != "" && !was.Disabled && !was.Deleted {
 		return nil
 	}
@@ -57,11 +57,12 @@ func (u *unit) mayEnable(a channel.Account, was channel.Account, adapter *guarde
 			a.Name, a.Kind)
 	}
 	if policy.Confirm {
-		if err := u.somebodyChats(a); err != nil {
+		if err := u.somebodyChats(*a); err != nil {
 			return err
 		}
 	}
 	if confirmed {
+		a.Confirmed = &channel.Confirmation{By: u.p.actor(), At: u.tx.Now()}
 		u.detail("data_leaves_to", string(a.Kind))
 	}
 	return nil

@@ -48,6 +48,9 @@ func TestAnOutsideChannelIsConfirmed(t *testing.T) {
 		require.NoError(t, on(true))
 		require.Equal(t, "line", w.lastAudit().Details["data_leaves_to"], "and who confirmed it is the row's actor")
 		require.Equal(t, "host:host", w.lastAudit().Actor)
+		all, err := w.eng.Accounts(w.ctx, w.host)
+		require.NoError(t, err)
+		require.Equal(t, "host:host", all[len(all)-1].Confirmed.By, "the account says so too")
 
 		acct.Version, acct.Name = 1, "Renamed"
 		require.NoError(t, on(false), "it is on already: nothing leaves that did not leave before")

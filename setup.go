@@ -414,7 +414,8 @@ func (u *unit) saveAccount(a channel.Account, adapter *guardedAdapter, confirmed
 	if stream.Live && adapter.Capabilities().Persistent {
 		return a, errs.New(errs.Invalid, "sangdam: %s chats do not end with a window; use a persistent work stream", a.Kind)
 	}
-	if err := u.mayEnable(a, old, adapter, confirmed); err != nil {
+	a.Confirmed = old.Confirmed
+	if err := u.mayEnable(&a, old, adapter, confirmed); err != nil {
 		return a, err
 	}
 	if err := u.checkTexts("account "+a.Name, a.Messages, nil); err != nil {

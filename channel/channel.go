@@ -104,6 +104,9 @@ type Account struct {
 	Disabled bool `json:"disabled,omitempty"`
 	// Deleted marks an account that is gone but whose history stays.
 	Deleted bool `json:"deleted,omitempty"`
+	// Confirmed is who agreed last that what is written here leaves the
+	// organisation; nil: nobody was asked. The engine keeps it.
+	Confirmed *Confirmation `json:"confirmed,omitempty"`
 	// Settings is the adapter's own, checked by its Validator.
 	Settings json.RawMessage `json:"settings,omitempty"`
 	// Messages are the account's automated messages: event, then language.
@@ -127,6 +130,12 @@ type Notice struct {
 	// under the words: nobody of the desk is shown what a customer wrote before a
 	// yes. It needs a channel with buttons; groups are told and not asked.
 	Consent bool `json:"consent,omitempty"`
+}
+
+// Confirmation is that somebody agreed to something.
+type Confirmation struct {
+	By string    `json:"by"` // an actor, as in the audit log
+	At time.Time `json:"at"`
 }
 
 // UserScope is Scope, or one of the account's own when it has none.
@@ -558,6 +567,9 @@ type Finding struct {
 	Topic  string `json:"topic"` // token, bot, endpoint, redelivery, …
 	Detail string `json:"detail"`
 	Remedy string `json:"remedy,omitempty"`
+	// Replaces is the address that SetEndpoint would put ours in place of,
+	// perhaps another tool's; empty: there is none.
+	Replaces string `json:"replaces,omitempty"`
 }
 
 // Connector is implemented by adapters that can tell the provider where it is to

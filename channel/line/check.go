@@ -144,6 +144,7 @@ func (a *Adapter) endpointFindings(ctx context.Context, acct channel.Account, ca
 		return []channel.Finding{f}, nil
 	case e.URL != callbackURL:
 		f.Detail = "LINE sends this account's webhooks to another address, perhaps of another tool; an account has one address only, so nothing arrives here: " + clip(e.URL, 500)
+		f.Replaces = clip(e.URL, 500)
 		return []channel.Finding{f}, nil
 	case !e.Active:
 		f.Detail = "The webhook address is right, but \"Use webhook\" is off."

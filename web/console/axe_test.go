@@ -52,7 +52,8 @@ func TestEveryPageIsAccessible(t *testing.T) {
 	c := "/conversations/" + string(id)
 	for _, path := range []string{"/conversations?view=all", c, "/queues", "/history?q=hello", c + "/explain", "/setup", "/setup/agents/ara",
 		"/setup/agents/new", "/setup/desks/support", "/setup/queues/everyone", "/setup/streams/line", "/setup/accounts/shop",
-		"/setup/accounts/new", "/setup/accounts/new?kind=email", "/setup/accounts/new?kind=webchat", "/operations",
+		"/setup/accounts/new", "/setup/accounts/new?kind=email", "/setup/accounts/new?kind=webchat", "/setup/workspace",
+		"/setup/channels", "/operations",
 		"/tickets?list=open", "/tickets/" + string(made.Ticket), "/setup/tickets", "/triggers", "/triggers/new", "/setup/levels/new",
 		"/setup/layouts/new", "/setup/notice", "/me"} {
 		for _, dark := range []bool{false, true} {

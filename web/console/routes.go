@@ -93,6 +93,9 @@ func (h *Handler) table() []route {
 		{post, "/setup/tickets/{what}", sangdam.ActConfigure, ofWorkspace, (*request).saveTicketPart},
 
 		{get, "/setup", sangdam.ActConfigure, ofWorkspace, (*request).setup},
+		{get, "/setup/channels", sangdam.ActConfigure, ofWorkspace, (*request).channels},
+		{get, "/setup/workspace", sangdam.ActConfigure, ofWorkspace, (*request).workspace},
+		{post, "/setup/workspace", sangdam.ActConfigure, ofWorkspace, (*request).saveWorkspace},
 		{get, "/setup/heard", sangdam.ActConfigure, ofWorkspace, (*request).heard},
 		{get, "/setup/notice", sangdam.ActConfigure, ofWorkspace, (*request).agentNotice},
 		{post, "/setup/notice", sangdam.ActConfigure, ofWorkspace, (*request).saveAgentNotice},

@@ -18,7 +18,8 @@ const maxForm = 4 << 20
 // policy is the content security policy of every page: nothing from elsewhere,
 // nothing inline, no frame around it, and in it only frames of its own.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self'; font-src 'self'; " +
-	"connect-src 'self'; worker-src 'self'; manifest-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	"connect-src 'self'; worker-src 'self'; manifest-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; " +
+	"frame-ancestors 'none'"
 
 // request is one request while it is served.
 type request struct {

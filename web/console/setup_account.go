@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/sangdam/sangdam"
@@ -31,6 +30,12 @@ type accountForm struct {
 	Chat      *chatForm // of web chat
 	Mail      *mailForm
 	Hours     hoursForm
+	Next      []nextStep // what comes after it is saved
+	// Leaves asks for a yes to what is written leaving the organisation, which
+	// is told when the account is switched on; Agreed is who said it last.
+	Leaves    bool
+	Confirmed bool
+	Agreed    string
 }
 
 // Secrets of a LINE account, and the member of its settings that the form has a
@@ -47,10 +52,8 @@ func (q *request) accountForm(a, stored channel.Account, h hoursForm) (accountFo
 	if err != nil {
 		return accountForm{}, err
 	}
-	f := accountForm{Account: a, IsLINE: a.Kind == kindLINE, Checks: a.Kind == kindLINE || a.Kind == kindMail, Before: "other", Settings: string(a.Settings), Texts: q.textsForm(a.Messages), Hours: h}
-	if slices.Contains([]channel.Kind{kindLINE, kindWebChat, kindMail}, a.Kind) {
-		f.Before = string(a.Kind)
-	}
+	f := accountForm{Account: a, IsLINE: a.Kind == kindLINE, Checks: a.Kind == kindLINE || a.Kind == kindMail, Before: beforeOf(a.Kind),
+		Settings: string(a.Settings), Texts: q.textsForm(a.Messages), Hours: h}
 	settings := map[string]any{}
 	if json.Unmarshal(a.Settings, &settings) == nil {
 		f.ChannelID, _ = settings[settingChannel].(string)
@@ -64,7 +67,16 @@ func (q *request) accountForm(a, stored channel.Account, h hoursForm) (accountFo
 	if f.Streams, err = q.streamChoices(a.Kind, a.WorkStream); err != nil {
 		return f, err
 	}
+	if stored.Version > 0 {
+		if f.Next, err = q.nextSteps(a); err != nil {
+			return f, err
+		}
+	}
 	f.Heard = q.heardForm([]channel.Account{a})
+	f.Leaves, f.Confirmed = a.Kind != kindWebChat && (stored.Version == 0 || stored.Disabled), q.checked("confirmed")
+	if c := stored.Confirmed; c != nil {
+		f.Agreed = q.lang.t("account.agreed", agentName(d, routing.AgentID(strings.TrimPrefix(c.By, "agent:"))), q.full(c.At))
+	}
 	switch a.Kind {
 	case kindWebChat:
 		f.Chat = q.chatForm(a)
@@ -125,7 +137,8 @@ func (q *request) saveAccount() error {
 	stored, typed := a, q.typedHours()
 	if err = q.readAccount(&a, typed); err == nil {
 		var saved sangdam.AccountSaved
-		if saved, err = q.engine.SaveAccount(q.r.Context(), q.p, sangdam.SaveAccount{Key: q.key(), Account: a}); err == nil {
+		if saved, err = q.engine.SaveAccount(q.r.Context(), q.p, sangdam.SaveAccount{Key: q.key(), Account: a,
+			Confirmed: q.checked("confirmed")}); err == nil {
 			return q.saved("/setup/accounts/", escaped(string(saved.ID)), saved.Warnings)
 		}
 	}
@@ -142,7 +155,7 @@ func (q *request) deleteAccount(a channel.Account) error {
 	if a.Disabled && a.Version > 0 {
 		c := sangdam.DeleteAccount{Key: q.key(), Account: a.ID, Version: q.number("version")}
 		if err = q.engine.DeleteAccount(q.r.Context(), q.p, c); err == nil {
-			return q.done("/setup?saved=1")
+			return q.done("/setup/channels?saved=1")
 		}
 	}
 	f, again := q.accountForm(a, a, q.hoursForm(a.Hours))
@@ -201,7 +214,8 @@ type checkView struct {
 	ID       string
 	Findings []channel.Finding
 	Webhook  string
-	Fetches  bool // there is no web hook to set
+	Replaces string // the address at the provider that ours would take the place of
+	Fetches  bool   // there is no web hook to set
 }
 
 // checkAccount asks the provider, for a page that shows it when it comes.
@@ -214,11 +228,23 @@ func (q *request) checkAccount() error {
 	if v.Findings, err = q.engine.CheckAccount(q.r.Context(), q.p, a.ID, cmp.Or(v.Webhook, q.lang.t("account.no_url"))); err != nil {
 		return err
 	}
+	v.Replaces = replaced(v.Findings)
 	q.part(http.StatusOK, "account", "check", v)
 	return nil
 }
 
-// connectAccount has the provider send its events here.
+// replaced is the address that SetEndpoint would replace.
+func replaced(list []channel.Finding) string {
+	for _, f := range list {
+		if f.Replaces != "" {
+			return f.Replaces
+		}
+	}
+	return ""
+}
+
+// connectAccount has the provider send its events here. An address that is there
+// already may be another tool's: it is replaced once somebody has seen it.
 func (q *request) connectAccount() error {
 	a, err := q.findAccount(q.r.PathValue("id"))
 	if err != nil {
@@ -227,6 +253,13 @@ func (q *request) connectAccount() error {
 	webhook := q.webhookOf(a)
 	if webhook == "" {
 		return errs.New(errs.Invalid, "console: %s", q.lang.t("account.no_url"))
+	}
+	findings, err := q.engine.CheckAccount(q.r.Context(), q.p, a.ID, webhook)
+	if err != nil {
+		return err
+	}
+	if there := replaced(findings); there != "" && q.value("replace") != there {
+		return errs.New(errs.Invalid, "console: %s", q.lang.t("account.replace_first", there))
 	}
 	if err := q.engine.ConnectAccount(q.r.Context(), q.p, a.ID, webhook); err != nil {
 		return err

@@ -50,6 +50,7 @@ func TestAMailAccountIsMadeInTheBrowser(t *testing.T) {
 	p.save()
 	p.click("#finish")
 	p.shows(".notice.good", "Saved")
+	p.shows("#next", "Choose who gets what")
 	p.shows(".findings .wrong", "user and password")
 	p.shows(".findings .fine", "mails can be sent as help@shop.test")
 	p.shows(".findings .wrong", "DMARC")
@@ -79,7 +80,7 @@ func TestAMailAccountIsMadeInTheBrowser(t *testing.T) {
 	p.fill("disabled", "1")
 	p.save()
 	p.click("#delete")
-	p.shows("h1", "Set-up")
+	p.shows("h1", "Channels")
 	require.Empty(t, w.mailAccount())
 }
 

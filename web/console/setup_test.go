@@ -113,6 +113,7 @@ func TestALINEAccountIsConnectedInTheBrowser(t *testing.T) {
 	p.save()
 	p.shows(".findings .fine", "accepts the access token")
 	p.shows("#webhook", "https://desk.example.com/webhooks/")
+	p.click("[name=replace]")
 	p.click(`form[action$="/connect"] button`)
 	p.shows(".notice.good", "Saved")
 	p.shows(".findings .fine", "LINE sends webhooks to this address")

@@ -90,6 +90,8 @@ func channelIcon(kind string) string {
 		return kind
 	case "webchat":
 		return "globe"
+	case "email", "mail":
+		return "mail"
 	case "ticket":
 		return "ticket"
 	}
