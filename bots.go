@@ -87,10 +87,9 @@ func (e *Engine) botTurn(ctx context.Context, j *runningJob, id conversation.ID,
 			return err
 		}
 		d := conversation.Edit(cv, u.tx.Now())
-		// An answer that comes after an agent stepped in, or after somebody else
-		// answered this message, is not sent.
-		place := turn.Conversation
-		if asked && d.CheckFence(conversation.ControlBot, place.Fence) == nil && d.C.BotSeq == place.BotSeq {
+		// An answer that comes after an agent stepped in is not sent. One that
+		// comes after another worker took the job is undone below, with its claim.
+		if asked && d.CheckFence(conversation.ControlBot, turn.Conversation.Fence) == nil {
 			d.C.BotSeq = turn.Message.Seq
 			if err := u.botReply(d, turn.Message, reply); err != nil {
 				return err

@@ -184,7 +184,7 @@ var mutations = []mutation{
 		"FROM sd.leases WHERE name = $1 FOR KEY SHARE`", "FROM sd.leases WHERE name = $1`",
 		"./store/postgres", "TestALeaderIsNotReplacedUnderItsDecision"},
 	{"leases: a bot's answer is said twice", "bots.go",
-		" && d.C.BotSeq == place.BotSeq {", " {",
+		"return u.tx.Jobs().Report(u.ctx, j.ID, j.Token, j.Progress, e.cfg.Lease)", "return nil",
 		".", "TestABotAnswersOnceThoughItsLeaseEnded"},
 
 	// What leaves, and what is told.
