@@ -10,6 +10,7 @@ import (
 
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 )
 
@@ -27,7 +28,8 @@ func (n AgentNotice) validate() error {
 	}
 	for lang, text := range n.Texts {
 		if len(lang) > 35 || len(text) > maxText {
-			return errs.New(errs.Invalid, "sangdam: workspace settings: the agents' notice (%q) has more than %d bytes; shorten it", lang, maxText)
+			return errs.New(errs.Invalid, "sangdam: workspace settings: the agents' notice (%q) has more than %d bytes; shorten it",
+				lang, maxText)
 		}
 	}
 	return nil
@@ -56,10 +58,12 @@ func (e *Engine) NoticeToConfirm(ctx context.Context, p Principal, language stri
 	if p.agent() == "" {
 		return out, nil
 	}
-	if known, _ := e.setups.get(p.Workspace); known != nil && time.Since(known.read) < e.cfg.Poll && known.Settings.AgentNotice.version() == "" {
+	known, _ := e.setups.get(p.Workspace)
+	if known != nil && time.Since(known.read) < e.cfg.Poll && known.Settings.AgentNotice.version() == "" {
 		return out, nil // a page asks with every request
 	}
-	err = e.query(ctx, p, ActList, Resource{Kind: kindAgent, ID: p.ID, Owner: p.agent()}, func(ctx context.Context, tx store.Tx, _ *settings) error {
+	r := Resource{Kind: kindAgent, ID: p.ID, Owner: p.agent()}
+	err = e.query(ctx, p, ActList, r, func(ctx context.Context, tx store.Tx, _ *settings) error {
 		d, err := e.currentTicketSetup(ctx, tx)
 		if err != nil {
 			return err
@@ -85,22 +89,23 @@ func (e *Engine) NoticeToConfirm(ctx context.Context, p Principal, language stri
 
 // ConfirmNotice says that the agent who sends it has read the notice.
 type ConfirmNotice struct {
-	Key Key `json:"-"`
+	Key   Key             `json:"-"`
+	Agent routing.AgentID `json:"agent"` // who has read it: the principal itself
 	// TextVersion that was read.
 	TextVersion string `json:"text_version"`
 }
 
-var opConfirmNotice = register(&Operation{Name: "agent.confirm_notice", Method: "ConfirmNotice", Actions: []Action{ActList}, Keyed: true})
+var opConfirmNotice = register(&Operation{Name: "agent.confirm_notice", Method: "ConfirmNotice", Actions: []Action{ActPresence}, Keyed: true})
 
 // ConfirmNotice carries the command out: an agent's own word, kept once for each
 // version, with its audit row. ErrStale when the words are others by now.
 func (e *Engine) ConfirmNotice(ctx context.Context, p Principal, c ConfirmNotice) (Saved, error) {
 	return command(ctx, e, opConfirmNotice, p, c.Key, c, func(u *unit) (Saved, error) {
-		if err := u.allow(ActList, Resource{Kind: kindAgent, ID: p.ID, Owner: p.agent()}); err != nil {
+		if err := u.allow(ActPresence, Resource{Kind: kindAgent, ID: string(c.Agent), Owner: c.Agent}); err != nil {
 			return Saved{}, err
 		}
-		if p.agent() == "" {
-			return Saved{}, errs.New(errs.Invalid, "sangdam: agents alone confirm the notice to agents")
+		if c.Agent == "" || p.agent() != c.Agent {
+			return Saved{}, errs.New(errs.Invalid, "sangdam: an agent confirms the notice to agents itself")
 		}
 		d, err := u.ticketSetup()
 		if err != nil {

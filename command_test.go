@@ -2,6 +2,7 @@ package sangdam_test
 
 import (
 	"fmt"
+	"io"
 	"reflect"
 	"strings"
 	"testing"
@@ -256,6 +257,10 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 			"DeleteConversationView": func(p sangdam.Principal) error {
 				return w.eng.DeleteConversationView(w.ctx, p, sangdam.DeleteConversationView{View: "x"})
 			},
+			"BackUp": func(p sangdam.Principal) error { return errOf(w.eng.BackUp(w.ctx, p, sangdam.BackUp{})) },
+			"ConfirmNotice of another": func(p sangdam.Principal) error {
+				return errOf(w.eng.ConfirmNotice(w.ctx, p, sangdam.ConfirmNotice{Agent: "a2", TextVersion: "1"}))
+			},
 			"AskRating": func(p sangdam.Principal) error {
 				return errOf(w.eng.AskRating(w.ctx, p, sangdam.AskRating{Conversation: id}))
 			},
@@ -287,6 +292,8 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 			"TriggerRuns": func(p sangdam.Principal) error {
 				return errOf(w.eng.TriggerRuns(w.ctx, p, sangdam.TriggerRunFilter{Trigger: "x"}, "", 1))
 			},
+			"Backups":     func(p sangdam.Principal) error { return errOf(w.eng.Backups(w.ctx, p)) },
+			"WriteBackup": func(p sangdam.Principal) error { return w.eng.WriteBackup(w.ctx, p, "x", io.Discard) },
 			"Invited":     func(p sangdam.Principal) error { return errOf(w.eng.Invited(w.ctx, p, "x")) },
 			"Invitations": func(p sangdam.Principal) error { return errOf(w.eng.Invitations(w.ctx, p)) },
 			"Targets":     func(p sangdam.Principal) error { return errOf(w.eng.Targets(w.ctx, p)) },
@@ -347,7 +354,7 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 		}
 		// What a principal may not see is left out of these; see rights_test.go.
 		for _, name := range append(ticketLists, "Agents", "Directory", "Queues", "Conversations", "CountConversations", "Search",
-			"FindContacts", "ContactNames", "Events", "Stream", "Undelivered", "Macros", "ConversationViews") {
+			"FindContacts", "ContactNames", "Events", "Stream", "Undelivered", "Macros", "ConversationViews", "NoticeToConfirm") {
 			covered[name] = true
 		}
 		for m := range reflect.TypeFor[*sangdam.Engine]().Methods() {

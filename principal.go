@@ -124,6 +124,7 @@ const (
 	ActReadAudit Action = "audit.read"
 	ActOperate   Action = "workspace.operate" // quarantine, dead letters
 	ActSearch    Action = "conversation.search"
+	ActBackup    Action = "conversation.backup" // a file of all of them
 )
 
 // Resource is what an action concerns, from the columns of its record: what a
@@ -251,7 +252,7 @@ func (DefaultPolicy) Authorize(_ context.Context, w Who, a Action, r Resource) e
 	}
 	own := string(r.Owner) == w.ID
 	switch a {
-	case ActConfigure, ActReadAudit, ActOperate:
+	case ActConfigure, ActReadAudit, ActOperate, ActBackup:
 		return denied(w.Principal, a)
 	case ActList, ActSearch:
 		return nil // every record that is found is asked for by itself

@@ -34,8 +34,10 @@ func tries(id conversation.ID, message, contact, offer, ticket string) map[strin
 		"GET /notice":       {path: "/notice", list: true}, "POST /notice": {path: "/notice", form: "version=1", stale: true},
 		"GET /setup/notice": {path: "/setup/notice"}, "POST /setup/notice": {path: "/setup/notice", form: "version=0"},
 		"GET /me": {path: "/me", list: true}, "POST /me/switches": {path: "/me/switches", form: "chat=1", denied: true},
-		"POST /views":                         {path: "/views?view=all", form: "name=stranger", list: true}, // its own alone
-		"POST /views/{id}/delete":             {path: "/views/v/delete", form: "version=1", denied: true},
+		"POST /views":             {path: "/views?view=all", form: "name=stranger", list: true}, // its own alone
+		"POST /views/{id}/delete": {path: "/views/v/delete", form: "version=1", denied: true},
+		"GET /history/backups":    {path: "/history/backups"}, "POST /history/backup": {path: "/history/backup"},
+		"GET /history/backups/{id}":           {path: "/history/backups/x"},
 		"GET /history/export":                 {path: "/history/export?as=csv", list: true},
 		"POST /setup/agents/{id}/invite":      {path: "/setup/agents/zed/invite"},
 		"POST /setup/agents/{id}/uninvite":    {path: "/setup/agents/zed/uninvite"},
@@ -171,7 +173,7 @@ func refused(t *testing.T, w *world, method, right string, tr try) {
 	require.NotContains(t, string(body), "secret-of-mina")
 	require.NotContains(t, string(body), "Mina")
 	switch {
-	case right == string(sangdam.ActConfigure), right == string(sangdam.ActOperate):
+	case right == string(sangdam.ActConfigure), right == string(sangdam.ActOperate), right == string(sangdam.ActBackup):
 		require.Equal(t, http.StatusForbidden, resp.StatusCode)
 		require.Equal(t, http.StatusForbidden, w.client("ara").do(method, tr.path, tr.form).StatusCode)
 	case tr.denied:

@@ -25,6 +25,7 @@ type historyView struct {
 	Next     string
 	Export   string // address of the table of all of it
 	Asked    bool
+	Backups  *backupsView // nil for who may make none
 }
 
 // foundView is a conversation that was found, with the words where they stand.
@@ -78,6 +79,9 @@ func (q *request) history() error {
 		err = q.historyByFilter(d, f, &v)
 	}
 	if err != nil {
+		return err
+	}
+	if v.Backups, err = q.backupsView(); err != nil {
 		return err
 	}
 	q.page(http.StatusOK, "history", q.lang.t("nav.history"), "history", v)

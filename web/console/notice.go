@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/routing"
 )
 
 // Before an agent works, it confirms what the workspace tells its agents: that
@@ -56,7 +57,7 @@ func (q *request) noticePage() error {
 }
 
 func (q *request) confirmNotice() error {
-	c := sangdam.ConfirmNotice{Key: q.key(), TextVersion: q.value("version")}
+	c := sangdam.ConfirmNotice{Key: q.key(), Agent: routing.AgentID(q.p.ID), TextVersion: q.value("version")}
 	if _, err := q.engine.ConfirmNotice(q.r.Context(), q.p, c); err != nil {
 		return err
 	}

@@ -75,7 +75,9 @@ func (h *Handler) table() []route {
 
 		{get, "/queues", sangdam.ActList, ofWorkspace, (*request).queues},
 		{get, "/history", sangdam.ActSearch, ofWorkspace, (*request).history},
-
+		{get, "/history/backups", sangdam.ActBackup, ofWorkspace, (*request).backups},
+		{post, "/history/backup", sangdam.ActBackup, ofWorkspace, (*request).backUp},
+		{get, "/history/backups/{id}", sangdam.ActBackup, ofWorkspace, (*request).backupFile},
 		{get, "/history/export", sangdam.ActSearch, ofWorkspace, (*request).exportHistory},
 		{get, "/tickets", sangdam.ActList, ofWorkspace, (*request).tickets},
 		{post, "/tickets", sangdam.ActTicketOpen, ofRecord, (*request).openTicket},
