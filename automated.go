@@ -12,6 +12,7 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/hours"
+	"github.com/sangdam/sangdam/ticket"
 )
 
 // react answers what a customer wrote as far as no person is needed, and sees
@@ -152,9 +153,32 @@ func (u *unit) say(d *conversation.Draft, m conversation.Message) (conversation.
 	return u.sayAfter(0, d, m)
 }
 
+// told is what a message tells, in the terms of mails about tickets; see
+// channel.Outbound.Event.
+func told(m conversation.Message) string {
+	switch m.Automated {
+	case conversation.AutoGreeting, conversation.AutoAway, conversation.AutoHoliday:
+		return string(ticket.MailReceived)
+	case conversation.AutoEnded, conversation.AutoRating, conversation.AutoRated:
+		return string(ticket.MailSolved)
+	}
+	switch {
+	case m.Author.Kind == conversation.ByTrigger:
+		return "trigger"
+	case automatic(m):
+		return ""
+	}
+	return string(ticket.MailHandled)
+}
+
 // sayAfter is say for a message that is held back for a time. Its outbox row has
 // the message's id, by which Unsend finds it.
 func (u *unit) sayAfter(hold time.Duration, d *conversation.Draft, m conversation.Message) (conversation.Message, error) {
+	return u.sayOn(told(m), hold, d, m)
+}
+
+// sayOn is sayAfter for a message of which the caller knows what it tells.
+func (u *unit) sayOn(event string, hold time.Duration, d *conversation.Draft, m conversation.Message) (conversation.Message, error) {
 	held, err := u.heldBack(d, m)
 	if err != nil || held != storm.Send && m.Automated != "" {
 		return conversation.Message{}, err
@@ -181,7 +205,7 @@ func (u *unit) sayAfter(hold time.Duration, d *conversation.Draft, m conversatio
 		m.Status = conversation.StatusFailed
 		return m, nil
 	}
-	row := channel.OutboxRow{Automatic: automatic(m), ID: channel.OutboxID(m.ID), Account: m.Account, Lane: outboxLane(m.Chat),
+	row := channel.OutboxRow{Automatic: automatic(m), Event: event, Language: d.C.Language, ID: channel.OutboxID(m.ID), Account: m.Account, Lane: outboxLane(m.Chat),
 		Conversation: d.C.ID,
 		Message:      m.ID, To: m.Chat, Content: said, Reply: reply, State: channel.OutboxQueued}
 	if hold > 0 {

@@ -226,6 +226,8 @@ type guardedAdapter struct {
 	inviter  channel.Inviter
 	runner   channel.Runner
 	unpacker channel.Unpacker
+	files    channel.FileSender
+	changer  channel.Changer
 }
 
 func newGuardedAdapter(g *guard, a channel.Adapter, timeout time.Duration) (*guardedAdapter, error) {
@@ -245,6 +247,8 @@ func newGuardedAdapter(g *guard, a channel.Adapter, timeout time.Duration) (*gua
 	out.inviter, _ = a.(channel.Inviter)
 	out.runner, _ = a.(channel.Runner)
 	out.unpacker, _ = a.(channel.Unpacker)
+	out.files, _ = a.(channel.FileSender)
+	out.changer, _ = a.(channel.Changer)
 	return out, err
 }
 
@@ -254,6 +258,18 @@ func (a *guardedAdapter) Capabilities() channel.Capabilities { return a.caps }
 // typed the settings, and nobody logs them.
 func (a *guardedAdapter) Validate(acct channel.Account) error {
 	answer, err := inline(a.g, a.who, "Validate", func() (error, error) { return a.a.Validate(acct), nil })
+	if err != nil {
+		return err
+	}
+	return answer
+}
+
+// MayChange returns the adapter's own words, as Validate does.
+func (a *guardedAdapter) MayChange(old, next channel.Account) error {
+	if a.changer == nil {
+		return nil
+	}
+	answer, err := inline(a.g, a.who, "MayChange", func() (error, error) { return a.changer.MayChange(old, next), nil })
 	if err != nil {
 		return err
 	}
@@ -278,8 +294,11 @@ func (a *guardedAdapter) Plan(acct channel.Account, batch []channel.Outbound, no
 }
 
 // Send performs an Attempt; a panic is an ambiguous outcome.
-func (a *guardedAdapter) Send(ctx context.Context, acct channel.Account, at channel.Attempt) (channel.Sent, error) {
+func (a *guardedAdapter) Send(ctx context.Context, acct channel.Account, at channel.Attempt, open channel.OpenFile) (channel.Sent, error) {
 	sent, err := bounded(ctx, a.g, a.who, "Send", a.timeout, func(ctx context.Context) (channel.Sent, error) {
+		if a.files != nil {
+			return a.files.SendFiles(ctx, acct, at, open)
+		}
 		return a.a.Send(ctx, acct, at)
 	})
 	if errors.Is(err, errPanicked) {

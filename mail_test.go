@@ -141,6 +141,127 @@ func TestAMailBecomesAConversationAndAnswersThreadBack(t *testing.T) {
 	})
 }
 
+// What an agent attaches goes out in the mail; what is above the account's bound
+// as a link that opens it.
+func TestAgentsFilesGoOutByMail(t *testing.T) {
+	inMail(t, emailtest.Options{}, func(w *mailWorld) {
+		s := w.acct
+		var settings email.Settings
+		require.NoError(t, json.Unmarshal(s.Settings, &settings))
+		settings.MaxFileBytes = 100
+		var err error
+		s.Settings, err = json.Marshal(settings)
+		require.NoError(t, err)
+		require.NoError(t, errOf(w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: s})))
+		w.write(emailtest.Letter{Subject: "order", Text: "send me the receipt"})
+		id := w.only().Conversation.ID
+		small := w.upload(w.host, "receipt.pdf", "%PDF-1.7 small")
+		large := w.upload(w.host, "manual.pdf", "%PDF-1.7 "+strings.Repeat("large ", 50))
+		require.NoError(t, errOf(w.eng.Answer(w.ctx, w.host, sangdam.Answer{Conversation: id, Content: naming(small, large)})))
+		w.pass(3 * time.Second)
+		mails := w.got("mina@example.com")
+		m := mails[len(mails)-1]
+		require.Len(t, m.Files, 1)
+		require.Equal(t, []string{"receipt.pdf", "%PDF-1.7 small"}, []string{m.Files[0].Name, string(m.Files[0].Data)})
+		require.Contains(t, m.Text, "manual.pdf (0.0 MB). Too large for a mail")
+		require.Contains(t, m.Text, "https://desk.test/files/")
+		require.NotContains(t, m.Text, "receipt.pdf")
+	})
+}
+
+// The main address of an account that has conversations stays, by every way in;
+// another account is made beside it, and one is deleted once it is off.
+func TestAMailAddressInUseStays(t *testing.T) {
+	inMail(t, emailtest.Options{}, func(w *mailWorld) {
+		with := func(a channel.Account, address string) sangdam.SaveAccount {
+			var s email.Settings
+			require.NoError(t, json.Unmarshal(a.Settings, &s))
+			s.Address = address
+			raw, err := json.Marshal(s)
+			require.NoError(t, err)
+			a.Settings = raw
+			return sangdam.SaveAccount{Account: a}
+		}
+		saved, err := w.eng.SaveAccount(w.ctx, w.host, with(w.acct, "hello@shop.test"))
+		require.NoError(t, err, "a typing error can be mended while nobody has written")
+		saved, err = w.eng.SaveAccount(w.ctx, w.host, with(saved.Account, "help@shop.test"))
+		require.NoError(t, err)
+		w.pass(3 * time.Second)
+		w.write(emailtest.Letter{Subject: "order", Text: "one"})
+		w.only()
+		_, err = w.eng.SaveAccount(w.ctx, w.host, with(saved.Account, "other@shop.test"))
+		require.ErrorIs(t, err, sangdam.ErrInvalid)
+		require.ErrorContains(t, err, "add a new account for other@shop.test")
+		same, err := w.eng.SaveAccount(w.ctx, w.host, with(saved.Account, "HELP@shop.test"))
+		require.NoError(t, err, "the same address")
+
+		second := w.account("other@shop.test", func(*email.Settings) {})
+		err = w.eng.DeleteAccount(w.ctx, w.host, sangdam.DeleteAccount{Account: second.ID, Version: second.Version})
+		require.ErrorIs(t, err, sangdam.ErrConflict)
+		require.ErrorContains(t, err, "switch it off first")
+		second.Disabled = true
+		off, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: second})
+		require.NoError(t, err)
+		require.NoError(t, w.eng.DeleteAccount(w.ctx, w.host, sangdam.DeleteAccount{Account: second.ID, Version: off.Version}))
+		w.write(emailtest.Letter{Subject: "another", Text: "two"})
+		require.Len(t, w.conversations(), 2, "account %s goes on", same.ID)
+	})
+}
+
+// Mails of the mail channel stand in the layout of what they tell and of the
+// customer's language: the acknowledgement, a ticket's answers on hold, handled
+// and solved, the last words. A layout without #{content} is refused by every way
+// in, and what a trigger says has none.
+func TestLayoutsOfTheMailChannel(t *testing.T) {
+	inMail(t, emailtest.Options{}, func(w *mailWorld) {
+		layouts := func(all ...email.Layout) error {
+			var s email.Settings
+			require.NoError(t, json.Unmarshal(w.acct.Settings, &s))
+			s.Layouts = all
+			raw, err := json.Marshal(s)
+			require.NoError(t, err)
+			a := w.acct
+			a.Settings = raw
+			saved, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: a})
+			if err == nil {
+				w.acct = saved.Account
+			}
+			return err
+		}
+		require.ErrorContains(t, layouts(email.Layout{Event: "solved", HTML: "<h1>Shop</h1>"}), "#{content}")
+		require.ErrorContains(t, layouts(email.Layout{Event: "solved", Text: "Shop"}), "#{content}")
+		require.NoError(t, layouts(email.Layout{Event: "received", HTML: "received: #{content}"}, email.Layout{Event: "on_hold",
+			HTML: "on hold: #{content}"}, email.Layout{Event: "handled", HTML: "handled: #{content}"}, email.Layout{Event: "solved",
+			HTML: "solved: #{content}"}, email.Layout{HTML: "any: #{content}"}))
+		stream := w.configuration().WorkStreams["mail"]
+		stream.Tickets = true
+		require.NoError(t, errOf(w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: stream})))
+		w.save(rule("echo", when("happened", condition.Has, "opened"), trigger.Do(sangdam.ActionMessage,
+			sangdam.TextParams{Text: sangdam.Texts{"": "A rule says so."}})))
+		w.pass(3 * time.Second)
+		w.write(emailtest.Letter{Subject: "order", Text: "one"})
+		page, err := w.eng.Tickets(w.ctx, w.host, sangdam.TicketFilter{}, "", 10)
+		require.NoError(t, err)
+		id, version := page.Tickets[0].ID, page.Tickets[0].Version
+		say := func(text string, state ticket.State) {
+			got, err := w.eng.UpdateTicket(w.ctx, w.host, sangdam.UpdateTicket{Ticket: id, Version: version,
+				Change: sangdam.TicketChange{State: &state}, Comment: &sangdam.TicketComment{Text: text, Public: true}})
+			require.NoError(t, err)
+			version = got.Version
+			w.pass(3 * time.Second)
+		}
+		say("Which one?", ticket.OnHold)
+		say("We look.", ticket.InProgress)
+		say("Done.", ticket.Solved)
+		got := map[string]string{}
+		for _, m := range w.got("mina@example.com") {
+			got[strings.TrimSpace(m.Text)] = strings.TrimSpace(m.HTML)
+		}
+		require.Equal(t, map[string]string{"Your mail has arrived.": "received: Your mail has arrived.", "A rule says so.": "",
+			"Which one?": "on hold: Which one?", "We look.": "handled: We look.", "Done.": "solved: Done."}, got)
+	})
+}
+
 // Without a token the exact id joins, for those who took part; a subject, an id
 // that is alike, or a stranger who knows the id never do (N48).
 func TestWhatJoinsAThreadAndWhatDoesNot(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/hours"
@@ -436,12 +437,32 @@ func (u *unit) saveAccount(a channel.Account, adapter *guardedAdapter, confirmed
 	if err := adapter.Validate(a); err != nil {
 		return a, err
 	}
+	if err := u.mayChange(old, a, found, adapter); err != nil {
+		return a, err
+	}
 	var err error
 	if a.Sealed, err = u.e.sealSecrets(u.ctx, u.p.Workspace, a.ID, secrets); err != nil {
 		return a, err
 	}
 	a.Version, err = u.tx.Accounts().SaveAccount(u.ctx, a)
 	return a, err
+}
+
+// mayChange refuses what the adapter holds fixed in an account that has
+// conversations.
+func (u *unit) mayChange(old, next channel.Account, found bool, adapter *guardedAdapter) error {
+	if !found {
+		return nil
+	}
+	refusal := adapter.MayChange(old, next)
+	if refusal == nil {
+		return nil
+	}
+	used, _, err := u.tx.Conversations().List(u.ctx, conversation.Filter{Account: next.ID}, "", 1)
+	if err != nil || len(used) == 0 {
+		return err
+	}
+	return refusal
 }
 
 // savedBefore answers a repeated SaveAccount. Secrets are no part of a key's
@@ -474,7 +495,8 @@ type DeleteAccount struct {
 }
 
 // DeleteAccount carries the command out. An account that is deleted already
-// stays so.
+// stays so. ErrConflict for one that is on and whose adapter fetches its events
+// (channel.Runner).
 func (e *Engine) DeleteAccount(ctx context.Context, p Principal, c DeleteAccount) error {
 	r := Resource{Kind: "account", ID: string(c.Account)}
 	_, _, err := configure(ctx, e, opDeleteAccount, p, c.Key, r, c, func(u *unit) (struct{}, error) {
@@ -487,6 +509,10 @@ func (e *Engine) DeleteAccount(ctx context.Context, p Principal, c DeleteAccount
 		}
 		if a.Version != c.Version {
 			return struct{}{}, errs.New(errs.Stale, "sangdam: account %s was changed by somebody else; read it again", c.Account)
+		}
+		if adapter := e.adapters[a.Kind]; adapter != nil && adapter.runner != nil && !a.Disabled {
+			return struct{}{}, errs.New(errs.Conflict, "sangdam: account %q is on, and events are fetched for it; switch it off first, then delete it",
+				a.Name)
 		}
 		a.Deleted, a.Disabled, a.Sealed = true, true, nil
 		_, err := u.tx.Accounts().SaveAccount(u.ctx, a)

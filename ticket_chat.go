@@ -81,7 +81,13 @@ func (u *unit) sayInChat(t ticket.Ticket, text string) (bool, error) {
 	w.telling()
 	d := conversation.Edit(cv, u.tx.Now())
 	d.C.Ticket = string(t.ID) // what the customer writes next is an answer to it
-	if _, err := u.say(d, conversation.Message{Author: author, Content: content}); err != nil {
+	event := ticket.MailHandled
+	if t.State != w.now.State && t.State == ticket.OnHold {
+		event = ticket.MailOnHold
+	} else if t.State != w.now.State && t.State == ticket.Solved {
+		event = ticket.MailSolved
+	}
+	if _, err := u.sayOn(string(event), 0, d, conversation.Message{Author: author, Content: content}); err != nil {
 		return false, err
 	}
 	return true, u.finish(d)

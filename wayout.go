@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -61,7 +62,9 @@ func (w accountWay) wait(tries int) (time.Duration, bool) {
 }
 
 func (w accountWay) send(ctx context.Context, at channel.Attempt) (channel.Sent, error) {
-	return w.adapter.Send(ctx, w.acct, at)
+	return w.adapter.Send(ctx, w.acct, at, func(ctx context.Context, name string) (io.ReadCloser, error) {
+		return w.e.openFile(ctx, w.ws, channel.Media{Blob: name})
+	})
 }
 
 func (w accountWay) plan(ctx context.Context, lane driver.OutboxLane, now time.Time) (channel.Attempt, error) {
@@ -72,7 +75,7 @@ func (w accountWay) plan(ctx context.Context, lane driver.OutboxLane, now time.T
 			break
 		}
 		batch = append(batch, channel.Outbound{Row: r.ID, Message: r.Message, To: r.To, Content: r.Content, Reply: r.Reply,
-			SenderName: r.SenderName, SenderIcon: r.SenderIcon, Automatic: r.Automatic})
+			SenderName: r.SenderName, SenderIcon: r.SenderIcon, Automatic: r.Automatic, Event: r.Event, Language: r.Language})
 	}
 	if batch[0].To.Kind == channel.ChatThread {
 		err := w.e.db.View(ctx, w.ws, func(ctx context.Context, tx store.Tx) error {

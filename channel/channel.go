@@ -326,6 +326,12 @@ type Outbound struct {
 	State []byte
 	// Automatic: no person wrote it.
 	Automatic bool
+	// Event is what the message tells, for channels with layouts: "received",
+	// "on_hold", "handled" or "solved"; "trigger" for a rule's own words; empty for
+	// what is none of these.
+	Event string
+	// Language of the conversation, a BCP 47 tag; empty: nobody knows it.
+	Language string
 }
 
 // Attempt is one planned request to a provider: persisted before it is sent
@@ -577,6 +583,14 @@ type Finding struct {
 type Connector interface {
 	// SetEndpoint replaces the address of the webhook at the provider.
 	SetEndpoint(ctx context.Context, acct Account, address string) error
+}
+
+// Changer is implemented by adapters some of whose settings are fixed once an
+// account has conversations.
+type Changer interface {
+	// MayChange refuses what must stay as it is. The error is ErrInvalid and says
+	// what to do instead. It does no I/O.
+	MayChange(old, next Account) error
 }
 
 // Checker is implemented by adapters that can test an account at the provider.

@@ -104,6 +104,8 @@ type OutboxRow struct {
 	SenderName string       `json:"sender_name,omitempty"`
 	SenderIcon string       `json:"sender_icon,omitempty"`
 	Automatic  bool         `json:"automatic,omitempty"` // no person wrote it
+	Event      string       `json:"event,omitempty"`     // as of Outbound
+	Language   string       `json:"language,omitempty"`
 	NotBefore  time.Time    `json:"not_before,omitzero"` // zero: at once
 	State      OutboxState  `json:"state"`
 	Tries      int          `json:"tries"`

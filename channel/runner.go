@@ -1,6 +1,9 @@
 package channel
 
-import "context"
+import (
+	"context"
+	"io"
+)
 
 // Runner is implemented by adapters that fetch events themselves, because their
 // provider calls nobody: a mailbox, a polled service. The library runs each
@@ -37,4 +40,16 @@ type Unpacker interface {
 	// envelope into sink. It does no I/O but sink's. ErrNotFound when the
 	// envelope has no such file.
 	Unpack(acct Account, env Envelope, ref string, sink MediaSink) error
+}
+
+// OpenFile opens a file by its Media.Blob; the caller closes it. ErrNotFound when
+// it is not kept any more.
+type OpenFile func(ctx context.Context, blob string) (io.ReadCloser, error)
+
+// FileSender is implemented by adapters whose messages hold the files themselves,
+// as mails do. An Attempt names such a file by its Media.Blob, whose bytes never
+// change, so that it need not hold them.
+type FileSender interface {
+	// SendFiles is Send with a way to the files; the library calls it instead.
+	SendFiles(ctx context.Context, acct Account, at Attempt, open OpenFile) (Sent, error)
 }

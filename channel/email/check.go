@@ -8,6 +8,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/internal/smtpout"
 )
 
 // Check connects to every mailbox and to the SMTP server, and reads what the
@@ -53,9 +54,9 @@ func (a *Adapter) checkMailbox(ctx context.Context, acct channel.Account, m Mail
 func (a *Adapter) checkSMTP(ctx context.Context, acct channel.Account, s Settings) channel.Finding {
 	ctx, cancel := context.WithTimeout(ctx, 8*time.Second)
 	defer cancel()
-	client, stop, err := a.connectSMTP(ctx, acct, s.SMTP)
+	client, stop, err := a.smtp(acct, s.SMTP).Connect(ctx)
 	if err != nil {
-		return channel.Finding{Topic: "smtp", Detail: refused(err, "the connection", channel.ReasonProvider).Detail,
+		return channel.Finding{Topic: "smtp", Detail: smtpout.Refused(err, "the connection", channel.ReasonProvider).Detail,
 			Remedy: "compare host, port, encryption, user and password with what the mail service tells"}
 	}
 	defer stop()
@@ -65,33 +66,4 @@ func (a *Adapter) checkSMTP(ctx context.Context, acct channel.Account, s Setting
 	}
 	_ = client.Reset() // nothing is sent
 	return channel.Finding{OK: true, Topic: "smtp", Detail: "mails can be sent as " + s.Address}
-}
-
-// checkDomain says what others will make of our mails.
-func (a *Adapter) checkDomain(ctx context.Context, s Settings) []channel.Finding {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	has := func(name, begins string) bool {
-		records, err := a.lookup(ctx, name)
-		for _, r := range records {
-			if err == nil && strings.HasPrefix(strings.ToLower(r), begins) {
-				return true
-			}
-		}
-		return false
-	}
-	finding := func(ok bool, topic, good, bad, remedy string) channel.Finding {
-		if ok {
-			return channel.Finding{OK: true, Topic: topic, Detail: good}
-		}
-		return channel.Finding{Topic: topic, Detail: bad, Remedy: remedy}
-	}
-	return []channel.Finding{
-		finding(has(s.domain(), "v=spf1"), "spf", "the domain says who may send for it",
-			"the domain does not say who may send for it; answers may be taken for spam",
-			"publish an SPF record that names the SMTP server"),
-		finding(has("_dmarc."+s.domain(), "v=dmarc1"), "dmarc", "the domain has a DMARC policy",
-			"the domain has no DMARC policy; large mail services may refuse answers",
-			"publish a DMARC record once SPF or DKIM are right"),
-	}
 }

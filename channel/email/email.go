@@ -5,7 +5,7 @@
 //   - what an account needs: settings.go
 //   - fetching, one connection a folder, from a checkpoint: run.go, imap.go
 //   - what a mail means: parse.go, with message and thread
-//   - answers, planned to the byte and sent: plan.go, send.go
+//   - answers, planned to the byte and sent with their files: plan.go, files.go, send.go
 //   - whether the set-up works: check.go
 //   - an emulator of both servers and of the customer's mailbox: emailtest
 //
@@ -51,8 +51,12 @@ type Options struct {
 	// TLS is the base of every encrypted connection, for certificates of one's
 	// own; nil: the system's.
 	TLS *tls.Config
-	// LookupTXT finds the records of a domain, for Check; nil: the system's.
+	// LookupTXT, LookupIP and LookupMX find the records of a name, for Check; MX
+	// as the names of the servers. All nil: the system's; of several the nil ones
+	// find nothing.
 	LookupTXT func(ctx context.Context, name string) ([]string, error)
+	LookupIP  func(ctx context.Context, name string) ([]netip.Addr, error)
+	LookupMX  func(ctx context.Context, name string) ([]string, error)
 	// Poll is how often a mailbox is looked at although the server would tell
 	// (IDLE); 0: 5 minutes. Without IDLE it is a fifth of it.
 	Poll time.Duration
@@ -62,28 +66,30 @@ type Options struct {
 
 // Adapter connects mail accounts. It is safe for concurrent use.
 type Adapter struct {
-	dial   func(ctx context.Context, network, address string) (net.Conn, error)
-	lookup func(ctx context.Context, name string) ([]string, error)
-	tls    *tls.Config
-	poll   time.Duration
-	log    *slog.Logger
+	dial      func(ctx context.Context, network, address string) (net.Conn, error)
+	lookupTXT func(ctx context.Context, name string) []string
+	lookupIP  func(ctx context.Context, name string) []netip.Addr
+	lookupMX  func(ctx context.Context, name string) []string
+	tls       *tls.Config
+	poll      time.Duration
+	log       *slog.Logger
 }
 
 var (
-	_ channel.Adapter  = (*Adapter)(nil)
-	_ channel.Runner   = (*Adapter)(nil)
-	_ channel.Unpacker = (*Adapter)(nil)
-	_ channel.Checker  = (*Adapter)(nil)
+	_ channel.Adapter    = (*Adapter)(nil)
+	_ channel.Runner     = (*Adapter)(nil)
+	_ channel.Unpacker   = (*Adapter)(nil)
+	_ channel.Checker    = (*Adapter)(nil)
+	_ channel.FileSender = (*Adapter)(nil)
+	_ channel.Changer    = (*Adapter)(nil)
 )
 
 // New returns an adapter. It does no I/O.
 func New(o Options) *Adapter {
-	a := &Adapter{dial: o.Dial, lookup: o.LookupTXT, tls: o.TLS, poll: o.Poll, log: o.Logger}
+	a := &Adapter{dial: o.Dial, tls: o.TLS, poll: o.Poll, log: o.Logger}
+	a.resolveBy(o)
 	if a.dial == nil {
 		a.dial = safehttp.New(safehttp.Options{AllowPrivate: o.AllowPrivate, AnyPort: true}).DialContext
-	}
-	if a.lookup == nil {
-		a.lookup = net.DefaultResolver.LookupTXT
 	}
 	if a.poll == 0 {
 		a.poll = 5 * time.Minute
@@ -94,23 +100,54 @@ func New(o Options) *Adapter {
 	return a
 }
 
+// resolveBy takes the lookups of the options, or the system's.
+func (a *Adapter) resolveBy(o Options) {
+	if o.LookupTXT == nil && o.LookupIP == nil && o.LookupMX == nil {
+		o.LookupTXT = net.DefaultResolver.LookupTXT
+		o.LookupIP = func(ctx context.Context, name string) ([]netip.Addr, error) {
+			return net.DefaultResolver.LookupNetIP(ctx, "ip", name)
+		}
+		o.LookupMX = func(ctx context.Context, name string) (hosts []string, err error) {
+			all, err := net.DefaultResolver.LookupMX(ctx, name)
+			for _, mx := range all {
+				hosts = append(hosts, mx.Host)
+			}
+			return hosts, err
+		}
+	}
+	a.lookupTXT = func(ctx context.Context, name string) []string { return found(ctx, name, o.LookupTXT) }
+	a.lookupIP = func(ctx context.Context, name string) []netip.Addr { return found(ctx, name, o.LookupIP) }
+	a.lookupMX = func(ctx context.Context, name string) []string { return found(ctx, name, o.LookupMX) }
+}
+
+// found is nothing where a name does not exist or nobody answers: so others see
+// it too.
+func found[T any](ctx context.Context, name string, lookup func(context.Context, string) ([]T, error)) []T {
+	if lookup == nil {
+		return nil
+	}
+	all, err := lookup(ctx, name)
+	if err != nil {
+		return nil
+	}
+	return all
+}
+
 // Kind is "email".
 func (a *Adapter) Kind() channel.Kind { return Kind }
 
 // Capabilities is what the engine, the console and channeltest rely on.
 func (a *Adapter) Capabilities() channel.Capabilities { return capabilities }
 
-const linkNote = "the file goes out as a link"
+const fileNote = "files above the account's bound go out as links"
+
+var fileLimits = channel.Limits{MaxChars: MaxChars, Unit: "rune", Note: fileNote}
 
 var capabilities = channel.Capabilities{
-	Send: map[channel.ContentKind]channel.Level{channel.KindText: channel.Full, channel.KindImage: channel.Fallback,
-		channel.KindVideo: channel.Fallback,
-		channel.KindAudio: channel.Fallback, channel.KindFile: channel.Fallback},
-	Limits: map[channel.ContentKind]channel.Limits{channel.KindText: {MaxChars: MaxChars, Unit: "rune"},
-		channel.KindImage: {MaxChars: MaxChars, Unit: "rune", Note: linkNote}, channel.KindVideo: {MaxChars: MaxChars, Unit: "rune",
-			Note: linkNote},
-		channel.KindAudio: {MaxChars: MaxChars, Unit: "rune", Note: linkNote}, channel.KindFile: {MaxChars: MaxChars, Unit: "rune",
-			Note: linkNote}},
+	Send: map[channel.ContentKind]channel.Level{channel.KindText: channel.Full, channel.KindImage: channel.Partial,
+		channel.KindVideo: channel.Partial, channel.KindAudio: channel.Partial, channel.KindFile: channel.Partial},
+	Limits: map[channel.ContentKind]channel.Limits{channel.KindText: {MaxChars: MaxChars, Unit: "rune"}, channel.KindImage: fileLimits,
+		channel.KindVideo: fileLimits, channel.KindAudio: fileLimits, channel.KindFile: fileLimits},
 	MaxFiles: MaxFiles, MediaLinks: true, MaxBatch: 1, Persistent: true, MediaFetch: true, NoWelcome: true,
 	// SMTP has no key that makes a repeat safe.
 	Routes:    map[string]channel.Route{RouteSMTP: {}},

@@ -2,9 +2,11 @@ package email
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"html"
 	netmail "net/mail"
 	"strings"
@@ -23,7 +25,9 @@ type request struct {
 	From string `json:"from"`
 	To   string `json:"to"`
 	ID   string `json:"id"` // the Message-ID's local part
-	Mail []byte `json:"mail"`
+	// Mail is without the Files, which Send writes into it.
+	Mail  []byte     `json:"mail"`
+	Files []attached `json:"files,omitempty"`
 }
 
 // Plan makes the answer to the newest mail of the thread. A repeat of a message
@@ -38,17 +42,19 @@ func (a *Adapter) Plan(acct channel.Account, batch []channel.Outbound, now time.
 	if out.To.Kind != channel.ChatThread || !thread.Valid(out.To.ID) || json.Unmarshal(out.State, &st) != nil || !plainAddress(st.To) {
 		return channel.Attempt{}, kit.Permanent(channel.ReasonUnreachable, "nobody is known who could be answered in this thread")
 	}
-	if reason := objection(out); reason != "" {
-		return channel.Attempt{}, kit.Permanent(reason, "a mail carries up to 50,000 characters, and files as links")
+	in, links := s.divided(out.Content.Files())
+	if reason := objection(out, links); reason != "" {
+		return channel.Attempt{}, kit.Permanent(reason, "a mail carries up to 50,000 characters, and files that are kept here or have an address")
 	}
-	req := request{From: s.Address, To: st.To}
+	language := cmp.Or(out.Language, acct.Language)
+	req := request{From: s.Address, To: st.To, Files: in}
 	row := string(out.Message)
 	if row == "" {
 		row = string(out.Row)
 	}
 	id := keyOf(acct).MessageID(out.To.ID, row, s.domain())
 	req.ID = localPart(id)
-	if req.Mail, err = compose(acct, s, out, st, id, now); err != nil {
+	if req.Mail, err = compose(acct, s, out, written(out.Content.Text, links, language), st, id, now); err != nil {
 		return channel.Attempt{}, kit.Permanent(channel.ReasonContent, "the mail cannot be written")
 	}
 	at := channel.Attempt{Rows: []channel.OutboxID{out.Row}, Route: RouteSMTP}
@@ -58,7 +64,7 @@ func (a *Adapter) Plan(acct channel.Account, batch []channel.Outbound, now time.
 	return at, nil
 }
 
-func objection(out channel.Outbound) channel.Reason {
+func objection(out channel.Outbound, links []channel.Media) channel.Reason {
 	if reason := kit.Carries(capabilities, out.Content); reason != "" {
 		return reason
 	}
@@ -66,7 +72,7 @@ func objection(out channel.Outbound) channel.Reason {
 	if strings.TrimSpace(out.Content.Text) == "" && len(files) == 0 || len(files) > MaxFiles {
 		return channel.ReasonContent
 	}
-	for _, f := range files {
+	for _, f := range links {
 		if f.URL == "" {
 			return channel.ReasonContent
 		}
@@ -75,7 +81,7 @@ func objection(out channel.Outbound) channel.Reason {
 }
 
 // compose writes the mail.
-func compose(acct channel.Account, s Settings, out channel.Outbound, st state, id string, now time.Time) ([]byte, error) {
+func compose(acct channel.Account, s Settings, out channel.Outbound, text string, st state, id string, now time.Time) ([]byte, error) {
 	sum := sha256.Sum256([]byte(id))
 	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent(), gomail.WithBoundary("sangdam-"+hex.EncodeToString(sum[:12])))
 	name := s.Name
@@ -101,16 +107,18 @@ func compose(acct channel.Account, s Settings, out channel.Outbound, st state, i
 		m.SetGenHeader("References", strings.Join(refs, " "))
 	}
 	m.SetGenHeader(message.LoopHeader, loopMark(acct))
-	event := "answer"
 	if out.Automatic { // machines do not answer machines
-		event = "automatic"
 		m.SetGenHeader("Auto-Submitted", "auto-replied")
 		m.SetGenHeader("X-Auto-Response-Suppress", "All")
 	}
-	text := written(out.Content)
-	m.SetBodyString(gomail.TypeTextPlain, text)
-	if layout := s.layout(event, acct.Language); layout != "" {
-		m.AddAlternativeString(gomail.TypeTextHTML, strings.Replace(layout, ContentMark, paragraphs(text), 1))
+	layout := s.layout(out, cmp.Or(out.Language, acct.Language))
+	plain := text
+	if layout.Text != "" {
+		plain = strings.Replace(layout.Text, ContentMark, text, 1)
+	}
+	m.SetBodyString(gomail.TypeTextPlain, plain)
+	if layout.HTML != "" {
+		m.AddAlternativeString(gomail.TypeTextHTML, strings.Replace(layout.HTML, ContentMark, paragraphs(text), 1))
 	}
 	var raw bytes.Buffer
 	_, err := m.WriteTo(&raw)
@@ -122,18 +130,17 @@ func messageIDForm(id string) bool {
 	return id != "" && len(id) < 500 && !strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r >= 0x7F || r == '<' || r == '>' })
 }
 
-// written is the text with its files as links.
-func written(c channel.Content) string {
-	text := c.Text
-	for _, f := range c.Files() {
+// written is the text with the files that do not go in the mail as links.
+func written(text string, links []channel.Media, language string) string {
+	for n, f := range links {
 		if text != "" {
 			text += "\n\n"
 		}
-		name := f.Name
-		if name == "" {
-			name = "file"
+		if f.Size > 0 && f.Blob != "" {
+			text += fmt.Sprintf("%s (%.1f MB). %s\n%s", fileName(f, n), float64(f.Size)/1e6, tooLargeIn(language), f.URL)
+			continue
 		}
-		text += name + ": " + f.URL
+		text += fileName(f, n) + ": " + f.URL
 	}
 	return text
 }

@@ -72,6 +72,35 @@ func TestLayouts(t *testing.T) {
 	require.Empty(t, got[1].Header("Auto-Submitted"))
 }
 
+// A layout is for what a mail tells and for the customer's language; one of plain
+// text makes plain mails, and what a trigger says has none.
+func TestALayoutForEachEventAndLanguage(t *testing.T) {
+	s := server(t)
+	acct := account(func(s *email.Settings) {
+		s.Layouts = []email.Layout{{HTML: "any #{content}"}, {Event: "automatic", HTML: "machine #{content}"},
+			{Event: "received", Language: "ko", HTML: "접수 #{content}"}, {Event: "received", HTML: "received #{content}"},
+			{Event: "on_hold", HTML: "hold #{content}"}, {Event: "handled", Language: "ja", HTML: "回答 #{content}"},
+			{Event: "solved", Text: "-- solved --\n#{content}\n-- Shop --"}}
+	})
+	acct.Language = "ja-JP"
+	for _, c := range []struct {
+		event, language string
+		automatic       bool
+		html, text      string
+	}{
+		{"received", "ko-KR", true, "접수 x", "x"}, {"received", "", true, "received x", "x"}, {"on_hold", "ko", false, "hold x", "x"},
+		{"handled", "", false, "回答 x", "x"}, {"handled", "en", false, "any x", "x"}, {"", "en", true, "machine x", "x"},
+		{"solved", "en", false, "", "-- solved --\nx\n-- Shop --"}, {"trigger", "ja", true, "", "x"},
+	} {
+		before := len(s.Received(""))
+		require.NoError(t, sendMail(t, s, acct, channel.Outbound{Row: "1", Content: channel.Text("x"), State: []byte(chatState), Event: c.event,
+			Language: c.language, Automatic: c.automatic}))
+		m := s.Received("")[before]
+		text := strings.ReplaceAll(strings.TrimSpace(m.Text), "\r\n", "\n")
+		require.Equal(t, []string{c.html, c.text}, []string{strings.TrimSpace(m.HTML), text}, "%+v", c)
+	}
+}
+
 // The references of a thread stay its first and its newest, and answers come
 // back to an address that holds the token.
 func TestHeadersOfAnAnswer(t *testing.T) {

@@ -2,14 +2,17 @@ package email
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"net/mail"
+	"slices"
 	"strings"
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/email/message"
 	"github.com/sangdam/sangdam/channel/email/thread"
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/smtpout"
 )
 
 // Secrets of an account. A mailbox that is not the first has its own:
@@ -22,15 +25,16 @@ const (
 
 // Encryptions of a connection.
 const (
-	StartTLS = "starttls"
-	TLS      = "tls"  // from the first byte; the default for IMAP
-	Plain    = "none" // for a server on this machine; no password is sent
+	StartTLS = smtpout.StartTLS
+	TLS      = smtpout.TLS   // from the first byte; the default for IMAP
+	Plain    = smtpout.Plain // for a server on this machine; no other gets a password
 )
 
 // Settings of an account.
 type Settings struct {
 	// Address is the main one: mails come to it and leave from it. It cannot
-	// change once threads rest on it; make another account for another address.
+	// change once the account has conversations; add another account for another
+	// address.
 	Address string `json:"address"`
 	// Aliases are further addresses of this desk.
 	Aliases []string `json:"aliases,omitempty"`
@@ -48,7 +52,11 @@ type Settings struct {
 	Mailboxes []Mailbox `json:"mailboxes"`
 	// SMTP is how mails leave.
 	SMTP SMTP `json:"smtp"`
-	// Layouts are the HTML around answers; none: answers are plain text.
+	// MaxFileBytes is how many bytes of files go with a mail, at most 50,000,000;
+	// what does not fit goes out as a link. 0: 7,000,000, which as base64 stays
+	// below what Postfix takes by default; -1: every file is a link.
+	MaxFileBytes int64 `json:"max_file_bytes,omitempty"`
+	// Layouts are what stands around the text of mails; none: it is all there is.
 	Layouts []Layout `json:"layouts,omitempty"`
 }
 
@@ -78,16 +86,31 @@ type SMTP struct {
 	User       string `json:"user,omitempty"`       // empty: nobody logs in
 }
 
-// Layout is the HTML around the text of a mail.
+// Layout is what stands around the text of a mail. What triggers say has none.
 type Layout struct {
-	// Event is "answer" for what people write, "automatic" for the rest; empty:
-	// both.
+	// Event is what the mail tells: "received", "on_hold", "handled" or "solved".
+	// "answer" is for all that people write, "automatic" for all else, and empty
+	// for every mail that has none of its own.
 	Event string `json:"event,omitempty"`
-	// Language is a BCP 47 tag, held against the account's; empty: every one.
+	// Language is a BCP 47 tag, held against the conversation's, else the
+	// account's; empty: every one.
 	Language string `json:"language,omitempty"`
 	// HTML holds #{content} exactly once.
-	HTML string `json:"html"`
+	HTML string `json:"html,omitempty"`
+	// Text is the same for the plain text, where #{content} stands exactly once
+	// too; empty: nothing but the text. One without HTML makes plain mails, as a
+	// workspace has them whose editor is for plain text.
+	Text string `json:"text,omitempty"`
 }
+
+// layoutEvents are what a layout may be for.
+var layoutEvents = []string{"", eventAnswer, eventAutomatic, "received", "on_hold", "handled", "solved"}
+
+const (
+	eventAnswer    = "answer"
+	eventAutomatic = "automatic"
+	eventTrigger   = "trigger"
+)
 
 // ContentMark is where a layout takes the text.
 const ContentMark = "#{content}"
@@ -143,16 +166,6 @@ func (m Mailbox) port() int {
 	return 143
 }
 
-func (s SMTP) port() int {
-	switch {
-	case s.Port != 0:
-		return s.Port
-	case s.Encryption == TLS:
-		return 465
-	}
-	return 587
-}
-
 // Validate checks settings and secrets without the network.
 func (a *Adapter) Validate(acct channel.Account) error {
 	if acct.Kind != Kind {
@@ -173,13 +186,34 @@ func (a *Adapter) Validate(acct channel.Account) error {
 	if hasControl(s.Name) || len(s.Name) > 200 {
 		return errs.New(errs.Invalid, "email: settings.name is the sender's name, at most 200 characters without line breaks")
 	}
-	if err := checkServer("smtp", s.SMTP.Host, s.SMTP.port(), s.SMTP.Encryption, s.SMTP.User, !acct.Secrets[SecretSMTP].Empty()); err != nil {
+	if s.MaxFileBytes < -1 || s.MaxFileBytes > maxFileBytes {
+		return errs.New(errs.Invalid, "email: settings.max_file_bytes is -1 to %d; 0 stands for %d", maxFileBytes, defaultFileBytes)
+	}
+	if err := smtpout.Check("email: settings.smtp", a.smtp(acct, s.SMTP), !acct.Secrets[SecretSMTP].Empty()); err != nil {
 		return err
 	}
 	if err := checkMailboxes(acct, s.Mailboxes); err != nil {
 		return err
 	}
 	return checkLayouts(s.Layouts)
+}
+
+// MayChange implements channel.Changer: mails that customers have hold tokens and
+// ids of the main address.
+func (a *Adapter) MayChange(old, next channel.Account) error {
+	was, err := settingsOf(old)
+	if err != nil {
+		return nil //nolint:nilerr // what nobody can read may be replaced
+	}
+	now, err := settingsOf(next)
+	if err != nil {
+		return err
+	}
+	if !strings.EqualFold(was.Address, now.Address) {
+		return errs.New(errs.Invalid, "email: the main address %s is in use: answers to mails from it come back to it; add a new account for %s, and switch this one off when nobody writes to it any more",
+			was.Address, now.Address)
+	}
+	return nil
 }
 
 func checkMailboxes(acct channel.Account, all []Mailbox) error {
@@ -196,56 +230,57 @@ func checkMailboxes(acct channel.Account, all []Mailbox) error {
 			return errs.New(errs.Invalid, "email: settings.mailboxes[%d].user is the name that logs in to the mailbox", i)
 		}
 		names[m.Name] = true
-		if err := checkServer("mailboxes", m.Host, m.port(), m.Encryption, m.User, !acct.Secrets[m.secret()].Empty()); err != nil {
+		server := smtpout.Server{Host: m.Host, Port: m.port(), Encryption: m.Encryption, User: m.User}
+		if err := smtpout.Check("email: settings.mailboxes", server, !acct.Secrets[m.secret()].Empty()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func checkServer(where, host string, port int, encryption, user string, password bool) error {
-	switch {
-	case host == "" || len(host) > 253 || strings.ContainsFunc(host,
-		func(r rune) bool { return r <= ' ' || r == '/' || r == '@' || r > 0x7E }):
-		return errs.New(errs.Invalid, "email: settings.%s.host is the name of a mail server, such as mail.example.com", where)
-	case port < 1 || port > 65535:
-		return errs.New(errs.Invalid, "email: settings.%s.port is 1 to 65535", where)
-	case encryption != "" && encryption != StartTLS && encryption != TLS && encryption != Plain:
-		return errs.New(errs.Invalid, "email: settings.%s.encryption is %s, %s or %s", where, TLS, StartTLS, Plain)
-	case (user != "") != password:
-		return errs.New(errs.Invalid, "email: settings.%s.user and its secret password belong together", where)
-	case encryption == Plain && user != "" && !strings.HasPrefix(host, "127.") && host != "localhost" && !strings.HasSuffix(host, ".test"):
-		return errs.New(errs.Invalid, "email: settings.%s: a password is never sent without encryption; set encryption", where)
-	}
-	return nil
-}
-
 func checkLayouts(all []Layout) error {
 	for i, l := range all {
-		switch n := strings.Count(l.HTML, ContentMark); {
-		case n != 1:
-			return errs.New(errs.Invalid, "email: settings.layouts[%d] holds %s %d times; put it once, where the text belongs: else nobody could read what the mail says",
-				i, ContentMark, n)
-		case len(l.HTML) > maxLayout:
-			return errs.New(errs.Invalid, "email: settings.layouts[%d] has at most %d bytes", i, maxLayout)
-		case l.Event != "" && l.Event != "answer" && l.Event != "automatic":
-			return errs.New(errs.Invalid, "email: settings.layouts[%d].event is answer, automatic or empty", i)
+		if l.HTML == "" && l.Text == "" {
+			return errs.New(errs.Invalid, "email: settings.layouts[%d] is empty; it holds %s where the text belongs", i, ContentMark)
+		}
+		for part, text := range map[string]string{"html": l.HTML, "text": l.Text} {
+			switch n := strings.Count(text, ContentMark); {
+			case text == "":
+			case n != 1:
+				return errs.New(errs.Invalid, "email: settings.layouts[%d].%s holds %s %d times; put it once, where the text belongs: else nobody could read what the mail says",
+					i, part, ContentMark, n)
+			case len(text) > maxLayout:
+				return errs.New(errs.Invalid, "email: settings.layouts[%d].%s has at most %d bytes", i, part, maxLayout)
+			}
+		}
+		if !slices.Contains(layoutEvents, l.Event) {
+			return errs.New(errs.Invalid, "email: settings.layouts[%d].event is one of %s, or empty", i, strings.Join(layoutEvents[1:], ", "))
 		}
 	}
 	return nil
 }
 
-// layout finds the HTML for an event and a language: both, the event's, the
-// language's, the one for all; empty when there is none.
-func (s Settings) layout(event, language string) string {
-	for _, want := range []Layout{{Event: event, Language: language}, {Event: event}, {Language: language}, {}} {
-		for _, l := range s.Layouts {
-			if l.Event == want.Event && l.Language == want.Language {
-				return l.HTML
+// layout finds the one for a mail, the nearest first: event before language, and
+// of languages the variant before the language itself.
+func (s Settings) layout(out channel.Outbound, language string) Layout {
+	if out.Event == eventTrigger {
+		return Layout{}
+	}
+	class := eventAnswer
+	if out.Automatic {
+		class = eventAutomatic
+	}
+	base, _, _ := strings.Cut(language, "-")
+	for _, event := range []string{cmp.Or(out.Event, class), class, ""} {
+		for _, lang := range []string{language, base, ""} {
+			for _, l := range s.Layouts {
+				if l.Event == event && strings.EqualFold(l.Language, lang) {
+					return l
+				}
 			}
 		}
 	}
-	return ""
+	return Layout{}
 }
 
 func hasControl(s string) bool {

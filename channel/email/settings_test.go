@@ -1,6 +1,7 @@
 package email_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -9,6 +10,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"math/big"
+	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -38,14 +41,16 @@ func TestAccountsThatAreRefused(t *testing.T) {
 		"a plain password": func(s *email.Settings) {
 			s.SMTP = email.SMTP{Host: "smtp.shop.example", Encryption: email.Plain, User: "u"}
 		},
-		"no IMAP user":           func(s *email.Settings) { s.Mailboxes[0].User = "" },
-		"no IMAP host":           func(s *email.Settings) { s.Mailboxes[0].Host = "" },
-		"a mailbox twice":        func(s *email.Settings) { s.Mailboxes = append(s.Mailboxes, s.Mailboxes[0]) },
-		"a name of a mailbox":    func(s *email.Settings) { s.Mailboxes[0].Name = "a/b" },
-		"too many folders":       func(s *email.Settings) { s.Mailboxes[0].Folders = make([]string, 11) },
-		"a layout without text":  func(s *email.Settings) { s.Layouts = []email.Layout{{HTML: "<p>hi</p>"}} },
-		"a layout with it twice": func(s *email.Settings) { s.Layouts = []email.Layout{{HTML: "#{content}#{content}"}} },
-		"a layout of an event":   func(s *email.Settings) { s.Layouts = []email.Layout{{Event: "x", HTML: "#{content}"}} },
+		"no IMAP user":                func(s *email.Settings) { s.Mailboxes[0].User = "" },
+		"no IMAP host":                func(s *email.Settings) { s.Mailboxes[0].Host = "" },
+		"a mailbox twice":             func(s *email.Settings) { s.Mailboxes = append(s.Mailboxes, s.Mailboxes[0]) },
+		"a name of a mailbox":         func(s *email.Settings) { s.Mailboxes[0].Name = "a/b" },
+		"too many folders":            func(s *email.Settings) { s.Mailboxes[0].Folders = make([]string, 11) },
+		"a layout without text":       func(s *email.Settings) { s.Layouts = []email.Layout{{HTML: "<p>hi</p>"}} },
+		"a layout with it twice":      func(s *email.Settings) { s.Layouts = []email.Layout{{HTML: "#{content}#{content}"}} },
+		"a layout of an event":        func(s *email.Settings) { s.Layouts = []email.Layout{{Event: "x", HTML: "#{content}"}} },
+		"a plain layout without text": func(s *email.Settings) { s.Layouts = []email.Layout{{HTML: "#{content}", Text: "Shop"}} },
+		"an empty layout":             func(s *email.Settings) { s.Layouts = []email.Layout{{Event: "solved"}} },
 		"a huge layout": func(s *email.Settings) {
 			s.Layouts = []email.Layout{{HTML: "#{content}" + strings.Repeat("x", 200<<10)}}
 		},
@@ -101,6 +106,74 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 	})
 }
 
+// A domain whose records do not name the SMTP server is told so, with what its
+// DMARC policy makes of that; nobody is asked but the resolver that was given.
+func TestADomainThatDoesNotNameTheServer(t *testing.T) {
+	const host = "smtp.shop.test"
+	ip := netip.MustParseAddr("192.0.2.25")
+	for name, c := range map[string]struct {
+		txt  map[string][]string
+		host string
+		spf  string // what is wrong; empty: nothing
+		mail string // of DMARC
+	}{
+		"by name":    {txt: map[string][]string{"shop.test": {"v=spf1 include:_spf.shop.test -all"}}},
+		"by network": {txt: map[string][]string{"shop.test": {"v=spf1 ip4:192.0.2.0/24 ~all"}}},
+		"by address": {txt: map[string][]string{"shop.test": {"other", "V=SPF1 ip4:192.0.2.25 -all"}}},
+		"by a":       {txt: map[string][]string{"shop.test": {"v=spf1 a:out.elsewhere.test -all"}}},
+		"by mx":      {txt: map[string][]string{"shop.test": {"v=spf1 mx -all"}}},
+		"by what it includes": {txt: map[string][]string{"shop.test": {"v=spf1 include:spf.elsewhere.test -all"},
+			"spf.elsewhere.test": {"v=spf1 redirect=more.elsewhere.test"}, "more.elsewhere.test": {"v=spf1 ip4:192.0.2.25 -all"}}},
+		"a known service": {host: "smtp.gmail.com", txt: map[string][]string{"shop.test": {"v=spf1 include:_spf.google.com ~all"}}},
+		"nobody":          {txt: map[string][]string{"shop.test": {"v=spf1 -all"}}, spf: "does not name"},
+		"another":         {txt: map[string][]string{"shop.test": {"v=spf1 ip4:198.51.100.1 include:_spf.google.com -all"}}, spf: "does not name"},
+		"not by a minus":  {txt: map[string][]string{"shop.test": {"v=spf1 -ip4:192.0.2.25 ?a:smtp.shop.test -all"}}, spf: "does not name"},
+		"two records":     {txt: map[string][]string{"shop.test": {"v=spf1 mx -all", "v=spf1 -all"}}, spf: "more than one"},
+		"round and round": {txt: map[string][]string{"shop.test": {"v=spf1 include:x.test -all"}, "x.test": {"v=spf1 include:x.test -all"}},
+			spf: "more than 10"},
+		"rejected": {txt: map[string][]string{"shop.test": {"v=spf1 -all"}, "_dmarc.shop.test": {"v=DMARC1; p=reject"}}, spf: "does not name",
+			mail: "others refuse mails"},
+		"quarantined": {txt: map[string][]string{"shop.test": {"v=spf1 -all"}, "_dmarc.shop.test": {"v=DMARC1;p=quarantine"}},
+			spf: "does not name", mail: "put aside"},
+		"watched alone": {txt: map[string][]string{"shop.test": {"v=spf1 -all"}, "_dmarc.shop.test": {"v=DMARC1; p=none"}}, spf: "does not name"},
+	} {
+		if c.txt["_dmarc.shop.test"] == nil {
+			c.txt["_dmarc.shop.test"] = []string{"v=DMARC1; p=none"}
+		}
+		refuse := func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no network") }
+		a := email.New(email.Options{Dial: refuse, LookupTXT: func(_ context.Context, name string) ([]string, error) { return c.txt[name], nil },
+			LookupIP: func(_ context.Context, name string) ([]netip.Addr, error) {
+				return map[string][]netip.Addr{host: {ip}, "out.elsewhere.test": {ip}}[name], nil
+			},
+			LookupMX: func(context.Context, string) ([]string, error) { return []string{"mx.shop.test.", host + "."}, nil }})
+		found, err := a.Check(t.Context(), account(func(s *email.Settings) { s.SMTP.Host = cmp.Or(c.host, host) }), "")
+		require.NoError(t, err)
+		for _, f := range found {
+			want, is := map[string]string{"spf": c.spf, "dmarc": c.mail}[f.Topic]
+			if !is {
+				continue
+			}
+			require.Equal(t, want == "", f.OK, "%s: %+v", name, f)
+			require.Contains(t, f.Detail, want, name)
+			require.Equal(t, f.OK, f.Remedy == "", name)
+		}
+	}
+}
+
+// Of a subdomain the organisation's policy counts.
+func TestThePolicyOfTheOrganisation(t *testing.T) {
+	a := email.New(email.Options{Dial: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no network") },
+		LookupTXT: func(_ context.Context, name string) ([]string, error) {
+			return map[string][]string{"_dmarc.shop.example": {"v=DMARC1; p=none; sp=reject"}}[name], nil
+		}})
+	found, err := a.Check(t.Context(), account(func(s *email.Settings) { s.Address = "help@cs.shop.example" }), "")
+	require.NoError(t, err)
+	last := found[len(found)-1]
+	require.Equal(t, "dmarc", last.Topic)
+	require.Contains(t, last.Detail, "others refuse mails")
+	require.Contains(t, last.Remedy, "cs.shop.example")
+}
+
 // certificate is of the test's own making, for *.shop.test.
 func certificate(t *testing.T) (server, client *tls.Config) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -125,7 +198,7 @@ func TestEncryption(t *testing.T) {
 			acct := account(func(s *email.Settings) { s.Mailboxes[0].Encryption, s.SMTP.Encryption = encryption, encryption })
 			s := emailtest.New(emailtest.Options{User: "desk", Password: password, TLS: server})
 			t.Cleanup(s.Close)
-			vouch := func(context.Context, string) ([]string, error) { return []string{"v=spf1", "v=DMARC1"}, nil }
+			vouch := func(context.Context, string) ([]string, error) { return []string{"v=spf1 include:_spf.shop.test", "v=DMARC1"}, nil }
 			found, err := email.New(email.Options{Dial: s.Dial, TLS: client, LookupTXT: vouch}).Check(t.Context(), acct, "")
 			require.NoError(t, err)
 			for _, f := range found {

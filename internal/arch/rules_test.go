@@ -76,7 +76,7 @@ var packageRules = []packageRule{
 
 	{path: "notify", pure: true, may: []string{"channel"}, why: whyPure},
 	{path: "notify/webhook/...", may: []string{"channel", "notify", "notify/webhook/...", "internal/safehttp"}, why: whyCarrier},
-	{path: "notify/mail/...", may: []string{"channel", "notify", "notify/mail/...", "internal/safehttp"}, why: whyCarrier, modules: []string{
+	{path: "notify/mail/...", may: []string{"channel", "notify", "notify/mail/...", "internal/safehttp", "internal/smtpout"}, why: whyCarrier, modules: []string{
 		"github.com/wneessen/go-mail", "github.com/emersion/go-smtp", "github.com/emersion/go-sasl",
 	}},
 	{path: "notify/dooray/...", may: []string{"channel", "notify", "notify/dooray/...", "internal/safehttp"}, why: whyCarrier,
@@ -121,6 +121,8 @@ var packageRules = []packageRule{
 	{path: "internal/fold", pure: true, modules: []string{"golang.org/x/text/"},
 		why: "one rule of what counts as the same text, for domain packages and stores alike"},
 	{path: "internal/id", why: "every package uses it"},
+	{path: "internal/smtpout", may: []string{"channel", "internal/errs"}, modules: []string{"github.com/wneessen/go-mail"},
+		why: "mail as a channel and notices by mail both send by it"},
 	{path: "internal/safehttp", why: "the root and the adapters use it, so it brings nothing along"},
 	{path: "examples/...", may: []string{"...", "internal/..."}, modules: []string{""}, planned: true, why: "examples only compose"},
 }

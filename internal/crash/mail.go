@@ -298,7 +298,7 @@ func (s *mailSide) audit(r *report, l *ledger, pending map[string]bool) {
 		heard := 0
 		for _, chat := range slices.Sorted(maps.Keys(threads)) {
 			auditAnswers(r, l.messages[chat])
-			auditArrived(r, l.messages[chat], p.order[threads[chat]], p.address)
+			auditArrived(r, l.messages[chat], p.order[threads[chat]], p.address, true)
 			heard += len(p.order[threads[chat]])
 		}
 		for _, all := range p.order {

@@ -21,6 +21,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/safehttp"
+	"github.com/sangdam/sangdam/internal/smtpout"
 	"github.com/sangdam/sangdam/notify"
 )
 
@@ -32,9 +33,9 @@ const SecretPassword = "password"
 
 // Encryptions of the connection to the server.
 const (
-	StartTLS = "starttls" // the default, required
-	TLS      = "tls"      // from the first byte, port 465
-	Plain    = "none"     // for a server on this machine; no password is sent
+	StartTLS = smtpout.StartTLS // the default, required
+	TLS      = smtpout.TLS      // from the first byte, port 465
+	Plain    = smtpout.Plain    // for a server on this machine; no other gets a password
 )
 
 // Settings of a target.
@@ -51,16 +52,6 @@ type Settings struct {
 	ReplyTo string `json:"reply_to,omitempty"`
 	// User logs in with the secret "password"; empty: nobody does.
 	User string `json:"user,omitempty"`
-}
-
-func (s Settings) port() int {
-	switch {
-	case s.Port != 0:
-		return s.Port
-	case s.Encryption == TLS:
-		return 465
-	}
-	return 587
 }
 
 // Options of New.
@@ -110,21 +101,16 @@ func (c *Carrier) Validate(t notify.Target) error {
 			return errs.New(errs.Invalid, "mail: settings.%s is no mail address; write it like help@example.com", field)
 		}
 	}
-	switch password := !t.Secrets[SecretPassword].Empty(); {
-	case s.Host == "" || strings.ContainsFunc(s.Host, func(r rune) bool { return r <= ' ' || r == '/' || r == '@' || r > 0x7E }):
-		return errs.New(errs.Invalid, "mail: settings.host is the name of the SMTP server, such as smtp.example.com")
-	case s.port() < 1 || s.port() > 65535:
-		return errs.New(errs.Invalid, "mail: settings.port is 1 to 65535")
-	case s.Encryption != "" && s.Encryption != StartTLS && s.Encryption != TLS && s.Encryption != Plain:
-		return errs.New(errs.Invalid, "mail: settings.encryption is %s, %s or %s", StartTLS, TLS, Plain)
-	case s.User != "" && s.Encryption == Plain:
-		return errs.New(errs.Invalid, "mail: a password is never sent without encryption; set settings.encryption, or leave settings.user empty")
-	case (s.User != "") != password:
-		return errs.New(errs.Invalid, "mail: settings.user and the secret %q belong together", SecretPassword)
-	case hasControl(s.Name) || hasControl(s.User):
+	if hasControl(s.Name) || hasControl(s.User) {
 		return errs.New(errs.Invalid, "mail: settings.name or settings.user holds a control character")
 	}
-	return nil
+	return smtpout.Check("mail: settings", c.server(s, t), !t.Secrets[SecretPassword].Empty())
+}
+
+// server is who takes the target's mails.
+func (c *Carrier) server(s Settings, t notify.Target) smtpout.Server {
+	return smtpout.Server{Host: s.Host, Port: s.Port, Encryption: s.Encryption, User: s.User, Password: t.Secrets[SecretPassword].Reveal(),
+		Dial: c.dial}
 }
 
 func hasControl(s string) bool {

@@ -203,7 +203,7 @@ func (p *parser) file(kind, name string, h header, data []byte) {
 	if kind == "application/ms-tnef" && name == "" {
 		name = "winmail.dat"
 	}
-	f := File{Name: safeName(name), Type: kind, Data: data, CID: strings.Trim(h.get("Content-Id"), "<> \t")}
+	f := File{Name: SafeName(name), Type: kind, Data: data, CID: strings.Trim(h.get("Content-Id"), "<> \t")}
 	if f.Name == "" {
 		f.Name = fmt.Sprintf("file-%d%s", len(p.m.Files)+1, extensions[kind])
 		if kind == "text/calendar" {
@@ -213,10 +213,10 @@ func (p *parser) file(kind, name string, h header, data []byte) {
 	p.m.Files = append(p.m.Files, f)
 }
 
-// safeName is a name without path, control characters and what turns text
+// SafeName is a name without path, control characters and what turns text
 // around, at most 120 bytes with its ending kept. What the host's file system
 // makes of names is the library's matter, see docs/design.md.
-func safeName(s string) string {
+func SafeName(s string) string {
 	s = path.Base(strings.ReplaceAll(oneLine(s), `\`, "/"))
 	s = strings.Trim(strings.Map(func(r rune) rune {
 		if strings.ContainsRune("\"<>|:*?\u200B\u200C\u200D\u2060", r) {
