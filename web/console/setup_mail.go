@@ -53,8 +53,8 @@ type mailboxForm struct {
 }
 
 type mailLayoutForm struct {
-	N, Language, HTML string
-	Events            []choice
+	N, Language, HTML, Text string
+	Events                  []choice
 }
 
 // mailSettings are the members that the page has fields for.
@@ -95,7 +95,8 @@ func (m mailbox) secret() string {
 type mailLayout struct {
 	Event    string `json:"event,omitempty"`
 	Language string `json:"language,omitempty"`
-	HTML     string `json:"html"`
+	HTML     string `json:"html,omitempty"`
+	Text     string `json:"text,omitempty"`
 }
 
 // newRow stands in the names of a row that the page's script copies.
@@ -155,7 +156,8 @@ func (q *request) mailboxForm(n string, m mailbox) mailboxForm {
 }
 
 func (q *request) mailLayoutForm(n string, l mailLayout) mailLayoutForm {
-	return mailLayoutForm{N: n, Language: l.Language, HTML: l.HTML, Events: q.named("mail_kind", is(l.Event), "", "answer", "automatic")}
+	return mailLayoutForm{N: n, Language: l.Language, HTML: l.HTML, Text: l.Text,
+		Events: q.named("mail_kind", is(l.Event), "", "answer", "automatic", "received", "on_hold", "handled", "solved")}
 }
 
 // readMail reads them. Members that the page does not know stay, a new account
@@ -215,8 +217,9 @@ func (q *request) typedMail(a *channel.Account, s *mailSettings, stored mailSett
 	}
 	for _, n := range q.r.PostForm["layout.row"] {
 		p := "layout." + n + "."
-		s.Layouts = append(s.Layouts, mailLayout{Event: q.value(p + "event"), Language: q.value(p + "language"),
-			HTML: strings.ReplaceAll(q.r.PostFormValue(p+"html"), "\r\n", "\n")})
+		lines := func(name string) string { return strings.ReplaceAll(q.r.PostFormValue(p+name), "\r\n", "\n") }
+		s.Layouts = append(s.Layouts, mailLayout{Event: q.value(p + "event"), Language: q.value(p + "language"), HTML: lines("html"),
+			Text: lines("text")})
 	}
 	return err
 }
