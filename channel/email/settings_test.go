@@ -198,7 +198,9 @@ func TestEncryption(t *testing.T) {
 			acct := account(func(s *email.Settings) { s.Mailboxes[0].Encryption, s.SMTP.Encryption = encryption, encryption })
 			s := emailtest.New(emailtest.Options{User: "desk", Password: password, TLS: server})
 			t.Cleanup(s.Close)
-			vouch := func(context.Context, string) ([]string, error) { return []string{"v=spf1 include:_spf.shop.test", "v=DMARC1"}, nil }
+			vouch := func(context.Context, string) ([]string, error) {
+				return []string{"v=spf1 include:_spf.shop.test", "v=DMARC1"}, nil
+			}
 			found, err := email.New(email.Options{Dial: s.Dial, TLS: client, LookupTXT: vouch}).Check(t.Context(), acct, "")
 			require.NoError(t, err)
 			for _, f := range found {
