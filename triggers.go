@@ -82,6 +82,8 @@ type triggerSubject struct {
 	// load is the record of a change as triggers see and change it; nil: what
 	// changed is nothing that triggers hear of.
 	load func(u *unit, c change) (triggerRecord, error)
+	// release takes back what load made; nil: nobody wants it.
+	release func(triggerRecord)
 	// find loads a record by its id, for timed triggers; ErrNotFound.
 	find func(u *unit, id string) (triggerRecord, error)
 }

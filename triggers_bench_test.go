@@ -3,6 +3,7 @@ package sangdam
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -35,24 +36,7 @@ func BenchmarkMessagesBesideRules(b *testing.B) {
 }
 
 func besideRules(b *testing.B, db *store.DB) {
-	ctx := b.Context()
-	b.Cleanup(func() { require.NoError(b, db.Close()) })
-	sealer, err := seal.Ephemeral()
-	require.NoError(b, err)
-	plain, ruled := newBenched(b, db, sealer, "plain"), newBenched(b, db, sealer, "ruled")
-	for i := range 400 {
-		when := []condition.Clause{{Field: "account", Op: condition.Is, Value: fmt.Sprint("other", i)}}
-		switch {
-		case i%20 == 0:
-			when = []condition.Clause{{Field: "message", Op: condition.Contains, Value: fmt.Sprint("refund", i)}}
-		case i%2 == 0:
-			when = []condition.Clause{{Field: "agent", Op: condition.Is, Value: fmt.Sprint("agent", i)}, {Field: "state", Op: condition.Changed}}
-		}
-		_, err := ruled.e.SaveTrigger(ctx, Host("ruled"), SaveTrigger{Trigger: trigger.Trigger{ID: trigger.ID(fmt.Sprint("t", i)), Title: "t",
-			Subject: kindConversation, Active: true, When: condition.Condition{All: when},
-			Actions: []trigger.Action{trigger.Do(ActionTag, TagParams{Add: []string{"x"}})}}})
-		require.NoError(b, err)
-	}
+	plain, ruled := plainAndRuled(b, db)
 	plain.batch(b, 50)
 	ruled.batch(b, 50)
 	var without, with []time.Duration
@@ -67,6 +51,50 @@ func besideRules(b *testing.B, db *store.DB) {
 	b.ReportMetric(float64(a.Microseconds())/50, "µs/message")
 }
 
+// What rules that do not apply cost a message is told by what it allocates,
+// which no load beside moves.
+func TestRulesThatDoNotApplyCostLittle(t *testing.T) {
+	plain, ruled := plainAndRuled(t, memory.New(memory.Options{}))
+	allocated := func(b *benched) uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		b.batch(t, 20)
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	var without, with uint64
+	for round := range 12 {
+		p, r := allocated(plain), allocated(ruled)
+		if round > 1 { // the first ones compile the rules
+			without, with = without+p, with+r
+		}
+	}
+	require.Less(t, float64(with), 1.06*float64(without), "%d bytes beside 400 rules, %d beside none", with, without)
+}
+
+// plainAndRuled are a workspace without rules and one with 400 that do not apply.
+func plainAndRuled(b testing.TB, db *store.DB) (plain, ruled *benched) {
+	ctx := b.Context()
+	b.Cleanup(func() { require.NoError(b, db.Close()) })
+	sealer, err := seal.Ephemeral()
+	require.NoError(b, err)
+	plain, ruled = newBenched(b, db, sealer, "plain"), newBenched(b, db, sealer, "ruled")
+	for i := range 400 {
+		when := []condition.Clause{{Field: "account", Op: condition.Is, Value: fmt.Sprint("other", i)}}
+		switch {
+		case i%20 == 0:
+			when = []condition.Clause{{Field: "message", Op: condition.Contains, Value: fmt.Sprint("refund", i)}}
+		case i%2 == 0:
+			when = []condition.Clause{{Field: "agent", Op: condition.Is, Value: fmt.Sprint("agent", i)}, {Field: "state", Op: condition.Changed}}
+		}
+		_, err := ruled.e.SaveTrigger(ctx, Host("ruled"), SaveTrigger{Trigger: trigger.Trigger{ID: trigger.ID(fmt.Sprint("t", i)), Title: "t",
+			Subject: kindConversation, Active: true, When: condition.Condition{All: when},
+			Actions: []trigger.Action{trigger.Do(ActionTag, TagParams{Add: []string{"x"}})}}})
+		require.NoError(b, err)
+	}
+	return plain, ruled
+}
+
 // benched is a workspace whose customers write.
 type benched struct {
 	e    *Engine
@@ -75,7 +103,7 @@ type benched struct {
 	n    int
 }
 
-func newBenched(b *testing.B, db *store.DB, sealer seal.Sealer, ws WorkspaceID) *benched {
+func newBenched(b testing.TB, db *store.DB, sealer seal.Sealer, ws WorkspaceID) *benched {
 	adapter, err := postcard.New(postcard.Options{Office: "https://post.example"})
 	require.NoError(b, err)
 	e, err := New(Config{DB: db, Sealer: sealer, Adapters: []channel.Adapter{adapter}})

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
@@ -31,7 +32,7 @@ const attributeField = "attribute."
 
 func init() {
 	registerTriggers(triggerSubject{kind: kindConversation, events: happenings, fields: conversationFields, catalog: conversationActions(),
-		load: loadConversation, find: findConversation})
+		load: loadConversation, release: releaseConversation, find: findConversation})
 }
 
 func conversationFields(src triggerSource) ([]condition.Field, error) {
@@ -176,10 +177,20 @@ type pulledConversation struct {
 	u           *unit
 	before, now conversation.Conversation
 	happened    []string
-	// What the event said, by the kind of who said it.
-	said map[conversation.AuthorKind]string
-	item *routing.Item // read when it is asked about
-	host condition.Map
+	// What the customer and the agent said in the event.
+	message, answer string
+	item            *routing.Item // read when it is asked about
+	host            condition.Map
+}
+
+// pulledConversations keeps those that a pass is done with: a record is large,
+// and most messages come to no rule.
+var pulledConversations = sync.Pool{New: func() any { return new(pulledConversation) }}
+
+func releaseConversation(r triggerRecord) {
+	p := r.(*pulledConversation)
+	*p = pulledConversation{happened: p.happened[:0]}
+	pulledConversations.Put(p)
 }
 
 // saidBy and happeningOf tell what a message or an entry of the history is to
@@ -195,19 +206,25 @@ var (
 
 // loadConversation makes a record of what a unit changed.
 func loadConversation(u *unit, c change) (triggerRecord, error) {
-	p := &pulledConversation{u: u, now: c.after.(conversation.Conversation), said: map[conversation.AuthorKind]string{}}
+	p := pulledConversations.Get().(*pulledConversation)
+	*p = pulledConversation{u: u, now: c.after.(conversation.Conversation), happened: p.happened[:0]}
 	p.before, _ = c.before.(conversation.Conversation)
 	for _, m := range u.changes {
 		msg, is := m.after.(conversation.Message)
 		if is && msg.Conversation == p.now.ID && slices.Contains(m.events, "created") {
-			p.said[msg.Author.Kind] = msg.Content.Text
+			switch msg.Author.Kind {
+			case conversation.ByCustomer:
+				p.message = msg.Content.Text
+			case conversation.ByAgent:
+				p.answer = msg.Content.Text
+			}
 			p.happens(saidBy[msg.Author.Kind], msg)
 		}
 	}
 	for _, e := range c.events {
 		p.happen(happeningOf[conversation.EventKind(e)])
 	}
-	was := p.before
+	was := &p.before
 	if p.now.State != was.State && p.now.State == conversation.StateClosed {
 		p.happen("ended")
 	}
@@ -221,6 +238,7 @@ func loadConversation(u *unit, c change) (triggerRecord, error) {
 		p.happen("handed_over")
 	}
 	if len(p.happened) == 0 {
+		releaseConversation(p)
 		return nil, nil
 	}
 	return p, nil
@@ -282,9 +300,9 @@ func (p *pulledConversation) work() (routing.Item, error) {
 func (p *pulledConversation) Fact(name string) (condition.Fact, bool) {
 	switch name {
 	case "message":
-		return given(condition.Text(p.said[conversation.ByCustomer]))
+		return given(condition.Text(p.message))
 	case "answer":
-		return given(condition.Text(p.said[conversation.ByAgent]))
+		return given(condition.Text(p.answer))
 	case "time":
 		return condition.Time(p.u.tx.Now()), true
 	case "queue", "priority":
@@ -659,7 +677,7 @@ func (p *pulledConversation) values() (map[string]string, error) {
 	out := map[string]string{"record.kind": kindConversation, "record.id": string(c.ID), "record.link": p.u.e.link(kindConversation,
 		string(c.ID)),
 		"title": c.Preview, "state": string(c.State), "priority": strconv.Itoa(it.Priority), "category": c.Category, "channel": string(c.Channel),
-		"desk": p.u.s.routing.Desks[c.Desk].Name, "tags": strings.Join(c.Tags, ", "), "message": p.said[conversation.ByCustomer]}
+		"desk": p.u.s.routing.Desks[c.Desk].Name, "tags": strings.Join(c.Tags, ", "), "message": p.message}
 	if out["agent.name"], err = p.u.agentName(c.Agent); err != nil {
 		return nil, err
 	}

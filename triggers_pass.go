@@ -86,6 +86,9 @@ func (u *unit) pullOne(sets *triggerSets, subject *triggerSubject, c change, dep
 	if err != nil || record == nil {
 		return err
 	}
+	if subject.release != nil {
+		defer subject.release(record)
+	}
 	kind, happened := record.event()
 	if kind == "" {
 		return nil

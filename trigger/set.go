@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"sync"
+	"time"
 
 	"github.com/sangdam/sangdam/trigger/condition"
 )
@@ -24,6 +26,7 @@ type Set struct {
 	onEvent []compiled
 	timed   []compiled
 	index   *condition.Index
+	passed  sync.Pool // *passing
 }
 
 type compiled struct {
@@ -116,58 +119,99 @@ func (s *Set) Run(ev Event, sub Subject, opt Options) (Report, error) {
 		r.Cut = fmt.Sprintf("triggers caused %d events in a chain; no further one is asked", ev.Depth)
 		return r, nil
 	}
-	fired := map[int]bool{}
-	for pass := 1; pass <= MaxPasses; pass++ {
-		before := len(fired)
-		if err := s.pass(ev, sub, opt, pass, fired, &r); err != nil {
+	p := s.begin(ev, sub, opt)
+	defer s.end(p)
+	for n := 1; n <= MaxPasses; n++ {
+		before := len(p.fired)
+		if err := p.once(n, &r); err != nil {
 			return r, err
 		}
-		if r.Cut != "" || len(fired) == before {
+		if r.Cut != "" || len(p.fired) == before {
 			return r, nil
 		}
 	}
 	return r, nil
 }
 
-// pass asks once, in order; after a trigger that fired the rest is looked up
+// passing is the passes of one event.
+type passing struct {
+	set   *Set
+	opt   Options
+	facts view
+	asked *condition.Lookup
+	fired []int // the positions of those that fired
+}
+
+// begin takes a passing that an earlier event has used, since most events fire
+// nothing and should cost nothing.
+func (s *Set) begin(ev Event, sub Subject, opt Options) *passing {
+	p, used := s.passed.Get().(*passing)
+	if !used {
+		p = &passing{set: s, asked: s.index.Lookup(ev.At, nil)}
+	}
+	p.opt, p.facts = opt, view{Subject: sub, event: ev}
+	p.asked.Reset(ev.At, &p.facts)
+	return p
+}
+
+func (s *Set) end(p *passing) {
+	p.facts, p.fired = view{}, p.fired[:0]
+	p.asked.Reset(time.Time{}, nil) // nothing of the record stays
+	s.passed.Put(p)
+}
+
+// once asks once, in order; after a trigger that fired the rest is looked up
 // anew, since the facts changed.
-func (s *Set) pass(ev Event, sub Subject, opt Options, pass int, fired map[int]bool, r *Report) error {
-	facts := &view{Subject: sub, event: ev}
+func (p *passing) once(pass int, r *Report) error {
 	for at := -1; ; {
-		next := -1
-		for i := range s.candidates(facts, at, opt) {
-			c := s.onEvent[i]
-			if fired[i] || pass > 1 && !c.Cascade {
-				continue
-			}
-			r.Looked++
-			if c.program.Match(ev.At, facts) {
-				next = i
-				break
-			}
-			if opt.Misses {
-				r.Runs = append(r.Runs, Run{Trigger: c.ID, Pass: pass, Why: c.program.Eval(ev.At, facts).Why})
-			}
-		}
+		next := p.next(at, pass, r)
 		if next < 0 {
 			return nil
 		}
-		fired[next] = true
-		run, err := fire(s.onEvent[next], ev, facts, pass, r)
+		p.fired = append(p.fired, next)
+		run, err := fire(p.set.onEvent[next], p.facts.event, &p.facts, pass, r)
 		r.Runs = append(r.Runs, run)
 		if err != nil || r.Cut != "" {
 			return err
 		}
+		p.asked.Forget()
 		at = next
 	}
 }
 
-func (s *Set) candidates(facts condition.Facts, after int, opt Options) iter.Seq[int] {
-	if !opt.Linear && !opt.Misses {
-		return s.index.Candidates(facts, after)
+// next is the position of the next trigger that fires; -1 when there is none.
+func (p *passing) next(at, pass int, r *Report) int {
+	for i := range p.candidates(at) {
+		c := &p.set.onEvent[i]
+		if pass > 1 && !c.Cascade || slices.Contains(p.fired, i) {
+			continue
+		}
+		r.Looked++
+		if p.matches(i) {
+			return i
+		}
+		if p.opt.Misses {
+			r.Runs = append(r.Runs, Run{Trigger: c.ID, Pass: pass, Why: c.program.Eval(p.facts.event.At, &p.facts).Why})
+		}
+	}
+	return -1
+}
+
+// matches asks by what was asked before, or in the linear mode as if nothing
+// had been.
+func (p *passing) matches(i int) bool {
+	if p.opt.Linear {
+		return p.set.onEvent[i].program.Match(p.facts.event.At, &p.facts)
+	}
+	return p.asked.Match(i)
+}
+
+func (p *passing) candidates(after int) iter.Seq[int] {
+	if !p.opt.Linear && !p.opt.Misses {
+		return p.asked.Candidates(after)
 	}
 	return func(yield func(int) bool) {
-		for i := after + 1; i < len(s.onEvent) && yield(i); i++ {
+		for i := after + 1; i < len(p.set.onEvent) && yield(i); i++ {
 		}
 	}
 }

@@ -33,6 +33,10 @@ type node struct {
 	ints    []int64
 	flag    bool
 	pattern *regexp.Regexp
+
+	// In an Index: the number of the field, and of the clause if other programs
+	// have the same one; 0 for one's own.
+	fact, twin int
 }
 
 // opposite gives for each negative operator the positive one.

@@ -111,11 +111,16 @@ type evaluation struct {
 	now   int64 // microseconds of Unix time
 	facts Facts
 	why   []Reason
+	known *Lookup // what an Index has asked before; nil: nothing
 }
 
 func (e *evaluation) holds(n *node) bool {
 	if n.op != "" {
-		held, _ := e.leaf(n)
+		if e.known != nil {
+			return e.known.holds(e, n)
+		}
+		fact, ok := e.facts.Fact(n.field)
+		held, _ := e.leaf(n, &fact, ok)
 		return held
 	}
 	for i := range n.all {
@@ -133,7 +138,8 @@ func (e *evaluation) holds(n *node) bool {
 
 func (e *evaluation) explain(n *node) bool {
 	if n.op != "" {
-		held, known := e.leaf(n)
+		fact, ok := e.facts.Fact(n.field)
+		held, known := e.leaf(n, &fact, ok)
 		e.why = append(e.why, Reason{n.path, n.field, n.op, held, known})
 		return held
 	}
@@ -149,10 +155,9 @@ func (e *evaluation) explain(n *node) bool {
 
 // leaf tests one clause. A positive test fails on an absent fact, so that a
 // negated one holds.
-func (e *evaluation) leaf(n *node) (held bool, known Known) {
-	fact, ok := e.facts.Fact(n.field)
+func (e *evaluation) leaf(n *node, fact *Fact, ok bool) (held bool, known Known) {
 	if n.test == Changed || n.test == ChangedTo || n.test == ChangedFrom {
-		return e.changed(n, fact), knownAs(ok && !fact.empty())
+		return e.changed(n, *fact), knownAs(ok && !fact.empty())
 	}
 	switch {
 	case !ok || fact.empty():
@@ -160,7 +165,7 @@ func (e *evaluation) leaf(n *node) (held bool, known Known) {
 	case fact.kind != n.kind:
 		return n.negate, FactWrongType
 	}
-	return e.test(n, &fact) != n.negate, FactPresent
+	return e.test(n, fact) != n.negate, FactPresent
 }
 
 func knownAs(present bool) Known {

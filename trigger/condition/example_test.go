@@ -74,7 +74,7 @@ func ExampleIndex() {
 		}
 		programs = append(programs, p)
 	}
-	for i := range condition.NewIndex(programs, "event").Candidates(condition.Map{"event": condition.Text("message")}, -1) {
+	for i := range condition.NewIndex(programs, "event").Lookup(time.Time{}, condition.Map{"event": condition.Text("message")}).Candidates(-1) {
 		fmt.Println(i)
 	}
 	// Output:

@@ -1,9 +1,6 @@
 package condition
 
-import (
-	"iter"
-	"slices"
-)
+import "slices"
 
 // Required returns the values of an id or enum field outside of which the
 // condition cannot hold, sorted, and false when there is no such list: the
@@ -73,10 +70,11 @@ type Index struct {
 	fields  []string
 	byValue []map[string][]int // of each field, positions by value
 	rest    []int              // programs that may hold whatever the values
+	shared  sharing
 }
 
-// NewIndex builds an index of the programs. Candidates speaks of a program by
-// its position in the slice; nil entries are left out. The fields are those
+// NewIndex builds an index of the programs. A Lookup speaks of a program by its
+// position in the slice; nil entries are left out. The fields are those
 // that programs may be listed under, usually all id and enum fields.
 func NewIndex(programs []*Program, fields ...string) *Index {
 	x := &Index{fields: slices.Clone(fields), byValue: make([]map[string][]int, len(fields))}
@@ -113,6 +111,7 @@ func NewIndex(programs []*Program, fields ...string) *Index {
 		}
 	}
 	x.forget()
+	x.shared = share(programs)
 	return x
 }
 
@@ -146,40 +145,4 @@ func rarest(needs [][]string, crowd []map[string]int) int {
 		}
 	}
 	return best
-}
-
-// Candidates yields, in ascending order, the positions above after (-1 for
-// all) of the programs that may match the facts. A program that is not yielded
-// would not match. Facts are read when it begins; whoever changes them goes on
-// with a new call.
-func (x *Index) Candidates(facts Facts, after int) iter.Seq[int] {
-	return func(yield func(int) bool) {
-		var few [8][]int
-		lists := append(few[:0], above(x.rest, after))
-		for f, field := range x.fields {
-			if fact, ok := facts.Fact(field); ok && fact.kind == kindText && fact.text != "" {
-				if list := above(x.byValue[f][fact.text], after); len(list) > 0 {
-					lists = append(lists, list)
-				}
-			}
-		}
-		for {
-			next := -1
-			for i, list := range lists {
-				if len(list) > 0 && (next < 0 || list[0] < lists[next][0]) {
-					next = i
-				}
-			}
-			if next < 0 || !yield(lists[next][0]) {
-				return
-			}
-			lists[next] = lists[next][1:]
-		}
-	}
-}
-
-// above cuts off the positions up to after.
-func above(list []int, after int) []int {
-	i, _ := slices.BinarySearch(list, after+1)
-	return list[i:]
 }

@@ -2,6 +2,7 @@ package condition_test
 
 import (
 	"encoding/json"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -356,13 +357,24 @@ func TestIndexNeverSkipsAMatch(t *testing.T) {
 		for range 5 {
 			w := drawWorld(t, s)
 			after := rapid.IntRange(-1, len(programs)).Draw(t, "after")
-			candidates := slices.Collect(index.Candidates(w.facts(), after))
+			facts := w.facts()
+			lookup := index.Lookup(now, facts)
+			candidates := slices.Collect(lookup.Candidates(after))
 			require.True(t, slices.IsSorted(candidates))
 			require.Equal(t, len(candidates), len(slices.Compact(slices.Clone(candidates))), "a program is yielded once")
 			for i, p := range programs {
-				if p.Match(now, w.facts()) && i > after {
+				matches := p.Match(now, w.facts())
+				if matches && i > after {
 					require.Contains(t, candidates, i)
 				}
+				require.Equal(t, matches, lookup.Match(i), "what was asked before does not change the answer")
+			}
+			changed := drawWorld(t, s).facts()
+			clear(facts)
+			maps.Copy(facts, changed)
+			lookup.Forget()
+			for i, p := range programs {
+				require.Equal(t, p.Match(now, changed), lookup.Match(i), "facts that changed are asked again")
 			}
 		}
 	})
@@ -414,7 +426,7 @@ func TestTheIndexAsksForNoMoreThanItNeeds(t *testing.T) {
 	require.NoError(t, err)
 	x := condition.NewIndex([]*condition.Program{p}, "dear", "a")
 	var asked []string
-	for range x.Candidates(asking{&asked}, -1) {
+	for range x.Lookup(now, asking{&asked}).Candidates(-1) {
 		require.Fail(t, "nothing is listed under what is not there")
 	}
 	require.Equal(t, []string{"a"}, asked)
