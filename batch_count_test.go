@@ -18,7 +18,10 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/channel/line"
+	"github.com/sangdam/sangdam/channel/line/linetest"
+	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/id"
 	"github.com/sangdam/sangdam/internal/pgtest"
 	"github.com/sangdam/sangdam/routing"
@@ -39,22 +42,37 @@ type wholeWay struct {
 	acct     channel.Account
 	secret   channel.Secret
 	users    atomic.Int64
-	assigned sync.Map // routing.ItemID
-	count    atomic.Int64
+	messages atomic.Int64
+	assigned sync.Map // routing.ItemID to who has it
 	signal   chan struct{}
+
+	count, processed, sent atomic.Int64 // conversations, events and answers
 }
 
 // wayAgents is how many agents there are, who all are online.
 const wayAgents = 50
 
 // wayAlone hands out no work but what the whole way consists of.
-type wayAlone struct{ driver.Backend }
-
-func (b wayAlone) System() driver.System {
-	return wayAloneSystem{inboundAloneSystem{b.Backend.System()}}
+type wayAlone struct {
+	driver.Backend
+	sends bool
 }
 
-type wayAloneSystem struct{ inboundAloneSystem }
+func (b wayAlone) System() driver.System {
+	return wayAloneSystem{inboundAloneSystem{b.Backend.System()}, b.sends}
+}
+
+type wayAloneSystem struct {
+	inboundAloneSystem
+	sends bool
+}
+
+func (s wayAloneSystem) ClaimOutbox(ctx context.Context, node string, limit, batch int, lease time.Duration) ([]driver.OutboxLane, error) {
+	if !s.sends {
+		return nil, nil
+	}
+	return s.System.ClaimOutbox(ctx, node, limit, batch, lease)
+}
 
 func (s wayAloneSystem) Lease(ctx context.Context, name, node string, ttl time.Duration) (int64, error) {
 	if !strings.HasPrefix(name, "router/") {
@@ -63,37 +81,60 @@ func (s wayAloneSystem) Lease(ctx context.Context, name, node string, ttl time.D
 	return s.System.Lease(ctx, name, node, ttl)
 }
 
-func newWholeWay(t *testing.T) *wholeWay {
+// newWholeWay takes new customers; provider, if not nil, is LINE, to which answers
+// are sent.
+func newWholeWay(t *testing.T, provider *linetest.Server) *wholeWay {
 	t.Helper()
-	db, err := postgres.Open(t.Context(), postgres.Options{DSN: pgtest.Start(t)})
+	db, err := postgres.Open(t.Context(), postgres.Options{DSN: pgtest.Start(t), DisableNotify: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	w := &wholeWay{t: t, db: db, secret: channel.NewSecret("0123456789abcdef0123456789abcdef"), signal: make(chan struct{}, 1)}
 	sealer, err := seal.Ephemeral()
 	require.NoError(t, err)
-	adapter, err := line.New(line.Options{HTTPClient: &http.Client{Transport: noNetwork{}}})
+	client := &http.Client{Transport: noNetwork{}}
+	backend := driver.Backend(wayAlone{db.Backend(), provider != nil})
+	if provider != nil {
+		client.Transport, w.secret = provider.Transport(), channel.NewSecret(provider.ChannelSecret())
+	}
+	adapter, err := line.New(line.Options{HTTPClient: client})
 	require.NoError(t, err)
-	w.eng, err = sangdam.New(sangdam.Config{DB: store.New(wayAlone{db.Backend()}), Sealer: sealer, Node: "n1",
+	w.eng, err = sangdam.New(sangdam.Config{DB: store.New(backend), Sealer: sealer, Node: "n1",
 		Adapters: []channel.Adapter{adapter},
-		Hooks:    sangdam.Hooks{Assigned: w.hear}})
+		Poll:     time.Hour, // what is asked by time is counted by time
+		Hooks: sangdam.Hooks{Assigned: w.hear,
+			Processed: func(id.Workspace, channel.AccountID, channel.EventKind) { w.saw(&w.processed) },
+			Sent: func(_ id.Workspace, _ channel.AccountID, _ string, state channel.OutboxState, reason channel.Reason) {
+				if state != channel.OutboxSent {
+					t.Errorf("an answer became %s: %s", state, reason)
+				}
+				w.saw(&w.sent)
+			}}})
 	require.NoError(t, err)
-	w.setUp()
+	w.setUp(provider)
 	return w
 }
 
 func (w *wholeWay) hear(_ id.Workspace, a routing.Assignment) {
-	if _, again := w.assigned.LoadOrStore(a.Item, true); again {
+	if _, again := w.assigned.LoadOrStore(a.Item, a.Agent); again {
 		w.t.Errorf("item %s was assigned twice", a.Item)
 	}
-	w.count.Add(1)
+	w.saw(&w.count)
+}
+
+func (w *wholeWay) saw(what *atomic.Int64) {
+	what.Add(1)
 	select {
 	case w.signal <- struct{}{}:
 	default:
 	}
 }
 
-func (w *wholeWay) setUp() {
+func (w *wholeWay) setUp(provider *linetest.Server) {
 	t, host := w.t, sangdam.Host(ws)
+	bot, token := "1234567890", "token"
+	if provider != nil {
+		bot, token = provider.ChannelID(), provider.ChannelToken()
+	}
 	require.NoError(t, w.eng.CreateWorkspace(t.Context(), ws, "Test"))
 	agents := make([]routing.AgentID, wayAgents)
 	for i := range agents {
@@ -116,8 +157,8 @@ func (w *wholeWay) setUp() {
 			Mode: routing.Push, AutoAccept: true, Cost: 1, ChannelCost: 1, Queue: "q"}})))
 	saved, err := w.eng.SaveAccount(t.Context(), host,
 		sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Shop", Desk: "support", WorkStream: "line",
-			Settings: json.RawMessage(`{"channel_id":"1234567890"}`),
-			Secrets:  map[string]channel.Secret{"channel_secret": w.secret, "channel_token": channel.NewSecret("token")}}})
+			Settings: json.RawMessage(`{"channel_id":"` + bot + `"}`),
+			Secrets:  map[string]channel.Secret{"channel_secret": w.secret, "channel_token": channel.NewSecret(token)}}})
 	require.NoError(t, err)
 	w.acct = saved.Account
 	for _, a := range agents {
@@ -126,11 +167,14 @@ func (w *wholeWay) setUp() {
 }
 
 // write lets a new customer write.
-func (w *wholeWay) write() {
-	n := w.users.Add(1)
+func (w *wholeWay) write() { w.writes(w.users.Add(1)) }
+
+// writes lets the n-th customer write.
+func (w *wholeWay) writes(user int64) {
+	n := w.messages.Add(1)
 	body := fmt.Appendf(nil, `{"destination":"U1","events":[{"type":"message","message":{"type":"text","id":"%d","quoteToken":"q","text":"hello"},"webhookEventId":"01J%023d",`+
 		`"deliveryContext":{"isRedelivery":false},"timestamp":%d,"source":{"type":"user","userId":"U%032x"},"replyToken":"%032x","mode":"active"}]}`,
-		n, n, 1_700_000_000_000+n, n, n)
+		n, n, 1_700_000_000_000+n, user, n)
 	r := httptest.NewRequest(http.MethodPost, "/webhooks/"+w.acct.Token, io.NopCloser(bytes.NewReader(body)))
 	r.Header.Set("X-Line-Signature", line.Sign(w.secret, body))
 	rec := httptest.NewRecorder()
@@ -140,55 +184,124 @@ func (w *wholeWay) write() {
 	}
 }
 
-// until waits until so many are assigned; the minutes only end a test that hangs.
-func (w *wholeWay) until(n int64) {
+// until waits until so many have come; the minutes only end a test that hangs.
+func (w *wholeWay) until(what *atomic.Int64, n int64) {
 	w.t.Helper()
-	for end := time.After(2 * time.Minute); w.count.Load() < n; {
+	for end := time.After(2 * time.Minute); what.Load() < n; {
 		select {
 		case <-w.signal:
 		case <-end:
-			w.t.Fatalf("only %d of %d were assigned", w.count.Load(), n)
+			w.t.Fatalf("only %d of %d came", what.Load(), n)
 		}
 	}
 }
 
-// cost is what a conversation costs the store on its whole way.
+// cost is what a conversation or an answer costs the store on its whole way.
 type cost struct{ commits, trips, statements float64 }
 
-// measure lets so many customers write at once, round after round, each round
-// when all of the last one are assigned.
-func (w *wholeWay) measure(clients, rounds int) cost {
+// measure lets so many act at once, round after round, each round when all that
+// the last one had to bring have come.
+func (w *wholeWay) measure(clients, rounds int, came *atomic.Int64, act func(client int)) cost {
 	w.t.Helper()
 	before := w.db.Stats()
 	for range rounds {
-		want := w.count.Load() + int64(clients)
+		want := came.Load() + int64(clients)
 		var wg sync.WaitGroup
-		for range clients {
-			wg.Go(w.write)
+		for i := range clients {
+			wg.Go(func() { act(i) })
 		}
 		wg.Wait()
-		w.until(want)
+		w.until(came, want)
 	}
 	after, n := w.db.Stats(), float64(clients*rounds)
 	c := cost{commits: float64(after.Commits-before.Commits) / n, trips: float64(after.Trips-before.Trips) / n,
 		statements: float64(after.Statements-before.Statements) / n}
-	w.t.Logf("%d at once: %.2f commits, %.2f round trips, %.2f statements a conversation", clients, c.commits, c.trips, c.statements)
+	w.t.Logf("%d at once: %.2f commits, %.2f round trips, %.2f statements each", clients, c.commits, c.trips, c.statements)
 	return c
+}
+
+// anew lets so many new customers write at once.
+func (w *wholeWay) anew(clients, rounds int) cost {
+	return w.measure(clients, rounds, &w.count, func(int) { w.write() })
+}
+
+// run runs the engine until the test ends.
+func (w *wholeWay) run() {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- w.eng.Run(ctx) }()
+	w.t.Cleanup(func() {
+		cancel()
+		require.NoError(w.t, <-ended)
+	})
 }
 
 // TestBatchesShareCommits: what a new customer's first message costs PostgreSQL
 // from the webhook to the commit that assigns it, alone and with 32 at once.
 func TestBatchesShareCommits(t *testing.T) {
-	w := newWholeWay(t)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- w.eng.Run(ctx) }()
-	w.measure(1, 3) // warms up
-	alone := w.measure(1, 20)
-	many := w.measure(32, 10)
-	cancel()
-	require.NoError(t, <-ended)
-	require.LessOrEqual(t, alone.commits, 5.5, "alone")
-	require.LessOrEqual(t, many.commits, 0.8, "32 at once")
-	require.LessOrEqual(t, many.statements, 30.0, "32 at once")
+	w := newWholeWay(t, nil)
+	w.run()
+	w.anew(1, 3) // warms up
+	alone := w.anew(1, 20)
+	many := w.anew(32, 10)
+	require.LessOrEqual(t, alone.commits, 4.1, "alone")
+	require.LessOrEqual(t, alone.trips, 8.0, "alone")
+	require.LessOrEqual(t, many.commits, 0.5, "32 at once")
+	require.LessOrEqual(t, many.statements, 5.0, "32 at once")
+}
+
+// TestBatchesOfKnownCustomers: the same for customers whose conversation an agent
+// has.
+func TestBatchesOfKnownCustomers(t *testing.T) {
+	w := newWholeWay(t, nil)
+	w.run()
+	w.anew(32, 1)
+	again := func(client int) { w.writes(int64(client) + 1) }
+	w.measure(32, 1, &w.processed, again)
+	alone := w.measure(1, 20, &w.processed, again)
+	many := w.measure(32, 10, &w.processed, again)
+	require.LessOrEqual(t, alone.commits, 3.1, "alone")
+	require.LessOrEqual(t, many.commits, 0.5, "32 at once")
+}
+
+// TestBatchesOfAnswers: what an agent's answer costs from the command to the
+// record that it was sent. The command is a commit of its own: it is a person's.
+func TestBatchesOfAnswers(t *testing.T) {
+	var w *wholeWay
+	provider := linetest.New(linetest.Options{WebhookClient: &http.Client{Transport: emukit.Transport(
+		http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.eng.Webhooks().ServeHTTP(rw, r) }))}})
+	t.Cleanup(provider.Close)
+	w = newWholeWay(t, provider)
+	w.run()
+	users := make([]*linetest.User, 32)
+	for i := range users {
+		users[i] = provider.User(fmt.Sprint("customer", i))
+	}
+	provider.SetWebhook("https://host.test/webhooks/" + w.acct.Token)
+	for _, u := range users {
+		u.SendText("hello")
+	}
+	w.until(&w.count, int64(len(users)))
+	type held struct {
+		item  routing.ItemID
+		agent routing.AgentID
+	}
+	var all []held
+	w.assigned.Range(func(item, agent any) bool {
+		all = append(all, held{item.(routing.ItemID), agent.(routing.AgentID)})
+		return true
+	})
+	answer := func(client int) {
+		_, err := w.eng.Answer(context.Background(), sangdam.AgentPrincipal(ws, all[client].agent), sangdam.Answer{
+			Key: sangdam.Key(fmt.Sprint(w.messages.Add(1))), Conversation: conversation.ID(all[client].item),
+			Content: channel.Content{Kind: channel.KindText, Text: "hello"}})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	w.measure(32, 1, &w.sent, answer)
+	alone := w.measure(1, 20, &w.sent, answer)
+	many := w.measure(32, 10, &w.sent, answer)
+	require.LessOrEqual(t, alone.commits, 6.0, "alone")
+	require.LessOrEqual(t, many.commits, 5.0, "32 at once")
 }

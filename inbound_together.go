@@ -46,11 +46,12 @@ func (e *Engine) workInboxes(ctx context.Context, lanes []driver.InboxLane, r ro
 			b := &inboxBatch{e: e, ws: own[0].Workspace, lanes: own}
 			apart := b.work(ctx)
 			turns.Done()
-			r.ended(len(own) - len(apart))
+			r.ended(b.given, true)
+			r.ended(len(own)-b.given-len(apart), false)
 			for _, l := range apart {
 				group.Go(func() error {
 					e.workInbox(ctx, l)
-					r.ended(1)
+					r.ended(1, false)
 					return nil
 				})
 			}
@@ -68,7 +69,9 @@ type inboxBatch struct {
 	ws    id.Workspace
 	lanes []driver.InboxLane // Envelopes are those that are not done
 	apart map[int]bool       // lanes to be worked by themselves
+	freed map[int]bool       // lanes that were given back with the commit of their last step
 	steps []inboxStep        // still to be done, a lane's in order
+	given int                // how many are freed
 }
 
 // inboxStep is one envelope of a lane.
@@ -77,13 +80,15 @@ type inboxStep struct {
 	env      channel.Envelope
 	acct     channel.Account // for reading ahead alone
 	in       channel.Inbound
+	last     bool // of its lane, as far as it was claimed
 	absorbed bool
+	freed    bool // the lane is given back with the step's commit
 }
 
 // work does what can be done together, gives back the lanes that are done, and
 // returns the others with what is left of them.
 func (b *inboxBatch) work(ctx context.Context) []driver.InboxLane {
-	b.apart = map[int]bool{}
+	b.apart, b.freed = map[int]bool{}, map[int]bool{}
 	b.parse(ctx)
 	for len(b.steps) > 0 && ctx.Err() == nil {
 		n := min(len(b.steps), maxTogether)
@@ -102,9 +107,12 @@ func (b *inboxBatch) work(ctx context.Context) []driver.InboxLane {
 	var done []driver.LaneRef
 	var apart []driver.InboxLane
 	for i, l := range b.lanes {
-		if len(l.Envelopes) > 0 || b.apart[i] {
+		switch {
+		case b.freed[i]:
+			b.given++
+		case len(l.Envelopes) > 0 || b.apart[i]:
 			apart = append(apart, l)
-		} else {
+		default:
 			done = append(done, l.LaneRef)
 		}
 	}
@@ -131,7 +139,7 @@ func (b *inboxBatch) parse(ctx context.Context) {
 		return
 	}
 	for i, l := range b.lanes {
-		for _, env := range l.Envelopes {
+		for n, env := range l.Envelopes {
 			if env.Tries > 0 || isLarge(env.Raw) {
 				break
 			}
@@ -148,7 +156,7 @@ func (b *inboxBatch) parse(ctx context.Context) {
 			if err != nil {
 				break
 			}
-			b.steps = append(b.steps, inboxStep{lane: i, env: env, acct: acct, in: in})
+			b.steps = append(b.steps, inboxStep{lane: i, env: env, acct: acct, in: in, last: n == len(l.Envelopes)-1})
 		}
 	}
 }
@@ -159,8 +167,12 @@ func (b *inboxBatch) commit(ctx context.Context, steps []inboxStep) (int, error)
 	for i := range steps {
 		step := &steps[i]
 		pieces[i] = piece{run: func(u *unit) error {
-			err := u.processes(b.lanes[step.lane].LaneRef, step.env, step.in)
+			ref := b.lanes[step.lane].LaneRef
+			err := u.processes(ref, step.env, step.in)
 			step.absorbed = u.absorbed
+			if err == nil && step.last {
+				step.freed, err = u.tx.GiveBack(u.ctx, driver.NewsInbox, ref)
+			}
 			return err
 		}}
 	}
@@ -175,6 +187,9 @@ func (b *inboxBatch) finish(steps []inboxStep) {
 	for _, s := range steps {
 		l := &b.lanes[s.lane]
 		l.Envelopes = l.Envelopes[1:]
+		if s.freed {
+			b.freed[s.lane] = true
+		}
 		b.e.processed(l.LaneRef, s.env, s.in, s.absorbed)
 	}
 }

@@ -25,14 +25,15 @@ type laneWork[L any] struct {
 }
 
 // round is what one claim has begun. Whoever works its lanes says when the next
-// one may be made, and of each lane that it has ended.
+// one may be made, and of each lane that it has ended; told means that the store
+// gives a hint if the lane has more.
 type round struct {
 	seenTo func()
-	ended  func(lanes int)
+	ended  func(lanes int, told bool)
 }
 
 // runLanes keeps up to so many lanes under way. It claims when a worker is free,
-// sleeps when there is nothing to claim, and waits for its workers.
+// sleeps when nothing more is to be claimed, and waits for its workers.
 func runLanes[L any](ctx, drain context.Context, e *Engine, w laneWork[L]) {
 	hints, stop := e.wake.subscribe("", w.sort)
 	defer stop()
@@ -63,8 +64,10 @@ func runLanes[L any](ctx, drain context.Context, e *Engine, w laneWork[L]) {
 			continue
 		}
 		e.pulse.found(w.sort)
-		r := round{seenTo: sync.OnceFunc(func() { putBack(rounds, min(w.rounds, 1)) }), ended: func(lanes int) {
-			putBack(free, lanes)
+		r := round{seenTo: sync.OnceFunc(func() { putBack(rounds, min(w.rounds, 1)) }), ended: func(lanes int, told bool) {
+			if putBack(free, lanes); lanes == 0 || told {
+				return
+			}
 			select {
 			case finished <- struct{}{}:
 			default:
@@ -75,6 +78,18 @@ func runLanes[L any](ctx, drain context.Context, e *Engine, w laneWork[L]) {
 			w.work(drain, lanes, r)
 			return nil
 		})
+		if len(lanes) < n { // there are no more: what comes gives a hint
+			waitFor(ctx, hints, finished)
+		}
+	}
+}
+
+// waitFor waits for a hint, or for a lane that was given back and may have more.
+func waitFor(ctx context.Context, hints, finished <-chan struct{}) {
+	select {
+	case <-ctx.Done():
+	case <-hints:
+	case <-finished:
 	}
 }
 
@@ -86,7 +101,7 @@ func oneByOne[L any](work func(context.Context, L)) func(context.Context, []L, r
 		for _, l := range lanes {
 			group.Go(func() error {
 				work(ctx, l)
-				r.ended(1)
+				r.ended(1, false)
 				return nil
 			})
 		}

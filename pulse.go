@@ -128,9 +128,5 @@ func (e *Engine) rest(ctx context.Context, sort driver.News, hints, finished <-c
 		return
 	}
 	e.pulse.nothing(sort)
-	select {
-	case <-ctx.Done():
-	case <-hints:
-	case <-finished:
-	}
+	waitFor(ctx, hints, finished)
 }

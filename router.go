@@ -132,7 +132,55 @@ type router struct {
 	epoch    int64
 	queues   map[routing.QueueID]routing.Queue
 	refusals map[routing.ItemID]int // since the Board was last quiet
+	// known are the versions that this process brought since the feed was last
+	// read, and before are those since the time before: the feed will name them,
+	// and they need not be read for that.
+	known, before versions
+
+	clock storeClock // of the working goroutine
 }
+
+// versions are those of rows by their ids.
+type versions struct {
+	agents map[routing.AgentID]int64
+	items  map[routing.ItemID]int64
+}
+
+func newVersions() versions {
+	return versions{agents: map[routing.AgentID]int64{}, items: map[routing.ItemID]int64{}}
+}
+
+// drop takes out what others hold in the same version or a newer one.
+func (v versions) drop(others versions) {
+	for id, has := range others.agents {
+		if at, named := v.agents[id]; named && at <= has {
+			delete(v.agents, id)
+		}
+	}
+	for id, has := range others.items {
+		if at, named := v.items[id]; named && at <= has {
+			delete(v.items, id)
+		}
+	}
+}
+
+// storeClock is the store's clock, which is asked once in a while and goes on by
+// this process's own in between.
+type storeClock struct{ told, asked time.Time }
+
+func (c *storeClock) now(ctx context.Context, e *Engine) (time.Time, error) {
+	if since := time.Since(c.asked); !c.asked.IsZero() && since < min(e.cfg.Poll, time.Second) {
+		return c.told.Add(since), nil
+	}
+	told, err := e.db.System().Now(ctx)
+	if err == nil {
+		c.hear(told)
+	}
+	return told, err
+}
+
+// hear notes what the store says the time is now.
+func (c *storeClock) hear(told time.Time) { c.told, c.asked = told, time.Now() }
 
 func (r *router) lease() string { return "router/" + string(r.ws) }
 
@@ -284,6 +332,7 @@ func (r *router) work(ctx, drain context.Context) error {
 	hints, stop := r.e.wake.subscribe(r.ws, driver.NewsRouting)
 	defer stop()
 	renew, watched, busy := time.Now().Add(ttl/3), time.Now(), time.Now()
+	feed := follower{hinted: time.Now()}
 	for ctx.Err() == nil {
 		if time.Now().After(renew) {
 			if epoch, err = r.e.db.System().Lease(ctx, r.lease(), r.e.cfg.Node, ttl); err != nil {
@@ -294,8 +343,13 @@ func (r *router) work(ctx, drain context.Context) error {
 			r.boardMu.Unlock()
 			renew = time.Now().Add(ttl / 3)
 		}
-		if cursor, err = r.follow(ctx, cursor); err != nil {
-			return err
+		if feed.due(r.e.cfg.Poll) || r.reconfigured() {
+			if cursor, err = r.follow(ctx, cursor); err != nil {
+				return err
+			}
+			feed = follower{followed: time.Now()}
+		} else {
+			r.applyOwn()
 		}
 		if err := r.decide(ctx, drain); err != nil {
 			return err
@@ -311,9 +365,52 @@ func (r *router) work(ctx, drain context.Context) error {
 		} else if time.Since(busy) > 10*r.e.cfg.Poll && r.e.routers.leave(r) {
 			return nil // the lease ends by itself: a new router here would prolong it
 		}
-		r.sleep(ctx, hints)
+		r.sleep(ctx, hints, &feed)
 	}
 	return nil
+}
+
+// follower says when to read the feed. What this process committed is decided on
+// at once; the feed, which may bring more, is not asked after each commit.
+type follower struct {
+	followed time.Time // the last time
+	hinted   time.Time // since when there may be news; zero for none
+}
+
+const (
+	// followEvery is the shortest time between two readings of the feed.
+	followEvery = 20 * time.Millisecond
+	// followAfter is how long a hint is left lying: it comes with a commit, and
+	// what this process committed comes here just after it.
+	followAfter = 2 * time.Millisecond
+)
+
+// wait is how long the feed need not be read.
+func (f *follower) wait(poll time.Duration) time.Duration {
+	if f.hinted.IsZero() {
+		return poll - time.Since(f.followed)
+	}
+	return max(followEvery-time.Since(f.followed), followAfter-time.Since(f.hinted))
+}
+
+func (f *follower) due(poll time.Duration) bool { return f.followed.IsZero() || f.wait(poll) <= 0 }
+
+// reconfigured reports whether the configuration has changed by this process.
+func (r *router) reconfigured() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.inbox.queues
+}
+
+// applyOwn gives the Board what this process committed.
+func (r *router) applyOwn() {
+	own := r.taken()
+	r.boardMu.Lock()
+	defer r.boardMu.Unlock()
+	r.apply(own)
+	if own.queues { // came just now
+		r.give(changes{queues: true})
+	}
 }
 
 // idle reports whether the Board has nothing to decide on until rows come.
@@ -364,6 +461,7 @@ func (r *router) build(ctx context.Context, epoch int64) (string, error) {
 	r.boardMu.Lock()
 	defer r.boardMu.Unlock()
 	r.board, r.epoch, r.queues = board, epoch, set.routing.Queues
+	r.known, r.before = newVersions(), newVersions()
 	return cursor, nil
 }
 
@@ -371,8 +469,11 @@ func (r *router) build(ctx context.Context, epoch int64) (string, error) {
 // others. Rows of the feed are read afresh: their order does not matter.
 func (r *router) follow(ctx context.Context, cursor string) (string, error) {
 	own := r.taken()
-	// The newest version that the feed names of each row.
-	agents, items := map[routing.AgentID]int64{}, map[routing.ItemID]int64{}
+	r.boardMu.Lock()
+	r.known, r.before = newVersions(), r.known
+	r.note(own)
+	r.boardMu.Unlock()
+	named := newVersions() // the newest version that the feed names of each row
 	configured := own.queues
 	for {
 		events, next, err := r.e.db.Feed(ctx, r.ws, cursor, 500)
@@ -382,9 +483,9 @@ func (r *router) follow(ctx context.Context, cursor string) (string, error) {
 		for _, ev := range events {
 			switch ev.Aggregate {
 			case "agent":
-				agents[routing.AgentID(ev.ID)] = max(agents[routing.AgentID(ev.ID)], ev.Version)
+				named.agents[routing.AgentID(ev.ID)] = max(named.agents[routing.AgentID(ev.ID)], ev.Version)
 			case "item":
-				items[routing.ItemID(ev.ID)] = max(items[routing.ItemID(ev.ID)], ev.Version)
+				named.items[routing.ItemID(ev.ID)] = max(named.items[routing.ItemID(ev.ID)], ev.Version)
 			case "configuration":
 				configured = true
 			}
@@ -394,17 +495,11 @@ func (r *router) follow(ctx context.Context, cursor string) (string, error) {
 			break
 		}
 	}
-	for _, a := range own.agents {
-		if a.State.Rev >= agents[a.ID] { // else another process wrote after us
-			delete(agents, a.ID)
-		}
-	}
-	for _, it := range own.items {
-		if it.Version >= items[it.ID] {
-			delete(items, it.ID)
-		}
-	}
-	fresh, err := r.read(ctx, agents, items, configured)
+	r.boardMu.Lock()
+	named.drop(r.known)
+	named.drop(r.before)
+	r.boardMu.Unlock()
+	fresh, err := r.read(ctx, named.agents, named.items, configured)
 	if err != nil {
 		return cursor, err
 	}
@@ -418,8 +513,19 @@ func (r *router) follow(ctx context.Context, cursor string) (string, error) {
 	return cursor, nil
 }
 
+// note remembers the versions of rows that the feed will name; r.boardMu is held.
+func (r *router) note(c changes) {
+	for _, a := range c.agents {
+		r.known.agents[a.ID] = max(r.known.agents[a.ID], a.State.Rev)
+	}
+	for _, it := range c.items {
+		r.known.items[it.ID] = max(r.known.items[it.ID], it.Version)
+	}
+}
+
 // apply gives rows to the Board, which ignores older ones; r.boardMu is held.
 func (r *router) apply(c changes) {
+	r.note(c)
 	for _, a := range c.agents {
 		r.board.ApplyAgent(a)
 	}
@@ -498,7 +604,7 @@ func (r *router) read(ctx context.Context, agents map[routing.AgentID]int64, ite
 // decide asks the Board until it is quiet and carries the decisions out. Once
 // ctx has ended it asks no more: however much waits, stopping is not held up.
 func (r *router) decide(ctx, drain context.Context) error {
-	now, err := r.e.db.System().Now(ctx)
+	now, err := r.clock.now(ctx, r.e)
 	if err != nil {
 		return err
 	}
@@ -532,16 +638,20 @@ func (r *router) next(limit int) []routing.Decision {
 	return out
 }
 
-// sleep waits for rows, a hint, the Board's next wake-up, or the poll.
-func (r *router) sleep(ctx context.Context, hints <-chan struct{}) {
-	wait := r.e.cfg.Poll
+// sleep waits for rows, a hint, the Board's next wake-up, or the time at which the
+// feed is to be read.
+func (r *router) sleep(ctx context.Context, hints <-chan struct{}, feed *follower) {
+	wait := max(0, feed.wait(r.e.cfg.Poll))
 	r.boardMu.Lock()
 	at, ok := r.board.NextWake()
 	r.boardMu.Unlock()
 	if ok {
-		if now, err := r.e.db.System().Now(ctx); err == nil {
-			wait = max(min(wait, at.Sub(now)), 5*time.Millisecond)
+		if now, err := r.clock.now(ctx, r.e); err == nil {
+			wait = min(wait, max(at.Sub(now), 5*time.Millisecond))
 		}
+	}
+	if !feed.hinted.IsZero() {
+		hints = nil // nothing new
 	}
 	t := time.NewTimer(wait)
 	defer t.Stop()
@@ -549,6 +659,7 @@ func (r *router) sleep(ctx context.Context, hints <-chan struct{}) {
 	case <-ctx.Done():
 	case <-r.signal:
 	case <-hints:
+		feed.hinted = time.Now()
 	case <-t.C:
 	}
 }

@@ -29,7 +29,7 @@ const maxApart = 3
 // itself, and so is everything when nobody can tell what failed.
 func (r *router) carryOut(ctx context.Context, batch []routing.Decision) error {
 	var apart []routing.Decision
-	for len(batch) > 1 {
+	for len(batch) > 0 {
 		done, err := r.carryOutTogether(ctx, batch)
 		failed, named := errors.AsType[*pieceError](err)
 		switch {
@@ -85,7 +85,10 @@ func (r *router) carryOutTogether(ctx context.Context, batch []routing.Decision)
 		pieces[i] = piece{run: func(u *unit) error { return u.carryOut(d, r.lease(), epoch) }, mayRefuse: refusal}
 	}
 	ends, err := r.e.together(ctx, system(r.ws), func(ctx context.Context, tx store.Tx, _ *settings) error {
-		_, err := tx.Ahead(ctx, want)
+		kept, err := tx.Ahead(ctx, want)
+		if err == nil && kept {
+			r.clock.hear(tx.Now())
+		}
 		return err
 	}, pieces)
 	if err != nil {

@@ -29,6 +29,8 @@ type Tx interface {
 	Ahead(ctx context.Context, w driver.Wanted) (kept bool, err error)
 	// Purge deletes what is kept for a time only; see driver.Tx.
 	Purge(ctx context.Context, before driver.Ages, limit int) (int, error)
+	// GiveBack gives claims of lanes back with the commit; see driver.Tx.
+	GiveBack(ctx context.Context, sort driver.News, claims ...driver.LaneRef) (given bool, err error)
 
 	Accounts() channel.AccountRepo
 	Inbox() channel.InboxRepo

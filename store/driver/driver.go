@@ -174,6 +174,11 @@ type Tx interface {
 	// returns how many went: fewer than limit when no more are left. Raw bytes of
 	// an ended envelope go before its dedup key.
 	Purge(ctx context.Context, before Ages, limit int) (int, error)
+	// GiveBack gives claims of inbound or outbound lanes back with the commit, as
+	// System's calls do after it, and has a hint given if they hold more that is
+	// due. A backend for which that would save nothing does nothing, which given
+	// tells. A lost claim may make the Update ErrStale. ErrInvalid inside View.
+	GiveBack(ctx context.Context, sort News, claims ...LaneRef) (given bool, err error)
 
 	Accounts() channel.AccountRepo
 	Inbox() channel.InboxRepo

@@ -107,6 +107,12 @@ func (t *tx) Ahead(context.Context, driver.Wanted) (bool, error) {
 	return false, do(t, func() error { return nil })
 }
 
+// GiveBack only refuses where it may not be called: giving back after the commit
+// costs nothing here.
+func (t *tx) GiveBack(context.Context, driver.News, ...driver.LaneRef) (bool, error) {
+	return false, do(t, func() error { return nil })
+}
+
 // Guard checks the version as the transaction sees it now and the committed
 // one again at the commit.
 func (t *tx) Guard(_ context.Context, row driver.GuardRow, key string, version int64) error {

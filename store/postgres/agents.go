@@ -178,6 +178,10 @@ func (a agents) SetPresence(ctx context.Context, id routing.AgentID, p routing.P
 
 // saveState writes an agent's state, whose row is locked, but load and turns.
 func saveState(ws, id string, st routing.AgentState) stmt {
-	return query(`UPDATE sd.agents SET presence = $3, reason = $4, elig_rev = $5, rev = $6, open = $7, idle_since = $8 WHERE ws = $1 AND id = $2`,
-		ws, id, key(st.Presence), key(st.Reason), st.EligRev, st.Rev, st.Open, st.IdleSince)
+	return ofStates.of(ws, [][]any{stateRow(id, st)})
+}
+
+// stateRow is an agent's state but load and turns.
+func stateRow(id string, st routing.AgentState) []any {
+	return []any{id, key(st.Presence), key(st.Reason), st.EligRev, st.Rev, st.Open, st.IdleSince}
 }

@@ -26,6 +26,8 @@ type ahead struct {
 	wheels map[string]*wheel
 	epochs map[string]int64 // by lease
 	bulk   bulk
+	dues   dues
+	ends   ends
 	seqs   []int64 // for new items
 
 	// Where nothing is found the value is empty; what was not asked for is not in
@@ -93,9 +95,14 @@ const (
 	aheadAssign = `SELECT x.*` + eachID + `(SELECT item, doc FROM sd.assignments WHERE ws = $1 AND item = want.id AND open OFFSET 0) x`
 )
 
-// waitBriefly bounds how long a transaction of many pieces waits for a row that
-// somebody holds, which then is a clash: whoever must have the row waits alone.
-const waitBriefly = `SELECT set_config('lock_timeout', '200ms', true)`
+// settle readies a transaction of many pieces. How long it waits for a row that
+// somebody holds is bounded, which then is a clash: whoever must have the row
+// waits alone. Its statements are planned once and for all, by indexes, also
+// where a table is still small: a plan that reads it whole would stay when it has
+// grown, and planning anew each time would cost more than the statement.
+const settle = `SELECT set_config('lock_timeout', '200ms', true), set_config('plan_cache_mode', 'force_generic_plan', true),
+	set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
+	set_config('jit', 'off', true)`
 
 // Ahead implements driver.Tx in one round trip.
 func (t *tx) Ahead(ctx context.Context, w driver.Wanted) (bool, error) {
@@ -110,7 +117,7 @@ func (t *tx) Ahead(ctx context.Context, w driver.Wanted) (bool, error) {
 	var list []stmt
 	if !t.shared && !t.host {
 		t.shared = true
-		list = append(list, query(waitBriefly))
+		list = append(list, query(settle))
 	}
 	list = append(list, a.readWork(ws, sortedKeys(w.Items))...)
 	list = append(list, a.readAgents(ws, &locked, sortedKeys(w.Agents), " FOR NO KEY UPDATE")...)
@@ -444,27 +451,16 @@ func (a *ahead) writes(ws string) []stmt {
 	if a == nil {
 		return nil
 	}
-	list := slices.Concat(
-		a.items.writes(ws, "item", intoItems, `UPDATE sd.items SET version = $4, doc = $5, state = $6, agent = $7
-			WHERE ws = $1 AND id = $2 AND version = $3 RETURNING 1`),
-		a.agentWrites(ws),
-		a.contacts.writes(ws, "contact", intoContacts, `UPDATE sd.contacts SET version = $4, doc = $5, name = $6, email = $7, phone = $8
-			WHERE ws = $1 AND id = $2 AND version = $3 RETURNING 1`),
-		a.identities.writes(ws, "identity", intoIdentities, `UPDATE sd.identities SET version = $4, doc = $5, contact = $6, kind = $7, scope = $8,
-			user_id = $9 WHERE ws = $1 AND id = $2 AND version = $3 RETURNING 1`),
-		a.conversations.writes(ws, "conversation", intoConversations, `UPDATE sd.conversations SET version = $4, doc = $5, thread = $6, state = $7,
-			desk = $8, work_stream = $9, account = $10, channel = $11, contact = $12, agent = $13, category = $14, handled = $15,
-			opened_at = $16, updated_at = $17 WHERE ws = $1 AND id = $2 AND version = $3 RETURNING 1`),
-		a.messages.writes(ws, "message", intoMessages, `UPDATE sd.messages SET version = $4, doc = $5, conversation = $6, seq = $7, account = $8,
-			chat_kind = $9, chat_id = $10, provider = $11 WHERE ws = $1 AND id = $2 AND version = $3 RETURNING 1`))
-	return append(list, a.bulk.take(ws)...)
+	return slices.Concat(a.items.writes(ws, intoItems, ofItems), a.agentWrites(ws), a.contacts.writes(ws, intoContacts, ofContacts),
+		a.identities.writes(ws, intoIdentities, ofIdentities), a.conversations.writes(ws, intoConversations, ofConversations),
+		a.messages.writes(ws, intoMessages, ofMessages), a.bulk.take(ws), a.dues.take(ws), a.ends.take(ws))
 }
 
 // writes replaces the rows that were changed, in the order of their ids, and then
 // adds the new ones, in the order of the keys in which rivals may meet them.
-func (rows keptRows) writes(ws, what string, into *insert, update string) []stmt {
+func (rows keptRows) writes(ws string, into *insert, of *replacement) []stmt {
 	var list []stmt
-	var fresh [][]any
+	var fresh, changed [][]any
 	ids := slices.SortedFunc(maps.Keys(rows), func(x, y string) int {
 		return cmp.Or(cmp.Compare(rows[x].natural, rows[y].natural), cmp.Compare(x, y))
 	})
@@ -480,9 +476,12 @@ func (rows keptRows) writes(ws, what string, into *insert, update string) []stmt
 			}
 			fresh = append(fresh, append(row, k.columns...))
 		} else {
-			list = append(list, asClash(what, update, append([]any{ws, id, k.stored, k.version, k.doc}, k.columns...)...))
+			changed = append(changed, append([]any{id, k.stored, k.version, k.doc}, k.columns...))
 		}
 		k.stored, k.columns, k.natural = k.version, nil, ""
+	}
+	if len(changed) > 0 {
+		list = append(list, of.of(ws, changed))
 	}
 	if len(fresh) > 0 {
 		list = append(list, into.of(ws, fresh))
@@ -498,10 +497,11 @@ func (a *ahead) agentWrites(ws string) []stmt {
 		agents, names []string
 		values        []int64
 	}
+	var states [][]any
 	for _, id := range slices.Sorted(maps.Keys(a.agents)) {
 		agent := a.agents[id]
 		if agent.changed {
-			list = append(list, saveState(ws, id, agent.State))
+			states = append(states, stateRow(id, agent.State))
 		}
 		for _, p := range slices.Sorted(maps.Keys(agent.profiles)) {
 			loads.agents, loads.names = append(loads.agents, id), append(loads.names, key(p))
@@ -514,6 +514,9 @@ func (a *ahead) agentWrites(ws string) []stmt {
 		agent.changed = false
 		clear(agent.profiles)
 		clear(agent.queues)
+	}
+	if len(states) > 0 {
+		list = append(list, ofStates.of(ws, states))
 	}
 	if len(loads.agents) > 0 {
 		list = append(list, query(`INSERT INTO sd.agent_loads (ws, agent, profile, used)

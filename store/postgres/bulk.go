@@ -91,6 +91,63 @@ var (
 	intoMessages = insertInto("sd.messages", "", "id text", "version bigint", "doc bytea", "conversation text", "seq bigint",
 		"account text", "chat_kind text", "chat_id text", "provider text")
 	intoEvents = insertInto("sd.events", "", "at timestamptz", "doc bytea")
+	intoJobs   = insertInto("sd.jobs", "ON CONFLICT (ws, kind, key) WHERE key <> '' AND state IN ('queued', 'running') DO NOTHING",
+		"id text", "kind text", "key text", "state text", "due timestamptz", "claimable timestamptz", "attempts integer", "progress integer",
+		"reason text", "created_at timestamptz", "payload bytea")
+	intoOutbox = insertInto("sd.outbox", "", "id text", "account text", "lane text", "state text", "not_before timestamptz", "tries integer",
+		"reason text", "detail text", "added_at timestamptz", "doc bytea")
+)
+
+// replacement is a statement that replaces rows in the version in which they were
+// read, whose miss is a clash: written out for one row, over arrays for many.
+// These are found and locked one after another in the order of the arrays, and
+// written by their address, so that the plan is the same however big the table.
+type replacement struct{ what, one, many string }
+
+// updateOf makes the statements of a table whose rows have an id and, if match
+// names one, a column that must be as it was read. The columns are "name type".
+func updateOf(table, what, match string, columns ...string) *replacement {
+	names, arrays, sets, moves := []string{"id"}, []string{"$2::text[]"}, []string(nil), []string(nil)
+	where, found := "ws = $1 AND id = $2", "t.ws = $1 AND t.id = u.id"
+	if match != "" {
+		names, arrays = append(names, "was"), append(arrays, "$3::bigint[]")
+		where, found = where+" AND "+match+" = $3", found+" AND t."+match+" = u.was"
+	}
+	for _, c := range columns {
+		name, kind, _ := strings.Cut(c, " ")
+		n := len(names) + 2
+		names, arrays = append(names, name), append(arrays, fmt.Sprintf("$%d::%s[]", n, kind))
+		sets, moves = append(sets, fmt.Sprintf("%s = $%d", name, n)), append(moves, name+" = f."+name)
+	}
+	return &replacement{what: what,
+		one: "UPDATE " + table + " SET " + strings.Join(sets, ", ") + " WHERE " + where + " RETURNING 1",
+		many: "WITH w AS (UPDATE " + table + " t SET " + strings.Join(moves, ", ") + " FROM (SELECT x.at, u.* FROM unnest(" +
+			strings.Join(arrays, ", ") + ") AS u(" + strings.Join(names, ", ") + "), LATERAL (SELECT t.ctid AS at FROM " + table +
+			" t WHERE " + found + " FOR NO KEY UPDATE) x) f WHERE t.ctid = f.at RETURNING 1) " +
+			fmt.Sprintf("SELECT sd.must((SELECT count(*) FROM w) = $%d, '%s', '%s')", len(names)+2, codeClash, what)}
+}
+
+// of is the statement that replaces the rows, of which there is one at least.
+func (up *replacement) of(ws string, rows [][]any) stmt {
+	if len(rows) == 1 {
+		return asClash(up.what, up.one, append([]any{ws}, rows[0]...)...)
+	}
+	return query(up.many, append(append([]any{ws}, transposed(rows)...), len(rows))...)
+}
+
+// What is replaced row by row, and in one statement where there are many.
+var (
+	ofItems      = updateOf("sd.items", "item", "version", "version bigint", "doc bytea", "state text", "agent text")
+	ofContacts   = updateOf("sd.contacts", "contact", "version", "version bigint", "doc bytea", "name text", "email text", "phone text")
+	ofIdentities = updateOf("sd.identities", "identity", "version", "version bigint", "doc bytea",
+		"contact text", "kind text", "scope text", "user_id text")
+	ofConversations = updateOf("sd.conversations", "conversation", "version", "version bigint", "doc bytea", "thread text", "state text",
+		"desk text", "work_stream text", "account text", "channel text", "contact text", "agent text", "category text", "handled boolean",
+		"opened_at timestamptz", "updated_at timestamptz")
+	ofMessages = updateOf("sd.messages", "message", "version", "version bigint", "doc bytea", "conversation text", "seq bigint",
+		"account text", "chat_kind text", "chat_id text", "provider text")
+	ofStates = updateOf("sd.agents", "agent", "", "presence text", "reason text", "elig_rev bigint", "rev bigint", "open integer",
+		"idle_since timestamptz")
 )
 
 // bulk collects rows to be added, in the order in which the tables were first

@@ -170,33 +170,21 @@ func scanSnapshot(s *snapshot) func(pgx.Rows) error {
 	}
 }
 
-// newRows selects by index what a snapshot ($2 its xmax, $3 its xip) had not
-// seen and the upper one ($4) has.
-const newRows = `SELECT id, doc FROM sd.events WHERE ws = $1 AND xid >= $2::text::xid8 AND xid < pg_snapshot_xmax($4::text::pg_snapshot)
-		AND pg_visible_in_snapshot(xid, $4::text::pg_snapshot)
-	UNION ALL SELECT id, doc FROM sd.events WHERE ws = $1 AND xid = ANY($3::text[]::xid8[]) AND pg_visible_in_snapshot(xid, $4::text::pg_snapshot)`
-
-// firstPage sorts the new rows; nextPage walks on by id from where the last page
-// ended, where rows of the pair lie close together.
+// firstPage selects by index what a snapshot ($2 its xmax, $3 its xip) had not
+// seen, sorts it, and names the snapshot of its own, which the rows are visible
+// to, in the row 0. nextPage walks on by id from where the last page ended, where
+// rows of the pair lie close together.
 const (
-	firstPage = `SELECT id, doc FROM (` + newRows + `) n ORDER BY id LIMIT $5`
-	nextPage  = `SELECT id, doc FROM sd.events WHERE ws = $1 AND id > $5 AND pg_visible_in_snapshot(xid, $3::text::pg_snapshot)
+	firstPage = `SELECT 0::bigint, convert_to(pg_current_snapshot()::text, 'UTF8') UNION ALL (SELECT id, doc FROM (
+		SELECT id, doc FROM sd.events WHERE ws = $1 AND xid >= $2::text::xid8
+		UNION ALL SELECT id, doc FROM sd.events WHERE ws = $1 AND xid = ANY($3::text[]::xid8[])) n ORDER BY id LIMIT $4)`
+	nextPage = `SELECT id, doc FROM sd.events WHERE ws = $1 AND id > $5 AND pg_visible_in_snapshot(xid, $3::text::pg_snapshot)
 		AND NOT pg_visible_in_snapshot(xid, $2::text::pg_snapshot) ORDER BY id LIMIT $4`
 )
 
-// page reads one page. The upper snapshot is taken before the rows are read, in
-// the same round trip for a cursor that has none yet.
+// page reads one page in one round trip. The upper snapshot of a cursor that has
+// none yet is the one in which the rows are read.
 func (b *backend) page(ctx context.Context, ws driver.WorkspaceID, c cursor, limit int) ([]driver.Event, string, error) {
-	if c.To == nil {
-		now, err := b.snapshot(ctx)
-		if err != nil {
-			return nil, "", err
-		}
-		if now.Xmax < c.From.Xmax { // a cursor of this database's future: it was restored
-			return nil, "", driver.ErrCursorGone
-		}
-		c.To = &now
-	}
 	var evs []driver.Event
 	var ids []int64
 	read := func(r pgx.Rows) error {
@@ -205,13 +193,18 @@ func (b *backend) page(ctx context.Context, ws driver.WorkspaceID, c cursor, lim
 		if err := r.Scan(&id, &doc); err != nil {
 			return err
 		}
+		if id == 0 {
+			now, err := parseSnapshot(string(doc))
+			c.To = &now
+			return err
+		}
 		ev, err := decode[driver.Event](doc)
 		evs, ids = append(evs, ev), append(ids, id)
 		return err
 	}
 	xmax, xip := strconv.FormatUint(c.From.Xmax, 10), c.From.xipText()
-	rows := query(firstPage, key(ws), xmax, xip, c.To.String(), limit+1)
-	if c.After > 0 {
+	rows := query(firstPage, key(ws), xmax, xip, limit+1)
+	if c.To != nil {
 		rows = query(nextPage, key(ws), c.From.String(), c.To.String(), limit+1, c.After)
 	}
 	gone := false
@@ -222,7 +215,7 @@ func (b *backend) page(ctx context.Context, ws driver.WorkspaceID, c cursor, lim
 	switch {
 	case err != nil:
 		return nil, "", err
-	case gone:
+	case gone, c.To.Xmax < c.From.Xmax: // or of this database's future: it was restored
 		return nil, "", driver.ErrCursorGone
 	case len(evs) <= limit:
 		return evs, cursor{Epoch: c.Epoch, From: *c.To}.String(), nil

@@ -24,6 +24,26 @@ type envelopeRow struct {
 	e                        channel.Envelope
 }
 
+// headRow is an envelope of a claimed lane, or nothing.
+type headRow struct {
+	seq                      *int64
+	early                    *bool
+	id, account, dedup, lane *string
+	occurred, received       *time.Time
+	tries                    *int
+	raw                      []byte
+}
+
+func (r *headRow) targets() []any {
+	return []any{&r.seq, &r.early, &r.id, &r.account, &r.dedup, &r.lane, &r.occurred, &r.received, &r.tries, &r.raw}
+}
+
+func (r *headRow) envelope() channel.Envelope {
+	row := envelopeRow{*r.id, *r.account, *r.dedup, *r.lane,
+		channel.Envelope{OccurredAt: *r.occurred, ReceivedAt: *r.received, Tries: *r.tries, Raw: r.raw}}
+	return row.envelope()
+}
+
 func (r *envelopeRow) targets() []any {
 	return []any{&r.id, &r.account, &r.dedup, &r.lane, &r.e.OccurredAt, &r.e.ReceivedAt, &r.e.Tries, &r.e.Raw}
 }
@@ -40,6 +60,15 @@ const envelopeEnded = "the envelope already ended"
 
 // Done implements channel.InboxRepo.
 func (i inbox) Done(ctx context.Context, c channel.Claim, id channel.EnvelopeID) error {
+	if i.ahead != nil {
+		if err := i.writable(); err != nil {
+			return err
+		}
+		i.wrote = true
+		i.ahead.ends.hold(c)
+		i.ahead.ends.done = append(i.ahead.ends.done, endedEnvelope{key(id), key(c.Account), key(c.Lane)})
+		return nil
+	}
 	return i.write(ctx, i.holding(inboxLanes, c), asStale(envelopeEnded,
 		`UPDATE sd.inbox SET state = 'done', ended_at = clock_timestamp() WHERE ws = $1 AND id = $2 AND account = $3 AND lane = $4 AND state = 'pending' RETURNING 1`,
 		key(i.ws), key(id), key(c.Account), key(c.Lane)))
@@ -134,45 +163,37 @@ func (t *tx) purge(ctx context.Context, text string, limit int, more ...any) (n 
 	return n, err
 }
 
-// ClaimInbox implements driver.System.
+// ClaimInbox implements driver.System in one statement.
 func (s system) ClaimInbox(ctx context.Context, _ string, limit, batch int, lease time.Duration) ([]driver.InboxLane, error) {
-	refs, err := s.claim(ctx, inboxLanes, limit, lease)
-	if err != nil || len(refs) == 0 {
-		return nil, err
+	if limit <= 0 {
+		return nil, nil
 	}
-	lanes := make([]driver.InboxLane, len(refs))
-	heads := make([]int64, len(refs))
-	held := make([]bool, len(refs)) // the lane's next envelope is not due yet
-	for i, ref := range refs {
-		lanes[i].LaneRef = ref
-	}
-	ws, account, lane, _ := refArrays(refs)
-	err = s.run(ctx, query(`SELECT u.n, e.seq, e.not_before > clock_timestamp(), `+envelopeColumns+`
-		FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS u(ws, account, lane, n)
-		CROSS JOIN LATERAL (SELECT * FROM sd.inbox e WHERE e.ws = u.ws AND e.account = u.account AND e.lane = u.lane
-			AND e.state = 'pending' ORDER BY e.seq LIMIT $4) e ORDER BY u.n, e.seq`, ws, account, lane, max(batch, 1)).
-		rows(func(r pgx.Rows) error {
-			var n int
-			var seq int64
-			var early *bool
-			var row envelopeRow
-			if err := r.Scan(append([]any{&n, &seq, &early}, row.targets()...)...); err != nil {
-				return err
-			}
-			n--
-			held[n] = held[n] || early != nil && *early
-			if held[n] {
-				return nil
-			}
-			if len(lanes[n].Envelopes) == 0 {
-				heads[n] = seq
-			}
-			lanes[n].Envelopes = append(lanes[n].Envelopes, row.envelope())
+	var lanes []driver.InboxLane
+	var heads []int64
+	held := false // the lane's next envelope is not due yet
+	err := s.run(ctx, query(inboxLanes.claim, limit, lease, max(batch, 1)).rows(func(r pgx.Rows) error {
+		var ref laneRow
+		var head headRow
+		if err := r.Scan(append(ref.targets(), head.targets()...)...); err != nil {
+			return err
+		}
+		if n := len(lanes); n == 0 || lanes[n-1].LaneRef != ref.ref() {
+			lanes, heads, held = append(lanes, driver.InboxLane{LaneRef: ref.ref()}), append(heads, 0), false
+		}
+		if held = held || head.early != nil && *head.early; held || head.seq == nil {
 			return nil
-		}))
-	if err != nil {
+		}
+		lane := &lanes[len(lanes)-1]
+		if len(lane.Envelopes) == 0 {
+			heads[len(heads)-1] = *head.seq
+		}
+		lane.Envelopes = append(lane.Envelopes, head.envelope())
+		return nil
+	}))
+	if err != nil || len(lanes) == 0 {
 		return nil, err
 	}
+	s.commits.Add(1)
 	return s.sortOut(ctx, inboxLanes, lanes, heads)
 }
 

@@ -27,10 +27,11 @@ func (j jobs) Enqueue(ctx context.Context, v driver.Job) error {
 		v.ID = uuid.Must(uuid.NewV7()).String()
 	}
 	j.news |= driver.NewsJobs
-	return j.write(ctx, query(`INSERT INTO sd.jobs (ws, id, kind, key, state, due, claimable, attempts, progress, reason, created_at, payload)
-		VALUES ($1, $2, $3, $4, 'queued', $5, $5, $6, $7, $8, coalesce($9, clock_timestamp()), $10)
-		ON CONFLICT (ws, kind, key) WHERE key <> '' AND state IN ('queued', 'running') DO NOTHING`,
-		key(j.ws), key(v.ID), key(v.Kind), key(v.Key), v.Due, v.Attempts, v.Progress, key(v.Reason), orNull(v.CreatedAt), v.Payload))
+	if v.CreatedAt.IsZero() {
+		v.CreatedAt = j.Now()
+	}
+	return j.add(ctx, intoJobs, []any{key(v.ID), key(v.Kind), key(v.Key), "queued", v.Due, v.Due, v.Attempts, v.Progress, key(v.Reason),
+		v.CreatedAt, v.Payload})
 }
 
 // Finish implements driver.JobRepo.

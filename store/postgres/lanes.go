@@ -16,12 +16,15 @@ import (
 // end of its lease, so that an index scan meets only what is free; a release
 // sets it to the head's time, or deletes the row of an empty lane.
 type laneKind struct {
-	touch, claim, check, lock, drop, free string
+	touch, touches, claim, check, lock, drop, free string
 }
 
 var inboxLanes = laneKind{
-	touch: touchSQL("sd.inbox_lanes"),
-	claim: claimSQL("sd.inbox_lanes", "true"),
+	touch:   touchSQL("sd.inbox_lanes", "VALUES ($1, $2, $3, coalesce($4, clock_timestamp()))"),
+	touches: touchSQL("sd.inbox_lanes", manyLanes),
+	claim: claimSQL("sd.inbox_lanes", "true", ", e.seq, e.not_before > clock_timestamp(), "+envelopeColumns,
+		` LEFT JOIN LATERAL (SELECT * FROM sd.inbox e WHERE e.ws = w.ws AND e.account = w.account AND e.lane = w.lane
+			AND e.state = 'pending' ORDER BY e.seq LIMIT $3) e ON true ORDER BY w.ws, w.account, w.lane, e.seq`),
 	check: checkSQL("sd.inbox_lanes"),
 	lock:  lockSQL("sd.inbox_lanes"),
 	drop:  dropSQL("sd.inbox_lanes", "SELECT 1 FROM sd.inbox e WHERE e.ws = l.ws AND e.account = l.account AND e.lane = l.lane AND e.state = 'pending'"),
@@ -30,9 +33,10 @@ var inboxLanes = laneKind{
 }
 
 var outboxLanes = laneKind{
-	touch: touchSQL("sd.outbox_lanes"),
+	touch:   touchSQL("sd.outbox_lanes", "VALUES ($1, $2, $3, coalesce($4, clock_timestamp()))"),
+	touches: touchSQL("sd.outbox_lanes", manyLanes),
 	claim: claimSQL("sd.outbox_lanes", `NOT EXISTS (SELECT 1 FROM sd.outbox_pauses p
-		WHERE p.ws = l.ws AND p.account = l.account AND p.until > clock_timestamp())`),
+		WHERE p.ws = l.ws AND p.account = l.account AND p.until > clock_timestamp())`, "", ""),
 	check: checkSQL("sd.outbox_lanes"),
 	lock:  lockSQL("sd.outbox_lanes"),
 	drop:  dropSQL("sd.outbox_lanes", "SELECT 1 FROM sd.outbox e WHERE e.ws = l.ws AND e.account = l.account AND e.lane = l.lane AND e.state IN ('queued', 'sending')"),
@@ -40,21 +44,29 @@ var outboxLanes = laneKind{
 		WHERE e.ws = l.ws AND e.account = l.account AND e.lane = l.lane AND e.state IN ('queued', 'sending') ORDER BY e.seq LIMIT 1`),
 }
 
+// manyLanes are touched in the order of the arrays.
+const manyLanes = `SELECT $1::text, account, lane, coalesce(due, clock_timestamp())
+	FROM unnest($2::text[], $3::text[], $4::timestamptz[]) WITH ORDINALITY AS u(account, lane, due, n) ORDER BY n`
+
 // touchSQL tells that a lane has work; see touchLanes for the rules.
-func touchSQL(table string) string {
-	return `INSERT INTO ` + table + ` AS l (ws, account, lane, due) VALUES ($1, $2, $3, coalesce($4, clock_timestamp()))
+func touchSQL(table, values string) string {
+	return `INSERT INTO ` + table + ` AS l (ws, account, lane, due) ` + values + `
 		ON CONFLICT (ws, account, lane) DO UPDATE SET due = least(l.due, excluded.due)
 		WHERE (l.token IS NULL OR l.until <= clock_timestamp()) AND (l.due IS NULL OR l.due > excluded.due)`
 }
 
-// The due of the statement's own clock reading may lie a moment behind until;
-// never before it.
-func claimSQL(table, also string) string {
-	return `WITH c AS (SELECT ws, account, lane FROM ` + table + ` l WHERE due <= clock_timestamp() AND ` + also + `
-			ORDER BY due LIMIT $1 FOR UPDATE SKIP LOCKED)
-		UPDATE ` + table + ` l SET token = gen_random_uuid()::text, until = clock_timestamp() + $2::interval, due = clock_timestamp() + $2::interval
-		FROM c WHERE l.ws = c.ws AND l.account = c.account AND l.lane = c.lane
-		RETURNING l.ws, l.account, l.lane, l.token, l.until`
+// claimSQL claims lanes that are due and selects of each the columns of what is
+// read of it, which may be nothing. The due of the statement's own clock reading
+// may lie a moment behind until; never before it. That a lane is due is compared
+// with the time at which the statement began, which an index can be asked for. A
+// lane that another node ends in this very moment may bring what is ended
+// already: whoever then works it finds the end.
+func claimSQL(table, also, columns, from string) string {
+	return `WITH c AS (SELECT ctid AS at FROM ` + table + ` l WHERE due <= now() AND ` + also + `
+			ORDER BY due LIMIT $1 FOR UPDATE SKIP LOCKED),
+		w AS (UPDATE ` + table + ` l SET token = gen_random_uuid()::text, until = clock_timestamp() + $2::interval, due = clock_timestamp() + $2::interval
+			FROM c WHERE l.ctid = c.at RETURNING l.ws, l.account, l.lane, l.token, l.until)
+		SELECT w.ws, w.account, w.lane, w.token, w.until` + columns + ` FROM w` + from
 }
 
 // checkSQL holds the claim until the commit: a share lock of the key keeps
@@ -82,6 +94,19 @@ func freeSQL(table, head string) string {
 	return `UPDATE ` + table + ` l SET token = NULL, until = NULL, due = (` + head + `)` + claimed
 }
 
+// laneRow is where the columns of a claimed lane are scanned to.
+type laneRow struct {
+	ws, account, lane, token string
+	until                    time.Time
+}
+
+func (r *laneRow) targets() []any { return []any{&r.ws, &r.account, &r.lane, &r.token, &r.until} }
+
+func (r *laneRow) ref() driver.LaneRef {
+	return driver.LaneRef{Workspace: unkey[driver.WorkspaceID](r.ws), Claim: channel.Claim{Account: unkey[channel.AccountID](r.account),
+		Lane: unkey[string](r.lane), Token: r.token, Until: micro(r.until)}}
+}
+
 // claim takes at most limit free lanes that are due.
 func (b *backend) claim(ctx context.Context, kind laneKind, limit int, lease time.Duration) ([]driver.LaneRef, error) {
 	if limit <= 0 {
@@ -89,15 +114,10 @@ func (b *backend) claim(ctx context.Context, kind laneKind, limit int, lease tim
 	}
 	var list []driver.LaneRef
 	err := b.run(ctx, query(kind.claim, limit, lease).rows(func(r pgx.Rows) error {
-		var ws, account, lane string
-		var ref driver.LaneRef
-		if err := r.Scan(&ws, &account, &lane, &ref.Token, &ref.Until); err != nil {
-			return err
-		}
-		ref.Workspace, ref.Account, ref.Lane = unkey[driver.WorkspaceID](ws), unkey[channel.AccountID](account), unkey[string](lane)
-		ref.Until = micro(ref.Until)
-		list = append(list, ref)
-		return nil
+		var row laneRow
+		err := r.Scan(row.targets()...)
+		list = append(list, row.ref())
+		return err
 	}))
 	if err == nil && len(list) > 0 {
 		b.commits.Add(1)
@@ -160,8 +180,26 @@ func (l laneTouches) statements(ws driver.WorkspaceID) []stmt {
 		return cmp.Or(cmp.Compare(x.kind.touch, y.kind.touch), cmp.Compare(x.account, y.account), cmp.Compare(x.lane, y.lane))
 	})
 	var list []stmt
-	for _, t := range l {
-		list = append(list, query(t.kind.touch, key(ws), t.account, t.lane, orNull(t.due)))
+	for len(l) > 0 {
+		n := 1
+		for n < len(l) && l[n].kind == l[0].kind {
+			n++
+		}
+		list = append(list, touching(key(ws), l[:n]))
+		l = l[n:]
 	}
 	return list
+}
+
+// touching is the statement for lanes of one kind.
+func touching(ws string, l laneTouches) stmt {
+	if len(l) == 1 {
+		return query(l[0].kind.touch, ws, l[0].account, l[0].lane, orNull(l[0].due))
+	}
+	var accounts, lanes []string
+	var dues []*time.Time
+	for _, t := range l {
+		accounts, lanes, dues = append(accounts, t.account), append(lanes, t.lane), append(dues, orNull(t.due))
+	}
+	return query(l[0].kind.touches, ws, accounts, lanes, dues)
 }

@@ -35,9 +35,8 @@ func (o outbox) Enqueue(ctx context.Context, rows ...channel.OutboxRow) error {
 		if err != nil {
 			return err
 		}
-		err = o.write(ctx, query(`INSERT INTO sd.outbox (ws, id, account, lane, state, not_before, tries, reason, detail, added_at, doc)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, clock_timestamp(), $10)`,
-			key(o.ws), key(r.ID), key(r.Account), key(r.Lane), key(r.State), orNull(r.NotBefore), r.Tries, key(r.Reason), key(r.Detail), doc))
+		err = o.add(ctx, intoOutbox, []any{key(r.ID), key(r.Account), key(r.Lane), key(r.State), orNull(r.NotBefore), r.Tries, key(r.Reason),
+			key(r.Detail), o.Now(), doc})
 		if err != nil {
 			return err
 		}

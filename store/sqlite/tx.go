@@ -207,6 +207,11 @@ var guards = map[driver.GuardRow]string{
 // Ahead implements driver.Tx; reading costs no more here one by one.
 func (t *tx) Ahead(context.Context, driver.Wanted) (bool, error) { return false, t.writable() }
 
+// GiveBack implements driver.Tx: giving back after the commit costs nothing.
+func (t *tx) GiveBack(context.Context, driver.News, ...driver.LaneRef) (bool, error) {
+	return false, t.writable()
+}
+
 // Guard implements driver.Tx. Functions run one after another and are
 // committed together, so that what holds now holds at the commit.
 func (t *tx) Guard(_ context.Context, row driver.GuardRow, key string, version int64) error {
