@@ -9,9 +9,11 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/line"
@@ -31,9 +33,10 @@ const (
 
 // place is where a store's data lies.
 type place struct {
-	dir  string // of SQLite
-	dsn  string // of PostgreSQL
-	gone func()
+	dir     string                               // of SQLite
+	dsn     string                               // of PostgreSQL
+	another func(context.Context) (place, error) // on the same server
+	gone    func()
 }
 
 func newPlace(ctx context.Context, kind string) (place, error) {
@@ -43,7 +46,10 @@ func newPlace(ctx context.Context, kind string) (place, error) {
 			return place{}, err
 		}
 		dsn, _, err := srv.NewDatabase(ctx)
-		return place{dsn: dsn, gone: srv.Stop}, err
+		return place{dsn: dsn, gone: srv.Stop, another: func(ctx context.Context) (place, error) {
+			dsn, _, err := srv.NewDatabase(ctx)
+			return place{dsn: dsn}, err
+		}}, err
 	}
 	dir, err := os.MkdirTemp("", "sangdam-bench-")
 	return place{dir: dir, gone: func() { _ = os.RemoveAll(dir) }}, err // a directory that stays is only untidy
@@ -54,6 +60,24 @@ func (p place) open(ctx context.Context) (*store.DB, error) {
 		return postgres.Open(ctx, postgres.Options{DSN: p.dsn})
 	}
 	return sqlite.Open(ctx, sqlite.Options{Dir: p.dir})
+}
+
+// server is the process of PostgreSQL's server, 0 for SQLite.
+func (p place) server(ctx context.Context) (int, error) {
+	if p.dsn == "" {
+		return 0, nil
+	}
+	c, err := pgx.Connect(ctx, p.dsn)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = c.Close(ctx) }()
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.PgConn().PID()))
+	if err != nil {
+		return 0, nil // it runs elsewhere: its time is not known
+	}
+	field := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))
+	return strconv.Atoi(field[1])
 }
 
 // desk is an engine with one LINE account, one queue and its agents.

@@ -13,6 +13,8 @@
 //	go run ./internal/bench -case rules             # one event and 10,000 rules
 //	go run ./internal/bench -case tickets -tickets 1000000 -data /var/tmp/bench
 //	go run ./internal/bench -case tickets -store postgres
+//	go run ./internal/bench -case peer -store postgres  # the whole way over HTTP
+//	go run ./internal/bench -case peer
 //
 // Data lies under TMPDIR: set it to a RAM file system to see what the software
 // alone costs. Every case is power-cut durable.
@@ -37,6 +39,13 @@ func main() {
 	if address := os.Getenv(clientEnv); address != "" {
 		if err := holdStreams(address, os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, "bench: client:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	if address := os.Getenv(peerEnv); address != "" {
+		if err := playCustomers(address, os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "bench: customers:", err)
 			os.Exit(1)
 		}
 		return
@@ -68,6 +77,7 @@ var cases = map[string]func(context.Context, options) (report, error){
 	"widgets": widgets,
 	"rules":   rules,
 	"tickets": ticketLists,
+	"peer":    peer,
 }
 
 // report is what a case found.
@@ -81,12 +91,12 @@ type report struct {
 func run(ctx context.Context, args []string, out io.Writer) error {
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	name := flags.String("case", "", "assign, ack, memory, restart, widgets, rules or tickets")
+	name := flags.String("case", "", "assign, ack, memory, restart, widgets, rules, tickets or peer")
 	flags.IntVar(&o.tickets, "tickets", 20_000, "tickets of -case tickets")
 	flags.StringVar(&o.data, "data", "", "directory in which -case tickets keeps its SQLite data; empty: none is kept")
 	flags.IntVar(&o.widgets, "widgets", 5_000, "connections of widgets")
 	asJSON := flags.Bool("json", false, "print one JSON object")
-	flags.StringVar(&o.store, "store", "sqlite", "sqlite or, for assign and tickets, postgres")
+	flags.StringVar(&o.store, "store", "sqlite", "sqlite or, for assign, tickets and peer, postgres")
 	flags.IntVar(&o.rounds, "rounds", 7, "rounds that must count")
 	flags.IntVar(&o.conversations, "conversations", 100_000, "open conversations of memory and restart")
 	flags.IntVar(&o.agents, "agents", 10_000, "agents of restart")
@@ -96,10 +106,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	do, ok := cases[*name]
 	if !ok {
-		return errors.New("-case must be assign, ack, memory, restart, widgets, rules or tickets")
+		return errors.New("-case must be assign, ack, memory, restart, widgets, rules, tickets or peer")
 	}
-	if o.store != "sqlite" && (o.store != "postgres" || *name != "assign" && *name != "tickets") {
-		return errors.New("-store must be sqlite, or postgres for -case assign and tickets")
+	if o.store != "sqlite" && (o.store != "postgres" || !slices.Contains([]string{"assign", "tickets", "peer"}, *name)) {
+		return errors.New("-store must be sqlite, or postgres for -case assign, tickets and peer")
 	}
 	r, err := do(ctx, o)
 	if err != nil {

@@ -137,12 +137,12 @@ func round(p Plan, controlFirst bool) (Round, bool, error) {
 			continue
 		}
 		runtime.GC() // what one side left behind is not the other's
-		used := cpuTime()
+		used := CPUTime()
 		took, err := s.run(p.Units)
 		if err != nil {
 			return r, false, err
 		}
-		*s.cpu = cpuTime() - used
+		*s.cpu = CPUTime() - used
 		*s.rate = float64(p.Units) / took.Seconds()
 	}
 	after, err := Calibrate(p.Dir)
