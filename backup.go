@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -375,7 +377,7 @@ func (e *Engine) backupLine(ctx context.Context, p Principal, id conversation.ID
 	c := d.Conversation
 	line := BackupLine{Conversation: c.ID, Channel: c.Channel, Account: c.Account, Desk: c.Desk, Agent: c.Agent, State: c.State,
 		Handled: c.Handled, OpenedAt: c.OpenedAt, ClosedAt: c.ClosedAt, EndedBy: c.EndedBy, EndReason: c.EndReason, Category: c.Category,
-		Memo: c.Memo, Tags: c.Tags, Attributes: c.Attributes, Rating: c.Rating, Messages: []BackupMessage{}, Events: []conversation.Event{}}
+		Memo: c.Memo, Tags: c.Tags, Attributes: coarse(c.Attributes), Rating: c.Rating, Messages: []BackupMessage{}, Events: []conversation.Event{}}
 	if d.Contact != nil {
 		line.Customer = d.Contact.Name
 	}
@@ -399,4 +401,23 @@ func (e *Engine) backupLine(ctx context.Context, p Principal, id conversation.ID
 		after = some[len(some)-1].Seq
 	}
 	return json.NewEncoder(to).Encode(line)
+}
+
+// coarse leaves of the customer's address the network: who reads a backup wants
+// to know where from, not who.
+func coarse(attributes map[string]string) map[string]string {
+	addr, err := netip.ParseAddr(attributes["ip"])
+	if err != nil {
+		return attributes
+	}
+	bits := 16
+	if addr = addr.Unmap(); addr.Is6() {
+		bits = 32
+	}
+	net, err := addr.Prefix(bits)
+	out := maps.Clone(attributes)
+	if out["ip"] = net.String(); err != nil {
+		delete(out, "ip")
+	}
+	return out
 }

@@ -27,10 +27,11 @@ func (w *world) seeded(from, n int, desk string) {
 	w.t.Helper()
 	require.NoError(w.t, w.db.Update(w.ctx, ws, func(ctx context.Context, tx store.Tx) error {
 		for i := from; i < from+n; i++ {
-			d := conversation.Open(conversation.Conversation{ID: conversation.ID(fmt.Sprintf("seeded-%04d", i)), Thread: fmt.Sprint("seeded ", i),
-				Desk: conversation.DeskID(desk), WorkStream: "line", Account: w.acct.ID, Channel: "line",
+			d := conversation.Open(conversation.Conversation{ID: conversation.ID(fmt.Sprintf("seeded-%04d", i)),
+				Thread: fmt.Sprint("seeded ", i), Desk: conversation.DeskID(desk), WorkStream: "line", Account: w.acct.ID, Channel: "line",
 				Chat: channel.Chat{Kind: channel.ChatUser, ID: fmt.Sprint("U", i)}}, "", "customer", tx.Now())
-			d.AddInbound(conversation.Message{ID: conversation.MessageID(fmt.Sprintf("m-%04d", i)), Author: conversation.Author{Kind: conversation.ByCustomer},
+			d.AddInbound(conversation.Message{ID: conversation.MessageID(fmt.Sprintf("m-%04d", i)),
+				Author:  conversation.Author{Kind: conversation.ByCustomer},
 				Content: channel.Text(fmt.Sprint("question ", i)), Account: w.acct.ID, Chat: d.C.Chat}, nil)
 			if err := d.Close("system", "seeded"); err != nil {
 				return err
@@ -108,10 +109,19 @@ func TestABackupHasWhatMatches(t *testing.T) {
 		require.Equal(t, "thank you", lines[0].Messages[len(lines[0].Messages)-1].Text)
 		require.True(t, lines[0].Handled)
 		require.Equal(t, conversation.EvOpened, lines[0].Events[0].Kind)
-		require.ErrorIs(t, w.eng.WriteBackup(w.ctx, sangdam.AgentPrincipal(ws, "boss", sangdam.RoleAdministrator), b.ID, io.Discard), sangdam.ErrNotFound,
-			"somebody else's")
+		boss := sangdam.AgentPrincipal(ws, "boss", sangdam.RoleAdministrator)
+		require.ErrorIs(t, w.eng.WriteBackup(w.ctx, boss, b.ID, io.Discard), sangdam.ErrNotFound, "somebody else's")
 		rows := w.audited("conversation.backup")
 		require.Equal(t, []string{"ok", "taken"}, []string{rows[len(rows)-2].Outcome, rows[len(rows)-1].Outcome})
+
+		v := w.visitor("Jun") // the address is left coarse
+		v.ref.From = channel.VisitorOrigin{IP: "203.0.113.7", Device: "Firefox"}
+		v.says("hi")
+		w.settle()
+		_, err = w.eng.BackUp(w.ctx, w.host, sangdam.BackUp{Filter: conversation.Filter{States: []conversation.State{conversation.StateOpen}}})
+		require.NoError(t, err)
+		open := w.lines(w.host, w.backup(w.host).ID)
+		require.Equal(t, map[string]string{"ip": "203.0.0.0/16", "device": "Firefox"}, open[0].Attributes)
 
 		handled := true
 		_, err = w.eng.BackUp(w.ctx, w.host, sangdam.BackUp{Filter: conversation.Filter{Handled: &handled}})
@@ -125,7 +135,7 @@ func TestABackupHasWhatMatches(t *testing.T) {
 		}
 		names, err := w.cfg.Blobs.List(w.ctx, time.Now().Add(time.Hour), "", 100)
 		require.NoError(t, err)
-		require.Len(t, names, 5)
+		require.Len(t, names, 6)
 		w.pass(9 * 24 * time.Hour)
 		list, err := w.eng.Backups(w.ctx, w.host)
 		require.NoError(t, err)

@@ -257,6 +257,12 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 			"DeleteConversationView": func(p sangdam.Principal) error {
 				return w.eng.DeleteConversationView(w.ctx, p, sangdam.DeleteConversationView{View: "x"})
 			},
+			"SaveQuickReply": func(p sangdam.Principal) error {
+				return errOf(w.eng.SaveQuickReply(w.ctx, p, sangdam.SaveQuickReply{}))
+			},
+			"DeleteQuickReply": func(p sangdam.Principal) error {
+				return w.eng.DeleteQuickReply(w.ctx, p, sangdam.DeleteQuickReply{Reply: "x"})
+			},
 			"BackUp": func(p sangdam.Principal) error { return errOf(w.eng.BackUp(w.ctx, p, sangdam.BackUp{})) },
 			"ConfirmNotice of another": func(p sangdam.Principal) error {
 				return errOf(w.eng.ConfirmNotice(w.ctx, p, sangdam.ConfirmNotice{Agent: "a2", TextVersion: "1"}))
@@ -292,6 +298,7 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 			"TriggerRuns": func(p sangdam.Principal) error {
 				return errOf(w.eng.TriggerRuns(w.ctx, p, sangdam.TriggerRunFilter{Trigger: "x"}, "", 1))
 			},
+			"RepliesFor":  func(p sangdam.Principal) error { return errOf(w.eng.RepliesFor(w.ctx, p, id, "")) },
 			"Backups":     func(p sangdam.Principal) error { return errOf(w.eng.Backups(w.ctx, p)) },
 			"WriteBackup": func(p sangdam.Principal) error { return w.eng.WriteBackup(w.ctx, p, "x", io.Discard) },
 			"Invited":     func(p sangdam.Principal) error { return errOf(w.eng.Invited(w.ctx, p, "x")) },
@@ -354,7 +361,7 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 		}
 		// What a principal may not see is left out of these; see rights_test.go.
 		for _, name := range append(ticketLists, "Agents", "Directory", "Queues", "Conversations", "CountConversations", "Search",
-			"FindContacts", "ContactNames", "Events", "Stream", "Undelivered", "Macros", "ConversationViews", "NoticeToConfirm") {
+			"FindContacts", "ContactNames", "Events", "Stream", "Undelivered", "Macros", "ConversationViews", "NoticeToConfirm", "QuickReplies") {
 			covered[name] = true
 		}
 		for m := range reflect.TypeFor[*sangdam.Engine]().Methods() {

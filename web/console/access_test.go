@@ -36,7 +36,9 @@ func tries(id conversation.ID, message, contact, offer, ticket string) map[strin
 		"GET /me": {path: "/me", list: true}, "POST /me/switches": {path: "/me/switches", form: "chat=1", denied: true},
 		"POST /views":             {path: "/views?view=all", form: "name=stranger", list: true}, // its own alone
 		"POST /views/{id}/delete": {path: "/views/v/delete", form: "version=1", denied: true},
-		"GET /history/backups":    {path: "/history/backups"}, "POST /history/backup": {path: "/history/backup"},
+		"GET /replies":            {path: "/replies", list: true}, "GET /replies/{id}": {path: "/replies/none"},
+		"POST /replies/{id}":   {path: "/replies/none", form: "title=x&version=1"},
+		"GET /history/backups": {path: "/history/backups"}, "POST /history/backup": {path: "/history/backup"},
 		"GET /history/backups/{id}":           {path: "/history/backups/x"},
 		"GET /history/export":                 {path: "/history/export?as=csv", list: true},
 		"POST /setup/agents/{id}/invite":      {path: "/setup/agents/zed/invite"},

@@ -55,7 +55,7 @@ func TestEveryPageIsAccessible(t *testing.T) {
 		"/setup/accounts/new", "/setup/accounts/new?kind=email", "/setup/accounts/new?kind=webchat", "/setup/workspace",
 		"/setup/channels", "/operations",
 		"/tickets?list=open", "/tickets/" + string(made.Ticket), "/setup/tickets", "/triggers", "/triggers/new", "/setup/levels/new",
-		"/setup/layouts/new", "/setup/notice", "/me"} {
+		"/setup/layouts/new", "/setup/notice", "/me", "/replies", "/replies/new", c + "/link"} {
 		for _, dark := range []bool{false, true} {
 			p.dark(dark)
 			p.openPage(path)

@@ -24,6 +24,10 @@ type barView struct {
 	Now      string
 }
 
+// Calls is how much waits for the agent: offers, and conversations in which the
+// customer wrote last.
+func (v barView) Calls() int { return len(v.Offers) + v.Unread }
+
 // offerView is an offer with what one wants to know before taking it.
 type offerView struct {
 	ID, Conversation string
@@ -35,6 +39,8 @@ type offerView struct {
 	Waited           string
 	Until            string // RFC 3339
 	Seconds          int    // that the offer stands in all
+	Entry            string // the page, or other place, that the customer came from
+	Past             int    // earlier conversations, as far as they may be seen; -1 where nobody counts
 }
 
 // bar is the part alone, for the page's script.
@@ -97,7 +103,12 @@ func (q *request) offerView(d *sangdam.Directory, o routing.Offer) (offerView, e
 	}
 	v := offerView{ID: string(o.ID), Conversation: string(c.ID), Name: name, Initial: initial(name), Tint: tintOf(c),
 		Kind: string(c.Channel), Account: d.Accounts[c.Account].Name, Preview: c.Preview, Until: o.ExpiresAt.UTC().Format(time.RFC3339Nano),
-		Seconds: max(int(o.ExpiresAt.Sub(o.OfferedAt).Seconds()), 1)}
+		Seconds: max(int(o.ExpiresAt.Sub(o.OfferedAt).Seconds()), 1), Entry: c.Attributes["entry"], Past: -1}
+	if c.Contact != "" {
+		if n, err := q.engine.CountConversations(q.r.Context(), q.p, conversation.Filter{Contact: c.Contact}); err == nil {
+			v.Past = max(n.N-1, 0)
+		}
+	}
 	for _, m := range slices.Backward(detail.Messages) { // the customer's words, not ours
 		if m.Direction == conversation.Inbound {
 			v.Preview = conversation.Preview(m.Content)
@@ -119,7 +130,7 @@ func (q *request) ticketOffer(id ticket.ID, o routing.Offer) (offerView, error) 
 	t := detail.Ticket
 	name := cmp.Or(t.Requester.Name, t.Requester.Email, q.lang.t("customer.unknown"))
 	return offerView{ID: string(o.ID), Name: name, Initial: initial(name), Kind: "ticket", Account: fmt.Sprintf("#%d", t.Number),
-		Preview: t.Title, Waited: q.since(t.CreatedAt), Until: o.ExpiresAt.UTC().Format(time.RFC3339Nano),
+		Preview: t.Title, Waited: q.since(t.CreatedAt), Past: -1, Until: o.ExpiresAt.UTC().Format(time.RFC3339Nano),
 		Seconds: max(int(o.ExpiresAt.Sub(o.OfferedAt).Seconds()), 1)}, nil
 }
 

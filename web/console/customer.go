@@ -50,7 +50,10 @@ func (q *request) panel(d *sangdam.Directory, detail sangdam.Detail) panelView {
 		v.Identities = append(v.Identities, iv)
 	}
 	for _, name := range sortedKeys(c.Attributes) {
-		v.Attributes = append(v.Attributes, choice{Value: name, Label: c.Attributes[name]})
+		v.Attributes = append(v.Attributes, choice{Value: q.lang.of("attribute", name), Label: c.Attributes[name]})
+	}
+	if c.Language != "" {
+		v.Attributes = append(v.Attributes, choice{Value: q.lang.t("panel.language"), Label: c.Language})
 	}
 	if detail.Contact == nil {
 		return v
@@ -114,8 +117,8 @@ func (q *request) linkPage() error {
 	return nil
 }
 
-// link says that the customer is somebody who is known already, or takes that
-// back: whoever was merged away by the link is made anew.
+// link says that the customer is somebody who is known already, or is made known
+// just now, or takes that back: whoever was merged away by the link is made anew.
 func (q *request) link() error {
 	ctx := q.r.Context()
 	detail, err := q.engine.Conversation(ctx, q.p, q.chosen())
@@ -123,6 +126,14 @@ func (q *request) link() error {
 		return err
 	}
 	to := conversation.ContactID(q.value("contact"))
+	if q.checked("make") {
+		made, err := q.engine.SaveContact(ctx, q.p, sangdam.SaveContact{Key: q.partKey("contact"), Contact: conversation.Contact{
+			Name: q.value("name"), Email: q.value("email"), Phone: q.value("phone"), Language: detail.Conversation.Language}})
+		if err != nil {
+			return err
+		}
+		to = made.Contact
+	}
 	back := "/conversations/" + url.PathEscape(string(q.chosen()))
 	if q.checked("undo") {
 		if to, err = q.formerContact(to); err != nil {

@@ -46,17 +46,3 @@ type cannedView struct {
 	Code  string `json:"code,omitempty"`
 	Body  string `json:"body"`
 }
-
-// canned lists prepared answers for what was typed after the slash.
-func (q *request) canned() error {
-	list, err := q.engine.Templates(q.r.Context(), q.p, sangdam.TemplateFilter{Text: q.r.FormValue("q")})
-	if err != nil {
-		return err
-	}
-	out := []cannedView{}
-	for _, t := range list[:min(len(list), 12)] {
-		out = append(out, cannedView{t.Title, t.SearchCode, t.Body})
-	}
-	q.json(http.StatusOK, out)
-	return nil
-}

@@ -73,6 +73,9 @@ func (h *Handler) table() []route {
 		{get, "/conversations/{id}/link", sangdam.ActContact, ofRecord, (*request).linkPage},
 		{post, "/conversations/{id}/link", sangdam.ActContact, ofRecord, (*request).link},
 
+		{get, "/replies", sangdam.ActList, ofWorkspace, (*request).replies},
+		{get, "/replies/{id}", sangdam.ActList, ofRecord, (*request).reply},
+		{post, "/replies/{id}", sangdam.ActTemplate, ofRecord, (*request).saveReply},
 		{get, "/queues", sangdam.ActList, ofWorkspace, (*request).queues},
 		{get, "/history", sangdam.ActSearch, ofWorkspace, (*request).history},
 		{get, "/history/backups", sangdam.ActBackup, ofWorkspace, (*request).backups},

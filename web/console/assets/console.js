@@ -238,7 +238,10 @@
     if (!a || !unsaved()) return;
     if (confirm(d.tUnsaved)) delete unsaved().dataset.dirty; else { e.preventDefault(); e.stopImmediatePropagation(); }
   }, true);
-  document.addEventListener("submit", (e) => { if ("guard" in e.target.dataset) delete e.target.dataset.dirty; });
+  document.addEventListener("submit", (e) => { // who ends or hands on is warned first
+    if (["end", "transfer"].includes(e.target.id) && unsaved()) { if (confirm(d.tUnsaved)) { delete unsaved().dataset.dirty; } else { e.preventDefault(); e.stopImmediatePropagation(); } }
+    if ("guard" in e.target.dataset) { delete e.target.dataset.dirty; e.target.removeAttribute("hx-morph-skip"); }
+  }, true);
 
   let typed = 0;
   document.addEventListener("input", (e) => {
@@ -343,7 +346,7 @@
     const word = /^\/(\S*)$/.exec(t.value);
     if (!word) { box.hidden = true; cannedList = []; return; }
     cannedFor = word[1];
-    const r = await fetch(c.dataset.canned + "?q=" + encodeURIComponent(word[1]), { headers: { Accept: "application/json" } }).catch(() => null);
+    const r = await fetch(`${c.dataset.canned}?${new URLSearchParams({ q: word[1], conversation: c.dataset.id })}`, { headers: { Accept: "application/json" } }).catch(() => null);
     if (!r || !r.ok || word[1] !== cannedFor) return;
     cannedList = await r.json(); cannedAt = 0;
     showCanned();

@@ -1,0 +1,248 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/fold"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/trigger"
+)
+
+// QuickReply is a prepared answer for conversations (CV19): the workspace's, a
+// desk's, or one agent's own. What is sent of it is an answer like any other, and
+// subject to the banned words.
+type QuickReply struct {
+	ID      string `json:"id"`
+	Version int64  `json:"version"`
+	Title   string `json:"title"`
+	// Code is what agents type after the slash; empty: the title finds it.
+	Code string `json:"code,omitempty"`
+	// Texts by language; "" is for every other one. They may hold the placeholders
+	// of QuickReplyPlaceholders, as #{customer.name}.
+	Texts map[string]string `json:"texts"`
+	// Owner is the agent whose own it is, Desk the desk whose agents have it; at
+	// most one of them, and without both it is everybody's.
+	Owner routing.AgentID `json:"owner,omitempty"`
+	Desk  routing.DeskID  `json:"desk,omitempty"`
+}
+
+// QuickReplyPlaceholders are what a quick reply may name.
+func QuickReplyPlaceholders() []string {
+	return []string{"customer.name", "agent.name", "desk.name", "account.name"}
+}
+
+// Bounds of a quick reply.
+const (
+	maxReplyTitle = 60 // characters
+	maxReplyCode  = 50 // characters
+	maxReplyText  = 10_000
+)
+
+func (r QuickReply) validate() error {
+	if n := utf8.RuneCountInString(r.Title); strings.TrimSpace(r.Title) == "" || n > maxReplyTitle {
+		return errs.New(errs.Invalid, "sangdam: the title of a quick reply has %d characters; use 1 to %d", n, maxReplyTitle)
+	}
+	if utf8.RuneCountInString(r.Code) > maxReplyCode || strings.ContainsFunc(r.Code, unicode.IsSpace) {
+		return errs.New(errs.Invalid, "sangdam: the code of a quick reply has at most %d characters and no blanks", maxReplyCode)
+	}
+	if r.Owner != "" && r.Desk != "" {
+		return errs.New(errs.Invalid, "sangdam: a quick reply is one agent's or a desk's, not both")
+	}
+	if len(r.Texts) > maxLanguages || len(written(r.Texts)) == 0 {
+		return errs.New(errs.Invalid, "sangdam: a quick reply needs a text, in at most %d languages", maxLanguages)
+	}
+	for lang, text := range r.Texts {
+		if len(lang) > 35 || len(text) > maxReplyText {
+			return errs.New(errs.Invalid, "sangdam: the quick reply (%q) has %d bytes; use at most %d", lang, len(text), maxReplyText)
+		}
+		if _, err := trigger.ParseTemplate(text, QuickReplyPlaceholders()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// written are the languages that have a text.
+func written(texts map[string]string) (out []string) {
+	for _, lang := range slices.Sorted(maps.Keys(texts)) {
+		if strings.TrimSpace(texts[lang]) != "" {
+			out = append(out, lang)
+		}
+	}
+	return out
+}
+
+// in is the text for a language; one in another language is better than none.
+func (r QuickReply) in(language string) string {
+	text := conversation.AutoText("reply", language, conversation.Texts{"reply": r.Texts})
+	for _, lang := range written(r.Texts) {
+		if text == "" {
+			text = r.Texts[lang]
+		}
+	}
+	return text
+}
+
+var quickReplies = store.Declare(store.Kind[QuickReply]{Name: "quick_reply",
+	ID: func(r *QuickReply) string { return r.ID }, Version: func(r *QuickReply) *int64 { return &r.Version },
+	Indexes: []store.Index[QuickReply]{{Name: listedName, Value: func(r *QuickReply) []byte { return store.Text(r.Title) }}}})
+
+var quickReplyKind = definition[QuickReply]{"quick_reply", quickReplies,
+	func(r *QuickReply) string { return r.ID }, func(r *QuickReply) *int64 { return &r.Version }}
+
+var (
+	opSaveQuickReply = register(&Operation{Name: "quick_reply.save", Method: "SaveQuickReply",
+		Actions: []Action{ActTemplate, ActConfigure}, Keyed: true, Versioned: true})
+	opDeleteQuickReply = register(&Operation{Name: "quick_reply.delete", Method: "DeleteQuickReply",
+		Actions: []Action{ActTemplate, ActConfigure}, Keyed: true, Versioned: true})
+)
+
+// SaveQuickReply makes a quick reply (an empty id: the library makes one) or
+// replaces it: an agent its own, an administrator those of a desk and everybody's.
+type SaveQuickReply struct {
+	Key   Key        `json:"-"`
+	Reply QuickReply `json:"reply"`
+}
+
+// SaveQuickReply carries the command out. ErrInvalid names a placeholder that is
+// none.
+func (e *Engine) SaveQuickReply(ctx context.Context, p Principal, c SaveQuickReply) (Saved, error) {
+	return command(ctx, e, opSaveQuickReply, p, c.Key, c, func(u *unit) (Saved, error) {
+		r := c.Reply
+		if err := u.mayShare(ActTemplate, quickReplyKind.name, r.ID, r.Owner); err != nil {
+			return Saved{}, err
+		}
+		if err := r.validate(); err != nil {
+			return Saved{}, err
+		}
+		if _, known := u.s.routing.Desks[r.Desk]; r.Desk != "" && !known {
+			return Saved{}, errs.New(errs.Invalid, "sangdam: there is no desk %s", r.Desk)
+		}
+		if r.ID == "" {
+			r.ID = newID()
+		}
+		return saveDefinition(u, quickReplyKind, r, func(old, _ *QuickReply) error {
+			return u.ownsOld(old != nil, func() routing.AgentID { return old.Owner })
+		})
+	})
+}
+
+// DeleteQuickReply takes one out.
+type DeleteQuickReply struct {
+	Key     Key    `json:"-"`
+	Reply   string `json:"reply"`
+	Version int64  `json:"version"`
+}
+
+// DeleteQuickReply carries the command out.
+func (e *Engine) DeleteQuickReply(ctx context.Context, p Principal, c DeleteQuickReply) error {
+	return deleteOwned(ctx, e, opDeleteQuickReply, p, c.Key, c, quickReplyKind, c.Reply, c.Version, ActTemplate,
+		func(r *QuickReply) routing.AgentID { return r.Owner })
+}
+
+// QuickReplies lists what the principal has, its own first, then those of desks,
+// then everybody's, by title: an agent those of the desks that it is on, whoever
+// configures those of all. text is looked for in title, code and words; empty
+// finds all.
+func (e *Engine) QuickReplies(ctx context.Context, p Principal, text string) (out []QuickReply, err error) {
+	err = e.query(ctx, p, ActList, Resource{Kind: "quick_replies"}, func(ctx context.Context, tx store.Tx, s *settings) error {
+		out, err = e.quickReplies(ctx, tx, s, p, text)
+		return err
+	})
+	return out, err
+}
+
+func (e *Engine) quickReplies(ctx context.Context, tx store.Tx, s *settings, p Principal, text string) ([]QuickReply, error) {
+	w, err := e.who(ctx, tx, s, p)
+	if err != nil {
+		return nil, err
+	}
+	leads := e.permit(ctx, w, ActConfigure, Resource{Kind: quickReplyKind.name}) == nil
+	all, err := allOf(ctx, tx, quickReplies, nil)
+	want := fold.Text(text)
+	all = slices.DeleteFunc(all, func(r QuickReply) bool {
+		words := r.Title + "\n" + r.Code
+		for _, t := range r.Texts {
+			words += "\n" + t
+		}
+		return r.Owner != "" && r.Owner != p.agent() || r.Desk != "" && !leads && !w.On(r.Desk) ||
+			want != "" && !strings.Contains(fold.Text(words), want)
+	})
+	rank := func(r QuickReply) string {
+		switch {
+		case r.Owner != "":
+			return "0"
+		case r.Desk != "":
+			return "1"
+		}
+		return "2"
+	}
+	slices.SortFunc(all, func(a, b QuickReply) int {
+		return strings.Compare(rank(a)+fold.Text(a.Title)+"\x00"+a.ID, rank(b)+fold.Text(b.Title)+"\x00"+b.ID)
+	})
+	return listed(all), err
+}
+
+// FilledReply is a quick reply as it would be sent in a conversation.
+type FilledReply struct {
+	QuickReply
+	Text string `json:"text"`
+}
+
+// RepliesFor lists the quick replies for a conversation that the principal may
+// read, in the language of its customer and with the placeholders filled: those of
+// its desk and everybody's, after the principal's own. What starts with the code
+// comes first.
+func (e *Engine) RepliesFor(ctx context.Context, p Principal, id conversation.ID, text string) (out []FilledReply, err error) {
+	err = e.read(ctx, p, id, func(ctx context.Context, tx store.Tx, cv conversation.Conversation) error {
+		out = []FilledReply{}
+		s, err := e.fresh(ctx, tx)
+		if err != nil {
+			return err
+		}
+		list, err := e.quickReplies(ctx, tx, s, p, text)
+		if err != nil {
+			return err
+		}
+		values, err := e.replyValues(ctx, tx, s, p, cv)
+		if err != nil {
+			return err
+		}
+		for _, r := range list {
+			t, err := trigger.ParseTemplate(r.in(cv.Language), QuickReplyPlaceholders())
+			if err != nil || r.Desk != "" && r.Desk != cv.Desk {
+				continue // written by a program that knows other placeholders
+			}
+			out = append(out, FilledReply{r, t.Render(values)})
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (e *Engine) replyValues(ctx context.Context, tx store.Tx, s *settings, p Principal,
+	cv conversation.Conversation) (map[string]string, error) {
+	values := map[string]string{"desk.name": s.routing.Desks[cv.Desk].Name, "account.name": s.accounts[cv.Account].Name}
+	beside := Detail{Conversation: cv}
+	if err := e.beside(ctx, tx, p, &beside); err != nil {
+		return nil, err
+	}
+	if beside.Contact != nil {
+		values["customer.name"] = beside.Contact.Name
+	}
+	a, err := tx.Agents().Agent(ctx, p.agent())
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrInvalid) { // a host
+		return values, nil
+	}
+	values["agent.name"] = a.Name
+	return values, err
+}
