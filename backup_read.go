@@ -133,7 +133,7 @@ func purgeBackups(ctx context.Context, tx store.Tx) (int, error) {
 	for range purgeChunk {
 		n := b.Parts - 1
 		if n < 0 {
-			return 0, backups.Delete(ctx, tx, &b)
+			return purgeChunk, backups.Delete(ctx, tx, &b) // there may be another
 		}
 		part, err := backupParts.Get(ctx, tx, fmt.Sprintf("%s/%d", b.ID, n))
 		if err == nil {

@@ -55,7 +55,7 @@ func TestAQuickReplyIsFoundByTheSlash(t *testing.T) {
 func TestAnOfferSaysWhoComesAndTheIconCalls(t *testing.T) {
 	w := newWorld(t)
 	w.chat()
-	mina := w.visitor("v-"+strings.Repeat("a1", 16))
+	mina := w.visitor("v-" + strings.Repeat("a1", 16))
 	mina.From = channel.VisitorOrigin{Entry: "https://shop.example/hats", Device: "Chrome, Android", IP: "203.0.113.7"}
 	port := w.eng.Visitor()
 	first, err := port.Post(t.Context(), mina, "1", channel.Text("first time"))
