@@ -70,6 +70,8 @@ type Board struct {
 
 	watch map[ItemID]int64 // Stuck: since when
 
+	touched []*boardAgent // since the last Touched
+
 	// examined counts agents looked at while choosing; tests bound it.
 	examined int
 }
@@ -195,6 +197,7 @@ func (b *Board) Settle(id int64, ok bool) {
 	it, a := p.it, p.agent
 	if a != nil {
 		a.settleReserve(id, ok)
+		b.touch(a)
 	}
 	if !ok || it.row.Version > p.version {
 		b.endPending(p)

@@ -138,6 +138,7 @@ func (b *Board) openAgent(a *boardAgent) {
 
 // agentChanged follows any change of the agent to whatever it may affect.
 func (b *Board) agentChanged(a *boardAgent) {
+	b.touch(a)
 	for i := 0; i < len(a.prefers); {
 		it := a.prefers[i]
 		if b.onlyOf(it, it.class.p) != it.class.only {
@@ -294,9 +295,11 @@ func (b *Board) hold(it *boardItem) {
 		for _, u := range it.taken {
 			a.held = addTo(a.held, u.profile, u.units)
 		}
+		b.touch(a)
 		b.rekey(a)
 	}
 	if was != nil {
+		b.touch(was)
 		b.rekey(was)
 		b.gained(was)
 	}

@@ -36,6 +36,8 @@ type boardAgent struct {
 	added     []int64 // per profile, the sum of extra
 	turns     []boardTurn
 
+	touched bool // it is in Board.touched
+
 	timer   boardTimer
 	prefers []*boardItem // items that wait for it, or may come to
 	only    []*class     // waiting classes that it alone may serve

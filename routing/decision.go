@@ -38,6 +38,9 @@ type Decision struct {
 	// the queue.
 	Overflow *Overflow `json:"overflow,omitempty"`
 	Rule     int       `json:"rule,omitempty"`
+	// Journal is where routing/journal keeps what the decision rests on; empty
+	// where nobody keeps it.
+	Journal string `json:"journal,omitempty"`
 }
 
 // Candidate is an agent with the key the strategy gave.

@@ -8,11 +8,13 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
-// Explanation says why an item waits: who was considered and what excluded
-// each.
+// Explanation says why an item waits, or why somebody was chosen: who was
+// considered and what excluded each.
 type Explanation struct {
-	Item     ItemID    `json:"item"`
-	Queue    QueueID   `json:"queue"`
+	Item  ItemID  `json:"item"`
+	Queue QueueID `json:"queue"`
+	// Agent is who was chosen; empty for an item that waits.
+	Agent    AgentID   `json:"agent,omitempty"`
 	At       time.Time `json:"at,omitzero"`
 	Strategy string    `json:"strategy"`
 	// Why says in a sentence each what keeps the item waiting.
@@ -20,10 +22,17 @@ type Explanation struct {
 	// Position from 1, of so many that wait in the queue.
 	Position int `json:"position"`
 	Of       int `json:"of"`
-	// Considered are all agents that the Board knows, by id.
+	// Considered are all agents that the Board knows: by id for an item that
+	// waits, else those who could be chosen first, in their order.
 	Considered []Considered `json:"considered"`
 	// Excluded counts agents per reason; an agent may count in several.
 	Excluded map[Exclusion]int `json:"excluded"`
+	// Exact says of a decision that Considered is what it rested on, evaluated
+	// anew, and leads to Agent. Where it does not (an own strategy, a decision of
+	// which only the summary is kept) Recorded is all that is known.
+	Exact bool `json:"exact,omitempty"`
+	// Recorded is the summary of the decision that was kept with it.
+	Recorded *Decision `json:"recorded,omitempty"`
 }
 
 // Considered is one agent in an Explanation.
@@ -34,6 +43,9 @@ type Considered struct {
 	// Declined says that the agent declined before and is asked after everyone
 	// else.
 	Declined bool `json:"declined,omitempty"`
+	// Key is what the strategy orders an agent by who can take the item, of a
+	// decision; lower is asked first. A weight, where it draws by weights.
+	Key string `json:"key,omitempty"`
 }
 
 // Explain says why a waiting item waits: it looks at every agent anew, by

@@ -33,10 +33,13 @@ type world struct {
 	steps int
 	items int
 	log   []string
+
+	witness witness
 }
 
 func newWorld(t testing.TB, seed uint64, async bool) *world {
-	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 1)), r: newRows(t0), seed: seed, async: async}
+	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 1)), r: newRows(t0), seed: seed, async: async,
+		witness: witness{agents: map[AgentID]Agent{}}}
 	w.b, _ = NewBoard(BoardOptions{Seed: seed, Brief: w.rng.IntN(4) == 0})
 	w.do(func(b *Board) { b.Tick(t0) })
 	for i := range 2 + w.rng.IntN(6) {
@@ -324,10 +327,12 @@ func (w *world) change() {
 func (w *world) decide() {
 	for {
 		w.steps++
+		w.witness.before(w.b)
 		d, ok := w.b.Decide()
 		if !ok {
 			return
 		}
+		w.witness.after(w.t, w.b, d)
 		w.open = append(w.open, d)
 		if !w.async || w.chance(70) {
 			w.settle(w.rng.IntN(len(w.open)))
@@ -469,7 +474,7 @@ func (w *world) consistent() {
 	}
 }
 
-func runWorld(t testing.TB, seed uint64, events int) (steps int) {
+func runWorld(t testing.TB, seed uint64, events int) (steps, explained int) {
 	w := newWorld(t, seed, seed%2 == 0)
 	compareEvery := []int{5, 50, 100}[seed%3]
 	for i := range events {
@@ -485,7 +490,7 @@ func runWorld(t testing.TB, seed uint64, events int) (steps int) {
 		}
 	}
 	w.compare()
-	return w.steps
+	return w.steps, w.witness.decided
 }
 
 func TestBoardProperties(t *testing.T) {
@@ -497,9 +502,11 @@ func TestBoardProperties(t *testing.T) {
 	}
 	first := rand.Uint64() >> 1
 	t.Logf("first seed %d", first)
-	steps, seed := 0, first
+	steps, explained, seed := 0, 0, first
 	for ; steps < *boardSteps; seed++ {
-		steps += runWorld(t, seed, 400)
+		n, told := runWorld(t, seed, 400)
+		steps, explained = steps+n, explained+told
 	}
-	t.Logf("%d steps in %d worlds", steps, seed-first)
+	t.Logf("%d steps in %d worlds; %d decisions were evaluated anew", steps, seed-first, explained)
+	require.Positive(t, explained)
 }
