@@ -11,6 +11,7 @@ import (
 
 	"github.com/sangdam/sangdam/internal/id"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/journal"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -130,7 +131,8 @@ type router struct {
 	boardMu  sync.Mutex // guards what follows
 	board    *routing.Board
 	epoch    int64
-	queues   map[routing.QueueID]routing.Queue
+	config   routing.Configuration
+	journal  *journal.Writer        // nil until the first decision
 	refusals map[routing.ItemID]int // since the Board was last quiet
 	// known are the versions that this process brought since the feed was last
 	// read, and before are those since the time before: the feed will name them,
@@ -460,7 +462,7 @@ func (r *router) build(ctx context.Context, epoch int64) (string, error) {
 	}
 	r.boardMu.Lock()
 	defer r.boardMu.Unlock()
-	r.board, r.epoch, r.queues = board, epoch, set.routing.Queues
+	r.board, r.epoch, r.config, r.journal = board, epoch, set.routing, nil
 	r.known, r.before = newVersions(), newVersions()
 	return cursor, nil
 }
@@ -540,12 +542,12 @@ func (r *router) apply(c changes) {
 // reconfigure gives a newer configuration to the Board; r.boardMu is held.
 func (r *router) reconfigure(s *settings) {
 	cfg := s.routing
-	for q := range r.queues {
+	for q := range r.config.Queues {
 		if _, still := cfg.Queues[q]; !still {
 			r.board.RemoveQueue(q, cfg.Version)
 		}
 	}
-	r.queues = cfg.Queues
+	r.config = cfg
 	applyConfiguration(r.board, s)
 }
 
@@ -613,7 +615,7 @@ func (r *router) decide(ctx, drain context.Context) error {
 	r.refusals = nil
 	r.boardMu.Unlock()
 	for ctx.Err() == nil {
-		batch := r.next(maxTogether)
+		batch := r.next(now, maxTogether)
 		if len(batch) == 0 {
 			return nil
 		}
@@ -624,12 +626,13 @@ func (r *router) decide(ctx, drain context.Context) error {
 	return nil
 }
 
-func (r *router) next(limit int) []routing.Decision {
+func (r *router) next(now time.Time, limit int) []routing.Decision {
 	r.boardMu.Lock()
 	defer r.boardMu.Unlock()
+	r.keepJournal(now)
 	var out []routing.Decision
 	for len(out) < limit {
-		d, ok := r.board.Decide()
+		d, ok := r.decideOne()
 		if !ok {
 			break
 		}

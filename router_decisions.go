@@ -44,8 +44,14 @@ func (r *router) carryOut(ctx context.Context, batch []routing.Decision) error {
 			apart, batch = append(apart, batch...), nil
 		}
 	}
+	if batch = append(apart, batch...); len(batch) > 1 { // which of them comes first is not known
+		if err := r.e.db.Update(ctx, r.ws, r.writeJournal); err != nil {
+			return err
+		}
+		r.journalWritten()
+	}
 	var group errgroup.Group
-	for _, d := range append(apart, batch...) {
+	for _, d := range batch {
 		group.Go(func() error { return r.carryOutOne(ctx, d) })
 	}
 	return group.Wait()
@@ -86,14 +92,18 @@ func (r *router) carryOutTogether(ctx context.Context, batch []routing.Decision)
 	}
 	ends, err := r.e.together(ctx, system(r.ws), func(ctx context.Context, tx store.Tx, _ *settings) error {
 		kept, err := tx.Ahead(ctx, want)
-		if err == nil && kept {
+		if err != nil {
+			return err
+		}
+		if kept {
 			r.clock.hear(tx.Now())
 		}
-		return err
+		return r.writeJournal(ctx, tx)
 	}, pieces)
 	if err != nil {
 		return 0, err
 	}
+	r.journalWritten()
 	list := make([]settled, len(ends))
 	for i, refused := range ends {
 		list[i] = settled{batch[i], refused}
@@ -104,9 +114,17 @@ func (r *router) carryOutTogether(ctx context.Context, batch []routing.Decision)
 // carryOutOne performs one decision in a transaction of its own.
 func (r *router) carryOutOne(ctx context.Context, d routing.Decision) error {
 	epoch := r.fence()
-	err := r.e.unit(ctx, system(r.ws), func(u *unit) error { return u.carryOut(d, r.lease(), epoch) })
+	err := r.e.unit(ctx, system(r.ws), func(u *unit) error {
+		if err := u.carryOut(d, r.lease(), epoch); err != nil {
+			return err
+		}
+		return r.writeJournal(u.ctx, u.tx)
+	})
 	if err != nil && !refusal(err) {
 		return err
+	}
+	if err == nil {
+		r.journalWritten()
 	}
 	return r.settle(ctx, settled{d, err})
 }

@@ -29,7 +29,7 @@ const (
 
 var domain = []string{
 	"channel", "conversation", "conversation/privacy", "conversation/bot", "conversation/storm", "routing", "routing/hours",
-	"routing/transition", "ticket", "trigger", "trigger/condition",
+	"routing/transition", "routing/journal", "ticket", "trigger", "trigger/condition",
 	"notify",
 }
 
@@ -57,6 +57,7 @@ var packageRules = []packageRule{
 		may: []string{"conversation", "conversation/privacy", "routing/hours", "trigger/condition", "internal/fold"}},
 	{path: "trigger", pure: true, may: []string{"trigger/condition"}, why: whyPure},
 	{path: "routing/transition", pure: true, may: []string{"routing"}, why: whyPure},
+	{path: "routing/journal", pure: true, may: []string{"routing", "routing/hours"}, why: whyPure},
 	{path: "trigger/condition", pure: true, may: []string{"internal/fold"}, why: whyPure},
 
 	{path: "channel/kit", may: []string{"channel", "internal/errs"}, why: "what all adapters share knows none of them",

@@ -48,11 +48,11 @@ type Row struct {
 	Journal string    `json:"journal"`
 	Seq     int       `json:"seq"`
 	At      time.Time `json:"at,omitzero"`
-	// Roster says that the row is a part of the roster, else it holds records.
-	Roster bool `json:"roster,omitempty"`
-	// Plain are the records; Packed are they, or a part of the roster, deflated.
+	// Plain are records; Packed are records, or of the first rows the roster,
+	// deflated. More says that the next row goes on with what is packed.
 	Plain  json.RawMessage `json:"plain,omitempty"`
 	Packed []byte          `json:"packed,omitempty"`
+	More   bool            `json:"more,omitempty"`
 	// Version is the stored row's; 0 for one that is not stored.
 	Version int64 `json:"-"`
 }

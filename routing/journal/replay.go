@@ -63,45 +63,23 @@ func play(rows []Row, fn func(*player, *recordForm) bool) error {
 		if row.Seq != i {
 			return errs.New(errs.NotFound, "journal: row %d is missing: it was deleted", i)
 		}
-		if row.Roster {
-			packed.Write(row.Packed)
+		packed.Write(row.Packed)
+		if row.More {
 			continue
 		}
-		if !p.begun {
-			if err := p.begin(packed.Bytes()); err != nil {
+		raw := []byte(row.Plain)
+		if packed.Len() > 0 {
+			var err error
+			if raw, err = unpack(packed.Bytes()); err != nil {
 				return err
 			}
+			packed.Reset()
 		}
-		records, err := row.records()
-		if err != nil {
+		if more, err := p.read(raw, fn); err != nil || !more {
 			return err
-		}
-		for i := range records {
-			for _, c := range records[i].Changes {
-				p.apply(c)
-			}
-			if !fn(&p, &records[i]) {
-				return nil
-			}
 		}
 	}
 	return nil
-}
-
-// records reads what a row holds.
-func (row Row) records() ([]recordForm, error) {
-	raw := []byte(row.Plain)
-	if len(row.Packed) > 0 {
-		var err error
-		if raw, err = unpack(row.Packed); err != nil {
-			return nil, err
-		}
-	}
-	var records []recordForm
-	if err := json.Unmarshal(raw, &records); err != nil {
-		return nil, errs.New(errs.Unavailable, "journal: a row cannot be read; it was damaged or written by a newer program: %w", err)
-	}
-	return records, nil
 }
 
 // player is a journal as far as it was read.
@@ -112,19 +90,33 @@ type player struct {
 	here   []bool
 }
 
-func (p *player) begin(packed []byte) error {
-	raw, err := unpack(packed)
+// read takes the roster, which comes first, or records, and says whether more is
+// wanted.
+func (p *player) read(raw []byte, fn func(*player, *recordForm) bool) (more bool, err error) {
+	var records []recordForm
+	if p.begun {
+		err = json.Unmarshal(raw, &records)
+	} else {
+		err = json.Unmarshal(raw, &p.roster)
+	}
 	if err != nil {
-		return err
+		return false, errs.New(errs.Unavailable, "journal: a row cannot be read; it was damaged or written by a newer program: %w", err)
 	}
-	if err := json.Unmarshal(raw, &p.roster); err != nil {
-		return errs.New(errs.Unavailable, "journal: a roster cannot be read; it was damaged or written by a newer program: %w", err)
+	if !p.begun {
+		p.begun = true
+		for _, c := range p.roster.Agents {
+			p.apply(c)
+		}
 	}
-	p.begun = true
-	for _, c := range p.roster.Agents {
-		p.apply(c)
+	for i := range records {
+		for _, c := range records[i].Changes {
+			p.apply(c)
+		}
+		if !fn(p, &records[i]) {
+			return false, nil
+		}
 	}
-	return nil
+	return true, nil
 }
 
 // apply puts an agent as it stands in the place of how it stood.

@@ -19,8 +19,8 @@ const (
 	LastsFor = 24 * time.Hour
 	// packFrom is from how many bytes records are packed.
 	packFrom = 2 << 10
-	// partOfRoster is how much of a packed roster one row holds.
-	partOfRoster = 128 << 10
+	// packedInRow is how many packed bytes one row holds.
+	packedInRow = 128 << 10
 	// mostUnstored is how many records may wait to be stored: those of decisions
 	// that were not carried out.
 	mostUnstored = 256
@@ -35,6 +35,7 @@ type Writer struct {
 	place    map[routing.AgentID]int
 	settings []int64 // by place: the version that was written last
 	seq, n   int
+	given    int // rows of records that Rows made
 
 	roster  []Row // not stored yet
 	records []recordForm
@@ -60,15 +61,23 @@ func Begin(id string, r Roster) (*Writer, error) {
 	if err != nil {
 		return nil, errs.New(errs.Invalid, "journal: a roster cannot be kept: %w", err)
 	}
-	packed, err := pack(raw)
+	w.roster, err = w.packed(raw)
+	w.seq = len(w.roster)
+	return w, err
+}
+
+// packed makes rows of what is too long for a plain one.
+func (w *Writer) packed(raw []byte) ([]Row, error) {
+	all, err := pack(raw)
 	if err != nil {
-		return nil, err
+		return nil, errs.New(errs.Invalid, "journal: a row cannot be packed: %w", err)
 	}
-	for part := range slices.Chunk(packed, partOfRoster) {
-		w.roster = append(w.roster, Row{Journal: id, Seq: w.seq, At: r.At, Roster: true, Packed: part})
-		w.seq++
+	var rows []Row
+	for part := range slices.Chunk(all, packedInRow) {
+		rows = append(rows, Row{Journal: w.id, Seq: w.seq + len(rows), At: w.at, Packed: part, More: true})
 	}
-	return w, nil
+	rows[len(rows)-1].More = false
+	return rows, nil
 }
 
 // Over reports whether a new journal is to be begun before the next decision:
@@ -109,8 +118,8 @@ func (w *Writer) Decided(it routing.Item, at time.Time) string {
 	return reference(w.id, w.n)
 }
 
-// Rows are what is not stored yet: the roster, and the records in one row. The
-// same come until Stored.
+// Rows are what is not stored yet: the roster, and the records, mostly in one row.
+// The same come until Stored.
 func (w *Writer) Rows() ([]Row, error) {
 	if len(w.records) == 0 {
 		return nil, nil
@@ -119,20 +128,21 @@ func (w *Writer) Rows() ([]Row, error) {
 	if err != nil {
 		return nil, errs.New(errs.Invalid, "journal: records cannot be kept: %w", err)
 	}
-	row := Row{Journal: w.id, Seq: w.seq, At: w.at}
-	if len(raw) < packFrom {
-		row.Plain = raw
-	} else if row.Packed, err = pack(raw); err != nil {
-		return nil, err
+	rows := []Row{{Journal: w.id, Seq: w.seq, At: w.at, Plain: raw}}
+	if len(raw) >= packFrom {
+		if rows, err = w.packed(raw); err != nil {
+			return nil, err
+		}
 	}
-	return append(slices.Clone(w.roster), row), nil
+	w.given = len(rows)
+	return append(slices.Clone(w.roster), rows...), nil
 }
 
 // Stored says that what Rows returned is committed.
 func (w *Writer) Stored() {
 	if len(w.records) > 0 {
 		w.roster, w.records = nil, nil
-		w.seq++
+		w.seq += w.given
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/conversation"
@@ -99,15 +100,27 @@ type explainView struct {
 	Considered []consideredView
 	Decisions  []decisionView
 	NotHere    bool // another process routes; it alone knows
+	Past       *pastView
+	At         string // of Past, as the address has it
+}
+
+// pastView says why somebody was chosen, at a time that is over.
+type pastView struct {
+	When, Agent, Strategy string
+	Exact                 bool // evaluated anew; else the summary is all there is
+	Considered            []consideredView
 }
 
 type consideredView struct {
 	Agent    string
 	Excluded []string
 	Declined bool
+	Chosen   bool
+	Key      string
 }
 
 type decisionView struct {
+	At         string // as the address has it
 	When, Kind, Agent, Strategy, Why, Key string
 	Next                                  []string
 	Excluded                              []string
@@ -136,11 +149,18 @@ func (q *request) explain() error {
 	for _, dec := range waiting.Decisions {
 		v.Decisions = append(v.Decisions, q.decisionView(d, dec))
 	}
+	if v.Past, err = q.past(d, id); err != nil {
+		return err
+	}
+	if v.Past != nil {
+		v.At = q.r.FormValue("at")
+	}
 	if x := waiting.Now; x != nil {
 		v.Waits, v.Queue, v.Position, v.Of = true, cmp.Or(d.Queues[x.Queue], string(x.Queue)), x.Position, x.Of
 		v.Strategy, v.Why = q.lang.of("strategy", x.Strategy), x.Why
 		for _, c := range x.Considered {
-			v.Considered = append(v.Considered, consideredView{agentName(d, c.Agent), q.reasons(c.Excluded), c.Declined})
+			v.Considered = append(v.Considered, consideredView{Agent: agentName(d, c.Agent), Excluded: q.reasons(c.Excluded),
+				Declined: c.Declined})
 		}
 		if place, err := q.engine.Place(q.r.Context(), q.p, id); err == nil && place.Known {
 			v.Expected = q.since(q.now.Add(-place.Expected))
@@ -154,6 +174,27 @@ func (q *request) explain() error {
 	return nil
 }
 
+// past is the decision of the time that the address names, nil for none.
+func (q *request) past(d *sangdam.Directory, id conversation.ID) (*pastView, error) {
+	at, err := time.Parse(time.RFC3339Nano, q.r.FormValue("at"))
+	if err != nil {
+		return nil, nil
+	}
+	x, err := q.engine.ExplainDecision(q.r.Context(), q.p, routing.ItemID(id), at)
+	if errors.Is(err, sangdam.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	v := &pastView{When: q.full(x.At), Agent: agentName(d, x.Agent), Strategy: q.lang.of("strategy", x.Strategy), Exact: x.Exact}
+	for _, c := range x.Considered {
+		v.Considered = append(v.Considered, consideredView{Agent: agentName(d, c.Agent), Excluded: q.reasons(c.Excluded),
+			Declined: c.Declined, Chosen: c.Agent == x.Agent, Key: c.Key})
+	}
+	return v, nil
+}
+
 func (q *request) reasons(list []routing.Exclusion) []string {
 	var out []string
 	for _, x := range list {
@@ -163,7 +204,7 @@ func (q *request) reasons(list []routing.Exclusion) []string {
 }
 
 func (q *request) decisionView(d *sangdam.Directory, dec routing.Decision) decisionView {
-	v := decisionView{When: q.full(dec.At), Kind: q.lang.of("decision", string(dec.Kind)), Agent: agentName(d, dec.Agent),
+	v := decisionView{At: dec.At.UTC().Format(time.RFC3339Nano), When: q.full(dec.At), Kind: q.lang.of("decision", string(dec.Kind)), Agent: agentName(d, dec.Agent),
 		Strategy: q.lang.of("strategy", dec.Strategy), Why: q.lang.of("why", dec.Why), Key: dec.Key}
 	for _, n := range dec.Next {
 		v.Next = append(v.Next, agentName(d, n.Agent))

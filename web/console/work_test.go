@@ -222,3 +222,21 @@ func TestLinkingACustomerAndUnsavedEdits(t *testing.T) {
 		return d.Conversation.Memo == "wants a refund"
 	})
 }
+
+// Why somebody was chosen is shown for what was decided before: who could have
+// taken it at that moment, by which value they stood in line, and what kept the
+// others out, whatever has changed since.
+func TestWhySomebodyWasChosenIsShownLater(t *testing.T) {
+	w := newWorld(t)
+	id := w.owned("Mina", "ara")
+	w.line.User("Mina").SendText("hello")
+	require.NoError(t, w.eng.SetPresence(t.Context(), sangdam.AgentPrincipal(ws, "bo"),
+		sangdam.SetPresence{Agent: "bo", Presence: routing.Online}))
+	p := w.open(browsertest.Open(t), "ara")
+	p.openPage("/conversations/" + string(id) + "/explain")
+	p.until(`!document.querySelector("#past")`)
+	p.click("#live table a")
+	p.shows("#past", "Ara Kim was chosen.")
+	p.until(`[...document.querySelectorAll("#past tr")].some(r => r.textContent.includes("Ara Kim") && r.textContent.includes("chosen"))`)
+	p.until(`[...document.querySelectorAll("#past tr")].some(r => r.textContent.includes("Bo") && r.querySelector(".chip"))`)
+}
