@@ -12,6 +12,7 @@ import (
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/internal/browsertest"
+	"github.com/sangdam/sangdam/routing"
 )
 
 // The main job: a customer writes, the offer comes, is taken, answered, ended.
@@ -228,10 +229,17 @@ func TestLinkingACustomerAndUnsavedEdits(t *testing.T) {
 // others out, whatever has changed since.
 func TestWhySomebodyWasChosenIsShownLater(t *testing.T) {
 	w := newWorld(t)
-	id := w.owned("Mina", "ara")
+	come := func(a routing.AgentID) {
+		require.NoError(t, w.eng.SetPresence(t.Context(), sangdam.AgentPrincipal(ws, a), sangdam.SetPresence{Agent: a, Presence: routing.Online}))
+	}
+	come("ara")
 	w.line.User("Mina").SendText("hello")
-	require.NoError(t, w.eng.SetPresence(t.Context(), sangdam.AgentPrincipal(ws, "bo"),
-		sangdam.SetPresence{Agent: "bo", Presence: routing.Online}))
+	id := w.conversationOf("Mina").ID
+	w.eventually("an offer", func() bool {
+		why, err := w.eng.Explain(t.Context(), w.host, id)
+		return err == nil && len(why.Decisions) > 0
+	})
+	come("bo")
 	p := w.open(browsertest.Open(t), "ara")
 	p.openPage("/conversations/" + string(id) + "/explain")
 	p.until(`!document.querySelector("#past")`)
