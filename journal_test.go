@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -146,9 +147,9 @@ func TestRefusedDecisionsLeaveNoGapInTheJournal(t *testing.T) {
 		t.Run(name+" a few times, alone", func(t *testing.T) {
 			inSabotage(t, func(w *world, s *saboteur, assigned map[routing.ItemID]int) {
 				w.online("a1", "a2")
-				times := 0
+				var times atomic.Int32
 				s.set(func(c conversation.Conversation) bool { return c.Agent != "" }, func() error {
-					if times++; times%4 == 0 {
+					if times.Add(1)%4 == 0 {
 						return nil
 					}
 					return fail()
@@ -157,7 +158,7 @@ func TestRefusedDecisionsLeaveNoGapInTheJournal(t *testing.T) {
 					w.line.User(fmt.Sprint("alone", i)).SendText("hi")
 					w.pass(5 * time.Second)
 				}
-				require.Greater(t, times, 6)
+				require.Greater(t, times.Load(), int32(6))
 				require.Len(t, assigned, 6)
 				w.allExplained(assigned)
 			})

@@ -87,12 +87,17 @@ func inSabotage(t *testing.T, fn func(w *world, s *saboteur, assigned map[routin
 	t.Helper()
 	var s *saboteur
 	assigned := map[routing.ItemID]int{}
+	var mu sync.Mutex // what goes alone goes beside others
 	inWorld(t, func(w *world) { fn(w, s, assigned) },
 		withStream(func(r *routing.WorkStream) { r.Cost, r.ChannelCost, r.AutoAccept = 0, 0, true }),
 		withConfig(func(cfg *sangdam.Config) {
 			s = &saboteur{Backend: cfg.DB.Backend()}
 			cfg.DB = store.New(s)
-			cfg.Hooks.Assigned = func(_ id.Workspace, a routing.Assignment) { assigned[a.Item]++ }
+			cfg.Hooks.Assigned = func(_ id.Workspace, a routing.Assignment) {
+				mu.Lock()
+				defer mu.Unlock()
+				assigned[a.Item]++
+			}
 		}))
 }
 
