@@ -120,7 +120,7 @@ type consideredView struct {
 }
 
 type decisionView struct {
-	At         string // as the address has it
+	At                                    string // as the address has it
 	When, Kind, Agent, Strategy, Why, Key string
 	Next                                  []string
 	Excluded                              []string
