@@ -7,12 +7,16 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/internal/browsertest"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/condition"
 )
 
 // axeSource is axe-core 4.14.1 (npm axe-core, MPL-2.0, unchanged), for tests only.
@@ -38,6 +42,23 @@ func (p *tab) axe(source, name string) {
 	require.Empty(p.t, eval[[]string](p, `window.axeSays`), name)
 }
 
+// fillRows gives the pages of a work stream and of a trigger rows to show.
+func (w *world) fillRows() {
+	cfg, err := w.eng.Configuration(w.t.Context(), w.host)
+	require.NoError(w.t, err)
+	stream, five := cfg.WorkStreams["line"], 5
+	asks := condition.Condition{All: []condition.Clause{{Field: "message", Op: condition.Contains, Value: "parcel"}}}
+	stream.Rules = []routing.Rule{{Name: "Parcels", When: asks, Priority: &five, Queue: "everyone"},
+		{Name: "Gold", Set: map[string]string{"plan": "gold"}, Skills: []routing.Skill{{Name: "ko", Level: 2}}, Stop: true}}
+	_, err = w.eng.SaveWorkStream(w.t.Context(), w.host, sangdam.SaveWorkStream{WorkStream: stream})
+	require.NoError(w.t, err)
+	_, err = w.eng.SaveTrigger(w.t.Context(), w.host, sangdam.SaveTrigger{Trigger: trigger.Trigger{ID: "full", Title: "Says so", Subject: "ticket",
+		After: &trigger.After{Since: "created", For: time.Hour},
+		Actions: []trigger.Action{trigger.Do("assign", sangdam.AssignParams{Agents: []routing.AgentID{"ara"}, Choice: trigger.ChooseOne}),
+			trigger.Do("mail", sangdam.MailParams{To: sangdam.ToCustomer, Subject: sangdam.Texts{"ko": "제목"}, Body: sangdam.Texts{"": "Hello"}})}}})
+	require.NoError(w.t, err)
+}
+
 // Every page, light and dark, has no finding of axe-core.
 func TestEveryPageIsAccessible(t *testing.T) {
 	w := newWorld(t)
@@ -49,12 +70,13 @@ func TestEveryPageIsAccessible(t *testing.T) {
 	source := axeSource(t)
 	made, err := w.eng.OpenTicket(t.Context(), w.host, sangdam.OpenTicket{Conversation: id, Title: "A lost parcel", Body: "It never came"})
 	require.NoError(t, err)
+	w.fillRows()
 	c := "/conversations/" + string(id)
 	for _, path := range []string{"/conversations?view=all", c, "/queues", "/history?q=hello", c + "/explain", "/setup", "/setup/agents/ara",
 		"/setup/agents/new", "/setup/desks/support", "/setup/queues/everyone", "/setup/streams/line", "/setup/accounts/shop",
 		"/setup/accounts/new", "/setup/accounts/new?kind=email", "/setup/accounts/new?kind=webchat", "/setup/workspace",
 		"/setup/channels", "/operations",
-		"/tickets?list=open", "/tickets/" + string(made.Ticket), "/setup/tickets", "/triggers", "/triggers/new", "/setup/levels/new",
+		"/tickets?list=open", "/tickets/" + string(made.Ticket), "/setup/tickets", "/triggers", "/triggers/new", "/triggers/full", "/setup/levels/new",
 		"/setup/layouts/new", "/setup/notice", "/me", "/replies", "/replies/new", c + "/link"} {
 		for _, dark := range []bool{false, true} {
 			p.dark(dark)

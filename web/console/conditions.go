@@ -16,6 +16,7 @@ import (
 // must all hold, and those of which one is enough. A condition with groups
 // inside is shown as JSON, which is there for everybody as the expert's view.
 type conditionForm struct {
+	Prefix string // of the names of its inputs; empty where a form has one condition
 	Blocks []conditionBlock
 	JSON   string
 	Expert bool   // the JSON counts
@@ -28,10 +29,16 @@ type conditionBlock struct {
 }
 
 type clauseRow struct {
-	Prefix      string // of the names of its inputs
-	Fields, Ops []choice
-	Value       string
-	Values      []string // that an enum may have
+	Prefix string // of the names of its inputs
+	Fields []fieldChoice
+	Ops    []choice
+	Value  string
+	Values []string // that an enum may have
+}
+
+type fieldChoice struct {
+	choice
+	Type condition.Type
 }
 
 // typed are the fields by their names.
@@ -49,8 +56,9 @@ const emptyRows = 1
 // maxRows bounds a block of a form.
 const maxRows = 30
 
-func (q *request) conditionForm(c condition.Condition, fields []condition.Field, ops map[condition.Type][]condition.Op) conditionForm {
-	f := conditionForm{Expert: !flat(c)}
+func (q *request) conditionForm(prefix string, c condition.Condition, fields []condition.Field,
+	ops map[condition.Type][]condition.Op) conditionForm {
+	f := conditionForm{Prefix: prefix, Expert: !flat(c)}
 	if !c.IsZero() {
 		f.JSON = indented(c)
 	}
@@ -73,7 +81,7 @@ func (q *request) conditionForm(c condition.Condition, fields []condition.Field,
 			if i < len(rows) {
 				clause = rows[i]
 			}
-			block.Rows = append(block.Rows, q.clauseRow(fmt.Sprintf("%s.%d.", b.name, i), clause, fields, ops))
+			block.Rows = append(block.Rows, q.clauseRow(fmt.Sprintf("%s%s.%d.", prefix, b.name, i), clause, fields, ops))
 		}
 		f.Blocks = append(f.Blocks, block)
 	}
@@ -89,20 +97,19 @@ func (q *request) clauseRow(prefix string, c condition.Clause, fields []conditio
 	row := clauseRow{Prefix: prefix, Value: clauseText(c.Value)}
 	kinds := typed(fields)
 	for _, f := range fields {
-		row.Fields = append(row.Fields, choice{f.Name, q.lang.of("field", f.Name), f.Name == c.Field})
+		row.Fields = append(row.Fields, fieldChoice{choice{f.Name, q.lang.of("field", f.Name), f.Name == c.Field}, f.Type})
 	}
-	offered := ops[kinds[c.Field].Type]
-	if c.Field == "" { // every operator, until a field is chosen
-		for _, t := range sortedKeys(ops) {
-			for _, o := range ops[t] {
-				if !slices.Contains(offered, o) {
-					offered = append(offered, o)
-				}
+	if _, known := kinds[c.Field]; c.Field != "" && !known { // such as an attribute that a bot finds out
+		row.Fields = append(row.Fields, fieldChoice{choice{c.Field, q.lang.of("field", c.Field), true}, condition.TypeText})
+	}
+	var offered []condition.Op // all of them: the page's script shows those that fit
+	for _, t := range sortedKeys(ops) {
+		for _, o := range ops[t] {
+			if !slices.Contains(offered, o) {
+				offered = append(offered, o)
+				row.Ops = append(row.Ops, choice{string(o), q.lang.of("op", string(o)), o == c.Op})
 			}
 		}
-	}
-	for _, o := range offered {
-		row.Ops = append(row.Ops, choice{string(o), q.lang.of("op", string(o)), o == c.Op})
 	}
 	row.Values = kinds[c.Field].Values
 	return row
@@ -138,9 +145,9 @@ var lists = []condition.Op{condition.In, condition.NotIn, condition.HasAny, cond
 
 // readCondition makes a condition of the rows of a form, or of its JSON where
 // that was chosen.
-func (q *request) readCondition(fields []condition.Field) (c condition.Condition, err error) {
-	if q.value("condition.mode") == "json" || q.r.PostForm["condition.mode"] == nil {
-		text := q.value("when")
+func (q *request) readCondition(prefix string, fields []condition.Field) (c condition.Condition, err error) {
+	if mode := q.value(prefix + "condition.mode"); mode == "json" || mode == "" {
+		text := q.value(prefix + "when")
 		if text == "" {
 			return c, nil
 		}
@@ -152,12 +159,12 @@ func (q *request) readCondition(fields []condition.Field) (c condition.Condition
 	kinds := typed(fields)
 	for block, into := range map[string]*[]condition.Clause{"all": &c.All, "any": &c.Any} {
 		for i := range maxRows {
-			prefix := fmt.Sprintf("%s.%d.", block, i)
-			name := q.value(prefix + "field")
+			row := fmt.Sprintf("%s%s.%d.", prefix, block, i)
+			name := q.value(row + "field")
 			if name == "" {
 				continue
 			}
-			clause, wrong := q.readClause(prefix, kinds[name], name)
+			clause, wrong := q.readClause(row, kinds[name], name)
 			if *into = append(*into, clause); wrong != nil { // what was typed stays
 				err = wrong
 			}

@@ -58,7 +58,7 @@ func (q *request) levelForm(l ticket.ServiceLevel, fields []condition.Field) (le
 	for _, f := range fields {
 		ops[f.Type] = condition.Operators(f.Type)
 	}
-	v := levelForm{Level: l, When: q.conditionForm(l.When, fields, ops)}
+	v := levelForm{Level: l, When: q.conditionForm("", l.When, fields, ops)}
 	for _, t := range goalTargets {
 		g := goalForm{Field: "goal." + string(t), Label: q.lang.t("target." + string(t))}
 		if d := l.Goals[t]; d > 0 {
@@ -136,6 +136,6 @@ func (q *request) readLevel(l *ticket.ServiceLevel, fields []condition.Field) (e
 	if l.WarnBefore, err = q.span("warn", time.Minute); err != nil {
 		return err
 	}
-	l.When, err = q.readCondition(fields)
+	l.When, err = q.readCondition("", fields)
 	return err
 }

@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
@@ -135,12 +134,9 @@ var permissions = []routing.Permission{routing.PermitChat, routing.PermitTicket,
 	routing.PermitHandOver, routing.PermitLogs, routing.PermitReveal}
 
 func (q *request) agentForm(a routing.Agent, desks []choice, h hoursForm) agentForm {
-	f := agentForm{Agent: a, Hours: h, Desks: desks}
+	f := agentForm{Agent: a, Hours: h, Desks: desks, Skills: skillLines(a.Skills)}
 	if n, ok := a.Capacity[routing.ProfileUnits]; ok {
 		f.Units = strconv.Itoa(n)
-	}
-	for _, s := range a.Skills {
-		f.Skills += s.Name + " " + strconv.Itoa(s.Level) + "\n"
 	}
 	f.Roles = q.named("role", is(a.Role), "agent", "supervisor", "administrator")
 	for _, p := range permissions {
@@ -242,20 +238,7 @@ func (q *request) readAgent(a *routing.Agent, typed hoursForm) (err error) {
 		a.Capacity = map[routing.Profile]int{}
 	}
 	a.Capacity[routing.ProfileUnits] = units
-	a.Skills = nil
-	for line := range strings.Lines(q.r.PostFormValue("skills")) {
-		words := strings.Fields(line)
-		if len(words) == 0 {
-			continue
-		}
-		level, err := strconv.Atoi(words[len(words)-1])
-		if err != nil || len(words) == 1 {
-			level = 1
-		} else {
-			words = words[:len(words)-1]
-		}
-		a.Skills = append(a.Skills, routing.Skill{Name: strings.Join(words, " "), Level: level})
-	}
+	a.Skills = skillsOf(q.r.PostFormValue("skills"))
 	a.Hours, err = q.calendar(typed)
 	return err
 }

@@ -170,6 +170,9 @@ func (q *request) readAccount(a *channel.Account, typed hoursForm) (err error) {
 	a.Desk, a.WorkStream = routing.DeskID(q.value("desk")), routing.WorkStreamID(q.value("stream"))
 	a.Attachments, a.CustomerAttachments, a.AgentAttachments = q.checked("attachments"), q.checked("from_customers"), q.checked("from_agents")
 	a.Disabled, a.Messages = q.checked("disabled"), q.texts()
+	if a.Notice.Version = q.value("notice_version"); a.Kind == kindLINE { // only there are buttons to ask with
+		a.Notice.Consent = q.checked("ask_consent")
+	}
 	switch a.Kind {
 	case kindWebChat:
 		err = q.readChat(a)

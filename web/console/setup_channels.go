@@ -92,7 +92,8 @@ func (q *request) nextSteps(a channel.Account) ([]nextStep, error) {
 	if w := cfg.WorkStreams[a.WorkStream]; w.Queue != "" {
 		out = append(out, nextStep{"queue", "/setup/queues/" + escaped(string(w.Queue))})
 	}
-	return append(out, nextStep{"desk", "/setup/desks/" + escaped(string(a.Desk))}, nextStep{"triggers", "/triggers?subject=" + subjectFor(cfg, a)}), nil
+	return append(out, nextStep{"desk", "/setup/desks/" + escaped(string(a.Desk))},
+		nextStep{"triggers", "/triggers?subject=" + subjectFor(cfg, a)}), nil
 }
 
 // subjectFor is the kind of record that an account's messages become.

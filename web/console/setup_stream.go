@@ -2,13 +2,10 @@ package console
 
 import (
 	"cmp"
-	"encoding/json"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/sangdam/sangdam"
-	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 )
 
@@ -20,7 +17,7 @@ type streamForm struct {
 	Match  []choice
 	Queues []choice
 	Spans  []spanForm
-	Rules  string // JSON
+	Rules  rulesForm
 	Hours  hoursForm
 	Texts  []textsForm
 }
@@ -45,7 +42,7 @@ func spans(w *routing.WorkStream) []struct {
 	}
 }
 
-func (q *request) streamForm(w routing.WorkStream, rules string, h hoursForm) (streamForm, error) {
+func (q *request) streamForm(w routing.WorkStream, rules rulesForm, h hoursForm) (streamForm, error) {
 	d, err := q.directory()
 	if err != nil {
 		return streamForm{}, err
@@ -85,37 +82,17 @@ func (q *request) findStream(id string) (routing.WorkStream, error) {
 	return w, nil
 }
 
-// rulesText is the classification as the page shows it, and back.
-func rulesText(rules []routing.Rule) string {
-	if len(rules) == 0 {
-		return ""
-	}
-	raw, err := json.MarshalIndent(rules, "", "  ")
-	if err != nil {
-		return ""
-	}
-	return string(raw)
-}
-
-func (q *request) rulesOf(text string) (out []routing.Rule, err error) {
-	if strings.TrimSpace(text) == "" {
-		return nil, nil
-	}
-	dec := json.NewDecoder(strings.NewReader(text))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&out); err != nil {
-		return nil, errs.New(errs.Invalid, "console: %s", q.lang.t("stream.rules_wrong", err.Error()))
-	}
-	return out, nil
-}
-
 func (q *request) workStream() error {
 	id := q.r.PathValue("id")
 	w, err := q.findStream(id)
 	if err != nil {
 		return err
 	}
-	f, err := q.streamForm(w, rulesText(w.Rules), q.hoursForm(w.Hours))
+	rules, err := q.rulesForm(w.Rules)
+	if err != nil {
+		return err
+	}
+	f, err := q.streamForm(w, rules, q.hoursForm(w.Hours))
 	if err != nil {
 		return err
 	}
@@ -128,12 +105,16 @@ func (q *request) saveStream() error {
 	if err != nil {
 		return err
 	}
-	typed, rules := q.typedHours(), q.r.PostFormValue("rules")
-	if err = q.readStream(&w, rules, typed); err == nil {
+	typed := q.typedHours()
+	if err = q.readStream(&w, typed); err == nil {
 		var saved sangdam.Saved
 		if saved, err = q.engine.SaveWorkStream(q.r.Context(), q.p, sangdam.SaveWorkStream{Key: q.key(), WorkStream: w}); err == nil {
 			return q.saved("/setup/streams/", escaped(saved.ID), saved.Warnings)
 		}
+	}
+	rules, again := q.typedRules(w.Rules)
+	if again != nil {
+		return again
 	}
 	f, again := q.streamForm(w, rules, typed.withRoom())
 	if again != nil {
@@ -142,13 +123,16 @@ func (q *request) saveStream() error {
 	return q.edit("stream", cmp.Or(w.Name, q.lang.t("setup.new.streams")), id, f, err)
 }
 
-func (q *request) readStream(w *routing.WorkStream, rules string, typed hoursForm) (err error) {
+func (q *request) readStream(w *routing.WorkStream, typed hoursForm) (err error) {
 	w.ID, w.Version, w.Name = routing.WorkStreamID(q.idOf()), q.number("version"), q.value("name")
 	w.ChannelKind, w.Mode, w.Queue = q.value("kind"), routing.Mode(q.value("mode")), routing.QueueID(q.value("queue"))
 	w.Live, w.AutoAccept, w.HoldWhileWaiting = q.checked("live"), q.checked("auto_accept"), q.checked("hold")
 	w.Tickets = q.checked("tickets")
 	w.ThreadPerAccount, w.Bot, w.SkillMatch = q.checked("per_account"), q.value("bot"), routing.SkillMatch(q.value("skill_match"))
 	w.Messages = q.texts()
+	if w.Rules, err = q.readRules(w.Rules); err != nil {
+		return err
+	}
 	if w.Cost, err = q.whole("cost"); err != nil {
 		return err
 	}
@@ -156,9 +140,6 @@ func (q *request) readStream(w *routing.WorkStream, rules string, typed hoursFor
 		if *s.into, err = q.span(s.field, s.unit); err != nil {
 			return err
 		}
-	}
-	if w.Rules, err = q.rulesOf(rules); err != nil {
-		return err
 	}
 	w.Hours, err = q.calendar(typed)
 	return err

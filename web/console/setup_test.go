@@ -17,6 +17,7 @@ import (
 	"github.com/sangdam/sangdam/internal/browsertest"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/ticket"
+	"github.com/sangdam/sangdam/trigger"
 )
 
 // fill writes into a field of a form.
@@ -74,10 +75,25 @@ func TestADeskIsSetUpInTheBrowser(t *testing.T) {
 	p.fill("name", "Returns")
 	p.fill("kind", "line")
 	p.fill("queue", "returns")
-	p.fill("rules", `[{"nam": 1}]`)
+	p.click(`[data-rows=rule] > p [data-act=add]`)
+	p.fill("rule.0.name", "Parcels")
+	p.fill("rule.0.all.0.field", "message")
+	p.until(`![...document.querySelector('[name="rule.0.all.0.op"]').options].some(o => o.value === "gt" && !o.hidden)`)
+	p.fill("rule.0.all.0.op", "contains")
+	p.fill("rule.0.all.0.value", "parcel")
+	p.fill("rule.0.priority", "soon")
+	p.fill("rule.0.set", "plan = gold")
 	p.save()
-	p.shows(".notice.bad", "rules cannot be read")
-	p.fill("rules", "")
+	p.shows(".notice.bad", "soon")
+	require.Equal(t, "soon", eval[string](p, `document.querySelector('[name="rule.0.priority"]').value`), "what was typed stays")
+	p.fill("rule.0.priority", "5")
+	p.click(`[data-rows=rule] > p [data-act=add]`)
+	p.fill("rule.1.name", "Everything in Korean")
+	p.fill("rule.1.queue", "everyone")
+	p.fill("rule.1.skills", "ko 2")
+	p.click(`[name="rule.1.condition.mode"][value=json]`)
+	p.fill("rule.1.when", `{"version": 1, "all": [{"field": "language", "op": "is", "value": "ko"}, {"any": [{"field": "attribute.plan", "op": "is", "value": "gold"}]}]}`)
+	p.click(`[data-row="1"] [data-act=up]`)
 	p.save()
 	p.shows(".notice.good", "Saved")
 	cfg, err := w.eng.Configuration(t.Context(), w.host)
@@ -86,6 +102,13 @@ func TestADeskIsSetUpInTheBrowser(t *testing.T) {
 	require.Equal(t, "Asia/Seoul", cfg.Desks["returns"].Hours.Zone)
 	require.Len(t, cfg.Desks["returns"].Hours.Exceptions, 1)
 	require.Equal(t, routing.QueueID("everyone"), cfg.Queues["returns"].Overflow[0].Queue)
+	rules := cfg.WorkStreams["returns"].Rules
+	require.Len(t, rules, 2)
+	require.Equal(t, []routing.Skill{{Name: "ko", Level: 2}}, rules[0].Skills, "in the order in which the rows stand")
+	require.Equal(t, "parcel", rules[1].When.All[0].Value)
+	require.Equal(t, 5, *rules[1].Priority)
+	require.Equal(t, map[string]string{"plan": "gold"}, rules[1].Set)
+	p.shot("rules")
 }
 
 // The LINE account: pasted, checked at once, its address set, tested, and the
@@ -110,8 +133,10 @@ func TestALINEAccountIsConnectedInTheBrowser(t *testing.T) {
 	require.NotContains(t, eval[string](p, `document.documentElement.outerHTML`), "not-the-token", "secrets never come out (N65)")
 	p.fill("secret", w.line.ChannelSecret())
 	p.fill("token", w.line.ChannelToken())
+	p.fill("notice_version", "2")
 	p.save()
 	p.shows(".findings .fine", "accepts the access token")
+	require.Equal(t, "2", eval[string](p, `document.querySelector("[name=notice_version]").value`))
 	p.shows("#webhook", "https://desk.example.com/webhooks/")
 	p.click("[name=replace]")
 	p.click(`form[action$="/connect"] button`)
@@ -209,7 +234,13 @@ func TestATriggerInTheBrowser(t *testing.T) {
 	p.fill("title", "Urgent ones first")
 	p.click(`[name="condition.mode"][value=json]`)
 	p.fill("when", `{"all": [`)
-	p.fill("actions", `[{"kind": "tag", "params": {"add": ["vip"]}}]`)
+	p.addAction("tag")
+	p.fill("action.0.add", "vip, soon")
+	p.addAction("mail")
+	p.fill("action.1.to", "customer")
+	p.fill("action.1.subject.ko", "받았습니다")
+	p.fill("action.1.body.ko", "곧 답하겠습니다")
+	p.click(`[data-row="1"] [data-act=up]`)
 	p.click(".form-end button.primary")
 	p.shows(".notice.bad", "Conditions cannot be read")
 	require.Equal(t, `{"all": [`, eval[string](p, `document.querySelector("[name=when]").value`))
@@ -232,10 +263,19 @@ func TestATriggerInTheBrowser(t *testing.T) {
 	list, err := w.eng.Triggers(t.Context(), w.host, "ticket")
 	require.NoError(t, err)
 	require.Len(t, list.Triggers[0].When.All, 2)
+	require.Equal(t, []trigger.Action{
+		trigger.Do("mail", map[string]any{"to": "customer", "subject": map[string]string{"ko": "받았습니다"}, "body": map[string]string{"ko": "곧 답하겠습니다"}}),
+		trigger.Do("tag", map[string]any{"add": []string{"vip", "soon"}})}, list.Triggers[0].Actions, "in the order in which the rows stand")
 	p.openPage("/triggers?subject=ticket")
 	p.shows("table", "Urgent ones first")
 	p.click("table button")
 	p.shows("table .state", "On")
+}
+
+// addAction adds a row for an action.
+func (p *tab) addAction(kind string) {
+	eval[bool](p, fmt.Sprintf(`(document.querySelector("[data-kinds]").value = %q, true)`, kind))
+	p.click(`[data-rows=action] > p [data-act=add]`)
 }
 
 // What tickets are made with is changed in place, refused with a reason, and

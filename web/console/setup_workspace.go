@@ -119,7 +119,8 @@ func (q *request) saveWorkspace() error {
 	typed := q.typedHours()
 	if err = q.readWorkspace(&s, typed); err == nil {
 		var saved sangdam.Saved
-		if saved, err = q.engine.SaveWorkspaceSettings(q.r.Context(), q.p, sangdam.SaveWorkspaceSettings{Key: q.key(), Settings: s}); err == nil {
+		c := sangdam.SaveWorkspaceSettings{Key: q.key(), Settings: s}
+		if saved, err = q.engine.SaveWorkspaceSettings(q.r.Context(), q.p, c); err == nil {
 			return q.saved("/setup/", "workspace", saved.Warnings)
 		}
 	}

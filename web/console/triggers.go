@@ -8,9 +8,7 @@ import (
 	"strings"
 
 	"github.com/sangdam/sangdam"
-	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/trigger"
-	"github.com/sangdam/sangdam/trigger/condition"
 )
 
 // triggerSubjects are the kinds of record that the page has triggers for.
@@ -36,11 +34,10 @@ type triggerRow struct {
 type triggerView struct {
 	Trigger   trigger.Trigger
 	When      conditionForm
-	After     string // JSON; empty: on events
-	Actions   string // JSON
+	After     afterForm
+	Actions   actionsForm
 	Subjects  []choice
 	Fields    []triggerField
-	Kinds     []string
 	Places    []string
 	Runs      []runView
 	More      bool
@@ -129,13 +126,17 @@ func indented(v any) string {
 	return string(raw)
 }
 
-func (q *request) triggerView(t trigger.Trigger, after, actions string) (triggerView, error) {
+func (q *request) triggerView(t trigger.Trigger) (triggerView, error) {
 	list, err := q.engine.Triggers(q.r.Context(), q.p, t.Subject)
 	if err != nil {
 		return triggerView{}, err
 	}
-	v := triggerView{Trigger: t, When: q.conditionForm(t.When, list.Fields, list.Operators), After: after, Actions: actions,
-		Kinds: list.Actions, Places: list.Placeholders,
+	actions, err := q.actionsForm(t.Actions, list.Actions)
+	if err != nil {
+		return triggerView{}, err
+	}
+	v := triggerView{Trigger: t, When: q.conditionForm("", t.When, list.Fields, list.Operators), Actions: actions,
+		After: q.afterForm(t.After, list.Fields, list.Calendars), Places: list.Placeholders,
 		Subjects: q.named("triggers.of", is(t.Subject), triggerSubjects...), CanDelete: t.Version > 0 && !t.Active,
 		CanTry: t.Subject == "ticket"}
 	for _, f := range list.Fields {
@@ -186,7 +187,7 @@ func (q *request) trigger() error {
 	if err != nil {
 		return err
 	}
-	v, err := q.triggerView(t, indented(t.After), indented(t.Actions))
+	v, err := q.triggerView(t)
 	if err != nil {
 		return err
 	}
@@ -218,15 +219,29 @@ func (q *request) saveTrigger() error {
 
 // triggerAgain shows the editor with what was typed.
 func (q *request) triggerAgain(id string, t trigger.Trigger, trial *trialView, wrong error) error {
-	v, err := q.triggerView(t, q.r.PostFormValue("after"), q.r.PostFormValue("actions"))
+	v, err := q.triggerView(t)
 	if err != nil {
 		return err
 	}
 	v.Trial = trial
+	for i, n := range q.r.PostForm["action.row"] {
+		if i < len(v.Actions.Rows) { // also what cannot be read stays
+			v.Actions.Rows[i].More = cmp.Or(q.unreadable("action."+n+".more"), v.Actions.Rows[i].More)
+		}
+	}
 	if q.value("condition.mode") == "json" { // also what cannot be read stays
 		v.When.JSON, v.When.Expert = q.r.PostFormValue("when"), true
 	}
 	return q.edit("trigger", cmp.Or(t.Title, q.lang.t("triggers.new")), id, v, wrong)
+}
+
+// unreadable is the JSON of a field that is none; "" for what can be read.
+func (q *request) unreadable(name string) string {
+	text := q.r.PostFormValue(name)
+	if json.Valid([]byte(text)) {
+		return ""
+	}
+	return text
 }
 
 // triedDays is how far back a trial looks.
@@ -258,20 +273,11 @@ func (q *request) readTrigger(t *trigger.Trigger) error {
 	if err != nil {
 		return err
 	}
-	t.When, t.After, t.Actions = condition.Condition{}, nil, nil
-	if t.When, err = q.readCondition(list.Fields); err != nil {
-		return err
-	}
-	for field, into := range map[string]any{"after": &t.After, "actions": &t.Actions} {
-		text := q.value(field)
-		if text == "" {
-			continue
-		}
-		if err := json.Unmarshal([]byte(text), into); err != nil {
-			return errs.New(errs.Invalid, "console: %s", q.lang.t("triggers.wrong", q.lang.t("triggers."+field), err.Error()))
-		}
-	}
-	return nil
+	var wrong [2]error // all is read, so that all that was typed stays
+	t.When, err = q.readCondition("", list.Fields)
+	t.After, wrong[0] = q.readAfter()
+	t.Actions, wrong[1] = q.readActions()
+	return cmp.Or(err, wrong[0], wrong[1])
 }
 
 // switchTrigger switches one on or off from the list.

@@ -494,13 +494,22 @@
   function clauses(b) {
     const block = b.closest(".clauses"), rows = $$(".clause", block);
     if (b.dataset.clause === "add") {
-      const last = rows.at(-1), row = last.cloneNode(true), n = 1 + Math.max(...rows.map((r) => Number($("select", r).name.split(".")[1])));
-      for (const i of $$("select, input", row)) { i.name = i.name.replace(/\d+/, n); i.value = ""; i.placeholder = ""; }
+      const last = rows.at(-1), row = last.cloneNode(true), tail = /\d+(?=\.\w+$)/, n = 1 + Math.max(...rows.map((r) => Number(tail.exec($("select", r).name)[0])));
+      for (const i of $$("select, input", row)) { i.name = i.name.replace(tail, n); i.value = ""; i.placeholder = ""; }
       last.after(row);
+      fits(row);
       $("select", row).focus();
     } else if (rows.length > 1) b.closest(".clause").remove();
     else for (const i of $$("select, input", rows[0])) i.value = "";
   }
+
+  // fits offers the comparisons that go with the field of a clause.
+  function fits(row) {
+    const [field, op] = $$("select", row), list = JSON.parse(row.closest(".condition").dataset.ops)[field.selectedOptions[0].dataset.type];
+    for (const o of op.options) o.hidden = o.disabled = !!list && !list.includes(o.value);
+    if (op.selectedIndex < 0 || op.selectedOptions[0].disabled) op.value = (list || [op.options[0].value])[0];
+  }
+  for (const row of $$(".clause")) fits(row);
 
   // Rows of a form: another is made of the template, under a number of its own.
   // They count in the order in which they stand.
@@ -513,12 +522,14 @@
     const kind = $("[data-kinds]", box), t = $(":scope > template" + (kind ? `[data-kind="${kind.value}"]` : ""), box);
     const n = 1 + Math.max(-1, ...all.map((r) => Number(r.dataset.row))), fresh = t.content.firstElementChild.cloneNode(true);
     fresh.dataset.row = n;
-    for (const i of $$("[name]", fresh)) { i.name = i.name.replace(".new.", `.${n}.`); if (i.value === "new") i.value = n; }
+    for (const i of $$("[name]", fresh)) { i.name = i.name.replace(".new.", `.${n}.`); if (i.value === "new" && i.matches("[type=hidden], button")) i.value = n; }
+    for (const c of $$(".clause", fresh)) fits(c);
     (all.at(-1) || t).insertAdjacentElement(all.length ? "afterend" : "beforebegin", fresh);
     $("select, input:not([type=hidden]), textarea", fresh).focus();
   }
   document.addEventListener("change", (e) => {
     if (e.target.id === "attach") { for (const f of e.target.files) attach(f); e.target.value = ""; }
+    if (e.target.matches(".clause [name$=field]")) fits(e.target.closest(".clause"));
     if ("submit" in e.target.dataset) e.target.form.requestSubmit();
     if (e.target.id === "keys-off") store.set("keys-off", e.target.checked || null);
   });

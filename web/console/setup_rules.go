@@ -1,0 +1,179 @@
+package console
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/trigger/condition"
+)
+
+// rulesForm are the rules of classification of a work stream as rows, in their
+// order.
+type rulesForm struct {
+	Rows []ruleForm
+	New  ruleForm // what is copied for another
+}
+
+// ruleForm is one rule.
+type ruleForm struct {
+	N                           string
+	Name, Priority, Skills, Set string
+	Split                       string // lines of queue and percentage
+	When                        conditionForm
+	Queues                      []choice
+	Stop                        bool
+}
+
+// ruleFields are what conditions of rules may ask about, with the operators by
+// type. Attributes have names that nobody knows beforehand: those that a rule
+// names already are offered again.
+func ruleFields(rules []routing.Rule) ([]condition.Field, map[condition.Type][]condition.Op) {
+	fields := append(routing.ClassificationFields(), condition.Field{Name: routing.FieldQueue, Type: condition.TypeID},
+		condition.Field{Name: routing.FieldPriority, Type: condition.TypeNumber},
+		condition.Field{Name: routing.FieldSkills, Type: condition.TypeSet})
+	known := typed(fields)
+	for _, r := range rules {
+		for _, c := range slices.Concat(r.When.All, r.When.Any) {
+			if _, is := known[c.Field]; !is && c.Field != "" {
+				known[c.Field] = condition.Field{Name: c.Field, Type: condition.TypeText}
+				fields = append(fields, known[c.Field])
+			}
+		}
+	}
+	ops := map[condition.Type][]condition.Op{}
+	for _, f := range fields {
+		ops[f.Type] = condition.Operators(f.Type)
+	}
+	return fields, ops
+}
+
+func (q *request) rulesForm(rules []routing.Rule) (rulesForm, error) {
+	d, err := q.directory()
+	if err != nil {
+		return rulesForm{}, err
+	}
+	fields, ops := ruleFields(rules)
+	one := func(n string, r routing.Rule) ruleForm {
+		f := ruleForm{N: n, Name: r.Name, Stop: r.Stop, Skills: skillLines(r.Skills),
+			When: q.conditionForm("rule."+n+".", r.When, fields, ops)}
+		if r.Priority != nil {
+			f.Priority = strconv.Itoa(*r.Priority)
+		}
+		for _, name := range sortedKeys(r.Set) {
+			f.Set += name + " = " + r.Set[name] + "\n"
+		}
+		for _, s := range r.Split {
+			f.Split += string(s.Queue) + " " + strconv.Itoa(s.Percent) + "\n"
+		}
+		for _, id := range sortedKeys(d.Queues) {
+			f.Queues = append(f.Queues, choice{string(id), cmp.Or(d.Queues[id], string(id)), id == r.Queue})
+		}
+		return f
+	}
+	f := rulesForm{New: one(newRow, routing.Rule{})}
+	for i, r := range rules {
+		f.Rows = append(f.Rows, one(strconv.Itoa(i), r))
+	}
+	return f, nil
+}
+
+// typedRules are the rows as they were sent: also what cannot be read stays.
+func (q *request) typedRules(rules []routing.Rule) (rulesForm, error) {
+	f, err := q.rulesForm(rules)
+	for i, n := range q.r.PostForm["rule.row"] {
+		if i >= len(f.Rows) {
+			break
+		}
+		p, row := "rule."+n+".", &f.Rows[i]
+		if row.Priority, row.Split = q.value(p+"priority"), q.r.PostFormValue(p+"split"); q.value(p+"condition.mode") == "json" {
+			row.When.JSON, row.When.Expert = q.r.PostFormValue(p+"when"), true
+		}
+	}
+	return f, err
+}
+
+// readRules reads the rows, in their order. Rules are complete also when
+// something is wrong with them, so that what was typed stays.
+func (q *request) readRules(before []routing.Rule) (out []routing.Rule, err error) {
+	fields, _ := ruleFields(before)
+	for _, n := range q.r.PostForm["rule.row"] {
+		r, wrong := q.readRule("rule."+n+".", fields)
+		out = append(out, r)
+		err = cmp.Or(err, wrong)
+	}
+	return out, err
+}
+
+func (q *request) readRule(p string, fields []condition.Field) (r routing.Rule, err error) {
+	r = routing.Rule{Name: q.value(p + "name"), Queue: routing.QueueID(q.value(p + "queue")), Stop: q.checked(p + "stop"),
+		Skills: skillsOf(q.r.PostFormValue(p + "skills"))}
+	r.When, err = q.readCondition(p, fields)
+	if text := q.value(p + "priority"); text != "" {
+		n, wrong := q.whole(p + "priority")
+		r.Priority, err = &n, cmp.Or(err, wrong)
+	}
+	for line := range strings.Lines(q.r.PostFormValue(p + "set")) {
+		name, value, is := strings.Cut(line, "=")
+		if name = strings.TrimSpace(name); name == "" && strings.TrimSpace(value) == "" {
+			continue
+		}
+		if !is || name == "" {
+			err = cmp.Or(err, errs.New(errs.Invalid, "console: %s", q.lang.t("rule.set_wrong", strings.TrimSpace(line))))
+		}
+		if r.Set == nil {
+			r.Set = map[string]string{}
+		}
+		r.Set[name] = strings.TrimSpace(value)
+	}
+	for line := range strings.Lines(q.r.PostFormValue(p + "split")) {
+		words := strings.Fields(line)
+		if len(words) == 0 {
+			continue
+		}
+		percent, wrong := strconv.Atoi(strings.TrimSuffix(words[len(words)-1], "%"))
+		if wrong != nil || len(words) != 2 {
+			err = cmp.Or(err, errs.New(errs.Invalid, "console: %s", q.lang.t("rule.split_wrong", strings.TrimSpace(line))))
+			continue
+		}
+		r.Split = append(r.Split, routing.Share{Queue: routing.QueueID(words[0]), Percent: percent})
+	}
+	return r, err
+}
+
+// skillLines are skills as people write them, one a line: name and level.
+func skillLines(list []routing.Skill) (text string) {
+	for _, s := range list {
+		text += s.Name + " " + strconv.Itoa(s.Level) + "\n"
+	}
+	return text
+}
+
+// skillsOf reads such lines; a skill without a level has the first.
+func skillsOf(text string) (out []routing.Skill) {
+	for line := range strings.Lines(text) {
+		words := strings.Fields(line)
+		if len(words) == 0 {
+			continue
+		}
+		level, err := strconv.Atoi(words[len(words)-1])
+		if err != nil || len(words) == 1 {
+			level = 1
+		} else {
+			words = words[:len(words)-1]
+		}
+		out = append(out, routing.Skill{Name: strings.Join(words, " "), Level: level})
+	}
+	return out
+}
+
+// members splits a JSON object into its members; none for what is no object.
+func members(raw json.RawMessage) map[string]json.RawMessage {
+	out := map[string]json.RawMessage{}
+	_ = json.Unmarshal(raw, &out) // what is no object has none
+	return out
+}
