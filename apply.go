@@ -244,7 +244,7 @@ func (u *unit) applyAccounts(s Setup, out *Applied) error {
 			return errs.New(errs.Unsupported, "sangdam: account %s is of channel %q, which has no adapter; add it to Config.Adapters", a.ID, a.Kind)
 		}
 		old, found := u.s.accounts[a.ID]
-		a.Version = old.Version
+		a.Version, a.Confirmed = old.Version, old.Confirmed
 		a.Token = cmp.Or(old.Token, a.Token, newSecretID())
 		err := part(out, "account", string(a.ID), found && !newSecrets(old, a), plain(old), plain(a), func() (Saved, error) {
 			stored, err := u.saveAccount(a, adapter, s.Confirmed)
