@@ -189,7 +189,7 @@ func (u *unit) applyAgents(s Setup, out *Applied) error {
 func (u *unit) applyDesks(s Setup, out *Applied) error {
 	for _, d := range s.Desks {
 		old, found := u.s.routing.Desks[d.ID]
-		d.Version = old.Version
+		d.Version, d.Since = old.Version, old.Since
 		members := u.s.routing.Members[d.ID]
 		first := routing.AgentID("")
 		if !found && len(d.Members) > 0 {

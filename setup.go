@@ -127,6 +127,9 @@ func (u *unit) saveDesk(d routing.Desk, first routing.AgentID) (_ Saved, err err
 	if d.Version, err = replaces("desk", string(d.ID), found, old.Version, d.Version); err != nil {
 		return Saved{}, err
 	}
+	if d.Since = old.Since; !found {
+		d.Since = u.tx.Now()
+	}
 	if err := u.checkTexts("desk "+string(d.ID), d.Messages, func(a channel.Account) bool { return a.Desk == d.ID }); err != nil {
 		return Saved{}, err
 	}

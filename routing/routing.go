@@ -130,6 +130,8 @@ type Desk struct {
 	Seats int `json:"seats,omitempty"`
 	// Messages are the desk's automated messages: event, then language.
 	Messages map[string]map[string]string `json:"messages,omitempty"`
+	// Since is when the desk was made; the engine keeps it.
+	Since time.Time `json:"since,omitzero"`
 }
 
 // Mode says how work reaches agents.

@@ -328,7 +328,8 @@ func fullItem() routing.Item {
 func fullConfig() (routing.Desk, routing.WorkStream, routing.Queue) {
 	priority := 0
 	texts := map[string]map[string]string{"away": {"": "later", "ko": "나중에"}}
-	d := routing.Desk{ID: "d", Name: "상담", Description: "x", Hours: fullHours(), Seats: 3, Messages: texts}
+	d := routing.Desk{ID: "d", Name: "상담", Description: "x", Hours: fullHours(), Seats: 3, Messages: texts,
+		Since: moment(1)}
 	w := routing.WorkStream{
 		ID: "w", Name: "W", ChannelKind: "line", Live: true, Mode: routing.Push, Cost: 2, ChannelCost: 1,
 		Presences: []routing.Presence{routing.Online}, Queue: "q",

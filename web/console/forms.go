@@ -160,18 +160,20 @@ func (q *request) texts() conversation.Texts {
 
 // hoursForm are operating hours as a form shows them.
 type hoursForm struct {
-	Mode       string // none, always, week
-	Zone       string
-	Days       []dayForm
-	Exceptions []exceptionForm
+	Mode         string // none, always, week
+	Zone         string
+	Days         []dayForm
+	Exceptions   []exceptionForm
+	NewException exceptionForm // what is copied for another
 }
 
 type dayForm struct{ Field, Label, Open string }
 
 type exceptionForm struct {
-	N                    int
+	N                    string
 	From, To, Name, Open string
 	Holiday              bool
+	Today                string // the first day that may be chosen: today in the zone of the hours
 }
 
 // weekdays in the order in which people read them.
@@ -189,7 +191,7 @@ func (q *request) hoursForm(c *hours.Calendar) hoursForm {
 			f.Mode = "always"
 		}
 		for i, e := range c.Exceptions {
-			f.Exceptions = append(f.Exceptions, exceptionForm{N: i, From: e.From.String(), To: e.To.String(), Name: e.Name,
+			f.Exceptions = append(f.Exceptions, exceptionForm{N: strconv.Itoa(i), From: e.From.String(), To: e.To.String(), Name: e.Name,
 				Open: intervals(e.Open), Holiday: e.Holiday})
 		}
 	}
@@ -197,14 +199,18 @@ func (q *request) hoursForm(c *hours.Calendar) hoursForm {
 		n := strconv.Itoa(int(d))
 		f.Days = append(f.Days, dayForm{"hours.day." + n, q.lang.t("time.weekday." + n), intervals(week.Days[d])})
 	}
-	return f.withRoom()
+	return f.withRoom(q.now)
 }
 
-// withRoom adds two empty lines for new exceptions.
-func (f hoursForm) withRoom() hoursForm {
-	for range 2 {
-		f.Exceptions = append(f.Exceptions, exceptionForm{N: len(f.Exceptions)})
+// withRoom adds an empty line for a new exception, which begins today or later.
+func (f hoursForm) withRoom(now time.Time) hoursForm {
+	today := exceptionForm{N: strconv.Itoa(len(f.Exceptions))}
+	if zone, err := time.LoadLocation(f.Zone); err == nil {
+		today.Today = now.In(zone).Format(time.DateOnly)
 	}
+	f.Exceptions = append(f.Exceptions, today)
+	today.N = newRow
+	f.NewException = today
 	return f
 }
 
@@ -223,12 +229,9 @@ func (q *request) typedHours() hoursForm {
 		n := strconv.Itoa(int(d))
 		f.Days = append(f.Days, dayForm{"hours.day." + n, q.lang.t("time.weekday." + n), q.value("hours.day." + n)})
 	}
-	for n := range hours.MaxExceptions {
-		p := "hours.ex." + strconv.Itoa(n) + "."
-		if _, sent := q.r.PostForm[p+"from"]; !sent {
-			break
-		}
-		e := exceptionForm{N: len(f.Exceptions), From: q.value(p + "from"), To: q.value(p + "to"), Name: q.value(p + "name"),
+	for _, n := range q.r.PostForm["hours.ex.row"] {
+		p := "hours.ex." + n + "."
+		e := exceptionForm{N: strconv.Itoa(len(f.Exceptions)), From: q.value(p + "from"), To: q.value(p + "to"), Name: q.value(p + "name"),
 			Open: q.value(p + "open"), Holiday: q.checked(p + "holiday")}
 		if e.From != "" || e.To != "" || e.Name != "" {
 			f.Exceptions = append(f.Exceptions, e)

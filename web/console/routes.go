@@ -20,6 +20,9 @@ type route struct {
 // upload is the one route that reads its body by itself.
 const upload = "/files"
 
+// deskPicture is the route whose form holds a picture.
+const deskPicture = "/setup/desks/{id}/picture"
+
 const (
 	ofWorkspace = false
 	ofRecord    = true
@@ -110,6 +113,8 @@ func (h *Handler) table() []route {
 		{post, "/setup/agents/{id}/uninvite", sangdam.ActConfigure, ofWorkspace, (*request).uninvite},
 		{get, "/setup/desks/{id}", sangdam.ActConfigure, ofWorkspace, (*request).desk},
 		{post, "/setup/desks/{id}", sangdam.ActConfigure, ofWorkspace, (*request).saveDesk},
+		{get, "/setup/desks/{id}/picture", sangdam.ActConfigure, ofWorkspace, (*request).deskPicture},
+		{post, deskPicture, sangdam.ActConfigure, ofWorkspace, (*request).saveDeskPicture},
 		{get, "/setup/queues/{id}", sangdam.ActConfigure, ofWorkspace, (*request).queue},
 		{post, "/setup/queues/{id}", sangdam.ActConfigure, ofWorkspace, (*request).saveQueue},
 		{get, "/setup/streams/{id}", sangdam.ActConfigure, ofWorkspace, (*request).workStream},
@@ -117,6 +122,7 @@ func (h *Handler) table() []route {
 		{get, "/setup/accounts/{id}", sangdam.ActConfigure, ofWorkspace, (*request).account},
 		{post, "/setup/accounts/{id}", sangdam.ActConfigure, ofWorkspace, (*request).saveAccount},
 		{get, "/setup/accounts/{id}/check", sangdam.ActConfigure, ofWorkspace, (*request).checkAccount},
+		{get, "/setup/accounts/{id}/invitation", sangdam.ActConfigure, ofWorkspace, (*request).accountInvitation},
 		{get, "/setup/accounts/{id}/qr", sangdam.ActConfigure, ofWorkspace, (*request).accountQR},
 		{get, "/setup/accounts/{id}/preview", sangdam.ActConfigure, ofWorkspace, (*request).preview},
 		{get, "/setup/accounts/{id}/first", sangdam.ActConfigure, ofWorkspace, (*request).firstMessage},

@@ -12,8 +12,13 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
-// maxForm bounds the body of a request: the longest message with its escapes.
-const maxForm = 4 << 20
+// maxForm bounds the body of a request: the longest message with its escapes;
+// maxPictureForm that of a form with a picture, of which no more than maxForm is
+// kept in memory.
+const (
+	maxForm        = 4 << 20
+	maxPictureForm = 11 << 20
+)
 
 // policy is the content security policy of every page: nothing from elsewhere,
 // nothing inline, no frame around it, and in it only frames of its own.
@@ -104,7 +109,11 @@ func (h *Handler) serving(rt route) http.Handler {
 			return
 		}
 		if changes(r) && rt.path != upload {
-			r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+			bound := int64(maxForm)
+			if rt.path == deskPicture {
+				bound = maxPictureForm
+			}
+			r.Body = http.MaxBytesReader(w, r.Body, bound)
 			if err := q.readForm(); err != nil {
 				q.fail(err)
 				return

@@ -58,7 +58,11 @@ func (q *request) setup() error {
 		add(1, string(a.ID), a.Name, q.lang.of("role", a.Role), a.Disabled)
 	}
 	for _, id := range sortedKeys(cfg.Desks) {
-		add(2, string(id), cfg.Desks[id].Name, q.lang.t("setup.members", len(cfg.Members[id])), false)
+		detail := q.lang.t("setup.members", len(cfg.Members[id]))
+		if since := cfg.Desks[id].Since; !since.IsZero() {
+			detail += " · " + q.lang.t("desk.since", since.In(q.zone).Format(time.DateOnly))
+		}
+		add(2, string(id), cfg.Desks[id].Name, detail, false)
 	}
 	for _, id := range sortedKeys(cfg.Queues) {
 		add(3, string(id), cfg.Queues[id].Name, q.lang.of("strategy", cfg.Queues[id].Strategy), false)
@@ -127,6 +131,7 @@ type agentForm struct {
 	Desks       []choice
 	Hours       hoursForm
 	Invite      *inviteForm // nil where the host has no page for it
+	HandOn      []string    // what the agent hands on at the desks it is taken off, to be confirmed
 }
 
 // permissions that can be given, in the order of the page.
@@ -206,7 +211,13 @@ func (q *request) saveAgent() error {
 	typed := q.typedHours()
 	err = q.readAgent(&a, typed)
 	chosen := q.r.PostForm["desk"]
-	if err == nil {
+	var handOn []string
+	if err == nil && !q.checked("hand_on") {
+		if handOn, err = q.leavesDesks(a.ID, chosen); err != nil {
+			return err
+		}
+	}
+	if err == nil && len(handOn) == 0 {
 		var warnings []string
 		if warnings, err = q.storeAgent(a, chosen); err == nil {
 			return q.saved("/setup/agents/", escaped(string(a.ID)), warnings)
@@ -216,7 +227,28 @@ func (q *request) saveAgent() error {
 	if again != nil {
 		return again
 	}
-	return q.edit("agent", cmp.Or(a.Name, q.lang.t("setup.new.agents")), id, q.agentForm(a, desks, typed.withRoom()), err)
+	f := q.agentForm(a, desks, typed.withRoom(q.now))
+	f.HandOn = handOn
+	return q.edit("agent", cmp.Or(a.Name, q.lang.t("setup.new.agents")), id, f, err)
+}
+
+// leavesDesks says what an agent hands on who stays on the chosen desks alone.
+func (q *request) leavesDesks(a routing.AgentID, chosen []string) (out []string, err error) {
+	d, err := q.directory()
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range sortedKeys(d.Members) {
+		if slices.Contains(chosen, string(id)) || !slices.Contains(d.Members[id], a) {
+			continue
+		}
+		some, err := q.handedOn(id, []string{string(a)})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, some...)
+	}
+	return out, nil
 }
 
 func (q *request) readAgent(a *routing.Agent, typed hoursForm) (err error) {

@@ -30,6 +30,7 @@ type accountForm struct {
 	Chat      *chatForm // of web chat
 	Mail      *mailForm
 	Hours     hoursForm
+	Invite    choice     // the account itself, for the part that shows its address
 	Next      []nextStep // what comes after it is saved
 	// Leaves asks for a yes to what is written leaving the organisation, which
 	// is told when the account is switched on; Agreed is who said it last.
@@ -72,6 +73,7 @@ func (q *request) accountForm(a, stored channel.Account, h hoursForm) (accountFo
 			return f, err
 		}
 	}
+	f.Invite = choice{Value: string(a.ID)}
 	f.Heard = q.heardForm([]channel.Account{a})
 	f.Leaves, f.Confirmed = a.Kind != kindWebChat && (stored.Version == 0 || stored.Disabled), q.checked("confirmed")
 	if c := stored.Confirmed; c != nil {
@@ -142,7 +144,7 @@ func (q *request) saveAccount() error {
 			return q.saved("/setup/accounts/", escaped(string(saved.ID)), saved.Warnings)
 		}
 	}
-	f, again := q.accountForm(a, stored, typed.withRoom())
+	f, again := q.accountForm(a, stored, typed.withRoom(q.now))
 	if again != nil {
 		return again
 	}

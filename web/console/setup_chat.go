@@ -177,3 +177,21 @@ func (q *request) accountQR() error {
 	_, _ = q.w.Write(i.QR) // the reader may be gone
 	return nil
 }
+
+// invitationView is how customers reach an account.
+type invitationView struct{ ID, Name, URL string }
+
+// accountInvitation is the address and the picture by which customers add an
+// account, for a page that shows them when they come.
+func (q *request) accountInvitation() error {
+	a, err := q.findAccount(q.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	i, err := q.engine.Invite(q.r.Context(), q.p, a.ID, 0)
+	if err != nil {
+		return err
+	}
+	q.part(http.StatusOK, "account", "invitation", invitationView{string(a.ID), cmp.Or(a.Name, string(a.ID)), i.URL})
+	return nil
+}

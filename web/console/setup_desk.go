@@ -2,18 +2,30 @@ package console
 
 import (
 	"cmp"
+	"errors"
+	"io"
+	"net/http"
 	"slices"
+	"time"
 
 	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 )
 
 // deskForm is a desk as the page shows it.
 type deskForm struct {
-	Desk   routing.Desk
-	Agents []choice
-	Hours  hoursForm
-	Texts  []textsForm
+	Desk    routing.Desk
+	Agents  []choice
+	Hours   hoursForm
+	Texts   []textsForm
+	Since   string
+	Picture bool     // it has one
+	HandOn  []string // what those who are taken off hand on, to be confirmed
+	Invites []choice // accounts of the desk that customers can add
+	Heard   heardForm
 }
 
 func (q *request) deskForm(d routing.Desk, members []string, h hoursForm) (deskForm, error) {
@@ -22,7 +34,45 @@ func (q *request) deskForm(d routing.Desk, members []string, h hoursForm) (deskF
 		return deskForm{}, err
 	}
 	on := func(a routing.AgentID) bool { return slices.Contains(members, string(a)) }
-	return deskForm{Desk: d, Agents: q.agentChoices(agents, on), Hours: h, Texts: q.textsForm(d.Messages)}, nil
+	f := deskForm{Desk: d, Agents: q.agentChoices(agents, on), Hours: h, Texts: q.textsForm(d.Messages)}
+	if d.Version == 0 {
+		return f, nil
+	}
+	if !d.Since.IsZero() {
+		f.Since = d.Since.In(q.zone).Format(time.DateOnly)
+	}
+	_, err = q.engine.DeskPicture(q.r.Context(), q.p, d.ID)
+	if f.Picture = err == nil; err != nil && !errors.Is(err, sangdam.ErrNotFound) {
+		return f, err
+	}
+	accounts, err := q.engine.Accounts(q.r.Context(), q.p)
+	accounts = slices.DeleteFunc(accounts, func(a channel.Account) bool { return a.Deleted || a.Desk != d.ID })
+	for _, a := range accounts {
+		if a.Kind == kindLINE && !a.Disabled {
+			f.Invites = append(f.Invites, choice{Value: string(a.ID), Label: cmp.Or(a.Name, string(a.ID))})
+		}
+	}
+	f.Heard = q.heardForm(accounts)
+	return f, err
+}
+
+// handedOn says what each agent has in hand on a desk and would hand on.
+func (q *request) handedOn(desk routing.DeskID, agents []string) (out []string, err error) {
+	d, err := q.directory()
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range agents {
+		n, err := q.engine.CountConversations(q.r.Context(), q.p, conversation.Filter{Agent: routing.AgentID(a), Desks: []routing.DeskID{desk},
+			States: []conversation.State{conversation.StateActive, conversation.StateWrapUp}})
+		if err != nil {
+			return nil, err
+		}
+		if n.N > 0 {
+			out = append(out, q.lang.t("desk.hands_on", agentName(d, routing.AgentID(a)), n.N, cmp.Or(d.Desks[desk], string(desk))))
+		}
+	}
+	return out, nil
 }
 
 // findDesk is the stored desk with its members.
@@ -70,16 +120,24 @@ func (q *request) saveDesk() error {
 	if d.Seats, err = q.whole("seats"); err == nil {
 		d.Hours, err = q.calendar(typed)
 	}
-	if err == nil {
+	var handOn []string
+	if err == nil && !q.checked("hand_on") {
+		left := slices.DeleteFunc(slices.Clone(was), func(a string) bool { return slices.Contains(members, a) })
+		if handOn, err = q.handedOn(d.ID, left); err != nil {
+			return err
+		}
+	}
+	if err == nil && len(handOn) == 0 {
 		var warnings []string
 		if warnings, err = q.storeDesk(d, was, members); err == nil {
 			return q.saved("/setup/desks/", escaped(string(d.ID)), warnings)
 		}
 	}
-	f, again := q.deskForm(d, members, typed.withRoom())
+	f, again := q.deskForm(d, members, typed.withRoom(q.now))
 	if again != nil {
 		return again
 	}
+	f.HandOn = handOn
 	return q.edit("desk", cmp.Or(d.Name, q.lang.t("setup.new.desks")), id, f, err)
 }
 
@@ -106,4 +164,48 @@ func (q *request) storeDesk(d routing.Desk, was, members []string) ([]string, er
 		}
 	}
 	return saved.Warnings, nil
+}
+
+// deskPicture is the picture of a desk.
+func (q *request) deskPicture() error {
+	p, err := q.engine.DeskPicture(q.r.Context(), q.p, routing.DeskID(q.r.PathValue("id")))
+	if err != nil {
+		return err
+	}
+	q.w.Header().Set("Content-Type", p.Type)
+	_, _ = q.w.Write(p.Data) // the reader may be gone
+	return nil
+}
+
+// saveDeskPicture replaces it, or takes it away.
+func (q *request) saveDeskPicture() error {
+	id := q.r.PathValue("id")
+	c := sangdam.SaveDeskPicture{Key: q.key(), Desk: routing.DeskID(id)}
+	var err error
+	if !q.checked("delete") {
+		file, _, wrong := q.r.FormFile("picture")
+		switch {
+		case wrong == nil:
+			defer file.Close()
+			c.Body = io.Reader(file)
+		case errors.Is(wrong, http.ErrMissingFile), errors.Is(wrong, http.ErrNotMultipart):
+			err = errs.New(errs.Invalid, "console: %s", q.lang.t("desk.no_file"))
+		default:
+			return wrong
+		}
+	}
+	if err == nil {
+		if err = q.engine.SaveDeskPicture(q.r.Context(), q.p, c); err == nil {
+			return q.saved("/setup/desks/", escaped(id), nil)
+		}
+	}
+	d, members, again := q.findDesk(id)
+	if again != nil {
+		return again
+	}
+	f, again := q.deskForm(d, members, q.hoursForm(d.Hours))
+	if again != nil {
+		return again
+	}
+	return q.edit("desk", cmp.Or(d.Name, id), id, f, err)
 }

@@ -72,7 +72,7 @@ func (q *request) queueForm(v routing.Queue, h hoursForm) (queueForm, error) {
 	for i, o := range append(slices.Clone(v.Overflow), routing.Overflow{}) {
 		of := overflowForm{N: i, Message: o.Message,
 			When: q.named("overflow_when", is(string(o.When)), "", "hours", "wait", "length", "exhausted"),
-			Do:   q.named("overflow_do", is(string(o.Do)), "queue", "message")}
+			Do:   q.named("overflow_do", is(string(o.Do)), "queue", "message", "ticket", "call_back")}
 		if o.After > 0 {
 			of.After = strconv.Itoa(int(o.After.Seconds()))
 		}
@@ -130,7 +130,7 @@ func (q *request) saveQueue() error {
 			return q.saved("/setup/queues/", escaped(saved.ID), saved.Warnings)
 		}
 	}
-	f, again := q.queueForm(v, typed.withRoom())
+	f, again := q.queueForm(v, typed.withRoom(q.now))
 	if again != nil {
 		return again
 	}
@@ -182,9 +182,10 @@ func (q *request) readOverflow() (out []routing.Overflow, err error) {
 		if o.Limit, err = q.whole(p + "limit"); err != nil {
 			return nil, err
 		}
-		if o.Do == routing.OverflowQueue {
+		switch o.Do {
+		case routing.OverflowQueue:
 			o.Queue = routing.QueueID(q.value(p + "queue"))
-		} else {
+		case routing.OverflowMessage:
 			o.Message = q.value(p + "message")
 		}
 		out = append(out, o)

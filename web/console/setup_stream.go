@@ -116,7 +116,7 @@ func (q *request) saveStream() error {
 	if again != nil {
 		return again
 	}
-	f, again := q.streamForm(w, rules, typed.withRoom())
+	f, again := q.streamForm(w, rules, typed.withRoom(q.now))
 	if again != nil {
 		return again
 	}

@@ -124,7 +124,7 @@ func (q *request) saveWorkspace() error {
 			return q.saved("/setup/", "workspace", saved.Warnings)
 		}
 	}
-	f, again := q.workspaceForm(s, typed.withRoom())
+	f, again := q.workspaceForm(s, typed.withRoom(q.now))
 	if again != nil {
 		return again
 	}

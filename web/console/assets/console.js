@@ -510,6 +510,7 @@
     if (op.selectedIndex < 0 || op.selectedOptions[0].disabled) op.value = (list || [op.options[0].value])[0];
   }
   for (const row of $$(".clause")) fits(row);
+  if ($("#zones") && Intl.supportedValuesOf) $("#zones").append(...Intl.supportedValuesOf("timeZone").map((z) => new Option(z)));
 
   // Rows of a form: another is made of the template, under a number of its own.
   // They count in the order in which they stand.

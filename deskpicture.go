@@ -1,0 +1,125 @@
+package sangdam
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/thumbnail"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store"
+)
+
+// Bounds of a desk's picture.
+const (
+	// maxDeskPicture is the largest file that is taken, one byte less than 10 MB.
+	maxDeskPicture = 10_000_000 - 1
+	// The longest side in pixels of what is kept, and that of what would be too
+	// large for a document else.
+	deskPictureSide, smallDeskPictureSide = 256, 128
+	maxKeptPicture                        = 150 << 10
+)
+
+// DeskPicture is the picture of a desk.
+type DeskPicture struct {
+	Desk    routing.DeskID `json:"desk"`
+	Version int64          `json:"version"`
+	// Type is image/png or image/jpeg.
+	Type string `json:"type"`
+	Data []byte `json:"data"`
+}
+
+var deskPictures = store.Declare(store.Kind[DeskPicture]{Name: "desk_picture",
+	ID:      func(p *DeskPicture) string { return string(p.Desk) },
+	Version: func(p *DeskPicture) *int64 { return &p.Version },
+})
+
+var opSaveDeskPicture = register(&Operation{Name: "desk.picture", Method: "SaveDeskPicture", Actions: []Action{ActConfigure}, Keyed: true})
+
+// SaveDeskPicture replaces the picture of a desk.
+type SaveDeskPicture struct {
+	Key  Key            `json:"-"`
+	Desk routing.DeskID `json:"desk"`
+	// Body is read to its end; nil takes the picture away.
+	Body io.Reader `json:"-"`
+}
+
+// SaveDeskPicture carries the command out. What the file is, its bytes say: a
+// PNG, JPEG, GIF or WebP picture below 10 MB, of which a small one is kept,
+// upright and without what a camera wrote into it. ErrInvalid for any other
+// file, ErrNotFound when there is no such desk.
+func (e *Engine) SaveDeskPicture(ctx context.Context, p Principal, c SaveDeskPicture) error {
+	small := thumbnail.Picture{}
+	if c.Body != nil && e.May(ctx, p, ActConfigure) == nil { // a refusal comes from the command, which records it
+		var err error
+		if small, err = e.deskPicture(ctx, c.Body); err != nil {
+			return err
+		}
+	}
+	sum := sha256.Sum256(small.Data)
+	body := struct {
+		SaveDeskPicture
+		SHA256 string `json:"sha256"`
+	}{c, hex.EncodeToString(sum[:])}
+	_, err := command(ctx, e, opSaveDeskPicture, p, c.Key, body, func(u *unit) (none struct{}, err error) {
+		if err := u.allow(ActConfigure, Resource{Kind: "desk", ID: string(c.Desk)}); err != nil {
+			return none, err
+		}
+		if _, ok := u.s.routing.Desks[c.Desk]; !ok {
+			return none, errs.New(errs.NotFound, "sangdam: there is no desk %s", c.Desk)
+		}
+		had, err := deskPictures.Get(u.ctx, u.tx, string(c.Desk))
+		found := err == nil
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return none, err
+		}
+		had.Desk, had.Type, had.Data = c.Desk, small.Type, small.Data
+		switch {
+		case len(small.Data) > 0:
+			return none, deskPictures.Save(u.ctx, u.tx, &had)
+		case found:
+			return none, deskPictures.Delete(u.ctx, u.tx, &had)
+		}
+		return none, nil
+	})
+	return err
+}
+
+// deskPicture makes the small picture that is kept of a file.
+func (e *Engine) deskPicture(ctx context.Context, r io.Reader) (thumbnail.Picture, error) {
+	raw, err := io.ReadAll(io.LimitReader(r, maxDeskPicture+1))
+	if err != nil {
+		return thumbnail.Picture{}, err
+	}
+	if len(raw) > maxDeskPicture {
+		return thumbnail.Picture{}, errs.New(errs.Invalid, "sangdam: the picture of a desk is smaller than 10 MB; save it smaller")
+	}
+	select {
+	case e.decoding <- struct{}{}:
+		defer func() { <-e.decoding }()
+	case <-ctx.Done():
+		return thumbnail.Picture{}, ctx.Err()
+	}
+	small, err := thumbnail.Make(bytes.NewReader(raw), deskPictureSide)
+	if err == nil && len(small.Data) > maxKeptPicture { // such as noise that can be seen through
+		small, err = thumbnail.Make(bytes.NewReader(raw), smallDeskPictureSide)
+	}
+	if errors.Is(err, ErrUnsupported) || errors.Is(err, ErrInvalid) {
+		return small, errs.New(errs.Invalid, "sangdam: the picture of a desk is a PNG, JPEG, GIF or WebP file that is whole and safe to show: %w", err)
+	}
+	return small, err
+}
+
+// DeskPicture returns the picture of a desk to every agent of the workspace;
+// ErrNotFound when it has none.
+func (e *Engine) DeskPicture(ctx context.Context, p Principal, desk routing.DeskID) (out DeskPicture, err error) {
+	err = e.query(ctx, p, ActList, Resource{Kind: "desk", ID: string(desk)}, func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
+		out, err = deskPictures.Get(ctx, tx, string(desk))
+		return err
+	})
+	return out, err
+}
