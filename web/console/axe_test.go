@@ -76,7 +76,8 @@ func TestEveryPageIsAccessible(t *testing.T) {
 		"/setup/agents/new", "/setup/desks/support", "/setup/queues/everyone", "/setup/streams/line", "/setup/accounts/shop",
 		"/setup/accounts/new", "/setup/accounts/new?kind=email", "/setup/accounts/new?kind=webchat", "/setup/workspace",
 		"/setup/channels", "/operations",
-		"/tickets?list=open", "/tickets/" + string(made.Ticket), "/setup/tickets", "/triggers", "/triggers/new", "/triggers/full", "/setup/levels/new",
+		"/tickets?list=open", "/tickets/" + string(made.Ticket), "/setup/tickets", "/triggers", "/triggers/new", "/triggers/full",
+		"/setup/levels/new",
 		"/setup/layouts/new", "/setup/notice", "/me", "/replies", "/replies/new", c + "/link"} {
 		for _, dark := range []bool{false, true} {
 			p.dark(dark)
