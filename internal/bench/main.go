@@ -10,6 +10,7 @@
 //	go run ./internal/bench -case memory            # B11
 //	go run ./internal/bench -case restart           # B14, engine part
 //	go run ./internal/bench -case widgets           # idle web-chat visitors
+//	go run ./internal/bench -case console           # pages of a large desk
 //	go run ./internal/bench -case rules             # one event and 10,000 rules
 //	go run ./internal/bench -case tickets -tickets 1000000 -data /var/tmp/bench
 //	go run ./internal/bench -case tickets -store postgres
@@ -50,6 +51,13 @@ func main() {
 		}
 		return
 	}
+	if os.Getenv(residentEnv) != "" {
+		if err := beResident(ctx, os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "bench: console:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -78,6 +86,7 @@ var cases = map[string]func(context.Context, options) (report, error){
 	"rules":   rules,
 	"tickets": ticketLists,
 	"peer":    peer,
+	"console": consolePages,
 }
 
 // report is what a case found.
@@ -91,14 +100,14 @@ type report struct {
 func run(ctx context.Context, args []string, out io.Writer) error {
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	name := flags.String("case", "", "assign, ack, memory, restart, widgets, rules, tickets or peer")
+	name := flags.String("case", "", "assign, ack, memory, restart, widgets, console, rules, tickets or peer")
 	flags.IntVar(&o.tickets, "tickets", 20_000, "tickets of -case tickets")
 	flags.StringVar(&o.data, "data", "", "directory in which -case tickets keeps its SQLite data; empty: none is kept")
 	flags.IntVar(&o.widgets, "widgets", 5_000, "connections of widgets")
 	asJSON := flags.Bool("json", false, "print one JSON object")
 	flags.StringVar(&o.store, "store", "sqlite", "sqlite or, for assign, tickets and peer, postgres")
 	flags.IntVar(&o.rounds, "rounds", 7, "rounds that must count")
-	flags.IntVar(&o.conversations, "conversations", 100_000, "open conversations of memory and restart")
+	flags.IntVar(&o.conversations, "conversations", 100_000, "open conversations of memory, restart and console")
 	flags.IntVar(&o.agents, "agents", 10_000, "agents of restart")
 	flags.IntVar(&o.burst, "burst", 10_000, "webhooks of ack's burst of a second")
 	if err := flags.Parse(args); err != nil {
@@ -106,7 +115,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	do, ok := cases[*name]
 	if !ok {
-		return errors.New("-case must be assign, ack, memory, restart, widgets, rules, tickets or peer")
+		return errors.New("-case must be assign, ack, memory, restart, widgets, console, rules, tickets or peer")
 	}
 	if o.store != "sqlite" && (o.store != "postgres" || !slices.Contains([]string{"assign", "tickets", "peer"}, *name)) {
 		return errors.New("-store must be sqlite, or postgres for -case assign, tickets and peer")

@@ -25,7 +25,7 @@ type backupView struct {
 
 // backupsView reads the principal's backups; nil for who may make none.
 func (q *request) backupsView() (*backupsView, error) {
-	if q.engine.May(q.r.Context(), q.p, sangdam.ActBackup) != nil {
+	if q.may(sangdam.ActBackup) != nil {
 		return nil, nil
 	}
 	list, err := q.engine.Backups(q.r.Context(), q.p)

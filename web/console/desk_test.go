@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -118,6 +119,35 @@ func TestACustomerIsMadeInOneStep(t *testing.T) {
 	require.Equal(t, routing.AgentID("ara"), c.Agent, "it has not ended")
 	eval[bool](p, `(window.confirm = () => true, document.querySelector("#end button[type=submit]").click(), true)`)
 	w.eventually("it has ended", func() bool { return w.conversationOf("Mina").State == "closed" })
+}
+
+// A live chat that ends says how: the window was closed and nobody came back, or
+// the customer pressed end. A reload, or a lost network, ends nothing.
+func TestAnAgentSeesHowALiveChatEnded(t *testing.T) {
+	w := newWorld(t)
+	w.chat()
+	port, ctx := w.eng.Visitor(), t.Context()
+	mina, jun := w.visitor("v-"+strings.Repeat("a1", 16)), w.visitor("v-"+strings.Repeat("b2", 16))
+	own := func(v channel.VisitorRef, key string) string {
+		m, err := port.Post(ctx, v, key, channel.Text("hello"))
+		require.NoError(t, err)
+		_, err = w.eng.Assign(ctx, w.host, sangdam.Assign{Conversation: m.Conversation, Agent: "ara", Force: true})
+		require.NoError(t, err)
+		return "/conversations/" + string(m.Conversation)
+	}
+	p := w.open(browsertest.Open(t), "ara")
+	p.openPage(own(mina, "1"))
+	require.NoError(t, port.Leave(ctx, mina, "page-1", time.Hour)) // a reload: the page says that it closes
+	p.shows("#lines", "closed the window")
+	require.NoError(t, port.Back(ctx, mina, "page-2"))
+	p.shows("#lines", "The customer is back")
+	require.False(t, eval[bool](p, `!!document.querySelector("#ended-how")`))
+	require.NoError(t, port.Leave(ctx, mina, "page-2", 0))
+	p.shows("#ended-how", "closed the window and did not come back")
+
+	p.openPage(own(jun, "1"))
+	require.NoError(t, port.End(ctx, jun, "end"))
+	p.shows("#ended-how", "The customer ended it")
 }
 
 // chat adds a live web chat.

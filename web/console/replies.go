@@ -94,7 +94,7 @@ func (q *request) editReply(r sangdam.QuickReply, failed error) error {
 	if err != nil {
 		return err
 	}
-	shares := q.engine.May(q.r.Context(), q.p, sangdam.ActConfigure) == nil
+	shares := q.may(sangdam.ActConfigure) == nil
 	f := replyForm{Reply: r, Fixed: r.Owner == "" && !shares}
 	for _, p := range sangdam.QuickReplyPlaceholders() {
 		f.Places += " #{" + p + "}"

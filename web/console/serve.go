@@ -41,6 +41,22 @@ type request struct {
 	// views are the saved ones, once asked for.
 	views     []sangdam.ConversationView
 	viewsRead bool
+	// rights are those that were asked for, each once.
+	rights map[sangdam.Action]error
+}
+
+// may asks the Engine's rule about the workspace, once a request: what a page
+// shows of its own navigation asks for the same rights again and again.
+func (q *request) may(a sangdam.Action) error {
+	err, asked := q.rights[a]
+	if !asked {
+		if q.rights == nil {
+			q.rights = map[sangdam.Action]error{}
+		}
+		err = q.engine.May(q.r.Context(), q.p, a)
+		q.rights[a] = err
+	}
+	return err
 }
 
 // guarded is the chain that every request passes: headers, the origin of what
@@ -98,7 +114,7 @@ func (h *Handler) serving(rt route) http.Handler {
 		if rt.record {
 			right = sangdam.ActList
 		}
-		if err := h.engine.May(r.Context(), p, right); err != nil {
+		if err := q.may(right); err != nil {
 			q.fail(err)
 			return
 		}

@@ -46,6 +46,7 @@ type threadView struct {
 	Panel          panelView
 	Back           string
 	EndedBy, Ended string
+	EndedHow       string // in words, where nobody chose the reason
 	Rating         *conversation.Rating
 	Stars          string // of the rating
 	Names          string // JSON: who else may be writing, by id
@@ -135,6 +136,10 @@ func (q *request) headOf(d *sangdam.Directory, detail sangdam.Detail) *threadVie
 	v.Names = q.colleagues(d, c.Desk)
 	if c.Agent != "" {
 		v.Agent = agentName(d, c.Agent)
+	}
+	over := c.State == conversation.StateClosed || c.State == conversation.StateWrapUp
+	if how := q.lang.of("ended", c.EndReason); how != c.EndReason && over {
+		v.EndedHow = how
 	}
 	if c.State == conversation.StateClosed {
 		v.EndedBy, v.Ended = c.EndedBy, q.full(c.ClosedAt)
@@ -316,7 +321,7 @@ func (q *request) eventText(d *sangdam.Directory, e conversation.Event) string {
 			return q.lang.t("event.rated_score", stars(score))
 		}
 		return q.lang.t("event.rated_comment")
-	case conversation.EvOpened, conversation.EvMerged, conversation.EvLinked:
+	case conversation.EvOpened, conversation.EvMerged, conversation.EvLinked, conversation.EvLeft, conversation.EvBack:
 		return q.lang.t("event." + string(e.Kind))
 	case conversation.EvQueued:
 		return q.lang.t("event.queued", cmp.Or(d.Queues[routing.QueueID(e.To)], e.To))

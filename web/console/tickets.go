@@ -87,7 +87,7 @@ func (q *request) tickets() error {
 		return err
 	}
 	list := cmp.Or(q.r.FormValue("list"), "mine")
-	v := ticketsView{Text: strings.TrimSpace(q.r.FormValue("q")), Setup: q.engine.May(ctx, q.p, sangdam.ActConfigure) == nil}
+	v := ticketsView{Text: strings.TrimSpace(q.r.FormValue("q")), Setup: q.may(sangdam.ActConfigure) == nil}
 	for _, key := range ticketLists {
 		v.Views = append(v.Views, tab{Key: q.lang.t("tickets.list." + key), URL: q.o.Prefix + "/tickets?list=" + key, Current: key == list})
 	}

@@ -172,7 +172,7 @@ func (q *request) nav(section string) []navEntry {
 	}
 	var out []navEntry
 	for _, n := range all {
-		if q.engine.May(q.r.Context(), q.p, n.right) == nil {
+		if q.may(n.right) == nil {
 			out = append(out, navEntry{n.key, q.o.Prefix + n.path, n.icon, n.key == section})
 		}
 	}

@@ -75,7 +75,7 @@ func (q *request) listChoices(d *sangdam.Directory, v *listView) {
 		add("agent", q.lang.t("list.all_agents"), agents)
 	}
 	v.Filtered = slices.ContainsFunc(listFilters, func(name string) bool { return q.r.FormValue(name) != "" })
-	v.Shares = q.engine.May(q.r.Context(), q.p, sangdam.ActConfigure) == nil
+	v.Shares = q.may(sangdam.ActConfigure) == nil
 	for _, s := range q.savedViews() {
 		own := s.Owner != "" && string(s.Owner) == q.p.ID
 		v.Saved = append(v.Saved, savedTab{ID: s.ID, Name: s.Name, URL: q.o.Prefix + "/conversations?view=v-" + escaped(s.ID), Version: s.Version,
