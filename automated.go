@@ -174,20 +174,31 @@ func told(m conversation.Message) string {
 // sayAfter is say for a message that is held back for a time. Its outbox row has
 // the message's id, by which Unsend finds it.
 func (u *unit) sayAfter(hold time.Duration, d *conversation.Draft, m conversation.Message) (conversation.Message, error) {
-	return u.sayOn(told(m), hold, d, m)
+	return u.sayOn(saying{event: told(m), hold: hold}, d, m)
 }
 
-// sayOn is sayAfter for a message of which the caller knows what it tells.
-func (u *unit) sayOn(event string, hold time.Duration, d *conversation.Draft, m conversation.Message) (conversation.Message, error) {
+// saying is how a message is said.
+type saying struct {
+	event string // what it tells
+	hold  time.Duration
+	// leaves is what leaves instead of what is kept; nil: the same.
+	leaves *channel.Content
+}
+
+// sayOn is say with what the caller knows of the message.
+func (u *unit) sayOn(how saying, d *conversation.Draft, m conversation.Message) (conversation.Message, error) {
 	held, err := u.heldBack(d, m)
 	if err != nil || held != storm.Send && m.Automated != "" {
 		return conversation.Message{}, err
 	}
 	m.ID = conversation.MessageID(newID())
-	if hold > 0 {
-		m.HeldUntil = u.tx.Now().Add(hold)
+	if how.hold > 0 {
+		m.HeldUntil = u.tx.Now().Add(how.hold)
 	}
 	said := m.Content // the customer gets it as it was written
+	if how.leaves != nil {
+		said = *how.leaves
+	}
 	if m.Author.Kind == conversation.ByAgent {
 		if err := u.hideSaid(d.C, &m); err != nil {
 			return m, err
@@ -205,10 +216,10 @@ func (u *unit) sayOn(event string, hold time.Duration, d *conversation.Draft, m 
 		m.Status = conversation.StatusFailed
 		return m, nil
 	}
-	row := channel.OutboxRow{Automatic: automatic(m), Event: event, Language: d.C.Language, ID: channel.OutboxID(m.ID), Account: m.Account, Lane: outboxLane(m.Chat),
+	row := channel.OutboxRow{Automatic: automatic(m), Event: how.event, Language: d.C.Language, ID: channel.OutboxID(m.ID), Account: m.Account, Lane: outboxLane(m.Chat),
 		Conversation: d.C.ID,
 		Message:      m.ID, To: m.Chat, Content: said, Reply: reply, State: channel.OutboxQueued}
-	if hold > 0 {
+	if how.hold > 0 {
 		row.NotBefore = m.HeldUntil
 	}
 	if m.Author.Kind == conversation.ByAgent {

@@ -106,7 +106,7 @@ func (e *Engine) purgeWorkspace(ctx context.Context, ws id.Workspace) error {
 			return tx.Purge(ctx, e.ages(tx.Now()), purgeChunk)
 		},
 		purgeDeliveries, purgeTriggerRuns, purgeArmed,
-		purgeUploads, purgeLinks, e.purgeLarge, e.purgeReferences, e.purgeJournal, purgeAutomaticSents, purgeUnagreed,
+		purgeUploads, purgeLinks, e.purgeLarge, e.purgeReferences, e.purgeJournal, purgeAutomaticSents, purgeUnagreed, purgeRatingLinks,
 		purgeBackups,
 	} {
 		for more := true; more && ctx.Err() == nil; {

@@ -16,6 +16,7 @@ import (
 	"github.com/sangdam/sangdam/channel/email/emailtest"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/hours"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
 	"github.com/sangdam/sangdam/trigger/condition"
@@ -480,6 +481,89 @@ func TestAThreadIsToldOnceThatWeAreAway(t *testing.T) {
 		}
 		require.Equal(t, []string{"We are away."}, said)
 	}, withDesk(func(d *routing.Desk) { d.Hours = &weekdays }))
+}
+
+// A mail account has its own language and hours, beside those of its desk and work
+// stream: a holiday's words instead of the usual ones, once a thread and closed
+// stretch, and never a welcome.
+func TestAMailAccountHasLanguageAndHours(t *testing.T) {
+	inMail(t, emailtest.Options{}, func(w *mailWorld) {
+		acct := w.acct // the desk is always open
+		own := weekdays
+		own.Exceptions = []hours.Exception{{From: hours.Date{Year: 2000, Month: 1, Day: 5}, To: hours.Date{Year: 2000, Month: 1, Day: 6},
+			Name: "closed", Holiday: true}}
+		acct.Hours, acct.Language = &own, "ko"
+		acct.Messages = map[string]map[string]string{conversation.AutoAway: {"": "We are away.", "ko": "지금은 쉬고 있습니다."},
+			conversation.AutoHoliday: {"": "It is a holiday.", "ko": "오늘은 휴일입니다."}, conversation.AutoWelcome: {"ko": "환영합니다!"}}
+		require.NoError(t, errOf(w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: acct})))
+		w.pass(3 * time.Second)
+		said := func() (out []string) {
+			for _, m := range w.got("mina@example.com") {
+				out = append(out, m.Text)
+			}
+			return out
+		}
+		first := w.write(emailtest.Letter{Subject: "order", Text: "one"}) // Saturday
+		more := func() { w.write(emailtest.Letter{Subject: "Re: order", Text: "still there?", InReplyTo: first}) }
+		more()
+		w.pass(24 * time.Hour) // Sunday: the same stretch
+		more()
+		require.Equal(t, []string{"지금은 쉬고 있습니다."}, said())
+		w.pass(3*24*time.Hour + 12*time.Hour) // Wednesday noon, a holiday
+		more()
+		w.pass(24 * time.Hour)
+		more()
+		require.Equal(t, []string{"지금은 쉬고 있습니다.", "오늘은 휴일입니다."}, said(), "once for each stretch")
+		require.Equal(t, "ko", w.only().Conversation.Language, "the customer's is the account's until it is known")
+	})
+}
+
+// A mail needs no customer field: it becomes a ticket without a category. Once an
+// agent has chosen one, what that one requires holds the ticket until it is there;
+// a mail without a category is held by nothing.
+func TestAMailsCategoryHoldsItsCompletion(t *testing.T) {
+	inMail(t, emailtest.Options{}, func(w *mailWorld) {
+		stream := w.configuration().WorkStreams["mail"]
+		stream.Tickets = true
+		require.NoError(t, errOf(w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: stream})))
+		require.NoError(t, errOf(w.eng.SaveAgent(w.ctx, w.host, sangdam.SaveAgent{Agent: routing.Agent{ID: "t1", Name: "Tia", Role: "agent",
+			Assign: routing.AssignmentSwitches{Ticket: true}, Permissions: []routing.Permission{routing.PermitTicket},
+			Capacity: map[routing.Profile]int{routing.ProfileUnits: 5}}})))
+		require.NoError(t, w.eng.AddToDesk(w.ctx, w.host, sangdam.AddToDesk{Desk: "support", Agent: "t1"}))
+		field := ticket.Field{Code: "order", Kind: ticket.CustomerField, Type: ticket.Text, Required: true, Names: map[string]string{"en": "Order"}}
+		require.NoError(t, errOf(w.eng.SaveField(w.ctx, w.host, sangdam.SaveField{Field: field})))
+		made, err := w.eng.SaveCategory(w.ctx, w.host, sangdam.SaveCategory{Tree: ticket.Intake,
+			Category: ticket.Category{Names: map[string]string{"en": "Refund"}, Offered: true}})
+		require.NoError(t, err)
+		refund := ticket.CategoryID(made.ID)
+		require.NoError(t, errOf(w.eng.SaveForm(w.ctx, w.host, sangdam.SaveForm{Form: ticket.Form{Category: refund, Fields: []string{"order"}}})))
+		w.pass(3 * time.Second)
+		w.write(emailtest.Letter{Subject: "order", Text: "money back"})
+		w.write(emailtest.Letter{From: "jun@example.com", Name: "Jun", Subject: "hello", Text: "nothing of note"})
+		page, err := w.eng.Tickets(w.ctx, w.host, sangdam.TicketFilter{}, "", 10)
+		require.NoError(t, err)
+		require.Len(t, page.Tickets, 2)
+		change := func(id ticket.ID, c sangdam.TicketChange) error {
+			got, err := w.eng.Ticket(w.ctx, w.agent("t1"), id)
+			require.NoError(t, err)
+			return errOf(w.eng.UpdateTicket(w.ctx, w.agent("t1"), sangdam.UpdateTicket{Ticket: id, Version: got.Ticket.Version, Change: c}))
+		}
+		for _, tk := range page.Tickets {
+			require.Empty(t, tk.Category)
+			require.Empty(t, tk.Fields)
+			if tk.Title == "hello" {
+				require.NoError(t, change(tk.ID, sangdam.TicketChange{State: ptr(ticket.Solved)}), "nobody chose a category")
+				continue
+			}
+			require.NoError(t, change(tk.ID, sangdam.TicketChange{Category: &refund}))
+			require.NoError(t, change(tk.ID, sangdam.TicketChange{State: ptr(ticket.OnHold)}), "it may wait without")
+			var missing *ticket.MissingFields
+			require.ErrorAs(t, change(tk.ID, sangdam.TicketChange{State: ptr(ticket.Solved)}), &missing)
+			require.Equal(t, []string{"order"}, missing.Codes)
+			require.NoError(t, change(tk.ID, sangdam.TicketChange{State: ptr(ticket.Solved),
+				Fields: map[string]ticket.Value{"order": {Text: "1234"}}}))
+		}
+	})
 }
 
 // A code that a machine sends to the desk is for the desk: nobody is told of it,

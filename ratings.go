@@ -11,10 +11,12 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/ticket"
 )
 
 // What has ended is rated once. Web chat asks on its own page; elsewhere a
-// message with a button for each score asks, in the words that account, desk or
+// message with a button for each score asks, or one with a link where there are no
+// buttons (ratings_link.go), in the words that account, desk or
 // work stream have for it (conversation.AutoRating); without words nobody is
 // asked. A button that is pressed never opens the conversation again, whenever
 // it is pressed, and what it rates is the ending that it was sent for.
@@ -73,7 +75,8 @@ func (u *unit) askRating(d *conversation.Draft) (none conversation.Message, err 
 		return none, err
 	}
 	caps := adapter.Capabilities()
-	if caps.AsksRating || caps.Choices == channel.Rejected || !caps.Chooses(channel.ChoicePostback) || !conversation.OfOne(d.C.Chat) {
+	buttons := caps.Choices != channel.Rejected && caps.Chooses(channel.ChoicePostback)
+	if caps.AsksRating || !buttons && u.e.cfg.RatingsURL == "" || !conversation.OfOne(d.C.Chat) {
 		return none, errs.New(errs.Unsupported, "sangdam: in this chat on %s nobody is asked for a rating by a message", acct.Kind)
 	}
 	text := u.automatedText(acct, conversation.AutoRating, d.C.Language)
@@ -81,12 +84,28 @@ func (u *unit) askRating(d *conversation.Draft) (none conversation.Message, err 
 		return none, errs.New(errs.Invalid, "sangdam: there is no text that asks for a rating; set the message %q of account, desk or work stream",
 			conversation.AutoRating)
 	}
+	if !buttons {
+		return u.askByLink(d, text)
+	}
 	content := channel.Text(text)
 	for score := 5; score >= 1; score-- {
 		content.Choices = append(content.Choices, ratingChoice(d.C, fmt.Sprintf("%d ★", score), strconv.Itoa(score)))
 	}
 	d.C.RatingAsked = d.C.Closure()
 	return u.sayOf(d, conversation.AutoRating, content)
+}
+
+// askByLink adds the message that asks with a link, which the customer alone gets.
+func (u *unit) askByLink(d *conversation.Draft, text string) (none conversation.Message, err error) {
+	address, err := u.ratingAddress(d.C)
+	if err != nil {
+		return none, err
+	}
+	d.C.RatingAsked = d.C.Closure()
+	leaves := channel.Text(text + "\n\n" + address)
+	return u.sayOn(saying{event: string(ticket.MailSolved), leaves: &leaves}, d, conversation.Message{
+		Author: conversation.Author{Kind: conversation.BySystem, Name: conversation.AutoRating}, Content: channel.Text(text),
+		Automated: conversation.AutoRating})
 }
 
 func ratingChoice(c conversation.Conversation, label, answer string) channel.Choice {

@@ -103,6 +103,10 @@ type Config struct {
 	// address of this machine over http for an emulator. Empty: uploads cannot be
 	// sent on those.
 	FilesURL string
+	// RatingsURL is the https address at which the host serves the pages of rating
+	// links (helpcenter.NewRatings), for channels without buttons, such as mail:
+	// "https://desk.example/ratings". Empty: nobody is asked there.
+	RatingsURL string
 	// AllowPrivate are addresses in private networks that may be fetched when a
 	// message names them; nil: none, only public addresses and usual ports.
 	AllowPrivate []netip.Prefix
@@ -225,7 +229,7 @@ func checkConfig(cfg Config) error {
 	if _, err := routing.NewClassifier(routing.WorkStream{}, cfg.Fields...); err != nil {
 		return invalid("Fields: %w", err)
 	}
-	if err := checkFilesURL(cfg.FilesURL); err != nil {
+	if err := cmp.Or(checkPublicURL("FilesURL", cfg.FilesURL), checkPublicURL("RatingsURL", cfg.RatingsURL)); err != nil {
 		return err
 	}
 	if cfg.SendTimeout >= cfg.Lease {
@@ -239,9 +243,9 @@ func checkConfig(cfg Config) error {
 	return nil
 }
 
-// checkFilesURL takes what providers fetch from; an emulator on this machine
-// also fetches over plain http.
-func checkFilesURL(address string) error {
+// checkPublicURL takes what others open; an emulator on this machine also fetches
+// over plain http.
+func checkPublicURL(name, address string) error {
 	if address == "" {
 		return nil
 	}
@@ -253,7 +257,7 @@ func checkFilesURL(address string) error {
 		}
 	}
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.User != nil {
-		return invalidConfig("FilesURL must be an https address such as https://desk.example/files")
+		return invalidConfig("%s must be an https address such as https://desk.example/files", name)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/ticket"
@@ -168,7 +169,38 @@ func (u *unit) applyChange(d *ticket.Draft, c TicketChange) error {
 	if err := u.assignTicket(d, s, c); err != nil {
 		return err
 	}
-	return setTicketState(d, s, c)
+	was := d.T.State
+	if err := setTicketState(d, s, c); err != nil {
+		return err
+	}
+	return u.mayComplete(d.T, was, s)
+}
+
+// mayComplete holds an agent to the fields that the category of a mail requires:
+// whoever wrote it was shown no form, and the agent chose the category.
+func (u *unit) mayComplete(t ticket.Ticket, was ticket.State, s *ticketSetup) error {
+	done := t.State == ticket.Solved || t.State == ticket.Complete
+	if !done || t.State == was || u.p.Kind != KindAgent || u.as != "" || t.Category == "" || t.Conversation == "" {
+		return nil
+	}
+	cv, err := u.tx.Conversations().Conversation(u.ctx, t.Conversation)
+	if err != nil || cv.Chat.Kind != channel.ChatThread {
+		return err
+	}
+	if missing := ticket.Missing(t, s.formFields(t.Category)); len(missing) > 0 {
+		return &ticket.MissingFields{Codes: missing}
+	}
+	return nil
+}
+
+// formFields are the fields that a category's form adds.
+func (s *ticketSetup) formFields(c ticket.CategoryID) (out []ticket.Field) {
+	for _, code := range s.form(c).Fields {
+		if f, ok := s.Fields.Field(code); ok && !f.Deleted {
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 func setTicketState(d *ticket.Draft, s *ticketSetup, c TicketChange) error {

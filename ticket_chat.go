@@ -87,7 +87,7 @@ func (u *unit) sayInChat(t ticket.Ticket, text string) (bool, error) {
 	} else if t.State != w.now.State && t.State == ticket.Solved {
 		event = ticket.MailSolved
 	}
-	if _, err := u.sayOn(string(event), 0, d, conversation.Message{Author: author, Content: content}); err != nil {
+	if _, err := u.sayOn(saying{event: string(event)}, d, conversation.Message{Author: author, Content: content}); err != nil {
 		return false, err
 	}
 	return true, u.finish(d)

@@ -221,11 +221,7 @@ func (u *unit) requiredFields(t ticket.Ticket) error {
 	}
 	fields := d.Fields.AgentFields(t.Channel, u.p.has(RoleAdministrator))
 	if t.Channel == ticket.ChannelHand || t.Channel == ticket.ChannelPhone {
-		for _, code := range d.form(t.Category).Fields {
-			if f, ok := d.Fields.Field(code); ok && !f.Deleted {
-				fields = append(fields, f)
-			}
-		}
+		fields = append(fields, d.formFields(t.Category)...)
 	}
 	if missing := ticket.Missing(t, fields); len(missing) > 0 {
 		return &ticket.MissingFields{Codes: missing}

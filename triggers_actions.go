@@ -2,6 +2,7 @@ package sangdam
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
 )
 
@@ -472,7 +474,8 @@ func (r *triggerRun) forward(t *trigger.Trigger, a trigger.Action, values map[st
 		if err != nil {
 			return trigger.Outcome{}, err
 		}
-		then = append(then, channel.Then{On: channel.OutboxSent, Do: thenComplete, Params: params})
+		then = append(then, channel.Then{On: channel.OutboxSent, Do: thenComplete, Params: params},
+			channel.Then{On: channel.OutboxFailed, Do: thenStays, Params: params})
 	}
 	_, err = r.u.deliver(Delivery{Target: target.ID, Notice: n}, then...)
 	return trigger.Outcome{Done: err == nil}, err
@@ -595,6 +598,36 @@ func (u *unit) thenCompleted(_ channel.OutboxRow, _ string, params json.RawMessa
 		return nil // it is gone, merged or complete already
 	}
 	return err
+}
+
+// thenStays says on a ticket why it is not complete: its forward was refused for
+// good. Whoever has a conversation reads it in the deliveries.
+const thenStays = "stays_open"
+
+func (u *unit) thenStaysOpen(row channel.OutboxRow, _ string, params json.RawMessage) error {
+	var p thenCompleteParams
+	if err := json.Unmarshal(params, &p); err != nil || p.Kind != kindTicket {
+		return err
+	}
+	w, err := u.ticketWork(ticket.ID(p.ID))
+	if errors.Is(err, ErrNotFound) || err == nil && w.now.State == ticket.Complete {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	was := u.as
+	u.as = p.As
+	defer func() { u.as = was }()
+	d, err := u.editTicket(ticket.ID(p.ID))
+	if errors.Is(err, ErrConflict) || errors.Is(err, ErrInvalid) {
+		return nil // it was merged meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	u.ctx = CausedBy(u.ctx, trigger.MaxDepth+1) // no rule answers this by forwarding it again
+	return d.Comment("The forward did not go out, so the ticket stays open: " + cmp.Or(row.Detail, string(row.Reason)) + ".")
 }
 
 // chosenAgents goes through the agents in the order of the choice until give

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/notify/mail/mailtest"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
@@ -157,6 +158,38 @@ func TestForwardedTicketsAndTimedRules(t *testing.T) {
 		w.jump(3 * time.Hour)
 		w.pass(2 * time.Second)
 		require.Len(t, w.runs("late"), 2)
+	}, withOutside(&o))
+}
+
+// A ticket that is forwarded is complete when the server has accepted the mail, not
+// when it is queued. One whose mail is refused for good stays open and says why;
+// one whose outcome nobody knows stays as it is.
+func TestAForwardedTicketWaitsForTheMail(t *testing.T) {
+	var o outside
+	inTickets(t, func(d *ticketDesk) {
+		w := d.world
+		o.targets(w)
+		w.save(ticketRule("fw", when("title", condition.Contains, "forward"), trigger.Do(sangdam.ActionForward,
+			sangdam.ForwardParams{To: "partner@outside.example", Complete: true})))
+		o.mails.Fail(mailtest.Fault{Code: 451}, refused, dropped)
+		later := d.open(sangdam.OpenTicket{Title: "forward, but not now"})
+		w.settle()
+		require.Equal(t, ticket.Unassigned, d.read(later).Ticket.State, "queued is not accepted")
+		bad := d.open(sangdam.OpenTicket{Title: "forward refused"})
+		w.settle()
+		lost := d.open(sangdam.OpenTicket{Title: "forward lost"})
+		w.settle()
+		w.jump(time.Minute)
+		w.pass(2 * time.Second)
+		require.Equal(t, ticket.Complete, d.read(later).Ticket.State, "it was taken at the second try")
+		got := d.read(bad)
+		require.Equal(t, ticket.Unassigned, got.Ticket.State)
+		last := got.Entries[len(got.Entries)-1]
+		require.Equal(t, []any{ticket.Commented, "trigger:fw"}, []any{last.Kind, last.Actor})
+		require.Contains(t, last.Text, "the server refuses")
+		require.NotContains(t, last.Text, "partner@")
+		require.Equal(t, ticket.Unassigned, d.read(lost).Ticket.State)
+		require.Len(t, d.read(lost).Entries, 1)
 	}, withOutside(&o))
 }
 

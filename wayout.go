@@ -274,6 +274,7 @@ func (e *Engine) carry(carriers []notify.Carrier) error {
 func consequences() map[string]func(u *unit, row channel.OutboxRow, got string, params json.RawMessage) error {
 	return map[string]func(*unit, channel.OutboxRow, string, json.RawMessage) error{
 		thenComplete: (*unit).thenCompleted,
+		thenStays:    (*unit).thenStaysOpen,
 		thenHanded:   (*unit).thenHandedOver,
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"html"
 	netmail "net/mail"
+	"regexp"
 	"strings"
 	"time"
 
@@ -165,7 +166,20 @@ func oneLine(s string) string {
 	}, s))
 }
 
-// paragraphs makes HTML of text: escaped, its line breaks kept.
+// address finds web addresses in a text; what usually ends a sentence is none of it.
+var address = regexp.MustCompile(`https?://[^\s<>"']*[^\s<>"'.,;:!?)\]]`)
+
+// paragraphs makes HTML of text: escaped, its line breaks kept, its addresses
+// links.
 func paragraphs(text string) string {
-	return strings.ReplaceAll(html.EscapeString(strings.ReplaceAll(text, "\r\n", "\n")), "\n", "<br>\n")
+	text = strings.ReplaceAll(text, "\r\n", "\n")
+	var out strings.Builder
+	last := 0
+	for _, at := range address.FindAllStringIndex(text, -1) {
+		safe := html.EscapeString(text[at[0]:at[1]])
+		out.WriteString(html.EscapeString(text[last:at[0]]) + `<a href="` + safe + `">` + safe + `</a>`)
+		last = at[1]
+	}
+	out.WriteString(html.EscapeString(text[last:]))
+	return strings.ReplaceAll(out.String(), "\n", "<br>\n")
 }

@@ -72,6 +72,17 @@ func TestLayouts(t *testing.T) {
 	require.Empty(t, got[1].Header("Auto-Submitted"))
 }
 
+// Addresses in an answer are links in its HTML, and nothing else is.
+func TestAddressesAreLinks(t *testing.T) {
+	s := server(t)
+	acct := account(func(s *email.Settings) { s.Layouts = []email.Layout{{HTML: "#{content}"}} })
+	require.NoError(t, sendMail(t, s, acct, channel.Outbound{Row: "1", State: []byte(chatState),
+		Content: channel.Text("see https://shop.test/a?b=1&c=2. or javascript:alert(1) or https://x.test/\"onclick=alert(1) <https://y.test/>")}))
+	require.Equal(t, `see <a href="https://shop.test/a?b=1&amp;c=2">https://shop.test/a?b=1&amp;c=2</a>. or javascript:alert(1) or `+
+		`<a href="https://x.test/">https://x.test/</a>&#34;onclick=alert(1) &lt;<a href="https://y.test/">https://y.test/</a>&gt;`,
+		strings.TrimSpace(s.Received("")[0].HTML))
+}
+
 // A layout is for what a mail tells and for the customer's language; one of plain
 // text makes plain mails, and what a trigger says has none.
 func TestALayoutForEachEventAndLanguage(t *testing.T) {

@@ -113,6 +113,11 @@ func (h *Handler) routes() http.Handler {
 	if h.o.Prefix != "" {
 		mux.Handle("GET "+h.o.Prefix, http.RedirectHandler(h.o.Prefix+"/", http.StatusSeeOther))
 	}
+	return guarded(mux)
+}
+
+// guarded takes what comes from the page's own forms alone.
+func guarded(mux http.Handler) http.Handler {
 	cross := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		head := w.Header()
