@@ -142,5 +142,15 @@ func mailStream() routing.WorkStream {
 		Messages: conversation.Texts{
 			conversation.AutoGreeting: {"ko": "메일을 받았습니다. 곧 답변드리겠습니다.", "": "Your mail has arrived. We will answer soon."},
 			conversation.AutoEnded:    {"ko": "상담이 종료되었습니다. 이용해 주셔서 감사합니다.", "": "The conversation has ended. Thank you."},
+			conversation.AutoRating:   {"ko": "상담은 어떠셨나요?", "": "How was it?"},
 		}}
+}
+
+// ratingsURL is where customers rate by a link; empty: the internet does not reach
+// this server, and nobody is asked.
+func ratingsURL(public string) string {
+	if !strings.HasPrefix(public, "https://") {
+		return ""
+	}
+	return public + "/ratings"
 }

@@ -70,8 +70,9 @@ func open(ctx context.Context, o options, stdout, stderr io.Writer) (_ *helpdesk
 		return nil, err
 	}
 	h.eng, err = sangdam.New(sangdam.Config{DB: h.db, Sealer: sealer, Blobs: blobs, FilesURL: o.filesURL,
-		Adapters: []channel.Adapter{adapter, webchat.New(), o.mailbox.adapter()},
-		Carriers: o.mail.carriers(), ConsoleURL: consoleURL(o.publicURL),
+		RatingsURL: ratingsURL(o.publicURL),
+		Adapters:   []channel.Adapter{adapter, webchat.New(), o.mailbox.adapter()},
+		Carriers:   o.mail.carriers(), ConsoleURL: consoleURL(o.publicURL),
 		Logger: h.out.logger(), Hooks: h.out.hooks(), Node: nodeName(o), Lease: o.lease, SendTimeout: min(o.lease/3, 10*time.Second)})
 	if err != nil {
 		return nil, err

@@ -191,6 +191,11 @@ func (h *helpdesk) routes(streams context.Context) (http.Handler, error) {
 		return nil, err
 	}
 	mux.Handle("/help/", help)
+	ratings, err := helpcenter.NewRatings(h.eng, helpcenter.RatingOptions{Prefix: "/ratings", Logger: h.out.logger()})
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle("/ratings/", ratings)
 	if h.shop != "" {
 		mux.HandleFunc("GET /shop", h.serveShop)
 	}
