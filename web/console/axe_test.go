@@ -52,8 +52,8 @@ func (w *world) fillRows() {
 		{Name: "Gold", Set: map[string]string{"plan": "gold"}, Skills: []routing.Skill{{Name: "ko", Level: 2}}, Stop: true}}
 	_, err = w.eng.SaveWorkStream(w.t.Context(), w.host, sangdam.SaveWorkStream{WorkStream: stream})
 	require.NoError(w.t, err)
-	_, err = w.eng.SaveTrigger(w.t.Context(), w.host, sangdam.SaveTrigger{Trigger: trigger.Trigger{ID: "full", Title: "Says so", Subject: "ticket",
-		After: &trigger.After{Since: "created", For: time.Hour},
+	_, err = w.eng.SaveTrigger(w.t.Context(), w.host, sangdam.SaveTrigger{Trigger: trigger.Trigger{ID: "full", Title: "Says so",
+		Subject: "ticket", After: &trigger.After{Since: "created", For: time.Hour},
 		Actions: []trigger.Action{trigger.Do("assign", sangdam.AssignParams{Agents: []routing.AgentID{"ara"}, Choice: trigger.ChooseOne}),
 			trigger.Do("mail", sangdam.MailParams{To: sangdam.ToCustomer, Subject: sangdam.Texts{"ko": "제목"}, Body: sangdam.Texts{"": "Hello"}})}}})
 	require.NoError(w.t, err)
@@ -99,5 +99,12 @@ func TestEveryPageIsAccessible(t *testing.T) {
 		p.axe(source, path+" narrow")
 		require.LessOrEqual(t, eval[int](p, `document.documentElement.scrollWidth`), 400, "%s is wider than the screen", path)
 		p.shot("narrow" + strings.NewReplacer("/", "-", "?", "-", "=", "-", string(id), "c", string(made.Ticket), "t").Replace(path))
+	}
+	p.do(chromedp.EmulateViewport(320, 700)) // 1280 pixels at 400 %
+	for _, path := range []string{"/setup", "/setup/channels", "/setup/workspace", "/setup/accounts/shop", "/setup/accounts/new?kind=email",
+		"/setup/streams/line", "/setup/tickets", "/triggers", "/triggers/full"} {
+		p.openPage(path)
+		require.LessOrEqual(t, eval[int](p, `Math.max(document.documentElement.scrollWidth, document.querySelector("main").scrollWidth)`), 320,
+			"%s is wider than the screen", path)
 	}
 }

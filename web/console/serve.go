@@ -18,6 +18,7 @@ import (
 const (
 	maxForm        = 4 << 20
 	maxPictureForm = 11 << 20
+	maxFormRows    = 2000
 )
 
 // policy is the content security policy of every page: nothing from elsewhere,
@@ -149,6 +150,11 @@ func (q *request) readForm() error {
 	}
 	if err != nil {
 		return errs.New(errs.Invalid, "console: the form cannot be read, or is larger than %d bytes", maxForm)
+	}
+	for _, values := range q.r.PostForm {
+		if len(values) > maxFormRows { // each row is looked for in all that was sent
+			return errs.New(errs.Invalid, "console: the form has more than %d rows of a kind; save fewer at once", maxFormRows)
+		}
 	}
 	return nil
 }

@@ -275,6 +275,7 @@ func (q *request) connectAccount() error {
 // firstView says whether anything has come from the account.
 type firstView struct {
 	ID   string
+	Mail bool
 	Last *rowView
 }
 
@@ -296,7 +297,7 @@ func (q *request) firstMessage() error {
 	if err != nil {
 		return err
 	}
-	v := firstView{ID: string(a.ID)}
+	v := firstView{ID: string(a.ID), Mail: a.Kind == kindMail}
 	if len(rows) > 0 {
 		v.Last = &rows[0]
 	}

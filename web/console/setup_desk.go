@@ -69,7 +69,7 @@ func (q *request) handedOn(desk routing.DeskID, agents []string) (out []string, 
 			return nil, err
 		}
 		if n.N > 0 {
-			out = append(out, q.lang.t("desk.hands_on", agentName(d, routing.AgentID(a)), n.N, cmp.Or(d.Desks[desk], string(desk))))
+			out = append(out, q.lang.t("desk.hands_on", agentName(d, routing.AgentID(a)), cmp.Or(d.Desks[desk], string(desk)), n.N))
 		}
 	}
 	return out, nil

@@ -32,7 +32,7 @@ func TestTheExtrasOfADesk(t *testing.T) {
 	p.shot("desk")
 	eval[bool](p, `(document.querySelector("[name=member][value=ara]").checked = false, true)`)
 	p.save()
-	p.shows("#hand-on", "Ara Kim is taken off and hands on 1 conversations")
+	p.shows("#hand-on", "Ara Kim is taken off Support. Conversations that go to others: 1")
 	p.shot("hand-on")
 	cfg, err := w.eng.Configuration(t.Context(), w.host)
 	require.NoError(t, err)

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -44,9 +45,10 @@ func TestAMailAccountIsMadeInTheBrowser(t *testing.T) {
 	require.Equal(t, "help@shop.test", eval[string](p, `document.querySelector("[name=address]").value`), "what was typed stays")
 	p.fillServer("mailbox.0.", "imap.shop.test", "not-the-password")
 	p.fillServer("smtp.", "smtp.shop.test", "secret")
-	p.fill("layout.0.html", "<h1>Shop</h1>#{content}<script>top.wrong = 1</script>")
+	p.fill("layout.0.html", "<h1>Shop</h1>#{content}")
+	eval[bool](p, `(document.querySelector("#mail-preview").addEventListener("load", () => { window.shown = true; }), true)`)
 	p.click(`[name=preview][value="0"]`)
-	p.until(`document.querySelector("#mail-preview").offsetHeight > 100`)
+	p.until(`window.shown && document.querySelector("#mail-preview").offsetHeight > 100`)
 	p.save()
 	p.click("#finish")
 	p.shows(".notice.good", "Saved")
@@ -102,6 +104,21 @@ func (w *world) mailAccount() string {
 		}
 	}
 	return ""
+}
+
+// A preview runs nothing and loads nothing, whatever is written; without a place
+// for the text it says so.
+func TestAMailLayoutIsPreviewedWhereNothingRuns(t *testing.T) {
+	w := newWorld(t)
+	shown := func(html string) string {
+		resp := w.client("admin").do(http.MethodPost, "/setup/mail/preview", url.Values{"preview": {"3"}, "layout.3.html": {html}}.Encode())
+		require.True(t, strings.HasPrefix(resp.Header.Get("Content-Security-Policy"), "sandbox; default-src 'none'"))
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		return string(body)
+	}
+	require.Contains(t, shown("<h1>Shop</h1>#{content}<script>alert(1)</script>"), "<h1>Shop</h1>This is where the text")
+	require.NotContains(t, shown("<h1>Shop</h1>"), "<h1>")
 }
 
 // What the page has no field for stays, a second mailbox has a password of its

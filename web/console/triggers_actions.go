@@ -140,14 +140,20 @@ func (m actionMaker) row(n string, a trigger.Action) actionForm {
 		if ok {
 			delete(rest, p.name)
 		}
-		field.Label = m.q.lang.of("param", p.name)
-		f.Params = append(f.Params, field)
+		if field.Label = m.q.lang.of("param", p.name); !field.empty(p) {
+			f.Params = append(f.Params, field)
+		}
 	}
 	if len(rest) > 0 {
 		f.More = indented(rest)
 	}
-	f.Unread = len(f.Params) == 0
+	f.Unread = len(actionParams[a.Kind]) == 0
 	return f
+}
+
+// empty says that there is nothing to choose from, and nothing was chosen.
+func (f paramForm) empty(p param) bool {
+	return !slices.Contains([]paramKind{paramText, paramNumber, paramList, paramTick, paramWords, paramTexts}, p.kind) && len(f.Options) == 0
 }
 
 // field shows one parameter; false where its value is none that the field can
@@ -255,7 +261,8 @@ func (q *request) readAction(prefix string) (trigger.Action, error) {
 	if text := q.value(prefix + "more"); text != "" {
 		if wrong := json.Unmarshal([]byte(text), &all); wrong != nil || all == nil {
 			all = map[string]json.RawMessage{}
-			err = errs.New(errs.Invalid, "console: %s", q.lang.t("triggers.wrong", q.lang.of("does", a.Kind), cmp.Or(wrong, errNoObject).Error()))
+			err = errs.New(errs.Invalid, "console: %s",
+				q.lang.t("triggers.wrong", q.lang.of("does", a.Kind), cmp.Or(wrong, errNoObject).Error()))
 		}
 	}
 	for _, p := range actionParams[a.Kind] {
