@@ -1,7 +1,6 @@
 package sangdam
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -393,56 +392,82 @@ func (e *Engine) SearchTickets(ctx context.Context, p Principal, text string, li
 		}
 		seen := map[ticket.ID]bool{}
 		var after driver.SearchHit
-		for looked := 0; looked < searchedAt && len(out) < limit; looked += maxPage {
-			hits, err := tx.Search().Find(ctx, tokens, after, maxPage)
+		// Most hits are what is looked for, so few more than those are asked for
+		// first, and more whenever that was not so.
+		for looked, chunk := 0, min(limit+10, maxPage); looked < searchedAt && len(out) < limit; {
+			hits, err := tx.Search().Find(ctx, tokens, after, chunk)
 			if err != nil {
 				return err
 			}
-			for _, h := range hits {
-				f, ok, err := l.found(h, text, seen)
-				if err != nil {
-					return err
-				}
-				if ok && len(out) < limit {
-					out = append(out, f)
-				}
-			}
-			if len(hits) < maxPage {
-				return nil
+			if out, err = l.foundIn(hits, text, seen, out, limit); err != nil || len(hits) < chunk {
+				return err
 			}
 			after = hits[len(hits)-1]
+			looked += chunk
+			chunk = min(chunk*4, maxPage)
 		}
 		return nil
 	})
 	return out, err
 }
 
-// found reads what a hit names, if the words are really there and it may be
-// seen.
-func (l *ticketList) found(h driver.SearchHit, text string, seen map[ticket.ID]bool) (f FoundTicket, ok bool, err error) {
-	id, seq, ok := searchedTicket(h.Message)
-	if !ok || seen[id] {
-		return f, false, nil
+// foundIn adds what hits name, up to the limit, if the words are really there
+// and it may be seen.
+func (l *ticketList) foundIn(hits []driver.SearchHit, text string, seen map[ticket.ID]bool, out []FoundTicket, limit int) ([]FoundTicket,
+	error) {
+	named, comments, err := l.ofHits(hits)
+	if err != nil {
+		return nil, err
 	}
-	t, err := tickets.Get(l.ctx, l.tx, string(id))
-	if errors.Is(err, ErrNotFound) {
-		return f, false, nil
-	}
-	if err != nil || !l.keep(&t) {
-		return f, false, cmp.Or(err, l.trouble)
-	}
-	f = FoundTicket{Ticket: shownTicket(t.Ticket, l.hidden), Entry: seq}
-	in := ticketText(f.Ticket)
-	if seq > 0 {
-		e, err := ticketEntries.Get(l.ctx, l.tx, entryID(id, seq))
-		if err != nil {
-			return f, false, err
+	for _, h := range hits {
+		id, seq, ok := searchedTicket(h.Message)
+		t, there := named[id]
+		if !ok || !there || seen[id] || len(out) == limit {
+			continue
 		}
-		in = e.Text
+		if !l.keep(&t) {
+			if l.trouble != nil {
+				return nil, l.trouble
+			}
+			continue
+		}
+		f := FoundTicket{Ticket: shownTicket(t.Ticket, l.hidden), Entry: seq}
+		in := comments[entryID(id, seq)]
+		if seq == 0 {
+			in = ticketText(f.Ticket)
+		}
+		if privacy.Contains(in, text) {
+			seen[id] = true
+			out = append(out, f)
+		}
 	}
-	if !privacy.Contains(in, text) {
-		return f, false, nil
+	return out, nil
+}
+
+// ofHits reads the tickets that hits name, and the comments by the ids of their
+// entries.
+func (l *ticketList) ofHits(hits []driver.SearchHit) (named map[ticket.ID]storedTicket, comments map[string]string, err error) {
+	var ids, entries []string
+	for _, h := range hits {
+		id, seq, ok := searchedTicket(h.Message)
+		if ok && !slices.Contains(ids, string(id)) {
+			ids = append(ids, string(id))
+		}
+		if ok && seq > 0 {
+			entries = append(entries, entryID(id, seq))
+		}
 	}
-	seen[id] = true
-	return f, true, nil
+	list, err := tickets.GetAll(l.ctx, l.tx, ids...)
+	if err != nil {
+		return nil, nil, err
+	}
+	named, comments = map[ticket.ID]storedTicket{}, map[string]string{}
+	for _, t := range list {
+		named[t.ID] = t
+	}
+	said, err := ticketEntries.GetAll(l.ctx, l.tx, entries...)
+	for _, e := range said {
+		comments[entryID(e.Ticket, e.Seq)] = e.Text
+	}
+	return named, comments, err
 }

@@ -56,7 +56,7 @@ func rowsRead(t *testing.T, db *store.DB) {
 	ctx, host := t.Context(), Host("w")
 	require.NoError(t, e.CreateWorkspace(ctx, "w", "W"))
 	n := manyTickets()
-	seedTickets(t, e, n)
+	seedTickets(t, e, 0, n, n/5)
 	var urgent TicketFilter
 	require.NoError(t, json.Unmarshal([]byte(`{"when":{"version":1,"all":[{"field":"priority","op":"gte","value":0}]},"open":true}`), &urgent))
 	saved, err := e.SaveTicketView(ctx, host, SaveTicketView{View: ticket.View{Name: "Open", When: urgent.When}})
@@ -83,6 +83,11 @@ func rowsRead(t *testing.T, db *store.DB) {
 			require.NoError(t, err)
 			return len(found)
 		}, 5, 60},
+		"a search of what all say": {func() int {
+			found, err := e.SearchTickets(ctx, host, "has not arrived", 20)
+			require.NoError(t, err)
+			return len(found)
+		}, 20, 90},
 	} {
 		tc.do() // what is read once is read
 		before := db.Stats().RowsRead
@@ -92,24 +97,26 @@ func rowsRead(t *testing.T, db *store.DB) {
 	}
 }
 
-// seedTickets writes tickets, five of which speak of a rare lamp, as documents
-// alone: what commands write beside them is not what lists read.
-func seedTickets(t *testing.T, e *Engine, n int) {
+// seedTickets writes tickets, one in so many of which speaks of a rare lamp, as
+// documents with their search tokens: what commands write beside them is not
+// what lists read.
+func seedTickets(t testing.TB, e *Engine, from, to, rare int) {
 	t.Helper()
 	const chunk = 500
-	at := time.Now().UTC().Truncate(time.Microsecond)
-	for from := 0; from < n; from += chunk {
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for ; from < to; from += chunk {
 		err := e.unit(context.Background(), Host("w"), func(u *unit) error {
-			for i := from; i < from+chunk; i++ {
+			for i := from; i < min(from+chunk, to); i++ {
 				tk := ticket.Ticket{ID: ticket.ID(fmt.Sprintf("t%06d", i)), Number: int64(i + 1), Channel: ticket.ChannelAPI,
-					Title: fmt.Sprint("Order ", i),
-					State: ticket.States()[i%4], Agent: routing.AgentID(fmt.Sprint("a", i%20)), Priority: ticket.Priority(i%4 - 1),
+					Title: fmt.Sprint("Order ", i, " has not arrived"), Tags: []string{fmt.Sprint("shop", i%50)},
+					Requester: ticket.Requester{Name: fmt.Sprint("Customer ", i), Email: fmt.Sprintf("c%d@example.com", i)},
+					State:     ticket.States()[i%4], Agent: routing.AgentID(fmt.Sprint("a", i%20)), Priority: ticket.Priority(i%4 - 1),
 					CreatedAt: at.Add(time.Duration(i) * time.Second), UpdatedAt: at.Add(time.Duration(i) * time.Second)}
-				if i%(n/5) == 7 {
+				if i%rare == 7 {
 					tk.Title = "A rare lamp"
-					if err := u.indexText(tk, 0, tk.CreatedAt, tk.Title); err != nil {
-						return err
-					}
+				}
+				if err := u.indexText(tk, 0, tk.CreatedAt, ticketText(tk)); err != nil {
+					return err
 				}
 				if err := tickets.Save(u.ctx, u.tx, &storedTicket{Ticket: tk}); err != nil {
 					return err

@@ -12,8 +12,6 @@
 //	go run ./internal/bench -case widgets           # idle web-chat visitors
 //	go run ./internal/bench -case console           # pages of a large desk
 //	go run ./internal/bench -case rules             # one event and 10,000 rules
-//	go run ./internal/bench -case tickets -tickets 1000000 -data /var/tmp/bench
-//	go run ./internal/bench -case tickets -store postgres
 //	go run ./internal/bench -case peer -store postgres  # the whole way over HTTP
 //	go run ./internal/bench -case peer
 //
@@ -72,8 +70,6 @@ type options struct {
 	agents        int
 	burst         int
 	widgets       int
-	tickets       int
-	data          string
 }
 
 // cases by name; each returns what is printed.
@@ -84,7 +80,6 @@ var cases = map[string]func(context.Context, options) (report, error){
 	"restart": restart,
 	"widgets": widgets,
 	"rules":   rules,
-	"tickets": ticketLists,
 	"peer":    peer,
 	"console": consolePages,
 }
@@ -100,12 +95,10 @@ type report struct {
 func run(ctx context.Context, args []string, out io.Writer) error {
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	name := flags.String("case", "", "assign, ack, memory, restart, widgets, console, rules, tickets or peer")
-	flags.IntVar(&o.tickets, "tickets", 20_000, "tickets of -case tickets")
-	flags.StringVar(&o.data, "data", "", "directory in which -case tickets keeps its SQLite data; empty: none is kept")
+	name := flags.String("case", "", "assign, ack, memory, restart, widgets, console, rules or peer")
 	flags.IntVar(&o.widgets, "widgets", 5_000, "connections of widgets")
 	asJSON := flags.Bool("json", false, "print one JSON object")
-	flags.StringVar(&o.store, "store", "sqlite", "sqlite or, for assign, tickets and peer, postgres")
+	flags.StringVar(&o.store, "store", "sqlite", "sqlite or, for assign and peer, postgres")
 	flags.IntVar(&o.rounds, "rounds", 7, "rounds that must count")
 	flags.IntVar(&o.conversations, "conversations", 100_000, "open conversations of memory, restart and console")
 	flags.IntVar(&o.agents, "agents", 10_000, "agents of restart")
@@ -115,10 +108,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	do, ok := cases[*name]
 	if !ok {
-		return errors.New("-case must be assign, ack, memory, restart, widgets, console, rules, tickets or peer")
+		return errors.New("-case must be assign, ack, memory, restart, widgets, console, rules or peer")
 	}
-	if o.store != "sqlite" && (o.store != "postgres" || !slices.Contains([]string{"assign", "tickets", "peer"}, *name)) {
-		return errors.New("-store must be sqlite, or postgres for -case assign, tickets and peer")
+	if o.store != "sqlite" && (o.store != "postgres" || !slices.Contains([]string{"assign", "peer"}, *name)) {
+		return errors.New("-store must be sqlite, or postgres for -case assign and peer")
 	}
 	r, err := do(ctx, o)
 	if err != nil {
