@@ -129,13 +129,17 @@ func (u *unit) processes(ref driver.LaneRef, env channel.Envelope, in channel.In
 
 // envelopeFailed decides what becomes of an envelope whose transaction failed.
 // A temporary failure keeps it at the head of its lane; one that fails again
-// and again is quarantined, so that the lane goes on.
+// and again is quarantined, so that the lane goes on. What is stale may mean that
+// the claim is lost: then nothing is recorded either, and whoever has it goes on.
 func (e *Engine) envelopeFailed(ctx context.Context, ref driver.LaneRef, env channel.Envelope, err error) bool {
-	if errors.Is(err, ErrStale) || ctx.Err() != nil {
-		return false // the claim is lost: another worker has it, or we stop
+	if ctx.Err() != nil {
+		return false
 	}
+	stale := errors.Is(err, ErrStale)
 	temporary := errors.Is(err, ErrUnavailable) || errors.Is(err, ErrConflict) || errors.Is(err, context.DeadlineExceeded)
-	e.trouble("an envelope could not be processed", err, "envelope", string(env.ID), "tries", env.Tries+1, "temporary", temporary)
+	if !stale {
+		e.trouble("an envelope could not be processed", err, "envelope", string(env.ID), "tries", env.Tries+1, "temporary", temporary)
+	}
 	if !temporary && env.Tries+1 >= poisonTries {
 		return e.quarantine(ctx, ref, env, "processing failed repeatedly: "+kindName(err))
 	}
@@ -146,7 +150,11 @@ func (e *Engine) envelopeFailed(ctx context.Context, ref driver.LaneRef, env cha
 		}
 		return tx.Inbox().Retry(ctx, ref.Claim, env.ID, tx.Now().Add(wait), kindName(err))
 	})
-	if again != nil {
+	switch {
+	case again == nil && stale:
+		e.trouble("an envelope could not be processed", err, "envelope", string(env.ID), "tries", env.Tries+1)
+	case stale && errors.Is(again, ErrStale): // lost indeed
+	case again != nil:
 		// The lane is given back only then: at once it would be claimed again
 		// and fail again.
 		e.trouble("an envelope waits at the head of its lane", again)
@@ -164,6 +172,9 @@ func (e *Engine) quarantine(ctx context.Context, ref driver.LaneRef, env channel
 		return tx.Events().Append(ctx, driver.Event{Aggregate: kindAccount, ID: string(env.Account), Desk: e.deskOf(ref.Workspace, env.Account),
 			Kind: "quarantined", Ref: string(env.ID), Actor: "system", At: tx.Now()})
 	})
+	if errors.Is(err, ErrStale) {
+		return false // the claim is lost
+	}
 	if err != nil {
 		e.trouble("an envelope could not be quarantined", err)
 		e.pause(ctx, poisonTries)

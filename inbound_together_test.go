@@ -66,7 +66,6 @@ func (w *world) piled(but string) {
 // processed, each event once and in order; and the one is tried by itself.
 func TestBatchOfEventsHarmsNobody(t *testing.T) {
 	all := maps.Clone(failures)
-	delete(all, "is stale") // which means that the claim is lost
 	all["panics"] = func() error { panic("a fault of the flow") }
 	for name, fail := range all {
 		t.Run(name, func(t *testing.T) {
@@ -116,6 +115,33 @@ func TestBatchWithAPoisonedEventSetsItAside(t *testing.T) {
 		for _, q := range set {
 			require.Equal(t, 4, q.Envelope.Tries, "and the fifth set it aside")
 		}
+	}, withConfig(func(cfg *sangdam.Config) {
+		s = &saboteur{Backend: cfg.DB.Backend()}
+		cfg.DB = store.New(s)
+	}))
+}
+
+// TestAFlowThatStaysStaleIsSetAside: an event whose flow is refused as stale again
+// and again although its claim is not lost is tried ever more rarely and then set
+// aside, as one that fails otherwise.
+func TestAFlowThatStaysStaleIsSetAside(t *testing.T) {
+	var s *saboteur
+	inWorld(t, func(w *world) {
+		victim := w.pile()
+		tries := 0
+		s.set(func(c conversation.Conversation) bool { return c.Chat.ID == victim && c.Unread == 1 }, func() error {
+			if tries++; tries > 100 {
+				return nil // it spins: enough is seen
+			}
+			return failures["is stale"]()
+		})
+		w.resume()
+		w.pass(10 * time.Minute)
+		require.Less(t, tries, 30)
+		w.piled(victim)
+		set, err := w.eng.Quarantined(w.ctx, w.host, 10)
+		require.NoError(t, err)
+		require.Len(t, set, 2)
 	}, withConfig(func(cfg *sangdam.Config) {
 		s = &saboteur{Backend: cfg.DB.Backend()}
 		cfg.DB = store.New(s)

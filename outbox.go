@@ -35,10 +35,12 @@ func (e *Engine) workOutbox(ctx context.Context, lane driver.OutboxLane) {
 	for len(lane.Rows) > 0 && ctx.Err() == nil && time.Now().Before(s.until) {
 		n, err := s.step(ctx, lane)
 		if err != nil {
+			tries := 1 // the claim is lost, or a rival was first; else it is stale for ever
 			if !errors.Is(err, ErrStale) {
 				e.trouble("a lane could not be worked", err)
-				e.pause(ctx, poisonTries) // given back at once it would fail again at once
+				tries = poisonTries
 			}
+			e.pause(ctx, tries) // given back at once it would fail again at once
 			return
 		}
 		if n == 0 {
