@@ -302,6 +302,6 @@ func TestBatchesOfAnswers(t *testing.T) {
 	w.measure(32, 1, &w.sent, answer)
 	alone := w.measure(1, 20, &w.sent, answer)
 	many := w.measure(32, 10, &w.sent, answer)
-	require.LessOrEqual(t, alone.commits, 6.0, "alone")
-	require.LessOrEqual(t, many.commits, 5.0, "32 at once")
+	require.LessOrEqual(t, alone.commits, 4.1, "alone")
+	require.LessOrEqual(t, many.commits, 1.8, "32 at once")
 }

@@ -93,6 +93,20 @@ func always(d time.Duration) func(Config) time.Duration {
 type runningJob struct {
 	driver.Job
 	percent atomic.Int32
+	ended   bool // its end is recorded, see endWith
+}
+
+// endWith does a job's last piece of work in the transaction that ends it, shared
+// with other pieces.
+func (e *Engine) endWith(ctx context.Context, j *runningJob, run func(u *unit) error) error {
+	err := e.share(ctx, j.Workspace, func(u *unit) error {
+		if err := run(u); err != nil {
+			return err
+		}
+		return u.tx.Jobs().Finish(u.ctx, j.ID, j.Token)
+	})
+	j.ended = err == nil
+	return err
 }
 
 // progress says how far the job is, in percent; it is stored when the claim is
@@ -208,9 +222,10 @@ func (e *Engine) workJob(ctx context.Context, k *jobKind, j *runningJob) {
 	release()
 	switch {
 	case err == nil, errors.Is(err, ErrStale) && !lost:
-		err = e.db.Update(ctx, j.Workspace, func(ctx context.Context, tx store.Tx) error {
-			return tx.Jobs().Finish(ctx, j.ID, j.Token)
-		})
+		if j.ended {
+			return
+		}
+		err = e.share(ctx, j.Workspace, func(u *unit) error { return u.tx.Jobs().Finish(u.ctx, j.ID, j.Token) })
 		if err != nil && !errors.Is(err, ErrStale) {
 			e.trouble("a job's end could not be recorded; it will run again", err, "kind", j.Kind)
 		}

@@ -25,14 +25,18 @@ func (e *Engine) runOutbox(ctx, drain context.Context) {
 // workOutbox sends what a claimed lane holds. It stops at the first row that
 // must wait; whatever is left stays at the head of the lane.
 func (e *Engine) workOutbox(ctx context.Context, lane driver.OutboxLane) {
+	s := &sender{e: e, lane: lane, until: time.Now().Add(e.cfg.Lease - e.cfg.SendTimeout)}
 	defer func() {
+		if s.freed {
+			return
+		}
 		err := e.insist(ctx, func(ctx context.Context) error { return e.db.System().ReleaseOutbox(ctx, lane.LaneRef) })
 		if err != nil {
 			e.trouble("a lane could not be given back; its lease will end", err)
 		}
 	}()
-	s := &sender{e: e, lane: lane, until: time.Now().Add(e.cfg.Lease - e.cfg.SendTimeout)}
 	for len(lane.Rows) > 0 && ctx.Err() == nil && time.Now().Before(s.until) {
+		s.left = len(lane.Rows)
 		n, err := s.step(ctx, lane)
 		if err != nil {
 			tries := 1 // the claim is lost, or a rival was first; else it is stale for ever
@@ -55,6 +59,8 @@ type sender struct {
 	e     *Engine
 	lane  driver.OutboxLane
 	until time.Time // no new request is begun after it: the lease must outlast it
+	left  int       // rows of the claim that have not ended
+	freed bool      // the claim was given back with the last outcome
 }
 
 // step sends one Attempt and reports how many rows are done with; 0 means that
@@ -109,9 +115,7 @@ func (s *sender) step(ctx context.Context, lane driver.OutboxLane) (int, error) 
 	if err != nil {
 		return 0, err
 	}
-	err = s.e.db.Update(ctx, lane.Workspace, func(ctx context.Context, tx store.Tx) error {
-		return tx.Outbox().Begin(ctx, lane.Claim, sealed)
-	})
+	err = s.e.share(ctx, lane.Workspace, func(u *unit) error { return u.tx.Outbox().Begin(u.ctx, lane.Claim, sealed) })
 	if err != nil {
 		return 0, err
 	}
@@ -224,7 +228,9 @@ func (s *sender) settle(ctx context.Context, at channel.Attempt, o channel.Settl
 		}
 		o.Attempt = &sealed
 	}
-	err := s.e.unit(ctx, system(s.lane.Workspace), func(u *unit) error {
+	freed := false
+	err := s.e.share(ctx, s.lane.Workspace, func(u *unit) error {
+		freed = false
 		if err := u.tx.Outbox().Settle(u.ctx, s.lane.Claim, at.ID, o); err != nil {
 			return err
 		}
@@ -234,11 +240,17 @@ func (s *sender) settle(ctx context.Context, at channel.Attempt, o channel.Settl
 		if o.State == channel.OutboxQueued {
 			return nil
 		}
-		return u.outcome(at.Rows, o, sent)
+		if err := u.outcome(at.Rows, o, sent); err != nil || s.left > len(at.Rows) {
+			return err
+		}
+		var err error
+		freed, err = u.tx.GiveBack(u.ctx, driver.NewsOutbox, s.lane.LaneRef)
+		return err
 	})
 	if err != nil {
 		return 0, err
 	}
+	s.freed = freed
 	if h := s.e.cfg.Hooks.Sent; h != nil {
 		s.e.hook("Sent", func() { h(s.lane.Workspace, s.lane.Account, at.Route, o.State, o.Reason) })
 	}

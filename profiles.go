@@ -85,7 +85,8 @@ func (e *Engine) fetchProfile(ctx context.Context, j *runningJob, p profileJob) 
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	return e.db.Update(ctx, j.Workspace, func(ctx context.Context, tx store.Tx) error {
+	return e.endWith(ctx, j, func(u *unit) error {
+		ctx, tx := u.ctx, u.tx
 		i, err := tx.Contacts().IdentityByID(ctx, p.Identity)
 		if err != nil {
 			return err

@@ -166,6 +166,7 @@ type Engine struct {
 	running     atomic.Bool
 	ready       atomic.Bool
 	unindexed   workspaceSet
+	shares      sharing
 	pages       pageKey
 	triggerSets triggerCache
 	restKeys    restKeySet

@@ -102,14 +102,11 @@ func (e *Engine) together(ctx context.Context, p Principal, ahead readAhead, pie
 }
 
 // whole runs a unit's function and its end. A panic is an error.
-func (u *unit) whole(run func(*unit) error) (err error) {
-	defer func() {
-		if recover() != nil { // its value may hold a customer's text
-			err = errs.New(errs.Invalid, "sangdam: a piece of work panicked")
+func (u *unit) whole(run func(*unit) error) error {
+	return u.safely(func(u *unit) error {
+		if err := run(u); err != nil {
+			return err
 		}
-	}()
-	if err := run(u); err != nil {
-		return err
-	}
-	return u.end()
+		return u.end()
+	})
 }

@@ -3,6 +3,7 @@ package sangdam_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/id"
@@ -27,9 +29,11 @@ type saboteur struct {
 	fail   func() error // nil when it goes well again
 	times  int          // how often it failed
 	most   int          // conversations of one transaction
+	slow   time.Duration
 }
 
 func (s *saboteur) Update(ctx context.Context, ws store.WorkspaceID, fn func(context.Context, driver.Tx) error) error {
+	time.Sleep(s.slow) // so that others come meanwhile
 	return s.Backend.Update(ctx, ws, func(ctx context.Context, tx driver.Tx) error { return fn(ctx, &saboteurTx{Tx: tx, s: s}) })
 }
 
@@ -146,6 +150,70 @@ func TestBatchOfDecisionsHarmsNobody(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestBatchOfOutcomesHarmsNobody: the outcomes of sends that end at the same time
+// are recorded together. One that cannot be harms none of the others, and no
+// message goes out twice for it.
+func TestBatchOfOutcomesHarmsNobody(t *testing.T) {
+	all := maps.Clone(failures)
+	all["panics"] = func() error { panic("a fault of the flow") }
+	for name, fail := range all {
+		t.Run(name, func(t *testing.T) {
+			inSabotage(t, func(w *world, s *saboteur, _ map[routing.ItemID]int) {
+				const n = 12
+				victim := w.waiting(n)
+				w.online("a1", "a2")
+				w.halt()
+				w.answerAll()
+				tries := 3
+				s.set(func(c conversation.Conversation) bool { return c.ID == victim }, func() error {
+					if tries--; tries < 0 {
+						return nil
+					}
+					return fail()
+				})
+				s.slow = 10 * time.Millisecond
+				w.resume()
+				w.pass(5 * time.Second)
+				_, most := s.seen()
+				require.Greater(t, most, 1, "outcomes share a transaction")
+				s.set(nil, nil)
+				w.pass(5 * time.Minute)
+				for _, u := range w.line.Users() {
+					got := 0
+					for _, m := range u.Received() {
+						if m.Text == "answer" {
+							got++
+						}
+					}
+					require.Equal(t, 1, got, u.ID())
+				}
+				for _, c := range w.conversations() {
+					for _, m := range w.detail(c.ID).Messages {
+						if m.Direction == conversation.Outbound && m.Author.Kind == conversation.ByAgent {
+							require.Equal(t, conversation.StatusSent, m.Status)
+						}
+					}
+				}
+				w.invariants()
+			})
+		})
+	}
+}
+
+// answerAll lets every conversation be answered at once.
+func (w *world) answerAll() {
+	var wg sync.WaitGroup
+	for _, c := range w.conversations() {
+		wg.Go(func() {
+			_, err := w.eng.Answer(w.ctx, w.agent(c.Agent), sangdam.Answer{Conversation: c.ID, Content: channel.Text("answer")})
+			if err != nil {
+				w.t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // TestBatchOfDecisionsEndsWithAPanic: a function that panics once in a shared

@@ -151,7 +151,7 @@ func size(call *appendCall) (n int) {
 // given: within a lane these then follow the order of commits. A lane that a
 // worker holds keeps its due, and gets a new one when it is released.
 const touchLanes = `INSERT INTO sd.inbox_lanes AS l (ws, account, lane, due)
-	SELECT ws, account, lane, min(least(due, clock_timestamp()))
+	SELECT ws, account, lane, greatest(min(least(due, clock_timestamp())), clock_timestamp() - interval '1 s')
 	FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) AS u(ws, account, lane, due)
 	GROUP BY ws, account, lane ORDER BY ws COLLATE "C", account COLLATE "C", lane COLLATE "C"
 	ON CONFLICT (ws, account, lane) DO UPDATE SET due = least(l.due, excluded.due)

@@ -26,6 +26,7 @@ type backend struct {
 
 	committer *committer
 	wakes     *wakes
+	sweeps    sweeps
 
 	commits, updates, rowsRead, trips, statements atomic.Int64
 

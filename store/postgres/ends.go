@@ -90,8 +90,8 @@ var (
 
 	// ofGiven are the addresses of lanes that are given back, with the time of their
 	// heads, null for an empty one.
-	ofGiven = `(SELECT x.*` + eachLane + `(SELECT l.ctid AS at, (SELECT coalesce(e.not_before, least(e.received_at, clock_timestamp()))
-		FROM sd.inbox e WHERE e.ws = l.ws AND e.account = l.account AND e.lane = l.lane AND e.state = 'pending' ORDER BY e.seq LIMIT 1) AS due
+	ofGiven = `(SELECT x.*` + eachLane + `(SELECT l.ctid AS at, (SELECT greatest(coalesce(e.not_before,
+		least(e.received_at, clock_timestamp())), clock_timestamp() - interval '1 s') FROM sd.inbox e WHERE e.ws = l.ws AND e.account = l.account AND e.lane = l.lane AND e.state = 'pending' ORDER BY e.seq LIMIT 1) AS due
 		FROM sd.inbox_lanes l WHERE l.ws = $1 AND l.account = u.account AND l.lane = u.lane AND l.token = u.token OFFSET 0) x) f`
 	dropGiven = `DELETE FROM sd.inbox_lanes l USING ` + ofGiven + ` WHERE l.ctid = f.at AND f.due IS NULL`
 	freeGiven = `UPDATE sd.inbox_lanes l SET token = NULL, until = NULL, due = f.due FROM ` + ofGiven + `
@@ -137,24 +137,61 @@ func (e *ends) take(ws string) []stmt {
 	return list
 }
 
-// GiveBack implements driver.Tx for inbound lanes of a transaction that reads
-// ahead: their envelopes end in it, too.
+// GiveBack implements driver.Tx. Inbound lanes go with the ends of their envelopes,
+// where a transaction reads ahead; others at the commit.
 func (t *tx) GiveBack(_ context.Context, sort driver.News, claims ...driver.LaneRef) (bool, error) {
-	if err := t.writable(); err != nil || t.ahead == nil || sort != driver.NewsInbox {
+	if err := t.writable(); err != nil || t.host {
 		return false, err
 	}
 	for _, c := range claims {
 		if c.Workspace != t.ws {
 			return false, errs.New(errs.Invalid, "store: a claim of workspace %s in a transaction of another", c.Workspace)
 		}
-		t.ahead.ends.hold(c.Claim)
-		t.ahead.ends.held[c.Claim] = true
 	}
 	t.wrote = true
-	t.ahead.ends.given = func(due bool) {
-		if due {
-			t.news |= driver.NewsInbox
+	switch {
+	case sort == driver.NewsOutbox:
+		t.given = append(t.given, claims...)
+	case sort != driver.NewsInbox:
+		return false, errs.New(errs.Invalid, "store: only inbound and outbound lanes are claimed")
+	case t.ahead == nil:
+		return false, nil
+	}
+	for _, c := range claims {
+		if sort == driver.NewsInbox {
+			t.ahead.ends.hold(c.Claim)
+			t.ahead.ends.held[c.Claim] = true
+			t.ahead.ends.given = t.moreIn(driver.NewsInbox)
 		}
 	}
 	return true, nil
+}
+
+// moreIn notes that a lane that is given back has more, if that is due.
+func (t *tx) moreIn(news driver.News) func(due bool) {
+	return func(due bool) {
+		if due {
+			t.news |= news
+		}
+	}
+}
+
+// giveBack are the statements that give outbound lanes back.
+func (t *tx) giveBack() []stmt {
+	if len(t.given) == 0 {
+		return nil
+	}
+	slices.SortFunc(t.given, func(x, y driver.LaneRef) int {
+		return cmp.Or(cmp.Compare(key(x.Account), key(y.Account)), cmp.Compare(key(x.Lane), key(y.Lane)))
+	})
+	ws, account, lane, token := refArrays(t.given)
+	t.given = nil
+	more := t.moreIn(driver.NewsOutbox)
+	return []stmt{query(outboxLanes.lock, ws, account, lane, token), query(outboxLanes.drop, ws, account, lane, token),
+		query(outboxLanes.free+` RETURNING l.due <= clock_timestamp()`, ws, account, lane, token).rows(func(r pgx.Rows) error {
+			var due *bool
+			err := r.Scan(&due)
+			more(due != nil && *due)
+			return err
+		})}
 }

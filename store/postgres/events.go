@@ -48,8 +48,9 @@ func (t *tx) Deadlines() driver.DeadlineRepo { return deadlines{t} }
 // Set implements driver.DeadlineRepo.
 func (d deadlines) Set(ctx context.Context, kind, id string, at time.Time) error {
 	d.news |= driver.NewsDeadlines
+	d.due(at)
 	if d.ahead != nil {
-		return d.due(kind, id, at)
+		return d.with(kind, id, at)
 	}
 	return d.write(ctx, query(`INSERT INTO sd.deadlines (ws, kind, id, at) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (ws, kind, id) DO UPDATE SET at = excluded.at`, key(d.ws), key(kind), key(id), at))
@@ -58,13 +59,13 @@ func (d deadlines) Set(ctx context.Context, kind, id string, at time.Time) error
 // Clear implements driver.DeadlineRepo.
 func (d deadlines) Clear(ctx context.Context, kind, id string) error {
 	if d.ahead != nil {
-		return d.due(kind, id, time.Time{})
+		return d.with(kind, id, time.Time{})
 	}
 	return d.write(ctx, query(`DELETE FROM sd.deadlines WHERE ws = $1 AND kind = $2 AND id = $3`, key(d.ws), key(kind), key(id)))
 }
 
-// due sets a deadline together with those of other pieces of work, or clears it.
-func (d deadlines) due(kind, id string, at time.Time) error {
+// with sets a deadline together with those of other pieces of work, or clears it.
+func (d deadlines) with(kind, id string, at time.Time) error {
 	if err := d.writable(); err != nil {
 		return err
 	}

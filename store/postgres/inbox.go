@@ -171,7 +171,8 @@ func (s system) ClaimInbox(ctx context.Context, _ string, limit, batch int, leas
 	var lanes []driver.InboxLane
 	var heads []int64
 	held := false // the lane's next envelope is not due yet
-	err := s.run(ctx, query(inboxLanes.claim, limit, lease, max(batch, 1)).rows(func(r pgx.Rows) error {
+	sw := swept{from: s.sweeps.inbox.from()}
+	err := s.run(ctx, sw.nowStmt(), query(inboxLanes.claim, limit, lease, sw.from, max(batch, 1)).rows(func(r pgx.Rows) error {
 		var ref laneRow
 		var head headRow
 		if err := r.Scan(append(ref.targets(), head.targets()...)...); err != nil {
@@ -179,6 +180,7 @@ func (s system) ClaimInbox(ctx context.Context, _ string, limit, batch int, leas
 		}
 		if n := len(lanes); n == 0 || lanes[n-1].LaneRef != ref.ref() {
 			lanes, heads, held = append(lanes, driver.InboxLane{LaneRef: ref.ref()}), append(heads, 0), false
+			sw.found(ref.due)
 		}
 		if held = held || head.early != nil && *head.early; held || head.seq == nil {
 			return nil
@@ -190,8 +192,12 @@ func (s system) ClaimInbox(ctx context.Context, _ string, limit, batch int, leas
 		lane.Envelopes = append(lane.Envelopes, head.envelope())
 		return nil
 	}))
-	if err != nil || len(lanes) == 0 {
+	if err != nil {
+		s.sweeps.inbox.again()
 		return nil, err
+	}
+	if sw.done(&s.sweeps.inbox, limit); len(lanes) == 0 {
+		return nil, nil
 	}
 	s.commits.Add(1)
 	return s.sortOut(ctx, inboxLanes, lanes, heads)

@@ -27,6 +27,7 @@ func (j jobs) Enqueue(ctx context.Context, v driver.Job) error {
 		v.ID = uuid.Must(uuid.NewV7()).String()
 	}
 	j.news |= driver.NewsJobs
+	j.due(v.Due)
 	if v.CreatedAt.IsZero() {
 		v.CreatedAt = j.Now()
 	}
@@ -43,7 +44,7 @@ func (j jobs) Finish(ctx context.Context, id, token string) error {
 // Fail implements driver.JobRepo.
 func (j jobs) Fail(ctx context.Context, id, token, reason string, retryAt time.Time) error {
 	j.news |= driver.NewsJobs
-	if retryAt.IsZero() {
+	if j.due(retryAt); retryAt.IsZero() {
 		return j.write(ctx, asStale(jobClaim, `UPDATE sd.jobs SET state = 'dead', reason = $4, claimable = NULL, token = NULL, ended_at = clock_timestamp() `+jobHeld,
 			key(j.ws), key(id), key(token), key(reason)))
 	}
@@ -71,10 +72,13 @@ func (j jobs) Revive(ctx context.Context, id string) error {
 
 const jobColumns = `j.ws, j.id, j.kind, j.key, j.state, j.due, j.attempts, j.progress, j.reason, coalesce(j.token, ''), j.created_at, j.payload`
 
-func scanJob(r pgx.Rows) (driver.Job, error) {
+func readJob(r pgx.Rows) (driver.Job, error) { return scanJob(r) }
+
+func scanJob(r pgx.Rows, more ...any) (driver.Job, error) {
 	var ws, id, kind, unique, reason string
 	var v driver.Job
-	err := r.Scan(&ws, &id, &kind, &unique, &v.State, &v.Due, &v.Attempts, &v.Progress, &reason, &v.Token, &v.CreatedAt, &v.Payload)
+	err := r.Scan(append([]any{&ws, &id, &kind, &unique, &v.State, &v.Due, &v.Attempts, &v.Progress, &reason, &v.Token, &v.CreatedAt,
+		&v.Payload}, more...)...)
 	v.Workspace, v.ID, v.Kind = unkey[driver.WorkspaceID](ws), unkey[string](id), unkey[string](kind)
 	v.Key, v.Reason = unkey[string](unique), unkey[string](reason)
 	v.Due, v.CreatedAt = micro(v.Due), micro(v.CreatedAt)
@@ -83,7 +87,7 @@ func scanJob(r pgx.Rows) (driver.Job, error) {
 
 // Job implements driver.JobRepo.
 func (j jobs) Job(ctx context.Context, id string) (driver.Job, error) {
-	v, err := one(ctx, j.tx, "job", query(`SELECT `+jobColumns+` FROM sd.jobs j WHERE j.ws = $1 AND j.id = $2`, key(j.ws), key(id)), scanJob)
+	v, err := one(ctx, j.tx, "job", query(`SELECT `+jobColumns+` FROM sd.jobs j WHERE j.ws = $1 AND j.id = $2`, key(j.ws), key(id)), readJob)
 	v.Token = "" // a claim is the claimer's alone
 	return v, err
 }
@@ -92,7 +96,7 @@ func (j jobs) Job(ctx context.Context, id string) (driver.Job, error) {
 // that alone is indexed by it.
 func (j jobs) Running(ctx context.Context, limit int) ([]driver.Job, error) {
 	list, err := many(ctx, j.tx, query(`SELECT `+jobColumns+` FROM sd.jobs j
-		WHERE j.claimable IS NOT NULL AND j.ws = $1 AND j.state = 'running' ORDER BY j.created_at, j.id LIMIT $2`, key(j.ws), limit), scanJob)
+		WHERE j.claimable IS NOT NULL AND j.ws = $1 AND j.state = 'running' ORDER BY j.created_at, j.id LIMIT $2`, key(j.ws), limit), readJob)
 	for i := range list {
 		list[i].Token = ""
 	}
@@ -103,7 +107,7 @@ func (j jobs) Running(ctx context.Context, limit int) ([]driver.Job, error) {
 func (j jobs) Dead(ctx context.Context, limit int) ([]driver.Job, error) {
 	return many(ctx, j.tx, query(`SELECT `+jobColumns+
 		` FROM sd.jobs j WHERE j.ws = $1 AND j.state = 'dead' ORDER BY j.ended_at DESC, j.id DESC LIMIT $2`,
-		key(j.ws), limit), scanJob)
+		key(j.ws), limit), readJob)
 }
 
 // purgeDone deletes jobs that are done.
@@ -112,20 +116,43 @@ func (j jobs) purgeDone(ctx context.Context, before time.Time, limit int) (int, 
 		(SELECT ws, id FROM sd.jobs WHERE ws = $1 AND state = 'done' AND created_at < $3 LIMIT $2) RETURNING 1) SELECT count(*) FROM d`, limit, before)
 }
 
-// ClaimJobs implements driver.System. Each kind is looked for by itself, so that
-// a long queue of one costs the others nothing.
+// claimJobs looks for each kind by itself, so that a long queue of one costs the
+// others nothing.
+const claimJobs = `WITH c AS (SELECT due.* FROM unnest($1::text[], $2::int[], $4::timestamptz[]) AS k (kind, most, since), LATERAL (
+		SELECT ctid AS at, claimable AS was FROM sd.jobs WHERE claimable > k.since AND claimable <= now() AND kind = k.kind
+		ORDER BY claimable LIMIT k.most FOR UPDATE SKIP LOCKED) due),
+	w AS (UPDATE sd.jobs j SET state = 'running', attempts = attempts + 1, token = gen_random_uuid()::text, claimable = clock_timestamp() + $3::interval
+		FROM c WHERE j.ctid = c.at RETURNING j.*, c.was)
+	SELECT ` + jobColumns + `, j.was FROM w j ORDER BY j.due, j.id`
+
+// ClaimJobs implements driver.System.
 func (s system) ClaimJobs(ctx context.Context, _ string, limits map[string]int, lease time.Duration) ([]driver.Job, error) {
-	kinds, most := make([]string, 0, len(limits)), make([]int, 0, len(limits))
+	kinds, most, since := make([]string, 0, len(limits)), make([]int, 0, len(limits)), make([]time.Time, 0, len(limits))
+	by := map[string]*swept{}
 	for _, kind := range slices.Sorted(maps.Keys(limits)) {
 		kinds, most = append(kinds, kind), append(most, limits[kind])
+		by[kind] = &swept{from: s.sweeps.job(kind).from()}
+		since = append(since, by[kind].from)
 	}
 	var list []driver.Job
-	err := s.run(ctx, collect(query(`WITH c AS (SELECT due.ws, due.id FROM unnest($1::text[], $2::int[]) AS k (kind, most), LATERAL (
-			SELECT ws, id FROM sd.jobs WHERE claimable <= clock_timestamp() AND kind = k.kind
-			ORDER BY claimable LIMIT k.most FOR UPDATE SKIP LOCKED) due),
-		w AS (UPDATE sd.jobs j SET state = 'running', attempts = attempts + 1, token = gen_random_uuid()::text, claimable = clock_timestamp() + $3::interval
-			FROM c WHERE j.ws = c.ws AND j.id = c.id RETURNING j.*)
-		SELECT `+jobColumns+` FROM w j ORDER BY j.due, j.id`, keys(kinds), most, lease), &list, scanJob))
+	var all swept
+	err := s.run(ctx, all.nowStmt(), query(claimJobs, keys(kinds), most, lease, since).rows(func(r pgx.Rows) error {
+		var was time.Time
+		v, err := scanJob(r, &was)
+		if err == nil {
+			list = append(list, v)
+			by[v.Kind].found(was)
+		}
+		return err
+	}))
+	for i, kind := range kinds {
+		if err != nil {
+			s.sweeps.job(kind).again()
+			continue
+		}
+		by[kind].now = all.now
+		by[kind].done(s.sweeps.job(kind), most[i])
+	}
 	if err == nil && len(list) > 0 {
 		s.commits.Add(1)
 	}

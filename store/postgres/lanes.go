@@ -20,35 +20,43 @@ type laneKind struct {
 }
 
 var inboxLanes = laneKind{
-	touch:   touchSQL("sd.inbox_lanes", "VALUES ($1, $2, $3, coalesce($4, clock_timestamp()))"),
+	touch:   touchSQL("sd.inbox_lanes", "VALUES ($1, $2, $3, greatest(coalesce($4, clock_timestamp()), clock_timestamp() - interval '1 s'))"),
 	touches: touchSQL("sd.inbox_lanes", manyLanes),
-	claim: claimSQL("sd.inbox_lanes", "true", ", e.seq, e.not_before > clock_timestamp(), "+envelopeColumns,
+	claim: claimSQL("sd.inbox_lanes", "$3", "", ", e.seq, e.not_before > clock_timestamp(), "+envelopeColumns,
 		` LEFT JOIN LATERAL (SELECT * FROM sd.inbox e WHERE e.ws = w.ws AND e.account = w.account AND e.lane = w.lane
-			AND e.state = 'pending' ORDER BY e.seq LIMIT $3) e ON true ORDER BY w.ws, w.account, w.lane, e.seq`),
+			AND e.state = 'pending' ORDER BY e.seq LIMIT $4) e ON true ORDER BY w.ws, w.account, w.lane, e.seq`),
 	check: checkSQL("sd.inbox_lanes"),
 	lock:  lockSQL("sd.inbox_lanes"),
 	drop:  dropSQL("sd.inbox_lanes", "SELECT 1 FROM sd.inbox e WHERE e.ws = l.ws AND e.account = l.account AND e.lane = l.lane AND e.state = 'pending'"),
-	free: freeSQL("sd.inbox_lanes", `SELECT coalesce(e.not_before, least(e.received_at, clock_timestamp())) FROM sd.inbox e
+	free: freeSQL("sd.inbox_lanes", `SELECT greatest(coalesce(e.not_before, least(e.received_at, clock_timestamp())), clock_timestamp() - interval '1 s') FROM sd.inbox e
 		WHERE e.ws = l.ws AND e.account = l.account AND e.lane = l.lane AND e.state = 'pending' ORDER BY e.seq LIMIT 1`),
 }
 
 var outboxLanes = laneKind{
-	touch:   touchSQL("sd.outbox_lanes", "VALUES ($1, $2, $3, coalesce($4, clock_timestamp()))"),
+	touch:   touchSQL("sd.outbox_lanes", "VALUES ($1, $2, $3, greatest(coalesce($4, clock_timestamp()), clock_timestamp() - interval '1 s'))"),
 	touches: touchSQL("sd.outbox_lanes", manyLanes),
-	claim: claimSQL("sd.outbox_lanes", `NOT EXISTS (SELECT 1 FROM sd.outbox_pauses p
+	claim: claimSQL("sd.outbox_lanes", unlessResumed("$3", "$4"), ` AND NOT EXISTS (SELECT 1 FROM sd.outbox_pauses p
 		WHERE p.ws = l.ws AND p.account = l.account AND p.until > clock_timestamp())`, "", ""),
 	check: checkSQL("sd.outbox_lanes"),
 	lock:  lockSQL("sd.outbox_lanes"),
 	drop:  dropSQL("sd.outbox_lanes", "SELECT 1 FROM sd.outbox e WHERE e.ws = l.ws AND e.account = l.account AND e.lane = l.lane AND e.state IN ('queued', 'sending')"),
-	free: freeSQL("sd.outbox_lanes", `SELECT coalesce(e.not_before, least(e.added_at, clock_timestamp())) FROM sd.outbox e
+	free: freeSQL("sd.outbox_lanes", `SELECT greatest(coalesce(e.not_before, least(e.added_at, clock_timestamp())), clock_timestamp() - interval '1 s') FROM sd.outbox e
 		WHERE e.ws = l.ws AND e.account = l.account AND e.lane = l.lane AND e.state IN ('queued', 'sending') ORDER BY e.seq LIMIT 1`),
 }
 
 // manyLanes are touched in the order of the arrays.
-const manyLanes = `SELECT $1::text, account, lane, coalesce(due, clock_timestamp())
+const manyLanes = `SELECT $1::text, account, lane, greatest(coalesce(due, clock_timestamp()), clock_timestamp() - interval '1 s')
 	FROM unnest($2::text[], $3::text[], $4::timestamptz[]) WITH ORDINALITY AS u(account, lane, due, n) ORDER BY n`
 
-// touchSQL tells that a lane has work; see touchLanes for the rules.
+// unlessResumed is from where to look, which is the beginning when an account's
+// pause has ended since the time: its lanes were due and passed over.
+func unlessResumed(from, since string) string {
+	return `(SELECT CASE WHEN EXISTS (SELECT 1 FROM sd.outbox_pauses WHERE until > ` + since + ` AND until <= now())
+		THEN '-infinity'::timestamptz ELSE ` + from + `::timestamptz END)`
+}
+
+// touchSQL tells that a lane has work; see touchLanes for the rules. A lane is due
+// a second ago at the earliest, so that a sweep that begins behind that finds it.
 func touchSQL(table, values string) string {
 	return `INSERT INTO ` + table + ` AS l (ws, account, lane, due) ` + values + `
 		ON CONFLICT (ws, account, lane) DO UPDATE SET due = least(l.due, excluded.due)
@@ -61,12 +69,12 @@ func touchSQL(table, values string) string {
 // with the time at which the statement began, which an index can be asked for. A
 // lane that another node ends in this very moment may bring what is ended
 // already: whoever then works it finds the end.
-func claimSQL(table, also, columns, from string) string {
-	return `WITH c AS (SELECT ctid AS at FROM ` + table + ` l WHERE due <= now() AND ` + also + `
+func claimSQL(table, since, also, columns, from string) string {
+	return `WITH c AS (SELECT ctid AS at, due FROM ` + table + ` l WHERE due > ` + since + ` AND due <= now()` + also + `
 			ORDER BY due LIMIT $1 FOR UPDATE SKIP LOCKED),
 		w AS (UPDATE ` + table + ` l SET token = gen_random_uuid()::text, until = clock_timestamp() + $2::interval, due = clock_timestamp() + $2::interval
-			FROM c WHERE l.ctid = c.at RETURNING l.ws, l.account, l.lane, l.token, l.until)
-		SELECT w.ws, w.account, w.lane, w.token, w.until` + columns + ` FROM w` + from
+			FROM c WHERE l.ctid = c.at RETURNING l.ws, l.account, l.lane, l.token, l.until, c.due)
+		SELECT w.ws, w.account, w.lane, w.token, w.until, w.due` + columns + ` FROM w` + from
 }
 
 // checkSQL holds the claim until the commit: a share lock of the key keeps
@@ -97,32 +105,44 @@ func freeSQL(table, head string) string {
 // laneRow is where the columns of a claimed lane are scanned to.
 type laneRow struct {
 	ws, account, lane, token string
-	until                    time.Time
+	until, due               time.Time
 }
 
-func (r *laneRow) targets() []any { return []any{&r.ws, &r.account, &r.lane, &r.token, &r.until} }
+func (r *laneRow) targets() []any {
+	return []any{&r.ws, &r.account, &r.lane, &r.token, &r.until, &r.due}
+}
 
 func (r *laneRow) ref() driver.LaneRef {
 	return driver.LaneRef{Workspace: unkey[driver.WorkspaceID](r.ws), Claim: channel.Claim{Account: unkey[channel.AccountID](r.account),
 		Lane: unkey[string](r.lane), Token: r.token, Until: micro(r.until)}}
 }
 
-// claim takes at most limit free lanes that are due.
-func (b *backend) claim(ctx context.Context, kind laneKind, limit int, lease time.Duration) ([]driver.LaneRef, error) {
-	if limit <= 0 {
-		return nil, nil
+// swept is what a sweep found: how many, from where on, the last of them, and when.
+type swept struct {
+	lanes           int
+	from, last, now time.Time
+}
+
+// nowStmt goes with a sweep, whose statements all begin at one time.
+func (s *swept) nowStmt() stmt {
+	return query(`SELECT now()`).rows(func(r pgx.Rows) error { return r.Scan(&s.now) })
+}
+
+func (s *swept) found(due time.Time) {
+	s.lanes++
+	if due.After(s.last) {
+		s.last = due
 	}
-	var list []driver.LaneRef
-	err := b.run(ctx, query(kind.claim, limit, lease).rows(func(r pgx.Rows) error {
-		var row laneRow
-		err := r.Scan(row.targets()...)
-		list = append(list, row.ref())
-		return err
-	}))
-	if err == nil && len(list) > 0 {
-		b.commits.Add(1)
+}
+
+// done tells how far the sweep came: to the present, or to the last of as many as
+// it might take.
+func (s *swept) done(of *sweep, limit int) {
+	if s.lanes < limit {
+		of.saw(s.from, s.now)
+	} else {
+		of.stopped(s.last)
 	}
-	return list, err
 }
 
 // release gives claims back; lost ones are ignored.

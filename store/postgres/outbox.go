@@ -209,7 +209,7 @@ func (o outbox) purgeOutbox(ctx context.Context, before time.Time, limit int) (i
 
 // ClaimOutbox implements driver.System.
 func (s system) ClaimOutbox(ctx context.Context, _ string, limit, batch int, lease time.Duration) ([]driver.OutboxLane, error) {
-	refs, err := s.claim(ctx, outboxLanes, limit, lease)
+	refs, err := s.claimOutbox(ctx, limit, lease)
 	if err != nil || len(refs) == 0 {
 		return nil, err
 	}
@@ -234,6 +234,31 @@ func (s system) ClaimOutbox(ctx context.Context, _ string, limit, batch int, lea
 		return nil, err
 	}
 	return busy, nil
+}
+
+// claimOutbox takes at most limit free lanes that are due.
+func (s system) claimOutbox(ctx context.Context, limit int, lease time.Duration) ([]driver.LaneRef, error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	var list []driver.LaneRef
+	of := &s.sweeps.outbox
+	sw := swept{from: of.from()}
+	err := s.run(ctx, sw.nowStmt(), query(outboxLanes.claim, limit, lease, sw.from, of.upTo()).rows(func(r pgx.Rows) error {
+		var row laneRow
+		err := r.Scan(row.targets()...)
+		list = append(list, row.ref())
+		sw.found(row.due)
+		return err
+	}))
+	if err != nil {
+		of.again()
+		return nil, err
+	}
+	if sw.done(of, limit); len(list) > 0 {
+		s.commits.Add(1)
+	}
+	return list, nil
 }
 
 // ReleaseOutbox implements driver.System.

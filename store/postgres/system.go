@@ -66,31 +66,54 @@ func (s system) ResolveAccount(ctx context.Context, token string) (driver.Worksp
 	return unkey[driver.WorkspaceID](ws), unkey[channel.AccountID](id), err
 }
 
+// dueDeadlines begins at $2; see sweep.
+const dueDeadlines = `SELECT ws, kind, id, at FROM sd.deadlines WHERE at > $2 AND at <= now() ORDER BY at, ws, kind, id LIMIT $1`
+
 // Due implements driver.System.
 func (s system) Due(ctx context.Context, limit int) ([]driver.Deadline, error) {
 	var list []driver.Deadline
-	err := s.run(ctx, collect(query(`SELECT ws, kind, id, at FROM sd.deadlines WHERE at <= clock_timestamp() ORDER BY at, ws, kind, id LIMIT $1`, limit),
+	of := &s.sweeps.deadlines
+	sw := swept{from: of.from()}
+	err := s.run(ctx, sw.nowStmt(), collect(query(dueDeadlines, limit, sw.from),
 		&list, func(r pgx.Rows) (driver.Deadline, error) {
 			var ws, kind, id string
 			var at time.Time
 			err := r.Scan(&ws, &kind, &id, &at)
 			return driver.Deadline{Workspace: unkey[driver.WorkspaceID](ws), Kind: unkey[string](kind), ID: unkey[string](id), At: micro(at)}, err
 		}))
+	switch {
+	case err != nil:
+		of.again()
+	case len(list) == 0:
+		of.saw(sw.from, sw.now)
+	default:
+		of.stopped(list[0].At) // it may not be handled
+	}
 	return list, err
 }
 
-// NextDue implements driver.System. A lane that is claimed counts with the end
-// of its lease, a paused one with the end of the pause.
+// nextDue begins at $1 for deadlines, $2 for jobs, $3 for inbound and $4 for
+// outbound lanes; see sweep. A lane that is claimed counts with the end of its
+// lease, a paused one with the end of the pause.
+var nextDue = `SELECT clock_timestamp(), (SELECT min(at) FROM sd.deadlines WHERE at > $1), (SELECT min(claimable) FROM sd.jobs WHERE claimable > $2),
+	(SELECT min(due) FROM sd.inbox_lanes WHERE due > $3),
+	least((SELECT min(due) FROM sd.outbox_lanes l WHERE due > ` + unlessResumed("$4", "$5") + ` AND NOT EXISTS (SELECT 1 FROM sd.outbox_pauses p WHERE p.ws = l.ws AND p.account = l.account AND p.until > clock_timestamp())),
+	(SELECT min(greatest(l.due, p.until)) FROM sd.outbox_pauses p JOIN sd.outbox_lanes l ON l.ws = p.ws AND l.account = p.account AND l.due IS NOT NULL WHERE p.until > clock_timestamp()))`
+
+// NextDue implements driver.System. What it finds where no sweep would look has the
+// next sweep look at everything.
 func (s system) NextDue(ctx context.Context) (driver.Dues, error) {
 	var d driver.Dues
 	var inbox, outbox, jobs, deadlines *time.Time
-	err := s.run(ctx, query(`SELECT clock_timestamp(), (SELECT min(at) FROM sd.deadlines), (SELECT min(claimable) FROM sd.jobs),
-		(SELECT min(due) FROM sd.inbox_lanes),
-		least((SELECT min(due) FROM sd.outbox_lanes l WHERE due IS NOT NULL AND NOT EXISTS (SELECT 1 FROM sd.outbox_pauses p WHERE p.ws = l.ws AND p.account = l.account AND p.until > clock_timestamp())),
-		(SELECT min(greatest(l.due, p.until)) FROM sd.outbox_pauses p JOIN sd.outbox_lanes l ON l.ws = p.ws AND l.account = p.account AND l.due IS NOT NULL WHERE p.until > clock_timestamp()))`).
-		rows(func(r pgx.Rows) error { return r.Scan(&d.Now, &deadlines, &jobs, &inbox, &outbox) }))
+	err := s.run(ctx, query(nextDue, s.sweeps.deadlines.look(), s.sweeps.lookForJobs(), s.sweeps.inbox.look(), s.sweeps.outbox.look(),
+		s.sweeps.outbox.upTo()).rows(func(r pgx.Rows) error { return r.Scan(&d.Now, &deadlines, &jobs, &inbox, &outbox) }))
 	d.Now = micro(d.Now)
 	d.Inbox, d.Outbox, d.Jobs, d.Deadlines = orZero(inbox), orZero(outbox), orZero(jobs), orZero(deadlines)
+	if err == nil {
+		s.sweeps.inbox.left(inbox)
+		s.sweeps.outbox.left(outbox)
+		s.sweeps.deadlines.left(deadlines)
+	}
 	return d, err
 }
 

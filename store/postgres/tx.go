@@ -28,14 +28,16 @@ type tx struct {
 	queued []stmt
 	last   []stmt // audit entries: queued at the very end, since they lock the chain's head
 	lanes  laneTouches
-	ahead  *ahead // nil until Ahead
-	shared bool   // by many pieces of work, none of which is to wait long for the others' locks
+	given  []driver.LaneRef // outbound lanes to be given back
+	ahead  *ahead           // nil until Ahead
+	shared bool             // by many pieces of work, none of which is to wait long for the others' locks
 
 	config   configHold
 	configAt int
 
 	begun, wrote, ended bool
 	news                driver.News // what the commit may bring
+	overdue             bool        // something was due before anybody looks back
 	now                 time.Time
 	failed              error // what the server said first; the transaction is lost
 	wait                *stmt // what to wait for before the function runs again
@@ -234,9 +236,10 @@ func (t *tx) fail(s stmt, err error) error {
 
 // commit sends the rest and COMMIT in one round trip.
 func (t *tx) commit() error {
-	if !t.begun && len(t.queued) == 0 && len(t.last) == 0 && len(t.lanes) == 0 {
+	if !t.begun && len(t.queued) == 0 && len(t.last) == 0 && len(t.lanes) == 0 && len(t.given) == 0 {
 		return nil
 	}
+	t.queued = append(t.queued, t.giveBack()...)
 	t.queued = append(t.queued, t.lanes.statements(t.ws)...)
 	t.queued = append(t.queued, t.last...)
 	t.last, t.lanes = nil, nil
@@ -264,6 +267,9 @@ func (t *tx) commit() error {
 	if t.wrote {
 		t.b.commits.Add(1)
 		t.b.updates.Add(1)
+	}
+	if t.overdue {
+		t.b.sweeps.again()
 	}
 	if t.news != 0 {
 		t.b.wakes.committed(driver.Hint{Workspace: t.ws, News: t.news})
@@ -322,6 +328,18 @@ func (t *tx) awaitRival() {
 	if t.wait != nil {
 		_ = t.b.run(t.ctx, *t.wait) // its time-out is the lock time-out
 	}
+}
+
+// due notes when something becomes due that the transaction writes.
+func (t *tx) due(at time.Time) {
+	if at.IsZero() {
+		return // never
+	}
+	now := t.now
+	if now.IsZero() {
+		now = time.Now()
+	}
+	t.overdue = t.overdue || at.Before(now.Add(-time.Second))
 }
 
 // Workspace implements driver.Tx.

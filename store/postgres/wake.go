@@ -83,6 +83,9 @@ func (w *wakes) heard(hints ...driver.Hint) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, h := range hints {
+		if h.Workspace == "" && h.News == driver.NewsAny {
+			w.b.sweeps.again()
+		}
 		w.hint(h)
 	}
 }

@@ -86,6 +86,7 @@ func inHost(ctx context.Context, db *store.DB, host conn, c *pgx.Conn, ws store.
 // Within wrote.
 func Announce(db *store.DB) {
 	if b, ok := db.Backend().(*backend); ok {
+		b.sweeps.again() // what was written may be older than anybody looks back
 		b.wakes.committed(driver.Hint{News: driver.NewsAny})
 	}
 }

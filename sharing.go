@@ -1,0 +1,129 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/id"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+// sharing has small pieces of the library's own work that come at the same time
+// share transactions: the beginnings and outcomes of sends, the ends of jobs. A
+// piece that comes alone goes at once; what comes while a transaction is under
+// way shares the next one. Only what the store does is shared, never what asks
+// somebody else: a slow provider holds up nobody.
+type sharing struct {
+	mu sync.Mutex
+	of map[id.Workspace]*shareQueue
+}
+
+// shareQueue waits for the transaction that is under way.
+type shareQueue struct{ waiting []*sharedPiece }
+
+type sharedPiece struct {
+	run  func(u *unit) error
+	err  error
+	done chan struct{} // somebody else ran it
+	lead chan struct{} // it is to run itself and who waits with it
+}
+
+// share runs a piece of the system's work in a transaction, with others where
+// there are some, and returns when that is committed. What fails fails as it would
+// alone.
+func (e *Engine) share(ctx context.Context, ws id.Workspace, run func(u *unit) error) error {
+	p := &sharedPiece{run: run, done: make(chan struct{}), lead: make(chan struct{})}
+	s := &e.shares
+	s.mu.Lock()
+	if s.of == nil {
+		s.of = map[id.Workspace]*shareQueue{}
+	}
+	q := s.of[ws]
+	if q == nil {
+		q = &shareQueue{}
+		s.of[ws] = q
+		close(p.lead)
+	} else {
+		q.waiting = append(q.waiting, p)
+	}
+	s.mu.Unlock()
+	select {
+	case <-p.done:
+		return p.err
+	case <-p.lead:
+	}
+	s.mu.Lock()
+	n := min(len(q.waiting), maxTogether-1)
+	batch := append([]*sharedPiece{p}, q.waiting[:n]...)
+	q.waiting = q.waiting[n:]
+	s.mu.Unlock()
+	e.runShared(context.WithoutCancel(ctx), ws, batch)
+	for _, other := range batch[1:] {
+		close(other.done)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(q.waiting) == 0 {
+		delete(s.of, ws)
+		return p.err
+	}
+	next := q.waiting[0]
+	q.waiting = q.waiting[1:]
+	close(next.lead)
+	return p.err
+}
+
+// runShared runs pieces together as long as that goes well. What fails runs by
+// itself, and so does everything when nobody can tell what failed.
+func (e *Engine) runShared(ctx context.Context, ws id.Workspace, batch []*sharedPiece) {
+	var apart []*sharedPiece
+	for len(batch) > 1 {
+		pieces := make([]piece, len(batch))
+		for i, p := range batch {
+			pieces[i] = piece{run: p.run}
+		}
+		ends, err := e.together(ctx, system(ws), func(ctx context.Context, tx store.Tx, _ *settings) error {
+			_, err := tx.Ahead(ctx, driver.Wanted{})
+			return err
+		}, pieces)
+		failed, named := errors.AsType[*pieceError](err)
+		switch {
+		case err == nil:
+			batch = batch[len(ends):]
+		case errors.Is(err, ErrUnavailable):
+			for _, p := range batch { // nobody knows what became of them
+				p.err = err
+			}
+			batch = nil
+		case named && len(apart) < maxApart:
+			apart = append(apart, batch[failed.piece])
+			batch = slices.Delete(slices.Clone(batch), failed.piece, failed.piece+1)
+		default:
+			apart, batch = append(apart, batch...), nil
+		}
+	}
+	var group errgroup.Group
+	for _, p := range append(apart, batch...) {
+		group.Go(func() error {
+			p.err = e.unit(ctx, system(ws), func(u *unit) error { return u.safely(p.run) })
+			return nil
+		})
+	}
+	_ = group.Wait()
+}
+
+// safely runs fn; a panic is an error.
+func (u *unit) safely(fn func(*unit) error) (err error) {
+	defer func() {
+		if recover() != nil { // its value may hold a customer's text
+			err = errs.New(errs.Invalid, "sangdam: a piece of work panicked")
+		}
+	}()
+	return fn(u)
+}
