@@ -82,6 +82,9 @@ func (e *Engine) Answer(ctx context.Context, p Principal, c Answer) (Posted, err
 				return Posted{}, err
 			}
 		}
+		if p.agent() == "" {
+			d.TakeByHost(u.p.actor())
+		}
 		m, err := u.sayAfter(c.Hold, d, conversation.Message{Author: author, Content: content, Quotes: quotes})
 		if err != nil {
 			return Posted{}, err

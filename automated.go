@@ -187,6 +187,9 @@ type saying struct {
 
 // sayOn is say with what the caller knows of the message.
 func (u *unit) sayOn(how saying, d *conversation.Draft, m conversation.Message) (conversation.Message, error) {
+	if d.C.Control == conversation.ControlProvider && !automatic(m) {
+		return m, errs.New(errs.Unsupported, "sangdam: the provider's own bot has the word in this chat; answer when it has given it back")
+	}
 	held, err := u.heldBack(d, m)
 	if err != nil || held != storm.Send && m.Automated != "" {
 		return conversation.Message{}, err
@@ -216,9 +219,9 @@ func (u *unit) sayOn(how saying, d *conversation.Draft, m conversation.Message) 
 		m.Status = conversation.StatusFailed
 		return m, nil
 	}
-	row := channel.OutboxRow{Automatic: automatic(m), Event: how.event, Language: d.C.Language, ID: channel.OutboxID(m.ID), Account: m.Account, Lane: outboxLane(m.Chat),
-		Conversation: d.C.ID,
-		Message:      m.ID, To: m.Chat, Content: said, Reply: reply, State: channel.OutboxQueued}
+	row := channel.OutboxRow{Automatic: automatic(m), Event: how.event, Language: d.C.Language, ID: channel.OutboxID(m.ID),
+		Account: m.Account, Lane: outboxLane(m.Chat), Conversation: d.C.ID, Message: m.ID, To: m.Chat, Content: said, Reply: reply,
+		State: channel.OutboxQueued}
 	if how.hold > 0 {
 		row.NotBefore = m.HeldUntil
 	}

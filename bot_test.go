@@ -115,7 +115,7 @@ func TestAnAnswerByTheHostTakesTheWordFromTheBot(t *testing.T) {
 		id := w.only().Conversation.ID
 		_, err := w.eng.Answer(w.ctx, w.host, sangdam.Answer{Conversation: id, Content: channel.Text("a person")})
 		require.NoError(t, err)
-		require.Equal(t, conversation.ControlNobody, w.only().Conversation.Control)
+		require.Equal(t, conversation.ControlHost, w.only().Conversation.Control)
 		w.settle()
 		state := observe(t, w.db, w.line, "")
 		var v violations

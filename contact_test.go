@@ -92,7 +92,7 @@ func TestAnswersAfterAMergeGoToWhoWroteLast(t *testing.T) {
 		mina, work := w.line.User("Mina"), w.line.User("Mina at work")
 		mina.SendText("from my phone")
 		w.settle()
-		work.SetStandby(true) // comes without a right to reply
+		work.SetMute(true) // comes without a right to reply
 		work.SendText("from my office")
 		w.settle()
 		older := w.of(mina).Conversation.ID
@@ -130,7 +130,7 @@ func TestARightToReplyIsNotUsedForAnotherChat(t *testing.T) {
 		require.NoError(t, err)
 		mina.SendText("three")
 		w.settle()
-		work.SetStandby(true)
+		work.SetMute(true)
 		work.SendText("four")
 		w.settle()
 		_, err = w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: owned.Conversation, Content: channel.Text("five")})

@@ -40,8 +40,12 @@ func automatic(m conversation.Message) bool {
 }
 
 // heldBack says why an automatic message must not leave, and counts one that may.
-// It is empty on channels where nothing answers by itself.
+// It is empty on channels where nothing answers by itself. None leaves while the
+// provider's own bot has the word.
 func (u *unit) heldBack(d *conversation.Draft, m conversation.Message) (storm.Verdict, error) {
+	if d.C.Control == conversation.ControlProvider {
+		return storm.Provider, nil
+	}
 	_, adapter, err := u.e.account(u.s, d.C.Account)
 	if err != nil || !automatic(m) || adapter.caps.Automatic.PerThread == 0 {
 		return storm.Send, ignored(err)

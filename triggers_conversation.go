@@ -38,7 +38,8 @@ func init() {
 func conversationFields(src triggerSource) ([]condition.Field, error) {
 	states := []string{string(conversation.StateOpen), string(conversation.StateActive), string(conversation.StateWaiting),
 		string(conversation.StateWrapUp), string(conversation.StateClosed)}
-	control := []string{string(conversation.ControlNobody), string(conversation.ControlBot), string(conversation.ControlAgent)}
+	control := []string{string(conversation.ControlNobody), string(conversation.ControlBot), string(conversation.ControlAgent),
+		string(conversation.ControlHost), string(conversation.ControlProvider)}
 	fields := []condition.Field{{Name: fieldHappened, Type: condition.TypeSet, Values: happenings},
 		{Name: "state", Type: condition.TypeEnum, Values: states}, {Name: "control", Type: condition.TypeEnum, Values: control}}
 	for _, name := range []string{"agent", "last_agent", "desk", "work_stream", "account", "channel", "contact", "language", "bot",

@@ -270,6 +270,10 @@ type Inbound struct {
 	// Silent forbids sending anything because of this event (LINE standby, the
 	// mail of a machine).
 	Silent bool
+	// Standby says that somebody else has the word in the chat at the provider,
+	// such as its own bot or another module (LINE standby): the event is kept and
+	// shown, and nothing is sent until an event comes that is not.
+	Standby bool
 	// Aside: no person wrote it. It joins the conversation of its chat, also one
 	// that is closed, and opens none again; a new one begins where there is none.
 	Aside bool

@@ -52,6 +52,10 @@ const (
 	ControlNobody Controller = "nobody"
 	ControlBot    Controller = "bot"
 	ControlAgent  Controller = "agent"
+	ControlHost   Controller = "host" // the host answered where nobody had the word
+	// ControlProvider is the provider's own bot, or another module there: nothing
+	// is sent until the provider gives the word back.
+	ControlProvider Controller = "provider"
 )
 
 // BotOutcome says how a bot's turn ended.
@@ -93,10 +97,13 @@ type Conversation struct {
 	// LastAgent is the last one who owned it.
 	LastAgent AgentID `json:"last_agent,omitempty"`
 	// Control and Fence: a bot answer that carries an older fence is refused.
-	Control Controller        `json:"control"`
-	Fence   int64             `json:"fence"`
-	Bot     string            `json:"bot,omitempty"`
-	BotData map[string]string `json:"bot_data,omitempty"`
+	Control Controller `json:"control"`
+	Fence   int64      `json:"fence"`
+	// ControlAt is when the provider last said that it has the word, or has it no
+	// longer, by the event's own time: what it said before counts no more.
+	ControlAt time.Time         `json:"control_at,omitzero"`
+	Bot       string            `json:"bot,omitempty"`
+	BotData   map[string]string `json:"bot_data,omitempty"`
 	// BotSeq is the last event the bot has read, or before which its turn began.
 	BotSeq int64 `json:"bot_seq,omitempty"`
 	// BotOutcome says how the bot's last turn ended; empty while it has the word

@@ -52,8 +52,15 @@ func (d *Draft) move(to State, actor string) error {
 }
 
 // control hands the conversation to who may speak; each change raises the
-// fence, so that an answer begun under the earlier holder is refused.
+// fence, so that an answer begun under the earlier holder is refused. From the
+// provider only the provider takes it, and the end.
 func (d *Draft) control(to Controller, actor string) {
+	if d.C.Control != ControlProvider {
+		d.setControl(to, actor)
+	}
+}
+
+func (d *Draft) setControl(to Controller, actor string) {
 	if d.C.Control == to {
 		return
 	}
@@ -88,6 +95,39 @@ func (d *Draft) BotDone(how BotOutcome) {
 	}
 }
 
+// GiveToProvider records that the provider said at the time that it has the word.
+func (d *Draft) GiveToProvider(at time.Time) {
+	if at.Before(d.C.ControlAt) {
+		return
+	}
+	d.C.ControlAt = at
+	d.setControl(ControlProvider, "provider")
+}
+
+// TakeFromProvider records that the provider had not the word any more at the
+// time: the agent who owns the conversation has it, else nobody. It reports
+// whether that is news.
+func (d *Draft) TakeFromProvider(at time.Time) bool {
+	if d.C.Control != ControlProvider || at.Before(d.C.ControlAt) {
+		return false
+	}
+	d.C.ControlAt = at
+	to := ControlNobody
+	if d.C.Agent != "" {
+		to = ControlAgent
+	}
+	d.setControl(to, "provider")
+	return true
+}
+
+// TakeByHost records that the host answers where neither a bot nor an agent has
+// the word.
+func (d *Draft) TakeByHost(actor string) {
+	if d.C.Control == ControlNobody {
+		d.control(ControlHost, actor)
+	}
+}
+
 // TakeFromBot ends the bot's turn: hand-over or an agent stepping in.
 func (d *Draft) TakeFromBot(actor string) {
 	if d.C.Control == ControlBot {
@@ -104,9 +144,7 @@ func (d *Draft) Queued(actor, queue string) error {
 		}
 	}
 	d.C.Agent = ""
-	if d.C.Control == ControlAgent || d.C.Control == ControlBot {
-		d.control(ControlNobody, actor)
-	}
+	d.control(ControlNobody, actor)
 	d.C.QueuedAt = d.now
 	d.event(Event{Kind: EvQueued, Actor: actor, To: queue}, false)
 	return nil
@@ -171,7 +209,7 @@ func (d *Draft) Close(by, reason string) error {
 		return err
 	}
 	d.release(by)
-	d.control(ControlNobody, by)
+	d.setControl(ControlNobody, by)
 	d.C.ClosedAt, d.C.Reply = d.now, nil
 	if d.C.EndedBy == "" {
 		d.C.EndedBy, d.C.EndReason = by, reason

@@ -37,7 +37,7 @@ func (a *Adapter) Parse(_ channel.Account, env channel.Envelope) (channel.Inboun
 	}
 	if mode := event.Str("mode"); mode != "" && mode != "active" {
 		// Another module leads the chat: nothing may be sent, by push neither.
-		in.Silent = true
+		in.Silent, in.Standby = true, mode == "standby"
 	}
 	in.Reply = replyHandle(event, env, in)
 	if event.Object("deliveryContext").Bool("isRedelivery") {

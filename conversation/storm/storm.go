@@ -42,6 +42,8 @@ const (
 	OfPerson Verdict = "person"  // to the person, over all threads
 	OfDomain Verdict = "domain"  // to the domain, by whose name anybody may write
 	Machine  Verdict = "machine" // a machine wrote what it would answer
+	// Provider: the provider's own bot has the word; Decide never says so.
+	Provider Verdict = "provider"
 )
 
 // Decide says whether an automatic message may be sent at now, and counts it if

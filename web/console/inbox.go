@@ -239,7 +239,7 @@ func (q *request) rowViews(d *sangdam.Directory, list []conversation.Conversatio
 		name := q.customer(c, names[c.Contact])
 		r := rowView{ID: string(c.ID), URL: q.o.Prefix + "/conversations/" + url.PathEscape(string(c.ID)) + "?view=" + view, Name: name,
 			Initial: initial(name), Tint: tintOf(c), Kind: string(c.Channel), Account: d.Accounts[c.Account].Name,
-			State: string(c.State), Bot: c.Control == conversation.ControlBot, Preview: c.Preview, Unread: c.Unread,
+			State: string(c.State), Bot: byBot(c), Preview: c.Preview, Unread: c.Unread,
 			When: q.short(lastAt(c)), Full: q.full(lastAt(c)), Current: c.ID == current}
 		if c.Agent != "" {
 			r.Agent = agentName(d, c.Agent)

@@ -128,7 +128,7 @@ func (q *request) headOf(d *sangdam.Directory, detail sangdam.Detail) *threadVie
 	name = q.customer(c, name)
 	v := &threadView{ID: string(c.ID), Name: name, Initial: initial(name), Tint: tintOf(c),
 		Kind: string(c.Channel), Account: d.Accounts[c.Account].Name, Desk: d.Desks[c.Desk], Stream: d.WorkStreams[c.WorkStream],
-		State: string(c.State), Mine: c.Agent != "" && string(c.Agent) == q.p.ID, Bot: c.Control == conversation.ControlBot,
+		State: string(c.State), Mine: c.Agent != "" && string(c.Agent) == q.p.ID, Bot: byBot(c),
 		Seq: c.EventSeq, Contact: string(c.Contact), Rating: c.Rating, AsOf: q.now.In(q.zone).Format("15:04:05")}
 	if c.Rating != nil {
 		v.Stars = stars(c.Rating.Score)
@@ -342,11 +342,21 @@ func (q *request) eventText(d *sangdam.Directory, e conversation.Event) string {
 		}
 		return q.lang.t("event.state", who, q.lang.of("state", e.To))
 	case conversation.EvControl:
-		if e.To == string(conversation.ControlBot) {
+		switch {
+		case e.To == string(conversation.ControlBot):
 			return q.lang.t("event.bot")
+		case e.To == string(conversation.ControlProvider):
+			return q.lang.t("event.provider")
+		case e.From == string(conversation.ControlProvider):
+			return q.lang.t("event.provider_back")
 		}
 	}
 	return ""
+}
+
+// byBot says that a bot has the word, ours or the provider's.
+func byBot(c conversation.Conversation) bool {
+	return c.Control == conversation.ControlBot || c.Control == conversation.ControlProvider
 }
 
 // actor is who did something, in words.

@@ -14,6 +14,7 @@ type Chat struct {
 	name    string
 	members []*User
 	standby bool
+	mute    bool
 	left    bool
 }
 
@@ -47,6 +48,14 @@ func (c *Chat) SetStandby(standby bool) {
 	c.srv.mu.Lock()
 	defer c.srv.mu.Unlock()
 	c.standby = standby
+}
+
+// SetMute leaves the reply tokens out of events, as LINE does of some kinds, or
+// brings them back.
+func (c *Chat) SetMute(mute bool) {
+	c.srv.mu.Lock()
+	defer c.srv.mu.Unlock()
+	c.mute = mute
 }
 
 // Rename gives the group another name. LINE tells nobody.

@@ -70,7 +70,7 @@ func (s *Server) emit(e event) Posted {
 	if e.chat != nil {
 		e.standby = e.chat.standby
 	}
-	if e.replyable && !e.standby {
+	if e.replyable && !e.standby && (e.chat == nil || !e.chat.mute) {
 		e.token = s.hex(32)
 		s.forget()
 		s.replies[e.token] = &replyRef{chat: e.chat, event: e.at}
