@@ -2,10 +2,12 @@ package message
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"mime/quotedprintable"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -97,9 +99,22 @@ var mails int
 func parse(t *testing.T, raw string, o Options) Mail {
 	t.Helper()
 	mails++
-	m := Parse([]byte(strings.ReplaceAll(raw, "\n", "\r\n")), o)
+	mail := []byte(strings.ReplaceAll(raw, "\n", "\r\n"))
+	keepMail(t, mail)
+	m := Parse(mail, o)
 	require.True(t, validUTF8(m.Text, m.Subject, m.HTML, m.From.Name), "everything is UTF-8")
 	return m
+}
+
+// keepMail writes the mail into the directory that internal/difftest asks for, to
+// read it with another parser.
+func keepMail(t *testing.T, mail []byte) {
+	dir := os.Getenv("SANGDAM_MAIL_CORPUS")
+	if dir == "" {
+		return
+	}
+	name := fmt.Sprintf("%s-%x.eml", strings.ReplaceAll(t.Name(), "/", "_"), sha256.Sum256(mail))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, name), mail, 0o600))
 }
 
 func validUTF8(all ...string) bool {
