@@ -38,6 +38,7 @@ import (
 type wholeWay struct {
 	t        *testing.T
 	db       *store.DB
+	dsn      string
 	eng      *sangdam.Engine
 	acct     channel.Account
 	secret   channel.Secret
@@ -85,10 +86,11 @@ func (s wayAloneSystem) Lease(ctx context.Context, name, node string, ttl time.D
 // are sent.
 func newWholeWay(t *testing.T, provider *linetest.Server) *wholeWay {
 	t.Helper()
-	db, err := postgres.Open(t.Context(), postgres.Options{DSN: pgtest.Start(t), DisableNotify: true})
+	dsn := pgtest.Start(t)
+	db, err := postgres.Open(t.Context(), postgres.Options{DSN: dsn, DisableNotify: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	w := &wholeWay{t: t, db: db, secret: channel.NewSecret("0123456789abcdef0123456789abcdef"), signal: make(chan struct{}, 1)}
+	w := &wholeWay{t: t, db: db, dsn: dsn, secret: channel.NewSecret("0123456789abcdef0123456789abcdef"), signal: make(chan struct{}, 1)}
 	sealer, err := seal.Ephemeral()
 	require.NoError(t, err)
 	client := &http.Client{Transport: noNetwork{}}

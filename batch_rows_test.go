@@ -1,0 +1,124 @@
+package sangdam_test
+
+import (
+	"context"
+	"flag"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam/store"
+)
+
+var growTo = flag.Int("grow", 20_000, "conversations that TestRowsReadStayFlatAsTablesGrow grows the tables to")
+
+// grown are the tables of a conversation: which columns name a row of its own, and
+// what others shall be.
+var grown = []struct {
+	table string
+	own   []string
+	other map[string]string
+}{
+	{"contacts", []string{"id"}, nil},
+	{"identities", []string{"id", "contact", "user_id"}, nil},
+	{"conversations", []string{"id", "thread", "contact"}, nil},
+	{"messages", []string{"id", "conversation", "chat_id", "provider"}, nil},
+	{"conversation_events", []string{"conversation"}, nil},
+	{"items", []string{"id"}, map[string]string{"seq": "nextval(pg_get_serial_sequence('sangdam.items', 'seq'))"}},
+	{"assignments", []string{"id", "item"}, nil},
+	{"decisions", []string{"item"}, map[string]string{"n": ""}},
+	{"events", nil, map[string]string{"id": "", "xid": ""}},
+	{"inbox", []string{"id", "dedup", "lane"}, map[string]string{"seq": "nextval(pg_get_serial_sequence('sangdam.inbox', 'seq'))"}},
+	{"jobs", []string{"id", "key"}, map[string]string{"state": "'done'", "claimable": "NULL"}},
+}
+
+// grow adds rows like one that is there to each table.
+func (w *wholeWay) grow(c *pgx.Conn, n int) {
+	w.t.Helper()
+	for _, g := range grown {
+		var columns []string
+		rows, err := c.Query(w.t.Context(), `SELECT column_name::text FROM information_schema.columns WHERE table_schema = 'sangdam' AND table_name = $1`, g.table)
+		require.NoError(w.t, err)
+		columns, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		require.NoError(w.t, err)
+		var into, from []string
+		for _, name := range columns {
+			value := "t." + name
+			for _, own := range g.own {
+				if own == name {
+					value = "t." + name + " || '-' || g"
+				}
+			}
+			if other, is := g.other[name]; is {
+				if value = other; value == "" {
+					continue // the table numbers its rows
+				}
+			}
+			into, from = append(into, name), append(from, value)
+		}
+		_, err = c.Exec(w.t.Context(), `INSERT INTO sangdam.`+g.table+` (`+strings.Join(into, ", ")+`) SELECT `+strings.Join(from, ", ")+
+			` FROM sangdam.`+g.table+` t, generate_series(1, $1) g WHERE t.ctid = (SELECT ctid FROM sangdam.`+g.table+` LIMIT 1)`, n)
+		require.NoError(w.t, err, g.table)
+	}
+}
+
+// read is how many rows and entries of indexes the server's statistics say were
+// read so far. A connection reports what it did with the first statement a second
+// later.
+func (w *wholeWay) read(c *pgx.Conn) (rows, entries float64) {
+	w.t.Helper()
+	const connections = 16
+	time.Sleep(1100 * time.Millisecond)
+	var ready, done sync.WaitGroup
+	ready.Add(connections)
+	for range connections {
+		done.Go(func() {
+			err := w.db.View(context.Background(), ws, func(_ context.Context, tx store.Tx) error {
+				_ = tx.Now() // asks on a connection of its own
+				ready.Done()
+				ready.Wait()
+				return nil
+			})
+			if err != nil {
+				w.t.Error(err)
+			}
+		})
+	}
+	done.Wait()
+	require.NoError(w.t, c.QueryRow(w.t.Context(), `SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::float8 FROM pg_stat_user_tables`).Scan(&rows))
+	require.NoError(w.t, c.QueryRow(w.t.Context(), `SELECT sum(idx_tup_read)::float8 FROM pg_stat_user_indexes`).Scan(&entries))
+	return rows, entries
+}
+
+// TestRowsReadStayFlatAsTablesGrow: statements are planned while the tables are
+// empty and never analysed. What a new conversation reads stays the same when they
+// have grown.
+func TestRowsReadStayFlatAsTablesGrow(t *testing.T) {
+	if testing.Short() {
+		t.Skip("fills tables; the plain run does")
+	}
+	w := newWholeWay(t, nil)
+	w.run()
+	c, err := pgx.Connect(t.Context(), w.dsn)
+	require.NoError(t, err)
+	defer func() { _ = c.Close(context.Background()) }()
+	w.anew(32, 4) // every connection has its plans
+	measure := func() (rows, entries float64) {
+		before, entriesBefore := w.read(c)
+		w.anew(1, 8)
+		w.anew(32, 4)
+		rows, entries = w.read(c)
+		return (rows - before) / (8 + 4*32), (entries - entriesBefore) / (8 + 4*32)
+	}
+	rows, entries := measure()
+	w.grow(c, *growTo)
+	w.anew(32, 2) // the router has read the feed
+	manyRows, manyEntries := measure()
+	t.Logf("rows a conversation: %.1f, then %.1f; entries: %.1f, then %.1f", rows, manyRows, entries, manyEntries)
+	require.LessOrEqual(t, manyRows, 2*rows+20)
+	require.LessOrEqual(t, manyEntries, 2*entries+20)
+}
