@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
@@ -39,6 +41,70 @@ type clauseRow struct {
 type fieldChoice struct {
 	choice
 	Type condition.Type
+}
+
+// fieldList are the values that a field is known to have, for whoever writes a
+// condition.
+type fieldList struct {
+	Field   string
+	Options []choice
+}
+
+// fieldLists lists them for the fields that have some.
+func (q *request) fieldLists(fields []condition.Field) (out []fieldList, err error) {
+	d, err := q.directory()
+	if err != nil {
+		return nil, err
+	}
+	set, err := q.engine.TicketSetup(q.r.Context(), q.p)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range fields {
+		l := fieldList{Field: f.Name}
+		add := func(value, label string) {
+			l.Options = append(l.Options, choice{Value: value, Label: cmp.Or(label, value)})
+		}
+		for _, v := range f.Values {
+			add(v, "")
+		}
+		switch {
+		case f.Type == condition.TypeBool:
+			l.Options = []choice{{Value: "true", Label: q.lang.t("on")}, {Value: "false", Label: q.lang.t("off")}}
+		case f.Name == "channel" && len(f.Values) == 0:
+			for _, k := range d.Kinds {
+				add(string(k), q.lang.of("channel", string(k)))
+			}
+		case f.Name == "account":
+			for _, id := range sortedKeys(d.Accounts) {
+				add(string(id), d.Accounts[id].Name)
+			}
+		case f.Name == "desk":
+			for _, id := range sortedKeys(d.Desks) {
+				add(string(id), d.Desks[id])
+			}
+		case f.Name == "queue":
+			for _, id := range sortedKeys(d.Queues) {
+				add(string(id), d.Queues[id])
+			}
+		case f.Name == "agent":
+			for _, a := range d.Agents {
+				add(string(a.ID), a.Name)
+			}
+		case f.Name == "group":
+			for _, g := range set.Groups {
+				add(string(g.ID), g.Name)
+			}
+		case f.Name == "category":
+			l.Options = q.categoryChoices(set.Trees[ticket.Intake], "")
+		case f.Name == "resolution":
+			l.Options = q.categoryChoices(set.Trees[ticket.Resolution], "")
+		}
+		if len(l.Options) > 0 {
+			out = append(out, l)
+		}
+	}
+	return out, nil
 }
 
 // typed are the fields by their names.

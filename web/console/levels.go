@@ -15,6 +15,7 @@ import (
 type levelForm struct {
 	Level     ticket.ServiceLevel
 	When      conditionForm
+	Lists     []fieldList
 	Goals     []goalForm
 	Calendars []choice
 	Warn      string
@@ -59,6 +60,10 @@ func (q *request) levelForm(l ticket.ServiceLevel, fields []condition.Field) (le
 		ops[f.Type] = condition.Operators(f.Type)
 	}
 	v := levelForm{Level: l, When: q.conditionForm("", l.When, fields, ops)}
+	var err error
+	if v.Lists, err = q.fieldLists(fields); err != nil {
+		return v, err
+	}
 	for _, t := range goalTargets {
 		g := goalForm{Field: "goal." + string(t), Label: q.lang.t("target." + string(t))}
 		if d := l.Goals[t]; d > 0 {

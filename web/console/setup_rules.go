@@ -15,8 +15,9 @@ import (
 // rulesForm are the rules of classification of a work stream as rows, in their
 // order.
 type rulesForm struct {
-	Rows []ruleForm
-	New  ruleForm // what is copied for another
+	Rows  []ruleForm
+	New   ruleForm // what is copied for another
+	Lists []fieldList
 }
 
 // ruleForm is one rule.
@@ -31,18 +32,24 @@ type ruleForm struct {
 
 // ruleFields are what conditions of rules may ask about, with the operators by
 // type. Attributes have names that nobody knows beforehand: those that a rule
-// names already are offered again.
+// asks about or sets are offered.
 func ruleFields(rules []routing.Rule) ([]condition.Field, map[condition.Type][]condition.Op) {
 	fields := append(routing.ClassificationFields(), condition.Field{Name: routing.FieldQueue, Type: condition.TypeID},
 		condition.Field{Name: routing.FieldPriority, Type: condition.TypeNumber},
 		condition.Field{Name: routing.FieldSkills, Type: condition.TypeSet})
 	known := typed(fields)
+	named := func(field string) {
+		if _, is := known[field]; !is && field != "" {
+			known[field] = condition.Field{Name: field, Type: condition.TypeText}
+			fields = append(fields, known[field])
+		}
+	}
 	for _, r := range rules {
 		for _, c := range slices.Concat(r.When.All, r.When.Any) {
-			if _, is := known[c.Field]; !is && c.Field != "" {
-				known[c.Field] = condition.Field{Name: c.Field, Type: condition.TypeText}
-				fields = append(fields, known[c.Field])
-			}
+			named(c.Field)
+		}
+		for _, attribute := range sortedKeys(r.Set) {
+			named("attribute." + attribute)
 		}
 	}
 	ops := map[condition.Type][]condition.Op{}
@@ -76,6 +83,9 @@ func (q *request) rulesForm(rules []routing.Rule) (rulesForm, error) {
 		return f
 	}
 	f := rulesForm{New: one(newRow, routing.Rule{})}
+	if f.Lists, err = q.fieldLists(fields); err != nil {
+		return f, err
+	}
 	for i, r := range rules {
 		f.Rows = append(f.Rows, one(strconv.Itoa(i), r))
 	}

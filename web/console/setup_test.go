@@ -80,6 +80,8 @@ func TestADeskIsSetUpInTheBrowser(t *testing.T) {
 	p.fill("rule.0.all.0.field", "message")
 	p.until(`![...document.querySelector('[name="rule.0.all.0.op"]').options].some(o => o.value === "gt" && !o.hidden)`)
 	p.fill("rule.0.all.0.op", "contains")
+	require.True(t, eval[bool](p, `[...document.querySelector("#of-desk").options].some(o => o.value === "returns" && o.label === "Returns")`),
+		"values that are known are offered")
 	p.fill("rule.0.all.0.value", "parcel")
 	p.fill("rule.0.priority", "soon")
 	p.fill("rule.0.set", "plan = gold")

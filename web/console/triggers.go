@@ -34,6 +34,7 @@ type triggerRow struct {
 type triggerView struct {
 	Trigger   trigger.Trigger
 	When      conditionForm
+	Lists     []fieldList
 	After     afterForm
 	Actions   actionsForm
 	Subjects  []choice
@@ -139,6 +140,9 @@ func (q *request) triggerView(t trigger.Trigger) (triggerView, error) {
 		After: q.afterForm(t.After, list.Fields, list.Calendars), Places: list.Placeholders,
 		Subjects: q.named("triggers.of", is(t.Subject), triggerSubjects...), CanDelete: t.Version > 0 && !t.Active,
 		CanTry: t.Subject == "ticket"}
+	if v.Lists, err = q.fieldLists(list.Fields); err != nil {
+		return v, err
+	}
 	for _, f := range list.Fields {
 		var ops []string
 		for _, o := range list.Operators[f.Type] {

@@ -503,11 +503,12 @@
     else for (const i of $$("select, input", rows[0])) i.value = "";
   }
 
-  // fits offers the comparisons that go with the field of a clause.
+  // fits offers the comparisons and values that go with the field of a clause.
   function fits(row) {
     const [field, op] = $$("select", row), list = JSON.parse(row.closest(".condition").dataset.ops)[field.selectedOptions[0].dataset.type];
     for (const o of op.options) o.hidden = o.disabled = !!list && !list.includes(o.value);
     if (op.selectedIndex < 0 || op.selectedOptions[0].disabled) op.value = (list || [op.options[0].value])[0];
+    $("input", row).setAttribute("list", "of-" + field.value);
   }
   for (const row of $$(".clause")) fits(row);
   if ($("#zones") && Intl.supportedValuesOf) $("#zones").append(...Intl.supportedValuesOf("timeZone").map((z) => new Option(z)));
