@@ -40,6 +40,15 @@ func Words(tag string, err error) string {
 	return langs[tag].words(err)
 }
 
+// Found is a sentence of an adapter in a language.
+func Found(tag, text string) string {
+	langs, err := loadLanguages()
+	if err != nil {
+		panic(err)
+	}
+	return langs[tag].found(text)
+}
+
 // BrandCSS is the sheet of a brand's colour.
 func BrandCSS(colour string) (string, error) {
 	css, err := brandCSS(colour)

@@ -233,7 +233,7 @@ func (q *request) checkAccount() error {
 	if v.Findings, err = q.engine.CheckAccount(q.r.Context(), q.p, a.ID, cmp.Or(v.Webhook, q.lang.t("account.no_url"))); err != nil {
 		return err
 	}
-	v.Replaces = replaced(v.Findings)
+	v.Replaces, v.Findings = replaced(v.Findings), q.lang.foundIn(v.Findings)
 	q.part(http.StatusOK, "account", "check", v)
 	return nil
 }

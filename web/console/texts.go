@@ -19,6 +19,7 @@ type language struct {
 	texts map[string]string
 	// refusals are the library's own, by the format that they have there.
 	refusals map[string]string
+	findings findings // what adapters say of accounts
 }
 
 func loadLanguages() (map[string]*language, error) {
@@ -37,6 +38,9 @@ func loadLanguages() (map[string]*language, error) {
 			return nil, fmt.Errorf("console: texts/%s: %w", f.Name(), err)
 		}
 		l.refusals = loadRefusals(l.tag)
+		if l.findings, err = loadFindings(l.tag); err != nil {
+			return nil, err
+		}
 		out[l.tag] = l
 	}
 	return out, nil
