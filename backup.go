@@ -76,14 +76,14 @@ type backupPart struct {
 }
 
 var (
-	backups = store.Declare(store.Kind[Backup]{Name: "backup",
+	backups = declare(store.Kind[Backup]{Name: "backup",
 		ID:      func(b *Backup) string { return b.ID },
 		Version: func(b *Backup) *int64 { return &b.Version },
 		Indexes: []store.Index[Backup]{{Name: "at", Value: func(b *Backup) []byte { return store.Time(b.At) }}},
 		Tags: []store.TagIndex[Backup]{{Name: "by", Values: func(b *Backup) [][]byte { return one(b.By) },
 			Order: func(b *Backup) []byte { return store.Time(b.At) }}}})
 
-	backupParts = store.Declare(store.Kind[backupPart]{Name: "backup_part",
+	backupParts = declare(store.Kind[backupPart]{Name: "backup_part",
 		ID:      func(b *backupPart) string { return fmt.Sprintf("%s/%d", b.Backup, b.N) },
 		Version: func(b *backupPart) *int64 { return &b.Version }})
 

@@ -49,7 +49,7 @@ type consent struct {
 	At      time.Time `json:"at"`
 }
 
-var consents = store.Declare(store.Kind[consent]{Name: "consent",
+var consents = declare(store.Kind[consent]{Name: "consent",
 	ID:      func(c *consent) string { return c.ID },
 	Version: func(c *consent) *int64 { return &c.Version },
 	Indexes: []store.Index[consent]{{Name: "identity", Value: func(c *consent) []byte {
@@ -189,7 +189,7 @@ type heldInbound struct {
 	Sealed   []byte                    `json:"sealed"`
 }
 
-var unagreeds = store.Declare(store.Kind[unagreed]{Name: "unagreed",
+var unagreeds = declare(store.Kind[unagreed]{Name: "unagreed",
 	ID:      func(w *unagreed) string { return w.ID },
 	Version: func(w *unagreed) *int64 { return &w.Version },
 	Indexes: []store.Index[unagreed]{{Name: "at", Value: func(w *unagreed) []byte { return store.Time(w.At) }}},

@@ -46,7 +46,7 @@ const (
 // deliveriesFor is how long deliveries are kept.
 const deliveriesFor = 30 * 24 * time.Hour
 
-var deliveries = store.Declare(store.Kind[Delivery]{Name: "delivery", Decl: 2,
+var deliveries = declare(store.Kind[Delivery]{Name: "delivery", Decl: 2,
 	ID:      func(d *Delivery) string { return d.ID },
 	Version: func(d *Delivery) *int64 { return &d.Version },
 	Indexes: []store.Index[Delivery]{

@@ -35,7 +35,7 @@ type largeEnvelope struct {
 	At       time.Time          `json:"at"` // when to look next whether the envelope is still there, less Config.KeepRaw
 }
 
-var largeEnvelopes = store.Declare(store.Kind[largeEnvelope]{Name: "large_envelope",
+var largeEnvelopes = declare(store.Kind[largeEnvelope]{Name: "large_envelope",
 	ID:      func(l *largeEnvelope) string { return l.ID },
 	Version: func(l *largeEnvelope) *int64 { return &l.Version },
 	Indexes: []store.Index[largeEnvelope]{{Name: "at", Value: func(l *largeEnvelope) []byte { return store.Time(l.At) }}},

@@ -16,6 +16,9 @@ const maxPage = 200
 // query runs fn in a read transaction after the policy agreed.
 func (e *Engine) query(ctx context.Context, p Principal, a Action, r Resource, fn func(ctx context.Context, tx store.Tx,
 	s *settings) error) error {
+	if err := e.listable(ctx); err != nil {
+		return err
+	}
 	return e.db.View(ctx, p.Workspace, func(ctx context.Context, tx store.Tx) error {
 		s, err := e.fresh(ctx, tx)
 		if err != nil {

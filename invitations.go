@@ -28,7 +28,7 @@ type invitation struct {
 	Expires time.Time       `json:"expires"`
 }
 
-var invitations = store.Declare(store.Kind[invitation]{Name: "invitation",
+var invitations = declare(store.Kind[invitation]{Name: "invitation",
 	ID: func(i *invitation) string { return string(i.Agent) }, Version: func(i *invitation) *int64 { return &i.Version },
 	Indexes: []store.Index[invitation]{{Name: listedName, Value: func(i *invitation) []byte { return store.Text(string(i.Agent)) }}},
 	Unique:  []store.Index[invitation]{{Name: "hash", Value: func(i *invitation) []byte { return store.Text(i.Hash) }}}})

@@ -25,6 +25,7 @@ func (e *Engine) runKeeper(ctx, drain context.Context) {
 	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()
 	var purged, swept time.Time
+	looked := time.Now() // for stragglers; Run has just done it
 	for {
 		if _, err := e.db.System().Beat(ctx, e.cfg.Node, 3*keepEvery); err != nil && ctx.Err() == nil {
 			e.trouble("the node's heart-beat failed", err)
@@ -33,6 +34,10 @@ func (e *Engine) runKeeper(ctx, drain context.Context) {
 		if time.Since(purged) > purgeEvery {
 			e.purge(drain)
 			purged = time.Now()
+		}
+		if time.Since(looked) > time.Hour {
+			e.renewStragglers(drain)
+			looked = time.Now()
 		}
 		if e.cfg.Blobs != nil && time.Since(swept) > time.Hour {
 			e.sweepBlobs(drain)

@@ -33,7 +33,7 @@ type link struct {
 	Until   time.Time `json:"until"`
 }
 
-var links = store.Declare(store.Kind[link]{Name: "attachment_link",
+var links = declare(store.Kind[link]{Name: "attachment_link",
 	ID:      func(l *link) string { return l.ID },
 	Version: func(l *link) *int64 { return &l.Version },
 	Indexes: []store.Index[link]{{Name: "until", Value: func(l *link) []byte { return store.Time(l.Until) }}},

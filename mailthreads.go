@@ -25,7 +25,7 @@ type chatState struct {
 	User channel.ProviderUserID `json:"user"`
 }
 
-var chatStates = store.Declare(store.Kind[chatState]{Name: "chat_state",
+var chatStates = declare(store.Kind[chatState]{Name: "chat_state",
 	ID:      func(c *chatState) string { return c.ID },
 	Version: func(c *chatState) *int64 { return &c.Version },
 })
@@ -72,7 +72,7 @@ type threadReference struct {
 	At      time.Time                `json:"at"`
 }
 
-var threadReferences = store.Declare(store.Kind[threadReference]{Name: "thread_reference",
+var threadReferences = declare(store.Kind[threadReference]{Name: "thread_reference",
 	ID:      func(r *threadReference) string { return r.ID },
 	Version: func(r *threadReference) *int64 { return &r.Version },
 	Indexes: []store.Index[threadReference]{{Name: "at", Value: func(r *threadReference) []byte { return store.Time(r.At) }}},

@@ -20,7 +20,7 @@ type messagePart struct {
 	Message conversation.MessageID `json:"message"`
 }
 
-var messageParts = store.Declare(store.Kind[messagePart]{Name: "message_part",
+var messageParts = declare(store.Kind[messagePart]{Name: "message_part",
 	ID:      func(p *messagePart) string { return p.ID },
 	Version: func(p *messagePart) *int64 { return &p.Version },
 })

@@ -32,7 +32,7 @@ type ratingLink struct {
 	Until        time.Time       `json:"until"`
 }
 
-var ratingLinks = store.Declare(store.Kind[ratingLink]{Name: "rating_link",
+var ratingLinks = declare(store.Kind[ratingLink]{Name: "rating_link",
 	ID:      func(l *ratingLink) string { return l.ID },
 	Version: func(l *ratingLink) *int64 { return &l.Version },
 	Indexes: []store.Index[ratingLink]{{Name: "until", Value: func(l *ratingLink) []byte { return store.Time(l.Until) }}},

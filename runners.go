@@ -25,7 +25,7 @@ type checkpoint struct {
 	At      time.Time `json:"at"`
 }
 
-var checkpoints = store.Declare(store.Kind[checkpoint]{Name: "checkpoint",
+var checkpoints = declare(store.Kind[checkpoint]{Name: "checkpoint",
 	ID:      func(c *checkpoint) string { return c.ID },
 	Version: func(c *checkpoint) *int64 { return &c.Version },
 })

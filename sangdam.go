@@ -169,6 +169,8 @@ type Engine struct {
 	shares      sharing
 	pages       pageKey
 	triggerSets triggerCache
+	kinds       []declaredKind
+	allFound    atomic.Bool // every document is found by every order
 	restKeys    restKeySet
 	renewed     sync.Map // workspaces whose earlier contacts are found
 	outside     *safehttp.Client
@@ -278,7 +280,7 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Blobs != nil {
 		cfg.Blobs = guardedBlobs{g: g, b: cfg.Blobs, timeout: cfg.SendTimeout}
 	}
-	e := &Engine{misses: newMissCache(), pulse: newPulse(), cfg: cfg, db: cfg.DB, log: log, guard: g,
+	e := &Engine{kinds: declaredKinds, misses: newMissCache(), pulse: newPulse(), cfg: cfg, db: cfg.DB, log: log, guard: g,
 		decoding: make(chan struct{}, decodedAtOnce), large: make(chan struct{}, largeAtOnce),
 		outside: safehttp.New(safehttp.Options{AllowPrivate: cfg.AllowPrivate, AnyPort: len(cfg.AllowPrivate) > 0, Logger: log})}
 	e.policy = DefaultPolicy{}
@@ -363,6 +365,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	if err := e.claimBlobs(ctx); err != nil {
 		return err
+	}
+	if e.renewDocuments(ctx); ctx.Err() != nil {
+		return nil
 	}
 	defer e.db.Wake(e.wake.give)()
 	// What is under way when ctx ends may finish: work runs under drain.

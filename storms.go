@@ -24,7 +24,7 @@ type automaticSent struct {
 	Until time.Time `json:"until"` // when it can be forgotten
 }
 
-var automaticSents = store.Declare(store.Kind[automaticSent]{Name: "automatic_sent",
+var automaticSents = declare(store.Kind[automaticSent]{Name: "automatic_sent",
 	ID:      func(a *automaticSent) string { return a.ID },
 	Version: func(a *automaticSent) *int64 { return &a.Version },
 	Indexes: []store.Index[automaticSent]{{Name: "until", Value: func(a *automaticSent) []byte { return store.Time(a.Until) }}},

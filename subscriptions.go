@@ -45,7 +45,7 @@ func SubscribedAggregates() []string {
 }
 
 var (
-	subscriptions = store.Declare(store.Kind[Subscription]{Name: kindSubscription, Decl: 1,
+	subscriptions = declare(store.Kind[Subscription]{Name: kindSubscription, Decl: 1,
 		ID:      func(s *Subscription) string { return s.ID },
 		Version: func(s *Subscription) *int64 { return &s.Version },
 		Indexes: listedBy(func(s *Subscription) string { return s.Name })})

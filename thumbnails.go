@@ -31,7 +31,7 @@ type smallPicture struct {
 	Blob string `json:"blob,omitempty"`
 }
 
-var thumbnails = store.Declare(store.Kind[smallPicture]{Name: "thumbnail",
+var thumbnails = declare(store.Kind[smallPicture]{Name: "thumbnail",
 	ID:      func(s *smallPicture) string { return s.Of },
 	Version: func(s *smallPicture) *int64 { return &s.Version },
 })

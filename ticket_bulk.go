@@ -70,13 +70,13 @@ type BulkItem struct {
 }
 
 var (
-	bulks = store.Declare(store.Kind[Bulk]{Name: "ticket_bulk", Decl: 1,
+	bulks = declare(store.Kind[Bulk]{Name: "ticket_bulk", Decl: 1,
 		ID:      func(b *Bulk) string { return b.ID },
 		Version: func(b *Bulk) *int64 { return &b.Version },
 		Tags: []store.TagIndex[Bulk]{{Name: "by", Values: func(b *Bulk) [][]byte { return one(b.By) },
 			Order: func(b *Bulk) []byte { return store.Time(b.At) }}}})
 
-	bulkItems = store.Declare(store.Kind[BulkItem]{Name: "ticket_bulk_item", Decl: 1,
+	bulkItems = declare(store.Kind[BulkItem]{Name: "ticket_bulk_item", Decl: 1,
 		ID:      func(b *BulkItem) string { return fmt.Sprintf("%s/%d", b.Bulk, b.N) },
 		Version: func(b *BulkItem) *int64 { return &b.Version },
 		Indexes: []store.Index[BulkItem]{

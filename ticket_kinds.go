@@ -35,7 +35,7 @@ const (
 	withHanded = "handed"
 )
 
-var tickets = store.Declare(store.Kind[storedTicket]{Name: kindTicket, Decl: 2,
+var tickets = declare(store.Kind[storedTicket]{Name: kindTicket, Decl: 2,
 	ID:      func(t *storedTicket) string { return string(t.ID) },
 	Version: func(t *storedTicket) *int64 { return &t.Version },
 	Extra:   func(t *storedTicket) *map[string]json.RawMessage { return &t.more },
@@ -91,7 +91,7 @@ type storedEntry struct {
 	Version int64 `json:"-"`
 }
 
-var ticketEntries = store.Declare(store.Kind[storedEntry]{Name: "ticket_entry", Decl: 1,
+var ticketEntries = declare(store.Kind[storedEntry]{Name: "ticket_entry", Decl: 1,
 	ID:      func(e *storedEntry) string { return entryID(e.Ticket, e.Seq) },
 	Version: func(e *storedEntry) *int64 { return &e.Version },
 	Indexes: []store.Index[storedEntry]{{Name: "history", Value: func(e *storedEntry) []byte {
@@ -105,27 +105,27 @@ type counter struct {
 	Last    int64  `json:"last"`
 }
 
-var counters = store.Declare(store.Kind[counter]{Name: "counter", Decl: 1,
+var counters = declare(store.Kind[counter]{Name: "counter", Decl: 1,
 	ID:      func(c *counter) string { return c.Name },
 	Version: func(c *counter) *int64 { return &c.Version }})
 
 // What administrators set up for tickets.
 var (
-	categoryTrees = store.Declare(store.Kind[ticket.Tree]{Name: "category_tree", Decl: 1,
+	categoryTrees = declare(store.Kind[ticket.Tree]{Name: "category_tree", Decl: 1,
 		ID:      func(t *ticket.Tree) string { return string(t.Kind) },
 		Version: func(t *ticket.Tree) *int64 { return &t.Version },
 		Indexes: listedBy(func(t *ticket.Tree) string { return string(t.Kind) })})
 
-	ticketFields = store.Declare(store.Kind[ticket.Fields]{Name: "ticket_fields", Decl: 1,
+	ticketFields = declare(store.Kind[ticket.Fields]{Name: "ticket_fields", Decl: 1,
 		ID:      func(*ticket.Fields) string { return theOnly },
 		Version: func(f *ticket.Fields) *int64 { return &f.Version }})
 
-	ticketForms = store.Declare(store.Kind[ticket.Form]{Name: "ticket_form", Decl: 1,
+	ticketForms = declare(store.Kind[ticket.Form]{Name: "ticket_form", Decl: 1,
 		ID:      func(f *ticket.Form) string { return string(f.Category) },
 		Version: func(f *ticket.Form) *int64 { return &f.Version },
 		Indexes: listedBy(func(f *ticket.Form) string { return string(f.Category) })})
 
-	answerTemplates = store.Declare(store.Kind[ticket.AnswerTemplate]{Name: "answer_template", Decl: 1,
+	answerTemplates = declare(store.Kind[ticket.AnswerTemplate]{Name: "answer_template", Decl: 1,
 		ID:      func(t *ticket.AnswerTemplate) string { return t.ID },
 		Version: func(t *ticket.AnswerTemplate) *int64 { return &t.Version },
 		Indexes: listedBy(func(t *ticket.AnswerTemplate) string { return t.Title }),
@@ -138,34 +138,34 @@ var (
 			},
 			Order: func(t *ticket.AnswerTemplate) []byte { return store.Text(t.Title) }}}})
 
-	bannedWords = store.Declare(store.Kind[ticket.BannedWord]{Name: "banned_word", Decl: 1,
+	bannedWords = declare(store.Kind[ticket.BannedWord]{Name: "banned_word", Decl: 1,
 		ID:      func(b *ticket.BannedWord) string { return b.ID },
 		Version: func(b *ticket.BannedWord) *int64 { return &b.Version },
 		Unique:  []store.Index[ticket.BannedWord]{{Name: "word", Value: func(b *ticket.BannedWord) []byte { return store.Text(b.Word) }}},
 		Indexes: listedBy(func(b *ticket.BannedWord) string { return b.Word })})
 
-	agentGroups = store.Declare(store.Kind[ticket.Group]{Name: kindGroup, Decl: 1,
+	agentGroups = declare(store.Kind[ticket.Group]{Name: kindGroup, Decl: 1,
 		ID:      func(g *ticket.Group) string { return string(g.ID) },
 		Version: func(g *ticket.Group) *int64 { return &g.Version },
 		Unique:  []store.Index[ticket.Group]{{Name: "name", Value: func(g *ticket.Group) []byte { return store.Text(g.Name) }}},
 		Indexes: listedBy(func(g *ticket.Group) string { return g.Name })})
 
-	ticketViews = store.Declare(store.Kind[ticket.View]{Name: "ticket_view", Decl: 1,
+	ticketViews = declare(store.Kind[ticket.View]{Name: "ticket_view", Decl: 1,
 		ID:      func(v *ticket.View) string { return v.ID },
 		Version: func(v *ticket.View) *int64 { return &v.Version },
 		Indexes: listedBy(func(v *ticket.View) string { return v.Name })})
 
-	serviceLevels = store.Declare(store.Kind[ticket.ServiceLevel]{Name: "service_level", Decl: 1,
+	serviceLevels = declare(store.Kind[ticket.ServiceLevel]{Name: "service_level", Decl: 1,
 		ID:      func(l *ticket.ServiceLevel) string { return l.ID },
 		Version: func(l *ticket.ServiceLevel) *int64 { return &l.Version },
 		Indexes: listedBy(func(l *ticket.ServiceLevel) string { return l.Name })})
 
-	mailLayouts = store.Declare(store.Kind[notify.Layout]{Name: "mail_layout", Decl: 1,
+	mailLayouts = declare(store.Kind[notify.Layout]{Name: "mail_layout", Decl: 1,
 		ID:      func(l *notify.Layout) string { return layoutID(l.Event, l.Language) },
 		Version: func(l *notify.Layout) *int64 { return &l.Version },
 		Indexes: listedBy(func(l *notify.Layout) string { return layoutID(l.Event, l.Language) })})
 
-	workspaceSettings = store.Declare(store.Kind[WorkspaceSettings]{Name: "workspace_settings", Decl: 1,
+	workspaceSettings = declare(store.Kind[WorkspaceSettings]{Name: "workspace_settings", Decl: 1,
 		ID:      func(*WorkspaceSettings) string { return theOnly },
 		Version: func(s *WorkspaceSettings) *int64 { return &s.Version },
 		Extra:   func(s *WorkspaceSettings) *map[string]json.RawMessage { return &s.more }})

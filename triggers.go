@@ -39,7 +39,7 @@ type storedTrigger struct {
 
 const triggersInOrder = "order"
 
-var triggerDocs = store.Declare(store.Kind[storedTrigger]{Name: "trigger", Decl: 1,
+var triggerDocs = declare(store.Kind[storedTrigger]{Name: "trigger", Decl: 1,
 	ID:      func(t *storedTrigger) string { return string(t.ID) },
 	Version: func(t *storedTrigger) *int64 { return &t.Version },
 	Extra:   func(t *storedTrigger) *map[string]json.RawMessage { return &t.more },
@@ -57,7 +57,7 @@ type triggerBook struct {
 	TraceUntil time.Time `json:"trace_until,omitzero"`
 }
 
-var triggerBooks = store.Declare(store.Kind[triggerBook]{Name: "trigger_book", Decl: 1,
+var triggerBooks = declare(store.Kind[triggerBook]{Name: "trigger_book", Decl: 1,
 	ID:      func(*triggerBook) string { return "book" },
 	Version: func(b *triggerBook) *int64 { return &b.Version }})
 

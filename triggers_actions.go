@@ -683,7 +683,7 @@ type triggerTurn struct {
 	Next    int64  `json:"next"`
 }
 
-var turnDocs = store.Declare(store.Kind[triggerTurn]{Name: "trigger_turn", Decl: 1,
+var turnDocs = declare(store.Kind[triggerTurn]{Name: "trigger_turn", Decl: 1,
 	ID:      func(t *triggerTurn) string { return t.ID },
 	Version: func(t *triggerTurn) *int64 { return &t.Version }})
 

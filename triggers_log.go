@@ -44,7 +44,7 @@ const (
 	missesKept = 200
 )
 
-var triggerRuns = store.Declare(store.Kind[TriggerRun]{Name: "trigger_run", Decl: 1,
+var triggerRuns = declare(store.Kind[TriggerRun]{Name: "trigger_run", Decl: 1,
 	ID:      func(r *TriggerRun) string { return r.ID },
 	Version: func(r *TriggerRun) *int64 { return &r.Version },
 	Indexes: []store.Index[TriggerRun]{

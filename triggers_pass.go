@@ -259,7 +259,7 @@ type armed struct {
 // armedFor is how long an armed deadline is known after its moment.
 const armedFor = 90 * 24 * time.Hour
 
-var armedDocs = store.Declare(store.Kind[armed]{Name: "trigger_deadline", Decl: 1,
+var armedDocs = declare(store.Kind[armed]{Name: "trigger_deadline", Decl: 1,
 	ID:      func(a *armed) string { return a.ID },
 	Version: func(a *armed) *int64 { return &a.Version },
 	Indexes: []store.Index[armed]{{Name: "at", Value: func(a *armed) []byte { return store.Time(a.At) }}}})

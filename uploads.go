@@ -124,7 +124,7 @@ type upload struct {
 	CreatedAt time.Time `json:"created_at,omitzero"`
 }
 
-var uploads = store.Declare(store.Kind[upload]{Name: "upload",
+var uploads = declare(store.Kind[upload]{Name: "upload",
 	ID:      func(up *upload) string { return up.Blob },
 	Version: func(up *upload) *int64 { return &up.Version },
 	Indexes: []store.Index[upload]{{Name: "created", Value: func(up *upload) []byte { return store.Time(up.CreatedAt) }}},

@@ -110,6 +110,9 @@ func members(t reflect.Type) map[string]bool {
 // Name is the kind's name.
 func (d *Documents[T]) Name() string { return d.kind.Name }
 
+// Decl is the kind's declaration.
+func (d *Documents[T]) Decl() int { return d.kind.Decl }
+
 // Get returns a document; ErrNotFound.
 func (d *Documents[T]) Get(ctx context.Context, tx Tx, id string) (T, error) {
 	var none T
