@@ -40,8 +40,10 @@ func inMail(t *testing.T, o emailtest.Options, fn func(w *mailWorld), options ..
 		require.NoError(t, err)
 		require.NoError(t, errOf(w.eng.SaveWorkStream(w.ctx, w.host,
 			sangdam.SaveWorkStream{WorkStream: routing.WorkStream{ID: "mail", Name: "Mail",
-				ChannelKind: "email", Mode: routing.Push, Cost: 1, ChannelCost: 1, Queue: "q", AutoAccept: true, ReopenFor: 7 * 24 * time.Hour,
-				Messages: conversation.Texts{conversation.AutoGreeting: {"": "Your mail has arrived."}, conversation.AutoAway: {"": "We are away."},
+				ChannelKind: "email", Mode: routing.Push, Cost: 1, ChannelCost: 1, Queue: "q", AutoAccept: true,
+				ReopenFor: 7 * 24 * time.Hour,
+				Messages: conversation.Texts{conversation.AutoGreeting: {"": "Your mail has arrived."},
+					conversation.AutoAway:    {"": "We are away."},
 					conversation.AutoWelcome: {"": "Welcome!"}}}})))
 		w.acct = w.account("help@shop.test", func(*email.Settings) {})
 		w.start()
@@ -64,7 +66,8 @@ func (w *mailWorld) account(address string, change func(*email.Settings)) channe
 	change(&s)
 	raw, err := json.Marshal(s)
 	require.NoError(w.t, err)
-	saved, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: channel.Account{Kind: "email", Name: address, Desk: "support",
+	saved, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: channel.Account{Kind: "email", Name: address,
+		Desk:       "support",
 		WorkStream: "mail", Settings: raw, Attachments: true, CustomerAttachments: true, AgentAttachments: true,
 		Secrets: map[string]channel.Secret{
 			email.SecretThreads: channel.NewSecret("0123456789abcdef0123"), email.SecretIMAP: channel.NewSecret("secret"),
@@ -530,13 +533,15 @@ func TestAMailsCategoryHoldsItsCompletion(t *testing.T) {
 			Assign: routing.AssignmentSwitches{Ticket: true}, Permissions: []routing.Permission{routing.PermitTicket},
 			Capacity: map[routing.Profile]int{routing.ProfileUnits: 5}}})))
 		require.NoError(t, w.eng.AddToDesk(w.ctx, w.host, sangdam.AddToDesk{Desk: "support", Agent: "t1"}))
-		field := ticket.Field{Code: "order", Kind: ticket.CustomerField, Type: ticket.Text, Required: true, Names: map[string]string{"en": "Order"}}
+		field := ticket.Field{Code: "order", Kind: ticket.CustomerField, Type: ticket.Text, Required: true,
+			Names: map[string]string{"en": "Order"}}
 		require.NoError(t, errOf(w.eng.SaveField(w.ctx, w.host, sangdam.SaveField{Field: field})))
 		made, err := w.eng.SaveCategory(w.ctx, w.host, sangdam.SaveCategory{Tree: ticket.Intake,
 			Category: ticket.Category{Names: map[string]string{"en": "Refund"}, Offered: true}})
 		require.NoError(t, err)
 		refund := ticket.CategoryID(made.ID)
-		require.NoError(t, errOf(w.eng.SaveForm(w.ctx, w.host, sangdam.SaveForm{Form: ticket.Form{Category: refund, Fields: []string{"order"}}})))
+		require.NoError(t, errOf(w.eng.SaveForm(w.ctx, w.host, sangdam.SaveForm{Form: ticket.Form{Category: refund,
+			Fields: []string{"order"}}})))
 		w.pass(3 * time.Second)
 		w.write(emailtest.Letter{Subject: "order", Text: "money back"})
 		w.write(emailtest.Letter{From: "jun@example.com", Name: "Jun", Subject: "hello", Text: "nothing of note"})
@@ -571,8 +576,9 @@ func TestAMailsCategoryHoldsItsCompletion(t *testing.T) {
 func TestAVerificationMailReachesNobodyElse(t *testing.T) {
 	inMail(t, emailtest.Options{}, func(w *mailWorld) {
 		first := w.write(emailtest.Letter{From: "eve@evil.example", Subject: "hi", Text: "a thread of mine"})
-		w.write(emailtest.Letter{From: "no-reply@bank.example", To: "help@shop.test", Cc: []string{"eve@evil.example"}, Subject: "Your code",
-			Text: "Your code is 123456", References: []string{first}, Header: []string{"Reply-To: eve@evil.example"}})
+		w.write(emailtest.Letter{From: "no-reply@bank.example", To: "help@shop.test", Cc: []string{"eve@evil.example"},
+			Subject: "Your code",
+			Text:    "Your code is 123456", References: []string{first}, Header: []string{"Reply-To: eve@evil.example"}})
 		for _, m := range w.mail.Received("") {
 			require.NotContains(t, m.Text, "123456")
 		}
@@ -616,7 +622,8 @@ func TestATriggerDoesNotAnswerAMachine(t *testing.T) {
 			sangdam.TextParams{Text: sangdam.Texts{"": "We will look at it."}})))
 		w.write(emailtest.Letter{Subject: "order", Text: "one"})
 		require.Len(t, w.got("mina@example.com"), 2, "the acknowledgement, and the trigger's")
-		w.write(emailtest.Letter{From: "robot@example.net", Subject: "x", Text: "hello", Header: []string{"Auto-Submitted: auto-generated"}})
+		w.write(emailtest.Letter{From: "robot@example.net", Subject: "x", Text: "hello",
+			Header: []string{"Auto-Submitted: auto-generated"}})
 		require.Empty(t, w.got("robot@example.net"))
 	})
 }

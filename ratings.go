@@ -101,11 +101,18 @@ func (u *unit) askByLink(d *conversation.Draft, text string) (none conversation.
 	if err != nil {
 		return none, err
 	}
-	d.C.RatingAsked = d.C.Closure()
 	leaves := channel.Text(text + "\n\n" + address)
-	return u.sayOn(saying{event: string(ticket.MailSolved), leaves: &leaves}, d, conversation.Message{
+	m, err := u.sayOn(saying{event: string(ticket.MailSolved), leaves: &leaves}, d, conversation.Message{
 		Author: conversation.Author{Kind: conversation.BySystem, Name: conversation.AutoRating}, Content: channel.Text(text),
 		Automated: conversation.AutoRating})
+	if err != nil {
+		return none, err
+	}
+	if m.ID == "" {
+		return none, errs.New(errs.Unsupported, "sangdam: so many automatic messages went to this chat that no further one leaves now; ask again later")
+	}
+	d.C.RatingAsked = d.C.Closure()
+	return m, nil
 }
 
 func ratingChoice(c conversation.Conversation, label, answer string) channel.Choice {

@@ -117,7 +117,8 @@ func TestARatingByALinkInAMail(t *testing.T) {
 		require.Equal(t, http.StatusOK, p.send(link, "1", "no"), "told that it was rated")
 		w.pass(3 * time.Second)
 		cv := w.detail(id).Conversation
-		require.Equal(t, []any{4, "Quick <b>and</b> friendly", conversation.StateClosed}, []any{cv.Rating.Score, cv.Rating.Comment, cv.State})
+		require.Equal(t, []any{4, "Quick <b>and</b> friendly", conversation.StateClosed}, []any{cv.Rating.Score, cv.Rating.Comment,
+			cv.State})
 		_, body := p.do(http.MethodGet, link, nil)
 		require.NotContains(t, body, "<form")
 	})
@@ -154,6 +155,35 @@ func TestARatingLinkThatIsNone(t *testing.T) {
 		require.Equal(t, http.StatusOK, p.send(third, "5", ""))
 		w.jump(31 * 24 * time.Hour)
 		none(second, "a month is over")
+	})
+}
+
+// A thread that had its automatic mails of the day is not asked, and can be later.
+func TestAQuietThreadIsAskedForARatingLater(t *testing.T) {
+	inRatedMail(t, func(w *mailWorld) {
+		s := w.configuration().WorkStreams["mail"]
+		s.Messages[conversation.AutoEnded] = map[string]string{"": "Goodbye."}
+		require.NoError(t, errOf(w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: s})))
+		w.pass(3 * time.Second)
+		first := w.write(emailtest.Letter{Subject: "order", Text: "one"})
+		id := w.only().Conversation.ID
+		answer := func() {
+			require.NoError(t, errOf(w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: id, Content: channel.Text("here")})))
+		}
+		answer()
+		require.NoError(t, errOf(w.eng.End(w.ctx, w.agent("a1"), sangdam.End{Conversation: id, Unrated: true})))
+		w.write(emailtest.Letter{Subject: "Re: order", Text: "two", InReplyTo: first})
+		answer()
+		require.NoError(t, errOf(w.eng.End(w.ctx, w.agent("a1"), sangdam.End{Conversation: id})))
+		w.pass(3 * time.Second)
+		ask := func() error { return errOf(w.eng.AskRating(w.ctx, w.agent("a1"), sangdam.AskRating{Conversation: id})) }
+		require.ErrorIs(t, ask(), sangdam.ErrUnsupported, "acknowledged, and twice told of its end")
+		w.jump(25 * time.Hour)
+		require.NoError(t, ask())
+		w.pass(3 * time.Second)
+		mails := w.got("mina@example.com")
+		require.Regexp(t, ratingAddress, mails[len(mails)-1].Text)
+		require.ErrorIs(t, ask(), sangdam.ErrAlreadyExists)
 	})
 }
 

@@ -94,7 +94,8 @@ func (l *lookups) checkDMARC(domain string, named bool) channel.Finding {
 		f.OK, f.Detail = true, "the domain has a DMARC policy"
 		return f
 	}
-	f.Detail = "by the domain's DMARC policy others " + what + " mails for which neither SPF nor DKIM vouches, and SPF does not name the SMTP server"
+	f.Detail = "by the domain's DMARC policy others " + what +
+		" mails for which neither SPF nor DKIM vouches, and SPF does not name the SMTP server"
 	f.Remedy = "name the server in the SPF record, or have it sign with DKIM for " + domain
 	return f
 }

@@ -156,12 +156,14 @@ func readFile(ctx context.Context, f attached, open channel.OpenFile) ([]byte, e
 		return nil, kit.Permanent(channel.ReasonGone, "a file of the mail is not kept any more")
 	}
 	if err != nil {
-		return nil, &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonStorage, Detail: "a file of the mail cannot be read now"}
+		return nil, &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonStorage,
+			Detail: "a file of the mail cannot be read now"}
 	}
 	defer r.Close() //nolint:errcheck // it was only read
 	data, err := io.ReadAll(io.LimitReader(r, f.Size+1))
 	if err != nil || int64(len(data)) != f.Size {
-		return nil, &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonStorage, Detail: "a file of the mail cannot be read now"}
+		return nil, &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonStorage,
+			Detail: "a file of the mail cannot be read now"}
 	}
 	return data, nil
 }

@@ -31,7 +31,8 @@ func sendFiles(t *testing.T, s *emailtest.Server, acct channel.Account, open cha
 	t.Helper()
 	a := email.New(email.Options{Dial: s.Dial})
 	require.NoError(t, a.Validate(acct))
-	out := channel.Outbound{Row: "r", To: channel.Chat{Kind: channel.ChatThread, ID: shopKey.Begin("first@example.com")}, State: []byte(chatState),
+	out := channel.Outbound{Row: "r", To: channel.Chat{Kind: channel.ChatThread, ID: shopKey.Begin("first@example.com")},
+		State:   []byte(chatState),
 		Content: channel.Content{Kind: channel.KindFile, Text: "see", Media: &files[0], Attachments: files[1:]}}
 	at, err := a.Plan(acct, []channel.Outbound{out}, time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC), nil)
 	require.NoError(t, err)
@@ -80,7 +81,8 @@ func TestLargeFilesStayLinks(t *testing.T) {
 	s := server(t)
 	blobs := map[string]string{"a": strings.Repeat("a", 600), "b": strings.Repeat("b", 600), "c": strings.Repeat("c", 300)}
 	file := func(name string, size int64) channel.Media {
-		return channel.Media{Name: name + ".bin", Type: "application/octet-stream", Blob: name, Size: size, URL: "https://desk.test/" + name}
+		return channel.Media{Name: name + ".bin", Type: "application/octet-stream", Blob: name, Size: size, URL: "https://desk.test/" +
+			name}
 	}
 	all := []channel.Media{file("a", 600), file("b", 600), file("c", 300), {Name: "old.pdf", URL: "https://elsewhere.test/old.pdf"}}
 	acct := account(func(s *email.Settings) { s.MaxFileBytes = 1000 })

@@ -45,7 +45,8 @@ func (a *Adapter) Plan(acct channel.Account, batch []channel.Outbound, now time.
 	}
 	in, links := s.divided(out.Content.Files())
 	if reason := objection(out, links); reason != "" {
-		return channel.Attempt{}, kit.Permanent(reason, "a mail carries up to 50,000 characters, and files that are kept here or have an address")
+		return channel.Attempt{}, kit.Permanent(reason,
+			"a mail carries up to 50,000 characters, and files that are kept here or have an address")
 	}
 	language := cmp.Or(out.Language, acct.Language)
 	req := request{From: s.Address, To: st.To, Files: in}
@@ -128,7 +129,8 @@ func compose(acct channel.Account, s Settings, out channel.Outbound, text string
 
 // messageIDForm keeps what others wrote from adding anything to a header.
 func messageIDForm(id string) bool {
-	return id != "" && len(id) < 500 && !strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r >= 0x7F || r == '<' || r == '>' })
+	return id != "" && len(id) < 500 &&
+		!strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r >= 0x7F || r == '<' || r == '>' })
 }
 
 // written is the text with the files that do not go in the mail as links.

@@ -104,7 +104,8 @@ func TestALayoutForEachEventAndLanguage(t *testing.T) {
 		{"solved", "en", false, "", "-- solved --\nx\n-- Shop --"}, {"trigger", "ja", true, "", "x"},
 	} {
 		before := len(s.Received(""))
-		require.NoError(t, sendMail(t, s, acct, channel.Outbound{Row: "1", Content: channel.Text("x"), State: []byte(chatState), Event: c.event,
+		require.NoError(t, sendMail(t, s, acct, channel.Outbound{Row: "1", Content: channel.Text("x"), State: []byte(chatState),
+			Event:    c.event,
 			Language: c.language, Automatic: c.automatic}))
 		m := s.Received("")[before]
 		text := strings.ReplaceAll(strings.TrimSpace(m.Text), "\r\n", "\n")
@@ -176,7 +177,8 @@ func TestFilesAndBounces(t *testing.T) {
 	m := s.Received("")[0]
 	require.Equal(t, "see\n\na.pdf: https://desk.test/files/1", m.Text)
 	a := email.New(email.Options{})
-	vague := "Return-Path: <>\r\nFrom: MAILER-DAEMON@mx.test\r\nSubject: failure notice\r\n\r\n550 no such user. It was mail " + m.ID + "\r\n"
+	vague := "Return-Path: <>\r\nFrom: MAILER-DAEMON@mx.test\r\nSubject: failure notice\r\n\r\n550 no such user. It was mail " + m.ID +
+		"\r\n"
 	in, err := a.Parse(account(), channel.Envelope{Raw: []byte(vague)})
 	require.NoError(t, err)
 	require.Equal(t, channel.EventFailed, in.Kind)

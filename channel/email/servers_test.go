@@ -278,7 +278,8 @@ func (d *debian) account(change ...func(*email.Settings)) channel.Account {
 func (d *debian) writes(raw string) {
 	d.t.Helper()
 	acct := d.account(func(s *email.Settings) { s.SMTP.User, s.Address = "mina", "mina@example.com" })
-	at := channel.Attempt{Route: email.RouteSMTP, Request: fmt.Appendf(nil, `{"from":"mina@example.com","to":"help@shop.test","id":"x","mail":%q}`,
+	at := channel.Attempt{Route: email.RouteSMTP, Request: fmt.Appendf(nil,
+		`{"from":"mina@example.com","to":"help@shop.test","id":"x","mail":%q}`,
 		base64Of(crlf(raw)))}
 	_, err := d.adapter().Send(d.t.Context(), acct, at)
 	require.NoError(d.t, err)
@@ -405,8 +406,10 @@ func TestDebianThreads(t *testing.T) {
 	first, err := d.adapter().Parse(acct, in.got[0])
 	require.NoError(t, err)
 	pdf := bytes.Repeat([]byte("%PDF \x00\xff.\r\n"), 50_000)
-	at, err := d.adapter().Plan(acct, []channel.Outbound{{Row: "r", Message: "018f2f6e-7c00-7abc-8def-0123456789ab", To: first.Chat, State: first.State,
-		Content: channel.Content{Kind: channel.KindFile, Text: "여기 있습니다.\n.\n", Media: &channel.Media{Name: "영수증.pdf", Type: "application/pdf",
+	at, err := d.adapter().Plan(acct, []channel.Outbound{{Row: "r", Message: "018f2f6e-7c00-7abc-8def-0123456789ab", To: first.Chat,
+		State: first.State,
+		Content: channel.Content{Kind: channel.KindFile, Text: "여기 있습니다.\n.\n", Media: &channel.Media{Name: "영수증.pdf",
+			Type: "application/pdf",
 			Blob: "b", Size: int64(len(pdf)), URL: "https://d/b"}}}}, time.Now(), nil)
 	require.NoError(t, err)
 	_, err = d.adapter().SendFiles(t.Context(), acct, at, kept(map[string]string{"b": string(pdf)}))
@@ -417,7 +420,8 @@ func TestDebianThreads(t *testing.T) {
 	require.Equal(t, pdf, answer.Files[0].Data)
 	require.Equal(t, "영수증.pdf", answer.Files[0].Name)
 	require.Equal(t, []string{"first@example.com"}, answer.InReplyTo)
-	d.writes("From: Mina <mina@example.com>\nTo: help@shop.test\nSubject: Re: x\nMessage-ID: <second@example.com>\nIn-Reply-To: <" + answer.ID + ">\n\nthanks\n")
+	d.writes("From: Mina <mina@example.com>\nTo: help@shop.test\nSubject: Re: x\nMessage-ID: <second@example.com>\nIn-Reply-To: <" +
+		answer.ID + ">\n\nthanks\n")
 	d.eventually("her answer", func() bool { return in.count() == 2 })
 	second, err := d.adapter().Parse(acct, in.got[1])
 	require.NoError(t, err)
@@ -454,7 +458,8 @@ func TestDebianBouncesAndSizes(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []any{channel.EventFailed, channel.ReasonUnreachable, string(out.Message), chat},
 		[]any{bounce.Kind, bounce.Reason, bounce.Tag, bounce.Chat})
-	large := "From: mina@example.com\nSubject: big\nMessage-ID: <big@example.com>\n\nsee below\n" + strings.Repeat(strings.Repeat("x", 76)+"\n", 330_000)
+	large := "From: mina@example.com\nSubject: big\nMessage-ID: <big@example.com>\n\nsee below\n" + strings.Repeat(strings.Repeat("x",
+		76)+"\n", 330_000)
 	d.writes(large)
 	d.eventually("25 MB", func() bool { return in.count() == 2 })
 	require.Greater(t, len(in.got[1].Raw), 25_000_000)

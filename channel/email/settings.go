@@ -176,7 +176,9 @@ func (a *Adapter) Validate(acct channel.Account) error {
 		return err
 	}
 	if len(acct.Secrets[SecretThreads].Reveal()) < 16 {
-		return errs.New(errs.Invalid, "email: the account has no %q of at least 16 characters; make a random one: whoever knows it can write into customers' threads", SecretThreads)
+		return errs.New(errs.Invalid,
+			"email: the account has no %q of at least 16 characters; "+
+				"make a random one: whoever knows it can write into customers' threads", SecretThreads)
 	}
 	for i, address := range s.own() {
 		if !plainAddress(address) {
@@ -210,7 +212,9 @@ func (a *Adapter) MayChange(old, next channel.Account) error {
 		return err
 	}
 	if !strings.EqualFold(was.Address, now.Address) {
-		return errs.New(errs.Invalid, "email: the main address %s is in use: answers to mails from it come back to it; add a new account for %s, and switch this one off when nobody writes to it any more",
+		return errs.New(errs.Invalid,
+			"email: the main address %s is in use: answers to mails from it come back to it; "+
+				"add a new account for %s, and switch this one off when nobody writes to it any more",
 			was.Address, now.Address)
 	}
 	return nil
@@ -225,7 +229,8 @@ func checkMailboxes(acct channel.Account, all []Mailbox) error {
 		}):
 			return errs.New(errs.Invalid, "email: settings.mailboxes[%d].name is missing, not of letters and digits, or there twice", i)
 		case len(m.Folders) > 10 || m.HistoryDays < 0 || m.HistoryDays > 365:
-			return errs.New(errs.Invalid, "email: settings.mailboxes[%d] has more than 10 folders, or history_days that are not 0 to 365", i)
+			return errs.New(errs.Invalid, "email: settings.mailboxes[%d] has more than 10 folders, or history_days that are not 0 to 365",
+				i)
 		case m.User == "":
 			return errs.New(errs.Invalid, "email: settings.mailboxes[%d].user is the name that logs in to the mailbox", i)
 		}
@@ -247,14 +252,17 @@ func checkLayouts(all []Layout) error {
 			switch n := strings.Count(text, ContentMark); {
 			case text == "":
 			case n != 1:
-				return errs.New(errs.Invalid, "email: settings.layouts[%d].%s holds %s %d times; put it once, where the text belongs: else nobody could read what the mail says",
+				return errs.New(errs.Invalid,
+					"email: settings.layouts[%d].%s holds %s %d times; "+
+						"put it once, where the text belongs: else nobody could read what the mail says",
 					i, part, ContentMark, n)
 			case len(text) > maxLayout:
 				return errs.New(errs.Invalid, "email: settings.layouts[%d].%s has at most %d bytes", i, part, maxLayout)
 			}
 		}
 		if !slices.Contains(layoutEvents, l.Event) {
-			return errs.New(errs.Invalid, "email: settings.layouts[%d].event is one of %s, or empty", i, strings.Join(layoutEvents[1:], ", "))
+			return errs.New(errs.Invalid, "email: settings.layouts[%d].event is one of %s, or empty", i, strings.Join(layoutEvents[1:],
+				", "))
 		}
 	}
 	return nil

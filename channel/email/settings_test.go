@@ -88,7 +88,8 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 			}
 			return out
 		}
-		require.Equal(t, map[string]string{"dmarc": "the domain has no DMARC policy; large mail services may refuse answers"}, wrong(account()))
+		require.Equal(t, map[string]string{"dmarc": "the domain has no DMARC policy; large mail services may refuse answers"},
+			wrong(account()))
 		txt["_dmarc.shop.test"] = []string{"v=DMARC1; p=reject"}
 		require.Empty(t, wrong(account()))
 		bad := account(func(s *email.Settings) { s.Mailboxes[0].Folders = []string{"Nowhere"} })
@@ -126,22 +127,28 @@ func TestADomainThatDoesNotNameTheServer(t *testing.T) {
 			"spf.elsewhere.test": {"v=spf1 redirect=more.elsewhere.test"}, "more.elsewhere.test": {"v=spf1 ip4:192.0.2.25 -all"}}},
 		"a known service": {host: "smtp.gmail.com", txt: map[string][]string{"shop.test": {"v=spf1 include:_spf.google.com ~all"}}},
 		"nobody":          {txt: map[string][]string{"shop.test": {"v=spf1 -all"}}, spf: "does not name"},
-		"another":         {txt: map[string][]string{"shop.test": {"v=spf1 ip4:198.51.100.1 include:_spf.google.com -all"}}, spf: "does not name"},
-		"not by a minus":  {txt: map[string][]string{"shop.test": {"v=spf1 -ip4:192.0.2.25 ?a:smtp.shop.test -all"}}, spf: "does not name"},
-		"two records":     {txt: map[string][]string{"shop.test": {"v=spf1 mx -all", "v=spf1 -all"}}, spf: "more than one"},
+		"another": {txt: map[string][]string{"shop.test": {"v=spf1 ip4:198.51.100.1 include:_spf.google.com -all"}},
+			spf: "does not name"},
+		"not by a minus": {txt: map[string][]string{"shop.test": {"v=spf1 -ip4:192.0.2.25 ?a:smtp.shop.test -all"}}, spf: "does not name"},
+		"two records":    {txt: map[string][]string{"shop.test": {"v=spf1 mx -all", "v=spf1 -all"}}, spf: "more than one"},
 		"round and round": {txt: map[string][]string{"shop.test": {"v=spf1 include:x.test -all"}, "x.test": {"v=spf1 include:x.test -all"}},
 			spf: "more than 10"},
-		"rejected": {txt: map[string][]string{"shop.test": {"v=spf1 -all"}, "_dmarc.shop.test": {"v=DMARC1; p=reject"}}, spf: "does not name",
+		"rejected": {txt: map[string][]string{"shop.test": {"v=spf1 -all"}, "_dmarc.shop.test": {"v=DMARC1; p=reject"}},
+			spf:  "does not name",
 			mail: "others refuse mails"},
 		"quarantined": {txt: map[string][]string{"shop.test": {"v=spf1 -all"}, "_dmarc.shop.test": {"v=DMARC1;p=quarantine"}},
 			spf: "does not name", mail: "put aside"},
-		"watched alone": {txt: map[string][]string{"shop.test": {"v=spf1 -all"}, "_dmarc.shop.test": {"v=DMARC1; p=none"}}, spf: "does not name"},
+		"watched alone": {txt: map[string][]string{"shop.test": {"v=spf1 -all"}, "_dmarc.shop.test": {"v=DMARC1; p=none"}},
+			spf: "does not name"},
 	} {
 		if c.txt["_dmarc.shop.test"] == nil {
 			c.txt["_dmarc.shop.test"] = []string{"v=DMARC1; p=none"}
 		}
 		refuse := func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no network") }
-		a := email.New(email.Options{Dial: refuse, LookupTXT: func(_ context.Context, name string) ([]string, error) { return c.txt[name], nil },
+		a := email.New(email.Options{Dial: refuse, LookupTXT: func(_ context.Context, name string) ([]string, error) {
+			return c.txt[name],
+				nil
+		},
 			LookupIP: func(_ context.Context, name string) ([]netip.Addr, error) {
 				return map[string][]netip.Addr{host: {ip}, "out.elsewhere.test": {ip}}[name], nil
 			},

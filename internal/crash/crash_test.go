@@ -222,7 +222,8 @@ func TestTheAuditFindsHarm(t *testing.T) {
 			b := newBench(t)
 			c.do(t, b)
 			r := b.audit()
-			got := report{Lost: r.Lost, Duplicated: r.Duplicated, Reordered: r.Reordered, Stuck: r.Stuck, Failed: r.Failed, Unknown: r.Unknown}
+			got := report{Lost: r.Lost, Duplicated: r.Duplicated, Reordered: r.Reordered, Stuck: r.Stuck, Failed: r.Failed,
+				Unknown: r.Unknown}
 			require.Equal(t, c.want, got, "%v", r.Problems)
 		})
 	}
@@ -251,7 +252,8 @@ func TestTheAuditFindsHarmInMail(t *testing.T) {
 	in := conversation.Message{Direction: conversation.Inbound, Author: conversation.Author{Kind: conversation.ByCustomer},
 		Content: channel.Text(text)}
 	out := func(status conversation.Status) conversation.Message {
-		return conversation.Message{Direction: conversation.Outbound, Author: conversation.Author{Kind: conversation.ByAgent}, Status: status,
+		return conversation.Message{Direction: conversation.Outbound, Author: conversation.Author{Kind: conversation.ByAgent},
+			Status:  status,
 			Content: channel.Text(echo(text))}
 	}
 	type chat = []conversation.Message
@@ -261,17 +263,18 @@ func TestTheAuditFindsHarmInMail(t *testing.T) {
 		chats []chat
 		want  report
 	}{
-		"nothing":                  {arrived, []chat{{in, out(sent)}}, report{}},
-		"passed over":              {nil, nil, report{Lost: 1}},
-		"stored twice":             {arrived, []chat{{in, in, out(sent)}}, report{Duplicated: 1}},
-		"in two threads":           {arrived, []chat{{in, out(sent)}, {in}}, report{Duplicated: 1}},
-		"not answered":             {nil, []chat{{in}}, report{Stuck: 1}},
-		"sent and not arrived":     {nil, []chat{{in, out(sent)}}, report{Lost: 1}},
-		"sent twice":               {[]string{echo(text), echo(text)}, []chat{{in, out(sent)}}, report{Duplicated: 1}},
-		"unknown, and it arrived":  {arrived, []chat{{in, out(conversation.StatusUnknown)}}, report{Unknown: 1}},
-		"unknown, and it did not":  {nil, []chat{{in, out(conversation.StatusUnknown)}}, report{Unknown: 1}},
-		"unknown, and twice there": {[]string{echo(text), echo(text)}, []chat{{in, out(conversation.StatusUnknown)}}, report{Unknown: 1, Duplicated: 1}},
-		"given up":                 {nil, []chat{{in, out(conversation.StatusFailed)}}, report{Failed: 1}},
+		"nothing":                 {arrived, []chat{{in, out(sent)}}, report{}},
+		"passed over":             {nil, nil, report{Lost: 1}},
+		"stored twice":            {arrived, []chat{{in, in, out(sent)}}, report{Duplicated: 1}},
+		"in two threads":          {arrived, []chat{{in, out(sent)}, {in}}, report{Duplicated: 1}},
+		"not answered":            {nil, []chat{{in}}, report{Stuck: 1}},
+		"sent and not arrived":    {nil, []chat{{in, out(sent)}}, report{Lost: 1}},
+		"sent twice":              {[]string{echo(text), echo(text)}, []chat{{in, out(sent)}}, report{Duplicated: 1}},
+		"unknown, and it arrived": {arrived, []chat{{in, out(conversation.StatusUnknown)}}, report{Unknown: 1}},
+		"unknown, and it did not": {nil, []chat{{in, out(conversation.StatusUnknown)}}, report{Unknown: 1}},
+		"unknown, and twice there": {[]string{echo(text), echo(text)}, []chat{{in, out(conversation.StatusUnknown)}}, report{Unknown: 1,
+			Duplicated: 1}},
+		"given up": {nil, []chat{{in, out(conversation.StatusFailed)}}, report{Failed: 1}},
 	} {
 		r := audit(c.heard, c.chats...)
 		got := report{Lost: r.Lost, Duplicated: r.Duplicated, Reordered: r.Reordered, Stuck: r.Stuck, Failed: r.Failed, Unknown: r.Unknown,

@@ -235,7 +235,8 @@ func (p *writer) talk(ctx context.Context, rng *rand.Rand) {
 		if last {
 			p.write(thread, p.next(" bye"))
 		}
-		for deadline := time.Now().Add(time.Duration(1+rng.IntN(4)) * time.Second); time.Now().Before(deadline) && !p.heard() && ctx.Err() == nil; {
+		for deadline := time.Now().Add(time.Duration(1+rng.IntN(4)) * time.Second); time.Now().Before(deadline) && !p.heard() &&
+			ctx.Err() == nil; {
 			rest(ctx, 25*time.Millisecond)
 		}
 		rest(ctx, time.Duration(rng.IntN(900))*time.Millisecond)

@@ -124,7 +124,8 @@ var explained = []struct {
 		return d.theirs == "\uFFFD" && (d.holds("iso-2022-kr") || d.holds("csISO2022KR"))
 	}},
 	{"UTF-8 under the name of another charset is read by that name; ours sees that it is UTF-8", func(d difference) bool {
-		return d.is("text", "subject", "from") && (d.holds("charset=euc-kr") || d.holds("charset=us-ascii") || d.holds("charset=iso-8859-1") ||
+		return d.is("text", "subject", "from") && (d.holds("charset=euc-kr") || d.holds("charset=us-ascii") ||
+			d.holds("charset=iso-8859-1") ||
 			d.holds("=?euc-kr?") || d.holds("=?us-ascii?") || d.holds("=?iso-8859-1?")) && utf8.ValidString(d.theirs)
 	}},
 	{"a character that is cut between two encoded words is decoded in halves; ours puts the words together", func(d difference) bool {
@@ -137,7 +138,8 @@ var explained = []struct {
 		return d.is("text", "files") && regexp.MustCompile("(?m)^--b{1,2}\r\n\r\n").Match(d.raw)
 	}},
 	{"what has no name gets one, and paths and marks that turn text around are taken out of names", func(d difference) bool {
-		return d.is("files") && (strings.HasPrefix(d.theirs, ":") || strings.Contains(d.theirs, ",:") || strings.Contains(d.theirs, "../") ||
+		return d.is("files") && (strings.HasPrefix(d.theirs, ":") || strings.Contains(d.theirs, ",:") || strings.Contains(d.theirs,
+			"../") ||
 			strings.Contains(d.theirs, "\u202E"))
 	}},
 	{"HTML is made text with marks of its own, and a quotation as mails have it", func(d difference) bool {

@@ -42,7 +42,8 @@ func NewRatings(e *sangdam.Engine, o RatingOptions) (http.Handler, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	base := &Handler{engine: e, o: Options{Prefix: o.Prefix, Language: o.Language, Address: o.Address, Logger: o.Logger}, langs: loadTexts(),
+	base := &Handler{engine: e, o: Options{Prefix: o.Prefix, Language: o.Language, Address: o.Address, Logger: o.Logger},
+		langs: loadTexts(),
 		style: styleName()}
 	switch {
 	case e == nil:
@@ -88,7 +89,8 @@ func (h *ratings) view(r *http.Request, page sangdam.RatingPage) ratingView {
 		Question: cmp.Or(page.Question, t["rating_question"]), Comment: r.PostFormValue("comment")}
 	for score := 5; score >= 1; score-- {
 		n := strconv.Itoa(score)
-		v.Scores = append(v.Scores, choice{n, n + " " + strings.Repeat("★", score) + strings.Repeat("☆", 5-score), r.PostFormValue("score") == n})
+		v.Scores = append(v.Scores, choice{n, n + " " + strings.Repeat("★", score) + strings.Repeat("☆", 5-score),
+			r.PostFormValue("score") == n})
 	}
 	return v
 }
