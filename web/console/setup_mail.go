@@ -289,7 +289,11 @@ func (q *request) streamChoices(kind channel.Kind, chosen routing.WorkStreamID) 
 // previewMail shows the layout whose row was asked for around a sample, as a
 // document of its own origin in which nothing runs and nothing is loaded.
 func (q *request) previewMail() error {
-	typed := strings.ReplaceAll(q.r.PostFormValue("layout."+q.value("preview")+".html"), "\r\n", "\n")
+	row := "layout." + q.value("preview") + "."
+	typed := strings.ReplaceAll(q.r.PostFormValue(row+"html"), "\r\n", "\n")
+	if plain := q.r.PostFormValue(row + "text"); strings.TrimSpace(typed) == "" && plain != "" {
+		typed = "<pre>" + escapedText(plain) + "</pre>" // a mail without HTML
+	}
 	if strings.Count(typed, mailContentMark) != 1 {
 		return q.framed(q.lang.t("layouts.new"), "<p>"+escapedText(q.lang.t("mail.no_mark"))+"</p>")
 	}

@@ -517,7 +517,7 @@
   // They count in the order in which they stand.
   function rows(b) {
     const box = b.closest("[data-rows]"), row = b.closest("[data-row]"), all = $$(":scope > [data-row]", box);
-    if (b.dataset.act === "drop") row.remove();
+    if (b.dataset.act === "drop") { row.remove(); $("[data-act=add]", box).focus(); }
     if (b.dataset.act === "up" && row.previousElementSibling.dataset.row) row.previousElementSibling.before(row);
     if (b.dataset.act === "down" && row.nextElementSibling.dataset.row) row.nextElementSibling.after(row);
     if (b.dataset.act !== "add") return b.isConnected && b.focus();
