@@ -128,6 +128,9 @@ func (e *Engine) BackUp(ctx context.Context, p Principal, c BackUp) (Saved, erro
 		if len(last.Items) > 0 && last.Items[0].State == BackupRunning {
 			return Saved{}, errs.New(errs.Conflict, "sangdam: your last backup is still being made; wait for it")
 		}
+		if err := c.Filter.Check(); err != nil {
+			return Saved{}, err
+		}
 		b := Backup{ID: newID(), By: p.keyOwner(), State: BackupRunning, At: u.tx.Now(), Filter: c.Filter, Text: c.Text, Principal: p}
 		if err := backups.Save(u.ctx, u.tx, &b); err != nil {
 			return Saved{}, err

@@ -51,8 +51,7 @@ func (v ConversationView) validate() error {
 	if n := utf8.RuneCountInString(v.Name); strings.TrimSpace(v.Name) == "" || n > maxViewName {
 		return errs.New(errs.Invalid, "sangdam: the name of a view has %d characters; use 1 to %d", n, maxViewName)
 	}
-	known := []conversation.State{conversation.StateOpen, conversation.StateActive, conversation.StateWaiting, conversation.StateWrapUp,
-		conversation.StateClosed}
+	known := conversation.States()
 	for i, s := range v.States {
 		if !slices.Contains(known, s) || slices.Contains(v.States[:i], s) {
 			return errs.New(errs.Invalid, "sangdam: view %q: state %q is unknown or there twice; use some of %v", v.Name, s, known)

@@ -41,6 +41,8 @@ type Joined struct {
 	e     *Engine
 	host  store.Host
 	later []func()
+	// number is that of the next ticket, taken before; 0 for none.
+	number int64
 }
 
 // Join makes the commands that run in a host's transaction.
@@ -96,6 +98,41 @@ func (j *Joined) SendNotice(ctx context.Context, p Principal, c SendNotice) (Sav
 // the host commits.
 func (j *Joined) SaveAgent(ctx context.Context, p Principal, c SaveAgent) (Saved, error) {
 	return j.e.SaveAgent(j.in(ctx), p, c)
+}
+
+// OpenTicket is Engine.OpenTicket. The ticket's number is taken in a transaction
+// of its own before, since the counter is one row for which everybody would wait:
+// a number of a host that rolls back is not used again. A ticket for a certain
+// agent is opened outside of a host's transaction, which would lock the agent.
+func (j *Joined) OpenTicket(ctx context.Context, p Principal, c OpenTicket) (TicketState, error) {
+	if j.host.Announce == nil { // the store's own transaction, which is short
+		return j.e.OpenTicket(j.in(ctx), p, c)
+	}
+	if c.Agent != "" {
+		return TicketState{}, errs.New(errs.Unsupported,
+			"sangdam: a ticket for a certain agent is not opened in a host's transaction; leave Agent empty, or use Engine.OpenTicket")
+	}
+	var n int64
+	err := j.e.db.Update(ctx, p.Workspace, func(ctx context.Context, tx store.Tx) (err error) {
+		n, err = nextTicketNumber(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return TicketState{}, err
+	}
+	j.number = n
+	defer func() { j.number = 0 }()
+	return j.e.OpenTicket(j.in(ctx), p, c)
+}
+
+// takeNumber is the number that was taken for the ticket to be opened; 0 for none.
+func (j *Joined) takeNumber() int64 {
+	if j == nil {
+		return 0
+	}
+	n := j.number
+	j.number = 0 // a rule that opens another takes its own
+	return n
 }
 
 type joinedKey struct{}

@@ -308,3 +308,40 @@ func TestAHostSchemaMakesTablesOfItsOwnOnly(t *testing.T) {
 		require.ErrorIs(t, err, sangdam.ErrInvalid, no)
 	}
 }
+
+// TestTicketsAreOpenedInHostsTransactions: two hosts open tickets at once, and
+// others while they have not committed: nobody waits for a number. One that rolls
+// back leaves no ticket, only a number that nobody gets.
+func TestTicketsAreOpenedInHostsTransactions(t *testing.T) {
+	replay(t, []string{onPG}, func(t *testing.T, w *replayWorld) {
+		open := func(joined *sangdam.Joined, title string) sangdam.TicketState {
+			made, err := joined.OpenTicket(w.ctx, w.host, sangdam.OpenTicket{Key: sangdam.Key(title), Title: title, Body: "it never came"})
+			require.NoError(t, err)
+			return made
+		}
+		one, two := w.hostsTx(), w.hostsTx()
+		first := w.eng.Join(postgres.Host(w.db, one))
+		second := w.eng.Join(postgres.Host(w.db, two))
+		a, b := open(first, "a"), open(second, "b")
+		c, err := w.eng.OpenTicket(w.ctx, w.host, sangdam.OpenTicket{Title: "c", Body: "it never came"})
+		require.NoError(t, err, "nobody waits for them")
+		_, err = first.OpenTicket(w.ctx, w.host, sangdam.OpenTicket{Title: "for one", Body: "x", Agent: "a1"})
+		require.ErrorIs(t, err, sangdam.ErrUnsupported)
+		require.NoError(t, one.Commit(w.ctx))
+		first.Announce()
+		require.NoError(t, two.Rollback(w.ctx))
+		w.settle()
+		numbers := map[int64]bool{}
+		for _, made := range []sangdam.TicketState{a, c} {
+			d, err := w.eng.Ticket(w.ctx, w.host, made.Ticket)
+			require.NoError(t, err)
+			numbers[d.Ticket.Number] = true
+		}
+		require.Len(t, numbers, 2)
+		_, err = w.eng.Ticket(w.ctx, w.host, b.Ticket)
+		require.ErrorIs(t, err, sangdam.ErrNotFound, "it was rolled back")
+		again, err := w.eng.OpenTicket(w.ctx, w.host, sangdam.OpenTicket{Key: "a", Title: "a", Body: "it never came"})
+		require.NoError(t, err)
+		require.Equal(t, a.Ticket, again.Ticket, "the key is known")
+	}, quiet, longOffers)
+}

@@ -62,7 +62,7 @@ func replaces(kind, id string, found bool, stored, seen int64) (int64, error) {
 	case !found:
 		return 0, errs.New(errs.NotFound, "sangdam: there is no %s %s any more; use version 0 to make it anew", kind, id)
 	case seen == 0:
-		return 0, errs.New(errs.AlreadyExists, "sangdam: there is a %s %s already; to replace it, read it and give its version back", kind, id)
+		return 0, errs.New(errs.AlreadyExists, "sangdam: %s %s is there already; to replace it, read it and give its version back", kind, id)
 	case seen != stored:
 		return 0, errs.New(errs.Stale, "sangdam: %s %s was changed by somebody else; read it again and repeat your change", kind, id)
 	}

@@ -145,7 +145,7 @@ func (e *Engine) SplitTicket(ctx context.Context, p Principal, c SplitTicket) (T
 		if err != nil {
 			return TicketState{}, err
 		}
-		number, err := u.nextTicketNumber()
+		number, err := nextTicketNumber(u.ctx, u.tx)
 		if err != nil {
 			return TicketState{}, err
 		}

@@ -229,6 +229,11 @@ func (e *Engine) ticketList(ctx context.Context, tx store.Tx, s *settings, p Pri
 		return nil, errs.New(errs.Invalid, "sangdam: tickets cannot be ordered by %q; use one of %v", shortened(string(l.f.Order)),
 			ticket.Orders())
 	}
+	for _, s := range f.States {
+		if !s.Valid() {
+			return nil, errs.New(errs.Invalid, "sangdam: a filter names the state %q; use some of %v", shortened(string(s)), ticket.States())
+		}
+	}
 	if f.Category != "" {
 		l.under = map[ticket.CategoryID]bool{f.Category: true}
 		for _, c := range setup.Trees[ticket.Intake].Walk() {

@@ -118,9 +118,12 @@ func (u *unit) newTicket(t ticket.Ticket) (*ticket.Draft, error) {
 	if t.ID == "" {
 		t.ID = ticket.ID(newID())
 	}
-	n, err := u.nextTicketNumber()
-	if err != nil {
-		return nil, err
+	n := joinedBy(u.ctx).takeNumber()
+	if n == 0 {
+		var err error
+		if n, err = nextTicketNumber(u.ctx, u.tx); err != nil {
+			return nil, err
+		}
 	}
 	d, err := ticket.Open(t, n, u.actor(), u.tx.Now())
 	if err != nil {
@@ -138,8 +141,8 @@ func (u *unit) keepNew(d *ticket.Draft) {
 	u.keepTicket(d.T.ID, &ticketWork{d: d, by: u.actor()})
 }
 
-func (u *unit) nextTicketNumber() (int64, error) {
-	c, err := counters.Get(u.ctx, u.tx, kindTicket)
+func nextTicketNumber(ctx context.Context, tx store.Tx) (int64, error) {
+	c, err := counters.Get(ctx, tx, kindTicket)
 	if errors.Is(err, ErrNotFound) {
 		c, err = counter{Name: kindTicket}, nil
 	}
@@ -147,7 +150,7 @@ func (u *unit) nextTicketNumber() (int64, error) {
 		return 0, err
 	}
 	c.Last++
-	return c.Last, counters.Save(u.ctx, u.tx, &c)
+	return c.Last, counters.Save(ctx, tx, &c)
 }
 
 // gatherTickets ends the drafts of the body and tells the stages after it what

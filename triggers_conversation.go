@@ -36,8 +36,10 @@ func init() {
 }
 
 func conversationFields(src triggerSource) ([]condition.Field, error) {
-	states := []string{string(conversation.StateOpen), string(conversation.StateActive), string(conversation.StateWaiting),
-		string(conversation.StateWrapUp), string(conversation.StateClosed)}
+	var states []string
+	for _, s := range conversation.States() {
+		states = append(states, string(s))
+	}
 	control := []string{string(conversation.ControlNobody), string(conversation.ControlBot), string(conversation.ControlAgent),
 		string(conversation.ControlHost), string(conversation.ControlProvider)}
 	fields := []condition.Field{{Name: fieldHappened, Type: condition.TypeSet, Values: happenings},

@@ -45,6 +45,11 @@ const (
 	StateClosed  State = "closed"
 )
 
+// States lists them.
+func States() []State {
+	return []State{StateOpen, StateActive, StateWaiting, StateWrapUp, StateClosed}
+}
+
 // Controller says who speaks in a conversation besides the customer.
 type Controller string
 

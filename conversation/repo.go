@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/internal/errs"
 )
 
 // Repo stores conversations, messages and their events, in the transaction's
@@ -86,6 +87,16 @@ type Within struct {
 // Nothing reports that the filter can select nothing.
 func (f Filter) Nothing() bool {
 	return f.States != nil && len(f.States) == 0 || f.Desks != nil && len(f.Desks) == 0 || f.IDs != nil && len(f.IDs) == 0
+}
+
+// Check refuses what no conversation can be, such as a state that is misspelt.
+func (f Filter) Check() error {
+	for _, s := range f.States {
+		if !slices.Contains(States(), s) {
+			return errs.New(errs.Invalid, "conversation: a filter names the state %q; use some of %v", s, States())
+		}
+	}
+	return nil
 }
 
 // Match reports whether the filter selects the conversation.

@@ -122,6 +122,9 @@ func (r conversations) List(ctx context.Context, f conversation.Filter, page str
 	if err := atLeastOne(limit); err != nil {
 		return nil, "", err
 	}
+	if err := f.Check(); err != nil {
+		return nil, "", err
+	}
 	after, err := parsePage(page)
 	if err != nil || f.Nothing() {
 		return nil, "", err
