@@ -21,6 +21,15 @@ const (
 	requeueAfter = 5 * time.Minute
 )
 
+func init() {
+	registerDeadline(dueLost, deadlineKind{ofAgents: true, run: thenCleared(dueLost, func(u *unit, id string) error {
+		return u.handOn(handOn{Agent: routing.AgentID(id), Why: handOnAway})
+	})})
+	registerDeadline(dueSilent, deadlineKind{ofAgents: true, run: thenCleared(dueSilent, func(u *unit, id string) error {
+		return u.agentSilent(routing.AgentID(id))
+	})})
+}
+
 // SaveAgent creates an agent (Version 0; the id is the host's) or replaces its
 // settings. State and whatever the store keeps are ignored. An agent who is
 // disabled, or loses the permission or the switch for chats, loses every right

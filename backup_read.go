@@ -122,9 +122,11 @@ func (e *Engine) writeBackupPart(ctx context.Context, b Backup, n int, to io.Wri
 	return err
 }
 
+func init() { registerPurge(purgeBackups) }
+
 // purgeBackups takes back what is expired, a backup at a time: its parts, whose
 // bytes the sweep deletes, and then itself.
-func purgeBackups(ctx context.Context, tx store.Tx) (int, error) {
+func purgeBackups(_ *Engine, ctx context.Context, tx store.Tx) (int, error) {
 	page, err := backups.List(ctx, tx, store.List[Backup]{Index: "at", To: store.Time(tx.Now().Add(-backupFor)), Limit: 1})
 	if err != nil || len(page.Items) == 0 {
 		return 0, err

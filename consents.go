@@ -208,7 +208,9 @@ const (
 	consentData = "sangdam:consent:"
 )
 
-func purgeUnagreed(ctx context.Context, tx store.Tx) (int, error) {
+func init() { registerPurge(purgeUnagreed) }
+
+func purgeUnagreed(_ *Engine, ctx context.Context, tx store.Tx) (int, error) {
 	return purgeOld(ctx, tx, unagreeds, "at", keepUnagreed)
 }
 

@@ -9,7 +9,6 @@ import (
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
-	"github.com/sangdam/sangdam/ticket"
 )
 
 // runDeadlines looks at what has become due. Two processes may look at the
@@ -59,6 +58,42 @@ func (e *Engine) postpone(ctx context.Context, d driver.Deadline, why error) err
 	})
 }
 
+// deadlineKind is what a deadline of a kind brings. run also moves or clears the
+// deadline, in the same transaction.
+type deadlineKind struct {
+	run func(u *unit, id string) error
+	// ofAgents says that it is about heart-beats: it waits while none could be
+	// heard.
+	ofAgents bool
+}
+
+// deadlineKinds are all of them, registered by the files that they belong to.
+var deadlineKinds = map[string]deadlineKind{}
+
+func registerDeadline(name string, k deadlineKind) {
+	if _, twice := deadlineKinds[name]; twice || name == "" || k.run == nil {
+		panic("sangdam: the kind of deadline " + name + " is declared twice, or without name or run")
+	}
+	deadlineKinds[name] = k
+}
+
+// thenCleared is run for a deadline that is over when it has been handled.
+func thenCleared(name string, run func(u *unit, id string) error) func(u *unit, id string) error {
+	return func(u *unit, id string) error {
+		if err := run(u, id); err != nil {
+			return err
+		}
+		return u.tx.Deadlines().Clear(u.ctx, name, id)
+	}
+}
+
+func init() {
+	registerDeadline(dueOffer, deadlineKind{run: func(u *unit, id string) error { return u.offerExpired(routing.OfferID(id)) }})
+	for _, kind := range []string{dueWrapUp, dueAutoClose} {
+		registerDeadline(kind, deadlineKind{run: func(u *unit, id string) error { return u.timeOver(conversation.ID(id), kind) }})
+	}
+}
+
 // strangeFor is how long a due deadline of a kind that this program does not
 // know is left alone: a newer program beside it knows what to do. Later it is
 // moved out of the way, but stays.
@@ -66,43 +101,21 @@ const strangeFor = time.Second
 
 // handleDeadline reports whether anything was done.
 func (e *Engine) handleDeadline(ctx context.Context, due driver.Deadline) (done bool, err error) {
+	kind, known := deadlineKinds[due.Kind]
 	err = e.unit(ctx, system(due.Workspace), func(u *unit) error {
-		done = true
-		if away := e.hearing.deaf(u.tx.Now()); away > 0 && (due.Kind == dueLost || due.Kind == dueSilent) {
-			return u.tx.Deadlines().Set(u.ctx, due.Kind, due.ID, u.tx.Now().Add(away))
-		}
-		switch due.Kind {
-		case dueOffer:
-			return u.offerExpired(routing.OfferID(due.ID))
-		case dueWrapUp, dueAutoClose:
-			return u.timeOver(conversation.ID(due.ID), due.Kind)
-		case dueTicketAlarm:
-			return u.ticketAlarm(ticket.ID(due.ID))
-		case dueTicketComplete:
-			return u.ticketComplete(ticket.ID(due.ID))
-		case dueLost:
-			if err := u.handOn(handOn{Agent: routing.AgentID(due.ID), Why: handOnAway}); err != nil {
-				return err
-			}
-		case dueSilent:
-			if err := u.agentSilent(routing.AgentID(due.ID)); err != nil {
-				return err
-			}
-		case dueLeft:
-			return u.visitorGone(conversation.ID(due.ID))
-		case dueTrigger:
-			return u.triggerDue(due.ID)
-		case dueLink:
-			if err := u.tx.Vault().DropOwner(u.ctx, due.ID); err != nil {
-				return err
-			}
-		default:
+		away := e.hearing.deaf(u.tx.Now())
+		switch {
+		case !known:
 			if done = u.tx.Now().After(due.At.Add(strangeFor)); !done {
 				return nil
 			}
 			return u.tx.Deadlines().Set(u.ctx, due.Kind, due.ID, u.tx.Now().Add(time.Minute))
+		case kind.ofAgents && away > 0:
+			done = true
+			return u.tx.Deadlines().Set(u.ctx, due.Kind, due.ID, u.tx.Now().Add(away))
 		}
-		return u.tx.Deadlines().Clear(u.ctx, due.Kind, due.ID)
+		done = true
+		return kind.run(u, due.ID)
 	})
 	return done, err
 }

@@ -329,8 +329,10 @@ func (e *Engine) replay(ctx context.Context, j *runningJob, r replayJob) error {
 	})
 }
 
+func init() { registerPurge(purgeDeliveries) }
+
 // purgeDeliveries deletes what is older than deliveriesFor.
-func purgeDeliveries(ctx context.Context, tx store.Tx) (int, error) {
+func purgeDeliveries(_ *Engine, ctx context.Context, tx store.Tx) (int, error) {
 	return purgeOld(ctx, tx, deliveries, deliveriesByAge, deliveriesFor)
 }
 

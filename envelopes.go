@@ -100,6 +100,8 @@ func forgetLarge(ctx context.Context, tx store.Tx, l largeEnvelope) error {
 	return largeEnvelopes.Delete(ctx, tx, &l)
 }
 
+func init() { registerPurge((*Engine).purgeLarge) }
+
 // purgeLarge releases the bytes of events whose envelopes are kept no longer. One
 // that is still there, because nobody could process it, is looked at again later.
 func (e *Engine) purgeLarge(ctx context.Context, tx store.Tx) (int, error) {

@@ -35,6 +35,8 @@ func journalPlace(name string, seq int64) []byte {
 	return store.Tuple(store.Exact(name), store.Int(seq))
 }
 
+func init() { registerPurge((*Engine).purgeJournal) }
+
 // purgeJournal deletes rows that no decision which is kept rests on.
 func (e *Engine) purgeJournal(ctx context.Context, tx store.Tx) (int, error) {
 	return purgeOld(ctx, tx, journalRows, journalByAge, e.cfg.KeepKeys+journal.LastsFor)

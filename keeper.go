@@ -105,19 +105,24 @@ func (e *Engine) ages(now time.Time) driver.Ages {
 		Results: now.Add(-e.cfg.KeepResults)}
 }
 
+// purges delete what is kept for a time only, at most purgeChunk rows at once,
+// and tell how many. They are registered by the files that they belong to.
+var purges []func(e *Engine, ctx context.Context, tx store.Tx) (int, error)
+
+func registerPurge(step func(e *Engine, ctx context.Context, tx store.Tx) (int, error)) { purges = append(purges, step) }
+
+func init() {
+	registerPurge(func(e *Engine, ctx context.Context, tx store.Tx) (int, error) {
+		return tx.Purge(ctx, e.ages(tx.Now()), purgeChunk)
+	})
+}
+
 func (e *Engine) purgeWorkspace(ctx context.Context, ws id.Workspace) error {
-	for _, step := range []func(context.Context, store.Tx) (int, error){
-		func(ctx context.Context, tx store.Tx) (int, error) {
-			return tx.Purge(ctx, e.ages(tx.Now()), purgeChunk)
-		},
-		purgeDeliveries, purgeTriggerRuns, purgeArmed,
-		purgeUploads, purgeLinks, e.purgeLarge, e.purgeReferences, e.purgeJournal, purgeAutomaticSents, purgeUnagreed, purgeRatingLinks,
-		purgeBackups,
-	} {
+	for _, step := range purges {
 		for more := true; more && ctx.Err() == nil; {
 			n := 0
 			err := e.db.Update(ctx, ws, func(ctx context.Context, tx store.Tx) (err error) {
-				n, err = step(ctx, tx)
+				n, err = step(e, ctx, tx)
 				return err
 			})
 			if err != nil {

@@ -140,7 +140,9 @@ type inMemory struct{ *bytes.Reader }
 
 func (inMemory) Close() error { return nil }
 
+func init() { registerPurge(purgeLinks) }
+
 // purgeLinks deletes addresses whose time is over.
-func purgeLinks(ctx context.Context, tx store.Tx) (int, error) {
+func purgeLinks(_ *Engine, ctx context.Context, tx store.Tx) (int, error) {
 	return purgeOld(ctx, tx, links, "until", 0)
 }

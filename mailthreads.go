@@ -78,6 +78,8 @@ var threadReferences = declare(store.Kind[threadReference]{Name: "thread_referen
 	Indexes: []store.Index[threadReference]{{Name: "at", Value: func(r *threadReference) []byte { return store.Time(r.At) }}},
 })
 
+func init() { registerPurge((*Engine).purgeReferences) }
+
 // purgeReferences forgets messages that nobody answers by now. What we sent is
 // found without them.
 func (e *Engine) purgeReferences(ctx context.Context, tx store.Tx) (int, error) {

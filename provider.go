@@ -17,6 +17,12 @@ import (
 	"github.com/sangdam/sangdam/store/seal"
 )
 
+func init() {
+	registerDeadline(dueLink, deadlineKind{run: thenCleared(dueLink, func(u *unit, id string) error {
+		return u.tx.Vault().DropOwner(u.ctx, id) // a link that nobody finished
+	})})
+}
+
 // Outlook is what an agent is told before sending.
 type Outlook struct {
 	// Level says how far the channel carries the content, Note what is lost.

@@ -136,6 +136,8 @@ func notThere(err error) error {
 	return err
 }
 
-func purgeRatingLinks(ctx context.Context, tx store.Tx) (int, error) {
+func init() { registerPurge(purgeRatingLinks) }
+
+func purgeRatingLinks(_ *Engine, ctx context.Context, tx store.Tx) (int, error) {
 	return purgeOld(ctx, tx, ratingLinks, "until", 0)
 }

@@ -30,7 +30,9 @@ var automaticSents = declare(store.Kind[automaticSent]{Name: "automatic_sent",
 	Indexes: []store.Index[automaticSent]{{Name: "until", Value: func(a *automaticSent) []byte { return store.Time(a.Until) }}},
 })
 
-func purgeAutomaticSents(ctx context.Context, tx store.Tx) (int, error) {
+func init() { registerPurge(purgeAutomaticSents) }
+
+func purgeAutomaticSents(_ *Engine, ctx context.Context, tx store.Tx) (int, error) {
 	return purgeOld(ctx, tx, automaticSents, "until", 0)
 }
 

@@ -16,6 +16,11 @@ const (
 	dueTicketComplete = "ticket_complete" // a solved ticket has waited long enough
 )
 
+func init() {
+	registerDeadline(dueTicketAlarm, deadlineKind{run: func(u *unit, id string) error { return u.ticketAlarm(ticket.ID(id)) }})
+	registerDeadline(dueTicketComplete, deadlineKind{run: func(u *unit, id string) error { return u.ticketComplete(ticket.ID(id)) }})
+}
+
 // Kinds of events that time alone causes.
 const (
 	evLevelWarning = "level_warning"

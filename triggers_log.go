@@ -164,10 +164,14 @@ func hashedKey(key string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func purgeTriggerRuns(ctx context.Context, tx store.Tx) (int, error) {
+func init() { registerPurge(purgeTriggerRuns) }
+
+func purgeTriggerRuns(_ *Engine, ctx context.Context, tx store.Tx) (int, error) {
 	return purgeOld(ctx, tx, triggerRuns, runsByAge, runsFor)
 }
 
-func purgeArmed(ctx context.Context, tx store.Tx) (int, error) {
+func init() { registerPurge(purgeArmed) }
+
+func purgeArmed(_ *Engine, ctx context.Context, tx store.Tx) (int, error) {
 	return purgeOld(ctx, tx, armedDocs, "at", armedFor)
 }

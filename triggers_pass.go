@@ -243,6 +243,8 @@ func (r *triggerRun) tooOften(t trigger.ID) (bool, error) {
 // dueTrigger is the kind of deadline of timed triggers.
 const dueTrigger = "trigger"
 
+func init() { registerDeadline(dueTrigger, deadlineKind{run: (*unit).triggerDue}) }
+
 // armed is a deadline of a timed trigger, found again by its key: once it fired
 // it stays, so that the same moment fires once however often it is looked at.
 type armed struct {

@@ -280,8 +280,10 @@ func (u *unit) withUploads(c conversation.Conversation, content channel.Content,
 	return content, nil
 }
 
+func init() { registerPurge(purgeUploads) }
+
 // purgeUploads deletes the records of uploads that nobody named in time.
-func purgeUploads(ctx context.Context, tx store.Tx) (int, error) {
+func purgeUploads(_ *Engine, ctx context.Context, tx store.Tx) (int, error) {
 	return purgeOld(ctx, tx, uploads, "created", uploadFor)
 }
 

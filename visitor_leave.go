@@ -18,6 +18,10 @@ import (
 // dueLeft is the deadline at which a visitor who closed the page is gone.
 const dueLeft = "visitor_left"
 
+func init() {
+	registerDeadline(dueLeft, deadlineKind{run: func(u *unit, id string) error { return u.visitorGone(conversation.ID(id)) }})
+}
+
 // Leave begins the grace.
 func (p visitorPort) Leave(ctx context.Context, v channel.VisitorRef, page string, grace time.Duration) error {
 	if page == "" || len(page) > 100 || grace < 0 {
