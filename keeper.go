@@ -109,7 +109,9 @@ func (e *Engine) ages(now time.Time) driver.Ages {
 // and tell how many. They are registered by the files that they belong to.
 var purges []func(e *Engine, ctx context.Context, tx store.Tx) (int, error)
 
-func registerPurge(step func(e *Engine, ctx context.Context, tx store.Tx) (int, error)) { purges = append(purges, step) }
+func registerPurge(step func(e *Engine, ctx context.Context, tx store.Tx) (int, error)) {
+	purges = append(purges, step)
+}
 
 func init() {
 	registerPurge(func(e *Engine, ctx context.Context, tx store.Tx) (int, error) {
