@@ -109,6 +109,9 @@ func (e *Engine) seen(ctx context.Context, tx store.Tx, w Who, f conversation.Fi
 			return nil, "", err
 		}
 		for i, c := range list {
+			if f.Served != "" && f.Served != c.ServedBy() {
+				continue
+			}
 			ok, err := e.sees(ctx, w, conversationResource(c))
 			if err != nil {
 				return nil, "", err

@@ -61,8 +61,11 @@ type Rows interface {
 // empty but not nil (States, Desks, IDs) is one of which none is left: it
 // selects nothing.
 type Filter struct {
-	States     []State // any of
-	Agent      AgentID
+	States []State // any of
+	Agent  AgentID
+	// Served is the agent who has the conversation, or had it last. Stores do not
+	// look at it: the Engine leaves others out of what a store lists.
+	Served     AgentID
 	Contact    ContactID
 	Account    channel.AccountID
 	Channel    channel.Kind
@@ -84,6 +87,9 @@ type Within struct {
 	Owner AgentID
 }
 
+// ServedBy is the agent who has the conversation, or had it last.
+func (c Conversation) ServedBy() AgentID { return cmp.Or(c.Agent, c.LastAgent) }
+
 // Nothing reports that the filter can select nothing.
 func (f Filter) Nothing() bool {
 	return f.States != nil && len(f.States) == 0 || f.Desks != nil && len(f.Desks) == 0 || f.IDs != nil && len(f.IDs) == 0
@@ -103,6 +109,7 @@ func (f Filter) Check() error {
 func (f Filter) Match(c Conversation) bool {
 	return (f.States == nil || slices.Contains(f.States, c.State)) &&
 		(f.Agent == "" || f.Agent == c.Agent) &&
+		(f.Served == "" || f.Served == c.ServedBy()) &&
 		(f.Contact == "" || f.Contact == c.Contact) &&
 		(f.Account == "" || f.Account == c.Account) &&
 		(f.Channel == "" || f.Channel == c.Channel) &&

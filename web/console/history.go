@@ -40,7 +40,7 @@ type foundView struct {
 // historyFilter reads the filters of a request. Days are whole, in the reader's
 // zone.
 func (q *request) historyFilter() conversation.Filter {
-	f := conversation.Filter{Account: channel.AccountID(q.r.FormValue("account")), Agent: routing.AgentID(q.r.FormValue("agent"))}
+	f := conversation.Filter{Account: channel.AccountID(q.r.FormValue("account")), Served: routing.AgentID(q.r.FormValue("agent"))}
 	if s := q.r.FormValue("state"); s != "" {
 		f.States = []conversation.State{conversation.State(s)}
 	}
@@ -153,6 +153,9 @@ func (q *request) addFound(d *sangdam.Directory, c conversation.Conversation, te
 	rows, err := q.rowViews(d, []conversation.Conversation{c}, "all", "")
 	if err != nil {
 		return err
+	}
+	if c.Agent == "" && c.LastAgent != "" { // who had it last
+		rows[0].Agent = agentName(d, c.LastAgent)
 	}
 	v.Rows = append(v.Rows, foundView{Row: rows[0], Text: text, Opened: q.full(c.OpenedAt), Handled: c.Handled, Desk: d.Desks[c.Desk]})
 	return nil

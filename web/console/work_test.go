@@ -52,46 +52,6 @@ func TestAnAgentAnswersACustomer(t *testing.T) {
 	require.Equal(t, []string{"It is on its way."}, w.texts(mina, 1), "a note goes to nobody")
 }
 
-func TestShots(t *testing.T) {
-	w := newWorld(t)
-	w.online("ara")
-	b := browsertest.Open(t)
-	mina, jun := w.line.User("Mina"), w.line.User("김준호")
-	mina.SendText("안녕하세요, 주문한 상품이 아직 안 왔어요.")
-	id := w.owned("Mina", "ara")
-	jun.SendText("환불하고 싶어요")
-	w.conversationOf("김준호")
-	p := w.open(b, "ara")
-	p.openPage("/conversations/" + string(id))
-	p.say("확인해 보겠습니다. 잠시만 기다려 주세요.")
-	w.texts(mina, 1)
-	mina.SendText("네! https://shop.example.com/orders/20261129 여기 있어요")
-	p.shows("#thread", "orders")
-	for _, lang := range []string{"en", "ko"} {
-		eval[bool](p, `(fetch("/desk/preferences", {method: "POST", body: new URLSearchParams({lang: "`+lang+`"})}), true)`)
-		p.until(`(() => { const x = new XMLHttpRequest(); x.open("GET", location.href, false); x.send(); return x.responseText.includes('lang="` + lang + `"'); })()`)
-		for _, width := range []int64{1400, 1000, 400} {
-			p.do(chromedp.EmulateViewport(width, 850))
-			for _, dark := range []bool{false, true} {
-				p.dark(dark)
-				p.openPage("/conversations/" + string(id))
-				p.shows("#thread", "orders")
-				name := map[bool]string{true: "dark", false: "light"}[dark]
-				p.shot(lang + "-" + name + "-" + map[int64]string{1400: "wide", 1000: "middle", 400: "narrow"}[width])
-			}
-		}
-		p.do(chromedp.EmulateViewport(400, 850))
-		p.dark(false)
-		p.openPage("/conversations?view=all")
-		p.shot(lang + "-list-narrow")
-		p.do(chromedp.EmulateViewport(1400, 850))
-		for _, page := range []string{"/queues", "/history?q=", "/conversations/" + string(id) + "/explain"} {
-			p.openPage(page)
-			p.shot(lang + "-page" + map[string]string{"/queues": "-queues", "/history?q=": "-history"}[page])
-		}
-	}
-}
-
 // A send is taken back within its five seconds: the words stand in the composer
 // again, and the customer never had them. Colleagues see who is replying.
 func TestASendIsUndoneAndColleaguesSeeWhoReplies(t *testing.T) {

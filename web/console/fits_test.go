@@ -1,0 +1,74 @@
+package console_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/internal/browsertest"
+)
+
+// notPages are routes that answer a part, a file, or another page.
+var notPages = []string{"/{$}", "/alive", "/events", "/bar", "/canned", "/notice", "/files/{id}/{n}", "/history/export", "/history/backups",
+	"/history/backups/{id}", "/conversations/{id}/earlier", "/setup/heard", "/setup/accounts/{id}/check", "/setup/accounts/{id}/qr",
+	"/setup/accounts/{id}/first", "/setup/accounts/{id}/preview"}
+
+// pagePaths are addresses of every page there is, made of the routes.
+func pagePaths(w *world, conversation, ticket string) (out []string) {
+	of := map[string]string{"/conversations/{id}": conversation, "/conversations/{id}/explain": conversation, "/conversations/{id}/link": conversation,
+		"/tickets/{id}": ticket, "/setup/agents/{id}": "ara", "/setup/desks/{id}": "support", "/setup/queues/{id}": "everyone",
+		"/setup/streams/{id}": "line", "/setup/accounts/{id}": "shop"}
+	for _, r := range w.page.Routes() {
+		if r.Method != http.MethodGet || slices.Contains(notPages, r.Path) {
+			continue
+		}
+		id := of[r.Path]
+		if id == "" {
+			id = "new"
+		}
+		out = append(out, strings.ReplaceAll(r.Path, "{id}", id))
+	}
+	return append(out, "/conversations?view=all", "/history?state=open", "/setup/accounts/new?kind=webchat", "/setup/accounts/new?kind=email")
+}
+
+// No page has a horizontal scroll bar on a screen of 360 pixels, nor at a zoom of
+// 400 % (320 by 256).
+func TestEveryPageFitsNarrowScreens(t *testing.T) {
+	w := newWorld(t)
+	w.chat()
+	long := "https://shop.example.com/" + strings.Repeat("a-very-long-path/", 12)
+	w.line.User("Mina " + strings.Repeat("n", 60)).SendText(long)
+	id := w.owned("Mina "+strings.Repeat("n", 60), "admin")
+	made, err := w.eng.OpenTicket(t.Context(), w.host, sangdam.OpenTicket{Conversation: id, Title: strings.Repeat("unbroken", 12), Body: long})
+	require.NoError(t, err)
+	b := browsertest.Open(t)
+	p := w.open(b, "admin")
+	for lang, size := range map[string][2]int64{"en": {360, 740}, "ko": {320, 256}} {
+		eval[bool](p, `(window.chosen = false, fetch("/desk/preferences", {method: "POST", body: new URLSearchParams({lang: "`+lang+`"})})
+			.then(() => { window.chosen = true; }), true)`)
+		p.until(`window.chosen`)
+		for _, path := range pagePaths(w, string(id), string(made.Ticket)) {
+			p.do(chromedp.EmulateViewport(size[0], size[1]))
+			p.openPage(path)
+			wide := eval[[]string](p, `[...document.querySelectorAll("html, body, body *")].filter(e => e.scrollWidth > e.clientWidth + 1 &&
+				(e === document.documentElement || ["auto", "scroll"].includes(getComputedStyle(e).overflowX)) &&
+				!e.closest(".scroll, .rail, textarea, code, pre, [popover]")).map(e => e.tagName + "." + e.className + "#" + e.id)`)
+			require.Empty(t, wide, "%s in %s is wider than %d pixels", path, lang, size[0])
+			covered := eval[bool](p, `(() => { const b = document.querySelector(".form-end button.primary"); if (!b) return false;
+				b.scrollIntoView({block: "center"}); const r = b.getBoundingClientRect();
+				return !b.contains(document.elementFromPoint(r.right - 8, r.top + r.height / 2)); })()`)
+			require.False(t, covered, "%s: something covers the button that saves", path)
+			if strings.HasSuffix(path, string(id)) { // and one can still answer there
+				p.until(`(() => { const b = document.querySelector("#send"); b.scrollIntoView({block: "center"});
+					const r = b.getBoundingClientRect(); return r.top >= 0 && r.bottom <= innerHeight && r.height > 20 &&
+					b.contains(document.elementFromPoint(r.left + r.width / 2, r.top + r.height / 2)); })()`)
+			}
+			p.shot("fits-" + lang + strings.NewReplacer("/", "-", "?", "-", "=", "-", string(id), "c", string(made.Ticket), "t").Replace(path))
+		}
+	}
+}
