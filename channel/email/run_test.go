@@ -117,6 +117,22 @@ func (p *post) write(texts ...string) {
 	}
 }
 
+// Mails that come while others are looked for and fetched are neither left out nor
+// fetched twice, whatever the connection saw of them first.
+func TestMailsThatComeWhileOthersAreFetched(t *testing.T) {
+	inPost(t, emailtest.Options{}, func(p *post) {
+		p.run()
+		var want []string
+		for i := range 300 {
+			want = append(want, fmt.Sprint(i))
+			p.write(want[i]) // beside the fetching of those before
+		}
+		p.pass(10 * time.Minute)
+		require.Equal(t, want, p.in.texts(t, p.a, p.acct))
+		_ = p.stop()
+	})
+}
+
 // With IDLE a mail is there at once; without, at the next look. What was there
 // before the first run is old, what came while nothing ran is not.
 func TestMailsAreFetched(t *testing.T) {
@@ -128,7 +144,7 @@ func TestMailsAreFetched(t *testing.T) {
 			if noIdle {
 				p.pass(2 * time.Minute)
 			}
-			p.pass(time.Second)
+			p.pass(10 * time.Second) // a connection that breaks is made again within it
 			require.Equal(t, []string{"one", "two"}, p.in.texts(t, p.a, p.acct))
 			require.ErrorIs(t, p.stop(), context.Canceled)
 			p.write("three")

@@ -68,7 +68,7 @@ func golden() []channeltest.Golden {
 	})
 	text.ReadHandle = "30yhdy232"
 	silent := wantedMessage("text", private, author, "1", channel.Text("quiet"))
-	silent.Silent, silent.Reply = true, nil
+	silent.Silent, silent.Standby, silent.Reply = true, true, nil
 	again := wantedMessage("text", private, author, "2", channel.Text("again"))
 	again.Details = map[string]string{"redelivery": "true"}
 	edit := wantedMessage("text", group, author, "3", channel.Content{Kind: channel.KindText, Text: "edited", QuoteHandle: "q2"})

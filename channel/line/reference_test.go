@@ -204,7 +204,7 @@ func refParse(_ channel.Account, env channel.Envelope) (channel.Inbound, error) 
 	}
 	if mode := event.str("mode"); mode != "" && mode != "active" {
 		// Another module leads the chat: nothing may be sent, by push neither.
-		in.Silent = true
+		in.Silent, in.Standby = true, mode == "standby"
 	}
 	in.Reply = refReplyHandle(event, env, in)
 	if event.object("deliveryContext").bool("isRedelivery") {
