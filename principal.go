@@ -32,9 +32,9 @@ const (
 type Role string
 
 const (
-	RoleAdministrator Role = "administrator"
-	RoleSupervisor    Role = "supervisor"
-	RoleAgent         Role = "agent"
+	RoleAdministrator Role = "administrator" // may everything in the workspace
+	RoleSupervisor    Role = "supervisor"    // works on and looks after all desks
+	RoleAgent         Role = "agent"         // works on the desks it belongs to
 )
 
 // Principal is who a command or query acts for. The host authenticates; the
@@ -101,17 +101,17 @@ func (p Principal) role() string {
 type Action string
 
 const (
-	ActRead      Action = "conversation.read"
-	ActList      Action = "conversation.list"
-	ActAnswer    Action = "conversation.answer"
-	ActNotify    Action = "conversation.notify" // a notice that changes nothing
-	ActBegin     Action = "conversation.begin"  // write to a person first
-	ActNote      Action = "conversation.note"
-	ActEnd       Action = "conversation.end"
-	ActTransfer  Action = "conversation.transfer"
-	ActTake      Action = "conversation.take"   // pick from the queue
-	ActAssign    Action = "conversation.assign" // to somebody else
-	ActForce     Action = "conversation.force"  // beyond capacity
+	ActRead      Action = "conversation.read"     // see a record
+	ActList      Action = "conversation.list"     // ask for a list, of which each record is asked with ActRead
+	ActAnswer    Action = "conversation.answer"   // write to the customer
+	ActNotify    Action = "conversation.notify"   // a notice that changes nothing
+	ActBegin     Action = "conversation.begin"    // write to a person first
+	ActNote      Action = "conversation.note"     // write an internal note
+	ActEnd       Action = "conversation.end"      // end a conversation
+	ActTransfer  Action = "conversation.transfer" // give it to another agent, queue or desk
+	ActTake      Action = "conversation.take"     // pick from the queue
+	ActAssign    Action = "conversation.assign"   // to somebody else
+	ActForce     Action = "conversation.force"    // beyond capacity
 	ActResend    Action = "conversation.resend"
 	ActFetch     Action = "conversation.fetch" // an attachment again
 	ActUpload    Action = "attachment.upload"  // a file for no conversation yet
@@ -119,11 +119,11 @@ const (
 	ActContact   Action = "contact.write"
 	ActOffer     Action = "offer.answer"
 	ActPresence  Action = "agent.presence"
-	ActSwitches  Action = "agent.switches" // of the assignment of tickets and chats
-	ActConfigure Action = "workspace.configure"
-	ActReadAudit Action = "audit.read"
-	ActOperate   Action = "workspace.operate" // quarantine, dead letters
-	ActSearch    Action = "conversation.search"
+	ActSwitches  Action = "agent.switches"      // of the assignment of tickets and chats
+	ActConfigure Action = "workspace.configure" // change what administrators set up
+	ActReadAudit Action = "audit.read"          // read the audit log
+	ActOperate   Action = "workspace.operate"   // quarantine, dead letters
+	ActSearch    Action = "conversation.search" // search in texts
 	ActBackup    Action = "conversation.backup" // a file of all of them
 )
 

@@ -150,9 +150,9 @@ func (a Account) UserScope() Scope {
 type ChatKind string
 
 const (
-	ChatUser   ChatKind = "user"
-	ChatGroup  ChatKind = "group"
-	ChatRoom   ChatKind = "room"
+	ChatUser   ChatKind = "user"   // one person
+	ChatGroup  ChatKind = "group"  // a group with a name
+	ChatRoom   ChatKind = "room"   // several people without a name
 	ChatThread ChatKind = "thread" // a mail thread
 	ChatOther  ChatKind = "other"  // a kind that the adapter does not know: read, never written to
 )
@@ -217,26 +217,26 @@ type Envelope struct {
 type EventKind string
 
 const (
-	EventMessage      EventKind = "message"
-	EventEdit         EventKind = "edit"
-	EventUnsend       EventKind = "unsend"
-	EventFollow       EventKind = "follow"   // the customer added or unblocked the account
-	EventUnfollow     EventKind = "unfollow" // the customer blocked or left the account
-	EventPostback     EventKind = "postback"
-	EventJoin         EventKind = "join"  // the account entered a group or room
-	EventLeave        EventKind = "leave" // the account left one
-	EventMemberJoined EventKind = "member_joined"
-	EventMemberLeft   EventKind = "member_left"
-	EventDelivered    EventKind = "delivered"
-	EventRead         EventKind = "read"
-	EventFailed       EventKind = "failed" // a message that was accepted could not be delivered, see Inbound.Reason
-	EventTyping       EventKind = "typing"
-	EventWatched      EventKind = "watched"  // a video was watched to its end, see Media.Track
-	EventNotified     EventKind = "notified" // a notice outside of any chat has arrived, see Inbound.Tag
-	EventAccountLink  EventKind = "account_link"
-	EventEnded        EventKind = "ended"       // the customer ended a live chat
-	EventOther        EventKind = "other"       // known to the adapter, of no effect on the conversation
-	EventUnsupported  EventKind = "unsupported" // unknown to the adapter; kept raw, shown as such
+	EventMessage      EventKind = "message"       // somebody wrote
+	EventEdit         EventKind = "edit"          // what a message says was replaced
+	EventUnsend       EventKind = "unsend"        // a message was taken back
+	EventFollow       EventKind = "follow"        // the customer added or unblocked the account
+	EventUnfollow     EventKind = "unfollow"      // the customer blocked or left the account
+	EventPostback     EventKind = "postback"      // a button was pressed
+	EventJoin         EventKind = "join"          // the account entered a group or room
+	EventLeave        EventKind = "leave"         // the account left one
+	EventMemberJoined EventKind = "member_joined" // people came into the group
+	EventMemberLeft   EventKind = "member_left"   // people left the group
+	EventDelivered    EventKind = "delivered"     // our message arrived
+	EventRead         EventKind = "read"          // our message was read
+	EventFailed       EventKind = "failed"        // a message that was accepted could not be delivered, see Inbound.Reason
+	EventTyping       EventKind = "typing"        // somebody is writing
+	EventWatched      EventKind = "watched"       // a video was watched to its end, see Media.Track
+	EventNotified     EventKind = "notified"      // a notice outside of any chat has arrived, see Inbound.Tag
+	EventAccountLink  EventKind = "account_link"  // the provider's answer to a link with a log-in
+	EventEnded        EventKind = "ended"         // the customer ended a live chat
+	EventOther        EventKind = "other"         // known to the adapter, of no effect on the conversation
+	EventUnsupported  EventKind = "unsupported"   // unknown to the adapter; kept raw, shown as such
 )
 
 // Inbound is an event in the library's terms: what Adapter.Parse returns.

@@ -12,17 +12,17 @@ import (
 type ContentKind string
 
 const (
-	KindText        ContentKind = "text"
-	KindImage       ContentKind = "image"
-	KindVideo       ContentKind = "video"
-	KindAudio       ContentKind = "audio"
-	KindFile        ContentKind = "file"
-	KindLocation    ContentKind = "location"
-	KindSticker     ContentKind = "sticker"
-	KindCard        ContentKind = "card"     // title, text, picture, choices; several make a carousel
-	KindPostback    ContentKind = "postback" // the customer pressed a choice; Text is what was shown
-	KindRich        ContentKind = "rich"     // a provider's own format in Raw, with Text as fallback
-	KindUnsupported ContentKind = "unsupported"
+	KindText        ContentKind = "text"        // Text
+	KindImage       ContentKind = "image"       // a picture in Files
+	KindVideo       ContentKind = "video"       // a film in Files
+	KindAudio       ContentKind = "audio"       // a sound in Files
+	KindFile        ContentKind = "file"        // any other file
+	KindLocation    ContentKind = "location"    // a place, in Location
+	KindSticker     ContentKind = "sticker"     // one of the provider's own pictures
+	KindCard        ContentKind = "card"        // title, text, picture, choices; several make a carousel
+	KindPostback    ContentKind = "postback"    // the customer pressed a choice; Text is what was shown
+	KindRich        ContentKind = "rich"        // a provider's own format in Raw, with Text as fallback
+	KindUnsupported ContentKind = "unsupported" // what the adapter does not know; Text says what it is
 )
 
 // Content is what a message says, in terms that every channel shares. The zero

@@ -42,7 +42,7 @@ const (
 	StateActive  State = "active"  // an agent owns it
 	StateWaiting State = "waiting" // answered; the customer's turn; no agent holds it
 	StateWrapUp  State = "wrap-up" // the customer ended, or the agent finishes the panels
-	StateClosed  State = "closed"
+	StateClosed  State = "closed"  // over; nobody holds it
 )
 
 // States lists them.
@@ -54,10 +54,10 @@ func States() []State {
 type Controller string
 
 const (
-	ControlNobody Controller = "nobody"
-	ControlBot    Controller = "bot"
-	ControlAgent  Controller = "agent"
-	ControlHost   Controller = "host" // the host answered where nobody had the word
+	ControlNobody Controller = "nobody" // whoever comes first
+	ControlBot    Controller = "bot"    // the host's bot; people are not asked meanwhile
+	ControlAgent  Controller = "agent"  // the agent who owns it
+	ControlHost   Controller = "host"   // the host answered where nobody had the word
 	// ControlProvider is the provider's own bot, or another module there: nothing
 	// is sent until the provider gives the word back.
 	ControlProvider Controller = "provider"
@@ -188,8 +188,8 @@ type Rating struct {
 type Direction string
 
 const (
-	Inbound  Direction = "in"
-	Outbound Direction = "out"
+	Inbound  Direction = "in"       // from the customer
+	Outbound Direction = "out"      // to the customer
 	Internal Direction = "internal" // notes; never leave, never counted in the customer's stream
 )
 
@@ -197,11 +197,11 @@ const (
 type AuthorKind string
 
 const (
-	ByCustomer AuthorKind = "customer"
-	ByAgent    AuthorKind = "agent"
-	ByBot      AuthorKind = "bot"
-	BySystem   AuthorKind = "system" // automated messages
-	ByTrigger  AuthorKind = "trigger"
+	ByCustomer AuthorKind = "customer" // the customer, or a member of a group
+	ByAgent    AuthorKind = "agent"    // an agent of the desk
+	ByBot      AuthorKind = "bot"      // the host's bot
+	BySystem   AuthorKind = "system"   // automated messages
+	ByTrigger  AuthorKind = "trigger"  // a rule
 )
 
 // Author of a message.
@@ -218,14 +218,14 @@ type Author struct {
 type Status string
 
 const (
-	StatusReceived  Status = "received" // inbound
-	StatusQueued    Status = "queued"
-	StatusSending   Status = "sending"
-	StatusUnknown   Status = "unknown" // may have been sent; a person decides
-	StatusSent      Status = "sent"    // accepted by the provider, not proof of delivery
-	StatusFailed    Status = "failed"
-	StatusDelivered Status = "delivered"
-	StatusRead      Status = "read"
+	StatusReceived  Status = "received"  // inbound
+	StatusQueued    Status = "queued"    // it waits to leave
+	StatusSending   Status = "sending"   // an Attempt carries it
+	StatusUnknown   Status = "unknown"   // may have been sent; a person decides
+	StatusSent      Status = "sent"      // accepted by the provider, not proof of delivery
+	StatusFailed    Status = "failed"    // it was refused, or nobody could send it
+	StatusDelivered Status = "delivered" // the provider says that it arrived
+	StatusRead      Status = "read"      // the customer has read it
 	// StatusWithdrawn messages were taken back before they left.
 	StatusWithdrawn Status = "withdrawn"
 )
@@ -281,27 +281,27 @@ type Message struct {
 type EventKind string
 
 const (
-	EvMessage  EventKind = "message"
-	EvNote     EventKind = "note"
-	EvEdit     EventKind = "edit"
-	EvUnsend   EventKind = "unsend"
-	EvStatus   EventKind = "status" // of a message: sent, failed, delivered, read
-	EvMask     EventKind = "mask"
-	EvUnmask   EventKind = "unmask"
-	EvOpened   EventKind = "opened"
-	EvReopened EventKind = "reopened"
-	EvState    EventKind = "state"
-	EvQueued   EventKind = "queued"
-	EvOffered  EventKind = "offered"
-	EvOffer    EventKind = "offer_ended"
-	EvAssigned EventKind = "assigned"
-	EvReleased EventKind = "released"
-	EvControl  EventKind = "control"
-	EvRated    EventKind = "rated"
-	EvLinked   EventKind = "linked" // to a contact
-	EvDesk     EventKind = "desk"   // it went over to another desk
-	EvMerged   EventKind = "merged"
-	EvPanel    EventKind = "panel" // customer or consultation panel saved
+	EvMessage  EventKind = "message"     // a message came or was queued
+	EvNote     EventKind = "note"        // an internal note
+	EvEdit     EventKind = "edit"        // the customer changed a message
+	EvUnsend   EventKind = "unsend"      // a message was taken back
+	EvStatus   EventKind = "status"      // of a message: sent, failed, delivered, read
+	EvMask     EventKind = "mask"        // a part of a text was hidden
+	EvUnmask   EventKind = "unmask"      // a hidden part was brought back
+	EvOpened   EventKind = "opened"      // it began
+	EvReopened EventKind = "reopened"    // it began again
+	EvState    EventKind = "state"       // its State changed
+	EvQueued   EventKind = "queued"      // it waits for an agent
+	EvOffered  EventKind = "offered"     // it was offered to an agent
+	EvOffer    EventKind = "offer_ended" // an offer ended
+	EvAssigned EventKind = "assigned"    // an agent owns it
+	EvReleased EventKind = "released"    // no agent owns it any more
+	EvControl  EventKind = "control"     // somebody else has the word
+	EvRated    EventKind = "rated"       // the customer rated it
+	EvLinked   EventKind = "linked"      // to a contact
+	EvDesk     EventKind = "desk"        // it went over to another desk
+	EvMerged   EventKind = "merged"      // it was merged with another one
+	EvPanel    EventKind = "panel"       // customer or consultation panel saved
 	EvFollow   EventKind = "follow"
 	EvMedia    EventKind = "media"   // an attachment was fetched, or is gone
 	EvChat     EventKind = "chat"    // name or picture of the group changed

@@ -6,10 +6,10 @@ import "time"
 type DecisionKind string
 
 const (
-	DecideOffer    DecisionKind = "offer"
-	DecideAssign   DecisionKind = "assign"
-	DecideOverflow DecisionKind = "overflow"
-	DecideRelax    DecisionKind = "relax" // drop one more skill requirement
+	DecideOffer    DecisionKind = "offer"    // ask the agent
+	DecideAssign   DecisionKind = "assign"   // give it to the agent without asking
+	DecideOverflow DecisionKind = "overflow" // carry out a rule of the queue's Overflow
+	DecideRelax    DecisionKind = "relax"    // drop one more skill requirement
 )
 
 // Decision is what the Board wants done. Persisted as a summary of at most
@@ -53,16 +53,16 @@ type Candidate struct {
 type Exclusion string
 
 const (
-	ExcludeMember     Exclusion = "not_a_member"
-	ExcludeDesk       Exclusion = "not_on_the_desk"
-	ExcludePermission Exclusion = "no_permission"
-	ExcludeSwitch     Exclusion = "assignment_off"
-	ExcludePresence   Exclusion = "presence"
-	ExcludeHours      Exclusion = "outside_own_hours"
-	ExcludeCapacity   Exclusion = "no_capacity"
-	ExcludeSkill      Exclusion = "skill"
-	ExcludeDeclined   Exclusion = "declined"
-	ExcludeDisabled   Exclusion = "disabled"
-	ExcludeDesignated Exclusion = "other_designated"
-	ExcludeReserved   Exclusion = "reserved" // an item of higher rank has first call on this agent
+	ExcludeMember     Exclusion = "not_a_member"      // not in Queue.Members
+	ExcludeDesk       Exclusion = "not_on_the_desk"   // not on the desk that the work belongs to
+	ExcludePermission Exclusion = "no_permission"     // without the permission for this kind of work
+	ExcludeSwitch     Exclusion = "assignment_off"    // the agent's assignment switch is off
+	ExcludePresence   Exclusion = "presence"          // not in a presence that receives such work
+	ExcludeHours      Exclusion = "outside_own_hours" // outside the agent's own hours
+	ExcludeCapacity   Exclusion = "no_capacity"       // no room in a profile
+	ExcludeSkill      Exclusion = "skill"             // a required skill is missing or too low
+	ExcludeDeclined   Exclusion = "declined"          // declined it a moment ago
+	ExcludeDisabled   Exclusion = "disabled"          // the administrator disabled the agent
+	ExcludeDesignated Exclusion = "other_designated"  // another agent alone may take it
+	ExcludeReserved   Exclusion = "reserved"          // an item of higher rank has first call on this agent
 )

@@ -72,9 +72,9 @@ var (
 type Presence string
 
 const (
-	Online  Presence = "online"
-	Break   Presence = "break"
-	Offline Presence = "offline"
+	Online  Presence = "online"  // receives work
+	Break   Presence = "break"   // there, and receives none unless the work stream says so
+	Offline Presence = "offline" // not there
 )
 
 // Profile names a capacity of an agent. ProfileUnits is the agent's capacity
@@ -105,13 +105,13 @@ type Skill struct {
 type Permission string
 
 const (
-	PermitTicket   Permission = "ticket"
-	PermitChat     Permission = "chat"
-	PermitPhone    Permission = "phone" // brings ticket
-	PermitCallBack Permission = "call_back"
-	PermitHandOver Permission = "hand_over"
-	PermitLogs     Permission = "logs"
-	PermitReveal   Permission = "reveal" // see what masks hide
+	PermitTicket   Permission = "ticket"    // tickets
+	PermitChat     Permission = "chat"      // conversations
+	PermitPhone    Permission = "phone"     // brings ticket
+	PermitCallBack Permission = "call_back" // call-backs; a plain agent needs phone too
+	PermitHandOver Permission = "hand_over" // handing tickets to another system
+	PermitLogs     Permission = "logs"      // reading logs
+	PermitReveal   Permission = "reveal"    // see what masks hide
 )
 
 // Desk is a presence with its own agents, hours, holidays and messages (AD2).
@@ -146,7 +146,7 @@ const (
 type SkillMatch string
 
 const (
-	SkillIgnore  SkillMatch = "ignore"
+	SkillIgnore  SkillMatch = "ignore"  // not at all
 	SkillExact   SkillMatch = "exact"   // every skill at its level or higher
 	SkillClosest SkillMatch = "closest" // whoever has most of it first
 	SkillRelaxed SkillMatch = "relaxed" // exact first, dropping requirements after each RelaxAfter
@@ -286,10 +286,10 @@ const (
 type OverflowDo string
 
 const (
-	OverflowQueue    OverflowDo = "queue"
-	OverflowMessage  OverflowDo = "message"
-	OverflowTicket   OverflowDo = "ticket"
-	OverflowCallBack OverflowDo = "call_back"
+	OverflowQueue    OverflowDo = "queue"     // it goes to another queue
+	OverflowMessage  OverflowDo = "message"   // the customer is told
+	OverflowTicket   OverflowDo = "ticket"    // it becomes a ticket
+	OverflowCallBack OverflowDo = "call_back" // it becomes a ticket to call back
 )
 
 // Overflow is one rule; the first that applies acts. An item enters a queue at
@@ -362,10 +362,10 @@ type AgentState struct {
 type ItemState string
 
 const (
-	ItemQueued   ItemState = "queued"
-	ItemOffered  ItemState = "offered"
-	ItemAssigned ItemState = "assigned"
-	ItemDone     ItemState = "done" // ended, waiting for the customer, or taken elsewhere
+	ItemQueued   ItemState = "queued"   // it waits for an agent
+	ItemOffered  ItemState = "offered"  // an agent is asked
+	ItemAssigned ItemState = "assigned" // an agent has it
+	ItemDone     ItemState = "done"     // ended, waiting for the customer, or taken elsewhere
 )
 
 // Item is a piece of work that needs an agent.
@@ -436,11 +436,11 @@ type Item struct {
 type OfferState string
 
 const (
-	OfferPending   OfferState = "pending"
-	OfferAccepted  OfferState = "accepted"
-	OfferDeclined  OfferState = "declined"
-	OfferExpired   OfferState = "expired"
-	OfferWithdrawn OfferState = "withdrawn"
+	OfferPending   OfferState = "pending"   // the agent is asked
+	OfferAccepted  OfferState = "accepted"  // the agent took it
+	OfferDeclined  OfferState = "declined"  // the agent did not want it
+	OfferExpired   OfferState = "expired"   // its time passed
+	OfferWithdrawn OfferState = "withdrawn" // it was taken back
 )
 
 // Offer asks one agent to take one item. It holds the item's Uses.
@@ -473,10 +473,10 @@ type Assignment struct {
 type EndReason string
 
 const (
-	EndClosed      EndReason = "closed"
-	EndTransferred EndReason = "transferred"
-	EndWaiting     EndReason = "waiting"
-	EndRequeued    EndReason = "requeued"
-	EndRemoved     EndReason = "agent_removed"
-	EndMerged      EndReason = "merged"
+	EndClosed      EndReason = "closed"        // the work is done
+	EndTransferred EndReason = "transferred"   // another agent or queue has it
+	EndWaiting     EndReason = "waiting"       // it is the customer's turn
+	EndRequeued    EndReason = "requeued"      // it waits for an agent again
+	EndRemoved     EndReason = "agent_removed" // the agent left the desk or may no longer
+	EndMerged      EndReason = "merged"        // it became a part of another
 )
