@@ -12,8 +12,8 @@ import (
 const (
 	// fewest is after how many decisions a journal of few agents ends; one of more
 	// agents than that ends after as many as there are, so that its roster costs
-	// each decision the same.
-	fewest = 1000
+	// each decision the same, but after most, so that a replay stays bounded.
+	fewest, most = 1000, 10_000
 	// LastsFor is how long a journal goes on at most, so that its rows can be
 	// deleted together.
 	LastsFor = 24 * time.Hour
@@ -83,7 +83,7 @@ func (w *Writer) packed(raw []byte) ([]Row, error) {
 // Over reports whether a new journal is to be begun before the next decision:
 // this one is long or old, is of another configuration, or could not be stored.
 func (w *Writer) Over(now time.Time, version int64) bool {
-	return w.version != version || w.n >= max(fewest, len(w.settings)) || now.Sub(w.began) >= LastsFor || len(w.records) > mostUnstored
+	return w.version != version || w.n >= min(max(fewest, len(w.settings)), most) || now.Sub(w.began) >= LastsFor || len(w.records) > mostUnstored
 }
 
 // Changed tells what changed of the agents, before the decision that rests on it.
