@@ -113,14 +113,18 @@ func registerPurge(step func(e *Engine, ctx context.Context, tx store.Tx) (int, 
 	purges = append(purges, step)
 }
 
-func init() {
-	registerPurge(func(e *Engine, ctx context.Context, tx store.Tx) (int, error) {
-		return tx.Purge(ctx, e.ages(tx.Now()), purgeChunk)
-	})
+// purgePlumbing goes before all others: what belongs to an envelope that is still
+// there is kept with it.
+func purgePlumbing(e *Engine, ctx context.Context, tx store.Tx) (int, error) {
+	return tx.Purge(ctx, e.ages(tx.Now()), purgeChunk)
 }
 
 func (e *Engine) purgeWorkspace(ctx context.Context, ws id.Workspace) error {
-	for _, step := range purges {
+	for i := range 1 + len(purges) {
+		step := purgePlumbing
+		if i > 0 {
+			step = purges[i-1]
+		}
 		for more := true; more && ctx.Err() == nil; {
 			n := 0
 			err := e.db.Update(ctx, ws, func(ctx context.Context, tx store.Tx) (err error) {
