@@ -14,6 +14,7 @@
 //	go run ./internal/bench -case rules             # one event and 10,000 rules
 //	go run ./internal/bench -case peer -store postgres  # the whole way over HTTP
 //	go run ./internal/bench -case peer
+//	go run ./internal/bench -case drain -store postgres # 100,000 customers wait
 //
 // Data lies under TMPDIR: set it to a RAM file system to see what the software
 // alone costs. Every case is power-cut durable.
@@ -70,6 +71,7 @@ type options struct {
 	agents        int
 	burst         int
 	widgets       int
+	waiting       int
 }
 
 // cases by name; each returns what is printed.
@@ -81,6 +83,7 @@ var cases = map[string]func(context.Context, options) (report, error){
 	"widgets": widgets,
 	"rules":   rules,
 	"peer":    peer,
+	"drain":   drain,
 	"console": consolePages,
 }
 
@@ -95,10 +98,11 @@ type report struct {
 func run(ctx context.Context, args []string, out io.Writer) error {
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	name := flags.String("case", "", "assign, ack, memory, restart, widgets, console, rules or peer")
+	name := flags.String("case", "", "assign, ack, memory, restart, widgets, console, rules, peer or drain")
 	flags.IntVar(&o.widgets, "widgets", 5_000, "connections of widgets")
+	flags.IntVar(&o.waiting, "waiting", 100_000, "customers that wait in -case drain")
 	asJSON := flags.Bool("json", false, "print one JSON object")
-	flags.StringVar(&o.store, "store", "sqlite", "sqlite or, for assign and peer, postgres")
+	flags.StringVar(&o.store, "store", "sqlite", "sqlite or, for assign, peer and drain, postgres")
 	flags.IntVar(&o.rounds, "rounds", 7, "rounds that must count")
 	flags.IntVar(&o.conversations, "conversations", 100_000, "open conversations of memory, restart and console")
 	flags.IntVar(&o.agents, "agents", 10_000, "agents of restart")
@@ -108,10 +112,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	do, ok := cases[*name]
 	if !ok {
-		return errors.New("-case must be assign, ack, memory, restart, widgets, console, rules or peer")
+		return errors.New("-case must be assign, ack, memory, restart, widgets, console, rules, peer or drain")
 	}
-	if o.store != "sqlite" && (o.store != "postgres" || !slices.Contains([]string{"assign", "peer"}, *name)) {
-		return errors.New("-store must be sqlite, or postgres for -case assign and peer")
+	if o.store != "sqlite" && (o.store != "postgres" || !slices.Contains([]string{"assign", "peer", "drain"}, *name)) {
+		return errors.New("-store must be sqlite, or postgres for -case assign, peer and drain")
 	}
 	r, err := do(ctx, o)
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -39,6 +40,7 @@ func peer(ctx context.Context, o options) (report, error) {
 	if err != nil {
 		return report{}, err
 	}
+	way.run(ctx)
 	if _, err := way.measure(ctx, 32, 1000, 0); err != nil { // warms up
 		return report{}, err
 	}
@@ -103,6 +105,7 @@ func peerWhole(ctx context.Context, o options, figures map[string]any) error {
 	if err != nil {
 		return err
 	}
+	way.run(ctx)
 	var rounds []peerRound
 	for n := range o.rounds + 1 {
 		r, err := way.measure(ctx, 32, 2400, 0)
@@ -223,29 +226,56 @@ func openWay(ctx context.Context, p place, whole bool) (*way, error) {
 	if w.clients, err = newPeerClients(ctx, "http://"+l.Addr().String()+"/webhooks/x"); err != nil {
 		return nil, err
 	}
-	engine := start(ctx, w.desk.eng)
 	w.stop = func() error {
 		w.clients.close()
-		_ = srv.Close()
-		err := engine()
-		_ = w.db.Close()
-		return err
+		return srv.Close()
 	}
 	return w, nil
 }
 
-func (w *way) close() error { return w.stop() }
-
-// measure has new customers write, as fast as they are answered or, with a rate,
-// so many a second.
-func (w *way) measure(ctx context.Context, clients, conversations int, rate float64) (peerRound, error) {
+// run runs the engine until close, and the agents' consoles, which say now and then
+// that they are there.
+func (w *way) run(ctx context.Context) {
+	beats, cancel := context.WithCancel(ctx)
 	ids := make([]routing.AgentID, peerAgents)
 	for i := range ids {
 		ids[i] = agentID(i)
 	}
-	if err := w.desk.eng.Heartbeat(ctx, workspace, ids...); err != nil {
-		return peerRound{}, err
+	go func() {
+		for tick := time.NewTicker(5 * time.Second); beats.Err() == nil; {
+			_ = w.desk.eng.Heartbeat(beats, workspace, ids...) // the next one may arrive
+			select {
+			case <-beats.Done():
+			case <-tick.C:
+			}
+		}
+	}()
+	engine, clients := start(ctx, w.desk.eng), w.stop
+	w.stop = func() error {
+		cancel()
+		return errors.Join(clients(), engine())
 	}
+}
+
+func (w *way) close() error { return errors.Join(w.stop(), w.db.Close()) }
+
+// until waits until so many conversations are assigned, as long as some are.
+func (w *way) until(ctx context.Context, want int64) error {
+	for w.assigned.Load() < want {
+		select {
+		case <-w.signal:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(30 * time.Second):
+			return fmt.Errorf("%d conversations were not assigned in 30 s", want-w.assigned.Load())
+		}
+	}
+	return nil
+}
+
+// measure has new customers write, as fast as they are answered or, with a rate,
+// so many a second.
+func (w *way) measure(ctx context.Context, clients, conversations int, rate float64) (peerRound, error) {
 	want := w.assigned.Load() + int64(conversations)
 	if err := w.clients.prepare(peerOrder{Clients: clients, Count: conversations, From: w.sent, Rate: rate}); err != nil {
 		return peerRound{}, err
@@ -260,14 +290,8 @@ func (w *way) measure(ctx context.Context, clients, conversations int, rate floa
 	if err != nil {
 		return peerRound{}, err
 	}
-	for w.assigned.Load() < want {
-		select {
-		case <-w.signal:
-		case <-ctx.Done():
-			return peerRound{}, ctx.Err()
-		case <-time.After(30 * time.Second):
-			return peerRound{}, fmt.Errorf("%d conversations were not assigned in 30 s", want-w.assigned.Load())
-		}
+	if err := w.until(ctx, want); err != nil {
+		return peerRound{}, err
 	}
 	n, took := float64(conversations), time.Since(begin)
 	after := w.db.Stats()
