@@ -1,7 +1,9 @@
 package postgres
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -171,6 +173,11 @@ func (b *bulk) add(in *insert, row []any) {
 func (b *bulk) take(ws string) []stmt {
 	var list []stmt
 	for _, in := range b.kinds {
+		if in == intoJobs { // rivals may make the same ones: in one order for all
+			slices.SortStableFunc(b.rows[in], func(x, y []any) int {
+				return cmp.Or(cmp.Compare(x[1].(string), y[1].(string)), cmp.Compare(x[2].(string), y[2].(string)))
+			})
+		}
 		list = append(list, in.of(ws, b.rows[in]))
 	}
 	*b = bulk{}

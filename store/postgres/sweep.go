@@ -26,6 +26,7 @@ type sweep struct {
 	mu          sync.Mutex
 	reached     time.Time // by the server's clock: whatever is due before was seen
 	wide, whole time.Time // when it looked so last, by this process's clock
+	asked       time.Time // when somebody last asked about everything, see look
 }
 
 // from is where the next sweep begins.
@@ -54,11 +55,13 @@ func (s *sweep) upTo() time.Time {
 	return s.reached.Add(-time.Second)
 }
 
-// look is where somebody begins who only asks what is due next.
+// look is where somebody begins who only asks what is due next: once a minute, when
+// nobody sweeps, at the beginning.
 func (s *sweep) look() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.reached.IsZero() || time.Since(s.whole) >= wholeEvery {
+	if now := time.Now(); s.reached.IsZero() || now.Sub(s.whole) >= wholeEvery && now.Sub(s.asked) >= wholeEvery {
+		s.asked = now
 		return time.Unix(theBeginning, 0)
 	}
 	return s.reached.Add(-wideMargin)

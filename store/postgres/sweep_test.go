@@ -216,4 +216,9 @@ func TestASweepFindsWhatIsLate(t *testing.T) {
 	require.Less(t, s.from().Year(), 0, "once a minute at everything")
 	s.again()
 	require.Less(t, s.from().Year(), 0)
+	reached := s.upTo().Add(time.Second)
+	require.Equal(t, reached.Add(-wideMargin), s.look())
+	s.again()
+	require.Less(t, s.look().Year(), 0, "nobody has looked at everything")
+	require.Equal(t, reached.Add(-wideMargin), s.look(), "an idle process does not ask about everything each second")
 }
