@@ -34,11 +34,12 @@ func TestEveryTranslatedRefusalIsMade(t *testing.T) {
 		all.Write(raw)
 		return err
 	}))
+	source := regexp.MustCompile(`" ?\+\s+"`).ReplaceAllString(all.String(), "") // a text may go over several lines
 	verbs := regexp.MustCompile(`%(\[\d\])?[a-z]`)
 	said := console.Refusals("ko")
 	require.Greater(t, len(said), 100)
 	for format, ko := range said {
-		require.Contains(t, all.String(), strconv.Quote(format), "nobody says this any more")
+		require.True(t, strings.Contains(source, strconv.Quote(format)), "nobody says %q any more", format)
 		require.Len(t, verbs.FindAllString(ko, -1), len(verbs.FindAllString(format, -1)), format)
 		require.NotContains(t, ko, "%w", format)
 	}
