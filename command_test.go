@@ -333,11 +333,14 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 			"WouldHear": func(p sangdam.Principal) error {
 				return errOf(w.eng.WouldHear(w.ctx, p, w.acct.ID, "ko", time.Now()))
 			},
-			"CheckAccount":    func(p sangdam.Principal) error { return errOf(w.eng.CheckAccount(w.ctx, p, w.acct.ID, "")) },
-			"Preview":         func(p sangdam.Principal) error { return errOf(w.eng.Preview(w.ctx, p, id, channel.Text("x"))) },
-			"ShowTyping":      func(p sangdam.Principal) error { return w.eng.ShowTyping(w.ctx, p, id, time.Second) },
-			"MarkRead":        func(p sangdam.Principal) error { return w.eng.MarkRead(w.ctx, p, id) },
-			"Explain":         func(p sangdam.Principal) error { return errOf(w.eng.Explain(w.ctx, p, id)) },
+			"CheckAccount": func(p sangdam.Principal) error { return errOf(w.eng.CheckAccount(w.ctx, p, w.acct.ID, "")) },
+			"Preview":      func(p sangdam.Principal) error { return errOf(w.eng.Preview(w.ctx, p, id, channel.Text("x"))) },
+			"ShowTyping":   func(p sangdam.Principal) error { return w.eng.ShowTyping(w.ctx, p, id, time.Second) },
+			"MarkRead":     func(p sangdam.Principal) error { return w.eng.MarkRead(w.ctx, p, id) },
+			"Explain":      func(p sangdam.Principal) error { return errOf(w.eng.Explain(w.ctx, p, id)) },
+			"ExplainDecision": func(p sangdam.Principal) error {
+				return errOf(w.eng.ExplainDecision(w.ctx, p, routing.ItemID(id), time.Now()))
+			},
 			"Place":           func(p sangdam.Principal) error { return errOf(w.eng.Place(w.ctx, p, id)) },
 			"Held":            func(p sangdam.Principal) error { _, err := w.eng.Held(w.ctx, p, "a1"); return err },
 			"Audit":           func(p sangdam.Principal) error { _, err := w.eng.Audit(w.ctx, p, 0, 10); return err },
@@ -364,7 +367,8 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 		}
 		// What a principal may not see is left out of these; see rights_test.go.
 		for _, name := range append(ticketLists, "Agents", "Directory", "Queues", "Conversations", "CountConversations", "Search",
-			"FindContacts", "ContactNames", "Events", "Stream", "Undelivered", "Macros", "ConversationViews", "NoticeToConfirm", "QuickReplies") {
+			"FindContacts", "ContactNames", "Events", "Stream", "Undelivered", "Macros", "ConversationViews", "NoticeToConfirm", "QuickReplies",
+			"DeskPicture") {
 			covered[name] = true
 		}
 		for m := range reflect.TypeFor[*sangdam.Engine]().Methods() {
