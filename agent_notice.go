@@ -27,7 +27,7 @@ func (n AgentNotice) validate() error {
 		return errs.New(errs.Invalid, "sangdam: workspace settings: the version of the agents' notice has more than 100 bytes")
 	}
 	for lang, text := range n.Texts {
-		if len(lang) > 35 || len(text) > maxText {
+		if len(lang) > maxTag || len(text) > maxText {
 			return errs.New(errs.Invalid, "sangdam: workspace settings: the agents' notice (%q) has more than %d bytes; shorten it",
 				lang, maxText)
 		}
@@ -95,7 +95,8 @@ type ConfirmNotice struct {
 	TextVersion string `json:"text_version"`
 }
 
-var opConfirmNotice = register(&Operation{Name: "agent.confirm_notice", Method: "ConfirmNotice", Actions: []Action{ActPresence}, Keyed: true})
+var opConfirmNotice = register(&Operation{Name: "agent.confirm_notice", Method: "ConfirmNotice",
+	Actions: []Action{ActPresence}, Keyed: true})
 
 // ConfirmNotice carries the command out: an agent's own word, kept once for each
 // version, with its audit row. ErrStale when the words are others by now.

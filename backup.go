@@ -380,7 +380,8 @@ func (e *Engine) backupLine(ctx context.Context, p Principal, id conversation.ID
 	c := d.Conversation
 	line := BackupLine{Conversation: c.ID, Channel: c.Channel, Account: c.Account, Desk: c.Desk, Agent: c.Agent, State: c.State,
 		Handled: c.Handled, OpenedAt: c.OpenedAt, ClosedAt: c.ClosedAt, EndedBy: c.EndedBy, EndReason: c.EndReason, Category: c.Category,
-		Memo: c.Memo, Tags: c.Tags, Attributes: coarse(c.Attributes), Rating: c.Rating, Messages: []BackupMessage{}, Events: []conversation.Event{}}
+		Memo: c.Memo, Tags: c.Tags, Attributes: coarse(c.Attributes), Rating: c.Rating, Messages: []BackupMessage{},
+		Events: []conversation.Event{}}
 	if d.Contact != nil {
 		line.Customer = d.Contact.Name
 	}

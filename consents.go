@@ -108,16 +108,17 @@ func checkNotice(a channel.Account, caps channel.Capabilities) error {
 	}
 	switch {
 	case caps.AsksConsent:
-		return errs.New(errs.Unsupported, "sangdam: account %q: %s asks for consent on its own page; set it among the channel's settings", a.Name,
-			a.Kind)
+		return errs.New(errs.Unsupported,
+			"sangdam: account %q: %s asks for consent on its own page; set it among the channel's settings", a.Name, a.Kind)
 	case caps.Choices == channel.Rejected || !caps.Chooses(channel.ChoicePostback):
 		return errs.New(errs.Unsupported, "sangdam: account %q: %s has no buttons, so that nobody can be asked for consent there; "+
 			"customers can be told by the message %q", a.Name, a.Kind, conversation.AutoNotice)
 	}
-	for _, name := range []string{conversation.AutoNotice, conversation.AutoConsentYes, conversation.AutoConsentNo, conversation.AutoRefused} {
+	for _, name := range []string{conversation.AutoNotice, conversation.AutoConsentYes, conversation.AutoConsentNo,
+		conversation.AutoRefused} {
 		if conversation.AutoText(name, a.Language, a.Messages) == "" {
-			return errs.New(errs.Invalid, "sangdam: account %q asks for consent and has no message %q of its own; write it in the account's language",
-				a.Name, name)
+			return errs.New(errs.Invalid,
+				"sangdam: account %q asks for consent and has no message %q of its own; write it in the account's language", a.Name, name)
 		}
 	}
 	return nil

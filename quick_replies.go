@@ -45,6 +45,7 @@ const (
 	maxReplyTitle = 60 // characters
 	maxReplyCode  = 50 // characters
 	maxReplyText  = 10_000
+	maxTag        = 35 // bytes of a language tag
 )
 
 func (r QuickReply) validate() error {
@@ -61,7 +62,10 @@ func (r QuickReply) validate() error {
 		return errs.New(errs.Invalid, "sangdam: a quick reply needs a text, in at most %d languages", maxLanguages)
 	}
 	for lang, text := range r.Texts {
-		if len(lang) > 35 || len(text) > maxReplyText {
+		if len(lang) > maxTag {
+			return errs.New(errs.Invalid, "sangdam: the language of a quick reply is no tag such as ko or en")
+		}
+		if len(text) > maxReplyText {
 			return errs.New(errs.Invalid, "sangdam: the quick reply (%q) has %d bytes; use at most %d", lang, len(text), maxReplyText)
 		}
 		if _, err := trigger.ParseTemplate(text, QuickReplyPlaceholders()); err != nil {

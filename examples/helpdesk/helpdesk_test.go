@@ -141,11 +141,18 @@ func TestTheEchoAgentsAnswerInOrderAndSayGoodbye(t *testing.T) {
 	d.end()
 }
 
+// Health says that there is something, and no more; there is no page of figures,
+// of debugging or of first set-up (N7, N66).
 func TestHealthAndReadiness(t *testing.T) {
 	d := start(t, t.TempDir(), nil)
 	for _, path := range []string{"/healthz", "/readyz"} {
-		status, _ := d.request(http.MethodGet, path, "", nil)
+		status, body := d.request(http.MethodGet, path, "", nil)
 		require.Equal(t, http.StatusOK, status, path)
+		require.Less(t, len(body), 10, path)
+	}
+	for _, path := range []string{"/metrics", "/debug/pprof/", "/debug/vars", "/setup", "/install"} {
+		status, _ := d.request(http.MethodGet, path, "", nil)
+		require.Contains(t, []int{http.StatusUnauthorized, http.StatusNotFound}, status, path)
 	}
 	status, _ := d.request(http.MethodPost, "/webhooks/line", "{}", nil)
 	require.Equal(t, http.StatusNotFound, status, "no LINE account")

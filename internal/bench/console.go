@@ -129,7 +129,8 @@ func warmConsole(ctx context.Context, p place, sealer seal.Sealer, figures map[s
 	if err != nil {
 		return errors.Join(err, stop())
 	}
-	for name, path := range map[string]string{"list": "/conversations?view=all", "list_mine": "/conversations?view=mine", "thread": thread} {
+	for name, path := range map[string]string{"list": "/conversations?view=all", "list_mine": "/conversations?view=mine",
+		"thread": thread} {
 		var all []float64
 		for range pageTries {
 			at := time.Now()

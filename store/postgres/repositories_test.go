@@ -160,7 +160,7 @@ func TestEveryRepository(t *testing.T) {
 }
 
 // The audit log cannot be changed by the program's own role, not even by an
-// Update that holds a Tx of the database.
+// Update that holds a Tx of the database (N71).
 func TestTheAuditLogIsAppendOnly(t *testing.T) {
 	db := openAt(t, Options{DSN: pgtest.Start(t), DisableNotify: true})
 	update(t, db, func(ctx context.Context, tx store.Tx) error {

@@ -1,0 +1,91 @@
+package console_test
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/internal/browsertest"
+)
+
+// What exists on another desk and what does not exist are answered alike, word for
+// word, and ids are random: nobody finds out by trying (N8).
+func TestTheUnknownAndTheForeignAreAnsweredAlike(t *testing.T) {
+	w := newWorld(t)
+	w.line.User("Mina").SendText("hello")
+	id := w.owned("Mina", "ara")
+	made, err := w.eng.OpenTicket(t.Context(), w.host, sangdam.OpenTicket{Desk: "support", Title: "secret"})
+	require.NoError(t, err)
+	d, err := w.eng.Conversation(t.Context(), w.host, id)
+	require.NoError(t, err)
+	answer := func(method, path string) string {
+		c := w.client("zed")
+		c.header.Set("Hx-Request", "true") // the part alone: a page has the time in it
+		resp := c.do(method, path, "text=x&version=1&title=x")
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusNotFound, resp.StatusCode, path)
+		return string(body)
+	}
+	for _, path := range []string{"/conversations/" + string(id), "/tickets/" + string(made.Ticket), "/files/" + string(d.Messages[0].ID) + "/0"} {
+		parts := strings.Split(path, "/")
+		require.Len(t, parts[2], 36)
+		unknown := strings.Replace(path, parts[2], parts[2][:24]+"000000000000", 1)
+		require.Equal(t, answer(http.MethodGet, unknown), answer(http.MethodGet, path), path)
+	}
+	for _, path := range []string{"/answer", "/note", "/take", "/end", "/panel"} {
+		require.Equal(t, answer(http.MethodPost, "/conversations/"+string(id)[:24]+"000000000000"+path),
+			answer(http.MethodPost, "/conversations/"+string(id)+path), path)
+	}
+}
+
+// What is written into quick replies, notices, and where a customer comes from
+// stays text too (N35).
+func TestNothingInRepliesNoticesAndOffersRuns(t *testing.T) {
+	w := newWorld(t)
+	w.chat()
+	evil := strings.Join(corpus, "\n")
+	_, err := w.eng.SaveQuickReply(t.Context(), w.host, sangdam.SaveQuickReply{Reply: sangdam.QuickReply{ID: "evil",
+		Title: corpus[0], Texts: map[string]string{"": evil, `"><img onerror=window.hacked=1>`: evil}}})
+	require.NoError(t, err)
+	set, err := w.eng.TicketSetup(t.Context(), w.host)
+	require.NoError(t, err)
+	set.Settings.AgentNotice = sangdam.AgentNotice{Version: corpus[1], Texts: map[string]string{"": evil}}
+	_, err = w.eng.SaveWorkspaceSettings(t.Context(), w.host, sangdam.SaveWorkspaceSettings{Settings: set.Settings})
+	require.NoError(t, err)
+	p := w.open(browsertest.Open(t), "ara")
+	inert := func(what string) {
+		t.Helper()
+		require.False(t, eval[bool](p, `"hacked" in window`), what)
+		require.Zero(t, eval[int](p, `document.querySelectorAll("body iframe, main script, body [onerror], body [onload], main a[href^='javascript:'], #bar script").length`), what)
+	}
+	p.until(`location.pathname === "/desk/notice"`)
+	p.shows(".pre", corpus[0])
+	inert("the notice")
+	p.click("#confirm-notice")
+	p.until(`location.pathname === "/desk/conversations" && document.querySelector("#list")`)
+
+	w.online("ara")
+	mina := w.visitor("v-" + strings.Repeat("a1", 16))
+	mina.From = channel.VisitorOrigin{Entry: corpus[1], Device: corpus[2], IP: corpus[0]}
+	m, err := w.eng.Visitor().Post(t.Context(), mina, "1", channel.Text(evil))
+	require.NoError(t, err)
+	p.shows(".offer-facts", corpus[1])
+	inert("the offer")
+	p.click("#offers .offer .primary")
+	p.shows("#panel", corpus[2])
+	p.until(`document.querySelector("#text")`)
+	eval[bool](p, `(document.querySelector("#text").value = "/", document.querySelector("#text").dispatchEvent(new Event("input", {bubbles: true})), true)`)
+	p.shows("#canned", corpus[0])
+	inert("what the slash lists")
+	for _, path := range []string{"/replies", "/replies/evil", "/conversations/" + string(m.Conversation) + "/link", "/history?q=" + url.QueryEscape(corpus[1])} {
+		p.openPage(path)
+		inert(path)
+	}
+}
