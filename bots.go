@@ -10,7 +10,9 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/conversation/bot"
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/trigger"
 )
 
 const jobBot = "bot"
@@ -269,4 +271,44 @@ func (u *unit) botReply(d *conversation.Draft, m conversation.Message, r botAnsw
 		}
 	}
 	return u.finish(d)
+}
+
+// BotParams gives a conversation that no agent works on to a bot of Config.Bots.
+// The bot reads what the customer says in the event; where they say nothing, it
+// begins with what they write next.
+type BotParams struct {
+	Bot string `json:"bot"`
+}
+
+// startBot lets a bot speak with a customer whom no agent serves. The
+// conversation leaves its queue; the bot's hand-over brings it back.
+func (p *pulledConversation) startBot(a trigger.Action) (trigger.Outcome, error) {
+	params, err := trigger.Params[BotParams](a)
+	if err != nil {
+		return trigger.Outcome{}, err
+	}
+	switch {
+	case p.u.e.bots[params.Bot] == nil:
+		return passed("there is no bot of this name any more"), nil
+	case p.now.State == conversation.StateClosed || p.now.State == conversation.StateWrapUp:
+		return passed("the conversation has ended"), nil
+	case p.now.Agent != "" || p.now.Control != conversation.ControlNobody:
+		return passed("somebody else has the word"), nil
+	}
+	d := conversation.Edit(p.now, p.u.tx.Now())
+	if err := p.u.releaseWork(d, routing.EndRemoved, routing.ItemDone); err != nil {
+		return trigger.Outcome{}, err
+	}
+	from := p.asked
+	if from == 0 {
+		from = p.now.EventSeq + 1
+	}
+	d.GiveToBot(params.Bot, conversation.Message{Seq: from})
+	if err := p.u.finish(d); err != nil {
+		return trigger.Outcome{}, err
+	}
+	if err := p.u.askBot(d); err != nil {
+		return trigger.Outcome{}, err
+	}
+	return done("bot:" + params.Bot)
 }

@@ -41,6 +41,7 @@ const (
 	ActionWebhook  = "webhook"
 	ActionNotice   = "notice"
 	ActionSMS      = "sms"
+	ActionBot      = "bot"
 )
 
 // Texts is a text by language; "" is for every language without one of its own.
@@ -256,6 +257,7 @@ type referred struct {
 	Queue  routing.QueueID   `json:"queue"`
 	Desk   routing.DeskID    `json:"desk"`
 	Group  string            `json:"group"`
+	Bot    string            `json:"bot"`
 }
 
 // references reads what the trigger's actions name.
@@ -290,6 +292,9 @@ func (u *unit) knownInActions(t trigger.Trigger) error {
 		}
 		if _, ok := u.s.routing.Desks[r.Desk]; r.Desk != "" && !ok {
 			return bad("desk", string(r.Desk))
+		}
+		if r.Bot != "" && u.e.bots[r.Bot] == nil {
+			return bad("bot", r.Bot)
 		}
 		if _, known, err := u.groupMembers(r.Group); r.Group != "" && (err != nil || !known) {
 			return errors.Join(err, bad("group", r.Group))

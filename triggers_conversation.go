@@ -110,6 +110,14 @@ func conversationActions() *trigger.Catalog {
 			}
 			return checkTextsOf(ActionTicket, false, p.Title)
 		})},
+		trigger.Spec{Kind: ActionBot, Check: checked(func(p BotParams) error {
+			if p.Bot == "" {
+				return badAction(ActionBot, "it names no bot")
+			}
+			return nil
+		}), Sets: func(trigger.Action) []trigger.Write {
+			return []trigger.Write{{Field: "control", Value: string(conversation.ControlBot)}}
+		}},
 		trigger.Spec{Kind: ActionEnd, Check: checked(func(p EndParams) error {
 			if len(p.Reason) > 50 {
 				return badAction(ActionEnd, "the reason is a code of at most 50 bytes")
@@ -182,6 +190,7 @@ type pulledConversation struct {
 	happened    []string
 	// What the customer and the agent said in the event.
 	message, answer string
+	asked           int64         // the place of the customer's first message in it
 	item            *routing.Item // read when it is asked about
 	host            condition.Map
 }
@@ -218,6 +227,9 @@ func loadConversation(u *unit, c change) (triggerRecord, error) {
 			switch msg.Author.Kind {
 			case conversation.ByCustomer:
 				p.message = msg.Content.Text
+				if p.asked == 0 {
+					p.asked = msg.Seq
+				}
 			case conversation.ByAgent:
 				p.answer = msg.Content.Text
 			}
@@ -463,6 +475,8 @@ func (p *pulledConversation) do(r *triggerRun, t *trigger.Trigger, a trigger.Act
 		return p.end(a)
 	case ActionTicket:
 		return p.openTicketFor(a)
+	case ActionBot:
+		return p.startBot(a)
 	}
 	d := conversation.Edit(p.now, p.u.tx.Now())
 	var err error
@@ -686,19 +700,4 @@ func (p *pulledConversation) values() (map[string]string, error) {
 	}
 	maps.DeleteFunc(out, func(_, v string) bool { return v == "" })
 	return out, p.u.customerValues(out, c.Contact, c.Language)
-}
-
-// openRecords lists the records that a timed trigger may be waiting for, a page
-// at a time.
-func (u *unit) openRecords(kind, after string) (ids []string, next string, err error) {
-	if kind == kindTicket {
-		return u.openTickets(after)
-	}
-	list, next, err := u.tx.Conversations().List(u.ctx,
-		conversation.Filter{States: []conversation.State{conversation.StateOpen, conversation.StateActive,
-			conversation.StateWaiting, conversation.StateWrapUp}}, after, 100)
-	for _, c := range list {
-		ids = append(ids, string(c.ID))
-	}
-	return ids, next, err
 }

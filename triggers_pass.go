@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/hours"
@@ -423,6 +424,21 @@ func (u *unit) armPage(p armJob) (next string, err error) {
 		}
 	}
 	return next, nil
+}
+
+// openRecords lists the records that a timed trigger may be waiting for, a page
+// at a time.
+func (u *unit) openRecords(kind, after string) (ids []string, next string, err error) {
+	if kind == kindTicket {
+		return u.openTickets(after)
+	}
+	list, next, err := u.tx.Conversations().List(u.ctx,
+		conversation.Filter{States: []conversation.State{conversation.StateOpen, conversation.StateActive,
+			conversation.StateWaiting, conversation.StateWrapUp}}, after, 100)
+	for _, c := range list {
+		ids = append(ids, string(c.ID))
+	}
+	return ids, next, err
 }
 
 // unknownAction is an action that the catalog has and the record does not know:

@@ -505,3 +505,37 @@ func TestTheRunLogTellsOfMissesWhileAsked(t *testing.T) {
 		require.Len(t, w.runs("r"), n)
 	})
 }
+
+// A rule gives a customer who waits to a bot: the queue is left, the bot reads
+// what was said, and its hand-over brings the conversation back. Where an agent
+// works, and where the bot is gone, nothing happens.
+func TestARuleStartsABot(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.online("a1")
+		w.save(rule("bot", when("message", condition.Contains, "robot"), trigger.Do(sangdam.ActionBot, sangdam.BotParams{Bot: "intake"})))
+		for _, bad := range []string{"", "nobody"} {
+			bot := rule("x", when("event", condition.Is, "message"), trigger.Do(sangdam.ActionBot, sangdam.BotParams{Bot: bad}))
+			require.ErrorIs(t, errOf(w.eng.SaveTrigger(w.ctx, w.host, sangdam.SaveTrigger{Trigger: bot})), sangdam.ErrInvalid, bad)
+		}
+		mina := w.line.User("Mina")
+		mina.SendText("a robot, please")
+		w.settle()
+		d := w.only()
+		require.Equal(t, conversation.ControlBot, d.Conversation.Control)
+		require.Nil(t, d.Offer, "no agent is asked while the bot speaks")
+		require.Contains(t, mina.Texts(), "Your order number?", "the bot has read what was said")
+		require.Equal(t, "bot:intake", w.runs("bot")[0].Outcomes[0].Note)
+		w.invariants()
+		mina.SendText("A-17")
+		w.settle()
+		d = w.only()
+		require.Equal(t, conversation.ControlNobody, d.Conversation.Control)
+		require.Equal(t, "A-17", d.Conversation.Attributes["order"])
+		w.accept()
+		mina.SendText("the robot again")
+		w.settle()
+		require.Equal(t, conversation.ControlAgent, w.only().Conversation.Control)
+		require.Equal(t, "somebody else has the word", w.runs("bot")[0].Outcomes[0].Note)
+		w.invariants()
+	}, withBot(intake), func(_ *world, s *routing.WorkStream, _ *routing.Queue, _ *routing.Desk) { s.Bot = "" })
+}

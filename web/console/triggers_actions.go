@@ -83,6 +83,7 @@ var actionParams = map[string][]param{
 	sangdam.ActionNote:     {{name: "text", kind: paramTexts}},
 	sangdam.ActionMessage:  {{name: "text", kind: paramTexts}},
 	sangdam.ActionEnd:      {{name: "reason", kind: paramText}},
+	sangdam.ActionBot:      {{name: "bot", kind: paramText}},
 	sangdam.ActionTicket: {{name: "title", kind: paramWords}, {name: "category", kind: paramCategory}, {name: "group", kind: paramGroup},
 		{name: "priority", kind: paramNumber}, {name: "tags", kind: paramList}},
 	sangdam.ActionMail: {{name: "to", kind: paramTo}, {name: "agent", kind: paramAgent}, {name: "group", kind: paramGroup},
