@@ -200,7 +200,10 @@ func TestATargetThatWantsNoMoreIsSwitchedOff(t *testing.T) {
 		o.targets(w)
 		o.hooks.Fail(webhooktest.Fault{Status: http.StatusGone})
 		w.notice("hook", notify.Notice{ID: "1", Subject: "s", Data: json.RawMessage(`{}`)})
-		w.notice("hook", notify.Notice{ID: "2", Subject: "s", Data: json.RawMessage(`{}`)})
+		second := notify.Notice{ID: "2", Event: "test.event", Subject: "s", Data: json.RawMessage(`{}`)}
+		if _, err := w.eng.SendNotice(w.ctx, w.host, sangdam.SendNotice{Target: "hook", Notice: second}); err != nil {
+			require.ErrorIs(t, err, sangdam.ErrUnsupported) // the first one was refused already
+		}
 		w.settle()
 		for _, d := range w.deliveries("hook") {
 			require.Equal(t, channel.OutboxFailed, d.State)
