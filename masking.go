@@ -136,6 +136,13 @@ func (u *unit) hideArriving(d *conversation.Draft, m *conversation.Message) erro
 			m.Content = m.Content.WithFile(n, media)
 		}
 	}
+	if l := m.Content.Letter; l != nil {
+		if spans := policy.found(l.Subject, privacy.Detect(l.Subject, policy.types()...)); len(spans) > 0 {
+			safe := *l
+			safe.Subject = privacy.Mask(l.Subject, spans) // as names of files
+			m.Content.Letter = &safe
+		}
+	}
 	before, err := u.justBefore(d, *m)
 	if err != nil {
 		return err
@@ -184,6 +191,9 @@ func (u *unit) hideNew(cv conversation.Conversation, m *conversation.Message, po
 	if err != nil {
 		return err
 	}
+	if err := u.dropForms(m); err != nil {
+		return err
+	}
 	var originals map[string]string
 	*m, originals = conversation.Hide(*m, spans, u.newMask(owner, "system", findings))
 	if err := u.keepOriginals(owner, originals); err != nil {
@@ -218,6 +228,9 @@ func (u *unit) hideStored(d *conversation.Draft, m conversation.Message, spans [
 	if err != nil {
 		return err
 	}
+	if err := u.dropForms(&m); err != nil {
+		return err
+	}
 	m, originals := d.Mask(m, spans, by, u.newMask(owner, by, findings))
 	if len(originals) == 0 {
 		return nil
@@ -241,6 +254,23 @@ func (u *unit) hideStored(d *conversation.Draft, m conversation.Message, spans [
 		return err
 	}
 	return u.scrubSoon()
+}
+
+// dropForms takes away what else holds the text of a message that is masked.
+func (u *unit) dropForms(m *conversation.Message) error {
+	for n, f := range m.Content.Files() {
+		if !f.Form {
+			continue
+		}
+		if f.Blob != "" {
+			if err := u.tx.Blobs().Release(u.ctx, f.Blob); err != nil && !errors.Is(err, ErrNotFound) {
+				return err
+			}
+		}
+		f.Blob, f.Provider, f.Size, f.State, f.Reason = "", "", 0, channel.MediaGone, channel.ReasonMasked
+		m.Content = m.Content.WithFile(n, f)
+	}
+	return nil
 }
 
 // forgetSources drops the stored events that a message came from. The one that
@@ -285,7 +315,8 @@ func (u *unit) forgetEnvelope(id channel.EnvelopeID) error {
 // packedIn says that files of the message are still to be taken out of the event.
 func packedIn(m conversation.Message, source channel.EnvelopeID) bool {
 	return slices.ContainsFunc(m.Content.Files(), func(f channel.Media) bool {
-		return f.State == channel.MediaPending && strings.HasPrefix(f.Provider, string(source)+"/")
+		waits := f.Blob == "" && (f.State == "" || f.State == channel.MediaPending)
+		return waits && strings.HasPrefix(f.Provider, string(source)+"/")
 	})
 }
 

@@ -120,7 +120,7 @@ type mediaJob struct {
 // there already.
 func (p mediaJob) wants(m conversation.Message) (channel.Media, bool) {
 	files := m.Content.Files()
-	if p.N >= len(files) || files[p.N].Blob != "" {
+	if p.N >= len(files) || files[p.N].Blob != "" || files[p.N].State == channel.MediaGone {
 		return channel.Media{}, false
 	}
 	return files[p.N], true
@@ -207,7 +207,11 @@ func (e *Engine) fetchMedia(ctx context.Context, j *runningJob, p mediaJob) erro
 				return err
 			}
 		}
-		return u.setMedia(m, p.N, media)
+		if err := u.setMedia(m, p.N, media); err != nil || len(m.Masks) == 0 {
+			return err
+		}
+		m.Content = m.Content.WithFile(p.N, media)
+		return u.forgetSources(m) // what it was taken out of says what is masked
 	})
 }
 

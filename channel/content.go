@@ -99,6 +99,9 @@ type Media struct {
 	Blob string `json:"blob,omitempty"`
 	// Provider is the provider's reference, usable with MediaFetcher.
 	Provider string `json:"provider,omitempty"`
+	// Form says that it is the message's own text in another form, such as the HTML
+	// of a mail. It goes when a part of the text is masked.
+	Form bool `json:"form,omitempty"`
 	// ContentID is by which name the message's own HTML shows the file; empty
 	// where there is none.
 	ContentID string `json:"content_id,omitempty"`

@@ -174,7 +174,7 @@ func content(m message.Mail) channel.Content {
 		c.Letter.Cc = append(c.Letter.Cc, shown(a))
 	}
 	if m.HTML != "" {
-		c.Attachments = append(c.Attachments, channel.Media{Name: htmlName, Type: "text/html", Provider: refHTML})
+		c.Attachments = append(c.Attachments, channel.Media{Name: htmlName, Type: "text/html", Provider: refHTML, Form: true})
 	}
 	for i, f := range m.Files {
 		c.Attachments = append(c.Attachments, channel.Media{Name: f.Name, Type: f.Type, Size: int64(len(f.Data)),
@@ -198,7 +198,7 @@ const (
 )
 
 // Unpack writes a file of a mail: an attachment as it came, or the mail's own
-// HTML, cleaned and without pictures from elsewhere.
+// HTML, cleaned, with the addresses of pictures from elsewhere set aside.
 func (a *Adapter) Unpack(acct channel.Account, env channel.Envelope, ref string, sink channel.MediaSink) error {
 	s, err := settingsOf(acct)
 	if err != nil {
@@ -206,7 +206,7 @@ func (a *Adapter) Unpack(acct channel.Account, env channel.Envelope, ref string,
 	}
 	m := message.Parse(env.Raw, s.options())
 	if ref == refHTML && m.HTML != "" {
-		safe, _ := message.Clean(m.HTML, message.NoRemote, func(cid string) string { return "cid:" + cid })
+		safe, _ := message.Clean(m.HTML, message.Later, func(cid string) string { return "cid:" + cid })
 		return write(sink, "text/html", []byte(safe))
 	}
 	n, err := strconv.Atoi(strings.TrimPrefix(ref, refFile))

@@ -210,7 +210,8 @@ func TestUnpack(t *testing.T) {
 		require.NoError(t, a.Unpack(account(), env, f.Provider, sink))
 		got = append(got, f.Name+" "+sink.kind+" "+string(sink.data))
 	}
-	require.Equal(t, []string{`mail.html text/html <p>see <img src="cid:one"></p>`, "a.txt text/plain words", "one.png image/png png"}, got)
+	require.Equal(t, []string{`mail.html text/html <p>see <img src="cid:one"><img data-later="https://evil.example/p.gif"></p>`,
+		"a.txt text/plain words", "one.png image/png png"}, got)
 	require.Equal(t, "one", in.Content.Attachments[2].ContentID)
 	for _, ref := range []string{"", "file/9", "file/-1", "../x", "file/x"} {
 		require.ErrorIs(t, a.Unpack(account(), env, ref, &memorySink{}), channel.ErrNotFound, ref)

@@ -74,6 +74,7 @@ func tries(id conversation.ID, message, contact, offer, ticket string) map[strin
 		"POST /tickets/{id}/reveal":           {path: "/tickets/" + ticket + "/reveal", form: "mask=x&part=title&reason=why"},
 		"POST /tickets/{id}/unmask":           {path: "/tickets/" + ticket + "/unmask", form: "mask=x&part=title&reason=why&confirm=1&version=1"},
 		"GET /files/{id}/{n}":                 {path: "/files/" + message + "/0"},
+		"GET /letters/{id}/{n}":               {path: "/letters/" + message + "/0"},
 		"POST /files":                         {path: "/files?name=x.txt&conversation=" + string(id), form: "hello"},
 		"GET /canned":                         {path: "/canned?q=x", list: true},
 		"GET /tickets":                        {path: "/tickets?list=open", list: true},

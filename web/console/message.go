@@ -24,6 +24,8 @@ type messageView struct {
 	Kind         string
 	Text         []segment
 	Media        []mediaView
+	Letter       *letterView
+	Folded       bool // some of the text is folded away
 	Location     *channel.Location
 	Map          string
 	Sticker      string
@@ -49,6 +51,7 @@ type segment struct {
 	Text, URL string
 	Mask      string // the id of the mask that hides it
 	Found     string // the type of personal data that it is
+	Fold      bool   // shown when asked for
 }
 
 // mediaView is an attachment.
@@ -73,7 +76,8 @@ func (q *request) messageView(d *sangdam.Directory, m *conversation.Message, all
 	case conversation.Internal:
 		v.Side, v.Status = "note", ""
 	}
-	v.Author = q.authorOf(d, m)
+	v.Author, v.Letter = q.authorOf(d, m), q.letterView(m)
+	v.Text, v.Folded = fold(v.Text, m.Content.Spans)
 	if m.Status == conversation.StatusFailed || m.Status == conversation.StatusUnknown {
 		v.Resend, v.Reason = true, q.lang.of("reason", string(m.Reason))
 	}

@@ -70,6 +70,7 @@ func (h *Handler) table() []route {
 		{post, "/tickets/{id}/reveal", sangdam.ActReveal, ofRecord, (*request).revealTicket},
 		{post, "/tickets/{id}/unmask", sangdam.ActUnmask, ofRecord, (*request).unmaskTicket},
 		{get, "/files/{id}/{n}", sangdam.ActRead, ofRecord, (*request).file},
+		{get, "/letters/{id}/{n}", sangdam.ActRead, ofRecord, (*request).letter},
 		{post, upload, sangdam.ActAnswer, ofRecord, (*request).upload},
 		{get, "/canned", sangdam.ActList, ofWorkspace, (*request).canned},
 		{post, "/conversations/{id}/panel", sangdam.ActPanel, ofRecord, (*request).savePanel},

@@ -19,6 +19,7 @@ type Images int
 const (
 	NoRemote Images = iota // the mail's own pictures alone
 	Remote                 // also those of https addresses, once a person asked for them
+	Later                  // as NoRemote; https addresses stay beside the picture, for Remote to show
 )
 
 // Clean makes the HTML of a mail safe to show in a sandboxed frame: no script,
@@ -39,6 +40,7 @@ var (
 	word       = regexp.MustCompile(`^[A-Za-z0-9 -]{1,30}$`)
 	family     = regexp.MustCompile(`^[\p{L}0-9 ,'"_-]{1,120}$`)
 	border     = regexp.MustCompile(`^[A-Za-z0-9#.() ,%-]{1,60}$`)
+	elsewhere  = regexp.MustCompile(`^https://[^\s"'<>]+$`)
 	ownPicture = regexp.MustCompile(`^(cid:[^\s"'<>]+|https://[^\s"'<>]+|/[^\s"'<>]+|data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]+)$`)
 )
 
@@ -68,6 +70,7 @@ func policy() *bluemonday.Policy {
 	p.AllowStyles("font-family").Matching(family).Globally()
 	p.AllowStyles("border", "border-top", "border-bottom", "border-left", "border-right").Matching(border).Globally()
 	p.AllowAttrs("src").Matching(ownPicture).OnElements("img")
+	p.AllowAttrs(setAside).Matching(elsewhere).OnElements("img")
 	p.AllowAttrs("alt").OnElements("img")
 	p.AllowAttrs("href").OnElements("a")
 	p.AllowURLSchemes("http", "https", "mailto", "tel")
@@ -98,19 +101,26 @@ func pictures(source string, images Images, cid func(string) string) (string, in
 				out.Write(raw)
 				continue
 			}
-			src := attr(token, "src")
+			src, later := attr(token, "src"), attr(token, setAside)
+			if strings.HasPrefix(src, "https://") {
+				src, later = "", src
+			}
 			switch own, is := strings.CutPrefix(src, "cid:"); {
 			case is && cid != nil:
 				src = cid(own)
 			case is, strings.HasPrefix(src, "data:image/") && !strings.HasPrefix(src, "data:image/svg"):
-			case images == Remote && strings.HasPrefix(src, "https://"):
+			case images == Remote && strings.HasPrefix(later, "https://"):
+				src = later
 			default:
 				src = ""
 			}
 			if src == "" {
 				hidden++
 			}
-			out.WriteString(picture(token, src))
+			if images != Later || src != "" || !strings.HasPrefix(later, "https://") {
+				later = ""
+			}
+			out.WriteString(picture(token, src, later))
 		default:
 			out.Write(z.Raw())
 		}
@@ -126,8 +136,12 @@ func attr(t html.Token, name string) string {
 	return ""
 }
 
-func picture(t html.Token, src string) string {
-	if src == "" {
+// setAside is where the address of a picture from elsewhere waits: no program
+// loads it from there.
+const setAside = "data-later"
+
+func picture(t html.Token, src, later string) string {
+	if src == "" && later == "" {
 		alt := attr(t, "alt")
 		if alt == "" {
 			return ""
@@ -135,7 +149,11 @@ func picture(t html.Token, src string) string {
 		return html.EscapeString("[" + alt + "]")
 	}
 	var out strings.Builder
-	out.WriteString(`<img src="` + html.EscapeString(src) + `"`)
+	if out.WriteString("<img "); src != "" {
+		out.WriteString(`src="` + html.EscapeString(src) + `"`)
+	} else {
+		out.WriteString(setAside + `="` + html.EscapeString(later) + `"`)
+	}
 	for _, name := range []string{"alt", "width", "height"} {
 		if v := attr(t, name); v != "" {
 			out.WriteString(" " + name + `="` + html.EscapeString(v) + `"`)

@@ -113,6 +113,25 @@ func TestRemoteImagesAreOff(t *testing.T) {
 	require.NotContains(t, safe, "http://")
 }
 
+// What is stored for later loads nothing by itself, and shows when it is asked for.
+func TestPicturesWaitUntilTheyAreAskedFor(t *testing.T) {
+	stored, hidden := Clean(`<img src="https://shop.example/logo.png" alt="Logo" width="10"><img src="http://shop.example/p.gif"><img src="cid:one">`,
+		Later, func(cid string) string { return "cid:" + cid })
+	require.Equal(t, 2, hidden)
+	require.NotContains(t, stored, `src="https:`)
+	require.NotContains(t, stored, "http:")
+	again, _ := Clean(stored, Later, func(cid string) string { return "cid:" + cid })
+	require.Equal(t, stored, again)
+	off, hidden := Clean(stored, NoRemote, nil)
+	require.Equal(t, 1, hidden)
+	require.NotContains(t, off, "shop.example")
+	on, hidden := Clean(stored, Remote, func(cid string) string { return "data:image/png;base64,AAAA" })
+	require.Zero(t, hidden)
+	require.Contains(t, on, `src="https://shop.example/logo.png"`)
+	require.Contains(t, on, `width="10"`)
+	require.Contains(t, on, "data:image/png;base64,AAAA")
+}
+
 // What people write stays as it looks.
 func TestCleaningKeepsWhatPeopleWrite(t *testing.T) {
 	safe, _ := Clean(`<div style="color:#ff0000;font-family:'Malgun Gothic',sans-serif">안녕 <b>하세요</b> <a href="https://x.example/a?b=1&c=2">link</a></div><table border="1"><tr><td colspan="2">1</td></tr></table>`, NoRemote, nil)
