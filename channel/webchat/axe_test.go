@@ -44,14 +44,12 @@ func (b tab) axe(source, name string) {
 func TestTheWidgetIsAccessible(t *testing.T) {
 	source := axeSource(t)
 	s := openShop(t)
-	browser := browsertest.Open(t)
 	for _, colour := range []string{"#1f6feb", "#ffcc00"} {
 		s.servePages(`data-lang="en" data-color="` + colour + `"`)
 		for _, scheme := range []string{"light", "dark"} {
 			s.online(routing.Offline)
-			b := s.openTab(browser)
+			b := s.openTab(browsertest.Open(t)) // a visitor who was never here
 			b.looks(1100, 800, scheme)
-			b.run(`localStorage.clear()`)
 			b.do(chromedp.Reload())
 			b.wait(`document.querySelector(".sangdam-webchat")`)
 			name := colour + " " + scheme + " "

@@ -76,9 +76,10 @@ background:#c8102e;color:#fff;font:700 12px/18px system-ui,sans-serif;text-align
     unread(n) {
       unread = n;
       const open = button.getAttribute("aria-expanded") === "true";
-      badge.hidden = open || n === 0;
-      badge.textContent = n > 99 ? "99+" : String(n);
-      button.setAttribute("aria-label", open ? words[1] : n ? `${words[0]} (${n} ${words[2]})` : words[0]);
+      const count = open || !n ? "" : n > 99 ? "99+" : String(n); // what is seen is what is read out
+      badge.hidden = !count;
+      badge.textContent = count;
+      button.setAttribute("aria-label", open ? words[1] : count ? `${words[0]}, ${count} ${words[2]}` : words[0]);
     },
     focus: () => button.focus(),
   };
