@@ -54,6 +54,9 @@ func besideRules(b *testing.B, db *store.DB) {
 // What rules that do not apply cost a message is told by what it allocates,
 // which load beside moves by a percent or two.
 func TestRulesThatDoNotApplyCostLittle(t *testing.T) {
+	if testing.Short() {
+		t.Skip("what is allocated is counted without the race detector, which is what -short runs with")
+	}
 	plain, ruled := plainAndRuled(t, memory.New(memory.Options{}))
 	allocated := func(b *benched) uint64 {
 		var before, after runtime.MemStats
