@@ -290,14 +290,8 @@ func (u *unit) customerMessage(acct channel.Account, in channel.Inbound) error {
 	if err := errors.Join(u.keepState(acct, in), u.keepReference(acct, in)); err != nil {
 		return err
 	}
-	begins, err := u.followWord(d, in)
-	if err != nil {
+	if err := u.reactInTurn(acct, d, m, begun, in); err != nil {
 		return err
-	}
-	if begun = begun || begins; (begun || !in.Aside) && d.C.Control != conversation.ControlProvider {
-		if err := u.react(acct, d, m, begun, in.Silent); err != nil {
-			return err
-		}
 	}
 	if err := u.schedule(d); err != nil {
 		return err
@@ -306,23 +300,6 @@ func (u *unit) customerMessage(acct channel.Account, in channel.Inbound) error {
 		return err
 	}
 	return u.followUp(acct, d.C, m, identity)
-}
-
-// followWord follows who has the word at the provider. It tells whether people or
-// a bot are to be asked now, because the provider gave the word back.
-func (u *unit) followWord(d *conversation.Draft, in channel.Inbound) (begins bool, err error) {
-	if in.Standby {
-		d.GiveToProvider(in.OccurredAt)
-		return false, nil
-	}
-	if in.Silent || !d.TakeFromProvider(in.OccurredAt) || d.C.State != conversation.StateOpen {
-		return false, nil
-	}
-	it, err := u.tx.Work().Item(u.ctx, routing.ItemID(d.C.ID))
-	if errors.Is(err, ErrNotFound) {
-		return true, nil
-	}
-	return it.State == routing.ItemDone, err
 }
 
 // arriving makes the message of an event, with its files, what it quotes and
