@@ -141,6 +141,20 @@ type Ages struct {
 	Results time.Time // of commands
 }
 
+// PurgeInTurn runs purges one after the other, each with the room that those before
+// it left of limit, and returns how many rows went: what a backend's Tx.Purge is
+// made of.
+func PurgeInTurn(limit int, purges ...func(room int) (int, error)) (int, error) {
+	n := 0
+	for _, purge := range purges {
+		gone, err := purge(limit - n)
+		if n += gone; err != nil || n >= limit {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
 // Stats are counters for tests and operators.
 type Stats struct {
 	Commits    int64 // transactions committed to the disk or the server

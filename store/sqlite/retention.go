@@ -7,10 +7,9 @@ import (
 	"github.com/sangdam/sangdam/store/driver"
 )
 
-// Purge implements driver.Tx, one sort after the other.
+// Purge implements driver.Tx.
 func (t *tx) Purge(ctx context.Context, before driver.Ages, limit int) (int, error) {
-	n := 0
-	for _, purge := range []func(room int) (int, error){
+	return driver.PurgeInTurn(limit,
 		func(room int) (int, error) { return inbox{t}.purgeInbox(ctx, before.Raw, before.Keys, room) },
 		func(room int) (int, error) { return outbox{t}.purgeOutbox(ctx, before.Raw, room) },
 		func(room int) (int, error) { return jobs{t}.purgeDone(ctx, before.Raw, room) },
@@ -19,14 +18,7 @@ func (t *tx) Purge(ctx context.Context, before driver.Ages, limit int) (int, err
 		func(room int) (int, error) { return work{t}.purgeOffers(ctx, before.Keys, room) },
 		func(room int) (int, error) { return work{t}.purgeDecisions(ctx, before.Keys, room) },
 		func(room int) (int, error) { return events{t}.purgeEvents(ctx, before.Feed, room) },
-		func(room int) (int, error) { return commands{t}.purgeCommands(ctx, before.Results, room) },
-	} {
-		gone, err := purge(limit - n)
-		if n += gone; err != nil || n >= limit {
-			return n, err
-		}
-	}
-	return n, nil
+		func(room int) (int, error) { return commands{t}.purgeCommands(ctx, before.Results, room) })
 }
 
 // purgeEarly deletes edits and unsends whose message never came.
