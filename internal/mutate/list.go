@@ -83,7 +83,7 @@ var mutations = []mutation{
 	{"tickets: a mail's category holds nothing", "ticket_change.go",
 		"if !done || t.State == was", "if !done || t.State != was",
 		".", "TestAMailsCategoryHoldsItsCompletion"},
-	{"triggers: a refused forward is forwarded again", "triggers_actions.go",
+	{"triggers: a refused forward is forwarded again", "triggers_outside.go",
 		"u.ctx = CausedBy(u.ctx, trigger.MaxDepth+1)", "u.ctx = CausedBy(u.ctx, 0)",
 		".", "TestAForwardedTicketWaitsForTheMail"},
 	{"runner: a large event that came twice is kept twice", "runners.go",
