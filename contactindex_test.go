@@ -66,20 +66,20 @@ func TestContactsOfAnEarlierProgramAreFoundAndSeen(t *testing.T) {
 		w.settle()
 		id := w.of(mina).Contact.ID
 		require.NoError(t, w.db.Backend().Update(w.ctx, ws, func(ctx context.Context, tx driver.Tx) error {
-			c, err := tx.Contacts().Contact(ctx, id)
+			c, err := tx.Contacts.Contact(ctx, id)
 			if err != nil {
 				return err
 			}
 			c.Desks, c.Name, c.Phone = nil, "김미나", "+82 10-1234-5678"
-			if _, err := tx.Contacts().SaveContact(ctx, c); err != nil {
+			if _, err := tx.Contacts.SaveContact(ctx, c); err != nil {
 				return err
 			}
-			is, err := tx.Contacts().Identities(ctx, id)
+			is, err := tx.Contacts.Identities(ctx, id)
 			if err != nil {
 				return err
 			}
 			is[0].Desks = nil
-			_, err = tx.Contacts().SaveIdentity(ctx, is[0])
+			_, err = tx.Contacts.SaveIdentity(ctx, is[0])
 			return err
 		}))
 		_, _, err := w.eng.Contact(w.ctx, w.agent("a3"), id)

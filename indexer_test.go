@@ -37,15 +37,11 @@ func (b *watchedIndex) take() func() {
 }
 
 func (b *watchedIndex) Update(ctx context.Context, ws store.WorkspaceID, fn func(context.Context, driver.Tx) error) error {
-	return b.Backend.Update(ctx, ws, func(ctx context.Context, tx driver.Tx) error { return fn(ctx, watchedTx{tx, b}) })
+	return b.Backend.Update(ctx, ws, func(ctx context.Context, tx driver.Tx) error {
+		tx.Search = watchedSearch{tx.Search, b}
+		return fn(ctx, tx)
+	})
 }
-
-type watchedTx struct {
-	driver.Tx
-	b *watchedIndex
-}
-
-func (t watchedTx) Search() driver.SearchRepo { return watchedSearch{t.Tx.Search(), t.b} }
 
 type watchedSearch struct {
 	driver.SearchRepo

@@ -26,7 +26,10 @@ type between struct {
 }
 
 func (b *between) Update(ctx context.Context, ws driver.WorkspaceID, fn func(context.Context, driver.Tx) error) error {
-	return b.Backend.Update(ctx, ws, func(ctx context.Context, tx driver.Tx) error { return fn(ctx, betweenTx{tx, b}) })
+	return b.Backend.Update(ctx, ws, func(ctx context.Context, tx driver.Tx) error {
+		tx.Conversations = betweenRepo{tx.Conversations, b}
+		return fn(ctx, tx)
+	})
 }
 
 func (b *between) after(read string) {
@@ -34,15 +37,6 @@ func (b *between) after(read string) {
 		b.then = nil
 		then()
 	}
-}
-
-type betweenTx struct {
-	driver.Tx
-	b *between
-}
-
-func (t betweenTx) Conversations() driver.ConversationRepo {
-	return betweenRepo{t.Tx.Conversations(), t.b}
 }
 
 type betweenRepo struct {

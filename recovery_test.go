@@ -421,15 +421,11 @@ type rivalStore struct {
 }
 
 func (b *rivalStore) Update(ctx context.Context, ws store.WorkspaceID, fn func(context.Context, driver.Tx) error) error {
-	return b.Backend.Update(ctx, ws, func(ctx context.Context, tx driver.Tx) error { return fn(ctx, rivalTx{tx, b}) })
+	return b.Backend.Update(ctx, ws, func(ctx context.Context, tx driver.Tx) error {
+		tx.Work = rivalWork{tx.Work, b}
+		return fn(ctx, tx)
+	})
 }
-
-type rivalTx struct {
-	driver.Tx
-	b *rivalStore
-}
-
-func (t rivalTx) Work() driver.WorkRepo { return rivalWork{t.Tx.Work(), t.b} }
 
 type rivalWork struct {
 	driver.WorkRepo

@@ -34,22 +34,21 @@ type saboteur struct {
 
 func (s *saboteur) Update(ctx context.Context, ws store.WorkspaceID, fn func(context.Context, driver.Tx) error) error {
 	time.Sleep(s.slow) // so that others come meanwhile
-	return s.Backend.Update(ctx, ws, func(ctx context.Context, tx driver.Tx) error { return fn(ctx, &saboteurTx{Tx: tx, s: s}) })
+	return s.Backend.Update(ctx, ws, func(ctx context.Context, tx driver.Tx) error {
+		tx.Conversations = saboteurConversations{tx.Conversations, &savedIn{s: s}}
+		return fn(ctx, tx)
+	})
 }
 
-type saboteurTx struct {
-	driver.Tx
-	s     *saboteur
-	saved int
-}
-
-func (t *saboteurTx) Conversations() driver.ConversationRepo {
-	return saboteurConversations{t.Tx.Conversations(), t}
+// savedIn counts the conversations that one transaction saved.
+type savedIn struct {
+	s *saboteur
+	n int
 }
 
 type saboteurConversations struct {
 	driver.ConversationRepo
-	t *saboteurTx
+	t *savedIn
 }
 
 func (r saboteurConversations) SaveConversation(ctx context.Context, c conversation.Conversation) (int64, error) {
@@ -61,8 +60,8 @@ func (r saboteurConversations) SaveConversation(ctx context.Context, c conversat
 			s.times++
 		}
 	}
-	r.t.saved++
-	s.most = max(s.most, r.t.saved)
+	r.t.n++
+	s.most = max(s.most, r.t.n)
 	s.mu.Unlock()
 	if fail != nil {
 		if err := fail(); err != nil {
@@ -294,9 +293,10 @@ func (l *lostReply) Update(ctx context.Context, ws store.WorkspaceID, fn func(co
 	}
 	err := l.Backend.Update(ctx, ws, func(ctx context.Context, tx driver.Tx) error {
 		counting := &saboteur{}
-		inner := &saboteurTx{Tx: tx, s: counting}
-		err := fn(ctx, inner)
-		saved = inner.saved
+		of := &savedIn{s: counting}
+		tx.Conversations = saboteurConversations{tx.Conversations, of}
+		err := fn(ctx, tx)
+		saved = of.n
 		if err == nil && l.before && hit() {
 			return gone
 		}

@@ -20,16 +20,16 @@ import (
 // their input the same way over every backend: a limit below 1 is ErrInvalid.
 type Tx interface {
 	Workspace() WorkspaceID
-	// Now is the one time of this transaction; see driver.Tx.
+	// Now is the one time of this transaction; see driver.Session.
 	Now() time.Time
 	// Guard makes the commit depend on a row that the function does not write;
-	// see driver.Tx.
+	// see driver.Session.
 	Guard(ctx context.Context, row driver.GuardRow, key string, version int64) error
-	// Ahead reads what a function is about to work on; see driver.Tx.
+	// Ahead reads what a function is about to work on; see driver.Session.
 	Ahead(ctx context.Context, w driver.Wanted) (kept bool, err error)
-	// Purge deletes what is kept for a time only; see driver.Tx.
+	// Purge deletes what is kept for a time only; see driver.Session.
 	Purge(ctx context.Context, before driver.Ages, limit int) (int, error)
-	// GiveBack gives claims of lanes back with the commit; see driver.Tx.
+	// GiveBack gives claims of lanes back with the commit; see driver.Session.
 	GiveBack(ctx context.Context, sort driver.News, claims ...driver.LaneRef) (given bool, err error)
 
 	Accounts() channel.AccountRepo
@@ -54,7 +54,7 @@ type Tx interface {
 
 // Over is the Tx of a driver's transaction, for a backend that hands one out by
 // a way of its own.
-func Over(t driver.Tx) Tx { return &tx{Tx: t} }
+func Over(t driver.Tx) Tx { return &tx{Session: t.Session, rows: t} }
 
 // over is the function of an Update or View as the driver runs it.
 func over(fn func(context.Context, Tx) error) func(context.Context, driver.Tx) error {
@@ -63,36 +63,41 @@ func over(fn func(context.Context, Tx) error) func(context.Context, driver.Tx) e
 
 // tx checks and decides; the driver's transaction locks, loads and writes.
 type tx struct {
-	driver.Tx
+	driver.Session
+	rows  driver.Tx
 	items map[routing.ItemID]routing.Item // as last seen or written here
 }
 
-func (t *tx) Inbox() channel.InboxRepo         { return inbox{t.Tx.Inbox()} }
-func (t *tx) Outbox() channel.OutboxRepo       { return outbox{t.Tx.Outbox()} }
-func (t *tx) Conversations() conversation.Repo { return conversations{t.Tx.Conversations()} }
+func (t *tx) Accounts() channel.AccountRepo    { return t.rows.Accounts }
+func (t *tx) Inbox() channel.InboxRepo         { return inbox{t.rows.Inbox} }
+func (t *tx) Outbox() channel.OutboxRepo       { return outbox{t.rows.Outbox} }
+func (t *tx) Conversations() conversation.Repo { return conversations{t.rows.Conversations} }
 func (t *tx) Contacts() conversation.ContactRepo {
-	return contacts{t.Tx.Contacts(), t}
+	return contacts{t.rows.Contacts, t}
 }
-func (t *tx) Config() routing.ConfigRepo   { return config{t.Tx.Config(), t} }
-func (t *tx) Agents() routing.AgentRepo    { return agents{t.Tx.Agents()} }
-func (t *tx) Work() Work                   { return &work{t.Tx.Work(), t} }
-func (t *tx) Events() driver.EventRepo     { return events{t.Tx.Events()} }
-func (t *tx) Audit() driver.AuditRepo      { return audit{t.Tx.Audit()} }
-func (t *tx) Jobs() driver.JobRepo         { return jobs{t.Tx.Jobs()} }
-func (t *tx) Commands() driver.CommandRepo { return commands{t.Tx.Commands()} }
-func (t *tx) Search() driver.SearchRepo    { return search{t.Tx.Search()} }
-func (t *tx) Vault() driver.VaultRepo      { return vault{t.Tx.Vault()} }
+func (t *tx) Config() routing.ConfigRepo     { return config{t.rows.Config, t} }
+func (t *tx) Agents() routing.AgentRepo      { return agents{t.rows.Agents} }
+func (t *tx) Work() Work                     { return &work{t.rows.Work, t} }
+func (t *tx) Events() driver.EventRepo       { return events{t.rows.Events} }
+func (t *tx) Audit() driver.AuditRepo        { return audit{t.rows.Audit} }
+func (t *tx) Jobs() driver.JobRepo           { return jobs{t.rows.Jobs} }
+func (t *tx) Commands() driver.CommandRepo   { return commands{t.rows.Commands} }
+func (t *tx) Search() driver.SearchRepo      { return search{t.rows.Search} }
+func (t *tx) Vault() driver.VaultRepo        { return vault{t.rows.Vault} }
+func (t *tx) Deadlines() driver.DeadlineRepo { return t.rows.Deadlines }
+func (t *tx) Blobs() driver.BlobRepo         { return t.rows.Blobs }
+func (t *tx) Documents() driver.DocRepo      { return t.rows.Documents }
 
 // Purge deletes rows whose time is over.
 func (t *tx) Purge(ctx context.Context, before driver.Ages, limit int) (int, error) {
-	return limited(limit, func() (int, error) { return t.Tx.Purge(ctx, before, limit) })
+	return limited(limit, func() (int, error) { return t.Session.Purge(ctx, before, limit) })
 }
 
 // Guard refuses rows that nobody can guard.
 func (t *tx) Guard(ctx context.Context, row driver.GuardRow, key string, version int64) error {
 	switch row {
 	case driver.GuardConfig, driver.GuardConversation, driver.GuardContact, driver.GuardItem, driver.GuardAgent, driver.GuardLease:
-		return t.Tx.Guard(ctx, row, key, version)
+		return t.Session.Guard(ctx, row, key, version)
 	}
 	return errs.New(errs.Invalid, "store: no row of kind %q can be guarded", row)
 }
@@ -185,7 +190,7 @@ type config struct {
 }
 
 func (r config) AddMember(ctx context.Context, d routing.DeskID, a routing.AgentID) error {
-	if _, err := r.tx.Tx.Agents().Agent(ctx, a); err != nil {
+	if _, err := r.tx.rows.Agents.Agent(ctx, a); err != nil {
 		return err
 	}
 	return r.ConfigRepo.AddMember(ctx, d, a)

@@ -165,9 +165,35 @@ type Stats struct {
 	Trips      int64 // pipelines of statements sent to a server, each one round trip
 }
 
-// Tx is a transaction of one workspace. It and what its accessors return are
-// for the function's own goroutine and end with it.
-type Tx interface {
+// Tx is a transaction of one workspace: its session, and the rows that it reaches.
+// It is for the function's own goroutine and ends with it. A backend fills every
+// field; a wrapper copies the Tx and replaces the fields that it watches.
+type Tx struct {
+	Session
+
+	Accounts      channel.AccountRepo
+	Inbox         channel.InboxRepo
+	Outbox        channel.OutboxRepo
+	Conversations ConversationRepo
+	Contacts      conversation.ContactRows
+	Config        routing.ConfigRepo
+	Agents        routing.AgentRepo
+	Work          WorkRepo
+	Events        EventRepo
+	Audit         AuditRepo
+	Deadlines     DeadlineRepo
+	Jobs          JobRepo
+	Commands      CommandRepo
+	Search        SearchRepo
+	Blobs         BlobRepo
+	Vault         VaultRepo
+	// Documents holds everything that is a body with a version, unique keys and
+	// orders; package store declares the kinds.
+	Documents DocRepo
+}
+
+// Session is what a transaction itself can do.
+type Session interface {
 	Workspace() WorkspaceID
 	// Now is the one time of this transaction: the database's clock on
 	// PostgreSQL, the configured clock elsewhere; never earlier than a Now of a
@@ -193,26 +219,6 @@ type Tx interface {
 	// due. A backend for which that would save nothing does nothing, which given
 	// tells. A lost claim may make the Update ErrStale. ErrInvalid inside View.
 	GiveBack(ctx context.Context, sort News, claims ...LaneRef) (given bool, err error)
-
-	Accounts() channel.AccountRepo
-	Inbox() channel.InboxRepo
-	Outbox() channel.OutboxRepo
-	Conversations() ConversationRepo
-	Contacts() conversation.ContactRows
-	Config() routing.ConfigRepo
-	Agents() routing.AgentRepo
-	Work() WorkRepo
-	Events() EventRepo
-	Audit() AuditRepo
-	Deadlines() DeadlineRepo
-	Jobs() JobRepo
-	Commands() CommandRepo
-	Search() SearchRepo
-	Blobs() BlobRepo
-	Vault() VaultRepo
-	// Documents holds everything that is a body with a version, unique keys and
-	// orders; package store declares the kinds.
-	Documents() DocRepo
 }
 
 // Wanted names the rows of Ahead.

@@ -211,4 +211,4 @@ func purge[K comparable, V any](t *tx, tab *table[K, V], limit int, old func(V) 
 // first is the beginning of a list, at most limit long.
 func first[T any](list []T, limit int) []T { return list[:min(len(list), limit)] }
 
-var _ driver.Tx = (*tx)(nil)
+var _ driver.Session = (*tx)(nil)

@@ -77,7 +77,7 @@ func (b *backend) Update(ctx context.Context, ws driver.WorkspaceID, fn func(con
 		return err
 	}
 	defer b.end(t)
-	err = fn(context.WithValue(ctx, inside{b}, true), t)
+	err = fn(context.WithValue(ctx, inside{b}, true), t.whole())
 	if t.clashed {
 		return driver.ErrClash
 	}
@@ -96,7 +96,7 @@ func (b *backend) View(ctx context.Context, ws driver.WorkspaceID, fn func(conte
 		return err
 	}
 	defer b.end(t)
-	return fn(context.WithValue(ctx, inside{b}, true), t)
+	return fn(context.WithValue(ctx, inside{b}, true), t.whole())
 }
 
 // inside marks the context that a function of the backend was given.

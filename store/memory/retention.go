@@ -10,7 +10,7 @@ import (
 	"github.com/sangdam/sangdam/store/driver"
 )
 
-// Purge implements driver.Tx.
+// Purge implements driver.Session.
 func (t *tx) Purge(ctx context.Context, before driver.Ages, limit int) (int, error) {
 	return driver.PurgeInTurn(limit,
 		func(room int) (int, error) { return inbox{t}.purgeInbox(ctx, before.Raw, before.Keys, room) },

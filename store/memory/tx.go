@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
@@ -81,26 +80,32 @@ func missing(what, id string) error {
 	return errs.New(errs.NotFound, "memory: there is no %s %q", what, id)
 }
 
+// whole is the transaction with everything that it reaches.
+func (t *tx) whole() driver.Tx {
+	return driver.Tx{
+		Session:       t,
+		Accounts:      accounts{t},
+		Inbox:         inbox{t},
+		Outbox:        outbox{t},
+		Conversations: conversations{t},
+		Contacts:      contacts{t},
+		Config:        config{t},
+		Agents:        agents{t},
+		Work:          work{t},
+		Events:        events{t},
+		Audit:         audit{t},
+		Deadlines:     deadlines{t},
+		Jobs:          jobs{t},
+		Commands:      commands{t},
+		Search:        search{t},
+		Blobs:         blobs{t},
+		Vault:         vault{t},
+		Documents:     documents{t},
+	}
+}
+
 func (t *tx) Workspace() driver.WorkspaceID { return t.s.id }
 func (t *tx) Now() time.Time                { return t.now }
-
-func (t *tx) Accounts() channel.AccountRepo          { return accounts{t} }
-func (t *tx) Inbox() channel.InboxRepo               { return inbox{t} }
-func (t *tx) Outbox() channel.OutboxRepo             { return outbox{t} }
-func (t *tx) Conversations() driver.ConversationRepo { return conversations{t} }
-func (t *tx) Contacts() conversation.ContactRows     { return contacts{t} }
-func (t *tx) Config() routing.ConfigRepo             { return config{t} }
-func (t *tx) Agents() routing.AgentRepo              { return agents{t} }
-func (t *tx) Work() driver.WorkRepo                  { return work{t} }
-func (t *tx) Events() driver.EventRepo               { return events{t} }
-func (t *tx) Audit() driver.AuditRepo                { return audit{t} }
-func (t *tx) Deadlines() driver.DeadlineRepo         { return deadlines{t} }
-func (t *tx) Jobs() driver.JobRepo                   { return jobs{t} }
-func (t *tx) Commands() driver.CommandRepo           { return commands{t} }
-func (t *tx) Search() driver.SearchRepo              { return search{t} }
-func (t *tx) Blobs() driver.BlobRepo                 { return blobs{t} }
-func (t *tx) Vault() driver.VaultRepo                { return vault{t} }
-func (t *tx) Documents() driver.DocRepo              { return documents{t} }
 
 // Ahead only refuses where it may not be called: reading costs nothing here.
 func (t *tx) Ahead(context.Context, driver.Wanted) (bool, error) {

@@ -9,9 +9,6 @@ import (
 
 type accounts struct{ *tx }
 
-// Accounts implements driver.Tx.
-func (t *tx) Accounts() channel.AccountRepo { return accounts{t} }
-
 func scanAccount(r pgx.Rows) (channel.Account, error) {
 	var doc, sealed []byte
 	var version int64

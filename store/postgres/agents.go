@@ -11,9 +11,6 @@ import (
 
 type agents struct{ *tx }
 
-// Agents implements driver.Tx.
-func (t *tx) Agents() routing.AgentRepo { return agents{t} }
-
 // agentSet collects agents with their loads and turns.
 type agentSet struct {
 	list []routing.Agent

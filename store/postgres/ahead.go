@@ -104,7 +104,7 @@ const settle = `SELECT set_config('lock_timeout', '200ms', true), set_config('pl
 	set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
 	set_config('jit', 'off', true)`
 
-// Ahead implements driver.Tx in one round trip.
+// Ahead implements driver.Session in one round trip.
 func (t *tx) Ahead(ctx context.Context, w driver.Wanted) (bool, error) {
 	if err := t.writable(); err != nil {
 		return false, err

@@ -22,7 +22,7 @@ type eager struct{ *backend }
 
 func (b eager) Update(ctx context.Context, ws driver.WorkspaceID, fn func(context.Context, driver.Tx) error) error {
 	return b.backend.Update(ctx, ws, func(ctx context.Context, tx driver.Tx) error {
-		t := tx.(*inner)
+		t := tx.Session.(*inner)
 		all := func(table, column string) (ids []string) {
 			_ = t.read(ctx, query(`SELECT DISTINCT `+column+` FROM sd.`+table+` WHERE ws = $1`, key(ws)).rows(func(r pgx.Rows) error {
 				var id string

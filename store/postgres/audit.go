@@ -12,9 +12,6 @@ import (
 
 type audit struct{ *tx }
 
-// Audit implements driver.Tx.
-func (t *tx) Audit() driver.AuditRepo { return audit{t} }
-
 // Append implements driver.AuditRepo. The number and the hash are made by the
 // server in the last statements before COMMIT: every append of the workspace
 // waits for the chain's head, so its lock is held for the commit alone and

@@ -12,9 +12,6 @@ import (
 
 type config struct{ *tx }
 
-// Config implements driver.Tx.
-func (t *tx) Config() routing.ConfigRepo { return config{t} }
-
 // configChanged raises the configuration's version under the lock that keeps
 // its guards and other changes waiting until this transaction ends.
 func (t *tx) configChanged(ctx context.Context) error {

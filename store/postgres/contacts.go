@@ -11,9 +11,6 @@ import (
 
 type contacts struct{ *tx }
 
-// Contacts implements driver.Tx.
-func (t *tx) Contacts() conversation.ContactRows { return contacts{t} }
-
 func scanContact(r pgx.Rows) (conversation.Contact, error) {
 	var version int64
 	var doc []byte

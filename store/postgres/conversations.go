@@ -11,13 +11,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
-	"github.com/sangdam/sangdam/store/driver"
 )
 
 type conversations struct{ *tx }
-
-// Conversations implements driver.Tx.
-func (t *tx) Conversations() driver.ConversationRepo { return conversations{t} }
 
 func scanConversation(r pgx.Rows) (conversation.Conversation, error) {
 	var version int64

@@ -14,9 +14,6 @@ import (
 // documents implements driver.DocRepo.
 type documents struct{ *tx }
 
-// Documents implements driver.Tx.
-func (t *tx) Documents() driver.DocRepo { return documents{t} }
-
 const docColumns = `d.id, d.version, d.decl, d.body`
 
 // scanDocument reads docColumns.

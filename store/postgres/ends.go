@@ -137,7 +137,7 @@ func (e *ends) take(ws string) []stmt {
 	return list
 }
 
-// GiveBack implements driver.Tx. Inbound lanes go with the ends of their envelopes,
+// GiveBack implements driver.Session. Inbound lanes go with the ends of their envelopes,
 // where a transaction reads ahead; others at the commit.
 func (t *tx) GiveBack(_ context.Context, sort driver.News, claims ...driver.LaneRef) (bool, error) {
 	if err := t.writable(); err != nil || t.host {

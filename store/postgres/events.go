@@ -10,9 +10,6 @@ import (
 
 type events struct{ *tx }
 
-// Events implements driver.Tx.
-func (t *tx) Events() driver.EventRepo { return events{t} }
-
 // Append implements driver.EventRepo.
 func (e events) Append(ctx context.Context, evs ...driver.Event) error {
 	rows := make([][]any, len(evs))
@@ -41,9 +38,6 @@ func (e events) purgeEvents(ctx context.Context, before time.Time, limit int) (n
 }
 
 type deadlines struct{ *tx }
-
-// Deadlines implements driver.Tx.
-func (t *tx) Deadlines() driver.DeadlineRepo { return deadlines{t} }
 
 // Set implements driver.DeadlineRepo.
 func (d deadlines) Set(ctx context.Context, kind, id string, at time.Time) error {
@@ -78,9 +72,6 @@ func (d deadlines) with(kind, id string, at time.Time) error {
 }
 
 type commands struct{ *tx }
-
-// Commands implements driver.Tx.
-func (t *tx) Commands() driver.CommandRepo { return commands{t} }
 
 // Lookup implements driver.CommandRepo.
 func (c commands) Lookup(ctx context.Context, principal, id string) (digest string, result []byte, err error) {

@@ -20,7 +20,7 @@ var guarded = map[driver.GuardRow]guardedRow{
 	driver.GuardLease:        {"sd.leases WHERE $1::text IS NOT NULL AND name = $2 AND epoch = $3", "FOR KEY SHARE"},
 }
 
-// Guard implements driver.Tx. The lock is asked for without waiting: a rival
+// Guard implements driver.Session. The lock is asked for without waiting: a rival
 // that holds it is about to change the version, and waiting with locks of our
 // own is how deadlocks form. Update waits for the rival once it holds nothing,
 // and only then reports the clash.

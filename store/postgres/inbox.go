@@ -13,9 +13,6 @@ import (
 
 type inbox struct{ *tx }
 
-// Inbox implements driver.Tx.
-func (t *tx) Inbox() channel.InboxRepo { return inbox{t} }
-
 const envelopeColumns = `e.id, e.account, e.dedup, e.lane, e.occurred_at, e.received_at, e.tries, e.raw`
 
 // envelopeRow is where the columns are scanned to.

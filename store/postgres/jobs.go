@@ -13,9 +13,6 @@ import (
 
 type jobs struct{ *tx }
 
-// Jobs implements driver.Tx.
-func (t *tx) Jobs() driver.JobRepo { return jobs{t} }
-
 const (
 	jobClaim = "the claim of the job is lost: its lease ended, another took it, or the job ended"
 	jobHeld  = `WHERE ws = $1 AND id = $2 AND token = $3 AND state = 'running' AND claimable > clock_timestamp() RETURNING 1`

@@ -16,9 +16,6 @@ import (
 
 type outbox struct{ *tx }
 
-// Outbox implements driver.Tx.
-func (t *tx) Outbox() channel.OutboxRepo { return outbox{t} }
-
 // Enqueue implements channel.OutboxRepo.
 func (o outbox) Enqueue(ctx context.Context, rows ...channel.OutboxRow) error {
 	if err := o.writable(); err != nil {

@@ -13,9 +13,6 @@ import (
 
 type search struct{ *tx }
 
-// Search implements driver.Tx.
-func (t *tx) Search() driver.SearchRepo { return search{t} }
-
 // lexemes are tokens with the workspace's number before them, so that a
 // workspace's postings are its own.
 func (s search) lexemes(tokens []string) []string {

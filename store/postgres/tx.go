@@ -68,7 +68,7 @@ func (b *backend) Update(ctx context.Context, ws driver.WorkspaceID, fn func(con
 	}
 	defer b.running.Done()
 	defer t.end() // also on panic and Goexit
-	err = t.outcome(fn(context.WithValue(ctx, within{b}, true), t))
+	err = t.outcome(fn(context.WithValue(ctx, within{b}, true), t.whole()))
 	if err == nil {
 		err = t.commit()
 	}
@@ -88,7 +88,7 @@ func (b *backend) View(ctx context.Context, ws driver.WorkspaceID, fn func(conte
 	}
 	defer b.running.Done()
 	defer t.end()
-	return t.outcome(fn(context.WithValue(ctx, within{b}, true), t))
+	return t.outcome(fn(context.WithValue(ctx, within{b}, true), t.whole()))
 }
 
 func (b *backend) enterTx(ctx context.Context, ws driver.WorkspaceID, kind txKind) (*tx, error) {
@@ -342,10 +342,34 @@ func (t *tx) due(at time.Time) {
 	t.overdue = t.overdue || at.Before(now.Add(-time.Second))
 }
 
-// Workspace implements driver.Tx.
+// whole is the transaction with everything that it reaches.
+func (t *tx) whole() driver.Tx {
+	return driver.Tx{
+		Session:       t,
+		Accounts:      accounts{t},
+		Inbox:         inbox{t},
+		Outbox:        outbox{t},
+		Conversations: conversations{t},
+		Contacts:      contacts{t},
+		Config:        config{t},
+		Agents:        agents{t},
+		Work:          work{t},
+		Events:        events{t},
+		Audit:         audit{t},
+		Deadlines:     deadlines{t},
+		Jobs:          jobs{t},
+		Commands:      commands{t},
+		Search:        search{t},
+		Blobs:         blobs{t},
+		Vault:         vault{t},
+		Documents:     documents{t},
+	}
+}
+
+// Workspace implements driver.Session.
 func (t *tx) Workspace() driver.WorkspaceID { return t.ws }
 
-// Now implements driver.Tx. It comes with the first round trip; asking before
+// Now implements driver.Session. It comes with the first round trip; asking before
 // any read costs one of its own.
 func (t *tx) Now() time.Time {
 	if t.now.IsZero() && t.usable() == nil {

@@ -9,9 +9,6 @@ import (
 
 type vault struct{ *tx }
 
-// Vault implements driver.Tx.
-func (t *tx) Vault() driver.VaultRepo { return vault{t} }
-
 func scanKey(r pgx.Rows) (string, error) {
 	var s string
 	err := r.Scan(&s)
@@ -56,9 +53,6 @@ func (v vault) Names(ctx context.Context, owner string) ([]string, error) {
 }
 
 type blobs struct{ *tx }
-
-// Blobs implements driver.Tx.
-func (t *tx) Blobs() driver.BlobRepo { return blobs{t} }
 
 // Reference implements driver.BlobRepo.
 func (b blobs) Reference(ctx context.Context, v driver.Blob) error {

@@ -72,7 +72,7 @@ func inHost(ctx context.Context, db *store.DB, host conn, c *pgx.Conn, ws store.
 	defer b.running.Done()
 	t.host, t.conn = true, host
 	defer t.end()
-	err = t.outcome(fn(context.WithValue(ctx, within{b}, true), store.Over(t)))
+	err = t.outcome(fn(context.WithValue(ctx, within{b}, true), store.Over(t.whole())))
 	if err == nil {
 		err = t.commit()
 	}

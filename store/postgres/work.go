@@ -11,9 +11,6 @@ import (
 
 type work struct{ *tx }
 
-// Work implements driver.Tx.
-func (t *tx) Work() driver.WorkRepo { return work{t} }
-
 const itemColumns = `version, seq, doc`
 
 func scanItem(r pgx.Rows) (routing.Item, error) {

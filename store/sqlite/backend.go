@@ -124,7 +124,7 @@ func (b *backend) Update(ctx context.Context, ws driver.WorkspaceID, fn func(con
 		return errors.Join(b.nested(ctx), err)
 	}
 	within := context.WithValue(ctx, inside{}, b)
-	return b.submit(&job{ctx: ctx, ws: w, fn: func(t *tx) error { return fn(within, t) }})
+	return b.submit(&job{ctx: ctx, ws: w, fn: func(t *tx) error { return fn(within, t.whole()) }})
 }
 
 // submit hands the job to the committer and waits for its outcome.
@@ -177,7 +177,7 @@ func (b *backend) View(ctx context.Context, ws driver.WorkspaceID, fn func(conte
 		return errors.Join(b.nested(ctx), err)
 	}
 	return b.read(ctx, w, func(t *tx) error {
-		return fn(context.WithValue(ctx, inside{}, b), t)
+		return fn(context.WithValue(ctx, inside{}, b), t.whole())
 	})
 }
 

@@ -363,7 +363,7 @@ func (s *inboundBench) byHand(i int) error {
 	c := &s.convs[lane]
 	c.EventSeq += 2
 	return backendOf(s.db).Update(context.Background(), testWS, func(_ context.Context, stx driver.Tx) error {
-		t := stx.(*tx)
+		t := stx.Session.(*tx)
 		now, msg := micro(t.now), newID()
 		skip := func(raw.Row) bool { return true }
 		for _, q := range []struct {

@@ -172,7 +172,7 @@ func TestFailedCommitAcknowledgesNothing(t *testing.T) {
 		},
 		func() error {
 			return backendOf(db).Update(t.Context(), testWS, func(_ context.Context, stx driver.Tx) error {
-				x := stx.(*tx) // a constraint that is looked at by COMMIT
+				x := stx.Session.(*tx) // a constraint that is looked at by COMMIT
 				_, err := x.conn.Exec(`PRAGMA defer_foreign_keys = ON`)
 				require.NoError(t, err)
 				_, err = x.exec(`INSERT INTO desk_members (ws, desk, agent) VALUES (?, 'none', 'a')`, x.ws)

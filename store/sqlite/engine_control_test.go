@@ -159,7 +159,7 @@ func (t *tx) handFeed(doc string) error {
 
 // inTx gives a function the store's own Tx.
 func inTx(fn func(*tx) error) func(context.Context, driver.Tx) error {
-	return func(_ context.Context, stx driver.Tx) error { return fn(stx.(*tx)) }
+	return func(_ context.Context, stx driver.Tx) error { return fn(stx.Session.(*tx)) }
 }
 
 // existing stores a message of a customer with an open conversation.

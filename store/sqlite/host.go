@@ -35,7 +35,7 @@ func Host(db *store.DB, fn func(ctx context.Context, h *HostTx) error) store.Hos
 			if err := fn(within, &HostTx{t}); err != nil {
 				return err
 			}
-			return command(within, store.Over(t))
+			return command(within, store.Over(t.whole()))
 		}})
 	}}
 }

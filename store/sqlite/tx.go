@@ -5,10 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/sangdam/sangdam/channel"
-	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
-	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
 )
@@ -33,7 +30,7 @@ type tx struct {
 	pins  []*lane     // lanes whose claim this transaction relies on
 }
 
-var _ driver.Tx = (*tx)(nil)
+var _ driver.Session = (*tx)(nil)
 
 func (b *backend) newTx(ws *workspace, c *raw.Conn) *tx {
 	t := &tx{b: b, conn: c, now: b.clock.read()}
@@ -190,10 +187,34 @@ func (t *tx) unpin() {
 	t.pins = nil
 }
 
-// Workspace implements driver.Tx.
+// whole is the transaction with everything that it reaches.
+func (t *tx) whole() driver.Tx {
+	return driver.Tx{
+		Session:       t,
+		Accounts:      accounts{t},
+		Inbox:         inbox{t},
+		Outbox:        outbox{t},
+		Conversations: conversations{t},
+		Contacts:      contacts{t},
+		Config:        config{t},
+		Agents:        agents{t},
+		Work:          work{t},
+		Events:        events{t},
+		Audit:         audit{t},
+		Deadlines:     deadlines{t},
+		Jobs:          jobs{t},
+		Commands:      commands{t},
+		Search:        search{t},
+		Blobs:         blobs{t},
+		Vault:         vault{t},
+		Documents:     documents{t},
+	}
+}
+
+// Workspace implements driver.Session.
 func (t *tx) Workspace() driver.WorkspaceID { return t.name }
 
-// Now implements driver.Tx.
+// Now implements driver.Session.
 func (t *tx) Now() time.Time { return t.now }
 
 var guards = map[driver.GuardRow]string{
@@ -204,15 +225,15 @@ var guards = map[driver.GuardRow]string{
 	driver.GuardAgent:        `SELECT elig_rev FROM agents WHERE ws = ? AND id = ?`,
 }
 
-// Ahead implements driver.Tx; reading costs no more here one by one.
+// Ahead implements driver.Session; reading costs no more here one by one.
 func (t *tx) Ahead(context.Context, driver.Wanted) (bool, error) { return false, t.writable() }
 
-// GiveBack implements driver.Tx: giving back after the commit costs nothing.
+// GiveBack implements driver.Session: giving back after the commit costs nothing.
 func (t *tx) GiveBack(context.Context, driver.News, ...driver.LaneRef) (bool, error) {
 	return false, t.writable()
 }
 
-// Guard implements driver.Tx. Functions run one after another and are
+// Guard implements driver.Session. Functions run one after another and are
 // committed together, so that what holds now holds at the commit.
 func (t *tx) Guard(_ context.Context, row driver.GuardRow, key string, version int64) error {
 	var present int64
@@ -235,21 +256,3 @@ func (t *tx) Guard(_ context.Context, row driver.GuardRow, key string, version i
 	}
 	return nil
 }
-
-func (t *tx) Accounts() channel.AccountRepo          { return accounts{t} }
-func (t *tx) Inbox() channel.InboxRepo               { return inbox{t} }
-func (t *tx) Outbox() channel.OutboxRepo             { return outbox{t} }
-func (t *tx) Conversations() driver.ConversationRepo { return conversations{t} }
-func (t *tx) Contacts() conversation.ContactRows     { return contacts{t} }
-func (t *tx) Config() routing.ConfigRepo             { return config{t} }
-func (t *tx) Agents() routing.AgentRepo              { return agents{t} }
-func (t *tx) Work() driver.WorkRepo                  { return work{t} }
-func (t *tx) Events() driver.EventRepo               { return events{t} }
-func (t *tx) Audit() driver.AuditRepo                { return audit{t} }
-func (t *tx) Deadlines() driver.DeadlineRepo         { return deadlines{t} }
-func (t *tx) Jobs() driver.JobRepo                   { return jobs{t} }
-func (t *tx) Commands() driver.CommandRepo           { return commands{t} }
-func (t *tx) Search() driver.SearchRepo              { return search{t} }
-func (t *tx) Blobs() driver.BlobRepo                 { return blobs{t} }
-func (t *tx) Vault() driver.VaultRepo                { return vault{t} }
-func (t *tx) Documents() driver.DocRepo              { return documents{t} }
