@@ -31,8 +31,6 @@ var checkpoints = declare(store.Kind[checkpoint]{Name: "checkpoint",
 })
 
 const (
-	// runnerLease is how long a process may be silent before another takes over.
-	runnerLease = 30 * time.Second
 	// runnerSettled is how long a run must have lasted for its end to count as a
 	// first failure.
 	runnerSettled = time.Minute
@@ -118,13 +116,14 @@ func (e *Engine) runnable(ctx context.Context) (map[runnerKey]channel.Account, e
 	return wanted, nil
 }
 
-// followAccount runs an account again and again, whenever this process has the lease.
+// followAccount runs an account again and again, whenever this process has the
+// lease. A process that is silent for as long as a claim lasts has lost it.
 func (e *Engine) followAccount(ctx context.Context, ws WorkspaceID, acct channel.Account) {
 	lease := "runner/" + string(ws) + "/" + string(acct.ID)
 	for fails := 0; ctx.Err() == nil; {
-		epoch, err := e.db.System().Lease(ctx, lease, e.cfg.Node, runnerLease)
+		epoch, err := e.db.System().Lease(ctx, lease, e.cfg.Node, e.cfg.Lease)
 		if errors.Is(err, ErrConflict) { // another process runs it
-			sleepFor(ctx, runnerLease/3)
+			sleepFor(ctx, e.cfg.Lease/3)
 			continue
 		}
 		began := time.Now()
@@ -178,7 +177,7 @@ func (e *Engine) runAccount(ctx context.Context, ws WorkspaceID, acct channel.Ac
 
 // keepLease prolongs a lease until ctx ends or it is lost.
 func (e *Engine) keepLease(ctx context.Context, lease string, epoch int64) {
-	tick := time.NewTicker(runnerLease / 3)
+	tick := time.NewTicker(e.cfg.Lease / 3)
 	defer tick.Stop()
 	held := time.Now()
 	for {
@@ -187,11 +186,11 @@ func (e *Engine) keepLease(ctx context.Context, lease string, epoch int64) {
 			return
 		case <-tick.C:
 		}
-		now, err := e.db.System().Lease(ctx, lease, e.cfg.Node, runnerLease)
+		now, err := e.db.System().Lease(ctx, lease, e.cfg.Node, e.cfg.Lease)
 		switch {
 		case err == nil && now == epoch:
 			held = time.Now()
-		case err == nil, errors.Is(err, ErrConflict), time.Since(held) >= runnerLease:
+		case err == nil, errors.Is(err, ErrConflict), time.Since(held) >= e.cfg.Lease:
 			return
 		}
 	}

@@ -25,6 +25,13 @@ var actions = map[string]action{
 		w.group.procs[i].kill()
 		return w.startNode(i)
 	},
+	// Ends as under a rolling update, and comes back after others took what it held.
+	"handover": func(ctx context.Context, w *world, _ *rand.Rand, i int) error {
+		w.group.bal.set(i, "")
+		_ = w.group.procs[i].terminate(10 * time.Second) // amid all this it may end with an error
+		rest(ctx, lease/2)
+		return w.startNode(i)
+	},
 	// Stands still for longer than its leases, and goes on as if nothing were.
 	"pause": func(ctx context.Context, w *world, rng *rand.Rand, i int) error {
 		p := w.group.procs[i].cmd.Process

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // cluster is several processes on one database.
@@ -125,12 +127,26 @@ func (w *world) runCluster(ctx context.Context) (*report, error) {
 	if err := w.audit(ctx, r); err != nil {
 		return nil, err
 	}
+	if err := w.takenOver(ctx, r); err != nil {
+		return nil, err
+	}
 	for _, p := range g.proxies {
 		r.Swallowed += p.swallowed.Load()
 	}
 	r.Ended = g.ended
 	r.Seconds = time.Since(begun).Round(time.Millisecond).Seconds()
 	return r, nil
+}
+
+// takenOver reads how often what one process alone may fetch went to another.
+func (w *world) takenOver(ctx context.Context, r *report) error {
+	c, err := pgx.Connect(ctx, w.dsn)
+	if err != nil {
+		return err
+	}
+	defer c.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was written
+	return c.QueryRow(ctx, `SELECT coalesce(sum(epoch - 1), 0) FROM sangdam.leases WHERE name LIKE 'runner/%'`).
+		Scan(&r.TakenOver)
 }
 
 // beginCluster starts the processes one after the other: the first makes the

@@ -68,6 +68,23 @@ func TestNothingIsLostAmongSeveralProcesses(t *testing.T) {
 	require.Positive(t, r.Sent)
 }
 
+// Two processes over one mailbox: one of them fetches, by its lease, and another
+// goes on where it stopped.
+func TestNoMailIsLostAmongSeveralProcesses(t *testing.T) {
+	needPostgres(t)
+	var out, log bytes.Buffer
+	err := run(t.Context(), []string{"-channel", "email", "-nodes", "2", "-kills", "3", "-customers", "6", "-json",
+		"-only", "handover,swallow,pause"}, &out, &log)
+	var r report
+	require.NoError(t, json.Unmarshal(out.Bytes(), &r), "%v\n%s", err, &log)
+	require.NoError(t, err, "%s", &out)
+	require.Zero(t, r.harm())
+	require.Equal(t, map[string]int{"handover": 1, "swallow": 1, "pause": 1}, r.Actions)
+	require.Equal(t, r.Written, r.Acknowledged)
+	require.Positive(t, r.Sent)
+	require.Positive(t, r.TakenOver)
+}
+
 // needPostgres skips where there is no PostgreSQL, and fails there under CI.
 func needPostgres(t *testing.T) {
 	server, err := pgtest.New()
@@ -80,7 +97,7 @@ func needPostgres(t *testing.T) {
 
 func TestOptionsAreRefused(t *testing.T) {
 	for _, args := range [][]string{{"-kills", "-1"}, {"-customers", "0"}, {"-faults", "-1"}, {"-nonsense"}, {"-nodes", "0"},
-		{"-only", "kill"}, {"-channel", "fax"}, {"-channel", "email", "-nodes", "2"},
+		{"-only", "kill"}, {"-channel", "fax"},
 		{"-nodes", "2", "-only", "flood"}} {
 		require.Error(t, run(t.Context(), args, &bytes.Buffer{}, &bytes.Buffer{}), "%v", args)
 	}

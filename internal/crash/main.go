@@ -103,9 +103,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := o.checkNodes(); err != nil {
 		return err
 	}
-	if o.nodes > 1 && o.channel != "line" {
-		return errors.New("-nodes is for -channel line")
-	}
 	if o.nodes > 1 {
 		o.store = "postgres"
 	}
