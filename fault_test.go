@@ -35,8 +35,16 @@ var faultsFlag = flag.String("faults", "", `store faults: "all" breaks every cal
 // breaks them all.
 const faultSeed = 1
 
-// shortRuns is how many runs the short form spends on a scenario and kind.
-const shortRuns = 14
+// shortRuns is how many runs a scenario and kind get when not every call is
+// broken. Under -short, as the race detector runs them, it is fewer: what a
+// broken call does to the store is looked for by the others, and the detector
+// sees the same goroutines in each run.
+func shortRuns() int {
+	if testing.Short() {
+		return 3
+	}
+	return 14
+}
 
 // scenario is a story that the world lives through while one call to its store
 // goes wrong.
@@ -105,7 +113,7 @@ func chosen(name string, kind storefault.Kind, calls int) []int {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(name + string(kind)))
 	rng := rand.New(rand.NewPCG(faultSeed, h.Sum64()))
-	stretch := max(1, calls/shortRuns)
+	stretch := max(1, calls/shortRuns())
 	for from := 0; from+stretch <= calls; from += stretch {
 		out = append(out, from+1+rng.IntN(stretch))
 	}
@@ -302,12 +310,18 @@ func (f *faultWorld) must(p sangdam.Principal, a sangdam.Action, call func(e *sa
 	require.NoError(f.t, f.do(p, a, call), "%s; broken: %v", a, f.broken())
 }
 
-// until waits for something that must come to pass, trying now and then.
+// until waits for something that must come to pass. It looks again when the
+// engine has called its store since, and every few seconds for what was under
+// way in a call that takes long.
 func (f *faultWorld) until(what string, cond func() bool) {
 	f.t.Helper()
-	for range 4000 {
-		if cond() {
-			return
+	seen := -1
+	for i := range 4000 {
+		if calls := f.fault.Calls(); calls != seen || i%20 == 0 {
+			seen = calls
+			if cond() {
+				return
+			}
 		}
 		f.pass(250 * time.Millisecond)
 	}

@@ -13,42 +13,40 @@ import (
 
 // An invitation works once, for its time, and for the newest link alone.
 func TestAnInvitationWorksOnce(t *testing.T) {
-	for _, st := range []string{onMemory, onSQLite} {
-		replay(t, []string{st}, func(t *testing.T, w *replayWorld) {
-			invite := func(key sangdam.Key) sangdam.Invitation {
-				i, err := w.eng.InviteAgent(w.ctx, w.host, sangdam.InviteAgent{Key: key, Agent: "a1"})
-				require.NoError(t, err)
-				require.GreaterOrEqual(t, len(i.Token), 26, "it cannot be guessed")
-				return i
-			}
-			first := invite("k1")
-			require.ErrorIs(t, errOf(w.eng.InviteAgent(w.ctx, w.host, sangdam.InviteAgent{Key: "k1", Agent: "a1"})), sangdam.ErrStale, "known once")
-			second := invite("k2")
-			require.ErrorIs(t, errOf(w.eng.Invited(w.ctx, w.host, first.Token)), sangdam.ErrNotFound, "the newer link alone")
-			who, err := w.eng.Invited(w.ctx, w.host, second.Token)
+	replay(t, []string{onMemory, onSQLite}, func(t *testing.T, w *replayWorld) {
+		invite := func(key sangdam.Key) sangdam.Invitation {
+			i, err := w.eng.InviteAgent(w.ctx, w.host, sangdam.InviteAgent{Key: key, Agent: "a1"})
 			require.NoError(t, err)
-			require.Equal(t, routing.AgentID("a1"), who.Agent)
-			list, err := w.eng.Invitations(w.ctx, w.host)
-			require.NoError(t, err)
-			require.Len(t, list, 1)
-			require.Empty(t, list[0].Token)
-			joined, err := w.eng.JoinAgent(w.ctx, w.host, sangdam.JoinAgent{Token: second.Token})
-			require.NoError(t, err)
-			require.Equal(t, routing.AgentID("a1"), joined.Agent)
-			require.ErrorIs(t, errOf(w.eng.JoinAgent(w.ctx, w.host, sangdam.JoinAgent{Token: second.Token})), sangdam.ErrNotFound, "once")
+			require.GreaterOrEqual(t, len(i.Token), 26, "it cannot be guessed")
+			return i
+		}
+		first := invite("k1")
+		require.ErrorIs(t, errOf(w.eng.InviteAgent(w.ctx, w.host, sangdam.InviteAgent{Key: "k1", Agent: "a1"})), sangdam.ErrStale, "known once")
+		second := invite("k2")
+		require.ErrorIs(t, errOf(w.eng.Invited(w.ctx, w.host, first.Token)), sangdam.ErrNotFound, "the newer link alone")
+		who, err := w.eng.Invited(w.ctx, w.host, second.Token)
+		require.NoError(t, err)
+		require.Equal(t, routing.AgentID("a1"), who.Agent)
+		list, err := w.eng.Invitations(w.ctx, w.host)
+		require.NoError(t, err)
+		require.Len(t, list, 1)
+		require.Empty(t, list[0].Token)
+		joined, err := w.eng.JoinAgent(w.ctx, w.host, sangdam.JoinAgent{Token: second.Token})
+		require.NoError(t, err)
+		require.Equal(t, routing.AgentID("a1"), joined.Agent)
+		require.ErrorIs(t, errOf(w.eng.JoinAgent(w.ctx, w.host, sangdam.JoinAgent{Token: second.Token})), sangdam.ErrNotFound, "once")
 
-			third := invite("")
-			require.NoError(t, w.eng.UninviteAgent(w.ctx, w.host, sangdam.UninviteAgent{Agent: "a1"}))
-			require.ErrorIs(t, errOf(w.eng.JoinAgent(w.ctx, w.host, sangdam.JoinAgent{Token: third.Token})), sangdam.ErrNotFound)
-			late := invite("")
-			w.beat(73*time.Hour, "a1")
-			require.ErrorIs(t, errOf(w.eng.JoinAgent(w.ctx, w.host, sangdam.JoinAgent{Token: late.Token})), sangdam.ErrStale, "too late")
-			for _, c := range []sangdam.InviteAgent{{Agent: "a1", For: -1}, {Agent: "a1", For: 31 * 24 * time.Hour}, {Agent: "a1", Mail: "x"}} {
-				require.ErrorIs(t, errOf(w.eng.InviteAgent(w.ctx, w.host, c)), sangdam.ErrInvalid)
-			}
-			require.ErrorIs(t, errOf(w.eng.InviteAgent(w.ctx, w.host, sangdam.InviteAgent{Agent: "nobody"})), sangdam.ErrNotFound)
-		})
-	}
+		third := invite("")
+		require.NoError(t, w.eng.UninviteAgent(w.ctx, w.host, sangdam.UninviteAgent{Agent: "a1"}))
+		require.ErrorIs(t, errOf(w.eng.JoinAgent(w.ctx, w.host, sangdam.JoinAgent{Token: third.Token})), sangdam.ErrNotFound)
+		late := invite("")
+		w.jump(73 * time.Hour)
+		require.ErrorIs(t, errOf(w.eng.JoinAgent(w.ctx, w.host, sangdam.JoinAgent{Token: late.Token})), sangdam.ErrStale, "too late")
+		for _, c := range []sangdam.InviteAgent{{Agent: "a1", For: -1}, {Agent: "a1", For: 31 * 24 * time.Hour}, {Agent: "a1", Mail: "x"}} {
+			require.ErrorIs(t, errOf(w.eng.InviteAgent(w.ctx, w.host, c)), sangdam.ErrInvalid)
+		}
+		require.ErrorIs(t, errOf(w.eng.InviteAgent(w.ctx, w.host, sangdam.InviteAgent{Agent: "nobody"})), sangdam.ErrNotFound)
+	})
 }
 
 // A view is its owner's; those of everybody are an administrator's.

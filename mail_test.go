@@ -509,12 +509,12 @@ func TestAMailAccountHasLanguageAndHours(t *testing.T) {
 		first := w.write(emailtest.Letter{Subject: "order", Text: "one"}) // Saturday
 		more := func() { w.write(emailtest.Letter{Subject: "Re: order", Text: "still there?", InReplyTo: first}) }
 		more()
-		w.pass(24 * time.Hour) // Sunday: the same stretch
+		w.jump(24 * time.Hour) // Sunday: the same stretch
 		more()
 		require.Equal(t, []string{"지금은 쉬고 있습니다."}, said())
-		w.pass(3*24*time.Hour + 12*time.Hour) // Wednesday noon, a holiday
+		w.jump(3*24*time.Hour + 12*time.Hour) // Wednesday noon, a holiday
 		more()
-		w.pass(24 * time.Hour)
+		w.jump(24 * time.Hour)
 		more()
 		require.Equal(t, []string{"지금은 쉬고 있습니다.", "오늘은 휴일입니다."}, said(), "once for each stretch")
 		require.Equal(t, "ko", w.only().Conversation.Language, "the customer's is the account's until it is known")
