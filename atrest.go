@@ -11,6 +11,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/id"
+	"github.com/sangdam/sangdam/internal/jsondoc"
 	"github.com/sangdam/sangdam/store/seal"
 )
 
@@ -213,7 +214,7 @@ func (e *Engine) openRow(ctx context.Context, ws id.Workspace, row channel.Outbo
 		return row, err
 	}
 	row.Sealed = nil
-	return row, json.Unmarshal(plain, &row.Content)
+	return row, jsondoc.Unmarshal(plain, &row.Content)
 }
 
 func attemptPlace(ws id.Workspace, attempt string) seal.AD {
@@ -274,5 +275,5 @@ func (u *unit) takeEarly(account channel.AccountID, chat channel.Chat, m channel
 		return early, err
 	}
 	early.Sealed, early.Content = nil, &channel.Content{}
-	return early, json.Unmarshal(plain, early.Content)
+	return early, jsondoc.Unmarshal(plain, early.Content)
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/jsondoc"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -57,7 +58,7 @@ func registerJob[P any](k jobKind, run func(*Engine, context.Context, *runningJo
 		panic("sangdam: the kind of job " + k.name + " is declared twice, or without name, workers, tries or bound")
 	}
 	payload := func(j *runningJob) (p P, err error) {
-		if err := json.Unmarshal(j.Payload, &p); err != nil {
+		if err := jsondoc.Unmarshal(j.Payload, &p); err != nil {
 			return p, errs.New(errs.Invalid, "sangdam: the payload of %s job %s is not what was written", j.Kind, j.ID)
 		}
 		return p, nil

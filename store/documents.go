@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/jsondoc"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
@@ -266,7 +267,7 @@ func (d *Documents[T]) body(v *T) ([]byte, error) {
 
 func (d *Documents[T]) decode(doc driver.Doc) (T, error) {
 	var v T
-	if err := json.Unmarshal(doc.Body, &v); err != nil {
+	if err := jsondoc.Unmarshal(doc.Body, &v); err != nil {
 		return v, errs.New(errs.Unavailable, "store: %s %s cannot be read; it was damaged or written by a newer program: %w",
 			d.kind.Name, doc.ID, err)
 	}

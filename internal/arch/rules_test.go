@@ -1,7 +1,7 @@
 package arch
 
 // A package rule says what one package, or with "/..." a package and all below
-// it, may import besides the standard library, internal/errs and internal/id.
+// it, may import besides the standard library, internal/errs, internal/id and internal/jsondoc.
 // The most exact rule counts.
 type packageRule struct {
 	path string
@@ -119,6 +119,7 @@ var packageRules = []packageRule{
 	{path: "internal/storefault", may: with(domain, []string{"store", "store/driver"}), why: whyTool},
 	{path: "internal/pgtest", modules: []string{"github.com/jackc/pgx/v5"}, why: whyTool},
 	{path: "internal/errs", why: "every package uses it"},
+	{path: "internal/jsondoc", modules: []string{"github.com/go-json-experiment/json"}, why: "it reads bytes, whatever is in them"},
 	{path: "internal/fold", pure: true, modules: []string{"golang.org/x/text/"},
 		why: "one rule of what counts as the same text, for domain packages and stores alike"},
 	{path: "internal/id", why: "every package uses it"},
@@ -129,7 +130,7 @@ var packageRules = []packageRule{
 }
 
 // always may be imported by every package.
-var always = []string{"internal/errs", "internal/id"}
+var always = []string{"internal/errs", "internal/id", "internal/jsondoc"}
 
 // impureStd are packages of the standard library that a pure package must not
 // import.
@@ -175,7 +176,8 @@ var depsRules = []struct {
 	modules []string
 	why     string
 }{
-	{".", []string{"golang.org/x/image/", "golang.org/x/sync/", "golang.org/x/text/", "github.com/google/uuid"},
+	{".", []string{"golang.org/x/image/", "golang.org/x/sync/", "golang.org/x/text/", "github.com/google/uuid",
+		"github.com/go-json-experiment/json"}, // which is the standard library of Go 1.27, and becomes that there
 		"a host that embeds the library takes its dependencies too"},
 	{"store/blob", nil, "it is part of the root's promise to stay small"},
 	{"store/seal", nil, "it is part of the root's promise to stay small"},

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/jsondoc"
 )
 
 // key makes a string storable in a text column, which refuses NUL and invalid
@@ -95,7 +96,7 @@ func encode(v any) ([]byte, error) {
 // decode reads a stored document; its times come back in UTC and microseconds.
 func decode[T any](doc []byte) (T, error) {
 	var v T
-	if err := json.Unmarshal(doc, &v); err != nil {
+	if err := jsondoc.Unmarshal(doc, &v); err != nil {
 		return v, errs.New(errs.Unavailable, "store: a stored %T is unreadable: %w", v, err)
 	}
 	settleTimes(reflect.ValueOf(&v).Elem())

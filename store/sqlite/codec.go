@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/jsondoc"
 	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
 )
 
@@ -22,7 +23,7 @@ func encode(v any) (raw.Text, error) {
 // decode reads a document into p, a pointer to the zero value, and brings all
 // times to UTC and microseconds.
 func decode(doc []byte, p any) error {
-	if err := json.Unmarshal(doc, p); err != nil {
+	if err := jsondoc.Unmarshal(doc, p); err != nil {
 		return errs.New(errs.Unavailable, "sqlite: a stored %T cannot be read; the data was damaged or written by a newer program: %w", p, err)
 	}
 	v := reflect.ValueOf(p).Elem()
