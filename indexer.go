@@ -87,7 +87,9 @@ func (e *Engine) runIndexer(ctx, drain context.Context) {
 	}
 }
 
-func indexKey(ws id.Workspace) string { return "index/" + string(ws) }
+// indexKey is where the index's place in the feed is kept. It names the form of
+// the tokens: where they change, every index is built anew.
+func indexKey(ws id.Workspace) string { return "index/triples/" + string(ws) }
 
 // indexFromNow begins the index of a new workspace.
 func (e *Engine) indexFromNow(ctx context.Context, ws id.Workspace) error {
@@ -205,7 +207,7 @@ func (e *Engine) rebuild(ctx context.Context, ws id.Workspace, had []byte) error
 	if err != nil {
 		return err
 	}
-	if err := e.reindex(ctx, ws); err != nil {
+	if err := errors.Join(e.reindexTickets(ctx, ws), e.reindex(ctx, ws)); err != nil {
 		return err
 	}
 	for {

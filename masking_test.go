@@ -408,9 +408,9 @@ func TestATicketIsMasked(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, detail.Ticket.Body, replayed.Body)
 		require.NotContains(t, stringOf(t, detail), "1111 1111")
-		found, err := w.eng.SearchTickets(w.ctx, a1, "4111", 10)
+		found, err := w.eng.SearchTickets(w.ctx, a1, "4111", "", 10)
 		require.NoError(t, err)
-		require.Empty(t, found)
+		require.Empty(t, found.Tickets)
 
 		place := sangdam.MaskedPlace{Ticket: made.Ticket, Part: ticket.CommentPart(2), Mask: detail.Entries[1].Masks[0].ID}
 		original, err := w.eng.Reveal(w.ctx, a1, sangdam.Reveal{Place: place, Reason: "to compare"})

@@ -52,7 +52,7 @@ func TestSQLInFiltersIsAValueOrRefused(t *testing.T) {
 			}
 			require.ErrorIs(t, errOf(w.eng.Tickets(w.ctx, w.host, sangdam.TicketFilter{Order: ticket.Order(evil)}, "", 0)), sangdam.ErrInvalid)
 			require.True(t, isBad(errOf(w.eng.Tickets(w.ctx, w.host, sangdam.TicketFilter{}, evil, 0))), "a page token")
-			_, err := w.eng.SearchTickets(w.ctx, w.host, evil, 10)
+			_, err := w.eng.SearchTickets(w.ctx, w.host, evil, "", 10)
 			require.True(t, err == nil || isBad(err), "%v", err)
 			require.Equal(t, i+2, count(sangdam.TicketFilter{}), "all are there still")
 		}

@@ -125,12 +125,12 @@ func TestATicketThroughItsLife(t *testing.T) {
 		v, err := w.eng.RevealTicketField(w.ctx, a1, id, "card")
 		require.NoError(t, err)
 		require.Equal(t, "4111-1111", v.Text)
-		found, err := w.eng.SearchTickets(w.ctx, a1, "4111", 10)
+		found, err := w.eng.SearchTickets(w.ctx, a1, "4111", "", 10)
 		require.NoError(t, err)
-		require.Empty(t, found, "and cannot be searched")
-		found, err = w.eng.SearchTickets(w.ctx, a1, "A-17", 10)
+		require.Empty(t, found.Tickets, "and cannot be searched")
+		found, err = w.eng.SearchTickets(w.ctx, a1, "A-17", "", 10)
 		require.NoError(t, err)
-		require.Len(t, found, 1)
+		require.Len(t, found.Tickets, 1)
 
 		require.NoError(t, d.update(a1, id, sangdam.TicketChange{Group: ptr(ticket.GroupID("returns")), Agent: ptr(routing.AgentID("a1")),
 			Priority: ptr(ticket.High), AddTags: []string{"urgent"}, Fields: map[string]ticket.Value{"order": {Text: "A-18"}}},

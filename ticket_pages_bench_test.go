@@ -93,8 +93,8 @@ func pagesOfTickets(b *testing.B, db *store.DB, n int, seeded func()) {
 	}
 	search := func(text string) func() (int, error) {
 		return func() (int, error) {
-			found, err := e.SearchTickets(ctx, host, text, 20)
-			return len(found), err
+			found, err := e.SearchTickets(ctx, host, text, "", 20)
+			return len(found.Tickets), err
 		}
 	}
 	for _, page := range []struct {

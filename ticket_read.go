@@ -6,12 +6,10 @@ import (
 	"slices"
 
 	"github.com/sangdam/sangdam/conversation"
-	"github.com/sangdam/sangdam/conversation/privacy"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/fold"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
-	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
@@ -364,115 +362,4 @@ func (l *ticketList) page(after string, limit int) (TicketPage, error) {
 		out.Tickets = append(out.Tickets, shownTicket(t.Ticket, l.hidden))
 	}
 	return out, nil
-}
-
-// FoundTicket is a ticket that matches a search, with the comment where the
-// words stand; 0: in the ticket itself.
-type FoundTicket struct {
-	Ticket ticket.Ticket `json:"ticket"`
-	Entry  int64         `json:"entry,omitempty"`
-}
-
-// SearchTickets finds tickets by title, inquiry, requester, fields that are
-// neither encrypted nor for administrators only, and comments, as Search finds
-// messages: newest words first, at most limit (1 to 200), each ticket once,
-// among the 2,000 newest that the index has.
-func (e *Engine) SearchTickets(ctx context.Context, p Principal, text string, limit int) ([]FoundTicket, error) {
-	var tokens []string
-	for _, t := range privacy.Query(text) {
-		if !t.Prefix {
-			tokens = append(tokens, ticketToken(t.Token))
-		}
-	}
-	if len(tokens) == 0 {
-		return nil, errs.New(errs.Invalid, "sangdam: the search needs at least two letters or digits")
-	}
-	limit = min(max(limit, 1), maxPage)
-	out := []FoundTicket{}
-	err := e.query(ctx, p, ActSearch, Resource{Kind: "tickets"}, func(ctx context.Context, tx store.Tx, s *settings) error {
-		out = out[:0]
-		l, err := e.ticketList(ctx, tx, s, p, TicketFilter{})
-		if err != nil {
-			return err
-		}
-		seen := map[ticket.ID]bool{}
-		var after driver.SearchHit
-		// Most hits are what is looked for, so few more than those are asked for
-		// first, and more whenever that was not so.
-		for looked, chunk := 0, min(limit+10, maxPage); looked < searchedAt && len(out) < limit; {
-			hits, err := tx.Search().Find(ctx, tokens, after, chunk)
-			if err != nil {
-				return err
-			}
-			if out, err = l.foundIn(hits, text, seen, out, limit); err != nil || len(hits) < chunk {
-				return err
-			}
-			after = hits[len(hits)-1]
-			looked += chunk
-			chunk = min(chunk*4, maxPage)
-		}
-		return nil
-	})
-	return out, err
-}
-
-// foundIn adds what hits name, up to the limit, if the words are really there
-// and it may be seen.
-func (l *ticketList) foundIn(hits []driver.SearchHit, text string, seen map[ticket.ID]bool, out []FoundTicket, limit int) ([]FoundTicket,
-	error) {
-	named, comments, err := l.ofHits(hits)
-	if err != nil {
-		return nil, err
-	}
-	for _, h := range hits {
-		id, seq, ok := searchedTicket(h.Message)
-		t, there := named[id]
-		if !ok || !there || seen[id] || len(out) == limit {
-			continue
-		}
-		if !l.keep(&t) {
-			if l.trouble != nil {
-				return nil, l.trouble
-			}
-			continue
-		}
-		f := FoundTicket{Ticket: shownTicket(t.Ticket, l.hidden), Entry: seq}
-		in := comments[entryID(id, seq)]
-		if seq == 0 {
-			in = ticketText(f.Ticket)
-		}
-		if privacy.Contains(in, text) {
-			seen[id] = true
-			out = append(out, f)
-		}
-	}
-	return out, nil
-}
-
-// ofHits reads the tickets that hits name, and the comments by the ids of their
-// entries.
-func (l *ticketList) ofHits(hits []driver.SearchHit) (named map[ticket.ID]storedTicket, comments map[string]string, err error) {
-	var ids, entries []string
-	for _, h := range hits {
-		id, seq, ok := searchedTicket(h.Message)
-		if ok && !slices.Contains(ids, string(id)) {
-			ids = append(ids, string(id))
-		}
-		if ok && seq > 0 {
-			entries = append(entries, entryID(id, seq))
-		}
-	}
-	list, err := tickets.GetAll(l.ctx, l.tx, ids...)
-	if err != nil {
-		return nil, nil, err
-	}
-	named, comments = map[ticket.ID]storedTicket{}, map[string]string{}
-	for _, t := range list {
-		named[t.ID] = t
-	}
-	said, err := ticketEntries.GetAll(l.ctx, l.tx, entries...)
-	for _, e := range said {
-		comments[entryID(e.Ticket, e.Seq)] = e.Text
-	}
-	return named, comments, err
 }

@@ -169,9 +169,9 @@ func TestWhoSeesATicket(t *testing.T) {
 			n, err := w.eng.CountTickets(w.ctx, p, sangdam.TicketFilter{Open: true})
 			require.NoError(t, err)
 			require.Equal(t, len(want), n.N)
-			found, err := w.eng.SearchTickets(w.ctx, p, "lamp", 10)
+			found, err := w.eng.SearchTickets(w.ctx, p, "lamp", "", 10)
 			require.NoError(t, err)
-			require.Len(t, found, len(want))
+			require.Len(t, found.Tickets, len(want))
 		}
 		_, err := w.eng.OpenTicket(w.ctx, w.agent("chats"), sangdam.OpenTicket{Title: "x"})
 		require.ErrorIs(t, err, sangdam.ErrPermissionDenied)

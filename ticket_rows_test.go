@@ -79,14 +79,14 @@ func rowsRead(t *testing.T, db *store.DB) {
 		"a saved view":        {list(TicketFilter{View: saved.ID, Open: true}), 50, 80},
 		"a saved view, by an": {list(TicketFilter{View: saved.ID, Agent: "a7"}), 50, 130},
 		"a search": {func() int {
-			found, err := e.SearchTickets(ctx, host, "rare lamp", 20)
+			found, err := e.SearchTickets(ctx, host, "rare lamp", "", 20)
 			require.NoError(t, err)
-			return len(found)
+			return len(found.Tickets)
 		}, 5, 60},
 		"a search of what all say": {func() int {
-			found, err := e.SearchTickets(ctx, host, "has not arrived", 20)
+			found, err := e.SearchTickets(ctx, host, "has not arrived", "", 20)
 			require.NoError(t, err)
-			return len(found)
+			return len(found.Tickets)
 		}, 20, 90},
 	} {
 		tc.do() // what is read once is read

@@ -196,8 +196,8 @@ func (s *ticketScript) asks(id routing.AgentID, verb, text string) error {
 	d := s.desk
 	switch verb {
 	case "searches":
-		found, err := d.eng.SearchTickets(d.ctx, d.agent(id), text, 10)
-		for _, f := range found {
+		found, err := d.eng.SearchTickets(d.ctx, d.agent(id), text, "", 10)
+		for _, f := range found.Tickets {
 			s.said = append(s.said, fmt.Sprintf("found t%d", f.Ticket.Number))
 		}
 		return err

@@ -253,17 +253,21 @@ func searchedTicket(m conversation.MessageID) (t ticket.ID, seq int64, ok bool) 
 
 // indexText puts a text of a ticket into the index; an empty one takes it out.
 func (u *unit) indexText(t ticket.Ticket, seq int64, at time.Time, text string) error {
+	return indexText(u.ctx, u.tx, t.ID, seq, at, text)
+}
+
+func indexText(ctx context.Context, tx store.Tx, t ticket.ID, seq int64, at time.Time, text string) error {
 	grams := privacy.Grams(text)
 	if len(grams) == 0 {
 		if seq > 0 {
 			return nil // never there
 		}
-		return u.tx.Search().Delete(u.ctx, searchID(t.ID, seq))
+		return tx.Search().Delete(ctx, searchID(t, seq))
 	}
 	for i := range grams {
 		grams[i] = ticketToken(grams[i])
 	}
-	return u.tx.Search().Put(u.ctx, searchID(t.ID, seq), conversation.ID(searchPrefix+string(t.ID)), at, grams)
+	return tx.Search().Put(ctx, searchID(t, seq), conversation.ID(searchPrefix+string(t)), at, grams)
 }
 
 // ticketText is what a ticket is found by, beside its comments: never the values

@@ -13,7 +13,7 @@ const (
 	// MaxIndexed is how many bytes of a text Grams and Contains read.
 	MaxIndexed = 64 << 10
 	// MaxTokens is how many tokens Grams returns at most.
-	MaxTokens = 1 << 15
+	MaxTokens = 3 << 14
 	// MaxQuery is how many bytes of a query are read.
 	MaxQuery = 1 << 10
 	// MaxTerms is how many terms Query returns at most.
@@ -33,9 +33,10 @@ type Term struct {
 // Text is brought to NFKC and case-folded; accents of Latin, Greek and
 // Cyrillic letters are dropped (é is found as e), all other marks count (が is
 // not か); invisible characters are dropped. What remains is cut into runs of
-// letters, digits and marks, and each run into pairs of neighbouring
-// characters, in every script alike, so that a query finds parts of words and
-// a Korean, Japanese or Chinese word of two characters has a token. White space
+// letters, digits and marks, and each run into pairs and triples of
+// neighbouring characters, in every script alike, so that a query finds parts
+// of words, a Korean, Japanese or Chinese word of two characters has a token,
+// and a number has tokens that few other texts have. White space
 // between characters of scripts that are often written without it (Hangul,
 // Han, kana, Thai, Lao, Khmer, Myanmar) is ignored. Asterisks of masked text
 // belong to no run, so masked text is never found.
@@ -43,8 +44,10 @@ type Term struct {
 // A token is ASCII: each character is five letters from a to p, one for four
 // bits of its code point, most significant first. A pair has ten letters; the
 // last character of each run also stands alone with five, so that a query of a
-// single character is a prefix. Such tokens pass unchanged through FTS5's
-// unicode61 and ascii tokenizers and PostgreSQL's 'simple' configuration.
+// single character is a prefix. A triple is z and seven letters of a hash, which
+// two triples may share: tokens name candidates, Contains decides. Such tokens
+// pass unchanged through FTS5's unicode61 and ascii tokenizers and PostgreSQL's
+// 'simple' configuration.
 func Grams(text string) []string {
 	var tokens []string
 	seen := make(map[string]struct{})
@@ -57,6 +60,9 @@ func Grams(text string) []string {
 	for _, run := range runs(firstBytes(text, MaxIndexed), true) {
 		for i := range run {
 			add(token(run[i:min(i+2, len(run))]))
+			if i+3 <= len(run) {
+				add(triple(run[i : i+3]))
+			}
 		}
 	}
 	return tokens
@@ -76,11 +82,14 @@ func Query(text string) []Term {
 		}
 	}
 	for _, word := range runs(firstBytes(text, MaxQuery), false) {
-		if len(word) == 1 {
+		switch len(word) {
+		case 1:
 			add(Term{Token: token(word), Prefix: true})
+		case 2:
+			add(Term{Token: token(word)})
 		}
-		for i := range len(word) - 1 {
-			add(Term{Token: token(word[i : i+2])})
+		for i := range max(len(word)-2, 0) {
+			add(Term{Token: triple(word[i : i+3])})
 		}
 	}
 	return terms
@@ -124,6 +133,22 @@ func token(runes []rune) string {
 		}
 	}
 	return string(b[:n])
+}
+
+// triple encodes three characters in 28 bits of their FNV-1a hash.
+func triple(runes []rune) string {
+	hash := uint32(2166136261)
+	for _, r := range runes {
+		for shift := 0; shift < 24; shift += 8 {
+			hash = (hash ^ uint32(r>>shift&0xff)) * 16777619
+		}
+	}
+	hash ^= hash >> 28 // the upper bits are the better mixed ones, and four go
+	b := [8]byte{'z'}
+	for i := range 7 {
+		b[i+1] = 'a' + byte(hash>>(4*i)&0xf)
+	}
+	return string(b[:])
 }
 
 // runs folds text and cuts it into runs of characters that can be searched.

@@ -27,6 +27,7 @@ type backend struct {
 	committer *committer
 	wakes     *wakes
 	sweeps    sweeps
+	planner   *statistics
 
 	commits, updates, rowsRead, trips, statements atomic.Int64
 
@@ -59,6 +60,7 @@ func (b *backend) begin(ctx context.Context) error {
 	}
 	b.wakes = newWakes(b)
 	b.committer = newCommitter(b)
+	b.planner = newStatistics(b)
 	return nil
 }
 
@@ -102,6 +104,7 @@ func (b *backend) Close() error {
 		return nil
 	}
 	b.running.Wait()
+	b.planner.stop()
 	b.committer.stop()
 	b.wakes.stop()
 	b.pool.Close()

@@ -108,23 +108,22 @@ func (r documents) Delete(ctx context.Context, kind, id string, version int64) e
 		query(`DELETE FROM sd.document_tags WHERE ws = $1 AND kind = $2 AND id = $3`, key(r.ws), key(kind), key(id)))
 }
 
-// selected is the FROM and WHERE of a range after a place; value and id name
-// the columns that order it.
-func (r documents) selected(rg driver.Range, after driver.Place) (text, value, id string, args []any) {
+// selected is a statement of the columns and the value of what is in a range
+// after a place, in order.
+func (r documents) selected(columns string, rg driver.Range, after driver.Place, limit int) (text string, args []any) {
 	var b strings.Builder
 	next := func(v any) string {
 		args = append(args, v)
 		return fmt.Sprintf("$%d", len(args))
 	}
+	value := "d.ord"
 	if rg.Tag == "" {
-		value, id = fmt.Sprintf("d.i%d", rg.Slot), "d.id"
-		b.WriteString(`FROM sd.documents d WHERE d.ws = ` + next(key(r.ws)) + ` AND d.kind = ` + next(key(rg.Kind)) +
-			` AND ` + value + ` IS NOT NULL`)
+		value = fmt.Sprintf("d.i%d", rg.Slot)
+		b.WriteString(`SELECT ` + columns + `, ` + value + ` AS value FROM sd.documents d WHERE ws = ` + next(key(r.ws)) +
+			` AND kind = ` + next(key(rg.Kind)) + ` AND ` + value + ` IS NOT NULL`)
 	} else {
-		value, id = "t.ord", "t.id"
-		b.WriteString(`FROM sd.document_tags t JOIN sd.documents d ON d.ws = t.ws AND d.kind = t.kind AND d.id = t.id
-			WHERE t.ws = ` + next(key(r.ws)) + ` AND t.kind = ` + next(key(rg.Kind)) +
-			` AND t.name = ` + next(key(rg.Tag)) + ` AND t.value = ` + next(notNil(rg.Value)))
+		b.WriteString(`SELECT ` + columns + `, d.ord AS value FROM sd.document_tags d WHERE ws = ` + next(key(r.ws)) + ` AND kind = ` + next(key(rg.Kind)) +
+			` AND name = ` + next(key(rg.Tag)) + ` AND d.value = ` + next(notNil(rg.Value)))
 	}
 	if rg.From != nil {
 		b.WriteString(` AND ` + value + ` >= ` + next(rg.From))
@@ -132,19 +131,21 @@ func (r documents) selected(rg driver.Range, after driver.Place) (text, value, i
 	if rg.To != nil {
 		b.WriteString(` AND ` + value + ` < ` + next(rg.To))
 	}
-	if after.ID != "" {
-		beyond := ">"
-		if rg.Desc {
-			beyond = "<"
-		}
-		b.WriteString(` AND (` + value + `, ` + id + `) ` + beyond + ` (` + next(notNil(after.Value)) + `, ` + next(key(after.ID)) + `)`)
+	beyond, direction := ">", ""
+	if rg.Desc {
+		beyond, direction = "<", " DESC"
 	}
-	return b.String(), value, id, args
+	if after.ID != "" {
+		b.WriteString(` AND (` + value + `, id) ` + beyond + ` (` + next(notNil(after.Value)) + `, ` + next(key(after.ID)) + `)`)
+	}
+	fmt.Fprintf(&b, ` ORDER BY %s%s, id%[2]s LIMIT %[3]s`, value, direction, next(limit))
+	return b.String(), args
 }
 
-// List implements driver.DocRepo.
+// List implements driver.DocRepo. Of a tag the places are found first, and then
+// their documents one by one: what a join reads would depend on what the planner
+// knows of the tables.
 func (r documents) List(ctx context.Context, rg driver.Range, after driver.Place, limit int) ([]driver.Placed, error) {
-	text, value, id, args := r.selected(rg, after)
 	direction := ""
 	if rg.Desc {
 		direction = " DESC"
@@ -156,15 +157,20 @@ func (r documents) List(ctx context.Context, rg driver.Range, after driver.Place
 		p.At.ID = p.ID
 		return p, err
 	}
-	return many(ctx, r.tx, query(fmt.Sprintf(`SELECT `+docColumns+`, %s %s ORDER BY %[1]s%[3]s, %[4]s%[3]s LIMIT $%[5]d`,
-		value, text, direction, id, len(args)+1), append(args, limit)...), scan)
+	if rg.Tag == "" {
+		text, args := r.selected(docColumns, rg, after, limit)
+		return many(ctx, r.tx, query(text, args...), scan)
+	}
+	text, args := r.selected("d.id", rg, after, limit)
+	return many(ctx, r.tx, query(fmt.Sprintf(`SELECT `+docColumns+`, at.value FROM (%s) at,
+		LATERAL (SELECT * FROM sd.documents WHERE ws = $1 AND kind = $2 AND id = at.id OFFSET 0) d ORDER BY at.value%s, at.id%[2]s`,
+		text, direction), args...), scan)
 }
 
 // Count implements driver.DocRepo.
 func (r documents) Count(ctx context.Context, rg driver.Range, atMost int) (n int, err error) {
-	text, _, _, args := r.selected(rg, driver.Place{})
-	err = r.read(ctx, query(fmt.Sprintf(`SELECT count(*) FROM (SELECT 1 %s LIMIT $%d) found`, text, len(args)+1), append(args, atMost)...).
-		rows(func(row pgx.Rows) error { return row.Scan(&n) }))
+	text, args := r.selected("d.id", rg, driver.Place{}, atMost)
+	err = r.read(ctx, query(`SELECT count(*) FROM (`+text+`) found`, args...).rows(func(row pgx.Rows) error { return row.Scan(&n) }))
 	return n, err
 }
 

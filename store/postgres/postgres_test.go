@@ -28,6 +28,7 @@ func reopen(t testing.TB, opts Options) *store.DB {
 func kill(db *store.DB) {
 	b := db.Backend().(*backend)
 	b.wakes.stop()
+	b.planner.stop()
 	b.mu.Lock()
 	b.closed = true
 	b.mu.Unlock()

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -41,7 +42,18 @@ func (s search) Delete(ctx context.Context, m conversation.MessageID) error {
 
 var quoteLexeme = strings.NewReplacer(`'`, `''`, `\`, `\\`)
 
-// Find implements driver.SearchRepo.
+// How far Find walks from the newest before it asks the index of tokens, and how
+// far where so many had them that the walk will end soon.
+const (
+	walkFirst = 200
+	walkMost  = 4000
+)
+
+// Find implements driver.SearchRepo. What many texts have is found by walking
+// from the newest; what few have by the index of tokens, which finds all that
+// have them before it can tell the newest. A short walk tells which it is: the
+// planner would guess, wrongly where there are no statistics or tokens come
+// together. So each statement leaves it one way alone.
 func (s search) Find(ctx context.Context, tokens []string, after driver.SearchHit, limit int) ([]driver.SearchHit, error) {
 	words := s.lexemes(tokens)
 	if len(words) == 0 {
@@ -56,9 +68,23 @@ func (s search) Find(ctx context.Context, tokens []string, after driver.SearchHi
 		from = ` AND at <= $4 AND (at < $4 OR message > $5)`
 		args = append(args, after.At, key(after.Message))
 	}
-	q := query(`SELECT message, conversation, at FROM sd.search WHERE ws = $1 AND tokens @@ $2::text::tsquery`+from+
-		` ORDER BY at DESC, message LIMIT $3`, args...)
-	return many(ctx, s.tx, q, func(r pgx.Rows) (driver.SearchHit, error) {
+	walk := func(far int) ([]driver.SearchHit, error) {
+		return s.hits(ctx, fmt.Sprintf(`SELECT message, conversation, at FROM (SELECT * FROM sd.search WHERE ws = $1%s
+			ORDER BY ws, at DESC, message LIMIT %d) near WHERE tokens @@ $2::text::tsquery LIMIT $3`, from, far), args)
+	}
+	near, err := walk(walkFirst)
+	if err == nil && len(near) < limit && len(near)*walkMost > limit*walkFirst {
+		near, err = walk(walkMost)
+	}
+	if err != nil || len(near) == limit {
+		return near, err
+	}
+	return s.hits(ctx, `SELECT message, conversation, at FROM (SELECT * FROM sd.search WHERE tokens @@ $2::text::tsquery OFFSET 0) found
+		WHERE ws = $1`+from+` ORDER BY at DESC, message LIMIT $3`, args)
+}
+
+func (s search) hits(ctx context.Context, text string, args []any) ([]driver.SearchHit, error) {
+	return many(ctx, s.tx, query(text, args...), func(r pgx.Rows) (driver.SearchHit, error) {
 		var m, c string
 		var at time.Time
 		err := r.Scan(&m, &c, &at)

@@ -52,7 +52,7 @@ func (b *backend) pipeline(ctx context.Context, c conn, list []stmt) (int, error
 		batch.Queue(b.qualify(s.sql), s.args...)
 	}
 	b.trips.Add(1)
-	b.statements.Add(int64(len(list)))
+	b.planner.ran(b.statements.Add(int64(len(list))))
 	res := c.SendBatch(ctx, &batch)
 	for i, s := range list {
 		if err := b.consume(res, s); err != nil {

@@ -96,12 +96,15 @@ func (q *request) tickets() error {
 	}
 	var found []ticket.Ticket
 	if v.Text != "" {
-		hits, err := q.engine.SearchTickets(ctx, q.p, v.Text, 100)
+		hits, err := q.engine.SearchTickets(ctx, q.p, v.Text, q.r.FormValue("page"), 100)
 		if err != nil {
 			return err
 		}
-		for _, h := range hits {
+		for _, h := range hits.Tickets {
 			found = append(found, h.Ticket)
+		}
+		if hits.Next != "" {
+			v.Next = q.o.Prefix + "/tickets?" + url.Values{"q": {v.Text}, "page": {hits.Next}}.Encode()
 		}
 	} else {
 		page, err := q.engine.Tickets(ctx, q.p, q.ticketFilter(list), q.r.FormValue("page"), 50)
