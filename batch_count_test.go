@@ -86,8 +86,14 @@ func (s wayAloneSystem) Lease(ctx context.Context, name, node string, ttl time.D
 // are sent.
 func newWholeWay(t *testing.T, provider *linetest.Server) *wholeWay {
 	t.Helper()
+	return newWholeWayOver(t, provider, 16)
+}
+
+// newWholeWayOver is newWholeWay with so many connections to the server.
+func newWholeWayOver(t *testing.T, provider *linetest.Server, connections int) *wholeWay {
+	t.Helper()
 	dsn := pgtest.Start(t)
-	db, err := postgres.Open(t.Context(), postgres.Options{DSN: dsn, DisableNotify: true})
+	db, err := postgres.Open(t.Context(), postgres.Options{DSN: dsn, DisableNotify: true, MaxConns: connections})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	w := &wholeWay{t: t, db: db, dsn: dsn, secret: channel.NewSecret("0123456789abcdef0123456789abcdef"), signal: make(chan struct{}, 1)}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/sangdam/sangdam/store"
 )
@@ -66,16 +67,18 @@ func (w *wholeWay) grow(c *pgx.Conn, n int) {
 	}
 }
 
+// rowsConnections are few, so that those whose plans are the oldest are used.
+const rowsConnections = 3
+
 // read is how many rows and entries of indexes the server's statistics say were
 // read so far. A connection reports what it did with the first statement a second
 // later.
 func (w *wholeWay) read(c *pgx.Conn) (rows, entries float64) {
 	w.t.Helper()
-	const connections = 16
 	time.Sleep(1100 * time.Millisecond)
 	var ready, done sync.WaitGroup
-	ready.Add(connections)
-	for range connections {
+	ready.Add(rowsConnections)
+	for range rowsConnections {
 		done.Go(func() {
 			err := w.db.View(context.Background(), ws, func(_ context.Context, tx store.Tx) error {
 				_ = tx.Now() // asks on a connection of its own
@@ -101,11 +104,15 @@ func TestRowsReadStayFlatAsTablesGrow(t *testing.T) {
 	if testing.Short() {
 		t.Skip("fills tables; the plain run does")
 	}
-	w := newWholeWay(t, nil)
-	w.run()
+	w := newWholeWayOver(t, nil, rowsConnections)
 	c, err := pgx.Connect(t.Context(), w.dsn)
 	require.NoError(t, err)
 	defer func() { _ = c.Close(context.Background()) }()
+	for _, g := range grown {
+		_, err := c.Exec(t.Context(), `ALTER TABLE sangdam.`+g.table+` SET (autovacuum_enabled = off)`)
+		require.NoError(t, err)
+	}
+	w.run()
 	w.anew(32, 4) // every connection has its plans
 	measure := func() (rows, entries float64) {
 		before, entriesBefore := w.read(c)
@@ -118,6 +125,37 @@ func TestRowsReadStayFlatAsTablesGrow(t *testing.T) {
 	w.grow(c, *growTo)
 	w.anew(32, 2) // the router has read the feed
 	manyRows, manyEntries := measure()
+	t.Logf("rows a conversation: %.1f, then %.1f; entries: %.1f, then %.1f", rows, manyRows, entries, manyEntries)
+	require.LessOrEqual(t, manyRows, 2*rows+20)
+	require.LessOrEqual(t, manyEntries, 2*entries+20)
+}
+
+// TestManyWaitingCostNoMoreEach: customers who wrote while no engine ran, and whose
+// conversations are then begun and assigned, cost the server no more each when many
+// of them wait.
+func TestManyWaitingCostNoMoreEach(t *testing.T) {
+	if testing.Short() {
+		t.Skip("thousands wait; the plain run does")
+	}
+	each := func(waiting int) (rows, entries float64) {
+		w := newWholeWayOver(t, nil, rowsConnections)
+		c, err := pgx.Connect(t.Context(), w.dsn)
+		require.NoError(t, err)
+		defer func() { _ = c.Close(context.Background()) }()
+		var group errgroup.Group
+		group.SetLimit(32)
+		for range waiting {
+			group.Go(func() error { w.write(); return nil })
+		}
+		require.NoError(t, group.Wait())
+		rows, entries = w.read(c)
+		w.run()
+		w.until(&w.count, int64(waiting))
+		allRows, allEntries := w.read(c)
+		return (allRows - rows) / float64(waiting), (allEntries - entries) / float64(waiting)
+	}
+	rows, entries := each(200)
+	manyRows, manyEntries := each(2500)
 	t.Logf("rows a conversation: %.1f, then %.1f; entries: %.1f, then %.1f", rows, manyRows, entries, manyEntries)
 	require.LessOrEqual(t, manyRows, 2*rows+20)
 	require.LessOrEqual(t, manyEntries, 2*entries+20)

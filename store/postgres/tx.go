@@ -203,6 +203,7 @@ func (t *tx) beginning() []stmt {
 		list = append(list, query("SAVEPOINT sangdam"))
 	case t.kind == updating:
 		list = append(list, query("BEGIN ISOLATION LEVEL READ COMMITTED"))
+		list = append(list, replanning(t.pooled, time.Now())...)
 	}
 	if t.b.opts.Pooler && !t.host {
 		list = append(list, query(localSettings, t.b.lockTimeout(), t.b.idleTimeout()))

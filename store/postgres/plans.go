@@ -1,0 +1,44 @@
+package postgres
+
+import (
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// A statement's plan stays on its connection. While tables are empty all their
+// indexes cost the same, so that a plan may look a row up by an index that finds
+// the workspace alone, which is dear once there are many rows. The server plans
+// anew when it has analysed a table, which may be minutes away. Plans therefore
+// grow old by themselves, those of a new connection soon and later ones ever
+// later: planning all statements takes some 10 ms.
+const (
+	plansFirst  = 100 * time.Millisecond
+	plansAtMost = 30 * time.Second
+)
+
+// plansKey is where a connection keeps how old its plans may become.
+const plansKey = "sangdam plans"
+
+// plans says when a connection's plans are made anew, and how long the next ones
+// may stay.
+type plans struct {
+	until time.Time
+	next  time.Duration
+}
+
+// replanning is the statement that has the connection's plans made anew, if they
+// are too old.
+func replanning(c *pgxpool.Conn, now time.Time) []stmt {
+	kept := c.Conn().PgConn().CustomData()
+	p, planned := kept[plansKey].(*plans)
+	switch {
+	case !planned:
+		kept[plansKey] = &plans{until: now.Add(plansFirst), next: 2 * plansFirst}
+		return nil
+	case now.Before(p.until):
+		return nil
+	}
+	p.until, p.next = now.Add(p.next), min(2*p.next, plansAtMost)
+	return []stmt{query("DISCARD PLANS")}
+}
