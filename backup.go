@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -98,9 +99,6 @@ const (
 	// inPart is how many conversations a part has, and maxPart bounds its bytes.
 	inPart  = 50
 	maxPart = 256 << 20
-	// backupPasses bounds how often the beginning of the list is looked at again
-	// for what moved there meanwhile.
-	backupPasses = 20
 )
 
 func init() {
@@ -121,11 +119,11 @@ func (e *Engine) BackUp(ctx context.Context, p Principal, c BackUp) (Saved, erro
 		if e.cfg.Blobs == nil {
 			return Saved{}, errs.New(errs.Unsupported, "sangdam: a backup needs a blob store; set Config.Blobs")
 		}
-		last, err := backups.List(u.ctx, u.tx, store.List[Backup]{Tag: "by", Value: store.Exact(p.keyOwner()), Desc: true, Limit: 1})
+		last, err := backupErrands.of(u.ctx, u.tx, p, 1)
 		if err != nil {
 			return Saved{}, err
 		}
-		if len(last.Items) > 0 && last.Items[0].State == BackupRunning {
+		if len(last) > 0 && last[0].State == BackupRunning {
 			return Saved{}, errs.New(errs.Conflict, "sangdam: your last backup is still being made; wait for it")
 		}
 		if err := c.Filter.Check(); err != nil {
@@ -140,32 +138,20 @@ func (e *Engine) BackUp(ctx context.Context, p Principal, c BackUp) (Saved, erro
 	})
 }
 
-// backupJob makes one part after the other. A job that is done again goes on
-// where it was.
+// backupErrands are the backups as errands.
+var backupErrands = errand[Backup]{kind: kindBackup, docs: backups, about: func(b *Backup) errandState {
+	return errandState{id: b.ID, by: b.By, state: string(b.State), version: b.Version, over: b.State == BackupReady,
+		percent: 100 * b.Made / max(b.Parts, 1)}
+}}
+
+// backupJob makes one part after the other.
 func (e *Engine) backupJob(ctx context.Context, j *runningJob, p backupJobOf) error {
-	for ctx.Err() == nil {
-		var b Backup
-		err := e.db.View(ctx, j.Workspace, func(ctx context.Context, tx store.Tx) (err error) {
-			b, err = backups.Get(ctx, tx, p.Backup)
-			return err
-		})
-		if errors.Is(err, ErrNotFound) || err == nil && b.State == BackupReady {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+	return backupErrands.run(e, ctx, j, p.Backup, func(ctx context.Context, b Backup) error {
 		if b.Parts == 0 {
-			err = e.beginBackup(ctx, b)
-		} else {
-			err = e.backupStep(ctx, b)
+			return e.beginBackup(ctx, b)
 		}
-		if err != nil {
-			return err
-		}
-		j.progress(100 * b.Made / max(b.Parts, 1))
-	}
-	return ctx.Err()
+		return e.backupStep(ctx, b)
+	})
 }
 
 // beginBackup finds out which conversations there are, and divides them.
@@ -196,19 +182,10 @@ func (e *Engine) beginBackup(ctx context.Context, b Backup) error {
 		}
 	}
 	b.Total, b.Parts = len(ids), len(chunks)
-	return e.unit(ctx, system(b.Principal.Workspace), func(u *unit) error { return u.saveBackup(b) })
+	return e.unit(ctx, system(b.Principal.Workspace), func(u *unit) error { return backupErrands.save(u, &b) })
 }
 
-func (u *unit) saveBackup(b Backup) error {
-	if err := backups.Save(u.ctx, u.tx, &b); err != nil {
-		return err
-	}
-	return u.event(kindBackup, b.ID, b.Version, string(b.State))
-}
-
-// backupOf lists what there is, in the order in which it began. The list goes by
-// the last change: what changes while it is read moves to its beginning, so that
-// this is read again until it has nothing new.
+// backupOf lists what there is, in the order in which it began.
 func (e *Engine) backupOf(ctx context.Context, b Backup) ([]conversation.ID, error) {
 	opened := map[conversation.ID]time.Time{}
 	if b.Text != "" {
@@ -220,33 +197,15 @@ func (e *Engine) backupOf(ctx context.Context, b Backup) ([]conversation.ID, err
 		}
 		return inOrder(opened), err
 	}
-	var until time.Time // a pass ends at what has not changed since the one before
-	for range backupPasses {
-		fresh, newest := 0, until
-		for page, last := "", false; !last; {
-			list, err := e.Conversations(ctx, b.Principal, b.Filter, page, maxPage)
-			if err != nil {
-				return nil, err
-			}
-			for _, c := range list.Conversations {
-				if _, had := opened[c.ID]; !had {
-					fresh++
-				}
-				opened[c.ID] = c.OpenedAt
-				if c.UpdatedAt.After(newest) {
-					newest = c.UpdatedAt
-				}
-				last = last || c.UpdatedAt.Before(until)
-			}
-			page = list.Next
-			last = last || page == ""
+	_, _, err := gather(time.Time{}, math.MaxInt, func(page string) (some []touched, next string, err error) {
+		list, err := e.Conversations(ctx, b.Principal, b.Filter, page, maxPage)
+		for _, c := range list.Conversations {
+			opened[c.ID] = c.OpenedAt
+			some = append(some, touched{string(c.ID), c.UpdatedAt})
 		}
-		if fresh == 0 {
-			break
-		}
-		until = newest
-	}
-	return inOrder(opened), nil
+		return some, list.Next, err
+	})
+	return inOrder(opened), err
 }
 
 func inOrder(opened map[conversation.ID]time.Time) []conversation.ID {
@@ -312,7 +271,7 @@ func (e *Engine) backupStep(ctx context.Context, b Backup) error {
 		if err := backupParts.Save(u.ctx, u.tx, &part); err != nil {
 			return err
 		}
-		return u.saveBackup(b)
+		return backupErrands.save(u, &b)
 	})
 }
 

@@ -38,9 +38,9 @@ func (e *Engine) putBackup(ctx context.Context, ws WorkspaceID, part string, lin
 // is expired is gone.
 func (e *Engine) Backups(ctx context.Context, p Principal) (out []Backup, err error) {
 	err = e.query(ctx, p, ActBackup, Resource{Kind: kindBackup}, func(ctx context.Context, tx store.Tx, _ *settings) error {
-		page, err := backups.List(ctx, tx, store.List[Backup]{Tag: "by", Value: store.Exact(p.keyOwner()), Desc: true, Limit: 10})
+		list, err := backupErrands.of(ctx, tx, p, 10)
 		out = []Backup{}
-		for _, b := range page.Items {
+		for _, b := range list {
 			if tx.Now().Before(b.At.Add(backupFor)) {
 				out = append(out, b)
 			}

@@ -41,7 +41,7 @@ func (u *unit) classify(acct channel.Account, d *conversation.Draft, m conversat
 	for name, value := range d.C.Attributes {
 		facts["attribute."+name] = condition.Text(value)
 	}
-	if err := u.hostFacts(facts, d.C); err != nil {
+	if err := u.e.hostFacts(facts, d.C); err != nil {
 		return routing.Item{}, err
 	}
 	out, err := routing.Classify(stream, facts, u.tx.Now(), u.e.cfg.Seed^hashOf(string(d.C.ID)), u.e.cfg.Fields...)
@@ -59,16 +59,16 @@ func (u *unit) classify(acct channel.Account, d *conversation.Draft, m conversat
 }
 
 // hostFacts adds the host's own facts, those of Config.Fields and no other.
-func (u *unit) hostFacts(facts condition.Map, c conversation.Conversation) error {
-	own := u.e.cfg.Facts
+func (e *Engine) hostFacts(facts condition.Map, c conversation.Conversation) error {
+	own := e.cfg.Facts
 	if own == nil {
 		return nil
 	}
-	more, err := inline(u.e.guard, "the host", "Facts", func() (condition.Map, error) { return own(c), nil })
+	more, err := inline(e.guard, "the host", "Facts", func() (condition.Map, error) { return own(c), nil })
 	if err != nil {
 		return err
 	}
-	for _, f := range u.e.cfg.Fields {
+	for _, f := range e.cfg.Fields {
 		if fact, ok := more[f.Name]; ok {
 			facts[f.Name] = fact
 		}

@@ -293,11 +293,13 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 			"ReplayDeliveries": func(p sangdam.Principal) error {
 				return w.eng.ReplayDeliveries(w.ctx, p, sangdam.ReplayDeliveries{Target: "x"})
 			},
-			"Requeue": func(p sangdam.Principal) error { return w.eng.Requeue(w.ctx, p, sangdam.Requeue{Envelope: "x"}) },
+			"TryTrigger": func(p sangdam.Principal) error { return errOf(w.eng.TryTrigger(w.ctx, p, sangdam.TryTrigger{})) },
+			"StopTrial":  func(p sangdam.Principal) error { return w.eng.StopTrial(w.ctx, p, sangdam.StopTrial{Trial: "x"}) },
+			"Requeue":    func(p sangdam.Principal) error { return w.eng.Requeue(w.ctx, p, sangdam.Requeue{Envelope: "x"}) },
 		}
 		queries := map[string]func(p sangdam.Principal) error{
-			"TryTrigger": func(p sangdam.Principal) error { return errOf(w.eng.TryTrigger(w.ctx, p, sangdam.TryTrigger{})) },
-			"Triggers":   func(p sangdam.Principal) error { return errOf(w.eng.Triggers(w.ctx, p, "conversation")) },
+			"Trial":    func(p sangdam.Principal) error { return errOf(w.eng.Trial(w.ctx, p, "x")) },
+			"Triggers": func(p sangdam.Principal) error { return errOf(w.eng.Triggers(w.ctx, p, "conversation")) },
 			"TriggerRuns": func(p sangdam.Principal) error {
 				return errOf(w.eng.TriggerRuns(w.ctx, p, sangdam.TriggerRunFilter{Trigger: "x"}, "", 1))
 			},

@@ -104,11 +104,17 @@ func TestContactsOfAnEarlierProgramAreFoundAndSeen(t *testing.T) {
 // again is a new process on the same data.
 func (w *replayWorld) again() {
 	w.t.Helper()
+	w.halt()
+	w.next()
+}
+
+// next is a new process after halt.
+func (w *replayWorld) next() {
+	w.t.Helper()
 	if !w.real {
-		w.restart()
+		w.resume()
 		return
 	}
-	w.halt()
 	var err error
 	w.eng, err = sangdam.New(w.cfg)
 	require.NoError(w.t, err)

@@ -91,6 +91,11 @@ var (
 
 const jobBulk = "ticket_bulk"
 
+var bulkErrands = errand[Bulk]{kind: "ticket_bulk", docs: bulks, about: func(b *Bulk) errandState {
+	return errandState{id: b.ID, by: b.By, state: string(b.State), version: b.Version, over: b.State == BulkDone,
+		percent: 100 * (b.Done + b.Failed) / max(b.Total, 1)}
+}}
+
 func init() {
 	registerJob(jobKind{name: jobBulk, workers: 2, bound: always(10 * time.Minute), tries: 20}, (*Engine).bulkJob, nil)
 }
@@ -138,24 +143,9 @@ func (u *unit) beginBulk(b Bulk, item func(int) BulkItem, n int) (Saved, error) 
 	return Saved{ID: b.ID, Version: b.Version}, u.enqueueJob(jobBulk, b.ID, bulkJobOf{b.ID})
 }
 
-// bulkJob changes one ticket in each transaction. A job that is done again goes
-// on where it was.
+// bulkJob changes one ticket in each transaction.
 func (e *Engine) bulkJob(ctx context.Context, j *runningJob, p bulkJobOf) error {
-	for ctx.Err() == nil {
-		var b Bulk
-		err := e.db.View(ctx, j.Workspace, func(ctx context.Context, tx store.Tx) (err error) {
-			b, err = bulks.Get(ctx, tx, p.Bulk)
-			return err
-		})
-		if err != nil || b.State == BulkDone {
-			return err
-		}
-		if err := e.bulkStep(ctx, b); err != nil {
-			return err
-		}
-		j.progress(100 * (b.Done + b.Failed) / max(b.Total, 1))
-	}
-	return ctx.Err()
+	return bulkErrands.run(e, ctx, j, p.Bulk, e.bulkStep)
 }
 
 // bulkStep changes the next ticket. What refuses it is its report; what is
@@ -205,13 +195,10 @@ func (u *unit) bulkNoted(b Bulk, it BulkItem) error {
 	if b.Done+b.Failed == b.Total {
 		b.State = BulkDone
 	}
-	if err := bulks.Save(u.ctx, u.tx, &b); err != nil {
-		return err
-	}
 	if err := bulkItems.Save(u.ctx, u.tx, &it); err != nil {
 		return err
 	}
-	return u.event("ticket_bulk", b.ID, b.Version, string(b.State))
+	return bulkErrands.save(u, &b)
 }
 
 // bulkOne changes a ticket with the principal's rights and says what would take
@@ -325,14 +312,14 @@ func (e *Engine) UndoBulk(ctx context.Context, p Principal, c UndoBulk) (Saved, 
 		if err := u.allow(ActTicketBulk, Resource{Kind: kindTicket}); err != nil {
 			return Saved{}, err
 		}
-		latest, err := bulks.List(u.ctx, u.tx, store.List[Bulk]{Tag: "by", Value: store.Exact(p.keyOwner()), Desc: true, Limit: 1})
+		latest, err := bulkErrands.of(u.ctx, u.tx, p, 1)
 		if err != nil {
 			return Saved{}, err
 		}
-		if len(latest.Items) == 0 || latest.Items[0].ID != c.Bulk {
+		if len(latest) == 0 || latest[0].ID != c.Bulk {
 			return Saved{}, errs.New(errs.Conflict, "sangdam: only your last bulk change can be taken back")
 		}
-		b := latest.Items[0]
+		b := latest[0]
 		if b.State != BulkDone || b.Undone || b.Undoes != "" {
 			return Saved{}, errs.New(errs.Conflict, "sangdam: the bulk change still runs, or was taken back already")
 		}
@@ -379,10 +366,7 @@ type BulkFailure struct {
 // BulkProgress tells how far a bulk change of the principal's own is.
 func (e *Engine) BulkProgress(ctx context.Context, p Principal, id string) (out BulkReport, err error) {
 	err = e.query(ctx, p, ActTicketBulk, Resource{Kind: kindTicket}, func(ctx context.Context, tx store.Tx, _ *settings) error {
-		b, err := bulks.Get(ctx, tx, id)
-		if errors.Is(err, ErrNotFound) || err == nil && b.By != p.keyOwner() && p.Kind != KindHost {
-			return noSuch("ticket_bulk")
-		}
+		b, err := bulkErrands.get(ctx, tx, p, id)
 		if err != nil {
 			return err
 		}

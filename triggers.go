@@ -86,6 +86,16 @@ type triggerSubject struct {
 	release func(triggerRecord)
 	// find loads a record by its id, for timed triggers; ErrNotFound.
 	find func(u *unit, id string) (triggerRecord, error)
+
+	// touched lists the records that the reader may see, the last changed first, a
+	// page at a time.
+	touched func(r *pastReader, after string) ([]touched, string, error)
+	// past yields what makes each past event of a record anew, in order.
+	past func(r *pastReader, id string, yield func(func() trigger.Past) bool) error
+	// resource is the record as the policy is asked about it; ErrNotFound.
+	resource func(r *pastReader, id string) (Resource, error)
+	// assumed says that the past of a field is not known to the reader.
+	assumed func(r *pastReader, field string) bool
 }
 
 // triggerSource is what the fields of a kind may depend on.

@@ -30,7 +30,8 @@ const attributeField = "attribute."
 
 func init() {
 	registerTriggers(triggerSubject{kind: kindConversation, events: happenings, fields: conversationFields, catalog: conversationActions(),
-		load: loadConversation, release: releaseConversation, find: findConversation})
+		load: loadConversation, release: releaseConversation, find: findConversation, touched: touchedConversations,
+		past: pastConversation, resource: pastConversationResource, assumed: assumedOfConversation})
 }
 
 func conversationFields(src triggerSource) ([]condition.Field, error) {
@@ -237,6 +238,16 @@ func loadConversation(u *unit, c change) (triggerRecord, error) {
 	for _, e := range c.events {
 		p.happen(happeningOf[conversation.EventKind(e)])
 	}
+	p.compare()
+	if len(p.happened) == 0 {
+		releaseConversation(p)
+		return nil, nil
+	}
+	return p, nil
+}
+
+// compare adds what the conversation itself tells of what happened.
+func (p *pulledConversation) compare() {
 	was := &p.before
 	if p.now.State != was.State && p.now.State == conversation.StateClosed {
 		p.happen("ended")
@@ -250,11 +261,6 @@ func loadConversation(u *unit, c change) (triggerRecord, error) {
 	if was.Control == conversation.ControlBot && p.now.Control != conversation.ControlBot && p.now.State != conversation.StateClosed {
 		p.happen("handed_over")
 	}
-	if len(p.happened) == 0 {
-		releaseConversation(p)
-		return nil, nil
-	}
-	return p, nil
 }
 
 // happens notes what a message was: what bots, rules and the library say is
@@ -338,7 +344,7 @@ func (p *pulledConversation) Fact(name string) (condition.Fact, bool) {
 func (p *pulledConversation) hostFact(name string) (condition.Fact, bool) {
 	if p.host == nil {
 		p.host = condition.Map{}
-		if err := p.u.hostFacts(p.host, p.now); err != nil {
+		if err := p.u.e.hostFacts(p.host, p.now); err != nil {
 			p.u.e.log.Warn("the host's facts for triggers failed", "error", err)
 		}
 	}

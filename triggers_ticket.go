@@ -28,7 +28,8 @@ var ticketHappenings = []string{"created", "merged", "split", "completed", "solv
 
 func init() {
 	registerTriggers(triggerSubject{kind: kindTicket, events: ticketHappenings, fields: ticketTriggerFields, catalog: ticketActions(),
-		load: loadTicket, find: findTicket})
+		load: loadTicket, find: findTicket, touched: touchedTickets, past: pastTicket, resource: pastTicketResource,
+		assumed: assumedOfTicket})
 }
 
 func ticketTriggerFields(src triggerSource) ([]condition.Field, error) {
@@ -251,26 +252,34 @@ func (p *pulledTicket) set(d *ticket.Draft, a trigger.Action) error {
 	return p.setField(d, strings.TrimPrefix(params.Field, ticketFieldPrefix), params.Value)
 }
 
-// setField sets a field of the workspace from text, by its type.
+// setField sets a field of the workspace from text.
 func (p *pulledTicket) setField(d *ticket.Draft, code, text string) error {
-	f, ok := p.now.Fields.Field(code)
-	if !ok || f.Deleted || f.Encrypted {
-		return errs.New(errs.Invalid, "sangdam: there is no field %q that a rule may set", cutTo(code, 64))
+	v, err := fieldOfText(p.now.Fields, code, text)
+	if err != nil {
+		return err
 	}
-	v := ticket.Value{Text: text}
+	return p.u.setFields(d, &ticketSetup{TicketSetup: TicketSetup{Fields: p.now.Fields}}, map[string]ticket.Value{code: v})
+}
+
+// fieldOfText is the value of a field of the workspace from text, by its type.
+func fieldOfText(all ticket.Fields, code, text string) (ticket.Value, error) {
+	f, ok := all.Field(code)
+	if !ok || f.Deleted || f.Encrypted {
+		return ticket.Value{}, errs.New(errs.Invalid, "sangdam: there is no field %q that a rule may set", cutTo(code, 64))
+	}
 	switch f.Type {
 	case ticket.Number:
 		n, err := strconv.ParseFloat(text, 64)
 		if err != nil {
-			return errs.New(errs.Invalid, "sangdam: field %q is a number", code)
+			return ticket.Value{}, errs.New(errs.Invalid, "sangdam: field %q is a number", code)
 		}
-		v = ticket.Value{Number: &n}
+		return ticket.Value{Number: &n}, nil
 	case ticket.Checkbox:
-		v = ticket.Value{List: strings.FieldsFunc(text, func(r rune) bool { return r == ',' })}
+		return ticket.Value{List: strings.FieldsFunc(text, func(r rune) bool { return r == ',' })}, nil
 	case ticket.File:
-		return errs.New(errs.Invalid, "sangdam: field %q is a file, which a rule does not set", code)
+		return ticket.Value{}, errs.New(errs.Invalid, "sangdam: field %q is a file, which a rule does not set", code)
 	}
-	return p.u.setFields(d, &ticketSetup{TicketSetup: TicketSetup{Fields: p.now.Fields}}, map[string]ticket.Value{code: v})
+	return ticket.Value{Text: text}, nil
 }
 
 // say adds an internal comment, or a public one that goes to the customer.

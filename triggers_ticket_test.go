@@ -281,39 +281,3 @@ func TestOneSaveOfATicketIsOneEvent(t *testing.T) {
 		require.Subset(t, runs[0].Happened, []string{"state", "assigned", "changed"})
 	})
 }
-
-// A dry run over histories: what a rule would have done, with the difference to
-// the rules there are, and nothing is changed.
-func TestTryingATrigger(t *testing.T) {
-	replay(t, everywhere, func(t *testing.T, w *replayWorld) {
-		d := newTicketDesk(t, w)
-		begun := time.Now().Add(-time.Minute)
-		var ids []ticket.ID
-		for i := range 5 {
-			ids = append(ids, d.open(sangdam.OpenTicket{Title: fmt.Sprint("t", i)}))
-		}
-		for i, id := range ids {
-			require.NoError(t, d.update(w.host, id, sangdam.TicketChange{Priority: ptr(ticket.Priority(i % 3))}, nil))
-		}
-		w.save(ticketRule("there", when("event", condition.Is, "created"), tag("new")))
-		try := ticketRule("try", when("priority", condition.ChangedTo, 2.0), tag("urgent"),
-			trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: sangdam.ToCustomer,
-				Subject: sangdam.Texts{"": "x"}, Body: sangdam.Texts{"": "x"}}))
-		trial, err := w.eng.TryTrigger(w.ctx, w.host, sangdam.TryTrigger{Trigger: try, Since: begun})
-		require.NoError(t, err)
-		require.Equal(t, map[trigger.ID]int{"there": 5, "try": 1}, trial.Fired)
-		require.Equal(t, 1, trial.Differ)
-		require.Equal(t, []trigger.ID{"try"}, trial.Samples[0].Now)
-		require.Equal(t, 6, trial.Actions[sangdam.ActionTag])
-		require.Equal(t, 1, trial.Actions[sangdam.ActionMail])
-		for _, id := range ids {
-			require.Empty(t, d.read(id).Ticket.Tags)
-			d.replays(id)
-		}
-		for _, bad := range []trigger.Trigger{rule("c", nil, tag("x")),
-			{Subject: "ticket", After: &trigger.After{Since: "created", For: time.Hour}}} {
-			_, err = w.eng.TryTrigger(w.ctx, w.host, sangdam.TryTrigger{Trigger: bad})
-			require.ErrorIs(t, err, sangdam.ErrUnsupported)
-		}
-	})
-}

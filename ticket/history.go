@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -155,58 +156,76 @@ func Replay(entries []Entry) (Ticket, error) {
 			return Ticket{}, err
 		}
 	}
-	return r.Ticket()
+	return r.Ticket(), nil
 }
 
 // Replayer makes a ticket of its history step by step. The zero Replayer is at
 // the beginning.
 type Replayer struct {
-	id              ID
-	seq             int64
-	members, fields map[string]json.RawMessage
+	id  ID
+	seq int64
+	t   Ticket
 }
 
-// Add takes the next entry of the history; ErrInvalid when it is not the next.
+// places are the members of a ticket by their names in JSON.
+var places = func() map[string]int {
+	out := map[string]int{}
+	for i := range reflect.TypeFor[Ticket]().NumField() {
+		name, _, _ := strings.Cut(reflect.TypeFor[Ticket]().Field(i).Tag.Get("json"), ",")
+		out[name] = i
+	}
+	return out
+}()
+
+// Add takes the next entry of the history; ErrInvalid when it is not the next,
+// or changes a member to what that cannot be.
 func (r *Replayer) Add(e Entry) error {
-	if r.members == nil {
-		r.id, r.members, r.fields = e.Ticket, map[string]json.RawMessage{}, map[string]json.RawMessage{}
+	if r.seq == 0 {
+		r.id = e.Ticket
 	}
 	if e.Seq != r.seq+1 || e.Ticket != r.id {
 		return errs.New(errs.Invalid, "ticket: the history has entry %d where %d is due", e.Seq, r.seq+1)
 	}
 	r.seq++
+	r.t.Fields = maps.Clone(r.t.Fields) // the tickets handed out keep theirs
 	for _, c := range e.Changes {
-		into, name := r.members, c.Member
-		if f, ok := strings.CutPrefix(name, "fields."); ok {
-			into, name = r.fields, f
+		err := r.set(c)
+		if err != nil {
+			return errs.New(errs.Invalid, "ticket: entry %d does not make a ticket: %w", e.Seq, err)
 		}
-		if into[name] = c.Now; bytes.Equal(c.Now, null) {
-			delete(into, name)
-		}
+	}
+	if len(r.t.Fields) == 0 {
+		r.t.Fields = nil
 	}
 	return nil
 }
 
-// Ticket is the ticket after the entries so far.
-func (r *Replayer) Ticket() (Ticket, error) {
-	members := maps.Clone(r.members)
-	if members == nil {
-		members = map[string]json.RawMessage{}
-	}
-	if len(r.fields) > 0 {
-		raw, err := json.Marshal(r.fields)
-		if err != nil {
-			return Ticket{}, fmt.Errorf("ticket: %w", err)
+// set makes one change. What it replaces is not written into: tickets that were
+// handed out share it.
+func (r *Replayer) set(c Change) error {
+	if code, is := strings.CutPrefix(c.Member, "fields."); is {
+		var v Value
+		if err := json.Unmarshal(c.Now, &v); err != nil {
+			return err
 		}
-		members["fields"] = raw
+		if r.t.Fields == nil {
+			r.t.Fields = map[string]Value{}
+		}
+		if r.t.Fields[code] = v; bytes.Equal(c.Now, null) {
+			delete(r.t.Fields, code)
+		}
+		return nil
 	}
-	raw, err := json.Marshal(members)
-	if err != nil {
-		return Ticket{}, fmt.Errorf("ticket: %w", err)
+	at, known := places[c.Member]
+	if !known {
+		return nil
 	}
-	var t Ticket
-	if err := json.Unmarshal(raw, &t); err != nil {
-		return Ticket{}, errs.New(errs.Invalid, "ticket: the history does not make a ticket: %w", err)
+	member := reflect.ValueOf(&r.t).Elem().Field(at)
+	if member.SetZero(); bytes.Equal(c.Now, null) {
+		return nil
 	}
-	return t, nil
+	return json.Unmarshal(c.Now, member.Addr().Interface())
 }
+
+// Ticket is the ticket after the entries so far.
+func (r *Replayer) Ticket() Ticket { return r.t }

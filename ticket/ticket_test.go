@@ -113,6 +113,7 @@ func TestHistoryIsComplete(t *testing.T) {
 	all := fields(t)
 	for range 200 {
 		tk, history := fresh(t, "t1")
+		steps := []string{asJSON(t, tk)}
 		for i := range 1 + rng.IntN(25) {
 			before, err := json.Marshal(tk)
 			require.NoError(t, err)
@@ -124,7 +125,19 @@ func TestHistoryIsComplete(t *testing.T) {
 			after, err := json.Marshal(tk)
 			require.NoError(t, err)
 			require.JSONEq(t, string(before), string(after), "the stored ticket was changed in place")
-			tk, history = end(t, d, history)
+			was := len(history)
+			if tk, history = end(t, d, history); len(history) > was {
+				steps = append(steps, asJSON(t, tk))
+			}
+		}
+		var r ticket.Replayer
+		var made []ticket.Ticket
+		for _, e := range history {
+			require.NoError(t, r.Add(e))
+			made = append(made, r.Ticket())
+		}
+		for i, m := range made { // after all of them: a later step changes no earlier ticket
+			require.JSONEq(t, steps[i], asJSON(t, m), "step %d", i)
 		}
 		replayed, err := ticket.Replay(history)
 		require.NoError(t, err)
@@ -135,6 +148,15 @@ func TestHistoryIsComplete(t *testing.T) {
 		require.NoError(t, err)
 		require.JSONEq(t, string(want), string(got))
 	}
+}
+
+// asJSON is a ticket without its version, which is no part of its history.
+func asJSON(t *testing.T, tk ticket.Ticket) string {
+	t.Helper()
+	tk.Version = 0
+	raw, err := json.Marshal(tk)
+	require.NoError(t, err)
+	return string(raw)
 }
 
 // anything does one random thing; refusals are right too.

@@ -3,87 +3,188 @@ package trigger
 import (
 	"iter"
 	"slices"
+
+	"github.com/sangdam/sangdam/trigger/condition"
 )
 
 // Past is an event with its subject rebuilt as it was then. The subject must be
 // a copy whose Do changes nothing but itself.
 type Past struct {
+	// Record names the subject: the events of one follow each other.
+	Record  string
 	Event   Event
 	Subject Subject
 }
 
-// Trial is what a dry run found.
+// DryRun is what is compared: a set of triggers with one as it is edited, and
+// the set with that one as it is stored.
+type DryRun struct {
+	Rule     ID
+	Now, Was *Set
+}
+
+// Trial is what a dry run found. It can be kept as JSON and gone on with, after
+// the last event of a record.
 type Trial struct {
-	// Events is how many were replayed.
-	Events int `json:"events"`
-	// Fired counts, for each trigger, the events in which it fired.
-	Fired map[ID]int `json:"fired"`
-	// Actions counts what would have been done, by kind of action.
-	Actions map[string]int `json:"actions"`
-	// Differ is in how many events other triggers would have fired than with the
-	// set compared with.
-	Differ int `json:"differ"`
-	// Samples are the first events that differ, at most MaxSamples.
+	Events  int `json:"events"`
+	Records int `json:"records"`
+	// Now is what the rule would have done as it is edited, Was as it is stored.
+	Now Matches `json:"now"`
+	Was Matches `json:"was"`
+	// Gained are the events in which the rule fires now and did not, Lost the
+	// other way round.
+	Gained Difference `json:"gained"`
+	Lost   Difference `json:"lost"`
+	// Others counts the events in which other triggers fire than did.
+	Others int `json:"others"`
+}
+
+// Matches is where a rule fires, and what it does there.
+type Matches struct {
+	Events  int `json:"events"`
+	Records int `json:"records"`
+	// Actions are counted by their kind.
+	Actions map[string]Tally `json:"actions,omitempty"`
+}
+
+// Tally counts what became of actions.
+type Tally struct {
+	Done   int `json:"done"`
+	Passed int `json:"passed"` // passed over
+	Sent   int `json:"sent"`   // see Outcome.Sent
+}
+
+// Difference is where a rule fires in one of its forms only. Records counts
+// those in which it fires in the other form in no event.
+type Difference struct {
+	Events  int `json:"events"`
+	Records int `json:"records"`
+	// Samples are the first of the events, at most MaxSamples.
 	Samples []Sample `json:"samples,omitempty"`
 }
 
-// MaxSamples is how many events a Trial shows.
-const MaxSamples = 100
+// MaxSamples is how many events a Difference shows, and MaxReasons how many
+// clauses of each.
+const (
+	MaxSamples = 10
+	MaxReasons = 20
+)
 
-// Sample is one event of a Trial: which triggers fired with the set under trial
-// and which with the one compared with.
+// Sample is one event of a Difference, with the reason for each form of the
+// rule; a reason is empty where the rule was not asked. Reasons hold no values.
 type Sample struct {
-	Event Event `json:"event"`
-	Now   []ID  `json:"now"`
-	Was   []ID  `json:"was"`
+	Record string             `json:"record"`
+	Event  Event              `json:"event"`
+	Now    []condition.Reason `json:"now,omitempty"`
+	Was    []condition.Reason `json:"was,omitempty"`
 }
 
-// DryRun replays past events with the set. Each element of past makes a fresh
-// copy of one event's subject whenever it is called; with compared, it is called
-// twice, so that each set works on a copy of its own.
-func (s *Set) DryRun(past iter.Seq[func() Past], compared *Set) (Trial, error) {
-	trial := Trial{Fired: map[ID]int{}, Actions: map[string]int{}}
+// Replay goes on over past events. Each element of past makes a fresh copy of
+// one event's subject whenever it is called. An error is a subject's.
+func (d DryRun) Replay(past iter.Seq[func() Past], into *Trial) error {
+	record, open, now, was := "", false, false, false
+	ended := func() {
+		if !open {
+			return
+		}
+		into.Records++
+		into.Now.Records += one(now)
+		into.Was.Records += one(was)
+		into.Gained.Records += one(now && !was)
+		into.Lost.Records += one(was && !now)
+	}
 	for copyOf := range past {
-		trial.Events++
-		now, event, err := s.replay(copyOf, &trial)
+		p, firedNow, firedWas, err := d.event(copyOf, into)
 		if err != nil {
-			return trial, err
+			return err
 		}
-		var was []ID
-		if compared != nil {
-			if was, _, err = compared.replay(copyOf, nil); err != nil {
-				return trial, err
-			}
+		if !open || p.Record != record {
+			ended()
+			record, open, now, was = p.Record, true, false, false
 		}
-		if slices.Equal(now, was) {
-			continue
-		}
-		trial.Differ++
-		if len(trial.Samples) < MaxSamples {
-			trial.Samples = append(trial.Samples, Sample{Event: event, Now: now, Was: was})
-		}
+		now, was = now || firedNow, was || firedWas
 	}
-	return trial, nil
+	ended()
+	return nil
 }
 
-func (s *Set) replay(copyOf func() Past, trial *Trial) ([]ID, Event, error) {
-	p := copyOf()
-	report, err := s.Run(p.Event, p.Subject, Options{})
-	if err != nil {
-		return nil, p.Event, err
+func one(is bool) int {
+	if is {
+		return 1
 	}
-	var fired []ID
-	for _, run := range report.Runs {
-		fired = append(fired, run.Trigger)
-		if trial == nil {
+	return 0
+}
+
+// event asks both sets about one event, each on a copy of its own.
+func (d DryRun) event(copyOf func() Past, into *Trial) (p Past, now, was bool, err error) {
+	p = copyOf()
+	is, err := d.Now.Run(p.Event, p.Subject, Options{})
+	if err != nil {
+		return p, false, false, err
+	}
+	before, err := d.Was.Run(p.Event, copyOf().Subject, Options{})
+	if err != nil {
+		return p, false, false, err
+	}
+	into.Events++
+	now, was = into.Now.count(is, d.Rule), into.Was.count(before, d.Rule)
+	into.Others += one(!slices.Equal(d.others(is), d.others(before)))
+	if now == was {
+		return p, now, was, nil
+	}
+	side := &into.Gained
+	if was {
+		side = &into.Lost
+	}
+	side.Events++
+	if len(side.Samples) == MaxSamples {
+		return p, now, was, nil
+	}
+	s := Sample{Record: p.Record, Event: p.Event}
+	if s.Now, err = d.why(d.Now, copyOf()); err == nil {
+		s.Was, err = d.why(d.Was, copyOf())
+	}
+	side.Samples = append(side.Samples, s)
+	return p, now, was, err
+}
+
+// count adds what the rule did in one event, and says whether it fired.
+func (m *Matches) count(r Report, rule ID) (fired bool) {
+	for _, run := range r.Runs {
+		if run.Trigger != rule {
 			continue
 		}
-		trial.Fired[run.Trigger]++
+		fired = true
 		for _, o := range run.Outcomes {
-			if o.Done {
-				trial.Actions[o.Kind]++
+			if m.Actions == nil {
+				m.Actions = map[string]Tally{}
 			}
+			t := m.Actions[o.Kind]
+			t.Done, t.Passed, t.Sent = t.Done+one(o.Done), t.Passed+one(!o.Done), t.Sent+o.Sent
+			m.Actions[o.Kind] = t
 		}
 	}
-	return fired, p.Event, nil
+	m.Events += one(fired)
+	return fired
+}
+
+// others are the triggers that fired besides the rule.
+func (d DryRun) others(r Report) (out []ID) {
+	for _, run := range r.Runs {
+		if run.Trigger != d.Rule {
+			out = append(out, run.Trigger)
+		}
+	}
+	return out
+}
+
+// why asks once more, for the reason of a rule that did not fire too.
+func (d DryRun) why(s *Set, p Past) (why []condition.Reason, err error) {
+	r, err := s.Run(p.Event, p.Subject, Options{Misses: true})
+	for _, run := range r.Runs {
+		if run.Trigger == d.Rule {
+			why = run.Why[:min(len(run.Why), MaxReasons)]
+		}
+	}
+	return why, err
 }

@@ -79,6 +79,9 @@ type Outcome struct {
 	Kind string `json:"kind"`
 	Done bool   `json:"done"`
 	Note string `json:"note,omitempty"`
+	// Sent is how much it would send to people and places outside; a dry run
+	// alone tells.
+	Sent int `json:"sent,omitempty"`
 }
 
 // view is a subject with the facts of the event.

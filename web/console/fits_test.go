@@ -16,7 +16,7 @@ import (
 // notPages are routes that answer a part, a file, or another page.
 var notPages = []string{"/{$}", "/alive", "/events", "/bar", "/canned", "/notice", "/files/{id}/{n}", "/history/export", "/history/backups",
 	"/history/backups/{id}", "/conversations/{id}/earlier", "/setup/heard", "/setup/accounts/{id}/check", "/setup/accounts/{id}/qr",
-	"/setup/accounts/{id}/first", "/setup/accounts/{id}/preview"}
+	"/setup/accounts/{id}/first", "/setup/accounts/{id}/preview", "/triggers/{id}/trials/{trial}"}
 
 // pagePaths are addresses of every page there is, made of the routes.
 func pagePaths(w *world, conversation, ticket string) (out []string) {

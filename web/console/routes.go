@@ -135,6 +135,8 @@ func (h *Handler) table() []route {
 		{get, "/triggers/{id}", sangdam.ActConfigure, ofWorkspace, (*request).trigger},
 		{post, "/triggers/{id}", sangdam.ActConfigure, ofWorkspace, (*request).saveTrigger},
 		{post, "/triggers/{id}/switch", sangdam.ActConfigure, ofWorkspace, (*request).switchTrigger},
+		{get, "/triggers/{id}/trials/{trial}", sangdam.ActConfigure, ofWorkspace, (*request).trial},
+		{post, "/triggers/{id}/trials/{trial}/stop", sangdam.ActConfigure, ofWorkspace, (*request).stopTrial},
 
 		{get, "/operations", sangdam.ActOperate, ofWorkspace, (*request).operations},
 		{post, "/operations/envelopes/{id}/requeue", sangdam.ActOperate, ofWorkspace, (*request).requeue},

@@ -3,7 +3,6 @@ package console
 import (
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
 
@@ -45,13 +44,8 @@ type triggerView struct {
 	Findings  []string
 	CanDelete bool
 	CanTry    bool
+	Periods   []choice
 	Trial     *trialView
-}
-
-// trialView is what a trigger would have done to past events.
-type trialView struct {
-	Days, Events, Fired, Differ int
-	Actions                     []string
 }
 
 type triggerField struct{ Name, Type, Operators string }
@@ -139,7 +133,7 @@ func (q *request) triggerView(t trigger.Trigger) (triggerView, error) {
 	v := triggerView{Trigger: t, When: q.conditionForm("", t.When, list.Fields, list.Operators), Actions: actions,
 		After: q.afterForm(t.After, list.Fields, list.Calendars), Places: list.Placeholders,
 		Subjects: q.named("triggers.of", is(t.Subject), triggerSubjects...), CanDelete: t.Version > 0 && !t.Active,
-		CanTry: t.Subject == "ticket"}
+		CanTry: t.After == nil, Periods: q.periods()}
 	if v.Lists, err = q.fieldLists(list.Fields); err != nil {
 		return v, err
 	}
@@ -191,10 +185,20 @@ func (q *request) trigger() error {
 	if err != nil {
 		return err
 	}
+	trial, err := q.trialOf(id)
+	if err != nil {
+		return err
+	}
+	if trial != nil { // as it is tried, which may not be saved
+		if t = trial.trigger; id == "new" {
+			t.ID = ""
+		}
+	}
 	v, err := q.triggerView(t)
 	if err != nil {
 		return err
 	}
+	v.Trial = trial
 	return q.edit("trigger", cmp.Or(t.Title, q.lang.t("triggers.new")), id, v, nil)
 }
 
@@ -218,16 +222,15 @@ func (q *request) saveTrigger() error {
 			return q.saved("/triggers/", escaped(saved.ID), saved.Warnings)
 		}
 	}
-	return q.triggerAgain(id, t, nil, err)
+	return q.triggerAgain(id, t, err)
 }
 
 // triggerAgain shows the editor with what was typed.
-func (q *request) triggerAgain(id string, t trigger.Trigger, trial *trialView, wrong error) error {
+func (q *request) triggerAgain(id string, t trigger.Trigger, wrong error) error {
 	v, err := q.triggerView(t)
 	if err != nil {
 		return err
 	}
-	v.Trial = trial
 	for i, n := range q.r.PostForm["action.row"] {
 		if i < len(v.Actions.Rows) { // also what cannot be read stays
 			v.Actions.Rows[i].More = cmp.Or(q.unreadable("action."+n+".more"), v.Actions.Rows[i].More)
@@ -246,26 +249,6 @@ func (q *request) unreadable(name string) string {
 		return ""
 	}
 	return text
-}
-
-// triedDays is how far back a trial looks.
-const triedDays = 30
-
-// tryTrigger asks what the trigger would have done, and does nothing.
-func (q *request) tryTrigger(id string, t trigger.Trigger) error {
-	tried := t
-	if tried.ID == "" {
-		tried.ID = "trial" // a new one has none before it is saved
-	}
-	trial, err := q.engine.TryTrigger(q.r.Context(), q.p, sangdam.TryTrigger{Trigger: tried, Since: q.now.AddDate(0, 0, -triedDays)})
-	if err != nil {
-		return q.triggerAgain(id, t, nil, err)
-	}
-	v := &trialView{Days: triedDays, Events: trial.Events, Fired: trial.Fired[tried.ID], Differ: trial.Differ}
-	for _, kind := range sortedKeys(trial.Actions) {
-		v.Actions = append(v.Actions, fmt.Sprintf("%s: %d", kind, trial.Actions[kind]))
-	}
-	return q.triggerAgain(id, t, v, nil)
 }
 
 func (q *request) readTrigger(t *trigger.Trigger) error {

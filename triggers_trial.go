@@ -1,0 +1,477 @@
+package sangdam
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/trigger"
+)
+
+// A trigger is tried on the past: every event of a period is rebuilt forwards
+// from what is stored of the records (triggers_past.go), and both the rules as
+// they would be and the rules as they are run over copies. First it is found out
+// which records there are, then parts of some records each are gone through; what
+// was found is kept after each part.
+
+// TryTrigger asks what a trigger would have done since a time: the trigger as
+// given, switched on, beside the other active ones, instead of the stored one of
+// its id.
+type TryTrigger struct {
+	Key     Key             `json:"-"`
+	Trigger trigger.Trigger `json:"trigger"` // an empty ID is filled
+	// Since is the time of the first event that is looked at; zero: the first
+	// there is.
+	Since time.Time `json:"since,omitzero"`
+}
+
+// TrialState is where a trial stands.
+type TrialState string
+
+// The states.
+const (
+	TrialRunning   TrialState = "running"
+	TrialDone      TrialState = "done"
+	TrialCancelled TrialState = "cancelled"
+	TrialFailed    TrialState = "failed"
+)
+
+// TrialBound is how much one trial looks at.
+type TrialBound string
+
+// The bounds.
+const (
+	BoundRecords TrialBound = "records" // 200,000
+	BoundEvents  TrialBound = "events"  // 5,000,000
+)
+
+// TriggerTrial is a trial and how far it is. Result is of what was done so far.
+type TriggerTrial struct {
+	ID      string          `json:"id"`
+	Version int64           `json:"-"`
+	By      string          `json:"by"` // who asked for it, as the audit log names principals
+	State   TrialState      `json:"state"`
+	Trigger trigger.Trigger `json:"trigger"`
+	// Since and At are the period; what happens later is not looked at.
+	Since time.Time `json:"since,omitzero"`
+	At    time.Time `json:"at"`
+	// Until is when the result goes.
+	Until time.Time `json:"until"`
+	// Total is how many records were found, 0 while they are looked for. Done were
+	// gone through; LeftOut are those that may not be seen any more, are gone, or
+	// whose history is damaged.
+	Total   int `json:"total"`
+	Done    int `json:"done"`
+	LeftOut int `json:"left_out"`
+	// Cut names the bound that ended it before the whole period was looked at: the
+	// records that changed last were. Empty: none did.
+	Cut TrialBound `json:"cut,omitempty"`
+	// Assumed are fields that the trigger asks about and that keep no earlier
+	// values, or are hidden from who asked: they were taken as they are now, or as
+	// empty.
+	Assumed []string `json:"assumed,omitempty"`
+	// Gone counts events whose words are not there any more.
+	Gone int `json:"gone,omitempty"`
+	// Mixed says that triggers were changed while it ran.
+	Mixed bool `json:"mixed,omitempty"`
+	// Reason says why it failed.
+	Reason string        `json:"reason,omitempty"`
+	Result trigger.Trial `json:"result"`
+
+	Principal Principal `json:"principal"`
+	Parts     int       `json:"parts"`
+	Made      int       `json:"made"`
+	Book      int64     `json:"book"`           // the version of the triggers that it began with
+	Slot      int       `json:"slot,omitempty"` // which of maxTrials it is, while it runs
+}
+
+// trialPart is some of the records.
+type trialPart struct {
+	Trial   string    `json:"trial"`
+	N       int       `json:"n"`
+	Version int64     `json:"-"`
+	IDs     []string  `json:"ids"`
+	At      time.Time `json:"at"`
+}
+
+const (
+	kindTrial = "trigger_trial"
+	jobTrial  = "trigger_trial"
+	// trialFor is how long a result is kept from when it was asked for.
+	trialFor = 7 * 24 * time.Hour
+	// maxTrials run at once in a workspace.
+	maxTrials = 2
+	// inTrialPart is how many records a part has.
+	inTrialPart = 100
+	// maxTried bounds a trigger's size, so that it and what is found fit a document.
+	maxTried = 100 << 10
+)
+
+// Bounds of one trial, which tests make smaller; see TrialBound.
+var (
+	triedRecords = 200_000
+	triedEvents  = 5_000_000
+)
+
+var (
+	trials = declare(store.Kind[TriggerTrial]{Name: kindTrial, Decl: 1,
+		ID:      func(t *TriggerTrial) string { return t.ID },
+		Version: func(t *TriggerTrial) *int64 { return &t.Version },
+		Unique: []store.Index[TriggerTrial]{{Name: "slot", Value: func(t *TriggerTrial) []byte {
+			if t.Slot == 0 {
+				return nil
+			}
+			return store.Int(int64(t.Slot))
+		}}},
+		Indexes: []store.Index[TriggerTrial]{{Name: "at", Value: func(t *TriggerTrial) []byte { return store.Time(t.At) }}},
+		Tags: []store.TagIndex[TriggerTrial]{{Name: "by", Values: func(t *TriggerTrial) [][]byte { return one(t.By) },
+			Order: func(t *TriggerTrial) []byte { return store.Time(t.At) }}}})
+
+	trialParts = declare(store.Kind[trialPart]{Name: "trigger_trial_part", Decl: 1,
+		ID:      func(t *trialPart) string { return fmt.Sprintf("%s/%d", t.Trial, t.N) },
+		Version: func(t *trialPart) *int64 { return &t.Version },
+		Indexes: []store.Index[trialPart]{{Name: "at", Value: func(t *trialPart) []byte { return store.Time(t.At) }}}})
+
+	trialErrands = errand[TriggerTrial]{kind: kindTrial, docs: trials, about: func(t *TriggerTrial) errandState {
+		return errandState{id: t.ID, by: t.By, state: string(t.State), version: t.Version, over: t.State != TrialRunning,
+			percent: 100 * t.Made / max(t.Parts, 1)}
+	}}
+
+	opTryTrigger = register(&Operation{Name: "trigger.try", Method: "TryTrigger", Actions: []Action{ActConfigure}, Keyed: true})
+	opStopTrial  = register(&Operation{Name: "trigger.stop_trial", Method: "StopTrial", Actions: []Action{ActConfigure}, Keyed: true})
+)
+
+type trialJobOf struct {
+	Trial string `json:"trial"`
+}
+
+func init() {
+	registerJob(jobKind{name: jobTrial, workers: 1, bound: always(30 * time.Minute), tries: 20}, (*Engine).trialJob, (*unit).trialGivenUp)
+	registerPurge(func(_ *Engine, ctx context.Context, tx store.Tx) (int, error) {
+		return purgeOld(ctx, tx, trialParts, "at", trialFor)
+	})
+	registerPurge(func(_ *Engine, ctx context.Context, tx store.Tx) (int, error) {
+		return purgeOld(ctx, tx, trials, "at", trialFor)
+	})
+}
+
+// TryTrigger carries the command out and returns at once; see Trial. It changes
+// and sends nothing, and reads what the principal may see, which is asked record
+// by record with the rights of that moment. What triggers did in the past is part
+// of the histories and no event. ErrInvalid for a trigger that could not be
+// saved, ErrUnsupported for a timed one, ErrConflict while two trials of the
+// workspace run.
+func (e *Engine) TryTrigger(ctx context.Context, p Principal, c TryTrigger) (Saved, error) {
+	return command(ctx, e, opTryTrigger, p, c.Key, c, func(u *unit) (Saved, error) {
+		t := c.Trigger
+		if err := u.allow(ActConfigure, Resource{Kind: kindTrigger, ID: string(t.ID)}); err != nil {
+			return Saved{}, err
+		}
+		if t.ID == "" {
+			t.ID = trigger.ID(newID())
+		}
+		if err := u.triable(t); err != nil {
+			return Saved{}, err
+		}
+		slot, err := u.freeTrial()
+		if err != nil {
+			return Saved{}, err
+		}
+		b, err := book(u.ctx, u.tx)
+		if err != nil {
+			return Saved{}, err
+		}
+		trial := TriggerTrial{ID: newID(), By: p.keyOwner(), State: TrialRunning, Trigger: t, Since: c.Since, At: u.tx.Now(),
+			Until: u.tx.Now().Add(trialFor), Principal: p, Book: b.Version, Slot: slot}
+		if err := trials.Save(u.ctx, u.tx, &trial); err != nil {
+			return Saved{}, err
+		}
+		u.resource.ID = string(t.ID)
+		return Saved{ID: trial.ID, Version: trial.Version}, u.enqueueJob(jobTrial, trial.ID, trialJobOf{trial.ID})
+	})
+}
+
+// triable refuses what could not be saved, and what cannot be tried.
+func (u *unit) triable(t trigger.Trigger) error {
+	if t.After != nil {
+		return errs.New(errs.Unsupported, "sangdam: a trigger that waits for a time cannot be tried on the past; try its condition without it")
+	}
+	if raw, err := json.Marshal(t); err != nil || len(raw) > maxTried {
+		return errs.New(errs.Invalid, "sangdam: the trigger is larger than %d bytes; try one with less in it", maxTried)
+	}
+	schema, err := u.e.triggerSchema(u.ctx, u.tx, u.s, t.Subject, t)
+	if err != nil {
+		return err
+	}
+	if err := t.Validate(schema, triggerSubjects[t.Subject].catalog); err != nil {
+		return err
+	}
+	return u.knownInActions(t)
+}
+
+// freeTrial is a place among those that may run at once: two that are asked for
+// at the same time want the same, and one of them is asked again.
+func (u *unit) freeTrial() (int, error) {
+	for slot := 1; slot <= maxTrials; slot++ {
+		_, err := trials.ByKey(u.ctx, u.tx, "slot", store.Int(int64(slot)))
+		if errors.Is(err, ErrNotFound) {
+			return slot, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	return 0, errs.New(errs.Conflict, "sangdam: %d trials of this workspace are running; wait for one of them, or stop yours", maxTrials)
+}
+
+// end ends a trial and leaves its place to another.
+func (t *TriggerTrial) end(as TrialState, reason string) { t.State, t.Reason, t.Slot = as, reason, 0 }
+
+// StopTrial ends a trial before it is done; what it found so far is kept.
+type StopTrial struct {
+	Key   Key    `json:"-"`
+	Trial string `json:"trial"`
+}
+
+// StopTrial carries the command out. One that is over stays as it is.
+func (e *Engine) StopTrial(ctx context.Context, p Principal, c StopTrial) error {
+	_, err := command(ctx, e, opStopTrial, p, c.Key, c, func(u *unit) (none struct{}, err error) {
+		if err := u.allow(ActConfigure, Resource{Kind: kindTrigger}); err != nil {
+			return none, err
+		}
+		t, err := trialErrands.get(u.ctx, u.tx, p, c.Trial)
+		if err != nil || t.State != TrialRunning {
+			return none, err
+		}
+		u.resource.ID = string(t.Trigger.ID)
+		t.end(TrialCancelled, "")
+		return none, trialErrands.save(u, &t)
+	})
+	return err
+}
+
+// Trial tells how far a trial of the principal's own is, and what it found. Of
+// the samples it has those whose records the principal may see now.
+func (e *Engine) Trial(ctx context.Context, p Principal, id string) (out TriggerTrial, err error) {
+	err = e.query(ctx, p, ActConfigure, Resource{Kind: kindTrigger}, func(ctx context.Context, tx store.Tx, s *settings) error {
+		t, err := trialErrands.get(ctx, tx, p, id)
+		if err == nil && !tx.Now().Before(t.Until) {
+			return noSuch(kindTrial)
+		}
+		if err != nil {
+			return err
+		}
+		w, err := e.who(ctx, tx, s, p)
+		if err != nil {
+			return err
+		}
+		r := &pastReader{e: e, ctx: ctx, tx: tx, s: s, w: w, subject: triggerSubjects[t.Trigger.Subject]}
+		for _, samples := range []*[]trigger.Sample{&t.Result.Gained.Samples, &t.Result.Lost.Samples} {
+			if *samples, err = r.shown(*samples); err != nil {
+				return err
+			}
+		}
+		out = t
+		return nil
+	})
+	return out, err
+}
+
+// trialJob makes one part after the other.
+func (e *Engine) trialJob(ctx context.Context, j *runningJob, p trialJobOf) error {
+	rules := &trialRules{}
+	return trialErrands.run(e, ctx, j, p.Trial, func(ctx context.Context, t TriggerTrial) error {
+		var err error
+		if t.Parts == 0 {
+			err = e.beginTrial(ctx, t)
+		} else {
+			err = e.trialStep(ctx, t, rules)
+		}
+		if errors.Is(err, ErrPermissionDenied) { // whoever asked may not any more
+			return e.saveTrial(ctx, t, func(t *TriggerTrial) { t.end(TrialFailed, err.Error()) })
+		}
+		return err
+	})
+}
+
+// saveTrial changes a trial that still runs and is as far as the caller saw it.
+func (e *Engine) saveTrial(ctx context.Context, seen TriggerTrial, change func(*TriggerTrial)) error {
+	return e.unit(ctx, system(seen.Principal.Workspace), func(u *unit) error {
+		t, err := trials.Get(u.ctx, u.tx, seen.ID)
+		if errors.Is(err, ErrNotFound) || err == nil && (t.State != TrialRunning || t.Made != seen.Made) {
+			return nil // it was stopped, or another process made this part
+		}
+		if err != nil {
+			return err
+		}
+		if part, err := trialParts.Get(u.ctx, u.tx, fmt.Sprintf("%s/%d", t.ID, t.Made)); err == nil && t.Parts > 0 {
+			if err := trialParts.Delete(u.ctx, u.tx, &part); err != nil {
+				return err
+			}
+		} else if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		change(&t)
+		return trialErrands.save(u, &t)
+	})
+}
+
+// trialGivenUp says on a trial why it did not come to its end.
+func (u *unit) trialGivenUp(p trialJobOf, why error) error {
+	t, err := trials.Get(u.ctx, u.tx, p.Trial)
+	if errors.Is(err, ErrNotFound) || err == nil && t.State != TrialRunning {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	t.end(TrialFailed, kindName(why))
+	return trialErrands.save(u, &t)
+}
+
+// pastOf runs fn with a reader in the rights that whoever asked has now.
+func (e *Engine) pastOf(ctx context.Context, t TriggerTrial, fn func(r *pastReader) error) error {
+	return e.query(ctx, t.Principal, ActConfigure, Resource{Kind: kindTrigger, ID: string(t.Trigger.ID)},
+		func(ctx context.Context, tx store.Tx, s *settings) error {
+			w, err := e.who(ctx, tx, s, t.Principal)
+			if err != nil {
+				return err
+			}
+			return fn(&pastReader{e: e, ctx: ctx, tx: tx, s: s, w: w, since: t.Since, until: t.At,
+				subject: triggerSubjects[t.Trigger.Subject]})
+		})
+}
+
+// beginTrial finds out which records there are, and divides them.
+func (e *Engine) beginTrial(ctx context.Context, t TriggerTrial) error {
+	ids, cut, err := gather(t.Since, triedRecords, func(after string) (some []touched, next string, err error) {
+		err = e.pastOf(ctx, t, func(r *pastReader) (err error) {
+			some, next, err = r.subject.touched(r, after)
+			return err
+		})
+		return some, next, err
+	})
+	if err != nil {
+		return err
+	}
+	parts := slices.Collect(slices.Chunk(ids, inTrialPart))
+	for n, some := range parts {
+		err := e.db.Update(ctx, t.Principal.Workspace, func(ctx context.Context, tx store.Tx) error {
+			part := trialPart{Trial: t.ID, N: n, IDs: some, At: t.At}
+			old, err := trialParts.Get(ctx, tx, fmt.Sprintf("%s/%d", t.ID, n))
+			if err != nil && !errors.Is(err, ErrNotFound) {
+				return err
+			}
+			part.Version = old.Version // of a try that did not come to its end
+			return trialParts.Save(ctx, tx, &part)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return e.saveTrial(ctx, t, func(t *TriggerTrial) {
+		if t.Total, t.Parts = len(ids), len(parts); cut {
+			t.Cut = BoundRecords
+		}
+		if t.Parts == 0 {
+			t.end(TrialDone, "")
+		}
+	})
+}
+
+// trialStep makes the next part.
+func (e *Engine) trialStep(ctx context.Context, t TriggerTrial, rules *trialRules) error {
+	err := e.pastOf(ctx, t, func(r *pastReader) error {
+		part, err := trialParts.Get(r.ctx, r.tx, fmt.Sprintf("%s/%d", t.ID, t.Made))
+		if err != nil {
+			return err
+		}
+		if err := rules.read(r, &t); err != nil {
+			return err
+		}
+		if err := rules.run.Replay(r.events(part.IDs), &t.Result); err != nil {
+			return err
+		}
+		t.Done, t.LeftOut, t.Gone = t.Done+r.done, t.LeftOut+r.leftOut, t.Gone+r.gone
+		return r.err
+	})
+	if errors.Is(err, ErrNotFound) {
+		return nil // another process made it
+	}
+	if err != nil {
+		return err
+	}
+	return e.saveTrial(ctx, t, func(is *TriggerTrial) {
+		is.Result, is.Done, is.LeftOut, is.Gone, is.Mixed, is.Assumed = t.Result, t.Done, t.LeftOut, t.Gone, t.Mixed, t.Assumed
+		switch is.Made++; {
+		case is.Made == is.Parts:
+			is.end(TrialDone, "")
+		case is.Result.Events >= triedEvents:
+			is.Cut = BoundEvents
+			is.end(TrialDone, "")
+		}
+	})
+}
+
+// trialRules are the compiled triggers of a trial, as long as none changes.
+type trialRules struct {
+	version int64
+	run     trigger.DryRun
+}
+
+// read compiles what is compared, where that is not done.
+func (c *trialRules) read(r *pastReader, t *TriggerTrial) error {
+	b, err := book(r.ctx, r.tx)
+	if err != nil {
+		return err
+	}
+	t.Mixed = t.Mixed || b.Version != t.Book
+	if c.run.Now != nil && c.version == b.Version {
+		return nil
+	}
+	all, err := allTriggers(r.ctx, r.tx, t.Trigger.Subject)
+	if err != nil {
+		return err
+	}
+	schema, err := r.e.triggerSchema(r.ctx, r.tx, r.s, t.Trigger.Subject, append(slices.Clone(all), t.Trigger)...)
+	if err != nil {
+		return err
+	}
+	var stored []trigger.Trigger
+	for _, o := range all {
+		if o.Active && o.Validate(schema, r.subject.catalog) == nil { // one that no longer fits does not run
+			stored = append(stored, o)
+		}
+	}
+	tried := t.Trigger
+	tried.Active = true
+	edited := append(slices.DeleteFunc(slices.Clone(stored), func(o trigger.Trigger) bool { return o.ID == tried.ID }), tried)
+	c.version, c.run = b.Version, trigger.DryRun{Rule: t.Trigger.ID}
+	if c.run.Now, err = trigger.NewSet(schema, t.Trigger.Subject, edited); err != nil {
+		return err
+	}
+	if c.run.Was, err = trigger.NewSet(schema, t.Trigger.Subject, stored); err != nil {
+		return err
+	}
+	asked := askedFields(append(slices.Clone(t.Trigger.When.All), t.Trigger.When.Any...))
+	for _, o := range stored {
+		if o.ID == t.Trigger.ID {
+			asked = append(asked, askedFields(append(slices.Clone(o.When.All), o.When.Any...))...)
+		}
+	}
+	slices.Sort(asked)
+	t.Assumed = slices.DeleteFunc(slices.Compact(asked), func(f string) bool { return !r.subject.assumed(r, f) })
+	return nil
+}
+
+// recordID is the id in the name of a record.
+func recordID(name string) string {
+	_, id, _ := strings.Cut(name, ":")
+	return id
+}
