@@ -52,7 +52,8 @@ func oldTicketFound(t *testing.T, db *store.DB) {
 	require.NoError(t, e.unit(ctx, host, func(u *unit) error {
 		for i := range newer {
 			tk := ticket.Ticket{ID: ticket.ID(fmt.Sprintf("t%05d", i)), Number: int64(i + 1), Channel: ticket.ChannelAPI, Title: titled(i),
-				State: ticket.Unassigned, CreatedAt: at.Add(time.Duration(i) * time.Second), UpdatedAt: at.Add(time.Duration(i) * time.Second)}
+				State: ticket.Unassigned, CreatedAt: at.Add(time.Duration(i) * time.Second)}
+			tk.UpdatedAt = tk.CreatedAt
 			if err := tickets.Save(u.ctx, u.tx, &storedTicket{Ticket: tk}); err != nil {
 				return err
 			}

@@ -122,8 +122,8 @@ func (r documents) selected(columns string, rg driver.Range, after driver.Place,
 		b.WriteString(`SELECT ` + columns + `, ` + value + ` AS value FROM sd.documents d WHERE ws = ` + next(key(r.ws)) +
 			` AND kind = ` + next(key(rg.Kind)) + ` AND ` + value + ` IS NOT NULL`)
 	} else {
-		b.WriteString(`SELECT ` + columns + `, d.ord AS value FROM sd.document_tags d WHERE ws = ` + next(key(r.ws)) + ` AND kind = ` + next(key(rg.Kind)) +
-			` AND name = ` + next(key(rg.Tag)) + ` AND d.value = ` + next(notNil(rg.Value)))
+		b.WriteString(`SELECT ` + columns + `, d.ord AS value FROM sd.document_tags d WHERE ws = ` + next(key(r.ws)) +
+			` AND kind = ` + next(key(rg.Kind)) + ` AND name = ` + next(key(rg.Tag)) + ` AND d.value = ` + next(notNil(rg.Value)))
 	}
 	if rg.From != nil {
 		b.WriteString(` AND ` + value + ` >= ` + next(rg.From))

@@ -30,7 +30,7 @@ func TestGrownTablesAreAnalysed(t *testing.T) {
 			docs = append(docs, driver.Doc{Kind: "k", ID: id(i), Decl: 1, Body: []byte(`{}`),
 				Tags: []driver.Tag{{Name: "of", Value: []byte{byte(i % 20)}, Order: []byte(id(i))}}})
 		}
-		return tx.Documents().Put(ctx, docs)
+		return tx.Documents.Put(ctx, docs)
 	}))
 	analysed := func() bool {
 		known := 0
@@ -46,11 +46,11 @@ func TestGrownTablesAreAnalysed(t *testing.T) {
 		pages int64
 	}{
 		"a document": {func(ctx context.Context, tx driver.Tx) (int, error) {
-			docs, err := tx.Documents().Get(ctx, "k", []string{id(n / 2)})
+			docs, err := tx.Documents.Get(ctx, "k", []string{id(n / 2)})
 			return len(docs), err
 		}, 1, 20},
 		"fifty": {func(ctx context.Context, tx driver.Tx) (int, error) {
-			docs, err := tx.Documents().List(ctx, driver.Range{Kind: "k", Tag: "of", Value: []byte{7}, Desc: true}, driver.Place{}, 50)
+			docs, err := tx.Documents.List(ctx, driver.Range{Kind: "k", Tag: "of", Value: []byte{7}, Desc: true}, driver.Place{}, 50)
 			return len(docs), err
 		}, 50, 300},
 	} {
@@ -72,7 +72,7 @@ func TestGrownTablesAreAnalysed(t *testing.T) {
 // transaction has read.
 func pagesRead(t *testing.T, dt driver.Tx) (n int64) {
 	t.Helper()
-	x := dt.(*tx)
+	x := dt.Session.(*tx)
 	require.NoError(t, x.read(x.ctx, query(`SELECT sum(pg_stat_get_xact_blocks_fetched(c.oid))::bigint FROM pg_class c
 		JOIN pg_namespace s ON s.oid = c.relnamespace WHERE s.nspname = $1 AND c.relname LIKE 'document%'`, x.b.opts.Schema).
 		rows(func(r pgx.Rows) error { return r.Scan(&n) })))
