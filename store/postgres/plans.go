@@ -9,9 +9,10 @@ import (
 // A statement's plan stays on its connection. While tables are empty all their
 // indexes cost the same, so that a plan may look a row up by an index that finds
 // the workspace alone, which is dear once there are many rows. The server plans
-// anew when it has analysed a table, which may be minutes away. Plans therefore
-// grow old by themselves, those of a new connection soon and later ones ever
-// later: planning all statements takes some 10 ms.
+// anew when the table has been analysed, for which the store cares (see
+// statistics), but not before it is seen to have grown. In the first seconds plans
+// therefore grow old by themselves, and later ones ever later: planning all
+// statements takes some 10 ms.
 const (
 	plansFirst  = 100 * time.Millisecond
 	plansAtMost = 30 * time.Second
