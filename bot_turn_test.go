@@ -79,6 +79,7 @@ func count(all []string, text string) (n int) {
 // A customer who returns meets the bot again, which begins anew: what a person
 // handled is not the bot's, and it remembers nothing of before.
 func TestAReturningCustomerMeetsTheBotAgain(t *testing.T) {
+	alongside(t, everyStore)
 	for _, reopen := range []time.Duration{0, time.Hour} {
 		t.Run(reopen.String(), func(t *testing.T) {
 			var b *talker
@@ -350,6 +351,7 @@ func TestABotWhoseReplyCannotBeKeptHandsOver(t *testing.T) {
 // What a bot or an automated text said, and nobody may have heard, makes people
 // look: the customer is not left in silence with the bot.
 func TestAnAnswerThatDidNotArriveBringsAPerson(t *testing.T) {
+	alongside(t, everyStore)
 	for name, fault := range map[string]linetest.FaultKind{"unknown": linetest.FaultCutBefore, "failed": linetest.Fault403} {
 		t.Run(name, func(t *testing.T) {
 			var b *talker

@@ -33,6 +33,7 @@ func TestNothingIsSentAgainInAnEndedConversation(t *testing.T) {
 }
 
 func TestAMessageAfterTheEndFindsSomebody(t *testing.T) {
+	alongside(t, everyStore)
 	for _, reopen := range []time.Duration{0, time.Hour} {
 		t.Run(reopen.String(), func(t *testing.T) {
 			replay(t, everyStore, func(t *testing.T, w *replayWorld) {

@@ -91,6 +91,7 @@ func idleEngine(t *testing.T, db *store.DB, n int) *sangdam.Engine {
 // statements a second in all, and not one transaction of their own.
 func TestIdleWorkspacesCostNothing(t *testing.T) {
 	const workspaces, most = 1000, 5
+	alongside(t, []string{onMemory, onPG})
 	t.Run(onMemory, func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := newTally(memory.New(memory.Options{}).Backend())

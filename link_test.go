@@ -59,6 +59,7 @@ func (r betweenRepo) List(ctx context.Context, f conversation.Filter, after *con
 // commits first, leave one open conversation, of the contact that was linked
 // to. SQLite runs one Update at a time: there the two cannot cross.
 func TestALinkThatCrossesAMessageLeavesOneOpenConversation(t *testing.T) {
+	alongside(t, everyStore)
 	for _, how := range []string{"first message", "another after the end"} {
 		for _, first := range []string{"the link commits first", "the message commits first"} {
 			t.Run(how+", "+first, func(t *testing.T) {

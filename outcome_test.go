@@ -22,6 +22,7 @@ var quiet = withStream(func(s *routing.WorkStream) { s.OfferFor, s.Messages = ti
 // the token is used then means that the first try arrived. It is never planned
 // anew as a push, which would say it twice.
 func TestAReplyWithoutAnAnswerIsRepeatedAndNeverPushed(t *testing.T) {
+	alongside(t, everyStore)
 	for name, c := range map[string]struct {
 		fault       linetest.FaultKind
 		again       bool // the emulator answers a repeat as the first time

@@ -16,6 +16,7 @@ import (
 // A notice of the host reaches the customer and changes nothing, whoever has the
 // word.
 func TestANoticeLeavesTheConversationAsItIs(t *testing.T) {
+	alongside(t, everyStore)
 	notify := func(w *replayWorld, id conversation.ID, text string) {
 		w.t.Helper()
 		require.NoError(w.t, errOf(w.eng.Notify(w.ctx, w.host, sangdam.Notify{Conversation: id, Content: channel.Text(text)})))

@@ -28,6 +28,7 @@ var stops = map[string]func(*routing.Agent){
 }
 
 func TestAnAgentWhoIsStoppedLosesOffersRightsAndConversations(t *testing.T) {
+	alongside(t, everyStore)
 	for name, stop := range stops {
 		t.Run(name, func(t *testing.T) {
 			replay(t, []string{onMemory, onSQLite, onPG}, func(t *testing.T, w *replayWorld) {
