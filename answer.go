@@ -115,7 +115,8 @@ func (u *unit) answerTo(d *conversation.Draft, to conversation.IdentityID) (back
 	slices.Reverse(recent)
 	at := slices.IndexFunc(recent, func(m conversation.Message) bool { return m.Author.Identity == to && conversation.OfOne(m.Chat) })
 	if at < 0 || !conversation.OfOne(d.C.Chat) {
-		return nil, errs.New(errs.Invalid, "sangdam: that identity wrote nothing here lately; leave To empty to answer where the customer wrote last")
+		return nil, errs.New(errs.Invalid,
+			"sangdam: that identity wrote nothing here lately; leave To empty to answer where the customer wrote last")
 	}
 	acct, _, err := u.e.account(u.s, recent[at].Account)
 	if err != nil {
@@ -263,7 +264,8 @@ func (e *Engine) Resend(ctx context.Context, p Principal, c Resend) (Posted, err
 			return Posted{}, err
 		}
 		if old.Direction != conversation.Outbound || (old.Status != conversation.StatusUnknown && old.Status != conversation.StatusFailed) {
-			return Posted{}, errs.New(errs.Invalid, "sangdam: message %s is %s; only failed or unknown ones are sent again", old.ID, old.Status)
+			return Posted{}, errs.New(errs.Invalid, "sangdam: message %s is %s; only failed or unknown ones are sent again",
+				old.ID, old.Status)
 		}
 		if len(old.Masks) > 0 {
 			return Posted{}, errs.New(errs.Invalid, "sangdam: message %s is masked and would leave with asterisks; write it anew", old.ID)

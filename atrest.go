@@ -66,7 +66,8 @@ func (e *Engine) restKey(ctx context.Context, ws id.Workspace) (*seal.DataKey, e
 		if err == nil {
 			key, err := seal.OpenDataKey(ctx, e.cfg.Sealer, restKeyPlace(ws), wrapped)
 			if err != nil {
-				return nil, errs.New(errs.Unavailable, "sangdam: the workspace's key for texts at rest does not open with the keys given: %v", err)
+				return nil, errs.New(errs.Unavailable,
+					"sangdam: the workspace's key for texts at rest does not open with the keys given: %v", err)
 			}
 			return e.restKeys.put(ws, key), nil
 		}

@@ -118,7 +118,8 @@ func TestABackupHasWhatMatches(t *testing.T) {
 		v.ref.From = channel.VisitorOrigin{IP: "203.0.113.7", Device: "Firefox"}
 		v.says("hi")
 		w.settle()
-		_, err = w.eng.BackUp(w.ctx, w.host, sangdam.BackUp{Filter: conversation.Filter{States: []conversation.State{conversation.StateOpen}}})
+		_, err = w.eng.BackUp(w.ctx, w.host,
+			sangdam.BackUp{Filter: conversation.Filter{States: []conversation.State{conversation.StateOpen}}})
 		require.NoError(t, err)
 		open := w.lines(w.host, w.backup(w.host).ID)
 		require.Equal(t, map[string]string{"ip": "203.0.0.0/16", "device": "Firefox"}, open[0].Attributes)

@@ -86,7 +86,8 @@ func TestANoticeOfTheHostLeavesTheCustomerWithPeople(t *testing.T) {
 		mina.SendText("hello")
 		w.settle()
 		id := w.of(mina).Conversation.ID
-		require.NoError(t, errOf(w.eng.Answer(w.ctx, w.host, sangdam.Answer{Conversation: id, Content: channel.Text("Your parcel has left.")})))
+		require.NoError(t, errOf(w.eng.Answer(w.ctx, w.host,
+			sangdam.Answer{Conversation: id, Content: channel.Text("Your parcel has left.")})))
 		w.settle()
 		mina.SendText("is anybody there?")
 		w.settle()

@@ -67,7 +67,8 @@ func TestABotSeesWhatWasPicked(t *testing.T) {
 		require.Equal(t, "2026-03-05", w.only().Conversation.Attributes["date"])
 		require.Equal(t, "visit", w.only().Conversation.Attributes["data"])
 	}, withBot(botFunc(func(_ context.Context, t bot.Turn) (bot.Reply, error) {
-		return bot.Reply{HandOver: true, Attributes: map[string]string{"date": t.Message.Content.Text, "data": t.Message.Content.Postback.Data}},
+		return bot.Reply{HandOver: true,
+				Attributes: map[string]string{"date": t.Message.Content.Text, "data": t.Message.Content.Postback.Data}},
 			nil
 	})))
 }

@@ -193,7 +193,8 @@ func TestAnAccountThatCannotAskIsRefused(t *testing.T) {
 		a.Notice.Consent = true
 		require.ErrorIs(t, errOf(w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: a})), sangdam.ErrInvalid, "no words")
 		a.Messages = conversation.Texts{conversation.AutoConsentYes: {"": strings.Repeat("x", 21)}}
-		require.ErrorIs(t, errOf(w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: a})), sangdam.ErrInvalid, "a label that is too long")
+		require.ErrorIs(t, errOf(w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: a})), sangdam.ErrInvalid,
+			"a label that is too long")
 	})
 }
 
@@ -215,7 +216,8 @@ func TestAgentsConfirmTheirNotice(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, sangdam.NoticeToConfirm{Version: "1", Text: "기록됩니다."}, asked)
 		require.ErrorIs(t, errOf(w.eng.ConfirmNotice(w.ctx, a1, sangdam.ConfirmNotice{Agent: "a1", TextVersion: "0"})), sangdam.ErrStale)
-		require.ErrorIs(t, errOf(w.eng.ConfirmNotice(w.ctx, w.host, sangdam.ConfirmNotice{Agent: "a1", TextVersion: "1"})), sangdam.ErrInvalid)
+		require.ErrorIs(t, errOf(w.eng.ConfirmNotice(w.ctx, w.host, sangdam.ConfirmNotice{Agent: "a1", TextVersion: "1"})),
+			sangdam.ErrInvalid)
 		require.NoError(t, errOf(w.eng.ConfirmNotice(w.ctx, a1, sangdam.ConfirmNotice{Agent: "a1", TextVersion: "1"})))
 		asked, err = w.eng.NoticeToConfirm(w.ctx, a1, "")
 		require.NoError(t, err)

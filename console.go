@@ -54,8 +54,9 @@ type NamedAccount struct {
 func (e *Engine) Directory(ctx context.Context, p Principal) (Directory, error) {
 	var out Directory
 	err := e.query(ctx, p, ActList, Resource{Kind: "agents"}, func(ctx context.Context, tx store.Tx, s *settings) error {
-		out = Directory{Desks: map[routing.DeskID]string{}, Queues: map[routing.QueueID]string{}, WorkStreams: map[routing.WorkStreamID]string{},
-			Accounts: map[channel.AccountID]NamedAccount{}, Members: map[routing.DeskID][]routing.AgentID{}}
+		out = Directory{Desks: map[routing.DeskID]string{}, Queues: map[routing.QueueID]string{},
+			WorkStreams: map[routing.WorkStreamID]string{},
+			Accounts:    map[channel.AccountID]NamedAccount{}, Members: map[routing.DeskID][]routing.AgentID{}}
 		agents, err := e.agentsSeen(ctx, tx, s, p)
 		if err != nil {
 			return err

@@ -89,7 +89,8 @@ func newCounted(t *testing.T) *counted {
 	db, err := sqlite.Open(t.Context(), sqlite.Options{Dir: t.TempDir()})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	c := &counted{t: t, db: db, wrapped: &inboundAlone{Backend: db.Backend()}, secret: channel.NewSecret("0123456789abcdef0123456789abcdef")}
+	c := &counted{t: t, db: db, wrapped: &inboundAlone{Backend: db.Backend()},
+		secret: channel.NewSecret("0123456789abcdef0123456789abcdef")}
 	sealer, err := seal.Ephemeral()
 	require.NoError(t, err)
 	adapter, err := line.New(line.Options{HTTPClient: &http.Client{Transport: noNetwork{}}})
@@ -165,8 +166,10 @@ func (c *counted) events(users ...int) []byte {
 	var all []string
 	for _, u := range users {
 		n := c.sent.Add(1)
-		all = append(all, fmt.Sprintf(`{"type":"message","message":{"type":"text","id":"%d","quoteToken":"q","text":"hello"},"webhookEventId":"01J%023d",`+
-			`"deliveryContext":{"isRedelivery":false},"timestamp":%d,"source":{"type":"user","userId":"U%032x"},"replyToken":"%032x","mode":"active"}`,
+		all = append(all, fmt.Sprintf(`{"type":"message","message":{"type":"text","id":"%d","quoteToken":"q","text":"hello"},`+
+			`"webhookEventId":"01J%023d",`+
+			`"deliveryContext":{"isRedelivery":false},"timestamp":%d,"source":{"type":"user","userId":"U%032x"},"replyToken":"%032x",`+
+			`"mode":"active"}`,
 			n, n, 1_700_000_000_000+n, u, n))
 	}
 	return []byte(`{"destination":"U1","events":[` + strings.Join(all, ",") + `]}`)
@@ -326,8 +329,10 @@ func TestAStoreThatHangsIsAnswered503InTime(t *testing.T) {
 	inWorld(t, func(w *world) {
 		d.release = make(chan struct{})
 		post := func(n int) (int, time.Duration) {
-			body := fmt.Appendf(nil, `{"destination":"U1","events":[{"type":"message","message":{"type":"text","id":"%d","quoteToken":"q","text":"hello"},"webhookEventId":"01J%023d",`+
-				`"deliveryContext":{"isRedelivery":false},"timestamp":1700000000000,"source":{"type":"user","userId":"U%032x"},"replyToken":"r","mode":"active"}]}`, n, n, n)
+			body := fmt.Appendf(nil, `{"destination":"U1","events":[{"type":"message","message":{"type":"text","id":"%d",`+
+				`"quoteToken":"q","text":"hello"},"webhookEventId":"01J%023d",`+
+				`"deliveryContext":{"isRedelivery":false},"timestamp":1700000000000,"source":{"type":"user","userId":"U%032x"},`+
+				`"replyToken":"r","mode":"active"}]}`, n, n, n)
 			r := httptest.NewRequest(http.MethodPost, "/webhooks/"+w.acct.Token, bytes.NewReader(body))
 			r.Header.Set("X-Line-Signature", line.Sign(channel.NewSecret(w.line.ChannelSecret()), body))
 			rec, begin := httptest.NewRecorder(), time.Now()

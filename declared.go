@@ -91,8 +91,8 @@ func (e *Engine) listable(ctx context.Context) error {
 			return err
 		}
 		if stale != "" {
-			return errs.New(errs.Unavailable, "sangdam: the indexes of %s are being made after an update of the program; wait until Ready says so",
-				stale)
+			return errs.New(errs.Unavailable,
+				"sangdam: the indexes of %s are being made after an update of the program; wait until Ready says so", stale)
 		}
 		if err := e.allCurrent(ctx, d, raw, time.Time{}); err != nil && !errors.Is(err, ErrConflict) {
 			return err

@@ -50,7 +50,8 @@ var deliveries = declare(store.Kind[Delivery]{Name: "delivery", Decl: 2,
 	ID:      func(d *Delivery) string { return d.ID },
 	Version: func(d *Delivery) *int64 { return &d.Version },
 	Indexes: []store.Index[Delivery]{
-		{Name: deliveriesByTarget, Value: func(d *Delivery) []byte { return store.Tuple(store.Exact(string(d.Target)), store.Time(d.QueuedAt)) }},
+		{Name: deliveriesByTarget,
+			Value: func(d *Delivery) []byte { return store.Tuple(store.Exact(string(d.Target)), store.Time(d.QueuedAt)) }},
 		{Name: deliveriesByAge, Value: func(d *Delivery) []byte { return store.Time(d.QueuedAt) }},
 		{Name: deliveriesBySubject, Value: func(d *Delivery) []byte {
 			if d.Notice.Subject == "" {

@@ -81,7 +81,8 @@ func (u *unit) transferTarget(d *conversation.Draft, it routing.QueueID, c Trans
 	}
 	if !u.s.staffed(q, desk) {
 		return "", "", errs.New(errs.Invalid,
-			"sangdam: no member of queue %s is on desk %s, so nobody could take the conversation: choose another queue, or name its desk", queue,
+			"sangdam: no member of queue %s is on desk %s, so nobody could take the conversation: choose another queue, or name its desk",
+			queue,
 			desk)
 	}
 	return queue, desk, nil

@@ -178,7 +178,8 @@ func TestAQueueOfAnotherDeskTakesTheConversationThere(t *testing.T) {
 func TestTransferToADesk(t *testing.T) {
 	replay(t, []string{onSQLite}, func(t *testing.T, w *replayWorld) {
 		twoDesks(w, routing.Queue{Desk: "service"})
-		require.NoError(t, errOf(w.eng.SaveDesk(w.ctx, w.host, sangdam.SaveDesk{Agent: "a3", Desk: routing.Desk{ID: "empty", Name: "Empty"}})))
+		require.NoError(t, errOf(w.eng.SaveDesk(w.ctx, w.host,
+			sangdam.SaveDesk{Agent: "a3", Desk: routing.Desk{ID: "empty", Name: "Empty"}})))
 		w.online("a1", "a3")
 		owned := w.begun(w.line.User("Mina"), "hello")
 		a1 := w.agent("a1")

@@ -109,7 +109,8 @@ func (e *Engine) deskPicture(ctx context.Context, r io.Reader) (thumbnail.Pictur
 		small, err = thumbnail.Make(bytes.NewReader(raw), smallDeskPictureSide)
 	}
 	if errors.Is(err, ErrUnsupported) || errors.Is(err, ErrInvalid) {
-		return small, errs.New(errs.Invalid, "sangdam: the picture of a desk is a PNG, JPEG, GIF or WebP file that is whole and safe to show: %w", err)
+		return small, errs.New(errs.Invalid,
+			"sangdam: the picture of a desk is a PNG, JPEG, GIF or WebP file that is whole and safe to show: %w", err)
 	}
 	return small, err
 }
@@ -117,9 +118,10 @@ func (e *Engine) deskPicture(ctx context.Context, r io.Reader) (thumbnail.Pictur
 // DeskPicture returns the picture of a desk to every agent of the workspace;
 // ErrNotFound when it has none.
 func (e *Engine) DeskPicture(ctx context.Context, p Principal, desk routing.DeskID) (out DeskPicture, err error) {
-	err = e.query(ctx, p, ActList, Resource{Kind: "desk", ID: string(desk)}, func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
-		out, err = deskPictures.Get(ctx, tx, string(desk))
-		return err
-	})
+	err = e.query(ctx, p, ActList, Resource{Kind: "desk", ID: string(desk)},
+		func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
+			out, err = deskPictures.Get(ctx, tx, string(desk))
+			return err
+		})
 	return out, err
 }

@@ -21,8 +21,9 @@ func TestADesksPictureIsCheckedByItsContent(t *testing.T) {
 		save := func(body string) error {
 			return w.eng.SaveDeskPicture(w.ctx, w.host, sangdam.SaveDeskPicture{Desk: "support", Body: strings.NewReader(body)})
 		}
-		for what, body := range map[string]string{"a page": "<html><script>alert(1)</script>", "a drawing": "<svg xmlns='http://www.w3.org/2000/svg'/>",
-			"nothing": "", "half a picture": file.String()[:60], "too large": file.String() + strings.Repeat("x", 10_000_000)} {
+		for what, body := range map[string]string{"a page": "<html><script>alert(1)</script>",
+			"a drawing": "<svg xmlns='http://www.w3.org/2000/svg'/>",
+			"nothing":   "", "half a picture": file.String()[:60], "too large": file.String() + strings.Repeat("x", 10_000_000)} {
 			err := save(body)
 			require.Error(t, err, what)
 			require.Less(t, sangdam.HTTPStatus(err), 500, what)
@@ -37,7 +38,8 @@ func TestADesksPictureIsCheckedByItsContent(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "image/"+kind, kept.Type)
 		require.Equal(t, 256, shown.Width)
-		require.ErrorIs(t, w.eng.SaveDeskPicture(w.ctx, w.agent("a1"), sangdam.SaveDeskPicture{Desk: "support"}), sangdam.ErrPermissionDenied)
+		require.ErrorIs(t, w.eng.SaveDeskPicture(w.ctx, w.agent("a1"), sangdam.SaveDeskPicture{Desk: "support"}),
+			sangdam.ErrPermissionDenied)
 		require.ErrorIs(t, w.eng.SaveDeskPicture(w.ctx, w.host, sangdam.SaveDeskPicture{Desk: "none"}), sangdam.ErrNotFound)
 		require.NoError(t, w.eng.SaveDeskPicture(w.ctx, w.host, sangdam.SaveDeskPicture{Desk: "support"}))
 		_, err = w.eng.DeskPicture(w.ctx, w.agent("a1"), "support")

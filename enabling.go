@@ -27,7 +27,8 @@ const maxForbidden = 50
 
 func (p ChannelPolicy) validate() error {
 	if len(p.Forbidden) > maxForbidden || slices.Contains(p.Forbidden, "") {
-		return errs.New(errs.Invalid, "sangdam: workspace settings: name at most %d channels that are forbidden, each by its kind", maxForbidden)
+		return errs.New(errs.Invalid, "sangdam: workspace settings: name at most %d channels that are forbidden, each by its kind",
+			maxForbidden)
 	}
 	return nil
 }
@@ -75,7 +76,8 @@ func (u *unit) somebodyChats(a channel.Account) error {
 		return err
 	}
 	if !slices.ContainsFunc(agents, func(g routing.Agent) bool { return !g.Disabled && g.May(routing.PermitChat) }) {
-		return errs.New(errs.Invalid, "sangdam: no agent has permission for chats yet; grant it to one before account %q is switched on", a.Name)
+		return errs.New(errs.Invalid, "sangdam: no agent has permission for chats yet; grant it to one before account %q is switched on",
+			a.Name)
 	}
 	return nil
 }

@@ -95,7 +95,8 @@ func TestWhoWaitsWhenAnAccountIsSwitchedOffCanBeEnded(t *testing.T) {
 				w.settle()
 				id := w.of(mina).Conversation.ID
 				if how == "deleted" {
-					require.NoError(t, w.eng.DeleteAccount(w.ctx, w.host, sangdam.DeleteAccount{Account: w.acct.ID, Version: w.acct.Version}))
+					require.NoError(t, w.eng.DeleteAccount(w.ctx, w.host,
+						sangdam.DeleteAccount{Account: w.acct.ID, Version: w.acct.Version}))
 				} else {
 					off := w.acct
 					off.Disabled = true
@@ -104,7 +105,8 @@ func TestWhoWaitsWhenAnAccountIsSwitchedOffCanBeEnded(t *testing.T) {
 				w.online("a1")
 				if d := w.detail(id); d.Offer != nil {
 					w.acceptOf(id)
-					require.Error(t, errOf(w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: id, Content: channel.Text("hi")})))
+					require.Error(t, errOf(w.eng.Answer(w.ctx, w.agent("a1"),
+						sangdam.Answer{Conversation: id, Content: channel.Text("hi")})))
 				}
 				require.NoError(t, errOf(w.eng.End(w.ctx, w.host, sangdam.End{Conversation: id, Final: true})))
 				require.Equal(t, conversation.StateClosed, w.detail(id).Conversation.State)

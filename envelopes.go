@@ -65,8 +65,9 @@ func (e *Engine) storeLarge(ctx context.Context, ws WorkspaceID, env channel.Env
 	}
 	env.Raw = []byte(largeMark + info.Name)
 	return env, e.db.Update(ctx, ws, func(ctx context.Context, tx store.Tx) error {
-		err := tx.Blobs().Reference(ctx, driver.Blob{Name: info.Name, Type: "application/octet-stream", Size: info.Size, SHA256: info.SHA256,
-			Owner: ownerEnvelope + string(env.ID), CreatedAt: tx.Now()})
+		err := tx.Blobs().Reference(ctx,
+			driver.Blob{Name: info.Name, Type: "application/octet-stream", Size: info.Size, SHA256: info.SHA256,
+				Owner: ownerEnvelope + string(env.ID), CreatedAt: tx.Now()})
 		if err != nil {
 			return err
 		}

@@ -29,7 +29,8 @@ import (
 	"github.com/sangdam/sangdam/routing"
 )
 
-var faultsFlag = flag.String("faults", "", `store faults: "all" breaks every call in every way; "scenario:n:kind" runs one, as a failure prints it`)
+var faultsFlag = flag.String("faults", "",
+	`store faults: "all" breaks every call in every way; "scenario:n:kind" runs one, as a failure prints it`)
 
 // faultSeed picks the calls of the short form; the long form
 // breaks them all.

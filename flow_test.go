@@ -29,7 +29,8 @@ func TestFirstTextIsGreetedOfferedAcceptedAndAnswered(t *testing.T) {
 
 		owned := w.accept()
 		require.Equal(t, "a1", string(owned.Agent))
-		posted, err := w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: owned.Conversation, Content: channel.Text("네, 가능합니다.")})
+		posted, err := w.eng.Answer(w.ctx, w.agent("a1"),
+			sangdam.Answer{Conversation: owned.Conversation, Content: channel.Text("네, 가능합니다.")})
 		require.NoError(t, err)
 		w.settle()
 

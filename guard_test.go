@@ -63,8 +63,8 @@ type wicked struct {
 
 func newWicked(panics bool) *wicked {
 	w := &wicked{panics: panics, hits: map[string]*atomic.Int64{}}
-	for _, call := range []string{"Validate", "Receive", "Parse", "Plan", "Send", "Profile", "FetchMedia", "ShowTyping", "MarkRead", "Check",
-		"bot", "strategy", "policy", "hook", "Seal", "Open", "Put", "List"} {
+	for _, call := range []string{"Validate", "Receive", "Parse", "Plan", "Send", "Profile", "FetchMedia", "ShowTyping",
+		"MarkRead", "Check", "bot", "strategy", "policy", "hook", "Seal", "Open", "Put", "List"} {
 		w.hits[call] = &atomic.Int64{}
 	}
 	return w

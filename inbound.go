@@ -169,8 +169,9 @@ func (e *Engine) quarantine(ctx context.Context, ref driver.LaneRef, env channel
 		if err := tx.Inbox().Quarantine(ctx, ref.Claim, env.ID, reason); err != nil {
 			return err
 		}
-		return tx.Events().Append(ctx, driver.Event{Aggregate: kindAccount, ID: string(env.Account), Desk: e.deskOf(ref.Workspace, env.Account),
-			Kind: "quarantined", Ref: string(env.ID), Actor: "system", At: tx.Now()})
+		return tx.Events().Append(ctx,
+			driver.Event{Aggregate: kindAccount, ID: string(env.Account), Desk: e.deskOf(ref.Workspace, env.Account),
+				Kind: "quarantined", Ref: string(env.ID), Actor: "system", At: tx.Now()})
 	})
 	if errors.Is(err, ErrStale) {
 		return false // the claim is lost

@@ -150,7 +150,8 @@ func (e *Engine) index(ctx context.Context, ws id.Workspace) error {
 // textual says which events change what a message's text is.
 func textual(k conversation.EventKind) bool {
 	switch k {
-	case conversation.EvMessage, conversation.EvNote, conversation.EvEdit, conversation.EvUnsend, conversation.EvMask, conversation.EvUnmask:
+	case conversation.EvMessage, conversation.EvNote, conversation.EvEdit, conversation.EvUnsend, conversation.EvMask,
+		conversation.EvUnmask:
 		return true
 	}
 	return false

@@ -96,7 +96,8 @@ func TestRebuildingTheIndexMissesNothingThatChangesMeanwhile(t *testing.T) {
 		plain := w.eng
 		b := &watchedIndex{Backend: w.db.Backend()}
 		b.arm(func() {
-			_, err := plain.AddNote(context.Background(), w.host, sangdam.AddNote{Conversation: old.Conversation.ID, Text: "changed meanwhile"})
+			_, err := plain.AddNote(context.Background(), w.host,
+				sangdam.AddNote{Conversation: old.Conversation.ID, Text: "changed meanwhile"})
 			require.NoError(t, err)
 		})
 		w.cfg.DB = store.New(b)

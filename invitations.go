@@ -107,7 +107,8 @@ func (e *Engine) InviteAgent(ctx context.Context, p Principal, c InviteAgent) (I
 	case err != nil:
 		return Invitation{}, err
 	case repeated:
-		return Invitation{}, errs.New(errs.Stale, "sangdam: the invitation of this key was made, and its token is known once; invite again with a fresh key")
+		return Invitation{},
+			errs.New(errs.Stale, "sangdam: the invitation of this key was made, and its token is known once; invite again with a fresh key")
 	}
 	out.Token = token
 	return out, nil
@@ -124,8 +125,9 @@ func (u *unit) mailInvitation(a routing.Agent, c InviteAgent, token string) erro
 	if _, err := u.usable(c.Mail); err != nil {
 		return err
 	}
-	_, err := u.deliver(Delivery{Target: c.Mail, Notice: notify.Notice{ID: newID(), Event: "agent.invited", Subject: "agent:" + string(a.ID),
-		At: u.tx.Now(), To: notify.Recipient{Name: a.Name, Address: a.Email}, Title: c.Title, Text: c.Text, Link: c.Link + token}})
+	_, err := u.deliver(Delivery{Target: c.Mail, Notice: notify.Notice{ID: newID(), Event: "agent.invited",
+		Subject: "agent:" + string(a.ID),
+		At:      u.tx.Now(), To: notify.Recipient{Name: a.Name, Address: a.Email}, Title: c.Title, Text: c.Text, Link: c.Link + token}})
 	return err
 }
 

@@ -21,7 +21,8 @@ func TestAnInvitationWorksOnce(t *testing.T) {
 			return i
 		}
 		first := invite("k1")
-		require.ErrorIs(t, errOf(w.eng.InviteAgent(w.ctx, w.host, sangdam.InviteAgent{Key: "k1", Agent: "a1"})), sangdam.ErrStale, "known once")
+		require.ErrorIs(t, errOf(w.eng.InviteAgent(w.ctx, w.host, sangdam.InviteAgent{Key: "k1", Agent: "a1"})),
+			sangdam.ErrStale, "known once")
 		second := invite("k2")
 		require.ErrorIs(t, errOf(w.eng.Invited(w.ctx, w.host, first.Token)), sangdam.ErrNotFound, "the newer link alone")
 		who, err := w.eng.Invited(w.ctx, w.host, second.Token)
@@ -56,8 +57,8 @@ func TestViewsOfConversations(t *testing.T) {
 		save := func(p sangdam.Principal, v sangdam.ConversationView) (sangdam.Saved, error) {
 			return w.eng.SaveConversationView(w.ctx, p, sangdam.SaveConversationView{View: v})
 		}
-		own := sangdam.ConversationView{Name: "Unread ones", Owner: "a1", States: []conversation.State{conversation.StateActive}, Handled: &yes,
-			Unread: true}
+		own := sangdam.ConversationView{Name: "Unread ones", Owner: "a1",
+			States: []conversation.State{conversation.StateActive}, Handled: &yes, Unread: true}
 		saved, err := save(w.agent("a1"), own)
 		require.NoError(t, err)
 		require.ErrorIs(t, errOf(save(w.agent("a1"), sangdam.ConversationView{Name: "All", Owner: "a2"})), sangdam.ErrPermissionDenied)

@@ -131,7 +131,8 @@ func TestSlowAddressesDoNotHoldUpPictures(t *testing.T) {
 		c.Poll, c.AllowPrivate = 20*time.Millisecond, []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	}))
 	for range 12 {
-		w.line.User("Rogue").Send(linetest.ExternalImage("https://"+silent.Addr().String()+"/a.png", "https://"+silent.Addr().String()+"/b.png"))
+		w.line.User("Rogue").
+			Send(linetest.ExternalImage("https://"+silent.Addr().String()+"/a.png", "https://"+silent.Addr().String()+"/b.png"))
 	}
 	require.Eventually(t, func() bool { return len(w.jobs("media_outside")) == 8 }, 10*time.Second, 10*time.Millisecond)
 	mina := w.line.User("Mina")

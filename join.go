@@ -74,7 +74,8 @@ func (j *Joined) Notify(ctx context.Context, p Principal, c Notify) (Posted, err
 // and would be locked until the host commits.
 func (j *Joined) Begin(ctx context.Context, p Principal, c Begin) (Posted, error) {
 	if p.agent() != "" {
-		return Posted{}, errs.New(errs.Unsupported, "sangdam: an agent does not begin a conversation in a host's transaction; use Engine.Begin")
+		return Posted{}, errs.New(errs.Unsupported,
+			"sangdam: an agent does not begin a conversation in a host's transaction; use Engine.Begin")
 	}
 	return j.e.Begin(j.in(ctx), p, c)
 }

@@ -115,7 +115,8 @@ func TestARefusalLeavesTheHostsTransactionUsable(t *testing.T) {
 				"no text":    errOf(joined.Notify(w.ctx, w.host, sangdam.Notify{Conversation: c, Content: channel.Text(" ")})),
 				"not there":  errOf(joined.Notify(w.ctx, w.host, sangdam.Notify{Conversation: "none", Content: channel.Text("x")})),
 				"not for it": errOf(joined.Notify(w.ctx, w.agent("a1"), sangdam.Notify{Conversation: c, Content: channel.Text("x")})),
-				"an agent":   errOf(joined.Begin(w.ctx, w.agent("a1"), sangdam.Begin{Account: w.acct.ID, User: "U1", Content: channel.Text("x")})),
+				"an agent": errOf(joined.Begin(w.ctx, w.agent("a1"),
+					sangdam.Begin{Account: w.acct.ID, User: "U1", Content: channel.Text("x")})),
 			} {
 				require.Error(t, err, name)
 			}
@@ -268,7 +269,8 @@ func TestTheHostsStatementsCommitWithACommandOnSQLite(t *testing.T) {
 				}
 				return err
 			}))
-			err := errOf(joined.Notify(w.ctx, w.host, sangdam.Notify{Key: sangdam.Key(order), Conversation: c, Content: channel.Text(text)}))
+			err := errOf(joined.Notify(w.ctx, w.host,
+				sangdam.Notify{Key: sangdam.Key(order), Conversation: c, Content: channel.Text(text)}))
 			w.settle()
 			return err
 		}

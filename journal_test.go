@@ -68,7 +68,8 @@ func TestAPastDecisionIsExplainedExactly(t *testing.T) {
 
 		_, err = w.eng.ExplainDecision(w.ctx, w.host, item, first.At.Add(-time.Minute))
 		require.ErrorIs(t, err, sangdam.ErrNotFound, "before it there was none")
-		w.saveAgent(routing.Agent{ID: "stranger", Name: "Of another desk", Role: "agent", Permissions: []routing.Permission{routing.PermitChat}})
+		w.saveAgent(routing.Agent{ID: "stranger", Name: "Of another desk", Role: "agent",
+			Permissions: []routing.Permission{routing.PermitChat}})
 		_, err = w.eng.ExplainDecision(w.ctx, w.agent("stranger"), item, at)
 		_, none := w.eng.ExplainDecision(w.ctx, w.agent("stranger"), "nothing", at)
 		require.Error(t, err)

@@ -394,7 +394,8 @@ func TestUsedUpQuotaIsShownAtOnceAndRepliesGoOn(t *testing.T) {
 		owned := w.begun(mina, "hello")
 		w.beat(2*time.Minute, "a1") // the reply token is dead
 		w.answer("a1", owned.Conversation, "by push, the last of the month")
-		p, err := w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: owned.Conversation, Content: channel.Text("one too many")})
+		p, err := w.eng.Answer(w.ctx, w.agent("a1"),
+			sangdam.Answer{Conversation: owned.Conversation, Content: channel.Text("one too many")})
 		require.NoError(t, err)
 		w.pass(10 * time.Second)
 		m := w.message(owned.Conversation, p.Message)
@@ -424,7 +425,8 @@ func TestPassingTroubleOnlyDelays(t *testing.T) {
 				fault, err := linetest.ParseFault(f)
 				require.NoError(t, err)
 				w.line.AddFault(fault)
-				posted, err := w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: owned.Conversation, Content: channel.Text("on its way")})
+				posted, err := w.eng.Answer(w.ctx, w.agent("a1"),
+					sangdam.Answer{Conversation: owned.Conversation, Content: channel.Text("on its way")})
 				require.NoError(t, err)
 				w.pass(within)
 				require.Equal(t, []string{"on its way"}, mina.Texts())
@@ -516,15 +518,17 @@ func TestTheSameUserAtTwoTenantsIsTwoPeople(t *testing.T) {
 		other := sangdam.Host("w2")
 		require.NoError(t, w.eng.CreateWorkspace(w.ctx, "w2", "Other"))
 		require.NoError(t, errOf(w.eng.SaveAgent(w.ctx, other, sangdam.SaveAgent{Agent: chatAgent("a1")})))
-		require.NoError(t, errOf(w.eng.SaveDesk(w.ctx, other, sangdam.SaveDesk{Agent: "a1", Desk: routing.Desk{ID: "support", Name: "Support"}})))
+		require.NoError(t, errOf(w.eng.SaveDesk(w.ctx, other,
+			sangdam.SaveDesk{Agent: "a1", Desk: routing.Desk{ID: "support", Name: "Support"}})))
 		require.NoError(t, errOf(w.eng.SaveQueue(w.ctx, other, sangdam.SaveQueue{Queue: routing.Queue{ID: "q", Name: "Everyone"}})))
 		stream := routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1, Queue: "q"}
 		require.NoError(t, errOf(w.eng.SaveWorkStream(w.ctx, other, sangdam.SaveWorkStream{WorkStream: stream})))
-		acct, err := w.eng.SaveAccount(w.ctx, other, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Shop 2", Desk: "support",
-			WorkStream: "line",
-			Settings:   json.RawMessage(fmt.Sprintf(`{"channel_id":%q}`, w.line.ChannelID())),
-			Secrets: map[string]channel.Secret{"channel_secret": channel.NewSecret(w.line.ChannelSecret()),
-				"channel_token": channel.NewSecret(w.line.ChannelToken())}}})
+		acct, err := w.eng.SaveAccount(w.ctx, other,
+			sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Shop 2", Desk: "support",
+				WorkStream: "line",
+				Settings:   json.RawMessage(fmt.Sprintf(`{"channel_id":%q}`, w.line.ChannelID())),
+				Secrets: map[string]channel.Secret{"channel_secret": channel.NewSecret(w.line.ChannelSecret()),
+					"channel_token": channel.NewSecret(w.line.ChannelToken())}}})
 
 		require.NoError(t, err)
 		b := bodyOf(event("1", "the very same event", 0))

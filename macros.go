@@ -121,8 +121,8 @@ func (u *unit) checkMacro(m Macro) error {
 	}
 	for i, a := range m.Actions {
 		if rights[a.Kind] == "" {
-			return errs.New(errs.Invalid, "sangdam: actions[%d]: %q is for triggers alone; a macro does what a person may do to the record", i,
-				a.Kind)
+			return errs.New(errs.Invalid, "sangdam: actions[%d]: %q is for triggers alone; a macro does what a person may do to the record",
+				i, a.Kind)
 		}
 	}
 	return u.knownInActions(t)

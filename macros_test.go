@@ -21,7 +21,8 @@ func TestAMacroActsWithTheRightsOfWhoRunsIt(t *testing.T) {
 			return errOf(w.eng.SaveMacro(w.ctx, w.host, sangdam.SaveMacro{Macro: m}))
 		}
 		require.NoError(t, save(sangdam.Macro{ID: "thanks", Title: "Thanks", Subject: "conversation",
-			Actions: []trigger.Action{tag("thanked"), text("Thank you!"), trigger.Do(sangdam.ActionEnd, sangdam.EndParams{Reason: "done"})}}))
+			Actions: []trigger.Action{tag("thanked"), text("Thank you!"),
+				trigger.Do(sangdam.ActionEnd, sangdam.EndParams{Reason: "done"})}}))
 		require.NoError(t, save(sangdam.Macro{ID: "complete", Title: "Complete", Subject: "ticket",
 			Actions: []trigger.Action{tag("closed"), setting("state", string(ticket.Complete))}}))
 		require.ErrorIs(t, errOf(w.eng.RunMacro(w.ctx, w.agent("a2"), sangdam.RunMacro{Macro: "thanks", Record: string(c)})),

@@ -56,7 +56,8 @@ type MaskingPolicy struct {
 func (m MaskingPolicy) validate() error {
 	if !slices.Contains([]OnFound{FoundStays, FoundProposed, FoundMasked}, m.Found) {
 		return errs.New(errs.Invalid,
-			"sangdam: workspace settings: personal data that is found is masked (mask), proposed (propose) or left (empty), not %q", m.Found)
+			"sangdam: workspace settings: personal data that is found is masked (mask), proposed (propose) or left (empty), not %q",
+			m.Found)
 	}
 	if m.KeepLast < 0 || m.KeepLast > 4 {
 		return errs.New(errs.Invalid, "sangdam: workspace settings: masking keeps the last 0 to 4 characters, not %d", m.KeepLast)
@@ -360,7 +361,8 @@ func (e *Engine) MaskMessage(ctx context.Context, p Principal, c MaskMessage) (M
 			return Masked{}, err
 		}
 		if m.Version != c.Version {
-			return Masked{}, errs.New(errs.Stale, "sangdam: message %s has changed; read it again and choose the range in its present text", m.ID)
+			return Masked{}, errs.New(errs.Stale, "sangdam: message %s has changed; read it again and choose the range in its present text",
+				m.ID)
 		}
 		if err := checkRanges(m.Content.Text, c.Spans); err != nil {
 			return Masked{}, err
@@ -557,7 +559,8 @@ func (e *Engine) Unmask(ctx context.Context, p Principal, c Unmask) (Masked, err
 // confirmed refuses what nobody said yes to, and what was seen in an older form.
 func (c Unmask) confirmed(version int64) error {
 	if !c.Confirm {
-		return errs.New(errs.Invalid, "sangdam: taking a mask away shows the text to everybody again; ask for a confirmation and set Confirm")
+		return errs.New(errs.Invalid,
+			"sangdam: taking a mask away shows the text to everybody again; ask for a confirmation and set Confirm")
 	}
 	if c.Version != version {
 		return errs.New(errs.Stale, "sangdam: the text has changed; read it again and repeat")
@@ -566,9 +569,10 @@ func (c Unmask) confirmed(version int64) error {
 }
 
 var (
-	opMaskMessage = register(&Operation{Name: "message.mask", Method: "MaskMessage", Actions: []Action{ActMask}, Keyed: true, Versioned: true})
-	opReveal      = register(&Operation{Name: "text.reveal", Method: "Reveal", Actions: []Action{ActReveal}, Keyed: true})
-	opUnmask      = register(&Operation{Name: "text.unmask", Method: "Unmask", Actions: []Action{ActUnmask}, Keyed: true, Versioned: true})
+	opMaskMessage = register(&Operation{Name: "message.mask", Method: "MaskMessage", Actions: []Action{ActMask},
+		Keyed: true, Versioned: true})
+	opReveal = register(&Operation{Name: "text.reveal", Method: "Reveal", Actions: []Action{ActReveal}, Keyed: true})
+	opUnmask = register(&Operation{Name: "text.unmask", Method: "Unmask", Actions: []Action{ActUnmask}, Keyed: true, Versioned: true})
 )
 
 // MaskProposals is what a reader may mask: personal data found in texts, where

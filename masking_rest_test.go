@@ -120,8 +120,10 @@ func (c canaries) written(w *replayWorld, o *outside) {
 	w.visitor("Mina").says("on the page " + c.page)
 	w.settle()
 	w.answer("a1", owned.Conversation, "you said "+c.answer)
-	require.NoError(w.t, errOf(w.eng.AddNote(w.ctx, w.agent("a1"), sangdam.AddNote{Conversation: owned.Conversation, Text: "note " + c.note})))
-	made, err := w.eng.OpenTicket(w.ctx, w.host, sangdam.OpenTicket{Conversation: owned.Conversation, Title: "T", Body: "quoted " + c.phone})
+	require.NoError(w.t,
+		errOf(w.eng.AddNote(w.ctx, w.agent("a1"), sangdam.AddNote{Conversation: owned.Conversation, Text: "note " + c.note})))
+	made, err := w.eng.OpenTicket(w.ctx, w.host,
+		sangdam.OpenTicket{Conversation: owned.Conversation, Title: "T", Body: "quoted " + c.phone})
 	require.NoError(w.t, err)
 	require.NoError(w.t, errOf(w.eng.UpdateTicket(w.ctx, w.host, sangdam.UpdateTicket{Ticket: made.Ticket,
 		Comment: &sangdam.TicketComment{Text: "comment " + c.ticket}})))

@@ -253,7 +253,8 @@ func TestBadMasksAreRefused(t *testing.T) {
 			Spans: []privacy.Span{{Start: 0, End: 3}}})
 		require.ErrorIs(t, err, sangdam.ErrUnsupported, "the security service is off")
 		require.ErrorContains(t, err, "security")
-		_, err = w.eng.Reveal(w.ctx, w.host, sangdam.Reveal{Place: sangdam.MaskedPlace{Message: m.ID, Mask: again.Masks[0].ID}, Reason: "x"})
+		_, err = w.eng.Reveal(w.ctx, w.host,
+			sangdam.Reveal{Place: sangdam.MaskedPlace{Message: m.ID, Mask: again.Masks[0].ID}, Reason: "x"})
 		require.ErrorIs(t, err, sangdam.ErrUnsupported)
 		for _, bad := range []sangdam.MaskingPolicy{{Found: "burn"}, {KeepLast: 5}, {Types: []privacy.Type{"shoe"}}} {
 			had, err := w.eng.TicketSetup(w.ctx, w.host)
@@ -397,7 +398,8 @@ func TestATicketIsMasked(t *testing.T) {
 		done, err = w.eng.MaskTicket(w.ctx, a1, sangdam.MaskTicket{Ticket: made.Ticket, Part: ticket.CommentPart(2), Version: done.Version,
 			Spans: span("no " + card)})
 		require.NoError(t, err)
-		_, err = w.eng.MaskTicket(w.ctx, a1, sangdam.MaskTicket{Ticket: made.Ticket, Part: "memo", Version: done.Version, Spans: span(open.Body)})
+		_, err = w.eng.MaskTicket(w.ctx, a1,
+			sangdam.MaskTicket{Ticket: made.Ticket, Part: "memo", Version: done.Version, Spans: span(open.Body)})
 		require.ErrorIs(t, err, sangdam.ErrInvalid)
 
 		detail, err := w.eng.Ticket(w.ctx, a1, made.Ticket)
@@ -489,7 +491,8 @@ func TestWhatProvidersSentIsForgottenWithTheMask(t *testing.T) {
 		require.Zero(t, raw(in))
 		require.Empty(t, row(out).Sealed)
 
-		_, err := w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: c, Content: channel.Text("held " + card), Hold: time.Minute})
+		_, err := w.eng.Answer(w.ctx, w.agent("a1"),
+			sangdam.Answer{Conversation: c, Content: channel.Text("held " + card), Hold: time.Minute})
 		require.NoError(t, err)
 		held, err := w.mask(w.agent("a1"), card)
 		require.NoError(t, err)

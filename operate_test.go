@@ -64,7 +64,8 @@ func TestLoadCountsByQueue(t *testing.T) {
 		load, err := w.eng.Load(w.ctx, w.host)
 		require.NoError(t, err)
 		require.Len(t, load.Queues, 1)
-		require.Equal(t, []int{1, 0, 0, 0}, []int{load.Queues[0].Waiting, load.Queues[0].Offered, load.Queues[0].Assigned, load.Queues[0].Online})
+		require.Equal(t, []int{1, 0, 0, 0},
+			[]int{load.Queues[0].Waiting, load.Queues[0].Offered, load.Queues[0].Assigned, load.Queues[0].Online})
 		require.False(t, load.Queues[0].Since.IsZero())
 
 		w.online("a1")

@@ -89,7 +89,8 @@ var (
 
 // setup describes a command that changes the workspace's settings.
 func setup(name, method string, versioned bool) *Operation {
-	return register(&Operation{Name: name, Method: method, Actions: []Action{ActConfigure}, Keyed: true, Versioned: versioned, settings: true})
+	return register(&Operation{Name: name, Method: method, Actions: []Action{ActConfigure}, Keyed: true,
+		Versioned: versioned, settings: true})
 }
 
 // Operations lists the commands that take a Principal. Not among them are

@@ -44,7 +44,8 @@ func TestAReplyWithoutAnAnswerIsRepeatedAndNeverPushed(t *testing.T) {
 				mina := w.line.User("Mina")
 				owned := w.begun(mina, "hello")
 				w.line.AddFault(linetest.Fault{Endpoint: "reply", Kind: c.fault, Nth: 1})
-				posted, err := w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: owned.Conversation, Content: channel.Text("once")})
+				posted, err := w.eng.Answer(w.ctx, w.agent("a1"),
+					sangdam.Answer{Conversation: owned.Conversation, Content: channel.Text("once")})
 				require.NoError(t, err)
 				w.settle()
 				m := w.message(owned.Conversation, posted.Message)
@@ -117,7 +118,8 @@ func TestAPushIsNotRepeatedAfterItsRetryKeyIsForgotten(t *testing.T) {
 			w.beat(2*time.Minute, "a1")
 			w.line.AddFault(linetest.Fault{Endpoint: "push", Kind: linetest.FaultCutAfter, Nth: 1})
 			w.line.AddFault(linetest.Fault{Endpoint: "push", Kind: linetest.FaultCutBefore, Nth: 2, Times: 1000})
-			posted, err := w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: owned.Conversation, Content: channel.Text("only once")})
+			posted, err := w.eng.Answer(w.ctx, w.agent("a1"),
+				sangdam.Answer{Conversation: owned.Conversation, Content: channel.Text("only once")})
 			require.NoError(t, err)
 			w.settle()
 			w.halt()

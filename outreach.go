@@ -50,7 +50,8 @@ func (e *Engine) Notify(ctx context.Context, p Principal, c Notify) (Posted, err
 		}
 		reply := d.C.Reply
 		d.C.Reply = nil // it belongs to an answer
-		m, err := u.say(d, conversation.Message{Author: conversation.Author{Kind: conversation.BySystem, Name: string(p.Kind)}, Content: content})
+		m, err := u.say(d, conversation.Message{Author: conversation.Author{Kind: conversation.BySystem, Name: string(p.Kind)},
+			Content: content})
 		d.C.Reply = reply
 		if err != nil {
 			return Posted{}, err
@@ -89,7 +90,8 @@ func (e *Engine) Begin(ctx context.Context, p Principal, c Begin) (Posted, error
 		if err != nil {
 			return Posted{}, err
 		}
-		r := Resource{Kind: kindAccount, ID: string(acct.ID), Desk: acct.Desk, Account: acct.ID, Channel: acct.Kind, Stream: acct.WorkStream}
+		r := Resource{Kind: kindAccount, ID: string(acct.ID), Desk: acct.Desk, Account: acct.ID, Channel: acct.Kind,
+			Stream: acct.WorkStream}
 		if err := errors.Join(u.allow(ActBegin, r), u.off(SwitchChat)); err != nil {
 			return Posted{}, err
 		}

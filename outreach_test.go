@@ -65,7 +65,8 @@ func TestADeskBeginsAConversation(t *testing.T) {
 		w.online("a1", "a2")
 		mina, jun := w.line.User("Mina"), w.line.User("Jun")
 		begin := func(p sangdam.Principal, user string, text string) (sangdam.Posted, error) {
-			out, err := w.eng.Begin(w.ctx, p, sangdam.Begin{Account: w.acct.ID, User: channel.ProviderUserID(user), Content: channel.Text(text)})
+			out, err := w.eng.Begin(w.ctx, p,
+				sangdam.Begin{Account: w.acct.ID, User: channel.ProviderUserID(user), Content: channel.Text(text)})
 			w.settle()
 			return out, err
 		}
@@ -118,7 +119,8 @@ func TestBeginningThatCannotBe(t *testing.T) {
 		require.ErrorIs(t, begin(w.agent("stranger"), sangdam.Begin{Account: w.acct.ID, User: user, Content: text}), sangdam.ErrNotFound,
 			"not on the desk")
 		require.NoError(t, w.eng.SetPresence(w.ctx, w.agent("a1"), sangdam.SetPresence{Agent: "a1", Presence: routing.Offline}))
-		require.ErrorIs(t, begin(w.agent("a1"), sangdam.Begin{Account: w.acct.ID, User: user, Content: text}), sangdam.ErrInvalid, "offline")
+		require.ErrorIs(t, begin(w.agent("a1"), sangdam.Begin{Account: w.acct.ID, User: user, Content: text}),
+			sangdam.ErrInvalid, "offline")
 		w.pass(time.Second)
 		require.Empty(t, w.line.User("Jun").Texts(), "and nothing is half done")
 	}, quiet, longOffers)

@@ -109,9 +109,10 @@ func (e *Engine) fetchProfile(ctx context.Context, j *runningJob, p profileJob) 
 				return err
 			}
 		}
-		return tx.Events().Append(ctx, driver.Event{Aggregate: "identity", ID: string(i.ID), Version: version, Kind: "profile", Actor: "system",
-			At:      tx.Now(),
-			Contact: c.ID, Desks: c.Desks})
+		return tx.Events().Append(ctx,
+			driver.Event{Aggregate: "identity", ID: string(i.ID), Version: version, Kind: "profile", Actor: "system",
+				At:      tx.Now(),
+				Contact: c.ID, Desks: c.Desks})
 	})
 }
 

@@ -16,7 +16,9 @@ import (
 )
 
 // A one-pixel PNG.
-var pixel = []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89\x00\x00\x00\rIDATx\x9cc\xf8\xff\xff?\x00\x05\xfe\x02\xfe\xa7\x35\x81\x84\x00\x00\x00\x00IEND\xaeB`\x82")
+var pixel = []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01" +
+	"\x08\x06\x00\x00\x00\x1f\x15\xc4\x89\x00\x00\x00\r" +
+	"IDATx\x9cc\xf8\xff\xff?\x00\x05\xfe\x02\xfe\xa7\x35\x81\x84\x00\x00\x00\x00IEND\xaeB`\x82")
 
 func TestPreviewTellsWhatWouldBecomeOfAnAnswer(t *testing.T) {
 	inWorld(t, func(w *world) {
@@ -120,7 +122,8 @@ func TestAVerifiedLoginIsLinkedBeforeTheCustomerWrites(t *testing.T) {
 		u := w.line.User("Mina")
 		saved, err := w.eng.SaveContact(w.ctx, w.host, sangdam.SaveContact{Contact: conversation.Contact{Name: "Kim Mina"}})
 		require.NoError(t, err)
-		_, err = w.eng.LinkUser(w.ctx, w.host, sangdam.LinkUser{Account: w.acct.ID, User: channel.ProviderUserID(u.ID()), Contact: saved.Contact})
+		_, err = w.eng.LinkUser(w.ctx, w.host,
+			sangdam.LinkUser{Account: w.acct.ID, User: channel.ProviderUserID(u.ID()), Contact: saved.Contact})
 		require.NoError(t, err)
 		u.SendText("hi")
 		w.settle()

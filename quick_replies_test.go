@@ -18,14 +18,17 @@ func TestQuickRepliesAreFoundAndFilled(t *testing.T) {
 	replay(t, everyStore, func(t *testing.T, w *replayWorld) {
 		w.online("a1")
 		owned := w.begun(w.line.User("Mina"), "hello")
-		require.NoError(t, errOf(w.eng.SaveDesk(w.ctx, w.host, sangdam.SaveDesk{Desk: routing.Desk{ID: "other", Name: "Other"}, Agent: "a2"})))
+		require.NoError(t, errOf(w.eng.SaveDesk(w.ctx, w.host,
+			sangdam.SaveDesk{Desk: routing.Desk{ID: "other", Name: "Other"}, Agent: "a2"})))
 		save := func(p sangdam.Principal, r sangdam.QuickReply) error {
 			return errOf(w.eng.SaveQuickReply(w.ctx, p, sangdam.SaveQuickReply{Reply: r}))
 		}
 		a1 := w.agent("a1")
-		require.NoError(t, save(w.host, sangdam.QuickReply{Title: "Thanks", Code: "ty", Texts: map[string]string{"": "Thank you, #{customer.name}.",
-			"ko": "#{customer.name}님, 감사합니다."}}))
-		require.NoError(t, save(w.host, sangdam.QuickReply{Title: "Desk", Desk: "support", Texts: map[string]string{"": "This is #{desk.name}."}}))
+		require.NoError(t, save(w.host, sangdam.QuickReply{Title: "Thanks", Code: "ty",
+			Texts: map[string]string{"": "Thank you, #{customer.name}.",
+				"ko": "#{customer.name}님, 감사합니다."}}))
+		require.NoError(t, save(w.host, sangdam.QuickReply{Title: "Desk", Desk: "support",
+			Texts: map[string]string{"": "This is #{desk.name}."}}))
 		require.NoError(t, save(w.host, sangdam.QuickReply{Title: "Elsewhere", Desk: "other", Texts: map[string]string{"": "Elsewhere"}}))
 		require.NoError(t, save(a1, sangdam.QuickReply{Title: "Mine", Owner: "a1", Texts: map[string]string{"ja": "#{agent.name}"}}))
 

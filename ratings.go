@@ -81,8 +81,8 @@ func (u *unit) askRating(d *conversation.Draft) (none conversation.Message, err 
 	}
 	text := u.automatedText(acct, conversation.AutoRating, d.C.Language)
 	if text == "" {
-		return none, errs.New(errs.Invalid, "sangdam: there is no text that asks for a rating; set the message %q of account, desk or work stream",
-			conversation.AutoRating)
+		return none, errs.New(errs.Invalid,
+			"sangdam: there is no text that asks for a rating; set the message %q of account, desk or work stream", conversation.AutoRating)
 	}
 	if !buttons {
 		return u.askByLink(d, text)
@@ -109,7 +109,8 @@ func (u *unit) askByLink(d *conversation.Draft, text string) (none conversation.
 		return none, err
 	}
 	if m.ID == "" {
-		return none, errs.New(errs.Unsupported, "sangdam: so many automatic messages went to this chat that no further one leaves now; ask again later")
+		return none, errs.New(errs.Unsupported,
+			"sangdam: so many automatic messages went to this chat that no further one leaves now; ask again later")
 	}
 	d.C.RatingAsked = d.C.Closure()
 	return m, nil

@@ -29,7 +29,8 @@ func (w *world) toldGoodbye(u *linetest.User, end sangdam.End) sangdam.Owned {
 	u.SendText("hi")
 	w.settle()
 	c := w.accept()
-	require.NoError(w.t, errOf(w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: c.Conversation, Content: channel.Text("ok")})))
+	require.NoError(w.t,
+		errOf(w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: c.Conversation, Content: channel.Text("ok")})))
 	end.Conversation = c.Conversation
 	require.NoError(w.t, errOf(w.eng.End(w.ctx, w.agent("a1"), end)))
 	w.settle()
@@ -92,7 +93,8 @@ func TestARatingOnLINECountsOnce(t *testing.T) {
 		mina.SendText("again")
 		w.settle()
 		w.accept()
-		require.NoError(t, errOf(w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: c.Conversation, Content: channel.Text("yes")})))
+		require.NoError(t, errOf(w.eng.Answer(w.ctx, w.agent("a1"),
+			sangdam.Answer{Conversation: c.Conversation, Content: channel.Text("yes")})))
 		require.NoError(t, errOf(w.eng.End(w.ctx, w.agent("a1"), sangdam.End{Conversation: c.Conversation, Unrated: true})))
 		mina.PressPostback(two, nil)
 		w.settle()
@@ -113,8 +115,8 @@ func TestARatingOnLINECountsOnce(t *testing.T) {
 func TestNobodyIsAskedForARatingOfNothing(t *testing.T) {
 	inWorld(t, func(w *world) {
 		c := active(w)
-		require.ErrorIs(t, errOf(w.eng.AskRating(w.ctx, w.agent("a1"), sangdam.AskRating{Conversation: c.Conversation})), sangdam.ErrInvalid,
-			"it goes on")
+		require.ErrorIs(t, errOf(w.eng.AskRating(w.ctx, w.agent("a1"), sangdam.AskRating{Conversation: c.Conversation})),
+			sangdam.ErrInvalid, "it goes on")
 		require.NoError(t, errOf(w.eng.End(w.ctx, w.agent("a1"), sangdam.End{Conversation: c.Conversation})))
 		w.settle()
 		require.Equal(t, []string{"Hello!", "Goodbye."}, w.line.User("Mina").Texts())

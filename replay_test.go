@@ -172,7 +172,8 @@ func (w *replayWorld) settle() {
 
 // held is how far the feed is, and counts what a worker has in hand: on a loaded machine that may take
 // longer than the feed is silent otherwise.
-const held = `SELECT (SELECT coalesce(max(id), 0) FROM sangdam.events), (SELECT count(*) FROM sangdam.inbox_lanes WHERE until > clock_timestamp())
+const held = `SELECT (SELECT coalesce(max(id), 0) FROM sangdam.events), (SELECT count(*) FROM sangdam.inbox_lanes
+	WHERE until > clock_timestamp())
 	+ (SELECT count(*) FROM sangdam.outbox_lanes WHERE until > clock_timestamp())
 	+ (SELECT count(*) FROM sangdam.jobs WHERE state = 'running' AND claimable > clock_timestamp())`
 

@@ -32,7 +32,8 @@ func TestWhatNobodyComesBackForIsDeleted(t *testing.T) {
 		require.NoError(t, err)
 		_, err = w.eng.BeginLink(w.ctx, w.host, sangdam.BeginLink{Contact: contact.Contact})
 		require.NoError(t, err)
-		early := conversation.Early{Account: w.acct.ID, Chat: channel.Chat{Kind: channel.ChatUser, ID: "U1"}, Message: "never", Unsent: true}
+		early := conversation.Early{Account: w.acct.ID, Chat: channel.Chat{Kind: channel.ChatUser, ID: "U1"},
+			Message: "never", Unsent: true}
 		w.update(func(ctx context.Context, tx store.Tx) error {
 			early.At = tx.Now()
 			if err := tx.Jobs().Enqueue(ctx, store.Job{ID: "dead", Kind: "strange", Due: tx.Now(), CreatedAt: tx.Now()}); err != nil {

@@ -230,8 +230,9 @@ func TestLinkingNeedsTheRightOnBothSides(t *testing.T) {
 		require.ErrorIs(t, err, sangdam.ErrNotFound, "their identity to my contact")
 		_, err = w.eng.LinkIdentity(w.ctx, spy, sangdam.LinkIdentity{Identity: own.Conversation.Identity, Contact: foreign.Contact.ID})
 		require.ErrorIs(t, err, sangdam.ErrNotFound, "my identity to their contact")
-		_, err = w.eng.LinkUser(w.ctx, spy, sangdam.LinkUser{Account: foreign.Conversation.Account, User: channel.ProviderUserID(theirs.ID()),
-			Contact: own.Contact.ID})
+		_, err = w.eng.LinkUser(w.ctx, spy,
+			sangdam.LinkUser{Account: foreign.Conversation.Account, User: channel.ProviderUserID(theirs.ID()),
+				Contact: own.Contact.ID})
 		require.ErrorIs(t, err, sangdam.ErrNotFound, "their user to my contact")
 		_, err = w.eng.BeginLink(w.ctx, spy, sangdam.BeginLink{Contact: foreign.Contact.ID})
 		require.ErrorIs(t, err, sangdam.ErrNotFound)

@@ -83,8 +83,9 @@ func inOffice(t *testing.T, fn func(w *officeWorld), options ...worldOption) {
 		w := &officeWorld{world: newWorld(t, options...), office: postcardtest.New("the key of the letter box")}
 		p := w.polled("setup")
 		eng := w.engine(p)
-		require.NoError(t, errOf(eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: routing.WorkStream{ID: "post", Name: "Post",
-			ChannelKind: "postcard", Mode: routing.Push, Cost: 1, ChannelCost: 1, Queue: "q"}})))
+		require.NoError(t, errOf(eng.SaveWorkStream(w.ctx, w.host,
+			sangdam.SaveWorkStream{WorkStream: routing.WorkStream{ID: "post", Name: "Post",
+				ChannelKind: "postcard", Mode: routing.Push, Cost: 1, ChannelCost: 1, Queue: "q"}})))
 		saved, err := eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: channel.Account{Kind: "postcard", Name: "Office",
 			Desk:       "support",
 			WorkStream: "post", Secrets: map[string]channel.Secret{postcard.SecretKey: channel.NewSecret("the key of the letter box")}}})

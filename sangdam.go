@@ -223,8 +223,9 @@ func checkConfig(cfg Config) error {
 	}
 	for name, d := range map[string]time.Duration{"Lease": cfg.Lease, "SendTimeout": cfg.SendTimeout,
 		"BotTimeout": cfg.BotTimeout, "Poll": cfg.Poll,
-		"DrainFor": cfg.DrainFor, "KeepRaw": cfg.KeepRaw, "KeepKeys": cfg.KeepKeys, "KeepFeed": cfg.KeepFeed, "KeepResults": cfg.KeepResults,
-		"KeepLinks": cfg.KeepLinks} {
+		"DrainFor": cfg.DrainFor, "KeepRaw": cfg.KeepRaw, "KeepKeys": cfg.KeepKeys, "KeepFeed": cfg.KeepFeed,
+		"KeepResults": cfg.KeepResults,
+		"KeepLinks":   cfg.KeepLinks} {
 		if d < 0 {
 			return invalid("%s is negative", name)
 		}

@@ -51,7 +51,8 @@ func TestScripts(t *testing.T) {
 				options = append(options, withStream(func(s *routing.WorkStream) {
 					high := 10
 					s.Rules = []routing.Rule{{Name: "refunds first",
-						When: condition.Condition{All: []condition.Clause{{Field: "message", Op: condition.Contains, Value: "refund"}}}, Priority: &high}}
+						When:     condition.Condition{All: []condition.Clause{{Field: "message", Op: condition.Contains, Value: "refund"}}},
+						Priority: &high}}
 				}))
 			case strings.HasPrefix(name, "autoclose"):
 				options = append(options, withStream(func(s *routing.WorkStream) { s.AutoClose = time.Hour }))

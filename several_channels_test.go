@@ -57,7 +57,8 @@ func (b *letterBox) writes(from, text string) {
 func (b *letterBox) links(from string, mina *linetest.User) conversation.IdentityID {
 	b.w.t.Helper()
 	contact := b.w.of(mina).Conversation.Contact
-	_, err := b.w.eng.LinkUser(b.w.ctx, b.w.host, sangdam.LinkUser{Account: b.acct.ID, User: channel.ProviderUserID(from), Contact: contact})
+	_, err := b.w.eng.LinkUser(b.w.ctx, b.w.host,
+		sangdam.LinkUser{Account: b.acct.ID, User: channel.ProviderUserID(from), Contact: contact})
 	require.NoError(b.w.t, err)
 	b.w.settle()
 	_, known, err := b.w.eng.Contact(b.w.ctx, b.w.host, contact)
@@ -82,7 +83,8 @@ func TestOneConversationOverTwoChannels(t *testing.T) {
 		letters := box.links("mina_by_post", mina)
 		onLine := w.of(mina).Conversation.Identity
 		answer := func(text string, to conversation.IdentityID) error {
-			err := errOf(w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: owned.Conversation, Content: channel.Text(text), To: to}))
+			err := errOf(w.eng.Answer(w.ctx, w.agent("a1"),
+				sangdam.Answer{Conversation: owned.Conversation, Content: channel.Text(text), To: to}))
 			w.settle()
 			return err
 		}

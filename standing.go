@@ -29,8 +29,8 @@ func permitted(w Who, a Action, r Resource) error {
 		return errs.New(errs.PermissionDenied, "sangdam: agent %s has no permission for chats; an administrator can grant it", w.Agent.ID)
 	case slices.Contains(onTexts, a): // no work on the chat itself: from the history too
 	case !w.Agent.Works(routing.PermitChat):
-		return errs.New(errs.PermissionDenied, "sangdam: the assignment of chats is switched off for agent %s; switch it on to work on them",
-			w.Agent.ID)
+		return errs.New(errs.PermissionDenied,
+			"sangdam: the assignment of chats is switched off for agent %s; switch it on to work on them", w.Agent.ID)
 	}
 	return nil
 }

@@ -325,8 +325,9 @@ func TestEventStreamOverHTTP(t *testing.T) {
 
 func TestHTTPStatus(t *testing.T) {
 	for err, want := range map[error]int{sangdam.ErrInvalid: 400, sangdam.ErrPermissionDenied: 403, sangdam.ErrNotFound: 404,
-		sangdam.ErrConflict: 409, sangdam.ErrStale: 409, sangdam.ErrAlreadyExists: 409, sangdam.ErrUnsupported: 422, sangdam.ErrUnavailable: 503,
-		errors.New("x"): 500} {
+		sangdam.ErrConflict: 409, sangdam.ErrStale: 409, sangdam.ErrAlreadyExists: 409, sangdam.ErrUnsupported: 422,
+		sangdam.ErrUnavailable: 503,
+		errors.New("x"):        500} {
 		require.Equal(t, want, sangdam.HTTPStatus(fmt.Errorf("wrapped: %w", err)), "%v", err)
 	}
 	require.Equal(t, 200, sangdam.HTTPStatus(nil))

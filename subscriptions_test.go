@@ -69,7 +69,8 @@ func TestASubscriptionTellsWhatHappened(t *testing.T) {
 		}
 		require.ErrorContains(t, w.eng.DeleteTarget(w.ctx, w.host, sangdam.DeleteTarget{Target: "hook", Version: 1}), `subscription "CRM"`)
 		require.NoError(t, w.eng.DeleteSubscription(w.ctx, w.host, sangdam.DeleteSubscription{Subscription: "crm", Version: 2}))
-		require.ErrorIs(t, w.eng.ReplayEvents(w.ctx, w.host, sangdam.ReplayEvents{Subscription: "crm", Cursor: cursor}), sangdam.ErrNotFound)
+		require.ErrorIs(t, w.eng.ReplayEvents(w.ctx, w.host, sangdam.ReplayEvents{Subscription: "crm", Cursor: cursor}),
+			sangdam.ErrNotFound)
 	}, withOutside(&o))
 }
 
@@ -89,7 +90,8 @@ func TestASubscriptionOutlivesTheReceiversEnd(t *testing.T) {
 		} {
 			bad := sub
 			spoil(&bad)
-			require.ErrorIs(t, errOf(d.eng.SaveSubscription(d.ctx, d.host, sangdam.SaveSubscription{Subscription: bad})), sangdam.ErrInvalid, name)
+			require.ErrorIs(t, errOf(d.eng.SaveSubscription(d.ctx, d.host, sangdam.SaveSubscription{Subscription: bad})),
+				sangdam.ErrInvalid, name)
 		}
 		bad := sub
 		bad.Target = "nowhere"

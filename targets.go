@@ -111,8 +111,9 @@ func (u *unit) saveTarget(t notify.Target) (Saved, error) {
 		}
 	} else if n, err := targets.Count(u.ctx, u.tx, store.List[notify.Target]{Index: targetsByName},
 		maxTargets); err != nil || n >= maxTargets {
-		return Saved{}, errors.Join(err, errs.New(errs.Invalid, "sangdam: a workspace has at most %d targets; delete those that nothing uses",
-			maxTargets))
+		return Saved{}, errors.Join(err,
+			errs.New(errs.Invalid, "sangdam: a workspace has at most %d targets; delete those that nothing uses",
+				maxTargets))
 	}
 	maps.Copy(secrets, t.Secrets)
 	maps.DeleteFunc(secrets, func(_ string, s channel.Secret) bool { return s.Empty() })
@@ -204,7 +205,8 @@ func (e *Engine) openTarget(ctx context.Context, ws WorkspaceID, t notify.Target
 	}
 	raw, err := e.cfg.Sealer.Open(ctx, targetAD(ws, t.ID), t.Sealed)
 	if err != nil {
-		return nil, errs.New(errs.Unavailable, "sangdam: the credentials of target %s cannot be opened; start with the keys they were sealed with: %w", t.ID, err)
+		return nil, errs.New(errs.Unavailable,
+			"sangdam: the credentials of target %s cannot be opened; start with the keys they were sealed with: %w", t.ID, err)
 	}
 	var plain map[string]string
 	if err := json.Unmarshal(raw, &plain); err != nil {

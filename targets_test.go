@@ -58,7 +58,8 @@ func (o *outside) targets(w *world) {
 			`{"host":"smtp.shop.example","encryption":"none","from":"help@shop.example"}`)},
 		{ID: "hook", Kind: webhook.Kind, Name: "CRM", Settings: json.RawMessage(`{"url":"https://crm.shop.example/hook"}`),
 			Secrets: map[string]channel.Secret{webhook.SecretName: o.hooks.Secret()}},
-		{ID: "room", Kind: dooray.Kind, Name: "Room", Secrets: map[string]channel.Secret{dooray.SecretURL: channel.NewSecret(dooraytest.URL)}},
+		{ID: "room", Kind: dooray.Kind, Name: "Room",
+			Secrets: map[string]channel.Secret{dooray.SecretURL: channel.NewSecret(dooraytest.URL)}},
 	} {
 		require.NoError(w.t, errOf(w.eng.SaveTarget(w.ctx, w.host, sangdam.SaveTarget{Target: t})))
 	}
@@ -189,8 +190,8 @@ func TestDeadLettersAndReplays(t *testing.T) {
 		require.Len(t, o.hooks.Acted(), 251, "nobody acts twice")
 		require.ErrorIs(t, w.eng.ReplayDeliveries(w.ctx, w.host, sangdam.ReplayDeliveries{Target: "hook", After: "nonsense!"}),
 			sangdam.ErrInvalid)
-		require.ErrorIs(t, w.eng.ReplayDeliveries(w.ctx, w.host, sangdam.ReplayDeliveries{Target: "hook", After: first.Next, Since: time.Now()}),
-			sangdam.ErrInvalid)
+		require.ErrorIs(t, w.eng.ReplayDeliveries(w.ctx, w.host,
+			sangdam.ReplayDeliveries{Target: "hook", After: first.Next, Since: time.Now()}), sangdam.ErrInvalid)
 	}, withOutside(&o))
 }
 
@@ -284,7 +285,8 @@ func TestBadTargetsAndNotices(t *testing.T) {
 		require.ErrorIs(t, save(notify.Target{ID: "hook", Version: 1, Kind: webhook.Kind, Name: "x", Settings: url,
 			Secrets: map[string]channel.Secret{webhook.SecretName: {}}}), sangdam.ErrInvalid, "the secret is taken away")
 
-		keyed := sangdam.SaveTarget{Key: "k", Target: notify.Target{ID: "new", Kind: webhook.Kind, Name: "x", Settings: url, Secrets: secret}}
+		keyed := sangdam.SaveTarget{Key: "k",
+			Target: notify.Target{ID: "new", Kind: webhook.Kind, Name: "x", Settings: url, Secrets: secret}}
 		require.NoError(t, errOf(w.eng.SaveTarget(w.ctx, w.host, keyed)))
 		require.NoError(t, errOf(w.eng.SaveTarget(w.ctx, w.host, keyed)))
 		keyed.Target.Secrets = map[string]channel.Secret{webhook.SecretName: webhook.NewSecret()}
@@ -293,7 +295,8 @@ func TestBadTargetsAndNotices(t *testing.T) {
 		for name, n := range map[string]notify.Notice{
 			"no event": {}, "large": {Event: "x", Text: strings.Repeat("x", notify.MaxBody+1)},
 			"header": {Event: "x", To: notify.Recipient{Address: "a@b.c\r\nBcc: d@e.f"}}} {
-			require.ErrorIs(t, errOf(w.eng.SendNotice(w.ctx, w.host, sangdam.SendNotice{Target: "hook", Notice: n})), sangdam.ErrInvalid, name)
+			require.ErrorIs(t, errOf(w.eng.SendNotice(w.ctx, w.host, sangdam.SendNotice{Target: "hook", Notice: n})),
+				sangdam.ErrInvalid, name)
 		}
 		require.ErrorIs(t, errOf(w.eng.SendNotice(w.ctx, w.host, sangdam.SendNotice{Target: "none", Notice: notify.Notice{Event: "x"}})),
 			sangdam.ErrNotFound)
@@ -335,7 +338,8 @@ func (badCarrier) Send(ctx context.Context, _ notify.Target, request []byte) (no
 // Carriers are foreign code: what they do wrong is a failed or unknown delivery.
 func TestCarriersThatPanicBlockOrTalkNonsense(t *testing.T) {
 	inWorld(t, func(w *world) {
-		require.NoError(t, errOf(w.eng.SaveTarget(w.ctx, w.host, sangdam.SaveTarget{Target: notify.Target{ID: "bad", Kind: "bad", Name: "Bad"}})))
+		require.NoError(t, errOf(w.eng.SaveTarget(w.ctx, w.host,
+			sangdam.SaveTarget{Target: notify.Target{ID: "bad", Kind: "bad", Name: "Bad"}})))
 		for _, text := range []string{"plan", "panic", "block", "other"} {
 			w.notice("bad", notify.Notice{ID: text, Text: text})
 		}

@@ -176,8 +176,8 @@ func (u *unit) holdTicket(s *ticketSetup, t ticket.Ticket, it routing.Item, foun
 		return err
 	}
 	r := routing.Reservation{Item: it.ID, ItemVersion: it.Version, Agent: t.Agent, Force: true, Now: u.tx.Now(),
-		Assignment: &routing.Assignment{ID: routing.AssignmentID(newID()), Item: it.ID, Agent: t.Agent, Uses: it.Uses, StartedAt: u.tx.Now(),
-			Forced: true}}
+		Assignment: &routing.Assignment{ID: routing.AssignmentID(newID()), Item: it.ID, Agent: t.Agent, Uses: it.Uses,
+			StartedAt: u.tx.Now(), Forced: true}}
 	var before routing.AgentID
 	if held != nil {
 		r.FromAssignment, r.FromReason, before = held.ID, routing.EndTransferred, held.Agent

@@ -50,7 +50,8 @@ func TestSQLInFiltersIsAValueOrRefused(t *testing.T) {
 				bad := ticket.View{Name: "V", When: condition.Condition{All: c}}
 				require.ErrorIs(t, errOf(w.eng.SaveTicketView(w.ctx, w.host, sangdam.SaveTicketView{View: bad})), sangdam.ErrInvalid)
 			}
-			require.ErrorIs(t, errOf(w.eng.Tickets(w.ctx, w.host, sangdam.TicketFilter{Order: ticket.Order(evil)}, "", 0)), sangdam.ErrInvalid)
+			require.ErrorIs(t, errOf(w.eng.Tickets(w.ctx, w.host, sangdam.TicketFilter{Order: ticket.Order(evil)}, "", 0)),
+				sangdam.ErrInvalid)
 			require.True(t, isBad(errOf(w.eng.Tickets(w.ctx, w.host, sangdam.TicketFilter{}, evil, 0))), "a page token")
 			_, err := w.eng.SearchTickets(w.ctx, w.host, evil, "", 10)
 			require.True(t, err == nil || isBad(err), "%v", err)
@@ -75,8 +76,8 @@ func TestPatternsOfPeopleAreBounded(t *testing.T) {
 	inTickets(t, func(d *ticketDesk) {
 		id := d.open(sangdam.OpenTicket{Title: "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!"})
 		list := func(pattern string) (sangdam.TicketPage, error) {
-			return d.eng.Tickets(d.ctx, d.host, sangdam.TicketFilter{When: condition.Condition{All: when("title", condition.Matches, pattern)}}, "",
-				0)
+			return d.eng.Tickets(d.ctx, d.host,
+				sangdam.TicketFilter{When: condition.Condition{All: when("title", condition.Matches, pattern)}}, "", 0)
 		}
 		page, err := list("^(a+)+$")
 		require.NoError(t, err)

@@ -32,8 +32,8 @@ func TestManyTicketsAtOnce(t *testing.T) {
 		}
 		require.NoError(t, errOf(w.eng.MergeTickets(w.ctx, w.host, sangdam.MergeTickets{From: ids[0], Into: ids[1]})))
 		ids = append(ids, "nowhere")
-		change := sangdam.TicketChange{State: ptr(ticket.Solved), Category: &d.refund, AddTags: []string{"new"}, RemoveTags: []string{"old"},
-			Priority: ptr(ticket.High)}
+		change := sangdam.TicketChange{State: ptr(ticket.Solved), Category: &d.refund, AddTags: []string{"new"},
+			RemoveTags: []string{"old"}, Priority: ptr(ticket.High)}
 		saved, err := w.eng.BulkTickets(w.ctx, a1, sangdam.BulkTickets{Tickets: ids, Change: change})
 		require.NoError(t, err)
 		r := d.bulk(a1, saved.ID)
@@ -41,7 +41,8 @@ func TestManyTicketsAtOnce(t *testing.T) {
 		require.Equal(t, []ticket.ID{ids[0], "nowhere"}, []ticket.ID{r.Failures[0].Ticket, r.Failures[1].Ticket})
 		require.Contains(t, r.Failures[0].Reason, "merged into ticket")
 		got := d.read(ids[2]).Ticket
-		require.Equal(t, []any{ticket.Solved, d.refund, []string{"new"}, ticket.High}, []any{got.State, got.Category, got.Tags, got.Priority})
+		require.Equal(t, []any{ticket.Solved, d.refund, []string{"new"}, ticket.High},
+			[]any{got.State, got.Category, got.Tags, got.Priority})
 		require.Equal(t, "agent:a1", d.read(ids[2]).Entries[1].Actor)
 
 		require.NoError(t, d.update(w.host, ids[3], sangdam.TicketChange{Title: ptr("Another")}, nil))

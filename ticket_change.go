@@ -99,7 +99,8 @@ func (e *Engine) UpdateTicket(ctx context.Context, p Principal, c UpdateTicket) 
 		}
 		switch {
 		case c.Quiet && public:
-			return TicketState{}, errs.New(errs.Invalid, "sangdam: a public comment goes to the customer; make it internal, or leave quiet out")
+			return TicketState{},
+				errs.New(errs.Invalid, "sangdam: a public comment goes to the customer; make it internal, or leave quiet out")
 		case c.Quiet:
 			w.telling()
 		}

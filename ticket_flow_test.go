@@ -82,7 +82,8 @@ func (d *ticketDesk) read(id ticket.ID) sangdam.TicketDetail {
 // update changes the ticket as it is now.
 func (d *ticketDesk) update(p sangdam.Principal, id ticket.ID, c sangdam.TicketChange, say *sangdam.TicketComment) error {
 	d.t.Helper()
-	return errOf(d.eng.UpdateTicket(d.ctx, p, sangdam.UpdateTicket{Ticket: id, Version: d.read(id).Ticket.Version, Change: c, Comment: say}))
+	return errOf(d.eng.UpdateTicket(d.ctx, p, sangdam.UpdateTicket{Ticket: id, Version: d.read(id).Ticket.Version,
+		Change: c, Comment: say}))
 }
 
 // replays checks that the history alone makes the ticket.
@@ -274,8 +275,9 @@ func TestATicketFromAChat(t *testing.T) {
 		log, err := w.eng.TicketChat(w.ctx, w.agent("a2"), opened.Ticket, 0, 50)
 		require.NoError(t, err)
 		require.Len(t, log, 2, "without what was written later")
-		require.NoError(t, d.update(w.agent("a1"), opened.Ticket, sangdam.TicketChange{}, &sangdam.TicketComment{Text: "A new one is on its way",
-			Public: true}))
+		require.NoError(t, d.update(w.agent("a1"), opened.Ticket, sangdam.TicketChange{},
+			&sangdam.TicketComment{Text: "A new one is on its way",
+				Public: true}))
 		w.settle()
 		require.Contains(t, mina.Texts(), "A new one is on its way")
 		require.NoError(t, errOf(w.eng.End(w.ctx, w.host, sangdam.End{Conversation: cv.ID, Final: true})))
@@ -298,7 +300,8 @@ func TestSplittingATicket(t *testing.T) {
 		s, err := w.eng.SplitTicket(w.ctx, w.agent("a1"), sangdam.SplitTicket{Ticket: id, Entry: 2, Title: "Chair"})
 		require.NoError(t, err)
 		n := d.read(s.Ticket).Ticket
-		require.Equal(t, []any{"my chair broke too", d.refund, routing.DeskID("support"), int64(2)}, []any{n.Body, n.Category, n.Desk, n.Number})
+		require.Equal(t, []any{"my chair broke too", d.refund, routing.DeskID("support"), int64(2)},
+			[]any{n.Body, n.Category, n.Desk, n.Number})
 		require.Equal(t, []ticket.Link{{To: s.Ticket, As: ticket.SplitTo}}, d.read(id).Ticket.Links)
 		_, err = w.eng.SplitTicket(w.ctx, w.agent("a1"), sangdam.SplitTicket{Ticket: id, Entry: 1, Title: "x"})
 		require.ErrorIs(t, err, sangdam.ErrInvalid)
@@ -366,14 +369,16 @@ func (d *ticketDesk) anything(rng *rand.Rand, ids []ticket.ID) {
 	case 5:
 		err = d.update(d.host, pick(), sangdam.TicketChange{Agent: ptr([]routing.AgentID{"", "a1", "a2"}[rng.IntN(3)])}, nil)
 	case 6:
-		err = d.update(d.host, pick(), sangdam.TicketChange{Fields: map[string]ticket.Value{"card": {Text: strings.Repeat("1", rng.IntN(3))}},
-			AddTags: []string{fmt.Sprint(rng.IntN(5))}, RemoveTags: []string{fmt.Sprint(rng.IntN(5))}}, nil)
+		err = d.update(d.host, pick(),
+			sangdam.TicketChange{Fields: map[string]ticket.Value{"card": {Text: strings.Repeat("1", rng.IntN(3))}},
+				AddTags: []string{fmt.Sprint(rng.IntN(5))}, RemoveTags: []string{fmt.Sprint(rng.IntN(5))}}, nil)
 	case 7:
 		err = errOf(d.eng.FollowTicket(d.ctx, d.host, sangdam.FollowTicket{Ticket: pick(), Agent: "a1", Stop: rng.IntN(2) == 0}))
 	case 8:
 		err = d.update(d.host, pick(), sangdam.TicketChange{}, &sangdam.TicketComment{Text: "said", Public: rng.IntN(2) == 0})
 	}
 	if err != nil {
-		require.Contains(d.t, []string{sangdam.ErrConflict.Error(), sangdam.ErrInvalid.Error(), sangdam.ErrNotFound.Error()}, kind(err), err)
+		require.Contains(d.t, []string{sangdam.ErrConflict.Error(), sangdam.ErrInvalid.Error(), sangdam.ErrNotFound.Error()},
+			kind(err), err)
 	}
 }

@@ -26,7 +26,8 @@ import (
 var (
 	opHandOver = register(&Operation{Name: "ticket.hand_over", Method: "HandOver", Actions: []Action{ActTicketHandOver}, Keyed: true,
 		Versioned: true})
-	opReportHandOver = register(&Operation{Name: "ticket.report", Method: "ReportHandOver", Actions: []Action{ActTicketReport}, Keyed: true})
+	opReportHandOver = register(&Operation{Name: "ticket.report", Method: "ReportHandOver",
+		Actions: []Action{ActTicketReport}, Keyed: true})
 )
 
 // HandOver hands a ticket over to a target whose carrier is a notify.Reporter.
@@ -171,8 +172,9 @@ func (e *Engine) ReportHandOver(ctx context.Context, p Principal, c ReportHandOv
 		if err := u.allow(ActTicketReport, Resource{Kind: kindTarget, ID: string(c.Target)}); err != nil {
 			return TicketState{}, err
 		}
-		page, err := tickets.List(u.ctx, u.tx, store.List[storedTicket]{Tag: withHanded, Value: store.Exact(handedTo(c.Target, c.Report.Task)),
-			Desc: true, Limit: 1})
+		page, err := tickets.List(u.ctx, u.tx,
+			store.List[storedTicket]{Tag: withHanded, Value: store.Exact(handedTo(c.Target, c.Report.Task)),
+				Desc: true, Limit: 1})
 		if err != nil {
 			return TicketState{}, err
 		}
@@ -208,7 +210,8 @@ func (u *unit) reported(d *ticket.Draft, r notify.Report) error {
 	case r.State == notify.Working && d.T.State == ticket.Solved:
 		return d.SetState(ticket.HandedOver)
 	case r.State != "" && r.State != notify.Done && r.State != notify.Working:
-		return errs.New(errs.Invalid, "sangdam: a report tells of %q; use %s or %s", shortened(string(r.State)), notify.Working, notify.Done)
+		return errs.New(errs.Invalid, "sangdam: a report tells of %q; use %s or %s", shortened(string(r.State)),
+			notify.Working, notify.Done)
 	}
 	return nil
 }

@@ -128,7 +128,8 @@ func TestAHandOverThatIsRefused(t *testing.T) {
 		d.hours(3)
 		require.Len(t, o.room.Tasks(), 1, "it is not made again")
 		require.Equal(t, ticket.HandedOver, d.read(lost).Ticket.State)
-		require.NoError(t, d.update(d.host, lost, sangdam.TicketChange{HandedTo: ptr("shop/" + o.room.Tasks()[0].ID)}, nil), "a person looked")
+		require.NoError(t, d.update(d.host, lost, sangdam.TicketChange{HandedTo: ptr("shop/" + o.room.Tasks()[0].ID)}, nil),
+			"a person looked")
 
 		target := d.target("shop")
 		target.Disabled = true

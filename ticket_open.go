@@ -87,8 +87,9 @@ func (e *Engine) OpenTicket(ctx context.Context, p Principal, c OpenTicket) (Tic
 		if err := u.requester(&t); err != nil {
 			return TicketState{}, err
 		}
-		d, err := u.openTicket(t, TicketChange{Category: set(c.Category), Resolution: set(c.Resolution), Group: set(c.Group), Agent: set(c.Agent),
-			Fields: c.Fields})
+		d, err := u.openTicket(t,
+			TicketChange{Category: set(c.Category), Resolution: set(c.Resolution), Group: set(c.Group), Agent: set(c.Agent),
+				Fields: c.Fields})
 		if err != nil {
 			return TicketState{}, err
 		}

@@ -24,7 +24,8 @@ import (
 // BenchmarkPagesOfTickets is what a page costs among many tickets: lists, a
 // saved view and searches, the p99 of each.
 //
-//	SANGDAM_BENCH_TICKETS=1000000 SANGDAM_BENCH_DATA=/var/tmp/tickets go test -run '^$' -bench PagesOfTickets -benchtime 500x -timeout 2h .
+//	SANGDAM_BENCH_TICKETS=1000000 SANGDAM_BENCH_DATA=/var/tmp/tickets \
+//		go test -run '^$' -bench PagesOfTickets -benchtime 500x -timeout 2h .
 //
 // SANGDAM_BENCH_DATA keeps the data on SQLite for the next run, and so does the
 // database that SANGDAM_BENCH_DSN names on PostgreSQL.

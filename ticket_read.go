@@ -229,7 +229,8 @@ func (e *Engine) ticketList(ctx context.Context, tx store.Tx, s *settings, p Pri
 	}
 	for _, s := range f.States {
 		if !s.Valid() {
-			return nil, errs.New(errs.Invalid, "sangdam: a filter names the state %q; use some of %v", shortened(string(s)), ticket.States())
+			return nil, errs.New(errs.Invalid, "sangdam: a filter names the state %q; use some of %v",
+				shortened(string(s)), ticket.States())
 		}
 	}
 	if f.Category != "" {

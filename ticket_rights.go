@@ -51,8 +51,8 @@ func ticketPolicy(w Who, a Action, r Resource) error {
 		return mayWorkOnTickets(w)
 	case ActTicketHandOver:
 		if w.Agent != nil && !supervisor && !w.has(RoleAdministrator) && !w.Agent.May(routing.PermitHandOver) {
-			return errs.New(errs.PermissionDenied, "sangdam: agent %s has no permission to hand tickets over; an administrator can grant it",
-				w.Agent.ID)
+			return errs.New(errs.PermissionDenied,
+				"sangdam: agent %s has no permission to hand tickets over; an administrator can grant it", w.Agent.ID)
 		}
 		return mayWorkOnTickets(w)
 	case ActReveal, ActUnmask:

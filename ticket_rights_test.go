@@ -132,8 +132,9 @@ func withTickets(w *world, ids ...routing.AgentID) {
 	w.t.Helper()
 	for _, id := range ids {
 		w.saveAgent(routing.Agent{ID: id, Name: "Agent " + string(id), Role: "agent",
-			Permissions: []routing.Permission{routing.PermitChat, routing.PermitTicket}, Capacity: map[routing.Profile]int{routing.ProfileUnits: 2},
-			Assign: routing.AssignmentSwitches{Chat: true, Ticket: true}})
+			Permissions: []routing.Permission{routing.PermitChat, routing.PermitTicket},
+			Capacity:    map[routing.Profile]int{routing.ProfileUnits: 2},
+			Assign:      routing.AssignmentSwitches{Chat: true, Ticket: true}})
 	}
 }
 

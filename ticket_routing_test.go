@@ -53,7 +53,8 @@ func TestTicketsFindAnAgent(t *testing.T) {
 		first := d.open(sangdam.OpenTicket{Desk: "support"})
 		w.settle()
 		got := d.read(first)
-		require.Equal(t, []any{routing.AgentID("a1"), ticket.InProgress}, []any{got.Ticket.Agent, got.Ticket.State}, "a2 has the switch off")
+		require.Equal(t, []any{routing.AgentID("a1"), ticket.InProgress}, []any{got.Ticket.Agent, got.Ticket.State},
+			"a2 has the switch off")
 		require.Equal(t, routing.ItemAssigned, got.Item.State)
 		second := d.open(sangdam.OpenTicket{Desk: "support"})
 		w.settle()
@@ -127,7 +128,8 @@ func TestAConversationOverflowsToATicket(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, page.Tickets, 1)
 		got := page.Tickets[0]
-		require.Equal(t, []any{"q", "wait", true, cv.Contact}, []any{got.Origin.Queue, got.Origin.Overflow, got.Origin.CallBack, got.Contact})
+		require.Equal(t, []any{"q", "wait", true, cv.Contact},
+			[]any{got.Origin.Queue, got.Origin.Overflow, got.Origin.CallBack, got.Contact})
 		require.GreaterOrEqual(t, got.Origin.Waited, time.Minute)
 		log, err := w.eng.TicketChat(w.ctx, w.host, got.ID, 0, 10)
 		require.NoError(t, err)
@@ -152,7 +154,8 @@ func TestServiceLevelsWarnAndBreach(t *testing.T) {
 		d := newTicketDesk(t, w)
 		require.NoError(t, errOf(w.eng.SaveServiceLevel(w.ctx, w.host,
 			sangdam.SaveServiceLevel{Level: ticket.ServiceLevel{ID: "gold", Name: "Gold",
-				Goals: map[ticket.Target]time.Duration{ticket.FirstAnswer: 2 * time.Hour}, WarnBefore: 30 * time.Minute, Calendar: "desk:support"}})))
+				Goals: map[ticket.Target]time.Duration{ticket.FirstAnswer: 2 * time.Hour}, WarnBefore: 30 * time.Minute,
+				Calendar: "desk:support"}})))
 		id := d.open(sangdam.OpenTicket{Desk: "support"}) // on a Saturday: counting begins on Monday at nine
 		alarms := w.alarms(id)
 		w.jump(2*24*time.Hour + 10*time.Hour) // Monday, ten
@@ -178,7 +181,8 @@ func TestServiceLevelsWarnAndBreach(t *testing.T) {
 		d.replays(id)
 	}, withDesk(func(desk *routing.Desk) {
 		nine := []hours.Interval{{From: 9 * 60, To: 18 * 60}}
-		desk.Hours = &hours.Calendar{Zone: "UTC", Week: hours.Every(nine, time.Monday, time.Tuesday, time.Wednesday, time.Thursday, time.Friday)}
+		desk.Hours = &hours.Calendar{Zone: "UTC",
+			Week: hours.Every(nine, time.Monday, time.Tuesday, time.Wednesday, time.Thursday, time.Friday)}
 	}))
 }
 

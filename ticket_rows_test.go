@@ -58,7 +58,8 @@ func rowsRead(t *testing.T, db *store.DB) {
 	n := manyTickets()
 	seedTickets(t, e, 0, n, n/5)
 	var urgent TicketFilter
-	require.NoError(t, json.Unmarshal([]byte(`{"when":{"version":1,"all":[{"field":"priority","op":"gte","value":0}]},"open":true}`), &urgent))
+	require.NoError(t, json.Unmarshal([]byte(`{"when":{"version":1,"all":[{"field":"priority","op":"gte","value":0}]},"open":true}`),
+		&urgent))
 	saved, err := e.SaveTicketView(ctx, host, SaveTicketView{View: ticket.View{Name: "Open", When: urgent.When}})
 	require.NoError(t, err)
 	list := func(f TicketFilter) func() int {

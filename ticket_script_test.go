@@ -158,7 +158,8 @@ func told(e ticket.Entry) string {
 		if c.Member == "clocks" && strings.Contains(string(c.Now), `"warned":true`) && !strings.Contains(string(c.Was), `"warned":true`) {
 			line += " the first answer is due soon"
 		}
-		if c.Member == "clocks" && strings.Contains(string(c.Now), `"breached":true`) && !strings.Contains(string(c.Was), `"breached":true`) {
+		if c.Member == "clocks" && strings.Contains(string(c.Now), `"breached":true`) &&
+			!strings.Contains(string(c.Was), `"breached":true`) {
 			line += " the first answer is late"
 		}
 	}

@@ -153,7 +153,8 @@ func actionOf(w []string) trigger.Action {
 	case "assign": // assign GROUP how
 		return trigger.Do(sangdam.ActionAssign, sangdam.AssignParams{Group: w[1], Choice: trigger.Choice(w[2])})
 	case "give": // give AGENT
-		return trigger.Do(sangdam.ActionAssign, sangdam.AssignParams{Agents: []routing.AgentID{routing.AgentID(w[1])}, Choice: trigger.ChooseOne})
+		return trigger.Do(sangdam.ActionAssign,
+			sangdam.AssignParams{Agents: []routing.AgentID{routing.AgentID(w[1])}, Choice: trigger.ChooseOne})
 	case "tag":
 		return tag(w[1])
 	case "set":

@@ -172,7 +172,8 @@ func (u *unit) changeTree(kind ticket.TreeKind, seen int64, about string, fn fun
 		return Saved{}, err
 	}
 	if kind.Depth() == 0 {
-		return Saved{}, errs.New(errs.Invalid, "sangdam: there is no tree of categories %q; use intake, resolution or chat_resolution", kind)
+		return Saved{}, errs.New(errs.Invalid, "sangdam: there is no tree of categories %q; use intake, resolution or chat_resolution",
+			kind)
 	}
 	tree, err := categoryTrees.Get(u.ctx, u.tx, string(kind))
 	if errors.Is(err, ErrNotFound) {
@@ -182,8 +183,8 @@ func (u *unit) changeTree(kind ticket.TreeKind, seen int64, about string, fn fun
 		return Saved{}, err
 	}
 	if tree.Version != seen {
-		return Saved{}, errs.New(errs.Stale, "sangdam: the %s categories were changed by somebody else; read them again and repeat your change",
-			kind)
+		return Saved{}, errs.New(errs.Stale,
+			"sangdam: the %s categories were changed by somebody else; read them again and repeat your change", kind)
 	}
 	tree, name, err := fn(tree)
 	if err != nil {
@@ -681,7 +682,9 @@ func (e *Engine) SaveServiceLevel(ctx context.Context, p Principal, c SaveServic
 			return Saved{}, err
 		}
 		if l.Calendar != "" && u.s.schedule(l.Calendar, nil) == nil {
-			return Saved{}, errs.New(errs.Invalid, "sangdam: service level %s: %q has no operating hours; name workspace, or account:<id>, desk:<id>, queue:<id> or work_stream:<id> of one that has", l.ID, l.Calendar)
+			return Saved{}, errs.New(errs.Invalid,
+				"sangdam: service level %s: %q has no operating hours; name workspace, or account:<id>, desk:<id>, queue:<id> or "+
+					"work_stream:<id> of one that has", l.ID, l.Calendar)
 		}
 		return saveDefinition(u, levelKind, l, nil)
 	})

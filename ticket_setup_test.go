@@ -32,9 +32,10 @@ func TestCategoriesAreATree(t *testing.T) {
 			Requester: ticket.Requester{Email: "k@example.com"}, Fields: map[string]ticket.Value{"order": {Text: "1"}}})
 		require.ErrorIs(t, err, sangdam.ErrInvalid, "it is offered to customers no longer")
 
-		require.NoError(t, errOf(w.eng.SaveTemplate(w.ctx, w.host, sangdam.SaveTemplate{Template: ticket.AnswerTemplate{ID: "t", Title: "Hello",
-			Body:        "Hi",
-			Resolutions: []ticket.CategoryID{d.resolved}}})))
+		require.NoError(t, errOf(w.eng.SaveTemplate(w.ctx, w.host,
+			sangdam.SaveTemplate{Template: ticket.AnswerTemplate{ID: "t", Title: "Hello",
+				Body:        "Hi",
+				Resolutions: []ticket.CategoryID{d.resolved}}})))
 		gone, err := w.eng.DeleteCategory(w.ctx, w.host, sangdam.DeleteCategory{Tree: ticket.Resolution, Version: 1, Category: d.resolved})
 		require.NoError(t, err)
 		require.Len(t, gone.Warnings, 1, "the template's link fell")
@@ -140,7 +141,8 @@ func TestTemplatesSayWhyTheyAreNotOffered(t *testing.T) {
 		own.SearchCode = "ed"
 		require.ErrorIs(t, save2(w.agent("a2")), sangdam.ErrPermissionDenied)
 		require.NoError(t, save2(w.host))
-		require.ErrorIs(t, w.eng.DeleteTemplate(w.ctx, w.host, sangdam.DeleteTemplate{Template: own.ID, Version: own.Version}), sangdam.ErrStale)
+		require.ErrorIs(t, w.eng.DeleteTemplate(w.ctx, w.host, sangdam.DeleteTemplate{Template: own.ID, Version: own.Version}),
+			sangdam.ErrStale)
 		require.NoError(t, w.eng.DeleteTemplate(w.ctx, w.host, sangdam.DeleteTemplate{Template: own.ID, Version: own.Version + 1}))
 	})
 }

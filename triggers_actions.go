@@ -218,7 +218,8 @@ func outsideSpecs() []trigger.Spec {
 		{Kind: ActionWebhook, Check: checked(func(p WebhookParams) error {
 			for _, f := range p.Fields {
 				if !slices.Contains(placeholders(), f) {
-					return badAction(ActionWebhook, "there is no field %q: use some of %s", cutTo(f, 64), strings.Join(placeholders(), ", "))
+					return badAction(ActionWebhook, "there is no field %q: use some of %s", cutTo(f, 64),
+						strings.Join(placeholders(), ", "))
 				}
 			}
 			return needTarget(ActionWebhook, p.Target)

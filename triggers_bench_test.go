@@ -88,11 +88,13 @@ func plainAndRuled(b testing.TB, db *store.DB) (plain, ruled *benched) {
 		case i%20 == 0:
 			when = []condition.Clause{{Field: "message", Op: condition.Contains, Value: fmt.Sprint("refund", i)}}
 		case i%2 == 0:
-			when = []condition.Clause{{Field: "agent", Op: condition.Is, Value: fmt.Sprint("agent", i)}, {Field: "state", Op: condition.Changed}}
+			when = []condition.Clause{{Field: "agent", Op: condition.Is, Value: fmt.Sprint("agent", i)},
+				{Field: "state", Op: condition.Changed}}
 		}
-		_, err := ruled.e.SaveTrigger(ctx, Host("ruled"), SaveTrigger{Trigger: trigger.Trigger{ID: trigger.ID(fmt.Sprint("t", i)), Title: "t",
-			Subject: kindConversation, Active: true, When: condition.Condition{All: when},
-			Actions: []trigger.Action{trigger.Do(ActionTag, TagParams{Add: []string{"x"}})}}})
+		_, err := ruled.e.SaveTrigger(ctx, Host("ruled"),
+			SaveTrigger{Trigger: trigger.Trigger{ID: trigger.ID(fmt.Sprint("t", i)), Title: "t",
+				Subject: kindConversation, Active: true, When: condition.Condition{All: when},
+				Actions: []trigger.Action{trigger.Do(ActionTag, TagParams{Add: []string{"x"}})}}})
 		require.NoError(b, err)
 	}
 	return plain, ruled
@@ -138,7 +140,8 @@ func (b *benched) batch(t testing.TB, n int) time.Duration {
 	begun := time.Now()
 	for range n {
 		b.n++
-		in := channel.Inbound{Kind: channel.EventMessage, Type: "text", Chat: channel.Chat{Kind: channel.ChatUser, ID: fmt.Sprint("u", b.n%10)},
+		in := channel.Inbound{Kind: channel.EventMessage, Type: "text",
+			Chat:       channel.Chat{Kind: channel.ChatUser, ID: fmt.Sprint("u", b.n%10)},
 			Author:     channel.Author{User: channel.ProviderUserID(fmt.Sprint("u", b.n%10))},
 			MessageID:  channel.ProviderMessageID(fmt.Sprint("m", b.n)),
 			OccurredAt: time.Now(), Content: channel.Text("where is my parcel?")}

@@ -259,8 +259,9 @@ func (p *pulledConversation) values() (map[string]string, error) {
 	}
 	out := map[string]string{"record.kind": kindConversation, "record.id": string(c.ID), "record.link": p.u.e.link(kindConversation,
 		string(c.ID)),
-		"title": c.Preview, "state": string(c.State), "priority": strconv.Itoa(it.Priority), "category": c.Category, "channel": string(c.Channel),
-		"desk": p.u.s.routing.Desks[c.Desk].Name, "tags": strings.Join(c.Tags, ", "), "message": p.message}
+		"title": c.Preview, "state": string(c.State), "priority": strconv.Itoa(it.Priority), "category": c.Category,
+		"channel": string(c.Channel),
+		"desk":    p.u.s.routing.Desks[c.Desk].Name, "tags": strings.Join(c.Tags, ", "), "message": p.message}
 	if out["agent.name"], err = p.u.agentName(c.Agent); err != nil {
 		return nil, err
 	}

@@ -246,7 +246,8 @@ func TestAWebHookThatCallsBack(t *testing.T) {
 					_, err := w.eng.AddNote(ctx, w.host, sangdam.AddNote{Conversation: c, Text: "called back"})
 					require.NoError(t, err)
 				}
-				w.save(rule("loop", when("event", condition.Is, "note"), trigger.Do(sangdam.ActionWebhook, sangdam.WebhookParams{Target: "hook"})))
+				w.save(rule("loop", when("event", condition.Is, "note"),
+					trigger.Do(sangdam.ActionWebhook, sangdam.WebhookParams{Target: "hook"})))
 				require.NoError(t, errOf(w.eng.AddNote(w.ctx, w.agent("a1"), sangdam.AddNote{Conversation: c, Text: "begin"})))
 				w.pass(10 * time.Minute)
 				require.Equal(t, tc.want, calls)
@@ -339,11 +340,14 @@ func TestBadTriggers(t *testing.T) {
 				t.When.All = append(t.When.All,
 					when("state", condition.Is, "closed")...)
 			},
-			"no such record":                  func(t *trigger.Trigger) { t.Subject = "invoice" },
-			"no title":                        func(t *trigger.Trigger) { t.Title = " " },
-			"no action":                       func(t *trigger.Trigger) { t.Actions = nil },
-			"an unknown action":               func(t *trigger.Trigger) { t.Actions[0].Kind = "explode" },
-			"a misspelt parameter":            func(t *trigger.Trigger) { t.Actions[0] = trigger.Do("tag", map[string]any{"ad": []string{"x"}}) },
+			"no such record":    func(t *trigger.Trigger) { t.Subject = "invoice" },
+			"no title":          func(t *trigger.Trigger) { t.Title = " " },
+			"no action":         func(t *trigger.Trigger) { t.Actions = nil },
+			"an unknown action": func(t *trigger.Trigger) { t.Actions[0].Kind = "explode" },
+			"a misspelt parameter": func(t *trigger.Trigger) {
+				t.Actions[0] = trigger.Do("tag",
+					map[string]any{"ad": []string{"x"}})
+			},
 			"a placeholder that is not there": func(t *trigger.Trigger) { t.Actions[0] = text("#{customer.password}") },
 			"N57 an expression":               func(t *trigger.Trigger) { t.Actions[0] = text("#{printf \"%9999999d\" 1}") },
 			"N57 a dot":                       func(t *trigger.Trigger) { t.Actions[0] = text("#{.}") },
@@ -387,9 +391,11 @@ func TestBadTriggers(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, list.Triggers, 2)
 		require.Equal(t, []int{1, 2}, []int{list.Triggers[0].Position, list.Triggers[1].Position})
-		require.ErrorIs(t, w.eng.DeleteTrigger(w.ctx, w.host, sangdam.DeleteTrigger{Trigger: "r", Version: 1}), sangdam.ErrInvalid, "it is on")
+		require.ErrorIs(t, w.eng.DeleteTrigger(w.ctx, w.host, sangdam.DeleteTrigger{Trigger: "r", Version: 1}),
+			sangdam.ErrInvalid, "it is on")
 		order := func(ids ...trigger.ID) error {
-			return errOf(w.eng.OrderTriggers(w.ctx, w.host, sangdam.OrderTriggers{Subject: "conversation", Order: ids, Version: list.Version}))
+			return errOf(w.eng.OrderTriggers(w.ctx, w.host,
+				sangdam.OrderTriggers{Subject: "conversation", Order: ids, Version: list.Version}))
 		}
 		require.ErrorIs(t, order("r"), sangdam.ErrInvalid)
 		require.ErrorIs(t, order("r", "r"), sangdam.ErrInvalid)
@@ -403,7 +409,8 @@ func TestBadTriggers(t *testing.T) {
 		off, err := w.eng.SwitchTrigger(w.ctx, w.host, sangdam.SwitchTrigger{Trigger: "r", Version: list.Triggers[1].Version})
 		require.NoError(t, err)
 		require.NoError(t, w.eng.DeleteTrigger(w.ctx, w.host, sangdam.DeleteTrigger{Trigger: "r", Version: off.Version}))
-		require.ErrorIs(t, w.eng.DeleteTrigger(w.ctx, w.host, sangdam.DeleteTrigger{Trigger: "r", Version: off.Version}), sangdam.ErrNotFound)
+		require.ErrorIs(t, w.eng.DeleteTrigger(w.ctx, w.host, sangdam.DeleteTrigger{Trigger: "r", Version: off.Version}),
+			sangdam.ErrNotFound)
 		require.ErrorIs(t, w.eng.TraceTriggers(w.ctx, w.host, sangdam.TraceTriggers{For: 2 * time.Hour}), sangdam.ErrInvalid)
 		_, err = w.eng.Triggers(w.ctx, w.host, "invoice")
 		require.ErrorIs(t, err, sangdam.ErrInvalid)

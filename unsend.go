@@ -33,7 +33,8 @@ func (e *Engine) Unsend(ctx context.Context, p Principal, c Unsend) (Posted, err
 			return Posted{}, errs.New(errs.Invalid, "sangdam: message %s is not one that was sent from here", m.ID)
 		}
 		if p.agent() != "" && m.Author.Agent != p.agent() {
-			return Posted{}, errs.New(errs.PermissionDenied, "sangdam: message %s was written by somebody else, who alone takes it back", m.ID)
+			return Posted{}, errs.New(errs.PermissionDenied, "sangdam: message %s was written by somebody else, who alone takes it back",
+				m.ID)
 		}
 		if m.Status == conversation.StatusWithdrawn {
 			return Posted{Message: m.ID, Conversation: d.C.ID, Seq: m.Seq}, nil

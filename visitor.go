@@ -275,14 +275,15 @@ func (p visitorPort) Consent(ctx context.Context, v channel.VisitorRef, key, pur
 	if purpose == "" || textVersion == "" || len(purpose) > 100 || len(textVersion) > 100 {
 		return errs.New(errs.Invalid, "sangdam: a consent names its purpose and the version of the text, each in at most 100 bytes")
 	}
-	_, err := visit(ctx, p.e, v, key, opVisitorConsent, []string{purpose, textVersion}, func(u *unit, acct channel.Account) (struct{}, error) {
-		i, err := u.identity(acct, channel.Author{User: v.User})
-		if err != nil {
-			return struct{}{}, err
-		}
-		return struct{}{}, u.consented(consent{Contact: i.Contact, Identity: i.ID, Account: acct.ID, Channel: acct.Kind,
-			Purpose: purpose, TextVersion: textVersion})
-	})
+	_, err := visit(ctx, p.e, v, key, opVisitorConsent, []string{purpose, textVersion},
+		func(u *unit, acct channel.Account) (struct{}, error) {
+			i, err := u.identity(acct, channel.Author{User: v.User})
+			if err != nil {
+				return struct{}{}, err
+			}
+			return struct{}{}, u.consented(consent{Contact: i.Contact, Identity: i.ID, Account: acct.ID, Channel: acct.Kind,
+				Purpose: purpose, TextVersion: textVersion})
+		})
 	return err
 }
 

@@ -52,7 +52,8 @@ func TestAVisitorKnowsHowTheConversationStands(t *testing.T) {
 		v.says("hello")
 		v.ref.From.Entry = "https://shop.example/elsewhere"
 		v.says("again")
-		require.Equal(t, map[string]string{"entry": "https://shop.example/hats", "device": "Chrome, Android"}, w.only().Conversation.Attributes)
+		require.Equal(t, map[string]string{"entry": "https://shop.example/hats", "device": "Chrome, Android"},
+			w.only().Conversation.Attributes)
 		s := v.state()
 		require.True(t, s.Open && s.Waiting, "nobody has it: %+v", s)
 		require.EqualValues(t, 3, s.Seq)

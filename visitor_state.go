@@ -186,7 +186,8 @@ const kindTyping = "typing"
 
 // types tells everybody who follows the conversation that somebody writes.
 func (u *unit) types(cv conversation.Conversation, who string) {
-	u.feed = append(u.feed, placed(driver.Event{Aggregate: kindTyping, ID: string(cv.ID), Kind: who, Actor: u.p.actor(), At: u.tx.Now()}, cv))
+	u.feed = append(u.feed,
+		placed(driver.Event{Aggregate: kindTyping, ID: string(cv.ID), Kind: who, Actor: u.p.actor(), At: u.tx.Now()}, cv))
 }
 
 // customerTypes tells of a writing that an adapter reports.

@@ -28,7 +28,8 @@ func agentWarnings(a routing.Agent) (out []string) {
 		out = append(out, fmt.Sprintf("the assignment of chats is switched off for agent %s, who is offered none: switch it on", a.ID))
 	}
 	if a.Capacity[routing.ProfileUnits] == 0 {
-		out = append(out, fmt.Sprintf("agent %s has no capacity in %q and is offered nothing that costs any: set it", a.ID, routing.ProfileUnits))
+		out = append(out, fmt.Sprintf("agent %s has no capacity in %q and is offered nothing that costs any: set it", a.ID,
+			routing.ProfileUnits))
 	}
 	return out
 }
@@ -47,7 +48,8 @@ func (u *unit) queueWarnings(cfg routing.Configuration, q routing.Queue) (out []
 		case !slices.ContainsFunc(agents, func(known routing.Agent) bool { return known.ID == a }):
 			out = append(out, fmt.Sprintf("queue %s has member %s, an agent who does not exist: save the agent or leave it out", q.ID, a))
 		case len(desks) > 0 && !slices.ContainsFunc(desks, func(d routing.DeskID) bool { return on(d, a) }):
-			out = append(out, fmt.Sprintf("queue %s has member %s, who is on none of the desks whose work it holds (%v) and is offered nothing: "+
+			out = append(out, fmt.Sprintf("queue %s has member %s, who is on none of the desks whose work it holds (%v) and is offered "+
+				"nothing: "+
 				"add the agent to a desk", q.ID, a, desks))
 		}
 	}
@@ -76,7 +78,8 @@ func accountWarnings(cfg routing.Configuration, a channel.Account) []string {
 		if !known || slices.ContainsFunc(q.Members, func(m routing.AgentID) bool { return slices.Contains(cfg.Members[at.desk], m) }) {
 			continue
 		}
-		out = append(out, fmt.Sprintf("%s leads to queue %s, of whose members nobody is on desk %s: nobody can take its conversations there; "+
+		out = append(out, fmt.Sprintf("%s leads to queue %s, of whose members nobody is on desk %s: nobody can take its conversations "+
+			"there; "+
 			"add a member to the desk, or to the queue somebody who is on it", where, at.queue, at.desk))
 	}
 	return out

@@ -104,7 +104,8 @@ func TestSetUpRefusesWhatCanNeverWork(t *testing.T) {
 func TestSavingAnAccountTellsWhatCannotWork(t *testing.T) {
 	replay(t, []string{onMemory, onSQLite}, func(t *testing.T, w *replayWorld) {
 		require.NoError(t, errOf(w.eng.SaveAgent(w.ctx, w.host, sangdam.SaveAgent{Agent: chatAgent("a3")})))
-		require.NoError(t, errOf(w.eng.SaveDesk(w.ctx, w.host, sangdam.SaveDesk{Agent: "a3", Desk: routing.Desk{ID: "sales", Name: "Sales"}})))
+		require.NoError(t, errOf(w.eng.SaveDesk(w.ctx, w.host,
+			sangdam.SaveDesk{Agent: "a3", Desk: routing.Desk{ID: "sales", Name: "Sales"}})))
 		acct := w.acct
 		acct.ID, acct.Version, acct.Token, acct.Name, acct.Desk = "", 0, "", "Sales", "sales"
 		acct.Messages = conversation.Texts{"hullo": {"": "Hello!"}}

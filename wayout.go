@@ -146,7 +146,8 @@ func (e *Engine) wayToTarget(ctx context.Context, lane driver.OutboxLane, id not
 	c := e.carriers[t.Kind]
 	switch {
 	case c == nil:
-		return nil, &channel.SendError{Reason: channel.ReasonCredentials, Detail: "no carrier for this kind of target is in Config.Carriers"}, nil
+		return nil, &channel.SendError{Reason: channel.ReasonCredentials,
+			Detail: "no carrier for this kind of target is in Config.Carriers"}, nil
 	case t.Disabled:
 		return nil, &channel.SendError{Reason: channel.ReasonCredentials, Detail: "the target is switched off"}, nil
 	}
@@ -231,7 +232,8 @@ func (c *guardedCarrier) send(ctx context.Context, t notify.Target, request []by
 		return c.c.Send(ctx, t, request)
 	})
 	if errors.Is(err, errPanicked) {
-		err = &channel.SendError{Disposition: channel.Ambiguous, Reason: channel.ReasonProvider, Detail: "the carrier panicked while sending"}
+		err = &channel.SendError{Disposition: channel.Ambiguous, Reason: channel.ReasonProvider,
+			Detail: "the carrier panicked while sending"}
 	}
 	return r, err
 }
@@ -261,8 +263,8 @@ func (e *Engine) carry(carriers []notify.Carrier) error {
 		}
 		if p := safe.policy; p.Timeout <= 0 || p.Timeout >= e.cfg.Lease || slices.ContainsFunc(p.Waits,
 			func(d time.Duration) bool { return d < 0 }) {
-			return invalidConfig("Carriers[%d] (%s): its Policy has a Timeout that is not between 0 and Config.Lease, or a negative wait", i,
-				safe.kind)
+			return invalidConfig("Carriers[%d] (%s): its Policy has a Timeout that is not between 0 and Config.Lease, or a negative wait",
+				i, safe.kind)
 		}
 		e.carriers[safe.kind] = safe
 	}
@@ -288,8 +290,8 @@ func (u *unit) follows(row channel.OutboxRow, state channel.OutboxState, got str
 		}
 		do, known := consequences()[then.Do]
 		if !known {
-			return errs.New(errs.Unsupported, "sangdam: outbox row %s is to be followed by %q, which this program does not know; a newer one does",
-				row.ID, then.Do)
+			return errs.New(errs.Unsupported,
+				"sangdam: outbox row %s is to be followed by %q, which this program does not know; a newer one does", row.ID, then.Do)
 		}
 		if err := do(u, row, got, then.Params); err != nil {
 			return err

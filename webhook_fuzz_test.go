@@ -32,7 +32,8 @@ func FuzzSignedWebhook(f *testing.F) {
 		`{"type":"message","webhookEventId":"e1","timestamp":1700000000000,"mode":"active","replyToken":"t",` + from +
 			`,"message":{"id":"1","type":"text","text":"hi","quoteToken":"q"}}`,
 		`{"type":"follow","webhookEventId":"e2","timestamp":1700000000000,` + from + `,"follow":{"isUnblocked":true}}`,
-		`{"type":"unsend","webhookEventId":"e3","timestamp":1,"source":{"type":"group","groupId":"C1","userId":"U1"},"unsend":{"messageId":"1"}}`,
+		`{"type":"unsend","webhookEventId":"e3","timestamp":1,"source":{"type":"group","groupId":"C1","userId":"U1"},` +
+			`"unsend":{"messageId":"1"}}`,
 		`{"type":"accountLink","webhookEventId":"e4","timestamp":1,` + from + `,"link":{"result":"ok","nonce":"n"}}`,
 		`{"type":"postback","timestamp":9223372036854775807,"source":{"type":"user","userId":"\u0000"},` +
 			`"postback":{"data":"x","params":{"a":"b"}}}`,
@@ -44,7 +45,8 @@ func FuzzSignedWebhook(f *testing.F) {
 	}
 	d := newFuzzDesk(f)
 	f.Fuzz(func(t *testing.T, body []byte) {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://host.test/webhooks/"+d.account.Token, bytes.NewReader(body))
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://host.test/webhooks/"+d.account.Token,
+			bytes.NewReader(body))
 		require.NoError(t, err)
 		r.Header.Set("X-Line-Signature", linetest.Sign(d.secret, body))
 		resp, err := emukit.Transport(d.eng.Webhooks()).RoundTrip(r)
@@ -83,8 +85,9 @@ func newFuzzDesk(f *testing.F) *fuzzDesk {
 	require.NoError(f, d.eng.CreateWorkspace(ctx, ws, "Fuzzed"))
 	require.NoError(f, errOf(d.eng.SaveAgent(ctx, host, sangdam.SaveAgent{Agent: chatAgent("a1")})))
 	desk, queue := routing.Desk{ID: "support", Name: "Support"}, routing.Queue{ID: "q", Name: "Q", Members: []routing.AgentID{"a1"}}
-	stream := routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1, Queue: "q", ReopenFor: time.Hour,
-		Messages: conversation.Texts{conversation.AutoGreeting: {"": "Hello!"}, conversation.AutoWelcome: {"": "Welcome"}}}
+	stream := routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1, Queue: "q",
+		ReopenFor: time.Hour,
+		Messages:  conversation.Texts{conversation.AutoGreeting: {"": "Hello!"}, conversation.AutoWelcome: {"": "Welcome"}}}
 	require.NoError(f, errOf(d.eng.SaveDesk(ctx, host, sangdam.SaveDesk{Desk: desk, Agent: "a1"})))
 	require.NoError(f, errOf(d.eng.SaveQueue(ctx, host, sangdam.SaveQueue{Queue: queue})))
 	require.NoError(f, errOf(d.eng.SaveWorkStream(ctx, host, sangdam.SaveWorkStream{WorkStream: stream})))
@@ -92,7 +95,8 @@ func newFuzzDesk(f *testing.F) *fuzzDesk {
 	require.NoError(f, err)
 	saved, err := d.eng.SaveAccount(ctx, host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Shop", Desk: "support",
 		WorkStream: "line", Settings: settings, Attachments: true, CustomerAttachments: true, Secrets: map[string]channel.Secret{
-			line.SecretChannel: channel.NewSecret(platform.ChannelSecret()), line.SecretToken: channel.NewSecret(platform.ChannelToken())}}})
+			line.SecretChannel: channel.NewSecret(platform.ChannelSecret()),
+			line.SecretToken:   channel.NewSecret(platform.ChannelToken())}}})
 	require.NoError(f, err)
 	d.account = saved.Account
 	running, stop := context.WithCancel(ctx)

@@ -36,8 +36,10 @@ const minaID = "U0123456789abcdef0123456789abcdef"
 // event is a text message event as LINE sends it; at is seconds after the
 // bubble's beginning.
 func event(id, text string, at int) string {
-	return fmt.Sprintf(`{"type":"message","webhookEventId":"01H%s","timestamp":%d,"mode":"active","replyToken":"rt-%s","deliveryContext":{"isRedelivery":false},`+
-		`"source":{"type":"user","userId":"%s"},"message":{"type":"text","id":"9%s","text":%q}}`, id, time.Now().UnixMilli()+int64(at)*1000, id,
+	return fmt.Sprintf(`{"type":"message","webhookEventId":"01H%s","timestamp":%d,"mode":"active","replyToken":"rt-%s",`+
+		`"deliveryContext":{"isRedelivery":false},`+
+		`"source":{"type":"user","userId":"%s"},"message":{"type":"text","id":"9%s","text":%q}}`, id,
+		time.Now().UnixMilli()+int64(at)*1000, id,
 		minaID, id, text)
 }
 
@@ -214,8 +216,9 @@ func TestAnAccountWithoutASecretIsRefused(t *testing.T) {
 			"token alone":     {"channel_token": channel.NewSecret("t")},
 			"only the next's": {"channel_secret_next": channel.NewSecret("s"), "channel_token": channel.NewSecret("t")},
 		} {
-			_, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "X", Desk: "support",
-				WorkStream: "line", Settings: w.acct.Settings, Secrets: secrets}})
+			_, err := w.eng.SaveAccount(w.ctx, w.host,
+				sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "X", Desk: "support",
+					WorkStream: "line", Settings: w.acct.Settings, Secrets: secrets}})
 			require.ErrorIs(t, err, sangdam.ErrInvalid, name)
 		}
 		// An empty secret does not replace one that is set.

@@ -25,7 +25,8 @@ const (
 
 // ChoiceKinds lists every kind that this package knows.
 func ChoiceKinds() []ChoiceKind {
-	return []ChoiceKind{ChoiceMessage, ChoicePostback, ChoiceURI, ChoiceLocation, ChoiceCamera, ChoiceCameraRoll, ChoiceDate, ChoiceClipboard}
+	return []ChoiceKind{ChoiceMessage, ChoicePostback, ChoiceURI, ChoiceLocation, ChoiceCamera, ChoiceCameraRoll,
+		ChoiceDate, ChoiceClipboard}
 }
 
 // plainChoices are the kinds of a channel that names none of its own.

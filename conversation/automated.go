@@ -61,7 +61,8 @@ func ValidateTexts(where string, texts Texts) error {
 					where, name, lang, maxLabelChars, ErrInvalid)
 			}
 			if slices.Contains(limited, name) && utf8.RuneCountInString(text) > MaxAutoChars {
-				return fmt.Errorf("%s: the %s message (%q) has more than %d characters; shorten it: %w", where, name, lang, MaxAutoChars, ErrInvalid)
+				return fmt.Errorf("%s: the %s message (%q) has more than %d characters; shorten it: %w", where, name, lang,
+					MaxAutoChars, ErrInvalid)
 			}
 		}
 	}

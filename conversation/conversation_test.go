@@ -64,7 +64,8 @@ func TestNumbersHaveNoGaps(t *testing.T) {
 		}
 		require.EqualValues(t, len(d.Events), d.C.EventSeq)
 		require.Equal(t, shown, d.C.CustomerSeq)
-		require.Equal(t, d.C.State == conversation.StateActive, d.C.Agent != "", "who is active has an agent, and nobody else: %s", d.C.State)
+		require.Equal(t, d.C.State == conversation.StateActive, d.C.Agent != "",
+			"who is active has an agent, and nobody else: %s", d.C.State)
 	})
 }
 
@@ -73,7 +74,8 @@ func TestOnlyTheLegalChangesOfState(t *testing.T) {
 		conversation.StateClosed}
 	legal := map[conversation.State]string{
 		conversation.StateOpen: "active waiting wrap-up closed", conversation.StateActive: "open active waiting wrap-up closed",
-		conversation.StateWaiting: "open active wrap-up closed", conversation.StateWrapUp: "wrap-up closed", conversation.StateClosed: "open",
+		conversation.StateWaiting: "open active wrap-up closed", conversation.StateWrapUp: "wrap-up closed",
+		conversation.StateClosed: "open",
 	}
 	for _, from := range all {
 		for _, to := range all {
@@ -107,7 +109,8 @@ func TestContinue(t *testing.T) {
 		{"closed at the end of the window", nil, at(conversation.StateClosed, false, time.Hour), conversation.Begin},
 		{"closed but live", nil, at(conversation.StateClosed, true, time.Minute), conversation.Begin},
 		{"in wrap-up", nil, at(conversation.StateWrapUp, false, 0), conversation.Begin},
-		{"merged away", nil, &conversation.Conversation{State: conversation.StateClosed, ClosedAt: noon, MergedInto: "x"}, conversation.Begin},
+		{"merged away", nil, &conversation.Conversation{State: conversation.StateClosed, ClosedAt: noon, MergedInto: "x"},
+			conversation.Begin},
 	}
 	for _, tc := range cases {
 		require.Equal(t, tc.want, conversation.Continue(tc.open, tc.last, time.Hour, noon), tc.name)
@@ -121,7 +124,8 @@ func TestThreadKeysKeepApartWhatMustBe(t *testing.T) {
 		"a contact goes on across channels")
 	different := []string{across,
 		conversation.ThreadKey(user, "acct1", "contact", "stream", true), conversation.ThreadKey(user, "acct2", "contact", "stream", true),
-		conversation.ThreadKey(user, "acct1", "contact2", "stream", false), conversation.ThreadKey(user, "acct1", "contact", "stream2", false),
+		conversation.ThreadKey(user, "acct1", "contact2", "stream", false),
+		conversation.ThreadKey(user, "acct1", "contact", "stream2", false),
 		conversation.ThreadKey(group, "acct1", "", "stream", false), conversation.ThreadKey(channel.Chat{Kind: channel.ChatRoom, ID: "u"},
 			"acct1", "", "stream", false),
 		conversation.ThreadKey(channel.Chat{Kind: channel.ChatThread, ID: "u"}, "acct1", "", "stream", false)}
@@ -134,8 +138,8 @@ func TestThreadKeysKeepApartWhatMustBe(t *testing.T) {
 
 // A status never goes down, in whatever order reports arrive.
 func TestStatusMovesForwardOnly(t *testing.T) {
-	order := []conversation.Status{conversation.StatusQueued, conversation.StatusUnknown, conversation.StatusSent, conversation.StatusFailed,
-		conversation.StatusDelivered, conversation.StatusRead}
+	order := []conversation.Status{conversation.StatusQueued, conversation.StatusUnknown, conversation.StatusSent,
+		conversation.StatusFailed, conversation.StatusDelivered, conversation.StatusRead}
 	for i, low := range order {
 		for _, high := range order[i:] {
 			require.Equal(t, high, conversation.Advance(low, high))
@@ -192,7 +196,8 @@ func TestAutomatedTexts(t *testing.T) {
 		require.Equal(t, tc.want, conversation.AutoText(tc.name, tc.lang, account, desk), "%s %s", tc.name, tc.lang)
 	}
 	long := strings.Repeat("가", conversation.MaxAutoChars)
-	require.NoError(t, conversation.ValidateTexts("desk", conversation.Texts{conversation.AutoAway: {"": long}}), "500 characters, not bytes")
+	require.NoError(t, conversation.ValidateTexts("desk", conversation.Texts{conversation.AutoAway: {"": long}}),
+		"500 characters, not bytes")
 	require.ErrorIs(t, conversation.ValidateTexts("desk", conversation.Texts{conversation.AutoAway: {"": long + "가"}}),
 		conversation.ErrInvalid)
 	require.NoError(t, conversation.ValidateTexts("desk", conversation.Texts{conversation.AutoGreeting: {"": long + "가"}}))

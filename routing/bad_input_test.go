@@ -15,7 +15,8 @@ func good() Configuration {
 	return Configuration{
 		Desks: map[DeskID]Desk{"help1": {ID: "help1", Name: "도움"}},
 		Queues: map[QueueID]Queue{
-			"a": {ID: "a", Members: []AgentID{"x"}, Overflow: []Overflow{{When: OverflowWait, After: time.Minute, Do: OverflowQueue, Queue: "b"}}},
+			"a": {ID: "a", Members: []AgentID{"x"},
+				Overflow: []Overflow{{When: OverflowWait, After: time.Minute, Do: OverflowQueue, Queue: "b"}}},
 			"b": {ID: "b", Overflow: []Overflow{{When: OverflowExhausted, Do: OverflowTicket}}},
 		},
 		WorkStreams: map[WorkStreamID]WorkStream{"w": {ID: "w", Mode: Push, Cost: 1, Queue: "a",
@@ -243,8 +244,8 @@ func TestStuckNamesAnUnsettledDecisionAndAnOverlookedItem(t *testing.T) {
 func TestClassify(t *testing.T) {
 	five := 5
 	ws := WorkStream{ID: "w", Queue: "fallback", Rules: []Rule{
-		{Name: "line", When: condition.Condition{All: []condition.Clause{{Field: "channel", Op: condition.Is, Value: "line"}}}, Queue: "line",
-			Priority: &five, Set: map[string]string{"vip": "yes"}},
+		{Name: "line", When: condition.Condition{All: []condition.Clause{{Field: "channel", Op: condition.Is, Value: "line"}}},
+			Queue: "line", Priority: &five, Set: map[string]string{"vip": "yes"}},
 		{Name: "sees", When: condition.Condition{All: []condition.Clause{{Field: "attribute.vip", Op: condition.Is, Value: "yes"},
 			{Field: "priority", Op: condition.Gte, Value: 5}}}, Queue: "vips", Skills: []Skill{{"ko", 1}}, Stop: true},
 		{Name: "never", Queue: "never"},

@@ -172,7 +172,8 @@ func (b *Board) joinIndexes(a *boardAgent) {
 		switch {
 		case !a.memberOf(p.q) || !p.covers(a):
 		case p.index.drawn:
-			slot, found := slices.BinarySearchFunc(p.index.slots, a.id, func(s *boardAgent, id AgentID) int { return cmp.Compare(s.id, id) })
+			slot, found := slices.BinarySearchFunc(p.index.slots, a.id,
+				func(s *boardAgent, id AgentID) int { return cmp.Compare(s.id, id) })
 			if !found {
 				b.dropIndex(p)
 				continue

@@ -60,7 +60,8 @@ func TestEachAttemptDrawsAnew(t *testing.T) {
 					p = float64(weights[AgentID(m)]) / sum
 				}
 				// 3.9 standard deviations: one of 10,000 even draws is further off.
-				require.InDelta(t, p*decisions, got[AgentID(m)], 3.9*math.Sqrt(p*(1-p)*decisions), "%s by %s: agent %s, all %v", strategy, by, m, got)
+				require.InDelta(t, p*decisions, got[AgentID(m)], 3.9*math.Sqrt(p*(1-p)*decisions), "%s by %s: agent %s, all %v",
+					strategy, by, m, got)
 			}
 		}
 	}

@@ -96,7 +96,8 @@ func ExampleStrategy() {
 	bo.Attributes = map[string]string{"region": "busan"}
 	board.ApplyAgent(agent("ana", 1))
 	board.ApplyAgent(bo)
-	board.ApplyItem(routing.Item{ID: "i", Version: 1, State: routing.ItemQueued, Queue: "q", Attributes: map[string]string{"region": "busan"}})
+	board.ApplyItem(routing.Item{ID: "i", Version: 1, State: routing.ItemQueued, Queue: "q",
+		Attributes: map[string]string{"region": "busan"}})
 	d, _ := board.Decide()
 	fmt.Println(d.Agent)
 	// Output: bo

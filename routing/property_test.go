@@ -197,7 +197,8 @@ func (w *world) newQueue(id QueueID) {
 	q.Hours, q.OutsideHours = w.shift(), w.chance(30)
 	for range w.rng.IntN(3) {
 		q.Overflow = append(q.Overflow, Overflow{
-			When: one(w, OverflowHours, OverflowWait, OverflowLength, OverflowExhausted), After: time.Duration(1+w.rng.IntN(600)) * time.Second,
+			When:  one(w, OverflowHours, OverflowWait, OverflowLength, OverflowExhausted),
+			After: time.Duration(1+w.rng.IntN(600)) * time.Second,
 			Limit: w.rng.IntN(8), Do: one(w, OverflowQueue, OverflowQueue, OverflowMessage, OverflowTicket),
 			Queue: one[QueueID](w, "p", "q", "r", "s"),
 		})
@@ -394,7 +395,8 @@ func (w *world) compare() {
 		for name, got := range map[string]string{"lived": fmt.Sprint(d.Kind, d.Item, d.Agent, d.Rule),
 			"rebuilt": fmt.Sprint(e.Kind, e.Item, e.Agent, e.Rule)} {
 			if got != want {
-				w.t.Fatalf("seed %d, step %d: the %s Board decides %s, the reference %s\n%s", w.seed, w.steps, name, got, want, w.about(item, d, e))
+				w.t.Fatalf("seed %d, step %d: the %s Board decides %s, the reference %s\n%s", w.seed, w.steps, name, got, want,
+					w.about(item, d, e))
 			}
 		}
 		if ok != ok2 || !ok {
@@ -440,8 +442,9 @@ func (w *world) about(item ItemID, decisions ...Decision) (out string) {
 			q := w.r.queues[it.Queue]
 			out += fmt.Sprintf("now %v\nitem %+v\nqueue %+v\n", w.r.now, it, q)
 			for _, a := range sorted(w.r.agents) {
-				out += fmt.Sprintln(a, w.r.agents[a].State, w.r.agents[a].Capacity, Eligible(it, w.r.agents[a], q, w.r.desks[DeskFor(&it, &q)],
-					w.r.now))
+				out += fmt.Sprintln(a, w.r.agents[a].State, w.r.agents[a].Capacity,
+					Eligible(it, w.r.agents[a], q, w.r.desks[DeskFor(&it, &q)],
+						w.r.now))
 			}
 		}
 	}

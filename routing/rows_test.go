@@ -27,8 +27,8 @@ type rows struct {
 }
 
 func newRows(now time.Time) *rows {
-	return &rows{now: now, agents: map[AgentID]Agent{}, items: map[ItemID]Item{}, queues: map[QueueID]Queue{}, desks: map[DeskID][]AgentID{},
-		wheel: map[QueueID]int64{}}
+	return &rows{now: now, agents: map[AgentID]Agent{}, items: map[ItemID]Item{}, queues: map[QueueID]Queue{},
+		desks: map[DeskID][]AgentID{}, wheel: map[QueueID]int64{}}
 }
 
 // board builds a Board from the rows alone; order shuffles them.

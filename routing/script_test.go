@@ -154,8 +154,9 @@ func (s *script) queue(id string, f []string) {
 		case "hours": // from-to, every day
 			var h1, h2 int
 			fmt.Sscanf(what, "%d-%d", &h1, &h2)
-			q.Hours = &hours.Calendar{Zone: "UTC", Week: hours.Every([]hours.Interval{{From: hours.At(h1, 0), To: hours.At(h2, 0)}}, 0, 1, 2, 3, 4,
-				5, 6)}
+			q.Hours = &hours.Calendar{Zone: "UTC",
+				Week: hours.Every([]hours.Interval{{From: hours.At(h1, 0), To: hours.At(h2, 0)}}, 0, 1, 2, 3, 4,
+					5, 6)}
 			o.When = OverflowHours
 			q.Overflow = append(q.Overflow, o)
 		case "ageing":

@@ -47,7 +47,8 @@ func ValidateConfiguration(c Configuration, strategies ...string) error {
 		for i, o := range q.Overflow {
 			if o.Do == OverflowQueue {
 				if _, ok := c.Queues[o.Queue]; !ok {
-					return invalid("queue %q, overflow %d leads to queue %q, which does not exist: create it or choose another", id, i+1, o.Queue)
+					return invalid("queue %q, overflow %d leads to queue %q, which does not exist: create it or choose another",
+						id, i+1, o.Queue)
 				}
 			}
 		}
@@ -169,7 +170,8 @@ func overflowCycle(queues map[QueueID]Queue) error {
 			}
 			switch state[o.Queue] {
 			case open:
-				return invalid("overflow runs in a circle: %v leads back to %q; change one of them", path[slices.Index(path, o.Queue):], o.Queue)
+				return invalid("overflow runs in a circle: %v leads back to %q; change one of them",
+					path[slices.Index(path, o.Queue):], o.Queue)
 			case unseen:
 				if err := visit(o.Queue); err != nil {
 					return err
@@ -287,8 +289,8 @@ func ValidateSkills(c Configuration, agents []Agent) error {
 		for i, r := range ws.Rules {
 			for _, s := range r.Skills {
 				if best[s.Name] < s.Level {
-					return invalid("work stream %q, rule %d (%s) needs skill %q at level %d, which no agent has: give it to one or change the rule",
-						id, i+1, r.Name, s.Name, s.Level)
+					return invalid("work stream %q, rule %d (%s) needs skill %q at level %d, which no agent has: give it to one or "+
+						"change the rule", id, i+1, r.Name, s.Name, s.Level)
 				}
 			}
 		}

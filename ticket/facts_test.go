@@ -32,9 +32,10 @@ func TestFactsFitTheSchema(t *testing.T) {
 	full := ticket.Ticket{ID: "t", Channel: "web", Desk: "d", Title: "Broken", Body: "It broke", Contact: "c", Conversation: "cv",
 		Requester: ticket.Requester{Name: "Kim", Email: "k@example.com", Phone: "+8210"}, Language: "ko", State: ticket.InProgress,
 		Custom: "waiting",
-		Group:  "g", Agent: "a", Priority: ticket.High, Category: "cat", Resolution: "res", Tags: []string{"x"}, Followers: []ticket.AgentID{"b"},
-		Fields:   map[string]ticket.Value{"size": {Number: &n}, "day": {Text: "2026-03-01"}, "parts": {List: []string{"a"}}},
-		HandedTo: "J-1", Origin: ticket.Origin{Overflow: "wait"}, CreatedAt: at, UpdatedAt: at, StateAt: at, SolvedAt: at, CustomerAt: at,
+		Group:  "g", Agent: "a", Priority: ticket.High, Category: "cat", Resolution: "res", Tags: []string{"x"},
+		Followers: []ticket.AgentID{"b"},
+		Fields:    map[string]ticket.Value{"size": {Number: &n}, "day": {Text: "2026-03-01"}, "parts": {List: []string{"a"}}},
+		HandedTo:  "J-1", Origin: ticket.Origin{Overflow: "wait"}, CreatedAt: at, UpdatedAt: at, StateAt: at, SolvedAt: at, CustomerAt: at,
 		AnsweredAt: at,
 		Clocks:     []ticket.Clock{{Target: ticket.FirstAnswer, DueAt: at}}}
 	facts := ticket.Facts{Ticket: &full, Fields: all, Comment: "hello"}

@@ -149,7 +149,8 @@ func started(clocks []Clock, was, is Ticket, level *ServiceLevel, now time.Time)
 		goal, ok := level.Goals[t]
 		going := slices.ContainsFunc(clocks, func(c Clock) bool { return c.Target == t && c.DoneAt.IsZero() })
 		if ok && !going {
-			clocks = append(clocks, Clock{Target: t, Level: level.ID, Calendar: level.Calendar, Goal: goal, Warn: level.WarnBefore, StartedAt: now})
+			clocks = append(clocks,
+				Clock{Target: t, Level: level.ID, Calendar: level.Calendar, Goal: goal, Warn: level.WarnBefore, StartedAt: now})
 		}
 	}
 	if was.ID == "" {

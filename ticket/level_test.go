@@ -13,7 +13,8 @@ import (
 
 func schedule(t testing.TB, zone string, days ...time.Weekday) ticket.Calendars {
 	t.Helper()
-	s, err := hours.Calendar{Zone: zone, Week: hours.Every([]hours.Interval{{From: hours.At(9, 0), To: hours.At(18, 0)}}, days...)}.Compile()
+	s, err := hours.Calendar{Zone: zone,
+		Week: hours.Every([]hours.Interval{{From: hours.At(9, 0), To: hours.At(18, 0)}}, days...)}.Compile()
 	require.NoError(t, err)
 	return func(name string) *hours.Schedule {
 		if name == "office" {

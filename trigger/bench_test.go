@@ -15,8 +15,8 @@ import (
 func manyRules(b testing.TB, n int) *trigger.Set {
 	rules := make([]trigger.Trigger, n)
 	for i := range rules {
-		rules[i] = rule(fmt.Sprintf("t%05d", i), i, when(is("product", fmt.Sprint("p", i%100)), is("event", "created"), is("title", "nothing")),
-			set("agent", "x"))
+		rules[i] = rule(fmt.Sprintf("t%05d", i), i,
+			when(is("product", fmt.Sprint("p", i%100)), is("event", "created"), is("title", "nothing")), set("agent", "x"))
 	}
 	return compile(b, rules...)
 }
@@ -41,7 +41,8 @@ func BenchmarkEventLinear(b *testing.B) { benchmarkRules(b, trigger.Options{Line
 
 func TestTheIndexLooksAtFew(t *testing.T) {
 	s := manyRules(t, 10000)
-	report, err := s.Run(created(), newRecord(condition.Map{"product": condition.Text("p7"), "title": condition.Text("x")}), trigger.Options{})
+	report, err := s.Run(created(), newRecord(condition.Map{"product": condition.Text("p7"), "title": condition.Text("x")}),
+		trigger.Options{})
 	require.NoError(t, err)
 	require.Equal(t, 100, report.Looked)
 	report, err = s.Run(created(), newRecord(condition.Map{"product": condition.Text("unknown")}), trigger.Options{})

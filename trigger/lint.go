@@ -138,7 +138,8 @@ func (l linted) fights(later []linted) (out []Finding) {
 			i := slices.IndexFunc(m.writes, func(b Write) bool { return b.Field == a.Field })
 			if i >= 0 && (m.writes[i].Value != a.Value) {
 				out = append(out, Finding{Problem: Fight, Trigger: l.ID, Others: []ID{m.ID}, Field: a.Field,
-					Text: fmt.Sprintf("it and %s may fire in one event and set %s differently; the later one, %s, wins", m.ID, a.Field, m.ID)})
+					Text: fmt.Sprintf("it and %s may fire in one event and set %s differently; the later one, %s, wins",
+						m.ID, a.Field, m.ID)})
 				break
 			}
 		}

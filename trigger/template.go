@@ -49,7 +49,8 @@ func ParseTemplate(text string, allowed []string) (*Template, error) {
 		case !ended:
 			return nil, errs.New(errs.Invalid, "trigger: a placeholder begins with #{ and does not end with }")
 		case !slices.Contains(allowed, name):
-			return nil, errs.New(errs.Invalid, "trigger: there is no placeholder #{%s}: use one of %s", cut(name, 64), strings.Join(allowed, ", "))
+			return nil, errs.New(errs.Invalid, "trigger: there is no placeholder #{%s}: use one of %s", cut(name, 64),
+				strings.Join(allowed, ", "))
 		}
 		if count++; count > MaxPlaceholders {
 			return nil, errs.New(errs.Invalid, "trigger: more than %d placeholders in a template", MaxPlaceholders)

@@ -55,8 +55,9 @@ func FuzzParseTemplate(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if out := tpl.Render(map[string]string{"n": ""}); strings.Contains(out, "#{n}") && !strings.Contains(strings.ReplaceAll(text, "#{n}",
-			""), "n}") {
+		if out := tpl.Render(map[string]string{"n": ""}); strings.Contains(out, "#{n}") &&
+			!strings.Contains(strings.ReplaceAll(text, "#{n}",
+				""), "n}") {
 			t.Errorf("a placeholder was left in %q", out)
 		}
 		tpl.RenderHTML(map[string]string{"n": value})

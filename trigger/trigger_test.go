@@ -115,7 +115,8 @@ func created() trigger.Event {
 
 func TestLaterTriggersSeeWhatEarlierOnesDid(t *testing.T) {
 	s := compile(t,
-		rule("c", 3, when(is("agent", "mina"), condition.Clause{Field: "agent", Op: condition.ChangedTo, Value: "mina"}), set("product", "x")),
+		rule("c", 3, when(is("agent", "mina"), condition.Clause{Field: "agent", Op: condition.ChangedTo, Value: "mina"}),
+			set("product", "x")),
 		rule("b", 2, when(is("state", "open")), set("agent", "mina")),
 		rule("a", 1, when(is("state", "new"), is("event", "created"), is("actor", "customer")), set("state", "open")),
 		rule("late", 0, when(is("product", "x")), set("title", "never: it stands before what would make it true")))

@@ -81,7 +81,8 @@ func planDeclared(t *testing.T, h Harness) {
 		route, known := c.Routes[at.Route]
 		keyed := at.IdempotentFor > 0 && !route.ByHandle
 		if !known || !route.ByHandle && route.IdempotentFor != at.IdempotentFor || (at.IdempotencyKey != "") != keyed {
-			t.Errorf("%s: route %q (key %v, idempotent for %v) is not as declared", kind, at.Route, at.IdempotencyKey != "", at.IdempotentFor)
+			t.Errorf("%s: route %q (key %v, idempotent for %v) is not as declared", kind, at.Route,
+				at.IdempotencyKey != "", at.IdempotentFor)
 		}
 		if _, err := f.Adapter.Send(t.Context(), f.Account, at); err != nil {
 			t.Errorf("%s: the provider refuses the sample: %v", kind, err)

@@ -236,7 +236,8 @@ func harnessOf(flaw string) channeltest.Harness {
 	raw := `{"kind":"card","id":"1","from":"mina","text":"hello"}`
 	return channeltest.Harness{
 		Golden: []channeltest.Golden{{Name: "card", Raw: raw, Want: channel.Inbound{
-			Kind: channel.EventMessage, Chat: channel.Chat{Kind: channel.ChatUser, ID: "mina"}, MessageID: "1", Content: channel.Text("hello")}}},
+			Kind: channel.EventMessage, Chat: channel.Chat{Kind: channel.ChatUser, ID: "mina"}, MessageID: "1",
+			Content: channel.Text("hello")}}},
 		Unknown: [][]byte{[]byte(`{"kind":"parcel"}`)},
 		Broken:  [][]byte{[]byte(`7`), []byte(`{}`)},
 		Samples: map[channel.ContentKind]channel.Content{channel.KindText: channel.Text("hi")},
@@ -248,14 +249,16 @@ func harnessOf(flaw string) channeltest.Harness {
 			o := &office{keys: map[string]bool{}}
 			return &channeltest.Fixture{
 				Adapter: postcard{office: o, flaw: flaw}, Verification: "key", SignatureHeader: "Sign",
-				Account: channel.Account{Kind: kind, Secrets: map[string]channel.Secret{"key": channel.NewSecret("the key of the letter box")}},
+				Account: channel.Account{Kind: kind,
+					Secrets: map[string]channel.Secret{"key": channel.NewSecret("the key of the letter box")}},
 				Webhook: func(events ...[]byte) channel.Request {
 					var all []string
 					for _, e := range events {
 						all = append(all, string(e))
 					}
 					body := []byte("[" + strings.Join(all, ",") + "]")
-					return channel.Request{Method: "POST", Body: body, Header: http.Header{"Sign": {sign("the key of the letter box", body)}}}
+					return channel.Request{Method: "POST", Body: body,
+						Header: http.Header{"Sign": {sign("the key of the letter box", body)}}}
 				},
 				Chat:      channel.Chat{Kind: channel.ChatUser, ID: "mina"},
 				Delivered: func() []string { o.mu.Lock(); defer o.mu.Unlock(); return append([]string(nil), o.delivered...) },

@@ -142,7 +142,8 @@ func sendReplyOnce(t *testing.T, h Harness) {
 	}
 	left := batch[0].Reply.Expires.Sub(now)
 	if route.ByHandle && (at.IdempotentFor > route.IdempotentFor || at.IdempotentFor > 0 && at.IdempotentFor >= left) {
-		t.Errorf("a repeat is said to be safe for %s; the handle lives for %s, and %s are declared", at.IdempotentFor, left, route.IdempotentFor)
+		t.Errorf("a repeat is said to be safe for %s; the handle lives for %s, and %s are declared", at.IdempotentFor, left,
+			route.IdempotentFor)
 	}
 	if got := f.Delivered(); len(got) != 1 {
 		t.Errorf("delivered %d times", len(got))

@@ -59,8 +59,10 @@ func FuzzParse(f *testing.F) {
 func crlf(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }
 
 // message is a mail of Mina with a picture, as it arrives.
-var message = crlf("Authentication-Results: mx.shop.test; dmarc=pass header.from=example.com\nFrom: Mina <Mina@example.com>\nTo: help@shop.test\nCc: Jun <jun@example.com>\n" +
-	"Subject: =?utf-8?B?7KO866y4?=\nDate: Mon, 02 Mar 2026 09:00:00 +0000\nMessage-ID: <first@example.com>\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n-- \nMina\n" +
+var message = crlf("Authentication-Results: mx.shop.test; dmarc=pass header.from=example.com\nFrom: Mina <Mina@example.com>\nTo: " +
+	"help@shop.test\nCc: Jun <jun@example.com>\n" +
+	"Subject: =?utf-8?B?7KO866y4?=\nDate: Mon, 02 Mar 2026 09:00:00 +0000\nMessage-ID: <first@example.com>\nContent-Type: " +
+	"multipart/mixed; boundary=b\n\n--b\n\nhello\n-- \nMina\n" +
 	"--b\nContent-Type: image/png; name=p.png\n\nx\n--b--\n")
 
 func harness() channeltest.Harness {
@@ -92,8 +94,9 @@ func harness() channeltest.Harness {
 			Letter: &channel.Letter{Subject: "주문", From: "Mina <Mina@example.com>", To: []string{"help@shop.test"},
 				Cc: []string{"Jun <jun@example.com>"}, Verified: true}}}
 	return channeltest.Harness{
-		Golden:  []channeltest.Golden{{Name: "a mail with a picture", Raw: message, Want: want}},
-		Unknown: [][]byte{[]byte(crlf("From: a@example.com\nContent-Type: multipart/report; report-type=of-the-future; boundary=b\n\n--b\n\nx\n--b--\n"))},
+		Golden: []channeltest.Golden{{Name: "a mail with a picture", Raw: message, Want: want}},
+		Unknown: [][]byte{[]byte(crlf("From: a@example.com\nContent-Type: multipart/report; report-type=of-the-future; " +
+			"boundary=b\n\n--b\n\nx\n--b--\n"))},
 		Broken:  [][]byte{[]byte("\r\n\x00 \t\r\n")},
 		Samples: text, Cannot: cannot, Open: open,
 	}
@@ -104,7 +107,8 @@ func open(t *testing.T) *channeltest.Fixture {
 	t.Cleanup(s.Close)
 	log := &channeltest.Log{}
 	adapter := func(dial func(context.Context, string, string) (net.Conn, error)) channel.Adapter {
-		return email.New(email.Options{Dial: dial, Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+		return email.New(email.Options{Dial: dial,
+			Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	}
 	return &channeltest.Fixture{
 		Adapter: adapter(s.Dial), Account: account(), Verification: email.SecretThreads,

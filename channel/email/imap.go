@@ -65,7 +65,8 @@ func (a *Adapter) connectIMAP(ctx context.Context, box Mailbox, password string)
 	case StartTLS:
 		if out.Client, err = imapclient.NewStartTLS(conn, opt); err != nil {
 			out.stop()
-			return nil, errs.New(errs.Unavailable, "email: the IMAP server does not encrypt by STARTTLS; set encryption to tls if it speaks that")
+			return nil, errs.New(errs.Unavailable,
+				"email: the IMAP server does not encrypt by STARTTLS; set encryption to tls if it speaks that")
 		}
 	default:
 		out.Client = imapclient.New(tls.Client(conn, opt.TLSConfig), opt)
@@ -137,7 +138,8 @@ func (f *folderRun) begin(c *mailConn, selected *imap.SelectData) ([]uint32, pla
 		uids, err := after(c, at.Last)
 		return uids, at, err
 	case known:
-		f.a.log.Warn("a folder has new UIDs; it is read again from its newest known mail", "account", string(f.acct.ID), "mailbox", f.box.Name)
+		f.a.log.Warn("a folder has new UIDs; it is read again from its newest known mail", "account", string(f.acct.ID),
+			"mailbox", f.box.Name)
 		since := at.Seen
 		if since.IsZero() {
 			since = time.Now().Add(-30 * 24 * time.Hour)

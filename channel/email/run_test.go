@@ -252,7 +252,8 @@ func TestOneMessageIDForTwoMails(t *testing.T) {
 // A mail of 25 MB is fetched whole; where the host keeps no blobs, its beginning.
 func TestALargeMail(t *testing.T) {
 	large := emailtest.Letter{From: "mina@example.com", Subject: "big", Text: "see the file",
-		Files: []emailtest.File{{Name: "big.bin", Type: "application/octet-stream", Data: bytes.Repeat([]byte("0123456789abcdef"), 18<<16)}}}
+		Files: []emailtest.File{{Name: "big.bin", Type: "application/octet-stream",
+			Data: bytes.Repeat([]byte("0123456789abcdef"), 18<<16)}}}
 	inPost(t, emailtest.Options{}, func(p *post) {
 		p.run()
 		p.s.Write(large)

@@ -401,7 +401,8 @@ func TestDebianThreads(t *testing.T) {
 	stop := d.follow(in, acct)
 	defer stop()
 	d.eventually("the mailbox is followed", in.begun)
-	d.writes("From: Mina <mina@example.com>\nTo: help@shop.test\nSubject: =?utf-8?B?7KO866y4?=\nMessage-ID: <first@example.com>\n\nwhere is it?\n")
+	d.writes("From: Mina <mina@example.com>\nTo: help@shop.test\nSubject: =?utf-8?B?7KO866y4?=\nMessage-ID: <first@example.com>\n\nwhere " +
+		"is it?\n")
 	d.eventually("the first mail", func() bool { return in.count() == 1 })
 	first, err := d.adapter().Parse(acct, in.got[0])
 	require.NoError(t, err)

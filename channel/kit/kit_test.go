@@ -56,7 +56,8 @@ func TestAnswersAreBoundedAndFollowNoRedirect(t *testing.T) {
 		_, _ = io.WriteString(w, "0123456789abc")
 	}))
 	defer s.Close()
-	ans, err := postClient(t, s.URL).Do(t.Context(), Call{Method: "GET", Address: s.URL, Header: http.Header{"Authorization": {"Bearer x"}}})
+	ans, err := postClient(t, s.URL).
+		Do(t.Context(), Call{Method: "GET", Address: s.URL, Header: http.Header{"Authorization": {"Bearer x"}}})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusFound, ans.Status)
 	require.True(t, ans.Truncated)

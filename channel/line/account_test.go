@@ -45,8 +45,9 @@ func TestValidateNamesTheFieldAndWhereToFindIt(t *testing.T) {
 		"empty secret":      {func(x *channel.Account) { delete(x.Secrets, line.SecretChannel) }, "channel_secret"},
 		"empty token":       {func(x *channel.Account) { delete(x.Secrets, line.SecretToken) }, "Messaging API tab"},
 		"token with break":  {func(x *channel.Account) { x.Secrets[line.SecretToken] = channel.NewSecret("tok\r\nen") }, "channel_token"},
-		"unknown mode":      {func(x *channel.Account) { x.Settings = json.RawMessage(`{"channel_id":"1","token_mode":"x"}`) }, "token_mode"},
-		"jwt without kid":   {func(x *channel.Account) { x.Settings = json.RawMessage(`{"channel_id":"1","token_mode":"jwt"}`) }, "kid"},
+		"unknown mode": {func(x *channel.Account) { x.Settings = json.RawMessage(`{"channel_id":"1","token_mode":"x"}`) },
+			"token_mode"},
+		"jwt without kid": {func(x *channel.Account) { x.Settings = json.RawMessage(`{"channel_id":"1","token_mode":"jwt"}`) }, "kid"},
 		"jwt without key": {func(x *channel.Account) {
 			x.Settings = json.RawMessage(`{"channel_id":"1","token_mode":"jwt","kid":"k"}`)
 		}, "assertion_key"},
@@ -63,7 +64,8 @@ func TestValidateNamesTheFieldAndWhereToFindIt(t *testing.T) {
 }
 
 func TestNewRefusesAddressesThatWouldLeakTheToken(t *testing.T) {
-	for _, base := range []string{"http://api.line.me", "api.line.me", "https://user:pw@x.example", "https://x.example/?a", "ftp://x.example",
+	for _, base := range []string{"http://api.line.me", "api.line.me", "https://user:pw@x.example",
+		"https://x.example/?a", "ftp://x.example",
 		"%"} {
 		_, err := line.New(line.Options{APIBase: base})
 		require.ErrorIs(t, err, channel.ErrInvalid, base)
@@ -299,20 +301,23 @@ func TestARefusalNamesItsRows(t *testing.T) {
 		body string
 		want []int
 	}{
-		"the first part":              {`{"message":"The request body has 1 error(s)","details":[{"message":"no","property":"messages[0].text"}]}`, []int{0}},
-		"the second part":             {`{"details":[{"property":"messages[1].text"}]}`, []int{0}},
-		"the second row":              {`{"details":[{"property":"messages[2].text"}]}`, []int{1}},
-		"two rows, one of them twice": {`{"details":[{"property":"messages[3]"},{"property":"messages[0].text"},{"property":"messages[1].text"}]}`, []int{0, 2}},
-		"in the text alone":           {`{"message":"A message (messages[2]) in the request body is invalid"}`, []int{1}},
-		"in the text, with paths":     {`{"message":"A message (messages[3]) in the request body is invalid","details":[{"message":"no","property":"/body/contents/0/text"}]}`, []int{2}},
-		"the recipient":               {`{"message":"The property, 'to', in the request body is invalid (line: -, column: -)"}`, nil},
-		"the list itself":             {`{"details":[{"property":"messages","message":"Size must be between 1 and 5"}]}`, nil},
-		"a message and another":       {`{"details":[{"property":"messages[2].text"},{"property":"notificationDisabled"}]}`, nil},
-		"a message there was not":     {`{"details":[{"property":"messages[4].text"}]}`, nil},
-		"a number that is too long":   {`{"details":[{"property":"messages[99999999999999999999].text"}]}`, nil},
-		"paths without a message":     {`{"details":[{"property":"/body/contents"}]}`, nil},
-		"nothing":                     {`{}`, nil},
-		"garbage":                     {`{"details":7,"message":[]`, nil},
+		"the first part": {`{"message":"The request body has 1 error(s)","details":[{"message":"no",` +
+			`"property":"messages[0].text"}]}`, []int{0}},
+		"the second part": {`{"details":[{"property":"messages[1].text"}]}`, []int{0}},
+		"the second row":  {`{"details":[{"property":"messages[2].text"}]}`, []int{1}},
+		"two rows, one of them twice": {`{"details":[{"property":"messages[3]"},{"property":"messages[0].text"},` +
+			`{"property":"messages[1].text"}]}`, []int{0, 2}},
+		"in the text alone": {`{"message":"A message (messages[2]) in the request body is invalid"}`, []int{1}},
+		"in the text, with paths": {`{"message":"A message (messages[3]) in the request body is invalid","details":[{"message":"no",` +
+			`"property":"/body/contents/0/text"}]}`, []int{2}},
+		"the recipient":             {`{"message":"The property, 'to', in the request body is invalid (line: -, column: -)"}`, nil},
+		"the list itself":           {`{"details":[{"property":"messages","message":"Size must be between 1 and 5"}]}`, nil},
+		"a message and another":     {`{"details":[{"property":"messages[2].text"},{"property":"notificationDisabled"}]}`, nil},
+		"a message there was not":   {`{"details":[{"property":"messages[4].text"}]}`, nil},
+		"a number that is too long": {`{"details":[{"property":"messages[99999999999999999999].text"}]}`, nil},
+		"paths without a message":   {`{"details":[{"property":"/body/contents"}]}`, nil},
+		"nothing":                   {`{}`, nil},
+		"garbage":                   {`{"details":7,"message":[]`, nil},
 	} {
 		a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: emukit.Transport(http.HandlerFunc(func(w http.ResponseWriter,
 			_ *http.Request) {
@@ -394,7 +399,8 @@ func TestTypingAndRead(t *testing.T) {
 		require.True(t, e.mina.Loading())
 	}
 	require.ErrorIs(t, e.line.ShowTyping(t.Context(), e.acct, group, time.Second), channel.ErrUnsupported)
-	require.ErrorIs(t, e.line.ShowTyping(t.Context(), e.acct, channel.Chat{Kind: channel.ChatUser, ID: "x"}, time.Second), channel.ErrInvalid)
+	require.ErrorIs(t, e.line.ShowTyping(t.Context(), e.acct, channel.Chat{Kind: channel.ChatUser, ID: "x"}, time.Second),
+		channel.ErrInvalid)
 	require.ErrorIs(t, e.line.MarkRead(t.Context(), e.acct, ""), channel.ErrInvalid)
 	require.ErrorIs(t, e.line.MarkRead(t.Context(), e.acct, "forged"), channel.ErrInvalid)
 	e.srv.SetWebhook("http://127.0.0.1:1/")
@@ -423,7 +429,10 @@ func topics(findings []channel.Finding, ok bool) string {
 func TestCheckSaysWhatIsWrong(t *testing.T) {
 	const callback = "https://desk.example/hook/abc"
 	answering := func(status int) *http.Client {
-		return &http.Client{Transport: emukit.Transport(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))}
+		return &http.Client{Transport: emukit.Transport(http.HandlerFunc(func(w http.ResponseWriter,
+			_ *http.Request) {
+			w.WriteHeader(status)
+		}))}
 	}
 	for name, c := range map[string]struct {
 		status  int

@@ -15,7 +15,8 @@ import (
 )
 
 // plainText is what customers mostly send.
-var plainText = message("01", fromUser, `{"id":"468789577898262530","type":"text","quoteToken":"q3Plxr4AgKd","markAsReadToken":"30yhdy232","text":"안녕하세요. 주문한 상품이 아직 오지 않았어요."}`)
+var plainText = message("01", fromUser, `{"id":"468789577898262530","type":"text","quoteToken":"q3Plxr4AgKd",`+
+	`"markAsReadToken":"30yhdy232","text":"안녕하세요. 주문한 상품이 아직 오지 않았어요."}`)
 
 // hook is a request with the headers that come with one.
 func hook(events ...string) channel.Request {
@@ -102,7 +103,8 @@ func BenchmarkPlan(b *testing.B) {
 func BenchmarkPush(b *testing.B) {
 	srv := linetest.New(linetest.Options{Rates: map[string]rate.Limit{"push": 0}})
 	defer srv.Close()
-	a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: srv.Transport()}, Rates: map[string]rate.Limit{line.EndpointPush: 0}})
+	a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: srv.Transport()},
+		Rates: map[string]rate.Limit{line.EndpointPush: 0}})
 	require.NoError(b, err)
 	acct, keys := accountOf(srv), newKeys()
 	batch := []channel.Outbound{{Row: "r", To: channel.Chat{Kind: channel.ChatUser, ID: srv.User("Mina").ID()},

@@ -62,7 +62,8 @@ func (ans answer) guilty(counts []int) []int {
 	inText := blame(insideForm.FindStringSubmatch(clip(body.Str("message"), 500)))
 	for _, raw := range body.List("details") {
 		property := kit.ReadObject(raw).Str("property")
-		if inside := inText && (property == "" || strings.HasPrefix(property, "/")); !inside && !blame(messageForm.FindStringSubmatch(property)) {
+		if inside := inText && (property == "" || strings.HasPrefix(property, "/")); !inside &&
+			!blame(messageForm.FindStringSubmatch(property)) {
 			return nil
 		}
 	}

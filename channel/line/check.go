@@ -93,7 +93,8 @@ func (a *Adapter) Check(ctx context.Context, acct channel.Account, callbackURL s
 	findings = append(findings, more...)
 	findings = append(findings, a.quotaFinding(ctx, acct), channel.Finding{
 		OK: true, Topic: "redelivery",
-		Detail: "LINE has no interface that tells whether webhook redelivery is on; it is off by default, and then a webhook that fails is lost.",
+		Detail: "LINE has no interface that tells whether webhook redelivery is on; it is off by default, and then a webhook that fails " +
+			"is lost.",
 		Remedy: "Switch on \"Webhook redelivery\" on the Messaging API tab of the LINE console.",
 	})
 	return findings, ctx.Err()
@@ -103,7 +104,8 @@ func tokenFinding(err error) channel.Finding {
 	f := channel.Finding{Topic: "token", Detail: err.Error()}
 	switch {
 	case errors.Is(err, errs.PermissionDenied):
-		f.Remedy = "Issue a new channel access token on the Messaging API tab of the LINE console, of the same channel as the channel secret."
+		f.Remedy = "Issue a new channel access token on the Messaging API tab of the LINE console, of the same channel as the channel " +
+			"secret."
 	case errors.Is(err, errs.Unavailable):
 		f.Remedy = "Check that this server reaches api.line.me over https, and try again."
 	default:
@@ -143,7 +145,8 @@ func (a *Adapter) endpointFindings(ctx context.Context, acct channel.Account, ca
 		f.Detail = err.Error()
 		return []channel.Finding{f}, nil
 	case e.URL != callbackURL:
-		f.Detail = "LINE sends this account's webhooks to another address, perhaps of another tool; an account has one address only, so nothing arrives here: " + clip(e.URL, 500)
+		f.Detail = "LINE sends this account's webhooks to another address, perhaps of another tool; an account has one address only, so " +
+			"nothing arrives here: " + clip(e.URL, 500)
 		f.Replaces = clip(e.URL, 500)
 		return []channel.Finding{f}, nil
 	case !e.Active:
@@ -183,12 +186,13 @@ func (a *Adapter) quotaFinding(ctx context.Context, acct channel.Account) channe
 		return channel.Finding{Topic: "quota", Detail: err.Error(), Remedy: "Try again later."}
 	case q.Exhausted():
 		return channel.Finding{
-			Topic: "quota", Detail: fmt.Sprintf("All %d messages of this month are used; only replies within about a minute still reach customers.",
-				q.Value),
+			Topic: "quota", Detail: fmt.Sprintf("All %d messages of this month are used; only replies within about a minute still reach "+
+				"customers.", q.Value),
 			Remedy: "Change the plan in LINE Official Account Manager or wait for the next month.",
 		}
 	case q.Limited:
-		return channel.Finding{OK: true, Topic: "quota", Detail: fmt.Sprintf("About %d of %d messages of this month are used.", q.Used, q.Value)}
+		return channel.Finding{OK: true, Topic: "quota",
+			Detail: fmt.Sprintf("About %d of %d messages of this month are used.", q.Used, q.Value)}
 	}
 	return channel.Finding{OK: true, Topic: "quota", Detail: "The plan has no limit of messages."}
 }

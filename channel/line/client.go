@@ -30,7 +30,8 @@ type call struct {
 // with is the call as the kit performs it.
 func (c call) with(authorization string) kit.Call {
 	h := http.Header{}
-	for name, value := range map[string]string{"Authorization": authorization, "Content-Type": c.contentType, "X-Line-Retry-Key": c.retryKey} {
+	for name, value := range map[string]string{"Authorization": authorization, "Content-Type": c.contentType,
+		"X-Line-Retry-Key": c.retryKey} {
 		if value != "" {
 			h.Set(name, value)
 		}

@@ -30,17 +30,20 @@ func harness() channeltest.Harness {
 		Samples: map[channel.ContentKind]channel.Content{
 			channel.KindText:  channel.Text("{braces} <b>&amp; 한글 👍🏽"),
 			channel.KindImage: media(channel.KindImage, channel.Media{URL: "https://cdn.example/a b.jpg", Type: "image/jpeg", Size: 1000}),
-			channel.KindVideo: media(channel.KindVideo, channel.Media{URL: "https://cdn.example/v.mp4", Preview: "https://cdn.example/v.jpg",
-				Type: "video/mp4"}),
+			channel.KindVideo: media(channel.KindVideo,
+				channel.Media{URL: "https://cdn.example/v.mp4", Preview: "https://cdn.example/v.jpg",
+					Type: "video/mp4"}),
 			channel.KindAudio: media(channel.KindAudio, channel.Media{URL: "https://cdn.example/s.m4a", Type: "audio/mp4",
 				Duration: 3 * time.Second}),
 			channel.KindFile: media(channel.KindFile, channel.Media{URL: "https://cdn.example/f.pdf", Name: "invoice.pdf",
 				Type: "application/pdf"}),
-			channel.KindLocation: {Kind: channel.KindLocation, Location: &channel.Location{Title: "Office", Latitude: 37.5, Longitude: 127}},
-			channel.KindSticker:  {Kind: channel.KindSticker, Sticker: &channel.Sticker{Package: "446", ID: "1988"}},
-			channel.KindCard:     {Kind: channel.KindCard, Cards: []channel.Card{card("one"), card("two")}},
+			channel.KindLocation: {Kind: channel.KindLocation,
+				Location: &channel.Location{Title: "Office", Latitude: 37.5, Longitude: 127}},
+			channel.KindSticker: {Kind: channel.KindSticker, Sticker: &channel.Sticker{Package: "446", ID: "1988"}},
+			channel.KindCard:    {Kind: channel.KindCard, Cards: []channel.Card{card("one"), card("two")}},
 			channel.KindRich: {Kind: channel.KindRich, Rich: json.RawMessage(
-				`{"type":"flex","altText":"receipt","contents":{"type":"bubble","body":{"type":"box","layout":"vertical","contents":[]}}}`)},
+				`{"type":"flex","altText":"receipt",` +
+					`"contents":{"type":"bubble","body":{"type":"box","layout":"vertical","contents":[]}}}`)},
 		},
 	}
 }
@@ -98,7 +101,8 @@ func accountOf(srv *linetest.Server) channel.Account {
 }
 
 func webhook(srv *linetest.Server, events ...[]byte) channel.Request {
-	return signed(srv.ChannelSecret(), []byte(`{"destination":"`+srv.BotUserID()+`","events":[`+string(bytes.Join(events, []byte(",")))+`]}`))
+	return signed(srv.ChannelSecret(),
+		[]byte(`{"destination":"`+srv.BotUserID()+`","events":[`+string(bytes.Join(events, []byte(",")))+`]}`))
 }
 
 func signed(secret string, body []byte) channel.Request {

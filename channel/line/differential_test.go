@@ -17,21 +17,43 @@ import (
 
 // samples have every field that is read, so that bending them reaches it.
 var samples = []string{
-	`{"type":"message","mode":"active","timestamp":1700000000000,"webhookEventId":"01FZ74A0TDDPYRVKNK77XKC301","deliveryContext":{"isRedelivery":false},"source":{"type":"user","userId":"U8189cf6745fc0d808977bdb0b9f22995"},"replyToken":"38ef843bde154d9b91c21320ffd17a0f","message":{"id":"468789577898262530","type":"text","quoteToken":"q3Plxr4AgKd","markAsReadToken":"30yhdy232","quotedMessageId":"468789532432007169","text":"😀 (hello) @Bot 안녕","emojis":[{"index":3,"length":7,"productId":"5ac1bfd5040ab15980c9b435","emojiId":"001"}],"mention":{"mentionees":[{"index":11,"length":4,"type":"user","userId":"U8e742f61d673b39c7fff3cecb7536ef0","isSelf":true},{"index":0,"length":2,"type":"all"}]}}}`,
-	`{"type":"message","mode":"standby","timestamp":1700000000000,"deliveryContext":{"isRedelivery":true},"source":{"type":"group","groupId":"Ca56f94637c0e1d2c3b4a596877061524","userId":"U8189cf6745fc0d808977bdb0b9f22995"},"message":{"id":"7","type":"image","quoteToken":"q7","contentProvider":{"type":"external","originalContentUrl":"https://example.com/o.jpg","previewImageUrl":"https://example.com/p.jpg"},"imageSet":{"id":"E005","index":1,"total":2}}}`,
-	`{"type":"message","timestamp":1700000000000,"webhookEventId":"x2","source":{"type":"room","roomId":"Ra8dbf4673c0e1d2c3b4a596877061524"},"message":{"id":9,"type":"video","duration":60000,"contentProvider":{"type":"line"}}}`,
-	`{"type":"message","timestamp":1700000000000,"webhookEventId":"x3","source":{"type":"user","userId":"u1"},"message":{"id":"11","type":"file","fileName":"../../etc/\u202epasswd\u0000.txt","fileSize":4294967296}}`,
-	`{"type":"message","timestamp":"1700000000000","webhookEventId":"x4","source":{"type":"user","userId":7},"message":{"id":"12","type":"location","title":"my location","address":"Yotsuya","latitude":35,"longitude":139.730367}}`,
-	`{"type":"message","timestamp":1.7e12,"webhookEventId":"x5","source":{"type":"user","userId":"u1"},"message":{"id":"13","type":"sticker","packageId":"11537","stickerId":"52002734","stickerResourceType":"HOLOGRAM","keywords":["cony",7,null,"sad"],"text":"Let's go"}}`,
-	`{"type":"messageEdited","timestamp":1700000000000,"webhookEventId":"x6","source":{"type":"group","groupId":"C1"},"replyToken":"r","message":{"type":"text","id":"3","quoteToken":"q2","text":"edited"}}`,
-	`{"type":"unsend","timestamp":1700000000000,"webhookEventId":"x7","source":{"type":"user","userId":"u1"},"unsend":{"messageId":"325708"}}`,
-	`{"type":"follow","timestamp":1700000000000,"webhookEventId":"x8","source":{"type":"user","userId":"u1"},"replyToken":"r","follow":{"isUnblocked":true}}`,
-	`{"type":"memberJoined","timestamp":1700000000000,"webhookEventId":"x9","source":{"type":"group","groupId":"C1"},"joined":{"members":[{"type":"user","userId":"u1"},{"type":"user","userId":2},7]}}`,
-	`{"type":"postback","timestamp":1700000000000,"webhookEventId":"y1","source":{"type":"user","userId":"u1"},"replyToken":"r","postback":{"data":"storeId=12345","params":{"datetime":"2017-12-25T01:00","odd":7}}}`,
+	`{"type":"message","mode":"active","timestamp":1700000000000,"webhookEventId":"01FZ74A0TDDPYRVKNK77XKC301",` +
+		`"deliveryContext":{"isRedelivery":false},"source":{"type":"user","userId":"U8189cf6745fc0d808977bdb0b9f22995"},` +
+		`"replyToken":"38ef843bde154d9b91c21320ffd17a0f","message":{"id":"468789577898262530","type":"text","quoteToken":"q3Plxr4AgKd",` +
+		`"markAsReadToken":"30yhdy232","quotedMessageId":"468789532432007169","text":"😀 (hello) @Bot 안녕","emojis":[{"index":3,"length":7,` +
+		`"productId":"5ac1bfd5040ab15980c9b435","emojiId":"001"}],"mention":{"mentionees":[{"index":11,"length":4,"type":"user",` +
+		`"userId":"U8e742f61d673b39c7fff3cecb7536ef0","isSelf":true},{"index":0,"length":2,"type":"all"}]}}}`,
+	`{"type":"message","mode":"standby","timestamp":1700000000000,"deliveryContext":{"isRedelivery":true},"source":{"type":"group",` +
+		`"groupId":"Ca56f94637c0e1d2c3b4a596877061524","userId":"U8189cf6745fc0d808977bdb0b9f22995"},"message":{"id":"7","type":"image",` +
+		`"quoteToken":"q7","contentProvider":{"type":"external","originalContentUrl":"https://example.com/o.jpg",` +
+		`"previewImageUrl":"https://example.com/p.jpg"},"imageSet":{"id":"E005","index":1,"total":2}}}`,
+	`{"type":"message","timestamp":1700000000000,"webhookEventId":"x2","source":{"type":"room",` +
+		`"roomId":"Ra8dbf4673c0e1d2c3b4a596877061524"},"message":{"id":9,"type":"video","duration":60000,` +
+		`"contentProvider":{"type":"line"}}}`,
+	`{"type":"message","timestamp":1700000000000,"webhookEventId":"x3","source":{"type":"user","userId":"u1"},"message":{"id":"11",` +
+		`"type":"file","fileName":"../../etc/\u202epasswd\u0000.txt","fileSize":4294967296}}`,
+	`{"type":"message","timestamp":"1700000000000","webhookEventId":"x4","source":{"type":"user","userId":7},"message":{"id":"12",` +
+		`"type":"location","title":"my location","address":"Yotsuya","latitude":35,"longitude":139.730367}}`,
+	`{"type":"message","timestamp":1.7e12,"webhookEventId":"x5","source":{"type":"user","userId":"u1"},"message":{"id":"13",` +
+		`"type":"sticker","packageId":"11537","stickerId":"52002734","stickerResourceType":"HOLOGRAM","keywords":["cony",7,null,"sad"],` +
+		`"text":"Let's go"}}`,
+	`{"type":"messageEdited","timestamp":1700000000000,"webhookEventId":"x6","source":{"type":"group","groupId":"C1"},"replyToken":"r",` +
+		`"message":{"type":"text","id":"3","quoteToken":"q2","text":"edited"}}`,
+	`{"type":"unsend","timestamp":1700000000000,"webhookEventId":"x7","source":{"type":"user","userId":"u1"},` +
+		`"unsend":{"messageId":"325708"}}`,
+	`{"type":"follow","timestamp":1700000000000,"webhookEventId":"x8","source":{"type":"user","userId":"u1"},"replyToken":"r",` +
+		`"follow":{"isUnblocked":true}}`,
+	`{"type":"memberJoined","timestamp":1700000000000,"webhookEventId":"x9","source":{"type":"group","groupId":"C1"},` +
+		`"joined":{"members":[{"type":"user","userId":"u1"},{"type":"user","userId":2},7]}}`,
+	`{"type":"postback","timestamp":1700000000000,"webhookEventId":"y1","source":{"type":"user","userId":"u1"},"replyToken":"r",` +
+		`"postback":{"data":"storeId=12345","params":{"datetime":"2017-12-25T01:00","odd":7}}}`,
 	`{"type":"accountLink","timestamp":1700000000000,"webhookEventId":"y2","link":{"result":"failed","nonce":"jh2k3j4h2k3j4"}}`,
-	`{"type":"beacon","timestamp":1700000000000,"webhookEventId":"y3","source":{"type":"user","userId":"u1"},"beacon":{"hwid":"d41d8cd98f","type":"enter","dm":"6b697468"}}`,
-	`{"type":"membership","timestamp":1700000000000,"webhookEventId":"y4","source":{"type":"user","userId":"u1"},"membership":{"type":"joined","membershipId":3189}}`,
-	`{"type":"activated","timestamp":1700000000000,"webhookEventId":"y5","source":{"type":"user","userId":"u1"},"chatControl":{"expireAt":1700000600000}}`,
+	`{"type":"beacon","timestamp":1700000000000,"webhookEventId":"y3","source":{"type":"user","userId":"u1"},` +
+		`"beacon":{"hwid":"d41d8cd98f","type":"enter","dm":"6b697468"}}`,
+	`{"type":"membership","timestamp":1700000000000,"webhookEventId":"y4","source":{"type":"user","userId":"u1"},` +
+		`"membership":{"type":"joined","membershipId":3189}}`,
+	`{"type":"activated","timestamp":1700000000000,"webhookEventId":"y5","source":{"type":"user","userId":"u1"},` +
+		`"chatControl":{"expireAt":1700000600000}}`,
 	`{"type":"ofTheFuture","timestamp":1700000000000,"webhookEventId":"y6","source":{"type":"planet","planetId":"P1"},"ofTheFuture":[1,2]}`,
 }
 

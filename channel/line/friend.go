@@ -18,7 +18,8 @@ var basicForm = regexp.MustCompile(`^@[0-9a-z._-]{1,30}$`)
 
 func friendPath(basicID string) (string, error) {
 	if !basicForm.MatchString(basicID) {
-		return "", errs.New(errs.Invalid, "line: a Basic or Premium ID begins with @ and has small letters, digits, dots, dashes; see LINE Official Account Manager, or BotInfo")
+		return "", errs.New(errs.Invalid, "line: a Basic or Premium ID begins with @ and has small letters, digits, dots, dashes; see "+
+			"LINE Official Account Manager, or BotInfo")
 	}
 	return url.QueryEscape(basicID), nil // LINE wants the @ escaped
 }

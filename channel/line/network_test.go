@@ -116,9 +116,10 @@ func TestAReplyRefusedWithoutNamingAFieldIsTheToken(t *testing.T) {
 		`{"message":"Invalid reply token"}`: channel.ReasonReplyHandle,
 		`{"message":"ungültiges Token"}`:    channel.ReasonReplyHandle,
 		`garbage`:                           channel.ReasonReplyHandle,
-		`{"message":"A message (messages[0]) in the request body is invalid"}`:                                                       channel.ReasonContent,
-		`{"message":"The request body has 1 error(s)","details":[{"property":"replyToken"}]}`:                                        channel.ReasonReplyHandle,
-		`{"message":"The request body has 1 error(s)","details":[{"message":"the customer's words","property":"messages[0].text"}]}`: channel.ReasonContent,
+		`{"message":"A message (messages[0]) in the request body is invalid"}`:                channel.ReasonContent,
+		`{"message":"The request body has 1 error(s)","details":[{"property":"replyToken"}]}`: channel.ReasonReplyHandle,
+		`{"message":"The request body has 1 error(s)",` +
+			`"details":[{"message":"the customer's words","property":"messages[0].text"}]}`: channel.ReasonContent,
 	} {
 		a, err := line.New(line.Options{HTTPClient: &http.Client{Transport: emukit.Transport(http.HandlerFunc(func(w http.ResponseWriter,
 			_ *http.Request) {

@@ -90,6 +90,7 @@ func (a *Adapter) members(ctx context.Context, acct channel.Account, chat channe
 	var members struct {
 		Count int `json:"count"`
 	}
-	err := a.callJSON(ctx, acct, "number of members", http.MethodGet, "/v2/bot/"+string(chat.Kind)+"/"+chat.ID+"/members/count", nil, &members)
+	err := a.callJSON(ctx, acct, "number of members", http.MethodGet, "/v2/bot/"+string(chat.Kind)+"/"+chat.ID+"/members/count",
+		nil, &members)
 	return members.Count, err
 }

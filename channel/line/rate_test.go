@@ -91,8 +91,8 @@ func TestABacklogIsSentAtTheLimit(t *testing.T) {
 			d := last[i].Sub(first[i])
 			shortest, longest = min(shortest, d), max(longest, d)
 		}
-		t.Logf("%d messages, %.2f a second: %.4f of the limit; delays of conversations %v to %v", len(sent), achieved, achieved/limit, shortest,
-			longest)
+		t.Logf("%d messages, %.2f a second: %.4f of the limit; delays of conversations %v to %v", len(sent), achieved,
+			achieved/limit, shortest, longest)
 		require.Zero(t, refused, "429 or any other refusal")
 		require.GreaterOrEqual(t, achieved/limit, 0.98)
 		require.LessOrEqual(t, longest.Seconds()/shortest.Seconds(), 2.0)
@@ -150,8 +150,8 @@ func TestAnotherProcessOnTheAccount(t *testing.T) {
 							break
 						}
 						var se *channel.SendError
-						if !errors.As(err, &se) || se.Disposition != channel.RateLimited || se.Reason != channel.ReasonRate || se.After <= 0 ||
-							se.Status != 429 {
+						if !errors.As(err, &se) || se.Disposition != channel.RateLimited ||
+							se.Reason != channel.ReasonRate || se.After <= 0 || se.Status != 429 {
 							t.Errorf("got %v, want RateLimited with a pause", err)
 							return
 						}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -95,9 +94,12 @@ func livelyDay(t *testing.T) (sent [][]byte, file string) {
 	group.Dismiss()
 	mina.Unfollow()
 	for _, raw := range []string{
-		`{"type":"accountLink","webhookEventId":"LINK1","timestamp":1789000000000,"link":{"result":"ok","nonce":"nonce-of-mina"},"source":{"type":"user","userId":"` + mina.ID() + `"}}`,
+		`{"type":"accountLink","webhookEventId":"LINK1","timestamp":1789000000000,"link":{"result":"ok","nonce":"nonce-of-mina"},` +
+			`"source":{"type":"user","userId":"` + mina.ID() + `"}}`,
 		`{"type":"delivery","webhookEventId":"DELIV","timestamp":1789000000001,"delivery":{"data":"15034552939884e28681a7d668ce94c1"}}`,
-		`{"type":"message","webhookEventId":"ODD","timestamp":1789000000002,"Mina Kim":{"type":"Mina","phone":821012345678},"source":{"type":"user","userId":821012345678,"nickname":"Mimi Kim"},"message":{"id":7,"type":"text","text":"x y z","sender":{"type":"ominous"}}}`,
+		`{"type":"message","webhookEventId":"ODD","timestamp":1789000000002,"Mina Kim":{"type":"Mina","phone":821012345678},` +
+			`"source":{"type":"user","userId":821012345678,"nickname":"Mimi Kim"},"message":{"id":7,"type":"text","text":"x y z",` +
+			`"sender":{"type":"ominous"}}}`,
 	} {
 		srv.SendRaw(json.RawMessage(raw))
 	}
@@ -207,8 +209,8 @@ func TestARecordingParsesToTheSame(t *testing.T) {
 			if strings.HasPrefix(a.Chat.ID, "U") {
 				require.Regexp(t, regexp.MustCompile("^U[0-9a-f]{32}$"), b.Chat.ID)
 			}
-			require.Equal(t, []any{a.Kind, a.Type, a.MessageID, a.OccurredAt, a.Chat.Kind, a.Silent, a.Reply == nil, len(a.Members), a.Content.Kind,
-				a.Content.QuoteOf},
+			require.Equal(t, []any{a.Kind, a.Type, a.MessageID, a.OccurredAt, a.Chat.Kind, a.Silent, a.Reply == nil,
+				len(a.Members), a.Content.Kind, a.Content.QuoteOf},
 				[]any{b.Kind, b.Type, b.MessageID, b.OccurredAt, b.Chat.Kind, b.Silent, b.Reply == nil, len(b.Members), b.Content.Kind,
 					b.Content.QuoteOf})
 			require.Len(t, utf16.Encode([]rune(b.Content.Text)), len(utf16.Encode([]rune(a.Content.Text))))
@@ -217,8 +219,8 @@ func TestARecordingParsesToTheSame(t *testing.T) {
 				spans++
 				before := len(utf16.Encode([]rune(a.Content.Text[:span.Start])))
 				length := len(utf16.Encode([]rune(a.Content.Text[span.Start : span.Start+span.Length])))
-				require.Equal(t, []any{before, length, span.Kind}, []any{b.Content.Spans[k].Start, b.Content.Spans[k].Length, b.Content.Spans[k].Kind},
-					"letters have one byte")
+				require.Equal(t, []any{before, length, span.Kind},
+					[]any{b.Content.Spans[k].Start, b.Content.Spans[k].Length, b.Content.Spans[k].Kind}, "letters have one byte")
 				if span.Kind == "mention" {
 					same(span.Ref, b.Content.Spans[k].Ref)
 				}
@@ -286,7 +288,8 @@ func TestOtherHeadersAndPathsAreNotKept(t *testing.T) {
 	rec := line.NewRecorder(&file)
 	req := httptest.NewRequest(http.MethodPost, "/webhooks/0b9d6a3e-1111-4222-8333-944445555666?key=query-secret",
 		strings.NewReader(`{"events":[]}`))
-	for name, value := range map[string]string{"X-Line-Signature": "sig-secret", "Authorization": "Bearer secret", "Cookie": "session=secret",
+	for name, value := range map[string]string{"X-Line-Signature": "sig-secret", "Authorization": "Bearer secret",
+		"Cookie":     "session=secret",
 		"User-Agent": "Mina's phone secret", "Content-Type": "text/secret", "X-Forwarded-For": "203.0.113.9"} {
 		req.Header.Set(name, value)
 	}
@@ -306,7 +309,8 @@ func TestValuesAtThePlacesThatAreKept(t *testing.T) {
 		{"a number elsewhere", `{"events":[{"message":{"phone":821012345678}}]}`, "82101"},
 		{"an escaped name", `{"events":[{"\u004dina":1,"message":{"text":"\u004dina"}}]}`, "ina"},
 		{"coordinates", `{"events":[{"message":{"latitude":37.5796,"longitude":"126.977"}}]}`, "7.5796"},
-		{"an address without a scheme", `{"events":[{"message":{"contentProvider":{"originalContentUrl":"cdn.example.com/mina"}}}]}`, "mina"},
+		{"an address without a scheme", `{"events":[{"message":{"contentProvider":{"originalContentUrl":"cdn.example.com/mina"}}}]}`,
+			"mina"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := scrubbed(t, c.in)
@@ -409,8 +413,10 @@ func TestEachRecorderHasItsOwnKey(t *testing.T) {
 // Whatever is recorded is JSON of the same shape, and no text of it is in the
 // file.
 func FuzzRecorder(f *testing.F) {
-	for _, seed := range []string{`{"events":[]}`, `{"events":[{"type":"message","message":{"text":"안녕 😀","emojis":[{"index":3,"length":2}]}}]}`,
-		`{"a":{"a":[1,-0.5e3,true,null,"\ud800"]},"a":"\u0000"}`, `{"events":[{"message":{"fileName":".pdf"}}]}`, ` { "x" : [ [ ] , { } ] } `} {
+	for _, seed := range []string{`{"events":[]}`,
+		`{"events":[{"type":"message","message":{"text":"안녕 😀","emojis":[{"index":3,"length":2}]}}]}`,
+		`{"a":{"a":[1,-0.5e3,true,null,"\ud800"]},"a":"\u0000"}`, `{"events":[{"message":{"fileName":".pdf"}}]}`,
+		` { "x" : [ [ ] , { } ] } `} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
@@ -435,15 +441,17 @@ func FuzzRecorder(f *testing.F) {
 
 // A recording keeps how webhooks are built, and not what was in them.
 func ExampleRecorder() {
-	rec := line.NewRecorder(os.Stdout)
+	var file bytes.Buffer
+	rec := line.NewRecorder(&file)
 	webhook := rec.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // Engine.Webhooks() in a real program
 	}))
-	body := `{"destination":"","events":[{"type":"message","mode":"active","message":{"id":"5001","type":"text","text":""},` +
-		`"deliveryContext":{"isRedelivery":false},"timestamp":1789000000000,"source":{"type":"user"}}]}`
+	body := `{"events":[{"type":"message","message":{"id":"5001","type":"text","text":""}}]}`
 	webhook.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/webhooks/line", strings.NewReader(body)))
 	if err := rec.Close(); err != nil {
 		fmt.Println(err)
 	}
-	// Output: {"path":"/webhooks/line","headers":{},"body":{"destination":"","events":[{"type":"message","mode":"active","message":{"id":"5001","type":"text","text":""},"deliveryContext":{"isRedelivery":false},"timestamp":1789000000000,"source":{"type":"user"}}]}}
+	fmt.Println(file.String())
+	// Output:
+	// {"path":"/webhooks/line","headers":{},"body":{"events":[{"type":"message","message":{"id":"5001","type":"text","text":""}}]}}
 }

@@ -83,7 +83,8 @@ func carousel(cards []channel.Card) (*template, bool) {
 	t := &template{Type: "carousel"}
 	for _, card := range cards {
 		first := cards[0]
-		if (card.Image == "") != (first.Image == "") || (card.Title == "") != (first.Title == "") || len(card.Choices) != len(first.Choices) {
+		if (card.Image == "") != (first.Image == "") || (card.Title == "") != (first.Title == "") ||
+			len(card.Choices) != len(first.Choices) {
 			return nil, false
 		}
 		limit := maxColumnText
@@ -201,7 +202,8 @@ func renderChoices(choices []channel.Choice) (*quickReply, error) {
 		act, ok := renderAction(c)
 		if !ok {
 			return nil, kit.Permanent(channel.ReasonContent, "a choice has no label, or LINE does not take what it carries: "+
-				"a text or data of at most 300 characters, an address or text to copy of at most 1,000, a picker of dates from 1900 to 2100")
+				"a text or data of at most 300 characters, an address or text to copy of at most 1,000, "+
+				"a picker of dates from 1900 to 2100")
 		}
 		q.Items = append(q.Items, quickReplyItem{Type: "action", Action: act})
 	}

@@ -39,7 +39,8 @@ func checkAlias(alias string) error {
 func (a *Adapter) CreateRichMenu(ctx context.Context, acct channel.Account, menu json.RawMessage) (RichMenuID, error) {
 	if o, ok := kit.ParseObject(menu); !ok || kit.Graphemes(o.Str("name")) > 300 || kit.Graphemes(o.Str("chatBarText")) > 14 ||
 		len(o.List("areas")) > 20 {
-		return "", errs.New(errs.Invalid, "line: rich menu: not an object, or a name over 300, a chatBarText over 14 characters or more than 20 areas")
+		return "", errs.New(errs.Invalid,
+			"line: rich menu: not an object, or a name over 300, a chatBarText over 14 characters or more than 20 areas")
 	}
 	var got struct {
 		ID RichMenuID `json:"richMenuId"`

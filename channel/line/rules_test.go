@@ -101,15 +101,16 @@ func TestRule01_RefusedRequests(t *testing.T) {
 		"hexadecimal":       {bend(func(r *channel.Request) { r.Header.Set("X-Line-Signature", strings.Repeat("ab", 32)) }), 401},
 		"url alphabet":      {bend(func(r *channel.Request) { r.Header.Set("X-Line-Signature", strings.Repeat("-", 43)+"=") }), 401},
 		"GET":               {bend(func(r *channel.Request) { r.Method = http.MethodGet }), 405},
-		"too large":         {signed("s", []byte(`{"destination":"x","events":[],"pad":"`+strings.Repeat("x", line.MaxWebhookBytes)+`"}`)), 413},
-		"events missing":    {signed("s", []byte(`{"destination":"x"}`)), 400},
-		"events null":       {signed("s", []byte(`{"destination":"x","events":null}`)), 400},
-		"events no list":    {signed("s", []byte(`{"destination":"x","events":{}}`)), 400},
-		"trailing garbage":  {signed("s", []byte(`{"destination":"x","events":[]}x`)), 400},
-		"empty body":        {signed("s", nil), 400},
-		"other secret":      {signed("other", body), 401},
-		"the empty key":     {signed("", body), 401}, // channel_secret_next is empty here
-		"deep":              {signed("s", []byte(`{"events":`+strings.Repeat("[", 1000)+strings.Repeat("]", 1000)+`}`)), 400},
+		"too large": {signed("s", []byte(`{"destination":"x","events":[],"pad":"`+strings.Repeat("x", line.MaxWebhookBytes)+`"}`)),
+			413},
+		"events missing":   {signed("s", []byte(`{"destination":"x"}`)), 400},
+		"events null":      {signed("s", []byte(`{"destination":"x","events":null}`)), 400},
+		"events no list":   {signed("s", []byte(`{"destination":"x","events":{}}`)), 400},
+		"trailing garbage": {signed("s", []byte(`{"destination":"x","events":[]}x`)), 400},
+		"empty body":       {signed("s", nil), 400},
+		"other secret":     {signed("other", body), 401},
+		"the empty key":    {signed("", body), 401}, // channel_secret_next is empty here
+		"deep":             {signed("s", []byte(`{"events":`+strings.Repeat("[", 1000)+strings.Repeat("]", 1000)+`}`)), 400},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := a.Receive(acct, c.req)
@@ -276,7 +277,8 @@ func TestRule08_AnUnknownSourceIsAChatOfItsOwn(t *testing.T) {
 		return in
 	}
 	seen := map[channel.Chat]string{}
-	for _, source := range []string{`{"type":"planet","planetId":"P1"}`, `{"type":"planet","planetId":"P2"}`, `{"type":"moon","moonId":"P1"}`,
+	for _, source := range []string{`{"type":"planet","planetId":"P1"}`, `{"type":"planet","planetId":"P2"}`,
+		`{"type":"moon","moonId":"P1"}`,
 		`{"type":"planet","userId":"` + private.ID + `"}`, `{"type":"planet","orbitId":"O1","userId":"` + private.ID + `"}`,
 		`{"type":"planet","planetId":"` + strings.Repeat("x", 500) + `"}`, `{"type":"planet","planetId":"한국"}`} {
 		chat := parse(source).Chat
@@ -286,7 +288,8 @@ func TestRule08_AnUnknownSourceIsAChatOfItsOwn(t *testing.T) {
 		require.Empty(t, seen[chat], "%s has the chat of %s", source, seen[chat])
 		seen[chat] = source
 	}
-	require.Equal(t, parse(`{"type":"planet","planetId":"P1"}`).Chat, parse(`{"weight":7,"userId":"U1","planetId":"P1","type":"planet"}`).Chat)
+	require.Equal(t, parse(`{"type":"planet","planetId":"P1"}`).Chat,
+		parse(`{"weight":7,"userId":"U1","planetId":"P1","type":"planet"}`).Chat)
 	require.Zero(t, parse(`{"type":"planet"}`).Chat)
 	_, err := offline(t).Plan(withSecret("s"), []channel.Outbound{{Row: "r", To: parse(`{"type":"planet","planetId":"P1"}`).Chat,
 		Content: channel.Text("x")}}, received, uuid.NewString)
@@ -485,7 +488,8 @@ func TestRule12_TooManyToOnePersonWaitsLongerEachTime(t *testing.T) {
 		_, se := e.send(t, at)
 		waits = append(waits, se.After)
 	}
-	require.Equal(t, []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second, time.Minute, time.Minute}, waits)
+	require.Equal(t, []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second, time.Minute, time.Minute},
+		waits)
 }
 
 func TestRule12_QuotaThatCannotBeAskedIsStillQuota(t *testing.T) {

@@ -131,8 +131,8 @@ func (ans answer) hint() string {
 func (a *Adapter) tooMany(ctx context.Context, acct channel.Account, at channel.Attempt, body []byte, ans answer) *channel.SendError {
 	hint := ans.hint()
 	if strings.Contains(hint, "same user") || strings.Contains(hint, "to the user") {
-		return &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonRecipientRate, After: patience(at.Tries), Status: ans.Status,
-			Detail: "too many messages to this recipient"}
+		return &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonRecipientRate,
+			After: patience(at.Tries), Status: ans.Status, Detail: "too many messages to this recipient"}
 	}
 	limited := &channel.SendError{Disposition: channel.RateLimited, Reason: channel.ReasonRate, After: time.Second, Status: ans.Status,
 		Detail: "LINE's rate limit was exceeded"}
@@ -143,12 +143,15 @@ func (a *Adapter) tooMany(ctx context.Context, acct channel.Account, at channel.
 	q, err := a.Quota(ctx, acct)
 	switch {
 	case err == nil && q.Exhausted(), err != nil && speaksOfQuota:
-		return overQuota(ans.Status, "the plan's messages of this month are used up; change the plan in LINE Official Account Manager or wait for the next month")
+		return overQuota(ans.Status,
+			"the plan's messages of this month are used up; change the plan in LINE Official Account Manager or wait for the next month")
 	case err == nil && q.Limited:
 		if need := a.counted(ctx, acct, body); need > q.Value-q.Used {
-			return overQuota(ans.Status, fmt.Sprintf("LINE counts this push as %d messages, one for each member, and only %d of the month's %d are left; "+
-				"change the plan in LINE Official Account Manager, or answer within a minute of a message, which is free", need, q.Value-q.Used,
-				q.Value))
+			return overQuota(ans.Status,
+				fmt.Sprintf("LINE counts this push as %d messages, one for each member, and only %d of the month's %d are left; "+
+					"change the plan in LINE Official Account Manager, or answer within a minute of a message, which is free",
+					need, q.Value-q.Used,
+					q.Value))
 		}
 	}
 	if speaksOfQuota {

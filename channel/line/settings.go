@@ -50,12 +50,14 @@ var (
 func ParseSettings(raw json.RawMessage) (Settings, error) {
 	var s Settings
 	if len(bytes.TrimSpace(raw)) == 0 {
-		return s, errs.New(errs.Invalid, `line: settings are missing; at least {"channel_id": "…"} is needed, see the Basic settings tab of the LINE console`)
+		return s, errs.New(errs.Invalid,
+			`line: settings are missing; at least {"channel_id": "…"} is needed, see the Basic settings tab of the LINE console`)
 	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&s); err != nil {
-		return s, errs.New(errs.Invalid, "line: settings are not readable or have a field that does not exist (known: channel_id, token_mode, kid, bot_user_id)")
+		return s, errs.New(errs.Invalid,
+			"line: settings are not readable or have a field that does not exist (known: channel_id, token_mode, kid, bot_user_id)")
 	}
 	if dec.More() {
 		return s, errs.New(errs.Invalid, "line: settings hold more than one JSON object")
@@ -120,15 +122,18 @@ func validateToken(acct channel.Account, s Settings) error {
 	case TokenLongLived:
 		token := acct.Secrets[SecretToken]
 		if token.Empty() {
-			return errs.New(errs.Invalid, "line: secret channel_token is empty; issue a long-lived channel access token on the Messaging API tab of the LINE console")
+			return errs.New(errs.Invalid,
+				"line: secret channel_token is empty; issue a long-lived channel access token on the Messaging API tab of the LINE console")
 		}
 		if !validToken(token.Reveal()) {
-			return errs.New(errs.Invalid, "line: secret channel_token has characters that no token has; copy it again from the Messaging API tab of the LINE console, without blanks or line breaks")
+			return errs.New(errs.Invalid, "line: secret channel_token has characters that no token has; copy it again from the Messaging "+
+				"API tab of the LINE console, without blanks or line breaks")
 		}
 	case TokenStateless:
 	case TokenJWT:
 		if s.KeyID == "" {
-			return errs.New(errs.Invalid, "line: setting kid is empty; token mode jwt needs the kid that the LINE console gave for the assertion signing key")
+			return errs.New(errs.Invalid,
+				"line: setting kid is empty; token mode jwt needs the kid that the LINE console gave for the assertion signing key")
 		}
 		if _, err := parseAssertionKey(acct.Secrets[SecretAssertion]); err != nil {
 			return err

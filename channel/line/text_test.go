@@ -93,8 +93,9 @@ func TestRule15_InboundSpansAreUTF16(t *testing.T) {
 }
 
 func TestTextV2KeepsSpansWhole(t *testing.T) {
-	marked := []channel.Span{{Start: 3, Length: 5, Kind: "mention", Ref: "U" + strings.Repeat("0", 32)}, {Start: 9, Length: 3, Kind: "emoji",
-		Ref: "abc/001"}}
+	marked := []channel.Span{{Start: 3, Length: 5, Kind: "mention", Ref: "U" + strings.Repeat("0", 32)},
+		{Start: 9, Length: 3, Kind: "emoji",
+			Ref: "abc/001"}}
 	const text = "{} @Mina (x) !"
 	group, err := renderText(text, marked, channel.ChatGroup)
 	require.NoError(t, err)

@@ -140,7 +140,8 @@ func (a *Adapter) issue(ctx context.Context, acct channel.Account, s Settings) (
 	}
 	if ans.Status == http.StatusBadRequest || ans.Status == http.StatusUnauthorized || ans.Status == http.StatusForbidden {
 		return issued{}, errs.New(errs.PermissionDenied,
-			"line: LINE issued no access token (%d); check channel_id and channel_secret, or kid and assertion_key, against the LINE console",
+			"line: LINE issued no access token (%d); check channel_id and channel_secret, or kid and assertion_key, against the LINE "+
+				"console",
 			ans.Status)
 	}
 	var got struct {
@@ -178,7 +179,8 @@ func (a *Adapter) assertion(acct channel.Account, s Settings) (string, error) {
 // parseAssertionKey reads an RSA private key of at least 2048 bits from PEM or
 // JWK. The error holds nothing of it.
 func parseAssertionKey(secret channel.Secret) (*rsa.PrivateKey, error) {
-	bad := errs.New(errs.Invalid, "line: secret assertion_key must be the RSA private key (2048 bits or more, PEM or JWK) whose public half is registered as assertion signing key in the LINE console")
+	bad := errs.New(errs.Invalid, "line: secret assertion_key must be the RSA private key (2048 bits or more, PEM or JWK) whose public "+
+		"half is registered as assertion signing key in the LINE console")
 	raw := []byte(secret.Reveal())
 	key, err := jwt.ParseRSAPrivateKeyFromPEM(raw)
 	if err != nil {

@@ -36,12 +36,14 @@ func account() channel.Account {
 
 func harness() channeltest.Harness {
 	return channeltest.Harness{
-		Golden: []channeltest.Golden{{Name: "card", Raw: `{"kind":"card","id":"1","from":"mina","name":"Mina","text":"hello","at":1772442000000}`,
+		Golden: []channeltest.Golden{{Name: "card",
+			Raw: `{"kind":"card","id":"1","from":"mina","name":"Mina","text":"hello","at":1772442000000}`,
 			Want: channel.Inbound{Kind: channel.EventMessage, Type: "card", Chat: channel.Chat{Kind: channel.ChatUser, ID: "mina"},
 				Author: channel.Author{User: "mina", Name: "Mina"}, MessageID: "1", Content: channel.Text("hello"),
 				OccurredAt: time.UnixMilli(1772442000000).UTC()}}},
 		Unknown: [][]byte{[]byte(`{"kind":"parcel lost","from":"mina"}`)},
-		Broken:  [][]byte{[]byte(`7`), []byte(`{}`), []byte(`{"kind":"card","id":"1","from":"mina"}`), []byte(`{"kind":"card","text":"whose?"}`)},
+		Broken: [][]byte{[]byte(`7`), []byte(`{}`), []byte(`{"kind":"card","id":"1","from":"mina"}`),
+			[]byte(`{"kind":"card","text":"whose?"}`)},
 		Samples: map[channel.ContentKind]channel.Content{channel.KindText: channel.Text("hi")},
 		Cannot: map[string]string{
 			"send/errors/quota":          "the post has no quota",

@@ -44,8 +44,9 @@ func (a *Adapter) Capabilities() channel.Capabilities {
 	return channel.Capabilities{
 		AsksRating: true, AsksConsent: true,
 		Send: map[channel.ContentKind]channel.Level{
-			channel.KindText: channel.Full, channel.KindImage: channel.Full, channel.KindVideo: channel.Partial, channel.KindAudio: channel.Partial,
-			channel.KindFile: channel.Full, channel.KindLocation: channel.Partial, channel.KindCard: channel.Partial,
+			channel.KindText: channel.Full, channel.KindImage: channel.Full, channel.KindVideo: channel.Partial,
+			channel.KindAudio: channel.Partial,
+			channel.KindFile:  channel.Full, channel.KindLocation: channel.Partial, channel.KindCard: channel.Partial,
 		},
 		Limits: map[channel.ContentKind]channel.Limits{
 			channel.KindText:     text,
@@ -141,7 +142,8 @@ func carriesChoices(choices []channel.Choice) error {
 		case c.Kind == "postback" && c.Data == "":
 			return refuse(channel.ReasonContent, "a choice of kind postback has no data")
 		case c.Kind == "uri" && !safeLink(c.URI):
-			return refuse(channel.ReasonContent, "a choice of kind uri needs an address that begins with https://, http://, mailto: or tel:")
+			return refuse(channel.ReasonContent,
+				"a choice of kind uri needs an address that begins with https://, http://, mailto: or tel:")
 		}
 	}
 	return nil

@@ -280,7 +280,8 @@ func (h *Handler) content(c *call, b posted) (channel.Content, error) {
 	}
 	switch {
 	case b.Choice != nil && (b.File != "" || b.Text != ""), b.Choice == nil && b.File == "" && strings.TrimSpace(b.Text) == "":
-		return channel.Content{}, problem(http.StatusBadRequest, "bad_request", "a message is a text, a file with or without one, or a choice")
+		return channel.Content{},
+			problem(http.StatusBadRequest, "bad_request", "a message is a text, a file with or without one, or a choice")
 	case b.Choice != nil:
 		return h.chosen(c, *b.Choice)
 	case b.File == "":
@@ -297,7 +298,8 @@ func (h *Handler) content(c *call, b posted) (channel.Content, error) {
 // download.
 func kindOf(mediaType string) channel.ContentKind {
 	family, _, _ := strings.Cut(mediaType, "/")
-	kind, known := map[string]channel.ContentKind{"image": channel.KindImage, "video": channel.KindVideo, "audio": channel.KindAudio}[family]
+	kind, known := map[string]channel.ContentKind{"image": channel.KindImage, "video": channel.KindVideo,
+		"audio": channel.KindAudio}[family]
 	if !known || !safehttp.Inline(mediaType) {
 		return channel.KindFile
 	}

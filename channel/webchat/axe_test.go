@@ -34,7 +34,8 @@ func (b tab) axe(source, name string) {
 	_, err := chromedp.Run(b.ctx, chromedp.Evaluate[chromedp.Void](source))
 	require.NoError(b.t, err)
 	b.run(`window.axeSays = null; axe.run(document.querySelector(".sangdam-webchat"), {resultTypes: ["violations"]}).then((r) => {
-		window.axeSays = r.violations.map((v) => v.id + ": " + v.help + " " + v.nodes.slice(0, 3).map((n) => n.target.join(" ") + " " + n.failureSummary).join(" | ")); })`)
+		window.axeSays = r.violations.map((v) => v.id + ": " + v.help + " " +
+			v.nodes.slice(0, 3).map((n) => n.target.join(" ") + " " + n.failureSummary).join(" | ")); })`)
 	b.wait(`window.axeSays`)
 	require.Empty(b.t, js[[]string](b, `window.axeSays`), name)
 }

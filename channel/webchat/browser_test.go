@@ -31,13 +31,15 @@ document.addEventListener("securitypolicyviolation", (e) => seen.violations.push
 addEventListener("error", (e) => seen.errors.push(String(e.message)));
 addEventListener("unhandledrejection", (e) => seen.errors.push(String(e.reason)));
 new PerformanceObserver((l) => l.getEntries().forEach((e) => {
-  if (!window.$ || !$(".window:not([hidden])") || e.sources.some((s) => s.node && s.node.getRootNode() === document && !s.node.closest?.(".sangdam-webchat"))) seen.shift += e.value;
+  if (!window.$ || !$(".window:not([hidden])") ||
+      e.sources.some((s) => s.node && s.node.getRootNode() === document && !s.node.closest?.(".sangdam-webchat"))) seen.shift += e.value;
 })).observe({ type: "layout-shift", buffered: true });
 const make = URL.createObjectURL;
 URL.createObjectURL = (b) => { b.text().then((t) => seen.saved.push(t)); return make.call(URL, b); };
 window.$ = (s) => document.querySelector(".sangdam-webchat").shadowRoot.querySelector(s);
 window.$$ = (s) => [...document.querySelector(".sangdam-webchat").shadowRoot.querySelectorAll(s)];
-window.bubbles = () => $$(".m").map((m) => (m.classList.contains("mine") ? "me: " : "desk: ") + [...m.querySelectorAll(".bubble,.card")].map((b) => b.textContent).join("|"));
+window.bubbles = () => $$(".m").map((m) => (m.classList.contains("mine") ? "me: " : "desk: ") +
+  [...m.querySelectorAll(".bubble,.card")].map((b) => b.textContent).join("|"));
 window.type = (s) => { const f = $("textarea"); f.value = s; f.dispatchEvent(new InputEvent("input")); };
 window.say = (s) => { type(s); $(".send").click(); };
 `
@@ -53,7 +55,8 @@ func (s *shop) servePages(attributes string) {
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Content-Security-Policy", policy)
-		_, _ = fmt.Fprintf(w, `<!doctype html><html lang="en"><meta name="viewport" content="width=device-width,initial-scale=1"><title>Shop</title>
+		_, _ = fmt.Fprintf(w,
+			`<!doctype html><html lang="en"><meta name="viewport" content="width=device-width,initial-scale=1"><title>Shop</title>
 <script src="/probe.js"></script><h1>A shop</h1><p>%s</p><script async src="/webchat/widget.js" data-account="%s" %s></script></html>`,
 			strings.Repeat("Fine hats of felt. ", 60), s.acct.Token, attributes)
 	})
@@ -113,7 +116,8 @@ func (b tab) wait(condition string) {
 	}
 	if !ok {
 		said, _ := chromedp.Run(b.ctx,
-			chromedp.Evaluate[string](`JSON.stringify([window.seen, document.querySelector(".sangdam-webchat")?.shadowRoot.querySelector(".window")?.innerText])`))
+			chromedp.Evaluate[string](`JSON.stringify([window.seen, `+
+				`document.querySelector(".sangdam-webchat")?.shadowRoot.querySelector(".window")?.innerText])`))
 		b.shot("failed")
 		require.Fail(b.t, "never came: "+condition, said)
 	}

@@ -68,8 +68,9 @@ func harness() channeltest.Harness {
 	typing.Kind, typing.Type = channel.EventTyping, "typing"
 	ended.Kind, ended.Type = channel.EventEnded, "ended"
 	file := func(kind channel.ContentKind) channel.Content {
-		return channel.Content{Kind: kind, Text: "a caption", Media: &channel.Media{Blob: strings.Repeat("0", 40), Name: "f", Type: "image/png",
-			Size: 5}}
+		return channel.Content{Kind: kind, Text: "a caption",
+			Media: &channel.Media{Blob: strings.Repeat("0", 40), Name: "f", Type: "image/png",
+				Size: 5}}
 	}
 	cannot := map[string]string{"send/refused-connection": noProvider, "send/never-twice": noProvider}
 	for _, f := range []channeltest.Fault{channeltest.AcceptedThenCut, channeltest.CutBefore, channeltest.AcceptedThen500,
@@ -87,9 +88,11 @@ func harness() channeltest.Harness {
 		Broken: [][]byte{[]byte(`7`), []byte(`{}`), []byte(raw("message", `,"text":""`)),
 			[]byte(`{"id":"x","type":"read","subject":"","at":"2026-03-02T09:00:00Z"}`)},
 		Samples: map[channel.ContentKind]channel.Content{
-			channel.KindText: channel.Text("<b>&amp; 한글 👍🏽"), channel.KindImage: file(channel.KindImage), channel.KindVideo: file(channel.KindVideo),
+			channel.KindText: channel.Text("<b>&amp; 한글 👍🏽"), channel.KindImage: file(channel.KindImage),
+			channel.KindVideo: file(channel.KindVideo),
 			channel.KindAudio: file(channel.KindAudio), channel.KindFile: file(channel.KindFile),
-			channel.KindLocation: {Kind: channel.KindLocation, Location: &channel.Location{Title: "Office", Latitude: 37.5, Longitude: 127}},
+			channel.KindLocation: {Kind: channel.KindLocation,
+				Location: &channel.Location{Title: "Office", Latitude: 37.5, Longitude: 127}},
 			channel.KindCard: {Kind: channel.KindCard, Cards: []channel.Card{{Title: "Blue", Text: "In stock", Choices: []channel.Choice{
 				{Label: "Buy", Kind: "postback", Data: "buy"}, {Label: "Look", Kind: "uri", URI: "https://shop.example/"}}}}},
 		},
@@ -104,13 +107,14 @@ func open(*testing.T) *channeltest.Fixture {
 		return append([]string(nil), w.texts...), append([][]byte(nil), w.requests...)
 	}
 	return &channeltest.Fixture{
-		Adapter: &Adapter{sent: w.sent}, Account: testAccount(), Verification: SecretVisitor, Webhook: webhook, SignatureHeader: SignatureHeader,
-		Chat:      channel.Chat{Kind: channel.ChatUser, ID: string(MemberUser("u-17"))},
-		Delivered: func() []string { texts, _ := all(); return texts },
-		Requests:  func() [][]byte { _, requests := all(); return requests },
-		Fail:      func(channeltest.Fault) {}, // see Cannot
-		Refused:   func(*testing.T) channel.Adapter { return New() },
-		Log:       &channeltest.Log{}, Now: time.Now,
+		Adapter: &Adapter{sent: w.sent}, Account: testAccount(), Verification: SecretVisitor, Webhook: webhook,
+		SignatureHeader: SignatureHeader,
+		Chat:            channel.Chat{Kind: channel.ChatUser, ID: string(MemberUser("u-17"))},
+		Delivered:       func() []string { texts, _ := all(); return texts },
+		Requests:        func() [][]byte { _, requests := all(); return requests },
+		Fail:            func(channeltest.Fault) {}, // see Cannot
+		Refused:         func(*testing.T) channel.Adapter { return New() },
+		Log:             &channeltest.Log{}, Now: time.Now,
 	}
 }
 

@@ -207,7 +207,8 @@ func TestN18OddJSONIsRefused(t *testing.T) {
 	s := openShop(t)
 	c := s.visitor()
 	for _, body := range []string{
-		`{"key":{"$ne":""},"text":"x"}`, `{"key":["a"],"text":"x"}`, `{"key":12345678,"text":"x"}`, `{"key":"key-abcdef","text":{"$gt":""}}`,
+		`{"key":{"$ne":""},"text":"x"}`, `{"key":["a"],"text":"x"}`, `{"key":12345678,"text":"x"}`,
+		`{"key":"key-abcdef","text":{"$gt":""}}`,
 		`{"key":"key-abcdef","text":"x","account":"other"}`, `{"key":"key-abcdef","text":"x","created_by":"agent"}`, `{"key":"key-abcdef"}`,
 		`{"key":"key-abcdef","text":"  "}`, `{"key":"short","text":"x"}`, `{"key":"key-abcdef","text":"x"} {}`, `[]`, `null`, ``, `{`,
 		`{"key":"key/abcdef","text":"x"}`,
@@ -325,8 +326,9 @@ func TestBadSettingsAreRefusedWithTheirName(t *testing.T) {
 		`{"no_consent":true,"origins":["https://shop.example/x"]}`: "origins",
 		`{"no_consent":true,"color":"red"}`:                        "color", `{"no_consent":true,"grace_seconds":-1}`: "grace",
 		`{"no_consent":true,"x":1}`:                                 "field",
-		`{"no_consent":true,"form_url":{"":"javascript:alert(1)"}}`: "links", `{"no_consent":true,"form_url":{"":"//evil.example"}}`: "links",
-		`{"consent":{"version":"","texts":{"":"x"}}}`: "consent",
+		`{"no_consent":true,"form_url":{"":"javascript:alert(1)"}}`: "links",
+		`{"no_consent":true,"form_url":{"":"//evil.example"}}`:      "links",
+		`{"consent":{"version":"","texts":{"":"x"}}}`:               "consent",
 	} {
 		_, err := webchat.ParseSettings(json.RawMessage(raw))
 		require.ErrorIs(t, err, channel.ErrInvalid, raw)

@@ -36,7 +36,8 @@ func verifyIdentity(acct channel.Account, token string, now time.Time) (channel.
 		return channel.VisitorProfile{}, refused
 	}
 	parser := jwt.NewParser(jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithAudience(acct.Token),
-		jwt.WithExpirationRequired(), jwt.WithLeeway(identityLeeway), jwt.WithStrictDecoding(), jwt.WithTimeFunc(func() time.Time { return now }))
+		jwt.WithExpirationRequired(), jwt.WithLeeway(identityLeeway), jwt.WithStrictDecoding(),
+		jwt.WithTimeFunc(func() time.Time { return now }))
 	for _, name := range []string{SecretIdentity, SecretIdentityNext} {
 		key := acct.Secrets[name].Reveal()
 		if len(key) < minKey {

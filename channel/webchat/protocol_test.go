@@ -137,7 +137,8 @@ func TestAFileGoesToTheDeskAndBack(t *testing.T) {
 	s := openShop(t)
 	s.online(routing.Online)
 	c := s.visitor()
-	picture, err := base64.StdEncoding.DecodeString("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==")
+	picture, err := base64.StdEncoding.DecodeString("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ" +
+		"AAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==")
 	require.NoError(t, err)
 	c.header.Set("X-File-Name", "..%2F%ED%95%98%EB%8A%98.png")
 	status, up := c.call("POST", "files", picture)
@@ -184,7 +185,8 @@ func TestAChoiceIsWhatWasOffered(t *testing.T) {
 	require.Equal(t, "Red", said["text"])
 	status, _ = press(cards, map[string]any{"index": 0, "card": 0})
 	require.Equal(t, 201, status)
-	for _, bad := range []map[string]any{{"index": 2}, {"index": 3}, {"index": -1}, {"index": 0, "card": 0}, {"index": 0, "data": "forged"}} {
+	for _, bad := range []map[string]any{{"index": 2}, {"index": 3}, {"index": -1}, {"index": 0, "card": 0},
+		{"index": 0, "data": "forged"}} {
 		status, _ = press(asked, bad)
 		require.Equal(t, 400, status, "%v", bad)
 	}
@@ -240,9 +242,11 @@ func TestAMemberIsTheSameEverywhere(t *testing.T) {
 // The host's own server speaks for its members.
 func TestTheHostsServerSpeaksForAMember(t *testing.T) {
 	s := openShop(t)
-	body := []byte(`{"events":[{"id":"e1","type":"message","subject":"u-17","name":"Mina","at":"2026-03-02T09:00:00Z","text":"from the app"}]}`)
+	body := []byte(`{"events":[{"id":"e1","type":"message","subject":"u-17","name":"Mina","at":"2026-03-02T09:00:00Z","text":"from the ` +
+		`app"}]}`)
 	for range 2 {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.web.URL+"/webhooks/"+s.acct.Token, strings.NewReader(string(body)))
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.web.URL+"/webhooks/"+s.acct.Token,
+			strings.NewReader(string(body)))
 		require.NoError(t, err)
 		req.Header.Set(webchat.SignatureHeader, webchat.Sign(s.visitorKey, body))
 		resp, err := http.DefaultClient.Do(req)

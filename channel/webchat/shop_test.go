@@ -76,8 +76,8 @@ func openShop(t *testing.T, options ...shopOption) *shop {
 	set := webchat.Settings{Origins: []string{"https://shop.example"}, FormURL: webchat.Texts{"": "/inquiry"},
 		Consent: &webchat.Consent{Version: "2026-01", Texts: webchat.Texts{"en": "We keep what you write.", "ko": "대화 내용이 저장됩니다.",
 			"ja": "会話の内容は保存されます。"}}}
-	stream := routing.WorkStream{ID: "web", Name: "Web", ChannelKind: "webchat", Mode: routing.Push, Cost: 1, Queue: "all", AutoAccept: true,
-		Live:     true,
+	stream := routing.WorkStream{ID: "web", Name: "Web", ChannelKind: "webchat", Mode: routing.Push, Cost: 1,
+		Queue: "all", AutoAccept: true, Live: true,
 		Messages: conversation.Texts{conversation.AutoGreeting: {"": "Hello!", "ko": "안녕하세요!"}}}
 	for _, o := range options {
 		o(s, &set, &stream)

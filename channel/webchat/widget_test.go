@@ -70,7 +70,8 @@ func TestACustomerTalksThroughTheWidget(t *testing.T) {
 	b.wait(`$$(".meta").some((m) => m.textContent.includes("읽음"))`)
 
 	b.run(`const f = new File([Uint8Array.from(atob("` + pixel + `"), (c) => c.charCodeAt(0))], "사진.png");
-		const d = new DataTransfer(); d.items.add(f); $("textarea").dispatchEvent(new ClipboardEvent("paste", {clipboardData: d, bubbles: true}))`)
+		const d = new DataTransfer(); d.items.add(f);
+		$("textarea").dispatchEvent(new ClipboardEvent("paste", {clipboardData: d, bubbles: true}))`)
 	b.wait(`$(".picture canvas")`)
 	b.shot("04-chat")
 	d, err := s.eng.Conversation(t.Context(), host, s.mine())
@@ -142,20 +143,24 @@ key("keydown", {isComposing: true, keyCode: 229}); compose("compositionend", "�
 	mine("안녕하세요")
 	require.Empty(t, js[string](b, `$("textarea").value`), "nothing of it stays behind")
 	// The same where the browser does not report the press again.
-	b.run(`compose("compositionstart", ""); compose("compositionupdate", "네"); text("네"); key("keydown", {isComposing: true, keyCode: 229}); compose("compositionend", "네"); key("keyup");`)
+	b.run(`compose("compositionstart", ""); compose("compositionupdate", "네"); text("네"); key("keydown", {isComposing: true, keyCode: ` +
+		`229}); compose("compositionend", "네"); key("keyup");`)
 	mine("안녕하세요", "네")
 	// Safari, Korean: the composition ends before the press, which says 229.
-	b.run(`compose("compositionstart", ""); compose("compositionupdate", "좋아요"); text("좋아요"); compose("compositionend", "좋아요"); key("keydown", {keyCode: 229}); key("keyup");`)
+	b.run(`compose("compositionstart", ""); compose("compositionupdate", "좋아요"); text("좋아요"); compose("compositionend", "좋아요"); ` +
+		`key("keydown", {keyCode: 229}); key("keyup");`)
 	mine("안녕하세요", "네", "좋아요")
 	require.Empty(t, js[string](b, `$("textarea").value`))
 	// Japanese, Chrome: the first press confirms, the second one sends.
-	b.run(`compose("compositionstart", ""); compose("compositionupdate", "ありがとう"); text("有難う"); key("keydown", {isComposing: true, keyCode: 229}); compose("compositionend", "有難う"); key("keyup");`)
+	b.run(`compose("compositionstart", ""); compose("compositionupdate", "ありがとう"); text("有難う"); key("keydown", {isComposing: true, ` +
+		`keyCode: 229}); compose("compositionend", "有難う"); key("keyup");`)
 	mine("안녕하세요", "네", "좋아요")
 	require.Equal(t, "有難う", js[string](b, `$("textarea").value`))
 	b.run(`key("keydown"); key("keyup");`)
 	mine("안녕하세요", "네", "좋아요", "有難う")
 	// Japanese, Safari.
-	b.run(`compose("compositionstart", ""); compose("compositionupdate", "はい"); text("はい"); compose("compositionend", "はい"); key("keydown", {keyCode: 229}); key("keyup");`)
+	b.run(`compose("compositionstart", ""); compose("compositionupdate", "はい"); text("はい"); compose("compositionend", "はい"); ` +
+		`key("keydown", {keyCode: 229}); key("keyup");`)
 	mine("안녕하세요", "네", "좋아요", "有難う")
 	b.run(`key("keydown"); key("keyup");`)
 	mine("안녕하세요", "네", "좋아요", "有難う", "はい")
@@ -170,7 +175,8 @@ var corpus = []string{
 	`"><script>window.pwned=1</script>`,
 	`javascript:window.pwned=1`, `<a href="javascript:window.pwned=1">x</a>`, `<iframe srcdoc="<script>parent.pwned=1</script>">`,
 	`{{constructor.constructor('window.pwned=1')()}}`,
-	`<math><mtext></mtext><mglyph><style><img src=x onerror=window.pwned=1>`, `<details open ontoggle=window.pwned=1>`, `'-window.pwned=1-'`,
+	`<math><mtext></mtext><mglyph><style><img src=x onerror=window.pwned=1>`, `<details open ontoggle=window.pwned=1>`,
+	`'-window.pwned=1-'`,
 	"`${window.pwned=1}`",
 	`<style>@import'//evil.example'</style>`, `https://evil.example/"onmouseover="window.pwned=1`,
 	`</textarea><script>window.pwned=1</script>`, "\u202egnp.exe",
@@ -407,8 +413,9 @@ func TestTheWindowFits(t *testing.T) {
 		for _, form := range []struct {
 			name, scheme  string
 			width, height int64
-		}{{"wide", "light", 1100, 800}, {"dark", "dark", 1100, 800}, {"narrow", "light", 390, 780}, {"narrow-dark", "dark", 390, 780}, {"zoom",
-			"light", 275, 200}} {
+		}{{"wide", "light", 1100, 800}, {"dark", "dark", 1100, 800}, {"narrow", "light", 390, 780},
+			{"narrow-dark", "dark", 390, 780}, {"zoom",
+				"light", 275, 200}} {
 			b.looks(form.width, form.height, form.scheme)
 			b.shot("10-" + lang + "-" + form.name)
 			require.True(t, js[bool](b, `document.documentElement.scrollWidth <= innerWidth`), "nothing sticks out")

@@ -23,11 +23,12 @@ type Span struct {
 func Check(text string, spans []Span) error {
 	for i, s := range spans {
 		if s.Start < 0 || s.Start >= s.End || s.End > len(text) {
-			return errs.New(errs.Invalid, "privacy: span %d covers bytes %d to %d of a text of %d: select within the text", i, s.Start, s.End,
-				len(text))
+			return errs.New(errs.Invalid, "privacy: span %d covers bytes %d to %d of a text of %d: select within the text",
+				i, s.Start, s.End, len(text))
 		}
 		if !boundary(text, s.Start) || !boundary(text, s.End) {
-			return errs.New(errs.Invalid, "privacy: span %d (bytes %d to %d) cuts a character in two: select whole characters", i, s.Start, s.End)
+			return errs.New(errs.Invalid, "privacy: span %d (bytes %d to %d) cuts a character in two: select whole characters",
+				i, s.Start, s.End)
 		}
 	}
 	return nil

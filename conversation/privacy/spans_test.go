@@ -109,13 +109,14 @@ func checkMask(t require.TestingT, text string, list spans) {
 
 func TestMaskProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		pieces := rapid.SliceOf(rapid.SampledFrom([]string{"a", "1", "가", "e\u0301", "👍🏽", "\xff", "\xe3\x81", "\u200d", "\n", "*", "\u1161",
-			"が", "か\u3099"}))
+		pieces := rapid.SliceOf(rapid.SampledFrom([]string{"a", "1", "가", "e\u0301", "👍🏽", "\xff", "\xe3\x81", "\u200d",
+			"\n", "*", "\u1161", "が", "か\u3099"}))
 		text := strings.Join(pieces.Draw(t, "text"), "")
 		var list spans
 		for range rapid.IntRange(0, 4).Draw(t, "spans") {
-			list = append(list, privacy.Span{Start: rapid.IntRange(-2, len(text)+2).Draw(t, "start"), End: rapid.IntRange(-2, len(text)+2).Draw(t,
-				"end")})
+			list = append(list, privacy.Span{Start: rapid.IntRange(-2, len(text)+2).Draw(t, "start"),
+				End: rapid.IntRange(-2, len(text)+2).Draw(t,
+					"end")})
 		}
 		checkMask(t, text, list)
 	})

@@ -84,7 +84,8 @@ func (b *bridge) forward(ctx context.Context, key string, in hook) error {
 // says so.
 func (b *bridge) solved(t Ticket) {
 	_, err := b.eng.Answer(context.Background(), host, sangdam.Answer{Key: sangdam.Key(fmt.Sprint("solved/", t.ID)),
-		Conversation: conversation.ID(t.Conversation), Content: channel.Text(fmt.Sprintf("Ticket %d is solved. Thank you for your patience!",
+		Conversation: conversation.ID(t.Conversation),
+		Content: channel.Text(fmt.Sprintf("Ticket %d is solved. Thank you for your patience!",
 			t.ID))})
 	if err != nil {
 		fmt.Println("the customer could not be told:", err)

@@ -98,7 +98,8 @@ func (t *team) Handler() http.Handler {
 
 func (t *team) run(ctx context.Context) error {
 	srv := &http.Server{Addr: address, Handler: t.Handler(), ReadTimeout: 10 * time.Second}
-	fmt.Printf("LINE's webhook leads to http://%s/webhooks/%s; tickets are at http://%s/service/tickets\n", address, t.account.Token, address)
+	fmt.Printf("LINE's webhook leads to http://%s/webhooks/%s; tickets are at http://%s/service/tickets\n", address,
+		t.account.Token, address)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(srv.ListenAndServe)
 	group.Go(func() error { return t.eng.Run(ctx) })
@@ -124,7 +125,8 @@ func (t *team) setUp(ctx context.Context, p parts) error {
 	}
 	saved, err := t.eng.SaveAccount(ctx, host, sangdam.SaveAccount{Account: channel.Account{Kind: line.Kind, Name: "Shop", Desk: "support",
 		WorkStream: "line", Settings: fmt.Appendf(nil, `{"channel_id":%q}`, p.env("LINE_CHANNEL_ID")), Secrets: map[string]channel.Secret{
-			line.SecretChannel: channel.NewSecret(p.env("LINE_CHANNEL_SECRET")), line.SecretToken: channel.NewSecret(p.env("LINE_CHANNEL_TOKEN"))}}})
+			line.SecretChannel: channel.NewSecret(p.env("LINE_CHANNEL_SECRET")),
+			line.SecretToken:   channel.NewSecret(p.env("LINE_CHANNEL_TOKEN"))}}})
 	if err != nil {
 		return err
 	}
@@ -139,9 +141,11 @@ func (t *team) setUp(ctx context.Context, p parts) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.eng.SaveTrigger(ctx, host, sangdam.SaveTrigger{Trigger: trigger.Trigger{ID: "to-tickets", Subject: "conversation", Active: true,
-		Title:   "Every message of a customer goes into a ticket",
-		When:    condition.Condition{All: []condition.Clause{{Field: "happened", Op: condition.Has, Value: "message"}}},
-		Actions: []trigger.Action{trigger.Do(sangdam.ActionWebhook, sangdam.WebhookParams{Target: "tickets", Fields: []string{"message"}})}}})
+	_, err = t.eng.SaveTrigger(ctx, host,
+		sangdam.SaveTrigger{Trigger: trigger.Trigger{ID: "to-tickets", Subject: "conversation", Active: true,
+			Title: "Every message of a customer goes into a ticket",
+			When:  condition.Condition{All: []condition.Clause{{Field: "happened", Op: condition.Has, Value: "message"}}},
+			Actions: []trigger.Action{trigger.Do(sangdam.ActionWebhook,
+				sangdam.WebhookParams{Target: "tickets", Fields: []string{"message"}})}}})
 	return err
 }

@@ -72,7 +72,8 @@ func TestAnOutageOfTheTicketSystem(t *testing.T) {
 		texts := said(desk.service)
 		require.Len(t, texts, want, "nothing is lost and nothing is there twice")
 		for _, name := range []string{"Jun", "Mina", "Sora"} {
-			require.Equal(t, []string{"first of " + name, "second of " + name, "third of " + name, "fourth of " + name}, of(texts, name), "in order")
+			require.Equal(t, []string{"first of " + name, "second of " + name, "third of " + name, "fourth of " + name},
+				of(texts, name), "in order")
 		}
 		require.Len(t, desk.service.Tickets(), 3)
 

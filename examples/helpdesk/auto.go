@@ -182,6 +182,7 @@ func (a *echoAgent) perhapsEnd(ctx context.Context, id conversation.ID, t *talk)
 	if !saysBye(content.Text) {
 		return nil
 	}
-	_, err = a.h.eng.End(ctx, as(a.id), sangdam.End{Key: sangdam.Key("end:" + t.last.id), Conversation: id, Final: true, Reason: "said_bye"})
+	_, err = a.h.eng.End(ctx, as(a.id),
+		sangdam.End{Key: sangdam.Key("end:" + t.last.id), Conversation: id, Final: true, Reason: "said_bye"})
 	return err
 }

@@ -70,11 +70,13 @@ func checkDemoOptions(o options, env func(string) string) error {
 	names := []string{"LINE_CHANNEL_ID", "LINE_CHANNEL_SECRET", "LINE_CHANNEL_TOKEN", "LINE_API_BASE", "LINE_DATA_API_BASE"}
 	for _, name := range append(names, mailboxNames...) {
 		if env(name) != "" {
-			return fmt.Errorf("-demo plays the customers itself, and %s is set; unset it, or leave -demo out to serve the real account", name)
+			return fmt.Errorf("-demo plays the customers itself, and %s is set; unset it, or leave -demo out to serve the real account",
+				name)
 		}
 	}
 	if !loopback(o.demoAddr) {
-		return fmt.Errorf("-demo-addr %s is not an address of this machine such as 127.0.0.1:9100; the emulator has no password", o.demoAddr)
+		return fmt.Errorf("-demo-addr %s is not an address of this machine such as 127.0.0.1:9100; the emulator has no password",
+			o.demoAddr)
 	}
 	return nil
 }

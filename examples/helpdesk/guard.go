@@ -31,7 +31,9 @@ func (h *helpdesk) guard(next http.Handler) http.Handler {
 			answerJSON(w, http.StatusServiceUnavailable, problem{"the store does not answer"})
 		case !found || !right:
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			answerJSON(w, http.StatusUnauthorized, problem{"send the token that the first start printed, as Authorization: Bearer TOKEN; a start with -new-token makes another"})
+			answerJSON(w, http.StatusUnauthorized,
+				problem{"send the token that the first start printed, as Authorization: Bearer TOKEN; " +
+					"a start with -new-token makes another"})
 		default:
 			next.ServeHTTP(w, r)
 		}

@@ -55,8 +55,8 @@ func TestACustomerIsGreetedAndAnswered(t *testing.T) {
 			require.Equal(t, "https://line.me/R/ti/p/%40emulated", invitation["url"])
 			require.NotEmpty(t, invitation["qr"])
 
-			for _, line := range []string{"received ", "wrote ", "greeted ", "queued ", "offered ", "offer accepted", "assigned ", "answered ",
-				"said goodbye", "sent "} {
+			for _, line := range []string{"received ", "wrote ", "greeted ", "queued ", "offered ", "offer accepted",
+				"assigned ", "answered ", "said goodbye", "sent "} {
 				d.wait(" "+line, 1)
 			}
 			d.end()
@@ -196,8 +196,9 @@ func TestTheJSONInterfaceRefuses(t *testing.T) {
 		{"another scheme", "GET", "/status", "", http.Header{"Authorization": {"Basic " + d.token}}, 401},
 		{"passed on by a proxy", "GET", "/status", "", http.Header{"X-Forwarded-For": {"203.0.113.9"}}, 403},
 		{"a foreign name that leads here", "GET", "/status", "", http.Header{"Host": {"evil.example"}}, 403},
-		{"from another site's page", "POST", "/agent/agent-1/presence", `{"presence":"online"}`, http.Header{"Origin": {"https://evil.example"},
-			"Sec-Fetch-Site": {"cross-site"}}, 403},
+		{"from another site's page", "POST", "/agent/agent-1/presence", `{"presence":"online"}`,
+			http.Header{"Origin": {"https://evil.example"},
+				"Sec-Fetch-Site": {"cross-site"}}, 403},
 		{"a form", "POST", "/agent/agent-1/presence", `{"presence":"online"}`, http.Header{"Content-Type": {"text/plain"}}, 415},
 		{"an unknown field", "POST", "/agent/agent-1/presence", `{"presence":"online","role":"administrator"}`, nil, 400},
 		{"two values", "POST", "/agent/agent-1/presence", `{"presence":"online"} {}`, nil, 400},

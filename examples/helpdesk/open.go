@@ -129,7 +129,8 @@ func (h *helpdesk) openKeys(ctx context.Context) (seal.Sealer, error) {
 		return s, nil
 	}
 	if beside(h.o.keys, h.o.data) {
-		h.warning = "the keys are beside the data they protect; whoever copies the directory has both. Use -keys or SANGDAM_KEYS where it matters."
+		h.warning = "the keys are beside the data they protect; whoever copies the directory has both. Use -keys or SANGDAM_KEYS where " +
+			"it matters."
 	}
 	workspaces, err := h.db.System().Workspaces(ctx)
 	if err != nil {

@@ -68,13 +68,16 @@ func parseOptions(args []string, env func(string) string, stdout io.Writer) (opt
 	set.StringVar(&o.postgres, "postgres", "", "`DSN` of a PostgreSQL database instead of SQLite in -data")
 	set.StringVar(&o.keys, "keys", "", "`file` with the keys that seal credentials (default keys.json in -data)")
 	set.StringVar(&o.publicURL, "public-url", "", "`URL` under which the internet reaches this server")
-	set.StringVar(&o.node, "node", "", "`name` of this process among those on one database; one that comes back under its name goes on at once (default random)")
+	set.StringVar(&o.node, "node", "",
+		"`name` of this process among those on one database; one that comes back under its name goes on at once (default random)")
 	set.DurationVar(&o.lease, "lease", 30*time.Second, "how long work that a killed process had begun stays reserved for it")
 	set.BoolVar(&o.auto, "auto", false, "the agents are a program that accepts and answers everything with an echo")
 	set.BoolVar(&o.newToken, "new-token", false, "make a new token for the JSON interface; the old one stops working")
-	set.BoolVar(&o.demo, "demo", false, "play LINE in this process: a customer's phone as a web page, and a link into the console; no account is needed, a program answers too unless -auto=false, and the data is kept apart in "+demoData+" unless -data is given")
+	set.BoolVar(&o.demo, "demo", false, "play LINE in this process: a customer's phone as a web page, and a link into the console; no "+
+		"account is needed, a program answers too unless -auto=false, and the data is kept apart in "+demoData+" unless -data is given")
 	set.StringVar(&o.demoAddr, "demo-addr", "127.0.0.1:9100", "`address` of the phone and the LINE emulator of -demo, on this machine")
-	set.StringVar(&o.record, "record", "", "`file` to which accepted webhooks are added, one a line, with names, texts, tokens and ids of people replaced; lineemu -replay plays it")
+	set.StringVar(&o.record, "record", "", "`file` to which accepted webhooks are added, one a line, with names, texts, tokens and ids "+
+		"of people replaced; lineemu -replay plays it")
 	err := set.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		set.SetOutput(stdout)

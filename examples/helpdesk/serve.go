@@ -122,7 +122,8 @@ func (h *helpdesk) sendHome(ctx context.Context) error {
 		if a.State.Presence == "" || a.State.Presence == routing.Offline || time.Since(a.State.BeatAt) < yesterday {
 			continue
 		}
-		if err := h.eng.SetPresence(ctx, host(), sangdam.SetPresence{Agent: a.ID, Presence: routing.Offline, Reason: "restart"}); err != nil {
+		if err := h.eng.SetPresence(ctx, host(),
+			sangdam.SetPresence{Agent: a.ID, Presence: routing.Offline, Reason: "restart"}); err != nil {
 			return err
 		}
 	}
@@ -186,7 +187,8 @@ func (h *helpdesk) routes(streams context.Context) (http.Handler, error) {
 	}
 	chat := http.StripPrefix("/webchat", webchat.NewHandler(h.eng.Visitor(), webchat.Options{Logger: h.out.logger()}))
 	mux.HandleFunc("/webchat/", func(w http.ResponseWriter, r *http.Request) { endingWith(streams, chat, w, r) })
-	help, err := helpcenter.NewHandler(h.eng, helpcenter.Options{Prefix: "/help", Workspace: workspace, Desk: deskID, Logger: h.out.logger()})
+	help, err := helpcenter.NewHandler(h.eng,
+		helpcenter.Options{Prefix: "/help", Workspace: workspace, Desk: deskID, Logger: h.out.logger()})
 	if err != nil {
 		return nil, err
 	}

@@ -77,7 +77,8 @@ func (h *helpdesk) seedCategories(ctx context.Context) error {
 
 // serveShop is a page as a shop would have it, with the widget on it.
 func (h *helpdesk) serveShop(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob: data:")
+	w.Header().Set("Content-Security-Policy",
+		"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob: data:")
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_ = shopPage.Execute(w, h.shop) // the reader may be gone
 }

@@ -39,7 +39,8 @@ func TestThreeWaysToATicket(t *testing.T) {
 	d.call("POST", "/tickets", `{"title":"Returned by the carrier","text":"B-4"}`)
 
 	got := waitForMails(t, mails, 3)
-	require.Equal(t, []string{"[ticket 1] Lamp of Mina", "[ticket 2] Where is my order?", "[ticket 3] Returned by the carrier"}, subjects(got))
+	require.Equal(t, []string{"[ticket 1] Lamp of Mina", "[ticket 2] Where is my order?", "[ticket 3] Returned by the carrier"},
+		subjects(got))
 	for _, m := range got {
 		require.Equal(t, []string{"team@shop.example"}, m.To)
 		require.Contains(t, m.Text, "https://desk.example.com/console/tickets/")

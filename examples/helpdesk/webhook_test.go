@@ -16,7 +16,8 @@ import (
 
 // textEvent is a signed-off LINE event of a text.
 func textEvent(id, user, message, text string) string {
-	return fmt.Sprintf(`{"type":"message","webhookEventId":%q,"timestamp":1789000000000,"mode":"active","deliveryContext":{"isRedelivery":false},`+
+	return fmt.Sprintf(`{"type":"message","webhookEventId":%q,"timestamp":1789000000000,"mode":"active",`+
+		`"deliveryContext":{"isRedelivery":false},`+
 		`"source":{"type":"user","userId":%q},"message":{"type":"text","id":%q,"text":%q}}`, id, user, message, text)
 }
 
@@ -105,14 +106,15 @@ func TestBadEventsAmongGoodOnes(t *testing.T) {
 		name, event string
 		quarantined bool
 	}{
-		{"no source", `{"type":"message","webhookEventId":"%[1]s","timestamp":1789000000000,"message":{"type":"text","id":"9%[1]s","text":"x"}}`,
-			true},
+		{"no source", `{"type":"message","webhookEventId":"%[1]s","timestamp":1789000000000,"message":{"type":"text","id":"9%[1]s",` +
+			`"text":"x"}}`, true},
 		{"wrong types", `{"type":"message","webhookEventId":"%[1]s","timestamp":"yesterday","source":[],"message":7}`, true},
 		{"not an object", `"%[1]s"`, true},
 		{"no type", `{"webhookEventId":"%[1]s","source":{"type":"user","userId":"` + userID + `"}}`, true},
-		{"an unknown kind", `{"type":"teleport","webhookEventId":"%[1]s","timestamp":1789000000000,"source":{"type":"user","userId":"` + userID +
-			`"}}`, false},
-		{"duplicate keys", `{"type":"message","type":"message","webhookEventId":"%[1]s","timestamp":1789000000000,"source":{"type":"user","userId":"` + userID + `"},"message":{"type":"text","id":"8%[1]s","text":"a","text":"b"}}`, false},
+		{"an unknown kind", `{"type":"teleport","webhookEventId":"%[1]s","timestamp":1789000000000,"source":{"type":"user","userId":"` +
+			userID + `"}}`, false},
+		{"duplicate keys", `{"type":"message","type":"message","webhookEventId":"%[1]s","timestamp":1789000000000,` +
+			`"source":{"type":"user","userId":"` + userID + `"},"message":{"type":"text","id":"8%[1]s","text":"a","text":"b"}}`, false},
 	}
 	bad, good := 0, 0
 	for i, c := range cases {

@@ -72,7 +72,8 @@ func setUp(ctx context.Context, eng *sangdam.Engine, env func(string) string) (c
 	}
 	account := channel.Account{Kind: line.Kind, Name: "Shop", Desk: "support", WorkStream: "line",
 		Settings: fmt.Appendf(nil, `{"channel_id":%q}`, env("LINE_CHANNEL_ID")), Secrets: map[string]channel.Secret{
-			line.SecretChannel: channel.NewSecret(env("LINE_CHANNEL_SECRET")), line.SecretToken: channel.NewSecret(env("LINE_CHANNEL_TOKEN"))}}
+			line.SecretChannel: channel.NewSecret(env("LINE_CHANNEL_SECRET")),
+			line.SecretToken:   channel.NewSecret(env("LINE_CHANNEL_TOKEN"))}}
 	saved, err := eng.SaveAccount(ctx, host, sangdam.SaveAccount{Account: account})
 	return saved.Account, err
 }

@@ -9,7 +9,8 @@ import (
 // BenchmarkSimulation1000Agents is B15: assignments a second of wall clock and
 // of processor time, which other work on the machine does not change.
 func BenchmarkSimulation1000Agents(b *testing.B) {
-	s, err := readScenario(strings.NewReader(scenarioOf(1, 200_000, queueJSON("q", 950, ""), agentsJSON(1000, 1, `"q"`, ""), "longest_idle")))
+	s, err := readScenario(strings.NewReader(scenarioOf(1, 200_000, queueJSON("q", 950, ""),
+		agentsJSON(1000, 1, `"q"`, ""), "longest_idle")))
 	if err != nil {
 		b.Fatal(err)
 	}

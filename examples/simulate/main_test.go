@@ -12,7 +12,9 @@ import (
 )
 
 const core = `{"seed":1,"arrivals":20000,"warmup":2000,"target_s":60,"strategy":"longest_idle",
-"queues":[{"name":"q","priority":1,"arrival":{"dist":"exponential","mean_s":75},"service":{"dist":"exponential","mean_s":300},"patience":{"dist":"exponential","mean_s":120},"limit":50,"skills":[]}],
+"queues":[{"name":"q","priority":1,"arrival":{"dist":"exponential","mean_s":75},
+"service":{"dist":"exponential","mean_s":300},
+"patience":{"dist":"exponential","mean_s":120},"limit":50,"skills":[]}],
 "agents":[{"name":"a","count":10,"capacity":1,"queues":["q"],"skills":[]}]}`
 
 func execute(t *testing.T, scenario string, args ...string) (out, notes string, err error) {

@@ -101,15 +101,16 @@ func oracles(arrivals int) (out []oracle) {
 		for _, rho := range []float64{0.5, 0.8} {
 			a := loadFor(rho*float64(n), 0.1, func(a float64) float64 { return erlangC(n, a) })
 			rho := a / float64(n)
-			add(fmt.Sprintf("Erlang C %dx%d at %.3f", c.agents, c.capacity, rho), queueJSON("q", a, ""), agentsJSON(c.agents, c.capacity, `"q"`,
-				""), func(r Report) map[string][2]any {
-				pw := erlangC(n, a)
-				return map[string][2]any{
-					"p_wait":      {pw, r.Queues[0].PWait},
-					"mean_wait_s": {pw * service / (float64(n) - a), r.Queues[0].MeanWait},
-					"occupancy":   {rho, r.Agents[0].Occupancy},
-				}
-			})
+			add(fmt.Sprintf("Erlang C %dx%d at %.3f", c.agents, c.capacity, rho), queueJSON("q", a, ""),
+				agentsJSON(c.agents, c.capacity, `"q"`,
+					""), func(r Report) map[string][2]any {
+					pw := erlangC(n, a)
+					return map[string][2]any{
+						"p_wait":      {pw, r.Queues[0].PWait},
+						"mean_wait_s": {pw * service / (float64(n) - a), r.Queues[0].MeanWait},
+						"occupancy":   {rho, r.Agents[0].Occupancy},
+					}
+				})
 		}
 	}
 	for _, n := range []int{1, 3, 10, 40, 200} {
@@ -120,8 +121,8 @@ func oracles(arrivals int) (out []oracle) {
 					return map[string][2]any{"p_overflow": {erlangB(n, a), r.Queues[0].POver}}
 				})
 			patience := 120.0
-			add(fmt.Sprintf("Erlang A %d at %.1f", n, rho), queueJSON("q", a, `,"patience":`+exponential(patience)), agentsJSON(n, 1, `"q"`, ""),
-				func(r Report) map[string][2]any {
+			add(fmt.Sprintf("Erlang A %d at %.1f", n, rho), queueJSON("q", a, `,"patience":`+exponential(patience)),
+				agentsJSON(n, 1, `"q"`, ""), func(r Report) map[string][2]any {
 					lambda := a / service
 					p := chain(lambda, func(k int) float64 { return float64(min(k, n))/service + float64(max(0, k-n))/patience }, 10*n+200)
 					var wait, queue float64
@@ -192,7 +193,8 @@ func TestAgreesWithQueueingTheory(t *testing.T) {
 					}
 					mu.Unlock()
 					if off > t999/t95 {
-						t.Errorf("%s: %v, theory says %.6g: outside the 99.9 %% interval (%.2f half widths of 95 %%)", figure, e, theory, off)
+						t.Errorf("%s: %v, theory says %.6g: outside the 99.9 %% interval (%.2f half widths of 95 %%)",
+							figure, e, theory, off)
 					}
 				}
 			})

@@ -58,8 +58,8 @@ func chart(b *strings.Builder, top int, title string, lines [][]float64, names [
 		title, top+20)
 	for i := range 5 {
 		y := float64(top+240) - 220*float64(i)/4
-		fmt.Fprintf(b, `<text x="55" y="%.1f" text-anchor="end">%.3g</text><line x1="60" x2="700" y1="%.1f" y2="%.1f" stroke="#ddd"/>`+"\n", y+4,
-			most*float64(i)/4, y, y)
+		fmt.Fprintf(b, `<text x="55" y="%.1f" text-anchor="end">%.3g</text><line x1="60" x2="700" y1="%.1f" y2="%.1f" stroke="#ddd"/>`+"\n",
+			y+4, most*float64(i)/4, y, y)
 	}
 	fmt.Fprintf(b, `<text x="60" y="%d">0</text><text x="700" y="%d" text-anchor="end">%.4g h</text>`+"\n", top+256, top+256, total/3600)
 	for i, l := range lines {
@@ -71,7 +71,8 @@ func chart(b *strings.Builder, top int, title string, lines [][]float64, names [
 			at += spans[j]
 			fmt.Fprintf(&points, "%.1f,%.1f ", 60+640*mid/max(total, 1e-9), float64(top+240)-220*v/most)
 		}
-		fmt.Fprintf(b, `<polyline fill="none" stroke="%s" stroke-width="1.5" points="%s"/>`+"\n", colour, strings.TrimSpace(points.String()))
+		fmt.Fprintf(b, `<polyline fill="none" stroke="%s" stroke-width="1.5" points="%s"/>`+"\n", colour,
+			strings.TrimSpace(points.String()))
 		fmt.Fprintf(b, `<text x="710" y="%d" fill="%s">%s</text>`+"\n", top+32+16*i, colour, html.EscapeString(names[i]))
 	}
 }

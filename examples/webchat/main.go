@@ -135,7 +135,8 @@ func setUp(ctx context.Context, eng *sangdam.Engine) (channel.Account, error) {
 	_, errStream := eng.SaveWorkStream(ctx, host, sangdam.SaveWorkStream{WorkStream: stream})
 	settings, errSettings := json.Marshal(webchat.Settings{Color: "#8a3b12",
 		Consent: &webchat.Consent{Version: "2026-01", Texts: webchat.Texts{
-			"": "What you write here is stored so that we can answer you.", "ko": "상담을 위해 대화 내용이 저장됩니다.", "ja": "お問い合わせ対応のため、会話の内容を保存します。"}}})
+			"": "What you write here is stored so that we can answer you.", "ko": "상담을 위해 대화 내용이 저장됩니다.",
+			"ja": "お問い合わせ対応のため、会話の内容を保存します。"}}})
 	if err := errors.Join(err, errAgent, errDesk, errQueue, errStream, errSettings); err != nil {
 		return channel.Account{}, err
 	}
@@ -153,8 +154,8 @@ func agent(ctx context.Context, eng *sangdam.Engine) error {
 	err := eng.SetPresence(ctx, mina, sangdam.SetPresence{Agent: "mina", Presence: routing.Online})
 	for err == nil {
 		var page sangdam.Page
-		page, err = eng.Conversations(ctx, mina, conversation.Filter{Agent: "mina", States: []conversation.State{conversation.StateActive}}, "",
-			0)
+		page, err = eng.Conversations(ctx, mina, conversation.Filter{Agent: "mina", States: []conversation.State{conversation.StateActive}},
+			"", 0)
 		for _, c := range page.Conversations {
 			if c.Unread > 0 && err == nil {
 				_, err = eng.Answer(ctx, mina, sangdam.Answer{Conversation: c.ID, Content: answer()})

@@ -56,7 +56,8 @@ func TestTheShopAnswers(t *testing.T) {
 			var session struct{ Token string }
 			require.Equal(t, 200, call("POST", api+"/session", map[string]string{"consent": "2026-01"}, &session))
 			token = session.Token
-			require.Equal(t, 201, call("POST", api+"/messages", map[string]string{"key": "a-random-key", "text": "Hello"}, new(map[string]any)))
+			require.Equal(t, 201,
+				call("POST", api+"/messages", map[string]string{"key": "a-random-key", "text": "Hello"}, new(map[string]any)))
 		}
 		require.Eventually(t, func() bool {
 			var all struct {

@@ -108,7 +108,8 @@ func TestTopLevel(t *testing.T) {
 		}
 		there[name] = true
 		if _, ok := topLevel[name]; !ok && path.Ext(name) != ".go" {
-			t.Errorf("%s stands at the top level: a newcomer finds the room from the top, so only what docs/design.md lists stands there", name)
+			t.Errorf("%s stands at the top level: a newcomer finds the room from the top, so only what docs/design.md lists stands there",
+				name)
 		}
 	}
 	for name, required := range topLevel {

@@ -117,8 +117,9 @@ func checkTestOnly(s source) []string {
 				continue
 			}
 			if p == only || strings.HasPrefix(p, only+"/") {
-				found = append(found, fmt.Sprintf("%s: %s is imported outside of tests: it would reach every host; only %v may", s.at(spec), p,
-					testSupport))
+				found = append(found,
+					fmt.Sprintf("%s: %s is imported outside of tests: it would reach every host; only %v may", s.at(spec), p,
+						testSupport))
 			}
 		}
 	}
@@ -128,13 +129,15 @@ func checkTestOnly(s source) []string {
 // checkMACs finds signatures that are compared in a time that depends on how
 // much of them is right (N20).
 func checkMACs(s source) []string {
-	if s.test || !slices.ContainsFunc(macPackages, func(p string) bool { return matches(p, s.pkg) || p != "." && matches(p+"/...", s.pkg) }) {
+	if s.test || !slices.ContainsFunc(macPackages,
+		func(p string) bool { return matches(p, s.pkg) || p != "." && matches(p+"/...", s.pkg) }) {
 		return nil
 	}
 	var found []string
 	add := func(n ast.Node, how string) {
-		found = append(found, fmt.Sprintf("%s: a signature is compared with %s, in a time that tells how much of it is right: use hmac.Equal",
-			s.at(n), how))
+		found = append(found,
+			fmt.Sprintf("%s: a signature is compared with %s, in a time that tells how much of it is right: use hmac.Equal",
+				s.at(n), how))
 	}
 	ast.Inspect(s.file, func(n ast.Node) bool {
 		switch n := n.(type) {

@@ -19,7 +19,8 @@ type packageRule struct {
 }
 
 const (
-	whyPure    = "a domain package decides and does no I/O, so that its decisions can be tested, replayed and explained; the root package loads and writes"
+	whyPure = "a domain package decides and does no I/O, so that its decisions can be tested, replayed and explained; the root " +
+		"package loads and writes"
 	whyAdapter = "an adapter knows one provider and the contract of channel, so that it can be replaced, and tested with channeltest alone"
 	whyCarrier = "a carrier knows one way out and the contract of notify, so that a host pays only for those it uses"
 	whyStore   = "a backend is used through store and knows the domain's types; its driver module stays behind it"
@@ -65,10 +66,11 @@ var packageRules = []packageRule{
 	{path: "channel/emukit", why: "what all emulators share knows none of their providers"},
 	{path: "channel/...", may: []string{"channel", "channel/kit", "channel/emukit", "internal/..."},
 		modules: []string{"golang.org/x/", "github.com/"}, planned: true, why: whyAdapter},
-	{path: "channel/line/...", may: []string{"channel", "channel/kit", "channel/emukit", "internal/..."}, why: whyAdapter, modules: []string{
-		"github.com/line/line-bot-sdk-go/v8/", "github.com/golang-jwt/jwt/v5", "github.com/rivo/uniseg", "github.com/skip2/go-qrcode",
-		"golang.org/x/sync/", "golang.org/x/time/rate",
-	}},
+	{path: "channel/line/...", may: []string{"channel", "channel/kit", "channel/emukit", "internal/..."},
+		why: whyAdapter, modules: []string{
+			"github.com/line/line-bot-sdk-go/v8/", "github.com/golang-jwt/jwt/v5", "github.com/rivo/uniseg", "github.com/skip2/go-qrcode",
+			"golang.org/x/sync/", "golang.org/x/time/rate",
+		}},
 	{path: "channel/webchat/...", may: []string{"channel", "channel/webchat/...", "internal/..."}, why: whyAdapter, modules: []string{
 		"github.com/golang-jwt/jwt/v5", "golang.org/x/time/rate",
 	}},
@@ -77,19 +79,22 @@ var packageRules = []packageRule{
 
 	{path: "notify", pure: true, may: []string{"channel"}, why: whyPure},
 	{path: "notify/webhook/...", may: []string{"channel", "notify", "notify/webhook/...", "internal/safehttp"}, why: whyCarrier},
-	{path: "notify/mail/...", may: []string{"channel", "notify", "notify/mail/...", "internal/safehttp", "internal/smtpout"}, why: whyCarrier, modules: []string{
-		"github.com/wneessen/go-mail", "github.com/emersion/go-smtp", "github.com/emersion/go-sasl",
-	}},
+	{path: "notify/mail/...", may: []string{"channel", "notify", "notify/mail/...", "internal/safehttp", "internal/smtpout"},
+		why: whyCarrier, modules: []string{
+			"github.com/wneessen/go-mail", "github.com/emersion/go-smtp", "github.com/emersion/go-sasl",
+		}},
 	{path: "notify/dooray/...", may: []string{"channel", "notify", "notify/dooray/...", "internal/safehttp"}, why: whyCarrier,
 		modules: []string{"golang.org/x/net"}},
 
 	{path: "store", may: with(domain, []string{"store/driver", "internal/fold"}),
 		why: "store wraps any backend; it must build without the drivers of all of them"},
 	{path: "store/driver", may: domain, why: "the contract for authors of stores names the domain's types and nothing else"},
-	{path: "store/memory", may: with(domain, []string{"store", "store/driver"}), modules: []string{"github.com/google/uuid"}, why: whyStore},
+	{path: "store/memory", may: with(domain, []string{"store", "store/driver"}),
+		modules: []string{"github.com/google/uuid"}, why: whyStore},
 	{path: "store/sqlite/...", may: with(domain, []string{"store", "store/driver", "store/sqlite/...", "internal/..."}), why: whyStore,
 		modules: []string{
-			"modernc.org/", "github.com/pressly/goose/v3", "github.com/google/uuid", "golang.org/x/sys/", "golang.org/x/sync/", "golang.org/x/text/",
+			"modernc.org/", "github.com/pressly/goose/v3", "github.com/google/uuid", "golang.org/x/sys/", "golang.org/x/sync/",
+			"golang.org/x/text/",
 		}},
 	{path: "store/postgres/...", may: with(domain, []string{"store", "store/driver", "store/blob", "store/postgres/...", "internal/..."}),
 		why: whyStore, modules: []string{
@@ -102,7 +107,8 @@ var packageRules = []packageRule{
 		why: "the one package that knows how keys are kept"},
 	{path: "store/storetest", may: with(domain, []string{"store", "store/driver", "store/memory"}),
 		why: "a conformance suite knows only the contract, and the memory store as the model to compare with", modules: []string{
-			"github.com/stretchr/testify/", "go.uber.org/goleak", "golang.org/x/text/", "pgregory.net/rapid", "github.com/anishathalye/porcupine",
+			"github.com/stretchr/testify/", "go.uber.org/goleak", "golang.org/x/text/", "pgregory.net/rapid",
+			"github.com/anishathalye/porcupine",
 		}},
 
 	{path: ".", may: with(domain, []string{"store", "store/driver", "store/blob", "store/seal", "internal/..."}),

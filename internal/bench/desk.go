@@ -225,9 +225,11 @@ func userID(i int) string { return fmt.Sprintf("U%032x", i) }
 // text is the next webhook of a customer.
 func (d *desk) text(user string) webhook {
 	d.sent++
-	body := fmt.Appendf(nil, `{"destination":"Uffffffffffffffffffffffffffffffff","events":[{"type":"message","message":{"type":"text","id":"%d",`+
-		`"quoteToken":"q3Plxr4AgKd3Plxr4AgKdq3Plxr4AgKdq3Plxr4AgKd","text":"안녕하세요, 주문한 상품 환불 문의드립니다."},"webhookEventId":"01J%023d",`+
-		`"deliveryContext":{"isRedelivery":false},"timestamp":%d,"source":{"type":"user","userId":"%s"},"replyToken":"%032x","mode":"active"}]}`,
+	body := fmt.Appendf(nil,
+		`{"destination":"Uffffffffffffffffffffffffffffffff","events":[{"type":"message","message":{"type":"text","id":"%d",`+
+			`"quoteToken":"q3Plxr4AgKd3Plxr4AgKdq3Plxr4AgKdq3Plxr4AgKd","text":"안녕하세요, 주문한 상품 환불 문의드립니다."},"webhookEventId":"01J%023d",`+
+			`"deliveryContext":{"isRedelivery":false},"timestamp":%d,"source":{"type":"user","userId":"%s"},"replyToken":"%032x",`+
+			`"mode":"active"}]}`,
 		500000000000000000+d.sent, d.sent, time.Now().UnixMilli(), user, d.sent)
 	return webhook{body, line.Sign(d.secret, body)}
 }
@@ -274,9 +276,10 @@ func (d *desk) populate(ctx context.Context, n, active, agents int) error {
 			CreatedAt: opened}); err != nil {
 			return err
 		}
-		if _, err := tx.Contacts().SaveIdentity(ctx, conversation.Identity{ID: conversation.IdentityID(id), Contact: conversation.ContactID(id),
-			Kind: "line", Scope: "s",
-			User: channel.ProviderUserID(id), Name: "Kim", CreatedAt: opened, ProfileAt: opened}); err != nil {
+		if _, err := tx.Contacts().
+			SaveIdentity(ctx, conversation.Identity{ID: conversation.IdentityID(id), Contact: conversation.ContactID(id),
+				Kind: "line", Scope: "s",
+				User: channel.ProviderUserID(id), Name: "Kim", CreatedAt: opened, ProfileAt: opened}); err != nil {
 			return err
 		}
 		state := conversation.StateOpen

@@ -121,9 +121,11 @@ func playCustomers(address string, in io.Reader, out io.Writer) error {
 
 // firstMessage is the n-th customer's.
 func firstMessage(n int) webhook {
-	body := fmt.Appendf(nil, `{"destination":"Uffffffffffffffffffffffffffffffff","events":[{"type":"message","message":{"type":"text","id":"%d",`+
-		`"quoteToken":"q3Plxr4AgKd3Plxr4AgKdq3Plxr4AgKdq3Plxr4AgKd","text":"안녕하세요, 주문한 상품 환불 문의드립니다."},"webhookEventId":"01J%023d",`+
-		`"deliveryContext":{"isRedelivery":false},"timestamp":%d,"source":{"type":"user","userId":"%s"},"replyToken":"%032x","mode":"active"}]}`,
+	body := fmt.Appendf(nil,
+		`{"destination":"Uffffffffffffffffffffffffffffffff","events":[{"type":"message","message":{"type":"text","id":"%d",`+
+			`"quoteToken":"q3Plxr4AgKd3Plxr4AgKdq3Plxr4AgKdq3Plxr4AgKd","text":"안녕하세요, 주문한 상품 환불 문의드립니다."},"webhookEventId":"01J%023d",`+
+			`"deliveryContext":{"isRedelivery":false},"timestamp":%d,"source":{"type":"user","userId":"%s"},"replyToken":"%032x",`+
+			`"mode":"active"}]}`,
 		500000000000000000+n, n, time.Now().UnixMilli(), userID(n), n)
 	return webhook{body, line.Sign(channel.NewSecret(secret), body)}
 }

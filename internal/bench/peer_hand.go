@@ -237,7 +237,8 @@ func (h *byHand) statements(states bool) []handStatement {
 	}, list[1:], []handStatement{
 		handUpdate("inbox", "", "state = 'done', ended_at = now()", one(), "id text"),
 		handUpdate("inbox_lanes", account, "", one(), "lane text"),
-		handUpdate("items", "", "version = 2", one("assigned", "a000000", h.like["items"][0]), "id text", "state text", "agent text", "doc bytea"),
+		handUpdate("items", "", "version = 2", one("assigned", "a000000", h.like["items"][0]), "id text", "state text",
+			"agent text", "doc bytea"),
 		handUpdate("conversations", "", "version = 2", one("active", "a000000", h.like["conversations"][0]),
 			"id text", "state text", "agent text", "doc bytea"),
 		handInsert("conversation_events", "", h.each("conversation_events", len(h.like["conversation_events"])-1, 0, h.happened),
@@ -269,11 +270,12 @@ func (h *byHand) arrival(now time.Time, inbox, item, conversation, who string, e
 			return []any{handID(i), int64(1), "contact:" + handID(i) + "/stream:line", conversation, "desk", "line", "account", "line",
 				handID(i), who, "", false, now, now, doc}
 		}), "id text", "version bigint", "thread text", "state text", "desk text", "work_stream text", "account text", "channel text",
-			"contact text", "agent text", "category text", "handled boolean", "opened_at timestamptz", "updated_at timestamptz", "doc bytea"),
+			"contact text", "agent text", "category text", "handled boolean", "opened_at timestamptz",
+			"updated_at timestamptz", "doc bytea"),
 		handInsert("messages", "", h.each("messages", 0, 0, func(i, _ int, doc []byte) []any {
 			return []any{handID(i), int64(1), handID(i), int64(1), "account", "user", userID(i), handID(i), doc}
-		}), "id text", "version bigint", "conversation text", "seq bigint", "account text", "chat_kind text", "chat_id text", "provider text",
-			"doc bytea"),
+		}), "id text", "version bigint", "conversation text", "seq bigint", "account text", "chat_kind text",
+			"chat_id text", "provider text", "doc bytea"),
 		handInsert("conversation_events", "", h.each("conversation_events", 0, events, h.happened),
 			"conversation text", "seq bigint", "doc bytea"),
 		handInsert("jobs", "", func(i int) [][]any {

@@ -199,7 +199,8 @@ func deliver(ctx context.Context, eng *sangdam.Engine, api, token string, c *str
 	for i := range 200 {
 		word := fmt.Sprintf("word-%d.", i)
 		one, _, err := c.measure(word, 1, func() error {
-			return post(ctx, api+"/messages", token, map[string]string{"key": fmt.Sprintf("a-key-%04d", i), "text": word}, new(map[string]any))
+			return post(ctx, api+"/messages", token, map[string]string{"key": fmt.Sprintf("a-key-%04d", i), "text": word},
+				new(map[string]any))
 		})
 		if err != nil {
 			return err

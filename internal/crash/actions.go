@@ -86,7 +86,8 @@ var actions = map[string]action{
 		held := upTo(rng, 6*time.Second).Seconds()
 		return w.admin(ctx, fmt.Sprintf(`BEGIN;
 			SELECT 1 FROM (SELECT ws, id FROM sangdam.conversations ORDER BY random() LIMIT 5) r
-			JOIN sangdam.conversations c USING (ws, id) FOR UPDATE OF c; SELECT 1 FROM sangdam.agents FOR UPDATE; SELECT pg_sleep(%f); COMMIT`, held))
+			JOIN sangdam.conversations c USING (ws, id) FOR UPDATE OF c; SELECT 1 FROM sangdam.agents
+			FOR UPDATE; SELECT pg_sleep(%f); COMMIT`, held))
 	},
 	// Locks in another order than everybody's.
 	"deadlock": func(ctx context.Context, w *world, _ *rand.Rand, _ int) error {
@@ -101,7 +102,8 @@ var actions = map[string]action{
 		return nil
 	},
 	"timeout": func(ctx context.Context, w *world, _ *rand.Rand, _ int) error {
-		const alter = `SET statement_timeout = 0; DO $$ BEGIN EXECUTE format('ALTER DATABASE %%I %s', current_database()); END $$; ` + others
+		const alter = `SET statement_timeout = 0; DO $$ BEGIN EXECUTE format('ALTER DATABASE %%I %s', current_database()); END $$; ` +
+			others
 		if err := w.admin(ctx, fmt.Sprintf(alter, "SET statement_timeout = 12")); err != nil {
 			return err
 		}
@@ -120,7 +122,8 @@ func (o options) actions() ([]string, error) {
 	names := strings.Split(o.only, ",")
 	for _, name := range names {
 		if actions[name] == nil {
-			return nil, fmt.Errorf("-only: there is no action %q; there are %s", name, strings.Join(slices.Sorted(maps.Keys(actions)), ", "))
+			return nil, fmt.Errorf("-only: there is no action %q; there are %s", name,
+				strings.Join(slices.Sorted(maps.Keys(actions)), ", "))
 		}
 	}
 	return names, nil

@@ -34,7 +34,8 @@ func TestEveryMutationApplies(t *testing.T) {
 			}
 			for test := range strings.SplitSeq(m.tests, "|") {
 				test, _, _ = strings.Cut(test, "/")
-				require.True(t, regexp.MustCompile(`(?m)^func `+test+`\w*\(`).MatchString(all.String()), "there is no %s in %s", test, m.pkg)
+				require.True(t, regexp.MustCompile(`(?m)^func `+test+`\w*\(`).MatchString(all.String()),
+					"there is no %s in %s", test, m.pkg)
 			}
 		})
 	}

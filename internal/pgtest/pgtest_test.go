@@ -55,7 +55,8 @@ func TestForeignTransactionStaysOpen(t *testing.T) {
 	require.NoError(t, err)
 	conn := connect(t, dsn)
 	open := func() (n int) {
-		const q = "select count(*) from pg_stat_activity where datname = current_database() and backend_xid is not null and pid <> pg_backend_pid()"
+		const q = "select count(*) from pg_stat_activity where datname = current_database() and backend_xid is not null and pid <> " +
+			"pg_backend_pid()"
 		require.NoError(t, conn.QueryRow(t.Context(), q).Scan(&n))
 		return n
 	}

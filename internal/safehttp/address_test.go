@@ -124,14 +124,16 @@ func TestAddressesThatAreNotPublic(t *testing.T) {
 	for _, a := range private {
 		t.Run(a, func(t *testing.T) {
 			c, dialed, _ := simulated(t, map[string][]string{
-				"evil.example": {a}, "evil.example.": {a}, "mixed.example": {"93.184.215.14 " + a}, "xn--9n2bp8q.example": {a}, "127.0.0.1.nip.io": {a},
+				"evil.example": {a}, "evil.example.": {a}, "mixed.example": {"93.184.215.14 " + a}, "xn--9n2bp8q.example": {a},
+				"127.0.0.1.nip.io": {a},
 			}, Options{}, hello)
 			literal := a
 			if strings.Contains(a, ":") {
 				literal = "[" + a + "]"
 			}
 			for _, url := range []string{
-				"http://" + literal + "/", "https://" + literal + ":8443/", "http://evil.example/", "http://EVIL.example./", "http://mixed.example/",
+				"http://" + literal + "/", "https://" + literal + ":8443/", "http://evil.example/", "http://EVIL.example./",
+				"http://mixed.example/",
 				"http://xn--9n2bp8q.example/", "http://127.0.0.1.nip.io/",
 			} {
 				_, err := get(c, strings.Replace(url, "EVIL", "evil", 1))
@@ -147,7 +149,8 @@ func TestAddressesThatAreNotPublic(t *testing.T) {
 
 func TestPublicAddressesAreReached(t *testing.T) {
 	for _, a := range []string{
-		"1.1.1.1", "8.8.8.8", "93.184.215.14", "100.63.255.255", "100.128.0.1", "172.15.0.1", "172.32.0.1", "169.253.0.1", "223.255.255.255",
+		"1.1.1.1", "8.8.8.8", "93.184.215.14", "100.63.255.255", "100.128.0.1", "172.15.0.1", "172.32.0.1",
+		"169.253.0.1", "223.255.255.255",
 		"2606:4700:4700::1111", "2001:4860:4860::8888", "64:ff9b::808:808", "::ffff:8.8.8.8",
 	} {
 		c, dialed, _ := simulated(t, map[string][]string{"good.example": {a}}, Options{}, hello)
@@ -170,9 +173,11 @@ func TestURLsThatAreRefused(t *testing.T) {
 		"http://exa mple/", "http://ex%61mple/", "http://example\\@evil/", "http://example/\x00",
 		"http://" + strings.Repeat("a", 64) + ".example/", "http://" + strings.Repeat("a.", 130) + "example/",
 		"http://user@good.example/", "http://user:token@good.example/", "http://good.example@127.0.0.1/", "http://:@good.example/",
-		"file:///etc/passwd", "gopher://good.example/", "javascript:alert(1)", "data:text/html,x", "ftp://good.example/", "ws://good.example/",
+		"file:///etc/passwd", "gopher://good.example/", "javascript:alert(1)", "data:text/html,x", "ftp://good.example/",
+		"ws://good.example/",
 		"//good.example/", "good.example", "/path", "", "http:good.example", "HTTPX://good.example/",
-		"http://good.example:0/", "http://good.example:65536/", "http://good.example:-1/", "http://good.example:22/", "http://good.example:25/",
+		"http://good.example:0/", "http://good.example:65536/", "http://good.example:-1/", "http://good.example:22/",
+		"http://good.example:25/",
 		"http://good.example:6379/",
 		"http://good.example/" + strings.Repeat("a", 8<<10),
 	} {
@@ -188,7 +193,8 @@ func TestURLsThatAreRefused(t *testing.T) {
 	}
 	c := New(Options{})
 	for _, url := range []string{"http://good.example", "https://GOOD.example:443/a?b=c#d", "HTTPS://good.example:8443/",
-		"http://xn--9n2bp8q.example/", "http://8.8.8.8/", "http://[2606:4700:4700::1111]/", "http://a_b.example/", "http://4chan.example/"} {
+		"http://xn--9n2bp8q.example/", "http://8.8.8.8/", "http://[2606:4700:4700::1111]/", "http://a_b.example/",
+		"http://4chan.example/"} {
 		require.NoError(t, c.CheckURL(url), url)
 	}
 }
@@ -280,7 +286,8 @@ func TestNextAddressIsTried(t *testing.T) {
 
 func TestUnreachable(t *testing.T) {
 	var log strings.Builder
-	c, _, _ := simulated(t, map[string][]string{"dead.example": {"8.8.8.8"}}, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}, hello)
+	c, _, _ := simulated(t, map[string][]string{"dead.example": {"8.8.8.8"}},
+		Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}, hello)
 	_, err := get(c, "http://unknown.example/?token=secret")
 	require.ErrorIs(t, err, errs.Unavailable)
 	require.NotErrorIs(t, err, ErrBlocked)

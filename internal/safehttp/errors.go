@@ -42,7 +42,8 @@ func (e *StatusError) Unwrap() error {
 		return errs.NotFound
 	case e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden:
 		return errs.PermissionDenied
-	case e.Status == http.StatusRequestTimeout || e.Status == http.StatusTooEarly || e.Status == http.StatusTooManyRequests || e.Status >= 500:
+	case e.Status == http.StatusRequestTimeout || e.Status == http.StatusTooEarly ||
+		e.Status == http.StatusTooManyRequests || e.Status >= 500:
 		return errs.Unavailable
 	}
 	return errs.Invalid

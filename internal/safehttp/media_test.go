@@ -110,8 +110,9 @@ func TestCheckImageAccepts(t *testing.T) {
 func TestCheckImageRefuses(t *testing.T) {
 	manyPNG := pngSized(7, 5, bytes.Repeat(pngChunk([]byte("fcTLxxxx")), 10_000))
 	for name, file := range map[string][]byte{
-		"png of 50k by 50k": pngSized(50_000, 50_000), "png without height": pngSized(10, 0), "png of largest size": pngSized(1<<31-1, 1<<31-1),
-		"long png": pngSized(20_001, 1), "webp of 16M by 16M": riff(vp8x(1<<24, 1<<24)),
+		"png of 50k by 50k": pngSized(50_000, 50_000), "png without height": pngSized(10, 0),
+		"png of largest size": pngSized(1<<31-1, 1<<31-1),
+		"long png":            pngSized(20_001, 1), "webp of 16M by 16M": riff(vp8x(1<<24, 1<<24)),
 		"gif of 10000 frames": gifOf(t, 1, 1, 10_000), "png of 10000 frames": manyPNG, "webp of 10000 frames": riff(vp8x(7, 5),
 			bytes.Repeat(chunk("ANMF", nil), 10_000)),
 		"gif frame beyond the picture": bytes.Replace(gifOf(t, 7, 5, 1), []byte{0x2C, 0, 0, 0, 0, 7, 0, 5, 0},
@@ -121,9 +122,11 @@ func TestCheckImageRefuses(t *testing.T) {
 		"jpeg and zip with a comment": append(append(jpegOf(t, 7, 5), zipEnd[:20]...), "\x04\x00abcd"...),
 		"jpeg and pdf":                append([]byte("\xff\xd8\xff\xfe\x00\x09%PDF-1.4"), jpegOf(t, 7, 5)[2:]...),
 		"jpeg and html":               append([]byte("\xff\xd8\xff\xfe\x00\x09<SCRIPT"), jpegOf(t, 7, 5)[2:]...),
-		"gif that is a script":        []byte("GIF89a/*\x10\x10\x00\x00\x00*/=1;alert(1)//"), "png and more": append(pngOf(t, 7, 5), "<?php"...),
-		"webp and more": append(riff(vp8x(7, 5)), "more"...), "webp chunk too long": riff(vp8x(7, 5), []byte("ANMF\xff\xff\xff\xff")),
-		"webp of nothing": riff(chunk("VP8?", make([]byte, 20))),
+		"gif that is a script":        []byte("GIF89a/*\x10\x10\x00\x00\x00*/=1;alert(1)//"),
+		"png and more":                append(pngOf(t, 7, 5), "<?php"...),
+		"webp and more":               append(riff(vp8x(7, 5)), "more"...),
+		"webp chunk too long":         riff(vp8x(7, 5), []byte("ANMF\xff\xff\xff\xff")),
+		"webp of nothing":             riff(chunk("VP8?", make([]byte, 20))),
 	} {
 		_, err := CheckImage(bytes.NewReader(file), ImageLimits{})
 		require.ErrorIs(t, err, ErrImage, name)
@@ -135,7 +138,8 @@ func TestCheckImageRefuses(t *testing.T) {
 			require.Error(t, err, "%s cut to %d", name, n)
 		}
 	}
-	for name, file := range map[string]string{"empty": "", "text": "hello", "pdf": " x", "svg": "", "bmp": "BM" + strings.Repeat("\x00", 60)} {
+	for name, file := range map[string]string{"empty": "", "text": "hello", "pdf": " x", "svg": "",
+		"bmp": "BM" + strings.Repeat("\x00", 60)} {
 		_, err := CheckImage(strings.NewReader(file), ImageLimits{})
 		require.ErrorIs(t, err, errs.Unsupported, name)
 	}
@@ -180,9 +184,11 @@ func TestSniff(t *testing.T) {
 		"": "text/plain", "hello": "text/plain", "\x00\x01\x02": "application/octet-stream",
 		"<svg xmlns='x' onload='alert(1)'>": "image/svg+xml", "<?xml version='1.0'?><!-- c --><SVG>": "image/svg+xml",
 		"\ufeff  <svg>":                     "image/svg+xml",
-		"\xff\xfe<\x00s\x00v\x00g\x00>\x00": "image/svg+xml", "<html>": "text/html", "<!DOCTYPE html>": "text/html", "hi <script>": "text/html",
+		"\xff\xfe<\x00s\x00v\x00g\x00>\x00": "image/svg+xml", "<html>": "text/html", "<!DOCTYPE html>": "text/html",
+		"hi <script>":               "text/html",
 		"<?xml version='1.0'?><a/>": "text/xml", "%PDF-1.7": "application/pdf", "PK\x03\x04": "application/zip",
-		"\x89PNG\r\n\x1a\n": "image/png", "\xff\xd8\xff\xe0": "image/jpeg", "GIF89a": "image/gif", "RIFF\x00\x00\x00\x00WEBPVP8 ": "image/webp",
+		"\x89PNG\r\n\x1a\n": "image/png", "\xff\xd8\xff\xe0": "image/jpeg", "GIF89a": "image/gif",
+		"RIFF\x00\x00\x00\x00WEBPVP8 ":             "image/webp",
 		"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00": "video/mp4", "\x00\x00\x00\x18ftypM4A \x00\x00\x00\x00mp42": "audio/mp4",
 		"\x00\x00\x00\x18ftypqt  ": "video/quicktime",
 		"\x00\x00\x00\x18ftypheic": "image/heic", "\x00\x00\x00\x18ftypavif": "image/avif", "\x00\x00\x00\x18ftyp3gp5": "video/3gpp",

@@ -104,7 +104,8 @@ func (c *Client) follow(outer, inner context.Context, u *url.URL, header http.He
 		}
 		_ = res.Body.Close()
 		if hop >= c.opts.MaxRedirects {
-			return nil, errs.New(errs.Invalid, "safehttp: %q: it redirects more often than %d times", u.Hostname(), max(0, c.opts.MaxRedirects))
+			return nil, errs.New(errs.Invalid, "safehttp: %q: it redirects more often than %d times", u.Hostname(),
+				max(0, c.opts.MaxRedirects))
 		}
 		next, err := c.redirect(u, res.Header.Get("Location"))
 		if err != nil {

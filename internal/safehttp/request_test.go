@@ -315,7 +315,8 @@ func TestErrorsQuoteNothing(t *testing.T) {
 func TestStatusErrors(t *testing.T) {
 	c := loopback(t, Options{})
 	for status, kind := range map[int]error{
-		400: errs.Invalid, 401: errs.PermissionDenied, 403: errs.PermissionDenied, 404: errs.NotFound, 408: errs.Unavailable, 410: errs.NotFound,
+		400: errs.Invalid, 401: errs.PermissionDenied, 403: errs.PermissionDenied, 404: errs.NotFound,
+		408: errs.Unavailable, 410: errs.NotFound,
 		425: errs.Unavailable, 429: errs.Unavailable, 500: errs.Unavailable, 503: errs.Unavailable, 304: errs.Invalid,
 	} {
 		s := serve(t, func(w http.ResponseWriter, _ *http.Request) {

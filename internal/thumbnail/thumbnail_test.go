@@ -131,7 +131,8 @@ func webp(t testing.TB) []byte {
 
 func TestPhotosAreUpright(t *testing.T) {
 	file := jpegOf(t, quarters(64, 32))
-	for o, want := range map[uint16]string{1: "rgwb", 2: "grbw", 3: "wbrg", 4: "bwgr", 5: "rbwg", 6: "brgw", 7: "wgrb", 8: "gwbr", 9: "rgwb"} {
+	for o, want := range map[uint16]string{1: "rgwb", 2: "grbw", 3: "wbrg", 4: "bwgr", 5: "rbwg", 6: "brgw", 7: "wgrb",
+		8: "gwbr", 9: "rgwb"} {
 		p, err := Make(bytes.NewReader(held(file, o, binary.LittleEndian, "II")), 100)
 		require.NoError(t, err)
 		require.Equal(t, want, corners(t, p), "orientation %d", o)

@@ -72,7 +72,8 @@ func (t *Tasks) Validate(tg notify.Target) error {
 	case tg.Secrets[SecretKey].Empty():
 		return errs.New(errs.Invalid, `dooray: the secret "key" is missing; it is the API key of the project's representative registrant`)
 	case len(tg.Secrets[notify.SecretHook].Reveal()) < notify.MinHook:
-		return errs.New(errs.Invalid, `dooray: the secret "hook" is the last part of the address that Dooray reports to; use %d random letters or more`, notify.MinHook)
+		return errs.New(errs.Invalid, `dooray: the secret "hook" is the last part of the address that Dooray reports to; use %d random `+
+			`letters or more`, notify.MinHook)
 	}
 	for _, m := range s.To {
 		if !digits(m) {

@@ -46,7 +46,8 @@ func TestATaskIsMadeInTheAgentsName(t *testing.T) {
 		tasks := d.Tasks()
 		made := tasks[len(tasks)-1]
 		require.Equal(t, []any{receipt.ID, by, "4000", "환불"}, []any{made.ID, made.By, made.Project, made.Subject})
-		require.Equal(t, "&lt;img src=x&gt;<br>\nbye<br>\n<a href=\"https://desk.example.com/?a=1&amp;b=2\">https://desk.example.com/?a=1&amp;b=2</a>", made.Body.Content)
+		require.Equal(t, "&lt;img src=x&gt;<br>\nbye<br>\n<a "+
+			"href=\"https://desk.example.com/?a=1&amp;b=2\">https://desk.example.com/?a=1&amp;b=2</a>", made.Body.Content)
 		require.Equal(t, "55", made.Users.To[0].Member.ID)
 	}
 	for _, tc := range []struct {

@@ -21,7 +21,8 @@ func open(t *testing.T, o mailtest.Options) (*mailtest.Server, *mail.Carrier, no
 	s := mailtest.New(o)
 	t.Cleanup(s.Close)
 	return s, mail.New(mail.Options{Dial: s.Dial}), notify.Target{ID: "t", Kind: mail.Kind, Name: "Shop",
-		Settings: json.RawMessage(`{"host":"mail.example.com","encryption":"none","from":"help@shop.example","name":"상담 센터","reply_to":"reply@shop.example"}`)}
+		Settings: json.RawMessage(`{"host":"mail.example.com","encryption":"none","from":"help@shop.example","name":"상담 센터",` +
+			`"reply_to":"reply@shop.example"}`)}
 }
 
 var notice = notify.Notice{ID: "n-1", Event: "ticket.created", To: notify.Recipient{Name: "김민수", Address: "minsu@example.com"},

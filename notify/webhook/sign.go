@@ -99,8 +99,8 @@ func Verify(h http.Header, body []byte, now time.Time, secrets ...channel.Secret
 		return errs.New(errs.Invalid, "webhook: the request has no webhook-id or no webhook-timestamp in seconds")
 	}
 	if age := now.Sub(time.Unix(at, 0)); age > Tolerance || age < -Tolerance {
-		return errs.New(errs.Invalid, "webhook: the request is older than %s, or from the future: a repeat of a recorded one, or a wrong clock",
-			Tolerance)
+		return errs.New(errs.Invalid,
+			"webhook: the request is older than %s, or from the future: a repeat of a recorded one, or a wrong clock", Tolerance)
 	}
 	given := strings.Fields(h.Get(HeaderSignature))
 	if len(given) > 10 {

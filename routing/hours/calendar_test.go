@@ -252,7 +252,8 @@ func TestBadJSON(t *testing.T) {
 }
 
 func FuzzCalendar(f *testing.F) {
-	f.Add(`{"version":1,"zone":"Asia/Seoul","week":{"mon":[{"from":"22:00","to":"06:00"}]},"exceptions":[{"from":"2026-01-05","to":"2026-01-06"}]}`)
+	f.Add(`{"version":1,"zone":"Asia/Seoul","week":{"mon":[{"from":"22:00","to":"06:00"}]},"exceptions":[{"from":"2026-01-05",` +
+		`"to":"2026-01-06"}]}`)
 	f.Add(`{"version":1,"zone":"UTC","always":true}`)
 	f.Add(`{"version":1,"zone":"UTC","closed":true}`)
 	now := seoul("2026-01-05 10:00:00")

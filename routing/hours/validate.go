@@ -34,8 +34,8 @@ func (c Calendar) Validate(today Date) error {
 	}
 	for i, e := range c.Exceptions {
 		if e.To.Compare(today) < 0 {
-			return errs.New(errs.Invalid, "hours: exceptions[%d] ended on %v, before today (%v): remove it or move it to a coming date", i, e.To,
-				today)
+			return errs.New(errs.Invalid, "hours: exceptions[%d] ended on %v, before today (%v): remove it or move it to a coming date",
+				i, e.To, today)
 		}
 	}
 	return nil
@@ -80,7 +80,8 @@ func loadZone(name string) (*time.Location, error) {
 	}
 	loc, err := time.LoadLocation(name)
 	if err != nil {
-		return nil, errs.New(errs.Invalid, `hours: zone %s is unknown: name an IANA time zone such as "Asia/Seoul" (a program on a system without zone data imports time/tzdata)`, shown(name))
+		return nil, errs.New(errs.Invalid, `hours: zone %s is unknown: name an IANA time zone such as "Asia/Seoul" (a program on a `+
+			`system without zone data imports time/tzdata)`, shown(name))
 	}
 	return loc, nil
 }
@@ -140,8 +141,8 @@ func checkExceptions(exceptions []Exception) error {
 	for i := 1; i < len(order); i++ {
 		before, after := exceptions[order[i-1]], exceptions[order[i]]
 		if after.From.Compare(before.To) <= 0 {
-			return errs.New(errs.Invalid, "hours: exceptions[%d] and exceptions[%d] overlap on %v: change the dates or remove one", order[i-1],
-				order[i], after.From)
+			return errs.New(errs.Invalid, "hours: exceptions[%d] and exceptions[%d] overlap on %v: change the dates or remove one",
+				order[i-1], order[i], after.From)
 		}
 	}
 	return nil
@@ -153,7 +154,8 @@ func checkException(name string, e Exception) error {
 		date  Date
 	}{{"from", e.From}, {"to", e.To}} {
 		if !d.date.Valid() || d.date.Year < MinYear || d.date.Year > MaxYear {
-			return errs.New(errs.Invalid, "hours: %s.%s is %v: give a date between the years %d and %d", name, d.field, d.date, MinYear, MaxYear)
+			return errs.New(errs.Invalid, "hours: %s.%s is %v: give a date between the years %d and %d", name, d.field,
+				d.date, MinYear, MaxYear)
 		}
 	}
 	if e.To.Compare(e.From) < 0 {

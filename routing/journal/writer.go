@@ -83,7 +83,8 @@ func (w *Writer) packed(raw []byte) ([]Row, error) {
 // Over reports whether a new journal is to be begun before the next decision:
 // this one is long or old, is of another configuration, or could not be stored.
 func (w *Writer) Over(now time.Time, version int64) bool {
-	return w.version != version || w.n >= min(max(fewest, len(w.settings)), most) || now.Sub(w.began) >= LastsFor || len(w.records) > mostUnstored
+	return w.version != version || w.n >= min(max(fewest, len(w.settings)), most) || now.Sub(w.began) >= LastsFor ||
+		len(w.records) > mostUnstored
 }
 
 // Changed tells what changed of the agents, before the decision that rests on it.

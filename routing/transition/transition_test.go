@@ -67,15 +67,17 @@ func TestReserveTellsWhichCheckFailed(t *testing.T) {
 		spoil func(*transition.Rows, *routing.Reservation)
 		want  string
 	}{
-		"nothing":                {func(*transition.Rows, *routing.Reservation) {}, ""},
-		"no item":                {func(w *transition.Rows, _ *routing.Reservation) { w.Item = nil }, "not found"},
-		"no agent":               {func(_ *transition.Rows, r *routing.Reservation) { r.Agent = "c" }, "not found"},
-		"neither":                {func(_ *transition.Rows, r *routing.Reservation) { r.Offer = nil }, "invalid"},
-		"both":                   {func(_ *transition.Rows, r *routing.Reservation) { r.Assignment = &routing.Assignment{ID: "as"} }, "invalid"},
-		"lease before all else":  {func(w *transition.Rows, r *routing.Reservation) { w.Epoch++; r.ItemVersion++ }, "lease"},
-		"version":                {func(_ *transition.Rows, r *routing.Reservation) { r.ItemVersion++ }, "item"},
-		"done":                   {func(w *transition.Rows, _ *routing.Reservation) { w.Item.State = routing.ItemDone }, "item"},
-		"held by another":        {func(w *transition.Rows, _ *routing.Reservation) { w.Offer = &routing.Offer{ID: "x", Agent: "b"} }, "held"},
+		"nothing":  {func(*transition.Rows, *routing.Reservation) {}, ""},
+		"no item":  {func(w *transition.Rows, _ *routing.Reservation) { w.Item = nil }, "not found"},
+		"no agent": {func(_ *transition.Rows, r *routing.Reservation) { r.Agent = "c" }, "not found"},
+		"neither":  {func(_ *transition.Rows, r *routing.Reservation) { r.Offer = nil }, "invalid"},
+		"both": {func(_ *transition.Rows, r *routing.Reservation) { r.Assignment = &routing.Assignment{ID: "as"} },
+			"invalid"},
+		"lease before all else": {func(w *transition.Rows, r *routing.Reservation) { w.Epoch++; r.ItemVersion++ }, "lease"},
+		"version":               {func(_ *transition.Rows, r *routing.Reservation) { r.ItemVersion++ }, "item"},
+		"done":                  {func(w *transition.Rows, _ *routing.Reservation) { w.Item.State = routing.ItemDone }, "item"},
+		"held by another": {func(w *transition.Rows, _ *routing.Reservation) { w.Offer = &routing.Offer{ID: "x", Agent: "b"} },
+			"held"},
 		"not held as From says":  {func(_ *transition.Rows, r *routing.Reservation) { r.FromOffer = "x" }, "held"},
 		"eligibility":            {func(_ *transition.Rows, r *routing.Reservation) { r.EligRev++ }, "eligibility"},
 		"a person does not ask":  {func(_ *transition.Rows, r *routing.Reservation) { r.EligRev, r.Lease, r.Epoch = 0, "", 0 }, ""},
@@ -85,7 +87,8 @@ func TestReserveTellsWhichCheckFailed(t *testing.T) {
 		"a profile without one": {func(_ *transition.Rows, r *routing.Reservation) {
 			r.Offer.Uses = []routing.Use{{Profile: "x", Units: 99}}
 		}, ""},
-		"one profile named twice": {func(_ *transition.Rows, r *routing.Reservation) { r.Offer.Uses = append(units, units...) }, "capacity"},
+		"one profile named twice": {func(_ *transition.Rows, r *routing.Reservation) { r.Offer.Uses = append(units, units...) },
+			"capacity"},
 		"nothing wanted of nobody": {func(w *transition.Rows, r *routing.Reservation) {
 			w.Agents[0].Capacity, r.Offer.Uses = nil, []routing.Use{}
 		}, ""},
@@ -108,8 +111,8 @@ func TestAnOfferIsMadeAndAccepted(t *testing.T) {
 	require.Equal(t, routing.Item{ID: "i", Version: 6, State: routing.ItemOffered, Queue: "q", Agent: "a", Attempt: 1, Uses: units}, c.Item)
 	require.Equal(t, routing.AgentID("a"), c.Turn)
 	require.Len(t, c.Agents, 1)
-	require.Equal(t, routing.AgentState{EligRev: 7, Rev: 10, Open: 1, Load: map[routing.Profile]int{routing.ProfileUnits: 2}, IdleSince: now},
-		c.Agents[0].State)
+	require.Equal(t, routing.AgentState{EligRev: 7, Rev: 10, Open: 1, Load: map[routing.Profile]int{routing.ProfileUnits: 2},
+		IdleSince: now}, c.Agents[0].State)
 	require.Equal(t, []routing.Profile{routing.ProfileUnits}, c.Agents[0].Profiles)
 
 	w := after(rows(), c)

@@ -100,8 +100,9 @@ func (d *Directory) Claim(ctx context.Context, database string) error {
 		return unavailable("reading whose directory it is", err)
 	}
 	if string(owner) != database {
-		return errs.New(errs.Invalid, "blob: the directory %s holds the blobs of another database; give each database a directory of its own. "+
-			"If this one took the other's place, remove the file %q there", d.root.Name(), ownerFile)
+		return errs.New(errs.Invalid,
+			"blob: the directory %s holds the blobs of another database; give each database a directory of its own. "+
+				"If this one took the other's place, remove the file %q there", d.root.Name(), ownerFile)
 	}
 	return nil
 }

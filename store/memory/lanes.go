@@ -51,7 +51,8 @@ func newClaim(k laneKey, now time.Time, lease time.Duration) channel.Claim {
 func (t *tx) holds(claims map[laneKey]channel.Claim, c channel.Claim) error {
 	check := func() error {
 		if have, ok := claims[laneKey{c.Account, c.Lane}]; !ok || have.Token != c.Token {
-			return errs.New(errs.Stale, "memory: the claim of lane %q of account %q is lost; leave the work to its new holder", c.Lane, c.Account)
+			return errs.New(errs.Stale, "memory: the claim of lane %q of account %q is lost; leave the work to its new holder",
+				c.Lane, c.Account)
 		}
 		return nil
 	}

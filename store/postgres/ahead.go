@@ -150,7 +150,8 @@ func (t *tx) Ahead(ctx context.Context, w driver.Wanted) (bool, error) {
 func (a *ahead) keep(list []routing.Agent, locked bool) {
 	for _, v := range list {
 		if had := a.agents[key(v.ID)]; had == nil || locked {
-			a.agents[key(v.ID)] = &keptAgent{Agent: v, locked: locked, profiles: map[routing.Profile]bool{}, queues: map[routing.QueueID]bool{}}
+			a.agents[key(v.ID)] = &keptAgent{Agent: v, locked: locked, profiles: map[routing.Profile]bool{},
+				queues: map[routing.QueueID]bool{}}
 		}
 	}
 }

@@ -23,10 +23,11 @@ var (
 			AND message = want.message OFFSET 0) x`
 	aheadPeople = `SELECT want.kind, want.scope, want.person, x.id, x.version, x.doc
 		FROM unnest($2::text[], $3::text[], $4::text[]) AS want(kind, scope, person), LATERAL
-		(SELECT id, version, doc FROM sd.identities WHERE ws = $1 AND kind = want.kind AND scope = want.scope AND user_id = want.person OFFSET 0) x`
+		(SELECT id, version, doc FROM sd.identities WHERE ws = $1 AND kind = want.kind AND scope = want.scope
+		AND user_id = want.person OFFSET 0) x`
 
-	openOfThread = `(SELECT id, version, doc FROM sd.conversations WHERE ws = $1 AND thread = want.id AND thread <> '' AND ` + threadIsOpen +
-		` LIMIT 1)`
+	openOfThread = `(SELECT id, version, doc FROM sd.conversations WHERE ws = $1 AND thread = want.id AND thread <> '' AND ` +
+		threadIsOpen + ` LIMIT 1)`
 	lastOfThread = `(SELECT id, version, doc FROM sd.conversations WHERE ws = $1 AND thread = want.id AND NOT ` + threadIsOpen + `
 		ORDER BY opened_at DESC, id DESC LIMIT 1)`
 	itemOf = `, LATERAL (SELECT id, version, seq, doc FROM sd.items WHERE ws = $1 AND id = c.id OFFSET 0) x`

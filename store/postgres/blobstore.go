@@ -130,7 +130,8 @@ func (s BlobStore) Open(ctx context.Context, name string) (io.ReadCloser, error)
 	}
 	spool := &spooled{File: f}
 	found := false
-	err = s.b.run(ctx, query(`SELECT c.data FROM sd.blob_files f JOIN sd.blob_chunks c ON c.name = f.name WHERE f.name = $1 AND f.whole ORDER BY c.n`, name).
+	err = s.b.run(ctx, query(`SELECT c.data FROM sd.blob_files f JOIN sd.blob_chunks c ON c.name = f.name WHERE f.name = $1 AND f.whole
+		ORDER BY c.n`, name).
 		rows(func(r pgx.Rows) error {
 			found = true
 			_, err := f.Write(r.RawValues()[0]) // binary bytea is the bytes themselves
@@ -178,7 +179,8 @@ func (s BlobStore) List(ctx context.Context, before time.Time, after string, lim
 	}
 	defer s.b.running.Done()
 	if after == "" {
-		err := s.b.run(ctx, query(`WITH d AS (DELETE FROM sd.blob_files WHERE NOT whole AND at < clock_timestamp() - $1::interval RETURNING name)
+		err := s.b.run(ctx, query(`WITH d AS (DELETE FROM sd.blob_files WHERE NOT whole AND at < clock_timestamp() - $1::interval
+			RETURNING name)
 			DELETE FROM sd.blob_chunks WHERE name IN (SELECT name FROM d)`, unfinishedAge))
 		if err != nil {
 			return nil, err

@@ -84,8 +84,9 @@ var (
 	intoDecisions          = insertInto("sd.decisions", "", "item text", "doc bytea")
 	intoConversationEvents = insertInto("sd.conversation_events", "", "conversation text", "seq bigint", "doc bytea")
 	intoItems              = insertInto("sd.items", "", "id text", "version bigint", "doc bytea", "seq bigint", "state text", "agent text")
-	intoContacts           = insertInto("sd.contacts", "", "id text", "version bigint", "doc bytea", "name text", "email text", "phone text")
-	intoIdentities         = insertInto("sd.identities", "", "id text", "version bigint", "doc bytea",
+	intoContacts           = insertInto("sd.contacts", "", "id text", "version bigint", "doc bytea", "name text",
+		"email text", "phone text")
+	intoIdentities = insertInto("sd.identities", "", "id text", "version bigint", "doc bytea",
 		"contact text", "kind text", "scope text", "user_id text")
 	intoConversations = insertInto("sd.conversations", "", "id text", "version bigint", "doc bytea", "thread text", "state text",
 		"desk text", "work_stream text", "account text", "channel text", "contact text", "agent text", "category text", "handled boolean",
@@ -94,10 +95,11 @@ var (
 		"account text", "chat_kind text", "chat_id text", "provider text")
 	intoEvents = insertInto("sd.events", "", "at timestamptz", "doc bytea")
 	intoJobs   = insertInto("sd.jobs", "ON CONFLICT (ws, kind, key) WHERE key <> '' AND state IN ('queued', 'running') DO NOTHING",
-		"id text", "kind text", "key text", "state text", "due timestamptz", "claimable timestamptz", "attempts integer", "progress integer",
+		"id text", "kind text", "key text", "state text", "due timestamptz", "claimable timestamptz",
+		"attempts integer", "progress integer",
 		"reason text", "created_at timestamptz", "payload bytea")
-	intoOutbox = insertInto("sd.outbox", "", "id text", "account text", "lane text", "state text", "not_before timestamptz", "tries integer",
-		"reason text", "detail text", "added_at timestamptz", "doc bytea")
+	intoOutbox = insertInto("sd.outbox", "", "id text", "account text", "lane text", "state text",
+		"not_before timestamptz", "tries integer", "reason text", "detail text", "added_at timestamptz", "doc bytea")
 )
 
 // replacement is a statement that replaces rows in the version in which they were

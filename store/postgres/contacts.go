@@ -27,7 +27,8 @@ func (c contacts) Contact(ctx context.Context, id conversation.ContactID) (conve
 	if c.ahead != nil && c.ahead.contacts[key(id)] != nil && c.usable() == nil {
 		return c.ahead.contacts[key(id)].contact()
 	}
-	return one(ctx, c.tx, "contact", query(`SELECT version, doc FROM sd.contacts WHERE ws = $1 AND id = $2`, key(c.ws), key(id)), scanContact)
+	return one(ctx, c.tx, "contact", query(`SELECT version, doc FROM sd.contacts WHERE ws = $1 AND id = $2`, key(c.ws), key(id)),
+		scanContact)
 }
 
 // SaveContact implements conversation.ContactRows. The columns name, email and
@@ -49,10 +50,12 @@ func (c contacts) SaveContact(ctx context.Context, v conversation.Contact) (int6
 	}
 	args := []any{key(c.ws), key(v.ID), doc}
 	if v.Version == 0 {
-		return 1, c.write(ctx, query(`INSERT INTO sd.contacts (ws, id, version, name, email, phone, doc) VALUES ($1, $2, 1, '', '', '', $3)`,
-			args...))
+		return 1, c.write(ctx,
+			query(`INSERT INTO sd.contacts (ws, id, version, name, email, phone, doc) VALUES ($1, $2, 1, '', '', '', $3)`,
+				args...))
 	}
-	return v.Version + 1, c.write(ctx, asClash("contact", `UPDATE sd.contacts SET version = version + 1, name = '', email = '', phone = '', doc = $3
+	return v.Version + 1,
+		c.write(ctx, asClash("contact", `UPDATE sd.contacts SET version = version + 1, name = '', email = '', phone = '', doc = $3
 		WHERE ws = $1 AND id = $2 AND version = $4 RETURNING 1`, append(args, v.Version)...))
 }
 
@@ -76,8 +79,9 @@ func (c contacts) Identity(ctx context.Context, kind channel.Kind, scope channel
 		}
 		return k.identity()
 	}
-	return one(ctx, c.tx, "identity", query(`SELECT version, doc FROM sd.identities WHERE ws = $1 AND kind = $2 AND scope = $3 AND user_id = $4`,
-		key(c.ws), key(kind), key(scope), key(user)), scanIdentity)
+	return one(ctx, c.tx, "identity",
+		query(`SELECT version, doc FROM sd.identities WHERE ws = $1 AND kind = $2 AND scope = $3 AND user_id = $4`,
+			key(c.ws), key(kind), key(scope), key(user)), scanIdentity)
 }
 
 // IdentityByID implements conversation.ContactRows.
@@ -113,7 +117,8 @@ func (c contacts) SaveIdentity(ctx context.Context, i conversation.Identity) (in
 		return 1, c.write(ctx, query(`INSERT INTO sd.identities (ws, id, version, contact, kind, scope, user_id, doc)
 			VALUES ($1, $2, 1, $3, $4, $5, $6, $7)`, args...))
 	}
-	return i.Version + 1, c.write(ctx, asClash("identity", `UPDATE sd.identities SET version = version + 1, contact = $3, kind = $4, scope = $5,
+	return i.Version + 1,
+		c.write(ctx, asClash("identity", `UPDATE sd.identities SET version = version + 1, contact = $3, kind = $4, scope = $5,
 		user_id = $6, doc = $7 WHERE ws = $1 AND id = $2 AND version = $8 RETURNING 1`, append(args, i.Version)...))
 }
 
@@ -130,8 +135,9 @@ func (c contacts) ContactsByID(ctx context.Context, ids []conversation.ContactID
 
 // Contacts implements conversation.ContactRows.
 func (c contacts) Contacts(ctx context.Context, after conversation.ContactID, limit int) ([]conversation.Contact, error) {
-	return many(ctx, c.tx, query(`SELECT version, doc FROM sd.contacts WHERE ws = $1 AND id > $2 ORDER BY id LIMIT $3`, key(c.ws), key(after),
-		limit), scanContact)
+	return many(ctx, c.tx,
+		query(`SELECT version, doc FROM sd.contacts WHERE ws = $1 AND id > $2 ORDER BY id LIMIT $3`, key(c.ws), key(after),
+			limit), scanContact)
 }
 
 // PutEarly implements conversation.ContactRows.
@@ -141,7 +147,8 @@ func (c contacts) PutEarly(ctx context.Context, e conversation.Early) error {
 	if err != nil {
 		return err
 	}
-	return c.write(ctx, query(`INSERT INTO sd.early AS o (ws, account, chat_kind, chat_id, message, at, doc) VALUES ($1, $2, $3, $4, $5, $6, $7)
+	return c.write(ctx, query(`INSERT INTO sd.early AS o (ws, account, chat_kind, chat_id, message, at, doc)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)
 		ON CONFLICT (ws, account, chat_kind, chat_id, message) DO UPDATE SET at = excluded.at, doc = excluded.doc WHERE o.at < excluded.at`,
 		key(c.ws), key(e.Account), key(e.Chat.Kind), key(e.Chat.ID), key(e.Message), e.At, doc))
 }
@@ -156,6 +163,7 @@ func (c contacts) TakeEarly(ctx context.Context, account channel.AccountID, chat
 		return conversation.Early{}, errNotFound("early edit")
 	}
 	c.wrote = true
-	return one(ctx, c.tx, "early edit", query(`DELETE FROM sd.early WHERE ws = $1 AND account = $2 AND chat_kind = $3 AND chat_id = $4 AND message = $5
+	return one(ctx, c.tx, "early edit",
+		query(`DELETE FROM sd.early WHERE ws = $1 AND account = $2 AND chat_kind = $3 AND chat_id = $4 AND message = $5
 		RETURNING doc`, key(c.ws), key(account), key(chat.Kind), key(chat.ID), key(p)), document[conversation.Early])
 }

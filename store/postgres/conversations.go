@@ -153,7 +153,8 @@ func filterSQL(f conversation.Filter, args []any) (string, []any) {
 	}
 	if w := f.Within; w != nil {
 		args = append(args, keys(w.Desks), key(w.Owner))
-		where.WriteString(" AND (desk = ANY($" + strconv.Itoa(len(args)-1) + ") OR agent <> '' AND agent = $" + strconv.Itoa(len(args)) + ")")
+		where.WriteString(" AND (desk = ANY($" + strconv.Itoa(len(args)-1) + ") OR agent <> '' AND agent = $" +
+			strconv.Itoa(len(args)) + ")")
 	}
 	return where.String(), args
 }
@@ -174,7 +175,8 @@ func (c conversations) Message(ctx context.Context, id conversation.MessageID) (
 	if k := c.keptMessage(id); k != nil && c.usable() == nil {
 		return k.message()
 	}
-	return one(ctx, c.tx, "message", query(`SELECT version, doc FROM sd.messages WHERE ws = $1 AND id = $2`, key(c.ws), key(id)), scanMessage)
+	return one(ctx, c.tx, "message", query(`SELECT version, doc FROM sd.messages WHERE ws = $1 AND id = $2`, key(c.ws), key(id)),
+		scanMessage)
 }
 
 // ByProvider implements conversation.Repo.
@@ -186,7 +188,8 @@ func (c conversations) ByProvider(ctx context.Context, account channel.AccountID
 		}
 		return k.message()
 	}
-	return one(ctx, c.tx, "message", query(`SELECT version, doc FROM sd.messages WHERE ws = $1 AND account = $2 AND chat_kind = $3 AND chat_id = $4
+	return one(ctx, c.tx, "message",
+		query(`SELECT version, doc FROM sd.messages WHERE ws = $1 AND account = $2 AND chat_kind = $3 AND chat_id = $4
 		AND provider = $5 AND provider <> ''`, key(c.ws), key(account), key(chat.Kind), key(chat.ID), key(p)), scanMessage)
 }
 
@@ -212,17 +215,21 @@ func (c conversations) SaveMessage(ctx context.Context, m conversation.Message) 
 	}
 	args := slices.Concat([]any{key(c.ws), key(m.ID)}, columns, []any{doc})
 	if m.Version == 0 {
-		return 1, c.write(ctx, query(`INSERT INTO sd.messages (ws, id, version, conversation, seq, account, chat_kind, chat_id, provider, doc)
+		return 1, c.write(ctx,
+			query(`INSERT INTO sd.messages (ws, id, version, conversation, seq, account, chat_kind, chat_id, provider, doc)
 			VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9)`, args...))
 	}
-	return m.Version + 1, c.write(ctx, asClash("message", `UPDATE sd.messages SET version = version + 1, conversation = $3, seq = $4, account = $5,
-		chat_kind = $6, chat_id = $7, provider = $8, doc = $9 WHERE ws = $1 AND id = $2 AND version = $10 RETURNING 1`, append(args, m.Version)...))
+	return m.Version + 1,
+		c.write(ctx, asClash("message", `UPDATE sd.messages SET version = version + 1, conversation = $3, seq = $4, account = $5,
+		chat_kind = $6, chat_id = $7, provider = $8, doc = $9 WHERE ws = $1 AND id = $2 AND version = $10 RETURNING 1`,
+			append(args, m.Version)...))
 }
 
 // Messages implements conversation.Repo.
 func (c conversations) Messages(ctx context.Context, id conversation.ID, after int64, limit int) ([]conversation.Message, error) {
-	return many(ctx, c.tx, query(`SELECT version, doc FROM sd.messages WHERE ws = $1 AND conversation = $2 AND seq > $3 ORDER BY seq, id LIMIT $4`,
-		key(c.ws), key(id), after, limit), scanMessage)
+	return many(ctx, c.tx,
+		query(`SELECT version, doc FROM sd.messages WHERE ws = $1 AND conversation = $2 AND seq > $3 ORDER BY seq, id LIMIT $4`,
+			key(c.ws), key(id), after, limit), scanMessage)
 }
 
 // Latest implements conversation.Repo.
@@ -230,8 +237,9 @@ func (c conversations) Latest(ctx context.Context, id conversation.ID, before in
 	if before <= 0 {
 		before = math.MaxInt64
 	}
-	out, err := many(ctx, c.tx, query(`SELECT version, doc FROM sd.messages WHERE ws = $1 AND conversation = $2 AND seq < $3 ORDER BY seq DESC LIMIT $4`,
-		key(c.ws), key(id), before, limit), scanMessage)
+	out, err := many(ctx, c.tx,
+		query(`SELECT version, doc FROM sd.messages WHERE ws = $1 AND conversation = $2 AND seq < $3 ORDER BY seq DESC LIMIT $4`,
+			key(c.ws), key(id), before, limit), scanMessage)
 	slices.Reverse(out)
 	return out, err
 }
@@ -251,6 +259,7 @@ func (c conversations) AppendEvents(ctx context.Context, evs ...conversation.Eve
 
 // Events implements conversation.Repo.
 func (c conversations) Events(ctx context.Context, id conversation.ID, after int64, limit int) ([]conversation.Event, error) {
-	return many(ctx, c.tx, query(`SELECT doc FROM sd.conversation_events WHERE ws = $1 AND conversation = $2 AND seq > $3 ORDER BY seq LIMIT $4`,
-		key(c.ws), key(id), after, limit), document[conversation.Event])
+	return many(ctx, c.tx,
+		query(`SELECT doc FROM sd.conversation_events WHERE ws = $1 AND conversation = $2 AND seq > $3 ORDER BY seq LIMIT $4`,
+			key(c.ws), key(id), after, limit), document[conversation.Event])
 }

@@ -97,7 +97,8 @@ func TestCommitWhoseConnectionDiesHasAnUnknownOutcome(t *testing.T) {
 	db := openAt(t, Options{DSN: dsn})
 	err := db.Update(t.Context(), ws, func(ctx context.Context, tx store.Tx) error {
 		tx.Now() // the transaction has begun
-		exec(t, dsn, "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and state = 'idle in transaction'")
+		exec(t, dsn, "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and state = 'idle in "+
+			"transaction'")
 		return tx.Deadlines().Set(ctx, "k", "i", at(1))
 	})
 	require.ErrorIs(t, err, store.ErrUnavailable)

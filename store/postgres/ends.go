@@ -36,7 +36,8 @@ func (d *dues) take(ws string) []stmt {
 	var list []stmt
 	if len(cleared.ids) > 0 {
 		list = append(list, query(`DELETE FROM sd.deadlines d USING (SELECT x.at FROM unnest($2::text[], $3::text[]) AS u(kind, id), LATERAL
-			(SELECT t.ctid AS at FROM sd.deadlines t WHERE t.ws = $1 AND t.kind = u.kind AND t.id = u.id FOR UPDATE) x) f WHERE d.ctid = f.at`,
+			(SELECT t.ctid AS at FROM sd.deadlines t WHERE t.ws = $1 AND t.kind = u.kind AND t.id = u.id FOR UPDATE) x) f
+			WHERE d.ctid = f.at`,
 			ws, cleared.kinds, cleared.ids))
 	}
 	if len(set.ids) > 0 {
@@ -91,7 +92,8 @@ var (
 	// ofGiven are the addresses of lanes that are given back, with the time of their
 	// heads, null for an empty one.
 	ofGiven = `(SELECT x.*` + eachLane + `(SELECT l.ctid AS at, (SELECT greatest(coalesce(e.not_before,
-		least(e.received_at, clock_timestamp())), clock_timestamp() - interval '1 s') FROM sd.inbox e WHERE e.ws = l.ws AND e.account = l.account AND e.lane = l.lane AND e.state = 'pending' ORDER BY e.seq LIMIT 1) AS due
+		least(e.received_at, clock_timestamp())), clock_timestamp() - interval '1 s') FROM sd.inbox e WHERE e.ws = l.ws
+		AND e.account = l.account AND e.lane = l.lane AND e.state = 'pending' ORDER BY e.seq LIMIT 1) AS due
 		FROM sd.inbox_lanes l WHERE l.ws = $1 AND l.account = u.account AND l.lane = u.lane AND l.token = u.token OFFSET 0) x) f`
 	dropGiven = `DELETE FROM sd.inbox_lanes l USING ` + ofGiven + ` WHERE l.ctid = f.at AND f.due IS NULL`
 	freeGiven = `UPDATE sd.inbox_lanes l SET token = NULL, until = NULL, due = f.due FROM ` + ofGiven + `
@@ -109,7 +111,8 @@ func (e *ends) take(ws string) []stmt {
 		if e.held[c] {
 			to = &given
 		}
-		to.accounts, to.lanes, to.tokens = append(to.accounts, key(c.Account)), append(to.lanes, key(c.Lane)), append(to.tokens, key(c.Token))
+		to.accounts, to.lanes, to.tokens = append(to.accounts, key(c.Account)), append(to.lanes, key(c.Lane)),
+			append(to.tokens, key(c.Token))
 	}
 	var list []stmt
 	if n := len(e.done); n > 0 {

@@ -32,7 +32,8 @@ func (e events) purgeEvents(ctx context.Context, before time.Time, limit int) (n
 	}
 	err = e.lock(ctx, query(`WITH d AS (DELETE FROM sd.events WHERE (ws, id) IN
 			(SELECT ws, id FROM sd.events WHERE ws = $1 AND at < $3 ORDER BY at, id LIMIT $2) RETURNING xid),
-		f AS (UPDATE sd.feed_state SET purged = greatest(purged, (SELECT xid FROM d ORDER BY xid DESC LIMIT 1)) WHERE ws = $1 AND EXISTS (SELECT 1 FROM d))
+		f AS (UPDATE sd.feed_state SET purged = greatest(purged, (SELECT xid FROM d ORDER BY xid DESC LIMIT 1)) WHERE ws = $1
+		AND EXISTS (SELECT 1 FROM d))
 		SELECT count(*) FROM d`, key(e.ws), limit, before).rows(func(r pgx.Rows) error { return r.Scan(&n) }))
 	return n, err
 }
@@ -89,8 +90,8 @@ func (c commands) Lookup(ctx context.Context, principal, id string) (digest stri
 
 // Store implements driver.CommandRepo.
 func (c commands) Store(ctx context.Context, principal, id, digest string, result []byte) error {
-	return c.write(ctx, query(`INSERT INTO sd.commands (ws, principal, key, digest, result, at) VALUES ($1, $2, $3, $4, $5, clock_timestamp())`,
-		key(c.ws), key(principal), key(id), key(digest), result))
+	return c.write(ctx, query(`INSERT INTO sd.commands (ws, principal, key, digest, result, at)
+		VALUES ($1, $2, $3, $4, $5, clock_timestamp())`, key(c.ws), key(principal), key(id), key(digest), result))
 }
 
 // purgeCommands deletes results of commands.

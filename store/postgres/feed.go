@@ -238,7 +238,8 @@ func (s snapshot) xipText() []string {
 func (b *backend) settleFeed(ctx context.Context) error {
 	foreign := false
 	err := b.run(ctx, query(`SELECT feed_epoch, EXISTS (SELECT 1 FROM sd.workspaces w
-		WHERE (SELECT e.xid FROM sd.events e WHERE e.ws = w.ws ORDER BY e.xid DESC LIMIT 1) >= pg_snapshot_xmax(pg_current_snapshot())) FROM sd.schema_info`).
+		WHERE (SELECT e.xid FROM sd.events e WHERE e.ws = w.ws ORDER BY e.xid DESC LIMIT 1) >= pg_snapshot_xmax(pg_current_snapshot()))
+		FROM sd.schema_info`).
 		rows(func(r pgx.Rows) error { return r.Scan(&b.feedEpoch, &foreign) }))
 	if err != nil || !foreign {
 		return err

@@ -22,7 +22,8 @@ func seed(t testing.TB, db *store.DB, n int) {
 	for i := range n {
 		update(t, db, func(ctx context.Context, tx store.Tx) error {
 			_, err := tx.Conversations().SaveConversation(ctx, conversation.Conversation{
-				ID: conversation.ID(fmt.Sprint("c", i)), Thread: fmt.Sprint("t", i), State: conversation.StateOpen, OpenedAt: at(0), UpdatedAt: at(0)})
+				ID: conversation.ID(fmt.Sprint("c", i)), Thread: fmt.Sprint("t", i), State: conversation.StateOpen,
+				OpenedAt: at(0), UpdatedAt: at(0)})
 			return err
 		})
 	}
@@ -39,7 +40,8 @@ func inbound(ctx context.Context, tx store.Tx, i int) error {
 	c.EventSeq++
 	c.UpdatedAt = now
 	m := conversation.Message{ID: conversation.MessageID(uuid.Must(uuid.NewV7()).String()), Conversation: c.ID, Seq: c.EventSeq, At: now,
-		Account: "a", Chat: channel.Chat{Kind: channel.ChatUser, ID: "u"}, Content: channel.Text("hello"), Status: conversation.StatusReceived}
+		Account: "a", Chat: channel.Chat{Kind: channel.ChatUser, ID: "u"}, Content: channel.Text("hello"),
+		Status: conversation.StatusReceived}
 	m.Provider = channel.ProviderMessageID(m.ID)
 	if _, err := tx.Conversations().SaveMessage(ctx, m); err != nil {
 		return err
@@ -177,11 +179,15 @@ func byHand(ctx context.Context, b *backend, i int) error {
 	m := uuid.Must(uuid.NewV7()).String()
 	doc := []byte(`{"id":"` + m + `","text":"hello"}`)
 	var rest pgx.Batch
-	rest.Queue(b.qualify(`insert into sd.messages (ws, id, version, conversation, seq, account, chat_kind, chat_id, provider, doc) values ('w1', $1, 1, $2, $3, 'a', 'user', 'u', $1, $4)`), m, id, seq, doc)
-	rest.Queue(b.qualify(`update sd.conversations set version = version + 1, updated_at = now() where ws = 'w1' and id = $1 and version = $2`), id, version)
+	rest.Queue(b.qualify(`insert into sd.messages (ws, id, version, conversation, seq, account, chat_kind, chat_id, provider, doc) `+
+		`values ('w1', $1, 1, $2, $3, 'a', 'user', 'u', $1, $4)`), m, id, seq, doc)
+	rest.Queue(b.qualify(`update sd.conversations set version = version + 1, updated_at = now() where ws = 'w1' and id = $1 and version `+
+		`= $2`), id, version)
 	rest.Queue(b.qualify(`insert into sd.conversation_events (ws, conversation, seq, doc) values ('w1', $1, $2, $3)`), id, seq, doc)
-	rest.Queue(b.qualify(`insert into sd.outbox (ws, id, account, lane, state, tries, reason, detail, added_at, doc) values ('w1', $1, 'a', $2, 'queued', 0, '', '', now(), $3)`), m, id, doc)
-	rest.Queue(b.qualify(`insert into sd.outbox_lanes (ws, account, lane, due) values ('w1', 'a', $1, now()) on conflict (ws, account, lane) do nothing`), id)
+	rest.Queue(b.qualify(`insert into sd.outbox (ws, id, account, lane, state, tries, reason, detail, added_at, doc) values ('w1', $1, `+
+		`'a', $2, 'queued', 0, '', '', now(), $3)`), m, id, doc)
+	rest.Queue(b.qualify(`insert into sd.outbox_lanes (ws, account, lane, due) values ('w1', 'a', $1, now()) on conflict (ws, account, `+
+		`lane) do nothing`), id)
 	rest.Queue(b.qualify(`insert into sd.events (ws, at, doc) values ('w1', now(), $1)`), doc)
 	rest.Queue("commit")
 	return c.SendBatch(ctx, &rest).Close()

@@ -67,7 +67,8 @@ func (i inbox) Done(ctx context.Context, c channel.Claim, id channel.EnvelopeID)
 		return nil
 	}
 	return i.write(ctx, i.holding(inboxLanes, c), asStale(envelopeEnded,
-		`UPDATE sd.inbox SET state = 'done', ended_at = clock_timestamp() WHERE ws = $1 AND id = $2 AND account = $3 AND lane = $4 AND state = 'pending' RETURNING 1`,
+		`UPDATE sd.inbox SET state = 'done', ended_at = clock_timestamp() WHERE ws = $1 AND id = $2 AND account = $3 AND lane = $4
+			AND state = 'pending' RETURNING 1`,
 		key(i.ws), key(id), key(c.Account), key(c.Lane)))
 }
 
@@ -75,14 +76,16 @@ func (i inbox) Done(ctx context.Context, c channel.Claim, id channel.EnvelopeID)
 func (i inbox) Retry(ctx context.Context, c channel.Claim, id channel.EnvelopeID, notBefore time.Time, reason string) error {
 	i.news |= driver.NewsInbox
 	return i.write(ctx, i.holding(inboxLanes, c), asStale(envelopeEnded,
-		`UPDATE sd.inbox SET not_before = $5, tries = tries + 1, reason = $6 WHERE ws = $1 AND id = $2 AND account = $3 AND lane = $4 AND state = 'pending' RETURNING 1`,
+		`UPDATE sd.inbox SET not_before = $5, tries = tries + 1, reason = $6 WHERE ws = $1 AND id = $2 AND account = $3 AND lane = $4
+			AND state = 'pending' RETURNING 1`,
 		key(i.ws), key(id), key(c.Account), key(c.Lane), orNull(notBefore), key(reason)))
 }
 
 // Quarantine implements channel.InboxRepo.
 func (i inbox) Quarantine(ctx context.Context, c channel.Claim, id channel.EnvelopeID, reason string) error {
 	return i.write(ctx, i.holding(inboxLanes, c), asStale(envelopeEnded,
-		`UPDATE sd.inbox SET state = 'quarantined', ended_at = clock_timestamp(), reason = $5 WHERE ws = $1 AND id = $2 AND account = $3 AND lane = $4 AND state = 'pending' RETURNING 1`,
+		`UPDATE sd.inbox SET state = 'quarantined', ended_at = clock_timestamp(), reason = $5 WHERE ws = $1 AND id = $2
+			AND account = $3 AND lane = $4 AND state = 'pending' RETURNING 1`,
 		key(i.ws), key(id), key(c.Account), key(c.Lane), key(reason)))
 }
 

@@ -34,19 +34,20 @@ func (j jobs) Enqueue(ctx context.Context, v driver.Job) error {
 
 // Finish implements driver.JobRepo.
 func (j jobs) Finish(ctx context.Context, id, token string) error {
-	return j.write(ctx, asStale(jobClaim, `UPDATE sd.jobs SET state = 'done', progress = 100, claimable = NULL, token = NULL, ended_at = clock_timestamp() `+jobHeld,
-		key(j.ws), key(id), key(token)))
+	return j.write(ctx, asStale(jobClaim, `UPDATE sd.jobs SET state = 'done', progress = 100, claimable = NULL, token = NULL, ended_at
+		= clock_timestamp() `+jobHeld, key(j.ws), key(id), key(token)))
 }
 
 // Fail implements driver.JobRepo.
 func (j jobs) Fail(ctx context.Context, id, token, reason string, retryAt time.Time) error {
 	j.news |= driver.NewsJobs
 	if j.due(retryAt); retryAt.IsZero() {
-		return j.write(ctx, asStale(jobClaim, `UPDATE sd.jobs SET state = 'dead', reason = $4, claimable = NULL, token = NULL, ended_at = clock_timestamp() `+jobHeld,
+		return j.write(ctx, asStale(jobClaim, `UPDATE sd.jobs
+			SET state = 'dead', reason = $4, claimable = NULL, token = NULL, ended_at = clock_timestamp() `+jobHeld,
 			key(j.ws), key(id), key(token), key(reason)))
 	}
-	return j.write(ctx, asStale(jobClaim, `UPDATE sd.jobs SET state = 'queued', reason = $4, due = $5, claimable = $5, token = NULL `+jobHeld,
-		key(j.ws), key(id), key(token), key(reason), retryAt))
+	return j.write(ctx, asStale(jobClaim, `UPDATE sd.jobs SET state = 'queued', reason = $4, due = $5, claimable = $5, token = NULL `+
+		jobHeld, key(j.ws), key(id), key(token), key(reason), retryAt))
 }
 
 // Report implements driver.JobRepo.
@@ -61,13 +62,16 @@ func (j jobs) Revive(ctx context.Context, id string) error {
 		return err
 	}
 	j.news |= driver.NewsJobs
-	return j.write(ctx, asStale("the job is not dead, or another one does its work; read it again", `UPDATE sd.jobs j SET state = 'queued', reason = $3,
+	return j.write(ctx, asStale("the job is not dead, or another one does its work; read it again",
+		`UPDATE sd.jobs j SET state = 'queued', reason = $3,
 		attempts = 0, progress = 0, due = clock_timestamp(), claimable = clock_timestamp(), ended_at = NULL
 		WHERE ws = $1 AND id = $2 AND state = 'dead' AND (key = '' OR NOT EXISTS (SELECT 1 FROM sd.jobs o
-			WHERE o.ws = j.ws AND o.kind = j.kind AND o.key = j.key AND o.state IN ('queued', 'running'))) RETURNING 1`, key(j.ws), key(id), key("")))
+			WHERE o.ws = j.ws AND o.kind = j.kind AND o.key = j.key AND o.state IN ('queued', 'running'))) RETURNING 1`,
+		key(j.ws), key(id), key("")))
 }
 
-const jobColumns = `j.ws, j.id, j.kind, j.key, j.state, j.due, j.attempts, j.progress, j.reason, coalesce(j.token, ''), j.created_at, j.payload`
+const jobColumns = `j.ws, j.id, j.kind, j.key, j.state, j.due, j.attempts, j.progress, j.reason, coalesce(j.token, ''), j.created_at, ` +
+	`j.payload`
 
 func readJob(r pgx.Rows) (driver.Job, error) { return scanJob(r) }
 
@@ -84,7 +88,8 @@ func scanJob(r pgx.Rows, more ...any) (driver.Job, error) {
 
 // Job implements driver.JobRepo.
 func (j jobs) Job(ctx context.Context, id string) (driver.Job, error) {
-	v, err := one(ctx, j.tx, "job", query(`SELECT `+jobColumns+` FROM sd.jobs j WHERE j.ws = $1 AND j.id = $2`, key(j.ws), key(id)), readJob)
+	v, err := one(ctx, j.tx, "job", query(`SELECT `+jobColumns+` FROM sd.jobs j WHERE j.ws = $1 AND j.id = $2`, key(j.ws), key(id)),
+		readJob)
 	v.Token = "" // a claim is the claimer's alone
 	return v, err
 }
@@ -93,7 +98,8 @@ func (j jobs) Job(ctx context.Context, id string) (driver.Job, error) {
 // that alone is indexed by it.
 func (j jobs) Running(ctx context.Context, limit int) ([]driver.Job, error) {
 	list, err := many(ctx, j.tx, query(`SELECT `+jobColumns+` FROM sd.jobs j
-		WHERE j.claimable IS NOT NULL AND j.ws = $1 AND j.state = 'running' ORDER BY j.created_at, j.id LIMIT $2`, key(j.ws), limit), readJob)
+		WHERE j.claimable IS NOT NULL AND j.ws = $1 AND j.state = 'running' ORDER BY j.created_at, j.id LIMIT $2`, key(j.ws), limit),
+		readJob)
 	for i := range list {
 		list[i].Token = ""
 	}
@@ -110,7 +116,8 @@ func (j jobs) Dead(ctx context.Context, limit int) ([]driver.Job, error) {
 // purgeDone deletes jobs that are done.
 func (j jobs) purgeDone(ctx context.Context, before time.Time, limit int) (int, error) {
 	return j.purge(ctx, `WITH d AS (DELETE FROM sd.jobs WHERE (ws, id) IN
-		(SELECT ws, id FROM sd.jobs WHERE ws = $1 AND state = 'done' AND created_at < $3 LIMIT $2) RETURNING 1) SELECT count(*) FROM d`, limit, before)
+		(SELECT ws, id FROM sd.jobs WHERE ws = $1 AND state = 'done' AND created_at < $3 LIMIT $2) RETURNING 1) SELECT count(*) FROM d`,
+		limit, before)
 }
 
 // claimJobs looks for each kind by itself, so that a long queue of one costs the
@@ -118,7 +125,8 @@ func (j jobs) purgeDone(ctx context.Context, before time.Time, limit int) (int, 
 const claimJobs = `WITH c AS (SELECT due.* FROM unnest($1::text[], $2::int[], $4::timestamptz[]) AS k (kind, most, since), LATERAL (
 		SELECT ctid AS at, claimable AS was FROM sd.jobs WHERE claimable > k.since AND claimable <= now() AND kind = k.kind
 		ORDER BY claimable LIMIT k.most FOR UPDATE SKIP LOCKED) due),
-	w AS (UPDATE sd.jobs j SET state = 'running', attempts = attempts + 1, token = gen_random_uuid()::text, claimable = clock_timestamp() + $3::interval
+	w AS (UPDATE sd.jobs j SET state = 'running', attempts = attempts + 1, token = gen_random_uuid()::text, claimable =
+	clock_timestamp() + $3::interval
 		FROM c WHERE j.ctid = c.at RETURNING j.*, c.was)
 	SELECT ` + jobColumns + `, j.was FROM w j ORDER BY j.due, j.id`
 

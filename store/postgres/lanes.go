@@ -20,27 +20,33 @@ type laneKind struct {
 }
 
 var inboxLanes = laneKind{
-	touch:   touchSQL("sd.inbox_lanes", "VALUES ($1, $2, $3, greatest(coalesce($4, clock_timestamp()), clock_timestamp() - interval '1 s'))"),
+	touch: touchSQL("sd.inbox_lanes",
+		"VALUES ($1, $2, $3, greatest(coalesce($4, clock_timestamp()), clock_timestamp() - interval '1 s'))"),
 	touches: touchSQL("sd.inbox_lanes", manyLanes),
 	claim: claimSQL("sd.inbox_lanes", "$3", "", ", e.seq, e.not_before > clock_timestamp(), "+envelopeColumns,
 		` LEFT JOIN LATERAL (SELECT * FROM sd.inbox e WHERE e.ws = w.ws AND e.account = w.account AND e.lane = w.lane
 			AND e.state = 'pending' ORDER BY e.seq LIMIT $4) e ON true ORDER BY w.ws, w.account, w.lane, e.seq`),
 	check: checkSQL("sd.inbox_lanes"),
 	lock:  lockSQL("sd.inbox_lanes"),
-	drop:  dropSQL("sd.inbox_lanes", "SELECT 1 FROM sd.inbox e WHERE e.ws = l.ws AND e.account = l.account AND e.lane = l.lane AND e.state = 'pending'"),
-	free: freeSQL("sd.inbox_lanes", `SELECT greatest(coalesce(e.not_before, least(e.received_at, clock_timestamp())), clock_timestamp() - interval '1 s') FROM sd.inbox e
+	drop: dropSQL("sd.inbox_lanes",
+		"SELECT 1 FROM sd.inbox e WHERE e.ws = l.ws AND e.account = l.account AND e.lane = l.lane AND e.state = 'pending'"),
+	free: freeSQL("sd.inbox_lanes", `SELECT greatest(coalesce(e.not_before, least(e.received_at, clock_timestamp())), clock_timestamp()
+		- interval '1 s') FROM sd.inbox e
 		WHERE e.ws = l.ws AND e.account = l.account AND e.lane = l.lane AND e.state = 'pending' ORDER BY e.seq LIMIT 1`),
 }
 
 var outboxLanes = laneKind{
-	touch:   touchSQL("sd.outbox_lanes", "VALUES ($1, $2, $3, greatest(coalesce($4, clock_timestamp()), clock_timestamp() - interval '1 s'))"),
+	touch: touchSQL("sd.outbox_lanes",
+		"VALUES ($1, $2, $3, greatest(coalesce($4, clock_timestamp()), clock_timestamp() - interval '1 s'))"),
 	touches: touchSQL("sd.outbox_lanes", manyLanes),
 	claim: claimSQL("sd.outbox_lanes", unlessResumed("$3", "$4"), ` AND NOT EXISTS (SELECT 1 FROM sd.outbox_pauses p
 		WHERE p.ws = l.ws AND p.account = l.account AND p.until > clock_timestamp())`, "", ""),
 	check: checkSQL("sd.outbox_lanes"),
 	lock:  lockSQL("sd.outbox_lanes"),
-	drop:  dropSQL("sd.outbox_lanes", "SELECT 1 FROM sd.outbox e WHERE e.ws = l.ws AND e.account = l.account AND e.lane = l.lane AND e.state IN ('queued', 'sending')"),
-	free: freeSQL("sd.outbox_lanes", `SELECT greatest(coalesce(e.not_before, least(e.added_at, clock_timestamp())), clock_timestamp() - interval '1 s') FROM sd.outbox e
+	drop: dropSQL("sd.outbox_lanes",
+		"SELECT 1 FROM sd.outbox e WHERE e.ws = l.ws AND e.account = l.account AND e.lane = l.lane AND e.state IN ('queued', 'sending')"),
+	free: freeSQL("sd.outbox_lanes",
+		`SELECT greatest(coalesce(e.not_before, least(e.added_at, clock_timestamp())), clock_timestamp() - interval '1 s') FROM sd.outbox e
 		WHERE e.ws = l.ws AND e.account = l.account AND e.lane = l.lane AND e.state IN ('queued', 'sending') ORDER BY e.seq LIMIT 1`),
 }
 
@@ -72,7 +78,8 @@ func touchSQL(table, values string) string {
 func claimSQL(table, since, also, columns, from string) string {
 	return `WITH c AS (SELECT ctid AS at, due FROM ` + table + ` l WHERE due > ` + since + ` AND due <= now()` + also + `
 			ORDER BY due LIMIT $1 FOR UPDATE SKIP LOCKED),
-		w AS (UPDATE ` + table + ` l SET token = gen_random_uuid()::text, until = clock_timestamp() + $2::interval, due = clock_timestamp() + $2::interval
+		w AS (UPDATE ` + table +
+		` l SET token = gen_random_uuid()::text, until = clock_timestamp() + $2::interval, due = clock_timestamp() + $2::interval
 			FROM c WHERE l.ctid = c.at RETURNING l.ws, l.account, l.lane, l.token, l.until, c.due)
 		SELECT w.ws, w.account, w.lane, w.token, w.until, w.due` + columns + ` FROM w` + from
 }
@@ -80,7 +87,8 @@ func claimSQL(table, since, also, columns, from string) string {
 // checkSQL holds the claim until the commit: a share lock of the key keeps
 // another claim off and lets new work be announced.
 func checkSQL(table string) string {
-	return `SELECT 1 FROM ` + table + ` WHERE ws = $1 AND account = $2 AND lane = $3 AND token = $4 AND until > clock_timestamp() FOR KEY SHARE`
+	return `SELECT 1 FROM ` + table +
+		` WHERE ws = $1 AND account = $2 AND lane = $3 AND token = $4 AND until > clock_timestamp() FOR KEY SHARE`
 }
 
 const claimed = ` FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS u(ws, account, lane, token)

@@ -138,7 +138,8 @@ func poolConfig(opts Options) (*pgxpool.Config, error) {
 	cfg, err := pgxpool.ParseConfig(opts.DSN)
 	if err != nil {
 		// The parser's own message may quote parts of the DSN.
-		return nil, errs.New(errs.Invalid, "store: Options.DSN cannot be read; give an address such as postgres://user:password@host:5432/database?sslmode=verify-full")
+		return nil, errs.New(errs.Invalid,
+			"store: Options.DSN cannot be read; give an address such as postgres://user:password@host:5432/database?sslmode=verify-full")
 	}
 	cfg.MaxConns = int32(opts.MaxConns)
 	cc := cfg.ConnConfig

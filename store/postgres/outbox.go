@@ -32,8 +32,9 @@ func (o outbox) Enqueue(ctx context.Context, rows ...channel.OutboxRow) error {
 		if err != nil {
 			return err
 		}
-		err = o.add(ctx, intoOutbox, []any{key(r.ID), key(r.Account), key(r.Lane), key(r.State), orNull(r.NotBefore), r.Tries, key(r.Reason),
-			key(r.Detail), o.Now(), doc})
+		err = o.add(ctx, intoOutbox,
+			[]any{key(r.ID), key(r.Account), key(r.Lane), key(r.State), orNull(r.NotBefore), r.Tries, key(r.Reason),
+				key(r.Detail), o.Now(), doc})
 		if err != nil {
 			return err
 		}
@@ -62,7 +63,8 @@ func (o outbox) Begin(ctx context.Context, c channel.Claim, at channel.Attempt) 
 	}
 	return o.write(ctx, o.holding(outboxLanes, c),
 		query(`WITH w AS (UPDATE sd.outbox SET state = 'sending', attempt = $5, tries = tries + 1, not_before = NULL
-			WHERE ws = $1 AND id = ANY($4) AND account = $2 AND lane = $3 AND (state = 'queued' AND attempt IS NULL OR attempt = $5) RETURNING 1)
+			WHERE ws = $1 AND id = ANY($4) AND account = $2 AND lane = $3 AND (state = 'queued' AND attempt IS NULL OR attempt = $5)
+			RETURNING 1)
 			SELECT sd.must((SELECT count(*) FROM w) = $6, '`+codeStale+`', '`+attemptLost+`')`,
 			key(o.ws), key(c.Account), key(c.Lane), keys(at.Rows), key(at.ID), len(at.Rows)),
 		query(`INSERT INTO sd.attempts (ws, id, begun, doc) VALUES ($1, $2, true, $3)
@@ -201,7 +203,8 @@ func (o outbox) Pending(ctx context.Context) (n int, err error) {
 // purgeOutbox deletes rows that ended.
 func (o outbox) purgeOutbox(ctx context.Context, before time.Time, limit int) (int, error) {
 	return o.purge(ctx, `WITH d AS (DELETE FROM sd.outbox WHERE (ws, id) IN (SELECT ws, id FROM sd.outbox
-		WHERE ws = $1 AND added_at < $3 AND state NOT IN ('queued', 'sending') LIMIT $2) RETURNING 1) SELECT count(*) FROM d`, limit, before)
+		WHERE ws = $1 AND added_at < $3 AND state NOT IN ('queued', 'sending') LIMIT $2) RETURNING 1) SELECT count(*) FROM d`,
+		limit, before)
 }
 
 // ClaimOutbox implements driver.System.

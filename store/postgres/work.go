@@ -34,7 +34,8 @@ func (w work) Item(ctx context.Context, id routing.ItemID) (routing.Item, error)
 
 // Open implements driver.WorkRepo.
 func (w work) Open(ctx context.Context) ([]routing.Item, error) {
-	return many(ctx, w.tx, query(`SELECT `+itemColumns+` FROM sd.items WHERE ws = $1 AND state <> 'done' ORDER BY seq`, key(w.ws)), scanItem)
+	return many(ctx, w.tx, query(`SELECT `+itemColumns+` FROM sd.items WHERE ws = $1 AND state <> 'done' ORDER BY seq`, key(w.ws)),
+		scanItem)
 }
 
 // SaveItem implements driver.WorkRepo.
@@ -71,13 +72,14 @@ func (w work) SaveItem(ctx context.Context, it routing.Item) (int64, error) {
 // saveItem replaces an item that is still in the version.
 func (t *tx) saveItem(it routing.Item, version int64) (stmt, error) {
 	doc, err := encode(it)
-	return asClash("item", `UPDATE sd.items SET version = version + 1, state = $3, agent = $4, doc = $5 WHERE ws = $1 AND id = $2 AND version = $6 RETURNING 1`,
-		key(t.ws), key(it.ID), key(it.State), key(it.Agent), doc, version), err
+	return asClash("item", `UPDATE sd.items SET version = version + 1, state = $3, agent = $4, doc = $5 WHERE ws = $1 AND id = $2
+		AND version = $6 RETURNING 1`, key(t.ws), key(it.ID), key(it.State), key(it.Agent), doc, version), err
 }
 
 // Offer implements driver.WorkRepo.
 func (w work) Offer(ctx context.Context, id routing.OfferID) (routing.Offer, error) {
-	return one(ctx, w.tx, "offer", query(`SELECT doc FROM sd.offers WHERE ws = $1 AND id = $2`, key(w.ws), key(id)), document[routing.Offer])
+	return one(ctx, w.tx, "offer", query(`SELECT doc FROM sd.offers WHERE ws = $1 AND id = $2`, key(w.ws), key(id)),
+		document[routing.Offer])
 }
 
 // Held implements driver.WorkRepo.
@@ -85,7 +87,8 @@ func (w work) Held(ctx context.Context, item routing.ItemID) (*routing.Offer, *r
 	var offers []routing.Offer
 	var assignments []routing.Assignment
 	err := w.read(ctx,
-		collect(query(`SELECT doc FROM sd.offers WHERE ws = $1 AND item = $2 AND open`, key(w.ws), key(item)), &offers, document[routing.Offer]),
+		collect(query(`SELECT doc FROM sd.offers WHERE ws = $1 AND item = $2 AND open`, key(w.ws), key(item)), &offers,
+			document[routing.Offer]),
 		collect(query(`SELECT doc FROM sd.assignments WHERE ws = $1 AND item = $2 AND open`, key(w.ws), key(item)), &assignments,
 			document[routing.Assignment]))
 	return first(offers), first(assignments), err
@@ -103,8 +106,8 @@ func (w work) HeldBy(ctx context.Context, a routing.AgentID) ([]routing.Offer, [
 	var offers []routing.Offer
 	var assignments []routing.Assignment
 	err := w.read(ctx,
-		collect(query(`SELECT doc FROM sd.offers WHERE ws = $1 AND agent = $2 AND open ORDER BY offered_at, id`, key(w.ws), key(a)), &offers,
-			document[routing.Offer]),
+		collect(query(`SELECT doc FROM sd.offers WHERE ws = $1 AND agent = $2 AND open ORDER BY offered_at, id`, key(w.ws), key(a)),
+			&offers, document[routing.Offer]),
 		collect(query(`SELECT doc FROM sd.assignments WHERE ws = $1 AND agent = $2 AND open ORDER BY started_at, id`, key(w.ws), key(a)),
 			&assignments, document[routing.Assignment]))
 	return offers, assignments, err

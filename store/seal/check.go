@@ -66,7 +66,8 @@ func checkOnce(ctx context.Context, s Sealer, load func(context.Context) ([]byte
 		return errs.New(errs.Invalid, "seal: the check record of the keys is damaged; restore the database from a backup")
 	}
 	if record.Version > checkVersion {
-		return errs.New(errs.Unsupported, "seal: the check record of the keys is of version %d, this program reads up to %d; start a newer program", record.Version, checkVersion)
+		return errs.New(errs.Unsupported, "seal: the check record of the keys is of version %d, this program reads up to %d; start a "+
+			"newer program", record.Version, checkVersion)
 	}
 	plain, err := s.Open(ctx, checkPlace, record.Sealed)
 	if errors.Is(err, ErrCannotOpen) || err == nil && string(plain) != checkText {
@@ -94,7 +95,8 @@ func saveCheck(ctx context.Context, s Sealer, save func(context.Context, []byte)
 }
 
 func wrongKey(want, have string) error {
-	return errs.New(errs.Invalid, "%w: the database was sealed with key %q, which is missing, disabled or not the same key in the keys given (their primary is %q). "+
-		"Start with the key file, or the SANGDAM_KEYS, that was in use before, or restore it from its backup. "+
-		"Nothing was changed; without that key the stored channel secrets and protected fields cannot be read", ErrWrongKey, want, have)
+	return errs.New(errs.Invalid,
+		"%w: the database was sealed with key %q, which is missing, disabled or not the same key in the keys given (their primary is %q). "+
+			"Start with the key file, or the SANGDAM_KEYS, that was in use before, or restore it from its backup. "+
+			"Nothing was changed; without that key the stored channel secrets and protected fields cannot be read", ErrWrongKey, want, have)
 }

@@ -35,7 +35,8 @@ var (
 // ErrCannotOpen says that sealed bytes do not open here: they were altered or
 // cut, they belong to another place, or the key they were sealed with is not
 // among the keys. Which of these cannot be told. It is also an ErrInvalid.
-var ErrCannotOpen = errs.New(errs.Invalid, "seal: the value does not open: it was altered, it was moved from another place, or its key is not among the keys given")
+var ErrCannotOpen = errs.New(errs.Invalid,
+	"seal: the value does not open: it was altered, it was moved from another place, or its key is not among the keys given")
 
 // AD is the place of a sealed value. It is not stored with the value: whoever
 // opens one knows from where it was read.

@@ -97,7 +97,8 @@ type inside struct{}
 
 func (b *backend) nested(ctx context.Context) error {
 	if ctx.Value(inside{}) == b {
-		return errs.New(errs.Invalid, "sqlite: called inside an Update or View with its context; use the Tx, or call it after the function has returned")
+		return errs.New(errs.Invalid,
+			"sqlite: called inside an Update or View with its context; use the Tx, or call it after the function has returned")
 	}
 	return nil
 }

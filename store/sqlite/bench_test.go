@@ -96,7 +96,8 @@ func BenchmarkAppendPowerCutDurable(b *testing.B) {
 		return err
 	}, func(i int) error {
 		return control.do(func(c *raw.Conn) error {
-			_, err := c.Exec(`INSERT INTO bare (id, lane, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, name("key", i), name("lane", i%500), body)
+			_, err := c.Exec(`INSERT INTO bare (id, lane, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, name("key", i),
+				name("lane", i%500), body)
 			return err
 		})
 	})
@@ -275,9 +276,11 @@ func (s *inboundBench) next(lane int) (channel.EnvelopeID, error) {
 
 func (s *inboundBench) message(c conversation.Conversation, env channel.EnvelopeID, at time.Time) conversation.Message {
 	return conversation.Message{
-		ID: conversation.MessageID(newID()), Conversation: c.ID, Seq: c.EventSeq, CustomerSeq: c.CustomerSeq, Direction: conversation.Inbound,
-		Author: conversation.Author{Kind: conversation.ByCustomer, Identity: c.Identity}, Content: channel.Text("안녕하세요, 환불 문의드립니다."),
-		Account: c.Account, Chat: c.Chat, Provider: channel.ProviderMessageID(env), Status: conversation.StatusReceived, OccurredAt: at, At: at,
+		ID: conversation.MessageID(newID()), Conversation: c.ID, Seq: c.EventSeq, CustomerSeq: c.CustomerSeq,
+		Direction: conversation.Inbound,
+		Author:    conversation.Author{Kind: conversation.ByCustomer, Identity: c.Identity}, Content: channel.Text("안녕하세요, 환불 문의드립니다."),
+		Account: c.Account, Chat: c.Chat, Provider: channel.ProviderMessageID(env), Status: conversation.StatusReceived,
+		OccurredAt: at, At: at,
 	}
 }
 
@@ -315,11 +318,13 @@ func (s *inboundBench) viaRepos(i int) error {
 		if err := tx.Conversations().AppendEvents(ctx,
 			conversation.Event{Conversation: c.ID, Seq: c.EventSeq - 1, Kind: conversation.EvMessage, Message: m.ID, Actor: "customer",
 				At: tx.Now()},
-			conversation.Event{Conversation: c.ID, Seq: c.EventSeq, Kind: conversation.EvState, Actor: "customer", At: tx.Now()}); err != nil {
+			conversation.Event{Conversation: c.ID, Seq: c.EventSeq, Kind: conversation.EvState, Actor: "customer",
+				At: tx.Now()}); err != nil {
 			return err
 		}
-		if err := tx.Events().Append(ctx, store.Event{Aggregate: "conversation", ID: id, Version: c.EventSeq, Kind: "message", Ref: string(m.ID),
-			At: tx.Now()}); err != nil {
+		if err := tx.Events().
+			Append(ctx, store.Event{Aggregate: "conversation", ID: id, Version: c.EventSeq, Kind: "message", Ref: string(m.ID),
+				At: tx.Now()}); err != nil {
 			return err
 		}
 		if err := tx.Outbox().Enqueue(ctx, channel.OutboxRow{ID: channel.OutboxID(m.ID), Account: "acct", Lane: id, Conversation: c.ID,
@@ -339,7 +344,8 @@ func (s *inboundBench) prepare(b testing.TB) {
 	m := s.message(c, "envelope", time.Now().UTC())
 	for doc, v := range map[*string]any{
 		&s.docs.conv: c, &s.docs.msg: m,
-		&s.docs.ev:   conversation.Event{Conversation: c.ID, Seq: 100, Kind: conversation.EvMessage, Message: m.ID, Actor: "customer", At: m.At},
+		&s.docs.ev: conversation.Event{Conversation: c.ID, Seq: 100, Kind: conversation.EvMessage, Message: m.ID,
+			Actor: "customer", At: m.At},
 		&s.docs.feed: driver.Event{Aggregate: "conversation", ID: string(c.ID), Version: 100, Kind: "message", Ref: string(m.ID), At: m.At},
 		&s.docs.row: channel.OutboxRow{ID: channel.OutboxID(m.ID), Account: "acct", Lane: string(c.ID), Conversation: c.ID, Message: m.ID,
 			To: c.Chat, Content: channel.Text("잠시만 기다려 주세요."), State: channel.OutboxQueued},
@@ -373,26 +379,33 @@ func (s *inboundBench) byHand(i int) error {
 			{`SELECT doc, version FROM identities WHERE ws = ? AND kind = ? AND scope = ? AND user = ?`, []any{t.ws, "line", "s", id}},
 			{`SELECT doc, version FROM contacts WHERE ws = ? AND id = ?`, []any{t.ws, id}},
 			{`SELECT doc, version FROM conversations WHERE ws = ? AND thread = ? AND live = 1
-				UNION ALL SELECT * FROM (SELECT doc, version FROM conversations WHERE ws = ? AND thread = ? AND live = 0 ORDER BY opened DESC, id DESC LIMIT 1)`,
+				UNION ALL SELECT * FROM (SELECT doc, version FROM conversations WHERE ws = ? AND thread = ? AND live = 0
+				ORDER BY opened DESC, id DESC LIMIT 1)`,
 				[]any{t.ws, c.Thread, t.ws, c.Thread}},
-			{`UPDATE conversations SET version = version + 1, thread = ?, live = ?, state = ?, agent = ?, contact = ?, account = ?, channel = ?, desk = ?,
-				work_stream = ?, category = ?, handled = ?, opened = ?, updated = ?, doc = ? WHERE ws = ? AND id = ? AND version = ? RETURNING version`,
-				[]any{c.Thread, 1, "open", "", id, "acct", "line", "desk", "stream", "", 0, micro(c.OpenedAt), now, s.docs.conv, t.ws, id, c.Version}},
-			{`INSERT INTO messages (ws, id, version, conversation, seq, account, chat, provider, doc) VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?) RETURNING version`,
+			{`UPDATE conversations SET version = version + 1, thread = ?, live = ?, state = ?, agent = ?, contact = ?, account = ?,
+				channel = ?, desk = ?,
+				work_stream = ?, category = ?, handled = ?, opened = ?, updated = ?, doc = ? WHERE ws = ? AND id = ? AND version = ?
+				RETURNING version`,
+				[]any{c.Thread, 1, "open", "", id, "acct", "line", "desk", "stream", "", 0, micro(c.OpenedAt), now, s.docs.conv,
+					t.ws, id, c.Version}},
+			{`INSERT INTO messages (ws, id, version, conversation, seq, account, chat, provider, doc)
+				VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?) RETURNING version`,
 				[]any{t.ws, msg, id, c.EventSeq, "acct", "user/" + id, string(env), s.docs.msg}},
-			{`INSERT INTO conversation_events (ws, conversation, seq, doc) VALUES (?, ?, ?, ?)`, []any{t.ws, id, c.EventSeq - 1, s.docs.ev}},
+			{`INSERT INTO conversation_events (ws, conversation, seq, doc) VALUES (?, ?, ?, ?)`,
+				[]any{t.ws, id, c.EventSeq - 1, s.docs.ev}},
 			{`INSERT INTO conversation_events (ws, conversation, seq, doc) VALUES (?, ?, ?, ?)`, []any{t.ws, id, c.EventSeq, s.docs.ev}},
 			{`INSERT INTO deadlines (ws, kind, id, at) VALUES (?, ?, ?, ?) ON CONFLICT (ws, kind, id) DO UPDATE SET at = excluded.at`,
 				[]any{t.ws, "auto_close", id, now + 3600e6}},
-			{`UPDATE envelopes SET state = ?, ended = ?, reason = ? WHERE ws = ? AND id = ? AND account = ? AND lane = ? AND state = 0 RETURNING seq`,
-				[]any{1, now, "", t.ws, string(env), "acct", id}},
+			{`UPDATE envelopes SET state = ?, ended = ?, reason = ? WHERE ws = ? AND id = ? AND account = ? AND lane = ? AND state = 0
+				RETURNING seq`, []any{1, now, "", t.ws, string(env), "acct", id}},
 		} {
 			if err := t.conn.Query(q.sql, skip, q.args...); err != nil {
 				return err
 			}
 		}
 		t.b.eventSeq++
-		if _, err := t.conn.Exec(`INSERT INTO events (ws, seq, at, doc) VALUES (?, ?, ?, ?)`, t.ws, t.b.eventSeq, now, s.docs.feed); err != nil {
+		if _, err := t.conn.Exec(`INSERT INTO events (ws, seq, at, doc) VALUES (?, ?, ?, ?)`, t.ws, t.b.eventSeq, now,
+			s.docs.feed); err != nil {
 			return err
 		}
 		t.b.outboxSeq++

@@ -27,7 +27,8 @@ func (s system) take(ctx context.Context, l *lanes, limit, batch int, lease time
 	}
 	err := s.b.read(ctx, nil, func(t *tx) error {
 		for _, c := range got {
-			ref := driver.LaneRef{Claim: channel.Claim{Account: channel.AccountID(c.key.account), Lane: c.key.lane, Token: c.token, Until: until}}
+			ref := driver.LaneRef{Claim: channel.Claim{Account: channel.AccountID(c.key.account), Lane: c.key.lane,
+				Token: c.token, Until: until}}
 			if ws := s.b.numbered(c.key.ws); ws != nil {
 				ref.Workspace = ws.id
 			}
@@ -105,13 +106,14 @@ func (t *tx) readLane(c claimed, lane *driver.OutboxLane) (err error) {
 		}
 		return nil
 	}
-	at, err := one(t, scanAttempt, "Attempt "+c.attempt.id, `SELECT doc, tries FROM attempts WHERE ws = ? AND id = ?`, c.key.ws, c.attempt.id)
+	at, err := one(t, scanAttempt, "Attempt "+c.attempt.id, `SELECT doc, tries FROM attempts WHERE ws = ? AND id = ?`,
+		c.key.ws, c.attempt.id)
 	if err != nil {
 		return err
 	}
 	lane.Attempt, lane.Doubtful = &at, c.attempt.begun
-	lane.Rows, err = list(t, scanOutbox, `SELECT `+outboxColumns+` FROM outbox WHERE ws = ? AND attempt = ? AND `+pendingRow+` ORDER BY seq`,
-		c.key.ws, c.attempt.id)
+	lane.Rows, err = list(t, scanOutbox,
+		`SELECT `+outboxColumns+` FROM outbox WHERE ws = ? AND attempt = ? AND `+pendingRow+` ORDER BY seq`, c.key.ws, c.attempt.id)
 	return err
 }
 

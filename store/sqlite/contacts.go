@@ -40,7 +40,8 @@ func (r contacts) SaveContact(_ context.Context, c conversation.Contact) (int64,
 	return r.saved("contact", string(c.ID), c.Version,
 		`INSERT INTO contacts (ws, id, version, name, email, phone, doc) VALUES (?, ?, 1, '', '', '', ?) RETURNING version`,
 		[]any{r.ws, string(c.ID), doc},
-		`UPDATE contacts SET version = version + 1, name = '', email = '', phone = '', doc = ? WHERE ws = ? AND id = ? AND version = ? RETURNING version`,
+		`UPDATE contacts SET version = version + 1, name = '', email = '', phone = '', doc = ? WHERE ws = ? AND id = ? AND version = ?
+			RETURNING version`,
 		[]any{doc, r.ws, string(c.ID), c.Version})
 }
 
@@ -62,7 +63,8 @@ func (r contacts) SaveIdentity(_ context.Context, i conversation.Identity) (int6
 	return r.saved("identity", string(i.ID), i.Version,
 		`INSERT INTO identities (ws, id, version, contact, kind, scope, user, doc) VALUES (?, ?, 1, ?, ?, ?, ?, ?) RETURNING version`,
 		[]any{r.ws, string(i.ID), string(i.Contact), string(i.Kind), string(i.Scope), string(i.User), doc},
-		`UPDATE identities SET version = version + 1, contact = ?, kind = ?, scope = ?, user = ?, doc = ? WHERE ws = ? AND id = ? AND version = ? RETURNING version`,
+		`UPDATE identities SET version = version + 1, contact = ?, kind = ?, scope = ?, user = ?, doc = ? WHERE ws = ? AND id = ?
+			AND version = ? RETURNING version`,
 		[]any{string(i.Contact), string(i.Kind), string(i.Scope), string(i.User), doc, r.ws, string(i.ID), i.Version})
 }
 
@@ -80,7 +82,8 @@ func (r contacts) ContactsByID(_ context.Context, ids []conversation.ContactID) 
 }
 
 func (r contacts) Contacts(_ context.Context, after conversation.ContactID, limit int) ([]conversation.Contact, error) {
-	return list(r.tx, scanContact, `SELECT doc, version FROM contacts WHERE ws = ? AND id > ? ORDER BY id LIMIT ?`, r.ws, string(after), limit)
+	return list(r.tx, scanContact, `SELECT doc, version FROM contacts WHERE ws = ? AND id > ? ORDER BY id LIMIT ?`, r.ws,
+		string(after), limit)
 }
 
 func (r contacts) PutEarly(_ context.Context, e conversation.Early) error {

@@ -98,9 +98,12 @@ func benchUser(i int) string { return fmt.Sprintf("U%032x", i) }
 
 // textEvent is a webhook with one text, as LINE writes it.
 func (s *engineBench) textEvent(user string, n int) signedBody {
-	body := fmt.Appendf(nil, `{"destination":"Uffffffffffffffffffffffffffffffff","events":[{"type":"message","message":{"type":"text","id":"%d",`+
-		`"quoteToken":"q3Plxr4AgKd3Plxr4AgKdq3Plxr4AgKdq3Plxr4AgKd","markAsReadToken":"q3Plxr4AgKdq3Plxr4AgKd","text":"안녕하세요, 주문한 상품 환불 문의드립니다."},"webhookEventId":"01J%023d",`+
-		`"deliveryContext":{"isRedelivery":false},"timestamp":%d,"source":{"type":"user","userId":"%s"},"replyToken":"%032x","mode":"active"}]}`,
+	body := fmt.Appendf(nil,
+		`{"destination":"Uffffffffffffffffffffffffffffffff","events":[{"type":"message","message":{"type":"text","id":"%d",`+
+			`"quoteToken":"q3Plxr4AgKd3Plxr4AgKdq3Plxr4AgKdq3Plxr4AgKd","markAsReadToken":"q3Plxr4AgKdq3Plxr4AgKd","text":"안녕하세요, 주문한 상품 `+
+			`환불 문의드립니다."},"webhookEventId":"01J%023d",`+
+			`"deliveryContext":{"isRedelivery":false},"timestamp":%d,"source":{"type":"user","userId":"%s"},"replyToken":"%032x",`+
+			`"mode":"active"}]}`,
 		500000000000000000+n, n, time.Now().UnixMilli(), user, n)
 	return signedBody{body, line.Sign(s.secret, body)}
 }

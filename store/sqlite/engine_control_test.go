@@ -96,7 +96,8 @@ func (h *handWritten) take(t *tx) error {
 			func(r raw.Row) { h.docs.feed = append(h.docs.feed, r.Text(0)) }, t.ws, one.id)
 	}
 	if err == nil {
-		_, err = t.first(`SELECT raw FROM envelopes WHERE ws = ?`, func(r raw.Row) { h.envelope = append([]byte(nil), r.Bytes(0)...) }, t.ws)
+		_, err = t.first(`SELECT raw FROM envelopes WHERE ws = ?`, func(r raw.Row) { h.envelope = append([]byte(nil), r.Bytes(0)...) },
+			t.ws)
 	}
 	return err
 }
@@ -119,26 +120,38 @@ func (t *tx) byHand(statements ...handStatement) error {
 }
 
 const (
-	handAccount      = "01a1fbfd-65ed-7a8b-a426-f411f09b0149"
-	handAppend       = `INSERT INTO envelopes (seq, ws, id, account, lane, dedup, occurred, received, tries, raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (ws, account, dedup) DO NOTHING`
-	handConfig       = `SELECT config_version FROM workspaces WHERE num = ? AND ? IS NOT NULL`
-	handByProvider   = `SELECT doc, version FROM messages WHERE ws = ? AND account = ? AND chat = ? AND provider = ? AND provider <> ''`
-	handIdentity     = `SELECT doc, version FROM identities WHERE ws = ? AND kind = ? AND scope = ? AND user = ?`
-	handByThread     = `SELECT doc, version FROM conversations WHERE ws = ? AND thread = ? AND live = 1 UNION ALL SELECT * FROM (SELECT doc, version FROM conversations WHERE ws = ? AND thread = ? AND live = 0 ORDER BY opened DESC, id DESC LIMIT 1)`
-	handEarly        = `DELETE FROM early WHERE ws = ? AND account = ? AND chat = ? AND message = ? RETURNING doc`
-	handDeadline     = `INSERT INTO deadlines (ws, kind, id, at) VALUES (?, ?, ?, ?) ON CONFLICT (ws, kind, id) DO UPDATE SET at = excluded.at`
-	handUpdate       = `UPDATE conversations SET version = version + 1, thread = ?, live = ?, state = ?, agent = ?, contact = ?, account = ?, channel = ?, desk = ?, work_stream = ?, category = ?, handled = ?, opened = ?, updated = ?, doc = ? WHERE ws = ? AND id = ? AND version = ? RETURNING version`
-	handMessage      = `INSERT INTO messages (ws, id, version, conversation, seq, account, chat, provider, doc) VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?) RETURNING version`
-	handEvent        = `INSERT INTO conversation_events (ws, conversation, seq, doc) VALUES (?, ?, ?, ?)`
-	handFeed         = `INSERT INTO events (ws, seq, at, doc) VALUES (?, ?, ?, ?)`
-	handJob          = `INSERT INTO jobs (ws, id, kind, key, state, due, wake, attempts, progress, reason, created, payload) VALUES (?1, ?2, ?3, ?4, 'queued', ?5, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (ws, kind, key) WHERE key <> '' AND state IN ('queued', 'running') DO NOTHING`
-	handDone         = `UPDATE envelopes SET state = ?, ended = ?, reason = ? WHERE ws = ? AND id = ? AND account = ? AND lane = ? AND state = 0 RETURNING seq`
-	handContact      = `INSERT INTO contacts (ws, id, version, name, email, phone, doc) VALUES (?, ?, 1, ?, ?, ?, ?) RETURNING version`
-	handNewIdentity  = `INSERT INTO identities (ws, id, version, contact, kind, scope, user, doc) VALUES (?, ?, 1, ?, ?, ?, ?, ?) RETURNING version`
-	handOutbox       = `INSERT INTO outbox (seq, ws, id, account, lane, state, tries, not_before, reason, detail, at, doc) VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, '', '', ?, ?)`
+	handAccount = "01a1fbfd-65ed-7a8b-a426-f411f09b0149"
+	handAppend  = `INSERT INTO envelopes (seq, ws, id, account, lane, dedup, occurred, received, tries, raw)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (ws, account, dedup) DO NOTHING`
+	handConfig     = `SELECT config_version FROM workspaces WHERE num = ? AND ? IS NOT NULL`
+	handByProvider = `SELECT doc, version FROM messages WHERE ws = ? AND account = ? AND chat = ? AND provider = ? AND provider <> ''`
+	handIdentity   = `SELECT doc, version FROM identities WHERE ws = ? AND kind = ? AND scope = ? AND user = ?`
+	handByThread   = `SELECT doc, version FROM conversations WHERE ws = ? AND thread = ? AND live = 1 UNION ALL SELECT *
+		FROM (SELECT doc, version FROM conversations WHERE ws = ? AND thread = ? AND live = 0 ORDER BY opened DESC, id DESC LIMIT 1)`
+	handEarly    = `DELETE FROM early WHERE ws = ? AND account = ? AND chat = ? AND message = ? RETURNING doc`
+	handDeadline = `INSERT INTO deadlines (ws, kind, id, at) VALUES (?, ?, ?, ?) ON CONFLICT (ws, kind, id) DO UPDATE
+		SET at = excluded.at`
+	handUpdate = `UPDATE conversations SET version = version + 1, thread = ?, live = ?, state = ?, agent = ?, contact = ?,
+		account = ?, channel = ?, desk = ?, work_stream = ?, category = ?, handled = ?, opened = ?, updated = ?, doc = ? WHERE ws = ?
+		AND id = ? AND version = ? RETURNING version`
+	handMessage = `INSERT INTO messages (ws, id, version, conversation, seq, account, chat, provider, doc)
+		VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?) RETURNING version`
+	handEvent = `INSERT INTO conversation_events (ws, conversation, seq, doc) VALUES (?, ?, ?, ?)`
+	handFeed  = `INSERT INTO events (ws, seq, at, doc) VALUES (?, ?, ?, ?)`
+	handJob   = `INSERT INTO jobs (ws, id, kind, key, state, due, wake, attempts, progress, reason, created, payload)
+		VALUES (?1, ?2, ?3, ?4, 'queued', ?5, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (ws, kind, key) WHERE key <> ''
+		AND state IN ('queued', 'running') DO NOTHING`
+	handDone = `UPDATE envelopes SET state = ?, ended = ?, reason = ? WHERE ws = ? AND id = ? AND account = ? AND lane = ?
+		AND state = 0 RETURNING seq`
+	handContact     = `INSERT INTO contacts (ws, id, version, name, email, phone, doc) VALUES (?, ?, 1, ?, ?, ?, ?) RETURNING version`
+	handNewIdentity = `INSERT INTO identities (ws, id, version, contact, kind, scope, user, doc) VALUES (?, ?, 1, ?, ?, ?, ?, ?)
+		RETURNING version`
+	handOutbox = `INSERT INTO outbox (seq, ws, id, account, lane, state, tries, not_before, reason, detail, at, doc)
+		VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, '', '', ?, ?)`
 	handItem         = `SELECT doc, version, seq FROM items WHERE ws = ? AND id = ?`
 	handNewItem      = `INSERT INTO items (ws, id, version, state, doc) VALUES (?, ?, 1, ?, ?) RETURNING version`
-	handConversation = `INSERT INTO conversations (ws, id, version, thread, live, state, agent, contact, account, channel, desk, work_stream, category, handled, opened, updated, doc) VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING version`
+	handConversation = `INSERT INTO conversations (ws, id, version, thread, live, state, agent, contact, account, channel, desk,
+		work_stream, category, handled, opened, updated, doc) VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING version`
 )
 
 // append is Tx A.
@@ -219,16 +232,17 @@ func (h *handWritten) fresh(i int) error {
 			{handNewItem, []any{t.ws, conversation, "queued", h.docs.item}},
 			{handItem, []any{t.ws, conversation}},
 			{handDeadline, []any{t.ws, "auto_close", conversation, now + 3600e6}},
-			{handConversation, []any{t.ws, conversation, thread, 1, "open", "", contact, handAccount, "line", "desk", "line", "", 0, now, now,
-				h.docs.conversation}},
+			{handConversation, []any{t.ws, conversation, thread, 1, "open", "", contact, handAccount, "line", "desk",
+				"line", "", 0, now, now, h.docs.conversation}},
 			{handMessage, []any{t.ws, newID(), conversation, 2, handAccount, chat, provider, h.docs.message}},
 			{handMessage, []any{t.ws, newID(), conversation, 3, handAccount, chat, "", h.docs.answer}},
 			{handJob, []any{t.ws, newID(), "profile", identity, now, 0, 0, "", now, []byte(h.docs.job)}},
 			{handDone, []any{1, now, "", t.ws, envelope, handAccount, "user:" + user}},
 		}
 		t.b.outboxSeq++
-		statements = append(statements, handStatement{handOutbox, []any{t.b.outboxSeq, t.ws, newID(), handAccount, "user:" + user, 0, 0, now,
-			h.docs.row}})
+		statements = append(statements,
+			handStatement{handOutbox, []any{t.b.outboxSeq, t.ws, newID(), handAccount, "user:" + user, 0, 0, now,
+				h.docs.row}})
 		for seq, doc := range h.docs.events {
 			statements = append(statements, handStatement{handEvent, []any{t.ws, conversation, seq + 1, doc}})
 		}

@@ -114,7 +114,8 @@ func makeHostSchema(path string, schema []string) error {
 	for _, s := range schema {
 		if !hostMakes.MatchString(s) {
 			return errs.New(errs.Invalid,
-				"sqlite: Options.HostSchema holds statements CREATE TABLE or INDEX IF NOT EXISTS of names that begin with host_; one is another")
+				"sqlite: Options.HostSchema holds statements CREATE TABLE or INDEX IF NOT EXISTS of names that begin with host_; one is "+
+					"another")
 		}
 	}
 	c, err := openConn(path)

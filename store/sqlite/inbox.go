@@ -237,11 +237,12 @@ func (r inbox) purgeInbox(_ context.Context, body, keys time.Time, limit int) (i
 		sql    string
 		before time.Time
 	}{
-		{`DELETE FROM envelopes WHERE seq IN (SELECT seq FROM envelopes WHERE ws = ? AND state = 3 AND received < ? ORDER BY received LIMIT ?)`,
-			keys},
-		{`DELETE FROM envelopes WHERE seq IN (SELECT seq FROM envelopes WHERE ws = ? AND state = 1 AND received < ? ORDER BY received LIMIT ?)`,
-			earlier(body, keys)},
-		{`UPDATE envelopes SET state = 3, raw = NULL, reason = NULL, lane = '' WHERE seq IN (SELECT seq FROM envelopes WHERE ws = ? AND state = 1 AND received < ? ORDER BY received LIMIT ?)`, body},
+		{`DELETE FROM envelopes WHERE seq IN (SELECT seq FROM envelopes WHERE ws = ? AND state = 3 AND received < ? ORDER BY received
+			LIMIT ?)`, keys},
+		{`DELETE FROM envelopes WHERE seq IN (SELECT seq FROM envelopes WHERE ws = ? AND state = 1 AND received < ? ORDER BY received
+			LIMIT ?)`, earlier(body, keys)},
+		{`UPDATE envelopes SET state = 3, raw = NULL, reason = NULL, lane = '' WHERE seq IN (SELECT seq FROM envelopes WHERE ws = ?
+			AND state = 1 AND received < ? ORDER BY received LIMIT ?)`, body},
 	} {
 		n, err := r.exec(step.sql, r.ws, micro(step.before), limit-total)
 		if err != nil {

@@ -76,7 +76,8 @@ func (r jobs) Report(_ context.Context, id, token string, progress int, lease ti
 func (r jobs) Revive(ctx context.Context, id string) error {
 	n, err := r.exec(`UPDATE jobs SET state = 'queued', reason = '', attempts = 0, progress = 0, due = ?1, wake = ?1, ended = 0
 		WHERE ws = ?2 AND id = ?3 AND state = 'dead' AND (key = '' OR NOT EXISTS (SELECT 1 FROM jobs o
-			WHERE o.ws = jobs.ws AND o.kind = jobs.kind AND o.key = jobs.key AND o.state IN ('queued', 'running')))`, micro(r.now), r.ws, id)
+			WHERE o.ws = jobs.ws AND o.kind = jobs.kind AND o.key = jobs.key AND o.state IN ('queued', 'running')))`,
+		micro(r.now), r.ws, id)
 	if n > 0 {
 		r.hint |= driver.NewsJobs
 	}
@@ -108,8 +109,8 @@ func (r jobs) Dead(_ context.Context, limit int) ([]driver.Job, error) {
 }
 
 func (r jobs) purgeDone(_ context.Context, before time.Time, limit int) (int, error) {
-	return r.exec(`DELETE FROM jobs WHERE seq IN (SELECT seq FROM jobs WHERE ws = ? AND state = 'done' AND created < ? ORDER BY created LIMIT ?)`,
-		r.ws, micro(before), limit)
+	return r.exec(`DELETE FROM jobs WHERE seq IN (SELECT seq FROM jobs WHERE ws = ? AND state = 'done' AND created < ? ORDER BY created
+		LIMIT ?)`, r.ws, micro(before), limit)
 }
 
 const dueJobs = ` FROM jobs WHERE state IN ('queued', 'running') AND kind = ? AND wake <= ? ORDER BY wake, seq LIMIT ?`
@@ -158,7 +159,8 @@ func (t *tx) claimJobs(kind string, limit int, lease time.Duration) ([]driver.Jo
 	}
 	var out []driver.Job
 	for _, seq := range found {
-		claimed, err := list(t, t.b.scanJob, `UPDATE jobs SET state = 'running', attempts = attempts + 1, token = ?, wake = ? WHERE seq = ? RETURNING `+jobColumns,
+		claimed, err := list(t, t.b.scanJob,
+			`UPDATE jobs SET state = 'running', attempts = attempts + 1, token = ?, wake = ? WHERE seq = ? RETURNING `+jobColumns,
 			rand.Text(), micro(t.now.Add(lease)), seq)
 		if err != nil {
 			return nil, err

@@ -19,12 +19,12 @@ func (b *backend) load(c *raw.Conn) error {
 // loadState reads the clock, the last numbers, and the epochs of leases, whose
 // holders ended with their process.
 func (b *backend) loadState(c *raw.Conn) error {
-	err := c.Query(`SELECT at, event_seq, (SELECT coalesce(max(seq), 0) FROM envelopes), (SELECT coalesce(max(seq), 0) FROM outbox) FROM state`,
-		func(r raw.Row) bool {
-			b.clock.last.Store(r.Int(0))
-			b.eventSeq, b.envelopeSeq, b.outboxSeq = r.Int(1), r.Int(2), r.Int(3)
-			return true
-		})
+	err := c.Query(`SELECT at, event_seq, (SELECT coalesce(max(seq), 0) FROM envelopes), (SELECT coalesce(max(seq), 0) FROM outbox)
+		FROM state`, func(r raw.Row) bool {
+		b.clock.last.Store(r.Int(0))
+		b.eventSeq, b.envelopeSeq, b.outboxSeq = r.Int(1), r.Int(2), r.Int(3)
+		return true
+	})
 	if err != nil {
 		return err
 	}

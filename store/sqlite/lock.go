@@ -30,7 +30,8 @@ func lockDir(dir string) (*dirLock, error) {
 		if !errors.Is(err, errLocked) {
 			return nil, errs.New(errs.Invalid, "sqlite: %s cannot be locked; the data must be on a local file system: %w", path, err)
 		}
-		return nil, errs.New(errs.Unavailable, "sqlite: the data directory %s is in use%s; stop that process, give this one another directory, or use PostgreSQL for several processes", dir, holder)
+		return nil, errs.New(errs.Unavailable, "sqlite: the data directory %s is in use%s; stop that process, give this one another "+
+			"directory, or use PostgreSQL for several processes", dir, holder)
 	}
 	if err := writeHolder(f); err != nil {
 		f.Close()

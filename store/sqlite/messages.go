@@ -23,7 +23,8 @@ func scanMessage(w raw.Row) (conversation.Message, error) {
 func chatKey(c channel.Chat) string { return string(c.Kind) + "/" + c.ID }
 
 func (r conversations) Message(_ context.Context, id conversation.MessageID) (conversation.Message, error) {
-	return one(r.tx, scanMessage, "message "+string(id), `SELECT `+messageColumns+` FROM messages WHERE ws = ? AND id = ?`, r.ws, string(id))
+	return one(r.tx, scanMessage, "message "+string(id), `SELECT `+messageColumns+` FROM messages WHERE ws = ? AND id = ?`,
+		r.ws, string(id))
 }
 
 func (r conversations) ByProvider(_ context.Context, account channel.AccountID, chat channel.Chat,

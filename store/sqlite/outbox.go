@@ -56,7 +56,8 @@ func (r outbox) hurry(k laneKey) error {
 		return nil
 	}
 	var seqs []int64
-	err := r.each(`SELECT seq FROM outbox WHERE ws = ? AND account = ? AND lane = ? AND state = 'queued' AND attempt IS NULL AND reason = ?`,
+	err := r.each(`SELECT seq FROM outbox
+			WHERE ws = ? AND account = ? AND lane = ? AND state = 'queued' AND attempt IS NULL AND reason = ?`,
 		func(w raw.Row) { seqs = append(seqs, w.Int(0)) }, r.ws, k.account, k.lane, string(channel.ReasonQuota))
 	if err != nil {
 		return err
@@ -337,8 +338,8 @@ func (r outbox) Forget(ctx context.Context, id channel.OutboxID) error {
 }
 
 func (r outbox) Unknown(_ context.Context, limit int) ([]channel.OutboxRow, error) {
-	return list(r.tx, scanOutbox, `SELECT `+outboxColumns+` FROM outbox WHERE ws = ? AND state = 'unknown' ORDER BY at DESC, id DESC LIMIT ?`,
-		r.ws, limit)
+	return list(r.tx, scanOutbox,
+		`SELECT `+outboxColumns+` FROM outbox WHERE ws = ? AND state = 'unknown' ORDER BY at DESC, id DESC LIMIT ?`, r.ws, limit)
 }
 
 func (r outbox) Pending(context.Context) (int, error) {

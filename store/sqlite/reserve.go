@@ -129,7 +129,8 @@ func (r work) putHold(c transition.Change) error {
 func (r work) putState(a transition.AgentChange) error {
 	for _, p := range a.Profiles {
 		if err := r.change(`INSERT INTO agent_load (ws, agent, profile, used) VALUES (?, ?, ?, ?)
-			ON CONFLICT (ws, agent, profile) DO UPDATE SET used = excluded.used`, r.ws, string(a.ID), string(p), a.State.Load[p]); err != nil {
+			ON CONFLICT (ws, agent, profile) DO UPDATE SET used = excluded.used`, r.ws, string(a.ID), string(p),
+			a.State.Load[p]); err != nil {
 			return err
 		}
 	}

@@ -65,7 +65,8 @@ func (r search) Put(ctx context.Context, m conversation.MessageID, c conversatio
 func (r search) freeRank(at time.Time) (int64, error) {
 	first := rankOf(at)
 	for {
-		last, ok, err := r.number(`SELECT max(rank) FROM search_messages WHERE rank BETWEEN ? AND ? HAVING count(*) > 0`, first, first+perMicro-1)
+		last, ok, err := r.number(`SELECT max(rank) FROM search_messages WHERE rank BETWEEN ? AND ? HAVING count(*) > 0`,
+			first, first+perMicro-1)
 		if err != nil || !ok {
 			return first, err
 		}

@@ -49,7 +49,8 @@ func (r work) Held(_ context.Context, item routing.ItemID) (*routing.Offer, *rou
 }
 
 func (r work) openAssignment(item routing.ItemID) (*routing.Assignment, error) {
-	return maybe(r.tx, scanDoc[routing.Assignment], `SELECT doc FROM assignments WHERE ws = ? AND item = ? AND open = 1`, r.ws, string(item))
+	return maybe(r.tx, scanDoc[routing.Assignment], `SELECT doc FROM assignments WHERE ws = ? AND item = ? AND open = 1`,
+		r.ws, string(item))
 }
 
 func (r work) HeldBy(_ context.Context, a routing.AgentID) ([]routing.Offer, []routing.Assignment, error) {
@@ -58,8 +59,8 @@ func (r work) HeldBy(_ context.Context, a routing.AgentID) ([]routing.Offer, []r
 	if err != nil {
 		return nil, nil, err
 	}
-	as, err := list(r.tx, scanDoc[routing.Assignment], `SELECT doc FROM assignments WHERE ws = ? AND agent = ? AND open = 1 ORDER BY at, id`,
-		r.ws, string(a))
+	as, err := list(r.tx, scanDoc[routing.Assignment],
+		`SELECT doc FROM assignments WHERE ws = ? AND agent = ? AND open = 1 ORDER BY at, id`, r.ws, string(a))
 	return offers, as, err
 }
 

@@ -337,7 +337,8 @@ var aheadRules = []rule{
 		e.agent("a", units(3))
 		made := make([]routing.Item, 3)
 		for i := range made {
-			made[i] = routing.Item{ID: routing.ItemID(e.uuid()), State: routing.ItemQueued, Queue: "queue", Uses: use(1), QueuedAt: moment(0)}
+			made[i] = routing.Item{ID: routing.ItemID(e.uuid()), State: routing.ItemQueued, Queue: "queue", Uses: use(1),
+				QueuedAt: moment(0)}
 		}
 		e.update(func(ctx context.Context, tx store.Tx) error {
 			if _, err := tx.Ahead(ctx, driver.Wanted{NewItems: 2}); err != nil { // one too few

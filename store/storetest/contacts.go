@@ -21,7 +21,8 @@ var contactRules = []rule{
 			got, err := tx.Contacts().Identity(ctx, "line", "scope", "user")
 			require.NoError(e, err)
 			e.same(i, got)
-			for _, key := range [][3]string{{"mail", "scope", "user"}, {"line", "Scope", "user"}, {"line", "scope", "User"}, {"line", "", "user"}} {
+			for _, key := range [][3]string{{"mail", "scope", "user"}, {"line", "Scope", "user"}, {"line", "scope", "User"},
+				{"line", "", "user"}} {
 				_, err := tx.Contacts().Identity(ctx, channel.Kind(key[0]), channel.Scope(key[1]), channel.ProviderUserID(key[2]))
 				require.ErrorIs(e, err, store.ErrNotFound, "%v", key)
 			}
@@ -32,7 +33,8 @@ var contactRules = []rule{
 		e.contact("k")
 		e.identity("i", "k", "user")
 		e.clash(func(ctx context.Context, tx store.Tx) error {
-			_, err := tx.Contacts().SaveIdentity(ctx, conversation.Identity{ID: "j", Contact: "k", Kind: "line", Scope: "scope", User: "user"})
+			_, err := tx.Contacts().
+				SaveIdentity(ctx, conversation.Identity{ID: "j", Contact: "k", Kind: "line", Scope: "scope", User: "user"})
 			return err
 		})
 	}},
@@ -161,7 +163,8 @@ var contactRules = []rule{
 	}},
 	{name: "of rivals that take an early edit one gets it", run: func(e *env) {
 		e.update(func(ctx context.Context, tx store.Tx) error {
-			return tx.Contacts().PutEarly(ctx, conversation.Early{Account: "acct", Chat: userChat, Message: "p", At: moment(0), Unsent: true})
+			return tx.Contacts().
+				PutEarly(ctx, conversation.Early{Account: "acct", Chat: userChat, Message: "p", At: moment(0), Unsent: true})
 		})
 		errs := parallel(racers, func(int) error {
 			return e.db.Update(e.ctx, e.ws, func(ctx context.Context, tx store.Tx) error {

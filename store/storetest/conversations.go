@@ -97,8 +97,8 @@ var conversationRules = []rule{
 		c, other := e.storeConv("t"), e.storeConv("o")
 		var want []conversation.Event
 		for seq := range int64(5) {
-			want = append(want, conversation.Event{Conversation: c.ID, Seq: seq + 1, CustomerSeq: seq, Kind: conversation.EvState, Message: "m",
-				Actor: "agent:a", From: "open", To: "active", At: moment(int(seq))})
+			want = append(want, conversation.Event{Conversation: c.ID, Seq: seq + 1, CustomerSeq: seq,
+				Kind: conversation.EvState, Message: "m", Actor: "agent:a", From: "open", To: "active", At: moment(int(seq))})
 		}
 		e.update(func(ctx context.Context, tx store.Tx) error {
 			if err := tx.Conversations().AppendEvents(ctx, conversation.Event{Conversation: other.ID, Seq: 1, Kind: "o", Actor: "x",

@@ -48,13 +48,14 @@ func partKind() store.Kind[part] {
 				return store.Int(p.Rank)
 			}},
 		},
-		Tags: []store.TagIndex[part]{{Name: "label", Order: func(p *part) []byte { return store.Int(p.Rank) }, Values: func(p *part) [][]byte {
-			var out [][]byte
-			for _, l := range p.Labels {
-				out = append(out, store.Exact(l))
-			}
-			return out
-		}}},
+		Tags: []store.TagIndex[part]{{Name: "label", Order: func(p *part) []byte { return store.Int(p.Rank) },
+			Values: func(p *part) [][]byte {
+				var out [][]byte
+				for _, l := range p.Labels {
+					out = append(out, store.Exact(l))
+				}
+				return out
+			}}},
 	}
 }
 

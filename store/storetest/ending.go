@@ -90,7 +90,8 @@ var endingRules = []rule{
 	}},
 	{name: "an offer ends once", run: func(e *env) {
 		e.agent("a", units(2))
-		for i, first := range []routing.OfferState{routing.OfferDeclined, routing.OfferExpired, routing.OfferWithdrawn, routing.OfferAccepted} {
+		for i, first := range []routing.OfferState{routing.OfferDeclined, routing.OfferExpired, routing.OfferWithdrawn,
+			routing.OfferAccepted} {
 			r := e.offering(e.item(use(2)), "a")
 			require.NoError(e, e.reserve(r))
 			as := routing.AssignmentID(fmt.Sprint("as", i))

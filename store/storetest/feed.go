@@ -32,7 +32,8 @@ var feedRules = []rule{
 	}},
 	{name: "an event comes out as it went in", run: func(e *env) {
 		cursor := e.present()
-		want := store.Event{Aggregate: "conversation", ID: "c \U0001F600", Version: 7, Kind: "message", Ref: "m", Actor: "agent:김", At: moment(1)}
+		want := store.Event{Aggregate: "conversation", ID: "c \U0001F600", Version: 7, Kind: "message", Ref: "m",
+			Actor: "agent:김", At: moment(1)}
 		bare := store.Event{Aggregate: "item", ID: "i", Version: 1, Kind: "k", At: time.Time{}}
 		e.update(func(ctx context.Context, tx store.Tx) error { return tx.Events().Append(ctx, want, bare) })
 		got, _ := e.feed(cursor)

@@ -14,7 +14,8 @@ import (
 
 var jobRules = []rule{
 	{name: "a job comes out as it went in, claimed and counted", run: func(e *env) {
-		want := store.Job{ID: "j", Kind: "kind", Key: "k", Payload: []byte("{\"a\":\"\\u0000\"}\x00\xff"), Due: moment(0), CreatedAt: moment(1)}
+		want := store.Job{ID: "j", Kind: "kind", Key: "k", Payload: []byte("{\"a\":\"\\u0000\"}\x00\xff"), Due: moment(0),
+			CreatedAt: moment(1)}
 		e.enqueueJob(want)
 		got := e.job("j")
 		require.Equal(e, "queued", got.State)

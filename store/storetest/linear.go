@@ -178,8 +178,8 @@ func (e *env) linearOffer(id routing.ItemID, agent int, offer string) (out holdO
 		out = holdOutput{What: "offered"}
 		return tx.Work().Reserve(ctx, routing.Reservation{
 			Item: id, ItemVersion: it.Version, Agent: linearAgent(agent), Now: moment(10),
-			Offer: &routing.Offer{ID: routing.OfferID(offer), Item: id, Agent: linearAgent(agent), State: routing.OfferPending, Uses: use(1),
-				OfferedAt: moment(10), ExpiresAt: moment(11)},
+			Offer: &routing.Offer{ID: routing.OfferID(offer), Item: id, Agent: linearAgent(agent),
+				State: routing.OfferPending, Uses: use(1), OfferedAt: moment(10), ExpiresAt: moment(11)},
 		})
 	})
 	var refused *routing.Refused

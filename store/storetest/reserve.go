@@ -204,7 +204,8 @@ var reserveRules = []rule{
 		for i := range 2 {
 			r := e.offering(it, "a")
 			r.Decision = &routing.Decision{
-				ID: int64(i + 1), Kind: routing.DecideOffer, At: moment(i), Item: it.ID, ItemVersion: it.Version, Queue: "queue", Agent: "a",
+				ID: int64(i + 1), Kind: routing.DecideOffer, At: moment(i), Item: it.ID, ItemVersion: it.Version,
+				Queue: "queue", Agent: "a",
 				Key: "k", Next: []routing.Candidate{{Agent: "b", Key: "l"}}, Excluded: map[routing.Exclusion]int{routing.ExcludeSkill: 3},
 			}
 			require.NoError(e, e.reserve(r))

@@ -30,8 +30,8 @@ var retentionRules = []rule{
 	{name: "early edits whose message never came go by their age, at most as many as asked", run: func(e *env) {
 		e.update(func(ctx context.Context, tx store.Tx) error {
 			for i := range 3 {
-				early := conversation.Early{Account: "acct", Chat: userChat, Message: channel.ProviderMessageID(fmt.Sprint(i)), At: moment(i),
-					Unsent: true}
+				early := conversation.Early{Account: "acct", Chat: userChat,
+					Message: channel.ProviderMessageID(fmt.Sprint(i)), At: moment(i), Unsent: true}
 				if err := tx.Contacts().PutEarly(ctx, early); err != nil {
 					return err
 				}
@@ -116,7 +116,8 @@ func expiredWorkspaces(e *env) {
 	require.Empty(e, expired())
 	check("raw", func() {
 		e.update(func(ctx context.Context, tx store.Tx) error {
-			return tx.Contacts().PutEarly(ctx, conversation.Early{Account: "acct", Chat: userChat, Message: "m", At: moment(0), Unsent: true})
+			return tx.Contacts().
+				PutEarly(ctx, conversation.Early{Account: "acct", Chat: userChat, Message: "m", At: moment(0), Unsent: true})
 		})
 	})
 	end := func(id string, how func(ctx context.Context, tx store.Tx, j store.Job) error) func() {

@@ -274,8 +274,8 @@ func fullMessage() conversation.Message {
 		Author: conversation.Author{Kind: conversation.ByAgent, Agent: "a", Identity: "id", Name: "Kim"},
 		Content: channel.Content{
 			Kind: channel.KindCard, Text: "text", Spans: []channel.Span{{Start: 1, Length: 2, Kind: "emoji", Ref: "r"}},
-			Media: &channel.Media{Name: "n", Type: "image/png", Size: 9, Duration: time.Second, Blob: "b", SetID: "s", SetIndex: 1, SetTotal: 2,
-				State: "ready"},
+			Media: &channel.Media{Name: "n", Type: "image/png", Size: 9, Duration: time.Second, Blob: "b", SetID: "s",
+				SetIndex: 1, SetTotal: 2, State: "ready"},
 			Location: &channel.Location{Title: "t", Latitude: 37.5, Longitude: 127},
 			Sticker:  &channel.Sticker{Package: "1", ID: "2", Keywords: []string{"k"}},
 			Cards:    []channel.Card{{Title: "t", Text: "x", Choices: []channel.Choice{{Label: "l", Kind: "uri", URI: "https://u"}}}},
@@ -335,8 +335,9 @@ func fullConfig() (routing.Desk, routing.WorkStream, routing.Queue) {
 		Presences: []routing.Presence{routing.Online}, Queue: "q",
 		Rules: []routing.Rule{{
 			Name: "r", When: condition.Condition{All: []condition.Clause{{Field: "text", Op: condition.Contains, Value: "환불"}}},
-			Queue: "q", Split: []routing.Share{{Queue: "q", Percent: 100}}, Priority: &priority, Skills: []routing.Skill{{Name: "s", Level: 1}},
-			Set: map[string]string{"a": "b"}, Stop: true,
+			Queue: "q", Split: []routing.Share{{Queue: "q", Percent: 100}}, Priority: &priority,
+			Skills: []routing.Skill{{Name: "s", Level: 1}},
+			Set:    map[string]string{"a": "b"}, Stop: true,
 		}},
 		SkillMatch: routing.SkillExact, RelaxAfter: time.Minute, AutoAccept: true, OfferFor: time.Second, WrapUp: time.Minute,
 		AutoClose: time.Hour, ReopenFor: 72 * time.Hour, KeepAgentFor: time.Minute, RecentAgentWithin: time.Hour,

@@ -39,7 +39,8 @@ func versionedEntities() []versioned {
 					}
 				}
 			}
-			return tx.Conversations().SaveMessage(ctx, conversation.Message{ID: "m", Version: v, Conversation: "mc", Seq: 1, Content: text("x")})
+			return tx.Conversations().
+				SaveMessage(ctx, conversation.Message{ID: "m", Version: v, Conversation: "mc", Seq: 1, Content: text("x")})
 		}, load: func(ctx context.Context, tx store.Tx) (int64, error) {
 			m, err := tx.Conversations().Message(ctx, "m")
 			return m.Version, err
@@ -56,13 +57,15 @@ func versionedEntities() []versioned {
 					return 0, err
 				}
 			}
-			return tx.Contacts().SaveIdentity(ctx, conversation.Identity{ID: "i", Version: v, Contact: "ik", Kind: "line", Scope: "s", User: "u"})
+			return tx.Contacts().
+				SaveIdentity(ctx, conversation.Identity{ID: "i", Version: v, Contact: "ik", Kind: "line", Scope: "s", User: "u"})
 		}, load: func(ctx context.Context, tx store.Tx) (int64, error) {
 			i, err := tx.Contacts().IdentityByID(ctx, "i")
 			return i.Version, err
 		}},
 		{name: "account", save: func(ctx context.Context, tx store.Tx, v int64) (int64, error) {
-			return tx.Accounts().SaveAccount(ctx, channel.Account{ID: "a", Version: v, Kind: "line", Token: "version-" + string(tx.Workspace())})
+			return tx.Accounts().
+				SaveAccount(ctx, channel.Account{ID: "a", Version: v, Kind: "line", Token: "version-" + string(tx.Workspace())})
 		}, load: func(ctx context.Context, tx store.Tx) (int64, error) {
 			a, err := tx.Accounts().Account(ctx, "a")
 			return a.Version, err

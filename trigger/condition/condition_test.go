@@ -59,17 +59,18 @@ func TestBadConditions(t *testing.T) {
 		"infinite":           {one("messages", condition.Gt, math.Inf(1)), "not finite"},
 		"not a number":       {one("messages", condition.In, []float64{math.NaN()}), "not finite"},
 		"beyond 2^53":        {one("messages", condition.Is, int64(1)<<60), "2^53"},
-		"not in the enum":    {one("channel", condition.Is, "fax"), `"fax" is not a value of field "channel": use one of line, kakao, webchat`},
-		"not UTF-8":          {one("text", condition.Is, "\xff"), "not UTF-8"},
-		"not UTF-8 in list":  {one("queue", condition.In, []string{"a", "\xff"}), "not UTF-8"},
-		"long value":         {one("text", condition.Is, strings.Repeat("a", 513)), "at most 512"},
-		"long pattern":       {one("text", condition.Matches, strings.Repeat("a", 513)), "at most 512"},
-		"not a pattern":      {one("text", condition.Matches, "("), "missing closing )"},
-		"look-ahead":         {one("text", condition.Matches, "(?=a)"), "RE2"},
-		"back reference":     {one("text", condition.Matches, `(a)\1`), "RE2"},
-		"repeats 101":        {one("text", condition.Matches, "a{101}"), "at most 100 times"},
-		"repeats repeats":    {one("text", condition.Matches, "((a{50}){50}){50}"), "pattern"},
-		"large program":      {one("text", condition.Matches, strings.Repeat("(a{9}){9}", 50)), "too large"},
+		"not in the enum": {one("channel", condition.Is, "fax"),
+			`"fax" is not a value of field "channel": use one of line, kakao, webchat`},
+		"not UTF-8":         {one("text", condition.Is, "\xff"), "not UTF-8"},
+		"not UTF-8 in list": {one("queue", condition.In, []string{"a", "\xff"}), "not UTF-8"},
+		"long value":        {one("text", condition.Is, strings.Repeat("a", 513)), "at most 512"},
+		"long pattern":      {one("text", condition.Matches, strings.Repeat("a", 513)), "at most 512"},
+		"not a pattern":     {one("text", condition.Matches, "("), "missing closing )"},
+		"look-ahead":        {one("text", condition.Matches, "(?=a)"), "RE2"},
+		"back reference":    {one("text", condition.Matches, `(a)\1`), "RE2"},
+		"repeats 101":       {one("text", condition.Matches, "a{101}"), "at most 100 times"},
+		"repeats repeats":   {one("text", condition.Matches, "((a{50}){50}){50}"), "pattern"},
+		"large program":     {one("text", condition.Matches, strings.Repeat("(a{9}){9}", 50)), "too large"},
 		"11 patterns": {condition.Condition{All: slices.Repeat([]condition.Clause{{Field: "text", Op: condition.Matches, Value: "a"}},
 			11)}, "all[10].value: more than 10 patterns"},
 		"two patterns": {one("text", condition.Matches, []string{"a", "b"}), "takes one value"},
@@ -122,8 +123,9 @@ func TestBadJSON(t *testing.T) {
 		"too deep":           {clause(strings.Repeat(`{"all":[`, 6) + strings.Repeat(`]}`, 6)), "nested more than 4"},
 		"very deep":          {strings.Repeat("[", 1_000_000), "not a JSON object"},
 		"very deep value":    {clause(`{"field":"text","op":"is","value":` + strings.Repeat("[", 500_000)), "not a JSON object"},
-		"too large":          {clause(`{"field":"text","op":"is","value":"` + strings.Repeat("a", condition.MaxJSON) + `"}`), "keep at most"},
-		"51 clauses":         {clause(strings.Repeat(`{},`, 50) + `{}`), "keep at most 50"},
+		"too large": {clause(`{"field":"text","op":"is","value":"` + strings.Repeat("a", condition.MaxJSON) + `"}`),
+			"keep at most"},
+		"51 clauses": {clause(strings.Repeat(`{},`, 50) + `{}`), "keep at most 50"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, err := condition.Parse([]byte(tc.data))
@@ -302,7 +304,8 @@ func TestEvalAllocatesOnlyReasons(t *testing.T) {
 
 func FuzzCondition(f *testing.F) {
 	f.Add(`{"version":1,"all":[{"field":"channel","op":"in","value":["line"]},{"field":"opened_at","op":"older_than","value":"3d"}]}`, "환불")
-	f.Add(`{"version":1,"any":[{"field":"text","op":"matches","value":"(?i)re.{2,4}d"},{"all":[{"field":"tags","op":"has_none","value":["a"]}]}]}`, "Refund")
+	f.Add(`{"version":1,"any":[{"field":"text","op":"matches","value":"(?i)re.{2,4}d"},{"all":[{"field":"tags","op":"has_none",`+
+		`"value":["a"]}]}]}`, "Refund")
 	f.Add(`{"version":1,"all":[{"field":"text","op":"is","value":{"$ne":""}}]}`, "")
 	f.Add(`{"version":1,"all":[{"field":"messages","op":"between","value":[1,2.5]},{"field":"vip","op":"absent","value":null}]}`, "x")
 	s := schema(f)

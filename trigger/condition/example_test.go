@@ -55,7 +55,8 @@ func ExampleCondition_Validate() {
 	}
 	c := condition.Condition{All: []condition.Clause{{Field: "priority", Op: condition.Contains, Value: 5}}}
 	fmt.Println(c.Validate(schema))
-	// Output: condition: all[0].op: operator "contains" does not suit field "priority" of type number: use one of is, is_not, gt, gte, lt, lte, between, in, not_in, present, absent
+	// Output: condition: all[0].op: operator "contains" does not suit field "priority" of type
+	// number: use one of is, is_not, gt, gte, lt, lte, between, in, not_in, present, absent
 }
 
 func ExampleIndex() {
@@ -74,7 +75,8 @@ func ExampleIndex() {
 		}
 		programs = append(programs, p)
 	}
-	for i := range condition.NewIndex(programs, "event").Lookup(time.Time{}, condition.Map{"event": condition.Text("message")}).Candidates(-1) {
+	for i := range condition.NewIndex(programs, "event").Lookup(time.Time{}, condition.Map{"event": condition.Text("message")}).
+		Candidates(-1) {
 		fmt.Println(i)
 	}
 	// Output:

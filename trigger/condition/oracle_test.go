@@ -290,8 +290,8 @@ func drawWorld(t *rapid.T, s *condition.Schema) world {
 		}
 		switch f.Type {
 		case condition.TypeText:
-			w[f.Name] = rapid.SampledFrom([]string{"", "환불 부탁해요", "Refund", "please refund", "STRASSE", "straße", "stop it", "Kelvin", "é", "A",
-				"x\xfey"}).Draw(t, "text")
+			w[f.Name] = rapid.SampledFrom([]string{"", "환불 부탁해요", "Refund", "please refund", "STRASSE", "straße",
+				"stop it", "Kelvin", "é", "A", "x\xfey"}).Draw(t, "text")
 		case condition.TypeEnum:
 			w[f.Name] = rapid.SampledFrom(f.Values).Draw(t, "enum")
 		case condition.TypeBool:

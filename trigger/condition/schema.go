@@ -65,8 +65,8 @@ func checkField(f Field) error {
 		return errs.New(errs.Invalid, "condition: field name %s: use 1 to 100 of A-Z a-z 0-9 _ . : -", shown(f.Name))
 	}
 	if operators[f.Type] == nil {
-		return errs.New(errs.Invalid, "condition: field %q has type %s: use one of text, number, bool, time, enum, set, duration, id", f.Name,
-			shown(string(f.Type)))
+		return errs.New(errs.Invalid, "condition: field %q has type %s: use one of text, number, bool, time, enum, set, duration, id",
+			f.Name, shown(string(f.Type)))
 	}
 	switch {
 	case f.Type == TypeEnum && len(f.Values) == 0:

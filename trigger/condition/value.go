@@ -56,7 +56,8 @@ func canonical(v any) (any, error) {
 		}
 		return list, nil
 	}
-	return nil, fmt.Errorf("a Go value of type %T: use a string, a number, a bool, a time.Time, a time.Duration or a list of strings or numbers", v)
+	return nil, fmt.Errorf("a Go value of type %T: use a string, a number, a bool, a time.Time, a time.Duration or a list of strings or "+
+		"numbers", v)
 }
 
 func validText(s string) error {

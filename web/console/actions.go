@@ -132,7 +132,8 @@ func (q *request) transfer() error {
 }
 
 func (q *request) wait() error {
-	if _, err := q.engine.Wait(q.r.Context(), q.p, sangdam.Wait{Key: q.key(), Conversation: q.chosen(), Seen: q.number("seen")}); err != nil {
+	if _, err := q.engine.Wait(q.r.Context(), q.p,
+		sangdam.Wait{Key: q.key(), Conversation: q.chosen(), Seen: q.number("seen")}); err != nil {
 		return err
 	}
 	return q.shown(q.chosen())

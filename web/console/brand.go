@@ -85,6 +85,7 @@ func brandCSS(colour string) ([]byte, error) {
 	tokens := func(accent rgb, on string) string {
 		return fmt.Sprintf("--accent: %s; --on-accent: %s;", accent, on)
 	}
-	const sheet = ":root { %s }\n@media (prefers-color-scheme: dark) { :root:not([data-theme=light]) { %s } }\n:root[data-theme=dark] { %s }\n"
+	const sheet = ":root { %s }\n@media (prefers-color-scheme: dark) { :root:not([data-theme=light]) { %s } }\n:root[data-theme=dark] { " +
+		"%s }\n"
 	return fmt.Appendf(nil, sheet, tokens(onLight, "#ffffff"), tokens(onDark, "#0d0f14"), tokens(onDark, "#0d0f14")), nil
 }

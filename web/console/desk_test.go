@@ -73,9 +73,11 @@ func TestAnOfferSaysWhoComesAndTheIconCalls(t *testing.T) {
 	p.shows("#offers .offer", "second time")
 	p.shows(".offer-facts", "https://shop.example/hats")
 	p.shows(".offer-facts", "Earlier conversations: 1")
-	p.until(`document.querySelector("#chat-icon.calls") && getComputedStyle(document.querySelector("#chat-icon")).animationName === "calls"`)
+	p.until(`document.querySelector("#chat-icon.calls") &&
+		getComputedStyle(document.querySelector("#chat-icon")).animationName === "calls"`)
 	p.shot("offer")
-	icon := eval[[]int](p, `(() => { const r = document.querySelector("#chat-icon").getBoundingClientRect(); return [Math.round(innerWidth - r.right), Math.round(innerHeight - r.bottom)]; })()`)
+	icon := eval[[]int](p, `(() => { const r = document.querySelector("#chat-icon").getBoundingClientRect(); return `+
+		`[Math.round(innerWidth - r.right), Math.round(innerHeight - r.bottom)]; })()`)
 	require.LessOrEqual(t, icon[0], 40, "at the lower right")
 	require.LessOrEqual(t, icon[1], 40)
 	p.still()
@@ -110,7 +112,8 @@ func TestACustomerIsMadeInOneStep(t *testing.T) {
 
 	p.until(`document.querySelector("#banner").hidden`)
 	eval[bool](p, `(window.confirm = () => { window.asked = (window.asked || 0) + 1; return false; }, true)`)
-	p.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#contact-form [name=note]").focus()`), chromedp.KeyEvent("wants a refund"))
+	p.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#contact-form [name=note]").focus()`),
+		chromedp.KeyEvent("wants a refund"))
 	p.click("#end-open")
 	p.click("#end button[type=submit]")
 	p.until(`window.asked === 1`)
@@ -153,12 +156,14 @@ func TestAnAgentSeesHowALiveChatEnded(t *testing.T) {
 // chat adds a live web chat.
 func (w *world) chat() {
 	w.t.Helper()
-	_, err := w.eng.SaveWorkStream(w.t.Context(), w.host, sangdam.SaveWorkStream{WorkStream: routing.WorkStream{ID: "chat", Name: "Web chat",
-		ChannelKind: "webchat", Mode: routing.Push, Cost: 1, Queue: "everyone", Live: true}})
+	_, err := w.eng.SaveWorkStream(w.t.Context(), w.host,
+		sangdam.SaveWorkStream{WorkStream: routing.WorkStream{ID: "chat", Name: "Web chat",
+			ChannelKind: "webchat", Mode: routing.Push, Cost: 1, Queue: "everyone", Live: true}})
 	require.NoError(w.t, err)
-	_, err = w.eng.SaveAccount(w.t.Context(), w.host, sangdam.SaveAccount{Account: channel.Account{ID: "chat", Kind: "webchat", Name: "Shop chat",
-		Desk: "support", WorkStream: "chat", Settings: []byte(`{"no_consent": true}`),
-		Secrets: map[string]channel.Secret{webchat.SecretVisitor: channel.NewSecret(webchat.NewKey())}}})
+	_, err = w.eng.SaveAccount(w.t.Context(), w.host,
+		sangdam.SaveAccount{Account: channel.Account{ID: "chat", Kind: "webchat", Name: "Shop chat",
+			Desk: "support", WorkStream: "chat", Settings: []byte(`{"no_consent": true}`),
+			Secrets: map[string]channel.Secret{webchat.SecretVisitor: channel.NewSecret(webchat.NewKey())}}})
 	require.NoError(w.t, err)
 }
 

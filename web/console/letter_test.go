@@ -59,14 +59,17 @@ func TestAMailIsShownInASandboxedFrame(t *testing.T) {
 	p.shows(".letter-head", "Broken")
 	p.shows(".letter-head", "jun@example.com")
 	require.False(t, eval[bool](p, `"hacked" in window`))
-	p.until(`document.querySelector("details.letter") && document.querySelector("details.letter iframe").getAttribute("src").includes("cid=")`)
-	require.Equal(t, "none", eval[string](p, `getComputedStyle(document.querySelector("#thread .fold")).display`), "what is quoted is folded away")
+	p.until(`document.querySelector("details.letter") && document.querySelector("details.letter ` +
+		`iframe").getAttribute("src").includes("cid=")`)
+	require.Equal(t, "none", eval[string](p, `getComputedStyle(document.querySelector("#thread .fold")).display`),
+		"what is quoted is folded away")
 	p.click(".unfold input")
 	require.NotEqual(t, "none", eval[string](p, `getComputedStyle(document.querySelector("#thread .fold")).display`))
 	eval[bool](p, `(document.querySelector("details.letter iframe").addEventListener("load", () => { window.framed = true; }), true)`)
 	p.click("details.letter summary")
 	p.until(`window.framed`)
-	require.Equal(t, "allow-popups allow-popups-to-escape-sandbox", eval[string](p, `document.querySelector("details.letter iframe").getAttribute("sandbox")`))
+	require.Equal(t, "allow-popups allow-popups-to-escape-sandbox",
+		eval[string](p, `document.querySelector("details.letter iframe").getAttribute("sandbox")`))
 	p.shot("mail-frame")
 
 	frame := eval[string](p, `document.querySelector("details.letter iframe").getAttribute("src")`)
@@ -78,7 +81,8 @@ func TestAMailIsShownInASandboxedFrame(t *testing.T) {
 	}
 	resp, body := get(frame)
 	policy := resp.Header.Get("Content-Security-Policy")
-	require.True(t, strings.HasPrefix(policy, "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src data:; "), policy)
+	require.True(t, strings.HasPrefix(policy, "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src data:; "),
+		policy)
 	require.Contains(t, body, "<b>broken</b>")
 	require.Contains(t, body, "data:image/png;base64,", "its own picture")
 	for _, never := range []string{"elsewhere.test", "<script", "<form", "<iframe", "onerror=", `href="javascript:`, "<svg"} {

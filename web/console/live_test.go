@@ -71,7 +71,8 @@ func TestARestartLosesAndDoublesNothing(t *testing.T) {
 	require.Less(t, time.Since(down), 5*time.Second, "the banner is true")
 	p.say("three, while nobody serves")
 	p.shows("#pending", "three, while nobody serves")
-	p.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#text").value = "a draft"; document.querySelector("#text").dispatchEvent(new Event("input", {bubbles: true}))`))
+	p.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#text").value = "a draft"; ` +
+		`document.querySelector("#text").dispatchEvent(new Event("input", {bubbles: true}))`))
 	_, err := w.eng.Answer(t.Context(), w.as("ara"), sangdam.Answer{Conversation: id, Content: channel.Text("by another way")})
 	require.NoError(t, err)
 	up()
@@ -102,8 +103,9 @@ func TestEnterWhileComposing(t *testing.T) {
 	p.until(`document.querySelector("#text")`)
 	compose := func(text string) {
 		p.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-			_, err := cdp.Call(ctx, t, input.ImeSetComposition, input.ImeSetCompositionParams{Text: text, SelectionStart: int64(len([]rune(text))),
-				SelectionEnd: int64(len([]rune(text)))})
+			_, err := cdp.Call(ctx, t, input.ImeSetComposition,
+				input.ImeSetCompositionParams{Text: text, SelectionStart: int64(len([]rune(text))),
+					SelectionEnd: int64(len([]rune(text)))})
 			return err
 		}))
 	}
@@ -111,17 +113,20 @@ func TestEnterWhileComposing(t *testing.T) {
 	// end of the composition, on some systems another keydown.
 	enter := func(again bool) {
 		eval[bool](p, fmt.Sprintf(`(() => { const t = document.querySelector("#text");
-			t.dispatchEvent(new KeyboardEvent("keydown", {key: "Process", code: "Enter", keyCode: 229, isComposing: true, bubbles: true, cancelable: true}));
+			t.dispatchEvent(new KeyboardEvent("keydown",
+				{key: "Process", code: "Enter", keyCode: 229, isComposing: true, bubbles: true, cancelable: true}));
 			return true; })()`))
 		p.do(chromedp.Func(func(ctx context.Context, tt *chromedp.Target) error {
 			_, err := cdp.Call(ctx, tt, input.InsertText, input.InsertTextParams{Text: eval[string](p, `window.composedNow`)})
 			return err
 		}))
 		if again {
-			eval[bool](p, `(document.querySelector("#text").dispatchEvent(new KeyboardEvent("keydown", {key: "Enter", code: "Enter", keyCode: 13, bubbles: true, cancelable: true})), true)`)
+			eval[bool](p, `(document.querySelector("#text").dispatchEvent(new KeyboardEvent("keydown", {key: "Enter", code: "Enter", `+
+				`keyCode: 13, bubbles: true, cancelable: true})), true)`)
 		}
 	}
-	eval[bool](p, `(document.querySelector("#text").focus(), document.addEventListener("compositionupdate", e => window.composedNow = e.data), true)`)
+	eval[bool](p, `(document.querySelector("#text").focus(), document.addEventListener("compositionupdate", e => window.composedNow = `+
+		`e.data), true)`)
 	for i, again := range []bool{false, true} {
 		p.do(chromedp.KeyEvent("안녕하세"))
 		compose("요")
@@ -173,21 +178,24 @@ func TestNothingThatIsWrittenRuns(t *testing.T) {
 	made, err := w.eng.OpenTicket(t.Context(), w.host, sangdam.OpenTicket{Desk: "support", Title: corpus[0], Body: evil,
 		Requester: ticket.Requester{Name: corpus[1]}})
 	require.NoError(t, err)
-	_, err = w.eng.SaveConversationView(t.Context(), w.as("ara"), sangdam.SaveConversationView{View: sangdam.ConversationView{Name: corpus[0],
-		Owner: "ara"}})
+	_, err = w.eng.SaveConversationView(t.Context(), w.as("ara"),
+		sangdam.SaveConversationView{View: sangdam.ConversationView{Name: corpus[0],
+			Owner: "ara"}})
 	require.NoError(t, err)
 	_, err = w.eng.SavePanel(t.Context(), w.as("ara"), sangdam.SavePanel{Conversation: c.ID, Memo: evil})
 	require.NoError(t, err)
 	p := w.open(browsertest.Open(t), "ara")
 	for _, path := range []string{"/conversations/" + string(c.ID), "/conversations?view=all", "/me",
-		"/conversations/" + string(c.ID) + "?linked_from=%22%3E%3Cimg%20src=x%20onerror=window.hacked=1%3E&linked_name=%3Cscript%3Ewindow.hacked=1%3C/script%3E",
+		"/conversations/" + string(c.ID) +
+			"?linked_from=%22%3E%3Cimg%20src=x%20onerror=window.hacked=1%3E&linked_name=%3Cscript%3Ewindow.hacked=1%3C/script%3E",
 		"/conversations/" + string(c.ID) + "/link?q=%22%3E%3Cscript%3Ewindow.hacked=1%3C/script%3E", "/history?q=hacked",
 		"/history?q=" + "%22%3E%3Cscript%3Ewindow.hacked=1%3C/script%3E",
 		"/queues", "/tickets?list=open", "/tickets/" + string(made.Ticket), "/conversations/" + string(c.ID) + "/explain"} {
 		p.openPage(path)
 		p.until(`document.querySelector("#banner").hidden`)
 		require.False(t, eval[bool](p, `"hacked" in window`), path)
-		require.Zero(t, eval[int](p, `document.querySelectorAll("main iframe, main script, main [onerror], main [onload], main a[href^='javascript:'], main a[href^='data:']").length`), path)
+		require.Zero(t, eval[int](p, `document.querySelectorAll("main iframe, main script, main [onerror], main [onload], main `+
+			`a[href^='javascript:'], main a[href^='data:']").length`), path)
 	}
 	p.openPage("/conversations/" + string(c.ID))
 	require.Equal(t, len(corpus), eval[int](p, `document.querySelectorAll("#lines .theirs").length`))
@@ -253,7 +261,8 @@ func TestALongListComesInPages(t *testing.T) {
 			require.False(t, seen[id], "%s is on two pages", id)
 			seen[id] = true
 		}
-		next := eval[string](p, `([...document.querySelectorAll("#list > a.more:not(#more)")].map(a => a.getAttribute("href")).find(h => h.includes("page=") ) || "")`)
+		next := eval[string](p, `([...document.querySelectorAll("#list > a.more:not(#more)")].map(a => a.getAttribute("href")).find(h => `+
+			`h.includes("page=") ) || "")`)
 		if next = strings.TrimPrefix(next, "/desk"); next != "" {
 			next += "&rows=300"
 		}

@@ -91,8 +91,9 @@ func (q *request) maskMessage() error {
 	if err != nil {
 		return err
 	}
-	_, err = q.engine.MaskMessage(q.r.Context(), q.p, sangdam.MaskMessage{Key: q.key(), Message: conversation.MessageID(q.r.PathValue("id")),
-		Version: q.number("version"), Spans: spans})
+	_, err = q.engine.MaskMessage(q.r.Context(), q.p,
+		sangdam.MaskMessage{Key: q.key(), Message: conversation.MessageID(q.r.PathValue("id")),
+			Version: q.number("version"), Spans: spans})
 	return q.maskedThen(err)
 }
 

@@ -54,7 +54,8 @@ func TestScreens(t *testing.T) {
 	s.take(bo, "offer")
 
 	for name, path := range map[string]string{"queues": "/queues", "history": "/history?state=closed", "ticket": "/tickets/" + s.ticket,
-		"trigger": "/triggers/new", "setup": "/setup", "account": "/setup/accounts/shop", "explain": "/conversations/" + s.mina + "/explain"} {
+		"trigger": "/triggers/new", "setup": "/setup", "account": "/setup/accounts/shop",
+		"explain": "/conversations/" + s.mina + "/explain"} {
 		admin.openPage(path)
 		if name == "account" {
 			admin.until(`document.querySelector(".findings")`)
@@ -84,7 +85,8 @@ func (s *screens) signedIn(agent, lang string) *tab {
 // take keeps a picture of the page as it stands.
 func (s *screens) take(p *tab, name string) {
 	s.t.Helper()
-	p.until(`document.fonts.status === "loaded" && [...document.getAnimations()].every(a => a.playState !== "running" || a.effect.getTiming().iterations === Infinity)`)
+	p.until(`document.fonts.status === "loaded" && [...document.getAnimations()].every(a => a.playState !== "running" || ` +
+		`a.effect.getTiming().iterations === Infinity)`)
 	picture, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
 	require.NoError(s.t, err)
 	require.Less(s.t, len(picture), maxScreen, name)
@@ -109,7 +111,8 @@ func (s *screens) desk() {
 		}
 	}
 	for title, text := range map[string]string{"배송 조회": "#{customer.name}님, 배송은 보통 이틀 걸립니다.", "인사": "안녕하세요, #{agent.name}입니다."} {
-		_, err := w.eng.SaveQuickReply(ctx, w.host, sangdam.SaveQuickReply{Reply: sangdam.QuickReply{Title: title, Texts: map[string]string{"": text}}})
+		_, err := w.eng.SaveQuickReply(ctx, w.host,
+			sangdam.SaveQuickReply{Reply: sangdam.QuickReply{Title: title, Texts: map[string]string{"": text}}})
 		require.NoError(t, err)
 	}
 	say := func(id conversation.ID, text string) {
@@ -134,7 +137,8 @@ func (s *screens) desk() {
 	_, err := w.eng.AddNote(ctx, w.as("ara"), sangdam.AddNote{Conversation: id, Text: "지난달에도 배송이 늦었던 고객"})
 	require.NoError(t, err)
 	mina.SendText("네! https://shop.example.com/orders/20261129 입니다")
-	made, err := w.eng.OpenTicket(ctx, w.host, sangdam.OpenTicket{Conversation: id, Title: "A parcel that never came", Body: "Ordered on the 20th."})
+	made, err := w.eng.OpenTicket(ctx, w.host,
+		sangdam.OpenTicket{Conversation: id, Title: "A parcel that never came", Body: "Ordered on the 20th."})
 	require.NoError(t, err)
 	s.ticket = string(made.Ticket)
 	for _, name := range []string{"윤지호", "한소희"} {

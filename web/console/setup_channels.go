@@ -68,7 +68,8 @@ func (q *request) channels() error {
 		}
 		w := cfg.WorkStreams[a.WorkStream]
 		v.Rows = append(v.Rows, channelRow{ID: string(a.ID), Name: cmp.Or(a.Name, string(a.ID)), Kind: a.Kind, Language: a.Language,
-			Desk: cmp.Or(d.Desks[a.Desk], string(a.Desk)), Stream: cmp.Or(w.Name, string(a.WorkStream)), Tickets: w.Tickets, Off: a.Disabled,
+			Desk: cmp.Or(d.Desks[a.Desk], string(a.Desk)), Stream: cmp.Or(w.Name, string(a.WorkStream)),
+			Tickets: w.Tickets, Off: a.Disabled,
 			Forbidden: forbidden[a.Kind]})
 	}
 	for _, k := range d.Kinds {

@@ -63,8 +63,9 @@ func (q *request) handedOn(desk routing.DeskID, agents []string) (out []string, 
 		return nil, err
 	}
 	for _, a := range agents {
-		n, err := q.engine.CountConversations(q.r.Context(), q.p, conversation.Filter{Agent: routing.AgentID(a), Desks: []routing.DeskID{desk},
-			States: []conversation.State{conversation.StateActive, conversation.StateWrapUp}})
+		n, err := q.engine.CountConversations(q.r.Context(), q.p,
+			conversation.Filter{Agent: routing.AgentID(a), Desks: []routing.DeskID{desk},
+				States: []conversation.State{conversation.StateActive, conversation.StateWrapUp}})
 		if err != nil {
 			return nil, err
 		}

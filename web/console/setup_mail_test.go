@@ -119,7 +119,8 @@ func TestAMailLayoutIsPreviewedWhereNothingRuns(t *testing.T) {
 	}
 	require.Contains(t, shown("<h1>Shop</h1>#{content}<script>alert(1)</script>"), "<h1>Shop</h1>This is where the text")
 	require.NotContains(t, shown("<h1>Shop</h1>"), "<h1>")
-	resp := w.client("admin").do(http.MethodPost, "/setup/mail/preview", url.Values{"preview": {"0"}, "layout.0.text": {"<b> #{content} --"}}.Encode())
+	resp := w.client("admin").
+		do(http.MethodPost, "/setup/mail/preview", url.Values{"preview": {"0"}, "layout.0.text": {"<b> #{content} --"}}.Encode())
 	body, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	require.Contains(t, string(body), "<pre>&lt;b&gt; This is where the text", "one of plain mails")

@@ -68,8 +68,8 @@ func (q *request) streamForm(w routing.WorkStream, rules rulesForm, h hoursForm)
 
 func (q *request) findStream(id string) (routing.WorkStream, error) {
 	if id == "new" {
-		return routing.WorkStream{ChannelKind: q.r.FormValue("kind"), Mode: routing.Push, Cost: 1, ReopenFor: 24 * time.Hour, KeepAgentFor: 10 * time.Minute,
-			OfferFor: 30 * time.Second}, nil
+		return routing.WorkStream{ChannelKind: q.r.FormValue("kind"), Mode: routing.Push, Cost: 1, ReopenFor: 24 * time.Hour,
+			KeepAgentFor: 10 * time.Minute, OfferFor: 30 * time.Second}, nil
 	}
 	cfg, err := q.engine.Configuration(q.r.Context(), q.p)
 	if err != nil {

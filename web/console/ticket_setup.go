@@ -210,7 +210,8 @@ func (q *request) saveTicketPart() error {
 func (q *request) saveCategory() (err error) {
 	tree, version, id := ticket.TreeKind(q.value("tree")), q.number("version"), ticket.CategoryID(q.value("id"))
 	if q.checked("delete") {
-		_, err = q.engine.DeleteCategory(q.r.Context(), q.p, sangdam.DeleteCategory{Key: q.key(), Tree: tree, Version: version, Category: id})
+		_, err = q.engine.DeleteCategory(q.r.Context(), q.p,
+			sangdam.DeleteCategory{Key: q.key(), Tree: tree, Version: version, Category: id})
 		return err
 	}
 	_, err = q.engine.SaveCategory(q.r.Context(), q.p, sangdam.SaveCategory{Key: q.key(), Tree: tree, Version: version,

@@ -154,7 +154,8 @@ func (m actionMaker) row(n string, a trigger.Action) actionForm {
 
 // empty says that there is nothing to choose from, and nothing was chosen.
 func (f paramForm) empty(p param) bool {
-	return !slices.Contains([]paramKind{paramText, paramNumber, paramList, paramTick, paramWords, paramTexts}, p.kind) && len(f.Options) == 0
+	return !slices.Contains([]paramKind{paramText, paramNumber, paramList, paramTick, paramWords, paramTexts}, p.kind) &&
+		len(f.Options) == 0
 }
 
 // field shows one parameter; false where its value is none that the field can

@@ -19,9 +19,10 @@ import (
 func TestAnActionLosesNothingOnThePage(t *testing.T) {
 	w := newWorld(t)
 	raw := `{"text":{"ko":"하나\n둘","th":"สาม"}}`
-	_, err := w.eng.SaveTrigger(t.Context(), w.host, sangdam.SaveTrigger{Trigger: trigger.Trigger{ID: "t", Title: "Waits", Subject: "ticket",
-		After:   &trigger.After{Since: "created", For: 90 * time.Second},
-		Actions: []trigger.Action{{Kind: "note", Params: json.RawMessage(raw)}, trigger.Do("priority", map[string]int{"value": 0})}}})
+	_, err := w.eng.SaveTrigger(t.Context(), w.host,
+		sangdam.SaveTrigger{Trigger: trigger.Trigger{ID: "t", Title: "Waits", Subject: "ticket",
+			After:   &trigger.After{Since: "created", For: 90 * time.Second},
+			Actions: []trigger.Action{{Kind: "note", Params: json.RawMessage(raw)}, trigger.Do("priority", map[string]int{"value": 0})}}})
 	require.NoError(t, err)
 	page := func(resp *http.Response) string {
 		body, err := io.ReadAll(resp.Body)

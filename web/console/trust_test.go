@@ -33,7 +33,8 @@ func TestTheUnknownAndTheForeignAreAnsweredAlike(t *testing.T) {
 		require.Equal(t, http.StatusNotFound, resp.StatusCode, path)
 		return string(body)
 	}
-	for _, path := range []string{"/conversations/" + string(id), "/tickets/" + string(made.Ticket), "/files/" + string(d.Messages[0].ID) + "/0"} {
+	for _, path := range []string{"/conversations/" + string(id), "/tickets/" + string(made.Ticket),
+		"/files/" + string(d.Messages[0].ID) + "/0"} {
 		parts := strings.Split(path, "/")
 		require.Len(t, parts[2], 36)
 		unknown := strings.Replace(path, parts[2], parts[2][:24]+"000000000000", 1)
@@ -63,7 +64,8 @@ func TestNothingInRepliesNoticesAndOffersRuns(t *testing.T) {
 	inert := func(what string) {
 		t.Helper()
 		require.False(t, eval[bool](p, `"hacked" in window`), what)
-		require.Zero(t, eval[int](p, `document.querySelectorAll("body iframe, main script, body [onerror], body [onload], main a[href^='javascript:'], #bar script").length`), what)
+		require.Zero(t, eval[int](p, `document.querySelectorAll("body iframe, main script, body [onerror], body [onload], main `+
+			`a[href^='javascript:'], #bar script").length`), what)
 	}
 	p.until(`location.pathname === "/desk/notice"`)
 	p.shows(".pre", corpus[0])
@@ -81,10 +83,12 @@ func TestNothingInRepliesNoticesAndOffersRuns(t *testing.T) {
 	p.click("#offers .offer .primary")
 	p.shows("#panel", corpus[2])
 	p.until(`document.querySelector("#text")`)
-	eval[bool](p, `(document.querySelector("#text").value = "/", document.querySelector("#text").dispatchEvent(new Event("input", {bubbles: true})), true)`)
+	eval[bool](p, `(document.querySelector("#text").value = "/", document.querySelector("#text").dispatchEvent(new Event("input", `+
+		`{bubbles: true})), true)`)
 	p.shows("#canned", corpus[0])
 	inert("what the slash lists")
-	for _, path := range []string{"/replies", "/replies/evil", "/conversations/" + string(m.Conversation) + "/link", "/history?q=" + url.QueryEscape(corpus[1])} {
+	for _, path := range []string{"/replies", "/replies/evil", "/conversations/" + string(m.Conversation) + "/link",
+		"/history?q=" + url.QueryEscape(corpus[1])} {
 		p.openPage(path)
 		inert(path)
 	}

@@ -78,8 +78,9 @@ func (q *request) listChoices(d *sangdam.Directory, v *listView) {
 	v.Shares = q.may(sangdam.ActConfigure) == nil
 	for _, s := range q.savedViews() {
 		own := s.Owner != "" && string(s.Owner) == q.p.ID
-		v.Saved = append(v.Saved, savedTab{ID: s.ID, Name: s.Name, URL: q.o.Prefix + "/conversations?view=v-" + escaped(s.ID), Version: s.Version,
-			Current: v.View == "v-"+s.ID, Own: own || v.Shares})
+		v.Saved = append(v.Saved,
+			savedTab{ID: s.ID, Name: s.Name, URL: q.o.Prefix + "/conversations?view=v-" + escaped(s.ID), Version: s.Version,
+				Current: v.View == "v-"+s.ID, Own: own || v.Shares})
 	}
 }
 
@@ -87,8 +88,8 @@ func (q *request) listChoices(d *sangdam.Directory, v *listView) {
 func (q *request) saveView() error {
 	view := q.viewOf()
 	f := q.filterOf(view)
-	v := sangdam.ConversationView{Name: q.value("name"), Owner: routing.AgentID(q.p.ID), States: f.States, Agent: f.Agent, Account: f.Account,
-		Channel: f.Channel, WorkStream: f.WorkStream, Handled: f.Handled, Unread: q.unreadOnly(view)}
+	v := sangdam.ConversationView{Name: q.value("name"), Owner: routing.AgentID(q.p.ID), States: f.States,
+		Agent: f.Agent, Account: f.Account, Channel: f.Channel, WorkStream: f.WorkStream, Handled: f.Handled, Unread: q.unreadOnly(view)}
 	if len(f.Desks) == 1 {
 		v.Desk = f.Desks[0]
 	}

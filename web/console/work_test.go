@@ -170,7 +170,8 @@ func TestLinkingACustomerAndUnsavedEdits(t *testing.T) {
 
 	p.openPage("/conversations/" + string(id))
 	p.until(`document.querySelector("#banner").hidden`)
-	p.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#contact-form [name=note]").focus()`), chromedp.KeyEvent("wants a refund"))
+	p.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#contact-form [name=note]").focus()`),
+		chromedp.KeyEvent("wants a refund"))
 	_, err = w.eng.End(t.Context(), w.host, sangdam.End{Conversation: d.Conversation.ID})
 	require.NoError(t, err)
 	p.until(`!document.querySelector(".unsaved").hidden`)
@@ -190,7 +191,8 @@ func TestLinkingACustomerAndUnsavedEdits(t *testing.T) {
 func TestWhySomebodyWasChosenIsShownLater(t *testing.T) {
 	w := newWorld(t)
 	come := func(a routing.AgentID) {
-		require.NoError(t, w.eng.SetPresence(t.Context(), sangdam.AgentPrincipal(ws, a), sangdam.SetPresence{Agent: a, Presence: routing.Online}))
+		require.NoError(t, w.eng.SetPresence(t.Context(), sangdam.AgentPrincipal(ws, a),
+			sangdam.SetPresence{Agent: a, Presence: routing.Online}))
 	}
 	come("ara")
 	w.line.User("Mina").SendText("hello")

@@ -98,7 +98,8 @@ func (w *world) serve() {
 	mux := http.NewServeMux()
 	mux.Handle("/desk/", w.page)
 	mux.HandleFunc("GET /as/{agent}", func(rw http.ResponseWriter, r *http.Request) {
-		http.SetCookie(rw, &http.Cookie{Name: "who", Value: r.PathValue("agent"), Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
+		http.SetCookie(rw, &http.Cookie{Name: "who", Value: r.PathValue("agent"), Path: "/", HttpOnly: true,
+			SameSite: http.SameSiteLaxMode})
 		http.Redirect(rw, r, "/desk/", http.StatusSeeOther)
 	})
 	mux.HandleFunc("GET /sign-in", func(rw http.ResponseWriter, _ *http.Request) { _, _ = rw.Write([]byte("<title>sign in</title>")) })
@@ -144,10 +145,11 @@ func (w *world) setUp(base string) {
 		if id == "admin" {
 			role = sangdam.RoleAdministrator
 		}
-		_, err := w.eng.SaveAgent(ctx, w.host, sangdam.SaveAgent{Agent: routing.Agent{ID: routing.AgentID(id), Name: name, Role: string(role),
-			Permissions: []routing.Permission{routing.PermitChat, routing.PermitTicket}, Assign: routing.AssignmentSwitches{Chat: true,
-				Ticket: true},
-			Capacity: map[routing.Profile]int{routing.ProfileUnits: 50}}})
+		_, err := w.eng.SaveAgent(ctx, w.host,
+			sangdam.SaveAgent{Agent: routing.Agent{ID: routing.AgentID(id), Name: name, Role: string(role),
+				Permissions: []routing.Permission{routing.PermitChat, routing.PermitTicket}, Assign: routing.AssignmentSwitches{Chat: true,
+					Ticket: true},
+				Capacity: map[routing.Profile]int{routing.ProfileUnits: 50}}})
 		require.NoError(t, err)
 	}
 	_, err := w.eng.SaveDesk(ctx, w.host, sangdam.SaveDesk{Desk: routing.Desk{ID: "support", Name: "Support"}, Agent: "ara"})
@@ -174,7 +176,8 @@ func (w *world) setUp(base string) {
 // online brings an agent to work.
 func (w *world) online(agents ...string) {
 	for _, a := range agents {
-		require.NoError(w.t, w.eng.SetPresence(w.t.Context(), w.as(a), sangdam.SetPresence{Agent: routing.AgentID(a), Presence: routing.Online}))
+		require.NoError(w.t,
+			w.eng.SetPresence(w.t.Context(), w.as(a), sangdam.SetPresence{Agent: routing.AgentID(a), Presence: routing.Online}))
 	}
 }
 

@@ -86,8 +86,9 @@ func TestNothingIsComputed(t *testing.T) {
 // TestDatesAndNumbersAreReal in the reader's time zone.
 func TestDatesAndNumbersAreReal(t *testing.T) {
 	at := time.Date(2026, 3, 2, 23, 30, 0, 0, time.UTC)
-	table := export.Table{Name: "a/b", Zone: seoul, Columns: []export.Column{{"at", export.Time}, {"n", export.Number}, {"day", export.Date},
-		{"yes", export.Yes}}}
+	table := export.Table{Name: "a/b", Zone: seoul,
+		Columns: []export.Column{{"at", export.Time}, {"n", export.Number}, {"day", export.Date},
+			{"yes", export.Yes}}}
 	row := []any{at, 1.5, time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC), true}
 	var out, book bytes.Buffer
 	require.NoError(t, export.CSV(&out, table, rows(row, []any{nil, nil, nil, nil})))

@@ -63,8 +63,9 @@ func newWorld(t *testing.T, change func(*helpcenter.Options)) *world {
 	require.NoError(t, err)
 	w.refund = w.category("Refund", "환불", true)
 	w.hidden = w.category("Internal", "내부", false)
-	w.field(ticket.Field{Code: "order", Kind: ticket.CustomerField, Type: ticket.Text, Required: true, Names: map[string]string{"en": "Order",
-		"ko": "주문 번호"}})
+	w.field(ticket.Field{Code: "order", Kind: ticket.CustomerField, Type: ticket.Text, Required: true,
+		Names: map[string]string{"en": "Order",
+			"ko": "주문 번호"}})
 	w.field(ticket.Field{Code: "photo", Kind: ticket.CustomerField, Type: ticket.File, Names: map[string]string{"en": "Picture"}})
 	_, err = w.eng.SaveForm(ctx, w.host, sangdam.SaveForm{Form: ticket.Form{Category: w.refund, Fields: []string{"order", "photo"}}})
 	require.NoError(t, err)
@@ -140,8 +141,8 @@ func (w *world) send(form url.Values, files map[string]string, header http.Heade
 }
 
 func (w *world) filled() url.Values {
-	return url.Values{"key": {"0123456789abcdef"}, "category": {string(w.refund)}, "f.email": {"mina@example.com"}, "f.title": {"Money back"},
-		"f.content": {"It never came\r\nPlease help"}, "f.order": {"A-17"}, "consent": {"1"}}
+	return url.Values{"key": {"0123456789abcdef"}, "category": {string(w.refund)}, "f.email": {"mina@example.com"},
+		"f.title": {"Money back"}, "f.content": {"It never came\r\nPlease help"}, "f.order": {"A-17"}, "consent": {"1"}}
 }
 
 func (w *world) tickets() []ticket.Ticket {
@@ -283,7 +284,8 @@ func TestTheFormInTheBrowser(t *testing.T) {
 		require.NoError(t, chromedp.Do(ctx, chromedp.EmulateViewport(400, 850), chromedp.Navigate(w.web.URL+"/help/?"+query),
 			chromedp.Evaluate[chromedp.Void](string(axe))))
 		require.NoError(t, chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](
-			`window.says = null; axe.run(document, {resultTypes: ["violations"]}).then(r => { window.says = r.violations.map(v => v.id + " " + v.nodes[0].html); })`)))
+			`window.says = null; axe.run(document, {resultTypes: ["violations"]}).then(r => { window.says = r.violations.map(v => v.id + `+
+				`" " + v.nodes[0].html); })`)))
 		require.Eventually(t, func() bool {
 			says, err := chromedp.Run(ctx, chromedp.Evaluate[string](`JSON.stringify(window.says)`))
 			return err == nil && says == "[]"

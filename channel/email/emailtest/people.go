@@ -146,8 +146,10 @@ func (s *Server) Bounce(m Mail, status string) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Return-Path: <>\r\nFrom: MAILER-DAEMON@mx.test\r\nTo: %s\r\nSubject: Undelivered Mail Returned to Sender\r\n"+
 		"Date: %s\r\nMessage-ID: <bounce.%s@mx.test>\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"+
-		"Content-Type: multipart/report; report-type=delivery-status; boundary=r\r\n\r\n--r\r\nContent-Type: text/plain\r\n\r\nIt could not be delivered.\r\n"+
-		"--r\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.test\r\n\r\nFinal-Recipient: rfc822; %s\r\nAction: failed\r\nStatus: %s\r\n"+
+		"Content-Type: multipart/report; report-type=delivery-status; boundary=r\r\n\r\n--r\r\nContent-Type: text/plain\r\n\r\nIt could "+
+		"not be delivered.\r\n"+
+		"--r\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.test\r\n\r\nFinal-Recipient: rfc822; %s\r\nAction: "+
+		"failed\r\nStatus: %s\r\n"+
 		"--r\r\nContent-Type: text/rfc822-headers\r\n\r\nMessage-ID: <%s>\r\n--r--\r\n",
 		s.opt.Address, time.Now().UTC().Format(time.RFC1123Z), m.ID[:min(len(m.ID), 20)], m.To, status, m.ID)
 	return []byte(b.String())

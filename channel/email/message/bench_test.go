@@ -14,7 +14,8 @@ import (
 // long the slowest hundredth takes; and a mail of 25 MB, with what parsing it
 // allocates and keeps beside the mail itself.
 func BenchmarkParse(b *testing.B) {
-	small := []byte("From: Mina <mina@example.com>\r\nSubject: =?ks_c_5601-1987?B?wda5rg==?=\r\nContent-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\n" +
+	small := []byte("From: Mina <mina@example.com>\r\nSubject: =?ks_c_5601-1987?B?wda5rg==?=\r\nContent-Type: multipart/alternative; " +
+		"boundary=b\r\n\r\n--b\r\n" +
 		"Content-Type: text/plain; charset=utf-8\r\n\r\n감사합니다.\r\n\r\nOn Sun, Mar 1, 2026 at 10:00 AM Shop <help@shop.example> wrote:\r\n" +
 		strings.Repeat("> 확인했습니다.\r\n", 50) +
 		"--b\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>감사합니다.</p>" + strings.Repeat("<blockquote>확인했습니다.</blockquote>",

@@ -37,10 +37,13 @@ var (
 	replyCode   = regexp.MustCompile(`(?m)(?:^|[\s:(<#])(5[0-5]\d|4[2-5]\d)[\s-]`)
 	originalID  = regexp.MustCompile(`(?im)^[>\s|]*Message-Id:\s*<?([^<>\s]{3,900})>?`)
 	wildAddress = regexp.MustCompile(`[A-Za-z0-9._%+=~-]{1,64}@[A-Za-z0-9.-]{1,200}\.[A-Za-z]{2,24}`)
-	wildBounce  = regexp.MustCompile(`(?i)(undeliver(ed|able)|delivery (status notification|failure|has failed|incomplete|report)|mail delivery (failed|failure|subsystem|system)|` +
-		`returned mail|failure notice|could not be delivered|nondeliverable|message not delivered|delivery (temporarily )?(delayed|suspended)|warning: message .{0,40}delayed|` +
+	wildBounce  = regexp.MustCompile(`(?i)(undeliver(ed|able)|delivery (status notification|failure|has failed|incomplete|report)|` +
+		`mail delivery (failed|failure|subsystem|system)|` +
+		`returned mail|failure notice|could not be delivered|nondeliverable|message not delivered|delivery (temporarily )?(delayed|` +
+		`suspended)|warning: message .{0,40}delayed|` +
 		`반송|전송 ?(실패|에 실패)|발송 ?실패|배달 ?(되지|실패)|수신 ?(불가|거부)|메일 ?전송 ?실패|送信(失敗|できません)|配信(不能|失敗|できません)|エラーメール|ส่งไม่สำเร็จ|ไม่สามารถส่ง)`)
-	wildDelay = regexp.MustCompile(`(?i)(delayed|still trying|will (keep|continue) (trying|to try)|no action is required|not yet been delivered|배달 ?지연|전송 ?지연|配信(遅延|が遅れて)|\(delay\))`)
+	wildDelay = regexp.MustCompile(`(?i)(delayed|still trying|will (keep|continue) (trying|to try)|no action is required|` +
+		`not yet been delivered|배달 ?지연|전송 ?지연|配信(遅延|が遅れて)|\(delay\))`)
 )
 
 // causes recognise what servers say where their status does not.
@@ -48,13 +51,19 @@ var causes = []struct {
 	cause Cause
 	words *regexp.Regexp
 }{
-	{CauseFull, regexp.MustCompile(`(?i)(mailbox (is )?full|over (the )?(quota|storage)|quota exceeded|insufficient (system )?storage|용량 ?(초과|부족)|사서함.{0,20}(가득|초과)|容量(超過|オーバー)|メールボックスが一杯|เต็ม)`)},
-	{CauseTooLarge, regexp.MustCompile(`(?i)(message (size )?(is )?too (large|big)|exceeds? .{0,30}(size|limit)|size limit|메일 ?크기|サイズ(超過|が大き))`)},
-	{CauseNobody, regexp.MustCompile(`(?i)(user unknown|unknown (user|address|recipient)|no such (user|recipient|mailbox|person|address)|does(n't| not) (exist|have)|mailbox (unavailable|not found)|` +
-		`invalid (recipient|mailbox|address)|recipient (address )?rejected|domain (name )?not found|host (or domain name )?(unknown|not found)|account (is )?(disabled|inactive)|` +
+	{CauseFull, regexp.MustCompile(`(?i)(mailbox (is )?full|over (the )?(quota|storage)|quota exceeded|insufficient (system )?storage|` +
+		`용량 ?(초과|부족)|사서함.{0,20}(가득|초과)|容量(超過|オーバー)|メールボックスが一杯|เต็ม)`)},
+	{CauseTooLarge, regexp.MustCompile(`(?i)(message (size )?(is )?too (large|big)|exceeds? .{0,30}(size|limit)|size limit|메일 ?크기|サイズ(超過|` +
+		`が大き))`)},
+	{CauseNobody, regexp.MustCompile(`(?i)(user unknown|unknown (user|address|recipient)|no such (user|recipient|mailbox|person|address)|` +
+		`does(n't| not) (exist|have)|mailbox (unavailable|not found)|` +
+		`invalid (recipient|mailbox|address)|recipient (address )?rejected|domain (name )?not found|host (or domain name )?(unknown|` +
+		`not found)|account (is )?(disabled|inactive)|` +
 		`address (couldn't|could not) be found|존재하지 ?않|없는 ?(사용자|계정|수신자)|휴면|(アドレス|宛先|ユーザー).{0,20}(見つかり|存在し|不明)|ไม่พบผู้รับ|ไม่มีผู้ใช้)`)},
-	{CauseRefused, regexp.MustCompile(`(?i)(spam|blocked|black ?list|block ?list|policy|denied|refused|not (authorized|permitted)|reputation|dmarc|수신 ?거부|차단|スパム|拒否)`)},
-	{CauseNetwork, regexp.MustCompile(`(?i)(timed? ?out|connection (refused|reset|lost)|no route|could not connect|retry (time|timeout)|too long|시간 ?초과|タイムアウト)`)},
+	{CauseRefused, regexp.MustCompile(`(?i)(spam|blocked|black ?list|block ?list|policy|denied|refused|not (authorized|permitted)|` +
+		`reputation|dmarc|수신 ?거부|차단|スパム|拒否)`)},
+	{CauseNetwork, regexp.MustCompile(`(?i)(timed? ?out|connection (refused|reset|lost)|no route|could not connect|retry (time|timeout)|` +
+		`too long|시간 ?초과|タイムアウト)`)},
 }
 
 // bounced recognises a report that a mail of ours did not arrive, after

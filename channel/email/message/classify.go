@@ -45,8 +45,10 @@ var automaticHeaders = []struct {
 func any(string) bool { return true }
 
 // automaticSubject is how auto-replies begin whose makers wrote no header.
-var automaticSubject = regexp.MustCompile(`(?i)^\s*\[?(automatic (reply|response)|auto(mated|matic)?[- ]?(reply|response|respuesta)|out of (the )?office|away from my mail|` +
-	`부재중|부재 ?안내|자동 ?(응답|회신|답장|발송)|휴가 ?중|自動(応答|返信|配信)|不在(通知|です|の)|ตอบกลับอัตโนมัติ|ตอบรับอัตโนมัติ|abwesenheit|automatische antwort|réponse automatique)`)
+var automaticSubject = regexp.MustCompile(`(?i)^\s*\[?(automatic (reply|response)|auto(mated|matic)?[- ]?(reply|response|respuesta)|` +
+	`out of (the )?office|away from my mail|` +
+	`부재중|부재 ?안내|자동 ?(응답|회신|답장|발송)|휴가 ?중|自動(応答|返信|配信)|不在(通知|です|の)|ตอบกลับอัตโนมัติ|ตอบรับอัตโนมัติ|abwesenheit|automatische antwort|` +
+	`réponse automatique)`)
 
 var (
 	daemon  = regexp.MustCompile(`(?i)^(mailer-?daemon|postmaster|mail-?daemon|mdaemon|mail\.?delivery)`)

@@ -42,7 +42,8 @@ var corpusCharsets = []struct {
 }{
 	{"ks_c_5601-1987", korean.EUCKR, hangul}, {"cp949", korean.EUCKR, hangul}, {"ms949", korean.EUCKR, hangul}, {"x-windows-949",
 		korean.EUCKR, hangul},
-	{"windows-949", korean.EUCKR, hangul}, {"uhc", korean.EUCKR, hangul}, {"euc-kr", korean.EUCKR, hangul}, {"euc_kr", korean.EUCKR, hangul},
+	{"windows-949", korean.EUCKR, hangul}, {"uhc", korean.EUCKR, hangul}, {"euc-kr", korean.EUCKR, hangul},
+	{"euc_kr", korean.EUCKR, hangul},
 	{"ks_c_5601", korean.EUCKR, hangul}, {"ks_c_5601_1987", korean.EUCKR, hangul}, {"KSC5601", korean.EUCKR, hangul},
 	{"utf-8", nil, hangul}, {"UTF8", nil, jaText}, {"shift_jis", japanese2, jaText}, {"cp932", japanese2, jaText}, {"windows-31j",
 		japanese2, jaText},
@@ -154,7 +155,8 @@ func TestCharsets(t *testing.T) {
 			} else if utf16 {
 				subject = ""
 			}
-			m := parse(t, "From: a@example.com\nSubject: "+subject+"\nContent-Type: text/plain"+label+"\nContent-Transfer-Encoding: "+form+"\n\n"+
+			m := parse(t, "From: a@example.com\nSubject: "+subject+"\nContent-Type: text/plain"+label+
+				"\nContent-Transfer-Encoding: "+form+"\n\n"+
 				body+"\n", Options{})
 			require.Equal(t, c.text, strings.TrimSpace(m.Text), "%s %s", c.label, form)
 			require.Equal(t, c.text, m.Subject, "%s %s in the header", c.label, form)
@@ -181,9 +183,10 @@ func TestWordsThatAreCutInACharacter(t *testing.T) {
 		b := encoded(c.enc, c.text)
 		at := len(b)/2 | 1
 		for _, glue := range []string{"\n ", " ", "\n\t"} {
-			subject := "=?" + c.label + "?B?" + base64.StdEncoding.EncodeToString(b[:at]) + "?=" + glue + "=?" + c.label + "?Q?" + words(b[at:]) +
-				"?="
-			m := parse(t, "From: =?"+c.label+"?Q?"+words(b[:1])+"?="+glue+"=?"+c.label+"?Q?"+words(b[1:])+"?= <a@example.com>\nSubject: "+subject+
+			subject := "=?" + c.label + "?B?" + base64.StdEncoding.EncodeToString(b[:at]) + "?=" + glue + "=?" + c.label +
+				"?Q?" + words(b[at:]) + "?="
+			m := parse(t, "From: =?"+c.label+"?Q?"+words(b[:1])+"?="+glue+"=?"+c.label+"?Q?"+words(b[1:])+
+				"?= <a@example.com>\nSubject: "+subject+
 				"\n\nx\n", Options{})
 			require.Equal(t, c.text, m.Subject, c.label)
 			require.Equal(t, c.text, m.From.Name, c.label)
@@ -221,7 +224,8 @@ func TestRepliesAreFolded(t *testing.T) {
 		require.Equal(t, strings.TrimSpace(visible), m.Visible(), name)
 		require.Equal(t, whole, m.Text, "%s: the original is kept", name)
 		for i, f := range m.Folds {
-			require.True(t, f.Length > 0 && f.Start+f.Length <= len(m.Text) && (i == 0 || f.Start >= m.Folds[i-1].Start+m.Folds[i-1].Length), name)
+			require.True(t, f.Length > 0 && f.Start+f.Length <= len(m.Text) &&
+				(i == 0 || f.Start >= m.Folds[i-1].Start+m.Folds[i-1].Length), name)
 		}
 	}
 }
@@ -229,12 +233,17 @@ func TestRepliesAreFolded(t *testing.T) {
 // The same out of HTML, where a quotation is an element.
 func TestQuotationsInHTMLAreFolded(t *testing.T) {
 	for name, c := range map[string][2]string{
-		"gmail":      {`<div dir="ltr">Thanks &amp; bye</div><br><div class="gmail_quote"><div class="gmail_attr">On Sun, Mar 1, 2026 at 10:00 AM Shop &lt;<a href="mailto:h@shop.example">h@shop.example</a>&gt; wrote:<br></div><blockquote class="gmail_quote"><div>Please restart.</div></blockquote></div>`, "Thanks & bye"},
-		"gmail ko":   {`<div>감사합니다</div><div class="gmail_quote"><div>2026년 3월 1일 (일) 오전 10:00, 상담 센터 &lt;h@shop.example&gt;님이 작성:<br></div><blockquote>다시 시작</blockquote></div>`, "감사합니다"},
-		"outlook":    {`<p>See below</p><hr><div><p><b>From:</b> Shop &lt;h@shop.example&gt;<br><b>Sent:</b> Sunday<br><b>To:</b> Mina<br><b>Subject:</b> RE: order</p></div><p>Please restart.</p>`, "See below"},
+		"gmail": {`<div dir="ltr">Thanks &amp; bye</div><br><div class="gmail_quote"><div class="gmail_attr">On Sun, Mar 1, 2026 at ` +
+			`10:00 AM Shop &lt;<a href="mailto:h@shop.example">h@shop.example</a>&gt; wrote:<br></div><blockquote class="gmail_quote">` +
+			`<div>Please restart.</div></blockquote></div>`, "Thanks & bye"},
+		"gmail ko": {`<div>감사합니다</div><div class="gmail_quote"><div>2026년 3월 1일 (일) 오전 10:00, 상담 센터 &lt;h@shop.example&gt;님이 작성:<br>` +
+			`</div><blockquote>다시 시작</blockquote></div>`, "감사합니다"},
+		"outlook": {`<p>See below</p><hr><div><p><b>From:</b> Shop &lt;h@shop.example&gt;<br><b>Sent:</b> Sunday<br><b>To:</b> ` +
+			`Mina<br><b>Subject:</b> RE: order</p></div><p>Please restart.</p>`, "See below"},
 		"outlook ko": {`<p>확인</p><div><b>보낸 사람:</b> 상담<br><b>보낸 날짜:</b> 일요일<br><b>받는 사람:</b> 민아<br><b>제목:</b> 주문</div><p>다시 시작</p>`, "확인"},
-		"apple ja":   {`<div>大丈夫です</div><div><br><blockquote type="cite"><div>2026年3月1日 10:00、サポート &lt;h@shop.example&gt;のメール：</div><div>再起動</div></blockquote></div>`, "大丈夫です"},
-		"plain":      {`<p>One</p><ul><li>a</li><li>b</li></ul><script>evil()</script><style>p{}</style>`, "One\n- a\n- b"},
+		"apple ja": {`<div>大丈夫です</div><div><br><blockquote type="cite"><div>2026年3月1日 10:00、サポート &lt;h@shop.example&gt;のメール：</div><div>` +
+			`再起動</div></blockquote></div>`, "大丈夫です"},
+		"plain": {`<p>One</p><ul><li>a</li><li>b</li></ul><script>evil()</script><style>p{}</style>`, "One\n- a\n- b"},
 	} {
 		m := parse(t, "From: a@example.com\nContent-Type: text/html; charset=utf-8\n\n"+c[0]+"\n", Options{})
 		require.Equal(t, c[1], m.Visible(), name)
@@ -270,8 +279,9 @@ func TestMachinesAreRecognised(t *testing.T) {
 		"Return-Path: <>":     KindAutomatic,
 		"X-Sangdam-Loop: abc": KindLoop, "Subject: Automatic reply: order": KindAutomatic, "Subject: Out of Office": KindAutomatic,
 		"Subject: Automation of orders":                 KindPerson,
-		"Subject: =?utf-8?B?67aA7J6s7KSRIOyVjOumvA==?=": KindAutomatic, "Subject: 부재중입니다": KindAutomatic, "Subject: 자동응답: 문의": KindAutomatic,
-		"Subject: 自動応答": KindAutomatic, "Subject: 不在通知": KindAutomatic, "Subject: ตอบกลับอัตโนมัติ": KindAutomatic,
+		"Subject: =?utf-8?B?67aA7J6s7KSRIOyVjOumvA==?=": KindAutomatic, "Subject: 부재중입니다": KindAutomatic,
+		"Subject: 자동응답: 문의": KindAutomatic,
+		"Subject: 自動応答":     KindAutomatic, "Subject: 不在通知": KindAutomatic, "Subject: ตอบกลับอัตโนมัติ": KindAutomatic,
 		"Subject: Re: order": KindPerson, "": KindPerson,
 		"Received: a\n" + strings.Repeat("Received: by x\n", 60) + "X-A: b": KindLoop,
 	} {
@@ -292,21 +302,24 @@ func TestMachinesAreRecognised(t *testing.T) {
 func TestSpoofedSendersAreNotVerified(t *testing.T) {
 	own := Options{AuthServers: []string{"mx.shop.example"}}
 	for lines, want := range map[string][2]bool{
-		"Authentication-Results: mx.shop.example; dmarc=pass header.from=example.com":                                                                              {true, true},
-		"Authentication-Results: MX.shop.example; dmarc=pass (p=none) header.from=example.com":                                                                     {true, true},
-		"Authentication-Results: mx.shop.example; dmarc=fail header.from=example.com; dkim=pass header.d=example.com":                                              {true, false},
-		"Authentication-Results: mx.shop.example; dmarc=pass header.from=other.example":                                                                            {true, false},
-		"Authentication-Results: mx.shop.example; dkim=pass header.d=mail.example.com":                                                                             {true, true},
-		"Authentication-Results: mx.shop.example; dkim=pass header.d=evil.example":                                                                                 {true, false},
-		"Authentication-Results: mx.shop.example; spf=pass smtp.mailfrom=x@example.com":                                                                            {true, true},
-		"Authentication-Results: mx.shop.example; spf=pass smtp.mailfrom=evil.example":                                                                             {true, false},
-		"Authentication-Results: mx.shop.example; none":                                                                                                            {true, false},
-		"Authentication-Results: evil.example; dmarc=pass header.from=example.com":                                                                                 {false, false},
-		"Authentication-Results: mx.shop.example.evil; dmarc=pass header.from=example.com":                                                                         {false, false},
-		"Authentication-Results: evil.example; dmarc=pass\nAuthentication-Results: mx.shop.example; dmarc=pass header.from=example.com":                            {false, false},
-		"Authentication-Results: mx.shop.example; dmarc=fail header.from=example.com\nAuthentication-Results: mx.shop.example; dmarc=pass header.from=example.com": {true, false},
-		"Authentication-Results: mx.shop.example; dmarc=pass header.from=example.com\nFrom: other@example.org":                                                     {true, false},
-		"X-Authentication-Results: mx.shop.example; dmarc=pass":                                                                                                    {false, false}, "": {false, false},
+		"Authentication-Results: mx.shop.example; dmarc=pass header.from=example.com":                                 {true, true},
+		"Authentication-Results: MX.shop.example; dmarc=pass (p=none) header.from=example.com":                        {true, true},
+		"Authentication-Results: mx.shop.example; dmarc=fail header.from=example.com; dkim=pass header.d=example.com": {true, false},
+		"Authentication-Results: mx.shop.example; dmarc=pass header.from=other.example":                               {true, false},
+		"Authentication-Results: mx.shop.example; dkim=pass header.d=mail.example.com":                                {true, true},
+		"Authentication-Results: mx.shop.example; dkim=pass header.d=evil.example":                                    {true, false},
+		"Authentication-Results: mx.shop.example; spf=pass smtp.mailfrom=x@example.com":                               {true, true},
+		"Authentication-Results: mx.shop.example; spf=pass smtp.mailfrom=evil.example":                                {true, false},
+		"Authentication-Results: mx.shop.example; none":                                                               {true, false},
+		"Authentication-Results: evil.example; dmarc=pass header.from=example.com":                                    {false, false},
+		"Authentication-Results: mx.shop.example.evil; dmarc=pass header.from=example.com":                            {false, false},
+		"Authentication-Results: evil.example; dmarc=pass\n" +
+			"Authentication-Results: mx.shop.example; dmarc=pass header.from=example.com": {false, false},
+		"Authentication-Results: mx.shop.example; dmarc=fail header.from=example.com\nAuthentication-Results: mx.shop.example; " +
+			"dmarc=pass header.from=example.com": {true, false},
+		"Authentication-Results: mx.shop.example; dmarc=pass header.from=example.com\nFrom: other@example.org": {true, false},
+		"X-Authentication-Results: mx.shop.example; dmarc=pass":                                                {false, false},
+		"": {false, false},
 	} {
 		m := parse(t, lines+"\nFrom: Mina <mina@example.com>\n\nhello\n", own)
 		require.Equal(t, want, [2]bool{m.Judged, m.Verified}, lines)
@@ -322,11 +335,12 @@ var broken = map[string]struct {
 	text  string
 	files []string
 }{
-	"no header":                    {"hello there\nfriend\n", "hello there\nfriend", nil},
-	"no empty line":                {"From: a@example.com\nSubject: x\nhello there\nfriend\n", "hello there\nfriend", nil},
-	"a bad line in the header":     {"From: a@example.com\nthis is no field\nSubject: x\n\nhello\n", "hello", nil},
-	"an mbox line":                 {"From a@example.com Sun Mar 1\nFrom: a@example.com\n\nhello\n", "hello", nil},
-	"no last boundary":             {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n--b\nContent-Type: application/pdf; name=a.pdf\nContent-Transfer-Encoding: base64\n\nJVBERi0x\n", "hello", []string{"a.pdf"}},
+	"no header":                {"hello there\nfriend\n", "hello there\nfriend", nil},
+	"no empty line":            {"From: a@example.com\nSubject: x\nhello there\nfriend\n", "hello there\nfriend", nil},
+	"a bad line in the header": {"From: a@example.com\nthis is no field\nSubject: x\n\nhello\n", "hello", nil},
+	"an mbox line":             {"From a@example.com Sun Mar 1\nFrom: a@example.com\n\nhello\n", "hello", nil},
+	"no last boundary": {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n--b\nContent-Type: application/pdf; " +
+		"name=a.pdf\nContent-Transfer-Encoding: base64\n\nJVBERi0x\n", "hello", []string{"a.pdf"}},
 	"no boundary at all":           {"Content-Type: multipart/mixed; boundary=zzz\n\nhello\n", "hello", nil},
 	"no boundary named":            {"Content-Type: multipart/mixed\n\nhello\n", "hello", nil},
 	"an empty boundary":            {"Content-Type: multipart/mixed; boundary=\"\"\n\nhello\n", "hello", nil},
@@ -337,35 +351,46 @@ var broken = map[string]struct {
 	"base64 cut":                   {"Content-Transfer-Encoding: base64\n\naGVsbG\n", "hell", nil},
 	"two base64 texts":             {"Content-Transfer-Encoding: base64\n\naGVsbG8=\nIHlvdQ==\n", "hello you", nil},
 	"quoted-printable with errors": {"Content-Transfer-Encoding: quoted-printable\n\nhel=6Co =ZZ =\n=3\n", "hello =ZZ =3", nil},
-	"an end before its time":       {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n--b--\n--b\n\nlate\n--b--\n", "hello", nil},
-	"a nested, same boundary":      {"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: multipart/alternative; boundary=bb\n\n--bb\n\nhello\n--bb--\n--b--\n", "hello", nil},
+	"an end before its time": {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n--b--\n--b\n\nlate\n--b--\n",
+		"hello", nil},
+	"a nested, same boundary": {"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: multipart/alternative; " +
+		"boundary=bb\n\n--bb\n\nhello\n--bb--\n--b--\n", "hello", nil},
 	"headerless parts": {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n--b\n\nworld\n--b--\n",
 		"hello\n\nworld", nil},
-	"a name without quotes": {"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: application/pdf; name=my order 1.pdf\n\nx\n--b--\n", "", []string{"my order 1.pdf"}},
+	"a name without quotes": {"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: application/pdf; name=my order " +
+		"1.pdf\n\nx\n--b--\n", "", []string{"my order 1.pdf"}},
 	"a name in encoded words": {"Content-Type: application/pdf; name=\"=?ks_c_5601-1987?B?wda5rg==?=.pdf\"\n\nx\n", "",
 		[]string{"주문.pdf"}},
 	"a name by RFC 2231": {"Content-Type: application/pdf\nContent-Disposition: attachment; filename*=utf-8''%EC%A3%BC%EB%AC%B8.pdf\n\nx\n",
 		"", []string{"주문.pdf"}},
-	"a name in pieces": {"Content-Disposition: attachment; filename*0*=euc-kr''%C1%D6; filename*1*=%B9%AE; filename*2=.pdf\nContent-Type: application/pdf\n\nx\n", "", []string{"주문.pdf"}},
+	"a name in pieces": {"Content-Disposition: attachment; filename*0*=euc-kr''%C1%D6; filename*1*=%B9%AE; " +
+		"filename*2=.pdf\nContent-Type: application/pdf\n\nx\n", "", []string{"주문.pdf"}},
 	"a name with a path": {"Content-Disposition: attachment; filename=\"../../etc/C:\\\\x\\\\passwd\"\n\nx\n", "",
 		[]string{"passwd"}},
 	"a name that turns around": {"Content-Disposition: attachment; filename=\"=?utf-8?B?4oCuZ3BqLmV4ZQ==?=\"\n\nx\n", "",
 		[]string{"gpj.exe"}},
-	"no name":                   {"Content-Type: image/png\nContent-Transfer-Encoding: base64\n\niVBO\n", "", []string{"file-1.png"}},
-	"winmail.dat":               {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n--b\nContent-Type: application/ms-tnef\n\nx\n--b--\n", "hello", []string{"winmail.dat"}},
-	"an invitation":             {"Content-Type: multipart/alternative; boundary=b\n\n--b\n\nhello\n--b\nContent-Type: text/calendar; method=REQUEST\n\nBEGIN:VCALENDAR\n--b--\n", "hello", []string{"invitation.ics"}},
-	"a mail in the mail":        {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n--b\nContent-Type: message/rfc822\n\nSubject: in\n\ninner\n--b--\n", "hello", []string{"file-1.eml"}},
-	"a signed mail":             {"Content-Type: multipart/signed; boundary=b\n\n--b\n\nhello\n--b\nContent-Type: application/pgp-signature; name=s.asc\n\nx\n--b--\n", "hello", []string{"s.asc"}},
-	"text, picture, text":       {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\none\n--b\nContent-Type: image/png; name=p.png\n\nx\n--b\n\ntwo\n--b--\n", "one\n\ntwo", []string{"p.png"}},
-	"text that is a file":       {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n--b\nContent-Disposition: attachment; filename=log.txt\n\nlines\n--b--\n", "hello", []string{"log.txt"}},
-	"HTML alone":                {"Content-Type: text/html\n\n<p>hello<br>you</p>\n", "hello\nyou", nil},
-	"HTML that is not closed":   {"Content-Type: text/html\n\n<html><head><title>x<body><div>hello<b>you\n", "", nil},
-	"an empty text beside HTML": {"Content-Type: multipart/alternative; boundary=b\n\n--b\n\n \n--b\nContent-Type: text/html\n\n<p>hello</p>\n--b--\n", "hello", nil},
-	"flowed":                    {"Content-Type: text/plain; format=flowed\n\nhello \nyou\n", "hello you", nil},
-	"only a header":             {"Subject: x\n", "", nil},
-	"nothing":                   {"", "", nil},
-	"NULs":                      {"Subject: x\n\nhe\x00llo\n", "hello", nil},
-	"a byte order mark":         {"\xEF\xBB\xBFSubject: x\n\nhello\n", "hello", nil},
+	"no name": {"Content-Type: image/png\nContent-Transfer-Encoding: base64\n\niVBO\n", "", []string{"file-1.png"}},
+	"winmail.dat": {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n--b\nContent-Type: " +
+		"application/ms-tnef\n\nx\n--b--\n", "hello", []string{"winmail.dat"}},
+	"an invitation": {"Content-Type: multipart/alternative; boundary=b\n\n--b\n\nhello\n--b\nContent-Type: text/calendar; " +
+		"method=REQUEST\n\nBEGIN:VCALENDAR\n--b--\n", "hello", []string{"invitation.ics"}},
+	"a mail in the mail": {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n--b\nContent-Type: " +
+		"message/rfc822\n\nSubject: in\n\ninner\n--b--\n", "hello", []string{"file-1.eml"}},
+	"a signed mail": {"Content-Type: multipart/signed; boundary=b\n\n--b\n\nhello\n--b\nContent-Type: " +
+		"application/pgp-signature; name=s.asc\n\nx\n--b--\n", "hello", []string{"s.asc"}},
+	"text, picture, text": {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\none\n--b\nContent-Type: image/png; " +
+		"name=p.png\n\nx\n--b\n\ntwo\n--b--\n", "one\n\ntwo", []string{"p.png"}},
+	"text that is a file": {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n--b\nContent-Disposition: attachment; " +
+		"filename=log.txt\n\nlines\n--b--\n", "hello", []string{"log.txt"}},
+	"HTML alone":              {"Content-Type: text/html\n\n<p>hello<br>you</p>\n", "hello\nyou", nil},
+	"HTML that is not closed": {"Content-Type: text/html\n\n<html><head><title>x<body><div>hello<b>you\n", "", nil},
+	"an empty text beside HTML": {"Content-Type: multipart/alternative; boundary=b\n\n--b\n\n \n--b\nContent-Type: " +
+		"text/html\n\n<p>hello</p>\n--b--\n", "hello", nil},
+	"flowed":            {"Content-Type: text/plain; format=flowed\n\nhello \nyou\n", "hello you", nil},
+	"only a header":     {"Subject: x\n", "", nil},
+	"nothing":           {"", "", nil},
+	"NULs":              {"Subject: x\n\nhe\x00llo\n", "hello", nil},
+	"a byte order mark": {"\xEF\xBB\xBFSubject: x\n\nhello\n", "hello", nil},
 }
 
 func TestDamagedMailsAreReadAsFarAsTheyGo(t *testing.T) {
@@ -382,7 +407,8 @@ func TestDamagedMailsAreReadAsFarAsTheyGo(t *testing.T) {
 
 // An inline picture is told from a file, by whether the HTML shows it.
 func TestInlinePictures(t *testing.T) {
-	m := parse(t, "Content-Type: multipart/related; boundary=b\n\n--b\nContent-Type: text/html\n\n<p>see <img src=\"cid:one@x\"></p>\n--b\nContent-Type: image/png\nContent-Id: <one@x>\n\nx\n"+
+	m := parse(t, "Content-Type: multipart/related; boundary=b\n\n--b\nContent-Type: text/html\n\n<p>see <img "+
+		"src=\"cid:one@x\"></p>\n--b\nContent-Type: image/png\nContent-Id: <one@x>\n\nx\n"+
 		"--b\nContent-Type: image/png\nContent-Id: <two@x>\n\ny\n--b--\n", Options{})
 	require.Len(t, m.Files, 2)
 	require.True(t, m.Files[0].Inline)

@@ -21,16 +21,18 @@ var introducer = regexp.MustCompile(`(?i)^(` + strings.Join([]string{
 }, "|") + `)\s*$`)
 
 // separator stands above the quoted mail in clients that do not indent it.
-var separator = regexp.MustCompile(`(?i)^\s*(-{2,}|_{2,}|={2,})\s*(original (message|mail)|reply message|original e-?mail|원본 ?(메시지|메일|글)|원문 ?메일?|` +
-	`original message|元のメッセージ|オリジナルメッセージ|元のメール|ข้อความต้นฉบับ|ข้อความเดิม|ursprüngliche nachricht|message d'origine)\s*(-{2,}|_{2,}|={2,})?\s*$`)
+var separator = regexp.MustCompile(`(?i)^\s*(-{2,}|_{2,}|={2,})\s*(original (message|mail)|reply message|original e-?mail|원본 ?(메시지|메일|글)|` +
+	`원문 ?메일?|` +
+	`original message|元のメッセージ|オリジナルメッセージ|元のメール|ข้อความต้นฉบับ|ข้อความเดิม|ursprüngliche nachricht|message d'origine)\s*(-{2,}|_{2,}|` +
+	`={2,})?\s*$`)
 
 var rule = regexp.MustCompile(`^\s*(_{10,}|-{20,})\s*$`)
 
 // Lines of the header that Outlook and its like put above what they quote.
 var (
 	headFrom = regexp.MustCompile(`(?i)^[\s*>]*(from|보낸 ?사람|보낸이|발신자|差出人|送信者|จาก|von|de|发件人)\s*\*?\s*[:：]`)
-	headRest = regexp.MustCompile(`(?i)^[\s*>]*(sent|date|to|cc|subject|보낸 ?날짜|보낸 ?시간|날짜|받는 ?사람|참조|제목|送信日時|日時|宛先|件名|ส่ง|ส่งเมื่อ|วันที่|ถึง|เรื่อง|` +
-		`gesendet|an|betreff|envoyé|à|objet|发送时间|收件人|主题)\s*\*?\s*[:：]`)
+	headRest = regexp.MustCompile(`(?i)^[\s*>]*(sent|date|to|cc|subject|보낸 ?날짜|보낸 ?시간|날짜|받는 ?사람|참조|제목|送信日時|日時|宛先|件名|ส่ง|ส่งเมื่อ|วันที่|` +
+		`ถึง|เรื่อง|` + `gesendet|an|betreff|envoyé|à|objet|发送时间|收件人|主题)\s*\*?\s*[:：]`)
 )
 
 var forwarded = regexp.MustCompile(`(?i)(forwarded message|begin forwarded|전달된 메(시지|일)|転送(された)?メッセージ|ข้อความที่ส่งต่อ|fwd message)`)

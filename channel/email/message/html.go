@@ -41,7 +41,8 @@ var (
 	family     = regexp.MustCompile(`^[\p{L}0-9 ,'"_-]{1,120}$`)
 	border     = regexp.MustCompile(`^[A-Za-z0-9#.() ,%-]{1,60}$`)
 	elsewhere  = regexp.MustCompile(`^https://[^\s"'<>]+$`)
-	ownPicture = regexp.MustCompile(`^(cid:[^\s"'<>]+|https://[^\s"'<>]+|/[^\s"'<>]+|data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]+)$`)
+	ownPicture = regexp.MustCompile(`^(cid:[^\s"'<>]+|https://[^\s"'<>]+|/[^\s"'<>]+|data:image/(png|jpeg|gif|webp);base64,` +
+		`[A-Za-z0-9+/=\s]+)$`)
 )
 
 // policy is what a mail may keep. It is made anew for each call: a policy that

@@ -95,7 +95,8 @@ func TestMailHTMLIsInert(t *testing.T) {
 // Pictures from elsewhere are off until a person asks, and then only those of
 // https addresses; the mail's own are shown under the address that the host gives.
 func TestRemoteImagesAreOff(t *testing.T) {
-	source := `<p><img src="https://shop.example/logo.png" alt="Logo"> <img src="http://shop.example/p.gif"> <img src="cid:one@x" width="10"> <img src="cid:gone"></p>`
+	source := `<p><img src="https://shop.example/logo.png" alt="Logo"> <img src="http://shop.example/p.gif"> <img src="cid:one@x" ` +
+		`width="10"> <img src="cid:gone"></p>`
 	cid := func(id string) string {
 		if id == "one@x" {
 			return "/files/1"
@@ -115,8 +116,8 @@ func TestRemoteImagesAreOff(t *testing.T) {
 
 // What is stored for later loads nothing by itself, and shows when it is asked for.
 func TestPicturesWaitUntilTheyAreAskedFor(t *testing.T) {
-	stored, hidden := Clean(`<img src="https://shop.example/logo.png" alt="Logo" width="10"><img src="http://shop.example/p.gif"><img src="cid:one">`,
-		Later, func(cid string) string { return "cid:" + cid })
+	stored, hidden := Clean(`<img src="https://shop.example/logo.png" alt="Logo" width="10"><img src="http://shop.example/p.gif"><img `+
+		`src="cid:one">`, Later, func(cid string) string { return "cid:" + cid })
 	require.Equal(t, 2, hidden)
 	require.NotContains(t, stored, `src="https:`)
 	require.NotContains(t, stored, "http:")
@@ -134,7 +135,8 @@ func TestPicturesWaitUntilTheyAreAskedFor(t *testing.T) {
 
 // What people write stays as it looks.
 func TestCleaningKeepsWhatPeopleWrite(t *testing.T) {
-	safe, _ := Clean(`<div style="color:#ff0000;font-family:'Malgun Gothic',sans-serif">안녕 <b>하세요</b> <a href="https://x.example/a?b=1&c=2">link</a></div><table border="1"><tr><td colspan="2">1</td></tr></table>`, NoRemote, nil)
+	safe, _ := Clean(`<div style="color:#ff0000;font-family:'Malgun Gothic',sans-serif">안녕 <b>하세요</b> <a `+
+		`href="https://x.example/a?b=1&c=2">link</a></div><table border="1"><tr><td colspan="2">1</td></tr></table>`, NoRemote, nil)
 	for _, want := range []string{"color: #ff0000", "<b>하세요</b>", `href="https://x.example/a?b=1&amp;c=2"`, `colspan="2"`,
 		"noreferrer", `target="_blank"`} {
 		require.Contains(t, safe, want)
@@ -150,7 +152,8 @@ func FuzzParse(f *testing.F) {
 	for _, s := range hostile {
 		f.Add([]byte("From: a@example.com\nContent-Type: text/html\n\n" + s))
 	}
-	f.Add([]byte("Subject: =?ks_c_5601-1987?B?vsiz58fPvLy/5A==?=\nContent-Type: text/plain; charset=iso-2022-kr\n\n\x1B$)C\x0E>H3g\x0F\n> x\n-- \ny"))
+	f.Add([]byte("Subject: =?ks_c_5601-1987?B?vsiz58fPvLy/5A==?=\nContent-Type: text/plain; " +
+		"charset=iso-2022-kr\n\n\x1B$)C\x0E>H3g\x0F\n> x\n-- \ny"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if len(raw) > 64<<10 {
 			return

@@ -52,13 +52,15 @@ func TestNothingForgedFindsAThread(t *testing.T) {
 	address := shop.Address("help@shop.example", thread)
 	local, _, _ := strings.Cut(address, "@")
 	token := strings.TrimPrefix(local, "help+")
-	parts, parts2 := strings.Split(strings.TrimSuffix(id, "@shop.example"), "."), strings.Split(strings.TrimSuffix(id2, "@shop.example"), ".")
+	parts, parts2 := strings.Split(strings.TrimSuffix(id, "@shop.example"), "."),
+		strings.Split(strings.TrimSuffix(id2, "@shop.example"), ".")
 	forged := map[string]Mail{
-		"the subject's number":               {ID: "Re: [#1234]@x"},
-		"the thread's name alone":            {InReplyTo: []string{thread + "@shop.example"}},
-		"no token":                           {InReplyTo: []string{parts[0] + "." + parts[1] + ".@shop.example"}},
-		"an empty token":                     {InReplyTo: []string{"..@shop.example"}},
-		"another message under the token":    {InReplyTo: []string{parts[0] + "." + strings.Repeat("a", 26) + "." + parts[2] + "@shop.example"}},
+		"the subject's number":    {ID: "Re: [#1234]@x"},
+		"the thread's name alone": {InReplyTo: []string{thread + "@shop.example"}},
+		"no token":                {InReplyTo: []string{parts[0] + "." + parts[1] + ".@shop.example"}},
+		"an empty token":          {InReplyTo: []string{"..@shop.example"}},
+		"another message under the token": {InReplyTo: []string{parts[0] + "." + strings.Repeat("a", 26) + "." +
+			parts[2] + "@shop.example"}},
 		"the token of another thread":        {InReplyTo: []string{parts[0] + "." + parts[1] + "." + parts2[2] + "@shop.example"}},
 		"another account's token":            {InReplyTo: []string{other.MessageID(thread, message, "shop.example")}},
 		"another account of the same secret": {InReplyTo: []string{twin.MessageID(thread, message, "shop.example")}},
@@ -87,9 +89,10 @@ func TestNothingForgedFindsAThread(t *testing.T) {
 	for i := range len(mac) {
 		bent := []byte(mac)
 		bent[i] = map[bool]byte{true: 'b', false: 'a'}[bent[i] == 'a']
-		forged["a letter of the token changed"+string(rune('a'+i))] = Mail{InReplyTo: []string{parts[0] + "." + parts[1] + "." + string(bent) +
-			"@shop.example"}}
-		forged["the token cut"+string(rune('a'+i))] = Mail{References: []string{parts[0] + "." + parts[1] + "." + mac[:i] + "@shop.example"}}
+		forged["a letter of the token changed"+
+			string(rune('a'+i))] = Mail{InReplyTo: []string{parts[0] + "." + parts[1] + "." + string(bent) + "@shop.example"}}
+		forged["the token cut"+
+			string(rune('a'+i))] = Mail{References: []string{parts[0] + "." + parts[1] + "." + mac[:i] + "@shop.example"}}
 	}
 	require.Greater(t, len(forged), 100)
 	for name, m := range forged {

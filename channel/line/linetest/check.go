@@ -124,7 +124,8 @@ func (c *checker) message(at string, raw json.RawMessage, chatKind string) {
 	case "coupon":
 		c.text(at, m, "couponId", 100, true, utf16Units)
 	default:
-		c.add(at+".type", "Must be one of the following values: [text, textV2, sticker, image, video, audio, location, imagemap, template, flex, coupon]")
+		c.add(at+".type", "Must be one of the following values: [text, textV2, sticker, image, video, audio, location, imagemap, "+
+			"template, flex, coupon]")
 		return
 	}
 	if _, has := m["quoteToken"]; has && kind != "text" && kind != "textV2" && kind != "sticker" {

@@ -32,7 +32,8 @@ var pageFiles embed.FS
 //	GET    /_emulator/users/{name}/phone        ?since=LAST&state=STATE&wait=SECONDS -> what the phone shows, and what changes
 //	GET    /_emulator/users/{name}/sent         what the user wrote, as far as it is kept
 //	GET    /_emulator/users/{name}/sent/{id}/content   a picture of those
-//	GET    /_emulator/users/{name}/received     ?after=N&wait=SECONDS -> messages from the N-th on, as far as they are kept; "number" counts from 0
+//	GET    /_emulator/users/{name}/received     ?after=N&wait=SECONDS -> messages from the N-th on,
+//	                                            as far as they are kept; "number" counts from 0
 //	POST   /_emulator/groups                    {"name","members":[names]} -> {"id"}
 //	POST   /_emulator/groups/{id}/messages      as for users, with "by"
 //	POST   /_emulator/events                    a raw event, sent as it is
@@ -84,7 +85,8 @@ func (s *Server) controlRoutes() {
 
 func secured(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Security-Policy", "default-src 'self'; img-src 'self' http: https:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
+		w.Header().Set("Content-Security-Policy",
+			"default-src 'self'; img-src 'self' http: https:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Referrer-Policy", "no-referrer")
 		h.ServeHTTP(w, r)

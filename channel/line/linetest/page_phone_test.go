@@ -81,7 +81,8 @@ func eval[T any](p page, js string) T {
 
 func (p page) bubbles() []string {
 	p.t.Helper()
-	return eval[[]string](p, `[...document.querySelectorAll("#chat li.mine, #chat li.theirs")].map(li => li.className + ": " + li.firstChild.textContent)`)
+	return eval[[]string](p,
+		`[...document.querySelectorAll("#chat li.mine, #chat li.theirs")].map(li => li.className + ": " + li.firstChild.textContent)`)
 }
 
 // shot keeps a picture of the page in the directory PAGE_SHOTS, for people.
@@ -142,7 +143,8 @@ func TestThePageFitsNarrowPhones(t *testing.T) {
 		require.LessOrEqual(t, eval[int64](p, `document.documentElement.scrollWidth`), width, "nothing to scroll sideways")
 		outside := eval[[]string](p, `[...document.querySelectorAll("button, input, label, li")].filter(e => {
 			const r = e.getBoundingClientRect();
-			return r.width > 1 && !e.closest("#choices") && (r.right > innerWidth || r.left < 0 || e.closest("#say, #who") && (r.bottom > innerHeight || r.top < 0));
+			return r.width > 1 && !e.closest("#choices") && (r.right > innerWidth || r.left < 0 ||
+				e.closest("#say, #who") && (r.bottom > innerHeight || r.top < 0));
 		}).map(e => e.id || e.textContent)`)
 		require.Empty(t, outside, "at %d pixels", width)
 	}
@@ -202,7 +204,8 @@ func TestAMessageIsAlwaysTheCustomersOnThePage(t *testing.T) {
 		require.Contains(t, sent, fmt.Sprintf("I am customer %d", n))
 	}
 	// In one turn of the browser: the next customer is chosen and Send pressed.
-	eval[any](p, `(() => { el("name").value = "Next"; el("text").value = "whose?"; el("who").requestSubmit(); el("say").requestSubmit(); })()`)
+	eval[any](p, `(() => { el("name").value = "Next"; el("text").value = "whose?"; el("who").requestSubmit(); el("say").requestSubmit(); `+
+		`})()`)
 	p.do(chromedp.WaitVisible(chromedp.Search(`//*[@id="standing"][text()="friend"]`)))
 	require.NotContains(t, p.sent("Cust8"), "whose?", "not said by the customer of before")
 	require.Equal(t, "whose?", eval[string](p, `el("text").value`))
@@ -219,7 +222,8 @@ func TestWhoBlockedTheAccountCannotWrite(t *testing.T) {
 		"what was typed can be gone on with, and nothing can be sent")
 	p.shot("blocked")
 	eval[any](p, `el("say").requestSubmit()`)
-	resp, err := http.Post(p.url+"/_emulator/users/Mina/messages", "application/json", strings.NewReader(`{"type":"text","text":"let me in"}`))
+	resp, err := http.Post(p.url+"/_emulator/users/Mina/messages", "application/json",
+		strings.NewReader(`{"type":"text","text":"let me in"}`))
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	require.Equal(t, http.StatusBadRequest, resp.StatusCode)
@@ -246,7 +250,8 @@ func TestPicturesAreShown(t *testing.T) {
 		_, _ = w.Write(picture)
 	}))
 	t.Cleanup(outside.Close)
-	pushMessage(t, srv, srv.User("Mina").ID(), `{"type":"image","originalContentUrl":"https://pictures.example/a.png","previewImageUrl":"https://pictures.example/p.png"}`)
+	pushMessage(t, srv, srv.User("Mina").ID(),
+		`{"type":"image","originalContentUrl":"https://pictures.example/a.png","previewImageUrl":"https://pictures.example/p.png"}`)
 	p.do(shows("theirs", "[image]")) // it cannot be fetched: its text stands instead
 	// A picture that can be, under the headers that a desk serves files with.
 	pushMessage(t, srv, srv.User("Mina").ID(), fmt.Sprintf(`{"type":"image","originalContentUrl":%q,"previewImageUrl":%q}`,
@@ -276,7 +281,8 @@ func TestEveryChoiceCanBePressedOnThePage(t *testing.T) {
 	p.do(shows("mine", "said by choice"))
 	quick(`{"type":"postback","label":"Buy","data":"buy","displayText":"I buy it"}`, "Buy")
 	p.do(shows("mine", "I buy it"))
-	quick(`{"type":"datetimepicker","label":"When","data":"visit","mode":"date","initial":"2026-03-05","min":"2026-03-01","max":"2026-03-31"}`, "When")
+	quick(`{"type":"datetimepicker","label":"When","data":"visit","mode":"date","initial":"2026-03-05","min":"2026-03-01",`+
+		`"max":"2026-03-31"}`, "When")
 	p.do(chromedp.WaitVisible(chromedp.CSS("#fields input")))
 	p.shot("picker")
 	p.do(chromedp.Click(chromedp.CSS("#answer")), shows("note", "When: 2026-03-05"))
@@ -353,7 +359,8 @@ func TestThePageLooksLikeAMessenger(t *testing.T) {
 	pushMessage(t, srv, u.ID(), `{"type":"sticker","packageId":"446","stickerId":"1993","sender":{"name":"지수"}}`)
 	u.Send(linetest.Sticker("446", "1990"))
 	u.Send(linetest.Location("우리 집", "서울특별시 중구 세종대로 110", 37.566295, 126.977945))
-	pushMessage(t, srv, u.ID(), `{"type":"template","altText":"a","template":{"type":"buttons","title":"배송 조회","text":"언제 받으시겠어요?","actions":[
+	pushMessage(t, srv, u.ID(),
+		`{"type":"template","altText":"a","template":{"type":"buttons","title":"배송 조회","text":"언제 받으시겠어요?","actions":[
 		{"type":"postback","label":"내일","data":"1"},{"type":"postback","label":"모레","data":"2"}]}}`)
 	_, err := u.Press("내일", linetest.Answer{})
 	require.NoError(t, err)

@@ -49,7 +49,8 @@ func TestEveryQuickReplyCanBePressed(t *testing.T) {
 	require.Equal(t, "yes, please", e["message"].(map[string]any)["text"])
 	e = press(`{"type":"postback","label":"Buy","data":"buy=1","displayText":"I buy it"}`, linetest.Answer{})
 	require.Equal(t, map[string]any{"data": "buy=1"}, e["postback"])
-	e = press(`{"type":"datetimepicker","label":"When","data":"d","mode":"date","initial":"2026-03-05","min":"2026-03-01","max":"2026-03-31"}`, linetest.Answer{})
+	e = press(`{"type":"datetimepicker","label":"When","data":"d","mode":"date","initial":"2026-03-05","min":"2026-03-01",`+
+		`"max":"2026-03-31"}`, linetest.Answer{})
 	require.Equal(t, map[string]any{"data": "d", "params": map[string]any{"date": "2026-03-05"}}, e["postback"])
 	e = press(`{"type":"datetimepicker","label":"When","data":"d","mode":"datetime"}`, linetest.Answer{Picked: "2026-04-01T09:00"})
 	require.Equal(t, map[string]any{"datetime": "2026-04-01T09:00"}, e["postback"].(map[string]any)["params"])
@@ -82,7 +83,8 @@ func TestQuickRepliesGoWithTheNextMessage(t *testing.T) {
 	u.SendText("something else")
 	_, err = u.Press("When", linetest.Answer{Picked: "2026-03-01"})
 	require.ErrorContains(t, err, "nothing to press")
-	pushMessage(t, s, u.ID(), `{"type":"template","altText":"a","template":{"type":"buttons","text":"t","actions":[{"type":"postback","label":"Stays","data":"x"}]}}`)
+	pushMessage(t, s, u.ID(), `{"type":"template","altText":"a","template":{"type":"buttons","text":"t","actions":[{"type":"postback",`+
+		`"label":"Stays","data":"x"}]}}`)
 	pushMessage(t, s, u.ID(), `{"type":"flex","altText":"a","contents":{"type":"bubble","footer":{"type":"box","layout":"vertical",
 		"contents":[{"type":"button","action":{"type":"message","label":"In flex","text":"f"}}]}}}`)
 	_, err = u.Press("Stays", linetest.Answer{})
@@ -109,7 +111,8 @@ func TestBadActionsAreRefused(t *testing.T) {
 		require.Equal(t, http.StatusBadRequest, status, name)
 	}
 	status, body, _ := api(t, s, "POST", "/v2/bot/message/push", fmt.Sprintf(
-		`{"to":%q,"messages":[{"type":"template","altText":"a","template":{"type":"buttons","text":"t","actions":[{"type":"camera","label":"l"}]}}]}`, u.ID()))
+		`{"to":%q,"messages":[{"type":"template","altText":"a","template":{"type":"buttons","text":"t","actions":[{"type":"camera",`+
+			`"label":"l"}]}}]}`, u.ID()))
 	require.Equal(t, http.StatusBadRequest, status)
 	require.Contains(t, body, "quick replies only")
 }

@@ -352,18 +352,24 @@ func TestRefusesWhatLINERefuses(t *testing.T) {
 		"lone brace":             {`{"type":"textV2","text":"a } b"}`, "messages[0].text"},
 		"placeholder of nothing": {`{"type":"textV2","text":"{a}"}`, "messages[0].text"},
 		"sender named LINE":      {`{"type":"text","text":"x","sender":{"name":"LINE shop"}}`, "messages[0].sender.name"},
-		"sender of 21":           {`{"type":"text","text":"x","sender":{"name":"` + strings.Repeat("x", 21) + `"}}`, "messages[0].sender.name"},
+		"sender of 21": {`{"type":"text","text":"x","sender":{"name":"` + strings.Repeat("x", 21) + `"}}`,
+			"messages[0].sender.name"},
 		"14 quick replies": {`{"type":"text","text":"x","quickReply":{"items":[` + strings.TrimSuffix(strings.Repeat(label(1)+",", 14),
 			",") + `]}}`, "messages[0].quickReply.items"},
 		"label of 21": {`{"type":"text","text":"x","quickReply":{"items":[` + label(21) + `]}}`,
 			"messages[0].quickReply.items[0].action.label"},
-		"quote on a picture": {`{"type":"image","quoteToken":"q","originalContentUrl":"https://x.example/a","previewImageUrl":"https://x.example/a"}`, "messages[0].quoteToken"},
-		"confirm with one":   {`{"type":"template","altText":"a","template":{"type":"confirm","text":"x","actions":[{"type":"message","label":"a","text":"b"}]}}`, "messages[0].template.actions"},
-		"uneven columns":     {`{"type":"template","altText":"a","template":{"type":"carousel","columns":[{"text":"x","title":"t","actions":[{"type":"message","label":"a","text":"b"}]},{"text":"x","actions":[{"type":"message","label":"a","text":"b"}]}]}}`, "messages[0].template.columns"},
+		"quote on a picture": {`{"type":"image","quoteToken":"q","originalContentUrl":"https://x.example/a",` +
+			`"previewImageUrl":"https://x.example/a"}`, "messages[0].quoteToken"},
+		"confirm with one": {`{"type":"template","altText":"a","template":{"type":"confirm","text":"x","actions":[{"type":"message",` +
+			`"label":"a","text":"b"}]}}`, "messages[0].template.actions"},
+		"uneven columns": {`{"type":"template","altText":"a","template":{"type":"carousel","columns":[{"text":"x","title":"t",` +
+			`"actions":[{"type":"message","label":"a","text":"b"}]},{"text":"x","actions":[{"type":"message","label":"a","text":"b"}]}]}}`,
+			"messages[0].template.columns"},
 		"bubble over 30 KB": {`{"type":"flex","altText":"a","contents":{"type":"bubble","x":"` + strings.Repeat("x", 31<<10) + `"}}`,
 			"messages[0].contents"},
 		"no alt text": {`{"type":"flex","contents":{"type":"bubble"}}`, "messages[0].altText"},
-		"javascript":  {`{"type":"text","text":"x","quickReply":{"items":[{"type":"action","action":{"type":"uri","label":"l","uri":"javascript:x"}}]}}`, "messages[0].quickReply.items[0].action.uri"},
+		"javascript": {`{"type":"text","text":"x","quickReply":{"items":[{"type":"action","action":{"type":"uri","label":"l",` +
+			`"uri":"javascript:x"}}]}}`, "messages[0].quickReply.items[0].action.uri"},
 	} {
 		code, body, _ := api(t, s, "POST", "/v2/bot/message/push", `{"to":"`+u.ID()+`","messages":[`+c.message+`]}`)
 		require.Equal(t, 400, code, name)
@@ -374,9 +380,10 @@ func TestRefusesWhatLINERefuses(t *testing.T) {
 	}
 	require.Empty(t, u.Received())
 	for name, body := range map[string]string{
-		"no messages":  `{"to":"` + u.ID() + `","messages":[]}`,
-		"six messages": `{"to":"` + u.ID() + `","messages":[` + strings.Repeat(`{"type":"text","text":"x"},`, 5) + `{"type":"text","text":"x"}]}`,
-		"not JSON":     `{`,
+		"no messages": `{"to":"` + u.ID() + `","messages":[]}`,
+		"six messages": `{"to":"` + u.ID() + `","messages":[` + strings.Repeat(`{"type":"text","text":"x"},`, 5) +
+			`{"type":"text","text":"x"}]}`,
+		"not JSON": `{`,
 	} {
 		code, _, _ := api(t, s, "POST", "/v2/bot/message/push", body)
 		require.Equal(t, 400, code, name)
@@ -386,7 +393,8 @@ func TestRefusesWhatLINERefuses(t *testing.T) {
 	code, _, _ = api(t, s, "POST", "/v2/bot/message/push", `{}`, "Content-Type", "text/plain")
 	require.Equal(t, 415, code)
 	code, _, _ = api(t, s, "POST", "/v2/bot/message/push",
-		`{"to":"`+g.ChatID()+`","messages":[{"type":"textV2","text":"{a} {{x}}","substitution":{"a":{"type":"mention","mentionee":{"type":"all"}}}}]}`)
+		`{"to":"`+g.ChatID()+
+			`","messages":[{"type":"textV2","text":"{a} {{x}}","substitution":{"a":{"type":"mention","mentionee":{"type":"all"}}}}]}`)
 	require.Equal(t, 200, code, "mentions are for groups")
 	code, _, _ = api(t, s, "POST", "/v2/bot/message/validate/push", `{"messages":[{"type":"telepathy"}]}`)
 	require.Equal(t, 400, code)

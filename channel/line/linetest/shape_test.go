@@ -160,7 +160,9 @@ func TestEveryWebhookHasTheShapeOfLINEs(t *testing.T) {
 }
 
 func TestTheShapeCheckNotices(t *testing.T) {
-	good := `{"destination":"U1","events":[{"type":"message","message":{"type":"text","id":"1","text":"x","quoteToken":"q"},"webhookEventId":"01FZ74A0TDDPYRVKNK77XKC301","deliveryContext":{"isRedelivery":false},"timestamp":1,"source":{"type":"user","userId":"U2"},"mode":"active"}]}`
+	good := `{"destination":"U1","events":[{"type":"message","message":{"type":"text","id":"1","text":"x","quoteToken":"q"},` +
+		`"webhookEventId":"01FZ74A0TDDPYRVKNK77XKC301","deliveryContext":{"isRedelivery":false},"timestamp":1,"source":{"type":"user",` +
+		`"userId":"U2"},"mode":"active"}]}`
 	require.Empty(t, webhookShape().of(t, []byte(good), &webhook.CallbackRequest{}))
 	for old, bent := range map[string]string{
 		`,"quoteToken":"q"`:                  ``,
@@ -308,6 +310,7 @@ func sendable(user string) []channel.Content {
 		{Kind: channel.KindCard, Cards: []channel.Card{card}},
 		{Kind: channel.KindCard, Cards: []channel.Card{card, card}},
 		{Kind: channel.KindRich, Choices: choices, Rich: json.RawMessage(
-			`{"type":"flex","altText":"receipt","contents":{"type":"bubble","body":{"type":"box","layout":"vertical","contents":[{"type":"text","text":"x"}]}}}`)},
+			`{"type":"flex","altText":"receipt","contents":{"type":"bubble","body":{"type":"box","layout":"vertical",` +
+				`"contents":[{"type":"text","text":"x"}]}}}`)},
 	}
 }

@@ -185,7 +185,8 @@ func TestWebhooksHaveTwoSeconds(t *testing.T) {
 			case <-r.Context().Done():
 			}
 		})
-		s := linetest.New(linetest.Options{WebhookURL: "https://bot.example/", WebhookClient: &http.Client{Transport: emukit.Transport(slow)}})
+		s := linetest.New(linetest.Options{WebhookURL: "https://bot.example/",
+			WebhookClient: &http.Client{Transport: emukit.Transport(slow)}})
 		defer s.Close()
 		start := time.Now()
 		s.User("Mina").SendText("hello")

@@ -43,7 +43,8 @@ func Create(path string) (*Sealer, error) {
 	// Link, unlike a rename, fails when the name is taken.
 	err = errors.Join(os.Link(temp, path), os.Remove(temp))
 	if errors.Is(err, fs.ErrExist) {
-		return nil, errs.New(errs.AlreadyExists, "tinkseal: the key file %s is there already; open it, or move it away if nothing was ever sealed with it", path)
+		return nil, errs.New(errs.AlreadyExists,
+			"tinkseal: the key file %s is there already; open it, or move it away if nothing was ever sealed with it", path)
 	}
 	if err == nil {
 		err = syncFolder(filepath.Dir(path))
@@ -84,7 +85,9 @@ func readFile(path string) (*keyset.Handle, error) {
 		return nil, errs.New(errs.Invalid, "tinkseal: %s is not a regular file; name the key file", path)
 	}
 	if wide := info.Mode().Perm() & 0o077; wide != 0 && runtime.GOOS != "windows" {
-		return nil, errs.New(errs.PermissionDenied, "tinkseal: the key file %s has mode %04o, so that others than its owner can use it; run chmod 600 on it, and rotate the keys if somebody may have read it", path, info.Mode().Perm())
+		return nil, errs.New(errs.PermissionDenied,
+			"tinkseal: the key file %s has mode %04o, so that others than its owner can use it; run chmod 600 on it, and rotate the keys "+
+				"if somebody may have read it", path, info.Mode().Perm())
 	}
 	keys, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
@@ -136,7 +139,8 @@ func syncFolder(path string) error {
 func fileError(doing, path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return errs.New(errs.NotFound, "tinkseal: %s the key file %s: it, or its folder, is not there; restore it from its backup, or create one if nothing was sealed yet", doing, path)
+		return errs.New(errs.NotFound, "tinkseal: %s the key file %s: it, or its folder, is not there; restore it from its backup, or "+
+			"create one if nothing was sealed yet", doing, path)
 	case errors.Is(err, fs.ErrPermission):
 		return errs.New(errs.PermissionDenied, "tinkseal: %s the key file %s: this process may not; give its user the right", doing, path)
 	}

@@ -33,7 +33,8 @@ func Keys(path string) ([]Key, error) {
 	for i := range h.Len() {
 		e, err := h.Entry(i)
 		if err != nil {
-			return nil, errs.New(errs.Invalid, "tinkseal: key %d of the file %s cannot be read; restore the file from its backup", i+1, path)
+			return nil, errs.New(errs.Invalid, "tinkseal: key %d of the file %s cannot be read; restore the file from its backup",
+				i+1, path)
 		}
 		keys = append(keys, Key{ID: formatID(e.KeyID()), Primary: e.IsPrimary(), Enabled: e.KeyStatus() == keyset.Enabled})
 	}
@@ -105,8 +106,8 @@ func edit(path string, change func(*keyset.Manager) error) error {
 	next := path + ".new"
 	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return errs.New(errs.Conflict, "tinkseal: another change of the keys is going on, or died half way: if none is, delete %s and try again",
-			next)
+		return errs.New(errs.Conflict,
+			"tinkseal: another change of the keys is going on, or died half way: if none is, delete %s and try again", next)
 	}
 	if err != nil {
 		return fileError("changing", path, err)
@@ -134,11 +135,13 @@ func changed(path string, change func(*keyset.Manager) error) ([]byte, error) {
 	}
 	m := keyset.NewManagerFromHandle(h)
 	if err := change(m); err != nil {
-		return nil, errs.New(errs.Invalid, "tinkseal: the keys of %s stay as they are, since the key is not there, is the primary one or has the wrong status (Keys lists them): %w", path, err)
+		return nil, errs.New(errs.Invalid, "tinkseal: the keys of %s stay as they are, since the key is not there, is the primary one or "+
+			"has the wrong status (Keys lists them): %w", path, err)
 	}
 	h, err = m.Handle()
 	if err != nil {
-		return nil, errs.New(errs.Invalid, "tinkseal: the keys of %s stay as they are, since the change would leave none to seal with", path)
+		return nil, errs.New(errs.Invalid, "tinkseal: the keys of %s stay as they are, since the change would leave none to seal with",
+			path)
 	}
 	return format(h)
 }

@@ -161,7 +161,8 @@ func keyOf(sealed []byte) (uint32, bool) {
 func parse(keys []byte) (*keyset.Handle, error) {
 	h, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(keys)))
 	if err != nil {
-		return nil, errs.New(errs.Invalid, "tinkseal: this is not a keyset in Tink's JSON form; it may be cut or altered: restore it from its backup")
+		return nil, errs.New(errs.Invalid,
+			"tinkseal: this is not a keyset in Tink's JSON form; it may be cut or altered: restore it from its backup")
 	}
 	for i := range h.Len() {
 		entry, err := h.Entry(i)
@@ -170,7 +171,8 @@ func parse(keys []byte) (*keyset.Handle, error) {
 		}
 		p, ok := entry.Key().Parameters().(*aesgcm.Parameters)
 		if !ok || p.KeySizeInBytes() != 32 || p.Variant() != aesgcm.VariantTink {
-			return nil, errs.New(errs.Invalid, "tinkseal: key %d is not of type AES256_GCM with a TINK prefix; make keys with Create, NewJSON or AddKey", entry.KeyID())
+			return nil, errs.New(errs.Invalid,
+				"tinkseal: key %d is not of type AES256_GCM with a TINK prefix; make keys with Create, NewJSON or AddKey", entry.KeyID())
 		}
 	}
 	return h, nil

@@ -267,7 +267,8 @@ func TestGarbageKeyFilesSayNothingOfTheKeys(t *testing.T) {
 
 func TestForeignKeyTypesAreRefused(t *testing.T) {
 	for name, template := range map[string]*tinkpb.KeyTemplate{
-		"a MAC key": mac.HMACSHA256Tag128KeyTemplate(), "AES-128": aead.AES128GCMKeyTemplate(), "no prefix": aead.AES256GCMNoPrefixKeyTemplate(),
+		"a MAC key": mac.HMACSHA256Tag128KeyTemplate(), "AES-128": aead.AES128GCMKeyTemplate(),
+		"no prefix": aead.AES256GCMNoPrefixKeyTemplate(),
 	} {
 		h, err := keyset.NewHandle(template)
 		require.NoError(t, err)

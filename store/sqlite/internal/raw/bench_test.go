@@ -14,7 +14,8 @@ import (
 )
 
 const (
-	schema = `CREATE TABLE t(ws INTEGER NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, name TEXT NOT NULL, doc TEXT NOT NULL, PRIMARY KEY(ws, id)) STRICT`
+	schema = `CREATE TABLE t(ws INTEGER NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, name TEXT NOT NULL, doc TEXT NOT NULL,
+		PRIMARY KEY(ws, id)) STRICT`
 	insert = `INSERT INTO t VALUES(?,?,?,?,?) ON CONFLICT DO NOTHING`
 	lookup = `SELECT version, name, doc FROM t WHERE ws=? AND id=?`
 )

@@ -47,8 +47,8 @@ func TestServesUntilItIsStopped(t *testing.T) {
 	out := &output{ready: make(chan struct{})}
 	done := make(chan error, 1)
 	go func() {
-		done <- run(ctx, []string{"-addr", "127.0.0.1:0", "-token", "tok", "-secret", "sec", "-channel-id", "42", "-fault", "info:500-before:1"},
-			out)
+		done <- run(ctx, []string{"-addr", "127.0.0.1:0", "-token", "tok", "-secret", "sec", "-channel-id", "42", "-fault",
+			"info:500-before:1"}, out)
 	}()
 	<-out.ready
 	base := regexp.MustCompile(`http://[0-9.:]+`).FindString(out.String())
