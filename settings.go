@@ -96,11 +96,11 @@ func (e *Engine) loadSettings(ctx context.Context, tx store.Tx) (*settings, erro
 		if err != nil {
 			return nil, err
 		}
-		again, err := tx.Config().Configuration(ctx)
+		again, err := tx.Config().ConfigurationVersion(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if again.Version != cfg.Version {
+		if again != cfg.Version {
 			continue // changed between the two statements
 		}
 		numbered(cfg)
@@ -170,15 +170,13 @@ func (e *Engine) current(ctx context.Context, ws id.Workspace) (*settings, error
 
 // fresh returns settings of the version that the transaction sees.
 func (e *Engine) fresh(ctx context.Context, tx store.Tx) (*settings, error) {
-	s := e.settings.get(tx.Workspace())
-	cfg, err := tx.Config().Configuration(ctx)
-	if err != nil {
-		return nil, err
+	if s := e.settings.get(tx.Workspace()); s != nil {
+		version, err := tx.Config().ConfigurationVersion(ctx)
+		if err != nil || s.routing.Version == version {
+			return s, err
+		}
 	}
-	if s == nil || s.routing.Version != cfg.Version {
-		return e.readSettings(ctx, tx)
-	}
-	return s, nil
+	return e.readSettings(ctx, tx)
 }
 
 // update runs fn in a transaction together with settings that are guarded: if

@@ -23,6 +23,9 @@ type ConfigRepo interface {
 	// Configuration returns everything; the zero maps of an empty workspace are
 	// not nil.
 	Configuration(ctx context.Context) (Configuration, error)
+	// ConfigurationVersion is Configuration.Version alone, for whoever has the
+	// rest and asks whether it still holds.
+	ConfigurationVersion(ctx context.Context) (int64, error)
 	// Hold keeps everybody else from changing the configuration and from
 	// committing what rests on it, until this transaction ends; it waits until
 	// those before it have ended. It is the first call of a transaction that

@@ -55,10 +55,14 @@ func (r config) Configuration(context.Context) (routing.Configuration, error) {
 	})
 }
 
+func (r config) ConfigurationVersion(context.Context) (int64, error) {
+	return read(r.t, func() (int64, error) { return r.row().version, nil })
+}
+
 // Hold guards the configuration as it is now: a rival's change runs this
 // transaction again.
 func (r config) Hold(ctx context.Context) error {
-	version, err := read(r.t, func() (int64, error) { return r.row().version, nil })
+	version, err := r.ConfigurationVersion(ctx)
 	if err != nil {
 		return err
 	}

@@ -87,6 +87,12 @@ func (c config) Configuration(ctx context.Context) (routing.Configuration, error
 	return out, err
 }
 
+// ConfigurationVersion implements routing.ConfigRepo.
+func (c config) ConfigurationVersion(ctx context.Context) (version int64, err error) {
+	err = c.read(ctx, query(`SELECT version FROM sd.config WHERE ws = $1`, key(c.ws)).rows(func(r pgx.Rows) error { return r.Scan(&version) }))
+	return version, err
+}
+
 func decoded[T any](list []T, doc []byte) ([]T, error) {
 	v, err := decode[T](doc)
 	return append(list, v), err

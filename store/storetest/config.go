@@ -178,7 +178,11 @@ var configRules = []rule{
 func (e *env) config() (c routing.Configuration) {
 	e.Helper()
 	e.view(func(ctx context.Context, tx store.Tx) (err error) {
-		c, err = tx.Config().Configuration(ctx)
+		if c, err = tx.Config().Configuration(ctx); err != nil {
+			return err
+		}
+		version, err := tx.Config().ConfigurationVersion(ctx)
+		require.Equal(e, c.Version, version)
 		return err
 	})
 	return c

@@ -95,6 +95,8 @@ func tries(id conversation.ID, message, contact, offer, ticket string) map[strin
 		"POST /setup/mail/preview":                {path: "/setup/mail/preview", form: "layout.0.html=stranger&preview=0"},
 		"GET /setup/levels/{id}":                  {path: "/setup/levels/new"},
 		"POST /setup/levels/{id}":                 {path: "/setup/levels/new", form: "name=stranger"},
+		"GET /ticket-views/{id}":                  {path: "/ticket-views/none"},
+		"POST /ticket-views/{id}":                 {path: "/ticket-views/none", form: "name=stranger&version=1"},
 		"GET /triggers":                           {path: "/triggers"},
 		"GET /triggers/{id}":                      {path: "/triggers/new"},
 		"POST /triggers/{id}":                     {path: "/triggers/new", form: "title=stranger"},

@@ -47,7 +47,8 @@ func (w *world) fillRows() {
 	cfg, err := w.eng.Configuration(w.t.Context(), w.host)
 	require.NoError(w.t, err)
 	stream, five := cfg.WorkStreams["line"], 5
-	asks := condition.Condition{All: []condition.Clause{{Field: "message", Op: condition.Contains, Value: "parcel"}}}
+	asks := condition.Condition{All: []condition.Clause{{Field: "message", Op: condition.Contains, Value: "parcel"},
+		{Any: []condition.Clause{{Field: "language", Op: condition.Is, Value: "ko"}, {Field: "attribute.plan", Op: condition.Is, Value: "gold"}}}}}
 	stream.Rules = []routing.Rule{{Name: "Parcels", When: asks, Priority: &five, Queue: "everyone"},
 		{Name: "Gold", Set: map[string]string{"plan": "gold"}, Skills: []routing.Skill{{Name: "ko", Level: 2}}, Stop: true}}
 	_, err = w.eng.SaveWorkStream(w.t.Context(), w.host, sangdam.SaveWorkStream{WorkStream: stream})
@@ -77,7 +78,7 @@ func TestEveryPageIsAccessible(t *testing.T) {
 		"/setup/accounts/new", "/setup/accounts/new?kind=email", "/setup/accounts/new?kind=webchat", "/setup/workspace",
 		"/setup/channels", "/operations",
 		"/tickets?list=open", "/tickets/" + string(made.Ticket), "/setup/tickets", "/triggers", "/triggers/new", "/triggers/full",
-		"/setup/levels/new",
+		"/setup/levels/new", "/ticket-views/new",
 		"/setup/layouts/new", "/setup/notice", "/me", "/replies", "/replies/new", c + "/link"} {
 		for _, dark := range []bool{false, true} {
 			p.dark(dark)

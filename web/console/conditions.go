@@ -14,28 +14,44 @@ import (
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
-// conditionForm is a condition as rows of field, operator and value: those that
-// must all hold, and those of which one is enough. A condition with groups
-// inside is shown as JSON, which is there for everybody as the expert's view.
+// conditionForm is a condition as rows of field, operator and value, in blocks:
+// those that must all hold, those of which one is enough, and groups of either
+// sort inside. It is there as JSON too, for experts.
 type conditionForm struct {
-	Prefix string // of the names of its inputs; empty where a form has one condition
-	Blocks []conditionBlock
-	JSON   string
-	Expert bool   // the JSON counts
-	Ops    string // JSON: which operators go with which type, for the page's script
+	Prefix   string // of the names of its inputs; empty where a form has one condition
+	Blocks   []conditionBlock
+	NewRow   clauseRow // what the page's script copies for another row
+	NewGroup clauseRow
+	JSON     string
+	Expert   bool   // the JSON counts
+	Ops      string // JSON: which operators go with which type, for the page's script
+	Depth    int    // how deep groups may be nested
 }
 
+// conditionBlock are the rows of a condition or of a group, one below the other.
 type conditionBlock struct {
-	Name, Title string
+	Name, Title string // of the condition's own; empty in a group
+	Path        string // what the names of its rows' inputs begin with
+	Deepest     bool   // no group goes in here
 	Rows        []clauseRow
 }
 
+// clauseRow is one clause of a block, or a group.
 type clauseRow struct {
+	N      string
 	Prefix string // of the names of its inputs
 	Fields []fieldChoice
 	Ops    []choice
 	Value  string
 	Values []string // that an enum may have
+	Names  bool     // an attribute can be named that no field stands for
+	Group  *groupForm
+}
+
+// groupForm is a group: which of its rows must hold, and its rows.
+type groupForm struct {
+	Modes []choice
+	Block conditionBlock
 }
 
 type fieldChoice struct {
@@ -116,15 +132,25 @@ func typed(fields []condition.Field) map[string]condition.Field {
 	return out
 }
 
-// emptyRows are offered in each block for new clauses.
+// emptyRows are offered in each block of a condition for new clauses.
 const emptyRows = 1
 
-// maxRows bounds a block of a form.
-const maxRows = 30
+// maxRows bounds the numbers of rows in a block; those of removed rows are not
+// given again.
+const maxRows = 4 * condition.MaxClauses
+
+// copied begins the names in what the page's script copies; it puts the block's
+// path in its place.
+const copied = "~"
+
+// anyAttribute is the field of a row that names an attribute by itself.
+const anyAttribute = "attribute."
 
 func (q *request) conditionForm(prefix string, c condition.Condition, fields []condition.Field,
 	ops map[condition.Type][]condition.Op) conditionForm {
-	f := conditionForm{Prefix: prefix, Expert: !flat(c)}
+	m := conditionMaker{q, fields, typed(fields), ops}
+	f := conditionForm{Prefix: prefix, Depth: condition.MaxDepth, NewRow: m.row(copied, "", condition.Clause{})}
+	f.NewGroup = m.group(copied, "", condition.Clause{}, condition.MaxDepth-2) // where its own block takes groups too
 	if !c.IsZero() {
 		f.JSON = indented(c)
 	}
@@ -133,51 +159,98 @@ func (q *request) conditionForm(prefix string, c condition.Condition, fields []c
 		raw = []byte("{}")
 	}
 	f.Ops = string(raw)
-	for _, b := range []struct {
-		name    string
-		clauses []condition.Clause
-	}{{"all", c.All}, {"any", c.Any}} {
-		block := conditionBlock{Name: b.name, Title: q.lang.t("condition." + b.name)}
-		rows := b.clauses
-		if f.Expert {
-			rows = nil
-		}
-		for i := range len(rows) + emptyRows {
-			var clause condition.Clause
-			if i < len(rows) {
-				clause = rows[i]
-			}
-			block.Rows = append(block.Rows, q.clauseRow(fmt.Sprintf("%s%s.%d.", prefix, b.name, i), clause, fields, ops))
-		}
+	every, fits := oneSort(c.All, 1)
+	some, fitsToo := oneSort(c.Any, 1)
+	if f.Expert = !fits || !fitsToo; f.Expert {
+		every, some = nil, nil
+	}
+	one := func(name string, clauses []condition.Clause) {
+		block := m.block(prefix+name+".", append(clauses, make([]condition.Clause, emptyRows)...), 1)
+		block.Name, block.Title = name, q.lang.t("condition."+name)
 		f.Blocks = append(f.Blocks, block)
 	}
+	one("all", every)
+	one("any", some)
 	return f
 }
 
-// flat says that a condition has no groups inside.
-func flat(c condition.Condition) bool {
-	return !slices.ContainsFunc(slices.Concat(c.All, c.Any), func(cl condition.Clause) bool { return len(cl.All)+len(cl.Any) > 0 })
+// oneSort gives every group one sort of rows: what must all hold and what one of
+// is enough of become two groups, which mean the same. It is false where that
+// nests deeper than a condition may.
+func oneSort(clauses []condition.Clause, depth int) (out []condition.Clause, fits bool) {
+	for _, c := range clauses {
+		if len(c.All) > 0 && len(c.Any) > 0 {
+			c = condition.Clause{All: append(slices.Clip(c.All), condition.Clause{Any: c.Any})}
+		}
+		if len(c.All)+len(c.Any) > 0 && depth >= condition.MaxDepth {
+			return nil, false
+		}
+		if c.All, fits = oneSort(c.All, depth+1); !fits {
+			return nil, false
+		}
+		if c.Any, fits = oneSort(c.Any, depth+1); !fits {
+			return nil, false
+		}
+		out = append(out, c)
+	}
+	return out, true
 }
 
-func (q *request) clauseRow(prefix string, c condition.Clause, fields []condition.Field, ops map[condition.Type][]condition.Op) clauseRow {
-	row := clauseRow{Prefix: prefix, Value: clauseText(c.Value)}
-	kinds := typed(fields)
-	for _, f := range fields {
-		row.Fields = append(row.Fields, fieldChoice{choice{f.Name, q.lang.of("field", f.Name), f.Name == c.Field}, f.Type})
+// conditionMaker makes rows of clauses.
+type conditionMaker struct {
+	q      *request
+	fields []condition.Field
+	kinds  map[string]condition.Field
+	ops    map[condition.Type][]condition.Op
+}
+
+func (m conditionMaker) block(path string, clauses []condition.Clause, depth int) conditionBlock {
+	b := conditionBlock{Path: path, Deepest: depth >= condition.MaxDepth}
+	for i, c := range clauses {
+		n := strconv.Itoa(i)
+		if len(c.All)+len(c.Any) > 0 {
+			b.Rows = append(b.Rows, m.group(path+n+".", n, c, depth))
+		} else {
+			b.Rows = append(b.Rows, m.row(path+n+".", n, c))
+		}
 	}
-	if _, known := kinds[c.Field]; c.Field != "" && !known { // such as an attribute that a bot finds out
-		row.Fields = append(row.Fields, fieldChoice{choice{c.Field, q.lang.of("field", c.Field), true}, condition.TypeText})
+	return b
+}
+
+// group is a group that stands in a block of this depth.
+func (m conditionMaker) group(prefix, n string, c condition.Clause, depth int) clauseRow {
+	mode, clauses := "any", c.Any
+	if len(c.All) > 0 {
+		mode, clauses = "all", c.All
+	}
+	if len(clauses) == 0 {
+		clauses = make([]condition.Clause, emptyRows)
+	}
+	g := groupForm{Block: m.block(prefix+"in.", clauses, depth+1)}
+	for _, name := range []string{"all", "any"} {
+		g.Modes = append(g.Modes, choice{name, m.q.lang.t("condition." + name), name == mode})
+	}
+	return clauseRow{N: n, Prefix: prefix, Group: &g}
+}
+
+func (m conditionMaker) row(prefix, n string, c condition.Clause) clauseRow {
+	row := clauseRow{N: n, Prefix: prefix, Value: clauseText(c.Value), Values: m.kinds[c.Field].Values}
+	for _, f := range m.fields {
+		row.Fields = append(row.Fields, fieldChoice{choice{f.Name, m.q.lang.of("field", f.Name), f.Name == c.Field}, f.Type})
+		row.Names = row.Names || f.Name == anyAttribute
+	}
+	if _, known := m.kinds[c.Field]; c.Field != "" && !known { // such as an attribute that a bot finds out
+		row.Fields = append(row.Fields, fieldChoice{choice{c.Field, m.q.lang.of("field", c.Field), true}, condition.TypeText})
 	}
 	var offered []condition.Op // all of them: the page's script shows those that fit
-	for _, t := range sortedKeys(ops) {
-		for _, o := range ops[t] {
+	for _, t := range sortedKeys(m.ops) {
+		for _, o := range m.ops[t] {
 			if !slices.Contains(offered, o) {
 				offered = append(offered, o)
-				row.Ops = append(row.Ops, choice{string(o), q.lang.of("op", string(o)), o == c.Op})
+				row.Ops = append(row.Ops, choice{string(o), m.q.lang.of("op", string(o)), o == c.Op})
 			}
 		}
 	}
-	row.Values = kinds[c.Field].Values
 	return row
 }
 
@@ -223,20 +296,39 @@ func (q *request) readCondition(prefix string, fields []condition.Field) (c cond
 		return c, nil
 	}
 	kinds := typed(fields)
-	for block, into := range map[string]*[]condition.Clause{"all": &c.All, "any": &c.Any} {
-		for i := range maxRows {
-			row := fmt.Sprintf("%s%s.%d.", prefix, block, i)
-			name := q.value(row + "field")
-			if name == "" {
-				continue
+	var wrong error
+	c.All, err = q.readBlock(prefix+"all.", kinds, 1)
+	c.Any, wrong = q.readBlock(prefix+"any.", kinds, 1)
+	return c, cmp.Or(err, wrong)
+}
+
+// readBlock reads the rows of a block, and of the groups in it. Rows are complete
+// also when something is wrong with them, so that what was typed stays; a group
+// without a row is none.
+func (q *request) readBlock(path string, kinds map[string]condition.Field, depth int) (out []condition.Clause, err error) {
+	for i := range maxRows {
+		row, wrong := fmt.Sprintf("%s%d.", path, i), error(nil)
+		if mode := q.value(row + "group"); mode != "" && depth < condition.MaxDepth {
+			var group condition.Clause
+			if mode == "all" {
+				group.All, wrong = q.readBlock(row+"in.", kinds, depth+1)
+			} else {
+				group.Any, wrong = q.readBlock(row+"in.", kinds, depth+1)
 			}
-			clause, wrong := q.readClause(row, kinds[name], name)
-			if *into = append(*into, clause); wrong != nil { // what was typed stays
-				err = wrong
+			if len(group.All)+len(group.Any) > 0 {
+				out = append(out, group)
 			}
+		} else if name := q.value(row + "field"); name != "" {
+			if name == anyAttribute {
+				name += q.value(row + "attribute")
+			}
+			var clause condition.Clause
+			clause, wrong = q.readClause(row, kinds[name], name)
+			out = append(out, clause)
 		}
+		err = cmp.Or(err, wrong)
 	}
-	return c, err
+	return out, err
 }
 
 func (q *request) readClause(prefix string, f condition.Field, name string) (condition.Clause, error) {

@@ -49,8 +49,11 @@ func (q *request) edit(page, title, id string, form any, err error) error {
 		v.Trouble, status, v.Saved, v.Warnings = &t, t.Status, false, nil
 	}
 	section := "setup"
-	if page == "trigger" {
+	switch page {
+	case "trigger":
 		section = "triggers"
+	case "ticket-view":
+		section = "tickets"
 	}
 	q.page(status, page, title, section, v)
 	return nil

@@ -55,11 +55,7 @@ func (q *request) findLevel(id string) (l ticket.ServiceLevel, fields []conditio
 }
 
 func (q *request) levelForm(l ticket.ServiceLevel, fields []condition.Field) (levelForm, error) {
-	ops := map[condition.Type][]condition.Op{}
-	for _, f := range fields {
-		ops[f.Type] = condition.Operators(f.Type)
-	}
-	v := levelForm{Level: l, When: q.conditionForm("", l.When, fields, ops)}
+	v := levelForm{Level: l, When: q.conditionForm("", l.When, fields, operatorsOf(fields))}
 	var err error
 	if v.Lists, err = q.fieldLists(fields); err != nil {
 		return v, err

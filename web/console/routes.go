@@ -93,6 +93,8 @@ func (h *Handler) table() []route {
 		{post, "/tickets/{id}/merge", sangdam.ActTicketEdit, ofRecord, (*request).mergeTicket},
 		{post, "/tickets/{id}/link", sangdam.ActTicketEdit, ofRecord, (*request).linkTicket},
 		{post, "/tickets/{id}/follow", sangdam.ActTicketEdit, ofRecord, (*request).followTicket},
+		{get, "/ticket-views/{id}", sangdam.ActList, ofRecord, (*request).savedTicketView},
+		{post, "/ticket-views/{id}", sangdam.ActTemplate, ofRecord, (*request).saveTicketView},
 		{get, "/setup/tickets", sangdam.ActConfigure, ofWorkspace, (*request).ticketSetup},
 		{get, "/setup/levels/{id}", sangdam.ActConfigure, ofWorkspace, (*request).level},
 		{post, "/setup/levels/{id}", sangdam.ActConfigure, ofWorkspace, (*request).saveLevel},

@@ -10,8 +10,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/sqlite"
 )
@@ -78,4 +80,30 @@ func TestPagesReadABoundedNumberOfRows(t *testing.T) {
 		t.Log(n, rows)
 		small = rows
 	}
+}
+
+// A page asks whether the configuration is still what is known, and does not read
+// all of it again; what was changed is shown by the next page.
+func TestPagesDoNotReadTheConfigurationAgain(t *testing.T) {
+	db, err := sqlite.Open(t.Context(), sqlite.Options{Dir: t.TempDir()})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	w := newWorldOn(t, db)
+	w.fillDesk(20)
+	paths := []string{"/conversations?view=mine", "/conversations/c000001?view=mine", "/history?state=closed", "/bar"}
+	before := map[string]int64{}
+	for _, path := range paths {
+		before[path] = w.rowsFor(path)
+	}
+	for i := range 100 {
+		_, err := w.eng.SaveQueue(t.Context(), w.host, sangdam.SaveQueue{Queue: routing.Queue{ID: routing.QueueID(fmt.Sprintf("q%d", i)),
+			Name: fmt.Sprintf("Queue %d", i)}})
+		require.NoError(t, err)
+	}
+	for _, path := range paths {
+		require.InDelta(t, before[path], w.rowsFor(path), 20, path)
+	}
+	page, err := io.ReadAll(w.client("admin").do(http.MethodGet, "/setup", "").Body)
+	require.NoError(t, err)
+	require.Contains(t, string(page), "Queue 99")
 }

@@ -32,11 +32,11 @@ type ruleForm struct {
 
 // ruleFields are what conditions of rules may ask about, with the operators by
 // type. Attributes have names that nobody knows beforehand: those that a rule
-// asks about or sets are offered.
+// asks about or sets are offered, and a row can name another.
 func ruleFields(rules []routing.Rule) ([]condition.Field, map[condition.Type][]condition.Op) {
 	fields := append(routing.ClassificationFields(), condition.Field{Name: routing.FieldQueue, Type: condition.TypeID},
 		condition.Field{Name: routing.FieldPriority, Type: condition.TypeNumber},
-		condition.Field{Name: routing.FieldSkills, Type: condition.TypeSet})
+		condition.Field{Name: routing.FieldSkills, Type: condition.TypeSet}, condition.Field{Name: anyAttribute, Type: condition.TypeText})
 	known := typed(fields)
 	named := func(field string) {
 		if _, is := known[field]; !is && field != "" {
@@ -44,19 +44,20 @@ func ruleFields(rules []routing.Rule) ([]condition.Field, map[condition.Type][]c
 			fields = append(fields, known[field])
 		}
 	}
-	for _, r := range rules {
-		for _, c := range slices.Concat(r.When.All, r.When.Any) {
+	var asked func([]condition.Clause)
+	asked = func(clauses []condition.Clause) {
+		for _, c := range clauses {
 			named(c.Field)
+			asked(slices.Concat(c.All, c.Any))
 		}
+	}
+	for _, r := range rules {
+		asked(slices.Concat(r.When.All, r.When.Any))
 		for _, attribute := range sortedKeys(r.Set) {
 			named("attribute." + attribute)
 		}
 	}
-	ops := map[condition.Type][]condition.Op{}
-	for _, f := range fields {
-		ops[f.Type] = condition.Operators(f.Type)
-	}
-	return fields, ops
+	return fields, operatorsOf(fields)
 }
 
 func (q *request) rulesForm(rules []routing.Rule) (rulesForm, error) {

@@ -18,6 +18,7 @@ import (
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/condition"
 )
 
 // fill writes into a field of a form.
@@ -93,8 +94,13 @@ func TestADeskIsSetUpInTheBrowser(t *testing.T) {
 	p.fill("rule.1.name", "Everything in Korean")
 	p.fill("rule.1.queue", "everyone")
 	p.fill("rule.1.skills", "ko 2")
-	p.click(`[name="rule.1.condition.mode"][value=json]`)
-	p.fill("rule.1.when", `{"version": 1, "all": [{"field": "language", "op": "is", "value": "ko"}, {"any": [{"field": "attribute.plan", "op": "is", "value": "gold"}]}]}`)
+	p.fill("rule.1.all.0.field", "language")
+	p.fill("rule.1.all.0.value", "ko")
+	p.click(`[data-path="rule.1.all."] > .buttons [data-clause=group]`)
+	p.fill("rule.1.all.1.in.0.field", "attribute.")
+	p.fill("rule.1.all.1.in.0.attribute", "plan")
+	p.fill("rule.1.all.1.in.0.value", "gold")
+	p.fill("rule.1.all.1.group", "any")
 	p.click(`[data-row="1"] [data-act=up]`)
 	p.save()
 	p.shows(".notice.good", "Saved")
@@ -107,6 +113,8 @@ func TestADeskIsSetUpInTheBrowser(t *testing.T) {
 	rules := cfg.WorkStreams["returns"].Rules
 	require.Len(t, rules, 2)
 	require.Equal(t, []routing.Skill{{Name: "ko", Level: 2}}, rules[0].Skills, "in the order in which the rows stand")
+	require.Equal(t, condition.Condition{All: []condition.Clause{is("language", "ko"),
+		{Any: []condition.Clause{is("attribute.plan", "gold")}}}}, rules[0].When, "groups, and an attribute that no rule knew")
 	require.Equal(t, "parcel", rules[1].When.All[0].Value)
 	require.Equal(t, 5, *rules[1].Priority)
 	require.Equal(t, map[string]string{"plan": "gold"}, rules[1].Set)

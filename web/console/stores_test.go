@@ -98,17 +98,10 @@ func TestTheMainJobWithTheKeyboardAlone(t *testing.T) {
 	w := newWorld(t)
 	mina := w.line.User("Mina")
 	p := w.open(browsertest.Open(t), "ara")
-	// press goes on with Tab until the element has the focus, then presses it.
 	press := func(selector string) {
 		t.Helper()
-		for range 120 {
-			if eval[bool](p, `!!document.activeElement && document.activeElement.matches(`+"`"+selector+"`"+`)`) {
-				p.do(chromedp.KeyEvent("\r"))
-				return
-			}
-			p.do(chromedp.KeyEvent("\t"))
-		}
-		require.Fail(t, "the keyboard does not get there", selector)
+		p.tabTo(selector)
+		p.do(chromedp.KeyEvent("\r"))
 	}
 	press("#presence")
 	press("#presence-online")
@@ -125,4 +118,16 @@ func TestTheMainJobWithTheKeyboardAlone(t *testing.T) {
 	press("#end-open")
 	press("#end button[type=submit]")
 	p.shows("#cannot", "Ended")
+}
+
+// tabTo goes on with the Tab key until the element has the focus.
+func (p *tab) tabTo(selector string) {
+	p.t.Helper()
+	for range 120 {
+		if eval[bool](p, `!!document.activeElement && document.activeElement.matches(`+"`"+selector+"`"+`)`) {
+			return
+		}
+		p.do(chromedp.KeyEvent("\t"))
+	}
+	require.Fail(p.t, "the keyboard does not get there", selector)
 }

@@ -20,6 +20,7 @@ import (
 // ticketsView is the list of tickets.
 type ticketsView struct {
 	Views  []tab
+	Edit   string // the page of the saved view that is shown
 	Rows   []ticketRow
 	Next   string
 	Text   string
@@ -93,6 +94,9 @@ func (q *request) tickets() error {
 	}
 	for _, s := range saved {
 		v.Views = append(v.Views, tab{Key: s.Name, URL: q.o.Prefix + "/tickets?list=" + escaped(s.ID), Current: s.ID == list})
+		if s.ID == list {
+			v.Edit = q.o.Prefix + "/ticket-views/" + escaped(s.ID)
+		}
 	}
 	var found []ticket.Ticket
 	if v.Text != "" {

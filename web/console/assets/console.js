@@ -489,18 +489,27 @@
     }));
   }
 
-  // Rows of a condition: one is added as a copy of the last, emptied; numbers in
-  // the names only keep rows apart.
+  // Rows and groups of a condition: another is made of the template, under a
+  // number of its own; numbers in the names only keep rows apart.
   function clauses(b) {
-    const block = b.closest(".clauses"), rows = $$(".clause", block);
-    if (b.dataset.clause === "add") {
-      const last = rows.at(-1), row = last.cloneNode(true), tail = /\d+(?=\.\w+$)/, n = 1 + Math.max(...rows.map((r) => Number(tail.exec($("select", r).name)[0])));
-      for (const i of $$("select, input", row)) { i.name = i.name.replace(tail, n); i.value = ""; i.placeholder = ""; }
-      last.after(row);
-      fits(row);
-      $("select", row).focus();
-    } else if (rows.length > 1) b.closest(".clause").remove();
-    else for (const i of $$("select, input", rows[0])) i.value = "";
+    const box = b.closest(".condition"), kind = b.dataset.clause, row = b.closest("[data-n]"), block = b.closest(".clauses"), add = (c) => $(":scope > .buttons > [data-clause=add]", c);
+    if (kind === "remove") {
+      const around = row.parentElement;
+      if (!row.matches(".group") && $$(":scope > .clause", around).length === 1) for (const i of $$("select, input", row)) i.value = "";
+      else row.remove();
+      return add(around).focus();
+    }
+    const fresh = $(`:scope > template[data-new=${kind}]`, box).content.firstElementChild.cloneNode(true), all = $$(":scope > [data-n]", block);
+    const n = 1 + Math.max(-1, ...all.map((r) => Number(r.dataset.n))), path = (s) => s.replace("~", `${block.dataset.path}${n}.`);
+    for (const i of $$("[name]", fresh)) i.name = path(i.name);
+    for (const c of [fresh, ...$$("[data-path]", fresh)]) if (c.dataset.path) c.dataset.path = path(c.dataset.path);
+    fresh.dataset.n = n;
+    add(block).parentElement.before(fresh);
+    let depth = 1;
+    for (let c = fresh; c && c !== box; c = c.parentElement) depth += c.matches(".group");
+    if (kind === "group" && depth >= Number(box.dataset.depth)) $("[data-clause=group]", fresh).remove();
+    for (const c of fresh.matches(".clause") ? [fresh] : $$(".clause", fresh)) fits(c);
+    $("select", fresh).focus();
   }
 
   // fits offers the comparisons and values that go with the field of a clause.
@@ -508,7 +517,7 @@
     const [field, op] = $$("select", row), list = JSON.parse(row.closest(".condition").dataset.ops)[field.selectedOptions[0].dataset.type];
     for (const o of op.options) o.hidden = o.disabled = !!list && !list.includes(o.value);
     if (op.selectedIndex < 0 || op.selectedOptions[0].disabled) op.value = (list || [op.options[0].value])[0];
-    $("input", row).setAttribute("list", "of-" + field.value);
+    $("[name$=value]", row).setAttribute("list", "of-" + field.value);
   }
   for (const row of $$(".clause")) fits(row);
   if ($("#zones") && Intl.supportedValuesOf) $("#zones").append(...Intl.supportedValuesOf("timeZone").map((z) => new Option(z)));
@@ -525,6 +534,7 @@
     const n = 1 + Math.max(-1, ...all.map((r) => Number(r.dataset.row))), fresh = t.content.firstElementChild.cloneNode(true);
     fresh.dataset.row = n;
     for (const i of $$("[name]", fresh)) { i.name = i.name.replace(".new.", `.${n}.`); if (i.value === "new" && i.matches("[type=hidden], button")) i.value = n; }
+    for (const c of $$("[data-path]", fresh)) c.dataset.path = c.dataset.path.replace(".new.", `.${n}.`);
     for (const c of $$(".clause", fresh)) fits(c);
     (all.at(-1) || t).insertAdjacentElement(all.length ? "afterend" : "beforebegin", fresh);
     $("select, input:not([type=hidden]), textarea", fresh).focus();
