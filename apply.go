@@ -107,7 +107,7 @@ func (e *Engine) Plan(ctx context.Context, p Principal, s Setup) (plan Applied, 
 		if plan, err = u.applySetup(s); err != nil {
 			return err
 		}
-		cfg, err := u.tx.Config().Configuration(u.ctx)
+		cfg, err := u.tx.Config().Configuration(u.ctx, 0)
 		if err != nil {
 			return err
 		}

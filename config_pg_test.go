@@ -69,7 +69,7 @@ func TestAChangeOfTheSettingsWaitsForItsTurn(t *testing.T) {
 					if err := tx.Config().Hold(ctx); err != nil {
 						return err
 					}
-					cfg, err := tx.Config().Configuration(ctx)
+					cfg, err := tx.Config().Configuration(ctx, 0)
 					if err != nil {
 						return err
 					}

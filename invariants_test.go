@@ -80,7 +80,7 @@ func observe(t *testing.T, db *store.DB, line *linetest.Server, cursor string) s
 				return err
 			}
 		}
-		if s.config, err = tx.Config().Configuration(ctx); err != nil {
+		if s.config, err = tx.Config().Configuration(ctx, 0); err != nil {
 			return err
 		}
 		if s.audit, err = tx.Audit().List(ctx, 0, 100_000); err != nil {

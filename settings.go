@@ -84,7 +84,7 @@ func (e *Engine) readSettings(ctx context.Context, tx store.Tx) (*settings, erro
 // the accounts' secrets.
 func (e *Engine) loadSettings(ctx context.Context, tx store.Tx) (*settings, error) {
 	for {
-		cfg, err := tx.Config().Configuration(ctx)
+		cfg, err := tx.Config().Configuration(ctx, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -96,11 +96,11 @@ func (e *Engine) loadSettings(ctx context.Context, tx store.Tx) (*settings, erro
 		if err != nil {
 			return nil, err
 		}
-		again, err := tx.Config().ConfigurationVersion(ctx)
+		again, err := tx.Config().Configuration(ctx, cfg.Version)
 		if err != nil {
 			return nil, err
 		}
-		if again != cfg.Version {
+		if again.Version != cfg.Version {
 			continue // changed between the two statements
 		}
 		numbered(cfg)
@@ -171,8 +171,8 @@ func (e *Engine) current(ctx context.Context, ws id.Workspace) (*settings, error
 // fresh returns settings of the version that the transaction sees.
 func (e *Engine) fresh(ctx context.Context, tx store.Tx) (*settings, error) {
 	if s := e.settings.get(tx.Workspace()); s != nil {
-		version, err := tx.Config().ConfigurationVersion(ctx)
-		if err != nil || s.routing.Version == version {
+		now, err := tx.Config().Configuration(ctx, s.routing.Version)
+		if err != nil || s.routing.Version == now.Version {
 			return s, err
 		}
 	}

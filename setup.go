@@ -33,7 +33,7 @@ func (e *Engine) CreateWorkspace(ctx context.Context, ws WorkspaceID, name strin
 
 // configured records a change of the configuration.
 func (u *unit) configured() error {
-	cfg, err := u.tx.Config().Configuration(u.ctx)
+	cfg, err := u.tx.Config().Configuration(u.ctx, 0)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func configure[T any](ctx context.Context, e *Engine, op *Operation, p Principal
 		if err != nil {
 			return zero, err
 		}
-		cfg, err := u.tx.Config().Configuration(u.ctx)
+		cfg, err := u.tx.Config().Configuration(u.ctx, 0)
 		if err != nil {
 			return zero, err
 		}
@@ -244,7 +244,7 @@ func (u *unit) saveQueue(q routing.Queue) (_ Saved, err error) {
 			return Saved{}, err
 		}
 	}
-	cfg, err := u.tx.Config().Configuration(u.ctx)
+	cfg, err := u.tx.Config().Configuration(u.ctx, 0)
 	if err != nil {
 		return Saved{}, err
 	}
@@ -324,7 +324,7 @@ func (u *unit) streamChannels(w routing.WorkStream) error {
 func (e *Engine) Configuration(ctx context.Context, p Principal) (out routing.Configuration, err error) {
 	r := Resource{Kind: "workspace", ID: string(p.Workspace)}
 	err = e.query(ctx, p, ActConfigure, r, func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
-		if out, err = tx.Config().Configuration(ctx); err == nil {
+		if out, err = tx.Config().Configuration(ctx, 0); err == nil {
 			numbered(out)
 		}
 		return err

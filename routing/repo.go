@@ -20,12 +20,10 @@ type Configuration struct {
 // membership, removal) raise their EligRev in the same Update. Saves replace
 // the whole thing.
 type ConfigRepo interface {
-	// Configuration returns everything; the zero maps of an empty workspace are
-	// not nil.
-	Configuration(ctx context.Context) (Configuration, error)
-	// ConfigurationVersion is Configuration.Version alone, for whoever has the
-	// rest and asks whether it still holds.
-	ConfigurationVersion(ctx context.Context) (int64, error)
+	// Configuration returns everything; maps that are empty are not nil. Of the
+	// version that the caller knows already (0: of none) it returns the Version
+	// alone, which is cheap.
+	Configuration(ctx context.Context, known int64) (Configuration, error)
 	// Hold keeps everybody else from changing the configuration and from
 	// committing what rests on it, until this transaction ends; it waits until
 	// those before it have ended. It is the first call of a transaction that

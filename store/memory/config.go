@@ -44,9 +44,12 @@ func copied[K comparable, V any](m map[K]V) map[K]V {
 	return out
 }
 
-func (r config) Configuration(context.Context) (routing.Configuration, error) {
+func (r config) Configuration(_ context.Context, known int64) (routing.Configuration, error) {
 	return read(r.t, func() (routing.Configuration, error) {
 		c := r.row()
+		if c.version == known {
+			c = configuration{version: known}
+		}
 		r.t.found(len(c.desks) + len(c.streams) + len(c.queues))
 		return clone(routing.Configuration{
 			Version: c.version, Desks: copied(c.desks), Members: copied(c.members),
@@ -55,14 +58,10 @@ func (r config) Configuration(context.Context) (routing.Configuration, error) {
 	})
 }
 
-func (r config) ConfigurationVersion(context.Context) (int64, error) {
-	return read(r.t, func() (int64, error) { return r.row().version, nil })
-}
-
 // Hold guards the configuration as it is now: a rival's change runs this
 // transaction again.
 func (r config) Hold(ctx context.Context) error {
-	version, err := r.ConfigurationVersion(ctx)
+	version, err := read(r.t, func() (int64, error) { return r.row().version, nil })
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ func TestALaneWhoseClaimAWriterReliesOnIsNotTakenBeforeTheCommit(t *testing.T) {
 		if err := tx.Inbox().Done(ctx, mine[0].Claim, mine[0].Envelopes[0].ID); err != nil {
 			return err
 		}
-		if _, err := tx.Config().Configuration(ctx); err != nil { // what is pipelined reaches the server
+		if _, err := tx.Config().Configuration(ctx, 0); err != nil { // what is pipelined reaches the server
 			return err
 		}
 		time.Sleep(lease + 200*time.Millisecond)

@@ -35,7 +35,7 @@ func (c config) Hold(ctx context.Context) error {
 }
 
 // Configuration implements routing.ConfigRepo.
-func (c config) Configuration(ctx context.Context) (routing.Configuration, error) {
+func (c config) Configuration(ctx context.Context, known int64) (routing.Configuration, error) {
 	out := routing.Configuration{
 		Desks: map[routing.DeskID]routing.Desk{}, Members: map[routing.DeskID][]routing.AgentID{},
 		WorkStreams: map[routing.WorkStreamID]routing.WorkStream{}, Queues: map[routing.QueueID]routing.Queue{},
@@ -67,11 +67,12 @@ func (c config) Configuration(ctx context.Context) (routing.Configuration, error
 		}
 		return err
 	}
-	err := c.read(ctx, query(`SELECT 'version', version, '', '', NULL::bytea FROM sd.config WHERE ws = $1
-		UNION ALL SELECT 'member', 0, desk, agent, NULL FROM sd.desk_members WHERE ws = $1
-		UNION ALL SELECT 'desk', 0, id, '', doc FROM sd.desks WHERE ws = $1
-		UNION ALL SELECT 'stream', 0, id, '', doc FROM sd.work_streams WHERE ws = $1
-		UNION ALL SELECT 'queue', 0, id, '', doc FROM sd.queues WHERE ws = $1`, key(c.ws)).rows(each))
+	err := c.read(ctx, query(`WITH new AS MATERIALIZED (SELECT version <> $2 AS rest FROM sd.config WHERE ws = $1)
+		SELECT 'version', version, '', '', NULL::bytea FROM sd.config WHERE ws = $1
+		UNION ALL SELECT 'member', 0, desk, agent, NULL FROM sd.desk_members WHERE ws = $1 AND (SELECT rest FROM new)
+		UNION ALL SELECT 'desk', 0, id, '', doc FROM sd.desks WHERE ws = $1 AND (SELECT rest FROM new)
+		UNION ALL SELECT 'stream', 0, id, '', doc FROM sd.work_streams WHERE ws = $1 AND (SELECT rest FROM new)
+		UNION ALL SELECT 'queue', 0, id, '', doc FROM sd.queues WHERE ws = $1 AND (SELECT rest FROM new)`, key(c.ws), known).rows(each))
 	for _, d := range desks {
 		out.Desks[d.ID] = d
 	}
@@ -85,12 +86,6 @@ func (c config) Configuration(ctx context.Context) (routing.Configuration, error
 		slices.Sort(m)
 	}
 	return out, err
-}
-
-// ConfigurationVersion implements routing.ConfigRepo.
-func (c config) ConfigurationVersion(ctx context.Context) (version int64, err error) {
-	err = c.read(ctx, query(`SELECT version FROM sd.config WHERE ws = $1`, key(c.ws)).rows(func(r pgx.Rows) error { return r.Scan(&version) }))
-	return version, err
 }
 
 func decoded[T any](list []T, doc []byte) ([]T, error) {

@@ -180,7 +180,7 @@ func TestFeedSkipsNoLateCommit(t *testing.T) {
 			if err := write("early")(ctx, tx); err != nil {
 				return err
 			}
-			if _, err := tx.Config().Configuration(ctx); err != nil { // what is pipelined reaches the server
+			if _, err := tx.Config().Configuration(ctx, 0); err != nil { // what is pipelined reaches the server
 				return err
 			}
 			close(wrote)

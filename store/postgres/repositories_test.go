@@ -134,7 +134,7 @@ func TestEveryRepository(t *testing.T) {
 		require.Equal(t, 2, a.State.Load[routing.ProfileUnits])
 		require.Equal(t, 1, a.State.Open)
 		require.Equal(t, int64(1), a.State.Turns["q"])
-		cfg, err := tx.Config().Configuration(ctx)
+		cfg, err := tx.Config().Configuration(ctx, 0)
 		require.Len(t, cfg.Members["d"], 1)
 		return err
 	})

@@ -11,13 +11,14 @@ import (
 // config implements routing.ConfigRepo.
 type config struct{ *tx }
 
-func (r config) Configuration(ctx context.Context) (routing.Configuration, error) {
+func (r config) Configuration(_ context.Context, known int64) (routing.Configuration, error) {
 	c := routing.Configuration{
 		Desks: map[routing.DeskID]routing.Desk{}, Members: map[routing.DeskID][]routing.AgentID{},
 		WorkStreams: map[routing.WorkStreamID]routing.WorkStream{}, Queues: map[routing.QueueID]routing.Queue{},
 	}
 	var err error
-	if c.Version, err = r.ConfigurationVersion(ctx); err != nil {
+	c.Version, _, err = r.number(`SELECT config_version FROM workspaces WHERE num = ?`, r.ws)
+	if err != nil || c.Version == known {
 		return c, err
 	}
 	desks, err := list(r.tx, scanDoc[routing.Desk], `SELECT doc FROM desks WHERE ws = ?`, r.ws)
@@ -45,12 +46,6 @@ func (r config) Configuration(ctx context.Context) (routing.Configuration, error
 		d := routing.DeskID(w.Text(0))
 		c.Members[d] = append(c.Members[d], routing.AgentID(w.Text(1)))
 	}, r.ws)
-}
-
-// ConfigurationVersion implements routing.ConfigRepo.
-func (r config) ConfigurationVersion(context.Context) (int64, error) {
-	version, _, err := r.number(`SELECT config_version FROM workspaces WHERE num = ?`, r.ws)
-	return version, err
 }
 
 // Hold implements routing.ConfigRepo: one Update runs at a time here.

@@ -267,7 +267,7 @@ func TestIdleClaimsAndReadsCostNoCommit(t *testing.T) {
 	_, err = db.System().NextDue(t.Context())
 	require.NoError(t, err)
 	update(t, db, func(ctx context.Context, tx store.Tx) error {
-		_, err := tx.Config().Configuration(ctx)
+		_, err := tx.Config().Configuration(ctx, 0)
 		return err
 	})
 	_, err = db.System().Lease(t.Context(), "l", "n", time.Minute)
@@ -318,7 +318,7 @@ func TestLogBeginsAnewUnderViewsWithoutAPause(t *testing.T) {
 		go func() {
 			defer close(ended)
 			_ = db.View(context.Background(), testWS, func(ctx context.Context, tx store.Tx) error {
-				_, err := tx.Config().Configuration(ctx)
+				_, err := tx.Config().Configuration(ctx, 0)
 				close(began)
 				<-finish
 				return err

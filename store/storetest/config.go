@@ -178,12 +178,22 @@ var configRules = []rule{
 func (e *env) config() (c routing.Configuration) {
 	e.Helper()
 	e.view(func(ctx context.Context, tx store.Tx) (err error) {
-		if c, err = tx.Config().Configuration(ctx); err != nil {
+		if c, err = tx.Config().Configuration(ctx, 0); err != nil {
 			return err
 		}
-		version, err := tx.Config().ConfigurationVersion(ctx)
-		require.Equal(e, c.Version, version)
-		return err
+		// Whoever knows this version gets no more than that, and any other all of it.
+		for _, known := range []int64{c.Version, c.Version - 1, c.Version + 1} {
+			again, err := tx.Config().Configuration(ctx, known)
+			require.NoError(e, err)
+			if known == c.Version {
+				require.Equal(e, routing.Configuration{Version: known, Desks: map[routing.DeskID]routing.Desk{},
+					Members: map[routing.DeskID][]routing.AgentID{}, WorkStreams: map[routing.WorkStreamID]routing.WorkStream{},
+					Queues: map[routing.QueueID]routing.Queue{}}, again)
+			} else {
+				require.Equal(e, c, again)
+			}
+		}
+		return nil
 	})
 	return c
 }

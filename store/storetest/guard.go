@@ -30,7 +30,7 @@ func guardedRows() []guarded {
 		{row: driver.GuardConfig, key: fixed(""), make: func(*env) {}, change: func(ctx context.Context, tx store.Tx) error {
 			return tx.Config().SaveQueue(ctx, routing.Queue{ID: "q", Name: "Q"})
 		}, version: func(ctx context.Context, tx store.Tx) (int64, error) {
-			c, err := tx.Config().Configuration(ctx)
+			c, err := tx.Config().Configuration(ctx, 0)
 			return c.Version, err
 		}},
 		{row: driver.GuardConversation, key: fixed("c"), make: func(e *env) {

@@ -280,7 +280,7 @@ func (p *pair) setCapacity(rt *rapid.T) {
 func (p *pair) member(rt *rapid.T) {
 	id, add := pick(rt, "agent", modelAgents), rapid.Bool().Draw(rt, "add")
 	p.update(rt, "member", func(ctx context.Context, tx store.Tx) (any, error) {
-		c, err := tx.Config().Configuration(ctx)
+		c, err := tx.Config().Configuration(ctx, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -427,7 +427,7 @@ func (p *pair) showWork(ctx context.Context, tx store.Tx, s *shown) error {
 		s.Agents = append(s.Agents, fmt.Sprintf("%s %s %q load %v open %d idle %v turns %d", a.ID, a.State.Presence, a.State.Reason,
 			nonZero(a.State.Load), a.State.Open, a.State.IdleSince.UTC(), len(a.State.Turns)))
 	}
-	c, err := tx.Config().Configuration(ctx)
+	c, err := tx.Config().Configuration(ctx, 0)
 	s.Members = c.Members["d"]
 	return err
 }

@@ -219,7 +219,7 @@ var statsRules = []rule{
 	{name: "a View is no commit", run: func(e *env) {
 		before := e.db.Stats()
 		e.view(func(ctx context.Context, tx store.Tx) error {
-			_, err := tx.Config().Configuration(ctx)
+			_, err := tx.Config().Configuration(ctx, 0)
 			return err
 		})
 		require.Equal(e, before.Commits, e.db.Stats().Commits)
