@@ -298,6 +298,7 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 			"Requeue":    func(p sangdam.Principal) error { return w.eng.Requeue(w.ctx, p, sangdam.Requeue{Envelope: "x"}) },
 		}
 		queries := map[string]func(p sangdam.Principal) error{
+			"Trials":   func(p sangdam.Principal) error { return errOf(w.eng.Trials(w.ctx, p, "x")) },
 			"Trial":    func(p sangdam.Principal) error { return errOf(w.eng.Trial(w.ctx, p, "x")) },
 			"Triggers": func(p sangdam.Principal) error { return errOf(w.eng.Triggers(w.ctx, p, "conversation")) },
 			"TriggerRuns": func(p sangdam.Principal) error {

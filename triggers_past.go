@@ -173,16 +173,20 @@ func (r *pastReader) reaches(id routing.AgentID) (bool, error) {
 	return r.reached[id], nil
 }
 
-// contact is the customer of a record; the zero one when there is none.
+// contact is the customer of a record; the zero one when there is none, or none
+// that the reader may see.
 func (r *pastReader) contact(id conversation.ContactID) (conversation.Contact, error) {
 	if id == "" {
 		return conversation.Contact{}, nil
 	}
 	c, err := r.tx.Contacts().Contact(r.ctx, id)
-	if errors.Is(err, ErrNotFound) {
-		return conversation.Contact{}, nil
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return c, err
 	}
-	return c, err
+	if ok, seen := r.e.sees(r.ctx, r.w, contactResource(c)); err != nil || seen != nil || !ok {
+		return conversation.Contact{}, seen
+	}
+	return c, nil
 }
 
 // chosen is the agent that an assignment would name: which of several is known

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -283,6 +284,23 @@ func (e *Engine) Trial(ctx context.Context, p Principal, id string) (out Trigger
 	return out, err
 }
 
+// Trials lists the principal's own trials of a trigger, the newest first, among
+// its last fifty. Samples are in Trial alone.
+func (e *Engine) Trials(ctx context.Context, p Principal, of trigger.ID) (out []TriggerTrial, err error) {
+	err = e.query(ctx, p, ActConfigure, Resource{Kind: kindTrigger, ID: string(of)}, func(ctx context.Context, tx store.Tx, _ *settings) error {
+		list, err := trialErrands.of(ctx, tx, p, 50)
+		out = []TriggerTrial{}
+		for _, t := range list {
+			if t.Trigger.ID == of && tx.Now().Before(t.Until) {
+				t.Result.Gained.Samples, t.Result.Lost.Samples = nil, nil
+				out = append(out, t)
+			}
+		}
+		return err
+	})
+	return out, err
+}
+
 // trialJob makes one part after the other.
 func (e *Engine) trialJob(ctx context.Context, j *runningJob, p trialJobOf) error {
 	rules := &trialRules{}
@@ -293,8 +311,8 @@ func (e *Engine) trialJob(ctx context.Context, j *runningJob, p trialJobOf) erro
 		} else {
 			err = e.trialStep(ctx, t, rules)
 		}
-		if errors.Is(err, ErrPermissionDenied) { // whoever asked may not any more
-			return e.saveTrial(ctx, t, func(t *TriggerTrial) { t.end(TrialFailed, err.Error()) })
+		if errors.Is(err, ErrPermissionDenied) || errors.Is(err, ErrNotFound) { // whoever asked may not any more, or a part is gone
+			return e.saveTrial(ctx, t, func(t *TriggerTrial) { t.end(TrialFailed, kindName(err)) })
 		}
 		return err
 	})
@@ -387,7 +405,10 @@ func (e *Engine) beginTrial(ctx context.Context, t TriggerTrial) error {
 
 // trialStep makes the next part.
 func (e *Engine) trialStep(ctx context.Context, t TriggerTrial, rules *trialRules) error {
+	seen := t
 	err := e.pastOf(ctx, t, func(r *pastReader) error {
+		t = seen // the function may run twice
+		t.Result = resultOf(seen)
 		part, err := trialParts.Get(r.ctx, r.tx, fmt.Sprintf("%s/%d", t.ID, t.Made))
 		if err != nil {
 			return err
@@ -401,9 +422,6 @@ func (e *Engine) trialStep(ctx context.Context, t TriggerTrial, rules *trialRule
 		t.Done, t.LeftOut, t.Gone = t.Done+r.done, t.LeftOut+r.leftOut, t.Gone+r.gone
 		return r.err
 	})
-	if errors.Is(err, ErrNotFound) {
-		return nil // another process made it
-	}
 	if err != nil {
 		return err
 	}
@@ -417,6 +435,18 @@ func (e *Engine) trialStep(ctx context.Context, t TriggerTrial, rules *trialRule
 			is.end(TrialDone, "")
 		}
 	})
+}
+
+// resultOf is a trial's result so far, to be added to.
+func resultOf(t TriggerTrial) trigger.Trial {
+	r := t.Result
+	for _, m := range []*trigger.Matches{&r.Now, &r.Was} {
+		m.Actions = maps.Clone(m.Actions)
+	}
+	for _, d := range []*trigger.Difference{&r.Gained, &r.Lost} {
+		d.Samples = slices.Clone(d.Samples)
+	}
+	return r
 }
 
 // trialRules are the compiled triggers of a trial, as long as none changes.

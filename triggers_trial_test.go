@@ -234,7 +234,8 @@ func TestATrialSeesWhatItsRunnerSees(t *testing.T) {
 // narrowed is a host's policy that hides some records from agents.
 type narrowed struct {
 	sangdam.DefaultPolicy
-	hidden map[string]bool
+	hidden    map[string]bool
+	configure error // the answer about setting up
 }
 
 func (p *narrowed) set(ids ...string) {
@@ -247,6 +248,9 @@ func (p *narrowed) set(ids ...string) {
 func (p *narrowed) Authorize(ctx context.Context, w sangdam.Who, a sangdam.Action, r sangdam.Resource) error {
 	if w.Kind == sangdam.KindAgent && p.hidden[r.ID] {
 		return sangdam.ErrNotFound
+	}
+	if w.Kind == sangdam.KindAgent && a == sangdam.ActConfigure && p.configure != nil {
+		return p.configure
 	}
 	return p.DefaultPolicy.Authorize(ctx, w, a, r)
 }
@@ -279,6 +283,9 @@ func TestATrialIsABackgroundJob(t *testing.T) {
 				trial.Parts, trial.Made})
 			require.Len(t, trial.Result.Gained.Samples, trigger.MaxSamples)
 		}
+		list, err := w.eng.Trials(w.ctx, w.host, "try")
+		require.NoError(t, err)
+		require.Equal(t, []string{third.ID, second.ID, first.ID}, []string{list[0].ID, list[1].ID, list[2].ID})
 		stopped, err := w.eng.Trial(w.ctx, w.host, second.ID)
 		require.NoError(t, err)
 		require.Equal(t, sangdam.TrialCancelled, stopped.State)
@@ -299,6 +306,29 @@ func TestATrialIsABackgroundJob(t *testing.T) {
 			return err
 		})
 	})
+}
+
+// Whoever lost the right to set rules up gets no result.
+func TestATrialEndsWithItsRunnersRight(t *testing.T) {
+	policy := &narrowed{}
+	replay(t, []string{onMemory}, func(t *testing.T, w *replayWorld) {
+		policy.set()
+		w.seeded(0, 10, "support")
+		boss := sangdam.AgentPrincipal(ws, "boss", sangdam.RoleAdministrator)
+		for _, how := range []error{sangdam.ErrPermissionDenied, sangdam.ErrNotFound} {
+			policy.configure = nil
+			w.halt()
+			saved, err := w.eng.TryTrigger(w.ctx, boss, sangdam.TryTrigger{Trigger: rule("try", nil, tag("x"))})
+			require.NoError(t, err)
+			policy.configure = how
+			w.next()
+			w.pass(time.Minute)
+			trial, err := w.eng.Trial(w.ctx, w.host, saved.ID)
+			require.NoError(t, err)
+			require.Equal(t, []any{sangdam.TrialFailed, 0}, []any{trial.State, trial.Result.Events})
+			require.NotEmpty(t, trial.Reason)
+		}
+	}, withConfig(func(cfg *sangdam.Config) { cfg.Policy = policy }))
 }
 
 // A rule that asks what no past is kept of says so, and so does one whose words

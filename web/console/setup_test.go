@@ -281,6 +281,11 @@ func TestATriggerInTheBrowser(t *testing.T) {
 	require.Equal(t, []trigger.Action{
 		trigger.Do("mail", map[string]any{"to": "customer", "subject": map[string]string{"ko": "받았습니다"}, "body": map[string]string{"ko": "곧 답하겠습니다"}}),
 		trigger.Do("tag", map[string]any{"add": []string{"vip", "soon"}})}, list.Triggers[0].Actions, "in the order in which the rows stand")
+	p.click("#try")
+	p.shows("#live", "Done")
+	p.openPage("/triggers/" + string(list.Triggers[0].ID))
+	p.click("#trials a") // a result is found again
+	p.shows("#live", "Done")
 	p.openPage("/triggers?subject=ticket")
 	p.shows("table", "Urgent ones first")
 	p.click("table button")

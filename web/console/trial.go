@@ -38,6 +38,16 @@ type sampleView struct {
 // triedDays are how far back a trial may look; 0 is everything.
 var triedDays = []int{7, 30, 90, 365, 0}
 
+// pastTrials are the earlier trials of a trigger, as links.
+func (q *request) pastTrials(id trigger.ID) (out []choice, err error) {
+	list, err := q.engine.Trials(q.r.Context(), q.p, id)
+	for _, t := range list {
+		out = append(out, choice{Value: "/triggers/" + escaped(string(id)) + "?trial=" + escaped(t.ID) + "#live",
+			Label: q.full(t.At) + " · " + q.lang.t("trial.state."+string(t.State)), Chosen: q.r.FormValue("trial") == t.ID})
+	}
+	return out, err
+}
+
 // periods are the choices for it.
 func (q *request) periods() (out []choice) {
 	for _, days := range triedDays {

@@ -46,6 +46,7 @@ type triggerView struct {
 	CanTry    bool
 	Periods   []choice
 	Trial     *trialView
+	Trials    []choice // earlier ones
 }
 
 type triggerField struct{ Name, Type, Operators string }
@@ -151,6 +152,9 @@ func (q *request) triggerView(t trigger.Trigger) (triggerView, error) {
 	}
 	if t.ID == "" {
 		return v, nil
+	}
+	if v.Trials, err = q.pastTrials(t.ID); err != nil {
+		return v, err
 	}
 	runs, err := q.engine.TriggerRuns(q.r.Context(), q.p, sangdam.TriggerRunFilter{Trigger: t.ID}, "", 50)
 	if err != nil {
