@@ -96,31 +96,36 @@ func TestAnswersAreRefusedWithAReason(t *testing.T) {
 	})
 }
 
+// strangerBeside makes an agent of no desk, and an offer to somebody else.
+func (w *world) strangerBeside() (offer routing.OfferID) {
+	w.t.Helper()
+	require.NoError(w.t, errOf(w.eng.SaveAgent(w.ctx, w.host, sangdam.SaveAgent{Agent: routing.Agent{ID: "stranger",
+		Name: "S", Role: "agent", Permissions: []routing.Permission{routing.PermitChat},
+		Capacity: map[routing.Profile]int{routing.ProfileUnits: 1}, Assign: routing.AssignmentSwitches{Chat: true}}})))
+	w.line.User("Other").SendText("hi")
+	w.settle()
+	for _, cv := range w.conversations() {
+		if o := w.detail(cv.ID).Offer; o != nil {
+			offer = o.ID
+		}
+	}
+	require.NotEmpty(w.t, offer)
+	return offer
+}
+
 // Every command and query, called by somebody who may not. A method of Engine
 // that takes a Principal and has no case here fails the test.
 func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 	inWorld(t, func(w *world) {
 		c := active(w)
-		require.NoError(t, errOf(w.eng.SaveAgent(w.ctx, w.host, sangdam.SaveAgent{Agent: routing.Agent{ID: "stranger", Name: "S", Role: "agent",
-			Permissions: []routing.Permission{routing.PermitChat}, Capacity: map[routing.Profile]int{routing.ProfileUnits: 1},
-			Assign: routing.AssignmentSwitches{Chat: true}}})))
-		w.line.User("Other").SendText("hi")
-		w.settle()
-		var offer routing.OfferID
-		for _, cv := range w.conversations() {
-			if o := w.detail(cv.ID).Offer; o != nil {
-				offer = o.ID
-			}
-		}
-		require.NotEmpty(t, offer)
+		offer := w.strangerBeside()
 		last := func() int64 {
 			rows, err := w.eng.Audit(w.ctx, w.host, 0, 1000)
 			require.NoError(t, err)
 			return rows[len(rows)-1].Seq
 		}
 		before := last()
-		stranger := w.agent("stranger")
-		id := c.Conversation
+		stranger, id := w.agent("stranger"), c.Conversation
 		m := w.detail(id).Messages[1].ID
 		contact, identity := w.detail(id).Contact.ID, w.detail(id).Identities[0].ID
 		calls := map[string]func(p sangdam.Principal) error{

@@ -247,28 +247,30 @@ func (w *world) newItem() {
 	w.sendItem(it.ID)
 }
 
+// pick is one of the items in these states.
+func (w *world) pick(states ...ItemState) (ItemID, bool) {
+	var ids []ItemID
+	for id, it := range w.r.items {
+		if slices.Contains(states, it.State) {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return "", false
+	}
+	slices.Sort(ids)
+	return ids[w.rng.IntN(len(ids))], true
+}
+
 // change makes one random event happen.
 func (w *world) change() {
-	pick := func(states ...ItemState) (ItemID, bool) {
-		var ids []ItemID
-		for id, it := range w.r.items {
-			if slices.Contains(states, it.State) {
-				ids = append(ids, id)
-			}
-		}
-		if len(ids) == 0 {
-			return "", false
-		}
-		slices.Sort(ids)
-		return ids[w.rng.IntN(len(ids))], true
-	}
 	switch n := w.rng.IntN(100); {
 	case n < 30:
 		if len(w.r.items) < 40 {
 			w.newItem()
 		}
 	case n < 45:
-		if id, ok := pick(ItemOffered); ok {
+		if id, ok := w.pick(ItemOffered); ok {
 			a := w.r.items[id].Agent
 			if w.chance(60) {
 				w.r.accept(id)
@@ -279,7 +281,7 @@ func (w *world) change() {
 			w.sendAgent(a)
 		}
 	case n < 65:
-		if id, ok := pick(ItemAssigned, ItemAssigned, ItemOffered, ItemQueued); ok {
+		if id, ok := w.pick(ItemAssigned, ItemAssigned, ItemOffered, ItemQueued); ok {
 			a := w.r.items[id].Agent
 			w.r.end(id, one(w, ItemDone, ItemDone, ItemDone, ItemQueued))
 			w.sendItem(id)
@@ -310,7 +312,7 @@ func (w *world) change() {
 	case n < 81:
 		w.newQueue(one[QueueID](w, "p", "q", "r", "s"))
 	case n < 84:
-		if id, ok := pick(ItemQueued); ok {
+		if id, ok := w.pick(ItemQueued); ok {
 			it := w.r.items[id]
 			it.Priority = w.rng.IntN(4)
 			w.r.saveItem(it)

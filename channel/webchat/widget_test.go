@@ -83,6 +83,12 @@ func TestACustomerTalksThroughTheWidget(t *testing.T) {
 		return err == nil && d.Messages[1].Status == conversation.StatusRead
 	}, 10*time.Second, 20*time.Millisecond, "the desk sees that it was read")
 
+	b.comesBackAndEnds(s)
+}
+
+// comesBackAndEnds goes on after a reload, keeps a copy, ends, rates, and begins again.
+func (b tab) comesBackAndEnds(s *shop) {
+	t := b.t
 	before := b.bubbles()
 	b.do(chromedp.Reload())
 	b.wait(`document.querySelector(".sangdam-webchat")`)

@@ -138,6 +138,15 @@ func oracles(arrivals int) (out []oracle) {
 				})
 		}
 	}
+	twoQueues(add)
+	loadedRate(add)
+	return out
+}
+
+type adds func(name, queues, agents string, want func(Report) map[string][2]any)
+
+// twoQueues: one goes before the other.
+func twoQueues(add adds) {
 	for _, n := range []int{1, 4, 20} {
 		for _, share := range []float64{0.2, 0.6} {
 			rho := 0.8
@@ -153,6 +162,10 @@ func oracles(arrivals int) (out []oracle) {
 			})
 		}
 	}
+}
+
+// loadedRate: an agent is faster in all, and slower in each, with more at once.
+func loadedRate(add adds) {
 	rates := []float64{1, 1.6, 1.8}
 	a := 1.2
 	add("one agent, rate by load", queueJSON("q", a, ""), agentsJSON(1, 3, `"q"`, `,"rate_by_load":[1,1.6,1.8]`),
@@ -165,7 +178,6 @@ func oracles(arrivals int) (out []oracle) {
 			}
 			return map[string][2]any{"p_wait": {wait, r.Queues[0].PWait}, "mean_wait_s": {queue / (a / service), r.Queues[0].MeanWait}}
 		})
-	return out
 }
 
 // TestAgreesWithQueueingTheory runs every case with fixed seeds. At least 90 %

@@ -359,16 +359,37 @@ type verdict struct {
 	out   map[routing.AgentID][]routing.Exclusion
 }
 
+// candidate is an agent who could be asked, and by what they are ordered.
+type candidate struct {
+	id    routing.AgentID
+	class int
+	far   int
+	key   int64
+}
+
+// keyBy is what the queue's strategy compares.
+func keyBy(q routing.Queue, a routing.Agent, missing, over int) int64 {
+	switch q.Strategy {
+	case "", routing.RoundRobin:
+		return a.State.Turns[q.ID]
+	case routing.LeastLoaded:
+		return int64(a.State.Load["units"])
+	case routing.MostFree:
+		return int64(a.State.Load["units"] - a.Capacity["units"])
+	case routing.LongestIdle:
+		return a.State.IdleSince.UnixNano()
+	case routing.FixedOrder:
+		return int64(q.Rank[a.ID])
+	case routing.SkillClosestFirst:
+		return int64(missing)<<20 + int64(over)
+	}
+	return 0
+}
+
 // judge is the second opinion: the rules of who may take what and in which order,
 // written down once more.
 func judge(m journal.Moment) verdict {
 	v := verdict{key: map[routing.AgentID]string{}, out: map[routing.AgentID][]routing.Exclusion{}}
-	type candidate struct {
-		id    routing.AgentID
-		class int
-		far   int
-		key   int64
-	}
 	var able []candidate
 	members, desk := setOf(m.Queue.Members), setOf(m.Desk)
 	for _, a := range m.Agents {
@@ -381,20 +402,7 @@ func judge(m journal.Moment) verdict {
 		if m.Item.SkillMatch == routing.SkillClosest {
 			c.far = missing
 		}
-		switch m.Queue.Strategy {
-		case "", routing.RoundRobin:
-			c.key = a.State.Turns[m.Queue.ID]
-		case routing.LeastLoaded:
-			c.key = int64(a.State.Load["units"])
-		case routing.MostFree:
-			c.key = int64(a.State.Load["units"] - a.Capacity["units"])
-		case routing.LongestIdle:
-			c.key = a.State.IdleSince.UnixNano()
-		case routing.FixedOrder:
-			c.key = int64(m.Queue.Rank[a.ID])
-		case routing.SkillClosestFirst:
-			c.key = int64(missing)<<20 + int64(over)
-		}
+		c.key = keyBy(m.Queue, a, missing, over)
 		v.key[a.ID] = strconv.FormatInt(c.key, 10)
 		if m.Item.SkillMatch == routing.SkillClosest {
 			v.key[a.ID] = fmt.Sprintf("%d/%s", c.far, v.key[a.ID])

@@ -256,6 +256,16 @@ func FuzzKey(f *testing.F) {
 	})
 }
 
+// saveFirst saves the first conversation as it is.
+func saveFirst(ctx context.Context, tx store.Tx) error {
+	c, err := tx.Conversations().Conversation(ctx, "c0")
+	if err != nil {
+		return err
+	}
+	_, err = tx.Conversations().SaveConversation(ctx, c)
+	return err
+}
+
 func TestWithin(t *testing.T) {
 	dsn := pgtest.Start(t)
 	db := openAt(t, Options{DSN: dsn})
@@ -268,14 +278,7 @@ func TestWithin(t *testing.T) {
 		require.NoError(t, conn.QueryRow(t.Context(), "select count(*) from host").Scan(&n))
 		return n
 	}
-	save := func(ctx context.Context, tx store.Tx) error {
-		c, err := tx.Conversations().Conversation(ctx, "c0")
-		if err != nil {
-			return err
-		}
-		_, err = tx.Conversations().SaveConversation(ctx, c)
-		return err
-	}
+	save := saveFirst
 	version := func() (v int64) {
 		view(t, db, func(ctx context.Context, tx store.Tx) error {
 			c, err := tx.Conversations().Conversation(ctx, "c0")

@@ -29,6 +29,32 @@ func TestEveryRepository(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, lanes, 1)
 	require.Len(t, lanes[0].Envelopes, 2)
+	writesOfEverySort(t, db, lanes)
+	require.NoError(t, db.System().ReleaseInbox(ctx, lanes[0].LaneRef))
+	readsOfEverySort(t, db)
+	evs, _, err := db.Feed(ctx, ws, cur, 10)
+	require.NoError(t, err)
+	require.Len(t, evs, 1)
+	leavesOnce(t, db)
+	worksOnce(t, db)
+	require.NoError(t, db.System().Check(ctx))
+	_, err = db.System().BeatAgents(ctx, ws, []routing.AgentID{"a1"})
+	require.NoError(t, err)
+	_, err = db.System().Lease(ctx, "l", "n", time.Minute)
+	require.NoError(t, err)
+	_, err = db.System().Beat(ctx, "n", time.Minute)
+	require.NoError(t, err)
+	update(t, db, func(ctx context.Context, tx store.Tx) error {
+		ages := driver.Ages{Raw: tx.Now(), Keys: tx.Now(), Feed: tx.Now().Add(time.Hour), Results: tx.Now()}
+		_, err := tx.Purge(ctx, ages, 1000)
+		return err
+	})
+	_, _, err = db.Feed(ctx, ws, cur, 10)
+	require.ErrorIs(t, err, store.ErrCursorGone)
+}
+
+// writesOfEverySort writes a row of each sort that people and the engine make.
+func writesOfEverySort(t *testing.T, db *store.DB, lanes []driver.InboxLane) {
 	update(t, db, func(ctx context.Context, tx store.Tx) error {
 		require.NoError(t, tx.Inbox().Done(ctx, lanes[0].Claim, lanes[0].Envelopes[0].ID))
 		_, _, err := tx.Conversations().ByThread(ctx, "th")
@@ -57,7 +83,10 @@ func TestEveryRepository(t *testing.T) {
 		_, err = tx.Contacts().SaveIdentity(ctx, conversation.Identity{ID: "i1", Contact: "p1", User: "u"})
 		return err
 	})
-	require.NoError(t, db.System().ReleaseInbox(ctx, lanes[0].LaneRef))
+}
+
+// readsOfEverySort finds them again.
+func readsOfEverySort(t *testing.T, db *store.DB) {
 	view(t, db, func(ctx context.Context, tx store.Tx) error {
 		c, err := tx.Conversations().Conversation(ctx, "c1")
 		require.NoError(t, err)
@@ -80,9 +109,11 @@ func TestEveryRepository(t *testing.T) {
 		require.Empty(t, token)
 		return err
 	})
-	evs, _, err := db.Feed(ctx, ws, cur, 10)
-	require.NoError(t, err)
-	require.Len(t, evs, 1)
+}
+
+// leavesOnce claims what waits to leave, sends it, and settles it once.
+func leavesOnce(t *testing.T, db *store.DB) {
+	ctx := t.Context()
 	ol, err := db.System().ClaimOutbox(ctx, "n", 10, 10, time.Minute)
 	require.NoError(t, err)
 	require.Len(t, ol, 1)
@@ -102,7 +133,10 @@ func TestEveryRepository(t *testing.T) {
 	dues, err := db.System().NextDue(ctx)
 	require.NoError(t, err)
 	require.False(t, dues.Jobs.IsZero())
+}
 
+// worksOnce offers an item to an agent, who accepts and ends it.
+func worksOnce(t *testing.T, db *store.DB) {
 	update(t, db, func(ctx context.Context, tx store.Tx) error {
 		_, err := tx.Agents().SaveAgent(ctx, routing.Agent{ID: "a1", Capacity: map[routing.Profile]int{routing.ProfileUnits: 3}})
 		require.NoError(t, err)
@@ -143,20 +177,6 @@ func TestEveryRepository(t *testing.T) {
 		_, err := tx.Work().EndAssignment(ctx, "it", "as1", routing.EndClosed, routing.ItemDone, tx.Now())
 		return err
 	})
-	require.NoError(t, db.System().Check(ctx))
-	_, err = db.System().BeatAgents(ctx, ws, []routing.AgentID{"a1"})
-	require.NoError(t, err)
-	_, err = db.System().Lease(ctx, "l", "n", time.Minute)
-	require.NoError(t, err)
-	_, err = db.System().Beat(ctx, "n", time.Minute)
-	require.NoError(t, err)
-	update(t, db, func(ctx context.Context, tx store.Tx) error {
-		ages := driver.Ages{Raw: tx.Now(), Keys: tx.Now(), Feed: tx.Now().Add(time.Hour), Results: tx.Now()}
-		_, err := tx.Purge(ctx, ages, 1000)
-		return err
-	})
-	_, _, err = db.Feed(ctx, ws, cur, 10)
-	require.ErrorIs(t, err, store.ErrCursorGone)
 }
 
 // The audit log cannot be changed by the program's own role, not even by an

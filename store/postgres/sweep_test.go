@@ -92,7 +92,12 @@ func (q *queues) cycles(n int) {
 		_, q.cursor, err = q.db.Feed(q.t.Context(), ws, q.cursor, 1000)
 		require.NoError(q.t, err)
 	}
-	// Nothing is due any more, and everybody has seen that.
+	q.nothingIsDue()
+}
+
+// nothingIsDue: not any more, and everybody has seen that.
+func (q *queues) nothingIsDue() {
+	sys := q.db.System()
 	_, err := sys.ClaimInbox(q.t.Context(), "n", 1, 1, time.Minute)
 	require.NoError(q.t, err)
 	_, err = sys.ClaimJobs(q.t.Context(), "n", map[string]int{"k": 1}, time.Minute)

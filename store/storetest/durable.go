@@ -33,71 +33,7 @@ func (e *env) fill(mark string) filled {
 	e.Helper()
 	e.append(envelopes("k")...)
 	e.update(func(ctx context.Context, tx store.Tx) error {
-		steps := []func() error{
-			func() error {
-				_, err := tx.Conversations().SaveConversation(ctx, conversation.Conversation{ID: "c", Thread: "t", State: conversation.StateOpen,
-					Memo: mark})
-				return err
-			},
-			func() error {
-				_, err := tx.Conversations().SaveMessage(ctx, conversation.Message{ID: "m", Conversation: "c", Seq: 1, Account: "acct", Chat: userChat,
-					Provider: "p", Content: text(mark)})
-				return err
-			},
-			func() error {
-				return tx.Conversations().AppendEvents(ctx, conversation.Event{Conversation: "c", Seq: 1, Kind: conversation.EvMessage, Actor: mark,
-					At: moment(0)})
-			},
-			func() error {
-				_, err := tx.Contacts().SaveContact(ctx, conversation.Contact{ID: "k", Name: mark})
-				return err
-			},
-			func() error {
-				_, err := tx.Contacts().SaveIdentity(ctx, conversation.Identity{ID: "id", Contact: "k", Kind: "line", Scope: "s", User: "u",
-					Name: mark})
-				return err
-			},
-			func() error {
-				_, err := tx.Accounts().SaveAccount(ctx, channel.Account{ID: "acct", Kind: "line", Name: mark, Token: "fill-" + string(e.ws)})
-				return err
-			},
-			func() error {
-				_, err := tx.Agents().SaveAgent(ctx, routing.Agent{ID: "a", Name: mark, Capacity: units(2)})
-				return err
-			},
-			func() error { _, err := tx.Agents().SetPresence(ctx, "a", routing.Online, "", tx.Now()); return err },
-			func() error { return tx.Config().SaveDesk(ctx, routing.Desk{ID: "d", Name: mark}) },
-			func() error { return tx.Config().AddMember(ctx, "d", "a") },
-			func() error {
-				return tx.Config().SaveQueue(ctx, routing.Queue{ID: "q", Name: mark, Members: []routing.AgentID{"a"}})
-			},
-			func() error {
-				v, err := tx.Work().SaveItem(ctx, routing.Item{ID: "i", State: routing.ItemQueued, Queue: "q", Uses: use(1), Contact: mark})
-				if err != nil {
-					return err
-				}
-				return tx.Work().Reserve(ctx, routing.Reservation{Item: "i", ItemVersion: v, Agent: "a", Now: moment(0), Turn: true,
-					Assignment: &routing.Assignment{ID: "as", Item: "i", Agent: "a", Uses: use(1), StartedAt: moment(0)}})
-			},
-			func() error { return tx.Outbox().Enqueue(ctx, row("r", "l")) },
-			func() error {
-				return tx.Events().Append(ctx, store.Event{Aggregate: "x", ID: mark, Version: 1, Kind: "k", At: tx.Now()})
-			},
-			func() error {
-				return tx.Audit().Append(ctx, store.AuditEntry{At: moment(0), Actor: mark, Action: "x", Outcome: "ok"})
-			},
-			func() error { return tx.Deadlines().Set(ctx, "kind", "d", e.before()) },
-			func() error {
-				return tx.Jobs().Enqueue(ctx, store.Job{ID: "j", Kind: "fill", Key: "k", Payload: []byte(mark), Due: moment(0)})
-			},
-			func() error { return tx.Commands().Store(ctx, "p", "k", mark, []byte(mark)) },
-			func() error { return tx.Search().Put(ctx, "m", "c", moment(0), []string{"aa", mark}) },
-			func() error {
-				return tx.Blobs().Reference(ctx, driver.Blob{Name: "b", Owner: mark, CreatedAt: moment(0)})
-			},
-			func() error { return tx.Vault().PutSealed(ctx, "o", "n", []byte(mark)) },
-		}
-		for i, step := range steps {
+		for i, step := range slices.Concat(e.fillTalk(ctx, tx, mark), e.fillWork(ctx, tx, mark), e.fillRest(ctx, tx, mark)) {
 			if err := step(); err != nil {
 				return fmt.Errorf("step %d: %w", i, err)
 			}
@@ -105,6 +41,86 @@ func (e *env) fill(mark string) filled {
 		return nil
 	})
 	return e.readFill()
+}
+
+// fillTalk writes what people say, and who they are.
+func (e *env) fillTalk(ctx context.Context, tx store.Tx, mark string) []func() error {
+	return []func() error{
+		func() error {
+			_, err := tx.Conversations().SaveConversation(ctx, conversation.Conversation{ID: "c", Thread: "t", State: conversation.StateOpen,
+				Memo: mark})
+			return err
+		},
+		func() error {
+			_, err := tx.Conversations().SaveMessage(ctx, conversation.Message{ID: "m", Conversation: "c", Seq: 1, Account: "acct", Chat: userChat,
+				Provider: "p", Content: text(mark)})
+			return err
+		},
+		func() error {
+			return tx.Conversations().AppendEvents(ctx, conversation.Event{Conversation: "c", Seq: 1, Kind: conversation.EvMessage, Actor: mark,
+				At: moment(0)})
+		},
+		func() error {
+			_, err := tx.Contacts().SaveContact(ctx, conversation.Contact{ID: "k", Name: mark})
+			return err
+		},
+		func() error {
+			_, err := tx.Contacts().SaveIdentity(ctx, conversation.Identity{ID: "id", Contact: "k", Kind: "line", Scope: "s", User: "u",
+				Name: mark})
+			return err
+		},
+		func() error {
+			_, err := tx.Accounts().SaveAccount(ctx, channel.Account{ID: "acct", Kind: "line", Name: mark, Token: "fill-" + string(e.ws)})
+			return err
+		},
+	}
+}
+
+// fillWork writes who works, and on what.
+func (e *env) fillWork(ctx context.Context, tx store.Tx, mark string) []func() error {
+	return []func() error{
+		func() error {
+			_, err := tx.Agents().SaveAgent(ctx, routing.Agent{ID: "a", Name: mark, Capacity: units(2)})
+			return err
+		},
+		func() error { _, err := tx.Agents().SetPresence(ctx, "a", routing.Online, "", tx.Now()); return err },
+		func() error { return tx.Config().SaveDesk(ctx, routing.Desk{ID: "d", Name: mark}) },
+		func() error { return tx.Config().AddMember(ctx, "d", "a") },
+		func() error {
+			return tx.Config().SaveQueue(ctx, routing.Queue{ID: "q", Name: mark, Members: []routing.AgentID{"a"}})
+		},
+		func() error {
+			v, err := tx.Work().SaveItem(ctx, routing.Item{ID: "i", State: routing.ItemQueued, Queue: "q", Uses: use(1), Contact: mark})
+			if err != nil {
+				return err
+			}
+			return tx.Work().Reserve(ctx, routing.Reservation{Item: "i", ItemVersion: v, Agent: "a", Now: moment(0), Turn: true,
+				Assignment: &routing.Assignment{ID: "as", Item: "i", Agent: "a", Uses: use(1), StartedAt: moment(0)}})
+		},
+	}
+}
+
+// fillRest writes the rows that the engine keeps for itself.
+func (e *env) fillRest(ctx context.Context, tx store.Tx, mark string) []func() error {
+	return []func() error{
+		func() error { return tx.Outbox().Enqueue(ctx, row("r", "l")) },
+		func() error {
+			return tx.Events().Append(ctx, store.Event{Aggregate: "x", ID: mark, Version: 1, Kind: "k", At: tx.Now()})
+		},
+		func() error {
+			return tx.Audit().Append(ctx, store.AuditEntry{At: moment(0), Actor: mark, Action: "x", Outcome: "ok"})
+		},
+		func() error { return tx.Deadlines().Set(ctx, "kind", "d", e.before()) },
+		func() error {
+			return tx.Jobs().Enqueue(ctx, store.Job{ID: "j", Kind: "fill", Key: "k", Payload: []byte(mark), Due: moment(0)})
+		},
+		func() error { return tx.Commands().Store(ctx, "p", "k", mark, []byte(mark)) },
+		func() error { return tx.Search().Put(ctx, "m", "c", moment(0), []string{"aa", mark}) },
+		func() error {
+			return tx.Blobs().Reference(ctx, driver.Blob{Name: "b", Owner: mark, CreatedAt: moment(0)})
+		},
+		func() error { return tx.Vault().PutSealed(ctx, "o", "n", []byte(mark)) },
+	}
 }
 
 func (e *env) readFill() filled {

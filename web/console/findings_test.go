@@ -32,7 +32,7 @@ func TestEveryTranslatedFindingIsMade(t *testing.T) {
 	said := map[string]string{}
 	require.NoError(t, json.Unmarshal(raw, &said))
 	require.Greater(t, len(said), 50)
-	source := all.String()
+	source := severalLines.ReplaceAllString(all.String(), "")
 	for sentence, ko := range said {
 		require.Equal(t, strings.Count(sentence, "%s"), strings.Count(ko, "%s"), sentence)
 		for part := range strings.SplitSeq(sentence, "%s") {

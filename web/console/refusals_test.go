@@ -16,6 +16,9 @@ import (
 	"github.com/sangdam/sangdam/web/console"
 )
 
+// severalLines is between the parts of a text that goes over several lines.
+var severalLines = regexp.MustCompile(`" ?\+\s+"`)
+
 // A refusal that is said in another language is one that the library still
 // makes, with as many places.
 func TestEveryTranslatedRefusalIsMade(t *testing.T) {
@@ -34,7 +37,7 @@ func TestEveryTranslatedRefusalIsMade(t *testing.T) {
 		all.Write(raw)
 		return err
 	}))
-	source := regexp.MustCompile(`" ?\+\s+"`).ReplaceAllString(all.String(), "") // a text may go over several lines
+	source := severalLines.ReplaceAllString(all.String(), "")
 	verbs := regexp.MustCompile(`%(\[\d\])?[a-z]`)
 	said := console.Refusals("ko")
 	require.Greater(t, len(said), 100)

@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/sangdam/sangdam"
 )
@@ -30,7 +31,13 @@ const (
 
 // table is every route but those of assets, which are public.
 func (h *Handler) table() []route {
-	get, post := http.MethodGet, http.MethodPost
+	return slices.Concat(ownRoutes(), conversationRoutes(), listRoutes(), setupRoutes(), triggerRoutes())
+}
+
+const get, post = http.MethodGet, http.MethodPost
+
+// ownRoutes are those of every page, and of the agent who looks at it.
+func ownRoutes() []route {
 	return []route{
 		{get, "/{$}", sangdam.ActList, ofWorkspace, (*request).home},
 		{get, "/alive", sangdam.ActList, ofWorkspace, (*request).alive},
@@ -44,7 +51,12 @@ func (h *Handler) table() []route {
 		{post, "/presence", sangdam.ActPresence, ofRecord, (*request).setPresence},
 		{post, "/offers/{id}/accept", sangdam.ActOffer, ofRecord, (*request).accept},
 		{post, "/offers/{id}/decline", sangdam.ActOffer, ofRecord, (*request).decline},
+	}
+}
 
+// conversationRoutes are those of the conversations and of what is in them.
+func conversationRoutes() []route {
+	return []route{
 		{get, "/conversations", sangdam.ActList, ofWorkspace, (*request).conversations},
 		{post, "/views", sangdam.ActTemplate, ofRecord, (*request).saveView},
 		{post, "/views/{id}/delete", sangdam.ActTemplate, ofRecord, (*request).deleteView},
@@ -76,7 +88,12 @@ func (h *Handler) table() []route {
 		{post, "/conversations/{id}/panel", sangdam.ActPanel, ofRecord, (*request).savePanel},
 		{get, "/conversations/{id}/link", sangdam.ActContact, ofRecord, (*request).linkPage},
 		{post, "/conversations/{id}/link", sangdam.ActContact, ofRecord, (*request).link},
+	}
+}
 
+// listRoutes are those of what is listed: replies, queues, the history, tickets.
+func listRoutes() []route {
+	return []route{
 		{get, "/replies", sangdam.ActList, ofWorkspace, (*request).replies},
 		{get, "/replies/{id}", sangdam.ActList, ofRecord, (*request).reply},
 		{post, "/replies/{id}", sangdam.ActTemplate, ofRecord, (*request).saveReply},
@@ -102,7 +119,12 @@ func (h *Handler) table() []route {
 		{post, "/setup/layouts/{id}", sangdam.ActConfigure, ofWorkspace, (*request).saveLayout},
 		{post, "/setup/layouts/preview", sangdam.ActConfigure, ofWorkspace, (*request).previewLayout},
 		{post, "/setup/tickets/{what}", sangdam.ActConfigure, ofWorkspace, (*request).saveTicketPart},
+	}
+}
 
+// setupRoutes are those of an administrator.
+func setupRoutes() []route {
+	return []route{
 		{get, "/setup", sangdam.ActConfigure, ofWorkspace, (*request).setup},
 		{get, "/setup/channels", sangdam.ActConfigure, ofWorkspace, (*request).channels},
 		{get, "/setup/workspace", sangdam.ActConfigure, ofWorkspace, (*request).workspace},
@@ -132,7 +154,12 @@ func (h *Handler) table() []route {
 		{post, "/setup/accounts/{id}/connect", sangdam.ActConfigure, ofWorkspace, (*request).connectAccount},
 
 		{post, "/setup/mail/preview", sangdam.ActConfigure, ofWorkspace, (*request).previewMail},
+	}
+}
 
+// triggerRoutes are those of triggers, and of what goes wrong in operation.
+func triggerRoutes() []route {
+	return []route{
 		{get, "/triggers", sangdam.ActConfigure, ofWorkspace, (*request).triggers},
 		{get, "/triggers/{id}", sangdam.ActConfigure, ofWorkspace, (*request).trigger},
 		{post, "/triggers/{id}", sangdam.ActConfigure, ofWorkspace, (*request).saveTrigger},

@@ -71,6 +71,27 @@ func TestADeskIsSetUpInTheBrowser(t *testing.T) {
 	p.fill("overflow.0.queue", "everyone")
 	p.save()
 	p.shows(".notice.good", "Saved")
+	p.setsUpAStreamWithRules()
+	cfg, err := w.eng.Configuration(t.Context(), w.host)
+	require.NoError(t, err)
+	require.Equal(t, []routing.AgentID{"nari"}, cfg.Members["returns"])
+	require.Equal(t, "Asia/Seoul", cfg.Desks["returns"].Hours.Zone)
+	require.Len(t, cfg.Desks["returns"].Hours.Exceptions, 1)
+	require.Equal(t, routing.QueueID("everyone"), cfg.Queues["returns"].Overflow[0].Queue)
+	rules := cfg.WorkStreams["returns"].Rules
+	require.Len(t, rules, 2)
+	require.Equal(t, []routing.Skill{{Name: "ko", Level: 2}}, rules[0].Skills, "in the order in which the rows stand")
+	require.Equal(t, condition.Condition{All: []condition.Clause{is("language", "ko"),
+		{Any: []condition.Clause{is("attribute.plan", "gold")}}}}, rules[0].When, "groups, and an attribute that no rule knew")
+	require.Equal(t, "parcel", rules[1].When.All[0].Value)
+	require.Equal(t, 5, *rules[1].Priority)
+	require.Equal(t, map[string]string{"plan": "gold"}, rules[1].Set)
+	p.shot("rules")
+}
+
+// setsUpAStreamWithRules makes two rules, the second by hand in JSON, and orders them.
+func (p *tab) setsUpAStreamWithRules() {
+	t := p.t
 	p.openPage("/setup/streams/new")
 	p.fill("id", "returns")
 	p.fill("name", "Returns")
@@ -104,21 +125,6 @@ func TestADeskIsSetUpInTheBrowser(t *testing.T) {
 	p.click(`[data-row="1"] [data-act=up]`)
 	p.save()
 	p.shows(".notice.good", "Saved")
-	cfg, err := w.eng.Configuration(t.Context(), w.host)
-	require.NoError(t, err)
-	require.Equal(t, []routing.AgentID{"nari"}, cfg.Members["returns"])
-	require.Equal(t, "Asia/Seoul", cfg.Desks["returns"].Hours.Zone)
-	require.Len(t, cfg.Desks["returns"].Hours.Exceptions, 1)
-	require.Equal(t, routing.QueueID("everyone"), cfg.Queues["returns"].Overflow[0].Queue)
-	rules := cfg.WorkStreams["returns"].Rules
-	require.Len(t, rules, 2)
-	require.Equal(t, []routing.Skill{{Name: "ko", Level: 2}}, rules[0].Skills, "in the order in which the rows stand")
-	require.Equal(t, condition.Condition{All: []condition.Clause{is("language", "ko"),
-		{Any: []condition.Clause{is("attribute.plan", "gold")}}}}, rules[0].When, "groups, and an attribute that no rule knew")
-	require.Equal(t, "parcel", rules[1].When.All[0].Value)
-	require.Equal(t, 5, *rules[1].Priority)
-	require.Equal(t, map[string]string{"plan": "gold"}, rules[1].Set)
-	p.shot("rules")
 }
 
 // The LINE account: pasted, checked at once, its address set, tested, and the
