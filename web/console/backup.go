@@ -53,7 +53,7 @@ func (q *request) backups() error {
 	if err != nil {
 		return err
 	}
-	q.part(http.StatusOK, "history", "backups", v)
+	q.part(http.StatusOK, "backups", v)
 	return nil
 }
 

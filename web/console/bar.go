@@ -45,7 +45,7 @@ type offerView struct {
 
 // bar is the part alone, for the page's script.
 func (q *request) bar() error {
-	q.part(http.StatusOK, "conversations", "bar", q.barView())
+	q.part(http.StatusOK, "bar", q.barView())
 	return nil
 }
 

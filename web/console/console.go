@@ -82,7 +82,7 @@ type Handler struct {
 	o      Options
 	langs  map[string]*language
 	assets *assets
-	pages  map[string]map[string]*template.Template // language, page
+	pages  map[string]*template.Template // by language
 	guard  http.Handler
 	stream http.Handler
 	routes []route

@@ -297,7 +297,7 @@ func (q *request) conversations() error {
 		return err
 	}
 	if q.swaps() {
-		q.part(http.StatusOK, "conversations", "list", list)
+		q.part(http.StatusOK, "list", list)
 		return nil
 	}
 	q.page(http.StatusOK, "conversations", q.lang.t("nav.conversations"), "conversations", workView{List: list})
@@ -312,7 +312,7 @@ func (q *request) conversation() error {
 		return err
 	}
 	if q.swaps() {
-		q.part(http.StatusOK, "conversations", "work", workView{Thread: thread})
+		q.part(http.StatusOK, "work", workView{Thread: thread})
 		return nil
 	}
 	list, err := q.list(id)

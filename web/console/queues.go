@@ -75,7 +75,7 @@ func (q *request) queues() error {
 	}
 	slices.SortStableFunc(v.Agents, func(a, b colleagueView) int { return cmp.Compare(rank(a.Presence), rank(b.Presence)) })
 	if q.swaps() {
-		q.part(http.StatusOK, "queues", "waiting", v)
+		q.part(http.StatusOK, "waiting", v)
 		return nil
 	}
 	q.page(http.StatusOK, "queues", q.lang.t("nav.queues"), "queues", v)
@@ -167,7 +167,7 @@ func (q *request) explain() error {
 		}
 	}
 	if q.swaps() {
-		q.part(http.StatusOK, "explain", "explain", v)
+		q.part(http.StatusOK, "explain", v)
 		return nil
 	}
 	q.page(http.StatusOK, "explain", q.lang.t("explain.title"), "queues", v)

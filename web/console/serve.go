@@ -227,16 +227,16 @@ func (q *request) fail(err error) {
 		q.w.Header().Set("HX-Retarget", "#toasts")
 		q.w.Header().Set("HX-Reswap", "beforeend")
 		q.w.Header().Set("HX-Reselect", ".toast")
-		q.part(t.Status, "conversations", "toast", t)
+		q.part(t.Status, "toast", t)
 	default:
 		q.page(t.Status, "error", q.lang.t("error.title"), "", t)
 	}
 }
 
 // part writes a named part of a page.
-func (q *request) part(status int, page, name string, data any) {
+func (q *request) part(status int, name string, data any) {
 	var out bytes.Buffer
-	if err := q.pages[q.lang.tag][page].ExecuteTemplate(&out, name, data); err != nil {
+	if err := q.pages[q.lang.tag].ExecuteTemplate(&out, name, data); err != nil {
 		q.o.Logger.Error("a template failed", "part", name, "error", err)
 		http.Error(q.w, q.lang.t("error.internal"), http.StatusInternalServerError)
 		return

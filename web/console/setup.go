@@ -117,7 +117,7 @@ func (q *request) heard() error {
 	if h.Message != "" {
 		v.Message = q.lang.of("auto", h.Message)
 	}
-	q.part(http.StatusOK, "setup", "heard", v)
+	q.part(http.StatusOK, "heard", v)
 	return nil
 }
 

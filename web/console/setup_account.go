@@ -234,7 +234,7 @@ func (q *request) checkAccount() error {
 		return err
 	}
 	v.Replaces, v.Findings = replaced(v.Findings), q.lang.foundIn(v.Findings)
-	q.part(http.StatusOK, "account", "check", v)
+	q.part(http.StatusOK, "check", v)
 	return nil
 }
 
@@ -301,6 +301,6 @@ func (q *request) firstMessage() error {
 	if len(rows) > 0 {
 		v.Last = &rows[0]
 	}
-	q.part(http.StatusOK, "account", "first", v)
+	q.part(http.StatusOK, "first", v)
 	return nil
 }

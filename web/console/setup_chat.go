@@ -159,7 +159,7 @@ func (q *request) preview() error {
 	if a.Kind != kindWebChat || path == "" || a.Token == "" {
 		return errNoPage
 	}
-	q.part(http.StatusOK, "preview", "preview", map[string]string{"Name": a.Name, "Script": path, "Token": a.Token})
+	q.part(http.StatusOK, "preview", map[string]string{"Name": a.Name, "Script": path, "Token": a.Token})
 	return nil
 }
 
@@ -192,6 +192,6 @@ func (q *request) accountInvitation() error {
 	if err != nil {
 		return err
 	}
-	q.part(http.StatusOK, "account", "invitation", invitationView{string(a.ID), cmp.Or(a.Name, string(a.ID)), i.URL})
+	q.part(http.StatusOK, "invitation", invitationView{string(a.ID), cmp.Or(a.Name, string(a.ID)), i.URL})
 	return nil
 }

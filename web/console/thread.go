@@ -394,6 +394,6 @@ func (q *request) earlier() error {
 	if len(messages) == 100 {
 		v.Earlier = fmt.Sprintf("%s/conversations/%s/earlier?before=%d", q.o.Prefix, id, messages[0].Seq)
 	}
-	q.part(http.StatusOK, "conversations", "earlier", v)
+	q.part(http.StatusOK, "earlier", v)
 	return nil
 }

@@ -93,7 +93,7 @@ func (q *request) trial() error {
 	if err != nil {
 		return err
 	}
-	q.part(http.StatusOK, "trigger", "trial", q.trialView(q.r.PathValue("id"), t))
+	q.part(http.StatusOK, "trial", q.trialView(q.r.PathValue("id"), t))
 	return nil
 }
 

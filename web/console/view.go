@@ -6,10 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
-	"io/fs"
 	"net/http"
 	"net/url"
-	"path"
 	"strings"
 	"time"
 
@@ -20,33 +18,23 @@ import (
 //go:embed templates/*.html
 var templateFiles embed.FS
 
-// shared are the templates that every page has.
-var shared = []string{"templates/layout.html", "templates/parts.html", "templates/bar.html", "templates/forms.html",
-	"templates/masking.html", "templates/mail.html"}
-
-// parsePages makes the templates of every page in every language.
-func (h *Handler) parsePages() (map[string]map[string]*template.Template, error) {
-	files, err := fs.Glob(templateFiles, "templates/*.html")
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]map[string]*template.Template{}
+// parsePages makes the templates of all pages, a set for each language: the parts
+// that pages share are there once. The body of a page is the template "page/NAME"
+// of the file NAME.html, which the frame asks for by that name.
+func (h *Handler) parsePages() (map[string]*template.Template, error) {
+	out := map[string]*template.Template{}
 	for tag, lang := range h.langs {
-		base, err := template.New("layout.html").Funcs(h.functions(lang)).ParseFS(templateFiles, shared...)
+		set := template.New("layout.html")
+		content := func(f frame) (template.HTML, error) {
+			var body strings.Builder
+			err := set.ExecuteTemplate(&body, "page/"+f.Page, f)
+			return template.HTML(body.String()), err // #nosec G203 -- the set has escaped it
+		}
+		_, err := set.Funcs(h.functions(lang)).Funcs(template.FuncMap{"content": content}).ParseFS(templateFiles, "templates/*.html")
 		if err != nil {
 			return nil, err
 		}
-		out[tag] = map[string]*template.Template{}
-		for _, file := range files {
-			page, err := base.Clone()
-			if err == nil {
-				page, err = page.ParseFS(templateFiles, file)
-			}
-			if err != nil {
-				return nil, err
-			}
-			out[tag][strings.TrimSuffix(path.Base(file), ".html")] = page
-		}
+		out[tag] = set
 	}
 	return out, nil
 }
@@ -112,6 +100,7 @@ func statusIcon(status string) string {
 
 // frame is what the layout shows around a page.
 type frame struct {
+	Page    string // whose template is the body
 	Title   string
 	Section string // of the navigation
 	Brand   string
@@ -143,13 +132,13 @@ type choice struct {
 
 // page writes a whole page.
 func (q *request) page(status int, name, title, section string, body any) {
-	f := frame{Title: title, Section: section, Brand: q.o.Brand.Name, Agent: q.p.ID, Now: q.now.UTC().Format(time.RFC3339Nano),
+	f := frame{Page: name, Title: title, Section: section, Brand: q.o.Brand.Name, Agent: q.p.ID, Now: q.now.UTC().Format(time.RFC3339Nano),
 		AsOf: q.now.In(q.zone).Format("15:04:05"), Zone: q.zone.String(), Theme: cookie(q.r, cookieTheme, "auto"),
 		Sound: cookie(q.r, cookieSound, "on") == "on", Undo: q.undoFor() > 0, Path: q.r.URL.RequestURI(), SignOut: q.o.SignOut, Body: body}
 	f.Langs = q.langs()
 	f.Nav = q.nav(section)
 	f.Bar = q.barView()
-	q.part(status, name, "layout.html", f)
+	q.part(status, "layout.html", f)
 }
 
 func (q *request) langs() []choice {
