@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"hash/fnv"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +28,7 @@ type backend struct {
 	committer *committer
 	wakes     *wakes
 	sweeps    sweeps
+	cradle    cradle
 	planner   *statistics
 
 	commits, updates, rowsRead, trips, statements atomic.Int64
@@ -104,6 +106,8 @@ func (b *backend) Close() error {
 		return nil
 	}
 	b.running.Wait()
+	fresh, old := b.cradle.take(math.MaxInt)
+	_ = b.release(context.Background(), outboxLanes, append(fresh, old...)) // else their leases end
 	b.planner.stop()
 	b.committer.stop()
 	b.wakes.stop()

@@ -203,7 +203,7 @@ func (l *laneTouches) add(kind *laneKind, account channel.AccountID, lane string
 	*l = append(*l, t)
 }
 
-func (l laneTouches) statements(ws driver.WorkspaceID) []stmt {
+func (l laneTouches) statements(t *tx) []stmt {
 	slices.SortFunc(l, func(x, y laneTouch) int {
 		return cmp.Or(cmp.Compare(x.kind.touch, y.kind.touch), cmp.Compare(x.account, y.account), cmp.Compare(x.lane, y.lane))
 	})
@@ -213,8 +213,17 @@ func (l laneTouches) statements(ws driver.WorkspaceID) []stmt {
 		for n < len(l) && l[n].kind == l[0].kind {
 			n++
 		}
-		list = append(list, touching(key(ws), l[:n]))
+		same := l[:n]
 		l = l[n:]
+		if same[0].kind == &outboxLanes {
+			var born stmt
+			if born, same = t.bearing(same); born.sql != "" {
+				list = append(list, born)
+			}
+		}
+		if len(same) > 0 {
+			list = append(list, touching(key(t.ws), same))
+		}
 	}
 	return list
 }

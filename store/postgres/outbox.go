@@ -209,9 +209,19 @@ func (o outbox) purgeOutbox(ctx context.Context, before time.Time, limit int) (i
 
 // ClaimOutbox implements driver.System.
 func (s system) ClaimOutbox(ctx context.Context, _ string, limit, batch int, lease time.Duration) ([]driver.OutboxLane, error) {
-	refs, err := s.claimOutbox(ctx, limit, lease)
-	if err != nil || len(refs) == 0 {
+	refs, old := s.cradle.take(limit)
+	err := s.release(ctx, outboxLanes, old)
+	var more []driver.LaneRef
+	if err == nil {
+		more, err = s.claimOutbox(ctx, limit-len(refs), lease)
+	}
+	if err != nil {
+		s.cradle.add(refs)
 		return nil, err
+	}
+	refs = append(refs, more...)
+	if s.cradle.waits(ctx, limit-len(refs), lease); len(refs) == 0 {
+		return nil, nil
 	}
 	f := newOutboxFetch(refs)
 	ws, account, lane, _ := refArrays(refs)

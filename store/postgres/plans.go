@@ -29,15 +29,16 @@ type plans struct {
 }
 
 // replanning is the statement that has the connection's plans made anew, if they
-// are too old.
+// are too old. A new connection gets it at once, so that it is prepared together
+// with the others.
 func replanning(c *pgxpool.Conn, now time.Time) []stmt {
 	kept := c.Conn().PgConn().CustomData()
 	p, planned := kept[plansKey].(*plans)
-	switch {
-	case !planned:
-		kept[plansKey] = &plans{until: now.Add(plansFirst), next: 2 * plansFirst}
-		return nil
-	case now.Before(p.until):
+	if !planned {
+		p = &plans{next: plansFirst}
+		kept[plansKey] = p
+	}
+	if now.Before(p.until) {
 		return nil
 	}
 	p.until, p.next = now.Add(p.next), min(2*p.next, plansAtMost)

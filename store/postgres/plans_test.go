@@ -14,7 +14,6 @@ func TestPlansGrowOldEverLater(t *testing.T) {
 	defer c.Release()
 	delete(c.Conn().PgConn().CustomData(), plansKey)
 	begin := time.Now()
-	require.Empty(t, replanning(c, begin), "there are no plans yet")
 	var at []time.Duration
 	for d := time.Duration(0); d < 3*time.Minute; d += 50 * time.Millisecond {
 		if list := replanning(c, begin.Add(d)); list != nil {
@@ -22,6 +21,6 @@ func TestPlansGrowOldEverLater(t *testing.T) {
 			require.NoError(t, b.run(t.Context(), list...))
 		}
 	}
-	require.Equal(t, []time.Duration{100 * time.Millisecond, 300 * time.Millisecond, 700 * time.Millisecond}, at[:3])
+	require.Equal(t, []time.Duration{0, 100 * time.Millisecond, 300 * time.Millisecond, 700 * time.Millisecond}, at[:4])
 	require.Equal(t, plansAtMost, at[len(at)-1]-at[len(at)-2])
 }

@@ -108,6 +108,9 @@ func (s system) NextDue(ctx context.Context) (driver.Dues, error) {
 	err := s.run(ctx, query(nextDue, s.sweeps.deadlines.look(), s.sweeps.lookForJobs(), s.sweeps.inbox.look(), s.sweeps.outbox.look(),
 		s.sweeps.outbox.upTo()).rows(func(r pgx.Rows) error { return r.Scan(&d.Now, &deadlines, &jobs, &inbox, &outbox) }))
 	d.Now = micro(d.Now)
+	if s.cradle.any() {
+		outbox = &d.Now
+	}
 	d.Inbox, d.Outbox, d.Jobs, d.Deadlines = orZero(inbox), orZero(outbox), orZero(jobs), orZero(deadlines)
 	if err == nil {
 		s.sweeps.inbox.left(inbox)

@@ -29,6 +29,7 @@ type tx struct {
 	last   []stmt // audit entries: queued at the very end, since they lock the chain's head
 	lanes  laneTouches
 	given  []driver.LaneRef // outbound lanes to be given back
+	born   []driver.LaneRef // outbound lanes that the commit claims
 	ahead  *ahead           // nil until Ahead
 	shared bool             // by many pieces of work, none of which is to wait long for the others' locks
 
@@ -241,7 +242,7 @@ func (t *tx) commit() error {
 		return nil
 	}
 	t.queued = append(t.queued, t.giveBack()...)
-	t.queued = append(t.queued, t.lanes.statements(t.ws)...)
+	t.queued = append(t.queued, t.lanes.statements(t)...)
 	t.queued = append(t.queued, t.last...)
 	t.last, t.lanes = nil, nil
 	ctx, stop := context.WithTimeout(context.WithoutCancel(t.ctx), t.b.commitWithin)
@@ -272,6 +273,7 @@ func (t *tx) commit() error {
 	if t.overdue {
 		t.b.sweeps.again()
 	}
+	t.b.cradle.add(t.born)
 	if t.news != 0 {
 		t.b.wakes.committed(driver.Hint{Workspace: t.ws, News: t.news})
 	}
