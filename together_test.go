@@ -307,3 +307,118 @@ func (l *lostReply) Update(ctx context.Context, ws store.WorkspaceID, fn func(co
 	}
 	return err
 }
+
+// meantime is a store in which something happens between the Board's decisions and
+// the transaction that carries them out, once.
+type meantime struct {
+	driver.Backend
+	mu     sync.Mutex
+	happen func()
+	pieces int // decisions of the transaction
+}
+
+func (m *meantime) set(happen func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.happen = happen
+}
+
+func (m *meantime) Update(ctx context.Context, ws store.WorkspaceID, fn func(context.Context, driver.Tx) error) error {
+	met := false
+	err := m.Backend.Update(ctx, ws, func(ctx context.Context, tx driver.Tx) error {
+		tx.Session = meantimeSession{tx.Session, func(w driver.Wanted) bool {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			if met = m.happen != nil && w.Lease != "" && len(w.Agents) > 1; met {
+				m.pieces = len(w.Agents)
+			}
+			return met
+		}}
+		return fn(ctx, tx)
+	})
+	if met {
+		m.mu.Lock()
+		happen := m.happen
+		m.happen = nil
+		m.mu.Unlock()
+		happen()
+	}
+	return err
+}
+
+type meantimeSession struct {
+	driver.Session
+	met func(driver.Wanted) bool
+}
+
+func (s meantimeSession) Ahead(ctx context.Context, w driver.Wanted) (bool, error) {
+	if s.met(w) {
+		return false, driver.ErrClash // it is tried again on what is there then
+	}
+	return s.Session.Ahead(ctx, w)
+}
+
+// inMeantime runs fn in a world in which customers wait and two agents are there,
+// while the engine stands still.
+func inMeantime(t *testing.T, fn func(w *world, m *meantime, assigned map[routing.ItemID][]routing.AgentID)) {
+	t.Helper()
+	m := &meantime{}
+	assigned := map[routing.ItemID][]routing.AgentID{}
+	var mu sync.Mutex
+	inWorld(t, func(w *world) {
+		w.waiting(12)
+		w.halt()
+		w.online("a1", "a2")
+		fn(w, m, assigned)
+		require.Equal(t, 12, m.pieces, "they were to be carried out together")
+		require.Len(t, assigned, 12)
+		for item, who := range assigned {
+			require.Len(t, who, 1, "item %s", item)
+		}
+		w.invariants()
+	}, withStream(func(r *routing.WorkStream) { r.Cost, r.ChannelCost, r.AutoAccept = 0, 0, true }),
+		withConfig(func(cfg *sangdam.Config) {
+			m.Backend = cfg.DB.Backend()
+			cfg.DB = store.New(m)
+			cfg.Hooks.Assigned = func(_ id.Workspace, a routing.Assignment) {
+				mu.Lock()
+				defer mu.Unlock()
+				assigned[a.Item] = append(assigned[a.Item], a.Agent)
+			}
+		}))
+}
+
+// TestBatchOfDecisionsWhoseAgentWentOffline: what was decided for who has gone is
+// refused, the others' is carried out, and the refused goes to who is there.
+func TestBatchOfDecisionsWhoseAgentWentOffline(t *testing.T) {
+	inMeantime(t, func(w *world, m *meantime, assigned map[routing.ItemID][]routing.AgentID) {
+		m.set(func() {
+			err := w.eng.SetPresence(w.ctx, w.agent("a1"), sangdam.SetPresence{Agent: "a1", Presence: routing.Offline})
+			require.NoError(w.t, err)
+		})
+		w.resume()
+		w.pass(time.Minute)
+		for item, who := range assigned {
+			require.Equal(w.t, []routing.AgentID{"a2"}, who, "item %s", item)
+		}
+	})
+}
+
+// TestBatchOfDecisionsWhoseLeaseIsLost: once another process leads, nothing is
+// carried out that was decided here before.
+func TestBatchOfDecisionsWhoseLeaseIsLost(t *testing.T) {
+	inMeantime(t, func(w *world, m *meantime, assigned map[routing.ItemID][]routing.AgentID) {
+		const lease = "router/" + string(ws)
+		m.set(func() {
+			_, err := w.db.System().Lease(w.ctx, lease, "n1", time.Millisecond)
+			require.NoError(w.t, err)
+			time.Sleep(2 * time.Millisecond)
+			_, err = w.db.System().Lease(w.ctx, lease, "another", 20*time.Second)
+			require.NoError(w.t, err)
+		})
+		w.resume()
+		w.pass(10 * time.Second)
+		require.Empty(w.t, assigned, "another leads")
+		w.pass(2 * time.Minute)
+	})
+}

@@ -31,7 +31,7 @@ func restart(ctx context.Context, o options) (report, error) {
 	if err != nil {
 		return report{}, err
 	}
-	var first, scan []float64
+	var first, scan, beyond []float64
 	for round := range o.rounds {
 		s, err := bareScan(ctx, p)
 		if err != nil {
@@ -41,11 +41,11 @@ func restart(ctx context.Context, o options) (report, error) {
 		if err != nil {
 			return report{}, err
 		}
-		first, scan = append(first, f.Seconds()), append(scan, s.Seconds())
+		first, scan, beyond = append(first, f.Seconds()), append(scan, s.Seconds()), append(beyond, (f-s).Seconds())
 	}
 	same := func(v float64) float64 { return v }
 	return report{Figures: map[string]any{"conversations": o.conversations, "agents": o.agents, "rounds": o.rounds,
-		"first_offer_s": measure.Of(first, same), "bare_scan_s": measure.Of(scan, same)}}, nil
+		"first_offer_s": measure.Of(first, same), "bare_scan_s": measure.Of(scan, same), "beyond_the_scan_s": measure.Of(beyond, same)}}, nil
 }
 
 // seed writes the open work and leaves every agent offline.
