@@ -292,7 +292,8 @@ func newSecrets(old, a channel.Account) bool {
 }
 
 // recheck tells the warnings of the whole once, as they are at the end: a part
-// may have been saved before what makes it right.
+// may have been saved before what makes it right. Layouts that are not of the
+// workspace's editor type are told whether or not the set-up holds them.
 func (u *unit) recheck(s Setup, out *Applied) error {
 	seen := map[string]bool{}
 	keep := func(all []string, err error) error {
@@ -317,6 +318,8 @@ func (u *unit) recheck(s Setup, out *Applied) error {
 	for _, w := range s.WorkStreams {
 		failed = cmp.Or(failed, keep(u.streamWarnings(u.s.routing, w)))
 	}
+	wanted, err := u.editorType()
+	failed = cmp.Or(failed, err, keep(u.otherForms(wanted)))
 	out.Warnings = slices.Sorted(maps.Keys(seen))
 	return failed
 }

@@ -228,6 +228,7 @@ type guardedAdapter struct {
 	unpacker channel.Unpacker
 	files    channel.FileSender
 	changer  channel.Changer
+	format   channel.Formatted
 }
 
 func newGuardedAdapter(g *guard, a channel.Adapter, timeout time.Duration) (*guardedAdapter, error) {
@@ -249,6 +250,7 @@ func newGuardedAdapter(g *guard, a channel.Adapter, timeout time.Duration) (*gua
 	out.unpacker, _ = a.(channel.Unpacker)
 	out.files, _ = a.(channel.FileSender)
 	out.changer, _ = a.(channel.Changer)
+	out.format, _ = a.(channel.Formatted)
 	return out, err
 }
 
@@ -274,6 +276,14 @@ func (a *guardedAdapter) MayChange(old, next channel.Account) error {
 		return err
 	}
 	return answer
+}
+
+// OtherFormat is none of an adapter without such texts.
+func (a *guardedAdapter) OtherFormat(was, next channel.Account, format string) ([]string, error) {
+	if a.format == nil {
+		return nil, nil
+	}
+	return inline(a.g, a.who, "OtherFormat", func() ([]string, error) { return a.format.OtherFormat(was, next, format), nil })
 }
 
 func (a *guardedAdapter) Receive(acct channel.Account, req channel.Request) (channel.Receipt, error) {

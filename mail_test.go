@@ -234,7 +234,7 @@ func TestLayoutsOfTheMailChannel(t *testing.T) {
 		}
 		require.ErrorContains(t, layouts(email.Layout{Event: "solved", HTML: "<h1>Shop</h1>"}), "#{content}")
 		require.ErrorContains(t, layouts(email.Layout{Event: "solved", Text: "Shop"}), "#{content}")
-		require.NoError(t, layouts(email.Layout{Event: "received", HTML: "received: #{content}"}, email.Layout{Event: "on_hold",
+		require.NoError(t, layouts(email.Layout{Event: "received", HTML: "<b>received</b>: #{content}"}, email.Layout{Event: "on_hold",
 			HTML: "on hold: #{content}"}, email.Layout{Event: "handled", HTML: "handled: #{content}"}, email.Layout{Event: "solved",
 			HTML: "solved: #{content}"}, email.Layout{HTML: "any: #{content}"}))
 		stream := w.configuration().WorkStreams["mail"]
@@ -261,8 +261,8 @@ func TestLayoutsOfTheMailChannel(t *testing.T) {
 		for _, m := range w.got("mina@example.com") {
 			got[strings.TrimSpace(m.Text)] = strings.TrimSpace(m.HTML)
 		}
-		require.Equal(t, map[string]string{"Your mail has arrived.": "received: Your mail has arrived.", "A rule says so.": "",
-			"Which one?": "on hold: Which one?", "We look.": "handled: We look.", "Done.": "solved: Done."}, got)
+		require.Equal(t, map[string]string{"A rule says so.": "", "received: Your mail has arrived.": "<b>received</b>: Your mail has arrived.",
+			"on hold: Which one?": "on hold: Which one?", "handled: We look.": "handled: We look.", "solved: Done.": "solved: Done."}, got)
 	})
 }
 

@@ -382,8 +382,15 @@ func (e *Engine) SaveAccount(ctx context.Context, p Principal, c SaveAccount) (A
 	r := Resource{Kind: "account", ID: string(a.ID)}
 	saved, repeated, err := configure(ctx, e, opSaveAccount, p, c.Key, r, c, func(u *unit) (Saved, error) {
 		var err error
-		stored, err = u.saveAccount(a, adapter, c.Confirmed)
-		return Saved{ID: string(stored.ID), Version: stored.Version, Warnings: accountWarnings(u.s.routing, stored)}, err
+		if stored, err = u.saveAccount(a, adapter, c.Confirmed); err != nil {
+			return Saved{}, err
+		}
+		wanted, err := u.editorType()
+		if err != nil {
+			return Saved{}, err
+		}
+		others, err := u.accountForms(stored, wanted)
+		return Saved{ID: string(stored.ID), Version: stored.Version, Warnings: append(accountWarnings(u.s.routing, stored), others...)}, err
 	})
 	if err != nil {
 		return AccountSaved{}, err
@@ -440,7 +447,7 @@ func (u *unit) saveAccount(a channel.Account, adapter *guardedAdapter, confirmed
 	if err := adapter.Validate(a); err != nil {
 		return a, err
 	}
-	if err := u.mayChange(old, a, found, adapter); err != nil {
+	if err := cmp.Or(u.mayChange(old, a, found, adapter), u.keepsForms(old, a, adapter)); err != nil {
 		return a, err
 	}
 	var err error

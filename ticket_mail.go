@@ -35,8 +35,9 @@ type SaveMailLayout struct {
 }
 
 // SaveMailLayout carries the command out. ErrInvalid for one without #{content}
-// or with it twice, for an event that does not exist, and for a placeholder that
-// does not exist in HTML, subject or text.
+// or with it twice, for an event that does not exist, for a placeholder that does
+// not exist, and for a body that is new or changed and not in the form of the
+// workspace's editor type (WorkspaceSettings.Editor).
 func (e *Engine) SaveMailLayout(ctx context.Context, p Principal, c SaveMailLayout) (Saved, error) {
 	return command(ctx, e, opSaveMailLayout, p, c.Key, c, func(u *unit) (Saved, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: layoutKind.name, ID: layoutID(c.Layout.Event, c.Layout.Language)}); err != nil {
@@ -50,6 +51,9 @@ func (u *unit) saveLayout(l notify.Layout) (Saved, error) {
 	if err := checkLayout(l); err != nil {
 		return Saved{}, err
 	}
+	if err := u.keepsForm(l); err != nil {
+		return Saved{}, err
+	}
 	saved, err := saveDefinition(u, layoutKind, l, nil)
 	if err != nil {
 		return Saved{}, err
@@ -57,6 +61,9 @@ func (u *unit) saveLayout(l notify.Layout) (Saved, error) {
 	s, err := u.e.readTicketSetup(u.ctx, u.tx)
 	if err != nil {
 		return Saved{}, err
+	}
+	if wanted := s.Settings.form(); layoutForm(l) != wanted {
+		saved.Warnings = append(saved.Warnings, inOtherForm("mail layout "+layoutID(l.Event, l.Language), wanted))
 	}
 	return saved, u.checkMails(s.Settings.Tickets) // its text may have been the last
 }
@@ -70,7 +77,9 @@ func checkLayout(l notify.Layout) error {
 			cutTo(l.Event, 64), ticket.MailEvents())
 	}
 	before, after := l.Around()
-	for part, text := range map[string]string{"html": before, "html after the content": after, "subject": l.Subject, "text": l.Text} {
+	above, below := l.AroundText()
+	for part, text := range map[string]string{"html": before, "html after the content": after, "plain text": above,
+		"plain text after the content": below, "subject": l.Subject, "text": l.Text} {
 		if _, err := trigger.ParseTemplate(text, placeholders()); err != nil {
 			return errs.New(errs.Invalid, "sangdam: mail layout: %s: %w", part, err)
 		}
@@ -206,8 +215,8 @@ func (u *unit) mailCustomer(w *ticketWork, e ticket.Entry, ev ticket.MailEvent) 
 	return err
 }
 
-// layOut gives the mail its subject, its words where nobody wrote any, and the
-// HTML around them.
+// layOut gives the mail its subject, its words where nobody wrote any, and what
+// stands around them.
 func (u *unit) layOut(n *notify.Notice, answer bool, ev ticket.MailEvent, language string, values map[string]string) error {
 	get := func(event, language string) (notify.Layout, bool, error) {
 		l, err := mailLayouts.Get(u.ctx, u.tx, layoutID(event, language))
@@ -238,13 +247,25 @@ func (u *unit) layOut(n *notify.Notice, answer bool, ev ticket.MailEvent, langua
 	if long := []rune(n.Title); len(long) > notify.MaxTitle {
 		n.Title = string(long[:notify.MaxTitle])
 	}
-	if found {
-		before, after := look.Around()
-		html := (*trigger.Template).RenderHTML
-		n.HTML = fill(before, values, html) + notify.Paragraphs(strings.TrimSpace(n.Text)) + fill(after, values, html)
-	}
-	if len(n.HTML) > notify.MaxBody {
-		n.HTML = "" // the plain text says it all
+	if found && strings.TrimSpace(n.Text) != "" {
+		surround(n, look, values)
 	}
 	return nil
+}
+
+// surround puts the layout around what the mail says. What would become too long
+// goes without.
+func surround(n *notify.Notice, look notify.Layout, values map[string]string) {
+	said := strings.TrimSpace(n.Text)
+	if before, after := look.Around(); look.HTML != "" {
+		html := (*trigger.Template).RenderHTML
+		if whole := fill(before, values, html) + notify.Paragraphs(said) + fill(after, values, html); len(whole) <= notify.MaxBody {
+			n.HTML = whole
+		}
+	}
+	before, after := look.AroundText()
+	plain := (*trigger.Template).Render
+	if whole := fill(before, values, plain) + said + fill(after, values, plain); len(whole) <= notify.MaxBody {
+		n.Text = whole
+	}
 }

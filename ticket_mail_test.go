@@ -95,15 +95,15 @@ func TestCustomersAreToldByMail(t *testing.T) {
 		var order []string
 		for _, m := range o.mails.Mails() {
 			require.Equal(t, []string{"kim@example.com"}, m.To)
-			key := m.Subject + "|" + strings.TrimSpace(m.Text)
+			key := m.Subject + "|" + strings.ReplaceAll(strings.TrimSpace(m.Text), "\r\n", "\n")
 			got[key], order = m, append(order, key)
 		}
-		const title = "[#1] Lamp broken|"
-		require.ElementsMatch(t, []string{title + "Ticket 1 is unassigned.", title + "Ticket 1 is on_hold.", title + "a < b",
-			"<Kim>님, 해결|문의가 해결되었습니다.",
+		const title, line = "[#1] Lamp broken|Shop, 1\n\n", "\n\n--------"
+		require.ElementsMatch(t, []string{title + "Ticket 1 is unassigned." + line, title + "Ticket 1 is on_hold." + line, title + "a < b" + line,
+			"<Kim>님, 해결|<Kim>문의가 해결되었습니다.",
 			"by a rule|plain words"}, order)
-		require.Equal(t, "<h1>Shop, 1</h1>a &lt; b<hr>", strings.TrimSpace(got[title+"a < b"].HTML))
-		require.Equal(t, "<b>&lt;Kim&gt;</b>문의가 해결되었습니다.", strings.TrimSpace(got["<Kim>님, 해결|문의가 해결되었습니다."].HTML))
+		require.Equal(t, "<h1>Shop, 1</h1>a &lt; b<hr>", strings.TrimSpace(got[title+"a < b"+line].HTML))
+		require.Equal(t, "<b>&lt;Kim&gt;</b>문의가 해결되었습니다.", strings.TrimSpace(got["<Kim>님, 해결|<Kim>문의가 해결되었습니다."].HTML))
 		require.Empty(t, got["by a rule|plain words"].HTML, "the layout is not for mails of triggers")
 	}, withOutside(&o))
 }
@@ -122,6 +122,7 @@ func TestALayoutWithoutContentIsRefused(t *testing.T) {
 		require.ErrorContains(t, errOf(d.eng.Apply(d.ctx, d.host, sangdam.Apply{Setup: sangdam.Setup{Layouts: []notify.Layout{bad}}})),
 			"#{content}")
 		require.ErrorContains(t, errOf(d.eng.Plan(d.ctx, d.host, sangdam.Setup{Layouts: []notify.Layout{bad}})), "#{content}")
+		require.ErrorContains(t, save(notify.Layout{HTML: "<!-- #{content} -->"}), "nobody reads it")
 		good := notify.Layout{HTML: shopLayout}
 		for name, spoil := range map[string]func(*notify.Layout){
 			"an event that does not exist":               func(l *notify.Layout) { l.Event = "exploded" },

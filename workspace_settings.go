@@ -41,7 +41,9 @@ func Switches() []Switch {
 	return []Switch{SwitchTicket, SwitchChat, SwitchAssignmentControl, SwitchPhone, SwitchSMS, SwitchAPI, SwitchSecurity}
 }
 
-// Editor is how agents write answers to tickets.
+// Editor is the form in which people write layouts of mails: those about tickets
+// and those of mail accounts. What was saved in the other form stays in use as it
+// is; only what is new or changed must be in this one.
 type Editor string
 
 // The editors.
@@ -58,7 +60,7 @@ type WorkspaceSettings struct {
 	// has languages is edited by this list; the texts of a language that is taken
 	// off it stay.
 	Languages []string `json:"languages,omitempty"`
-	// Editor is EditorText when empty.
+	// Editor is EditorHTML when empty.
 	Editor Editor `json:"editor,omitempty"`
 	// Hours count where account, desk, queue and work stream set none; nil is
 	// always open. For tickets they count where the desk sets none.
@@ -195,7 +197,11 @@ func (e *Engine) SaveWorkspaceSettings(ctx context.Context, p Principal, c SaveW
 			return saved, err
 		}
 		d, err := u.e.readTicketSetup(u.ctx, u.tx)
-		saved.Warnings = d.gaps(s.Languages)
+		if err != nil {
+			return saved, err
+		}
+		others, err := u.otherForms(s.form())
+		saved.Warnings = append(d.gaps(s.Languages), others...)
 		return saved, err
 	})
 }

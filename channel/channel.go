@@ -597,6 +597,14 @@ type Changer interface {
 	MayChange(old, next Account) error
 }
 
+// Formatted is implemented by adapters whose settings hold texts in HTML or in
+// plain text, such as layouts of mails. They follow the workspace's editor type.
+type Formatted interface {
+	// OtherFormat names the texts in next's settings that are not of the format,
+	// "html" or "text", but for those that stand just so in was. It does no I/O.
+	OtherFormat(was, next Account, format string) []string
+}
+
 // Checker is implemented by adapters that can test an account at the provider.
 type Checker interface {
 	// Check asks the provider and says in words what is wrong.

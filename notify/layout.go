@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/plaintext"
 )
 
 // ContentMark is where a Layout takes the text of a mail.
@@ -14,19 +15,22 @@ const ContentMark = "#{content}"
 
 // Limits of a Layout, in bytes.
 const (
-	MaxLayout     = 64 << 10 // of its HTML
+	MaxLayout     = 64 << 10 // of what stands around the content
 	MaxLayoutText = 32 << 10
 )
 
-// Layout is how mails about one kind of event look in one language: the HTML
-// around their text, with logo, greeting and footer.
+// Layout is how mails about one kind of event look in one language: what stands
+// around their text, with logo, greeting and footer. It is HTML, or plain text.
 type Layout struct {
 	// Event that the layout is for; empty: every event without one of its own.
 	Event string `json:"event,omitempty"`
 	// Language is a BCP 47 tag; empty: every language without one of its own.
 	Language string `json:"language,omitempty"`
 	Version  int64  `json:"version"`
-	HTML     string `json:"html"`
+	// HTML holds #{content} once. Its mails have a plain part too, made from it.
+	HTML string `json:"html,omitempty"`
+	// Plain is the layout of mails in plain text alone, in place of HTML.
+	Plain string `json:"plain,omitempty"`
 	// Subject is the mails' own; empty: the sender's.
 	Subject string `json:"subject,omitempty"`
 	// Text is the content of mails about an event in which nobody wrote
@@ -37,8 +41,11 @@ type Layout struct {
 // Check refuses a layout in which the text of a mail would be lost or stand
 // twice.
 func (l Layout) Check() error {
-	switch n := strings.Count(l.HTML, ContentMark); {
-	case len(l.HTML) > MaxLayout || len(l.Text) > MaxLayoutText || utf8.RuneCountInString(l.Subject) > MaxTitle:
+	body := l.HTML + l.Plain
+	switch n := strings.Count(body, ContentMark); {
+	case l.HTML != "" && l.Plain != "":
+		return errs.New(errs.Invalid, "notify: a layout is HTML or plain text; leave html or plain empty")
+	case len(body) > MaxLayout || len(l.Text) > MaxLayoutText || utf8.RuneCountInString(l.Subject) > MaxTitle:
 		return errs.New(errs.Invalid, "notify: a layout has at most %d bytes, its text %d and its subject %d characters",
 			MaxLayout, MaxLayoutText, MaxTitle)
 	case n == 0:
@@ -46,15 +53,32 @@ func (l Layout) Check() error {
 			ContentMark)
 	case n > 1:
 		return errs.New(errs.Invalid, "notify: the layout holds %s %d times; keep one", ContentMark, n)
+	case l.HTML != "" && !plaintext.Once(l.HTML, ContentMark):
+		return errs.New(errs.Invalid, "notify: the layout holds %s where nobody reads it once, such as a comment, an attribute or a style; "+
+			"put it into the text", ContentMark)
 	case len(l.Event) > 100 || len(l.Language) > 35:
 		return errs.New(errs.Invalid, "notify: a layout's event has at most 100 bytes, its language at most 35")
 	}
 	return nil
 }
 
-// Around is the HTML before and after the content.
+// Around is the HTML before and after the content; nothing of a plain layout.
 func (l Layout) Around() (before, after string) {
 	before, after, _ = strings.Cut(l.HTML, ContentMark)
+	return before, after
+}
+
+// AroundText is the plain text before and after the content. An HTML layout has
+// what a reader sees of it.
+func (l Layout) AroundText() (before, after string) {
+	text := l.Plain
+	if l.HTML != "" {
+		text = plaintext.FromHTML(l.HTML, true)
+	}
+	before, after, found := strings.Cut(text, ContentMark)
+	if !found {
+		return "", ""
+	}
 	return before, after
 }
 

@@ -23,12 +23,22 @@ func TestALayoutMustHoldTheContent(t *testing.T) {
 		"twice":     {HTML: "#{content}#{content}"},
 		"too large": {HTML: "#{content}" + strings.Repeat("x", notify.MaxLayout)},
 		"misspelt":  {HTML: "#{Content}"},
+		"in a comment":    {HTML: "<!-- #{content} -->"},
+		"in an attribute": {HTML: `<p title="#{content}">`},
+		"both forms":      {HTML: "#{content}", Plain: "#{content}"},
+		"plain, none":     {Plain: "Shop"},
+		"plain, twice":    {Plain: "#{content} #{content}"},
 		"long text": {HTML: "#{content}", Text: strings.Repeat("x", notify.MaxLayoutText+1)},
 	} {
 		require.ErrorIs(t, l.Check(), notify.ErrInvalid, name)
 	}
 	before, after := notify.Layout{HTML: "<p>#{content}</p>"}.Around()
 	require.Equal(t, []string{"<p>", "</p>"}, []string{before, after})
+	require.NoError(t, notify.Layout{Plain: "<Shop>\n#{content}"}.Check())
+	before, after = notify.Layout{Plain: "<Shop>\n#{content}\n--"}.AroundText()
+	require.Equal(t, []string{"<Shop>\n", "\n--"}, []string{before, after})
+	before, after = notify.Layout{HTML: "<h1>Shop</h1><p>#{content}</p>bye"}.AroundText()
+	require.Equal(t, []string{"Shop\n\n", "\n\nbye"}, []string{before, after})
 }
 
 func TestTheNearestLayoutIsChosen(t *testing.T) {

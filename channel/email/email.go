@@ -82,6 +82,7 @@ var (
 	_ channel.Checker    = (*Adapter)(nil)
 	_ channel.FileSender = (*Adapter)(nil)
 	_ channel.Changer    = (*Adapter)(nil)
+	_ channel.Formatted  = (*Adapter)(nil)
 )
 
 // New returns an adapter. It does no I/O.

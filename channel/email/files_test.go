@@ -57,7 +57,7 @@ func TestFilesGoInTheMail(t *testing.T) {
 	got := s.Received("")
 	require.Equal(t, got[0].Raw, got[1].Raw)
 	m := got[0]
-	require.Equal(t, "see", strings.TrimSpace(m.Text), "no link beside a file that is there")
+	require.Equal(t, "Shopsee", strings.TrimSpace(m.Text), "no link beside a file that is there")
 	require.Contains(t, m.HTML, "<b>Shop</b>see")
 	require.Empty(t, m.Header("Bcc"))
 	require.NotContains(t, string(m.Raw), "X-Evil: 1")

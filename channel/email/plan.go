@@ -114,11 +114,7 @@ func compose(acct channel.Account, s Settings, out channel.Outbound, text string
 		m.SetGenHeader("X-Auto-Response-Suppress", "All")
 	}
 	layout := s.layout(out, cmp.Or(out.Language, acct.Language))
-	plain := text
-	if layout.Text != "" {
-		plain = strings.Replace(layout.Text, ContentMark, text, 1)
-	}
-	m.SetBodyString(gomail.TypeTextPlain, plain)
+	m.SetBodyString(gomail.TypeTextPlain, layout.plain(text))
 	if layout.HTML != "" {
 		m.AddAlternativeString(gomail.TypeTextHTML, strings.Replace(layout.HTML, ContentMark, paragraphs(text), 1))
 	}

@@ -54,7 +54,7 @@ func TestHeadersCannotBeInjected(t *testing.T) {
 func TestLayouts(t *testing.T) {
 	s := server(t)
 	acct := account(func(s *email.Settings) {
-		s.Layouts = []email.Layout{{HTML: "<i>any</i>#{content}"}, {Event: "answer", HTML: "<b>answer</b>#{content}"},
+		s.Layouts = []email.Layout{{HTML: "<i>any</i>#{content}"}, {Event: "answer", HTML: "<h1>answer</h1>#{content}"},
 			{Event: "answer", Language: "ko", HTML: "<b>답변</b>#{content}"}}
 	})
 	state := []byte(chatState)
@@ -63,8 +63,8 @@ func TestLayouts(t *testing.T) {
 	require.NoError(t, sendMail(t, s, acct, channel.Outbound{Row: "2", Content: channel.Text("x"), State: state}))
 	require.NoError(t, sendMail(t, s, acct, channel.Outbound{Row: "3", Content: channel.Text("x"), State: state, Automatic: true}))
 	got := s.Received("")
-	require.Equal(t, "<b>answer</b>a &lt;script&gt; b<br>\nc", strings.ReplaceAll(strings.TrimSpace(got[0].HTML), "\r\n", "\n"))
-	require.Equal(t, "a <script> b\nc", got[0].Text)
+	require.Equal(t, "<h1>answer</h1>a &lt;script&gt; b<br>\nc", strings.ReplaceAll(strings.TrimSpace(got[0].HTML), "\r\n", "\n"))
+	require.Equal(t, "answer\n\na <script> b\nc", got[0].Text, "the plain part is made from the layout")
 	require.Contains(t, got[1].HTML, "답변")
 	require.Contains(t, got[2].HTML, "any")
 	require.Equal(t, "auto-replied", got[2].Header("Auto-Submitted"))
@@ -91,7 +91,8 @@ func TestALayoutForEachEventAndLanguage(t *testing.T) {
 		s.Layouts = []email.Layout{{HTML: "any #{content}"}, {Event: "automatic", HTML: "machine #{content}"},
 			{Event: "received", Language: "ko", HTML: "접수 #{content}"}, {Event: "received", HTML: "received #{content}"},
 			{Event: "on_hold", HTML: "hold #{content}"}, {Event: "handled", Language: "ja", HTML: "回答 #{content}"},
-			{Event: "solved", Text: "-- solved --\n#{content}\n-- Shop --"}}
+			{Event: "solved", Text: "-- solved --\n#{content}\n-- Shop --"},
+			{Event: "solved", Language: "ko", HTML: "<p>#{content}</p>", Text: "own: #{content}"}}
 	})
 	acct.Language = "ja-JP"
 	for _, c := range []struct {
@@ -99,9 +100,9 @@ func TestALayoutForEachEventAndLanguage(t *testing.T) {
 		automatic       bool
 		html, text      string
 	}{
-		{"received", "ko-KR", true, "접수 x", "x"}, {"received", "", true, "received x", "x"}, {"on_hold", "ko", false, "hold x", "x"},
-		{"handled", "", false, "回答 x", "x"}, {"handled", "en", false, "any x", "x"}, {"", "en", true, "machine x", "x"},
-		{"solved", "en", false, "", "-- solved --\nx\n-- Shop --"}, {"trigger", "ja", true, "", "x"},
+		{"received", "ko-KR", true, "접수 x", "접수 x"}, {"received", "", true, "received x", "received x"}, {"on_hold", "ko", false, "hold x", "hold x"},
+		{"handled", "", false, "回答 x", "回答 x"}, {"handled", "en", false, "any x", "any x"}, {"", "en", true, "machine x", "machine x"},
+		{"solved", "ko", false, "<p>x</p>", "own: x"}, {"solved", "en", false, "", "-- solved --\nx\n-- Shop --"}, {"trigger", "ja", true, "", "x"},
 	} {
 		before := len(s.Received(""))
 		require.NoError(t, sendMail(t, s, acct, channel.Outbound{Row: "1", Content: channel.Text("x"), State: []byte(chatState),

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"net/mail"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/sangdam/sangdam/channel/email/message"
 	"github.com/sangdam/sangdam/channel/email/thread"
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/plaintext"
 	"github.com/sangdam/sangdam/internal/smtpout"
 )
 
@@ -95,11 +97,12 @@ type Layout struct {
 	// Language is a BCP 47 tag, held against the conversation's, else the
 	// account's; empty: every one.
 	Language string `json:"language,omitempty"`
-	// HTML holds #{content} exactly once.
+	// HTML holds #{content} exactly once. It is for workspaces whose editor type
+	// is html.
 	HTML string `json:"html,omitempty"`
 	// Text is the same for the plain text, where #{content} stands exactly once
-	// too; empty: nothing but the text. One without HTML makes plain mails, as a
-	// workspace has them whose editor is for plain text.
+	// too. Beside HTML it may be empty: then it is made from that. One without HTML
+	// makes plain mails, and is for workspaces whose editor type is text.
 	Text string `json:"text,omitempty"`
 }
 
@@ -248,17 +251,12 @@ func checkLayouts(all []Layout) error {
 		if l.HTML == "" && l.Text == "" {
 			return errs.New(errs.Invalid, "email: settings.layouts[%d] is empty; it holds %s where the text belongs", i, ContentMark)
 		}
-		for part, text := range map[string]string{"html": l.HTML, "text": l.Text} {
-			switch n := strings.Count(text, ContentMark); {
-			case text == "":
-			case n != 1:
-				return errs.New(errs.Invalid,
-					"email: settings.layouts[%d].%s holds %s %d times; "+
-						"put it once, where the text belongs: else nobody could read what the mail says",
-					i, part, ContentMark, n)
-			case len(text) > maxLayout:
-				return errs.New(errs.Invalid, "email: settings.layouts[%d].%s has at most %d bytes", i, part, maxLayout)
-			}
+		if err := cmp.Or(checkMark(i, "html", l.HTML), checkMark(i, "text", l.Text)); err != nil {
+			return err
+		}
+		if l.HTML != "" && !plaintext.Once(l.HTML, ContentMark) {
+			return errs.New(errs.Invalid, "email: settings.layouts[%d].html holds %s where nobody reads it once, such as a comment, "+
+				"an attribute or a style; put it into the text", i, ContentMark)
 		}
 		if !slices.Contains(layoutEvents, l.Event) {
 			return errs.New(errs.Invalid, "email: settings.layouts[%d].event is one of %s, or empty", i, strings.Join(layoutEvents[1:],
@@ -266,6 +264,50 @@ func checkLayouts(all []Layout) error {
 		}
 	}
 	return nil
+}
+
+func checkMark(i int, part, text string) error {
+	switch n := strings.Count(text, ContentMark); {
+	case text == "":
+		return nil
+	case n != 1:
+		return errs.New(errs.Invalid, "email: settings.layouts[%d].%s holds %s %d times; "+
+			"put it once, where the text belongs: else nobody could read what the mail says", i, part, ContentMark, n)
+	case len(text) > maxLayout:
+		return errs.New(errs.Invalid, "email: settings.layouts[%d].%s has at most %d bytes", i, part, maxLayout)
+	}
+	return nil
+}
+
+// OtherFormat implements channel.Formatted for the layouts.
+func (a *Adapter) OtherFormat(was, next channel.Account, format string) (out []string) {
+	before, _ := settingsOf(was) // none are as good as unreadable ones
+	now, err := settingsOf(next)
+	if err != nil {
+		return nil
+	}
+	for i, l := range now.Layouts {
+		has := "html"
+		if l.HTML == "" {
+			has = "text"
+		}
+		if has != format && !slices.Contains(before.Layouts, l) {
+			out = append(out, fmt.Sprintf("settings.layouts[%d]", i))
+		}
+	}
+	return out
+}
+
+// plain is the text of a mail without HTML, with what stands around it.
+func (l Layout) plain(text string) string {
+	around := l.Text
+	if around == "" && l.HTML != "" {
+		around = plaintext.FromHTML(l.HTML, true)
+	}
+	if !strings.Contains(around, ContentMark) {
+		return text
+	}
+	return strings.Replace(around, ContentMark, text, 1)
 }
 
 // layout finds the one for a mail, the nearest first: event before language, and

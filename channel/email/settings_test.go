@@ -41,16 +41,18 @@ func TestAccountsThatAreRefused(t *testing.T) {
 		"a plain password": func(s *email.Settings) {
 			s.SMTP = email.SMTP{Host: "smtp.shop.example", Encryption: email.Plain, User: "u"}
 		},
-		"no IMAP user":                func(s *email.Settings) { s.Mailboxes[0].User = "" },
-		"no IMAP host":                func(s *email.Settings) { s.Mailboxes[0].Host = "" },
-		"a mailbox twice":             func(s *email.Settings) { s.Mailboxes = append(s.Mailboxes, s.Mailboxes[0]) },
-		"a name of a mailbox":         func(s *email.Settings) { s.Mailboxes[0].Name = "a/b" },
-		"too many folders":            func(s *email.Settings) { s.Mailboxes[0].Folders = make([]string, 11) },
-		"a layout without text":       func(s *email.Settings) { s.Layouts = []email.Layout{{HTML: "<p>hi</p>"}} },
-		"a layout with it twice":      func(s *email.Settings) { s.Layouts = []email.Layout{{HTML: "#{content}#{content}"}} },
-		"a layout of an event":        func(s *email.Settings) { s.Layouts = []email.Layout{{Event: "x", HTML: "#{content}"}} },
-		"a plain layout without text": func(s *email.Settings) { s.Layouts = []email.Layout{{HTML: "#{content}", Text: "Shop"}} },
-		"an empty layout":             func(s *email.Settings) { s.Layouts = []email.Layout{{Event: "solved"}} },
+		"no IMAP user":                  func(s *email.Settings) { s.Mailboxes[0].User = "" },
+		"no IMAP host":                  func(s *email.Settings) { s.Mailboxes[0].Host = "" },
+		"a mailbox twice":               func(s *email.Settings) { s.Mailboxes = append(s.Mailboxes, s.Mailboxes[0]) },
+		"a name of a mailbox":           func(s *email.Settings) { s.Mailboxes[0].Name = "a/b" },
+		"too many folders":              func(s *email.Settings) { s.Mailboxes[0].Folders = make([]string, 11) },
+		"a layout without text":         func(s *email.Settings) { s.Layouts = []email.Layout{{HTML: "<p>hi</p>"}} },
+		"a layout with it twice":        func(s *email.Settings) { s.Layouts = []email.Layout{{HTML: "#{content}#{content}"}} },
+		"a layout of an event":          func(s *email.Settings) { s.Layouts = []email.Layout{{Event: "x", HTML: "#{content}"}} },
+		"a plain layout without text":   func(s *email.Settings) { s.Layouts = []email.Layout{{HTML: "#{content}", Text: "Shop"}} },
+		"a layout with it in a comment": func(s *email.Settings) { s.Layouts = []email.Layout{{HTML: "Shop<!-- #{content} -->"}} },
+		"a layout with it in a link":    func(s *email.Settings) { s.Layouts = []email.Layout{{HTML: `<a href="#{content}">Shop</a>`}} },
+		"an empty layout":               func(s *email.Settings) { s.Layouts = []email.Layout{{Event: "solved"}} },
 		"a huge layout": func(s *email.Settings) {
 			s.Layouts = []email.Layout{{HTML: "#{content}" + strings.Repeat("x", 200<<10)}}
 		},
@@ -225,4 +227,20 @@ func TestEncryption(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A layout is of the other format when it is new or changed; what stood there
+// stays.
+func TestLayoutsOfTheOtherFormat(t *testing.T) {
+	a := email.New(email.Options{})
+	with := func(all ...email.Layout) channel.Account { return account(func(s *email.Settings) { s.Layouts = all }) }
+	html, both, text := email.Layout{HTML: "<p>#{content}</p>"}, email.Layout{Event: "solved", HTML: "#{content}", Text: "#{content}"},
+		email.Layout{Event: "received", Text: "#{content}"}
+	all := with(html, both, text)
+	require.Equal(t, []string{"settings.layouts[2]"}, a.OtherFormat(channel.Account{}, all, "html"))
+	require.Equal(t, []string{"settings.layouts[0]", "settings.layouts[1]"}, a.OtherFormat(channel.Account{}, all, "text"))
+	require.Empty(t, a.OtherFormat(with(both, html), all, "text"))
+	changed := html
+	changed.HTML += "!"
+	require.Equal(t, []string{"settings.layouts[0]"}, a.OtherFormat(all, with(changed, text), "text"))
 }

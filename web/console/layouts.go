@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/internal/plaintext"
 	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/ticket"
 )
@@ -16,6 +17,32 @@ type layoutForm struct {
 	Layout notify.Layout
 	Events []choice
 	Places []string
+	// Form is that of the body, "html" or "text"; Other says that the workspace's
+	// editor type is not that one, and Kept that the body stays as it was stored.
+	Form        string
+	Other, Kept bool
+}
+
+// editorType is the form in which the workspace writes layouts.
+func (q *request) editorType() (string, error) {
+	set, err := q.engine.TicketSetup(q.r.Context(), q.p)
+	return string(cmp.Or(set.Settings.Editor, sangdam.EditorHTML)), err
+}
+
+// formOf is the form of a body; where both are there it is HTML.
+func formOf(html string) string {
+	if html == "" {
+		return string(sangdam.EditorText)
+	}
+	return string(sangdam.EditorHTML)
+}
+
+// converted makes the form of a body that the editor type asks for.
+func converted(html, text, editor string) (string, string) {
+	if editor == string(sangdam.EditorText) {
+		return "", cmp.Or(text, plaintext.FromHTML(html, true))
+	}
+	return "<p>" + notify.Paragraphs(text) + "</p>\n", ""
 }
 
 // layoutKey names a layout in an address: event and language, each "all" where
@@ -31,7 +58,11 @@ func (q *request) layoutName(l notify.Layout) string {
 
 func (q *request) findLayout(id string) (notify.Layout, error) {
 	if id == "new" {
-		return notify.Layout{HTML: "<p>#{content}</p>\n"}, nil
+		editor, err := q.editorType()
+		if editor == string(sangdam.EditorText) {
+			return notify.Layout{Plain: "#{content}\n"}, err
+		}
+		return notify.Layout{HTML: "<p>#{content}</p>\n"}, err
 	}
 	all, err := q.engine.MailLayouts(q.r.Context(), q.p)
 	if err != nil {
@@ -45,8 +76,17 @@ func (q *request) findLayout(id string) (notify.Layout, error) {
 	return notify.Layout{}, errNoPage
 }
 
-func (q *request) layoutForm(l notify.Layout) (layoutForm, error) {
-	f := layoutForm{Layout: l}
+func (q *request) layoutForm(l notify.Layout, stored bool) (layoutForm, error) {
+	editor, err := q.editorType()
+	if err != nil {
+		return layoutForm{}, err
+	}
+	if formOf(l.HTML) != editor && q.r.FormValue("convert") != "" {
+		l.HTML, l.Plain = converted(l.HTML, l.Plain, editor)
+	}
+	f := layoutForm{Layout: l, Form: formOf(l.HTML)}
+	f.Other = f.Form != editor
+	f.Kept = f.Other && stored
 	for _, e := range ticket.MailEvents() {
 		f.Events = append(f.Events, choice{string(e), q.lang.of("mail_event", string(e)), string(e) == l.Event})
 	}
@@ -61,7 +101,7 @@ func (q *request) layout() error {
 	if err != nil {
 		return err
 	}
-	f, err := q.layoutForm(l)
+	f, err := q.layoutForm(l, true)
 	if err != nil {
 		return err
 	}
@@ -77,8 +117,11 @@ func (q *request) typedLayout(l notify.Layout) notify.Layout {
 	if l.Version == 0 {
 		l.Event, l.Language = q.value("event"), q.value("language")
 	}
-	l.Version, l.Subject = q.number("version"), q.value("subject")
-	l.HTML, l.Text = strings.ReplaceAll(q.r.PostFormValue("html"), "\r\n", "\n"), strings.ReplaceAll(q.r.PostFormValue("text"), "\r\n", "\n")
+	lines := func(name string) string { return strings.ReplaceAll(q.r.PostFormValue(name), "\r\n", "\n") }
+	l.Version, l.Subject, l.Text = q.number("version"), q.value("subject"), lines("text")
+	if !q.checked("kept") {
+		l.HTML, l.Plain = lines("html"), lines("plain")
+	}
 	return l
 }
 
@@ -100,7 +143,7 @@ func (q *request) saveLayout() error {
 			return q.saved("/setup/layouts/", escaped(layoutKey(l.Event, l.Language)), saved.Warnings)
 		}
 	}
-	f, again := q.layoutForm(l)
+	f, again := q.layoutForm(l, q.checked("kept"))
 	if again != nil {
 		return again
 	}
@@ -120,14 +163,26 @@ func (q *request) previewLayout() error {
 			return "‹" + html.EscapeString(strings.Trim(p, "#{}")) + "›"
 		})
 	}
+	if l.Plain != "" {
+		before, after = l.AroundText()
+		return q.framed(named(l.Subject), "<pre>"+escapedText(named(before)+named(sample)+named(after))+"</pre>")
+	}
 	return q.framed(named(l.Subject), named(before)+notify.Paragraphs(named(sample))+named(after))
 }
 
 // layoutRows list the layouts on the page of the set-up.
 func (q *request) layoutRows() (out []levelRow, err error) {
 	all, err := q.engine.MailLayouts(q.r.Context(), q.p)
+	if err != nil {
+		return nil, err
+	}
+	editor, err := q.editorType()
 	for _, l := range all {
-		out = append(out, levelRow{layoutKey(l.Event, l.Language), q.layoutName(l), l.Subject})
+		says := l.Subject
+		if form := formOf(l.HTML); form != editor {
+			says = strings.TrimPrefix(says+" · "+q.lang.t("layouts.other."+form), " · ")
+		}
+		out = append(out, levelRow{layoutKey(l.Event, l.Language), q.layoutName(l), says})
 	}
 	return out, err
 }

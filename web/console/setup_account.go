@@ -137,7 +137,7 @@ func (q *request) saveAccount() error {
 		return q.deleteAccount(a)
 	}
 	stored, typed := a, q.typedHours()
-	if err = q.readAccount(&a, typed); err == nil {
+	if err = q.readAccount(&a, typed); err == nil && q.value("convert") == "" { // else the form is shown with a layout in another form
 		var saved sangdam.AccountSaved
 		if saved, err = q.engine.SaveAccount(q.r.Context(), q.p, sangdam.SaveAccount{Key: q.key(), Account: a,
 			Confirmed: q.checked("confirmed")}); err == nil {

@@ -55,6 +55,10 @@ type mailboxForm struct {
 type mailLayoutForm struct {
 	N, Language, HTML, Text string
 	Events                  []choice
+	// Form, Other: as of layoutForm. Was is the place of the stored layout whose
+	// body stays as it is.
+	Form, Was string
+	Other     bool
 }
 
 // mailSettings are the members that the page has fields for.
@@ -110,9 +114,17 @@ func (q *request) mailForm(a channel.Account, stored mailSettings) (*mailForm, e
 	if a.Version == 0 && len(s.Mailboxes) == 0 {
 		s.Mailboxes = []mailbox{{}}
 	}
+	editor, err := q.editorType()
+	if err != nil {
+		return nil, err
+	}
+	fresh := mailLayout{HTML: "<p>" + mailContentMark + "</p>\n"}
+	if editor == formOf("") {
+		fresh = mailLayout{Text: mailContentMark + "\n"}
+	}
 	f := &mailForm{Address: s.Address, Sender: s.Name, Plus: s.Plus, Aliases: strings.Join(s.Aliases, "\n"),
 		Judges: strings.Join(s.AuthServers, "\n"), SMTP: q.serverForm("smtp.", s.SMTP, "starttls"), NewBox: q.mailboxForm(newRow, mailbox{}),
-		NewLayout: q.mailLayoutForm(newRow, mailLayout{HTML: "<p>" + mailContentMark + "</p>\n"})}
+		NewLayout: q.mailLayoutForm(newRow, fresh)}
 	f.SMTP.Kept = stored.SMTP.User != ""
 	for i, m := range s.Mailboxes {
 		b := q.mailboxForm(strconv.Itoa(i), m)
@@ -121,9 +133,16 @@ func (q *request) mailForm(a channel.Account, stored mailSettings) (*mailForm, e
 		f.Boxes = append(f.Boxes, b)
 	}
 	for i, l := range s.Layouts {
-		f.Layouts = append(f.Layouts, q.mailLayoutForm(strconv.Itoa(i), l))
+		row := q.mailLayoutForm(strconv.Itoa(i), l)
+		if row.Other = row.Form != editor; row.Other && q.value("convert") == row.N {
+			l.HTML, l.Text = converted(l.HTML, l.Text, editor)
+			row = q.mailLayoutForm(row.N, l)
+		}
+		if at := slices.Index(stored.Layouts, l); row.Other && at >= 0 {
+			row.Was = strconv.Itoa(at)
+		}
+		f.Layouts = append(f.Layouts, row)
 	}
-	var err error
 	f.Used, err = q.mailUsed(a)
 	return f, err
 }
@@ -156,7 +175,7 @@ func (q *request) mailboxForm(n string, m mailbox) mailboxForm {
 }
 
 func (q *request) mailLayoutForm(n string, l mailLayout) mailLayoutForm {
-	return mailLayoutForm{N: n, Language: l.Language, HTML: l.HTML, Text: l.Text,
+	return mailLayoutForm{N: n, Language: l.Language, HTML: l.HTML, Text: l.Text, Form: formOf(l.HTML),
 		Events: q.named("mail_kind", is(l.Event), "", "answer", "automatic", "received", "on_hold", "handled", "solved")}
 }
 
@@ -218,8 +237,11 @@ func (q *request) typedMail(a *channel.Account, s *mailSettings, stored mailSett
 	for _, n := range q.r.PostForm["layout.row"] {
 		p := "layout." + n + "."
 		lines := func(name string) string { return strings.ReplaceAll(q.r.PostFormValue(p+name), "\r\n", "\n") }
-		s.Layouts = append(s.Layouts, mailLayout{Event: q.value(p + "event"), Language: q.value(p + "language"), HTML: lines("html"),
-			Text: lines("text")})
+		l := mailLayout{Event: q.value(p + "event"), Language: q.value(p + "language"), HTML: lines("html"), Text: lines("text")}
+		if at, none := strconv.Atoi(q.value(p + "was")); none == nil && at >= 0 && at < len(stored.Layouts) {
+			l.HTML, l.Text = stored.Layouts[at].HTML, stored.Layouts[at].Text // to the byte: what is typed loses line ends
+		}
+		s.Layouts = append(s.Layouts, l)
 	}
 	return err
 }

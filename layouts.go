@@ -1,0 +1,120 @@
+package sangdam
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/notify"
+)
+
+// Layouts of mails follow the workspace's editor type: those about tickets, and
+// those in the settings of accounts whose adapter has any. A change of the type
+// changes no layout. What was saved in the other form stays in use, is told as a
+// warning, and may be saved again as it is with what stands beside it.
+
+// form is the one in which layouts are written.
+func (s WorkspaceSettings) form() Editor { return cmp.Or(s.Editor, EditorHTML) }
+
+// layoutForm is the form of a layout.
+func layoutForm(l notify.Layout) Editor {
+	if l.Plain != "" {
+		return EditorText
+	}
+	return EditorHTML
+}
+
+// editorType is the workspace's, as the transaction sees it.
+func (u *unit) editorType() (Editor, error) {
+	s, err := only(u.ctx, u.tx, workspaceSettings, nil)
+	return s.form(), err
+}
+
+// otherForm refuses what is not in the workspace's form.
+func otherForm(what string, wanted Editor) error {
+	if wanted == EditorText {
+		return errs.New(errs.Invalid, "sangdam: %s is HTML, and the editor type of this workspace is text: write it as plain text, "+
+			"or set the editor type to html in the workspace settings", what)
+	}
+	return errs.New(errs.Invalid, "sangdam: %s is plain text, and the editor type of this workspace is html: write it as HTML, "+
+		"or set the editor type to text in the workspace settings", what)
+}
+
+// keepsForm refuses a new or changed body of a layout in the other form.
+func (u *unit) keepsForm(l notify.Layout) error {
+	wanted, err := u.editorType()
+	if err != nil || layoutForm(l) == wanted {
+		return err
+	}
+	name := layoutID(l.Event, l.Language)
+	old, err := mailLayouts.Get(u.ctx, u.tx, name)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	if err == nil && old.HTML == l.HTML && old.Plain == l.Plain {
+		return nil
+	}
+	return otherForm("mail layout "+name, wanted)
+}
+
+// keepsForms is the same for what the settings of an account hold.
+func (u *unit) keepsForms(was, next channel.Account, adapter *guardedAdapter) error {
+	if adapter.format == nil {
+		return nil
+	}
+	wanted, err := u.editorType()
+	if err != nil {
+		return err
+	}
+	names, err := adapter.OtherFormat(was, next, string(wanted))
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	return otherForm(names[0], wanted)
+}
+
+// inOtherForm is the warning about what stays in the other form.
+func inOtherForm(what string, wanted Editor) string {
+	has := EditorHTML
+	if wanted == EditorHTML {
+		has = EditorText
+	}
+	return fmt.Sprintf("%s is of the editor type %s, and the workspace's is %s: it stays in use as it is; to change it, convert it", what, has, wanted)
+}
+
+// otherForms names every layout of the workspace in another form than the wanted one.
+func (u *unit) otherForms(wanted Editor) (out []string, err error) {
+	all, err := allOf(u.ctx, u.tx, mailLayouts, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range all {
+		if layoutForm(l) != wanted {
+			out = append(out, inOtherForm("mail layout "+layoutID(l.Event, l.Language), wanted))
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(u.s.accounts)) {
+		some, err := u.accountForms(u.s.accounts[id], wanted)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, some...)
+	}
+	return out, nil
+}
+
+func (u *unit) accountForms(a channel.Account, wanted Editor) (out []string, err error) {
+	adapter := u.e.adapters[a.Kind]
+	if adapter == nil || a.Deleted {
+		return nil, nil
+	}
+	names, err := adapter.OtherFormat(channel.Account{}, a, string(wanted))
+	for _, name := range names {
+		out = append(out, inOtherForm("account "+string(a.ID)+": "+name, wanted))
+	}
+	return out, err
+}
