@@ -15,6 +15,7 @@ import (
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/blob"
 	"github.com/sangdam/sangdam/store/driver"
+	"github.com/sangdam/sangdam/ticket"
 )
 
 // The files of messages: who may open them, and the records that keep their
@@ -29,6 +30,9 @@ type AttachmentRef struct {
 	Message conversation.MessageID `json:"message"`
 	// N is its place among channel.Content.Files, from 0.
 	N int `json:"n"`
+	// Ticket opens the file of a mail of a ticket (TicketDetail.Mails) for whoever
+	// may read the ticket.
+	Ticket ticket.ID `json:"ticket,omitempty"`
 }
 
 // Attachment is an open file. Reading and seeking are for one goroutine; whoever
@@ -57,6 +61,9 @@ func (e *Engine) Attachment(ctx context.Context, p Principal, ref AttachmentRef)
 
 // fileFor is what is known of a file that the principal may open.
 func (e *Engine) fileFor(ctx context.Context, p Principal, ref AttachmentRef) (media channel.Media, err error) {
+	if ref.Ticket != "" {
+		return e.ticketFile(ctx, p, ref)
+	}
 	err = e.db.View(ctx, p.Workspace, func(ctx context.Context, tx store.Tx) error {
 		m, err := tx.Conversations().Message(ctx, ref.Message)
 		if errors.Is(err, ErrNotFound) {

@@ -3,6 +3,7 @@ package sangdam
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
@@ -41,12 +42,13 @@ const (
 	deliveriesDead     = "dead" // of a target: failed and unknown
 	// of a record, to mask what it says
 	deliveriesBySubject = "subject"
+	deliveriesByMail    = "mail" // by the id of the mail, as bounces name it
 )
 
 // deliveriesFor is how long deliveries are kept.
 const deliveriesFor = 30 * 24 * time.Hour
 
-var deliveries = declare(store.Kind[Delivery]{Name: "delivery", Decl: 2,
+var deliveries = declare(store.Kind[Delivery]{Name: "delivery", Decl: 3,
 	ID:      func(d *Delivery) string { return d.ID },
 	Version: func(d *Delivery) *int64 { return &d.Version },
 	Indexes: []store.Index[Delivery]{
@@ -58,6 +60,12 @@ var deliveries = declare(store.Kind[Delivery]{Name: "delivery", Decl: 2,
 				return nil
 			}
 			return store.Tuple(store.Exact(d.Notice.Subject), store.Time(d.QueuedAt))
+		}},
+		{Name: deliveriesByMail, Value: func(d *Delivery) []byte {
+			if d.Notice.To.Address == "" {
+				return nil
+			}
+			return store.Tuple(store.Exact(strings.ToLower(notify.MailID(d.Notice.ID))))
 		}},
 		{Name: deliveriesDead, Value: func(d *Delivery) []byte {
 			if d.State != channel.OutboxFailed && d.State != channel.OutboxUnknown {

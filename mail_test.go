@@ -199,6 +199,31 @@ func TestAMailAddressInUseStays(t *testing.T) {
 		same, err := w.eng.SaveAccount(w.ctx, w.host, with(saved.Account, "HELP@shop.test"))
 		require.NoError(t, err, "the same address")
 
+		boxes := func(a channel.Account, change func(*email.Settings)) (channel.Account, error) {
+			var s email.Settings
+			require.NoError(t, json.Unmarshal(a.Settings, &s))
+			change(&s)
+			a.Settings, err = json.Marshal(s)
+			require.NoError(t, err)
+			a.Secrets = map[string]channel.Secret{"imap_password:old": channel.NewSecret("secret")}
+			saved, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: a})
+			return saved.Account, err
+		}
+		drop := func(s *email.Settings) { s.Mailboxes = s.Mailboxes[:1] }
+		two, err := boxes(same.Account, func(s *email.Settings) {
+			old := s.Mailboxes[0]
+			old.Name = "old"
+			s.Mailboxes = append(s.Mailboxes, old)
+		})
+		require.NoError(t, err)
+		_, err = boxes(two, drop)
+		require.ErrorIs(t, err, sangdam.ErrInvalid)
+		require.ErrorContains(t, err, "switch it off first")
+		two, err = boxes(two, func(s *email.Settings) { s.Mailboxes[1].Off = true })
+		require.NoError(t, err)
+		_, err = boxes(two, drop)
+		require.NoError(t, err)
+
 		second := w.account("other@shop.test", func(*email.Settings) {})
 		err = w.eng.DeleteAccount(w.ctx, w.host, sangdam.DeleteAccount{Account: second.ID, Version: second.Version})
 		require.ErrorIs(t, err, sangdam.ErrConflict)

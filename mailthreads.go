@@ -158,17 +158,22 @@ func (u *unit) failedLater(acct channel.Account, in channel.Inbound) error {
 	return u.save(d)
 }
 
-// noticeFailed marks a notice, whose mail's id begins with the notice's.
+// noticeFailed marks the notice that left in the mail, the newest of its id.
 func (u *unit) noticeFailed(acct channel.Account, in channel.Inbound) error {
 	if in.Tag == "" {
 		return u.accountEvent(acct, in)
 	}
-	n, err := deliveries.Get(u.ctx, u.tx, in.Tag)
-	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrInvalid) {
+	id := store.Tuple(store.Exact(in.Tag))
+	found, err := deliveries.List(u.ctx, u.tx, store.List[Delivery]{Index: deliveriesByMail, From: id, To: store.Next(id), Desc: true, Limit: 1})
+	if err != nil {
+		return err
+	}
+	if len(found.Items) == 0 {
 		return u.accountEvent(acct, in)
 	}
-	if err != nil || n.State == channel.OutboxFailed {
-		return err
+	n := found.Items[0]
+	if n.State == channel.OutboxFailed {
+		return nil
 	}
 	n.State, n.Reason, n.Detail, n.EndedAt, n.NextAt = channel.OutboxFailed, in.Reason, in.Details["detail"], u.tx.Now(), time.Time{}
 	if err := u.tell(driver.Event{Aggregate: "delivery", ID: n.ID, Version: n.Version + 1, Kind: string(n.State),

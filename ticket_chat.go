@@ -33,6 +33,57 @@ func (e *Engine) TicketChat(ctx context.Context, p Principal, id ticket.ID, afte
 	return listed(out), err
 }
 
+// mailsOf are the mails of a ticket: the customer's last one before it was made,
+// and those that the entries stand for.
+func mailsOf(ctx context.Context, tx store.Tx, t ticket.Ticket, entries []ticket.Entry) (out []conversation.Message, err error) {
+	if to := t.Origin.ChatTo; t.Conversation != "" && to > 0 && len(t.Masks[ticket.TitlePart])+len(t.Masks[ticket.BodyPart]) == 0 {
+		before, err := tx.Conversations().Messages(ctx, t.Conversation, max(0, to-maxPage), maxPage)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range slices.Backward(before) {
+			if m.Seq <= to && m.Author.Kind == conversation.ByCustomer && m.Content.Letter != nil {
+				out = append(out, m)
+				break
+			}
+		}
+	}
+	for _, e := range entries {
+		if e.Message == "" {
+			continue
+		}
+		m, err := tx.Conversations().Message(ctx, e.Message)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return nil, err
+		}
+		if err == nil && m.Content.Letter != nil {
+			out = append(out, m)
+		}
+	}
+	return out, nil
+}
+
+// ticketFile is a file of a mail of the ticket, for whoever may read the ticket.
+func (e *Engine) ticketFile(ctx context.Context, p Principal, ref AttachmentRef) (media channel.Media, err error) {
+	err = e.readTicket(ctx, p, ref.Ticket, func(ctx context.Context, tx store.Tx, _ Who, t ticket.Ticket) error {
+		entries, err := entriesOf(ctx, tx, t.ID, max(0, t.Entries-maxPage), maxPage)
+		if err != nil {
+			return err
+		}
+		mails, err := mailsOf(ctx, tx, t, entries)
+		if err != nil {
+			return err
+		}
+		at := slices.IndexFunc(mails, func(m conversation.Message) bool { return m.ID == ref.Message })
+		if at < 0 {
+			return noSuch("attachment")
+		}
+		media, err = fileOf(mails[at], ref.N)
+		return err
+	})
+	return media, err
+}
+
 // sayToCustomer sends a public answer to the customer: through the conversation
 // that the ticket came from, else by mail at the end of the unit.
 func (u *unit) sayToCustomer(t ticket.Ticket, text string) error {

@@ -10,6 +10,8 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel/email/emailtest"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/privacy"
 	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/notify/mail"
 	"github.com/sangdam/sangdam/notify/mail/mailtest"
@@ -285,5 +287,76 @@ func TestACustomersMailAnswersTheTicket(t *testing.T) {
 		got, err = w.eng.Ticket(w.ctx, w.host, opened.Ticket)
 		require.NoError(t, err)
 		require.Contains(t, got.Entries[len(got.Entries)-1].Text, "Thank you")
+	})
+}
+
+// TestTheMailsOfATicket are read by whoever may read the ticket, also without a
+// right to the conversation, and no other file is; what is masked in the ticket
+// or in the mail is in none of them.
+func TestTheMailsOfATicket(t *testing.T) {
+	html := func(text string) emailtest.Letter {
+		return emailtest.Letter{Subject: "order", Text: text, HTML: "<p>" + text + "</p>"}
+	}
+	inMail(t, emailtest.Options{}, func(w *mailWorld) {
+		stream := w.configuration().WorkStreams["mail"]
+		stream.Tickets = true
+		require.NoError(t, errOf(w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: stream})))
+		for _, id := range []routing.AgentID{"outsider", "stranger"} {
+			w.saveAgent(routing.Agent{ID: id, Name: string(id), Role: "agent", Assign: routing.AssignmentSwitches{Ticket: true},
+				Permissions: []routing.Permission{routing.PermitTicket}, Capacity: map[routing.Profile]int{routing.ProfileUnits: 1}})
+		}
+		w.pass(3 * time.Second)
+		w.write(html("Call 010-1234-5678"))
+		page, err := w.eng.Tickets(w.ctx, w.host, sangdam.TicketFilter{}, "", 10)
+		require.NoError(t, err)
+		id := page.Tickets[0].ID
+		out := routing.AgentID("outsider")
+		made, err := w.eng.UpdateTicket(w.ctx, w.host, sangdam.UpdateTicket{Ticket: id, Version: page.Tickets[0].Version,
+			Change: sangdam.TicketChange{Agent: &out}, Comment: &sangdam.TicketComment{Text: "Which one?", Public: true}})
+		require.NoError(t, err)
+		w.pass(3 * time.Second)
+		mails := w.got("mina@example.com")
+		w.write(emailtest.Answer(mails[len(mails)-1], "The red one"))
+		w.pass(time.Minute)
+		read := func() []conversation.Message {
+			d, err := w.eng.Ticket(w.ctx, w.agent("outsider"), id)
+			require.NoError(t, err)
+			made.Version = d.Ticket.Version
+			return d.Mails
+		}
+		opens := func(who routing.AgentID, m conversation.MessageID, n int, of ticket.ID) error {
+			a, err := w.eng.Attachment(w.ctx, w.agent(who), sangdam.AttachmentRef{Message: m, N: n, Ticket: of})
+			if err == nil {
+				require.NoError(t, a.Close())
+			}
+			return err
+		}
+		got := read()
+		require.Len(t, got, 2)
+		require.Equal(t, []string{"Call 010-1234-5678", "The red one"}, []string{got[0].Content.Text, got[1].Content.Text[:11]})
+		first := got[0].ID
+		require.NoError(t, opens("outsider", first, 0, id))
+		require.Error(t, opens("outsider", first, 0, ""), "the conversation is not this agent's")
+		require.ErrorIs(t, opens("stranger", first, 0, id), sangdam.ErrNotFound)
+		require.ErrorIs(t, opens("outsider", first, 1, id), sangdam.ErrNotFound)
+		w.write(emailtest.Letter{From: "jun@example.com", Name: "Jun", Subject: "mine", Text: "other", HTML: "<p>other</p>"})
+		w.pass(time.Minute)
+		all, err := w.eng.Tickets(w.ctx, w.host, sangdam.TicketFilter{}, "", 10)
+		require.NoError(t, err)
+		require.Len(t, all.Tickets, 2)
+		for _, other := range all.Tickets {
+			if other.ID != id {
+				d, err := w.eng.Ticket(w.ctx, w.host, other.ID)
+				require.NoError(t, err)
+				require.ErrorIs(t, opens("outsider", d.Mails[0].ID, 0, id), sangdam.ErrNotFound, "a mail of another ticket")
+			}
+		}
+		at := strings.Index("Call 010-1234-5678", "0")
+		require.NoError(t, errOf(w.eng.MaskTicket(w.ctx, w.host, sangdam.MaskTicket{Ticket: id, Part: ticket.BodyPart, Version: made.Version,
+			Spans: []privacy.Span{{Start: at, End: at + 13}}})))
+		got = read()
+		require.Len(t, got, 1, "the masked one is not told")
+		require.Equal(t, "The red one", got[0].Content.Text[:11])
+		require.ErrorIs(t, opens("outsider", first, 0, id), sangdam.ErrNotFound)
 	})
 }

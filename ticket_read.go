@@ -22,6 +22,11 @@ type TicketDetail struct {
 	// there are more, for TicketHistory.
 	Entries []ticket.Entry `json:"entries"`
 	Earlier bool           `json:"earlier,omitempty"`
+	// Mails are those that the ticket was made from and that Entries stand for,
+	// masked as they are where they came; their files open with
+	// AttachmentRef.Ticket. The first is left out while title or text of the ticket
+	// are masked: it would show what stands there.
+	Mails []conversation.Message `json:"mails,omitempty"`
 	// Item is how it waits for an agent, where it does.
 	Item *routing.Item `json:"item,omitempty"`
 }
@@ -37,6 +42,9 @@ func (e *Engine) Ticket(ctx context.Context, p Principal, id ticket.ID) (TicketD
 		out = TicketDetail{Ticket: shownTicket(t, hidden), Earlier: t.Entries > maxPage}
 		entries, err := entriesOf(ctx, tx, id, max(0, t.Entries-maxPage), maxPage)
 		if err != nil {
+			return err
+		}
+		if out.Mails, err = mailsOf(ctx, tx, t, entries); err != nil {
 			return err
 		}
 		if out.Entries, err = withChatText(ctx, tx, shownEntries(entries, hidden)); err != nil {

@@ -82,6 +82,17 @@ type Recipient struct {
 	Address string `json:"address,omitempty"`
 }
 
+// MailID is the local part of the Message-ID of a mail that carries the notice of
+// an id: what may stand there. A bounce names it.
+func MailID(notice string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.' || r == '_' {
+			return r
+		}
+		return '_'
+	}, notice)
+}
+
 // Limits of a Notice.
 const (
 	MaxTitle = 500       // characters

@@ -18,17 +18,17 @@ import (
 func TestALayoutMustHoldTheContent(t *testing.T) {
 	require.NoError(t, notify.Layout{HTML: "<h1>Shop</h1>#{content}"}.Check())
 	for name, l := range map[string]notify.Layout{
-		"none":      {HTML: "<h1>Shop</h1>"},
-		"empty":     {},
-		"twice":     {HTML: "#{content}#{content}"},
-		"too large": {HTML: "#{content}" + strings.Repeat("x", notify.MaxLayout)},
-		"misspelt":  {HTML: "#{Content}"},
+		"none":            {HTML: "<h1>Shop</h1>"},
+		"empty":           {},
+		"twice":           {HTML: "#{content}#{content}"},
+		"too large":       {HTML: "#{content}" + strings.Repeat("x", notify.MaxLayout)},
+		"misspelt":        {HTML: "#{Content}"},
 		"in a comment":    {HTML: "<!-- #{content} -->"},
 		"in an attribute": {HTML: `<p title="#{content}">`},
 		"both forms":      {HTML: "#{content}", Plain: "#{content}"},
 		"plain, none":     {Plain: "Shop"},
 		"plain, twice":    {Plain: "#{content} #{content}"},
-		"long text": {HTML: "#{content}", Text: strings.Repeat("x", notify.MaxLayoutText+1)},
+		"long text":       {HTML: "#{content}", Text: strings.Repeat("x", notify.MaxLayoutText+1)},
 	} {
 		require.ErrorIs(t, l.Check(), notify.ErrInvalid, name)
 	}

@@ -204,7 +204,7 @@ func (a *Adapter) Validate(acct channel.Account) error {
 }
 
 // MayChange implements channel.Changer: mails that customers have hold tokens and
-// ids of the main address.
+// ids of the main address, and a mailbox is taken out once it is off.
 func (a *Adapter) MayChange(old, next channel.Account) error {
 	was, err := settingsOf(old)
 	if err != nil {
@@ -219,6 +219,12 @@ func (a *Adapter) MayChange(old, next channel.Account) error {
 			"email: the main address %s is in use: answers to mails from it come back to it; "+
 				"add a new account for %s, and switch this one off when nobody writes to it any more",
 			was.Address, now.Address)
+	}
+	for _, m := range was.Mailboxes {
+		if !m.Off && !old.Disabled && !slices.ContainsFunc(now.Mailboxes, func(o Mailbox) bool { return o.Name == m.Name }) {
+			return errs.New(errs.Invalid, "email: mails are fetched from mailbox %q of user %s; switch it off first (off), then take it out",
+				m.Name, m.User)
+		}
 	}
 	return nil
 }

@@ -77,7 +77,7 @@ var packageRules = []packageRule{
 	{path: "channel/channeltest", may: []string{"channel"}, modules: []string{"github.com/rivo/uniseg", "github.com/stretchr/testify/",
 		"pgregory.net/rapid"}, why: "a conformance suite knows only the contract that it tests"},
 
-	{path: "notify", pure: true, may: []string{"channel"}, why: whyPure},
+	{path: "notify", pure: true, may: []string{"channel", "internal/plaintext"}, why: whyPure},
 	{path: "notify/webhook/...", may: []string{"channel", "notify", "notify/webhook/...", "internal/safehttp"}, why: whyCarrier},
 	{path: "notify/mail/...", may: []string{"channel", "notify", "notify/mail/...", "internal/safehttp", "internal/smtpout"},
 		why: whyCarrier, modules: []string{
@@ -128,6 +128,7 @@ var packageRules = []packageRule{
 	{path: "internal/jsondoc", modules: []string{"github.com/go-json-experiment/json"}, why: "it reads bytes, whatever is in them"},
 	{path: "internal/fold", pure: true, modules: []string{"golang.org/x/text/"},
 		why: "one rule of what counts as the same text, for domain packages and stores alike"},
+	{path: "internal/plaintext", pure: true, why: "one rule of what HTML says in plain text, for the layouts of notify and of channel/email"},
 	{path: "internal/id", why: "every package uses it"},
 	{path: "internal/smtpout", may: []string{"channel", "internal/errs"}, modules: []string{"github.com/wneessen/go-mail"},
 		why: "mail as a channel and notices by mail both send by it"},

@@ -183,13 +183,6 @@ func oneLine(s string) string {
 	}, s))
 }
 
-// messageID keeps what may stand in a Message-ID of the notice's id.
 func messageID(id, from string) string {
-	clean := strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.' || r == '_' {
-			return r
-		}
-		return '_'
-	}, id)
-	return clean + "@" + from[strings.LastIndex(from, "@")+1:]
+	return notify.MailID(id) + "@" + from[strings.LastIndex(from, "@")+1:]
 }

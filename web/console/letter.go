@@ -12,6 +12,7 @@ import (
 	"github.com/sangdam/sangdam/channel/email/message"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/ticket"
 )
 
 // A mail in the thread: its head, its text with what is quoted folded away, and
@@ -38,7 +39,8 @@ type letterView struct {
 	Frame, Name, Pictures string
 }
 
-func (q *request) letterView(m *conversation.Message) *letterView {
+// letterView shows a mail that is read at a place, a conversation's or a ticket's.
+func (q *request) letterView(m *conversation.Message, at string) *letterView {
 	l := m.Content.Letter
 	if l == nil {
 		return nil
@@ -53,7 +55,7 @@ func (q *request) letterView(m *conversation.Message) *letterView {
 	}
 	for n, f := range m.Content.Files() {
 		if f.Form && f.Blob != "" {
-			v.Frame = q.o.Prefix + "/letters/" + url.PathEscape(string(m.ID)) + "/" + strconv.Itoa(n) + "?" + own.Encode()
+			v.Frame = q.o.Prefix + at + "/letters/" + url.PathEscape(string(m.ID)) + "/" + strconv.Itoa(n) + "?" + own.Encode()
 			v.Name, v.Pictures = "letter-"+string(m.ID), v.Frame+"&pictures=1"
 		}
 	}
@@ -63,12 +65,20 @@ func (q *request) letterView(m *conversation.Message) *letterView {
 // letter answers with the HTML of a mail, for a frame of the console. It is
 // cleaned again here, whatever was stored.
 func (q *request) letter() error {
-	id := conversation.MessageID(q.r.PathValue("id"))
-	n, err := strconv.Atoi(q.r.PathValue("n"))
-	if err != nil {
+	return q.showLetter(sangdam.AttachmentRef{Message: conversation.MessageID(q.r.PathValue("id"))})
+}
+
+// ticketLetter is the same for a mail of a ticket, by the right to read that.
+func (q *request) ticketLetter() error {
+	return q.showLetter(sangdam.AttachmentRef{Message: conversation.MessageID(q.r.PathValue("message")),
+		Ticket: ticket.ID(q.r.PathValue("id"))})
+}
+
+func (q *request) showLetter(of sangdam.AttachmentRef) (err error) {
+	if of.N, err = strconv.Atoi(q.r.PathValue("n")); err != nil {
 		return errs.New(errs.NotFound, "console: there is no such mail")
 	}
-	raw, _, err := q.attached(id, n, maxLetter)
+	raw, _, err := q.attached(of, maxLetter)
 	if err != nil {
 		return err
 	}
@@ -76,10 +86,10 @@ func (q *request) letter() error {
 	if q.r.URL.Query().Get("pictures") == "1" {
 		images, from = message.Remote, "img-src data: https:"
 	}
-	safe, _ := message.Clean(string(raw), images, q.ownPictures(id))
+	safe, _ := message.Clean(string(raw), images, q.ownPictures(of))
 	h := q.w.Header()
 	h.Set("Content-Security-Policy", "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; "+from+
-		"; style-src 'unsafe-inline'; frame-ancestors 'self'")
+		"; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'; frame-ancestors 'self'")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = io.WriteString(q.w, "<!doctype html><title>"+escapedText(q.lang.t("letter.title"))+"</title>"+safe) // the reader may be gone
@@ -88,7 +98,7 @@ func (q *request) letter() error {
 
 // ownPictures finds the pictures that came with a mail. Which file has which
 // Content-ID is said by the address; each is asked for with the reader's rights.
-func (q *request) ownPictures(id conversation.MessageID) func(string) string {
+func (q *request) ownPictures(of sangdam.AttachmentRef) func(string) string {
 	where, left := map[string]int{}, maxLetterPictures
 	for _, one := range q.r.URL.Query()["cid"] {
 		place, cid, _ := strings.Cut(one, " ")
@@ -101,7 +111,8 @@ func (q *request) ownPictures(id conversation.MessageID) func(string) string {
 		if !is {
 			return ""
 		}
-		raw, kind, err := q.attached(id, n, left)
+		of.N = n
+		raw, kind, err := q.attached(of, left)
 		switch kind {
 		case "image/png", "image/jpeg", "image/gif", "image/webp":
 		default:
@@ -116,8 +127,8 @@ func (q *request) ownPictures(id conversation.MessageID) func(string) string {
 }
 
 // attached reads a file of a message, of at most so many bytes.
-func (q *request) attached(id conversation.MessageID, n, most int) (raw []byte, kind string, err error) {
-	a, err := q.engine.Attachment(q.r.Context(), q.p, sangdam.AttachmentRef{Message: id, N: n})
+func (q *request) attached(of sangdam.AttachmentRef, most int) (raw []byte, kind string, err error) {
+	a, err := q.engine.Attachment(q.r.Context(), q.p, of)
 	if err != nil {
 		return nil, "", err
 	}

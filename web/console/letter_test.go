@@ -7,8 +7,10 @@ import (
 	"image/png"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -16,16 +18,21 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/email"
 	"github.com/sangdam/sangdam/channel/email/emailtest"
+	"github.com/sangdam/sangdam/conversation/privacy"
 	"github.com/sangdam/sangdam/internal/browsertest"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/ticket"
 )
 
 // byMail makes an account that fetches mails from the emulator.
-func (w *world) byMail() {
+func (w *world) byMail(change ...func(*routing.WorkStream)) {
 	w.t.Helper()
 	ctx := w.t.Context()
-	_, err := w.eng.SaveWorkStream(ctx, w.host, sangdam.SaveWorkStream{WorkStream: routing.WorkStream{ID: "mail", Name: "Mail",
-		ChannelKind: "email", Mode: routing.Push, Cost: 1, Queue: "everyone", AutoAccept: true}})
+	stream := routing.WorkStream{ID: "mail", Name: "Mail", ChannelKind: "email", Mode: routing.Push, Cost: 1, Queue: "everyone", AutoAccept: true}
+	for _, fn := range change {
+		fn(&stream)
+	}
+	_, err := w.eng.SaveWorkStream(ctx, w.host, sangdam.SaveWorkStream{WorkStream: stream})
 	require.NoError(w.t, err)
 	raw, err := json.Marshal(email.Settings{Address: "help@shop.test", Name: "Shop",
 		Mailboxes: []email.Mailbox{{Host: "imap.shop.test", Encryption: email.Plain, User: "desk"}},
@@ -97,4 +104,78 @@ func TestAMailIsShownInASandboxedFrame(t *testing.T) {
 		resp, _ = get(bad)
 		require.Equal(t, http.StatusNotFound, resp.StatusCode, bad)
 	}
+}
+
+// A mail that became a ticket shows its HTML on the ticket's page, in the same
+// frame: its own pictures, none from elsewhere until somebody asks, nothing that
+// runs. What a customer answers has its own, with what it quotes folded away; once
+// the ticket's text is masked the frame is gone.
+func TestATicketShowsItsMailsInASandboxedFrame(t *testing.T) {
+	w := newWorld(t)
+	w.byMail(func(s *routing.WorkStream) { s.Tickets = true })
+	var dot bytes.Buffer
+	require.NoError(t, png.Encode(&dot, image.NewRGBA(image.Rect(0, 0, 3, 3))))
+	letter := emailtest.Letter{From: "mina@example.com", Name: "Mina", Subject: "Broken", Cc: []string{"jun@example.com"},
+		Text: "It is broken", HTML: `<p>It is <b>broken</b></p><img src="cid:dot" alt="dot"><img src="https://elsewhere.test/p.png" alt="logo">` +
+			strings.Join(corpus, ""),
+		Files: []emailtest.File{{Name: "dot.png", Type: "image/png", CID: "dot", Data: dot.Bytes()}}}
+	ready := func(d sangdam.TicketDetail, n int) bool {
+		return len(d.Mails) == n && !slices.ContainsFunc(d.Mails[n-1].Content.Files(), func(f channel.Media) bool { return f.Blob == "" })
+	}
+	var tk ticket.Ticket
+	for n := 0; tk.ID == ""; n++ { // until the mailbox is followed
+		w.mail.Write(letter)
+		for end := time.Now().Add(5 * time.Second); tk.ID == "" && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+			page, err := w.eng.Tickets(t.Context(), w.host, sangdam.TicketFilter{}, "", 10)
+			require.NoError(t, err)
+			if len(page.Tickets) > 0 {
+				tk = page.Tickets[0]
+			}
+		}
+		require.Less(t, n, 5)
+	}
+	read := func() sangdam.TicketDetail {
+		d, err := w.eng.Ticket(t.Context(), w.host, tk.ID)
+		require.NoError(t, err)
+		return d
+	}
+	w.eventually("the mail's files", func() bool { return ready(read(), 1) })
+	_, err := w.eng.UpdateTicket(t.Context(), w.host, sangdam.UpdateTicket{Ticket: tk.ID, Version: tk.Version,
+		Comment: &sangdam.TicketComment{Text: "Which one?", Public: true}})
+	require.NoError(t, err)
+	w.eventually("the answer", func() bool { return len(w.mail.Received("mina@example.com")) > 0 })
+	reply := emailtest.Answer(w.mail.Received("mina@example.com")[0], "The red one\n\nOn Mon, Nov 2, 2026 at 9:00 AM Shop <help@shop.test> wrote:\n> Which?\n")
+	reply.HTML = "<p>The <i>red</i> one</p>"
+	w.mail.Write(reply)
+	w.eventually("the reply", func() bool { return ready(read(), 2) })
+
+	p := w.open(browsertest.Open(t), "admin")
+	p.openPage("/tickets/" + string(tk.ID))
+	p.shows(".letter-head", "jun@example.com")
+	require.Equal(t, 2, eval[int](p, `document.querySelectorAll("details.letter iframe").length`))
+	require.Equal(t, "none", eval[string](p, `getComputedStyle(document.querySelector(".entry .fold")).display`), "what is quoted is folded away")
+	eval[bool](p, `(document.querySelector("details.letter iframe").addEventListener("load", () => { window.framed = true; }), true)`)
+	p.click("details.letter summary")
+	p.until(`window.framed`)
+	require.False(t, eval[bool](p, `"hacked" in window`))
+	require.Equal(t, "allow-popups allow-popups-to-escape-sandbox", eval[string](p, `document.querySelector("details.letter iframe").getAttribute("sandbox")`))
+	p.shot("ticket-mail-frame")
+	frame := strings.TrimPrefix(eval[string](p, `document.querySelector("details.letter iframe").getAttribute("src")`), "/desk")
+	require.True(t, strings.HasPrefix(frame, "/tickets/"+string(tk.ID)+"/letters/"), frame)
+	resp := w.client("admin").do(http.MethodGet, frame, "")
+	require.True(t, strings.HasPrefix(resp.Header.Get("Content-Security-Policy"),
+		"sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src data:; "))
+	raw, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Contains(t, string(raw), "<b>broken</b>")
+	require.Contains(t, string(raw), "data:image/png;base64,")
+	for _, never := range []string{"elsewhere.test", "<script", "onerror=", "<svg"} {
+		require.NotContains(t, string(raw), never)
+	}
+	_, err = w.eng.MaskTicket(t.Context(), w.host, sangdam.MaskTicket{Ticket: tk.ID, Part: ticket.BodyPart, Version: read().Ticket.Version,
+		Spans: []privacy.Span{{Start: 6, End: 12}}})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusNotFound, w.client("admin").do(http.MethodGet, frame, "").StatusCode)
+	p.openPage("/tickets/" + string(tk.ID))
+	require.Equal(t, 1, eval[int](p, `document.querySelectorAll("details.letter iframe").length`))
 }

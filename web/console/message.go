@@ -76,7 +76,7 @@ func (q *request) messageView(d *sangdam.Directory, m *conversation.Message, all
 	case conversation.Internal:
 		v.Side, v.Status = "note", ""
 	}
-	v.Author, v.Letter = q.authorOf(d, m), q.letterView(m)
+	v.Author, v.Letter = q.authorOf(d, m), q.letterView(m, "")
 	v.Text, v.Folded = fold(v.Text, m.Content.Spans)
 	if m.Status == conversation.StatusFailed || m.Status == conversation.StatusUnknown {
 		v.Resend, v.Reason = true, q.lang.of("reason", string(m.Reason))

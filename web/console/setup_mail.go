@@ -328,7 +328,8 @@ func escapedText(s string) string { return html.EscapeString(s) }
 // no script of it runs, it sends nothing and loads nothing.
 func (q *request) framed(title, body string) error {
 	q.w.Header().Set("Content-Security-Policy",
-		"sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'")
+		"sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'; "+
+			"frame-ancestors 'self'")
 	q.w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = q.w.Write([]byte("<!doctype html><title>" + escapedText(title) + "</title>" + body)) // the reader may be gone
 	return nil

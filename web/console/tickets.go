@@ -174,6 +174,7 @@ type ticketView struct {
 	Title      []segment
 	Body       []segment
 	BodyFound  []found
+	Letter     *letterView // the mail that it was made from
 	Masking    maskingView
 	Version    int64
 	Contact    string
@@ -204,6 +205,8 @@ type entryView struct {
 	Part                  string
 	Seq                   int64
 	Found                 []found
+	Letter                *letterView // the mail that the entry stands for
+	Folded                bool
 	Public                bool
 	Changes               []string
 }
@@ -256,9 +259,7 @@ func (q *request) showTicket(comment string, wrong error) error {
 		to := q.o.Prefix + "/tickets/" + url.PathEscape(string(l.To))
 		v.Links = append(v.Links, linkView{string(l.To), to, q.lang.of("relation", string(l.As))})
 	}
-	for _, e := range detail.Entries {
-		v.Entries = append(v.Entries, q.entryView(d, e))
-	}
+	q.ticketLetters(d, detail, &v)
 	status := http.StatusOK
 	if wrong != nil {
 		tr := q.troubleOf(wrong)
@@ -269,6 +270,27 @@ func (q *request) showTicket(comment string, wrong error) error {
 	}
 	q.page(status, "ticket", fmt.Sprintf("#%d %s", t.Number, t.Title), "tickets", v)
 	return nil
+}
+
+// ticketLetters fills the history, and beside it the mails.
+func (q *request) ticketLetters(d *sangdam.Directory, detail sangdam.TicketDetail, v *ticketView) {
+	at := "/tickets/" + url.PathEscape(string(detail.Ticket.ID))
+	mails := map[conversation.MessageID]*conversation.Message{}
+	for i := range detail.Mails {
+		mails[detail.Mails[i].ID] = &detail.Mails[i]
+	}
+	for _, e := range detail.Entries {
+		row := q.entryView(d, e)
+		if m := mails[e.Message]; m != nil && e.Message != "" {
+			row.Letter = q.letterView(m, at)
+			row.Text, row.Folded = fold(row.Text, m.Content.Spans)
+			delete(mails, e.Message)
+		}
+		v.Entries = append(v.Entries, row)
+	}
+	for _, m := range mails { // the one that no entry stands for
+		v.Letter = q.letterView(m, at)
+	}
 }
 
 func (q *request) ticketChoices(d *sangdam.Directory, set sangdam.TicketSetup, t ticket.Ticket, v *ticketView) {

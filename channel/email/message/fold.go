@@ -92,7 +92,7 @@ func fold(text string) []Fold {
 		if !l.said(0, i) && stop >= end { // nothing else is said
 			continue
 		}
-		if l.said(stop, end) && l.interleaved(stop) {
+		if l.said(stop, end) && l.interleaved(stop) && l.quoteAt(l.next(stop)) == 0 {
 			break
 		}
 		folds = append(folds, Fold{l.at[i], l.at[stop] - l.at[i], Quoted})
@@ -103,6 +103,14 @@ func fold(text string) []Fold {
 		i = stop - 1
 	}
 	return l.withSignature(folds, end)
+}
+
+// next is the first line from i on that is not blank; the last line where all are.
+func (l lines) next(i int) int {
+	for i < l.n()-1 && l.blank(i) {
+		i++
+	}
+	return min(i, l.n()-1)
 }
 
 // quoteAt tells how many lines introduce a quotation at line i; 0: none.

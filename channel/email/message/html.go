@@ -40,6 +40,7 @@ var (
 	word       = regexp.MustCompile(`^[A-Za-z0-9 -]{1,30}$`)
 	family     = regexp.MustCompile(`^[\p{L}0-9 ,'"_-]{1,120}$`)
 	border     = regexp.MustCompile(`^[A-Za-z0-9#.() ,%-]{1,60}$`)
+	link       = regexp.MustCompile(`(?i)^\s*(https?://|mailto:|tel:)`) // in full: a mail has no page that others are relative to
 	elsewhere  = regexp.MustCompile(`^https://[^\s"'<>]+$`)
 	ownPicture = regexp.MustCompile(`^(cid:[^\s"'<>]+|https://[^\s"'<>]+|/[^\s"'<>]+|data:image/(png|jpeg|gif|webp);base64,` +
 		`[A-Za-z0-9+/=\s]+)$`)
@@ -73,7 +74,7 @@ func policy() *bluemonday.Policy {
 	p.AllowAttrs("src").Matching(ownPicture).OnElements("img")
 	p.AllowAttrs(setAside).Matching(elsewhere).OnElements("img")
 	p.AllowAttrs("alt").OnElements("img")
-	p.AllowAttrs("href").OnElements("a")
+	p.AllowAttrs("href").Matching(link).OnElements("a")
 	p.AllowURLSchemes("http", "https", "mailto", "tel")
 	p.AllowURLSchemeWithCustomPolicy("cid", func(*url.URL) bool { return true })
 	p.AllowDataURIImages()

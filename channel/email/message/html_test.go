@@ -177,3 +177,18 @@ func FuzzParse(f *testing.F) {
 		harmless(t, m.HTML, safe)
 	})
 }
+
+// A link leads to where its sender says in full, never to a page of the desk.
+func TestLinksOfAMailAreWhole(t *testing.T) {
+	for source, want := range map[string]string{
+		`<a href="/desk/setup?warn=x">a</a>`: "a", `<a href="?x">a</a>`: "a", `<a href="#top">a</a>`: "a", `<a href="//evil.test">a</a>`: "a",
+		`<a href="cid:x">a</a>`: "a", `<a href="\\evil.test">a</a>`: "a", `<a href="http:relative">a</a>`: "a",
+	} {
+		for _, images := range []Images{NoRemote, Remote, Later} {
+			got, _ := Clean(source, images, nil)
+			require.Equal(t, want, got, source)
+		}
+	}
+	got, _ := Clean(`<a href="HTTPS://shop.example/a">a</a><a href="mailto:a@b.example">b</a><a href="tel:+82">c</a>`, NoRemote, nil)
+	require.Equal(t, 3, strings.Count(got, "<a "), got)
+}
