@@ -65,3 +65,48 @@ func TestABounceMarksANotice(t *testing.T) {
 		require.Empty(t, w.got(""))
 	}, withOutside(&o))
 }
+
+// What answers a mail about a ticket joins it by that mail's exact id, and for the
+// address that it went to alone: a stranger who knows the id, somebody under the
+// customer's name for whom the domain does not vouch, and ids that are alike make
+// tickets of nobody (N46, N48).
+func TestNothingForgedAnswersATicketsMail(t *testing.T) {
+	var o outside
+	inMail(t, emailtest.Options{AuthServer: "mx.shop.test"}, func(w *mailWorld) {
+		o.targets(w.world)
+		require.NoError(t, errOf(w.eng.SaveMailLayout(w.ctx, w.host, sangdam.SaveMailLayout{
+			Layout: notify.Layout{HTML: "#{content}", Text: "We have got it."}})))
+		require.NoError(t, errOf(w.eng.SaveWorkspaceSettings(w.ctx, w.host, sangdam.SaveWorkspaceSettings{Settings: sangdam.WorkspaceSettings{
+			Tickets: sangdam.TicketRouting{AnswerBy: "mail", MailOn: []ticket.MailEvent{ticket.MailReceived}}}})))
+		w.pass(3 * time.Second)
+		made, err := w.eng.OpenTicket(w.ctx, w.host, sangdam.OpenTicket{Title: "Lamp", Body: "It is broken",
+			Requester: ticket.Requester{Name: "Mina", Email: "mina@example.com"}})
+		require.NoError(t, err)
+		w.pass(time.Minute)
+		id := strings.Trim(o.mails.Mails()[0].Header["Message-Id"][0], "<>")
+		local, domain, _ := strings.Cut(id, "@")
+		replies := func() (n int) {
+			history, err := w.eng.TicketHistory(w.ctx, w.host, made.Ticket, 0, 50)
+			require.NoError(t, err)
+			for _, e := range history {
+				if e.Kind == ticket.Replied {
+					n++
+				}
+			}
+			return n
+		}
+		for _, l := range []emailtest.Letter{
+			{From: "eve@evil.example", Text: "a stranger", InReplyTo: id, References: []string{id}},
+			{Text: "under her name", InReplyTo: id, Spoofed: true},
+			{Text: "cut", InReplyTo: local[:len(local)-1] + "@" + domain},
+			{Text: "another step", InReplyTo: local + "9@" + domain},
+			{Text: "before it", InReplyTo: "x" + id},
+			{Subject: "[#1] Lamp", Text: "by its number"},
+		} {
+			w.write(l)
+			require.Zero(t, replies(), l.Text)
+		}
+		w.write(emailtest.Letter{Text: "It is me", InReplyTo: id})
+		require.Equal(t, 1, replies())
+	}, withOutside(&o))
+}

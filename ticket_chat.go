@@ -208,7 +208,7 @@ func (u *unit) joinTicket(meant ticket.ID, m conversation.Message) error {
 // the exact id of that mail and for the address that it went to.
 func (u *unit) answersTicket(d *conversation.Draft, in channel.Inbound) error {
 	for _, a := range in.Answers {
-		name, is := ofMail(string(a))
+		name, seq, is := ofMail(string(a))
 		if !is {
 			continue
 		}
@@ -219,7 +219,7 @@ func (u *unit) answersTicket(d *conversation.Draft, in channel.Inbound) error {
 		if err != nil {
 			return err
 		}
-		if strings.EqualFold(w.now.Requester.Email, string(in.Author.User)) {
+		if seq <= w.now.Entries && strings.EqualFold(w.now.Requester.Email, string(in.Author.User)) {
 			d.C.Ticket = string(name)
 			return nil
 		}

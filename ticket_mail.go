@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/sangdam/sangdam/internal/errs"
@@ -159,14 +160,17 @@ func (u *unit) checkMails(t TicketRouting) error {
 // mailID names the mail about a step, of which package mail makes the Message-ID.
 func mailID(t ticket.ID, seq int64) string { return fmt.Sprintf("%s_%d", t, seq) }
 
-// ofMail is the ticket that a mail of such a Message-ID was about.
-func ofMail(messageID string) (ticket.ID, bool) {
+// ofMail is the ticket, and the step of it, that a mail of such a Message-ID was
+// about.
+func ofMail(messageID string) (id ticket.ID, seq int64, is bool) {
 	local, _, _ := strings.Cut(strings.Trim(messageID, "<> "), "@")
 	at := strings.LastIndexByte(local, '_')
-	if at < 1 || strings.Trim(local[at+1:], "0123456789") != "" {
-		return "", false
+	if at < 1 {
+		return "", 0, false
 	}
-	return ticket.ID(local[:at]), true
+	id = ticket.ID(local[:at])
+	seq, err := strconv.ParseInt(local[at+1:], 10, 64)
+	return id, seq, err == nil && seq > 0 && mailID(id, seq) == local // no other spelling of it
 }
 
 // mailCustomers is the stage in which the steps of this unit become mails.

@@ -8,6 +8,7 @@ import (
 	"mime/quotedprintable"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -442,6 +443,20 @@ func TestNestedPartsAreBounded(t *testing.T) {
 	wide := parse(t, "Content-Type: multipart/mixed; boundary=b\n\n"+strings.Repeat("--b\n\nx\n", 10000)+"--b--\n", Options{})
 	require.NotEmpty(t, wide.Problems)
 	require.LessOrEqual(t, len(wide.Files), maxParts)
+}
+
+// A mail of 25 MB is read in a few times its size, which no load changes.
+func TestALargeMailIsReadInBoundedMemory(t *testing.T) {
+	raw := []byte("From: a@example.com\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nsee the file\r\n--b\r\n" +
+		"Content-Type: application/pdf; name=a.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n" +
+		strings.Repeat(strings.Repeat("QUJD", 19)+"\r\n", 25<<20/78) + "--b--\r\n")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	m := Parse(raw, Options{})
+	runtime.ReadMemStats(&after)
+	require.Len(t, m.Files, 1)
+	require.Greater(t, len(m.Files[0].Data), 17<<20)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(4*len(raw)))
 }
 
 // The corpus is as large as it is said to be; it runs last.
