@@ -25,8 +25,8 @@ func TestABounceMarksANotice(t *testing.T) {
 		o.targets(w.world)
 		require.NoError(t, errOf(w.eng.SaveMailLayout(w.ctx, w.host, sangdam.SaveMailLayout{
 			Layout: notify.Layout{HTML: "#{content}", Text: "We have got it."}})))
-		require.NoError(t, errOf(w.eng.SaveWorkspaceSettings(w.ctx, w.host, sangdam.SaveWorkspaceSettings{Settings: sangdam.WorkspaceSettings{
-			Tickets: sangdam.TicketRouting{AnswerBy: "mail", MailOn: []ticket.MailEvent{ticket.MailReceived}}}})))
+		told := sangdam.WorkspaceSettings{Tickets: sangdam.TicketRouting{AnswerBy: "mail", MailOn: []ticket.MailEvent{ticket.MailReceived}}}
+		require.NoError(t, errOf(w.eng.SaveWorkspaceSettings(w.ctx, w.host, sangdam.SaveWorkspaceSettings{Settings: told})))
 		w.pass(3 * time.Second)
 		require.NoError(t, errOf(w.eng.OpenTicket(w.ctx, w.host, sangdam.OpenTicket{Title: "Lamp", Body: "It is broken",
 			Requester: ticket.Requester{Name: "Mina", Email: "mina@example.com"}})))
@@ -76,8 +76,8 @@ func TestNothingForgedAnswersATicketsMail(t *testing.T) {
 		o.targets(w.world)
 		require.NoError(t, errOf(w.eng.SaveMailLayout(w.ctx, w.host, sangdam.SaveMailLayout{
 			Layout: notify.Layout{HTML: "#{content}", Text: "We have got it."}})))
-		require.NoError(t, errOf(w.eng.SaveWorkspaceSettings(w.ctx, w.host, sangdam.SaveWorkspaceSettings{Settings: sangdam.WorkspaceSettings{
-			Tickets: sangdam.TicketRouting{AnswerBy: "mail", MailOn: []ticket.MailEvent{ticket.MailReceived}}}})))
+		told := sangdam.WorkspaceSettings{Tickets: sangdam.TicketRouting{AnswerBy: "mail", MailOn: []ticket.MailEvent{ticket.MailReceived}}}
+		require.NoError(t, errOf(w.eng.SaveWorkspaceSettings(w.ctx, w.host, sangdam.SaveWorkspaceSettings{Settings: told})))
 		w.pass(3 * time.Second)
 		made, err := w.eng.OpenTicket(w.ctx, w.host, sangdam.OpenTicket{Title: "Lamp", Body: "It is broken",
 			Requester: ticket.Requester{Name: "Mina", Email: "mina@example.com"}})

@@ -83,7 +83,8 @@ func inOtherForm(what string, wanted Editor) string {
 	if wanted == EditorHTML {
 		has = EditorText
 	}
-	return fmt.Sprintf("%s is of the editor type %s, and the workspace's is %s: it stays in use as it is; to change it, convert it", what, has, wanted)
+	return fmt.Sprintf("%s is of the editor type %s, and the workspace's is %s: it stays in use as it is; to change it, convert it",
+		what, has, wanted)
 }
 
 // otherForms names every layout of the workspace in another form than the wanted one.

@@ -112,7 +112,8 @@ func TestMailAccountsFollowTheEditorType(t *testing.T) {
 			require.NoError(t, err)
 			return got.Warnings
 		}
-		html, plain := email.Layout{Event: "handled", HTML: "<h1>Shop</h1>#{content}"}, email.Layout{Event: "received", Text: "Shop\n#{content}"}
+		html := email.Layout{Event: "handled", HTML: "<h1>Shop</h1>#{content}"}
+		plain := email.Layout{Event: "received", Text: "Shop\n#{content}"}
 		require.ErrorContains(t, errOf(save(plain)), "set the editor type to text")
 		require.NoError(t, errOf(save(html)))
 		require.Len(t, editor(0, sangdam.EditorText), 1)
@@ -137,7 +138,8 @@ func TestMailAccountsFollowTheEditorType(t *testing.T) {
 		for _, m := range w.got("mina@example.com") {
 			got[strings.ReplaceAll(strings.TrimSpace(m.Text), "\r\n", "\n")] = strings.TrimSpace(m.HTML)
 		}
-		require.Equal(t, map[string]string{"Shop\nYour mail has arrived.": "", "A rule says so.": "", "Shop\n\nWe look.": "<h1>Shop</h1>We look."}, got)
+		require.Equal(t, map[string]string{"Shop\nYour mail has arrived.": "", "A rule says so.": "",
+			"Shop\n\nWe look.": "<h1>Shop</h1>We look."}, got)
 
 		require.Len(t, editor(1, sangdam.EditorHTML), 1, "now the plain one is of the other type")
 	})

@@ -286,8 +286,9 @@ func TestLayoutsOfTheMailChannel(t *testing.T) {
 		for _, m := range w.got("mina@example.com") {
 			got[strings.TrimSpace(m.Text)] = strings.TrimSpace(m.HTML)
 		}
-		require.Equal(t, map[string]string{"A rule says so.": "", "received: Your mail has arrived.": "<b>received</b>: Your mail has arrived.",
-			"on hold: Which one?": "on hold: Which one?", "handled: We look.": "handled: We look.", "solved: Done.": "solved: Done."}, got)
+		require.Equal(t, map[string]string{"A rule says so.": "", "on hold: Which one?": "on hold: Which one?",
+			"received: Your mail has arrived.": "<b>received</b>: Your mail has arrived.",
+			"handled: We look.":                "handled: We look.", "solved: Done.": "solved: Done."}, got)
 	})
 }
 

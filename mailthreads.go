@@ -164,7 +164,8 @@ func (u *unit) noticeFailed(acct channel.Account, in channel.Inbound) error {
 		return u.accountEvent(acct, in)
 	}
 	id := store.Tuple(store.Exact(in.Tag))
-	found, err := deliveries.List(u.ctx, u.tx, store.List[Delivery]{Index: deliveriesByMail, From: id, To: store.Next(id), Desc: true, Limit: 1})
+	found, err := deliveries.List(u.ctx, u.tx, store.List[Delivery]{Index: deliveriesByMail, From: id, To: store.Next(id), Desc: true,
+		Limit: 1})
 	if err != nil {
 		return err
 	}

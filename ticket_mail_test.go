@@ -101,11 +101,13 @@ func TestCustomersAreToldByMail(t *testing.T) {
 			got[key], order = m, append(order, key)
 		}
 		const title, line = "[#1] Lamp broken|Shop, 1\n\n", "\n\n--------"
-		require.ElementsMatch(t, []string{title + "Ticket 1 is unassigned." + line, title + "Ticket 1 is on_hold." + line, title + "a < b" + line,
+		require.ElementsMatch(t, []string{title + "Ticket 1 is unassigned." + line, title + "Ticket 1 is on_hold." + line,
+			title + "a < b" + line,
 			"<Kim>님, 해결|<Kim>문의가 해결되었습니다.",
 			"by a rule|plain words"}, order)
 		require.Equal(t, "<h1>Shop, 1</h1>a &lt; b<hr>", strings.TrimSpace(got[title+"a < b"+line].HTML))
-		require.Equal(t, "<b>&lt;Kim&gt;</b>문의가 해결되었습니다.", strings.TrimSpace(got["<Kim>님, 해결|<Kim>문의가 해결되었습니다."].HTML))
+		require.Equal(t, "<b>&lt;Kim&gt;</b>문의가 해결되었습니다.",
+			strings.TrimSpace(got["<Kim>님, 해결|<Kim>문의가 해결되었습니다."].HTML))
 		require.Empty(t, got["by a rule|plain words"].HTML, "the layout is not for mails of triggers")
 	}, withOutside(&o))
 }

@@ -101,7 +101,8 @@ func TestALayoutForEachEventAndLanguage(t *testing.T) {
 		html, text      string
 	}{
 		{"received", "ko-KR", true, "접수 x", "접수 x"}, {"received", "", true, "received x", "received x"},
-		{"on_hold", "ko", false, "hold x", "hold x"}, {"handled", "", false, "回答 x", "回答 x"}, {"handled", "en", false, "any x", "any x"},
+		{"on_hold", "ko", false, "hold x", "hold x"}, {"handled", "", false, "回答 x", "回答 x"},
+		{"handled", "en", false, "any x", "any x"},
 		{"", "en", true, "machine x", "machine x"}, {"solved", "ko", false, "<p>x</p>", "own: x"},
 		{"solved", "en", false, "", "-- solved --\nx\n-- Shop --"}, {"trigger", "ja", true, "", "x"},
 	} {

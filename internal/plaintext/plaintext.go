@@ -9,15 +9,17 @@ import (
 )
 
 // hidden elements hold nothing for a reader.
-var hidden = map[string]bool{"script": true, "style": true, "title": true, "template": true, "head": true, "noembed": true, "noframes": true,
-	"iframe": true, "textarea": true, "select": true, "svg": true, "math": true, "object": true}
+var hidden = map[string]bool{"script": true, "style": true, "title": true, "template": true, "head": true, "noembed": true,
+	"noframes": true,
+	"iframe":   true, "textarea": true, "select": true, "svg": true, "math": true, "object": true}
 
 // raw elements end at their end tag alone, whatever stands in them.
 var raw = map[string]bool{"script": true, "style": true, "title": true, "noembed": true, "noframes": true, "iframe": true, "textarea": true}
 
 // lines is how many line ends stand before and after an element.
-var lines = map[string]int{"p": 2, "h1": 2, "h2": 2, "h3": 2, "h4": 2, "h5": 2, "h6": 2, "ul": 2, "ol": 2, "table": 2, "blockquote": 2, "pre": 2,
-	"hr": 2, "dl": 2, "div": 1, "tr": 1, "li": 1, "dt": 1, "dd": 1, "section": 1, "article": 1, "header": 1, "footer": 1, "center": 1,
+var lines = map[string]int{"p": 2, "h1": 2, "h2": 2, "h3": 2, "h4": 2, "h5": 2, "h6": 2, "ul": 2, "ol": 2, "table": 2, "blockquote": 2,
+	"pre": 2,
+	"hr":  2, "dl": 2, "div": 1, "tr": 1, "li": 1, "dt": 1, "dd": 1, "section": 1, "article": 1, "header": 1, "footer": 1, "center": 1,
 	"address": 1, "body": 1}
 
 // FromHTML is what a reader sees of HTML: its lines, its lists, and with links

@@ -49,7 +49,8 @@ func TestOnce(t *testing.T) {
 	for source, want := range map[string]bool{
 		"<p>#{content}</p>": true, "#{content}#{content}": false, "<!-- #{content} -->": false, `<p title="#{content}">`: false,
 		"<style>#{content}</style>": false, `<a href="#{content}">x</a>`: false, "<title>#{content}</title>": false,
-		"<textarea>#{content}</textarea>": false, "&#35;{content}": false, "<!--#{content}-->&#35;{content}": false, "\uE000#{content}": true, "#{content}&#35;{content}": false,
+		"<textarea>#{content}</textarea>": false, "&#35;{content}": false, "<!--#{content}-->&#35;{content}": false,
+		"\uE000#{content}": true, "#{content}&#35;{content}": false,
 		`<a href="https://x.example/&#35;{content}">x</a>#{content}`: false,
 	} {
 		require.Equal(t, want, plaintext.Once(source, "#{content}"), source)
@@ -57,7 +58,8 @@ func TestOnce(t *testing.T) {
 }
 
 func FuzzFromHTML(f *testing.F) {
-	for _, s := range []string{"<p>a<br>b</p>", "<a href='x'>y</a>", "<!-- x", "<script>x", "<pre> a\n</pre>", "</a></pre></li>", "<li><hr>"} {
+	for _, s := range []string{"<p>a<br>b</p>", "<a href='x'>y</a>", "<!-- x", "<script>x", "<pre> a\n</pre>", "</a></pre></li>",
+		"<li><hr>"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, source string) {
@@ -69,7 +71,8 @@ func FuzzFromHTML(f *testing.F) {
 
 // Many tags, links and unclosed elements cost no more than their length.
 func TestLargeSourcesAreReadOnce(t *testing.T) {
-	for _, part := range []string{"<a href='https://x.example'>y</a>", "<script>", "<style></style>", "<!--", "<template>", "<p a=b>", "</a>"} {
+	for _, part := range []string{"<a href='https://x.example'>y</a>", "<script>", "<style></style>", "<!--", "<template>", "<p a=b>",
+		"</a>"} {
 		require.NotPanics(t, func() { plaintext.FromHTML(strings.Repeat(part, 20_000), true) })
 	}
 }

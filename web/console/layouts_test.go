@@ -135,9 +135,11 @@ func TestAMailAccountsLayoutsFollowTheEditorType(t *testing.T) {
 	require.Contains(t, body, `name="layout.new.text"`)
 	require.NotContains(t, body, `name="layout.new.html"`)
 
-	form := url.Values{"kind": {"email"}, "version": {"2"}, "name": {"Mail"}, "desk": {"support"}, "stream": {"mail"}, "address": {"help@shop.test"},
-		"attachments": {"1"}, "mailbox.row": {"0"}, "mailbox.0.stored": {"1"}, "mailbox.0.host": {"imap.shop.test"}, "mailbox.0.encryption": {"none"},
-		"mailbox.0.user": {"desk"}, "smtp.host": {"smtp.shop.test"}, "smtp.encryption": {"none"}, "smtp.user": {"desk"},
+	form := url.Values{"kind": {"email"}, "version": {"2"}, "name": {"Mail"}, "desk": {"support"}, "stream": {"mail"},
+		"address":     {"help@shop.test"},
+		"attachments": {"1"}, "mailbox.row": {"0"}, "mailbox.0.stored": {"1"}, "mailbox.0.host": {"imap.shop.test"},
+		"mailbox.0.encryption": {"none"},
+		"mailbox.0.user":       {"desk"}, "smtp.host": {"smtp.shop.test"}, "smtp.encryption": {"none"}, "smtp.user": {"desk"},
 		"layout.row": {"0"}, "layout.0.event": {"solved"}, "layout.0.was": {"0"}, "layout.0.html": {"<h1>Shop</h1>\n#{content}"}}
 	status, body := w.fetch(http.MethodPost, "/setup/accounts/"+id, form)
 	require.Equal(t, http.StatusSeeOther, status, body)

@@ -28,7 +28,8 @@ import (
 func (w *world) byMail(change ...func(*routing.WorkStream)) {
 	w.t.Helper()
 	ctx := w.t.Context()
-	stream := routing.WorkStream{ID: "mail", Name: "Mail", ChannelKind: "email", Mode: routing.Push, Cost: 1, Queue: "everyone", AutoAccept: true}
+	stream := routing.WorkStream{ID: "mail", Name: "Mail", ChannelKind: "email", Mode: routing.Push, Cost: 1, Queue: "everyone",
+		AutoAccept: true}
 	for _, fn := range change {
 		fn(&stream)
 	}
@@ -106,6 +107,24 @@ func TestAMailIsShownInASandboxedFrame(t *testing.T) {
 	}
 }
 
+// ticketBy has a customer write until the mailbox is followed, and gives the ticket
+// that the mail became.
+func (w *world) ticketBy(l emailtest.Letter) (tk ticket.Ticket) {
+	w.t.Helper()
+	for n := 0; tk.ID == ""; n++ {
+		w.mail.Write(l)
+		for end := time.Now().Add(5 * time.Second); tk.ID == "" && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+			page, err := w.eng.Tickets(w.t.Context(), w.host, sangdam.TicketFilter{}, "", 10)
+			require.NoError(w.t, err)
+			if len(page.Tickets) > 0 {
+				tk = page.Tickets[0]
+			}
+		}
+		require.Less(w.t, n, 5)
+	}
+	return tk
+}
+
 // A mail that became a ticket shows its HTML on the ticket's page, in the same
 // frame: its own pictures, none from elsewhere until somebody asks, nothing that
 // runs. What a customer answers has its own, with what it quotes folded away; once
@@ -116,24 +135,14 @@ func TestATicketShowsItsMailsInASandboxedFrame(t *testing.T) {
 	var dot bytes.Buffer
 	require.NoError(t, png.Encode(&dot, image.NewRGBA(image.Rect(0, 0, 3, 3))))
 	letter := emailtest.Letter{From: "mina@example.com", Name: "Mina", Subject: "Broken", Cc: []string{"jun@example.com"},
-		Text: "It is broken", HTML: `<p>It is <b>broken</b></p><img src="cid:dot" alt="dot"><img src="https://elsewhere.test/p.png" alt="logo">` +
+		Text: "It is broken",
+		HTML: `<p>It is <b>broken</b></p><img src="cid:dot" alt="dot"><img src="https://elsewhere.test/p.png" alt="logo">` +
 			strings.Join(corpus, ""),
 		Files: []emailtest.File{{Name: "dot.png", Type: "image/png", CID: "dot", Data: dot.Bytes()}}}
 	ready := func(d sangdam.TicketDetail, n int) bool {
 		return len(d.Mails) == n && !slices.ContainsFunc(d.Mails[n-1].Content.Files(), func(f channel.Media) bool { return f.Blob == "" })
 	}
-	var tk ticket.Ticket
-	for n := 0; tk.ID == ""; n++ { // until the mailbox is followed
-		w.mail.Write(letter)
-		for end := time.Now().Add(5 * time.Second); tk.ID == "" && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-			page, err := w.eng.Tickets(t.Context(), w.host, sangdam.TicketFilter{}, "", 10)
-			require.NoError(t, err)
-			if len(page.Tickets) > 0 {
-				tk = page.Tickets[0]
-			}
-		}
-		require.Less(t, n, 5)
-	}
+	tk := w.ticketBy(letter)
 	read := func() sangdam.TicketDetail {
 		d, err := w.eng.Ticket(t.Context(), w.host, tk.ID)
 		require.NoError(t, err)
@@ -144,7 +153,8 @@ func TestATicketShowsItsMailsInASandboxedFrame(t *testing.T) {
 		Comment: &sangdam.TicketComment{Text: "Which one?", Public: true}})
 	require.NoError(t, err)
 	w.eventually("the answer", func() bool { return len(w.mail.Received("mina@example.com")) > 0 })
-	reply := emailtest.Answer(w.mail.Received("mina@example.com")[0], "The red one\n\nOn Mon, Nov 2, 2026 at 9:00 AM Shop <help@shop.test> wrote:\n> Which?\n")
+	reply := emailtest.Answer(w.mail.Received("mina@example.com")[0],
+		"The red one\n\nOn Mon, Nov 2, 2026 at 9:00 AM Shop <help@shop.test> wrote:\n> Which?\n")
 	reply.HTML = "<p>The <i>red</i> one</p>"
 	w.mail.Write(reply)
 	w.eventually("the reply", func() bool { return ready(read(), 2) })
@@ -153,12 +163,14 @@ func TestATicketShowsItsMailsInASandboxedFrame(t *testing.T) {
 	p.openPage("/tickets/" + string(tk.ID))
 	p.shows(".letter-head", "jun@example.com")
 	require.Equal(t, 2, eval[int](p, `document.querySelectorAll("details.letter iframe").length`))
-	require.Equal(t, "none", eval[string](p, `getComputedStyle(document.querySelector(".entry .fold")).display`), "what is quoted is folded away")
+	require.Equal(t, "none", eval[string](p, `getComputedStyle(document.querySelector(".entry .fold")).display`),
+		"what is quoted is folded away")
 	eval[bool](p, `(document.querySelector("details.letter iframe").addEventListener("load", () => { window.framed = true; }), true)`)
 	p.click("details.letter summary")
 	p.until(`window.framed`)
 	require.False(t, eval[bool](p, `"hacked" in window`))
-	require.Equal(t, "allow-popups allow-popups-to-escape-sandbox", eval[string](p, `document.querySelector("details.letter iframe").getAttribute("sandbox")`))
+	require.Equal(t, "allow-popups allow-popups-to-escape-sandbox",
+		eval[string](p, `document.querySelector("details.letter iframe").getAttribute("sandbox")`))
 	p.shot("ticket-mail-frame")
 	frame := strings.TrimPrefix(eval[string](p, `document.querySelector("details.letter iframe").getAttribute("src")`), "/desk")
 	require.True(t, strings.HasPrefix(frame, "/tickets/"+string(tk.ID)+"/letters/"), frame)

@@ -181,8 +181,9 @@ func FuzzParse(f *testing.F) {
 // A link leads to where its sender says in full, never to a page of the desk.
 func TestLinksOfAMailAreWhole(t *testing.T) {
 	for source, want := range map[string]string{
-		`<a href="/desk/setup?warn=x">a</a>`: "a", `<a href="?x">a</a>`: "a", `<a href="#top">a</a>`: "a", `<a href="//evil.test">a</a>`: "a",
-		`<a href="cid:x">a</a>`: "a", `<a href="\\evil.test">a</a>`: "a", `<a href="http:relative">a</a>`: "a",
+		`<a href="/desk/setup?warn=x">a</a>`: "a", `<a href="?x">a</a>`: "a", `<a href="#top">a</a>`: "a",
+		`<a href="//evil.test">a</a>`: "a",
+		`<a href="cid:x">a</a>`:       "a", `<a href="\\evil.test">a</a>`: "a", `<a href="http:relative">a</a>`: "a",
 	} {
 		for _, images := range []Images{NoRemote, Remote, Later} {
 			got, _ := Clean(source, images, nil)
