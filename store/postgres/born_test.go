@@ -25,7 +25,7 @@ func newNursery(t *testing.T) *nursery {
 }
 
 func say(ctx context.Context, tx store.Tx, lane string) error {
-	return tx.Outbox().Enqueue(ctx, channel.OutboxRow{Account: "a1", Lane: lane, Content: channel.Content{Kind: channel.KindText, Text: "hello"}})
+	return tx.Outbox().Enqueue(ctx, channel.OutboxRow{Account: "a1", Lane: lane, Content: channel.Text("hello")})
 }
 
 func (n *nursery) enqueue(lane string) {
@@ -82,7 +82,8 @@ func TestWhoWaitsNoMoreGetsNoLanes(t *testing.T) {
 			defer func() { _ = c.Close(context.Background()) }()
 			host, err := c.Begin(n.t.Context())
 			require.NoError(n.t, err)
-			require.NoError(n.t, Within(n.t.Context(), n.own, host, ws, func(ctx context.Context, tx store.Tx) error { return say(ctx, tx, "l1") }))
+			err = Within(n.t.Context(), n.own, host, ws, func(ctx context.Context, tx store.Tx) error { return say(ctx, tx, "l1") })
+			require.NoError(n.t, err)
 			require.NoError(n.t, host.Commit(n.t.Context()))
 		},
 		"the process ends": func(n *nursery) {

@@ -1,6 +1,6 @@
 // Package postgres stores everything in PostgreSQL 14 or later, for any number
-// of equal processes on one database. Its tests have passed on 14 and 18; they run
-// on 15 with every change and on 14 to 18 by night.
+// of equal processes on one database. Its tests have passed on each of 14 to 18;
+// they run on 15 with every change and on 14 to 18 by night.
 //
 // # Transactions
 //
