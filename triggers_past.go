@@ -37,13 +37,19 @@ type pastReader struct {
 // errPastLeftOut is a record that may not be seen.
 var errPastLeftOut = errors.New("sangdam: the record may not be seen")
 
-// events yields what makes each past event of the records anew. A record that is
-// gone, may not be seen, or has a damaged history is left out and counted.
+// events yields what makes each past event of the records anew, and ends with a
+// record when there were enough for one step. A record that is gone, may not be
+// seen, or has a damaged history is left out and counted.
 func (r *pastReader) events(ids []string) iter.Seq[func() trigger.Past] {
 	return func(yield func(func() trigger.Past) bool) {
+		n := 0
 		for _, id := range ids {
+			if n >= triedAtOnce {
+				return
+			}
 			ended := false
 			err := r.subject.past(r, id, func(p func() trigger.Past) bool {
+				n++
 				ended = !yield(p)
 				return !ended
 			})

@@ -88,6 +88,7 @@ type TriggerTrial struct {
 	Principal Principal `json:"principal"`
 	Parts     int       `json:"parts"`
 	Made      int       `json:"made"`
+	Skip      int       `json:"skip,omitempty"` // records of the next part that are done
 	Book      int64     `json:"book"`           // the version of the triggers that it began with
 	Slot      int       `json:"slot,omitempty"` // which of maxTrials it is, while it runs
 }
@@ -118,6 +119,8 @@ const (
 var (
 	triedRecords = 200_000
 	triedEvents  = 5_000_000
+	// triedAtOnce ends a step after the record in which so many events are reached.
+	triedAtOnce = 20_000
 )
 
 var (
@@ -322,22 +325,32 @@ func (e *Engine) trialJob(ctx context.Context, j *runningJob, p trialJobOf) erro
 func (e *Engine) saveTrial(ctx context.Context, seen TriggerTrial, change func(*TriggerTrial)) error {
 	return e.unit(ctx, system(seen.Principal.Workspace), func(u *unit) error {
 		t, err := trials.Get(u.ctx, u.tx, seen.ID)
-		if errors.Is(err, ErrNotFound) || err == nil && (t.State != TrialRunning || t.Made != seen.Made) {
-			return nil // it was stopped, or another process made this part
+		if errors.Is(err, ErrNotFound) || err == nil && (t.State != TrialRunning || t.Made != seen.Made || t.Skip != seen.Skip) {
+			return nil // it was stopped, or another process made this step
 		}
 		if err != nil {
 			return err
 		}
-		if part, err := trialParts.Get(u.ctx, u.tx, fmt.Sprintf("%s/%d", t.ID, t.Made)); err == nil && t.Parts > 0 {
-			if err := trialParts.Delete(u.ctx, u.tx, &part); err != nil {
+		change(&t)
+		if t.Made > seen.Made {
+			if err := u.dropTrialPart(t.ID, seen.Made); err != nil {
 				return err
 			}
-		} else if err != nil && !errors.Is(err, ErrNotFound) {
-			return err
 		}
-		change(&t)
 		return trialErrands.save(u, &t)
 	})
+}
+
+// dropTrialPart deletes a part that is done.
+func (u *unit) dropTrialPart(id string, n int) error {
+	part, err := trialParts.Get(u.ctx, u.tx, fmt.Sprintf("%s/%d", id, n))
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return trialParts.Delete(u.ctx, u.tx, &part)
 }
 
 // trialGivenUp says on a trial why it did not come to its end.
@@ -403,9 +416,9 @@ func (e *Engine) beginTrial(ctx context.Context, t TriggerTrial) error {
 	})
 }
 
-// trialStep makes the next part.
+// trialStep goes on with the next part.
 func (e *Engine) trialStep(ctx context.Context, t TriggerTrial, rules *trialRules) error {
-	seen := t
+	seen, left := t, 0
 	err := e.pastOf(ctx, t, func(r *pastReader) error {
 		t = seen // the function may run twice
 		t.Result = resultOf(seen)
@@ -416,24 +429,31 @@ func (e *Engine) trialStep(ctx context.Context, t TriggerTrial, rules *trialRule
 		if err := rules.read(r, &t); err != nil {
 			return err
 		}
-		if err := rules.run.Replay(r.events(part.IDs), &t.Result); err != nil {
+		ids := part.IDs[min(t.Skip, len(part.IDs)):]
+		if err := rules.run.Replay(r.events(ids), &t.Result); err != nil {
 			return err
 		}
-		t.Done, t.LeftOut, t.Gone = t.Done+r.done, t.LeftOut+r.leftOut, t.Gone+r.gone
+		t.Done, t.LeftOut, t.Gone, t.Skip = t.Done+r.done, t.LeftOut+r.leftOut, t.Gone+r.gone, t.Skip+r.done+r.leftOut
+		left = len(ids) - r.done - r.leftOut
 		return r.err
 	})
 	if err != nil {
 		return err
 	}
-	return e.saveTrial(ctx, t, func(is *TriggerTrial) {
-		is.Result, is.Done, is.LeftOut, is.Gone, is.Mixed, is.Assumed = t.Result, t.Done, t.LeftOut, t.Gone, t.Mixed, t.Assumed
-		switch is.Made++; {
-		case is.Made == is.Parts:
-			is.end(TrialDone, "")
-		case is.Result.Events >= triedEvents:
-			is.Cut = BoundEvents
-			is.end(TrialDone, "")
-		}
+	if left == 0 {
+		t.Made, t.Skip = t.Made+1, 0
+	}
+	switch {
+	case t.Made == t.Parts:
+		t.end(TrialDone, "")
+	case t.Result.Events >= triedEvents:
+		t.Cut = BoundEvents
+		t.end(TrialDone, "")
+	}
+	return e.saveTrial(ctx, seen, func(is *TriggerTrial) {
+		version := is.Version
+		*is = t
+		is.Version = version
 	})
 }
 

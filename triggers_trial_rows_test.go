@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -263,6 +264,35 @@ func TestATrialGoesOnWhereItWas(t *testing.T) {
 	half := triesAll(t, e, rule, "", 3)
 	require.Equal(t, []any{TrialRunning, 2, 200, 200}, []any{half.State, half.Made, half.Done, half.Result.Records})
 	require.Equal(t, whole.Result, triesAll(t, e, rule, half.ID, math.MaxInt).Result)
+
+	atOnce := triedAtOnce
+	t.Cleanup(func() { triedAtOnce = atOnce })
+	triedAtOnce = 3*stepsOfARecord - 1
+	some := triesAll(t, e, rule, "", 3)
+	require.Equal(t, []any{0, 6, 6, 6}, []any{some.Made, some.Skip, some.Done, some.Result.Records})
+	triedAtOnce = 70 * stepsOfARecord
+	rest := triesAll(t, e, rule, some.ID, math.MaxInt)
+	require.Equal(t, []any{whole.Result, 350}, []any{rest.Result, rest.Done})
+}
+
+// TestATrialAsksForEachRecord: what is hidden after it was found is left out.
+func TestATrialAsksForEachRecord(t *testing.T) {
+	for _, kind := range []string{kindTicket, kindConversation} {
+		e := trialDesk(t, memory.New(memory.Options{}))
+		seedPast(t, e, kind, 0, 10)
+		rule := rareRule(kind)
+		rule.When = condition.Condition{}
+		begun := triesAll(t, e, rule, "", 1)
+		require.Equal(t, []any{10, 0}, []any{begun.Total, begun.Result.Events})
+		e.policy = PolicyFunc(func(_ context.Context, _ Who, a Action, r Resource) error {
+			if a == ActRead && strings.HasSuffix(r.ID, "3") {
+				return ErrNotFound
+			}
+			return nil
+		})
+		trial := triesAll(t, e, rule, begun.ID, math.MaxInt)
+		require.Equal(t, []any{TrialDone, 9, 1, 9 * stepsOfARecord}, []any{trial.State, trial.Done, trial.LeftOut, trial.Result.Now.Events})
+	}
 }
 
 // TestATrialSaysWhatCutItShort: bounds are told, and so is a change of the rules
