@@ -41,9 +41,7 @@ const (
 type Reason string
 
 const (
-	ReasonWindowClosed  Reason = "window_closed"  // the provider's time for answering is over
 	ReasonUnreachable   Reason = "unreachable"    // blocked, deleted, unknown recipient
-	ReasonOptedOut      Reason = "opted_out"      // the recipient refused messages
 	ReasonContent       Reason = "content"        // the provider refused the content
 	ReasonCredentials   Reason = "credentials"    // token or secret wrong, expired or lacking a right
 	ReasonQuota         Reason = "quota"          // the plan's messages are used up

@@ -26,12 +26,9 @@ type (
 
 // Error kinds, with one identity across the module; compare with errors.Is.
 var (
-	ErrNotFound         error = errs.NotFound
-	ErrConflict         error = errs.Conflict
-	ErrStale            error = errs.Stale
-	ErrAlreadyExists    error = errs.AlreadyExists
-	ErrInvalid          error = errs.Invalid
-	ErrPermissionDenied error = errs.PermissionDenied
+	ErrStale         error = errs.Stale
+	ErrAlreadyExists error = errs.AlreadyExists
+	ErrInvalid       error = errs.Invalid
 )
 
 // State of a conversation (CV2). These five are fixed; a host may show others.
@@ -302,14 +299,12 @@ const (
 	EvDesk     EventKind = "desk"        // it went over to another desk
 	EvMerged   EventKind = "merged"      // it was merged with another one
 	EvPanel    EventKind = "panel"       // customer or consultation panel saved
-	EvFollow   EventKind = "follow"
-	EvMedia    EventKind = "media"   // an attachment was fetched, or is gone
-	EvChat     EventKind = "chat"    // name or picture of the group changed
-	EvWatched  EventKind = "watched" // the video of a message, to its end
-	EvLeft     EventKind = "left"    // the customer closed the page of a live chat
-	EvBack     EventKind = "back"    // and has another one open
-	EvTicket   EventKind = "ticket"  // a ticket was made from it
-	EvOther    EventKind = "other"
+	EvMedia    EventKind = "media"       // an attachment was fetched, or is gone
+	EvChat     EventKind = "chat"        // name or picture of the group changed
+	EvWatched  EventKind = "watched"     // the video of a message, to its end
+	EvLeft     EventKind = "left"        // the customer closed the page of a live chat
+	EvBack     EventKind = "back"        // and has another one open
+	EvTicket   EventKind = "ticket"      // a ticket was made from it
 )
 
 // Event is one entry of a conversation's gap-free sequence: what consoles

@@ -105,7 +105,7 @@ func TestValidateDesk(t *testing.T) {
 		"negative seats":        {Desk{ID: "a", Name: "n", Seats: -1}, false},
 		"control character":     {Desk{ID: "a", Name: "n\x00"}, false},
 	} {
-		if err := ValidateDesk(c.d); (err == nil) != c.ok {
+		if err := validateDesk(c.d); (err == nil) != c.ok {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

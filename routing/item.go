@@ -74,21 +74,6 @@ func Enter(it Item, q QueueID, now time.Time) Item {
 	return it
 }
 
-// BeforeEntering returns the overflow rule that acts on an item which would
-// enter the queue now, while so many wait there: of those on hours and length,
-// the first that applies and does not lead where the item has been. open says
-// whether the queue's hours, or those that hold in their place, are open.
-func BeforeEntering(it Item, q Queue, waiting int, open bool) (rule int, ok bool) {
-	for i, o := range q.Overflow {
-		applies := o.When == OverflowHours && !open || o.When == OverflowLength && waiting >= o.Limit
-		leadsBack := o.Do == OverflowQueue && (o.Queue == q.ID || slices.Contains(it.Visited, o.Queue))
-		if applies && !leadsBack && !acted(&it, q.ID, i) {
-			return i, true
-		}
-	}
-	return 0, false
-}
-
 // Overflowed is the item after the queue's overflow rule has acted on it at
 // now, so that the rule never acts on it again: in the next queue, done where
 // a ticket or a call-back takes its place, still waiting after a message.

@@ -8,8 +8,7 @@
 //
 // Work arrives on a WorkStream. Classify runs the work stream's rules and gives
 // an Outcome: queue, priority, skills, attributes. NewItem makes an Item of it,
-// which waits in a Queue; BeforeEntering says whether it should overflow
-// instead. The Board matches waiting items with agents and answers with
+// which waits in a Queue. The Board matches waiting items with agents and answers with
 // decisions: offer, assign, overflow, relax. Whoever owns the rows writes each
 // decision, all or nothing (routing/transition says what must still hold), and
 // tells the Board with Settle and the new rows.
@@ -25,7 +24,7 @@
 //
 // Position and ExpectedWait are for the customer, Explain for whoever asks why
 // an item waits, Stuck for the watchdog. ValidateConfiguration, ValidateSkills,
-// ValidateAgent and ValidateDesk refuse what cannot work when it is saved.
+// ValidateAgent and validateDesk refuse what cannot work when it is saved.
 //
 // # Cost
 //
@@ -60,11 +59,9 @@ type (
 
 // Error kinds, with one identity across the module; compare with errors.Is.
 var (
-	ErrNotFound      error = errs.NotFound
-	ErrConflict      error = errs.Conflict
-	ErrStale         error = errs.Stale
-	ErrAlreadyExists error = errs.AlreadyExists
-	ErrInvalid       error = errs.Invalid
+	ErrNotFound error = errs.NotFound
+	ErrStale    error = errs.Stale
+	ErrInvalid  error = errs.Invalid
 )
 
 // Presence of an agent (RT6). An agent begins as Offline; only agents whose
@@ -257,7 +254,7 @@ type Queue struct {
 	// Designated is the agent of the designated strategy.
 	Designated AgentID `json:"designated,omitempty"`
 	// AgeingPerMinute raises an item's priority as it waits: one slope a queue,
-	// 0 to MaxSlope, counted to a thousandth.
+	// 0 to maxSlope, counted to a thousandth.
 	AgeingPerMinute float64 `json:"ageing_per_minute,omitempty"`
 	// Reserve keeps agents back for other queues: an item of this queue starts
 	// only while more than Reserve agents could do the work, whether or not they

@@ -14,10 +14,10 @@ import (
 // Limits of a configuration; beyond them it is ErrInvalid.
 const (
 	MaxOverflowRules = 32   // of a queue
-	MaxRules         = 500  // of a work stream
-	MaxSkills        = 64   // of a rule, an item or an agent
+	maxRules         = 500  // of a work stream
+	maxSkills        = 64   // of a rule, an item or an agent
 	MaxUnits         = 1e6  // of a cost, a capacity or a limit
-	MaxSlope         = 1000 // of AgeingPerMinute
+	maxSlope         = 1000 // of AgeingPerMinute
 )
 
 func invalid(format string, args ...any) error {
@@ -32,7 +32,7 @@ func invalid(format string, args ...any) error {
 // are checked by NewClassifier, required skills by ValidateSkills.
 func ValidateConfiguration(c Configuration, strategies ...string) error {
 	for _, id := range sorted(c.Desks) {
-		if err := ValidateDesk(c.Desks[id]); err != nil {
+		if err := validateDesk(c.Desks[id]); err != nil {
 			return err
 		}
 	}
@@ -82,8 +82,8 @@ func validateQueue(q Queue, strategies []string) error {
 	if q.Reserve < 0 {
 		return invalid("queue %q keeps back %d agents: use 0 or more", q.ID, q.Reserve)
 	}
-	if s := q.AgeingPerMinute; math.IsNaN(s) || s < 0 || s > MaxSlope {
-		return invalid("queue %q ages by %v a minute: use 0 to %d", q.ID, s, MaxSlope)
+	if s := q.AgeingPerMinute; math.IsNaN(s) || s < 0 || s > maxSlope {
+		return invalid("queue %q ages by %v a minute: use 0 to %d", q.ID, s, maxSlope)
 	}
 	for _, a := range sorted(q.Weights) {
 		if w := q.Weights[a]; w < 0 || w > MaxUnits {
@@ -207,8 +207,8 @@ func validateWorkStream(ws WorkStream, queues map[QueueID]Queue) error {
 		return invalid("work stream %q matches skills by %q: use ignore, exact, closest or relaxed", ws.ID, ws.SkillMatch)
 	case ws.SkillMatch == SkillRelaxed && ws.RelaxAfter <= 0:
 		return invalid("work stream %q relaxes skills after %v: set RelaxAfter above 0", ws.ID, ws.RelaxAfter)
-	case len(ws.Rules) > MaxRules:
-		return invalid("work stream %q has %d rules: at most %d", ws.ID, len(ws.Rules), MaxRules)
+	case len(ws.Rules) > maxRules:
+		return invalid("work stream %q has %d rules: at most %d", ws.ID, len(ws.Rules), maxRules)
 	}
 	for name, d := range map[string]time.Duration{
 		"OfferFor": ws.OfferFor, "WrapUp": ws.WrapUp, "AutoClose": ws.AutoClose, "ReopenFor": ws.ReopenFor,
@@ -253,8 +253,8 @@ func validateRule(ws WorkStreamID, i int, r Rule, known func(QueueID) bool) erro
 }
 
 func validateSkills(skills []Skill, bad func(string, ...any) error) error {
-	if len(skills) > MaxSkills {
-		return bad("%d skills: at most %d", len(skills), MaxSkills)
+	if len(skills) > maxSkills {
+		return bad("%d skills: at most %d", len(skills), maxSkills)
 	}
 	seen := map[string]bool{}
 	for _, s := range skills {

@@ -9,31 +9,31 @@ import (
 
 // Limits of desks and agents (AD2).
 const (
-	MaxDeskName        = 20  // characters
-	MaxDeskID          = 20  // characters
-	MaxDeskDescription = 100 // characters
-	MaxAgentName       = 100 // characters
-	MaxAgentID         = 200 // bytes
+	maxDeskName        = 20  // characters
+	maxDeskID          = 20  // characters
+	maxDeskDescription = 100 // characters
+	maxAgentName       = 100 // characters
+	maxAgentID         = 200 // bytes
 )
 
-// ValidateDesk checks a desk (AD2, RT12): name of 1 to 20 characters,
+// validateDesk checks a desk (AD2, RT12): name of 1 to 20 characters,
 // description of at most 100, id of at most 20 ASCII letters and digits that
 // begins with a lower-case letter or a digit, hours that open at some time.
 // That id and name are unique is the store's to check. Errors are ErrInvalid.
-func ValidateDesk(d Desk) error {
+func validateDesk(d Desk) error {
 	name := strings.TrimSpace(d.Name)
 	switch {
 	case !deskID(string(d.ID)):
-		return invalid("desk id %q: use 1 to %d ASCII letters and digits, the first a lower-case letter or a digit", d.ID, MaxDeskID)
+		return invalid("desk id %q: use 1 to %d ASCII letters and digits, the first a lower-case letter or a digit", d.ID, maxDeskID)
 	case name == "":
 		return invalid("desk %q has no name: customers see it, give it one", d.ID)
-	case utf8.RuneCountInString(d.Name) > MaxDeskName:
-		return invalid("desk %q: the name has %d characters, at most %d are allowed", d.ID, utf8.RuneCountInString(d.Name), MaxDeskName)
+	case utf8.RuneCountInString(d.Name) > maxDeskName:
+		return invalid("desk %q: the name has %d characters, at most %d are allowed", d.ID, utf8.RuneCountInString(d.Name), maxDeskName)
 	case !utf8.ValidString(d.Name) || strings.ContainsFunc(d.Name, unicode.IsControl):
 		return invalid("desk %q: the name has characters that cannot be shown: remove them", d.ID)
-	case utf8.RuneCountInString(d.Description) > MaxDeskDescription:
+	case utf8.RuneCountInString(d.Description) > maxDeskDescription:
 		return invalid("desk %q: the description has %d characters, at most %d are allowed", d.ID, utf8.RuneCountInString(d.Description),
-			MaxDeskDescription)
+			maxDeskDescription)
 	case d.Seats < 0:
 		return invalid("desk %q has %d seats: use 0 for no limit, or more", d.ID, d.Seats)
 	}
@@ -41,7 +41,7 @@ func ValidateDesk(d Desk) error {
 }
 
 func deskID(id string) bool {
-	if id == "" || len(id) > MaxDeskID {
+	if id == "" || len(id) > maxDeskID {
 		return false
 	}
 	for i := range len(id) {
@@ -65,10 +65,10 @@ var (
 // Errors are ErrInvalid.
 func ValidateAgent(a Agent) error {
 	switch {
-	case a.ID == "" || len(a.ID) > MaxAgentID || strings.ContainsFunc(string(a.ID), unicode.IsControl):
-		return invalid("agent id %q: use 1 to %d bytes without control characters", a.ID, MaxAgentID)
-	case utf8.RuneCountInString(a.Name) > MaxAgentName:
-		return invalid("agent %q: the name has %d characters, at most %d are allowed", a.ID, utf8.RuneCountInString(a.Name), MaxAgentName)
+	case a.ID == "" || len(a.ID) > maxAgentID || strings.ContainsFunc(string(a.ID), unicode.IsControl):
+		return invalid("agent id %q: use 1 to %d bytes without control characters", a.ID, maxAgentID)
+	case utf8.RuneCountInString(a.Name) > maxAgentName:
+		return invalid("agent %q: the name has %d characters, at most %d are allowed", a.ID, utf8.RuneCountInString(a.Name), maxAgentName)
 	case !slices.Contains(roles, a.Role):
 		return invalid("agent %q has role %q: use administrator, supervisor or agent", a.ID, a.Role)
 	}

@@ -1,0 +1,95 @@
+package arch
+
+import (
+	"bytes"
+	"fmt"
+	"go/ast"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// What fits into a reader's eye: a function on a screen, a file in one sitting.
+const (
+	mostFunction = 70
+	mostFile     = 700
+)
+
+func TestSizes(t *testing.T) {
+	dir := root(t)
+	for _, s := range sources(t) {
+		text, err := os.ReadFile(filepath.Join(dir, s.name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		report(t, checkSizes(s, text))
+	}
+}
+
+func checkSizes(s source, text []byte) []string {
+	var bad []string
+	lines := bytes.Split(bytes.TrimSuffix(text, []byte("\n")), []byte("\n"))
+	if len(lines) > mostFile {
+		bad = append(bad, fmt.Sprintf("%s has %d lines: move what is told apart by itself into a file of its own (at most %d)",
+			s.name, len(lines), mostFile))
+	}
+	for _, d := range s.file.Decls {
+		f, ok := d.(*ast.FuncDecl)
+		if !ok {
+			continue
+		}
+		n := s.lines(f)
+		if s.test {
+			n -= s.tables(f)
+		}
+		if n > mostFunction {
+			bad = append(bad, fmt.Sprintf("%s: %s has %d lines: give a part of it a name (at most %d)", s.at(f), f.Name.Name, n, mostFunction))
+		}
+	}
+	return bad
+}
+
+// lines is how many lines a node goes over.
+func (s source) lines(n ast.Node) int {
+	return s.fset.Position(n.End()).Line - s.fset.Position(n.Pos()).Line + 1
+}
+
+// tables is how many lines of a test are rows of its tables, which are read row
+// by row and not as a flow: the composite literals of ten lines and more.
+func (s source) tables(f *ast.FuncDecl) (n int) {
+	ast.Inspect(f, func(x ast.Node) bool {
+		lit, ok := x.(*ast.CompositeLit)
+		if !ok {
+			return true
+		}
+		if lines := s.lines(lit); lines >= 10 {
+			n += lines
+		}
+		return false
+	})
+	return n
+}
+
+func TestLargeThingsAreCaught(t *testing.T) {
+	long := strings.Repeat("\t_ = 1\n", mostFunction-1)
+	rows := "\t_ = []int{\n" + strings.Repeat("\t1,\n", mostFunction) + "\t}\n"
+	for _, c := range []struct {
+		name, file, text string
+		bad              int
+	}{
+		{"what fits", "p.go", "package p\nfunc f() {\n" + long[:len(long)-8] + "}\n", 0},
+		{"a long function", "p.go", "package p\nfunc f() {\n" + long + "}\n", 1},
+		{"a table in a function", "p.go", "package p\nfunc f() {\n" + rows + "}\n", 1},
+		{"a table in a test", "p_test.go", "package p\nfunc f() {\n" + rows + "}\n", 0},
+		{"a long file", "p.go", "package p\n" + strings.Repeat("\n", mostFile) + "var x int\n", 1},
+	} {
+		s, err := parse(c.file, c.text)
+		if err != nil {
+			t.Fatal(c.name, err)
+		}
+		if got := checkSizes(s, []byte(c.text)); len(got) != c.bad {
+			t.Errorf("%s: got %q, want %d", c.name, got, c.bad)
+		}
+	}
+}
