@@ -359,7 +359,7 @@ func TestFilesAreServedHarmlessly(t *testing.T) {
 				at = append(at, "/files/"+string(m.ID)+"/0")
 			}
 		}
-		got := w.ask("GET", at[0], nil)
+		got := w.ask(http.MethodGet, at[0], nil)
 		require.Equal(t, http.StatusOK, got.Code)
 		require.Equal(t, "image/png", got.Header().Get("Content-Type"))
 		require.Equal(t, "private, no-cache", got.Header().Get("Cache-Control"))

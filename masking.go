@@ -170,16 +170,13 @@ func (u *unit) justBefore(d *conversation.Draft, m conversation.Message) ([]conv
 	if err != nil {
 		return nil, err
 	}
-	for len(last) > 0 {
-		from := 0
-		for i, b := range last {
-			if b.Direction != conversation.Inbound || b.Author.Identity != m.Author.Identity || u.tx.Now().Sub(b.At) > lookBackFor {
-				from = i + 1
-			}
+	from := 0
+	for i, b := range last {
+		if b.Direction != conversation.Inbound || b.Author.Identity != m.Author.Identity || u.tx.Now().Sub(b.At) > lookBackFor {
+			from = i + 1
 		}
-		return last[from:], nil
 	}
-	return nil, nil
+	return last[from:], nil
 }
 
 // hideNew masks ranges of a message that is not stored yet.

@@ -79,7 +79,7 @@ func TestNothingIsOfferedOutsideOperatingHours(t *testing.T) {
 					return
 				}
 				opening := midnight.Add(time.Duration(c.opens) * time.Minute)
-				w.beat(opening.Add(-20*time.Second).Sub(time.Now()), "a1")
+				w.beat(time.Until(opening.Add(-20*time.Second)), "a1")
 				require.Nil(t, w.of(mina).Offer)
 				why, err := w.eng.Explain(w.ctx, w.host, id)
 				require.NoError(t, err)

@@ -26,8 +26,8 @@ func init() {
 }
 
 // requests bounds a job that asks a provider so often, with time for the store.
-func requests(n time.Duration) func(Config) time.Duration {
-	return func(cfg Config) time.Duration { return n*cfg.SendTimeout + cfg.Lease }
+func requests(n int) func(Config) time.Duration {
+	return func(cfg Config) time.Duration { return time.Duration(n)*cfg.SendTimeout + cfg.Lease }
 }
 
 // profileFor is how long a fetched profile is good (line pages give none; a

@@ -150,7 +150,7 @@ func (e *Engine) appendInTime(ctx context.Context, ws id.Workspace, acct channel
 	}
 	e.appending.Add(1)
 	go func() {
-		<-done
+		_ = <-done
 		e.appending.Add(-1)
 	}()
 	return errs.New(errs.Unavailable, "sangdam: the store did not answer in time: %w", ctx.Err())

@@ -2,8 +2,6 @@ package routing
 
 import (
 	"slices"
-
-	"github.com/sangdam/sangdam/routing/hours"
 )
 
 // ApplyQueue tells the Board a queue as of a version of the configuration; one
@@ -120,11 +118,4 @@ func (b *Board) setMembers(q *boardQueue) {
 func (a *boardAgent) leaveQueue(q *boardQueue) {
 	a.queues = slices.DeleteFunc(a.queues, func(have *boardQueue) bool { return have == q })
 	a.turns = slices.DeleteFunc(a.turns, func(t boardTurn) bool { return t.q == q })
-}
-
-func openAt(s *hours.Schedule, b *Board) (open bool, wake int64) {
-	if at, ok := s.NextChange(b.now); ok {
-		wake = at.UnixNano()
-	}
-	return s.At(b.now).Open, wake
 }

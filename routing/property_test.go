@@ -32,7 +32,6 @@ type world struct {
 	async bool
 	steps int
 	items int
-	log   []string
 
 	witness witness
 }

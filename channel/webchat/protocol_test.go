@@ -98,7 +98,7 @@ func TestAStreamIsTakenUpAnywhere(t *testing.T) {
 	follow("three")
 	second, err := sangdam.New(s.cfg) // another process on the same data
 	require.NoError(t, err)
-	var other http.Handler = http.StripPrefix("/webchat", webchat.NewHandler(second.Visitor(), webchat.Options{}))
+	other := http.StripPrefix("/webchat", webchat.NewHandler(second.Visitor(), webchat.Options{}))
 	s.handler.Store(&other)
 	s.answers(channel.Text("four"))
 	follow("four")

@@ -115,7 +115,7 @@ func (d *detector) gapAfter(g *group) {
 				return
 			}
 			g.newline = true
-		case r != '\r' && strings.IndexRune(separators, r) < 0:
+		case r != '\r' && !strings.ContainsRune(separators, r):
 			return
 		}
 		if g.gap = r; i > g.to {

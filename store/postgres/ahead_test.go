@@ -42,9 +42,7 @@ func (b eager) Update(ctx context.Context, ws driver.WorkspaceID, fn func(contex
 		for _, id := range all("conversations", "id") {
 			w.Conversations = append(w.Conversations, conversation.ID(id))
 		}
-		for _, thread := range all("conversations", "thread") {
-			w.Threads = append(w.Threads, thread)
-		}
+		w.Threads = append(w.Threads, all("conversations", "thread")...)
 		if err := t.read(ctx, query(`SELECT kind, scope, user_id FROM sd.identities WHERE ws = $1`, key(ws)).rows(func(r pgx.Rows) error {
 			var p driver.NaturalKey
 			err := r.Scan(&p.Kind, &p.Scope, &p.User)

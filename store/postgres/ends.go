@@ -62,7 +62,9 @@ func (e *ends) hold(c channel.Claim) {
 	if e.held == nil {
 		e.held = map[channel.Claim]bool{}
 	}
-	e.held[c] = e.held[c]
+	if _, known := e.held[c]; !known {
+		e.held[c] = false
+	}
 }
 
 // eachLane looks for claimed lanes below the others, in the order of the arrays.

@@ -208,7 +208,7 @@ func (b *backend) read(ctx context.Context, ws *workspace, fn func(*tx) error) e
 	if _, err := c.Exec("BEGIN"); err != nil {
 		return unreadable(err)
 	}
-	defer c.Exec("ROLLBACK") // it wrote nothing
+	defer func() { _, _ = c.Exec("ROLLBACK") }() // it wrote nothing
 	t := b.newTx(ws, c)
 	t.readonly = true
 	defer func() { t.ended = true }()

@@ -212,12 +212,12 @@ func (j *job) failed() bool { return j.err != nil || j.panicked || j.goexit }
 func (c *committer) endSavepoint(j *job) {
 	if j.failed() {
 		if _, err := c.conn.Exec("ROLLBACK TO s"); err != nil {
-			j.tx.failed(err)
+			_ = j.tx.failed(err)
 			return
 		}
 	}
 	if _, err := c.conn.Exec("RELEASE s"); err != nil {
-		j.tx.failed(err)
+		_ = j.tx.failed(err)
 	}
 }
 

@@ -25,11 +25,11 @@ var agentRules = []rule{
 		require.True(e, a.State.BeatAt.IsZero())
 	}},
 	{name: "saving settings raises both revisions and keeps the state", run: func(e *env) {
-		a := e.agent("a", units(3))
+		e.agent("a", units(3))
 		it := e.item(use(2))
 		require.NoError(e, e.reserve(e.assigning(it, "a")))
 		before := e.loadAgent("a")
-		a = before
+		a := before
 		a.Name, a.Capacity = "New", units(5)
 		a.State = routing.AgentState{Presence: routing.Break}
 		e.update(func(ctx context.Context, tx store.Tx) error {

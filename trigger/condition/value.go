@@ -85,7 +85,7 @@ func exact(n int64) (any, error) {
 func decodeValue(data json.RawMessage) (any, error) {
 	var v any
 	if err := json.Unmarshal(data, &v); err != nil {
-		return nil, fmt.Errorf("not JSON: %v", err)
+		return nil, fmt.Errorf("not JSON: %w", err)
 	}
 	switch v := v.(type) {
 	case nil, string, bool, float64:

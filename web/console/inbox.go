@@ -286,7 +286,7 @@ func initial(name string) string {
 // or the same group.
 func tintOf(c conversation.Conversation) int {
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(cmp.Or(string(c.Contact), string(c.Chat.ID)))) // never fails
+	_, _ = h.Write([]byte(cmp.Or(string(c.Contact), c.Chat.ID))) // never fails
 	return int(h.Sum32() % 8)
 }
 

@@ -112,10 +112,10 @@ func TestEnterWhileComposing(t *testing.T) {
 	// What Chromium tells a page of Enter while it composes: keydown 229, then the
 	// end of the composition, on some systems another keydown.
 	enter := func(again bool) {
-		eval[bool](p, fmt.Sprintf(`(() => { const t = document.querySelector("#text");
+		eval[bool](p, `(() => { const t = document.querySelector("#text");
 			t.dispatchEvent(new KeyboardEvent("keydown",
 				{key: "Process", code: "Enter", keyCode: 229, isComposing: true, bubbles: true, cancelable: true}));
-			return true; })()`))
+			return true; })()`)
 		p.do(chromedp.Func(func(ctx context.Context, tt *chromedp.Target) error {
 			_, err := cdp.Call(ctx, tt, input.InsertText, input.InsertTextParams{Text: eval[string](p, `window.composedNow`)})
 			return err

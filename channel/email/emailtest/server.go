@@ -135,7 +135,7 @@ func (s *Server) Dial(ctx context.Context, _, address string) (net.Conn, error) 
 		proto = "smtp"
 	}
 	client, server := net.Pipe()
-	far := net.Conn(server)
+	far := server
 	if proto == "imap" {
 		far = s.watch(server)
 	}

@@ -36,7 +36,7 @@ func TestControlPlaysCustomers(t *testing.T) {
 		require.Equal(t, want, code, out)
 		return out
 	}
-	do(200, "POST", "users", `{"name":"Mina"}`)
+	do(200, http.MethodPost, "users", `{"name":"Mina"}`)
 	do(200, "POST", "users", `{"name":"Jun","standing":"blocked"}`)
 	posted := do(200, "POST", "users/Mina/messages", `{"type":"text","text":"hi"}`)
 	for _, kind := range []string{"image", "video", "audio", "file", "location", "sticker", "hologram"} {

@@ -20,7 +20,7 @@ func Example() {
 		_, rest, _ := bytes.Cut(body, []byte(`"replyToken":"`))
 		token, _, _ := bytes.Cut(rest, []byte(`"`))
 		answer := `{"replyToken":"` + string(token) + `","messages":[{"type":"text","text":"hello"}]}`
-		req, _ := http.NewRequest("POST", "https://api.line.me/v2/bot/message/reply", bytes.NewReader([]byte(answer)))
+		req, _ := http.NewRequest(http.MethodPost, "https://api.line.me/v2/bot/message/reply", bytes.NewReader([]byte(answer)))
 		req.Header.Set("Authorization", "Bearer "+srv.ChannelToken())
 		req.Header.Set("Content-Type", "application/json")
 		_, _ = (&http.Client{Transport: srv.Transport()}).Do(req)
@@ -50,7 +50,7 @@ func ExampleServer_AddFault() {
 
 	naive := func() error {
 		body := `{"to":"` + mina.ID() + `","messages":[{"type":"text","text":"Your order is on its way"}]}`
-		req, _ := http.NewRequest("POST", "https://api.line.me/v2/bot/message/push", bytes.NewReader([]byte(body)))
+		req, _ := http.NewRequest(http.MethodPost, "https://api.line.me/v2/bot/message/push", bytes.NewReader([]byte(body)))
 		req.Header.Set("Authorization", "Bearer "+srv.ChannelToken())
 		req.Header.Set("Content-Type", "application/json")
 		_, err := (&http.Client{Transport: srv.Transport()}).Do(req)

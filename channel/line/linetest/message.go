@@ -10,12 +10,11 @@ import (
 // Message is what a customer sends. Make one with Text, Image, Video, Audio,
 // File, Location, Sticker or Unknown.
 type Message struct {
-	kind        string
-	fields      fields
-	content     *content
-	quotable    bool
-	quote       string
-	noReadToken bool
+	kind     string
+	fields   fields
+	content  *content
+	quotable bool
+	quote    string
 }
 
 // posted is a customer's message that the emulator remembers.

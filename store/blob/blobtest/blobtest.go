@@ -136,7 +136,7 @@ func openOutlivesDelete(t *testing.T, s blob.Store) {
 	rest, err := io.ReadAll(r)
 	must(t, err)
 	must(t, r.Close())
-	if !bytes.Equal(append(head, rest...), want) {
+	if !bytes.Equal(slices.Concat(head, rest), want) {
 		t.Error("a blob that was being read changed when it was deleted")
 	}
 }

@@ -143,7 +143,7 @@ func (c *Conn) InTransaction() bool {
 
 // TotalChanges counts the rows changed since the connection was opened.
 func (c *Conn) TotalChanges() int64 {
-	return int64(sqlite3.Xsqlite3_total_changes64(c.tls, c.db))
+	return sqlite3.Xsqlite3_total_changes64(c.tls, c.db)
 }
 
 // statement is a prepared statement and how many arguments it takes.

@@ -53,7 +53,7 @@ func TestServesUntilItIsStopped(t *testing.T) {
 	<-out.ready
 	base := regexp.MustCompile(`http://[0-9.:]+`).FindString(out.String())
 	get := func(path string) (int, string) {
-		req, err := http.NewRequest("GET", base+path, nil)
+		req, err := http.NewRequest(http.MethodGet, base+path, nil)
 		require.NoError(t, err)
 		req.Header.Set("Authorization", "Bearer tok")
 		resp, err := http.DefaultClient.Do(req)
