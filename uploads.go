@@ -12,6 +12,7 @@ import (
 	"github.com/sangdam/sangdam/conversation/privacy"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/safehttp"
+	"github.com/sangdam/sangdam/internal/thumbnail"
 	"github.com/sangdam/sangdam/store"
 )
 
@@ -54,11 +55,13 @@ func (e *Engine) Upload(ctx context.Context, p Principal, c Upload) (Uploaded, e
 		return Uploaded{}, errs.New(errs.Invalid, "sangdam: an upload needs a Body, and a Limit that is not negative")
 	}
 	// Asked before the bytes are taken, and again with what is stored.
+	var whole bool
 	err := e.db.View(ctx, p.Workspace, func(ctx context.Context, tx store.Tx) error {
 		s, err := e.fresh(ctx, tx)
 		if err != nil {
 			return err
 		}
+		whole = s.workspace.Masking.KeepPictureData
 		return (&unit{e: e, ctx: ctx, tx: tx, s: s, p: p}).mayUpload(c)
 	})
 	if err != nil && !errors.Is(err, ErrPermissionDenied) && !errors.Is(err, ErrNotFound) {
@@ -66,7 +69,7 @@ func (e *Engine) Upload(ctx context.Context, p Principal, c Upload) (Uploaded, e
 	}
 	up := upload{Owner: p.keyOwner()}
 	if err == nil {
-		if up, err = e.keep(ctx, p.keyOwner(), c.Name, c.Body, c.Limit); err != nil {
+		if up, err = e.keep(ctx, p.keyOwner(), c.Name, c.Body, c.Limit, whole); err != nil {
 			return Uploaded{}, err
 		}
 	}
@@ -137,8 +140,8 @@ func (up upload) media() channel.Media {
 }
 
 // keep stores the bytes of an upload and looks at them. Nothing refers to them
-// yet.
-func (e *Engine) keep(ctx context.Context, owner, name string, r io.Reader, limit int64) (upload, error) {
+// yet. A picture is kept without its camera's data, unless the whole is wanted.
+func (e *Engine) keep(ctx context.Context, owner, name string, r io.Reader, limit int64, whole bool) (upload, error) {
 	if e.cfg.Blobs == nil {
 		return upload{}, errs.New(errs.Unsupported, "sangdam: attachments are not kept; set Config.Blobs")
 	}
@@ -157,11 +160,16 @@ func (e *Engine) keep(ctx context.Context, owner, name string, r io.Reader, limi
 	if len(first) == 0 {
 		return upload{}, errs.New(errs.Invalid, "sangdam: the file is empty")
 	}
-	info, err := e.cfg.Blobs.Put(ctx, head, limit)
+	kind := safehttp.Sniff(first)
+	r = head
+	if !whole {
+		r = thumbnail.Bare(kind, head)
+	}
+	info, err := e.cfg.Blobs.Put(ctx, r, limit)
 	if err != nil {
 		return upload{}, err
 	}
-	up := upload{Blob: info.Name, Owner: owner, Name: privacy.SafeName(name), Type: safehttp.Sniff(first),
+	up := upload{Blob: info.Name, Owner: owner, Name: privacy.SafeName(name), Type: kind,
 		Size: info.Size, SHA256: info.SHA256}
 	if err := e.checkPicture(ctx, up); err != nil {
 		e.dropBlob(ctx, up.Blob)

@@ -12,7 +12,9 @@ import (
 
 // Upload keeps a visitor's file for a message of the same visitor.
 func (p visitorPort) Upload(ctx context.Context, v channel.VisitorRef, name string, r io.Reader, limit int64) (channel.Media, error) {
+	var whole bool
 	err := p.view(ctx, v, func(_ context.Context, _ store.Tx, s *settings) error {
+		whole = s.workspace.Masking.KeepPictureData
 		acct, _, err := p.e.account(s, v.Account)
 		if err == nil && !(acct.Attachments && acct.CustomerAttachments) {
 			err = errs.New(errs.Unsupported, "sangdam: attachments from customers are switched off for account %q", acct.Name)
@@ -23,7 +25,7 @@ func (p visitorPort) Upload(ctx context.Context, v channel.VisitorRef, name stri
 		return channel.Media{}, err
 	}
 	who := visitorPrincipal(v)
-	up, err := p.e.keep(ctx, who.keyOwner(), name, r, limit)
+	up, err := p.e.keep(ctx, who.keyOwner(), name, r, limit, whole)
 	if err != nil {
 		return channel.Media{}, err
 	}

@@ -3,11 +3,13 @@ package email_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/net/html"
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/email"
@@ -231,4 +233,30 @@ func (m *memorySink) Begin(kind string, _ int64) error { m.kind = kind; return n
 func (m *memorySink) Write(p []byte) (int, error) {
 	m.data = append(m.data, p...)
 	return len(p), nil
+}
+
+// N38: what a customer called itself, a template or an automatic answer cannot put
+// markup into the HTML of a mail: only the layout's own elements are there.
+func TestN38MarkupInAutomaticMailsIsText(t *testing.T) {
+	s := server(t)
+	acct := account(func(s *email.Settings) { s.Layouts = []email.Layout{{HTML: "<h1>Shop</h1>#{content}"}} })
+	evil := []string{`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `</h1><svg onload=alert(1)>`, `<a href="javascript:alert(1)">x</a>`,
+		`<style>@import '//evil.example/x.css'</style>`, `<!--`, `&lt;b&gt;`, "<plaintext>\r\n.\r\nMAIL FROM:<x@y>"}
+	for i, text := range evil {
+		for _, event := range []string{"", "received", "solved"} {
+			before := len(s.Received(""))
+			require.NoError(t, sendMail(t, s, acct, channel.Outbound{Row: channel.OutboxID(fmt.Sprint(i, event)), State: []byte(chatState), Event: event,
+				Automatic: event != "", Content: channel.Text(text)}))
+			m := s.Received("")[before]
+			doc, err := html.Parse(strings.NewReader(m.HTML))
+			require.NoError(t, err)
+			var made []string
+			for n := range doc.Descendants() {
+				if n.Type != html.TextNode {
+					made = append(made, n.Data)
+				}
+			}
+			require.Equal(t, []string{"html", "head", "body", "h1"}, slices.DeleteFunc(made, func(e string) bool { return e == "br" }), text)
+		}
+	}
 }

@@ -70,7 +70,7 @@ func TestMain(m *testing.M) { os.Exit(browsertest.Run(m)) }
 
 // tab is a page in the browser.
 type tab struct {
-	t     *testing.T
+	t     testing.TB
 	ctx   context.Context
 	close func()
 }

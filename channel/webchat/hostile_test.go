@@ -1,9 +1,17 @@
 package webchat_test
 
 import (
+	"archive/zip"
+	"bytes"
 	"encoding/json"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -296,6 +304,81 @@ func TestN37FilesAreServedAsWhatTheyAre(t *testing.T) {
 	flood := "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\xc3\x50\x00\x00\xc3\x50\x08\x06\x00\x00\x00"
 	status, _ = c.call("POST", "files", []byte(flood))
 	require.Equal(t, 400, status, "50,000 by 50,000 pixels")
+}
+
+// N41: an archive is a file like any other. Nobody unpacks it, whatever it says of
+// itself: it is kept as it came and given out as a download.
+func TestN41ArchivesAreNotUnpacked(t *testing.T) {
+	s := openShop(t)
+	c := s.visitor()
+	var bomb bytes.Buffer
+	z := zip.NewWriter(&bomb)
+	for i := range 2_000 { // links to elsewhere, and zeros without end
+		h := &zip.FileHeader{Name: fmt.Sprintf("../%d", i), Method: zip.Deflate}
+		h.SetMode(fs.ModeSymlink | 0o777)
+		w, err := z.CreateHeader(h)
+		require.NoError(t, err)
+		_, err = w.Write([]byte("/etc/passwd"))
+		require.NoError(t, err)
+	}
+	w, err := z.Create("zeros")
+	require.NoError(t, err)
+	_, err = io.CopyN(w, zeros{}, 64<<20)
+	require.NoError(t, err)
+	require.NoError(t, z.Close())
+	require.Less(t, bomb.Len(), 1<<20)
+	c.header.Set("X-File-Name", "pictures.zip")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	status, up := c.call("POST", "files", bomb.Bytes())
+	require.Equal(t, 201, status)
+	status, m := c.call("POST", "messages", map[string]any{"key": newKey(), "file": up["file"]})
+	require.Equal(t, 201, status)
+	require.Equal(t, "file", m["kind"])
+	status, got, h := c.do(c.request("GET", "files/"+m["id"].(string), nil))
+	runtime.ReadMemStats(&after)
+	require.Equal(t, 200, status)
+	require.Equal(t, bomb.String(), got["raw"])
+	require.Equal(t, "application/octet-stream", h.Get("Content-Type"))
+	require.Contains(t, h.Get("Content-Disposition"), "attachment")
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(48<<20), "nobody looked into it")
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// N43: what a visitor's camera wrote of the place stays with the visitor.
+func TestN43APictureDoesNotSayWhereItWasTaken(t *testing.T) {
+	s := openShop(t, withLimits(webchat.Limits{Messages: 1000, VisitorRequests: 10_000}))
+	c := s.visitor()
+	var plain bytes.Buffer
+	require.NoError(t, jpeg.Encode(&plain, image.NewGray(image.Rect(0, 0, 8, 8)), nil))
+	said := "Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x00 N37.5665"
+	photo := append([]byte{0xFF, 0xD8, 0xFF, 0xE1, 0, byte(len(said) + 2)}, said...)
+	photo = append(photo, plain.Bytes()[2:]...)
+	send := func() string {
+		c.header.Set("X-File-Name", "hat.jpg")
+		status, up := c.call("POST", "files", photo)
+		require.Equal(t, 201, status)
+		status, m := c.call("POST", "messages", map[string]any{"key": newKey(), "file": up["file"]})
+		require.Equal(t, 201, status)
+		require.Equal(t, "image", m["kind"])
+		_, got, _ := c.do(c.request("GET", "files/"+m["id"].(string), nil))
+		return got["raw"].(string)
+	}
+	got := send()
+	require.NotContains(t, got, "N37.5665")
+	require.Len(t, got, len(photo))
+	_, err := jpeg.Decode(strings.NewReader(got))
+	require.NoError(t, err)
+
+	set, err := s.eng.TicketSetup(t.Context(), host)
+	require.NoError(t, err)
+	set.Settings.Masking.KeepPictureData = true
+	_, err = s.eng.SaveWorkspaceSettings(t.Context(), host, sangdam.SaveWorkspaceSettings{Settings: set.Settings})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return send() == string(photo) }, 10*time.Second, 10*time.Millisecond, "where the workspace keeps it")
 }
 
 // A key that was exchanged, an account that was switched off: the token is dead,

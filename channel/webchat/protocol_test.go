@@ -2,6 +2,8 @@ package webchat_test
 
 import (
 	"encoding/base64"
+	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -103,6 +105,33 @@ func TestAStreamIsTakenUpAnywhere(t *testing.T) {
 	s.answers(channel.Text("four"))
 	follow("four")
 	require.Equal(t, []string{"one", "Hello!", "two", "three", "four"}, got)
+}
+
+// Readers who are stuck cost the others nothing: neither other visitors nor the
+// same one's other page.
+func TestAStuckReaderCostsTheOthersNothing(t *testing.T) {
+	s := openShop(t, withLimits(webchat.Limits{Messages: 10_000, VisitorRequests: 10_000, StreamsPerVisitor: 10}))
+	a, b := s.visitor(), s.visitor()
+	for range 3 { // they ask, and read not a byte
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.web.URL, "http://"))
+		require.NoError(t, err)
+		defer conn.Close()
+		require.NoError(t, conn.(*net.TCPConn).SetReadBuffer(1024))
+		require.NoError(t, a.request("GET", "events", nil).Write(conn))
+	}
+	events, stop := a.listen("", "")
+	defer stop()
+	others, stopOthers := b.listen("", "")
+	defer stopOthers()
+	await(t, events, "availability", kind("available"))
+	await(t, others, "availability", kind("available"))
+	long := strings.Repeat("가", 9_000)
+	for i := range 200 { // 5 MB: more than any system keeps for a reader
+		a.says(fmt.Sprint(i, long))
+		await(t, events, "the own message", text(fmt.Sprint(i, long)))
+	}
+	b.says("and I?")
+	await(t, others, "the other's message", text("and I?"))
 }
 
 func TestAStreamEndsWithTheEngine(t *testing.T) {

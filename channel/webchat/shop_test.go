@@ -37,7 +37,7 @@ var (
 
 // shop is a desk with one agent and a web-chat account, behind a real server.
 type shop struct {
-	t           *testing.T
+	t           testing.TB
 	db          *store.DB
 	cfg         sangdam.Config
 	eng         *sangdam.Engine
@@ -70,7 +70,7 @@ func withStream(f func(*routing.WorkStream)) shopOption {
 	return func(_ *shop, _ *webchat.Settings, w *routing.WorkStream) { f(w) }
 }
 
-func openShop(t *testing.T, options ...shopOption) *shop {
+func openShop(t testing.TB, options ...shopOption) *shop {
 	t.Helper()
 	s := &shop{t: t, visitorKey: webchat.NewKey(), identityKey: webchat.NewKey()}
 	set := webchat.Settings{Origins: []string{"https://shop.example"}, FormURL: webchat.Texts{"": "/inquiry"},
@@ -340,7 +340,7 @@ func (c *client) listen(query, last string) (<-chan sse, func()) {
 }
 
 // await returns the next event that fits.
-func await(t *testing.T, events <-chan sse, what string, fits func(sse) bool) sse {
+func await(t testing.TB, events <-chan sse, what string, fits func(sse) bool) sse {
 	t.Helper()
 	timeout := time.After(20 * time.Second)
 	for {

@@ -5,12 +5,14 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
@@ -231,6 +233,75 @@ func TestN35MarkupShowsAsText(t *testing.T) {
 }
 
 func cut(s string, n int) string { return string([]rune(s)[:min(n, len([]rune(s)))]) }
+
+// N15: the widget hears nothing that other windows say to the page, and says
+// nothing to them: it has no listener for messages and never posts one to a
+// window; its tabs speak over a channel of their own origin.
+func TestN15MessagesOfOtherWindowsAreNothing(t *testing.T) {
+	files, err := filepath.Glob("widget/*.js")
+	require.NoError(t, err)
+	for _, name := range files {
+		raw, err := os.ReadFile(name)
+		require.NoError(t, err)
+		require.NotRegexp(t, `(window|self|globalThis|parent|top|opener)\??\.(postMessage|onmessage)|[^.\w]addEventListener\("message"`, string(raw), name)
+	}
+	s := openShop(t)
+	s.servePages(`data-lang="en"`)
+	s.online(routing.Online)
+	b := s.openTab(browsertest.Open(t))
+	b.enter()
+	b.run(`say("hi")`)
+	b.wait(`bubbles().length === 2`)
+	for _, said := range []string{`{type: "message", data: {text: "forged"}}`, `{type: "identify", token: "x"}`, `{type: "logout"}`, `"end"`,
+		`{tell: "message", id: "x", text: "forged"}`, `{"took": {"text": "forged"}}`} {
+		b.run(`window.postMessage(` + said + `, "*"); window.dispatchEvent(new MessageEvent("message", {data: ` + said + `, origin: "https://evil.example"}))`)
+	}
+	b.run(`say("still me")`)
+	b.wait(`bubbles().includes("me: still me") && $$(".pending").length === 0`)
+	require.Equal(t, []string{"me: hi", "desk: Hello!", "me: still me"}, b.bubbles())
+	b.clean(s)
+}
+
+// A page that slept (a laptop that was closed, a tab that was frozen) shows, once
+// it is awake, what was said meanwhile, once and in order.
+func TestAPageThatSleptMissesNothing(t *testing.T) {
+	s := openShop(t)
+	s.servePages(`data-lang="en"`)
+	s.online(routing.Online)
+	b := s.openTab(browsertest.Open(t))
+	b.enter()
+	b.run(`say("before")`)
+	b.wait(`bubbles().length === 2`)
+	for round := range 3 {
+		b.sleeps(true)
+		for i := range 3 {
+			s.answers(channel.Text(fmt.Sprintf("asleep %d.%d", round, i)))
+		}
+		s.web.CloseClientConnections() // the network has long forgotten it
+		s.answers(channel.Text(fmt.Sprintf("asleep %d.3", round)))
+		b.sleeps(false)
+		b.run(fmt.Sprintf(`say("awake %d")`, round))
+		b.wait(fmt.Sprintf(`bubbles().length === %d && $$(".pending,.failed").length === 0`, 2+5*(round+1)))
+	}
+	var desk []string
+	for _, line := range b.bubbles() {
+		if text, ours := strings.CutPrefix(line, "desk: asleep "); ours {
+			desk = append(desk, text)
+		}
+	}
+	require.Equal(t, []string{"0.0", "0.1", "0.2", "0.3", "1.0", "1.1", "1.2", "1.3", "2.0", "2.1", "2.2", "2.3"}, desk)
+}
+
+// sleeps freezes the page, or wakes it.
+func (b tab) sleeps(on bool) {
+	b.t.Helper()
+	state := "active"
+	if on {
+		state = "frozen"
+	}
+	_, err := chromedp.Call(b.ctx, page.SetWebLifecycleState, page.SetWebLifecycleStateParams{State: page.SetWebLifecycleStateState(state)})
+	require.NoError(b.t, err)
+}
 
 // Two tabs share one stream; when the one that holds it goes, the other goes on.
 func TestTwoTabsHaveOneStream(t *testing.T) {

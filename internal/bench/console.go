@@ -41,10 +41,14 @@ const (
 	pageTries     = 500
 )
 
-// pages is the console that a host would mount; a header says who asks.
+// pages is the console that a host would mount; a header says who asks, or the
+// token of a client that has nothing else.
 func pages(eng *sangdam.Engine) (http.Handler, error) {
 	return console.NewHandler(eng, console.Options{Prefix: "/desk", Authenticate: func(r *http.Request) (sangdam.Principal, error) {
 		id := r.Header.Get("Agent")
+		if id == "" {
+			id = strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		}
 		if id == "" {
 			return sangdam.Principal{}, errors.New("nobody")
 		}

@@ -9,8 +9,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sangdam/sangdam"
@@ -21,9 +23,14 @@ import (
 	"github.com/sangdam/sangdam/store/sqlite"
 )
 
+// widgetConsoles are the agents' consoles that are open beside the widgets.
+const widgetConsoles = 100
+
 // widgets measures idle visitors: what a connection holds over one of a handler
-// that only keeps an event stream alive, in the same process and run, and how
-// long one event takes to all of them and to one. The client is another process.
+// that only keeps an event stream alive, in the same process and run; then, with
+// 100 consoles on the same process, how long one event takes to all widgets, to
+// one, and to the consoles, and once more beside readers that are stuck. The
+// client is another process.
 func widgets(ctx context.Context, o options) (report, error) {
 	p, err := newPlace(ctx, "sqlite")
 	if err != nil {
@@ -50,10 +57,15 @@ func widgets(ctx context.Context, o options) (report, error) {
 	}
 	const unbounded = 1 << 20
 	many := webchat.Limits{AddressRequests: unbounded, NewSessions: unbounded, VisitorRequests: unbounded,
-		Messages: unbounded, StreamsPerAddress: unbounded}
+		Messages: unbounded, StreamsPerAddress: unbounded, StreamsPerVisitor: unbounded}
 	mux := http.NewServeMux()
 	mux.Handle("/webchat/", http.StripPrefix("/webchat", webchat.NewHandler(eng.Visitor(), webchat.Options{Limits: many})))
 	mux.HandleFunc("/bare", bareStream)
+	desk, err := pages(eng)
+	if err != nil {
+		return report{}, err
+	}
+	mux.Handle("/desk/", desk)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return report{}, err
@@ -62,7 +74,7 @@ func widgets(ctx context.Context, o options) (report, error) {
 	go func() { _ = srv.Serve(ln) }() // until it is closed
 	defer srv.Close()
 	base := "http://" + ln.Addr().String()
-	figures := map[string]any{"connections": o.widgets}
+	figures := map[string]any{"connections": o.widgets, "consoles": widgetConsoles}
 	bare, err := idle(ctx, base+"/bare", make([]string, o.widgets), nil)
 	if err != nil {
 		return report{}, err
@@ -72,7 +84,7 @@ func widgets(ctx context.Context, o options) (report, error) {
 	if err != nil {
 		return report{}, err
 	}
-	chat, err := idle(ctx, api+"/events", tokens, func(c *streamClient) error { return deliver(ctx, eng, api, tokens[0], c, figures) })
+	chat, err := idle(ctx, api+"/events", tokens, func(c *streamClient) error { return deliver(ctx, eng, base, api, tokens[0], c, figures) })
 	if err != nil {
 		return report{}, err
 	}
@@ -184,30 +196,105 @@ func held() uint64 {
 	return m.HeapAlloc + m.StackInuse
 }
 
-// deliver measures an event for everybody, and one message to one visitor again
-// and again while the others are connected.
-func deliver(ctx context.Context, eng *sangdam.Engine, api, token string, c *streamClient, figures map[string]any) error {
-	n, _ := figures["connections"].(int)
-	p50, p99, err := c.measure(`"agents":true`, n, func() error {
-		return eng.SetPresence(ctx, sangdam.AgentPrincipal(workspace, "a"), sangdam.SetPresence{Agent: "a", Presence: routing.Online})
-	})
+// deliver measures an event for everybody, and one message to one visitor and to
+// the consoles again and again while all are connected; then the same beside ten
+// connections of that visitor and ten of an agent that nobody reads.
+func deliver(ctx context.Context, eng *sangdam.Engine, base, api, token string, c *streamClient, figures map[string]any) error {
+	agents := make([]string, widgetConsoles)
+	for i := range agents {
+		agents[i] = "a"
+	}
+	consoles, err := newStreamClient(ctx, base+"/desk/events?beat=2", agents)
 	if err != nil {
 		return err
 	}
-	figures["broadcast_ms_p50"], figures["broadcast_ms_p99"] = p50, p99
-	var all []float64
-	for i := range 200 {
-		word := fmt.Sprintf("word-%d.", i)
-		one, _, err := c.measure(word, 1, func() error {
-			return post(ctx, api+"/messages", token, map[string]string{"key": fmt.Sprintf("a-key-%04d", i), "text": word},
+	defer consoles.close()
+	m := delivery{eng: eng, api: api, token: token, widgets: c, consoles: consoles, figures: figures}
+	if err := m.all(ctx, ""); err != nil {
+		return err
+	}
+	for range 10 {
+		for address, token := range map[string]string{api + "/events": token, base + "/desk/events?beat=2": "a"} {
+			stop, err := stuck(address, token)
+			if err != nil {
+				return err
+			}
+			defer stop()
+		}
+	}
+	time.Sleep(2 * time.Second) // coming and going is told once in a while
+	return m.all(ctx, "stuck_")
+}
+
+// delivery is one measurement.
+type delivery struct {
+	eng               *sangdam.Engine
+	api, token        string
+	widgets, consoles *streamClient
+	figures           map[string]any
+	said              int
+}
+
+// present is the agent's coming or going, which every widget is told.
+func (m *delivery) present(ctx context.Context, name string, presence routing.Presence) error {
+	n, _ := m.figures["connections"].(int)
+	word := fmt.Sprintf(`"agents":%v`, presence == routing.Online)
+	p50, p99, err := m.widgets.measure(word, n, func() error {
+		return m.eng.SetPresence(ctx, sangdam.AgentPrincipal(workspace, "a"), sangdam.SetPresence{Agent: "a", Presence: presence})
+	})
+	m.figures[name+"_ms_p50"], m.figures[name+"_ms_p99"] = p50, p99
+	return err
+}
+
+// tail makes a message larger than what the system keeps of a few on a connection.
+var tail = strings.Repeat("x", 9_000)
+
+func (m *delivery) all(ctx context.Context, name string) error {
+	if err := m.present(ctx, name+"broadcast", routing.Online); err != nil {
+		return err
+	}
+	var own, desk []float64
+	for range 200 {
+		word := fmt.Sprintf("word-%d.", m.said)
+		to := make(chan error, 1)
+		var far float64
+		listening := make(chan struct{})
+		go func() { // of all consoles the slowest hundredth
+			_, p99, err := m.consoles.measure(`"kind":"message"`, widgetConsoles, func() error { close(listening); return nil })
+			far = p99
+			to <- err
+		}()
+		<-listening
+		one, _, err := m.widgets.measure(word, 1, func() error {
+			m.said++
+			return post(ctx, m.api+"/messages", m.token, map[string]string{"key": fmt.Sprintf("a-key-%04d", m.said), "text": word + tail},
 				new(map[string]any))
 		})
-		if err != nil {
+		if err := errors.Join(err, <-to); err != nil {
 			return err
 		}
-		all = append(all, one)
+		own, desk = append(own, one), append(desk, far)
 	}
-	slices.Sort(all)
-	figures["post_to_own_stream_ms_p50"], figures["post_to_own_stream_ms_p99"] = all[len(all)/2], all[len(all)*99/100]
-	return nil
+	slices.Sort(own)
+	slices.Sort(desk)
+	m.figures[name+"post_to_own_stream_ms_p50"], m.figures[name+"post_to_own_stream_ms_p99"] = own[len(own)/2], own[len(own)*99/100]
+	m.figures[name+"post_to_consoles_ms_p50"], m.figures[name+"post_to_consoles_ms_p99"] = desk[len(desk)/2], desk[len(desk)*99/100]
+	return m.present(ctx, name+"broadcast_of_leaving", routing.Offline)
+}
+
+// stuck opens a stream that nobody reads.
+func stuck(address, token string) (func(), error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := net.Dial("tcp", u.Host)
+	if err != nil {
+		return nil, err
+	}
+	if tcp, is := conn.(*net.TCPConn); is {
+		err = tcp.SetReadBuffer(1024)
+	}
+	_, sent := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n\r\n", u.RequestURI(), u.Host, token)
+	return func() { _ = conn.Close() }, errors.Join(err, sent)
 }

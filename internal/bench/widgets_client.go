@@ -165,7 +165,7 @@ func holdStream(u *url.URL, token string, a *arrivals) error {
 	if token != "" {
 		authorization = "Authorization: Bearer " + token + "\r\n"
 	}
-	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", u.Path, u.Host, authorization); err != nil {
+	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", u.RequestURI(), u.Host, authorization); err != nil {
 		return err
 	}
 	r := bufio.NewReaderSize(conn, 512)
@@ -178,7 +178,7 @@ func holdStream(u *url.URL, token string, a *arrivals) error {
 		if strings.HasPrefix(line, "HTTP/1.1 ") && !strings.Contains(line, "200") {
 			return fmt.Errorf("a stream was refused: %s", line)
 		}
-		begun = strings.HasPrefix(line, "retry:")
+		begun = strings.HasPrefix(line, "retry:") || strings.HasPrefix(line, "event: place")
 	}
 	go func() {
 		for {

@@ -140,7 +140,8 @@ func (q *request) readWorkspace(s *sangdam.WorkspaceSettings, typed hoursForm) (
 			s.Off = append(s.Off, w)
 		}
 	}
-	s.Masking = sangdam.MaskingPolicy{Found: sangdam.OnFound(q.value("found")), Types: named[privacy.Type](q.r.PostForm["personal"])}
+	s.Masking = sangdam.MaskingPolicy{Found: sangdam.OnFound(q.value("found")), Types: named[privacy.Type](q.r.PostForm["personal"]),
+		KeepPictureData: q.checked("picture_data")}
 	if slices.Equal(s.Masking.Types, privacy.Types()) {
 		s.Masking.Types = nil // the usual ones, also when a later version knows more
 	}

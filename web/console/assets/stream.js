@@ -56,7 +56,7 @@
   if (typeof SharedWorkerGlobalScope !== "undefined" && self instanceof SharedWorkerGlobalScope) {
     self.onconnect = (e) => {
       const port = e.ports[0];
-      port.onmessage = (m) => join(m.data, (message) => port.postMessage(message));
+      port.onmessage = (m) => m.data.ping ? port.postMessage({ pong: true }) : join(m.data, (message) => port.postMessage(message));
     };
     return;
   }
@@ -64,7 +64,35 @@
   self.sangdamStream = (options, f) => {
     if (typeof SharedWorker === "undefined") return join(options, f);
     const worker = new SharedWorker(script, { name: options.name });
-    worker.port.onmessage = (m) => f(m.data);
+    let asked = 0, up = true, fine = 0;
+    worker.port.onmessage = (m) => {
+      if (m.data.pong) asked = 0; else f(m.data);
+      if (!m.data.state) return;
+      const was = up;
+      up = m.data.state === "up";
+      if (was && !up) setTimeout(check, 1000);
+    };
     worker.port.postMessage(options);
+    // A worker may not wake up whole with its page, after a laptop or a tab slept:
+    // one that does not answer, or finds no server twice where the page does, is
+    // left behind, and the page has a stream of its own.
+    const leave = () => {
+      if (!worker.port.onmessage) return;
+      worker.port.onmessage = null;
+      join(options, f);
+    };
+    const check = async () => {
+      const found = await fetch(options.alive, { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(3000) }).then((r) => r.ok && !r.redirected, () => false);
+      if (up) return void (fine = 0);
+      fine = found ? fine + 1 : 0;
+      if (fine > 1) leave(); else setTimeout(check, 3200);
+    };
+    const ask = () => {
+      const mine = asked = Date.now();
+      worker.port.postMessage({ ping: true });
+      setTimeout(() => { if (asked === mine) leave(); }, 2000);
+    };
+    document.addEventListener("resume", ask);
+    document.addEventListener("visibilitychange", () => { if (!document.hidden) ask(); });
   };
 })();
