@@ -103,6 +103,7 @@ func tellsOrigin(r *http.Request) bool {
 // serving serves one route.
 func (h *Handler) serving(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer h.caught(w)
 		q := &request{Handler: h, w: w, r: r, now: time.Now()}
 		q.lang, q.zone = h.languageOf(r), h.zoneOf(r)
 		p, err := h.o.Authenticate(r)
@@ -140,6 +141,19 @@ func (h *Handler) serving(rt route) http.Handler {
 			q.fail(err)
 		}
 	})
+}
+
+// caught answers for what panicked, the host's Authenticate too, without a word of
+// it: the value may hold what somebody wrote.
+func (h *Handler) caught(w http.ResponseWriter) {
+	switch p := recover(); p {
+	case nil:
+	case http.ErrAbortHandler: // it cuts an answer off on purpose
+		panic(p)
+	default:
+		h.o.Logger.Error("a request to the console panicked")
+		http.Error(w, "something went wrong", http.StatusInternalServerError)
+	}
 }
 
 // readForm reads the form of a request that changes something.

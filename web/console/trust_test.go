@@ -3,6 +3,7 @@ package console_test
 import (
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/internal/browsertest"
+	"github.com/sangdam/sangdam/web/console"
 )
 
 // What exists on another desk and what does not exist are answered alike, word for
@@ -92,4 +94,23 @@ func TestNothingInRepliesNoticesAndOffersRuns(t *testing.T) {
 		p.openPage(path)
 		inert(path)
 	}
+}
+
+// N68: what panics, the host's own code too, is answered without a word of it; what
+// was begun on purpose and cut off stays cut off.
+func TestN68APanicTellsNothing(t *testing.T) {
+	w := newWorld(t)
+	var said any = "the secret of mina@example.com"
+	h, err := console.NewHandler(w.eng, console.Options{Prefix: "/desk", Authenticate: func(*http.Request) (sangdam.Principal, error) { panic(said) }})
+	require.NoError(t, err)
+	for range 2 {
+		rw := httptest.NewRecorder()
+		h.ServeHTTP(rw, httptest.NewRequest(http.MethodGet, "/desk/conversations", nil))
+		require.Equal(t, http.StatusInternalServerError, rw.Code)
+		require.Equal(t, "something went wrong\n", rw.Body.String())
+	}
+	said = http.ErrAbortHandler
+	require.PanicsWithValue(t, said, func() {
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/desk/conversations", nil))
+	})
 }

@@ -113,13 +113,20 @@ func (h *Handler) routes() http.Handler {
 	if h.o.Prefix != "" {
 		mux.Handle("GET "+h.o.Prefix, http.RedirectHandler(h.o.Prefix+"/", http.StatusSeeOther))
 	}
-	return guarded(mux)
+	return h.guarded(mux)
 }
 
-// guarded takes what comes from the page's own forms alone.
-func guarded(mux http.Handler) http.Handler {
+// guarded takes what comes from the page's own forms alone, and answers for what
+// panicked, the host's Who too, without a word of it.
+func (h *Handler) guarded(mux http.Handler) http.Handler {
 	cross := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if recover() != nil {
+				h.o.Logger.Error("a request to the inquiry form panicked")
+				http.Error(w, "something went wrong", http.StatusInternalServerError)
+			}
+		}()
 		head := w.Header()
 		head.Set("Content-Security-Policy", policy)
 		head.Set("X-Content-Type-Options", "nosniff")

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/browsertest"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store/blob"
@@ -232,6 +233,27 @@ func TestTheFormIsNotForPrograms(t *testing.T) {
 	require.Len(t, w.tickets(), 2)
 	status, _ = w.send(w.filled(), map[string]string{"f.photo": strings.Repeat("x", 2<<20)}, nil)
 	require.Equal(t, http.StatusRequestEntityTooLarge, status)
+}
+
+// N68: what panics, the host's own code too, is answered without a word of it, and
+// the next request is served.
+func TestN68APanicTellsNothing(t *testing.T) {
+	panics := true
+	w := newWorld(t, func(o *helpcenter.Options) {
+		o.Who = func(*http.Request) (ticket.Requester, conversation.ContactID) {
+			if panics {
+				panic("the secret of mina@example.com")
+			}
+			return ticket.Requester{}, ""
+		}
+	})
+	status, body := w.send(w.filled(), nil, nil)
+	require.Equal(t, http.StatusInternalServerError, status)
+	require.Equal(t, "something went wrong\n", body)
+	require.Empty(t, w.tickets())
+	panics = false
+	status, body = w.send(w.filled(), nil, nil)
+	require.Equal(t, http.StatusOK, status, body)
 }
 
 func TestOptionsAreChecked(t *testing.T) {

@@ -61,7 +61,7 @@ func NewRatings(e *sangdam.Engine, o RatingOptions) (http.Handler, error) {
 	mux.HandleFunc("GET "+o.Prefix+"/{workspace}/{token}", h.look)
 	mux.HandleFunc("POST "+o.Prefix+"/{workspace}/{token}", h.rate)
 	mux.HandleFunc("GET "+o.Prefix+"/"+base.style, serveStyle)
-	return guarded(mux), nil
+	return base.guarded(mux), nil
 }
 
 // ratings is what the pages share with the inquiry form.
