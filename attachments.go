@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
@@ -230,20 +230,21 @@ func (o *reopened) Close() error {
 // refer records the bytes that a message names in the transaction that names
 // them: without a record they would be swept after a day. Bytes that belong to
 // something else already cannot be named, for a name is no right to read; a
-// message that is sent again takes those of the one before.
-func (u *unit) refer(m conversation.Message) error {
+// message that is sent again takes those of the one before, and the public answer
+// on a ticket those of the ticket.
+func (u *unit) refer(m conversation.Message, of ticket.ID) error {
 	for _, media := range m.Content.Files() {
 		if media.Blob == "" {
 			continue
 		}
-		if err := u.referTo(m, media); err != nil {
+		if err := u.referTo(m, of, media); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (u *unit) referTo(m conversation.Message, media channel.Media) error {
+func (u *unit) referTo(m conversation.Message, of ticket.ID, media channel.Media) error {
 	kept, err := u.tx.Blobs().Blob(u.ctx, media.Blob)
 	if errors.Is(err, ErrNotFound) {
 		up, err := u.takeUpload(media.Blob)
@@ -260,10 +261,13 @@ func (u *unit) referTo(m conversation.Message, media channel.Media) error {
 	if err != nil {
 		return err
 	}
-	id, is := strings.CutPrefix(kept.Owner, ownerMessage)
-	if is && m.ResendOf != "" && id != "" {
-		before, err := u.tx.Conversations().Message(u.ctx, conversation.MessageID(id))
-		if err == nil && before.Conversation == m.Conversation {
+	if of != "" && kept.Owner == ownerTicket+string(of) {
+		return nil
+	}
+	if m.ResendOf != "" {
+		before, err := u.tx.Conversations().Message(u.ctx, m.ResendOf)
+		if err == nil && before.Conversation == m.Conversation && slices.ContainsFunc(before.Content.Files(),
+			func(f channel.Media) bool { return f.Blob == media.Blob }) {
 			return nil
 		}
 		if err != nil && !errors.Is(err, ErrNotFound) {

@@ -183,6 +183,8 @@ type saying struct {
 	hold  time.Duration
 	// leaves is what leaves instead of what is kept; nil: the same.
 	leaves *channel.Content
+	// filesOf is the ticket whose files it may bring.
+	filesOf ticket.ID
 }
 
 // sayOn is say with what the caller knows of the message.
@@ -209,7 +211,7 @@ func (u *unit) sayOn(how saying, d *conversation.Draft, m conversation.Message) 
 	}
 	m, reply, err := d.AddOutbound(m)
 	if err == nil {
-		err = u.refer(m)
+		err = u.refer(m, how.filesOf)
 	}
 	if err != nil {
 		return m, err

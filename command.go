@@ -64,6 +64,7 @@ type unit struct {
 	// tickets are those that this unit touched, in the order of ticketOrder.
 	tickets     map[ticket.ID]*ticketWork
 	ticketOrder []ticket.ID
+	ticketFiles map[string]channel.Media // what is known of the files that they were given
 	// wrote says that the unit has written something, so that only the end of its
 	// transaction undoes it. Set by units that may be refused.
 	wrote bool

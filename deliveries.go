@@ -151,6 +151,9 @@ func (e *Engine) SendNotice(ctx context.Context, p Principal, c SendNotice) (Sav
 			return Saved{}, err
 		}
 		n := c.Notice
+		if len(n.Files) > 0 { // a name is no right to read
+			return Saved{}, errs.New(errs.Invalid, "sangdam: a notice of yours brings no files; give a link instead")
+		}
 		if n.ID == "" {
 			n.ID = newID()
 		}

@@ -277,7 +277,7 @@ func (u *unit) customerMessage(acct channel.Account, in channel.Inbound) error {
 		return err
 	}
 	m = d.AddInbound(m, in.Reply)
-	if err := u.refer(m); err != nil {
+	if err := u.refer(m, ""); err != nil {
 		return err
 	}
 	if in.MessageID != "" {

@@ -101,6 +101,10 @@ func (e *Engine) openLink(ctx context.Context, ws WorkspaceID, token string, pre
 		if err != nil {
 			return err
 		}
+		if strings.HasPrefix(kept.Owner, ownerTicket) { // given with an answer on it
+			media = channel.Media{Blob: l.Blob, Name: l.Name, Type: kept.Type}
+			return nil
+		}
 		m, err := tx.Conversations().Message(ctx, conversation.MessageID(strings.TrimPrefix(kept.Owner, ownerMessage)))
 		if err != nil {
 			return err

@@ -45,8 +45,11 @@ type TicketComment struct {
 	Text string `json:"text"`
 	// Public ones go to the customer: through the conversation that the ticket
 	// came from, else by mail. Others are for colleagues.
-	Public bool     `json:"public,omitempty"`
-	Files  []string `json:"files,omitempty"` // names of blobs
+	Public bool `json:"public,omitempty"`
+	// Files are names of blobs, those of uploads of the principal. Of a public
+	// comment they go to the customer with the text: in the message, or in the
+	// mail.
+	Files []string `json:"files,omitempty"`
 }
 
 // UpdateTicket saves a ticket: everything that it changes, a comment with it, is
@@ -334,7 +337,7 @@ func (u *unit) comment(d *ticket.Draft, c TicketComment) error {
 	if err := u.hideComment(d, c.Text, true); err != nil {
 		return err
 	}
-	return u.sayToCustomer(d.T, c.Text)
+	return u.sayToCustomer(d.T, c.Text, c.Files)
 }
 
 // ReplyTicket adds the customer's words to a ticket, in the customer's name: by

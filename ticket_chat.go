@@ -9,6 +9,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/ticket"
 )
@@ -86,9 +87,9 @@ func (e *Engine) ticketFile(ctx context.Context, p Principal, ref AttachmentRef)
 
 // sayToCustomer sends a public answer to the customer: through the conversation
 // that the ticket came from, else by mail at the end of the unit.
-func (u *unit) sayToCustomer(t ticket.Ticket, text string) error {
+func (u *unit) sayToCustomer(t ticket.Ticket, text string, files []string) error {
 	if t.Conversation != "" {
-		said, err := u.sayInChat(t, text)
+		said, err := u.sayInChat(t, text, files)
 		if err != nil || said {
 			return err
 		}
@@ -101,12 +102,33 @@ func (u *unit) sayToCustomer(t ticket.Ticket, text string) error {
 	if err != nil || s.Settings.Tickets.AnswerBy == "" {
 		return err
 	}
-	_, err = u.usable(s.Settings.Tickets.AnswerBy)
-	return err
+	to, err := u.usable(s.Settings.Tickets.AnswerBy)
+	if err != nil {
+		return err
+	}
+	return u.mailTakes(to, files)
+}
+
+// mailTakes refuses files that do not go in one mail to the target.
+func (u *unit) mailTakes(to notify.Target, files []string) error {
+	limit, bytes := u.e.carriers[to.Kind].files, int64(0)
+	for _, name := range files {
+		size := u.ticketFiles[name].Size
+		if bytes += size; size <= 0 {
+			return errs.New(errs.Invalid, "sangdam: the size of a file is not known, so that it cannot go in a mail; give it to Upload first")
+		}
+	}
+	switch {
+	case len(files) > 0 && limit == 0:
+		return errs.New(errs.Unsupported, "sangdam: target %q carries no files; leave them out, or make the comment internal", to.Name)
+	case bytes > limit:
+		return errs.New(errs.Invalid, "sangdam: the files have %d bytes together, and a mail takes %d; send fewer, or a link to them", bytes, limit)
+	}
+	return nil
 }
 
 // sayInChat says it in the conversation; false where its account is gone or off.
-func (u *unit) sayInChat(t ticket.Ticket, text string) (bool, error) {
+func (u *unit) sayInChat(t ticket.Ticket, text string, files []string) (bool, error) {
 	cv, err := u.tx.Conversations().Conversation(u.ctx, t.Conversation)
 	if err != nil {
 		return false, err
@@ -115,8 +137,8 @@ func (u *unit) sayInChat(t ticket.Ticket, text string) (bool, error) {
 	if !ok || acct.Deleted || acct.Disabled {
 		return false, nil
 	}
-	content := channel.Text(text)
-	if err := u.canCarry(cv, content); err != nil {
+	content, err := u.withTicketFiles(cv, channel.Text(text), files)
+	if err != nil {
 		return false, err
 	}
 	author := conversation.Author{Kind: conversation.ByAgent, Agent: u.p.agent()}
@@ -138,10 +160,33 @@ func (u *unit) sayInChat(t ticket.Ticket, text string) (bool, error) {
 	} else if t.State != w.now.State && t.State == ticket.Solved {
 		event = ticket.MailSolved
 	}
-	if _, err := u.sayOn(saying{event: string(event)}, d, conversation.Message{Author: author, Content: content}); err != nil {
+	if _, err := u.sayOn(saying{event: string(event), filesOf: t.ID}, d, conversation.Message{Author: author, Content: content}); err != nil {
 		return false, err
 	}
 	return true, u.finish(d)
+}
+
+// withTicketFiles is a text with files of a ticket, as the conversation's channel
+// carries it; a refusal says what it does not carry.
+func (u *unit) withTicketFiles(cv conversation.Conversation, content channel.Content, files []string) (channel.Content, error) {
+	_, adapter, err := u.e.account(u.s, cv.Account)
+	if err != nil {
+		return content, err
+	}
+	for i, name := range files {
+		media := u.ticketFiles[name]
+		if adapter.Capabilities().MediaLinks {
+			if media, err = u.linked(media, true); err != nil {
+				return content, err
+			}
+		}
+		if i == 0 {
+			content.Kind, content.Media = channel.KindOf(media.Type), &media
+		} else {
+			content.Attachments = append(content.Attachments, media)
+		}
+	}
+	return content, u.canSend(cv, content)
 }
 
 // joinTickets is the stage in which a customer's messages become replies to the

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sangdam/sangdam/conversation/privacy"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/store"
@@ -212,6 +213,12 @@ func (u *unit) mailCustomer(w *ticketWork, e ticket.Entry, ev ticket.MailEvent) 
 	}
 	n := notify.Notice{ID: mailID(t.ID, e.Seq), Event: "ticket." + string(ev), Subject: "ticket:" + string(t.ID), At: e.At, Text: e.Text,
 		To: notify.Recipient{Name: t.Requester.Name, Address: t.Requester.Email}}
+	if answer {
+		for _, name := range e.Files {
+			f := u.ticketFiles[name]
+			n.Files = append(n.Files, notify.File{Blob: name, Name: privacy.SafeName(f.Name), Type: f.Type, Size: f.Size})
+		}
+	}
 	if err := u.layOut(&n, answer, ev, language, values); err != nil || n.Text == "" {
 		return err
 	}

@@ -348,11 +348,13 @@ func (e *Engine) RevealTicketField(ctx context.Context, p Principal, id ticket.I
 // ownerTicket is how the record of a blob names the ticket that it belongs to.
 const ownerTicket = "ticket:"
 
-// referFiles records files that a ticket names, as refer does for messages.
+// referFiles records files that a ticket names, as refer does for messages, and
+// remembers what is known of them for what leaves with the unit.
 func (u *unit) referFiles(t ticket.ID, files []string) error {
 	for _, name := range files {
 		kept, err := u.tx.Blobs().Blob(u.ctx, name)
 		if err == nil && kept.Owner == ownerTicket+string(t) {
+			u.knowFile(channel.Media{Blob: name, Type: kept.Type, Size: kept.Size, State: channel.MediaReady})
 			continue
 		}
 		if err == nil {
@@ -370,8 +372,19 @@ func (u *unit) referFiles(t ticket.ID, files []string) error {
 			Owner: ownerTicket + string(t), CreatedAt: u.tx.Now()}); err != nil {
 			return err
 		}
+		media.Blob, media.State = name, channel.MediaReady
+		u.knowFile(media)
 	}
 	return nil
+}
+
+func (u *unit) knowFile(m channel.Media) {
+	if u.ticketFiles == nil {
+		u.ticketFiles = map[string]channel.Media{}
+	}
+	if _, known := u.ticketFiles[m.Blob]; !known {
+		u.ticketFiles[m.Blob] = m
+	}
 }
 
 // TicketFile opens a file that a ticket names, in a comment or a field, for

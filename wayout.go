@@ -186,7 +186,9 @@ func (w targetWay) plan(ctx context.Context, lane driver.OutboxLane, now time.Ti
 }
 
 func (w targetWay) send(ctx context.Context, at channel.Attempt) (channel.Sent, error) {
-	receipt, err := w.carrier.send(ctx, w.target, at.Request)
+	receipt, err := w.carrier.send(ctx, w.target, at.Request, func(ctx context.Context, name string) (io.ReadCloser, error) {
+		return w.e.openFile(ctx, w.ws, channel.Media{Blob: name})
+	})
 	return channel.Sent{RequestID: receipt.ID, Messages: []channel.SentMessage{{ID: channel.ProviderMessageID(receipt.ID)}}}, err
 }
 
@@ -196,6 +198,7 @@ type guardedCarrier struct {
 	name   string
 	kind   notify.Kind
 	policy notify.Policy
+	files  int64 // bytes of files in one notice; 0: it takes none
 	c      notify.Carrier
 }
 
@@ -203,6 +206,9 @@ func newGuardedCarrier(g *guard, c notify.Carrier) (*guardedCarrier, error) {
 	out := &guardedCarrier{g: g, name: "carrier", c: c}
 	_, err := inline(g, out.name, "Kind and Policy", func() (struct{}, error) {
 		out.kind, out.policy = c.Kind(), c.Policy()
+		if f, takes := c.(notify.FileCarrier); takes {
+			out.files = f.FileBytes()
+		}
 		return struct{}{}, nil
 	})
 	out.name = "carrier " + string(out.kind)
@@ -227,8 +233,11 @@ func (c *guardedCarrier) plan(t notify.Target, n notify.Notice, now time.Time) (
 	return request, err
 }
 
-func (c *guardedCarrier) send(ctx context.Context, t notify.Target, request []byte) (notify.Receipt, error) {
+func (c *guardedCarrier) send(ctx context.Context, t notify.Target, request []byte, open channel.OpenFile) (notify.Receipt, error) {
 	r, err := bounded(ctx, c.g, c.name, "Send", c.policy.Timeout, func(ctx context.Context) (notify.Receipt, error) {
+		if f, takes := c.c.(notify.FileCarrier); takes {
+			return f.SendFiles(ctx, t, request, open)
+		}
 		return c.c.Send(ctx, t, request)
 	})
 	if errors.Is(err, errPanicked) {

@@ -74,6 +74,17 @@ type Notice struct {
 	Link  string `json:"link,omitempty"`
 	// Data is what programs read: the body of a web hook.
 	Data json.RawMessage `json:"data,omitempty"`
+	// Files go along, by a FileCarrier alone.
+	Files []File `json:"files,omitempty"`
+}
+
+// File is a file of a Notice: the name of a blob, whose bytes never change, and
+// what the recipient is told of it.
+type File struct {
+	Blob string `json:"blob"`
+	Name string `json:"name"` // safe to save under
+	Type string `json:"type"`
+	Size int64  `json:"size"` // bytes
 }
 
 // Recipient is a person or a device.
@@ -97,6 +108,7 @@ func MailID(notice string) string {
 const (
 	MaxTitle = 500       // characters
 	MaxBody  = 256 << 10 // bytes of Text, of HTML and of Data, each
+	MaxFiles = 20
 )
 
 // Check refuses a notice that no carrier could take.
@@ -110,6 +122,8 @@ func (n Notice) Check() error {
 		return errs.New(errs.Invalid, "notify: the title of a notice has more than %d characters", MaxTitle)
 	case len(n.Text) > MaxBody || len(n.HTML) > MaxBody || len(n.Data) > MaxBody:
 		return errs.New(errs.Invalid, "notify: text, HTML and data of a notice have at most %d bytes each", MaxBody)
+	case len(n.Files) > MaxFiles:
+		return errs.New(errs.Invalid, "notify: a notice brings %d files at most, not %d", MaxFiles, len(n.Files))
 	case len(n.Data) > 0 && !json.Valid(n.Data):
 		return errs.New(errs.Invalid, "notify: the data of a notice is not JSON")
 	case strings.ContainsFunc(n.ID+n.To.Address, func(r rune) bool { return r < ' ' || r == 0x7F }):
@@ -148,6 +162,16 @@ type Carrier interface {
 	// *channel.SendError or a context error, which counts as ambiguous. A
 	// Permanent one of channel.ReasonGone switches the target off.
 	Send(ctx context.Context, t Target, request []byte) (Receipt, error)
+}
+
+// FileCarrier is a Carrier whose notices may bring files, as mails do.
+type FileCarrier interface {
+	Carrier
+	// FileBytes is how many bytes of files one notice brings at most, all
+	// together; constant.
+	FileBytes() int64
+	// SendFiles is Send with a way to the files; the library calls it instead.
+	SendFiles(ctx context.Context, t Target, request []byte, open channel.OpenFile) (Receipt, error)
 }
 
 // Receipt is a receiver's acceptance.

@@ -1,55 +1,32 @@
 package email
 
 import (
-	"bytes"
-	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
-	"mime"
 	"strings"
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/email/message"
-	"github.com/sangdam/sangdam/channel/kit"
+	"github.com/sangdam/sangdam/internal/smtpout"
 )
 
 // Files go out in the mail, up to a bound for all of them together; what does
 // not fit is a link, with a line that says so. A request names the files, whose
-// bytes never change, and Send writes them into the mail, so that a repeat is
+// bytes never change, and smtpout.WithFiles writes them into the mail, so that a repeat is
 // the same to the byte without the files being stored a second time.
-
-// defaultFileBytes is the bound where the account has none. Written as base64 in
-// lines of 76 characters (RFC 2045, 6.8) it is 9.6 million bytes, which leaves
-// room for the text below 10,240,000: the message_size_limit that Postfix has
-// unless somebody changes it, https://www.postfix.org/postconf.5.html. Gmail
-// takes 25 MB, https://support.google.com/mail/answer/6584.
-const defaultFileBytes = 7_000_000
 
 // maxFileBytes is the highest bound, since a mail is made in memory.
 const maxFileBytes = 50_000_000
 
-// attached is a file that goes in the mail.
-type attached struct {
-	Blob string `json:"blob"`
-	Name string `json:"name"`
-	Type string `json:"type"`
-	Size int64  `json:"size"`
-}
-
 // fileBytes is how many bytes of files go with a mail.
 func (s Settings) fileBytes() int64 {
 	if s.MaxFileBytes == 0 {
-		return defaultFileBytes
+		return smtpout.FileBytes
 	}
 	return s.MaxFileBytes
 }
 
 // divided says which files go in the mail, in their order, and which as links.
-func (s Settings) divided(files []channel.Media) (in []attached, links []channel.Media) {
+func (s Settings) divided(files []channel.Media) (in []smtpout.File, links []channel.Media) {
 	room := s.fileBytes()
 	for n, f := range files {
 		if f.Blob == "" || f.Size <= 0 || f.Size > room {
@@ -57,7 +34,7 @@ func (s Settings) divided(files []channel.Media) (in []attached, links []channel
 			continue
 		}
 		room -= f.Size
-		in = append(in, attached{Blob: f.Blob, Name: fileName(f, n), Type: fileType(f.Type), Size: f.Size})
+		in = append(in, smtpout.File{Blob: f.Blob, Name: fileName(f, n), Type: smtpout.FileType(f.Type), Size: f.Size})
 	}
 	return in, links
 }
@@ -71,14 +48,6 @@ func fileName(f channel.Media, n int) string {
 	return fmt.Sprintf("file-%d", n+1)
 }
 
-func fileType(t string) string {
-	kind, _, err := mime.ParseMediaType(t)
-	if err != nil || !strings.Contains(kind, "/") || strings.HasPrefix(kind, "multipart/") || strings.HasPrefix(kind, "message/") {
-		return "application/octet-stream"
-	}
-	return kind
-}
-
 // tooLarge stands before the link of a file that does not fit, in the account's
 // language.
 var tooLarge = map[string]string{"ko": "메일에 넣기에는 큰 파일이라 링크로 보내 드립니다.",
@@ -90,94 +59,4 @@ func tooLargeIn(language string) string {
 		return line
 	}
 	return tooLarge["en"]
-}
-
-// withFiles writes the files of a request into its mail.
-func withFiles(ctx context.Context, r request, open channel.OpenFile) ([]byte, error) {
-	if len(r.Files) == 0 {
-		return r.Mail, nil
-	}
-	head, body, found := bytes.Cut(r.Mail, []byte("\r\n\r\n"))
-	if !found {
-		return nil, kit.Permanent(channel.ReasonContent, "the stored mail has no text")
-	}
-	outer, inner := splitHead(string(head))
-	sum := sha256.Sum256([]byte(r.ID))
-	boundary := "sangdam-files-" + hex.EncodeToString(sum[:12])
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "%sContent-Type: multipart/mixed;\r\n boundary=\"%s\"\r\n\r\n--%s\r\n%s\r\n", outer, boundary, boundary, inner)
-	b.Write(body)
-	for _, f := range r.Files {
-		data, err := readFile(ctx, f, open)
-		if err != nil {
-			return nil, err
-		}
-		name := mime.BEncoding.Encode("utf-8", f.Name)
-		fmt.Fprintf(&b, "\r\n--%s\r\nContent-Type: %s\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: %s\r\n\r\n", boundary,
-			mime.FormatMediaType(f.Type, map[string]string{"name": name}), disposition(f.Name))
-		lines(&b, data)
-	}
-	fmt.Fprintf(&b, "--%s--\r\n", boundary)
-	return b.Bytes(), nil
-}
-
-// splitHead separates what is about the mail from what is about its body.
-func splitHead(head string) (outer, inner string) {
-	content := false
-	for _, line := range strings.Split(head, "\r\n") {
-		if line != "" && line[0] != ' ' && line[0] != '\t' {
-			content = len(line) > 8 && strings.EqualFold(line[:8], "content-")
-		}
-		if content {
-			inner += line + "\r\n"
-		} else {
-			outer += line + "\r\n"
-		}
-	}
-	return outer, inner
-}
-
-// disposition is the disposition of an attachment, its name as RFC 2231 has it.
-func disposition(name string) string {
-	if d := mime.FormatMediaType("attachment", map[string]string{"filename": name}); d != "" {
-		return d
-	}
-	return "attachment"
-}
-
-// readFile reads a file whole: whether it is there must be known before the first
-// byte of the mail leaves.
-func readFile(ctx context.Context, f attached, open channel.OpenFile) ([]byte, error) {
-	r, err := open(ctx, f.Blob)
-	if _, is := errors.AsType[*channel.SendError](err); is {
-		return nil, err
-	}
-	if errors.Is(err, channel.ErrNotFound) {
-		return nil, kit.Permanent(channel.ReasonGone, "a file of the mail is not kept any more")
-	}
-	if err != nil {
-		return nil, &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonStorage,
-			Detail: "a file of the mail cannot be read now"}
-	}
-	defer r.Close() //nolint:errcheck // it was only read
-	data, err := io.ReadAll(io.LimitReader(r, f.Size+1))
-	if err != nil || int64(len(data)) != f.Size {
-		return nil, &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonStorage,
-			Detail: "a file of the mail cannot be read now"}
-	}
-	return data, nil
-}
-
-// lines writes base64 as mails want it.
-func lines(b *bytes.Buffer, data []byte) {
-	const perLine = 57 // bytes of 76 characters
-	b.Grow(len(data)/perLine*78 + 100)
-	var line [76]byte
-	for len(data) > 0 {
-		n := min(perLine, len(data))
-		base64.StdEncoding.Encode(line[:], data[:n])
-		b.Write(line[:base64.StdEncoding.EncodedLen(n)])
-		b.WriteString("\r\n")
-		data = data[n:]
-	}
 }

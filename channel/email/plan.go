@@ -19,6 +19,7 @@ import (
 	"github.com/sangdam/sangdam/channel/email/message"
 	"github.com/sangdam/sangdam/channel/email/thread"
 	"github.com/sangdam/sangdam/channel/kit"
+	"github.com/sangdam/sangdam/internal/smtpout"
 )
 
 // request is the envelope and the mail, exact to the byte.
@@ -27,8 +28,8 @@ type request struct {
 	To   string `json:"to"`
 	ID   string `json:"id"` // the Message-ID's local part
 	// Mail is without the Files, which Send writes into it.
-	Mail  []byte     `json:"mail"`
-	Files []attached `json:"files,omitempty"`
+	Mail  []byte         `json:"mail"`
+	Files []smtpout.File `json:"files,omitempty"`
 }
 
 // Plan makes the answer to the newest mail of the thread. A repeat of a message

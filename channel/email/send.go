@@ -30,7 +30,7 @@ func (a *Adapter) SendFiles(ctx context.Context, acct channel.Account, at channe
 	if err := ctx.Err(); err != nil {
 		return channel.Sent{}, err
 	}
-	raw, err := withFiles(ctx, r, open)
+	raw, err := smtpout.WithFiles(ctx, r.Mail, r.ID, r.Files, open)
 	if err != nil {
 		return channel.Sent{}, err
 	}

@@ -192,7 +192,7 @@ func (a *Adapter) Validate(acct channel.Account) error {
 		return errs.New(errs.Invalid, "email: settings.name is the sender's name, at most 200 characters without line breaks")
 	}
 	if s.MaxFileBytes < -1 || s.MaxFileBytes > maxFileBytes {
-		return errs.New(errs.Invalid, "email: settings.max_file_bytes is -1 to %d; 0 stands for %d", maxFileBytes, defaultFileBytes)
+		return errs.New(errs.Invalid, "email: settings.max_file_bytes is -1 to %d; 0 stands for %d", maxFileBytes, smtpout.FileBytes)
 	}
 	if err := smtpout.Check("email: settings.smtp", a.smtp(acct, s.SMTP), !acct.Secrets[SecretSMTP].Empty()); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/mail"
 	"net/netip"
@@ -69,7 +70,7 @@ type Carrier struct {
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-var _ notify.Carrier = (*Carrier)(nil)
+var _ notify.FileCarrier = (*Carrier)(nil)
 
 // New returns a Carrier.
 func New(o Options) *Carrier {
@@ -131,7 +132,13 @@ type request struct {
 	From string `json:"from"`
 	To   string `json:"to"`
 	Mail []byte `json:"mail"`
+	// ID makes the boundary between the Files, which Send writes into the mail.
+	ID    string         `json:"id,omitempty"`
+	Files []smtpout.File `json:"files,omitempty"`
 }
+
+// FileBytes implements notify.FileCarrier.
+func (*Carrier) FileBytes() int64 { return smtpout.FileBytes }
 
 // Plan implements notify.Carrier.
 func (c *Carrier) Plan(t notify.Target, n notify.Notice, now time.Time) ([]byte, error) {
@@ -145,6 +152,10 @@ func (c *Carrier) Plan(t notify.Target, n notify.Notice, now time.Time) ([]byte,
 	}
 	if strings.TrimSpace(n.Text) == "" && strings.TrimSpace(n.HTML) == "" {
 		return nil, notify.Refuse(channel.ReasonContent, 0, "the mail has no text")
+	}
+	r := request{From: s.From, To: to}
+	if err := r.take(n); err != nil {
+		return nil, err
 	}
 	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	m.FromMailAddress(&mail.Address{Name: s.Name, Address: s.From})
@@ -171,7 +182,25 @@ func (c *Carrier) Plan(t notify.Target, n notify.Notice, now time.Time) ([]byte,
 	if _, err := m.WriteTo(&raw); err != nil {
 		return nil, notify.Refuse(channel.ReasonContent, 0, "the mail cannot be written")
 	}
-	return json.Marshal(request{From: s.From, To: to, Mail: raw.Bytes()})
+	r.Mail = raw.Bytes()
+	return json.Marshal(r)
+}
+
+// take names the files that go in the mail.
+func (r *request) take(n notify.Notice) error {
+	room := int64(smtpout.FileBytes)
+	for i, f := range n.Files {
+		if room -= f.Size; room < 0 || f.Size <= 0 || f.Blob == "" {
+			return notify.Refuse(channel.ReasonContent, 0, "the files are empty, or more than go in a mail")
+		}
+		name := oneLine(f.Name)
+		if name == "" {
+			name = fmt.Sprintf("file-%d", i+1)
+		}
+		r.ID = n.ID
+		r.Files = append(r.Files, smtpout.File{Blob: f.Blob, Name: name, Type: smtpout.FileType(f.Type), Size: f.Size})
+	}
+	return nil
 }
 
 func oneLine(s string) string {

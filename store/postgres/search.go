@@ -1,8 +1,10 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -79,8 +81,35 @@ func (s search) Find(ctx context.Context, tokens []string, after driver.SearchHi
 	if err != nil || len(near) == limit {
 		return near, err
 	}
-	return s.hits(ctx, `SELECT message, conversation, at FROM (SELECT * FROM sd.search WHERE tokens @@ $2::text::tsquery OFFSET 0) found
-		WHERE ws = $1`+from+` ORDER BY at DESC, message LIMIT $3`, args)
+	if words, err = s.selective(ctx, words); err != nil {
+		return nil, err
+	}
+	args = append(args, strings.Join(words, " & "))
+	return s.hits(ctx, fmt.Sprintf(`SELECT message, conversation, at FROM
+		(SELECT * FROM sd.search WHERE tokens @@ $%d::text::tsquery OFFSET 0) found
+		WHERE ws = $1 AND tokens @@ $2::text::tsquery%s ORDER BY at DESC, message LIMIT $3`, len(args), from), args)
+}
+
+// selective leaves out words that many of the newest texts have, as long as
+// others remain: the index would read their long lists to no use.
+func (s search) selective(ctx context.Context, words []string) ([]string, error) {
+	type word struct{ at, n int }
+	all, err := many(ctx, s.tx, query(fmt.Sprintf(`SELECT w.at - 1, (SELECT count(*) FROM (SELECT * FROM sd.search WHERE ws = $1
+		ORDER BY ws, at DESC, message LIMIT %d) near WHERE near.tokens @@ w.word::tsquery)
+		FROM unnest($2::text[]) WITH ORDINALITY AS w(word, at)`, walkFirst), key(s.ws), words), func(r pgx.Rows) (w word, err error) {
+		return w, r.Scan(&w.at, &w.n)
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(all, func(a, b word) int { return cmp.Compare(a.n, b.n) })
+	out := make([]string, 0, len(all))
+	for i, w := range all {
+		if i == 0 || w.n <= max(all[0].n, walkFirst/100) {
+			out = append(out, words[w.at])
+		}
+	}
+	return out, nil
 }
 
 func (s search) hits(ctx context.Context, text string, args []any) ([]driver.SearchHit, error) {

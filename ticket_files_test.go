@@ -1,0 +1,135 @@
+package sangdam_test
+
+import (
+	"encoding/base64"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"net/mail"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/notify"
+	"github.com/sangdam/sangdam/notify/mail/mailtest"
+	"github.com/sangdam/sangdam/ticket"
+)
+
+// filesOf reads the files of a mail, by their names.
+func filesOf(t *testing.T, m mailtest.Mail) map[string]string {
+	t.Helper()
+	read, err := mail.ReadMessage(strings.NewReader(m.Raw))
+	require.NoError(t, err)
+	kind, params, err := mime.ParseMediaType(read.Header.Get("Content-Type"))
+	require.NoError(t, err)
+	require.Equal(t, "multipart/mixed", kind)
+	out := map[string]string{}
+	for parts := multipart.NewReader(read.Body, params["boundary"]); ; {
+		p, err := parts.NextRawPart()
+		if err == io.EOF {
+			return out
+		}
+		require.NoError(t, err)
+		raw, err := io.ReadAll(p)
+		require.NoError(t, err)
+		if p.FileName() == "" {
+			continue
+		}
+		data, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(string(raw), "\r\n", ""))
+		require.NoError(t, err)
+		out[p.FileName()] = string(data)
+	}
+}
+
+// TestFilesOfAnAnswerGoByMail with the public answer of a ticket that has no
+// conversation, once, the same after a try that failed; what cannot go is
+// refused before anything is kept.
+func TestFilesOfAnAnswerGoByMail(t *testing.T) {
+	var o outside
+	replay(t, everywhere, func(t *testing.T, w *replayWorld) {
+		o.targets(w.world)
+		d := newTicketDesk(t, w)
+		d.settings(sangdam.WorkspaceSettings{Tickets: sangdam.TicketRouting{AnswerBy: "mail"}})
+		require.NoError(t, errOf(w.eng.SaveBannedWord(w.ctx, w.host, sangdam.SaveBannedWord{Word: ticket.BannedWord{Word: "바보"}})))
+		a1 := w.agent("a1")
+		id := d.open(sangdam.OpenTicket{Requester: ticket.Requester{Name: "Kim", Email: "kim@example.com"}})
+		say := func(text string, public bool, ups ...sangdam.Uploaded) error {
+			var names []string
+			for _, up := range ups {
+				names = append(names, up.Media.Blob)
+			}
+			return d.update(a1, id, sangdam.TicketChange{}, &sangdam.TicketComment{Text: text, Public: public, Files: names})
+		}
+		shot := string(painted(t, 40, 30))
+		picture, list := w.upload(a1, "사진 1.png", shot), w.upload(a1, "list.pdf", "%PDF-1.7 list")
+		require.ErrorContains(t, say("바 보", true, picture, list), "바보")
+		large := w.upload(a1, "film.bin", strings.Repeat("x", 7_000_001))
+		require.ErrorContains(t, say("look", true, large), "a mail takes 7000000")
+		require.ErrorContains(t, say("look", true, list, large), "a mail takes 7000000")
+		o.mails.Fail(mailtest.Fault{Code: 451})
+		require.NoError(t, say("look at these", true, picture, list))
+		require.NoError(t, say("for us alone", false, large))
+		w.hours(1)
+		require.Len(t, o.mails.Mails(), 1)
+		require.Equal(t, map[string]string{"사진 1.png": shot, "list.pdf": "%PDF-1.7 list"},
+			filesOf(t, o.mails.Mails()[0]))
+
+		other := d.open(sangdam.OpenTicket{Requester: ticket.Requester{Email: "lee@example.com"}})
+		require.ErrorIs(t, d.update(a1, other, sangdam.TicketChange{}, &sangdam.TicketComment{Text: "x", Public: true,
+			Files: []string{list.Media.Blob}}), sangdam.ErrNotFound, "a name is no right to read")
+		_, err := w.eng.SendNotice(w.ctx, w.host, sangdam.SendNotice{Target: "mail", Notice: notify.Notice{Event: "x", Text: "x",
+			To: notify.Recipient{Address: "kim@example.com"}, Files: []notify.File{{Blob: list.Media.Blob, Name: "a", Size: 13}}}})
+		require.ErrorIs(t, err, sangdam.ErrInvalid)
+		require.NoError(t, say("once more", true, list))
+		w.settle()
+		require.Len(t, o.mails.Mails(), 2, "a file of the ticket goes again")
+	}, withOutside(&o))
+}
+
+// TestFilesOfAnAnswerGoByChat where the ticket came from one: in the message, or
+// as what its channel has for files.
+func TestFilesOfAnAnswerGoByChat(t *testing.T) {
+	replay(t, everywhere, func(t *testing.T, w *replayWorld) {
+		d := newTicketDesk(t, w)
+		mina := w.line.User("Mina")
+		mina.SendText("my lamp is broken")
+		w.settle()
+		a1 := w.agent("a1")
+		opened, err := w.eng.OpenTicket(w.ctx, a1, sangdam.OpenTicket{Conversation: w.conversations()[0].ID})
+		require.NoError(t, err)
+		say := func(names ...string) error {
+			return d.update(a1, opened.Ticket, sangdam.TicketChange{}, &sangdam.TicketComment{Text: "here is the manual", Public: true, Files: names})
+		}
+		manual := w.upload(a1, "manual.pdf", "%PDF-1.7 manual")
+		var many []string
+		for range 6 {
+			many = append(many, w.upload(a1, "p.txt", "page").Media.Blob)
+		}
+		require.ErrorContains(t, say(many...), "carries 5 files at most")
+		require.NoError(t, say(manual.Media.Blob))
+		w.settle()
+		texts := strings.Join(mina.Texts(), "\n")
+		require.Contains(t, texts, "here is the manual")
+		require.Contains(t, texts, "manual.pdf")
+		_, link, found := strings.Cut(texts, "https://")
+		require.True(t, found)
+		u, err := url.Parse("https://" + strings.Fields(link)[0])
+		require.NoError(t, err)
+		served := httptest.NewRecorder()
+		sangdam.AttachmentLinks(w.eng).ServeHTTP(served, httptest.NewRequest(http.MethodGet, u.RequestURI(), nil))
+		require.Equal(t, "%PDF-1.7 manual", served.Body.String())
+
+		_, err = w.eng.Answer(w.ctx, w.host, sangdam.Answer{Conversation: w.conversations()[0].ID, Content: naming(manual)})
+		require.ErrorIs(t, err, sangdam.ErrNotFound, "the ticket's file belongs to nobody's message")
+		acct := w.acct
+		acct.Secrets, acct.AgentAttachments = nil, false
+		require.NoError(t, errOf(w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: acct})))
+		require.ErrorContains(t, say(manual.Media.Blob), "attachments from agents are switched off")
+		d.replays(opened.Ticket)
+	})
+}
