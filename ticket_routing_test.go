@@ -117,6 +117,12 @@ func TestAnOfferOfATicket(t *testing.T) {
 // TestAConversationOverflowsToATicket: it leaves the queue and waits for the
 // customer; the ticket holds queue, wait and chat log, and there is one at most.
 func TestAConversationOverflowsToATicket(t *testing.T) {
+	for _, do := range []routing.OverflowDo{routing.OverflowTicket, routing.OverflowCallBack} {
+		t.Run(string(do), func(t *testing.T) { overflows(t, do) })
+	}
+}
+
+func overflows(t *testing.T, do routing.OverflowDo) {
 	replay(t, []string{onMemory, onSQLite}, func(t *testing.T, w *replayWorld) {
 		d := newTicketDesk(t, w)
 		mina := w.line.User("Mina")
@@ -128,7 +134,7 @@ func TestAConversationOverflowsToATicket(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, page.Tickets, 1)
 		got := page.Tickets[0]
-		require.Equal(t, []any{"q", "wait", true, cv.Contact},
+		require.Equal(t, []any{"q", "wait", do == routing.OverflowCallBack, cv.Contact},
 			[]any{got.Origin.Queue, got.Origin.Overflow, got.Origin.CallBack, got.Contact})
 		require.GreaterOrEqual(t, got.Origin.Waited, time.Minute)
 		log, err := w.eng.TicketChat(w.ctx, w.host, got.ID, 0, 10)
@@ -143,7 +149,7 @@ func TestAConversationOverflowsToATicket(t *testing.T) {
 		require.Equal(t, 1, n.N)
 		d.replays(got.ID)
 	}, withQueue(func(q *routing.Queue) {
-		q.Overflow = []routing.Overflow{{When: routing.OverflowWait, After: time.Minute, Do: routing.OverflowCallBack}}
+		q.Overflow = []routing.Overflow{{When: routing.OverflowWait, After: time.Minute, Do: do}}
 	}))
 }
 

@@ -1,6 +1,7 @@
 package sangdam
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -84,6 +85,16 @@ func oldTicketFound(t *testing.T, db *store.DB) {
 	oldest(search("abcde", short.Next))
 	_, err = e.SearchTickets(ctx, host, "500050", short.Next, 5)
 	require.ErrorIs(t, err, ErrInvalid, "a token is for its own text")
+	require.NoError(t, e.CreateWorkspace(ctx, "v", "V"))
+	_, err = e.SearchTickets(ctx, Host("v"), "abcde", short.Next, 5)
+	require.ErrorIs(t, err, ErrInvalid, "and its own workspace")
+	elsewhere, err := e.SearchTickets(ctx, Host("v"), "500050", "", 5)
+	require.NoError(t, err)
+	require.Empty(t, elsewhere.Tickets)
+	for _, pattern := range []string{"%", "___", ".*", "' OR 1=1 --'"} {
+		found, err := e.SearchTickets(ctx, host, pattern, "", 5)
+		require.True(t, errors.Is(err, ErrInvalid) || err == nil && len(found.Tickets) == 0, "%s: patterns mean nothing", pattern)
+	}
 
 	// An index that an older program made is made anew, in the background.
 	require.NoError(t, e.unit(ctx, host, func(u *unit) error { return u.tx.Search().Delete(u.ctx, searchID("t00000", 0)) }))

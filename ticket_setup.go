@@ -557,7 +557,7 @@ func (e *Engine) DeleteGroup(ctx context.Context, p Principal, c DeleteGroup) er
 
 // groupNamers lists who may name a group; each says which of its documents do.
 func groupNamers() []func(*unit, ticket.GroupID) ([]string, error) {
-	return []func(*unit, ticket.GroupID) ([]string, error){groupInViews, groupInLevels, groupInTriggers}
+	return []func(*unit, ticket.GroupID) ([]string, error){groupInViews, groupInLevels, groupInTriggers, groupInMacros}
 }
 
 func groupInViews(u *unit, g ticket.GroupID) (out []string, err error) {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/conversation/privacy"
 	"github.com/sangdam/sangdam/notify/mail/mailtest"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/ticket"
@@ -151,6 +152,8 @@ func TestForwardedTicketsAndTimedRules(t *testing.T) {
 		require.Equal(t, ticket.Complete, d.read(fw).Ticket.State)
 		require.Contains(t, o.mails.Mails()[0].Text, "the inquiry")
 		require.NotContains(t, o.mails.Mails()[0].Text, "4111", "encrypted fields are never in the mail")
+		link := "https://desk.example.com/tickets/" + string(fw) + "\n"
+		require.True(t, strings.HasSuffix(strings.ReplaceAll(o.mails.Mails()[0].Text, "\r\n", "\n"), link), "the link is at the bottom")
 		w.jump(3 * time.Hour)
 		w.pass(2 * time.Second)
 		require.Equal(t, "late", d.read(waits).Ticket.Title)
@@ -158,6 +161,26 @@ func TestForwardedTicketsAndTimedRules(t *testing.T) {
 		w.jump(3 * time.Hour)
 		w.pass(2 * time.Second)
 		require.Len(t, w.runs("late"), 2)
+	}, withOutside(&o), withConfig(func(c *sangdam.Config) { c.ConsoleURL = "https://desk.example.com" }))
+}
+
+// What is masked in a ticket stays masked in its forward.
+func TestAForwardHidesWhatIsMasked(t *testing.T) {
+	var o outside
+	inTickets(t, func(d *ticketDesk) {
+		o.targets(d.world)
+		d.save(ticketRule("fw", when("tags", condition.Has, "out"), trigger.Do(sangdam.ActionForward,
+			sangdam.ForwardParams{To: "partner@outside.example"})))
+		id := d.open(sangdam.OpenTicket{Title: "Lamp", Body: "my number is 4111 1111"})
+		masked, err := d.eng.MaskTicket(d.ctx, d.host, sangdam.MaskTicket{Ticket: id, Part: ticket.BodyPart, Version: d.read(id).Ticket.Version,
+			Spans: []privacy.Span{{Start: len("my number is "), End: len("my number is 4111 1111")}}})
+		require.NoError(t, err)
+		require.NotZero(t, masked.Version)
+		require.NoError(t, d.update(d.host, id, sangdam.TicketChange{AddTags: []string{"out"}}, nil))
+		d.settle()
+		require.Len(t, o.mails.Mails(), 1)
+		require.Contains(t, o.mails.Mails()[0].Text, "my number is *")
+		require.NotContains(t, o.mails.Mails()[0].Raw, "4111")
 	}, withOutside(&o))
 }
 

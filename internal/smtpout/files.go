@@ -101,7 +101,8 @@ func readFile(ctx context.Context, f File, open channel.OpenFile) ([]byte, error
 		return nil, err
 	}
 	if errors.Is(err, channel.ErrNotFound) {
-		return nil, &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonGone, Detail: "a file of the mail is not kept any more"}
+		return nil, &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonGone,
+			Detail: "a file of the mail is not kept any more"}
 	}
 	if err != nil {
 		return nil, &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonStorage,
