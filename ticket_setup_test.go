@@ -39,7 +39,8 @@ func TestCategoriesAreATree(t *testing.T) {
 				Resolutions: []ticket.CategoryID{d.resolved}}})))
 		gone, err := w.eng.DeleteCategory(w.ctx, w.host, sangdam.DeleteCategory{Tree: ticket.Resolution, Version: 1, Category: d.resolved})
 		require.NoError(t, err)
-		require.Len(t, gone.Warnings, 1, "the template's link fell")
+		require.Len(t, gone.Warnings, 1)
+		require.Contains(t, gone.Warnings[0], "Hello", "the template whose link fell")
 		_, err = w.eng.DeleteCategory(w.ctx, w.host, sangdam.DeleteCategory{Tree: ticket.Intake, Version: 6, Category: d.delivery})
 		require.NoError(t, err)
 		setup, err := w.eng.TicketSetup(w.ctx, w.agent("a1"))
@@ -177,6 +178,7 @@ func TestSwitchesOfAWorkspace(t *testing.T) {
 		s.Version, s.Off = saved.Version, []sangdam.Switch{"moon"}
 		_, err = w.eng.SaveWorkspaceSettings(w.ctx, w.host, sangdam.SaveWorkspaceSettings{Settings: s})
 		require.ErrorIs(t, err, sangdam.ErrInvalid)
+		s.Languages = []string{"ko"}
 		s.Off = []sangdam.Switch{sangdam.SwitchChat, sangdam.SwitchPhone, sangdam.SwitchAPI}
 		_, err = w.eng.SaveWorkspaceSettings(w.ctx, w.host, sangdam.SaveWorkspaceSettings{Settings: s})
 		require.NoError(t, err)
@@ -189,6 +191,10 @@ func TestSwitchesOfAWorkspace(t *testing.T) {
 			require.ErrorContains(t, err, fmt.Sprintf("%q is switched off", name))
 		}
 		require.NoError(t, errOf(w.eng.OpenTicket(w.ctx, w.host, sangdam.OpenTicket{Title: "x", Channel: ticket.ChannelHand})))
+		setup, err := w.eng.TicketSetup(w.ctx, w.host)
+		require.NoError(t, err)
+		field, _ := setup.Fields.Field("order")
+		require.NotEmpty(t, field.Names["en"], "texts of a language that was removed stay")
 	})
 }
 
