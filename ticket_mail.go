@@ -218,12 +218,23 @@ func (u *unit) mailCustomer(w *ticketWork, e ticket.Entry, ev ticket.MailEvent) 
 			f := u.ticketFiles[name]
 			n.Files = append(n.Files, notify.File{Blob: name, Name: privacy.SafeName(f.Name), Type: f.Type, Size: f.Size})
 		}
+		if strings.TrimSpace(n.Text) == "" { // files alone: a mail needs some words
+			n.Text = namesOf(n.Files)
+		}
 	}
 	if err := u.layOut(&n, answer, ev, language, values); err != nil || n.Text == "" {
 		return err
 	}
 	_, err = u.deliver(Delivery{Target: by, Notice: n})
 	return err
+}
+
+func namesOf(files []notify.File) string {
+	var names []string
+	for _, f := range files {
+		names = append(names, f.Name)
+	}
+	return strings.Join(names, "\n")
 }
 
 // layOut gives the mail its subject, its words where nobody wrote any, and what
