@@ -93,11 +93,11 @@ func TestFilesOfAnAnswerGoByMail(t *testing.T) {
 		require.NoError(t, say("once more", true, list))
 		w.settle()
 		require.Len(t, o.mails.Mails(), 2, "a file of the ticket goes again")
-		require.NoError(t, say("", true, w.upload(a1, "bill.txt", "12,000")))
+		require.NoError(t, say("", true, w.upload(a1, "bill.pdf", "%PDF-1.7 bill")))
 		w.settle()
 		require.Len(t, o.mails.Mails(), 3, "and so do files without words")
-		require.Equal(t, map[string]string{"bill.txt": "12,000"}, filesOf(t, o.mails.Mails()[2]))
-		require.Equal(t, "bill.txt", strings.TrimSpace(o.mails.Mails()[2].Text))
+		require.Equal(t, map[string]string{"bill.pdf": "%PDF-1.7 bill"}, filesOf(t, o.mails.Mails()[2]))
+		require.Equal(t, "bill.pdf", strings.TrimSpace(o.mails.Mails()[2].Text))
 	}, withOutside(&o))
 }
 
