@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"strings"
 
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/conversation/privacy"
@@ -69,15 +68,13 @@ func vaultPlace(ws WorkspaceID, owner, name string) seal.AD {
 // transactions may each make one, so that no rival's is ever replaced; erasure
 // takes all of them.
 func (u *unit) ownerKey(owner string) (name string, key *seal.DataKey, err error) {
-	names, err := u.tx.Vault().Names(u.ctx, owner)
+	names, err := u.tx.Vault().Names(u.ctx, owner, vaultKey)
 	if err != nil {
 		return "", nil, err
 	}
-	for _, name := range names {
-		if strings.HasPrefix(name, vaultKey) {
-			key, err := u.e.openOwnerKey(u.ctx, u.tx, owner, name)
-			return name, key, err
-		}
+	if len(names) > 0 {
+		key, err := u.e.openOwnerKey(u.ctx, u.tx, owner, names[0])
+		return names[0], key, err
 	}
 	var random [8]byte
 	_, _ = rand.Read(random[:]) // never fails
@@ -86,7 +83,7 @@ func (u *unit) ownerKey(owner string) (name string, key *seal.DataKey, err error
 	if err != nil {
 		return "", nil, err
 	}
-	return name, key, u.tx.Vault().PutSealed(u.ctx, owner, name, wrapped)
+	return name, key, u.tx.Vault().AddSealed(u.ctx, owner, name, wrapped)
 }
 
 func (e *Engine) openOwnerKey(ctx context.Context, tx store.Tx, owner, name string) (*seal.DataKey, error) {
@@ -116,7 +113,7 @@ func (u *unit) keepOriginals(owner string, originals map[string]string) error {
 		if err != nil {
 			return err
 		}
-		if err := u.tx.Vault().PutSealed(u.ctx, owner, at, raw); err != nil {
+		if err := u.tx.Vault().AddSealed(u.ctx, owner, at, raw); err != nil {
 			return err
 		}
 	}
@@ -192,14 +189,11 @@ func (e *Engine) resealOwners(ctx context.Context, ws WorkspaceID) (n int, err e
 }
 
 func (e *Engine) resealOwner(ctx context.Context, tx store.Tx, owner string) (n int, err error) {
-	names, err := tx.Vault().Names(ctx, owner)
+	names, err := tx.Vault().Names(ctx, owner, vaultKey)
 	if err != nil {
 		return 0, err
 	}
 	for _, name := range names {
-		if !strings.HasPrefix(name, vaultKey) {
-			continue
-		}
 		wrapped, err := tx.Vault().Sealed(ctx, owner, name)
 		if err != nil {
 			return n, err

@@ -265,7 +265,7 @@ func (e *Engine) BeginLink(ctx context.Context, p Principal, c BeginLink) (nonce
 		if err := u.tx.Deadlines().Set(u.ctx, dueLink, owner, u.tx.Now().Add(linkKept)); err != nil {
 			return "", err
 		}
-		return owner, u.tx.Vault().PutSealed(u.ctx, owner, "link", sealed)
+		return owner, u.tx.Vault().AddSealed(u.ctx, owner, "link", sealed)
 	})
 	if err != nil {
 		return "", err

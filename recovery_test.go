@@ -41,7 +41,7 @@ func TestAProcessThatDiesInAnyStepOfTheFlowLosesNothing(t *testing.T) {
 	steps := flow.steps(t)
 	for _, step := range []string{"AppendEnvelopes", "System.ClaimInbox", "System.ReleaseInbox", "Update", "View", "Feed",
 		"System.ClaimOutbox",
-		"System.ReleaseOutbox", "System.ClaimJobs", "System.Lease", "System.ResolveAccount", "System.BeatAgents", "System.Meta",
+		"System.ReleaseOutbox", "System.ClaimJobs", "System.Lease", "System.Resolve", "System.BeatAgents", "System.Meta",
 		"System.PutMeta"} {
 		require.NotEmpty(t, steps[step], "the flow makes no call of %s", step)
 		for _, kind := range []storefault.Kind{storefault.CrashBefore, storefault.CrashAfter} {

@@ -206,7 +206,7 @@ func (e *Engine) resolveToken(ctx context.Context, token string) (tokenOwner, er
 	}
 	var o tokenOwner
 	err := e.misses.ask(ctx, func() (err error) {
-		o.ws, o.acct, err = e.db.System().ResolveAccount(ctx, token)
+		o.ws, o.acct, err = e.db.ResolveAccount(ctx, token)
 		return err
 	})
 	if errors.Is(err, ErrNotFound) {

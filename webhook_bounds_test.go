@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam"
-	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -56,9 +55,9 @@ type countedSystem struct {
 	asked *atomic.Int64
 }
 
-func (c countedSystem) ResolveAccount(ctx context.Context, token string) (driver.WorkspaceID, channel.AccountID, error) {
+func (c countedSystem) Resolve(ctx context.Context, kind string, global []byte) (driver.WorkspaceID, string, error) {
 	c.asked.Add(1)
-	return c.System.ResolveAccount(ctx, token)
+	return c.System.Resolve(ctx, kind, global)
 }
 
 // An unknown address costs one question to the store, not one each time.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -15,6 +16,7 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/jsondoc"
 	"github.com/sangdam/sangdam/store/driver"
+	stored "github.com/sangdam/sangdam/store/internal/micro"
 )
 
 // Kind declares one kind of document: how its values are stored and found. The
@@ -46,6 +48,11 @@ type Kind[T any] struct {
 	// Unique lists at most three keys that no two documents share; a nil value
 	// is no key.
 	Unique []Index[T]
+	// Global is one key that no two documents share, of whatever workspace; nil, or
+	// a nil value: none. A value that is taken is ErrAlreadyExists.
+	Global func(*T) []byte
+	// Largest is how many bytes a body may have; 0: driver.MaxDocument.
+	Largest int
 	// Indexes lists at most eight orders in which documents can be listed; a
 	// document with a nil value is not in that index.
 	Indexes []Index[T]
@@ -173,6 +180,16 @@ func (d *Documents[T]) Save(ctx context.Context, tx Tx, v *T) error {
 	return nil
 }
 
+// draft returns a stored document to be changed and saved, or one of nothing with
+// version 0 where there is none.
+func (d *Documents[T]) draft(ctx context.Context, tx Tx, id string) (v T, err error) {
+	list, err := d.GetAll(ctx, tx, id)
+	if err == nil && len(list) > 0 {
+		v = list[0]
+	}
+	return v, err
+}
+
 // Delete removes the version of a document that was read.
 func (d *Documents[T]) Delete(ctx context.Context, tx Tx, v *T) error {
 	return tx.Documents().Delete(ctx, d.kind.Name, d.kind.ID(v), *d.kind.Version(v))
@@ -212,8 +229,12 @@ func (d *Documents[T]) encode(v *T) (driver.Doc, error) {
 	if doc.Body, err = d.body(v); err != nil {
 		return doc, err
 	}
-	if len(doc.Body) > driver.MaxDocument {
-		return doc, errs.New(errs.Invalid, "store: %s %s is larger than %d bytes; keep less in it", d.kind.Name, doc.ID, driver.MaxDocument)
+	if largest := cmp.Or(d.kind.Largest, driver.MaxDocument); len(doc.Body) > largest {
+		return doc, errs.New(errs.Invalid, "store: %s %s is larger than %d bytes; keep less in it", d.kind.Name, doc.ID, largest)
+	}
+	if d.kind.Global != nil {
+		doc.Global = d.kind.Global(v)
+		err = d.checkValue("global key", doc.Global)
 	}
 	for i, u := range d.kind.Unique {
 		doc.Unique[i] = u.Value(v)
@@ -281,6 +302,7 @@ func (d *Documents[T]) decode(doc driver.Doc) (T, error) {
 			*d.kind.Extra(&v) = all
 		}
 	}
+	stored.Times(&v)
 	*d.kind.Version(&v) = doc.Version
 	return v, nil
 }

@@ -46,8 +46,8 @@ type Tx interface {
 	Jobs() driver.JobRepo
 	Commands() driver.CommandRepo
 	Search() driver.SearchRepo
-	Blobs() driver.BlobRepo
-	Vault() driver.VaultRepo
+	Blobs() Blobs
+	Vault() Vault
 	// Documents is what the Documents of a Kind are kept in.
 	Documents() driver.DocRepo
 }
@@ -68,14 +68,14 @@ type tx struct {
 	items map[routing.ItemID]routing.Item // as last seen or written here
 }
 
-func (t *tx) Accounts() channel.AccountRepo    { return t.rows.Accounts }
+func (t *tx) Accounts() channel.AccountRepo    { return accounts{t} }
 func (t *tx) Inbox() channel.InboxRepo         { return inbox{t.rows.Inbox} }
 func (t *tx) Outbox() channel.OutboxRepo       { return outbox{t.rows.Outbox} }
 func (t *tx) Conversations() conversation.Repo { return conversations{t.rows.Conversations} }
 func (t *tx) Contacts() conversation.ContactRepo {
 	return contacts{t.rows.Contacts, t}
 }
-func (t *tx) Config() routing.ConfigRepo     { return config{t.rows.Config, t} }
+func (t *tx) Config() routing.ConfigRepo     { return config{t} }
 func (t *tx) Agents() routing.AgentRepo      { return agents{t.rows.Agents} }
 func (t *tx) Work() Work                     { return &work{t.rows.Work, t} }
 func (t *tx) Events() driver.EventRepo       { return events{t.rows.Events} }
@@ -83,9 +83,9 @@ func (t *tx) Audit() driver.AuditRepo        { return audit{t.rows.Audit} }
 func (t *tx) Jobs() driver.JobRepo           { return jobs{t.rows.Jobs} }
 func (t *tx) Commands() driver.CommandRepo   { return commands{t.rows.Commands} }
 func (t *tx) Search() driver.SearchRepo      { return search{t.rows.Search} }
-func (t *tx) Vault() driver.VaultRepo        { return vault{t.rows.Vault} }
+func (t *tx) Vault() Vault                   { return vault{t} }
 func (t *tx) Deadlines() driver.DeadlineRepo { return t.rows.Deadlines }
-func (t *tx) Blobs() driver.BlobRepo         { return t.rows.Blobs }
+func (t *tx) Blobs() Blobs                   { return blobs{t} }
 func (t *tx) Documents() driver.DocRepo      { return t.rows.Documents }
 
 // Purge deletes rows whose time is over.
@@ -184,25 +184,6 @@ func (r agents) SaveAgent(ctx context.Context, a routing.Agent) (int64, error) {
 	return r.AgentRepo.SaveAgent(ctx, a)
 }
 
-type config struct {
-	routing.ConfigRepo
-	tx *tx
-}
-
-func (r config) AddMember(ctx context.Context, d routing.DeskID, a routing.AgentID) error {
-	if _, err := r.tx.rows.Agents.Agent(ctx, a); err != nil {
-		return err
-	}
-	return r.ConfigRepo.AddMember(ctx, d, a)
-}
-
-func (r config) SaveDesk(ctx context.Context, d routing.Desk) error {
-	if d.Seats < 0 {
-		return errs.New(errs.Invalid, "store: desk %s has %d seats; 0 is for any number", d.ID, d.Seats)
-	}
-	return r.ConfigRepo.SaveDesk(ctx, d)
-}
-
 type inbox struct{ channel.InboxRepo }
 
 func (r inbox) Quarantined(ctx context.Context, limit int) ([]channel.Quarantined, error) {
@@ -259,12 +240,6 @@ func (r search) Find(ctx context.Context, tokens []string, after driver.SearchHi
 		}
 		return r.SearchRepo.Find(ctx, tokens, after, limit)
 	})
-}
-
-type vault struct{ driver.VaultRepo }
-
-func (r vault) Owners(ctx context.Context, after string, limit int) ([]string, error) {
-	return limited(limit, func() ([]string, error) { return r.VaultRepo.Owners(ctx, after, limit) })
 }
 
 type system struct{ driver.System }

@@ -8,6 +8,7 @@ import (
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store/driver"
+	stored "github.com/sangdam/sangdam/store/internal/micro"
 )
 
 // Work stores items, offers and assignments of the transaction's workspace and
@@ -164,4 +165,4 @@ func (w *work) EndAssignment(ctx context.Context, item routing.ItemID, as routin
 }
 
 // micro is the precision and zone of every stored time.
-func micro(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+func micro(t time.Time) time.Time { return stored.Of(t) }

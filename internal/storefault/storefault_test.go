@@ -240,7 +240,7 @@ func TestEveryCallCountsAndGoesWrong(t *testing.T) {
 
 func TestLookUpsThatFindNothingStillCount(t *testing.T) {
 	db, f, _ := open(t, storefault.Plan{At: 2, Kind: storefault.FailBefore})
-	_, _, err := db.System().ResolveAccount(t.Context(), "none")
+	_, _, err := db.ResolveAccount(t.Context(), "none")
 	require.ErrorIs(t, err, store.ErrNotFound)
 	_, err = db.System().Meta(t.Context(), "none")
 	require.ErrorIs(t, err, store.ErrUnavailable)

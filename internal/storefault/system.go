@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -26,15 +25,15 @@ func (s *system) Workspaces(ctx context.Context) ([]driver.WorkspaceID, error) {
 	return call(ctx, s.f, "System.Workspaces", true, s.y.Workspaces)
 }
 
-// owner is what ResolveAccount returns.
+// owner is what Resolve returns.
 type owner struct {
 	ws driver.WorkspaceID
-	id channel.AccountID
+	id string
 }
 
-func (s *system) ResolveAccount(ctx context.Context, token string) (driver.WorkspaceID, channel.AccountID, error) {
-	o, err := call(ctx, s.f, "System.ResolveAccount", true, func(ctx context.Context) (owner, error) {
-		ws, id, err := s.y.ResolveAccount(ctx, token)
+func (s *system) Resolve(ctx context.Context, kind string, global []byte) (driver.WorkspaceID, string, error) {
+	o, err := call(ctx, s.f, "System.Resolve", true, func(ctx context.Context) (owner, error) {
+		ws, id, err := s.y.Resolve(ctx, kind, global)
 		return owner{ws, id}, err
 	})
 	return o.ws, o.id, err

@@ -26,6 +26,9 @@ type Doc struct {
 	Decl int
 	// Unique holds values that no two documents of the kind share; nil: none.
 	Unique [UniqueSlots][]byte
+	// Global is a value that no two documents of the kind share, whatever their
+	// workspaces, and by which System.Resolve finds the document; nil: none.
+	Global []byte
 	// Index holds values that lists are ordered by; nil: not in that index.
 	Index [IndexSlots][]byte
 	// Tags are values of which a document has many.
@@ -74,7 +77,8 @@ type Placed struct {
 // DocRepo stores documents. What List, Get and ByKey return has Kind, ID,
 // Version, Decl and Body; the values that a caller derives from the body are
 // left out. Writes with a version that is not the stored one are a clash, as
-// is a unique value that another document has.
+// is a unique value that another document has. A Global value that another
+// document has is ErrAlreadyExists, told by Put.
 type DocRepo interface {
 	// Get returns those of the ids that exist, in no order.
 	Get(ctx context.Context, kind string, ids []string) ([]Doc, error)
@@ -93,6 +97,10 @@ type DocRepo interface {
 	// Guard makes the commit depend on the document's having the version, as
 	// Tx.Guard does for other rows; version 0 is not allowed.
 	Guard(ctx context.Context, kind, id string, version int64) error
+	// Configuration returns the version of the configuration and all documents of
+	// the kinds, in no order, as they were at one moment; of the version that is
+	// known no documents, which is cheap.
+	Configuration(ctx context.Context, known int64, kinds []string) (version int64, docs []Doc, err error)
 	// Stale returns at most limit documents whose Decl is below the given one.
 	Stale(ctx context.Context, kind string, below, limit int) ([]Doc, error)
 }

@@ -171,13 +171,11 @@ type Stats struct {
 type Tx struct {
 	Session
 
-	Accounts      channel.AccountRepo
 	Inbox         channel.InboxRepo
 	Outbox        channel.OutboxRepo
 	Conversations ConversationRepo
 	Contacts      conversation.ContactRows
-	Config        routing.ConfigRepo
-	Agents        routing.AgentRepo
+	Agents        AgentRepo
 	Work          WorkRepo
 	Events        EventRepo
 	Audit         AuditRepo
@@ -185,8 +183,6 @@ type Tx struct {
 	Jobs          JobRepo
 	Commands      CommandRepo
 	Search        SearchRepo
-	Blobs         BlobRepo
-	Vault         VaultRepo
 	// Documents holds everything that is a body with a version, unique keys and
 	// orders; package store declares the kinds.
 	Documents DocRepo
@@ -203,6 +199,12 @@ type Session interface {
 	// if its version is not the given one, or changes before the commit, Update
 	// is a clash.
 	Guard(ctx context.Context, row GuardRow, key string, version int64) error
+	// HoldConfig keeps everybody else from changing the configuration and from
+	// committing what rests on it, until this transaction ends; it waits until
+	// those before it have ended. With change it also raises the configuration's
+	// version. A store whose transactions come one after another has nothing to
+	// hold. ErrInvalid inside View.
+	HoldConfig(ctx context.Context, change bool) error
 	// Ahead reads many rows at once before a function that works on all of them
 	// asks for one after another, and has what the function changes of them
 	// written together. It changes nothing in what is read and written, only
@@ -274,6 +276,13 @@ type ConversationRepo interface {
 	// behind after if it is not nil, at most limit, which is at least 1. No list
 	// of the filter is empty without being nil.
 	List(ctx context.Context, f conversation.Filter, after *conversation.Place, limit int) ([]conversation.Conversation, error)
+}
+
+// AgentRepo is routing.AgentRepo and what follows from a changed configuration.
+type AgentRepo interface {
+	routing.AgentRepo
+	// RaiseEligibility raises EligRev of the agents; unknown ones are left out.
+	RaiseEligibility(ctx context.Context, agents ...routing.AgentID) error
 }
 
 // WorkRepo stores items, offers, assignments and agents' loads. It knows no
@@ -483,35 +492,6 @@ type Blob struct {
 	CreatedAt time.Time `json:"created_at,omitzero"`
 }
 
-// BlobRepo records which blobs are referenced.
-type BlobRepo interface {
-	// Reference records a blob that was put and synced before.
-	Reference(ctx context.Context, b Blob) error
-	// Blob returns one. ErrNotFound.
-	Blob(ctx context.Context, name string) (Blob, error)
-	// Release removes the record; the sweep deletes the bytes.
-	Release(ctx context.Context, name string) error
-	// Known tells which of the names are referenced.
-	Known(ctx context.Context, names []string) (map[string]bool, error)
-}
-
-// VaultRepo keeps sealed values: the data keys of contacts and what was sealed
-// under them. The store sees ciphertext only.
-type VaultRepo interface {
-	// PutSealed creates or replaces the value of (owner, name).
-	PutSealed(ctx context.Context, owner, name string, sealed []byte) error
-	// Sealed returns it; ErrNotFound.
-	Sealed(ctx context.Context, owner, name string) ([]byte, error)
-	// Drop deletes the value of (owner, name); a no-op when there is none.
-	Drop(ctx context.Context, owner, name string) error
-	// DropOwner deletes everything of the owner, for erasure.
-	DropOwner(ctx context.Context, owner string) error
-	// Owners lists owners above after, ordered, at most limit, for rotation.
-	Owners(ctx context.Context, after string, limit int) ([]string, error)
-	// Names lists an owner's names, ordered.
-	Names(ctx context.Context, owner string) ([]string, error)
-}
-
 // System works across workspaces and only finds what is to be done; the work
 // itself is an Update or View of the workspace. Times are the store's clock.
 type System interface {
@@ -519,8 +499,9 @@ type System interface {
 	CreateWorkspace(ctx context.Context, ws WorkspaceID, name string) error
 	// Workspaces lists all, ordered.
 	Workspaces(ctx context.Context) ([]WorkspaceID, error)
-	// ResolveAccount finds an account by its webhook token; ErrNotFound.
-	ResolveAccount(ctx context.Context, token string) (WorkspaceID, channel.AccountID, error)
+	// Resolve finds a document by the value that is unique over all workspaces;
+	// ErrNotFound.
+	Resolve(ctx context.Context, kind string, global []byte) (WorkspaceID, string, error)
 
 	// ClaimInbox claims at most limit lanes that have an envelope due and no
 	// live claim, oldest head first, and returns up to batch envelopes of each,

@@ -50,6 +50,15 @@ func (r agents) raise(id routing.AgentID) {
 	}
 }
 
+func (r agents) RaiseEligibility(_ context.Context, ids ...routing.AgentID) error {
+	return do(r.t, func() error {
+		for _, id := range ids {
+			r.raise(id)
+		}
+		return nil
+	})
+}
+
 func (r agents) Agent(_ context.Context, id routing.AgentID) (routing.Agent, error) {
 	return read(r.t, func() (routing.Agent, error) {
 		a, ok := get(r.t, r.t.s.agents, id)

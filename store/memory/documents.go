@@ -6,6 +6,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
@@ -19,12 +20,28 @@ type docKey struct {
 	value string
 }
 
-func (s *space) documentChanged(id docID, was, is *driver.Doc) {
-	if was == nil && is != nil {
-		s.docsOf.add(id.kind, id)
-	}
-	if was != nil && is == nil {
-		s.docsOf.remove(id.kind, id)
+// globalRef is where a value leads that is unique over all workspaces.
+type globalRef struct {
+	ws driver.WorkspaceID
+	id string
+}
+
+func globalKey(d driver.Doc) docKey { return docKey{kind: d.Kind, value: string(d.Global)} }
+
+func (b *backend) documentChanged(s *space) func(docID, *driver.Doc, *driver.Doc) {
+	return func(id docID, was, is *driver.Doc) {
+		if was == nil && is != nil {
+			s.docsOf.add(id.kind, id)
+		}
+		if was != nil && is == nil {
+			s.docsOf.remove(id.kind, id)
+		}
+		if was != nil && was.Global != nil && b.globals[globalKey(*was)] == (globalRef{s.id, id.id}) {
+			delete(b.globals, globalKey(*was))
+		}
+		if is != nil && is.Global != nil {
+			b.globals[globalKey(*is)] = globalRef{s.id, id.id}
+		}
 	}
 }
 
@@ -80,6 +97,9 @@ func (r documents) put(d driver.Doc) error {
 			return driver.ErrClash
 		}
 	}
+	if err := r.globalFree(d); err != nil {
+		return err
+	}
 	r.release(old, d.Unique)
 	for slot, v := range d.Unique {
 		if v != nil {
@@ -89,6 +109,37 @@ func (r documents) put(d driver.Doc) error {
 	d.Version++
 	put(r.t, s.documents, docID{d.Kind, d.ID}, d)
 	return nil
+}
+
+// globalFree refuses a value that another document has: one that is committed, or
+// one of this transaction's own. It is looked at again by the commit.
+func (r documents) globalFree(d driver.Doc) error {
+	if d.Global == nil {
+		return nil
+	}
+	free := func() error {
+		if ref, ok := r.t.b.globals[globalKey(d)]; ok && ref != (globalRef{r.t.s.id, d.ID}) {
+			other, _ := get(r.t, r.t.s.documents, docID{d.Kind, ref.id})
+			if ref.ws != r.t.s.id || bytes.Equal(other.Global, d.Global) {
+				return errs.New(errs.AlreadyExists, "memory: another %s has a value that only one may have", d.Kind)
+			}
+		}
+		if o := written(r.t, r.t.s.documents); o != nil {
+			for id, c := range o.rows {
+				if id.kind == d.Kind && id.id != d.ID && !c.gone && bytes.Equal(c.val.Global, d.Global) {
+					return errs.New(errs.AlreadyExists, "memory: another %s has a value that only one may have", d.Kind)
+				}
+			}
+		}
+		return nil
+	}
+	r.t.checks = append(r.t.checks, func() error {
+		if free() != nil {
+			return driver.ErrClash
+		}
+		return nil
+	})
+	return free()
 }
 
 // release frees the unique values of a document that it does not keep.
@@ -190,6 +241,24 @@ func (r documents) Guard(_ context.Context, kind, id string, version int64) erro
 		})
 		return nil
 	})
+}
+
+func (r documents) Configuration(_ context.Context, known int64, kinds []string) (version int64, docs []driver.Doc, err error) {
+	docs, err = read(r.t, func() (out []driver.Doc, err error) {
+		if version, _ = get(r.t, r.t.s.config, struct{}{}); version == known {
+			return nil, nil
+		}
+		for _, kind := range kinds {
+			for id, d := range some(r.t, r.t.s.documents, r.t.s.docsOf.keys(kind)) {
+				if id.kind == kind {
+					out = append(out, shown(d))
+				}
+			}
+		}
+		r.t.found(len(out))
+		return out, nil
+	})
+	return version, docs, err
 }
 
 func (r documents) Stale(_ context.Context, kind string, below, limit int) ([]driver.Doc, error) {

@@ -39,7 +39,7 @@ type backend struct {
 	rev     uint64     // of the last commit
 	order   int64      // last number given to an envelope, outbox row or item
 	spaces  map[driver.WorkspaceID]*space
-	tokens  map[string]accountRef // webhook tokens of all workspaces
+	globals map[docKey]globalRef // values that are unique over all workspaces
 	due     dueHeap
 	nodes   map[string]time.Time
 	leases  map[string]lease
@@ -56,13 +56,13 @@ func newBackend(o Options) *backend {
 		o.Now = time.Now
 	}
 	return &backend{
-		clock:  o.Now,
-		spaces: map[driver.WorkspaceID]*space{},
-		tokens: map[string]accountRef{},
-		nodes:  map[string]time.Time{},
-		leases: map[string]lease{},
-		meta:   map[string][]byte{},
-		wakes:  map[int]func(driver.Hint){},
+		clock:   o.Now,
+		spaces:  map[driver.WorkspaceID]*space{},
+		globals: map[docKey]globalRef{},
+		nodes:   map[string]time.Time{},
+		leases:  map[string]lease{},
+		meta:    map[string][]byte{},
+		wakes:   map[int]func(driver.Hint){},
 	}
 }
 

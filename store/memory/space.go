@@ -15,8 +15,7 @@ type space struct {
 	id  driver.WorkspaceID
 	now time.Time // latest Now of a commit
 
-	config   *table[struct{}, configuration]
-	accounts *table[channel.AccountID, channel.Account]
+	config *table[struct{}, int64] // the configuration's version
 
 	envelopes  *table[channel.EnvelopeID, envelope]
 	dedup      *table[dedupKey, time.Time] // received at
@@ -55,17 +54,15 @@ type space struct {
 	decisions   *table[routing.ItemID, []routing.Decision]
 	wheels      *table[routing.QueueID, int64]
 
-	feed   feed
-	audit  []driver.AuditEntry
-	due    *table[deadlineKey, time.Time]
-	jobs   *table[string, job]
-	byKey  *table[jobKey, string] // unfinished jobs
-	toDo   map[string]struct{}    // unfinished jobs
-	cmds   *table[commandKey, command]
-	docs   *table[conversation.MessageID, doc]
-	grams  groups[string, conversation.MessageID]
-	blobs  *table[string, driver.Blob]
-	sealed *table[sealKey, []byte]
+	feed  feed
+	audit []driver.AuditEntry
+	due   *table[deadlineKey, time.Time]
+	jobs  *table[string, job]
+	byKey *table[jobKey, string] // unfinished jobs
+	toDo  map[string]struct{}    // unfinished jobs
+	cmds  *table[commandKey, command]
+	docs  *table[conversation.MessageID, doc]
+	grams groups[string, conversation.MessageID]
 
 	documents *table[docID, driver.Doc]
 	docKeys   *table[docKey, string] // unique values
@@ -82,8 +79,7 @@ func (b *backend) newSpace(id driver.WorkspaceID) *space {
 		beats: map[routing.AgentID]beat{}, openItems: map[routing.ItemID]struct{}{}, holdsOf: groups[routing.AgentID, routing.ItemID]{},
 		toDo: map[string]struct{}{}, grams: groups[string, conversation.MessageID]{}, docsOf: groups[string, docID]{},
 	}
-	s.config = newTable[struct{}, configuration](nil)
-	s.accounts = newTable(b.accountChanged(id))
+	s.config = newTable[struct{}, int64](nil)
 	s.envelopes = newTable(s.envelopeChanged)
 	s.dedup = newTable[dedupKey, time.Time](nil)
 	s.outbox = newTable(s.outRowChanged)
@@ -110,9 +106,7 @@ func (b *backend) newSpace(id driver.WorkspaceID) *space {
 	s.byKey = newTable[jobKey, string](nil)
 	s.cmds = newTable[commandKey, command](nil)
 	s.docs = newTable(s.docChanged)
-	s.blobs = newTable[string, driver.Blob](nil)
-	s.sealed = newTable[sealKey, []byte](nil)
-	s.documents = newTable(s.documentChanged)
+	s.documents = newTable(b.documentChanged(s))
 	s.docKeys = newTable[docKey, string](nil)
 	return s
 }

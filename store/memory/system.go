@@ -58,11 +58,11 @@ func (y system) Workspaces(ctx context.Context) ([]driver.WorkspaceID, error) {
 	})
 }
 
-func (y system) ResolveAccount(ctx context.Context, token string) (driver.WorkspaceID, channel.AccountID, error) {
-	ref, err := locked(ctx, y.b, func(time.Time) (accountRef, error) {
-		ref, ok := y.b.tokens[token]
+func (y system) Resolve(ctx context.Context, kind string, global []byte) (driver.WorkspaceID, string, error) {
+	ref, err := locked(ctx, y.b, func(time.Time) (globalRef, error) {
+		ref, ok := y.b.globals[docKey{kind: kind, value: string(global)}]
 		if !ok {
-			return ref, errs.New(errs.NotFound, "memory: no account has this webhook token")
+			return ref, errs.New(errs.NotFound, "memory: no %s has this value", kind)
 		}
 		return ref, nil
 	})

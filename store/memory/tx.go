@@ -84,12 +84,10 @@ func missing(what, id string) error {
 func (t *tx) whole() driver.Tx {
 	return driver.Tx{
 		Session:       t,
-		Accounts:      accounts{t},
 		Inbox:         inbox{t},
 		Outbox:        outbox{t},
 		Conversations: conversations{t},
 		Contacts:      contacts{t},
-		Config:        config{t},
 		Agents:        agents{t},
 		Work:          work{t},
 		Events:        events{t},
@@ -98,14 +96,31 @@ func (t *tx) whole() driver.Tx {
 		Jobs:          jobs{t},
 		Commands:      commands{t},
 		Search:        search{t},
-		Blobs:         blobs{t},
-		Vault:         vault{t},
 		Documents:     documents{t},
 	}
 }
 
 func (t *tx) Workspace() driver.WorkspaceID { return t.s.id }
 func (t *tx) Now() time.Time                { return t.now }
+
+// HoldConfig guards the configuration as it is now: a rival's change runs this
+// transaction again.
+func (t *tx) HoldConfig(ctx context.Context, change bool) error {
+	version, err := read(t, func() (int64, error) {
+		v, _ := get(t, t.s.config, struct{}{})
+		return v, nil
+	})
+	if err != nil {
+		return err
+	}
+	if !change {
+		return t.Guard(ctx, driver.GuardConfig, "", version)
+	}
+	return do(t, func() error {
+		put(t, t.s.config, struct{}{}, version+1)
+		return nil
+	})
+}
 
 // Ahead only refuses where it may not be called: reading costs nothing here.
 func (t *tx) Ahead(context.Context, driver.Wanted) (bool, error) {
@@ -150,7 +165,7 @@ func (t *tx) guarded(row driver.GuardRow, key string, pick func(seen, committed 
 	s := t.s
 	switch row {
 	case driver.GuardConfig:
-		return versions(t, s.config, struct{}{}, func(c *configuration) int64 { return c.version }, pick), nil
+		return versions(t, s.config, struct{}{}, func(v *int64) int64 { return *v }, pick), nil
 	case driver.GuardConversation:
 		return versions(t, s.conversations, conversation.ID(key), func(c *conversation.Conversation) int64 { return c.Version }, pick), nil
 	case driver.GuardContact:

@@ -134,6 +134,13 @@ func (a agents) SaveAgent(ctx context.Context, v routing.Agent) (int64, error) {
 	return v.Version + 1, a.lock(ctx, save)
 }
 
+// RaiseEligibility implements driver.AgentRepo. Agents are locked in the order of
+// their ids, which is that of every lock on agents.
+func (a agents) RaiseEligibility(ctx context.Context, ids ...routing.AgentID) error {
+	return a.write(ctx, query(`WITH a AS (SELECT ws, id FROM sd.agents WHERE ws = $1 AND id = ANY($2) ORDER BY id FOR UPDATE)
+		UPDATE sd.agents g SET elig_rev = elig_rev + 1, rev = rev + 1 FROM a WHERE g.ws = a.ws AND g.id = a.id`, key(a.ws), keys(ids)))
+}
+
 // SetPresence implements routing.AgentRepo.
 func (a agents) SetPresence(ctx context.Context, id routing.AgentID, p routing.Presence, reason string, now time.Time) (routing.Agent,
 	error) {

@@ -46,11 +46,11 @@ func (r documents) ByKey(ctx context.Context, kind string, slot int, values [][]
 }
 
 const (
-	createDocument = `INSERT INTO sd.documents (version, ws, kind, id, decl, u0, u1, u2, i0, i1, i2, i3, i4, i5, i6, i7, body)
-		VALUES (1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`
+	createDocument = `INSERT INTO sd.documents (version, ws, kind, id, decl, u0, u1, u2, i0, i1, i2, i3, i4, i5, i6, i7, g, body)
+		VALUES (1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`
 	replaceDocument = `UPDATE sd.documents SET version = version + 1, decl = $4, u0 = $5, u1 = $6, u2 = $7,
-		i0 = $8, i1 = $9, i2 = $10, i3 = $11, i4 = $12, i5 = $13, i6 = $14, i7 = $15, body = $16
-		WHERE ws = $1 AND kind = $2 AND id = $3 AND version = $17 RETURNING 1`
+		i0 = $8, i1 = $9, i2 = $10, i3 = $11, i4 = $12, i5 = $13, i6 = $14, i7 = $15, g = $16, body = $17
+		WHERE ws = $1 AND kind = $2 AND id = $3 AND version = $18 RETURNING 1`
 )
 
 // Put implements driver.DocRepo. Documents are written in the order of kind and
@@ -60,6 +60,7 @@ func (r documents) Put(ctx context.Context, docs []driver.Doc) error {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID))
 	})
 	var list []stmt
+	apart := false // a value that is taken is told here and not by the commit
 	for _, d := range docs {
 		args := []any{key(r.ws), key(d.Kind), key(d.ID), d.Decl}
 		for _, v := range d.Unique {
@@ -68,13 +69,20 @@ func (r documents) Put(ctx context.Context, docs []driver.Doc) error {
 		for _, v := range d.Index {
 			args = append(args, v)
 		}
-		args = append(args, d.Body)
+		args = append(args, d.Global, d.Body)
+		apart = apart || d.Global != nil
 		if d.Version == 0 {
 			list = append(list, query(createDocument, args...))
 		} else {
 			list = append(list, asClash("document", replaceDocument, append(args, d.Version)...))
 		}
 		list = append(list, r.putTags(d)...)
+	}
+	if apart {
+		if err := r.writable(); err != nil {
+			return err
+		}
+		return r.lock(ctx, list...)
 	}
 	return r.write(ctx, list...)
 }
@@ -181,6 +189,30 @@ func (r documents) Guard(ctx context.Context, kind, id string, version int64) er
 	rival := query(row, key(r.ws), key(kind), key(id), version)
 	check.wait = &rival
 	return r.write(ctx, check)
+}
+
+// Configuration implements driver.DocRepo: one statement, so that version and
+// contents are of one moment.
+func (r documents) Configuration(ctx context.Context, known int64, kinds []string) (version int64, docs []driver.Doc, err error) {
+	err = r.read(ctx, query(`WITH new AS MATERIALIZED (SELECT version <> $3 AS rest FROM sd.config WHERE ws = $1)
+		SELECT '', '', version, 0, NULL::bytea FROM sd.config WHERE ws = $1
+		UNION ALL SELECT d.* FROM unnest($2::text[]) AS want(kind),
+			LATERAL (SELECT kind, id, version, decl, body FROM sd.documents WHERE ws = $1 AND kind = want.kind OFFSET 0) d
+			WHERE (SELECT rest FROM new)`, key(r.ws), keys(kinds), known).
+		rows(func(row pgx.Rows) error {
+			var d driver.Doc
+			if err := row.Scan(&d.Kind, &d.ID, &d.Version, &d.Decl, &d.Body); err != nil {
+				return err
+			}
+			if d.Kind == "" {
+				version = d.Version
+				return nil
+			}
+			d.Kind, d.ID = unkey[string](d.Kind), unkey[string](d.ID)
+			docs = append(docs, d)
+			return nil
+		}))
+	return version, docs, err
 }
 
 // Stale implements driver.DocRepo.

@@ -23,8 +23,7 @@ const lockNotAvailable = "55P03"
 // taken are the unique constraints whose violation is the caller's mistake and
 // not a lost race.
 var taken = map[string]string{
-	"accounts_token":  "another account has this webhook token",
-	"desks_name":      "another desk has this name",
+	"documents_g":     "another one has a value that only one may have",
 	"agents_pkey":     "the agent exists already",
 	"workspaces_pkey": "the workspace exists already",
 }

@@ -42,7 +42,7 @@ func readMigrations() []string {
 
 // programVersion is compared with the schema's min_program: it rises when a
 // program can serve a schema that older ones cannot.
-const programVersion = 1
+const programVersion = 2
 
 // migrate brings the schema to this program's version, or refuses one that is
 // too new. Several nodes may do it at once: goose's table locker lets one in.
@@ -52,7 +52,7 @@ func (b *backend) migrate(ctx context.Context) error {
 		return err
 	}
 	for try := 1; ; try++ {
-		err := b.migrateOnce(ctx)
+		err := b.migrateOnce(ctx, len(migrations))
 		if err == nil {
 			break
 		}
@@ -101,7 +101,8 @@ func withoutValues(err error) error {
 	return err
 }
 
-func (b *backend) migrateOnce(ctx context.Context) error {
+// migrateOnce applies what is missing up to a version of the schema.
+func (b *backend) migrateOnce(ctx context.Context, to int) error {
 	cfg := b.pool.Config().ConnConfig.Copy()
 	delete(cfg.RuntimeParams, "lock_timeout") // DDL may wait for running work
 	db := stdlib.OpenDB(*cfg)
@@ -123,7 +124,7 @@ func (b *backend) migrateOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = provider.Up(ctx)
+	_, err = provider.UpTo(ctx, int64(to))
 	return err
 }
 

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store/driver"
@@ -52,18 +51,18 @@ func (s system) Workspaces(ctx context.Context) ([]driver.WorkspaceID, error) {
 	return list, err
 }
 
-// ResolveAccount implements driver.System.
-func (s system) ResolveAccount(ctx context.Context, token string) (driver.WorkspaceID, channel.AccountID, error) {
+// Resolve implements driver.System.
+func (s system) Resolve(ctx context.Context, kind string, global []byte) (driver.WorkspaceID, string, error) {
 	var ws, id string
 	found := false
-	err := s.run(ctx, query(`SELECT ws, id FROM sd.accounts WHERE token = $1 AND token <> ''`, key(token)).rows(func(r pgx.Rows) error {
+	err := s.run(ctx, query(`SELECT ws, id FROM sd.documents WHERE kind = $1 AND g = $2`, key(kind), notNil(global)).rows(func(r pgx.Rows) error {
 		found = true
 		return r.Scan(&ws, &id)
 	}))
 	if err == nil && !found {
-		err = errNotFound("account")
+		err = errNotFound(kind)
 	}
-	return unkey[driver.WorkspaceID](ws), unkey[channel.AccountID](id), err
+	return unkey[driver.WorkspaceID](ws), unkey[string](id), err
 }
 
 // dueDeadlines begins at $2; see sweep.

@@ -3,14 +3,14 @@ package postgres
 import (
 	"encoding/json"
 	"fmt"
-	"reflect"
 	"strings"
-	"sync"
 	"time"
 	"unicode/utf8"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/jsondoc"
+	stored "github.com/sangdam/sangdam/store/internal/micro"
 )
 
 // key makes a string storable in a text column, which refuses NUL and invalid
@@ -68,6 +68,13 @@ func unkey[S ~string](s string) S {
 	return S(b.String())
 }
 
+// scanKey reads one text that was escaped by key.
+func scanKey(r pgx.Rows) (string, error) {
+	var s string
+	err := r.Scan(&s)
+	return unkey[string](s), err
+}
+
 func keys[S ~string](in []S) []string {
 	out := make([]string, len(in))
 	for i, s := range in {
@@ -99,63 +106,12 @@ func decode[T any](doc []byte) (T, error) {
 	if err := jsondoc.Unmarshal(doc, &v); err != nil {
 		return v, errs.New(errs.Unavailable, "store: a stored %T is unreadable: %w", v, err)
 	}
-	settleTimes(reflect.ValueOf(&v).Elem())
+	stored.Times(&v)
 	return v, nil
 }
 
-var (
-	timeType = reflect.TypeFor[time.Time]()
-	hasTimes sync.Map // reflect.Type to bool
-)
-
-// holdsTime tells whether a value of the type can reach a time.Time.
-func holdsTime(t reflect.Type) bool {
-	if t == timeType {
-		return true
-	}
-	if known, ok := hasTimes.Load(t); ok {
-		return known.(bool)
-	}
-	hasTimes.Store(t, false) // ends recursive types
-	found := false
-	switch t.Kind() {
-	case reflect.Pointer, reflect.Slice:
-		found = holdsTime(t.Elem())
-	case reflect.Struct:
-		for i := range t.NumField() {
-			found = found || t.Field(i).IsExported() && holdsTime(t.Field(i).Type)
-		}
-	}
-	hasTimes.Store(t, found)
-	return found
-}
-
-func settleTimes(v reflect.Value) {
-	if !holdsTime(v.Type()) {
-		return
-	}
-	switch {
-	case v.Type() == timeType:
-		v.Set(reflect.ValueOf(micro(v.Interface().(time.Time))))
-	case v.Kind() == reflect.Pointer:
-		if !v.IsNil() {
-			settleTimes(v.Elem())
-		}
-	case v.Kind() == reflect.Slice:
-		for i := range v.Len() {
-			settleTimes(v.Index(i))
-		}
-	case v.Kind() == reflect.Struct:
-		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() {
-				settleTimes(v.Field(i))
-			}
-		}
-	}
-}
-
 // micro is the precision and zone of every stored time.
-func micro(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+func micro(t time.Time) time.Time { return stored.Of(t) }
 
 // orNull is nil for the zero time.
 func orNull(t time.Time) *time.Time {

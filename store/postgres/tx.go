@@ -349,12 +349,10 @@ func (t *tx) due(at time.Time) {
 func (t *tx) whole() driver.Tx {
 	return driver.Tx{
 		Session:       t,
-		Accounts:      accounts{t},
 		Inbox:         inbox{t},
 		Outbox:        outbox{t},
 		Conversations: conversations{t},
 		Contacts:      contacts{t},
-		Config:        config{t},
 		Agents:        agents{t},
 		Work:          work{t},
 		Events:        events{t},
@@ -363,8 +361,6 @@ func (t *tx) whole() driver.Tx {
 		Jobs:          jobs{t},
 		Commands:      commands{t},
 		Search:        search{t},
-		Blobs:         blobs{t},
-		Vault:         vault{t},
 		Documents:     documents{t},
 	}
 }

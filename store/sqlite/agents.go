@@ -108,3 +108,13 @@ func (r agents) SetPresence(ctx context.Context, id routing.AgentID, p routing.P
 	}
 	return r.Agent(ctx, id)
 }
+
+// RaiseEligibility implements driver.AgentRepo.
+func (r agents) RaiseEligibility(_ context.Context, ids ...routing.AgentID) error {
+	for _, id := range ids {
+		if err := r.change(`UPDATE agents SET elig_rev = elig_rev + 1, rev = rev + 1 WHERE ws = ? AND id = ?`, r.ws, string(id)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -175,7 +175,7 @@ func TestFailedCommitAcknowledgesNothing(t *testing.T) {
 				x := stx.Session.(*tx) // a constraint that is looked at by COMMIT
 				_, err := x.conn.Exec(`PRAGMA defer_foreign_keys = ON`)
 				require.NoError(t, err)
-				_, err = x.exec(`INSERT INTO desk_members (ws, desk, agent) VALUES (?, 'none', 'a')`, x.ws)
+				_, err = x.exec(`INSERT INTO agent_load (ws, agent, profile, used) VALUES (?, 'none', 'a', 1)`, x.ws)
 				return err
 			})
 		},

@@ -52,10 +52,10 @@ func (r documents) ByKey(_ context.Context, kind string, slot int, values [][]by
 }
 
 const (
-	createDocument = `INSERT INTO documents (version, decl, u0, u1, u2, i0, i1, i2, i3, i4, i5, i6, i7, body, ws, kind, id)
-		VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING version`
+	createDocument = `INSERT INTO documents (version, decl, u0, u1, u2, i0, i1, i2, i3, i4, i5, i6, i7, g, body, ws, kind, id)
+		VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING version`
 	replaceDocument = `UPDATE documents SET version = version + 1, decl = ?, u0 = ?, u1 = ?, u2 = ?,
-		i0 = ?, i1 = ?, i2 = ?, i3 = ?, i4 = ?, i5 = ?, i6 = ?, i7 = ?, body = ?
+		i0 = ?, i1 = ?, i2 = ?, i3 = ?, i4 = ?, i5 = ?, i6 = ?, i7 = ?, g = ?, body = ?
 		WHERE ws = ? AND kind = ? AND id = ? AND version = ? RETURNING version`
 )
 
@@ -68,7 +68,10 @@ func (r documents) Put(_ context.Context, docs []driver.Doc) error {
 		for _, v := range d.Index {
 			args = append(args, blobOrNull(v))
 		}
-		args = append(args, d.Body, r.ws, d.Kind, d.ID)
+		args = append(args, blobOrNull(d.Global), d.Body, r.ws, d.Kind, d.ID)
+		if err := r.globalFree(d); err != nil {
+			return err
+		}
 		if _, err := r.saved(d.Kind, d.ID, d.Version, createDocument, args, replaceDocument, append(args, d.Version)); err != nil {
 			return err
 		}
@@ -77,6 +80,21 @@ func (r documents) Put(_ context.Context, docs []driver.Doc) error {
 		}
 	}
 	return nil
+}
+
+// globalFree refuses a value that another document has, of whatever workspace.
+func (r documents) globalFree(d driver.Doc) error {
+	if d.Global == nil {
+		return nil
+	}
+	if err := r.writable(); err != nil {
+		return err
+	}
+	taken, err := r.exists(`SELECT 1 FROM documents WHERE kind = ? AND g = ? AND (ws <> ? OR id <> ?)`, d.Kind, d.Global, r.ws, d.ID)
+	if err == nil && taken {
+		err = errs.New(errs.AlreadyExists, "sqlite: another %s has a value that only one may have", d.Kind)
+	}
+	return err
 }
 
 // blobOrNull keeps nil, which is no value, apart from a value of no bytes.
@@ -206,6 +224,20 @@ func (r documents) Guard(_ context.Context, kind, id string, version int64) erro
 		return r.clashed(fmt.Sprintf("the guarded %s is at %d, not %d", kind, present, version))
 	}
 	return nil
+}
+
+func (r documents) Configuration(_ context.Context, known int64, kinds []string) (version int64, docs []driver.Doc, err error) {
+	if version, _, err = r.number(`SELECT config_version FROM workspaces WHERE num = ?`, r.ws); err != nil || version == known {
+		return version, nil, err
+	}
+	for _, kind := range kinds {
+		of, err := list(r.tx, scanDocument(kind), `SELECT `+docColumns+` FROM documents d WHERE ws = ? AND kind = ?`, r.ws, kind)
+		if err != nil {
+			return 0, nil, err
+		}
+		docs = append(docs, of...)
+	}
+	return version, docs, nil
 }
 
 func (r documents) Stale(_ context.Context, kind string, below, limit int) ([]driver.Doc, error) {

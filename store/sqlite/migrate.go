@@ -53,7 +53,7 @@ func migrate(ctx context.Context, path string, log *slog.Logger) error {
 	if found.version >= programVersion {
 		return nil
 	}
-	if err := runMigrations(ctx, path); err != nil {
+	if err := runMigrations(ctx, path, programVersion); err != nil {
 		return err
 	}
 	log.Info("sqlite: schema migrated", "file", path, "from", found.version, "to", programVersion)
@@ -102,8 +102,9 @@ func unfinished(c *raw.Conn, tables int64) bool {
 	return err == nil && own == tables
 }
 
-// runMigrations applies what is missing, each migration in a transaction.
-func runMigrations(ctx context.Context, path string) (err error) {
+// runMigrations applies what is missing up to a schema, each migration in a
+// transaction.
+func runMigrations(ctx context.Context, path string, schema int64) (err error) {
 	connector, err := moderncsqlite.NewConnector(fileURL(path) + "?_pragma=synchronous(FULL)&_pragma=foreign_keys(1)")
 	if err != nil {
 		return errs.New(errs.Invalid, "sqlite: %s: %w", path, err)
@@ -120,7 +121,7 @@ func runMigrations(ctx context.Context, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err := p.Up(ctx); err != nil {
+	if _, err := p.UpTo(ctx, schema); err != nil {
 		return errs.New(errs.Unavailable, "sqlite: migrating %s: %w", path, err)
 	}
 	return nil

@@ -237,7 +237,7 @@ func TestKeysBeginWithTheWorkspace(t *testing.T) {
 	// Keys of the database as a whole, and the token that finds the workspace.
 	apart := map[string]bool{
 		"schema_info": true, "state": true, "meta": true, "leases": true, "workspaces": true, "migrations": true,
-		"accounts_token": true,
+		"documents_g": true,
 		// By time or over all workspaces, to find what is to be done.
 		"deadlines_due": true, "jobs_due": true, "jobs_by_kind": true, "agents_beat": true,
 	}

@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"context"
+
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
 )
@@ -81,7 +83,10 @@ func (t *tx) saved(what, id string, version int64, create string, createArgs []a
 	return v, nil
 }
 
-// raiseConfig raises the version of the workspace's configuration.
-func (t *tx) raiseConfig() error {
+// HoldConfig implements driver.Session: one Update runs at a time here.
+func (t *tx) HoldConfig(_ context.Context, change bool) error {
+	if err := t.writable(); err != nil || !change {
+		return err
+	}
 	return t.change(`UPDATE workspaces SET config_version = config_version + 1 WHERE num = ?`, t.ws)
 }

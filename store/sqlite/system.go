@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store/driver"
@@ -64,15 +63,15 @@ func (s system) Workspaces(ctx context.Context) ([]driver.WorkspaceID, error) {
 	return all, nil
 }
 
-func (s system) ResolveAccount(ctx context.Context, token string) (ws driver.WorkspaceID, id channel.AccountID, err error) {
+func (s system) Resolve(ctx context.Context, kind string, global []byte) (ws driver.WorkspaceID, id string, err error) {
 	err = s.b.read(ctx, nil, func(t *tx) error {
-		ok, err := t.first(`SELECT ws, id FROM accounts WHERE token = ?`, func(w raw.Row) {
+		ok, err := t.first(`SELECT ws, id FROM documents WHERE kind = ? AND g = ?`, func(w raw.Row) {
 			if known := s.b.numbered(w.Int(0)); known != nil {
-				ws, id = known.id, channel.AccountID(w.Text(1))
+				ws, id = known.id, w.Text(1)
 			}
-		}, token)
-		if err == nil && (!ok || token == "") {
-			err = errs.New(errs.NotFound, "sqlite: no account has this token")
+		}, kind, append([]byte{}, global...))
+		if err == nil && !ok {
+			err = errs.New(errs.NotFound, "sqlite: no %s has this value", kind)
 		}
 		return err
 	})

@@ -191,12 +191,10 @@ func (t *tx) unpin() {
 func (t *tx) whole() driver.Tx {
 	return driver.Tx{
 		Session:       t,
-		Accounts:      accounts{t},
 		Inbox:         inbox{t},
 		Outbox:        outbox{t},
 		Conversations: conversations{t},
 		Contacts:      contacts{t},
-		Config:        config{t},
 		Agents:        agents{t},
 		Work:          work{t},
 		Events:        events{t},
@@ -205,8 +203,6 @@ func (t *tx) whole() driver.Tx {
 		Jobs:          jobs{t},
 		Commands:      commands{t},
 		Search:        search{t},
-		Blobs:         blobs{t},
-		Vault:         vault{t},
 		Documents:     documents{t},
 	}
 }

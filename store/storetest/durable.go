@@ -246,7 +246,7 @@ func (e *env) survives(again func(t testing.TB, db *store.DB) *store.DB) {
 	v, err := e.db.System().Meta(e.ctx, name)
 	require.NoError(e, err)
 	require.Equal(e, []byte("v"), v)
-	ws, id, err := e.db.System().ResolveAccount(e.ctx, "fill-"+string(e.ws))
+	ws, id, err := e.db.ResolveAccount(e.ctx, "fill-"+string(e.ws))
 	require.NoError(e, err)
 	require.Equal(e, e.ws, ws)
 	require.Equal(e, channel.AccountID("acct"), id)

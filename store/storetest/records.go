@@ -292,8 +292,11 @@ var vaultRules = []rule{
 			owners, err = tx.Vault().Owners(ctx, "contact:a", 1)
 			require.NoError(e, err)
 			require.Equal(e, []string{"contact:b"}, owners)
-			names, err := tx.Vault().Names(ctx, "contact:a")
+			names, err := tx.Vault().Names(ctx, "contact:a", "")
+			require.NoError(e, err)
 			require.Equal(e, []string{"key", "z"}, names)
+			names, err = tx.Vault().Names(ctx, "contact:a", "k")
+			require.Equal(e, []string{"key"}, names)
 			return err
 		})
 		for range 2 { // the second is a no-op

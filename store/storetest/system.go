@@ -32,16 +32,16 @@ var systemRules = []rule{
 			return v
 		}
 		v := save(0, first)
-		ws, id, err := e.db.System().ResolveAccount(e.ctx, first)
+		ws, id, err := e.db.ResolveAccount(e.ctx, first)
 		require.NoError(e, err)
 		require.Equal(e, e.ws, ws)
 		require.Equal(e, channel.AccountID("acct"), id)
 		save(v, second)
-		_, _, err = e.db.System().ResolveAccount(e.ctx, first)
+		_, _, err = e.db.ResolveAccount(e.ctx, first)
 		require.ErrorIs(e, err, store.ErrNotFound)
-		_, _, err = e.db.System().ResolveAccount(e.ctx, second)
+		_, _, err = e.db.ResolveAccount(e.ctx, second)
 		require.NoError(e, err)
-		_, _, err = e.db.System().ResolveAccount(e.ctx, "")
+		_, _, err = e.db.ResolveAccount(e.ctx, "")
 		require.ErrorIs(e, err, store.ErrNotFound)
 		e.refuse(store.ErrAlreadyExists, func(ctx context.Context, tx store.Tx) error {
 			_, err := tx.Accounts().SaveAccount(ctx, channel.Account{ID: "other", Kind: "line", Token: second})

@@ -163,7 +163,7 @@ var uniqueRules = []rule{
 			})
 		})
 		e.oneSucceeds(errs, store.ErrAlreadyExists)
-		ws, id, err := e.db.System().ResolveAccount(e.ctx, secret)
+		ws, id, err := e.db.ResolveAccount(e.ctx, secret)
 		require.NoError(e, err)
 		require.Equal(e, channel.AccountID("acct"), id)
 		require.Contains(e, spaces, ws)
