@@ -10,6 +10,7 @@ import (
 
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 // The orders in which a document is found are made when it is saved. Where a
@@ -108,7 +109,7 @@ func (e *Engine) stale(ctx context.Context, kinds []declaredKind) (name string, 
 	for _, ws := range workspaces {
 		err = errors.Join(err, e.db.View(ctx, ws, func(ctx context.Context, tx store.Tx) error {
 			for _, k := range kinds {
-				docs, err := tx.Documents().Stale(ctx, k.Name(), k.Decl(), 1)
+				docs, err := tx.Documents().List(ctx, driver.Range{Kind: k.Name(), Below: k.Decl()}, driver.Place{}, 1)
 				if err != nil {
 					return err
 				}

@@ -89,7 +89,7 @@ func observe(t *testing.T, db *store.DB, line *linetest.Server, cursor string) s
 		if s.pending, err = tx.Outbox().Pending(ctx); err != nil {
 			return err
 		}
-		if s.dead, err = tx.Jobs().Dead(ctx, 100); err != nil {
+		if s.dead, err = tx.Jobs().List(ctx, driver.JobDead, 100); err != nil {
 			return err
 		}
 		s.quarantined, err = tx.Inbox().Quarantined(ctx, 100)

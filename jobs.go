@@ -324,11 +324,11 @@ func (e *Engine) Jobs(ctx context.Context, p Principal, limit int) (out []JobSta
 	limit = min(max(limit, 1), 1000)
 	what := Resource{Kind: "jobs", ID: string(p.Workspace)}
 	err = e.query(ctx, p, ActOperate, what, func(ctx context.Context, tx store.Tx, _ *settings) error {
-		running, err := tx.Jobs().Running(ctx, limit)
+		running, err := tx.Jobs().List(ctx, driver.JobRunning, limit)
 		if err != nil {
 			return err
 		}
-		dead, err := tx.Jobs().Dead(ctx, limit)
+		dead, err := tx.Jobs().List(ctx, driver.JobDead, limit)
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 // What went wrong and waits for a person, and how much is under way: all that
@@ -46,7 +47,7 @@ func (e *Engine) Trouble(ctx context.Context, p Principal, limit int) (out Troub
 		if err != nil {
 			return err
 		}
-		dead, err := tx.Jobs().Dead(ctx, limit)
+		dead, err := tx.Jobs().List(ctx, driver.JobDead, limit)
 		if err != nil {
 			return err
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/blob"
+	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/memory"
 )
 
@@ -55,7 +56,7 @@ func TestWhatNobodyComesBackForIsDeleted(t *testing.T) {
 				if list, err := tx.Work().Decisions(ctx, item); err == nil && len(list) > 0 && !list[0].At.After(offer.OfferedAt) {
 					what = append(what, "decision")
 				}
-				if list, err := tx.Jobs().Dead(ctx, 10); err == nil && len(list) > 0 {
+				if list, err := tx.Jobs().List(ctx, driver.JobDead, 10); err == nil && len(list) > 0 {
 					what = append(what, "dead job")
 				}
 				owners, err := tx.Vault().Owners(ctx, "", 10)

@@ -18,6 +18,7 @@ import (
 	"github.com/sangdam/sangdam/conversation/bot"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 // How an agent stops being one who works on chats.
@@ -255,7 +256,7 @@ func TestEveryWayToPeopleTakesTheWordFromTheBot(t *testing.T) {
 				d := w.detail(id)
 				require.True(t, d.Offer != nil || d.Conversation.Agent == "a1")
 				err := w.db.View(w.ctx, ws, func(ctx context.Context, tx store.Tx) error {
-					dead, err := tx.Jobs().Dead(ctx, 10)
+					dead, err := tx.Jobs().List(ctx, driver.JobDead, 10)
 					require.Empty(t, dead)
 					return err
 				})

@@ -198,19 +198,24 @@ func (d *Documents[T]) Delete(ctx context.Context, tx Tx, v *T) error {
 // Guard makes the commit depend on the document's staying as it was read,
 // although this transaction does not write it.
 func (d *Documents[T]) Guard(ctx context.Context, tx Tx, v *T) error {
-	return tx.Documents().Guard(ctx, d.kind.Name, d.kind.ID(v), *d.kind.Version(v))
+	return tx.Guard(ctx, driver.GuardDocument(d.kind.Name), d.kind.ID(v), *d.kind.Version(v))
 }
 
 // Renew rewrites at most limit documents that an older declaration wrote, so
 // that indexes added since find them, and tells how many there were.
 func (d *Documents[T]) Renew(ctx context.Context, tx Tx, limit int) (int, error) {
-	docs, err := tx.Documents().Stale(ctx, d.kind.Name, d.kind.Decl, limit)
+	if d.kind.Decl == 0 {
+		return 0, nil // nothing is older
+	}
+	found, err := tx.Documents().List(ctx, driver.Range{Kind: d.kind.Name, Below: d.kind.Decl}, driver.Place{}, limit)
 	if err != nil {
 		return 0, err
 	}
-	list, err := d.decodeAll(docs)
-	if err != nil {
-		return 0, err
+	list := make([]T, len(found))
+	for i, p := range found {
+		if list[i], err = d.decode(p.Doc); err != nil {
+			return 0, err
+		}
 	}
 	for i := range list {
 		if err := d.Save(ctx, tx, &list[i]); err != nil {

@@ -42,10 +42,10 @@ type Tx interface {
 	Work() Work
 	Events() driver.EventRepo
 	Audit() driver.AuditRepo
-	Deadlines() driver.DeadlineRepo
-	Jobs() driver.JobRepo
+	Deadlines() Deadlines
+	Jobs() Jobs
 	Commands() driver.CommandRepo
-	Search() driver.SearchRepo
+	Search() Search
 	Blobs() Blobs
 	Vault() Vault
 	// Documents is what the Documents of a Kind are kept in.
@@ -75,18 +75,18 @@ func (t *tx) Conversations() conversation.Repo { return conversations{t.rows.Con
 func (t *tx) Contacts() conversation.ContactRepo {
 	return contacts{t.rows.Contacts, t}
 }
-func (t *tx) Config() routing.ConfigRepo     { return config{t} }
-func (t *tx) Agents() routing.AgentRepo      { return agents{t.rows.Agents} }
-func (t *tx) Work() Work                     { return &work{t.rows.Work, t} }
-func (t *tx) Events() driver.EventRepo       { return events{t.rows.Events} }
-func (t *tx) Audit() driver.AuditRepo        { return audit{t.rows.Audit} }
-func (t *tx) Jobs() driver.JobRepo           { return jobs{t.rows.Jobs} }
-func (t *tx) Commands() driver.CommandRepo   { return commands{t.rows.Commands} }
-func (t *tx) Search() driver.SearchRepo      { return search{t.rows.Search} }
-func (t *tx) Vault() Vault                   { return vault{t} }
-func (t *tx) Deadlines() driver.DeadlineRepo { return t.rows.Deadlines }
-func (t *tx) Blobs() Blobs                   { return blobs{t} }
-func (t *tx) Documents() driver.DocRepo      { return t.rows.Documents }
+func (t *tx) Config() routing.ConfigRepo   { return config{t} }
+func (t *tx) Agents() routing.AgentRepo    { return agents{t.rows.Agents} }
+func (t *tx) Work() Work                   { return &work{t.rows.Work, t} }
+func (t *tx) Events() driver.EventRepo     { return events{t.rows.Events} }
+func (t *tx) Audit() driver.AuditRepo      { return audit{t.rows.Audit} }
+func (t *tx) Jobs() Jobs                   { return jobs{t.rows.Jobs} }
+func (t *tx) Commands() driver.CommandRepo { return commands{t.rows.Commands} }
+func (t *tx) Search() Search               { return search{t.rows.Search} }
+func (t *tx) Vault() Vault                 { return vault{t} }
+func (t *tx) Deadlines() Deadlines         { return deadlines{t.rows.Deadlines} }
+func (t *tx) Blobs() Blobs                 { return blobs{t} }
+func (t *tx) Documents() driver.DocRepo    { return t.rows.Documents }
 
 // Purge deletes rows whose time is over.
 func (t *tx) Purge(ctx context.Context, before driver.Ages, limit int) (int, error) {
@@ -97,6 +97,9 @@ func (t *tx) Purge(ctx context.Context, before driver.Ages, limit int) (int, err
 func (t *tx) Guard(ctx context.Context, row driver.GuardRow, key string, version int64) error {
 	switch row {
 	case driver.GuardConfig, driver.GuardConversation, driver.GuardContact, driver.GuardItem, driver.GuardAgent, driver.GuardLease:
+		return t.Session.Guard(ctx, row, key, version)
+	}
+	if _, ok := row.Document(); ok {
 		return t.Session.Guard(ctx, row, key, version)
 	}
 	return errs.New(errs.Invalid, "store: no row of kind %q can be guarded", row)
@@ -184,7 +187,20 @@ func (r agents) SaveAgent(ctx context.Context, a routing.Agent) (int64, error) {
 	return r.AgentRepo.SaveAgent(ctx, a)
 }
 
-type inbox struct{ channel.InboxRepo }
+// inbox implements channel.InboxRepo.
+type inbox struct{ driver.InboxRepo }
+
+func (r inbox) Done(ctx context.Context, c channel.Claim, id channel.EnvelopeID) error {
+	return r.End(ctx, c, id, driver.EnvelopeOutcome{})
+}
+
+func (r inbox) Retry(ctx context.Context, c channel.Claim, id channel.EnvelopeID, notBefore time.Time, reason string) error {
+	return r.End(ctx, c, id, driver.EnvelopeOutcome{Retry: true, NotBefore: notBefore, Reason: reason})
+}
+
+func (r inbox) Quarantine(ctx context.Context, c channel.Claim, id channel.EnvelopeID, reason string) error {
+	return r.End(ctx, c, id, driver.EnvelopeOutcome{Bad: true, Reason: reason})
+}
 
 func (r inbox) Quarantined(ctx context.Context, limit int) ([]channel.Quarantined, error) {
 	return limited(limit, func() ([]channel.Quarantined, error) { return r.InboxRepo.Quarantined(ctx, limit) })
@@ -219,19 +235,77 @@ func (r audit) List(ctx context.Context, after int64, limit int) ([]AuditEntry, 
 	return limited(limit, func() ([]AuditEntry, error) { return r.AuditRepo.List(ctx, after, limit) })
 }
 
-type jobs struct{ driver.JobRepo }
-
-func (r jobs) Running(ctx context.Context, limit int) ([]Job, error) {
-	return limited(limit, func() ([]Job, error) { return r.JobRepo.Running(ctx, limit) })
+// Jobs stores jobs. A write under a claim that was lost is ErrStale.
+type Jobs interface {
+	// Enqueue adds a job; one with the Key of an unfinished job of its Kind is
+	// absorbed.
+	Enqueue(ctx context.Context, j Job) error
+	// Finish ends a claimed job as done.
+	Finish(ctx context.Context, id, token string) error
+	// Fail puts a claimed job back, due at the time, or ends it as dead when
+	// the time is zero.
+	Fail(ctx context.Context, id, token, reason string, retryAt time.Time) error
+	// Report stores progress and prolongs the lease.
+	Report(ctx context.Context, id, token string, progress int, lease time.Duration) error
+	// List returns jobs of a state, at most limit, without their tokens: those that
+	// run the oldest first, though their lease may have ended, others the one first
+	// that ended last.
+	List(ctx context.Context, state string, limit int) ([]Job, error)
+	// Revive queues a dead job again, due now, its attempts counted from none.
+	// ErrNotFound when there is none; ErrStale when it is not dead, or when an
+	// unfinished job of its Kind has its Key.
+	Revive(ctx context.Context, id string) error
 }
 
-func (r jobs) Dead(ctx context.Context, limit int) ([]Job, error) {
-	return limited(limit, func() ([]Job, error) { return r.JobRepo.Dead(ctx, limit) })
+type jobs struct{ driver.JobRepo }
+
+func (r jobs) Finish(ctx context.Context, id, token string) error {
+	return r.Settle(ctx, id, token, driver.JobOutcome{State: driver.JobDone, Progress: 100})
+}
+
+func (r jobs) Fail(ctx context.Context, id, token, reason string, retryAt time.Time) error {
+	if retryAt.IsZero() {
+		return r.Settle(ctx, id, token, driver.JobOutcome{State: driver.JobDead, Reason: reason})
+	}
+	return r.Settle(ctx, id, token, driver.JobOutcome{State: driver.JobQueued, Reason: reason, Due: retryAt})
+}
+
+func (r jobs) Report(ctx context.Context, id, token string, progress int, lease time.Duration) error {
+	return r.Settle(ctx, id, token, driver.JobOutcome{State: driver.JobRunning, Progress: progress, Lease: lease})
+}
+
+func (r jobs) List(ctx context.Context, state string, limit int) ([]Job, error) {
+	return limited(limit, func() ([]Job, error) { return r.JobRepo.List(ctx, state, limit) })
+}
+
+// Deadlines keeps deadlines: one a (kind, id).
+type Deadlines interface {
+	// Set creates or moves it.
+	Set(ctx context.Context, kind, id string, at time.Time) error
+	// Clear removes it; a no-op when there is none.
+	Clear(ctx context.Context, kind, id string) error
+}
+
+type deadlines struct{ driver.DeadlineRepo }
+
+func (r deadlines) Clear(ctx context.Context, kind, id string) error {
+	return r.Set(ctx, kind, id, time.Time{})
 }
 
 type commands struct{ driver.CommandRepo }
 
+// Search is driver.SearchRepo with Delete, which removes a message; a no-op when
+// it is not there.
+type Search interface {
+	driver.SearchRepo
+	Delete(ctx context.Context, m conversation.MessageID) error
+}
+
 type search struct{ driver.SearchRepo }
+
+func (r search) Delete(ctx context.Context, m conversation.MessageID) error {
+	return r.Put(ctx, m, "", time.Time{}, nil)
+}
 
 func (r search) Find(ctx context.Context, tokens []string, after driver.SearchHit, limit int) ([]driver.SearchHit, error) {
 	return limited(limit, func() ([]driver.SearchHit, error) {

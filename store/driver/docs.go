@@ -59,6 +59,9 @@ type Range struct {
 	From, To []byte
 	// Desc lists from the end.
 	Desc bool
+	// Below, unless it is 0, selects the documents whose Decl is below it instead,
+	// from the beginning whatever the place, the lowest Decl first.
+	Below int
 }
 
 // Place is where a list goes on: after the document with this value and id. The
@@ -94,13 +97,8 @@ type DocRepo interface {
 	List(ctx context.Context, r Range, after Place, limit int) ([]Placed, error)
 	// Count counts the range, but not beyond atMost.
 	Count(ctx context.Context, r Range, atMost int) (int, error)
-	// Guard makes the commit depend on the document's having the version, as
-	// Tx.Guard does for other rows; version 0 is not allowed.
-	Guard(ctx context.Context, kind, id string, version int64) error
 	// Configuration returns the version of the configuration and all documents of
 	// the kinds, in no order, as they were at one moment; of the version that is
 	// known no documents, which is cheap.
 	Configuration(ctx context.Context, known int64, kinds []string) (version int64, docs []Doc, err error)
-	// Stale returns at most limit documents whose Decl is below the given one.
-	Stale(ctx context.Context, kind string, below, limit int) ([]Doc, error)
 }

@@ -9,6 +9,7 @@ package driver
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
@@ -171,7 +172,7 @@ type Stats struct {
 type Tx struct {
 	Session
 
-	Inbox         channel.InboxRepo
+	Inbox         InboxRepo
 	Outbox        channel.OutboxRepo
 	Conversations ConversationRepo
 	Contacts      conversation.ContactRows
@@ -269,6 +270,14 @@ const (
 	GuardLease        GuardRow = "lease" // key the lease's name; its epoch
 )
 
+const documentRow = "document:"
+
+// GuardDocument is a document of the kind, by its id; its Version, which is not 0.
+func GuardDocument(kind string) GuardRow { return GuardRow(documentRow + kind) }
+
+// Document is the kind of document that is guarded; false for other rows.
+func (r GuardRow) Document() (kind string, ok bool) { return strings.CutPrefix(string(r), documentRow) }
+
 // ConversationRepo is conversation.Repo with pages by place.
 type ConversationRepo interface {
 	conversation.Rows
@@ -276,6 +285,29 @@ type ConversationRepo interface {
 	// behind after if it is not nil, at most limit, which is at least 1. No list
 	// of the filter is empty without being nil.
 	List(ctx context.Context, f conversation.Filter, after *conversation.Place, limit int) ([]conversation.Conversation, error)
+}
+
+// InboxRepo works claimed inbound lanes of the transaction's workspace.
+// Appending is Backend.AppendEnvelopes, which commits by itself.
+type InboxRepo interface {
+	// End says what becomes of a waiting envelope, under the claim of its lane.
+	// ErrStale when the claim is lost or the envelope already ended; that is
+	// reported by the write or, at the latest, by Update.
+	End(ctx context.Context, c channel.Claim, id channel.EnvelopeID, o EnvelopeOutcome) error
+	// Quarantined, Requeue, Forget and Envelope are those of channel.InboxRepo.
+	Quarantined(ctx context.Context, limit int) ([]channel.Quarantined, error)
+	Requeue(ctx context.Context, id channel.EnvelopeID) error
+	Forget(ctx context.Context, id channel.EnvelopeID) error
+	Envelope(ctx context.Context, id channel.EnvelopeID) (channel.Envelope, error)
+}
+
+// EnvelopeOutcome says what becomes of an envelope: the zero one that it is done.
+type EnvelopeOutcome struct {
+	// Retry leaves it at the head of its lane, not before NotBefore, and counts a
+	// try; Bad ends it and keeps it for a person. Both have a Reason.
+	Retry, Bad bool
+	NotBefore  time.Time
+	Reason     string
 }
 
 // AgentRepo is routing.AgentRepo and what follows from a changed configuration.
@@ -406,10 +438,8 @@ type Deadline struct {
 
 // DeadlineRepo keeps deadlines: one a (kind, id).
 type DeadlineRepo interface {
-	// Set creates or moves it.
+	// Set creates or moves it; the zero time removes it.
 	Set(ctx context.Context, kind, id string, at time.Time) error
-	// Clear removes it; a no-op when there is none.
-	Clear(ctx context.Context, kind, id string) error
 }
 
 // Job is work outside the flow: media, profiles, exports, indexing.
@@ -428,29 +458,39 @@ type Job struct {
 	CreatedAt time.Time   `json:"created_at,omitzero"`
 }
 
-// JobRepo stores jobs. A write under a claim that was lost is ErrStale.
+// The states of a job.
+const (
+	JobQueued  = "queued"
+	JobRunning = "running"
+	JobDone    = "done"
+	JobDead    = "dead"
+)
+
+// JobRepo stores jobs.
 type JobRepo interface {
 	// Enqueue adds a job; one with the Key of an unfinished job of its Kind is
 	// absorbed.
 	Enqueue(ctx context.Context, j Job) error
-	// Finish ends a claimed job as done.
-	Finish(ctx context.Context, id, token string) error
-	// Fail puts a claimed job back, due at the time, or ends it as dead when
-	// the time is zero.
-	Fail(ctx context.Context, id, token, reason string, retryAt time.Time) error
-	// Report stores progress and prolongs the lease.
-	Report(ctx context.Context, id, token string, progress int, lease time.Duration) error
-	// Job returns one. ErrNotFound.
-	Job(ctx context.Context, id string) (Job, error)
-	// Running lists claimed jobs, the oldest first, those whose lease ended
-	// included.
-	Running(ctx context.Context, limit int) ([]Job, error)
-	// Dead lists dead jobs, newest first.
-	Dead(ctx context.Context, limit int) ([]Job, error)
+	// Settle changes a claimed job. ErrStale when the claim was lost.
+	Settle(ctx context.Context, id, token string, o JobOutcome) error
+	// List returns jobs of a state, at most limit, without their tokens: those that
+	// run the oldest first, others the one first that ended last.
+	List(ctx context.Context, state string, limit int) ([]Job, error)
 	// Revive queues a dead job again, due now, its attempts counted from none.
 	// ErrNotFound when there is none; ErrStale when it is not dead, or when an
 	// unfinished job of its Kind has its Key.
 	Revive(ctx context.Context, id string) error
+}
+
+// JobOutcome says what becomes of a claimed job.
+type JobOutcome struct {
+	// State is JobDone, JobDead, JobQueued for another try at Due, or JobRunning
+	// for one that goes on: with Progress, under a lease prolonged to Lease.
+	State    string
+	Reason   string // of JobDead and JobQueued
+	Due      time.Time
+	Progress int
+	Lease    time.Duration
 }
 
 // CommandRepo makes commands idempotent.
@@ -465,10 +505,8 @@ type CommandRepo interface {
 // SearchRepo is an index of message texts as tokens; the tokens are made by
 // privacy.Grams, safe ASCII.
 type SearchRepo interface {
-	// Put indexes a message, replacing what was there.
+	// Put indexes a message, replacing what was there; no tokens remove it.
 	Put(ctx context.Context, m conversation.MessageID, c conversation.ID, at time.Time, tokens []string) error
-	// Delete removes a message; a no-op when it is not there.
-	Delete(ctx context.Context, m conversation.MessageID) error
 	// Find returns messages that have all tokens, newest first (ties by
 	// message id), at most limit, after the hit given; the zero hit is the
 	// beginning. No tokens find nothing.

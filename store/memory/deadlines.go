@@ -15,16 +15,11 @@ type deadlineKey struct{ kind, id string }
 
 func (r deadlines) Set(_ context.Context, kind, id string, at time.Time) error {
 	return do(r.t, func() error {
-		put(r.t, r.t.s.due, deadlineKey{kind, id}, clone(at))
-		r.t.news |= driver.NewsDeadlines
-		return nil
-	})
-}
-
-func (r deadlines) Clear(_ context.Context, kind, id string) error {
-	return do(r.t, func() error {
 		k := deadlineKey{kind, id}
-		if _, ok := get(r.t, r.t.s.due, k); ok {
+		if !at.IsZero() {
+			put(r.t, r.t.s.due, k, clone(at))
+			r.t.news |= driver.NewsDeadlines
+		} else if has(r.t, r.t.s.due, k) {
 			drop(r.t, r.t.s.due, k)
 		}
 		return nil

@@ -211,6 +211,9 @@ func (r documents) list(rg driver.Range, after driver.Place) []driver.Placed {
 }
 
 func (r documents) List(_ context.Context, rg driver.Range, after driver.Place, limit int) ([]driver.Placed, error) {
+	if rg.Below > 0 {
+		return r.stale(rg.Kind, rg.Below, limit)
+	}
 	return read(r.t, func() ([]driver.Placed, error) {
 		found := first(r.list(rg, after), limit)
 		out := make([]driver.Placed, len(found))
@@ -226,7 +229,8 @@ func (r documents) Count(_ context.Context, rg driver.Range, atMost int) (int, e
 	return read(r.t, func() (int, error) { return min(len(r.list(rg, driver.Place{})), atMost), nil })
 }
 
-func (r documents) Guard(_ context.Context, kind, id string, version int64) error {
+// guard is tx.Guard of a document.
+func (r documents) guard(kind, id string, version int64) error {
 	return do(r.t, func() error {
 		key := docID{kind, id}
 		if seen, ok := get(r.t, r.t.s.documents, key); !ok || seen.Version != version {
@@ -261,15 +265,15 @@ func (r documents) Configuration(_ context.Context, known int64, kinds []string)
 	return version, docs, err
 }
 
-func (r documents) Stale(_ context.Context, kind string, below, limit int) ([]driver.Doc, error) {
-	return read(r.t, func() ([]driver.Doc, error) {
-		var out []driver.Doc
+func (r documents) stale(kind string, below, limit int) ([]driver.Placed, error) {
+	return read(r.t, func() ([]driver.Placed, error) {
+		var out []driver.Placed
 		for id, d := range some(r.t, r.t.s.documents, r.t.s.docsOf.keys(kind)) {
 			if id.kind == kind && d.Decl < below {
-				out = append(out, shown(d))
+				out = append(out, driver.Placed{Doc: shown(d)})
 			}
 		}
-		slices.SortFunc(out, func(a, b driver.Doc) int { return cmp.Or(cmp.Compare(a.Decl, b.Decl), cmp.Compare(a.ID, b.ID)) })
+		slices.SortFunc(out, func(a, b driver.Placed) int { return cmp.Or(cmp.Compare(a.Decl, b.Decl), cmp.Compare(a.ID, b.ID)) })
 		return first(out, limit), nil
 	})
 }

@@ -94,33 +94,25 @@ func (r inbox) claimed(c channel.Claim, id channel.EnvelopeID) (envelope, error)
 	return e, nil
 }
 
-// end changes a claimed envelope.
-func (r inbox) end(c channel.Claim, id channel.EnvelopeID, change func(*envelope)) error {
+func (r inbox) End(_ context.Context, c channel.Claim, id channel.EnvelopeID, o driver.EnvelopeOutcome) error {
 	return do(r.t, func() error {
 		e, err := r.claimed(c, id)
 		if err != nil {
 			return err
 		}
-		change(&e)
+		switch e.reason = o.Reason; {
+		case o.Retry:
+			e.notBefore = clone(o.NotBefore)
+			e.Tries++
+			r.t.news |= driver.NewsInbox
+		case o.Bad:
+			e.state, e.badAt = envBad, r.t.now
+		default:
+			e.state = envDone
+		}
 		put(r.t, r.t.s.envelopes, id, e)
 		return nil
 	})
-}
-
-func (r inbox) Done(_ context.Context, c channel.Claim, id channel.EnvelopeID) error {
-	return r.end(c, id, func(e *envelope) { e.state = envDone })
-}
-
-func (r inbox) Retry(_ context.Context, c channel.Claim, id channel.EnvelopeID, notBefore time.Time, reason string) error {
-	return r.end(c, id, func(e *envelope) {
-		e.notBefore, e.reason = clone(notBefore), reason
-		e.Tries++
-		r.t.news |= driver.NewsInbox
-	})
-}
-
-func (r inbox) Quarantine(_ context.Context, c channel.Claim, id channel.EnvelopeID, reason string) error {
-	return r.end(c, id, func(e *envelope) { e.state, e.reason, e.badAt = envBad, reason, r.t.now })
 }
 
 func (r inbox) Quarantined(_ context.Context, limit int) ([]channel.Quarantined, error) {

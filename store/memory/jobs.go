@@ -86,24 +86,22 @@ func (r jobs) claimed(id, token string, change func(*job)) error {
 	})
 }
 
-func (r jobs) Finish(_ context.Context, id, token string) error {
-	return r.claimed(id, token, func(j *job) { j.State, j.Token, j.ended = jobDone, "", r.t.now })
-}
-
-func (r jobs) Fail(_ context.Context, id, token, reason string, retryAt time.Time) error {
+func (r jobs) Settle(_ context.Context, id, token string, o driver.JobOutcome) error {
 	return r.claimed(id, token, func(j *job) {
-		j.Reason, j.Token = reason, ""
-		if retryAt.IsZero() {
-			j.State, j.ended = jobDead, r.t.now
+		switch j.State = o.State; o.State {
+		case jobRunning:
+			j.Progress, j.until = o.Progress, r.t.now.Add(o.Lease)
 			return
+		case jobDone:
+			j.Progress, j.ended = o.Progress, r.t.now
+		case jobDead:
+			j.Reason, j.ended = o.Reason, r.t.now
+		case jobQueued:
+			j.Reason, j.Due = o.Reason, clone(o.Due)
+			r.t.news |= driver.NewsJobs
 		}
-		j.State, j.Due = jobQueued, clone(retryAt)
-		r.t.news |= driver.NewsJobs
+		j.Token = ""
 	})
-}
-
-func (r jobs) Report(_ context.Context, id, token string, progress int, lease time.Duration) error {
-	return r.claimed(id, token, func(j *job) { j.Progress, j.until = progress, r.t.now.Add(lease) })
 }
 
 func (r jobs) Revive(_ context.Context, id string) error {
@@ -127,51 +125,23 @@ func (r jobs) Revive(_ context.Context, id string) error {
 	})
 }
 
-func (r jobs) Job(_ context.Context, id string) (driver.Job, error) {
-	return read(r.t, func() (driver.Job, error) {
-		j, ok := get(r.t, r.t.s.jobs, id)
-		if !ok {
-			return driver.Job{}, missing("job", id)
-		}
-		r.t.found(1)
-		return clone(j.Job), nil
-	})
-}
-
-func (r jobs) Running(_ context.Context, limit int) ([]driver.Job, error) {
+func (r jobs) List(_ context.Context, state string, limit int) ([]driver.Job, error) {
 	return read(r.t, func() ([]driver.Job, error) {
-		var running []driver.Job
+		var list []job
 		for _, j := range each(r.t, r.t.s.jobs) {
-			if j.State == jobRunning {
+			if j.State == state {
 				j.Token = "" // a claim is the claimer's alone
-				running = append(running, j.Job)
+				list = append(list, j)
 			}
 		}
-		slices.SortFunc(running, func(a, b driver.Job) int {
-			return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
-		})
-		var out []driver.Job
-		for _, j := range first(running, limit) {
-			out = append(out, clone(j))
-		}
-		r.t.found(len(out))
-		return out, nil
-	})
-}
-
-func (r jobs) Dead(_ context.Context, limit int) ([]driver.Job, error) {
-	return read(r.t, func() ([]driver.Job, error) {
-		var dead []job
-		for _, j := range each(r.t, r.t.s.jobs) {
-			if j.State == jobDead {
-				dead = append(dead, j)
+		slices.SortFunc(list, func(a, b job) int {
+			if state != jobRunning {
+				a, b = b, a
 			}
-		}
-		slices.SortFunc(dead, func(a, b job) int {
-			return cmp.Or(b.ended.Compare(a.ended), b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID))
+			return cmp.Or(a.ended.Compare(b.ended), a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
 		})
 		var out []driver.Job
-		for _, j := range first(dead, limit) {
+		for _, j := range first(list, limit) {
 			out = append(out, clone(j.Job))
 		}
 		r.t.found(len(out))

@@ -33,18 +33,15 @@ func (s *space) docChanged(id conversation.MessageID, was, is *doc) {
 
 func (r search) Put(_ context.Context, m conversation.MessageID, c conversation.ID, at time.Time, tokens []string) error {
 	return do(r.t, func() error {
+		if len(tokens) == 0 {
+			if has(r.t, r.t.s.docs, m) {
+				drop(r.t, r.t.s.docs, m)
+			}
+			return nil
+		}
 		tokens := slices.Clone(tokens)
 		slices.Sort(tokens)
 		put(r.t, r.t.s.docs, m, doc{driver.SearchHit{Message: m, Conversation: c, At: clone(at)}, slices.Compact(tokens)})
-		return nil
-	})
-}
-
-func (r search) Delete(_ context.Context, m conversation.MessageID) error {
-	return do(r.t, func() error {
-		if _, ok := get(r.t, r.t.s.docs, m); ok {
-			drop(r.t, r.t.s.docs, m)
-		}
 		return nil
 	})
 }

@@ -136,6 +136,9 @@ func (t *tx) GiveBack(context.Context, driver.News, ...driver.LaneRef) (bool, er
 // Guard checks the version as the transaction sees it now and the committed
 // one again at the commit.
 func (t *tx) Guard(_ context.Context, row driver.GuardRow, key string, version int64) error {
+	if kind, ok := row.Document(); ok {
+		return documents{t}.guard(kind, key, version)
+	}
 	return do(t, func() error {
 		seen, err := t.guarded(row, key, func(v, _ int64) int64 { return v })
 		if err != nil {

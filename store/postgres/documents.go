@@ -154,6 +154,9 @@ func (r documents) selected(columns string, rg driver.Range, after driver.Place,
 // their documents one by one: what a join reads would depend on what the planner
 // knows of the tables.
 func (r documents) List(ctx context.Context, rg driver.Range, after driver.Place, limit int) ([]driver.Placed, error) {
+	if rg.Below > 0 {
+		return r.stale(ctx, rg.Kind, rg.Below, limit)
+	}
 	direction := ""
 	if rg.Desc {
 		direction = " DESC"
@@ -182,8 +185,8 @@ func (r documents) Count(ctx context.Context, rg driver.Range, atMost int) (n in
 	return n, err
 }
 
-// Guard implements driver.DocRepo; see tx.Guard.
-func (r documents) Guard(ctx context.Context, kind, id string, version int64) error {
+// guard is tx.Guard of a document.
+func (r documents) guard(ctx context.Context, kind, id string, version int64) error {
 	const row = `SELECT 1 FROM sd.documents WHERE ws = $1 AND kind = $2 AND id = $3 AND version = $4 FOR NO KEY UPDATE`
 	check := asClash("document", row+` NOWAIT`, key(r.ws), key(kind), key(id), version)
 	rival := query(row, key(r.ws), key(kind), key(id), version)
@@ -215,9 +218,13 @@ func (r documents) Configuration(ctx context.Context, known int64, kinds []strin
 	return version, docs, err
 }
 
-// Stale implements driver.DocRepo.
-func (r documents) Stale(ctx context.Context, kind string, below, limit int) ([]driver.Doc, error) {
+// stale lists documents of an older declaration.
+func (r documents) stale(ctx context.Context, kind string, below, limit int) ([]driver.Placed, error) {
+	scan := func(row pgx.Rows) (driver.Placed, error) {
+		d, err := scanDocument(kind)(row)
+		return driver.Placed{Doc: d}, err
+	}
 	return many(ctx, r.tx, query(`SELECT `+docColumns+` FROM sd.documents d
 		WHERE ws = $1 AND kind = $2 AND decl < $3 ORDER BY decl, id LIMIT $4`,
-		key(r.ws), key(kind), below, limit), scanDocument(kind))
+		key(r.ws), key(kind), below, limit), scan)
 }

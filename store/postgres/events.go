@@ -42,21 +42,18 @@ type deadlines struct{ *tx }
 
 // Set implements driver.DeadlineRepo.
 func (d deadlines) Set(ctx context.Context, kind, id string, at time.Time) error {
-	d.news |= driver.NewsDeadlines
-	d.due(at)
-	if d.ahead != nil {
+	if !at.IsZero() {
+		d.news |= driver.NewsDeadlines
+		d.due(at)
+	}
+	switch {
+	case d.ahead != nil:
 		return d.with(kind, id, at)
+	case at.IsZero():
+		return d.write(ctx, query(`DELETE FROM sd.deadlines WHERE ws = $1 AND kind = $2 AND id = $3`, key(d.ws), key(kind), key(id)))
 	}
 	return d.write(ctx, query(`INSERT INTO sd.deadlines (ws, kind, id, at) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (ws, kind, id) DO UPDATE SET at = excluded.at`, key(d.ws), key(kind), key(id), at))
-}
-
-// Clear implements driver.DeadlineRepo.
-func (d deadlines) Clear(ctx context.Context, kind, id string) error {
-	if d.ahead != nil {
-		return d.with(kind, id, time.Time{})
-	}
-	return d.write(ctx, query(`DELETE FROM sd.deadlines WHERE ws = $1 AND kind = $2 AND id = $3`, key(d.ws), key(kind), key(id)))
 }
 
 // with sets a deadline together with those of other pieces of work, or clears it.

@@ -28,6 +28,9 @@ func (t *tx) Guard(ctx context.Context, row driver.GuardRow, id string, version 
 	if row == driver.GuardConfig {
 		return t.guardConfig(ctx, version)
 	}
+	if kind, ok := row.Document(); ok {
+		return documents{t}.guard(ctx, kind, id, version)
+	}
 	g, ok := guarded[row]
 	if !ok {
 		return errs.New(errs.Invalid, "store: no row %q can be guarded", row)

@@ -55,8 +55,18 @@ func (r *envelopeRow) envelope() channel.Envelope {
 
 const envelopeEnded = "the envelope already ended"
 
-// Done implements channel.InboxRepo.
-func (i inbox) Done(ctx context.Context, c channel.Claim, id channel.EnvelopeID) error {
+// End implements driver.InboxRepo.
+func (i inbox) End(ctx context.Context, c channel.Claim, id channel.EnvelopeID, o driver.EnvelopeOutcome) error {
+	switch {
+	case o.Retry:
+		return i.retry(ctx, c, id, o.NotBefore, o.Reason)
+	case o.Bad:
+		return i.quarantine(ctx, c, id, o.Reason)
+	}
+	return i.done(ctx, c, id)
+}
+
+func (i inbox) done(ctx context.Context, c channel.Claim, id channel.EnvelopeID) error {
 	if i.ahead != nil {
 		if err := i.writable(); err != nil {
 			return err
@@ -72,8 +82,7 @@ func (i inbox) Done(ctx context.Context, c channel.Claim, id channel.EnvelopeID)
 		key(i.ws), key(id), key(c.Account), key(c.Lane)))
 }
 
-// Retry implements channel.InboxRepo.
-func (i inbox) Retry(ctx context.Context, c channel.Claim, id channel.EnvelopeID, notBefore time.Time, reason string) error {
+func (i inbox) retry(ctx context.Context, c channel.Claim, id channel.EnvelopeID, notBefore time.Time, reason string) error {
 	i.news |= driver.NewsInbox
 	return i.write(ctx, i.holding(inboxLanes, c), asStale(envelopeEnded,
 		`UPDATE sd.inbox SET not_before = $5, tries = tries + 1, reason = $6 WHERE ws = $1 AND id = $2 AND account = $3 AND lane = $4
@@ -81,15 +90,14 @@ func (i inbox) Retry(ctx context.Context, c channel.Claim, id channel.EnvelopeID
 		key(i.ws), key(id), key(c.Account), key(c.Lane), orNull(notBefore), key(reason)))
 }
 
-// Quarantine implements channel.InboxRepo.
-func (i inbox) Quarantine(ctx context.Context, c channel.Claim, id channel.EnvelopeID, reason string) error {
+func (i inbox) quarantine(ctx context.Context, c channel.Claim, id channel.EnvelopeID, reason string) error {
 	return i.write(ctx, i.holding(inboxLanes, c), asStale(envelopeEnded,
 		`UPDATE sd.inbox SET state = 'quarantined', ended_at = clock_timestamp(), reason = $5 WHERE ws = $1 AND id = $2
 			AND account = $3 AND lane = $4 AND state = 'pending' RETURNING 1`,
 		key(i.ws), key(id), key(c.Account), key(c.Lane), key(reason)))
 }
 
-// Quarantined implements channel.InboxRepo.
+// Quarantined implements driver.InboxRepo.
 func (i inbox) Quarantined(ctx context.Context, limit int) ([]channel.Quarantined, error) {
 	q := query(`SELECT `+envelopeColumns+`, e.reason, e.ended_at FROM sd.inbox e WHERE e.ws = $1 AND e.state = 'quarantined'
 		ORDER BY e.ended_at DESC, e.id DESC LIMIT $2`, key(i.ws), limit)
@@ -102,7 +110,7 @@ func (i inbox) Quarantined(ctx context.Context, limit int) ([]channel.Quarantine
 	})
 }
 
-// Requeue implements channel.InboxRepo.
+// Requeue implements driver.InboxRepo.
 func (i inbox) Requeue(ctx context.Context, id channel.EnvelopeID) error {
 	if err := i.writable(); err != nil {
 		return err
@@ -118,12 +126,12 @@ func (i inbox) Requeue(ctx context.Context, id channel.EnvelopeID) error {
 		WHERE ws = $1 AND id = $2 AND state = 'quarantined' RETURNING 1`, key(i.ws), key(id)))
 }
 
-// Forget implements channel.InboxRepo.
+// Forget implements driver.InboxRepo.
 func (i inbox) Forget(ctx context.Context, id channel.EnvelopeID) error {
 	return i.write(ctx, query(`UPDATE sd.inbox SET raw = ''::bytea WHERE ws = $1 AND id = $2 AND state = 'done'`, key(i.ws), key(id)))
 }
 
-// Envelope implements channel.InboxRepo.
+// Envelope implements driver.InboxRepo.
 func (i inbox) Envelope(ctx context.Context, id channel.EnvelopeID) (channel.Envelope, error) {
 	return i.find(ctx, id, "'pending', 'done', 'quarantined'")
 }

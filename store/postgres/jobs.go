@@ -32,33 +32,26 @@ func (j jobs) Enqueue(ctx context.Context, v driver.Job) error {
 		v.CreatedAt, v.Payload})
 }
 
-// Finish implements driver.JobRepo.
-func (j jobs) Finish(ctx context.Context, id, token string) error {
-	return j.write(ctx, asStale(jobClaim, `UPDATE sd.jobs SET state = 'done', progress = 100, claimable = NULL, token = NULL, ended_at
-		= clock_timestamp() `+jobHeld, key(j.ws), key(id), key(token)))
-}
-
-// Fail implements driver.JobRepo.
-func (j jobs) Fail(ctx context.Context, id, token, reason string, retryAt time.Time) error {
-	j.news |= driver.NewsJobs
-	if j.due(retryAt); retryAt.IsZero() {
-		return j.write(ctx, asStale(jobClaim, `UPDATE sd.jobs
-			SET state = 'dead', reason = $4, claimable = NULL, token = NULL, ended_at = clock_timestamp() `+jobHeld,
-			key(j.ws), key(id), key(token), key(reason)))
+// Settle implements driver.JobRepo.
+func (j jobs) Settle(ctx context.Context, id, token string, o driver.JobOutcome) error {
+	set, more := `state = 'done', progress = $4, claimable = NULL, token = NULL, ended_at = clock_timestamp() `, []any{o.Progress}
+	switch o.State {
+	case driver.JobDead:
+		set, more = `state = 'dead', reason = $4, claimable = NULL, token = NULL, ended_at = clock_timestamp() `, []any{key(o.Reason)}
+	case driver.JobQueued:
+		j.news |= driver.NewsJobs
+		j.due(o.Due)
+		set, more = `state = 'queued', reason = $4, due = $5, claimable = $5, token = NULL `, []any{key(o.Reason), o.Due}
+	case driver.JobRunning:
+		set, more = `progress = $4, claimable = clock_timestamp() + $5::interval `, []any{o.Progress, o.Lease}
 	}
-	return j.write(ctx, asStale(jobClaim, `UPDATE sd.jobs SET state = 'queued', reason = $4, due = $5, claimable = $5, token = NULL `+
-		jobHeld, key(j.ws), key(id), key(token), key(reason), retryAt))
-}
-
-// Report implements driver.JobRepo.
-func (j jobs) Report(ctx context.Context, id, token string, progress int, lease time.Duration) error {
-	return j.write(ctx, asStale(jobClaim, `UPDATE sd.jobs SET progress = $4, claimable = clock_timestamp() + $5::interval `+jobHeld,
-		key(j.ws), key(id), key(token), progress, lease))
+	return j.write(ctx, asStale(jobClaim, `UPDATE sd.jobs SET `+set+jobHeld, append([]any{key(j.ws), key(id), key(token)}, more...)...))
 }
 
 // Revive implements driver.JobRepo.
 func (j jobs) Revive(ctx context.Context, id string) error {
-	if _, err := j.Job(ctx, id); err != nil {
+	_, err := one(ctx, j.tx, "job", query(`SELECT id FROM sd.jobs WHERE ws = $1 AND id = $2`, key(j.ws), key(id)), scanKey)
+	if err != nil {
 		return err
 	}
 	j.news |= driver.NewsJobs
@@ -86,31 +79,18 @@ func scanJob(r pgx.Rows, more ...any) (driver.Job, error) {
 	return v, err
 }
 
-// Job implements driver.JobRepo.
-func (j jobs) Job(ctx context.Context, id string) (driver.Job, error) {
-	v, err := one(ctx, j.tx, "job", query(`SELECT `+jobColumns+` FROM sd.jobs j WHERE j.ws = $1 AND j.id = $2`, key(j.ws), key(id)),
-		readJob)
-	v.Token = "" // a claim is the claimer's alone
-	return v, err
-}
-
-// Running implements driver.JobRepo. Only what has not ended can be claimed, and
+// List implements driver.JobRepo. Only what has not ended can be claimed, and
 // that alone is indexed by it.
-func (j jobs) Running(ctx context.Context, limit int) ([]driver.Job, error) {
-	list, err := many(ctx, j.tx, query(`SELECT `+jobColumns+` FROM sd.jobs j
-		WHERE j.claimable IS NOT NULL AND j.ws = $1 AND j.state = 'running' ORDER BY j.created_at, j.id LIMIT $2`, key(j.ws), limit),
-		readJob)
+func (j jobs) List(ctx context.Context, state string, limit int) ([]driver.Job, error) {
+	of := `j.ws = $1 AND j.state = $2 ORDER BY j.ended_at DESC, j.id DESC`
+	if state == driver.JobRunning {
+		of = `j.claimable IS NOT NULL AND j.ws = $1 AND j.state = $2 ORDER BY j.created_at, j.id`
+	}
+	list, err := many(ctx, j.tx, query(`SELECT `+jobColumns+` FROM sd.jobs j WHERE `+of+` LIMIT $3`, key(j.ws), state, limit), readJob)
 	for i := range list {
-		list[i].Token = ""
+		list[i].Token = "" // a claim is the claimer's alone
 	}
 	return list, err
-}
-
-// Dead implements driver.JobRepo.
-func (j jobs) Dead(ctx context.Context, limit int) ([]driver.Job, error) {
-	return many(ctx, j.tx, query(`SELECT `+jobColumns+
-		` FROM sd.jobs j WHERE j.ws = $1 AND j.state = 'dead' ORDER BY j.ended_at DESC, j.id DESC LIMIT $2`,
-		key(j.ws), limit), readJob)
 }
 
 // purgeDone deletes jobs that are done.

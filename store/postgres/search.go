@@ -32,14 +32,12 @@ func (s search) lexemes(tokens []string) []string {
 // Put implements driver.SearchRepo. The lexemes are stored as they are, as the
 // configuration "simple" would leave them: they are made by privacy.Grams.
 func (s search) Put(ctx context.Context, m conversation.MessageID, c conversation.ID, at time.Time, tokens []string) error {
+	if len(tokens) == 0 {
+		return s.write(ctx, query(`DELETE FROM sd.search WHERE ws = $1 AND message = $2`, key(s.ws), key(m)))
+	}
 	return s.write(ctx, query(`INSERT INTO sd.search (ws, message, conversation, at, tokens) VALUES ($1, $2, $3, $4, array_to_tsvector($5))
 		ON CONFLICT (ws, message) DO UPDATE SET conversation = excluded.conversation, at = excluded.at, tokens = excluded.tokens`,
 		key(s.ws), key(m), key(c), at, s.lexemes(tokens)))
-}
-
-// Delete implements driver.SearchRepo.
-func (s search) Delete(ctx context.Context, m conversation.MessageID) error {
-	return s.write(ctx, query(`DELETE FROM sd.search WHERE ws = $1 AND message = $2`, key(s.ws), key(m)))
 }
 
 var quoteLexeme = strings.NewReplacer(`'`, `''`, `\`, `\\`)

@@ -189,6 +189,9 @@ func (r documents) selected(rg driver.Range, after driver.Place) (text, value st
 }
 
 func (r documents) List(_ context.Context, rg driver.Range, after driver.Place, limit int) ([]driver.Placed, error) {
+	if rg.Below > 0 {
+		return r.stale(rg.Kind, rg.Below, limit)
+	}
 	text, value, args := r.selected(rg, after)
 	id, direction := "d.id", ""
 	if rg.Tag != "" {
@@ -211,8 +214,8 @@ func (r documents) Count(_ context.Context, rg driver.Range, atMost int) (int, e
 	return int(n), err
 }
 
-// Guard holds because functions run one after another; see tx.Guard.
-func (r documents) Guard(_ context.Context, kind, id string, version int64) error {
+// guard is tx.Guard of a document.
+func (r documents) guard(kind, id string, version int64) error {
 	present, ok, err := r.number(`SELECT version FROM documents WHERE ws = ? AND kind = ? AND id = ?`, r.ws, kind, id)
 	if err != nil {
 		return err
@@ -240,8 +243,12 @@ func (r documents) Configuration(_ context.Context, known int64, kinds []string)
 	return version, docs, nil
 }
 
-func (r documents) Stale(_ context.Context, kind string, below, limit int) ([]driver.Doc, error) {
-	return list(r.tx, scanDocument(kind), `SELECT `+docColumns+` FROM documents d
+func (r documents) stale(kind string, below, limit int) ([]driver.Placed, error) {
+	scan := func(w raw.Row) (driver.Placed, error) {
+		d, err := scanDocument(kind)(w)
+		return driver.Placed{Doc: d}, err
+	}
+	return list(r.tx, scan, `SELECT `+docColumns+` FROM documents d
 		WHERE ws = ? AND kind = ? AND decl < ? ORDER BY decl, id LIMIT ?`,
 		r.ws, kind, below, max(limit, 0))
 }

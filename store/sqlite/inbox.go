@@ -115,7 +115,7 @@ func newID() string {
 	return id.String()
 }
 
-// inbox implements channel.InboxRepo.
+// inbox implements driver.InboxRepo.
 type inbox struct{ *tx }
 
 // end gives a pending envelope another state under the claim.
@@ -145,15 +145,17 @@ func staleEnvelope(id channel.EnvelopeID) error {
 	return errs.New(errs.Stale, "sqlite: envelope %s is not pending in the claimed lane; it already ended", id)
 }
 
-func (r inbox) Done(_ context.Context, c channel.Claim, id channel.EnvelopeID) error {
-	return r.end(c, id, envelopeDone, "")
+func (r inbox) End(_ context.Context, c channel.Claim, id channel.EnvelopeID, o driver.EnvelopeOutcome) error {
+	switch {
+	case o.Retry:
+		return r.retry(c, id, o.NotBefore, o.Reason)
+	case o.Bad:
+		return r.end(c, id, envelopeBad, o.Reason)
+	}
+	return r.end(c, id, envelopeDone, o.Reason)
 }
 
-func (r inbox) Quarantine(_ context.Context, c channel.Claim, id channel.EnvelopeID, reason string) error {
-	return r.end(c, id, envelopeBad, reason)
-}
-
-func (r inbox) Retry(_ context.Context, c channel.Claim, id channel.EnvelopeID, notBefore time.Time, reason string) error {
+func (r inbox) retry(c channel.Claim, id channel.EnvelopeID, notBefore time.Time, reason string) error {
 	k, err := r.b.inbox.hold(r.tx, c)
 	if err != nil {
 		return err

@@ -57,23 +57,20 @@ func (r jobs) underClaim(id, token, set string, args ...any) error {
 	return err
 }
 
-func (r jobs) Finish(_ context.Context, id, token string) error {
-	return r.underClaim(id, token, `state = 'done', token = '', progress = 100, ended = ?`, micro(r.now))
-}
-
-func (r jobs) Fail(_ context.Context, id, token, reason string, retryAt time.Time) error {
-	if retryAt.IsZero() {
-		return r.underClaim(id, token, `state = 'dead', token = '', reason = ?, ended = ?`, reason, micro(r.now))
+func (r jobs) Settle(_ context.Context, id, token string, o driver.JobOutcome) error {
+	switch o.State {
+	case driver.JobDone:
+		return r.underClaim(id, token, `state = 'done', token = '', progress = ?, ended = ?`, o.Progress, micro(r.now))
+	case driver.JobDead:
+		return r.underClaim(id, token, `state = 'dead', token = '', reason = ?, ended = ?`, o.Reason, micro(r.now))
+	case driver.JobQueued:
+		r.hint |= driver.NewsJobs
+		return r.underClaim(id, token, `state = 'queued', token = '', reason = ?, due = ?, wake = ?`, o.Reason, micro(o.Due), micro(o.Due))
 	}
-	r.hint |= driver.NewsJobs
-	return r.underClaim(id, token, `state = 'queued', token = '', reason = ?, due = ?, wake = ?`, reason, micro(retryAt), micro(retryAt))
+	return r.underClaim(id, token, `progress = ?, wake = ?`, o.Progress, micro(r.now.Add(o.Lease)))
 }
 
-func (r jobs) Report(_ context.Context, id, token string, progress int, lease time.Duration) error {
-	return r.underClaim(id, token, `progress = ?, wake = ?`, progress, micro(r.now.Add(lease)))
-}
-
-func (r jobs) Revive(ctx context.Context, id string) error {
+func (r jobs) Revive(_ context.Context, id string) error {
 	n, err := r.exec(`UPDATE jobs SET state = 'queued', reason = '', attempts = 0, progress = 0, due = ?1, wake = ?1, ended = 0
 		WHERE ws = ?2 AND id = ?3 AND state = 'dead' AND (key = '' OR NOT EXISTS (SELECT 1 FROM jobs o
 			WHERE o.ws = jobs.ws AND o.kind = jobs.kind AND o.key = jobs.key AND o.state IN ('queued', 'running')))`,
@@ -84,28 +81,26 @@ func (r jobs) Revive(ctx context.Context, id string) error {
 	if err != nil || n > 0 {
 		return err
 	}
-	if _, err := r.Job(ctx, id); err != nil {
+	known, err := r.exists(`SELECT 1 FROM jobs WHERE ws = ? AND id = ?`, r.ws, id)
+	if err != nil {
 		return err
+	}
+	if !known {
+		return errs.New(errs.NotFound, "sqlite: there is no job %s", id)
 	}
 	return errs.New(errs.Stale, "sqlite: job %s is not dead, or another one does its work; read it again", id)
 }
 
-func (r jobs) Job(_ context.Context, id string) (driver.Job, error) {
-	return one(r.tx, r.b.scanJob, "job "+id, `SELECT `+jobColumns+` FROM jobs WHERE ws = ? AND id = ?`, r.ws, id)
-}
-
-func (r jobs) Running(_ context.Context, limit int) ([]driver.Job, error) {
-	out, err := list(r.tx, r.b.scanJob, `SELECT `+jobColumns+` FROM jobs
-		WHERE ws = ? AND state IN ('queued', 'running') AND state = 'running' ORDER BY created, seq LIMIT ?`, r.ws, limit)
+func (r jobs) List(_ context.Context, state string, limit int) ([]driver.Job, error) {
+	of := `state = ? ORDER BY ended DESC, seq DESC`
+	if state == driver.JobRunning {
+		of = `state IN ('queued', 'running') AND state = ? ORDER BY created, seq`
+	}
+	out, err := list(r.tx, r.b.scanJob, `SELECT `+jobColumns+` FROM jobs WHERE ws = ? AND `+of+` LIMIT ?`, r.ws, state, limit)
 	for i := range out {
-		out[i].Token = ""
+		out[i].Token = "" // a claim is the claimer's alone
 	}
 	return out, err
-}
-
-func (r jobs) Dead(_ context.Context, limit int) ([]driver.Job, error) {
-	return list(r.tx, r.b.scanJob, `SELECT `+jobColumns+` FROM jobs WHERE ws = ? AND state = 'dead' ORDER BY ended DESC, seq DESC LIMIT ?`,
-		r.ws, limit)
 }
 
 func (r jobs) purgeDone(_ context.Context, before time.Time, limit int) (int, error) {

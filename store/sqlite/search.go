@@ -37,8 +37,8 @@ func (r search) indexed(token string) string {
 	return ws + "t" + token
 }
 
-func (r search) Put(ctx context.Context, m conversation.MessageID, c conversation.ID, at time.Time, tokens []string) error {
-	if err := r.Delete(ctx, m); err != nil {
+func (r search) Put(_ context.Context, m conversation.MessageID, c conversation.ID, at time.Time, tokens []string) error {
+	if err := r.remove(m); err != nil || len(tokens) == 0 {
 		return err
 	}
 	rank, err := r.freeRank(at)
@@ -77,7 +77,7 @@ func (r search) freeRank(at time.Time) (int64, error) {
 	}
 }
 
-func (r search) Delete(_ context.Context, m conversation.MessageID) error {
+func (r search) remove(m conversation.MessageID) error {
 	var rank int64
 	ok, err := r.returning(`DELETE FROM search_messages WHERE ws = ? AND message = ? RETURNING rank`,
 		func(w raw.Row) { rank = w.Int(0) }, r.ws, string(m))

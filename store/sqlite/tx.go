@@ -232,6 +232,9 @@ func (t *tx) GiveBack(context.Context, driver.News, ...driver.LaneRef) (bool, er
 // Guard implements driver.Session. Functions run one after another and are
 // committed together, so that what holds now holds at the commit.
 func (t *tx) Guard(_ context.Context, row driver.GuardRow, key string, version int64) error {
+	if kind, ok := row.Document(); ok {
+		return documents{t}.guard(kind, key, version)
+	}
 	var present int64
 	var ok bool
 	var err error

@@ -186,7 +186,10 @@ func limits(e *env) {
 			_, err := tx.Outbox().Unknown(ctx, n)
 			return err
 		},
-		"dead jobs": func(ctx context.Context, tx store.Tx, n int) error { _, err := tx.Jobs().Dead(ctx, n); return err },
+		"dead jobs": func(ctx context.Context, tx store.Tx, n int) error {
+			_, err := tx.Jobs().List(ctx, driver.JobDead, n)
+			return err
+		},
 		"search": func(ctx context.Context, tx store.Tx, n int) error {
 			_, err := tx.Search().Find(ctx, []string{"aa"}, driver.SearchHit{}, n)
 			return err

@@ -141,8 +141,7 @@ func (e *env) checkFill(want filled, mark string) {
 	require.Equal(e, mark, want.conv.Memo)
 	e.sums("a")
 	e.view(func(ctx context.Context, tx store.Tx) error {
-		job, err := tx.Jobs().Job(ctx, "j")
-		require.NoError(e, err)
+		job, _ := jobOf(ctx, e, tx, "j")
 		require.Equal(e, mark, string(job.Payload))
 		digest, result, err := tx.Commands().Lookup(ctx, "p", "k")
 		require.NoError(e, err)

@@ -167,7 +167,6 @@ var workspaceRules = []rule{
 				"item":         func() error { _, err := tx.Work().Item(ctx, "i"); return err },
 				"envelope":     func() error { _, err := tx.Inbox().Envelope(ctx, "env-k"); return err },
 				"row":          func() error { _, err := tx.Outbox().Row(ctx, "r"); return err },
-				"job":          func() error { _, err := tx.Jobs().Job(ctx, "j"); return err },
 				"command":      func() error { _, _, err := tx.Commands().Lookup(ctx, "p", "k"); return err },
 				"blob":         func() error { _, err := tx.Blobs().Blob(ctx, "b"); return err },
 				"sealed":       func() error { _, err := tx.Vault().Sealed(ctx, "o", "n"); return err },
