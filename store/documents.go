@@ -16,7 +16,6 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/jsondoc"
 	"github.com/sangdam/sangdam/store/driver"
-	stored "github.com/sangdam/sangdam/store/internal/micro"
 )
 
 // Kind declares one kind of document: how its values are stored and found. The
@@ -307,7 +306,7 @@ func (d *Documents[T]) decode(doc driver.Doc) (T, error) {
 			*d.kind.Extra(&v) = all
 		}
 	}
-	stored.Times(&v)
+	jsondoc.Times(&v)
 	*d.kind.Version(&v) = doc.Version
 	return v, nil
 }

@@ -89,12 +89,20 @@ func (r vault) of(ctx context.Context, owner, prefix string) ([]sealedRow, error
 	return sealedRows.All(ctx, r.t, List[sealedRow]{Index: "owner", From: from, To: Next(from)}, maxOfWorkspace)
 }
 
+// DropOwner goes on until there is nothing left, however much there is.
 func (r vault) DropOwner(ctx context.Context, owner string) error {
-	rows, err := r.of(ctx, owner, "")
-	for i := range rows {
-		err = errors.Join(err, sealedRows.Delete(ctx, r.t, &rows[i]))
+	from := ofOwner(owner, "")
+	for {
+		page, err := sealedRows.List(ctx, r.t, List[sealedRow]{Index: "owner", From: from, To: Next(from), Limit: maxPage})
+		if err != nil || len(page.Items) == 0 {
+			return err
+		}
+		for i := range page.Items {
+			if err := sealedRows.Delete(ctx, r.t, &page.Items[i]); err != nil {
+				return err
+			}
+		}
 	}
-	return err
 }
 
 func (r vault) Names(ctx context.Context, owner, prefix string) (names []string, err error) {

@@ -5,10 +5,10 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/jsondoc"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store/driver"
-	stored "github.com/sangdam/sangdam/store/internal/micro"
 )
 
 // Work stores items, offers and assignments of the transaction's workspace and
@@ -165,4 +165,4 @@ func (w *work) EndAssignment(ctx context.Context, item routing.ItemID, as routin
 }
 
 // micro is the precision and zone of every stored time.
-func micro(t time.Time) time.Time { return stored.Of(t) }
+func micro(t time.Time) time.Time { return jsondoc.Micro(t) }

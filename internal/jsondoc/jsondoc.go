@@ -1,4 +1,4 @@
-// Package jsondoc reads stored documents.
+// Package jsondoc reads stored documents, and brings times to how they are stored.
 //
 // It reads what encoding/json reads, and by the same rules, but in a third of the
 // time: the reader is the one that Go 1.27 brings, by way of the module that

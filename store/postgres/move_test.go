@@ -35,10 +35,12 @@ func TestRowsOfTheProgramBeforeAreDocumentsNow(t *testing.T) {
 	do(`INSERT INTO config (ws, version) VALUES ('ws', 5)`)
 	do(`INSERT INTO accounts (ws, id, version, token, doc, sealed) VALUES ('ws', 'a', 7, 'tok', $1, $2)`, doc(y.account), y.account.Sealed)
 	do(`INSERT INTO desks (ws, id, name, seats, members, doc) VALUES ('ws', 'd', $1, 9, 2, $2)`, y.desk.Name, doc(y.desk))
-	do(`INSERT INTO desks (ws, id, name, seats, members, doc) VALUES ('ws', 'e', 'empty', 0, 0, $1)`, doc(routing.Desk{ID: "e", Name: "empty"}))
+	do(`INSERT INTO desks (ws, id, name, seats, members, doc) VALUES ('ws', 'e', 'empty', 0, 0, $1)`,
+		doc(routing.Desk{ID: "e", Name: "empty"}))
 	do(`INSERT INTO desk_members (ws, desk, agent) VALUES ('ws', 'd', 'y'), ('ws', 'd', 'x')`)
 	do(`INSERT INTO work_streams (ws, id, doc) VALUES ('ws', 'w', $1)`, doc(y.stream))
-	do(`INSERT INTO queues (ws, id, doc) VALUES ('ws', 'q', $1)`, bytes.Replace(doc(y.queue), []byte(`"v":1`), []byte(`"v":1,"later":{"x":1}`), 1))
+	do(`INSERT INTO queues (ws, id, doc) VALUES ('ws', 'q', $1)`,
+		bytes.Replace(doc(y.queue), []byte(`"v":1`), []byte(`"v":1,"later":{"x":1}`), 1))
 	do(`INSERT INTO blobs (ws, name, doc) VALUES ('ws', 'b', $1)`, doc(y.blob))
 	do(`INSERT INTO vault (ws, owner, name, sealed) VALUES ('ws', 'contact:c', 'key', '\x00ff'), ('ws', 'contact:c', 'orig', ''),
 		('ws', 'contact:d', 'key', '\x01')`)

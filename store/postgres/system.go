@@ -55,7 +55,8 @@ func (s system) Workspaces(ctx context.Context) ([]driver.WorkspaceID, error) {
 func (s system) Resolve(ctx context.Context, kind string, global []byte) (driver.WorkspaceID, string, error) {
 	var ws, id string
 	found := false
-	err := s.run(ctx, query(`SELECT ws, id FROM sd.documents WHERE kind = $1 AND g = $2`, key(kind), notNil(global)).rows(func(r pgx.Rows) error {
+	find := query(`SELECT ws, id FROM sd.documents WHERE kind = $1 AND g = $2`, key(kind), notNil(global))
+	err := s.run(ctx, find.rows(func(r pgx.Rows) error {
 		found = true
 		return r.Scan(&ws, &id)
 	}))

@@ -10,7 +10,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/jsondoc"
-	stored "github.com/sangdam/sangdam/store/internal/micro"
 )
 
 // key makes a string storable in a text column, which refuses NUL and invalid
@@ -106,12 +105,12 @@ func decode[T any](doc []byte) (T, error) {
 	if err := jsondoc.Unmarshal(doc, &v); err != nil {
 		return v, errs.New(errs.Unavailable, "store: a stored %T is unreadable: %w", v, err)
 	}
-	stored.Times(&v)
+	jsondoc.Times(&v)
 	return v, nil
 }
 
 // micro is the precision and zone of every stored time.
-func micro(t time.Time) time.Time { return stored.Of(t) }
+func micro(t time.Time) time.Time { return jsondoc.Micro(t) }
 
 // orNull is nil for the zero time.
 func orNull(t time.Time) *time.Time {

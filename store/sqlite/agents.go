@@ -112,7 +112,8 @@ func (r agents) SetPresence(ctx context.Context, id routing.AgentID, p routing.P
 // RaiseEligibility implements driver.AgentRepo.
 func (r agents) RaiseEligibility(_ context.Context, ids ...routing.AgentID) error {
 	for _, id := range ids {
-		if err := r.change(`UPDATE agents SET elig_rev = elig_rev + 1, rev = rev + 1 WHERE ws = ? AND id = ?`, r.ws, string(id)); err != nil {
+		err := r.change(`UPDATE agents SET elig_rev = elig_rev + 1, rev = rev + 1 WHERE ws = ? AND id = ?`, r.ws, string(id))
+		if err != nil {
 			return err
 		}
 	}

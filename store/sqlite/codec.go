@@ -6,7 +6,6 @@ import (
 
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/jsondoc"
-	stored "github.com/sangdam/sangdam/store/internal/micro"
 	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
 )
 
@@ -25,7 +24,7 @@ func decode(doc []byte, p any) error {
 	if err := jsondoc.Unmarshal(doc, p); err != nil {
 		return errs.New(errs.Unavailable, "sqlite: a stored %T cannot be read; the data was damaged or written by a newer program: %w", p, err)
 	}
-	stored.Times(p)
+	jsondoc.Times(p)
 	return nil
 }
 

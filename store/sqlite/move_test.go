@@ -40,7 +40,8 @@ func TestRowsOfTheProgramBeforeAreDocumentsNow(t *testing.T) {
 	do(`INSERT INTO work_streams (ws, id, doc) VALUES (1, 'w', ?)`, doc(y.stream))
 	do(`INSERT INTO queues (ws, id, doc) VALUES (1, 'q', json_insert(?, '$.later', json('{"x":1}')))`, doc(y.queue))
 	do(`INSERT INTO blobs (ws, name, doc) VALUES (1, 'b', ?)`, doc(y.blob))
-	do(`INSERT INTO vault (ws, owner, name, sealed) VALUES (1, 'contact:c', 'key', x'00ff'), (1, 'contact:c', 'orig', x''), (1, 'contact:d', 'key', x'01')`)
+	do(`INSERT INTO vault (ws, owner, name, sealed) VALUES (1, 'contact:c', 'key', x'00ff'), (1, 'contact:c', 'orig', x''),
+		(1, 'contact:d', 'key', x'01')`)
 	c.Close()
 
 	db, err := Open(t.Context(), Options{Dir: dir})

@@ -1,5 +1,4 @@
-// Package micro brings times to what every store keeps: UTC, microseconds.
-package micro
+package jsondoc
 
 import (
 	"reflect"
@@ -7,10 +6,10 @@ import (
 	"time"
 )
 
-// Of is the time as it is stored.
-func Of(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+// Micro is the time as every store keeps it: UTC, microseconds.
+func Micro(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
-// Times brings every time in what p points to into the form of Of: those in
+// Times brings every time in what p points to into the form of Micro: those in
 // exported fields, behind pointers and in slices.
 func Times(p any) {
 	v := reflect.ValueOf(p).Elem()
@@ -104,6 +103,6 @@ func fixTime(v reflect.Value) {
 		}
 	default:
 		t := v.Addr().Interface().(*time.Time)
-		*t = Of(*t)
+		*t = Micro(*t)
 	}
 }
