@@ -122,7 +122,8 @@ func (u *unit) mailTakes(to notify.Target, files []string) error {
 	case len(files) > 0 && limit == 0:
 		return errs.New(errs.Unsupported, "sangdam: target %q carries no files; leave them out, or make the comment internal", to.Name)
 	case bytes > limit:
-		return errs.New(errs.Invalid, "sangdam: the files have %d bytes together, and a mail takes %d; send fewer, or a link to them", bytes, limit)
+		return errs.New(errs.Invalid, "sangdam: the files have %d bytes together, and a mail takes %d; send fewer, or a link to them",
+			bytes, limit)
 	}
 	return nil
 }

@@ -113,7 +113,8 @@ func TestFilesOfAnAnswerGoByChat(t *testing.T) {
 		opened, err := w.eng.OpenTicket(w.ctx, a1, sangdam.OpenTicket{Conversation: w.conversations()[0].ID})
 		require.NoError(t, err)
 		say := func(names ...string) error {
-			return d.update(a1, opened.Ticket, sangdam.TicketChange{}, &sangdam.TicketComment{Text: "here is the manual", Public: true, Files: names})
+			return d.update(a1, opened.Ticket, sangdam.TicketChange{},
+				&sangdam.TicketComment{Text: "here is the manual", Public: true, Files: names})
 		}
 		manual := w.upload(a1, "manual.pdf", "%PDF-1.7 manual")
 		var many []string

@@ -172,7 +172,8 @@ func TestAForwardHidesWhatIsMasked(t *testing.T) {
 		d.save(ticketRule("fw", when("tags", condition.Has, "out"), trigger.Do(sangdam.ActionForward,
 			sangdam.ForwardParams{To: "partner@outside.example"})))
 		id := d.open(sangdam.OpenTicket{Title: "Lamp", Body: "my number is 4111 1111"})
-		masked, err := d.eng.MaskTicket(d.ctx, d.host, sangdam.MaskTicket{Ticket: id, Part: ticket.BodyPart, Version: d.read(id).Ticket.Version,
+		masked, err := d.eng.MaskTicket(d.ctx, d.host, sangdam.MaskTicket{Ticket: id, Part: ticket.BodyPart,
+			Version: d.read(id).Ticket.Version,
 			Spans: []privacy.Span{{Start: len("my number is "), End: len("my number is 4111 1111")}}})
 		require.NoError(t, err)
 		require.NotZero(t, masked.Version)
