@@ -174,7 +174,7 @@ func TestAForwardHidesWhatIsMasked(t *testing.T) {
 		id := d.open(sangdam.OpenTicket{Title: "Lamp", Body: "my number is 4111 1111"})
 		masked, err := d.eng.MaskTicket(d.ctx, d.host, sangdam.MaskTicket{Ticket: id, Part: ticket.BodyPart,
 			Version: d.read(id).Ticket.Version,
-			Spans: []privacy.Span{{Start: len("my number is "), End: len("my number is 4111 1111")}}})
+			Spans:   []privacy.Span{{Start: len("my number is "), End: len("my number is 4111 1111")}}})
 		require.NoError(t, err)
 		require.NotZero(t, masked.Version)
 		require.NoError(t, d.update(d.host, id, sangdam.TicketChange{AddTags: []string{"out"}}, nil))
