@@ -173,7 +173,7 @@ func (u *unit) requeue(d *conversation.Draft, reason routing.EndReason, queue ro
 		queue = it.Queue
 	}
 	from := d.C.Agent
-	it.Visited = nil // a person sent it: it may visit any queue again
+	it.Visited = nil // it begins anew, by whomever: it may visit any queue again
 	it = routing.Enter(it, queue, u.tx.Now())
 	it.Designated, it.Preferred = designated, ""
 	if keep := u.s.routing.WorkStreams[d.C.WorkStream].KeepAgentFor; from != "" && reason == routing.EndRequeued && keep > 0 {

@@ -96,6 +96,14 @@ func TestAnswersAreRefusedWithAReason(t *testing.T) {
 	})
 }
 
+// lastAudited is the number of the newest row of the audit log.
+func (w *world) lastAudited() int64 {
+	w.t.Helper()
+	rows, err := w.eng.Audit(w.ctx, w.host, 0, 1000)
+	require.NoError(w.t, err)
+	return rows[len(rows)-1].Seq
+}
+
 // strangerBeside makes an agent of no desk, and an offer to somebody else.
 func (w *world) strangerBeside() (offer routing.OfferID) {
 	w.t.Helper()
@@ -119,12 +127,7 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 	inWorld(t, func(w *world) {
 		c := active(w)
 		offer := w.strangerBeside()
-		last := func() int64 {
-			rows, err := w.eng.Audit(w.ctx, w.host, 0, 1000)
-			require.NoError(t, err)
-			return rows[len(rows)-1].Seq
-		}
-		before := last()
+		before := w.lastAudited()
 		stranger, id := w.agent("stranger"), c.Conversation
 		m := w.detail(id).Messages[1].ID
 		contact, identity := w.detail(id).Contact.ID, w.detail(id).Identities[0].ID
@@ -384,7 +387,7 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 		}
 		for name, call := range calls {
 			for _, p := range []sangdam.Principal{stranger, {Workspace: ws}, {Workspace: ws, Kind: sangdam.KindVisitor, ID: "v"}} {
-				seq := last()
+				seq := w.lastAudited()
 				err := call(p)
 				require.Error(t, err, name)
 				require.Truef(t, isRefusal(err), "%s: %v", name, err)
@@ -412,7 +415,7 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 		bad, err := driver.VerifyChain("", rows)
 		require.NoError(t, err)
 		require.Zero(t, bad)
-		require.Greater(t, last(), before)
+		require.Greater(t, w.lastAudited(), before)
 		for _, r := range rows {
 			require.NotContains(t, fmt.Sprint(r), w.line.ChannelSecret(), "no secret in the audit log")
 		}
