@@ -241,7 +241,8 @@ func (u *unit) applyAccounts(s Setup, out *Applied) error {
 		}
 		adapter, ok := u.e.adapters[a.Kind]
 		if !ok {
-			return errs.New(errs.Unsupported, "sangdam: account %s is of channel %q, which has no adapter; add it to Config.Adapters", a.ID, a.Kind)
+			return errs.New(errs.Unsupported, "sangdam: account %s is of channel %q, which has no adapter; add it to Config.Adapters",
+				a.ID, a.Kind)
 		}
 		old, found := u.s.accounts[a.ID]
 		a.Version, a.Confirmed = old.Version, old.Confirmed

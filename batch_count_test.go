@@ -170,7 +170,8 @@ func (w *wholeWay) setUp(provider *linetest.Server) {
 	require.NoError(t, err)
 	w.acct = saved.Account
 	for _, a := range agents {
-		require.NoError(t, w.eng.SetPresence(t.Context(), sangdam.AgentPrincipal(ws, a), sangdam.SetPresence{Agent: a, Presence: routing.Online}))
+		require.NoError(t, w.eng.SetPresence(t.Context(), sangdam.AgentPrincipal(ws, a),
+			sangdam.SetPresence{Agent: a, Presence: routing.Online}))
 	}
 }
 
@@ -180,8 +181,10 @@ func (w *wholeWay) write() { w.writes(w.users.Add(1)) }
 // writes lets the n-th customer write.
 func (w *wholeWay) writes(user int64) {
 	n := w.messages.Add(1)
-	body := fmt.Appendf(nil, `{"destination":"U1","events":[{"type":"message","message":{"type":"text","id":"%d","quoteToken":"q","text":"hello"},"webhookEventId":"01J%023d",`+
-		`"deliveryContext":{"isRedelivery":false},"timestamp":%d,"source":{"type":"user","userId":"U%032x"},"replyToken":"%032x","mode":"active"}]}`,
+	body := fmt.Appendf(nil, `{"destination":"U1","events":[{"type":"message","message":{"type":"text","id":"%d","quoteToken":"q",`+
+		`"text":"hello"},"webhookEventId":"01J%023d",`+
+		`"deliveryContext":{"isRedelivery":false},"timestamp":%d,"source":{"type":"user","userId":"U%032x"},"replyToken":"%032x",`+
+		`"mode":"active"}]}`,
 		n, n, 1_700_000_000_000+n, user, n)
 	r := httptest.NewRequest(http.MethodPost, "/webhooks/"+w.acct.Token, io.NopCloser(bytes.NewReader(body)))
 	r.Header.Set("X-Line-Signature", line.Sign(w.secret, body))

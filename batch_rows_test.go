@@ -42,7 +42,8 @@ func (w *wholeWay) grow(c *pgx.Conn, n int) {
 	w.t.Helper()
 	for _, g := range grown {
 		var columns []string
-		rows, err := c.Query(w.t.Context(), `SELECT column_name::text FROM information_schema.columns WHERE table_schema = 'sangdam' AND table_name = $1`, g.table)
+		rows, err := c.Query(w.t.Context(),
+			`SELECT column_name::text FROM information_schema.columns WHERE table_schema = 'sangdam' AND table_name = $1`, g.table)
 		require.NoError(w.t, err)
 		columns, err = pgx.CollectRows(rows, pgx.RowTo[string])
 		require.NoError(w.t, err)
@@ -92,7 +93,8 @@ func (w *wholeWay) read(c *pgx.Conn) (rows, entries float64) {
 		})
 	}
 	done.Wait()
-	require.NoError(w.t, c.QueryRow(w.t.Context(), `SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::float8 FROM pg_stat_user_tables`).Scan(&rows))
+	require.NoError(w.t,
+		c.QueryRow(w.t.Context(), `SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::float8 FROM pg_stat_user_tables`).Scan(&rows))
 	require.NoError(w.t, c.QueryRow(w.t.Context(), `SELECT sum(idx_tup_read)::float8 FROM pg_stat_user_indexes`).Scan(&entries))
 	return rows, entries
 }

@@ -378,7 +378,8 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 		}
 		// What a principal may not see is left out of these; see rights_test.go.
 		for _, name := range append(ticketLists, "Agents", "Directory", "Queues", "Conversations", "CountConversations", "Search",
-			"FindContacts", "ContactNames", "Events", "Stream", "Undelivered", "Macros", "ConversationViews", "NoticeToConfirm", "QuickReplies",
+			"FindContacts", "ContactNames", "Events", "Stream", "Undelivered", "Macros", "ConversationViews",
+			"NoticeToConfirm", "QuickReplies",
 			"DeskPicture") {
 			covered[name] = true
 		}
@@ -495,7 +496,8 @@ func TestEndingIsRefusedWhenTheCustomerHasJustWritten(t *testing.T) {
 		require.ErrorIs(t, err, sangdam.ErrStale)
 		_, err = w.eng.Wait(w.ctx, w.agent("a1"), sangdam.Wait{Conversation: c, Seen: seen})
 		require.ErrorIs(t, err, sangdam.ErrStale)
-		_, err = w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: c, Content: channel.Text("bye"), ThenWait: true, Seen: seen})
+		_, err = w.eng.Answer(w.ctx, w.agent("a1"),
+			sangdam.Answer{Conversation: c, Content: channel.Text("bye"), ThenWait: true, Seen: seen})
 		require.ErrorIs(t, err, sangdam.ErrStale)
 		require.Equal(t, conversation.StateActive, w.detail(c).Conversation.State, "nothing was done by half")
 		_, err = w.eng.End(w.ctx, w.agent("a1"), sangdam.End{Conversation: c, Seen: w.detail(c).Conversation.EventSeq})

@@ -153,8 +153,8 @@ func (g *guard) stuck(who string) error {
 	if g.left[who] < maxLeftBehind {
 		return nil
 	}
-	return errs.New(errs.Unavailable, "sangdam: %d calls of %s do not end although their time is over; it must heed its context", g.left[who],
-		who)
+	return errs.New(errs.Unavailable, "sangdam: %d calls of %s do not end although their time is over; it must heed its context",
+		g.left[who], who)
 }
 
 func (g *guard) leave(who, call string) {
@@ -298,7 +298,8 @@ func (a *guardedAdapter) Parse(acct channel.Account, env channel.Envelope) (chan
 func (a *guardedAdapter) Plan(acct channel.Account, batch []channel.Outbound, now time.Time) (channel.Attempt, error) {
 	at, err := inline(a.g, a.who, "Plan", func() (channel.Attempt, error) { return a.a.Plan(acct, batch, now, uuid.NewString) })
 	if errors.Is(err, errPanicked) {
-		err = &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonContent, Detail: "the adapter panicked while planning"}
+		err = &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonContent,
+			Detail: "the adapter panicked while planning"}
 	}
 	return at, err
 }
@@ -312,7 +313,8 @@ func (a *guardedAdapter) Send(ctx context.Context, acct channel.Account, at chan
 		return a.a.Send(ctx, acct, at)
 	})
 	if errors.Is(err, errPanicked) {
-		err = &channel.SendError{Disposition: channel.Ambiguous, Reason: channel.ReasonProvider, Detail: "the adapter panicked while sending"}
+		err = &channel.SendError{Disposition: channel.Ambiguous, Reason: channel.ReasonProvider,
+			Detail: "the adapter panicked while sending"}
 	}
 	return sent, err
 }
@@ -434,7 +436,8 @@ func (b guardedBlobs) Put(ctx context.Context, r io.Reader, limit int64) (blob.I
 }
 
 func (b guardedBlobs) Open(ctx context.Context, name string) (io.ReadCloser, error) {
-	return bounded(ctx, b.g, "blob store", "Open", b.timeout, func(ctx context.Context) (io.ReadCloser, error) { return b.b.Open(ctx, name) })
+	return bounded(ctx, b.g, "blob store", "Open", b.timeout,
+		func(ctx context.Context) (io.ReadCloser, error) { return b.b.Open(ctx, name) })
 }
 
 func (b guardedBlobs) Delete(ctx context.Context, name string) error {

@@ -49,8 +49,9 @@ type stateOfWorld struct {
 // empty leaves the feed out.
 func observe(t *testing.T, db *store.DB, line *linetest.Server, cursor string) stateOfWorld {
 	t.Helper()
-	s := stateOfWorld{line: line, messages: map[conversation.ID][]conversation.Message{}, events: map[conversation.ID][]conversation.Event{},
-		items: map[conversation.ID]routing.Item{}, offers: map[conversation.ID]*routing.Offer{},
+	s := stateOfWorld{line: line, messages: map[conversation.ID][]conversation.Message{},
+		events: map[conversation.ID][]conversation.Event{},
+		items:  map[conversation.ID]routing.Item{}, offers: map[conversation.ID]*routing.Offer{},
 		assignments: map[conversation.ID]*routing.Assignment{},
 		heldOffers:  map[routing.AgentID][]routing.Offer{}, heldWork: map[routing.AgentID][]routing.Assignment{},
 		indexed: map[conversation.MessageID]bool{}}
@@ -309,8 +310,8 @@ func (s *stateOfWorld) sequencesAreGapFree(v *violations) {
 			}
 		}
 		if c.EventSeq != int64(len(evs)) || c.CustomerSeq != customer {
-			v.add("I4", "conversation %s counts %d entries and %d for the customer; there are %d and %d", c.ID, c.EventSeq, c.CustomerSeq, len(evs),
-				customer)
+			v.add("I4", "conversation %s counts %d entries and %d for the customer; there are %d and %d", c.ID, c.EventSeq,
+				c.CustomerSeq, len(evs), customer)
 		}
 		for _, m := range s.messages[c.ID] {
 			if ev := begins[m.ID]; ev.Seq != m.Seq || ev.CustomerSeq != m.CustomerSeq {
@@ -370,7 +371,8 @@ func (s *stateOfWorld) oneOwner(v *violations) {
 			v.add("I5", "conversation %s belongs to %q, its assignment to %q", c.ID, c.Agent, as.Agent)
 		case as != nil && s.offers[c.ID] != nil:
 			v.add("I5", "conversation %s is offered and assigned at once", c.ID)
-		case as != nil && c.State != conversation.StateActive && c.State != conversation.StateWrapUp && c.State != conversation.StateWaiting:
+		case as != nil && c.State != conversation.StateActive && c.State != conversation.StateWrapUp &&
+			c.State != conversation.StateWaiting:
 			v.add("I5", "conversation %s is %s and assigned", c.ID, c.State)
 		case c.State == conversation.StateActive && as == nil:
 			v.add("I5", "conversation %s is active and nobody's", c.ID)
@@ -537,7 +539,8 @@ func (s *stateOfWorld) nothingSeenTwice(v *violations) {
 			}
 			rows[seen{m.Chat.ID, m.Content.Text}]++
 			if m.Status == conversation.StatusSent && m.Provider != "" && phone[seen{m.Chat.ID, string(m.Provider)}] != 1 {
-				v.add("I9", "message %s %q is sent and %d times on the phone", m.ID, m.Content.Text, phone[seen{m.Chat.ID, string(m.Provider)}])
+				v.add("I9", "message %s %q is sent and %d times on the phone", m.ID, m.Content.Text,
+					phone[seen{m.Chat.ID, string(m.Provider)}])
 			}
 			if m.Status == conversation.StatusSent && m.Provider == "" && !m.Unconfirmed {
 				v.add("I9", "message %s %q is sent and has no id of the provider's", m.ID, m.Content.Text)

@@ -324,7 +324,8 @@ func (e *Engine) openSecrets(ctx context.Context, ws id.Workspace, a channel.Acc
 	}
 	raw, err := e.cfg.Sealer.Open(ctx, secretsAD(ws, a.ID), a.Sealed)
 	if err != nil {
-		return nil, errs.New(errs.Unavailable, "sangdam: the credentials of account %s cannot be opened; start with the keys they were sealed with: %w", a.ID, err)
+		return nil, errs.New(errs.Unavailable,
+			"sangdam: the credentials of account %s cannot be opened; start with the keys they were sealed with: %w", a.ID, err)
 	}
 	var plain map[string]string
 	if err := json.Unmarshal(raw, &plain); err != nil {

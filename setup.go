@@ -62,7 +62,8 @@ func replaces(kind, id string, found bool, stored, seen int64) (int64, error) {
 	case !found:
 		return 0, errs.New(errs.NotFound, "sangdam: there is no %s %s any more; use version 0 to make it anew", kind, id)
 	case seen == 0:
-		return 0, errs.New(errs.AlreadyExists, "sangdam: %s %s is there already; to replace it, read it and give its version back", kind, id)
+		return 0, errs.New(errs.AlreadyExists, "sangdam: %s %s is there already; to replace it, read it and give its version back",
+			kind, id)
 	case seen != stored:
 		return 0, errs.New(errs.Stale, "sangdam: %s %s was changed by somebody else; read it again and repeat your change", kind, id)
 	}
@@ -282,7 +283,8 @@ func (u *unit) saveWorkStream(w routing.WorkStream) (_ Saved, err error) {
 	if err := u.fromToday("work stream "+string(w.ID), w.Hours, old.Hours); err != nil {
 		return Saved{}, err
 	}
-	if err := u.checkTexts("work stream "+string(w.ID), w.Messages, func(a channel.Account) bool { return a.WorkStream == w.ID }); err != nil {
+	if err := u.checkTexts("work stream "+string(w.ID), w.Messages,
+		func(a channel.Account) bool { return a.WorkStream == w.ID }); err != nil {
 		return Saved{}, err
 	}
 	if _, err := routing.NewClassifier(w, u.e.cfg.Fields...); err != nil {
@@ -304,16 +306,17 @@ func (u *unit) streamChannels(w routing.WorkStream) error {
 		switch {
 		case kind == "" && w.AnyChannel():
 		case adapter == nil:
-			return errs.New(errs.Unsupported, "sangdam: work stream %s is for channel %q, which has no adapter; add it to Config.Adapters", w.ID,
-				kind)
-		case w.Live && len(w.Channels) > 0 && adapter.Capabilities().Persistent:
-			return errs.New(errs.Invalid, "sangdam: work stream %s is live, and %s chats do not end with a window; use a persistent work stream",
+			return errs.New(errs.Unsupported, "sangdam: work stream %s is for channel %q, which has no adapter; add it to Config.Adapters",
 				w.ID, kind)
+		case w.Live && len(w.Channels) > 0 && adapter.Capabilities().Persistent:
+			return errs.New(errs.Invalid,
+				"sangdam: work stream %s is live, and %s chats do not end with a window; use a persistent work stream", w.ID, kind)
 		}
 	}
 	for _, a := range u.s.accounts {
 		if a.WorkStream == w.ID && !a.Deleted && !w.Takes(string(a.Kind)) {
-			return errs.New(errs.Invalid, "sangdam: work stream %s does not take channel %q any more, and account %q is on it; move that to another first", w.ID, a.Kind, a.Name)
+			return errs.New(errs.Invalid, "sangdam: work stream %s does not take channel %q any more, and account %q is on it; move that "+
+				"to another first", w.ID, a.Kind, a.Name)
 		}
 	}
 	return nil
@@ -487,8 +490,9 @@ func (e *Engine) savedBefore(ctx context.Context, ws WorkspaceID, id channel.Acc
 	a := s.accounts[id]
 	for name, secret := range given {
 		if a.Secrets[name].Reveal() != secret.Reveal() {
-			return channel.Account{}, errs.New(errs.Conflict, "sangdam: this key was used to save account %s with another %s; use a fresh key", id,
-				name)
+			return channel.Account{},
+				errs.New(errs.Conflict, "sangdam: this key was used to save account %s with another %s; use a fresh key", id,
+					name)
 		}
 	}
 	return a, nil
@@ -521,8 +525,8 @@ func (e *Engine) DeleteAccount(ctx context.Context, p Principal, c DeleteAccount
 			return struct{}{}, errs.New(errs.Stale, "sangdam: account %s was changed by somebody else; read it again", c.Account)
 		}
 		if adapter := e.adapters[a.Kind]; adapter != nil && adapter.runner != nil && !a.Disabled {
-			return struct{}{}, errs.New(errs.Conflict, "sangdam: account %q is on, and events are fetched for it; switch it off first, then delete it",
-				a.Name)
+			return struct{}{}, errs.New(errs.Conflict,
+				"sangdam: account %q is on, and events are fetched for it; switch it off first, then delete it", a.Name)
 		}
 		a.Deleted, a.Disabled, a.Sealed = true, true, nil
 		_, err := u.tx.Accounts().SaveAccount(u.ctx, a)

@@ -115,7 +115,8 @@ func (u *unit) mailTakes(to notify.Target, files []string) error {
 	for _, name := range files {
 		size := u.ticketFiles[name].Size
 		if bytes += size; size <= 0 {
-			return errs.New(errs.Invalid, "sangdam: the size of a file is not known, so that it cannot go in a mail; give it to Upload first")
+			return errs.New(errs.Invalid,
+				"sangdam: the size of a file is not known, so that it cannot go in a mail; give it to Upload first")
 		}
 	}
 	switch {
@@ -161,7 +162,8 @@ func (u *unit) sayInChat(t ticket.Ticket, text string, files []string) (bool, er
 	} else if t.State != w.now.State && t.State == ticket.Solved {
 		event = ticket.MailSolved
 	}
-	if _, err := u.sayOn(saying{event: string(event), filesOf: t.ID}, d, conversation.Message{Author: author, Content: content}); err != nil {
+	if _, err := u.sayOn(saying{event: string(event), filesOf: t.ID}, d,
+		conversation.Message{Author: author, Content: content}); err != nil {
 		return false, err
 	}
 	return true, u.finish(d)

@@ -131,7 +131,8 @@ func (e *Engine) MailLayouts(ctx context.Context, p Principal) (out []notify.Lay
 func (u *unit) checkMails(t TicketRouting) error {
 	if t.AnswerBy != "" {
 		if to, err := targets.Get(u.ctx, u.tx, string(t.AnswerBy)); err == nil && to.Kind != "mail" {
-			return errs.New(errs.Invalid, "sangdam: workspace settings: answer_by: target %q is of kind %s; name one for mail", to.Name, to.Kind)
+			return errs.New(errs.Invalid, "sangdam: workspace settings: answer_by: target %q is of kind %s; name one for mail",
+				to.Name, to.Kind)
 		} else if errors.Is(err, ErrNotFound) {
 			return noSuch(kindTarget)
 		} else if err != nil {
@@ -149,10 +150,12 @@ func (u *unit) checkMails(t TicketRouting) error {
 		says := func(l notify.Layout) bool { return (l.Event == string(ev) || l.Event == "") && l.Text != "" }
 		switch {
 		case ev == ticket.MailHandled || !slices.Contains(ticket.MailEvents(), ev):
-			return errs.New(errs.Invalid, "sangdam: workspace settings: mail_on holds %q; use received, on_hold and solved", cutTo(string(ev), 64))
+			return errs.New(errs.Invalid, "sangdam: workspace settings: mail_on holds %q; use received, on_hold and solved",
+				cutTo(string(ev), 64))
 		case err == nil && !slices.ContainsFunc(all, says):
 			return errs.New(errs.Invalid,
-				"sangdam: customers are told by mail when a ticket is %s, and no mail layout has a text for it; save one with a text first", ev)
+				"sangdam: customers are told by mail when a ticket is %s, and no mail layout has a text for it; save one with a text first",
+				ev)
 		}
 	}
 	return err

@@ -28,7 +28,8 @@ func TestAnswersOfTicketsLeaveByMail(t *testing.T) {
 		o.targets(w.world)
 		d := newTicketDesk(t, w)
 		s := sangdam.WorkspaceSettings{Tickets: sangdam.TicketRouting{AnswerBy: "nowhere"}}
-		require.ErrorIs(t, errOf(w.eng.SaveWorkspaceSettings(w.ctx, w.host, sangdam.SaveWorkspaceSettings{Settings: s})), sangdam.ErrNotFound)
+		require.ErrorIs(t, errOf(w.eng.SaveWorkspaceSettings(w.ctx, w.host, sangdam.SaveWorkspaceSettings{Settings: s})),
+			sangdam.ErrNotFound)
 		s.Tickets.AnswerBy = "mail"
 		require.NoError(t, errOf(w.eng.SaveWorkspaceSettings(w.ctx, w.host, sangdam.SaveWorkspaceSettings{Settings: s})))
 		id := d.open(sangdam.OpenTicket{Requester: ticket.Requester{Name: "Kim", Email: "kim@example.com"}})
@@ -76,8 +77,9 @@ func TestCustomersAreToldByMail(t *testing.T) {
 			Text: "문의가 해결되었습니다."})
 		d.settings(sangdam.WorkspaceSettings{Languages: []string{"en", "ko"}, Tickets: sangdam.TicketRouting{AnswerBy: "mail",
 			MailOn: []ticket.MailEvent{ticket.MailReceived, ticket.MailOnHold, ticket.MailSolved}}})
-		w.save(ticketRule("own", when("event", condition.Is, "solved"), trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: sangdam.ToCustomer,
-			Subject: sangdam.Texts{"": "by a rule"}, Body: sangdam.Texts{"": "plain words"}})))
+		w.save(ticketRule("own", when("event", condition.Is, "solved"),
+			trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: sangdam.ToCustomer,
+				Subject: sangdam.Texts{"": "by a rule"}, Body: sangdam.Texts{"": "plain words"}})))
 		a1 := w.agent("a1")
 		id := d.open(sangdam.OpenTicket{Language: "ko-KR", Requester: ticket.Requester{Name: "<Kim>", Email: "kim@example.com"}})
 		require.NoError(t, d.update(a1, id, sangdam.TicketChange{State: ptr(ticket.OnHold)}, nil))
@@ -85,10 +87,12 @@ func TestCustomersAreToldByMail(t *testing.T) {
 		require.NoError(t, d.update(a1, id, sangdam.TicketChange{Priority: ptr(ticket.High)}, &sangdam.TicketComment{Text: "for us"}))
 		require.NoError(t, d.update(a1, id, sangdam.TicketChange{State: ptr(ticket.Solved)}, nil))
 		spam := d.open(sangdam.OpenTicket{Title: "Spam"})
-		require.NoError(t, errOf(w.eng.UpdateTicket(w.ctx, a1, sangdam.UpdateTicket{Ticket: id, Version: d.read(id).Ticket.Version, Quiet: true,
-			Change: sangdam.TicketChange{State: ptr(ticket.InProgress)}})))
-		require.NoError(t, errOf(w.eng.UpdateTicket(w.ctx, a1, sangdam.UpdateTicket{Ticket: id, Version: d.read(id).Ticket.Version, Quiet: true,
-			Change: sangdam.TicketChange{State: ptr(ticket.OnHold)}})))
+		require.NoError(t, errOf(w.eng.UpdateTicket(w.ctx, a1,
+			sangdam.UpdateTicket{Ticket: id, Version: d.read(id).Ticket.Version, Quiet: true,
+				Change: sangdam.TicketChange{State: ptr(ticket.InProgress)}})))
+		require.NoError(t, errOf(w.eng.UpdateTicket(w.ctx, a1,
+			sangdam.UpdateTicket{Ticket: id, Version: d.read(id).Ticket.Version, Quiet: true,
+				Change: sangdam.TicketChange{State: ptr(ticket.OnHold)}})))
 		require.NoError(t, d.update(a1, spam, sangdam.TicketChange{State: ptr(ticket.Solved)}, nil), "without an address nobody is told")
 		require.ErrorIs(t, errOf(w.eng.UpdateTicket(w.ctx, a1, sangdam.UpdateTicket{Ticket: id, Quiet: true,
 			Comment: &sangdam.TicketComment{Text: "x", Public: true}})), sangdam.ErrInvalid)
@@ -181,7 +185,8 @@ func TestNoticesToAssigneeAndGroup(t *testing.T) {
 		group := ticket.Group{ID: "returns", Version: 1, Name: "Returns", Agents: []ticket.AgentID{"a1", "a2"}}
 		require.NoError(t, errOf(d.eng.SaveGroup(d.ctx, d.host, sangdam.SaveGroup{Group: group})))
 		mailTo := func(to string) trigger.Action {
-			return trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: to, Subject: sangdam.Texts{"": "for " + to}, Body: sangdam.Texts{"": "x"}})
+			return trigger.Do(sangdam.ActionMail,
+				sangdam.MailParams{To: to, Subject: sangdam.Texts{"": "for " + to}, Body: sangdam.Texts{"": "x"}})
 		}
 		d.save(ticketRule("r", when("event", condition.Is, "created"), mailTo(sangdam.ToAssignee), mailTo(sangdam.ToGroup)))
 		group.Version, group.Name = 2, "Taking back" // what is named stays named under another name
@@ -261,9 +266,11 @@ func TestACustomersMailAnswersTheTicket(t *testing.T) {
 		require.NoError(t, errOf(w.eng.SaveTarget(w.ctx, w.host,
 			sangdam.SaveTarget{Target: notify.Target{ID: "mail", Kind: mail.Kind, Name: "Mail",
 				Settings: json.RawMessage(`{"host":"smtp.shop.test","encryption":"none","from":"help@shop.test"}`)}})))
-		require.NoError(t, errOf(w.eng.SaveWorkspaceSettings(w.ctx, w.host, sangdam.SaveWorkspaceSettings{Settings: sangdam.WorkspaceSettings{
-			Tickets: sangdam.TicketRouting{AnswerBy: "mail"}}})))
-		opened, err := w.eng.OpenTicket(w.ctx, w.host, sangdam.OpenTicket{Title: "Lamp", Requester: ticket.Requester{Email: "mina@example.com"}})
+		require.NoError(t, errOf(w.eng.SaveWorkspaceSettings(w.ctx, w.host,
+			sangdam.SaveWorkspaceSettings{Settings: sangdam.WorkspaceSettings{
+				Tickets: sangdam.TicketRouting{AnswerBy: "mail"}}})))
+		opened, err := w.eng.OpenTicket(w.ctx, w.host,
+			sangdam.OpenTicket{Title: "Lamp", Requester: ticket.Requester{Email: "mina@example.com"}})
 		require.NoError(t, err)
 		say := func(text string, version int64, state ticket.State) {
 			require.NoError(t, errOf(w.eng.UpdateTicket(w.ctx, w.host, sangdam.UpdateTicket{Ticket: opened.Ticket, Version: version,
@@ -354,8 +361,9 @@ func TestTheMailsOfATicket(t *testing.T) {
 			}
 		}
 		at := strings.Index("Call 010-1234-5678", "0")
-		require.NoError(t, errOf(w.eng.MaskTicket(w.ctx, w.host, sangdam.MaskTicket{Ticket: id, Part: ticket.BodyPart, Version: made.Version,
-			Spans: []privacy.Span{{Start: at, End: at + 13}}})))
+		require.NoError(t, errOf(w.eng.MaskTicket(w.ctx, w.host,
+			sangdam.MaskTicket{Ticket: id, Part: ticket.BodyPart, Version: made.Version,
+				Spans: []privacy.Span{{Start: at, End: at + 13}}})))
 		got = read()
 		require.Len(t, got, 1, "the masked one is not told")
 		require.Equal(t, "The red one", got[0].Content.Text[:11])

@@ -246,7 +246,8 @@ func (e *Engine) compileTriggers(ctx context.Context, tx store.Tx, s *settings, 
 			err := t.Validate(schema, triggerSubjects[kind].catalog)
 			if err != nil {
 				into.broken[t.ID] = err.Error()
-				e.log.Warn("a trigger no longer fits and does not run", "workspace", string(tx.Workspace()), "trigger", string(t.ID), "error", err)
+				e.log.Warn("a trigger no longer fits and does not run", "workspace", string(tx.Workspace()), "trigger",
+					string(t.ID), "error", err)
 			}
 			return err != nil
 		})
@@ -264,7 +265,8 @@ func (e *Engine) triggerSchema(ctx context.Context, tx store.Tx, s *settings, ki
 	error) {
 	subject := triggerSubjects[kind]
 	if subject == nil {
-		return nil, errs.New(errs.Invalid, "sangdam: triggers are about %s, not about %q", strings.Join(triggerKinds(), " or "), cutTo(kind, 64))
+		return nil, errs.New(errs.Invalid, "sangdam: triggers are about %s, not about %q",
+			strings.Join(triggerKinds(), " or "), cutTo(kind, 64))
 	}
 	src := triggerSource{e: e, ctx: ctx, tx: tx}
 	for _, t := range list {
@@ -409,7 +411,8 @@ func (u *unit) saveTrigger(t trigger.Trigger, old storedTrigger, found bool) (Sa
 			return Saved{}, err
 		}
 	}
-	return Saved{ID: string(t.ID), Version: stored.Version, Warnings: warnings}, u.triggersChanged(string(t.ID), stored.Version, "saved", nil)
+	return Saved{ID: string(t.ID), Version: stored.Version, Warnings: warnings},
+		u.triggersChanged(string(t.ID), stored.Version, "saved", nil)
 }
 
 // linted looks at a trigger among the others: a condition that never holds is
@@ -609,8 +612,9 @@ func (e *Engine) Triggers(ctx context.Context, p Principal, subject string) (out
 		}
 		b, err := book(ctx, tx)
 		catalog := triggerSubjects[subject].catalog
-		out = TriggerList{Version: b.Version, TraceUntil: b.TraceUntil, Fields: schema.Fields(), Operators: map[condition.Type][]condition.Op{},
-			Actions: catalog.Kinds(), Calendars: s.calendarNames(), Placeholders: placeholders()}
+		out = TriggerList{Version: b.Version, TraceUntil: b.TraceUntil, Fields: schema.Fields(),
+			Operators: map[condition.Type][]condition.Op{},
+			Actions:   catalog.Kinds(), Calendars: s.calendarNames(), Placeholders: placeholders()}
 		if len(all) <= lintedAt {
 			out.Findings = trigger.Lint(schema, catalog, subject, all)
 		}

@@ -210,8 +210,9 @@ var (
 	saidBy      = map[conversation.AuthorKind]string{conversation.ByCustomer: "message", conversation.ByAgent: "answer"}
 	happeningOf = map[conversation.EventKind]string{conversation.EvOpened: "opened", conversation.EvReopened: "reopened",
 		conversation.EvNote: "note",
-		conversation.EvEdit: "edited", conversation.EvUnsend: "unsent", conversation.EvQueued: "queued", conversation.EvReleased: "released",
-		conversation.EvRated: "rated", conversation.EvLinked: "linked", conversation.EvDesk: "desk", conversation.EvMerged: "merged",
+		conversation.EvEdit: "edited", conversation.EvUnsend: "unsent", conversation.EvQueued: "queued",
+		conversation.EvReleased: "released",
+		conversation.EvRated:    "rated", conversation.EvLinked: "linked", conversation.EvDesk: "desk", conversation.EvMerged: "merged",
 		conversation.EvPanel: "panel", conversation.EvTicket: "ticket"}
 )
 

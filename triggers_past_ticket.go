@@ -139,7 +139,8 @@ func (h *ticketPast) event(entries []ticket.Entry, was, now ticket.Ticket) trigg
 	p.compare(was, now)
 	kind, happened := p.event()
 	ev := trigger.Event{ID: entryID(entries[0].Ticket, entries[0].Seq), Kind: kind, Actor: triggerActor(string(actor)), At: entries[0].At}
-	return trigger.Past{Record: kindTicket + ":" + string(now.ID), Event: ev, Subject: &triedTicket{pulledTicket: p, r: h.r, happened: happened}}
+	return trigger.Past{Record: kindTicket + ":" + string(now.ID), Event: ev,
+		Subject: &triedTicket{pulledTicket: p, r: h.r, happened: happened}}
 }
 
 // triedTicket is a copy of a ticket that rules change without effect.

@@ -37,7 +37,8 @@ func ticketTriggerFields(src triggerSource) ([]condition.Field, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(ticket.SchemaFields(s.Fields), condition.Field{Name: fieldHappened, Type: condition.TypeSet, Values: ticketHappenings}), nil
+	return append(ticket.SchemaFields(s.Fields), condition.Field{Name: fieldHappened, Type: condition.TypeSet, Values: ticketHappenings}),
+		nil
 }
 
 // settableOfTicket are the fields that the action "set" may set, besides those of
@@ -449,7 +450,8 @@ func (u *unit) groupMembers(group string) ([]routing.AgentID, bool, error) {
 func groupInTriggers(u *unit, g ticket.GroupID) (out []string, err error) {
 	all, err := allTriggers(u.ctx, u.tx, "")
 	for _, t := range all {
-		if namesValue(t.When, "group", string(g)) || slices.ContainsFunc(references(t), func(r referred) bool { return r.Group == string(g) }) {
+		if namesValue(t.When, "group", string(g)) ||
+			slices.ContainsFunc(references(t), func(r referred) bool { return r.Group == string(g) }) {
 			out = append(out, fmt.Sprintf("trigger %q", t.Title))
 		}
 	}

@@ -49,15 +49,20 @@ func TestTriggersAssignAndMailATicket(t *testing.T) {
 		w.save(chat,
 			ticketRule("assign", when("event", condition.Is, "created"), assignTo(trigger.ChooseInTurn, "returns"),
 				trigger.Do(sangdam.ActionPriority, sangdam.PriorityParams{Value: 1})),
-			ticketRule("tell", when("agent", condition.Changed, nil), trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: sangdam.ToAssignee,
-				Subject: sangdam.Texts{"": "Ticket #{number}"}, Body: sangdam.Texts{"": "#{title}: #{record.link}"}})),
-			ticketRule("thank", when("event", condition.Is, "created"), trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: sangdam.ToCustomer,
-				Subject: sangdam.Texts{"ko": "#{customer.name}님의 문의", "": "Your inquiry"}, Body: sangdam.Texts{"": "<p>#{title}</p>"}, HTML: true})))
+			ticketRule("tell", when("agent", condition.Changed, nil),
+				trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: sangdam.ToAssignee,
+					Subject: sangdam.Texts{"": "Ticket #{number}"}, Body: sangdam.Texts{"": "#{title}: #{record.link}"}})),
+			ticketRule("thank", when("event", condition.Is, "created"),
+				trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: sangdam.ToCustomer,
+					Subject: sangdam.Texts{"ko": "#{customer.name}님의 문의", "": "Your inquiry"},
+					Body:    sangdam.Texts{"": "<p>#{title}</p>"}, HTML: true})))
 		w.line.User("Mina").SendText("a ticket, please")
 		w.settle()
-		form, err := w.eng.SubmitTicket(w.ctx, w.host, sangdam.SubmitTicket{Category: d.refund, Title: "Form <b>", Content: "x", Consent: true,
-			Language:  "ko",
-			Requester: ticket.Requester{Name: "민수", Email: "minsu@example.com"}, Fields: map[string]ticket.Value{"order": {Text: "17"}}})
+		form, err := w.eng.SubmitTicket(w.ctx, w.host,
+			sangdam.SubmitTicket{Category: d.refund, Title: "Form <b>", Content: "x", Consent: true,
+				Language:  "ko",
+				Requester: ticket.Requester{Name: "민수", Email: "minsu@example.com"},
+				Fields:    map[string]ticket.Value{"order": {Text: "17"}}})
 		require.NoError(t, err)
 		call := d.open(sangdam.OpenTicket{Title: "Call"})
 		w.settle()
@@ -146,7 +151,8 @@ func TestForwardedTicketsAndTimedRules(t *testing.T) {
 		late.After = &trigger.After{Since: "created", For: 2 * time.Hour}
 		w.save(ticketRule("fw", when("title", condition.Contains, "forward"), trigger.Do(sangdam.ActionForward,
 			sangdam.ForwardParams{To: "partner@outside.example", Complete: true})), late)
-		fw := d.open(sangdam.OpenTicket{Title: "forward", Body: "the inquiry", Fields: map[string]ticket.Value{"card": {Text: "4111 1111"}}})
+		fw := d.open(sangdam.OpenTicket{Title: "forward", Body: "the inquiry",
+			Fields: map[string]ticket.Value{"card": {Text: "4111 1111"}}})
 		waits := d.open(sangdam.OpenTicket{Title: "waits"})
 		w.settle()
 		require.Equal(t, ticket.Complete, d.read(fw).Ticket.State)
@@ -276,7 +282,8 @@ func TestTheLastOfTenTriggersAssignsTheTicket(t *testing.T) {
 		}
 		withTickets(d.world, ids...)
 		for i, id := range ids {
-			d.save(ticketRule(trigger.ID(fmt.Sprintf("r%02d", i)), when("event", condition.Is, "created"), assignTo(trigger.ChooseOne, "", id)))
+			d.save(ticketRule(trigger.ID(fmt.Sprintf("r%02d", i)), when("event", condition.Is, "created"),
+				assignTo(trigger.ChooseOne, "", id)))
 		}
 		d.saveAgent(routing.Agent{ID: ids[10], Name: "Gone", Role: "agent", Disabled: true,
 			Capacity: map[routing.Profile]int{routing.ProfileUnits: 1}})

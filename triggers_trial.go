@@ -204,7 +204,8 @@ func (e *Engine) TryTrigger(ctx context.Context, p Principal, c TryTrigger) (Sav
 // triable refuses what could not be saved, and what cannot be tried.
 func (u *unit) triable(t trigger.Trigger) error {
 	if t.After != nil {
-		return errs.New(errs.Unsupported, "sangdam: a trigger that waits for a time cannot be tried on the past; try its condition without it")
+		return errs.New(errs.Unsupported,
+			"sangdam: a trigger that waits for a time cannot be tried on the past; try its condition without it")
 	}
 	if raw, err := json.Marshal(t); err != nil || len(raw) > maxTried {
 		return errs.New(errs.Invalid, "sangdam: the trigger is larger than %d bytes; try one with less in it", maxTried)
@@ -290,17 +291,18 @@ func (e *Engine) Trial(ctx context.Context, p Principal, id string) (out Trigger
 // Trials lists the principal's own trials of a trigger, the newest first, among
 // its last fifty. Samples are in Trial alone.
 func (e *Engine) Trials(ctx context.Context, p Principal, of trigger.ID) (out []TriggerTrial, err error) {
-	err = e.query(ctx, p, ActConfigure, Resource{Kind: kindTrigger, ID: string(of)}, func(ctx context.Context, tx store.Tx, _ *settings) error {
-		list, err := trialErrands.of(ctx, tx, p, 50)
-		out = []TriggerTrial{}
-		for _, t := range list {
-			if t.Trigger.ID == of && tx.Now().Before(t.Until) {
-				t.Result.Gained.Samples, t.Result.Lost.Samples = nil, nil
-				out = append(out, t)
+	err = e.query(ctx, p, ActConfigure, Resource{Kind: kindTrigger, ID: string(of)},
+		func(ctx context.Context, tx store.Tx, _ *settings) error {
+			list, err := trialErrands.of(ctx, tx, p, 50)
+			out = []TriggerTrial{}
+			for _, t := range list {
+				if t.Trigger.ID == of && tx.Now().Before(t.Until) {
+					t.Result.Gained.Samples, t.Result.Lost.Samples = nil, nil
+					out = append(out, t)
+				}
 			}
-		}
-		return err
-	})
+			return err
+		})
 	return out, err
 }
 

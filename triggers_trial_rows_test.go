@@ -137,9 +137,11 @@ func seedConversationPast(ctx context.Context, tx store.Tx, i int) error {
 
 // rareRule is a trigger that fires in some of the seeded events.
 func rareRule(kind string) trigger.Trigger {
-	when := []condition.Clause{{Field: "comment", Op: condition.Contains, Value: "depot 9"}, {Field: "priority", Op: condition.Gte, Value: 0.0}}
+	when := []condition.Clause{{Field: "comment", Op: condition.Contains, Value: "depot 9"},
+		{Field: "priority", Op: condition.Gte, Value: 0.0}}
 	if kind == kindConversation {
-		when = []condition.Clause{{Field: "message", Op: condition.Contains, Value: "order 7"}, {Field: "unread", Op: condition.Gt, Value: 0.0}}
+		when = []condition.Clause{{Field: "message", Op: condition.Contains, Value: "order 7"},
+			{Field: "unread", Op: condition.Gt, Value: 0.0}}
 	}
 	return trigger.Trigger{ID: "rare", Title: "Rare", Subject: kind, When: condition.Condition{All: when},
 		Actions: []trigger.Action{trigger.Do(ActionTag, TagParams{Add: []string{"rare"}})}}

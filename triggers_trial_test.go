@@ -90,8 +90,9 @@ func TestTryingATrigger(t *testing.T) {
 		r := trial.Result
 		require.Equal(t, 5, r.Records)
 		require.Equal(t, 13, r.Events, "opened, five; three changed their priority; five replies")
-		require.Equal(t, trigger.Matches{Events: 1, Records: 1, Actions: map[string]trigger.Tally{"tag": {Done: 1}, "mail": {Done: 1, Sent: 1},
-			"notice": {Done: 1, Sent: 1}}},
+		require.Equal(t, trigger.Matches{Events: 1, Records: 1,
+			Actions: map[string]trigger.Tally{"tag": {Done: 1}, "mail": {Done: 1, Sent: 1},
+				"notice": {Done: 1, Sent: 1}}},
 			r.Now)
 		require.Equal(t, 2, r.Was.Events)
 		require.Equal(t, []string{"ticket:" + string(ids[2])}, samples(r.Gained))
@@ -111,8 +112,9 @@ func TestTryingATrigger(t *testing.T) {
 		timed := ticketRule("timed", nil, tag("x"))
 		timed.After = &trigger.After{Since: "created", For: time.Hour}
 		require.ErrorIs(t, errOf(w.eng.TryTrigger(w.ctx, w.host, sangdam.TryTrigger{Trigger: timed})), sangdam.ErrUnsupported)
-		require.ErrorIs(t, errOf(w.eng.TryTrigger(w.ctx, w.host, sangdam.TryTrigger{Trigger: ticketRule("bad", when("nothing", condition.Is, "x"),
-			tag("x"))})), sangdam.ErrInvalid)
+		require.ErrorIs(t, errOf(w.eng.TryTrigger(w.ctx, w.host,
+			sangdam.TryTrigger{Trigger: ticketRule("bad", when("nothing", condition.Is, "x"),
+				tag("x"))})), sangdam.ErrInvalid)
 	}, withOutside(&o))
 }
 
@@ -164,14 +166,16 @@ func TestThePastIsAsItWas(t *testing.T) {
 func livedRules() (out []trigger.Trigger) {
 	conv := map[string][]condition.Clause{
 		"message": when("message", condition.Contains, "refund"), "answer": when("answer", condition.Contains, "good"),
-		"opened": when("event", condition.Is, "opened"), "ended": when("event", condition.Is, "ended"), "note": when("event", condition.Is, "note"),
+		"opened": when("event", condition.Is, "opened"), "ended": when("event", condition.Is, "ended"),
+		"note":     when("event", condition.Is, "note"),
 		"assigned": when("happened", condition.Has, "assigned"), "queued": when("happened", condition.Has, "queued"),
 		"customer": when("actor", condition.Is, "customer"), "agent": when("actor", condition.Is, "agent"),
 		"unread": when("unread", condition.Gt, 1.0), "closed": when("state", condition.ChangedTo, "closed"),
 		"control": when("control", condition.Changed, nil), "owner": when("agent", condition.ChangedTo, "a1"),
 		"last": when("last_agent", condition.Is, "a1"), "by": when("ended_by", condition.Present, nil),
 		"panel": when("event", condition.Is, "panel"), "handled": when("handled", condition.Is, true),
-		"open": when("state", condition.Is, "open"), "line": when("channel", condition.Is, "line"), "desk": when("desk", condition.Is, "support"),
+		"open": when("state", condition.Is, "open"), "line": when("channel", condition.Is, "line"),
+		"desk":  when("desk", condition.Is, "support"),
 		"queue": when("queue", condition.Present, nil), "spoken": when("agent_at", condition.Changed, nil),
 	}
 	for id, all := range conv {
@@ -279,8 +283,9 @@ func TestATrialIsABackgroundJob(t *testing.T) {
 		w.next()
 		for _, id := range []string{first.ID, third.ID} {
 			trial := w.tried(w.host, id)
-			require.Equal(t, []any{sangdam.TrialDone, 350, 350, 350, 4, 4}, []any{trial.State, trial.Total, trial.Done, trial.Result.Now.Events,
-				trial.Parts, trial.Made})
+			require.Equal(t, []any{sangdam.TrialDone, 350, 350, 350, 4, 4},
+				[]any{trial.State, trial.Total, trial.Done, trial.Result.Now.Events,
+					trial.Parts, trial.Made})
 			require.Len(t, trial.Result.Gained.Samples, trigger.MaxSamples)
 		}
 		list, err := w.eng.Trials(w.ctx, w.host, "try")

@@ -226,7 +226,8 @@ func (u *unit) off(s Switch) error {
 	if err != nil || !slices.Contains(d.Settings.Off, s) {
 		return err
 	}
-	return errs.New(errs.Unsupported, "sangdam: %q is switched off in this workspace; an administrator can switch it on in the workspace settings", s)
+	return errs.New(errs.Unsupported,
+		"sangdam: %q is switched off in this workspace; an administrator can switch it on in the workspace settings", s)
 }
 
 // TicketSetup is everything that is set up for tickets but templates and views.

@@ -49,13 +49,14 @@ func (l Layout) Check() error {
 		return errs.New(errs.Invalid, "notify: a layout has at most %d bytes, its text %d and its subject %d characters",
 			MaxLayout, MaxLayoutText, MaxTitle)
 	case n == 0:
-		return errs.New(errs.Invalid, "notify: the layout does not hold %s: nobody could read what the mail says; put it where the text belongs",
-			ContentMark)
+		return errs.New(errs.Invalid,
+			"notify: the layout does not hold %s: nobody could read what the mail says; put it where the text belongs", ContentMark)
 	case n > 1:
 		return errs.New(errs.Invalid, "notify: the layout holds %s %d times; keep one", ContentMark, n)
 	case l.HTML != "" && !plaintext.Once(l.HTML, ContentMark):
-		return errs.New(errs.Invalid, "notify: the layout holds %s where nobody reads it once, such as a comment, an attribute or a style; "+
-			"put it into the text", ContentMark)
+		return errs.New(errs.Invalid,
+			"notify: the layout holds %s where nobody reads it once, such as a comment, an attribute or a style; "+
+				"put it into the text", ContentMark)
 	case len(l.Event) > 100 || len(l.Language) > 35:
 		return errs.New(errs.Invalid, "notify: a layout's event has at most 100 bytes, its language at most 35")
 	}

@@ -49,7 +49,8 @@ func TestTheNearestLayoutIsChosen(t *testing.T) {
 		return all[max(i, 0)], i >= 0, nil
 	}
 	for _, tc := range []struct{ event, language, want string }{
-		{"solved", "ko", "both"}, {"solved", "ko-KR", "both"}, {"solved", "en", "solved"}, {"received", "ko", "ko"}, {"received", "en", "all"},
+		{"solved", "ko", "both"}, {"solved", "ko-KR", "both"}, {"solved", "en", "solved"}, {"received", "ko", "ko"},
+		{"received", "en", "all"},
 		{"", "", "all"},
 	} {
 		l, ok, err := notify.Choose(tc.event, tc.language, get)

@@ -263,7 +263,8 @@ func (d *Documents[T]) encode(v *T) (driver.Doc, error) {
 
 func (d *Documents[T]) checkValue(name string, v []byte) error {
 	if len(v) > driver.MaxIndexed {
-		return errs.New(errs.Invalid, "store: the %s of a %s has %d bytes; make it with Text or Exact, which cut it", name, d.kind.Name, len(v))
+		return errs.New(errs.Invalid, "store: the %s of a %s has %d bytes; make it with Text or Exact, which cut it", name,
+			d.kind.Name, len(v))
 	}
 	return nil
 }

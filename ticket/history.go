@@ -142,8 +142,8 @@ func (e Entry) Amended(was, now Ticket) (Entry, error) {
 // Shown lists the changes that a person wants to read: without counters and
 // times that follow from others.
 func (e Entry) Shown() []Change {
-	hidden := []string{"entries", "updated_at", "state_at", "clocks", "id", "created_at", "customer_at", "answered_at", "solved_at", "number",
-		"masks"}
+	hidden := []string{"entries", "updated_at", "state_at", "clocks", "id", "created_at", "customer_at", "answered_at",
+		"solved_at", "number", "masks"}
 	return slices.DeleteFunc(slices.Clone(e.Changes), func(c Change) bool { return slices.Contains(hidden, c.Member) })
 }
 

@@ -302,8 +302,10 @@ func TestValuesFitTheirField(t *testing.T) {
 		{"order", ticket.Value{Text: "A-1"}, true}, {"order", ticket.Value{}, true}, {"order", ticket.Value{Text: "two\nlines"}, false},
 		{"order", ticket.Value{Text: strings.Repeat("x", ticket.MaxValueText+1)}, false}, {"order", ticket.Value{Number: &n}, false},
 		{"order", ticket.Value{Text: "\xff"}, false}, {"order", ticket.Value{Sealed: []byte("x")}, false},
-		{"size", ticket.Value{Text: "m"}, true}, {"size", ticket.Value{Text: "xl"}, false}, {"size", ticket.Value{List: []string{"m"}}, false},
-		{"amount", ticket.Value{Number: &n}, true}, {"amount", ticket.Value{Number: &huge}, false}, {"amount", ticket.Value{Text: "5"}, false},
+		{"size", ticket.Value{Text: "m"}, true}, {"size", ticket.Value{Text: "xl"}, false},
+		{"size", ticket.Value{List: []string{"m"}}, false},
+		{"amount", ticket.Value{Number: &n}, true}, {"amount", ticket.Value{Number: &huge}, false},
+		{"amount", ticket.Value{Text: "5"}, false},
 		{"bought", ticket.Value{Text: "2030-02-28"}, true}, {"bought", ticket.Value{Text: "2030-02-30"}, false},
 		{"extras", ticket.Value{List: []string{"b", "a"}}, true}, {"extras", ticket.Value{List: []string{"a", "a"}}, false},
 		{"extras", ticket.Value{List: []string{"c"}}, false},
@@ -502,8 +504,10 @@ func TestBadTicketsAreRefused(t *testing.T) {
 	for name, spoil := range map[string]func(*ticket.Ticket){
 		"id": func(x *ticket.Ticket) { x.ID = "" }, "channel": func(x *ticket.Ticket) { x.Channel = "" },
 		"title": func(x *ticket.Ticket) { x.Title = " " }, "long title": func(x *ticket.Ticket) { x.Title = strings.Repeat("가", 301) },
-		"body": func(x *ticket.Ticket) { x.Body = strings.Repeat("x", ticket.MaxBody+1) }, "priority": func(x *ticket.Ticket) { x.Priority = 9 },
-		"name": func(x *ticket.Ticket) { x.Requester.Name = strings.Repeat("x", 321) }, "tag": func(x *ticket.Ticket) { x.Tags = []string{""} },
+		"body":     func(x *ticket.Ticket) { x.Body = strings.Repeat("x", ticket.MaxBody+1) },
+		"priority": func(x *ticket.Ticket) { x.Priority = 9 },
+		"name":     func(x *ticket.Ticket) { x.Requester.Name = strings.Repeat("x", 321) },
+		"tag":      func(x *ticket.Ticket) { x.Tags = []string{""} },
 	} {
 		bad := good
 		spoil(&bad)

@@ -32,7 +32,8 @@ func pastOf(each int) iter.Seq[func() trigger.Past] {
 }
 
 func TestDryRunTellsTheDifference(t *testing.T) {
-	others := []trigger.Trigger{rule("a", 1, when(is("state", "new")), set("agent", "x")), rule("b", 2, when(is("agent", "y")), set("agent", "z"))}
+	others := []trigger.Trigger{rule("a", 1, when(is("state", "new")), set("agent", "x")),
+		rule("b", 2, when(is("agent", "y")), set("agent", "z"))}
 	edited := rule("c", 1, when(is("state", "open")), set("agent", "y"))
 	stored := rule("c", 1, when(is("state", "solved")), set("agent", "w"))
 	d := trigger.DryRun{Rule: "c", Now: compile(t, append(others, edited)...), Was: compile(t, append(others, stored)...)}

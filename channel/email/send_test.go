@@ -79,7 +79,8 @@ func TestAddressesAreLinks(t *testing.T) {
 	s := server(t)
 	acct := account(func(s *email.Settings) { s.Layouts = []email.Layout{{HTML: "#{content}"}} })
 	require.NoError(t, sendMail(t, s, acct, channel.Outbound{Row: "1", State: []byte(chatState),
-		Content: channel.Text("see https://shop.test/a?b=1&c=2. or javascript:alert(1) or https://x.test/\"onclick=alert(1) <https://y.test/>")}))
+		Content: channel.Text("see https://shop.test/a?b=1&c=2. or javascript:alert(1) or https://x.test/\"onclick=alert(1) " +
+			"<https://y.test/>")}))
 	require.Equal(t, `see <a href="https://shop.test/a?b=1&amp;c=2">https://shop.test/a?b=1&amp;c=2</a>. or javascript:alert(1) or `+
 		`<a href="https://x.test/">https://x.test/</a>&#34;onclick=alert(1) &lt;<a href="https://y.test/">https://y.test/</a>&gt;`,
 		strings.TrimSpace(s.Received("")[0].HTML))
@@ -240,13 +241,15 @@ func (m *memorySink) Write(p []byte) (int, error) {
 func TestN38MarkupInAutomaticMailsIsText(t *testing.T) {
 	s := server(t)
 	acct := account(func(s *email.Settings) { s.Layouts = []email.Layout{{HTML: "<h1>Shop</h1>#{content}"}} })
-	evil := []string{`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `</h1><svg onload=alert(1)>`, `<a href="javascript:alert(1)">x</a>`,
+	evil := []string{`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `</h1><svg onload=alert(1)>`,
+		`<a href="javascript:alert(1)">x</a>`,
 		`<style>@import '//evil.example/x.css'</style>`, `<!--`, `&lt;b&gt;`, "<plaintext>\r\n.\r\nMAIL FROM:<x@y>"}
 	for i, text := range evil {
 		for _, event := range []string{"", "received", "solved"} {
 			before := len(s.Received(""))
-			require.NoError(t, sendMail(t, s, acct, channel.Outbound{Row: channel.OutboxID(fmt.Sprint(i, event)), State: []byte(chatState), Event: event,
-				Automatic: event != "", Content: channel.Text(text)}))
+			require.NoError(t, sendMail(t, s, acct,
+				channel.Outbound{Row: channel.OutboxID(fmt.Sprint(i, event)), State: []byte(chatState), Event: event,
+					Automatic: event != "", Content: channel.Text(text)}))
 			m := s.Received("")[before]
 			doc, err := html.Parse(strings.NewReader(m.HTML))
 			require.NoError(t, err)
@@ -256,7 +259,8 @@ func TestN38MarkupInAutomaticMailsIsText(t *testing.T) {
 					made = append(made, n.Data)
 				}
 			}
-			require.Equal(t, []string{"html", "head", "body", "h1"}, slices.DeleteFunc(made, func(e string) bool { return e == "br" }), text)
+			require.Equal(t, []string{"html", "head", "body", "h1"}, slices.DeleteFunc(made, func(e string) bool { return e == "br" }),
+				text)
 		}
 	}
 }

@@ -222,8 +222,8 @@ func (a *Adapter) MayChange(old, next channel.Account) error {
 	}
 	for _, m := range was.Mailboxes {
 		if !m.Off && !old.Disabled && !slices.ContainsFunc(now.Mailboxes, func(o Mailbox) bool { return o.Name == m.Name }) {
-			return errs.New(errs.Invalid, "email: mails are fetched from mailbox %q of user %s; switch it off first (off), then take it out",
-				m.Name, m.User)
+			return errs.New(errs.Invalid,
+				"email: mails are fetched from mailbox %q of user %s; switch it off first (off), then take it out", m.Name, m.User)
 		}
 	}
 	return nil

@@ -378,7 +378,8 @@ func TestN43APictureDoesNotSayWhereItWasTaken(t *testing.T) {
 	set.Settings.Masking.KeepPictureData = true
 	_, err = s.eng.SaveWorkspaceSettings(t.Context(), host, sangdam.SaveWorkspaceSettings{Settings: set.Settings})
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return send() == string(photo) }, 10*time.Second, 10*time.Millisecond, "where the workspace keeps it")
+	require.Eventually(t, func() bool { return send() == string(photo) }, 10*time.Second, 10*time.Millisecond,
+		"where the workspace keeps it")
 }
 
 // A key that was exchanged, an account that was switched off: the token is dead,

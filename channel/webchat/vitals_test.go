@@ -19,7 +19,9 @@ import (
 
 // vitals watches what a page's visitors feel, as web-vitals counts it.
 const vitals = `window.vitals = {fcp: 0, lcp: 0, cls: 0, inp: 0, blocked: 0};
-const watch = (type, f, o) => { try { new PerformanceObserver((l) => l.getEntries().forEach(f)).observe({type, buffered: true, ...o}); } catch {} };
+const watch = (type, f, o) => {
+  try { new PerformanceObserver((l) => l.getEntries().forEach(f)).observe({type, buffered: true, ...o}); } catch {}
+};
 watch("paint", (e) => { if (e.name === "first-contentful-paint") vitals.fcp = e.startTime; });
 watch("largest-contentful-paint", (e) => { vitals.lcp = e.startTime; });
 watch("layout-shift", (e) => { if (!e.hadRecentInput) vitals.cls += e.value; });
@@ -53,8 +55,10 @@ func BenchmarkHostPage(b *testing.B) {
 		if r.URL.Path == "/with" {
 			widget = `<script async src="/webchat/widget.js" data-account="` + s.acct.Token + `" data-lang="en"></script>`
 		}
-		_, _ = fmt.Fprintf(w, `<!doctype html><html lang="en"><meta name="viewport" content="width=device-width,initial-scale=1"><title>Shop</title>
-<script src="/vitals.js"></script><h1>A shop</h1><button>Buy</button>%s%s</html>`, strings.Repeat("<p>"+strings.Repeat("Fine hats of felt. ", 60)+"</p>", 40), widget)
+		_, _ = fmt.Fprintf(w,
+			`<!doctype html><html lang="en"><meta name="viewport" content="width=device-width,initial-scale=1"><title>Shop</title>
+<script src="/vitals.js"></script><h1>A shop</h1><button>Buy</button>%s%s</html>`,
+			strings.Repeat("<p>"+strings.Repeat("Fine hats of felt. ", 60)+"</p>", 40), widget)
 	})
 	s.halt()
 	s.start()
@@ -66,8 +70,10 @@ func BenchmarkHostPage(b *testing.B) {
 			all[path] = append(all[path], measured(b, s, browser, path))
 		}
 	}
-	for name, of := range map[string]func(vital) float64{"fcp-ms": func(v vital) float64 { return v.FCP }, "lcp-ms": func(v vital) float64 { return v.LCP },
-		"cls": func(v vital) float64 { return v.CLS }, "inp-ms": func(v vital) float64 { return v.INP }, "blocked-ms": func(v vital) float64 { return v.Blocked }} {
+	for name, of := range map[string]func(vital) float64{"fcp-ms": func(v vital) float64 { return v.FCP },
+		"lcp-ms": func(v vital) float64 { return v.LCP },
+		"cls":    func(v vital) float64 { return v.CLS }, "inp-ms": func(v vital) float64 { return v.INP },
+		"blocked-ms": func(v vital) float64 { return v.Blocked }} {
 		without, with := middle(all["/without"], of), middle(all["/with"], of)
 		b.ReportMetric(without, name+"-without")
 		b.ReportMetric(with, name+"-with")

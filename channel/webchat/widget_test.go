@@ -243,7 +243,8 @@ func TestN15MessagesOfOtherWindowsAreNothing(t *testing.T) {
 	for _, name := range files {
 		raw, err := os.ReadFile(name)
 		require.NoError(t, err)
-		require.NotRegexp(t, `(window|self|globalThis|parent|top|opener)\??\.(postMessage|onmessage)|[^.\w]addEventListener\("message"`, string(raw), name)
+		require.NotRegexp(t, `(window|self|globalThis|parent|top|opener)\??\.(postMessage|onmessage)|[^.\w]addEventListener\("message"`,
+			string(raw), name)
 	}
 	s := openShop(t)
 	s.servePages(`data-lang="en"`)
@@ -252,9 +253,10 @@ func TestN15MessagesOfOtherWindowsAreNothing(t *testing.T) {
 	b.enter()
 	b.run(`say("hi")`)
 	b.wait(`bubbles().length === 2`)
-	for _, said := range []string{`{type: "message", data: {text: "forged"}}`, `{type: "identify", token: "x"}`, `{type: "logout"}`, `"end"`,
-		`{tell: "message", id: "x", text: "forged"}`, `{"took": {"text": "forged"}}`} {
-		b.run(`window.postMessage(` + said + `, "*"); window.dispatchEvent(new MessageEvent("message", {data: ` + said + `, origin: "https://evil.example"}))`)
+	for _, said := range []string{`{type: "message", data: {text: "forged"}}`, `{type: "identify", token: "x"}`,
+		`{type: "logout"}`, `"end"`, `{tell: "message", id: "x", text: "forged"}`, `{"took": {"text": "forged"}}`} {
+		b.run(`window.postMessage(` + said + `, "*"); window.dispatchEvent(new MessageEvent("message", {data: ` + said +
+			`, origin: "https://evil.example"}))`)
 	}
 	b.run(`say("still me")`)
 	b.wait(`bubbles().includes("me: still me") && $$(".pending").length === 0`)

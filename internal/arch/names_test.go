@@ -58,7 +58,8 @@ func exportedNames(f *ast.File) (n int) {
 }
 
 func TestNamesAreCounted(t *testing.T) {
-	s, err := parse("p.go", "package p\nimport \"io\"\ntype (A int; b int)\nconst C, d = 1, 2\nvar E io.Reader\nfunc F() {}\nfunc (A) G() {}\n")
+	s, err := parse("p.go",
+		"package p\nimport \"io\"\ntype (A int; b int)\nconst C, d = 1, 2\nvar E io.Reader\nfunc F() {}\nfunc (A) G() {}\n")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,11 +8,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
-// What fits into a reader's eye: a function on a screen, a file in one sitting.
+// What fits into a reader's eye: a function on a screen, a line beside another
+// file, a file in one sitting. A tab is four columns.
 const (
 	mostFunction = 70
+	mostColumns  = 140
 	mostFile     = 700
 )
 
@@ -34,6 +37,11 @@ func checkSizes(s source, text []byte) []string {
 		bad = append(bad, fmt.Sprintf("%s has %d lines: move what is told apart by itself into a file of its own (at most %d)",
 			s.name, len(lines), mostFile))
 	}
+	for i, line := range lines {
+		if n := utf8.RuneCount(line) + 3*bytes.Count(line, []byte("\t")); n > mostColumns {
+			bad = append(bad, fmt.Sprintf("%s:%d has %d columns: break it (at most %d, a tab is 4)", s.name, i+1, n, mostColumns))
+		}
+	}
 	for _, d := range s.file.Decls {
 		f, ok := d.(*ast.FuncDecl)
 		if !ok {
@@ -44,7 +52,8 @@ func checkSizes(s source, text []byte) []string {
 			n -= s.tables(f)
 		}
 		if n > mostFunction {
-			bad = append(bad, fmt.Sprintf("%s: %s has %d lines: give a part of it a name (at most %d)", s.at(f), f.Name.Name, n, mostFunction))
+			bad = append(bad, fmt.Sprintf("%s: %s has %d lines: give a part of it a name (at most %d)",
+				s.at(f), f.Name.Name, n, mostFunction))
 		}
 	}
 	return bad
@@ -82,6 +91,9 @@ func TestLargeThingsAreCaught(t *testing.T) {
 		{"a long function", "p.go", "package p\nfunc f() {\n" + long + "}\n", 1},
 		{"a table in a function", "p.go", "package p\nfunc f() {\n" + rows + "}\n", 1},
 		{"a table in a test", "p_test.go", "package p\nfunc f() {\n" + rows + "}\n", 0},
+		{"a long line", "p.go", "package p\n//" + strings.Repeat("가", mostColumns-1) + "\n", 1},
+		{"a line with tabs", "p.go", "package p\nvar (\n\t" + "a = `" + strings.Repeat("x", mostColumns-9) + "`\n)\n", 1},
+		{"a line that fits", "p.go", "package p\n//" + strings.Repeat("가", mostColumns-2) + "\n", 0},
 		{"a long file", "p.go", "package p\n" + strings.Repeat("\n", mostFile) + "var x int\n", 1},
 	} {
 		s, err := parse(c.file, c.text)

@@ -45,7 +45,9 @@ func restart(ctx context.Context, o options) (report, error) {
 	}
 	same := func(v float64) float64 { return v }
 	return report{Figures: map[string]any{"conversations": o.conversations, "agents": o.agents, "rounds": o.rounds,
-		"first_offer_s": measure.Of(first, same), "bare_scan_s": measure.Of(scan, same), "beyond_the_scan_s": measure.Of(beyond, same)}}, nil
+			"first_offer_s": measure.Of(first, same), "bare_scan_s": measure.Of(scan, same),
+			"beyond_the_scan_s": measure.Of(beyond, same)}},
+		nil
 }
 
 // seed writes the open work and leaves every agent offline.

@@ -84,7 +84,8 @@ func widgets(ctx context.Context, o options) (report, error) {
 	if err != nil {
 		return report{}, err
 	}
-	chat, err := idle(ctx, api+"/events", tokens, func(c *streamClient) error { return deliver(ctx, eng, base, api, tokens[0], c, figures) })
+	chat, err := idle(ctx, api+"/events", tokens,
+		func(c *streamClient) error { return deliver(ctx, eng, base, api, tokens[0], c, figures) })
 	if err != nil {
 		return report{}, err
 	}

@@ -92,7 +92,8 @@ func (s *system) Changed(ctx context.Context, since string) ([]driver.WorkspaceI
 }
 
 func (s *system) Expired(ctx context.Context, before driver.Ages) ([]driver.WorkspaceID, error) {
-	return call(ctx, s.f, "System.Expired", true, func(ctx context.Context) ([]driver.WorkspaceID, error) { return s.y.Expired(ctx, before) })
+	return call(ctx, s.f, "System.Expired", true,
+		func(ctx context.Context) ([]driver.WorkspaceID, error) { return s.y.Expired(ctx, before) })
 }
 
 func (s *system) Beat(ctx context.Context, node string, ttl time.Duration) ([]string, error) {

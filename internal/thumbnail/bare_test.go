@@ -53,13 +53,15 @@ func TestN43PlacesAreTakenOutOfPictures(t *testing.T) {
 		out := append(binary.BigEndian.AppendUint32(nil, uint32(len(said))), name+said...) //nolint:gosec // short
 		return append(out, 0, 0, 0, 0)
 	}
-	drawn := bytes.Join([][]byte{plainPNG[:33], chunk("eXIf", place), chunk("tEXt", "Comment\x00"+place), chunk("iTXt", place), plainPNG[33:]}, nil)
+	drawn := bytes.Join([][]byte{plainPNG[:33], chunk("eXIf", place), chunk("tEXt", "Comment\x00"+place), chunk("iTXt", place),
+		plainPNG[33:]}, nil)
 
 	riff := func(name, said string) []byte {
 		out := append(binary.LittleEndian.AppendUint32([]byte(name), uint32(len(said))), said...) //nolint:gosec // short
 		return append(out, make([]byte, len(said)&1)...)
 	}
-	web := bytes.Join([][]byte{[]byte("RIFF\x00\x00\x00\x00WEBP"), riff("VP8L", "the picture"), riff("EXIF", place), riff("XMP ", place)}, nil)
+	web := bytes.Join([][]byte{[]byte("RIFF\x00\x00\x00\x00WEBP"), riff("VP8L", "the picture"), riff("EXIF", place), riff("XMP ", place)},
+		nil)
 
 	for name, c := range map[string]struct {
 		kind string
@@ -67,8 +69,8 @@ func TestN43PlacesAreTakenOutOfPictures(t *testing.T) {
 	}{"jpeg": {"image/jpeg", photo}, "several": {"image/jpeg", several}, "png": {"image/png", drawn}, "webp": {"image/webp", web}} {
 		require.Contains(t, string(c.file), place, name)
 		var before []byte
-		for way, r := range map[string]io.Reader{"whole": bytes.NewReader(c.file), "byte by byte": iotest.OneByteReader(bytes.NewReader(c.file)),
-			"halves": iotest.HalfReader(bytes.NewReader(c.file))} {
+		for way, r := range map[string]io.Reader{"whole": bytes.NewReader(c.file),
+			"byte by byte": iotest.OneByteReader(bytes.NewReader(c.file)), "halves": iotest.HalfReader(bytes.NewReader(c.file))} {
 			got, err := io.ReadAll(Bare(c.kind, r))
 			require.NoError(t, err, "%s %s", name, way)
 			require.NotContains(t, string(got), place, "%s %s", name, way)

@@ -75,9 +75,11 @@ func (b *backend) newSpace(id driver.WorkspaceID) *space {
 		inClaims: map[laneKey]channel.Claim{}, outClaims: map[laneKey]channel.Claim{},
 		outPending: map[channel.OutboxID]struct{}{},
 		threads:    groups[string, conversation.ID]{}, eventsOf: groups[conversation.ID, eventKey]{},
-		messagesOf: groups[conversation.ID, conversation.MessageID]{}, identitiesOf: groups[conversation.ContactID, conversation.IdentityID]{},
-		beats: map[routing.AgentID]beat{}, openItems: map[routing.ItemID]struct{}{}, holdsOf: groups[routing.AgentID, routing.ItemID]{},
-		toDo: map[string]struct{}{}, grams: groups[string, conversation.MessageID]{}, docsOf: groups[string, docID]{},
+		messagesOf:   groups[conversation.ID, conversation.MessageID]{},
+		identitiesOf: groups[conversation.ContactID, conversation.IdentityID]{},
+		beats:        map[routing.AgentID]beat{}, openItems: map[routing.ItemID]struct{}{},
+		holdsOf: groups[routing.AgentID, routing.ItemID]{},
+		toDo:    map[string]struct{}{}, grams: groups[string, conversation.MessageID]{}, docsOf: groups[string, docID]{},
 	}
 	s.config = newTable[struct{}, int64](nil)
 	s.envelopes = newTable(s.envelopeChanged)

@@ -121,8 +121,8 @@ func (a agents) SaveAgent(ctx context.Context, v routing.Agent) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	save := query(`INSERT INTO sd.agents (ws, id, version, presence, elig_rev, rev, idle_since, doc) VALUES ($1, $2, 1, 'offline', 1, 1, $3, $4)`,
-		key(a.ws), key(v.ID), time.Time{}, doc)
+	save := query(`INSERT INTO sd.agents (ws, id, version, presence, elig_rev, rev, idle_since, doc)
+		VALUES ($1, $2, 1, 'offline', 1, 1, $3, $4)`, key(a.ws), key(v.ID), time.Time{}, doc)
 	if v.Version != 0 {
 		save = asClash("agent", `UPDATE sd.agents SET version = version + 1, elig_rev = elig_rev + 1, rev = rev + 1, doc = $3
 			WHERE ws = $1 AND id = $2 AND version = $4 RETURNING 1`, key(a.ws), key(v.ID), doc, v.Version)

@@ -53,7 +53,8 @@ func TestALeaderIsNotReplacedUnderItsDecision(t *testing.T) {
 	item := routing.Item{ID: "i", State: routing.ItemQueued, Queue: "q", Mode: routing.Push, QueuedAt: at(1), EnteredAt: at(1),
 		Uses: []routing.Use{{Profile: routing.ProfileUnits, Units: 1}}}
 	update(t, db, func(ctx context.Context, tx store.Tx) (err error) {
-		if _, err := tx.Agents().SaveAgent(ctx, routing.Agent{ID: "a", Capacity: map[routing.Profile]int{routing.ProfileUnits: 1}}); err != nil {
+		if _, err := tx.Agents().
+			SaveAgent(ctx, routing.Agent{ID: "a", Capacity: map[routing.Profile]int{routing.ProfileUnits: 1}}); err != nil {
 			return err
 		}
 		item.Version, err = tx.Work().SaveItem(ctx, item)

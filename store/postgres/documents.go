@@ -102,7 +102,8 @@ func (r documents) putTags(d driver.Doc) []stmt {
 	}
 	if len(d.Tags) > 0 {
 		list = append(list, query(`INSERT INTO sd.document_tags (ws, kind, id, name, value, ord)
-			SELECT $1, $2, $3, name, value, ord FROM unnest($4::text[], $5::bytea[], $6::bytea[]) AS w(name, value, ord) ON CONFLICT DO NOTHING`,
+			SELECT $1, $2, $3, name, value, ord FROM unnest($4::text[], $5::bytea[], $6::bytea[]) AS w(name, value, ord)
+			ON CONFLICT DO NOTHING`,
 			key(r.ws), key(d.Kind), key(d.ID), names, values, orders))
 	}
 	return list

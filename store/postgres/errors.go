@@ -59,7 +59,8 @@ func fromServer(pg *pgconn.PgError) error {
 		}
 		return driver.ErrClash
 	case lockNotAvailable:
-		return errs.New(errs.Unavailable, "store: a row stayed locked by somebody else beyond the lock time-out; try again, and look for long transactions in pg_stat_activity")
+		return errs.New(errs.Unavailable, "store: a row stayed locked by somebody else beyond the lock time-out; try again, and look for "+
+			"long transactions in pg_stat_activity")
 	case "57014": // query_canceled
 		return errs.New(errs.Unavailable, "store: PostgreSQL cancelled the statement (SQLSTATE 57014)")
 	}
@@ -76,7 +77,8 @@ func fromServer(pg *pgconn.PgError) error {
 
 // unknownOutcome marks a commit whose answer was lost.
 func unknownOutcome(err error) error {
-	return errs.New(errs.Unavailable, "store: PostgreSQL did not answer a commit; whether it took effect is unknown, repeat with the same key: %w", err)
+	return errs.New(errs.Unavailable,
+		"store: PostgreSQL did not answer a commit; whether it took effect is unknown, repeat with the same key: %w", err)
 }
 
 var (

@@ -82,7 +82,8 @@ func (b *backend) schemaVersion(ctx context.Context) (version int, err error) {
 		return 0, mapped(err)
 	}
 	if minProgram > programVersion {
-		return 0, errs.New(errs.Invalid, "store: the schema %q has version %d and needs a program of storage version %d; this one is %d, install a newer one",
+		return 0, errs.New(errs.Invalid,
+			"store: the schema %q has version %d and needs a program of storage version %d; this one is %d, install a newer one",
 			b.opts.Schema, version, minProgram, programVersion)
 	}
 	return version, nil
@@ -119,7 +120,8 @@ func (b *backend) migrateOnce(ctx context.Context, to int) error {
 	for i, text := range migrations {
 		steps = append(steps, goose.NewGoMigration(int64(i+1), &goose.GoFunc{RunTx: b.step(text)}, nil))
 	}
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, nil, goose.WithGoMigrations(steps...), goose.WithDisableGlobalRegistry(true),
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, nil, goose.WithGoMigrations(steps...),
+		goose.WithDisableGlobalRegistry(true),
 		goose.WithLocker(locker), goose.WithTableName(b.opts.Schema+".goose_db_version"), goose.WithLogger(goose.NopLogger()))
 	if err != nil {
 		return err

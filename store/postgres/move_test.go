@@ -88,7 +88,8 @@ func readsTheSame(t *testing.T, db *store.DB, ws store.WorkspaceID) {
 		require.Equal(t, routing.Configuration{Version: 5,
 			Desks:       map[routing.DeskID]routing.Desk{"d": y.desk, "e": {ID: "e", Name: "empty"}},
 			Members:     map[routing.DeskID][]routing.AgentID{"d": {"x", "y"}},
-			WorkStreams: map[routing.WorkStreamID]routing.WorkStream{"w": y.stream}, Queues: map[routing.QueueID]routing.Queue{"q": y.queue},
+			WorkStreams: map[routing.WorkStreamID]routing.WorkStream{"w": y.stream},
+			Queues:      map[routing.QueueID]routing.Queue{"q": y.queue},
 		}, cfg)
 		require.ErrorIs(t, tx.Config().SaveDesk(ctx, routing.Desk{ID: "f", Name: y.desk.Name}), store.ErrAlreadyExists)
 		require.NoError(t, tx.Config().SaveDesk(ctx, y.desk))

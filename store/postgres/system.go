@@ -79,7 +79,8 @@ func (s system) Due(ctx context.Context, limit int) ([]driver.Deadline, error) {
 			var ws, kind, id string
 			var at time.Time
 			err := r.Scan(&ws, &kind, &id, &at)
-			return driver.Deadline{Workspace: unkey[driver.WorkspaceID](ws), Kind: unkey[string](kind), ID: unkey[string](id), At: micro(at)}, err
+			return driver.Deadline{Workspace: unkey[driver.WorkspaceID](ws), Kind: unkey[string](kind),
+				ID: unkey[string](id), At: micro(at)}, err
 		}))
 	switch {
 	case err != nil:
@@ -95,10 +96,12 @@ func (s system) Due(ctx context.Context, limit int) ([]driver.Deadline, error) {
 // nextDue begins at $1 for deadlines, $2 for jobs, $3 for inbound and $4 for
 // outbound lanes; see sweep. A lane that is claimed counts with the end of its
 // lease, a paused one with the end of the pause.
-var nextDue = `SELECT clock_timestamp(), (SELECT min(at) FROM sd.deadlines WHERE at > $1), (SELECT min(claimable) FROM sd.jobs WHERE claimable > $2),
-	(SELECT min(due) FROM sd.inbox_lanes WHERE due > $3),
-	least((SELECT min(due) FROM sd.outbox_lanes l WHERE due > ` + unlessResumed("$4", "$5") + ` AND NOT EXISTS (SELECT 1 FROM sd.outbox_pauses p WHERE p.ws = l.ws AND p.account = l.account AND p.until > clock_timestamp())),
-	(SELECT min(greatest(l.due, p.until)) FROM sd.outbox_pauses p JOIN sd.outbox_lanes l ON l.ws = p.ws AND l.account = p.account AND l.due IS NOT NULL WHERE p.until > clock_timestamp()))`
+var nextDue = `SELECT clock_timestamp(), (SELECT min(at) FROM sd.deadlines WHERE at > $1), (SELECT min(claimable) FROM sd.jobs
+	WHERE claimable > $2), (SELECT min(due) FROM sd.inbox_lanes WHERE due > $3),
+	least((SELECT min(due) FROM sd.outbox_lanes l WHERE due > ` + unlessResumed("$4", "$5") +
+	` AND NOT EXISTS (SELECT 1 FROM sd.outbox_pauses p WHERE p.ws = l.ws AND p.account = l.account AND p.until > clock_timestamp())),
+	(SELECT min(greatest(l.due, p.until)) FROM sd.outbox_pauses p JOIN sd.outbox_lanes l ON l.ws = p.ws AND l.account = p.account
+	AND l.due IS NOT NULL WHERE p.until > clock_timestamp()))`
 
 // NextDue implements driver.System. What it finds where no sweep would look has the
 // next sweep look at everything.
@@ -133,7 +136,8 @@ func (s system) these(ctx context.Context, q stmt) ([]driver.WorkspaceID, error)
 
 // Routable implements driver.System: a look into two indexes for each workspace.
 func (s system) Routable(ctx context.Context) ([]driver.WorkspaceID, error) {
-	return s.these(ctx, query(`SELECT ws FROM sd.workspaces w WHERE EXISTS (SELECT 1 FROM sd.agents a WHERE a.ws = w.ws AND a.presence <> 'offline')
+	return s.these(ctx, query(`SELECT ws FROM sd.workspaces w WHERE EXISTS (SELECT 1 FROM sd.agents a WHERE a.ws = w.ws
+		AND a.presence <> 'offline')
 		OR EXISTS (SELECT 1 FROM sd.items i WHERE i.ws = w.ws AND i.state <> 'done')`))
 }
 
@@ -151,10 +155,11 @@ func (s system) Changed(ctx context.Context, since string) ([]driver.WorkspaceID
 	// The place first: what is committed in between is named again.
 	err := s.run(ctx, query(`SELECT pg_snapshot_xmin(pg_current_snapshot())::text`).rows(func(r pgx.Rows) error { return r.Scan(&next) }),
 		collect(query(`SELECT w.ws FROM sd.workspaces w WHERE $1 = '0' OR EXISTS
-			(SELECT 1 FROM sd.events e WHERE e.ws = w.ws AND e.xid >= $1::text::xid8)`, since), &list, func(r pgx.Rows) (driver.WorkspaceID, error) {
-			v, err := scanKey(r)
-			return driver.WorkspaceID(v), err
-		}))
+			(SELECT 1 FROM sd.events e WHERE e.ws = w.ws AND e.xid >= $1::text::xid8)`, since), &list,
+			func(r pgx.Rows) (driver.WorkspaceID, error) {
+				v, err := scanKey(r)
+				return driver.WorkspaceID(v), err
+			}))
 	slices.Sort(list)
 	return list, next, err
 }
@@ -178,7 +183,8 @@ func (s system) Expired(ctx context.Context, before driver.Ages) ([]driver.Works
 func (s system) Beat(ctx context.Context, node string, ttl time.Duration) ([]string, error) {
 	var live []string
 	err := s.runWrites(ctx,
-		query(`INSERT INTO sd.nodes (node, until) VALUES ($1, clock_timestamp() + $2::interval) ON CONFLICT (node) DO UPDATE SET until = excluded.until`, key(node), ttl),
+		query(`INSERT INTO sd.nodes (node, until) VALUES ($1, clock_timestamp() + $2::interval) ON CONFLICT (node) DO UPDATE
+			SET until = excluded.until`, key(node), ttl),
 		collect(query(`SELECT node FROM sd.nodes WHERE until > clock_timestamp() ORDER BY node`), &live, scanKey))
 	return live, err
 }
@@ -186,10 +192,12 @@ func (s system) Beat(ctx context.Context, node string, ttl time.Duration) ([]str
 // Lease implements driver.System.
 func (s system) Lease(ctx context.Context, name, node string, ttl time.Duration) (int64, error) {
 	var epoch int64
-	err := s.runWrites(ctx, query(`INSERT INTO sd.leases AS l (name, node, epoch, until) VALUES ($1, $2, 1, clock_timestamp() + $3::interval)
-		ON CONFLICT (name) DO UPDATE SET node = excluded.node, until = excluded.until, epoch = l.epoch + CASE WHEN l.node = excluded.node THEN 0 ELSE 1 END
+	err := s.runWrites(ctx,
+		query(`INSERT INTO sd.leases AS l (name, node, epoch, until) VALUES ($1, $2, 1, clock_timestamp() + $3::interval)
+		ON CONFLICT (name) DO UPDATE SET node = excluded.node, until = excluded.until, epoch = l.epoch + CASE WHEN l.node =
+		excluded.node THEN 0 ELSE 1 END
 			WHERE l.node = excluded.node OR l.until <= clock_timestamp() RETURNING epoch`, key(name), key(node), ttl).
-		rows(func(r pgx.Rows) error { return r.Scan(&epoch) }))
+			rows(func(r pgx.Rows) error { return r.Scan(&epoch) }))
 	if err == nil && epoch == 0 {
 		return 0, errs.New(errs.Conflict, "store: another node holds the lease")
 	}

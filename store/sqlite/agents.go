@@ -20,7 +20,8 @@ func scanAgent(w raw.Row) (routing.Agent, error) {
 	a.Version = w.Int(1)
 	a.State = routing.AgentState{
 		Presence: routing.Presence(w.Text(2)), Reason: w.Text(3), EligRev: w.Int(4), Rev: w.Int(5), Open: int(w.Int(6)),
-		Load: map[routing.Profile]int{}, IdleSince: maybeMoment(w.Int(7)), Turns: map[routing.QueueID]int64{}, BeatAt: maybeMoment(w.Int(8)),
+		Load: map[routing.Profile]int{}, IdleSince: maybeMoment(w.Int(7)), Turns: map[routing.QueueID]int64{},
+		BeatAt: maybeMoment(w.Int(8)),
 	}
 	return a, err
 }
@@ -81,7 +82,8 @@ func (r agents) SaveAgent(_ context.Context, a routing.Agent) (int64, error) {
 		return 0, err
 	}
 	if a.Version == 0 {
-		n, err := r.exec(`INSERT INTO agents (ws, id, version, presence, reason, elig_rev, rev, doc) VALUES (?, ?, 1, 'offline', '', 1, 1, ?)
+		n, err := r.exec(`INSERT INTO agents (ws, id, version, presence, reason, elig_rev, rev, doc)
+			VALUES (?, ?, 1, 'offline', '', 1, 1, ?)
 			ON CONFLICT (ws, id) DO NOTHING`, r.ws, string(a.ID), doc)
 		if err != nil {
 			return 0, err
@@ -92,7 +94,8 @@ func (r agents) SaveAgent(_ context.Context, a routing.Agent) (int64, error) {
 		return 1, nil
 	}
 	return r.saved("agent", string(a.ID), a.Version, "", nil,
-		`UPDATE agents SET version = version + 1, elig_rev = elig_rev + 1, rev = rev + 1, doc = ? WHERE ws = ? AND id = ? AND version = ? RETURNING version`,
+		`UPDATE agents SET version = version + 1, elig_rev = elig_rev + 1, rev = rev + 1, doc = ? WHERE ws = ? AND id = ?
+			AND version = ? RETURNING version`,
 		[]any{doc, r.ws, string(a.ID), a.Version})
 }
 

@@ -22,7 +22,8 @@ func encode(v any) (raw.Text, error) {
 // times to UTC and microseconds.
 func decode(doc []byte, p any) error {
 	if err := jsondoc.Unmarshal(doc, p); err != nil {
-		return errs.New(errs.Unavailable, "sqlite: a stored %T cannot be read; the data was damaged or written by a newer program: %w", p, err)
+		return errs.New(errs.Unavailable, "sqlite: a stored %T cannot be read; the data was damaged or written by a newer program: %w",
+			p, err)
 	}
 	jsondoc.Times(p)
 	return nil

@@ -25,7 +25,8 @@ func scanDocument(kind string) func(raw.Row) (driver.Doc, error) {
 func (r documents) Get(_ context.Context, kind string, ids []string) ([]driver.Doc, error) {
 	var out []driver.Doc
 	for _, id := range ids {
-		d, err := maybe(r.tx, scanDocument(kind), `SELECT `+docColumns+` FROM documents d WHERE ws = ? AND kind = ? AND id = ?`, r.ws, kind, id)
+		d, err := maybe(r.tx, scanDocument(kind), `SELECT `+docColumns+` FROM documents d WHERE ws = ? AND kind = ? AND id = ?`,
+			r.ws, kind, id)
 		if err != nil {
 			return nil, err
 		}

@@ -135,7 +135,8 @@ func TestAttemptLeftInSendingIsDoubtfulAfterACrash(t *testing.T) {
 	clock := newFakeClock()
 	db := openTest(t, Options{Now: clock.Now})
 	update(t, db, func(ctx context.Context, tx store.Tx) error {
-		return tx.Outbox().Enqueue(ctx, outboxRow("1", "x"), outboxRow("2", "x"), outboxRow("3", "x"), outboxRow("4", "y"), outboxRow("5", "z"))
+		return tx.Outbox().Enqueue(ctx, outboxRow("1", "x"), outboxRow("2", "x"), outboxRow("3", "x"), outboxRow("4", "y"),
+			outboxRow("5", "z"))
 	})
 	lanes := claimOutbox(t, db, time.Hour)
 	require.Len(t, lanes, 3)

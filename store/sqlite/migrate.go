@@ -47,8 +47,8 @@ func migrate(ctx context.Context, path string, log *slog.Logger) error {
 		return err
 	}
 	if found.minProgram > programVersion {
-		return errs.New(errs.Unsupported, "sqlite: %s has schema %d, which needs a program of schema %d or later; this one is of schema %d: run the newer program, or restore a backup from before the upgrade",
-			path, found.version, found.minProgram, programVersion)
+		return errs.New(errs.Unsupported, "sqlite: %s has schema %d, which needs a program of schema %d or later; this one is of schema "+
+			"%d: run the newer program, or restore a backup from before the upgrade", path, found.version, found.minProgram, programVersion)
 	}
 	if found.version >= programVersion {
 		return nil

@@ -196,7 +196,8 @@ func TestNewerSchema(t *testing.T) {
 	require.NoError(t, db.Update(t.Context(), testWS, saving("a")))
 	require.NoError(t, db.Close())
 
-	execFile(t, dir, `UPDATE schema_info SET version = 7, min_program = 1; ALTER TABLE contacts ADD COLUMN later TEXT; INSERT INTO migrations (version_id, is_applied) VALUES (7, 1)`)
+	execFile(t, dir, `UPDATE schema_info SET version = 7, min_program = 1; ALTER TABLE contacts ADD COLUMN later TEXT; INSERT INTO
+		migrations (version_id, is_applied) VALUES (7, 1)`)
 	db, err = Open(t.Context(), Options{Dir: dir})
 	require.NoError(t, err, "a newer schema that still serves this program")
 	require.True(t, hasContact(t, db, "a"))
@@ -212,7 +213,8 @@ func TestNewerSchema(t *testing.T) {
 
 func TestInterruptedFirstMigrationIsFinished(t *testing.T) {
 	dir := t.TempDir()
-	execFile(t, dir, `CREATE TABLE migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, version_id INTEGER NOT NULL, is_applied INTEGER NOT NULL, tstamp TIMESTAMP DEFAULT (datetime('now'))); INSERT INTO migrations (version_id, is_applied) VALUES (0, 1)`)
+	execFile(t, dir, `CREATE TABLE migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, version_id INTEGER NOT NULL, is_applied INTEGER
+		NOT NULL, tstamp TIMESTAMP DEFAULT (datetime('now'))); INSERT INTO migrations (version_id, is_applied) VALUES (0, 1)`)
 	update(t, openTest(t, Options{Dir: dir}), saving("a"))
 }
 
@@ -244,15 +246,17 @@ func TestKeysBeginWithTheWorkspace(t *testing.T) {
 	c := backendOf(openTest(t, Options{})).com.conn
 	found := 0
 	require.NoError(t, c.Query(`SELECT m.name, l.name, l.origin, (SELECT name FROM pragma_index_info(l.name) WHERE seqno = 0)
-		FROM sqlite_schema m, pragma_index_list(m.name) l WHERE m.type = 'table' AND m.name NOT LIKE 'search_tokens%'`, func(r raw.Row) bool {
-		if table, index := r.Text(0), r.Text(1); !apart[table] && !apart[index] {
-			found++
-			require.Equal(t, "ws", r.Text(3), "%s of %s", index, table)
-		}
-		return true
-	}))
+		FROM sqlite_schema m, pragma_index_list(m.name) l WHERE m.type = 'table' AND m.name NOT LIKE 'search_tokens%'`,
+		func(r raw.Row) bool {
+			if table, index := r.Text(0), r.Text(1); !apart[table] && !apart[index] {
+				found++
+				require.Equal(t, "ws", r.Text(3), "%s of %s", index, table)
+			}
+			return true
+		}))
 	require.Greater(t, found, 40)
-	require.NoError(t, c.Query(`SELECT name, strict FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'migrations'`, func(r raw.Row) bool {
+	require.NoError(t, c.Query(`SELECT name, strict FROM pragma_table_list WHERE schema = 'main' AND type = 'table'
+		AND name NOT LIKE 'sqlite_%' AND name <> 'migrations'`, func(r raw.Row) bool {
 		require.True(t, r.Bool(1), "%s is not STRICT", r.Text(0))
 		return true
 	}))

@@ -169,7 +169,8 @@ func (s system) changed(ctx context.Context, after int64) (list []driver.Workspa
 
 // Expired implements driver.System.
 func (s system) Expired(ctx context.Context, before driver.Ages) ([]driver.WorkspaceID, error) {
-	return s.these(ctx, `SELECT num FROM workspaces w WHERE EXISTS (SELECT 1 FROM envelopes WHERE ws = w.num AND state = 1 AND received < ?1)
+	return s.these(ctx, `SELECT num FROM workspaces w WHERE EXISTS (SELECT 1 FROM envelopes WHERE ws = w.num AND state = 1
+		AND received < ?1)
 		OR EXISTS (SELECT 1 FROM envelopes WHERE ws = w.num AND state = 3 AND received < ?2)
 		OR EXISTS (SELECT 1 FROM outbox WHERE ws = w.num AND at < ?1 AND state NOT IN ('queued', 'sending'))
 		OR EXISTS (SELECT 1 FROM attempts WHERE ws = w.num AND at < ?1 AND open = 0)
@@ -212,8 +213,8 @@ func (s system) Lease(ctx context.Context, name, node string, ttl time.Duration)
 		if _, taken := s.b.nodes.holder(name, node, t.now); taken {
 			return errLeased
 		}
-		if _, err := t.returning(`INSERT INTO leases (name, epoch) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET epoch = epoch + 1 RETURNING epoch`,
-			func(w raw.Row) { epoch = w.Int(0) }, name); err != nil {
+		if _, err := t.returning(`INSERT INTO leases (name, epoch) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET epoch = epoch + 1
+			RETURNING epoch`, func(w raw.Row) { epoch = w.Int(0) }, name); err != nil {
 			return err
 		}
 		// Taken before the commit, so that no other job of the batch takes it

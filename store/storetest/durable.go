@@ -47,18 +47,21 @@ func (e *env) fill(mark string) filled {
 func (e *env) fillTalk(ctx context.Context, tx store.Tx, mark string) []func() error {
 	return []func() error{
 		func() error {
-			_, err := tx.Conversations().SaveConversation(ctx, conversation.Conversation{ID: "c", Thread: "t", State: conversation.StateOpen,
-				Memo: mark})
+			_, err := tx.Conversations().
+				SaveConversation(ctx, conversation.Conversation{ID: "c", Thread: "t", State: conversation.StateOpen,
+					Memo: mark})
 			return err
 		},
 		func() error {
-			_, err := tx.Conversations().SaveMessage(ctx, conversation.Message{ID: "m", Conversation: "c", Seq: 1, Account: "acct", Chat: userChat,
-				Provider: "p", Content: text(mark)})
+			_, err := tx.Conversations().
+				SaveMessage(ctx, conversation.Message{ID: "m", Conversation: "c", Seq: 1, Account: "acct", Chat: userChat,
+					Provider: "p", Content: text(mark)})
 			return err
 		},
 		func() error {
-			return tx.Conversations().AppendEvents(ctx, conversation.Event{Conversation: "c", Seq: 1, Kind: conversation.EvMessage, Actor: mark,
-				At: moment(0)})
+			return tx.Conversations().
+				AppendEvents(ctx, conversation.Event{Conversation: "c", Seq: 1, Kind: conversation.EvMessage, Actor: mark,
+					At: moment(0)})
 		},
 		func() error {
 			_, err := tx.Contacts().SaveContact(ctx, conversation.Contact{ID: "k", Name: mark})

@@ -85,7 +85,8 @@ var (
 	modelItems   = []routing.ItemID{"i1", "i2", "i3", "i4"}
 	modelThreads = []string{"t", "T"}
 	modelConvs   = []conversation.ID{"c1", "c2", "c3"}
-	modelStates  = []conversation.State{conversation.StateOpen, conversation.StateWaiting, conversation.StateWrapUp, conversation.StateClosed}
+	modelStates  = []conversation.State{conversation.StateOpen, conversation.StateWaiting, conversation.StateWrapUp,
+		conversation.StateClosed}
 )
 
 // id is the next of ids that are the same in both stores.

@@ -84,7 +84,8 @@ var uniqueRules = []rule{
 			return string(m.ID), err
 		}, func(ctx context.Context, tx store.Tx, id string) error {
 			_, err := tx.Conversations().SaveMessage(ctx, conversation.Message{
-				ID: conversation.MessageID(id), Conversation: c.ID, Seq: 1, Account: "acct", Chat: userChat, Provider: "provider-1", Content: text("x"),
+				ID: conversation.MessageID(id), Conversation: c.ID, Seq: 1, Account: "acct", Chat: userChat,
+				Provider: "provider-1", Content: text("x"),
 			})
 			return err
 		})

@@ -36,7 +36,8 @@ func (p *tab) axe(source, name string) {
 	p.t.Helper()
 	_, err := chromedp.Run(p.ctx, chromedp.Evaluate[chromedp.Void](source))
 	require.NoError(p.t, err)
-	eval[bool](p, `(window.axeSays = null, axe.run(document, {resultTypes: ["violations"]}).then(r => { window.axeSays = r.violations.map(v =>
+	eval[bool](p, `(window.axeSays = null, axe.run(document, {resultTypes: ["violations"]}).then(r => {
+		window.axeSays = r.violations.map(v =>
 		v.id + ": " + v.help + " " + v.nodes.slice(0, 3).map(n => n.target.join(" ") + " " + n.failureSummary).join(" | ")); }), true)`)
 	p.until(`window.axeSays`)
 	require.Empty(p.t, eval[[]string](p, `window.axeSays`), name)
@@ -48,7 +49,8 @@ func (w *world) fillRows() {
 	require.NoError(w.t, err)
 	stream, five := cfg.WorkStreams["line"], 5
 	asks := condition.Condition{All: []condition.Clause{{Field: "message", Op: condition.Contains, Value: "parcel"},
-		{Any: []condition.Clause{{Field: "language", Op: condition.Is, Value: "ko"}, {Field: "attribute.plan", Op: condition.Is, Value: "gold"}}}}}
+		{Any: []condition.Clause{{Field: "language", Op: condition.Is, Value: "ko"},
+			{Field: "attribute.plan", Op: condition.Is, Value: "gold"}}}}}
 	stream.Rules = []routing.Rule{{Name: "Parcels", When: asks, Priority: &five, Queue: "everyone"},
 		{Name: "Gold", Set: map[string]string{"plan": "gold"}, Skills: []routing.Skill{{Name: "ko", Level: 2}}, Stop: true}}
 	_, err = w.eng.SaveWorkStream(w.t.Context(), w.host, sangdam.SaveWorkStream{WorkStream: stream})
@@ -56,7 +58,8 @@ func (w *world) fillRows() {
 	_, err = w.eng.SaveTrigger(w.t.Context(), w.host, sangdam.SaveTrigger{Trigger: trigger.Trigger{ID: "full", Title: "Says so",
 		Subject: "ticket", After: &trigger.After{Since: "created", For: time.Hour},
 		Actions: []trigger.Action{trigger.Do("assign", sangdam.AssignParams{Agents: []routing.AgentID{"ara"}, Choice: trigger.ChooseOne}),
-			trigger.Do("mail", sangdam.MailParams{To: sangdam.ToCustomer, Subject: sangdam.Texts{"ko": "제목"}, Body: sangdam.Texts{"": "Hello"}})}}})
+			trigger.Do("mail", sangdam.MailParams{To: sangdam.ToCustomer, Subject: sangdam.Texts{"ko": "제목"},
+				Body: sangdam.Texts{"": "Hello"}})}}})
 	require.NoError(w.t, err)
 }
 
@@ -73,7 +76,8 @@ func TestEveryPageIsAccessible(t *testing.T) {
 	require.NoError(t, err)
 	w.fillRows()
 	c := "/conversations/" + string(id)
-	for _, path := range []string{"/conversations?view=all", c, "/queues", "/history?q=hello", c + "/explain", "/setup", "/setup/agents/ara",
+	for _, path := range []string{"/conversations?view=all", c, "/queues", "/history?q=hello", c + "/explain", "/setup",
+		"/setup/agents/ara",
 		"/setup/agents/new", "/setup/desks/support", "/setup/queues/everyone", "/setup/streams/line", "/setup/accounts/shop",
 		"/setup/accounts/new", "/setup/accounts/new?kind=email", "/setup/accounts/new?kind=webchat", "/setup/workspace",
 		"/setup/channels", "/operations",
@@ -105,7 +109,7 @@ func TestEveryPageIsAccessible(t *testing.T) {
 	for _, path := range []string{"/setup", "/setup/channels", "/setup/workspace", "/setup/accounts/shop", "/setup/accounts/new?kind=email",
 		"/setup/streams/line", "/setup/tickets", "/triggers", "/triggers/full"} {
 		p.openPage(path)
-		require.LessOrEqual(t, eval[int](p, `Math.max(document.documentElement.scrollWidth, document.querySelector("main").scrollWidth)`), 320,
-			"%s is wider than the screen", path)
+		require.LessOrEqual(t, eval[int](p, `Math.max(document.documentElement.scrollWidth, document.querySelector("main").scrollWidth)`),
+			320, "%s is wider than the screen", path)
 	}
 }

@@ -46,7 +46,8 @@ func TestGroupsOfConditionsWithTheKeyboardAlone(t *testing.T) {
 	p.do(chromedp.KeyEvent("All"))
 	press(`[data-block=any] > .buttons [data-clause=group]`) // one that is taken away again
 	press(`[data-path="any.2.in."] > .group-head [data-clause=remove]`)
-	require.True(t, eval[bool](p, `document.activeElement.matches("[data-block=any] > .buttons [data-clause=add]")`), "the focus stays near")
+	require.True(t, eval[bool](p, `document.activeElement.matches("[data-block=any] > .buttons [data-clause=add]")`),
+		"the focus stays near")
 	press(`[data-block=any] > .buttons [data-clause=add]`)
 	row("any.2.", "contains", "parcel")
 	p.shot("groups")
@@ -61,7 +62,8 @@ func TestGroupsOfConditionsWithTheKeyboardAlone(t *testing.T) {
 	mine, err := w.eng.TicketViews(t.Context(), w.as("ara"))
 	require.NoError(t, err)
 	require.Equal(t, condition.Condition{Any: []condition.Clause{
-		{All: []condition.Clause{contains("broken"), {Any: []condition.Clause{contains("lamp"), contains("sofa")}}}}, contains("parcel")}}, mine[0].When)
+		{All: []condition.Clause{contains("broken"), {Any: []condition.Clause{contains("lamp"), contains("sofa")}}}}, contains("parcel")}},
+		mine[0].When)
 	others, err := w.eng.TicketViews(t.Context(), w.as("bo"))
 	require.NoError(t, err)
 	require.Empty(t, others, "it is its owner's")
@@ -96,7 +98,8 @@ func TestAConditionIsSavedAsItWasShown(t *testing.T) {
 			made, err := w.eng.SaveTicketView(t.Context(), w.host, sangdam.SaveTicketView{View: ticket.View{Name: name, When: when.is}})
 			require.NoError(t, err)
 			p.openPage("/ticket-views/" + made.ID)
-			require.Equal(t, name == "too deep for rows", eval[bool](p, `document.querySelector('[name="condition.mode"][value=json]').checked`))
+			require.Equal(t, name == "too deep for rows",
+				eval[bool](p, `document.querySelector('[name="condition.mode"][value=json]').checked`))
 			p.click(".form-end .primary")
 			p.until(`location.pathname === "/desk/tickets"`)
 			views, err := w.eng.TicketViews(t.Context(), w.host)

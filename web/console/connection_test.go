@@ -74,7 +74,8 @@ func TestOneStreamServesEveryTab(t *testing.T) {
 	}
 	require.EqualValues(t, 1, open.Load())
 	tabs[2].do(chromedp.Evaluate[chromedp.Void](`document.activeElement.blur()`))
-	p.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#text").value = "half a sen"; document.querySelector("#text").dispatchEvent(new Event("input", {bubbles: true}))`))
+	p.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#text").value = "half a sen"; ` +
+		`document.querySelector("#text").dispatchEvent(new Event("input", {bubbles: true}))`))
 	tabs[2].until(`document.querySelector("#text").value === "half a sen"`)
 }
 
@@ -158,9 +159,11 @@ func TestAConsoleThatSleptMissesNothing(t *testing.T) {
 	p := w.open(browsertest.Open(t), "ara")
 	p.openPage("/conversations/" + string(id))
 	p.connected()
-	p.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#text").value = "a draft"; document.querySelector("#text").dispatchEvent(new Event("input", {bubbles: true}))`))
+	p.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#text").value = "a draft"; ` +
+		`document.querySelector("#text").dispatchEvent(new Event("input", {bubbles: true}))`))
 	life := func(state string) {
-		_, err := chromedp.Call(p.ctx, page.SetWebLifecycleState, page.SetWebLifecycleStateParams{State: page.SetWebLifecycleStateState(state)})
+		_, err := chromedp.Call(p.ctx, page.SetWebLifecycleState,
+			page.SetWebLifecycleStateParams{State: page.SetWebLifecycleStateState(state)})
 		require.NoError(t, err)
 	}
 	life("frozen")
@@ -209,7 +212,8 @@ func TestConsentIsRefusedWhereItCannotBeAsked(t *testing.T) {
 	mail := channel.Account{ID: "mail", Kind: "email", Name: "Mail", Desk: "support", WorkStream: "mail", Disabled: true}
 	require.ErrorIs(t, save(mail), sangdam.ErrUnsupported)
 	require.ErrorContains(t, save(mail), "has no buttons")
-	for path, offered := range map[string]bool{"/setup/accounts/shop": true, "/setup/accounts/chat": false, "/setup/accounts/new?kind=email": false} {
+	for path, offered := range map[string]bool{"/setup/accounts/shop": true, "/setup/accounts/chat": false,
+		"/setup/accounts/new?kind=email": false} {
 		p.openPage(path)
 		require.Equal(t, offered, eval[bool](p, `!!document.querySelector("[name=ask_consent]")`), path)
 	}

@@ -20,8 +20,9 @@ var notPages = []string{"/{$}", "/alive", "/events", "/bar", "/canned", "/notice
 
 // pagePaths are addresses of every page there is, made of the routes.
 func pagePaths(w *world, conversation, ticket string) (out []string) {
-	of := map[string]string{"/conversations/{id}": conversation, "/conversations/{id}/explain": conversation, "/conversations/{id}/link": conversation,
-		"/tickets/{id}": ticket, "/setup/agents/{id}": "ara", "/setup/desks/{id}": "support", "/setup/queues/{id}": "everyone",
+	of := map[string]string{"/conversations/{id}": conversation, "/conversations/{id}/explain": conversation,
+		"/conversations/{id}/link": conversation,
+		"/tickets/{id}":            ticket, "/setup/agents/{id}": "ara", "/setup/desks/{id}": "support", "/setup/queues/{id}": "everyone",
 		"/setup/streams/{id}": "line", "/setup/accounts/{id}": "shop"}
 	for _, r := range w.page.Routes() {
 		if r.Method != http.MethodGet || slices.Contains(notPages, r.Path) {
@@ -33,7 +34,8 @@ func pagePaths(w *world, conversation, ticket string) (out []string) {
 		}
 		out = append(out, strings.ReplaceAll(r.Path, "{id}", id))
 	}
-	return append(out, "/conversations?view=all", "/history?state=open", "/setup/accounts/new?kind=webchat", "/setup/accounts/new?kind=email")
+	return append(out, "/conversations?view=all", "/history?state=open", "/setup/accounts/new?kind=webchat",
+		"/setup/accounts/new?kind=email")
 }
 
 // No page has a horizontal scroll bar on a screen of 360 pixels, nor at a zoom of
@@ -44,7 +46,8 @@ func TestEveryPageFitsNarrowScreens(t *testing.T) {
 	long := "https://shop.example.com/" + strings.Repeat("a-very-long-path/", 12)
 	w.line.User("Mina " + strings.Repeat("n", 60)).SendText(long)
 	id := w.owned("Mina "+strings.Repeat("n", 60), "admin")
-	made, err := w.eng.OpenTicket(t.Context(), w.host, sangdam.OpenTicket{Conversation: id, Title: strings.Repeat("unbroken", 12), Body: long})
+	made, err := w.eng.OpenTicket(t.Context(), w.host,
+		sangdam.OpenTicket{Conversation: id, Title: strings.Repeat("unbroken", 12), Body: long})
 	require.NoError(t, err)
 	b := browsertest.Open(t)
 	p := w.open(b, "admin")
@@ -68,7 +71,8 @@ func TestEveryPageFitsNarrowScreens(t *testing.T) {
 					const r = b.getBoundingClientRect(); return r.top >= 0 && r.bottom <= innerHeight && r.height > 20 &&
 					b.contains(document.elementFromPoint(r.left + r.width / 2, r.top + r.height / 2)); })()`)
 			}
-			p.shot("fits-" + lang + strings.NewReplacer("/", "-", "?", "-", "=", "-", string(id), "c", string(made.Ticket), "t").Replace(path))
+			p.shot("fits-" + lang +
+				strings.NewReplacer("/", "-", "?", "-", "=", "-", string(id), "c", string(made.Ticket), "t").Replace(path))
 		}
 	}
 }

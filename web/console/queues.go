@@ -70,7 +70,8 @@ func (q *request) queues() error {
 	}
 	for _, a := range d.Agents {
 		if !a.Disabled {
-			v.Agents = append(v.Agents, colleagueView{cmp.Or(a.Name, string(a.ID)), cmp.Or(string(a.Presence), string(routing.Offline)), a.Open})
+			v.Agents = append(v.Agents,
+				colleagueView{cmp.Or(a.Name, string(a.ID)), cmp.Or(string(a.Presence), string(routing.Offline)), a.Open})
 		}
 	}
 	slices.SortStableFunc(v.Agents, func(a, b colleagueView) int { return cmp.Compare(rank(a.Presence), rank(b.Presence)) })
@@ -204,8 +205,8 @@ func (q *request) reasons(list []routing.Exclusion) []string {
 }
 
 func (q *request) decisionView(d *sangdam.Directory, dec routing.Decision) decisionView {
-	v := decisionView{At: dec.At.UTC().Format(time.RFC3339Nano), When: q.full(dec.At), Kind: q.lang.of("decision", string(dec.Kind)), Agent: agentName(d, dec.Agent),
-		Strategy: q.lang.of("strategy", dec.Strategy), Why: q.lang.of("why", dec.Why), Key: dec.Key}
+	v := decisionView{At: dec.At.UTC().Format(time.RFC3339Nano), When: q.full(dec.At), Kind: q.lang.of("decision", string(dec.Kind)),
+		Agent: agentName(d, dec.Agent), Strategy: q.lang.of("strategy", dec.Strategy), Why: q.lang.of("why", dec.Why), Key: dec.Key}
 	for _, n := range dec.Next {
 		v.Next = append(v.Next, agentName(d, n.Agent))
 	}

@@ -26,7 +26,8 @@ func (w *world) fillDesk(n int) {
 			for i := from; i < min(from+5_000, n); i++ {
 				id := conversation.ID(fmt.Sprintf("c%06d", i))
 				at := tx.Now().Add(-time.Duration(n-i) * time.Second)
-				c := conversation.Conversation{ID: id, Thread: string(id), State: conversation.StateOpen, Desk: "support", WorkStream: "line",
+				c := conversation.Conversation{ID: id, Thread: string(id), State: conversation.StateOpen,
+					Desk: "support", WorkStream: "line",
 					Account: "shop", Channel: "line", Chat: channel.Chat{Kind: channel.ChatUser, ID: string(id)},
 					Control: conversation.ControlNobody, Preview: fmt.Sprintf("message %d", i), OpenedAt: at, UpdatedAt: at}
 				if i%10 == 0 {

@@ -99,8 +99,8 @@ func (q *request) webhookOf(a channel.Account) string {
 // findAccount is the stored account; a new one is of the kind asked for.
 func (q *request) findAccount(id string) (channel.Account, error) {
 	if id == "new" {
-		return channel.Account{Kind: channel.Kind(cmp.Or(q.r.FormValue("kind"), string(kindLINE))), Attachments: true, CustomerAttachments: true,
-			AgentAttachments: true}, nil
+		return channel.Account{Kind: channel.Kind(cmp.Or(q.r.FormValue("kind"), string(kindLINE))), Attachments: true,
+			CustomerAttachments: true, AgentAttachments: true}, nil
 	}
 	all, err := q.engine.Accounts(q.r.Context(), q.p)
 	if err != nil {
@@ -170,7 +170,8 @@ func (q *request) deleteAccount(a channel.Account) error {
 func (q *request) readAccount(a *channel.Account, typed hoursForm) (err error) {
 	a.Version, a.Name, a.Language = q.number("version"), q.value("name"), q.value("language")
 	a.Desk, a.WorkStream = routing.DeskID(q.value("desk")), routing.WorkStreamID(q.value("stream"))
-	a.Attachments, a.CustomerAttachments, a.AgentAttachments = q.checked("attachments"), q.checked("from_customers"), q.checked("from_agents")
+	a.Attachments, a.CustomerAttachments, a.AgentAttachments = q.checked("attachments"), q.checked("from_customers"),
+		q.checked("from_agents")
 	a.Disabled, a.Messages = q.checked("disabled"), q.texts()
 	if a.Notice.Version = q.value("notice_version"); a.Kind == kindLINE { // only there are buttons to ask with
 		a.Notice.Consent = q.checked("ask_consent")

@@ -66,8 +66,8 @@ func (q *request) chatForm(a channel.Account) *chatForm {
 		}
 		return out
 	}
-	f := &chatForm{Title: each("title", s.Title), Intro: each("intro", s.Intro), Version: "1", NoConsent: s.NoConsent, Members: s.MembersOnly,
-		FormURL: s.FormURL[""], LoginURL: s.LoginURL[""], Color: s.Color, Origins: strings.Join(s.Origins, "\n")}
+	f := &chatForm{Title: each("title", s.Title), Intro: each("intro", s.Intro), Version: "1", NoConsent: s.NoConsent,
+		Members: s.MembersOnly, FormURL: s.FormURL[""], LoginURL: s.LoginURL[""], Color: s.Color, Origins: strings.Join(s.Origins, "\n")}
 	var texts map[string]string
 	if s.Consent != nil {
 		texts, f.Version, f.Policy = s.Consent.Texts, s.Consent.Version, s.Consent.URL[""]

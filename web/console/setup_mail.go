@@ -123,7 +123,8 @@ func (q *request) mailForm(a channel.Account, stored mailSettings) (*mailForm, e
 		fresh = mailLayout{Text: mailContentMark + "\n"}
 	}
 	f := &mailForm{Address: s.Address, Sender: s.Name, Plus: s.Plus, Aliases: strings.Join(s.Aliases, "\n"),
-		Judges: strings.Join(s.AuthServers, "\n"), SMTP: q.serverForm("smtp.", s.SMTP, "starttls"), NewBox: q.mailboxForm(newRow, mailbox{}),
+		Judges: strings.Join(s.AuthServers, "\n"), SMTP: q.serverForm("smtp.", s.SMTP, "starttls"),
+		NewBox:    q.mailboxForm(newRow, mailbox{}),
 		NewLayout: q.mailLayoutForm(newRow, fresh)}
 	f.SMTP.Kept = stored.SMTP.User != ""
 	for i, m := range s.Mailboxes {
@@ -166,8 +167,8 @@ func (q *request) serverForm(prefix string, s mailServer, usual string) serverFo
 }
 
 func (q *request) mailboxForm(n string, m mailbox) mailboxForm {
-	f := mailboxForm{N: n, Name: m.Name, Server: q.serverForm("mailbox."+n+".", m.mailServer, "tls"), Folders: strings.Join(m.Folders, ", "),
-		Off: m.Off}
+	f := mailboxForm{N: n, Name: m.Name, Server: q.serverForm("mailbox."+n+".", m.mailServer, "tls"),
+		Folders: strings.Join(m.Folders, ", "), Off: m.Off}
 	if m.HistoryDays != 0 {
 		f.Days = strconv.Itoa(m.HistoryDays)
 	}

@@ -102,8 +102,8 @@ func (p *tab) setsUpAStreamWithRules() {
 	p.fill("rule.0.all.0.field", "message")
 	p.until(`![...document.querySelector('[name="rule.0.all.0.op"]').options].some(o => o.value === "gt" && !o.hidden)`)
 	p.fill("rule.0.all.0.op", "contains")
-	require.True(t, eval[bool](p, `[...document.querySelector("#of-desk").options].some(o => o.value === "returns" && o.label === "Returns")`),
-		"values that are known are offered")
+	require.True(t, eval[bool](p, `[...document.querySelector("#of-desk").options].some(o => o.value === "returns" && o.label === `+
+		`"Returns")`), "values that are known are offered")
 	p.fill("rule.0.all.0.value", "parcel")
 	p.fill("rule.0.priority", "soon")
 	p.fill("rule.0.set", "plan = gold")
@@ -285,8 +285,10 @@ func TestATriggerInTheBrowser(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, list.Triggers[0].When.All, 2)
 	require.Equal(t, []trigger.Action{
-		trigger.Do("mail", map[string]any{"to": "customer", "subject": map[string]string{"ko": "받았습니다"}, "body": map[string]string{"ko": "곧 답하겠습니다"}}),
-		trigger.Do("tag", map[string]any{"add": []string{"vip", "soon"}})}, list.Triggers[0].Actions, "in the order in which the rows stand")
+		trigger.Do("mail", map[string]any{"to": "customer", "subject": map[string]string{"ko": "받았습니다"},
+			"body": map[string]string{"ko": "곧 답하겠습니다"}}),
+		trigger.Do("tag", map[string]any{"add": []string{"vip", "soon"}})}, list.Triggers[0].Actions,
+		"in the order in which the rows stand")
 	p.click("#try")
 	p.shows("#live", "Done")
 	p.openPage("/triggers/" + string(list.Triggers[0].ID))
@@ -330,11 +332,13 @@ func TestTheSetUpOfTicketsIsChanged(t *testing.T) {
 	require.Equal(t, http.StatusConflict, post("tickets/group", url.Values{"id": {string(g.ID)}, "version": {"1"}, "name": {"Late"}}),
 		"somebody was faster")
 
-	require.Equal(t, http.StatusSeeOther, post("tickets/category", url.Values{"tree": {"intake"}, "name.ko": {"배송"}, "name.en": {"Delivery"}}))
+	require.Equal(t, http.StatusSeeOther,
+		post("tickets/category", url.Values{"tree": {"intake"}, "name.ko": {"배송"}, "name.en": {"Delivery"}}))
 	c := set().Trees[ticket.Intake].Walk()[0]
 	version := strconv.FormatInt(set().Trees[ticket.Intake].Version, 10)
-	require.Equal(t, http.StatusSeeOther, post("tickets/category", url.Values{"tree": {"intake"}, "version": {version}, "id": {string(c.ID)},
-		"name.ko": {"배송 문의"}, "name.en": {"Shipping"}, "offered": {"1"}}))
+	require.Equal(t, http.StatusSeeOther,
+		post("tickets/category", url.Values{"tree": {"intake"}, "version": {version}, "id": {string(c.ID)},
+			"name.ko": {"배송 문의"}, "name.en": {"Shipping"}, "offered": {"1"}}))
 	require.Equal(t, map[string]string{"ko": "배송 문의", "en": "Shipping"}, set().Trees[ticket.Intake].Walk()[0].Names)
 
 	fields := func() string { return strconv.FormatInt(set().Fields.Version, 10) }

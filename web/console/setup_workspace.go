@@ -40,8 +40,9 @@ func (q *request) workspaceForm(s sangdam.WorkspaceSettings, h hoursForm) (works
 		return workspaceForm{}, err
 	}
 	f := workspaceForm{Settings: s, Languages: strings.Join(s.Languages, ", "), Hours: h, Never: s.CompleteAfter < 0,
-		Editors: q.named("editor", is(string(cmp.Or(s.Editor, sangdam.EditorHTML))), string(sangdam.EditorHTML), string(sangdam.EditorText)),
-		Found:   q.named("found", is(string(s.Masking.Found)), "", string(sangdam.FoundProposed), string(sangdam.FoundMasked))}
+		Editors: q.named("editor", is(string(cmp.Or(s.Editor, sangdam.EditorHTML))), string(sangdam.EditorHTML),
+			string(sangdam.EditorText)),
+		Found: q.named("found", is(string(s.Masking.Found)), "", string(sangdam.FoundProposed), string(sangdam.FoundMasked))}
 	for _, w := range sangdam.Switches() {
 		f.Switches = append(f.Switches, choice{string(w), q.lang.of("feature", string(w)), !slices.Contains(s.Off, w)})
 	}

@@ -221,7 +221,8 @@ func (q *request) targets(d *sangdam.Directory, c conversation.Conversation, v *
 		if a.Disabled || a.ID == c.Agent || !slices.Contains(d.Members[c.Desk], a.ID) {
 			continue
 		}
-		v.Agents = append(v.Agents, choice{Value: string(a.ID), Label: agentName(d, a.ID) + " · " + q.lang.of("presence", string(a.Presence))})
+		v.Agents = append(v.Agents,
+			choice{Value: string(a.ID), Label: agentName(d, a.ID) + " · " + q.lang.of("presence", string(a.Presence))})
 	}
 	for _, id := range sortedKeys(d.Queues) {
 		v.Queues = append(v.Queues, choice{Value: string(id), Label: d.Queues[id]})
@@ -268,7 +269,8 @@ func (q *request) items(d *sangdam.Directory, messages []conversation.Message, e
 		if i == unread {
 			lines = append(lines, line{m.Seq - 1, m.At, itemView{Kind: "unread", Key: "unread", Text: q.lang.t("thread.unread")}})
 		}
-		lines = append(lines, line{m.Seq, m.At, itemView{Kind: "message", Key: "m-" + string(m.ID), Message: q.messageView(d, m, messages)}})
+		lines = append(lines,
+			line{m.Seq, m.At, itemView{Kind: "message", Key: "m-" + string(m.ID), Message: q.messageView(d, m, messages)}})
 	}
 	for _, e := range events {
 		if text := q.eventText(d, e); text != "" {

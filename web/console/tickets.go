@@ -246,8 +246,9 @@ func (q *request) showTicket(comment string, wrong error) error {
 		Body: q.marked(t.Body, t.Masks[ticket.BodyPart], found[ticket.BodyPart]), BodyFound: q.proposed(found[ticket.BodyPart]),
 		Masking: maskingView{On: q.masks.Mask, Reveal: q.masks.Reveal}, Version: t.Version, Earlier: detail.Earlier,
 		Tags:      strings.Join(t.Tags, ", "),
-		Requester: t.Requester, Created: q.full(t.CreatedAt), Comment: comment, Following: slices.Contains(t.Followers, routing.AgentID(q.p.ID)),
-		Closed: t.State == ticket.Complete || t.State == ticket.HandedOver}
+		Requester: t.Requester, Created: q.full(t.CreatedAt), Comment: comment,
+		Following: slices.Contains(t.Followers, routing.AgentID(q.p.ID)),
+		Closed:    t.State == ticket.Complete || t.State == ticket.HandedOver}
 	if t.Conversation != "" {
 		v.Chat = q.o.Prefix + "/conversations/" + url.PathEscape(string(t.Conversation))
 	}

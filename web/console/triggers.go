@@ -77,7 +77,8 @@ func (q *request) triggers() error {
 	}
 	v := triggersView{Subject: subject}
 	for _, s := range triggerSubjects {
-		v.Subjects = append(v.Subjects, tab{Key: q.lang.t("triggers.of." + s), URL: q.o.Prefix + "/triggers?subject=" + s, Current: s == subject})
+		v.Subjects = append(v.Subjects,
+			tab{Key: q.lang.t("triggers.of." + s), URL: q.o.Prefix + "/triggers?subject=" + s, Current: s == subject})
 	}
 	for _, t := range list.Triggers {
 		var kinds []string

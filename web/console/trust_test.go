@@ -101,7 +101,8 @@ func TestNothingInRepliesNoticesAndOffersRuns(t *testing.T) {
 func TestN68APanicTellsNothing(t *testing.T) {
 	w := newWorld(t)
 	var said any = "the secret of mina@example.com"
-	h, err := console.NewHandler(w.eng, console.Options{Prefix: "/desk", Authenticate: func(*http.Request) (sangdam.Principal, error) { panic(said) }})
+	h, err := console.NewHandler(w.eng,
+		console.Options{Prefix: "/desk", Authenticate: func(*http.Request) (sangdam.Principal, error) { panic(said) }})
 	require.NoError(t, err)
 	for range 2 {
 		rw := httptest.NewRecorder()

@@ -67,7 +67,8 @@ type keys struct {
 }
 
 var keySheet = []keys{
-	{[]string{"Enter"}, "send"}, {[]string{"Shift", "Enter"}, "newline"}, {[]string{"Alt", "J"}, "next"}, {[]string{"Alt", "K"}, "previous"},
+	{[]string{"Enter"}, "send"}, {[]string{"Shift", "Enter"}, "newline"}, {[]string{"Alt", "J"}, "next"},
+	{[]string{"Alt", "K"}, "previous"},
 	{[]string{"Alt", "A"}, "accept"}, {[]string{"Alt", "L"}, "answer"}, {[]string{"Alt", "P"}, "note"}, {[]string{"Alt", "U"}, "unread"},
 	{[]string{"Alt", "E"}, "end"}, {[]string{"?"}, "sheet"}, {[]string{"Esc"}, "close"},
 }
