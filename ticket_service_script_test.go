@@ -221,7 +221,8 @@ func (s *ticketScript) sent(out *strings.Builder) {
 	mails, calls, room := s.out.mails.Mails(), s.out.hooks.Acted(), s.out.room.Notices()
 	var lines []string // places have lanes of their own: which is first is chance
 	for _, m := range mails[s.mails:] {
-		lines = append(lines, fmt.Sprintf("mail to %s %q: %q\n", strings.Join(m.To, ", "), m.Subject, firstLine(m.Text)))
+		lines = append(lines, fmt.Sprintf("mail to %s %q: %q\n", strings.Join(m.To, ", "), m.Subject,
+			firstLine(strings.TrimPrefix(strings.TrimSpace(m.Text), "Shop")))) // without the layout's heading
 	}
 	for _, c := range calls[s.calls:] {
 		lines = append(lines, fmt.Sprintf("web hook %s\n", c.Type))
