@@ -57,8 +57,6 @@ func scanDoc[T any](w raw.Row) (T, error) {
 	return v, err
 }
 
-func scanText(w raw.Row) (string, error) { return w.Text(0), nil }
-
 func (t *tx) exists(sql string, args ...any) (bool, error) {
 	_, ok, err := t.number(sql, args...)
 	return ok, err
