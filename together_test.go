@@ -360,19 +360,24 @@ func (s meantimeSession) Ahead(ctx context.Context, w driver.Wanted) (bool, erro
 
 // inMeantime runs fn in a world in which customers wait and two agents are there,
 // while the engine stands still.
-func inMeantime(t *testing.T, fn func(w *world, m *meantime, assigned map[routing.ItemID][]routing.AgentID)) {
+func inMeantime(t *testing.T, fn func(w *world, m *meantime, assigned func() map[routing.ItemID][]routing.AgentID)) {
 	t.Helper()
 	m := &meantime{}
-	assigned := map[routing.ItemID][]routing.AgentID{}
+	so := map[routing.ItemID][]routing.AgentID{}
 	var mu sync.Mutex
+	assigned := func() map[routing.ItemID][]routing.AgentID {
+		mu.Lock()
+		defer mu.Unlock()
+		return maps.Clone(so)
+	}
 	inWorld(t, func(w *world) {
 		w.waiting(12)
 		w.halt()
 		w.online("a1", "a2")
 		fn(w, m, assigned)
 		require.Equal(t, 12, m.pieces, "they were to be carried out together")
-		require.Len(t, assigned, 12)
-		for item, who := range assigned {
+		require.Len(t, assigned(), 12)
+		for item, who := range assigned() {
 			require.Len(t, who, 1, "item %s", item)
 		}
 		w.invariants()
@@ -383,7 +388,7 @@ func inMeantime(t *testing.T, fn func(w *world, m *meantime, assigned map[routin
 			cfg.Hooks.Assigned = func(_ id.Workspace, a routing.Assignment) {
 				mu.Lock()
 				defer mu.Unlock()
-				assigned[a.Item] = append(assigned[a.Item], a.Agent)
+				so[a.Item] = append(so[a.Item], a.Agent)
 			}
 		}))
 }
@@ -391,14 +396,14 @@ func inMeantime(t *testing.T, fn func(w *world, m *meantime, assigned map[routin
 // TestBatchOfDecisionsWhoseAgentWentOffline: what was decided for who has gone is
 // refused, the others' is carried out, and the refused goes to who is there.
 func TestBatchOfDecisionsWhoseAgentWentOffline(t *testing.T) {
-	inMeantime(t, func(w *world, m *meantime, assigned map[routing.ItemID][]routing.AgentID) {
+	inMeantime(t, func(w *world, m *meantime, assigned func() map[routing.ItemID][]routing.AgentID) {
 		m.set(func() {
 			err := w.eng.SetPresence(w.ctx, w.agent("a1"), sangdam.SetPresence{Agent: "a1", Presence: routing.Offline})
 			require.NoError(w.t, err)
 		})
 		w.resume()
 		w.pass(time.Minute)
-		for item, who := range assigned {
+		for item, who := range assigned() {
 			require.Equal(w.t, []routing.AgentID{"a2"}, who, "item %s", item)
 		}
 	})
@@ -407,7 +412,7 @@ func TestBatchOfDecisionsWhoseAgentWentOffline(t *testing.T) {
 // TestBatchOfDecisionsWhoseLeaseIsLost: once another process leads, nothing is
 // carried out that was decided here before.
 func TestBatchOfDecisionsWhoseLeaseIsLost(t *testing.T) {
-	inMeantime(t, func(w *world, m *meantime, assigned map[routing.ItemID][]routing.AgentID) {
+	inMeantime(t, func(w *world, m *meantime, assigned func() map[routing.ItemID][]routing.AgentID) {
 		const lease = "router/" + string(ws)
 		m.set(func() {
 			_, err := w.db.System().Lease(w.ctx, lease, "n1", time.Millisecond)
@@ -418,7 +423,7 @@ func TestBatchOfDecisionsWhoseLeaseIsLost(t *testing.T) {
 		})
 		w.resume()
 		w.pass(10 * time.Second)
-		require.Empty(w.t, assigned, "another leads")
+		require.Empty(w.t, assigned(), "another leads")
 		w.pass(2 * time.Minute)
 	})
 }

@@ -2,6 +2,7 @@ package condition_test
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sangdam/sangdam/trigger/condition"
@@ -54,9 +55,12 @@ func ExampleCondition_Validate() {
 		return
 	}
 	c := condition.Condition{All: []condition.Clause{{Field: "priority", Op: condition.Contains, Value: 5}}}
-	fmt.Println(c.Validate(schema))
-	// Output: condition: all[0].op: operator "contains" does not suit field "priority" of type
-	// number: use one of is, is_not, gt, gte, lt, lte, between, in, not_in, present, absent
+	mistake, remedy, _ := strings.Cut(c.Validate(schema).Error(), ": use one of ")
+	fmt.Println(mistake)
+	fmt.Println(remedy)
+	// Output:
+	// condition: all[0].op: operator "contains" does not suit field "priority" of type number
+	// is, is_not, gt, gte, lt, lte, between, in, not_in, present, absent
 }
 
 func ExampleIndex() {
