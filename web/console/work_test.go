@@ -65,8 +65,9 @@ func TestASendIsUndoneAndColleaguesSeeWhoReplies(t *testing.T) {
 	colleague.until(`document.querySelector("#banner").hidden`)
 	p.openPage("/conversations/" + string(id))
 	p.until(`document.querySelector("#banner").hidden`)
-	p.say("Too early")
-	colleague.shows("#typing", "Ara Kim")
+	p.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#text").focus()`), chromedp.KeyEvent("Too early"))
+	colleague.shows("#typing", "Ara Kim") // until what is written is sent
+	p.do(chromedp.KeyEvent("\r"))
 	p.click(".undo button")
 	p.until(`document.querySelector("#text").value === "Too early"`)
 	p.shows("#lines .ours", "Taken back")
@@ -167,6 +168,7 @@ func TestLinkingACustomerAndUnsavedEdits(t *testing.T) {
 		require.NoError(t, err)
 		return d.Contact.Name == "Mina"
 	})
+	p.until(`!document.querySelector("#unlink") && document.readyState === "complete"`) // not on its way any more
 
 	p.openPage("/conversations/" + string(id))
 	p.until(`document.querySelector("#banner").hidden`)
