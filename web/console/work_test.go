@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam"
@@ -66,7 +67,10 @@ func TestASendIsUndoneAndColleaguesSeeWhoReplies(t *testing.T) {
 	p.openPage("/conversations/" + string(id))
 	p.until(`document.querySelector("#banner").hidden`)
 	p.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#text").focus()`), chromedp.KeyEvent("Too early"))
-	colleague.shows("#typing", "Ara Kim") // until what is written is sent
+	w.eventually("a colleague sees who replies", func() bool { // nothing tells when both pages hear of each other
+		p.do(chromedp.KeyEvent(" "), chromedp.KeyEvent(kb.Backspace))
+		return strings.Contains(colleague.text("#typing"), "Ara Kim")
+	})
 	p.do(chromedp.KeyEvent("\r"))
 	p.click(".undo button")
 	p.until(`document.querySelector("#text").value === "Too early"`)
