@@ -202,8 +202,10 @@ func TestATargetThatWantsNoMoreIsSwitchedOff(t *testing.T) {
 		o.hooks.Fail(webhooktest.Fault{Status: http.StatusGone})
 		w.notice("hook", notify.Notice{ID: "1", Subject: "s", Data: json.RawMessage(`{}`)})
 		second := notify.Notice{ID: "2", Event: "test.event", Subject: "s", Data: json.RawMessage(`{}`)}
+		taken := []string{"1", "2"}
 		if _, err := w.eng.SendNotice(w.ctx, w.host, sangdam.SendNotice{Target: "hook", Notice: second}); err != nil {
-			require.ErrorIs(t, err, sangdam.ErrUnsupported) // the first one was refused already
+			require.ErrorIs(t, err, sangdam.ErrUnsupported)
+			taken = taken[:1] // the receiver had refused the first one already
 		}
 		w.settle()
 		for _, d := range w.deliveries("hook") {
@@ -222,7 +224,7 @@ func TestATargetThatWantsNoMoreIsSwitchedOff(t *testing.T) {
 		require.NoError(t, errOf(w.eng.SaveTarget(w.ctx, w.host, sangdam.SaveTarget{Target: hook})), "the secret is kept")
 		require.NoError(t, w.eng.ReplayDeliveries(w.ctx, w.host, sangdam.ReplayDeliveries{Target: "hook", Dead: true}))
 		w.settle()
-		require.Equal(t, []string{"1", "2"}, ids(o.hooks.Requests()))
+		require.Equal(t, taken, ids(o.hooks.Requests()))
 	}, withOutside(&o))
 }
 
