@@ -253,15 +253,17 @@ func (w *wholeWay) anew(clients, rounds int) cost {
 	return w.measure(clients, rounds, 1, &w.count, func(int) { w.write() })
 }
 
-// run runs the engine until the test ends.
-func (w *wholeWay) run() {
+// run runs the engine until stop is called or the test ends.
+func (w *wholeWay) run() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- w.eng.Run(ctx) }()
-	w.t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
 		require.NoError(w.t, <-ended)
 	})
+	w.t.Cleanup(stop)
+	return stop
 }
 
 // inFull leaves a count out of the short form: the detector of races has the same

@@ -285,8 +285,8 @@ func (s *mailSide) audit(r *report, l *ledger, pending map[string]bool) {
 		r.found(&r.Stuck, "%d mails are stored and were not processed", len(pending))
 	}
 	byText := map[string][]stored{}
-	for chat, all := range l.messages {
-		for place, m := range all {
+	for _, chat := range slices.Sorted(maps.Keys(l.messages)) { // what is said of a mail stored twice is the same each time
+		for place, m := range l.messages[chat] {
 			if m.Direction == conversation.Inbound {
 				byText[m.Content.Text] = append(byText[m.Content.Text], stored{chat, place})
 			}
