@@ -20,7 +20,8 @@ import (
 	"github.com/sangdam/sangdam/routing/transition"
 )
 
-// WorkspaceID names a tenant. Every primary and unique key begins with it.
+// WorkspaceID names a tenant. Every key by which a caller finds a row begins with it;
+// what a store gives itself (row numbers, tokens of web hooks, leases) need not.
 type WorkspaceID = id.Workspace
 
 // Error kinds, with one identity across the module; compare with errors.Is.
