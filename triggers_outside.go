@@ -203,61 +203,59 @@ type hookData struct {
 	Fields   map[string]string `json:"fields,omitempty"`
 }
 
-func (r *triggerRun) webhook(t *trigger.Trigger, a trigger.Action, values map[string]string) (trigger.Outcome, error) {
-	p, err := trigger.Params[WebhookParams](a)
+// toNamed carries out an action that sends to the target that its parameters name.
+// fill completes what goes there; nothing does where it notes why not.
+func toNamed[P any](r *triggerRun, t *trigger.Trigger, a trigger.Action, values map[string]string, target func(P) notify.TargetID,
+	fill func(P, *notify.Notice) (note string, err error)) (trigger.Outcome, error) {
+	p, err := trigger.Params[P](a)
 	if err != nil {
 		return trigger.Outcome{}, err
 	}
-	target, err := r.u.usable(p.Target)
+	to, err := r.u.usable(target(p))
 	if err != nil {
 		return trigger.Outcome{}, err
-	}
-	data := hookData{Kind: r.subject.kind, ID: r.id, Event: r.ev.Kind, Happened: r.happened, Actor: r.ev.Actor, Trigger: t.ID,
-		Depth:  r.ev.Depth + 1,
-		Fields: map[string]string{}}
-	for _, f := range p.Fields {
-		data.Fields[f] = values[f]
 	}
 	n := r.notice(t, values)
-	if n.Data, err = json.Marshal(data); err != nil {
-		return trigger.Outcome{}, err
+	note, err := fill(p, &n)
+	if err != nil || note != "" {
+		return passed(note), err
 	}
-	_, err = r.u.deliver(Delivery{Target: target.ID, Notice: n})
+	_, err = r.u.deliver(Delivery{Target: to.ID, Notice: n})
 	return trigger.Outcome{Done: err == nil}, err
 }
 
+func (p WebhookParams) target() notify.TargetID { return p.Target }
+
+func (r *triggerRun) webhook(t *trigger.Trigger, a trigger.Action, values map[string]string) (trigger.Outcome, error) {
+	return toNamed(r, t, a, values, WebhookParams.target, func(p WebhookParams, n *notify.Notice) (_ string, err error) {
+		data := hookData{Kind: r.subject.kind, ID: r.id, Event: r.ev.Kind, Happened: r.happened, Actor: r.ev.Actor, Trigger: t.ID,
+			Depth: r.ev.Depth + 1, Fields: map[string]string{}}
+		for _, f := range p.Fields {
+			data.Fields[f] = values[f]
+		}
+		n.Data, err = json.Marshal(data)
+		return "", err
+	})
+}
+
+func (p NoticeParams) target() notify.TargetID { return p.Target }
+
 func (r *triggerRun) room(t *trigger.Trigger, a trigger.Action, values map[string]string) (trigger.Outcome, error) {
-	p, err := trigger.Params[NoticeParams](a)
-	if err != nil {
-		return trigger.Outcome{}, err
-	}
-	target, err := r.u.usable(p.Target)
-	if err != nil {
-		return trigger.Outcome{}, err
-	}
-	n := r.notice(t, values)
-	n.Title, n.Text = cutTo(oneLine(values["title"]), 400), filled(p.Text, "", values, (*trigger.Template).Render)
-	_, err = r.u.deliver(Delivery{Target: target.ID, Notice: n})
-	return trigger.Outcome{Done: err == nil}, err
+	return toNamed(r, t, a, values, NoticeParams.target, func(p NoticeParams, n *notify.Notice) (string, error) {
+		n.Title, n.Text = cutTo(oneLine(values["title"]), 400), filled(p.Text, "", values, (*trigger.Template).Render)
+		return "", nil
+	})
 }
 
 func (r *triggerRun) sms(t *trigger.Trigger, a trigger.Action, values map[string]string) (trigger.Outcome, error) {
-	p, err := trigger.Params[NoticeParams](a)
-	if err != nil {
-		return trigger.Outcome{}, err
-	}
-	target, err := r.u.usable(p.Target)
-	if err != nil {
-		return trigger.Outcome{}, err
-	}
-	if values["customer.phone"] == "" {
-		return passed("the customer has no phone number"), nil
-	}
-	n := r.notice(t, values)
-	n.To = notify.Recipient{Name: values["customer.name"], Address: values["customer.phone"]}
-	n.Text = filled(p.Text, values["customer.language"], values, (*trigger.Template).Render)
-	_, err = r.u.deliver(Delivery{Target: target.ID, Notice: n})
-	return trigger.Outcome{Done: err == nil}, err
+	return toNamed(r, t, a, values, NoticeParams.target, func(p NoticeParams, n *notify.Notice) (string, error) {
+		if values["customer.phone"] == "" {
+			return "the customer has no phone number", nil
+		}
+		n.To = notify.Recipient{Name: values["customer.name"], Address: values["customer.phone"]}
+		n.Text = filled(p.Text, values["customer.language"], values, (*trigger.Template).Render)
+		return "", nil
+	})
 }
 
 // thenComplete completes a record once its forward was sent.

@@ -2,6 +2,7 @@ package sangdam_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -292,6 +293,48 @@ func TestTheLastOfTenTriggersAssignsTheTicket(t *testing.T) {
 		require.Contains(t, d.runs("r10")[0].Outcomes[0].Note, "none of the agents")
 		d.replays(id)
 	})
+}
+
+// Over 10,000 tickets, ten agents get what one in ten means when a rule chooses by
+// chance: each is within its interval (99.9 %, ten of them looked at). The draw
+// follows from the engine's seed and the ids of the tickets, so a run is another
+// one each time. The desks are twenty, because the store in memory looks through
+// all documents of a kind at each listing.
+func TestRandomOverTenThousandTickets(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	const n, desks = 10_000, 20
+	var ids []routing.AgentID
+	for i := range 10 {
+		ids = append(ids, routing.AgentID(fmt.Sprint("t", i)))
+	}
+	got := map[routing.AgentID]int{}
+	for desk := range uint64(desks) {
+		inTickets(t, func(d *ticketDesk) {
+			withTickets(d.world, ids...)
+			d.save(ticketRule("random", when("event", condition.Is, "created"), assignTo(trigger.ChooseRandom, "", ids...)))
+			for range n / desks {
+				d.open(sangdam.OpenTicket{})
+			}
+			for page := ""; ; {
+				found, err := d.eng.Tickets(d.ctx, d.host, sangdam.TicketFilter{}, page, 200)
+				require.NoError(t, err)
+				for _, one := range found.Tickets {
+					got[one.Agent]++
+				}
+				if page = found.Next; page == "" {
+					break
+				}
+			}
+		}, withConfig(func(c *sangdam.Config) { c.Seed = seed + desk }))
+	}
+	require.Len(t, got, len(ids), "nobody else, and no ticket is left over")
+	sum := 0
+	for _, id := range ids {
+		sum += got[id]
+		require.InDelta(t, n/10, got[id], 3.9*math.Sqrt(n*0.1*0.9), "%s, seed %d", id, seed)
+	}
+	require.Equal(t, n, sum)
 }
 
 // One save that changes four things is one event, with the ticket as it was.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -179,15 +180,51 @@ func TestTheExportIsTheList(t *testing.T) {
 	out.Reset()
 	require.NoError(t, export.CSV(&out, table, all))
 	require.Equal(t, [][]string{{"paid"}, {"12000"}}, parsed(t, out.Bytes()), "a deleted field is exported under its code")
+}
 
-	setup, err := eng.TicketSetup(ctx, host)
-	require.NoError(t, err)
-	table, all = export.Categories(setup.Trees[ticket.Intake], []string{"en", "ko"}, seoul)
-	out.Reset()
-	require.NoError(t, export.CSV(&out, table, all))
-	got = parsed(t, out.Bytes())
-	require.Equal(t, []string{"id", "name (en)", "name (ko)", "level", "parent", "offered", "made", "changed"}, got[0])
-	require.Equal(t, []string{refund.ID, "Refund", "환불", "1", "", "yes"}, got[1][:6])
-	made := setup.Trees[ticket.Intake].Categories[ticket.CategoryID(refund.ID)].CreatedAt.In(seoul).Format("2006-01-02 15:04:05")
-	require.Equal(t, []string{made, made}, got[1][6:])
+// TestCategoriesAreDownloaded: in both forms a tree has the id that the library
+// gave, the names of every language, level, parent, whether customers are offered
+// it, and when it was made and changed, as real dates in the reader's zone.
+func TestCategoriesAreDownloaded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, host := t.Context(), sangdam.Host("w")
+		keys, err := seal.Ephemeral()
+		require.NoError(t, err)
+		eng, err := sangdam.New(sangdam.Config{DB: memory.New(memory.Options{Now: time.Now}), Sealer: keys})
+		require.NoError(t, err)
+		require.NoError(t, eng.CreateWorkspace(ctx, "w", "W"))
+		save := func(version int64, c ticket.Category) ticket.CategoryID {
+			saved, err := eng.SaveCategory(ctx, host, sangdam.SaveCategory{Tree: ticket.Intake, Version: version, Category: c})
+			require.NoError(t, err)
+			return ticket.CategoryID(saved.ID)
+		}
+		refund := ticket.Category{Names: map[string]string{"en": "Refund", "ko": "환불"}, Offered: true}
+		refund.ID = save(0, refund)
+		late := save(1, ticket.Category{Parent: refund.ID, Names: map[string]string{"en": "=Late", "ko": "늦음"}})
+		time.Sleep(36 * time.Hour)
+		refund.Names = map[string]string{"en": "Refunds", "ko": "환불"}
+		save(2, refund)
+		setup, err := eng.TicketSetup(ctx, host)
+		require.NoError(t, err)
+		table, all := export.Categories(setup.Trees[ticket.Intake], []string{"en", "ko"}, seoul)
+		head := []string{"id", "name (en)", "name (ko)", "level", "parent", "offered", "made", "changed"}
+		// The bubble's clock begins at midnight of 2000-01-01 in UTC.
+		made, changed := "2000-01-01 09:00:00", "2000-01-02 21:00:00"
+		var out, book bytes.Buffer
+		require.NoError(t, export.CSV(&out, table, all))
+		require.Equal(t, [][]string{head, {string(refund.ID), "Refunds", "환불", "1", "", "yes", made, changed},
+			{string(late), "'=Late", "늦음", "2", string(refund.ID), "", made, made}}, parsed(t, out.Bytes()))
+		require.NoError(t, export.Excel(&book, table, all))
+		f := opened(t, book.Bytes())
+		rows, err := f.GetRows(string(ticket.Intake))
+		require.NoError(t, err)
+		require.Equal(t, [][]string{head, {string(refund.ID), "Refunds", "환불", "1", "", "yes", made, changed},
+			{string(late), "=Late", "늦음", "2", string(refund.ID), "", made, made}}, rows)
+		raw := func(cell string) string {
+			got, err := f.GetCellValue(string(ticket.Intake), cell, excelize.Options{RawCellValue: true})
+			require.NoError(t, err)
+			return got
+		}
+		require.Equal(t, []string{"36526.375", "36527.875", "2"}, []string{raw("G2"), raw("H2"), raw("D3")}, "days and a number, no texts")
+	})
 }
