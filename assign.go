@@ -10,6 +10,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/ticket"
 )
@@ -423,7 +424,7 @@ func (u *unit) give(c conversation.ID, agent routing.AgentID, how give) (Owned, 
 		return Owned{}, errs.New(errs.Invalid, "sangdam: agent %s cannot take this conversation: %v", agent, why)
 	}
 	// On the revision just read: an agent who is switched off meanwhile gets nothing.
-	r := routing.Reservation{Item: it.ID, ItemVersion: it.Version, Agent: agent, EligRev: a.State.EligRev,
+	r := transition.Reservation{Item: it.ID, ItemVersion: it.Version, Agent: agent, EligRev: a.State.EligRev,
 		Force: how.force, Now: u.tx.Now(),
 		Assignment: &routing.Assignment{ID: routing.AssignmentID(newID()), Item: it.ID, Agent: agent, Uses: it.Uses, StartedAt: u.tx.Now(),
 			Forced: how.force}}

@@ -12,6 +12,7 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/id"
 	"github.com/sangdam/sangdam/internal/jsondoc"
+	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/seal"
 )
 
@@ -186,7 +187,7 @@ func rowPlace(ws id.Workspace, row channel.OutboxID) seal.AD {
 }
 
 // leave queues a row, its content sealed.
-func (u *unit) leave(row channel.OutboxRow) error {
+func (u *unit) leave(row driver.OutboxRow) error {
 	if err := u.sealing(); err != nil {
 		return err
 	}
@@ -202,7 +203,7 @@ func (u *unit) leave(row channel.OutboxRow) error {
 }
 
 // openRow gives a row its content back.
-func (e *Engine) openRow(ctx context.Context, ws id.Workspace, row channel.OutboxRow) (channel.OutboxRow, error) {
+func (e *Engine) openRow(ctx context.Context, ws id.Workspace, row driver.OutboxRow) (driver.OutboxRow, error) {
 	if len(row.Sealed) == 0 {
 		return row, nil
 	}

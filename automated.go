@@ -12,6 +12,7 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/hours"
+	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/ticket"
 )
 
@@ -221,7 +222,7 @@ func (u *unit) sayOn(how saying, d *conversation.Draft, m conversation.Message) 
 		m.Status = conversation.StatusFailed
 		return m, nil
 	}
-	row := channel.OutboxRow{Automatic: automatic(m), Event: how.event, Language: d.C.Language, ID: channel.OutboxID(m.ID),
+	row := driver.OutboxRow{Automatic: automatic(m), Event: how.event, Language: d.C.Language, ID: channel.OutboxID(m.ID),
 		Account: m.Account, Lane: outboxLane(m.Chat), Conversation: d.C.ID, Message: m.ID, To: m.Chat, Content: said, Reply: reply,
 		State: channel.OutboxQueued}
 	if how.hold > 0 {
@@ -264,7 +265,7 @@ func (u *unit) welcome(acct channel.Account, in channel.Inbound) (bool, error) {
 // sayAlone answers an event where there is no conversation: the message is an
 // outbox row alone.
 func (u *unit) sayAlone(acct channel.Account, in channel.Inbound, c channel.Content) error {
-	return u.leave(channel.OutboxRow{ID: channel.OutboxID(newID()), Account: acct.ID, Lane: outboxLane(in.Chat),
+	return u.leave(driver.OutboxRow{ID: channel.OutboxID(newID()), Account: acct.ID, Lane: outboxLane(in.Chat),
 		To: in.Chat, Content: c, Reply: in.Reply, State: channel.OutboxQueued})
 }
 

@@ -150,7 +150,7 @@ func (e *Engine) FindContacts(ctx context.Context, p Principal, text string, lim
 		if err != nil {
 			return err
 		}
-		q := conversation.ContactQuery{Text: text, Show: func(id conversation.ContactID, desks []routing.DeskID) (bool, error) {
+		q := store.ContactQuery{Text: text, Show: func(id conversation.ContactID, desks []routing.DeskID) (bool, error) {
 			return e.sees(ctx, w, contactResource(conversation.Contact{ID: id, Desks: desks}))
 		}}
 		if scope := e.policy.Scope(w, kindContact); scope.Limited {

@@ -76,7 +76,7 @@ var deliveries = declare(store.Kind[Delivery]{Name: "delivery", Decl: 3,
 	}})
 
 // deliver queues a notice to a target, with what follows its outcome.
-func (u *unit) deliver(d Delivery, then ...channel.Then) (Delivery, error) {
+func (u *unit) deliver(d Delivery, then ...driver.Then) (Delivery, error) {
 	if err := d.Notice.Check(); err != nil {
 		return d, err
 	}
@@ -92,12 +92,12 @@ func (u *unit) deliver(d Delivery, then ...channel.Then) (Delivery, error) {
 	if lane == "" {
 		lane = d.ID // nothing it must come after
 	}
-	return d, u.tx.Outbox().Enqueue(u.ctx, channel.OutboxRow{ID: channel.OutboxID(d.ID), Account: targetAccount(d.Target), Lane: lane,
+	return d, u.tx.Outbox().Enqueue(u.ctx, driver.OutboxRow{ID: channel.OutboxID(d.ID), Account: targetAccount(d.Target), Lane: lane,
 		State: channel.OutboxQueued, Then: then})
 }
 
 // noticed keeps in the log what became of a try, for rows of targets.
-func (u *unit) noticed(acct channel.AccountID, rows []channel.OutboxID, o channel.Settlement, tries int) error {
+func (u *unit) noticed(acct channel.AccountID, rows []channel.OutboxID, o driver.Settlement, tries int) error {
 	target, is := targetOf(acct)
 	if !is {
 		return nil

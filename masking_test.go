@@ -15,6 +15,7 @@ import (
 	"github.com/sangdam/sangdam/conversation/privacy"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/ticket"
 )
 
@@ -473,7 +474,7 @@ func TestWhatProvidersSentIsForgottenWithTheMask(t *testing.T) {
 			})
 			return n
 		}
-		row := func(m conversation.Message) (row channel.OutboxRow) {
+		row := func(m conversation.Message) (row driver.OutboxRow) {
 			w.inStore(func(tx store.Tx) (err error) {
 				row, err = tx.Outbox().Row(w.ctx, channel.OutboxID(m.ID))
 				return err

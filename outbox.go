@@ -103,11 +103,11 @@ func (s *sender) step(ctx context.Context, lane driver.OutboxLane) (int, error) 
 	// However long the lane stood still: what may have been accepted is sent
 	// again only while the provider still knows it.
 	if at.Unsure && !at.Repeatable(now) {
-		return s.settle(ctx, *at, channel.Settlement{State: channel.OutboxUnknown, Reason: channel.ReasonNetwork,
+		return s.settle(ctx, *at, driver.Settlement{State: channel.OutboxUnknown, Reason: channel.ReasonNetwork,
 			Detail: "the outcome was lost and the time is over in which it could be sent again safely"}, nil)
 	}
 	if _, more := w.wait(at.Tries); at.Tries > 0 && !more {
-		return s.settle(ctx, *at, s.end(*at, channel.Settlement{State: channel.OutboxFailed, Reason: channel.ReasonProvider,
+		return s.settle(ctx, *at, s.end(*at, driver.Settlement{State: channel.OutboxFailed, Reason: channel.ReasonProvider,
 			Detail: "every try failed"}), nil)
 	}
 	at.Tries++
@@ -121,14 +121,14 @@ func (s *sender) step(ctx context.Context, lane driver.OutboxLane) (int, error) 
 	}
 	sent, err := w.send(ctx, *at)
 	if err == nil {
-		return s.settle(ctx, *at, channel.Settlement{State: channel.OutboxSent}, sent.Messages)
+		return s.settle(ctx, *at, driver.Settlement{State: channel.OutboxSent}, sent.Messages)
 	}
 	return s.failed(ctx, w, *at, err)
 }
 
 // opened are the rows with what they say. What an older program queued has it
 // already.
-func (s *sender) opened(ctx context.Context, lane driver.OutboxLane) (rows []channel.OutboxRow, err error) {
+func (s *sender) opened(ctx context.Context, lane driver.OutboxLane) (rows []driver.OutboxRow, err error) {
 	rows = slices.Clone(lane.Rows)
 	for i, r := range rows {
 		if rows[i], err = s.e.openRow(ctx, lane.Workspace, r); err != nil && i > 0 {
@@ -143,7 +143,7 @@ func (s *sender) opened(ctx context.Context, lane driver.OutboxLane) (rows []cha
 
 // unopened ends a row whose text does not open with the keys given; without the
 // keys at hand it waits.
-func (s *sender) unopened(ctx context.Context, row channel.OutboxRow, err error) (int, error) {
+func (s *sender) unopened(ctx context.Context, row driver.OutboxRow, err error) (int, error) {
 	if !errors.Is(err, seal.ErrCannotOpen) {
 		return 0, err
 	}
@@ -165,13 +165,13 @@ func (s *sender) failed(ctx context.Context, w way, at channel.Attempt, err erro
 	if se.After > 0 {
 		wait = se.After
 	}
-	again := channel.Settlement{State: channel.OutboxQueued, NotBefore: now.Add(wait), Reason: se.Reason, Detail: se.Detail}
+	again := driver.Settlement{State: channel.OutboxQueued, NotBefore: now.Add(wait), Reason: se.Reason, Detail: se.Detail}
 	last := !more
 	switch {
 	case se.Disposition == channel.Permanent && se.Reason == channel.ReasonReplyHandle && at.Unsure:
 		// The handle is spent, and only the earlier try can have done it. A push
 		// now would most likely say everything twice.
-		return s.settle(ctx, at, channel.Settlement{State: channel.OutboxSent, Unconfirmed: true, Reason: se.Reason,
+		return s.settle(ctx, at, driver.Settlement{State: channel.OutboxSent, Unconfirmed: true, Reason: se.Reason,
 			Detail: "an earlier try had no answer, and now its one-time right is used: it was sent, though nobody confirmed it"}, nil)
 	case se.Disposition == channel.Permanent && se.Reason == channel.ReasonReplyHandle && !last:
 		again.Replan, again.NotBefore = true, now
@@ -198,14 +198,14 @@ func (s *sender) failed(ctx context.Context, w way, at channel.Attempt, err erro
 		again.Attempt = &at
 		return s.settle(ctx, at, again, nil)
 	case se.Disposition == channel.Ambiguous:
-		return s.settle(ctx, at, channel.Settlement{State: channel.OutboxUnknown, Reason: se.Reason, Detail: se.Detail}, nil)
+		return s.settle(ctx, at, driver.Settlement{State: channel.OutboxUnknown, Reason: se.Reason, Detail: se.Detail}, nil)
 	}
-	return s.settle(ctx, at, s.end(at, channel.Settlement{State: channel.OutboxFailed, Reason: se.Reason, Detail: se.Detail}), nil)
+	return s.settle(ctx, at, s.end(at, driver.Settlement{State: channel.OutboxFailed, Reason: se.Reason, Detail: se.Detail}), nil)
 }
 
 // end makes a failure unknown when an earlier try may have been accepted.
 // Content that is refused never was.
-func (s *sender) end(at channel.Attempt, o channel.Settlement) channel.Settlement {
+func (s *sender) end(at channel.Attempt, o driver.Settlement) driver.Settlement {
 	if at.Unsure && o.Reason != channel.ReasonContent {
 		o.State = channel.OutboxUnknown
 	}
@@ -220,7 +220,7 @@ func (s *sender) pause(ctx context.Context, until time.Time) error {
 
 // settle records an outcome with the status of the messages, in one
 // transaction, and reports how many rows are done with.
-func (s *sender) settle(ctx context.Context, at channel.Attempt, o channel.Settlement, sent []channel.SentMessage) (int, error) {
+func (s *sender) settle(ctx context.Context, at channel.Attempt, o driver.Settlement, sent []channel.SentMessage) (int, error) {
 	if o.Attempt != nil {
 		sealed, err := s.e.sealedAttempt(ctx, s.lane.Workspace, *o.Attempt)
 		if err != nil {
@@ -261,7 +261,7 @@ func (s *sender) settle(ctx context.Context, at channel.Attempt, o channel.Settl
 }
 
 // failRow ends a row that cannot be planned.
-func (s *sender) failRow(ctx context.Context, row channel.OutboxRow, err error) (int, error) {
+func (s *sender) failRow(ctx context.Context, row driver.OutboxRow, err error) (int, error) {
 	se, ok := errors.AsType[*channel.SendError](err)
 	if !ok {
 		se = &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonContent, Detail: "the adapter cannot carry this"}
@@ -270,7 +270,7 @@ func (s *sender) failRow(ctx context.Context, row channel.OutboxRow, err error) 
 		if err := u.tx.Outbox().Fail(u.ctx, s.lane.Claim, row.ID, se.Reason, se.Detail); err != nil {
 			return err
 		}
-		failed := channel.Settlement{State: channel.OutboxFailed, Reason: se.Reason, Detail: se.Detail}
+		failed := driver.Settlement{State: channel.OutboxFailed, Reason: se.Reason, Detail: se.Detail}
 		if err := u.noticed(row.Account, []channel.OutboxID{row.ID}, failed, row.Tries); err != nil {
 			return err
 		}
@@ -289,14 +289,14 @@ func (s *sender) refuse(ctx context.Context, lane driver.OutboxLane, reason chan
 		if lane.Doubtful || lane.Attempt.Unsure {
 			state = channel.OutboxUnknown
 		}
-		return s.settle(ctx, *lane.Attempt, channel.Settlement{State: state, Reason: reason, Detail: detail}, nil)
+		return s.settle(ctx, *lane.Attempt, driver.Settlement{State: state, Reason: reason, Detail: detail}, nil)
 	}
 	return s.failRow(ctx, lane.Rows[0], &channel.SendError{Disposition: channel.Permanent, Reason: reason, Detail: detail})
 }
 
 // outcome moves the messages of rows to their final status, a conversation at
 // a time.
-func (u *unit) outcome(rows []channel.OutboxID, o channel.Settlement, sent []channel.SentMessage) error {
+func (u *unit) outcome(rows []channel.OutboxID, o driver.Settlement, sent []channel.SentMessage) error {
 	status := map[channel.OutboxState]conversation.Status{channel.OutboxSent: conversation.StatusSent,
 		channel.OutboxFailed: conversation.StatusFailed, channel.OutboxUnknown: conversation.StatusUnknown}[o.State]
 	drafts := map[conversation.ID]*conversation.Draft{}

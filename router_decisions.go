@@ -10,6 +10,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -215,7 +216,7 @@ func (u *unit) reserve(d routing.Decision, lease string, epoch int64) error {
 		return err
 	}
 	now := u.tx.Now()
-	res := routing.Reservation{Item: d.Item, ItemVersion: d.ItemVersion, Agent: d.Agent, EligRev: d.EligRev,
+	res := transition.Reservation{Item: d.Item, ItemVersion: d.ItemVersion, Agent: d.Agent, EligRev: d.EligRev,
 		Lease: lease, Epoch: epoch, Turn: true, Decision: &d, Now: now}
 	if !u.serves(it, d.Agent) {
 		return &routing.Refused{Check: "eligibility", Detail: "the agent is not in the queue or not on the desk"}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/ticket"
 )
@@ -175,7 +176,7 @@ func (u *unit) holdTicket(s *ticketSetup, t ticket.Ticket, it routing.Item, foun
 	if err != nil || held != nil && held.Agent == t.Agent {
 		return err
 	}
-	r := routing.Reservation{Item: it.ID, ItemVersion: it.Version, Agent: t.Agent, Force: true, Now: u.tx.Now(),
+	r := transition.Reservation{Item: it.ID, ItemVersion: it.Version, Agent: t.Agent, Force: true, Now: u.tx.Now(),
 		Assignment: &routing.Assignment{ID: routing.AssignmentID(newID()), Item: it.ID, Agent: t.Agent, Uses: it.Uses,
 			StartedAt: u.tx.Now(), Forced: true}}
 	var before routing.AgentID

@@ -16,6 +16,7 @@ import (
 	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/ticket"
 )
 
@@ -103,8 +104,8 @@ func (u *unit) handTicket(w *ticketWork, c HandOver) error {
 	if err != nil {
 		return err
 	}
-	_, err = u.deliver(Delivery{Target: c.Target, Notice: n}, channel.Then{On: channel.OutboxSent, Do: thenHanded, Params: params},
-		channel.Then{On: channel.OutboxFailed, Do: thenHanded, Params: params})
+	_, err = u.deliver(Delivery{Target: c.Target, Notice: n}, driver.Then{On: channel.OutboxSent, Do: thenHanded, Params: params},
+		driver.Then{On: channel.OutboxFailed, Do: thenHanded, Params: params})
 	return err
 }
 
@@ -118,7 +119,7 @@ type thenHandedParams struct {
 
 // thenHandedOver notes what the other system calls the ticket; without such a
 // name it was refused, and the ticket comes back.
-func (u *unit) thenHandedOver(_ channel.OutboxRow, got string, params json.RawMessage) error {
+func (u *unit) thenHandedOver(_ driver.OutboxRow, got string, params json.RawMessage) error {
 	var p thenHandedParams
 	if err := json.Unmarshal(params, &p); err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
 )
@@ -157,14 +158,14 @@ func (r *triggerRun) forward(t *trigger.Trigger, a trigger.Action, values map[st
 		n.Title = "[" + values["record.kind"] + " " + values["number"] + "] " + oneLine(values["title"])
 	}
 	n.Text = forwarded(values)
-	var then []channel.Then
+	var then []driver.Then
 	if p.Complete {
 		params, err := json.Marshal(thenCompleteParams{Kind: r.subject.kind, ID: r.id, As: r.u.actor()})
 		if err != nil {
 			return trigger.Outcome{}, err
 		}
-		then = append(then, channel.Then{On: channel.OutboxSent, Do: thenComplete, Params: params},
-			channel.Then{On: channel.OutboxFailed, Do: thenStays, Params: params})
+		then = append(then, driver.Then{On: channel.OutboxSent, Do: thenComplete, Params: params},
+			driver.Then{On: channel.OutboxFailed, Do: thenStays, Params: params})
 	}
 	_, err = r.u.deliver(Delivery{Target: target.ID, Notice: n}, then...)
 	return trigger.Outcome{Done: err == nil}, err
@@ -267,7 +268,7 @@ type thenCompleteParams struct {
 	As   string `json:"as"`
 }
 
-func (u *unit) thenCompleted(_ channel.OutboxRow, _ string, params json.RawMessage) error {
+func (u *unit) thenCompleted(_ driver.OutboxRow, _ string, params json.RawMessage) error {
 	var p thenCompleteParams
 	if err := json.Unmarshal(params, &p); err != nil {
 		return err
@@ -291,7 +292,7 @@ func (u *unit) thenCompleted(_ channel.OutboxRow, _ string, params json.RawMessa
 // good. Whoever has a conversation reads it in the deliveries.
 const thenStays = "stays_open"
 
-func (u *unit) thenStaysOpen(row channel.OutboxRow, _ string, params json.RawMessage) error {
+func (u *unit) thenStaysOpen(row driver.OutboxRow, _ string, params json.RawMessage) error {
 	var p thenCompleteParams
 	if err := json.Unmarshal(params, &p); err != nil || p.Kind != kindTicket {
 		return err

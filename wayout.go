@@ -282,8 +282,8 @@ func (e *Engine) carry(carriers []notify.Carrier) error {
 
 // consequences are what may follow the outcome of an outbox row, by name. Each
 // runs once for a row, in the Update that records the outcome.
-func consequences() map[string]func(u *unit, row channel.OutboxRow, got string, params json.RawMessage) error {
-	return map[string]func(*unit, channel.OutboxRow, string, json.RawMessage) error{
+func consequences() map[string]func(u *unit, row driver.OutboxRow, got string, params json.RawMessage) error {
+	return map[string]func(*unit, driver.OutboxRow, string, json.RawMessage) error{
 		thenComplete: (*unit).thenCompleted,
 		thenStays:    (*unit).thenStaysOpen,
 		thenHanded:   (*unit).thenHandedOver,
@@ -292,7 +292,7 @@ func consequences() map[string]func(u *unit, row channel.OutboxRow, got string, 
 
 // follows carries out what was to follow this outcome; got is the receiver's
 // name of what it took.
-func (u *unit) follows(row channel.OutboxRow, state channel.OutboxState, got string) error {
+func (u *unit) follows(row driver.OutboxRow, state channel.OutboxState, got string) error {
 	for _, then := range row.Then {
 		if then.On != state {
 			continue

@@ -31,3 +31,16 @@ func (e Early) Merge(other Early) Early {
 	}
 	return e
 }
+
+// Early is an edit or unsend that came before its message.
+type Early struct {
+	Account channel.AccountID         `json:"account"`
+	Chat    channel.Chat              `json:"chat"`
+	Message channel.ProviderMessageID `json:"message"`
+	At      time.Time                 `json:"at,omitzero"` // the event's own time
+	Unsent  bool                      `json:"unsent"`
+	Content *channel.Content          `json:"content,omitempty"` // of the edit
+	// Sealed is Content as the engine stores it, Source the event that brought it.
+	Sealed []byte             `json:"sealed,omitempty"`
+	Source channel.EnvelopeID `json:"source,omitempty"`
+}

@@ -48,7 +48,7 @@ func (r accountRow) account() channel.Account {
 	return r.Account
 }
 
-// accounts implements channel.AccountRepo.
+// accounts implements AccountRepo.
 type accounts struct{ t *tx }
 
 func (r accounts) Account(ctx context.Context, id channel.AccountID) (channel.Account, error) {

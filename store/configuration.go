@@ -61,7 +61,7 @@ var queueRows = Declare(Kind[queueRow]{
 	Extra:   func(r *queueRow) *map[string]json.RawMessage { return &r.Extra },
 })
 
-// config implements routing.ConfigRepo.
+// config implements ConfigRepo.
 type config struct{ t *tx }
 
 func (r config) Configuration(ctx context.Context, known int64) (routing.Configuration, error) {
@@ -109,7 +109,7 @@ func add(c *routing.Configuration, doc driver.Doc) error {
 	return nil
 }
 
-// Hold implements routing.ConfigRepo.
+// Hold implements ConfigRepo.
 func (r config) Hold(ctx context.Context) error { return r.t.rows.HoldConfig(ctx, false) }
 
 // changed counts a change that was made under the hold.

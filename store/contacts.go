@@ -94,17 +94,17 @@ func entryOf(c conversation.Contact) contactEntry {
 func (e contactEntry) nothing() bool { return e.name+e.email+e.end == "" }
 
 type contacts struct {
-	conversation.ContactRows
+	driver.ContactRepo
 	tx Tx
 }
 
 func (r contacts) Contacts(ctx context.Context, after conversation.ContactID, limit int) ([]conversation.Contact, error) {
-	return limited(limit, func() ([]conversation.Contact, error) { return r.ContactRows.Contacts(ctx, after, limit) })
+	return limited(limit, func() ([]conversation.Contact, error) { return r.ContactRepo.Contacts(ctx, after, limit) })
 }
 
 // SaveContact writes the contact and what it is found by.
 func (r contacts) SaveContact(ctx context.Context, c conversation.Contact) (int64, error) {
-	version, err := r.ContactRows.SaveContact(ctx, c)
+	version, err := r.ContactRepo.SaveContact(ctx, c)
 	if err != nil {
 		return 0, err
 	}
@@ -127,7 +127,7 @@ func (r contacts) SaveContact(ctx context.Context, c conversation.Contact) (int6
 
 // FindContacts asks each list that the query may use for the beginning of what
 // it holds, until limit contacts of it may be shown.
-func (r contacts) FindContacts(ctx context.Context, q conversation.ContactQuery, limit int) ([]conversation.Contact, error) {
+func (r contacts) FindContacts(ctx context.Context, q ContactQuery, limit int) ([]conversation.Contact, error) {
 	return limited(limit, func() ([]conversation.Contact, error) {
 		s := contactSearch{ctx: ctx, r: r, q: q, limit: limit, text: fold.Prefix(q.Text), shown: map[string]bool{}}
 		if s.text == "" {
@@ -141,7 +141,7 @@ func (r contacts) FindContacts(ctx context.Context, q conversation.ContactQuery,
 type contactSearch struct {
 	ctx   context.Context
 	r     contacts
-	q     conversation.ContactQuery
+	q     ContactQuery
 	limit int
 	text  string          // folded
 	shown map[string]bool // what was asked already, by id
@@ -151,7 +151,7 @@ type contactSearch struct {
 // everybody goes through the contacts by id.
 func (s *contactSearch) everybody() (out []conversation.Contact, err error) {
 	for after := conversation.ContactID(""); ; {
-		list, err := s.r.ContactRows.Contacts(s.ctx, after, maxPage)
+		list, err := s.r.ContactRepo.Contacts(s.ctx, after, maxPage)
 		if err != nil {
 			return nil, err
 		}
@@ -261,7 +261,7 @@ func (s *contactSearch) load() ([]conversation.Contact, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	list, err := s.r.ContactRows.ContactsByID(s.ctx, ids)
+	list, err := s.r.ContactRepo.ContactsByID(s.ctx, ids)
 	if err != nil {
 		return nil, err
 	}

@@ -32,13 +32,13 @@ type Tx interface {
 	// GiveBack gives claims of lanes back with the commit; see driver.Session.
 	GiveBack(ctx context.Context, sort driver.News, claims ...driver.LaneRef) (given bool, err error)
 
-	Accounts() channel.AccountRepo
-	Inbox() channel.InboxRepo
-	Outbox() channel.OutboxRepo
-	Conversations() conversation.Repo
-	Contacts() conversation.ContactRepo
-	Config() routing.ConfigRepo
-	Agents() routing.AgentRepo
+	Accounts() AccountRepo
+	Inbox() InboxRepo
+	Outbox() OutboxRepo
+	Conversations() ConversationRepo
+	Contacts() ContactRepo
+	Config() ConfigRepo
+	Agents() AgentRepo
 	Work() Work
 	Events() driver.EventRepo
 	Audit() driver.AuditRepo
@@ -68,15 +68,15 @@ type tx struct {
 	items map[routing.ItemID]routing.Item // as last seen or written here
 }
 
-func (t *tx) Accounts() channel.AccountRepo    { return accounts{t} }
-func (t *tx) Inbox() channel.InboxRepo         { return inbox{t.rows.Inbox} }
-func (t *tx) Outbox() channel.OutboxRepo       { return outbox{t.rows.Outbox} }
-func (t *tx) Conversations() conversation.Repo { return conversations{t.rows.Conversations} }
-func (t *tx) Contacts() conversation.ContactRepo {
+func (t *tx) Accounts() AccountRepo           { return accounts{t} }
+func (t *tx) Inbox() InboxRepo                { return inbox{t.rows.Inbox} }
+func (t *tx) Outbox() OutboxRepo              { return outbox{t.rows.Outbox} }
+func (t *tx) Conversations() ConversationRepo { return conversations{t.rows.Conversations} }
+func (t *tx) Contacts() ContactRepo {
 	return contacts{t.rows.Contacts, t}
 }
-func (t *tx) Config() routing.ConfigRepo   { return config{t} }
-func (t *tx) Agents() routing.AgentRepo    { return agents{t.rows.Agents} }
+func (t *tx) Config() ConfigRepo           { return config{t} }
+func (t *tx) Agents() AgentRepo            { return agents{t.rows.Agents} }
 func (t *tx) Work() Work                   { return &work{t.rows.Work, t} }
 func (t *tx) Events() driver.EventRepo     { return events{t.rows.Events} }
 func (t *tx) Audit() driver.AuditRepo      { return audit{t.rows.Audit} }
@@ -150,7 +150,7 @@ func pageAfter(c conversation.Conversation) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(c.UpdatedAt.UnixMicro(), 36) + " " + string(c.ID)))
 }
 
-func parsePage(token string) (*conversation.Place, error) {
+func parsePage(token string) (*driver.ConversationPlace, error) {
 	if token == "" {
 		return nil, nil
 	}
@@ -160,7 +160,7 @@ func parsePage(token string) (*conversation.Place, error) {
 	if err != nil || numErr != nil || !ok {
 		return nil, errs.New(errs.Invalid, "store: the page token is not one of this list; begin with the empty one")
 	}
-	return &conversation.Place{UpdatedAt: time.UnixMicro(n).UTC(), ID: conversation.ID(id)}, nil
+	return &driver.ConversationPlace{UpdatedAt: time.UnixMicro(n).UTC(), ID: conversation.ID(id)}, nil
 }
 
 func (r conversations) Messages(ctx context.Context, id conversation.ID, after int64, limit int) ([]conversation.Message, error) {
@@ -175,7 +175,7 @@ func (r conversations) Events(ctx context.Context, id conversation.ID, after int
 	return limited(limit, func() ([]conversation.Event, error) { return r.ConversationRepo.Events(ctx, id, after, limit) })
 }
 
-type agents struct{ routing.AgentRepo }
+type agents struct{ driver.AgentRepo }
 
 func (r agents) SaveAgent(ctx context.Context, a routing.Agent) (int64, error) {
 	for p, n := range a.Capacity {
@@ -187,18 +187,18 @@ func (r agents) SaveAgent(ctx context.Context, a routing.Agent) (int64, error) {
 	return r.AgentRepo.SaveAgent(ctx, a)
 }
 
-// inbox implements channel.InboxRepo.
+// inbox implements InboxRepo.
 type inbox struct{ driver.InboxRepo }
 
-func (r inbox) Done(ctx context.Context, c channel.Claim, id channel.EnvelopeID) error {
+func (r inbox) Done(ctx context.Context, c driver.Claim, id channel.EnvelopeID) error {
 	return r.End(ctx, c, id, driver.EnvelopeOutcome{})
 }
 
-func (r inbox) Retry(ctx context.Context, c channel.Claim, id channel.EnvelopeID, notBefore time.Time, reason string) error {
+func (r inbox) Retry(ctx context.Context, c driver.Claim, id channel.EnvelopeID, notBefore time.Time, reason string) error {
 	return r.End(ctx, c, id, driver.EnvelopeOutcome{Retry: true, NotBefore: notBefore, Reason: reason})
 }
 
-func (r inbox) Quarantine(ctx context.Context, c channel.Claim, id channel.EnvelopeID, reason string) error {
+func (r inbox) Quarantine(ctx context.Context, c driver.Claim, id channel.EnvelopeID, reason string) error {
 	return r.End(ctx, c, id, driver.EnvelopeOutcome{Bad: true, Reason: reason})
 }
 
@@ -206,20 +206,20 @@ func (r inbox) Quarantined(ctx context.Context, limit int) ([]channel.Quarantine
 	return limited(limit, func() ([]channel.Quarantined, error) { return r.InboxRepo.Quarantined(ctx, limit) })
 }
 
-type outbox struct{ channel.OutboxRepo }
+type outbox struct{ driver.OutboxRepo }
 
-func (r outbox) Unknown(ctx context.Context, limit int) ([]channel.OutboxRow, error) {
-	return limited(limit, func() ([]channel.OutboxRow, error) { return r.OutboxRepo.Unknown(ctx, limit) })
+func (r outbox) Unknown(ctx context.Context, limit int) ([]driver.OutboxRow, error) {
+	return limited(limit, func() ([]driver.OutboxRow, error) { return r.OutboxRepo.Unknown(ctx, limit) })
 }
 
-func (r outbox) Begin(ctx context.Context, c channel.Claim, at channel.Attempt) error {
+func (r outbox) Begin(ctx context.Context, c driver.Claim, at channel.Attempt) error {
 	if at.ID == "" || len(at.Rows) == 0 || at.Account != c.Account {
 		return errs.New(errs.Invalid, "store: an Attempt needs an ID, rows, and the account of its claim")
 	}
 	return r.OutboxRepo.Begin(ctx, c, at)
 }
 
-func (r outbox) Settle(ctx context.Context, c channel.Claim, attempt string, s channel.Settlement) error {
+func (r outbox) Settle(ctx context.Context, c driver.Claim, attempt string, s driver.Settlement) error {
 	switch s.State {
 	case channel.OutboxSent, channel.OutboxFailed, channel.OutboxUnknown, channel.OutboxQueued:
 		return r.OutboxRepo.Settle(ctx, c, attempt, s)

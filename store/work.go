@@ -24,7 +24,7 @@ type Work interface {
 	SaveItem(ctx context.Context, it routing.Item) (int64, error)
 	// Reserve gives the item to the agent, all or nothing; see
 	// transition.Reserve. A check that failed is a *routing.Refused (ErrStale).
-	Reserve(ctx context.Context, r routing.Reservation) error
+	Reserve(ctx context.Context, r transition.Reservation) error
 	// Accept turns a pending offer into an assignment without touching the
 	// load. ErrNotFound; ErrStale (a *routing.Refused) when it ended or expired
 	// at now.
@@ -123,7 +123,7 @@ func (w *work) change(ctx context.Context, k driver.WorkKey, decide func(transit
 	return c, nil
 }
 
-func (w *work) Reserve(ctx context.Context, r routing.Reservation) error {
+func (w *work) Reserve(ctx context.Context, r transition.Reservation) error {
 	r.Now = micro(r.Now)
 	_, err := w.change(ctx, driver.WorkKey{Item: r.Item, Agent: r.Agent, Lease: r.Lease}, func(rows transition.Rows) (transition.Change,
 		error) {

@@ -20,6 +20,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/pgtest"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/postgres"
 	"github.com/sangdam/sangdam/store/seal"
@@ -304,7 +305,7 @@ func (d *desk) populate(ctx context.Context, n, active, agents int) error {
 }
 
 func (d *desk) give(ctx context.Context, tx store.Tx, it routing.Item, version int64, agent routing.AgentID) error {
-	return tx.Work().Reserve(ctx, routing.Reservation{Item: it.ID, ItemVersion: version, Agent: agent, Force: true, Now: tx.Now(),
+	return tx.Work().Reserve(ctx, transition.Reservation{Item: it.ID, ItemVersion: version, Agent: agent, Force: true, Now: tx.Now(),
 		Assignment: &routing.Assignment{ID: routing.AssignmentID(it.ID), Item: it.ID, Agent: agent, Uses: it.Uses, StartedAt: tx.Now(),
 			Forced: true}})
 }

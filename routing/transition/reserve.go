@@ -15,7 +15,7 @@ import (
 // ErrNotFound: there is no such item or agent. ErrInvalid: the reservation
 // carries not exactly one of offer and assignment. Everything else is a
 // *routing.Refused.
-func Reserve(w Rows, r routing.Reservation) (Change, error) {
+func Reserve(w Rows, r Reservation) (Change, error) {
 	if err := mayReserve(w, r); err != nil {
 		return Change{}, err
 	}
@@ -52,7 +52,7 @@ func Reserve(w Rows, r routing.Reservation) (Change, error) {
 
 // mayReserve makes every check but that of the capacity. The lease comes first:
 // who no longer leads must learn that, whatever else is wrong.
-func mayReserve(w Rows, r routing.Reservation) error {
+func mayReserve(w Rows, r Reservation) error {
 	if (r.Offer == nil) == (r.Assignment == nil) {
 		return errs.New(errs.Invalid, "routing: a reservation carries either an offer or an assignment")
 	}
@@ -88,7 +88,7 @@ func holds(w Rows, offer routing.OfferID, assignment routing.AssignmentID) bool 
 }
 
 // demand is what the new hold takes of the agent.
-func demand(r routing.Reservation, it routing.Item) []routing.Use {
+func demand(r Reservation, it routing.Item) []routing.Use {
 	uses := it.Uses
 	switch {
 	case r.Offer != nil && r.Offer.Uses != nil:

@@ -42,8 +42,8 @@ func after(w transition.Rows, c transition.Change) transition.Rows {
 	return w
 }
 
-func offering() routing.Reservation {
-	return routing.Reservation{Item: "i", ItemVersion: 5, Agent: "a", EligRev: 7, Lease: "l", Epoch: 4, Now: now, Turn: true,
+func offering() transition.Reservation {
+	return transition.Reservation{Item: "i", ItemVersion: 5, Agent: "a", EligRev: 7, Lease: "l", Epoch: 4, Now: now, Turn: true,
 		Decision: &routing.Decision{Item: "i"}, Offer: &routing.Offer{ID: "o", OfferedAt: now, ExpiresAt: now.Add(time.Minute)}}
 }
 
@@ -64,32 +64,32 @@ func check(err error) string {
 
 func TestReserveTellsWhichCheckFailed(t *testing.T) {
 	for name, c := range map[string]struct {
-		spoil func(*transition.Rows, *routing.Reservation)
+		spoil func(*transition.Rows, *transition.Reservation)
 		want  string
 	}{
-		"nothing":  {func(*transition.Rows, *routing.Reservation) {}, ""},
-		"no item":  {func(w *transition.Rows, _ *routing.Reservation) { w.Item = nil }, "not found"},
-		"no agent": {func(_ *transition.Rows, r *routing.Reservation) { r.Agent = "c" }, "not found"},
-		"neither":  {func(_ *transition.Rows, r *routing.Reservation) { r.Offer = nil }, "invalid"},
-		"both": {func(_ *transition.Rows, r *routing.Reservation) { r.Assignment = &routing.Assignment{ID: "as"} },
+		"nothing":  {func(*transition.Rows, *transition.Reservation) {}, ""},
+		"no item":  {func(w *transition.Rows, _ *transition.Reservation) { w.Item = nil }, "not found"},
+		"no agent": {func(_ *transition.Rows, r *transition.Reservation) { r.Agent = "c" }, "not found"},
+		"neither":  {func(_ *transition.Rows, r *transition.Reservation) { r.Offer = nil }, "invalid"},
+		"both": {func(_ *transition.Rows, r *transition.Reservation) { r.Assignment = &routing.Assignment{ID: "as"} },
 			"invalid"},
-		"lease before all else": {func(w *transition.Rows, r *routing.Reservation) { w.Epoch++; r.ItemVersion++ }, "lease"},
-		"version":               {func(_ *transition.Rows, r *routing.Reservation) { r.ItemVersion++ }, "item"},
-		"done":                  {func(w *transition.Rows, _ *routing.Reservation) { w.Item.State = routing.ItemDone }, "item"},
-		"held by another": {func(w *transition.Rows, _ *routing.Reservation) { w.Offer = &routing.Offer{ID: "x", Agent: "b"} },
+		"lease before all else": {func(w *transition.Rows, r *transition.Reservation) { w.Epoch++; r.ItemVersion++ }, "lease"},
+		"version":               {func(_ *transition.Rows, r *transition.Reservation) { r.ItemVersion++ }, "item"},
+		"done":                  {func(w *transition.Rows, _ *transition.Reservation) { w.Item.State = routing.ItemDone }, "item"},
+		"held by another": {func(w *transition.Rows, _ *transition.Reservation) { w.Offer = &routing.Offer{ID: "x", Agent: "b"} },
 			"held"},
-		"not held as From says":  {func(_ *transition.Rows, r *routing.Reservation) { r.FromOffer = "x" }, "held"},
-		"eligibility":            {func(_ *transition.Rows, r *routing.Reservation) { r.EligRev++ }, "eligibility"},
-		"a person does not ask":  {func(_ *transition.Rows, r *routing.Reservation) { r.EligRev, r.Lease, r.Epoch = 0, "", 0 }, ""},
-		"capacity":               {func(_ *transition.Rows, r *routing.Reservation) { r.Agent = "b" }, "capacity"},
-		"force":                  {func(_ *transition.Rows, r *routing.Reservation) { r.Agent, r.Force = "b", true }, ""},
-		"units without an entry": {func(w *transition.Rows, _ *routing.Reservation) { w.Agents[0].Capacity = nil }, "capacity"},
-		"a profile without one": {func(_ *transition.Rows, r *routing.Reservation) {
+		"not held as From says":  {func(_ *transition.Rows, r *transition.Reservation) { r.FromOffer = "x" }, "held"},
+		"eligibility":            {func(_ *transition.Rows, r *transition.Reservation) { r.EligRev++ }, "eligibility"},
+		"a person does not ask":  {func(_ *transition.Rows, r *transition.Reservation) { r.EligRev, r.Lease, r.Epoch = 0, "", 0 }, ""},
+		"capacity":               {func(_ *transition.Rows, r *transition.Reservation) { r.Agent = "b" }, "capacity"},
+		"force":                  {func(_ *transition.Rows, r *transition.Reservation) { r.Agent, r.Force = "b", true }, ""},
+		"units without an entry": {func(w *transition.Rows, _ *transition.Reservation) { w.Agents[0].Capacity = nil }, "capacity"},
+		"a profile without one": {func(_ *transition.Rows, r *transition.Reservation) {
 			r.Offer.Uses = []routing.Use{{Profile: "x", Units: 99}}
 		}, ""},
-		"one profile named twice": {func(_ *transition.Rows, r *routing.Reservation) { r.Offer.Uses = append(units, units...) },
+		"one profile named twice": {func(_ *transition.Rows, r *transition.Reservation) { r.Offer.Uses = append(units, units...) },
 			"capacity"},
-		"nothing wanted of nobody": {func(w *transition.Rows, r *routing.Reservation) {
+		"nothing wanted of nobody": {func(w *transition.Rows, r *transition.Reservation) {
 			w.Agents[0].Capacity, r.Offer.Uses = nil, []routing.Use{}
 		}, ""},
 	} {

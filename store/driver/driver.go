@@ -174,9 +174,9 @@ type Tx struct {
 	Session
 
 	Inbox         InboxRepo
-	Outbox        channel.OutboxRepo
+	Outbox        OutboxRepo
 	Conversations ConversationRepo
-	Contacts      conversation.ContactRows
+	Contacts      ContactRepo
 	Agents        AgentRepo
 	Work          WorkRepo
 	Events        EventRepo
@@ -279,23 +279,14 @@ func GuardDocument(kind string) GuardRow { return GuardRow(documentRow + kind) }
 // Document is the kind of document that is guarded; false for other rows.
 func (r GuardRow) Document() (kind string, ok bool) { return strings.CutPrefix(string(r), documentRow) }
 
-// ConversationRepo is conversation.Repo with pages by place.
-type ConversationRepo interface {
-	conversation.Rows
-	// List returns conversations that match in the order of their places, those
-	// behind after if it is not nil, at most limit, which is at least 1. No list
-	// of the filter is empty without being nil.
-	List(ctx context.Context, f conversation.Filter, after *conversation.Place, limit int) ([]conversation.Conversation, error)
-}
-
 // InboxRepo works claimed inbound lanes of the transaction's workspace.
 // Appending is Backend.AppendEnvelopes, which commits by itself.
 type InboxRepo interface {
 	// End says what becomes of a waiting envelope, under the claim of its lane.
 	// ErrStale when the claim is lost or the envelope already ended; that is
 	// reported by the write or, at the latest, by Update.
-	End(ctx context.Context, c channel.Claim, id channel.EnvelopeID, o EnvelopeOutcome) error
-	// Quarantined, Requeue, Forget and Envelope are those of channel.InboxRepo.
+	End(ctx context.Context, c Claim, id channel.EnvelopeID, o EnvelopeOutcome) error
+	// Quarantined, Requeue, Forget and Envelope are those of store.InboxRepo.
 	Quarantined(ctx context.Context, limit int) ([]channel.Quarantined, error)
 	Requeue(ctx context.Context, id channel.EnvelopeID) error
 	Forget(ctx context.Context, id channel.EnvelopeID) error
@@ -309,13 +300,6 @@ type EnvelopeOutcome struct {
 	Retry, Bad bool
 	NotBefore  time.Time
 	Reason     string
-}
-
-// AgentRepo is routing.AgentRepo and what follows from a changed configuration.
-type AgentRepo interface {
-	routing.AgentRepo
-	// RaiseEligibility raises EligRev of the agents; unknown ones are left out.
-	RaiseEligibility(ctx context.Context, agents ...routing.AgentID) error
 }
 
 // WorkRepo stores items, offers, assignments and agents' loads. It knows no
@@ -607,7 +591,7 @@ type AgentRef struct {
 // LaneRef is a claim with its workspace.
 type LaneRef struct {
 	Workspace WorkspaceID
-	channel.Claim
+	Claim
 }
 
 // InboxLane is a claimed inbound lane.
@@ -623,7 +607,7 @@ type InboxLane struct {
 // lease ran out): the provider may have it.
 type OutboxLane struct {
 	LaneRef
-	Rows     []channel.OutboxRow
+	Rows     []OutboxRow
 	Attempt  *channel.Attempt
 	Doubtful bool
 }

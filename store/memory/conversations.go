@@ -100,17 +100,17 @@ func (r conversations) SaveConversation(_ context.Context, c conversation.Conver
 	})
 }
 
-func (r conversations) List(_ context.Context, f conversation.Filter, after *conversation.Place, limit int) ([]conversation.Conversation,
+func (r conversations) List(_ context.Context, f conversation.Filter, after *driver.ConversationPlace, limit int) ([]conversation.Conversation,
 	error) {
 	return read(r.t, func() ([]conversation.Conversation, error) {
 		var list []conversation.Conversation
 		for _, c := range each(r.t, r.t.s.conversations) {
-			if f.Match(c) && (after == nil || after.Compare(conversation.PlaceOf(c)) < 0) {
+			if f.Match(c) && (after == nil || after.Compare(driver.ConversationPlaceOf(c)) < 0) {
 				list = append(list, c)
 			}
 		}
 		slices.SortFunc(list, func(a, b conversation.Conversation) int {
-			return conversation.PlaceOf(a).Compare(conversation.PlaceOf(b))
+			return driver.ConversationPlaceOf(a).Compare(driver.ConversationPlaceOf(b))
 		})
 		list = clones(first(list, limit))
 		r.t.found(len(list))

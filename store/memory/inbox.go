@@ -83,7 +83,7 @@ func (r inbox) add(envs []channel.Envelope) []bool {
 }
 
 // claimed returns a waiting envelope of the claimed lane.
-func (r inbox) claimed(c channel.Claim, id channel.EnvelopeID) (envelope, error) {
+func (r inbox) claimed(c driver.Claim, id channel.EnvelopeID) (envelope, error) {
 	if err := r.t.holds(r.t.s.inClaims, c); err != nil {
 		return envelope{}, err
 	}
@@ -94,7 +94,7 @@ func (r inbox) claimed(c channel.Claim, id channel.EnvelopeID) (envelope, error)
 	return e, nil
 }
 
-func (r inbox) End(_ context.Context, c channel.Claim, id channel.EnvelopeID, o driver.EnvelopeOutcome) error {
+func (r inbox) End(_ context.Context, c driver.Claim, id channel.EnvelopeID, o driver.EnvelopeOutcome) error {
 	return do(r.t, func() error {
 		e, err := r.claimed(c, id)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 // laneKey names a lane within its workspace.
@@ -42,13 +43,13 @@ func (l lanes[ID]) remove(k laneKey, p place[ID]) {
 }
 
 // newClaim makes the right to a lane, until the lease ends.
-func newClaim(k laneKey, now time.Time, lease time.Duration) channel.Claim {
-	return channel.Claim{Account: k.account, Lane: k.lane, Token: rand.Text(), Until: now.Add(lease)}
+func newClaim(k laneKey, now time.Time, lease time.Duration) driver.Claim {
+	return driver.Claim{Account: k.account, Lane: k.lane, Token: rand.Text(), Until: now.Add(lease)}
 }
 
 // holds refuses a claim that was given back or taken by another, now and at
 // the commit. A lease that ended is still good while nobody took the lane.
-func (t *tx) holds(claims map[laneKey]channel.Claim, c channel.Claim) error {
+func (t *tx) holds(claims map[laneKey]driver.Claim, c driver.Claim) error {
 	check := func() error {
 		if have, ok := claims[laneKey{c.Account, c.Lane}]; !ok || have.Token != c.Token {
 			return errs.New(errs.Stale, "memory: the claim of lane %q of account %q is lost; leave the work to its new holder",

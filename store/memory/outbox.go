@@ -15,7 +15,7 @@ type outbox struct{ t *tx }
 
 // outRow is a stored OutboxRow and its place.
 type outRow struct {
-	channel.OutboxRow
+	driver.OutboxRow
 	order   int64  // given at the commit
 	attempt string // the open Attempt that carries it
 	at      time.Time
@@ -45,12 +45,12 @@ func (s *space) outRowChanged(id channel.OutboxID, was, is *outRow) {
 	}
 }
 
-func (r outbox) Enqueue(_ context.Context, rows ...channel.OutboxRow) error {
+func (r outbox) Enqueue(_ context.Context, rows ...driver.OutboxRow) error {
 	t := r.t
 	return do(t, func() error {
 		for i, row := range rows {
 			_, taken := get(t, t.s.outbox, row.ID)
-			if taken || slices.ContainsFunc(rows[:i], func(o channel.OutboxRow) bool { return o.ID == row.ID }) {
+			if taken || slices.ContainsFunc(rows[:i], func(o driver.OutboxRow) bool { return o.ID == row.ID }) {
 				return driver.ErrClash
 			}
 		}
@@ -92,7 +92,7 @@ func (r outbox) hurry(lane laneKey) {
 	}
 }
 
-func (r outbox) Begin(_ context.Context, c channel.Claim, at channel.Attempt) error {
+func (r outbox) Begin(_ context.Context, c driver.Claim, at channel.Attempt) error {
 	t := r.t
 	return do(t, func() error {
 		if err := t.holds(t.s.outClaims, c); err != nil {
@@ -125,7 +125,7 @@ func (r outbox) Begin(_ context.Context, c channel.Claim, at channel.Attempt) er
 	})
 }
 
-func (r outbox) Settle(_ context.Context, c channel.Claim, id string, o channel.Settlement) error {
+func (r outbox) Settle(_ context.Context, c driver.Claim, id string, o driver.Settlement) error {
 	t := r.t
 	return do(t, func() error {
 		if err := t.holds(t.s.outClaims, c); err != nil {
@@ -161,7 +161,7 @@ func (r outbox) Settle(_ context.Context, c channel.Claim, id string, o channel.
 	})
 }
 
-func (r outbox) Fail(_ context.Context, c channel.Claim, id channel.OutboxID, reason channel.Reason, detail string) error {
+func (r outbox) Fail(_ context.Context, c driver.Claim, id channel.OutboxID, reason channel.Reason, detail string) error {
 	t := r.t
 	return do(t, func() error {
 		if err := t.holds(t.s.outClaims, c); err != nil {
@@ -205,19 +205,19 @@ func (r outbox) Pause(_ context.Context, account channel.AccountID, until time.T
 	})
 }
 
-func (r outbox) Row(_ context.Context, id channel.OutboxID) (channel.OutboxRow, error) {
-	return read(r.t, func() (channel.OutboxRow, error) {
+func (r outbox) Row(_ context.Context, id channel.OutboxID) (driver.OutboxRow, error) {
+	return read(r.t, func() (driver.OutboxRow, error) {
 		row, ok := get(r.t, r.t.s.outbox, id)
 		if !ok {
-			return channel.OutboxRow{}, missing("outbox row", string(id))
+			return driver.OutboxRow{}, missing("outbox row", string(id))
 		}
 		r.t.found(1)
 		return clone(row.OutboxRow), nil
 	})
 }
 
-func (r outbox) Unknown(_ context.Context, limit int) ([]channel.OutboxRow, error) {
-	return read(r.t, func() ([]channel.OutboxRow, error) {
+func (r outbox) Unknown(_ context.Context, limit int) ([]driver.OutboxRow, error) {
+	return read(r.t, func() ([]driver.OutboxRow, error) {
 		var rows []outRow
 		for _, row := range each(r.t, r.t.s.outbox) {
 			if row.State == channel.OutboxUnknown {
@@ -225,7 +225,7 @@ func (r outbox) Unknown(_ context.Context, limit int) ([]channel.OutboxRow, erro
 			}
 		}
 		slices.SortFunc(rows, func(a, b outRow) int { return cmp.Or(b.at.Compare(a.at), cmp.Compare(b.ID, a.ID)) })
-		var out []channel.OutboxRow
+		var out []driver.OutboxRow
 		for _, row := range first(rows, limit) {
 			out = append(out, clone(row.OutboxRow))
 		}

@@ -24,8 +24,8 @@ type space struct {
 	attempts   *table[string, attempt]
 	pauses     *table[channel.AccountID, time.Time]
 	outLanes   lanes[channel.OutboxID]
-	inClaims   map[laneKey]channel.Claim
-	outClaims  map[laneKey]channel.Claim
+	inClaims   map[laneKey]driver.Claim
+	outClaims  map[laneKey]driver.Claim
 	outPending map[channel.OutboxID]struct{}
 
 	conversations *table[conversation.ID, conversation.Conversation]
@@ -72,7 +72,7 @@ type space struct {
 func (b *backend) newSpace(id driver.WorkspaceID) *space {
 	s := &space{
 		id: id, inbox: lanes[channel.EnvelopeID]{}, outLanes: lanes[channel.OutboxID]{},
-		inClaims: map[laneKey]channel.Claim{}, outClaims: map[laneKey]channel.Claim{},
+		inClaims: map[laneKey]driver.Claim{}, outClaims: map[laneKey]driver.Claim{},
 		outPending: map[channel.OutboxID]struct{}{},
 		threads:    groups[string, conversation.ID]{}, eventsOf: groups[conversation.ID, eventKey]{},
 		messagesOf:   groups[conversation.ID, conversation.MessageID]{},

@@ -77,7 +77,7 @@ type head struct {
 }
 
 // free reports that no live claim holds the lane.
-func free(claims map[laneKey]channel.Claim, k laneKey, now time.Time) bool {
+func free(claims map[laneKey]driver.Claim, k laneKey, now time.Time) bool {
 	c, held := claims[k]
 	return !held || !now.Before(c.Until)
 }
@@ -177,14 +177,14 @@ func (s *space) outHead(k laneKey, batch int, now time.Time) driver.OutboxLane {
 }
 
 func (y system) ReleaseInbox(ctx context.Context, claims ...driver.LaneRef) error {
-	return y.release(ctx, claims, driver.NewsInbox, func(s *space) map[laneKey]channel.Claim { return s.inClaims })
+	return y.release(ctx, claims, driver.NewsInbox, func(s *space) map[laneKey]driver.Claim { return s.inClaims })
 }
 
 func (y system) ReleaseOutbox(ctx context.Context, claims ...driver.LaneRef) error {
-	return y.release(ctx, claims, driver.NewsOutbox, func(s *space) map[laneKey]channel.Claim { return s.outClaims })
+	return y.release(ctx, claims, driver.NewsOutbox, func(s *space) map[laneKey]driver.Claim { return s.outClaims })
 }
 
-func (y system) release(ctx context.Context, refs []driver.LaneRef, news driver.News, of func(*space) map[laneKey]channel.Claim) error {
+func (y system) release(ctx context.Context, refs []driver.LaneRef, news driver.News, of func(*space) map[laneKey]driver.Claim) error {
 	_, err := locked(ctx, y.b, func(time.Time) (struct{}, error) {
 		for _, ref := range refs {
 			s := y.b.spaces[ref.Workspace]

@@ -89,7 +89,7 @@ func (s *agentSet) beat(r pgx.Rows) error {
 	return err
 }
 
-// Agent implements routing.AgentRepo.
+// Agent implements driver.AgentRepo.
 func (a agents) Agent(ctx context.Context, id routing.AgentID) (routing.Agent, error) {
 	if k := a.keptAgent(id); k != nil && a.usable() == nil {
 		return k.copy(), nil
@@ -104,14 +104,14 @@ func (a agents) Agent(ctx context.Context, id routing.AgentID) (routing.Agent, e
 	return s.list[0], nil
 }
 
-// Agents implements routing.AgentRepo.
+// Agents implements driver.AgentRepo.
 func (a agents) Agents(ctx context.Context) ([]routing.Agent, error) {
 	var s agentSet
 	err := a.read(ctx, s.statements("true", "", key(a.ws))...)
 	return s.list, err
 }
 
-// SaveAgent implements routing.AgentRepo. It goes to the server at once, so
+// SaveAgent implements driver.AgentRepo. It goes to the server at once, so
 // that a second creation is told here.
 func (a agents) SaveAgent(ctx context.Context, v routing.Agent) (int64, error) {
 	if err := a.writable(); err != nil {
@@ -141,7 +141,7 @@ func (a agents) RaiseEligibility(ctx context.Context, ids ...routing.AgentID) er
 		UPDATE sd.agents g SET elig_rev = elig_rev + 1, rev = rev + 1 FROM a WHERE g.ws = a.ws AND g.id = a.id`, key(a.ws), keys(ids)))
 }
 
-// SetPresence implements routing.AgentRepo.
+// SetPresence implements driver.AgentRepo.
 func (a agents) SetPresence(ctx context.Context, id routing.AgentID, p routing.Presence, reason string, now time.Time) (routing.Agent,
 	error) {
 	if err := a.writable(); err != nil {

@@ -119,7 +119,7 @@ func (t *tx) bearing(lanes laneTouches) (stmt, laneTouches) {
 		var until *time.Time
 		err := r.Scan(&account, &lane, &claimed, &until)
 		if err == nil && claimed != nil && *claimed == token {
-			t.born = append(t.born, driver.LaneRef{Workspace: t.ws, Claim: channel.Claim{Account: unkey[channel.AccountID](account),
+			t.born = append(t.born, driver.LaneRef{Workspace: t.ws, Claim: driver.Claim{Account: unkey[channel.AccountID](account),
 				Lane: unkey[string](lane), Token: token, Until: micro(*until)}})
 		}
 		return err

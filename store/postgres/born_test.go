@@ -25,7 +25,7 @@ func newNursery(t *testing.T) *nursery {
 }
 
 func say(ctx context.Context, tx store.Tx, lane string) error {
-	return tx.Outbox().Enqueue(ctx, channel.OutboxRow{Account: "a1", Lane: lane, Content: channel.Text("hello")})
+	return tx.Outbox().Enqueue(ctx, driver.OutboxRow{Account: "a1", Lane: lane, Content: channel.Text("hello")})
 }
 
 func (n *nursery) enqueue(lane string) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -65,7 +66,7 @@ func TestALeaderIsNotReplacedUnderItsDecision(t *testing.T) {
 	require.NoError(t, err)
 	taken := make(chan error, 1)
 	update(t, db, func(ctx context.Context, tx store.Tx) error {
-		err := tx.Work().Reserve(ctx, routing.Reservation{Item: "i", ItemVersion: item.Version, Agent: "a", Now: tx.Now(),
+		err := tx.Work().Reserve(ctx, transition.Reservation{Item: "i", ItemVersion: item.Version, Agent: "a", Now: tx.Now(),
 			Lease: "router", Epoch: epoch, Assignment: &routing.Assignment{ID: "as", Item: "i", Agent: "a", StartedAt: tx.Now()}})
 		if err != nil {
 			return err

@@ -22,7 +22,7 @@ func scanContact(r pgx.Rows) (conversation.Contact, error) {
 	return c, err
 }
 
-// Contact implements conversation.ContactRows.
+// Contact implements driver.ContactRepo.
 func (c contacts) Contact(ctx context.Context, id conversation.ContactID) (conversation.Contact, error) {
 	if c.ahead != nil && c.ahead.contacts[key(id)] != nil && c.usable() == nil {
 		return c.ahead.contacts[key(id)].contact()
@@ -31,7 +31,7 @@ func (c contacts) Contact(ctx context.Context, id conversation.ContactID) (conve
 		scanContact)
 }
 
-// SaveContact implements conversation.ContactRows. The columns name, email and
+// SaveContact implements driver.ContactRepo. The columns name, email and
 // phone are left empty: contacts are found by documents (package store), and the
 // columns go with the next schema.
 func (c contacts) SaveContact(ctx context.Context, v conversation.Contact) (int64, error) {
@@ -70,7 +70,7 @@ func scanIdentity(r pgx.Rows) (conversation.Identity, error) {
 	return i, err
 }
 
-// Identity implements conversation.ContactRows.
+// Identity implements driver.ContactRepo.
 func (c contacts) Identity(ctx context.Context, kind channel.Kind, scope channel.Scope,
 	user channel.ProviderUserID) (conversation.Identity, error) {
 	if k, asked := c.ahead.person(kind, scope, user); asked && c.usable() == nil {
@@ -84,7 +84,7 @@ func (c contacts) Identity(ctx context.Context, kind channel.Kind, scope channel
 			key(c.ws), key(kind), key(scope), key(user)), scanIdentity)
 }
 
-// IdentityByID implements conversation.ContactRows.
+// IdentityByID implements driver.ContactRepo.
 func (c contacts) IdentityByID(ctx context.Context, id conversation.IdentityID) (conversation.Identity, error) {
 	if c.ahead != nil && c.ahead.identities[key(id)] != nil && c.usable() == nil {
 		return c.ahead.identities[key(id)].identity()
@@ -93,7 +93,7 @@ func (c contacts) IdentityByID(ctx context.Context, id conversation.IdentityID) 
 		scanIdentity)
 }
 
-// SaveIdentity implements conversation.ContactRows.
+// SaveIdentity implements driver.ContactRepo.
 func (c contacts) SaveIdentity(ctx context.Context, i conversation.Identity) (int64, error) {
 	doc, err := encode(i)
 	if err != nil {
@@ -122,25 +122,25 @@ func (c contacts) SaveIdentity(ctx context.Context, i conversation.Identity) (in
 		user_id = $6, doc = $7 WHERE ws = $1 AND id = $2 AND version = $8 RETURNING 1`, append(args, i.Version)...))
 }
 
-// Identities implements conversation.ContactRows.
+// Identities implements driver.ContactRepo.
 func (c contacts) Identities(ctx context.Context, contact conversation.ContactID) ([]conversation.Identity, error) {
 	return many(ctx, c.tx, query(`SELECT version, doc FROM sd.identities WHERE ws = $1 AND contact = $2 ORDER BY id`, key(c.ws),
 		key(contact)), scanIdentity)
 }
 
-// ContactsByID implements conversation.ContactRows.
+// ContactsByID implements driver.ContactRepo.
 func (c contacts) ContactsByID(ctx context.Context, ids []conversation.ContactID) ([]conversation.Contact, error) {
 	return many(ctx, c.tx, query(`SELECT version, doc FROM sd.contacts WHERE ws = $1 AND id = ANY($2)`, key(c.ws), keys(ids)), scanContact)
 }
 
-// Contacts implements conversation.ContactRows.
+// Contacts implements driver.ContactRepo.
 func (c contacts) Contacts(ctx context.Context, after conversation.ContactID, limit int) ([]conversation.Contact, error) {
 	return many(ctx, c.tx,
 		query(`SELECT version, doc FROM sd.contacts WHERE ws = $1 AND id > $2 ORDER BY id LIMIT $3`, key(c.ws), key(after),
 			limit), scanContact)
 }
 
-// PutEarly implements conversation.ContactRows.
+// PutEarly implements driver.ContactRepo.
 func (c contacts) PutEarly(ctx context.Context, e conversation.Early) error {
 	c.ahead.mayBeEarly(e.Account, e.Chat, e.Message)
 	doc, err := encode(e)
@@ -153,7 +153,7 @@ func (c contacts) PutEarly(ctx context.Context, e conversation.Early) error {
 		key(c.ws), key(e.Account), key(e.Chat.Kind), key(e.Chat.ID), key(e.Message), e.At, doc))
 }
 
-// TakeEarly implements conversation.ContactRows.
+// TakeEarly implements driver.ContactRepo.
 func (c contacts) TakeEarly(ctx context.Context, account channel.AccountID, chat channel.Chat,
 	p channel.ProviderMessageID) (conversation.Early, error) {
 	if err := c.writable(); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 type conversations struct{ *tx }
@@ -26,7 +27,7 @@ func scanConversation(r pgx.Rows) (conversation.Conversation, error) {
 	return c, err
 }
 
-// Conversation implements conversation.Repo.
+// Conversation implements driver.ConversationRepo.
 func (c conversations) Conversation(ctx context.Context, id conversation.ID) (conversation.Conversation, error) {
 	if k := c.keptConversation(id); k != nil && c.usable() == nil {
 		return k.conversation()
@@ -38,7 +39,7 @@ func (c conversations) Conversation(ctx context.Context, id conversation.ID) (co
 // threadIsOpen is State.HoldsThread in SQL, as the partial index has it.
 var threadIsOpen = "state IN ('" + strings.Join(keys(conversation.ThreadHolders()), "', '") + "')"
 
-// ByThread implements conversation.Repo.
+// ByThread implements driver.ConversationRepo.
 func (c conversations) ByThread(ctx context.Context, thread string) (open, last *conversation.Conversation, err error) {
 	into := func(to **conversation.Conversation) func(pgx.Rows) error {
 		return func(r pgx.Rows) error {
@@ -62,7 +63,7 @@ func (c conversations) ByThread(ctx context.Context, thread string) (open, last 
 	return open, last, nil
 }
 
-// SaveConversation implements conversation.Repo.
+// SaveConversation implements driver.ConversationRepo.
 func (c conversations) SaveConversation(ctx context.Context, v conversation.Conversation) (int64, error) {
 	doc, err := encode(v)
 	if err != nil {
@@ -92,7 +93,7 @@ func (c conversations) SaveConversation(ctx context.Context, v conversation.Conv
 }
 
 // List implements driver.ConversationRepo.
-func (c conversations) List(ctx context.Context, f conversation.Filter, after *conversation.Place, limit int) ([]conversation.Conversation,
+func (c conversations) List(ctx context.Context, f conversation.Filter, after *driver.ConversationPlace, limit int) ([]conversation.Conversation,
 	error) {
 	where, args := filterSQL(f, []any{key(c.ws)})
 	if after != nil {
@@ -170,7 +171,7 @@ func scanMessage(r pgx.Rows) (conversation.Message, error) {
 	return m, err
 }
 
-// Message implements conversation.Repo.
+// Message implements driver.ConversationRepo.
 func (c conversations) Message(ctx context.Context, id conversation.MessageID) (conversation.Message, error) {
 	if k := c.keptMessage(id); k != nil && c.usable() == nil {
 		return k.message()
@@ -179,7 +180,7 @@ func (c conversations) Message(ctx context.Context, id conversation.MessageID) (
 		scanMessage)
 }
 
-// ByProvider implements conversation.Repo.
+// ByProvider implements driver.ConversationRepo.
 func (c conversations) ByProvider(ctx context.Context, account channel.AccountID, chat channel.Chat,
 	p channel.ProviderMessageID) (conversation.Message, error) {
 	if k, asked := c.ahead.message(account, chat, p); asked && c.usable() == nil {
@@ -193,7 +194,7 @@ func (c conversations) ByProvider(ctx context.Context, account channel.AccountID
 		AND provider = $5 AND provider <> ''`, key(c.ws), key(account), key(chat.Kind), key(chat.ID), key(p)), scanMessage)
 }
 
-// SaveMessage implements conversation.Repo.
+// SaveMessage implements driver.ConversationRepo.
 func (c conversations) SaveMessage(ctx context.Context, m conversation.Message) (int64, error) {
 	doc, err := encode(m)
 	if err != nil {
@@ -225,14 +226,14 @@ func (c conversations) SaveMessage(ctx context.Context, m conversation.Message) 
 			append(args, m.Version)...))
 }
 
-// Messages implements conversation.Repo.
+// Messages implements driver.ConversationRepo.
 func (c conversations) Messages(ctx context.Context, id conversation.ID, after int64, limit int) ([]conversation.Message, error) {
 	return many(ctx, c.tx,
 		query(`SELECT version, doc FROM sd.messages WHERE ws = $1 AND conversation = $2 AND seq > $3 ORDER BY seq, id LIMIT $4`,
 			key(c.ws), key(id), after, limit), scanMessage)
 }
 
-// Latest implements conversation.Repo.
+// Latest implements driver.ConversationRepo.
 func (c conversations) Latest(ctx context.Context, id conversation.ID, before int64, limit int) ([]conversation.Message, error) {
 	if before <= 0 {
 		before = math.MaxInt64
@@ -244,7 +245,7 @@ func (c conversations) Latest(ctx context.Context, id conversation.ID, before in
 	return out, err
 }
 
-// AppendEvents implements conversation.Repo.
+// AppendEvents implements driver.ConversationRepo.
 func (c conversations) AppendEvents(ctx context.Context, evs ...conversation.Event) error {
 	rows := make([][]any, len(evs))
 	for i, e := range evs {
@@ -257,7 +258,7 @@ func (c conversations) AppendEvents(ctx context.Context, evs ...conversation.Eve
 	return c.add(ctx, intoConversationEvents, rows...)
 }
 
-// Events implements conversation.Repo.
+// Events implements driver.ConversationRepo.
 func (c conversations) Events(ctx context.Context, id conversation.ID, after int64, limit int) ([]conversation.Event, error) {
 	return many(ctx, c.tx,
 		query(`SELECT doc FROM sd.conversation_events WHERE ws = $1 AND conversation = $2 AND seq > $3 ORDER BY seq LIMIT $4`,

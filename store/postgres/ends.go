@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -51,16 +50,16 @@ func (d *dues) take(ws string) []stmt {
 // ends are the envelopes that a transaction which reads ahead ends under the
 // claims of their lanes, and the lanes that it gives back.
 type ends struct {
-	held  map[channel.Claim]bool // lanes to be checked: true for one that is given back
+	held  map[driver.Claim]bool // lanes to be checked: true for one that is given back
 	done  []endedEnvelope
 	given func(more bool) // of each lane that is given back and not empty: whether it is due
 }
 
 type endedEnvelope struct{ id, account, lane string }
 
-func (e *ends) hold(c channel.Claim) {
+func (e *ends) hold(c driver.Claim) {
 	if e.held == nil {
-		e.held = map[channel.Claim]bool{}
+		e.held = map[driver.Claim]bool{}
 	}
 	if _, known := e.held[c]; !known {
 		e.held[c] = false
@@ -106,7 +105,7 @@ var (
 func (e *ends) take(ws string) []stmt {
 	type lanes struct{ accounts, lanes, tokens []string }
 	var held, given lanes
-	for _, c := range slices.SortedFunc(maps.Keys(e.held), func(x, y channel.Claim) int {
+	for _, c := range slices.SortedFunc(maps.Keys(e.held), func(x, y driver.Claim) int {
 		return cmp.Or(cmp.Compare(key(x.Account), key(y.Account)), cmp.Compare(key(x.Lane), key(y.Lane)))
 	}) {
 		to := &held

@@ -53,7 +53,7 @@ func inbound(ctx context.Context, tx store.Tx, i int) error {
 		Message: m.ID, At: now}); err != nil {
 		return err
 	}
-	if err := tx.Outbox().Enqueue(ctx, channel.OutboxRow{ID: channel.OutboxID(m.ID), Account: "a", Lane: string(c.ID), Conversation: c.ID,
+	if err := tx.Outbox().Enqueue(ctx, driver.OutboxRow{ID: channel.OutboxID(m.ID), Account: "a", Lane: string(c.ID), Conversation: c.ID,
 		Message: m.ID, Content: m.Content}); err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func (r *envelopeRow) envelope() channel.Envelope {
 const envelopeEnded = "the envelope already ended"
 
 // End implements driver.InboxRepo.
-func (i inbox) End(ctx context.Context, c channel.Claim, id channel.EnvelopeID, o driver.EnvelopeOutcome) error {
+func (i inbox) End(ctx context.Context, c driver.Claim, id channel.EnvelopeID, o driver.EnvelopeOutcome) error {
 	switch {
 	case o.Retry:
 		return i.retry(ctx, c, id, o.NotBefore, o.Reason)
@@ -66,7 +66,7 @@ func (i inbox) End(ctx context.Context, c channel.Claim, id channel.EnvelopeID, 
 	return i.done(ctx, c, id)
 }
 
-func (i inbox) done(ctx context.Context, c channel.Claim, id channel.EnvelopeID) error {
+func (i inbox) done(ctx context.Context, c driver.Claim, id channel.EnvelopeID) error {
 	if i.ahead != nil {
 		if err := i.writable(); err != nil {
 			return err
@@ -82,7 +82,7 @@ func (i inbox) done(ctx context.Context, c channel.Claim, id channel.EnvelopeID)
 		key(i.ws), key(id), key(c.Account), key(c.Lane)))
 }
 
-func (i inbox) retry(ctx context.Context, c channel.Claim, id channel.EnvelopeID, notBefore time.Time, reason string) error {
+func (i inbox) retry(ctx context.Context, c driver.Claim, id channel.EnvelopeID, notBefore time.Time, reason string) error {
 	i.news |= driver.NewsInbox
 	return i.write(ctx, i.holding(inboxLanes, c), asStale(envelopeEnded,
 		`UPDATE sd.inbox SET not_before = $5, tries = tries + 1, reason = $6 WHERE ws = $1 AND id = $2 AND account = $3 AND lane = $4
@@ -90,7 +90,7 @@ func (i inbox) retry(ctx context.Context, c channel.Claim, id channel.EnvelopeID
 		key(i.ws), key(id), key(c.Account), key(c.Lane), orNull(notBefore), key(reason)))
 }
 
-func (i inbox) quarantine(ctx context.Context, c channel.Claim, id channel.EnvelopeID, reason string) error {
+func (i inbox) quarantine(ctx context.Context, c driver.Claim, id channel.EnvelopeID, reason string) error {
 	return i.write(ctx, i.holding(inboxLanes, c), asStale(envelopeEnded,
 		`UPDATE sd.inbox SET state = 'quarantined', ended_at = clock_timestamp(), reason = $5 WHERE ws = $1 AND id = $2
 			AND account = $3 AND lane = $4 AND state = 'pending' RETURNING 1`,

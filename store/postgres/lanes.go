@@ -121,7 +121,7 @@ func (r *laneRow) targets() []any {
 }
 
 func (r *laneRow) ref() driver.LaneRef {
-	return driver.LaneRef{Workspace: unkey[driver.WorkspaceID](r.ws), Claim: channel.Claim{Account: unkey[channel.AccountID](r.account),
+	return driver.LaneRef{Workspace: unkey[driver.WorkspaceID](r.ws), Claim: driver.Claim{Account: unkey[channel.AccountID](r.account),
 		Lane: unkey[string](r.lane), Token: r.token, Until: micro(r.until)}}
 }
 
@@ -174,7 +174,7 @@ func refArrays(refs []driver.LaneRef) (ws, account, lane, token []string) {
 }
 
 // holding is a statement that fails the Update when the claim is lost.
-func (t *tx) holding(kind laneKind, c channel.Claim) stmt {
+func (t *tx) holding(kind laneKind, c driver.Claim) stmt {
 	return asStale("the claim of the lane is lost: its lease ended or another took it", kind.check,
 		key(t.ws), key(c.Account), key(c.Lane), key(c.Token))
 }

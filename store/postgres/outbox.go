@@ -16,8 +16,8 @@ import (
 
 type outbox struct{ *tx }
 
-// Enqueue implements channel.OutboxRepo.
-func (o outbox) Enqueue(ctx context.Context, rows ...channel.OutboxRow) error {
+// Enqueue implements driver.OutboxRepo.
+func (o outbox) Enqueue(ctx context.Context, rows ...driver.OutboxRow) error {
 	if err := o.writable(); err != nil {
 		return err
 	}
@@ -54,9 +54,9 @@ func (o outbox) Enqueue(ctx context.Context, rows ...channel.OutboxRow) error {
 
 const attemptLost = "the Attempt already ended, or its rows did"
 
-// Begin implements channel.OutboxRepo. Rows may be carried by this Attempt
+// Begin implements driver.OutboxRepo. Rows may be carried by this Attempt
 // already, when it is repeated, or by none.
-func (o outbox) Begin(ctx context.Context, c channel.Claim, at channel.Attempt) error {
+func (o outbox) Begin(ctx context.Context, c driver.Claim, at channel.Attempt) error {
 	doc, err := encode(at)
 	if err != nil {
 		return err
@@ -71,8 +71,8 @@ func (o outbox) Begin(ctx context.Context, c channel.Claim, at channel.Attempt) 
 			ON CONFLICT (ws, id) DO UPDATE SET begun = true, doc = excluded.doc`, key(o.ws), key(at.ID), doc))
 }
 
-// Settle implements channel.OutboxRepo.
-func (o outbox) Settle(ctx context.Context, c channel.Claim, attempt string, s channel.Settlement) error {
+// Settle implements driver.OutboxRepo.
+func (o outbox) Settle(ctx context.Context, c driver.Claim, attempt string, s driver.Settlement) error {
 	list := []stmt{o.holding(outboxLanes, c)}
 	keep := s.State == channel.OutboxQueued && !s.Replan
 	if keep {
@@ -97,8 +97,8 @@ func (o outbox) Settle(ctx context.Context, c channel.Claim, attempt string, s c
 	return o.write(ctx, list...)
 }
 
-// Fail implements channel.OutboxRepo.
-func (o outbox) Fail(ctx context.Context, c channel.Claim, row channel.OutboxID, reason channel.Reason, detail string) error {
+// Fail implements driver.OutboxRepo.
+func (o outbox) Fail(ctx context.Context, c driver.Claim, row channel.OutboxID, reason channel.Reason, detail string) error {
 	o.news |= driver.NewsOutbox
 	return o.write(ctx, o.holding(outboxLanes, c), asStale("the outbox row already ended or an Attempt carries it",
 		`UPDATE sd.outbox SET state = 'failed', reason = $5, detail = $6
@@ -106,7 +106,7 @@ func (o outbox) Fail(ctx context.Context, c channel.Claim, row channel.OutboxID,
 		key(o.ws), key(c.Account), key(c.Lane), key(row), key(reason), key(detail)))
 }
 
-// Cancel implements channel.OutboxRepo.
+// Cancel implements driver.OutboxRepo.
 func (o outbox) Cancel(ctx context.Context, row channel.OutboxID) error {
 	if err := o.writable(); err != nil {
 		return err
@@ -125,7 +125,7 @@ func (o outbox) Cancel(ctx context.Context, row channel.OutboxID) error {
 	return nil
 }
 
-// Pause implements channel.OutboxRepo.
+// Pause implements driver.OutboxRepo.
 func (o outbox) Pause(ctx context.Context, account channel.AccountID, until time.Time) error {
 	o.news |= driver.NewsOutbox
 	return o.write(ctx, query(`INSERT INTO sd.outbox_pauses AS p (ws, account, until) VALUES ($1, $2, $3)
@@ -146,8 +146,8 @@ func (s *outboxScan) targets() []any {
 	return []any{&s.state, &s.notBefore, &s.tries, &s.reason, &s.detail, &s.noReply, &s.doc}
 }
 
-func (s *outboxScan) row() (channel.OutboxRow, error) {
-	r, err := decode[channel.OutboxRow](s.doc)
+func (s *outboxScan) row() (driver.OutboxRow, error) {
+	r, err := decode[driver.OutboxRow](s.doc)
 	r.State, r.NotBefore, r.Tries = unkey[channel.OutboxState](s.state), orZero(s.notBefore), s.tries
 	r.Reason, r.Detail = unkey[channel.Reason](s.reason), unkey[string](s.detail)
 	if s.noReply {
@@ -156,7 +156,7 @@ func (s *outboxScan) row() (channel.OutboxRow, error) {
 	return r, err
 }
 
-// Forget implements channel.OutboxRepo.
+// Forget implements driver.OutboxRepo.
 func (o outbox) Forget(ctx context.Context, id channel.OutboxID) error {
 	row, err := o.Row(ctx, id)
 	if errors.Is(err, errs.NotFound) || err == nil && (row.State == channel.OutboxQueued || row.State == channel.OutboxSending) {
@@ -173,27 +173,27 @@ func (o outbox) Forget(ctx context.Context, id channel.OutboxID) error {
 	return o.write(ctx, query(`UPDATE sd.outbox SET doc = $3 WHERE ws = $1 AND id = $2`, key(o.ws), key(id), doc))
 }
 
-// Unknown implements channel.OutboxRepo.
-func (o outbox) Unknown(ctx context.Context, limit int) ([]channel.OutboxRow, error) {
+// Unknown implements driver.OutboxRepo.
+func (o outbox) Unknown(ctx context.Context, limit int) ([]driver.OutboxRow, error) {
 	return many(ctx, o.tx, query(`SELECT `+outboxColumns+` FROM sd.outbox e WHERE e.ws = $1 AND e.state = 'unknown'
 		ORDER BY e.added_at DESC, e.id DESC LIMIT $2`, key(o.ws), limit), scanOutboxRow)
 }
 
-func scanOutboxRow(r pgx.Rows) (channel.OutboxRow, error) {
+func scanOutboxRow(r pgx.Rows) (driver.OutboxRow, error) {
 	var s outboxScan
 	if err := r.Scan(s.targets()...); err != nil {
-		return channel.OutboxRow{}, err
+		return driver.OutboxRow{}, err
 	}
 	return s.row()
 }
 
-// Row implements channel.OutboxRepo.
-func (o outbox) Row(ctx context.Context, id channel.OutboxID) (channel.OutboxRow, error) {
+// Row implements driver.OutboxRepo.
+func (o outbox) Row(ctx context.Context, id channel.OutboxID) (driver.OutboxRow, error) {
 	q := query(`SELECT `+outboxColumns+` FROM sd.outbox e WHERE e.ws = $1 AND e.id = $2`, key(o.ws), key(id))
 	return one(ctx, o.tx, "outbox row", q, scanOutboxRow)
 }
 
-// Pending implements channel.OutboxRepo.
+// Pending implements driver.OutboxRepo.
 func (o outbox) Pending(ctx context.Context) (n int, err error) {
 	err = o.read(ctx, query(`SELECT count(*) FROM sd.outbox WHERE ws = $1 AND state IN ('queued', 'sending')`, key(o.ws)).
 		rows(func(r pgx.Rows) error { return r.Scan(&n) }))

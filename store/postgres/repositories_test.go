@@ -9,6 +9,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/pgtest"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 	"github.com/stretchr/testify/require"
@@ -76,8 +77,8 @@ func writesOfEverySort(t *testing.T, db *store.DB, lanes []driver.InboxLane) {
 		require.NoError(t, tx.Commands().Store(ctx, "p", "k", "d", []byte("r")))
 		require.NoError(t, tx.Blobs().Reference(ctx, driver.Blob{Name: "b"}))
 		require.NoError(t, tx.Vault().PutSealed(ctx, "o", "n", []byte{1}))
-		require.NoError(t, tx.Outbox().Enqueue(ctx, channel.OutboxRow{ID: "r1", Account: "a", Lane: "l"},
-			channel.OutboxRow{ID: "r2", Account: "a", Lane: "l"}))
+		require.NoError(t, tx.Outbox().Enqueue(ctx, driver.OutboxRow{ID: "r1", Account: "a", Lane: "l"},
+			driver.OutboxRow{ID: "r2", Account: "a", Lane: "l"}))
 		_, err = tx.Contacts().SaveContact(ctx, conversation.Contact{ID: "p1", Name: "Émile"})
 		require.NoError(t, err)
 		_, err = tx.Contacts().SaveIdentity(ctx, conversation.Identity{ID: "i1", Contact: "p1", User: "u"})
@@ -100,7 +101,7 @@ func readsOfEverySort(t *testing.T, db *store.DB) {
 		hits, err := tx.Search().Find(ctx, []string{"b'c\\"}, driver.SearchHit{}, 5)
 		require.NoError(t, err)
 		require.Len(t, hits, 1)
-		found, err := tx.Contacts().FindContacts(ctx, conversation.ContactQuery{Text: "éM"}, 5)
+		found, err := tx.Contacts().FindContacts(ctx, store.ContactQuery{Text: "éM"}, 5)
 		require.NoError(t, err)
 		require.Len(t, found, 1)
 		_, _, err = tx.Commands().Lookup(ctx, "p", "k")
@@ -122,10 +123,10 @@ func leavesOnce(t *testing.T, db *store.DB) {
 		return tx.Outbox().Begin(ctx, ol[0].Claim, channel.Attempt{ID: "at", Account: "a", Rows: []channel.OutboxID{"r1"}})
 	})
 	update(t, db, func(ctx context.Context, tx store.Tx) error {
-		return tx.Outbox().Settle(ctx, ol[0].Claim, "at", channel.Settlement{State: channel.OutboxSent})
+		return tx.Outbox().Settle(ctx, ol[0].Claim, "at", driver.Settlement{State: channel.OutboxSent})
 	})
 	require.ErrorIs(t, db.Update(ctx, ws, func(ctx context.Context, tx store.Tx) error {
-		return tx.Outbox().Settle(ctx, ol[0].Claim, "at", channel.Settlement{State: channel.OutboxSent})
+		return tx.Outbox().Settle(ctx, ol[0].Claim, "at", driver.Settlement{State: channel.OutboxSent})
 	}), store.ErrStale)
 	js, err := db.System().ClaimJobs(ctx, "n", map[string]int{"j": 10}, time.Minute)
 	require.NoError(t, err)
@@ -151,7 +152,7 @@ func worksOnce(t *testing.T, db *store.DB) {
 		return err
 	})
 	update(t, db, func(ctx context.Context, tx store.Tx) error {
-		return tx.Work().Reserve(ctx, routing.Reservation{Item: "it", ItemVersion: 1, Agent: "a1", Turn: true, Now: tx.Now(),
+		return tx.Work().Reserve(ctx, transition.Reservation{Item: "it", ItemVersion: 1, Agent: "a1", Turn: true, Now: tx.Now(),
 			Decision: &routing.Decision{Item: "it"},
 			Offer: &routing.Offer{ID: "o1", Item: "it", Agent: "a1", Uses: []routing.Use{{Profile: routing.ProfileUnits, Units: 2}},
 				OfferedAt: tx.Now(), ExpiresAt: tx.Now().Add(time.Minute)}})

@@ -9,7 +9,7 @@ import (
 	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
 )
 
-// agents implements routing.AgentRepo.
+// agents implements driver.AgentRepo.
 type agents struct{ *tx }
 
 const agentColumns = `doc, version, presence, reason, elig_rev, rev, open, idle_since, beat`

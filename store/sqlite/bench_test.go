@@ -186,7 +186,7 @@ const benchLanes = 512
 type inboundBench struct {
 	db     *store.DB
 	prefix string
-	claims map[string]channel.Claim
+	claims map[string]driver.Claim
 	mu     [benchLanes]sync.Mutex // one worker a lane, as the claims demand
 	queue  [benchLanes][]channel.EnvelopeID
 	fed    int
@@ -195,7 +195,7 @@ type inboundBench struct {
 }
 
 func newInboundBench(b *testing.B, db *store.DB, prefix string) *inboundBench {
-	s := &inboundBench{db: db, prefix: prefix, claims: map[string]channel.Claim{}}
+	s := &inboundBench{db: db, prefix: prefix, claims: map[string]driver.Claim{}}
 	for i := range benchLanes {
 		id := name(prefix, i)
 		update(b, db, func(ctx context.Context, tx store.Tx) error {
@@ -327,7 +327,7 @@ func (s *inboundBench) viaRepos(i int) error {
 				At: tx.Now()}); err != nil {
 			return err
 		}
-		if err := tx.Outbox().Enqueue(ctx, channel.OutboxRow{ID: channel.OutboxID(m.ID), Account: "acct", Lane: id, Conversation: c.ID,
+		if err := tx.Outbox().Enqueue(ctx, driver.OutboxRow{ID: channel.OutboxID(m.ID), Account: "acct", Lane: id, Conversation: c.ID,
 			Message: m.ID, To: c.Chat, Content: channel.Text("잠시만 기다려 주세요.")}); err != nil {
 			return err
 		}
@@ -347,7 +347,7 @@ func (s *inboundBench) prepare(b testing.TB) {
 		&s.docs.ev: conversation.Event{Conversation: c.ID, Seq: 100, Kind: conversation.EvMessage, Message: m.ID,
 			Actor: "customer", At: m.At},
 		&s.docs.feed: driver.Event{Aggregate: "conversation", ID: string(c.ID), Version: 100, Kind: "message", Ref: string(m.ID), At: m.At},
-		&s.docs.row: channel.OutboxRow{ID: channel.OutboxID(m.ID), Account: "acct", Lane: string(c.ID), Conversation: c.ID, Message: m.ID,
+		&s.docs.row: driver.OutboxRow{ID: channel.OutboxID(m.ID), Account: "acct", Lane: string(c.ID), Conversation: c.ID, Message: m.ID,
 			To: c.Chat, Content: channel.Text("잠시만 기다려 주세요."), State: channel.OutboxQueued},
 	} {
 		text, err := encode(v)

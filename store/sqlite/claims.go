@@ -27,7 +27,7 @@ func (s system) take(ctx context.Context, l *lanes, limit, batch int, lease time
 	}
 	err := s.b.read(ctx, nil, func(t *tx) error {
 		for _, c := range got {
-			ref := driver.LaneRef{Claim: channel.Claim{Account: channel.AccountID(c.key.account), Lane: c.key.lane,
+			ref := driver.LaneRef{Claim: driver.Claim{Account: channel.AccountID(c.key.account), Lane: c.key.lane,
 				Token: c.token, Until: until}}
 			if ws := s.b.numbered(c.key.ws); ws != nil {
 				ref.Workspace = ws.id

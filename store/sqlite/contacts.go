@@ -9,7 +9,7 @@ import (
 	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
 )
 
-// contacts implements conversation.ContactRows.
+// contacts implements driver.ContactRepo.
 type contacts struct{ *tx }
 
 func scanContact(w raw.Row) (conversation.Contact, error) {

@@ -7,10 +7,11 @@ import (
 	"strings"
 
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
 )
 
-// conversations implements conversation.Repo; messages and events are in
+// conversations implements driver.ConversationRepo; messages and events are in
 // messages.go.
 type conversations struct{ *tx }
 
@@ -87,7 +88,7 @@ func (c *clauses) equal(column, value string) {
 }
 
 // after goes on behind a place. The first term is what the index is entered by.
-func (c *clauses) after(p conversation.Place) {
+func (c *clauses) after(p driver.ConversationPlace) {
 	c.and("updated <= ? AND (updated < ? OR id > ?)", micro(p.UpdatedAt), micro(p.UpdatedAt), string(p.ID))
 }
 
@@ -155,7 +156,7 @@ func index(f conversation.Filter) string {
 
 // List reads the index of each state apart and merges them: one of several
 // states could not be read in order.
-func (r conversations) List(_ context.Context, f conversation.Filter, after *conversation.Place, limit int) ([]conversation.Conversation,
+func (r conversations) List(_ context.Context, f conversation.Filter, after *driver.ConversationPlace, limit int) ([]conversation.Conversation,
 	error) {
 	terms, err := filterTerms(f)
 	if err != nil {
@@ -177,7 +178,7 @@ func (r conversations) List(_ context.Context, f conversation.Filter, after *con
 		all = append(all, found...)
 	}
 	slices.SortFunc(all, func(a, b conversation.Conversation) int {
-		return conversation.PlaceOf(a).Compare(conversation.PlaceOf(b))
+		return driver.ConversationPlaceOf(a).Compare(driver.ConversationPlaceOf(b))
 	})
 	return all[:min(limit, len(all))], nil
 }

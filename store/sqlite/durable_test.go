@@ -150,7 +150,7 @@ func TestAttemptLeftInSendingIsDoubtfulAfterACrash(t *testing.T) {
 		return tx.Outbox().Begin(ctx, lanes[1].Claim, repeat)
 	})
 	update(t, db, func(ctx context.Context, tx store.Tx) error {
-		return tx.Outbox().Settle(ctx, lanes[1].Claim, "rep", channel.Settlement{State: channel.OutboxQueued,
+		return tx.Outbox().Settle(ctx, lanes[1].Claim, "rep", driver.Settlement{State: channel.OutboxQueued,
 			NotBefore: clock.Now().Add(time.Minute)})
 	})
 	db = reopen(t, db, clock.Now)
@@ -358,7 +358,7 @@ func TestListOfConversationsUsesAnIndexInOrder(t *testing.T) {
 	} {
 		terms, err := filterTerms(f)
 		require.NoError(t, err)
-		terms.after(conversation.Place{UpdatedAt: moment(5), ID: "x"})
+		terms.after(driver.ConversationPlace{UpdatedAt: moment(5), ID: "x"})
 		state := conversation.State("")
 		if len(f.States) > 0 {
 			state = f.States[0]

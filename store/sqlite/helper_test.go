@@ -164,8 +164,8 @@ func batchCalls(t testing.TB, db *store.DB, calls ...func() error) []error {
 	return errs
 }
 
-func outboxRow(id, lane string) channel.OutboxRow {
-	return channel.OutboxRow{ID: channel.OutboxID(id), Account: "acct", Lane: lane, Conversation: "c", Message: channel.MessageID("m" + id),
+func outboxRow(id, lane string) driver.OutboxRow {
+	return driver.OutboxRow{ID: channel.OutboxID(id), Account: "acct", Lane: lane, Conversation: "c", Message: channel.MessageID("m" + id),
 		Content: channel.Text("hello")}
 }
 

@@ -119,7 +119,7 @@ func newID() string {
 type inbox struct{ *tx }
 
 // end gives a pending envelope another state under the claim.
-func (r inbox) end(c channel.Claim, id channel.EnvelopeID, state int, reason string) error {
+func (r inbox) end(c driver.Claim, id channel.EnvelopeID, state int, reason string) error {
 	k, err := r.b.inbox.hold(r.tx, c)
 	if err != nil {
 		return err
@@ -145,7 +145,7 @@ func staleEnvelope(id channel.EnvelopeID) error {
 	return errs.New(errs.Stale, "sqlite: envelope %s is not pending in the claimed lane; it already ended", id)
 }
 
-func (r inbox) End(_ context.Context, c channel.Claim, id channel.EnvelopeID, o driver.EnvelopeOutcome) error {
+func (r inbox) End(_ context.Context, c driver.Claim, id channel.EnvelopeID, o driver.EnvelopeOutcome) error {
 	switch {
 	case o.Retry:
 		return r.retry(c, id, o.NotBefore, o.Reason)
@@ -155,7 +155,7 @@ func (r inbox) End(_ context.Context, c channel.Claim, id channel.EnvelopeID, o 
 	return r.end(c, id, envelopeDone, o.Reason)
 }
 
-func (r inbox) retry(c channel.Claim, id channel.EnvelopeID, notBefore time.Time, reason string) error {
+func (r inbox) retry(c driver.Claim, id channel.EnvelopeID, notBefore time.Time, reason string) error {
 	k, err := r.b.inbox.hold(r.tx, c)
 	if err != nil {
 		return err

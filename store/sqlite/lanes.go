@@ -7,6 +7,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 // lanes knows, in memory, which lanes have something pending, what is due and
@@ -240,7 +241,7 @@ func (s *lanes) release(k laneKey, token string, now int64) {
 
 // hold checks that the claim lives and keeps it alive until the transaction
 // has ended, so that nobody takes the lane between the check and the commit.
-func (s *lanes) hold(t *tx, c channel.Claim) (laneKey, error) {
+func (s *lanes) hold(t *tx, c driver.Claim) (laneKey, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k := t.lane(c.Account, c.Lane)

@@ -15,7 +15,7 @@ import (
 	"github.com/sangdam/sangdam/store/driver"
 )
 
-func done(c channel.Claim, id channel.EnvelopeID) func(context.Context, store.Tx) error {
+func done(c driver.Claim, id channel.EnvelopeID) func(context.Context, store.Tx) error {
 	return func(ctx context.Context, tx store.Tx) error { return tx.Inbox().Done(ctx, c, id) }
 }
 

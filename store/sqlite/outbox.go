@@ -11,14 +11,14 @@ import (
 	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
 )
 
-// outbox implements channel.OutboxRepo.
+// outbox implements driver.OutboxRepo.
 type outbox struct{ *tx }
 
 // pendingRow is the term of the partial indexes, to be repeated by whoever
 // wants to use them.
 const pendingRow = `state IN ('queued', 'sending')`
 
-func (r outbox) Enqueue(_ context.Context, rows ...channel.OutboxRow) error {
+func (r outbox) Enqueue(_ context.Context, rows ...driver.OutboxRow) error {
 	if err := r.writable(); err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (r outbox) hurry(k laneKey) error {
 	return nil
 }
 
-func (r outbox) Begin(_ context.Context, c channel.Claim, at channel.Attempt) error {
+func (r outbox) Begin(_ context.Context, c driver.Claim, at channel.Attempt) error {
 	k, err := r.b.outbox.hold(r.tx, c)
 	if err != nil {
 		return err
@@ -130,7 +130,7 @@ func (r outbox) storeAttempt(k laneKey, at channel.Attempt, doc raw.Text) error 
 	return err
 }
 
-func (r outbox) Settle(_ context.Context, c channel.Claim, attempt string, o channel.Settlement) error {
+func (r outbox) Settle(_ context.Context, c driver.Claim, attempt string, o driver.Settlement) error {
 	k, err := r.b.outbox.hold(r.tx, c)
 	if err != nil {
 		return err
@@ -173,12 +173,12 @@ func (r outbox) Settle(_ context.Context, c channel.Claim, attempt string, o cha
 var noDoc = raw.Text("{}")
 
 // settleRows records the outcome for the rows of the attempt.
-func (r outbox) settleRows(attempt string, o channel.Settlement, keep bool, due int64) ([]int64, error) {
+func (r outbox) settleRows(attempt string, o driver.Settlement, keep bool, due int64) ([]int64, error) {
 	var seqs []int64
-	var rows []channel.OutboxRow
+	var rows []driver.OutboxRow
 	var failure error
 	err := r.each(`SELECT seq, doc FROM outbox WHERE ws = ? AND attempt = ? AND `+pendingRow+` ORDER BY seq`, func(w raw.Row) {
-		var row channel.OutboxRow
+		var row driver.OutboxRow
 		if err := decode(w.View(1), &row); err != nil {
 			failure = err
 		}
@@ -209,7 +209,7 @@ func (r outbox) settleRows(attempt string, o channel.Settlement, keep bool, due 
 }
 
 // dropReply takes the reply handle away from a row that is planned anew.
-func (r outbox) dropReply(seq int64, row channel.OutboxRow) error {
+func (r outbox) dropReply(seq int64, row driver.OutboxRow) error {
 	if row.Reply == nil {
 		return nil
 	}
@@ -240,7 +240,7 @@ func (l *lane) settle(attempt string, seqs []int64, repeat, keep bool, due int64
 	}
 }
 
-func (r outbox) Fail(_ context.Context, c channel.Claim, id channel.OutboxID, reason channel.Reason, detail string) error {
+func (r outbox) Fail(_ context.Context, c driver.Claim, id channel.OutboxID, reason channel.Reason, detail string) error {
 	k, err := r.b.outbox.hold(r.tx, c)
 	if err != nil {
 		return err
@@ -299,16 +299,16 @@ func (r outbox) Pause(_ context.Context, account channel.AccountID, until time.T
 const outboxColumns = `doc, state, tries, not_before, reason, detail`
 
 // scanOutbox reads a row; what changes after enqueueing is in columns.
-func scanOutbox(w raw.Row) (channel.OutboxRow, error) {
-	var row channel.OutboxRow
+func scanOutbox(w raw.Row) (driver.OutboxRow, error) {
+	var row driver.OutboxRow
 	err := decode(w.View(0), &row)
 	row.State, row.Tries, row.NotBefore = channel.OutboxState(w.Text(1)), int(w.Int(2)), moment(w.Int(3))
 	row.Reason, row.Detail = channel.Reason(w.Text(4)), w.Text(5)
 	return row, err
 }
 
-func (r outbox) Row(_ context.Context, id channel.OutboxID) (channel.OutboxRow, error) {
-	var row channel.OutboxRow
+func (r outbox) Row(_ context.Context, id channel.OutboxID) (driver.OutboxRow, error) {
+	var row driver.OutboxRow
 	var failure error
 	ok, err := r.first(`SELECT `+outboxColumns+` FROM outbox WHERE ws = ? AND id = ?`,
 		func(w raw.Row) { row, failure = scanOutbox(w) }, r.ws, string(id))
@@ -337,7 +337,7 @@ func (r outbox) Forget(ctx context.Context, id channel.OutboxID) error {
 	return r.change(`UPDATE outbox SET doc = ? WHERE ws = ? AND id = ?`, doc, r.ws, string(id))
 }
 
-func (r outbox) Unknown(_ context.Context, limit int) ([]channel.OutboxRow, error) {
+func (r outbox) Unknown(_ context.Context, limit int) ([]driver.OutboxRow, error) {
 	return list(r.tx, scanOutbox,
 		`SELECT `+outboxColumns+` FROM outbox WHERE ws = ? AND state = 'unknown' ORDER BY at DESC, id DESC LIMIT ?`, r.ws, limit)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -379,7 +380,7 @@ var aheadRules = []rule{
 		for i := range 3 {
 			e.agent(routing.AgentID(fmt.Sprint("a", i)), units(4))
 		}
-		batches := make([][]routing.Reservation, racers)
+		batches := make([][]transition.Reservation, racers)
 		for i := range batches {
 			batches[i] = e.decisions(6, "a0", "a1", "a2")
 		}
@@ -418,9 +419,9 @@ var aheadRules = []rule{
 
 // decisions makes so many items of one queue and reservations that offer them to
 // the agents in turn.
-func (e *env) decisions(n int, agents ...routing.AgentID) []routing.Reservation {
+func (e *env) decisions(n int, agents ...routing.AgentID) []transition.Reservation {
 	e.Helper()
-	rs := make([]routing.Reservation, n)
+	rs := make([]transition.Reservation, n)
 	for i := range rs {
 		it := e.item(use(1))
 		it.Queue = "queue"
@@ -434,7 +435,7 @@ func (e *env) decisions(n int, agents ...routing.AgentID) []routing.Reservation 
 }
 
 // wanted names what the reservations work on.
-func wanted(rs ...routing.Reservation) driver.Wanted {
+func wanted(rs ...transition.Reservation) driver.Wanted {
 	w := driver.Wanted{Queues: []routing.QueueID{"queue"}}
 	for _, r := range rs {
 		w.Items, w.Agents, w.Lease = append(w.Items, r.Item), append(w.Agents, r.Agent), r.Lease

@@ -16,6 +16,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -125,7 +126,7 @@ var answerRules = []rule{
 			return nil
 		})
 		e.view(func(ctx context.Context, tx store.Tx) error {
-			list, err := tx.Contacts().FindContacts(ctx, conversation.ContactQuery{Text: ""}, 5)
+			list, err := tx.Contacts().FindContacts(ctx, store.ContactQuery{Text: ""}, 5)
 			require.Len(e, list, 2)
 			return err
 		})
@@ -174,7 +175,7 @@ func limits(e *env) {
 			return err
 		},
 		"contacts": func(ctx context.Context, tx store.Tx, n int) error {
-			_, err := tx.Contacts().FindContacts(ctx, conversation.ContactQuery{Text: "k"}, n)
+			_, err := tx.Contacts().FindContacts(ctx, store.ContactQuery{Text: "k"}, n)
 			return err
 		},
 		"quarantined": func(ctx context.Context, tx store.Tx, n int) error {
@@ -234,7 +235,7 @@ func (p *pair) oddReserve(rt *rapid.T) {
 		if err != nil {
 			it = routing.Item{ID: id}
 		}
-		r := routing.Reservation{Item: id, ItemVersion: it.Version + int64(version), Agent: to, EligRev: int64(elig) * 1000, Lease: lease,
+		r := transition.Reservation{Item: id, ItemVersion: it.Version + int64(version), Agent: to, EligRev: int64(elig) * 1000, Lease: lease,
 			Epoch: 1, Now: moment(10)}
 		if carries == "offer" || carries == "both" {
 			r.Offer = &routing.Offer{ID: routing.OfferID(hold), Uses: uses, OfferedAt: moment(10), ExpiresAt: moment(11)}
@@ -321,7 +322,7 @@ func (p *pair) contact(rt *rapid.T) {
 	p.both(rt, "find contacts", func(db *store.DB) (any, error) {
 		var out []string
 		err := db.View(p.e.ctx, p.ws, func(ctx context.Context, tx store.Tx) error {
-			list, err := tx.Contacts().FindContacts(ctx, conversation.ContactQuery{Text: text}, limit)
+			list, err := tx.Contacts().FindContacts(ctx, store.ContactQuery{Text: text}, limit)
 			for _, c := range list {
 				out = append(out, fmt.Sprint(c.ID, c.Name))
 			}

@@ -64,10 +64,10 @@ var contactRules = []rule{
 			"CHUL": {"k1", "k3"}, "김": {"k1", "k4"}, norm.NFD.String("김철"): {"k1"}, "김미": {"k4"}, "élo": {"k2"}, "elo": {"k2"},
 			"ÉLODIE 100%": {"k2"}, "e_": {"k2"}, "abc": {"k5"}, "ｃｈｕｌ": {"k1", "k3"}, " kim": {}, "%": {}, "_": {}, "철수": {}, "example": {},
 		} {
-			require.ElementsMatch(e, want, e.findContacts(conversation.ContactQuery{Text: text}, 10), "%q", text)
+			require.ElementsMatch(e, want, e.findContacts(store.ContactQuery{Text: text}, 10), "%q", text)
 		}
-		require.Equal(e, []string{"k3", "k1"}, e.findContacts(conversation.ContactQuery{Text: "chul"}, 10), "by name")
-		require.Len(e, e.findContacts(conversation.ContactQuery{Text: "chul"}, 1), 1)
+		require.Equal(e, []string{"k3", "k1"}, e.findContacts(store.ContactQuery{Text: "chul"}, 10), "by name")
+		require.Len(e, e.findContacts(store.ContactQuery{Text: "chul"}, 1), 1)
 	}},
 	{name: "FindContacts finds a telephone number in any notation, by its beginning and by its end", run: func(e *env) {
 		e.people(
@@ -79,7 +79,7 @@ var contactRules = []rule{
 			"010-1234-5678": {"k1", "k2"}, "+82 10-1234": {"k1", "k2"}, "82-10-1234-5678": {"k1", "k2"}, "1234-5678": {"k1", "k2", "k3"},
 			"090-12": {"k3"}, "+81 90": {"k3"}, "+82 90 1234 5678": {}, "5678": {"k1", "k2", "k3"}, "678": {}, "0": {},
 		} {
-			require.ElementsMatch(e, want, e.findContacts(conversation.ContactQuery{Text: text}, 10), "%q", text)
+			require.ElementsMatch(e, want, e.findContacts(store.ContactQuery{Text: text}, 10), "%q", text)
 		}
 	}},
 	{name: "FindContacts follows changes, and forgets who was merged", run: func(e *env) {
@@ -93,9 +93,9 @@ var contactRules = []rule{
 			conversation.Contact{ID: "k2", Version: 1, Name: "Kim", MergedInto: "k1"},
 			conversation.Contact{ID: "k3", Version: 1, Name: "Kimura"},
 		)
-		require.Equal(e, []string{"k3", "k1"}, e.findContacts(conversation.ContactQuery{Text: "kim"}, 10))
-		require.Empty(e, e.findContacts(conversation.ContactQuery{Text: "lee", Desks: []conversation.DeskID{"d"}}, 10))
-		require.Equal(e, []string{"k1", "k3"}, e.findContacts(conversation.ContactQuery{}, 10))
+		require.Equal(e, []string{"k3", "k1"}, e.findContacts(store.ContactQuery{Text: "kim"}, 10))
+		require.Empty(e, e.findContacts(store.ContactQuery{Text: "lee", Desks: []conversation.DeskID{"d"}}, 10))
+		require.Equal(e, []string{"k1", "k3"}, e.findContacts(store.ContactQuery{}, 10))
 	}},
 	{name: "FindContacts goes on until the limit is full", run: func(e *env) {
 		for n := range 6 {
@@ -115,13 +115,13 @@ var contactRules = []rule{
 			conversation.Contact{ID: "z2", Name: "Kim", Desks: append(many, "small")},
 		)
 		shown := func(id conversation.ContactID, _ []conversation.DeskID) (bool, error) { return id >= "k599", nil }
-		require.Equal(e, []string{"k599", "z1", "z2"}, e.findContacts(conversation.ContactQuery{Text: "kim", Show: shown}, 10))
-		require.Equal(e, []string{"k599", "z1", "z2"}, e.findContacts(conversation.ContactQuery{Show: shown}, 10))
+		require.Equal(e, []string{"k599", "z1", "z2"}, e.findContacts(store.ContactQuery{Text: "kim", Show: shown}, 10))
+		require.Equal(e, []string{"k599", "z1", "z2"}, e.findContacts(store.ContactQuery{Show: shown}, 10))
 		small := []conversation.DeskID{"small", "none"}
-		require.Equal(e, []string{"z1", "z2"}, e.findContacts(conversation.ContactQuery{Text: "k", Desks: small}, 10))
-		require.Equal(e, []string{"z1", "z2"}, e.findContacts(conversation.ContactQuery{Desks: small}, 10))
-		require.Empty(e, e.findContacts(conversation.ContactQuery{Text: "kim", Desks: []conversation.DeskID{}}, 10))
-		require.Empty(e, e.findContacts(conversation.ContactQuery{Text: "kim", Desks: []conversation.DeskID{"other"}}, 10))
+		require.Equal(e, []string{"z1", "z2"}, e.findContacts(store.ContactQuery{Text: "k", Desks: small}, 10))
+		require.Equal(e, []string{"z1", "z2"}, e.findContacts(store.ContactQuery{Desks: small}, 10))
+		require.Empty(e, e.findContacts(store.ContactQuery{Text: "kim", Desks: []conversation.DeskID{}}, 10))
+		require.Empty(e, e.findContacts(store.ContactQuery{Text: "kim", Desks: []conversation.DeskID{"other"}}, 10))
 	}},
 	{name: "Contacts goes through all by id", run: func(e *env) {
 		e.people(conversation.Contact{ID: "k2"}, conversation.Contact{ID: "k1"}, conversation.Contact{ID: "k3", MergedInto: "k1"})
@@ -185,7 +185,7 @@ var contactRules = []rule{
 			return nil
 		})
 		e.view(func(ctx context.Context, tx store.Tx) error {
-			list, err := tx.Contacts().FindContacts(ctx, conversation.ContactQuery{Text: "kim"}, 100)
+			list, err := tx.Contacts().FindContacts(ctx, store.ContactQuery{Text: "kim"}, 100)
 			require.Len(e, list, 20)
 			return err
 		})
@@ -206,7 +206,7 @@ func (e *env) people(list ...conversation.Contact) {
 }
 
 // findContacts returns the ids of who is found.
-func (e *env) findContacts(q conversation.ContactQuery, limit int) (ids []string) {
+func (e *env) findContacts(q store.ContactQuery, limit int) (ids []string) {
 	e.Helper()
 	e.view(func(ctx context.Context, tx store.Tx) error {
 		list, err := tx.Contacts().FindContacts(ctx, q, limit)

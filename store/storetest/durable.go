@@ -12,6 +12,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -97,7 +98,7 @@ func (e *env) fillWork(ctx context.Context, tx store.Tx, mark string) []func() e
 			if err != nil {
 				return err
 			}
-			return tx.Work().Reserve(ctx, routing.Reservation{Item: "i", ItemVersion: v, Agent: "a", Now: moment(0), Turn: true,
+			return tx.Work().Reserve(ctx, transition.Reservation{Item: "i", ItemVersion: v, Agent: "a", Now: moment(0), Turn: true,
 				Assignment: &routing.Assignment{ID: "as", Item: "i", Agent: "a", Uses: use(1), StartedAt: moment(0)}})
 		},
 	}

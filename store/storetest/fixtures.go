@@ -13,6 +13,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -131,8 +132,8 @@ func (e *env) loadAgent(id routing.AgentID) (a routing.Agent) {
 
 // offering is a reservation of the item as it was loaded, by an offer of one
 // minute.
-func (e *env) offering(it routing.Item, to routing.AgentID) routing.Reservation {
-	return routing.Reservation{
+func (e *env) offering(it routing.Item, to routing.AgentID) transition.Reservation {
+	return transition.Reservation{
 		Item: it.ID, ItemVersion: it.Version, Agent: to, Now: moment(10),
 		Offer: &routing.Offer{
 			ID: routing.OfferID(e.uuid()), Item: it.ID, Agent: to, State: routing.OfferPending, Uses: it.Uses,
@@ -142,8 +143,8 @@ func (e *env) offering(it routing.Item, to routing.AgentID) routing.Reservation 
 }
 
 // assigning is a reservation by an assignment.
-func (e *env) assigning(it routing.Item, to routing.AgentID) routing.Reservation {
-	return routing.Reservation{
+func (e *env) assigning(it routing.Item, to routing.AgentID) transition.Reservation {
+	return transition.Reservation{
 		Item: it.ID, ItemVersion: it.Version, Agent: to, Now: moment(10),
 		Assignment: &routing.Assignment{
 			ID: routing.AssignmentID(e.uuid()), Item: it.ID, Agent: to, Uses: it.Uses, StartedAt: moment(10),
@@ -152,7 +153,7 @@ func (e *env) assigning(it routing.Item, to routing.AgentID) routing.Reservation
 }
 
 // reserve runs Reserve in an Update of its own.
-func (e *env) reserve(r routing.Reservation) error {
+func (e *env) reserve(r transition.Reservation) error {
 	return e.db.Update(e.ctx, e.ws, func(ctx context.Context, tx store.Tx) error { return tx.Work().Reserve(ctx, r) })
 }
 

@@ -341,7 +341,7 @@ func lostWhileRunning(e *env) {
 }
 
 // endings are all the ways to end or put back an envelope under a claim.
-func (e *env) endings(c channel.Claim, id channel.EnvelopeID) map[string]func(context.Context, store.Tx) error {
+func (e *env) endings(c driver.Claim, id channel.EnvelopeID) map[string]func(context.Context, store.Tx) error {
 	return map[string]func(context.Context, store.Tx) error{
 		"done": func(ctx context.Context, tx store.Tx) error { return tx.Inbox().Done(ctx, c, id) },
 		"retry": func(ctx context.Context, tx store.Tx) error {

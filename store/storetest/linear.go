@@ -15,6 +15,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store"
 )
 
@@ -176,7 +177,7 @@ func (e *env) linearOffer(id routing.ItemID, agent int, offer string) (out holdO
 			return nil
 		}
 		out = holdOutput{What: "offered"}
-		return tx.Work().Reserve(ctx, routing.Reservation{
+		return tx.Work().Reserve(ctx, transition.Reservation{
 			Item: id, ItemVersion: it.Version, Agent: linearAgent(agent), Now: moment(10),
 			Offer: &routing.Offer{ID: routing.OfferID(offer), Item: id, Agent: linearAgent(agent),
 				State: routing.OfferPending, Uses: use(1), OfferedAt: moment(10), ExpiresAt: moment(11)},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/memory"
@@ -208,7 +209,7 @@ func (p *pair) reserve(rt *rapid.T) {
 		if err != nil {
 			return nil, err
 		}
-		r := routing.Reservation{Item: id, ItemVersion: it.Version, Agent: to, Turn: turn, Force: kind == "force", Now: moment(10)}
+		r := transition.Reservation{Item: id, ItemVersion: it.Version, Agent: to, Turn: turn, Force: kind == "force", Now: moment(10)}
 		if stale {
 			r.ItemVersion++
 		}

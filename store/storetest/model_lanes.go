@@ -64,7 +64,7 @@ func (p *pair) workInbox(rt *rapid.T) {
 	})
 }
 
-func endEnvelope(ctx context.Context, tx store.Tx, c channel.Claim, id channel.EnvelopeID, how string) error {
+func endEnvelope(ctx context.Context, tx store.Tx, c driver.Claim, id channel.EnvelopeID, how string) error {
 	switch how {
 	case "done":
 		return tx.Inbox().Done(ctx, c, id)
@@ -128,9 +128,9 @@ func sendHead(ctx context.Context, tx store.Tx, l driver.OutboxLane, id, outcome
 	case "die", "refuse":
 		return nil
 	case "replan":
-		return tx.Outbox().Settle(ctx, l.Claim, at.ID, channel.Settlement{State: channel.OutboxQueued, Replan: true})
+		return tx.Outbox().Settle(ctx, l.Claim, at.ID, driver.Settlement{State: channel.OutboxQueued, Replan: true})
 	}
-	return tx.Outbox().Settle(ctx, l.Claim, at.ID, channel.Settlement{State: channel.OutboxState(outcome)})
+	return tx.Outbox().Settle(ctx, l.Claim, at.ID, driver.Settlement{State: channel.OutboxState(outcome)})
 }
 
 func (p *pair) enqueueJob(rt *rapid.T) {

@@ -22,7 +22,7 @@ var outboxRules = []rule{
 		e.same(want, e.row("r"))
 		lanes := e.claimOutbox(10, e.lease())
 		require.Len(e, lanes, 1)
-		e.same([]channel.OutboxRow{want}, lanes[0].Rows)
+		e.same([]driver.OutboxRow{want}, lanes[0].Rows)
 		require.Nil(e, lanes[0].Attempt)
 		require.False(e, lanes[0].Doubtful)
 		e.view(func(ctx context.Context, tx store.Tx) error {
@@ -141,7 +141,7 @@ var outboxRules = []rule{
 			e.update(begin(lane, "at-"+l, 1))
 			require.Equal(e, channel.OutboxSending, e.row(first).State)
 			require.Equal(e, 2, e.pending())
-			e.update(settle(lane, "at-"+l, channel.Settlement{State: state, Reason: channel.ReasonContent, Detail: "d"}))
+			e.update(settle(lane, "at-"+l, driver.Settlement{State: state, Reason: channel.ReasonContent, Detail: "d"}))
 			for _, id := range []channel.OutboxID{first, second} {
 				got := e.row(id)
 				require.Equal(e, state, got.State)
@@ -149,7 +149,7 @@ var outboxRules = []rule{
 				require.Equal(e, "d", got.Detail)
 				require.Equal(e, 1, got.Tries)
 			}
-			e.refuse(store.ErrStale, settle(lane, "at-"+l, channel.Settlement{State: channel.OutboxSent}))
+			e.refuse(store.ErrStale, settle(lane, "at-"+l, driver.Settlement{State: channel.OutboxSent}))
 			e.refuse(store.ErrStale, begin(lane, "at-"+l, 2))
 			e.releaseOut(lane)
 			require.Empty(e, e.claimOutbox(10, time.Hour))
@@ -163,7 +163,7 @@ var outboxRules = []rule{
 			e.enqueue(row(id, fmt.Sprint("lane", i)))
 			lane := e.claimOutbox(10, time.Hour)[0]
 			e.update(begin(lane, fmt.Sprint("at", i), 1))
-			e.update(settle(lane, fmt.Sprint("at", i), channel.Settlement{State: state, Reason: channel.ReasonNetwork}))
+			e.update(settle(lane, fmt.Sprint("at", i), driver.Settlement{State: state, Reason: channel.ReasonNetwork}))
 			e.releaseOut(lane)
 			e.pass(time.Millisecond)
 		}
@@ -191,7 +191,7 @@ var outboxRules = []rule{
 		at := attempt(lane, "at", 1)
 		at.Rows = at.Rows[:2]
 		e.update(func(ctx context.Context, tx store.Tx) error { return tx.Outbox().Begin(ctx, lane.Claim, at) })
-		e.update(settle(lane, "at", channel.Settlement{State: channel.OutboxQueued, NotBefore: e.now().Add(wait),
+		e.update(settle(lane, "at", driver.Settlement{State: channel.OutboxQueued, NotBefore: e.now().Add(wait),
 			Reason: channel.ReasonProvider}))
 		e.releaseOut(lane)
 		require.Empty(e, e.claimOutbox(10, time.Hour))
@@ -204,7 +204,7 @@ var outboxRules = []rule{
 		at.Tries = 2
 		e.update(func(ctx context.Context, tx store.Tx) error { return tx.Outbox().Begin(ctx, again[0].Claim, at) })
 		require.Equal(e, 2, e.row("1").Tries)
-		e.update(settle(again[0], "at", channel.Settlement{State: channel.OutboxSent}))
+		e.update(settle(again[0], "at", driver.Settlement{State: channel.OutboxSent}))
 		e.releaseOut(again[0])
 		require.Equal(e, []channel.OutboxID{"3"}, rowsOf(e.claimOutbox(10, time.Hour)[0]))
 	}},
@@ -214,8 +214,8 @@ var outboxRules = []rule{
 		e.enqueue(first, row("2", "l"))
 		lane := e.claimOutbox(1, time.Hour)[0]
 		e.update(begin(lane, "at", 1))
-		e.update(settle(lane, "at", channel.Settlement{State: channel.OutboxQueued, Replan: true, Reason: channel.ReasonReplyHandle}))
-		e.refuse(store.ErrStale, settle(lane, "at", channel.Settlement{State: channel.OutboxSent}))
+		e.update(settle(lane, "at", driver.Settlement{State: channel.OutboxQueued, Replan: true, Reason: channel.ReasonReplyHandle}))
+		e.refuse(store.ErrStale, settle(lane, "at", driver.Settlement{State: channel.OutboxSent}))
 		e.releaseOut(lane)
 		again := e.claimOutbox(10, time.Hour)[0]
 		require.Nil(e, again.Attempt)
@@ -233,12 +233,12 @@ var outboxRules = []rule{
 		e.update(begin(lane, "at", 1))
 		at := attempt(lane, "at", 1)
 		at.Unsure = true
-		e.update(settle(lane, "at", channel.Settlement{State: channel.OutboxQueued, Attempt: &at}))
+		e.update(settle(lane, "at", driver.Settlement{State: channel.OutboxQueued, Attempt: &at}))
 		e.releaseOut(lane)
 		again := e.claimOutbox(10, time.Hour)[0]
 		e.same(&at, again.Attempt)
 		require.False(e, again.Doubtful)
-		e.update(settle(again, "at", channel.Settlement{State: channel.OutboxQueued}))
+		e.update(settle(again, "at", driver.Settlement{State: channel.OutboxQueued}))
 		e.releaseOut(again)
 		e.same(&at, e.claimOutbox(10, time.Hour)[0].Attempt)
 	}},
@@ -247,7 +247,7 @@ var outboxRules = []rule{
 			e.enqueue(row(channel.OutboxID(lane+"-1"), lane))
 			l := e.claimOutbox(10, time.Hour)[0]
 			e.update(begin(l, "at-"+lane, 1))
-			e.update(settle(l, "at-"+lane, channel.Settlement{State: channel.OutboxQueued, Replan: replan, Reason: reason,
+			e.update(settle(l, "at-"+lane, driver.Settlement{State: channel.OutboxQueued, Replan: replan, Reason: reason,
 				NotBefore: e.now().Add(time.Hour)}))
 			e.releaseOut(l)
 		}
@@ -304,7 +304,7 @@ var outboxRules = []rule{
 		lane = e.claimOutbox(10, time.Hour)[0]
 		e.update(begin(lane, "at", 1))
 		e.refuse(store.ErrStale, cancel("begun"))
-		e.update(settle(lane, "at", channel.Settlement{State: channel.OutboxSent}))
+		e.update(settle(lane, "at", driver.Settlement{State: channel.OutboxSent}))
 		e.refuse(store.ErrStale, cancel("begun"))
 		e.refuse(store.ErrStale, cancel("held"))
 		e.refuse(store.ErrNotFound, cancel("none"))
@@ -314,7 +314,7 @@ var outboxRules = []rule{
 		e.enqueue(row("1", "l"))
 		lane := e.claimOutbox(10, time.Hour)[0]
 		e.update(begin(lane, "at", 1))
-		e.refuse(store.ErrInvalid, settle(lane, "at", channel.Settlement{State: channel.OutboxSending}))
+		e.refuse(store.ErrInvalid, settle(lane, "at", driver.Settlement{State: channel.OutboxSending}))
 	}},
 	{name: "purge takes ended rows", run: func(e *env) {
 		e.enqueue(row("1", "l"), row("2", "l"), row("3", "l"))
@@ -370,8 +370,8 @@ var doubtRules = []rule{
 		require.Equal(e, []channel.OutboxID{"1"}, rowsOf(again[0]))
 		want := attempt(lane, "at", 1)
 		e.same(&want, again[0].Attempt)
-		e.refuse(store.ErrStale, settle(lane, "at", channel.Settlement{State: channel.OutboxSent}))
-		e.update(settle(again[0], "at", channel.Settlement{State: channel.OutboxUnknown}))
+		e.refuse(store.ErrStale, settle(lane, "at", driver.Settlement{State: channel.OutboxSent}))
+		e.update(settle(again[0], "at", driver.Settlement{State: channel.OutboxUnknown}))
 	}},
 	{name: "an attempt given back without an outcome is doubtful", run: func(e *env) {
 		e.enqueue(row("1", "l"))
@@ -386,7 +386,7 @@ var doubtRules = []rule{
 		e.enqueue(row("1", "l"))
 		lane := e.claimOutbox(1, time.Hour)[0]
 		e.update(begin(lane, "at", 1))
-		e.update(settle(lane, "at", channel.Settlement{State: channel.OutboxQueued}))
+		e.update(settle(lane, "at", driver.Settlement{State: channel.OutboxQueued}))
 		e.update(begin(lane, "at", 2))
 		e.releaseOut(lane)
 		again := e.claimOutbox(10, time.Hour)[0]
@@ -420,20 +420,20 @@ var doubtRules = []rule{
 		for _, l := range lanes {
 			require.Equal(e, l.Lane == "l", l.Doubtful, "lane %s", l.Lane)
 		}
-		e.refuse(store.ErrStale, settle(sending, "at", channel.Settlement{State: channel.OutboxSent}))
+		e.refuse(store.ErrStale, settle(sending, "at", driver.Settlement{State: channel.OutboxSent}))
 	}},
 }
 
-func row(id channel.OutboxID, lane string) channel.OutboxRow {
-	return channel.OutboxRow{ID: id, Account: "acct", Lane: lane, To: userChat, Content: text("hi"), State: channel.OutboxQueued}
+func row(id channel.OutboxID, lane string) driver.OutboxRow {
+	return driver.OutboxRow{ID: id, Account: "acct", Lane: lane, To: userChat, Content: text("hi"), State: channel.OutboxQueued}
 }
 
-func (e *env) enqueue(rows ...channel.OutboxRow) {
+func (e *env) enqueue(rows ...driver.OutboxRow) {
 	e.Helper()
 	e.update(func(ctx context.Context, tx store.Tx) error { return tx.Outbox().Enqueue(ctx, rows...) })
 }
 
-func (e *env) row(id channel.OutboxID) (r channel.OutboxRow) {
+func (e *env) row(id channel.OutboxID) (r driver.OutboxRow) {
 	e.Helper()
 	e.view(func(ctx context.Context, tx store.Tx) (err error) {
 		r, err = tx.Outbox().Row(ctx, id)
@@ -472,7 +472,7 @@ func begin(l driver.OutboxLane, id string, tries int) func(context.Context, stor
 	}
 }
 
-func settle(l driver.OutboxLane, id string, o channel.Settlement) func(context.Context, store.Tx) error {
+func settle(l driver.OutboxLane, id string, o driver.Settlement) func(context.Context, store.Tx) error {
 	return func(ctx context.Context, tx store.Tx) error { return tx.Outbox().Settle(ctx, l.Claim, id, o) }
 }
 
@@ -480,7 +480,7 @@ func settle(l driver.OutboxLane, id string, o channel.Settlement) func(context.C
 func (e *env) sent(l driver.OutboxLane, id string) {
 	e.Helper()
 	e.update(begin(l, id, 1))
-	e.update(settle(l, id, channel.Settlement{State: channel.OutboxSent}))
+	e.update(settle(l, id, driver.Settlement{State: channel.OutboxSent}))
 }
 
 func (e *env) releaseOut(l driver.OutboxLane) {

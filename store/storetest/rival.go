@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store"
 )
 
@@ -17,7 +18,7 @@ var rivalRules = []rule{
 		line := routing.ChannelProfile("line")
 		e.agent("a", map[routing.Profile]int{routing.ProfileUnits: 10, line: 3})
 		uses := []routing.Use{{Profile: routing.ProfileUnits, Units: 2}, {Profile: line, Units: 1}}
-		var rs []routing.Reservation
+		var rs []transition.Reservation
 		for range racers {
 			rs = append(rs, e.offering(e.item(uses), "a"))
 		}
@@ -32,7 +33,7 @@ var rivalRules = []rule{
 	}},
 	{name: "rivals that give one item to many agents: one gets it", run: func(e *env) {
 		it := e.item(use(1))
-		var rs []routing.Reservation
+		var rs []transition.Reservation
 		for i := range racers {
 			id := routing.AgentID(fmt.Sprint("a", i))
 			e.agent(id, units(1))
@@ -100,18 +101,18 @@ var rivalRules = []rule{
 		first, second := e.assigning(e.item(use(1)), "a"), e.assigning(e.item(use(1)), "b")
 		require.NoError(e, e.reserve(first))
 		require.NoError(e, e.reserve(second))
-		swap := func(from routing.Reservation, to routing.AgentID) routing.Reservation {
+		swap := func(from transition.Reservation, to routing.AgentID) transition.Reservation {
 			r := e.assigning(e.loadItem(from.Item), to)
 			r.FromAssignment, r.FromReason = from.Assignment.ID, routing.EndTransferred
 			return r
 		}
-		rs := []routing.Reservation{swap(first, "b"), swap(second, "a")}
+		rs := []transition.Reservation{swap(first, "b"), swap(second, "a")}
 		errs := parallel(2, func(i int) error { return e.reserve(rs[i]) })
 		require.Equal(e, 2, successes(errs), "%v", errs)
 		e.sums("a", "b")
 	}},
 	{name: "the wheel gives every turn its own number", run: func(e *env) {
-		var rs []routing.Reservation
+		var rs []transition.Reservation
 		for i := range racers {
 			id := routing.AgentID(fmt.Sprint("a", i))
 			e.agent(id, units(1))
@@ -153,7 +154,7 @@ func mixedRivals(e *env) {
 				if err != nil {
 					return err
 				}
-				return tx.Work().Reserve(ctx, routing.Reservation{
+				return tx.Work().Reserve(ctx, transition.Reservation{
 					Item: it.ID, ItemVersion: now.Version, Agent: to, Now: moment(10), Turn: true,
 					Offer: &routing.Offer{ID: id, Item: it.ID, Agent: to, State: routing.OfferPending, Uses: it.Uses, OfferedAt: moment(10),
 						ExpiresAt: moment(11)},

@@ -1,0 +1,99 @@
+package driver
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+)
+
+// ConversationRepo stores conversations, messages and their events, in the
+// transaction's workspace.
+type ConversationRepo interface {
+	// Conversation returns one. ErrNotFound.
+	Conversation(ctx context.Context, id conversation.ID) (conversation.Conversation, error)
+	// ByThread returns the conversation that is open, active or waiting under
+	// the thread key, and the newest other one under it; nil for none.
+	ByThread(ctx context.Context, thread string) (open, last *conversation.Conversation, err error)
+	// SaveConversation creates (Version 0) or replaces. A Version that is not the
+	// stored one is a clash: Update runs again. A second open conversation under
+	// one thread key is a clash: Update runs again. Returns the new version.
+	SaveConversation(ctx context.Context, c conversation.Conversation) (int64, error)
+
+	// Message returns one. ErrNotFound.
+	Message(ctx context.Context, id conversation.MessageID) (conversation.Message, error)
+	// ByProvider finds a message by the account, chat and provider's id.
+	// ErrNotFound.
+	ByProvider(ctx context.Context, account channel.AccountID, chat channel.Chat, p channel.ProviderMessageID) (conversation.Message, error)
+	// SaveMessage creates (Version 0) or replaces. A Version that is not the
+	// stored one is a clash: Update runs again. The same provider id in one
+	// account and chat twice is a clash. Returns the new version.
+	SaveMessage(ctx context.Context, m conversation.Message) (int64, error)
+	// Messages returns messages with Seq above after, oldest first, at most
+	// limit.
+	Messages(ctx context.Context, id conversation.ID, after int64, limit int) ([]conversation.Message, error)
+
+	// Latest returns the newest messages with Seq below before, 0 for all,
+	// oldest first, at most limit.
+	Latest(ctx context.Context, id conversation.ID, before int64, limit int) ([]conversation.Message, error)
+
+	// AppendEvents writes entries of conversations' sequences; a number that is
+	// taken is a clash.
+	AppendEvents(ctx context.Context, evs ...conversation.Event) error
+	// Events returns entries with Seq above after, oldest first, at most limit.
+	Events(ctx context.Context, id conversation.ID, after int64, limit int) ([]conversation.Event, error)
+
+	// List returns conversations that match in the order of their places, those
+	// behind after if it is not nil, at most limit, which is at least 1. No list
+	// of the filter is empty without being nil.
+	List(ctx context.Context, f conversation.Filter, after *ConversationPlace, limit int) ([]conversation.Conversation, error)
+}
+
+// ConversationPlace is where a conversation stands in a list: newest UpdatedAt first, ties
+// by id.
+type ConversationPlace struct {
+	UpdatedAt time.Time
+	ID        conversation.ID
+}
+
+// ConversationPlaceOf is the conversation's place.
+func ConversationPlaceOf(c conversation.Conversation) ConversationPlace {
+	return ConversationPlace{c.UpdatedAt, c.ID}
+}
+
+// Compare is negative when p comes before q in a list.
+func (p ConversationPlace) Compare(q ConversationPlace) int {
+	return cmp.Or(q.UpdatedAt.Compare(p.UpdatedAt), cmp.Compare(p.ID, q.ID))
+}
+
+// ContactRepo stores contacts and identities of the transaction's workspace.
+type ContactRepo interface {
+	// Contact returns one. ErrNotFound.
+	Contact(ctx context.Context, id conversation.ContactID) (conversation.Contact, error)
+	// ContactsByID returns those of the ids that exist, in no order.
+	ContactsByID(ctx context.Context, ids []conversation.ContactID) ([]conversation.Contact, error)
+	// Contacts lists contacts with an id above after, ordered by id, at most
+	// limit.
+	Contacts(ctx context.Context, after conversation.ContactID, limit int) ([]conversation.Contact, error)
+	// SaveContact creates (Version 0) or replaces. A Version that is not the
+	// stored one is a clash: Update runs again. Returns the new version.
+	SaveContact(ctx context.Context, c conversation.Contact) (int64, error)
+	// Identity finds by natural key; ErrNotFound.
+	Identity(ctx context.Context, kind channel.Kind, scope channel.Scope, user channel.ProviderUserID) (conversation.Identity, error)
+	// IdentityByID returns one. ErrNotFound.
+	IdentityByID(ctx context.Context, id conversation.IdentityID) (conversation.Identity, error)
+	// SaveIdentity creates (Version 0) or replaces. A Version that is not the
+	// stored one is a clash: Update runs again. A second identity with one natural
+	// key is a clash.
+	SaveIdentity(ctx context.Context, i conversation.Identity) (int64, error)
+	// Identities lists a contact's identities, ordered by id.
+	Identities(ctx context.Context, c conversation.ContactID) ([]conversation.Identity, error)
+	// Early keeps what a late message needs: an unsend or edit that arrived
+	// before the message it names. PutEarly adds one, or replaces an older one
+	// by At; callers take what is there and Merge it first. TakeEarly removes
+	// and returns; ErrNotFound for none.
+	PutEarly(ctx context.Context, e conversation.Early) error
+	TakeEarly(ctx context.Context, account channel.AccountID, chat channel.Chat, p channel.ProviderMessageID) (conversation.Early, error)
+}
