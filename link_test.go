@@ -49,8 +49,8 @@ func (r betweenRepo) ByThread(ctx context.Context, thread string) (open, last *c
 	return r.ConversationRepo.ByThread(ctx, thread)
 }
 
-func (r betweenRepo) List(ctx context.Context, f conversation.Filter, after *driver.ConversationPlace, limit int) ([]conversation.Conversation,
-	error) {
+func (r betweenRepo) List(ctx context.Context, f conversation.Filter, after *driver.ConversationPlace,
+	limit int) ([]conversation.Conversation, error) {
 	defer r.b.after("list")
 	return r.ConversationRepo.List(ctx, f, after, limit)
 }

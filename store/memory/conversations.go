@@ -100,8 +100,8 @@ func (r conversations) SaveConversation(_ context.Context, c conversation.Conver
 	})
 }
 
-func (r conversations) List(_ context.Context, f conversation.Filter, after *driver.ConversationPlace, limit int) ([]conversation.Conversation,
-	error) {
+func (r conversations) List(_ context.Context, f conversation.Filter, after *driver.ConversationPlace,
+	limit int) ([]conversation.Conversation, error) {
 	return read(r.t, func() ([]conversation.Conversation, error) {
 		var list []conversation.Conversation
 		for _, c := range each(r.t, r.t.s.conversations) {

@@ -93,8 +93,8 @@ func (c conversations) SaveConversation(ctx context.Context, v conversation.Conv
 }
 
 // List implements driver.ConversationRepo.
-func (c conversations) List(ctx context.Context, f conversation.Filter, after *driver.ConversationPlace, limit int) ([]conversation.Conversation,
-	error) {
+func (c conversations) List(ctx context.Context, f conversation.Filter, after *driver.ConversationPlace,
+	limit int) ([]conversation.Conversation, error) {
 	where, args := filterSQL(f, []any{key(c.ws)})
 	if after != nil {
 		args = append(args, after.UpdatedAt, key(after.ID))

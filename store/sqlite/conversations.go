@@ -156,8 +156,8 @@ func index(f conversation.Filter) string {
 
 // List reads the index of each state apart and merges them: one of several
 // states could not be read in order.
-func (r conversations) List(_ context.Context, f conversation.Filter, after *driver.ConversationPlace, limit int) ([]conversation.Conversation,
-	error) {
+func (r conversations) List(_ context.Context, f conversation.Filter, after *driver.ConversationPlace,
+	limit int) ([]conversation.Conversation, error) {
 	terms, err := filterTerms(f)
 	if err != nil {
 		return nil, err

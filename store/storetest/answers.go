@@ -235,8 +235,8 @@ func (p *pair) oddReserve(rt *rapid.T) {
 		if err != nil {
 			it = routing.Item{ID: id}
 		}
-		r := transition.Reservation{Item: id, ItemVersion: it.Version + int64(version), Agent: to, EligRev: int64(elig) * 1000, Lease: lease,
-			Epoch: 1, Now: moment(10)}
+		r := transition.Reservation{Item: id, ItemVersion: it.Version + int64(version), Agent: to, EligRev: int64(elig) * 1000,
+			Lease: lease, Epoch: 1, Now: moment(10)}
 		if carries == "offer" || carries == "both" {
 			r.Offer = &routing.Offer{ID: routing.OfferID(hold), Uses: uses, OfferedAt: moment(10), ExpiresAt: moment(11)}
 		}
