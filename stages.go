@@ -13,9 +13,8 @@ type stage struct {
 	run  func(*unit) error
 }
 
-// stages lists what follows the body of a command or event, in this order:
-// triggers, service levels, deadlines, bots, outbox and feed, search and audit.
-// A stage sees what those before it did and changes nothing that an earlier one
+// stages lists what follows the body of a command or event, in its order. A
+// stage sees what those before it did and changes nothing that an earlier one
 // derived something from. Adding one is a line here.
 func stages() []stage {
 	return []stage{

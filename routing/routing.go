@@ -1,8 +1,9 @@
 // Package routing decides who gets which work: the model of desks, work
 // streams, queues and agents, the rules of eligibility, the strategies, and
 // Board, a deterministic state machine that takes rows and a clock reading and
-// returns decisions. It does no I/O and needs only the standard library, so a
-// backend that has its own conversations and database can use it alone.
+// returns decisions. It does no I/O and needs nothing but the standard
+// library and golang.org/x/text, so a backend that has its own conversations and
+// database can use it alone.
 //
 // # How work flows
 //
@@ -23,8 +24,9 @@
 // # Answers for people
 //
 // Position and ExpectedWait are for the customer, Explain for whoever asks why
-// an item waits, Stuck for the watchdog. ValidateConfiguration, ValidateSkills,
-// ValidateAgent and validateDesk refuse what cannot work when it is saved.
+// an item waits, Stuck for the watchdog. ValidateConfiguration
+// and ValidateAgent refuse what cannot work before it is saved; ValidateSkills
+// names skills that rules ask for and nobody has.
 //
 // # Cost
 //
