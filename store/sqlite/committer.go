@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -70,20 +71,33 @@ func (c *committer) run() {
 	close(c.exited)
 }
 
-// collect takes what waits, at most max.
+// collect takes what waits, at most max. Where the last batch had several, those
+// who are about to come are let come first: a commit that costs little, as on a RAM
+// disk, otherwise ends before the next callers have prepared what they bring, and
+// there are eight times as many commits. Who is alone does not wait.
 func (c *committer) collect(first *job) {
+	several := len(c.batch) > 1
 	c.batch = append(c.batch[:0], first)
+	if c.waiting() && several && len(c.batch) < c.max {
+		runtime.Gosched()
+		c.waiting()
+	}
+}
+
+// waiting takes what is there now. It reports whether more may come.
+func (c *committer) waiting() bool {
 	for len(c.batch) < c.max {
 		select {
 		case j, ok := <-c.jobs:
 			if !ok {
-				return
+				return false
 			}
 			c.batch = append(c.batch, j)
 		default:
-			return
+			return true
 		}
 	}
+	return true
 }
 
 // start begins the batch and runs it.
