@@ -89,7 +89,7 @@ func (e *Engine) runIndexer(ctx, drain context.Context) {
 
 // indexKey is where the index's place in the feed is kept. It names the form of
 // the tokens: where they change, every index is built anew.
-func indexKey(ws id.Workspace) string { return "index/triples/" + string(ws) }
+func indexKey(ws id.Workspace) string { return "index/numbers/" + string(ws) }
 
 // indexFromNow begins the index of a new workspace.
 func (e *Engine) indexFromNow(ctx context.Context, ws id.Workspace) error {

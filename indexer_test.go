@@ -83,9 +83,9 @@ func TestRebuildingTheIndexMissesNothingThatChangesMeanwhile(t *testing.T) {
 			_, err := tx.Purge(ctx, driver.Ages{Feed: tx.Now().Add(time.Hour)}, 100_000)
 			return err
 		}))
-		cursor, err := w.db.System().Meta(w.ctx, "index/triples/"+ws)
+		cursor, err := w.db.System().Meta(w.ctx, "index/numbers/"+ws)
 		require.NoError(t, err)
-		require.NoError(t, w.db.System().PutMeta(w.ctx, "index/triples/"+ws, cursor, []byte(past)))
+		require.NoError(t, w.db.System().PutMeta(w.ctx, "index/numbers/"+ws, cursor, []byte(past)))
 		search := func() []sangdam.Found {
 			found, err := w.eng.Search(w.ctx, w.host, "elephant", 10)
 			require.NoError(t, err)

@@ -109,7 +109,7 @@ func pagesOfTickets(b *testing.B, db *store.DB, n int, seeded func()) {
 		{"rare", search("rare lamp")},
 		{"common", search("has not arrived")},
 		{"one", search(fmt.Sprint("order ", n*734217/1_000_000))},
-		{"alike", search(fmt.Sprint("order ", n/2))}, // 500000: few triples, which hundreds of others have
+		{"alike", search(fmt.Sprint("order ", n/2))}, // 500000: two groups of four digits, which hundreds of others have
 	} {
 		b.Run(page.name, func(b *testing.B) {
 			var took []time.Duration

@@ -30,11 +30,11 @@ type FoundTickets struct {
 // neither encrypted nor for administrators only, and comments: each word of the
 // text must be a part of one of them, newest words first. limit is 1 to 200;
 // page is Next of the page before, which serves the same principal and text
-// alone. The index names candidates by triples of characters, so that a word
-// which few tickets have is found wherever it is. A call looks at no more than
-// 2,000 candidates: a page may have fewer than asked for, or none, and a Next to
-// go on with. A ticket is on a page once, and on a later one again if an older
-// comment of it has the words too.
+// alone. The index names candidates by triples of characters and four digits in a
+// row, so that a word which few tickets have is found wherever it is. A call looks
+// at no more than 2,000 candidates: a page may have fewer than asked for, or none,
+// and a Next to go on with. A ticket is on a page once, and on a later one again if
+// an older comment of it has the words too.
 func (e *Engine) SearchTickets(ctx context.Context, p Principal, text, page string, limit int) (FoundTickets, error) {
 	var tokens []string
 	for _, t := range privacy.Query(text) {

@@ -35,8 +35,9 @@ type Term struct {
 // not か); invisible characters are dropped. What remains is cut into runs of
 // letters, digits and marks, and each run into pairs and triples of
 // neighbouring characters, in every script alike, so that a query finds parts
-// of words, a Korean, Japanese or Chinese word of two characters has a token,
-// and a number has tokens that few other texts have. White space
+// of words, and a Korean, Japanese or Chinese word of two characters has a token.
+// Four digits in a row are a token too: there are but a thousand triples of digits,
+// and a number of an order or a phone is looked for among a million. White space
 // between characters of scripts that are often written without it (Hangul,
 // Han, kana, Thai, Lao, Khmer, Myanmar) is ignored. Asterisks of masked text
 // belong to no run, so masked text is never found.
@@ -45,7 +46,8 @@ type Term struct {
 // bits of its code point, most significant first. A pair has ten letters; the
 // last character of each run also stands alone with five, so that a query of a
 // single character is a prefix. A triple is z and seven letters of a hash, which
-// two triples may share: tokens name candidates, Contains decides. Such tokens
+// two triples may share: tokens name candidates, Contains decides. Four digits are
+// y and a letter each. Such tokens
 // pass unchanged through FTS5's unicode61 and ascii tokenizers and PostgreSQL's
 // 'simple' configuration.
 func Grams(text string) []string {
@@ -62,6 +64,9 @@ func Grams(text string) []string {
 			add(token(run[i:min(i+2, len(run))]))
 			if i+3 <= len(run) {
 				add(triple(run[i : i+3]))
+			}
+			if isNumber(run, i) {
+				add(number(run[i : i+digits]))
 			}
 		}
 	}
@@ -89,7 +94,12 @@ func Query(text string) []Term {
 			add(Term{Token: token(word)})
 		}
 		for i := range max(len(word)-2, 0) {
-			add(Term{Token: triple(word[i : i+3])})
+			switch {
+			case isNumber(word, i):
+				add(Term{Token: number(word[i : i+digits])})
+			case !isNumber(word, i-1): // else the triple is a part of the number before it
+				add(Term{Token: triple(word[i : i+3])})
+			}
 		}
 	}
 	return terms
@@ -149,6 +159,32 @@ func triple(runes []rune) string {
 		b[i+1] = 'a' + byte(hash>>(4*i)&0xf)
 	}
 	return string(b[:])
+}
+
+// digits are how many in a row have a token.
+const digits = 4
+
+// isNumber reports whether so many digits begin at i.
+func isNumber(run []rune, i int) bool {
+	if i < 0 || i+digits > len(run) {
+		return false
+	}
+	for _, r := range run[i : i+digits] {
+		if r < '0' || r > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// number encodes digits, each by a letter from a to j.
+func number(run []rune) string {
+	b := make([]byte, 0, digits+1)
+	b = append(b, 'y')
+	for _, r := range run {
+		b = append(b, 'a'+byte(r-'0'))
+	}
+	return string(b)
 }
 
 // runs folds text and cuts it into runs of characters that can be searched.

@@ -76,6 +76,18 @@ func TestTokenForm(t *testing.T) {
 	require.Equal(t, []privacy.Term{{Token: "angfialnii"}}, privacy.Query("환불 환불"))
 }
 
+func TestNumbersHaveTokensOfFourDigits(t *testing.T) {
+	require.Contains(t, privacy.Grams("주문 734217"), "yhdec")
+	query := privacy.Query("734217")
+	require.Equal(t, []privacy.Term{{Token: "yhdec"}, {Token: "ydecb"}, {Token: "yecbh"}}, query, "no triple of digits says more")
+	require.Len(t, privacy.Query("a1234"), 2) // a12, 1234
+	require.Len(t, privacy.Query("123"), 1)
+	for text, part := range map[string]string{"a1234b": "1234b", "010-1234-5678": "12345", "ORD2026113000077": "13000077", "１２３４５": "2345",
+		"12345": "34"} {
+		require.Equal(t, privacy.Contains(text, part), searched(text, part), "%q in %q", part, text)
+	}
+}
+
 func TestMaskedTextIsNotFound(t *testing.T) {
 	text := "주민번호 960121-1021413 환불"
 	masked := privacy.Mask(text, privacy.SpansOf(privacy.Detect(text), privacy.Medium))

@@ -196,12 +196,14 @@ func (r documents) guard(ctx context.Context, kind, id string, version int64) er
 }
 
 // Configuration implements driver.DocRepo: one statement, so that version and
-// contents are of one moment.
+// contents are of one moment. The order has the kinds found by their index: where
+// nearly all documents are of another kind, the planner takes that one for these.
 func (r documents) Configuration(ctx context.Context, known int64, kinds []string) (version int64, docs []driver.Doc, err error) {
 	err = r.read(ctx, query(`WITH new AS MATERIALIZED (SELECT version <> $3 AS rest FROM sd.config WHERE ws = $1)
 		SELECT '', '', version, 0, NULL::bytea FROM sd.config WHERE ws = $1
 		UNION ALL SELECT d.* FROM unnest($2::text[]) AS want(kind),
-			LATERAL (SELECT kind, id, version, decl, body FROM sd.documents WHERE ws = $1 AND kind = want.kind OFFSET 0) d
+			LATERAL (SELECT kind, id, version, decl, body FROM sd.documents WHERE ws = $1 AND kind = want.kind
+				ORDER BY ws, kind, id OFFSET 0) d
 			WHERE (SELECT rest FROM new)`, key(r.ws), keys(kinds), known).
 		rows(func(row pgx.Rows) error {
 			var d driver.Doc

@@ -106,9 +106,10 @@ func (b *backend) runWrites(ctx context.Context, list ...stmt) error {
 	return nil
 }
 
-// localSettings sets the time-outs for one transaction, for poolers, whose
-// connections keep no session settings.
-const localSettings = `SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $2, true)`
+// localSettings are the settings for one transaction, for poolers, whose
+// connections keep none of a session.
+const localSettings = `SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $2, true),
+	set_config('jit', 'off', true)`
 
 func (b *backend) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	c, err := b.pool.Acquire(ctx)

@@ -40,6 +40,10 @@ func TestGrownTablesAreAnalysed(t *testing.T) {
 	}
 	require.Eventually(t, analysed, time.Minute, 50*time.Millisecond)
 
+	jit := ""
+	require.NoError(t, b.run(ctx, query(`SHOW jit`).rows(func(r pgx.Rows) error { return r.Scan(&jit) })))
+	require.Equal(t, "off", jit, "a list that may be long is compiled for longer than it takes")
+
 	for name, tc := range map[string]struct {
 		do    func(ctx context.Context, tx driver.Tx) (int, error)
 		found int
@@ -53,6 +57,10 @@ func TestGrownTablesAreAnalysed(t *testing.T) {
 			docs, err := tx.Documents.List(ctx, driver.Range{Kind: "k", Tag: "of", Value: []byte{7}, Desc: true}, driver.Place{}, 50)
 			return len(docs), err
 		}, 50, 300},
+		"the configuration": {func(ctx context.Context, tx driver.Tx) (int, error) {
+			_, docs, err := tx.Documents.Configuration(ctx, -1, []string{"desk", "queue", "work_stream"})
+			return len(docs), err
+		}, 0, 20},
 	} {
 		require.NoError(t, b.Update(ctx, ws, func(ctx context.Context, dt driver.Tx) error {
 			_, err := tc.do(ctx, dt) // the planner reads some pages of its own

@@ -87,6 +87,10 @@ func (r search) remove(m conversation.MessageID) error {
 	return r.change(`DELETE FROM search_tokens WHERE rowid = ?`, rank)
 }
 
+// Find implements driver.SearchRepo. FTS5 meets the lists of all tokens entry by
+// entry, so that one which every text has costs a look at all texts. So the lists
+// of the few that are rare are met, and each text that these find is asked for the
+// others.
 func (r search) Find(_ context.Context, tokens []string, after driver.SearchHit, limit int) ([]driver.SearchHit, error) {
 	terms := make([]string, len(tokens))
 	for i, t := range tokens {
@@ -98,21 +102,101 @@ func (r search) Find(_ context.Context, tokens []string, after driver.SearchHit,
 	if after.Message != "" {
 		below = rankOf(after.At) + perMicro
 	}
-	var out []driver.SearchHit
-	err := r.while(`SELECT m.message, m.conversation, m.at FROM search_tokens f JOIN search_messages m ON m.rank = f.rowid
-		WHERE search_tokens MATCH ? AND f.rowid < ? AND m.ws = ? ORDER BY f.rowid DESC`, func(w raw.Row) bool {
+	rare, others, err := r.apart(terms, below)
+	if err != nil {
+		return nil, err
+	}
+	f := finding{search: r, after: after, below: below, limit: limit, others: strings.Join(others, " AND ")}
+	more, err := f.run(rare)
+	if err == nil && !more { // the others part them after all
+		f.others = ""
+		_, err = f.run(terms)
+	}
+	slices.SortStableFunc(f.out, newestHit)
+	return f.out[:min(limit, len(f.out))], err
+}
+
+// How tokens are told apart: by where the sampled one of their texts stands,
+// counted from the newest of all. Those that reach so many times less far than
+// the one that reaches farthest are not rare.
+const (
+	sampled    = 32
+	reachLess  = 8
+	tokensMost = 64 // more are not told apart
+	inVain     = 500
+)
+
+// apart parts the tokens that are rare, at least one, from the others.
+func (r search) apart(terms []string, below int64) (rare, others []string, err error) {
+	if len(terms) < 2 || len(terms) > tokensMost {
+		return terms, nil, nil
+	}
+	reach, newest := make([]int64, len(terms)), int64(0)
+	for i, t := range terms {
+		n := 0
+		err := r.while(`SELECT rowid FROM search_tokens WHERE search_tokens MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?`,
+			func(w raw.Row) bool {
+				reach[i], newest = w.Int(0), max(newest, w.Int(0))
+				n++
+				return true
+			}, t, below, sampled)
+		if err != nil {
+			return nil, nil, err
+		}
+		if n < sampled {
+			reach[i] = 0
+		}
+	}
+	near := newest - (newest-slices.Min(reach))/reachLess
+	for i, t := range terms {
+		if reach[i] <= near {
+			rare = append(rare, t)
+		} else {
+			others = append(others, t)
+		}
+	}
+	return rare, others, nil
+}
+
+// finding is one search.
+type finding struct {
+	search
+	after  driver.SearchHit
+	below  int64
+	limit  int
+	others string // of which the texts are asked one by one; empty: none
+	out    []driver.SearchHit
+}
+
+// hasOthers asks a text for the other terms.
+const hasOthers = `EXISTS (SELECT 1 FROM search_tokens g WHERE g.search_tokens MATCH ? AND g.rowid = f.rowid)`
+
+// run reads the texts that have all terms. It returns false when it gave up since
+// too many lack the others.
+func (f *finding) run(terms []string) (done bool, err error) {
+	f.out = nil
+	has, args := "?", []any{1}
+	if f.others != "" {
+		has, args = hasOthers, []any{f.others}
+	}
+	lacking := 0
+	err = f.while(`SELECT m.message, m.conversation, m.at, `+has+` FROM search_tokens f JOIN search_messages m ON m.rank = f.rowid
+		WHERE f.search_tokens MATCH ? AND f.rowid < ? AND m.ws = ? ORDER BY f.rowid DESC`, func(w raw.Row) bool {
 		hit := driver.SearchHit{Message: conversation.MessageID(w.Text(0)), Conversation: conversation.ID(w.Text(1)), At: moment(w.Int(2))}
-		if after.Message != "" && newestHit(after, hit) >= 0 {
+		if f.after.Message != "" && newestHit(f.after, hit) >= 0 {
 			return true
 		}
-		if len(out) >= limit && !hit.At.Equal(out[len(out)-1].At) { // ties are read to their end, to be ordered by id
+		if len(f.out) >= f.limit && !hit.At.Equal(f.out[len(f.out)-1].At) { // ties are read to their end, to be ordered by id
 			return false
 		}
-		out = append(out, hit)
+		if w.Int(3) == 0 {
+			lacking++
+			return lacking < inVain
+		}
+		f.out = append(f.out, hit)
 		return true
-	}, strings.Join(terms, " AND "), below, r.ws)
-	slices.SortStableFunc(out, newestHit)
-	return out[:min(limit, len(out))], err
+	}, append(args, strings.Join(terms, " AND "), f.below, f.ws)...)
+	return lacking < inVain, err
 }
 
 func newestHit(a, b driver.SearchHit) int {

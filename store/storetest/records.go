@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -156,6 +157,31 @@ var searchRules = []rule{
 			})
 			require.Equal(e, all, got, "%d at a time", size)
 		}
+	}},
+	{name: "what is rare is found among what all have", run: func(e *env) {
+		const each = 600
+		e.update(func(ctx context.Context, tx store.Tx) error {
+			put := func(i int, tokens ...string) error {
+				return tx.Search().Put(ctx, conversation.MessageID(fmt.Sprintf("m%04d", i)), "c", moment(i), tokens)
+			}
+			err := put(0, "all", "old", "new", "first")
+			for i := 1; i <= each && err == nil; i++ {
+				err = errors.Join(put(i, "all", "old"), put(each+i, "all", "new"))
+			}
+			return errors.Join(err, put(100, "all", "old", "one"), put(700, "all", "new", "one"))
+		})
+		require.Equal(e, []string{"m0700", "m0100"}, e.find(10, "all", "one"))
+		require.Equal(e, []string{"m0100"}, e.find(10, "one", "old", "all"))
+		require.Equal(e, []string{"m0000"}, e.find(10, "all", "old", "new"), "many have each, and one has both")
+		require.Equal(e, []string{"m0000"}, e.find(10, "first", "all", "new"))
+		require.Empty(e, e.find(10, "all", "one", "first"))
+		require.Equal(e, []string{"m0600", "m0599"}, e.find(2, "all", "old"))
+		e.view(func(ctx context.Context, tx store.Tx) error {
+			last := driver.SearchHit{Message: "m0700", Conversation: "c", At: moment(700)}
+			hits, err := tx.Search().Find(ctx, []string{"all", "one"}, last, 10)
+			e.same([]driver.SearchHit{{Message: "m0100", Conversation: "c", At: moment(100)}}, hits)
+			return err
+		})
 	}},
 	{name: "indexing again replaces, deleting removes", run: func(e *env) {
 		e.index("m", moment(1), "aa", "bb")
