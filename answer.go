@@ -98,7 +98,7 @@ func (e *Engine) Answer(ctx context.Context, p Principal, c Answer) (Posted, err
 				return Posted{}, err
 			}
 		}
-		return Posted{Message: m.ID, Conversation: d.C.ID, Seq: m.Seq}, u.finish(d)
+		return Posted{Message: m.ID, Conversation: d.C.ID, Seq: m.Seq}, nil
 	})
 }
 
@@ -240,7 +240,7 @@ func (e *Engine) AddNote(ctx context.Context, p Principal, c AddNote) (Posted, e
 			return Posted{}, err
 		}
 		m = d.AddNote(m)
-		return Posted{Message: m.ID, Conversation: d.C.ID, Seq: m.Seq}, u.save(d)
+		return Posted{Message: m.ID, Conversation: d.C.ID, Seq: m.Seq}, nil
 	})
 }
 
@@ -281,6 +281,6 @@ func (e *Engine) Resend(ctx context.Context, p Principal, c Resend) (Posted, err
 		if err != nil {
 			return Posted{}, err
 		}
-		return Posted{Message: m.ID, Conversation: d.C.ID, Seq: m.Seq}, u.finish(d)
+		return Posted{Message: m.ID, Conversation: d.C.ID, Seq: m.Seq}, nil
 	})
 }

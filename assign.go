@@ -22,6 +22,7 @@ func (u *unit) changedItem(id routing.ItemID) error {
 	if err != nil {
 		return err
 	}
+	u.moved++
 	u.after.items = append(u.after.items, it)
 	return u.event("item", string(id), it.Version, string(it.State))
 }
@@ -32,6 +33,7 @@ func (u *unit) changedAgent(id routing.AgentID) error {
 	if err != nil {
 		return err
 	}
+	u.moved++
 	u.after.agents = append(u.after.agents, a)
 	return u.event("agent", string(id), a.State.Rev, string(a.State.Presence))
 }
@@ -79,7 +81,7 @@ func (u *unit) recentAgent(d *conversation.Draft, within time.Duration) (routing
 
 // putInQueue saves a queued item, new or known, and records it.
 func (u *unit) putInQueue(d *conversation.Draft, it routing.Item) error {
-	if d.C.Version > 0 { // one that begins has no item yet
+	if d.C.Version > 0 || u.moved > 0 { // one that begins has no item yet
 		old, err := u.tx.Work().Item(u.ctx, it.ID)
 		switch {
 		case err == nil && (old.State == routing.ItemOffered || old.State == routing.ItemAssigned):
@@ -252,11 +254,10 @@ func (u *unit) own(as routing.Assignment) (Owned, error) {
 	if id, is := ofTicket(as.Item); is {
 		return Owned{Ticket: id, Agent: as.Agent, Assignment: as.ID}, u.ownTicket(id, as)
 	}
-	cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(as.Item))
+	d, err := u.conversation(conversation.ID(as.Item))
 	if err != nil {
 		return Owned{}, err
 	}
-	d := conversation.Edit(cv, u.tx.Now())
 	it, err := u.tx.Work().Item(u.ctx, as.Item)
 	if err != nil {
 		return Owned{}, err
@@ -272,7 +273,7 @@ func (u *unit) own(as routing.Assignment) (Owned, error) {
 		return Owned{}, err
 	}
 	u.after.owned = append(u.after.owned, as)
-	return Owned{Conversation: d.C.ID, Agent: as.Agent, Assignment: as.ID}, u.save(d)
+	return Owned{Conversation: d.C.ID, Agent: as.Agent, Assignment: as.ID}, nil
 }
 
 func (u *unit) offer(id routing.OfferID) (routing.Offer, error) {
@@ -339,13 +340,12 @@ func (u *unit) endOffer(id routing.OfferID, state routing.OfferState, reason str
 	if _, is := ofTicket(o.Item); is {
 		return nil
 	}
-	cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(o.Item))
+	d, err := u.conversation(conversation.ID(o.Item))
 	if err != nil {
 		return err
 	}
-	d := conversation.Edit(cv, u.tx.Now())
 	d.Note(conversation.EvOffer, u.p.actor(), "agent:"+string(o.Agent), string(state))
-	return u.save(d)
+	return nil
 }
 
 // Pick takes a waiting conversation from its queue (RT8, pick mode; a push
@@ -472,23 +472,19 @@ func (u *unit) workItem(c conversation.ID) (routing.Item, error) {
 	if err == nil && it.State != routing.ItemDone || err != nil && !errors.Is(err, ErrNotFound) {
 		return it, err
 	}
-	cv, err := u.tx.Conversations().Conversation(u.ctx, c)
+	d, err := u.conversation(c)
 	if err != nil {
 		return it, err
 	}
-	if cv.State != conversation.StateOpen && cv.State != conversation.StateWaiting {
-		return it, errs.New(errs.Stale, "sangdam: conversation %s is %s and does not wait for an agent", c, cv.State)
+	if d.C.State != conversation.StateOpen && d.C.State != conversation.StateWaiting {
+		return it, errs.New(errs.Stale, "sangdam: conversation %s is %s and does not wait for an agent", c, d.C.State)
 	}
-	acct, _, err := u.e.account(u.s, cv.Account)
+	acct, _, err := u.e.account(u.s, d.C.Account)
 	if err != nil {
 		return it, err
 	}
-	d := conversation.Edit(cv, u.tx.Now())
 	d.TakeFromBot(u.p.actor())
 	if err := u.enqueue(acct, d, conversation.Message{}); err != nil {
-		return it, err
-	}
-	if err := u.save(d); err != nil {
 		return it, err
 	}
 	return u.tx.Work().Item(u.ctx, routing.ItemID(c))
@@ -558,6 +554,6 @@ func (e *Engine) Transfer(ctx context.Context, p Principal, c Transfer) (State, 
 		if err := u.requeue(d, routing.EndTransferred, queue, ""); err != nil {
 			return State{}, err
 		}
-		return stateOf(d), u.finish(d)
+		return stateOf(d), nil
 	})
 }

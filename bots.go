@@ -84,11 +84,10 @@ func (e *Engine) botTurn(ctx context.Context, j *runningJob, id conversation.ID,
 	}
 	err = e.unit(ctx, system(j.Workspace), func(u *unit) error {
 		more = false
-		cv, err := u.tx.Conversations().Conversation(u.ctx, id)
+		d, err := u.conversation(id)
 		if err != nil {
 			return err
 		}
-		d := conversation.Edit(cv, u.tx.Now())
 		// An answer that comes after an agent stepped in is not sent. One that
 		// comes after another worker took the job is undone below, with its claim.
 		if asked && d.CheckFence(conversation.ControlBot, turn.Conversation.Fence) == nil {
@@ -128,14 +127,14 @@ func botHopeless(why error) bool {
 
 // botStuck gives the customer to people after turns that ended without a reply.
 func (u *unit) botStuck(p botJobPayload, _ error) error {
-	cv, err := u.tx.Conversations().Conversation(u.ctx, p.Conversation)
+	d, err := u.conversation(p.Conversation)
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
-	if err != nil || cv.Control != conversation.ControlBot {
+	if err != nil || d.C.Control != conversation.ControlBot {
 		return err
 	}
-	unread, err := unreadByBot(u.ctx, u.tx, cv)
+	unread, err := unreadByBot(u.ctx, u.tx, d.C)
 	if err != nil {
 		return err
 	}
@@ -143,11 +142,7 @@ func (u *unit) botStuck(p botJobPayload, _ error) error {
 	if len(unread) > 0 {
 		m = unread[0]
 	}
-	d := conversation.Edit(cv, u.tx.Now())
-	if err := u.handOver(d, m, "system", conversation.BotFailed); err != nil {
-		return err
-	}
-	return u.finish(d)
+	return u.handOver(d, m, "system", conversation.BotFailed)
 }
 
 // notHeard asks people where a bot has the word and what it or an automated
@@ -262,15 +257,11 @@ func (u *unit) botReply(d *conversation.Draft, m conversation.Message, r botAnsw
 	switch {
 	case r.End:
 		d.BotDone(r.how)
-		if err := u.endDraft(d, "bot:"+d.C.Bot, "bot", true); err != nil {
-			return err
-		}
+		return u.endDraft(d, "bot:"+d.C.Bot, "bot", true)
 	case r.HandOver:
-		if err := u.handOver(d, m, "bot:"+d.C.Bot, r.how); err != nil {
-			return err
-		}
+		return u.handOver(d, m, "bot:"+d.C.Bot, r.how)
 	}
-	return u.finish(d)
+	return nil
 }
 
 // BotParams gives a conversation that no agent works on to a bot of Config.Bots.
@@ -295,7 +286,7 @@ func (p *pulledConversation) startBot(a trigger.Action) (trigger.Outcome, error)
 	case p.now.Agent != "" || p.now.Control != conversation.ControlNobody:
 		return passed("somebody else has the word"), nil
 	}
-	d := conversation.Edit(p.now, p.u.tx.Now())
+	d := p.u.conversationOf(p.now)
 	if err := p.u.releaseWork(d, routing.EndRemoved, routing.ItemDone); err != nil {
 		return trigger.Outcome{}, err
 	}
@@ -304,9 +295,6 @@ func (p *pulledConversation) startBot(a trigger.Action) (trigger.Outcome, error)
 		from = p.now.EventSeq + 1
 	}
 	d.GiveToBot(params.Bot, conversation.Message{Seq: from})
-	if err := p.u.finish(d); err != nil {
-		return trigger.Outcome{}, err
-	}
 	if err := p.u.askBot(d); err != nil {
 		return trigger.Outcome{}, err
 	}

@@ -92,12 +92,11 @@ func (u *unit) overflow(d routing.Decision) error {
 	if _, is := ofTicket(it.ID); is {
 		return u.overflowTicket(it, d)
 	}
-	cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(it.ID))
+	draft, err := u.conversation(conversation.ID(it.ID))
 	if err != nil {
 		return err
 	}
-	draft := conversation.Edit(cv, u.tx.Now())
-	if target := u.s.routing.Queues[d.Overflow.Queue]; d.Overflow.Do == routing.OverflowQueue && !u.s.staffed(target, cv.Desk) {
+	if target := u.s.routing.Queues[d.Overflow.Queue]; d.Overflow.Do == routing.OverflowQueue && !u.s.staffed(target, draft.C.Desk) {
 		// Nobody there is on its desk: it stays where somebody may take it. Saving
 		// the queue warned of it.
 		return u.saveItem(routing.OverflowPassed(it, d.Queue, d.Rule))
@@ -115,15 +114,12 @@ func (u *unit) overflow(d routing.Decision) error {
 			return err
 		}
 	case routing.OverflowMessage:
-		if acct, ok := u.s.accounts[cv.Account]; ok && !acct.Deleted {
+		if acct, ok := u.s.accounts[draft.C.Account]; ok && !acct.Deleted {
 			if _, err := u.sayAutomated(acct, draft, d.Overflow.Message); err != nil {
 				return err
 			}
 		}
 		draft.Note(conversation.EvQueued, "system", "overflow:"+string(d.Overflow.When), string(it.Queue))
 	}
-	if err := u.saveItem(it); err != nil {
-		return err
-	}
-	return u.save(draft)
+	return u.saveItem(it)
 }

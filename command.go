@@ -29,10 +29,13 @@ type Key string
 type unit struct {
 	e   *Engine
 	ctx context.Context
-	tx  store.Tx
-	s   *settings
-	p   Principal
-	who *Who // p and what is known of it, once acting was asked
+	// tx is the transaction as it reads with what the unit has changed, and rows
+	// as it is, for the end of the unit.
+	tx   store.Tx
+	rows store.Tx
+	s    *settings
+	p    Principal
+	who  *Who // p and what is known of it, once acting was asked
 	// resource is what the audit row names.
 	resource Resource
 	details  map[string]string
@@ -46,10 +49,8 @@ type unit struct {
 	silent bool
 	// begunTicket is the ticket that a customer's message became.
 	begunTicket ticket.ID
-	// feed is what the transaction announces at its end, and saved the
-	// conversations as it leaves them.
-	feed  []driver.Event
-	saved map[conversation.ID]conversation.Conversation
+	// feed is what the transaction announces at its end.
+	feed []driver.Event
 	// action is what the policy was asked last, asked that it agreed.
 	action Action
 	asked  bool
@@ -61,6 +62,12 @@ type unit struct {
 	changedAt map[string]int
 	// as is who acts where it is not the principal: "trigger:<id>".
 	as string
+	// conversations are those that this unit touched, in the order of
+	// conversationOrder.
+	conversations     map[conversation.ID]*conversationWork
+	conversationOrder []conversation.ID
+	// moved counts what was written of work; see attempt.
+	moved int
 	// tickets are those that this unit touched, in the order of ticketOrder.
 	tickets     map[ticket.ID]*ticketWork
 	ticketOrder []ticket.ID
@@ -110,7 +117,8 @@ func (e *Engine) unitOver(ctx context.Context, p Principal, update updater, fn f
 		}
 	}
 	run := func(ctx context.Context, tx store.Tx, s *settings) error {
-		u = &unit{e: e, ctx: ctx, tx: tx, s: s, p: p, rest: e.restKeys.get(p.Workspace), joined: j != nil && !j.host.Commits}
+		u = e.newUnit(ctx, tx, s, p)
+		u.joined = j != nil && !j.host.Commits
 		err := fn(u)
 		if err == nil {
 			err = u.end()
@@ -129,6 +137,13 @@ func (e *Engine) unitOver(ctx context.Context, p Principal, update updater, fn f
 		u.committed()
 	}
 	return err
+}
+
+// newUnit begins a unit in a transaction.
+func (e *Engine) newUnit(ctx context.Context, tx store.Tx, s *settings, p Principal) *unit {
+	u := &unit{e: e, ctx: ctx, rows: tx, s: s, p: p, rest: e.restKeys.get(p.Workspace)}
+	u.tx = unitTx{tx, u}
+	return u
 }
 
 // committed tells whom it concerns that the unit's transaction has ended well.
@@ -331,55 +346,9 @@ func (e *Engine) auditOutcome(ctx context.Context, p Principal, a Action, r Reso
 	}
 }
 
-// save writes a draft: conversation, messages, events, and the feed.
-func (u *unit) save(d *conversation.Draft) error {
-	u.changedDraft(d)
-	repo := u.tx.Conversations()
-	version, err := repo.SaveConversation(u.ctx, d.C)
-	if err != nil {
-		return err
-	}
-	d.C.Version = version
-	u.texts = u.texts || len(d.Messages) > 0
-	for i := range d.Messages {
-		if d.Messages[i].Version, err = repo.SaveMessage(u.ctx, d.Messages[i]); err != nil {
-			return err
-		}
-	}
-	if err := repo.AppendEvents(u.ctx, d.Events...); err != nil {
-		return err
-	}
-	for _, ev := range d.Events {
-		fe := placed(driver.Event{Aggregate: kindConversation, ID: string(ev.Conversation), Version: ev.Seq,
-			Kind: string(ev.Kind), Ref: string(ev.Message), Actor: ev.Actor, At: ev.At}, d.C)
-		if was := d.Was(); was.ID != "" && was.Desk != d.C.Desk {
-			fe.FormerDesk = was.Desk
-		}
-		if was := d.Was(); was.Agent != "" && was.Agent != d.C.Agent {
-			fe.FormerAgent = was.Agent
-		}
-		u.feed = append(u.feed, fe)
-	}
-	if u.saved == nil {
-		u.saved = map[conversation.ID]conversation.Conversation{}
-	}
-	u.saved[d.C.ID] = d.C
-	u.changed(change{kind: kindConversation, id: string(d.C.ID), after: d.C}) // in its new version
-	moved := d.Was().ID != "" && d.Was().Desk != d.C.Desk
-	d.Written()
-	if !moved || d.C.Identity == "" {
-		return nil
-	}
-	i, err := u.tx.Contacts().IdentityByID(u.ctx, d.C.Identity)
-	if err != nil {
-		return err
-	}
-	return u.wroteTo(i, d.C.Desk)
-}
-
 // draft loads a conversation for change and asks the policy.
 func (u *unit) draft(c conversation.ID, a Action) (*conversation.Draft, error) {
-	cv, err := u.tx.Conversations().Conversation(u.ctx, c)
+	d, err := u.conversation(c)
 	if errors.Is(err, ErrNotFound) {
 		u.resource = Resource{Kind: kindConversation, ID: string(c)}
 		return nil, noSuch(kindConversation)
@@ -387,7 +356,7 @@ func (u *unit) draft(c conversation.ID, a Action) (*conversation.Draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := u.allow(a, conversationResource(cv)); err != nil {
+	if err := u.allow(a, conversationResource(d.C)); err != nil {
 		return nil, err
 	}
 	if a != ActRead {
@@ -395,5 +364,5 @@ func (u *unit) draft(c conversation.ID, a Action) (*conversation.Draft, error) {
 			return nil, err
 		}
 	}
-	return conversation.Edit(cv, u.tx.Now()), nil
+	return d, nil
 }

@@ -327,9 +327,8 @@ func (u *unit) eachOpen(of conversation.ContactID, i conversation.IdentityID, fn
 func (u *unit) moveConversation(c conversation.Conversation, to conversation.ContactID) error {
 	thread := u.threadOf(c, to)
 	if !c.State.HoldsThread() { // ended: any number of them may have the thread
-		d := conversation.Edit(c, u.tx.Now())
-		d.Link(to, thread, u.p.actor())
-		return u.save(d)
+		u.conversationOf(c).Link(to, thread, u.p.actor())
+		return nil
 	}
 	there, _, err := u.tx.Conversations().ByThread(u.ctx, thread)
 	if err != nil {
@@ -342,9 +341,8 @@ func (u *unit) moveConversation(c conversation.Conversation, to conversation.Con
 		}
 		return u.mergeConversations(older, newer, to, thread)
 	}
-	d := conversation.Edit(c, u.tx.Now())
-	d.Link(to, thread, u.p.actor())
-	return u.save(d)
+	u.conversationOf(c).Link(to, thread, u.p.actor())
+	return nil
 }
 
 // mergedMessages is how many messages a merge moves; earlier ones stay where
@@ -354,7 +352,7 @@ const mergedMessages = 100
 // mergeConversations keeps the older conversation: the newer one's newest
 // messages move there, whoever works on it is freed, and it ends as merged.
 func (u *unit) mergeConversations(older, newer conversation.Conversation, to conversation.ContactID, thread string) error {
-	gone := conversation.Edit(newer, u.tx.Now())
+	gone, kept := u.conversationOf(newer), u.conversationOf(older)
 	if err := u.releaseWork(gone, routing.EndMerged, routing.ItemDone); err != nil {
 		return err
 	}
@@ -369,10 +367,6 @@ func (u *unit) mergeConversations(older, newer conversation.Conversation, to con
 	if err := gone.Merge(older.ID, u.p.actor()); err != nil {
 		return err
 	}
-	if err := u.finish(gone); err != nil { // frees the thread key first
-		return err
-	}
-	kept := conversation.Edit(older, u.tx.Now())
 	kept.Link(to, thread, u.p.actor())
 	if rest {
 		kept.C.Former = append(kept.C.Former, newer.ID)
@@ -384,10 +378,7 @@ func (u *unit) mergeConversations(older, newer conversation.Conversation, to con
 		c := &kept.C
 		c.Identity, c.Account, c.Chat, c.Channel, c.Reply = newer.Identity, newer.Account, newer.Chat, newer.Channel, newer.Reply
 	}
-	if err := u.takeOver(kept, newer, messages); err != nil {
-		return err
-	}
-	return u.finish(kept)
+	return u.takeOver(kept, newer, messages)
 }
 
 // takeOver brings what the merged conversation's messages mean to the one that

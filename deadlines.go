@@ -158,9 +158,5 @@ func (u *unit) timeOver(id conversation.ID, kind string) error {
 	if err := u.tx.Deadlines().Clear(u.ctx, kind, string(id)); err != nil || !over {
 		return err
 	}
-	d := conversation.Edit(cv, u.tx.Now())
-	if err := u.endDraft(d, "system", kind, true); err != nil {
-		return err
-	}
-	return u.finish(d)
+	return u.endDraft(u.conversationOf(cv), "system", kind, true)
 }

@@ -134,7 +134,7 @@ func (u *unit) tell(ev driver.Event) error {
 }
 
 // announce writes the transaction's events. Those of items get the place of
-// their conversation, which was mostly saved beside them.
+// their conversation, which the unit mostly has.
 func (u *unit) announce() error {
 	for i, ev := range u.feed {
 		if ev.Aggregate != "item" {
@@ -148,12 +148,9 @@ func (u *unit) announce() error {
 			u.feed[i].Desk, u.feed[i].Agent, u.feed[i].Contact = w.now.Desk, w.now.Agent, w.now.Contact
 			continue
 		}
-		c, known := u.saved[conversation.ID(ev.ID)]
-		if !known {
-			var err error
-			if c, err = u.tx.Conversations().Conversation(u.ctx, conversation.ID(ev.ID)); err != nil {
-				return err
-			}
+		c, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(ev.ID))
+		if err != nil {
+			return err
 		}
 		u.feed[i] = placed(ev, c)
 	}

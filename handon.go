@@ -181,15 +181,11 @@ func (u *unit) handOnSome(h handOn) (more bool, err error) {
 			}
 			continue
 		}
-		cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(as.Item))
+		d, err := u.conversation(conversation.ID(as.Item))
 		if err != nil {
 			return false, err
 		}
-		d := conversation.Edit(cv, u.tx.Now())
 		if err := u.handOnOne(d, h.Why); err != nil {
-			return false, err
-		}
-		if err := u.finish(d); err != nil {
 			return false, err
 		}
 	}

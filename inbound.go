@@ -286,18 +286,13 @@ func (u *unit) customerMessage(acct channel.Account, in channel.Inbound) error {
 		}
 	}
 	if how == commentsOn {
-		return u.commented(d, m)
+		commented(d, m)
+		return nil
 	}
 	if err := errors.Join(u.keepState(acct, in), u.keepReference(acct, in)); err != nil {
 		return err
 	}
 	if err := u.reactInTurn(acct, d, m, begun, in); err != nil {
-		return err
-	}
-	if err := u.schedule(d); err != nil {
-		return err
-	}
-	if err := u.save(d); err != nil {
 		return err
 	}
 	return u.followUp(acct, d.C, m, identity)
@@ -501,16 +496,16 @@ func (u *unit) continueThread(acct channel.Account, in channel.Inbound, identity
 	}
 	now := u.tx.Now()
 	if in.Aside && open == nil && last != nil && !last.Live && last.MergedInto == "" {
-		return conversation.Edit(*last, now), joinsOpen, nil
+		return u.conversationOf(*last), joinsOpen, nil
 	}
 	if open == nil && last != nil && in.Content.Kind == channel.KindText && last.AwaitsComment(now) {
-		return conversation.Edit(*last, now), commentsOn, nil
+		return u.conversationOf(*last), commentsOn, nil
 	}
 	switch conversation.Continue(open, last, stream.ReopenFor, now) {
 	case conversation.Join:
-		return conversation.Edit(*open, now), joinsOpen, nil
+		return u.conversationOf(*open), joinsOpen, nil
 	case conversation.Reopen:
-		d := conversation.Edit(*last, now)
+		d := u.conversationOf(*last)
 		return d, opensOne, d.Reopen("customer")
 	}
 	return u.newConversation(acct, in, identity, contact, last), opensOne, nil
@@ -534,7 +529,7 @@ func (u *unit) newConversation(acct channel.Account, in channel.Inbound, identit
 			c.LastAgent = last.Agent // in wrap-up: the same agent is preferred
 		}
 	}
-	return conversation.Open(c, previous, cmp.Or(u.beginner(), "customer"), u.tx.Now())
+	return u.keepConversation(conversation.Open(c, previous, cmp.Or(u.beginner(), "customer"), u.tx.Now()))
 }
 
 // beginner is who writes first when it is not the customer.
@@ -567,23 +562,17 @@ func (u *unit) customerChanged(acct channel.Account, in channel.Inbound) error {
 	if err != nil {
 		return err
 	}
-	cv, err := repo.Conversation(u.ctx, m.Conversation)
+	d, err := u.conversation(m.Conversation)
 	if err != nil {
 		return err
 	}
-	d := conversation.Edit(cv, u.tx.Now())
 	if in.Kind == channel.EventUnsend {
 		if err := u.releaseFiles(m); err != nil {
 			return err
 		}
-		err = u.unsay(d, m, in.OccurredAt)
-	} else {
-		err = u.edit(d, m, in.Content, in.OccurredAt)
+		return u.unsay(d, m, in.OccurredAt)
 	}
-	if err != nil || len(d.Events) == 0 {
-		return err
-	}
-	return u.save(d)
+	return u.edit(d, m, in.Content, in.OccurredAt)
 }
 
 // follow keeps whether the customer has the account as a friend and sends the

@@ -64,15 +64,11 @@ func (u *unit) watched(acct channel.Account, in channel.Inbound) error {
 	if err != nil {
 		return err
 	}
-	cv, err := u.tx.Conversations().Conversation(u.ctx, m.Conversation)
-	if err != nil {
-		return err
+	d, err := u.conversation(m.Conversation)
+	if err == nil {
+		d.ApplyWatched(m, in.OccurredAt)
 	}
-	d := conversation.Edit(cv, u.tx.Now())
-	if !d.ApplyWatched(m, in.OccurredAt) {
-		return nil
-	}
-	return u.save(d)
+	return err
 }
 
 // accountEvent announces what belongs to no conversation, under the name that
@@ -82,16 +78,12 @@ func (u *unit) accountEvent(acct channel.Account, in channel.Inbound) error {
 }
 
 func (u *unit) advance(c conversation.ID, ms []conversation.Message, to conversation.Status) error {
-	cv, err := u.tx.Conversations().Conversation(u.ctx, c)
+	d, err := u.conversation(c)
 	if err != nil {
 		return err
 	}
-	d, changed := conversation.Edit(cv, u.tx.Now()), false
 	for _, m := range ms {
-		changed = d.ApplyStatus(m, to, "", "") || changed
+		d.ApplyStatus(m, to, "", "")
 	}
-	if !changed {
-		return nil
-	}
-	return u.save(d)
+	return nil
 }

@@ -21,23 +21,27 @@ const (
 	dueLink      = "account_link"
 )
 
-// schedule sets the conversation's own deadlines from its state.
+// schedule sets the deadlines of the conversation that follow from its state, as
+// far as they are others than before.
 func (u *unit) schedule(d *conversation.Draft) error {
 	stream := u.s.routing.WorkStreams[d.C.WorkStream]
 	id := string(d.C.ID)
+	was := d.Was()
+	open, closed := d.C.State.HoldsThread(), was.ID != "" && !was.State.HoldsThread()
 	if stream.AutoClose > 0 {
-		switch d.C.State {
-		case conversation.StateClosed, conversation.StateWrapUp:
-			if err := u.tx.Deadlines().Clear(u.ctx, dueAutoClose, id); err != nil {
-				return err
-			}
-		default:
-			if err := u.tx.Deadlines().Set(u.ctx, dueAutoClose, id, quietUntil(d.C, stream)); err != nil {
-				return err
-			}
+		until := quietUntil(d.C, stream)
+		var err error
+		switch {
+		case !open && !closed:
+			err = u.tx.Deadlines().Clear(u.ctx, dueAutoClose, id)
+		case open && (was.ID == "" || closed || !until.Equal(quietUntil(was, stream))):
+			err = u.tx.Deadlines().Set(u.ctx, dueAutoClose, id, until)
+		}
+		if err != nil {
+			return err
 		}
 	}
-	if stream.WrapUp > 0 && d.C.State == conversation.StateWrapUp {
+	if stream.WrapUp > 0 && d.C.State == conversation.StateWrapUp && !d.C.WrapUpAt.Equal(was.WrapUpAt) {
 		return u.tx.Deadlines().Set(u.ctx, dueWrapUp, id, d.C.WrapUpAt.Add(stream.WrapUp))
 	}
 	return nil
@@ -52,14 +56,6 @@ func quietUntil(c conversation.Conversation, stream routing.WorkStream) time.Tim
 	return last.Add(stream.AutoClose)
 }
 
-// finish saves a draft with its deadlines.
-func (u *unit) finish(d *conversation.Draft) error {
-	if err := u.schedule(d); err != nil {
-		return err
-	}
-	return u.save(d)
-}
-
 // customerEnded: the customer closed a live chat. The agent keeps it for
 // wrap-up; if nobody owned it, it is closed.
 func (u *unit) customerEnded(acct channel.Account, in channel.Inbound) error {
@@ -71,11 +67,7 @@ func (u *unit) customerEnded(acct channel.Account, in channel.Inbound) error {
 	if err != nil || open == nil {
 		return err
 	}
-	d := conversation.Edit(*open, u.tx.Now())
-	if err := u.endDraft(d, "customer", "customer_ended", false); err != nil {
-		return err
-	}
-	return u.finish(d)
+	return u.endDraft(u.conversationOf(*open), "customer", "customer_ended", false)
 }
 
 // endDraft ends a conversation. While an agent owns it, an end by the customer,
@@ -204,7 +196,7 @@ func (e *Engine) End(ctx context.Context, p Principal, c End) (State, error) {
 			return State{}, err
 		}
 		u.detail("state", string(d.C.State))
-		return stateOf(d), u.finish(d)
+		return stateOf(d), nil
 	})
 }
 
@@ -230,7 +222,7 @@ func (e *Engine) Wait(ctx context.Context, p Principal, c Wait) (State, error) {
 		if err := u.wait(d); err != nil {
 			return State{}, err
 		}
-		return stateOf(d), u.finish(d)
+		return stateOf(d), nil
 	})
 }
 
@@ -304,7 +296,7 @@ func (e *Engine) Reopen(ctx context.Context, p Principal, c Reopen) (State, erro
 		if err := u.enqueue(acct, d, conversation.Message{}); err != nil {
 			return State{}, err
 		}
-		return stateOf(d), u.finish(d)
+		return stateOf(d), nil
 	})
 }
 

@@ -143,19 +143,15 @@ func (u *unit) failedLater(acct channel.Account, in channel.Inbound) error {
 	if err != nil {
 		return err
 	}
-	cv, err := u.tx.Conversations().Conversation(u.ctx, m.Conversation)
+	d, err := u.conversation(m.Conversation)
 	if err != nil {
 		return err
 	}
-	d := conversation.Edit(cv, u.tx.Now())
 	if !d.ApplyStatus(m, conversation.StatusFailed, in.Reason, in.Details["detail"]) {
 		return nil
 	}
 	m.Status = conversation.StatusFailed
-	if err := u.notHeard(d, m); err != nil {
-		return err
-	}
-	return u.save(d)
+	return u.notHeard(d, m)
 }
 
 // noticeFailed marks the notice that left in the mail, the newest of its id.

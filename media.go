@@ -274,13 +274,11 @@ func (s *pipeSink) Write(p []byte) (int, error) {
 
 // setMedia records what became of the n-th file of a message.
 func (u *unit) setMedia(m conversation.Message, n int, media channel.Media) error {
-	cv, err := u.tx.Conversations().Conversation(u.ctx, m.Conversation)
-	if err != nil {
-		return err
+	d, err := u.conversation(m.Conversation)
+	if err == nil {
+		d.SetMedia(m, n, media)
 	}
-	d := conversation.Edit(cv, u.tx.Now())
-	d.SetMedia(m, n, media)
-	return u.save(d)
+	return err
 }
 
 // FetchMedia has a customer's attachment fetched again that is failed, gone or
@@ -323,7 +321,7 @@ func (e *Engine) FetchMedia(ctx context.Context, p Principal, c FetchMedia) erro
 				m = d.SetMedia(m, n, media)
 			}
 		}
-		return struct{}{}, u.save(d)
+		return struct{}{}, nil
 	})
 	return err
 }

@@ -299,8 +299,6 @@ func (s *sender) refuse(ctx context.Context, lane driver.OutboxLane, reason chan
 func (u *unit) outcome(rows []channel.OutboxID, o driver.Settlement, sent []channel.SentMessage) error {
 	status := map[channel.OutboxState]conversation.Status{channel.OutboxSent: conversation.StatusSent,
 		channel.OutboxFailed: conversation.StatusFailed, channel.OutboxUnknown: conversation.StatusUnknown}[o.State]
-	drafts := map[conversation.ID]*conversation.Draft{}
-	var order []conversation.ID
 	for i, id := range rows {
 		row, err := u.tx.Outbox().Row(u.ctx, id)
 		if err != nil {
@@ -322,15 +320,9 @@ func (u *unit) outcome(rows []channel.OutboxID, o driver.Settlement, sent []chan
 		}
 		// The message's conversation, not the row's: it may have been merged
 		// into another meanwhile.
-		d := drafts[m.Conversation]
-		if d == nil {
-			cv, err := u.tx.Conversations().Conversation(u.ctx, m.Conversation)
-			if err != nil {
-				return err
-			}
-			d = conversation.Edit(cv, u.tx.Now())
-			drafts[m.Conversation] = d
-			order = append(order, m.Conversation)
+		d, err := u.conversation(m.Conversation)
+		if err != nil {
+			return err
 		}
 		if len(m.Masks) > 0 {
 			if err := u.tx.Outbox().Forget(u.ctx, id); err != nil {
@@ -351,14 +343,6 @@ func (u *unit) outcome(rows []channel.OutboxID, o driver.Settlement, sent []chan
 		}
 		m.Status = status
 		if err := u.notHeard(d, m); err != nil {
-			return err
-		}
-	}
-	for _, id := range order {
-		if len(drafts[id].Events) == 0 {
-			continue
-		}
-		if err := u.save(drafts[id]); err != nil {
 			return err
 		}
 	}

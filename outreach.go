@@ -56,7 +56,7 @@ func (e *Engine) Notify(ctx context.Context, p Principal, c Notify) (Posted, err
 		if err != nil {
 			return Posted{}, err
 		}
-		return Posted{Message: m.ID, Conversation: d.C.ID, Seq: m.Seq}, u.save(d)
+		return Posted{Message: m.ID, Conversation: d.C.ID, Seq: m.Seq}, nil
 	})
 }
 
@@ -133,7 +133,7 @@ func (u *unit) beginning(acct channel.Account, user channel.ProviderUserID) (*co
 		return nil, err
 	}
 	if open != nil {
-		return conversation.Edit(*open, u.tx.Now()), u.allow(ActAnswer, conversationResource(*open))
+		return u.conversationOf(*open), u.allow(ActAnswer, conversationResource(*open))
 	}
 	if !made { // so that a link of the identity meets the conversation, whichever is first
 		if i, err = u.opens(i); err != nil {
@@ -166,17 +166,14 @@ func (u *unit) begun(acct channel.Account, d *conversation.Draft, content channe
 	out := Posted{Message: m.ID, Conversation: d.C.ID, Seq: m.Seq}
 	switch {
 	case !anew:
-		return out, u.finish(d)
+		return out, nil
 	case agent == "":
 		if err := d.Wait(u.p.actor(), true); err != nil {
 			return Posted{}, err
 		}
-		return out, u.finish(d)
+		return out, nil
 	}
 	if err := u.enqueue(acct, d, conversation.Message{}); err != nil {
-		return Posted{}, err
-	}
-	if err := u.finish(d); err != nil {
 		return Posted{}, err
 	}
 	_, err = u.give(d.C.ID, agent, give{reason: routing.EndTransferred})

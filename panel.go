@@ -68,9 +68,6 @@ func (e *Engine) SavePanel(ctx context.Context, p Principal, c SavePanel) (Panel
 		}
 		d.SetPanel(string(c.Category), c.Memo, u.actor())
 		out := PanelSaved{Version: d.C.PanelVersion}
-		if err := u.save(d); err != nil {
-			return PanelSaved{}, err
-		}
 		if c.Contact != nil {
 			if out.Contact, err = u.saveContactPanel(d.C.Contact, *c.Contact); err != nil {
 				return PanelSaved{}, err

@@ -139,13 +139,12 @@ func (e *Engine) fetchChat(ctx context.Context, j *runningJob, p chatJob) error 
 		return err
 	}
 	return e.unit(ctx, system(j.Workspace), func(u *unit) error {
-		now, err := u.tx.Conversations().Conversation(u.ctx, cv.ID)
-		if err != nil || now.Chat != cv.Chat {
+		d, err := u.conversation(cv.ID)
+		if err != nil || d.C.Chat != cv.Chat {
 			return err // it goes on elsewhere
 		}
-		d := conversation.Edit(now, u.tx.Now())
 		d.SetChatProfile(profile)
-		return u.save(d)
+		return nil
 	})
 }
 

@@ -58,7 +58,7 @@ func (e *Engine) AskRating(ctx context.Context, p Principal, c AskRating) (Poste
 		if err != nil {
 			return Posted{}, err
 		}
-		return Posted{Message: m.ID, Conversation: d.C.ID, Seq: m.Seq}, u.save(d)
+		return Posted{Message: m.ID, Conversation: d.C.ID, Seq: m.Seq}, nil
 	})
 }
 
@@ -158,10 +158,10 @@ func (u *unit) ratingPressed(acct channel.Account, in channel.Inbound) (bool, er
 	if err != nil || cv.Account != acct.ID || cv.Chat != in.Chat || strconv.FormatInt(cv.Closure().UnixMilli(), 10) != parts[1] {
 		return true, u.event(kindAccount, string(acct.ID), 0, "rating:late") // it went on since, or was another's
 	}
-	d := conversation.Edit(cv, u.tx.Now())
+	d := u.conversationOf(cv)
 	if parts[2] == ratingComment {
 		d.AwaitComment(u.tx.Now().Add(commentFor))
-		return true, u.save(d)
+		return true, nil
 	}
 	score, err := strconv.Atoi(parts[2])
 	if err != nil || score < 1 || score > 5 {
@@ -174,10 +174,7 @@ func (u *unit) ratingPressed(acct channel.Account, in channel.Inbound) (bool, er
 	if err != nil {
 		return true, err
 	}
-	if err := u.thankForRating(acct, d, in.Reply); err != nil {
-		return true, err
-	}
-	return true, u.save(d)
+	return true, u.thankForRating(acct, d, in.Reply)
 }
 
 // thankForRating says thanks, with a button for a comment where that has a
@@ -198,12 +195,11 @@ func (u *unit) thankForRating(acct channel.Account, d *conversation.Draft, reply
 
 // commented keeps a message as the comment on a rating; see continueThread.
 // It takes no right to answer along: nobody answers it.
-func (u *unit) commented(d *conversation.Draft, m conversation.Message) error {
+func commented(d *conversation.Draft, m conversation.Message) {
 	text := m.Content.Text
 	if len(text) > maxRatingComment {
 		text = strings.ToValidUTF8(text[:maxRatingComment], "")
 	}
 	d.CommentRating(text)
 	d.C.Reply = nil
-	return u.save(d)
 }

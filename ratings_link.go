@@ -103,11 +103,7 @@ func (e *Engine) RateByLink(ctx context.Context, ws WorkspaceID, token string, s
 		if err != nil {
 			return err
 		}
-		d := conversation.Edit(cv, u.tx.Now())
-		if err := d.Rate(score, strings.TrimSpace(comment)); err != nil {
-			return err
-		}
-		return u.save(d)
+		return u.conversationOf(cv).Rate(score, strings.TrimSpace(comment))
 	}))
 }
 

@@ -249,14 +249,13 @@ func (u *unit) reserve(d routing.Decision, lease string, epoch int64) error {
 	if _, is := ofTicket(d.Item); is {
 		return nil
 	}
-	cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(d.Item))
+	draft, err := u.conversation(conversation.ID(d.Item))
 	if err != nil {
 		return err
 	}
-	draft := conversation.Edit(cv, now)
 	u.toDesk(draft, it.Queue)
 	draft.Note(conversation.EvOffered, "system", "", "agent:"+string(d.Agent))
-	return u.save(draft)
+	return nil
 }
 
 // relax drops one more skill requirement of a waiting item.

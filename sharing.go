@@ -111,7 +111,7 @@ func (e *Engine) runShared(ctx context.Context, ws id.Workspace, batch []*shared
 	var group errgroup.Group
 	for _, p := range append(apart, batch...) {
 		group.Go(func() error {
-			p.err = e.unit(ctx, system(ws), func(u *unit) error { return u.safely(p.run) })
+			p.err = safely(func() error { return e.unit(ctx, system(ws), p.run) })
 			return nil
 		})
 	}
@@ -119,11 +119,11 @@ func (e *Engine) runShared(ctx context.Context, ws id.Workspace, batch []*shared
 }
 
 // safely runs fn; a panic is an error.
-func (u *unit) safely(fn func(*unit) error) (err error) {
+func safely(fn func() error) (err error) {
 	defer func() {
 		if recover() != nil { // its value may hold a customer's text
 			err = errs.New(errs.Invalid, "sangdam: a piece of work panicked")
 		}
 	}()
-	return fn(u)
+	return fn()
 }

@@ -3,8 +3,6 @@ package sangdam
 import (
 	"cmp"
 	"slices"
-
-	"github.com/sangdam/sangdam/conversation"
 )
 
 // stage is a part of the end of every unit, in the unit's transaction.
@@ -18,13 +16,16 @@ type stage struct {
 // derived something from. Adding one is a line here.
 func stages() []stage {
 	return []stage{
+		{"what changed of conversations", (*unit).gatherConversations},
 		{"replies in chats", (*unit).joinTickets},
-		{"what changed", (*unit).gatherTickets},
+		{"what changed of tickets", (*unit).gatherTickets},
 		{"triggers", (*unit).pull},
 		{"service levels", (*unit).measureTickets},
 		{"work of tickets", (*unit).routeTickets},
 		{"tickets", (*unit).writeTickets},
 		{"mails to customers", (*unit).mailCustomers},
+		{"deadlines", (*unit).scheduleConversations},
+		{"conversations", (*unit).writeConversations},
 		{"feed", (*unit).announce},
 		{"audit", (*unit).recorded},
 	}
@@ -81,26 +82,6 @@ func (u *unit) changed(c change) {
 func (c *change) add(event string) {
 	if !slices.Contains(c.events, event) {
 		c.events = append(c.events, event)
-	}
-}
-
-// changedDraft notes what a draft of a conversation is about to write.
-func (u *unit) changedDraft(d *conversation.Draft) {
-	c := change{kind: kindConversation, id: string(d.C.ID), after: d.C}
-	if was := d.Was(); was.ID != "" {
-		c.before = was
-	}
-	for _, e := range d.Events {
-		c.events = append(c.events, string(e.Kind))
-		c.actor = cmp.Or(c.actor, e.Actor)
-	}
-	u.changed(c)
-	for _, m := range d.Messages {
-		event := "changed"
-		if m.Version == 0 {
-			event = "created"
-		}
-		u.changed(change{kind: kindMessage, id: string(m.ID), after: m, actor: c.actor, events: []string{event}})
 	}
 }
 

@@ -18,13 +18,13 @@ func TestChangesOfAUnit(t *testing.T) {
 	d := conversation.Edit(conversation.Conversation{ID: "c", State: conversation.StateOpen, Attributes: map[string]string{"a": "1"}}, now)
 	d.C.Attributes["a"] = "2"
 	d.AddInbound(conversation.Message{ID: "m", Content: channel.Text("hello")}, nil)
-	u.changedDraft(d)
-	d.Written()
+	u.keepConversation(d)
+	require.NoError(t, u.gatherConversations())
 	u.as = "trigger:t"
 	d.C.Attributes["a"] = "3"
 	d.Note(conversation.EvQueued, u.actor(), "", "q")
 	d.Note(conversation.EvQueued, u.actor(), "q", "r")
-	u.changedDraft(d)
+	require.NoError(t, u.gatherConversations())
 
 	require.Len(t, u.changes, 2)
 	c, m := u.changes[0], u.changes[1]

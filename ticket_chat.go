@@ -154,7 +154,7 @@ func (u *unit) sayInChat(t ticket.Ticket, text string, files []string) (bool, er
 		return false, err
 	}
 	w.telling()
-	d := conversation.Edit(cv, u.tx.Now())
+	d := u.conversationOf(cv)
 	d.C.Ticket = string(t.ID) // what the customer writes next is an answer to it
 	event := ticket.MailHandled
 	if t.State != w.now.State && t.State == ticket.OnHold {
@@ -166,7 +166,7 @@ func (u *unit) sayInChat(t ticket.Ticket, text string, files []string) (bool, er
 		conversation.Message{Author: author, Content: content}); err != nil {
 		return false, err
 	}
-	return true, u.finish(d)
+	return true, nil
 }
 
 // withTicketFiles is a text with files of a ticket, as the conversation's channel

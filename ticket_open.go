@@ -98,9 +98,6 @@ func (e *Engine) OpenTicket(ctx context.Context, p Principal, c OpenTicket) (Tic
 		}
 		if log != nil {
 			log.Note(conversation.EvTicket, u.actor(), "", string(d.T.ID))
-			if err := u.save(log); err != nil {
-				return TicketState{}, err
-			}
 		}
 		u.resource.ID = string(d.T.ID)
 		return u.ticketState(d), nil

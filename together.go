@@ -74,7 +74,7 @@ func (e *Engine) together(ctx context.Context, p Principal, ahead readAhead, pie
 			if i > 0 && time.Since(began) > togetherFor {
 				break
 			}
-			u := &unit{e: e, ctx: ctx, tx: tx, s: s, p: p, rest: e.restKeys.get(p.Workspace)}
+			u := e.newUnit(ctx, tx, s, p)
 			err := u.whole(piece.run)
 			if u.keyless {
 				return errKeyless
@@ -103,7 +103,7 @@ func (e *Engine) together(ctx context.Context, p Principal, ahead readAhead, pie
 
 // whole runs a unit's function and its end. A panic is an error.
 func (u *unit) whole(run func(*unit) error) error {
-	return u.safely(func(u *unit) error {
+	return safely(func() error {
 		if err := run(u); err != nil {
 			return err
 		}

@@ -19,8 +19,8 @@ import (
 // act carries an action out and takes the record as it is then.
 func (p *pulledConversation) act(r *triggerRun, t *trigger.Trigger, a trigger.Action) (trigger.Outcome, error) {
 	out, err := p.do(r, t, a)
-	if now, written := p.u.saved[p.now.ID]; written {
-		p.now = now
+	if w := p.u.conversations[p.now.ID]; w != nil {
+		p.now = w.d.C
 	}
 	p.item, p.host = nil, nil
 	return out, err
@@ -44,7 +44,7 @@ func (p *pulledConversation) do(r *triggerRun, t *trigger.Trigger, a trigger.Act
 	case ActionBot:
 		return p.startBot(a)
 	}
-	d := conversation.Edit(p.now, p.u.tx.Now())
+	d := p.u.conversationOf(p.now)
 	var err error
 	switch a.Kind {
 	case ActionSet:
@@ -59,9 +59,6 @@ func (p *pulledConversation) do(r *triggerRun, t *trigger.Trigger, a trigger.Act
 		err = unknownAction(a)
 	}
 	if err != nil {
-		return trigger.Outcome{}, err
-	}
-	if err := p.u.finish(d); err != nil {
 		return trigger.Outcome{}, err
 	}
 	return done("")
@@ -106,7 +103,7 @@ func (p *pulledConversation) queue(a trigger.Action) (trigger.Outcome, error) {
 	if err != nil {
 		return trigger.Outcome{}, err
 	}
-	d := conversation.Edit(p.now, p.u.tx.Now())
+	d := p.u.conversationOf(p.now)
 	queue, desk, err := p.u.transferTarget(d, it.Queue, Transfer{Queue: params.Queue, Desk: params.Desk})
 	if err != nil {
 		return trigger.Outcome{}, err
@@ -119,9 +116,6 @@ func (p *pulledConversation) queue(a trigger.Action) (trigger.Outcome, error) {
 		d.MoveTo(desk, p.u.actor())
 	}
 	if err := p.u.requeue(d, routing.EndTransferred, queue, ""); err != nil {
-		return trigger.Outcome{}, err
-	}
-	if err := p.u.finish(d); err != nil {
 		return trigger.Outcome{}, err
 	}
 	return done("queue:" + string(queue))
@@ -155,11 +149,8 @@ func (p *pulledConversation) end(a trigger.Action) (trigger.Outcome, error) {
 	if p.now.State == conversation.StateClosed {
 		return passed("the conversation has ended"), nil
 	}
-	d := conversation.Edit(p.now, p.u.tx.Now())
+	d := p.u.conversationOf(p.now)
 	if err := p.u.endDraft(d, p.u.actor(), params.Reason, true); err != nil {
-		return trigger.Outcome{}, err
-	}
-	if err := p.u.finish(d); err != nil {
 		return trigger.Outcome{}, err
 	}
 	return done("")
@@ -171,11 +162,7 @@ func (u *unit) completeConversation(id string) error {
 	if err != nil || c.State == conversation.StateClosed {
 		return err
 	}
-	d := conversation.Edit(c, u.tx.Now())
-	if err := u.endDraft(d, u.actor(), "forwarded", true); err != nil {
-		return err
-	}
-	return u.finish(d)
+	return u.endDraft(u.conversationOf(c), u.actor(), "forwarded", true)
 }
 
 func (p *pulledConversation) set(d *conversation.Draft, a trigger.Action) error {

@@ -74,7 +74,8 @@ func (u *unit) pull() error {
 		if err := u.pullOne(sets, subject, c, depth); err != nil {
 			return err
 		}
-		if err := u.gatherTickets(); err != nil { // those that a rule made
+		// Those that a rule made.
+		if err := errors.Join(u.gatherConversations(), u.gatherTickets()); err != nil {
 			return err
 		}
 	}
@@ -196,7 +197,11 @@ func (r *triggerRun) Do(t *trigger.Trigger, a trigger.Action) (trigger.Outcome, 
 	r.u.as = "trigger:" + string(t.ID)
 	defer func() { r.u.as = was }()
 	r.actions++
-	out, err := r.record.act(r, t, a)
+	var out trigger.Outcome
+	err = r.u.attempt(func() (err error) {
+		out, err = r.record.act(r, t, a)
+		return err
+	})
 	if err == nil || !passable(err) {
 		return out, err
 	}

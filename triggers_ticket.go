@@ -415,11 +415,7 @@ func (p *pulledConversation) openTicketFor(a trigger.Action) (trigger.Outcome, e
 	if err != nil {
 		return trigger.Outcome{}, err
 	}
-	log := conversation.Edit(p.now, p.u.tx.Now())
-	log.Note(conversation.EvTicket, p.u.actor(), "", string(d.T.ID))
-	if err := p.u.save(log); err != nil {
-		return trigger.Outcome{}, err
-	}
+	p.u.conversationOf(p.now).Note(conversation.EvTicket, p.u.actor(), "", string(d.T.ID))
 	return done("ticket:" + string(d.T.ID))
 }
 

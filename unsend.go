@@ -53,6 +53,6 @@ func (e *Engine) Unsend(ctx context.Context, p Principal, c Unsend) (Posted, err
 			return Posted{}, err
 		}
 		d.Withdraw(m, u.actor())
-		return Posted{Message: m.ID, Conversation: d.C.ID, Seq: m.Seq}, u.save(d)
+		return Posted{Message: m.ID, Conversation: d.C.ID, Seq: m.Seq}, nil
 	})
 }

@@ -300,11 +300,7 @@ func (p visitorPort) Rate(ctx context.Context, v channel.VisitorRef, key string,
 		if cv == nil {
 			return struct{}{}, errs.New(errs.NotFound, "sangdam: there is no conversation to rate")
 		}
-		d := conversation.Edit(*cv, u.tx.Now())
-		if err := d.Rate(score, comment); err != nil {
-			return struct{}{}, err
-		}
-		return struct{}{}, u.save(d)
+		return struct{}{}, u.conversationOf(*cv).Rate(score, comment)
 	})
 	return err
 }

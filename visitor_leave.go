@@ -35,12 +35,8 @@ func (p visitorPort) Leave(ctx context.Context, v channel.VisitorRef, page strin
 		if err != nil || cv == nil || !cv.Live || !cv.State.HoldsThread() {
 			return err
 		}
-		d := conversation.Edit(*cv, u.tx.Now())
-		d.Leave(page)
-		if err := u.tx.Deadlines().Set(u.ctx, dueLeft, string(cv.ID), u.tx.Now().Add(grace)); err != nil {
-			return err
-		}
-		return u.save(d)
+		u.conversationOf(*cv).Leave(page)
+		return u.tx.Deadlines().Set(u.ctx, dueLeft, string(cv.ID), u.tx.Now().Add(grace))
 	})
 }
 
@@ -55,12 +51,8 @@ func (p visitorPort) Back(ctx context.Context, v channel.VisitorRef, page string
 		if err != nil || cv == nil || cv.Left == nil || cv.Left.Page == page {
 			return err
 		}
-		d := conversation.Edit(*cv, u.tx.Now())
-		d.Return()
-		if err := u.tx.Deadlines().Clear(u.ctx, dueLeft, string(cv.ID)); err != nil {
-			return err
-		}
-		return u.save(d)
+		u.conversationOf(*cv).Return()
+		return u.tx.Deadlines().Clear(u.ctx, dueLeft, string(cv.ID))
 	})
 }
 
@@ -77,9 +69,5 @@ func (u *unit) visitorGone(c conversation.ID) error {
 	if err != nil || cv.Left == nil || !cv.State.HoldsThread() || cv.LastCustomerAt.After(cv.Left.At) {
 		return nil
 	}
-	d := conversation.Edit(cv, u.tx.Now())
-	if err := u.endDraft(d, "customer", "customer_left", false); err != nil {
-		return err
-	}
-	return u.finish(d)
+	return u.endDraft(u.conversationOf(cv), "customer", "customer_left", false)
 }

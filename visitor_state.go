@@ -253,15 +253,11 @@ func (p visitorPort) Seen(ctx context.Context, v channel.VisitorRef, of channel.
 // readByDesk records that an agent has read everything that is there.
 func (e *Engine) readByDesk(ctx context.Context, p Principal, c conversation.ID) error {
 	return e.unit(ctx, p, func(u *unit) error {
-		cv, err := u.tx.Conversations().Conversation(u.ctx, c)
-		if err != nil || cv.ReadSeq >= cv.CustomerSeq {
+		d, err := u.conversation(c)
+		if err != nil || d.C.ReadSeq >= d.C.CustomerSeq {
 			return err
 		}
-		cv.ReadSeq = cv.CustomerSeq
-		if _, err := u.tx.Conversations().SaveConversation(u.ctx, cv); err != nil {
-			return err
-		}
-		u.saved = map[conversation.ID]conversation.Conversation{c: cv}
-		return u.tell(placed(driver.Event{Aggregate: kindConversation, ID: string(c), Version: cv.EventSeq, Kind: "read"}, cv))
+		d.C.ReadSeq = d.C.CustomerSeq
+		return u.tell(placed(driver.Event{Aggregate: kindConversation, ID: string(c), Version: d.C.EventSeq, Kind: "read"}, d.C))
 	})
 }

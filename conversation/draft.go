@@ -3,6 +3,7 @@ package conversation
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,15 +31,15 @@ func Edit(c Conversation, now time.Time) *Draft {
 	return d
 }
 
-// Was is the conversation as it was before what is not written yet; the zero
-// Conversation for a new one. Its maps are not to be written into; after Written
-// they are the Draft's own.
+// Was is the conversation as it was before the Draft; the zero Conversation for a
+// new one. Its maps are not to be written into.
 func (d *Draft) Was() Conversation { return d.was }
 
-// Written says that everything so far is written: what comes next is another
-// change.
-func (d *Draft) Written() {
-	d.Messages, d.Events, d.was = nil, nil, d.C
+// Mark remembers the Draft; back brings it to where it was.
+func (d *Draft) Mark() (back func()) {
+	c, messages, events := d.C, slices.Clone(d.Messages), len(d.Events)
+	c.Attributes, c.BotData = maps.Clone(c.Attributes), maps.Clone(c.BotData)
+	return func() { d.C, d.Messages, d.Events = c, messages, d.Events[:events] }
 }
 
 // Open begins a Draft of a new conversation; c carries id, thread, kind, desk,
