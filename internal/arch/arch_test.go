@@ -44,6 +44,12 @@ func TestSignaturesAreComparedInConstantTime(t *testing.T) {
 	}
 }
 
+func TestTheEndOfAUnitSaves(t *testing.T) {
+	for _, s := range sources(t) {
+		report(t, checkByHand(s))
+	}
+}
+
 func TestPublicNamesHaveComments(t *testing.T) {
 	commented := make(map[string]bool)
 	for _, s := range sources(t) {

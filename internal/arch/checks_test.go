@@ -68,6 +68,26 @@ func ofModules(modules []string, p string) bool {
 	})
 }
 
+// checkByHand finds flows of the root that write what the end of their unit writes.
+func checkByHand(s source) []string {
+	if s.test || s.pkg != "." {
+		return nil
+	}
+	var found []string
+	ast.Inspect(s.file, func(n ast.Node) bool {
+		call, is := n.(*ast.CallExpr)
+		if !is {
+			return true
+		}
+		if f, is := call.Fun.(*ast.SelectorExpr); is && byHand[f.Sel.Name] != "" && byHand[f.Sel.Name] != s.name {
+			found = append(found, fmt.Sprintf("%s: %s is for the end of a unit (%s): change the unit's copy, and nobody saves",
+				s.at(n), f.Sel.Name, byHand[f.Sel.Name]))
+		}
+		return true
+	})
+	return found
+}
+
 // checkPurity finds what a pure package must not do.
 func checkPurity(s source) []string {
 	r, ok := ruleOf(s.pkg)

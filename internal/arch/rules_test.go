@@ -170,6 +170,12 @@ var seededRandom = map[string]bool{
 	"Rand": true, "Source": true, "Source64": true, "PCG": true, "ChaCha8": true, "Zipf": true,
 }
 
+// byHand are methods of repositories that the root calls at the end of a unit
+// only, which writes each record once; and whence.
+var byHand = map[string]string{
+	"SaveConversation": "unit_conversations.go", "SaveMessage": "unit_conversations.go", "AppendEvents": "unit_conversations.go",
+}
+
 func reasons(why string, names ...string) map[string]string {
 	m := make(map[string]string)
 	for _, n := range names {

@@ -30,6 +30,16 @@ func run(t *testing.T, check func(source) []string, cases []breach) {
 
 func importing(p string) string { return "package p\nimport _ " + `"` + p + `"` }
 
+func TestSavesByHandAreCaught(t *testing.T) {
+	const save = "package sangdam\nfunc (u *unit) f() { u.tx.Conversations().SaveConversation(u.ctx, c) }"
+	run(t, checkByHand, []breach{
+		{"a flow saves", "answer.go", save, "end of a unit"},
+		{"the end of a unit saves", "unit_conversations.go", save, ""},
+		{"a store saves", "store/contacts.go", save, ""},
+		{"a test saves", "answer_test.go", save, ""},
+	})
+}
+
 func TestImportsAreCaught(t *testing.T) {
 	run(t, checkImports, []breach{
 		{"domain imports store", "ticket/a.go", importing(module + "/store"), "no I/O"},

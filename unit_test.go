@@ -1,0 +1,194 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/pgtest"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/memory"
+	"github.com/sangdam/sangdam/store/postgres"
+	"github.com/sangdam/sangdam/store/seal"
+	"github.com/sangdam/sangdam/store/sqlite"
+)
+
+// eachKernel runs a test on every store with an engine that nothing else uses, and
+// the conversation c of the customer i, who is the contact k.
+func eachKernel(t *testing.T, test func(t *testing.T, e *Engine)) {
+	for name, open := range map[string]func(t *testing.T) (*store.DB, error){
+		"memory": func(*testing.T) (*store.DB, error) { return memory.New(memory.Options{}), nil },
+		"sqlite": func(t *testing.T) (*store.DB, error) {
+			return sqlite.Open(t.Context(), sqlite.Options{Dir: t.TempDir()})
+		},
+		"postgres": func(t *testing.T) (*store.DB, error) {
+			return postgres.Open(t.Context(), postgres.Options{DSN: pgtest.Start(t)})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db, err := open(t)
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, db.Close()) })
+			keys, err := seal.Ephemeral()
+			require.NoError(t, err)
+			e, err := New(Config{DB: db, Sealer: keys, Poll: time.Hour})
+			require.NoError(t, err)
+			require.NoError(t, e.CreateWorkspace(t.Context(), "w", "W"))
+			require.NoError(t, db.Update(t.Context(), "w", func(ctx context.Context, tx store.Tx) error {
+				at := tx.Now()
+				_, c := tx.Conversations().SaveConversation(ctx, conversation.Conversation{ID: "c", Thread: "t", State: conversation.StateOpen,
+					Contact: "k", Identity: "i", Attributes: map[string]string{"a": "1"}, OpenedAt: at, UpdatedAt: at})
+				_, k := tx.Contacts().SaveContact(ctx, conversation.Contact{ID: "k", Name: "Jun"})
+				_, i := tx.Contacts().SaveIdentity(ctx, conversation.Identity{ID: "i", Contact: "k", Kind: "line", Scope: "s", User: "u"})
+				return errors.Join(c, k, i)
+			}))
+			test(t, e)
+		})
+	}
+}
+
+// stored is the conversation c as everybody sees it, with the number of its entries.
+func stored(t *testing.T, e *Engine) (c conversation.Conversation, entries int) {
+	t.Helper()
+	require.NoError(t, e.db.View(t.Context(), "w", func(ctx context.Context, tx store.Tx) (err error) {
+		if c, err = tx.Conversations().Conversation(ctx, "c"); err != nil {
+			return err
+		}
+		evs, err := tx.Conversations().Events(ctx, "c", 0, 100)
+		entries = len(evs)
+		return err
+	}))
+	return c, entries
+}
+
+// TestAUnitWritesAConversationOnce: two parts of one flow that change the same
+// conversation have one copy of it, read what the other did, and are one write.
+func TestAUnitWritesAConversationOnce(t *testing.T) {
+	eachKernel(t, func(t *testing.T, e *Engine) {
+		before, _ := stored(t, e)
+		require.NoError(t, e.unit(t.Context(), Host("w"), func(u *unit) error {
+			one, err := u.conversation("c")
+			require.NoError(t, err)
+			one.C.Attributes["a"] = "2"
+			one.Note(conversation.EvPanel, "host", "", "x")
+			m := one.AddInbound(conversation.Message{ID: "m", Content: channel.Text("hello"), Provider: "p"}, nil)
+
+			read, err := u.tx.Conversations().Conversation(u.ctx, "c")
+			require.NoError(t, err)
+			require.Equal(t, "2", read.Attributes["a"], "the unit reads what it changed")
+			open, _, err := u.tx.Conversations().ByThread(u.ctx, "t")
+			require.NoError(t, err)
+			two := u.conversationOf(*open)
+			require.Same(t, one, two)
+			two.Note(conversation.EvPanel, "host", "", "y")
+			said, err := u.tx.Conversations().ByProvider(u.ctx, "", m.Chat, "p")
+			require.NoError(t, err)
+			require.Equal(t, m.ID, said.ID)
+			latest, err := u.tx.Conversations().Latest(u.ctx, "c", 0, 10)
+			require.NoError(t, err)
+			require.Len(t, latest, 1)
+			two.ApplyEdit(said, conversation.Message{Content: channel.Text("bye")}, u.tx.Now())
+
+			_, err = u.tx.Conversations().SaveConversation(u.ctx, one.C)
+			require.ErrorIs(t, err, errByHand)
+			require.Equal(t, before, one.Was())
+			return nil
+		}))
+		after, entries := stored(t, e)
+		require.Equal(t, before.Version+1, after.Version)
+		require.Equal(t, "2", after.Attributes["a"])
+		require.Equal(t, 4, entries)
+		require.NoError(t, e.unit(t.Context(), Host("w"), func(u *unit) error {
+			m, err := u.tx.Conversations().Message(u.ctx, "m")
+			require.EqualValues(t, 1, m.Version)
+			require.Equal(t, "bye", m.Content.Text)
+			return err
+		}))
+	})
+}
+
+// TestAUnitWithoutADifferenceWritesNothing: what was looked at, or changed and
+// changed back, stays in its version.
+func TestAUnitWithoutADifferenceWritesNothing(t *testing.T) {
+	eachKernel(t, func(t *testing.T, e *Engine) {
+		before, _ := stored(t, e)
+		require.NoError(t, e.unit(t.Context(), Host("w"), func(u *unit) error {
+			d, err := u.conversation("c")
+			if err != nil {
+				return err
+			}
+			d.C.Attributes["a"] = "2"
+			d.C.Attributes["a"] = "1"
+			return nil
+		}))
+		after, entries := stored(t, e)
+		require.Equal(t, before, after)
+		require.Zero(t, entries)
+	})
+}
+
+// TestBeforeIsOfEachPiece: pieces that share a transaction have each what it found
+// as before, and each is one write. One that fails leaves nothing, and runs alone.
+func TestBeforeIsOfEachPiece(t *testing.T) {
+	eachKernel(t, func(t *testing.T, e *Engine) {
+		before, _ := stored(t, e)
+		var was []string
+		say := func(word string) piece {
+			return piece{run: func(u *unit) error {
+				d, err := u.conversation("c")
+				if err != nil {
+					return err
+				}
+				was = append(was, d.Was().Attributes["a"])
+				d.C.Attributes["a"] = word
+				if word == "bad" {
+					return ErrInvalid
+				}
+				return nil
+			}}
+		}
+		ahead := func(ctx context.Context, tx store.Tx, _ *settings) error { return nil }
+		ends, err := e.together(t.Context(), system("w"), ahead, []piece{say("2"), say("3")})
+		require.NoError(t, err)
+		require.Equal(t, []error{nil, nil}, ends)
+		require.Equal(t, []string{"1", "2"}, was)
+		after, _ := stored(t, e)
+		require.Equal(t, before.Version+2, after.Version)
+
+		_, err = e.together(t.Context(), system("w"), ahead, []piece{say("4"), say("bad")})
+		named, is := errors.AsType[*pieceError](err)
+		require.True(t, is, "%v", err)
+		require.Equal(t, 1, named.piece)
+		after, _ = stored(t, e)
+		require.Equal(t, "3", after.Attributes["a"])
+	})
+}
+
+// TestAnAttemptThatFailsIsUndone: what a rule's action changed before it failed is
+// not written with what else the unit did.
+func TestAnAttemptThatFailsIsUndone(t *testing.T) {
+	eachKernel(t, func(t *testing.T, e *Engine) {
+		require.NoError(t, e.unit(t.Context(), Host("w"), func(u *unit) error {
+			d, err := u.conversation("c")
+			if err != nil {
+				return err
+			}
+			d.Note(conversation.EvPanel, "host", "", "x")
+			err = u.attempt(func() error {
+				d.C.Attributes["a"] = "2"
+				d.Note(conversation.EvPanel, "host", "", "y")
+				return ErrInvalid
+			})
+			require.ErrorIs(t, err, ErrInvalid)
+			return nil
+		}))
+		after, entries := stored(t, e)
+		require.Equal(t, "1", after.Attributes["a"])
+		require.Equal(t, 1, entries)
+	})
+}
