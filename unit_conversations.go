@@ -187,7 +187,7 @@ type unitTx struct {
 }
 
 // Conversations implements store.Tx.
-func (t unitTx) Conversations() conversation.Repo {
+func (t unitTx) Conversations() store.ConversationRepo {
 	return unitConversations{t.Tx.Conversations(), t.u}
 }
 
@@ -196,22 +196,22 @@ var errByHand = errs.New(errs.Invalid, "sangdam: a flow saved a record that the 
 
 // unitConversations reads what the store has with what the unit changed of it.
 type unitConversations struct {
-	conversation.Repo
+	store.ConversationRepo
 	u *unit
 }
 
-// Conversation implements conversation.Repo.
+// Conversation implements store.ConversationRepo.
 func (r unitConversations) Conversation(ctx context.Context, id conversation.ID) (conversation.Conversation, error) {
 	if w := r.u.conversations[id]; w != nil {
 		return w.d.C, nil
 	}
-	return r.Repo.Conversation(ctx, id)
+	return r.ConversationRepo.Conversation(ctx, id)
 }
 
-// ByThread implements conversation.Repo.
+// ByThread implements store.ConversationRepo.
 func (r unitConversations) ByThread(ctx context.Context, thread string) (open, last *conversation.Conversation, err error) {
 	rows := make([]*conversation.Conversation, 2, 3)
-	if rows[0], rows[1], err = r.Repo.ByThread(ctx, thread); err != nil || len(r.u.conversations) == 0 {
+	if rows[0], rows[1], err = r.ConversationRepo.ByThread(ctx, thread); err != nil || len(r.u.conversations) == 0 {
 		return rows[0], rows[1], err
 	}
 	for _, id := range r.u.conversationOrder {
@@ -233,11 +233,11 @@ func (r unitConversations) ByThread(ctx context.Context, thread string) (open, l
 	return open, last, nil
 }
 
-// List implements conversation.Repo. It selects by what is stored: what the unit
+// List implements store.ConversationRepo. It selects by what is stored: what the unit
 // changed is as it is now, and is left out where it does not match any more.
 func (r unitConversations) List(ctx context.Context, f conversation.Filter, page string, limit int) ([]conversation.Conversation, string,
 	error) {
-	list, next, err := r.Repo.List(ctx, f, page, limit)
+	list, next, err := r.ConversationRepo.List(ctx, f, page, limit)
 	if err != nil || len(r.u.conversations) == 0 {
 		return list, next, err
 	}
@@ -253,27 +253,27 @@ func (r unitConversations) List(ctx context.Context, f conversation.Filter, page
 	return out, next, nil
 }
 
-// Message implements conversation.Repo.
+// Message implements store.ConversationRepo.
 func (r unitConversations) Message(ctx context.Context, id conversation.MessageID) (conversation.Message, error) {
 	if m, is := r.u.changedMessage(func(m conversation.Message) bool { return m.ID == id }); is {
 		return m, nil
 	}
-	return r.Repo.Message(ctx, id)
+	return r.ConversationRepo.Message(ctx, id)
 }
 
-// ByProvider implements conversation.Repo.
+// ByProvider implements store.ConversationRepo.
 func (r unitConversations) ByProvider(ctx context.Context, account channel.AccountID, chat channel.Chat,
 	p channel.ProviderMessageID) (conversation.Message, error) {
 	m, is := r.u.changedMessage(func(m conversation.Message) bool { return m.Account == account && m.Chat == chat && m.Provider == p })
 	if is && p != "" {
 		return m, nil
 	}
-	return r.Repo.ByProvider(ctx, account, chat, p)
+	return r.ConversationRepo.ByProvider(ctx, account, chat, p)
 }
 
-// Messages implements conversation.Repo.
+// Messages implements store.ConversationRepo.
 func (r unitConversations) Messages(ctx context.Context, id conversation.ID, after int64, limit int) ([]conversation.Message, error) {
-	list, err := r.Repo.Messages(ctx, id, after, limit)
+	list, err := r.ConversationRepo.Messages(ctx, id, after, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -281,9 +281,9 @@ func (r unitConversations) Messages(ctx context.Context, id conversation.ID, aft
 	return list[:min(len(list), limit)], nil
 }
 
-// Latest implements conversation.Repo.
+// Latest implements store.ConversationRepo.
 func (r unitConversations) Latest(ctx context.Context, id conversation.ID, before int64, limit int) ([]conversation.Message, error) {
-	list, err := r.Repo.Latest(ctx, id, before, limit)
+	list, err := r.ConversationRepo.Latest(ctx, id, before, limit)
 	if err != nil {
 		return nil, err
 	}

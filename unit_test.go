@@ -41,8 +41,9 @@ func eachKernel(t *testing.T, test func(t *testing.T, e *Engine)) {
 			require.NoError(t, e.CreateWorkspace(t.Context(), "w", "W"))
 			require.NoError(t, db.Update(t.Context(), "w", func(ctx context.Context, tx store.Tx) error {
 				at := tx.Now()
-				_, c := tx.Conversations().SaveConversation(ctx, conversation.Conversation{ID: "c", Thread: "t", State: conversation.StateOpen,
-					Contact: "k", Identity: "i", Attributes: map[string]string{"a": "1"}, OpenedAt: at, UpdatedAt: at})
+				_, c := tx.Conversations().SaveConversation(ctx, conversation.Conversation{ID: "c", Thread: "t",
+					State: conversation.StateOpen, Contact: "k", Identity: "i", Attributes: map[string]string{"a": "1"},
+					OpenedAt: at, UpdatedAt: at})
 				_, k := tx.Contacts().SaveContact(ctx, conversation.Contact{ID: "k", Name: "Jun"})
 				_, i := tx.Contacts().SaveIdentity(ctx, conversation.Identity{ID: "i", Contact: "k", Kind: "line", Scope: "s", User: "u"})
 				return errors.Join(c, k, i)
