@@ -14,6 +14,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/safehttp"
+	"github.com/sangdam/sangdam/ticket"
 )
 
 // Attachments serves Engine.Attachment, Thumbnail and Upload to pages of the
@@ -60,15 +61,43 @@ func Attachments(e *Engine, who func(*http.Request) (Principal, error)) http.Han
 			open = e.Thumbnail
 		}
 		file, err := open(r.Context(), p, ref)
+		serveOwn(w, r, file, err)
+	})
+}
+
+// TicketFiles serves Engine.TicketFile as Attachments serves files of messages:
+//
+//	GET  …/{ticket}/files/{file}
+//
+// The last three elements of the path count.
+func TicketFiles(e *Engine, who func(*http.Request) (Principal, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+			return
+		}
+		p, err := who(r)
 		if err != nil {
 			refuseFile(w, err)
 			return
 		}
-		// Rights may end: the browser asks each time whether its copy still holds.
-		w.Header().Set("Cache-Control", "private, no-cache")
-		w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
-		serveFile(w, r, file)
+		id := ticket.ID(path.Base(path.Dir(path.Dir(r.URL.Path))))
+		file, err := e.TicketFile(r.Context(), p, id, path.Base(r.URL.Path))
+		serveOwn(w, r, file, err)
 	})
+}
+
+// serveOwn serves a file to the page that asked, or says why not.
+func serveOwn(w http.ResponseWriter, r *http.Request, file *Attachment, err error) {
+	if err != nil {
+		refuseFile(w, err)
+		return
+	}
+	// Rights may end: the browser asks each time whether its copy still holds.
+	w.Header().Set("Cache-Control", "private, no-cache")
+	w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
+	serveFile(w, r, file)
 }
 
 // AttachmentLinks serves the addresses under Config.FilesURL, which providers

@@ -58,6 +58,9 @@ func TestFilesOfAnAnswerGoByMail(t *testing.T) {
 		require.NoError(t, errOf(w.eng.SaveBannedWord(w.ctx, w.host, sangdam.SaveBannedWord{Word: ticket.BannedWord{Word: "바보"}})))
 		a1 := w.agent("a1")
 		id := d.open(sangdam.OpenTicket{Requester: ticket.Requester{Name: "Kim", Email: "kim@example.com"}})
+		takes, err := w.eng.CommentFiles(w.ctx, a1, id)
+		require.NoError(t, err)
+		require.Equal(t, sangdam.CommentFiles{Count: 10, Each: 200 << 20, By: "mail", PublicCount: 10, PublicBytes: 7_000_000}, takes)
 		say := func(text string, public bool, ups ...sangdam.Uploaded) error {
 			var names []string
 			for _, up := range ups {
@@ -87,12 +90,22 @@ func TestFilesOfAnAnswerGoByMail(t *testing.T) {
 		other := d.open(sangdam.OpenTicket{Requester: ticket.Requester{Email: "lee@example.com"}})
 		require.ErrorIs(t, d.update(a1, other, sangdam.TicketChange{}, &sangdam.TicketComment{Text: "x", Public: true,
 			Files: []string{list.Media.Blob}}), sangdam.ErrNotFound, "a name is no right to read")
-		_, err := w.eng.SendNotice(w.ctx, w.host, sangdam.SendNotice{Target: "mail", Notice: notify.Notice{Event: "x", Text: "x",
+		_, err = w.eng.SendNotice(w.ctx, w.host, sangdam.SendNotice{Target: "mail", Notice: notify.Notice{Event: "x", Text: "x",
 			To: notify.Recipient{Address: "kim@example.com"}, Files: []notify.File{{Blob: list.Media.Blob, Name: "a", Size: 13}}}})
 		require.ErrorIs(t, err, sangdam.ErrInvalid)
 		require.NoError(t, say("once more", true, list))
 		w.settle()
 		require.Len(t, o.mails.Mails(), 2, "a file of the ticket goes again")
+		require.Equal(t, map[string]string{"list.pdf": "%PDF-1.7 list"}, filesOf(t, o.mails.Mails()[1]), "under its name")
+		var names []string
+		for _, f := range d.read(id).Files {
+			names = append(names, f.Name)
+			file, err := w.eng.TicketFile(w.ctx, a1, id, f.Blob)
+			require.NoError(t, err)
+			require.Equal(t, []any{f.Name, f.Size}, []any{file.Name, file.Size})
+			require.NoError(t, file.Close())
+		}
+		require.Equal(t, []string{"사진 1.png", "list.pdf", "film.bin"}, names)
 		require.NoError(t, say("", true, w.upload(a1, "bill.pdf", "%PDF-1.7 bill")))
 		w.settle()
 		require.Len(t, o.mails.Mails(), 3, "and so do files without words")
@@ -112,6 +125,9 @@ func TestFilesOfAnAnswerGoByChat(t *testing.T) {
 		a1 := w.agent("a1")
 		opened, err := w.eng.OpenTicket(w.ctx, a1, sangdam.OpenTicket{Conversation: w.conversations()[0].ID})
 		require.NoError(t, err)
+		takes, err := w.eng.CommentFiles(w.ctx, a1, opened.Ticket)
+		require.NoError(t, err)
+		require.Equal(t, sangdam.CommentFiles{Count: 10, Each: 200 << 20, By: "chat", PublicCount: 5}, takes)
 		say := func(names ...string) error {
 			return d.update(a1, opened.Ticket, sangdam.TicketChange{},
 				&sangdam.TicketComment{Text: "here is the manual", Public: true, Files: names})
@@ -124,6 +140,7 @@ func TestFilesOfAnAnswerGoByChat(t *testing.T) {
 		require.ErrorContains(t, say(many...), "carries 5 files at most")
 		require.NoError(t, say(manual.Media.Blob))
 		w.settle()
+		named := strings.Count(strings.Join(mina.Texts(), "\n"), "manual.pdf")
 		texts := strings.Join(mina.Texts(), "\n")
 		require.Contains(t, texts, "here is the manual")
 		require.Contains(t, texts, "manual.pdf")
@@ -134,6 +151,9 @@ func TestFilesOfAnAnswerGoByChat(t *testing.T) {
 		served := httptest.NewRecorder()
 		sangdam.AttachmentLinks(w.eng).ServeHTTP(served, httptest.NewRequest(http.MethodGet, u.RequestURI(), nil))
 		require.Equal(t, "%PDF-1.7 manual", served.Body.String())
+		require.NoError(t, say(manual.Media.Blob))
+		w.settle()
+		require.Equal(t, 2*named, strings.Count(strings.Join(mina.Texts(), "\n"), "manual.pdf"), "the same file again, under its name")
 
 		_, err = w.eng.Answer(w.ctx, w.host, sangdam.Answer{Conversation: w.conversations()[0].ID, Content: naming(manual)})
 		require.ErrorIs(t, err, sangdam.ErrNotFound, "the ticket's file belongs to nobody's message")
@@ -141,6 +161,9 @@ func TestFilesOfAnAnswerGoByChat(t *testing.T) {
 		acct.Secrets, acct.AgentAttachments = nil, false
 		require.NoError(t, errOf(w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: acct})))
 		require.ErrorContains(t, say(manual.Media.Blob), "attachments from agents are switched off")
+		takes, err = w.eng.CommentFiles(w.ctx, a1, opened.Ticket)
+		require.NoError(t, err)
+		require.Zero(t, takes.PublicCount)
 		d.replays(opened.Ticket)
 	})
 }

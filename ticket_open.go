@@ -7,12 +7,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
-	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/seal"
 	"github.com/sangdam/sangdam/ticket"
 )
@@ -340,64 +338,6 @@ func (e *Engine) RevealTicketField(ctx context.Context, p Principal, id ticket.I
 		return u.audit("ticket.reveal_field", "ok")
 	})
 	return out, err
-}
-
-// ownerTicket is how the record of a blob names the ticket that it belongs to.
-const ownerTicket = "ticket:"
-
-// referFiles records files that a ticket names, as refer does for messages, and
-// remembers what is known of them for what leaves with the unit.
-func (u *unit) referFiles(t ticket.ID, files []string) error {
-	for _, name := range files {
-		kept, err := u.tx.Blobs().Blob(u.ctx, name)
-		if err == nil && kept.Owner == ownerTicket+string(t) {
-			u.knowFile(channel.Media{Blob: name, Type: kept.Type, Size: kept.Size, State: channel.MediaReady})
-			continue
-		}
-		if err == nil {
-			return noUpload()
-		}
-		if !errors.Is(err, ErrNotFound) {
-			return err
-		}
-		up, err := u.takeUpload(name)
-		if err != nil {
-			return err
-		}
-		media := up.media()
-		if err := u.tx.Blobs().Reference(u.ctx, driver.Blob{Name: name, Type: media.Type, Size: media.Size, SHA256: up.SHA256,
-			Owner: ownerTicket + string(t), CreatedAt: u.tx.Now()}); err != nil {
-			return err
-		}
-		media.Blob, media.State = name, channel.MediaReady
-		u.knowFile(media)
-	}
-	return nil
-}
-
-func (u *unit) knowFile(m channel.Media) {
-	if u.ticketFiles == nil {
-		u.ticketFiles = map[string]channel.Media{}
-	}
-	if _, known := u.ticketFiles[m.Blob]; !known {
-		u.ticketFiles[m.Blob] = m
-	}
-}
-
-// TicketFile opens a file that a ticket names, in a comment or a field, for
-// whoever may read the ticket. ErrNotFound where it names none of that name.
-func (e *Engine) TicketFile(ctx context.Context, p Principal, id ticket.ID, name string) (*Attachment, error) {
-	err := e.readTicket(ctx, p, id, func(ctx context.Context, tx store.Tx, _ Who, _ ticket.Ticket) error {
-		kept, err := tx.Blobs().Blob(ctx, name)
-		if errors.Is(err, ErrNotFound) || err == nil && kept.Owner != ownerTicket+string(id) {
-			return noSuch("attachment")
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return e.openFile(ctx, p.Workspace, channel.Media{Blob: name})
 }
 
 // bannedIn looks for banned words.

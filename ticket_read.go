@@ -27,6 +27,8 @@ type TicketDetail struct {
 	// AttachmentRef.Ticket. The first is left out while title or text of the ticket
 	// are masked: it would show what stands there.
 	Mails []conversation.Message `json:"mails,omitempty"`
+	// Files are those that its fields and Entries name, with their names.
+	Files []TicketFile `json:"files,omitempty"`
 	// Item is how it waits for an agent, where it does.
 	Item *routing.Item `json:"item,omitempty"`
 }
@@ -48,6 +50,9 @@ func (e *Engine) Ticket(ctx context.Context, p Principal, id ticket.ID) (TicketD
 			return err
 		}
 		if out.Entries, err = withChatText(ctx, tx, shownEntries(entries, hidden)); err != nil {
+			return err
+		}
+		if out.Files, err = filesOf(ctx, tx, out.Ticket, out.Entries); err != nil {
 			return err
 		}
 		it, err := tx.Work().Item(ctx, ticketItem(id))

@@ -68,6 +68,7 @@ func ticketCalls(w *world, calls, queries map[string]func(sangdam.Principal) err
 	setupCalls(w, calls)
 	queries["Subscriptions"] = func(p sangdam.Principal) error { return errOf(e.Subscriptions(ctx, p)) }
 	queries["MailLayouts"] = func(p sangdam.Principal) error { return errOf(e.MailLayouts(ctx, p)) }
+	queries["CommentFiles"] = func(p sangdam.Principal) error { return errOf(e.CommentFiles(ctx, p, id)) }
 	queries["TicketFile"] = func(p sangdam.Principal) error { return errOf(e.TicketFile(ctx, p, id, "x")) }
 	queries["BulkProgress"] = func(p sangdam.Principal) error { return errOf(e.BulkProgress(ctx, p, "x")) }
 	queries["Ticket"] = func(p sangdam.Principal) error { return errOf(e.Ticket(ctx, p, id)) }

@@ -106,6 +106,7 @@ func listRoutes() []route {
 		{get, "/tickets", sangdam.ActList, ofWorkspace, (*request).tickets},
 		{post, "/tickets", sangdam.ActTicketOpen, ofRecord, (*request).openTicket},
 		{get, "/tickets/{id}", sangdam.ActRead, ofRecord, (*request).oneTicket},
+		{get, "/tickets/{id}/files/{file}", sangdam.ActRead, ofRecord, (*request).ticketFile},
 		{get, "/tickets/{id}/letters/{message}/{n}", sangdam.ActRead, ofRecord, (*request).ticketLetter},
 		{post, "/tickets/{id}", sangdam.ActTicketEdit, ofRecord, (*request).saveTicket},
 		{post, "/tickets/{id}/merge", sangdam.ActTicketEdit, ofRecord, (*request).mergeTicket},

@@ -33,8 +33,8 @@ func (q *request) saveTicket() error {
 	}
 	c := sangdam.UpdateTicket{Key: q.key(), Ticket: id, Version: q.number("version")}
 	comment := q.value("comment")
-	if comment != "" {
-		c.Comment = &sangdam.TicketComment{Text: comment, Public: q.checked("public")}
+	if files := q.r.PostForm["file"]; comment != "" || len(files) > 0 {
+		c.Comment = &sangdam.TicketComment{Text: comment, Public: q.checked("public"), Files: files}
 	}
 	if c.Change, err = q.ticketChange(detail.Ticket); err == nil {
 		_, err = q.engine.UpdateTicket(q.r.Context(), q.p, c)

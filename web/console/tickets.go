@@ -194,6 +194,8 @@ type ticketView struct {
 	Following  bool
 	Trouble    *trouble
 	Comment    string // typed and not saved
+	Public     bool   // likewise
+	Attach     attachView
 	Requester  ticket.Requester
 	Created    string
 	Closed     bool
@@ -208,6 +210,7 @@ type entryView struct {
 	Letter                *letterView // the mail that the entry stands for
 	Folded                bool
 	Public                bool
+	Files                 []ticketFile
 	Changes               []string
 }
 
@@ -246,7 +249,7 @@ func (q *request) showTicket(comment string, wrong error) error {
 		Body: q.marked(t.Body, t.Masks[ticket.BodyPart], found[ticket.BodyPart]), BodyFound: q.proposed(found[ticket.BodyPart]),
 		Masking: maskingView{On: q.masks.Mask, Reveal: q.masks.Reveal}, Version: t.Version, Earlier: detail.Earlier,
 		Tags:      strings.Join(t.Tags, ", "),
-		Requester: t.Requester, Created: q.full(t.CreatedAt), Comment: comment,
+		Requester: t.Requester, Created: q.full(t.CreatedAt), Comment: comment, Public: q.checked("public"),
 		Following: slices.Contains(t.Followers, routing.AgentID(q.p.ID)),
 		Closed:    t.State == ticket.Complete || t.State == ticket.HandedOver}
 	if t.Conversation != "" {
@@ -261,6 +264,9 @@ func (q *request) showTicket(comment string, wrong error) error {
 		v.Links = append(v.Links, linkView{string(l.To), to, q.lang.of("relation", string(l.As))})
 	}
 	q.ticketLetters(d, detail, &v)
+	if v.Attach, err = q.attach(detail); err != nil {
+		return err
+	}
 	status := http.StatusOK
 	if wrong != nil {
 		tr := q.troubleOf(wrong)
@@ -280,8 +286,10 @@ func (q *request) ticketLetters(d *sangdam.Directory, detail sangdam.TicketDetai
 	for i := range detail.Mails {
 		mails[detail.Mails[i].ID] = &detail.Mails[i]
 	}
+	has := q.filesOf(detail)
 	for _, e := range detail.Entries {
 		row := q.entryView(d, e)
+		row.Files = filesNamed(e, has)
 		if m := mails[e.Message]; m != nil && e.Message != "" {
 			row.Letter = q.letterView(m, at)
 			row.Text, row.Folded = fold(row.Text, m.Content.Spans)

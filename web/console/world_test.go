@@ -23,6 +23,9 @@ import (
 	"github.com/sangdam/sangdam/channel/line/linetest"
 	"github.com/sangdam/sangdam/channel/webchat"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/notify"
+	targetmail "github.com/sangdam/sangdam/notify/mail"
+	"github.com/sangdam/sangdam/notify/mail/mailtest"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/blob"
@@ -41,6 +44,7 @@ type world struct {
 	eng  *sangdam.Engine
 	line *linetest.Server
 	mail *emailtest.Server
+	post *mailtest.Server // which targets of mail send by
 	web  *httptest.Server
 	host sangdam.Principal
 	page *console.Handler
@@ -67,10 +71,13 @@ func newWorldOn(t *testing.T, db *store.DB, brand ...console.Brand) *world {
 	mail := email.New(email.Options{Dial: w.mail.Dial, LookupTXT: func(_ context.Context, name string) ([]string, error) {
 		return map[string][]string{"shop.test": {"v=spf1 -all"}}[name], nil
 	}})
+	w.post = mailtest.New(mailtest.Options{})
+	t.Cleanup(w.post.Close)
 	sealer, err := seal.Ephemeral()
 	require.NoError(t, err)
 	w.eng, err = sangdam.New(sangdam.Config{DB: w.db, Sealer: sealer, Blobs: blob.Memory(),
 		Adapters: []channel.Adapter{adapter, webchat.New(), mail},
+		Carriers: []notify.Carrier{targetmail.New(targetmail.Options{Dial: w.post.Dial})},
 		Poll:     50 * time.Millisecond,
 		Logger:   slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))})
 	require.NoError(t, err)

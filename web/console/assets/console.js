@@ -331,6 +331,39 @@
     pendingBubbles();
     deliver();
   }
+
+  // Files of a comment on a ticket go up at once; what is saved names them.
+  async function attachTo(box, file) {
+    const chip = $("template", box).content.firstElementChild.cloneNode(true), said = $("small", chip), name = $(".file-name", chip);
+    const kept = $$("[name=file]:not([type=checkbox]), [name=file]:checked", box).length + $$(".file-chip.sending", box).length;
+    name.textContent = file.name; chip.lastElementChild.ariaLabel += ` ${file.name}`;
+    $(".file-chips", box).append(chip);
+    const broken = (why) => { chip.classList.add("broken"); said.textContent = why; };
+    if (kept >= Number(box.dataset.most)) return broken(box.dataset.tMany);
+    if (file.size > Number(box.dataset.each)) return broken(box.dataset.tLarge);
+    chip.classList.add("sending"); said.textContent = box.dataset.tGoing;
+    const r = await fetch(`${box.dataset.upload}?${new URLSearchParams({ name: file.name })}`,
+      { method: "POST", body: file, headers: { "Idempotency-Key": newKey(), "Content-Type": "application/octet-stream" } }).catch(() => null);
+    const up = r && await r.json().catch(() => null);
+    chip.classList.remove("sending");
+    if (!r || !r.ok || !up) return broken((up && up.error) || box.dataset.tFailed);
+    const { blob, size } = up.media;
+    said.textContent = size < 1024 ? `${size} B` : size < 1048576 ? `${(size / 1024).toFixed(0)} kB` : `${(size / 1048576).toFixed(1)} MB`;
+    for (const [key, value] of [["file", blob], [`filename.${blob}`, up.media.name || file.name], [`filesize.${blob}`, size]]) {
+      const i = document.createElement("input");
+      i.type = "hidden"; i.name = key; i.value = value; chip.append(i);
+    }
+  }
+  document.addEventListener("submit", (e) => { // it is saved with what is up
+    const going = $(".file-chip.sending", e.target);
+    if (going) { e.preventDefault(); e.stopImmediatePropagation(); going.scrollIntoView({ block: "nearest" }); }
+  }, true);
+  document.addEventListener("click", (e) => {
+    const b = e.target.closest("[data-unattach]");
+    if (!b) return;
+    const input = $("[type=file]", b.closest("[data-attaching]"));
+    b.closest(".file-chip").remove(); input.focus();
+  });
   document.addEventListener("paste", (e) => {
     if (e.target.id === "text" && e.clipboardData && e.clipboardData.files.length) { e.preventDefault(); for (const f of e.clipboardData.files) attach(f); }
   });
@@ -540,6 +573,7 @@
     $("select, input:not([type=hidden]), textarea", fresh).focus();
   }
   document.addEventListener("change", (e) => {
+    if (e.target.id === "ticket-file") { for (const f of e.target.files) attachTo(e.target.closest("[data-attaching]"), f); e.target.value = ""; }
     if (e.target.id === "attach") { for (const f of e.target.files) attach(f); e.target.value = ""; }
     if (e.target.matches(".clause [name$=field]")) fits(e.target.closest(".clause"));
     if ("submit" in e.target.dataset) e.target.form.requestSubmit();

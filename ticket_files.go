@@ -1,0 +1,233 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation/privacy"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
+	"github.com/sangdam/sangdam/ticket"
+)
+
+// Files of tickets: what comments and fields name, with the names that people
+// know them by.
+
+// TicketFile is what is known of a file that a ticket names in a comment or a
+// field. Engine.TicketFile opens it.
+type TicketFile struct {
+	Blob string `json:"blob"`
+	// Name is that of the upload, made safe; empty for files of earlier versions,
+	// which kept none, and for those that the host put into the blob store itself.
+	Name string `json:"name,omitempty"`
+	Type string `json:"type,omitempty"`
+	Size int64  `json:"size,omitempty"`
+
+	Version int64     `json:"-"`
+	Ticket  ticket.ID `json:"ticket"`
+}
+
+var ticketFiles = declare(store.Kind[TicketFile]{Name: "ticket_file", Decl: 1,
+	ID:      func(f *TicketFile) string { return f.Blob },
+	Version: func(f *TicketFile) *int64 { return &f.Version }})
+
+// ownerTicket is how the record of a blob names the ticket that it belongs to.
+const ownerTicket = "ticket:"
+
+// referFiles records files that a ticket names, as refer does for messages, and
+// remembers what is known of them for what leaves with the unit.
+func (u *unit) referFiles(t ticket.ID, files []string) error {
+	for _, name := range files {
+		kept, err := u.tx.Blobs().Blob(u.ctx, name)
+		if err == nil && kept.Owner != ownerTicket+string(t) {
+			return noUpload()
+		}
+		media := channel.Media{Blob: name, Type: kept.Type, Size: kept.Size, State: channel.MediaReady}
+		switch {
+		case err == nil:
+			if media.Name, err = u.nameOfFile(name); err != nil {
+				return err
+			}
+		case errors.Is(err, ErrNotFound):
+			if media, err = u.takeFile(t, name); err != nil {
+				return err
+			}
+		default:
+			return err
+		}
+		u.knowFile(media)
+	}
+	return nil
+}
+
+// nameOfFile is the name of a file that a ticket has already.
+func (u *unit) nameOfFile(blob string) (string, error) {
+	if known, is := u.ticketFiles[blob]; is {
+		return known.Name, nil
+	}
+	f, err := ticketFiles.Get(u.ctx, u.tx, blob)
+	if errors.Is(err, ErrNotFound) {
+		return "", nil
+	}
+	return f.Name, err
+}
+
+// takeFile makes an upload a file of the ticket.
+func (u *unit) takeFile(t ticket.ID, name string) (channel.Media, error) {
+	up, err := u.takeUpload(name)
+	if err != nil {
+		return channel.Media{}, err
+	}
+	media := up.media()
+	media.Blob, media.State = name, channel.MediaReady
+	if err := u.tx.Blobs().Reference(u.ctx, driver.Blob{Name: name, Type: media.Type, Size: media.Size, SHA256: up.SHA256,
+		Owner: ownerTicket + string(t), CreatedAt: u.tx.Now()}); err != nil || media.Name == "" {
+		return media, err
+	}
+	return media, ticketFiles.Save(u.ctx, u.tx, &TicketFile{Blob: name, Name: media.Name, Type: media.Type, Size: media.Size, Ticket: t})
+}
+
+func (u *unit) knowFile(m channel.Media) {
+	if u.ticketFiles == nil {
+		u.ticketFiles = map[string]channel.Media{}
+	}
+	if _, known := u.ticketFiles[m.Blob]; !known {
+		u.ticketFiles[m.Blob] = m
+	}
+}
+
+// filesOf are the files that a ticket's fields and these entries name, as they
+// are shown, each once.
+func filesOf(ctx context.Context, tx store.Tx, t ticket.Ticket, entries []ticket.Entry) ([]TicketFile, error) {
+	var names []string
+	for _, code := range slices.Sorted(maps.Keys(t.Fields)) {
+		names = append(names, t.Fields[code].Files...)
+	}
+	for _, e := range entries {
+		if e.From == "" || e.From == t.ID { // else it is a file of the ticket that was merged into this one
+			names = append(names, e.Files...)
+		}
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	known, err := ticketFiles.GetAll(ctx, tx, names...)
+	if err != nil {
+		return nil, err
+	}
+	var out []TicketFile
+	for _, name := range names {
+		of := func(f TicketFile) bool { return f.Blob == name }
+		if slices.ContainsFunc(out, of) {
+			continue
+		}
+		f := TicketFile{Blob: name, Ticket: t.ID}
+		if at := slices.IndexFunc(known, of); at >= 0 {
+			f = known[at]
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+// CommentFiles says which files a comment on a ticket takes.
+type CommentFiles struct {
+	// Count is how many files a comment names, and Each how many bytes one has; 0:
+	// the engine keeps none.
+	Count int   `json:"count"`
+	Each  int64 `json:"each"`
+	// By is how a public comment leaves: "chat", "mail", or "" where it does not.
+	By string `json:"by,omitempty"`
+	// PublicCount is how many files leave with a public comment, and PublicBytes
+	// how many bytes together; 0 bytes: what each may have.
+	PublicCount int   `json:"public_count"`
+	PublicBytes int64 `json:"public_bytes,omitempty"`
+}
+
+// CommentFiles tells which files a comment on a ticket takes now, for whoever may
+// read the ticket. It promises nothing: what is saved is looked at again.
+func (e *Engine) CommentFiles(ctx context.Context, p Principal, id ticket.ID) (out CommentFiles, err error) {
+	err = e.readTicket(ctx, p, id, func(ctx context.Context, tx store.Tx, _ Who, t ticket.Ticket) error {
+		if e.cfg.Blobs == nil {
+			return nil
+		}
+		out.Count, out.Each = ticket.MaxValueFiles, e.cfg.MaxMedia
+		s, err := e.fresh(ctx, tx)
+		if err != nil {
+			return err
+		}
+		u := &unit{e: e, ctx: ctx, tx: tx, s: s, p: p}
+		if by, err := u.chatTakes(t, &out); err != nil || by {
+			return err
+		}
+		return u.postTakes(t, &out)
+	})
+	return out, err
+}
+
+// chatTakes says what the ticket's conversation carries; false where nothing can
+// be said there.
+func (u *unit) chatTakes(t ticket.Ticket, out *CommentFiles) (bool, error) {
+	if t.Conversation == "" {
+		return false, nil
+	}
+	cv, err := u.tx.Conversations().Conversation(u.ctx, t.Conversation)
+	if err != nil {
+		return false, err
+	}
+	acct, adapter, err := u.e.account(u.s, cv.Account)
+	if err != nil || acct.Deleted || acct.Disabled {
+		return false, nil
+	}
+	out.By = "chat"
+	if caps := adapter.Capabilities(); u.agentFiles(cv) == nil && caps.Send[channel.KindFile] != channel.Rejected {
+		out.PublicCount = min(max(caps.MaxFiles, 1), out.Count)
+	}
+	return true, nil
+}
+
+// postTakes says what the workspace's target for mail carries.
+func (u *unit) postTakes(t ticket.Ticket, out *CommentFiles) error {
+	s, err := u.ticketSetup()
+	if err != nil || s.Settings.Tickets.AnswerBy == "" || t.Requester.Email == "" {
+		return err
+	}
+	to, err := u.usable(s.Settings.Tickets.AnswerBy)
+	if errors.Is(err, ErrUnsupported) || errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if out.By, out.PublicBytes = "mail", u.e.carriers[to.Kind].files; out.PublicBytes > 0 {
+		out.PublicCount = out.Count
+	}
+	return nil
+}
+
+// TicketFile opens a file that a ticket names, in a comment or a field, for
+// whoever may read the ticket. ErrNotFound where it names none of that name.
+func (e *Engine) TicketFile(ctx context.Context, p Principal, id ticket.ID, name string) (*Attachment, error) {
+	media := channel.Media{Blob: name}
+	err := e.readTicket(ctx, p, id, func(ctx context.Context, tx store.Tx, _ Who, _ ticket.Ticket) error {
+		kept, err := tx.Blobs().Blob(ctx, name)
+		if errors.Is(err, ErrNotFound) || err == nil && kept.Owner != ownerTicket+string(id) {
+			return noSuch("attachment")
+		}
+		if err != nil {
+			return err
+		}
+		f, err := ticketFiles.Get(ctx, tx, name)
+		if media.Name = privacy.SafeName(f.Name); errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return e.openFile(ctx, p.Workspace, media)
+}
