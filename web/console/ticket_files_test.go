@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -43,13 +44,11 @@ func TestFilesOnATicketInTheBrowser(t *testing.T) {
 	}
 	guide, wrong, inside := file("사용 설명서.pdf", "%PDF-1.7 guide"), file("wrong.txt", "wrong"), file("inside.txt", "for us alone")
 	p := w.open(browsertest.Open(t), "admin")
-	choose := func(n int, paths ...string) {
-		p.do(chromedp.SetUploadFiles("#ticket-file", paths))
-		p.until(`document.querySelectorAll(".attaching .file-chip [name=file]").length === ` + string(rune('0'+n)))
-	}
+	choose := func(n int, paths ...string) { p.chooseFiles(n, paths...) }
 	save := func(chips int) {
 		eval[bool](p, `(document.querySelector("#ticket-form .primary").click(), true)`)
-		p.until(`document.readyState === "complete" && document.querySelectorAll(".entries .file-chip").length === ` + string(rune('0'+chips)))
+		p.until(`document.readyState === "complete" && document.querySelectorAll(".entries .file-chip").length === ` +
+			strconv.Itoa(chips))
 	}
 	p.openPage("/tickets/" + string(made.Ticket))
 	p.shows("#ticket-file-hint", "at most 10 in one message and 200.0 MB each")
@@ -83,20 +82,33 @@ func TestFilesOnATicketInTheBrowser(t *testing.T) {
 	eval[bool](p, `(document.querySelector("#ticket-form .primary").click(), true)`)
 	p.until(`document.readyState === "complete" && document.querySelector(".notice.bad")`)
 	p.shows(".attaching .file-chip", "wrong.txt")
-	eval[bool](p, `(window.chosen = false, fetch("/desk/preferences", {method: "POST", body: new URLSearchParams({lang: "ko"})})
-		.then(() => { window.chosen = true; }), true)`)
-	p.until(`window.chosen`)
-	p.openPage("/tickets/" + string(made.Ticket))
-	choose(2, guide, inside)
-	p.shot("ticket-files-ko")
-	p.do(chromedp.EmulateViewport(360, 740))
-	eval[bool](p, `(document.querySelector(".attaching").scrollIntoView({block: "center"}), true)`)
-	p.shot("ticket-files-ko-360")
-	require.LessOrEqual(t, eval[float64](p, `document.documentElement.scrollWidth`), 360.0)
-
+	p.filesInKorean("/tickets/"+string(made.Ticket), guide, inside)
 	for _, f := range detail.Files {
 		path := "/tickets/" + string(made.Ticket) + "/files/" + f.Blob
 		require.Equal(t, 200, w.client("admin").do("GET", path, "").StatusCode)
 		require.Equal(t, 404, w.client("zed").do("GET", path, "").StatusCode)
 	}
+}
+
+// chooseFiles chooses files and waits until so many are up.
+func (p *tab) chooseFiles(n int, paths ...string) {
+	p.t.Helper()
+	p.do(chromedp.SetUploadFiles("#ticket-file", paths))
+	p.until(`document.querySelectorAll(".attaching .file-chip [name=file]").length === ` + strconv.Itoa(n))
+}
+
+// filesInKorean looks at the page in Korean, on a narrow screen too.
+func (p *tab) filesInKorean(path string, files ...string) {
+	p.t.Helper()
+	eval[bool](p, `(window.chosen = false, fetch("/desk/preferences", {method: "POST", body: new URLSearchParams({lang: "ko"})})
+		.then(() => { window.chosen = true; }), true)`)
+	p.until(`window.chosen`)
+	p.openPage(path)
+	p.chooseFiles(len(files), files...)
+	p.shot("ticket-files-ko")
+	p.do(chromedp.EmulateViewport(360, 740))
+	eval[bool](p, `(document.querySelector(".attaching").scrollIntoView({block: "center"}), true)`)
+	p.shot("ticket-files-ko-360")
+	require.Empty(p.t, eval[[]string](p, `[...document.querySelectorAll("main *")].filter(e => e.getBoundingClientRect().right > 361)
+		.map(e => e.tagName + "." + e.className)`), "wider than the screen")
 }
