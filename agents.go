@@ -116,7 +116,7 @@ func (e *Engine) agentsSeen(ctx context.Context, tx store.Tx, s *settings, p Pri
 	if err != nil {
 		return nil, err
 	}
-	var out []routing.Agent
+	out := all[:0]
 	for _, a := range all {
 		ok, err := e.sees(ctx, w, Resource{Kind: kindAgent, ID: string(a.ID), Owner: a.ID})
 		if err != nil {

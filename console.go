@@ -107,21 +107,15 @@ func (e *Engine) ContactNames(ctx context.Context, p Principal, ids ...conversat
 		if err != nil {
 			return err
 		}
-		for _, id := range ids {
-			if id == "" || out[id] != "" {
-				continue
-			}
-			c, err := tx.Contacts().Contact(ctx, id)
-			if errors.Is(err, ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
+		found, err := tx.Contacts().ContactsByID(ctx, ids)
+		if err != nil {
+			return err
+		}
+		for _, c := range found {
 			if ok, err := e.sees(ctx, w, contactResource(c)); err != nil {
 				return err
 			} else if ok {
-				out[id] = c.Name
+				out[c.ID] = c.Name
 			}
 		}
 		return nil

@@ -18,7 +18,7 @@ func TestAFilterWithAMisspeltStateIsRefused(t *testing.T) {
 		tickets := sangdam.TicketFilter{States: []ticket.State{"solvd"}}
 		for name, try := range map[string]func() error{
 			"conversations": func() error { return errOf(w.eng.Conversations(w.ctx, w.host, wrong, "", 10)) },
-			"count":         func() error { return errOf(w.eng.CountConversations(w.ctx, w.host, wrong)) },
+			"count":         func() error { return errOf(w.eng.CountConversations(w.ctx, w.host, wrong, 0)) },
 			"backup":        func() error { return errOf(w.eng.BackUp(w.ctx, w.host, sangdam.BackUp{Filter: wrong})) },
 			"tickets":       func() error { return errOf(w.eng.Tickets(w.ctx, w.host, tickets, "", 10)) },
 			"ticket count":  func() error { return errOf(w.eng.CountTickets(w.ctx, w.host, tickets)) },

@@ -81,27 +81,27 @@ type Count struct {
 }
 
 // CountConversations counts the conversations that match and that the principal
-// may see, among the 10,000 that changed last.
-func (e *Engine) CountConversations(ctx context.Context, p Principal, f conversation.Filter) (Count, error) {
+// may see, up to most (0: 10,000), among the 10,000 that changed last, or the 500
+// where most is less. It reads what rights ask about, not the conversations.
+func (e *Engine) CountConversations(ctx context.Context, p Principal, f conversation.Filter, most int) (Count, error) {
+	if most == 0 {
+		most = countedAt
+	}
+	if most < 1 || most > countedAt {
+		return Count{}, errs.New(errs.Invalid, "sangdam: conversations are counted up to 1 to %d, not %d", countedAt, most)
+	}
 	var out Count
 	err := e.query(ctx, p, ActList, Resource{Kind: "conversations"}, func(ctx context.Context, tx store.Tx, s *settings) error {
 		w, err := e.who(ctx, tx, s, p)
 		if err != nil {
 			return err
 		}
-		out = Count{}
-		for page, looked := "", 0; ; {
-			list, next, err := e.seen(ctx, tx, w, f, page, maxPage, maxPage)
-			if err != nil {
-				return err
-			}
-			out.N += len(list)
-			if looked += maxPage; next == "" || looked >= countedAt {
-				out.AtLeast = next != ""
-				return nil
-			}
-			page = next
+		look := countedAt
+		if most <= lookedAt {
+			look = lookedAt
 		}
+		out, err = e.counted(ctx, tx, w, f, most, look)
+		return err
 	})
 	return out, err
 }

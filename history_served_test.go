@@ -40,7 +40,7 @@ func TestTheHistoryOfAnAgentHasWhatItServed(t *testing.T) {
 		require.ElementsMatch(t, ended, of(conversation.Filter{Served: "a1"}))
 		require.Empty(t, of(conversation.Filter{Served: "a2"}))
 		require.Len(t, of(conversation.Filter{}), 3)
-		n, err := w.eng.CountConversations(w.ctx, w.host, conversation.Filter{Served: routing.AgentID("a1")})
+		n, err := w.eng.CountConversations(w.ctx, w.host, conversation.Filter{Served: routing.AgentID("a1")}, 0)
 		require.NoError(t, err)
 		require.Equal(t, 2, n.N)
 		_, err = w.eng.BackUp(w.ctx, w.host, sangdam.BackUp{Filter: conversation.Filter{Served: "a1"}})

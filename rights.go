@@ -7,6 +7,7 @@ import (
 
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 // The rule of who may do and see what is asked here and nowhere else
@@ -77,8 +78,12 @@ func (e *Engine) within(w Who) *conversation.Within {
 }
 
 func conversationResource(c conversation.Conversation) Resource {
-	return Resource{Kind: kindConversation, ID: string(c.ID), Desk: c.Desk, Owner: c.Agent, Account: c.Account, Channel: c.Channel,
-		Stream: c.WorkStream, Contact: c.Contact, State: c.State}
+	return headResource(driver.ConversationHeadOf(c))
+}
+
+func headResource(h driver.ConversationHead) Resource {
+	return Resource{Kind: kindConversation, ID: string(h.ID), Desk: h.Desk, Owner: h.Agent, Account: h.Account, Channel: h.Channel,
+		Stream: h.WorkStream, Contact: h.Contact, State: h.State}
 }
 
 func contactResource(c conversation.Contact) Resource {
@@ -94,6 +99,50 @@ const (
 	countedAt = 10_000
 )
 
+// counted goes through the conversations of a filter, newest change first, and
+// counts those that may be shown: at most most, after looking at no more than
+// look. What rights ask about is read, and nothing else; who had a conversation
+// last (Served) stands in it alone.
+func (e *Engine) counted(ctx context.Context, tx store.Tx, w Who, f conversation.Filter, most, look int) (Count, error) {
+	f.Within = e.within(w)
+	shown := func(h driver.ConversationHead) (bool, error) { return e.sees(ctx, w, headResource(h)) }
+	if f.Served != "" {
+		shown = func(h driver.ConversationHead) (bool, error) {
+			c, err := tx.Conversations().Conversation(ctx, h.ID)
+			if err != nil || f.Served != c.ServedBy() {
+				return false, err
+			}
+			return e.sees(ctx, w, headResource(h))
+		}
+	}
+	var out Count
+	for page := ""; ; {
+		heads, next, err := tx.Conversations().Heads(ctx, f, page, min(maxPage, look, most+1))
+		if err != nil {
+			return Count{}, err
+		}
+		for _, h := range heads {
+			ok, err := shown(h)
+			if err != nil {
+				return Count{}, err
+			}
+			if !ok {
+				continue
+			}
+			if out.N == most {
+				out.AtLeast = true
+				return out, nil
+			}
+			out.N++
+		}
+		if look -= len(heads); next == "" || look <= 0 {
+			out.AtLeast = next != ""
+			return out, nil
+		}
+		page = next
+	}
+}
+
 // seen goes through the conversations of a filter, newest change first, and
 // returns those that may be shown: at most limit, after looking at no more than
 // look. next is the store's place to go on; empty at the end.
@@ -108,6 +157,7 @@ func (e *Engine) seen(ctx context.Context, tx store.Tx, w Who, f conversation.Fi
 		if err != nil {
 			return nil, "", err
 		}
+		out = slices.Grow(out, min(len(list), limit-len(out)))
 		for i, c := range list {
 			if f.Served != "" && f.Served != c.ServedBy() {
 				continue

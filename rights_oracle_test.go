@@ -149,7 +149,7 @@ func (w *replayWorld) readConversations(p sangdam.Principal, all []conversation.
 		if _, err := w.eng.ConversationEvents(w.ctx, p, c.ID, 0, 10); w.saw(err) {
 			out["record"][id] = true
 		}
-		n, err := w.eng.CountConversations(w.ctx, p, conversation.Filter{IDs: []conversation.ID{c.ID}})
+		n, err := w.eng.CountConversations(w.ctx, p, conversation.Filter{IDs: []conversation.ID{c.ID}}, 0)
 		require.NoError(w.t, err)
 		if n.N == 1 {
 			out["count"][id] = true

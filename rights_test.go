@@ -52,7 +52,7 @@ func (w *replayWorld) views(p sangdam.Principal, c conversation.Conversation, wo
 	add("note", true, err)
 	page, err := w.eng.Conversations(w.ctx, p, conversation.Filter{Contact: c.Contact}, "", 0)
 	add("list", len(page.Conversations) > 0, err)
-	n, err := w.eng.CountConversations(w.ctx, p, conversation.Filter{Contact: c.Contact})
+	n, err := w.eng.CountConversations(w.ctx, p, conversation.Filter{Contact: c.Contact}, 0)
 	add("count", n.N > 0, err)
 	found, err := w.eng.Search(w.ctx, p, words, 10)
 	add("search", len(found) > 0, err)
@@ -174,7 +174,7 @@ func withoutARole(t *testing.T, all [][]sangdam.Role, options ...worldOption) {
 			errs := map[string]error{}
 			_, errs["read"] = w.eng.Conversation(w.ctx, p, c.ID)
 			_, errs["list"] = w.eng.Conversations(w.ctx, p, conversation.Filter{}, "", 0)
-			_, errs["count"] = w.eng.CountConversations(w.ctx, p, conversation.Filter{})
+			_, errs["count"] = w.eng.CountConversations(w.ctx, p, conversation.Filter{}, 0)
 			_, errs["search"] = w.eng.Search(w.ctx, p, "hello", 10)
 			_, errs["find contacts"] = w.eng.FindContacts(w.ctx, p, "Mi", 10)
 			_, errs["summary"] = w.eng.CustomerSummary(w.ctx, p, c.Contact)

@@ -3,7 +3,7 @@ package store
 import (
 	"testing"
 
-	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 // Page tokens come from outside: none panics, and one that is read names the
@@ -17,7 +17,7 @@ func FuzzPageToken(f *testing.F) {
 		if err != nil || place == nil {
 			return
 		}
-		again, err := parsePage(pageAfter(conversation.Conversation{ID: place.ID, UpdatedAt: place.UpdatedAt}))
+		again, err := parsePage(pageAfter(driver.ConversationPlace{ID: place.ID, UpdatedAt: place.UpdatedAt}))
 		if err != nil || *again != *place {
 			t.Fatalf("%q: %v became %v, %v", token, place, again, err)
 		}

@@ -125,6 +125,9 @@ type ConversationRepo interface {
 	// is empty at the end. A page is stable under inserts. A limit below 1 and a
 	// token of another list are ErrInvalid.
 	List(ctx context.Context, f conversation.Filter, page string, limit int) ([]conversation.Conversation, string, error)
+	// Heads is List with no more of each conversation than rights ask about, so
+	// that what is only counted is not read. A page token of one serves the other.
+	Heads(ctx context.Context, f conversation.Filter, page string, limit int) ([]driver.ConversationHead, string, error)
 }
 
 // ContactRepo stores contacts and identities of the transaction's workspace,

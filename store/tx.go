@@ -123,31 +123,64 @@ func limited[T any](limit int, fn func() (T, error)) (T, error) {
 
 type conversations struct{ driver.ConversationRepo }
 
-// List reads one conversation more than is asked for, to know whether there is
-// another page.
+// List cuts a page out of what the backend lists.
 func (r conversations) List(ctx context.Context, f conversation.Filter, page string, limit int) ([]conversation.Conversation, string,
 	error) {
-	if err := atLeastOne(limit); err != nil {
-		return nil, "", err
-	}
-	if err := f.Check(); err != nil {
-		return nil, "", err
-	}
-	after, err := parsePage(page)
+	after, err := placeOf(f, page, limit)
 	if err != nil || f.Nothing() {
 		return nil, "", err
 	}
-	list, err := r.ConversationRepo.List(ctx, f, after, limit+1)
+	return cut(limit, driver.ConversationPlaceOf, func(limit int) ([]conversation.Conversation, error) {
+		return r.ConversationRepo.List(ctx, f, after, limit)
+	})
+}
+
+// Heads takes the heads from List where the backend does not read them alone.
+func (r conversations) Heads(ctx context.Context, f conversation.Filter, page string, limit int) ([]driver.ConversationHead, string, error) {
+	alone, ok := r.ConversationRepo.(driver.HeadRepo)
+	if !ok {
+		list, next, err := r.List(ctx, f, page, limit)
+		var heads []driver.ConversationHead
+		for _, c := range list {
+			heads = append(heads, driver.ConversationHeadOf(c))
+		}
+		return heads, next, err
+	}
+	after, err := placeOf(f, page, limit)
+	if err != nil || f.Nothing() {
+		return nil, "", err
+	}
+	return cut(limit, driver.ConversationHead.Place, func(limit int) ([]driver.ConversationHead, error) {
+		return alone.Heads(ctx, f, after, limit)
+	})
+}
+
+// placeOf is where a page of a list begins, nil at its beginning, of a filter and
+// a limit that may be.
+func placeOf(f conversation.Filter, page string, limit int) (*driver.ConversationPlace, error) {
+	if err := atLeastOne(limit); err != nil {
+		return nil, err
+	}
+	if err := f.Check(); err != nil {
+		return nil, err
+	}
+	return parsePage(page)
+}
+
+// cut reads one row more than is asked for, to know whether there is another
+// page.
+func cut[T any](limit int, place func(T) driver.ConversationPlace, read func(limit int) ([]T, error)) ([]T, string, error) {
+	list, err := read(limit + 1)
 	if err != nil || len(list) <= limit {
 		return list, "", err
 	}
-	return list[:limit], pageAfter(list[limit-1]), nil
+	return list[:limit], pageAfter(place(list[limit-1])), nil
 }
 
 // A page token is the place of the last conversation shown: later inserts come
 // before it and change nothing behind it.
-func pageAfter(c conversation.Conversation) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(c.UpdatedAt.UnixMicro(), 36) + " " + string(c.ID)))
+func pageAfter(p driver.ConversationPlace) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(p.UpdatedAt.UnixMicro(), 36) + " " + string(p.ID)))
 }
 
 func parsePage(token string) (*driver.ConversationPlace, error) {

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -22,6 +23,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/bench/measure"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store/seal"
 	"github.com/sangdam/sangdam/web/console"
@@ -133,20 +135,56 @@ func warmConsole(ctx context.Context, p place, sealer seal.Sealer, figures map[s
 	if err != nil {
 		return errors.Join(err, stop())
 	}
-	for name, path := range map[string]string{"list": "/conversations?view=all", "list_mine": "/conversations?view=mine",
-		"thread": thread} {
+	// The same beside the taking in of all that waits, and when that is done.
+	err = timePages(h, thread, "starting_", figures)
+	if err == nil {
+		err = tookIn(ctx)
+	}
+	if err == nil {
+		err = timePages(h, thread, "", figures)
+	}
+	if err == nil {
+		err = toScreen(ctx, h, d, thread, figures)
+	}
+	return errors.Join(err, stop())
+}
+
+// timePages measures the pages one after another.
+func timePages(h http.Handler, thread, prefix string, figures map[string]any) error {
+	for _, of := range [][2]string{{"list", "/conversations?view=all"}, {"list_mine", "/conversations?view=mine"}, {"thread", thread}} {
 		var all []float64
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
 		for range pageTries {
 			at := time.Now()
-			if _, err := page(h, agentID(1), path); err != nil {
-				return errors.Join(err, stop())
+			if _, err := page(h, agentID(1), of[1]); err != nil {
+				return err
 			}
 			all = append(all, ms(time.Since(at)))
 		}
+		runtime.ReadMemStats(&after)
 		slices.Sort(all)
+		name := prefix + of[0]
 		figures[name+"_ms_p50"], figures[name+"_ms_p99"] = all[len(all)/2], all[len(all)*99/100]
+		figures[name+"_KiB"] = (after.TotalAlloc - before.TotalAlloc) / pageTries / 1024
 	}
-	return errors.Join(toScreen(ctx, h, d, thread, figures), stop())
+	return nil
+}
+
+// tookIn waits until the process has nothing left to do: what it took in at its
+// start, and what memory that has left behind.
+func tookIn(ctx context.Context) error {
+	for {
+		before := measure.CPUTime()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(300 * time.Millisecond):
+		}
+		if measure.CPUTime()-before < 15*time.Millisecond {
+			return nil
+		}
+	}
 }
 
 // firstWords lets a customer begin, and returns the page of its conversation.

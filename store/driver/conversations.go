@@ -68,6 +68,35 @@ func (p ConversationPlace) Compare(q ConversationPlace) int {
 	return cmp.Or(q.UpdatedAt.Compare(p.UpdatedAt), cmp.Compare(p.ID, q.ID))
 }
 
+// ConversationHead is what rights may depend on in a conversation, and its place
+// in a list.
+type ConversationHead struct {
+	ID         conversation.ID
+	State      conversation.State
+	Desk       conversation.DeskID
+	Agent      conversation.AgentID
+	Account    channel.AccountID
+	Channel    channel.Kind
+	WorkStream conversation.WorkStreamID
+	Contact    conversation.ContactID
+	UpdatedAt  time.Time
+}
+
+// ConversationHeadOf is the conversation's head.
+func ConversationHeadOf(c conversation.Conversation) ConversationHead {
+	return ConversationHead{ID: c.ID, State: c.State, Desk: c.Desk, Agent: c.Agent, Account: c.Account, Channel: c.Channel,
+		WorkStream: c.WorkStream, Contact: c.Contact, UpdatedAt: c.UpdatedAt}
+}
+
+// Place is where the conversation stands.
+func (h ConversationHead) Place() ConversationPlace { return ConversationPlace{h.UpdatedAt, h.ID} }
+
+// HeadRepo is what a ConversationRepo may have beside: the heads of what List
+// returns, read without their documents. Without it they are taken from List.
+type HeadRepo interface {
+	Heads(ctx context.Context, f conversation.Filter, after *ConversationPlace, limit int) ([]ConversationHead, error)
+}
+
 // ContactRepo stores contacts and identities of the transaction's workspace.
 type ContactRepo interface {
 	// Contact returns one. ErrNotFound.

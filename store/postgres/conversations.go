@@ -95,6 +95,28 @@ func (c conversations) SaveConversation(ctx context.Context, v conversation.Conv
 // List implements driver.ConversationRepo.
 func (c conversations) List(ctx context.Context, f conversation.Filter, after *driver.ConversationPlace,
 	limit int) ([]conversation.Conversation, error) {
+	return many(ctx, c.tx, c.listed("version, doc", f, after, limit), scanConversation)
+}
+
+func scanHead(r pgx.Rows) (driver.ConversationHead, error) {
+	var v [8]string
+	var h driver.ConversationHead
+	err := r.Scan(&v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6], &v[7], &h.UpdatedAt)
+	h.ID, h.State, h.Desk, h.Agent = unkey[conversation.ID](v[0]), unkey[conversation.State](v[1]), unkey[conversation.DeskID](v[2]),
+		unkey[conversation.AgentID](v[3])
+	h.Account, h.Channel, h.WorkStream = unkey[channel.AccountID](v[4]), unkey[channel.Kind](v[5]), unkey[conversation.WorkStreamID](v[6])
+	h.Contact, h.UpdatedAt = unkey[conversation.ContactID](v[7]), micro(h.UpdatedAt)
+	return h, err
+}
+
+// Heads implements driver.HeadRepo.
+func (c conversations) Heads(ctx context.Context, f conversation.Filter, after *driver.ConversationPlace,
+	limit int) ([]driver.ConversationHead, error) {
+	return many(ctx, c.tx, c.listed("id, state, desk, agent, account, channel, work_stream, contact, updated_at", f, after, limit), scanHead)
+}
+
+// listed reads columns of a page of a list.
+func (c conversations) listed(columns string, f conversation.Filter, after *driver.ConversationPlace, limit int) stmt {
 	where, args := filterSQL(f, []any{key(c.ws)})
 	if after != nil {
 		args = append(args, after.UpdatedAt, key(after.ID))
@@ -102,8 +124,8 @@ func (c conversations) List(ctx context.Context, f conversation.Filter, after *d
 		where += ` AND (updated_at < $` + n + ` OR updated_at = $` + n + ` AND id > $` + strconv.Itoa(len(args)) + `)`
 	}
 	args = append(args, limit)
-	return many(ctx, c.tx, query(`SELECT version, doc FROM sd.conversations WHERE ws = $1`+where+
-		` ORDER BY updated_at DESC, id LIMIT $`+strconv.Itoa(len(args)), args...), scanConversation)
+	return query(`SELECT `+columns+` FROM sd.conversations WHERE ws = $1`+where+
+		` ORDER BY updated_at DESC, id LIMIT $`+strconv.Itoa(len(args)), args...)
 }
 
 // filterSQL adds the conditions of the fields that are set.

@@ -154,10 +154,73 @@ func index(f conversation.Filter) string {
 	return "conversations_updated"
 }
 
-// List reads the index of each state apart and merges them: one of several
-// states could not be read in order.
+// List implements driver.ConversationRepo. Of a list over several states the
+// places are read first, and then the documents of one page, not of one for each
+// state.
 func (r conversations) List(_ context.Context, f conversation.Filter, after *driver.ConversationPlace,
 	limit int) ([]conversation.Conversation, error) {
+	if len(f.States) == 1 || len(f.States) == 0 {
+		return ordered(r.tx, conversationColumns, scanConversation, driver.ConversationPlaceOf, f, after, limit)
+	}
+	type row struct {
+		driver.ConversationPlace
+		seq int64
+	}
+	rows, err := ordered(r.tx, `seq, updated, id`, func(w raw.Row) (row, error) {
+		return row{driver.ConversationPlace{UpdatedAt: moment(w.Int(1)), ID: conversation.ID(w.Text(2))}, w.Int(0)}, nil
+	}, func(r row) driver.ConversationPlace { return r.ConversationPlace }, f, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	seqs := make([]int64, len(rows))
+	for i, at := range rows {
+		seqs[i] = at.seq
+	}
+	which, err := json.Marshal(seqs)
+	if err != nil {
+		return nil, err
+	}
+	page, err := listAbout(r.tx, len(seqs), scanConversation,
+		`SELECT `+conversationColumns+` FROM conversations WHERE seq IN (SELECT value FROM json_each(?))`, string(which))
+	sortByPlace(page, driver.ConversationPlaceOf)
+	return page, err
+}
+
+const headColumns = `id, state, desk, agent, account, channel, work_stream, contact, updated`
+
+// headScanner scans heads. Nearly all that stands in one stood in the one before.
+func headScanner() func(raw.Row) (driver.ConversationHead, error) {
+	var h driver.ConversationHead
+	return func(w raw.Row) (driver.ConversationHead, error) {
+		h.ID, h.UpdatedAt = conversation.ID(w.Text(0)), moment(w.Int(8))
+		again(w, 1, &h.State)
+		again(w, 2, &h.Desk)
+		again(w, 3, &h.Agent)
+		again(w, 4, &h.Account)
+		again(w, 5, &h.Channel)
+		again(w, 6, &h.WorkStream)
+		again(w, 7, &h.Contact)
+		return h, nil
+	}
+}
+
+// again reads a text into v unless it is there already.
+func again[S ~string](w raw.Row, column int, v *S) {
+	if text := w.View(column); string(text) != string(*v) {
+		*v = S(text)
+	}
+}
+
+// Heads implements driver.HeadRepo.
+func (r conversations) Heads(_ context.Context, f conversation.Filter, after *driver.ConversationPlace,
+	limit int) ([]driver.ConversationHead, error) {
+	return ordered(r.tx, headColumns, headScanner(), driver.ConversationHead.Place, f, after, limit)
+}
+
+// ordered reads the index of each state apart and merges them: one of several
+// states could not be read in order.
+func ordered[T any](t *tx, columns string, scan func(raw.Row) (T, error), place func(T) driver.ConversationPlace,
+	f conversation.Filter, after *driver.ConversationPlace, limit int) ([]T, error) {
 	terms, err := filterTerms(f)
 	if err != nil {
 		return nil, err
@@ -169,28 +232,32 @@ func (r conversations) List(_ context.Context, f conversation.Filter, after *dri
 	if len(states) == 0 {
 		states = []conversation.State{""}
 	}
-	var all []conversation.Conversation
+	var all []T
 	for _, s := range states {
-		found, err := r.listState(s, index(f), terms, limit)
+		sql, args := listQuery(t.ws, columns, s, index(f), terms, limit)
+		found, err := listAbout(t, limit, scan, sql, args...)
 		if err != nil {
 			return nil, err
 		}
+		if len(all) == 0 {
+			all = found
+			continue
+		}
 		all = append(all, found...)
 	}
-	slices.SortFunc(all, func(a, b conversation.Conversation) int {
-		return driver.ConversationPlaceOf(a).Compare(driver.ConversationPlaceOf(b))
-	})
+	if len(states) > 1 {
+		sortByPlace(all, place)
+	}
 	return all[:min(limit, len(all))], nil
 }
 
-func (r conversations) listState(s conversation.State, index string, terms *clauses, limit int) ([]conversation.Conversation, error) {
-	sql, args := listQuery(r.ws, s, index, terms, limit)
-	return list(r.tx, scanConversation, sql, args...)
+func sortByPlace[T any](list []T, place func(T) driver.ConversationPlace) {
+	slices.SortFunc(list, func(a, b T) int { return place(a).Compare(place(b)) })
 }
 
-func listQuery(ws int64, s conversation.State, index string, terms *clauses, limit int) (string, []any) {
+func listQuery(ws int64, columns string, s conversation.State, index string, terms *clauses, limit int) (string, []any) {
 	args := append([]any{ws}, terms.args...)
-	sql := `SELECT ` + conversationColumns + ` FROM conversations INDEXED BY ` + index + ` WHERE ws = ?` + terms.sql.String()
+	sql := `SELECT ` + columns + ` FROM conversations INDEXED BY ` + index + ` WHERE ws = ?` + terms.sql.String()
 	if s != "" {
 		sql, args = sql+" AND state = ?", append(args, string(s))
 	}

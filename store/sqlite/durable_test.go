@@ -363,7 +363,7 @@ func TestListOfConversationsUsesAnIndexInOrder(t *testing.T) {
 		if len(f.States) > 0 {
 			state = f.States[0]
 		}
-		sql, args := listQuery(1, state, index(f), terms, 10)
+		sql, args := listQuery(1, conversationColumns, state, index(f), terms, 10)
 		require.NoError(t, c.Query("EXPLAIN QUERY PLAN "+sql, func(r raw.Row) bool {
 			require.NotContains(t, r.Text(3), "TEMP B-TREE", "%s: %s", name, sql)
 			return true

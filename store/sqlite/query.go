@@ -31,12 +31,23 @@ func maybe[T any](t *tx, scan func(raw.Row) (T, error), sql string, args ...any)
 
 // list reads rows.
 func list[T any](t *tx, scan func(raw.Row) (T, error), sql string, args ...any) ([]T, error) {
+	return listAbout(t, 0, scan, sql, args...)
+}
+
+// mostAbout is how many rows are made room for before they are there.
+const mostAbout = 64
+
+// listAbout is list where about so many rows are expected.
+func listAbout[T any](t *tx, about int, scan func(raw.Row) (T, error), sql string, args ...any) ([]T, error) {
 	var out []T
 	var failure error
 	err := t.while(sql, func(w raw.Row) bool {
 		var v T
 		if v, failure = scan(w); failure != nil {
 			return false
+		}
+		if out == nil && about > 0 {
+			out = make([]T, 0, min(about, mostAbout))
 		}
 		out = append(out, v)
 		return true

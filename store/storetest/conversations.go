@@ -11,6 +11,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 var conversationRules = []rule{
@@ -179,7 +180,9 @@ var conversationRules = []rule{
 		e.storeConv("t")
 		for _, page := range []string{"?", "garbage", "AAAA", "\x00"} {
 			err := e.db.View(e.ctx, e.ws, func(ctx context.Context, tx store.Tx) error {
-				_, _, err := tx.Conversations().List(ctx, conversation.Filter{}, page, 10)
+				_, _, err := tx.Conversations().Heads(ctx, conversation.Filter{}, page, 10)
+				require.ErrorIs(e, err, store.ErrInvalid)
+				_, _, err = tx.Conversations().List(ctx, conversation.Filter{}, page, 10)
 				return err
 			})
 			require.ErrorIs(e, err, store.ErrInvalid, "page %q", page)
@@ -197,6 +200,15 @@ func (e *env) pages(f conversation.Filter, size int, between func()) []conversat
 		var next string
 		e.view(func(ctx context.Context, tx store.Tx) (err error) {
 			list, next, err = tx.Conversations().List(ctx, f, page, size)
+			if err != nil {
+				return err
+			}
+			heads, also, err := tx.Conversations().Heads(ctx, f, page, size)
+			require.Equal(e, next, also, "the next page of heads")
+			require.Len(e, heads, len(list))
+			for i, c := range list {
+				require.Equal(e, driver.ConversationHeadOf(c), heads[i])
+			}
 			return err
 		})
 		require.LessOrEqual(e, len(list), size)

@@ -105,7 +105,7 @@ func (q *request) offerView(d *sangdam.Directory, o routing.Offer) (offerView, e
 		Kind: string(c.Channel), Account: d.Accounts[c.Account].Name, Preview: c.Preview, Until: o.ExpiresAt.UTC().Format(time.RFC3339Nano),
 		Seconds: max(int(o.ExpiresAt.Sub(o.OfferedAt).Seconds()), 1), Entry: c.Attributes["entry"], Past: -1}
 	if c.Contact != "" {
-		if n, err := q.engine.CountConversations(q.r.Context(), q.p, conversation.Filter{Contact: c.Contact}); err == nil {
+		if n, err := q.engine.CountConversations(q.r.Context(), q.p, conversation.Filter{Contact: c.Contact}, 0); err == nil {
 			v.Past = max(n.N-1, 0)
 		}
 	}

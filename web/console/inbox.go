@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -176,6 +177,7 @@ func (q *request) rows(f conversation.Filter, unread bool, page string, n int) (
 			return nil, "", err
 		}
 		looked, next = looked+len(p.Conversations), p.Next
+		out = slices.Grow(out, min(len(p.Conversations), n-len(out)))
 		for _, c := range p.Conversations {
 			if !unread || c.Unread > 0 {
 				out = append(out, c)
@@ -208,14 +210,14 @@ func (q *request) count(view string) string {
 	if view != "mine" && view != "waiting" {
 		return ""
 	}
-	p, err := q.engine.Conversations(q.r.Context(), q.p, q.filterOf(view), "", countedTo+1)
+	n, err := q.engine.CountConversations(q.r.Context(), q.p, q.filterOf(view), countedTo)
 	switch {
-	case err != nil || len(p.Conversations) == 0:
+	case err != nil || n == (sangdam.Count{}):
 		return ""
-	case len(p.Conversations) > countedTo:
-		return strconv.Itoa(countedTo) + "+"
+	case n.AtLeast:
+		return strconv.Itoa(n.N) + "+"
 	}
-	return strconv.Itoa(len(p.Conversations))
+	return strconv.Itoa(n.N)
 }
 
 // rowViews makes rows of conversations.
@@ -235,7 +237,7 @@ func (q *request) rowViews(d *sangdam.Directory, list []conversation.Conversatio
 			names[id] = name
 		}
 	}
-	var out []rowView
+	out := make([]rowView, 0, len(list))
 	for _, c := range list {
 		name := q.customer(c, names[c.Contact])
 		r := rowView{ID: string(c.ID), URL: q.o.Prefix + "/conversations/" + url.PathEscape(string(c.ID)) + "?view=" + view, Name: name,

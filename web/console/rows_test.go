@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"testing"
 	"time"
 
@@ -107,4 +108,31 @@ func TestPagesDoNotReadTheConfigurationAgain(t *testing.T) {
 	page, err := io.ReadAll(w.client("admin").do(http.MethodGet, "/setup", "").Body)
 	require.NoError(t, err)
 	require.Contains(t, string(page), "Queue 99")
+}
+
+// A page is made of about what it shows: what its tabs count is not loaded, nor is
+// a page of every state where one page of all of them is shown. The bytes are the
+// least of some tries, since the engine works beside them.
+func TestPagesAllocateWhatTheyShow(t *testing.T) {
+	db, err := sqlite.Open(t.Context(), sqlite.Options{Dir: t.TempDir()})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	w := newWorldOn(t, db)
+	w.fillDesk(3_000)
+	for path, most := range map[string]uint64{"/conversations?view=mine": 300, "/conversations?view=all": 800,
+		"/conversations/c000101?view=all": 900, "/bar": 100} {
+		least := uint64(1 << 62)
+		for range 20 {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			resp := w.client("admin").do(http.MethodGet, path, "")
+			_, err := io.Copy(io.Discard, resp.Body)
+			require.NoError(t, err)
+			require.Equal(t, http.StatusOK, resp.StatusCode, path)
+			runtime.ReadMemStats(&after)
+			least = min(least, after.TotalAlloc-before.TotalAlloc)
+		}
+		t.Log(path, least/1024, "KiB")
+		require.LessOrEqual(t, least/1024, most, path)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sangdam/sangdam"
@@ -247,10 +248,26 @@ func (q *request) fail(err error) {
 	}
 }
 
+// buffers are those that pages were written in; mostKept is the largest that is
+// kept for another one.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+const mostKept = 1 << 20
+
+func buffer() *bytes.Buffer { return buffers.Get().(*bytes.Buffer) }
+
+func release(b *bytes.Buffer) {
+	if b.Cap() <= mostKept {
+		b.Reset()
+		buffers.Put(b)
+	}
+}
+
 // part writes a named part of a page.
 func (q *request) part(status int, name string, data any) {
-	var out bytes.Buffer
-	if err := q.pages[q.lang.tag].ExecuteTemplate(&out, name, data); err != nil {
+	out := buffer()
+	defer release(out)
+	if err := q.pages[q.lang.tag].ExecuteTemplate(out, name, data); err != nil {
 		q.o.Logger.Error("a template failed", "part", name, "error", err)
 		http.Error(q.w, q.lang.t("error.internal"), http.StatusInternalServerError)
 		return

@@ -26,8 +26,9 @@ func (h *Handler) parsePages() (map[string]*template.Template, error) {
 	for tag, lang := range h.langs {
 		set := template.New("layout.html")
 		content := func(f frame) (template.HTML, error) {
-			var body strings.Builder
-			err := set.ExecuteTemplate(&body, "page/"+f.Page, f)
+			body := buffer()
+			defer release(body)
+			err := set.ExecuteTemplate(body, "page/"+f.Page, f)
 			return template.HTML(body.String()), err // #nosec G203 -- the set has escaped it
 		}
 		_, err := set.Funcs(h.functions(lang)).Funcs(template.FuncMap{"content": content}).ParseFS(templateFiles, "templates/*.html")
