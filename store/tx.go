@@ -136,7 +136,8 @@ func (r conversations) List(ctx context.Context, f conversation.Filter, page str
 }
 
 // Heads takes the heads from List where the backend does not read them alone.
-func (r conversations) Heads(ctx context.Context, f conversation.Filter, page string, limit int) ([]driver.ConversationHead, string, error) {
+func (r conversations) Heads(ctx context.Context, f conversation.Filter, page string, limit int) ([]driver.ConversationHead, string,
+	error) {
 	alone, ok := r.ConversationRepo.(driver.HeadRepo)
 	if !ok {
 		list, next, err := r.List(ctx, f, page, limit)
