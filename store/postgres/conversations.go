@@ -112,7 +112,8 @@ func scanHead(r pgx.Rows) (driver.ConversationHead, error) {
 // Heads implements driver.HeadRepo.
 func (c conversations) Heads(ctx context.Context, f conversation.Filter, after *driver.ConversationPlace,
 	limit int) ([]driver.ConversationHead, error) {
-	return many(ctx, c.tx, c.listed("id, state, desk, agent, account, channel, work_stream, contact, updated_at", f, after, limit), scanHead)
+	const columns = "id, state, desk, agent, account, channel, work_stream, contact, updated_at"
+	return many(ctx, c.tx, c.listed(columns, f, after, limit), scanHead)
 }
 
 // listed reads columns of a page of a list.
