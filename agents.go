@@ -32,8 +32,9 @@ func init() {
 
 // SaveAgent creates an agent (Version 0; the id is the host's) or replaces its
 // settings. State and whatever the store keeps are ignored. An agent who is
-// disabled, or loses the permission or the switch for chats, loses every right
-// and offer with this change, and its conversations are handed on.
+// disabled loses every right. One who is disabled, or loses the permission or the
+// switch for chats, loses its offers with this change, and a job hands its
+// conversations on.
 type SaveAgent struct {
 	Key   Key           `json:"-"`
 	Agent routing.Agent `json:"agent"`
@@ -160,7 +161,10 @@ type SetPresence struct {
 	Reason   string           `json:"reason,omitempty"` // custom, a short code
 }
 
-// SetPresence carries the command out.
+// SetPresence carries the command out; agents set their own, supervisors
+// everybody's. It counts as a heart-beat: from then on Heartbeat is called, or the
+// agent is Offline a minute later. ErrInvalid for a presence that is none, ErrNotFound
+// when there is no such agent.
 func (e *Engine) SetPresence(ctx context.Context, p Principal, c SetPresence) error {
 	_, err := command(ctx, e, opSetPresence, p, c.Key, c, func(u *unit) (struct{}, error) {
 		if err := u.allow(ActPresence, Resource{Kind: "agent", ID: string(c.Agent), Owner: c.Agent}); err != nil {

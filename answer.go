@@ -224,7 +224,9 @@ type AddNote struct {
 	Text         string          `json:"text"`
 }
 
-// AddNote carries the command out.
+// AddNote carries the command out, for whoever may write notes there, also while
+// somebody else has the conversation and after its end. ErrInvalid for a text that
+// is blank or above 1 MiB.
 func (e *Engine) AddNote(ctx context.Context, p Principal, c AddNote) (Posted, error) {
 	return command(ctx, e, opAddNote, p, c.Key, c, func(u *unit) (Posted, error) {
 		d, err := u.draft(c.Conversation, ActNote)

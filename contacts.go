@@ -30,7 +30,8 @@ type ContactSaved struct {
 	Version int64                  `json:"version"`
 }
 
-// SaveContact carries the command out.
+// SaveContact carries the command out. ErrNotFound for a contact that the principal
+// may not see, ErrStale for one that has changed since Version or was merged.
 func (e *Engine) SaveContact(ctx context.Context, p Principal, c SaveContact) (ContactSaved, error) {
 	return command(ctx, e, opSaveContact, p, c.Key, c, func(u *unit) (ContactSaved, error) {
 		want := c.Contact

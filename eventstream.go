@@ -168,7 +168,8 @@ func (s sse) batch(b Batch) error {
 }
 
 // HTTPStatus is the status that suits an error of this library, for hosts that
-// answer over HTTP: 400, 403, 404, 409, 503, and 500 for anything else.
+// answer over HTTP: 400, 403, 404, 409, 422 (ErrUnsupported) and 503; 200 for nil, 500
+// for anything else.
 func HTTPStatus(err error) int {
 	for _, known := range []struct {
 		kind   error

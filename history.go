@@ -223,7 +223,8 @@ func (e *Engine) Transcript(ctx context.Context, p Principal, id conversation.ID
 }
 
 // ConversationEvents returns the record of a conversation with Seq above after,
-// oldest first, gap-free: what a console resumes on.
+// oldest first, gap-free,
+// at most limit (1 to 200): what a console resumes on.
 func (e *Engine) ConversationEvents(ctx context.Context, p Principal, id conversation.ID, after int64,
 	limit int) (out []conversation.Event, err error) {
 	err = e.read(ctx, p, id, func(ctx context.Context, tx store.Tx, _ conversation.Conversation) (err error) {
@@ -267,7 +268,8 @@ func (e *Engine) reader(ctx context.Context, tx store.Tx, p Principal) (Who, err
 	return e.who(ctx, tx, s, p)
 }
 
-// Audit returns audit rows with Seq above after, oldest first, at most limit.
+// Audit returns audit rows with Seq above after, oldest first, at most limit (1 to
+// 1000). It needs ActReadAudit, which administrators and hosts have.
 func (e *Engine) Audit(ctx context.Context, p Principal, after int64, limit int) (out []store.AuditEntry, err error) {
 	err = e.query(ctx, p, ActReadAudit, Resource{Kind: "audit", ID: string(p.Workspace)}, func(ctx context.Context, tx store.Tx,
 		_ *settings) (err error) {

@@ -169,7 +169,8 @@ type End struct {
 	Seen int64 `json:"seen,omitempty"`
 }
 
-// State is a command's result: where the conversation stands.
+// State is what a command that moves a conversation returns: which one, its state
+// now (a conversation.State), and the number of its last event.
 type State struct {
 	Conversation conversation.ID    `json:"conversation"`
 	State        conversation.State `json:"state"`

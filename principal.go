@@ -48,10 +48,14 @@ type Principal struct {
 	IP string
 }
 
-// Host is the embedding program itself, with every right in the workspace.
+// Host is the principal of the embedding program itself, with every right in the
+// workspace. Who a person is, and whether it may come in, the host has asked before.
 func Host(ws WorkspaceID) Principal { return Principal{Workspace: ws, Kind: KindHost, ID: "host"} }
 
-// AgentPrincipal is an agent with the roles given.
+// AgentPrincipal is an agent with the roles given, RoleAgent when none is. The host
+// has authenticated it; whether it is disabled, and on which desks it is, the
+// Engine reads of the stored agent. An agent that is not stored is judged by the
+// policy alone.
 func AgentPrincipal(ws WorkspaceID, agent routing.AgentID, roles ...Role) Principal {
 	if len(roles) == 0 {
 		roles = []Role{RoleAgent}

@@ -41,9 +41,9 @@ func (e *Engine) Place(ctx context.Context, p Principal, id conversation.ID) (Pl
 	return out, err
 }
 
-// Waiting explains why a conversation waits for an agent and how it was decided
-// so far.
-type Waiting struct {
+// Explained is what Explain says: why a conversation waits for an agent and how it
+// was decided so far.
+type Explained struct {
 	// Now is who was considered and what excluded each; nil when it does not
 	// wait.
 	Now *routing.Explanation `json:"now,omitempty"`
@@ -53,8 +53,8 @@ type Waiting struct {
 
 // Explain says who was considered for a waiting conversation, what excludes
 // each agent, and what was decided before. ErrUnavailable as for Place.
-func (e *Engine) Explain(ctx context.Context, p Principal, id conversation.ID) (Waiting, error) {
-	var out Waiting
+func (e *Engine) Explain(ctx context.Context, p Principal, id conversation.ID) (Explained, error) {
+	var out Explained
 	err := e.read(ctx, p, id, func(ctx context.Context, tx store.Tx, _ conversation.Conversation) (err error) {
 		if out.Decisions, err = tx.Work().Decisions(ctx, routing.ItemID(id)); err != nil {
 			return err

@@ -60,7 +60,8 @@ type Config struct {
 	Blobs blob.Store
 	// Bots that work streams may name.
 	Bots []bot.Bot
-	// Strategies that queues may name besides the built-in ones.
+	// Strategies that queues may name besides the built-in ones, each under its own
+	// Name.
 	Strategies map[string]routing.Strategy
 	// Policy decides what principals may do and see; nil means DefaultPolicy.
 	Policy Policy
@@ -91,7 +92,8 @@ type Config struct {
 	BotTimeout time.Duration
 	// Poll is how often the store is asked without a hint; 0: 1 s.
 	Poll time.Duration
-	// MaxTries bounds how often an Attempt is tried; 0: 30, some two hours.
+	// MaxTries bounds how often an Attempt is tried; 0: 30, which takes
+	// 46 to 92 minutes, by chance. Carriers have pauses of their own.
 	MaxTries int
 	// MaxAppending bounds the webhooks that wait for the store at once; more
 	// are answered 503 so that the provider repeats; 0: 4096.
@@ -120,7 +122,9 @@ type Config struct {
 	KeepLinks time.Duration
 }
 
-// Hooks observe. They must return quickly, must not call the Engine, and may be
+// Hooks observe what this process does: of what another one decided, received or
+// sent they tell nothing, so that consoles follow Engine.Stream instead. They are
+// called after the commit, must return quickly, must not call the Engine, and may be
 // called at once. Arguments are ids and kinds, never text.
 type Hooks struct {
 	// Received: envelopes of one webhook are stored; new ones counted.

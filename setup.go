@@ -535,7 +535,8 @@ func (e *Engine) DeleteAccount(ctx context.Context, p Principal, c DeleteAccount
 	return err
 }
 
-// Accounts lists the accounts without their secrets.
+// Accounts lists the accounts, deleted ones too (Account.Deleted), without their
+// secrets. It needs ActConfigure.
 func (e *Engine) Accounts(ctx context.Context, p Principal) ([]channel.Account, error) {
 	var out []channel.Account
 	err := e.query(ctx, p, ActConfigure, Resource{Kind: "workspace", ID: string(p.Workspace)}, func(ctx context.Context, tx store.Tx,

@@ -113,7 +113,8 @@ func (c Choice) Valid() error {
 	return c.Picker.Valid()
 }
 
-// Valid says what is wrong with a picker: ErrInvalid.
+// Valid refuses a picker with ErrInvalid: a mode that is none, values that have not
+// the mode's form, a min that is not before the max, an initial value outside them.
 func (p Picker) Valid() error {
 	form, known := pickerForms[p.Mode]
 	if !known {

@@ -52,7 +52,9 @@ const maxLabelChars = 20
 // other language.
 type Texts = map[string]map[string]string
 
-// ValidateTexts checks lengths; where names the thing that holds them.
+// ValidateTexts checks lengths: labels of buttons have at most 20 characters,
+// welcome, away and holiday messages MaxAutoChars. The error is ErrInvalid; where
+// names in it the thing that holds the texts.
 func ValidateTexts(where string, texts Texts) error {
 	for name, byLang := range texts {
 		for lang, text := range byLang {

@@ -325,7 +325,8 @@ func (d *Draft) MoveTo(desk DeskID, actor string) {
 	d.C.Desk = desk
 }
 
-// Merge ends the conversation because another goes on with its messages.
+// Merge ends the conversation because another goes on with its messages. A
+// *MoveError (ErrInvalid) for one that has ended.
 func (d *Draft) Merge(into ID, actor string) error {
 	if err := d.Close(actor, "merged"); err != nil {
 		return err
@@ -413,7 +414,8 @@ func (c Conversation) AwaitsComment(now time.Time) bool {
 	return c.RatedThisEnd() && now.Before(c.Rating.CommentUntil)
 }
 
-// CommentRating keeps the comment that was announced.
+// CommentRating keeps the comment that was announced. It is for a conversation that
+// has a Rating.
 func (d *Draft) CommentRating(text string) {
 	r := *d.C.Rating
 	r.Comment, r.CommentUntil = text, time.Time{}

@@ -47,7 +47,7 @@ func (f Filter) Nothing() bool {
 	return f.States != nil && len(f.States) == 0 || f.Desks != nil && len(f.Desks) == 0 || f.IDs != nil && len(f.IDs) == 0
 }
 
-// Check refuses what no conversation can be, such as a state that is misspelt.
+// Check refuses a state that is none of States: ErrInvalid. Ids are not looked up.
 func (f Filter) Check() error {
 	for _, s := range f.States {
 		if !slices.Contains(States(), s) {

@@ -73,7 +73,8 @@ func (d *Draft) setControl(to Controller, actor string) {
 	d.event(Event{Kind: EvControl, Actor: actor, From: string(from), To: string(to)}, false)
 }
 
-// CheckFence refuses an answer that was begun under an earlier holder.
+// CheckFence refuses an answer that was begun under an earlier holder: ErrStale
+// unless who still has the word, by this fencing number.
 func (d *Draft) CheckFence(who Controller, fence int64) error {
 	if d.C.Control != who || d.C.Fence != fence {
 		return fmt.Errorf("conversation: %s is now with %s (fence %d, not %d): %w", d.C.ID, d.C.Control, d.C.Fence, fence, ErrStale)

@@ -182,7 +182,9 @@ type Receipt struct {
 	ID string
 }
 
-// Refuse is the error of Plan and Send for what will never leave.
+// Refuse is the error of Plan and Send for what will never leave, a permanent
+// *channel.SendError: the engine does not try again, and shows reason and detail.
+// detail holds no secret and no word of the notice.
 func Refuse(reason channel.Reason, status int, detail string) error {
 	return &channel.SendError{Disposition: channel.Permanent, Reason: reason, Status: status, Detail: detail}
 }

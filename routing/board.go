@@ -88,7 +88,8 @@ type BoardOptions struct {
 	Brief bool
 }
 
-// NewBoard returns an empty Board at the zero time.
+// NewBoard returns an empty Board at the zero time. ErrInvalid for a strategy that is
+// nil, is built in, or has another Name than its key.
 func NewBoard(o BoardOptions) (*Board, error) {
 	for name, s := range o.Strategies {
 		if _, taken := builtIn[name]; taken {

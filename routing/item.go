@@ -10,7 +10,8 @@ import (
 // time in contact centres.
 const DefaultOfferFor = 15 * time.Second
 
-// OfferStands is how long an offer of the item stands.
+// OfferStands is how long an offer of the item stands: OfferFor, else
+// DefaultOfferFor.
 func (it Item) OfferStands() time.Duration {
 	if it.OfferFor > 0 {
 		return it.OfferFor

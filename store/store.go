@@ -98,7 +98,9 @@ func pause(ctx context.Context, run int) error {
 	}
 }
 
-// View runs fn in a read transaction of the workspace. Writes are ErrInvalid.
+// View runs fn in a read transaction of the workspace. Writes are ErrInvalid. It runs
+// once. What it reads may be of several moments on PostgreSQL, where each statement
+// sees what is committed by then.
 func (db *DB) View(ctx context.Context, ws WorkspaceID, fn func(ctx context.Context, tx Tx) error) error {
 	return db.b.View(ctx, ws, over(fn))
 }
@@ -138,5 +140,6 @@ func (db *DB) System() System { return system{db.b.System()} }
 // Stats counts what the backend did.
 func (db *DB) Stats() driver.Stats { return db.b.Stats() }
 
-// Close waits for running functions and releases everything.
+// Close waits for running functions and releases everything. Stop the engines on it
+// first; calls after it are ErrUnavailable.
 func (db *DB) Close() error { return db.b.Close() }

@@ -81,7 +81,8 @@ type BannedWord struct {
 	Instead string `json:"instead,omitempty"`
 }
 
-// Validate checks a banned word.
+// Validate checks a banned word: 1 to MaxName characters with a letter or digit
+// among them, and a suggestion of at most MaxName. The error is ErrInvalid.
 func (b BannedWord) Validate() error {
 	if err := checkText("a banned word", b.Word, 1, MaxName); err != nil {
 		return err

@@ -176,7 +176,8 @@ func (d *Draft) SetField(f Field, v Value) error {
 	return nil
 }
 
-// SetTags replaces the tags: trimmed, each once, sorted.
+// SetTags replaces the tags: trimmed, each once, sorted. ErrInvalid for more than
+// MaxTags, and for one that is empty or above MaxName characters.
 func (d *Draft) SetTags(tags ...string) error {
 	var out []string
 	for _, t := range tags {
@@ -194,7 +195,8 @@ func (d *Draft) SetTags(tags ...string) error {
 	return nil
 }
 
-// Follow adds or removes a follower.
+// Follow adds or removes a follower; twice is the same as once. ErrInvalid beyond
+// MaxFollowers.
 func (d *Draft) Follow(a AgentID, on bool) error {
 	at := slices.Index(d.T.Followers, a)
 	switch {
@@ -208,7 +210,9 @@ func (d *Draft) Follow(a AgentID, on bool) error {
 	return nil
 }
 
-// Comment adds an internal comment.
+// Comment adds an internal comment, with the names of its files. ErrInvalid for one
+// that is empty without files, above MaxBody bytes or with more than MaxValueFiles,
+// and for a second one of the same entry.
 func (d *Draft) Comment(text string, files ...string) error { return d.say(Commented, text, files) }
 
 // Answer adds a public answer of an agent. Banned words are looked for before

@@ -196,7 +196,9 @@ func (f Fields) put(n Field) Fields {
 	return f
 }
 
-// Validate checks a field by itself.
+// Validate checks a field by itself: its code, type and kind, texts within MaxName
+// and MaxDescription, options where its type takes some, and a default that it would
+// take. The error is ErrInvalid and names the field.
 func (n Field) Validate() error {
 	if !code(n.Code) {
 		return errs.New(errs.Invalid, "ticket: the code of a field is 1 to 50 of a-z 0-9 _ and begins with a letter, not %q", clip(n.Code))

@@ -66,7 +66,9 @@ type CustomState struct {
 	Names map[string]string `json:"names"` // by language
 }
 
-// Validate checks a state of a host's own.
+// Validate checks a state of a host's own: an id of 1 to 50 of a-z 0-9 _ that is
+// none of the library's, a known state that it stands for, names of at most MaxName
+// characters. The error is ErrInvalid.
 func (c CustomState) Validate() error {
 	switch {
 	case !code(c.ID):

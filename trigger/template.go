@@ -8,7 +8,7 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
-// Limits of a template.
+// Limits of a template: what fits into one notice beside its record.
 const (
 	MaxTemplate     = 64 << 10 // bytes
 	MaxPlaceholders = 200
