@@ -1,5 +1,5 @@
 // Package sangdam is customer-service messaging to embed: channels,
-// conversations with human agents, routing and storage.
+// conversations with human agents, routing, tickets, triggers and storage.
 //
 // An Engine composes the domain packages over a store. Its host mounts
 // Engine.Webhooks in its HTTP server, runs Engine.Run, and calls commands and
@@ -13,6 +13,12 @@
 // The promise: every event answered 2xx and every command answered with
 // success survives a crash, is visible exactly once, and a conversation never
 // has two owners. docs/design.md says how, and which tests prove it.
+//
+// Begin with the program in examples/firststep, then Config, Principal, and the
+// commands that it calls. A command is a struct and a method of one name: Answer
+// says what is sent, Engine.Answer sends it. It keeps no passwords and serves no
+// pages by itself: the host says who somebody is, and mounts web/console,
+// web/helpcenter or pages of its own. sangdamtest is a desk for the host's tests.
 package sangdam
 
 import (

@@ -1,11 +1,16 @@
 // Package channel defines what an adapter to a messaging provider is: the
 // content model, the Adapter interface with its optional companions, the
-// Envelope that carries one inbound event, the Attempt that carries one
-// outbound request, and the repositories of both.
+// Envelope that carries one inbound event, and the Attempt that carries one
+// outbound request.
 //
 // An adapter knows one provider and nothing of this library but this package.
 // It keeps no state of its own that matters: what must survive is in
 // Envelopes, Attempts and Accounts. Adapters are safe for concurrent use.
+//
+// A host needs Account, Content and Capabilities of it. Whoever writes an adapter
+// begins with docs/channels.md and channel/postcard, and proves it with
+// channeltest; channel/kit has what all adapters share. What leaves for another
+// place than a customer's chat is package notify.
 package channel
 
 import (
@@ -20,7 +25,8 @@ import (
 	"github.com/sangdam/sangdam/routing/hours"
 )
 
-// Identifiers. See the glossary in docs/design.md.
+// Identifiers: opaque strings that the library makes, which authorise nothing.
+// What a provider calls its things are other types (ProviderUserID, …).
 type (
 	// AccountID names an Account.
 	AccountID = id.Account

@@ -21,7 +21,7 @@ const (
 	KindSticker     ContentKind = "sticker"     // one of the provider's own pictures
 	KindCard        ContentKind = "card"        // title, text, picture, choices; several make a carousel
 	KindPostback    ContentKind = "postback"    // the customer pressed a choice; Text is what was shown
-	KindRich        ContentKind = "rich"        // a provider's own format in Raw, with Text as fallback
+	KindRich        ContentKind = "rich"        // a provider's own format in Rich, with Text as fallback
 	KindUnsupported ContentKind = "unsupported" // what the adapter does not know; Text says what it is
 )
 

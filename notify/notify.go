@@ -8,6 +8,11 @@
 // hook. A Notice is what is to be said. The engine keeps notices in its outbox,
 // asks the Carrier for the exact request once, and repeats that request byte for
 // byte until its Policy says that it is enough.
+//
+// Who wants a notice sent by a rule saves a Target (Engine.SaveTarget) and names it
+// in a trigger; who brings a way of their own implements Carrier and passes it in
+// Config.Carriers. It is not for messages to customers in their chats, which are
+// channels.
 package notify
 
 import (

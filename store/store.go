@@ -8,6 +8,11 @@
 // The backends are store/memory, store/sqlite and store/postgres; each has a
 // constructor that returns a *DB. Somebody else's backend implements
 // driver.Backend and passes storetest.
+//
+// A host opens a backend, gives it to sangdam.Config and otherwise leaves it alone:
+// who writes conversations, items or offers through DB.Update passes by the
+// policy, the audit log and the events. A record of one's own beside the library's
+// is declared with Declare and kept with Documents.
 package store
 
 import (

@@ -7,4 +7,8 @@
 // stored and an Entry of its history; Replay makes the ticket from its entries
 // alone. Who may do what, where tickets are stored and what leaves the house
 // are matters of the caller. It works without package trigger.
+//
+// A host with the Engine begins with Engine.OpenTicket and UpdateTicket, and meets
+// Ticket, Entry and Field in what they return; Open, Draft and Replay are for a
+// backend that keeps tickets itself.
 package ticket

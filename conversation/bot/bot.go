@@ -1,6 +1,11 @@
 // Package bot defines what a bot is to a conversation: something that is given
 // one customer message at a time and answers with what to say, what it learnt,
 // and whether a person should go on (CV12, CV13).
+//
+// Begin with Bot, which a host implements, or with Script, which greets, asks one
+// thing and hands over. A bot sees one conversation and has no other access: it cannot look
+// anything up in the Engine, and is called outside of transactions. It is given to
+// Config.Bots, and a work stream names it.
 package bot
 
 import (

@@ -3,6 +3,9 @@
 // without a mark, two desks that write to each other. So what is sent without a
 // person is counted, in each thread, to each person and to each domain, and is
 // held back beyond a limit. It is pure; times are given.
+//
+// The Engine asks it where Capabilities.Automatic sets limits, as mail does. It is
+// no spam filter: it judges what is sent, never what comes.
 package storm
 
 import (

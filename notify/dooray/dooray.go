@@ -1,6 +1,10 @@
 // Package dooray carries notices into a room of the Dooray messenger, by the
 // room's incoming hook, and hands tickets over as tasks of a project (Tasks). The
 // hook's address is its secret: whoever knows it can write to the room.
+//
+// New and NewTasks go into Config.Carriers. It reads nothing from rooms: what a
+// project reports about tasks comes through Engine.TargetHooks. dooraytest plays
+// both.
 package dooray
 
 import (

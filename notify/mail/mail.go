@@ -4,6 +4,10 @@
 //
 // The Message-ID is made of the notice's id, so that mail systems and people
 // recognise a mail that came twice.
+//
+// New goes into Config.Carriers; a target's settings are Settings and its password
+// the secret "password". It only sends: a mailbox from which customers' mails are
+// fetched is channel/email. mailtest is a server to try it with.
 package mail
 
 import (

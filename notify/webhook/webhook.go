@@ -6,6 +6,10 @@
 // receiver acts once. A receiver checks a request with Verify, or with any
 // library of the standard. Addresses are guarded: private networks are not
 // reached unless Options allow them.
+//
+// New goes into Config.Carriers. It only calls others: the webhooks of channels,
+// by which providers call the host, are Engine.Webhooks. webhooktest is a receiver
+// to try it with.
 package webhook
 
 import (

@@ -11,6 +11,9 @@
 // A Writer makes the rows of a journal; whoever stores them does so in the
 // transaction of the decisions. Replay reads them. Nothing here is a customer's:
 // items are kept without their contact and attributes.
+//
+// A host asks Engine.ExplainDecision, which replays it. It is no audit log: what
+// people assign is not in it.
 package journal
 
 import (

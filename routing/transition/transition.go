@@ -4,6 +4,10 @@
 // rows as they are afterwards, or to the reason why not, mostly a
 // *routing.Refused. A store only locks and loads the rows and writes what comes
 // out, so that every store gives the same answer; package store is the caller.
+//
+// Whoever writes a store of their own needs none of it: store.DB calls it above
+// every backend. It decides nothing about who is suited; that is routing.Eligible
+// and the Board.
 package transition
 
 import (

@@ -11,6 +11,9 @@
 //
 // Dir keeps blobs in a directory, Memory in the process. Another store passes
 // blobtest.
+//
+// Give a Dir to sangdam.Config.Blobs, one to each database. It serves nothing over
+// HTTP: sangdam.Attachments does, and asks for rights.
 package blob
 
 import (

@@ -5,6 +5,10 @@
 // storetest is the contract in code.
 //
 // Stability: this package may grow in a minor release.
+//
+// Begin with Backend, then Tx and its repositories, and run storetest from the
+// first method on; store/memory is the shortest whole one. A wrapper embeds a
+// Backend and overrides what it watches.
 package driver
 
 import (

@@ -9,6 +9,9 @@
 // when another commit changed one of those rows since. Unique keys and
 // counters are rows too, so that one rule covers versions, uniqueness, floors
 // and ceilings.
+//
+// It is not for production: what it was told is gone with the process. sqlite.Open and
+// postgres.Open take the place of New.
 package memory
 
 import (

@@ -15,6 +15,10 @@
 // principal may see and do is asked of the Engine with every request. Requests
 // that change something are refused unless the browser says that they come from
 // these pages (Sec-Fetch-Site or Origin).
+//
+// Begin with NewHandler and Options. It signs nobody in, keeps no passwords and no
+// session, and has no interface for programs: those are the Engine's methods and
+// sangdam.EventStream.
 package console
 
 import (

@@ -5,6 +5,8 @@
 // The rows come as a sequence and are written as they come, so that a long table
 // needs no memory of its size. Tickets and Categories make the tables of the
 // library's own lists, which hold what the list on the screen holds.
+//
+// It is not a backup: a backup of conversations with their files is Engine.BackUp.
 package export
 
 import (

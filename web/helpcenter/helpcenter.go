@@ -13,6 +13,9 @@
 // one inquiry. Requests from pages of other sites are refused, each address may
 // send so much in an hour, and a field that people do not see catches programs
 // that fill everything in.
+//
+// Begin with NewHandler; NewRatings is the page behind the rating links of mails.
+// It holds no articles, and no list of a customer's own inquiries.
 package helpcenter
 
 import (
