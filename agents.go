@@ -224,7 +224,8 @@ func (u *unit) setPresence(agent routing.AgentID, to routing.Presence, reason st
 // Heartbeat says that the agents' consoles live. A host calls it for connected
 // agents at least every 20 s; 60 s without one makes an agent Offline. It
 // costs one write for all of them. Agents who are Offline, or unknown, are
-// named by an *OfflineAgents error; the others' heart-beats count all the same.
+// named by an *OfflineAgents error; the others' heart-beats count all the same. It
+// takes no Principal: the host reports for many at once whose connections it holds.
 func (e *Engine) Heartbeat(ctx context.Context, ws WorkspaceID, agents ...routing.AgentID) error {
 	offline, err := e.db.System().BeatAgents(ctx, ws, agents)
 	if err == nil && len(offline) > 0 {

@@ -329,7 +329,7 @@ type Outbound struct {
 	Content Content
 	// Reply, if not nil and unexpired, may be used for the whole Attempt.
 	Reply *ReplyHandle
-	// Sender is the name and picture shown as the author where the channel can.
+	// SenderName and SenderIcon are shown as the author where the channel can.
 	SenderName string
 	SenderIcon string
 	// State is the newest Inbound.State of the chat; nil where there was none.

@@ -18,7 +18,7 @@ import (
 	"github.com/sangdam/sangdam/internal/id"
 )
 
-// Identifiers.
+// Identifiers, all of them strings: the library's own, and AgentID the host's.
 type (
 	ID           = id.Conversation
 	MessageID    = id.Message

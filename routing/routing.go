@@ -46,7 +46,8 @@ import (
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
-// Identifiers. AgentID is the host's own opaque string.
+// Identifiers, all of them strings. AgentID is the host's own; the others the
+// library or the administrator makes.
 type (
 	DeskID       = id.Desk
 	WorkStreamID = id.WorkStream
@@ -315,14 +316,18 @@ type Agent struct {
 	Picture string `json:"picture,omitempty"`
 	Email   string `json:"email,omitempty"`
 	// Role is administrator, supervisor or agent.
-	Role        string             `json:"role"`
+	Role string `json:"role"`
+	// Three things are needed before the agent is offered a kind of work: the
+	// permission for it, its switch in Assign (which is not the command Assign,
+	// by which a person gives one conversation), and room in Capacity. Left out
+	// there, ProfileUnits has no room, and any other profile no cap.
 	Permissions []Permission       `json:"permissions,omitempty"`
-	Capacity    map[Profile]int    `json:"capacity,omitempty"`
-	Skills      []Skill            `json:"skills,omitempty"`
-	Hours       *hours.Calendar    `json:"hours,omitempty"`
-	Disabled    bool               `json:"disabled,omitempty"`
 	Assign      AssignmentSwitches `json:"assign"`
-	State       AgentState         `json:"-"`
+	Capacity    map[Profile]int    `json:"capacity,omitempty"` // in units
+	Skills      []Skill            `json:"skills,omitempty"`
+	Hours       *hours.Calendar    `json:"hours,omitempty"` // of this agent alone; nil: always
+	Disabled    bool               `json:"disabled,omitempty"`
+	State       AgentState         `json:"-"` // kept by the store
 	Attributes  map[string]string  `json:"attributes,omitempty"`
 }
 
