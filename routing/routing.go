@@ -322,11 +322,11 @@ type Agent struct {
 	// by which a person gives one conversation), and room in Capacity. Left out
 	// there, ProfileUnits has no room, and any other profile no cap.
 	Permissions []Permission       `json:"permissions,omitempty"`
-	Assign      AssignmentSwitches `json:"assign"`
 	Capacity    map[Profile]int    `json:"capacity,omitempty"` // in units
 	Skills      []Skill            `json:"skills,omitempty"`
 	Hours       *hours.Calendar    `json:"hours,omitempty"` // of this agent alone; nil: always
 	Disabled    bool               `json:"disabled,omitempty"`
+	Assign      AssignmentSwitches `json:"assign"`
 	State       AgentState         `json:"-"` // kept by the store
 	Attributes  map[string]string  `json:"attributes,omitempty"`
 }

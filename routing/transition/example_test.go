@@ -19,7 +19,8 @@ func ExampleReserve() {
 			Uses: []routing.Use{{Profile: routing.ProfileUnits, Units: 1}}}
 		return transition.Reserve(transition.Rows{Item: &waiting, Agents: []routing.Agent{mina}},
 			transition.Reservation{Item: item, ItemVersion: 1, Agent: "mina", Now: now,
-				Offer: &routing.Offer{ID: routing.OfferID("offer of " + item), Item: item, Agent: "mina", State: routing.OfferPending, OfferedAt: now}})
+				Offer: &routing.Offer{ID: routing.OfferID("offer of " + item), Item: item, Agent: "mina",
+					State: routing.OfferPending, OfferedAt: now}})
 	}
 
 	first, err := reserve("c1")
