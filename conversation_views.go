@@ -81,7 +81,9 @@ type SaveConversationView struct {
 	View ConversationView `json:"view"`
 }
 
-// SaveConversationView carries the command out.
+// SaveConversationView carries the command out: one's own view, or with
+// ActConfigure everybody's. ErrInvalid for a view without a name or with a filter
+// that cannot be, ErrStale when it is not of the version given.
 func (e *Engine) SaveConversationView(ctx context.Context, p Principal, c SaveConversationView) (Saved, error) {
 	return command(ctx, e, opSaveConversationView, p, c.Key, c, func(u *unit) (Saved, error) {
 		v := c.View
@@ -107,7 +109,8 @@ type DeleteConversationView struct {
 	Version int64  `json:"version"`
 }
 
-// DeleteConversationView carries the command out.
+// DeleteConversationView carries the command out, as saving is allowed. ErrNotFound,
+// and ErrStale when the view is not of the version given.
 func (e *Engine) DeleteConversationView(ctx context.Context, p Principal, c DeleteConversationView) error {
 	return deleteOwned(ctx, e, opDeleteConversationView, p, c.Key, c, conversationViewKind, c.View, c.Version, ActTemplate,
 		func(v *ConversationView) routing.AgentID { return v.Owner })

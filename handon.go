@@ -253,8 +253,7 @@ func (u *unit) handOnOne(d *conversation.Draft, why handOnWhy) error {
 
 // RemoveFromDesk takes an agent off a desk: out of every conversation of that
 // desk, which go to others; other desks are untouched (RT12). The desk's last
-// agent is ErrInvalid. Its offers and the first 20 conversations go at once, the
-// rest by a job.
+// agent is ErrInvalid.
 type RemoveFromDesk struct {
 	Key   Key             `json:"-"`
 	Desk  routing.DeskID  `json:"desk"`

@@ -140,7 +140,8 @@ type DeleteMacro struct {
 	Version int64  `json:"version"`
 }
 
-// DeleteMacro carries the command out.
+// DeleteMacro carries the command out. ErrNotFound, and ErrStale when the macro is not
+// of the version given.
 func (e *Engine) DeleteMacro(ctx context.Context, p Principal, c DeleteMacro) error {
 	_, err := command(ctx, e, opDeleteMacro, p, c.Key, c, func(u *unit) (none struct{}, err error) {
 		if err := u.allow(ActConfigure, Resource{Kind: kindMacro, ID: c.Macro}); err != nil {

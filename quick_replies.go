@@ -147,7 +147,8 @@ type DeleteQuickReply struct {
 	Version int64  `json:"version"`
 }
 
-// DeleteQuickReply carries the command out.
+// DeleteQuickReply carries the command out: one's own, or with ActConfigure any.
+// ErrNotFound, and ErrStale when it is not of the version given.
 func (e *Engine) DeleteQuickReply(ctx context.Context, p Principal, c DeleteQuickReply) error {
 	return deleteOwned(ctx, e, opDeleteQuickReply, p, c.Key, c, quickReplyKind, c.Reply, c.Version, ActTemplate,
 		func(r *QuickReply) routing.AgentID { return r.Owner })

@@ -132,7 +132,8 @@ type DeleteSubscription struct {
 	Version      int64  `json:"version"`
 }
 
-// DeleteSubscription carries the command out.
+// DeleteSubscription carries the command out. What is queued for the target already
+// still leaves. ErrNotFound, and ErrStale when it is not of the version given.
 func (e *Engine) DeleteSubscription(ctx context.Context, p Principal, c DeleteSubscription) error {
 	_, err := command(ctx, e, opDeleteSubscription, p, c.Key, c, func(u *unit) (none struct{}, err error) {
 		if err := u.allow(ActConfigure, Resource{Kind: kindSubscription, ID: c.Subscription}); err != nil {

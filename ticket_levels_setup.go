@@ -48,7 +48,8 @@ type DeleteServiceLevel struct {
 	Version int64  `json:"version"`
 }
 
-// DeleteServiceLevel carries the command out.
+// DeleteServiceLevel carries the command out. ErrNotFound, and ErrStale when it is not
+// of the version given.
 func (e *Engine) DeleteServiceLevel(ctx context.Context, p Principal, c DeleteServiceLevel) error {
 	_, err := command(ctx, e, opDeleteServiceLevel, p, c.Key, c, func(u *unit) (struct{}, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: levelKind.name, ID: c.Level}); err != nil {

@@ -245,7 +245,10 @@ type DeleteField struct {
 	Reset bool `json:"reset,omitempty"`
 }
 
-// DeleteField carries the command out.
+// DeleteField carries the command out and returns the fields' new version.
+// ErrNotFound when there is no such field, ErrInvalid for a field of
+// the library's, which is reset instead, ErrStale when the fields are not of the version
+// given.
 func (e *Engine) DeleteField(ctx context.Context, p Principal, c DeleteField) (Saved, error) {
 	return command(ctx, e, opDeleteField, p, c.Key, c, func(u *unit) (Saved, error) {
 		return u.changeFields(c.Version, c.Code, func(f ticket.Fields) (ticket.Fields, error) {
@@ -282,7 +285,9 @@ type SaveForm struct {
 	Form ticket.Form `json:"form"`
 }
 
-// SaveForm carries the command out.
+// SaveForm carries the command out. ErrNotFound when the category is not in the intake
+// tree, ErrInvalid for a field that is no customer field, is deleted or is named twice,
+// ErrStale when the form is not of the version given.
 func (e *Engine) SaveForm(ctx context.Context, p Principal, c SaveForm) (Saved, error) {
 	return command(ctx, e, opSaveForm, p, c.Key, c, func(u *unit) (Saved, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: "ticket_form", ID: string(c.Form.Category)}); err != nil {
@@ -368,7 +373,8 @@ type DeleteTemplate struct {
 	Version  int64  `json:"version"`
 }
 
-// DeleteTemplate carries the command out.
+// DeleteTemplate carries the command out: one's own, or with ActConfigure any.
+// ErrNotFound, and ErrStale when it is not of the version given.
 func (e *Engine) DeleteTemplate(ctx context.Context, p Principal, c DeleteTemplate) error {
 	return deleteOwned(ctx, e, opDeleteTemplate, p, c.Key, c, templateKind, c.Template, c.Version, ActTemplate,
 		func(t *ticket.AnswerTemplate) ticket.AgentID { return t.Owner })
@@ -451,7 +457,8 @@ type SaveBannedWord struct {
 	Word ticket.BannedWord `json:"word"`
 }
 
-// SaveBannedWord carries the command out.
+// SaveBannedWord carries the command out. ErrInvalid as ticket.BannedWord.Validate says,
+// ErrAlreadyExists for a word that is there, however it is written.
 func (e *Engine) SaveBannedWord(ctx context.Context, p Principal, c SaveBannedWord) (Saved, error) {
 	return command(ctx, e, opSaveBannedWord, p, c.Key, c, func(u *unit) (Saved, error) {
 		b := c.Word
@@ -478,7 +485,8 @@ type DeleteBannedWord struct {
 	Version int64  `json:"version"`
 }
 
-// DeleteBannedWord carries the command out.
+// DeleteBannedWord carries the command out. ErrNotFound, and ErrStale when it is not of
+// the version given.
 func (e *Engine) DeleteBannedWord(ctx context.Context, p Principal, c DeleteBannedWord) error {
 	_, err := command(ctx, e, opDeleteBannedWord, p, c.Key, c, func(u *unit) (struct{}, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: bannedKind.name, ID: c.Word}); err != nil {
@@ -610,7 +618,9 @@ type SaveTicketView struct {
 	View ticket.View `json:"view"`
 }
 
-// SaveTicketView carries the command out.
+// SaveTicketView carries the command out: one's own view, or with ActConfigure
+// everybody's. ErrInvalid for a condition or column that tickets do not have, ErrStale
+// when it is not of the version given.
 func (e *Engine) SaveTicketView(ctx context.Context, p Principal, c SaveTicketView) (Saved, error) {
 	return command(ctx, e, opSaveTicketView, p, c.Key, c, func(u *unit) (Saved, error) {
 		v := c.View
@@ -640,7 +650,8 @@ type DeleteTicketView struct {
 	Version int64  `json:"version"`
 }
 
-// DeleteTicketView carries the command out.
+// DeleteTicketView carries the command out, as saving is allowed. ErrNotFound, and
+// ErrStale when the view is not of the version given.
 func (e *Engine) DeleteTicketView(ctx context.Context, p Principal, c DeleteTicketView) error {
 	return deleteOwned(ctx, e, opDeleteTicketView, p, c.Key, c, viewKind, c.View, c.Version, ActTemplate,
 		func(v *ticket.View) ticket.AgentID { return v.Owner })
