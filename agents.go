@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
@@ -134,15 +135,21 @@ func (e *Engine) agentsSeen(ctx context.Context, tx store.Tx, s *settings, p Pri
 type Held struct {
 	Offers      []routing.Offer      `json:"offers"`
 	Assignments []routing.Assignment `json:"assignments"`
+	// Consultations are what colleagues ask the agent to take over.
+	Consultations []conversation.Consultation `json:"consultations"`
 }
 
-// Held lists an agent's open offers and assignments, oldest first. An agent may
+// Held lists an agent's open offers, assignments and questions of colleagues,
+// each oldest first. An agent may
 // ask for itself; supervisors for anybody.
 func (e *Engine) Held(ctx context.Context, p Principal, agent routing.AgentID) (out Held, err error) {
 	err = e.query(ctx, p, ActPresence, Resource{Kind: "agent", ID: string(agent), Owner: agent}, func(ctx context.Context, tx store.Tx,
 		_ *settings) (err error) {
-		out.Offers, out.Assignments, err = tx.Work().HeldBy(ctx, agent)
+		if out.Offers, out.Assignments, err = tx.Work().HeldBy(ctx, agent); err != nil {
+			return err
+		}
 		out.Offers, out.Assignments = listed(out.Offers), listed(out.Assignments)
+		out.Consultations, err = askedOf(ctx, tx, agent)
 		return err
 	})
 	return out, err

@@ -233,17 +233,25 @@ func (e *Engine) AddNote(ctx context.Context, p Principal, c AddNote) (Posted, e
 		if err != nil {
 			return Posted{}, err
 		}
-		if strings.TrimSpace(c.Text) == "" || len(c.Text) > maxText {
-			return Posted{}, errs.New(errs.Invalid, "sangdam: a note has 1 to %d bytes of text", maxText)
-		}
-		m := conversation.Message{ID: conversation.MessageID(newID()), Content: channel.Text(c.Text), Direction: conversation.Internal,
-			Author: conversation.Author{Kind: conversation.ByAgent, Agent: p.agent(), Name: string(p.Kind)}}
-		if err := u.hideSaid(d.C, &m); err != nil {
+		m, err := u.note(d, c.Text)
+		if err != nil {
 			return Posted{}, err
 		}
-		m = d.AddNote(m)
 		return Posted{Message: m.ID, Conversation: d.C.ID, Seq: m.Seq}, nil
 	})
+}
+
+// note adds an internal note of the principal's.
+func (u *unit) note(d *conversation.Draft, text string) (conversation.Message, error) {
+	if strings.TrimSpace(text) == "" || len(text) > maxText {
+		return conversation.Message{}, errs.New(errs.Invalid, "sangdam: a note has 1 to %d bytes of text", maxText)
+	}
+	m := conversation.Message{ID: conversation.MessageID(newID()), Content: channel.Text(text), Direction: conversation.Internal,
+		Author: conversation.Author{Kind: conversation.ByAgent, Agent: u.p.agent(), Name: string(u.p.Kind)}}
+	if err := u.hideSaid(d.C, &m); err != nil {
+		return conversation.Message{}, err
+	}
+	return d.AddNote(m), nil
 }
 
 // Resend sends a message again whose outcome is unknown or failed, as a new

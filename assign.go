@@ -250,7 +250,10 @@ func (u *unit) stillServes(o routing.Offer) error {
 }
 
 // own records an assignment in its conversation or ticket.
-func (u *unit) own(as routing.Assignment) (Owned, error) {
+func (u *unit) own(as routing.Assignment) (Owned, error) { return u.ownAfter(as, "") }
+
+// ownAfter is own where the agent was asked before, and has said yes to that.
+func (u *unit) ownAfter(as routing.Assignment, consulted string) (Owned, error) {
 	if id, is := ofTicket(as.Item); is {
 		return Owned{Ticket: id, Agent: as.Agent, Assignment: as.ID}, u.ownTicket(id, as)
 	}
@@ -263,6 +266,16 @@ func (u *unit) own(as routing.Assignment) (Owned, error) {
 		return Owned{}, err
 	}
 	u.toDesk(d, it.Queue)
+	if consulted != "" {
+		asked, err := open(d, consulted)
+		if err != nil {
+			return Owned{}, err
+		}
+		if asked.Desk != "" {
+			d.MoveTo(asked.Desk, u.p.actor())
+		}
+		d.EndConsultation(conversation.ConsultationAccepted, "", u.p.actor())
+	}
 	if err := d.Assigned(as.Agent, u.p.actor()); err != nil {
 		return Owned{}, err
 	}
@@ -406,6 +419,8 @@ type give struct {
 	from  bool // also from who holds it now
 	// reason ends the hold that is replaced.
 	reason routing.EndReason
+	// consulted is the question that the agent says yes to; empty for none.
+	consulted string
 }
 
 // give is the one path of pick, transfer and force: the same Reserve as the
@@ -462,7 +477,7 @@ func (u *unit) give(c conversation.ID, agent routing.AgentID, how give) (Owned, 
 			}
 		}
 	}
-	return u.own(*r.Assignment)
+	return u.ownAfter(*r.Assignment, how.consulted)
 }
 
 // workItem returns the conversation's item. A conversation that a bot has, or

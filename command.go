@@ -56,6 +56,8 @@ type unit struct {
 	asked  bool
 	// unrated says that an ending asks for no rating.
 	unrated bool
+	// consulted are the decisions about whom an owner asks, until they are kept.
+	consulted []routing.Decision
 	// changes are the records that this unit made or changed, each once, for the
 	// stages at its end; changedAt is where each is among them.
 	changes   []change

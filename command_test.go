@@ -175,6 +175,20 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 				_, err := w.eng.Assign(w.ctx, p, sangdam.Assign{Conversation: id, Agent: "stranger", Force: true})
 				return err
 			},
+			"Consult": func(p sangdam.Principal) error {
+				_, err := w.eng.Consult(w.ctx, p, sangdam.Consult{Conversation: id, Agent: "stranger"})
+				return err
+			},
+			"AcceptConsultation": func(p sangdam.Principal) error {
+				_, err := w.eng.AcceptConsultation(w.ctx, p, sangdam.AcceptConsultation{Consultation: "x"})
+				return err
+			},
+			"DeclineConsultation": func(p sangdam.Principal) error {
+				return w.eng.DeclineConsultation(w.ctx, p, sangdam.DeclineConsultation{Consultation: "x"})
+			},
+			"WithdrawConsultation": func(p sangdam.Principal) error {
+				return w.eng.WithdrawConsultation(w.ctx, p, sangdam.WithdrawConsultation{Consultation: "x"})
+			},
 			"Transfer": func(p sangdam.Principal) error {
 				_, err := w.eng.Transfer(w.ctx, p, sangdam.Transfer{Conversation: id, Agent: "stranger"})
 				return err

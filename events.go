@@ -69,7 +69,7 @@ func (e *Engine) Watch() (hints <-chan struct{}, stop func()) {
 func (e *Engine) shown(ctx context.Context, w Who, ev store.Event) (store.Event, bool, error) {
 	r := eventResource(ev)
 	ok, err := e.sees(ctx, w, r)
-	if err != nil || ok || (ev.FormerDesk == "" && ev.FormerAgent == "") {
+	if err != nil || ok || (ev.FormerDesk == "" && ev.FormerAgent == "" && ev.FormerAsked == "") {
 		return ev, ok, err
 	}
 	if ev.FormerDesk != "" {
@@ -77,6 +77,9 @@ func (e *Engine) shown(ctx context.Context, w Who, ev store.Event) (store.Event,
 	}
 	if ev.FormerAgent != "" {
 		r.Owner = ev.FormerAgent
+	}
+	if ev.FormerAsked != "" {
+		r.Asked = ev.FormerAsked
 	}
 	ok, err = e.sees(ctx, w, r)
 	return store.Event{Aggregate: ev.Aggregate, ID: ev.ID, Version: ev.Version, Kind: KindGone, At: ev.At}, ok, err
@@ -86,8 +89,8 @@ func (e *Engine) shown(ctx context.Context, w Who, ev store.Event) (store.Event,
 // conversation or ticket, so is somebody's writing there, an identity one of its
 // contact.
 func eventResource(ev store.Event) Resource {
-	r := Resource{Kind: ev.Aggregate, ID: ev.ID, Desk: ev.Desk, Desks: ev.Desks, Owner: ev.Agent, Account: ev.Account, Channel: ev.Channel,
-		Stream: ev.WorkStream, Contact: ev.Contact, State: ev.State}
+	r := Resource{Kind: ev.Aggregate, ID: ev.ID, Desk: ev.Desk, Desks: ev.Desks, Owner: ev.Agent, Asked: ev.Asked, Account: ev.Account,
+		Channel: ev.Channel, Stream: ev.WorkStream, Contact: ev.Contact, State: ev.State}
 	switch ev.Aggregate {
 	case "item":
 		s := routing.ItemID(ev.ID).Subject()
@@ -104,7 +107,7 @@ func eventResource(ev store.Event) Resource {
 
 // placed gives an event what a policy may ask of its conversation.
 func placed(ev driver.Event, c conversation.Conversation) driver.Event {
-	ev.Desk, ev.Agent, ev.Account, ev.Channel = c.Desk, c.Agent, c.Account, c.Channel
+	ev.Desk, ev.Agent, ev.Asked, ev.Account, ev.Channel = c.Desk, c.Agent, c.Asked(), c.Account, c.Channel
 	ev.WorkStream, ev.Contact, ev.State = c.WorkStream, c.Contact, c.State
 	return ev
 }

@@ -68,6 +68,7 @@ var scenarios = []scenario{
 		c.Poll, c.KeepRaw, c.KeepFeed, c.KeepResults = 20*time.Second, time.Minute, 2*time.Minute, 2*time.Minute
 	})}, play: playLost, purged: true},
 	{name: "people", play: playPeople},
+	{name: "consult", play: playConsult},
 }
 
 var intake = bot.Script{ID: "intake", Greeting: "I am a bot.", Question: "Your order number?", Field: "order",

@@ -46,17 +46,30 @@ const (
 	handOnRemoved handOnWhy = "removed"
 )
 
-// withdraw ends the pending offers of agents for items that pass allows; nil:
-// all. The items are locked first, all of them, and each agent only after: else
+// withdraw ends the pending offers of agents for items that pass allows, and their
+// part in questions before a transfer; nil: all. The items are locked first, all of them, and each agent only after: else
 // this and an agent who accepts wait for each other. What ended before the locks
 // were there is left alone.
 func (u *unit) withdraw(reason string, pass func(routing.Item) bool, agents ...routing.AgentID) error {
 	offers, err := u.offeredTo(agents)
-	if err != nil || len(offers) == 0 {
+	if err != nil {
 		return err
 	}
-	if err := u.tx.Work().LockItems(u.ctx, itemsOf(offers, nil)...); err != nil {
+	asked, err := u.consulting(agents)
+	if err != nil || len(offers)+len(asked) == 0 {
 		return err
+	}
+	items := itemsOf(offers, nil)
+	for _, c := range asked {
+		items = append(items, routing.ItemID(c.Conversation))
+	}
+	if err := u.tx.Work().LockItems(u.ctx, items...); err != nil {
+		return err
+	}
+	for _, c := range asked {
+		if err := u.leaveConsultation(c, reason, pass, agents); err != nil {
+			return err
+		}
 	}
 	locked := offers
 	if offers, err = u.offeredTo(agents); err != nil {

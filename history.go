@@ -190,7 +190,8 @@ func (e *Engine) former(ctx context.Context, tx store.Tx, p Principal, cv conver
 	return out, nil
 }
 
-// beside adds the contact to a conversation's detail, if it may be seen.
+// beside adds the contact to a conversation's detail, if it may be seen: also by
+// whom the owner asks to take the conversation over, whose customer it would be.
 func (e *Engine) beside(ctx context.Context, tx store.Tx, p Principal, out *Detail) error {
 	if out.Conversation.Contact == "" {
 		return nil
@@ -203,7 +204,8 @@ func (e *Engine) beside(ctx context.Context, tx store.Tx, p Principal, out *Deta
 	if err != nil {
 		return err
 	}
-	if ok, err := e.sees(ctx, w, contactResource(c)); err != nil || !ok {
+	ok, err := e.sees(ctx, w, contactResource(c))
+	if err != nil || !ok && !consulted(w, ActRead, conversationResource(out.Conversation)) {
 		return err
 	}
 	out.Contact = &c

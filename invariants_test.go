@@ -170,7 +170,7 @@ func (s *stateOfWorld) check() violations {
 	var v violations
 	for _, check := range []func(*violations){s.ackedEventsAreMessages, s.oneOpenConversation, s.sequencesAreGapFree, s.oneOwner,
 		s.loadIsOpenHolds,
-		s.offersEndOnce, s.nothingIsStuck, s.nothingSeenTwice, s.auditChainHolds, s.projectionsHold} {
+		s.offersEndOnce, s.questionsEnd, s.nothingIsStuck, s.nothingSeenTwice, s.auditChainHolds, s.projectionsHold} {
 		check(&v)
 	}
 	return v

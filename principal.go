@@ -143,6 +143,8 @@ type Resource struct {
 	Desks []routing.DeskID
 	// Owner is the agent who holds it.
 	Owner routing.AgentID
+	// Asked is the colleague whom the owner of a conversation asks to take it over.
+	Asked routing.AgentID
 	// Of a conversation.
 	Account channel.AccountID
 	Channel channel.Kind
@@ -179,8 +181,9 @@ type Policy interface {
 	// Authorize returns nil, ErrPermissionDenied, or ErrNotFound to hide that
 	// the thing exists. Not asked for are agents without any role, agents who are
 	// disabled (refused), work on chats without the permission or the switch
-	// (refused), and the owner of an open conversation, who may always read,
-	// answer, note, wait and end.
+	// (refused), the owner of an open conversation, who may always read, answer,
+	// note, wait and end, and whom the owner asks to take it over, who may read and
+	// note as long as that lasts.
 	Authorize(ctx context.Context, w Who, a Action, r Resource) error
 	// Scope says which records of a kind ("conversation", "contact") ActRead
 	// cannot be allowed of, so that the store need not read them. It may be too
@@ -222,7 +225,7 @@ var (
 	agentsOwn = []Action{ActAnswer, ActNote, ActEnd, ActTransfer, ActResend, ActPanel}
 	agentsAny = []Action{ActRead, ActTake, ActBegin, ActContact, ActNote, ActFetch, ActUpload, ActPanel, ActMask}
 	// deskBound are the kinds of record that belong to desks.
-	deskBound = []string{kindConversation, kindContact, kindOffer, kindAccount}
+	deskBound = []string{kindConversation, kindContact, kindOffer, kindAccount, kindConsultation}
 )
 
 // Kinds of record that a policy hears of.
@@ -233,6 +236,7 @@ const (
 	kindOffer        = "offer"
 	kindAccount      = "account"
 	kindAgent        = "agent"
+	kindConsultation = "consultation" // a question before a transfer, to who is asked
 )
 
 // Authorize implements Policy.

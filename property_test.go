@@ -47,7 +47,8 @@ func drawStep(r *rapid.T) step {
 	s.What = rapid.SampledFrom(map[byte][]string{
 		'u': {"says", "says", "says", "unsends", "follows", "picture", "ends"},
 		'a': {"online", "break", "offline", "accepts", "accepts", "declines", "answers", "answers", "answers and waits", "waits", "notes",
-			"ends", "ends finally", "picks", "transfers", "to the queue"},
+			"ends", "ends finally", "picks", "transfers", "to the queue",
+			"asks", "asks the queue", "takes", "refuses", "withdraws"},
 		't': {"restarts", "passes", "passes long"},
 		'b': {"forces", "removes", "adds", "links", "reopens"},
 	}[s.Who[0]]).Draw(r, "what")
@@ -176,6 +177,33 @@ func (w *world) bossActs(s step, d sangdam.Detail) error {
 	return err
 }
 
+// consults does what belongs to a question before a transfer.
+func (w *world) consults(what string, p sangdam.Principal, d sangdam.Detail) error {
+	c := d.Conversation
+	ask := sangdam.Consult{Conversation: c.ID, For: 15 * time.Second}
+	switch what {
+	case "asks":
+		ask.Agent = map[string]routing.AgentID{"a1": "a2", "a2": "a1"}[p.ID]
+		return errOf(w.eng.Consult(w.ctx, p, ask))
+	case "asks the queue":
+		ask.Queue = "q"
+		return errOf(w.eng.Consult(w.ctx, p, ask))
+	}
+	if c.Consultation == nil {
+		return errNothing
+	}
+	switch what {
+	case "takes":
+		if c.Asked() != "" {
+			p = w.agent(c.Asked())
+		}
+		return errOf(w.eng.AcceptConsultation(w.ctx, p, sangdam.AcceptConsultation{Consultation: c.Consultation.ID}))
+	case "refuses":
+		return w.eng.DeclineConsultation(w.ctx, p, sangdam.DeclineConsultation{Consultation: c.Consultation.ID, Reason: "busy"})
+	}
+	return w.eng.WithdrawConsultation(w.ctx, p, sangdam.WithdrawConsultation{Consultation: c.Consultation.ID})
+}
+
 func (w *world) agentActs(s step, text string, d sangdam.Detail) error {
 	id := routing.AgentID(s.Who)
 	p, c := w.agent(id), d.Conversation.ID
@@ -210,6 +238,8 @@ func (w *world) agentActs(s step, text string, d sangdam.Detail) error {
 	case "transfers":
 		_, err = w.eng.Transfer(w.ctx, p, sangdam.Transfer{Conversation: c, Agent: map[routing.AgentID]routing.AgentID{"a1": "a2",
 			"a2": "a1"}[id]})
+	case "asks", "asks the queue", "takes", "refuses", "withdraws":
+		return w.consults(s.What, p, d)
 	case "to the queue":
 		_, err = w.eng.Transfer(w.ctx, p, sangdam.Transfer{Conversation: c, Queue: "q"})
 	}

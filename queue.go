@@ -49,6 +49,9 @@ type Explained struct {
 	Now *routing.Explanation `json:"now,omitempty"`
 	// Decisions are the summaries of what was offered or assigned, oldest first.
 	Decisions []routing.Decision `json:"decisions"`
+	// Asked are the decisions about whom of a queue its owners asked to take it
+	// over, oldest first.
+	Asked []routing.Decision `json:"asked,omitempty"`
 }
 
 // Explain says who was considered for a waiting conversation, what excludes
@@ -60,6 +63,9 @@ func (e *Engine) Explain(ctx context.Context, p Principal, id conversation.ID) (
 			return err
 		}
 		out.Decisions = listed(out.Decisions)
+		if out.Asked, err = whyAsked(ctx, tx, id); err != nil {
+			return err
+		}
 		if waits, err := waiting(ctx, tx, routing.ItemID(id)); err != nil || !waits {
 			return err
 		}

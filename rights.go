@@ -31,8 +31,8 @@ func (e *Engine) who(ctx context.Context, tx store.Tx, s *settings, p Principal)
 }
 
 // permit decides about one record or list, in this order: what is stored of the
-// agent, whether it owns the conversation, the policy. The first two stand above
-// a host's own policy. Whoever may not know of a record gets the answer for one
+// agent, whether it owns the conversation or is asked to, the policy. The first two
+// stand above a host's own policy. Whoever may not know of a record gets the answer for one
 // that is not there, whatever was tried.
 func (e *Engine) permit(ctx context.Context, w Who, a Action, r Resource) error {
 	if w.Kind == KindAgent && len(w.Roles) == 0 {
@@ -43,7 +43,7 @@ func (e *Engine) permit(ctx context.Context, w Who, a Action, r Resource) error 
 	}
 	err := permitted(w, a, r)
 	if err == nil {
-		if owns(w, a, r) {
+		if owns(w, a, r) || consulted(w, a, r) {
 			return nil
 		}
 		err = e.policy.Authorize(ctx, w, a, r)
@@ -53,7 +53,10 @@ func (e *Engine) permit(ctx context.Context, w Who, a Action, r Resource) error 
 			err = seen
 		}
 	}
-	if errors.Is(err, ErrNotFound) {
+	switch {
+	case errors.Is(err, ErrNotFound) && consulted(w, ActRead, r): // who knows of it
+		return denied(w.Principal, a)
+	case errors.Is(err, ErrNotFound):
 		return noSuch(r.Kind)
 	}
 	return err
@@ -78,8 +81,13 @@ func (e *Engine) within(w Who) *conversation.Within {
 }
 
 func conversationResource(c conversation.Conversation) Resource {
-	return headResource(driver.ConversationHeadOf(c))
+	r := headResource(driver.ConversationHeadOf(c))
+	r.Asked = c.Asked()
+	return r
 }
+
+// headResource is what lists and counts ask about: nobody who is asked to take a
+// conversation over finds it there by that alone.
 
 func headResource(h driver.ConversationHead) Resource {
 	return Resource{Kind: kindConversation, ID: string(h.ID), Desk: h.Desk, Owner: h.Agent, Account: h.Account, Channel: h.Channel,
@@ -162,7 +170,7 @@ func (e *Engine) seen(ctx context.Context, tx store.Tx, w Who, f conversation.Fi
 			if f.Served != "" && f.Served != c.ServedBy() {
 				continue
 			}
-			ok, err := e.sees(ctx, w, conversationResource(c))
+			ok, err := e.sees(ctx, w, headResource(driver.ConversationHeadOf(c)))
 			if err != nil {
 				return nil, "", err
 			}

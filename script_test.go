@@ -260,6 +260,8 @@ func (s *script) agent(id routing.AgentID, verb, arg string) error {
 	case "picks":
 		_, err := w.eng.Pick(w.ctx, p, sangdam.Pick{Conversation: c})
 		return err
+	case "asks", "takes", "refuses", "withdraws":
+		return s.consults(p, verb, c, rest)
 	case "transfers":
 		t := sangdam.Transfer{Conversation: c}
 		if to, is := strings.CutPrefix(rest, "queue "); is {
@@ -271,6 +273,42 @@ func (s *script) agent(id routing.AgentID, verb, arg string) error {
 		return err
 	}
 	return fmt.Errorf("unknown verb")
+}
+
+// consults performs what a question before a transfer needs: "a1 asks c1 a2",
+// "a1 asks c1 queue q for 30s", "a2 takes c1", "a2 refuses c1 busy", "a1 withdraws c1".
+func (s *script) consults(p sangdam.Principal, verb string, c conversation.ID, rest string) error {
+	w := s.w
+	if verb == "asks" {
+		to, stands, _ := strings.Cut(rest, " for ")
+		ask := sangdam.Consult{Conversation: c, Agent: routing.AgentID(to)}
+		if queue, is := strings.CutPrefix(to, "queue "); is {
+			ask.Agent, ask.Queue = "", routing.QueueID(queue)
+		}
+		if stands != "" {
+			var err error
+			if ask.For, err = time.ParseDuration(stands); err != nil {
+				return err
+			}
+		}
+		_, err := w.eng.Consult(w.ctx, p, ask)
+		return err
+	}
+	asked := w.detail(c).Conversation.Consultation
+	if asked == nil {
+		return fmt.Errorf("nobody was asked")
+	}
+	s.names[asked.ID] = "the question"
+	var err error
+	switch verb {
+	case "takes":
+		_, err = w.eng.AcceptConsultation(w.ctx, p, sangdam.AcceptConsultation{Consultation: asked.ID})
+	case "refuses":
+		err = w.eng.DeclineConsultation(w.ctx, p, sangdam.DeclineConsultation{Consultation: asked.ID, Reason: rest})
+	case "withdraws":
+		err = w.eng.WithdrawConsultation(w.ctx, p, sangdam.WithdrawConsultation{Consultation: asked.ID})
+	}
+	return err
 }
 
 // conversation finds c1, c2, …; unknown names are passed on as they are.

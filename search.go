@@ -165,7 +165,7 @@ func (q *search) show(h driver.SearchHit) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		ok, err := q.e.sees(q.ctx, q.w, conversationResource(c))
+		ok, err := q.e.sees(q.ctx, q.w, headResource(driver.ConversationHeadOf(c)))
 		if err != nil {
 			return false, err
 		}

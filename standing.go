@@ -24,7 +24,7 @@ func permitted(w Who, a Action, r Resource) error {
 	case w.Agent == nil || w.has(RoleAdministrator) || w.has(RoleSupervisor):
 	case a != ActRead && (r.Kind == kindTicket || r.Kind == kindTicketOffer):
 		return mayWorkOnTickets(w)
-	case a == ActRead || r.Kind != kindConversation && r.Kind != kindOffer:
+	case a == ActRead || r.Kind != kindConversation && r.Kind != kindOffer && r.Kind != kindConsultation:
 	case !w.Agent.May(routing.PermitChat):
 		return errs.New(errs.PermissionDenied, "sangdam: agent %s has no permission for chats; an administrator can grant it", w.Agent.ID)
 	case slices.Contains(onTexts, a): // no work on the chat itself: from the history too
@@ -41,6 +41,12 @@ var onTexts = []Action{ActMask, ActReveal, ActUnmask}
 // ownersRights are what the owner of an open conversation may always do, so that
 // a customer is never with somebody who cannot serve.
 var ownersRights = []Action{ActRead, ActAnswer, ActNote, ActEnd}
+
+// consulted says that the owner asks the agent to take the conversation over: it
+// may read it until that is over, and write notes.
+func consulted(w Who, a Action, r Resource) bool {
+	return r.Kind == kindConversation && r.Asked != "" && r.Asked == w.agent() && (a == ActRead || a == ActNote)
+}
 
 func owns(w Who, a Action, r Resource) bool {
 	return r.Kind == kindConversation && r.Owner != "" && r.Owner == w.agent() && slices.Contains(ownersRights, a)

@@ -164,6 +164,9 @@ func (u *unit) writeConversation(d *conversation.Draft) error {
 	if err := repo.AppendEvents(u.ctx, d.Events...); err != nil {
 		return err
 	}
+	if err := u.keepConsultation(d); err != nil {
+		return err
+	}
 	was := d.Was()
 	for _, ev := range d.Events {
 		fe := placed(driver.Event{Aggregate: kindConversation, ID: string(ev.Conversation), Version: ev.Seq,
@@ -173,6 +176,9 @@ func (u *unit) writeConversation(d *conversation.Draft) error {
 		}
 		if was.Agent != "" && was.Agent != d.C.Agent {
 			fe.FormerAgent = was.Agent
+		}
+		if was.Asked() != d.C.Asked() {
+			fe.FormerAsked = was.Asked()
 		}
 		u.feed = append(u.feed, fe)
 	}

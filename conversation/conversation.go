@@ -103,6 +103,9 @@ type Conversation struct {
 	Agent AgentID `json:"agent,omitempty"`
 	// LastAgent is the last one who owned it.
 	LastAgent AgentID `json:"last_agent,omitempty"`
+	// Consultation is the last question of an owner whether a colleague takes it
+	// over, open or as it ended; nil for none yet.
+	Consultation *Consultation `json:"consultation,omitempty"`
 	// Control and Fence: a bot answer that carries an older fence is refused.
 	Control Controller `json:"control"`
 	Fence   int64      `json:"fence"`
@@ -298,6 +301,7 @@ const (
 	EvOffer    EventKind = "offer_ended" // an offer ended
 	EvAssigned EventKind = "assigned"    // an agent owns it
 	EvReleased EventKind = "released"    // no agent owns it any more
+	EvConsult  EventKind = "consult"     // its owner asks a colleague, or a queue, whether to take it over
 	EvControl  EventKind = "control"     // somebody else has the word
 	EvRated    EventKind = "rated"       // the customer rated it
 	EvLinked   EventKind = "linked"      // to a contact
@@ -310,6 +314,8 @@ const (
 	EvLeft     EventKind = "left"        // the customer closed the page of a live chat
 	EvBack     EventKind = "back"        // and has another one open
 	EvTicket   EventKind = "ticket"      // a ticket was made from it
+	// EvConsultEnded: whoever was asked is not any more; To says why.
+	EvConsultEnded EventKind = "consult_ended"
 )
 
 // Event is one entry of a conversation's gap-free sequence: what consoles

@@ -145,6 +145,7 @@ func (d *Draft) Queued(actor, queue string) error {
 		}
 	}
 	d.C.Agent = ""
+	d.ownerChanged(actor)
 	d.control(ControlNobody, actor)
 	d.C.QueuedAt = d.now
 	d.event(Event{Kind: EvQueued, Actor: actor, To: queue}, false)
@@ -158,6 +159,7 @@ func (d *Draft) Assigned(agent AgentID, actor string) error {
 	}
 	from := d.C.Agent
 	d.C.Agent, d.C.LastAgent, d.C.AssignedAt = agent, agent, d.now
+	d.ownerChanged(actor)
 	if from != "" && from != agent && d.C.Control == ControlAgent {
 		d.C.Fence++ // another agent holds it now
 	}
@@ -187,6 +189,7 @@ func (d *Draft) release(actor string) {
 	}
 	from := d.C.Agent
 	d.C.LastAgent, d.C.Agent = from, ""
+	d.ownerChanged(actor)
 	d.event(Event{Kind: EvReleased, Actor: actor, From: string(from)}, false)
 	d.control(ControlNobody, actor)
 }
@@ -197,6 +200,7 @@ func (d *Draft) WrapUp(by, reason string) error {
 	if err := d.move(StateWrapUp, by); err != nil {
 		return err
 	}
+	d.EndConsultation(ConsultationOver, "ended", by)
 	d.C.WrapUpAt, d.C.EndedBy, d.C.EndReason = d.now, by, reason
 	if d.C.Control == ControlBot {
 		d.control(ControlNobody, by)
@@ -209,6 +213,7 @@ func (d *Draft) Close(by, reason string) error {
 	if err := d.move(StateClosed, by); err != nil {
 		return err
 	}
+	d.EndConsultation(ConsultationOver, "ended", by)
 	d.release(by)
 	d.setControl(ControlNobody, by)
 	d.C.ClosedAt, d.C.Reply = d.now, nil

@@ -381,9 +381,12 @@ type Event struct {
 	Contact    conversation.ContactID `json:"contact,omitempty"`
 	State      conversation.State     `json:"state,omitempty"`
 	Desks      []routing.DeskID       `json:"desks,omitempty"`
-	// FormerDesk and FormerAgent are set where the event moved it.
+	// Asked is the colleague whom the conversation's owner asks to take it over.
+	Asked routing.AgentID `json:"asked,omitempty"`
+	// FormerDesk, FormerAgent and FormerAsked are set where the event moved it.
 	FormerDesk  routing.DeskID  `json:"former_desk,omitempty"`
 	FormerAgent routing.AgentID `json:"former_agent,omitempty"`
+	FormerAsked routing.AgentID `json:"former_asked,omitempty"`
 }
 
 // EventRepo writes the feed.

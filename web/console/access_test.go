@@ -10,6 +10,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/routing"
 )
 
 // try is how a stranger would use a route: one on another desk, where it is
@@ -26,7 +27,7 @@ type try struct {
 }
 
 // tries has an entry for each route; one that is missing fails the test.
-func tries(id conversation.ID, message, contact, offer, ticket string) map[string]try {
+func tries(id conversation.ID, message, contact, offer, ticket, asked string) map[string]try {
 	c := "/conversations/" + string(id)
 	return map[string]try{
 		"GET /{$}": {path: "/", list: true}, "GET /alive": {path: "/alive", list: true}, "GET /bar": {path: "/bar", list: true},
@@ -46,6 +47,9 @@ func tries(id conversation.ID, message, contact, offer, ticket string) map[strin
 		"POST /presence":                      {path: "/presence", form: "presence=online", list: true}, // its own alone
 		"POST /offers/{id}/accept":            {path: "/offers/" + offer + "/accept"},
 		"POST /offers/{id}/decline":           {path: "/offers/" + offer + "/decline"},
+		"POST /consultations/{id}/accept":     {path: "/consultations/" + asked + "/accept"},
+		"POST /consultations/{id}/decline":    {path: "/consultations/" + asked + "/decline"},
+		"POST /consultations/{id}/withdraw":   {path: "/consultations/" + asked + "/withdraw"},
 		"GET /conversations":                  {path: "/conversations?view=all", list: true},
 		"GET /conversations/{id}":             {path: c},
 		"GET /conversations/{id}/earlier":     {path: c + "/earlier?before=100"},
@@ -152,7 +156,9 @@ func TestEveryRouteRefusesStrangers(t *testing.T) {
 	require.NoError(t, err)
 	made, err := w.eng.OpenTicket(t.Context(), w.host, sangdam.OpenTicket{Desk: "support", Title: "secret-of-mina"})
 	require.NoError(t, err)
-	all := tries(c.ID, string(detail.Messages[0].ID), string(c.Contact), offer, string(made.Ticket))
+	w.line.User("Jun").SendText("hello")
+	asked := w.asking("Jun", "bo")
+	all := tries(c.ID, string(detail.Messages[0].ID), string(c.Contact), offer, string(made.Ticket), asked)
 	for _, r := range w.page.Routes() {
 		name := r.Method + " " + r.Path
 		if r.Path == "/events" {
@@ -166,6 +172,15 @@ func TestEveryRouteRefusesStrangers(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, detail.Conversation.EventSeq, after.Conversation.EventSeq, "nothing happened to the conversation")
 	require.Equal(t, "Mina", after.Contact.Name)
+}
+
+// asking gives a customer's conversation to ara, who asks somebody to take it over.
+func (w *world) asking(name, whom string) string {
+	id := w.owned(name, "ara")
+	w.online(whom)
+	asked, err := w.eng.Consult(w.t.Context(), w.as("ara"), sangdam.Consult{Conversation: id, Agent: routing.AgentID(whom)})
+	require.NoError(w.t, err)
+	return asked.ID
 }
 
 func refused(t *testing.T, w *world, method, right string, tr try) {

@@ -108,13 +108,16 @@ func (q *request) take() error {
 }
 
 // transfer hands a conversation to whom the form names: "agent:…", "queue:…" or
-// "desk:…". A note that goes with it is written first, so that whoever receives
-// it finds it.
+// "desk:…", at once or after asking. A note that goes with it is written first, so
+// that whoever receives it finds it.
 func (q *request) transfer() error {
 	c := sangdam.Transfer{Key: q.key(), Conversation: q.chosen(), Agent: routing.AgentID(q.r.PostFormValue("agent")),
 		Queue: routing.QueueID(q.r.PostFormValue("queue")), Desk: routing.DeskID(q.r.PostFormValue("desk"))}
 	if c.Agent == "" && c.Queue == "" && c.Desk == "" {
 		return errs.New(errs.Invalid, "console: %s", q.lang.t("transfer.nobody"))
+	}
+	if q.r.PostFormValue("how") == "ask" {
+		return q.consult()
 	}
 	if text := q.r.PostFormValue("note"); text != "" {
 		note := sangdam.AddNote{Conversation: c.Conversation, Text: text}

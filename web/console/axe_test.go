@@ -34,6 +34,7 @@ func axeSource(t *testing.T) string {
 // axe asks for every finding of any level on the page.
 func (p *tab) axe(source, name string) {
 	p.t.Helper()
+	p.rested()
 	_, err := chromedp.Run(p.ctx, chromedp.Evaluate[chromedp.Void](source))
 	require.NoError(p.t, err)
 	eval[bool](p, `(window.axeSays = null, axe.run(document, {resultTypes: ["violations"]}).then(r => {
@@ -41,6 +42,12 @@ func (p *tab) axe(source, name string) {
 		v.id + ": " + v.help + " " + v.nodes.slice(0, 3).map(n => n.target.join(" ") + " " + n.failureSummary).join(" | ")); }), true)`)
 	p.until(`window.axeSays`)
 	require.Empty(p.t, eval[[]string](p, `window.axeSays`), name)
+}
+
+// rested waits for what moves to stand: while a card comes up it is pale.
+func (p *tab) rested() {
+	p.t.Helper()
+	p.until(`[...document.getAnimations()].every(a => a.playState !== "running" || a.effect.getTiming().iterations === Infinity)`)
 }
 
 // fillRows gives the pages of a work stream and of a trigger rows to show.

@@ -41,6 +41,10 @@ type offerView struct {
 	Seconds          int    // that the offer stands in all
 	Entry            string // the page, or other place, that the customer came from
 	Past             int    // earlier conversations, as far as they may be seen; -1 where nobody counts
+	Path             string // below which it is answered
+	// Of a question whether to take a conversation over: who asks, what the note
+	// says, and where it can be read.
+	AskedBy, Note, Read string
 }
 
 // bar is the part alone, for the page's script.
@@ -75,6 +79,11 @@ func (q *request) barView() barView {
 			v.Offers = append(v.Offers, ov)
 		}
 	}
+	for _, c := range held.Consultations {
+		if ov, err := q.askedView(d, c); err == nil {
+			v.Offers = append(v.Offers, ov)
+		}
+	}
 	active := conversation.Filter{Agent: me, States: []conversation.State{conversation.StateActive}}
 	mine, err := q.engine.Conversations(q.r.Context(), q.p, active, "", 100)
 	if err != nil {
@@ -96,14 +105,29 @@ func (q *request) offerView(d *sangdam.Directory, o routing.Offer) (offerView, e
 	if err != nil {
 		return offerView{}, err
 	}
+	v := q.cardOf(d, detail)
+	v.stands(o.OfferedAt, o.ExpiresAt)
+	v.ID, v.Path = string(o.ID), "/offers/"+string(o.ID)
+	if detail.Item != nil {
+		v.Queue, v.Waited = d.Queues[detail.Item.Queue], q.since(detail.Item.QueuedAt)
+	}
+	return v, nil
+}
+
+// stands says for how long the card does.
+func (v *offerView) stands(from, until time.Time) {
+	v.Until, v.Seconds = until.UTC().Format(time.RFC3339Nano), max(int(until.Sub(from).Seconds()), 1)
+}
+
+// cardOf is what one wants to know of a conversation before taking it.
+func (q *request) cardOf(d *sangdam.Directory, detail sangdam.Detail) offerView {
 	c := detail.Conversation
 	name := q.lang.t("customer.unknown")
 	if detail.Contact != nil && detail.Contact.Name != "" {
 		name = detail.Contact.Name
 	}
-	v := offerView{ID: string(o.ID), Conversation: string(c.ID), Name: name, Initial: initial(name), Tint: tintOf(c),
-		Kind: string(c.Channel), Account: d.Accounts[c.Account].Name, Preview: c.Preview, Until: o.ExpiresAt.UTC().Format(time.RFC3339Nano),
-		Seconds: max(int(o.ExpiresAt.Sub(o.OfferedAt).Seconds()), 1), Entry: c.Attributes["entry"], Past: -1}
+	v := offerView{Conversation: string(c.ID), Name: name, Initial: initial(name), Tint: tintOf(c), Kind: string(c.Channel),
+		Account: d.Accounts[c.Account].Name, Preview: c.Preview, Entry: c.Attributes["entry"], Past: -1}
 	if c.Contact != "" {
 		if n, err := q.engine.CountConversations(q.r.Context(), q.p, conversation.Filter{Contact: c.Contact}, 0); err == nil {
 			v.Past = max(n.N-1, 0)
@@ -115,10 +139,7 @@ func (q *request) offerView(d *sangdam.Directory, o routing.Offer) (offerView, e
 			break
 		}
 	}
-	if detail.Item != nil {
-		v.Queue, v.Waited = d.Queues[detail.Item.Queue], q.since(detail.Item.QueuedAt)
-	}
-	return v, nil
+	return v
 }
 
 // ticketOffer is the offer of a ticket.
@@ -129,9 +150,10 @@ func (q *request) ticketOffer(id ticket.ID, o routing.Offer) (offerView, error) 
 	}
 	t := detail.Ticket
 	name := cmp.Or(t.Requester.Name, t.Requester.Email, q.lang.t("customer.unknown"))
-	return offerView{ID: string(o.ID), Name: name, Initial: initial(name), Kind: "ticket", Account: fmt.Sprintf("#%d", t.Number),
-		Preview: t.Title, Waited: q.since(t.CreatedAt), Past: -1, Until: o.ExpiresAt.UTC().Format(time.RFC3339Nano),
-		Seconds: max(int(o.ExpiresAt.Sub(o.OfferedAt).Seconds()), 1)}, nil
+	v := offerView{ID: string(o.ID), Name: name, Initial: initial(name), Kind: "ticket", Account: fmt.Sprintf("#%d", t.Number),
+		Preview: t.Title, Waited: q.since(t.CreatedAt), Past: -1, Path: "/offers/" + string(o.ID)}
+	v.stands(o.OfferedAt, o.ExpiresAt)
+	return v, nil
 }
 
 // setPresence switches the agent's own presence.

@@ -72,6 +72,7 @@ type rowView struct {
 	Waits         string
 	Current       bool
 	Stars         string // of the rating, "" for none
+	Asks          string // whom its owner asks to take it over
 }
 
 // views are the lists, in the order of their tabs.
@@ -249,6 +250,9 @@ func (q *request) rowViews(d *sangdam.Directory, list []conversation.Conversatio
 		}
 		if c.Rating != nil {
 			r.Stars = stars(c.Rating.Score)
+		}
+		if c.Asked() != "" {
+			r.Asks = agentName(d, c.Asked())
 		}
 		if c.State == conversation.StateOpen && !c.QueuedAt.IsZero() {
 			r.Waits = q.since(c.QueuedAt)

@@ -125,6 +125,7 @@ type decisionView struct {
 	When, Kind, Agent, Strategy, Why, Key string
 	Next                                  []string
 	Excluded                              []string
+	Asked                                 bool // an owner's question: the summary is all there is
 }
 
 // explain is the answer to "why does this wait, why was X chosen".
@@ -147,7 +148,9 @@ func (q *request) explain() error {
 	case err != nil:
 		return err
 	}
-	for _, dec := range waiting.Decisions {
+	all := slices.Concat(waiting.Decisions, waiting.Asked)
+	slices.SortStableFunc(all, func(a, b routing.Decision) int { return a.At.Compare(b.At) })
+	for _, dec := range all {
 		v.Decisions = append(v.Decisions, q.decisionView(d, dec))
 	}
 	if v.Past, err = q.past(d, id); err != nil {
@@ -206,7 +209,8 @@ func (q *request) reasons(list []routing.Exclusion) []string {
 
 func (q *request) decisionView(d *sangdam.Directory, dec routing.Decision) decisionView {
 	v := decisionView{At: dec.At.UTC().Format(time.RFC3339Nano), When: q.full(dec.At), Kind: q.lang.of("decision", string(dec.Kind)),
-		Agent: agentName(d, dec.Agent), Strategy: q.lang.of("strategy", dec.Strategy), Why: q.lang.of("why", dec.Why), Key: dec.Key}
+		Agent: agentName(d, dec.Agent), Strategy: q.lang.of("strategy", dec.Strategy), Why: q.lang.of("why", dec.Why), Key: dec.Key,
+		Asked: dec.Kind == routing.DecideConsult}
 	for _, n := range dec.Next {
 		v.Next = append(v.Next, agentName(d, n.Agent))
 	}

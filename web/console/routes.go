@@ -51,6 +51,9 @@ func ownRoutes() []route {
 		{post, "/presence", sangdam.ActPresence, ofRecord, (*request).setPresence},
 		{post, "/offers/{id}/accept", sangdam.ActOffer, ofRecord, (*request).accept},
 		{post, "/offers/{id}/decline", sangdam.ActOffer, ofRecord, (*request).decline},
+		{post, "/consultations/{id}/accept", sangdam.ActOffer, ofRecord, (*request).acceptConsultation},
+		{post, "/consultations/{id}/decline", sangdam.ActOffer, ofRecord, (*request).declineConsultation},
+		{post, "/consultations/{id}/withdraw", sangdam.ActTransfer, ofRecord, (*request).withdrawConsultation},
 	}
 }
 

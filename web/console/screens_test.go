@@ -85,8 +85,8 @@ func (s *screens) signedIn(agent, lang string) *tab {
 // take keeps a picture of the page as it stands.
 func (s *screens) take(p *tab, name string) {
 	s.t.Helper()
-	p.until(`document.fonts.status === "loaded" && [...document.getAnimations()].every(a => a.playState !== "running" || ` +
-		`a.effect.getTiming().iterations === Infinity)`)
+	p.until(`document.fonts.status === "loaded"`)
+	p.rested()
 	picture, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
 	require.NoError(s.t, err)
 	require.Less(s.t, len(picture), maxScreen, name)

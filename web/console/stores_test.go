@@ -65,7 +65,7 @@ func twoAgents(t *testing.T, w *world) {
 	bo.click("#transfer-open")
 	bo.fill("agent", "ara")
 	bo.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#transfer [name=note]").value = "창고에 물어보세요"`))
-	bo.click("#transfer button[type=submit]")
+	bo.click("#transfer-now")
 	w.eventually("ara has it", func() bool { return w.conversationOf("Mina").Agent == routing.AgentID("ara") || w.offered("ara") })
 	if w.offered("ara") {
 		ara.click("#offers .offer .primary")

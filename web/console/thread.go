@@ -38,6 +38,9 @@ type threadView struct {
 	Items          []itemView
 	Earlier        string // address of earlier messages
 	Offer          *offerView
+	Asked          *offerView      // whether to take it over
+	Consulting     *consultingView // whoever else is asked
+	Told           string          // what came of asking
 	Can            abilities
 	Masking        maskingView
 	Outlook        outlookView
@@ -110,6 +113,7 @@ func (q *request) thread(id conversation.ID) (*threadView, error) {
 		}
 	}
 	v.Can = q.abilities(c, d)
+	q.consulting(d, c, v)
 	if v.Can.Answer {
 		v.Outlook = q.outlook(id)
 	}
@@ -333,6 +337,16 @@ func (q *request) eventText(d *sangdam.Directory, e conversation.Event) string {
 		return q.lang.t("event.offer_ended", agentName(d, routing.AgentID(from)), q.lang.of("offer", e.To))
 	case conversation.EvAssigned:
 		return q.lang.t("event.assigned", agentName(d, routing.AgentID(to)))
+	case conversation.EvConsult:
+		if queue, is := strings.CutPrefix(e.To, "queue:"); is {
+			return q.lang.t("event.consult_queue", agentName(d, routing.AgentID(from)), cmp.Or(d.Queues[routing.QueueID(queue)], queue))
+		}
+		return q.lang.t("event.consult", agentName(d, routing.AgentID(from)), agentName(d, routing.AgentID(to)))
+	case conversation.EvConsultEnded:
+		if queue, is := strings.CutPrefix(e.From, "queue:"); is {
+			return q.lang.t("event.consult_ended", cmp.Or(d.Queues[routing.QueueID(queue)], queue), q.lang.of("consult", e.To))
+		}
+		return q.lang.t("event.consult_ended", agentName(d, routing.AgentID(from)), q.lang.of("consult", e.To))
 	case conversation.EvReleased:
 		return q.lang.t("event.released", agentName(d, routing.AgentID(from)))
 	case conversation.EvDesk:

@@ -43,21 +43,22 @@ func (h *Handler) parsePages() (map[string]*template.Template, error) {
 // functions are what templates may call.
 func (h *Handler) functions(lang *language) template.FuncMap {
 	return template.FuncMap{
-		"t":           lang.t,
-		"lang":        func() string { return lang.tag },
-		"asset":       h.assets.url,
-		"icon":        icon,
-		"url":         func(parts ...string) string { return h.o.Prefix + strings.Join(parts, "") },
-		"key":         rand.Text,
-		"esc":         url.PathEscape,
-		"channelName": func(kind string) string { return lang.of("channel", kind) },
-		"channelIcon": channelIcon,
-		"statusIcon":  statusIcon,
-		"presences":   func() []routing.Presence { return []routing.Presence{routing.Online, routing.Break, routing.Offline} },
-		"themes":      func() []string { return []string{"auto", "light", "dark"} },
-		"endReasons":  func() []string { return []string{"solved", "no_answer", "spam", "other"} },
-		"hourModes":   func() []string { return []string{"none", "week", "always"} },
-		"keyList":     func() []keys { return keySheet },
+		"t":              lang.t,
+		"lang":           func() string { return lang.tag },
+		"asset":          h.assets.url,
+		"icon":           icon,
+		"url":            func(parts ...string) string { return h.o.Prefix + strings.Join(parts, "") },
+		"key":            rand.Text,
+		"esc":            url.PathEscape,
+		"channelName":    func(kind string) string { return lang.of("channel", kind) },
+		"channelIcon":    channelIcon,
+		"statusIcon":     statusIcon,
+		"presences":      func() []routing.Presence { return []routing.Presence{routing.Online, routing.Break, routing.Offline} },
+		"themes":         func() []string { return []string{"auto", "light", "dark"} },
+		"consultReasons": func() []string { return consultReasons },
+		"endReasons":     func() []string { return []string{"solved", "no_answer", "spam", "other"} },
+		"hourModes":      func() []string { return []string{"none", "week", "always"} },
+		"keyList":        func() []keys { return keySheet },
 	}
 }
 

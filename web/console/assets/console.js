@@ -148,7 +148,9 @@
     if (name === "bar" || name === "all") offers();
     if (name === "work" || name === "all") { current(); compose(); pendingBubbles(); place(); guard(); }
     if (name === "list" || name === "all") { current(); drafts(); }
-    title();
+    // What is asked about the conversation that is open stands below it.
+    for (const o of $$("#offers [data-conversation]")) o.hidden = !!work() && o.dataset.conversation === work().dataset.id;
+    title(); tick();
   }
   document.addEventListener("htmx:after:swap", (e) => {
     const t = e.detail && e.detail.ctx && e.detail.ctx.target;
@@ -239,7 +241,8 @@
     if (confirm(d.tUnsaved)) delete unsaved().dataset.dirty; else { e.preventDefault(); e.stopImmediatePropagation(); }
   }, true);
   document.addEventListener("submit", (e) => { // who ends or hands on is warned first
-    if (["end", "transfer"].includes(e.target.id) && unsaved()) { if (confirm(d.tUnsaved)) { delete unsaved().dataset.dirty; } else { e.preventDefault(); e.stopImmediatePropagation(); } }
+    const asks = e.submitter && e.submitter.value === "ask"; // who asks first stays here
+    if (["end", "transfer"].includes(e.target.id) && !asks && unsaved()) { if (confirm(d.tUnsaved)) { delete unsaved().dataset.dirty; } else { e.preventDefault(); e.stopImmediatePropagation(); } }
     if ("guard" in e.target.dataset) { delete e.target.dataset.dirty; e.target.removeAttribute("hx-morph-skip"); }
   }, true);
 
@@ -466,7 +469,6 @@
     let fresh = false;
     for (const o of $$("#offers .offer")) if (!heardOffers.has(o.id)) { heardOffers.add(o.id); fresh = true; }
     if (fresh && d.sound === "on") chime();
-    tick();
   }
   function chime() {
     try {
@@ -480,6 +482,10 @@
     } catch { /* a browser without sound */ }
   }
   function tick() {
+    for (const e of $$("[data-since]")) {
+      const s = Math.max(0, Math.round((now() - new Date(e.dataset.since)) / 1000));
+      e.textContent = `${Math.floor(s / 60)}:${String(s % 60).padStart(2, "0")}`;
+    }
     for (const e of $$("[data-until]")) {
       const left = Math.max(0, Math.round((new Date(e.dataset.until) - now()) / 1000));
       if (e.classList.contains("countdown")) e.textContent = left < 120 ? d.tSeconds.replace("%d", left) : d.tMinutes.replace("%d", Math.round(left / 60));
