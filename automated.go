@@ -1,6 +1,7 @@
 package sangdam
 
 import (
+	"cmp"
 	"errors"
 	"time"
 	"unicode/utf16"
@@ -65,8 +66,9 @@ func (u *unit) react(acct channel.Account, d *conversation.Draft, m conversation
 func (u *unit) closed(s *hours.Schedule) bool { return s != nil && !s.At(u.tx.Now()).Open }
 
 // servingHours is the operating hours of whoever serves the conversation: those
-// of the queue that classification chose for it count.
+// of the desk that it is on and of the queue that classification chose for it count.
 func (u *unit) servingHours(acct channel.Account, d *conversation.Draft) (*hours.Schedule, error) {
+	acct.Desk = cmp.Or(d.C.Desk, acct.Desk)
 	if u.s.accountHours[acct.ID] != nil || u.s.deskHours[acct.Desk] != nil || len(u.s.queueHours) == 0 {
 		return u.s.hoursOf(acct, ""), nil
 	}

@@ -99,6 +99,27 @@ func TestTheHoursOfTheQueueThatServesCount(t *testing.T) {
 	}, longOffers)
 }
 
+// A conversation that was transferred is served in the hours of the desk that it
+// went to, and its customer is told by these, not by those of the account's desk.
+func TestTheHoursOfTheDeskThatServesCount(t *testing.T) {
+	replay(t, []string{onMemory, onSQLite}, func(t *testing.T, w *replayWorld) {
+		twoDesks(w, routing.Queue{Desk: "service"}) // without hours: always open
+		w.jump(8 * time.Hour)
+		w.online("a1", "a3")
+		mina, jun := w.line.User("Mina"), w.line.User("Jun")
+		moved := w.begun(mina, "hello")
+		_, err := w.eng.Transfer(w.ctx, w.agent("a1"), sangdam.Transfer{Conversation: moved.Conversation, Desk: "service"})
+		require.NoError(t, err)
+		w.settle()
+		w.jump(4 * time.Hour) // the account's desk is closed
+		mina.SendText("is anybody there?")
+		jun.SendText("hello")
+		w.settle()
+		require.NotContains(t, mina.Texts(), "We are away.", "the desk that serves is open")
+		require.Contains(t, jun.Texts(), "We are away.")
+	}, withMornings(), longOffers)
+}
+
 func TestATextOfBlanksIsNone(t *testing.T) {
 	for _, name := range []string{conversation.AutoGreeting, conversation.AutoAway, conversation.AutoWelcome, conversation.AutoEnded} {
 		t.Run(name, func(t *testing.T) {

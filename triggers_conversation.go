@@ -1,6 +1,7 @@
 package sangdam
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strconv"
@@ -301,7 +302,9 @@ func (p *pulledConversation) schedule() *hours.Schedule {
 	if it, err := p.work(); err == nil {
 		queue = it.Queue
 	}
-	return p.u.s.hoursOf(p.u.s.accounts[p.now.Account], queue)
+	acct := p.u.s.accounts[p.now.Account]
+	acct.Desk = cmp.Or(p.now.Desk, acct.Desk)
+	return p.u.s.hoursOf(acct, queue)
 }
 
 // work is the conversation's item; the zero one when it has none.

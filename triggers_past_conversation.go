@@ -416,7 +416,9 @@ func (t *triedConversation) Within(calendar string, at time.Time) bool {
 	s := t.past.r.s
 	sched := s.schedule(calendar, nil)
 	if calendar == ownHours {
-		sched = s.hoursOf(s.accounts[t.now.Account], routing.QueueID(t.queued))
+		acct := s.accounts[t.now.Account]
+		acct.Desk = cmp.Or(t.now.Desk, acct.Desk)
+		sched = s.hoursOf(acct, routing.QueueID(t.queued))
 	}
 	return openAt(sched, at)
 }
