@@ -117,9 +117,8 @@ func (u *unit) sayAway(acct channel.Account, d *conversation.Draft) error {
 	if d.C.Identity == "" {
 		return nil
 	}
-	who.AwayAt = u.tx.Now()
-	_, err = u.tx.Contacts().SaveIdentity(u.ctx, who)
-	return err
+	u.identityOf(who).AwayAt = u.tx.Now()
+	return nil
 }
 
 // talks says that an agent answered a moment ago, or since the desk closed.

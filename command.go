@@ -68,6 +68,11 @@ type unit struct {
 	// conversationOrder.
 	conversations     map[conversation.ID]*conversationWork
 	conversationOrder []conversation.ID
+	// contacts and identities are those that this unit made or changed.
+	contacts   map[conversation.ContactID]*contactWork
+	identities map[conversation.IdentityID]*identityWork
+	// guards are rows that a decision rests on, in their versions.
+	guards map[guarded]int64
 	// moved counts what was written of work; see attempt.
 	moved int
 	// tickets are those that this unit touched, in the order of ticketOrder.
@@ -361,6 +366,7 @@ func (u *unit) draft(c conversation.ID, a Action) (*conversation.Draft, error) {
 	if err := u.allow(a, conversationResource(d.C)); err != nil {
 		return nil, err
 	}
+	u.rests(driver.GuardConversation, string(c), d.C.Version)
 	if a != ActRead {
 		if err := u.off(SwitchChat); err != nil {
 			return nil, err

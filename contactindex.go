@@ -69,10 +69,10 @@ func (e *Engine) saveContacts(ctx context.Context, ws id.Workspace) error {
 				if err != nil {
 					return err
 				}
-				c.Desks = withDesk(c.Desks, desks...)
-				if _, err := u.savedContact(c, "desks"); err != nil {
-					return err
-				}
+				own := u.customerOf(c)
+				own.Desks = withDesk(c.Desks, desks...)
+				u.contacts[c.ID].anew = true // for what it is found by
+				u.tellContact(own, "desks")
 			}
 			return nil
 		})

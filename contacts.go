@@ -42,7 +42,7 @@ func (e *Engine) SaveContact(ctx context.Context, p Principal, c SaveContact) (C
 			}
 			want.ID, want.Version, want.CreatedAt = conversation.ContactID(newID()), 0, u.tx.Now()
 			u.resource.ID = string(want.ID)
-			return u.withDesks(conversation.Contact{}, want)
+			return u.withDesks(&u.keepContact(want).now, nil, want)
 		}
 		old, err := u.contact(want.ID, ActContact)
 		if err != nil {
@@ -52,14 +52,14 @@ func (e *Engine) SaveContact(ctx context.Context, p Principal, c SaveContact) (C
 			return ContactSaved{}, errs.New(errs.Stale, "sangdam: contact %s has changed; load it again", want.ID)
 		}
 		want.Version, want.CreatedAt = old.Version, old.CreatedAt
-		return u.withDesks(old, want)
+		return u.withDesks(old, old.Desks, want)
 	})
 }
 
-// withDesks saves a contact with the desks that it had and those it was given:
-// an agent shows a contact to its own desks alone, and one that it makes to all
-// of them.
-func (u *unit) withDesks(old, want conversation.Contact) (ContactSaved, error) {
+// withDesks makes a contact what it is to be, with the desks that it had and those
+// it was given: an agent shows a contact to its own desks alone, and one that it
+// makes to all of them.
+func (u *unit) withDesks(c *conversation.Contact, had []routing.DeskID, want conversation.Contact) (ContactSaved, error) {
 	given := want.Desks
 	if u.p.Kind == KindAgent {
 		w, err := u.e.who(u.ctx, u.tx, u.s, u.p)
@@ -71,13 +71,14 @@ func (u *unit) withDesks(old, want conversation.Contact) (ContactSaved, error) {
 			given = w.Desks
 		}
 	}
-	want.Desks = withDesk(old.Desks, given...)
-	return u.savedContact(want, "saved")
+	want.Desks = withDesk(had, given...)
+	*c = want
+	return u.tellContact(c, "saved"), nil
 }
 
-// contact loads a contact and asks the policy.
-func (u *unit) contact(id conversation.ContactID, a Action) (conversation.Contact, error) {
-	c, err := u.tx.Contacts().Contact(u.ctx, id)
+// contact is the unit's copy of a contact, for who has the right.
+func (u *unit) contact(id conversation.ContactID, a Action) (*conversation.Contact, error) {
+	c, err := u.customer(id)
 	if errors.Is(err, ErrNotFound) {
 		u.resource = Resource{Kind: kindContact, ID: string(id)}
 		return c, noSuch(kindContact)
@@ -85,17 +86,8 @@ func (u *unit) contact(id conversation.ContactID, a Action) (conversation.Contac
 	if err != nil {
 		return c, err
 	}
-	return c, u.allow(a, contactResource(c))
-}
-
-func (u *unit) savedContact(c conversation.Contact, kind string) (ContactSaved, error) {
-	version, err := u.tx.Contacts().SaveContact(u.ctx, c)
-	if err != nil {
-		return ContactSaved{}, err
-	}
-	return ContactSaved{Contact: c.ID, Version: version}, u.tell(driver.Event{Aggregate: kindContact, ID: string(c.ID), Version: version,
-		Kind:    kind,
-		Contact: c.ID, Desks: c.Desks})
+	u.rests(driver.GuardContact, string(id), c.Version)
+	return c, u.allow(a, contactResource(*c))
 }
 
 // Contact returns a contact and its identities. A merged one leads to the one
@@ -194,23 +186,22 @@ func (e *Engine) LinkIdentity(ctx context.Context, p Principal, c LinkIdentity) 
 		if err != nil {
 			return ContactSaved{}, err
 		}
-		if err := u.mayUnlink(i, to); err != nil {
+		if err := u.mayUnlink(i, to.ID); err != nil {
 			return ContactSaved{}, err
 		}
-		i.VerifiedAs = "" // by hand: nobody proved that they are one person
-		return u.link(i, to.ID)
+		return u.link(i, to.ID, "") // by hand: nobody proved that they are one person
 	})
 }
 
 // mayUnlink asks for the right on the other side of a link: on the contact that
 // the identity is taken from, and on every open conversation that would move or
 // be joined, since whoever reads the one side reads the other afterwards.
-func (u *unit) mayUnlink(i conversation.Identity, to conversation.Contact) error {
+func (u *unit) mayUnlink(i conversation.Identity, to conversation.ContactID) error {
 	from, err := living(u.ctx, u.tx, i.Contact)
 	if err != nil {
 		return err
 	}
-	if from.ID == to.ID {
+	if from.ID == to {
 		return nil
 	}
 	asked := u.resource
@@ -220,7 +211,8 @@ func (u *unit) mayUnlink(i conversation.Identity, to conversation.Contact) error
 	} else if err != nil {
 		return err
 	}
-	target, err := living(u.ctx, u.tx, to.ID)
+	u.rests(driver.GuardContact, string(from.ID), from.Version)
+	target, err := living(u.ctx, u.tx, to)
 	if err != nil {
 		return err
 	}
@@ -248,16 +240,15 @@ func (u *unit) proved(i conversation.Identity, contact conversation.ContactID) (
 		return ContactSaved{}, err
 	}
 	if i.Contact == to.ID && i.VerifiedAs != to.ID {
-		i.VerifiedAs = to.ID
-		_, err := u.tx.Contacts().SaveIdentity(u.ctx, i)
-		return ContactSaved{Contact: to.ID, Version: to.Version}, err
+		u.identityOf(i).VerifiedAs = to.ID
+		return ContactSaved{Contact: to.ID, Version: to.Version}, nil
 	}
-	i.VerifiedAs = to.ID
-	return u.link(i, to.ID)
+	return u.link(i, to.ID, to.ID)
 }
 
-// link gives an identity to a contact, with its open conversations.
-func (u *unit) link(i conversation.Identity, contact conversation.ContactID) (ContactSaved, error) {
+// link gives an identity to a contact, with its open conversations, and says as
+// whom it is proved.
+func (u *unit) link(i conversation.Identity, contact, verified conversation.ContactID) (ContactSaved, error) {
 	repo := u.tx.Contacts()
 	to, err := living(u.ctx, u.tx, contact)
 	if err != nil {
@@ -269,24 +260,20 @@ func (u *unit) link(i conversation.Identity, contact conversation.ContactID) (Co
 	}
 	u.detail("identity", string(i.ID))
 	u.detail("from", string(from))
-	i.Contact = to.ID
-	if _, err := repo.SaveIdentity(u.ctx, i); err != nil {
-		return ContactSaved{}, err
-	}
+	own := u.identityOf(i)
+	own.Contact, own.VerifiedAs = to.ID, verified
 	rest, err := repo.Identities(u.ctx, from)
 	if err != nil {
 		return ContactSaved{}, err
 	}
 	if len(rest) == 0 {
-		old, err := repo.Contact(u.ctx, from)
+		old, err := u.customer(from)
 		if err != nil {
 			return ContactSaved{}, err
 		}
 		if !old.Known { // a contact that a person made stays, without identities
 			old.MergedInto = to.ID
-			if _, err := u.savedContact(old, "merged"); err != nil {
-				return ContactSaved{}, err
-			}
+			u.tellContact(old, "merged")
 		}
 	}
 	if err := u.moveOpen(from, to.ID, i.ID); err != nil {
@@ -295,8 +282,9 @@ func (u *unit) link(i conversation.Identity, contact conversation.ContactID) (Co
 	if err := u.enqueueJob(jobMove, string(i.ID)+"/"+string(from), moveJob{from, i.ID}); err != nil {
 		return ContactSaved{}, err
 	}
-	to.Known, to.Desks = true, withDesk(to.Desks, i.Desks...)
-	return u.savedContact(to, "linked")
+	c := u.customerOf(to)
+	c.Known, c.Desks = true, withDesk(c.Desks, i.Desks...)
+	return u.tellContact(c, "linked"), nil
 }
 
 // moveOpen brings the identity's open conversations to the other contact.

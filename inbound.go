@@ -262,9 +262,7 @@ func (u *unit) customerMessage(acct channel.Account, in channel.Inbound) error {
 	}
 	begun := how == opensOne
 	if begun && !made {
-		if identity, err = u.opens(identity); err != nil {
-			return err
-		}
+		u.opens(identity)
 	}
 	if err := u.wroteTo(identity, d.C.Desk); err != nil {
 		return err
@@ -424,23 +422,19 @@ func (u *unit) identityOn(acct channel.Account, a channel.Author, desk routing.D
 	if desk != "" {
 		c.Desks, i.Desks = []routing.DeskID{desk}, []routing.DeskID{desk}
 	}
-	if _, err := repo.SaveContact(u.ctx, c); err != nil {
-		return i, false, err
-	}
-	i.Version, err = repo.SaveIdentity(u.ctx, i)
-	return i, true, err
+	u.keepContact(c)
+	u.keepIdentity(i)
+	return i, true, nil
 }
 
 // opens writes the identity under which a conversation opens, so that this
 // collides with linking it to another contact, whichever is first: the link
 // moves the open conversations that it sees, and must see this one.
-func (u *unit) opens(i conversation.Identity) (conversation.Identity, error) {
-	if i.ID == "" {
-		return i, nil
+func (u *unit) opens(i conversation.Identity) {
+	if i.ID != "" {
+		u.identityOf(i)
+		u.identities[i.ID].anew = true
 	}
-	var err error
-	i.Version, err = u.tx.Contacts().SaveIdentity(u.ctx, i)
-	return i, err
 }
 
 // wroteTo records the desk with the customer, whom its members may see from
@@ -449,17 +443,15 @@ func (u *unit) wroteTo(i conversation.Identity, desk routing.DeskID) error {
 	if i.ID == "" || slices.Contains(i.Desks, desk) {
 		return nil
 	}
-	i.Desks = withDesk(i.Desks, desk)
-	if _, err := u.tx.Contacts().SaveIdentity(u.ctx, i); err != nil {
-		return err
-	}
-	c, err := u.tx.Contacts().Contact(u.ctx, i.Contact)
+	own := u.identityOf(i)
+	own.Desks = withDesk(own.Desks, desk)
+	c, err := u.customer(i.Contact)
 	if err != nil || slices.Contains(c.Desks, desk) {
 		return err
 	}
 	c.Desks = withDesk(c.Desks, desk)
-	_, err = u.savedContact(c, "desks")
-	return err
+	u.tellContact(c, "desks")
+	return nil
 }
 
 // withDesk is the ordered list with the desks added.
@@ -582,24 +574,21 @@ func (u *unit) follow(acct channel.Account, in channel.Inbound) error {
 	if err != nil || identity.ID == "" {
 		return err
 	}
-	identity.SetFollow(in.Kind == channel.EventFollow, in.OccurredAt)
-	if in.Kind == channel.EventFollow && identity.WelcomedAt.IsZero() && !in.Silent {
+	own := u.identityOf(identity)
+	own.SetFollow(in.Kind == channel.EventFollow, in.OccurredAt)
+	if in.Kind == channel.EventFollow && own.WelcomedAt.IsZero() && !in.Silent {
 		sent, err := u.welcome(acct, in)
 		if err != nil {
 			return err
 		}
 		if sent {
-			identity.WelcomedAt = u.tx.Now()
+			own.WelcomedAt = u.tx.Now()
 		}
 	}
-	version, err := u.tx.Contacts().SaveIdentity(u.ctx, identity)
+	c, err := u.tx.Contacts().Contact(u.ctx, own.Contact)
 	if err != nil {
 		return err
 	}
-	c, err := u.tx.Contacts().Contact(u.ctx, identity.Contact)
-	if err != nil {
-		return err
-	}
-	return u.tell(driver.Event{Aggregate: "identity", ID: string(identity.ID), Version: version, Kind: string(in.Kind), Contact: c.ID,
-		Desks: c.Desks})
+	return u.tell(driver.Event{Aggregate: "identity", ID: string(own.ID), Version: u.identityVersion(own.ID), Kind: string(in.Kind),
+		Contact: c.ID, Desks: c.Desks})
 }

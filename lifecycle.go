@@ -311,9 +311,7 @@ func (u *unit) underPresentContact(d *conversation.Draft) error {
 	if err != nil {
 		return err
 	}
-	if i, err = u.opens(i); err != nil {
-		return err
-	}
+	u.opens(i)
 	if i.Contact != d.C.Contact {
 		d.Link(i.Contact, u.threadOf(d.C, i.Contact), u.p.actor())
 	}

@@ -136,9 +136,7 @@ func (u *unit) beginning(acct channel.Account, user channel.ProviderUserID) (*co
 		return u.conversationOf(*open), u.allow(ActAnswer, conversationResource(*open))
 	}
 	if !made { // so that a link of the identity meets the conversation, whichever is first
-		if i, err = u.opens(i); err != nil {
-			return nil, err
-		}
+		u.opens(i)
 	}
 	if err := u.wroteTo(i, acct.Desk); err != nil {
 		return nil, err

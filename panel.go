@@ -92,8 +92,8 @@ func (u *unit) saveContactPanel(id conversation.ContactID, c ContactPanel) (int6
 	if old.Version != c.Version || old.MergedInto != "" {
 		return 0, errs.New(errs.Stale, "sangdam: contact %s has changed; load it again", id)
 	}
-	want := old
+	want := *old
 	want.Name, want.Email, want.Phone, want.Memo, want.Known = c.Name, c.Email, c.Phone, c.Memo, true
-	saved, err := u.withDesks(old, want)
+	saved, err := u.withDesks(old, old.Desks, want)
 	return saved.Version, err
 }

@@ -86,33 +86,24 @@ func (e *Engine) fetchProfile(ctx context.Context, j *runningJob, p profileJob) 
 		return err
 	}
 	return e.endWith(ctx, j, func(u *unit) error {
-		ctx, tx := u.ctx, u.tx
-		i, err := tx.Contacts().IdentityByID(ctx, p.Identity)
+		stored, err := u.tx.Contacts().IdentityByID(u.ctx, p.Identity)
 		if err != nil {
 			return err
 		}
-		i.ProfileAt = tx.Now()
+		i := u.identityOf(stored)
+		i.ProfileAt = u.tx.Now()
 		if profile.Name != "" {
 			i.Name, i.Picture = profile.Name, profile.Picture
 		}
-		version, err := tx.Contacts().SaveIdentity(ctx, i)
-		if err != nil {
-			return err
-		}
-		c, err := tx.Contacts().Contact(ctx, i.Contact)
+		c, err := u.customer(i.Contact)
 		if err != nil {
 			return err
 		}
 		if !c.Known && profile.Name != "" && c.Name != profile.Name {
 			c.Name, c.Picture = profile.Name, profile.Picture
-			if _, err := tx.Contacts().SaveContact(ctx, c); err != nil {
-				return err
-			}
 		}
-		return tx.Events().Append(ctx,
-			driver.Event{Aggregate: "identity", ID: string(i.ID), Version: version, Kind: "profile", Actor: "system",
-				At:      tx.Now(),
-				Contact: c.ID, Desks: c.Desks})
+		return u.tell(driver.Event{Aggregate: "identity", ID: string(i.ID), Version: u.identityVersion(i.ID), Kind: "profile",
+			Contact: c.ID, Desks: c.Desks})
 	})
 }
 

@@ -382,7 +382,7 @@ func (e *Engine) LinkUser(ctx context.Context, p Principal, c LinkUser) (Contact
 			return ContactSaved{}, err
 		}
 		if !made {
-			if err := u.mayUnlink(identity, to); err != nil {
+			if err := u.mayUnlink(identity, to.ID); err != nil {
 				return ContactSaved{}, err
 			}
 		}

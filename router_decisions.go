@@ -201,8 +201,10 @@ func (u *unit) carryOut(d routing.Decision, lease string, epoch int64) error {
 	case routing.DecideOffer, routing.DecideAssign:
 		return u.reserve(d, lease, epoch)
 	case routing.DecideOverflow:
+		u.rests(driver.GuardLease, lease, epoch)
 		return u.overflow(d)
 	case routing.DecideRelax:
+		u.rests(driver.GuardLease, lease, epoch)
 		return u.relax(d)
 	}
 	return errs.New(errs.Unsupported, "sangdam: unknown decision %q", d.Kind)

@@ -25,6 +25,8 @@ func stages() []stage {
 		{"tickets", (*unit).writeTickets},
 		{"mails to customers", (*unit).mailCustomers},
 		{"deadlines", (*unit).scheduleConversations},
+		{"what decisions rest on", (*unit).guard},
+		{"customers", (*unit).writeCustomers},
 		{"conversations", (*unit).writeConversations},
 		{"feed", (*unit).announce},
 		{"audit", (*unit).recorded},

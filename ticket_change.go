@@ -7,6 +7,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/ticket"
 )
 
@@ -306,6 +307,7 @@ func (u *unit) takesTickets(id routing.AgentID) error {
 	if err != nil {
 		return err
 	}
+	u.rests(driver.GuardAgent, string(id), a.State.EligRev)
 	switch {
 	case a.Disabled:
 		return errs.New(errs.Invalid, "sangdam: agent %s is disabled and takes no tickets", id)

@@ -12,6 +12,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/hours"
+	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
 	"github.com/sangdam/sangdam/trigger/condition"
@@ -333,6 +334,7 @@ func (p *pulledConversation) Fact(name string) (condition.Fact, bool) {
 		if err != nil || it.ID == "" {
 			return condition.Fact{}, false
 		}
+		p.u.rests(driver.GuardItem, string(it.ID), it.Version)
 		if name == "queue" {
 			return given(condition.Text(it.Queue))
 		}

@@ -61,6 +61,10 @@ func (u *unit) keepConversation(d *conversation.Draft) *conversation.Draft {
 	return d
 }
 
+func (w *conversationWork) differs() bool {
+	return len(w.d.Events)+len(w.d.Messages) > 0 || !reflect.DeepEqual(w.d.C, w.d.Was())
+}
+
 // gatherConversations tells the stages after it what the unit changed since they
 // were told last.
 func (u *unit) gatherConversations() error {
@@ -73,8 +77,6 @@ func (u *unit) gatherConversations() error {
 		c := change{kind: kindConversation, id: string(id), after: d.C}
 		if was := d.Was(); was.ID != "" {
 			c.before = was
-		} else if w.events == 0 {
-			w.desk = d.C.Desk // where it begins is noted with the customer by who begins it
 		}
 		for _, e := range d.Events[w.events:] {
 			c.events = append(c.events, string(e.Kind))
@@ -99,7 +101,7 @@ func (u *unit) gatherConversations() error {
 func (u *unit) differing() []*conversationWork {
 	var out []*conversationWork
 	for _, id := range u.conversationOrder {
-		if w := u.conversations[id]; len(w.d.Events)+len(w.d.Messages) > 0 || !reflect.DeepEqual(w.d.C, w.d.Was()) {
+		if w := u.conversations[id]; w.differs() {
 			out = append(out, w)
 		}
 	}
@@ -125,24 +127,10 @@ func (u *unit) scheduleConversations() error {
 	return nil
 }
 
-// writeConversations is the stage that stores what the unit changed: the
-// customers whom other desks see from now on, each conversation once, its
-// messages and entries, and what the feed tells.
+// writeConversations is the stage that stores what the unit changed: each
+// conversation once, its messages and entries, and what the feed tells.
 func (u *unit) writeConversations() error {
-	list := u.differing()
-	for _, w := range list {
-		if w.desk == w.d.C.Desk || w.d.C.Identity == "" {
-			continue
-		}
-		i, err := u.tx.Contacts().IdentityByID(u.ctx, w.d.C.Identity)
-		if err != nil {
-			return err
-		}
-		if err := u.wroteTo(i, w.d.C.Desk); err != nil {
-			return err
-		}
-	}
-	for _, w := range list {
+	for _, w := range u.differing() {
 		if err := u.writeConversation(w.d); err != nil {
 			return err
 		}

@@ -193,3 +193,79 @@ func TestAnAttemptThatFailsIsUndone(t *testing.T) {
 		require.Equal(t, 1, entries)
 	})
 }
+
+// TestAUnitWritesACustomerOnce: contacts and identities are as conversations.
+func TestAUnitWritesACustomerOnce(t *testing.T) {
+	eachKernel(t, func(t *testing.T, e *Engine) {
+		look := func() (c conversation.Contact, i conversation.Identity) {
+			require.NoError(t, e.db.View(t.Context(), "w", func(ctx context.Context, tx store.Tx) (err error) {
+				if c, err = tx.Contacts().Contact(ctx, "k"); err != nil {
+					return err
+				}
+				i, err = tx.Contacts().IdentityByID(ctx, "i")
+				return err
+			}))
+			return c, i
+		}
+		copies := func(u *unit) (*conversation.Contact, *conversation.Identity) {
+			c, err := u.customer("k")
+			require.NoError(t, err)
+			i, err := u.tx.Contacts().Identity(u.ctx, "line", "s", "u")
+			require.NoError(t, err)
+			return c, u.identityOf(i)
+		}
+		contact, identity := look()
+		require.NoError(t, e.unit(t.Context(), Host("w"), func(u *unit) error {
+			copies(u)
+			return nil
+		}))
+		c, i := look()
+		require.Equal(t, contact, c)
+		require.Equal(t, identity, i)
+
+		require.NoError(t, e.unit(t.Context(), Host("w"), func(u *unit) error {
+			c, i := copies(u)
+			c.Name, i.Contact = "Jun Kim", "other"
+			require.EqualValues(t, 2, u.tellContact(c, "saved").Version)
+			again, same := copies(u)
+			require.Same(t, c, again)
+			require.Same(t, i, same)
+			again.Memo, same.Picture = "tall", "x"
+			u.opens(*same)
+			list, err := u.tx.Contacts().Identities(u.ctx, "k")
+			require.NoError(t, err)
+			require.Empty(t, list)
+			list, err = u.tx.Contacts().Identities(u.ctx, "other")
+			require.NoError(t, err)
+			require.Len(t, list, 1)
+			_, err = u.tx.Contacts().SaveContact(u.ctx, *c)
+			require.ErrorIs(t, err, errByHand)
+			_, err = u.tx.Contacts().SaveIdentity(u.ctx, *i)
+			require.ErrorIs(t, err, errByHand)
+			return nil
+		}))
+		c, i = look()
+		require.Equal(t, contact.Version+1, c.Version)
+		require.Equal(t, "Jun Kim tall", c.Name+" "+c.Memo)
+		require.Equal(t, identity.Version+1, i.Version)
+		require.EqualValues(t, "other", i.Contact)
+	})
+}
+
+// TestWhereAConversationGoesItsCustomerIsSeen: the desk to which a conversation is
+// taken sees the customer, also when it is taken there as it begins.
+func TestWhereAConversationGoesItsCustomerIsSeen(t *testing.T) {
+	eachKernel(t, func(t *testing.T, e *Engine) {
+		require.NoError(t, e.unit(t.Context(), Host("w"), func(u *unit) error {
+			d := u.keepConversation(conversation.Open(conversation.Conversation{ID: "c2", Thread: "t2", Contact: "k", Identity: "i",
+				Desk: "first"}, "", "customer", u.tx.Now()))
+			d.MoveTo("second", "system")
+			return nil
+		}))
+		require.NoError(t, e.db.View(t.Context(), "w", func(ctx context.Context, tx store.Tx) error {
+			c, err := tx.Contacts().Contact(ctx, "k")
+			require.Equal(t, []conversation.DeskID{"second"}, c.Desks)
+			return err
+		}))
+	})
+}

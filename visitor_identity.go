@@ -44,7 +44,7 @@ func (u *unit) vouched(i conversation.Identity, who channel.VisitorProfile) erro
 		return err
 	}
 	was := c
-	c.Known = true
+	c.Known = true // on a copy: who comes back says the same again
 	for _, f := range []struct {
 		to   *string
 		from string
@@ -63,8 +63,10 @@ func (u *unit) vouched(i conversation.Identity, who channel.VisitorProfile) erro
 	if same {
 		return nil
 	}
-	_, err = u.savedContact(c, "identified")
-	return err
+	own := u.customerOf(was)
+	*own = c
+	u.tellContact(own, "identified")
+	return nil
 }
 
 // wasBefore links the anonymous visitor of the same browser. One that belongs to

@@ -173,6 +173,7 @@ var seededRandom = map[string]bool{
 // byHand are methods of repositories that the root calls at the end of a unit
 // only, which writes each record once; and whence.
 var byHand = map[string]string{
+	"SaveIdentity":     "unit_contacts.go",
 	"SaveConversation": "unit_conversations.go", "SaveMessage": "unit_conversations.go", "AppendEvents": "unit_conversations.go",
 }
 
