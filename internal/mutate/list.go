@@ -210,6 +210,23 @@ var mutations = []mutation{
 		"\t\tb = append(b, part...)\n", "",
 		"./store/seal/tinkseal", "TestMovedCiphertextDoesNotOpen"},
 
+	// The end of a unit.
+	{"unit: what a decision rests on may change", "unit_guards.go",
+		"if u.writes(g) {", "if u.writes(g) || g.key != \"\" {",
+		".", "TestWhatADecisionRestsOnIsGuarded|TestADecisionRestsOnTheLease"},
+	{"unit: two parts of a flow have two copies of a conversation", "unit_conversations.go",
+		"\tif w := u.conversations[cv.ID]; w != nil {\n\t\treturn w.d\n\t}\n", "",
+		".", "TestAUnitWritesAConversationOnce"},
+	{"unit: what did not change is written", "unit_conversations.go",
+		"if w := u.conversations[id]; w.differs() {", "if w := u.conversations[id]; w != nil {",
+		".", "TestAUnitWithoutADifferenceWritesNothing"},
+	{"unit: what failed of a rule's action is written", "unit_conversations.go",
+		"\tfor _, back := range backs {\n\t\tback()\n\t}\n", "\t_ = backs\n",
+		".", "TestAnAttemptThatFailsIsUndone"},
+	{"unit: a customer is not seen where its conversation goes", "unit_contacts.go",
+		"if w.desk == w.d.C.Desk || w.d.C.Identity == \"\" {", "if w.desk != \"\" || w.d.C.Identity == \"\" {",
+		".", "TestWhereAConversationGoesItsCustomerIsSeen"},
+
 	// Keys and versions of commands.
 	{"keys: a repeated command has a second effect", "command.go",
 		"\t\t\tif done {\n\t\t\t\trepeated = true", "\t\t\tif done && w.Kind == \"none\" {\n\t\t\t\trepeated = true",
