@@ -51,10 +51,9 @@ type MaskingPolicy struct {
 	Types []privacy.Type `json:"types,omitempty"`
 	// KeepLast leaves the last letters or digits of each finding readable, 0 to 4.
 	KeepLast int `json:"keep_last,omitempty"`
-	// KeepPictureData keeps what cameras write into pictures that agents and
-	// visitors upload: where and when each was taken, and with what. Without it
-	// that is taken out before a picture is stored; files that come by a
-	// provider or in mails stay as they came.
+	// KeepPictureData keeps what cameras write into pictures: where and when each
+	// was taken, and with what. Without it that is taken out before a picture is
+	// stored, whether somebody uploads it or it comes by a provider or in a mail.
 	KeepPictureData bool `json:"keep_picture_data,omitempty"`
 }
 

@@ -1,6 +1,7 @@
 package sangdam
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/safehttp"
+	"github.com/sangdam/sangdam/internal/thumbnail"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/blob"
 	"github.com/sangdam/sangdam/store/driver"
@@ -156,14 +158,21 @@ func (u *unit) enqueueMedia(m conversation.Message, key string) (int, error) {
 	return asked, nil
 }
 
-// fetchMedia stores an attachment: the bytes first, synced, then the reference.
+// fetchMedia stores an attachment: the bytes first, synced, then the reference. A
+// picture is kept without its camera's data, unless the workspace keeps that.
 func (e *Engine) fetchMedia(ctx context.Context, j *runningJob, p mediaJob) error {
 	acct, adapter, err := e.accountOf(ctx, j.Workspace, p.Account)
 	if err != nil {
 		return err
 	}
 	var m conversation.Message
+	var whole bool
 	err = e.db.View(ctx, j.Workspace, func(ctx context.Context, tx store.Tx) (err error) {
+		s, err := e.fresh(ctx, tx)
+		if err != nil {
+			return err
+		}
+		whole = s.workspace.Masking.KeepPictureData
 		m, err = tx.Conversations().Message(ctx, p.Message)
 		return err
 	})
@@ -177,7 +186,7 @@ func (e *Engine) fetchMedia(ctx context.Context, j *runningJob, p mediaJob) erro
 	if !wanted {
 		return nil // taken back, or done before
 	}
-	info, mediaType, err := fetchInto(ctx, e.cfg.Blobs, e.cfg.MaxMedia, j.progress, func(sink channel.MediaSink) error {
+	info, mediaType, err := fetchInto(ctx, e.cfg.Blobs, e.cfg.MaxMedia, whole, j.progress, func(sink channel.MediaSink) error {
 		switch {
 		case media.Provider != "" && adapter.unpacker != nil:
 			return e.unpack(ctx, j.Workspace, acct, adapter, media.Provider, sink)
@@ -230,8 +239,16 @@ func (e *Engine) fetchOutside(ctx context.Context, address string, sink channel.
 	return err
 }
 
-// fetchInto runs fetch into a blob.
-func fetchInto(ctx context.Context, blobs blob.Store, limit int64, progress func(percent int),
+// withoutCamera is a file as it is kept: a picture loses what its camera wrote
+// beside it, anything else stays as it is.
+func withoutCamera(r io.Reader) io.Reader {
+	head := bufio.NewReaderSize(r, sniffed)
+	first, _ := head.Peek(sniffed) // what fails now fails again when it is read
+	return thumbnail.Bare(safehttp.Sniff(first), head)
+}
+
+// fetchInto runs fetch into a blob; whole keeps what cameras write.
+func fetchInto(ctx context.Context, blobs blob.Store, limit int64, whole bool, progress func(percent int),
 	fetch func(channel.MediaSink) error) (blob.Info, string, error) {
 	r, w := io.Pipe()
 	sink := &pipeSink{w: w, progress: progress}
@@ -241,7 +258,11 @@ func fetchInto(ctx context.Context, blobs blob.Store, limit int64, progress func
 		w.CloseWithError(err) // nil ends the stream
 		done <- err
 	}()
-	info, err := blobs.Put(ctx, r, limit)
+	file := io.Reader(r)
+	if !whole {
+		file = withoutCamera(r)
+	}
+	info, err := blobs.Put(ctx, file, limit)
 	r.CloseWithError(err) // a fetch that still writes stops
 	if fetched := <-done; fetched != nil && err == nil || errors.Is(err, io.ErrClosedPipe) {
 		err = fetched
