@@ -105,7 +105,7 @@ func (e *Engine) listable(ctx context.Context) error {
 
 // stale names a kind that has documents of an older declaration.
 func (e *Engine) stale(ctx context.Context, kinds []declaredKind) (name string, err error) {
-	workspaces, err := e.db.System().Workspaces(ctx)
+	workspaces, err := e.db.System().Workspaces(ctx, driver.Having{})
 	for _, ws := range workspaces {
 		err = errors.Join(err, e.db.View(ctx, ws, func(ctx context.Context, tx store.Tx) error {
 			for _, k := range kinds {
@@ -169,7 +169,7 @@ func (e *Engine) renewAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	workspaces, err := e.db.System().Workspaces(ctx)
+	workspaces, err := e.db.System().Workspaces(ctx, driver.Having{})
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ const poisonTries = 5
 // the head of the lane for a later claim.
 func (e *Engine) workInbox(ctx context.Context, lane driver.InboxLane) {
 	defer func() {
-		err := e.insist(ctx, func(ctx context.Context) error { return e.db.System().ReleaseInbox(ctx, lane.LaneRef) })
+		err := e.insist(ctx, func(ctx context.Context) error { return e.db.System().Release(ctx, driver.NewsInbox, lane.LaneRef) })
 		if err != nil {
 			e.trouble("a lane could not be given back; its lease will end", err)
 		}

@@ -117,7 +117,7 @@ func (b *inboxBatch) work(ctx context.Context) []driver.InboxLane {
 		}
 	}
 	if len(done) > 0 {
-		err := b.e.insist(ctx, func(ctx context.Context) error { return b.e.db.System().ReleaseInbox(ctx, done...) })
+		err := b.e.insist(ctx, func(ctx context.Context) error { return b.e.db.System().Release(ctx, driver.NewsInbox, done...) })
 		if err != nil {
 			b.e.trouble("lanes could not be given back; their leases will end", err)
 		}

@@ -87,7 +87,8 @@ func (e *Engine) purge(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	workspaces, err := e.db.System().Expired(ctx, e.ages(now))
+	ages := e.ages(now)
+	workspaces, err := e.db.System().Workspaces(ctx, driver.Having{Expired: &ages})
 	if err != nil {
 		e.trouble("old rows could not be looked for", err)
 		return
@@ -175,7 +176,7 @@ func (e *Engine) sweepBlobs(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	workspaces, err := e.db.System().Workspaces(ctx)
+	workspaces, err := e.db.System().Workspaces(ctx, driver.Having{})
 	if err != nil {
 		return
 	}

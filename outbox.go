@@ -30,7 +30,7 @@ func (e *Engine) workOutbox(ctx context.Context, lane driver.OutboxLane) {
 		if s.freed {
 			return
 		}
-		err := e.insist(ctx, func(ctx context.Context) error { return e.db.System().ReleaseOutbox(ctx, lane.LaneRef) })
+		err := e.insist(ctx, func(ctx context.Context) error { return e.db.System().Release(ctx, driver.NewsOutbox, lane.LaneRef) })
 		if err != nil {
 			e.trouble("a lane could not be given back; its lease will end", err)
 		}

@@ -39,9 +39,8 @@ func TestAProcessThatDiesInAnyStepOfTheFlowLosesNothing(t *testing.T) {
 		f.end(c, true)
 	}}
 	steps := flow.steps(t)
-	for _, step := range []string{"AppendEnvelopes", "System.ClaimInbox", "System.ReleaseInbox", "Update", "View", "Feed",
-		"System.ClaimOutbox",
-		"System.ReleaseOutbox", "System.ClaimJobs", "System.Lease", "System.Resolve", "System.BeatAgents", "System.Meta",
+	for _, step := range []string{"AppendEnvelopes", "System.ClaimInbox", "System.Release", "Update", "View", "Feed",
+		"System.ClaimOutbox", "System.ClaimJobs", "System.Lease", "System.Resolve", "System.BeatAgents", "System.Meta",
 		"System.PutMeta"} {
 		require.NotEmpty(t, steps[step], "the flow makes no call of %s", step)
 		for _, kind := range []storefault.Kind{storefault.CrashBefore, storefault.CrashAfter} {
@@ -432,8 +431,8 @@ type rivalWork struct {
 	b *rivalStore
 }
 
-func (r rivalWork) Held(ctx context.Context, id routing.ItemID) (*routing.Offer, *routing.Assignment, error) {
-	o, a, err := r.WorkRepo.Held(ctx, id)
+func (r rivalWork) Holds(ctx context.Context, k driver.HoldKey) ([]routing.Offer, []routing.Assignment, error) {
+	o, a, err := r.WorkRepo.Holds(ctx, k)
 	if rival := r.b.rival; rival != nil {
 		r.b.rival = nil
 		rival()

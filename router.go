@@ -276,7 +276,7 @@ func (e *Engine) runRouters(ctx, drain context.Context) {
 		if !s.unsure() && time.Since(asked) < 10*e.cfg.Poll {
 			continue
 		}
-		routable, err := e.db.System().Routable(ctx)
+		routable, err := e.db.System().Workspaces(ctx, driver.Having{Present: true})
 		if err != nil {
 			asked = time.Time{} // at once when the store is back
 			continue

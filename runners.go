@@ -11,6 +11,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 // Accounts whose adapter fetches events itself (channel.Runner) are run here:
@@ -97,7 +98,7 @@ func (e *Engine) runRunners(ctx context.Context) {
 
 // runnable finds the accounts that are to be run.
 func (e *Engine) runnable(ctx context.Context) (map[runnerKey]channel.Account, error) {
-	workspaces, err := e.db.System().Workspaces(ctx)
+	workspaces, err := e.db.System().Workspaces(ctx, driver.Having{})
 	if err != nil {
 		return nil, err
 	}

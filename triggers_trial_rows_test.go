@@ -213,8 +213,8 @@ func (c wideConversations) Events(ctx context.Context, id conversation.ID, after
 	return out, err
 }
 
-func (c wideConversations) Messages(ctx context.Context, id conversation.ID, after int64, limit int) ([]conversation.Message, error) {
-	out, err := c.ConversationRepo.Messages(ctx, id, after, limit)
+func (c wideConversations) Messages(ctx context.Context, id conversation.ID, p driver.MessagePage) ([]conversation.Message, error) {
+	out, err := c.ConversationRepo.Messages(ctx, id, p)
 	c.b.saw(len(out))
 	return out, err
 }

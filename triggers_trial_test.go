@@ -14,6 +14,7 @@ import (
 	"github.com/sangdam/sangdam/conversation/privacy"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
 	"github.com/sangdam/sangdam/trigger/condition"
@@ -302,10 +303,11 @@ func TestATrialIsABackgroundJob(t *testing.T) {
 		w.pass(2 * time.Hour)
 		require.ErrorIs(t, errOf(w.eng.Trial(w.ctx, w.host, first.ID)), sangdam.ErrNotFound)
 		w.inStore(func(tx store.Tx) error {
-			left, err := tx.Documents().Get(w.ctx, "trigger_trial", []string{first.ID})
+			left, err := tx.Documents().Get(w.ctx, driver.Keys{Kind: "trigger_trial", IDs: []string{first.ID}})
 			require.Empty(t, left)
 			if err == nil {
-				left, err = tx.Documents().Get(w.ctx, "trigger_trial_part", []string{second.ID + "/0", first.ID + "/3"})
+				parts := []string{second.ID + "/0", first.ID + "/3"}
+				left, err = tx.Documents().Get(w.ctx, driver.Keys{Kind: "trigger_trial_part", IDs: parts})
 				require.Empty(t, left)
 			}
 			return err

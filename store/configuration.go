@@ -123,7 +123,7 @@ func (r config) SaveDesk(ctx context.Context, d routing.Desk) error {
 	if err := r.Hold(ctx); err != nil {
 		return err
 	}
-	named, err := r.t.rows.Documents.ByKey(ctx, deskRows.Name(), 0, [][]byte{Exact(d.Name)})
+	named, err := r.t.rows.Documents.Get(ctx, driver.Keys{Kind: deskRows.Name(), Values: [][]byte{Exact(d.Name)}})
 	if err != nil {
 		return err
 	}
@@ -176,7 +176,7 @@ func (r config) SaveQueue(ctx context.Context, q routing.Queue) error {
 	if err := r.changed(ctx); err != nil || len(moved) == 0 {
 		return err
 	}
-	return r.t.rows.Agents.RaiseEligibility(ctx, moved...)
+	return agents{r.t.rows.Agents, r.t}.raise(ctx, moved...)
 }
 
 // inOneAlone lists who is in one of the lists and not in the other.
@@ -210,7 +210,7 @@ func (r config) desk(ctx context.Context, d routing.DeskID, a routing.AgentID) (
 }
 
 func (r config) AddMember(ctx context.Context, d routing.DeskID, a routing.AgentID) error {
-	if _, err := r.t.rows.Agents.Agent(ctx, a); err != nil {
+	if _, err := r.t.Agents().Agent(ctx, a); err != nil {
 		return err
 	}
 	row, at, member, err := r.desk(ctx, d, a)
@@ -243,5 +243,5 @@ func (r config) saveMembers(ctx context.Context, row deskRow, moved routing.Agen
 	if err := r.changed(ctx); err != nil {
 		return err
 	}
-	return r.t.rows.Agents.RaiseEligibility(ctx, moved)
+	return agents{r.t.rows.Agents, r.t}.raise(ctx, moved)
 }

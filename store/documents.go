@@ -138,7 +138,7 @@ func (d *Documents[T]) GetAll(ctx context.Context, tx Tx, ids ...string) ([]T, e
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	docs, err := tx.Documents().Get(ctx, d.kind.Name, ids)
+	docs, err := tx.Documents().Get(ctx, driver.Keys{Kind: d.kind.Name, IDs: ids})
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +153,7 @@ func (d *Documents[T]) ByKey(ctx context.Context, tx Tx, unique string, value []
 	if slot < 0 {
 		return none, errs.New(errs.Invalid, "store: kind %s has no unique key %q", d.kind.Name, unique)
 	}
-	docs, err := tx.Documents().ByKey(ctx, d.kind.Name, slot, [][]byte{value})
+	docs, err := tx.Documents().Get(ctx, driver.Keys{Kind: d.kind.Name, Slot: slot, Values: [][]byte{value}})
 	if err != nil {
 		return none, err
 	}
@@ -191,7 +191,7 @@ func (d *Documents[T]) draft(ctx context.Context, tx Tx, id string) (v T, err er
 
 // Delete removes the version of a document that was read.
 func (d *Documents[T]) Delete(ctx context.Context, tx Tx, v *T) error {
-	return tx.Documents().Delete(ctx, d.kind.Name, d.kind.ID(v), *d.kind.Version(v))
+	return tx.Documents().Put(ctx, []driver.Doc{{Kind: d.kind.Name, ID: d.kind.ID(v), Version: *d.kind.Version(v)}})
 }
 
 // Guard makes the commit depend on the document's staying as it was read,

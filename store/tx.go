@@ -12,6 +12,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
@@ -68,6 +69,9 @@ type tx struct {
 	items map[routing.ItemID]routing.Item // as last seen or written here
 }
 
+// Workspace implements Tx.
+func (t *tx) Workspace() WorkspaceID { return t.rows.Workspace }
+
 func (t *tx) Accounts() AccountRepo           { return accounts{t} }
 func (t *tx) Inbox() InboxRepo                { return inbox{t.rows.Inbox} }
 func (t *tx) Outbox() OutboxRepo              { return outbox{t.rows.Outbox} }
@@ -76,7 +80,7 @@ func (t *tx) Contacts() ContactRepo {
 	return contacts{t.rows.Contacts, t}
 }
 func (t *tx) Config() ConfigRepo           { return config{t} }
-func (t *tx) Agents() AgentRepo            { return agents{t.rows.Agents} }
+func (t *tx) Agents() AgentRepo            { return agents{t.rows.Agents, t} }
 func (t *tx) Work() Work                   { return &work{t.rows.Work, t} }
 func (t *tx) Events() driver.EventRepo     { return events{t.rows.Events} }
 func (t *tx) Audit() driver.AuditRepo      { return audit{t.rows.Audit} }
@@ -197,19 +201,85 @@ func parsePage(token string) (*driver.ConversationPlace, error) {
 	return &driver.ConversationPlace{UpdatedAt: time.UnixMicro(n).UTC(), ID: conversation.ID(id)}, nil
 }
 
+func (r conversations) Message(ctx context.Context, id conversation.MessageID) (conversation.Message, error) {
+	return r.ConversationRepo.Message(ctx, driver.MessageKey{ID: id})
+}
+
+func (r conversations) ByProvider(ctx context.Context, account channel.AccountID, chat channel.Chat,
+	p channel.ProviderMessageID) (conversation.Message, error) {
+	return r.ConversationRepo.Message(ctx, driver.MessageKey{
+		ProviderMessage: driver.ProviderMessage{Account: account, Chat: chat, Message: p},
+	})
+}
+
 func (r conversations) Messages(ctx context.Context, id conversation.ID, after int64, limit int) ([]conversation.Message, error) {
-	return limited(limit, func() ([]conversation.Message, error) { return r.ConversationRepo.Messages(ctx, id, after, limit) })
+	return limited(limit, func() ([]conversation.Message, error) {
+		return r.ConversationRepo.Messages(ctx, id, driver.MessagePage{Seq: after, Limit: limit})
+	})
 }
 
 func (r conversations) Latest(ctx context.Context, id conversation.ID, before int64, limit int) ([]conversation.Message, error) {
-	return limited(limit, func() ([]conversation.Message, error) { return r.ConversationRepo.Latest(ctx, id, before, limit) })
+	return limited(limit, func() ([]conversation.Message, error) {
+		return r.ConversationRepo.Messages(ctx, id, driver.MessagePage{Seq: max(before, 0), Back: true, Limit: limit})
+	})
 }
 
 func (r conversations) Events(ctx context.Context, id conversation.ID, after int64, limit int) ([]conversation.Event, error) {
 	return limited(limit, func() ([]conversation.Event, error) { return r.ConversationRepo.Events(ctx, id, after, limit) })
 }
 
-type agents struct{ driver.AgentRepo }
+type agents struct {
+	driver.AgentRepo
+	t *tx
+}
+
+func (r agents) Agent(ctx context.Context, id routing.AgentID) (routing.Agent, error) {
+	list, err := r.AgentRepo.Agents(ctx, []routing.AgentID{id})
+	return only(list, err, "agent")
+}
+
+func (r agents) Agents(ctx context.Context) ([]routing.Agent, error) {
+	return r.AgentRepo.Agents(ctx, nil)
+}
+
+func (r agents) SetPresence(ctx context.Context, id routing.AgentID, p routing.Presence, reason string, now time.Time) (routing.Agent,
+	error) {
+	rows, err := r.t.rows.Work.Lock(ctx, driver.WorkKey{Agents: []routing.AgentID{id}})
+	if err != nil {
+		return routing.Agent{}, err
+	}
+	agent, err := only(rows.Agents, nil, "agent")
+	if err != nil {
+		return routing.Agent{}, err
+	}
+	c := transition.Presence(agent, p, reason, micro(now))
+	if len(c.Agents) == 0 {
+		return agent, nil
+	}
+	agent.State = c.Agents[0].State
+	return agent, r.t.rows.Work.Put(ctx, c)
+}
+
+// raise makes decisions about the agents that are under way void.
+func (r agents) raise(ctx context.Context, ids ...routing.AgentID) error {
+	rows, err := r.t.rows.Work.Lock(ctx, driver.WorkKey{Agents: ids})
+	if err != nil || len(rows.Agents) == 0 {
+		return err
+	}
+	return r.t.rows.Work.Put(ctx, transition.Eligibility(rows.Agents))
+}
+
+// only is the one row of a list, or ErrNotFound.
+func only[T any](list []T, err error, what string) (T, error) {
+	if err == nil && len(list) == 0 {
+		err = errs.New(errs.NotFound, "store: there is no such %s", what)
+	}
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return list[0], nil
+}
 
 func (r agents) SaveAgent(ctx context.Context, a routing.Agent) (int64, error) {
 	for p, n := range a.Capacity {
@@ -243,7 +313,22 @@ func (r inbox) Quarantined(ctx context.Context, limit int) ([]channel.Quarantine
 type outbox struct{ driver.OutboxRepo }
 
 func (r outbox) Unknown(ctx context.Context, limit int) ([]driver.OutboxRow, error) {
-	return limited(limit, func() ([]driver.OutboxRow, error) { return r.OutboxRepo.Unknown(ctx, limit) })
+	return limited(limit, func() ([]driver.OutboxRow, error) {
+		return r.OutboxRepo.Rows(ctx, driver.OutboxKey{State: channel.OutboxUnknown}, limit)
+	})
+}
+
+func (r outbox) Row(ctx context.Context, id channel.OutboxID) (driver.OutboxRow, error) {
+	list, err := r.OutboxRepo.Rows(ctx, driver.OutboxKey{ID: id}, 1)
+	return only(list, err, "outbox row")
+}
+
+func (r outbox) Fail(ctx context.Context, c driver.Claim, row channel.OutboxID, reason channel.Reason, detail string) error {
+	return r.End(ctx, row, driver.OutboxEnd{Claim: &c, State: channel.OutboxFailed, Reason: reason, Detail: detail})
+}
+
+func (r outbox) Cancel(ctx context.Context, row channel.OutboxID) error {
+	return r.End(ctx, row, driver.OutboxEnd{State: channel.OutboxCancelled})
 }
 
 func (r outbox) Begin(ctx context.Context, c driver.Claim, at channel.Attempt) error {

@@ -38,13 +38,18 @@ type Work interface {
 	// item; ErrStale when it has no assignment, or as is given and is not it.
 	EndAssignment(ctx context.Context, item routing.ItemID, as routing.AssignmentID, reason routing.EndReason,
 		then routing.ItemState, now time.Time) (routing.Assignment, error)
-	// LockItems, Held, Offer, HeldBy, Open and Decisions are those of
-	// driver.WorkRepo. Call LockItems before ending several holds.
+	// LockItems locks the items in the order of their ids; see driver.WorkRepo. Call
+	// it before ending several holds.
 	LockItems(ctx context.Context, ids ...routing.ItemID) error
+	// Held returns the item's open offer or open assignment, nil for none.
 	Held(ctx context.Context, item routing.ItemID) (*routing.Offer, *routing.Assignment, error)
+	// Offer returns one, open or ended. ErrNotFound.
 	Offer(ctx context.Context, id routing.OfferID) (routing.Offer, error)
+	// HeldBy lists an agent's open offers and assignments, oldest first.
 	HeldBy(ctx context.Context, a routing.AgentID) ([]routing.Offer, []routing.Assignment, error)
+	// Open lists every item that is queued, offered or assigned, ordered by Seq.
 	Open(ctx context.Context) ([]routing.Item, error)
+	// Decisions lists the item's decision summaries, oldest first.
 	Decisions(ctx context.Context, item routing.ItemID) ([]routing.Decision, error)
 }
 
@@ -63,7 +68,8 @@ func (w *work) seen(it routing.Item) {
 }
 
 func (w *work) Item(ctx context.Context, id routing.ItemID) (routing.Item, error) {
-	it, err := w.WorkRepo.Item(ctx, id)
+	list, err := w.Items(ctx, []routing.ItemID{id})
+	it, err := only(list, err, "item")
 	if err == nil {
 		w.seen(it)
 	}
@@ -84,6 +90,28 @@ func (w *work) SaveItem(ctx context.Context, it routing.Item) (int64, error) {
 		w.seen(it)
 	}
 	return v, err
+}
+
+func (w *work) Open(ctx context.Context) ([]routing.Item, error) { return w.Items(ctx, nil) }
+
+func (w *work) Held(ctx context.Context, item routing.ItemID) (o *routing.Offer, a *routing.Assignment, err error) {
+	offers, assignments, err := w.Holds(ctx, driver.HoldKey{Item: item})
+	if len(offers) > 0 {
+		o = &offers[0]
+	}
+	if len(assignments) > 0 {
+		a = &assignments[0]
+	}
+	return o, a, err
+}
+
+func (w *work) HeldBy(ctx context.Context, a routing.AgentID) ([]routing.Offer, []routing.Assignment, error) {
+	return w.Holds(ctx, driver.HoldKey{Agent: a})
+}
+
+func (w *work) Offer(ctx context.Context, id routing.OfferID) (routing.Offer, error) {
+	offers, _, err := w.Holds(ctx, driver.HoldKey{Offer: id})
+	return only(offers, err, "offer")
 }
 
 // old is the stored item that is to be replaced: nil for a new one. One in
@@ -125,10 +153,8 @@ func (w *work) change(ctx context.Context, k driver.WorkKey, decide func(transit
 
 func (w *work) Reserve(ctx context.Context, r transition.Reservation) error {
 	r.Now = micro(r.Now)
-	_, err := w.change(ctx, driver.WorkKey{Item: r.Item, Agent: r.Agent, Lease: r.Lease}, func(rows transition.Rows) (transition.Change,
-		error) {
-		return transition.Reserve(rows, r)
-	})
+	k := driver.WorkKey{Item: r.Item, Agents: []routing.AgentID{r.Agent}, Lease: r.Lease}
+	_, err := w.change(ctx, k, func(rows transition.Rows) (transition.Change, error) { return transition.Reserve(rows, r) })
 	return err
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 // demoData is where a demonstration keeps its data unless -data says else.
@@ -95,7 +96,7 @@ func checkDemoData(ctx context.Context, db *store.DB, demo bool) error {
 	if marked {
 		return errors.New("this data is a demonstration's; start with -demo, or choose another -data")
 	}
-	workspaces, err := db.System().Workspaces(ctx)
+	workspaces, err := db.System().Workspaces(ctx, driver.Having{})
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/sangdam/sangdam/channel/webchat"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/blob"
+	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/postgres"
 	"github.com/sangdam/sangdam/store/seal"
 	"github.com/sangdam/sangdam/store/seal/tinkseal"
@@ -132,7 +133,7 @@ func (h *helpdesk) openKeys(ctx context.Context) (seal.Sealer, error) {
 		h.warning = "the keys are beside the data they protect; whoever copies the directory has both. Use -keys or SANGDAM_KEYS where " +
 			"it matters."
 	}
-	workspaces, err := h.db.System().Workspaces(ctx)
+	workspaces, err := h.db.System().Workspaces(ctx, driver.Having{})
 	if err != nil {
 		return nil, err
 	}

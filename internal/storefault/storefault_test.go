@@ -174,29 +174,26 @@ var calls = map[string]func(ctx context.Context, db *store.DB) error{
 	"System.CreateWorkspace": func(ctx context.Context, db *store.DB) error {
 		return db.System().CreateWorkspace(ctx, "new", "")
 	},
-	"System.Workspaces": func(ctx context.Context, db *store.DB) error { _, err := db.System().Workspaces(ctx); return err },
+	"System.Workspaces": func(ctx context.Context, db *store.DB) error {
+		_, err := db.System().Workspaces(ctx, driver.Having{})
+		return err
+	},
 	"System.ClaimInbox": func(ctx context.Context, db *store.DB) error {
 		_, err := db.System().ClaimInbox(ctx, "n", 1, 1, time.Minute)
 		return err
 	},
-	"System.ReleaseInbox": func(ctx context.Context, db *store.DB) error { return db.System().ReleaseInbox(ctx) },
+	"System.Release": func(ctx context.Context, db *store.DB) error { return db.System().Release(ctx, driver.NewsInbox) },
 	"System.ClaimOutbox": func(ctx context.Context, db *store.DB) error {
 		_, err := db.System().ClaimOutbox(ctx, "n", 1, 1, time.Minute)
 		return err
 	},
-	"System.ReleaseOutbox": func(ctx context.Context, db *store.DB) error { return db.System().ReleaseOutbox(ctx) },
 	"System.ClaimJobs": func(ctx context.Context, db *store.DB) error {
 		_, err := db.System().ClaimJobs(ctx, "n", map[string]int{"k": 1}, time.Minute)
 		return err
 	},
-	"System.Due":      func(ctx context.Context, db *store.DB) error { _, err := db.System().Due(ctx, 1); return err },
-	"System.NextDue":  func(ctx context.Context, db *store.DB) error { _, err := db.System().NextDue(ctx); return err },
-	"System.Routable": func(ctx context.Context, db *store.DB) error { _, err := db.System().Routable(ctx); return err },
-	"System.Changed":  func(ctx context.Context, db *store.DB) error { _, _, err := db.System().Changed(ctx, ""); return err },
-	"System.Expired": func(ctx context.Context, db *store.DB) error {
-		_, err := db.System().Expired(ctx, driver.Ages{})
-		return err
-	},
+	"System.Due":     func(ctx context.Context, db *store.DB) error { _, err := db.System().Due(ctx, 1); return err },
+	"System.NextDue": func(ctx context.Context, db *store.DB) error { _, err := db.System().NextDue(ctx); return err },
+	"System.Changed": func(ctx context.Context, db *store.DB) error { _, _, err := db.System().Changed(ctx, ""); return err },
 	"System.Beat": func(ctx context.Context, db *store.DB) error {
 		_, err := db.System().Beat(ctx, "n", time.Minute)
 		return err

@@ -21,8 +21,10 @@ func (s *system) CreateWorkspace(ctx context.Context, ws driver.WorkspaceID, nam
 	return run(ctx, s.f, "System.CreateWorkspace", false, func(ctx context.Context) error { return s.y.CreateWorkspace(ctx, ws, name) })
 }
 
-func (s *system) Workspaces(ctx context.Context) ([]driver.WorkspaceID, error) {
-	return call(ctx, s.f, "System.Workspaces", true, s.y.Workspaces)
+func (s *system) Workspaces(ctx context.Context, having driver.Having) ([]driver.WorkspaceID, error) {
+	return call(ctx, s.f, "System.Workspaces", true, func(ctx context.Context) ([]driver.WorkspaceID, error) {
+		return s.y.Workspaces(ctx, having)
+	})
 }
 
 // owner is what Resolve returns.
@@ -45,18 +47,14 @@ func (s *system) ClaimInbox(ctx context.Context, node string, limit, batch int, 
 	})
 }
 
-func (s *system) ReleaseInbox(ctx context.Context, claims ...driver.LaneRef) error {
-	return run(ctx, s.f, "System.ReleaseInbox", true, func(ctx context.Context) error { return s.y.ReleaseInbox(ctx, claims...) })
+func (s *system) Release(ctx context.Context, sort driver.News, claims ...driver.LaneRef) error {
+	return run(ctx, s.f, "System.Release", true, func(ctx context.Context) error { return s.y.Release(ctx, sort, claims...) })
 }
 
 func (s *system) ClaimOutbox(ctx context.Context, node string, limit, batch int, lease time.Duration) ([]driver.OutboxLane, error) {
 	return call(ctx, s.f, "System.ClaimOutbox", false, func(ctx context.Context) ([]driver.OutboxLane, error) {
 		return s.y.ClaimOutbox(ctx, node, limit, batch, lease)
 	})
-}
-
-func (s *system) ReleaseOutbox(ctx context.Context, claims ...driver.LaneRef) error {
-	return run(ctx, s.f, "System.ReleaseOutbox", true, func(ctx context.Context) error { return s.y.ReleaseOutbox(ctx, claims...) })
 }
 
 func (s *system) ClaimJobs(ctx context.Context, node string, limits map[string]int, lease time.Duration) ([]driver.Job, error) {
@@ -73,10 +71,6 @@ func (s *system) NextDue(ctx context.Context) (driver.Dues, error) {
 	return call(ctx, s.f, "System.NextDue", true, s.y.NextDue)
 }
 
-func (s *system) Routable(ctx context.Context) ([]driver.WorkspaceID, error) {
-	return call(ctx, s.f, "System.Routable", true, s.y.Routable)
-}
-
 // changed is what Changed returns.
 type changed struct {
 	ws   []driver.WorkspaceID
@@ -89,11 +83,6 @@ func (s *system) Changed(ctx context.Context, since string) ([]driver.WorkspaceI
 		return changed{ws, next}, err
 	})
 	return c.ws, c.next, err
-}
-
-func (s *system) Expired(ctx context.Context, before driver.Ages) ([]driver.WorkspaceID, error) {
-	return call(ctx, s.f, "System.Expired", true,
-		func(ctx context.Context) ([]driver.WorkspaceID, error) { return s.y.Expired(ctx, before) })
 }
 
 func (s *system) Beat(ctx context.Context, node string, ttl time.Duration) ([]string, error) {

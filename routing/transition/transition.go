@@ -37,6 +37,7 @@ type Rows struct {
 // Change is what a transition writes, all of it or nothing. Versions and
 // revisions are raised already.
 type Change struct {
+	// Item is the zero one where nothing but agents changed.
 	Item routing.Item
 	// EndedOffer and EndedAssignment were open before; Offer and Assignment are
 	// new. Nil for none.
@@ -56,6 +57,8 @@ type Change struct {
 type AgentChange struct {
 	ID    routing.AgentID
 	State routing.AgentState
+	// Unheard drops the heart-beats that there were: they belong to one stay.
+	Unheard bool
 	// Profiles are those whose Load changed.
 	Profiles []routing.Profile
 }

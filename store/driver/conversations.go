@@ -22,22 +22,14 @@ type ConversationRepo interface {
 	// one thread key is a clash: Update runs again. Returns the new version.
 	SaveConversation(ctx context.Context, c conversation.Conversation) (int64, error)
 
-	// Message returns one. ErrNotFound.
-	Message(ctx context.Context, id conversation.MessageID) (conversation.Message, error)
-	// ByProvider finds a message by the account, chat and provider's id.
-	// ErrNotFound.
-	ByProvider(ctx context.Context, account channel.AccountID, chat channel.Chat, p channel.ProviderMessageID) (conversation.Message, error)
+	// Message returns the one of the key. ErrNotFound.
+	Message(ctx context.Context, k MessageKey) (conversation.Message, error)
 	// SaveMessage creates (Version 0) or replaces. A Version that is not the
 	// stored one is a clash: Update runs again. The same provider id in one
 	// account and chat twice is a clash. Returns the new version.
 	SaveMessage(ctx context.Context, m conversation.Message) (int64, error)
-	// Messages returns messages with Seq above after, oldest first, at most
-	// limit.
-	Messages(ctx context.Context, id conversation.ID, after int64, limit int) ([]conversation.Message, error)
-
-	// Latest returns the newest messages with Seq below before, 0 for all,
-	// oldest first, at most limit.
-	Latest(ctx context.Context, id conversation.ID, before int64, limit int) ([]conversation.Message, error)
+	// Messages returns the messages of the page, oldest first.
+	Messages(ctx context.Context, id conversation.ID, p MessagePage) ([]conversation.Message, error)
 
 	// AppendEvents writes entries of conversations' sequences; a number that is
 	// taken is a clash.
@@ -49,6 +41,21 @@ type ConversationRepo interface {
 	// behind after if it is not nil, at most limit, which is at least 1. No list
 	// of the filter is empty without being nil.
 	List(ctx context.Context, f conversation.Filter, after *ConversationPlace, limit int) ([]conversation.Conversation, error)
+}
+
+// MessageKey names a message by its id, or, when that is empty, by what its
+// provider calls it.
+type MessageKey struct {
+	ID conversation.MessageID
+	ProviderMessage
+}
+
+// MessagePage is a part of a conversation's messages: the nearest ones above Seq,
+// or, with Back, below it (0: the newest of all), at most Limit.
+type MessagePage struct {
+	Seq   int64
+	Back  bool
+	Limit int
 }
 
 // ConversationPlace is where a conversation stands in a list: newest UpdatedAt first, ties

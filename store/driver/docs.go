@@ -64,6 +64,15 @@ type Range struct {
 	Below int
 }
 
+// Keys names documents of a kind by their ids, or, without IDs, by the values that
+// they have in the unique slot.
+type Keys struct {
+	Kind   string
+	IDs    []string
+	Slot   int
+	Values [][]byte
+}
+
 // Place is where a list goes on: after the document with this value and id. The
 // zero Place is the beginning.
 type Place struct {
@@ -77,22 +86,17 @@ type Placed struct {
 	At Place
 }
 
-// DocRepo stores documents. What List, Get and ByKey return has Kind, ID,
+// DocRepo stores documents. What List and Get return has Kind, ID,
 // Version, Decl and Body; the values that a caller derives from the body are
 // left out. Writes with a version that is not the stored one are a clash, as
 // is a unique value that another document has. A Global value that another
 // document has is ErrAlreadyExists, told by Put.
 type DocRepo interface {
-	// Get returns those of the ids that exist, in no order.
-	Get(ctx context.Context, kind string, ids []string) ([]Doc, error)
-	// ByKey returns the documents that have one of the values in the unique
-	// slot, in no order.
-	ByKey(ctx context.Context, kind string, slot int, values [][]byte) ([]Doc, error)
-	// Put writes documents: Version 0 creates, another replaces that version.
-	// The stored version is one higher.
+	// Get returns the documents that are named, in no order.
+	Get(ctx context.Context, k Keys) ([]Doc, error)
+	// Put writes documents: Version 0 creates, another replaces that version. The
+	// stored version is one higher. A document without a Body is deleted.
 	Put(ctx context.Context, docs []Doc) error
-	// Delete removes a document that has the version.
-	Delete(ctx context.Context, kind, id string, version int64) error
 	// List returns at most limit documents of the range after the place.
 	List(ctx context.Context, r Range, after Place, limit int) ([]Placed, error)
 	// Count counts the range, but not beyond atMost.

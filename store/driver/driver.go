@@ -177,6 +177,9 @@ type Stats struct {
 type Tx struct {
 	Session
 
+	// Workspace is the one whose rows these are.
+	Workspace WorkspaceID
+
 	Inbox         InboxRepo
 	Outbox        OutboxRepo
 	Conversations ConversationRepo
@@ -196,7 +199,6 @@ type Tx struct {
 
 // Session is what a transaction itself can do.
 type Session interface {
-	Workspace() WorkspaceID
 	// Now is the one time of this transaction: the database's clock on
 	// PostgreSQL, the configured clock elsewhere; never earlier than a Now of a
 	// committed Update of this workspace; UTC, microseconds.
@@ -309,8 +311,10 @@ type EnvelopeOutcome struct {
 // WorkRepo stores items, offers, assignments and agents' loads. It knows no
 // rule: package store locks, lets routing/transition decide, and puts.
 type WorkRepo interface {
-	// Item returns one. ErrNotFound.
-	Item(ctx context.Context, id routing.ItemID) (routing.Item, error)
+	// Items returns those of the ids that exist, in no order, or, without a list,
+	// every item that is queued, offered or assigned, ordered by Seq: what a Board
+	// is built from.
+	Items(ctx context.Context, ids []routing.ItemID) ([]routing.Item, error)
 	// SaveItem creates (Version 0) or replaces. A Version that is not the stored
 	// one is a clash: Update runs again. Returns the new version. Seq is set at
 	// creation.
@@ -329,17 +333,18 @@ type WorkRepo interface {
 	// Put writes what a transition made of rows that Lock returned. An id of an
 	// offer or assignment that is taken is a clash.
 	Put(ctx context.Context, c transition.Change) error
-	// Held returns the item's open offer or open assignment, nil for none.
-	Held(ctx context.Context, item routing.ItemID) (*routing.Offer, *routing.Assignment, error)
-	// Offer returns one, open or ended. ErrNotFound.
-	Offer(ctx context.Context, id routing.OfferID) (routing.Offer, error)
-	// HeldBy lists an agent's open offers and assignments, oldest first.
-	HeldBy(ctx context.Context, a routing.AgentID) ([]routing.Offer, []routing.Assignment, error)
-	// Open lists every item that is queued, offered or assigned, ordered by
-	// Seq: what a Board is built from.
-	Open(ctx context.Context) ([]routing.Item, error)
+	// Holds returns what the key names, the oldest first.
+	Holds(ctx context.Context, k HoldKey) ([]routing.Offer, []routing.Assignment, error)
 	// Decisions lists the item's decision summaries, oldest first.
 	Decisions(ctx context.Context, item routing.ItemID) ([]routing.Decision, error)
+}
+
+// HoldKey names offers and assignments: the open ones of Item, the open ones of
+// Agent, or the one Offer, open or ended. Exactly one of them is set.
+type HoldKey struct {
+	Item  routing.ItemID
+	Agent routing.AgentID
+	Offer routing.OfferID
 }
 
 // WorkKey names what Lock locks.
@@ -348,8 +353,9 @@ type WorkKey struct {
 	// is returned also when it has ended.
 	Item  routing.ItemID
 	Offer routing.OfferID
-	// Agent, if not empty, is locked besides whoever holds the item.
-	Agent routing.AgentID
+	// Agents are locked besides whoever holds the item; those that the store does
+	// not know are left out. Without an item they are all that is locked.
+	Agents []routing.AgentID
 	// Lease, if not empty, is the lease whose epoch is wanted; it stays until
 	// the commit.
 	Lease string
@@ -527,8 +533,8 @@ type Blob struct {
 type System interface {
 	// CreateWorkspace makes one; ErrAlreadyExists. The name is for people.
 	CreateWorkspace(ctx context.Context, ws WorkspaceID, name string) error
-	// Workspaces lists all, ordered.
-	Workspaces(ctx context.Context) ([]WorkspaceID, error)
+	// Workspaces lists those of which all that is asked holds, ordered.
+	Workspaces(ctx context.Context, having Having) ([]WorkspaceID, error)
 	// Resolve finds a document by the value that is unique over all workspaces;
 	// ErrNotFound.
 	Resolve(ctx context.Context, kind string, global []byte) (WorkspaceID, string, error)
@@ -538,13 +544,12 @@ type System interface {
 	// in lane order: by OccurredAt within what was appended by one call, else
 	// in the order of appending. A paused account does not matter inbound.
 	ClaimInbox(ctx context.Context, node string, limit, batch int, lease time.Duration) ([]InboxLane, error)
-	// ReleaseInbox gives claims back before their lease ends; lost ones are
-	// ignored.
-	ReleaseInbox(ctx context.Context, claims ...LaneRef) error
+	// Release gives claims of inbound (NewsInbox) or outbound lanes (NewsOutbox)
+	// back before their lease ends; lost ones are ignored.
+	Release(ctx context.Context, sort News, claims ...LaneRef) error
 	// ClaimOutbox claims at most limit lanes whose head is due, whose account is
 	// not paused, and that have no live claim.
 	ClaimOutbox(ctx context.Context, node string, limit, batch int, lease time.Duration) ([]OutboxLane, error)
-	ReleaseOutbox(ctx context.Context, claims ...LaneRef) error
 	// ClaimJobs claims due jobs, of each kind at most as many as limits says, the
 	// earliest first; Attempts counts this try. A job whose lease ended is due
 	// again. How many jobs of other kinds wait must not matter.
@@ -555,14 +560,9 @@ type System interface {
 	// NextDue tells when a deadline, a job, or a lane that waits for its
 	// not-before becomes due next. What is claimed is due when its lease ends.
 	NextDue(ctx context.Context) (Dues, error)
-	// Routable lists the workspaces in which an agent is not Offline or an item is
-	// not done, ordered: nobody else needs a Board.
-	Routable(ctx context.Context) ([]WorkspaceID, error)
 	// Changed lists the workspaces that may have events newer than since, and
 	// where to go on from; the empty since names all.
 	Changed(ctx context.Context, since string) (ws []WorkspaceID, next string, err error)
-	// Expired lists the workspaces that have something to purge.
-	Expired(ctx context.Context, before Ages) ([]WorkspaceID, error)
 
 	// Beat records that the node lives for ttl and returns all live nodes,
 	// ordered.
@@ -587,6 +587,15 @@ type System interface {
 	Now(ctx context.Context) (time.Time, error)
 	// Check verifies that the store can write durably, by a write.
 	Check(ctx context.Context) error
+}
+
+// Having is what is asked of workspaces; the zero one asks nothing.
+type Having struct {
+	// Present: an agent is not Offline, or an item is not done. Nobody else needs a
+	// Board.
+	Present bool
+	// Expired: there is something to purge of these ages; nil asks nothing.
+	Expired *Ages
 }
 
 // AgentRef names an agent of a workspace.

@@ -71,25 +71,37 @@ type OutboxRepo interface {
 	// before the given time. ErrStale when the claim is lost or the Attempt
 	// already ended.
 	Settle(ctx context.Context, c Claim, attempt string, o Settlement) error
-	// Fail ends a queued row that no Attempt carries (Plan refused it).
-	Fail(ctx context.Context, c Claim, row channel.OutboxID, reason channel.Reason, detail string) error
-	// Cancel ends a queued row that no Attempt carries, without a claim, whoever
-	// has the lane: a claim that loaded the row finds it gone at Begin. ErrStale
-	// when an Attempt carries it or it has ended; ErrNotFound.
-	Cancel(ctx context.Context, row channel.OutboxID) error
+	// End ends a queued row that no Attempt carries: under the claim of its lane, or
+	// without one, whoever has the lane, so that a claim that loaded the row finds
+	// it gone at Begin. ErrStale when the claim is lost, the row is not in its lane,
+	// an Attempt carries it or it has ended; ErrNotFound for no such row, which under
+	// a claim may be ErrStale.
+	End(ctx context.Context, row channel.OutboxID, o OutboxEnd) error
 	// Forget drops the Content and the Sealed form of a row that has ended;
 	// nothing happens to one that waits, or is not there.
 	Forget(ctx context.Context, row channel.OutboxID) error
 	// Pause keeps every lane of the account from being claimed until then. It
 	// never shortens an earlier one, which the provider asked for.
 	Pause(ctx context.Context, account channel.AccountID, until time.Time) error
-	// Row returns one. ErrNotFound.
-	Row(ctx context.Context, id channel.OutboxID) (OutboxRow, error)
-	// Unknown lists rows that ended as unknown, the newest first, at most limit:
-	// the provider may have accepted them, and a person has to look.
-	Unknown(ctx context.Context, limit int) ([]OutboxRow, error)
+	// Rows returns the rows that are named, or, without an id, those in the state,
+	// the newest first, at most limit.
+	Rows(ctx context.Context, k OutboxKey, limit int) ([]OutboxRow, error)
 	// Pending counts rows that are queued or sending.
 	Pending(ctx context.Context) (int, error)
+}
+
+// OutboxEnd says how a row ends that nothing was sent of.
+type OutboxEnd struct {
+	Claim  *Claim              // nil: without one
+	State  channel.OutboxState // failed or cancelled
+	Reason channel.Reason
+	Detail string
+}
+
+// OutboxKey names a row by its ID, or rows by the State in which they ended.
+type OutboxKey struct {
+	ID    channel.OutboxID
+	State channel.OutboxState
 }
 
 // Settlement is the outcome of an Attempt.

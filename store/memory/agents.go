@@ -43,38 +43,17 @@ func (r agents) change(a agentRow, fn func(*agentRow)) {
 	put(r.t, r.t.s.agents, a.ID, a)
 }
 
-// raise raises EligRev of an agent, if there is such.
-func (r agents) raise(id routing.AgentID) {
-	if a, ok := get(r.t, r.t.s.agents, id); ok {
-		r.change(a, func(a *agentRow) { a.State.EligRev++ })
-	}
-}
-
-func (r agents) RaiseEligibility(_ context.Context, ids ...routing.AgentID) error {
-	return do(r.t, func() error {
-		for _, id := range ids {
-			r.raise(id)
-		}
-		return nil
-	})
-}
-
-func (r agents) Agent(_ context.Context, id routing.AgentID) (routing.Agent, error) {
-	return read(r.t, func() (routing.Agent, error) {
-		a, ok := get(r.t, r.t.s.agents, id)
-		if !ok {
-			return routing.Agent{}, missing("agent", string(id))
-		}
-		r.t.found(1)
-		return r.t.s.view(a), nil
-	})
-}
-
-func (r agents) Agents(context.Context) ([]routing.Agent, error) {
+func (r agents) Agents(_ context.Context, ids []routing.AgentID) ([]routing.Agent, error) {
 	return read(r.t, func() ([]routing.Agent, error) {
+		rows := each(r.t, r.t.s.agents)
+		if ids != nil {
+			rows = some(r.t, r.t.s.agents, slices.Values(ids))
+		}
 		var out []routing.Agent
-		for _, a := range each(r.t, r.t.s.agents) {
-			out = append(out, r.t.s.view(a))
+		for id, a := range rows {
+			if ids == nil || slices.Contains(ids, id) {
+				out = append(out, r.t.s.view(a))
+			}
 		}
 		slices.SortFunc(out, func(a, b routing.Agent) int { return cmp.Compare(a.ID, b.ID) })
 		r.t.found(len(out))
@@ -104,42 +83,4 @@ func (r agents) SaveAgent(_ context.Context, a routing.Agent) (int64, error) {
 		})
 		return a.Version + 1, nil
 	})
-}
-
-func (r agents) SetPresence(_ context.Context, id routing.AgentID, p routing.Presence, reason string, now time.Time) (routing.Agent,
-	error) {
-	t := r.t
-	return write(t, func() (routing.Agent, error) {
-		a, ok := get(t, t.s.agents, id)
-		if !ok {
-			return routing.Agent{}, missing("agent", string(id))
-		}
-		if a.State.Presence != p || a.State.Reason != reason {
-			r.change(a, func(a *agentRow) { a.setPresence(p, reason, clone(now)) })
-		}
-		a, _ = get(t, t.s.agents, id)
-		return t.s.view(a), nil
-	})
-}
-
-func (a *agentRow) setPresence(p routing.Presence, reason string, now time.Time) {
-	was := a.State.Presence
-	a.State.Presence, a.State.Reason = p, reason
-	if was == p {
-		return
-	}
-	a.State.EligRev++
-	switch p {
-	case routing.Online:
-		a.idle(now)
-	case routing.Offline:
-		a.session++
-	}
-}
-
-// idle notes the end of work or going online, whichever is later.
-func (a *agentRow) idle(now time.Time) {
-	if now.After(a.State.IdleSince) {
-		a.State.IdleSince = now
-	}
 }

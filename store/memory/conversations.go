@@ -118,19 +118,17 @@ func (r conversations) List(_ context.Context, f conversation.Filter, after *dri
 	})
 }
 
-func (r conversations) Message(_ context.Context, id conversation.MessageID) (conversation.Message, error) {
-	return one(r.t, r.t.s.messages, "message", id)
-}
-
-func (r conversations) ByProvider(_ context.Context, account channel.AccountID, chat channel.Chat,
-	p channel.ProviderMessageID) (conversation.Message, error) {
+func (r conversations) Message(_ context.Context, k driver.MessageKey) (conversation.Message, error) {
 	t := r.t
 	return read(t, func() (conversation.Message, error) {
-		id, ok := get(t, t.s.byProvider, providerKey{account, chat, p})
-		if !ok {
-			return conversation.Message{}, missing("message of the provider", string(p))
+		id := k.ID
+		if id == "" {
+			id, _ = get(t, t.s.byProvider, providerKey{k.Account, k.Chat, k.ProviderMessage.Message})
 		}
-		m, _ := get(t, t.s.messages, id)
+		m, ok := get(t, t.s.messages, id)
+		if !ok {
+			return conversation.Message{}, missing("message", string(id))
+		}
 		t.found(1)
 		return clone(m), nil
 	})
@@ -162,34 +160,20 @@ func (r conversations) SaveMessage(_ context.Context, m conversation.Message) (i
 	})
 }
 
-func (r conversations) Messages(_ context.Context, id conversation.ID, after int64, limit int) ([]conversation.Message, error) {
+func (r conversations) Messages(_ context.Context, id conversation.ID, p driver.MessagePage) ([]conversation.Message, error) {
 	t := r.t
 	return read(t, func() ([]conversation.Message, error) {
 		var list []conversation.Message
 		for _, m := range some(t, t.s.messages, t.s.messagesOf.keys(id)) {
-			if m.Conversation == id && m.Seq > after {
+			if m.Conversation == id && (p.Back && (p.Seq == 0 || m.Seq < p.Seq) || !p.Back && m.Seq > p.Seq) {
 				list = append(list, m)
 			}
 		}
 		slices.SortFunc(list, func(a, b conversation.Message) int { return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.ID, b.ID)) })
-		list = clones(first(list, limit))
-		t.found(len(list))
-		return list, nil
-	})
-}
-
-func (r conversations) Latest(_ context.Context, id conversation.ID, before int64, limit int) ([]conversation.Message, error) {
-	t := r.t
-	return read(t, func() ([]conversation.Message, error) {
-		var list []conversation.Message
-		for _, m := range some(t, t.s.messages, t.s.messagesOf.keys(id)) {
-			if m.Conversation == id && (before <= 0 || m.Seq < before) {
-				list = append(list, m)
-			}
+		if p.Back {
+			list = list[max(len(list)-p.Limit, 0):]
 		}
-		slices.SortFunc(list, func(a, b conversation.Message) int { return cmp.Compare(b.Seq, a.Seq) })
-		list = clones(first(list, limit))
-		slices.Reverse(list)
+		list = clones(first(list, p.Limit))
 		t.found(len(list))
 		return list, nil
 	})

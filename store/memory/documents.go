@@ -50,23 +50,16 @@ func shown(d driver.Doc) driver.Doc {
 	return driver.Doc{Kind: d.Kind, ID: d.ID, Version: d.Version, Decl: d.Decl, Body: slices.Clone(d.Body)}
 }
 
-func (r documents) Get(_ context.Context, kind string, ids []string) ([]driver.Doc, error) {
+func (r documents) Get(_ context.Context, k driver.Keys) ([]driver.Doc, error) {
 	return read(r.t, func() (out []driver.Doc, err error) {
-		for _, id := range ids {
-			if d, ok := get(r.t, r.t.s.documents, docID{kind, id}); ok {
-				out = append(out, shown(d))
+		ids := k.IDs
+		for _, v := range k.Values {
+			if id, ok := get(r.t, r.t.s.docKeys, docKey{k.Kind, k.Slot, string(v)}); ok && k.IDs == nil {
+				ids = append(ids, id)
 			}
 		}
-		r.t.found(len(out))
-		return out, nil
-	})
-}
-
-func (r documents) ByKey(_ context.Context, kind string, slot int, values [][]byte) ([]driver.Doc, error) {
-	return read(r.t, func() (out []driver.Doc, err error) {
-		for _, v := range values {
-			if id, ok := get(r.t, r.t.s.docKeys, docKey{kind, slot, string(v)}); ok {
-				d, _ := get(r.t, r.t.s.documents, docID{kind, id})
+		for _, id := range ids {
+			if d, ok := get(r.t, r.t.s.documents, docID{k.Kind, id}); ok {
 				out = append(out, shown(d))
 			}
 		}
@@ -91,6 +84,14 @@ func (r documents) put(d driver.Doc) error {
 	old, _ := get(r.t, s.documents, docID{d.Kind, d.ID})
 	if old.Version != d.Version {
 		return driver.ErrClash
+	}
+	if d.Body == nil {
+		if old.Version == 0 {
+			return driver.ErrClash
+		}
+		r.release(old, [driver.UniqueSlots][]byte{})
+		drop(r.t, s.documents, docID{d.Kind, d.ID})
+		return nil
 	}
 	for slot, v := range d.Unique {
 		if holder, taken := get(r.t, s.docKeys, docKey{d.Kind, slot, string(v)}); v != nil && taken && holder != d.ID {
@@ -149,18 +150,6 @@ func (r documents) release(old driver.Doc, kept [driver.UniqueSlots][]byte) {
 			drop(r.t, r.t.s.docKeys, docKey{old.Kind, slot, string(v)})
 		}
 	}
-}
-
-func (r documents) Delete(_ context.Context, kind, id string, version int64) error {
-	return do(r.t, func() error {
-		old, ok := get(r.t, r.t.s.documents, docID{kind, id})
-		if !ok || old.Version != version {
-			return driver.ErrClash
-		}
-		r.release(old, [driver.UniqueSlots][]byte{})
-		drop(r.t, r.t.s.documents, docID{kind, id})
-		return nil
-	})
 }
 
 // places returns the values under which the range would list a document.

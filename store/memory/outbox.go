@@ -161,33 +161,23 @@ func (r outbox) Settle(_ context.Context, c driver.Claim, id string, o driver.Se
 	})
 }
 
-func (r outbox) Fail(_ context.Context, c driver.Claim, id channel.OutboxID, reason channel.Reason, detail string) error {
+func (r outbox) End(_ context.Context, id channel.OutboxID, o driver.OutboxEnd) error {
 	t := r.t
 	return do(t, func() error {
-		if err := t.holds(t.s.outClaims, c); err != nil {
-			return err
+		if o.Claim != nil {
+			if err := t.holds(t.s.outClaims, *o.Claim); err != nil {
+				return err
+			}
 		}
-		row, ok := get(t, t.s.outbox, id)
-		if !ok || row.State != channel.OutboxQueued || row.attempt != "" || row.key() != (laneKey{c.Account, c.Lane}) {
-			return errs.New(errs.Stale, "memory: outbox row %q is not queued in the claimed lane, or an attempt carries it", id)
-		}
-		row.State, row.Reason, row.Detail = channel.OutboxFailed, reason, detail
-		put(t, t.s.outbox, id, row)
-		return nil
-	})
-}
-
-func (r outbox) Cancel(_ context.Context, id channel.OutboxID) error {
-	t := r.t
-	return do(t, func() error {
 		row, ok := get(t, t.s.outbox, id)
 		switch {
 		case !ok:
 			return missing("outbox row", string(id))
-		case row.State != channel.OutboxQueued || row.attempt != "":
-			return errs.New(errs.Stale, "memory: outbox row %q has ended, or an attempt carries it", id)
+		case row.State != channel.OutboxQueued || row.attempt != "",
+			o.Claim != nil && row.key() != (laneKey{o.Claim.Account, o.Claim.Lane}):
+			return errs.New(errs.Stale, "memory: outbox row %q has ended, an attempt carries it, or it is not in the claimed lane", id)
 		}
-		row.State = channel.OutboxCancelled
+		row.State, row.Reason, row.Detail = o.State, o.Reason, o.Detail
 		put(t, t.s.outbox, id, row)
 		t.news |= driver.NewsOutbox // what waited behind it may be due
 		return nil
@@ -205,22 +195,15 @@ func (r outbox) Pause(_ context.Context, account channel.AccountID, until time.T
 	})
 }
 
-func (r outbox) Row(_ context.Context, id channel.OutboxID) (driver.OutboxRow, error) {
-	return read(r.t, func() (driver.OutboxRow, error) {
-		row, ok := get(r.t, r.t.s.outbox, id)
-		if !ok {
-			return driver.OutboxRow{}, missing("outbox row", string(id))
-		}
-		r.t.found(1)
-		return clone(row.OutboxRow), nil
-	})
-}
-
-func (r outbox) Unknown(_ context.Context, limit int) ([]driver.OutboxRow, error) {
+func (r outbox) Rows(_ context.Context, k driver.OutboxKey, limit int) ([]driver.OutboxRow, error) {
 	return read(r.t, func() ([]driver.OutboxRow, error) {
+		found := each(r.t, r.t.s.outbox)
+		if k.ID != "" {
+			found = some(r.t, r.t.s.outbox, slices.Values([]channel.OutboxID{k.ID}))
+		}
 		var rows []outRow
-		for _, row := range each(r.t, r.t.s.outbox) {
-			if row.State == channel.OutboxUnknown {
+		for _, row := range found {
+			if k.ID == row.ID || k.ID == "" && k.State == row.State {
 				rows = append(rows, row)
 			}
 		}

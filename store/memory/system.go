@@ -52,10 +52,16 @@ func (y system) CreateWorkspace(ctx context.Context, ws driver.WorkspaceID, _ st
 	return err
 }
 
-func (y system) Workspaces(ctx context.Context) ([]driver.WorkspaceID, error) {
-	return locked(ctx, y.b, func(time.Time) ([]driver.WorkspaceID, error) {
-		return slices.Sorted(maps.Keys(y.b.spaces)), nil
+func (y system) Workspaces(ctx context.Context, h driver.Having) ([]driver.WorkspaceID, error) {
+	return y.these(ctx, func(s *space) bool {
+		return (!h.Present || s.present()) && (h.Expired == nil || s.expired(*h.Expired))
 	})
+}
+
+// present reports that an agent is there or an item is open.
+func (s *space) present() bool {
+	return s.agents.any(func(a agentRow) bool { return a.State.Presence != routing.Offline }) ||
+		s.items.any(func(it routing.Item) bool { return it.State != routing.ItemDone })
 }
 
 func (y system) Resolve(ctx context.Context, kind string, global []byte) (driver.WorkspaceID, string, error) {
@@ -176,25 +182,21 @@ func (s *space) outHead(k laneKey, batch int, now time.Time) driver.OutboxLane {
 	return lane
 }
 
-func (y system) ReleaseInbox(ctx context.Context, claims ...driver.LaneRef) error {
-	return y.release(ctx, claims, driver.NewsInbox, func(s *space) map[laneKey]driver.Claim { return s.inClaims })
-}
-
-func (y system) ReleaseOutbox(ctx context.Context, claims ...driver.LaneRef) error {
-	return y.release(ctx, claims, driver.NewsOutbox, func(s *space) map[laneKey]driver.Claim { return s.outClaims })
-}
-
-func (y system) release(ctx context.Context, refs []driver.LaneRef, news driver.News, of func(*space) map[laneKey]driver.Claim) error {
+func (y system) Release(ctx context.Context, sort driver.News, refs ...driver.LaneRef) error {
 	_, err := locked(ctx, y.b, func(time.Time) (struct{}, error) {
 		for _, ref := range refs {
 			s := y.b.spaces[ref.Workspace]
 			if s == nil {
 				continue
 			}
+			claims := s.inClaims
+			if sort == driver.NewsOutbox {
+				claims = s.outClaims
+			}
 			k := laneKey{ref.Account, ref.Lane}
-			if of(s)[k].Token == ref.Token {
-				delete(of(s), k)
-				y.b.wake(driver.Hint{Workspace: ref.Workspace, News: news}) // what waits behind a claim can go on
+			if claims[k].Token == ref.Token {
+				delete(claims, k)
+				y.b.wake(driver.Hint{Workspace: ref.Workspace, News: sort}) // what waits behind a claim can go on
 			}
 		}
 		return struct{}{}, nil
@@ -291,13 +293,6 @@ func (y system) these(ctx context.Context, is func(*space) bool) ([]driver.Works
 	})
 }
 
-func (y system) Routable(ctx context.Context) ([]driver.WorkspaceID, error) {
-	return y.these(ctx, func(s *space) bool {
-		return s.agents.any(func(a agentRow) bool { return a.State.Presence != routing.Offline }) ||
-			s.items.any(func(it routing.Item) bool { return it.State != routing.ItemDone })
-	})
-}
-
 // Changed counts by commits: a workspace's last event is of a commit after since
 // or not.
 func (y system) Changed(ctx context.Context, since string) ([]driver.WorkspaceID, string, error) {
@@ -314,10 +309,6 @@ func (y system) Changed(ctx context.Context, since string) ([]driver.WorkspaceID
 		return since == "" || s.feed.rev > from
 	})
 	return list, strconv.FormatUint(next, 10), err
-}
-
-func (y system) Expired(ctx context.Context, before driver.Ages) ([]driver.WorkspaceID, error) {
-	return y.these(ctx, func(s *space) bool { return s.expired(before) })
 }
 
 func later(a, b time.Time) time.Time {

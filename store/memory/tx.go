@@ -84,6 +84,7 @@ func missing(what, id string) error {
 func (t *tx) whole() driver.Tx {
 	return driver.Tx{
 		Session:       t,
+		Workspace:     t.s.id,
 		Inbox:         inbox{t},
 		Outbox:        outbox{t},
 		Conversations: conversations{t},
@@ -100,8 +101,7 @@ func (t *tx) whole() driver.Tx {
 	}
 }
 
-func (t *tx) Workspace() driver.WorkspaceID { return t.s.id }
-func (t *tx) Now() time.Time                { return t.now }
+func (t *tx) Now() time.Time { return t.now }
 
 // HoldConfig guards the configuration as it is now: a rival's change runs this
 // transaction again.

@@ -38,10 +38,6 @@ func (s *space) itemChanged(id routing.ItemID, _, is *routing.Item) {
 	}
 }
 
-func (r work) Item(_ context.Context, id routing.ItemID) (routing.Item, error) {
-	return one(r.t, r.t.s.items, "item", id)
-}
-
 func (r work) SaveItem(_ context.Context, it routing.Item) (int64, error) {
 	t := r.t
 	return write(t, func() (int64, error) {
@@ -74,7 +70,7 @@ func (r work) Lock(_ context.Context, k driver.WorkKey) (transition.Rows, error)
 			w.Item = copyOf(it)
 			put(t, t.s.items, k.Item, it)
 		}
-		ids := []routing.AgentID{k.Agent}
+		ids := slices.Clone(k.Agents)
 		if h, held := get(t, t.s.holds, k.Item); held {
 			ids = append(ids, h.agent)
 			if o, ok := get(t, t.s.offers, h.offer); ok {
@@ -132,12 +128,17 @@ func (r work) Put(_ context.Context, c transition.Change) error {
 		if a := c.Assignment; a != nil && has(t, t.s.assignments, a.ID) {
 			return driver.ErrClash
 		}
-		put(t, t.s.items, c.Item.ID, c.Item)
-		r.putHold(c)
+		if c.Item.ID != "" {
+			put(t, t.s.items, c.Item.ID, c.Item)
+			r.putHold(c)
+		}
 		for _, a := range c.Agents {
 			row, _ := get(t, t.s.agents, a.ID)
 			a.State.BeatAt = time.Time{}
 			row.State = a.State
+			if a.Unheard {
+				row.session++
+			}
 			put(t, t.s.agents, a.ID, row)
 		}
 		if c.Turn != "" {
@@ -185,41 +186,28 @@ func (r work) turn(queue routing.QueueID, id routing.AgentID) {
 	put(r.t, r.t.s.agents, id, a)
 }
 
-func (r work) Held(_ context.Context, item routing.ItemID) (o *routing.Offer, a *routing.Assignment, err error) {
-	_, err = read(r.t, func() (struct{}, error) {
-		h, held := get(r.t, r.t.s.holds, item)
-		switch {
-		case !held:
-		case h.offer != "":
-			v, _ := get(r.t, r.t.s.offers, h.offer)
-			v = clone(v)
-			o = &v
-		default:
-			v, _ := get(r.t, r.t.s.assignments, h.assignment)
-			v = clone(v)
-			a = &v
-		}
-		return struct{}{}, nil
-	})
-	return o, a, err
-}
-
-func (r work) Offer(_ context.Context, id routing.OfferID) (routing.Offer, error) {
-	return one(r.t, r.t.s.offers, "offer", id)
-}
-
-func (r work) HeldBy(_ context.Context, agent routing.AgentID) (offers []routing.Offer, assignments []routing.Assignment, err error) {
+func (r work) Holds(_ context.Context, k driver.HoldKey) (offers []routing.Offer, assignments []routing.Assignment, err error) {
 	t := r.t
 	_, err = read(t, func() (struct{}, error) {
-		for _, h := range some(t, t.s.holds, t.s.holdsOf.keys(agent)) {
-			switch {
-			case h.agent != agent:
-			case h.offer != "":
-				o, _ := get(t, t.s.offers, h.offer)
+		add := func(h hold) {
+			if o, ok := get(t, t.s.offers, h.offer); ok {
 				offers = append(offers, clone(o))
-			default:
-				a, _ := get(t, t.s.assignments, h.assignment)
+			}
+			if a, ok := get(t, t.s.assignments, h.assignment); ok {
 				assignments = append(assignments, clone(a))
+			}
+		}
+		switch {
+		case k.Offer != "":
+			add(hold{offer: k.Offer})
+		case k.Item != "":
+			h, _ := get(t, t.s.holds, k.Item)
+			add(h)
+		default:
+			for _, h := range some(t, t.s.holds, t.s.holdsOf.keys(k.Agent)) {
+				if h.agent == k.Agent {
+					add(h)
+				}
 			}
 		}
 		return struct{}{}, nil
@@ -233,12 +221,16 @@ func (r work) HeldBy(_ context.Context, agent routing.AgentID) (offers []routing
 	return offers, assignments, err
 }
 
-func (r work) Open(context.Context) ([]routing.Item, error) {
+func (r work) Items(_ context.Context, ids []routing.ItemID) ([]routing.Item, error) {
 	t := r.t
 	return read(t, func() ([]routing.Item, error) {
+		keys := mapKeys(t.s.openItems)
+		if ids != nil {
+			keys = slices.Values(ids)
+		}
 		var list []routing.Item
-		for _, it := range some(t, t.s.items, mapKeys(t.s.openItems)) {
-			if it.State != routing.ItemDone {
+		for id, it := range some(t, t.s.items, keys) {
+			if ids == nil && it.State != routing.ItemDone || slices.Contains(ids, id) {
 				list = append(list, clone(it))
 			}
 		}

@@ -89,25 +89,21 @@ func (s *agentSet) beat(r pgx.Rows) error {
 	return err
 }
 
-// Agent implements driver.AgentRepo.
-func (a agents) Agent(ctx context.Context, id routing.AgentID) (routing.Agent, error) {
-	if k := a.keptAgent(id); k != nil && a.usable() == nil {
-		return k.copy(), nil
-	}
-	var s agentSet
-	if err := a.read(ctx, s.statements("a.id = $2", "", key(a.ws), key(id))...); err != nil {
-		return routing.Agent{}, err
-	}
-	if len(s.list) == 0 {
-		return routing.Agent{}, errNotFound("agent")
-	}
-	return s.list[0], nil
-}
-
 // Agents implements driver.AgentRepo.
-func (a agents) Agents(ctx context.Context) ([]routing.Agent, error) {
+func (a agents) Agents(ctx context.Context, ids []routing.AgentID) ([]routing.Agent, error) {
+	if list, all := a.ahead.glanced(ids); all && a.usable() == nil {
+		return list, nil
+	}
 	var s agentSet
-	err := a.read(ctx, s.statements("true", "", key(a.ws))...)
+	var err error
+	switch {
+	case ids == nil:
+		err = a.read(ctx, s.statements("true", "", key(a.ws))...)
+	case len(ids) == 1:
+		err = a.read(ctx, s.statements("a.id = $2", "", key(a.ws), key(ids[0]))...)
+	default:
+		err = a.read(ctx, s.statements("a.id = ANY($2)", "", key(a.ws), keys(ids))...)
+	}
 	return s.list, err
 }
 
@@ -132,57 +128,6 @@ func (a agents) SaveAgent(ctx context.Context, v routing.Agent) (int64, error) {
 		return 0, err
 	}
 	return v.Version + 1, a.lock(ctx, save)
-}
-
-// RaiseEligibility implements driver.AgentRepo. Agents are locked in the order of
-// their ids, which is that of every lock on agents.
-func (a agents) RaiseEligibility(ctx context.Context, ids ...routing.AgentID) error {
-	return a.write(ctx, query(`WITH a AS (SELECT ws, id FROM sd.agents WHERE ws = $1 AND id = ANY($2) ORDER BY id FOR UPDATE)
-		UPDATE sd.agents g SET elig_rev = elig_rev + 1, rev = rev + 1 FROM a WHERE g.ws = a.ws AND g.id = a.id`, key(a.ws), keys(ids)))
-}
-
-// SetPresence implements driver.AgentRepo.
-func (a agents) SetPresence(ctx context.Context, id routing.AgentID, p routing.Presence, reason string, now time.Time) (routing.Agent,
-	error) {
-	if err := a.writable(); err != nil {
-		return routing.Agent{}, err
-	}
-	if err := a.forget(ctx); err != nil {
-		return routing.Agent{}, err
-	}
-	var s agentSet
-	if err := a.lock(ctx, s.statements("a.id = $2", " FOR NO KEY UPDATE", key(a.ws), key(id))...); err != nil {
-		return routing.Agent{}, err
-	}
-	if len(s.list) == 0 {
-		return routing.Agent{}, errNotFound("agent")
-	}
-	v := s.list[0]
-	st := &v.State
-	if st.Presence == p && st.Reason == reason {
-		return v, nil
-	}
-	changed := st.Presence != p
-	st.Rev++
-	if changed {
-		st.EligRev++
-	}
-	if changed && p == routing.Online {
-		st.IdleSince = micro(now)
-	}
-	var list []stmt
-	if changed && (p == routing.Offline || st.Presence == routing.Offline) {
-		st.BeatAt = time.Time{} // heart-beats belong to one stay
-		list = append(list, query(`DELETE FROM sd.agent_beats WHERE ws = $1 AND agent = $2`, key(a.ws), key(id)))
-	}
-	st.Presence, st.Reason = p, reason
-	a.news |= driver.NewsRouting
-	return v, a.write(ctx, append(list, saveState(key(a.ws), key(id), v.State))...)
-}
-
-// saveState writes an agent's state, whose row is locked, but load and turns.
-func saveState(ws, id string, st routing.AgentState) stmt {
-	return ofStates.of(ws, [][]any{stateRow(id, st)})
 }
 
 // stateRow is an agent's state but load and turns.

@@ -301,6 +301,21 @@ func (t *tx) keptAgent(id routing.AgentID) *keptAgent {
 	return t.ahead.agents[key(id)]
 }
 
+// glanced are the agents of the ids, ordered, if all of them are kept.
+func (a *ahead) glanced(ids []routing.AgentID) (list []routing.Agent, all bool) {
+	if a == nil || ids == nil {
+		return nil, false
+	}
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
+		k := a.agents[key(id)]
+		if k == nil {
+			return nil, false
+		}
+		list = append(list, k.copy())
+	}
+	return list, true
+}
+
 // copy is the agent for somebody who may change its maps.
 func (a *keptAgent) copy() routing.Agent {
 	v := a.Agent
@@ -334,7 +349,7 @@ func (a *ahead) rows(k driver.WorkKey) (rows transition.Rows, all bool, err erro
 		return rows, false, err
 	}
 	rows.Item = &it
-	want := slices.Compact(slices.Sorted(slices.Values([]routing.AgentID{k.Agent, it.Agent})))
+	want := slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(k.Agents), it.Agent))))
 	for _, id := range want {
 		if id == "" {
 			continue

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -195,18 +194,20 @@ func scanMessage(r pgx.Rows) (conversation.Message, error) {
 }
 
 // Message implements driver.ConversationRepo.
-func (c conversations) Message(ctx context.Context, id conversation.MessageID) (conversation.Message, error) {
-	if k := c.keptMessage(id); k != nil && c.usable() == nil {
+func (c conversations) Message(ctx context.Context, k driver.MessageKey) (conversation.Message, error) {
+	if k.ID == "" {
+		return c.heard(ctx, k.ProviderMessage)
+	}
+	if k := c.keptMessage(k.ID); k != nil && c.usable() == nil {
 		return k.message()
 	}
-	return one(ctx, c.tx, "message", query(`SELECT version, doc FROM sd.messages WHERE ws = $1 AND id = $2`, key(c.ws), key(id)),
+	return one(ctx, c.tx, "message", query(`SELECT version, doc FROM sd.messages WHERE ws = $1 AND id = $2`, key(c.ws), key(k.ID)),
 		scanMessage)
 }
 
-// ByProvider implements driver.ConversationRepo.
-func (c conversations) ByProvider(ctx context.Context, account channel.AccountID, chat channel.Chat,
-	p channel.ProviderMessageID) (conversation.Message, error) {
-	if k, asked := c.ahead.message(account, chat, p); asked && c.usable() == nil {
+// heard is the message that a provider calls so.
+func (c conversations) heard(ctx context.Context, m driver.ProviderMessage) (conversation.Message, error) {
+	if k, asked := c.ahead.message(m.Account, m.Chat, m.Message); asked && c.usable() == nil {
 		if k == nil {
 			return conversation.Message{}, errNotFound("message")
 		}
@@ -214,7 +215,7 @@ func (c conversations) ByProvider(ctx context.Context, account channel.AccountID
 	}
 	return one(ctx, c.tx, "message",
 		query(`SELECT version, doc FROM sd.messages WHERE ws = $1 AND account = $2 AND chat_kind = $3 AND chat_id = $4
-		AND provider = $5 AND provider <> ''`, key(c.ws), key(account), key(chat.Kind), key(chat.ID), key(p)), scanMessage)
+		AND provider = $5 AND provider <> ''`, key(c.ws), key(m.Account), key(m.Chat.Kind), key(m.Chat.ID), key(m.Message)), scanMessage)
 }
 
 // SaveMessage implements driver.ConversationRepo.
@@ -250,21 +251,19 @@ func (c conversations) SaveMessage(ctx context.Context, m conversation.Message) 
 }
 
 // Messages implements driver.ConversationRepo.
-func (c conversations) Messages(ctx context.Context, id conversation.ID, after int64, limit int) ([]conversation.Message, error) {
-	return many(ctx, c.tx,
-		query(`SELECT version, doc FROM sd.messages WHERE ws = $1 AND conversation = $2 AND seq > $3 ORDER BY seq, id LIMIT $4`,
-			key(c.ws), key(id), after, limit), scanMessage)
-}
-
-// Latest implements driver.ConversationRepo.
-func (c conversations) Latest(ctx context.Context, id conversation.ID, before int64, limit int) ([]conversation.Message, error) {
-	if before <= 0 {
-		before = math.MaxInt64
+func (c conversations) Messages(ctx context.Context, id conversation.ID, p driver.MessagePage) ([]conversation.Message, error) {
+	beyond := `seq > $3 ORDER BY seq, id`
+	if p.Back {
+		beyond = `seq < $3 ORDER BY seq DESC, id DESC`
+		if p.Seq == 0 {
+			p.Seq = math.MaxInt64
+		}
 	}
-	out, err := many(ctx, c.tx,
-		query(`SELECT version, doc FROM sd.messages WHERE ws = $1 AND conversation = $2 AND seq < $3 ORDER BY seq DESC LIMIT $4`,
-			key(c.ws), key(id), before, limit), scanMessage)
-	slices.Reverse(out)
+	out, err := many(ctx, c.tx, query(`SELECT version, doc FROM sd.messages WHERE ws = $1 AND conversation = $2 AND `+beyond+` LIMIT $4`,
+		key(c.ws), key(id), p.Seq, p.Limit), scanMessage)
+	if p.Back {
+		slices.Reverse(out)
+	}
 	return out, err
 }
 

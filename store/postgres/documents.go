@@ -26,23 +26,20 @@ func scanDocument(kind string) func(pgx.Rows) (driver.Doc, error) {
 	}
 }
 
-// Get implements driver.DocRepo. Ids are looked up one by one below each other,
+// Get implements driver.DocRepo. Keys are looked up one by one below each other,
 // so that the plan is the same for one and for many.
-func (r documents) Get(ctx context.Context, kind string, ids []string) ([]driver.Doc, error) {
-	if len(ids) == 1 {
+func (r documents) Get(ctx context.Context, k driver.Keys) ([]driver.Doc, error) {
+	if len(k.IDs) == 1 {
 		return many(ctx, r.tx, query(`SELECT `+docColumns+` FROM sd.documents d WHERE ws = $1 AND kind = $2 AND id = $3`,
-			key(r.ws), key(kind), key(ids[0])), scanDocument(kind))
+			key(r.ws), key(k.Kind), key(k.IDs[0])), scanDocument(k.Kind))
 	}
-	return many(ctx, r.tx, query(`SELECT `+docColumns+` FROM unnest($3::text[]) AS want(id),
-		LATERAL (SELECT * FROM sd.documents WHERE ws = $1 AND kind = $2 AND id = want.id OFFSET 0) d`,
-		key(r.ws), key(kind), keys(ids)), scanDocument(kind))
-}
-
-// ByKey implements driver.DocRepo.
-func (r documents) ByKey(ctx context.Context, kind string, slot int, values [][]byte) ([]driver.Doc, error) {
-	return many(ctx, r.tx, query(fmt.Sprintf(`SELECT `+docColumns+` FROM unnest($3::bytea[]) AS want(value),
-		LATERAL (SELECT * FROM sd.documents WHERE ws = $1 AND kind = $2 AND u%d = want.value OFFSET 0) d`, slot),
-		key(r.ws), key(kind), values), scanDocument(kind))
+	column, of, values := "id", "text", any(keys(k.IDs))
+	if k.IDs == nil {
+		column, of, values = fmt.Sprintf("u%d", k.Slot), "bytea", k.Values
+	}
+	return many(ctx, r.tx, query(`SELECT `+docColumns+` FROM unnest($3::`+of+`[]) AS want(value),
+		LATERAL (SELECT * FROM sd.documents WHERE ws = $1 AND kind = $2 AND `+column+` = want.value OFFSET 0) d`,
+		key(r.ws), key(k.Kind), values), scanDocument(k.Kind))
 }
 
 const (
@@ -62,6 +59,10 @@ func (r documents) Put(ctx context.Context, docs []driver.Doc) error {
 	var list []stmt
 	apart := false // a value that is taken is told here and not by the commit
 	for _, d := range docs {
+		if d.Body == nil {
+			list = append(list, r.remove(d)...)
+			continue
+		}
 		args := []any{key(r.ws), key(d.Kind), key(d.ID), d.Decl}
 		for _, v := range d.Unique {
 			args = append(args, v)
@@ -109,12 +110,13 @@ func (r documents) putTags(d driver.Doc) []stmt {
 	return list
 }
 
-// Delete implements driver.DocRepo.
-func (r documents) Delete(ctx context.Context, kind, id string, version int64) error {
-	return r.write(ctx,
+// remove deletes a document that has the version.
+func (r documents) remove(d driver.Doc) []stmt {
+	return []stmt{
 		asClash("document", `DELETE FROM sd.documents WHERE ws = $1 AND kind = $2 AND id = $3 AND version = $4 RETURNING 1`,
-			key(r.ws), key(kind), key(id), version),
-		query(`DELETE FROM sd.document_tags WHERE ws = $1 AND kind = $2 AND id = $3`, key(r.ws), key(kind), key(id)))
+			key(r.ws), key(d.Kind), key(d.ID), d.Version),
+		query(`DELETE FROM sd.document_tags WHERE ws = $1 AND kind = $2 AND id = $3`, key(r.ws), key(d.Kind), key(d.ID)),
+	}
 }
 
 // selected is a statement of the columns and the value of what is in a range

@@ -237,7 +237,10 @@ func (s system) sortOut(ctx context.Context, kind laneKind, lanes []driver.Inbox
 	return out, nil
 }
 
-// ReleaseInbox implements driver.System.
-func (s system) ReleaseInbox(ctx context.Context, claims ...driver.LaneRef) error {
+// Release implements driver.System.
+func (s system) Release(ctx context.Context, sort driver.News, claims ...driver.LaneRef) error {
+	if sort == driver.NewsOutbox {
+		return s.release(ctx, outboxLanes, claims)
+	}
 	return s.release(ctx, inboxLanes, claims)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -97,32 +98,27 @@ func (o outbox) Settle(ctx context.Context, c driver.Claim, attempt string, s dr
 	return o.write(ctx, list...)
 }
 
-// Fail implements driver.OutboxRepo.
-func (o outbox) Fail(ctx context.Context, c driver.Claim, row channel.OutboxID, reason channel.Reason, detail string) error {
-	o.news |= driver.NewsOutbox
-	return o.write(ctx, o.holding(outboxLanes, c), asStale("the outbox row already ended or an Attempt carries it",
-		`UPDATE sd.outbox SET state = 'failed', reason = $5, detail = $6
-		WHERE ws = $1 AND account = $2 AND lane = $3 AND id = $4 AND state = 'queued' AND attempt IS NULL RETURNING 1`,
-		key(o.ws), key(c.Account), key(c.Lane), key(row), key(reason), key(detail)))
-}
-
-// Cancel implements driver.OutboxRepo.
-func (o outbox) Cancel(ctx context.Context, row channel.OutboxID) error {
+// End implements driver.OutboxRepo.
+func (o outbox) End(ctx context.Context, row channel.OutboxID, e driver.OutboxEnd) error {
 	if err := o.writable(); err != nil {
 		return err
 	}
-	r, err := o.Row(ctx, row)
-	if err != nil {
-		return err
+	within, args := "", []any{key(o.ws), key(row), key(e.State), key(e.Reason), key(e.Detail)}
+	var list []stmt
+	if e.Claim != nil {
+		within, args = " AND account = $6 AND lane = $7", append(args, key(e.Claim.Account), key(e.Claim.Lane))
+		list = append(list, o.holding(outboxLanes, *e.Claim))
+	} else {
+		r, err := one(ctx, o.tx, "outbox row", o.row(row), scanOutboxRow)
+		if err != nil {
+			return err
+		}
+		o.lanes.add(&outboxLanes, r.Account, r.Lane, time.Time{}) // what waits behind it may be due
 	}
-	if err := o.write(ctx, asStale("the outbox row has ended, or an Attempt carries it",
-		`UPDATE sd.outbox SET state = 'cancelled' WHERE ws = $1 AND id = $2 AND state = 'queued' AND attempt IS NULL RETURNING 1`,
-		key(o.ws), key(row))); err != nil {
-		return err
-	}
-	o.lanes.add(&outboxLanes, r.Account, r.Lane, time.Time{}) // what waited behind it may be due
 	o.news |= driver.NewsOutbox
-	return nil
+	return o.write(ctx, append(list, asStale("the outbox row has ended, an Attempt carries it, or it is not in the claimed lane",
+		`UPDATE sd.outbox SET state = $3, reason = $4, detail = $5
+		WHERE ws = $1 AND id = $2 AND state = 'queued' AND attempt IS NULL`+within+` RETURNING 1`, args...))...)
 }
 
 // Pause implements driver.OutboxRepo.
@@ -158,7 +154,7 @@ func (s *outboxScan) row() (driver.OutboxRow, error) {
 
 // Forget implements driver.OutboxRepo.
 func (o outbox) Forget(ctx context.Context, id channel.OutboxID) error {
-	row, err := o.Row(ctx, id)
+	row, err := one(ctx, o.tx, "outbox row", o.row(id), scanOutboxRow)
 	if errors.Is(err, errs.NotFound) || err == nil && (row.State == channel.OutboxQueued || row.State == channel.OutboxSending) {
 		return o.writable()
 	}
@@ -173,12 +169,6 @@ func (o outbox) Forget(ctx context.Context, id channel.OutboxID) error {
 	return o.write(ctx, query(`UPDATE sd.outbox SET doc = $3 WHERE ws = $1 AND id = $2`, key(o.ws), key(id), doc))
 }
 
-// Unknown implements driver.OutboxRepo.
-func (o outbox) Unknown(ctx context.Context, limit int) ([]driver.OutboxRow, error) {
-	return many(ctx, o.tx, query(`SELECT `+outboxColumns+` FROM sd.outbox e WHERE e.ws = $1 AND e.state = 'unknown'
-		ORDER BY e.added_at DESC, e.id DESC LIMIT $2`, key(o.ws), limit), scanOutboxRow)
-}
-
 func scanOutboxRow(r pgx.Rows) (driver.OutboxRow, error) {
 	var s outboxScan
 	if err := r.Scan(s.targets()...); err != nil {
@@ -187,10 +177,19 @@ func scanOutboxRow(r pgx.Rows) (driver.OutboxRow, error) {
 	return s.row()
 }
 
-// Row implements driver.OutboxRepo.
-func (o outbox) Row(ctx context.Context, id channel.OutboxID) (driver.OutboxRow, error) {
-	q := query(`SELECT `+outboxColumns+` FROM sd.outbox e WHERE e.ws = $1 AND e.id = $2`, key(o.ws), key(id))
-	return one(ctx, o.tx, "outbox row", q, scanOutboxRow)
+func (o outbox) row(id channel.OutboxID) stmt {
+	return query(`SELECT `+outboxColumns+` FROM sd.outbox e WHERE e.ws = $1 AND e.id = $2`, key(o.ws), key(id))
+}
+
+// Rows implements driver.OutboxRepo.
+func (o outbox) Rows(ctx context.Context, k driver.OutboxKey, limit int) ([]driver.OutboxRow, error) {
+	q := o.row(k.ID)
+	if k.ID == "" {
+		q = query(`SELECT `+outboxColumns+` FROM sd.outbox e WHERE e.ws = $1 AND e.state = '`+
+			strings.ReplaceAll(string(k.State), "'", "''")+`'
+			ORDER BY e.added_at DESC, e.id DESC LIMIT $2`, key(o.ws), limit)
+	}
+	return many(ctx, o.tx, q, scanOutboxRow)
 }
 
 // Pending implements driver.OutboxRepo.
@@ -269,11 +268,6 @@ func (s system) claimOutbox(ctx context.Context, limit int, lease time.Duration)
 		s.commits.Add(1)
 	}
 	return list, nil
-}
-
-// ReleaseOutbox implements driver.System.
-func (s system) ReleaseOutbox(ctx context.Context, claims ...driver.LaneRef) error {
-	return s.release(ctx, outboxLanes, claims)
 }
 
 // outboxFetch puts claimed lanes together: the head's Attempt and exactly its

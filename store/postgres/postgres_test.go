@@ -2,7 +2,10 @@ package postgres
 
 import (
 	"context"
+	"fmt"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/sangdam/sangdam/internal/pgtest"
 	"github.com/sangdam/sangdam/store"
@@ -20,8 +23,17 @@ func reopen(t testing.TB, opts Options) *store.DB {
 	opts.dial = nil
 	db, err := Open(context.Background(), opts)
 	require.NoError(t, err)
+	opened.mu.Lock()
+	defer opened.mu.Unlock()
+	opened.of[opts.DSN] = append(opened.of[opts.DSN], db.Backend().(*backend))
 	return db
 }
+
+// opened are the stores of each database that reopen opened.
+var opened = struct {
+	mu sync.Mutex
+	of map[string][]*backend
+}{of: map[string][]*backend{}}
 
 // kill ends a store as the death of its process does: connections break, and
 // nothing is finished in order.
@@ -35,6 +47,25 @@ func kill(db *store.DB) {
 	b.committer.stop()
 	b.pool.Reset()
 	b.pool.Close()
+}
+
+// pass makes every time in the tables earlier, so that what was to be in d is now.
+// What the store's processes remember of the times that they saw goes with it.
+func pass(t testing.TB, db *store.DB, d time.Duration) {
+	t.Helper()
+	b := db.Backend().(*backend)
+	ctx := context.Background()
+	require.NoError(t, b.run(ctx, query(fmt.Sprintf(`DO $pass$ DECLARE c record; BEGIN
+		FOR c IN SELECT table_schema, table_name, column_name FROM information_schema.columns WHERE table_schema = '%s'
+			AND data_type = 'timestamp with time zone' AND is_generated = 'NEVER' AND table_name NOT IN ('audit', 'workspaces') LOOP
+			EXECUTE format('UPDATE %%I.%%I SET %%I = %%I - interval ''%d us'' WHERE %%I > ''2000-01-01''',
+				c.table_schema, c.table_name, c.column_name, c.column_name, c.column_name);
+		END LOOP; END $pass$`, b.opts.Schema, d.Microseconds()))))
+	opened.mu.Lock()
+	defer opened.mu.Unlock()
+	for _, other := range opened.of[b.opts.DSN] {
+		other.sweeps.again()
+	}
 }
 
 func TestStore(t *testing.T) {
@@ -64,6 +95,7 @@ func TestStore(t *testing.T) {
 			Together: func(t testing.TB, n int) ([]*store.DB, []error) { return together(Options{DSN: pgtest.Start(t)}, n) },
 			TooNew:   tooNew,
 		},
+		Pass: pass,
 		Caps: storetest.Caps{GroupedAppends: true, Wakes: true},
 	})
 }

@@ -31,7 +31,7 @@ func TestEveryRepository(t *testing.T) {
 	require.Len(t, lanes, 1)
 	require.Len(t, lanes[0].Envelopes, 2)
 	writesOfEverySort(t, db, lanes)
-	require.NoError(t, db.System().ReleaseInbox(ctx, lanes[0].LaneRef))
+	require.NoError(t, db.System().Release(ctx, driver.NewsInbox, lanes[0].LaneRef))
 	readsOfEverySort(t, db)
 	evs, _, err := db.Feed(ctx, ws, cur, 10)
 	require.NoError(t, err)

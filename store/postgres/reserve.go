@@ -36,14 +36,20 @@ func (w work) Lock(ctx context.Context, k driver.WorkKey) (transition.Rows, erro
 	if k.Offer != "" {
 		id, which, offer = key(k.Offer), byOffer, `id = $2`
 	}
-	list := []stmt{collect(query(`SELECT `+itemColumns+` FROM sd.items WHERE ws = $1 AND id `+which+` FOR NO KEY UPDATE`, ws, id), &items,
-		scanItem)}
-	list = append(list, agents.statements(`(a.id = $3 OR a.id = (SELECT i.agent FROM sd.items i WHERE i.ws = $1 AND i.id `+which+`))`,
-		" FOR NO KEY UPDATE OF a", ws, id, key(k.Agent))...)
-	list = append(list,
-		collect(query(`SELECT doc FROM sd.offers WHERE ws = $1 AND `+offer, ws, id), &offers, document[routing.Offer]),
-		collect(query(`SELECT doc FROM sd.assignments WHERE ws = $1 AND item `+which+` AND open`, ws, id), &assignments,
-			document[routing.Assignment]))
+	var list []stmt
+	if id == "" {
+		list = agents.statements(`a.id = ANY($2)`, " FOR NO KEY UPDATE OF a", ws, keys(k.Agents))
+	} else {
+		list = append(list, collect(query(`SELECT `+itemColumns+` FROM sd.items WHERE ws = $1 AND id `+which+` FOR NO KEY UPDATE`, ws, id),
+			&items, scanItem))
+		list = append(list,
+			agents.statements(`(a.id = ANY($3) OR a.id = (SELECT i.agent FROM sd.items i WHERE i.ws = $1 AND i.id `+which+`))`,
+				" FOR NO KEY UPDATE OF a", ws, id, keys(k.Agents))...)
+		list = append(list,
+			collect(query(`SELECT doc FROM sd.offers WHERE ws = $1 AND `+offer, ws, id), &offers, document[routing.Offer]),
+			collect(query(`SELECT doc FROM sd.assignments WHERE ws = $1 AND item `+which+` AND open`, ws, id), &assignments,
+				document[routing.Assignment]))
+	}
 	if k.Lease != "" {
 		list = append(list, query(`SELECT epoch FROM sd.leases WHERE name = $1 FOR KEY SHARE`, key(k.Lease)).rows(func(r pgx.Rows) error {
 			return r.Scan(&rows.Epoch)
@@ -84,12 +90,11 @@ func (w work) Put(ctx context.Context, c transition.Change) error {
 	if a := c.Assignment; a != nil {
 		b.insert(key(w.ws), intoAssignments)(assignmentRow(*a))
 	}
-	b.add(w.saveItem(c.Item, c.Item.Version-1))
-	for _, a := range c.Agents {
-		for _, p := range a.Profiles {
-			b.add(w.saveLoad(a.ID, p, a.State.Load[p]), nil)
-		}
-		b.add(saveState(key(w.ws), key(a.ID), a.State), nil)
+	if c.Item.ID != "" {
+		b.add(w.saveItem(c.Item, c.Item.Version-1))
+	}
+	for _, s := range w.saveAgents(c.Agents) {
+		b.add(s, nil)
 	}
 	if d := c.Decision; d != nil {
 		doc, err := encode(*d)
@@ -103,6 +108,24 @@ func (w work) Put(ctx context.Context, c transition.Change) error {
 	}
 	w.news |= driver.NewsRouting
 	return w.write(ctx, b.list...)
+}
+
+// saveAgents writes the states of agents, whose rows are locked.
+func (t *tx) saveAgents(changes []transition.AgentChange) (list []stmt) {
+	var states [][]any
+	for _, a := range changes {
+		for _, p := range a.Profiles {
+			list = append(list, t.saveLoad(a.ID, p, a.State.Load[p]))
+		}
+		if a.Unheard {
+			list = append(list, query(`DELETE FROM sd.agent_beats WHERE ws = $1 AND agent = $2`, key(t.ws), key(a.ID)))
+		}
+		states = append(states, stateRow(key(a.ID), a.State))
+	}
+	if len(states) > 0 {
+		list = append(list, ofStates.of(key(t.ws), states))
+	}
+	return list
 }
 
 // saveLoad writes what an agent, whose row is locked, has in use.

@@ -50,7 +50,7 @@ func TestGrownTablesAreAnalysed(t *testing.T) {
 		pages int64
 	}{
 		"a document": {func(ctx context.Context, tx driver.Tx) (int, error) {
-			docs, err := tx.Documents.Get(ctx, "k", []string{id(n / 2)})
+			docs, err := tx.Documents.Get(ctx, driver.Keys{Kind: "k", IDs: []string{id(n / 2)}})
 			return len(docs), err
 		}, 1, 20},
 		"fifty": {func(ctx context.Context, tx driver.Tx) (int, error) {

@@ -41,14 +41,33 @@ func (s system) CreateWorkspace(ctx context.Context, ws driver.WorkspaceID, name
 		query(`INSERT INTO sd.audit_head (ws) VALUES ($1)`, key(ws)))
 }
 
+// Conditions of workspaces, each a look into an index; expiredSQL takes four ages.
+const (
+	presentSQL = ` AND (EXISTS (SELECT 1 FROM sd.agents a WHERE a.ws = w.ws AND a.presence <> 'offline')
+		OR EXISTS (SELECT 1 FROM sd.items i WHERE i.ws = w.ws AND i.state <> 'done'))`
+	expiredSQL = ` AND (EXISTS (SELECT 1 FROM sd.inbox t WHERE t.ws = w.ws AND t.state = 'done' AND t.received_at < $1)
+		OR EXISTS (SELECT 1 FROM sd.inbox t WHERE t.ws = w.ws AND t.state = 'key' AND t.received_at < $2)
+		OR EXISTS (SELECT 1 FROM sd.outbox t WHERE t.ws = w.ws AND t.state NOT IN ('queued', 'sending') AND t.added_at < $1)
+		OR EXISTS (SELECT 1 FROM sd.early t WHERE t.ws = w.ws AND t.at < $1)
+		OR EXISTS (SELECT 1 FROM sd.jobs t WHERE t.ws = w.ws AND t.state = 'done' AND t.created_at < $1)
+		OR EXISTS (SELECT 1 FROM sd.jobs t WHERE t.ws = w.ws AND t.state = 'dead' AND t.created_at < $2)
+		OR EXISTS (SELECT 1 FROM sd.offers t WHERE t.ws = w.ws AND NOT t.open AND t.offered_at < $2)
+		OR EXISTS (SELECT 1 FROM sd.decisions t WHERE t.ws = w.ws AND t.at < $2)
+		OR EXISTS (SELECT 1 FROM sd.events t WHERE t.ws = w.ws AND t.at < $3)
+		OR EXISTS (SELECT 1 FROM sd.commands t WHERE t.ws = w.ws AND t.at < $4))`
+)
+
 // Workspaces implements driver.System.
-func (s system) Workspaces(ctx context.Context) ([]driver.WorkspaceID, error) {
-	var list []driver.WorkspaceID
-	err := s.run(ctx, collect(query(`SELECT ws FROM sd.workspaces ORDER BY ws`), &list, func(r pgx.Rows) (driver.WorkspaceID, error) {
-		v, err := scanKey(r)
-		return driver.WorkspaceID(v), err
-	}))
-	return list, err
+func (s system) Workspaces(ctx context.Context, having driver.Having) ([]driver.WorkspaceID, error) {
+	where, args := "true", []any(nil)
+	if having.Present {
+		where += presentSQL
+	}
+	if before := having.Expired; before != nil {
+		where += expiredSQL
+		args = []any{before.Raw, before.Keys, before.Feed, before.Results}
+	}
+	return s.these(ctx, query(`SELECT ws FROM sd.workspaces w WHERE `+where, args...))
 }
 
 // Resolve implements driver.System.
@@ -134,13 +153,6 @@ func (s system) these(ctx context.Context, q stmt) ([]driver.WorkspaceID, error)
 	return list, err
 }
 
-// Routable implements driver.System: a look into two indexes for each workspace.
-func (s system) Routable(ctx context.Context) ([]driver.WorkspaceID, error) {
-	return s.these(ctx, query(`SELECT ws FROM sd.workspaces w WHERE EXISTS (SELECT 1 FROM sd.agents a WHERE a.ws = w.ws
-		AND a.presence <> 'offline')
-		OR EXISTS (SELECT 1 FROM sd.items i WHERE i.ws = w.ws AND i.state <> 'done')`))
-}
-
 // Changed implements driver.System. The place is the oldest transaction that
 // was still running: what it and later ones write was not seen yet.
 func (s system) Changed(ctx context.Context, since string) ([]driver.WorkspaceID, string, error) {
@@ -162,21 +174,6 @@ func (s system) Changed(ctx context.Context, since string) ([]driver.WorkspaceID
 			}))
 	slices.Sort(list)
 	return list, next, err
-}
-
-// Expired implements driver.System: each look is into an index by age.
-func (s system) Expired(ctx context.Context, before driver.Ages) ([]driver.WorkspaceID, error) {
-	return s.these(ctx, query(`SELECT ws FROM sd.workspaces w WHERE
-		EXISTS (SELECT 1 FROM sd.inbox t WHERE t.ws = w.ws AND t.state = 'done' AND t.received_at < $1)
-		OR EXISTS (SELECT 1 FROM sd.inbox t WHERE t.ws = w.ws AND t.state = 'key' AND t.received_at < $2)
-		OR EXISTS (SELECT 1 FROM sd.outbox t WHERE t.ws = w.ws AND t.state NOT IN ('queued', 'sending') AND t.added_at < $1)
-		OR EXISTS (SELECT 1 FROM sd.early t WHERE t.ws = w.ws AND t.at < $1)
-		OR EXISTS (SELECT 1 FROM sd.jobs t WHERE t.ws = w.ws AND t.state = 'done' AND t.created_at < $1)
-		OR EXISTS (SELECT 1 FROM sd.jobs t WHERE t.ws = w.ws AND t.state = 'dead' AND t.created_at < $2)
-		OR EXISTS (SELECT 1 FROM sd.offers t WHERE t.ws = w.ws AND NOT t.open AND t.offered_at < $2)
-		OR EXISTS (SELECT 1 FROM sd.decisions t WHERE t.ws = w.ws AND t.at < $2)
-		OR EXISTS (SELECT 1 FROM sd.events t WHERE t.ws = w.ws AND t.at < $3)
-		OR EXISTS (SELECT 1 FROM sd.commands t WHERE t.ws = w.ws AND t.at < $4)`, before.Raw, before.Keys, before.Feed, before.Results))
 }
 
 // Beat implements driver.System.

@@ -349,6 +349,7 @@ func (t *tx) due(at time.Time) {
 func (t *tx) whole() driver.Tx {
 	return driver.Tx{
 		Session:       t,
+		Workspace:     t.ws,
 		Inbox:         inbox{t},
 		Outbox:        outbox{t},
 		Conversations: conversations{t},
@@ -364,9 +365,6 @@ func (t *tx) whole() driver.Tx {
 		Documents:     documents{t},
 	}
 }
-
-// Workspace implements driver.Session.
-func (t *tx) Workspace() driver.WorkspaceID { return t.ws }
 
 // Now implements driver.Session. It comes with the first round trip; asking before
 // any read costs one of its own.

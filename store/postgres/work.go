@@ -24,18 +24,20 @@ func scanItem(r pgx.Rows) (routing.Item, error) {
 	return it, err
 }
 
-// Item implements driver.WorkRepo.
-func (w work) Item(ctx context.Context, id routing.ItemID) (routing.Item, error) {
-	if k := w.keptItem(id); k != nil && w.usable() == nil {
-		return k.item()
+// Items implements driver.WorkRepo.
+func (w work) Items(ctx context.Context, ids []routing.ItemID) ([]routing.Item, error) {
+	if ids == nil {
+		return many(ctx, w.tx, query(`SELECT `+itemColumns+` FROM sd.items WHERE ws = $1 AND state <> 'done' ORDER BY seq`, key(w.ws)),
+			scanItem)
 	}
-	return one(ctx, w.tx, "item", query(`SELECT `+itemColumns+` FROM sd.items WHERE ws = $1 AND id = $2`, key(w.ws), key(id)), scanItem)
-}
-
-// Open implements driver.WorkRepo.
-func (w work) Open(ctx context.Context) ([]routing.Item, error) {
-	return many(ctx, w.tx, query(`SELECT `+itemColumns+` FROM sd.items WHERE ws = $1 AND state <> 'done' ORDER BY seq`, key(w.ws)),
-		scanItem)
+	if len(ids) == 1 {
+		if k := w.keptItem(ids[0]); k != nil && w.usable() == nil {
+			it, err := k.item()
+			return []routing.Item{it}, err
+		}
+		return many(ctx, w.tx, query(`SELECT `+itemColumns+` FROM sd.items WHERE ws = $1 AND id = $2`, key(w.ws), key(ids[0])), scanItem)
+	}
+	return many(ctx, w.tx, query(`SELECT `+itemColumns+` FROM sd.items WHERE ws = $1 AND id = ANY($2)`, key(w.ws), keys(ids)), scanItem)
 }
 
 // SaveItem implements driver.WorkRepo.
@@ -76,24 +78,6 @@ func (t *tx) saveItem(it routing.Item, version int64) (stmt, error) {
 		AND version = $6 RETURNING 1`, key(t.ws), key(it.ID), key(it.State), key(it.Agent), doc, version), err
 }
 
-// Offer implements driver.WorkRepo.
-func (w work) Offer(ctx context.Context, id routing.OfferID) (routing.Offer, error) {
-	return one(ctx, w.tx, "offer", query(`SELECT doc FROM sd.offers WHERE ws = $1 AND id = $2`, key(w.ws), key(id)),
-		document[routing.Offer])
-}
-
-// Held implements driver.WorkRepo.
-func (w work) Held(ctx context.Context, item routing.ItemID) (*routing.Offer, *routing.Assignment, error) {
-	var offers []routing.Offer
-	var assignments []routing.Assignment
-	err := w.read(ctx,
-		collect(query(`SELECT doc FROM sd.offers WHERE ws = $1 AND item = $2 AND open`, key(w.ws), key(item)), &offers,
-			document[routing.Offer]),
-		collect(query(`SELECT doc FROM sd.assignments WHERE ws = $1 AND item = $2 AND open`, key(w.ws), key(item)), &assignments,
-			document[routing.Assignment]))
-	return first(offers), first(assignments), err
-}
-
 func first[T any](list []T) *T {
 	if len(list) == 0 {
 		return nil
@@ -101,14 +85,23 @@ func first[T any](list []T) *T {
 	return &list[0]
 }
 
-// HeldBy implements driver.WorkRepo.
-func (w work) HeldBy(ctx context.Context, a routing.AgentID) ([]routing.Offer, []routing.Assignment, error) {
+// Holds implements driver.WorkRepo.
+func (w work) Holds(ctx context.Context, k driver.HoldKey) ([]routing.Offer, []routing.Assignment, error) {
 	var offers []routing.Offer
 	var assignments []routing.Assignment
+	if k.Offer != "" {
+		offers, err := many(ctx, w.tx, query(`SELECT doc FROM sd.offers WHERE ws = $1 AND id = $2`, key(w.ws), key(k.Offer)),
+			document[routing.Offer])
+		return offers, nil, err
+	}
+	of, id := "item", key(k.Item)
+	if k.Agent != "" {
+		of, id = "agent", key(k.Agent)
+	}
 	err := w.read(ctx,
-		collect(query(`SELECT doc FROM sd.offers WHERE ws = $1 AND agent = $2 AND open ORDER BY offered_at, id`, key(w.ws), key(a)),
+		collect(query(`SELECT doc FROM sd.offers WHERE ws = $1 AND `+of+` = $2 AND open ORDER BY offered_at, id`, key(w.ws), id),
 			&offers, document[routing.Offer]),
-		collect(query(`SELECT doc FROM sd.assignments WHERE ws = $1 AND agent = $2 AND open ORDER BY started_at, id`, key(w.ws), key(a)),
+		collect(query(`SELECT doc FROM sd.assignments WHERE ws = $1 AND `+of+` = $2 AND open ORDER BY started_at, id`, key(w.ws), id),
 			&assignments, document[routing.Assignment]))
 	return offers, assignments, err
 }

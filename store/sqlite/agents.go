@@ -2,7 +2,7 @@ package sqlite
 
 import (
 	"context"
-	"time"
+	"slices"
 
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
@@ -26,17 +26,6 @@ func scanAgent(w raw.Row) (routing.Agent, error) {
 	return a, err
 }
 
-func (r agents) Agent(_ context.Context, id routing.AgentID) (routing.Agent, error) {
-	a, err := r.agent(id)
-	if err != nil {
-		return routing.Agent{}, err
-	}
-	if a == nil {
-		return routing.Agent{}, errs.New(errs.NotFound, "sqlite: there is no agent %s", id)
-	}
-	return *a, nil
-}
-
 // agent returns an agent with state, nil for none.
 func (t *tx) agent(id routing.AgentID) (*routing.Agent, error) {
 	a, err := maybe(t, scanAgent, `SELECT `+agentColumns+` FROM agents WHERE ws = ? AND id = ?`, t.ws, string(id))
@@ -52,7 +41,10 @@ func (t *tx) agent(id routing.AgentID) (*routing.Agent, error) {
 		func(w raw.Row) { a.State.Turns[routing.QueueID(w.Text(0))] = w.Int(1) }, t.ws, string(id))
 }
 
-func (r agents) Agents(context.Context) ([]routing.Agent, error) {
+func (r agents) Agents(_ context.Context, ids []routing.AgentID) ([]routing.Agent, error) {
+	if ids != nil {
+		return r.these(ids)
+	}
 	all, err := list(r.tx, scanAgent, `SELECT `+agentColumns+` FROM agents WHERE ws = ? ORDER BY id`, r.ws)
 	if err != nil {
 		return nil, err
@@ -99,26 +91,17 @@ func (r agents) SaveAgent(_ context.Context, a routing.Agent) (int64, error) {
 		[]any{doc, r.ws, string(a.ID), a.Version})
 }
 
-func (r agents) SetPresence(ctx context.Context, id routing.AgentID, p routing.Presence, reason string, now time.Time) (routing.Agent,
-	error) {
-	if err := r.change(`UPDATE agents SET presence = ?1, reason = ?2, rev = rev + 1,
-		elig_rev = elig_rev + (presence <> ?1),
-		idle_since = CASE WHEN ?1 = 'online' AND presence <> 'online' THEN ?3 ELSE idle_since END,
-		beat = CASE WHEN ?1 = 'offline' THEN 0 ELSE beat END
-		WHERE ws = ?4 AND id = ?5 AND (presence <> ?1 OR reason <> ?2)`,
-		string(p), reason, micro(now), r.ws, string(id)); err != nil {
-		return routing.Agent{}, err
-	}
-	return r.Agent(ctx, id)
-}
-
-// RaiseEligibility implements driver.AgentRepo.
-func (r agents) RaiseEligibility(_ context.Context, ids ...routing.AgentID) error {
-	for _, id := range ids {
-		err := r.change(`UPDATE agents SET elig_rev = elig_rev + 1, rev = rev + 1 WHERE ws = ? AND id = ?`, r.ws, string(id))
+// these returns the agents of the ids, ordered.
+func (t *tx) these(ids []routing.AgentID) ([]routing.Agent, error) {
+	var out []routing.Agent
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
+		a, err := t.agent(id)
 		if err != nil {
-			return err
+			return nil, err
+		}
+		if a != nil {
+			out = append(out, *a)
 		}
 	}
-	return nil
+	return out, nil
 }

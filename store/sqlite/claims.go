@@ -75,8 +75,12 @@ func (s system) ClaimInbox(ctx context.Context, _ string, limit, batch int, leas
 	return out, nil
 }
 
-func (s system) ReleaseInbox(ctx context.Context, claims ...driver.LaneRef) error {
-	s.release(s.b.inbox, claims)
+func (s system) Release(_ context.Context, sort driver.News, claims ...driver.LaneRef) error {
+	of := s.b.inbox
+	if sort == driver.NewsOutbox {
+		of = s.b.outbox
+	}
+	s.release(of, claims)
 	return nil
 }
 
@@ -122,9 +126,4 @@ func scanAttempt(w raw.Row) (channel.Attempt, error) {
 	err := decode(w.View(0), &at)
 	at.Tries = int(w.Int(1))
 	return at, err
-}
-
-func (s system) ReleaseOutbox(ctx context.Context, claims ...driver.LaneRef) error {
-	s.release(s.b.outbox, claims)
-	return nil
 }

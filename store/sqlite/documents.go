@@ -22,26 +22,21 @@ func scanDocument(kind string) func(raw.Row) (driver.Doc, error) {
 	}
 }
 
-func (r documents) Get(_ context.Context, kind string, ids []string) ([]driver.Doc, error) {
-	var out []driver.Doc
-	for _, id := range ids {
-		d, err := maybe(r.tx, scanDocument(kind), `SELECT `+docColumns+` FROM documents d WHERE ws = ? AND kind = ? AND id = ?`,
-			r.ws, kind, id)
-		if err != nil {
-			return nil, err
-		}
-		if d != nil {
-			out = append(out, *d)
+func (r documents) Get(_ context.Context, k driver.Keys) ([]driver.Doc, error) {
+	column, values := "id", make([]any, 0, len(k.IDs)+len(k.Values))
+	for _, id := range k.IDs {
+		values = append(values, id)
+	}
+	if k.IDs == nil {
+		column = fmt.Sprintf("u%d", k.Slot)
+		for _, v := range k.Values {
+			values = append(values, v)
 		}
 	}
-	return out, nil
-}
-
-func (r documents) ByKey(_ context.Context, kind string, slot int, values [][]byte) ([]driver.Doc, error) {
 	var out []driver.Doc
 	for _, v := range values {
-		d, err := maybe(r.tx, scanDocument(kind),
-			fmt.Sprintf(`SELECT `+docColumns+` FROM documents d WHERE ws = ? AND kind = ? AND u%d = ?`, slot), r.ws, kind, v)
+		d, err := maybe(r.tx, scanDocument(k.Kind), `SELECT `+docColumns+` FROM documents d WHERE ws = ? AND kind = ? AND `+column+` = ?`,
+			r.ws, k.Kind, v)
 		if err != nil {
 			return nil, err
 		}
@@ -62,6 +57,12 @@ const (
 
 func (r documents) Put(_ context.Context, docs []driver.Doc) error {
 	for _, d := range docs {
+		if d.Body == nil {
+			if err := r.remove(d); err != nil {
+				return err
+			}
+			continue
+		}
 		args := []any{d.Decl}
 		for _, v := range d.Unique {
 			args = append(args, blobOrNull(v))
@@ -141,15 +142,15 @@ func (r documents) putTags(d driver.Doc) error {
 	return nil
 }
 
-func (r documents) Delete(_ context.Context, kind, id string, version int64) error {
-	n, err := r.exec(`DELETE FROM documents WHERE ws = ? AND kind = ? AND id = ? AND version = ?`, r.ws, kind, id, version)
+func (r documents) remove(d driver.Doc) error {
+	n, err := r.exec(`DELETE FROM documents WHERE ws = ? AND kind = ? AND id = ? AND version = ?`, r.ws, d.Kind, d.ID, d.Version)
 	if err != nil {
 		return err
 	}
 	if n == 0 {
-		return r.clashed(kind + " " + id + " was changed, or deleted, by another")
+		return r.clashed(d.Kind + " " + d.ID + " was changed, or deleted, by another")
 	}
-	return r.change(`DELETE FROM document_tags WHERE ws = ? AND kind = ? AND id = ?`, r.ws, kind, id)
+	return r.change(`DELETE FROM document_tags WHERE ws = ? AND kind = ? AND id = ?`, r.ws, d.Kind, d.ID)
 }
 
 // selected is the FROM and WHERE of a range after a place; value names the

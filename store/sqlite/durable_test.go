@@ -260,7 +260,7 @@ func TestIdleClaimsAndReadsCostNoCommit(t *testing.T) {
 	before := db.Stats().Commits
 	lanes := claimInbox(t, db, time.Minute)
 	require.Len(t, lanes, 1)
-	require.NoError(t, db.System().ReleaseInbox(t.Context(), lanes[0].LaneRef))
+	require.NoError(t, db.System().Release(t.Context(), driver.NewsInbox, lanes[0].LaneRef))
 	require.Len(t, claimInbox(t, db, time.Minute), 1)
 	claimOutbox(t, db, time.Minute)
 	_, err := db.System().ClaimJobs(t.Context(), "n", map[string]int{"k": 1}, time.Minute)

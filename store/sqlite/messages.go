@@ -7,6 +7,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
 )
 
@@ -22,15 +23,14 @@ func scanMessage(w raw.Row) (conversation.Message, error) {
 // chatKey is a chat as one column.
 func chatKey(c channel.Chat) string { return string(c.Kind) + "/" + c.ID }
 
-func (r conversations) Message(_ context.Context, id conversation.MessageID) (conversation.Message, error) {
-	return one(r.tx, scanMessage, "message "+string(id), `SELECT `+messageColumns+` FROM messages WHERE ws = ? AND id = ?`,
-		r.ws, string(id))
-}
-
-func (r conversations) ByProvider(_ context.Context, account channel.AccountID, chat channel.Chat,
-	p channel.ProviderMessageID) (conversation.Message, error) {
+func (r conversations) Message(_ context.Context, k driver.MessageKey) (conversation.Message, error) {
+	if k.ID != "" {
+		return one(r.tx, scanMessage, "message "+string(k.ID), `SELECT `+messageColumns+` FROM messages WHERE ws = ? AND id = ?`,
+			r.ws, string(k.ID))
+	}
 	return one(r.tx, scanMessage, "message with this provider id", `SELECT `+messageColumns+` FROM messages
-		WHERE ws = ? AND account = ? AND chat = ? AND provider = ? AND provider <> ''`, r.ws, string(account), chatKey(chat), string(p))
+		WHERE ws = ? AND account = ? AND chat = ? AND provider = ? AND provider <> ''`, r.ws, string(k.Account), chatKey(k.Chat),
+		string(k.ProviderMessage.Message))
 }
 
 func (r conversations) SaveMessage(_ context.Context, m conversation.Message) (int64, error) {
@@ -48,18 +48,19 @@ func (r conversations) SaveMessage(_ context.Context, m conversation.Message) (i
 		[]any{string(m.Conversation), m.Seq, string(m.Account), chatKey(m.Chat), string(m.Provider), doc, r.ws, string(m.ID), m.Version})
 }
 
-func (r conversations) Messages(_ context.Context, id conversation.ID, after int64, limit int) ([]conversation.Message, error) {
-	return list(r.tx, scanMessage, `SELECT `+messageColumns+` FROM messages
-		WHERE ws = ? AND conversation = ? AND seq > ? ORDER BY seq LIMIT ?`, r.ws, string(id), after, limit)
-}
-
-func (r conversations) Latest(_ context.Context, id conversation.ID, before int64, limit int) ([]conversation.Message, error) {
-	if before <= 0 {
-		before = math.MaxInt64
+func (r conversations) Messages(_ context.Context, id conversation.ID, p driver.MessagePage) ([]conversation.Message, error) {
+	beyond := `seq > ? ORDER BY seq`
+	if p.Back {
+		beyond = `seq < ? ORDER BY seq DESC`
+		if p.Seq == 0 {
+			p.Seq = math.MaxInt64
+		}
 	}
 	out, err := list(r.tx, scanMessage, `SELECT `+messageColumns+` FROM messages
-		WHERE ws = ? AND conversation = ? AND seq < ? ORDER BY seq DESC LIMIT ?`, r.ws, string(id), before, max(limit, 0))
-	slices.Reverse(out)
+		WHERE ws = ? AND conversation = ? AND `+beyond+` LIMIT ?`, r.ws, string(id), p.Seq, p.Limit)
+	if p.Back {
+		slices.Reverse(out)
+	}
 	return out, err
 }
 

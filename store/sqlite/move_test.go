@@ -120,7 +120,7 @@ func readsTheSame(t *testing.T, db *store.DB, ws store.WorkspaceID) {
 	}))
 	// What a newer program put into a document stays when this one saves it.
 	require.NoError(t, db.View(t.Context(), ws, func(ctx context.Context, tx store.Tx) error {
-		docs, err := tx.Documents().Get(ctx, "queue", []string{"q"})
+		docs, err := tx.Documents().Get(ctx, driver.Keys{Kind: "queue", IDs: []string{"q"}})
 		require.NoError(t, err)
 		require.Contains(t, string(docs[0].Body), `"later":{"x":1}`)
 		return nil

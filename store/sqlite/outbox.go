@@ -240,41 +240,28 @@ func (l *lane) settle(attempt string, seqs []int64, repeat, keep bool, due int64
 	}
 }
 
-func (r outbox) Fail(_ context.Context, c driver.Claim, id channel.OutboxID, reason channel.Reason, detail string) error {
-	k, err := r.b.outbox.hold(r.tx, c)
-	if err != nil {
-		return err
-	}
-	var seq int64
-	ok, err := r.returning(`UPDATE outbox SET state = 'failed', reason = ?, detail = ?
-		WHERE ws = ? AND id = ? AND account = ? AND lane = ? AND state = 'queued' AND attempt IS NULL RETURNING seq`,
-		func(w raw.Row) { seq = w.Int(0) }, string(reason), detail, r.ws, string(id), k.account, k.lane)
-	if err != nil {
-		return err
-	}
-	if !ok {
-		return errs.New(errs.Stale, "sqlite: outbox row %s is not queued in the claimed lane, or an Attempt carries it", id)
-	}
-	r.committed(func() {
-		r.b.outbox.edit(k, micro(r.now), func(l *lane) { l.drop(seq) })
-	})
-	return nil
-}
-
-func (r outbox) Cancel(ctx context.Context, id channel.OutboxID) error {
-	var seq int64
-	var account, name string
-	ok, err := r.returning(`UPDATE outbox SET state = 'cancelled'
-		WHERE ws = ? AND id = ? AND state = 'queued' AND attempt IS NULL RETURNING seq, account, lane`,
-		func(w raw.Row) { seq, account, name = w.Int(0), w.Text(1), w.Text(2) }, r.ws, string(id))
-	if err != nil {
-		return err
-	}
-	if !ok {
-		if _, err := r.Row(ctx, id); err != nil {
+func (r outbox) End(_ context.Context, id channel.OutboxID, o driver.OutboxEnd) error {
+	within, args := "", []any{string(o.State), string(o.Reason), o.Detail, r.ws, string(id)}
+	if o.Claim != nil {
+		k, err := r.b.outbox.hold(r.tx, *o.Claim)
+		if err != nil {
 			return err
 		}
-		return errs.New(errs.Stale, "sqlite: outbox row %s has ended, or an Attempt carries it", id)
+		within, args = " AND account = ? AND lane = ?", append(args, k.account, k.lane)
+	}
+	var seq int64
+	var account, name string
+	ok, err := r.returning(`UPDATE outbox SET state = ?, reason = ?, detail = ?
+		WHERE ws = ? AND id = ? AND state = 'queued' AND attempt IS NULL`+within+` RETURNING seq, account, lane`,
+		func(w raw.Row) { seq, account, name = w.Int(0), w.Text(1), w.Text(2) }, args...)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		if _, err := r.row(id); err != nil {
+			return err
+		}
+		return errs.New(errs.Stale, "sqlite: outbox row %s has ended, an Attempt carries it, or it is not in the claimed lane", id)
 	}
 	r.hint |= driver.NewsOutbox
 	r.committed(func() {
@@ -307,22 +294,20 @@ func scanOutbox(w raw.Row) (driver.OutboxRow, error) {
 	return row, err
 }
 
-func (r outbox) Row(_ context.Context, id channel.OutboxID) (driver.OutboxRow, error) {
-	var row driver.OutboxRow
-	var failure error
-	ok, err := r.first(`SELECT `+outboxColumns+` FROM outbox WHERE ws = ? AND id = ?`,
-		func(w raw.Row) { row, failure = scanOutbox(w) }, r.ws, string(id))
-	switch {
-	case err != nil:
-		return row, err
-	case !ok:
-		return row, errs.New(errs.NotFound, "sqlite: there is no outbox row %s", id)
-	}
-	return row, failure
+func (r outbox) row(id channel.OutboxID) (driver.OutboxRow, error) {
+	return one(r.tx, scanOutbox, "outbox row "+string(id), `SELECT `+outboxColumns+` FROM outbox WHERE ws = ? AND id = ?`, r.ws, string(id))
 }
 
-func (r outbox) Forget(ctx context.Context, id channel.OutboxID) error {
-	row, err := r.Row(ctx, id)
+func (r outbox) Rows(_ context.Context, k driver.OutboxKey, limit int) ([]driver.OutboxRow, error) {
+	if k.ID != "" {
+		return list(r.tx, scanOutbox, `SELECT `+outboxColumns+` FROM outbox WHERE ws = ? AND id = ?`, r.ws, string(k.ID))
+	}
+	return list(r.tx, scanOutbox, `SELECT `+outboxColumns+` FROM outbox WHERE ws = ? AND state = ? ORDER BY at DESC, id DESC LIMIT ?`,
+		r.ws, string(k.State), limit)
+}
+
+func (r outbox) Forget(_ context.Context, id channel.OutboxID) error {
+	row, err := r.row(id)
 	if errors.Is(err, errs.NotFound) || err == nil && (row.State == channel.OutboxQueued || row.State == channel.OutboxSending) {
 		return r.writable()
 	}
@@ -335,11 +320,6 @@ func (r outbox) Forget(ctx context.Context, id channel.OutboxID) error {
 		return err
 	}
 	return r.change(`UPDATE outbox SET doc = ? WHERE ws = ? AND id = ?`, doc, r.ws, string(id))
-}
-
-func (r outbox) Unknown(_ context.Context, limit int) ([]driver.OutboxRow, error) {
-	return list(r.tx, scanOutbox,
-		`SELECT `+outboxColumns+` FROM outbox WHERE ws = ? AND state = 'unknown' ORDER BY at DESC, id DESC LIMIT ?`, r.ws, limit)
 }
 
 func (r outbox) Pending(context.Context) (int, error) {

@@ -23,27 +23,19 @@ func (r work) Lock(ctx context.Context, k driver.WorkKey) (w transition.Rows, er
 		}
 		k.Item = w.Offer.Item
 	}
-	w.Item, err = maybe(r.tx, scanItem, `SELECT `+itemColumns+` FROM items WHERE ws = ? AND id = ?`, r.ws, string(k.Item))
-	if err != nil || w.Item == nil {
-		return w, err
-	}
-	offer, assignment, err := r.Held(ctx, k.Item)
-	if err != nil {
-		return w, err
-	}
-	if w.Assignment = assignment; w.Offer == nil {
-		w.Offer = offer
-	}
-	ids := []routing.AgentID{k.Agent, w.Item.Agent}
-	slices.Sort(ids)
-	for _, id := range slices.Compact(ids) {
-		a, err := r.agent(id)
-		if err != nil {
+	agents := k.Agents
+	if k.Item != "" {
+		w.Item, err = maybe(r.tx, scanItem, `SELECT `+itemColumns+` FROM items WHERE ws = ? AND id = ?`, r.ws, string(k.Item))
+		if err != nil || w.Item == nil {
 			return w, err
 		}
-		if a != nil {
-			w.Agents = append(w.Agents, *a)
+		if err := r.lockHolds(ctx, &w); err != nil {
+			return w, err
 		}
+		agents = append(slices.Clone(agents), w.Item.Agent)
+	}
+	if w.Agents, err = r.these(agents); err != nil {
+		return w, err
 	}
 	if k.Lease != "" {
 		w.Epoch, _ = r.b.nodes.epoch(k.Lease)
@@ -51,20 +43,26 @@ func (r work) Lock(ctx context.Context, k driver.WorkKey) (w transition.Rows, er
 	return w, nil
 }
 
+// lockHolds reads what holds the item.
+func (r work) lockHolds(ctx context.Context, w *transition.Rows) error {
+	offers, assignments, err := r.Holds(ctx, driver.HoldKey{Item: w.Item.ID})
+	if len(assignments) > 0 {
+		w.Assignment = &assignments[0]
+	}
+	if len(offers) > 0 && w.Offer == nil {
+		w.Offer = &offers[0]
+	}
+	return err
+}
+
 // LockItems has nothing to do, for the reason that Lock only reads.
 func (r work) LockItems(context.Context, ...routing.ItemID) error { return r.writable() }
 
 func (r work) Put(_ context.Context, c transition.Change) error {
-	doc, err := encode(c.Item)
-	if err != nil {
-		return err
-	}
-	if err := r.change(`UPDATE items SET version = ?, state = ?, doc = ? WHERE ws = ? AND id = ?`,
-		c.Item.Version, string(c.Item.State), doc, r.ws, string(c.Item.ID)); err != nil {
-		return err
-	}
-	if err := r.putHold(c); err != nil {
-		return err
+	if c.Item.ID != "" {
+		if err := r.putItem(c); err != nil {
+			return err
+		}
 	}
 	for _, a := range c.Agents {
 		if err := r.putState(a); err != nil {
@@ -79,10 +77,24 @@ func (r work) Put(_ context.Context, c transition.Change) error {
 	if c.Decision == nil {
 		return nil
 	}
-	if doc, err = encode(c.Decision); err != nil {
+	doc, err := encode(c.Decision)
+	if err != nil {
 		return err
 	}
 	return r.change(`INSERT INTO decisions (ws, item, doc) VALUES (?, ?, ?)`, r.ws, string(c.Item.ID), doc)
+}
+
+// putItem writes the item and what holds it.
+func (r work) putItem(c transition.Change) error {
+	doc, err := encode(c.Item)
+	if err != nil {
+		return err
+	}
+	if err := r.change(`UPDATE items SET version = ?, state = ?, doc = ? WHERE ws = ? AND id = ?`,
+		c.Item.Version, string(c.Item.State), doc, r.ws, string(c.Item.ID)); err != nil {
+		return err
+	}
+	return r.putHold(c)
 }
 
 // putHold ends what held the item before it writes what holds it now: both have
@@ -125,7 +137,7 @@ func (r work) putHold(c transition.Change) error {
 	return nil
 }
 
-// putState writes what work does to an agent's state.
+// putState writes an agent's state.
 func (r work) putState(a transition.AgentChange) error {
 	for _, p := range a.Profiles {
 		if err := r.change(`INSERT INTO agent_load (ws, agent, profile, used) VALUES (?, ?, ?, ?)
@@ -134,8 +146,9 @@ func (r work) putState(a transition.AgentChange) error {
 			return err
 		}
 	}
-	return r.change(`UPDATE agents SET open = ?, rev = ?, elig_rev = ?, idle_since = ? WHERE ws = ? AND id = ?`,
-		a.State.Open, a.State.Rev, a.State.EligRev, maybeMicro(a.State.IdleSince), r.ws, string(a.ID))
+	return r.change(`UPDATE agents SET presence = ?, reason = ?, open = ?, rev = ?, elig_rev = ?, idle_since = ?,
+		beat = CASE WHEN ? THEN 0 ELSE beat END WHERE ws = ? AND id = ?`, string(a.State.Presence), a.State.Reason,
+		a.State.Open, a.State.Rev, a.State.EligRev, maybeMicro(a.State.IdleSince), a.Unheard, r.ws, string(a.ID))
 }
 
 // turn turns the queue's wheel for the agent.

@@ -49,7 +49,23 @@ func (s system) CreateWorkspace(ctx context.Context, ws driver.WorkspaceID, name
 	})
 }
 
-func (s system) Workspaces(ctx context.Context) ([]driver.WorkspaceID, error) {
+func (s system) Workspaces(ctx context.Context, having driver.Having) ([]driver.WorkspaceID, error) {
+	if having == (driver.Having{}) {
+		return s.all(ctx)
+	}
+	where, args := "TRUE", []any(nil)
+	if having.Present {
+		where += presentSQL
+	}
+	if before := having.Expired; before != nil {
+		where += expiredSQL
+		args = []any{micro(before.Raw), micro(before.Keys), before.Keys.UTC().Format(time.RFC3339), micro(before.Feed),
+			micro(before.Results)}
+	}
+	return s.these(ctx, `SELECT num FROM workspaces w WHERE `+where, args...)
+}
+
+func (s system) all(ctx context.Context) ([]driver.WorkspaceID, error) {
 	if err := s.b.nested(ctx); err != nil {
 		return nil, err
 	}
@@ -129,17 +145,11 @@ func (s system) these(ctx context.Context, sql string, args ...any) (out []drive
 	return out, err
 }
 
-// Routable implements driver.System.
-func (s system) Routable(ctx context.Context) ([]driver.WorkspaceID, error) {
-	return s.these(ctx, `SELECT num FROM workspaces w WHERE EXISTS (SELECT 1 FROM agents WHERE ws = w.num AND presence <> 'offline')
-		OR EXISTS (SELECT 1 FROM items WHERE ws = w.num AND state <> 'done')`)
-}
-
 // Changed implements driver.System: the feed's numbers are one series.
 func (s system) Changed(ctx context.Context, since string) (list []driver.WorkspaceID, next string, err error) {
 	if since == "" {
 		if _, next, err = s.changed(ctx, 0); err == nil { // the place first, so that nothing falls between
-			list, err = s.Workspaces(ctx)
+			list, err = s.all(ctx)
 		}
 		return list, next, err
 	}
@@ -167,10 +177,11 @@ func (s system) changed(ctx context.Context, after int64) (list []driver.Workspa
 	return list, cursor(last), err
 }
 
-// Expired implements driver.System.
-func (s system) Expired(ctx context.Context, before driver.Ages) ([]driver.WorkspaceID, error) {
-	return s.these(ctx, `SELECT num FROM workspaces w WHERE EXISTS (SELECT 1 FROM envelopes WHERE ws = w.num AND state = 1
-		AND received < ?1)
+// Conditions of workspaces; expiredSQL takes five ages.
+const (
+	presentSQL = ` AND (EXISTS (SELECT 1 FROM agents WHERE ws = w.num AND presence <> 'offline')
+		OR EXISTS (SELECT 1 FROM items WHERE ws = w.num AND state <> 'done'))`
+	expiredSQL = ` AND (EXISTS (SELECT 1 FROM envelopes WHERE ws = w.num AND state = 1 AND received < ?1)
 		OR EXISTS (SELECT 1 FROM envelopes WHERE ws = w.num AND state = 3 AND received < ?2)
 		OR EXISTS (SELECT 1 FROM outbox WHERE ws = w.num AND at < ?1 AND state NOT IN ('queued', 'sending'))
 		OR EXISTS (SELECT 1 FROM attempts WHERE ws = w.num AND at < ?1 AND open = 0)
@@ -180,9 +191,8 @@ func (s system) Expired(ctx context.Context, before driver.Ages) ([]driver.Works
 		OR EXISTS (SELECT 1 FROM offers WHERE ws = w.num AND pending = 0 AND at < ?2)
 		OR EXISTS (SELECT 1 FROM decisions WHERE ws = w.num AND json_extract(doc, '$.at') < ?3)
 		OR EXISTS (SELECT 1 FROM commands WHERE ws = w.num AND at < ?5)
-		OR coalesce((SELECT at FROM events WHERE ws = w.num ORDER BY seq LIMIT 1) < ?4, FALSE)`,
-		micro(before.Raw), micro(before.Keys), before.Keys.UTC().Format(time.RFC3339), micro(before.Feed), micro(before.Results))
-}
+		OR coalesce((SELECT at FROM events WHERE ws = w.num ORDER BY seq LIMIT 1) < ?4, FALSE))`
+)
 
 func (s system) Beat(ctx context.Context, node string, ttl time.Duration) ([]string, error) {
 	if err := s.b.nested(ctx); err != nil {

@@ -191,6 +191,7 @@ func (t *tx) unpin() {
 func (t *tx) whole() driver.Tx {
 	return driver.Tx{
 		Session:       t,
+		Workspace:     t.name,
 		Inbox:         inbox{t},
 		Outbox:        outbox{t},
 		Conversations: conversations{t},
@@ -206,9 +207,6 @@ func (t *tx) whole() driver.Tx {
 		Documents:     documents{t},
 	}
 }
-
-// Workspace implements driver.Session.
-func (t *tx) Workspace() driver.WorkspaceID { return t.name }
 
 // Now implements driver.Session.
 func (t *tx) Now() time.Time { return t.now }

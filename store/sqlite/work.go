@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
 )
 
@@ -19,10 +20,6 @@ func scanItem(w raw.Row) (routing.Item, error) {
 	return it, err
 }
 
-func (r work) Item(_ context.Context, id routing.ItemID) (routing.Item, error) {
-	return one(r.tx, scanItem, "item "+string(id), `SELECT `+itemColumns+` FROM items WHERE ws = ? AND id = ?`, r.ws, string(id))
-}
-
 func (r work) SaveItem(_ context.Context, it routing.Item) (int64, error) {
 	doc, err := encode(it)
 	if err != nil {
@@ -35,37 +32,40 @@ func (r work) SaveItem(_ context.Context, it routing.Item) (int64, error) {
 		[]any{string(it.State), doc, r.ws, string(it.ID), it.Version})
 }
 
-func (r work) Offer(_ context.Context, id routing.OfferID) (routing.Offer, error) {
-	return one(r.tx, scanDoc[routing.Offer], "offer "+string(id), `SELECT doc FROM offers WHERE ws = ? AND id = ?`, r.ws, string(id))
-}
-
-func (r work) Held(_ context.Context, item routing.ItemID) (*routing.Offer, *routing.Assignment, error) {
-	o, err := maybe(r.tx, scanDoc[routing.Offer], `SELECT doc FROM offers WHERE ws = ? AND item = ? AND pending = 1`, r.ws, string(item))
-	if err != nil {
-		return nil, nil, err
+func (r work) Holds(_ context.Context, k driver.HoldKey) ([]routing.Offer, []routing.Assignment, error) {
+	of, id := "item = ?", string(k.Item)
+	switch {
+	case k.Offer != "":
+		offers, err := list(r.tx, scanDoc[routing.Offer], `SELECT doc FROM offers WHERE ws = ? AND id = ?`, r.ws, string(k.Offer))
+		return offers, nil, err
+	case k.Agent != "":
+		of, id = "agent = ?", string(k.Agent)
 	}
-	a, err := r.openAssignment(item)
-	return o, a, err
-}
-
-func (r work) openAssignment(item routing.ItemID) (*routing.Assignment, error) {
-	return maybe(r.tx, scanDoc[routing.Assignment], `SELECT doc FROM assignments WHERE ws = ? AND item = ? AND open = 1`,
-		r.ws, string(item))
-}
-
-func (r work) HeldBy(_ context.Context, a routing.AgentID) ([]routing.Offer, []routing.Assignment, error) {
-	offers, err := list(r.tx, scanDoc[routing.Offer], `SELECT doc FROM offers WHERE ws = ? AND agent = ? AND pending = 1 ORDER BY at, id`,
-		r.ws, string(a))
+	offers, err := list(r.tx, scanDoc[routing.Offer],
+		`SELECT doc FROM offers WHERE ws = ? AND `+of+` AND pending = 1 ORDER BY at, id`, r.ws, id)
 	if err != nil {
 		return nil, nil, err
 	}
 	as, err := list(r.tx, scanDoc[routing.Assignment],
-		`SELECT doc FROM assignments WHERE ws = ? AND agent = ? AND open = 1 ORDER BY at, id`, r.ws, string(a))
+		`SELECT doc FROM assignments WHERE ws = ? AND `+of+` AND open = 1 ORDER BY at, id`, r.ws, id)
 	return offers, as, err
 }
 
-func (r work) Open(context.Context) ([]routing.Item, error) {
-	return list(r.tx, scanItem, `SELECT `+itemColumns+` FROM items WHERE ws = ? AND state <> 'done' ORDER BY seq`, r.ws)
+func (r work) Items(_ context.Context, ids []routing.ItemID) ([]routing.Item, error) {
+	if ids == nil {
+		return list(r.tx, scanItem, `SELECT `+itemColumns+` FROM items WHERE ws = ? AND state <> 'done' ORDER BY seq`, r.ws)
+	}
+	var out []routing.Item
+	for _, id := range ids {
+		it, err := maybe(r.tx, scanItem, `SELECT `+itemColumns+` FROM items WHERE ws = ? AND id = ?`, r.ws, string(id))
+		if err != nil {
+			return nil, err
+		}
+		if it != nil {
+			out = append(out, *it)
+		}
+	}
+	return out, nil
 }
 
 func (r work) Decisions(_ context.Context, item routing.ItemID) ([]routing.Decision, error) {

@@ -195,7 +195,7 @@ var documentRules = []rule{
 			return docs.Save(ctx, tx, &p)
 		})
 		e.view(func(ctx context.Context, tx store.Tx) error {
-			raw, err := tx.Documents().Get(ctx, "part", []string{"a"})
+			raw, err := tx.Documents().Get(ctx, driver.Keys{Kind: "part", IDs: []string{"a"}})
 			require.NoError(e, err)
 			require.JSONEq(e, `{"id":"a","name":"one","rank":5,"later":{"k":[1,"<>"]}}`, string(raw[0].Body))
 			return nil

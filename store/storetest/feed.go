@@ -260,7 +260,7 @@ func changedWorkspaces(e *env) {
 func routableWorkspaces(e *env) {
 	routable := func() bool {
 		e.Helper()
-		list, err := e.db.System().Routable(e.ctx)
+		list, err := e.db.System().Workspaces(e.ctx, driver.Having{Present: true})
 		require.NoError(e, err)
 		return slices.Contains(list, e.ws)
 	}

@@ -293,7 +293,7 @@ func lostWhileRunning(e *env) {
 	failed := make(chan error, 1)
 	go func() {
 		<-begun
-		if err := e.db.System().ReleaseInbox(e.ctx, lane.LaneRef); err != nil {
+		if err := e.db.System().Release(e.ctx, driver.NewsInbox, lane.LaneRef); err != nil {
 			failed <- err
 		}
 		lanes, err := e.db.System().ClaimInbox(e.ctx, "other", all, 10, time.Hour)
@@ -374,7 +374,7 @@ func (e *env) done(l driver.InboxLane, keys ...string) {
 
 func (e *env) releaseIn(l driver.InboxLane) {
 	e.Helper()
-	require.NoError(e, e.db.System().ReleaseInbox(e.ctx, l.LaneRef))
+	require.NoError(e, e.db.System().Release(e.ctx, driver.NewsInbox, l.LaneRef))
 }
 
 func (e *env) purgeInbox(raw, keys time.Time, limit int) (n int) {

@@ -17,6 +17,7 @@ import (
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
 )
 
 var linearRules = []rule{
@@ -319,7 +320,7 @@ func (e *env) linearClaim(h *history, client, holder int, late bool) error {
 		return err
 	}
 	if err := h.do(client, claimInput{l.Lane, "release", holder}, func() (any, error) {
-		return nil, e.db.System().ReleaseInbox(e.ctx, l.LaneRef)
+		return nil, e.db.System().Release(e.ctx, driver.NewsInbox, l.LaneRef)
 	}); err != nil || !late || len(l.Envelopes) < 2 {
 		return err
 	}

@@ -56,7 +56,7 @@ func (p *pair) workInbox(rt *rapid.T) {
 			for _, env := range l.Envelopes {
 				seen = append(seen, fmt.Sprint(l.Lane, " ", env.ID, " ", env.Tries))
 			}
-			if err := db.System().ReleaseInbox(p.e.ctx, l.LaneRef); err != nil {
+			if err := db.System().Release(p.e.ctx, driver.NewsInbox, l.LaneRef); err != nil {
 				return nil, err
 			}
 		}
@@ -104,7 +104,7 @@ func (p *pair) workOutbox(rt *rapid.T) {
 			}); err != nil {
 				return nil, err
 			}
-			if err := db.System().ReleaseOutbox(p.e.ctx, l.LaneRef); err != nil {
+			if err := db.System().Release(p.e.ctx, driver.NewsOutbox, l.LaneRef); err != nil {
 				return nil, err
 			}
 		}

@@ -485,5 +485,5 @@ func (e *env) sent(l driver.OutboxLane, id string) {
 
 func (e *env) releaseOut(l driver.OutboxLane) {
 	e.Helper()
-	require.NoError(e, e.db.System().ReleaseOutbox(e.ctx, l.LaneRef))
+	require.NoError(e, e.db.System().Release(e.ctx, driver.NewsOutbox, l.LaneRef))
 }

@@ -97,7 +97,8 @@ func expiredWorkspaces(e *env) {
 	expired := func() (of []string) {
 		e.Helper()
 		for _, name := range slices.Sorted(maps.Keys(ages)) {
-			list, err := e.db.System().Expired(e.ctx, ages[name])
+			before := ages[name]
+			list, err := e.db.System().Workspaces(e.ctx, driver.Having{Expired: &before})
 			require.NoError(e, err)
 			if slices.Contains(list, e.ws) {
 				of = append(of, name)

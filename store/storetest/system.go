@@ -17,7 +17,7 @@ import (
 var systemRules = []rule{
 	{name: "workspaces are listed in order, and made once", run: func(e *env) {
 		require.ErrorIs(e, e.db.System().CreateWorkspace(e.ctx, e.ws, "again"), store.ErrAlreadyExists)
-		list, err := e.db.System().Workspaces(e.ctx)
+		list, err := e.db.System().Workspaces(e.ctx, driver.Having{})
 		require.NoError(e, err)
 		require.True(e, slices.IsSorted(list))
 		require.Contains(e, list, e.ws)
