@@ -1,7 +1,11 @@
 package sangdam_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
+	"maps"
 	"testing"
 	"time"
 
@@ -66,21 +70,24 @@ func TestContactsOfAnEarlierProgramAreFoundAndSeen(t *testing.T) {
 		w.settle()
 		id := w.of(mina).Contact.ID
 		require.NoError(t, w.db.Backend().Update(w.ctx, ws, func(ctx context.Context, tx driver.Tx) error {
-			c, err := tx.Contacts.Contact(ctx, id)
+			contact, err := tx.Documents.Get(ctx, driver.Keys{Kind: "contact", IDs: []string{string(id)}})
 			if err != nil {
 				return err
 			}
-			c.Desks, c.Name, c.Phone = nil, "김미나", "+82 10-1234-5678"
-			if _, err := tx.Contacts.SaveContact(ctx, c); err != nil {
-				return err
-			}
-			is, err := tx.Contacts.Identities(ctx, id)
+			earlier := contact[0]
+			earlier.Body, earlier.Tags = edited(t, earlier.Body, map[string]any{"name": "김미나", "phone": "+82 10-1234-5678"}), []driver.Tag{}
+			earlier.Index[0] = []byte(id)
+			of, err := tx.Documents.List(ctx, driver.Range{Kind: "identity"}, driver.Place{}, 10)
 			if err != nil {
 				return err
 			}
-			is[0].Desks = nil
-			_, err = tx.Contacts.SaveIdentity(ctx, is[0])
-			return err
+			for _, i := range of {
+				if i.Doc.Body = edited(t, i.Body, nil); bytes.Contains(i.Body, []byte(id)) {
+					i.Index[0] = []byte(id)
+					err = errors.Join(err, tx.Documents.Put(ctx, []driver.Doc{i.Doc}))
+				}
+			}
+			return errors.Join(err, tx.Documents.Put(ctx, []driver.Doc{earlier}))
 		}))
 		_, _, err := w.eng.Contact(w.ctx, w.agent("a3"), id)
 		require.ErrorIs(t, err, sangdam.ErrNotFound)
@@ -99,6 +106,18 @@ func TestContactsOfAnEarlierProgramAreFoundAndSeen(t *testing.T) {
 		_, _, err = w.eng.Contact(w.ctx, w.agent("a3"), id)
 		require.NoError(t, err)
 	})
+}
+
+// edited is a document without desks and with other members.
+func edited(t *testing.T, body []byte, members map[string]any) []byte {
+	t.Helper()
+	all := map[string]any{}
+	require.NoError(t, json.Unmarshal(body, &all))
+	delete(all, "desks")
+	maps.Copy(all, members)
+	out, err := json.Marshal(all)
+	require.NoError(t, err)
+	return out
 }
 
 // again is a new process on the same data.

@@ -205,7 +205,7 @@ func readInboxAhead(ctx context.Context, tx store.Tx, s *settings, steps []inbox
 			w.NewItems++
 		}
 		if st.in.Author.User != "" {
-			w.People = append(w.People, driver.NaturalKey{Kind: st.acct.Kind, Scope: st.acct.UserScope(), User: st.in.Author.User})
+			w.Documents = append(w.Documents, store.IdentityKey(st.acct.Kind, st.acct.UserScope(), st.in.Author.User))
 		}
 	}
 	kept, err := tx.Ahead(ctx, w)

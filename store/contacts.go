@@ -3,44 +3,76 @@ package store
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
 
+	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/fold"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
-// Contacts are found here, the same way over every backend: with each contact a
-// document is written that is listed under the folded name, email and number,
-// once among all contacts and once among those of each of its desks, so that
-// whoever sees a small desk need not pass everybody else's customers.
+// GuardContact is a contact, by its id; its Version.
+var GuardContact = driver.GuardDocument(contactRows.Name())
 
-// contactEntry is what one contact is found by.
-type contactEntry struct {
-	ID      string                `json:"id"`
-	Version int64                 `json:"-"`
-	Desks   []conversation.DeskID `json:"desks,omitempty"`
-	Country string                `json:"country,omitempty"` // of the number, if it tells
-	Sort    string                `json:"sort,omitempty"`    // the beginning of the folded name
-
-	name, email, phone, end string // folded; end is the number from its last digit
+// contactRow is a contact as it is stored. It is listed under the folded name,
+// email and number, once among all contacts and once among those of each of its
+// desks, so that whoever sees a small desk need not pass everybody else's
+// customers.
+type contactRow struct {
+	conversation.Contact
+	Extra map[string]json.RawMessage `json:"-"`
 }
 
-// contactEntries are the documents. ContactsDecl rises whenever fold.Prefix or
-// fold.Phone changes what is stored; the engine then saves every contact anew.
-var contactEntries = Declare(Kind[contactEntry]{
-	Name: "contact.found", Decl: ContactsDecl,
-	ID:      func(e *contactEntry) string { return e.ID },
-	Version: func(e *contactEntry) *int64 { return &e.Version },
-	Tags: []TagIndex[contactEntry]{
-		among("name", func(e *contactEntry) string { return e.name }),
-		among("email", func(e *contactEntry) string { return e.email }),
-		among("phone", func(e *contactEntry) string { return e.phone }),
-		among("end", func(e *contactEntry) string { return e.end }),
+var contactRows = Declare(Kind[contactRow]{
+	Name: "contact", Decl: ContactsDecl, Largest: largestConfig,
+	ID:      func(r *contactRow) string { return string(r.ID) },
+	Version: func(r *contactRow) *int64 { return &r.Version },
+	Extra:   func(r *contactRow) *map[string]json.RawMessage { return &r.Extra },
+	Indexes: []Index[contactRow]{{Name: "id", Value: func(r *contactRow) []byte { return Exact(string(r.ID)) }}},
+	Tags: []TagIndex[contactRow]{
+		among("name", func(r *contactRow) string { return fold.Prefix(r.Name) }),
+		among("email", func(r *contactRow) string { return fold.Prefix(r.Email) }),
+		among("phone", func(r *contactRow) string { return r.number().National }),
+		among("end", func(r *contactRow) string {
+			_, end := fold.Phone(r.Phone)
+			return end // the number from its last digit
+		}),
 	},
 })
+
+// number is the telephone number, with its country if that tells.
+func (r *contactRow) number() fold.Number {
+	n, _ := fold.Phone(r.Phone)
+	return n
+}
+
+// identityRow is an identity as it is stored.
+type identityRow struct {
+	conversation.Identity
+	Extra map[string]json.RawMessage `json:"-"`
+}
+
+var identityRows = Declare(Kind[identityRow]{
+	Name: "identity", Decl: 1, Largest: largestConfig,
+	ID:      func(r *identityRow) string { return string(r.ID) },
+	Version: func(r *identityRow) *int64 { return &r.Version },
+	Extra:   func(r *identityRow) *map[string]json.RawMessage { return &r.Extra },
+	Unique:  []Index[identityRow]{{Name: "user", Value: func(r *identityRow) []byte { return userKey(r.Kind, r.Scope, r.User) }}},
+	Indexes: []Index[identityRow]{{Name: "contact", Value: func(r *identityRow) []byte { return Exact(string(r.Contact)) }}},
+})
+
+// userKey is what a provider calls a person.
+func userKey(kind channel.Kind, scope channel.Scope, user channel.ProviderUserID) []byte {
+	return Exact(string(Tuple([]byte(kind), []byte(scope), []byte(user))))
+}
+
+// IdentityKey names an identity for Tx.Ahead.
+func IdentityKey(kind channel.Kind, scope channel.Scope, user channel.ProviderUserID) driver.Keys {
+	return driver.Keys{Kind: identityRows.Name(), Values: [][]byte{userKey(kind, scope, user)}}
+}
 
 // ContactsDecl is the version of what contacts are found by: contacts that were
 // stored under a lower one, or before there was one, are found once they are
@@ -59,77 +91,140 @@ var (
 
 func amongDesk(d conversation.DeskID) []byte { return append([]byte{1}, Exact(string(d))...) }
 
-// among is the index of one text, in each of the contact's lists.
-func among(name string, text func(*contactEntry) string) TagIndex[contactEntry] {
-	return TagIndex[contactEntry]{Name: name, Order: func(e *contactEntry) []byte { return Exact(text(e)) },
-		Values: func(e *contactEntry) [][]byte {
-			if text(e) == "" {
+// among is the index of one text, in each of the contact's lists. One that was
+// merged into another is in none.
+func among(name string, text func(*contactRow) string) TagIndex[contactRow] {
+	return TagIndex[contactRow]{Name: name, Order: func(r *contactRow) []byte { return Exact(text(r)) },
+		Values: func(r *contactRow) [][]byte {
+			if r.MergedInto != "" || text(r) == "" {
 				return nil
 			}
-			if len(e.Desks) > maxDesks {
+			desks := slices.Compact(slices.Sorted(slices.Values(r.Desks)))
+			if len(desks) > maxDesks {
 				return [][]byte{amongAll, amongMany}
 			}
 			lists := [][]byte{amongAll}
-			for _, d := range e.Desks {
+			for _, d := range desks {
 				lists = append(lists, amongDesk(d))
 			}
 			return lists
 		}}
 }
 
-// entryOf is what the contact is found by; one that was merged by nothing.
-func entryOf(c conversation.Contact) contactEntry {
-	e := contactEntry{ID: string(c.ID)}
-	if c.MergedInto != "" {
-		return e
+// contacts implements ContactRepo.
+type contacts struct{ t *tx }
+
+// remember keeps what this program does not know of a document that it may save.
+func (t *tx) remember(kind, id string, extra map[string]json.RawMessage) {
+	if len(extra) == 0 {
+		return
 	}
-	number, end := fold.Phone(c.Phone)
-	e.Desks, e.Country = slices.Compact(slices.Sorted(slices.Values(c.Desks))), number.Country
-	e.name, e.email, e.phone, e.end = fold.Prefix(c.Name), fold.Prefix(c.Email), number.National, end
-	e.Sort = e.name[:min(len(e.name), cutAt)]
-	return e
+	if t.extra == nil {
+		t.extra = map[[2]string]map[string]json.RawMessage{}
+	}
+	t.extra[[2]string{kind, id}] = extra
 }
 
-// nothing says that no search can find it.
-func (e contactEntry) nothing() bool { return e.name+e.email+e.end == "" }
+func (r contacts) contacts(rows ...contactRow) []conversation.Contact {
+	var out []conversation.Contact
+	for _, row := range rows {
+		r.t.remember(contactRows.Name(), string(row.ID), row.Extra)
+		out = append(out, row.Contact)
+	}
+	return out
+}
 
-type contacts struct {
-	driver.ContactRepo
-	tx Tx
+func (r contacts) Contact(ctx context.Context, id conversation.ContactID) (conversation.Contact, error) {
+	row, err := contactRows.Get(ctx, r.t, string(id))
+	if err != nil {
+		return conversation.Contact{}, err
+	}
+	return r.contacts(row)[0], nil
+}
+
+func (r contacts) ContactsByID(ctx context.Context, ids []conversation.ContactID) ([]conversation.Contact, error) {
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i] = string(id)
+	}
+	rows, err := contactRows.GetAll(ctx, r.t, names...)
+	return r.contacts(rows...), err
 }
 
 func (r contacts) Contacts(ctx context.Context, after conversation.ContactID, limit int) ([]conversation.Contact, error) {
-	return limited(limit, func() ([]conversation.Contact, error) { return r.ContactRepo.Contacts(ctx, after, limit) })
+	return limited(limit, func() (out []conversation.Contact, err error) {
+		l := List[contactRow]{Index: "id"}
+		if after != "" {
+			l.From = append(Exact(string(after)), 0)
+		}
+		for len(out) < limit {
+			l.Limit = min(limit-len(out), maxPage)
+			page, err := contactRows.List(ctx, r.t, l)
+			if err != nil {
+				return nil, err
+			}
+			if out = append(out, r.contacts(page.Items...)...); page.Next == "" {
+				break
+			}
+			l.After = page.Next
+		}
+		return out, nil
+	})
 }
 
-// SaveContact writes the contact and what it is found by.
 func (r contacts) SaveContact(ctx context.Context, c conversation.Contact) (int64, error) {
-	version, err := r.ContactRepo.SaveContact(ctx, c)
+	row := contactRow{c, r.t.extra[[2]string{contactRows.Name(), string(c.ID)}]}
+	err := contactRows.Save(ctx, r.t, &row)
+	return row.Version, err
+}
+
+func (r contacts) identity(row identityRow, err error) (conversation.Identity, error) {
 	if err != nil {
-		return 0, err
+		return conversation.Identity{}, err
 	}
-	e := entryOf(c)
-	if c.Version > 0 {
-		had, err := contactEntries.Get(ctx, r.tx, e.ID)
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return 0, err
-		}
-		e.Version = had.Version
+	r.t.remember(identityRows.Name(), string(row.ID), row.Extra)
+	return row.Identity, nil
+}
+
+func (r contacts) Identity(ctx context.Context, kind channel.Kind, scope channel.Scope, user channel.ProviderUserID) (conversation.Identity,
+	error) {
+	return r.identity(identityRows.ByKey(ctx, r.t, "user", userKey(kind, scope, user)))
+}
+
+func (r contacts) IdentityByID(ctx context.Context, id conversation.IdentityID) (conversation.Identity, error) {
+	return r.identity(identityRows.Get(ctx, r.t, string(id)))
+}
+
+func (r contacts) SaveIdentity(ctx context.Context, i conversation.Identity) (int64, error) {
+	row := identityRow{i, r.t.extra[[2]string{identityRows.Name(), string(i.ID)}]}
+	err := identityRows.Save(ctx, r.t, &row)
+	return row.Version, err
+}
+
+func (r contacts) Identities(ctx context.Context, c conversation.ContactID) (out []conversation.Identity, err error) {
+	of := Exact(string(c))
+	rows, err := identityRows.All(ctx, r.t, List[identityRow]{Index: "contact", From: of, To: append(slices.Clone(of), 0)}, maxOfWorkspace)
+	for _, row := range rows {
+		i, _ := r.identity(row, nil)
+		out = append(out, i)
 	}
-	switch {
-	case !e.nothing():
-		err = contactEntries.Save(ctx, r.tx, &e)
-	case e.Version > 0:
-		err = contactEntries.Delete(ctx, r.tx, &e)
-	}
-	return version, err
+	return out, err
+}
+
+func (r contacts) PutEarly(ctx context.Context, e conversation.Early) error {
+	return r.t.rows.Conversations.PutEarly(ctx, e)
+}
+
+func (r contacts) TakeEarly(ctx context.Context, account channel.AccountID, chat channel.Chat,
+	p channel.ProviderMessageID) (conversation.Early, error) {
+	return r.t.rows.Conversations.TakeEarly(ctx, account, chat, p)
 }
 
 // FindContacts asks each list that the query may use for the beginning of what
 // it holds, until limit contacts of it may be shown.
 func (r contacts) FindContacts(ctx context.Context, q ContactQuery, limit int) ([]conversation.Contact, error) {
 	return limited(limit, func() ([]conversation.Contact, error) {
-		s := contactSearch{ctx: ctx, r: r, q: q, limit: limit, text: fold.Prefix(q.Text), shown: map[string]bool{}}
+		s := contactSearch{ctx: ctx, r: r, q: q, limit: limit, text: fold.Prefix(q.Text), shown: map[conversation.ContactID]bool{}}
 		if s.text == "" {
 			return s.everybody()
 		}
@@ -143,21 +238,21 @@ type contactSearch struct {
 	r     contacts
 	q     ContactQuery
 	limit int
-	text  string          // folded
-	shown map[string]bool // what was asked already, by id
-	found []contactEntry
+	text  string                          // folded
+	shown map[conversation.ContactID]bool // what was asked already
+	found []contactRow
 }
 
 // everybody goes through the contacts by id.
 func (s *contactSearch) everybody() (out []conversation.Contact, err error) {
 	for after := conversation.ContactID(""); ; {
-		list, err := s.r.ContactRepo.Contacts(s.ctx, after, maxPage)
+		list, err := s.r.Contacts(s.ctx, after, maxPage)
 		if err != nil {
 			return nil, err
 		}
 		for _, c := range list {
 			after = c.ID
-			if ok, err := s.show(contactEntry{ID: string(c.ID), Desks: c.Desks}); err != nil || !ok || c.MergedInto != "" {
+			if ok, err := s.show(c); err != nil || !ok || c.MergedInto != "" {
 				if err != nil {
 					return nil, err
 				}
@@ -200,24 +295,24 @@ func (s *contactSearch) run() ([]conversation.Contact, error) {
 			}
 		}
 	}
-	return s.load()
+	return s.first(), nil
 }
 
 // through follows a list from the prefix on.
 func (s *contactSearch) through(tag string, list []byte, prefix string, of fold.Number) error {
 	from := []byte(prefix[:min(len(prefix), cutAt)])
 	var failed error
-	l := List[contactEntry]{Tag: tag, Value: list, From: from, To: Next(from), Limit: min(s.limit, maxPage)}
-	l.Keep = func(e *contactEntry) bool {
-		if failed != nil || !of.Of(e.Country) {
+	l := List[contactRow]{Tag: tag, Value: list, From: from, To: Next(from), Limit: min(s.limit, maxPage)}
+	l.Keep = func(e *contactRow) bool {
+		if failed != nil || !of.Of(e.number().Country) {
 			return false
 		}
-		ok, err := s.show(*e)
+		ok, err := s.show(e.Contact)
 		failed = err
 		return ok
 	}
 	for n := 0; n < s.limit; {
-		page, err := contactEntries.List(s.ctx, s.r.tx, l)
+		page, err := contactRows.List(s.ctx, s.r.t, l)
 		if err = errors.Join(err, failed); err != nil {
 			return err
 		}
@@ -231,7 +326,7 @@ func (s *contactSearch) through(tag string, list []byte, prefix string, of fold.
 }
 
 // show asks once whether a contact may be shown.
-func (s *contactSearch) show(e contactEntry) (bool, error) {
+func (s *contactSearch) show(e conversation.Contact) (bool, error) {
 	ok, asked := s.shown[e.ID]
 	if asked {
 		return ok, nil
@@ -239,7 +334,7 @@ func (s *contactSearch) show(e contactEntry) (bool, error) {
 	ok = s.q.Desks == nil || slices.ContainsFunc(e.Desks, func(d conversation.DeskID) bool { return slices.Contains(s.q.Desks, d) })
 	if ok && s.q.Show != nil {
 		var err error
-		if ok, err = s.q.Show(conversation.ContactID(e.ID), e.Desks); err != nil {
+		if ok, err = s.q.Show(e.ID, e.Desks); err != nil {
 			return false, err
 		}
 	}
@@ -247,29 +342,21 @@ func (s *contactSearch) show(e contactEntry) (bool, error) {
 	return ok, nil
 }
 
-// load reads the first of what was found, by name and then by id.
-func (s *contactSearch) load() ([]conversation.Contact, error) {
-	slices.SortFunc(s.found, func(a, b contactEntry) int {
-		return cmp.Or(strings.Compare(a.Sort, b.Sort), strings.Compare(a.ID, b.ID))
+// first is the beginning of what was found, by name and then by id.
+func (s *contactSearch) first() []conversation.Contact {
+	sortedBy := func(r contactRow) string {
+		name := fold.Prefix(r.Name)
+		return name[:min(len(name), cutAt)]
+	}
+	slices.SortFunc(s.found, func(a, b contactRow) int {
+		return cmp.Or(strings.Compare(sortedBy(a), sortedBy(b)), cmp.Compare(a.ID, b.ID))
 	})
-	s.found = slices.CompactFunc(s.found, func(a, b contactEntry) bool { return a.ID == b.ID })
-	var ids []conversation.ContactID
-	at := map[conversation.ContactID]int{}
-	for i, e := range s.found[:min(s.limit, len(s.found))] {
-		ids, at[conversation.ContactID(e.ID)] = append(ids, conversation.ContactID(e.ID)), i
-	}
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	list, err := s.r.ContactRepo.ContactsByID(s.ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	slices.SortFunc(list, func(a, b conversation.Contact) int { return cmp.Compare(at[a.ID], at[b.ID]) })
+	s.found = slices.CompactFunc(s.found, func(a, b contactRow) bool { return a.ID == b.ID })
+	list := s.r.contacts(s.found[:min(s.limit, len(s.found))]...)
 	if len(s.text) > cutAt { // the lists hold the beginning alone
 		list = slices.DeleteFunc(list, func(c conversation.Contact) bool {
 			return !strings.HasPrefix(fold.Prefix(c.Name), s.text) && !strings.HasPrefix(fold.Prefix(c.Email), s.text)
 		})
 	}
-	return list, nil
+	return list
 }

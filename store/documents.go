@@ -248,6 +248,9 @@ func (d *Documents[T]) encode(v *T) (driver.Doc, error) {
 		doc.Index[i] = x.Value(v)
 		err = errors.Join(err, d.checkValue(x.Name, doc.Index[i]))
 	}
+	if len(d.kind.Tags) > 0 {
+		doc.Tags = []driver.Tag{} // it may have lost all
+	}
 	for _, t := range d.kind.Tags {
 		order := t.Order(v)
 		for _, value := range t.Values(v) {

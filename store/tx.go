@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"math"
 	"strconv"
 	"strings"
@@ -66,7 +67,8 @@ func over(fn func(context.Context, Tx) error) func(context.Context, driver.Tx) e
 type tx struct {
 	driver.Session
 	rows  driver.Tx
-	items map[routing.ItemID]routing.Item // as last seen or written here
+	items map[routing.ItemID]routing.Item          // as last seen or written here
+	extra map[[2]string]map[string]json.RawMessage // members of documents read here that this program does not know, by kind and id
 }
 
 // Workspace implements Tx.
@@ -77,7 +79,7 @@ func (t *tx) Inbox() InboxRepo                { return inbox{t.rows.Inbox} }
 func (t *tx) Outbox() OutboxRepo              { return outbox{t.rows.Outbox} }
 func (t *tx) Conversations() ConversationRepo { return conversations{t.rows.Conversations} }
 func (t *tx) Contacts() ContactRepo {
-	return contacts{t.rows.Contacts, t}
+	return contacts{t}
 }
 func (t *tx) Config() ConfigRepo           { return config{t} }
 func (t *tx) Agents() AgentRepo            { return agents{t.rows.Agents, t} }
@@ -100,7 +102,7 @@ func (t *tx) Purge(ctx context.Context, before driver.Ages, limit int) (int, err
 // Guard refuses rows that nobody can guard.
 func (t *tx) Guard(ctx context.Context, row driver.GuardRow, key string, version int64) error {
 	switch row {
-	case driver.GuardConfig, driver.GuardConversation, driver.GuardContact, driver.GuardItem, driver.GuardAgent, driver.GuardLease:
+	case driver.GuardConfig, driver.GuardConversation, driver.GuardItem, driver.GuardAgent, driver.GuardLease:
 		return t.Session.Guard(ctx, row, key, version)
 	}
 	if _, ok := row.Document(); ok {
@@ -307,7 +309,13 @@ func (r inbox) Quarantine(ctx context.Context, c driver.Claim, id channel.Envelo
 }
 
 func (r inbox) Quarantined(ctx context.Context, limit int) ([]channel.Quarantined, error) {
-	return limited(limit, func() ([]channel.Quarantined, error) { return r.InboxRepo.Quarantined(ctx, limit) })
+	return limited(limit, func() ([]channel.Quarantined, error) { return r.Envelopes(ctx, "", limit) })
+}
+
+func (r inbox) Envelope(ctx context.Context, id channel.EnvelopeID) (channel.Envelope, error) {
+	list, err := r.Envelopes(ctx, id, 1)
+	q, err := only(list, err, "envelope (any more)")
+	return q.Envelope, err
 }
 
 type outbox struct{ driver.OutboxRepo }

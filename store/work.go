@@ -92,6 +92,14 @@ func (w *work) SaveItem(ctx context.Context, it routing.Item) (int64, error) {
 	return v, err
 }
 
+func (w *work) LockItems(ctx context.Context, ids ...routing.ItemID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	_, err := w.Lock(ctx, driver.WorkKey{Items: ids})
+	return err
+}
+
 func (w *work) Open(ctx context.Context) ([]routing.Item, error) { return w.Items(ctx, nil) }
 
 func (w *work) Held(ctx context.Context, item routing.ItemID) (o *routing.Offer, a *routing.Assignment, err error) {

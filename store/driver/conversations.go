@@ -41,6 +41,13 @@ type ConversationRepo interface {
 	// behind after if it is not nil, at most limit, which is at least 1. No list
 	// of the filter is empty without being nil.
 	List(ctx context.Context, f conversation.Filter, after *ConversationPlace, limit int) ([]conversation.Conversation, error)
+
+	// Early keeps what a late message needs: an unsend or edit that arrived
+	// before the message it names. PutEarly adds one, or replaces an older one
+	// by At; callers take what is there and Merge it first. TakeEarly removes
+	// and returns; ErrNotFound for none.
+	PutEarly(ctx context.Context, e conversation.Early) error
+	TakeEarly(ctx context.Context, account channel.AccountID, chat channel.Chat, p channel.ProviderMessageID) (conversation.Early, error)
 }
 
 // MessageKey names a message by its id, or, when that is empty, by what its
@@ -102,34 +109,4 @@ func (h ConversationHead) Place() ConversationPlace { return ConversationPlace{h
 // returns, read without their documents. Without it they are taken from List.
 type HeadRepo interface {
 	Heads(ctx context.Context, f conversation.Filter, after *ConversationPlace, limit int) ([]ConversationHead, error)
-}
-
-// ContactRepo stores contacts and identities of the transaction's workspace.
-type ContactRepo interface {
-	// Contact returns one. ErrNotFound.
-	Contact(ctx context.Context, id conversation.ContactID) (conversation.Contact, error)
-	// ContactsByID returns those of the ids that exist, in no order.
-	ContactsByID(ctx context.Context, ids []conversation.ContactID) ([]conversation.Contact, error)
-	// Contacts lists contacts with an id above after, ordered by id, at most
-	// limit.
-	Contacts(ctx context.Context, after conversation.ContactID, limit int) ([]conversation.Contact, error)
-	// SaveContact creates (Version 0) or replaces. A Version that is not the
-	// stored one is a clash: Update runs again. Returns the new version.
-	SaveContact(ctx context.Context, c conversation.Contact) (int64, error)
-	// Identity finds by natural key; ErrNotFound.
-	Identity(ctx context.Context, kind channel.Kind, scope channel.Scope, user channel.ProviderUserID) (conversation.Identity, error)
-	// IdentityByID returns one. ErrNotFound.
-	IdentityByID(ctx context.Context, id conversation.IdentityID) (conversation.Identity, error)
-	// SaveIdentity creates (Version 0) or replaces. A Version that is not the
-	// stored one is a clash: Update runs again. A second identity with one natural
-	// key is a clash.
-	SaveIdentity(ctx context.Context, i conversation.Identity) (int64, error)
-	// Identities lists a contact's identities, ordered by id.
-	Identities(ctx context.Context, c conversation.ContactID) ([]conversation.Identity, error)
-	// Early keeps what a late message needs: an unsend or edit that arrived
-	// before the message it names. PutEarly adds one, or replaces an older one
-	// by At; callers take what is there and Merge it first. TakeEarly removes
-	// and returns; ErrNotFound for none.
-	PutEarly(ctx context.Context, e conversation.Early) error
-	TakeEarly(ctx context.Context, account channel.AccountID, chat channel.Chat, p channel.ProviderMessageID) (conversation.Early, error)
 }

@@ -31,7 +31,8 @@ type Doc struct {
 	Global []byte
 	// Index holds values that lists are ordered by; nil: not in that index.
 	Index [IndexSlots][]byte
-	// Tags are values of which a document has many.
+	// Tags are values of which a document has many; nil leaves those that are stored
+	// as they are.
 	Tags []Tag
 	// Body is a JSON object.
 	Body []byte

@@ -183,7 +183,6 @@ type Tx struct {
 	Inbox         InboxRepo
 	Outbox        OutboxRepo
 	Conversations ConversationRepo
-	Contacts      ContactRepo
 	Agents        AgentRepo
 	Work          WorkRepo
 	Events        EventRepo
@@ -241,14 +240,14 @@ type Wanted struct {
 	Queues        []routing.QueueID
 	Conversations []conversation.ID
 	// What follows is read as it stands, with no lock, as the inbound flow reads
-	// it: what providers call messages, with edits that came before them; people;
+	// it: what providers call messages, with edits that came before them; documents;
 	// the conversations of threads, with their items; agents. NewItems is how
 	// many items may be made.
-	Heard    []ProviderMessage
-	People   []NaturalKey
-	Threads  []string
-	Glances  []routing.AgentID
-	NewItems int
+	Heard     []ProviderMessage
+	Documents []Keys
+	Threads   []string
+	Glances   []routing.AgentID
+	NewItems  int
 }
 
 // ProviderMessage is what a provider calls a message.
@@ -258,20 +257,12 @@ type ProviderMessage struct {
 	Message channel.ProviderMessageID
 }
 
-// NaturalKey is what a provider calls a person.
-type NaturalKey struct {
-	Kind  channel.Kind
-	Scope channel.Scope
-	User  channel.ProviderUserID
-}
-
 // GuardRow names what Guard watches.
 type GuardRow string
 
 const (
 	GuardConfig       GuardRow = "configuration" // key ""; Configuration.Version
 	GuardConversation GuardRow = "conversation"
-	GuardContact      GuardRow = "contact"
 	GuardItem         GuardRow = "item"
 	GuardAgent        GuardRow = "agent" // AgentState.EligRev
 	GuardLease        GuardRow = "lease" // key the lease's name; its epoch
@@ -292,11 +283,12 @@ type InboxRepo interface {
 	// ErrStale when the claim is lost or the envelope already ended; that is
 	// reported by the write or, at the latest, by Update.
 	End(ctx context.Context, c Claim, id channel.EnvelopeID, o EnvelopeOutcome) error
-	// Quarantined, Requeue, Forget and Envelope are those of store.InboxRepo.
-	Quarantined(ctx context.Context, limit int) ([]channel.Quarantined, error)
+	// Envelopes returns the envelope of the id while it is kept, or, without an id,
+	// those in quarantine, the newest first, at most limit.
+	Envelopes(ctx context.Context, id channel.EnvelopeID, limit int) ([]channel.Quarantined, error)
+	// Requeue and Forget are those of store.InboxRepo.
 	Requeue(ctx context.Context, id channel.EnvelopeID) error
 	Forget(ctx context.Context, id channel.EnvelopeID) error
-	Envelope(ctx context.Context, id channel.EnvelopeID) (channel.Envelope, error)
 }
 
 // EnvelopeOutcome says what becomes of an envelope: the zero one that it is done.
@@ -325,11 +317,6 @@ type WorkRepo interface {
 	// are locked it is in one order for all: the item, then agents by id.
 	// ErrInvalid inside View.
 	Lock(ctx context.Context, k WorkKey) (transition.Rows, error)
-	// LockItems locks the items, in the order of their ids, as Lock locks one. A
-	// transaction that changes several holds calls it before the first Lock,
-	// which takes agents too: so nobody waits for an item who has an agent that
-	// the item's holder wants. Unknown ids are left out. ErrInvalid inside View.
-	LockItems(ctx context.Context, ids ...routing.ItemID) error
 	// Put writes what a transition made of rows that Lock returned. An id of an
 	// offer or assignment that is taken is a clash.
 	Put(ctx context.Context, c transition.Change) error
@@ -356,6 +343,11 @@ type WorkKey struct {
 	// Agents are locked besides whoever holds the item; those that the store does
 	// not know are left out. Without an item they are all that is locked.
 	Agents []routing.AgentID
+	// Items, if there are any, are all that is locked, in the order of their ids,
+	// without their holds, and nothing is returned. A transaction that changes
+	// several holds begins so, before it takes agents: nobody then waits for an item
+	// who has an agent that the item's holder wants. Unknown ids are left out.
+	Items []routing.ItemID
 	// Lease, if not empty, is the lease whose epoch is wanted; it stays until
 	// the commit.
 	Lease string

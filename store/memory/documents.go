@@ -30,6 +30,7 @@ func globalKey(d driver.Doc) docKey { return docKey{kind: d.Kind, value: string(
 
 func (b *backend) documentChanged(s *space) func(docID, *driver.Doc, *driver.Doc) {
 	return func(id docID, was, is *driver.Doc) {
+		s.orders.changed(was, is)
 		if was == nil && is != nil {
 			s.docsOf.add(id.kind, id)
 		}
@@ -107,6 +108,9 @@ func (r documents) put(d driver.Doc) error {
 			put(r.t, s.docKeys, docKey{d.Kind, slot, string(v)}, d.ID)
 		}
 	}
+	if d.Tags == nil {
+		d.Tags = old.Tags
+	}
 	d.Version++
 	put(r.t, s.documents, docID{d.Kind, d.ID}, d)
 	return nil
@@ -152,59 +156,12 @@ func (r documents) release(old driver.Doc, kept [driver.UniqueSlots][]byte) {
 	}
 }
 
-// places returns the values under which the range would list a document.
-func places(d driver.Doc, rg driver.Range) [][]byte {
-	within := func(v []byte) bool {
-		return bytes.Compare(v, rg.From) >= 0 && (rg.To == nil || bytes.Compare(v, rg.To) < 0)
-	}
-	if rg.Tag == "" {
-		if v := d.Index[rg.Slot]; v != nil && within(v) {
-			return [][]byte{v}
-		}
-		return nil
-	}
-	var out [][]byte
-	for _, t := range d.Tags {
-		if t.Name == rg.Tag && bytes.Equal(t.Value, rg.Value) && within(t.Order) {
-			out = append(out, t.Order)
-		}
-	}
-	return out
-}
-
-func comparePlaces(a, b driver.Place) int {
-	return cmp.Or(bytes.Compare(a.Value, b.Value), cmp.Compare(a.ID, b.ID))
-}
-
-func (r documents) list(rg driver.Range, after driver.Place) []driver.Placed {
-	var out []driver.Placed
-	for id, d := range some(r.t, r.t.s.documents, r.t.s.docsOf.keys(rg.Kind)) {
-		if id.kind != rg.Kind {
-			continue
-		}
-		for _, v := range places(d, rg) {
-			at := driver.Place{Value: v, ID: d.ID}
-			order := comparePlaces(at, after)
-			if after.ID == "" || order > 0 && !rg.Desc || order < 0 && rg.Desc {
-				out = append(out, driver.Placed{Doc: d, At: at})
-			}
-		}
-	}
-	slices.SortFunc(out, func(a, b driver.Placed) int {
-		if rg.Desc {
-			a, b = b, a
-		}
-		return comparePlaces(a.At, b.At)
-	})
-	return out
-}
-
 func (r documents) List(_ context.Context, rg driver.Range, after driver.Place, limit int) ([]driver.Placed, error) {
 	if rg.Below > 0 {
 		return r.stale(rg.Kind, rg.Below, limit)
 	}
 	return read(r.t, func() ([]driver.Placed, error) {
-		found := first(r.list(rg, after), limit)
+		found := r.list(rg, after, limit)
 		out := make([]driver.Placed, len(found))
 		for i, p := range found {
 			out[i] = driver.Placed{Doc: shown(p.Doc), At: clone(p.At)}
@@ -215,7 +172,7 @@ func (r documents) List(_ context.Context, rg driver.Range, after driver.Place, 
 }
 
 func (r documents) Count(_ context.Context, rg driver.Range, atMost int) (int, error) {
-	return read(r.t, func() (int, error) { return min(len(r.list(rg, driver.Place{})), atMost), nil })
+	return read(r.t, func() (int, error) { return len(r.list(rg, driver.Place{}, atMost)), nil })
 }
 
 // guard is tx.Guard of a document.

@@ -115,19 +115,23 @@ func (r inbox) End(_ context.Context, c driver.Claim, id channel.EnvelopeID, o d
 	})
 }
 
-func (r inbox) Quarantined(_ context.Context, limit int) ([]channel.Quarantined, error) {
+func (r inbox) Envelopes(_ context.Context, id channel.EnvelopeID, limit int) ([]channel.Quarantined, error) {
 	return read(r.t, func() ([]channel.Quarantined, error) {
-		var bad []envelope
-		for _, e := range each(r.t, r.t.s.envelopes) {
-			if e.state == envBad {
-				bad = append(bad, e)
+		found := each(r.t, r.t.s.envelopes)
+		if id != "" {
+			found = some(r.t, r.t.s.envelopes, slices.Values([]channel.EnvelopeID{id}))
+		}
+		var list []envelope
+		for _, e := range found {
+			if id == "" && e.state == envBad || id != "" && id == e.ID {
+				list = append(list, e)
 			}
 		}
-		slices.SortFunc(bad, func(a, b envelope) int {
+		slices.SortFunc(list, func(a, b envelope) int {
 			return cmp.Or(b.badAt.Compare(a.badAt), cmp.Compare(b.order, a.order))
 		})
 		var out []channel.Quarantined
-		for _, e := range first(bad, limit) {
+		for _, e := range first(list, limit) {
 			out = append(out, channel.Quarantined{Envelope: clone(e.Envelope), Reason: e.reason, At: e.badAt})
 		}
 		r.t.found(len(out))
@@ -158,17 +162,6 @@ func (r inbox) Forget(_ context.Context, id channel.EnvelopeID) error {
 			put(r.t, r.t.s.envelopes, id, e)
 		}
 		return nil
-	})
-}
-
-func (r inbox) Envelope(_ context.Context, id channel.EnvelopeID) (channel.Envelope, error) {
-	return read(r.t, func() (channel.Envelope, error) {
-		e, ok := get(r.t, r.t.s.envelopes, id)
-		if !ok {
-			return channel.Envelope{}, missing("envelope", string(id))
-		}
-		r.t.found(1)
-		return clone(e.Envelope), nil
 	})
 }
 

@@ -50,6 +50,7 @@ type backend struct {
 	wakes   map[int]func(driver.Hint)
 	lastSub int
 	stats   driver.Stats
+	looked  int64 // documents that lists looked at
 	closed  bool
 	running sync.WaitGroup
 }

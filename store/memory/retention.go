@@ -16,7 +16,7 @@ func (t *tx) Purge(ctx context.Context, before driver.Ages, limit int) (int, err
 		func(room int) (int, error) { return inbox{t}.purgeInbox(ctx, before.Raw, before.Keys, room) },
 		func(room int) (int, error) { return outbox{t}.purgeOutbox(ctx, before.Raw, room) },
 		func(room int) (int, error) { return jobs{t}.purgeDone(ctx, before.Raw, room) },
-		func(room int) (int, error) { return contacts{t}.purgeEarly(ctx, before.Raw, room) },
+		func(room int) (int, error) { return conversations{t}.purgeEarly(ctx, before.Raw, room) },
 		func(room int) (int, error) { return jobs{t}.purgeDead(ctx, before.Keys, room) },
 		func(room int) (int, error) { return work{t}.purgeOffers(ctx, before.Keys, room) },
 		func(room int) (int, error) { return work{t}.purgeDecisions(ctx, before.Keys, room) },
@@ -25,7 +25,7 @@ func (t *tx) Purge(ctx context.Context, before driver.Ages, limit int) (int, err
 }
 
 // purgeEarly deletes edits and unsends whose message never came.
-func (r contacts) purgeEarly(_ context.Context, before time.Time, limit int) (int, error) {
+func (r conversations) purgeEarly(_ context.Context, before time.Time, limit int) (int, error) {
 	return write(r.t, func() (int, error) {
 		return purge(r.t, r.t.s.early, limit, func(e conversation.Early) bool { return e.At.Before(before) }), nil
 	})

@@ -37,11 +37,7 @@ type space struct {
 	convEvents    *table[eventKey, conversation.Event]
 	eventsOf      groups[conversation.ID, eventKey]
 
-	contacts     *table[conversation.ContactID, conversation.Contact]
-	identities   *table[conversation.IdentityID, conversation.Identity]
-	byUser       *table[userKey, conversation.IdentityID]
-	identitiesOf groups[conversation.ContactID, conversation.IdentityID]
-	early        *table[providerKey, conversation.Early]
+	early *table[providerKey, conversation.Early]
 
 	agents      *table[routing.AgentID, agentRow]
 	beats       map[routing.AgentID]beat
@@ -67,6 +63,7 @@ type space struct {
 	documents *table[docID, driver.Doc]
 	docKeys   *table[docKey, string] // unique values
 	docsOf    groups[string, docID]  // by kind
+	orders    orders
 }
 
 func (b *backend) newSpace(id driver.WorkspaceID) *space {
@@ -75,11 +72,10 @@ func (b *backend) newSpace(id driver.WorkspaceID) *space {
 		inClaims: map[laneKey]driver.Claim{}, outClaims: map[laneKey]driver.Claim{},
 		outPending: map[channel.OutboxID]struct{}{},
 		threads:    groups[string, conversation.ID]{}, eventsOf: groups[conversation.ID, eventKey]{},
-		messagesOf:   groups[conversation.ID, conversation.MessageID]{},
-		identitiesOf: groups[conversation.ContactID, conversation.IdentityID]{},
-		beats:        map[routing.AgentID]beat{}, openItems: map[routing.ItemID]struct{}{},
+		messagesOf: groups[conversation.ID, conversation.MessageID]{},
+		beats:      map[routing.AgentID]beat{}, openItems: map[routing.ItemID]struct{}{},
 		holdsOf: groups[routing.AgentID, routing.ItemID]{},
-		toDo:    map[string]struct{}{}, grams: groups[string, conversation.MessageID]{}, docsOf: groups[string, docID]{},
+		toDo:    map[string]struct{}{}, grams: groups[string, conversation.MessageID]{}, docsOf: groups[string, docID]{}, orders: orders{},
 	}
 	s.config = newTable[struct{}, int64](nil)
 	s.envelopes = newTable(s.envelopeChanged)
@@ -92,9 +88,6 @@ func (b *backend) newSpace(id driver.WorkspaceID) *space {
 	s.messages = newTable(s.messageChanged)
 	s.byProvider = newTable[providerKey, conversation.MessageID](nil)
 	s.convEvents = newTable(s.eventChanged)
-	s.contacts = newTable[conversation.ContactID, conversation.Contact](nil)
-	s.identities = newTable(s.identityChanged)
-	s.byUser = newTable[userKey, conversation.IdentityID](nil)
 	s.early = newTable[providerKey, conversation.Early](nil)
 	s.agents = newTable[routing.AgentID, agentRow](nil)
 	s.items = newTable(s.itemChanged)

@@ -88,7 +88,6 @@ func (t *tx) whole() driver.Tx {
 		Inbox:         inbox{t},
 		Outbox:        outbox{t},
 		Conversations: conversations{t},
-		Contacts:      contacts{t},
 		Agents:        agents{t},
 		Work:          work{t},
 		Events:        events{t},
@@ -171,8 +170,6 @@ func (t *tx) guarded(row driver.GuardRow, key string, pick func(seen, committed 
 		return versions(t, s.config, struct{}{}, func(v *int64) int64 { return *v }, pick), nil
 	case driver.GuardConversation:
 		return versions(t, s.conversations, conversation.ID(key), func(c *conversation.Conversation) int64 { return c.Version }, pick), nil
-	case driver.GuardContact:
-		return versions(t, s.contacts, conversation.ContactID(key), func(c *conversation.Contact) int64 { return c.Version }, pick), nil
 	case driver.GuardItem:
 		return versions(t, s.items, routing.ItemID(key), func(i *routing.Item) int64 { return i.Version }, pick), nil
 	case driver.GuardAgent:

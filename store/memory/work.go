@@ -63,6 +63,14 @@ func (r work) Lock(_ context.Context, k driver.WorkKey) (transition.Rows, error)
 	t := r.t
 	return write(t, func() (transition.Rows, error) {
 		var w transition.Rows
+		if len(k.Items) > 0 {
+			for _, id := range k.Items {
+				if it, ok := get(t, t.s.items, id); ok {
+					put(t, t.s.items, id, it)
+				}
+			}
+			return w, nil
+		}
 		if o, ok := get(t, t.s.offers, k.Offer); ok {
 			k.Item, w.Offer = o.Item, copyOf(o)
 		}
@@ -98,19 +106,6 @@ func (r work) Lock(_ context.Context, k driver.WorkKey) (transition.Rows, error)
 		}
 		return w, nil
 	})
-}
-
-func (r work) LockItems(_ context.Context, ids ...routing.ItemID) error {
-	t := r.t
-	_, err := write(t, func() (struct{}, error) {
-		for _, id := range ids {
-			if it, ok := get(t, t.s.items, id); ok {
-				put(t, t.s.items, id, it)
-			}
-		}
-		return struct{}{}, nil
-	})
-	return err
 }
 
 func copyOf[T any](v T) *T {

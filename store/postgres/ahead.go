@@ -19,7 +19,8 @@ import (
 // written once. Whatever asks the database itself has what was changed written
 // before it (see tx.flush), so that there is never more than one truth.
 type ahead struct {
-	items, contacts, identities, conversations, messages keptRows
+	items, conversations, messages keptRows
+	documents                      keptDocuments
 
 	holds  map[string]*holds // by item; of each item that is locked
 	agents map[string]*keptAgent
@@ -32,7 +33,6 @@ type ahead struct {
 
 	// Where nothing is found the value is empty; what was not asked for is not in
 	// the map.
-	people  map[[3]string]string // identities
 	heard   map[[4]string]string // messages
 	early   map[[4]string]bool   // whether there is an early edit
 	threads map[string]ofThread
@@ -42,9 +42,9 @@ type ahead struct {
 type ofThread struct{ open, last string }
 
 func newAhead() *ahead {
-	return &ahead{items: keptRows{}, contacts: keptRows{}, identities: keptRows{}, conversations: keptRows{}, messages: keptRows{},
+	return &ahead{items: keptRows{}, conversations: keptRows{}, messages: keptRows{}, documents: newKeptDocuments(),
 		holds: map[string]*holds{}, agents: map[string]*keptAgent{}, wheels: map[string]*wheel{}, epochs: map[string]int64{},
-		people: map[[3]string]string{}, heard: map[[4]string]string{}, early: map[[4]string]bool{}, threads: map[string]ofThread{}}
+		heard: map[[4]string]string{}, early: map[[4]string]bool{}, threads: map[string]ofThread{}}
 }
 
 // keptRows are rows of one table by their keys.
@@ -467,8 +467,8 @@ func (a *ahead) writes(ws string) []stmt {
 	if a == nil {
 		return nil
 	}
-	return slices.Concat(a.items.writes(ws, intoItems, ofItems), a.agentWrites(ws), a.contacts.writes(ws, intoContacts, ofContacts),
-		a.identities.writes(ws, intoIdentities, ofIdentities), a.conversations.writes(ws, intoConversations, ofConversations),
+	return slices.Concat(a.items.writes(ws, intoItems, ofItems), a.agentWrites(ws), a.documents.writes(ws),
+		a.conversations.writes(ws, intoConversations, ofConversations),
 		a.messages.writes(ws, intoMessages, ofMessages), a.bulk.take(ws), a.dues.take(ws), a.ends.take(ws))
 }
 

@@ -21,11 +21,6 @@ var (
 		FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS want(account, kind, chat, message), LATERAL
 		(SELECT 1 FROM sd.early WHERE ws = $1 AND account = want.account AND chat_kind = want.kind AND chat_id = want.chat
 			AND message = want.message OFFSET 0) x`
-	aheadPeople = `SELECT want.kind, want.scope, want.person, x.id, x.version, x.doc
-		FROM unnest($2::text[], $3::text[], $4::text[]) AS want(kind, scope, person), LATERAL
-		(SELECT id, version, doc FROM sd.identities WHERE ws = $1 AND kind = want.kind AND scope = want.scope
-		AND user_id = want.person OFFSET 0) x`
-
 	openOfThread = `(SELECT id, version, doc FROM sd.conversations WHERE ws = $1 AND thread = want.id AND thread <> '' AND ` +
 		threadIsOpen + ` LIMIT 1)`
 	lastOfThread = `(SELECT id, version, doc FROM sd.conversations WHERE ws = $1 AND thread = want.id AND NOT ` + threadIsOpen + `
@@ -35,7 +30,7 @@ var (
 
 // readInbound reads what the inbound flow looks for.
 func (a *ahead) readInbound(ws string, w driver.Wanted) []stmt {
-	list := slices.Concat(a.readHeard(ws, w.Heard), a.readPeople(ws, w.People), a.readThreads(ws, sortedKeys(w.Threads)))
+	list := slices.Concat(a.readHeard(ws, w.Heard), a.documents.read(ws, w.Documents), a.readThreads(ws, sortedKeys(w.Threads)))
 	if w.NewItems > len(a.seqs) {
 		list = append(list, query(`SELECT nextval(pg_get_serial_sequence('sd.items', 'seq')) FROM generate_series(1, $1)`,
 			w.NewItems-len(a.seqs)).
@@ -85,34 +80,6 @@ func (a *ahead) readHeard(ws string, want []driver.ProviderMessage) []stmt {
 	}
 }
 
-func personKey(kind channel.Kind, scope channel.Scope, user channel.ProviderUserID) [3]string {
-	return [3]string{key(kind), key(scope), key(user)}
-}
-
-func (a *ahead) readPeople(ws string, want []driver.NaturalKey) []stmt {
-	if len(want) == 0 {
-		return nil
-	}
-	var kinds, scopes, users []string
-	for _, p := range want {
-		k := personKey(p.Kind, p.Scope, p.User)
-		if _, asked := a.people[k]; asked {
-			continue
-		}
-		a.people[k] = ""
-		kinds, scopes, users = append(kinds, k[0]), append(scopes, k[1]), append(users, k[2])
-	}
-	return []stmt{query(aheadPeople, ws, kinds, scopes, users).rows(func(r pgx.Rows) error {
-		var at [3]string
-		var id string
-		var k kept
-		err := r.Scan(&at[0], &at[1], &at[2], &id, &k.version, &k.doc)
-		a.people[at] = id
-		a.identities.found(id, k)
-		return err
-	})}
-}
-
 func (a *ahead) readThreads(ws string, threads []string) []stmt {
 	if len(threads) == 0 {
 		return nil
@@ -155,15 +122,6 @@ func (rows keptRows) found(id string, k kept) {
 		k.stored = k.version
 		rows[id] = &k
 	}
-}
-
-// person is the identity of a natural key, if that was asked for; nil for none.
-func (a *ahead) person(kind channel.Kind, scope channel.Scope, user channel.ProviderUserID) (k *kept, asked bool) {
-	if a == nil {
-		return nil, false
-	}
-	id, asked := a.people[personKey(kind, scope, user)]
-	return a.identities[id], asked
 }
 
 // message is what a provider calls so, if that was asked for; nil for none.
@@ -258,16 +216,4 @@ func (k *kept) message() (conversation.Message, error) {
 	m, err := decode[conversation.Message](k.doc)
 	m.Version = k.version
 	return m, err
-}
-
-func (k *kept) identity() (conversation.Identity, error) {
-	i, err := decode[conversation.Identity](k.doc)
-	i.Version = k.version
-	return i, err
-}
-
-func (k *kept) contact() (conversation.Contact, error) {
-	c, err := decode[conversation.Contact](k.doc)
-	c.Version = k.version
-	return c, err
 }

@@ -43,10 +43,10 @@ func (b eager) Update(ctx context.Context, ws driver.WorkspaceID, fn func(contex
 			w.Conversations = append(w.Conversations, conversation.ID(id))
 		}
 		w.Threads = append(w.Threads, all("conversations", "thread")...)
-		if err := t.read(ctx, query(`SELECT kind, scope, user_id FROM sd.identities WHERE ws = $1`, key(ws)).rows(func(r pgx.Rows) error {
-			var p driver.NaturalKey
-			err := r.Scan(&p.Kind, &p.Scope, &p.User)
-			w.People = append(w.People, p)
+		if err := t.read(ctx, query(`SELECT kind, u0 FROM sd.documents WHERE ws = $1 AND u0 IS NOT NULL`, key(ws)).rows(func(r pgx.Rows) error {
+			k := driver.Keys{Values: make([][]byte, 1)}
+			err := r.Scan(&k.Kind, &k.Values[0])
+			w.Documents = append(w.Documents, k)
 			return err
 		}), query(`SELECT account, chat_kind, chat_id, provider FROM sd.messages WHERE ws = $1
 			UNION ALL SELECT account, chat_kind, chat_id, message FROM sd.early WHERE ws = $1`, key(ws)).rows(func(r pgx.Rows) error {

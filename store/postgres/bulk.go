@@ -74,6 +74,10 @@ func column[T any](rows [][]any, c int) []T {
 	return out
 }
 
+// documentColumns are what a write of a document replaces.
+var documentColumns = []string{"decl integer", "u0 bytea", "u1 bytea", "u2 bytea", "i0 bytea", "i1 bytea", "i2 bytea", "i3 bytea",
+	"i4 bytea", "i5 bytea", "i6 bytea", "i7 bytea", "g bytea", "body bytea"}
+
 // What is added row by row, and in one statement where a transaction reads
 // ahead.
 var (
@@ -84,10 +88,9 @@ var (
 	intoDecisions          = insertInto("sd.decisions", "", "item text", "doc bytea")
 	intoConversationEvents = insertInto("sd.conversation_events", "", "conversation text", "seq bigint", "doc bytea")
 	intoItems              = insertInto("sd.items", "", "id text", "version bigint", "doc bytea", "seq bigint", "state text", "agent text")
-	intoContacts           = insertInto("sd.contacts", "", "id text", "version bigint", "doc bytea", "name text",
-		"email text", "phone text")
-	intoIdentities = insertInto("sd.identities", "", "id text", "version bigint", "doc bytea",
-		"contact text", "kind text", "scope text", "user_id text")
+	intoDocuments          = insertInto("sd.documents", "", append([]string{"kind text", "id text", "version bigint"}, documentColumns...)...)
+	intoTags               = insertInto("sd.document_tags", "ON CONFLICT DO NOTHING",
+		"kind text", "id text", "name text", "value bytea", "ord bytea")
 	intoConversations = insertInto("sd.conversations", "", "id text", "version bigint", "doc bytea", "thread text", "state text",
 		"desk text", "work_stream text", "account text", "channel text", "contact text", "agent text", "category text", "handled boolean",
 		"opened_at timestamptz", "updated_at timestamptz")
@@ -111,11 +114,23 @@ type replacement struct{ what, one, many string }
 // updateOf makes the statements of a table whose rows have an id and, if match
 // names one, a column that must be as it was read. The columns are "name type".
 func updateOf(table, what, match string, columns ...string) *replacement {
-	names, arrays, sets, moves := []string{"id"}, []string{"$2::text[]"}, []string(nil), []string(nil)
-	where, found := "ws = $1 AND id = $2", "t.ws = $1 AND t.id = u.id"
+	return updateBy([]string{"id text"}, table, what, match, columns...)
+}
+
+// updateBy is updateOf of a table whose rows have other keys.
+func updateBy(keys []string, table, what, match string, columns ...string) *replacement {
+	var names, arrays, sets, moves []string
+	where, found := "ws = $1", "t.ws = $1"
+	for _, c := range keys {
+		name, kind, _ := strings.Cut(c, " ")
+		n := len(names) + 2
+		names, arrays = append(names, name), append(arrays, fmt.Sprintf("$%d::%s[]", n, kind))
+		where, found = where+fmt.Sprintf(" AND %s = $%d", name, n), found+fmt.Sprintf(" AND t.%s = u.%[1]s", name)
+	}
 	if match != "" {
-		names, arrays = append(names, "was"), append(arrays, "$3::bigint[]")
-		where, found = where+" AND "+match+" = $3", found+" AND t."+match+" = u.was"
+		n := len(names) + 2
+		names, arrays = append(names, "was"), append(arrays, fmt.Sprintf("$%d::bigint[]", n))
+		where, found = where+fmt.Sprintf(" AND %s = $%d", match, n), found+" AND t."+match+" = u.was"
 	}
 	for _, c := range columns {
 		name, kind, _ := strings.Cut(c, " ")
@@ -141,10 +156,9 @@ func (up *replacement) of(ws string, rows [][]any) stmt {
 
 // What is replaced row by row, and in one statement where there are many.
 var (
-	ofItems      = updateOf("sd.items", "item", "version", "version bigint", "doc bytea", "state text", "agent text")
-	ofContacts   = updateOf("sd.contacts", "contact", "version", "version bigint", "doc bytea", "name text", "email text", "phone text")
-	ofIdentities = updateOf("sd.identities", "identity", "version", "version bigint", "doc bytea",
-		"contact text", "kind text", "scope text", "user_id text")
+	ofItems     = updateOf("sd.items", "item", "version", "version bigint", "doc bytea", "state text", "agent text")
+	ofDocuments = updateBy([]string{"kind text", "id text"}, "sd.documents", "document", "version",
+		append([]string{"version bigint"}, documentColumns...)...)
 	ofConversations = updateOf("sd.conversations", "conversation", "version", "version bigint", "doc bytea", "thread text", "state text",
 		"desk text", "work_stream text", "account text", "channel text", "contact text", "agent text", "category text", "handled boolean",
 		"opened_at timestamptz", "updated_at timestamptz")

@@ -29,6 +29,11 @@ func scanDocument(kind string) func(pgx.Rows) (driver.Doc, error) {
 // Get implements driver.DocRepo. Keys are looked up one by one below each other,
 // so that the plan is the same for one and for many.
 func (r documents) Get(ctx context.Context, k driver.Keys) ([]driver.Doc, error) {
+	if r.ahead != nil && r.usable() == nil {
+		if list, all := r.ahead.documents.get(k); all {
+			return list, nil
+		}
+	}
 	if len(k.IDs) == 1 {
 		return many(ctx, r.tx, query(`SELECT `+docColumns+` FROM sd.documents d WHERE ws = $1 AND kind = $2 AND id = $3`,
 			key(r.ws), key(k.Kind), key(k.IDs[0])), scanDocument(k.Kind))
@@ -56,6 +61,15 @@ func (r documents) Put(ctx context.Context, docs []driver.Doc) error {
 	docs = slices.SortedFunc(slices.Values(docs), func(a, b driver.Doc) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID))
 	})
+	if err := r.writable(); err != nil {
+		return err
+	}
+	if r.ahead != nil {
+		var err error
+		if docs, err = r.keep(ctx, docs); err != nil || len(docs) == 0 {
+			return err
+		}
+	}
 	var list []stmt
 	apart := false // a value that is taken is told here and not by the commit
 	for _, d := range docs {
@@ -63,14 +77,7 @@ func (r documents) Put(ctx context.Context, docs []driver.Doc) error {
 			list = append(list, r.remove(d)...)
 			continue
 		}
-		args := []any{key(r.ws), key(d.Kind), key(d.ID), d.Decl}
-		for _, v := range d.Unique {
-			args = append(args, v)
-		}
-		for _, v := range d.Index {
-			args = append(args, v)
-		}
-		args = append(args, d.Global, d.Body)
+		args := append([]any{key(r.ws), key(d.Kind), key(d.ID)}, documentValues(d)...)
 		apart = apart || d.Global != nil
 		if d.Version == 0 {
 			list = append(list, query(createDocument, args...))
@@ -80,12 +87,21 @@ func (r documents) Put(ctx context.Context, docs []driver.Doc) error {
 		list = append(list, r.putTags(d)...)
 	}
 	if apart {
-		if err := r.writable(); err != nil {
-			return err
-		}
 		return r.lock(ctx, list...)
 	}
 	return r.write(ctx, list...)
+}
+
+// documentValues are those of documentColumns.
+func documentValues(d driver.Doc) []any {
+	args := []any{d.Decl}
+	for _, v := range d.Unique {
+		args = append(args, v)
+	}
+	for _, v := range d.Index {
+		args = append(args, v)
+	}
+	return append(args, d.Global, d.Body)
 }
 
 // putTags replaces what differs from the stored tags.
@@ -95,7 +111,7 @@ func (r documents) putTags(d driver.Doc) []stmt {
 		names[i], values[i], orders[i] = key(t.Name), notNil(t.Value), notNil(t.Order)
 	}
 	var list []stmt
-	if d.Version != 0 {
+	if d.Version != 0 && d.Tags != nil {
 		list = append(list, query(`DELETE FROM sd.document_tags t WHERE ws = $1 AND kind = $2 AND id = $3 AND NOT EXISTS
 			(SELECT 1 FROM unnest($4::text[], $5::bytea[], $6::bytea[]) AS w(name, value, ord)
 			WHERE w.name = t.name AND w.value = t.value AND w.ord = t.ord)`,

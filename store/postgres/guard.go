@@ -14,7 +14,6 @@ type guardedRow struct{ from, lock string }
 
 var guarded = map[driver.GuardRow]guardedRow{
 	driver.GuardConversation: {"sd.conversations WHERE ws = $1 AND id = $2 AND version = $3", "FOR NO KEY UPDATE"},
-	driver.GuardContact:      {"sd.contacts WHERE ws = $1 AND id = $2 AND version = $3", "FOR NO KEY UPDATE"},
 	driver.GuardItem:         {"sd.items WHERE ws = $1 AND id = $2 AND version = $3", "FOR NO KEY UPDATE"},
 	driver.GuardAgent:        {"sd.agents WHERE ws = $1 AND id = $2 AND elig_rev = $3", "FOR NO KEY UPDATE"},
 	driver.GuardLease:        {"sd.leases WHERE $1::text IS NOT NULL AND name = $2 AND epoch = $3", "FOR KEY SHARE"},

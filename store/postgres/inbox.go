@@ -97,16 +97,23 @@ func (i inbox) quarantine(ctx context.Context, c driver.Claim, id channel.Envelo
 		key(i.ws), key(id), key(c.Account), key(c.Lane), key(reason)))
 }
 
-// Quarantined implements driver.InboxRepo.
-func (i inbox) Quarantined(ctx context.Context, limit int) ([]channel.Quarantined, error) {
-	q := query(`SELECT `+envelopeColumns+`, e.reason, e.ended_at FROM sd.inbox e WHERE e.ws = $1 AND e.state = 'quarantined'
-		ORDER BY e.ended_at DESC, e.id DESC LIMIT $2`, key(i.ws), limit)
+// Envelopes implements driver.InboxRepo.
+func (i inbox) Envelopes(ctx context.Context, id channel.EnvelopeID, limit int) ([]channel.Quarantined, error) {
+	which, args := `e.state = 'quarantined' ORDER BY e.ended_at DESC, e.id DESC LIMIT $2`, []any{key(i.ws), limit}
+	if id != "" {
+		which, args = `e.id = $2 AND e.state IN ('pending', 'done', 'quarantined')`, []any{key(i.ws), key(id)}
+	}
+	q := query(`SELECT `+envelopeColumns+`, e.reason, e.ended_at FROM sd.inbox e WHERE e.ws = $1 AND `+which, args...)
 	return many(ctx, i.tx, q, func(r pgx.Rows) (channel.Quarantined, error) {
 		var row envelopeRow
-		var reason string
-		var at time.Time
+		var reason *string
+		var at *time.Time
 		err := r.Scan(append(row.targets(), &reason, &at)...)
-		return channel.Quarantined{Envelope: row.envelope(), Reason: unkey[string](reason), At: micro(at)}, err
+		out := channel.Quarantined{Envelope: row.envelope(), At: orZero(at)}
+		if reason != nil {
+			out.Reason = unkey[string](*reason)
+		}
+		return out, err
 	})
 }
 
@@ -129,11 +136,6 @@ func (i inbox) Requeue(ctx context.Context, id channel.EnvelopeID) error {
 // Forget implements driver.InboxRepo.
 func (i inbox) Forget(ctx context.Context, id channel.EnvelopeID) error {
 	return i.write(ctx, query(`UPDATE sd.inbox SET raw = ''::bytea WHERE ws = $1 AND id = $2 AND state = 'done'`, key(i.ws), key(id)))
-}
-
-// Envelope implements driver.InboxRepo.
-func (i inbox) Envelope(ctx context.Context, id channel.EnvelopeID) (channel.Envelope, error) {
-	return i.find(ctx, id, "'pending', 'done', 'quarantined'")
 }
 
 func (i inbox) find(ctx context.Context, id channel.EnvelopeID, states string) (channel.Envelope, error) {

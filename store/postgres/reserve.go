@@ -20,6 +20,9 @@ const (
 // then the agents by id, which is the order of every path, so that no two can
 // wait for each other; what the locks cover is read after them.
 func (w work) Lock(ctx context.Context, k driver.WorkKey) (transition.Rows, error) {
+	if len(k.Items) > 0 {
+		return transition.Rows{}, w.lockItems(ctx, k.Items)
+	}
 	rows, all, err := w.ahead.rows(k)
 	if err = errors.Join(err, w.writable()); all || err != nil {
 		return rows, err
@@ -60,9 +63,8 @@ func (w work) Lock(ctx context.Context, k driver.WorkKey) (transition.Rows, erro
 	return rows, err
 }
 
-// LockItems implements driver.WorkRepo.
-func (w work) LockItems(ctx context.Context, ids ...routing.ItemID) error {
-	if err := w.writable(); err != nil || len(ids) == 0 {
+func (w work) lockItems(ctx context.Context, ids []routing.ItemID) error {
+	if err := w.writable(); err != nil {
 		return err
 	}
 	return w.lock(ctx, query(`SELECT 1 FROM sd.items WHERE ws = $1 AND id = ANY($2) ORDER BY id FOR NO KEY UPDATE`, key(w.ws), keys(ids)))

@@ -13,7 +13,7 @@ func (t *tx) Purge(ctx context.Context, before driver.Ages, limit int) (int, err
 		func(room int) (int, error) { return inbox{t}.purgeInbox(ctx, before.Raw, before.Keys, room) },
 		func(room int) (int, error) { return outbox{t}.purgeOutbox(ctx, before.Raw, room) },
 		func(room int) (int, error) { return jobs{t}.purgeDone(ctx, before.Raw, room) },
-		func(room int) (int, error) { return contacts{t}.purgeEarly(ctx, before.Raw, room) },
+		func(room int) (int, error) { return conversations{t}.purgeEarly(ctx, before.Raw, room) },
 		func(room int) (int, error) { return jobs{t}.purgeDead(ctx, before.Keys, room) },
 		func(room int) (int, error) { return work{t}.purgeOffers(ctx, before.Keys, room) },
 		func(room int) (int, error) { return work{t}.purgeDecisions(ctx, before.Keys, room) },
@@ -22,7 +22,7 @@ func (t *tx) Purge(ctx context.Context, before driver.Ages, limit int) (int, err
 }
 
 // purgeEarly deletes edits and unsends whose message never came.
-func (c contacts) purgeEarly(ctx context.Context, before time.Time, limit int) (int, error) {
+func (c conversations) purgeEarly(ctx context.Context, before time.Time, limit int) (int, error) {
 	return c.purge(ctx, `WITH d AS (DELETE FROM sd.early WHERE (ws, account, chat_kind, chat_id, message) IN
 		(SELECT ws, account, chat_kind, chat_id, message FROM sd.early WHERE ws = $1 AND at < $3 ORDER BY at LIMIT $2) RETURNING 1)
 		SELECT count(*) FROM d`, limit, before)

@@ -353,7 +353,6 @@ func (t *tx) whole() driver.Tx {
 		Inbox:         inbox{t},
 		Outbox:        outbox{t},
 		Conversations: conversations{t},
-		Contacts:      contacts{t},
 		Agents:        agents{t},
 		Work:          work{t},
 		Events:        events{t},

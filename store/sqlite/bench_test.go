@@ -376,8 +376,9 @@ func (s *inboundBench) byHand(i int) error {
 			sql  string
 			args []any
 		}{
-			{`SELECT doc, version FROM identities WHERE ws = ? AND kind = ? AND scope = ? AND user = ?`, []any{t.ws, "line", "s", id}},
-			{`SELECT doc, version FROM contacts WHERE ws = ? AND id = ?`, []any{t.ws, id}},
+			{`SELECT body, version FROM documents WHERE ws = ? AND kind = 'identity' AND u0 = ?`,
+				[]any{t.ws, store.IdentityKey("line", "s", channel.ProviderUserID(id)).Values[0]}},
+			{`SELECT body, version FROM documents WHERE ws = ? AND kind = 'contact' AND id = ?`, []any{t.ws, id}},
 			{`SELECT doc, version FROM conversations WHERE ws = ? AND thread = ? AND live = 1
 				UNION ALL SELECT * FROM (SELECT doc, version FROM conversations WHERE ws = ? AND thread = ? AND live = 0
 				ORDER BY opened DESC, id DESC LIMIT 1)`,

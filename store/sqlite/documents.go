@@ -110,6 +110,9 @@ func blobOrNull(v []byte) any {
 // putTags writes what differs from the tags that are stored, which is mostly
 // nothing.
 func (r documents) putTags(d driver.Doc) error {
+	if d.Tags == nil {
+		return nil
+	}
 	type tag struct{ name, value, order string }
 	want := map[tag]bool{}
 	for _, t := range d.Tags {

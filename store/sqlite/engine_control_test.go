@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
 )
@@ -64,9 +66,10 @@ func (h *handWritten) take(t *tx) error {
 		return err
 	}
 	i := 0
-	err := t.each(`SELECT c.id, c.thread, c.version, c.opened, c.contact, i.id, i.user,
+	err := t.each(`SELECT c.id, c.thread, c.version, c.opened, c.contact, i.id, json_extract(i.body, '$.user'),
 			(SELECT max(seq) FROM conversation_events e WHERE e.ws = c.ws AND e.conversation = c.id)
-		FROM conversations c JOIN identities i ON i.ws = c.ws AND i.contact = c.contact WHERE c.ws = ?`, func(r raw.Row) {
+		FROM conversations c JOIN documents i ON i.ws = c.ws AND i.kind = 'identity'
+		AND i.i0 = CAST(c.contact AS BLOB) WHERE c.ws = ?`, func(r raw.Row) {
 		k := &h.known[i]
 		k.id, k.thread, k.version, k.opened = r.Text(0), r.Text(1), r.Int(2), r.Int(3)
 		k.contact, k.identity, k.user, k.seq = r.Text(4), r.Text(5), r.Text(6), r.Int(7)
@@ -74,8 +77,8 @@ func (h *handWritten) take(t *tx) error {
 	}, t.ws)
 	one := &h.known[0]
 	for to, q := range map[*string]struct{ sql, key string }{
-		&h.docs.contact:      {`SELECT doc FROM contacts WHERE ws = ? AND id = ?`, one.contact},
-		&h.docs.identity:     {`SELECT doc FROM identities WHERE ws = ? AND id = ?`, one.identity},
+		&h.docs.contact:      {`SELECT CAST(body AS TEXT) FROM documents WHERE ws = ? AND kind = 'contact' AND id = ?`, one.contact},
+		&h.docs.identity:     {`SELECT CAST(body AS TEXT) FROM documents WHERE ws = ? AND kind = 'identity' AND id = ?`, one.identity},
 		&h.docs.conversation: {`SELECT doc FROM conversations WHERE ws = ? AND id = ?`, one.id},
 		&h.docs.message:      {`SELECT doc FROM messages WHERE ws = ? AND conversation = ? AND provider <> '' LIMIT 1`, one.id},
 		&h.docs.answer:       {`SELECT doc FROM messages WHERE ws = ? AND conversation = ? AND provider = '' LIMIT 1`, one.id},
@@ -125,7 +128,7 @@ const (
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (ws, account, dedup) DO NOTHING`
 	handConfig     = `SELECT config_version FROM workspaces WHERE num = ? AND ? IS NOT NULL`
 	handByProvider = `SELECT doc, version FROM messages WHERE ws = ? AND account = ? AND chat = ? AND provider = ? AND provider <> ''`
-	handIdentity   = `SELECT doc, version FROM identities WHERE ws = ? AND kind = ? AND scope = ? AND user = ?`
+	handIdentity   = `SELECT id, version, decl, body FROM documents WHERE ws = ? AND kind = 'identity' AND u0 = ?`
 	handByThread   = `SELECT doc, version FROM conversations WHERE ws = ? AND thread = ? AND live = 1 UNION ALL SELECT *
 		FROM (SELECT doc, version FROM conversations WHERE ws = ? AND thread = ? AND live = 0 ORDER BY opened DESC, id DESC LIMIT 1)`
 	handEarly    = `DELETE FROM early WHERE ws = ? AND account = ? AND chat = ? AND message = ? RETURNING doc`
@@ -143,16 +146,19 @@ const (
 		AND state IN ('queued', 'running') DO NOTHING`
 	handDone = `UPDATE envelopes SET state = ?, ended = ?, reason = ? WHERE ws = ? AND id = ? AND account = ? AND lane = ?
 		AND state = 0 RETURNING seq`
-	handContact     = `INSERT INTO contacts (ws, id, version, name, email, phone, doc) VALUES (?, ?, 1, ?, ?, ?, ?) RETURNING version`
-	handNewIdentity = `INSERT INTO identities (ws, id, version, contact, kind, scope, user, doc) VALUES (?, ?, 1, ?, ?, ?, ?, ?)
-		RETURNING version`
-	handOutbox = `INSERT INTO outbox (seq, ws, id, account, lane, state, tries, not_before, reason, detail, at, doc)
+	handDocument = `INSERT INTO documents (ws, kind, id, version, decl, u0, i0, body) VALUES (?, ?, ?, 1, 1, ?, ?, ?) RETURNING version`
+	handOutbox   = `INSERT INTO outbox (seq, ws, id, account, lane, state, tries, not_before, reason, detail, at, doc)
 		VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, '', '', ?, ?)`
 	handItem         = `SELECT doc, version, seq FROM items WHERE ws = ? AND id = ?`
 	handNewItem      = `INSERT INTO items (ws, id, version, state, doc) VALUES (?, ?, 1, ?, ?) RETURNING version`
 	handConversation = `INSERT INTO conversations (ws, id, version, thread, live, state, agent, contact, account, channel, desk,
 		work_stream, category, handled, opened, updated, doc) VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING version`
 )
+
+// handUser is what a customer is found by.
+func handUser(user string) []byte {
+	return store.IdentityKey("line", channel.Scope("account:"+handAccount), channel.ProviderUserID(user)).Values[0]
+}
 
 // append is Tx A.
 func (h *handWritten) append(user string, envelope, dedup string) error {
@@ -190,7 +196,7 @@ func (h *handWritten) existing(i int) error {
 		err := t.byHand(
 			handStatement{handConfig, []any{t.ws, ""}},
 			handStatement{handByProvider, []any{t.ws, handAccount, chat, provider}},
-			handStatement{handIdentity, []any{t.ws, "line", "account:" + handAccount, k.user}},
+			handStatement{handIdentity, []any{t.ws, handUser(k.user)}},
 			handStatement{handByThread, []any{t.ws, k.thread, t.ws, k.thread}},
 			handStatement{handEarly, []any{t.ws, handAccount, chat, provider}},
 			handStatement{handDeadline, []any{t.ws, "auto_close", k.id, now + 3600e6}},
@@ -223,9 +229,9 @@ func (h *handWritten) fresh(i int) error {
 		statements := []handStatement{
 			{handConfig, []any{t.ws, ""}},
 			{handByProvider, []any{t.ws, handAccount, chat, provider}},
-			{handIdentity, []any{t.ws, "line", "account:" + handAccount, user}},
-			{handContact, []any{t.ws, contact, "", "", "", h.docs.contact}},
-			{handNewIdentity, []any{t.ws, identity, contact, "line", "account:" + handAccount, user, h.docs.identity}},
+			{handIdentity, []any{t.ws, handUser(user)}},
+			{handDocument, []any{t.ws, "contact", contact, nil, []byte(contact), []byte(h.docs.contact)}},
+			{handDocument, []any{t.ws, "identity", identity, handUser(user), []byte(contact), []byte(h.docs.identity)}},
 			{handByThread, []any{t.ws, thread, t.ws, thread}},
 			{handEarly, []any{t.ws, handAccount, chat, provider}},
 			{handItem, []any{t.ws, conversation}},

@@ -187,12 +187,15 @@ func scanEnvelope(r raw.Row) channel.Envelope {
 	}
 }
 
-func (r inbox) Quarantined(_ context.Context, limit int) ([]channel.Quarantined, error) {
+func (r inbox) Envelopes(_ context.Context, id channel.EnvelopeID, limit int) ([]channel.Quarantined, error) {
+	which, args := `state = 2 ORDER BY ended DESC, seq DESC LIMIT ?`, []any{r.ws, limit}
+	if id != "" {
+		which, args = `id = ? AND state < 3`, []any{r.ws, string(id)}
+	}
 	var out []channel.Quarantined
-	err := r.each(`SELECT `+envelopeColumns+`, reason, ended FROM envelopes
-		WHERE ws = ? AND state = 2 ORDER BY ended DESC, seq DESC LIMIT ?`, func(w raw.Row) {
+	err := r.each(`SELECT `+envelopeColumns+`, reason, ended FROM envelopes WHERE ws = ? AND `+which, func(w raw.Row) {
 		out = append(out, channel.Quarantined{Envelope: scanEnvelope(w), Reason: w.Text(8), At: moment(w.Int(9))})
-	}, r.ws, limit)
+	}, args...)
 	return out, err
 }
 
@@ -219,16 +222,6 @@ func (r inbox) Requeue(_ context.Context, id channel.EnvelopeID) error {
 
 func (r inbox) Forget(_ context.Context, id channel.EnvelopeID) error {
 	return r.change(`UPDATE envelopes SET raw = x'' WHERE ws = ? AND id = ? AND state = 1`, r.ws, string(id))
-}
-
-func (r inbox) Envelope(_ context.Context, id channel.EnvelopeID) (channel.Envelope, error) {
-	var e channel.Envelope
-	ok, err := r.first(`SELECT `+envelopeColumns+` FROM envelopes WHERE ws = ? AND id = ? AND state < 3`,
-		func(w raw.Row) { e = scanEnvelope(w) }, r.ws, string(id))
-	if err == nil && !ok {
-		err = errs.New(errs.NotFound, "sqlite: envelope %s is not kept (any more)", id)
-	}
-	return e, err
 }
 
 // purgeInbox first deletes rows whose key is too old as well, then empties those of

@@ -196,8 +196,8 @@ func TestNewerSchema(t *testing.T) {
 	require.NoError(t, db.Update(t.Context(), testWS, saving("a")))
 	require.NoError(t, db.Close())
 
-	execFile(t, dir, `UPDATE schema_info SET version = 7, min_program = 1; ALTER TABLE contacts ADD COLUMN later TEXT; INSERT INTO
-		migrations (version_id, is_applied) VALUES (7, 1)`)
+	execFile(t, dir, fmt.Sprintf(`UPDATE schema_info SET version = %d, min_program = 1; ALTER TABLE documents ADD COLUMN later TEXT;
+		INSERT INTO migrations (version_id, is_applied) VALUES (%[1]d, 1)`, programVersion+1))
 	db, err = Open(t.Context(), Options{Dir: dir})
 	require.NoError(t, err, "a newer schema that still serves this program")
 	require.True(t, hasContact(t, db, "a"))
@@ -207,7 +207,7 @@ func TestNewerSchema(t *testing.T) {
 	execFile(t, dir, fmt.Sprintf(`UPDATE schema_info SET min_program = %d`, programVersion+1))
 	_, err = Open(t.Context(), Options{Dir: dir})
 	require.ErrorIs(t, err, store.ErrUnsupported)
-	require.ErrorContains(t, err, "schema 7")
+	require.ErrorContains(t, err, fmt.Sprintf("schema %d", programVersion+1))
 	require.ErrorContains(t, err, "run the newer program")
 }
 

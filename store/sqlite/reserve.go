@@ -13,7 +13,7 @@ import (
 // Lock only reads: functions run one after another, so that nobody writes
 // before this one ends.
 func (r work) Lock(ctx context.Context, k driver.WorkKey) (w transition.Rows, err error) {
-	if err := r.writable(); err != nil {
+	if err := r.writable(); err != nil || len(k.Items) > 0 {
 		return w, err
 	}
 	if k.Offer != "" {
@@ -54,9 +54,6 @@ func (r work) lockHolds(ctx context.Context, w *transition.Rows) error {
 	}
 	return err
 }
-
-// LockItems has nothing to do, for the reason that Lock only reads.
-func (r work) LockItems(context.Context, ...routing.ItemID) error { return r.writable() }
 
 func (r work) Put(_ context.Context, c transition.Change) error {
 	if c.Item.ID != "" {

@@ -195,7 +195,6 @@ func (t *tx) whole() driver.Tx {
 		Inbox:         inbox{t},
 		Outbox:        outbox{t},
 		Conversations: conversations{t},
-		Contacts:      contacts{t},
 		Agents:        agents{t},
 		Work:          work{t},
 		Events:        events{t},
@@ -214,7 +213,6 @@ func (t *tx) Now() time.Time { return t.now }
 var guards = map[driver.GuardRow]string{
 	driver.GuardConfig:       `SELECT config_version FROM workspaces WHERE num = ? AND ? IS NOT NULL`,
 	driver.GuardConversation: `SELECT version FROM conversations WHERE ws = ? AND id = ?`,
-	driver.GuardContact:      `SELECT version FROM contacts WHERE ws = ? AND id = ?`,
 	driver.GuardItem:         `SELECT version FROM items WHERE ws = ? AND id = ?`,
 	driver.GuardAgent:        `SELECT elig_rev FROM agents WHERE ws = ? AND id = ?`,
 }

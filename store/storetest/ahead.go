@@ -237,7 +237,7 @@ var aheadRules = []rule{
 			Scope: "s", User: "u1"}
 		e.update(func(ctx context.Context, tx store.Tx) error {
 			if _, err := tx.Ahead(ctx, driver.Wanted{Heard: []driver.ProviderMessage{{Account: m.Account, Chat: m.Chat, Message: "p1"}},
-				People: []driver.NaturalKey{{Kind: "line", Scope: "s", User: "u1"}}, Threads: []string{"t1", "t2"}}); err != nil {
+				Documents: []driver.Keys{store.IdentityKey("line", "s", "u1")}, Threads: []string{"t1", "t2"}}); err != nil {
 				return err
 			}
 			e.unknown(ctx, tx, m, person)

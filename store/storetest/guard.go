@@ -46,7 +46,7 @@ func guardedRows() []guarded {
 			c, err := tx.Conversations().Conversation(ctx, "c")
 			return c.Version, err
 		}},
-		{row: driver.GuardContact, key: fixed("k"), make: func(e *env) {
+		{row: store.GuardContact, key: fixed("k"), make: func(e *env) {
 			e.update(func(ctx context.Context, tx store.Tx) error {
 				_, err := tx.Contacts().SaveContact(ctx, conversation.Contact{ID: "k"})
 				return err

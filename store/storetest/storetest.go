@@ -318,7 +318,7 @@ func (e *env) pass(d time.Duration) {
 		e.h.Clock.Advance(d)
 		return
 	}
-	e.h.Pass(e, e.db, d)
+	e.h.Pass(e, bare(e.db), d)
 }
 
 // cannot notes that the harness lacks what a case needs.
