@@ -18,24 +18,30 @@ import (
 var growTo = flag.Int("grow", 20_000, "conversations that TestRowsReadStayFlatAsTablesGrow grows the tables to")
 
 // grown are the tables of a conversation: which columns name a row of its own, and
-// what others shall be.
+// what others shall be; of documents, those of a kind.
 var grown = []struct {
 	table string
 	own   []string
 	other map[string]string
+	kind  string
 }{
-	{"contacts", []string{"id"}, nil},
-	{"identities", []string{"id", "contact", "user_id"}, nil},
-	{"conversations", []string{"id", "thread", "contact"}, nil},
-	{"messages", []string{"id", "conversation", "chat_id", "provider"}, nil},
-	{"conversation_events", []string{"conversation"}, nil},
-	{"items", []string{"id"}, map[string]string{"seq": "nextval(pg_get_serial_sequence('sangdam.items', 'seq'))"}},
-	{"assignments", []string{"id", "item"}, nil},
-	{"decisions", []string{"item"}, map[string]string{"n": ""}},
-	{"events", nil, map[string]string{"id": "", "xid": ""}},
-	{"inbox", []string{"id", "dedup", "lane"}, map[string]string{"seq": "nextval(pg_get_serial_sequence('sangdam.inbox', 'seq'))"}},
-	{"jobs", []string{"id", "key"}, map[string]string{"state": "'done'", "claimable": "NULL"}},
+	{table: "documents", own: []string{"id"}, other: map[string]string{"i0": ownBytes("i0")}, kind: "contact"},
+	{table: "documents", own: []string{"id"}, other: map[string]string{"u0": ownBytes("u0"), "i0": ownBytes("i0")}, kind: "identity"},
+	{table: "document_tags", own: []string{"id"}, other: map[string]string{"ord": ownBytes("ord")}, kind: "contact"},
+	{table: "conversations", own: []string{"id", "thread", "contact"}, other: nil},
+	{table: "messages", own: []string{"id", "conversation", "chat_id", "provider"}, other: nil},
+	{table: "conversation_events", own: []string{"conversation"}, other: nil},
+	{table: "items", own: []string{"id"}, other: map[string]string{"seq": "nextval(pg_get_serial_sequence('sangdam.items', 'seq'))"}},
+	{table: "assignments", own: []string{"id", "item"}, other: nil},
+	{table: "decisions", own: []string{"item"}, other: map[string]string{"n": ""}},
+	{table: "events", own: nil, other: map[string]string{"id": "", "xid": ""}},
+	{table: "inbox", own: []string{"id", "dedup", "lane"},
+		other: map[string]string{"seq": "nextval(pg_get_serial_sequence('sangdam.inbox', 'seq'))"}},
+	{table: "jobs", own: []string{"id", "key"}, other: map[string]string{"state": "'done'", "claimable": "NULL"}},
 }
+
+// ownBytes is a row's own value of a column of bytes.
+func ownBytes(column string) string { return "t." + column + " || convert_to('-' || series.n, 'UTF8')" }
 
 // grow adds rows like one that is there to each table.
 func (w *wholeWay) grow(c *pgx.Conn, n int) {
@@ -52,7 +58,7 @@ func (w *wholeWay) grow(c *pgx.Conn, n int) {
 			value := "t." + name
 			for _, own := range g.own {
 				if own == name {
-					value = "t." + name + " || '-' || g"
+					value = "t." + name + " || '-' || series.n"
 				}
 			}
 			if other, is := g.other[name]; is {
@@ -62,8 +68,13 @@ func (w *wholeWay) grow(c *pgx.Conn, n int) {
 			}
 			into, from = append(into, name), append(from, value)
 		}
+		of := ""
+		if g.kind != "" {
+			of = ` WHERE kind = '` + g.kind + `'`
+		}
 		_, err = c.Exec(w.t.Context(), `INSERT INTO sangdam.`+g.table+` (`+strings.Join(into, ", ")+`) SELECT `+strings.Join(from, ", ")+
-			` FROM sangdam.`+g.table+` t, generate_series(1, $1) g WHERE t.ctid = (SELECT ctid FROM sangdam.`+g.table+` LIMIT 1)`, n)
+			` FROM sangdam.`+g.table+` t, generate_series(1, $1) series(n)
+			WHERE t.ctid = (SELECT ctid FROM sangdam.`+g.table+of+` LIMIT 1)`, n)
 		require.NoError(w.t, err, g.table)
 	}
 }

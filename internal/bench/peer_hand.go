@@ -10,7 +10,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/internal/bench/measure"
+	"github.com/sangdam/sangdam/store"
 )
 
 // The controls of -case peer write what the engine writes for a new customer's
@@ -35,6 +37,9 @@ type byHand struct {
 	next   int
 }
 
+// ofContact selects the documents of a conversation's contact.
+const ofContact = "i0 = (SELECT convert_to(contact, 'UTF8') FROM sangdam.conversations WHERE id = $1)"
+
 func newByHand(ctx context.Context, engine place, server int) (*byHand, error) {
 	h := &byHand{server: server, like: map[string][][]byte{}}
 	c, err := pgx.Connect(ctx, engine.dsn)
@@ -48,10 +53,14 @@ func newByHand(ctx context.Context, engine place, server int) (*byHand, error) {
 	}
 	for table, which := range map[string]string{"items": "id = $1", "conversations": "id = $1", "messages": "conversation = $1",
 		"conversation_events": "conversation = $1", "assignments": "item = $1", "decisions": "item = $1",
-		"events":     "convert_from(doc, 'UTF8') LIKE '%' || $1 || '%'",
-		"contacts":   "id = (SELECT contact FROM sangdam.conversations WHERE id = $1)",
-		"identities": "contact = (SELECT contact FROM sangdam.conversations WHERE id = $1)"} {
-		rows, err := c.Query(ctx, `SELECT doc FROM sangdam.`+table+` WHERE ws = '`+workspace+`' AND `+which, item)
+		"events":  "convert_from(doc, 'UTF8') LIKE '%' || $1 || '%'",
+		"contact": ofContact, "identity": ofContact} {
+		of := `doc FROM sangdam.` + table
+		if which == ofContact {
+			of = `body FROM sangdam.documents`
+			which = `kind = '` + table + `' AND ` + which
+		}
+		rows, err := c.Query(ctx, `SELECT `+of+` WHERE ws = '`+workspace+`' AND `+which, item)
 		if err != nil {
 			return nil, err
 		}
@@ -260,12 +269,13 @@ func (h *byHand) arrival(now time.Time, inbox, item, conversation, who string, e
 		handInsert("items", "", h.each("items", 0, 0, func(i, _ int, doc []byte) []any {
 			return []any{handID(i), int64(1), item, who, doc}
 		}), "id text", "version bigint", "state text", "agent text", "doc bytea"),
-		handInsert("contacts", "", h.each("contacts", 0, 0, func(i, _ int, doc []byte) []any {
-			return []any{handID(i), int64(1), "", "", "", doc}
-		}), "id text", "version bigint", "name text", "email text", "phone text", "doc bytea"),
-		handInsert("identities", "", h.each("identities", 0, 0, func(i, _ int, doc []byte) []any {
-			return []any{handID(i), int64(1), handID(i), "line", "1234567890", userID(i), doc}
-		}), "id text", "version bigint", "contact text", "kind text", "scope text", "user_id text", "doc bytea"),
+		handInsert("documents", "", h.each("contact", 0, 0, func(i, _ int, doc []byte) []any {
+			return []any{"contact", handID(i), int64(1), int64(1), []byte(handID(i)), doc}
+		}), "kind text", "id text", "version bigint", "decl bigint", "i0 bytea", "body bytea"),
+		handInsert("documents", "", h.each("identity", 0, 0, func(i, _ int, doc []byte) []any {
+			user := store.IdentityKey("line", "1234567890", channel.ProviderUserID(userID(i))).Values[0]
+			return []any{"identity", handID(i), int64(1), int64(1), user, []byte(handID(i)), doc}
+		}), "kind text", "id text", "version bigint", "decl bigint", "u0 bytea", "i0 bytea", "body bytea"),
 		handInsert("conversations", "", h.each("conversations", 0, 0, func(i, _ int, doc []byte) []any {
 			return []any{handID(i), int64(1), "contact:" + handID(i) + "/stream:line", conversation, "desk", "line", "account", "line",
 				handID(i), who, "", false, now, now, doc}

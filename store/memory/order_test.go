@@ -39,8 +39,9 @@ func TestAListLooksAtItsPageAlone(t *testing.T) {
 		"an index from the end":       {driver.Range{Kind: "k", Slot: 1, Desc: true}, driver.Place{}, id(n - 1)},
 		"an index from the middle":    {driver.Range{Kind: "k", Slot: 1}, middle, id(n/2 + 1)},
 		"backwards from the middle":   {driver.Range{Kind: "k", Slot: 1, Desc: true}, middle, id(n/2 - 1)},
-		"a range":                     {driver.Range{Kind: "k", Slot: 1, From: []byte(id(700)), To: []byte(id(900))}, driver.Place{}, id(700)},
-		"a tag":                       {driver.Range{Kind: "k", Tag: "of", Value: []byte{1}}, driver.Place{}, id(n - 1)},
+		"a range": {driver.Range{Kind: "k", Slot: 1, From: []byte(id(700)), To: []byte(id(900))},
+			driver.Place{}, id(700)},
+		"a tag": {driver.Range{Kind: "k", Tag: "of", Value: []byte{1}}, driver.Place{}, id(n - 1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := b.looked

@@ -43,7 +43,8 @@ func (b eager) Update(ctx context.Context, ws driver.WorkspaceID, fn func(contex
 			w.Conversations = append(w.Conversations, conversation.ID(id))
 		}
 		w.Threads = append(w.Threads, all("conversations", "thread")...)
-		if err := t.read(ctx, query(`SELECT kind, u0 FROM sd.documents WHERE ws = $1 AND u0 IS NOT NULL`, key(ws)).rows(func(r pgx.Rows) error {
+		if err := t.read(ctx, query(`SELECT kind, u0 FROM sd.documents WHERE ws = $1 AND u0 IS NOT NULL`,
+			key(ws)).rows(func(r pgx.Rows) error {
 			k := driver.Keys{Values: make([][]byte, 1)}
 			err := r.Scan(&k.Kind, &k.Values[0])
 			w.Documents = append(w.Documents, k)

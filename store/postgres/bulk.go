@@ -88,8 +88,9 @@ var (
 	intoDecisions          = insertInto("sd.decisions", "", "item text", "doc bytea")
 	intoConversationEvents = insertInto("sd.conversation_events", "", "conversation text", "seq bigint", "doc bytea")
 	intoItems              = insertInto("sd.items", "", "id text", "version bigint", "doc bytea", "seq bigint", "state text", "agent text")
-	intoDocuments          = insertInto("sd.documents", "", append([]string{"kind text", "id text", "version bigint"}, documentColumns...)...)
-	intoTags               = insertInto("sd.document_tags", "ON CONFLICT DO NOTHING",
+	intoDocuments          = insertInto("sd.documents", "",
+		append([]string{"kind text", "id text", "version bigint"}, documentColumns...)...)
+	intoTags = insertInto("sd.document_tags", "ON CONFLICT DO NOTHING",
 		"kind text", "id text", "name text", "value bytea", "ord bytea")
 	intoConversations = insertInto("sd.conversations", "", "id text", "version bigint", "doc bytea", "thread text", "state text",
 		"desk text", "work_stream text", "account text", "channel text", "contact text", "agent text", "category text", "handled boolean",
