@@ -11,7 +11,6 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
-	"github.com/sangdam/sangdam/store/driver"
 )
 
 // SaveContact creates a contact (ID empty) or replaces its fields. A contact
@@ -86,7 +85,7 @@ func (u *unit) contact(id conversation.ContactID, a Action) (*conversation.Conta
 	if err != nil {
 		return c, err
 	}
-	u.rests(driver.GuardContact, string(id), c.Version)
+	u.rests(store.GuardContact, string(id), c.Version)
 	return c, u.allow(a, contactResource(*c))
 }
 
@@ -211,7 +210,7 @@ func (u *unit) mayUnlink(i conversation.Identity, to conversation.ContactID) err
 	} else if err != nil {
 		return err
 	}
-	u.rests(driver.GuardContact, string(from.ID), from.Version)
+	u.rests(store.GuardContact, string(from.ID), from.Version)
 	target, err := living(u.ctx, u.tx, to)
 	if err != nil {
 		return err

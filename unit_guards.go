@@ -7,6 +7,7 @@ import (
 
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
@@ -17,7 +18,7 @@ type guarded struct {
 }
 
 // guardOrder is the one order in which rows are locked.
-var guardOrder = []driver.GuardRow{driver.GuardLease, driver.GuardItem, driver.GuardAgent, driver.GuardContact, driver.GuardConversation}
+var guardOrder = []driver.GuardRow{driver.GuardLease, driver.GuardItem, driver.GuardAgent, store.GuardContact, driver.GuardConversation}
 
 // rests makes the commit depend on a row's staying in the version in which it was
 // read, because a decision rests on it: whoever changes it meanwhile has the unit
@@ -55,7 +56,7 @@ func (u *unit) writes(g guarded) bool {
 	case driver.GuardConversation:
 		w := u.conversations[conversation.ID(g.key)]
 		return w != nil && w.differs()
-	case driver.GuardContact:
+	case store.GuardContact:
 		w := u.contacts[conversation.ContactID(g.key)]
 		return w != nil && w.differs()
 	case driver.GuardItem:
