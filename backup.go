@@ -43,6 +43,7 @@ type BackupState string
 const (
 	BackupRunning BackupState = "running"
 	BackupReady   BackupState = "ready"
+	BackupFailed  BackupState = "failed" // it was given up, and has no file
 )
 
 // Backup is a backup and how far it is.
@@ -57,6 +58,8 @@ type Backup struct {
 	Done    int       `json:"done"`
 	LeftOut int       `json:"left_out"`
 	Bytes   int64     `json:"bytes"` // of the file
+	// Reason says why it failed.
+	Reason string `json:"reason,omitempty"`
 	At      time.Time `json:"at"`
 	// Until is when the file goes, zero while it is made.
 	Until     time.Time           `json:"until,omitzero"`
@@ -102,7 +105,8 @@ const (
 )
 
 func init() {
-	registerJob(jobKind{name: jobBackup, workers: 1, bound: always(30 * time.Minute), tries: 50}, (*Engine).backupJob, nil)
+	registerJob(jobKind{name: jobBackup, workers: 1, bound: always(30 * time.Minute), tries: 50}, (*Engine).backupJob,
+		func(u *unit, p backupJobOf, why error) error { return backupErrands.givenUp(u, p.Backup, why) })
 }
 
 type backupJobOf struct {
@@ -140,9 +144,9 @@ func (e *Engine) BackUp(ctx context.Context, p Principal, c BackUp) (Saved, erro
 
 // backupErrands are the backups as errands.
 var backupErrands = errand[Backup]{kind: kindBackup, docs: backups, about: func(b *Backup) errandState {
-	return errandState{id: b.ID, by: b.By, state: string(b.State), version: b.Version, over: b.State == BackupReady,
+	return errandState{id: b.ID, by: b.By, state: string(b.State), version: b.Version, over: b.State != BackupRunning,
 		percent: 100 * b.Made / max(b.Parts, 1)}
-}}
+}, fail: func(b *Backup, reason string) { b.State, b.Reason = BackupFailed, reason }}
 
 // backupJob makes one part after the other.
 func (e *Engine) backupJob(ctx context.Context, j *runningJob, p backupJobOf) error {

@@ -17,6 +17,8 @@ type errand[T any] struct {
 	kind  string // names the documents in news and refusals
 	docs  *store.Documents[T]
 	about func(*T) errandState
+	// fail ends one that will not come to its end, and keeps why.
+	fail func(v *T, reason string)
 }
 
 // errandState is what all errands have.
@@ -57,6 +59,21 @@ func (k errand[T]) save(u *unit, v *T) error {
 	}
 	is := k.about(v)
 	return u.event(k.kind, is.id, is.version, is.state)
+}
+
+// givenUp ends an errand whose job is not tried again, so that it is not taken for
+// one that goes on, which would hold up its owner's next one. One that is over, or
+// gone, stays as it is.
+func (k errand[T]) givenUp(u *unit, id string, why error) error {
+	v, err := k.docs.Get(u.ctx, u.tx, id)
+	if errors.Is(err, ErrNotFound) || err == nil && k.about(&v).over {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	k.fail(&v, kindName(why))
+	return k.save(u, &v)
 }
 
 // of lists the principal's own errands, the newest first.

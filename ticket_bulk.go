@@ -32,6 +32,7 @@ type BulkState string
 const (
 	BulkRunning BulkState = "running"
 	BulkDone    BulkState = "done"
+	BulkFailed  BulkState = "failed" // it was given up; what was changed until then is
 )
 
 // Bulk is a bulk change and how far it is.
@@ -43,10 +44,12 @@ type Bulk struct {
 	// Undoes names the bulk change that this one takes back.
 	Undoes string `json:"undoes,omitempty"`
 	// Undone is set once it was taken back.
-	Undone  bool           `json:"undone,omitempty"`
-	Total   int            `json:"total"`
-	Done    int            `json:"done"` // changed, or as they were to be already
-	Failed  int            `json:"failed"`
+	Undone bool `json:"undone,omitempty"`
+	Total  int  `json:"total"`
+	Done   int  `json:"done"` // changed, or as they were to be already
+	Failed int  `json:"failed"`
+	// Reason says why it was given up.
+	Reason  string         `json:"reason,omitempty"`
 	At      time.Time      `json:"at"`
 	Change  TicketChange   `json:"change,omitzero"`
 	Comment *TicketComment `json:"comment,omitempty"`
@@ -92,12 +95,13 @@ var (
 const jobBulk = "ticket_bulk"
 
 var bulkErrands = errand[Bulk]{kind: "ticket_bulk", docs: bulks, about: func(b *Bulk) errandState {
-	return errandState{id: b.ID, by: b.By, state: string(b.State), version: b.Version, over: b.State == BulkDone,
+	return errandState{id: b.ID, by: b.By, state: string(b.State), version: b.Version, over: b.State != BulkRunning,
 		percent: 100 * (b.Done + b.Failed) / max(b.Total, 1)}
-}}
+}, fail: func(b *Bulk, reason string) { b.State, b.Reason = BulkFailed, reason }}
 
 func init() {
-	registerJob(jobKind{name: jobBulk, workers: 2, bound: always(10 * time.Minute), tries: 20}, (*Engine).bulkJob, nil)
+	registerJob(jobKind{name: jobBulk, workers: 2, bound: always(10 * time.Minute), tries: 20}, (*Engine).bulkJob,
+		func(u *unit, p bulkJobOf, why error) error { return bulkErrands.givenUp(u, p.Bulk, why) })
 }
 
 // bulkJobOf is the payload of the job.
@@ -320,7 +324,7 @@ func (e *Engine) UndoBulk(ctx context.Context, p Principal, c UndoBulk) (Saved, 
 			return Saved{}, errs.New(errs.Conflict, "sangdam: only your last bulk change can be taken back")
 		}
 		b := latest[0]
-		if b.State != BulkDone || b.Undone || b.Undoes != "" {
+		if b.State == BulkRunning || b.Undone || b.Undoes != "" {
 			return Saved{}, errs.New(errs.Conflict, "sangdam: the bulk change still runs, or was taken back already")
 		}
 		var back []BulkItem

@@ -145,7 +145,7 @@ var (
 	trialErrands = errand[TriggerTrial]{kind: kindTrial, docs: trials, about: func(t *TriggerTrial) errandState {
 		return errandState{id: t.ID, by: t.By, state: string(t.State), version: t.Version, over: t.State != TrialRunning,
 			percent: 100 * t.Made / max(t.Parts, 1)}
-	}}
+	}, fail: func(t *TriggerTrial, reason string) { t.end(TrialFailed, reason) }}
 
 	opTryTrigger = register(&Operation{Name: "trigger.try", Method: "TryTrigger", Actions: []Action{ActConfigure}, Keyed: true})
 	opStopTrial  = register(&Operation{Name: "trigger.stop_trial", Method: "StopTrial", Actions: []Action{ActConfigure}, Keyed: true})
@@ -156,7 +156,8 @@ type trialJobOf struct {
 }
 
 func init() {
-	registerJob(jobKind{name: jobTrial, workers: 1, bound: always(30 * time.Minute), tries: 20}, (*Engine).trialJob, (*unit).trialGivenUp)
+	registerJob(jobKind{name: jobTrial, workers: 1, bound: always(30 * time.Minute), tries: 20}, (*Engine).trialJob,
+		func(u *unit, p trialJobOf, why error) error { return trialErrands.givenUp(u, p.Trial, why) })
 	registerPurge(func(_ *Engine, ctx context.Context, tx store.Tx) (int, error) {
 		return purgeOld(ctx, tx, trialParts, "at", trialFor)
 	})
@@ -353,19 +354,6 @@ func (u *unit) dropTrialPart(id string, n int) error {
 		return err
 	}
 	return trialParts.Delete(u.ctx, u.tx, &part)
-}
-
-// trialGivenUp says on a trial why it did not come to its end.
-func (u *unit) trialGivenUp(p trialJobOf, why error) error {
-	t, err := trials.Get(u.ctx, u.tx, p.Trial)
-	if errors.Is(err, ErrNotFound) || err == nil && t.State != TrialRunning {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	t.end(TrialFailed, kindName(why))
-	return trialErrands.save(u, &t)
 }
 
 // pastOf runs fn with a reader in the rights that whoever asked has now.

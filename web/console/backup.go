@@ -2,6 +2,7 @@ package console
 
 import (
 	"archive/zip"
+	"cmp"
 	"net/http"
 	"strconv"
 	"strings"
@@ -21,6 +22,7 @@ type backupView struct {
 	ID, When, Until, Size string
 	Done, Total, Percent  int
 	Ready                 bool
+	Failed                string // why
 }
 
 // backupsView reads the principal's backups; nil for who may make none.
@@ -41,6 +43,9 @@ func (q *request) backupsView() (*backupsView, error) {
 	for _, b := range list {
 		r := backupView{ID: b.ID, When: q.full(b.At), Until: q.full(b.Until), Done: b.Done + b.LeftOut, Total: b.Total,
 			Size: strconv.FormatInt((b.Bytes+1023)/1024, 10) + " KB", Ready: b.State == sangdam.BackupReady}
+		if b.State == sangdam.BackupFailed {
+			r.Failed = cmp.Or(b.Reason, "?")
+		}
 		r.Percent = 100 * b.Made / max(b.Parts, 1)
 		v.Rows = append(v.Rows, r)
 	}

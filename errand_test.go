@@ -1,0 +1,72 @@
+package sangdam_test
+
+import (
+	"io"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/store/blob"
+	"github.com/sangdam/sangdam/ticket"
+)
+
+// A backup whose job is given up says so, and its owner may ask for another one at
+// once; it goes when its time is over.
+func TestABackupThatIsGivenUpHoldsUpNoOther(t *testing.T) {
+	blobs := &stuckBlobs{Store: blob.Memory()}
+	replay(t, []string{onMemory, onSQLite}, func(t *testing.T, w *replayWorld) {
+		blobs.left.Store(0)
+		w.seeded(0, 3, "support")
+		_, err := w.eng.BackUp(w.ctx, w.host, sangdam.BackUp{Filter: conversation.Filter{}})
+		require.NoError(t, err)
+		w.settle()
+		w.halt()
+		w.pass(3 * time.Minute) // the claim of the process that is gone has ended
+		w.takenAway("conversation_backup", 50)
+		blobs.left.Store(1 << 30)
+		w.resume()
+		w.pass(time.Minute)
+		list, err := w.eng.Backups(w.ctx, w.host)
+		require.NoError(t, err)
+		require.Equal(t, sangdam.BackupFailed, list[0].State)
+		require.NotEmpty(t, list[0].Reason)
+		require.Empty(t, w.jobs("conversation_backup"))
+		err = w.eng.WriteBackup(w.ctx, w.host, list[0].ID, io.Discard)
+		require.ErrorIs(t, err, sangdam.ErrConflict)
+		require.ErrorContains(t, err, "ask for another one")
+
+		_, err = w.eng.BackUp(w.ctx, w.host, sangdam.BackUp{Filter: conversation.Filter{}})
+		require.NoError(t, err)
+		require.Equal(t, 3, w.backup(w.host).Done)
+		w.jump(9 * 24 * time.Hour)
+		w.pass(130 * time.Minute)
+		list, err = w.eng.Backups(w.ctx, w.host)
+		require.NoError(t, err)
+		require.Empty(t, list)
+	}, withConfig(func(c *sangdam.Config) { c.Blobs = blobs }))
+}
+
+// The same of a bulk change: what was changed until then can be taken back.
+func TestABulkChangeThatIsGivenUpSaysSo(t *testing.T) {
+	replay(t, []string{onMemory, onSQLite}, func(t *testing.T, w *replayWorld) {
+		d := newTicketDesk(t, w)
+		id := d.open(sangdam.OpenTicket{Desk: "support", Category: d.delivery})
+		w.halt()
+		saved, err := w.eng.BulkTickets(w.ctx, w.agent("a1"), sangdam.BulkTickets{Tickets: []ticket.ID{id},
+			Change: sangdam.TicketChange{AddTags: []string{"new"}}})
+		require.NoError(t, err)
+		w.takenAway("ticket_bulk", 20)
+		w.resume()
+		w.pass(time.Minute)
+		r, err := w.eng.BulkProgress(w.ctx, w.agent("a1"), saved.ID)
+		require.NoError(t, err)
+		require.Equal(t, sangdam.BulkFailed, r.Bulk.State)
+		require.NotEmpty(t, r.Bulk.Reason)
+		require.Empty(t, w.jobs("ticket_bulk"))
+		_, err = w.eng.UndoBulk(w.ctx, w.agent("a1"), sangdam.UndoBulk{Bulk: saved.ID})
+		require.ErrorContains(t, err, "changed nothing that can be taken back")
+	})
+}
