@@ -54,13 +54,13 @@ type Backup struct {
 	State   BackupState `json:"state"`
 	// Total is how many conversations were found, 0 while they are looked for.
 	// Done are in the file; Left out are those that may not be seen any more.
-	Total   int       `json:"total"`
-	Done    int       `json:"done"`
-	LeftOut int       `json:"left_out"`
-	Bytes   int64     `json:"bytes"` // of the file
+	Total   int   `json:"total"`
+	Done    int   `json:"done"`
+	LeftOut int   `json:"left_out"`
+	Bytes   int64 `json:"bytes"` // of the file
 	// Reason says why it failed.
-	Reason string `json:"reason,omitempty"`
-	At      time.Time `json:"at"`
+	Reason string    `json:"reason,omitempty"`
+	At     time.Time `json:"at"`
 	// Until is when the file goes, zero while it is made.
 	Until     time.Time           `json:"until,omitzero"`
 	Filter    conversation.Filter `json:"filter,omitzero"`

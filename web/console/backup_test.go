@@ -30,7 +30,7 @@ func TestABackupIsMadeInTheBrowser(t *testing.T) {
 	p.openPage("/history?agent=ara&q=parcel")
 	p.shows("table.found", "parcel two")
 	p.click("#make-backup")
-	p.shows("#live .backups", "1 conversations")
+	p.shows("#live .backups", "1 conversation,")
 	p.shot("backup")
 	href := eval[string](p, `document.querySelector("#live .backups a").getAttribute("href")`)
 	resp := w.client("admin").do(http.MethodGet, strings.TrimPrefix(href, "/desk"), "")

@@ -148,6 +148,34 @@ func TestTheNetworkIsCutAgainAndAgain(t *testing.T) {
 	require.Zero(t, eval[int](p, `window.false_`), "the banner is never false")
 }
 
+// A worker that says the server is gone, as one that did not wake up whole with its
+// page, is left behind: the banner is not false for long. The clock is the page's.
+func TestAWorkerThatFindsNoServerIsLeftBehind(t *testing.T) {
+	w := newWorld(t)
+	w.online("ara")
+	p := w.open(browsertest.Open(t), "ara")
+	_, err := chromedp.Call(p.ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: `
+		window.SharedWorker = class {
+			constructor() {
+				const two = new MessageChannel();
+				this.port = two.port1;
+				two.port2.onmessage = (m) => {
+					if (m.data.ping) two.port2.postMessage({pong: true});
+					else if (m.data.url) { two.port2.postMessage({state: "down"}); window.downAt = performance.now(); }
+				};
+			}
+		};
+		document.addEventListener("DOMContentLoaded", () => new MutationObserver(() => {
+			if (document.querySelector("#banner").hidden) window.upAt ||= performance.now();
+		}).observe(document.querySelector("#banner"), {attributes: true}));`})
+	require.NoError(t, err)
+	p.openPage("/conversations?view=mine")
+	p.until(`window.upAt > 0`)
+	require.Less(t, eval[float64](p, `window.upAt - window.downAt`), 5000.0)
+	w.line.User("Mina").SendText("hello")
+	p.until(`document.querySelector("#bar").dataset.offers !== "0" || document.querySelectorAll("#rows li").length > 0`)
+}
+
 // A console that slept (a laptop that was closed) shows, once it is awake, what
 // happened meanwhile, once; what stood in the composer is still there.
 func TestAConsoleThatSleptMissesNothing(t *testing.T) {

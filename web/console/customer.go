@@ -35,10 +35,9 @@ type identityView struct {
 // panel reads what is known of the customer. What may not be seen is left out,
 // and trouble with it leaves the thread as it is.
 func (q *request) panel(d *sangdam.Directory, detail sangdam.Detail) panelView {
-	c := detail.Conversation
+	c, was := detail.Conversation, q.leftWord()
 	v := panelView{Contact: detail.Contact, Memo: c.Memo, Version: c.PanelVersion, Tickets: q.ticketsOf(d, c.ID),
-		CanLink: detail.Contact != nil && linkedBy(detail) != "", LinkedFrom: q.r.FormValue("linked_from"),
-		LinkedName: q.r.FormValue("linked_name")}
+		CanLink: detail.Contact != nil && linkedBy(detail) != "", LinkedFrom: was.LinkedFrom, LinkedName: was.LinkedName}
 	if set, err := q.engine.TicketSetup(q.r.Context(), q.p); err == nil { // without it there is no choice
 		v.Categories = q.categoryChoices(set.Trees[ticket.ChatResolution], ticket.CategoryID(c.Category))
 	}
@@ -135,17 +134,19 @@ func (q *request) link() error {
 		to = made.Contact
 	}
 	back := "/conversations/" + url.PathEscape(string(q.chosen()))
+	var linked word
 	if q.checked("undo") {
 		if to, err = q.formerContact(to); err != nil {
 			return err
 		}
 	} else if detail.Contact != nil {
-		back += "?" + url.Values{"linked_from": {string(detail.Contact.ID)}, "linked_name": {detail.Contact.Name}}.Encode()
+		linked = word{LinkedFrom: string(detail.Contact.ID), LinkedName: detail.Contact.Name}
 	}
 	c := sangdam.LinkIdentity{Key: q.partKey("link"), Identity: linkedBy(detail), Contact: to}
 	if _, err := q.engine.LinkIdentity(ctx, q.p, c); err != nil {
 		return err
 	}
+	q.tell(back, linked)
 	return q.done(back)
 }
 

@@ -28,6 +28,15 @@ func Texts() map[string]map[string]string {
 	return out
 }
 
+// Text is a text of a language with its places filled.
+func Text(tag, key string, args ...any) string {
+	langs, err := loadLanguages()
+	if err != nil {
+		panic(err)
+	}
+	return langs[tag].t(key, args...)
+}
+
 // Refusals are those of a language, by format.
 func Refusals(tag string) map[string]string { return loadRefusals(tag) }
 

@@ -28,18 +28,20 @@ type editView struct {
 
 // saved answers a form that was saved: its page, with what cannot work yet.
 func (q *request) saved(path, id string, warnings []string) error {
-	to := path + id + "?saved=1"
-	for _, w := range warnings {
-		to += "&warn=" + escaped(w)
+	if len(warnings) > 0 {
+		q.tell(path+id, word{Warnings: warnings})
 	}
-	return q.done(to)
+	return q.done(path + id + "?saved=1")
 }
 
 // edit shows a page of the set-up; err is what was wrong with the form, if it
 // was the person's to mend.
 func (q *request) edit(page, title, id string, form any, err error) error {
 	v := editView{ID: id, New: id == "new",
-		TypedID: q.r.PostFormValue("id"), Form: form, Saved: q.r.FormValue("saved") != "", Warnings: q.r.Form["warn"]}
+		TypedID: q.r.PostFormValue("id"), Form: form, Saved: q.r.FormValue("saved") != ""}
+	if v.Saved {
+		v.Warnings = q.leftWord().Warnings
+	}
 	status := 200
 	if err != nil {
 		t := q.troubleOf(err)

@@ -65,7 +65,7 @@ func (q *request) handedOn(desk routing.DeskID, agents []string) (out []string, 
 	for _, a := range agents {
 		n, err := q.engine.CountConversations(q.r.Context(), q.p,
 			conversation.Filter{Agent: routing.AgentID(a), Desks: []routing.DeskID{desk},
-				States: []conversation.State{conversation.StateActive, conversation.StateWrapUp}}, 0)
+				States: []conversation.State{conversation.StateActive}}, 0) // what is in wrap-up is closed
 		if err != nil {
 			return nil, err
 		}

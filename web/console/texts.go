@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -56,7 +57,31 @@ func (l *language) t(key string, args ...any) string {
 	if len(args) == 0 {
 		return text
 	}
-	return fmt.Sprintf(text, args...)
+	return fmt.Sprintf(plural(text, args), args...)
+}
+
+var (
+	ofNumber = regexp.MustCompile(`\{([^{}|]*)\|([^{}|]*)\}`)
+	verbs    = regexp.MustCompile(`%(?:\[\d\])?[a-z]`)
+)
+
+// plural chooses in each {one|many} by the number that fills the place before it.
+func plural(text string, args []any) string {
+	var out strings.Builder
+	end, filled := 0, 0
+	for _, m := range ofNumber.FindAllStringSubmatchIndex(text, -1) {
+		before := text[end:m[0]]
+		out.WriteString(before)
+		filled += len(verbs.FindAllString(before, -1))
+		one, many := text[m[2]:m[3]], text[m[4]:m[5]]
+		if filled > 0 && filled <= len(args) && fmt.Sprint(args[filled-1]) == "1" {
+			out.WriteString(one)
+		} else {
+			out.WriteString(many)
+		}
+		end = m[1]
+	}
+	return out.String() + text[end:]
 }
 
 // of is the text of one of many values, such as a state, and the value itself

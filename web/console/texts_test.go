@@ -56,6 +56,28 @@ func TestEveryTextThatIsNamedIsThere(t *testing.T) {
 	}
 }
 
+// English says one agent and two agents; a number never stands before the wrong one.
+func TestEnglishHasItsPlurals(t *testing.T) {
+	for _, c := range []struct {
+		key  string
+		args []any
+		want string
+	}{
+		{"setup.members", []any{1}, "1 agent"}, {"setup.members", []any{2}, "2 agents"}, {"setup.members", []any{0}, "0 agents"},
+		{"trial.gained", []any{1, 2}, "New: 1 record (2 events)"}, {"trial.gained", []any{2, 1}, "New: 2 records (1 event)"},
+		{"backup.ready", []any{1, "3 KB", "then"}, "1 conversation, 3 KB, until then"},
+		{"trial.left_out", []any{1}, "1 record was left out: gone, not to be seen any more, or with a damaged history."},
+	} {
+		require.Equal(t, c.want, console.Text("en", c.key, c.args...))
+	}
+	many := regexp.MustCompile(`%d [a-z]+s\b`)
+	for key, text := range console.Texts()["en"] {
+		if key != "time.seconds" {
+			require.NotRegexp(t, many, text, "%s needs {one|many}", key)
+		}
+	}
+}
+
 func TestABrandsColourStaysReadable(t *testing.T) {
 	for _, colour := range []string{"", "#000000", "#ffffff", "#ffff00", "#06c755", "#ff0000", "#777777"} {
 		css, err := console.BrandCSS(colour)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -114,4 +115,28 @@ func TestN68APanicTellsNothing(t *testing.T) {
 	require.PanicsWithValue(t, said, func() {
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/desk/conversations", nil))
 	})
+}
+
+// What a page tells of the command before it is nobody else's: words in an address
+// are shown on no page, and what a save warns of is shown once it was made.
+func TestNoAddressPutsWordsOnAPage(t *testing.T) {
+	w := newWorld(t)
+	w.line.User("Mina").SendText("hello")
+	id := w.owned("Mina", "ara")
+	c := w.client("admin")
+	body := func(path string) string {
+		resp := c.do(http.MethodGet, path, "")
+		raw, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, resp.StatusCode, path)
+		return regexp.MustCompile(`<[^>]*>`).ReplaceAllString(string(raw), "") // forms lead back to the address
+	}
+	for _, path := range []string{"/setup/queues/everyone", "/setup/desks/support", "/setup/accounts/shop", "/setup/workspace",
+		"/conversations/" + string(id), "/me", "/setup/channels"} {
+		words := []string{"warn", "saved", "linked_from", "linked_name", "error", "message", "notice", "told", "reason"}
+		for i, name := range words {
+			words[i] = name + "=stranger-" + name
+		}
+		require.NotContains(t, body(path+"?"+strings.Join(words, "&")), "stranger-", path)
+	}
 }
