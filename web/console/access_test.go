@@ -87,6 +87,7 @@ func tries(id conversation.ID, message, contact, offer, ticket, asked string) ma
 		"POST /tickets":                           {path: "/tickets", form: "conversation=" + string(id)},
 		"GET /tickets/{id}":                       {path: "/tickets/" + ticket},
 		"GET /tickets/{id}/files/{file}":          {path: "/tickets/" + ticket + "/files/none"},
+		"GET /tickets/export":                     {path: "/tickets/export?as=csv&list=open", list: true},
 		"GET /tickets/{id}/letters/{message}/{n}": {path: "/tickets/" + ticket + "/letters/" + message + "/0"},
 		"POST /tickets/{id}":                      {path: "/tickets/" + ticket, form: "title=stranger&version=1"},
 		"POST /tickets/{id}/merge":                {path: "/tickets/" + ticket + "/merge", form: "number=1"},

@@ -14,9 +14,10 @@ import (
 )
 
 // notPages are routes that answer a part, a file, or another page.
-var notPages = []string{"/{$}", "/alive", "/events", "/bar", "/canned", "/notice", "/files/{id}/{n}", "/history/export", "/history/backups",
-	"/history/backups/{id}", "/conversations/{id}/earlier", "/setup/heard", "/setup/accounts/{id}/check", "/setup/accounts/{id}/qr",
-	"/setup/accounts/{id}/first", "/setup/accounts/{id}/preview", "/triggers/{id}/trials/{trial}"}
+var notPages = []string{"/{$}", "/alive", "/events", "/bar", "/canned", "/notice", "/files/{id}/{n}", "/tickets/{id}/files/{file}",
+	"/tickets/export", "/history/export", "/history/backups", "/history/backups/{id}", "/conversations/{id}/earlier", "/setup/heard",
+	"/setup/accounts/{id}/check", "/setup/accounts/{id}/qr", "/setup/accounts/{id}/first", "/setup/accounts/{id}/preview",
+	"/triggers/{id}/trials/{trial}"}
 
 // pagePaths are addresses of every page there is, made of the routes.
 func pagePaths(w *world, conversation, ticket string) (out []string) {
@@ -66,6 +67,9 @@ func TestEveryPageFitsNarrowScreens(t *testing.T) {
 				b.scrollIntoView({block: "center"}); const r = b.getBoundingClientRect();
 				return !b.contains(document.elementFromPoint(r.right - 8, r.top + r.height / 2)); })()`)
 			require.False(t, covered, "%s: something covers the button that saves", path)
+			bar := eval[float64](p, `(() => { const b = document.querySelector(".form-end");
+				return b && getComputedStyle(b).position === "sticky" ? b.offsetHeight / innerHeight : 0; })()`)
+			require.Less(t, bar, 0.15, "%s: the bar that stays takes too much of the height", path)
 			if strings.HasSuffix(path, string(id)) { // and one can still answer there
 				p.until(`(() => { const b = document.querySelector("#send"); b.scrollIntoView({block: "center"});
 					const r = b.getBoundingClientRect(); return r.top >= 0 && r.bottom <= innerHeight && r.height > 20 &&

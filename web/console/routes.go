@@ -108,6 +108,7 @@ func listRoutes() []route {
 		{get, "/history/export", sangdam.ActSearch, ofWorkspace, (*request).exportHistory},
 		{get, "/tickets", sangdam.ActList, ofWorkspace, (*request).tickets},
 		{post, "/tickets", sangdam.ActTicketOpen, ofRecord, (*request).openTicket},
+		{get, "/tickets/export", sangdam.ActList, ofWorkspace, (*request).exportTickets},
 		{get, "/tickets/{id}", sangdam.ActRead, ofRecord, (*request).oneTicket},
 		{get, "/tickets/{id}/files/{file}", sangdam.ActRead, ofRecord, (*request).ticketFile},
 		{get, "/tickets/{id}/letters/{message}/{n}", sangdam.ActRead, ofRecord, (*request).ticketLetter},

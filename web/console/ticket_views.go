@@ -15,8 +15,11 @@ type ticketViewForm struct {
 	When   conditionForm
 	Lists  []fieldList
 	Orders []choice
-	Shares bool // everybody's views are this person's to change
-	Fixed  bool // it is for reading alone
+	// Columns are those of the list, Column is copied for another.
+	Columns []columnForm
+	Column  columnForm
+	Shares  bool // everybody's views are this person's to change
+	Fixed   bool // it is for reading alone
 }
 
 // findTicketView is the stored view with the fields that its condition may ask.
@@ -48,7 +51,11 @@ func (q *request) editTicketView(v ticket.View, fields []condition.Field, failed
 	for _, o := range ticket.Orders() {
 		f.Orders = append(f.Orders, choice{string(o), q.lang.of("ticket_order", string(o)), o == cmp.Or(v.Order, ticket.ByUpdated)})
 	}
-	var err error
+	set, err := q.engine.TicketSetup(q.r.Context(), q.p)
+	if err != nil {
+		return err
+	}
+	f.Columns, f.Column = q.columnForms(v, set)
 	if f.Lists, err = q.fieldLists(fields); err != nil {
 		return err
 	}
@@ -76,6 +83,7 @@ func (q *request) saveTicketView() error {
 		return q.done("/tickets")
 	}
 	v.Version, v.Name, v.Order, v.Desc = q.number("version"), q.value("name"), ticket.Order(q.value("order")), q.checked("desc")
+	v.Columns = q.readColumns()
 	if v.Owner = routing.AgentID(q.p.ID); q.checked("shared") {
 		v.Owner = ""
 	}

@@ -22,6 +22,8 @@ type ticketsView struct {
 	Views  []tab
 	Edit   string // the page of the saved view that is shown
 	Rows   []ticketRow
+	Own    *columnsTable // instead of Rows, where the view has columns
+	Export string
 	Next   string
 	Text   string
 	States []choice
@@ -92,10 +94,11 @@ func (q *request) tickets() error {
 	for _, key := range ticketLists {
 		v.Views = append(v.Views, tab{Key: q.lang.t("tickets.list." + key), URL: q.o.Prefix + "/tickets?list=" + key, Current: key == list})
 	}
+	var columns []string
 	for _, s := range saved {
 		v.Views = append(v.Views, tab{Key: s.Name, URL: q.o.Prefix + "/tickets?list=" + escaped(s.ID), Current: s.ID == list})
 		if s.ID == list {
-			v.Edit = q.o.Prefix + "/ticket-views/" + escaped(s.ID)
+			v.Edit, columns = q.o.Prefix+"/ticket-views/"+escaped(s.ID), s.Columns
 		}
 	}
 	var found []ticket.Ticket
@@ -122,6 +125,12 @@ func (q *request) tickets() error {
 	}
 	for _, t := range found {
 		v.Rows = append(v.Rows, q.ticketRow(d, set, t))
+	}
+	if v.Text == "" {
+		v.Export = q.o.Prefix + "/tickets/export?" + url.Values{"list": {list}}.Encode()
+		if len(columns) > 0 {
+			v.Own = q.ticketTable(d, set, columns, found)
+		}
 	}
 	q.page(http.StatusOK, "tickets", q.lang.t("nav.tickets"), "tickets", v)
 	return nil

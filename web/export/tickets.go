@@ -2,6 +2,7 @@ package export
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -19,7 +20,15 @@ type Options struct {
 	Language string
 	// Zone of the reader; nil: UTC.
 	Zone *time.Location
+	// Title is the heading of a column of the library's own; nil: its name.
+	Title func(column string) string
+	// Word is what a code means to the reader: a state, a priority, a channel, or
+	// the id of a desk, group or agent; nil: the code itself.
+	Word func(column, code string) string
 }
+
+// coded are the columns whose values are codes.
+var coded = []string{"state", "priority", "channel", "desk", "group", "agent"}
 
 // DefaultColumns are those of a list of tickets.
 func DefaultColumns() []string {
@@ -37,14 +46,7 @@ func Tickets(ctx context.Context, eng *sangdam.Engine, p sangdam.Principal, f sa
 	if err != nil {
 		return Table{}, nil, err
 	}
-	names := o.Columns
-	if len(names) == 0 {
-		names = DefaultColumns()
-	}
-	t := Table{Name: "Tickets", Zone: o.Zone}
-	for _, name := range names {
-		t.Columns = append(t.Columns, column(name, setup, o.Language))
-	}
+	t, cellsOf := TicketCells(setup, o)
 	rows := func(yield func([]any, error) bool) {
 		for page := ""; ; {
 			found, err := eng.Tickets(ctx, p, f, page, 200)
@@ -53,11 +55,7 @@ func Tickets(ctx context.Context, eng *sangdam.Engine, p sangdam.Principal, f sa
 				return
 			}
 			for _, one := range found.Tickets {
-				cells := make([]any, len(names))
-				for i, name := range names {
-					cells[i] = value(name, one, setup, o.Language)
-				}
-				if !yield(cells, nil) {
+				if !yield(cellsOf(one), nil) {
 					return
 				}
 			}
@@ -67,6 +65,36 @@ func Tickets(ctx context.Context, eng *sangdam.Engine, p sangdam.Principal, f sa
 		}
 	}
 	return t, rows, nil
+}
+
+// TicketCells makes an empty table of tickets, and what makes the cells of one:
+// for a page that shows what Tickets exports.
+func TicketCells(setup sangdam.TicketSetup, o Options) (Table, func(ticket.Ticket) []any) {
+	names := o.Columns
+	if len(names) == 0 {
+		names = DefaultColumns()
+	}
+	t := Table{Name: "Tickets", Zone: o.Zone}
+	for _, name := range names {
+		c := column(name, setup, o.Language)
+		if o.Title != nil && !strings.HasPrefix(name, "field.") {
+			c.Title = o.Title(name)
+		}
+		if o.Word != nil && slices.Contains(coded, name) {
+			c.Kind = Text
+		}
+		t.Columns = append(t.Columns, c)
+	}
+	return t, func(one ticket.Ticket) []any {
+		cells := make([]any, len(names))
+		for i, name := range names {
+			cells[i] = value(name, one, setup, o.Language)
+			if code := fmt.Sprint(cells[i]); o.Word != nil && code != "" && slices.Contains(coded, name) {
+				cells[i] = o.Word(name, code)
+			}
+		}
+		return cells
+	}
 }
 
 // column is the column of a field: one of a workspace's own has its name, and
