@@ -27,6 +27,10 @@ type pastReader struct {
 	w            Who
 	subject      *triggerSubject
 	since, until time.Time
+	// waits has the rule that is tried, as it is edited and as it is stored; nil
+	// where that form waits for no time.
+	waits [2]*trigger.Set
+	rule  trigger.ID
 
 	done, leftOut, gone int
 	err                 error        // what ended it

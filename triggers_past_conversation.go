@@ -11,6 +11,7 @@ import (
 
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/hours"
 	"github.com/sangdam/sangdam/trigger"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
@@ -52,7 +53,7 @@ func pastConversation(r *pastReader, id string, yield func(func() trigger.Past) 
 	if ok, err := r.e.sees(r.ctx, r.w, conversationResource(c)); err != nil || !ok {
 		return cmp.Or(err, errPastLeftOut)
 	}
-	h := &conversationPast{r: r, is: c, yield: yield}
+	h := &conversationPast{r: r, is: c, yield: yield, clock: pastClock{r: r}}
 	page, err := r.tx.Conversations().Events(r.ctx, c.ID, 0, maxPage)
 	if err != nil {
 		return err
@@ -67,7 +68,7 @@ func pastConversation(r *pastReader, id string, yield func(func() trigger.Past) 
 			}
 		}
 		if len(page) < maxPage {
-			h.flush()
+			_ = h.flush() && h.due(r.until.Add(1))
 			return nil
 		}
 		if page, err = r.tx.Conversations().Events(r.ctx, c.ID, page[len(page)-1].Seq, maxPage); err != nil {
@@ -81,6 +82,7 @@ type conversationPast struct {
 	r     *pastReader
 	is    conversation.Conversation // as it is today
 	yield func(func() trigger.Past) bool
+	clock pastClock
 
 	was, at conversation.Conversation // before the present unit of work, and after the last step
 	steps   []pastStep                // of one unit of work
@@ -150,7 +152,13 @@ func (h *conversationPast) step(ev conversation.Event) (bool, error) {
 		return false, nil
 	}
 	if ev.At.After(h.r.until) {
+		if len(h.steps) == 0 {
+			h.due(ev.At)
+		}
 		h.steps = nil
+		return false, nil
+	}
+	if len(h.steps) == 0 && !h.due(ev.At) {
 		return false, nil
 	}
 	s := pastStep{Event: ev}
@@ -222,6 +230,9 @@ func (h *conversationPast) tell(s pastStep) {
 func (h *conversationPast) flush() bool {
 	was, steps, v := h.was, h.steps, h.now
 	h.was, h.steps = h.at, nil
+	if h.r.timed() && len(steps) > 0 {
+		h.clock.moved(h.copied(was, steps[0].At), steps[0].At)
+	}
 	if len(steps) == 0 || byRule(steps[0].Actor) || !h.r.in(steps[0].At) {
 		return true
 	}
@@ -248,6 +259,23 @@ func (h *conversationPast) flush() bool {
 		return trigger.Past{Record: kindConversation + ":" + string(h.is.ID), Event: ev,
 			Subject: &triedConversation{pulledConversation: &again, past: h, at: ev.At, queued: v.queue, happened: happened}}
 	})
+}
+
+// due yields what the rule waited for until a time; false: nothing more is wanted.
+func (h *conversationPast) due(before time.Time) bool {
+	if !h.r.timed() {
+		return true
+	}
+	return h.clock.tell(kindConversation+":"+string(h.is.ID), before, func(at time.Time) trigger.Subject {
+		sub := h.copied(h.at, at)
+		sub.happened = []string{eventTime}
+		return sub
+	}, h.yield)
+}
+
+// copied is a copy of the conversation as it stands, with what it was before.
+func (h *conversationPast) copied(was conversation.Conversation, at time.Time) *triedConversation {
+	return &triedConversation{pulledConversation: &pulledConversation{before: was, now: h.at}, past: h, at: at, queued: h.queue}
 }
 
 // apply makes the change that a step was.
@@ -413,14 +441,18 @@ func (t *triedConversation) Before(name string) (condition.Fact, bool) {
 
 // Within implements condition.Hours.
 func (t *triedConversation) Within(calendar string, at time.Time) bool {
+	return openAt(t.hoursOf(calendar), at)
+}
+
+// hoursOf implements pastSubject.
+func (t *triedConversation) hoursOf(calendar string) *hours.Schedule {
 	s := t.past.r.s
-	sched := s.schedule(calendar, nil)
 	if calendar == ownHours {
 		acct := s.accounts[t.now.Account]
 		acct.Desk = cmp.Or(t.now.Desk, acct.Desk)
-		sched = s.hoursOf(acct, routing.QueueID(t.queued))
+		return s.hoursOf(acct, routing.QueueID(t.queued))
 	}
-	return openAt(sched, at)
+	return s.schedule(calendar, nil)
 }
 
 // Do implements trigger.Subject: what a rule sets is set on the copy, so that

@@ -58,7 +58,7 @@ func pastTicket(r *pastReader, id string, yield func(func() trigger.Past) bool) 
 	if err != nil {
 		return err
 	}
-	h := &ticketPast{r: r, setup: setup, hidden: hiddenFields(r.w, setup.Fields), yield: yield}
+	h := &ticketPast{r: r, id: id, setup: setup, hidden: hiddenFields(r.w, setup.Fields), yield: yield, clock: pastClock{r: r}}
 	for after := int64(0); ; {
 		entries, err := entriesOf(r.ctx, r.tx, stored.ID, after, maxPage)
 		if err == nil {
@@ -74,7 +74,7 @@ func pastTicket(r *pastReader, id string, yield func(func() trigger.Past) bool) 
 			}
 		}
 		if len(entries) < maxPage {
-			h.flush()
+			_ = h.flush() && h.due(r.until.Add(1))
 			return nil
 		}
 	}
@@ -83,9 +83,11 @@ func pastTicket(r *pastReader, id string, yield func(func() trigger.Past) bool) 
 // ticketPast is a ticket that is made again.
 type ticketPast struct {
 	r      *pastReader
+	id     string
 	setup  *ticketSetup
 	hidden []string
 	yield  func(func() trigger.Past) bool
+	clock  pastClock
 
 	replayed ticket.Replayer
 	was, now ticket.Ticket
@@ -98,7 +100,13 @@ func (h *ticketPast) step(e ticket.Entry) (bool, error) {
 		return false, nil
 	}
 	if e.At.After(h.r.until) {
+		if len(h.entries) == 0 {
+			h.due(e.At)
+		}
 		h.entries = nil
+		return false, nil
+	}
+	if len(h.entries) == 0 && !h.due(e.At) {
 		return false, nil
 	}
 	if err := h.replayed.Add(e); err != nil {
@@ -116,6 +124,9 @@ func (h *ticketPast) flush() bool {
 	was, now, entries := h.was, h.now, h.entries
 	h.was = shownTicket(h.replayed.Ticket(), h.hidden)
 	h.now, h.entries = h.was, nil
+	if h.r.timed() && len(entries) > 0 {
+		h.clock.moved(h.copied(was, h.was), entries[0].At)
+	}
 	if i := slices.IndexFunc(entries, func(e ticket.Entry) bool { return byRule(e.Actor) }); i >= 0 {
 		entries = entries[:i]
 	}
@@ -125,9 +136,29 @@ func (h *ticketPast) flush() bool {
 	return h.yield(func() trigger.Past { return h.event(entries, was, now) })
 }
 
+// due yields what the rule waited for until a time; false: nothing more is wanted.
+func (h *ticketPast) due(before time.Time) bool {
+	if !h.r.timed() {
+		return true
+	}
+	now := h.was
+	return h.clock.tell(kindTicket+":"+h.id, before, func(time.Time) trigger.Subject {
+		sub := h.copied(now, now)
+		sub.happened = []string{eventTime}
+		return sub
+	}, h.yield)
+}
+
+// copied is a copy of the ticket as it was before and after something.
+func (h *ticketPast) copied(was, now ticket.Ticket) *triedTicket {
+	return &triedTicket{r: h.r, pulledTicket: &pulledTicket{before: ticket.Facts{Ticket: &was, Fields: h.setup.Fields},
+		now: ticket.Facts{Ticket: &now, Fields: h.setup.Fields}}}
+}
+
 // event is one event with a copy of its ticket.
 func (h *ticketPast) event(entries []ticket.Entry, was, now ticket.Ticket) trigger.Past {
-	p := &pulledTicket{before: ticket.Facts{Ticket: &was, Fields: h.setup.Fields}, now: ticket.Facts{Ticket: &now, Fields: h.setup.Fields}}
+	sub := h.copied(was, now)
+	p := sub.pulledTicket
 	var actor pastActor
 	for _, e := range entries {
 		actor.step(e.Actor)
@@ -138,9 +169,9 @@ func (h *ticketPast) event(entries []ticket.Entry, was, now ticket.Ticket) trigg
 	}
 	p.compare(was, now)
 	kind, happened := p.event()
+	sub.happened = happened
 	ev := trigger.Event{ID: entryID(entries[0].Ticket, entries[0].Seq), Kind: kind, Actor: triggerActor(string(actor)), At: entries[0].At}
-	return trigger.Past{Record: kindTicket + ":" + string(now.ID), Event: ev,
-		Subject: &triedTicket{pulledTicket: p, r: h.r, happened: happened}}
+	return trigger.Past{Record: kindTicket + ":" + string(now.ID), Event: ev, Subject: sub}
 }
 
 // triedTicket is a copy of a ticket that rules change without effect.
@@ -168,11 +199,15 @@ func (t *triedTicket) Before(name string) (condition.Fact, bool) {
 
 // Within implements condition.Hours.
 func (t *triedTicket) Within(calendar string, at time.Time) bool {
-	sched := t.r.s.schedule(calendar, nil)
+	return openAt(t.hoursOf(calendar), at)
+}
+
+// hoursOf implements pastSubject.
+func (t *triedTicket) hoursOf(calendar string) *hours.Schedule {
 	if calendar == ownHours {
-		sched = cmp.Or(t.r.s.deskHours[t.now.Ticket.Desk], t.r.s.workspaceHours)
+		return cmp.Or(t.r.s.deskHours[t.now.Ticket.Desk], t.r.s.workspaceHours)
 	}
-	return openAt(sched, at)
+	return t.r.s.schedule(calendar, nil)
 }
 
 func openAt(s *hours.Schedule, at time.Time) bool { return s == nil || s.At(at).Open }

@@ -170,8 +170,10 @@ func init() {
 // and sends nothing, and reads what the principal may see, which is asked record
 // by record with the rights of that moment. What triggers did in the past is part
 // of the histories and no event. ErrInvalid for a trigger that could not be
-// saved, ErrUnsupported for a timed one, ErrConflict while two trials of the
-// workspace run.
+// saved, ErrConflict while two trials of the workspace run. A timed trigger is
+// tried at the times at which it would have been due; that of a record which
+// changed before Since and not after it may lie in the period, so that all records
+// are looked at.
 func (e *Engine) TryTrigger(ctx context.Context, p Principal, c TryTrigger) (Saved, error) {
 	return command(ctx, e, opTryTrigger, p, c.Key, c, func(u *unit) (Saved, error) {
 		t := c.Trigger
@@ -204,10 +206,6 @@ func (e *Engine) TryTrigger(ctx context.Context, p Principal, c TryTrigger) (Sav
 
 // triable refuses what could not be saved, and what cannot be tried.
 func (u *unit) triable(t trigger.Trigger) error {
-	if t.After != nil {
-		return errs.New(errs.Unsupported,
-			"sangdam: a trigger that waits for a time cannot be tried on the past; try its condition without it")
-	}
 	if raw, err := json.Marshal(t); err != nil || len(raw) > maxTried {
 		return errs.New(errs.Invalid, "sangdam: the trigger is larger than %d bytes; try one with less in it", maxTried)
 	}
@@ -371,8 +369,20 @@ func (e *Engine) pastOf(ctx context.Context, t TriggerTrial, fn func(r *pastRead
 
 // beginTrial finds out which records there are, and divides them.
 func (e *Engine) beginTrial(ctx context.Context, t TriggerTrial) error {
-	ids, cut, err := gather(t.Since, triedRecords, func(after string) (some []touched, next string, err error) {
+	since := t.Since
+	err := e.pastOf(ctx, t, func(r *pastReader) error {
+		if err := (&trialRules{}).read(r, &t); err != nil || !r.timed() {
+			return err
+		}
+		since = time.Time{}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	ids, cut, err := gather(since, triedRecords, func(after string) (some []touched, next string, err error) {
 		err = e.pastOf(ctx, t, func(r *pastReader) (err error) {
+			r.since = since
 			some, next, err = r.subject.touched(r, after)
 			return err
 		})
@@ -463,6 +473,8 @@ func resultOf(t TriggerTrial) trigger.Trial {
 type trialRules struct {
 	version int64
 	run     trigger.DryRun
+	waits   [2]*trigger.Set // see pastReader
+	assumed []string
 }
 
 // read compiles what is compared, where that is not done.
@@ -472,9 +484,17 @@ func (c *trialRules) read(r *pastReader, t *TriggerTrial) error {
 		return err
 	}
 	t.Mixed = t.Mixed || b.Version != t.Book
-	if c.run.Now != nil && c.version == b.Version {
-		return nil
+	if c.run.Now == nil || c.version != b.Version {
+		if err := c.compile(r, t, b.Version); err != nil {
+			return err
+		}
 	}
+	r.waits, r.rule, t.Assumed = c.waits, t.Trigger.ID, c.assumed
+	return nil
+}
+
+// compile makes the sets of the triggers as they are now.
+func (c *trialRules) compile(r *pastReader, t *TriggerTrial, version int64) error {
 	all, err := allTriggers(r.ctx, r.tx, t.Trigger.Subject)
 	if err != nil {
 		return err
@@ -492,21 +512,31 @@ func (c *trialRules) read(r *pastReader, t *TriggerTrial) error {
 	tried := t.Trigger
 	tried.Active = true
 	edited := append(slices.DeleteFunc(slices.Clone(stored), func(o trigger.Trigger) bool { return o.ID == tried.ID }), tried)
-	c.version, c.run = b.Version, trigger.DryRun{Rule: t.Trigger.ID}
+	c.version, c.run, c.waits = version, trigger.DryRun{Rule: t.Trigger.ID}, [2]*trigger.Set{}
 	if c.run.Now, err = trigger.NewSet(schema, t.Trigger.Subject, edited); err != nil {
 		return err
 	}
 	if c.run.Was, err = trigger.NewSet(schema, t.Trigger.Subject, stored); err != nil {
 		return err
 	}
-	asked := askedFields(append(slices.Clone(t.Trigger.When.All), t.Trigger.When.Any...))
-	for _, o := range stored {
-		if o.ID == t.Trigger.ID {
-			asked = append(asked, askedFields(append(slices.Clone(o.When.All), o.When.Any...))...)
+	var asked []string
+	forms := [2]int{len(edited) - 1, slices.IndexFunc(stored, func(o trigger.Trigger) bool { return o.ID == tried.ID })}
+	for i, list := range [2][]trigger.Trigger{edited, stored} {
+		if forms[i] < 0 {
+			continue
+		}
+		rule := list[forms[i]]
+		asked = append(asked, askedFields(append(slices.Clone(rule.When.All), rule.When.Any...))...)
+		if rule.After == nil {
+			continue
+		}
+		asked = append(asked, rule.After.Since)
+		if c.waits[i], err = trigger.NewSet(schema, t.Trigger.Subject, []trigger.Trigger{rule}); err != nil {
+			return err
 		}
 	}
 	slices.Sort(asked)
-	t.Assumed = slices.DeleteFunc(slices.Compact(asked), func(f string) bool { return !r.subject.assumed(r, f) })
+	c.assumed = slices.DeleteFunc(slices.Compact(asked), func(f string) bool { return !r.subject.assumed(r, f) })
 	return nil
 }
 

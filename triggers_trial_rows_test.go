@@ -17,9 +17,11 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/pgtest"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/memory"
+	"github.com/sangdam/sangdam/store/postgres"
 	"github.com/sangdam/sangdam/store/seal"
 	"github.com/sangdam/sangdam/store/sqlite"
 	"github.com/sangdam/sangdam/ticket"
@@ -250,8 +252,61 @@ func TestATrialReadsWhatThereIsOnce(t *testing.T) {
 				few = read
 				t.Logf("%d events: %.2f rows read for each", trial.Result.Events, read)
 				require.Less(t, read, 3.0)
+				waits := rareRule(kind)
+				waits.After = &trigger.After{Since: "updated", For: 2 * time.Minute}
+				before = e.db.Stats().RowsRead
+				waited := triesAll(t, e, waits, "", math.MaxInt)
+				require.LessOrEqual(t, e.db.Stats().RowsRead-before, int64(read*float64(trial.Result.Events)*1.05)+10, "for one that waits")
+				require.Equal(t, records, waited.Result.Events-trial.Result.Events, "each record comes to its time once")
 			}
 		})
+	}
+}
+
+// TestATrialComesToItsTimes: on each store a rule that waits comes between the
+// changes of a record, once for each time that it counts from, and reads no more
+// rows for that.
+func TestATrialComesToItsTimes(t *testing.T) {
+	stores := map[string]func() (*store.DB, error){
+		"memory": func() (*store.DB, error) { return memory.New(memory.Options{}), nil },
+		"sqlite": func() (*store.DB, error) { return sqlite.Open(t.Context(), sqlite.Options{Dir: t.TempDir()}) },
+		"postgres": func() (*store.DB, error) {
+			return postgres.Open(t.Context(), postgres.Options{DSN: pgtest.Start(t)})
+		},
+	}
+	for name, open := range stores {
+		if testing.Short() && name != "memory" {
+			continue
+		}
+		db, err := open()
+		require.NoError(t, err)
+		e := trialDesk(t, db)
+		for _, kind := range []string{kindTicket, kindConversation} {
+			seedPast(t, e, kind, 0, 30)
+			since := map[string]string{kindTicket: "created", kindConversation: "opened"}[kind]
+			rule := trigger.Trigger{ID: "waits", Title: "Waits", Subject: kind,
+				After:   &trigger.After{Since: since, For: 10*time.Minute + 30*time.Second},
+				Actions: []trigger.Action{trigger.Do(ActionTag, TagParams{Add: []string{"late"}})}}
+			once := triesAll(t, e, rule, "", math.MaxInt)
+			require.Equal(t, []any{TrialDone, 30, 30 * (stepsOfARecord + 1), 0},
+				[]any{once.State, once.Result.Now.Records, once.Result.Events, once.LeftOut}, name+kind)
+			at := once.Result.Gained.Samples[0].Event
+			i, err := strconv.Atoi(strings.TrimLeft(once.Result.Gained.Samples[0].Record[len(kind)+2:], "0"))
+			require.NoError(t, err)
+			require.Equal(t, []any{"time", trigger.BySystem, pastTime(i, 0).Add(rule.After.For).UnixMicro()},
+				[]any{at.Kind, at.Actor, at.At.UnixMicro()})
+			rule.When.All = []condition.Clause{{Field: "agent", Op: condition.Is, Value: "nobody"}}
+			require.Zero(t, triesAll(t, e, rule, "", math.MaxInt).Result.Now.Events, "what held then is asked, and not now")
+			rule.When, rule.After.Since, rule.After.For = condition.Condition{}, "updated", time.Minute
+			last := triesAll(t, e, rule, "", math.MaxInt)
+			require.Equal(t, 30, last.Result.Now.Events, "each change moved it, but for the last")
+			rule.After.For = 24 * time.Hour
+			from := TryTrigger{Trigger: rule, Since: pastTime(0, stepsOfARecord).Add(23 * time.Hour)}
+			saved, err := e.TryTrigger(t.Context(), Host("w"), from)
+			require.NoError(t, err)
+			old := triesAll(t, e, rule, saved.ID, math.MaxInt)
+			require.Equal(t, []int{30, 30}, []int{old.Total, old.Result.Now.Events}, "what did not change in the period, but was due")
+		}
 	}
 }
 

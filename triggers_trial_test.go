@@ -110,9 +110,6 @@ func TestTryingATrigger(t *testing.T) {
 		}
 		require.Empty(t, o.room.Notices())
 		require.Empty(t, o.mails.Mails())
-		timed := ticketRule("timed", nil, tag("x"))
-		timed.After = &trigger.After{Since: "created", For: time.Hour}
-		require.ErrorIs(t, errOf(w.eng.TryTrigger(w.ctx, w.host, sangdam.TryTrigger{Trigger: timed})), sangdam.ErrUnsupported)
 		require.ErrorIs(t, errOf(w.eng.TryTrigger(w.ctx, w.host,
 			sangdam.TryTrigger{Trigger: ticketRule("bad", when("nothing", condition.Is, "x"),
 				tag("x"))})), sangdam.ErrInvalid)

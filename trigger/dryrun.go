@@ -14,6 +14,15 @@ type Past struct {
 	Record  string
 	Event   Event
 	Subject Subject
+	// Due is set where the time of the rule has come, with no other event.
+	Due *Due
+}
+
+// Due is a moment at which the rule of a dry run looks at a subject: in the form
+// that is edited, in the stored one, or in both.
+type Due struct {
+	Deadline
+	Now, Was bool
 }
 
 // DryRun is what is compared: a set of triggers with one as it is edited, and
@@ -118,11 +127,11 @@ func one(is bool) int {
 // event asks both sets about one event, each on a copy of its own.
 func (d DryRun) event(copyOf func() Past, into *Trial) (p Past, now, was bool, err error) {
 	p = copyOf()
-	is, err := d.Now.Run(p.Event, p.Subject, Options{})
+	is, err := d.run(p, true, Options{})
 	if err != nil {
 		return p, false, false, err
 	}
-	before, err := d.Was.Run(p.Event, copyOf().Subject, Options{})
+	before, err := d.run(copyOf(), false, Options{})
 	if err != nil {
 		return p, false, false, err
 	}
@@ -141,11 +150,26 @@ func (d DryRun) event(copyOf func() Past, into *Trial) (p Past, now, was bool, e
 		return p, now, was, nil
 	}
 	s := Sample{Record: p.Record, Event: p.Event}
-	if s.Now, err = d.why(d.Now, copyOf()); err == nil {
-		s.Was, err = d.why(d.Was, copyOf())
+	if s.Now, err = d.why(copyOf(), true); err == nil {
+		s.Was, err = d.why(copyOf(), false)
 	}
 	side.Samples = append(side.Samples, s)
 	return p, now, was, err
+}
+
+// run asks one of the sets about an event, or its rule when its time has come.
+func (d DryRun) run(p Past, now bool, opt Options) (Report, error) {
+	s, due := d.Was, p.Due != nil && p.Due.Was
+	if now {
+		s, due = d.Now, p.Due != nil && p.Due.Now
+	}
+	switch {
+	case p.Due == nil:
+		return s.Run(p.Event, p.Subject, opt)
+	case due:
+		return s.RunTimed(p.Due.Deadline, p.Event, p.Subject, opt)
+	}
+	return Report{}, nil
 }
 
 // count adds what the rule did in one event, and says whether it fired.
@@ -179,8 +203,8 @@ func (d DryRun) others(r Report) (out []ID) {
 }
 
 // why asks once more, for the reason of a rule that did not fire too.
-func (d DryRun) why(s *Set, p Past) (why []condition.Reason, err error) {
-	r, err := s.Run(p.Event, p.Subject, Options{Misses: true})
+func (d DryRun) why(p Past, now bool) (why []condition.Reason, err error) {
+	r, err := d.run(p, now, Options{Misses: true})
 	for _, run := range r.Runs {
 		if run.Trigger == d.Rule {
 			why = run.Why[:min(len(run.Why), MaxReasons)]

@@ -27,8 +27,8 @@ func TestTheColumnsOfAViewDecideTheList(t *testing.T) {
 	p.openPage("/ticket-views/new")
 	add := `document.querySelector("[data-rows=column] [data-act=add]").click()`
 	eval[bool](p, `(`+add+`, `+add+`, `+add+`, true)`)
-	eval[bool](p, `((a, v) => { a.forEach((s, i) => { s.value = v[i]; }); return true; })([...document.querySelectorAll("[data-rows=column] select")],
-		["agent", "priority", "title"])`)
+	eval[bool](p, `((a, v) => { a.forEach((s, i) => { s.value = v[i]; }); return true; })(
+		[...document.querySelectorAll("[data-rows=column] select")], ["agent", "priority", "title"])`)
 	p.click(`[data-rows=column] .row-tools:nth-of-type(3) [data-act=up]`)
 	eval[bool](p, `(document.querySelector("[name=name]").value = "Mine own", document.querySelector(".form-end .primary").click(), true)`)
 	table := `[...document.querySelectorAll("table.own-columns tr")].map(r => [...r.children].map(c => c.innerText))`

@@ -43,7 +43,6 @@ type triggerView struct {
 	More      bool
 	Findings  []string
 	CanDelete bool
-	CanTry    bool
 	Periods   []choice
 	Trial     *trialView
 	Trials    []choice // earlier ones
@@ -135,7 +134,7 @@ func (q *request) triggerView(t trigger.Trigger) (triggerView, error) {
 	v := triggerView{Trigger: t, When: q.conditionForm("", t.When, list.Fields, list.Operators), Actions: actions,
 		After: q.afterForm(t.After, list.Fields, list.Calendars), Places: list.Placeholders,
 		Subjects: q.named("triggers.of", is(t.Subject), triggerSubjects...), CanDelete: t.Version > 0 && !t.Active,
-		CanTry: t.After == nil, Periods: q.periods()}
+		Periods: q.periods()}
 	if v.Lists, err = q.fieldLists(list.Fields); err != nil {
 		return v, err
 	}
