@@ -116,9 +116,9 @@ func (r search) Find(_ context.Context, tokens []string, after driver.SearchHit,
 	return f.out[:min(limit, len(f.out))], err
 }
 
-// How tokens are told apart: by where the sampled one of their texts stands,
-// counted from the newest of all. Those that reach so many times less far than
-// the one that reaches farthest are not rare.
+// How tokens are told apart: by where the sampled one of their texts stands, from
+// the newest. Those that reach so many times less far back than the one that
+// reaches farthest are not rare.
 const (
 	sampled    = 32
 	reachLess  = 8
@@ -131,23 +131,15 @@ func (r search) apart(terms []string, below int64) (rare, others []string, err e
 	if len(terms) < 2 || len(terms) > tokensMost {
 		return terms, nil, nil
 	}
-	reach, newest := make([]int64, len(terms)), int64(0)
+	reach := make([]int64, len(terms)) // 0: fewer texts have it
 	for i, t := range terms {
-		n := 0
-		err := r.while(`SELECT rowid FROM search_tokens WHERE search_tokens MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?`,
-			func(w raw.Row) bool {
-				reach[i], newest = w.Int(0), max(newest, w.Int(0))
-				n++
-				return true
-			}, t, below, sampled)
-		if err != nil {
+		if reach[i], _, err = r.number(`SELECT rowid FROM search_tokens WHERE search_tokens MATCH ? AND rowid < ?
+			ORDER BY rowid DESC LIMIT 1 OFFSET ?`, t, below, sampled-1); err != nil {
 			return nil, nil, err
 		}
-		if n < sampled {
-			reach[i] = 0
-		}
 	}
-	near := newest - (newest-slices.Min(reach))/reachLess
+	nearest := slices.Max(reach)
+	near := nearest - (nearest-slices.Min(reach))/reachLess
 	for i, t := range terms {
 		if reach[i] <= near {
 			rare = append(rare, t)
