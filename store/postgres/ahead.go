@@ -294,13 +294,6 @@ func (t *tx) keptConversation(id conversation.ID) *kept {
 	return t.ahead.conversations[key(id)]
 }
 
-func (t *tx) keptAgent(id routing.AgentID) *keptAgent {
-	if t.ahead == nil {
-		return nil
-	}
-	return t.ahead.agents[key(id)]
-}
-
 // glanced are the agents of the ids, ordered, if all of them are kept.
 func (a *ahead) glanced(ids []routing.AgentID) (list []routing.Agent, all bool) {
 	if a == nil || ids == nil {
