@@ -261,8 +261,10 @@ func (u *unit) referTo(m conversation.Message, of ticket.ID, media channel.Media
 	if err != nil {
 		return err
 	}
-	if of != "" && kept.Owner == ownerTicket+string(of) {
-		return nil
+	if of != "" {
+		if ours, err := belongsTo(u.ctx, u.tx, kept, of); err != nil || ours {
+			return err
+		}
 	}
 	if m.ResendOf != "" {
 		before, err := u.tx.Conversations().Message(u.ctx, m.ResendOf)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation/privacy"
@@ -42,8 +43,10 @@ const ownerTicket = "ticket:"
 func (u *unit) referFiles(t ticket.ID, files []string) error {
 	for _, name := range files {
 		kept, err := u.tx.Blobs().Blob(u.ctx, name)
-		if err == nil && kept.Owner != ownerTicket+string(t) {
-			return noUpload()
+		if err == nil {
+			if ours, err := belongsTo(u.ctx, u.tx, kept, t); err != nil || !ours {
+				return cmpErr(err, noUpload())
+			}
 		}
 		media := channel.Media{Blob: name, Type: kept.Type, Size: kept.Size, State: channel.MediaReady}
 		switch {
@@ -61,6 +64,26 @@ func (u *unit) referFiles(t ticket.ID, files []string) error {
 		u.knowFile(media)
 	}
 	return nil
+}
+
+// belongsTo says that a file belongs to a ticket: given to it, or to one that was
+// merged into it.
+func belongsTo(ctx context.Context, tx store.Tx, kept driver.Blob, t ticket.ID) (bool, error) {
+	owner, is := strings.CutPrefix(kept.Owner, ownerTicket)
+	for hops := 0; is && hops <= maxMerged && owner != ""; hops++ {
+		if owner == string(t) {
+			return true, nil
+		}
+		of, err := tickets.Get(ctx, tx, owner)
+		if errors.Is(err, ErrNotFound) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		owner = string(of.MergedInto)
+	}
+	return false, nil
 }
 
 // nameOfFile is the name of a file that a ticket has already.
@@ -99,17 +122,27 @@ func (u *unit) knowFile(m channel.Media) {
 	}
 }
 
-// filesOf are the files that a ticket's fields and these entries name, as they
-// are shown, each once.
-func filesOf(ctx context.Context, tx store.Tx, t ticket.Ticket, entries []ticket.Entry) ([]TicketFile, error) {
-	var names []string
-	for _, code := range slices.Sorted(maps.Keys(t.Fields)) {
-		names = append(names, t.Fields[code].Files...)
-	}
-	for _, e := range entries {
-		if e.From == "" || e.From == t.ID { // else it is a file of the ticket that was merged into this one
-			names = append(names, e.Files...)
+// filesOf are the files that a ticket names in its fields and these entries, and
+// after them those of the tickets that were merged into it, each once, without
+// fields that are hidden from the reader.
+func filesOf(ctx context.Context, tx store.Tx, t ticket.Ticket, entries []ticket.Entry, hidden []string) ([]TicketFile, error) {
+	names := filesNamedBy(shownTicket(t, hidden), entries)
+	for _, l := range t.Links {
+		if l.As != ticket.MergedOf {
+			continue
 		}
+		merged, err := tickets.Get(ctx, tx, string(l.To))
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		said, err := entriesOf(ctx, tx, l.To, max(0, merged.Entries-maxPage), maxPage)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, filesNamedBy(shownTicket(merged.Ticket, hidden), said)...)
 	}
 	if len(names) == 0 {
 		return nil, nil
@@ -131,6 +164,18 @@ func filesOf(ctx context.Context, tx store.Tx, t ticket.Ticket, entries []ticket
 		out = append(out, f)
 	}
 	return out, nil
+}
+
+// filesNamedBy are the names of a ticket's files, in the order of its fields and
+// entries.
+func filesNamedBy(t ticket.Ticket, entries []ticket.Entry) (names []string) {
+	for _, code := range slices.Sorted(maps.Keys(t.Fields)) {
+		names = append(names, t.Fields[code].Files...)
+	}
+	for _, e := range entries {
+		names = append(names, e.Files...)
+	}
+	return names
 }
 
 // CommentFiles says which files a comment on a ticket takes.
@@ -208,17 +253,21 @@ func (u *unit) postTakes(t ticket.Ticket, out *CommentFiles) error {
 	return nil
 }
 
-// TicketFile opens a file that a ticket names, in a comment or a field, for
-// whoever may read the ticket. ErrNotFound where it names none of that name.
+// TicketFile opens a file that a ticket, or one that was merged into it, names in
+// a comment or a field, for whoever may read the ticket. ErrNotFound where it
+// names none of that name.
 func (e *Engine) TicketFile(ctx context.Context, p Principal, id ticket.ID, name string) (*Attachment, error) {
 	media := channel.Media{Blob: name}
 	err := e.readTicket(ctx, p, id, func(ctx context.Context, tx store.Tx, _ Who, _ ticket.Ticket) error {
 		kept, err := tx.Blobs().Blob(ctx, name)
-		if errors.Is(err, ErrNotFound) || err == nil && kept.Owner != ownerTicket+string(id) {
+		if errors.Is(err, ErrNotFound) {
 			return noSuch("attachment")
 		}
 		if err != nil {
 			return err
+		}
+		if ours, err := belongsTo(ctx, tx, kept, id); err != nil || !ours {
+			return cmpErr(err, noSuch("attachment"))
 		}
 		f, err := ticketFiles.Get(ctx, tx, name)
 		if media.Name = privacy.SafeName(f.Name); errors.Is(err, ErrNotFound) {

@@ -167,3 +167,85 @@ func TestFilesOfAnAnswerGoByChat(t *testing.T) {
 		d.replays(opened.Ticket)
 	})
 }
+
+// TestFilesOfAMergedTicket are the target's: read there by whoever may read it,
+// sent again under their names, through every merge since, and of no other ticket.
+func TestFilesOfAMergedTicket(t *testing.T) {
+	var o outside
+	replay(t, everywhere, func(t *testing.T, w *replayWorld) {
+		o.targets(w.world)
+		d := newTicketDesk(t, w)
+		d.settings(sangdam.WorkspaceSettings{Tickets: sangdam.TicketRouting{AnswerBy: "mail"}})
+		d.field(ticket.Field{Code: "proof", Kind: ticket.AgentField, Type: ticket.File, Names: named("Proof")})
+		d.field(ticket.Field{Code: "memo", Kind: ticket.AgentField, Type: ticket.File, Names: named("Memo"), AdminsOnly: true})
+		a1, kim := w.agent("a1"), ticket.Requester{Name: "Kim", Email: "kim@example.com"}
+		first, second := d.open(sangdam.OpenTicket{Requester: kim}), d.open(sangdam.OpenTicket{Requester: kim})
+		into, other := d.open(sangdam.OpenTicket{Requester: kim}), d.open(sangdam.OpenTicket{Requester: kim})
+		up := func(name string) string { return w.upload(w.host, name, "%PDF-1.7 "+name).Media.Blob }
+		list, proof, memo := up("list.pdf"), up("proof.pdf"), up("memo.pdf")
+		require.NoError(t, d.update(w.host, first, sangdam.TicketChange{Fields: map[string]ticket.Value{
+			"proof": {Files: []string{proof}}, "memo": {Files: []string{memo}}}}, &sangdam.TicketComment{Text: "see", Files: []string{list}}))
+		merge := func(from, into ticket.ID) {
+			require.NoError(t, errOf(w.eng.MergeTickets(w.ctx, a1, sangdam.MergeTickets{From: from, Into: into})))
+		}
+		again := func(at ticket.ID) error {
+			return d.update(w.host, at, sangdam.TicketChange{}, &sangdam.TicketComment{Text: "again", Public: true, Files: []string{list}})
+		}
+		require.ErrorIs(t, again(into), sangdam.ErrNotFound, "another ticket's before the merge")
+		merge(first, second)
+		merge(second, into)
+		late := up("late.pdf")
+		require.NoError(t, errOf(w.eng.ReplyTicket(w.ctx, w.host, sangdam.ReplyTicket{Ticket: first, Text: "and this", Files: []string{late}})))
+
+		named := func(p sangdam.Principal, at ticket.ID) (names []string) {
+			detail, err := w.eng.Ticket(w.ctx, p, at)
+			require.NoError(t, err)
+			for _, f := range detail.Files {
+				names = append(names, f.Name)
+				file, err := w.eng.TicketFile(w.ctx, p, at, f.Blob)
+				require.NoError(t, err)
+				require.Equal(t, f.Name, file.Name)
+				require.NoError(t, file.Close())
+			}
+			return names
+		}
+		require.ElementsMatch(t, []string{"late.pdf", "list.pdf", "proof.pdf"}, named(a1, into), "without what is for administrators")
+		require.ElementsMatch(t, []string{"late.pdf", "list.pdf", "proof.pdf", "memo.pdf"}, named(w.host, into))
+		require.ElementsMatch(t, []string{"list.pdf", "proof.pdf"}, named(a1, first), "it keeps its own")
+		require.Empty(t, named(a1, other))
+		for _, no := range []struct {
+			at   ticket.ID
+			file string
+		}{{other, list}, {first, late}} {
+			_, err := w.eng.TicketFile(w.ctx, a1, no.at, no.file)
+			require.ErrorIs(t, err, sangdam.ErrNotFound)
+		}
+		require.NoError(t, again(into))
+		w.settle()
+		require.Len(t, o.mails.Mails(), 1)
+		require.Equal(t, map[string]string{"list.pdf": "%PDF-1.7 list.pdf"}, filesOf(t, o.mails.Mails()[0]), "under its name")
+		require.ErrorIs(t, again(other), sangdam.ErrNotFound)
+		d.replays(into)
+	}, withOutside(&o))
+}
+
+// TestAFileOfAMergedTicketGoesByChat where its target came from one.
+func TestAFileOfAMergedTicketGoesByChat(t *testing.T) {
+	replay(t, everywhere, func(t *testing.T, w *replayWorld) {
+		d := newTicketDesk(t, w)
+		mina := w.line.User("Mina")
+		mina.SendText("my lamp is broken")
+		w.settle()
+		from := d.open(sangdam.OpenTicket{})
+		into := d.open(sangdam.OpenTicket{Conversation: w.conversations()[0].ID})
+		manual := w.upload(w.host, "manual.pdf", "%PDF-1.7 manual").Media.Blob
+		say := func(at ticket.ID, public bool) error {
+			return d.update(w.host, at, sangdam.TicketChange{}, &sangdam.TicketComment{Text: "see", Public: public, Files: []string{manual}})
+		}
+		require.NoError(t, say(from, false))
+		require.NoError(t, errOf(w.eng.MergeTickets(w.ctx, w.host, sangdam.MergeTickets{From: from, Into: into})))
+		require.NoError(t, say(into, true))
+		w.settle()
+		require.Contains(t, strings.Join(mina.Texts(), "\n"), "manual.pdf")
+	})
+}

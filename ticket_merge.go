@@ -53,7 +53,8 @@ func (u *unit) bothTickets(a, b ticket.ID) (*ticket.Draft, *ticket.Draft, error)
 }
 
 // MergeTickets puts a ticket into another one: from then on what is written to
-// it goes there. Its comments stay in its own history.
+// it goes there. Its comments stay in its own history; its files are the target's
+// too, for whoever may read that.
 type MergeTickets struct {
 	Key  Key       `json:"-"`
 	From ticket.ID `json:"from"`

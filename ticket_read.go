@@ -27,7 +27,8 @@ type TicketDetail struct {
 	// AttachmentRef.Ticket. The first is left out while title or text of the ticket
 	// are masked: it would show what stands there.
 	Mails []conversation.Message `json:"mails,omitempty"`
-	// Files are those that its fields and Entries name, with their names.
+	// Files are those that its fields and Entries name, with their names, and those
+	// of the tickets that were merged into it.
 	Files []TicketFile `json:"files,omitempty"`
 	// Item is how it waits for an agent, where it does.
 	Item *routing.Item `json:"item,omitempty"`
@@ -52,7 +53,7 @@ func (e *Engine) Ticket(ctx context.Context, p Principal, id ticket.ID) (TicketD
 		if out.Entries, err = withChatText(ctx, tx, shownEntries(entries, hidden)); err != nil {
 			return err
 		}
-		if out.Files, err = filesOf(ctx, tx, out.Ticket, out.Entries); err != nil {
+		if out.Files, err = filesOf(ctx, tx, t, out.Entries, hidden); err != nil {
 			return err
 		}
 		it, err := tx.Work().Item(ctx, ticketItem(id))

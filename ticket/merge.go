@@ -7,11 +7,11 @@ import (
 )
 
 // Merge puts a ticket into another one: its customer, tags and followers are
-// added, its links move along, and from then on what is written to it goes to
-// the target. The comments of the merged ticket stay in its own history, which
-// the target's page shows as a former part. Merging the same two again is a
-// no-op and reports false. The caller moves the links of the linked tickets with
-// MoveLinks.
+// added, its links move along (of those beyond MaxLinks only the tickets that were
+// merged into it), and from then on what is written to it goes to the target. The
+// comments of the merged ticket stay in its own history, to which the target's
+// link leads. Merging the same two again is a no-op and reports false. The caller
+// moves the links of the linked tickets with MoveLinks.
 func Merge(from, into *Draft) (bool, error) {
 	switch {
 	case from.T.ID == into.T.ID:
@@ -32,7 +32,7 @@ func Merge(from, into *Draft) (bool, error) {
 		}
 	}
 	for _, l := range from.T.Links {
-		if l.To != into.T.ID && len(into.T.Links) < MaxLinks {
+		if l.To != into.T.ID && (len(into.T.Links) < MaxLinks || l.As == MergedOf) { // a former part is never lost
 			into.addLink(l)
 		}
 	}

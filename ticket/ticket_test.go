@@ -444,6 +444,22 @@ func TestTextsOfRemovedLanguagesStay(t *testing.T) {
 	require.Equal(t, []string{"en"}, ticket.Gaps(n, []string{"ko", "en"}))
 }
 
+// A full target loses the least of what is merged into it, but no former part.
+func TestAFullTargetKeepsFormerParts(t *testing.T) {
+	first, _ := fresh(t, "first")
+	second, _ := fresh(t, "second")
+	into, _ := fresh(t, "into")
+	for i := range ticket.MaxLinks {
+		into.Links = append(into.Links, ticket.Link{To: ticket.ID(fmt.Sprint("other", i)), As: ticket.Related})
+	}
+	second.Links = []ticket.Link{{To: first.ID, As: ticket.MergedOf}, {To: "elsewhere", As: ticket.Related}}
+	d := edit(t, into, "agent:x", 1)
+	merged, err := ticket.Merge(edit(t, second, "agent:x", 1), d)
+	require.NoError(t, err)
+	require.True(t, merged)
+	require.Equal(t, []ticket.Link{{To: first.ID, As: ticket.MergedOf}, {To: second.ID, As: ticket.MergedOf}}, d.T.Links[ticket.MaxLinks:])
+}
+
 func TestMergeAndSplit(t *testing.T) {
 	a, ha := fresh(t, "a")
 	b, hb := fresh(t, "b")
