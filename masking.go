@@ -240,6 +240,11 @@ func (u *unit) hideStored(d *conversation.Draft, m conversation.Message, spans [
 	if err := u.keepOriginals(owner, originals); err != nil {
 		return err
 	}
+	return u.forgetHidden(d, m, originals, by)
+}
+
+// forgetHidden takes what a message says no longer away wherever else it stands.
+func (u *unit) forgetHidden(d *conversation.Draft, m conversation.Message, originals map[string]string, by string) error {
 	if err := u.forgetSources(m); err != nil {
 		return err
 	}
@@ -352,7 +357,8 @@ type Masked struct {
 // in lists, history, search, exports, transcripts, triggers, web hooks and bots,
 // and in what the customer's own page shows; what left the house before cannot
 // be called back. Tickets that were made from the conversation are masked where
-// they hold the same words, of four characters or more. ErrStale for a message
+// they hold the same words, of four characters or more; so is the subject of the
+// mail itself, for good: Unmask shows the text alone. ErrStale for a message
 // that changed since Version, ErrInvalid for ranges outside of the text or in
 // the middle of a character, ErrUnsupported while the security service is off.
 func (e *Engine) MaskMessage(ctx context.Context, p Principal, c MaskMessage) (Masked, error) {

@@ -36,7 +36,12 @@ type MaskTicket struct {
 var opMaskTicket = register(&Operation{Name: "ticket.mask", Method: "MaskTicket", Actions: []Action{ActMask}, Keyed: true, Versioned: true})
 
 // MaskTicket carries the command out. The history tells of the masked text too,
-// as if nothing else had ever been written. Errors are those of MaskMessage.
+// as if nothing else had ever been written. The ticket's conversation, and by it
+// other tickets of that, are masked where they hold the same words, of four
+// characters or more, among the newest 200 messages and the 200 before the ticket
+// was made: by masks of their own, so that Unmask shows each place by itself.
+// Where the principal may not mask there the ticket is masked alone, and Warnings
+// say so. Errors are those of MaskMessage.
 func (e *Engine) MaskTicket(ctx context.Context, p Principal, c MaskTicket) (TicketState, error) {
 	return command(ctx, e, opMaskTicket, p, c.Key, c, func(u *unit) (TicketState, error) {
 		w, err := u.maskableTicket(c.Ticket, ActMask)
@@ -55,10 +60,17 @@ func (e *Engine) MaskTicket(ctx context.Context, p Principal, c MaskTicket) (Tic
 			return TicketState{}, err
 		}
 		u.detail("part", string(c.Part))
-		if err := u.hidePart(w, text, c.Spans, u.actor()); err != nil {
+		originals, err := u.hidePart(w, text, c.Spans, u.actor())
+		if err != nil {
 			return TicketState{}, err
 		}
-		return u.ticketStateOf(w)
+		warnings, err := u.hideInChat(w.now, originals)
+		if err != nil {
+			return TicketState{}, err
+		}
+		state, err := u.ticketStateOf(w)
+		state.Warnings = warnings
+		return state, err
 	})
 }
 
@@ -111,15 +123,15 @@ func (u *unit) ticketMasks(at MaskedPlace, a Action) ([]privacy.MaskedSpan, erro
 	return text.masks, err
 }
 
-// hidePart masks ranges of a stored text of a ticket.
-func (u *unit) hidePart(w *ticketWork, at ticketPart, spans []privacy.Span, by string) error {
+// hidePart masks ranges of a stored text of a ticket and returns what the new
+// masks hide, by their ids.
+func (u *unit) hidePart(w *ticketWork, at ticketPart, spans []privacy.Span, by string) (originals map[string]string, err error) {
 	owner := ticketOwner(w.now)
 	findings := privacy.Detect(at.text, append(privacy.Types(), privacy.Email, privacy.IP)...)
 	d, err := u.draftTicket(w.now.ID, ticket.EditText)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var originals map[string]string
 	if at.entry != nil {
 		var e ticket.Entry
 		if e, originals = at.entry.Hide(spans, u.newMask(owner, by, findings)); len(originals) > 0 {
@@ -130,15 +142,15 @@ func (u *unit) hidePart(w *ticketWork, at ticketPart, spans []privacy.Span, by s
 		err = u.rewriteInquiry(w, d, at, originals)
 	}
 	if err != nil || len(originals) == 0 {
-		return err
+		return nil, err
 	}
 	if err := u.keepOriginals(owner, originals); err != nil {
-		return err
+		return nil, err
 	}
 	if err := u.concealCopies(kindTicket+":"+string(w.now.ID), originals); err != nil {
-		return err
+		return nil, err
 	}
-	return u.scrubSoon()
+	return originals, u.scrubSoon()
 }
 
 // rewriteInquiry makes the history, the search index and the unit forget how a
@@ -294,7 +306,7 @@ func (u *unit) hideInTickets(c conversation.ID, originals map[string]string, by 
 				return err
 			}
 			if spans := privacy.Occurrences(at.text, originals); len(spans) > 0 {
-				if err := u.hidePart(w, at, spans, by); err != nil {
+				if _, err := u.hidePart(w, at, spans, by); err != nil {
 					return err
 				}
 			}

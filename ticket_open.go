@@ -49,6 +49,8 @@ type TicketState struct {
 	// Version to give back with the next change. Triggers and routing that act
 	// in the same moment leave it as it is; what acts later raises it.
 	Version int64 `json:"version"`
+	// Warnings say what the command left open; see MaskTicket.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 func (u *unit) ticketState(d *ticket.Draft) TicketState {

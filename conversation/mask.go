@@ -7,13 +7,28 @@ import (
 
 // Hide masks ranges of a message's text (bytes) and returns what they hide, by
 // the ids that mask gives. Emoji and mentions stay marked where they are; those
-// in a hidden part are no longer.
+// in a hidden part are no longer. The subject of a mail says the words no longer
+// either, and what it said is not kept.
 func Hide(m Message, spans []privacy.Span, mask func(privacy.Span) privacy.MaskedSpan) (Message, map[string]string) {
 	h := privacy.Hide(m.Content.Text, m.Masks, spans, mask)
 	if len(h.Originals) == 0 {
 		return m, nil
 	}
-	return rewritten(m, h), h.Originals
+	m, _ = withoutInSubject(rewritten(m, h), h.Originals)
+	return m, h.Originals
+}
+
+// withoutInSubject is a mail whose subject does not say the words, and whether it
+// did.
+func withoutInSubject(m Message, originals map[string]string) (Message, bool) {
+	if m.Content.Letter == nil {
+		return m, false
+	}
+	safe := *m.Content.Letter
+	safe.Subject = privacy.Conceal(safe.Subject, originals)
+	did := safe.Subject != m.Content.Letter.Subject
+	m.Content.Letter = &safe
+	return m, did
 }
 
 // rewritten is the message with another text.
@@ -46,6 +61,17 @@ func (d *Draft) Mask(m Message, spans []privacy.Span, actor string, mask func(pr
 	d.event(Event{Kind: EvMask, Message: m.ID, Actor: actor}, m.Direction != Internal)
 	d.put(hidden)
 	return hidden, originals
+}
+
+// MaskSubject takes words that were masked elsewhere out of the subject of a
+// stored mail, whose text does not say them; it reports whether they stood there.
+func (d *Draft) MaskSubject(m Message, originals map[string]string, actor string) (Message, bool) {
+	hidden, did := withoutInSubject(m, originals)
+	if did {
+		d.event(Event{Kind: EvMask, Message: m.ID, Actor: actor}, m.Direction != Internal)
+		d.put(hidden)
+	}
+	return hidden, did
 }
 
 // Unmask shows what a mask hides again; it reports whether the message has that

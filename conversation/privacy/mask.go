@@ -122,6 +122,17 @@ func Occurrences(text string, originals map[string]string) (spans []Span) {
 	return spans
 }
 
+// Unsearched says that some of the originals are too short to be looked for
+// elsewhere.
+func Unsearched(originals map[string]string) bool {
+	for _, o := range originals {
+		if utf8.RuneCountInString(o) < fewestConcealed {
+			return true
+		}
+	}
+	return false
+}
+
 // fewestConcealed is how long what is looked for elsewhere must be.
 const fewestConcealed = 4
 

@@ -202,8 +202,9 @@ type ticketView struct {
 	Merged     string // address of the ticket that took it in
 	Following  bool
 	Trouble    *trouble
-	Comment    string // typed and not saved
-	Public     bool   // likewise
+	Warnings   []string // of a mask that did not reach everything
+	Comment    string   // typed and not saved
+	Public     bool     // likewise
 	Attach     attachView
 	Requester  ticket.Requester
 	Created    string
@@ -258,6 +259,7 @@ func (q *request) showTicket(comment string, wrong error) error {
 		Body: q.marked(t.Body, t.Masks[ticket.BodyPart], found[ticket.BodyPart]), BodyFound: q.proposed(found[ticket.BodyPart]),
 		Masking: maskingView{On: q.masks.Mask, Reveal: q.masks.Reveal}, Version: t.Version, Earlier: detail.Earlier,
 		Tags:      strings.Join(t.Tags, ", "),
+		Warnings:  q.leftWord().Warnings,
 		Requester: t.Requester, Created: q.full(t.CreatedAt), Comment: comment, Public: q.checked("public"),
 		Following: slices.Contains(t.Followers, routing.AgentID(q.p.ID)),
 		Closed:    t.State == ticket.Complete || t.State == ticket.HandedOver}
