@@ -80,12 +80,14 @@ func TestAMaskOfATicketReachesItsChat(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, found)
 
-		place := sangdam.MaskedPlace{Ticket: id, Part: ticket.BodyPart, Mask: got.Ticket.Masks[ticket.BodyPart][0].ID}
-		require.NoError(t, errOf(w.eng.Unmask(w.ctx, a1, sangdam.Unmask{Place: place, Version: got.Ticket.Version, Reason: "x", Confirm: true})))
+		unmask := func(at sangdam.MaskedPlace, version int64) error {
+			return errOf(w.eng.Unmask(w.ctx, a1, sangdam.Unmask{Place: at, Version: version, Reason: "x", Confirm: true}))
+		}
+		hides := got.Ticket.Masks[ticket.BodyPart][0].ID
+		require.NoError(t, unmask(sangdam.MaskedPlace{Ticket: id, Part: ticket.BodyPart, Mask: hides}, got.Ticket.Version))
 		require.Equal(t, "집은 "+home+" 입니다", read(id).Ticket.Body)
 		require.NotContains(t, stringOf(t, w.only()), "강남구", "the chat's masks are its own")
-		place = sangdam.MaskedPlace{Message: m.ID, Mask: m.Masks[0].ID}
-		require.NoError(t, errOf(w.eng.Unmask(w.ctx, a1, sangdam.Unmask{Place: place, Version: m.Version, Reason: "x", Confirm: true})))
+		require.NoError(t, unmask(sangdam.MaskedPlace{Message: m.ID, Mask: m.Masks[0].ID}, m.Version))
 		require.Equal(t, "저는 "+home+" 살아요, "+card, w.world.message(m).Content.Text)
 
 		short, err := w.maskPart(a1, other, ticket.TitlePart, "oth")

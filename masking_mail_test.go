@@ -47,6 +47,7 @@ func TestAMaskTakesTheHTMLOfAMail(t *testing.T) {
 		require.Equal(t, channel.MediaReady, files(w)[0].State)
 		require.NoError(t, w.maskNow(w.host, phone))
 		gone(w)
+		require.Equal(t, "Call *************", w.only().Messages[0].Content.Letter.Subject)
 	})
 	inMail(t, emailtest.Options{}, func(w *mailWorld) {
 		w.finding(sangdam.MaskingPolicy{Found: sangdam.FoundMasked})

@@ -183,8 +183,9 @@ func TestFilesOfAMergedTicket(t *testing.T) {
 		into, other := d.open(sangdam.OpenTicket{Requester: kim}), d.open(sangdam.OpenTicket{Requester: kim})
 		up := func(name string) string { return w.upload(w.host, name, "%PDF-1.7 "+name).Media.Blob }
 		list, proof, memo := up("list.pdf"), up("proof.pdf"), up("memo.pdf")
-		require.NoError(t, d.update(w.host, first, sangdam.TicketChange{Fields: map[string]ticket.Value{
-			"proof": {Files: []string{proof}}, "memo": {Files: []string{memo}}}}, &sangdam.TicketComment{Text: "see", Files: []string{list}}))
+		fields := map[string]ticket.Value{"proof": {Files: []string{proof}}, "memo": {Files: []string{memo}}}
+		require.NoError(t, d.update(w.host, first, sangdam.TicketChange{Fields: fields},
+			&sangdam.TicketComment{Text: "see", Files: []string{list}}))
 		merge := func(from, into ticket.ID) {
 			require.NoError(t, errOf(w.eng.MergeTickets(w.ctx, a1, sangdam.MergeTickets{From: from, Into: into})))
 		}
@@ -195,7 +196,8 @@ func TestFilesOfAMergedTicket(t *testing.T) {
 		merge(first, second)
 		merge(second, into)
 		late := up("late.pdf")
-		require.NoError(t, errOf(w.eng.ReplyTicket(w.ctx, w.host, sangdam.ReplyTicket{Ticket: first, Text: "and this", Files: []string{late}})))
+		require.NoError(t, errOf(w.eng.ReplyTicket(w.ctx, w.host,
+			sangdam.ReplyTicket{Ticket: first, Text: "and this", Files: []string{late}})))
 
 		named := func(p sangdam.Principal, at ticket.ID) (names []string) {
 			detail, err := w.eng.Ticket(w.ctx, p, at)
@@ -240,7 +242,8 @@ func TestAFileOfAMergedTicketGoesByChat(t *testing.T) {
 		into := d.open(sangdam.OpenTicket{Conversation: w.conversations()[0].ID})
 		manual := w.upload(w.host, "manual.pdf", "%PDF-1.7 manual").Media.Blob
 		say := func(at ticket.ID, public bool) error {
-			return d.update(w.host, at, sangdam.TicketChange{}, &sangdam.TicketComment{Text: "see", Public: public, Files: []string{manual}})
+			return d.update(w.host, at, sangdam.TicketChange{},
+				&sangdam.TicketComment{Text: "see", Public: public, Files: []string{manual}})
 		}
 		require.NoError(t, say(from, false))
 		require.NoError(t, errOf(w.eng.MergeTickets(w.ctx, w.host, sangdam.MergeTickets{From: from, Into: into})))
