@@ -143,3 +143,25 @@ func TestMaskingHasNoButtonWithoutItsSwitchOrRight(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, after.Ticket.Body, card)
 }
+
+// What a mask of a ticket did not reach is said on its page.
+func TestAMaskedTicketSaysWhatItsMaskDidNotReach(t *testing.T) {
+	w := newWorld(t)
+	w.online("ara")
+	w.line.User("Mina").SendText("I am Kim")
+	id := w.owned("Mina", "ara")
+	made, err := w.eng.OpenTicket(t.Context(), w.host, sangdam.OpenTicket{Conversation: id, Title: "T", Body: "she is Kim"})
+	require.NoError(t, err)
+	at := "/tickets/" + string(made.Ticket)
+	admin := w.client("admin")
+	require.NotContains(t, bodyOf(t, admin.do(http.MethodGet, at, "")), "too short")
+	form := url.Values{"span": {"7-10"}, "version": {"1"}, "part": {"body"}, "key": {"k1"}}.Encode()
+	done := admin.do(http.MethodPost, at+"/mask", form)
+	require.Equal(t, http.StatusSeeOther, done.StatusCode)
+	for _, c := range done.Cookies() {
+		admin.header["Cookie"] = []string{c.Name + "=" + c.Value}
+	}
+	body := bodyOf(t, admin.do(http.MethodGet, at, ""))
+	require.Contains(t, body, "too short to be looked for in conversation "+string(id))
+	require.NotContains(t, body, "she is Kim")
+}
