@@ -17,7 +17,7 @@ import (
 var notPages = []string{"/{$}", "/alive", "/events", "/bar", "/canned", "/notice", "/files/{id}/{n}", "/tickets/{id}/files/{file}",
 	"/tickets/export", "/history/export", "/history/backups", "/history/backups/{id}", "/conversations/{id}/earlier", "/setup/heard",
 	"/setup/accounts/{id}/check", "/setup/accounts/{id}/qr", "/setup/accounts/{id}/first", "/setup/accounts/{id}/preview",
-	"/triggers/{id}/trials/{trial}"}
+	"/triggers/{id}/trials/{trial}", "/setup/tickets/categories"}
 
 // pagePaths are addresses of every page there is, made of the routes.
 func pagePaths(w *world, conversation, ticket string) (out []string) {

@@ -124,6 +124,7 @@ func listRoutes() []route {
 		{get, "/setup/layouts/{id}", sangdam.ActConfigure, ofWorkspace, (*request).layout},
 		{post, "/setup/layouts/{id}", sangdam.ActConfigure, ofWorkspace, (*request).saveLayout},
 		{post, "/setup/layouts/preview", sangdam.ActConfigure, ofWorkspace, (*request).previewLayout},
+		{get, "/setup/tickets/categories", sangdam.ActConfigure, ofWorkspace, (*request).exportCategories},
 		{post, "/setup/tickets/{what}", sangdam.ActConfigure, ofWorkspace, (*request).saveTicketPart},
 	}
 }
@@ -170,6 +171,8 @@ func triggerRoutes() []route {
 		{get, "/triggers/{id}", sangdam.ActConfigure, ofWorkspace, (*request).trigger},
 		{post, "/triggers/{id}", sangdam.ActConfigure, ofWorkspace, (*request).saveTrigger},
 		{post, "/triggers/{id}/switch", sangdam.ActConfigure, ofWorkspace, (*request).switchTrigger},
+		{post, "/triggers/{id}/move", sangdam.ActConfigure, ofWorkspace, (*request).moveTrigger},
+		{post, "/triggers/{id}/trace", sangdam.ActConfigure, ofWorkspace, (*request).traceTriggers},
 		{get, "/triggers/{id}/trials/{trial}", sangdam.ActConfigure, ofWorkspace, (*request).trial},
 		{post, "/triggers/{id}/trials/{trial}/stop", sangdam.ActConfigure, ofWorkspace, (*request).stopTrial},
 

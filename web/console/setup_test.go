@@ -296,7 +296,7 @@ func TestATriggerInTheBrowser(t *testing.T) {
 	p.shows("#live", "Done")
 	p.openPage("/triggers?subject=ticket")
 	p.shows("table", "Urgent ones first")
-	p.click("table button")
+	p.click(`table form[action$="/switch"] button`)
 	p.shows("table .state", "On")
 }
 
@@ -361,6 +361,88 @@ func TestTheSetUpOfTicketsIsChanged(t *testing.T) {
 	require.Contains(t, page("/setup/levels/"+l.ID), `value="60"`)
 	require.Equal(t, http.StatusSeeOther, post("levels/"+l.ID, url.Values{"delete": {"1"}, "version": {"1"}}))
 	require.Empty(t, set().Levels)
+}
+
+// Prepared answers and banned words are made, changed and taken away on the page
+// of tickets; one that somebody else changed meanwhile is not overwritten.
+func TestPreparedAnswersAndBannedWordsAreChanged(t *testing.T) {
+	w := newWorld(t)
+	post := func(what string, form url.Values) int {
+		return w.client("admin").do(http.MethodPost, "/setup/tickets/"+what, form.Encode()).StatusCode
+	}
+	saved, err := w.eng.SaveCategory(t.Context(), w.host, sangdam.SaveCategory{Tree: ticket.Resolution,
+		Category: ticket.Category{Names: map[string]string{"en": "Delivered"}}})
+	require.NoError(t, err)
+	templates := func() []sangdam.OfferedTemplate {
+		all, err := w.eng.Templates(t.Context(), w.host, sangdam.TemplateFilter{})
+		require.NoError(t, err)
+		return all
+	}
+	require.Equal(t, http.StatusSeeOther, post("template", url.Values{"title": {"Delivery"}, "code": {"deli"}, "body": {"Two days."}}))
+	form := url.Values{"id": {templates()[0].ID}, "version": {"1"}, "title": {"Delivery"}, "code": {"deli"}, "body": {"Three days."},
+		"resolution": {saved.ID}}
+	require.Equal(t, http.StatusSeeOther, post("template", form))
+	require.Equal(t, "Three days.", templates()[0].Body)
+	require.Equal(t, []ticket.CategoryID{ticket.CategoryID(saved.ID)}, templates()[0].Resolutions)
+	require.Equal(t, http.StatusConflict, post("template", form), "somebody was faster")
+	form.Set("version", "2")
+	form.Set("delete", "1")
+	require.Equal(t, http.StatusSeeOther, post("template", form))
+	require.Empty(t, templates())
+
+	words := func() []ticket.BannedWord {
+		set, err := w.eng.TicketSetup(t.Context(), w.host)
+		require.NoError(t, err)
+		return set.Banned
+	}
+	require.Equal(t, http.StatusSeeOther, post("word", url.Values{"word": {"cheap"}}))
+	form = url.Values{"id": {words()[0].ID}, "version": {"1"}, "word": {"cheap"}, "instead": {"good value"}}
+	require.Equal(t, http.StatusSeeOther, post("word", form))
+	require.Equal(t, "good value", words()[0].Instead)
+	require.Equal(t, http.StatusConflict, post("word", form), "somebody was faster")
+	form.Set("version", "2")
+	form.Set("delete", "1")
+	require.Equal(t, http.StatusSeeOther, post("word", form))
+	require.Empty(t, words())
+}
+
+// A tree of categories goes out as a table from the page on which it is written,
+// and a category that is changed there stays below its parent.
+func TestATreeOfCategoriesIsDownloaded(t *testing.T) {
+	w := newWorld(t)
+	admin := w.client("admin")
+	post := func(form url.Values) {
+		set, err := w.eng.TicketSetup(t.Context(), w.host)
+		require.NoError(t, err)
+		form.Set("tree", "intake")
+		form.Set("version", strconv.FormatInt(set.Trees[ticket.Intake].Version, 10))
+		require.Equal(t, http.StatusSeeOther, admin.do(http.MethodPost, "/setup/tickets/category", form.Encode()).StatusCode)
+	}
+	tree := func() []ticket.Category {
+		set, err := w.eng.TicketSetup(t.Context(), w.host)
+		require.NoError(t, err)
+		return set.Trees[ticket.Intake].Walk()
+	}
+	const address = "/setup/tickets/categories?tree=intake"
+	require.NotContains(t, bodyOf(t, admin.do(http.MethodGet, "/setup/tickets", "")), address, "there is nothing to download")
+	post(url.Values{"name.en": {"Delivery"}, "name.ko": {"배송"}})
+	top := tree()[0]
+	post(url.Values{"name.en": {"Late"}, "parent": {string(top.ID)}})
+	below := tree()[1]
+	post(url.Values{"id": {string(below.ID)}, "name.en": {"=Lost"}, "name.ko": {"분실"}})
+	require.Equal(t, top.ID, tree()[1].Parent)
+
+	require.Contains(t, bodyOf(t, admin.do(http.MethodGet, "/setup/tickets", "")), address)
+	resp := admin.do(http.MethodGet, address+"&as=csv", "")
+	require.Contains(t, resp.Header.Get("Content-Disposition"), "categories-intake-")
+	table := bodyOf(t, resp)
+	require.Contains(t, table, "배송")
+	require.Contains(t, table, "분실")
+	require.Contains(t, table, "'=Lost", "nothing becomes a formula")
+	require.True(t, strings.HasPrefix(bodyOf(t, admin.do(http.MethodGet, address+"&as=xlsx", "")), "PK"))
+	for path, want := range map[string]int{"?tree=none&as=csv": http.StatusNotFound, "?tree=intake&as=exe": http.StatusBadRequest} {
+		require.Equal(t, want, admin.do(http.MethodGet, "/setup/tickets/categories"+path, "").StatusCode, path)
+	}
 }
 
 // A mail's layout is refused without a place for its text, shown as a customer

@@ -11,6 +11,7 @@ import (
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/ticket"
+	"github.com/sangdam/sangdam/web/export"
 )
 
 // ticketSetupView is what tickets are made with: categories, fields, groups,
@@ -191,6 +192,20 @@ func (q *request) setupParts(set sangdam.TicketSetup, v *ticketSetupView) error 
 		v.Templates = append(v.Templates, r)
 	}
 	return nil
+}
+
+// exportCategories writes a tree of categories as a table, in all its languages.
+func (q *request) exportCategories() error {
+	set, err := q.engine.TicketSetup(q.r.Context(), q.p)
+	if err != nil {
+		return err
+	}
+	tree, ok := set.Trees[ticket.TreeKind(q.r.FormValue("tree"))]
+	if !ok {
+		return errNoPage
+	}
+	t, rows := export.Categories(tree, q.spoken(set.Settings), q.zone)
+	return q.table("categories-"+string(tree.Kind), t, rows)
 }
 
 // saveTicketPart adds or takes away one thing of the set-up of tickets.

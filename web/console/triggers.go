@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/trigger"
@@ -13,11 +15,19 @@ import (
 // triggerSubjects are the kinds of record that the page has triggers for.
 var triggerSubjects = []string{"ticket", "conversation"}
 
+const (
+	// runsShown are the entries of the run log on one page.
+	runsShown = 50
+	// tracedFor is for how long the run log keeps misses when somebody asks for it.
+	tracedFor = 10 * time.Minute
+)
+
 // triggersView is the list of triggers of one kind of record.
 type triggersView struct {
 	Subjects []tab
 	Subject  string
 	Rows     []triggerRow
+	Version  int64 // of the list
 	Findings []string
 }
 
@@ -26,6 +36,7 @@ type triggerRow struct {
 	Version           int64
 	Active            bool
 	Timed             bool
+	First, Last       bool
 	Actions           string
 }
 
@@ -40,7 +51,9 @@ type triggerView struct {
 	Fields    []triggerField
 	Places    []string
 	Runs      []runView
-	More      bool
+	More      string // the page of earlier runs
+	Traced    string // until when the run log keeps misses too
+	Trace     int    // for how many minutes it would
 	Findings  []string
 	CanDelete bool
 	Periods   []choice
@@ -74,18 +87,18 @@ func (q *request) triggers() error {
 	if err != nil {
 		return err
 	}
-	v := triggersView{Subject: subject}
+	v := triggersView{Subject: subject, Version: list.Version}
 	for _, s := range triggerSubjects {
 		v.Subjects = append(v.Subjects,
 			tab{Key: q.lang.t("triggers.of." + s), URL: q.o.Prefix + "/triggers?subject=" + s, Current: s == subject})
 	}
-	for _, t := range list.Triggers {
+	for i, t := range list.Triggers {
 		var kinds []string
 		for _, a := range t.Actions {
 			kinds = append(kinds, a.Kind)
 		}
 		v.Rows = append(v.Rows, triggerRow{ID: string(t.ID), Title: t.Title, Broken: t.Broken, Version: t.Version, Active: t.Active,
-			Timed: t.After != nil, Actions: strings.Join(kinds, ", ")})
+			Timed: t.After != nil, First: i == 0, Last: i == len(list.Triggers)-1, Actions: strings.Join(kinds, ", ")})
 	}
 	for _, f := range list.Findings {
 		v.Findings = append(v.Findings, f.Text)
@@ -156,11 +169,16 @@ func (q *request) triggerView(t trigger.Trigger) (triggerView, error) {
 	if v.Trials, err = q.pastTrials(t.ID); err != nil {
 		return v, err
 	}
-	runs, err := q.engine.TriggerRuns(q.r.Context(), q.p, sangdam.TriggerRunFilter{Trigger: t.ID}, "", 50)
+	runs, err := q.engine.TriggerRuns(q.r.Context(), q.p, sangdam.TriggerRunFilter{Trigger: t.ID}, q.r.FormValue("runs"), runsShown)
 	if err != nil {
 		return v, err
 	}
-	v.More = runs.Next != ""
+	if runs.Next != "" {
+		v.More = "/triggers/" + escaped(string(t.ID)) + "?runs=" + escaped(runs.Next) + "#runs"
+	}
+	if v.Trace = int(tracedFor.Minutes()); list.TraceUntil.After(q.now) {
+		v.Traced = q.clock(list.TraceUntil)
+	}
 	for _, r := range runs.Runs {
 		v.Runs = append(v.Runs, q.runView(r))
 	}
@@ -279,4 +297,44 @@ func (q *request) switchTrigger() error {
 		return err
 	}
 	return q.done("/triggers?subject=" + escaped(q.subjectOf()))
+}
+
+// moveTrigger puts one before or behind its neighbour: they run in the order of
+// the list. Who looks at an older list is told, since the neighbour may be another.
+func (q *request) moveTrigger() error {
+	subject := q.subjectOf()
+	list, err := q.engine.Triggers(q.r.Context(), q.p, subject)
+	if err != nil {
+		return err
+	}
+	var order []trigger.ID
+	for _, t := range list.Triggers {
+		order = append(order, t.ID)
+	}
+	id := trigger.ID(q.r.PathValue("id"))
+	at := slices.Index(order, id)
+	to := map[string]int{"up": at - 1, "down": at + 1}
+	with, known := to[q.value("to")]
+	if at < 0 || !known || with < 0 || with >= len(order) {
+		return errNoPage
+	}
+	order[at], order[with] = order[with], order[at]
+	c := sangdam.OrderTriggers{Key: q.key(), Subject: subject, Order: order, Version: q.number("version")}
+	if _, err := q.engine.OrderTriggers(q.r.Context(), q.p, c); err != nil {
+		return err
+	}
+	return q.done("/triggers?subject=" + escaped(subject) + "#t-" + escaped(string(id)))
+}
+
+// traceTriggers has the run log keep for a while also why triggers do not apply,
+// or ends that.
+func (q *request) traceTriggers() error {
+	c := sangdam.TraceTriggers{Key: q.key()}
+	if q.checked("on") {
+		c.For = tracedFor
+	}
+	if err := q.engine.TraceTriggers(q.r.Context(), q.p, c); err != nil {
+		return err
+	}
+	return q.done("/triggers/" + escaped(q.r.PathValue("id")) + "#runs")
 }
