@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -34,6 +35,9 @@ func loadAssets(prefix, brand string) (*assets, error) {
 		if err != nil {
 			return nil, err
 		}
+		if path.Ext(f.Name()) == ".js" {
+			body = lean(body)
+		}
 		a.add(f.Name(), body)
 	}
 	css, err := brandCSS(brand)
@@ -42,6 +46,18 @@ func loadAssets(prefix, brand string) (*assets, error) {
 	}
 	a.add("brand.css", css)
 	return a, nil
+}
+
+// lean is a script as it is served: without the lines that only explain it to its
+// readers here, and without indentation. No text of a script spans lines.
+func lean(script []byte) []byte {
+	var out []byte
+	for line := range bytes.Lines(script) {
+		if line = bytes.TrimLeft(line, " "); !bytes.HasPrefix(line, []byte("//")) {
+			out = append(out, line...)
+		}
+	}
+	return out
 }
 
 func (a *assets) add(name string, body []byte) {

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -108,15 +109,24 @@ func TestOnlyPlainAddressesAreLinks(t *testing.T) {
 	}
 }
 
-// All scripts together are small.
+// All scripts together are small, as a browser loads them.
 func TestScriptsAreSmall(t *testing.T) {
+	w := newWorld(t)
+	page := bodyOf(t, w.client("ara").do(http.MethodGet, "/conversations", ""))
+	scripts := regexp.MustCompile(`src="/desk(/assets/[^"]+\.js)"`).FindAllStringSubmatch(page, -1)
 	files, err := filepath.Glob("assets/*.js")
 	require.NoError(t, err)
-	var sum int64
-	for _, f := range files {
-		info, err := os.Stat(f)
-		require.NoError(t, err)
-		sum += info.Size()
+	require.Len(t, scripts, len(files), "the page loads every script there is")
+	sum := 0
+	for _, s := range scripts {
+		sum += len(bodyOf(t, w.client("").do(http.MethodGet, s[1], "")))
 	}
-	require.LessOrEqual(t, sum, int64(80_000))
+	require.LessOrEqual(t, sum, 80_000)
+	for _, f := range files {
+		raw, err := os.ReadFile(f)
+		require.NoError(t, err)
+		for line := range strings.Lines(string(raw)) {
+			require.True(t, strings.Contains(f, "htmx") || strings.Count(line, "`")%2 == 0, "%s: a text spans lines: %s", f, line)
+		}
+	}
 }
