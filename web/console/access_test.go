@@ -79,6 +79,7 @@ func tries(id conversation.ID, message, contact, offer, ticket, asked string) ma
 		"POST /tickets/{id}/reveal": {path: "/tickets/" + ticket + "/reveal", form: "mask=x&part=title&reason=why"},
 		"POST /tickets/{id}/unmask": {path: "/tickets/" + ticket + "/unmask",
 			form: "mask=x&part=title&reason=why&confirm=1&version=1"},
+		"POST /tickets/{id}/fields/{code}/reveal": {path: "/tickets/" + ticket + "/fields/card/reveal"},
 		"GET /files/{id}/{n}":                     {path: "/files/" + message + "/0"},
 		"GET /letters/{id}/{n}":                   {path: "/letters/" + message + "/0"},
 		"POST /files":                             {path: "/files?name=x.txt&conversation=" + string(id), form: "hello"},

@@ -138,6 +138,30 @@ func (q *request) reveal(ofTicket bool) error {
 	return nil
 }
 
+// revealField answers what an encrypted field of a ticket holds, in words, to the
+// page's script alone.
+func (q *request) revealField() error {
+	id, code := ticket.ID(q.r.PathValue("id")), q.r.PathValue("code")
+	v, err := q.engine.RevealTicketField(q.r.Context(), q.p, id, code)
+	if err != nil {
+		return err
+	}
+	set, err := q.engine.TicketSetup(q.r.Context(), q.p)
+	if err != nil {
+		return err
+	}
+	f, _ := set.Fields.Field(code) // a value outlives its field, and has no options then
+	view := q.fieldView(f, v)
+	var chosen []string
+	for _, o := range view.Options {
+		if o.Chosen {
+			chosen = append(chosen, o.Label)
+		}
+	}
+	q.json(http.StatusOK, map[string]string{"text": cmp.Or(strings.Join(chosen, ", "), view.Value)})
+	return nil
+}
+
 // unmask takes a mask away; the form's button is the confirmation.
 func (q *request) unmask(ofTicket bool) error {
 	_, err := q.engine.Unmask(q.r.Context(), q.p, sangdam.Unmask{Key: q.key(), Place: q.maskPlace(ofTicket), Version: q.number("version"),

@@ -1,9 +1,12 @@
 package console_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -13,6 +16,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/browsertest"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/ticket"
 )
 
 const card = "4111 1111 1111 1111"
@@ -164,4 +168,73 @@ func TestAMaskedTicketSaysWhatItsMaskDidNotReach(t *testing.T) {
 	body := bodyOf(t, admin.do(http.MethodGet, at, ""))
 	require.Contains(t, body, "too short to be looked for in conversation "+string(id))
 	require.NotContains(t, body, "she is Kim")
+}
+
+// What an encrypted field of a ticket holds is asked for on the ticket's page, in
+// words, by who works on the ticket; the page itself never has it, and each look is
+// audited.
+func TestAnEncryptedFieldIsShownWhenAsked(t *testing.T) {
+	w := newWorld(t)
+	setup, err := w.eng.TicketSetup(t.Context(), w.host)
+	require.NoError(t, err)
+	version := setup.Fields.Version
+	for _, f := range []ticket.Field{
+		{Code: "card", Kind: ticket.AgentField, Type: ticket.Text, Encrypted: true, Names: map[string]string{"en": "Card"}},
+		{Code: "plan", Kind: ticket.AgentField, Type: ticket.Dropdown, Encrypted: true, Names: map[string]string{"en": "Plan"},
+			Options: []ticket.Option{{Code: "g", Names: map[string]string{"en": "Gold plan"}}}}} {
+		saved, err := w.eng.SaveField(t.Context(), w.host, sangdam.SaveField{Version: version, Field: f})
+		require.NoError(t, err)
+		version = saved.Version
+	}
+	made, err := w.eng.OpenTicket(t.Context(), w.host, sangdam.OpenTicket{Desk: "support", Title: "T",
+		Fields: map[string]ticket.Value{"card": {Text: card}, "plan": {Text: "g"}}})
+	require.NoError(t, err)
+	page := "/tickets/" + string(made.Ticket)
+	require.Equal(t, http.StatusNotFound, w.client("zed").do(http.MethodPost, page+"/fields/card/reveal", "").StatusCode)
+	require.Equal(t, `{"text":"Gold plan"}`, strings.TrimSpace(bodyOf(t, w.client("ara").do(http.MethodPost, page+"/fields/plan/reveal", ""))))
+
+	p := w.open(browsertest.Open(t), "ara")
+	p.openPage(page)
+	require.NotContains(t, eval[string](p, `document.documentElement.outerHTML`), card)
+	p.click("[data-into='#sealed-card']")
+	p.shows("#sealed-card", card)
+	require.True(t, eval[bool](p, `document.querySelector("[data-into='#sealed-card']").hidden`))
+	p.shot("sealed-field")
+	rows, err := w.eng.Audit(t.Context(), w.host, 0, 1000)
+	require.NoError(t, err)
+	var looks []string
+	for _, r := range rows {
+		if r.Action == "ticket.reveal_field" {
+			looks = append(looks, r.Actor+" "+r.Details["field"])
+		}
+	}
+	require.Equal(t, []string{"agent:ara plan", "agent:ara card"}, looks)
+}
+
+// A conversation that has ended is found in the history and masked there too.
+func TestATextIsMaskedFromTheHistory(t *testing.T) {
+	w := newWorld(t)
+	w.online("ara")
+	w.line.User("Mina").SendText("card " + card)
+	id := w.owned("Mina", "ara")
+	_, err := w.eng.End(t.Context(), w.host, sangdam.End{Conversation: id, Final: true})
+	require.NoError(t, err)
+	detail, err := w.eng.Conversation(t.Context(), w.host, id)
+	require.NoError(t, err)
+	m := detail.Messages[slices.IndexFunc(detail.Messages, func(m conversation.Message) bool {
+		return strings.Contains(m.Content.Text, card)
+	})]
+	ara := w.client("ara")
+	w.eventually("the history finds it", func() bool {
+		return strings.Contains(bodyOf(t, ara.do(http.MethodGet, "/history?q=card", "")), "/conversations/"+string(id))
+	})
+	page := bodyOf(t, ara.do(http.MethodGet, "/conversations/"+string(id), ""))
+	require.Contains(t, page, "mask-pick")
+	require.Contains(t, page, "data-maskable")
+	mask := url.Values{"span": {fmt.Sprintf("5-%d", 5+len(card))}, "version": {strconv.FormatInt(m.Version, 10)},
+		"conversation": {string(id)}}
+	require.Equal(t, http.StatusSeeOther, ara.do(http.MethodPost, "/messages/"+string(m.ID)+"/mask", mask.Encode()).StatusCode)
+	for _, path := range []string{"/conversations/" + string(id), "/history?q=card", "/history/export?as=csv&q=card"} {
+		require.NotContains(t, bodyOf(t, ara.do(http.MethodGet, path, "")), card[5:], path)
+	}
 }

@@ -83,6 +83,7 @@ func conversationRoutes() []route {
 		{post, "/messages/{id}/unmask", sangdam.ActUnmask, ofRecord, (*request).unmaskMessage},
 		{post, "/tickets/{id}/mask", sangdam.ActMask, ofRecord, (*request).maskTicket},
 		{post, "/tickets/{id}/reveal", sangdam.ActReveal, ofRecord, (*request).revealTicket},
+		{post, "/tickets/{id}/fields/{code}/reveal", sangdam.ActTicketEdit, ofRecord, (*request).revealField},
 		{post, "/tickets/{id}/unmask", sangdam.ActUnmask, ofRecord, (*request).unmaskTicket},
 		{get, "/files/{id}/{n}", sangdam.ActRead, ofRecord, (*request).file},
 		{get, "/letters/{id}/{n}", sangdam.ActRead, ofRecord, (*request).letter},

@@ -80,7 +80,7 @@ func (q *request) chatForm(a channel.Account) *chatForm {
 		return f
 	}
 	for _, l := range []string{"ko", "en", "ja"} {
-		f.Snippets = append(f.Snippets, snippet{l, widgetTag(q.o.WidgetURL, a.Token, l)})
+		f.Snippets = append(f.Snippets, snippet{l, widgetTag(q.o.WidgetURL, a.Token, l, s.Color)})
 	}
 	if q.widgetPath() != "" {
 		f.Preview = q.o.Prefix + "/setup/accounts/" + url.PathEscape(string(a.ID)) + "/preview"
@@ -88,9 +88,16 @@ func (q *request) chatForm(a channel.Account) *chatForm {
 	return f
 }
 
-func widgetTag(address, token, lang string) string {
-	return `<script async src="` + template.HTMLEscapeString(address) + `" data-account="` + template.HTMLEscapeString(token) +
-		`" data-lang="` + lang + `"></script>`
+// widgetTag is the line for a page: what webchat.Snippet makes, of the widget's
+// whole address. The colour stands in it because the launcher is drawn before the
+// account's settings are asked for.
+func widgetTag(address, token, lang, color string) string {
+	line := `<script async src="` + template.HTMLEscapeString(address) + `" data-account="` + template.HTMLEscapeString(token) +
+		`" data-lang="` + lang + `"`
+	if color != "" {
+		line += ` data-color="` + template.HTMLEscapeString(color) + `"`
+	}
+	return line + "></script>"
 }
 
 // widgetPath is the widget's path where this host serves it.
@@ -159,7 +166,8 @@ func (q *request) preview() error {
 	if a.Kind != kindWebChat || path == "" || a.Token == "" {
 		return errNoPage
 	}
-	q.part(http.StatusOK, "preview", map[string]string{"Name": a.Name, "Script": path, "Token": a.Token})
+	q.part(http.StatusOK, "preview", map[string]string{"Name": a.Name, "Script": path, "Token": a.Token,
+		"Color": q.chatForm(a).Color})
 	return nil
 }
 

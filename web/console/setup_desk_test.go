@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"net/url"
 	"testing"
 	"time"
 
@@ -81,4 +82,32 @@ func (c client) sendPicture(path string, file []byte) *http.Response {
 	require.NoError(c.w.t, err)
 	c.w.t.Cleanup(func() { _, _ = io.Copy(io.Discard, resp.Body); _ = resp.Body.Close() })
 	return resp
+}
+
+// A desk of an id that is taken is refused, what was typed stays, and the desk that
+// has the id is as it was; a desk without an agent is refused too.
+func TestADeskOfATakenIDIsRefused(t *testing.T) {
+	w := newWorld(t)
+	form := url.Values{"id": {"support"}, "name": {"Another one"}, "member": {"bo"}, "version": {"0"}}
+	send := func() (int, string) {
+		resp := w.client("admin").do(http.MethodPost, "/setup/desks/new", form.Encode())
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		return resp.StatusCode, string(body)
+	}
+	status, body := send()
+	require.Equal(t, http.StatusConflict, status, body)
+	require.Contains(t, body, `value="Another one"`, "what was typed stays")
+	require.Contains(t, body, `value="bo" checked`)
+	form.Set("id", "another")
+	form.Del("member")
+	status, body = send()
+	require.Equal(t, http.StatusBadRequest, status, body)
+	cfg, err := w.eng.Configuration(t.Context(), w.host)
+	require.NoError(t, err)
+	require.NotEqual(t, "Another one", cfg.Desks["support"].Name)
+	require.NotContains(t, cfg.Desks, routing.DeskID("another"))
+	form.Set("member", "bo")
+	status, body = send()
+	require.Equal(t, http.StatusSeeOther, status, body)
 }

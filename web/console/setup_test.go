@@ -2,9 +2,11 @@ package console_test
 
 import (
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/webchat"
 	"github.com/sangdam/sangdam/internal/browsertest"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/ticket"
@@ -197,6 +201,27 @@ func TestAWebChatAccountIsMadeAndPreviewed(t *testing.T) {
 	p.do(chromedp.Navigate(w.web.URL + preview))
 	p.until(`[...document.querySelectorAll("*")].some(e => e.shadowRoot)`)
 	p.shot("preview")
+}
+
+// The line that the console gives for a shop's pages is the adapter's own one, and
+// the preview's: with the colour, since the launcher is drawn before the settings
+// are asked for.
+func TestTheSnippetHasTheAccountsColour(t *testing.T) {
+	w := newWorld(t)
+	w.chat()
+	accounts, err := w.eng.Accounts(t.Context(), w.host)
+	require.NoError(t, err)
+	a := accounts[slices.IndexFunc(accounts, func(a channel.Account) bool { return a.Kind == "webchat" })]
+	a.Settings = []byte(`{"no_consent":true,"color":"#aa3311","members_only":true}`)
+	_, err = w.eng.SaveAccount(t.Context(), w.host, sangdam.SaveAccount{Account: a})
+	require.NoError(t, err)
+	page := bodyOf(t, w.client("admin").do(http.MethodGet, "/setup/accounts/"+string(a.ID), ""))
+	for _, lang := range []string{"ko", "en", "ja"} {
+		require.Contains(t, html.UnescapeString(page), webchat.Snippet(w.web.URL+"/webchat", a, lang))
+	}
+	require.Contains(t, page, `name="members_only" value="1" checked`)
+	preview := bodyOf(t, w.client("admin").do(http.MethodGet, "/setup/accounts/"+string(a.ID)+"/preview", ""))
+	require.Contains(t, preview, `data-color="#aa3311"`)
 }
 
 // What would a customer hear: the form answers beside itself.

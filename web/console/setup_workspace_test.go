@@ -2,6 +2,8 @@ package console_test
 
 import (
 	"net/http"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -83,4 +85,28 @@ func TestAnotherToolsWebhookIsShownBeforeItIsReplaced(t *testing.T) {
 	p.click(`form[action$="/connect"] button`)
 	p.shows(".notice.good", "Saved")
 	p.shows(".findings .fine", "LINE sends webhooks to this address")
+}
+
+// The page of channels lists every account and says what each kind needs
+// beforehand; after an account is saved its page leads on, to pages that are there.
+func TestTheChannelsPageSaysWhatComesBeforeAndAfter(t *testing.T) {
+	w := newWorld(t)
+	w.chat()
+	admin := w.client("admin")
+	page := bodyOf(t, admin.do(http.MethodGet, "/setup/channels", ""))
+	for _, has := range []string{"/setup/accounts/shop", "/setup/accounts/chat", "Messaging API channel of a LINE Official Account",
+		"Nothing is needed beforehand", "/setup/accounts/new?kind=line"} {
+		require.Contains(t, page, has)
+	}
+	require.Contains(t, bodyOf(t, admin.do(http.MethodGet, "/setup/accounts/new?kind=line", "")), "Messaging API channel")
+	require.NotContains(t, bodyOf(t, admin.do(http.MethodGet, "/setup/accounts/shop", "")), `id="next"`)
+	_, next, found := strings.Cut(bodyOf(t, admin.do(http.MethodGet, "/setup/accounts/shop?saved=1", "")), `id="next"`)
+	require.True(t, found)
+	next, _, _ = strings.Cut(next, "</section>")
+	steps := regexp.MustCompile(`href="/desk([^"]+)"`).FindAllStringSubmatch(next, -1)
+	require.Len(t, steps, 5, "rules, bot, queue, desk, triggers")
+	for _, s := range steps {
+		path, _, _ := strings.Cut(s[1], "#")
+		require.Equal(t, http.StatusOK, admin.do(http.MethodGet, path, "").StatusCode, path)
+	}
 }

@@ -104,6 +104,16 @@
     out.hidden = false;
   });
 
+  // --- Asking what an encrypted field holds; it stays until the page is left.
+  document.addEventListener("click", async (e) => {
+    const b = e.target.closest && e.target.closest("[data-reveal]");
+    if (!b) return;
+    const r = await fetch(b.dataset.reveal, { method: "POST", body: new URLSearchParams(), headers: { Accept: "application/json" } });
+    if (!r.ok) return refused(r);
+    $(b.dataset.into).textContent = (await r.json()).text;
+    b.hidden = true;
+  });
+
   // Masks are pressed with the keyboard too, where somebody may ask.
   function reachable() {
     if (!$("#mask-sheet")) return;
