@@ -115,8 +115,8 @@ func TestTriggersAreMovedInTheList(t *testing.T) {
 func TestATriggersPageHasItsRunLogAndTheLint(t *testing.T) {
 	w := newWorld(t)
 	save := func(id trigger.ID, tags string, when ...condition.Clause) {
-		_, err := w.eng.SaveTrigger(t.Context(), w.host, sangdam.SaveTrigger{Trigger: trigger.Trigger{ID: id, Title: "Rule", Subject: "ticket",
-			Active: true, When: condition.Condition{All: when},
+		_, err := w.eng.SaveTrigger(t.Context(), w.host, sangdam.SaveTrigger{Trigger: trigger.Trigger{ID: id, Title: "Rule",
+			Subject: "ticket", Active: true, When: condition.Condition{All: when},
 			Actions: []trigger.Action{trigger.Do("tag", map[string][]string{tags: {"lamp"}})}}})
 		require.NoError(t, err)
 	}
