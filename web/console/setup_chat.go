@@ -128,14 +128,16 @@ func (q *request) readChat(a *channel.Account) error {
 	put("title", texts("title"), len(texts("title")) > 0)
 	put("intro", texts("intro"), len(texts("intro")) > 0)
 	for _, name := range []string{"form_url", "login_url"} {
-		put(name, map[string]string{"": q.value(name)}, q.value(name) != "")
+		all := q.address(name, s[name])
+		put(name, all, len(all) > 0)
 	}
 	put("color", q.value("color"), q.value("color") != "")
 	put("members_only", true, q.checked("members_only"))
 	put("no_consent", true, q.checked("no_consent"))
 	consent := map[string]any{"version": q.value("consent_version"), "texts": texts("consent")}
-	if policy := q.value("policy"); policy != "" {
-		consent["url"] = map[string]string{"": policy}
+	was, _ := s["consent"].(map[string]any)
+	if all := q.address("policy", was["url"]); len(all) > 0 {
+		consent["url"] = all
 	}
 	put("consent", consent, len(texts("consent")) > 0)
 	grace, err := q.whole("grace")
@@ -154,6 +156,19 @@ func (q *request) readChat(a *channel.Account) error {
 		a.Secrets[secretIdentity] = channel.NewSecret(v)
 	}
 	return nil
+}
+
+// address reads the address that holds for all languages. Those of single
+// languages, which the page does not show, stay.
+func (q *request) address(field string, was any) map[string]any {
+	all, _ := was.(map[string]any)
+	if all == nil {
+		all = map[string]any{}
+	}
+	if delete(all, ""); q.value(field) != "" {
+		all[""] = q.value(field)
+	}
+	return all
 }
 
 // preview is a page with the widget as it is saved, for a tab of its own.

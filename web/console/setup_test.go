@@ -224,6 +224,30 @@ func TestTheSnippetHasTheAccountsColour(t *testing.T) {
 	require.Contains(t, preview, `data-color="#aa3311"`)
 }
 
+// Addresses of single languages, which the page of a web-chat account does not
+// show, stay when it is saved there.
+func TestAddressesOfLanguagesStayWithTheAccount(t *testing.T) {
+	w := newWorld(t)
+	w.chat()
+	stored := func() channel.Account {
+		accounts, err := w.eng.Accounts(t.Context(), w.host)
+		require.NoError(t, err)
+		return accounts[slices.IndexFunc(accounts, func(a channel.Account) bool { return a.Kind == "webchat" })]
+	}
+	a := stored()
+	a.Settings = []byte(`{"form_url":{"":"/help/","ko":"/ko/help/"},"login_url":{"ja":"/ja/login"},` +
+		`"consent":{"version":"1","texts":{"":"It is kept."},"url":{"ko":"/ko/policy"}}}`)
+	_, err := w.eng.SaveAccount(t.Context(), w.host, sangdam.SaveAccount{Account: a})
+	require.NoError(t, err)
+	a = stored()
+	form := url.Values{"version": {strconv.FormatInt(a.Version, 10)}, "kind": {"webchat"}, "name": {"Shop chat"}, "desk": {"support"},
+		"stream": {"chat"}, "form_url": {"/inquiry/"}, "consent.": {"It is kept."}, "consent_version": {"1"}, "policy": {"/policy"}}
+	resp := w.client("admin").do(http.MethodPost, "/setup/accounts/"+string(a.ID), form.Encode())
+	require.Equal(t, http.StatusSeeOther, resp.StatusCode)
+	require.JSONEq(t, `{"form_url":{"":"/inquiry/","ko":"/ko/help/"},"login_url":{"ja":"/ja/login"},`+
+		`"consent":{"version":"1","texts":{"":"It is kept."},"url":{"":"/policy","ko":"/ko/policy"}}}`, string(stored().Settings))
+}
+
 // What would a customer hear: the form answers beside itself.
 func TestWhatACustomerWouldHear(t *testing.T) {
 	w := newWorld(t)
