@@ -138,27 +138,15 @@ func (q *request) reveal(ofTicket bool) error {
 	return nil
 }
 
-// revealField answers what an encrypted field of a ticket holds, in words, to the
-// page's script alone.
+// revealField answers what an encrypted field of a ticket holds, a text, a date or
+// a number, to the page's script alone.
 func (q *request) revealField() error {
 	id, code := ticket.ID(q.r.PathValue("id")), q.r.PathValue("code")
 	v, err := q.engine.RevealTicketField(q.r.Context(), q.p, id, code)
 	if err != nil {
 		return err
 	}
-	set, err := q.engine.TicketSetup(q.r.Context(), q.p)
-	if err != nil {
-		return err
-	}
-	f, _ := set.Fields.Field(code) // a value outlives its field, and has no options then
-	view := q.fieldView(f, v)
-	var chosen []string
-	for _, o := range view.Options {
-		if o.Chosen {
-			chosen = append(chosen, o.Label)
-		}
-	}
-	q.json(http.StatusOK, map[string]string{"text": cmp.Or(strings.Join(chosen, ", "), view.Value)})
+	q.json(http.StatusOK, map[string]string{"text": q.fieldView(ticket.Field{Code: code}, v).Value})
 	return nil
 }
 

@@ -170,29 +170,28 @@ func TestAMaskedTicketSaysWhatItsMaskDidNotReach(t *testing.T) {
 	require.NotContains(t, body, "she is Kim")
 }
 
-// What an encrypted field of a ticket holds is asked for on the ticket's page, in
-// words, by who works on the ticket; the page itself never has it, and each look is
+// What an encrypted field of a ticket holds is asked for on the ticket's page by who
+// works on the ticket; the page itself never has it, and each look is
 // audited.
 func TestAnEncryptedFieldIsShownWhenAsked(t *testing.T) {
 	w := newWorld(t)
 	setup, err := w.eng.TicketSetup(t.Context(), w.host)
 	require.NoError(t, err)
-	version := setup.Fields.Version
+	version, income := setup.Fields.Version, 1200.5
 	for _, f := range []ticket.Field{
 		{Code: "card", Kind: ticket.AgentField, Type: ticket.Text, Encrypted: true, Names: map[string]string{"en": "Card"}},
-		{Code: "plan", Kind: ticket.AgentField, Type: ticket.Dropdown, Encrypted: true, Names: map[string]string{"en": "Plan"},
-			Options: []ticket.Option{{Code: "g", Names: map[string]string{"en": "Gold plan"}}}}} {
+		{Code: "income", Kind: ticket.AgentField, Type: ticket.Number, Encrypted: true, Names: map[string]string{"en": "Income"}}} {
 		saved, err := w.eng.SaveField(t.Context(), w.host, sangdam.SaveField{Version: version, Field: f})
 		require.NoError(t, err)
 		version = saved.Version
 	}
 	made, err := w.eng.OpenTicket(t.Context(), w.host, sangdam.OpenTicket{Desk: "support", Title: "T",
-		Fields: map[string]ticket.Value{"card": {Text: card}, "plan": {Text: "g"}}})
+		Fields: map[string]ticket.Value{"card": {Text: card}, "income": {Number: &income}}})
 	require.NoError(t, err)
 	page := "/tickets/" + string(made.Ticket)
 	require.Equal(t, http.StatusNotFound, w.client("zed").do(http.MethodPost, page+"/fields/card/reveal", "").StatusCode)
-	plan := bodyOf(t, w.client("ara").do(http.MethodPost, page+"/fields/plan/reveal", ""))
-	require.Equal(t, `{"text":"Gold plan"}`, strings.TrimSpace(plan))
+	answer := bodyOf(t, w.client("ara").do(http.MethodPost, page+"/fields/income/reveal", ""))
+	require.Equal(t, `{"text":"1200.5"}`, strings.TrimSpace(answer))
 
 	p := w.open(browsertest.Open(t), "ara")
 	p.openPage(page)
@@ -209,7 +208,7 @@ func TestAnEncryptedFieldIsShownWhenAsked(t *testing.T) {
 			looks = append(looks, r.Actor+" "+r.Details["field"])
 		}
 	}
-	require.Equal(t, []string{"agent:ara plan", "agent:ara card"}, looks)
+	require.Equal(t, []string{"agent:ara income", "agent:ara card"}, looks)
 }
 
 // A conversation that has ended is found in the history and masked there too.
