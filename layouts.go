@@ -10,11 +10,12 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/notify"
+	"github.com/sangdam/sangdam/trigger"
 )
 
-// Layouts of mails follow the workspace's editor type: those about tickets, and
-// those in the settings of accounts whose adapter has any. A change of the type
-// changes no layout. What was saved in the other form stays in use, is told as a
+// What people write for mails follows the workspace's editor type: the layouts
+// about tickets, those in the settings of accounts whose adapter has any, and the
+// mails of triggers. A change of the type changes none of them. What was saved in the other form stays in use, is told as a
 // warning, and may be saved again as it is with what stands beside it.
 
 // form is the one in which layouts are written.
@@ -87,7 +88,56 @@ func inOtherForm(what string, wanted Editor) string {
 		what, has, wanted)
 }
 
-// otherForms names every layout of the workspace in another form than the wanted one.
+// mailForm is the form of a trigger's mail.
+func mailForm(p MailParams) Editor {
+	if p.HTML {
+		return EditorHTML
+	}
+	return EditorText
+}
+
+// mailsInOtherForm are the mails of a trigger in another form than the wanted one.
+func mailsInOtherForm(t trigger.Trigger, wanted Editor) (out []MailParams, err error) {
+	for _, a := range t.Actions {
+		if a.Kind != ActionMail {
+			continue
+		}
+		p, err := trigger.Params[MailParams](a)
+		if err != nil {
+			return nil, err
+		}
+		if mailForm(p) != wanted {
+			out = append(out, p)
+		}
+	}
+	return out, nil
+}
+
+// keepsMailForms refuses new or changed mails of a trigger in the other form, and
+// warns of those that stay in it.
+func (u *unit) keepsMailForms(t, old trigger.Trigger) (warnings []string, err error) {
+	wanted, err := u.editorType()
+	if err != nil {
+		return nil, err
+	}
+	others, err := mailsInOtherForm(t, wanted)
+	if err != nil || len(others) == 0 {
+		return nil, err
+	}
+	kept, err := mailsInOtherForm(old, wanted)
+	if err != nil {
+		return nil, err
+	}
+	what := "a mail of trigger " + string(t.ID)
+	for _, m := range others {
+		if !slices.ContainsFunc(kept, func(k MailParams) bool { return maps.Equal(k.Body, m.Body) }) {
+			return nil, otherForm(what, wanted)
+		}
+	}
+	return []string{inOtherForm(what, wanted)}, nil
+}
+
+// otherForms names everything of the workspace in another form than the wanted one.
 func (u *unit) otherForms(wanted Editor) (out []string, err error) {
 	all, err := allOf(u.ctx, u.tx, mailLayouts, nil)
 	if err != nil {
@@ -96,6 +146,17 @@ func (u *unit) otherForms(wanted Editor) (out []string, err error) {
 	for _, l := range all {
 		if layoutForm(l) != wanted {
 			out = append(out, inOtherForm("mail layout "+layoutID(l.Event, l.Language), wanted))
+		}
+	}
+	rules, err := allTriggers(u.ctx, u.tx, "")
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range rules {
+		if some, err := mailsInOtherForm(t, wanted); err != nil {
+			return nil, err
+		} else if len(some) > 0 {
+			out = append(out, inOtherForm("a mail of trigger "+string(t.ID), wanted))
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(u.s.accounts)) {

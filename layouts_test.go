@@ -144,3 +144,48 @@ func TestMailAccountsFollowTheEditorType(t *testing.T) {
 		require.Len(t, editor(1, sangdam.EditorHTML), 1, "now the plain one is of the other type")
 	})
 }
+
+// TestMailsOfTriggersFollowTheEditorType: a new or changed one in the other form is
+// refused, one that stands stays in use, and is told.
+func TestMailsOfTriggersFollowTheEditorType(t *testing.T) {
+	var o outside
+	inTickets(t, func(d *ticketDesk) {
+		o.targets(d.world)
+		mail := func(to, body string, html bool) trigger.Action {
+			return trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: to, Subject: sangdam.Texts{"": "x"}, Body: sangdam.Texts{"": body}, HTML: html})
+		}
+		save := func(r trigger.Trigger) (sangdam.Saved, error) {
+			return d.eng.SaveTrigger(d.ctx, d.host, sangdam.SaveTrigger{Trigger: r})
+		}
+		refused := func(r trigger.Trigger, remedy string) {
+			t.Helper()
+			err := errOf(save(r))
+			require.ErrorIs(t, err, sangdam.ErrInvalid)
+			require.ErrorContains(t, err, "trigger thank")
+			require.ErrorContains(t, err, remedy)
+		}
+		rule := ticketRule("thank", when("event", condition.Is, "created"), mail(sangdam.ToCustomer, "Thanks", false))
+		refused(rule, "set the editor type to text")
+		rule.Actions[0] = mail(sangdam.ToCustomer, "<p>Thanks</p>", true)
+		saved, err := save(rule)
+		require.NoError(t, err)
+		require.Empty(t, saved.Warnings)
+
+		changed, err := d.eng.SaveWorkspaceSettings(d.ctx, d.host,
+			sangdam.SaveWorkspaceSettings{Settings: sangdam.WorkspaceSettings{Editor: sangdam.EditorText}})
+		require.NoError(t, err)
+		require.Len(t, changed.Warnings, 1)
+		require.Contains(t, changed.Warnings[0], "a mail of trigger thank is of the editor type html")
+		rule.Version = saved.Version
+		rule.Actions = append(rule.Actions, mail(sangdam.ToAssignee, "Look", false))
+		rule.Actions[0] = mail(sangdam.ToCustomer, "<p>Many thanks</p>", true)
+		refused(rule, "set the editor type to html")
+		rule.Actions[0] = mail(sangdam.ToCustomer, "<p>Thanks</p>", true)
+		kept, err := save(rule)
+		require.NoError(t, err, "what stood there stays, and another is added")
+		require.Equal(t, changed.Warnings, kept.Warnings)
+		lint, err := d.eng.Plan(d.ctx, d.host, sangdam.Setup{})
+		require.NoError(t, err)
+		require.Equal(t, kept.Warnings, lint.Warnings)
+	}, withOutside(&o))
+}

@@ -79,7 +79,7 @@ func TestCustomersAreToldByMail(t *testing.T) {
 			MailOn: []ticket.MailEvent{ticket.MailReceived, ticket.MailOnHold, ticket.MailSolved}}})
 		w.save(ticketRule("own", when("event", condition.Is, "solved"),
 			trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: sangdam.ToCustomer,
-				Subject: sangdam.Texts{"": "by a rule"}, Body: sangdam.Texts{"": "plain words"}})))
+				Subject: sangdam.Texts{"": "by a rule"}, Body: sangdam.Texts{"": "plain words"}, HTML: true})))
 		a1 := w.agent("a1")
 		id := d.open(sangdam.OpenTicket{Language: "ko-KR", Requester: ticket.Requester{Name: "<Kim>", Email: "kim@example.com"}})
 		require.NoError(t, d.update(a1, id, sangdam.TicketChange{State: ptr(ticket.OnHold)}, nil))
@@ -112,7 +112,7 @@ func TestCustomersAreToldByMail(t *testing.T) {
 		require.Equal(t, "<h1>Shop, 1</h1>a &lt; b<hr>", strings.TrimSpace(got[title+"a < b"+line].HTML))
 		require.Equal(t, "<b>&lt;Kim&gt;</b>문의가 해결되었습니다.",
 			strings.TrimSpace(got["<Kim>님, 해결|<Kim>문의가 해결되었습니다."].HTML))
-		require.Empty(t, got["by a rule|plain words"].HTML, "the layout is not for mails of triggers")
+		require.Equal(t, "plain words", strings.TrimSpace(got["by a rule|plain words"].HTML), "the layout is not for mails of triggers")
 	}, withOutside(&o))
 }
 
@@ -186,7 +186,7 @@ func TestNoticesToAssigneeAndGroup(t *testing.T) {
 		require.NoError(t, errOf(d.eng.SaveGroup(d.ctx, d.host, sangdam.SaveGroup{Group: group})))
 		mailTo := func(to string) trigger.Action {
 			return trigger.Do(sangdam.ActionMail,
-				sangdam.MailParams{To: to, Subject: sangdam.Texts{"": "for " + to}, Body: sangdam.Texts{"": "x"}})
+				sangdam.MailParams{To: to, Subject: sangdam.Texts{"": "for " + to}, Body: sangdam.Texts{"": "x"}, HTML: true})
 		}
 		d.save(ticketRule("r", when("event", condition.Is, "created"), mailTo(sangdam.ToAssignee), mailTo(sangdam.ToGroup)))
 		group.Version, group.Name = 2, "Taking back" // what is named stays named under another name

@@ -163,7 +163,7 @@ func actionOf(w []string) trigger.Action {
 		n, _ := strconv.Atoi(w[1])
 		return trigger.Do(sangdam.ActionPriority, sangdam.PriorityParams{Value: n})
 	case "mail": // mail TO SUBJECT BODY
-		return trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: w[1], Subject: texts(w[2]), Body: texts(w[3])})
+		return trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: w[1], Subject: texts(w[2]), Body: texts(w[3]), HTML: true})
 	case "forward":
 		return trigger.Do(sangdam.ActionForward, sangdam.ForwardParams{To: w[1], Complete: w[2] == "complete"})
 	case "call":

@@ -348,7 +348,8 @@ type SaveTrigger struct {
 // SaveTrigger carries the command out. ErrInvalid says what is wrong with it: a
 // field, operator, action or placeholder that does not exist, a calendar
 // without hours, an agent, queue or target that is not there, a condition that
-// can never hold. Warnings tell of triggers that fight, that have no effect, or
+// can never hold, a mail that is new or changed and not in the form of the
+// workspace's editor type (WorkspaceSettings.Editor). Warnings tell of triggers that fight, that have no effect, or
 // that make each other's conditions true.
 func (e *Engine) SaveTrigger(ctx context.Context, p Principal, c SaveTrigger) (Saved, error) {
 	t := c.Trigger
@@ -398,10 +399,15 @@ func (u *unit) saveTrigger(t trigger.Trigger, old storedTrigger, found bool) (Sa
 	if err := u.knownInActions(t); err != nil {
 		return Saved{}, err
 	}
+	forms, err := u.keepsMailForms(t, old.Trigger)
+	if err != nil {
+		return Saved{}, err
+	}
 	warnings, err := linted(schema, subject.catalog, t, all)
 	if err != nil {
 		return Saved{}, err
 	}
+	warnings = append(warnings, forms...)
 	stored := storedTrigger{Trigger: t, more: old.more}
 	if err := triggerDocs.Save(u.ctx, u.tx, &stored); err != nil {
 		return Saved{}, err

@@ -130,7 +130,8 @@ type MailParams struct {
 	Group   string `json:"group,omitempty"`
 	Subject Texts  `json:"subject"`
 	Body    Texts  `json:"body"`
-	// HTML says that bodies are HTML: values in them are escaped.
+	// HTML says that bodies are HTML: values in them are escaped. It is as the
+	// workspace's editor type says (TR4): true for "html", which an empty one is.
 	HTML bool `json:"html,omitempty"`
 }
 

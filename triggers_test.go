@@ -436,7 +436,7 @@ func TestActionsThatCannotBeDoneArePassedOver(t *testing.T) {
 		w.online("a1")
 		w.save(rule("r", when("event", condition.Is, "opened"),
 			trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: sangdam.ToCustomer, Subject: sangdam.Texts{"": "x"},
-				Body: sangdam.Texts{"": "x"}}),
+				Body: sangdam.Texts{"": "x"}, HTML: true}),
 			trigger.Do(sangdam.ActionAssign, sangdam.AssignParams{Agents: []routing.AgentID{"a2"}, Choice: trigger.ChooseOne}),
 			trigger.Do(sangdam.ActionNotice, sangdam.NoticeParams{Target: "room", Text: sangdam.Texts{"": "x"}}),
 			tag("done")))

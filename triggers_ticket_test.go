@@ -52,7 +52,7 @@ func TestTriggersAssignAndMailATicket(t *testing.T) {
 				trigger.Do(sangdam.ActionPriority, sangdam.PriorityParams{Value: 1})),
 			ticketRule("tell", when("agent", condition.Changed, nil),
 				trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: sangdam.ToAssignee,
-					Subject: sangdam.Texts{"": "Ticket #{number}"}, Body: sangdam.Texts{"": "#{title}: #{record.link}"}})),
+					Subject: sangdam.Texts{"": "Ticket #{number}"}, Body: sangdam.Texts{"": "#{title}: #{record.link}"}, HTML: true})),
 			ticketRule("thank", when("event", condition.Is, "created"),
 				trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: sangdam.ToCustomer,
 					Subject: sangdam.Texts{"ko": "#{customer.name}님의 문의", "": "Your inquiry"},

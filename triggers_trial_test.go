@@ -73,7 +73,7 @@ func TestTryingATrigger(t *testing.T) {
 		}
 		w.settle()
 		mail := trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: sangdam.ToCustomer, Subject: sangdam.Texts{"": "x"},
-			Body: sangdam.Texts{"": "x"}})
+			Body: sangdam.Texts{"": "x"}, HTML: true})
 		w.save(ticketRule("there", when("event", condition.Is, "created"), tag("new")),
 			ticketRule("try", when("priority", condition.ChangedTo, 1.0), tag("high")))
 		for _, id := range ids {

@@ -72,7 +72,8 @@ type Notice struct {
 	// number.
 	To Recipient `json:"to,omitzero"`
 	// Title is one line; Text what people read; HTML the same for mail, where
-	// there is a form of its own. Link leads to the record.
+	// there is a form of its own; a mail without Text gets one made of HTML. Link
+	// leads to the record.
 	Title string `json:"title,omitempty"`
 	Text  string `json:"text,omitempty"`
 	HTML  string `json:"html,omitempty"`

@@ -25,6 +25,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/plaintext"
 	"github.com/sangdam/sangdam/internal/safehttp"
 	"github.com/sangdam/sangdam/internal/smtpout"
 	"github.com/sangdam/sangdam/notify"
@@ -173,13 +174,11 @@ func (c *Carrier) Plan(t notify.Target, n notify.Notice, now time.Time) ([]byte,
 	// Machines do not answer machines.
 	m.SetGenHeader("Auto-Submitted", "auto-generated")
 	m.SetGenHeader("X-Auto-Response-Suppress", "All")
-	switch {
-	case n.HTML == "":
-		m.SetBodyString(gomail.TypeTextPlain, n.Text)
-	case n.Text == "":
-		m.SetBodyString(gomail.TypeTextHTML, n.HTML)
-	default:
-		m.SetBodyString(gomail.TypeTextPlain, n.Text)
+	if strings.TrimSpace(n.Text) == "" { // who reads no HTML reads what it says
+		n.Text = plaintext.FromHTML(n.HTML, true)
+	}
+	m.SetBodyString(gomail.TypeTextPlain, n.Text)
+	if n.HTML != "" {
 		m.AddAlternativeString(gomail.TypeTextHTML, n.HTML)
 	}
 	var raw bytes.Buffer

@@ -54,6 +54,17 @@ func TestAMailArrivesAsItWasMeant(t *testing.T) {
 	require.Contains(t, m.Header["From"][0], "상담 센터")
 }
 
+// TestAMailOfHTMLAloneHasAPlainPart for who reads none.
+func TestAMailOfHTMLAloneHasAPlainPart(t *testing.T) {
+	s, c, tg := open(t, mailtest.Options{})
+	alone := notice
+	alone.Text, alone.HTML = "", `<p>Thanks, <a href="https://shop.example/1">Mina</a></p>`
+	require.NoError(t, send(t, c, tg, alone))
+	m := s.Mails()[0]
+	require.Equal(t, "Thanks, Mina (https://shop.example/1)", strings.TrimSpace(m.Text))
+	require.Equal(t, alone.HTML, strings.TrimSpace(m.HTML))
+}
+
 // What others typed adds no header and no recipient.
 func TestHeadersCannotBeInjected(t *testing.T) {
 	s, c, tg := open(t, mailtest.Options{})

@@ -66,7 +66,7 @@ func (w *world) fillRows() {
 		Subject: "ticket", After: &trigger.After{Since: "created", For: time.Hour},
 		Actions: []trigger.Action{trigger.Do("assign", sangdam.AssignParams{Agents: []routing.AgentID{"ara"}, Choice: trigger.ChooseOne}),
 			trigger.Do("mail", sangdam.MailParams{To: sangdam.ToCustomer, Subject: sangdam.Texts{"ko": "제목"},
-				Body: sangdam.Texts{"": "Hello"}})}}})
+				Body: sangdam.Texts{"": "Hello"}, HTML: true})}}})
 	require.NoError(w.t, err)
 }
 

@@ -335,7 +335,7 @@ func TestATriggerInTheBrowser(t *testing.T) {
 	require.Len(t, list.Triggers[0].When.All, 2)
 	require.Equal(t, []trigger.Action{
 		trigger.Do("mail", map[string]any{"to": "customer", "subject": map[string]string{"ko": "받았습니다"},
-			"body": map[string]string{"ko": "곧 답하겠습니다"}}),
+			"body": map[string]string{"ko": "곧 답하겠습니다"}, "html": true}),
 		trigger.Do("tag", map[string]any{"add": []string{"vip", "soon"}})}, list.Triggers[0].Actions,
 		"in the order in which the rows stand")
 	p.click("#try")

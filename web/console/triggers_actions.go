@@ -126,8 +126,13 @@ func (q *request) actionsForm(actions []trigger.Action, kinds []string) (actions
 	for i, a := range actions {
 		f.Rows = append(f.Rows, m.row(strconv.Itoa(i), a))
 	}
+	html := cmp.Or(m.set.Settings.Editor, sangdam.EditorHTML) == sangdam.EditorHTML
 	for _, k := range kinds {
-		f.New = append(f.New, m.row(newRow, trigger.Action{Kind: k}))
+		fresh := trigger.Action{Kind: k}
+		if k == sangdam.ActionMail && html {
+			fresh = trigger.Do(k, map[string]bool{"html": true})
+		}
+		f.New = append(f.New, m.row(newRow, fresh))
 	}
 	return f, nil
 }
