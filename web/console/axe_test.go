@@ -98,9 +98,8 @@ func TestEveryPageIsAccessible(t *testing.T) {
 				p.until(`document.querySelector(".findings")`)
 			}
 			p.axe(source, fmt.Sprintf("%s dark=%v", path, dark))
-			if !dark {
-				p.shot("page" + strings.NewReplacer("/", "-", "?", "-", "=", "-", string(id), "c", string(made.Ticket), "t").Replace(path))
-			}
+			p.shot(map[bool]string{false: "page", true: "dark"}[dark] +
+				strings.NewReplacer("/", "-", "?", "-", "=", "-", string(id), "c", string(made.Ticket), "t").Replace(path))
 		}
 	}
 	p.do(chromedp.EmulateViewport(400, 850))
