@@ -178,6 +178,8 @@ func (s system) ClaimInbox(ctx context.Context, _ string, limit, batch int, leas
 	if limit <= 0 {
 		return nil, nil
 	}
+	ctx, done := heard(ctx)
+	defer done()
 	var lanes []driver.InboxLane
 	var heads []int64
 	held := false // the lane's next envelope is not due yet

@@ -112,6 +112,8 @@ const claimJobs = `WITH c AS (SELECT due.* FROM unnest($1::text[], $2::int[], $4
 
 // ClaimJobs implements driver.System.
 func (s system) ClaimJobs(ctx context.Context, _ string, limits map[string]int, lease time.Duration) ([]driver.Job, error) {
+	ctx, done := heard(ctx)
+	defer done()
 	kinds, most, since := make([]string, 0, len(limits)), make([]int, 0, len(limits)), make([]time.Time, 0, len(limits))
 	by := map[string]*swept{}
 	for _, kind := range slices.Sorted(maps.Keys(limits)) {

@@ -208,6 +208,9 @@ func (o outbox) purgeOutbox(ctx context.Context, before time.Time, limit int) (i
 
 // ClaimOutbox implements driver.System.
 func (s system) ClaimOutbox(ctx context.Context, _ string, limit, batch int, lease time.Duration) ([]driver.OutboxLane, error) {
+	here := ctx
+	ctx, done := heard(ctx)
+	defer done()
 	refs, old := s.cradle.take(limit)
 	err := s.release(ctx, outboxLanes, old)
 	var more []driver.LaneRef
@@ -219,7 +222,7 @@ func (s system) ClaimOutbox(ctx context.Context, _ string, limit, batch int, lea
 		return nil, err
 	}
 	refs = append(refs, more...)
-	if s.cradle.waits(ctx, limit-len(refs), lease); len(refs) == 0 {
+	if s.cradle.waits(here, limit-len(refs), lease); len(refs) == 0 {
 		return nil, nil
 	}
 	f := newOutboxFetch(refs)

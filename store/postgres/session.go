@@ -106,6 +106,16 @@ func (b *backend) runWrites(ctx context.Context, list ...stmt) error {
 	return nil
 }
 
+// heard is what a claim runs under: its answer is waited for, for some seconds, even
+// if who asked is going. One that nobody hears leaves what it claimed to the end of
+// its lease, so that a process which stops would hold up customers for that long.
+func heard(ctx context.Context) (context.Context, context.CancelFunc) {
+	if ctx.Err() != nil {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(context.WithoutCancel(ctx), fiveSeconds)
+}
+
 // localSettings are the settings for one transaction, for poolers, whose
 // connections keep none of a session.
 const localSettings = `SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $2, true),
