@@ -152,7 +152,8 @@ func TestMailsOfTriggersFollowTheEditorType(t *testing.T) {
 	inTickets(t, func(d *ticketDesk) {
 		o.targets(d.world)
 		mail := func(to, body string, html bool) trigger.Action {
-			return trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: to, Subject: sangdam.Texts{"": "x"}, Body: sangdam.Texts{"": body}, HTML: html})
+			return trigger.Do(sangdam.ActionMail,
+				sangdam.MailParams{To: to, Subject: sangdam.Texts{"": "x"}, Body: sangdam.Texts{"": body}, HTML: html})
 		}
 		save := func(r trigger.Trigger) (sangdam.Saved, error) {
 			return d.eng.SaveTrigger(d.ctx, d.host, sangdam.SaveTrigger{Trigger: r})
