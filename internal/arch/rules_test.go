@@ -79,7 +79,8 @@ var packageRules = []packageRule{
 
 	{path: "notify", pure: true, may: []string{"channel", "internal/plaintext"}, why: whyPure},
 	{path: "notify/webhook/...", may: []string{"channel", "notify", "notify/webhook/...", "internal/safehttp"}, why: whyCarrier},
-	{path: "notify/mail/...", may: []string{"channel", "notify", "notify/mail/...", "internal/safehttp", "internal/plaintext", "internal/smtpout"},
+	{path: "notify/mail/...", may: []string{"channel", "notify", "notify/mail/...", "internal/safehttp",
+		"internal/plaintext", "internal/smtpout"},
 		why: whyCarrier, modules: []string{
 			"github.com/wneessen/go-mail", "github.com/emersion/go-smtp", "github.com/emersion/go-sasl",
 		}},
