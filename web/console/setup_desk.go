@@ -18,7 +18,7 @@ import (
 // deskForm is a desk as the page shows it.
 type deskForm struct {
 	Desk    routing.Desk
-	Agents  []choice
+	Agents  []memberChoice
 	Hours   hoursForm
 	Texts   []textsForm
 	Since   string
@@ -28,13 +28,22 @@ type deskForm struct {
 	Heard   heardForm
 }
 
+// memberChoice is an agent who may be on a desk, found by name or mail.
+type memberChoice struct {
+	choice
+	Mail string
+}
+
 func (q *request) deskForm(d routing.Desk, members []string, h hoursForm) (deskForm, error) {
 	agents, err := q.engine.Agents(q.r.Context(), q.p)
 	if err != nil {
 		return deskForm{}, err
 	}
 	on := func(a routing.AgentID) bool { return slices.Contains(members, string(a)) }
-	f := deskForm{Desk: d, Agents: q.agentChoices(agents, on), Hours: h, Texts: q.textsForm(d.Messages)}
+	f := deskForm{Desk: d, Hours: h, Texts: q.textsForm(d.Messages)}
+	for i, c := range q.agentChoices(agents, on) {
+		f.Agents = append(f.Agents, memberChoice{c, agents[i].Email})
+	}
 	if d.Version == 0 {
 		return f, nil
 	}

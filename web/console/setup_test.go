@@ -44,11 +44,19 @@ func TestADeskIsSetUpInTheBrowser(t *testing.T) {
 	p.openPage("/setup/agents/new")
 	p.fill("id", "nari")
 	p.fill("name", "Nari")
+	p.fill("email", "first@shop.example")
 	p.save()
 	p.shows(".notice.good", "Saved")
 	p.openPage("/setup/desks/new")
 	p.fill("id", "returns")
 	p.fill("name", "Returns")
+	for _, words := range []string{"NARI", "first@shop"} { // the first agent is found by name or mail
+		eval[bool](p, fmt.Sprintf(`(() => { const i = document.querySelector("[data-finds]"); i.value = %q;
+			return i.dispatchEvent(new Event("input", {bubbles: true})); })()`, words))
+		require.Equal(t, []string{"nari"}, eval[[]string](p,
+			`[...document.querySelectorAll("#members input")].filter(i => i.offsetParent).map(i => i.value)`))
+	}
+	p.shot("desk-find")
 	eval[bool](p, `(document.querySelector('[name=member][value=nari]').checked = true)`)
 	p.fill("hours.mode", "week")
 	p.fill("hours.zone", "Asia/Seoul")

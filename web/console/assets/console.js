@@ -246,6 +246,12 @@
     if ("guard" in e.target.dataset) { delete e.target.dataset.dirty; e.target.removeAttribute("hx-morph-skip"); }
   }, true);
 
+  // A list is narrowed to what is looked for; what is chosen stays in sight.
+  document.addEventListener("input", (e) => {
+    const list = e.target.dataset.finds && $(e.target.dataset.finds), words = e.target.value.trim().toLowerCase();
+    for (const l of list ? list.children : []) l.hidden = !l.textContent.toLowerCase().includes(words) && !$("input", l).checked;
+  });
+
   let typed = 0;
   document.addEventListener("input", (e) => {
     if (e.target.id !== "text") return;
