@@ -29,7 +29,8 @@ func TestTroubleIsSeenAndTriedAgain(t *testing.T) {
 	w.line.AddFault(linetest.Fault{Kind: linetest.FaultContent, Nth: 1})
 	_, err := w.eng.Answer(t.Context(), w.as("ara"), sangdam.Answer{Conversation: id, Content: channel.Text("Your parcel left today")})
 	require.NoError(t, err)
-	_, err = w.db.AppendEnvelopes(t.Context(), ws, []channel.Envelope{{Account: "shop", Lane: "x", DedupKey: "bad", Raw: []byte(`{"type": 5}`)}})
+	bad := channel.Envelope{Account: "shop", Lane: "x", DedupKey: "bad", Raw: []byte(`{"type": 5}`)}
+	_, err = w.db.AppendEnvelopes(t.Context(), ws, []channel.Envelope{bad})
 	require.NoError(t, err)
 	w.update(func(ctx context.Context, tx store.Tx) error {
 		return tx.Jobs().Enqueue(ctx, store.Job{ID: "hopeless", Kind: "of before", Due: tx.Now()})
