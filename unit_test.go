@@ -10,47 +10,30 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
-	"github.com/sangdam/sangdam/internal/pgtest"
 	"github.com/sangdam/sangdam/store"
-	"github.com/sangdam/sangdam/store/memory"
-	"github.com/sangdam/sangdam/store/postgres"
 	"github.com/sangdam/sangdam/store/seal"
-	"github.com/sangdam/sangdam/store/sqlite"
 )
 
 // eachKernel runs a test on every store with an engine that nothing else uses, and
 // the conversation c of the customer i, who is the contact k.
 func eachKernel(t *testing.T, test func(t *testing.T, e *Engine)) {
-	for name, open := range map[string]func(t *testing.T) (*store.DB, error){
-		"memory": func(*testing.T) (*store.DB, error) { return memory.New(memory.Options{}), nil },
-		"sqlite": func(t *testing.T) (*store.DB, error) {
-			return sqlite.Open(t.Context(), sqlite.Options{Dir: t.TempDir()})
-		},
-		"postgres": func(t *testing.T) (*store.DB, error) {
-			return postgres.Open(t.Context(), postgres.Options{DSN: pgtest.Start(t)})
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			db, err := open(t)
-			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, db.Close()) })
-			keys, err := seal.Ephemeral()
-			require.NoError(t, err)
-			e, err := New(Config{DB: db, Sealer: keys, Poll: time.Hour})
-			require.NoError(t, err)
-			require.NoError(t, e.CreateWorkspace(t.Context(), "w", "W"))
-			require.NoError(t, db.Update(t.Context(), "w", func(ctx context.Context, tx store.Tx) error {
-				at := tx.Now()
-				_, c := tx.Conversations().SaveConversation(ctx, conversation.Conversation{ID: "c", Thread: "t",
-					State: conversation.StateOpen, Contact: "k", Identity: "i", Attributes: map[string]string{"a": "1"},
-					OpenedAt: at, UpdatedAt: at})
-				_, k := tx.Contacts().SaveContact(ctx, conversation.Contact{ID: "k", Name: "Jun"})
-				_, i := tx.Contacts().SaveIdentity(ctx, conversation.Identity{ID: "i", Contact: "k", Kind: "line", Scope: "s", User: "u"})
-				return errors.Join(c, k, i)
-			}))
-			test(t, e)
-		})
-	}
+	onThreeStores(t, func(t *testing.T, db *store.DB) {
+		keys, err := seal.Ephemeral()
+		require.NoError(t, err)
+		e, err := New(Config{DB: db, Sealer: keys, Poll: time.Hour})
+		require.NoError(t, err)
+		require.NoError(t, e.CreateWorkspace(t.Context(), "w", "W"))
+		require.NoError(t, db.Update(t.Context(), "w", func(ctx context.Context, tx store.Tx) error {
+			at := tx.Now()
+			_, c := tx.Conversations().SaveConversation(ctx, conversation.Conversation{ID: "c", Thread: "t",
+				State: conversation.StateOpen, Contact: "k", Identity: "i", Attributes: map[string]string{"a": "1"},
+				OpenedAt: at, UpdatedAt: at})
+			_, k := tx.Contacts().SaveContact(ctx, conversation.Contact{ID: "k", Name: "Jun"})
+			_, i := tx.Contacts().SaveIdentity(ctx, conversation.Identity{ID: "i", Contact: "k", Kind: "line", Scope: "s", User: "u"})
+			return errors.Join(c, k, i)
+		}))
+		test(t, e)
+	})
 }
 
 // stored is the conversation c as everybody sees it, with the number of its entries.
