@@ -15,8 +15,9 @@ import (
 
 // What people write for mails follows the workspace's editor type: the layouts
 // about tickets, those in the settings of accounts whose adapter has any, and the
-// mails of triggers. A change of the type changes none of them. What was saved in the other form stays in use, is told as a
-// warning, and may be saved again as it is with what stands beside it.
+// mails of triggers. A change of the type changes none of them. What was saved in
+// the other form stays in use, is told as a warning, and may be saved again as it
+// is with what stands beside it.
 
 // form is the one in which layouts are written.
 func (s WorkspaceSettings) form() Editor { return cmp.Or(s.Editor, EditorHTML) }

@@ -349,8 +349,9 @@ type SaveTrigger struct {
 // field, operator, action or placeholder that does not exist, a calendar
 // without hours, an agent, queue or target that is not there, a condition that
 // can never hold, a mail that is new or changed and not in the form of the
-// workspace's editor type (WorkspaceSettings.Editor). Warnings tell of triggers that fight, that have no effect, or
-// that make each other's conditions true.
+// workspace's editor type (WorkspaceSettings.Editor). Warnings tell of triggers
+// that fight, that have no effect, or that make each other's conditions true, and
+// of mails that stay in the other form.
 func (e *Engine) SaveTrigger(ctx context.Context, p Principal, c SaveTrigger) (Saved, error) {
 	t := c.Trigger
 	if t.ID == "" {

@@ -26,7 +26,12 @@ type layoutForm struct {
 // editorType is the form in which the workspace writes layouts.
 func (q *request) editorType() (string, error) {
 	set, err := q.engine.TicketSetup(q.r.Context(), q.p)
-	return string(cmp.Or(set.Settings.Editor, sangdam.EditorHTML)), err
+	return string(editorOf(set)), err
+}
+
+// editorOf is the editor type of a workspace; one that was never chosen is HTML.
+func editorOf(set sangdam.TicketSetup) sangdam.Editor {
+	return cmp.Or(set.Settings.Editor, sangdam.EditorHTML)
 }
 
 // formOf is the form of a body; where both are there it is HTML.

@@ -126,7 +126,7 @@ func (q *request) actionsForm(actions []trigger.Action, kinds []string) (actions
 	for i, a := range actions {
 		f.Rows = append(f.Rows, m.row(strconv.Itoa(i), a))
 	}
-	html := cmp.Or(m.set.Settings.Editor, sangdam.EditorHTML) == sangdam.EditorHTML
+	html := editorOf(m.set) == sangdam.EditorHTML
 	for _, k := range kinds {
 		fresh := trigger.Action{Kind: k}
 		if k == sangdam.ActionMail && html {
