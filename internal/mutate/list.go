@@ -301,6 +301,9 @@ var mutations = []mutation{
 	{"ownership: opening does not write the identity", "inbound.go",
 		"\t\tu.identities[i.ID].anew = true\n", "",
 		".", "TestALinkThatCrossesAMessageLeavesOneOpenConversation"},
+	{"ownership: writing first does not write the identity", "outreach.go",
+		"if !made { // so that", "if made { // so that",
+		".", "TestALinkThatCrossesAMessageLeavesOneOpenConversation"},
 
 	// Leases and claims.
 	{"leases: a claim is not held until the commit", "store/postgres/lanes.go",
