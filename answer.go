@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 )
@@ -159,7 +160,7 @@ func (u *unit) agentFiles(c conversation.Conversation) error {
 
 // canCarry refuses what the account or its channel cannot carry.
 func (u *unit) canCarry(c conversation.Conversation, content channel.Content) error {
-	acct, adapter, err := u.e.account(u.s, c.Account)
+	acct, ad, err := u.e.account(u.s, c.Account)
 	if err != nil {
 		return err
 	}
@@ -175,8 +176,8 @@ func (u *unit) canCarry(c conversation.Conversation, content channel.Content) er
 	if len(content.Rich) > 0 && !json.Valid(content.Rich) {
 		return errs.New(errs.Invalid, "sangdam: the rich content of the message is not JSON")
 	}
-	caps := adapter.Capabilities()
-	if caps.Send[content.Kind] == channel.Rejected {
+	caps := ad.Capabilities()
+	if caps.Send[content.Kind] == adapter.Rejected {
 		return errs.New(errs.Unsupported, "sangdam: %s cannot carry a message of kind %q", acct.Kind, content.Kind)
 	}
 	if err := pressable(acct.Kind, caps, content); err != nil {
@@ -190,8 +191,8 @@ func (u *unit) canCarry(c conversation.Conversation, content channel.Content) er
 	if err != nil {
 		return err
 	}
-	_, err = adapter.Plan(acct, []channel.Outbound{{To: c.Chat, Content: content, State: state.State}}, u.tx.Now())
-	if se, refused := errors.AsType[*channel.SendError](err); refused {
+	_, err = ad.Plan(acct, []adapter.Outbound{{To: c.Chat, Content: content, State: state.State}}, u.tx.Now())
+	if se, refused := errors.AsType[*adapter.SendError](err); refused {
 		return errs.New(errs.Unsupported, "sangdam: %s cannot carry this message: %s", acct.Kind, se.Detail)
 	}
 	return err
@@ -199,7 +200,7 @@ func (u *unit) canCarry(c conversation.Conversation, content channel.Content) er
 
 // pressable refuses choices that lack something, on whatever channel, and kinds
 // that this one does not carry.
-func pressable(kind channel.Kind, caps channel.Capabilities, content channel.Content) error {
+func pressable(kind channel.Kind, caps adapter.Capabilities, content channel.Content) error {
 	all := content.Choices
 	for _, card := range content.Cards {
 		all = slices.Concat(all, card.Choices)

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/id"
@@ -158,7 +159,7 @@ func envelopePlace(ws id.Workspace, env channel.EnvelopeID) seal.AD {
 
 // sealEnvelopes seals what providers sent, before it is appended; each has its
 // id. What lies in the blob store is sealed there.
-func (e *Engine) sealEnvelopes(ctx context.Context, ws id.Workspace, envs []channel.Envelope) error {
+func (e *Engine) sealEnvelopes(ctx context.Context, ws id.Workspace, envs []adapter.Envelope) error {
 	key, err := e.restKey(ctx, ws)
 	if err != nil {
 		return err
@@ -176,7 +177,7 @@ func (e *Engine) sealEnvelopes(ctx context.Context, ws id.Workspace, envs []chan
 }
 
 // opened is an envelope as the provider sent it.
-func (e *Engine) opened(ctx context.Context, ws id.Workspace, env channel.Envelope) (channel.Envelope, error) {
+func (e *Engine) opened(ctx context.Context, ws id.Workspace, env adapter.Envelope) (adapter.Envelope, error) {
 	var err error
 	env.Raw, err = e.openBytes(ctx, envelopePlace(ws, env.ID), env.Raw)
 	return env, err
@@ -224,7 +225,7 @@ func attemptPlace(ws id.Workspace, attempt string) seal.AD {
 }
 
 // sealedAttempt is an Attempt as it is stored.
-func (e *Engine) sealedAttempt(ctx context.Context, ws id.Workspace, at channel.Attempt) (channel.Attempt, error) {
+func (e *Engine) sealedAttempt(ctx context.Context, ws id.Workspace, at adapter.Attempt) (adapter.Attempt, error) {
 	key, err := e.restKey(ctx, ws)
 	if err != nil {
 		return at, err
@@ -234,7 +235,7 @@ func (e *Engine) sealedAttempt(ctx context.Context, ws id.Workspace, at channel.
 }
 
 // openedAttempt is an Attempt as it is sent.
-func (e *Engine) openedAttempt(ctx context.Context, ws id.Workspace, at channel.Attempt) (channel.Attempt, error) {
+func (e *Engine) openedAttempt(ctx context.Context, ws id.Workspace, at adapter.Attempt) (adapter.Attempt, error) {
 	var err error
 	at.Request, err = e.openBytes(ctx, attemptPlace(ws, at.ID), at.Request)
 	return at, err

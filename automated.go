@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/conversation/storm"
 	"github.com/sangdam/sangdam/internal/errs"
@@ -156,7 +157,7 @@ func (u *unit) say(d *conversation.Draft, m conversation.Message) (conversation.
 }
 
 // told is what a message tells, in the terms of mails about tickets; see
-// channel.Outbound.Event.
+// adapter.Outbound.Event.
 func told(m conversation.Message) string {
 	switch m.Automated {
 	case conversation.AutoGreeting, conversation.AutoAway, conversation.AutoHoliday:
@@ -244,7 +245,7 @@ func outboxLane(c channel.Chat) string { return string(c.Kind) + ":" + c.ID }
 
 // welcome greets a customer who added the account. There is no conversation
 // yet, so the message is an outbox row alone. It reports whether it was sent.
-func (u *unit) welcome(acct channel.Account, in channel.Inbound) (bool, error) {
+func (u *unit) welcome(acct channel.Account, in adapter.Inbound) (bool, error) {
 	_, adapter, err := u.e.account(u.s, acct.ID)
 	if err != nil {
 		return false, err
@@ -265,7 +266,7 @@ func (u *unit) welcome(acct channel.Account, in channel.Inbound) (bool, error) {
 
 // sayAlone answers an event where there is no conversation: the message is an
 // outbox row alone.
-func (u *unit) sayAlone(acct channel.Account, in channel.Inbound, c channel.Content) error {
+func (u *unit) sayAlone(acct channel.Account, in adapter.Inbound, c channel.Content) error {
 	return u.leave(driver.OutboxRow{ID: channel.OutboxID(newID()), Account: acct.ID, Lane: outboxLane(in.Chat),
 		To: in.Chat, Content: c, Reply: in.Reply, State: channel.OutboxQueued})
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
@@ -104,13 +105,13 @@ func newWholeWayOver(t *testing.T, provider *linetest.Server, connections int) *
 	if provider != nil {
 		client.Transport, w.secret = provider.Transport(), channel.NewSecret(provider.ChannelSecret())
 	}
-	adapter, err := line.New(line.Options{HTTPClient: client})
+	ad, err := line.New(line.Options{HTTPClient: client})
 	require.NoError(t, err)
 	w.eng, err = sangdam.New(sangdam.Config{DB: store.New(backend), Sealer: sealer, Node: "n1",
-		Adapters: []channel.Adapter{adapter},
+		Adapters: []adapter.Adapter{ad},
 		Poll:     time.Hour, // what is asked by time is counted by time
 		Hooks: sangdam.Hooks{Assigned: w.hear,
-			Processed: func(id.Workspace, channel.AccountID, channel.EventKind) { w.saw(&w.processed) },
+			Processed: func(id.Workspace, channel.AccountID, adapter.EventKind) { w.saw(&w.processed) },
 			Sent: func(_ id.Workspace, _ channel.AccountID, _ string, state channel.OutboxState, reason channel.Reason) {
 				if state != channel.OutboxSent {
 					t.Errorf("an answer became %s: %s", state, reason)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/conversation/bot"
@@ -110,7 +111,7 @@ func TestAVideoIsWatchedAndANoticeArrives(t *testing.T) {
 		feed, _, err := w.eng.Events(w.ctx, w.host, before, 500)
 		require.NoError(t, err)
 		for _, e := range feed {
-			if e.Aggregate == "account" && (e.Kind == string(channel.EventWatched) || e.Kind == string(channel.EventNotified)) {
+			if e.Aggregate == "account" && (e.Kind == string(adapter.EventWatched) || e.Kind == string(adapter.EventNotified)) {
 				told = append(told, e.Kind+" "+e.Ref)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store"
@@ -99,7 +100,7 @@ func consentsOf(ctx context.Context, tx store.Tx, i conversation.Identity, acct 
 }
 
 // checkNotice refuses an account that asks for consent and cannot.
-func checkNotice(a channel.Account, caps channel.Capabilities) error {
+func checkNotice(a channel.Account, caps adapter.Capabilities) error {
 	if len(a.Notice.Version) > 100 {
 		return errs.New(errs.Invalid, "sangdam: account %q: the version of the notice has more than 100 bytes", a.Name)
 	}
@@ -110,7 +111,7 @@ func checkNotice(a channel.Account, caps channel.Capabilities) error {
 	case caps.AsksConsent:
 		return errs.New(errs.Unsupported,
 			"sangdam: account %q: %s asks for consent on its own page; set it among the channel's settings", a.Name, a.Kind)
-	case caps.Choices == channel.Rejected || !caps.Chooses(channel.ChoicePostback):
+	case caps.Choices == adapter.Rejected || !caps.Chooses(channel.ChoicePostback):
 		return errs.New(errs.Unsupported, "sangdam: account %q: %s has no buttons, so that nobody can be asked for consent there; "+
 			"customers can be told by the message %q", a.Name, a.Kind, conversation.AutoNotice)
 	}
@@ -163,7 +164,7 @@ func (u *unit) told(who string, i conversation.Identity, acct channel.Account, t
 // noticeFirst says it before a welcome, and returns the right to answer that is
 // left. Who will be asked for consent is told here too, and asked with the first
 // message: buttons that are not under the last message cannot be seen.
-func (u *unit) noticeFirst(acct channel.Account, in channel.Inbound, i conversation.Identity) (*channel.ReplyHandle, error) {
+func (u *unit) noticeFirst(acct channel.Account, in adapter.Inbound, i conversation.Identity) (*channel.ReplyHandle, error) {
 	text := u.automatedText(acct, conversation.AutoNotice, "")
 	told, _, err := u.knows(string(i.ID), acct)
 	if text == "" || told || err != nil || i.ID == "" {
@@ -218,7 +219,7 @@ func purgeUnagreed(_ *Engine, ctx context.Context, tx store.Tx) (int, error) {
 // beforeConsent takes what comes from a customer who has not agreed to the
 // present text, and the answer itself. It reports whether the event is done with.
 // A talk that the customer began before goes on.
-func (u *unit) beforeConsent(acct channel.Account, in channel.Inbound) (bool, error) {
+func (u *unit) beforeConsent(acct channel.Account, in adapter.Inbound) (bool, error) {
 	button, pressed := "", false
 	if in.Content.Postback != nil {
 		button, pressed = strings.CutPrefix(in.Content.Postback.Data, consentData)
@@ -258,14 +259,14 @@ func (u *unit) beforeConsent(acct channel.Account, in channel.Inbound) (bool, er
 }
 
 // talksAlready says that the customer is in the middle of a conversation.
-func (u *unit) talksAlready(acct channel.Account, in channel.Inbound, i conversation.Identity) (bool, error) {
+func (u *unit) talksAlready(acct channel.Account, in adapter.Inbound, i conversation.Identity) (bool, error) {
 	open, _, err := u.tx.Conversations().ByThread(u.ctx, u.s.thread(in.Chat, acct.ID, acct.WorkStream, i.Contact))
 	return open != nil && !open.LastCustomerAt.IsZero(), err
 }
 
 // consentAnswer is "yes", "no", or empty for none: a button of the present text,
 // or its label typed by who sees no buttons.
-func (u *unit) consentAnswer(acct channel.Account, in channel.Inbound, w unagreed, button string) string {
+func (u *unit) consentAnswer(acct channel.Account, in adapter.Inbound, w unagreed, button string) string {
 	if version, answer, is := strings.Cut(button, ":"); is {
 		if version == digest(string(acct.ID), noticeVersion(acct)) {
 			return answer
@@ -286,7 +287,7 @@ func unagreedPlace(ws WorkspaceID, w unagreed, m channel.ProviderMessageID) seal
 }
 
 // hold keeps a message aside, once.
-func (u *unit) hold(w *unagreed, in channel.Inbound) error {
+func (u *unit) hold(w *unagreed, in adapter.Inbound) error {
 	for _, h := range w.Held {
 		if h.Message == in.MessageID && in.MessageID != "" {
 			u.absorbed = true
@@ -312,7 +313,7 @@ func (u *unit) hold(w *unagreed, in channel.Inbound) error {
 }
 
 // askConsent says what is asked for, and keeps what is held.
-func (u *unit) askConsent(acct channel.Account, in channel.Inbound, w unagreed) error {
+func (u *unit) askConsent(acct channel.Account, in adapter.Inbound, w unagreed) error {
 	if now := u.tx.Now(); acct.Notice.Consent && !in.Silent && now.Sub(w.AskedAt) >= askAgain {
 		content := channel.Text(u.automatedText(acct, conversation.AutoNotice, ""))
 		for _, b := range [][2]string{{conversation.AutoConsentYes, "yes"}, {conversation.AutoConsentNo, "no"}} {
@@ -351,7 +352,7 @@ func (u *unit) answered(acct channel.Account, i conversation.Identity, refused b
 
 // agrees keeps the yes, and lets what was held arrive in its order. The right to
 // answer is that of the button, which is the newest.
-func (u *unit) agrees(acct channel.Account, in channel.Inbound, i conversation.Identity, w unagreed) error {
+func (u *unit) agrees(acct channel.Account, in adapter.Inbound, i conversation.Identity, w unagreed) error {
 	if err := u.answered(acct, i, false); err != nil {
 		return err
 	}
@@ -372,7 +373,7 @@ func (u *unit) agrees(acct channel.Account, in channel.Inbound, i conversation.I
 		if err != nil {
 			return err
 		}
-		var wrote channel.Inbound
+		var wrote adapter.Inbound
 		if err := json.Unmarshal(plain, &wrote); err != nil {
 			return err
 		}
@@ -394,7 +395,7 @@ func (u *unit) agrees(acct channel.Account, in channel.Inbound, i conversation.I
 }
 
 // refuses keeps the no, forgets what was held, and says goodbye.
-func (u *unit) refuses(acct channel.Account, in channel.Inbound, i conversation.Identity, w unagreed) error {
+func (u *unit) refuses(acct channel.Account, in adapter.Inbound, i conversation.Identity, w unagreed) error {
 	if err := u.answered(acct, i, true); err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/id"
@@ -53,7 +54,7 @@ type inboundAlone struct {
 }
 
 // AppendEnvelopes is counted.
-func (b *inboundAlone) AppendEnvelopes(ctx context.Context, ws driver.WorkspaceID, envs []channel.Envelope) ([]bool, error) {
+func (b *inboundAlone) AppendEnvelopes(ctx context.Context, ws driver.WorkspaceID, envs []adapter.Envelope) ([]bool, error) {
 	b.entered.Add(1)
 	return b.Backend.AppendEnvelopes(ctx, ws, envs)
 }
@@ -93,11 +94,11 @@ func newCounted(t *testing.T) *counted {
 		secret: channel.NewSecret("0123456789abcdef0123456789abcdef")}
 	sealer, err := seal.Ephemeral()
 	require.NoError(t, err)
-	adapter, err := line.New(line.Options{HTTPClient: &http.Client{Transport: noNetwork{}}})
+	ad, err := line.New(line.Options{HTTPClient: &http.Client{Transport: noNetwork{}}})
 	require.NoError(t, err)
-	c.eng, err = sangdam.New(sangdam.Config{DB: store.New(c.wrapped), Sealer: sealer, Node: "n1", Adapters: []channel.Adapter{adapter},
+	c.eng, err = sangdam.New(sangdam.Config{DB: store.New(c.wrapped), Sealer: sealer, Node: "n1", Adapters: []adapter.Adapter{ad},
 		Poll:  time.Hour, // hints alone must do
-		Hooks: sangdam.Hooks{Processed: func(id.Workspace, channel.AccountID, channel.EventKind) { c.processed.Add(1) }}})
+		Hooks: sangdam.Hooks{Processed: func(id.Workspace, channel.AccountID, adapter.EventKind) { c.processed.Add(1) }}})
 	require.NoError(t, err)
 	host := sangdam.Host(ws)
 	require.NoError(t, c.eng.CreateWorkspace(t.Context(), ws, "Test"))
@@ -315,7 +316,7 @@ type deaf struct {
 	release chan struct{}
 }
 
-func (d *deaf) AppendEnvelopes(ctx context.Context, ws driver.WorkspaceID, envs []channel.Envelope) ([]bool, error) {
+func (d *deaf) AppendEnvelopes(ctx context.Context, ws driver.WorkspaceID, envs []adapter.Envelope) ([]bool, error) {
 	<-d.release
 	return d.Backend.AppendEnvelopes(context.WithoutCancel(ctx), ws, envs)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
@@ -43,13 +44,13 @@ var largeEnvelopes = declare(store.Kind[largeEnvelope]{Name: "large_envelope",
 
 // storeLarge puts the event of an envelope that has its id into the blob store.
 // It returns the envelope as it is appended.
-func (e *Engine) storeLarge(ctx context.Context, ws WorkspaceID, env channel.Envelope) (channel.Envelope, error) {
+func (e *Engine) storeLarge(ctx context.Context, ws WorkspaceID, env adapter.Envelope) (adapter.Envelope, error) {
 	switch {
-	case len(env.Raw) > channel.MaxLargeEnvelope:
-		return env, errs.New(errs.Invalid, "sangdam: an event has %d bytes; at most %d are kept", len(env.Raw), channel.MaxLargeEnvelope)
+	case len(env.Raw) > adapter.MaxLargeEnvelope:
+		return env, errs.New(errs.Invalid, "sangdam: an event has %d bytes; at most %d are kept", len(env.Raw), adapter.MaxLargeEnvelope)
 	case e.cfg.Blobs == nil:
 		return env, errs.New(errs.Unsupported, "sangdam: an event has %d bytes; set Config.Blobs to keep more than %d", len(env.Raw),
-			channel.MaxEnvelope)
+			adapter.MaxEnvelope)
 	}
 	key, err := e.restKey(ctx, ws)
 	if err != nil {
@@ -76,7 +77,7 @@ func (e *Engine) storeLarge(ctx context.Context, ws WorkspaceID, env channel.Env
 }
 
 // dropLarge releases the blobs of envelopes that were there before.
-func (e *Engine) dropLarge(ctx context.Context, ws WorkspaceID, envs []channel.Envelope, fresh []bool) {
+func (e *Engine) dropLarge(ctx context.Context, ws WorkspaceID, envs []adapter.Envelope, fresh []bool) {
 	for i, env := range envs {
 		if fresh[i] || !isLarge(env.Raw) {
 			continue
@@ -128,14 +129,14 @@ func (e *Engine) purgeLarge(ctx context.Context, tx store.Tx) (int, error) {
 }
 
 // maxLargeBlob is the largest event with what sealing adds to it.
-const maxLargeBlob = channel.MaxLargeEnvelope + 128
+const maxLargeBlob = adapter.MaxLargeEnvelope + 128
 
 // largeAtOnce is how many large events are in memory at once.
 const largeAtOnce = 4
 
 // wholeEnvelope is the envelope with its event, wherever that lies. done says
 // that the event is not needed any more.
-func (e *Engine) wholeEnvelope(ctx context.Context, ws WorkspaceID, env channel.Envelope) (whole channel.Envelope, done func(), err error) {
+func (e *Engine) wholeEnvelope(ctx context.Context, ws WorkspaceID, env adapter.Envelope) (whole adapter.Envelope, done func(), err error) {
 	if !isLarge(env.Raw) {
 		whole, err = e.opened(ctx, ws, env)
 		return whole, func() {}, err
@@ -165,7 +166,7 @@ func (e *Engine) wholeEnvelope(ctx context.Context, ws WorkspaceID, env channel.
 }
 
 // event is what a whole envelope brought.
-func (a *guardedAdapter) event(acct channel.Account, env channel.Envelope) (channel.Inbound, error) {
+func (a *guardedAdapter) event(acct channel.Account, env adapter.Envelope) (adapter.Inbound, error) {
 	in, err := a.Parse(acct, env)
 	if err == nil {
 		a.packed(env.ID, &in)
@@ -175,7 +176,7 @@ func (a *guardedAdapter) event(acct channel.Account, env channel.Envelope) (chan
 
 // packed makes the references of files within an event into ones that are good
 // anywhere: they name the envelope.
-func (a *guardedAdapter) packed(env channel.EnvelopeID, in *channel.Inbound) {
+func (a *guardedAdapter) packed(env channel.EnvelopeID, in *adapter.Inbound) {
 	if a.unpacker == nil {
 		return
 	}
@@ -189,10 +190,10 @@ func (a *guardedAdapter) packed(env channel.EnvelopeID, in *channel.Inbound) {
 
 // unpack streams a file out of the envelope that it came with. ErrNotFound once
 // that is kept no longer.
-func (e *Engine) unpack(ctx context.Context, ws WorkspaceID, acct channel.Account, adapter *guardedAdapter, ref string,
-	sink channel.MediaSink) error {
+func (e *Engine) unpack(ctx context.Context, ws WorkspaceID, acct channel.Account, ad *guardedAdapter, ref string,
+	sink adapter.MediaSink) error {
 	id, ref, _ := strings.Cut(ref, "/")
-	var env channel.Envelope
+	var env adapter.Envelope
 	err := e.db.View(ctx, ws, func(ctx context.Context, tx store.Tx) (err error) {
 		env, err = tx.Inbox().Envelope(ctx, channel.EnvelopeID(id))
 		return err
@@ -205,5 +206,5 @@ func (e *Engine) unpack(ctx context.Context, ws WorkspaceID, acct channel.Accoun
 		return err
 	}
 	defer done()
-	return adapter.Unpack(ctx, acct, env, ref, sink)
+	return ad.Unpack(ctx, acct, env, ref, sink)
 }

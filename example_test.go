@@ -9,6 +9,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
@@ -26,10 +27,10 @@ func Example() {
 	platform := linetest.New(linetest.Options{WebhookClient: &http.Client{Transport: emukit.Transport(
 		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { webhook.ServeHTTP(w, r) }))}})
 	defer platform.Close()
-	adapter, _ := line.New(line.Options{HTTPClient: &http.Client{Transport: platform.Transport()}})
+	lineAdapter, _ := line.New(line.Options{HTTPClient: &http.Client{Transport: platform.Transport()}})
 	keys, _ := seal.Ephemeral()
 	assigned := make(chan routing.Assignment, 1)
-	eng, err := sangdam.New(sangdam.Config{DB: memory.New(memory.Options{}), Sealer: keys, Adapters: []channel.Adapter{adapter},
+	eng, err := sangdam.New(sangdam.Config{DB: memory.New(memory.Options{}), Sealer: keys, Adapters: []adapter.Adapter{lineAdapter},
 		Hooks: sangdam.Hooks{Assigned: func(_ sangdam.WorkspaceID, a routing.Assignment) { assigned <- a }}})
 	if err != nil {
 		fmt.Println(err)

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation/bot"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store/blob"
@@ -212,49 +213,49 @@ type guardedAdapter struct {
 	g       *guard
 	who     string
 	kind    channel.Kind
-	caps    channel.Capabilities
-	a       channel.Adapter
+	caps    adapter.Capabilities
+	a       adapter.Adapter
 	timeout time.Duration // of one request to the provider
 
-	profiler channel.Profiler
-	chats    channel.ChatProfiler
-	fetcher  channel.MediaFetcher
-	typing   channel.TypingIndicator
-	marker   channel.ReadMarker
-	checker  channel.Checker
-	connect  channel.Connector
-	inviter  channel.Inviter
-	runner   channel.Runner
-	unpacker channel.Unpacker
-	files    channel.FileSender
-	changer  channel.Changer
-	format   channel.Formatted
+	profiler adapter.Profiler
+	chats    adapter.ChatProfiler
+	fetcher  adapter.MediaFetcher
+	typing   adapter.TypingIndicator
+	marker   adapter.ReadMarker
+	checker  adapter.Checker
+	connect  adapter.Connector
+	inviter  adapter.Inviter
+	runner   adapter.Runner
+	unpacker adapter.Unpacker
+	files    adapter.FileSender
+	changer  adapter.Changer
+	format   adapter.Formatted
 }
 
-func newGuardedAdapter(g *guard, a channel.Adapter, timeout time.Duration) (*guardedAdapter, error) {
+func newGuardedAdapter(g *guard, a adapter.Adapter, timeout time.Duration) (*guardedAdapter, error) {
 	out := &guardedAdapter{g: g, who: "adapter", a: a, timeout: timeout}
 	_, err := inline(g, out.who, "Kind and Capabilities", func() (struct{}, error) {
 		out.kind, out.caps = a.Kind(), a.Capabilities()
 		return struct{}{}, nil
 	})
 	out.who = "adapter " + string(out.kind)
-	out.profiler, _ = a.(channel.Profiler)
-	out.chats, _ = a.(channel.ChatProfiler)
-	out.fetcher, _ = a.(channel.MediaFetcher)
-	out.typing, _ = a.(channel.TypingIndicator)
-	out.marker, _ = a.(channel.ReadMarker)
-	out.checker, _ = a.(channel.Checker)
-	out.connect, _ = a.(channel.Connector)
-	out.inviter, _ = a.(channel.Inviter)
-	out.runner, _ = a.(channel.Runner)
-	out.unpacker, _ = a.(channel.Unpacker)
-	out.files, _ = a.(channel.FileSender)
-	out.changer, _ = a.(channel.Changer)
-	out.format, _ = a.(channel.Formatted)
+	out.profiler, _ = a.(adapter.Profiler)
+	out.chats, _ = a.(adapter.ChatProfiler)
+	out.fetcher, _ = a.(adapter.MediaFetcher)
+	out.typing, _ = a.(adapter.TypingIndicator)
+	out.marker, _ = a.(adapter.ReadMarker)
+	out.checker, _ = a.(adapter.Checker)
+	out.connect, _ = a.(adapter.Connector)
+	out.inviter, _ = a.(adapter.Inviter)
+	out.runner, _ = a.(adapter.Runner)
+	out.unpacker, _ = a.(adapter.Unpacker)
+	out.files, _ = a.(adapter.FileSender)
+	out.changer, _ = a.(adapter.Changer)
+	out.format, _ = a.(adapter.Formatted)
 	return out, err
 }
 
-func (a *guardedAdapter) Capabilities() channel.Capabilities { return a.caps }
+func (a *guardedAdapter) Capabilities() adapter.Capabilities { return a.caps }
 
 // Validate returns the adapter's own words: they are for the administrator who
 // typed the settings, and nobody logs them.
@@ -286,34 +287,34 @@ func (a *guardedAdapter) OtherFormat(was, next channel.Account, format string) (
 	return inline(a.g, a.who, "OtherFormat", func() ([]string, error) { return a.format.OtherFormat(was, next, format), nil })
 }
 
-func (a *guardedAdapter) Receive(acct channel.Account, req channel.Request) (channel.Receipt, error) {
-	return inline(a.g, a.who, "Receive", func() (channel.Receipt, error) { return a.a.Receive(acct, req) })
+func (a *guardedAdapter) Receive(acct channel.Account, req adapter.Request) (adapter.Receipt, error) {
+	return inline(a.g, a.who, "Receive", func() (adapter.Receipt, error) { return a.a.Receive(acct, req) })
 }
 
-func (a *guardedAdapter) Parse(acct channel.Account, env channel.Envelope) (channel.Inbound, error) {
-	return inline(a.g, a.who, "Parse", func() (channel.Inbound, error) { return a.a.Parse(acct, env) })
+func (a *guardedAdapter) Parse(acct channel.Account, env adapter.Envelope) (adapter.Inbound, error) {
+	return inline(a.g, a.who, "Parse", func() (adapter.Inbound, error) { return a.a.Parse(acct, env) })
 }
 
-// Plan returns a *channel.SendError for a row that cannot be sent.
-func (a *guardedAdapter) Plan(acct channel.Account, batch []channel.Outbound, now time.Time) (channel.Attempt, error) {
-	at, err := inline(a.g, a.who, "Plan", func() (channel.Attempt, error) { return a.a.Plan(acct, batch, now, uuid.NewString) })
+// Plan returns a *adapter.SendError for a row that cannot be sent.
+func (a *guardedAdapter) Plan(acct channel.Account, batch []adapter.Outbound, now time.Time) (adapter.Attempt, error) {
+	at, err := inline(a.g, a.who, "Plan", func() (adapter.Attempt, error) { return a.a.Plan(acct, batch, now, uuid.NewString) })
 	if errors.Is(err, errPanicked) {
-		err = &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonContent,
+		err = &adapter.SendError{Disposition: adapter.Permanent, Reason: channel.ReasonContent,
 			Detail: "the adapter panicked while planning"}
 	}
 	return at, err
 }
 
 // Send performs an Attempt; a panic is an ambiguous outcome.
-func (a *guardedAdapter) Send(ctx context.Context, acct channel.Account, at channel.Attempt, open channel.OpenFile) (channel.Sent, error) {
-	sent, err := bounded(ctx, a.g, a.who, "Send", a.timeout, func(ctx context.Context) (channel.Sent, error) {
+func (a *guardedAdapter) Send(ctx context.Context, acct channel.Account, at adapter.Attempt, open adapter.OpenFile) (adapter.Sent, error) {
+	sent, err := bounded(ctx, a.g, a.who, "Send", a.timeout, func(ctx context.Context) (adapter.Sent, error) {
 		if a.files != nil {
 			return a.files.SendFiles(ctx, acct, at, open)
 		}
 		return a.a.Send(ctx, acct, at)
 	})
 	if errors.Is(err, errPanicked) {
-		err = &channel.SendError{Disposition: channel.Ambiguous, Reason: channel.ReasonProvider,
+		err = &adapter.SendError{Disposition: adapter.Ambiguous, Reason: channel.ReasonProvider,
 			Detail: "the adapter panicked while sending"}
 	}
 	return sent, err
@@ -333,7 +334,7 @@ func (a *guardedAdapter) ChatProfile(ctx context.Context, acct channel.Account, 
 }
 
 // FetchMedia streams for as long as ctx allows.
-func (a *guardedAdapter) FetchMedia(ctx context.Context, acct channel.Account, ref string, sink channel.MediaSink) error {
+func (a *guardedAdapter) FetchMedia(ctx context.Context, acct channel.Account, ref string, sink adapter.MediaSink) error {
 	return a.call(ctx, "FetchMedia", mediaFor, func(ctx context.Context) error { return a.fetcher.FetchMedia(ctx, acct, ref, sink) })
 }
 
@@ -346,8 +347,8 @@ func (a *guardedAdapter) MarkRead(ctx context.Context, acct channel.Account, han
 }
 
 // Check may ask the provider several things in turn.
-func (a *guardedAdapter) Check(ctx context.Context, acct channel.Account, callbackURL string) ([]channel.Finding, error) {
-	return bounded(ctx, a.g, a.who, "Check", 3*a.timeout, func(ctx context.Context) ([]channel.Finding, error) {
+func (a *guardedAdapter) Check(ctx context.Context, acct channel.Account, callbackURL string) ([]adapter.Finding, error) {
+	return bounded(ctx, a.g, a.who, "Check", 3*a.timeout, func(ctx context.Context) ([]adapter.Finding, error) {
 		return a.checker.Check(ctx, acct, callbackURL)
 	})
 }
@@ -367,12 +368,12 @@ const runFor = 10 * 365 * 24 * time.Hour
 
 // Run follows an account until ctx ends. A run that does not heed the end is
 // left behind and counted, as any other call is.
-func (a *guardedAdapter) Run(ctx context.Context, acct channel.Account, in channel.Intake) error {
+func (a *guardedAdapter) Run(ctx context.Context, acct channel.Account, in adapter.Intake) error {
 	return a.call(ctx, "Run", runFor, func(ctx context.Context) error { return a.runner.Run(ctx, acct, in) })
 }
 
 // Unpack streams a file out of a stored envelope.
-func (a *guardedAdapter) Unpack(ctx context.Context, acct channel.Account, env channel.Envelope, ref string, sink channel.MediaSink) error {
+func (a *guardedAdapter) Unpack(ctx context.Context, acct channel.Account, env adapter.Envelope, ref string, sink adapter.MediaSink) error {
 	return a.call(ctx, "Unpack", mediaFor, func(context.Context) error { return a.unpacker.Unpack(acct, env, ref, sink) })
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
@@ -99,30 +100,30 @@ func (a wickedAdapter) Validate(acct channel.Account) error {
 	return errors.Join(a.at("Validate"), a.Adapter.Validate(acct))
 }
 
-func (a wickedAdapter) Receive(acct channel.Account, r channel.Request) (channel.Receipt, error) {
+func (a wickedAdapter) Receive(acct channel.Account, r adapter.Request) (adapter.Receipt, error) {
 	if err := a.at("Receive"); err != nil {
-		return channel.Receipt{}, err
+		return adapter.Receipt{}, err
 	}
 	return a.Adapter.Receive(acct, r)
 }
 
-func (a wickedAdapter) Parse(acct channel.Account, env channel.Envelope) (channel.Inbound, error) {
+func (a wickedAdapter) Parse(acct channel.Account, env adapter.Envelope) (adapter.Inbound, error) {
 	if err := a.at("Parse"); err != nil {
-		return channel.Inbound{}, err
+		return adapter.Inbound{}, err
 	}
 	return a.Adapter.Parse(acct, env)
 }
 
-func (a wickedAdapter) Plan(acct channel.Account, b []channel.Outbound, now time.Time, k func() string) (channel.Attempt, error) {
+func (a wickedAdapter) Plan(acct channel.Account, b []adapter.Outbound, now time.Time, k func() string) (adapter.Attempt, error) {
 	if err := a.at("Plan"); err != nil {
-		return channel.Attempt{}, err
+		return adapter.Attempt{}, err
 	}
 	return a.Adapter.Plan(acct, b, now, k)
 }
 
-func (a wickedAdapter) Send(ctx context.Context, acct channel.Account, at channel.Attempt) (channel.Sent, error) {
+func (a wickedAdapter) Send(ctx context.Context, acct channel.Account, at adapter.Attempt) (adapter.Sent, error) {
 	if err := a.at("Send"); err != nil {
-		return channel.Sent{}, err
+		return adapter.Sent{}, err
 	}
 	return a.Adapter.Send(ctx, acct, at)
 }
@@ -135,7 +136,7 @@ func (a wickedAdapter) Profile(ctx context.Context, acct channel.Account, c chan
 	return a.Adapter.Profile(ctx, acct, c, u)
 }
 
-func (a wickedAdapter) FetchMedia(ctx context.Context, acct channel.Account, ref string, sink channel.MediaSink) error {
+func (a wickedAdapter) FetchMedia(ctx context.Context, acct channel.Account, ref string, sink adapter.MediaSink) error {
 	if err := a.at("FetchMedia"); err != nil {
 		return err
 	}
@@ -150,7 +151,7 @@ func (a wickedAdapter) MarkRead(context.Context, channel.Account, string) error 
 	return a.at("MarkRead")
 }
 
-func (a wickedAdapter) Check(context.Context, channel.Account, string) ([]channel.Finding, error) {
+func (a wickedAdapter) Check(context.Context, channel.Account, string) ([]adapter.Finding, error) {
 	return nil, a.at("Check")
 }
 
@@ -216,7 +217,7 @@ func (b wickedBlobs) List(ctx context.Context, before time.Time, after string, l
 // equip puts the wicked part in its place.
 func (w *wicked) equip(c *sangdam.Config, call string) {
 	if a, is := c.Adapters[0].(*line.Adapter); is {
-		c.Adapters = []channel.Adapter{wickedAdapter{a, w, call}}
+		c.Adapters = []adapter.Adapter{wickedAdapter{a, w, call}}
 	}
 	c.Sealer, c.Blobs = wickedSealer{c.Sealer, w, call}, wickedBlobs{c.Blobs, w, call}
 	switch call {
@@ -231,7 +232,7 @@ func (w *wicked) equip(c *sangdam.Config, call string) {
 		hit := func() { _ = w.act("hook") }
 		c.Hooks = sangdam.Hooks{
 			Received:    func(sangdam.WorkspaceID, channel.AccountID, int, int) { hit() },
-			Processed:   func(sangdam.WorkspaceID, channel.AccountID, channel.EventKind) { hit() },
+			Processed:   func(sangdam.WorkspaceID, channel.AccountID, adapter.EventKind) { hit() },
 			Quarantined: func(sangdam.WorkspaceID, channel.AccountID, string) { hit() },
 			Offered:     func(sangdam.WorkspaceID, routing.Offer) { hit() },
 			Assigned:    func(sangdam.WorkspaceID, routing.Assignment) { hit() },
@@ -318,8 +319,8 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 	keys, err := seal.Ephemeral()
 	require.NoError(t, err)
 	for name, change := range map[string]func(*sangdam.Config){
-		"a nil adapter":       func(c *sangdam.Config) { c.Adapters = []channel.Adapter{nil} },
-		"a panicking adapter": func(c *sangdam.Config) { c.Adapters = []channel.Adapter{nameless{}} },
+		"a nil adapter":       func(c *sangdam.Config) { c.Adapters = []adapter.Adapter{nil} },
+		"a panicking adapter": func(c *sangdam.Config) { c.Adapters = []adapter.Adapter{nameless{}} },
 		"a nil bot":           func(c *sangdam.Config) { c.Bots = []bot.Bot{nil} },
 		"a panicking bot":     func(c *sangdam.Config) { c.Bots = []bot.Bot{(*pointerBot)(nil)} },
 		"a nil strategy":      func(c *sangdam.Config) { c.Strategies = map[string]routing.Strategy{"own": nil} },
@@ -341,7 +342,7 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 	}
 }
 
-type nameless struct{ channel.Adapter }
+type nameless struct{ adapter.Adapter }
 
 type unnamed struct{ routing.Strategy }
 
@@ -360,7 +361,7 @@ func TestACallThatNeverEndsIsLeftBehind(t *testing.T) {
 		release := make(chan struct{})
 		defer close(release)
 		w.halt()
-		w.cfg.Adapters = []channel.Adapter{deafAdapter{w.cfg.Adapters[0].(*line.Adapter), &calls, release}}
+		w.cfg.Adapters = []adapter.Adapter{deafAdapter{w.cfg.Adapters[0].(*line.Adapter), &calls, release}}
 		var err error
 		w.eng, err = sangdam.New(w.cfg)
 		require.NoError(t, err)
@@ -385,10 +386,10 @@ type deafAdapter struct {
 	release chan struct{}
 }
 
-func (a deafAdapter) Send(context.Context, channel.Account, channel.Attempt) (channel.Sent, error) {
+func (a deafAdapter) Send(context.Context, channel.Account, adapter.Attempt) (adapter.Sent, error) {
 	a.calls.Add(1)
 	<-a.release
-	return channel.Sent{}, errors.New("at last")
+	return adapter.Sent{}, errors.New("at last")
 }
 
 func (a deafAdapter) Profile(context.Context, channel.Account, channel.Chat, channel.ProviderUserID) (channel.Profile, error) {
@@ -405,7 +406,7 @@ func TestAHookThatBlocksIsNamed(t *testing.T) {
 		require.Contains(t, log.String(), "Processed")
 	}, withConfig(func(c *sangdam.Config) {
 		c.Logger = log.logger()
-		c.Hooks.Processed = func(sangdam.WorkspaceID, channel.AccountID, channel.EventKind) { time.Sleep(2 * time.Second) }
+		c.Hooks.Processed = func(sangdam.WorkspaceID, channel.AccountID, adapter.EventKind) { time.Sleep(2 * time.Second) }
 	}))
 }
 

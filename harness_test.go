@@ -14,6 +14,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
@@ -114,10 +115,10 @@ func newWorld(t *testing.T, options ...worldOption) *world {
 	for _, o := range options {
 		o(w, &stream, &queue, &desk)
 	}
-	adapter, err := line.New(line.Options{APIBase: "https://api.line.test", DataAPIBase: "https://api.line.test",
+	ad, err := line.New(line.Options{APIBase: "https://api.line.test", DataAPIBase: "https://api.line.test",
 		HTTPClient: httpClient(w.line)})
 	require.NoError(t, err)
-	w.cfg.Adapters = append([]channel.Adapter{adapter}, w.cfg.Adapters...)
+	w.cfg.Adapters = append([]adapter.Adapter{ad}, w.cfg.Adapters...)
 	w.eng, err = sangdam.New(w.cfg)
 	require.NoError(t, err)
 	w.serving.Store(w.eng)

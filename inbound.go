@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/conversation/privacy"
 	"github.com/sangdam/sangdam/internal/errs"
@@ -38,7 +39,7 @@ func (e *Engine) workInbox(ctx context.Context, lane driver.InboxLane) {
 }
 
 // workEnvelope processes one envelope and reports whether the lane may go on.
-func (e *Engine) workEnvelope(ctx context.Context, ref driver.LaneRef, env channel.Envelope) bool {
+func (e *Engine) workEnvelope(ctx context.Context, ref driver.LaneRef, env adapter.Envelope) bool {
 	s, err := e.current(ctx, ref.Workspace)
 	if err != nil {
 		return e.envelopeFailed(ctx, ref, env, err)
@@ -68,7 +69,7 @@ func (e *Engine) workEnvelope(ctx context.Context, ref driver.LaneRef, env chann
 }
 
 // processed tells that an envelope's transaction has ended well.
-func (e *Engine) processed(ref driver.LaneRef, env channel.Envelope, in channel.Inbound, absorbed bool) {
+func (e *Engine) processed(ref driver.LaneRef, env adapter.Envelope, in adapter.Inbound, absorbed bool) {
 	if absorbed {
 		e.log.Debug("an event brought a message that was there already",
 			"workspace", string(ref.Workspace), "account", string(env.Account), "envelope", string(env.ID))
@@ -96,7 +97,7 @@ func unparsed(err error) string {
 // processInbound is Tx B: everything an event causes, all or nothing, with the
 // envelope's end under the claim. absorbed says that it brought a message that
 // was there already.
-func (e *Engine) processInbound(ctx context.Context, ref driver.LaneRef, env channel.Envelope, in channel.Inbound) (absorbed bool,
+func (e *Engine) processInbound(ctx context.Context, ref driver.LaneRef, env adapter.Envelope, in adapter.Inbound) (absorbed bool,
 	err error) {
 	defer func() {
 		if recover() != nil {
@@ -112,7 +113,7 @@ func (e *Engine) processInbound(ctx context.Context, ref driver.LaneRef, env cha
 }
 
 // processes does what an event asks for and ends its envelope under the claim.
-func (u *unit) processes(ref driver.LaneRef, env channel.Envelope, in channel.Inbound) error {
+func (u *unit) processes(ref driver.LaneRef, env adapter.Envelope, in adapter.Inbound) error {
 	acct, _, err := u.e.account(u.s, env.Account)
 	if err != nil {
 		return err
@@ -131,7 +132,7 @@ func (u *unit) processes(ref driver.LaneRef, env channel.Envelope, in channel.In
 // A temporary failure keeps it at the head of its lane; one that fails again
 // and again is quarantined, so that the lane goes on. What is stale may mean that
 // the claim is lost: then nothing is recorded either, and whoever has it goes on.
-func (e *Engine) envelopeFailed(ctx context.Context, ref driver.LaneRef, env channel.Envelope, err error) bool {
+func (e *Engine) envelopeFailed(ctx context.Context, ref driver.LaneRef, env adapter.Envelope, err error) bool {
 	if ctx.Err() != nil {
 		return false
 	}
@@ -164,7 +165,7 @@ func (e *Engine) envelopeFailed(ctx context.Context, ref driver.LaneRef, env cha
 }
 
 // quarantine ends a bad envelope visibly.
-func (e *Engine) quarantine(ctx context.Context, ref driver.LaneRef, env channel.Envelope, reason string) bool {
+func (e *Engine) quarantine(ctx context.Context, ref driver.LaneRef, env adapter.Envelope, reason string) bool {
 	err := e.db.Update(ctx, ref.Workspace, func(ctx context.Context, tx store.Tx) error {
 		if err := tx.Inbox().Quarantine(ctx, ref.Claim, env.ID, reason); err != nil {
 			return err
@@ -196,38 +197,38 @@ func kindName(err error) string {
 }
 
 // apply does what an event asks for.
-func (u *unit) apply(acct channel.Account, in channel.Inbound) error {
+func (u *unit) apply(acct channel.Account, in adapter.Inbound) error {
 	switch in.Kind {
-	case channel.EventMessage, channel.EventPostback, channel.EventUnsupported, channel.EventOther:
+	case adapter.EventMessage, adapter.EventPostback, adapter.EventUnsupported, adapter.EventOther:
 		if rated, err := u.ratingPressed(acct, in); rated || err != nil {
 			return err
 		}
 		if asked, err := u.beforeConsent(acct, in); asked || err != nil {
 			return err
 		}
-		said := in.MessageID != "" || in.Kind == channel.EventMessage || in.Kind == channel.EventPostback
+		said := in.MessageID != "" || in.Kind == adapter.EventMessage || in.Kind == adapter.EventPostback
 		if said && in.Chat.ID != "" {
 			return u.customerMessage(acct, in)
 		}
 		// Without a chat it has no conversation; it stays with the account, raw.
 		return u.event("account", string(acct.ID), 0, string(in.Kind)+":"+in.Type)
-	case channel.EventEdit, channel.EventUnsend:
+	case adapter.EventEdit, adapter.EventUnsend:
 		return u.customerChanged(acct, in)
-	case channel.EventFollow, channel.EventUnfollow:
+	case adapter.EventFollow, adapter.EventUnfollow:
 		return u.follow(acct, in)
-	case channel.EventDelivered, channel.EventRead:
+	case adapter.EventDelivered, adapter.EventRead:
 		return u.receipt(acct, in)
-	case channel.EventEnded:
+	case adapter.EventEnded:
 		return u.customerEnded(acct, in)
-	case channel.EventFailed:
+	case adapter.EventFailed:
 		return u.failedLater(acct, in)
-	case channel.EventWatched:
+	case adapter.EventWatched:
 		return u.watched(acct, in)
-	case channel.EventNotified:
+	case adapter.EventNotified:
 		return u.accountEvent(acct, in)
-	case channel.EventTyping:
+	case adapter.EventTyping:
 		return u.customerTypes(acct, in)
-	case channel.EventAccountLink:
+	case adapter.EventAccountLink:
 		return u.accountLinked(acct, in)
 	}
 	return u.event("account", string(acct.ID), 0, string(in.Kind))
@@ -235,7 +236,7 @@ func (u *unit) apply(acct channel.Account, in channel.Inbound) error {
 
 // customerMessage stores a message of a customer: identity, contact,
 // conversation, automated answer, work for a bot or an agent.
-func (u *unit) customerMessage(acct channel.Account, in channel.Inbound) error {
+func (u *unit) customerMessage(acct channel.Account, in adapter.Inbound) error {
 	repo := u.tx.Conversations()
 	u.silent = in.Silent
 	in, err := u.placed(acct, in)
@@ -298,7 +299,7 @@ func (u *unit) customerMessage(acct channel.Account, in channel.Inbound) error {
 
 // arriving makes the message of an event, with its files, what it quotes and
 // what has to be hidden of it.
-func (u *unit) arriving(acct channel.Account, in channel.Inbound, d *conversation.Draft,
+func (u *unit) arriving(acct channel.Account, in adapter.Inbound, d *conversation.Draft,
 	identity conversation.Identity) (m conversation.Message, err error) {
 	m = conversation.Message{ID: conversation.MessageID(newID()),
 		Author:  conversation.Author{Kind: conversation.ByCustomer, Identity: identity.ID},
@@ -400,14 +401,14 @@ func (u *unit) unsay(d *conversation.Draft, m conversation.Message, at time.Time
 
 // identity finds or makes the author's identity and contact; an unknown author
 // (legal in groups) has neither.
-func (u *unit) identity(acct channel.Account, a channel.Author) (conversation.Identity, error) {
+func (u *unit) identity(acct channel.Account, a adapter.Author) (conversation.Identity, error) {
 	i, _, err := u.identityOn(acct, a, "")
 	return i, err
 }
 
 // identityOn is identity for an author who writes to the desk; empty for one
 // who does not write. made says that the identity is new.
-func (u *unit) identityOn(acct channel.Account, a channel.Author, desk routing.DeskID) (i conversation.Identity, made bool, err error) {
+func (u *unit) identityOn(acct channel.Account, a adapter.Author, desk routing.DeskID) (i conversation.Identity, made bool, err error) {
 	if a.User == "" {
 		return i, false, nil
 	}
@@ -472,7 +473,7 @@ const (
 
 // continueThread finds the conversation that takes the message, or opens one.
 // how says what became of it; made, that the contact is new, who has none yet.
-func (u *unit) continueThread(acct channel.Account, in channel.Inbound, identity conversation.Identity,
+func (u *unit) continueThread(acct channel.Account, in adapter.Inbound, identity conversation.Identity,
 	made bool) (d *conversation.Draft, how continued, err error) {
 	stream := u.s.routing.WorkStreams[acct.WorkStream]
 	contact := identity.Contact
@@ -504,7 +505,7 @@ func (u *unit) continueThread(acct channel.Account, in channel.Inbound, identity
 }
 
 // newConversation begins one after the last of its thread, if there is one.
-func (u *unit) newConversation(acct channel.Account, in channel.Inbound, identity conversation.Identity, contact conversation.ContactID,
+func (u *unit) newConversation(acct channel.Account, in adapter.Inbound, identity conversation.Identity, contact conversation.ContactID,
 	last *conversation.Conversation) *conversation.Draft {
 	c := conversation.Conversation{ID: conversation.ID(newID()), Thread: u.s.thread(in.Chat, acct.ID, acct.WorkStream, contact),
 		Live: u.s.routing.WorkStreams[acct.WorkStream].Live, Desk: acct.Desk, WorkStream: acct.WorkStream,
@@ -534,12 +535,12 @@ func (u *unit) beginner() string {
 
 // customerChanged applies an edit or unsend, or keeps it for a message that is
 // still on its way.
-func (u *unit) customerChanged(acct channel.Account, in channel.Inbound) error {
+func (u *unit) customerChanged(acct channel.Account, in adapter.Inbound) error {
 	repo := u.tx.Conversations()
 	m, err := repo.ByProvider(u.ctx, acct.ID, in.Chat, in.MessageID)
 	if errors.Is(err, ErrNotFound) {
 		early := conversation.Early{Account: acct.ID, Chat: in.Chat, Message: in.MessageID, At: in.OccurredAt,
-			Unsent: in.Kind == channel.EventUnsend, Source: u.envelope}
+			Unsent: in.Kind == adapter.EventUnsend, Source: u.envelope}
 		if !early.Unsent {
 			early.Content = &in.Content
 		}
@@ -558,7 +559,7 @@ func (u *unit) customerChanged(acct channel.Account, in channel.Inbound) error {
 	if err != nil {
 		return err
 	}
-	if in.Kind == channel.EventUnsend {
+	if in.Kind == adapter.EventUnsend {
 		if err := u.releaseFiles(m); err != nil {
 			return err
 		}
@@ -569,14 +570,14 @@ func (u *unit) customerChanged(acct channel.Account, in channel.Inbound) error {
 
 // follow keeps whether the customer has the account as a friend and sends the
 // welcome message once.
-func (u *unit) follow(acct channel.Account, in channel.Inbound) error {
+func (u *unit) follow(acct channel.Account, in adapter.Inbound) error {
 	identity, err := u.identity(acct, in.Author)
 	if err != nil || identity.ID == "" {
 		return err
 	}
 	own := u.identityOf(identity)
-	own.SetFollow(in.Kind == channel.EventFollow, in.OccurredAt)
-	if in.Kind == channel.EventFollow && own.WelcomedAt.IsZero() && !in.Silent {
+	own.SetFollow(in.Kind == adapter.EventFollow, in.OccurredAt)
+	if in.Kind == adapter.EventFollow && own.WelcomedAt.IsZero() && !in.Silent {
 		sent, err := u.welcome(acct, in)
 		if err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 )
 
 // A message that comes again under another event id is absorbed, and the host
@@ -25,6 +26,6 @@ func TestAMessageThatIsThereAlreadyIsTold(t *testing.T) {
 		require.Len(t, w.only().Messages, 2, "one of the customer's, one greeting")
 		require.EqualValues(t, 1, told.Load())
 	}, withConfig(func(c *sangdam.Config) {
-		c.Hooks.Duplicate = func(sangdam.WorkspaceID, channel.AccountID, channel.EventKind) { told.Add(1) }
+		c.Hooks.Duplicate = func(sangdam.WorkspaceID, channel.AccountID, adapter.EventKind) { told.Add(1) }
 	}))
 }

@@ -4,14 +4,15 @@ import (
 	"errors"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
 // receipt moves the status of messages forward: of one, or of all up to a time.
-func (u *unit) receipt(acct channel.Account, in channel.Inbound) error {
+func (u *unit) receipt(acct channel.Account, in adapter.Inbound) error {
 	to := conversation.StatusDelivered
-	if in.Kind == channel.EventRead {
+	if in.Kind == adapter.EventRead {
 		to = conversation.StatusRead
 	}
 	repo := u.tx.Conversations()
@@ -56,7 +57,7 @@ func (u *unit) receipt(acct channel.Account, in channel.Inbound) error {
 
 // watched records with the message that its video was watched to its end. A
 // name that none of the chat's messages has is another tool's.
-func (u *unit) watched(acct channel.Account, in channel.Inbound) error {
+func (u *unit) watched(acct channel.Account, in adapter.Inbound) error {
 	m, err := u.tx.Conversations().Message(u.ctx, conversation.MessageID(in.Tag))
 	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrInvalid) || err == nil && (m.Account != acct.ID || m.Chat != in.Chat) {
 		return u.accountEvent(acct, in)
@@ -73,7 +74,7 @@ func (u *unit) watched(acct channel.Account, in channel.Inbound) error {
 
 // accountEvent announces what belongs to no conversation, under the name that
 // the account gave it.
-func (u *unit) accountEvent(acct channel.Account, in channel.Inbound) error {
+func (u *unit) accountEvent(acct channel.Account, in adapter.Inbound) error {
 	return u.tell(driver.Event{Aggregate: kindAccount, ID: string(acct.ID), Desk: acct.Desk, Kind: string(in.Kind), Ref: in.Tag})
 }
 

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/id"
 	"github.com/sangdam/sangdam/store"
@@ -77,9 +78,9 @@ type inboxBatch struct {
 // inboxStep is one envelope of a lane.
 type inboxStep struct {
 	lane     int
-	env      channel.Envelope
+	env      adapter.Envelope
 	acct     channel.Account // for reading ahead alone
-	in       channel.Inbound
+	in       adapter.Inbound
 	last     bool // of its lane, as far as it was claimed
 	absorbed bool
 	freed    bool // the lane is given back with the step's commit

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/conversation/privacy"
@@ -39,7 +40,7 @@ type stateOfWorld struct {
 	audit         []store.AuditEntry
 	pending       int
 	dead          []store.Job
-	quarantined   []channel.Quarantined
+	quarantined   []adapter.Quarantined
 	indexed       map[conversation.MessageID]bool
 	feed          []store.Event
 	line          *linetest.Server

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 	"github.com/sangdam/sangdam/conversation"
@@ -23,16 +24,16 @@ import (
 // fetching is the LINE adapter with another way to fetch attachments.
 type fetching struct {
 	*line.Adapter
-	fetch func(ctx context.Context, sink channel.MediaSink) error
+	fetch func(ctx context.Context, sink adapter.MediaSink) error
 }
 
-func (f fetching) FetchMedia(ctx context.Context, _ channel.Account, _ string, sink channel.MediaSink) error {
+func (f fetching) FetchMedia(ctx context.Context, _ channel.Account, _ string, sink adapter.MediaSink) error {
 	return f.fetch(ctx, sink)
 }
 
 // fetchingBy restarts the engine with such an adapter.
-func (w *replayWorld) fetchingBy(fetch func(ctx context.Context, sink channel.MediaSink) error) {
-	w.cfg.Adapters = []channel.Adapter{fetching{w.cfg.Adapters[0].(*line.Adapter), fetch}}
+func (w *replayWorld) fetchingBy(fetch func(ctx context.Context, sink adapter.MediaSink) error) {
+	w.cfg.Adapters = []adapter.Adapter{fetching{w.cfg.Adapters[0].(*line.Adapter), fetch}}
 	w.restart()
 }
 
@@ -54,7 +55,7 @@ func (w *replayWorld) jobs(kind string) (out []sangdam.JobStatus) {
 func TestALongFetchKeepsItsClaimAndTellsHowFarItIs(t *testing.T) {
 	replay(t, []string{onMemory, onSQLite}, func(t *testing.T, w *replayWorld) {
 		var begun atomic.Int64
-		w.fetchingBy(func(ctx context.Context, sink channel.MediaSink) error {
+		w.fetchingBy(func(ctx context.Context, sink adapter.MediaSink) error {
 			begun.Add(1)
 			if err := sink.Begin("video/mp4", 10); err != nil {
 				return err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
@@ -58,7 +59,7 @@ func quietUntil(c conversation.Conversation, stream routing.WorkStream) time.Tim
 
 // customerEnded: the customer closed a live chat. The agent keeps it for
 // wrap-up; if nobody owned it, it is closed.
-func (u *unit) customerEnded(acct channel.Account, in channel.Inbound) error {
+func (u *unit) customerEnded(acct channel.Account, in adapter.Inbound) error {
 	identity, err := u.identity(acct, in.Author)
 	if err != nil {
 		return err

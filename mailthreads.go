@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
 // chatState is what an adapter wants to know about a chat when it answers there
-// (channel.Inbound.State), as the newest event told it. Threads alone have one.
+// (adapter.Inbound.State), as the newest event told it. Threads alone have one.
 type chatState struct {
 	ID      string    `json:"id"`
 	Version int64     `json:"-"`
@@ -49,7 +50,7 @@ func chatStateOf(ctx context.Context, tx store.Tx, acct channel.AccountID, chat 
 // keepState keeps what an event tells of its chat, unless a newer one has. Whose
 // chat it is stays so: what others write there, who were in copy or got hold of a
 // mail, does not lead the answers to them.
-func (u *unit) keepState(acct channel.Account, in channel.Inbound) error {
+func (u *unit) keepState(acct channel.Account, in adapter.Inbound) error {
 	if len(in.State) == 0 || in.Chat.Kind != channel.ChatThread {
 		return nil
 	}
@@ -92,7 +93,7 @@ func referenceID(acct channel.AccountID, m channel.ProviderMessageID) string {
 
 // placed finds the chat of an event that names messages which it answers: the
 // nearest that is known exactly and in which the author took part.
-func (u *unit) placed(acct channel.Account, in channel.Inbound) (channel.Inbound, error) {
+func (u *unit) placed(acct channel.Account, in adapter.Inbound) (adapter.Inbound, error) {
 	for _, m := range in.Answers {
 		r, err := threadReferences.Get(u.ctx, u.tx, referenceID(acct.ID, m))
 		if errors.Is(err, ErrNotFound) {
@@ -110,7 +111,7 @@ func (u *unit) placed(acct channel.Account, in channel.Inbound) (channel.Inbound
 }
 
 // keepReference makes a customer's message findable by what answers it.
-func (u *unit) keepReference(acct channel.Account, in channel.Inbound) error {
+func (u *unit) keepReference(acct channel.Account, in adapter.Inbound) error {
 	name := cmp.Or(in.Name, in.MessageID)
 	if in.Chat.Kind != channel.ChatThread || name == "" {
 		return nil
@@ -129,7 +130,7 @@ func (u *unit) keepReference(acct channel.Account, in channel.Inbound) error {
 
 // failedLater marks a message that the provider had accepted and could not
 // deliver. One that is not a message of a conversation may be a notice.
-func (u *unit) failedLater(acct channel.Account, in channel.Inbound) error {
+func (u *unit) failedLater(acct channel.Account, in adapter.Inbound) error {
 	m, err := u.byProvider(acct.ID, in.Chat, in.MessageID)
 	if errors.Is(err, ErrNotFound) && in.Tag != "" { // its acceptance was never heard
 		m, err = u.tx.Conversations().Message(u.ctx, conversation.MessageID(in.Tag))
@@ -155,7 +156,7 @@ func (u *unit) failedLater(acct channel.Account, in channel.Inbound) error {
 }
 
 // noticeFailed marks the notice that left in the mail, the newest of its id.
-func (u *unit) noticeFailed(acct channel.Account, in channel.Inbound) error {
+func (u *unit) noticeFailed(acct channel.Account, in adapter.Inbound) error {
 	if in.Tag == "" {
 		return u.accountEvent(acct, in)
 	}

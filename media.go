@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/safehttp"
@@ -161,7 +162,7 @@ func (u *unit) enqueueMedia(m conversation.Message, key string) (int, error) {
 // fetchMedia stores an attachment: the bytes first, synced, then the reference. A
 // picture is kept without its camera's data, unless the workspace keeps that.
 func (e *Engine) fetchMedia(ctx context.Context, j *runningJob, p mediaJob) error {
-	acct, adapter, err := e.accountOf(ctx, j.Workspace, p.Account)
+	acct, ad, err := e.accountOf(ctx, j.Workspace, p.Account)
 	if err != nil {
 		return err
 	}
@@ -186,12 +187,12 @@ func (e *Engine) fetchMedia(ctx context.Context, j *runningJob, p mediaJob) erro
 	if !wanted {
 		return nil // taken back, or done before
 	}
-	info, mediaType, err := fetchInto(ctx, e.cfg.Blobs, e.cfg.MaxMedia, whole, j.progress, func(sink channel.MediaSink) error {
+	info, mediaType, err := fetchInto(ctx, e.cfg.Blobs, e.cfg.MaxMedia, whole, j.progress, func(sink adapter.MediaSink) error {
 		switch {
-		case media.Provider != "" && adapter.unpacker != nil:
-			return e.unpack(ctx, j.Workspace, acct, adapter, media.Provider, sink)
-		case media.Provider != "" && adapter.fetcher != nil:
-			return adapter.FetchMedia(ctx, acct, media.Provider, sink)
+		case media.Provider != "" && ad.unpacker != nil:
+			return e.unpack(ctx, j.Workspace, acct, ad, media.Provider, sink)
+		case media.Provider != "" && ad.fetcher != nil:
+			return ad.FetchMedia(ctx, acct, media.Provider, sink)
 		}
 		return e.fetchOutside(ctx, media.URL, sink)
 	})
@@ -226,7 +227,7 @@ func (e *Engine) fetchMedia(ctx context.Context, j *runningJob, p mediaJob) erro
 
 // fetchOutside fetches an address that a customer's message names, through the
 // guarded client: no private address, whatever redirects and names say.
-func (e *Engine) fetchOutside(ctx context.Context, address string, sink channel.MediaSink) error {
+func (e *Engine) fetchOutside(ctx context.Context, address string, sink adapter.MediaSink) error {
 	f, err := e.outside.Fetch(ctx, safehttp.Request{URL: address, MaxBytes: e.cfg.MaxMedia, Timeout: outsideFor})
 	if err != nil {
 		return err
@@ -249,7 +250,7 @@ func withoutCamera(r io.Reader) io.Reader {
 
 // fetchInto runs fetch into a blob; whole keeps what cameras write.
 func fetchInto(ctx context.Context, blobs blob.Store, limit int64, whole bool, progress func(percent int),
-	fetch func(channel.MediaSink) error) (blob.Info, string, error) {
+	fetch func(adapter.MediaSink) error) (blob.Info, string, error) {
 	r, w := io.Pipe()
 	sink := &pipeSink{w: w, progress: progress}
 	done := make(chan error, 1)

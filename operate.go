@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
@@ -18,7 +19,7 @@ import (
 // Trouble is what a person has to look at. Each list has the newest first.
 type Trouble struct {
 	// Quarantined are events that could not be processed; see Requeue.
-	Quarantined []channel.Quarantined `json:"quarantined"`
+	Quarantined []adapter.Quarantined `json:"quarantined"`
 	// Unknown are messages that the provider may or may not have taken; see
 	// Resend, once somebody has looked at the customer's side.
 	Unknown []UnknownOutcome `json:"unknown"`
@@ -63,7 +64,7 @@ func (e *Engine) Trouble(ctx context.Context, p Principal, limit int) (out Troub
 }
 
 // Quarantined lists inbound events that could not be processed, newest first.
-func (e *Engine) Quarantined(ctx context.Context, p Principal, limit int) (out []channel.Quarantined, err error) {
+func (e *Engine) Quarantined(ctx context.Context, p Principal, limit int) (out []adapter.Quarantined, err error) {
 	err = e.query(ctx, p, ActOperate, Resource{Kind: "inbox", ID: string(p.Workspace)}, func(ctx context.Context, tx store.Tx,
 		_ *settings) (err error) {
 		out, err = tx.Inbox().Quarantined(ctx, min(max(limit, 1), 1000))
@@ -74,7 +75,7 @@ func (e *Engine) Quarantined(ctx context.Context, p Principal, limit int) (out [
 
 // openedQuarantine are bad events as the provider sent them. One that the keys do
 // not open is listed without its bytes.
-func (e *Engine) openedQuarantine(ctx context.Context, ws WorkspaceID, list []channel.Quarantined) []channel.Quarantined {
+func (e *Engine) openedQuarantine(ctx context.Context, ws WorkspaceID, list []adapter.Quarantined) []adapter.Quarantined {
 	for i, q := range list {
 		env, err := e.opened(ctx, ws, q.Envelope)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
@@ -147,15 +148,15 @@ func (s *sender) unopened(ctx context.Context, row driver.OutboxRow, err error) 
 	if !errors.Is(err, seal.ErrCannotOpen) {
 		return 0, err
 	}
-	return s.failRow(ctx, row, &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonContent,
+	return s.failRow(ctx, row, &adapter.SendError{Disposition: adapter.Permanent, Reason: channel.ReasonContent,
 		Detail: "the text does not open with the keys given"})
 }
 
 // failed decides what a failed Send leads to.
-func (s *sender) failed(ctx context.Context, w way, at channel.Attempt, err error) (int, error) {
-	se, ok := errors.AsType[*channel.SendError](err)
+func (s *sender) failed(ctx context.Context, w way, at adapter.Attempt, err error) (int, error) {
+	se, ok := errors.AsType[*adapter.SendError](err)
 	if !ok {
-		se = &channel.SendError{Disposition: channel.Ambiguous, Reason: channel.ReasonNetwork, Detail: "no answer in time"}
+		se = &adapter.SendError{Disposition: adapter.Ambiguous, Reason: channel.ReasonNetwork, Detail: "no answer in time"}
 	}
 	now, err := s.e.db.System().Now(ctx)
 	if err != nil {
@@ -168,36 +169,36 @@ func (s *sender) failed(ctx context.Context, w way, at channel.Attempt, err erro
 	again := driver.Settlement{State: channel.OutboxQueued, NotBefore: now.Add(wait), Reason: se.Reason, Detail: se.Detail}
 	last := !more
 	switch {
-	case se.Disposition == channel.Permanent && se.Reason == channel.ReasonReplyHandle && at.Unsure:
+	case se.Disposition == adapter.Permanent && se.Reason == channel.ReasonReplyHandle && at.Unsure:
 		// The handle is spent, and only the earlier try can have done it. A push
 		// now would most likely say everything twice.
 		return s.settle(ctx, at, driver.Settlement{State: channel.OutboxSent, Unconfirmed: true, Reason: se.Reason,
 			Detail: "an earlier try had no answer, and now its one-time right is used: it was sent, though nobody confirmed it"}, nil)
-	case se.Disposition == channel.Permanent && se.Reason == channel.ReasonReplyHandle && !last:
+	case se.Disposition == adapter.Permanent && se.Reason == channel.ReasonReplyHandle && !last:
 		again.Replan, again.NotBefore = true, now
 		return s.settle(ctx, at, again, nil)
-	case se.Disposition == channel.Retry && se.Reason == channel.ReasonQuota && !at.Unsure && !last:
+	case se.Disposition == adapter.Retry && se.Reason == channel.ReasonQuota && !at.Unsure && !last:
 		// Only this row waits for the plan, and without an Attempt: an answer
 		// that is free may take it along.
 		again.Replan = true
 		return s.settle(ctx, at, again, nil)
-	case se.Disposition == channel.Permanent && se.Reason == channel.ReasonContent && len(at.Rows) > 1 && !last:
+	case se.Disposition == adapter.Permanent && se.Reason == channel.ReasonContent && len(at.Rows) > 1 && !last:
 		// One row's content spoilt the request. Rows that were tried before are
 		// planned alone, so the others go out and only the guilty one fails.
 		again.Replan, again.NotBefore = true, now
 		return s.settle(ctx, at, again, nil)
-	case se.Disposition == channel.RateLimited && !last:
+	case se.Disposition == adapter.RateLimited && !last:
 		if err := s.pause(ctx, now.Add(wait)); err != nil {
 			return 0, err
 		}
 		return s.settle(ctx, at, again, nil)
-	case se.Disposition == channel.Retry && !last:
+	case se.Disposition == adapter.Retry && !last:
 		return s.settle(ctx, at, again, nil)
-	case se.Disposition == channel.Ambiguous && !last && at.Repeatable(again.NotBefore):
+	case se.Disposition == adapter.Ambiguous && !last && at.Repeatable(again.NotBefore):
 		at.Unsure = true
 		again.Attempt = &at
 		return s.settle(ctx, at, again, nil)
-	case se.Disposition == channel.Ambiguous:
+	case se.Disposition == adapter.Ambiguous:
 		return s.settle(ctx, at, driver.Settlement{State: channel.OutboxUnknown, Reason: se.Reason, Detail: se.Detail}, nil)
 	}
 	return s.settle(ctx, at, s.end(at, driver.Settlement{State: channel.OutboxFailed, Reason: se.Reason, Detail: se.Detail}), nil)
@@ -205,7 +206,7 @@ func (s *sender) failed(ctx context.Context, w way, at channel.Attempt, err erro
 
 // end makes a failure unknown when an earlier try may have been accepted.
 // Content that is refused never was.
-func (s *sender) end(at channel.Attempt, o driver.Settlement) driver.Settlement {
+func (s *sender) end(at adapter.Attempt, o driver.Settlement) driver.Settlement {
 	if at.Unsure && o.Reason != channel.ReasonContent {
 		o.State = channel.OutboxUnknown
 	}
@@ -220,7 +221,7 @@ func (s *sender) pause(ctx context.Context, until time.Time) error {
 
 // settle records an outcome with the status of the messages, in one
 // transaction, and reports how many rows are done with.
-func (s *sender) settle(ctx context.Context, at channel.Attempt, o driver.Settlement, sent []channel.SentMessage) (int, error) {
+func (s *sender) settle(ctx context.Context, at adapter.Attempt, o driver.Settlement, sent []adapter.SentMessage) (int, error) {
 	if o.Attempt != nil {
 		sealed, err := s.e.sealedAttempt(ctx, s.lane.Workspace, *o.Attempt)
 		if err != nil {
@@ -262,9 +263,9 @@ func (s *sender) settle(ctx context.Context, at channel.Attempt, o driver.Settle
 
 // failRow ends a row that cannot be planned.
 func (s *sender) failRow(ctx context.Context, row driver.OutboxRow, err error) (int, error) {
-	se, ok := errors.AsType[*channel.SendError](err)
+	se, ok := errors.AsType[*adapter.SendError](err)
 	if !ok {
-		se = &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonContent, Detail: "the adapter cannot carry this"}
+		se = &adapter.SendError{Disposition: adapter.Permanent, Reason: channel.ReasonContent, Detail: "the adapter cannot carry this"}
 	}
 	err = s.e.unit(ctx, system(s.lane.Workspace), func(u *unit) error {
 		if err := u.tx.Outbox().Fail(u.ctx, s.lane.Claim, row.ID, se.Reason, se.Detail); err != nil {
@@ -291,12 +292,12 @@ func (s *sender) refuse(ctx context.Context, lane driver.OutboxLane, reason chan
 		}
 		return s.settle(ctx, *lane.Attempt, driver.Settlement{State: state, Reason: reason, Detail: detail}, nil)
 	}
-	return s.failRow(ctx, lane.Rows[0], &channel.SendError{Disposition: channel.Permanent, Reason: reason, Detail: detail})
+	return s.failRow(ctx, lane.Rows[0], &adapter.SendError{Disposition: adapter.Permanent, Reason: reason, Detail: detail})
 }
 
 // outcome moves the messages of rows to their final status, a conversation at
 // a time.
-func (u *unit) outcome(rows []channel.OutboxID, o driver.Settlement, sent []channel.SentMessage) error {
+func (u *unit) outcome(rows []channel.OutboxID, o driver.Settlement, sent []adapter.SentMessage) error {
 	status := map[channel.OutboxState]conversation.Status{channel.OutboxSent: conversation.StatusSent,
 		channel.OutboxFailed: conversation.StatusFailed, channel.OutboxUnknown: conversation.StatusUnknown}[o.State]
 	for i, id := range rows {
@@ -333,7 +334,7 @@ func (u *unit) outcome(rows []channel.OutboxID, o driver.Settlement, sent []chan
 			continue
 		}
 		if i < len(sent) {
-			d.SetProvider(m.ID, sent[i])
+			d.SetProvider(m.ID, sent[i].ID, sent[i].Parts, sent[i].QuoteHandle)
 			if err := u.keepParts(m, sent[i]); err != nil {
 				return err
 			}

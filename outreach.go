@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
@@ -119,7 +120,7 @@ func (u *unit) beginning(acct channel.Account, user channel.ProviderUserID) (*co
 	if user == "" || len(user) > maxUserID {
 		return nil, errs.New(errs.Invalid, "sangdam: Begin needs the person's id at the provider, of at most %d bytes", maxUserID)
 	}
-	i, made, err := u.identityOn(acct, channel.Author{User: user}, acct.Desk)
+	i, made, err := u.identityOn(acct, adapter.Author{User: user}, acct.Desk)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +128,7 @@ func (u *unit) beginning(acct channel.Account, user channel.ProviderUserID) (*co
 		return nil, errs.New(errs.Unsupported, "sangdam: this person has blocked account %q; nothing can be sent until it is added again",
 			acct.Name)
 	}
-	in := channel.Inbound{Chat: channel.Chat{Kind: channel.ChatUser, ID: string(user)}}
+	in := adapter.Inbound{Chat: channel.Chat{Kind: channel.ChatUser, ID: string(user)}}
 	open, last, err := u.tx.Conversations().ByThread(u.ctx, u.s.thread(in.Chat, acct.ID, acct.WorkStream, i.Contact))
 	if err != nil {
 		return nil, err

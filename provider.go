@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store"
@@ -26,7 +27,7 @@ func init() {
 // Outlook is what an agent is told before sending.
 type Outlook struct {
 	// Level says how far the channel carries the content, Note what is lost.
-	Level channel.Level `json:"level"`
+	Level adapter.Level `json:"level"`
 	Note  string        `json:"note,omitempty"`
 	// Route the message would take now, and whether it costs quota.
 	Route   string `json:"route,omitempty"`
@@ -45,11 +46,11 @@ func (e *Engine) Preview(ctx context.Context, p Principal, id conversation.ID, c
 		if err != nil {
 			return err
 		}
-		acct, adapter, err := e.account(s, cv.Account)
+		acct, ad, err := e.account(s, cv.Account)
 		if err != nil {
 			return err
 		}
-		caps := adapter.Capabilities()
+		caps := ad.Capabilities()
 		out = Outlook{Level: caps.Send[content.Kind], Note: caps.Limits[content.Kind].Note}
 		if cv.Reply != nil && tx.Now().Before(cv.Reply.Expires) {
 			out.ReplyUntil = cv.Reply.Expires
@@ -71,7 +72,7 @@ func (e *Engine) Preview(ctx context.Context, p Principal, id conversation.ID, c
 		if err != nil {
 			return err
 		}
-		at, err := adapter.Plan(acct, []channel.Outbound{{To: cv.Chat, Content: content, Reply: cv.Reply, State: state.State}}, tx.Now())
+		at, err := ad.Plan(acct, []adapter.Outbound{{To: cv.Chat, Content: content, Reply: cv.Reply, State: state.State}}, tx.Now())
 		if err != nil {
 			out.Refused = err.Error()
 			return nil
@@ -157,7 +158,7 @@ func (e *Engine) MarkRead(ctx context.Context, p Principal, id conversation.ID) 
 // CheckAccount asks the provider about an account and says in words what is
 // wrong: token, bot, webhook address. callbackURL is where the webhook should
 // lead.
-func (e *Engine) CheckAccount(ctx context.Context, p Principal, id channel.AccountID, callbackURL string) ([]channel.Finding, error) {
+func (e *Engine) CheckAccount(ctx context.Context, p Principal, id channel.AccountID, callbackURL string) ([]adapter.Finding, error) {
 	var acct channel.Account
 	var adapter *guardedAdapter
 	err := e.query(ctx, p, ActConfigure, Resource{Kind: "account", ID: string(id)},
@@ -315,7 +316,7 @@ func linkAD(ws WorkspaceID, owner string) seal.AD {
 }
 
 // accountLinked finishes an account link that the provider reports.
-func (u *unit) accountLinked(acct channel.Account, in channel.Inbound) error {
+func (u *unit) accountLinked(acct channel.Account, in adapter.Inbound) error {
 	nonce := in.Details["nonce"]
 	refuse := func(why string) error { return u.event("account", string(acct.ID), 0, "account_link:"+why) }
 	if in.Details["result"] != "ok" || nonce == "" {
@@ -377,7 +378,7 @@ func (e *Engine) LinkUser(ctx context.Context, p Principal, c LinkUser) (Contact
 		if c.User == "" {
 			return ContactSaved{}, errs.New(errs.Invalid, "sangdam: a link needs the provider's user id")
 		}
-		identity, made, err := u.identityOn(acct, channel.Author{User: c.User}, "")
+		identity, made, err := u.identityOn(acct, adapter.Author{User: c.User}, "")
 		if err != nil {
 			return ContactSaved{}, err
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 	"github.com/sangdam/sangdam/conversation"
@@ -27,7 +28,7 @@ func TestPreviewTellsWhatWouldBecomeOfAnAnswer(t *testing.T) {
 		w.settle()
 		out, err := w.eng.Preview(w.ctx, w.agent("a1"), c, channel.Text("yes"))
 		require.NoError(t, err)
-		require.Equal(t, channel.Full, out.Level)
+		require.Equal(t, adapter.Full, out.Level)
 		require.Equal(t, line.RouteReply, out.Route)
 		require.False(t, out.Metered)
 		require.False(t, out.ReplyUntil.IsZero())
@@ -41,7 +42,7 @@ func TestPreviewTellsWhatWouldBecomeOfAnAnswer(t *testing.T) {
 		out, err = w.eng.Preview(w.ctx, w.agent("a1"), c, channel.Content{Kind: channel.KindFile,
 			Media: &channel.Media{Name: "a.pdf", URL: "https://example.com/a.pdf"}})
 		require.NoError(t, err)
-		require.Equal(t, channel.Fallback, out.Level)
+		require.Equal(t, adapter.Fallback, out.Level)
 		require.NotEmpty(t, out.Note)
 		out, err = w.eng.Preview(w.ctx, w.agent("a1"), c, channel.Content{Kind: "hologram"})
 		require.NoError(t, err)

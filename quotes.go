@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store"
@@ -32,7 +33,7 @@ func partID(acct channel.AccountID, chat channel.Chat, p channel.ProviderMessage
 }
 
 // keepParts makes a sent message findable by all its ids.
-func (u *unit) keepParts(m conversation.Message, sent channel.SentMessage) error {
+func (u *unit) keepParts(m conversation.Message, sent adapter.SentMessage) error {
 	for _, p := range sent.Parts {
 		part := messagePart{ID: partID(m.Account, m.Chat, p), Message: m.ID}
 		if err := messageParts.Save(u.ctx, u.tx, &part); err != nil {

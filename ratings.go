@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/ticket"
@@ -70,12 +71,12 @@ func (u *unit) askRating(d *conversation.Draft) (none conversation.Message, err 
 	if d.C.RatedThisEnd() || d.C.RatingAsked.Equal(d.C.Closure()) {
 		return none, errs.New(errs.AlreadyExists, "sangdam: the customer was asked for a rating of conversation %s already", d.C.ID)
 	}
-	acct, adapter, err := u.e.account(u.s, d.C.Account)
+	acct, ad, err := u.e.account(u.s, d.C.Account)
 	if err != nil {
 		return none, err
 	}
-	caps := adapter.Capabilities()
-	buttons := caps.Choices != channel.Rejected && caps.Chooses(channel.ChoicePostback)
+	caps := ad.Capabilities()
+	buttons := caps.Choices != adapter.Rejected && caps.Chooses(channel.ChoicePostback)
 	if caps.AsksRating || !buttons && u.e.cfg.RatingsURL == "" || !conversation.OfOne(d.C.Chat) {
 		return none, errs.New(errs.Unsupported, "sangdam: in this chat on %s nobody is asked for a rating by a message", acct.Kind)
 	}
@@ -142,7 +143,7 @@ func (u *unit) askAtEnd(d *conversation.Draft) error {
 
 // ratingPressed takes the answer of a button. It reports whether the event was
 // one; then it is nothing else, whatever became of it.
-func (u *unit) ratingPressed(acct channel.Account, in channel.Inbound) (bool, error) {
+func (u *unit) ratingPressed(acct channel.Account, in adapter.Inbound) (bool, error) {
 	if in.Content.Postback == nil {
 		return false, nil
 	}

@@ -9,12 +9,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
-// Accounts whose adapter fetches events itself (channel.Runner) are run here:
+// Accounts whose adapter fetches events itself (adapter.Runner) are run here:
 // each on one of all processes, by a lease, from a checkpoint that is a document.
 
 // checkpoint is how far an account has been fetched.
@@ -197,7 +198,7 @@ func (e *Engine) keepLease(ctx context.Context, lease string, epoch int64) {
 	}
 }
 
-// intake is channel.Intake for one run.
+// intake is adapter.Intake for one run.
 type intake struct {
 	e     *Engine
 	ws    WorkspaceID
@@ -213,7 +214,7 @@ func (i *intake) live() error {
 	return nil
 }
 
-// Load implements channel.Intake.
+// Load implements adapter.Intake.
 func (i *intake) Load(ctx context.Context) ([]byte, error) {
 	if err := i.live(); err != nil {
 		return nil, err
@@ -229,7 +230,7 @@ func (i *intake) Load(ctx context.Context) ([]byte, error) {
 	return c.Data, err
 }
 
-// Save implements channel.Intake. A run that another process has taken over
+// Save implements adapter.Intake. A run that another process has taken over
 // saves nothing any more.
 func (i *intake) Save(ctx context.Context, data []byte) error {
 	if err := i.live(); err != nil {
@@ -251,15 +252,15 @@ func (i *intake) Save(ctx context.Context, data []byte) error {
 	})
 }
 
-// Append implements channel.Intake.
-func (i *intake) Append(ctx context.Context, envs ...channel.Envelope) error {
+// Append implements adapter.Intake.
+func (i *intake) Append(ctx context.Context, envs ...adapter.Envelope) error {
 	if err := i.live(); err != nil || len(envs) == 0 {
 		return err
 	}
-	rows := make([]channel.Envelope, len(envs))
+	rows := make([]adapter.Envelope, len(envs))
 	for n, env := range envs {
 		env.ID, env.Account = channel.EnvelopeID(newID()), i.acct
-		if len(env.Raw) > channel.MaxEnvelope || isLarge(env.Raw) {
+		if len(env.Raw) > adapter.MaxEnvelope || isLarge(env.Raw) {
 			var err error
 			if env, err = i.e.storeLarge(ctx, i.ws, env); err != nil {
 				return err

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/postcard"
 	"github.com/sangdam/sangdam/channel/postcard/postcardtest"
 	"github.com/sangdam/sangdam/routing"
@@ -33,8 +34,8 @@ type polledOffice struct {
 	saved  func(n int) // before a checkpoint is saved
 }
 
-// Run implements channel.Runner.
-func (p *polledOffice) Run(ctx context.Context, acct channel.Account, in channel.Intake) error {
+// Run implements adapter.Runner.
+func (p *polledOffice) Run(ctx context.Context, acct channel.Account, in adapter.Intake) error {
 	p.runs.Add(1)
 	select {
 	case err := <-p.wrong:
@@ -107,7 +108,7 @@ func (w *officeWorld) polled(node string) *polledOffice {
 
 func (w *officeWorld) engine(p *polledOffice) *sangdam.Engine {
 	cfg := w.cfg
-	cfg.Node, cfg.Adapters = p.node, append([]channel.Adapter{p}, w.cfg.Adapters...)
+	cfg.Node, cfg.Adapters = p.node, append([]adapter.Adapter{p}, w.cfg.Adapters...)
 	e, err := sangdam.New(cfg)
 	require.NoError(w.t, err)
 	w.eng = e
@@ -187,12 +188,12 @@ func TestARunThatDiesBeforeItsCheckpointRepeatsNothing(t *testing.T) {
 func TestARunIsRepeatedWithPauses(t *testing.T) {
 	inOffice(t, func(w *officeWorld) {
 		p := w.polled("n1")
-		p.wrong <- fmt.Errorf("the office is shut: %w", channel.ErrUnavailable)
+		p.wrong <- fmt.Errorf("the office is shut: %w", adapter.ErrUnavailable)
 		stop := w.run(w.engine(p))
 		w.pass(5 * time.Second)
 		require.EqualValues(t, 2, p.runs.Load())
 		stop()
-		p.wrong <- fmt.Errorf("who are you: %w", channel.ErrPermissionDenied)
+		p.wrong <- fmt.Errorf("who are you: %w", adapter.ErrPermissionDenied)
 		stop = w.run(w.engine(p))
 		w.pass(50 * time.Second)
 		require.EqualValues(t, 3, p.runs.Load(), "it waits, so that nobody is locked out")
@@ -234,7 +235,7 @@ func TestALargeEventLiesInTheBlobStore(t *testing.T) {
 	inOffice(t, func(w *officeWorld) {
 		p := &largeOffice{polledOffice: w.polled("n1")}
 		cfg := w.cfg
-		cfg.Node, cfg.Adapters = "n1", append([]channel.Adapter{p}, w.cfg.Adapters...)
+		cfg.Node, cfg.Adapters = "n1", append([]adapter.Adapter{p}, w.cfg.Adapters...)
 		e, err := sangdam.New(cfg)
 		require.NoError(t, err)
 		w.eng = e
@@ -262,18 +263,18 @@ type largeOffice struct {
 	err error
 }
 
-func (l *largeOffice) Run(ctx context.Context, acct channel.Account, in channel.Intake) error {
+func (l *largeOffice) Run(ctx context.Context, acct channel.Account, in adapter.Intake) error {
 	raw, err := json.Marshal(map[string]any{"kind": "card", "id": "1", "from": "mina", "text": "hello", "pad": strings.Repeat("x", 3<<20),
 		"at": 1772442000000})
 	if err != nil {
 		return err
 	}
 	for range 2 {
-		l.err = errors.Join(l.err, in.Append(ctx, channel.Envelope{DedupKey: "card:1", Lane: "mina", OccurredAt: time.Unix(1772442000, 0),
+		l.err = errors.Join(l.err, in.Append(ctx, adapter.Envelope{DedupKey: "card:1", Lane: "mina", OccurredAt: time.Unix(1772442000, 0),
 			Raw: raw}))
 	}
-	huge := bytes.Repeat([]byte("x"), channel.MaxLargeEnvelope+1)
-	if err := in.Append(ctx, channel.Envelope{DedupKey: "huge", Raw: huge}); !errors.Is(err, channel.ErrInvalid) {
+	huge := bytes.Repeat([]byte("x"), adapter.MaxLargeEnvelope+1)
+	if err := in.Append(ctx, adapter.Envelope{DedupKey: "huge", Raw: huge}); !errors.Is(err, adapter.ErrInvalid) {
 		l.err = errors.Join(l.err, fmt.Errorf("an event above the limit gives %w", err))
 	}
 	<-ctx.Done()

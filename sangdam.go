@@ -6,7 +6,7 @@
 // queries in the name of a Principal:
 //
 //	db, err := sqlite.Open(ctx, sqlite.Options{Dir: "data"})
-//	eng, err := sangdam.New(sangdam.Config{DB: db, Sealer: keys, Adapters: []channel.Adapter{lineAdapter}})
+//	eng, err := sangdam.New(sangdam.Config{DB: db, Sealer: keys, Adapters: []adapter.Adapter{lineAdapter}})
 //	http.Handle("/webhooks/", eng.Webhooks())
 //	go eng.Run(ctx)
 //
@@ -36,6 +36,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/conversation/bot"
 	"github.com/sangdam/sangdam/internal/errs"
@@ -55,7 +56,7 @@ type Config struct {
 	// Sealer is required: credentials are sealed with it.
 	Sealer seal.Sealer
 	// Adapters are the channels, each kind at most once.
-	Adapters []channel.Adapter
+	Adapters []adapter.Adapter
 	// Carriers are the ways out other than channels (mail, web hooks, notices),
 	// each kind at most once.
 	Carriers []notify.Carrier
@@ -136,10 +137,10 @@ type Hooks struct {
 	// Received: envelopes of one webhook are stored; new ones counted.
 	Received func(ws WorkspaceID, account channel.AccountID, envelopes, fresh int)
 	// Processed: an envelope reached the end of its transaction.
-	Processed func(ws WorkspaceID, account channel.AccountID, kind channel.EventKind)
+	Processed func(ws WorkspaceID, account channel.AccountID, kind adapter.EventKind)
 	// Duplicate: an envelope brought a message that was there already, under
 	// another event id. Redelivered events are absorbed before, see Received.
-	Duplicate func(ws WorkspaceID, account channel.AccountID, kind channel.EventKind)
+	Duplicate func(ws WorkspaceID, account channel.AccountID, kind adapter.EventKind)
 	// Quarantined: an envelope could not be processed.
 	Quarantined func(ws WorkspaceID, account channel.AccountID, reason string)
 	// Offered and Assigned: routing decided.

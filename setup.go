@@ -510,7 +510,7 @@ type DeleteAccount struct {
 
 // DeleteAccount carries the command out. An account that is deleted already
 // stays so. ErrConflict for one that is on and whose adapter fetches its events
-// (channel.Runner).
+// (adapter.Runner).
 func (e *Engine) DeleteAccount(ctx context.Context, p Principal, c DeleteAccount) error {
 	r := Resource{Kind: "account", ID: string(c.Account)}
 	_, _, err := configure(ctx, e, opDeleteAccount, p, c.Key, r, c, func(u *unit) (struct{}, error) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation/privacy"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
@@ -223,12 +224,12 @@ func (u *unit) chatTakes(t ticket.Ticket, out *CommentFiles) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	acct, adapter, err := u.e.account(u.s, cv.Account)
+	acct, ad, err := u.e.account(u.s, cv.Account)
 	if err != nil || acct.Deleted || acct.Disabled {
 		return false, nil
 	}
 	out.By = "chat"
-	if caps := adapter.Capabilities(); u.agentFiles(cv) == nil && caps.Send[channel.KindFile] != channel.Rejected {
+	if caps := ad.Capabilities(); u.agentFiles(cv) == nil && caps.Send[channel.KindFile] != adapter.Rejected {
 		out.PublicCount = min(max(caps.MaxFiles, 1), out.Count)
 	}
 	return true, nil

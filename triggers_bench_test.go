@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/postcard"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
@@ -109,9 +110,9 @@ type benched struct {
 }
 
 func newBenched(b testing.TB, db *store.DB, sealer seal.Sealer, ws WorkspaceID) *benched {
-	adapter, err := postcard.New(postcard.Options{Office: "https://post.example"})
+	ad, err := postcard.New(postcard.Options{Office: "https://post.example"})
 	require.NoError(b, err)
-	e, err := New(Config{DB: db, Sealer: sealer, Adapters: []channel.Adapter{adapter}})
+	e, err := New(Config{DB: db, Sealer: sealer, Adapters: []adapter.Adapter{ad}})
 	require.NoError(b, err)
 	ctx := b.Context()
 	require.NoError(b, e.CreateWorkspace(ctx, ws, string(ws)))
@@ -140,9 +141,9 @@ func (b *benched) batch(t testing.TB, n int) time.Duration {
 	begun := time.Now()
 	for range n {
 		b.n++
-		in := channel.Inbound{Kind: channel.EventMessage, Type: "text",
+		in := adapter.Inbound{Kind: adapter.EventMessage, Type: "text",
 			Chat:       channel.Chat{Kind: channel.ChatUser, ID: fmt.Sprint("u", b.n%10)},
-			Author:     channel.Author{User: channel.ProviderUserID(fmt.Sprint("u", b.n%10))},
+			Author:     adapter.Author{User: channel.ProviderUserID(fmt.Sprint("u", b.n%10))},
 			MessageID:  channel.ProviderMessageID(fmt.Sprint("m", b.n)),
 			OccurredAt: time.Now(), Content: channel.Text("where is my parcel?")}
 		err := b.e.unit(context.Background(), system(b.ws), func(u *unit) error { return u.apply(u.s.accounts[b.acct.ID], in) })

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/id"
@@ -67,7 +68,7 @@ func (p visitorPort) Post(ctx context.Context, v channel.VisitorRef, key string,
 	pm := channel.ProviderMessageID(string(v.User) + "/" + key)
 	chat := visitorChat(v)
 	posted, err := visit(ctx, p.e, v, key, opVisitorPost, c, func(u *unit, acct channel.Account) (Posted, error) {
-		in := channel.Inbound{Kind: channel.EventMessage, Chat: chat, Author: channel.Author{User: v.User}, MessageID: pm,
+		in := adapter.Inbound{Kind: adapter.EventMessage, Chat: chat, Author: adapter.Author{User: v.User}, MessageID: pm,
 			OccurredAt: u.tx.Now(), Content: c,
 			ReadHandle: string(pm), Begins: begins(v.From)}
 		if err := u.customerMessage(acct, in); err != nil {
@@ -277,7 +278,7 @@ func (p visitorPort) Consent(ctx context.Context, v channel.VisitorRef, key, pur
 	}
 	_, err := visit(ctx, p.e, v, key, opVisitorConsent, []string{purpose, textVersion},
 		func(u *unit, acct channel.Account) (struct{}, error) {
-			i, err := u.identity(acct, channel.Author{User: v.User})
+			i, err := u.identity(acct, adapter.Author{User: v.User})
 			if err != nil {
 				return struct{}{}, err
 			}
@@ -308,8 +309,8 @@ func (p visitorPort) Rate(ctx context.Context, v channel.VisitorRef, key string,
 // End ends the conversation from the customer's side.
 func (p visitorPort) End(ctx context.Context, v channel.VisitorRef, key string) error {
 	_, err := visit(ctx, p.e, v, key, opVisitorEnd, "end", func(u *unit, acct channel.Account) (struct{}, error) {
-		return struct{}{}, u.customerEnded(acct, channel.Inbound{Kind: channel.EventEnded, Chat: visitorChat(v),
-			Author: channel.Author{User: v.User}})
+		return struct{}{}, u.customerEnded(acct, adapter.Inbound{Kind: adapter.EventEnded, Chat: visitorChat(v),
+			Author: adapter.Author{User: v.User}})
 	})
 	return err
 }

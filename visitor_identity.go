@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 )
@@ -21,7 +22,7 @@ func (p visitorPort) Identify(ctx context.Context, v channel.VisitorRef, who cha
 		return errs.New(errs.Invalid, "sangdam: a visitor is identified by a subject, with at most 4000 bytes in all")
 	}
 	_, err := visit(ctx, p.e, v, "", opVisitorIdentify, who, func(u *unit, acct channel.Account) (struct{}, error) {
-		i, err := u.identity(acct, channel.Author{User: v.User, Name: who.Name})
+		i, err := u.identity(acct, adapter.Author{User: v.User, Name: who.Name})
 		if err != nil {
 			return struct{}{}, err
 		}

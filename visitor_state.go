@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
@@ -191,7 +192,7 @@ func (u *unit) types(cv conversation.Conversation, who string) {
 }
 
 // customerTypes tells of a writing that an adapter reports.
-func (u *unit) customerTypes(acct channel.Account, in channel.Inbound) error {
+func (u *unit) customerTypes(acct channel.Account, in adapter.Inbound) error {
 	i, err := identityOf(u.ctx, u.tx, acct, in.Author.User)
 	if err != nil || i == nil {
 		return err // nobody who has said anything yet

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/store"
@@ -25,14 +26,14 @@ type way interface {
 	who() string
 	// plan makes the exact request for a prefix of the lane's rows. An error
 	// concerns the first row alone.
-	plan(ctx context.Context, lane driver.OutboxLane, now time.Time) (channel.Attempt, error)
-	send(ctx context.Context, at channel.Attempt) (channel.Sent, error)
+	plan(ctx context.Context, lane driver.OutboxLane, now time.Time) (adapter.Attempt, error)
+	send(ctx context.Context, at adapter.Attempt) (adapter.Sent, error)
 	// wait is the pause after the n-th try; false when there is no further one.
 	wait(tries int) (time.Duration, bool)
 }
 
 // wayOut finds the way of a lane; a refusal ends what waits at its head.
-func (e *Engine) wayOut(ctx context.Context, lane driver.OutboxLane) (way, *channel.SendError, error) {
+func (e *Engine) wayOut(ctx context.Context, lane driver.OutboxLane) (way, *adapter.SendError, error) {
 	if id, is := targetOf(lane.Account); is {
 		return e.wayToTarget(ctx, lane, id)
 	}
@@ -40,11 +41,11 @@ func (e *Engine) wayOut(ctx context.Context, lane driver.OutboxLane) (way, *chan
 	if err != nil {
 		return nil, nil, err
 	}
-	acct, adapter, err := e.account(set, lane.Account)
+	acct, ad, err := e.account(set, lane.Account)
 	if err != nil || acct.Disabled {
-		return nil, &channel.SendError{Reason: channel.ReasonCredentials, Detail: "the account is switched off or gone"}, nil
+		return nil, &adapter.SendError{Reason: channel.ReasonCredentials, Detail: "the account is switched off or gone"}, nil
 	}
-	return accountWay{e: e, ws: lane.Workspace, acct: acct, adapter: adapter}, nil, nil
+	return accountWay{e: e, ws: lane.Workspace, acct: acct, adapter: ad}, nil, nil
 }
 
 // accountWay leads to customers.
@@ -61,20 +62,20 @@ func (w accountWay) wait(tries int) (time.Duration, bool) {
 	return backoff(tries), tries < w.e.cfg.MaxTries
 }
 
-func (w accountWay) send(ctx context.Context, at channel.Attempt) (channel.Sent, error) {
+func (w accountWay) send(ctx context.Context, at adapter.Attempt) (adapter.Sent, error) {
 	return w.adapter.Send(ctx, w.acct, at, func(ctx context.Context, name string) (io.ReadCloser, error) {
 		return w.e.openFile(ctx, w.ws, channel.Media{Blob: name})
 	})
 }
 
-func (w accountWay) plan(ctx context.Context, lane driver.OutboxLane, now time.Time) (channel.Attempt, error) {
-	var batch []channel.Outbound
+func (w accountWay) plan(ctx context.Context, lane driver.OutboxLane, now time.Time) (adapter.Attempt, error) {
+	var batch []adapter.Outbound
 	limit := max(1, w.adapter.Capabilities().MaxBatch)
 	for _, r := range lane.Rows {
 		if len(batch) == limit || (len(batch) > 0 && (r.To != batch[0].To || r.Tries > 0)) {
 			break
 		}
-		batch = append(batch, channel.Outbound{Row: r.ID, Message: r.Message, To: r.To, Content: r.Content, Reply: r.Reply,
+		batch = append(batch, adapter.Outbound{Row: r.ID, Message: r.Message, To: r.To, Content: r.Content, Reply: r.Reply,
 			SenderName: r.SenderName, SenderIcon: r.SenderIcon, Automatic: r.Automatic, Event: r.Event, Language: r.Language})
 	}
 	if batch[0].To.Kind == channel.ChatThread {
@@ -86,7 +87,7 @@ func (w accountWay) plan(ctx context.Context, lane driver.OutboxLane, now time.T
 			return err
 		})
 		if err != nil {
-			return channel.Attempt{}, err
+			return adapter.Attempt{}, err
 		}
 	}
 	return planFree(w.adapter, w.acct, batch, now)
@@ -95,7 +96,7 @@ func (w accountWay) plan(ctx context.Context, lane driver.OutboxLane, now time.T
 // planFree plans the batch with the first reply handle in it, so that what
 // waits in front of a free answer is free as well. A handle is not spent
 // without the row that brought it.
-func planFree(a *guardedAdapter, acct channel.Account, batch []channel.Outbound, now time.Time) (channel.Attempt, error) {
+func planFree(a *guardedAdapter, acct channel.Account, batch []adapter.Outbound, now time.Time) (adapter.Attempt, error) {
 	for i, out := range batch {
 		if out.Reply == nil || i == 0 || batch[0].Reply != nil {
 			continue
@@ -131,14 +132,14 @@ type targetWay struct {
 	carrier *guardedCarrier
 }
 
-func (e *Engine) wayToTarget(ctx context.Context, lane driver.OutboxLane, id notify.TargetID) (way, *channel.SendError, error) {
+func (e *Engine) wayToTarget(ctx context.Context, lane driver.OutboxLane, id notify.TargetID) (way, *adapter.SendError, error) {
 	var t notify.Target
 	err := e.db.View(ctx, lane.Workspace, func(ctx context.Context, tx store.Tx) (err error) {
 		t, err = targets.Get(ctx, tx, string(id))
 		return err
 	})
 	if errors.Is(err, ErrNotFound) {
-		return nil, &channel.SendError{Reason: channel.ReasonCredentials, Detail: "the target was deleted"}, nil
+		return nil, &adapter.SendError{Reason: channel.ReasonCredentials, Detail: "the target was deleted"}, nil
 	}
 	if err != nil {
 		return nil, nil, err
@@ -146,10 +147,10 @@ func (e *Engine) wayToTarget(ctx context.Context, lane driver.OutboxLane, id not
 	c := e.carriers[t.Kind]
 	switch {
 	case c == nil:
-		return nil, &channel.SendError{Reason: channel.ReasonCredentials,
+		return nil, &adapter.SendError{Reason: channel.ReasonCredentials,
 			Detail: "no carrier for this kind of target is in Config.Carriers"}, nil
 	case t.Disabled:
-		return nil, &channel.SendError{Reason: channel.ReasonCredentials, Detail: "the target is switched off"}, nil
+		return nil, &adapter.SendError{Reason: channel.ReasonCredentials, Detail: "the target is switched off"}, nil
 	}
 	if t.Secrets, err = e.openTarget(ctx, lane.Workspace, t); err != nil {
 		return nil, nil, err
@@ -170,7 +171,7 @@ func (w targetWay) wait(tries int) (time.Duration, bool) {
 	return d + rand.N(d/4+1), true
 }
 
-func (w targetWay) plan(ctx context.Context, lane driver.OutboxLane, now time.Time) (channel.Attempt, error) {
+func (w targetWay) plan(ctx context.Context, lane driver.OutboxLane, now time.Time) (adapter.Attempt, error) {
 	row := lane.Rows[0]
 	var d Delivery
 	err := w.e.db.View(ctx, w.ws, func(ctx context.Context, tx store.Tx) (err error) {
@@ -178,18 +179,18 @@ func (w targetWay) plan(ctx context.Context, lane driver.OutboxLane, now time.Ti
 		return err
 	})
 	if err != nil {
-		return channel.Attempt{}, notify.Refuse(channel.ReasonGone, 0, "the notice is kept no longer")
+		return adapter.Attempt{}, notify.Refuse(channel.ReasonGone, 0, "the notice is kept no longer")
 	}
 	request, err := w.carrier.plan(w.target, d.Notice, now)
-	return channel.Attempt{Rows: []channel.OutboxID{row.ID}, Route: string(w.target.Kind), Request: request,
+	return adapter.Attempt{Rows: []channel.OutboxID{row.ID}, Route: string(w.target.Kind), Request: request,
 		IdempotencyKey: d.Notice.ID, IdempotentFor: w.carrier.policy.IdempotentFor}, err
 }
 
-func (w targetWay) send(ctx context.Context, at channel.Attempt) (channel.Sent, error) {
+func (w targetWay) send(ctx context.Context, at adapter.Attempt) (adapter.Sent, error) {
 	receipt, err := w.carrier.send(ctx, w.target, at.Request, func(ctx context.Context, name string) (io.ReadCloser, error) {
 		return w.e.openFile(ctx, w.ws, channel.Media{Blob: name})
 	})
-	return channel.Sent{RequestID: receipt.ID, Messages: []channel.SentMessage{{ID: channel.ProviderMessageID(receipt.ID)}}}, err
+	return adapter.Sent{RequestID: receipt.ID, Messages: []adapter.SentMessage{{ID: channel.ProviderMessageID(receipt.ID)}}}, err
 }
 
 // guardedCarrier is a carrier as the engine calls it.
@@ -233,7 +234,7 @@ func (c *guardedCarrier) plan(t notify.Target, n notify.Notice, now time.Time) (
 	return request, err
 }
 
-func (c *guardedCarrier) send(ctx context.Context, t notify.Target, request []byte, open channel.OpenFile) (notify.Receipt, error) {
+func (c *guardedCarrier) send(ctx context.Context, t notify.Target, request []byte, open adapter.OpenFile) (notify.Receipt, error) {
 	r, err := bounded(ctx, c.g, c.name, "Send", c.policy.Timeout, func(ctx context.Context) (notify.Receipt, error) {
 		if f, takes := c.c.(notify.FileCarrier); takes {
 			return f.SendFiles(ctx, t, request, open)
@@ -241,7 +242,7 @@ func (c *guardedCarrier) send(ctx context.Context, t notify.Target, request []by
 		return c.c.Send(ctx, t, request)
 	})
 	if errors.Is(err, errPanicked) {
-		err = &channel.SendError{Disposition: channel.Ambiguous, Reason: channel.ReasonProvider,
+		err = &adapter.SendError{Disposition: adapter.Ambiguous, Reason: channel.ReasonProvider,
 			Detail: "the carrier panicked while sending"}
 	}
 	return r, err

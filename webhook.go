@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/id"
 )
@@ -75,48 +76,48 @@ func refuse(w http.ResponseWriter, status int) {
 }
 
 // receive does step 0 of the flow. A status other than 0 refuses the request.
-func (e *Engine) receive(w http.ResponseWriter, r *http.Request, token string) (channel.Receipt, int) {
+func (e *Engine) receive(w http.ResponseWriter, r *http.Request, token string) (adapter.Receipt, int) {
 	ctx, began := context.WithoutCancel(r.Context()), time.Now()
 	look, done := context.WithTimeout(ctx, appendTimeout)
 	defer done()
 	owner, err := e.resolveToken(look, token)
 	if err != nil {
-		return channel.Receipt{}, statusOf(err)
+		return adapter.Receipt{}, statusOf(err)
 	}
 	s, err := e.current(look, owner.ws)
 	if err != nil {
-		return channel.Receipt{}, statusOf(err)
+		return adapter.Receipt{}, statusOf(err)
 	}
 	left := appendTimeout - time.Since(began) // how long the sender's body takes is its own time
-	acct, adapter, err := e.account(s, owner.acct)
+	acct, ad, err := e.account(s, owner.acct)
 	if err != nil || acct.Disabled || acct.Token != token {
-		return channel.Receipt{}, http.StatusNotFound
+		return adapter.Receipt{}, http.StatusNotFound
 	}
 	body, release, status := e.bodies.read(w, r)
 	defer release()
 	if status != 0 {
-		return channel.Receipt{}, status
+		return adapter.Receipt{}, status
 	}
-	receipt, err := adapter.Receive(acct, channel.Request{Method: r.Method, URL: seenURL(r), Header: r.Header, Body: body})
+	receipt, err := ad.Receive(acct, adapter.Request{Method: r.Method, URL: seenURL(r), Header: r.Header, Body: body})
 	if err != nil {
-		if refused, ok := errors.AsType[*channel.ReceiveError](err); ok {
+		if refused, ok := errors.AsType[*adapter.ReceiveError](err); ok {
 			e.log.Info("a webhook was refused", "account", string(acct.ID), "status", refused.Status)
-			return channel.Receipt{}, refused.Status
+			return adapter.Receipt{}, refused.Status
 		}
 		if errors.Is(err, errPanicked) {
 			e.log.Error("the adapter panicked on a webhook", "account", string(acct.ID))
-			return channel.Receipt{}, http.StatusInternalServerError
+			return adapter.Receipt{}, http.StatusInternalServerError
 		}
-		return channel.Receipt{}, http.StatusBadRequest
+		return adapter.Receipt{}, http.StatusBadRequest
 	}
 	ctx, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
 	if err := e.appendInTime(ctx, owner.ws, acct.ID, receipt.Envelopes); err != nil {
 		e.trouble("a webhook could not be stored", err, "account", string(acct.ID))
 		if errors.Is(err, ErrInvalid) { // it can never be stored: repeating it is no use
-			return channel.Receipt{}, http.StatusUnprocessableEntity
+			return adapter.Receipt{}, http.StatusUnprocessableEntity
 		}
-		return channel.Receipt{}, http.StatusServiceUnavailable
+		return adapter.Receipt{}, http.StatusServiceUnavailable
 	}
 	return receipt, 0
 }
@@ -126,7 +127,7 @@ func (e *Engine) receive(w http.ResponseWriter, r *http.Request, token string) (
 // repeat, and what is stored in the end absorbs the repetition. Until then
 // the call counts among those that wait (Config.MaxAppending), as only verified
 // webhooks do.
-func (e *Engine) appendInTime(ctx context.Context, ws id.Workspace, acct channel.AccountID, envs []channel.Envelope) error {
+func (e *Engine) appendInTime(ctx context.Context, ws id.Workspace, acct channel.AccountID, envs []adapter.Envelope) error {
 	if len(envs) == 0 {
 		return nil
 	}
@@ -158,7 +159,7 @@ func (e *Engine) appendInTime(ctx context.Context, ws id.Workspace, acct channel
 
 // appendEnvelopes stores envelopes and tells for each whether it was new.
 func (e *Engine) appendEnvelopes(ctx context.Context, ws id.Workspace, acct channel.AccountID,
-	envs []channel.Envelope) ([]bool, error) {
+	envs []adapter.Envelope) ([]bool, error) {
 	for i := range envs {
 		envs[i].ID, envs[i].Account = channel.EnvelopeID(newID()), acct
 		if isLarge(envs[i].Raw) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
@@ -77,10 +78,10 @@ func newFuzzDesk(f *testing.F) *fuzzDesk {
 	platform := linetest.New(linetest.Options{})
 	f.Cleanup(platform.Close)
 	d.secret = platform.ChannelSecret()
-	adapter, err := line.New(line.Options{APIBase: "https://api.line.test", DataAPIBase: "https://api.line.test",
+	ad, err := line.New(line.Options{APIBase: "https://api.line.test", DataAPIBase: "https://api.line.test",
 		HTTPClient: httpClient(platform)})
 	require.NoError(f, err)
-	d.eng, err = sangdam.New(sangdam.Config{DB: d.db, Sealer: sealer, Adapters: []channel.Adapter{adapter}})
+	d.eng, err = sangdam.New(sangdam.Config{DB: d.db, Sealer: sealer, Adapters: []adapter.Adapter{ad}})
 	require.NoError(f, err)
 	require.NoError(f, d.eng.CreateWorkspace(ctx, ws, "Fuzzed"))
 	require.NoError(f, errOf(d.eng.SaveAgent(ctx, host, sangdam.SaveAgent{Agent: chatAgent("a1")})))

@@ -2,7 +2,6 @@ package channel
 
 import (
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -28,9 +27,6 @@ func ChoiceKinds() []ChoiceKind {
 	return []ChoiceKind{ChoiceMessage, ChoicePostback, ChoiceURI, ChoiceLocation, ChoiceCamera, ChoiceCameraRoll,
 		ChoiceDate, ChoiceClipboard}
 }
-
-// plainChoices are the kinds of a channel that names none of its own.
-var plainChoices = []ChoiceKind{ChoiceMessage, ChoicePostback, ChoiceURI}
 
 // Choice is something the customer can press.
 type Choice struct {
@@ -143,13 +139,4 @@ func (p Picker) Valid() error {
 func (p Picker) Accepts(value string) bool {
 	p.Initial = value
 	return value != "" && p.Valid() == nil
-}
-
-// Chooses says whether the channel carries choices of the kind.
-func (c Capabilities) Chooses(kind ChoiceKind) bool {
-	kinds := c.ChoiceKinds
-	if kinds == nil {
-		kinds = plainChoices
-	}
-	return c.Choices != Rejected && slices.Contains(kinds, kind)
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/internal/errs"
 )
 
 func TestAPickerIsHeldToItsForm(t *testing.T) {
@@ -28,7 +29,7 @@ func TestAPickerIsHeldToItsForm(t *testing.T) {
 		"initial too early":  {Mode: channel.PickDate, Initial: "2026-01-01", Min: "2026-01-02"},
 		"initial too late":   {Mode: channel.PickDate, Initial: "2026-01-03", Max: "2026-01-02"},
 	} {
-		require.ErrorIs(t, p.Valid(), channel.ErrInvalid, name)
+		require.ErrorIs(t, p.Valid(), errs.Invalid, name)
 	}
 	p := channel.Picker{Mode: channel.PickDate, Initial: "2026-03-02", Min: "2026-03-01", Max: "2026-03-31"}
 	require.True(t, p.Accepts("2026-03-31"))
@@ -36,16 +37,6 @@ func TestAPickerIsHeldToItsForm(t *testing.T) {
 	require.False(t, p.Accepts(""))
 	require.Equal(t, "10:00", channel.Postback{Params: map[string]string{"time": "10:00"}}.Picked())
 	require.Empty(t, channel.Postback{Params: map[string]string{"status": "SUCCESS"}}.Picked())
-}
-
-func TestWhichChoicesAChannelHas(t *testing.T) {
-	none, plain := channel.Capabilities{}, channel.Capabilities{Choices: channel.Full}
-	own := channel.Capabilities{Choices: channel.Full, ChoiceKinds: []channel.ChoiceKind{channel.ChoiceDate}}
-	require.False(t, none.Chooses(channel.ChoiceMessage))
-	require.True(t, plain.Chooses(channel.ChoiceURI))
-	require.False(t, plain.Chooses(channel.ChoiceDate))
-	require.True(t, own.Chooses(channel.ChoiceDate))
-	require.False(t, own.Chooses(channel.ChoiceMessage))
 }
 
 func TestTheFilesOfAMessageHaveNumbers(t *testing.T) {

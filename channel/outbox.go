@@ -1,16 +1,5 @@
 package channel
 
-import (
-	"time"
-)
-
-// Quarantined is an envelope that could not be processed.
-type Quarantined struct {
-	Envelope Envelope
-	Reason   string
-	At       time.Time
-}
-
 // OutboxID names an outbox row.
 type OutboxID string
 

@@ -244,11 +244,11 @@ func (d *Draft) ApplyWatched(m Message, at time.Time) bool {
 }
 
 // SetProvider records the provider's id and quote handle of a sent message.
-func (d *Draft) SetProvider(id MessageID, sent channel.SentMessage) {
+func (d *Draft) SetProvider(id MessageID, provider channel.ProviderMessageID, parts []channel.ProviderMessageID, quoteHandle string) {
 	for i := range d.Messages {
 		if d.Messages[i].ID == id {
-			d.Messages[i].Provider, d.Messages[i].Parts = sent.ID, sent.Parts
-			d.Messages[i].Content.QuoteHandle = sent.QuoteHandle
+			d.Messages[i].Provider, d.Messages[i].Parts = provider, parts
+			d.Messages[i].Content.QuoteHandle = quoteHandle
 		}
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
@@ -161,11 +162,11 @@ type Carrier interface {
 	// error is ErrInvalid and names the field and what to put there.
 	Validate(t Target) error
 	// Plan makes the exact request. It does no I/O. An error is a
-	// *channel.SendError of Permanent disposition: this notice cannot leave by
+	// *adapter.SendError of Permanent disposition: this notice cannot leave by
 	// this target.
 	Plan(t Target, n Notice, now time.Time) (request []byte, err error)
 	// Send makes the request once. It honours ctx. An error is a
-	// *channel.SendError or a context error, which counts as ambiguous. A
+	// *adapter.SendError or a context error, which counts as ambiguous. A
 	// Permanent one of channel.ReasonGone switches the target off.
 	Send(ctx context.Context, t Target, request []byte) (Receipt, error)
 }
@@ -177,7 +178,7 @@ type FileCarrier interface {
 	// together; constant.
 	FileBytes() int64
 	// SendFiles is Send with a way to the files; the library calls it instead.
-	SendFiles(ctx context.Context, t Target, request []byte, open channel.OpenFile) (Receipt, error)
+	SendFiles(ctx context.Context, t Target, request []byte, open adapter.OpenFile) (Receipt, error)
 }
 
 // Receipt is a receiver's acceptance.
@@ -189,10 +190,10 @@ type Receipt struct {
 }
 
 // Refuse is the error of Plan and Send for what will never leave, a permanent
-// *channel.SendError: the engine does not try again, and shows reason and detail.
+// *adapter.SendError: the engine does not try again, and shows reason and detail.
 // detail holds no secret and no word of the notice.
 func Refuse(reason channel.Reason, status int, detail string) error {
-	return &channel.SendError{Disposition: channel.Permanent, Reason: reason, Status: status, Detail: detail}
+	return &adapter.SendError{Disposition: adapter.Permanent, Reason: reason, Status: status, Detail: detail}
 }
 
 // Settings reads a target's settings strictly: a member that the carrier does

@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/notify"
 )
 
@@ -108,13 +108,13 @@ func TestTextMessagesGoThroughTheHostsGateway(t *testing.T) {
 	for _, n := range []notify.Notice{{Text: "x"}, {To: notify.Recipient{Address: "me@example.com"}, Text: "x"},
 		{To: notify.Recipient{Address: "0101"}}, {To: notify.Recipient{Address: "0101"}, Text: strings.Repeat("x", notify.MaxSMS+1)}} {
 		_, err := c.Plan(target, n, time.Now())
-		se, ok := errors.AsType[*channel.SendError](err)
+		se, ok := errors.AsType[*adapter.SendError](err)
 		require.True(t, ok)
-		require.Equal(t, channel.Permanent, se.Disposition)
+		require.Equal(t, adapter.Permanent, se.Disposition)
 	}
 	g.err = errors.New("connection reset")
 	_, err = c.Send(t.Context(), target, request)
-	se, ok := errors.AsType[*channel.SendError](err)
+	se, ok := errors.AsType[*adapter.SendError](err)
 	require.True(t, ok)
-	require.Equal(t, channel.Ambiguous, se.Disposition, "nobody knows whether it was sent")
+	require.Equal(t, adapter.Ambiguous, se.Disposition, "nobody knows whether it was sent")
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
@@ -22,7 +23,7 @@ const MaxSMS = 2000
 // has a contract with.
 type Gateway interface {
 	// SendSMS sends one message from the sender's number and returns the
-	// provider's id. An error is a *channel.SendError, or a context error, which
+	// provider's id. An error is a *adapter.SendError, or a context error, which
 	// counts as ambiguous: most gateways have no key that makes a repeat safe.
 	SendSMS(ctx context.Context, from, to, text string) (id string, err error)
 }
@@ -80,8 +81,8 @@ func (c smsCarrier) Send(ctx context.Context, _ Target, request []byte) (Receipt
 		return Receipt{}, Refuse(channel.ReasonContent, 0, "the planned request cannot be read")
 	}
 	id, err := c.g.SendSMS(ctx, r.From, r.To, r.Text)
-	if _, known := errors.AsType[*channel.SendError](err); err != nil && !known {
-		err = &channel.SendError{Disposition: channel.Ambiguous, Reason: channel.ReasonNetwork, Detail: "the gateway gave no clear answer"}
+	if _, known := errors.AsType[*adapter.SendError](err); err != nil && !known {
+		err = &adapter.SendError{Disposition: adapter.Ambiguous, Reason: channel.ReasonNetwork, Detail: "the gateway gave no clear answer"}
 	}
 	return Receipt{ID: id}, err
 }

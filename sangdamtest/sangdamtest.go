@@ -26,6 +26,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/channel/postcard"
 	"github.com/sangdam/sangdam/channel/postcard/postcardtest"
@@ -106,10 +107,10 @@ func (d *Desk) open(o options) (stop func()) {
 	sealer, err := seal.Ephemeral()
 	d.must(err)
 	d.office = postcardtest.New(officeKey)
-	adapter, err := postcard.New(postcard.Options{Office: "https://post.example",
+	office, err := postcard.New(postcard.Options{Office: "https://post.example",
 		HTTPClient: &http.Client{Transport: emukit.Transport(d.office)}})
 	d.must(err)
-	cfg := sangdam.Config{DB: db, Sealer: sealer, Adapters: []channel.Adapter{adapter}, Blobs: blob.Memory(), Node: "test"}
+	cfg := sangdam.Config{DB: db, Sealer: sealer, Adapters: []adapter.Adapter{office}, Blobs: blob.Memory(), Node: "test"}
 	for _, change := range o.config {
 		change(&cfg)
 	}

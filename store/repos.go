@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store/driver"
@@ -37,7 +38,7 @@ type InboxRepo interface {
 	// goes on.
 	Quarantine(ctx context.Context, c driver.Claim, id channel.EnvelopeID, reason string) error
 	// Quarantined lists bad envelopes, newest first, at most limit.
-	Quarantined(ctx context.Context, limit int) ([]channel.Quarantined, error)
+	Quarantined(ctx context.Context, limit int) ([]adapter.Quarantined, error)
 	// Requeue puts a quarantined envelope back at the end of its lane.
 	// ErrNotFound for one that is not in quarantine, whatever became of it.
 	Requeue(ctx context.Context, id channel.EnvelopeID) error
@@ -45,7 +46,7 @@ type InboxRepo interface {
 	// key; nothing happens to one that is not done, or not there.
 	Forget(ctx context.Context, id channel.EnvelopeID) error
 	// Envelope returns a stored envelope while it is kept. ErrNotFound.
-	Envelope(ctx context.Context, id channel.EnvelopeID) (channel.Envelope, error)
+	Envelope(ctx context.Context, id channel.EnvelopeID) (adapter.Envelope, error)
 }
 
 // OutboxRepo works outbound lanes of the transaction's workspace.
@@ -57,7 +58,7 @@ type OutboxRepo interface {
 	// Begin persists the Attempt before it is sent: its rows become sending,
 	// Attempt.Tries is stored as given. A repeat of a stored Attempt passes the
 	// same ID with Tries raised. ErrStale when the claim is lost.
-	Begin(ctx context.Context, c driver.Claim, at channel.Attempt) error
+	Begin(ctx context.Context, c driver.Claim, at adapter.Attempt) error
 	// Settle records the outcome of the Attempt for all its rows and ends the
 	// Attempt, except for state OutboxQueued, which keeps it for a repeat not
 	// before the given time. ErrStale when the claim is lost or the Attempt

@@ -22,7 +22,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
@@ -113,11 +113,11 @@ func (db *DB) View(ctx context.Context, ws WorkspaceID, fn func(ctx context.Cont
 // AppendEnvelopes stores inbound envelopes durably and tells for each whether
 // it was new. A dedup key or lane above 200 bytes is kept as its hash. ErrInvalid
 // for an envelope that cannot be stored; then none is. See driver.Backend.
-func (db *DB) AppendEnvelopes(ctx context.Context, ws WorkspaceID, envs []channel.Envelope) ([]bool, error) {
+func (db *DB) AppendEnvelopes(ctx context.Context, ws WorkspaceID, envs []adapter.Envelope) ([]bool, error) {
 	if len(envs) == 0 {
 		return nil, nil
 	}
-	fitting := make([]channel.Envelope, len(envs))
+	fitting := make([]adapter.Envelope, len(envs))
 	for i, e := range envs {
 		var err error
 		if fitting[i], err = e.Fitting(); err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
@@ -308,11 +309,11 @@ func (r inbox) Quarantine(ctx context.Context, c driver.Claim, id channel.Envelo
 	return r.End(ctx, c, id, driver.EnvelopeOutcome{Bad: true, Reason: reason})
 }
 
-func (r inbox) Quarantined(ctx context.Context, limit int) ([]channel.Quarantined, error) {
-	return limited(limit, func() ([]channel.Quarantined, error) { return r.Envelopes(ctx, "", limit) })
+func (r inbox) Quarantined(ctx context.Context, limit int) ([]adapter.Quarantined, error) {
+	return limited(limit, func() ([]adapter.Quarantined, error) { return r.Envelopes(ctx, "", limit) })
 }
 
-func (r inbox) Envelope(ctx context.Context, id channel.EnvelopeID) (channel.Envelope, error) {
+func (r inbox) Envelope(ctx context.Context, id channel.EnvelopeID) (adapter.Envelope, error) {
 	list, err := r.Envelopes(ctx, id, 1)
 	q, err := only(list, err, "envelope (any more)")
 	return q.Envelope, err
@@ -339,7 +340,7 @@ func (r outbox) Cancel(ctx context.Context, row channel.OutboxID) error {
 	return r.End(ctx, row, driver.OutboxEnd{State: channel.OutboxCancelled})
 }
 
-func (r outbox) Begin(ctx context.Context, c driver.Claim, at channel.Attempt) error {
+func (r outbox) Begin(ctx context.Context, c driver.Claim, at adapter.Attempt) error {
 	if at.ID == "" || len(at.Rows) == 0 || at.Account != c.Account {
 		return errs.New(errs.Invalid, "store: an Attempt needs an ID, rows, and the account of its claim")
 	}

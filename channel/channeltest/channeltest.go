@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 )
 
 // Harness is what an adapter brings.
@@ -46,18 +47,18 @@ type Golden struct {
 	Raw  string
 	// Received is when it arrived; ReplyHandle.Expires depends on it.
 	Received time.Time
-	Want     channel.Inbound
+	Want     adapter.Inbound
 }
 
 // Fixture is an adapter connected to an emulated provider.
 type Fixture struct {
-	Adapter channel.Adapter
+	Adapter adapter.Adapter
 	// Account passes Validate; the provider accepts its credentials.
 	Account channel.Account
 	// Verification is the key in Account.Secrets that webhooks are verified with.
 	Verification string
 	// Webhook makes the genuine request that carries the raw events.
-	Webhook func(events ...[]byte) channel.Request
+	Webhook func(events ...[]byte) adapter.Request
 	// SignatureHeader carries the signature.
 	SignatureHeader string
 	// Chat is a chat with one reachable person.
@@ -74,7 +75,7 @@ type Fixture struct {
 	// Fail makes the next sending call go wrong.
 	Fail func(Fault)
 	// Refused returns an adapter whose every connection is refused.
-	Refused func(t *testing.T) channel.Adapter
+	Refused func(t *testing.T) adapter.Adapter
 	// Log is what the adapter has logged at any level.
 	Log *Log
 	// Now is the provider's time.
@@ -169,7 +170,7 @@ func Run(t *testing.T, h Harness) Report {
 
 // Fuzz feeds Parse with mutations of the harness's events: it must not panic,
 // must be deterministic, and must refuse with ErrInvalid only.
-func Fuzz(f *testing.F, a channel.Adapter, acct channel.Account, h Harness) {
+func Fuzz(f *testing.F, a adapter.Adapter, acct channel.Account, h Harness) {
 	for _, raw := range allEvents(h) {
 		f.Add(raw)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 )
 
 func parseChecks() []check {
@@ -21,8 +22,8 @@ func parseChecks() []check {
 	}
 }
 
-func envelope(raw []byte, received time.Time) channel.Envelope {
-	return channel.Envelope{DedupKey: "k", Raw: raw, ReceivedAt: received}
+func envelope(raw []byte, received time.Time) adapter.Envelope {
+	return adapter.Envelope{DedupKey: "k", Raw: raw, ReceivedAt: received}
 }
 
 func parseGolden(t *testing.T, h Harness) {
@@ -44,7 +45,7 @@ func parseUnknown(t *testing.T, h Harness) {
 	}
 	for i, raw := range h.Unknown {
 		got, err := f.Adapter.Parse(f.Account, envelope(raw, time.Time{}))
-		if err != nil || got.Kind != channel.EventUnsupported || got.Type == "" {
+		if err != nil || got.Kind != adapter.EventUnsupported || got.Type == "" {
 			t.Errorf("unknown event %d: kind %q, type %q, error %v; want unsupported with its type", i, got.Kind, got.Type, err)
 		}
 	}
@@ -56,7 +57,7 @@ func parseBroken(t *testing.T, h Harness) {
 		t.Error("the harness has no broken event")
 	}
 	for i, raw := range h.Broken {
-		if _, err := f.Adapter.Parse(f.Account, envelope(raw, time.Time{})); !errors.Is(err, channel.ErrInvalid) {
+		if _, err := f.Adapter.Parse(f.Account, envelope(raw, time.Time{})); !errors.Is(err, adapter.ErrInvalid) {
 			t.Errorf("broken event %d: %v, want ErrInvalid", i, err)
 		}
 	}
@@ -78,13 +79,13 @@ func parsePure(t *testing.T, h Harness) {
 }
 
 // parseHostile is the property of Fuzz.
-func parseHostile(t *testing.T, a channel.Adapter, acct channel.Account, raw []byte) {
+func parseHostile(t *testing.T, a adapter.Adapter, acct channel.Account, raw []byte) {
 	t.Helper()
 	env := envelope(bytes.Clone(raw), time.Unix(1700000000, 0))
 	first, err := a.Parse(acct, env)
 	second, again := a.Parse(acct, env)
 	switch {
-	case err != nil && !errors.Is(err, channel.ErrInvalid):
+	case err != nil && !errors.Is(err, adapter.ErrInvalid):
 		t.Errorf("error %v is not ErrInvalid", err)
 	case (err == nil) != (again == nil) || !same(first, second):
 		t.Error("two calls differ")
@@ -154,10 +155,10 @@ func parseDeclared(t *testing.T, h Harness) {
 		}
 	}
 	declared := map[string]bool{
-		string(channel.EventEdit): c.Edits, string(channel.EventUnsend): c.Unsends,
-		string(channel.EventDelivered): c.Delivered, string(channel.EventRead): c.Read,
-		string(channel.EventWatched): c.Watched, string(channel.EventNotified): c.Notified,
-		string(channel.EventTyping): c.TypingIn, "group chat": c.Groups, "reply handle": c.ReplyHandle,
+		string(adapter.EventEdit): c.Edits, string(adapter.EventUnsend): c.Unsends,
+		string(adapter.EventDelivered): c.Delivered, string(adapter.EventRead): c.Read,
+		string(adapter.EventWatched): c.Watched, string(adapter.EventNotified): c.Notified,
+		string(adapter.EventTyping): c.TypingIn, "group chat": c.Groups, "reply handle": c.ReplyHandle,
 		"quote handle": c.Quotes, "read handle": c.MarkRead, "media to fetch": c.MediaFetch,
 	}
 	for what, said := range declared {

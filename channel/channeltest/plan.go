@@ -11,6 +11,7 @@ import (
 	"github.com/rivo/uniseg"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 )
 
 func planChecks() []check {
@@ -28,15 +29,15 @@ func planChecks() []check {
 	}
 }
 
-func (f *Fixture) rows(contents ...channel.Content) []channel.Outbound {
-	var batch []channel.Outbound
+func (f *Fixture) rows(contents ...channel.Content) []adapter.Outbound {
+	var batch []adapter.Outbound
 	for i, c := range contents {
-		batch = append(batch, channel.Outbound{Row: channel.OutboxID(fmt.Sprintf("row-%d", i)), To: f.Chat, Content: c, State: f.State})
+		batch = append(batch, adapter.Outbound{Row: channel.OutboxID(fmt.Sprintf("row-%d", i)), To: f.Chat, Content: c, State: f.State})
 	}
 	return batch
 }
 
-func (f *Fixture) plan(batch []channel.Outbound) (channel.Attempt, error) {
+func (f *Fixture) plan(batch []adapter.Outbound) (adapter.Attempt, error) {
 	if f.newKey == nil {
 		f.newKey = keys()
 	}
@@ -46,8 +47,8 @@ func (f *Fixture) plan(batch []channel.Outbound) (channel.Attempt, error) {
 // refusedPlan asserts a permanent SendError.
 func refusedPlan(t *testing.T, err error, what string, want channel.Reason) {
 	t.Helper()
-	var se *channel.SendError
-	if !errors.As(err, &se) || se.Disposition != channel.Permanent || se.Reason != want {
+	var se *adapter.SendError
+	if !errors.As(err, &se) || se.Disposition != adapter.Permanent || se.Reason != want {
 		t.Errorf("%s: got %v, want a permanent refusal for %s", what, err, want)
 	}
 }
@@ -64,7 +65,7 @@ func planDeclared(t *testing.T, h Harness) {
 	c := f.Adapter.Capabilities()
 	for _, kind := range everyKind {
 		sample, has := h.Samples[kind]
-		if c.Send[kind] == channel.Rejected {
+		if c.Send[kind] == adapter.Rejected {
 			_, err := f.plan(f.rows(channel.Content{Kind: kind, Text: "words"}))
 			refusedPlan(t, err, string(kind), channel.ReasonUnsupported)
 			continue
@@ -93,11 +94,11 @@ func planDeclared(t *testing.T, h Harness) {
 func planInterfaces(t *testing.T, h Harness) {
 	f := h.Open(t)
 	c := f.Adapter.Capabilities()
-	_, profiles := f.Adapter.(channel.Profiler)
-	_, fetches := f.Adapter.(channel.MediaFetcher)
-	_, unpacks := f.Adapter.(channel.Unpacker)
-	_, typing := f.Adapter.(channel.TypingIndicator)
-	_, read := f.Adapter.(channel.ReadMarker)
+	_, profiles := f.Adapter.(adapter.Profiler)
+	_, fetches := f.Adapter.(adapter.MediaFetcher)
+	_, unpacks := f.Adapter.(adapter.Unpacker)
+	_, typing := f.Adapter.(adapter.TypingIndicator)
+	_, read := f.Adapter.(adapter.ReadMarker)
 	for what, pair := range map[string][2]bool{
 		"Profiler": {c.Profiles, profiles}, "MediaFetcher or Unpacker": {c.MediaFetch, fetches || unpacks},
 		"TypingIndicator": {c.TypingOut, typing}, "ReadMarker": {c.MarkRead, read},
@@ -110,7 +111,7 @@ func planInterfaces(t *testing.T, h Harness) {
 		t.Error("MaxBatch, Routes or Kind is missing")
 	}
 	for kind, level := range c.Send {
-		if limit := c.Limits[kind]; (level == channel.Partial || level == channel.Fallback) && limit.Note == "" {
+		if limit := c.Limits[kind]; (level == adapter.Partial || level == adapter.Fallback) && limit.Note == "" {
 			t.Errorf("%s is declared with losses that no note names", kind)
 		}
 	}
@@ -205,7 +206,7 @@ func planTextLimit(t *testing.T, h Harness) {
 func planChoicesLimit(t *testing.T, h Harness) {
 	f := h.Open(t)
 	c := f.Adapter.Capabilities()
-	if c.Choices == channel.Rejected {
+	if c.Choices == adapter.Rejected {
 		_, err := f.plan(f.rows(withChoices(1)))
 		refusedPlan(t, err, "choices", channel.ReasonUnsupported)
 		return

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 )
 
 func receiveChecks() []check {
@@ -45,10 +46,10 @@ func receiveGenuine(t *testing.T, h Harness) {
 }
 
 // refused asserts a 4xx that repeats nothing of the body.
-func refused(t *testing.T, f *Fixture, acct channel.Account, req channel.Request, why string, want ...int) {
+func refused(t *testing.T, f *Fixture, acct channel.Account, req adapter.Request, why string, want ...int) {
 	t.Helper()
 	rec, err := f.Adapter.Receive(acct, req)
-	var re *channel.ReceiveError
+	var re *adapter.ReceiveError
 	if !errors.As(err, &re) {
 		t.Errorf("%s: accepted, or refused with %T instead of *ReceiveError", why, err)
 		return
@@ -56,7 +57,7 @@ func refused(t *testing.T, f *Fixture, acct channel.Account, req channel.Request
 	if re.Status < 400 || re.Status > 499 || len(want) > 0 && !slices.Contains(want, re.Status) {
 		t.Errorf("%s: status %d, want %v", why, re.Status, want)
 	}
-	if !errors.Is(err, channel.ErrInvalid) || len(rec.Envelopes) != 0 {
+	if !errors.Is(err, adapter.ErrInvalid) || len(rec.Envelopes) != 0 {
 		t.Errorf("%s: not ErrInvalid, or envelopes in spite of the refusal", why)
 	}
 	if len(re.Detail) > 300 {
@@ -179,7 +180,7 @@ func receiveSiblings(t *testing.T, h Harness) {
 		for _, env := range rec.Envelopes {
 			if _, err := f.Adapter.Parse(f.Account, env); err == nil {
 				fine++
-			} else if errors.Is(err, channel.ErrInvalid) {
+			} else if errors.Is(err, adapter.ErrInvalid) {
 				bad++
 			}
 		}
@@ -194,17 +195,17 @@ func validateSecrets(t *testing.T, h Harness) {
 	if err := f.Adapter.Validate(f.Account); err != nil {
 		t.Fatalf("the fixture's account is refused: %v", err)
 	}
-	if err := f.Adapter.Validate(without(f.Account, f.Verification, "")); !errors.Is(err, channel.ErrInvalid) {
+	if err := f.Adapter.Validate(without(f.Account, f.Verification, "")); !errors.Is(err, adapter.ErrInvalid) {
 		t.Errorf("an empty verification secret gives %v, want ErrInvalid", err)
 	}
 	odd := f.Account
 	odd.Settings = []byte(`{"no such setting": true}`)
-	if err := f.Adapter.Validate(odd); !errors.Is(err, channel.ErrInvalid) {
+	if err := f.Adapter.Validate(odd); !errors.Is(err, adapter.ErrInvalid) {
 		t.Errorf("unknown settings give %v, want ErrInvalid", err)
 	}
 	other := f.Account
 	other.Kind = "no such channel"
-	if err := f.Adapter.Validate(other); !errors.Is(err, channel.ErrInvalid) {
+	if err := f.Adapter.Validate(other); !errors.Is(err, adapter.ErrInvalid) {
 		t.Errorf("an account of another kind gives %v, want ErrInvalid", err)
 	}
 }

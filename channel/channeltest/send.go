@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 )
 
 func sendChecks() []check {
@@ -23,14 +24,14 @@ func sendChecks() []check {
 		{"send/refused-connection", sendRefusedConnection},
 		{"send/cancelled", sendCancelled},
 		{"send/foreign-attempt", sendForeign},
-		{"send/errors/" + string(AcceptedThenCut), sendFault(AcceptedThenCut, channel.Ambiguous, "")},
-		{"send/errors/" + string(CutBefore), sendFault(CutBefore, channel.Ambiguous, "")},
-		{"send/errors/" + string(AcceptedThen500), sendFault(AcceptedThen500, channel.Ambiguous, "")},
-		{"send/errors/" + string(Failed500), sendFault(Failed500, channel.Ambiguous, "")},
-		{"send/errors/" + string(TooFast), sendFault(TooFast, channel.RateLimited, channel.ReasonRate)},
-		{"send/errors/" + string(QuotaUsed), sendFault(QuotaUsed, channel.Permanent, channel.ReasonQuota)},
-		{"send/errors/" + string(RecipientFlood), sendFault(RecipientFlood, channel.Retry, channel.ReasonRecipientRate)},
-		{"send/errors/" + string(Unauthorized), sendFault(Unauthorized, channel.Permanent, channel.ReasonCredentials)},
+		{"send/errors/" + string(AcceptedThenCut), sendFault(AcceptedThenCut, adapter.Ambiguous, "")},
+		{"send/errors/" + string(CutBefore), sendFault(CutBefore, adapter.Ambiguous, "")},
+		{"send/errors/" + string(AcceptedThen500), sendFault(AcceptedThen500, adapter.Ambiguous, "")},
+		{"send/errors/" + string(Failed500), sendFault(Failed500, adapter.Ambiguous, "")},
+		{"send/errors/" + string(TooFast), sendFault(TooFast, adapter.RateLimited, channel.ReasonRate)},
+		{"send/errors/" + string(QuotaUsed), sendFault(QuotaUsed, adapter.Permanent, channel.ReasonQuota)},
+		{"send/errors/" + string(RecipientFlood), sendFault(RecipientFlood, adapter.Retry, channel.ReasonRecipientRate)},
+		{"send/errors/" + string(Unauthorized), sendFault(Unauthorized, adapter.Permanent, channel.ReasonCredentials)},
 		{"send/guilty-row", sendGuiltyRow},
 		{"send/parts", sendParts},
 		{"send/no-secrets", sendNoSecrets},
@@ -39,7 +40,7 @@ func sendChecks() []check {
 }
 
 // attempt plans one text.
-func (f *Fixture) attempt(t *testing.T, text string) channel.Attempt {
+func (f *Fixture) attempt(t *testing.T, text string) adapter.Attempt {
 	t.Helper()
 	at, err := f.plan(f.rows(channel.Text(text)))
 	if err != nil {
@@ -83,7 +84,7 @@ func sendRepeatedBytes(t *testing.T, h Harness) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var stored channel.Attempt
+	var stored adapter.Attempt
 	if err := json.Unmarshal(raw, &stored); err != nil {
 		t.Fatal(err)
 	}
@@ -153,8 +154,8 @@ func sendReplyOnce(t *testing.T, h Harness) {
 func sendRefusedConnection(t *testing.T, h Harness) {
 	f := h.Open(t)
 	_, err := f.Refused(t).Send(t.Context(), f.Account, f.attempt(t, "x"))
-	var se *channel.SendError
-	if !errors.As(err, &se) || se.Disposition != channel.Retry {
+	var se *adapter.SendError
+	if !errors.As(err, &se) || se.Disposition != adapter.Retry {
 		t.Errorf("a refused connection gives %v, want Retry: nothing was sent", err)
 	}
 }
@@ -164,7 +165,7 @@ func sendCancelled(t *testing.T, h Harness) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := f.Adapter.Send(ctx, f.Account, f.attempt(t, "x"))
-	var se *channel.SendError
+	var se *adapter.SendError
 	if !errors.As(err, &se) && !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled context gives %v", err)
 	}
@@ -177,17 +178,17 @@ func sendCancelled(t *testing.T, h Harness) {
 func sendForeign(t *testing.T, h Harness) {
 	f := h.Open(t)
 	at := f.attempt(t, "x")
-	for name, bend := range map[string]func(*channel.Attempt){
-		"empty":     func(a *channel.Attempt) { a.Request = nil },
-		"garbage":   func(a *channel.Attempt) { a.Request = []byte("\xff{") },
-		"truncated": func(a *channel.Attempt) { a.Request = a.Request[:len(a.Request)/2] },
-		"route":     func(a *channel.Attempt) { a.Route = "../../elsewhere" },
+	for name, bend := range map[string]func(*adapter.Attempt){
+		"empty":     func(a *adapter.Attempt) { a.Request = nil },
+		"garbage":   func(a *adapter.Attempt) { a.Request = []byte("\xff{") },
+		"truncated": func(a *adapter.Attempt) { a.Request = a.Request[:len(a.Request)/2] },
+		"route":     func(a *adapter.Attempt) { a.Route = "../../elsewhere" },
 	} {
 		bent := at
 		bend(&bent)
 		_, err := f.Adapter.Send(t.Context(), f.Account, bent)
-		var se *channel.SendError
-		if !errors.As(err, &se) || se.Disposition != channel.Permanent {
+		var se *adapter.SendError
+		if !errors.As(err, &se) || se.Disposition != adapter.Permanent {
 			t.Errorf("%s: %v, want a permanent SendError", name, err)
 		}
 	}
@@ -196,12 +197,12 @@ func sendForeign(t *testing.T, h Harness) {
 	}
 }
 
-func sendFault(fault Fault, want channel.Disposition, reason channel.Reason) func(*testing.T, Harness) {
+func sendFault(fault Fault, want adapter.Disposition, reason channel.Reason) func(*testing.T, Harness) {
 	return func(t *testing.T, h Harness) {
 		f := h.Open(t)
 		f.Fail(fault)
 		_, err := f.Adapter.Send(t.Context(), f.Account, f.attempt(t, "x"))
-		var se *channel.SendError
+		var se *adapter.SendError
 		if !errors.As(err, &se) || se.Disposition != want || reason != "" && se.Reason != reason {
 			t.Errorf("got %v, want %s %s", err, want, reason)
 		}
@@ -223,14 +224,14 @@ func sendGuiltyRow(t *testing.T, h Harness) {
 	f.Fail(RowRefused)
 	_, err = f.Adapter.Send(t.Context(), f.Account, at)
 	refusedPlan(t, err, "the refused row", channel.ReasonContent)
-	var se *channel.SendError
+	var se *adapter.SendError
 	if errors.As(err, &se) && !slices.Equal(se.Rows, []int{1}) {
 		t.Errorf("rows %v are blamed, want only the second, [1]", se.Rows)
 	}
 	if got := f.Delivered(); len(got) != 0 {
 		t.Errorf("%d messages of a refused request arrived", len(got))
 	}
-	for rest := []channel.Outbound{batch[0], batch[2]}; len(rest) > 0; {
+	for rest := []adapter.Outbound{batch[0], batch[2]}; len(rest) > 0; {
 		again, err := f.plan(rest)
 		if err != nil {
 			t.Fatal(err)

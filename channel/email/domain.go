@@ -9,19 +9,19 @@ import (
 
 	"golang.org/x/net/publicsuffix"
 
-	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 )
 
 // checkDomain says what others will make of mails that leave in the domain's name
 // by the account's server: SPF (RFC 7208) is held against the server, and a
 // mismatch against what DMARC (RFC 7489) has others do with it. Whether the server
 // signs with DKIM shows in no record, so that it can only be advised.
-func (a *Adapter) checkDomain(ctx context.Context, s Settings) []channel.Finding {
+func (a *Adapter) checkDomain(ctx context.Context, s Settings) []adapter.Finding {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	l := &lookups{a: a, ctx: ctx, host: strings.ToLower(strings.TrimSuffix(s.SMTP.Host, "."))}
 	spf, named := l.checkSPF(strings.ToLower(s.domain()))
-	return []channel.Finding{spf, l.checkDMARC(strings.ToLower(s.domain()), named)}
+	return []adapter.Finding{spf, l.checkDMARC(strings.ToLower(s.domain()), named)}
 }
 
 // maxLookups is how many further names an SPF record may lead to (RFC 7208, 4.6.4).
@@ -48,8 +48,8 @@ func (l *lookups) texts(name, begins string) (out []string) {
 	return out
 }
 
-func (l *lookups) checkSPF(domain string) (channel.Finding, bool) {
-	f := channel.Finding{Topic: "spf"}
+func (l *lookups) checkSPF(domain string) (adapter.Finding, bool) {
+	f := adapter.Finding{Topic: "spf"}
 	switch records := l.texts(domain, "v=spf1"); {
 	case len(records) == 0:
 		f.Detail = "the domain does not say who may send for it; answers may be taken for spam"
@@ -69,8 +69,8 @@ func (l *lookups) checkSPF(domain string) (channel.Finding, bool) {
 	return f, f.OK
 }
 
-func (l *lookups) checkDMARC(domain string, named bool) channel.Finding {
-	f := channel.Finding{Topic: "dmarc"}
+func (l *lookups) checkDMARC(domain string, named bool) adapter.Finding {
+	f := adapter.Finding{Topic: "dmarc"}
 	records, policy := l.texts("_dmarc."+domain, "v=dmarc1"), "p"
 	if organisation, err := publicsuffix.EffectiveTLDPlusOne(domain); len(records) == 0 && err == nil && organisation != domain {
 		records, policy = l.texts("_dmarc."+organisation, "v=dmarc1"), "sp"

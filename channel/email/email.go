@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/kit"
 	"github.com/sangdam/sangdam/internal/safehttp"
 )
@@ -76,13 +77,13 @@ type Adapter struct {
 }
 
 var (
-	_ channel.Adapter    = (*Adapter)(nil)
-	_ channel.Runner     = (*Adapter)(nil)
-	_ channel.Unpacker   = (*Adapter)(nil)
-	_ channel.Checker    = (*Adapter)(nil)
-	_ channel.FileSender = (*Adapter)(nil)
-	_ channel.Changer    = (*Adapter)(nil)
-	_ channel.Formatted  = (*Adapter)(nil)
+	_ adapter.Adapter    = (*Adapter)(nil)
+	_ adapter.Runner     = (*Adapter)(nil)
+	_ adapter.Unpacker   = (*Adapter)(nil)
+	_ adapter.Checker    = (*Adapter)(nil)
+	_ adapter.FileSender = (*Adapter)(nil)
+	_ adapter.Changer    = (*Adapter)(nil)
+	_ adapter.Formatted  = (*Adapter)(nil)
 )
 
 // New returns an adapter. It does no I/O.
@@ -138,24 +139,24 @@ func found[T any](ctx context.Context, name string, lookup func(context.Context,
 func (a *Adapter) Kind() channel.Kind { return Kind }
 
 // Capabilities is what the engine, the console and channeltest rely on.
-func (a *Adapter) Capabilities() channel.Capabilities { return capabilities }
+func (a *Adapter) Capabilities() adapter.Capabilities { return capabilities }
 
 const fileNote = "files above the account's bound go out as links"
 
-var fileLimits = channel.Limits{MaxChars: MaxChars, Unit: "rune", Note: fileNote}
+var fileLimits = adapter.Limits{MaxChars: MaxChars, Unit: "rune", Note: fileNote}
 
-var capabilities = channel.Capabilities{
-	Send: map[channel.ContentKind]channel.Level{channel.KindText: channel.Full, channel.KindImage: channel.Partial,
-		channel.KindVideo: channel.Partial, channel.KindAudio: channel.Partial, channel.KindFile: channel.Partial},
-	Limits: map[channel.ContentKind]channel.Limits{channel.KindText: {MaxChars: MaxChars, Unit: "rune"}, channel.KindImage: fileLimits,
+var capabilities = adapter.Capabilities{
+	Send: map[channel.ContentKind]adapter.Level{channel.KindText: adapter.Full, channel.KindImage: adapter.Partial,
+		channel.KindVideo: adapter.Partial, channel.KindAudio: adapter.Partial, channel.KindFile: adapter.Partial},
+	Limits: map[channel.ContentKind]adapter.Limits{channel.KindText: {MaxChars: MaxChars, Unit: "rune"}, channel.KindImage: fileLimits,
 		channel.KindVideo: fileLimits, channel.KindAudio: fileLimits, channel.KindFile: fileLimits},
 	MaxFiles: MaxFiles, MediaLinks: true, MaxBatch: 1, Persistent: true, MediaFetch: true, NoWelcome: true,
 	// SMTP has no key that makes a repeat safe.
-	Routes:    map[string]channel.Route{RouteSMTP: {}},
-	Automatic: channel.AutomaticLimits{PerThread: 3, PerPerson: 10, PerDomain: 50, Within: 24 * time.Hour},
+	Routes:    map[string]adapter.Route{RouteSMTP: {}},
+	Automatic: adapter.AutomaticLimits{PerThread: 3, PerPerson: 10, PerDomain: 50, Within: 24 * time.Hour},
 }
 
 // Receive refuses every webhook: mails are fetched.
-func (a *Adapter) Receive(channel.Account, channel.Request) (channel.Receipt, error) {
-	return channel.Receipt{}, kit.Refuse(http.StatusNotFound, "mails are fetched; this account has no webhook")
+func (a *Adapter) Receive(channel.Account, adapter.Request) (adapter.Receipt, error) {
+	return adapter.Receipt{}, kit.Refuse(http.StatusNotFound, "mails are fetched; this account has no webhook")
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/channeltest"
 	"github.com/sangdam/sangdam/channel/email"
 	"github.com/sangdam/sangdam/channel/email/emailtest"
@@ -79,14 +80,14 @@ func harness() channeltest.Harness {
 		text[kind] = channel.Content{Kind: kind, Text: "see", Media: &channel.Media{Name: "a.bin", Type: "application/octet-stream",
 			Blob: "0123", URL: "https://desk.test/files/a.bin"}}
 	}
-	in, err := email.New(email.Options{}).Parse(account(), channel.Envelope{Raw: []byte(message)})
+	in, err := email.New(email.Options{}).Parse(account(), adapter.Envelope{Raw: []byte(message)})
 	if err != nil {
 		panic(err)
 	}
-	want := channel.Inbound{Kind: channel.EventMessage, Type: "person", Chat: channel.Chat{Kind: channel.ChatThread, ID: in.Chat.ID},
-		Author:    channel.Author{User: "mina@example.com", Name: "Mina", Vouched: true},
+	want := adapter.Inbound{Kind: adapter.EventMessage, Type: "person", Chat: channel.Chat{Kind: channel.ChatThread, ID: in.Chat.ID},
+		Author:    adapter.Author{User: "mina@example.com", Name: "Mina", Vouched: true},
 		MessageID: in.MessageID, Name: "first@example.com", OccurredAt: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC),
-		Copied: []channel.Author{{User: "jun@example.com", Name: "Jun"}},
+		Copied: []adapter.Author{{User: "jun@example.com", Name: "Jun"}},
 		State:  []byte(`{"to":"Mina@example.com","name":"Mina","subject":"주문","answers":"first@example.com"}`),
 		Content: channel.Content{Kind: channel.KindText, Text: "hello\n-- \nMina", Spans: []channel.Span{{Start: 6, Length: 8,
 			Kind: "signature"}},
@@ -106,14 +107,14 @@ func open(t *testing.T) *channeltest.Fixture {
 	s := emailtest.New(emailtest.Options{User: "desk", Password: password})
 	t.Cleanup(s.Close)
 	log := &channeltest.Log{}
-	adapter := func(dial func(context.Context, string, string) (net.Conn, error)) channel.Adapter {
+	ad := func(dial func(context.Context, string, string) (net.Conn, error)) adapter.Adapter {
 		return email.New(email.Options{Dial: dial,
 			Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	}
 	return &channeltest.Fixture{
-		Adapter: adapter(s.Dial), Account: account(), Verification: email.SecretThreads,
-		Webhook: func(events ...[]byte) channel.Request {
-			return channel.Request{Method: http.MethodPost, Body: bytes.Join(events, nil)}
+		Adapter: ad(s.Dial), Account: account(), Verification: email.SecretThreads,
+		Webhook: func(events ...[]byte) adapter.Request {
+			return adapter.Request{Method: http.MethodPost, Body: bytes.Join(events, nil)}
 		},
 		Chat:  channel.Chat{Kind: channel.ChatThread, ID: shopKey.Begin("first@example.com")},
 		State: []byte(chatState),
@@ -125,8 +126,8 @@ func open(t *testing.T) *channeltest.Fixture {
 			return all
 		},
 		Requests: s.Requests, Fail: func(f channeltest.Fault) { s.Fail(faults[f]) },
-		Refused: func(*testing.T) channel.Adapter {
-			return adapter(func(context.Context, string, string) (net.Conn, error) { return nil, syscall.ECONNREFUSED })
+		Refused: func(*testing.T) adapter.Adapter {
+			return ad(func(context.Context, string, string) (net.Conn, error) { return nil, syscall.ECONNREFUSED })
 		},
 		Log: log, Now: time.Now,
 	}

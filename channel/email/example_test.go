@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/email"
 	"github.com/sangdam/sangdam/channel/email/emailtest"
 )
@@ -29,21 +30,21 @@ func exampleAccount() channel.Account {
 func ExampleAdapter() {
 	mail := emailtest.New(emailtest.Options{})
 	defer mail.Close()
-	adapter, acct := email.New(email.Options{Dial: mail.Dial}), exampleAccount()
+	ad, acct := email.New(email.Options{Dial: mail.Dial}), exampleAccount()
 
 	raw, _ := mail.Compose(emailtest.Letter{From: "mina@example.com", Name: "Mina", Subject: "Order 1234", Text: "Where is it?\n-- \nMina"})
-	in, err := adapter.Parse(acct, channel.Envelope{Raw: raw})
+	in, err := ad.Parse(acct, adapter.Envelope{Raw: raw})
 	if err != nil {
 		panic(err)
 	}
 	fmt.Printf("%s: %q, %s\n", in.Author.Name, in.Content.Letter.Subject, in.Content.Spans[0].Kind)
 
-	answer := channel.Outbound{Row: "1", To: in.Chat, State: in.State, Content: channel.Text("On its way.")}
-	at, err := adapter.Plan(acct, []channel.Outbound{answer}, time.Now(), nil)
+	answer := adapter.Outbound{Row: "1", To: in.Chat, State: in.State, Content: channel.Text("On its way.")}
+	at, err := ad.Plan(acct, []adapter.Outbound{answer}, time.Now(), nil)
 	if err != nil {
 		panic(err)
 	}
-	if _, err := adapter.Send(context.Background(), acct, at); err != nil {
+	if _, err := ad.Send(context.Background(), acct, at); err != nil {
 		panic(err)
 	}
 	got := mail.Received("mina@example.com")[0]
@@ -52,7 +53,7 @@ func ExampleAdapter() {
 	reply := emailtest.Answer(got, "Thank you")
 	reply.Subject = "something else"
 	raw, _ = mail.Compose(reply)
-	next, err := adapter.Parse(acct, channel.Envelope{Raw: raw})
+	next, err := ad.Parse(acct, adapter.Envelope{Raw: raw})
 	fmt.Println(next.Chat == in.Chat, err)
 	// Output:
 	// Mina: "Order 1234", signature

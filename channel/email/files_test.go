@@ -12,29 +12,30 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/email"
 	"github.com/sangdam/sangdam/channel/email/emailtest"
 )
 
 // kept opens files from memory.
-func kept(files map[string]string) channel.OpenFile {
+func kept(files map[string]string) adapter.OpenFile {
 	return func(_ context.Context, blob string) (io.ReadCloser, error) {
 		data, is := files[blob]
 		if !is {
-			return nil, fmt.Errorf("no such blob: %w", channel.ErrNotFound)
+			return nil, fmt.Errorf("no such blob: %w", adapter.ErrNotFound)
 		}
 		return io.NopCloser(strings.NewReader(data)), nil
 	}
 }
 
-func sendFiles(t *testing.T, s *emailtest.Server, acct channel.Account, open channel.OpenFile, files ...channel.Media) error {
+func sendFiles(t *testing.T, s *emailtest.Server, acct channel.Account, open adapter.OpenFile, files ...channel.Media) error {
 	t.Helper()
 	a := email.New(email.Options{Dial: s.Dial})
 	require.NoError(t, a.Validate(acct))
-	out := channel.Outbound{Row: "r", To: channel.Chat{Kind: channel.ChatThread, ID: shopKey.Begin("first@example.com")},
+	out := adapter.Outbound{Row: "r", To: channel.Chat{Kind: channel.ChatThread, ID: shopKey.Begin("first@example.com")},
 		State:   []byte(chatState),
 		Content: channel.Content{Kind: channel.KindFile, Text: "see", Media: &files[0], Attachments: files[1:]}}
-	at, err := a.Plan(acct, []channel.Outbound{out}, time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC), nil)
+	at, err := a.Plan(acct, []adapter.Outbound{out}, time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC), nil)
 	require.NoError(t, err)
 	require.Less(t, len(at.Request), 10_000, "the request holds no file")
 	_, err = a.SendFiles(t.Context(), acct, at, open)
@@ -100,7 +101,7 @@ func TestLargeFilesStayLinks(t *testing.T) {
 	require.Equal(t, 3, strings.Count(m.Text, "Too large for a mail"))
 	a := email.New(email.Options{})
 	for _, n := range []int64{-2, 50_000_001} {
-		require.ErrorIs(t, a.Validate(account(func(s *email.Settings) { s.MaxFileBytes = n })), channel.ErrInvalid)
+		require.ErrorIs(t, a.Validate(account(func(s *email.Settings) { s.MaxFileBytes = n })), adapter.ErrInvalid)
 	}
 }
 
@@ -109,16 +110,16 @@ func TestNoMailLeavesWithoutItsFile(t *testing.T) {
 	s := server(t)
 	f := channel.Media{Name: "a.pdf", Type: "application/pdf", Blob: "a", Size: 4, URL: "https://d/a"}
 	for name, c := range map[string]struct {
-		open channel.OpenFile
-		want channel.Disposition
+		open adapter.OpenFile
+		want adapter.Disposition
 	}{
-		"gone":    {kept(nil), channel.Permanent},
-		"shorter": {kept(map[string]string{"a": "abc"}), channel.Retry},
-		"longer":  {kept(map[string]string{"a": "abcde"}), channel.Retry},
-		"broken":  {func(context.Context, string) (io.ReadCloser, error) { return nil, io.ErrUnexpectedEOF }, channel.Retry},
+		"gone":    {kept(nil), adapter.Permanent},
+		"shorter": {kept(map[string]string{"a": "abc"}), adapter.Retry},
+		"longer":  {kept(map[string]string{"a": "abcde"}), adapter.Retry},
+		"broken":  {func(context.Context, string) (io.ReadCloser, error) { return nil, io.ErrUnexpectedEOF }, adapter.Retry},
 	} {
 		err := sendFiles(t, s, account(), c.open, f)
-		var se *channel.SendError
+		var se *adapter.SendError
 		require.ErrorAs(t, err, &se, name)
 		require.Equal(t, c.want, se.Disposition, name)
 	}

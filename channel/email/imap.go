@@ -13,7 +13,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
 
-	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
@@ -211,7 +211,7 @@ func (f *folderRun) fetch(ctx context.Context, c *mailConn, uids []uint32, at pl
 // one fetches a mail without marking it as read. Of one that is larger than what
 // is kept, the beginning.
 func one(c *mailConn, uid uint32) (fetched, bool, error) {
-	section := &imap.FetchItemBodySection{Peek: true, Partial: &imap.SectionPartial{Size: channel.MaxLargeEnvelope}}
+	section := &imap.FetchItemBodySection{Peek: true, Partial: &imap.SectionPartial{Size: adapter.MaxLargeEnvelope}}
 	cmd := c.Fetch(imap.UIDSetNum(imap.UID(uid)), &imap.FetchOptions{UID: true, InternalDate: true,
 		BodySection: []*imap.FetchItemBodySection{section}})
 	var found fetched

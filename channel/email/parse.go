@@ -12,12 +12,13 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/email/message"
 	"github.com/sangdam/sangdam/channel/email/thread"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
-// state is what answering in a thread needs, see channel.Inbound.State.
+// state is what answering in a thread needs, see adapter.Inbound.State.
 type state struct {
 	To         string   `json:"to"` // where answers go
 	Name       string   `json:"name,omitempty"`
@@ -38,32 +39,32 @@ const maxAnswers = 20
 const unverified = "unverified:"
 
 // Parse says what a mail means. It refuses only what holds nothing at all.
-func (a *Adapter) Parse(acct channel.Account, env channel.Envelope) (channel.Inbound, error) {
+func (a *Adapter) Parse(acct channel.Account, env adapter.Envelope) (adapter.Inbound, error) {
 	s, err := settingsOf(acct)
 	if err != nil {
-		return channel.Inbound{}, err
+		return adapter.Inbound{}, err
 	}
 	if len(bytes.Trim(env.Raw, "\x00 \t\r\n")) == 0 {
-		return channel.Inbound{}, errs.New(errs.Invalid, "email: the mail is empty")
+		return adapter.Inbound{}, errs.New(errs.Invalid, "email: the mail is empty")
 	}
 	m := message.Parse(env.Raw, s.options())
-	in := channel.Inbound{Type: string(m.Kind), OccurredAt: firstTime(env.OccurredAt, m.Date, env.ReceivedAt)}
+	in := adapter.Inbound{Type: string(m.Kind), OccurredAt: firstTime(env.OccurredAt, m.Date, env.ReceivedAt)}
 	key := keyOf(acct)
 	switch m.Kind {
 	case message.KindBounce:
 		return bounced(key, env.Raw, m, in), nil
 	case message.KindDelayed:
-		in.Kind = channel.EventOther
+		in.Kind = adapter.EventOther
 		return in, nil
 	case message.KindReport:
-		in.Kind, in.Type = channel.EventUnsupported, "report:"+m.Report
+		in.Kind, in.Type = adapter.EventUnsupported, "report:"+m.Report
 		if m.Report == "disposition-notification" || m.Report == "delivery-status" {
-			in.Kind = channel.EventOther
+			in.Kind = adapter.EventOther
 		}
 		return in, nil
 	case message.KindLoop:
 		if m.Why != message.LoopHeader || m.LoopMark == loopMark(acct) {
-			in.Kind = channel.EventOther
+			in.Kind = adapter.EventOther
 			return in, nil
 		}
 		// Another desk of this house writes. It is answered by people alone.
@@ -89,15 +90,15 @@ func messageID(m message.Mail, raw []byte) channel.ProviderMessageID {
 }
 
 // said fills in what somebody writes, a person or a machine.
-func said(in *channel.Inbound, key thread.Key, s Settings, m message.Mail) {
+func said(in *adapter.Inbound, key thread.Key, s Settings, m message.Mail) {
 	recipients := append([]string(nil), m.Delivered...)
 	for _, a := range append(append([]message.Address(nil), m.To...), m.Cc...) {
 		recipients = append(recipients, a.Addr)
 	}
 	place := key.Find(s.own(), thread.Mail{ID: rootOf(m), Recipients: recipients, InReplyTo: m.InReplyTo, References: m.References})
-	in.Kind = channel.EventMessage
+	in.Kind = adapter.EventMessage
 	in.Chat = channel.Chat{Kind: channel.ChatThread, ID: place.Thread}
-	in.Author = channel.Author{User: user(m), Name: cmp.Or(m.From.Name, m.From.Addr), Vouched: m.Verified}
+	in.Author = adapter.Author{User: user(m), Name: cmp.Or(m.From.Name, m.From.Addr), Vouched: m.Verified}
 	in.Name = channel.ProviderMessageID(m.ID)
 	for _, id := range place.Answers[:min(len(place.Answers), maxAnswers)] {
 		in.Answers = append(in.Answers, channel.ProviderMessageID(id))
@@ -126,15 +127,15 @@ func user(m message.Mail) channel.ProviderUserID {
 	return channel.ProviderUserID(addr)
 }
 
-func copied(s Settings, m message.Mail) []channel.Author {
+func copied(s Settings, m message.Mail) []adapter.Author {
 	own := map[string]bool{}
 	for _, a := range s.own() {
 		own[strings.ToLower(a)] = true
 	}
-	var out []channel.Author
+	var out []adapter.Author
 	for _, a := range append(append([]message.Address(nil), m.To...), m.Cc...) {
 		if addr := strings.ToLower(a.Addr); !own[addr] && len(out) < 50 {
-			out = append(out, channel.Author{User: channel.ProviderUserID(addr), Name: a.Name})
+			out = append(out, adapter.Author{User: channel.ProviderUserID(addr), Name: a.Name})
 		}
 	}
 	return out
@@ -199,7 +200,7 @@ const (
 
 // Unpack writes a file of a mail: an attachment as it came, or the mail's own
 // HTML, cleaned, with the addresses of pictures from elsewhere set aside.
-func (a *Adapter) Unpack(acct channel.Account, env channel.Envelope, ref string, sink channel.MediaSink) error {
+func (a *Adapter) Unpack(acct channel.Account, env adapter.Envelope, ref string, sink adapter.MediaSink) error {
 	s, err := settingsOf(acct)
 	if err != nil {
 		return err
@@ -216,7 +217,7 @@ func (a *Adapter) Unpack(acct channel.Account, env channel.Envelope, ref string,
 	return write(sink, m.Files[n].Type, m.Files[n].Data)
 }
 
-func write(sink channel.MediaSink, mediaType string, data []byte) error {
+func write(sink adapter.MediaSink, mediaType string, data []byte) error {
 	if err := sink.Begin(mediaType, int64(len(data))); err != nil {
 		return err
 	}
@@ -232,7 +233,7 @@ var reasons = map[message.Cause]channel.Reason{message.CauseNobody: channel.Reas
 	message.CauseTooLarge: channel.ReasonTooLarge, message.CauseRefused: channel.ReasonContent, message.CauseNetwork: channel.ReasonNetwork}
 
 // bounced says which message of ours did not arrive.
-func bounced(key thread.Key, raw []byte, m message.Mail, in channel.Inbound) channel.Inbound {
+func bounced(key thread.Key, raw []byte, m message.Mail, in adapter.Inbound) adapter.Inbound {
 	id := m.Bounce.Original
 	name, msg, mine := key.Read(id)
 	if !mine && len(raw) < 1<<20 {
@@ -244,10 +245,10 @@ func bounced(key thread.Key, raw []byte, m message.Mail, in channel.Inbound) cha
 		}
 	}
 	if id == "" {
-		in.Kind = channel.EventOther
+		in.Kind = adapter.EventOther
 		return in
 	}
-	in.Kind, in.Reason = channel.EventFailed, cmp.Or(reasons[m.Bounce.Cause], channel.ReasonProvider)
+	in.Kind, in.Reason = adapter.EventFailed, cmp.Or(reasons[m.Bounce.Cause], channel.ReasonProvider)
 	in.Details = map[string]string{"detail": strings.TrimSpace("the other mail server reports: " + string(m.Bounce.Cause) + " " +
 		m.Bounce.Status)}
 	if mine {

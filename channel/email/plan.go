@@ -16,6 +16,7 @@ import (
 	gomail "github.com/wneessen/go-mail"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/email/message"
 	"github.com/sangdam/sangdam/channel/email/thread"
 	"github.com/sangdam/sangdam/channel/kit"
@@ -34,19 +35,19 @@ type request struct {
 
 // Plan makes the answer to the newest mail of the thread. A repeat of a message
 // has the same Message-ID, by which mail systems and people know it again.
-func (a *Adapter) Plan(acct channel.Account, batch []channel.Outbound, now time.Time, _ func() string) (channel.Attempt, error) {
+func (a *Adapter) Plan(acct channel.Account, batch []adapter.Outbound, now time.Time, _ func() string) (adapter.Attempt, error) {
 	out := batch[0]
 	s, err := settingsOf(acct)
 	if err != nil {
-		return channel.Attempt{}, kit.Permanent(channel.ReasonCredentials, "the account's settings cannot be read")
+		return adapter.Attempt{}, kit.Permanent(channel.ReasonCredentials, "the account's settings cannot be read")
 	}
 	var st state
 	if out.To.Kind != channel.ChatThread || !thread.Valid(out.To.ID) || json.Unmarshal(out.State, &st) != nil || !plainAddress(st.To) {
-		return channel.Attempt{}, kit.Permanent(channel.ReasonUnreachable, "nobody is known who could be answered in this thread")
+		return adapter.Attempt{}, kit.Permanent(channel.ReasonUnreachable, "nobody is known who could be answered in this thread")
 	}
 	in, links := s.divided(out.Content.Files())
 	if reason := objection(out, links); reason != "" {
-		return channel.Attempt{}, kit.Permanent(reason,
+		return adapter.Attempt{}, kit.Permanent(reason,
 			"a mail carries up to 50,000 characters, and files that are kept here or have an address")
 	}
 	language := cmp.Or(out.Language, acct.Language)
@@ -58,16 +59,16 @@ func (a *Adapter) Plan(acct channel.Account, batch []channel.Outbound, now time.
 	id := keyOf(acct).MessageID(out.To.ID, row, s.domain())
 	req.ID = localPart(id)
 	if req.Mail, err = compose(acct, s, out, written(out.Content.Text, links, language), st, id, now); err != nil {
-		return channel.Attempt{}, kit.Permanent(channel.ReasonContent, "the mail cannot be written")
+		return adapter.Attempt{}, kit.Permanent(channel.ReasonContent, "the mail cannot be written")
 	}
-	at := channel.Attempt{Rows: []channel.OutboxID{out.Row}, Route: RouteSMTP}
+	at := adapter.Attempt{Rows: []channel.OutboxID{out.Row}, Route: RouteSMTP}
 	if at.Request, err = json.Marshal(req); err != nil {
-		return channel.Attempt{}, kit.Permanent(channel.ReasonContent, "the mail cannot be encoded")
+		return adapter.Attempt{}, kit.Permanent(channel.ReasonContent, "the mail cannot be encoded")
 	}
 	return at, nil
 }
 
-func objection(out channel.Outbound, links []channel.Media) channel.Reason {
+func objection(out adapter.Outbound, links []channel.Media) channel.Reason {
 	if reason := kit.Carries(capabilities, out.Content); reason != "" {
 		return reason
 	}
@@ -84,7 +85,7 @@ func objection(out channel.Outbound, links []channel.Media) channel.Reason {
 }
 
 // compose writes the mail.
-func compose(acct channel.Account, s Settings, out channel.Outbound, text string, st state, id string, now time.Time) ([]byte, error) {
+func compose(acct channel.Account, s Settings, out adapter.Outbound, text string, st state, id string, now time.Time) ([]byte, error) {
 	sum := sha256.Sum256([]byte(id))
 	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent(), gomail.WithBoundary("sangdam-"+hex.EncodeToString(sum[:12])))
 	name := s.Name

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/email/message"
 	"github.com/sangdam/sangdam/internal/errs"
 )
@@ -31,13 +32,13 @@ type place struct {
 
 // progress is the checkpoint of an account, shared by the connections of a run.
 type progress struct {
-	in channel.Intake
+	in adapter.Intake
 
 	mu     sync.Mutex
 	places map[string]place // mailbox/folder
 }
 
-func loadProgress(ctx context.Context, in channel.Intake) (*progress, error) {
+func loadProgress(ctx context.Context, in adapter.Intake) (*progress, error) {
 	p := &progress{in: in, places: map[string]place{}}
 	raw, err := in.Load(ctx)
 	if err != nil || raw == nil {
@@ -70,7 +71,7 @@ func (p *progress) save(ctx context.Context, key string, at place) error {
 // Run follows every folder of every mailbox, each by a connection of its own. One
 // that fails is tried again beside the others; the run ends when none is left, or
 // when what is fetched cannot be stored.
-func (a *Adapter) Run(ctx context.Context, acct channel.Account, in channel.Intake) error {
+func (a *Adapter) Run(ctx context.Context, acct channel.Account, in adapter.Intake) error {
 	s, err := settingsOf(acct)
 	if err != nil {
 		return err
@@ -136,7 +137,7 @@ func (f *folderRun) follow(ctx context.Context) error {
 		}
 		fails++
 		wait := pause(fails)
-		if errors.Is(err, channel.ErrPermissionDenied) {
+		if errors.Is(err, adapter.ErrPermissionDenied) {
 			wait = max(wait, time.Minute) // so that nobody is locked out
 		}
 		f.a.log.Warn("a mailbox is connected to again", "account", string(f.acct.ID), "mailbox", f.box.Name, "error", err, "wait", wait)
@@ -162,15 +163,15 @@ func pause(fails int) time.Duration {
 // keep stores mails and then how far the folder is. What the host's side refuses
 // ends the run.
 func (f *folderRun) keep(ctx context.Context, at place, mails ...fetched) error {
-	var envs []channel.Envelope
+	var envs []adapter.Envelope
 	for _, m := range mails {
-		envs = append(envs, channel.Envelope{DedupKey: "mail:" + dedupKey(m.raw), Lane: lane(m.raw), OccurredAt: m.at, Raw: m.raw})
+		envs = append(envs, adapter.Envelope{DedupKey: "mail:" + dedupKey(m.raw), Lane: lane(m.raw), OccurredAt: m.at, Raw: m.raw})
 	}
 	err := f.p.in.Append(ctx, envs...)
-	if errors.Is(err, channel.ErrUnsupported) || errors.Is(err,
-		channel.ErrInvalid) { // too large for this host: what a person reads is at the top
+	if errors.Is(err, adapter.ErrUnsupported) || errors.Is(err,
+		adapter.ErrInvalid) { // too large for this host: what a person reads is at the top
 		for i := range envs {
-			envs[i].Raw = envs[i].Raw[:min(len(envs[i].Raw), channel.MaxEnvelope)]
+			envs[i].Raw = envs[i].Raw[:min(len(envs[i].Raw), adapter.MaxEnvelope)]
 		}
 		err = f.p.in.Append(ctx, envs...)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/email"
 	"github.com/sangdam/sangdam/channel/email/emailtest"
 )
@@ -24,7 +25,7 @@ type intake struct {
 	mu     sync.Mutex
 	point  []byte
 	known  map[string]bool
-	got    []channel.Envelope
+	got    []adapter.Envelope
 	repeat int
 	refuse error
 }
@@ -42,7 +43,7 @@ func (i *intake) Save(_ context.Context, p []byte) error {
 	return nil
 }
 
-func (i *intake) Append(_ context.Context, envs ...channel.Envelope) error {
+func (i *intake) Append(_ context.Context, envs ...adapter.Envelope) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.refuse != nil {
@@ -271,7 +272,7 @@ func TestALargeMail(t *testing.T) {
 // A store that refuses ends the run, so that the engine waits for it.
 func TestARunEndsWhenNothingCanBeStored(t *testing.T) {
 	inPost(t, emailtest.Options{}, func(p *post) {
-		p.in.refuse = fmt.Errorf("the disk is full: %w", channel.ErrUnavailable)
+		p.in.refuse = fmt.Errorf("the disk is full: %w", adapter.ErrUnavailable)
 		done := make(chan error, 1)
 		go func() { done <- p.a.Run(p.t.Context(), p.acct, p.in) }()
 		p.pass(time.Second)
@@ -279,7 +280,7 @@ func TestARunEndsWhenNothingCanBeStored(t *testing.T) {
 		p.pass(time.Minute)
 		select {
 		case err := <-done:
-			require.True(t, errors.Is(err, channel.ErrUnavailable), "%v", err)
+			require.True(t, errors.Is(err, adapter.ErrUnavailable), "%v", err)
 		default:
 			t.Fatal("the run goes on")
 		}

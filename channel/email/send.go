@@ -7,37 +7,38 @@ import (
 	"io"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/kit"
 	"github.com/sangdam/sangdam/internal/smtpout"
 )
 
 // Send hands a mail without files over; one with files needs SendFiles.
-func (a *Adapter) Send(ctx context.Context, acct channel.Account, at channel.Attempt) (channel.Sent, error) {
+func (a *Adapter) Send(ctx context.Context, acct channel.Account, at adapter.Attempt) (adapter.Sent, error) {
 	return a.SendFiles(ctx, acct, at, func(context.Context, string) (io.ReadCloser, error) {
 		return nil, kit.Permanent(channel.ReasonContent, "the mail has files, and nobody gives them")
 	})
 }
 
-// SendFiles implements channel.FileSender: it hands over one mail, with its files
+// SendFiles implements adapter.FileSender: it hands over one mail, with its files
 // in it.
-func (a *Adapter) SendFiles(ctx context.Context, acct channel.Account, at channel.Attempt, open channel.OpenFile) (channel.Sent, error) {
+func (a *Adapter) SendFiles(ctx context.Context, acct channel.Account, at adapter.Attempt, open adapter.OpenFile) (adapter.Sent, error) {
 	var r request
 	s, err := settingsOf(acct)
 	if err != nil || at.Route != RouteSMTP || json.Unmarshal(at.Request,
 		&r) != nil || !plainAddress(r.To) || !plainAddress(r.From) || len(r.Mail) == 0 {
-		return channel.Sent{}, kit.Permanent(channel.ReasonContent, "the stored request is not one of this adapter")
+		return adapter.Sent{}, kit.Permanent(channel.ReasonContent, "the stored request is not one of this adapter")
 	}
 	if err := ctx.Err(); err != nil {
-		return channel.Sent{}, err
+		return adapter.Sent{}, err
 	}
 	raw, err := smtpout.WithFiles(ctx, r.Mail, r.ID, r.Files, open)
 	if err != nil {
-		return channel.Sent{}, err
+		return adapter.Sent{}, err
 	}
 	if err := a.smtp(acct, s.SMTP).Send(ctx, smtpout.Mail{From: r.From, To: r.To, Raw: raw}); err != nil {
-		return channel.Sent{}, err
+		return adapter.Sent{}, err
 	}
-	return channel.Sent{Messages: []channel.SentMessage{{ID: channel.ProviderMessageID(r.ID)}}}, nil
+	return adapter.Sent{Messages: []adapter.SentMessage{{ID: channel.ProviderMessageID(r.ID)}}}, nil
 }
 
 // smtp is who takes the account's mails.

@@ -12,17 +12,18 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/email"
 	"github.com/sangdam/sangdam/channel/email/emailtest"
 )
 
-func sendMail(t *testing.T, s *emailtest.Server, acct channel.Account, out channel.Outbound) error {
+func sendMail(t *testing.T, s *emailtest.Server, acct channel.Account, out adapter.Outbound) error {
 	t.Helper()
 	a := email.New(email.Options{Dial: s.Dial})
 	if out.To.ID == "" {
 		out.To = channel.Chat{Kind: channel.ChatThread, ID: shopKey.Begin("first@example.com")}
 	}
-	at, err := a.Plan(acct, []channel.Outbound{out}, time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC), func() string { return "key" })
+	at, err := a.Plan(acct, []adapter.Outbound{out}, time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC), func() string { return "key" })
 	require.NoError(t, err)
 	_, err = a.Send(t.Context(), acct, at)
 	return err
@@ -40,7 +41,7 @@ func TestHeadersCannotBeInjected(t *testing.T) {
 	s := server(t)
 	evil := `{"to":"mina@example.com","name":"Mina\r\nBcc: all@example.com","subject":"x\r\nBcc: all@example.com\r\n\r\n<script>",` +
 		`"answers":"a@b>\r\nX-Evil: 1","references":["c@d\r\nX-Evil: 2","ok@example.com"]}`
-	require.NoError(t, sendMail(t, s, account(), channel.Outbound{Row: "r", Content: channel.Text("hi"), State: []byte(evil),
+	require.NoError(t, sendMail(t, s, account(), adapter.Outbound{Row: "r", Content: channel.Text("hi"), State: []byte(evil),
 		SenderName: "Kim\r\nX-Evil: 3"}))
 	got := s.Received("")
 	require.Len(t, got, 1, "one recipient")
@@ -60,10 +61,10 @@ func TestLayouts(t *testing.T) {
 			{Event: "answer", Language: "ko", HTML: "<b>답변</b>#{content}"}}
 	})
 	state := []byte(chatState)
-	require.NoError(t, sendMail(t, s, acct, channel.Outbound{Row: "1", Content: channel.Text("a <script> b\nc"), State: state}))
+	require.NoError(t, sendMail(t, s, acct, adapter.Outbound{Row: "1", Content: channel.Text("a <script> b\nc"), State: state}))
 	acct.Language = "ko"
-	require.NoError(t, sendMail(t, s, acct, channel.Outbound{Row: "2", Content: channel.Text("x"), State: state}))
-	require.NoError(t, sendMail(t, s, acct, channel.Outbound{Row: "3", Content: channel.Text("x"), State: state, Automatic: true}))
+	require.NoError(t, sendMail(t, s, acct, adapter.Outbound{Row: "2", Content: channel.Text("x"), State: state}))
+	require.NoError(t, sendMail(t, s, acct, adapter.Outbound{Row: "3", Content: channel.Text("x"), State: state, Automatic: true}))
 	got := s.Received("")
 	require.Equal(t, "<h1>answer</h1>a &lt;script&gt; b<br>\nc", strings.ReplaceAll(strings.TrimSpace(got[0].HTML), "\r\n", "\n"))
 	require.Equal(t, "answer\n\na <script> b\nc", got[0].Text, "the plain part is made from the layout")
@@ -78,7 +79,7 @@ func TestLayouts(t *testing.T) {
 func TestAddressesAreLinks(t *testing.T) {
 	s := server(t)
 	acct := account(func(s *email.Settings) { s.Layouts = []email.Layout{{HTML: "#{content}"}} })
-	require.NoError(t, sendMail(t, s, acct, channel.Outbound{Row: "1", State: []byte(chatState),
+	require.NoError(t, sendMail(t, s, acct, adapter.Outbound{Row: "1", State: []byte(chatState),
 		Content: channel.Text("see https://shop.test/a?b=1&c=2. or javascript:alert(1) or https://x.test/\"onclick=alert(1) " +
 			"<https://y.test/>")}))
 	require.Equal(t, `see <a href="https://shop.test/a?b=1&amp;c=2">https://shop.test/a?b=1&amp;c=2</a>. or javascript:alert(1) or `+
@@ -110,7 +111,7 @@ func TestALayoutForEachEventAndLanguage(t *testing.T) {
 		{"solved", "en", false, "", "-- solved --\nx\n-- Shop --"}, {"trigger", "ja", true, "", "x"},
 	} {
 		before := len(s.Received(""))
-		require.NoError(t, sendMail(t, s, acct, channel.Outbound{Row: "1", Content: channel.Text("x"), State: []byte(chatState),
+		require.NoError(t, sendMail(t, s, acct, adapter.Outbound{Row: "1", Content: channel.Text("x"), State: []byte(chatState),
 			Event:    c.event,
 			Language: c.language, Automatic: c.automatic}))
 		m := s.Received("")[before]
@@ -128,7 +129,7 @@ func TestHeadersOfAnAnswer(t *testing.T) {
 		refs = append(refs, fmt.Sprintf(`"r%d@example.com"`, i))
 	}
 	state := `{"to":"mina@example.com","subject":"RE: order","answers":"last@example.com","references":[` + strings.Join(refs, ",") + `]}`
-	require.NoError(t, sendMail(t, s, account(), channel.Outbound{Row: "r", Message: "018f2f6e-7c00-7abc-8def-0123456789ab",
+	require.NoError(t, sendMail(t, s, account(), adapter.Outbound{Row: "r", Message: "018f2f6e-7c00-7abc-8def-0123456789ab",
 		Content: channel.Text("hi"), State: []byte(state)}))
 	m := s.Received("")[0]
 	require.Equal(t, "RE: order", m.Subject)
@@ -146,28 +147,28 @@ func TestHeadersOfAnAnswer(t *testing.T) {
 func TestWhatServersAnswer(t *testing.T) {
 	for name, tc := range map[string]struct {
 		fault  emailtest.Fault
-		want   channel.Disposition
+		want   adapter.Disposition
 		reason channel.Reason
 		after  time.Duration
 	}{
-		"greylisting":    {emailtest.Greylisted, channel.Retry, channel.ReasonProvider, 5 * time.Minute},
-		"a full mailbox": {emailtest.MailboxFull, channel.Retry, channel.ReasonRecipientRate, 0},
-		"nobody":         {emailtest.NoSuchUser, channel.Permanent, channel.ReasonUnreachable, 0},
-		"too large":      {emailtest.TooLarge, channel.Permanent, channel.ReasonTooLarge, 0},
-		"refused as spam": {emailtest.Fault{At: emailtest.AtData, Code: 554, Status: [3]int{5, 7, 1}}, channel.Permanent,
+		"greylisting":    {emailtest.Greylisted, adapter.Retry, channel.ReasonProvider, 5 * time.Minute},
+		"a full mailbox": {emailtest.MailboxFull, adapter.Retry, channel.ReasonRecipientRate, 0},
+		"nobody":         {emailtest.NoSuchUser, adapter.Permanent, channel.ReasonUnreachable, 0},
+		"too large":      {emailtest.TooLarge, adapter.Permanent, channel.ReasonTooLarge, 0},
+		"refused as spam": {emailtest.Fault{At: emailtest.AtData, Code: 554, Status: [3]int{5, 7, 1}}, adapter.Permanent,
 			channel.ReasonContent, 0},
-		"not our address": {emailtest.Fault{At: emailtest.AtMail, Code: 553, Status: [3]int{5, 7, 1}}, channel.Permanent,
+		"not our address": {emailtest.Fault{At: emailtest.AtMail, Code: 553, Status: [3]int{5, 7, 1}}, adapter.Permanent,
 			channel.ReasonCredentials, 0},
-		"enough for now": {emailtest.Fault{At: emailtest.AtMail, Code: 421, Status: [3]int{4, 7, 0}}, channel.RateLimited,
+		"enough for now": {emailtest.Fault{At: emailtest.AtMail, Code: 421, Status: [3]int{4, 7, 0}}, adapter.RateLimited,
 			channel.ReasonRate, time.Minute},
-		"a moment's trouble": {emailtest.Fault{At: emailtest.AtData, Code: 451, Status: [3]int{4, 3, 0}}, channel.Retry,
+		"a moment's trouble": {emailtest.Fault{At: emailtest.AtData, Code: 451, Status: [3]int{4, 3, 0}}, adapter.Retry,
 			channel.ReasonProvider, 0},
-		"cut after the mail": {emailtest.Fault{At: emailtest.AtData, Drop: true}, channel.Ambiguous, channel.ReasonNetwork, 0},
+		"cut after the mail": {emailtest.Fault{At: emailtest.AtData, Drop: true}, adapter.Ambiguous, channel.ReasonNetwork, 0},
 	} {
 		s := server(t)
 		s.Fail(tc.fault)
-		err := sendMail(t, s, account(), channel.Outbound{Row: "r", Content: channel.Text("hi"), State: []byte(chatState)})
-		se, is := errors.AsType[*channel.SendError](err)
+		err := sendMail(t, s, account(), adapter.Outbound{Row: "r", Content: channel.Text("hi"), State: []byte(chatState)})
+		se, is := errors.AsType[*adapter.SendError](err)
 		require.True(t, is, "%s: %v", name, err)
 		require.Equal(t, []any{tc.want, tc.reason, tc.after}, []any{se.Disposition, se.Reason, se.After}, name)
 		require.NotContains(t, err.Error(), "mina", "no recipient in an error")
@@ -179,24 +180,24 @@ func TestFilesAndBounces(t *testing.T) {
 	s := server(t)
 	c := channel.Text("see")
 	c.Attachments = []channel.Media{{Name: "a.pdf", URL: "https://desk.test/files/1"}}
-	require.NoError(t, sendMail(t, s, account(), channel.Outbound{Row: "r", Content: c, State: []byte(chatState)}))
+	require.NoError(t, sendMail(t, s, account(), adapter.Outbound{Row: "r", Content: c, State: []byte(chatState)}))
 	m := s.Received("")[0]
 	require.Equal(t, "see\n\na.pdf: https://desk.test/files/1", m.Text)
 	a := email.New(email.Options{})
 	vague := "Return-Path: <>\r\nFrom: MAILER-DAEMON@mx.test\r\nSubject: failure notice\r\n\r\n550 no such user. It was mail " + m.ID +
 		"\r\n"
-	in, err := a.Parse(account(), channel.Envelope{Raw: []byte(vague)})
+	in, err := a.Parse(account(), adapter.Envelope{Raw: []byte(vague)})
 	require.NoError(t, err)
-	require.Equal(t, channel.EventFailed, in.Kind)
+	require.Equal(t, adapter.EventFailed, in.Kind)
 	require.Equal(t, shopKey.Begin("first@example.com"), in.Chat.ID)
-	loop, err := a.Parse(account(), channel.Envelope{Raw: m.Raw})
+	loop, err := a.Parse(account(), adapter.Envelope{Raw: m.Raw})
 	require.NoError(t, err)
-	require.Equal(t, channel.EventOther, loop.Kind, "our own mail came back")
+	require.Equal(t, adapter.EventOther, loop.Kind, "our own mail came back")
 	other := account()
 	other.ID = "other"
-	foreign, err := a.Parse(other, channel.Envelope{Raw: []byte(strings.Replace(string(m.Raw), "help@shop.test", "info@shop.test", 1))})
+	foreign, err := a.Parse(other, adapter.Envelope{Raw: []byte(strings.Replace(string(m.Raw), "help@shop.test", "info@shop.test", 1))})
 	require.NoError(t, err)
-	require.Equal(t, channel.EventMessage, foreign.Kind, "another desk of this house writes")
+	require.Equal(t, adapter.EventMessage, foreign.Kind, "another desk of this house writes")
 	require.True(t, foreign.Silent, "and nothing automatic answers it")
 }
 
@@ -207,7 +208,7 @@ func TestUnpack(t *testing.T) {
 		HTML: `<p>see <img src="cid:one"><img src="https://evil.example/p.gif"></p><script>x</script>`,
 		Files: []emailtest.File{{Name: "a.txt", Type: "text/plain", Data: []byte("words")}, {Name: "one.png", Type: "image/png",
 			CID: "one", Data: []byte("png")}}})
-	a, env := email.New(email.Options{}), channel.Envelope{Raw: raw}
+	a, env := email.New(email.Options{}), adapter.Envelope{Raw: raw}
 	in, err := a.Parse(account(), env)
 	require.NoError(t, err)
 	var got []string
@@ -220,7 +221,7 @@ func TestUnpack(t *testing.T) {
 		"a.txt text/plain words", "one.png image/png png"}, got)
 	require.Equal(t, "one", in.Content.Attachments[2].ContentID)
 	for _, ref := range []string{"", "file/9", "file/-1", "../x", "file/x"} {
-		require.ErrorIs(t, a.Unpack(account(), env, ref, &memorySink{}), channel.ErrNotFound, ref)
+		require.ErrorIs(t, a.Unpack(account(), env, ref, &memorySink{}), adapter.ErrNotFound, ref)
 	}
 }
 
@@ -248,7 +249,7 @@ func TestN38MarkupInAutomaticMailsIsText(t *testing.T) {
 		for _, event := range []string{"", "received", "solved"} {
 			before := len(s.Received(""))
 			require.NoError(t, sendMail(t, s, acct,
-				channel.Outbound{Row: channel.OutboxID(fmt.Sprint(i, event)), State: []byte(chatState), Event: event,
+				adapter.Outbound{Row: channel.OutboxID(fmt.Sprint(i, event)), State: []byte(chatState), Event: event,
 					Automatic: event != "", Content: channel.Text(text)}))
 			m := s.Received("")[before]
 			doc, err := html.Parse(strings.NewReader(m.HTML))

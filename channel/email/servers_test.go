@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/email"
 	reading "github.com/sangdam/sangdam/channel/email/message"
 )
@@ -278,7 +279,7 @@ func (d *debian) account(change ...func(*email.Settings)) channel.Account {
 func (d *debian) writes(raw string) {
 	d.t.Helper()
 	acct := d.account(func(s *email.Settings) { s.SMTP.User, s.Address = "mina", "mina@example.com" })
-	at := channel.Attempt{Route: email.RouteSMTP, Request: fmt.Appendf(nil,
+	at := adapter.Attempt{Route: email.RouteSMTP, Request: fmt.Appendf(nil,
 		`{"from":"mina@example.com","to":"help@shop.test","id":"x","mail":%q}`,
 		base64Of(crlf(raw)))}
 	_, err := d.adapter().Send(d.t.Context(), acct, at)
@@ -407,7 +408,7 @@ func TestDebianThreads(t *testing.T) {
 	first, err := d.adapter().Parse(acct, in.got[0])
 	require.NoError(t, err)
 	pdf := bytes.Repeat([]byte("%PDF \x00\xff.\r\n"), 50_000)
-	at, err := d.adapter().Plan(acct, []channel.Outbound{{Row: "r", Message: "018f2f6e-7c00-7abc-8def-0123456789ab", To: first.Chat,
+	at, err := d.adapter().Plan(acct, []adapter.Outbound{{Row: "r", Message: "018f2f6e-7c00-7abc-8def-0123456789ab", To: first.Chat,
 		State: first.State,
 		Content: channel.Content{Kind: channel.KindFile, Text: "여기 있습니다.\n.\n", Media: &channel.Media{Name: "영수증.pdf",
 			Type: "application/pdf",
@@ -429,7 +430,7 @@ func TestDebianThreads(t *testing.T) {
 	require.Equal(t, first.Chat, second.Chat, "by the id that it answers")
 	back := answer.ReplyTo[0].Addr
 	acctMina := d.account(func(s *email.Settings) { s.SMTP.User, s.Address = "mina", "mina@example.com" })
-	_, err = d.adapter().Send(t.Context(), acctMina, channel.Attempt{Route: email.RouteSMTP,
+	_, err = d.adapter().Send(t.Context(), acctMina, adapter.Attempt{Route: email.RouteSMTP,
 		Request: fmt.Appendf(nil, `{"from":"mina@example.com","to":%q,"id":"x","mail":%q}`, back,
 			base64Of(crlf("From: mina@example.com\nTo: "+back+"\nSubject: new\nMessage-ID: <third@example.com>\n\none more\n")))})
 	require.NoError(t, err)
@@ -448,16 +449,16 @@ func TestDebianBouncesAndSizes(t *testing.T) {
 	defer stop()
 	d.eventually("the mailbox is followed", in.begun)
 	chat := channel.Chat{Kind: channel.ChatThread, ID: shopKey.Begin("first@example.com")}
-	out := channel.Outbound{Row: "r", Message: "018f2f6e-7c00-7abc-8def-0123456789ab", To: chat, Content: channel.Text("hello"),
+	out := adapter.Outbound{Row: "r", Message: "018f2f6e-7c00-7abc-8def-0123456789ab", To: chat, Content: channel.Text("hello"),
 		State: []byte(`{"to":"nobody@example.com","subject":"order"}`)}
-	at, err := d.adapter().Plan(acct, []channel.Outbound{out}, time.Now(), nil)
+	at, err := d.adapter().Plan(acct, []adapter.Outbound{out}, time.Now(), nil)
 	require.NoError(t, err)
 	_, err = d.adapter().Send(t.Context(), acct, at)
 	require.NoError(t, err, "Postfix takes it, and finds out later")
 	d.eventually("the bounce", func() bool { return in.count() == 1 })
 	bounce, err := d.adapter().Parse(acct, in.got[0])
 	require.NoError(t, err)
-	require.Equal(t, []any{channel.EventFailed, channel.ReasonUnreachable, string(out.Message), chat},
+	require.Equal(t, []any{adapter.EventFailed, channel.ReasonUnreachable, string(out.Message), chat},
 		[]any{bounce.Kind, bounce.Reason, bounce.Tag, bounce.Chat})
 	large := "From: mina@example.com\nSubject: big\nMessage-ID: <big@example.com>\n\nsee below\n" + strings.Repeat(strings.Repeat("x",
 		76)+"\n", 330_000)
@@ -466,12 +467,12 @@ func TestDebianBouncesAndSizes(t *testing.T) {
 	require.Greater(t, len(in.got[1].Raw), 25_000_000)
 	out.State, out.Content = []byte(chatState), channel.Content{Kind: channel.KindFile, Text: "see",
 		Media: &channel.Media{Name: "a", Blob: "b", Size: 45_000_000, URL: "https://d/b"}}
-	at, err = d.adapter().Plan(d.account(func(s *email.Settings) { s.MaxFileBytes = 50_000_000 }), []channel.Outbound{out}, time.Now(), nil)
+	at, err = d.adapter().Plan(d.account(func(s *email.Settings) { s.MaxFileBytes = 50_000_000 }), []adapter.Outbound{out}, time.Now(), nil)
 	require.NoError(t, err)
 	_, err = d.adapter().SendFiles(t.Context(), acct, at, kept(map[string]string{"b": strings.Repeat("y", 45_000_000)}))
-	var se *channel.SendError
+	var se *adapter.SendError
 	require.ErrorAs(t, err, &se)
-	require.Equal(t, []any{channel.Permanent, channel.ReasonTooLarge}, []any{se.Disposition, se.Reason}, se.Detail)
+	require.Equal(t, []any{adapter.Permanent, channel.ReasonTooLarge}, []any{se.Disposition, se.Reason}, se.Detail)
 }
 
 func base64Of(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/email/message"
 	"github.com/sangdam/sangdam/channel/email/thread"
 	"github.com/sangdam/sangdam/internal/errs"
@@ -203,7 +204,7 @@ func (a *Adapter) Validate(acct channel.Account) error {
 	return checkLayouts(s.Layouts)
 }
 
-// MayChange implements channel.Changer: mails that customers have hold tokens and
+// MayChange implements adapter.Changer: mails that customers have hold tokens and
 // ids of the main address, and a mailbox is taken out once it is off.
 func (a *Adapter) MayChange(old, next channel.Account) error {
 	was, err := settingsOf(old)
@@ -285,7 +286,7 @@ func checkMark(i int, part, text string) error {
 	return nil
 }
 
-// OtherFormat implements channel.Formatted for the layouts.
+// OtherFormat implements adapter.Formatted for the layouts.
 func (a *Adapter) OtherFormat(was, next channel.Account, format string) (out []string) {
 	before, _ := settingsOf(was) // none are as good as unreadable ones
 	now, err := settingsOf(next)
@@ -318,7 +319,7 @@ func (l Layout) plain(text string) string {
 
 // layout finds the one for a mail, the nearest first: event before language, and
 // of languages the variant before the language itself.
-func (s Settings) layout(out channel.Outbound, language string) Layout {
+func (s Settings) layout(out adapter.Outbound, language string) Layout {
 	if out.Event == eventTrigger {
 		return Layout{}
 	}

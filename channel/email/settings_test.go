@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/email"
 	"github.com/sangdam/sangdam/channel/email/emailtest"
 )
@@ -57,14 +58,14 @@ func TestAccountsThatAreRefused(t *testing.T) {
 			s.Layouts = []email.Layout{{HTML: "#{content}" + strings.Repeat("x", 200<<10)}}
 		},
 	} {
-		require.ErrorIs(t, a.Validate(account(change)), channel.ErrInvalid, name)
+		require.ErrorIs(t, a.Validate(account(change)), adapter.ErrInvalid, name)
 	}
 	short := account()
 	short.Secrets[email.SecretThreads] = channel.NewSecret("short")
-	require.ErrorIs(t, a.Validate(short), channel.ErrInvalid, "a key that can be guessed")
+	require.ErrorIs(t, a.Validate(short), adapter.ErrInvalid, "a key that can be guessed")
 	bare := account()
 	bare.Settings = nil
-	require.ErrorIs(t, a.Validate(bare), channel.ErrInvalid)
+	require.ErrorIs(t, a.Validate(bare), adapter.ErrInvalid)
 }
 
 // A check says what is wrong with which server, and what the domain lacks.

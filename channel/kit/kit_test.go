@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 )
 
 func postClient(t *testing.T, address string) *Client {
@@ -33,12 +34,12 @@ func TestWhatCertainlyNeverLeft(t *testing.T) {
 	require.NoError(t, l.Close())
 	c := postClient(t, address)
 	_, err = c.Do(t.Context(), Call{Method: "POST", Address: address, Body: []byte("x")})
-	require.Equal(t, channel.Retry, c.Failure(err).Disposition, "nobody listens")
+	require.Equal(t, adapter.Retry, c.Failure(err).Disposition, "nobody listens")
 
 	cut := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 	defer cut.Close()
 	_, err = c.Do(t.Context(), Call{Method: "POST", Address: cut.URL, Body: []byte("x")})
-	require.Equal(t, channel.Ambiguous, c.Failure(err).Disposition, "the connection was cut after the request")
+	require.Equal(t, adapter.Ambiguous, c.Failure(err).Disposition, "the connection was cut after the request")
 	require.NotContains(t, err.Error(), cut.URL)
 
 	ctx, stop := context.WithCancel(t.Context())
@@ -67,16 +68,16 @@ func TestAnswersAreBoundedAndFollowNoRedirect(t *testing.T) {
 
 func TestRefusalByStatus(t *testing.T) {
 	c, now := postClient(t, ""), time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
-	for status, want := range map[int]channel.SendError{
-		500: {Disposition: channel.Ambiguous, Reason: channel.ReasonProvider},
-		408: {Disposition: channel.Ambiguous, Reason: channel.ReasonProvider},
-		429: {Disposition: channel.RateLimited, Reason: channel.ReasonRate},
-		400: {Disposition: channel.Permanent, Reason: channel.ReasonContent},
-		401: {Disposition: channel.Permanent, Reason: channel.ReasonCredentials},
-		403: {Disposition: channel.Permanent, Reason: channel.ReasonCredentials},
-		404: {Disposition: channel.Permanent, Reason: channel.ReasonUnreachable},
-		413: {Disposition: channel.Permanent, Reason: channel.ReasonContent},
-		302: {Disposition: channel.Permanent, Reason: channel.ReasonProvider},
+	for status, want := range map[int]adapter.SendError{
+		500: {Disposition: adapter.Ambiguous, Reason: channel.ReasonProvider},
+		408: {Disposition: adapter.Ambiguous, Reason: channel.ReasonProvider},
+		429: {Disposition: adapter.RateLimited, Reason: channel.ReasonRate},
+		400: {Disposition: adapter.Permanent, Reason: channel.ReasonContent},
+		401: {Disposition: adapter.Permanent, Reason: channel.ReasonCredentials},
+		403: {Disposition: adapter.Permanent, Reason: channel.ReasonCredentials},
+		404: {Disposition: adapter.Permanent, Reason: channel.ReasonUnreachable},
+		413: {Disposition: adapter.Permanent, Reason: channel.ReasonContent},
+		302: {Disposition: adapter.Permanent, Reason: channel.ReasonProvider},
 	} {
 		got := c.Refusal(Answer{Status: status}, now)
 		require.Equal(t, want.Disposition, got.Disposition, status)
@@ -92,8 +93,8 @@ func TestRefusalByStatus(t *testing.T) {
 }
 
 func TestCarries(t *testing.T) {
-	caps := channel.Capabilities{Send: map[channel.ContentKind]channel.Level{channel.KindText: channel.Full},
-		Limits: map[channel.ContentKind]channel.Limits{channel.KindText: {MaxChars: 3, Unit: "utf16"}}}
+	caps := adapter.Capabilities{Send: map[channel.ContentKind]adapter.Level{channel.KindText: adapter.Full},
+		Limits: map[channel.ContentKind]adapter.Limits{channel.KindText: {MaxChars: 3, Unit: "utf16"}}}
 	require.Empty(t, Carries(caps, channel.Text("abc")))
 	require.Equal(t, channel.ReasonContent, Carries(caps, channel.Text("a😀b")))
 	require.Equal(t, channel.ReasonUnsupported, Carries(caps, channel.Content{Kind: channel.KindImage}))
@@ -104,23 +105,23 @@ func TestCarries(t *testing.T) {
 func TestVerify(t *testing.T) {
 	s := Signed{Header: "X-Post-Signature", MaxBytes: 10, Hint: "; look at the letter box"}
 	old, next := channel.NewSecret("old"), channel.NewSecret("next")
-	request := func(signature, body string) channel.Request {
-		return channel.Request{Method: "POST", Header: http.Header{"x-post-signature": {signature}}, Body: []byte(body)}
+	request := func(signature, body string) adapter.Request {
+		return adapter.Request{Method: "POST", Header: http.Header{"x-post-signature": {signature}}, Body: []byte(body)}
 	}
 	require.NoError(t, s.Verify(request(Sign(old, []byte("x")), "x"), old, next))
 	require.NoError(t, s.Verify(request(Sign(next, []byte("x")), "x"), old, next))
 	for name, c := range map[string]struct {
-		req    channel.Request
+		req    adapter.Request
 		status int
 	}{
 		"other body":   {request(Sign(old, []byte("x")), "y"), 401},
 		"empty secret": {request(Sign(channel.Secret{}, []byte("x")), "x"), 401},
 		"cut":          {request(Sign(old, []byte("x"))[:10], "x"), 401},
 		"too large":    {request("", "01234567890"), 413},
-		"method":       {channel.Request{Method: "GET"}, 405},
-		"encoded":      {channel.Request{Header: http.Header{"Content-Encoding": {"gzip"}}}, 401},
+		"method":       {adapter.Request{Method: "GET"}, 405},
+		"encoded":      {adapter.Request{Header: http.Header{"Content-Encoding": {"gzip"}}}, 401},
 	} {
-		var refused *channel.ReceiveError
+		var refused *adapter.ReceiveError
 		require.ErrorAs(t, s.Verify(c.req, old, channel.Secret{}), &refused, name)
 		require.Equal(t, c.status, refused.Status, name)
 	}

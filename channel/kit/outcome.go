@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
@@ -14,41 +15,41 @@ import (
 // have arrived, RateLimited when the account's own limit held it back, Retry
 // when it certainly never left, and Permanent when the credentials could not
 // be had.
-func (c *Client) Failure(err error) *channel.SendError {
+func (c *Client) Failure(err error) *adapter.SendError {
 	var broken *TransportError
 	var soon *TooSoon
 	switch {
 	case errors.As(err, &soon):
-		return &channel.SendError{Disposition: channel.RateLimited, Reason: channel.ReasonRate, After: soon.After,
+		return &adapter.SendError{Disposition: adapter.RateLimited, Reason: channel.ReasonRate, After: soon.After,
 			Detail: "the account is at " + c.Provider + "'s rate limit; nothing was sent"}
 	case errors.As(err, &broken) && broken.Sent:
-		return &channel.SendError{Disposition: channel.Ambiguous, Reason: channel.ReasonNetwork,
+		return &adapter.SendError{Disposition: adapter.Ambiguous, Reason: channel.ReasonNetwork,
 			Detail: "no answer from " + c.Provider + "; the connection broke or timed out after the request was begun"}
 	case errors.As(err, &broken):
-		return &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonNetwork,
+		return &adapter.SendError{Disposition: adapter.Retry, Reason: channel.ReasonNetwork,
 			Detail: c.Provider + " could not be reached; nothing was sent"}
 	case errors.Is(err, errs.Unavailable):
-		return &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonProvider,
+		return &adapter.SendError{Disposition: adapter.Retry, Reason: channel.ReasonProvider,
 			Detail: c.Provider + " issued no access token for the moment; nothing was sent"}
 	}
 	return Permanent(channel.ReasonCredentials, "there is no valid access token; check the account's credentials")
 }
 
 // Permanent is a refusal for good.
-func Permanent(reason channel.Reason, detail string) *channel.SendError {
-	return &channel.SendError{Disposition: channel.Permanent, Reason: reason, Detail: detail}
+func Permanent(reason channel.Reason, detail string) *adapter.SendError {
+	return &adapter.SendError{Disposition: adapter.Permanent, Reason: reason, Detail: detail}
 }
 
 // Refusal is what an answer other than 2xx means where the provider's own rules
 // say nothing else: what may have had an effect is Ambiguous, what asks to slow
 // down is RateLimited for Retry-After, and the rest is Permanent.
-func (c *Client) Refusal(ans Answer, now time.Time) *channel.SendError {
-	e := &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonProvider, Status: ans.Status}
+func (c *Client) Refusal(ans Answer, now time.Time) *adapter.SendError {
+	e := &adapter.SendError{Disposition: adapter.Permanent, Reason: channel.ReasonProvider, Status: ans.Status}
 	switch {
 	case ans.Status >= 500 || ans.Status == http.StatusRequestTimeout:
-		e.Disposition, e.Detail = channel.Ambiguous, c.Provider+" failed while working on the request"
+		e.Disposition, e.Detail = adapter.Ambiguous, c.Provider+" failed while working on the request"
 	case ans.Status == http.StatusTooManyRequests:
-		e.Disposition, e.Reason, e.Detail = channel.RateLimited, channel.ReasonRate, c.Provider+"'s rate limit was exceeded"
+		e.Disposition, e.Reason, e.Detail = adapter.RateLimited, channel.ReasonRate, c.Provider+"'s rate limit was exceeded"
 		e.After = RetryAfter(ans.Header, now)
 	case ans.Status == http.StatusUnauthorized:
 		e.Reason, e.Detail = channel.ReasonCredentials, c.Provider+" refused the credentials"
@@ -85,8 +86,8 @@ func RetryAfter(h http.Header, now time.Time) time.Duration {
 // Carries returns why a channel with these capabilities cannot carry c, or
 // nothing. It looks at kind, quick replies and the length of the text; what
 // else a provider wants is the adapter's to check.
-func Carries(caps channel.Capabilities, c channel.Content) channel.Reason {
-	if caps.Send[c.Kind] == channel.Rejected || len(c.Choices) > 0 && caps.Choices == channel.Rejected {
+func Carries(caps adapter.Capabilities, c channel.Content) channel.Reason {
+	if caps.Send[c.Kind] == adapter.Rejected || len(c.Choices) > 0 && caps.Choices == adapter.Rejected {
 		return channel.ReasonUnsupported
 	}
 	limit := caps.Limits[c.Kind]

@@ -8,11 +8,12 @@ import (
 	"strings"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 )
 
-// Refuse is the *channel.ReceiveError of a webhook that is not taken.
+// Refuse is the *adapter.ReceiveError of a webhook that is not taken.
 func Refuse(status int, detail string) error {
-	return &channel.ReceiveError{Status: status, Detail: detail}
+	return &adapter.ReceiveError{Status: status, Detail: detail}
 }
 
 // Signed says how a provider signs its webhooks: one header with the base64 of
@@ -27,7 +28,7 @@ type Signed struct {
 // Verify checks req under each of the secrets that is not empty: the present
 // one, and the next while they change. It refuses with 405, 413 and 401; a body
 // with a content encoding is refused since the signature is over plain bytes.
-func (s Signed) Verify(req channel.Request, secrets ...channel.Secret) error {
+func (s Signed) Verify(req adapter.Request, secrets ...channel.Secret) error {
 	if req.Method != "" && req.Method != http.MethodPost {
 		return Refuse(http.StatusMethodNotAllowed, "webhooks are sent with POST")
 	}

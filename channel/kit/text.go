@@ -29,7 +29,7 @@ func runeUnits(r rune) int {
 // Graphemes counts what a reader sees as one character.
 func Graphemes(s string) int { return uniseg.GraphemeClusterCount(s) }
 
-// Count counts s in a unit of channel.Limits: utf16, grapheme, rune or byte. An
+// Count counts s in a unit of adapter.Limits: utf16, grapheme, rune or byte. An
 // unknown unit counts runes.
 func Count(unit, s string) int {
 	switch unit {

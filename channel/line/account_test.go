@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
@@ -57,7 +58,7 @@ func TestValidateNamesTheFieldAndWhereToFindIt(t *testing.T) {
 			line.SecretToken: good.Secrets[line.SecretToken]}
 		c.bend(&acct)
 		err := a.Validate(acct)
-		require.ErrorIs(t, err, channel.ErrInvalid, name)
+		require.ErrorIs(t, err, adapter.ErrInvalid, name)
 		require.ErrorContains(t, err, c.names, name)
 		require.NotContains(t, err.Error(), "s3cret")
 	}
@@ -68,9 +69,9 @@ func TestNewRefusesAddressesThatWouldLeakTheToken(t *testing.T) {
 		"https://x.example/?a", "ftp://x.example",
 		"%"} {
 		_, err := line.New(line.Options{APIBase: base})
-		require.ErrorIs(t, err, channel.ErrInvalid, base)
+		require.ErrorIs(t, err, adapter.ErrInvalid, base)
 		_, err = line.New(line.Options{DataAPIBase: base})
-		require.ErrorIs(t, err, channel.ErrInvalid, base)
+		require.ErrorIs(t, err, adapter.ErrInvalid, base)
 	}
 	_, err := line.New(line.Options{APIBase: "http://127.0.0.1:9100/"})
 	require.NoError(t, err)
@@ -158,9 +159,9 @@ func TestStatelessTokenIsRenewedOnceAfter401(t *testing.T) {
 }
 
 func TestTokenTroubleNeverMeansSent(t *testing.T) {
-	for kind, want := range map[linetest.FaultKind]channel.Disposition{
-		linetest.FaultCutAfter: channel.Retry, linetest.FaultCutBefore: channel.Retry, linetest.Fault500Before: channel.Retry,
-		linetest.FaultRate: channel.Retry, linetest.Fault401: channel.Permanent,
+	for kind, want := range map[linetest.FaultKind]adapter.Disposition{
+		linetest.FaultCutAfter: adapter.Retry, linetest.FaultCutBefore: adapter.Retry, linetest.Fault500Before: adapter.Retry,
+		linetest.FaultRate: adapter.Retry, linetest.Fault401: adapter.Permanent,
 	} {
 		e := emulate(t, linetest.Options{})
 		stateless(e)
@@ -206,30 +207,30 @@ func TestJWTTokens(t *testing.T) {
 		acct := channel.Account{Kind: line.Kind, Settings: json.RawMessage(`{"channel_id":"1","token_mode":"jwt","kid":"k"}`),
 			Secrets: map[string]channel.Secret{
 				line.SecretChannel: channel.NewSecret("s"), line.SecretAssertion: channel.NewSecret(bad)}}
-		require.ErrorIs(t, offline(t).Validate(acct), channel.ErrInvalid)
+		require.ErrorIs(t, offline(t).Validate(acct), adapter.ErrInvalid)
 	}
 }
 
 func TestSendErrors(t *testing.T) {
 	for name, c := range map[string]struct {
-		bend        func(*emulated, *channel.Attempt)
-		disposition channel.Disposition
+		bend        func(*emulated, *adapter.Attempt)
+		disposition adapter.Disposition
 		reason      channel.Reason
 	}{
-		"unknown recipient": {func(e *emulated, at *channel.Attempt) { replaceIn(at, e.mina.ID(), userID) }, channel.Permanent,
+		"unknown recipient": {func(e *emulated, at *adapter.Attempt) { replaceIn(at, e.mina.ID(), userID) }, adapter.Permanent,
 			channel.ReasonUnreachable},
-		"refused content": {func(_ *emulated, at *channel.Attempt) { replaceIn(at, `"type":"text"`, `"type":"telepathy"`) },
-			channel.Permanent, channel.ReasonContent},
-		"revoked token": {func(e *emulated, _ *channel.Attempt) { e.srv.RevokeTokens() }, channel.Permanent, channel.ReasonCredentials},
-		"forbidden": {func(e *emulated, _ *channel.Attempt) { e.fault(linetest.Fault403) }, channel.Permanent,
+		"refused content": {func(_ *emulated, at *adapter.Attempt) { replaceIn(at, `"type":"text"`, `"type":"telepathy"`) },
+			adapter.Permanent, channel.ReasonContent},
+		"revoked token": {func(e *emulated, _ *adapter.Attempt) { e.srv.RevokeTokens() }, adapter.Permanent, channel.ReasonCredentials},
+		"forbidden": {func(e *emulated, _ *adapter.Attempt) { e.fault(linetest.Fault403) }, adapter.Permanent,
 			channel.ReasonCredentials},
-		"500": {func(e *emulated, _ *channel.Attempt) { e.fault(linetest.Fault500Before) }, channel.Ambiguous,
+		"500": {func(e *emulated, _ *adapter.Attempt) { e.fault(linetest.Fault500Before) }, adapter.Ambiguous,
 			channel.ReasonProvider},
-		"accepted then 500": {func(e *emulated, _ *channel.Attempt) { e.fault(linetest.Fault500After) }, channel.Ambiguous,
+		"accepted then 500": {func(e *emulated, _ *adapter.Attempt) { e.fault(linetest.Fault500After) }, adapter.Ambiguous,
 			channel.ReasonProvider},
-		"cut": {func(e *emulated, _ *channel.Attempt) { e.fault(linetest.FaultCutBefore) }, channel.Ambiguous,
+		"cut": {func(e *emulated, _ *adapter.Attempt) { e.fault(linetest.FaultCutBefore) }, adapter.Ambiguous,
 			channel.ReasonNetwork},
-		"missing characters": {func(_ *emulated, at *channel.Attempt) { at.Request = []byte(`{"v":2}`) }, channel.Permanent,
+		"missing characters": {func(_ *emulated, at *adapter.Attempt) { at.Request = []byte(`{"v":2}`) }, adapter.Permanent,
 			channel.ReasonContent},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -247,7 +248,7 @@ func (e *emulated) fault(kind linetest.FaultKind) {
 	e.srv.AddFault(linetest.Fault{Endpoint: "push", Kind: kind, Nth: 1})
 }
 
-func replaceIn(at *channel.Attempt, old, new string) {
+func replaceIn(at *adapter.Attempt, old, new string) {
 	at.Request = []byte(strings.Replace(string(at.Request), old, new, 1))
 }
 
@@ -270,13 +271,13 @@ func TestNumericMessageIDsAreRead(t *testing.T) {
 	acct.Secrets[line.SecretToken] = channel.NewSecret("t")
 	sent, err := a.Send(t.Context(), acct, plan(t, received, outbound("x")))
 	require.NoError(t, err)
-	require.Equal(t, []channel.SentMessage{{ID: "461230966842064897", QuoteHandle: "q"}}, sent.Messages)
+	require.Equal(t, []adapter.SentMessage{{ID: "461230966842064897", QuoteHandle: "q"}}, sent.Messages)
 }
 
 func TestEachRowGetsTheIDOfItsFirstMessage(t *testing.T) {
 	e := emulate(t, linetest.Options{})
 	to := channel.Chat{Kind: channel.ChatUser, ID: e.mina.ID()}
-	batch := []channel.Outbound{{Row: "a", To: to, Content: channel.Text(strings.Repeat("x", 6000))},
+	batch := []adapter.Outbound{{Row: "a", To: to, Content: channel.Text(strings.Repeat("x", 6000))},
 		{Row: "b", To: to, Content: channel.Text("b")}}
 	at, err := e.line.Plan(e.acct, batch, e.now, newKeys())
 	require.NoError(t, err)
@@ -296,7 +297,7 @@ func TestEachRowGetsTheIDOfItsFirstMessage(t *testing.T) {
 // TestARefusalNamesItsRows maps LINE's messages to rows: the first row here is
 // two LINE messages, the second and third one each.
 func TestARefusalNamesItsRows(t *testing.T) {
-	rows := []channel.Outbound{outbound(strings.Repeat("x", 6000)), outbound("b"), outbound("c")}
+	rows := []adapter.Outbound{outbound(strings.Repeat("x", 6000)), outbound("b"), outbound("c")}
 	for name, c := range map[string]struct {
 		body string
 		want []int
@@ -328,9 +329,9 @@ func TestARefusalNamesItsRows(t *testing.T) {
 		acct := withSecret("s")
 		acct.Secrets[line.SecretToken] = channel.NewSecret("t")
 		_, err = a.Send(t.Context(), acct, plan(t, received, rows...))
-		var se *channel.SendError
+		var se *adapter.SendError
 		require.ErrorAs(t, err, &se, name)
-		require.Equal(t, channel.Permanent, se.Disposition, name)
+		require.Equal(t, adapter.Permanent, se.Disposition, name)
 		require.Equal(t, channel.ReasonContent, se.Reason, name)
 		require.Equal(t, c.want, se.Rows, name)
 	}
@@ -354,7 +355,7 @@ func newKeys() func() string {
 }
 
 func TestWhatTheAdapterCannotCheckTravelsAlone(t *testing.T) {
-	sticker := channel.Outbound{Row: "s", To: private, Content: channel.Content{Kind: channel.KindSticker,
+	sticker := adapter.Outbound{Row: "s", To: private, Content: channel.Content{Kind: channel.KindSticker,
 		Sticker: &channel.Sticker{Package: "1", ID: "1"}}}
 	require.Equal(t, []channel.OutboxID{"r"}, plan(t, received, outbound("x"), sticker).Rows)
 	require.Equal(t, []channel.OutboxID{"s"}, plan(t, received, sticker, outbound("x")).Rows)
@@ -375,7 +376,7 @@ func TestLookingPeopleUp(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, channel.Profile{Name: "Mina", Picture: "https://cdn.example/mina.jpg", Language: "ko", Status: "away"}, p)
 	_, err = e.line.Profile(t.Context(), e.acct, one, channel.ProviderUserID(jun.ID()))
-	require.ErrorIs(t, err, channel.ErrNotFound, "a stranger who never wrote")
+	require.ErrorIs(t, err, adapter.ErrNotFound, "a stranger who never wrote")
 	inGroup := channel.Chat{Kind: channel.ChatGroup, ID: g.ChatID()}
 	p, err = e.line.Profile(t.Context(), e.acct, inGroup, channel.ProviderUserID(jun.ID()))
 	require.NoError(t, err, "members can be looked up in their group")
@@ -385,7 +386,7 @@ func TestLookingPeopleUp(t *testing.T) {
 	require.Equal(t, line.GroupSummary{Name: "family", Members: 2}, summary)
 	for _, bad := range []channel.ProviderUserID{"", "../message/quota", "U1", channel.ProviderUserID(strings.ToUpper(userID))} {
 		_, err := e.line.Profile(t.Context(), e.acct, one, bad)
-		require.ErrorIs(t, err, channel.ErrInvalid, bad)
+		require.ErrorIs(t, err, adapter.ErrInvalid, bad)
 	}
 }
 
@@ -398,11 +399,11 @@ func TestTypingAndRead(t *testing.T) {
 		require.Contains(t, string(calls[len(calls)-1].Body), `"loadingSeconds":`+seconds+`}`)
 		require.True(t, e.mina.Loading())
 	}
-	require.ErrorIs(t, e.line.ShowTyping(t.Context(), e.acct, group, time.Second), channel.ErrUnsupported)
+	require.ErrorIs(t, e.line.ShowTyping(t.Context(), e.acct, group, time.Second), adapter.ErrUnsupported)
 	require.ErrorIs(t, e.line.ShowTyping(t.Context(), e.acct, channel.Chat{Kind: channel.ChatUser, ID: "x"}, time.Second),
-		channel.ErrInvalid)
-	require.ErrorIs(t, e.line.MarkRead(t.Context(), e.acct, ""), channel.ErrInvalid)
-	require.ErrorIs(t, e.line.MarkRead(t.Context(), e.acct, "forged"), channel.ErrInvalid)
+		adapter.ErrInvalid)
+	require.ErrorIs(t, e.line.MarkRead(t.Context(), e.acct, ""), adapter.ErrInvalid)
+	require.ErrorIs(t, e.line.MarkRead(t.Context(), e.acct, "forged"), adapter.ErrInvalid)
 	e.srv.SetWebhook("http://127.0.0.1:1/")
 	e.mina.SendText("hi")
 	require.NoError(t, e.srv.WaitIdle(t.Context()))
@@ -416,7 +417,7 @@ func TestTypingAndRead(t *testing.T) {
 	require.False(t, e.mina.ReadUpTo().IsZero())
 }
 
-func topics(findings []channel.Finding, ok bool) string {
+func topics(findings []adapter.Finding, ok bool) string {
 	var all []string
 	for _, f := range findings {
 		if f.OK == ok {
@@ -470,7 +471,7 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 func TestEndpointIsSetAndTested(t *testing.T) {
 	e := emulate(t, linetest.Options{WebhookClient: &http.Client{Transport: emukit.Transport(http.NotFoundHandler())}})
 	_, err := e.line.TestEndpoint(t.Context(), e.acct)
-	require.ErrorIs(t, err, channel.ErrNotFound)
+	require.ErrorIs(t, err, adapter.ErrNotFound)
 	require.NoError(t, e.line.SetEndpoint(t.Context(), e.acct, "https://desk.example/hook"))
 	got, err := e.line.Endpoint(t.Context(), e.acct)
 	require.NoError(t, err)
@@ -479,7 +480,7 @@ func TestEndpointIsSetAndTested(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 404, result.StatusCode)
 	for _, bad := range []string{"", "http://desk.example/", "https://desk.example/" + strings.Repeat("x", 500)} {
-		require.ErrorIs(t, e.line.SetEndpoint(t.Context(), e.acct, bad), channel.ErrInvalid)
+		require.ErrorIs(t, e.line.SetEndpoint(t.Context(), e.acct, bad), adapter.ErrInvalid)
 	}
 }
 
@@ -495,7 +496,7 @@ func TestAnInvitationIsTheAccountsAddress(t *testing.T) {
 	require.Equal(t, 256, decoded.Bounds().Dx())
 	for _, size := range []int{-1, 63, 1 << 20} {
 		_, err = e.line.Invite(t.Context(), e.acct, size)
-		require.ErrorIs(t, err, channel.ErrInvalid, size)
+		require.ErrorIs(t, err, adapter.ErrInvalid, size)
 	}
 }
 
@@ -508,7 +509,7 @@ func TestAddFriend(t *testing.T) {
 	require.Equal(t, "https://line.me/R/oaMessage/%40shop-1/?%EC%BF%A0%ED%8F%B0%20%26%20%EB%AC%B8%EC%9D%98", chat)
 	for _, bad := range []string{"", "shop", "@", "@a/../b", "@" + strings.Repeat("a", 40)} {
 		_, err := line.AddFriendURL(bad)
-		require.ErrorIs(t, err, channel.ErrInvalid, bad)
+		require.ErrorIs(t, err, adapter.ErrInvalid, bad)
 	}
 }
 
@@ -518,9 +519,9 @@ func TestRichMenus(t *testing.T) {
 	id, err := e.line.CreateRichMenu(ctx, e.acct, json.RawMessage(
 		`{"size":{"width":2500,"height":843},"selected":false,"name":"main","chatBarText":"Menu","areas":[]}`))
 	require.NoError(t, err)
-	require.ErrorIs(t, e.line.LinkRichMenu(ctx, e.acct, user, id), channel.ErrInvalid, "no picture yet")
+	require.ErrorIs(t, e.line.LinkRichMenu(ctx, e.acct, user, id), adapter.ErrInvalid, "no picture yet")
 	require.NoError(t, e.line.UploadRichMenuImage(ctx, e.acct, id, "image/png", []byte("png")))
-	require.ErrorIs(t, e.line.UploadRichMenuImage(ctx, e.acct, id, "image/png", []byte("png")), channel.ErrInvalid, "once only")
+	require.ErrorIs(t, e.line.UploadRichMenuImage(ctx, e.acct, id, "image/png", []byte("png")), adapter.ErrInvalid, "once only")
 	require.NoError(t, e.line.SetDefaultRichMenu(ctx, e.acct, id))
 	require.Equal(t, string(id), e.mina.RichMenu())
 	require.NoError(t, e.line.SetDefaultRichMenu(ctx, e.acct, ""))
@@ -534,11 +535,11 @@ func TestRichMenus(t *testing.T) {
 	require.NoError(t, e.line.UpdateRichMenuAlias(ctx, e.acct, "tab-a", id))
 	require.NoError(t, e.line.DeleteRichMenuAlias(ctx, e.acct, "tab-a"))
 	require.NoError(t, e.line.DeleteRichMenu(ctx, e.acct, id))
-	require.ErrorIs(t, e.line.DeleteRichMenu(ctx, e.acct, id), channel.ErrNotFound)
-	require.ErrorIs(t, e.line.DeleteRichMenu(ctx, e.acct, "../../message/quota"), channel.ErrInvalid)
-	require.ErrorIs(t, e.line.CreateRichMenuAlias(ctx, e.acct, "A/b", id), channel.ErrInvalid)
+	require.ErrorIs(t, e.line.DeleteRichMenu(ctx, e.acct, id), adapter.ErrNotFound)
+	require.ErrorIs(t, e.line.DeleteRichMenu(ctx, e.acct, "../../message/quota"), adapter.ErrInvalid)
+	require.ErrorIs(t, e.line.CreateRichMenuAlias(ctx, e.acct, "A/b", id), adapter.ErrInvalid)
 	_, err = e.line.CreateRichMenu(ctx, e.acct, json.RawMessage(`{"name":"n","chatBarText":"`+strings.Repeat("메", 15)+`"}`))
-	require.ErrorIs(t, err, channel.ErrInvalid)
+	require.ErrorIs(t, err, adapter.ErrInvalid)
 }
 
 func TestAccountLink(t *testing.T) {
@@ -563,9 +564,9 @@ func TestAccountLink(t *testing.T) {
 	e.now = e.now.Add(11 * time.Minute)
 	require.False(t, e.srv.Link(stale, nonce))
 	_, err = line.LinkURL("", token, "short")
-	require.ErrorIs(t, err, channel.ErrInvalid)
+	require.ErrorIs(t, err, adapter.ErrInvalid)
 	_, err = e.line.LinkToken(t.Context(), e.acct, "../x")
-	require.ErrorIs(t, err, channel.ErrInvalid)
+	require.ErrorIs(t, err, adapter.ErrInvalid)
 }
 
 func TestVerifyIDToken(t *testing.T) {
@@ -579,11 +580,11 @@ func TestVerifyIDToken(t *testing.T) {
 		"other nonce": {"555", token, "nonce-2"}, "other channel": {"556", token, "nonce-1"}, "forged": {"555", token + "x", "nonce-1"},
 	} {
 		_, err := e.line.VerifyIDToken(t.Context(), try[0], try[1], try[2])
-		require.ErrorIs(t, err, channel.ErrPermissionDenied, name)
+		require.ErrorIs(t, err, adapter.ErrPermissionDenied, name)
 	}
 	_, err = e.line.VerifyIDToken(t.Context(), "shop", token, "")
-	require.ErrorIs(t, err, channel.ErrInvalid)
+	require.ErrorIs(t, err, adapter.ErrInvalid)
 	e.now = e.now.Add(2 * time.Hour)
 	_, err = e.line.VerifyIDToken(t.Context(), "555", token, "nonce-1")
-	require.ErrorIs(t, err, channel.ErrPermissionDenied)
+	require.ErrorIs(t, err, adapter.ErrPermissionDenied)
 }

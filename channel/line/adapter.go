@@ -11,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/kit"
 	"github.com/sangdam/sangdam/internal/errs"
 )
@@ -59,13 +60,13 @@ type Adapter struct {
 }
 
 var (
-	_ channel.Adapter         = (*Adapter)(nil)
-	_ channel.Profiler        = (*Adapter)(nil)
-	_ channel.MediaFetcher    = (*Adapter)(nil)
-	_ channel.TypingIndicator = (*Adapter)(nil)
-	_ channel.ReadMarker      = (*Adapter)(nil)
-	_ channel.Checker         = (*Adapter)(nil)
-	_ channel.Inviter         = (*Adapter)(nil)
+	_ adapter.Adapter         = (*Adapter)(nil)
+	_ adapter.Profiler        = (*Adapter)(nil)
+	_ adapter.MediaFetcher    = (*Adapter)(nil)
+	_ adapter.TypingIndicator = (*Adapter)(nil)
+	_ adapter.ReadMarker      = (*Adapter)(nil)
+	_ adapter.Checker         = (*Adapter)(nil)
+	_ adapter.Inviter         = (*Adapter)(nil)
 )
 
 // New returns an adapter. It does no I/O. ErrInvalid when an address is not a
@@ -159,20 +160,20 @@ const (
 )
 
 // Capabilities says what LINE can do.
-func (a *Adapter) Capabilities() channel.Capabilities {
-	return channel.Capabilities{
-		Send: map[channel.ContentKind]channel.Level{
-			channel.KindText:     channel.Full,
-			channel.KindImage:    channel.Full,
-			channel.KindVideo:    channel.Partial,
-			channel.KindAudio:    channel.Partial,
-			channel.KindFile:     channel.Fallback,
-			channel.KindLocation: channel.Full,
-			channel.KindSticker:  channel.Partial,
-			channel.KindCard:     channel.Partial,
-			channel.KindRich:     channel.Partial,
+func (a *Adapter) Capabilities() adapter.Capabilities {
+	return adapter.Capabilities{
+		Send: map[channel.ContentKind]adapter.Level{
+			channel.KindText:     adapter.Full,
+			channel.KindImage:    adapter.Full,
+			channel.KindVideo:    adapter.Partial,
+			channel.KindAudio:    adapter.Partial,
+			channel.KindFile:     adapter.Fallback,
+			channel.KindLocation: adapter.Full,
+			channel.KindSticker:  adapter.Partial,
+			channel.KindCard:     adapter.Partial,
+			channel.KindRich:     adapter.Partial,
 		},
-		Limits: map[channel.ContentKind]channel.Limits{
+		Limits: map[channel.ContentKind]adapter.Limits{
 			channel.KindText: {MaxChars: MaxTextUnits, Unit: "utf16", MaxItems: MaxChoices,
 				Note: "over 5,000 units it is cut into several messages; labels of choices are shortened to 20 graphemes"},
 			channel.KindImage: {MaxBytes: 10 << 20, Types: []string{"image/jpeg", "image/png"},
@@ -187,12 +188,12 @@ func (a *Adapter) Capabilities() channel.Capabilities {
 				Note: "cards without choices, over LINE's lengths or with more than 4 choices (3 in a carousel) are sent as text"},
 			channel.KindRich: {MaxBytes: 50 << 10, Note: "a LINE message object; anything else is sent as its text"},
 		},
-		Choices:     channel.Partial,
+		Choices:     adapter.Partial,
 		ChoiceKinds: channel.ChoiceKinds(),
 		MaxFiles:    MaxMessages,
 		MediaLinks:  true,
 		MaxBatch:    MaxMessages,
-		Routes: map[string]channel.Route{
+		Routes: map[string]adapter.Route{
 			RouteReply: {IdempotentFor: replyLife - repeatMargin, ByHandle: true},
 			RoutePush:  {IdempotentFor: retryKeyLife, Metered: true},
 		},

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 )
@@ -19,7 +20,7 @@ var plainText = message("01", fromUser, `{"id":"468789577898262530","type":"text
 	`"markAsReadToken":"30yhdy232","text":"안녕하세요. 주문한 상품이 아직 오지 않았어요."}`)
 
 // hook is a request with the headers that come with one.
-func hook(events ...string) channel.Request {
+func hook(events ...string) adapter.Request {
 	var all [][]byte
 	for _, e := range events {
 		all = append(all, []byte(e))
@@ -32,7 +33,7 @@ func hook(events ...string) channel.Request {
 	return req
 }
 
-func benchReceive(b *testing.B, req channel.Request) {
+func benchReceive(b *testing.B, req adapter.Request) {
 	a, err := line.New(line.Options{})
 	require.NoError(b, err)
 	acct := withSecret("s")
@@ -57,7 +58,7 @@ func BenchmarkReceive100(b *testing.B) {
 func benchParse(b *testing.B, raw string) {
 	a, err := line.New(line.Options{})
 	require.NoError(b, err)
-	env := channel.Envelope{Raw: []byte(raw), ReceivedAt: received}
+	env := adapter.Envelope{Raw: []byte(raw), ReceivedAt: received}
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := a.Parse(channel.Account{}, env); err != nil {
@@ -89,7 +90,7 @@ func BenchmarkReceiveAndParse(b *testing.B) {
 func BenchmarkPlan(b *testing.B) {
 	a, err := line.New(line.Options{})
 	require.NoError(b, err)
-	batch := []channel.Outbound{outbound("안녕하세요. 주문하신 상품이 오늘 출고되었습니다. 감사합니다!")}
+	batch := []adapter.Outbound{outbound("안녕하세요. 주문하신 상품이 오늘 출고되었습니다. 감사합니다!")}
 	keys := newKeys()
 	b.ReportAllocs()
 	for b.Loop() {
@@ -107,7 +108,7 @@ func BenchmarkPush(b *testing.B) {
 		Rates: map[string]rate.Limit{line.EndpointPush: 0}})
 	require.NoError(b, err)
 	acct, keys := accountOf(srv), newKeys()
-	batch := []channel.Outbound{{Row: "r", To: channel.Chat{Kind: channel.ChatUser, ID: srv.User("Mina").ID()},
+	batch := []adapter.Outbound{{Row: "r", To: channel.Chat{Kind: channel.ChatUser, ID: srv.User("Mina").ID()},
 		Content: channel.Text("hello")}}
 	for b.Loop() {
 		at, err := a.Plan(acct, batch, time.Now(), keys)

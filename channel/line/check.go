@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
@@ -75,23 +76,23 @@ func (a *Adapter) TestEndpoint(ctx context.Context, acct channel.Account) (Endpo
 // Check asks LINE and says in words what is wrong. The findings stop where a
 // further question would only repeat the same trouble. The error is the
 // context's alone; everything else is a Finding.
-func (a *Adapter) Check(ctx context.Context, acct channel.Account, callbackURL string) ([]channel.Finding, error) {
+func (a *Adapter) Check(ctx context.Context, acct channel.Account, callbackURL string) ([]adapter.Finding, error) {
 	if err := a.Validate(acct); err != nil {
-		return []channel.Finding{{Topic: "settings", Detail: err.Error(), Remedy: "Correct the account's settings and save."}}, nil
+		return []adapter.Finding{{Topic: "settings", Detail: err.Error(), Remedy: "Correct the account's settings and save."}}, nil
 	}
-	findings := []channel.Finding{{OK: true, Topic: "settings", Detail: "Settings and secrets are complete."}}
+	findings := []adapter.Finding{{OK: true, Topic: "settings", Detail: "Settings and secrets are complete."}}
 	info, err := a.BotInfo(ctx, acct)
 	if err != nil {
 		return append(findings, tokenFinding(err)), ctx.Err()
 	}
-	findings = append(findings, channel.Finding{OK: true, Topic: "token", Detail: "LINE accepts the access token."})
+	findings = append(findings, adapter.Finding{OK: true, Topic: "token", Detail: "LINE accepts the access token."})
 	findings = append(findings, botFindings(acct, info)...)
 	more, err := a.endpointFindings(ctx, acct, callbackURL)
 	if err != nil {
 		return append(findings, more...), err
 	}
 	findings = append(findings, more...)
-	findings = append(findings, a.quotaFinding(ctx, acct), channel.Finding{
+	findings = append(findings, a.quotaFinding(ctx, acct), adapter.Finding{
 		OK: true, Topic: "redelivery",
 		Detail: "LINE has no interface that tells whether webhook redelivery is on; it is off by default, and then a webhook that fails " +
 			"is lost.",
@@ -100,8 +101,8 @@ func (a *Adapter) Check(ctx context.Context, acct channel.Account, callbackURL s
 	return findings, ctx.Err()
 }
 
-func tokenFinding(err error) channel.Finding {
-	f := channel.Finding{Topic: "token", Detail: err.Error()}
+func tokenFinding(err error) adapter.Finding {
+	f := adapter.Finding{Topic: "token", Detail: err.Error()}
 	switch {
 	case errors.Is(err, errs.PermissionDenied):
 		f.Remedy = "Issue a new channel access token on the Messaging API tab of the LINE console, of the same channel as the channel " +
@@ -114,16 +115,16 @@ func tokenFinding(err error) channel.Finding {
 	return f
 }
 
-func botFindings(acct channel.Account, info BotInfo) []channel.Finding {
-	findings := []channel.Finding{{OK: true, Topic: "bot", Detail: fmt.Sprintf("The account is %q with the ID %s.",
+func botFindings(acct channel.Account, info BotInfo) []adapter.Finding {
+	findings := []adapter.Finding{{OK: true, Topic: "bot", Detail: fmt.Sprintf("The account is %q with the ID %s.",
 		clip(info.DisplayName, 100), clip(info.BasicID, 50))}}
 	if s, err := ParseSettings(acct.Settings); err == nil && s.BotUserID != "" && s.BotUserID != info.UserID {
-		findings = append(findings, channel.Finding{
+		findings = append(findings, adapter.Finding{
 			Topic: "bot", Detail: "The access token belongs to another bot than the setting bot_user_id names; webhooks would be refused.",
 			Remedy: "Set bot_user_id to " + clip(info.UserID, 50) + ", or leave it out.",
 		})
 	}
-	mode := channel.Finding{OK: true, Topic: "chat_mode", Detail: "Response mode is Bot."}
+	mode := adapter.Finding{OK: true, Topic: "chat_mode", Detail: "Response mode is Bot."}
 	if info.ChatMode == "chat" {
 		mode.Detail = "Chat is switched on: people can answer from LINE Official Account Manager too, unseen by this desk."
 		mode.Remedy = "If only this desk shall answer, switch Chat off under Response settings of LINE Official Account Manager."
@@ -131,8 +132,8 @@ func botFindings(acct channel.Account, info BotInfo) []channel.Finding {
 	return append(findings, mode)
 }
 
-func (a *Adapter) endpointFindings(ctx context.Context, acct channel.Account, callbackURL string) ([]channel.Finding, error) {
-	f := channel.Finding{Topic: "endpoint", Remedy: "Enter " + callbackURL +
+func (a *Adapter) endpointFindings(ctx context.Context, acct channel.Account, callbackURL string) ([]adapter.Finding, error) {
+	f := adapter.Finding{Topic: "endpoint", Remedy: "Enter " + callbackURL +
 		" as Webhook URL on the Messaging API tab of the LINE console and switch on \"Use webhook\"."}
 	e, err := a.Endpoint(ctx, acct)
 	switch {
@@ -140,25 +141,25 @@ func (a *Adapter) endpointFindings(ctx context.Context, acct channel.Account, ca
 		return nil, ctx.Err()
 	case errors.Is(err, errs.NotFound):
 		f.Detail = "No webhook address is set at LINE; nothing will arrive."
-		return []channel.Finding{f}, nil
+		return []adapter.Finding{f}, nil
 	case err != nil:
 		f.Detail = err.Error()
-		return []channel.Finding{f}, nil
+		return []adapter.Finding{f}, nil
 	case e.URL != callbackURL:
 		f.Detail = "LINE sends this account's webhooks to another address, perhaps of another tool; an account has one address only, so " +
 			"nothing arrives here: " + clip(e.URL, 500)
 		f.Replaces = clip(e.URL, 500)
-		return []channel.Finding{f}, nil
+		return []adapter.Finding{f}, nil
 	case !e.Active:
 		f.Detail = "The webhook address is right, but \"Use webhook\" is off."
-		return []channel.Finding{f}, nil
+		return []adapter.Finding{f}, nil
 	}
-	ok := channel.Finding{OK: true, Topic: "endpoint", Detail: "LINE sends webhooks to this address."}
-	return []channel.Finding{ok, a.endpointTest(ctx, acct)}, ctx.Err()
+	ok := adapter.Finding{OK: true, Topic: "endpoint", Detail: "LINE sends webhooks to this address."}
+	return []adapter.Finding{ok, a.endpointTest(ctx, acct)}, ctx.Err()
 }
 
-func (a *Adapter) endpointTest(ctx context.Context, acct channel.Account) channel.Finding {
-	f := channel.Finding{Topic: "endpoint_test"}
+func (a *Adapter) endpointTest(ctx context.Context, acct channel.Account) adapter.Finding {
+	f := adapter.Finding{Topic: "endpoint_test"}
 	t, err := a.TestEndpoint(ctx, acct)
 	switch {
 	case err != nil:
@@ -179,20 +180,20 @@ func (a *Adapter) endpointTest(ctx context.Context, acct channel.Account) channe
 	return f
 }
 
-func (a *Adapter) quotaFinding(ctx context.Context, acct channel.Account) channel.Finding {
+func (a *Adapter) quotaFinding(ctx context.Context, acct channel.Account) adapter.Finding {
 	q, err := a.Quota(ctx, acct)
 	switch {
 	case err != nil:
-		return channel.Finding{Topic: "quota", Detail: err.Error(), Remedy: "Try again later."}
+		return adapter.Finding{Topic: "quota", Detail: err.Error(), Remedy: "Try again later."}
 	case q.Exhausted():
-		return channel.Finding{
+		return adapter.Finding{
 			Topic: "quota", Detail: fmt.Sprintf("All %d messages of this month are used; only replies within about a minute still reach "+
 				"customers.", q.Value),
 			Remedy: "Change the plan in LINE Official Account Manager or wait for the next month.",
 		}
 	case q.Limited:
-		return channel.Finding{OK: true, Topic: "quota",
+		return adapter.Finding{OK: true, Topic: "quota",
 			Detail: fmt.Sprintf("About %d of %d messages of this month are used.", q.Used, q.Value)}
 	}
-	return channel.Finding{OK: true, Topic: "quota", Detail: "The plan has no limit of messages."}
+	return adapter.Finding{OK: true, Topic: "quota", Detail: "The plan has no limit of messages."}
 }

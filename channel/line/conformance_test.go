@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/channeltest"
 	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/channel/line"
@@ -58,7 +59,7 @@ func open(t *testing.T) *channeltest.Fixture {
 	srv := linetest.New(linetest.Options{Seed: 3, MonthlyQuota: 100000})
 	t.Cleanup(srv.Close)
 	log := &channeltest.Log{}
-	adapter := func(rt http.RoundTripper) *line.Adapter {
+	ad := func(rt http.RoundTripper) *line.Adapter {
 		a, err := line.New(line.Options{
 			HTTPClient: &http.Client{Transport: rt},
 			Logger:     slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -68,8 +69,8 @@ func open(t *testing.T) *channeltest.Fixture {
 	}
 	mina := srv.User("Mina")
 	return &channeltest.Fixture{
-		Adapter: adapter(srv.Transport()), Account: accountOf(srv), Verification: line.SecretChannel,
-		Webhook:         func(events ...[]byte) channel.Request { return webhook(srv, events...) },
+		Adapter: ad(srv.Transport()), Account: accountOf(srv), Verification: line.SecretChannel,
+		Webhook:         func(events ...[]byte) adapter.Request { return webhook(srv, events...) },
 		SignatureHeader: "X-Line-Signature",
 		Chat:            channel.Chat{Kind: channel.ChatUser, ID: mina.ID()},
 		Reply: func(t *testing.T) *channel.ReplyHandle {
@@ -84,7 +85,7 @@ func open(t *testing.T) *channeltest.Fixture {
 			return all
 		},
 		Fail:    func(f channeltest.Fault) { fail(srv, f) },
-		Refused: func(*testing.T) channel.Adapter { return adapter(emukit.Unreachable()) },
+		Refused: func(*testing.T) adapter.Adapter { return ad(emukit.Unreachable()) },
 		Log:     log, Now: time.Now,
 	}
 }
@@ -100,13 +101,13 @@ func accountOf(srv *linetest.Server) channel.Account {
 	}
 }
 
-func webhook(srv *linetest.Server, events ...[]byte) channel.Request {
+func webhook(srv *linetest.Server, events ...[]byte) adapter.Request {
 	return signed(srv.ChannelSecret(),
 		[]byte(`{"destination":"`+srv.BotUserID()+`","events":[`+string(bytes.Join(events, []byte(",")))+`]}`))
 }
 
-func signed(secret string, body []byte) channel.Request {
-	return channel.Request{Method: http.MethodPost, Body: body, Header: http.Header{"X-Line-Signature": {linetest.Sign(secret, body)}}}
+func signed(secret string, body []byte) adapter.Request {
+	return adapter.Request{Method: http.MethodPost, Body: body, Header: http.Header{"X-Line-Signature": {linetest.Sign(secret, body)}}}
 }
 
 // replyToken lets the user write and takes the token from the webhook.

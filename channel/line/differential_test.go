@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 )
 
 // samples have every field that is read, so that bending them reaches it.
@@ -79,7 +80,7 @@ func compare(t *testing.T, body []byte) {
 
 func compareParse(t *testing.T, raw []byte) {
 	t.Helper()
-	env := channel.Envelope{Raw: raw, ReceivedAt: time.UnixMilli(1700000001000)}
+	env := adapter.Envelope{Raw: raw, ReceivedAt: time.UnixMilli(1700000001000)}
 	got, err := (*Adapter)(nil).Parse(channel.Account{}, env)
 	want, wantErr := refParse(channel.Account{}, env)
 	require.Equal(t, wantErr, err)

@@ -1,10 +1,10 @@
 // Package line connects LINE Official Accounts through the Messaging API.
 //
-// The adapter answers to [channel.Adapter] and to every optional interface that
-// LINE can serve: it looks people up ([channel.Profiler]), fetches what
-// customers send ([channel.MediaFetcher]), shows the loading animation
-// ([channel.TypingIndicator]), marks messages as read ([channel.ReadMarker])
-// and tests an account in words ([channel.Checker]). What LINE offers besides
+// The adapter answers to [adapter.Adapter] and to every optional interface that
+// LINE can serve: it looks people up ([adapter.Profiler]), fetches what
+// customers send ([adapter.MediaFetcher]), shows the loading animation
+// ([adapter.TypingIndicator]), marks messages as read ([adapter.ReadMarker])
+// and tests an account in words ([adapter.Checker]). What LINE offers besides
 // (rich menus, account link, LINE Login tokens, add-friend addresses and QR
 // pictures, the message quota) are methods of *[Adapter] and functions of this
 // package.
@@ -28,7 +28,7 @@
 //
 // Receive verifies the signature over the raw bytes and makes one Envelope of
 // each event. Parse knows every event and message kind of the Messaging API;
-// what it does not know becomes channel.EventUnsupported, never an error.
+// what it does not know becomes adapter.EventUnsupported, never an error.
 //
 // # Out
 //

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 )
@@ -36,7 +37,7 @@ func ExampleAdapter_Send() {
 	srv := linetest.New(linetest.Options{}) // plays LINE
 	defer srv.Close()
 	mina := srv.User("Mina")
-	adapter, err := line.New(line.Options{HTTPClient: &http.Client{Transport: srv.Transport()}})
+	ad, err := line.New(line.Options{HTTPClient: &http.Client{Transport: srv.Transport()}})
 	if err != nil {
 		panic(err)
 	}
@@ -45,18 +46,18 @@ func ExampleAdapter_Send() {
 		Settings: json.RawMessage(`{"channel_id": "` + srv.ChannelID() + `", "token_mode": "stateless"}`),
 		Secrets:  map[string]channel.Secret{line.SecretChannel: channel.NewSecret(srv.ChannelSecret())},
 	}
-	batch := []channel.Outbound{{
+	batch := []adapter.Outbound{{
 		Row: "row-1", To: channel.Chat{Kind: channel.ChatUser, ID: mina.ID()},
 		Content: channel.Text("Your refund is on its way."), SenderName: "Sora",
 	}}
-	attempt, err := adapter.Plan(account, batch, time.Now(), uuid.NewString)
+	attempt, err := ad.Plan(account, batch, time.Now(), uuid.NewString)
 	if err != nil {
 		panic(err)
 	}
 	srv.AddFault(linetest.Fault{Endpoint: "push", Kind: linetest.FaultCutAfter, Nth: 1})
-	_, err = adapter.Send(context.Background(), account, attempt)
+	_, err = ad.Send(context.Background(), account, attempt)
 	fmt.Println(err)
-	sent, err := adapter.Send(context.Background(), account, attempt)
+	sent, err := ad.Send(context.Background(), account, attempt)
 	fmt.Println(sent.Duplicate, err)
 	fmt.Println(mina.Texts())
 	// Output:

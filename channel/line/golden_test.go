@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/channeltest"
 )
 
@@ -29,7 +30,7 @@ var (
 	fromGroup = `"source":{"type":"group","groupId":"` + groupID + `","userId":"` + userID + `"}`
 	private   = channel.Chat{Kind: channel.ChatUser, ID: userID}
 	group     = channel.Chat{Kind: channel.ChatGroup, ID: groupID}
-	author    = channel.Author{User: userID}
+	author    = adapter.Author{User: userID}
 )
 
 // raw builds an event as LINE writes it; rest is further fields.
@@ -49,12 +50,12 @@ func message(id, source, msg string) string {
 	return raw("message", id, source, `"replyToken":"`+token+`","message":`+msg)
 }
 
-func wanted(kind channel.EventKind, name string, chat channel.Chat, by channel.Author) channel.Inbound {
-	return channel.Inbound{Kind: kind, Type: name, Chat: chat, Author: by, OccurredAt: occurred}
+func wanted(kind adapter.EventKind, name string, chat channel.Chat, by adapter.Author) adapter.Inbound {
+	return adapter.Inbound{Kind: kind, Type: name, Chat: chat, Author: by, OccurredAt: occurred}
 }
 
-func wantedMessage(name string, chat channel.Chat, by channel.Author, id channel.ProviderMessageID, c channel.Content) channel.Inbound {
-	in := wanted(channel.EventMessage, name, chat, by)
+func wantedMessage(name string, chat channel.Chat, by adapter.Author, id channel.ProviderMessageID, c channel.Content) adapter.Inbound {
+	in := wanted(adapter.EventMessage, name, chat, by)
 	in.MessageID, in.Content, in.Reply = id, c, reply
 	return in
 }
@@ -73,24 +74,24 @@ func golden() []channeltest.Golden {
 	again := wantedMessage("text", private, author, "2", channel.Text("again"))
 	again.Details = map[string]string{"redelivery": "true"}
 	edit := wantedMessage("text", group, author, "3", channel.Content{Kind: channel.KindText, Text: "edited", QuoteHandle: "q2"})
-	edit.Kind = channel.EventEdit
-	unsend := wanted(channel.EventUnsend, "unsend", group, author)
+	edit.Kind = adapter.EventEdit
+	unsend := wanted(adapter.EventUnsend, "unsend", group, author)
 	unsend.MessageID = "325708"
-	follow := wanted(channel.EventFollow, "follow", private, author)
+	follow := wanted(adapter.EventFollow, "follow", private, author)
 	follow.Reply, follow.Details = reply, map[string]string{"unblocked": "true"}
-	postback := wanted(channel.EventPostback, "postback", private, author)
+	postback := wanted(adapter.EventPostback, "postback", private, author)
 	postback.Reply = reply
 	postback.Content = channel.Content{Kind: channel.KindPostback, Text: "2017-12-25T01:00",
 		Postback: &channel.Postback{Data: "storeId=12345", Params: map[string]string{"datetime": "2017-12-25T01:00"}}}
-	joined := wanted(channel.EventMemberJoined, "memberJoined", group, channel.Author{})
-	joined.Reply, joined.Members = reply, []channel.Author{{User: userID}, {User: otherID}}
-	left := wanted(channel.EventMemberLeft, "memberLeft", group, channel.Author{})
-	left.Members = []channel.Author{{User: otherID}}
-	join := wanted(channel.EventJoin, "join", group, channel.Author{})
+	joined := wanted(adapter.EventMemberJoined, "memberJoined", group, adapter.Author{})
+	joined.Reply, joined.Members = reply, []adapter.Author{{User: userID}, {User: otherID}}
+	left := wanted(adapter.EventMemberLeft, "memberLeft", group, adapter.Author{})
+	left.Members = []adapter.Author{{User: otherID}}
+	join := wanted(adapter.EventJoin, "join", group, adapter.Author{})
 	join.Reply = reply
-	link := wanted(channel.EventAccountLink, "accountLink", private, author)
+	link := wanted(adapter.EventAccountLink, "accountLink", private, author)
 	link.Reply, link.Details = reply, map[string]string{"result": "ok", "nonce": "jh2k3j4h2k3j4"}
-	noLink := wanted(channel.EventAccountLink, "accountLink", channel.Chat{}, channel.Author{})
+	noLink := wanted(adapter.EventAccountLink, "accountLink", channel.Chat{}, adapter.Author{})
 	noLink.Details = map[string]string{"result": "failed", "nonce": "jh2k3j4h2k3j4"}
 	reads := `"replyToken":"` + token + `"`
 	return []channeltest.Golden{
@@ -107,7 +108,7 @@ func golden() []channeltest.Golden {
 			`,"message":{"id":"2","type":"text","text":"again"}}`, Want: again},
 		{Name: "group without user", Raw: message("04", `"source":{"type":"group","groupId":"`+groupID+`"}`,
 			`{"id":"4","type":"text","text":"who am I"}`),
-			Want: wantedMessage("text", group, channel.Author{}, "4", channel.Text("who am I"))},
+			Want: wantedMessage("text", group, adapter.Author{}, "4", channel.Text("who am I"))},
 		{Name: "room", Raw: message("05", `"source":{"type":"room","roomId":"`+roomID+`","userId":"`+userID+`"}`,
 			`{"id":"5","type":"text","text":"in a room"}`),
 			Want: wantedMessage("text", channel.Chat{Kind: channel.ChatRoom, ID: roomID}, author,
@@ -156,10 +157,10 @@ func golden() []channeltest.Golden {
 			reads+`,"message":{"type":"text","id":"3","quoteToken":"q2","text":"edited"}`), Want: edit},
 		{Name: "unsend", Raw: raw("unsend", "16", fromGroup, `"unsend":{"messageId":"325708"}`), Want: unsend},
 		{Name: "follow", Raw: raw("follow", "17", fromUser, reads+`,"follow":{"isUnblocked":true}`), Want: follow},
-		{Name: "unfollow", Raw: raw("unfollow", "18", fromUser, ""), Want: wanted(channel.EventUnfollow, "unfollow", private, author)},
+		{Name: "unfollow", Raw: raw("unfollow", "18", fromUser, ""), Want: wanted(adapter.EventUnfollow, "unfollow", private, author)},
 		{Name: "join", Raw: raw("join", "19", `"source":{"type":"group","groupId":"`+groupID+`"}`, reads), Want: join},
 		{Name: "leave", Raw: raw("leave", "20", `"source":{"type":"group","groupId":"`+groupID+`"}`, ""),
-			Want: wanted(channel.EventLeave, "leave", group, channel.Author{})},
+			Want: wanted(adapter.EventLeave, "leave", group, adapter.Author{})},
 		{Name: "members joined", Raw: raw("memberJoined", "21", `"source":{"type":"group","groupId":"`+groupID+`"}`,
 			reads+`,"joined":{"members":[{"type":"user","userId":"`+userID+`"},{"type":"user","userId":"`+otherID+`"}]}`), Want: joined},
 		{Name: "member left", Raw: raw("memberLeft", "22", `"source":{"type":"group","groupId":"`+groupID+`"}`,
@@ -170,29 +171,29 @@ func golden() []channeltest.Golden {
 			Want: link},
 		{Name: "account link failed, without source",
 			Raw: raw("accountLink", "25", "", `"link":{"result":"failed","nonce":"jh2k3j4h2k3j4"}`), Want: noLink},
-		tagged(channel.EventWatched, "26", "videoPlayComplete", fromUser, `"videoPlayComplete":{"trackingId":"track-id"}`, private, author),
+		tagged(adapter.EventWatched, "26", "videoPlayComplete", fromUser, `"videoPlayComplete":{"trackingId":"track-id"}`, private, author),
 		other("27", "beacon", fromUser, `"beacon":{"hwid":"d41d8cd98f","type":"enter","dm":"6b697468"}`, private, author,
 			map[string]string{"hwid": "d41d8cd98f", "beacon": "enter", "device_message": "6b697468"}),
 		other("28", "membership", fromUser, `"membership":{"type":"joined","membershipId":3189}`, private, author,
 			map[string]string{"membership": "joined", "membership_id": "3189"}),
 		other("29", "module", "", `"module":{"type":"attached","botId":"`+botID+`","scopes":["message:send"]}`,
-			channel.Chat{}, channel.Author{}, map[string]string{"module": "attached", "bot_id": botID}),
+			channel.Chat{}, adapter.Author{}, map[string]string{"module": "attached", "bot_id": botID}),
 		other("30", "activated", fromUser, `"chatControl":{"expireAt":1700000600000}`, private, author,
 			map[string]string{"control_until": "2023-11-14T22:23:20Z"}),
 		other("31", "deactivated", fromUser, "", private, author, nil),
-		other("32", "botSuspended", "", "", channel.Chat{}, channel.Author{}, nil),
-		other("33", "botResumed", "", "", channel.Chat{}, channel.Author{}, nil),
-		tagged(channel.EventNotified, "34", "delivery", "", `"delivery":{"data":"track-id"}`, channel.Chat{}, channel.Author{}),
+		other("32", "botSuspended", "", "", channel.Chat{}, adapter.Author{}, nil),
+		other("33", "botResumed", "", "", channel.Chat{}, adapter.Author{}, nil),
+		tagged(adapter.EventNotified, "34", "delivery", "", `"delivery":{"data":"track-id"}`, channel.Chat{}, adapter.Author{}),
 	}
 }
 
-func other(id, kind, source, rest string, chat channel.Chat, by channel.Author, details map[string]string) channeltest.Golden {
-	in := wanted(channel.EventOther, kind, chat, by)
+func other(id, kind, source, rest string, chat channel.Chat, by adapter.Author, details map[string]string) channeltest.Golden {
+	in := wanted(adapter.EventOther, kind, chat, by)
 	in.Details = details
 	return channeltest.Golden{Name: kind, Raw: raw(kind, id, source, rest), Want: in}
 }
 
-func tagged(what channel.EventKind, id, kind, source, rest string, chat channel.Chat, by channel.Author) channeltest.Golden {
+func tagged(what adapter.EventKind, id, kind, source, rest string, chat channel.Chat, by adapter.Author) channeltest.Golden {
 	in := wanted(what, kind, chat, by)
 	in.Tag = "track-id"
 	return channeltest.Golden{Name: kind, Raw: raw(kind, id, source, rest), Want: in}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/kit"
 	"github.com/sangdam/sangdam/internal/errs"
 )
@@ -15,7 +16,7 @@ import (
 // video or sound (ask again), ErrNotFound when LINE does not have it (any
 // more) or could not prepare it, ErrStale when the customer took it back. An
 // error of sink ends the transfer and is returned as it is.
-func (a *Adapter) FetchMedia(ctx context.Context, acct channel.Account, ref string, sink channel.MediaSink) error {
+func (a *Adapter) FetchMedia(ctx context.Context, acct channel.Account, ref string, sink adapter.MediaSink) error {
 	if !contentForm.MatchString(ref) {
 		return errs.New(errs.Invalid, "line: media: the reference does not have the form of a LINE message id")
 	}
@@ -58,7 +59,7 @@ func (a *Adapter) openContent(ctx context.Context, acct channel.Account, c call)
 	return a.open(ctx, c, "Bearer "+token)
 }
 
-func (a *Adapter) stream(resp *http.Response, sink channel.MediaSink) error {
+func (a *Adapter) stream(resp *http.Response, sink adapter.MediaSink) error {
 	if err := sink.Begin(resp.Header.Get("Content-Type"), resp.ContentLength); err != nil {
 		return err
 	}

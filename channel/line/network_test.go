@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
@@ -20,7 +21,7 @@ import (
 
 // These run over TCP, since what they tell apart is where a connection breaks.
 
-func networked(t *testing.T) (*linetest.Server, *line.Adapter, channel.Attempt) {
+func networked(t *testing.T) (*linetest.Server, *line.Adapter, adapter.Attempt) {
 	t.Helper()
 	srv := linetest.New(linetest.Options{})
 	t.Cleanup(srv.Close)
@@ -28,15 +29,15 @@ func networked(t *testing.T) (*linetest.Server, *line.Adapter, channel.Attempt) 
 	t.Cleanup(hs.Close)
 	a, err := line.New(line.Options{APIBase: hs.URL, DataAPIBase: hs.URL})
 	require.NoError(t, err)
-	at, err := a.Plan(accountOf(srv), []channel.Outbound{{Row: "r", To: channel.Chat{Kind: channel.ChatUser, ID: srv.User("Mina").ID()},
+	at, err := a.Plan(accountOf(srv), []adapter.Outbound{{Row: "r", To: channel.Chat{Kind: channel.ChatUser, ID: srv.User("Mina").ID()},
 		Content: channel.Text("x")}}, time.Now(), newKeys())
 	require.NoError(t, err)
 	return srv, a, at
 }
 
-func disposition(t *testing.T, err error) channel.Disposition {
+func disposition(t *testing.T, err error) adapter.Disposition {
 	t.Helper()
-	var se *channel.SendError
+	var se *adapter.SendError
 	require.ErrorAs(t, err, &se)
 	return se.Disposition
 }
@@ -51,7 +52,7 @@ func TestNetworkCuts(t *testing.T) {
 			}
 			srv.AddFault(linetest.Fault{Endpoint: "push", Kind: kind, Nth: 1})
 			_, err := a.Send(t.Context(), accountOf(srv), at)
-			require.Equal(t, channel.Ambiguous, disposition(t, err))
+			require.Equal(t, adapter.Ambiguous, disposition(t, err))
 			require.Len(t, srv.Calls("push"), 1, "nothing repeats the request behind our back")
 			_, err = a.Send(t.Context(), accountOf(srv), at)
 			require.NoError(t, err)
@@ -70,7 +71,7 @@ func TestNetworkTimeoutAfterSendingIsAmbiguous(t *testing.T) {
 		}
 	}()
 	_, err := a.Send(ctx, accountOf(srv), at)
-	require.Equal(t, channel.Ambiguous, disposition(t, err))
+	require.Equal(t, adapter.Ambiguous, disposition(t, err))
 }
 
 func TestNetworkRefusedConnectionIsRetry(t *testing.T) {
@@ -81,7 +82,7 @@ func TestNetworkRefusedConnectionIsRetry(t *testing.T) {
 	a, err := line.New(line.Options{APIBase: "http://" + ln.Addr().String()})
 	require.NoError(t, err)
 	_, err = a.Send(t.Context(), accountOf(srv), at)
-	require.Equal(t, channel.Retry, disposition(t, err))
+	require.Equal(t, adapter.Retry, disposition(t, err))
 }
 
 func TestNetworkUntrustedCertificateIsRetry(t *testing.T) {
@@ -93,7 +94,7 @@ func TestNetworkUntrustedCertificateIsRetry(t *testing.T) {
 	a, err := line.New(line.Options{APIBase: hs.URL})
 	require.NoError(t, err)
 	_, err = a.Send(t.Context(), accountOf(srv), at)
-	require.Equal(t, channel.Retry, disposition(t, err), "the handshake failed, so nothing was sent")
+	require.Equal(t, adapter.Retry, disposition(t, err), "the handshake failed, so nothing was sent")
 }
 
 func TestNetworkCutMediaIsUnavailable(t *testing.T) {
@@ -107,7 +108,7 @@ func TestNetworkCutMediaIsUnavailable(t *testing.T) {
 	acct := withSecret("s")
 	acct.Secrets[line.SecretToken] = channel.NewSecret("t")
 	got := &sink{}
-	require.ErrorIs(t, a.FetchMedia(t.Context(), acct, "1", got), channel.ErrUnavailable)
+	require.ErrorIs(t, a.FetchMedia(t.Context(), acct, "1", got), adapter.ErrUnavailable)
 	require.EqualValues(t, 1000, got.size)
 }
 
@@ -132,7 +133,7 @@ func TestAReplyRefusedWithoutNamingAFieldIsTheToken(t *testing.T) {
 		out := outbound("x")
 		out.Reply = &channel.ReplyHandle{Token: token, Expires: received.Add(time.Hour)}
 		_, err = a.Send(t.Context(), acct, plan(t, received, out))
-		var se *channel.SendError
+		var se *adapter.SendError
 		require.ErrorAs(t, err, &se)
 		require.Equal(t, want, se.Reason, body)
 		require.NotContains(t, err.Error(), "words")

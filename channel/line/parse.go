@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/kit"
 	"github.com/sangdam/sangdam/internal/errs"
 )
@@ -13,23 +14,23 @@ import (
 // is not known (event, message or source type) is EventUnsupported with its
 // name in Type; ErrInvalid is only for what is not an event at all, or a
 // message that cannot be attributed to any chat.
-func (a *Adapter) Parse(_ channel.Account, env channel.Envelope) (channel.Inbound, error) {
+func (a *Adapter) Parse(_ channel.Account, env adapter.Envelope) (adapter.Inbound, error) {
 	if len(env.Raw) > maxEventBytes || !kit.Shallow(env.Raw, maxDepth) {
-		return channel.Inbound{}, errs.New(errs.Invalid, "line: the event is too large or nested too deeply")
+		return adapter.Inbound{}, errs.New(errs.Invalid, "line: the event is too large or nested too deeply")
 	}
 	event, ok := kit.ParseObject(env.Raw)
 	if !ok {
-		return channel.Inbound{}, errs.New(errs.Invalid, "line: the event is not a JSON object")
+		return adapter.Inbound{}, errs.New(errs.Invalid, "line: the event is not a JSON object")
 	}
 	kind := event.Str("type")
 	if kind == "" {
-		return channel.Inbound{}, errs.New(errs.Invalid, "line: the event has no type")
+		return adapter.Inbound{}, errs.New(errs.Invalid, "line: the event has no type")
 	}
 	src := readSource(event)
-	in := channel.Inbound{
+	in := adapter.Inbound{
 		Type:       clip(kind, 100),
 		Chat:       src.chat,
-		Author:     channel.Author{User: src.user},
+		Author:     adapter.Author{User: src.user},
 		OccurredAt: event.Millis("timestamp"),
 	}
 	if in.OccurredAt.IsZero() {
@@ -47,39 +48,39 @@ func (a *Adapter) Parse(_ channel.Account, env channel.Envelope) (channel.Inboun
 }
 
 // parseEvent fills in by kind of event.
-func parseEvent(event object, src source, in inbound) (channel.Inbound, error) {
+func parseEvent(event object, src source, in inbound) (adapter.Inbound, error) {
 	switch event.Str("type") {
 	case "message":
-		return parseMessage(event.Object("message"), src, in, channel.EventMessage)
+		return parseMessage(event.Object("message"), src, in, adapter.EventMessage)
 	case "messageEdited":
-		return parseMessage(event.Object("message"), src, in, channel.EventEdit)
+		return parseMessage(event.Object("message"), src, in, adapter.EventEdit)
 	case "unsend":
-		in.Kind = channel.EventUnsend
+		in.Kind = adapter.EventUnsend
 		in.MessageID = channel.ProviderMessageID(event.Object("unsend").ID("messageId"))
 		if in.MessageID == "" {
-			return channel.Inbound{}, errs.New(errs.Invalid, "line: the unsend event names no message")
+			return adapter.Inbound{}, errs.New(errs.Invalid, "line: the unsend event names no message")
 		}
 	case "follow":
-		in.Kind = channel.EventFollow
+		in.Kind = adapter.EventFollow
 		if event.Object("follow").Bool("isUnblocked") {
 			detail(&in, "unblocked", "true")
 		}
 	case "unfollow":
-		in.Kind = channel.EventUnfollow
+		in.Kind = adapter.EventUnfollow
 	case "join":
-		in.Kind = channel.EventJoin
+		in.Kind = adapter.EventJoin
 	case "leave":
-		in.Kind = channel.EventLeave
+		in.Kind = adapter.EventLeave
 	case "memberJoined":
-		in.Kind = channel.EventMemberJoined
+		in.Kind = adapter.EventMemberJoined
 		in.Members = members(event.Object("joined"))
 	case "memberLeft":
-		in.Kind = channel.EventMemberLeft
+		in.Kind = adapter.EventMemberLeft
 		in.Members = members(event.Object("left"))
 	case "postback":
 		return parsePostback(event.Object("postback"), src, in)
 	case "accountLink":
-		in.Kind = channel.EventAccountLink
+		in.Kind = adapter.EventAccountLink
 		link := event.Object("link")
 		detail(&in, "result", link.Str("result"))
 		detail(&in, "nonce", link.Str("nonce"))
@@ -94,7 +95,7 @@ func parseEvent(event object, src source, in inbound) (channel.Inbound, error) {
 // what they say, and nothing is sent because of them: nobody knows where it
 // would go. A failed account link is the one event here that has no source by
 // design.
-func attributed(in inbound, src source) (channel.Inbound, error) {
+func attributed(in inbound, src source) (adapter.Inbound, error) {
 	unknown := src.kind != "" && (in.Chat.Kind == "" || in.Chat.Kind == channel.ChatOther)
 	switch {
 	case unknown:
@@ -105,24 +106,24 @@ func attributed(in inbound, src source) (channel.Inbound, error) {
 		}
 		in.Silent, in.Reply = true, nil
 		return in, nil
-	case in.Chat.ID != "" || in.Kind == channel.EventAccountLink:
+	case in.Chat.ID != "" || in.Kind == adapter.EventAccountLink:
 		return in, nil
 	}
-	return channel.Inbound{}, errs.New(errs.Invalid, "line: the %s event names no chat", in.Kind)
+	return adapter.Inbound{}, errs.New(errs.Invalid, "line: the %s event names no chat", in.Kind)
 }
 
-func unsupported(in inbound, kind string) channel.Inbound {
-	in.Kind = channel.EventUnsupported
+func unsupported(in inbound, kind string) adapter.Inbound {
+	in.Kind = adapter.EventUnsupported
 	in.Type = clip(kind, 100)
 	in.Content = channel.Content{Kind: channel.KindUnsupported}
 	return in
 }
 
-func parsePostback(postback object, src source, in inbound) (channel.Inbound, error) {
-	in.Kind = channel.EventPostback
+func parsePostback(postback object, src source, in inbound) (adapter.Inbound, error) {
+	in.Kind = adapter.EventPostback
 	data, ok := postback.Text("data")
 	if !ok {
-		return channel.Inbound{}, errs.New(errs.Invalid, "line: the postback event has no data")
+		return adapter.Inbound{}, errs.New(errs.Invalid, "line: the postback event has no data")
 	}
 	p := &channel.Postback{Data: data}
 	params := postback.Object("params")
@@ -144,11 +145,11 @@ const maxTag = 400
 
 // parseOther reads the events that do not touch the conversation, and those
 // that are not known.
-func parseOther(event object, in inbound) channel.Inbound {
-	in.Kind = channel.EventOther
+func parseOther(event object, in inbound) adapter.Inbound {
+	in.Kind = adapter.EventOther
 	switch event.Str("type") {
 	case "videoPlayComplete":
-		in.Kind, in.Tag = channel.EventWatched, clip(event.Object("videoPlayComplete").Str("trackingId"), maxTag)
+		in.Kind, in.Tag = adapter.EventWatched, clip(event.Object("videoPlayComplete").Str("trackingId"), maxTag)
 	case "beacon":
 		beacon := event.Object("beacon")
 		detail(&in, "hwid", beacon.Str("hwid"))
@@ -169,19 +170,19 @@ func parseOther(event object, in inbound) channel.Inbound {
 		}
 	case "deactivated", "botSuspended", "botResumed":
 	case "delivery":
-		in.Kind, in.Tag = channel.EventNotified, clip(event.Object("delivery").Str("data"), maxTag)
+		in.Kind, in.Tag = adapter.EventNotified, clip(event.Object("delivery").Str("data"), maxTag)
 	default:
 		return unsupported(in, event.Str("type"))
 	}
 	return in
 }
 
-func members(o object) []channel.Author {
-	var all []channel.Author
+func members(o object) []adapter.Author {
+	var all []adapter.Author
 	for _, raw := range o.List("members") {
 		member := kit.ReadObject(raw)
 		if user := member.ID("userId"); user != "" {
-			all = append(all, channel.Author{User: channel.ProviderUserID(user)})
+			all = append(all, adapter.Author{User: channel.ProviderUserID(user)})
 		}
 	}
 	return all
@@ -189,7 +190,7 @@ func members(o object) []channel.Author {
 
 // replyHandle counts the token's life from the first arrival of the event,
 // which is the cautious side: a redelivery would start it anew.
-func replyHandle(event object, env channel.Envelope, in channel.Inbound) *channel.ReplyHandle {
+func replyHandle(event object, env adapter.Envelope, in adapter.Inbound) *channel.ReplyHandle {
 	token := event.Str("replyToken")
 	if token == "" || in.Silent || dummyToken(token) || len(token) > 500 || !kit.Printable(token) {
 		return nil
@@ -211,8 +212,8 @@ func dummyToken(token string) bool {
 	return len(token) == 32 && (strings.Trim(token, "0") == "" || strings.Trim(token, "f") == "")
 }
 
-// inbound is channel.Inbound while it is being filled.
-type inbound = channel.Inbound
+// inbound is adapter.Inbound while it is being filled.
+type inbound = adapter.Inbound
 
 // detail is a short fact of the event; empty ones are left out.
 func detail(in *inbound, key, value string) {

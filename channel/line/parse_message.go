@@ -8,24 +8,25 @@ import (
 	"unicode"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/kit"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
 // parseMessage reads the message of a message or messageEdited event.
-func parseMessage(msg object, src source, in inbound, kind channel.EventKind) (channel.Inbound, error) {
+func parseMessage(msg object, src source, in inbound, kind adapter.EventKind) (adapter.Inbound, error) {
 	in.Kind = kind
 	in.MessageID = channel.ProviderMessageID(msg.ID("id"))
 	if in.MessageID == "" || len(in.MessageID) > 200 {
-		return channel.Inbound{}, errs.New(errs.Invalid, "line: the %s event has no usable message id", kind)
+		return adapter.Inbound{}, errs.New(errs.Invalid, "line: the %s event has no usable message id", kind)
 	}
 	name := msg.Str("type")
 	if name == "" {
-		return channel.Inbound{}, errs.New(errs.Invalid, "line: the message has no type")
+		return adapter.Inbound{}, errs.New(errs.Invalid, "line: the message has no type")
 	}
 	content, known, err := messageContent(name, msg)
 	if err != nil {
-		return channel.Inbound{}, err
+		return adapter.Inbound{}, err
 	}
 	if !known {
 		// Parsed as far as every message goes, so that it has its place in the

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/kit"
 )
 
@@ -35,15 +36,15 @@ type pushBody struct {
 // pushes under a fresh retry key otherwise. A reply whose outcome is not known
 // may be repeated until ten seconds before its handle expires. Rows that LINE might refuse for
 // reasons the adapter cannot know (rich, sticker) are planned alone.
-func (a *Adapter) Plan(_ channel.Account, batch []channel.Outbound, now time.Time, newKey func() string) (channel.Attempt, error) {
+func (a *Adapter) Plan(_ channel.Account, batch []adapter.Outbound, now time.Time, newKey func() string) (adapter.Attempt, error) {
 	if len(batch) == 0 {
-		return channel.Attempt{}, kit.Permanent(channel.ReasonContent, "there is nothing to send")
+		return adapter.Attempt{}, kit.Permanent(channel.ReasonContent, "there is nothing to send")
 	}
 	to := batch[0].To
 	if !validChat(to) {
-		return channel.Attempt{}, kit.Permanent(channel.ReasonUnreachable, "the recipient's id does not have the form of a LINE id")
+		return adapter.Attempt{}, kit.Permanent(channel.ReasonUnreachable, "the recipient's id does not have the form of a LINE id")
 	}
-	var at channel.Attempt
+	var at adapter.Attempt
 	var req request
 	var messages []json.RawMessage
 	size := 0
@@ -51,7 +52,7 @@ func (a *Adapter) Plan(_ channel.Account, batch []channel.Outbound, now time.Tim
 		rendered, err := render(out, strings.HasPrefix(a.api, "http://"))
 		if err != nil {
 			if i == 0 {
-				return channel.Attempt{}, err
+				return adapter.Attempt{}, err
 			}
 			break
 		}
@@ -59,7 +60,7 @@ func (a *Adapter) Plan(_ channel.Account, batch []channel.Outbound, now time.Tim
 			size += len(m) + 1
 		}
 		if i == 0 && size > maxRequestBytes {
-			return channel.Attempt{}, kit.Permanent(channel.ReasonContent, "the message is larger than LINE's 2 MB")
+			return adapter.Attempt{}, kit.Permanent(channel.ReasonContent, "the message is larger than LINE's 2 MB")
 		}
 		if i > 0 && (out.To != to || len(messages)+len(rendered) > MaxMessages || size > maxRequestBytes || alone(out)) {
 			break
@@ -75,8 +76,8 @@ func (a *Adapter) Plan(_ channel.Account, batch []channel.Outbound, now time.Tim
 }
 
 // address chooses the route and closes the request.
-func address(at channel.Attempt, first channel.Outbound, messages []json.RawMessage, req request, now time.Time,
-	newKey func() string) (channel.Attempt, error) {
+func address(at adapter.Attempt, first adapter.Outbound, messages []json.RawMessage, req request, now time.Time,
+	newKey func() string) (adapter.Attempt, error) {
 	var body any
 	if h := first.Reply; h != nil && h.Token != "" && now.Add(replyMargin).Before(h.Expires) {
 		at.Route = RouteReply
@@ -94,13 +95,13 @@ func address(at channel.Attempt, first channel.Outbound, messages []json.RawMess
 		at.Request, err = encode(req)
 	}
 	if err != nil {
-		return channel.Attempt{}, kit.Permanent(channel.ReasonContent, "the message cannot be encoded")
+		return adapter.Attempt{}, kit.Permanent(channel.ReasonContent, "the message cannot be encoded")
 	}
 	return at, nil
 }
 
 // alone says that LINE may refuse the row for something only LINE knows.
-func alone(out channel.Outbound) bool {
+func alone(out adapter.Outbound) bool {
 	return out.Content.Kind == channel.KindRich || out.Content.Kind == channel.KindSticker
 }
 

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 )
@@ -29,8 +30,8 @@ func sending(t *testing.T, srv *linetest.Server, limit rate.Limit) *line.Adapter
 }
 
 func pushTo(ctx context.Context, a *line.Adapter, acct channel.Account, to, key, text string) error {
-	out := channel.Outbound{Row: "r", To: channel.Chat{Kind: channel.ChatUser, ID: to}, Content: channel.Text(text)}
-	at, err := a.Plan(acct, []channel.Outbound{out}, time.Now(), func() string { return key })
+	out := adapter.Outbound{Row: "r", To: channel.Chat{Kind: channel.ChatUser, ID: to}, Content: channel.Text(text)}
+	at, err := a.Plan(acct, []adapter.Outbound{out}, time.Now(), func() string { return key })
 	if err == nil {
 		_, err = a.Send(ctx, acct, at)
 	}
@@ -149,8 +150,8 @@ func TestAnotherProcessOnTheAccount(t *testing.T) {
 						if err == nil {
 							break
 						}
-						var se *channel.SendError
-						if !errors.As(err, &se) || se.Disposition != channel.RateLimited ||
+						var se *adapter.SendError
+						if !errors.As(err, &se) || se.Disposition != adapter.RateLimited ||
 							se.Reason != channel.ReasonRate || se.After <= 0 || se.Status != 429 {
 							t.Errorf("got %v, want RateLimited with a pause", err)
 							return
@@ -181,9 +182,9 @@ func TestWaitingForTheRateHonoursTheContext(t *testing.T) {
 		short, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		err := pushTo(short, a, acct, mina.ID(), key(1, 2), "too late")
-		var se *channel.SendError
+		var se *adapter.SendError
 		require.ErrorAs(t, err, &se)
-		require.Equal(t, channel.RateLimited, se.Disposition)
+		require.Equal(t, adapter.RateLimited, se.Disposition)
 		require.InDelta(t, (10 * time.Second / 99 * 100).Seconds(), se.After.Seconds(), 0.1)
 		require.Zero(t, time.Since(begun), "it is known at once that the time does not suffice")
 
@@ -191,7 +192,7 @@ func TestWaitingForTheRateHonoursTheContext(t *testing.T) {
 		time.AfterFunc(time.Second, give)
 		err = pushTo(given, a, acct, mina.ID(), key(1, 3), "given up")
 		require.ErrorAs(t, err, &se)
-		require.Equal(t, channel.Retry, se.Disposition, "it certainly never left")
+		require.Equal(t, adapter.Retry, se.Disposition, "it certainly never left")
 		require.Equal(t, time.Second, time.Since(begun))
 
 		require.NoError(t, pushTo(t.Context(), a, acct, mina.ID(), key(1, 4), "second"))
@@ -227,7 +228,7 @@ func chatWith(u *linetest.User) channel.Chat {
 func TestRatesThatCannotBe(t *testing.T) {
 	for name, limit := range map[string]rate.Limit{"pish": 10, line.EndpointPush: -1} {
 		_, err := line.New(line.Options{Rates: map[string]rate.Limit{name: limit}})
-		require.ErrorIs(t, err, channel.ErrInvalid)
+		require.ErrorIs(t, err, adapter.ErrInvalid)
 		require.ErrorContains(t, err, name)
 	}
 }
@@ -242,7 +243,7 @@ func TestMoreThanTheRateOfOthersIsUnavailable(t *testing.T) {
 		acct, mina := accountOf(srv), srv.User("Mina")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		for _, want := range []error{nil, channel.ErrUnavailable} {
+		for _, want := range []error{nil, adapter.ErrUnavailable} {
 			_, err := a.Profile(ctx, acct, chatWith(mina), channel.ProviderUserID(mina.ID()))
 			require.ErrorIs(t, err, want)
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/kit"
 )
 
@@ -26,30 +27,30 @@ const (
 // without a secret; 400 for a signed body that is not a LINE webhook or is
 // meant for another bot; 405, 413. An empty list of events (LINE's own test)
 // is accepted and has no Envelopes.
-func (a *Adapter) Receive(acct channel.Account, req channel.Request) (channel.Receipt, error) {
+func (a *Adapter) Receive(acct channel.Account, req adapter.Request) (adapter.Receipt, error) {
 	if err := signed.Verify(req, acct.Secrets[SecretChannel], acct.Secrets[SecretChannelNext]); err != nil {
-		return channel.Receipt{}, err
+		return adapter.Receipt{}, err
 	}
 	settings, err := a.settings.parse(acct.Settings)
 	if err != nil {
-		return channel.Receipt{}, kit.Refuse(http.StatusBadRequest, "the account's settings are not valid")
+		return adapter.Receipt{}, kit.Refuse(http.StatusBadRequest, "the account's settings are not valid")
 	}
 	events, err := openBody(req.Body, settings.BotUserID)
 	if err != nil {
-		return channel.Receipt{}, err
+		return adapter.Receipt{}, err
 	}
-	envelopes := make([]channel.Envelope, len(events))
+	envelopes := make([]adapter.Envelope, len(events))
 	for i, raw := range events {
 		envelopes[i] = envelope(acct.ID, raw)
 	}
-	slices.SortStableFunc(envelopes, func(x, y channel.Envelope) int {
+	slices.SortStableFunc(envelopes, func(x, y adapter.Envelope) int {
 		return order(x).Compare(order(y))
 	})
-	return channel.Receipt{Status: http.StatusOK, Envelopes: envelopes}, nil
+	return adapter.Receipt{Status: http.StatusOK, Envelopes: envelopes}, nil
 }
 
 // order puts events whose time is unreadable last.
-func order(e channel.Envelope) time.Time {
+func order(e adapter.Envelope) time.Time {
 	if e.OccurredAt.IsZero() {
 		return time.UnixMilli(math.MaxInt64)
 	}
@@ -82,9 +83,9 @@ func openBody(body []byte, bot string) ([]json.RawMessage, error) {
 
 // envelope never fails: what it cannot read is left for Parse to refuse, so
 // that the event's siblings are not lost.
-func envelope(acct channel.AccountID, raw json.RawMessage) channel.Envelope {
+func envelope(acct channel.AccountID, raw json.RawMessage) adapter.Envelope {
 	event := kit.ReadObject(raw)
-	return channel.Envelope{
+	return adapter.Envelope{
 		Account:    acct,
 		DedupKey:   dedupKey(event, raw),
 		Lane:       lane(readSource(event)),

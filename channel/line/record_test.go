@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 )
@@ -173,12 +174,12 @@ func TestARecordingParsesToTheSame(t *testing.T) {
 	recordings, err := linetest.ReadRecorded(strings.NewReader(file))
 	require.NoError(t, err)
 	require.Len(t, recordings, len(sent))
-	adapter, err := line.New(line.Options{})
+	ad, err := line.New(line.Options{})
 	require.NoError(t, err)
 	acct := channel.Account{ID: "a", Kind: line.Kind, Settings: json.RawMessage(`{"channel_id":"1"}`),
 		Secrets: map[string]channel.Secret{line.SecretChannel: channel.NewSecret("s"), line.SecretToken: channel.NewSecret("t")}}
-	envelopes := func(body []byte) []channel.Envelope {
-		got, err := adapter.Receive(acct, channel.Request{Method: "POST", Body: body,
+	envelopes := func(body []byte) []adapter.Envelope {
+		got, err := ad.Receive(acct, adapter.Request{Method: "POST", Body: body,
 			Header: http.Header{"X-Line-Signature": {line.Sign(channel.NewSecret("s"), body)}}})
 		require.NoError(t, err)
 		return got.Envelopes
@@ -200,9 +201,9 @@ func TestARecordingParsesToTheSame(t *testing.T) {
 		for j := range was {
 			require.Equal(t, was[j].DedupKey, is[j].DedupKey)
 			was[j].ReceivedAt, is[j].ReceivedAt = was[j].OccurredAt, is[j].OccurredAt
-			a, err := adapter.Parse(acct, was[j])
+			a, err := ad.Parse(acct, was[j])
 			require.NoError(t, err)
-			b, err := adapter.Parse(acct, is[j])
+			b, err := ad.Parse(acct, is[j])
 			require.NoError(t, err)
 			same(a.Chat.ID, b.Chat.ID)
 			same(string(a.Author.User), string(b.Author.User))

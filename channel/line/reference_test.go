@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/kit"
 	"github.com/sangdam/sangdam/internal/errs"
 )
@@ -146,9 +147,9 @@ func refOpenBody(body []byte, bot string) ([]json.RawMessage, error) {
 	return events, nil
 }
 
-func refEnvelope(acct channel.AccountID, raw json.RawMessage) channel.Envelope {
+func refEnvelope(acct channel.AccountID, raw json.RawMessage) adapter.Envelope {
 	event, _ := refToObject(raw)
-	env := channel.Envelope{
+	env := adapter.Envelope{
 		Account:    acct,
 		DedupKey:   refDedupKey(event, raw),
 		Lane:       lane(refReadSource(event)),
@@ -180,23 +181,23 @@ func refDedupKey(event refObject, raw []byte) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-func refParse(_ channel.Account, env channel.Envelope) (channel.Inbound, error) {
+func refParse(_ channel.Account, env adapter.Envelope) (adapter.Inbound, error) {
 	if len(env.Raw) > maxEventBytes || !kit.Shallow(env.Raw, maxDepth) {
-		return channel.Inbound{}, errs.New(errs.Invalid, "line: the event is too large or nested too deeply")
+		return adapter.Inbound{}, errs.New(errs.Invalid, "line: the event is too large or nested too deeply")
 	}
 	event, ok := refToObject(env.Raw)
 	if !ok {
-		return channel.Inbound{}, errs.New(errs.Invalid, "line: the event is not a JSON object")
+		return adapter.Inbound{}, errs.New(errs.Invalid, "line: the event is not a JSON object")
 	}
 	kind := event.str("type")
 	if kind == "" {
-		return channel.Inbound{}, errs.New(errs.Invalid, "line: the event has no type")
+		return adapter.Inbound{}, errs.New(errs.Invalid, "line: the event has no type")
 	}
 	src := refReadSource(event)
-	in := channel.Inbound{
+	in := adapter.Inbound{
 		Type:       clip(kind, 100),
 		Chat:       src.chat,
-		Author:     channel.Author{User: src.user},
+		Author:     adapter.Author{User: src.user},
 		OccurredAt: event.time("timestamp"),
 	}
 	if in.OccurredAt.IsZero() {
@@ -213,39 +214,39 @@ func refParse(_ channel.Account, env channel.Envelope) (channel.Inbound, error) 
 	return refParseEvent(event, src, in)
 }
 
-func refParseEvent(event refObject, src source, in inbound) (channel.Inbound, error) {
+func refParseEvent(event refObject, src source, in inbound) (adapter.Inbound, error) {
 	switch event.str("type") {
 	case "message":
-		return refParseMessage(event.object("message"), src, in, channel.EventMessage)
+		return refParseMessage(event.object("message"), src, in, adapter.EventMessage)
 	case "messageEdited":
-		return refParseMessage(event.object("message"), src, in, channel.EventEdit)
+		return refParseMessage(event.object("message"), src, in, adapter.EventEdit)
 	case "unsend":
-		in.Kind = channel.EventUnsend
+		in.Kind = adapter.EventUnsend
 		in.MessageID = channel.ProviderMessageID(event.object("unsend").id("messageId"))
 		if in.MessageID == "" {
-			return channel.Inbound{}, errs.New(errs.Invalid, "line: the unsend event names no message")
+			return adapter.Inbound{}, errs.New(errs.Invalid, "line: the unsend event names no message")
 		}
 	case "follow":
-		in.Kind = channel.EventFollow
+		in.Kind = adapter.EventFollow
 		if event.object("follow").bool("isUnblocked") {
 			detail(&in, "unblocked", "true")
 		}
 	case "unfollow":
-		in.Kind = channel.EventUnfollow
+		in.Kind = adapter.EventUnfollow
 	case "join":
-		in.Kind = channel.EventJoin
+		in.Kind = adapter.EventJoin
 	case "leave":
-		in.Kind = channel.EventLeave
+		in.Kind = adapter.EventLeave
 	case "memberJoined":
-		in.Kind = channel.EventMemberJoined
+		in.Kind = adapter.EventMemberJoined
 		in.Members = refMembers(event.object("joined"))
 	case "memberLeft":
-		in.Kind = channel.EventMemberLeft
+		in.Kind = adapter.EventMemberLeft
 		in.Members = refMembers(event.object("left"))
 	case "postback":
 		return refParsePostback(event.object("postback"), src, in)
 	case "accountLink":
-		in.Kind = channel.EventAccountLink
+		in.Kind = adapter.EventAccountLink
 		link := event.object("link")
 		detail(&in, "result", link.str("result"))
 		detail(&in, "nonce", link.str("nonce"))
@@ -255,11 +256,11 @@ func refParseEvent(event refObject, src source, in inbound) (channel.Inbound, er
 	return attributed(in, src)
 }
 
-func refParsePostback(postback refObject, src source, in inbound) (channel.Inbound, error) {
-	in.Kind = channel.EventPostback
+func refParsePostback(postback refObject, src source, in inbound) (adapter.Inbound, error) {
+	in.Kind = adapter.EventPostback
 	data, ok := postback.text("data")
 	if !ok {
-		return channel.Inbound{}, errs.New(errs.Invalid, "line: the postback event has no data")
+		return adapter.Inbound{}, errs.New(errs.Invalid, "line: the postback event has no data")
 	}
 	p := &channel.Postback{Data: data}
 	params := postback.object("params")
@@ -275,11 +276,11 @@ func refParsePostback(postback refObject, src source, in inbound) (channel.Inbou
 	return attributed(in, src)
 }
 
-func refParseOther(event refObject, in inbound) channel.Inbound {
-	in.Kind = channel.EventOther
+func refParseOther(event refObject, in inbound) adapter.Inbound {
+	in.Kind = adapter.EventOther
 	switch event.str("type") {
 	case "videoPlayComplete":
-		in.Kind, in.Tag = channel.EventWatched, clip(event.object("videoPlayComplete").str("trackingId"), maxTag)
+		in.Kind, in.Tag = adapter.EventWatched, clip(event.object("videoPlayComplete").str("trackingId"), maxTag)
 	case "beacon":
 		beacon := event.object("beacon")
 		detail(&in, "hwid", beacon.str("hwid"))
@@ -300,25 +301,25 @@ func refParseOther(event refObject, in inbound) channel.Inbound {
 		}
 	case "deactivated", "botSuspended", "botResumed":
 	case "delivery":
-		in.Kind, in.Tag = channel.EventNotified, clip(event.object("delivery").str("data"), maxTag)
+		in.Kind, in.Tag = adapter.EventNotified, clip(event.object("delivery").str("data"), maxTag)
 	default:
 		return unsupported(in, event.str("type"))
 	}
 	return in
 }
 
-func refMembers(o refObject) []channel.Author {
-	var all []channel.Author
+func refMembers(o refObject) []adapter.Author {
+	var all []adapter.Author
 	for _, raw := range o.list("members") {
 		member, _ := refToObject(raw)
 		if user := member.id("userId"); user != "" {
-			all = append(all, channel.Author{User: channel.ProviderUserID(user)})
+			all = append(all, adapter.Author{User: channel.ProviderUserID(user)})
 		}
 	}
 	return all
 }
 
-func refReplyHandle(event refObject, env channel.Envelope, in channel.Inbound) *channel.ReplyHandle {
+func refReplyHandle(event refObject, env adapter.Envelope, in adapter.Inbound) *channel.ReplyHandle {
 	token := event.str("replyToken")
 	if token == "" || in.Silent || dummyToken(token) || len(token) > 500 || !kit.Printable(token) {
 		return nil
@@ -334,19 +335,19 @@ func refReplyHandle(event refObject, env channel.Envelope, in channel.Inbound) *
 	return &channel.ReplyHandle{Token: token, Expires: expires}
 }
 
-func refParseMessage(msg refObject, src source, in inbound, kind channel.EventKind) (channel.Inbound, error) {
+func refParseMessage(msg refObject, src source, in inbound, kind adapter.EventKind) (adapter.Inbound, error) {
 	in.Kind = kind
 	in.MessageID = channel.ProviderMessageID(msg.id("id"))
 	if in.MessageID == "" || len(in.MessageID) > 200 {
-		return channel.Inbound{}, errs.New(errs.Invalid, "line: the %s event has no usable message id", kind)
+		return adapter.Inbound{}, errs.New(errs.Invalid, "line: the %s event has no usable message id", kind)
 	}
 	name := msg.str("type")
 	if name == "" {
-		return channel.Inbound{}, errs.New(errs.Invalid, "line: the message has no type")
+		return adapter.Inbound{}, errs.New(errs.Invalid, "line: the message has no type")
 	}
 	content, known, err := refMessageContent(name, msg)
 	if err != nil {
-		return channel.Inbound{}, err
+		return adapter.Inbound{}, err
 	}
 	if !known {
 		// Parsed as far as every message goes, so that it has its place in the

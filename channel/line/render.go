@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/kit"
 )
 
@@ -65,9 +66,9 @@ type action struct {
 }
 
 // render turns one row into its LINE messages, at most MaxMessages. The error
-// is a *channel.SendError. near: the account is one of an emulator on this
+// is a *adapter.SendError. near: the account is one of an emulator on this
 // machine, which fetches files over plain http from here.
-func render(out channel.Outbound, near bool) ([]json.RawMessage, error) {
+func render(out adapter.Outbound, near bool) ([]json.RawMessage, error) {
 	if out.Content.Kind == channel.KindRich {
 		if rich, ok := renderRich(out); ok {
 			return []json.RawMessage{rich}, nil
@@ -115,7 +116,7 @@ func quote(messages []message, handle string) {
 	}
 }
 
-func renderKind(out channel.Outbound, near bool) ([]message, error) {
+func renderKind(out adapter.Outbound, near bool) ([]message, error) {
 	c := out.Content
 	switch c.Kind {
 	case channel.KindText:
@@ -212,7 +213,7 @@ func renderSticker(c channel.Content) ([]message, error) {
 
 // renderSender is nil when there is nothing that LINE would accept: a missing
 // name is better than a refused message.
-func renderSender(out channel.Outbound) *sender {
+func renderSender(out adapter.Outbound) *sender {
 	var s sender
 	if name := strings.TrimSpace(out.SenderName); name != "" && !reserved(name) && utf8.ValidString(name) {
 		s.Name = kit.Shorten(name, 20, kit.UTF16)
@@ -249,7 +250,7 @@ var richTypes = []string{"text", "textV2", "sticker", "image", "video", "audio",
 
 // renderRich passes a LINE message object through, adding sender and quick
 // replies only where it has none. ok is false when it is not such an object.
-func renderRich(out channel.Outbound) (json.RawMessage, bool) {
+func renderRich(out adapter.Outbound) (json.RawMessage, bool) {
 	given, ok := kit.ParseObject(out.Content.Rich)
 	if !ok || len(out.Content.Rich) > 50<<10 || !kit.Shallow(out.Content.Rich, maxDepth) || !slices.Contains(richTypes, given.Str("type")) {
 		return nil, false

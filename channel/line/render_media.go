@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/kit"
 )
 
@@ -14,7 +15,7 @@ const maxTracking = 100
 
 // renderMedia sends what LINE can show as such, and a link otherwise. LINE
 // fetches media itself, so there must be an https address.
-func renderMedia(out channel.Outbound, near bool) ([]message, error) {
+func renderMedia(out adapter.Outbound, near bool) ([]message, error) {
 	c := out.Content
 	if c.Media == nil {
 		return nil, kit.Permanent(channel.ReasonContent, "the attachment is missing")
@@ -39,7 +40,7 @@ func renderMedia(out channel.Outbound, near bool) ([]message, error) {
 }
 
 // renderAttachments sends each further file as a message of its own.
-func renderAttachments(out channel.Outbound, near bool) ([]message, error) {
+func renderAttachments(out adapter.Outbound, near bool) ([]message, error) {
 	var all []message
 	for _, m := range out.Content.Attachments {
 		one := out

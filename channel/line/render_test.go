@@ -9,10 +9,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/kit"
 )
 
-func mustRender(t *testing.T, out channel.Outbound) []map[string]any {
+func mustRender(t *testing.T, out adapter.Outbound) []map[string]any {
 	t.Helper()
 	raw, err := render(out, false)
 	require.NoError(t, err)
@@ -25,8 +26,8 @@ func mustRender(t *testing.T, out channel.Outbound) []map[string]any {
 	return all
 }
 
-func content(c channel.Content) channel.Outbound {
-	return channel.Outbound{To: channel.Chat{Kind: channel.ChatUser}, Content: c}
+func content(c channel.Content) adapter.Outbound {
+	return adapter.Outbound{To: channel.Chat{Kind: channel.ChatUser}, Content: c}
 }
 
 func types(messages []map[string]any) string {
@@ -38,12 +39,12 @@ func types(messages []map[string]any) string {
 }
 
 func TestMediaDegradesAsDeclared(t *testing.T) {
-	media := func(kind channel.ContentKind, caption string, m channel.Media) channel.Outbound {
+	media := func(kind channel.ContentKind, caption string, m channel.Media) adapter.Outbound {
 		return content(channel.Content{Kind: kind, Text: caption, Media: &m})
 	}
 	const jpg, mp4, mp3 = "https://cdn.example/a.jpg", "https://cdn.example/a.mp4", "https://cdn.example/a.mp3"
 	for name, c := range map[string]struct {
-		out  channel.Outbound
+		out  adapter.Outbound
 		want string
 	}{
 		"jpeg":                 {media(channel.KindImage, "", channel.Media{URL: jpg, Type: "image/jpeg"}), "image"},
@@ -71,7 +72,7 @@ func TestMediaDegradesAsDeclared(t *testing.T) {
 }
 
 func TestLocationKeepsWhatDoesNotFit(t *testing.T) {
-	place := func(l channel.Location) channel.Outbound {
+	place := func(l channel.Location) adapter.Outbound {
 		return content(channel.Content{Kind: channel.KindLocation, Location: &l})
 	}
 	require.Equal(t, "location", types(mustRender(t, place(channel.Location{Title: "t", Address: "a"}))))
@@ -92,10 +93,10 @@ func TestCards(t *testing.T) {
 		}
 		return all
 	}
-	cards := func(all ...channel.Card) channel.Outbound {
+	cards := func(all ...channel.Card) adapter.Outbound {
 		return content(channel.Content{Kind: channel.KindCard, Cards: all})
 	}
-	shape := func(out channel.Outbound) string {
+	shape := func(out adapter.Outbound) string {
 		m := mustRender(t, out)
 		if tmpl, ok := m[0]["template"].(map[string]any); ok {
 			return tmpl["type"].(string)
@@ -104,7 +105,7 @@ func TestCards(t *testing.T) {
 	}
 	family := strings.Repeat("👨‍👩‍👧‍👦", 60)
 	for name, c := range map[string]struct {
-		out  channel.Outbound
+		out  adapter.Outbound
 		want string
 	}{
 		"two choices, no title":     {cards(channel.Card{Text: "sure?", Choices: press(2)}), "confirm"},
@@ -210,7 +211,7 @@ func TestQuoteGoesWhereLINETakesIt(t *testing.T) {
 }
 
 func TestRich(t *testing.T) {
-	rich := func(raw, text string) channel.Outbound {
+	rich := func(raw, text string) adapter.Outbound {
 		out := content(channel.Content{Kind: channel.KindRich, Rich: json.RawMessage(raw), Text: text})
 		out.SenderName = "Mina"
 		return out
@@ -226,7 +227,7 @@ func TestRich(t *testing.T) {
 		51<<10) + `"}`} {
 		require.Equal(t, "in words", mustRender(t, rich(foreign, "in words"))[0]["text"])
 		_, err := render(rich(foreign, ""), false)
-		var se *channel.SendError
+		var se *adapter.SendError
 		require.ErrorAs(t, err, &se)
 		require.Equal(t, channel.ReasonUnsupported, se.Reason)
 	}

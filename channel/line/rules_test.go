@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 )
@@ -45,7 +46,7 @@ func status(t *testing.T, err error) int {
 	if err == nil {
 		return 200
 	}
-	var re *channel.ReceiveError
+	var re *adapter.ReceiveError
 	require.ErrorAs(t, err, &re)
 	return re.Status
 }
@@ -65,7 +66,7 @@ func TestRule01_SignatureVectors(t *testing.T) {
 		{"test_secret", `{"hello":"world"}`, "t7Hn4ZDHqs6e+wdvi5TyQIvzie0DmMUmuXEBqyyE/tM=", 401},
 		{"test_channel_secret", "i am not jason", "Z8YlPpm0lQOqPipiCHVbiuwIDIzRzD7w5hvHgmwEuEs=", 400},
 	} {
-		req := channel.Request{Method: http.MethodPost, Body: []byte(v.body), Header: http.Header{"x-line-signature": {v.signature}}}
+		req := adapter.Request{Method: http.MethodPost, Body: []byte(v.body), Header: http.Header{"x-line-signature": {v.signature}}}
 		_, err := a.Receive(withSecret(v.secret), req)
 		require.Equal(t, v.status, status(t, err), v.body)
 		if v.status != 401 {
@@ -81,26 +82,26 @@ func TestRule01_RefusedRequests(t *testing.T) {
 	a := offline(t)
 	acct := withSecret("s")
 	body := []byte(`{"destination":"` + botID + `","events":[]}`)
-	bend := func(change func(*channel.Request)) channel.Request {
+	bend := func(change func(*adapter.Request)) adapter.Request {
 		req := signed("s", body)
 		change(&req)
 		return req
 	}
 	signature := linetest.Sign("s", body)
 	for name, c := range map[string]struct {
-		req    channel.Request
+		req    adapter.Request
 		status int
 	}{
-		"fine":              {bend(func(*channel.Request) {}), 200},
-		"identity encoding": {bend(func(r *channel.Request) { r.Header.Set("Content-Encoding", "identity") }), 200},
-		"gzip":              {bend(func(r *channel.Request) { r.Header.Set("Content-Encoding", "gzip") }), 401},
-		"two signatures":    {bend(func(r *channel.Request) { r.Header.Add("X-Line-Signature", signature) }), 401},
-		"missing":           {bend(func(r *channel.Request) { r.Header.Del("X-Line-Signature") }), 401},
-		"truncated":         {bend(func(r *channel.Request) { r.Header.Set("X-Line-Signature", signature[:40]) }), 401},
-		"unpadded":          {bend(func(r *channel.Request) { r.Header.Set("X-Line-Signature", strings.TrimRight(signature, "=")) }), 401},
-		"hexadecimal":       {bend(func(r *channel.Request) { r.Header.Set("X-Line-Signature", strings.Repeat("ab", 32)) }), 401},
-		"url alphabet":      {bend(func(r *channel.Request) { r.Header.Set("X-Line-Signature", strings.Repeat("-", 43)+"=") }), 401},
-		"GET":               {bend(func(r *channel.Request) { r.Method = http.MethodGet }), 405},
+		"fine":              {bend(func(*adapter.Request) {}), 200},
+		"identity encoding": {bend(func(r *adapter.Request) { r.Header.Set("Content-Encoding", "identity") }), 200},
+		"gzip":              {bend(func(r *adapter.Request) { r.Header.Set("Content-Encoding", "gzip") }), 401},
+		"two signatures":    {bend(func(r *adapter.Request) { r.Header.Add("X-Line-Signature", signature) }), 401},
+		"missing":           {bend(func(r *adapter.Request) { r.Header.Del("X-Line-Signature") }), 401},
+		"truncated":         {bend(func(r *adapter.Request) { r.Header.Set("X-Line-Signature", signature[:40]) }), 401},
+		"unpadded":          {bend(func(r *adapter.Request) { r.Header.Set("X-Line-Signature", strings.TrimRight(signature, "=")) }), 401},
+		"hexadecimal":       {bend(func(r *adapter.Request) { r.Header.Set("X-Line-Signature", strings.Repeat("ab", 32)) }), 401},
+		"url alphabet":      {bend(func(r *adapter.Request) { r.Header.Set("X-Line-Signature", strings.Repeat("-", 43)+"=") }), 401},
+		"GET":               {bend(func(r *adapter.Request) { r.Method = http.MethodGet }), 405},
 		"too large": {signed("s", []byte(`{"destination":"x","events":[],"pad":"`+strings.Repeat("x", line.MaxWebhookBytes)+`"}`)),
 			413},
 		"events missing":   {signed("s", []byte(`{"destination":"x"}`)), 400},
@@ -136,7 +137,7 @@ func TestRule01_TwoSecretsDuringRotation(t *testing.T) {
 	}
 }
 
-func receive(t *testing.T, events ...string) []channel.Envelope {
+func receive(t *testing.T, events ...string) []adapter.Envelope {
 	t.Helper()
 	rec, err := offline(t).Receive(withSecret("s"), signed("s",
 		[]byte(`{"destination":"`+botID+`","events":[`+strings.Join(events, ",")+`]}`)))
@@ -167,7 +168,7 @@ func TestRule04_OneBadEventKeepsItsSiblings(t *testing.T) {
 			if _, err := a.Parse(withSecret("s"), env); err == nil {
 				fine++
 			} else {
-				require.ErrorIs(t, err, channel.ErrInvalid)
+				require.ErrorIs(t, err, adapter.ErrInvalid)
 			}
 		}
 		require.Equal(t, 2, fine, "%s", bad)
@@ -179,7 +180,7 @@ func TestRule04_AnEventOverOneMebibyteIsKeptCut(t *testing.T) {
 	require.Len(t, envs, 2)
 	require.Len(t, envs[1].Raw, 1<<20)
 	_, err := offline(t).Parse(withSecret("s"), envs[1])
-	require.ErrorIs(t, err, channel.ErrInvalid)
+	require.ErrorIs(t, err, adapter.ErrInvalid)
 }
 
 func TestRule05_DedupKey(t *testing.T) {
@@ -200,7 +201,7 @@ func TestRule05_DedupKey(t *testing.T) {
 	// isRedelivery is no reason to skip: the first copy may never have arrived.
 	in, err := offline(t).Parse(withSecret("s"), receive(t, again)[0])
 	require.NoError(t, err)
-	require.Equal(t, channel.EventMessage, in.Kind)
+	require.Equal(t, adapter.EventMessage, in.Kind)
 }
 
 func TestRule06_EventsAreOrderedByTheirOwnTime(t *testing.T) {
@@ -230,10 +231,10 @@ func TestRule06_Lanes(t *testing.T) {
 }
 
 func TestRule07_StandbyIsSilent(t *testing.T) {
-	parse := func(mode, token string) channel.Inbound {
+	parse := func(mode, token string) adapter.Inbound {
 		event := `{"type":"message","mode":"` + mode + `","timestamp":1700000000000,` + fromUser + `,"replyToken":"` + token +
 			`","message":{"id":"1","type":"text","text":"x"}}`
-		in, err := offline(t).Parse(withSecret("s"), channel.Envelope{Raw: []byte(event), ReceivedAt: received})
+		in, err := offline(t).Parse(withSecret("s"), adapter.Envelope{Raw: []byte(event), ReceivedAt: received})
 		require.NoError(t, err)
 		return in
 	}
@@ -249,12 +250,12 @@ func TestRule07_StandbyIsSilent(t *testing.T) {
 func TestRule08_UnknownKindsAreShown(t *testing.T) {
 	want := []string{"things", "ofTheFuture", "message/hologram", "source/planet"}
 	for i, event := range unknown() {
-		in, err := offline(t).Parse(withSecret("s"), channel.Envelope{Raw: event, ReceivedAt: received})
+		in, err := offline(t).Parse(withSecret("s"), adapter.Envelope{Raw: event, ReceivedAt: received})
 		require.NoError(t, err)
-		require.Equal(t, channel.EventUnsupported, in.Kind)
+		require.Equal(t, adapter.EventUnsupported, in.Kind)
 		require.Equal(t, want[i], in.Type)
 	}
-	in, err := offline(t).Parse(withSecret("s"), channel.Envelope{Raw: unknown()[2], ReceivedAt: received})
+	in, err := offline(t).Parse(withSecret("s"), adapter.Envelope{Raw: unknown()[2], ReceivedAt: received})
 	require.NoError(t, err)
 	require.Equal(t, private, in.Chat, "an unknown message has its place in the conversation")
 	require.Equal(t, channel.ProviderMessageID("42"), in.MessageID)
@@ -264,12 +265,12 @@ func TestRule08_UnknownKindsAreShown(t *testing.T) {
 // A chat of a kind that LINE may add is one of its own, by whatever ids it has;
 // what is said in it is kept, and nothing is sent there.
 func TestRule08_AnUnknownSourceIsAChatOfItsOwn(t *testing.T) {
-	parse := func(source string) channel.Inbound {
+	parse := func(source string) adapter.Inbound {
 		event := `{"type":"message","timestamp":1700000000000,"replyToken":"` + token + `","source":` + source +
 			`,"message":{"id":"43","type":"text","text":"hi"}}`
-		in, err := offline(t).Parse(withSecret("s"), channel.Envelope{Raw: []byte(event), ReceivedAt: received})
+		in, err := offline(t).Parse(withSecret("s"), adapter.Envelope{Raw: []byte(event), ReceivedAt: received})
 		require.NoError(t, err)
-		require.Equal(t, channel.EventUnsupported, in.Kind)
+		require.Equal(t, adapter.EventUnsupported, in.Kind)
 		require.Equal(t, channel.Text("hi"), in.Content)
 		require.Equal(t, channel.ProviderMessageID("43"), in.MessageID)
 		require.True(t, in.Silent)
@@ -291,7 +292,7 @@ func TestRule08_AnUnknownSourceIsAChatOfItsOwn(t *testing.T) {
 	require.Equal(t, parse(`{"type":"planet","planetId":"P1"}`).Chat,
 		parse(`{"weight":7,"userId":"U1","planetId":"P1","type":"planet"}`).Chat)
 	require.Zero(t, parse(`{"type":"planet"}`).Chat)
-	_, err := offline(t).Plan(withSecret("s"), []channel.Outbound{{Row: "r", To: parse(`{"type":"planet","planetId":"P1"}`).Chat,
+	_, err := offline(t).Plan(withSecret("s"), []adapter.Outbound{{Row: "r", To: parse(`{"type":"planet","planetId":"P1"}`).Chat,
 		Content: channel.Text("x")}}, received, uuid.NewString)
 	require.Error(t, err)
 }
@@ -299,17 +300,17 @@ func TestRule08_AnUnknownSourceIsAChatOfItsOwn(t *testing.T) {
 func TestRule08_DuplicateKeysTheLastWinsWhole(t *testing.T) {
 	event := `{"type":"follow","type":"message","TYPE":"unsend",` + fromUser +
 		`,"message":{"id":"1","type":"text","text":"first","quoteToken":"q"},"message":{"id":"2","type":"text","text":"second"}}`
-	in, err := offline(t).Parse(withSecret("s"), channel.Envelope{Raw: []byte(event), ReceivedAt: received})
+	in, err := offline(t).Parse(withSecret("s"), adapter.Envelope{Raw: []byte(event), ReceivedAt: received})
 	require.NoError(t, err)
-	require.Equal(t, channel.EventMessage, in.Kind)
+	require.Equal(t, adapter.EventMessage, in.Kind)
 	require.Equal(t, channel.Text("second"), in.Content)
 }
 
-func outbound(text string) channel.Outbound {
-	return channel.Outbound{Row: "r", To: private, Content: channel.Text(text)}
+func outbound(text string) adapter.Outbound {
+	return adapter.Outbound{Row: "r", To: private, Content: channel.Text(text)}
 }
 
-func plan(t *testing.T, now time.Time, batch ...channel.Outbound) channel.Attempt {
+func plan(t *testing.T, now time.Time, batch ...adapter.Outbound) adapter.Attempt {
 	t.Helper()
 	at, err := offline(t).Plan(withSecret("s"), batch, now, uuid.NewString)
 	require.NoError(t, err)
@@ -337,7 +338,7 @@ func TestRule09_ReplyWhileFreshElsePush(t *testing.T) {
 func TestRule09_ReplyHandleFollowsArrivalAndAge(t *testing.T) {
 	parse := func(receivedAt time.Time, token string) *channel.ReplyHandle {
 		event := strings.ReplaceAll(golden()[0].Raw, "38ef843bde154d9b91c21320ffd17a0f", token)
-		in, err := offline(t).Parse(withSecret("s"), channel.Envelope{Raw: []byte(event), ReceivedAt: receivedAt})
+		in, err := offline(t).Parse(withSecret("s"), adapter.Envelope{Raw: []byte(event), ReceivedAt: receivedAt})
 		require.NoError(t, err)
 		return in.Reply
 	}
@@ -373,21 +374,21 @@ func emulate(t *testing.T, o linetest.Options) *emulated {
 	return e
 }
 
-func (e *emulated) attempt(t *testing.T, text string, reply *channel.ReplyHandle) channel.Attempt {
+func (e *emulated) attempt(t *testing.T, text string, reply *channel.ReplyHandle) adapter.Attempt {
 	t.Helper()
-	at, err := e.line.Plan(e.acct, []channel.Outbound{{Row: "r", To: channel.Chat{Kind: channel.ChatUser, ID: e.mina.ID()},
+	at, err := e.line.Plan(e.acct, []adapter.Outbound{{Row: "r", To: channel.Chat{Kind: channel.ChatUser, ID: e.mina.ID()},
 		Content: channel.Text(text), Reply: reply}}, e.now, uuid.NewString)
 	require.NoError(t, err)
 	return at
 }
 
-func (e *emulated) send(t *testing.T, at channel.Attempt) (channel.Sent, *channel.SendError) {
+func (e *emulated) send(t *testing.T, at adapter.Attempt) (adapter.Sent, *adapter.SendError) {
 	t.Helper()
 	sent, err := e.line.Send(t.Context(), e.acct, at)
 	if err == nil {
 		return sent, nil
 	}
-	var se *channel.SendError
+	var se *adapter.SendError
 	require.ErrorAs(t, err, &se)
 	return sent, se
 }
@@ -398,7 +399,7 @@ func TestRule09_DeadReplyTokenIsCertainlyNotSent(t *testing.T) {
 	at := e.attempt(t, "late", handle)
 	e.now = e.now.Add(61 * time.Second)
 	_, se := e.send(t, at)
-	require.Equal(t, channel.Permanent, se.Disposition)
+	require.Equal(t, adapter.Permanent, se.Disposition)
 	require.Equal(t, channel.ReasonReplyHandle, se.Reason)
 	require.Empty(t, e.mina.Received())
 }
@@ -409,7 +410,7 @@ func TestRule10_OneKeyByteEqualRepeatsAndConflictIsSuccess(t *testing.T) {
 	require.Less(t, at.IdempotentFor, 24*time.Hour)
 	e.srv.AddFault(linetest.Fault{Endpoint: "push", Kind: linetest.FaultCutAfter, Nth: 1})
 	_, se := e.send(t, at)
-	require.Equal(t, channel.Ambiguous, se.Disposition)
+	require.Equal(t, adapter.Ambiguous, se.Disposition)
 	e.now = e.now.Add(at.IdempotentFor - time.Second)
 	sent, se := e.send(t, at)
 	require.Nil(t, se)
@@ -434,7 +435,7 @@ func TestRule10_APushWithoutKeyNeverLeaves(t *testing.T) {
 		at := e.attempt(t, "x", nil)
 		at.IdempotencyKey = key
 		_, se := e.send(t, at)
-		require.Equal(t, channel.Permanent, se.Disposition)
+		require.Equal(t, adapter.Permanent, se.Disposition)
 	}
 	require.Empty(t, e.srv.Calls("push"))
 }
@@ -456,14 +457,14 @@ func TestRule12_ThreeMeaningsOf429(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault       linetest.FaultKind
 		quota, used int64
-		want        channel.Disposition
+		want        adapter.Disposition
 		reason      channel.Reason
 	}{
-		"rate":                       {linetest.FaultRate, 100, 0, channel.RateLimited, channel.ReasonRate},
-		"rate, though quota is used": {linetest.FaultRate, 100, 100, channel.RateLimited, channel.ReasonRate},
-		"quota, confirmed":           {linetest.FaultQuota, 100, 100, channel.Permanent, channel.ReasonQuota},
-		"quota, not confirmed":       {linetest.FaultQuota, 100, 50, channel.Retry, channel.ReasonQuota},
-		"recipient":                  {linetest.FaultRecipient, 100, 0, channel.Retry, channel.ReasonRecipientRate},
+		"rate":                       {linetest.FaultRate, 100, 0, adapter.RateLimited, channel.ReasonRate},
+		"rate, though quota is used": {linetest.FaultRate, 100, 100, adapter.RateLimited, channel.ReasonRate},
+		"quota, confirmed":           {linetest.FaultQuota, 100, 100, adapter.Permanent, channel.ReasonQuota},
+		"quota, not confirmed":       {linetest.FaultQuota, 100, 50, adapter.Retry, channel.ReasonQuota},
+		"recipient":                  {linetest.FaultRecipient, 100, 0, adapter.Retry, channel.ReasonRecipientRate},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := emulate(t, linetest.Options{MonthlyQuota: c.quota})
@@ -499,7 +500,7 @@ func TestRule12_QuotaThatCannotBeAskedIsStillQuota(t *testing.T) {
 	require.Nil(t, se)
 	_, se = e.send(t, e.attempt(t, "one too many", nil))
 	require.Equal(t, channel.ReasonQuota, se.Reason)
-	require.Equal(t, channel.Permanent, se.Disposition)
+	require.Equal(t, adapter.Permanent, se.Disposition)
 }
 
 func TestRule13_UnsendTakesTheMediaToo(t *testing.T) {
@@ -507,7 +508,7 @@ func TestRule13_UnsendTakesTheMediaToo(t *testing.T) {
 	posted := e.mina.Send(linetest.Image("image/png", []byte("png")))
 	_, err := e.mina.Unsend(posted.MessageID)
 	require.NoError(t, err)
-	require.ErrorIs(t, e.line.FetchMedia(t.Context(), e.acct, posted.MessageID, &sink{}), channel.ErrStale)
+	require.ErrorIs(t, e.line.FetchMedia(t.Context(), e.acct, posted.MessageID, &sink{}), adapter.ErrStale)
 }
 
 // sink keeps a stream of at most limit bytes.
@@ -543,20 +544,20 @@ func TestRule14_Media(t *testing.T) {
 
 	film := e.mina.Send(linetest.Video("video/mp4", []byte("film"), time.Second, 2))
 	for range 2 {
-		require.ErrorIs(t, e.line.FetchMedia(t.Context(), e.acct, film.MessageID, &sink{}), channel.ErrUnavailable)
+		require.ErrorIs(t, e.line.FetchMedia(t.Context(), e.acct, film.MessageID, &sink{}), adapter.ErrUnavailable)
 	}
 	require.NoError(t, e.line.FetchMedia(t.Context(), e.acct, film.MessageID, &sink{}))
 
 	lost := e.mina.Send(linetest.Audio("audio/x-m4a", []byte("x"), time.Second))
 	e.srv.FailContent(lost.MessageID)
-	require.ErrorIs(t, e.line.FetchMedia(t.Context(), e.acct, lost.MessageID, &sink{}), channel.ErrNotFound, "it never will be ready")
-	require.ErrorIs(t, e.line.FetchMedia(t.Context(), e.acct, "123", &sink{}), channel.ErrNotFound)
+	require.ErrorIs(t, e.line.FetchMedia(t.Context(), e.acct, lost.MessageID, &sink{}), adapter.ErrNotFound, "it never will be ready")
+	require.ErrorIs(t, e.line.FetchMedia(t.Context(), e.acct, "123", &sink{}), adapter.ErrNotFound)
 
 	large := e.mina.Send(linetest.File("a.bin", "application/octet-stream", make([]byte, 1<<20)))
 	capped := &sink{limit: 100_000}
 	require.ErrorIs(t, e.line.FetchMedia(t.Context(), e.acct, large.MessageID, capped), errTooLarge)
 	require.LessOrEqual(t, len(capped.data), 100_000, "the cap holds while streaming")
 	for _, ref := range []string{"", "../profile/" + userID, "1/2", "1?x", strings.Repeat("1", 100)} {
-		require.ErrorIs(t, e.line.FetchMedia(t.Context(), e.acct, ref, &sink{}), channel.ErrInvalid)
+		require.ErrorIs(t, e.line.FetchMedia(t.Context(), e.acct, ref, &sink{}), adapter.ErrInvalid)
 	}
 }

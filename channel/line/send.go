@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/kit"
 )
 
@@ -22,10 +23,10 @@ const quotaDoubt = 5 * time.Minute
 // that LINE had accepted before under the same retry key is a success with
 // Duplicate set. The error table is in the functions below; whatever may have
 // reached LINE without a readable answer is Ambiguous.
-func (a *Adapter) Send(ctx context.Context, acct channel.Account, at channel.Attempt) (channel.Sent, error) {
+func (a *Adapter) Send(ctx context.Context, acct channel.Account, at adapter.Attempt) (adapter.Sent, error) {
 	var req request
 	if json.Unmarshal(at.Request, &req) != nil || req.V != 1 || len(req.Body) == 0 {
-		return channel.Sent{}, kit.Permanent(channel.ReasonContent, "the stored request is not one of this adapter")
+		return adapter.Sent{}, kit.Permanent(channel.ReasonContent, "the stored request is not one of this adapter")
 	}
 	c := call{method: http.MethodPost, contentType: "application/json", body: req.Body}
 	switch {
@@ -34,14 +35,14 @@ func (a *Adapter) Send(ctx context.Context, acct channel.Account, at channel.Att
 	case at.Route == RoutePush && uuidForm.MatchString(at.IdempotencyKey):
 		c.address, c.retryKey = a.api+"/v2/bot/message/push", at.IdempotencyKey
 	default:
-		return channel.Sent{}, kit.Permanent(channel.ReasonContent,
+		return adapter.Sent{}, kit.Permanent(channel.ReasonContent,
 			"the stored request has a route that LINE does not have, or a push without a retry key")
 	}
 	ans, err := a.authorised(ctx, acct, c)
 	if err != nil {
-		return channel.Sent{}, a.client.Failure(err)
+		return adapter.Sent{}, a.client.Failure(err)
 	}
-	sent := channel.Sent{RequestID: ans.RequestID, Messages: sentMessages(ans, req.Counts)}
+	sent := adapter.Sent{RequestID: ans.RequestID, Messages: sentMessages(ans, req.Counts)}
 	switch {
 	case ans.Status/100 == 2:
 		return sent, nil
@@ -52,9 +53,9 @@ func (a *Adapter) Send(ctx context.Context, acct channel.Account, at channel.Att
 		}
 		return sent, nil
 	case ans.Status == http.StatusTooManyRequests:
-		return channel.Sent{}, a.tooMany(ctx, acct, at, req.Body, ans)
+		return adapter.Sent{}, a.tooMany(ctx, acct, at, req.Body, ans)
 	}
-	return channel.Sent{}, refused(at.Route, ans, req.Counts)
+	return adapter.Sent{}, refused(at.Route, ans, req.Counts)
 }
 
 var uuidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
@@ -62,7 +63,7 @@ var uuidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-
 // sentMessages maps LINE's ids to rows: each row gets the id of its first LINE
 // message, and those of the others as Parts. None when LINE's answer does not
 // name as many as were sent.
-func sentMessages(ans answer, counts []int) []channel.SentMessage {
+func sentMessages(ans answer, counts []int) []adapter.SentMessage {
 	body, _ := kit.ParseObject(ans.Body)
 	list := body.List("sentMessages")
 	total := 0
@@ -72,13 +73,13 @@ func sentMessages(ans answer, counts []int) []channel.SentMessage {
 	if len(list) != total {
 		return nil
 	}
-	var all []channel.SentMessage
+	var all []adapter.SentMessage
 	for _, n := range counts {
 		if n < 1 || n > len(list) {
 			return nil
 		}
 		m := kit.ReadObject(list[0])
-		row := channel.SentMessage{ID: channel.ProviderMessageID(m.ID("id")), QuoteHandle: m.Str("quoteToken")}
+		row := adapter.SentMessage{ID: channel.ProviderMessageID(m.ID("id")), QuoteHandle: m.Str("quoteToken")}
 		for _, raw := range list[1:n] {
 			if id := kit.ReadObject(raw).ID("id"); id != "" {
 				row.Parts = append(row.Parts, channel.ProviderMessageID(id))
@@ -91,12 +92,12 @@ func sentMessages(ans answer, counts []int) []channel.SentMessage {
 }
 
 // refused classifies every answer but 2xx, 409 of a push, and 429.
-func refused(route string, ans answer, counts []int) *channel.SendError {
-	e := &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonProvider, Status: ans.Status}
+func refused(route string, ans answer, counts []int) *adapter.SendError {
+	e := &adapter.SendError{Disposition: adapter.Permanent, Reason: channel.ReasonProvider, Status: ans.Status}
 	hint := ans.hint()
 	switch {
 	case ans.Status >= 500 || ans.Status == http.StatusRequestTimeout:
-		e.Disposition, e.Detail = channel.Ambiguous, "LINE failed while working on the request"
+		e.Disposition, e.Detail = adapter.Ambiguous, "LINE failed while working on the request"
 	case ans.Status == http.StatusBadRequest && route == RouteReply && ans.blamesToken(hint):
 		e.Reason, e.Detail = channel.ReasonReplyHandle, "the reply token was used before or is too old; nothing was sent"
 	case ans.Status == http.StatusBadRequest && strings.Contains(hint, "failed to send messages"):
@@ -128,13 +129,13 @@ func (ans answer) hint() string {
 // tooMany tells the three meanings of 429 apart: requests per second, messages
 // to one person, and the month's messages. The last is confirmed by LINE's own
 // figures, since its texts are not guaranteed.
-func (a *Adapter) tooMany(ctx context.Context, acct channel.Account, at channel.Attempt, body []byte, ans answer) *channel.SendError {
+func (a *Adapter) tooMany(ctx context.Context, acct channel.Account, at adapter.Attempt, body []byte, ans answer) *adapter.SendError {
 	hint := ans.hint()
 	if strings.Contains(hint, "same user") || strings.Contains(hint, "to the user") {
-		return &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonRecipientRate,
+		return &adapter.SendError{Disposition: adapter.Retry, Reason: channel.ReasonRecipientRate,
 			After: patience(at.Tries), Status: ans.Status, Detail: "too many messages to this recipient"}
 	}
-	limited := &channel.SendError{Disposition: channel.RateLimited, Reason: channel.ReasonRate, After: time.Second, Status: ans.Status,
+	limited := &adapter.SendError{Disposition: adapter.RateLimited, Reason: channel.ReasonRate, After: time.Second, Status: ans.Status,
 		Detail: "LINE's rate limit was exceeded"}
 	if at.Route == RouteReply || strings.Contains(hint, "rate limit") {
 		return limited // replies are never metered
@@ -155,7 +156,7 @@ func (a *Adapter) tooMany(ctx context.Context, acct channel.Account, at channel.
 		}
 	}
 	if speaksOfQuota {
-		return &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonQuota, After: quotaDoubt, Status: ans.Status,
+		return &adapter.SendError{Disposition: adapter.Retry, Reason: channel.ReasonQuota, After: quotaDoubt, Status: ans.Status,
 			Detail: "LINE speaks of the monthly limit, yet its own figures say that messages remain"}
 	}
 	return limited
@@ -168,8 +169,8 @@ func patience(n int) time.Duration {
 	return min(5*time.Second<<min(max(n-1, 0), 4), time.Minute)
 }
 
-func overQuota(status int, detail string) *channel.SendError {
-	return &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonQuota, Status: status, Detail: detail}
+func overQuota(status int, detail string) *adapter.SendError {
+	return &adapter.SendError{Disposition: adapter.Permanent, Reason: channel.ReasonQuota, Status: status, Detail: detail}
 }
 
 // counted is how many of the month's messages a push takes: one for everybody

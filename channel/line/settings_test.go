@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 )
 
 func TestSettingsAreKeptByTheirBytes(t *testing.T) {
@@ -19,7 +19,7 @@ func TestSettingsAreKeptByTheirBytes(t *testing.T) {
 			require.Equal(t, Settings{ChannelID: id, TokenMode: TokenLongLived}, s)
 		}
 		_, err := c.parse(json.RawMessage(`{"channel":"1"}`))
-		require.ErrorIs(t, err, channel.ErrInvalid, "what is wrong stays wrong")
+		require.ErrorIs(t, err, adapter.ErrInvalid, "what is wrong stays wrong")
 	}
 	require.Len(t, c.known, 2)
 	for i := range 3 * maxSettings {

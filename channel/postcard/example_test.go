@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/channel/postcard"
 	"github.com/sangdam/sangdam/channel/postcard/postcardtest"
@@ -18,7 +19,7 @@ import (
 // one exact request, and the request is sent.
 func Example() {
 	office := postcardtest.New("the key of the letter box")
-	adapter, err := postcard.New(postcard.Options{Office: "https://post.example",
+	ad, err := postcard.New(postcard.Options{Office: "https://post.example",
 		HTTPClient: &http.Client{Transport: emukit.Transport(office)}})
 	if err != nil {
 		fmt.Println(err)
@@ -28,24 +29,24 @@ func Example() {
 		Secrets: map[string]channel.Secret{postcard.SecretKey: channel.NewSecret("the key of the letter box")}}
 
 	card := []byte(`{"kind":"card","id":"1","from":"mina","name":"Mina","text":"Is it blue?","at":1772442000000}`)
-	received, err := adapter.Receive(account, office.Webhook(card))
+	received, err := ad.Receive(account, office.Webhook(card))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	in, err := adapter.Parse(account, received.Envelopes[0])
+	in, err := ad.Parse(account, received.Envelopes[0])
 	fmt.Println(in.Author.Name, "wrote:", in.Content.Text, err)
 
 	keys := 0
 	newKey := func() string { keys++; return "key-" + strconv.Itoa(keys) }
-	answer := []channel.Outbound{{To: in.Chat, Content: channel.Text("Yes, blue.")}}
-	attempt, err := adapter.Plan(account, answer, time.Now(), newKey)
+	answer := []adapter.Outbound{{To: in.Chat, Content: channel.Text("Yes, blue.")}}
+	attempt, err := ad.Plan(account, answer, time.Now(), newKey)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	for range 2 { // the second is absorbed: the office knows the key
-		if _, err := adapter.Send(context.Background(), account, attempt); err != nil {
+		if _, err := ad.Send(context.Background(), account, attempt); err != nil {
 			fmt.Println(err)
 		}
 	}

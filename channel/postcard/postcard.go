@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/kit"
 	"github.com/sangdam/sangdam/internal/errs"
 )
@@ -60,7 +61,7 @@ type Adapter struct {
 	client *kit.Client
 }
 
-var _ channel.Adapter = (*Adapter)(nil)
+var _ adapter.Adapter = (*Adapter)(nil)
 
 // New returns an adapter. It does no I/O. ErrInvalid when Office is no address.
 func New(o Options) (*Adapter, error) {
@@ -81,14 +82,14 @@ func New(o Options) (*Adapter, error) {
 func (a *Adapter) Kind() channel.Kind { return Kind }
 
 // Capabilities is what the engine, the console and channeltest rely on.
-func (a *Adapter) Capabilities() channel.Capabilities { return capabilities }
+func (a *Adapter) Capabilities() adapter.Capabilities { return capabilities }
 
-var capabilities = channel.Capabilities{
-	Send:       map[channel.ContentKind]channel.Level{channel.KindText: channel.Full},
-	Limits:     map[channel.ContentKind]channel.Limits{channel.KindText: {MaxChars: MaxChars, Unit: "grapheme"}},
+var capabilities = adapter.Capabilities{
+	Send:       map[channel.ContentKind]adapter.Level{channel.KindText: adapter.Full},
+	Limits:     map[channel.ContentKind]adapter.Limits{channel.KindText: {MaxChars: MaxChars, Unit: "grapheme"}},
 	MaxBatch:   MaxCards,
 	Persistent: true,
-	Routes:     map[string]channel.Route{RoutePost: {IdempotentFor: keyLives}},
+	Routes:     map[string]adapter.Route{RoutePost: {IdempotentFor: keyLives}},
 }
 
 // Validate wants the key and no settings. An empty key would let anybody write

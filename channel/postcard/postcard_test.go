@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/channeltest"
 	"github.com/sangdam/sangdam/channel/postcard"
 	"github.com/sangdam/sangdam/channel/postcard/postcardtest"
@@ -38,8 +39,8 @@ func harness() channeltest.Harness {
 	return channeltest.Harness{
 		Golden: []channeltest.Golden{{Name: "card",
 			Raw: `{"kind":"card","id":"1","from":"mina","name":"Mina","text":"hello","at":1772442000000}`,
-			Want: channel.Inbound{Kind: channel.EventMessage, Type: "card", Chat: channel.Chat{Kind: channel.ChatUser, ID: "mina"},
-				Author: channel.Author{User: "mina", Name: "Mina"}, MessageID: "1", Content: channel.Text("hello"),
+			Want: adapter.Inbound{Kind: adapter.EventMessage, Type: "card", Chat: channel.Chat{Kind: channel.ChatUser, ID: "mina"},
+				Author: adapter.Author{User: "mina", Name: "Mina"}, MessageID: "1", Content: channel.Text("hello"),
 				OccurredAt: time.UnixMilli(1772442000000).UTC()}}},
 		Unknown: [][]byte{[]byte(`{"kind":"parcel lost","from":"mina"}`)},
 		Broken: [][]byte{[]byte(`7`), []byte(`{}`), []byte(`{"kind":"card","id":"1","from":"mina"}`),
@@ -58,20 +59,20 @@ func open(t *testing.T) *channeltest.Fixture {
 	srv := httptest.NewServer(office)
 	t.Cleanup(srv.Close)
 	log := &channeltest.Log{}
-	adapter := func(address string) channel.Adapter {
+	ad := func(address string) adapter.Adapter {
 		a, err := postcard.New(postcard.Options{Office: address,
 			Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 		require.NoError(t, err)
 		return a
 	}
 	return &channeltest.Fixture{
-		Adapter: adapter(srv.URL), Account: account(), Verification: postcard.SecretKey,
+		Adapter: ad(srv.URL), Account: account(), Verification: postcard.SecretKey,
 		Webhook: office.Webhook, SignatureHeader: postcard.SignatureHeader,
 		Chat:      channel.Chat{Kind: channel.ChatUser, ID: "mina"},
 		Delivered: func() []string { return office.Delivered("mina") },
 		Requests:  office.Requests,
 		Fail:      func(f channeltest.Fault) { office.Fail(faults[f]) },
-		Refused:   func(t *testing.T) channel.Adapter { return adapter(nobody(t)) },
+		Refused:   func(t *testing.T) adapter.Adapter { return ad(nobody(t)) },
 		Log:       log, Now: time.Now,
 	}
 }
@@ -94,7 +95,7 @@ func nobody(t *testing.T) string {
 func TestNewNeedsAnOffice(t *testing.T) {
 	for _, address := range []string{"", "post.example", "ftp://post.example", "http://"} {
 		_, err := postcard.New(postcard.Options{Office: address})
-		require.ErrorIs(t, err, channel.ErrInvalid, address)
+		require.ErrorIs(t, err, adapter.ErrInvalid, address)
 	}
 }
 

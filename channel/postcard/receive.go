@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/kit"
 	"github.com/sangdam/sangdam/internal/errs"
 )
@@ -24,21 +25,21 @@ var signed = kit.Signed{Header: SignatureHeader, MaxBytes: 1 << 20, Hint: "; com
 // reads no more of an event than it needs to tell it from others: what an event
 // means is Parse's to say, later and as often as need be, so that one bad event
 // never costs its siblings.
-func (a *Adapter) Receive(acct channel.Account, req channel.Request) (channel.Receipt, error) {
+func (a *Adapter) Receive(acct channel.Account, req adapter.Request) (adapter.Receipt, error) {
 	if err := signed.Verify(req, acct.Secrets[SecretKey]); err != nil {
-		return channel.Receipt{}, err
+		return adapter.Receipt{}, err
 	}
 	if !kit.Shallow(req.Body, maxDepth) || !json.Valid(req.Body) {
-		return channel.Receipt{}, kit.Refuse(http.StatusBadRequest, "the body is not JSON, or nested too deeply")
+		return adapter.Receipt{}, kit.Refuse(http.StatusBadRequest, "the body is not JSON, or nested too deeply")
 	}
 	events := kit.ReadList(req.Body)
 	if events == nil {
-		return channel.Receipt{}, kit.Refuse(http.StatusBadRequest, "the body is not a list of events")
+		return adapter.Receipt{}, kit.Refuse(http.StatusBadRequest, "the body is not a list of events")
 	}
-	var rec channel.Receipt
+	var rec adapter.Receipt
 	for _, raw := range events {
 		event := kit.ReadObject(raw)
-		rec.Envelopes = append(rec.Envelopes, channel.Envelope{
+		rec.Envelopes = append(rec.Envelopes, adapter.Envelope{
 			Account:  acct.ID,
 			DedupKey: dedupKey(event, raw),
 			// Cards of one person are worked on in order, those of others beside.
@@ -61,18 +62,18 @@ func dedupKey(event kit.Object, raw []byte) string {
 
 // Parse says what an event means. What it does not know is kept as
 // unsupported; what it cannot read is refused without repeating a word of it.
-func (a *Adapter) Parse(_ channel.Account, env channel.Envelope) (channel.Inbound, error) {
+func (a *Adapter) Parse(_ channel.Account, env adapter.Envelope) (adapter.Inbound, error) {
 	if !kit.Shallow(env.Raw, maxDepth) {
-		return channel.Inbound{}, errs.New(errs.Invalid, "postcard: the event is nested too deeply")
+		return adapter.Inbound{}, errs.New(errs.Invalid, "postcard: the event is nested too deeply")
 	}
 	event, ok := kit.ParseObject(env.Raw)
 	kind := event.Str("kind")
 	if !ok || kind == "" {
-		return channel.Inbound{}, errs.New(errs.Invalid, "postcard: the event is not an object with a kind")
+		return adapter.Inbound{}, errs.New(errs.Invalid, "postcard: the event is not an object with a kind")
 	}
 	from := event.ID("from")
-	in := channel.Inbound{Type: kind, Kind: channel.EventUnsupported, OccurredAt: event.Millis("at"),
-		Chat: channel.Chat{Kind: channel.ChatUser, ID: from}, Author: channel.Author{User: channel.ProviderUserID(from)}}
+	in := adapter.Inbound{Type: kind, Kind: adapter.EventUnsupported, OccurredAt: event.Millis("at"),
+		Chat: channel.Chat{Kind: channel.ChatUser, ID: from}, Author: adapter.Author{User: channel.ProviderUserID(from)}}
 	if from == "" {
 		in.Chat = channel.Chat{}
 	}
@@ -81,9 +82,9 @@ func (a *Adapter) Parse(_ channel.Account, env channel.Envelope) (channel.Inboun
 	}
 	text, ok := event.Text("text")
 	if !ok || from == "" || event.ID("id") == "" {
-		return channel.Inbound{}, errs.New(errs.Invalid, "postcard: the card has no text, sender or id")
+		return adapter.Inbound{}, errs.New(errs.Invalid, "postcard: the card has no text, sender or id")
 	}
-	in.Kind, in.MessageID, in.Content = channel.EventMessage, channel.ProviderMessageID(event.ID("id")), channel.Text(text)
+	in.Kind, in.MessageID, in.Content = adapter.EventMessage, channel.ProviderMessageID(event.ID("id")), channel.Text(text)
 	in.Author.Name = event.Str("name")
 	return in, nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/kit"
 )
 
@@ -21,12 +22,12 @@ type parcel struct {
 // sent ends the attempt before it; as the first it is refused for good. The
 // request is exact to the byte: it is stored before it is sent, and a repeat
 // sends these bytes again under the same key.
-func (a *Adapter) Plan(_ channel.Account, batch []channel.Outbound, _ time.Time, newKey func() string) (channel.Attempt, error) {
-	at := channel.Attempt{Route: RoutePost, IdempotencyKey: newKey(), IdempotentFor: keyLives}
+func (a *Adapter) Plan(_ channel.Account, batch []adapter.Outbound, _ time.Time, newKey func() string) (adapter.Attempt, error) {
+	at := adapter.Attempt{Route: RoutePost, IdempotencyKey: newKey(), IdempotentFor: keyLives}
 	p := parcel{To: batch[0].To.ID}
 	for i, out := range batch[:min(len(batch), MaxCards)] {
 		if reason := objection(out); reason != "" && i == 0 {
-			return channel.Attempt{}, kit.Permanent(reason, "a postcard carries up to 100 characters to one person and nothing else")
+			return adapter.Attempt{}, kit.Permanent(reason, "a postcard carries up to 100 characters to one person and nothing else")
 		} else if reason != "" {
 			break
 		}
@@ -35,7 +36,7 @@ func (a *Adapter) Plan(_ channel.Account, batch []channel.Outbound, _ time.Time,
 	}
 	var err error
 	if at.Request, err = json.Marshal(p); err != nil {
-		return channel.Attempt{}, kit.Permanent(channel.ReasonContent, "the cards cannot be encoded")
+		return adapter.Attempt{}, kit.Permanent(channel.ReasonContent, "the cards cannot be encoded")
 	}
 	return at, nil
 }
@@ -44,7 +45,7 @@ func (a *Adapter) Plan(_ channel.Account, batch []channel.Outbound, _ time.Time,
 // must not become part of a request.
 var personForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
 
-func objection(out channel.Outbound) channel.Reason {
+func objection(out adapter.Outbound) channel.Reason {
 	switch {
 	case out.To.Kind != channel.ChatUser || !personForm.MatchString(out.To.ID):
 		return channel.ReasonUnreachable
@@ -56,22 +57,22 @@ func objection(out channel.Outbound) channel.Reason {
 
 // Send performs the attempt once. The kit tells apart what never left from what
 // may have arrived; what is left is the office's own meaning of its statuses.
-func (a *Adapter) Send(ctx context.Context, acct channel.Account, at channel.Attempt) (channel.Sent, error) {
+func (a *Adapter) Send(ctx context.Context, acct channel.Account, at adapter.Attempt) (adapter.Sent, error) {
 	var p parcel
 	if at.Route != RoutePost || at.IdempotencyKey == "" || json.Unmarshal(at.Request, &p) != nil || len(p.Cards) == 0 {
-		return channel.Sent{}, kit.Permanent(channel.ReasonContent, "the stored request is not one of this adapter")
+		return adapter.Sent{}, kit.Permanent(channel.ReasonContent, "the stored request is not one of this adapter")
 	}
 	ans, err := a.client.Do(ctx, kit.Call{Method: http.MethodPost, Address: a.office + "/parcels", Body: at.Request, Header: http.Header{
 		"Authorization": {"Bearer " + acct.Secrets[SecretKey].Reveal()},
 		"Content-Type":  {"application/json"}, "Idempotency-Key": {at.IdempotencyKey},
 	}})
 	if err != nil {
-		return channel.Sent{}, a.client.Failure(err)
+		return adapter.Sent{}, a.client.Failure(err)
 	}
 	if ans.Status != http.StatusOK {
 		refusal := a.client.Refusal(ans, time.Now())
 		refusal.Rows = blamed(ans, len(p.Cards))
-		return channel.Sent{}, refusal
+		return adapter.Sent{}, refusal
 	}
 	return sent(ans, len(p.Cards)), nil
 }
@@ -87,20 +88,20 @@ func blamed(ans kit.Answer, cards int) []int {
 
 // sent reads the office's ids: a list for each card, since a long one goes out
 // as two pieces.
-func sent(ans kit.Answer, cards int) channel.Sent {
+func sent(ans kit.Answer, cards int) adapter.Sent {
 	var body struct {
 		Again bool                          `json:"again"`
 		IDs   [][]channel.ProviderMessageID `json:"ids"`
 	}
 	if json.Unmarshal(ans.Body, &body) != nil || len(body.IDs) != cards {
-		return channel.Sent{Duplicate: body.Again} // accepted, without ids
+		return adapter.Sent{Duplicate: body.Again} // accepted, without ids
 	}
-	out := channel.Sent{Duplicate: body.Again}
+	out := adapter.Sent{Duplicate: body.Again}
 	for _, ids := range body.IDs {
 		if len(ids) == 0 {
-			return channel.Sent{Duplicate: body.Again}
+			return adapter.Sent{Duplicate: body.Again}
 		}
-		out.Messages = append(out.Messages, channel.SentMessage{ID: ids[0], Parts: ids[1:]})
+		out.Messages = append(out.Messages, adapter.SentMessage{ID: ids[0], Parts: ids[1:]})
 	}
 	return out
 }

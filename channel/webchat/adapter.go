@@ -10,6 +10,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
@@ -29,26 +30,26 @@ const (
 // connected to: so there is nothing that sending could lose or double.
 type Adapter struct {
 	// sent, if not nil, sees each attempt that was accepted.
-	sent func(channel.Attempt)
+	sent func(adapter.Attempt)
 }
 
 // New makes an adapter.
 func New() *Adapter { return &Adapter{} }
 
-// Kind implements channel.Adapter.
+// Kind implements adapter.Adapter.
 func (a *Adapter) Kind() channel.Kind { return Kind }
 
-// Capabilities implements channel.Adapter.
-func (a *Adapter) Capabilities() channel.Capabilities {
-	text := channel.Limits{MaxChars: maxText, Unit: "utf16", MaxItems: maxChoices}
-	return channel.Capabilities{
+// Capabilities implements adapter.Adapter.
+func (a *Adapter) Capabilities() adapter.Capabilities {
+	text := adapter.Limits{MaxChars: maxText, Unit: "utf16", MaxItems: maxChoices}
+	return adapter.Capabilities{
 		AsksRating: true, AsksConsent: true,
-		Send: map[channel.ContentKind]channel.Level{
-			channel.KindText: channel.Full, channel.KindImage: channel.Full, channel.KindVideo: channel.Partial,
-			channel.KindAudio: channel.Partial,
-			channel.KindFile:  channel.Full, channel.KindLocation: channel.Partial, channel.KindCard: channel.Partial,
+		Send: map[channel.ContentKind]adapter.Level{
+			channel.KindText: adapter.Full, channel.KindImage: adapter.Full, channel.KindVideo: adapter.Partial,
+			channel.KindAudio: adapter.Partial,
+			channel.KindFile:  adapter.Full, channel.KindLocation: adapter.Partial, channel.KindCard: adapter.Partial,
 		},
-		Limits: map[channel.ContentKind]channel.Limits{
+		Limits: map[channel.ContentKind]adapter.Limits{
 			channel.KindText:     text,
 			channel.KindVideo:    {Note: "The customer downloads it; it does not play in the window."},
 			channel.KindAudio:    {Note: "The customer downloads it; it does not play in the window."},
@@ -56,7 +57,7 @@ func (a *Adapter) Capabilities() channel.Capabilities {
 			channel.KindCard: {MaxItems: maxCards, MaxChars: maxCardText, Unit: "utf16",
 				Note: "Pictures of cards are not shown: they would be fetched from others' servers."},
 		},
-		Choices: channel.Full, MaxBatch: 1, Routes: map[string]channel.Route{route: {IdempotentFor: repeatSafely}},
+		Choices: adapter.Full, MaxBatch: 1, Routes: map[string]adapter.Route{route: {IdempotentFor: repeatSafely}},
 		Read: true, TypingIn: true, TypingOut: true, MarkRead: true, SenderName: true, NoWelcome: true,
 	}
 }
@@ -67,28 +68,28 @@ type request struct {
 	Content channel.Content `json:"content"`
 }
 
-// Plan implements channel.Adapter.
-func (a *Adapter) Plan(_ channel.Account, batch []channel.Outbound, _ time.Time, newKey func() string) (channel.Attempt, error) {
+// Plan implements adapter.Adapter.
+func (a *Adapter) Plan(_ channel.Account, batch []adapter.Outbound, _ time.Time, newKey func() string) (adapter.Attempt, error) {
 	out := batch[0]
 	if out.To.Kind != channel.ChatUser || !userForm.MatchString(out.To.ID) {
-		return channel.Attempt{}, refuse(channel.ReasonUnreachable, "the chat is not one of a visitor")
+		return adapter.Attempt{}, refuse(channel.ReasonUnreachable, "the chat is not one of a visitor")
 	}
 	if err := carries(out.Content); err != nil {
-		return channel.Attempt{}, err
+		return adapter.Attempt{}, err
 	}
 	raw, err := json.Marshal(request{To: out.To.ID, Content: out.Content})
 	if err != nil {
-		return channel.Attempt{}, refuse(channel.ReasonContent, "the message cannot be encoded")
+		return adapter.Attempt{}, refuse(channel.ReasonContent, "the message cannot be encoded")
 	}
-	return channel.Attempt{Rows: []channel.OutboxID{out.Row}, Route: route, Request: raw,
+	return adapter.Attempt{Rows: []channel.OutboxID{out.Row}, Route: route, Request: raw,
 		IdempotencyKey: newKey(), IdempotentFor: repeatSafely}, nil
 }
 
 // userForm is that of the user ids which visitorID.user makes.
 var userForm = regexp.MustCompile(`^[vm]-[0-9a-f]{32}$`)
 
-func refuse(reason channel.Reason, detail string) *channel.SendError {
-	return &channel.SendError{Disposition: channel.Permanent, Reason: reason, Detail: detail}
+func refuse(reason channel.Reason, detail string) *adapter.SendError {
+	return &adapter.SendError{Disposition: adapter.Permanent, Reason: reason, Detail: detail}
 }
 
 // carries says what of a content the widget cannot show.
@@ -149,25 +150,25 @@ func carriesChoices(choices []channel.Choice) error {
 	return nil
 }
 
-// Send implements channel.Adapter: the visitor reads the message from the store.
-func (a *Adapter) Send(ctx context.Context, _ channel.Account, at channel.Attempt) (channel.Sent, error) {
+// Send implements adapter.Adapter: the visitor reads the message from the store.
+func (a *Adapter) Send(ctx context.Context, _ channel.Account, at adapter.Attempt) (adapter.Sent, error) {
 	if err := ctx.Err(); err != nil {
-		return channel.Sent{}, err
+		return adapter.Sent{}, err
 	}
 	var r request
 	if err := decodeStrict(at.Request, &r); err != nil || at.Route != route || !userForm.MatchString(r.To) {
-		return channel.Sent{}, refuse(channel.ReasonContent, "the attempt is not one that this adapter has planned")
+		return adapter.Sent{}, refuse(channel.ReasonContent, "the attempt is not one that this adapter has planned")
 	}
 	if again, err := json.Marshal(r); err != nil || !bytes.Equal(again, at.Request) {
-		return channel.Sent{}, refuse(channel.ReasonContent, "the attempt is not one that this adapter has planned")
+		return adapter.Sent{}, refuse(channel.ReasonContent, "the attempt is not one that this adapter has planned")
 	}
 	if a.sent != nil {
 		a.sent(at)
 	}
-	return channel.Sent{RequestID: at.IdempotencyKey}, nil
+	return adapter.Sent{RequestID: at.IdempotencyKey}, nil
 }
 
-// ShowTyping implements channel.TypingIndicator. The visitor's connection hears
+// ShowTyping implements adapter.TypingIndicator. The visitor's connection hears
 // of it from the engine, at whatever process it is.
 func (a *Adapter) ShowTyping(_ context.Context, _ channel.Account, chat channel.Chat, _ time.Duration) error {
 	if !userForm.MatchString(chat.ID) {
@@ -176,7 +177,7 @@ func (a *Adapter) ShowTyping(_ context.Context, _ channel.Account, chat channel.
 	return nil
 }
 
-// MarkRead implements channel.ReadMarker; as ShowTyping.
+// MarkRead implements adapter.ReadMarker; as ShowTyping.
 func (a *Adapter) MarkRead(_ context.Context, _ channel.Account, handle string) error {
 	user, _, _ := strings.Cut(handle, "/")
 	if !userForm.MatchString(user) {

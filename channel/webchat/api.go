@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/safehttp"
 )
 
@@ -392,7 +393,7 @@ func (h *Handler) read(c *call) error {
 		return err
 	}
 	err = h.port.Seen(c.r.Context(), c.ref, body.Conversation, body.Seq)
-	if err != nil && !errors.Is(err, channel.ErrNotFound) { // a conversation that another has followed
+	if err != nil && !errors.Is(err, adapter.ErrNotFound) { // a conversation that another has followed
 		return err
 	}
 	return c.none()

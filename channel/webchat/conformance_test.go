@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/channeltest"
 )
 
@@ -22,7 +23,7 @@ type window struct {
 	requests [][]byte
 }
 
-func (w *window) sent(at channel.Attempt) {
+func (w *window) sent(at adapter.Attempt) {
 	var r request
 	_ = json.Unmarshal(at.Request, &r) // the adapter read it before
 	w.mu.Lock()
@@ -38,7 +39,7 @@ func testAccount() channel.Account {
 			SecretIdentity: channel.NewSecret(strings.Repeat("i", minKey))}}
 }
 
-func webhook(events ...[]byte) channel.Request {
+func webhook(events ...[]byte) adapter.Request {
 	var all []string
 	for _, e := range events {
 		all = append(all, string(e))
@@ -46,7 +47,7 @@ func webhook(events ...[]byte) channel.Request {
 	body := []byte(`{"events":[` + strings.Join(all, ",") + `]}`)
 	h := http.Header{}
 	h.Set(SignatureHeader, Sign(testKey, body))
-	return channel.Request{Method: http.MethodPost, Body: body, Header: h}
+	return adapter.Request{Method: http.MethodPost, Body: body, Header: h}
 }
 
 // noProvider is why nothing can go wrong while sending.
@@ -59,14 +60,14 @@ func harness() channeltest.Harness {
 	raw := func(kind, more string) string {
 		return fmt.Sprintf(`{"id":"e-%s","type":%q,"subject":"u-17","name":"Mina","at":"2026-03-02T09:00:00Z"%s}`, kind, kind, more)
 	}
-	base := channel.Inbound{Chat: chat, Author: channel.Author{User: user, Name: "Mina"}, OccurredAt: at}
+	base := adapter.Inbound{Chat: chat, Author: adapter.Author{User: user, Name: "Mina"}, OccurredAt: at}
 	message, read, typing, ended := base, base, base, base
-	message.Kind, message.Type, message.Content = channel.EventMessage, "message", channel.Text("hello 안녕")
+	message.Kind, message.Type, message.Content = adapter.EventMessage, "message", channel.Text("hello 안녕")
 	message.MessageID = channel.ProviderMessageID(string(user) + "/e-message")
 	message.ReadHandle = string(message.MessageID)
-	read.Kind, read.Type, read.Watermark = channel.EventRead, "read", at
-	typing.Kind, typing.Type = channel.EventTyping, "typing"
-	ended.Kind, ended.Type = channel.EventEnded, "ended"
+	read.Kind, read.Type, read.Watermark = adapter.EventRead, "read", at
+	typing.Kind, typing.Type = adapter.EventTyping, "typing"
+	ended.Kind, ended.Type = adapter.EventEnded, "ended"
 	file := func(kind channel.ContentKind) channel.Content {
 		return channel.Content{Kind: kind, Text: "a caption",
 			Media: &channel.Media{Blob: strings.Repeat("0", 40), Name: "f", Type: "image/png",
@@ -113,7 +114,7 @@ func open(*testing.T) *channeltest.Fixture {
 		Delivered:       func() []string { texts, _ := all(); return texts },
 		Requests:        func() [][]byte { _, requests := all(); return requests },
 		Fail:            func(channeltest.Fault) {}, // see Cannot
-		Refused:         func(*testing.T) channel.Adapter { return New() },
+		Refused:         func(*testing.T) adapter.Adapter { return New() },
 		Log:             &channeltest.Log{}, Now: time.Now,
 	}
 }

@@ -1,7 +1,7 @@
 // Package webchat is the chat on a web page: an adapter for the engine, an HTTP
 // handler that serves visitors, and an embeddable widget that speaks with it.
 //
-//	eng, err := sangdam.New(sangdam.Config{…, Adapters: []channel.Adapter{webchat.New()}})
+//	eng, err := sangdam.New(sangdam.Config{…, Adapters: []adapter.Adapter{webchat.New()}})
 //	http.Handle("/webchat/", http.StripPrefix("/webchat", webchat.NewHandler(eng.Visitor(), webchat.Options{})))
 //
 // A page then carries one line, whose account is channel.Account.Token:

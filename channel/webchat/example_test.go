@@ -7,6 +7,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/webchat"
 	"github.com/sangdam/sangdam/store/memory"
 	"github.com/sangdam/sangdam/store/seal"
@@ -18,7 +19,7 @@ func ExampleNewHandler() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	eng, err := sangdam.New(sangdam.Config{DB: memory.New(memory.Options{}), Sealer: keys, Adapters: []channel.Adapter{webchat.New()}})
+	eng, err := sangdam.New(sangdam.Config{DB: memory.New(memory.Options{}), Sealer: keys, Adapters: []adapter.Adapter{webchat.New()}})
 	if err != nil {
 		log.Fatal(err)
 	}

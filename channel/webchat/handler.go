@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
@@ -287,14 +288,14 @@ func refusalOf(err error) *refusal {
 		kind error
 		refusal
 	}{
-		{channel.ErrUnsupported, refusal{http.StatusUnprocessableEntity, "unsupported", "this is switched off"}},
-		{channel.ErrInvalid, refusal{http.StatusBadRequest, "bad_request", "this cannot be taken"}},
-		{channel.ErrNotFound, refusal{http.StatusNotFound, "not_found", "there is no such thing"}},
-		{channel.ErrPermissionDenied, refusal{http.StatusForbidden, "forbidden", "this is not allowed"}},
-		{channel.ErrAlreadyExists, refusal{http.StatusConflict, "conflict", "it was done before"}},
-		{channel.ErrConflict, refusal{http.StatusConflict, "conflict", "the key was used for something else"}},
-		{channel.ErrStale, refusal{http.StatusConflict, "conflict", "it has changed meanwhile"}},
-		{channel.ErrUnavailable, refusal{http.StatusServiceUnavailable, "unavailable", "try again in a moment"}},
+		{adapter.ErrUnsupported, refusal{http.StatusUnprocessableEntity, "unsupported", "this is switched off"}},
+		{adapter.ErrInvalid, refusal{http.StatusBadRequest, "bad_request", "this cannot be taken"}},
+		{adapter.ErrNotFound, refusal{http.StatusNotFound, "not_found", "there is no such thing"}},
+		{adapter.ErrPermissionDenied, refusal{http.StatusForbidden, "forbidden", "this is not allowed"}},
+		{adapter.ErrAlreadyExists, refusal{http.StatusConflict, "conflict", "it was done before"}},
+		{adapter.ErrConflict, refusal{http.StatusConflict, "conflict", "the key was used for something else"}},
+		{adapter.ErrStale, refusal{http.StatusConflict, "conflict", "it has changed meanwhile"}},
+		{adapter.ErrUnavailable, refusal{http.StatusServiceUnavailable, "unavailable", "try again in a moment"}},
 	} {
 		if errors.Is(err, known.kind) {
 			return &known.refusal

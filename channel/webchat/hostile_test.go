@@ -21,6 +21,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/webchat"
 	"github.com/sangdam/sangdam/routing"
 )
@@ -415,7 +416,7 @@ func TestBadSettingsAreRefusedWithTheirName(t *testing.T) {
 		`{"consent":{"version":"","texts":{"":"x"}}}`:               "consent",
 	} {
 		_, err := webchat.ParseSettings(json.RawMessage(raw))
-		require.ErrorIs(t, err, channel.ErrInvalid, raw)
+		require.ErrorIs(t, err, adapter.ErrInvalid, raw)
 		require.ErrorContains(t, err, names, raw)
 	}
 }

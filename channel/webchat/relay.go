@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
@@ -33,10 +34,10 @@ const (
 	maxRelayedID = 150
 )
 
-// Receive implements channel.Adapter for events of the host's own server.
-func (a *Adapter) Receive(acct channel.Account, req channel.Request) (channel.Receipt, error) {
-	no := func(status int, detail string) (channel.Receipt, error) {
-		return channel.Receipt{}, &channel.ReceiveError{Status: status, Detail: detail}
+// Receive implements adapter.Adapter for events of the host's own server.
+func (a *Adapter) Receive(acct channel.Account, req adapter.Request) (adapter.Receipt, error) {
+	no := func(status int, detail string) (adapter.Receipt, error) {
+		return adapter.Receipt{}, &adapter.ReceiveError{Status: status, Detail: detail}
 	}
 	if len(req.Body) > maxRelayed {
 		return no(http.StatusRequestEntityTooLarge, "a body has at most 1 MiB")
@@ -52,10 +53,10 @@ func (a *Adapter) Receive(acct channel.Account, req channel.Request) (channel.Re
 	if err := json.Unmarshal(req.Body, &body); err != nil {
 		return no(http.StatusBadRequest, "the body is not a JSON object with events")
 	}
-	var rec channel.Receipt
+	var rec adapter.Receipt
 	for _, raw := range body.Events {
 		sum := sha256.Sum256(raw)
-		env := channel.Envelope{DedupKey: "hash:" + hex.EncodeToString(sum[:]), Raw: raw}
+		env := adapter.Envelope{DedupKey: "hash:" + hex.EncodeToString(sum[:]), Raw: raw}
 		if e, err := readEvent(raw); err == nil {
 			env.DedupKey, env.Lane, env.OccurredAt = "id:"+e.ID, string(MemberUser(e.Subject)), e.At
 		}
@@ -86,31 +87,31 @@ func readEvent(raw []byte) (event, error) {
 	return e, nil
 }
 
-// Parse implements channel.Adapter.
-func (a *Adapter) Parse(_ channel.Account, env channel.Envelope) (channel.Inbound, error) {
+// Parse implements adapter.Adapter.
+func (a *Adapter) Parse(_ channel.Account, env adapter.Envelope) (adapter.Inbound, error) {
 	e, err := readEvent(env.Raw)
 	if err != nil {
-		return channel.Inbound{}, err
+		return adapter.Inbound{}, err
 	}
 	user := MemberUser(e.Subject)
-	in := channel.Inbound{Type: e.Type, Chat: channel.Chat{Kind: channel.ChatUser, ID: string(user)},
-		Author: channel.Author{User: user, Name: e.Name}, OccurredAt: e.At}
+	in := adapter.Inbound{Type: e.Type, Chat: channel.Chat{Kind: channel.ChatUser, ID: string(user)},
+		Author: adapter.Author{User: user, Name: e.Name}, OccurredAt: e.At}
 	switch e.Type {
 	case "message":
 		if e.Text == "" || !utf8.ValidString(e.Text) || utf8.RuneCountInString(e.Text) > maxText {
-			return channel.Inbound{}, errs.New(errs.Invalid, "webchat: a message has a text of at most 10,000 characters")
+			return adapter.Inbound{}, errs.New(errs.Invalid, "webchat: a message has a text of at most 10,000 characters")
 		}
-		in.Kind, in.Content = channel.EventMessage, channel.Text(e.Text)
+		in.Kind, in.Content = adapter.EventMessage, channel.Text(e.Text)
 		in.MessageID = channel.ProviderMessageID(string(user) + "/" + e.ID)
 		in.ReadHandle = string(in.MessageID)
 	case "read":
-		in.Kind, in.Watermark = channel.EventRead, e.At
+		in.Kind, in.Watermark = adapter.EventRead, e.At
 	case "typing":
-		in.Kind = channel.EventTyping
+		in.Kind = adapter.EventTyping
 	case "ended":
-		in.Kind = channel.EventEnded
+		in.Kind = adapter.EventEnded
 	default:
-		in.Kind = channel.EventUnsupported
+		in.Kind = adapter.EventUnsupported
 	}
 	return in, nil
 }

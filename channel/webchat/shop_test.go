@@ -19,6 +19,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/webchat"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
@@ -87,7 +88,7 @@ func openShop(t testing.TB, options ...shopOption) *shop {
 	}
 	sealer, err := seal.Ephemeral()
 	require.NoError(t, err)
-	s.cfg = sangdam.Config{DB: s.db, Sealer: sealer, Adapters: []channel.Adapter{webchat.New()}, Blobs: blob.Memory(),
+	s.cfg = sangdam.Config{DB: s.db, Sealer: sealer, Adapters: []adapter.Adapter{webchat.New()}, Blobs: blob.Memory(),
 		Poll: 200 * time.Millisecond}
 	s.web = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*s.handler.Load()).ServeHTTP(w, r) }))
 	s.start()

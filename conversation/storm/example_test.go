@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation/storm"
 )
 
 // Two machines that acknowledge each other stop at the thread's limit.
 func ExampleDecide() {
-	limits := channel.AutomaticLimits{PerThread: 3, PerPerson: 10, PerDomain: 20, Within: 24 * time.Hour}
+	limits := adapter.AutomaticLimits{PerThread: 3, PerPerson: 10, PerDomain: 20, Within: 24 * time.Hour}
 	now := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 	var thread, person storm.Counter
 	for i := range 5 {

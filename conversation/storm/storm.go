@@ -12,7 +12,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 )
 
 // Counter holds when something automatic was sent lately, the oldest first. It
@@ -52,7 +52,7 @@ const (
 // Decide says whether an automatic message may be sent at now, and counts it if
 // so. What is held back counts nowhere: a storm does not use up what a customer
 // has in another thread.
-func Decide(l channel.AutomaticLimits, a Ask, now time.Time) Verdict {
+func Decide(l adapter.AutomaticLimits, a Ask, now time.Time) Verdict {
 	over := func(c *Counter, limit int) bool { return c != nil && limit > 0 && c.within(now, l.Within) >= limit }
 	switch {
 	case over(a.Thread, l.PerThread):

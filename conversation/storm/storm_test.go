@@ -8,10 +8,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 )
 
-var limits = channel.AutomaticLimits{PerThread: 3, PerPerson: 10, PerDomain: 30, Within: 24 * time.Hour}
+var limits = adapter.AutomaticLimits{PerThread: 3, PerPerson: 10, PerDomain: 30, Within: 24 * time.Hour}
 
 // other is what is on the other side of a scenario: each time that we answer, or
 // by itself, it writes again after a while.
@@ -152,6 +152,6 @@ func TestTheWindowGoesWithTheClock(t *testing.T) {
 func TestWithoutLimits(t *testing.T) {
 	c := &Counter{}
 	for range 100 {
-		require.Equal(t, Send, Decide(channel.AutomaticLimits{}, Ask{Thread: c}, time.Unix(0, 0)))
+		require.Equal(t, Send, Decide(adapter.AutomaticLimits{}, Ask{Thread: c}, time.Unix(0, 0)))
 	}
 }

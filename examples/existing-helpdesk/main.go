@@ -23,6 +23,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/notify/webhook"
@@ -55,7 +56,7 @@ func main() {
 // parts are what a test replaces.
 type parts struct {
 	db      *store.DB
-	adapter channel.Adapter
+	adapter adapter.Adapter
 	hooks   notify.Carrier
 	client  *http.Client
 	base    string // where this program is reached
@@ -78,7 +79,7 @@ func newTeam(ctx context.Context, p parts) (*team, error) {
 	}
 	t := &team{bridge: &bridge{secret: webhook.NewSecret(), service: p.base + "/service", client: p.client}}
 	t.service = NewTicketService(t.bridge.solved)
-	t.eng, err = sangdam.New(sangdam.Config{DB: p.db, Sealer: keys, Adapters: []channel.Adapter{p.adapter},
+	t.eng, err = sangdam.New(sangdam.Config{DB: p.db, Sealer: keys, Adapters: []adapter.Adapter{p.adapter},
 		Carriers: []notify.Carrier{p.hooks}})
 	if err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
@@ -54,9 +55,9 @@ func run(ctx context.Context, dir string) ([]string, error) {
 	}
 	defer db.Close()
 	keys, _, errKeys := tinkseal.OpenOrCreate(filepath.Join(dir, "keys.json"))
-	adapter, errLine := line.New(line.Options{HTTPClient: &http.Client{Transport: phone.Transport()}})
+	lineAdapter, errLine := line.New(line.Options{HTTPClient: &http.Client{Transport: phone.Transport()}})
 	assigned := make(chan routing.Assignment, 1)
-	eng, errNew := sangdam.New(sangdam.Config{DB: db, Sealer: keys, Adapters: []channel.Adapter{adapter},
+	eng, errNew := sangdam.New(sangdam.Config{DB: db, Sealer: keys, Adapters: []adapter.Adapter{lineAdapter},
 		Hooks: sangdam.Hooks{Assigned: func(_ sangdam.WorkspaceID, a routing.Assignment) { assigned <- a }}})
 	if err := errors.Join(errKeys, errLine, errNew); err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/email"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
@@ -86,7 +87,7 @@ func (s server) encryption() string {
 }
 
 // adapter connects mailboxes, also such on this machine.
-func (m mailboxOptions) adapter() channel.Adapter {
+func (m mailboxOptions) adapter() adapter.Adapter {
 	var o email.Options
 	if m.imap.encryption() == email.Plain || m.smtp.encryption() == email.Plain {
 		o.AllowPrivate = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/webchat"
 	"github.com/sangdam/sangdam/store"
@@ -62,7 +63,7 @@ func open(ctx context.Context, o options, stdout, stderr io.Writer) (_ *helpdesk
 	if err != nil {
 		return nil, err
 	}
-	adapter, err := line.New(line.Options{APIBase: o.line.apiBase, DataAPIBase: o.line.dataAPIBase})
+	lineAdapter, err := line.New(line.Options{APIBase: o.line.apiBase, DataAPIBase: o.line.dataAPIBase})
 	if err != nil {
 		return nil, fmt.Errorf("LINE_API_BASE or LINE_DATA_API_BASE: %w", err)
 	}
@@ -72,7 +73,7 @@ func open(ctx context.Context, o options, stdout, stderr io.Writer) (_ *helpdesk
 	}
 	h.eng, err = sangdam.New(sangdam.Config{DB: h.db, Sealer: sealer, Blobs: blobs, FilesURL: o.filesURL,
 		RatingsURL: ratingsURL(o.publicURL),
-		Adapters:   []channel.Adapter{adapter, webchat.New(), o.mailbox.adapter()},
+		Adapters:   []adapter.Adapter{lineAdapter, webchat.New(), o.mailbox.adapter()},
 		Carriers:   o.mail.carriers(), ConsoleURL: consoleURL(o.publicURL),
 		Logger: h.out.logger(), Hooks: h.out.hooks(), Node: nodeName(o), Lease: o.lease, SendTimeout: min(o.lease/3, 10*time.Second)})
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
@@ -36,9 +37,9 @@ func main() {
 }
 
 func run(ctx context.Context, ln net.Listener, env func(string) string) error {
-	adapter, errLine := line.New(line.Options{APIBase: env("LINE_API_BASE"), DataAPIBase: env("LINE_DATA_API_BASE")})
+	lineAdapter, errLine := line.New(line.Options{APIBase: env("LINE_API_BASE"), DataAPIBase: env("LINE_DATA_API_BASE")})
 	keys, errKeys := seal.Ephemeral()
-	eng, errNew := sangdam.New(sangdam.Config{DB: memory.New(memory.Options{}), Sealer: keys, Adapters: []channel.Adapter{adapter}})
+	eng, errNew := sangdam.New(sangdam.Config{DB: memory.New(memory.Options{}), Sealer: keys, Adapters: []adapter.Adapter{lineAdapter}})
 	if err := errors.Join(errLine, errKeys, errNew); err != nil {
 		return err
 	}

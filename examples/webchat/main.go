@@ -28,6 +28,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/webchat"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
@@ -66,7 +67,7 @@ func run(ctx context.Context, ln net.Listener, dir string) error {
 	defer db.Close()
 	keys, _, errKeys := tinkseal.OpenOrCreate(filepath.Join(dir, "keys.json"))
 	blobs, errBlobs := blob.Dir(filepath.Join(dir, "files"), blob.DirOptions{})
-	eng, errNew := sangdam.New(sangdam.Config{DB: db, Sealer: keys, Blobs: blobs, Adapters: []channel.Adapter{webchat.New()}})
+	eng, errNew := sangdam.New(sangdam.Config{DB: db, Sealer: keys, Blobs: blobs, Adapters: []adapter.Adapter{webchat.New()}})
 	if err := errors.Join(errKeys, errBlobs, errNew); err != nil {
 		return err
 	}

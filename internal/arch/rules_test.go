@@ -29,7 +29,8 @@ const (
 )
 
 var domain = []string{
-	"channel", "conversation", "conversation/privacy", "conversation/bot", "conversation/storm", "routing", "routing/hours",
+	"channel", "channel/adapter", "conversation", "conversation/privacy", "conversation/bot", "conversation/storm", "routing",
+	"routing/hours",
 	"routing/transition", "routing/journal", "ticket", "trigger", "trigger/condition",
 	"notify",
 }
@@ -43,11 +44,12 @@ func with(lists ...[]string) []string {
 }
 
 var packageRules = []packageRule{
-	{path: "channel", pure: true, may: []string{"routing/hours"}, stdToo: []string{"net/http"}, why: whyPure},
+	{path: "channel", pure: true, may: []string{"routing/hours"}, why: whyPure},
+	{path: "channel/adapter", pure: true, may: []string{"channel"}, stdToo: []string{"net/http"}, why: whyPure},
 	{path: "conversation", pure: true, may: []string{"channel", "conversation/privacy", "routing/hours"}, why: whyPure},
 	{path: "conversation/privacy", pure: true, may: []string{"internal/fold"}, modules: []string{"golang.org/x/text/"}, why: whyPure},
 	{path: "conversation/bot", pure: true, may: []string{"channel", "conversation", "trigger/condition"}, why: whyPure},
-	{path: "conversation/storm", pure: true, may: []string{"channel"}, why: whyPure},
+	{path: "conversation/storm", pure: true, may: []string{"channel/adapter"}, why: whyPure},
 	{path: "channel/email/message", pure: true, modules: []string{"github.com/emersion/go-msgauth/", "github.com/microcosm-cc/bluemonday",
 		"golang.org/x/net/", "golang.org/x/text/"},
 		why: whyPure},
@@ -61,30 +63,34 @@ var packageRules = []packageRule{
 	{path: "routing/journal", pure: true, may: []string{"routing", "routing/hours"}, why: whyPure},
 	{path: "trigger/condition", pure: true, may: []string{"internal/fold"}, why: whyPure},
 
-	{path: "channel/kit", may: []string{"channel", "internal/errs"}, why: "what all adapters share knows none of them",
+	{path: "channel/kit", may: []string{"channel", "channel/adapter", "internal/errs"}, why: "what all adapters share knows none of them",
 		modules: []string{"github.com/rivo/uniseg", "golang.org/x/time/rate"}},
 	{path: "channel/emukit", why: "what all emulators share knows none of their providers"},
-	{path: "channel/...", may: []string{"channel", "channel/kit", "channel/emukit", "internal/..."},
+	{path: "channel/...", may: []string{"channel", "channel/adapter", "channel/kit", "channel/emukit", "internal/..."},
 		modules: []string{"golang.org/x/", "github.com/"}, planned: true, why: whyAdapter},
-	{path: "channel/line/...", may: []string{"channel", "channel/kit", "channel/emukit", "internal/..."},
+	{path: "channel/line/...", may: []string{"channel", "channel/adapter", "channel/kit", "channel/emukit", "internal/..."},
 		why: whyAdapter, modules: []string{
 			"github.com/line/line-bot-sdk-go/v8/", "github.com/golang-jwt/jwt/v5", "github.com/rivo/uniseg", "github.com/skip2/go-qrcode",
 			"golang.org/x/sync/", "golang.org/x/time/rate",
 		}},
-	{path: "channel/webchat/...", may: []string{"channel", "channel/webchat/...", "internal/..."}, why: whyAdapter, modules: []string{
-		"github.com/golang-jwt/jwt/v5", "golang.org/x/time/rate",
-	}},
-	{path: "channel/channeltest", may: []string{"channel"}, modules: []string{"github.com/rivo/uniseg", "github.com/stretchr/testify/",
-		"pgregory.net/rapid"}, why: "a conformance suite knows only the contract that it tests"},
+	{path: "channel/webchat/...", may: []string{"channel", "channel/adapter", "channel/webchat/...", "internal/..."}, why: whyAdapter,
+		modules: []string{
+			"github.com/golang-jwt/jwt/v5", "golang.org/x/time/rate",
+		}},
+	{path: "channel/channeltest", may: []string{"channel", "channel/adapter"},
+		modules: []string{"github.com/rivo/uniseg", "github.com/stretchr/testify/",
+			"pgregory.net/rapid"}, why: "a conformance suite knows only the contract that it tests"},
 
-	{path: "notify", pure: true, may: []string{"channel", "internal/plaintext"}, why: whyPure},
-	{path: "notify/webhook/...", may: []string{"channel", "notify", "notify/webhook/...", "internal/safehttp"}, why: whyCarrier},
-	{path: "notify/mail/...", may: []string{"channel", "notify", "notify/mail/...", "internal/safehttp",
+	{path: "notify", pure: true, may: []string{"channel", "channel/adapter", "internal/plaintext"}, why: whyPure},
+	{path: "notify/webhook/...", may: []string{"channel", "channel/adapter", "notify", "notify/webhook/...", "internal/safehttp"},
+		why: whyCarrier},
+	{path: "notify/mail/...", may: []string{"channel", "channel/adapter", "notify", "notify/mail/...", "internal/safehttp",
 		"internal/plaintext", "internal/smtpout"},
 		why: whyCarrier, modules: []string{
 			"github.com/wneessen/go-mail", "github.com/emersion/go-smtp", "github.com/emersion/go-sasl",
 		}},
-	{path: "notify/dooray/...", may: []string{"channel", "notify", "notify/dooray/...", "internal/safehttp"}, why: whyCarrier,
+	{path: "notify/dooray/...", may: []string{"channel", "channel/adapter", "notify", "notify/dooray/...", "internal/safehttp"},
+		why:     whyCarrier,
 		modules: []string{"golang.org/x/net"}},
 
 	{path: "store", may: with(domain, []string{"store/driver", "internal/fold"}),
@@ -132,8 +138,9 @@ var packageRules = []packageRule{
 	{path: "internal/plaintext", pure: true,
 		why: "one rule of what HTML says in plain text, for the layouts of notify and of channel/email"},
 	{path: "internal/id", why: "every package uses it"},
-	{path: "internal/smtpout", may: []string{"channel", "internal/errs"}, modules: []string{"github.com/wneessen/go-mail"},
-		why: "mail as a channel and notices by mail both send by it"},
+	{path: "internal/smtpout", may: []string{"channel", "channel/adapter", "internal/errs"},
+		modules: []string{"github.com/wneessen/go-mail"},
+		why:     "mail as a channel and notices by mail both send by it"},
 	{path: "internal/safehttp", why: "the root and the adapters use it, so it brings nothing along"},
 	{path: "examples/...", may: []string{"...", "internal/..."}, modules: []string{""}, planned: true, why: "examples only compose"},
 }

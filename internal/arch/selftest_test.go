@@ -48,7 +48,7 @@ func TestImportsAreCaught(t *testing.T) {
 		{"domain imports SQL", "conversation/a.go", importing("database/sql"), "rows"},
 		{"domain imports files", "routing/hours/a.go", importing("os"), "host"},
 		{"domain imports HTTP", "ticket/a.go", importing("net/http"), "HTTP"},
-		{"channel may import HTTP", "channel/a.go", importing("net/http"), ""},
+		{"the contract of adapters may import HTTP", "channel/adapter/a.go", importing("net/http"), ""},
 		{"domain imports a module", "ticket/a.go", importing("github.com/google/uuid"), "other modules"},
 		{"privacy may import text", "conversation/privacy/a.go", importing("golang.org/x/text/width"), ""},
 		{"everybody may import errors", "trigger/condition/a.go", importing(module + "/internal/errs"), ""},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/bench/measure"
 	"github.com/sangdam/sangdam/internal/id"
 	"github.com/sangdam/sangdam/store"
@@ -34,7 +35,7 @@ func (g *gate) pass() {
 }
 
 // AppendEnvelopes waits for the gate, then for the store.
-func (g *gate) AppendEnvelopes(ctx context.Context, ws driver.WorkspaceID, envs []channel.Envelope) ([]bool, error) {
+func (g *gate) AppendEnvelopes(ctx context.Context, ws driver.WorkspaceID, envs []adapter.Envelope) ([]bool, error) {
 	g.pass()
 	return g.Backend.AppendEnvelopes(ctx, ws, envs)
 }
@@ -116,7 +117,7 @@ func acknowledge(ctx context.Context, o options) (report, error) {
 	defer db.Close()
 	a := &acker{gate: &gate{Backend: db.Backend()}}
 	a.d, err = newDesk(ctx, store.New(a.gate), sangdam.Hooks{Processed: func(id.Workspace, channel.AccountID,
-		channel.EventKind) {
+		adapter.EventKind) {
 		a.processed.Add(1)
 	}}, 1, 1)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/pgtest"
@@ -97,12 +98,12 @@ var stream = routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", M
 	OfferFor: time.Hour, Messages: conversation.Texts{conversation.AutoGreeting: {"": "안녕하세요! 곧 답변드리겠습니다."}}}
 
 func newEngine(db *store.DB, sealer seal.Sealer, hooks sangdam.Hooks) (*sangdam.Engine, error) {
-	adapter, err := line.New(line.Options{APIBase: "https://api.line.test", DataAPIBase: "https://api.line.test",
+	ad, err := line.New(line.Options{APIBase: "https://api.line.test", DataAPIBase: "https://api.line.test",
 		HTTPClient: &http.Client{Transport: provider{}}})
 	if err != nil {
 		return nil, err
 	}
-	return sangdam.New(sangdam.Config{DB: db, Sealer: sealer, Node: "n1", Adapters: []channel.Adapter{adapter}, Hooks: hooks})
+	return sangdam.New(sangdam.Config{DB: db, Sealer: sealer, Node: "n1", Adapters: []adapter.Adapter{ad}, Hooks: hooks})
 }
 
 // newDesk sets everything up; agents of the given capacity are Offline.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/webchat"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store/seal"
@@ -46,7 +47,7 @@ func widgets(ctx context.Context, o options) (report, error) {
 	if err != nil {
 		return report{}, err
 	}
-	eng, err := sangdam.New(sangdam.Config{DB: db, Sealer: sealer, Adapters: []channel.Adapter{webchat.New()}})
+	eng, err := sangdam.New(sangdam.Config{DB: db, Sealer: sealer, Adapters: []adapter.Adapter{webchat.New()}})
 	if err != nil {
 		return report{}, err
 	}

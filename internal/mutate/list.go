@@ -73,7 +73,7 @@ var mutations = []mutation{
 		"\t\troom -= f.Size\n", "",
 		"./channel/email", "TestLargeFilesStayLinks"},
 	{"mail: a file that is gone is left out", "internal/smtpout/files.go",
-		"return nil, &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonGone,\n\t\t\tDetail: " +
+		"return nil, &adapter.SendError{Disposition: adapter.Permanent, Reason: channel.ReasonGone,\n\t\t\tDetail: " +
 			"\"a file of the mail is not kept any more\"}", "return nil, nil",
 		"./channel/email", "TestNoMailLeavesWithoutItsFile"},
 	{"mail: a layout may be of either form", "layouts.go",

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 )
 
 // FileBytes is how many bytes of files go with a mail where nobody says
@@ -41,13 +42,13 @@ func FileType(t string) string {
 }
 
 // WithFiles writes files into a mail, the same to the byte for the same id.
-func WithFiles(ctx context.Context, mail []byte, id string, files []File, open channel.OpenFile) ([]byte, error) {
+func WithFiles(ctx context.Context, mail []byte, id string, files []File, open adapter.OpenFile) ([]byte, error) {
 	if len(files) == 0 {
 		return mail, nil
 	}
 	head, body, found := bytes.Cut(mail, []byte("\r\n\r\n"))
 	if !found {
-		return nil, &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonContent, Detail: "the stored mail has no text"}
+		return nil, &adapter.SendError{Disposition: adapter.Permanent, Reason: channel.ReasonContent, Detail: "the stored mail has no text"}
 	}
 	outer, inner := splitHead(string(head))
 	sum := sha256.Sum256([]byte(id))
@@ -95,23 +96,23 @@ func disposition(name string) string {
 
 // readFile reads a file whole: whether it is there must be known before the first
 // byte of the mail leaves.
-func readFile(ctx context.Context, f File, open channel.OpenFile) ([]byte, error) {
+func readFile(ctx context.Context, f File, open adapter.OpenFile) ([]byte, error) {
 	r, err := open(ctx, f.Blob)
-	if _, is := errors.AsType[*channel.SendError](err); is {
+	if _, is := errors.AsType[*adapter.SendError](err); is {
 		return nil, err
 	}
-	if errors.Is(err, channel.ErrNotFound) {
-		return nil, &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonGone,
+	if errors.Is(err, adapter.ErrNotFound) {
+		return nil, &adapter.SendError{Disposition: adapter.Permanent, Reason: channel.ReasonGone,
 			Detail: "a file of the mail is not kept any more"}
 	}
 	if err != nil {
-		return nil, &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonStorage,
+		return nil, &adapter.SendError{Disposition: adapter.Retry, Reason: channel.ReasonStorage,
 			Detail: "a file of the mail cannot be read now"}
 	}
 	defer r.Close() //nolint:errcheck // it was only read
 	data, err := io.ReadAll(io.LimitReader(r, f.Size+1))
 	if err != nil || int64(len(data)) != f.Size {
-		return nil, &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonStorage,
+		return nil, &adapter.SendError{Disposition: adapter.Retry, Reason: channel.ReasonStorage,
 			Detail: "a file of the mail cannot be read now"}
 	}
 	return data, nil

@@ -17,6 +17,7 @@ import (
 	"github.com/wneessen/go-mail/smtp"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
@@ -58,7 +59,7 @@ func (s Server) port() int {
 
 // Send makes a connection, hands over one mail, and says good-bye. Until the
 // mail's last byte is on its way a failure is certain; what happens between it
-// and the answer is ambiguous. An error is a *channel.SendError.
+// and the answer is ambiguous. An error is a *adapter.SendError.
 func (s Server) Send(ctx context.Context, m Mail) error {
 	client, stop, err := s.Connect(ctx)
 	if err != nil {
@@ -82,7 +83,7 @@ func (s Server) Send(ctx context.Context, m Mail) error {
 		if reply, answered := errors.AsType[*textproto.Error](err); answered {
 			return Refused(reply, "the mail", channel.ReasonContent)
 		}
-		return &channel.SendError{Disposition: channel.Ambiguous, Reason: channel.ReasonNetwork,
+		return &adapter.SendError{Disposition: adapter.Ambiguous, Reason: channel.ReasonNetwork,
 			Detail: "the mail was sent and the server's answer is missing"}
 	}
 	_ = client.Quit() // the mail is accepted, whatever comes now
@@ -140,7 +141,7 @@ func (s Server) greet(conn net.Conn) (*smtp.Client, error) {
 	}
 	if s.Encryption == "" || s.Encryption == StartTLS {
 		if has, _ := client.Extension("STARTTLS"); !has {
-			return nil, &channel.SendError{Disposition: channel.Permanent, Reason: channel.ReasonCredentials,
+			return nil, &adapter.SendError{Disposition: adapter.Permanent, Reason: channel.ReasonCredentials,
 				Detail: "the server offers no STARTTLS; set the encryption to tls if it speaks that"}
 		}
 		if err := client.StartTLS(s.conf()); err != nil {
@@ -159,8 +160,8 @@ func (s Server) login(client *smtp.Client) error {
 }
 
 // unsent is a failure after which the server certainly has no mail.
-func unsent(detail string) *channel.SendError {
-	return &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonNetwork, Detail: detail}
+func unsent(detail string) *adapter.SendError {
+	return &adapter.SendError{Disposition: adapter.Retry, Reason: channel.ReasonNetwork, Detail: detail}
 }
 
 // greylisted is how long a server usually wants to be left alone that takes mails
@@ -170,8 +171,8 @@ const greylisted = 5 * time.Minute
 // Refused reads an answer of the server: 5xx is final, 4xx is tried again, and
 // 421 says that it has had enough of the account. reason is what a final one
 // means where its status does not tell.
-func Refused(err error, what string, reason channel.Reason) *channel.SendError {
-	if se, ok := errors.AsType[*channel.SendError](err); ok {
+func Refused(err error, what string, reason channel.Reason) *adapter.SendError {
+	if se, ok := errors.AsType[*adapter.SendError](err); ok {
 		return se
 	}
 	reply, answered := errors.AsType[*textproto.Error](err)
@@ -179,18 +180,18 @@ func Refused(err error, what string, reason channel.Reason) *channel.SendError {
 		return unsent("the connection broke before the mail was sent")
 	}
 	status, _, _ := strings.Cut(reply.Msg, " ")
-	e := &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonProvider, Status: reply.Code,
+	e := &adapter.SendError{Disposition: adapter.Retry, Reason: channel.ReasonProvider, Status: reply.Code,
 		Detail: "the server cannot take " + what + " now"}
 	switch {
 	case reply.Code == 421 || status == "4.7.28":
-		e.Disposition, e.Reason, e.After = channel.RateLimited, channel.ReasonRate, time.Minute
+		e.Disposition, e.Reason, e.After = adapter.RateLimited, channel.ReasonRate, time.Minute
 	case reply.Code < 500 && (status == "4.2.1" || status == "4.2.2"):
 		e.Reason = channel.ReasonRecipientRate
 	case reply.Code < 500 && status == "4.7.1":
 		e.After = greylisted
 	case reply.Code < 500:
 	default:
-		e.Disposition, e.Reason, e.Detail = channel.Permanent, final(status, reason), "the server refuses "+what
+		e.Disposition, e.Reason, e.Detail = adapter.Permanent, final(status, reason), "the server refuses "+what
 	}
 	return e
 }

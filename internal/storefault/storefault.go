@@ -18,7 +18,7 @@ import (
 	"math/rand/v2"
 	"sync"
 
-	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
@@ -283,7 +283,7 @@ func (b *backend) View(ctx context.Context, ws driver.WorkspaceID, fn func(conte
 
 // AppendEnvelopes done twice would call everything known; what was new the
 // first time is new.
-func (b *backend) AppendEnvelopes(ctx context.Context, ws driver.WorkspaceID, envs []channel.Envelope) ([]bool, error) {
+func (b *backend) AppendEnvelopes(ctx context.Context, ws driver.WorkspaceID, envs []adapter.Envelope) ([]bool, error) {
 	var first []bool
 	return call(ctx, b.f, "AppendEnvelopes", true, func(ctx context.Context) ([]bool, error) {
 		fresh, err := b.Backend.AppendEnvelopes(ctx, ws, envs)

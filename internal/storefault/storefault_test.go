@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/storefault"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
@@ -139,7 +139,7 @@ func TestDelayRunsTheHookBeforeTheCall(t *testing.T) {
 }
 
 func TestAppendAndLosingItsReply(t *testing.T) {
-	env := []channel.Envelope{{ID: "e", Account: "a", DedupKey: "k"}}
+	env := []adapter.Envelope{{ID: "e", Account: "a", DedupKey: "k"}}
 	db, _, inner := open(t, storefault.Plan{At: 1, Kind: storefault.LoseReply})
 	_, err := db.AppendEnvelopes(t.Context(), ws, env)
 	require.ErrorIs(t, err, store.ErrUnavailable)
@@ -153,7 +153,7 @@ func TestAppendAndLosingItsReply(t *testing.T) {
 
 func TestAppendTwiceTellsWhatWasNew(t *testing.T) {
 	db, _, _ := open(t, storefault.Plan{At: 1, Kind: storefault.RunTwice})
-	fresh, err := db.AppendEnvelopes(t.Context(), ws, []channel.Envelope{{ID: "e", Account: "a", DedupKey: "k"}})
+	fresh, err := db.AppendEnvelopes(t.Context(), ws, []adapter.Envelope{{ID: "e", Account: "a", DedupKey: "k"}})
 	require.NoError(t, err)
 	require.Equal(t, []bool{true}, fresh)
 }
@@ -167,7 +167,7 @@ var calls = map[string]func(ctx context.Context, db *store.DB) error{
 		return db.View(ctx, ws, func(context.Context, store.Tx) error { return nil })
 	},
 	"AppendEnvelopes": func(ctx context.Context, db *store.DB) error {
-		_, err := db.AppendEnvelopes(ctx, ws, []channel.Envelope{{ID: "e", Account: "a", DedupKey: "k"}})
+		_, err := db.AppendEnvelopes(ctx, ws, []adapter.Envelope{{ID: "e", Account: "a", DedupKey: "k"}})
 		return err
 	},
 	"Feed": func(ctx context.Context, db *store.DB) error { _, _, err := db.Feed(ctx, ws, "", 1); return err },

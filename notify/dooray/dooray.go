@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/safehttp"
 	"github.com/sangdam/sangdam/notify"
@@ -163,16 +164,16 @@ func unanswered(err error) error {
 	case errors.Is(err, errs.Invalid):
 		return notify.Refuse(channel.ReasonUnreachable, 0, "the address cannot be called from here")
 	}
-	return &channel.SendError{Disposition: channel.Ambiguous, Reason: channel.ReasonNetwork, Detail: "no answer"}
+	return &adapter.SendError{Disposition: adapter.Ambiguous, Reason: channel.ReasonNetwork, Detail: "no answer"}
 }
 
 func outcome(res safehttp.Result, body []byte) (notify.Receipt, error) {
 	receipt := notify.Receipt{Status: res.Status}
-	again := &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonProvider, Status: res.Status, After: res.RetryAfter,
+	again := &adapter.SendError{Disposition: adapter.Retry, Reason: channel.ReasonProvider, Status: res.Status, After: res.RetryAfter,
 		Detail: "Dooray answered " + http.StatusText(res.Status)}
 	switch {
 	case res.Status == http.StatusTooManyRequests:
-		again.Disposition, again.Reason = channel.RateLimited, channel.ReasonRate
+		again.Disposition, again.Reason = adapter.RateLimited, channel.ReasonRate
 		return receipt, again
 	case res.Status == http.StatusNotFound, res.Status == http.StatusGone:
 		return receipt, notify.Refuse(channel.ReasonGone, res.Status, "the room or its hook is gone; make a new hook in Dooray")

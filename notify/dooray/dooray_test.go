@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/notify/dooray"
 	"github.com/sangdam/sangdam/notify/dooray/dooraytest"
@@ -36,18 +37,18 @@ func TestANoticeArrivesInTheRoom(t *testing.T) {
 
 	for _, tc := range []struct {
 		f      dooraytest.Fault
-		want   channel.Disposition
+		want   adapter.Disposition
 		reason channel.Reason
 	}{
-		{dooraytest.Fault{Status: 200}, channel.Permanent, channel.ReasonContent}, // 200 and yet not written
-		{dooraytest.Fault{Status: 400}, channel.Permanent, channel.ReasonContent},
-		{dooraytest.Fault{Status: 404}, channel.Permanent, channel.ReasonGone},
-		{dooraytest.Fault{Status: 429, RetryAfter: "7"}, channel.RateLimited, channel.ReasonRate},
-		{dooraytest.Fault{Status: 502}, channel.Retry, channel.ReasonProvider},
-		{dooraytest.Fault{Lost: true}, channel.Ambiguous, channel.ReasonNetwork},
+		{dooraytest.Fault{Status: 200}, adapter.Permanent, channel.ReasonContent}, // 200 and yet not written
+		{dooraytest.Fault{Status: 400}, adapter.Permanent, channel.ReasonContent},
+		{dooraytest.Fault{Status: 404}, adapter.Permanent, channel.ReasonGone},
+		{dooraytest.Fault{Status: 429, RetryAfter: "7"}, adapter.RateLimited, channel.ReasonRate},
+		{dooraytest.Fault{Status: 502}, adapter.Retry, channel.ReasonProvider},
+		{dooraytest.Fault{Lost: true}, adapter.Ambiguous, channel.ReasonNetwork},
 	} {
 		room.Fail(tc.f)
-		se, ok := errors.AsType[*channel.SendError](send(notify.Notice{ID: "2", Event: "e", Text: "x"}))
+		se, ok := errors.AsType[*adapter.SendError](send(notify.Notice{ID: "2", Event: "e", Text: "x"}))
 		require.True(t, ok, "%+v", tc.f)
 		require.Equal(t, tc.want, se.Disposition, "%+v", tc.f)
 		require.Equal(t, tc.reason, se.Reason, "%+v", tc.f)

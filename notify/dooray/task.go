@@ -12,6 +12,7 @@ import (
 	nethtml "golang.org/x/net/html"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/notify"
 )
@@ -197,7 +198,7 @@ func (t *Tasks) Send(ctx context.Context, tg notify.Target, planned []byte) (not
 		} `json:"result"`
 	}
 	if json.Unmarshal(body, &made) != nil || made.Result.ID == "" {
-		return receipt, &channel.SendError{Disposition: channel.Ambiguous, Reason: channel.ReasonProvider,
+		return receipt, &adapter.SendError{Disposition: adapter.Ambiguous, Reason: channel.ReasonProvider,
 			Detail: "Dooray's answer names no task"}
 	}
 	receipt.ID = made.Result.ID

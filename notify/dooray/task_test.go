@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/notify/dooray"
 	"github.com/sangdam/sangdam/notify/dooray/dooraytest"
@@ -52,13 +53,13 @@ func TestATaskIsMadeInTheAgentsName(t *testing.T) {
 	}
 	for _, tc := range []struct {
 		f    dooraytest.Fault
-		want channel.Disposition
-	}{{dooraytest.Fault{Status: 401}, channel.Permanent}, {dooraytest.Fault{Status: 404}, channel.Permanent},
-		{dooraytest.Fault{Status: 429}, channel.RateLimited},
-		{dooraytest.Fault{Status: 500}, channel.Retry}, {dooraytest.Fault{Lost: true}, channel.Ambiguous}} {
+		want adapter.Disposition
+	}{{dooraytest.Fault{Status: 401}, adapter.Permanent}, {dooraytest.Fault{Status: 404}, adapter.Permanent},
+		{dooraytest.Fault{Status: 429}, adapter.RateLimited},
+		{dooraytest.Fault{Status: 500}, adapter.Retry}, {dooraytest.Fault{Lost: true}, adapter.Ambiguous}} {
 		d.Fail(tc.f)
 		_, err := send("a1")
-		se, ok := errors.AsType[*channel.SendError](err)
+		se, ok := errors.AsType[*adapter.SendError](err)
 		require.True(t, ok, "%+v", tc.f)
 		require.Equal(t, tc.want, se.Disposition, "%+v", tc.f)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/notify/mail"
 	"github.com/sangdam/sangdam/notify/mail/mailtest"
@@ -88,9 +89,9 @@ func TestHeadersCannotBeInjected(t *testing.T) {
 		n := notice
 		n.To.Address = address
 		_, err := c.Plan(tg, n, time.Now())
-		se, ok := errors.AsType[*channel.SendError](err)
+		se, ok := errors.AsType[*adapter.SendError](err)
 		require.True(t, ok, address)
-		require.Equal(t, channel.Permanent, se.Disposition, address)
+		require.Equal(t, adapter.Permanent, se.Disposition, address)
 	}
 }
 
@@ -98,25 +99,25 @@ func TestWhatTheServersAnswersMean(t *testing.T) {
 	s, c, tg := open(t, mailtest.Options{})
 	for _, tc := range []struct {
 		f    mailtest.Fault
-		want channel.Disposition
-	}{{mailtest.Fault{Code: 451}, channel.Retry}, {mailtest.Fault{Code: 550}, channel.Permanent},
-		{mailtest.Fault{Drop: true}, channel.Ambiguous}} {
+		want adapter.Disposition
+	}{{mailtest.Fault{Code: 451}, adapter.Retry}, {mailtest.Fault{Code: 550}, adapter.Permanent},
+		{mailtest.Fault{Drop: true}, adapter.Ambiguous}} {
 		s.Fail(tc.f)
 		err := send(t, c, tg, notice)
-		se, ok := errors.AsType[*channel.SendError](err)
+		se, ok := errors.AsType[*adapter.SendError](err)
 		require.True(t, ok, "%+v: %v", tc.f, err)
 		require.Equal(t, tc.want, se.Disposition, "%+v", tc.f)
 		require.NotContains(t, err.Error(), "minsu", "no recipient in an error")
 	}
 	s.Close()
-	se, ok := errors.AsType[*channel.SendError](send(t, c, tg, notice))
+	se, ok := errors.AsType[*adapter.SendError](send(t, c, tg, notice))
 	require.True(t, ok)
-	require.Equal(t, channel.Retry, se.Disposition, "nobody was there")
+	require.Equal(t, adapter.Retry, se.Disposition, "nobody was there")
 }
 
 func TestLoggingIn(t *testing.T) {
 	s, c, tg := open(t, mailtest.Options{User: "u", Password: "right"})
-	se, ok := errors.AsType[*channel.SendError](send(t, c, tg, notice))
+	se, ok := errors.AsType[*adapter.SendError](send(t, c, tg, notice))
 	require.True(t, ok)
 	require.Equal(t, channel.ReasonCredentials, se.Reason, "the server wants a user")
 	require.Empty(t, s.Mails())

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/smtpout"
 	"github.com/sangdam/sangdam/notify"
 )
@@ -18,7 +19,7 @@ func (c *Carrier) Send(ctx context.Context, t notify.Target, planned []byte) (no
 }
 
 // SendFiles implements notify.FileCarrier.
-func (c *Carrier) SendFiles(ctx context.Context, t notify.Target, planned []byte, open channel.OpenFile) (notify.Receipt, error) {
+func (c *Carrier) SendFiles(ctx context.Context, t notify.Target, planned []byte, open adapter.OpenFile) (notify.Receipt, error) {
 	var r request
 	s, err := notify.Settings[Settings](t)
 	if err == nil {

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/safehttp"
 	"github.com/sangdam/sangdam/notify"
@@ -193,12 +194,12 @@ func unanswered(err error) error {
 	case errors.Is(err, errs.Invalid):
 		return notify.Refuse(channel.ReasonUnreachable, 0, "the address cannot be called")
 	}
-	return &channel.SendError{Disposition: channel.Ambiguous, Reason: channel.ReasonNetwork, Detail: "no answer"}
+	return &adapter.SendError{Disposition: adapter.Ambiguous, Reason: channel.ReasonNetwork, Detail: "no answer"}
 }
 
 func outcome(res safehttp.Result) (notify.Receipt, error) {
 	receipt := notify.Receipt{Status: res.Status}
-	fail := &channel.SendError{Disposition: channel.Retry, Reason: channel.ReasonProvider, Status: res.Status, After: res.RetryAfter,
+	fail := &adapter.SendError{Disposition: adapter.Retry, Reason: channel.ReasonProvider, Status: res.Status, After: res.RetryAfter,
 		Detail: "the receiver answered " + http.StatusText(res.Status)}
 	switch {
 	case res.OK():
@@ -206,7 +207,7 @@ func outcome(res safehttp.Result) (notify.Receipt, error) {
 	case res.Status == http.StatusGone:
 		return receipt, notify.Refuse(channel.ReasonGone, res.Status, "the receiver wants no more of these requests")
 	case res.Status == http.StatusTooManyRequests, res.RetryAfter > 0:
-		fail.Disposition, fail.Reason = channel.RateLimited, channel.ReasonRate
+		fail.Disposition, fail.Reason = adapter.RateLimited, channel.ReasonRate
 	}
 	return receipt, fail
 }

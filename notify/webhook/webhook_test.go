@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/notify/webhook"
 	"github.com/sangdam/sangdam/notify/webhook/webhooktest"
@@ -93,7 +94,7 @@ func TestARequestIsSignedAndKnownAgain(t *testing.T) {
 	require.NoError(t, err)
 	s.Fail(webhooktest.Fault{Lost: true})
 	_, err = c.Send(t.Context(), tg, request)
-	require.Equal(t, channel.Ambiguous, disposition(t, err))
+	require.Equal(t, adapter.Ambiguous, disposition(t, err))
 	tg.Secrets[webhook.SecretNext] = tg.Secrets[webhook.SecretName]
 	tg.Secrets[webhook.SecretName] = webhook.NewSecret() // the receiver has not changed over yet
 	r, err := c.Send(t.Context(), tg, request)
@@ -116,27 +117,27 @@ func TestWhatTheAnswersMean(t *testing.T) {
 	require.NoError(t, err)
 	for _, tc := range []struct {
 		f     webhooktest.Fault
-		want  channel.Disposition
+		want  adapter.Disposition
 		after time.Duration
 	}{
-		{webhooktest.Fault{Status: 500}, channel.Retry, 0}, {webhooktest.Fault{Status: 404}, channel.Retry, 0},
-		{webhooktest.Fault{Status: 301}, channel.Retry, 0}, {webhooktest.Fault{Status: 410}, channel.Permanent, 0},
-		{webhooktest.Fault{Status: 429}, channel.RateLimited, 0}, {webhooktest.Fault{Status: 503, RetryAfter: 120}, channel.RateLimited,
+		{webhooktest.Fault{Status: 500}, adapter.Retry, 0}, {webhooktest.Fault{Status: 404}, adapter.Retry, 0},
+		{webhooktest.Fault{Status: 301}, adapter.Retry, 0}, {webhooktest.Fault{Status: 410}, adapter.Permanent, 0},
+		{webhooktest.Fault{Status: 429}, adapter.RateLimited, 0}, {webhooktest.Fault{Status: 503, RetryAfter: 120}, adapter.RateLimited,
 			2 * time.Minute},
-		{webhooktest.Fault{Status: 429, RetryAfter: 1 << 30}, channel.RateLimited, 24 * time.Hour},
+		{webhooktest.Fault{Status: 429, RetryAfter: 1 << 30}, adapter.RateLimited, 24 * time.Hour},
 	} {
 		s.Fail(tc.f)
 		_, err := c.Send(t.Context(), tg, request)
 		require.Equal(t, tc.want, disposition(t, err), "%+v", tc.f)
-		se, _ := errors.AsType[*channel.SendError](err)
+		se, _ := errors.AsType[*adapter.SendError](err)
 		require.Equal(t, tc.after, se.After, "%+v", tc.f)
 	}
 	require.Empty(t, s.Requests())
 }
 
-func disposition(t *testing.T, err error) channel.Disposition {
+func disposition(t *testing.T, err error) adapter.Disposition {
 	t.Helper()
-	se, ok := errors.AsType[*channel.SendError](err)
+	se, ok := errors.AsType[*adapter.SendError](err)
 	require.True(t, ok, "%v", err)
 	return se.Disposition
 }
@@ -153,7 +154,7 @@ func TestPrivateAddressesAreNotCalled(t *testing.T) {
 	request, err := closed.Plan(tg, notify.Notice{ID: "n", Event: "e"}, time.Now())
 	require.NoError(t, err)
 	_, err = closed.Send(t.Context(), tg, request)
-	require.Equal(t, channel.Permanent, disposition(t, err))
+	require.Equal(t, adapter.Permanent, disposition(t, err))
 
 	tg.Settings = json.RawMessage(`{"url":` + strconv.Quote(server) + `}`)
 	open := webhook.New(webhook.Options{AllowPrivate: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/id"
@@ -65,7 +66,7 @@ type Backend interface {
 	// envelope whose (account, dedup key) is known is absorbed. Either all of
 	// this call are stored (or known), or an error says that none of it may be
 	// acknowledged. Received-at is the store's clock if zero.
-	AppendEnvelopes(ctx context.Context, ws WorkspaceID, envs []channel.Envelope) ([]bool, error)
+	AppendEnvelopes(ctx context.Context, ws WorkspaceID, envs []adapter.Envelope) ([]bool, error)
 	// Feed returns events after the cursor, at most limit, and the cursor to
 	// go on from. The empty cursor is the present: no events, a cursor. Nothing
 	// is skipped; each aggregate's events come in version order; there is no
@@ -285,7 +286,7 @@ type InboxRepo interface {
 	End(ctx context.Context, c Claim, id channel.EnvelopeID, o EnvelopeOutcome) error
 	// Envelopes returns the envelope of the id while it is kept, or, without an id,
 	// those in quarantine, the newest first, at most limit.
-	Envelopes(ctx context.Context, id channel.EnvelopeID, limit int) ([]channel.Quarantined, error)
+	Envelopes(ctx context.Context, id channel.EnvelopeID, limit int) ([]adapter.Quarantined, error)
 	// Requeue and Forget are those of store.InboxRepo.
 	Requeue(ctx context.Context, id channel.EnvelopeID) error
 	Forget(ctx context.Context, id channel.EnvelopeID) error
@@ -605,7 +606,7 @@ type LaneRef struct {
 // InboxLane is a claimed inbound lane.
 type InboxLane struct {
 	LaneRef
-	Envelopes []channel.Envelope
+	Envelopes []adapter.Envelope
 }
 
 // OutboxLane is a claimed outbound lane. Rows are the head of the lane in
@@ -616,6 +617,6 @@ type InboxLane struct {
 type OutboxLane struct {
 	LaneRef
 	Rows     []OutboxRow
-	Attempt  *channel.Attempt
+	Attempt  *adapter.Attempt
 	Doubtful bool
 }

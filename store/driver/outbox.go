@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 )
 
 // Claim is the temporary right to work a lane. Token is unique to the claim: a
@@ -65,7 +66,7 @@ type OutboxRepo interface {
 	// Begin persists the Attempt before it is sent: its rows become sending,
 	// Attempt.Tries is stored as given. A repeat of a stored Attempt passes the
 	// same ID with Tries raised. ErrStale when the claim is lost.
-	Begin(ctx context.Context, c Claim, at channel.Attempt) error
+	Begin(ctx context.Context, c Claim, at adapter.Attempt) error
 	// Settle records the outcome of the Attempt for all its rows and ends the
 	// Attempt, except for state OutboxQueued, which keeps it for a repeat not
 	// before the given time. ErrStale when the claim is lost or the Attempt
@@ -115,7 +116,7 @@ type Settlement struct {
 	Replan bool
 	// Attempt, with queued and without Replan, is what the repeat finds instead
 	// of the Attempt as it was begun: the same ID, rows and bytes. Nil leaves it.
-	Attempt *channel.Attempt
+	Attempt *adapter.Attempt
 	// Unconfirmed, with sent: nobody confirmed it, see Route.ByHandle.
 	Unconfirmed bool
 	Reason      channel.Reason

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -25,7 +26,7 @@ const (
 
 // envelope is a stored Envelope and where it stands.
 type envelope struct {
-	channel.Envelope
+	adapter.Envelope
 	order     int64
 	state     envState
 	notBefore time.Time
@@ -51,10 +52,10 @@ func (s *space) envelopeChanged(id channel.EnvelopeID, was, is *envelope) {
 
 // add appends what is new, in the order of the events' own time, and tells
 // which were; the mutex is held.
-func (r inbox) add(envs []channel.Envelope) []bool {
+func (r inbox) add(envs []adapter.Envelope) []bool {
 	t := r.t
 	fresh := make([]bool, len(envs))
-	var added []channel.Envelope
+	var added []adapter.Envelope
 	for i, e := range envs {
 		key := dedupKey{e.Account, e.DedupKey}
 		if _, known := get(t, t.s.dedup, key); known {
@@ -71,7 +72,7 @@ func (r inbox) add(envs []channel.Envelope) []bool {
 		fresh[i] = true
 		added = append(added, e)
 	}
-	slices.SortStableFunc(added, func(a, b channel.Envelope) int { return a.OccurredAt.Compare(b.OccurredAt) })
+	slices.SortStableFunc(added, func(a, b adapter.Envelope) int { return a.OccurredAt.Compare(b.OccurredAt) })
 	for _, e := range added {
 		t.b.order++
 		put(t, t.s.envelopes, e.ID, envelope{Envelope: e, order: t.b.order})
@@ -115,8 +116,8 @@ func (r inbox) End(_ context.Context, c driver.Claim, id channel.EnvelopeID, o d
 	})
 }
 
-func (r inbox) Envelopes(_ context.Context, id channel.EnvelopeID, limit int) ([]channel.Quarantined, error) {
-	return read(r.t, func() ([]channel.Quarantined, error) {
+func (r inbox) Envelopes(_ context.Context, id channel.EnvelopeID, limit int) ([]adapter.Quarantined, error) {
+	return read(r.t, func() ([]adapter.Quarantined, error) {
 		found := each(r.t, r.t.s.envelopes)
 		if id != "" {
 			found = some(r.t, r.t.s.envelopes, slices.Values([]channel.EnvelopeID{id}))
@@ -130,9 +131,9 @@ func (r inbox) Envelopes(_ context.Context, id channel.EnvelopeID, limit int) ([
 		slices.SortFunc(list, func(a, b envelope) int {
 			return cmp.Or(b.badAt.Compare(a.badAt), cmp.Compare(b.order, a.order))
 		})
-		var out []channel.Quarantined
+		var out []adapter.Quarantined
 		for _, e := range first(list, limit) {
-			out = append(out, channel.Quarantined{Envelope: clone(e.Envelope), Reason: e.reason, At: e.badAt})
+			out = append(out, adapter.Quarantined{Envelope: clone(e.Envelope), Reason: e.reason, At: e.badAt})
 		}
 		r.t.found(len(out))
 		return out, nil

@@ -19,7 +19,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
@@ -201,7 +201,7 @@ func (b *backend) Wake(fn func(driver.Hint)) func() {
 }
 
 // AppendEnvelopes stores envelopes in one commit.
-func (b *backend) AppendEnvelopes(ctx context.Context, ws driver.WorkspaceID, envs []channel.Envelope) ([]bool, error) {
+func (b *backend) AppendEnvelopes(ctx context.Context, ws driver.WorkspaceID, envs []adapter.Envelope) ([]bool, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -23,7 +24,7 @@ type outRow struct {
 
 // attempt is a stored Attempt.
 type attempt struct {
-	channel.Attempt
+	adapter.Attempt
 	lane  laneKey
 	ended bool
 }
@@ -92,7 +93,7 @@ func (r outbox) hurry(lane laneKey) {
 	}
 }
 
-func (r outbox) Begin(_ context.Context, c driver.Claim, at channel.Attempt) error {
+func (r outbox) Begin(_ context.Context, c driver.Claim, at adapter.Attempt) error {
 	t := r.t
 	return do(t, func() error {
 		if err := t.holds(t.s.outClaims, c); err != nil {

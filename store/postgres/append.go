@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -32,7 +33,7 @@ type committer struct {
 // appendCall is one waiting AppendEnvelopes.
 type appendCall struct {
 	ws    driver.WorkspaceID
-	envs  []channel.Envelope // ids set, in lane order
+	envs  []adapter.Envelope // ids set, in lane order
 	order []int              // index of each in what the caller gave
 	fresh []bool             // by the caller's order
 	err   error
@@ -52,7 +53,7 @@ func (c *committer) stop() {
 
 // AppendEnvelopes implements driver.Backend. The call is not interrupted by its
 // context once it has been handed to the committer.
-func (b *backend) AppendEnvelopes(ctx context.Context, ws driver.WorkspaceID, envs []channel.Envelope) ([]bool, error) {
+func (b *backend) AppendEnvelopes(ctx context.Context, ws driver.WorkspaceID, envs []adapter.Envelope) ([]bool, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

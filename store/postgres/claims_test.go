@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store"
@@ -18,7 +18,7 @@ import (
 // nobody else has the lane before the commit, and then what is left of it.
 func TestALaneWhoseClaimAWriterReliesOnIsNotTakenBeforeTheCommit(t *testing.T) {
 	db := fresh(t)
-	_, err := db.AppendEnvelopes(t.Context(), ws, []channel.Envelope{
+	_, err := db.AppendEnvelopes(t.Context(), ws, []adapter.Envelope{
 		{Account: "acct", Lane: "l", DedupKey: "a", Raw: []byte("{}")}, {Account: "acct", Lane: "l", DedupKey: "b", Raw: []byte("{}")}})
 	require.NoError(t, err)
 	claim := func(lease time.Duration) []driver.InboxLane {

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/pgtest"
 	"github.com/sangdam/sangdam/routing"
@@ -32,8 +32,8 @@ func TestServerCrashLosesNothingAcknowledged(t *testing.T) {
 	for w := range 4 {
 		wg.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
-				env := channel.Envelope{Account: "a", DedupKey: fmt.Sprint(w, "-", n), Lane: fmt.Sprint(w)}
-				if _, err := db.AppendEnvelopes(ctx, ws, []channel.Envelope{env}); err == nil {
+				env := adapter.Envelope{Account: "a", DedupKey: fmt.Sprint(w, "-", n), Lane: fmt.Sprint(w)}
+				if _, err := db.AppendEnvelopes(ctx, ws, []adapter.Envelope{env}); err == nil {
 					acked.Store("e"+env.DedupKey, true)
 					count.Add(1)
 				}
@@ -86,7 +86,7 @@ func TestUnreachableServerIsUnavailable(t *testing.T) {
 		err := db.Update(t.Context(), ws, func(ctx context.Context, tx store.Tx) error { return tx.Deadlines().Set(ctx, "k", "i", at(1)) })
 		require.ErrorIs(t, err, store.ErrUnavailable)
 	}
-	_, err := db.AppendEnvelopes(t.Context(), ws, []channel.Envelope{{Account: "a", DedupKey: "k"}})
+	_, err := db.AppendEnvelopes(t.Context(), ws, []adapter.Envelope{{Account: "a", DedupKey: "k"}})
 	require.ErrorIs(t, err, store.ErrUnavailable)
 	require.NoError(t, srv.Restart())
 	require.Eventually(t, func() bool { return db.System().Check(context.Background()) == nil }, 30*time.Second, time.Millisecond)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/pgtest"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
@@ -45,7 +46,7 @@ func TestAClaimIsHeardByWhoGoes(t *testing.T) {
 		}
 		return tx.Jobs().Enqueue(ctx, driver.Job{Kind: "k", Key: "one"})
 	})
-	_, err := db.AppendEnvelopes(t.Context(), ws, []channel.Envelope{{Account: "a", Lane: "l", DedupKey: "d", Raw: []byte("{}")}})
+	_, err := db.AppendEnvelopes(t.Context(), ws, []adapter.Envelope{{Account: "a", Lane: "l", DedupKey: "d", Raw: []byte("{}")}})
 	require.NoError(t, err)
 	for name, claim := range map[string]func(context.Context) (int, error){
 		"inbox": func(ctx context.Context) (int, error) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
@@ -18,7 +19,7 @@ const envelopeColumns = `e.id, e.account, e.dedup, e.lane, e.occurred_at, e.rece
 // envelopeRow is where the columns are scanned to.
 type envelopeRow struct {
 	id, account, dedup, lane string
-	e                        channel.Envelope
+	e                        adapter.Envelope
 }
 
 // headRow is an envelope of a claimed lane, or nothing.
@@ -35,9 +36,9 @@ func (r *headRow) targets() []any {
 	return []any{&r.seq, &r.early, &r.id, &r.account, &r.dedup, &r.lane, &r.occurred, &r.received, &r.tries, &r.raw}
 }
 
-func (r *headRow) envelope() channel.Envelope {
+func (r *headRow) envelope() adapter.Envelope {
 	row := envelopeRow{*r.id, *r.account, *r.dedup, *r.lane,
-		channel.Envelope{OccurredAt: *r.occurred, ReceivedAt: *r.received, Tries: *r.tries, Raw: r.raw}}
+		adapter.Envelope{OccurredAt: *r.occurred, ReceivedAt: *r.received, Tries: *r.tries, Raw: r.raw}}
 	return row.envelope()
 }
 
@@ -45,7 +46,7 @@ func (r *envelopeRow) targets() []any {
 	return []any{&r.id, &r.account, &r.dedup, &r.lane, &r.e.OccurredAt, &r.e.ReceivedAt, &r.e.Tries, &r.e.Raw}
 }
 
-func (r *envelopeRow) envelope() channel.Envelope {
+func (r *envelopeRow) envelope() adapter.Envelope {
 	e := r.e
 	e.ID, e.Account = unkey[channel.EnvelopeID](r.id), unkey[channel.AccountID](r.account)
 	e.DedupKey, e.Lane = unkey[string](r.dedup), unkey[string](r.lane)
@@ -98,18 +99,18 @@ func (i inbox) quarantine(ctx context.Context, c driver.Claim, id channel.Envelo
 }
 
 // Envelopes implements driver.InboxRepo.
-func (i inbox) Envelopes(ctx context.Context, id channel.EnvelopeID, limit int) ([]channel.Quarantined, error) {
+func (i inbox) Envelopes(ctx context.Context, id channel.EnvelopeID, limit int) ([]adapter.Quarantined, error) {
 	which, args := `e.state = 'quarantined' ORDER BY e.ended_at DESC, e.id DESC LIMIT $2`, []any{key(i.ws), limit}
 	if id != "" {
 		which, args = `e.id = $2 AND e.state IN ('pending', 'done', 'quarantined')`, []any{key(i.ws), key(id)}
 	}
 	q := query(`SELECT `+envelopeColumns+`, e.reason, e.ended_at FROM sd.inbox e WHERE e.ws = $1 AND `+which, args...)
-	return many(ctx, i.tx, q, func(r pgx.Rows) (channel.Quarantined, error) {
+	return many(ctx, i.tx, q, func(r pgx.Rows) (adapter.Quarantined, error) {
 		var row envelopeRow
 		var reason *string
 		var at *time.Time
 		err := r.Scan(append(row.targets(), &reason, &at)...)
-		out := channel.Quarantined{Envelope: row.envelope(), At: orZero(at)}
+		out := adapter.Quarantined{Envelope: row.envelope(), At: orZero(at)}
 		if reason != nil {
 			out.Reason = unkey[string](*reason)
 		}
@@ -138,12 +139,12 @@ func (i inbox) Forget(ctx context.Context, id channel.EnvelopeID) error {
 	return i.write(ctx, query(`UPDATE sd.inbox SET raw = ''::bytea WHERE ws = $1 AND id = $2 AND state = 'done'`, key(i.ws), key(id)))
 }
 
-func (i inbox) find(ctx context.Context, id channel.EnvelopeID, states string) (channel.Envelope, error) {
+func (i inbox) find(ctx context.Context, id channel.EnvelopeID, states string) (adapter.Envelope, error) {
 	q := query(`SELECT `+envelopeColumns+` FROM sd.inbox e WHERE e.ws = $1 AND e.id = $2 AND e.state IN (`+states+`)`, key(i.ws), key(id))
 	return one(ctx, i.tx, "envelope", q, scanEnvelope)
 }
 
-func scanEnvelope(r pgx.Rows) (channel.Envelope, error) {
+func scanEnvelope(r pgx.Rows) (adapter.Envelope, error) {
 	var row envelopeRow
 	err := r.Scan(row.targets()...)
 	return row.envelope(), err

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -57,7 +58,7 @@ const attemptLost = "the Attempt already ended, or its rows did"
 
 // Begin implements driver.OutboxRepo. Rows may be carried by this Attempt
 // already, when it is repeated, or by none.
-func (o outbox) Begin(ctx context.Context, c driver.Claim, at channel.Attempt) error {
+func (o outbox) Begin(ctx context.Context, c driver.Claim, at adapter.Attempt) error {
 	doc, err := encode(at)
 	if err != nil {
 		return err
@@ -296,7 +297,7 @@ func (f *outboxFetch) attempt(r pgx.Rows) error {
 	if err := r.Scan(&n, &begun, &doc); err != nil {
 		return err
 	}
-	at, err := decode[channel.Attempt](doc)
+	at, err := decode[adapter.Attempt](doc)
 	f.lanes[n-1].Attempt, f.lanes[n-1].Doubtful = &at, begun
 	return err
 }

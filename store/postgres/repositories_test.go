@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/pgtest"
 	"github.com/sangdam/sangdam/routing"
@@ -22,7 +23,7 @@ func TestEveryRepository(t *testing.T) {
 	ctx := t.Context()
 	_, cur, err := db.Feed(ctx, ws, "", 10)
 	require.NoError(t, err)
-	fresh, err := db.AppendEnvelopes(ctx, ws, []channel.Envelope{{Account: "a", DedupKey: "k1", Lane: "l", Raw: []byte("x")},
+	fresh, err := db.AppendEnvelopes(ctx, ws, []adapter.Envelope{{Account: "a", DedupKey: "k1", Lane: "l", Raw: []byte("x")},
 		{Account: "a", DedupKey: "k1", Lane: "l"}, {Account: "a", DedupKey: "k2", Lane: "l"}})
 	require.NoError(t, err)
 	require.Equal(t, []bool{true, false, true}, fresh)
@@ -120,7 +121,7 @@ func leavesOnce(t *testing.T, db *store.DB) {
 	require.Len(t, ol, 1)
 	require.Len(t, ol[0].Rows, 2)
 	update(t, db, func(ctx context.Context, tx store.Tx) error {
-		return tx.Outbox().Begin(ctx, ol[0].Claim, channel.Attempt{ID: "at", Account: "a", Rows: []channel.OutboxID{"r1"}})
+		return tx.Outbox().Begin(ctx, ol[0].Claim, adapter.Attempt{ID: "at", Account: "a", Rows: []channel.OutboxID{"r1"}})
 	})
 	update(t, db, func(ctx context.Context, tx store.Tx) error {
 		return tx.Outbox().Settle(ctx, ol[0].Claim, "at", driver.Settlement{State: channel.OutboxSent})

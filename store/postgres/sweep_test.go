@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/pgtest"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
@@ -33,11 +34,11 @@ func (q *queues) cycles(n int) {
 	const each = 50
 	sys := q.db.System()
 	for range n / each {
-		var envs []channel.Envelope
+		var envs []adapter.Envelope
 		for range each {
 			q.n++
 			name := fmt.Sprintf("e%06d", q.n)
-			envs = append(envs, channel.Envelope{ID: channel.EnvelopeID(name), Account: "a", DedupKey: name, Lane: name, OccurredAt: at(1),
+			envs = append(envs, adapter.Envelope{ID: channel.EnvelopeID(name), Account: "a", DedupKey: name, Lane: name, OccurredAt: at(1),
 				ReceivedAt: time.Now(), Raw: []byte("{}")})
 		}
 		_, err := q.db.AppendEnvelopes(q.t.Context(), ws, envs)

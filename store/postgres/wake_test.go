@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/pgtest"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -19,8 +19,8 @@ func TestAnAppendGivesAHint(t *testing.T) {
 	db := openAt(t, Options{DSN: pgtest.Start(t), DisableNotify: true})
 	hints := make(chan driver.Hint, 1)
 	defer db.Wake(func(h driver.Hint) { hints <- h })()
-	env := channel.Envelope{ID: "e1", Account: "a", DedupKey: "d1", OccurredAt: time.Unix(1, 0), Raw: []byte("{}")}
-	isNew, err := db.AppendEnvelopes(t.Context(), ws, []channel.Envelope{env})
+	env := adapter.Envelope{ID: "e1", Account: "a", DedupKey: "d1", OccurredAt: time.Unix(1, 0), Raw: []byte("{}")}
+	isNew, err := db.AppendEnvelopes(t.Context(), ws, []adapter.Envelope{env})
 	require.NoError(t, err)
 	require.Equal(t, []bool{true}, isNew)
 	select {

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
@@ -90,7 +91,7 @@ func BenchmarkAppendPowerCutDurable(b *testing.B) {
 	control := newBareCommitter(b)
 	body := make([]byte, 256)
 	compare(b, db, func(i int) error {
-		_, err := db.AppendEnvelopes(context.Background(), testWS, []channel.Envelope{{
+		_, err := db.AppendEnvelopes(context.Background(), testWS, []adapter.Envelope{{
 			Account: "acct", Lane: name("lane", i%500), DedupKey: name("key", i), OccurredAt: time.UnixMicro(int64(i)), Raw: body,
 		}})
 		return err
@@ -243,7 +244,7 @@ func (s *inboundBench) conversation(i int) conversation.Conversation {
 
 // feed appends an envelope for each lane.
 func (s *inboundBench) feed(b testing.TB) {
-	var envs []channel.Envelope
+	var envs []adapter.Envelope
 	s.fed++
 	for i := range benchLanes {
 		e := envelope(name(s.prefix, i), fmt.Sprintf("%s-%d-%d", s.prefix, s.fed, i))
@@ -258,7 +259,7 @@ func (s *inboundBench) feed(b testing.TB) {
 // next returns an envelope of the lane, appending more when none is left.
 func (s *inboundBench) next(lane int) (channel.EnvelopeID, error) {
 	if len(s.queue[lane]) == 0 {
-		var envs []channel.Envelope
+		var envs []adapter.Envelope
 		for k := range 40 {
 			e := envelope(name(s.prefix, lane), fmt.Sprintf("%s-%d-%d-%d", s.prefix, s.convs[lane].Version, lane, k))
 			e.ID = channel.EnvelopeID(e.DedupKey)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
 )
@@ -121,8 +122,8 @@ func (t *tx) readLane(c claimed, lane *driver.OutboxLane) (err error) {
 	return err
 }
 
-func scanAttempt(w raw.Row) (channel.Attempt, error) {
-	var at channel.Attempt
+func scanAttempt(w raw.Row) (adapter.Attempt, error) {
+	var at adapter.Attempt
 	err := decode(w.View(0), &at)
 	at.Tries = int(w.Int(1))
 	return at, err

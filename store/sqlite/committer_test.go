@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -167,7 +167,7 @@ func TestFailedCommitAcknowledgesNothing(t *testing.T) {
 	errs := batchCalls(t, db,
 		func() error { return db.Update(t.Context(), testWS, saving("a")) },
 		func() (err error) {
-			fresh, err = db.AppendEnvelopes(t.Context(), testWS, []channel.Envelope{envelope("l", "k")})
+			fresh, err = db.AppendEnvelopes(t.Context(), testWS, []adapter.Envelope{envelope("l", "k")})
 			return err
 		},
 		func() error {
@@ -193,12 +193,12 @@ func TestFailedCommitAcknowledgesNothing(t *testing.T) {
 
 func TestFullDiskFailsWhatDoesNotFitAndNothingElse(t *testing.T) {
 	db := openTest(t, Options{})
-	big := channel.Envelope{Account: "acct", DedupKey: "big", Raw: make([]byte, 1<<20)}
+	big := adapter.Envelope{Account: "acct", DedupKey: "big", Raw: make([]byte, 1<<20)}
 	_, err := backendOf(db).com.conn.Exec(`PRAGMA max_page_count = 300`) // 1.2 MB
 	require.NoError(t, err)
-	appendEnv := func(e channel.Envelope) func() error {
+	appendEnv := func(e adapter.Envelope) func() error {
 		return func() error {
-			_, err := db.AppendEnvelopes(context.Background(), testWS, []channel.Envelope{e})
+			_, err := db.AppendEnvelopes(context.Background(), testWS, []adapter.Envelope{e})
 			return err
 		}
 	}
@@ -218,7 +218,7 @@ func TestNestedCallsAreRefused(t *testing.T) {
 	update(t, db, func(ctx context.Context, tx store.Tx) error {
 		require.ErrorIs(t, db.Update(ctx, testWS, saving("x")), store.ErrInvalid)
 		require.ErrorIs(t, db.View(ctx, testWS, saving("x")), store.ErrInvalid)
-		_, err := db.AppendEnvelopes(ctx, testWS, []channel.Envelope{envelope("l", "k")})
+		_, err := db.AppendEnvelopes(ctx, testWS, []adapter.Envelope{envelope("l", "k")})
 		require.ErrorIs(t, err, store.ErrInvalid)
 		_, _, err = db.Feed(ctx, testWS, "", 1)
 		require.ErrorIs(t, err, store.ErrInvalid)
@@ -257,7 +257,7 @@ func TestCommitsPerMessage(t *testing.T) {
 		return float64(db.Stats().Commits-before) / (callers * each)
 	}
 	require.LessOrEqual(t, run(func(i int) error {
-		_, err := db.AppendEnvelopes(context.Background(), testWS, []channel.Envelope{envelope(name("l", i%10), name("k", i))})
+		_, err := db.AppendEnvelopes(context.Background(), testWS, []adapter.Envelope{envelope(name("l", i%10), name("k", i))})
 		return err
 	}), 0.3)
 	require.LessOrEqual(t, run(func(i int) error { return db.Update(context.Background(), testWS, saving(name("c", i))) }), 0.3)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
@@ -140,9 +141,9 @@ func TestAttemptLeftInSendingIsDoubtfulAfterACrash(t *testing.T) {
 	})
 	lanes := claimOutbox(t, db, time.Hour)
 	require.Len(t, lanes, 3)
-	attempt := channel.Attempt{ID: "at", Account: "acct", Rows: []channel.OutboxID{"1", "2"}, Request: []byte{0, 1, 255}, Tries: 1,
+	attempt := adapter.Attempt{ID: "at", Account: "acct", Rows: []channel.OutboxID{"1", "2"}, Request: []byte{0, 1, 255}, Tries: 1,
 		PlannedAt: clock.Now()}
-	repeat := channel.Attempt{ID: "rep", Account: "acct", Rows: []channel.OutboxID{"4"}, Tries: 1, PlannedAt: clock.Now()}
+	repeat := adapter.Attempt{ID: "rep", Account: "acct", Rows: []channel.OutboxID{"4"}, Tries: 1, PlannedAt: clock.Now()}
 	update(t, db, func(ctx context.Context, tx store.Tx) error {
 		if err := tx.Outbox().Begin(ctx, lanes[0].Claim, attempt); err != nil {
 			return err

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/bench/measure"
@@ -47,11 +48,11 @@ func newEngineBench(b testing.TB, db *store.DB, changes ...func(*sangdam.Config)
 	s := &engineBench{db: db, secret: channel.NewSecret(benchSecret), done: make(chan struct{}, 1<<20)}
 	sealer, err := seal.Ephemeral()
 	require.NoError(b, err)
-	adapter, err := line.New(line.Options{APIBase: "https://api.line.test", DataAPIBase: "https://api.line.test",
+	ad, err := line.New(line.Options{APIBase: "https://api.line.test", DataAPIBase: "https://api.line.test",
 		HTTPClient: &http.Client{Transport: politeProvider{}}})
 	require.NoError(b, err)
-	cfg := sangdam.Config{DB: store.New(inboundOnly{db.Backend()}), Sealer: sealer, Node: "n1", Adapters: []channel.Adapter{adapter},
-		Hooks: sangdam.Hooks{Processed: func(driver.WorkspaceID, channel.AccountID, channel.EventKind) { s.done <- struct{}{} }}}
+	cfg := sangdam.Config{DB: store.New(inboundOnly{db.Backend()}), Sealer: sealer, Node: "n1", Adapters: []adapter.Adapter{ad},
+		Hooks: sangdam.Hooks{Processed: func(driver.WorkspaceID, channel.AccountID, adapter.EventKind) { s.done <- struct{}{} }}}
 	for _, change := range changes {
 		change(&cfg)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
@@ -88,13 +89,13 @@ func hasContact(t testing.TB, db *store.DB, id string) bool {
 	return err == nil
 }
 
-func envelope(lane, key string) channel.Envelope {
-	return channel.Envelope{Account: "acct", Lane: lane, DedupKey: key, OccurredAt: time.Unix(1e9, 0), Raw: []byte(`{"text":"hi"}`)}
+func envelope(lane, key string) adapter.Envelope {
+	return adapter.Envelope{Account: "acct", Lane: lane, DedupKey: key, OccurredAt: time.Unix(1e9, 0), Raw: []byte(`{"text":"hi"}`)}
 }
 
 func appendKeys(t testing.TB, db *store.DB, lane string, keys ...string) []bool {
 	t.Helper()
-	envs := make([]channel.Envelope, len(keys))
+	envs := make([]adapter.Envelope, len(keys))
 	for i, k := range keys {
 		envs[i] = envelope(lane, k)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
@@ -22,7 +23,7 @@ const (
 )
 
 // AppendEnvelopes implements driver.Backend.
-func (b *backend) AppendEnvelopes(ctx context.Context, ws driver.WorkspaceID, envs []channel.Envelope) ([]bool, error) {
+func (b *backend) AppendEnvelopes(ctx context.Context, ws driver.WorkspaceID, envs []adapter.Envelope) ([]bool, error) {
 	w, err := b.workspace(ws)
 	if err != nil {
 		return nil, err
@@ -38,14 +39,14 @@ func (b *backend) AppendEnvelopes(ctx context.Context, ws driver.WorkspaceID, en
 // appending is a call of AppendEnvelopes. What can be prepared is prepared on
 // the caller's goroutine, since all calls share the one that commits.
 type appending struct {
-	envs  []channel.Envelope
+	envs  []adapter.Envelope
 	ids   []string
 	order []int // of the envelopes, by their own time
 	fresh []bool
 	first int64 // number of the first in that order
 }
 
-func newAppending(envs []channel.Envelope) *appending {
+func newAppending(envs []adapter.Envelope) *appending {
 	a := &appending{envs: envs, ids: make([]string, len(envs)), order: make([]int, len(envs)), fresh: make([]bool, len(envs))}
 	for i, e := range envs {
 		a.order[i], a.ids[i] = i, string(e.ID)
@@ -180,21 +181,21 @@ func (r inbox) retry(c driver.Claim, id channel.EnvelopeID, notBefore time.Time,
 
 const envelopeColumns = `id, account, lane, dedup, occurred, received, tries, raw`
 
-func scanEnvelope(r raw.Row) channel.Envelope {
-	return channel.Envelope{
+func scanEnvelope(r raw.Row) adapter.Envelope {
+	return adapter.Envelope{
 		ID: channel.EnvelopeID(r.Text(0)), Account: channel.AccountID(r.Text(1)), Lane: r.Text(2), DedupKey: r.Text(3),
 		OccurredAt: moment(r.Int(4)), ReceivedAt: moment(r.Int(5)), Tries: int(r.Int(6)), Raw: r.Bytes(7),
 	}
 }
 
-func (r inbox) Envelopes(_ context.Context, id channel.EnvelopeID, limit int) ([]channel.Quarantined, error) {
+func (r inbox) Envelopes(_ context.Context, id channel.EnvelopeID, limit int) ([]adapter.Quarantined, error) {
 	which, args := `state = 2 ORDER BY ended DESC, seq DESC LIMIT ?`, []any{r.ws, limit}
 	if id != "" {
 		which, args = `id = ? AND state < 3`, []any{r.ws, string(id)}
 	}
-	var out []channel.Quarantined
+	var out []adapter.Quarantined
 	err := r.each(`SELECT `+envelopeColumns+`, reason, ended FROM envelopes WHERE ws = ? AND `+which, func(w raw.Row) {
-		out = append(out, channel.Quarantined{Envelope: scanEnvelope(w), Reason: w.Text(8), At: moment(w.Int(9))})
+		out = append(out, adapter.Quarantined{Envelope: scanEnvelope(w), Reason: w.Text(8), At: moment(w.Int(9))})
 	}, args...)
 	return out, err
 }

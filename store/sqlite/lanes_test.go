@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -65,12 +66,12 @@ func TestTwoOfOneBatchCannotEndOneEnvelopeTwice(t *testing.T) {
 
 func TestOneCallIsOrderedByTheEventsOwnTime(t *testing.T) {
 	db := openTest(t, Options{})
-	at := func(key string, second int) channel.Envelope {
+	at := func(key string, second int) adapter.Envelope {
 		e := envelope("l", key)
 		e.OccurredAt = time.Unix(int64(second), 0)
 		return e
 	}
-	fresh, err := db.AppendEnvelopes(t.Context(), testWS, []channel.Envelope{at("c", 3), at("a", 1), at("a", 0), at("b", 2)})
+	fresh, err := db.AppendEnvelopes(t.Context(), testWS, []adapter.Envelope{at("c", 3), at("a", 1), at("a", 0), at("b", 2)})
 	require.NoError(t, err)
 	require.Equal(t, []bool{true, true, false, true}, fresh, "the first of one key is the new one")
 	appendKeys(t, db, "l", "z")
@@ -81,7 +82,7 @@ func TestOneIDForTwoEnvelopesStoresNothing(t *testing.T) {
 	db := openTest(t, Options{})
 	a, b := envelope("l", "a"), envelope("l", "b")
 	a.ID, b.ID = "same", "same"
-	_, err := db.AppendEnvelopes(t.Context(), testWS, []channel.Envelope{a, b})
+	_, err := db.AppendEnvelopes(t.Context(), testWS, []adapter.Envelope{a, b})
 	require.ErrorIs(t, err, store.ErrUnavailable)
 	require.Empty(t, claimInbox(t, db, time.Minute))
 	appendKeys(t, db, "l", "a")

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
@@ -78,7 +79,7 @@ func (r outbox) hurry(k laneKey) error {
 	return nil
 }
 
-func (r outbox) Begin(_ context.Context, c driver.Claim, at channel.Attempt) error {
+func (r outbox) Begin(_ context.Context, c driver.Claim, at adapter.Attempt) error {
 	k, err := r.b.outbox.hold(r.tx, c)
 	if err != nil {
 		return err
@@ -108,7 +109,7 @@ func (r outbox) Begin(_ context.Context, c driver.Claim, at channel.Attempt) err
 }
 
 // storeAttempt writes a new Attempt, or the raised Tries of an open one.
-func (r outbox) storeAttempt(k laneKey, at channel.Attempt, doc raw.Text) error {
+func (r outbox) storeAttempt(k laneKey, at adapter.Attempt, doc raw.Text) error {
 	var open string
 	held, err := r.first(`SELECT id FROM attempts WHERE ws = ? AND account = ? AND lane = ? AND open = 1`,
 		func(w raw.Row) { open = w.Text(0) }, r.ws, k.account, k.lane)

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
@@ -94,14 +95,14 @@ var answerRules = []rule{
 	}},
 	{name: "a long key or lane is kept as its hash, still a key and still an order", run: longKeys},
 	{name: "what cannot be kept of envelopes is refused, all or nothing", run: func(e *env) {
-		for name, spoil := range map[string]func(*channel.Envelope){
-			"no account": func(env *channel.Envelope) { env.Account = "" },
-			"no key":     func(env *channel.Envelope) { env.DedupKey = "" },
-			"too big":    func(env *channel.Envelope) { env.Raw = make([]byte, 1<<20+1) },
+		for name, spoil := range map[string]func(*adapter.Envelope){
+			"no account": func(env *adapter.Envelope) { env.Account = "" },
+			"no key":     func(env *adapter.Envelope) { env.DedupKey = "" },
+			"too big":    func(env *adapter.Envelope) { env.Raw = make([]byte, 1<<20+1) },
 		} {
 			bad := envelope("bad", "lane")
 			spoil(&bad)
-			_, err := e.db.AppendEnvelopes(e.ctx, e.ws, []channel.Envelope{envelope("good "+name, "lane"), bad})
+			_, err := e.db.AppendEnvelopes(e.ctx, e.ws, []adapter.Envelope{envelope("good "+name, "lane"), bad})
 			require.ErrorIs(e, err, store.ErrInvalid, name)
 		}
 		require.Empty(e, e.claimInbox(10, e.lease()))
@@ -340,7 +341,7 @@ func (p *pair) oddAppend(rt *rapid.T) {
 	env.DedupKey = pick(rt, "key", []string{"", long, long + "2", env.DedupKey})
 	env.Account = channel.AccountID(pick(rt, "account", []string{"", "acct", "acct"}))
 	p.both(rt, "odd append", func(db *store.DB) (any, error) {
-		return db.AppendEnvelopes(p.e.ctx, p.ws, []channel.Envelope{env})
+		return db.AppendEnvelopes(p.e.ctx, p.ws, []adapter.Envelope{env})
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/transition"
@@ -158,15 +159,15 @@ func (e *env) reserve(r transition.Reservation) error {
 }
 
 // envelope makes an inbound event.
-func envelope(key, lane string) channel.Envelope {
-	return channel.Envelope{
+func envelope(key, lane string) adapter.Envelope {
+	return adapter.Envelope{
 		ID: channel.EnvelopeID("env-" + key), Account: "acct", DedupKey: key, Lane: lane,
 		OccurredAt: moment(0), Raw: []byte(`{"key":"` + key + `"}`),
 	}
 }
 
 // append stores envelopes.
-func (e *env) append(envs ...channel.Envelope) []bool {
+func (e *env) append(envs ...adapter.Envelope) []bool {
 	e.Helper()
 	fresh, err := e.db.AppendEnvelopes(e.ctx, e.ws, envs)
 	require.NoError(e, err)
@@ -257,8 +258,8 @@ func successes(errs []error) int {
 func token() string { return rand.Text() }
 
 // envelopes makes one envelope a key, all in one lane.
-func envelopes(keys ...string) []channel.Envelope {
-	var out []channel.Envelope
+func envelopes(keys ...string) []adapter.Envelope {
+	var out []adapter.Envelope
 	for _, key := range keys {
 		out = append(out, envelope(key, "lane"))
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -35,7 +36,7 @@ var inboxRules = []rule{
 		require.Len(e, lanes, 1)
 		require.Equal(e, "lane 김", lanes[0].Lane)
 		require.Equal(e, want.Account, lanes[0].Account)
-		e.same([]channel.Envelope{want}, lanes[0].Envelopes)
+		e.same([]adapter.Envelope{want}, lanes[0].Envelopes)
 		e.view(func(ctx context.Context, tx store.Tx) error {
 			got, err := tx.Inbox().Envelope(ctx, want.ID)
 			e.same(want, got)
@@ -258,7 +259,7 @@ var inboxRules = []rule{
 	{name: "a claim that is lost while its Update runs: one of both holders ends the envelope", run: lostWhileRunning},
 	{name: "eight claimers never hold one lane at once", run: func(e *env) {
 		const lanes, each = 6, 4
-		var envs []channel.Envelope
+		var envs []adapter.Envelope
 		for i := range lanes * each {
 			envs = append(envs, envelope(fmt.Sprintf("%02d", i), fmt.Sprint("lane", i%lanes)))
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store"
@@ -268,7 +269,7 @@ var claimModel = porcupine.Model{
 
 func linearClaims(e *env) {
 	const clients, each, lanes, depth = 6, 6, 3, 40
-	var envs []channel.Envelope
+	var envs []adapter.Envelope
 	for n := range depth {
 		for l := range lanes {
 			envs = append(envs, envelope(fmt.Sprintf("%d-%d", l, n), fmt.Sprint("lane", l)))

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -18,7 +19,7 @@ func providerID(s string) channel.ProviderMessageID { return channel.ProviderMes
 
 func (p *pair) append(rt *rapid.T) {
 	keys := rapid.SliceOfN(rapid.SampledFrom([]string{"k1", "k2", "k3", "K1", "k4"}), 1, 3).Draw(rt, "keys")
-	var envs []channel.Envelope
+	var envs []adapter.Envelope
 	for i, key := range keys {
 		env := envelope(key, pick(rt, "lane", []string{"l", "L"}))
 		env.ID = channel.EnvelopeID(p.id("env"))

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -459,8 +460,8 @@ func rowsOf(l driver.OutboxLane) (ids []channel.OutboxID) {
 }
 
 // attempt is a request that carries all rows of the claimed batch.
-func attempt(l driver.OutboxLane, id string, tries int) channel.Attempt {
-	return channel.Attempt{
+func attempt(l driver.OutboxLane, id string, tries int) adapter.Attempt {
+	return adapter.Attempt{
 		ID: id, Account: l.Account, Rows: rowsOf(l), Route: "push", Request: []byte("bytes \x00\xff"),
 		IdempotencyKey: "key", IdempotentFor: 24 * time.Hour, PlannedAt: moment(3), Tries: tries,
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -208,7 +209,7 @@ var statsRules = []rule{
 	}},
 	{name: "one append of many envelopes is one commit", run: func(e *env) {
 		before := e.db.Stats()
-		var envs []channel.Envelope
+		var envs []adapter.Envelope
 		for i := range 50 {
 			envs = append(envs, envelope(fmt.Sprint(i), "l"))
 		}
@@ -232,7 +233,7 @@ var statsRules = []rule{
 		before := e.db.Stats()
 		errs := parallel(callers, func(i int) error {
 			for n := range each {
-				if _, err := e.db.AppendEnvelopes(e.ctx, e.ws, []channel.Envelope{envelope(fmt.Sprint(i, "-", n), "l")}); err != nil {
+				if _, err := e.db.AppendEnvelopes(e.ctx, e.ws, []adapter.Envelope{envelope(fmt.Sprint(i, "-", n), "l")}); err != nil {
 					return err
 				}
 			}

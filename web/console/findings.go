@@ -7,7 +7,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 )
 
 //go:embed findings/*.json
@@ -62,7 +62,7 @@ func (l *language) found(text string) string {
 }
 
 // foundIn are an adapter's findings in the reader's language.
-func (l *language) foundIn(list []channel.Finding) (out []channel.Finding) {
+func (l *language) foundIn(list []adapter.Finding) (out []adapter.Finding) {
 	for _, f := range list {
 		f.Detail, f.Remedy = l.found(f.Detail), l.found(f.Remedy)
 		out = append(out, f)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 	"github.com/sangdam/sangdam/internal/browsertest"
 	"github.com/sangdam/sangdam/store"
@@ -29,8 +30,8 @@ func TestTroubleIsSeenAndTriedAgain(t *testing.T) {
 	w.line.AddFault(linetest.Fault{Kind: linetest.FaultContent, Nth: 1})
 	_, err := w.eng.Answer(t.Context(), w.as("ara"), sangdam.Answer{Conversation: id, Content: channel.Text("Your parcel left today")})
 	require.NoError(t, err)
-	bad := channel.Envelope{Account: "shop", Lane: "x", DedupKey: "bad", Raw: []byte(`{"type": 5}`)}
-	_, err = w.db.AppendEnvelopes(t.Context(), ws, []channel.Envelope{bad})
+	bad := adapter.Envelope{Account: "shop", Lane: "x", DedupKey: "bad", Raw: []byte(`{"type": 5}`)}
+	_, err = w.db.AppendEnvelopes(t.Context(), ws, []adapter.Envelope{bad})
 	require.NoError(t, err)
 	w.update(func(ctx context.Context, tx store.Tx) error {
 		return tx.Jobs().Enqueue(ctx, store.Job{ID: "hopeless", Kind: "of before", Due: tx.Now()})

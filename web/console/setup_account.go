@@ -8,6 +8,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
@@ -218,7 +219,7 @@ func (q *request) readLINE(a *channel.Account) error {
 // checkView is what the provider says of an account.
 type checkView struct {
 	ID       string
-	Findings []channel.Finding
+	Findings []adapter.Finding
 	Webhook  string
 	Replaces string // the address at the provider that ours would take the place of
 	Fetches  bool   // there is no web hook to set
@@ -240,7 +241,7 @@ func (q *request) checkAccount() error {
 }
 
 // replaced is the address that SetEndpoint would replace.
-func replaced(list []channel.Finding) string {
+func replaced(list []adapter.Finding) string {
 	for _, f := range list {
 		if f.Replaces != "" {
 			return f.Replaces

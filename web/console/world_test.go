@@ -17,6 +17,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/email"
 	"github.com/sangdam/sangdam/channel/email/emailtest"
 	"github.com/sangdam/sangdam/channel/line"
@@ -64,7 +65,7 @@ func newWorldOn(t *testing.T, db *store.DB, brand ...console.Brand) *world {
 	t.Cleanup(w.line.Close)
 	emulator := httptest.NewServer(w.line)
 	t.Cleanup(emulator.Close)
-	adapter, err := line.New(line.Options{APIBase: emulator.URL, DataAPIBase: emulator.URL})
+	lineAdapter, err := line.New(line.Options{APIBase: emulator.URL, DataAPIBase: emulator.URL})
 	require.NoError(t, err)
 	w.mail = emailtest.New(emailtest.Options{})
 	t.Cleanup(w.mail.Close)
@@ -76,7 +77,7 @@ func newWorldOn(t *testing.T, db *store.DB, brand ...console.Brand) *world {
 	sealer, err := seal.Ephemeral()
 	require.NoError(t, err)
 	w.eng, err = sangdam.New(sangdam.Config{DB: w.db, Sealer: sealer, Blobs: blob.Memory(),
-		Adapters: []channel.Adapter{adapter, webchat.New(), mail},
+		Adapters: []adapter.Adapter{lineAdapter, webchat.New(), mail},
 		Carriers: []notify.Carrier{targetmail.New(targetmail.Options{Dial: w.post.Dial})},
 		Poll:     50 * time.Millisecond,
 		Logger:   slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))})

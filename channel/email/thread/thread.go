@@ -4,7 +4,7 @@
 // in the Message-ID of every mail that the account sends, and in the address to
 // which answers go. A mail that carries one belongs there, whatever else it says.
 // Without one, the exact Message-IDs that the mail answers are looked up by the
-// library (channel.Inbound.Answers). A subject never identifies anything.
+// library (adapter.Inbound.Answers). A subject never identifies anything.
 package thread
 
 import (

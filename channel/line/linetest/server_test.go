@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
@@ -27,7 +28,7 @@ type bench struct {
 	acct channel.Account
 
 	mu        sync.Mutex
-	envelopes []channel.Envelope
+	envelopes []adapter.Envelope
 	bodies    [][]byte
 	keys      int
 	answer    int // status for webhooks; 0: the adapter's
@@ -63,7 +64,7 @@ func (b *bench) hook(w http.ResponseWriter, r *http.Request) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.bodies = append(b.bodies, body)
-	rec, err := b.line.Receive(b.acct, channel.Request{Method: r.Method, URL: r.URL, Header: r.Header, Body: body})
+	rec, err := b.line.Receive(b.acct, adapter.Request{Method: r.Method, URL: r.URL, Header: r.Header, Body: body})
 	switch {
 	case err != nil:
 		w.WriteHeader(http.StatusUnauthorized)
@@ -77,10 +78,10 @@ func (b *bench) hook(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (b *bench) received() []channel.Envelope {
+func (b *bench) received() []adapter.Envelope {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return append([]channel.Envelope(nil), b.envelopes...)
+	return append([]adapter.Envelope(nil), b.envelopes...)
 }
 
 func (b *bench) wait(t *testing.T) {
@@ -99,12 +100,12 @@ func TestConversationThereAndBack(t *testing.T) {
 	require.Len(t, envs, 1)
 	in, err := b.line.Parse(b.acct, envs[0])
 	require.NoError(t, err)
-	require.Equal(t, channel.EventMessage, in.Kind)
+	require.Equal(t, adapter.EventMessage, in.Kind)
 	require.Equal(t, channel.ProviderMessageID(posted.MessageID), in.MessageID)
 	require.Equal(t, "환불 부탁드려요 🙏", in.Content.Text)
 	require.NotNil(t, in.Reply)
 
-	at, err := b.line.Plan(b.acct, []channel.Outbound{{Row: "1", To: in.Chat, Content: channel.Text("네"), Reply: in.Reply}}, time.Now(),
+	at, err := b.line.Plan(b.acct, []adapter.Outbound{{Row: "1", To: in.Chat, Content: channel.Text("네"), Reply: in.Reply}}, time.Now(),
 		uuid.NewString)
 	require.NoError(t, err)
 	require.Equal(t, line.RouteReply, at.Route)
@@ -112,7 +113,7 @@ func TestConversationThereAndBack(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, sent.Messages, 1)
 
-	at, err = b.line.Plan(b.acct, []channel.Outbound{{Row: "2", To: in.Chat, Content: channel.Text("다음")}}, time.Now(), uuid.NewString)
+	at, err = b.line.Plan(b.acct, []adapter.Outbound{{Row: "2", To: in.Chat, Content: channel.Text("다음")}}, time.Now(), uuid.NewString)
 	require.NoError(t, err)
 	require.Equal(t, line.RoutePush, at.Route)
 	_, err = b.line.Send(t.Context(), b.acct, at)
@@ -131,14 +132,14 @@ func TestOverARealConnection(t *testing.T) {
 	a, err := line.New(line.Options{APIBase: hs.URL, DataAPIBase: hs.URL})
 	require.NoError(t, err)
 	u := srv.User("Jun")
-	at, err := a.Plan(account(srv), []channel.Outbound{{Row: "1", To: channel.Chat{Kind: channel.ChatUser, ID: u.ID()},
+	at, err := a.Plan(account(srv), []adapter.Outbound{{Row: "1", To: channel.Chat{Kind: channel.ChatUser, ID: u.ID()},
 		Content: channel.Text("hi")}}, time.Now(), uuid.NewString)
 	require.NoError(t, err)
 	srv.AddFault(linetest.Fault{Endpoint: "push", Kind: linetest.FaultCutAfter, Nth: 1})
 	_, err = a.Send(t.Context(), account(srv), at)
-	var failure *channel.SendError
+	var failure *adapter.SendError
 	require.ErrorAs(t, err, &failure)
-	require.Equal(t, channel.Ambiguous, failure.Disposition)
+	require.Equal(t, adapter.Ambiguous, failure.Disposition)
 	sent, err := a.Send(t.Context(), account(srv), at)
 	require.NoError(t, err)
 	require.True(t, sent.Duplicate)

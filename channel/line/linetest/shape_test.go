@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 )
 
@@ -204,8 +205,8 @@ func TestEveryRequestHasTheShapeOfLINEs(t *testing.T) {
 	group := b.srv.Group("family", mina)
 	send := func(to channel.Chat, c channel.Content, reply *channel.ReplyHandle) {
 		t.Helper()
-		out := channel.Outbound{Row: "r", To: to, Content: c, Reply: reply, SenderName: "Jisoo", SenderIcon: "https://cdn.example/j.png"}
-		at, err := b.line.Plan(b.acct, []channel.Outbound{out}, time.Now(), func() string { return b.uuid() })
+		out := adapter.Outbound{Row: "r", To: to, Content: c, Reply: reply, SenderName: "Jisoo", SenderIcon: "https://cdn.example/j.png"}
+		at, err := b.line.Plan(b.acct, []adapter.Outbound{out}, time.Now(), func() string { return b.uuid() })
 		require.NoError(t, err, c.Kind)
 		_, err = b.line.Send(t.Context(), b.acct, at)
 		require.NoError(t, err, "%s: %s", c.Kind, at.Request)

@@ -18,6 +18,7 @@ import (
 	"github.com/rivo/uniseg"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/kit"
 	"github.com/sangdam/sangdam/channel/postcard"
 )
@@ -106,9 +107,9 @@ func (o *Office) Written(n int) [][]byte {
 }
 
 // Webhook is the genuine request that carries the events.
-func (o *Office) Webhook(events ...[]byte) channel.Request {
+func (o *Office) Webhook(events ...[]byte) adapter.Request {
 	body := slices.Concat([]byte("["), bytes.Join(events, []byte(",")), []byte("]"))
-	return channel.Request{Method: http.MethodPost, Body: body,
+	return adapter.Request{Method: http.MethodPost, Body: body,
 		Header: http.Header{postcard.SignatureHeader: {kit.Sign(channel.NewSecret(o.key), body)}}}
 }
 

@@ -1,8 +1,10 @@
-package channel
+package adapter
 
 import (
 	"context"
 	"io"
+
+	"github.com/sangdam/sangdam/channel"
 )
 
 // Runner is implemented by adapters that fetch events themselves, because their
@@ -15,7 +17,7 @@ type Runner interface {
 	// is changed or switched off, or another process has taken over. An error
 	// that is ErrPermissionDenied (a wrong password) is tried again after a
 	// minute at the earliest, so that nobody is locked out at the provider.
-	Run(ctx context.Context, acct Account, in Intake) error
+	Run(ctx context.Context, acct channel.Account, in Intake) error
 }
 
 // Intake takes what a Runner fetches. It belongs to one run; calls after its end
@@ -39,7 +41,7 @@ type Unpacker interface {
 	// Unpack writes the file ref (Media.Provider, as Parse gave it) of the
 	// envelope into sink. It does no I/O but sink's. ErrNotFound when the
 	// envelope has no such file.
-	Unpack(acct Account, env Envelope, ref string, sink MediaSink) error
+	Unpack(acct channel.Account, env Envelope, ref string, sink MediaSink) error
 }
 
 // OpenFile opens a file by its Media.Blob; the caller closes it. ErrNotFound when
@@ -51,5 +53,5 @@ type OpenFile func(ctx context.Context, blob string) (io.ReadCloser, error)
 // change, so that it need not hold them.
 type FileSender interface {
 	// SendFiles is Send with a way to the files; the library calls it instead.
-	SendFiles(ctx context.Context, acct Account, at Attempt, open OpenFile) (Sent, error)
+	SendFiles(ctx context.Context, acct channel.Account, at Attempt, open OpenFile) (Sent, error)
 }
