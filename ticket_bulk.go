@@ -73,9 +73,10 @@ type BulkItem struct {
 }
 
 var (
-	bulks = declare(store.Kind[Bulk]{Name: "ticket_bulk", Decl: 1,
+	bulks = declare(store.Kind[Bulk]{Name: "ticket_bulk", Decl: 2,
 		ID:      func(b *Bulk) string { return b.ID },
 		Version: func(b *Bulk) *int64 { return &b.Version },
+		Indexes: []store.Index[Bulk]{{Name: "at", Value: func(b *Bulk) []byte { return store.Time(b.At) }}},
 		Tags: []store.TagIndex[Bulk]{{Name: "by", Values: func(b *Bulk) [][]byte { return one(b.By) },
 			Order: func(b *Bulk) []byte { return store.Time(b.At) }}}})
 
@@ -316,29 +317,9 @@ func (e *Engine) UndoBulk(ctx context.Context, p Principal, c UndoBulk) (Saved, 
 		if err := u.allow(ActTicketBulk, Resource{Kind: kindTicket}); err != nil {
 			return Saved{}, err
 		}
-		latest, err := bulkErrands.of(u.ctx, u.tx, p, 1)
+		b, back, err := undoable(u.ctx, u.tx, p, c.Bulk)
 		if err != nil {
 			return Saved{}, err
-		}
-		if len(latest) == 0 || latest[0].ID != c.Bulk {
-			return Saved{}, errs.New(errs.Conflict, "sangdam: only your last bulk change can be taken back")
-		}
-		b := latest[0]
-		if b.State == BulkRunning || b.Undone || b.Undoes != "" {
-			return Saved{}, errs.New(errs.Conflict, "sangdam: the bulk change still runs, or was taken back already")
-		}
-		var back []BulkItem
-		items, err := itemsOfBulk(u.ctx, u.tx, b.ID, "bulk")
-		if err != nil {
-			return Saved{}, err
-		}
-		for _, it := range items {
-			if it.Done && it.After > 0 && !it.Back.empty() {
-				back = append(back, it)
-			}
-		}
-		if len(back) == 0 {
-			return Saved{}, errs.New(errs.Conflict, "sangdam: the bulk change changed nothing that can be taken back")
 		}
 		b.Undone = true
 		if err := bulks.Save(u.ctx, u.tx, &b); err != nil {
@@ -350,6 +331,35 @@ func (e *Engine) UndoBulk(ctx context.Context, p Principal, c UndoBulk) (Saved, 
 	})
 }
 
+// undoable is the bulk change with what would take it back; ErrConflict says why
+// the principal cannot.
+func undoable(ctx context.Context, tx store.Tx, p Principal, id string) (b Bulk, back []BulkItem, err error) {
+	latest, err := bulkErrands.of(ctx, tx, p, 1)
+	if err != nil {
+		return b, nil, err
+	}
+	if len(latest) == 0 || latest[0].ID != id {
+		return b, nil, errs.New(errs.Conflict, "sangdam: only your last bulk change can be taken back")
+	}
+	b = latest[0]
+	if b.State == BulkRunning || b.Undone || b.Undoes != "" {
+		return b, nil, errs.New(errs.Conflict, "sangdam: the bulk change still runs, or was taken back already")
+	}
+	items, err := itemsOfBulk(ctx, tx, b.ID, "bulk")
+	if err != nil {
+		return b, nil, err
+	}
+	for _, it := range items {
+		if it.Done && it.After > 0 && !it.Back.empty() {
+			back = append(back, it)
+		}
+	}
+	if len(back) == 0 {
+		return b, nil, errs.New(errs.Conflict, "sangdam: the bulk change changed nothing that can be taken back")
+	}
+	return b, back, nil
+}
+
 func itemsOfBulk(ctx context.Context, tx store.Tx, bulk, index string) ([]BulkItem, error) {
 	of := store.Tuple(store.Exact(bulk))
 	return bulkItems.All(ctx, tx, store.List[BulkItem]{Index: index, From: of, To: store.Next(of)}, MaxBulk)
@@ -359,26 +369,101 @@ func itemsOfBulk(ctx context.Context, tx store.Tx, bulk, index string) ([]BulkIt
 type BulkReport struct {
 	Bulk     Bulk          `json:"bulk"`
 	Failures []BulkFailure `json:"failures"`
+	// Undoable says that UndoBulk would take it back for the principal.
+	Undoable bool `json:"undoable,omitempty"`
 }
 
 // BulkFailure is a ticket that could not be changed.
 type BulkFailure struct {
 	Ticket ticket.ID `json:"ticket"`
-	Reason string    `json:"reason"`
+	// Number is 0 for a ticket that is not there, or not for the principal to see.
+	Number int64  `json:"number,omitempty"`
+	Reason string `json:"reason"`
 }
 
-// BulkProgress tells how far a bulk change of the principal's own is.
+// BulkProgress tells how far a bulk change is: one of the principal's own, to
+// administrators everybody's.
 func (e *Engine) BulkProgress(ctx context.Context, p Principal, id string) (out BulkReport, err error) {
-	err = e.query(ctx, p, ActTicketBulk, Resource{Kind: kindTicket}, func(ctx context.Context, tx store.Tx, _ *settings) error {
-		b, err := bulkErrands.get(ctx, tx, p, id)
+	err = e.query(ctx, p, ActTicketBulk, Resource{Kind: kindTicket}, func(ctx context.Context, tx store.Tx, s *settings) error {
+		w, err := e.who(ctx, tx, s, p)
+		if err != nil {
+			return err
+		}
+		b, err := e.bulkFor(ctx, tx, w, id)
 		if err != nil {
 			return err
 		}
 		failed, err := itemsOfBulk(ctx, tx, id, "failed")
+		if err != nil {
+			return err
+		}
 		out = BulkReport{Bulk: b, Failures: []BulkFailure{}}
 		for _, it := range failed {
-			out.Failures = append(out.Failures, BulkFailure{it.Ticket, it.Reason})
+			f := BulkFailure{Ticket: it.Ticket, Reason: it.Reason}
+			if f.Number, err = e.numberFor(ctx, tx, w, it.Ticket); err != nil {
+				return err
+			}
+			out.Failures = append(out.Failures, f)
 		}
+		_, _, err = undoable(ctx, tx, p, id)
+		if out.Undoable = err == nil; errors.Is(err, ErrConflict) {
+			err = nil
+		}
+		return err
+	})
+	return out, err
+}
+
+// numberFor is a ticket's number; 0 for one that is not there, or not for this
+// person to see.
+func (e *Engine) numberFor(ctx context.Context, tx store.Tx, w Who, id ticket.ID) (int64, error) {
+	t, err := tickets.Get(ctx, tx, string(id))
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrInvalid) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	shown, err := e.sees(ctx, w, ticketResource(t.Ticket))
+	if !shown {
+		return 0, err
+	}
+	return t.Number, nil
+}
+
+// configures says that somebody sets the workspace up, and so may look at what
+// everybody does to it.
+func (e *Engine) configures(ctx context.Context, w Who) bool {
+	return e.permit(ctx, w, ActConfigure, Resource{Kind: "workspace", ID: string(w.Workspace)}) == nil
+}
+
+// bulkFor is a bulk change that this person may look at.
+func (e *Engine) bulkFor(ctx context.Context, tx store.Tx, w Who, id string) (Bulk, error) {
+	if !e.configures(ctx, w) {
+		return bulkErrands.get(ctx, tx, w.Principal, id)
+	}
+	b, err := bulks.Get(ctx, tx, id)
+	if errors.Is(err, ErrNotFound) {
+		return b, noSuch(bulkErrands.kind)
+	}
+	return b, err
+}
+
+// Bulks lists the bulk changes that BulkProgress tells of, the newest first, at
+// most limit (1 to 200).
+func (e *Engine) Bulks(ctx context.Context, p Principal, limit int) (out []Bulk, err error) {
+	limit = min(max(limit, 1), maxPage)
+	err = e.query(ctx, p, ActTicketBulk, Resource{Kind: kindTicket}, func(ctx context.Context, tx store.Tx, s *settings) error {
+		w, err := e.who(ctx, tx, s, p)
+		if err != nil {
+			return err
+		}
+		if !e.configures(ctx, w) {
+			out, err = bulkErrands.of(ctx, tx, p, limit)
+			return err
+		}
+		page, err := bulks.List(ctx, tx, store.List[Bulk]{Index: "at", Desc: true, Limit: limit})
+		out = page.Items
 		return err
 	})
 	return out, err

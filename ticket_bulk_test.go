@@ -40,6 +40,8 @@ func TestManyTicketsAtOnce(t *testing.T) {
 		require.Equal(t, []int{7, 5, 2}, []int{r.Bulk.Total, r.Bulk.Done, r.Bulk.Failed})
 		require.Equal(t, []ticket.ID{ids[0], "nowhere"}, []ticket.ID{r.Failures[0].Ticket, r.Failures[1].Ticket})
 		require.Contains(t, r.Failures[0].Reason, "merged into ticket")
+		require.Equal(t, []int64{1, 0}, []int64{r.Failures[0].Number, r.Failures[1].Number})
+		require.True(t, r.Undoable)
 		got := d.read(ids[2]).Ticket
 		require.Equal(t, []any{ticket.Solved, d.refund, []string{"new"}, ticket.High},
 			[]any{got.State, got.Category, got.Tags, got.Priority})
@@ -50,10 +52,12 @@ func TestManyTicketsAtOnce(t *testing.T) {
 		require.ErrorIs(t, err, sangdam.ErrConflict, "somebody else's")
 		_, err = w.eng.BulkProgress(w.ctx, w.agent("a2"), saved.ID)
 		require.ErrorIs(t, err, sangdam.ErrNotFound)
+		d.lists(saved.ID)
 		undo, err := w.eng.UndoBulk(w.ctx, a1, sangdam.UndoBulk{Bulk: saved.ID})
 		require.NoError(t, err)
 		r = d.bulk(a1, undo.ID)
 		require.Equal(t, []int{5, 4, 1}, []int{r.Bulk.Total, r.Bulk.Done, r.Bulk.Failed})
+		require.False(t, r.Undoable, "what took something back stays")
 		got = d.read(ids[2]).Ticket
 		require.Equal(t, []any{ticket.Unassigned, d.delivery, []string{"old"}, ticket.Normal}, []any{got.State, got.Category, got.Tags,
 			got.Priority})
@@ -64,6 +68,27 @@ func TestManyTicketsAtOnce(t *testing.T) {
 			d.replays(id)
 		}
 	})
+}
+
+// lists asks who finds a bulk change of a1 in the list: a1, and administrators, who
+// may look at it but not take it back.
+func (d *ticketDesk) lists(id string) {
+	d.t.Helper()
+	boss := sangdam.AgentPrincipal(ws, "boss", sangdam.RoleAdministrator)
+	for _, c := range []struct {
+		p    sangdam.Principal
+		sees bool
+	}{{d.agent("a1"), true}, {boss, true}, {d.host, true}, {d.agent("a2"), false}} {
+		list, err := d.eng.Bulks(d.ctx, c.p, 10)
+		require.NoError(d.t, err)
+		require.Equal(d.t, c.sees, len(list) == 1 && list[0].ID == id, c.p.ID)
+	}
+	r, err := d.eng.BulkProgress(d.ctx, boss, id)
+	require.NoError(d.t, err)
+	require.Len(d.t, r.Failures, 2)
+	require.False(d.t, r.Undoable, "somebody else's")
+	_, err = d.eng.BulkProgress(d.ctx, boss, "none")
+	require.ErrorIs(d.t, err, sangdam.ErrNotFound)
 }
 
 // TestBulkChangesAskForEachTicket with the rights of who asked, as they are when

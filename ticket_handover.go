@@ -59,7 +59,7 @@ func (e *Engine) HandOver(ctx context.Context, p Principal, c HandOver) (TicketS
 		if err != nil {
 			return TicketState{}, err
 		}
-		if _, reports := u.e.carriers[t.Kind].c.(notify.Reporter); !reports {
+		if !u.e.takesTickets(t.Kind) {
 			return TicketState{}, errs.New(errs.Unsupported, "sangdam: target %q takes notices, not tickets", t.Name)
 		}
 		if w.now.State == ticket.HandedOver {
@@ -76,6 +76,37 @@ func (e *Engine) HandOver(ctx context.Context, p Principal, c HandOver) (TicketS
 		u.detail("target", string(c.Target))
 		return u.ticketState(d), u.handTicket(w, c)
 	})
+}
+
+// Receiver is a target that tickets can be handed over to.
+type Receiver struct {
+	ID   notify.TargetID `json:"id"`
+	Name string          `json:"name"`
+}
+
+// Receivers lists the targets that HandOver takes, by name, to whoever may hand
+// tickets over.
+func (e *Engine) Receivers(ctx context.Context, p Principal) (out []Receiver, err error) {
+	err = e.query(ctx, p, ActTicketHandOver, Resource{Kind: kindTicket}, func(ctx context.Context, tx store.Tx, _ *settings) error {
+		all, err := targets.All(ctx, tx, store.List[notify.Target]{Index: targetsByName}, maxTargets)
+		for _, t := range all {
+			if !t.Disabled && e.takesTickets(t.Kind) {
+				out = append(out, Receiver{t.ID, t.Name})
+			}
+		}
+		return err
+	})
+	return out, err
+}
+
+// takesTickets says that targets of a kind report what becomes of a ticket.
+func (e *Engine) takesTickets(kind notify.Kind) bool {
+	c := e.carriers[kind]
+	if c == nil {
+		return false
+	}
+	_, reports := c.c.(notify.Reporter)
+	return reports
 }
 
 func (u *unit) handTicket(w *ticketWork, c HandOver) error {

@@ -60,6 +60,10 @@ func TestATicketIsHandedOverAsATask(t *testing.T) {
 			Fields: map[string]ticket.Value{"card": {Text: "4111"}}})
 		over := sangdam.HandOver{Key: "k", Ticket: id, Version: 1, Target: "shop", Note: "Please look"}
 		require.ErrorIs(t, errOf(w.eng.HandOver(w.ctx, w.agent("a2"), over)), sangdam.ErrPermissionDenied)
+		require.ErrorIs(t, errOf(w.eng.Receivers(w.ctx, w.agent("a2"))), sangdam.ErrPermissionDenied)
+		offered, err := w.eng.Receivers(w.ctx, w.agent("a1"))
+		require.NoError(t, err)
+		require.Equal(t, []sangdam.Receiver{{ID: "shop", Name: "Shop project"}}, offered)
 		for range 2 {
 			require.NoError(t, errOf(w.eng.HandOver(w.ctx, w.agent("a1"), over)))
 		}
