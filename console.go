@@ -87,10 +87,14 @@ func (e *Engine) Directory(ctx context.Context, p Principal) (Directory, error) 
 }
 
 // May asks whether the principal may do a thing in the workspace at large, so
-// that a console leaves out what would be refused: nil, or the refusal. Of a
-// single record the command itself says it.
+// that a console leaves out what would be refused: nil, or the refusal. An action
+// on tickets is asked of tickets at large. Of a single record the command itself
+// says it.
 func (e *Engine) May(ctx context.Context, p Principal, a Action) error {
 	r := Resource{Kind: "workspace", ID: string(p.Workspace)}
+	if strings.HasPrefix(string(a), kindTicket+".") {
+		r = Resource{Kind: kindTicket}
+	}
 	return e.query(ctx, p, a, r, func(context.Context, store.Tx, *settings) error { return nil })
 }
 

@@ -398,12 +398,16 @@ func (e *Engine) BulkProgress(ctx context.Context, p Principal, id string) (out 
 			return err
 		}
 		out = BulkReport{Bulk: b, Failures: []BulkFailure{}}
+		var ids []ticket.ID
 		for _, it := range failed {
-			f := BulkFailure{Ticket: it.Ticket, Reason: it.Reason}
-			if f.Number, err = e.numberFor(ctx, tx, w, it.Ticket); err != nil {
-				return err
-			}
-			out.Failures = append(out.Failures, f)
+			ids = append(ids, it.Ticket)
+		}
+		names, err := e.ticketNames(ctx, tx, w, ids)
+		if err != nil {
+			return err
+		}
+		for _, it := range failed {
+			out.Failures = append(out.Failures, BulkFailure{Ticket: it.Ticket, Number: names[it.Ticket].Number, Reason: it.Reason})
 		}
 		_, _, err = undoable(ctx, tx, p, id)
 		if out.Undoable = err == nil; errors.Is(err, ErrConflict) {
@@ -412,23 +416,6 @@ func (e *Engine) BulkProgress(ctx context.Context, p Principal, id string) (out 
 		return err
 	})
 	return out, err
-}
-
-// numberFor is a ticket's number; 0 for one that is not there, or not for this
-// person to see.
-func (e *Engine) numberFor(ctx context.Context, tx store.Tx, w Who, id ticket.ID) (int64, error) {
-	t, err := tickets.Get(ctx, tx, string(id))
-	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrInvalid) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	shown, err := e.sees(ctx, w, ticketResource(t.Ticket))
-	if !shown {
-		return 0, err
-	}
-	return t.Number, nil
 }
 
 // configures says that somebody sets the workspace up, and so may look at what

@@ -78,20 +78,14 @@ func (e *Engine) HandOver(ctx context.Context, p Principal, c HandOver) (TicketS
 	})
 }
 
-// Receiver is a target that tickets can be handed over to.
-type Receiver struct {
-	ID   notify.TargetID `json:"id"`
-	Name string          `json:"name"`
-}
-
 // Receivers lists the targets that HandOver takes, by name, to whoever may hand
-// tickets over.
-func (e *Engine) Receivers(ctx context.Context, p Principal) (out []Receiver, err error) {
+// tickets over: ID, Kind and Name of each.
+func (e *Engine) Receivers(ctx context.Context, p Principal) (out []notify.Target, err error) {
 	err = e.query(ctx, p, ActTicketHandOver, Resource{Kind: kindTicket}, func(ctx context.Context, tx store.Tx, _ *settings) error {
 		all, err := targets.All(ctx, tx, store.List[notify.Target]{Index: targetsByName}, maxTargets)
 		for _, t := range all {
 			if !t.Disabled && e.takesTickets(t.Kind) {
-				out = append(out, Receiver{t.ID, t.Name})
+				out = append(out, notify.Target{ID: t.ID, Kind: t.Kind, Name: t.Name})
 			}
 		}
 		return err

@@ -63,7 +63,7 @@ func TestATicketIsHandedOverAsATask(t *testing.T) {
 		require.ErrorIs(t, errOf(w.eng.Receivers(w.ctx, w.agent("a2"))), sangdam.ErrPermissionDenied)
 		offered, err := w.eng.Receivers(w.ctx, w.agent("a1"))
 		require.NoError(t, err)
-		require.Equal(t, []sangdam.Receiver{{ID: "shop", Name: "Shop project"}}, offered)
+		require.Equal(t, []notify.Target{{ID: "shop", Kind: dooray.KindTask, Name: "Shop project"}}, offered)
 		for range 2 {
 			require.NoError(t, errOf(w.eng.HandOver(w.ctx, w.agent("a1"), over)))
 		}

@@ -116,6 +116,47 @@ func (e *Engine) hiddenFrom(ctx context.Context, tx store.Tx, w Who) ([]string, 
 	return hiddenFields(w, s.Fields), nil
 }
 
+// TicketNames returns the names of those of the tickets that the principal may
+// see, at most MaxBulk at once.
+func (e *Engine) TicketNames(ctx context.Context, p Principal, ids ...ticket.ID) (out map[ticket.ID]ticket.Ref, err error) {
+	if len(ids) > MaxBulk {
+		return nil, errs.New(errs.Invalid, "sangdam: at most %d names are looked up at once, not %d", MaxBulk, len(ids))
+	}
+	err = e.query(ctx, p, ActList, Resource{Kind: "tickets"}, func(ctx context.Context, tx store.Tx, s *settings) error {
+		w, err := e.who(ctx, tx, s, p)
+		if err != nil {
+			return err
+		}
+		out, err = e.ticketNames(ctx, tx, w, ids)
+		return err
+	})
+	return out, err
+}
+
+func (e *Engine) ticketNames(ctx context.Context, tx store.Tx, w Who, ids []ticket.ID) (map[ticket.ID]ticket.Ref, error) {
+	var asked []string
+	for _, id := range ids {
+		if id != "" {
+			asked = append(asked, string(id))
+		}
+	}
+	found, err := tickets.GetAll(ctx, tx, asked...)
+	if err != nil {
+		return nil, err
+	}
+	out := map[ticket.ID]ticket.Ref{}
+	for _, t := range found {
+		shown, err := e.sees(ctx, w, ticketResource(t.Ticket))
+		if err != nil {
+			return nil, err
+		}
+		if shown {
+			out[t.ID] = ticket.Ref{Number: t.Number, Title: t.Title}
+		}
+	}
+	return out, nil
+}
+
 // TicketFilter says which tickets to list. Everything that is given must hold;
 // of a list one of its values.
 type TicketFilter struct {

@@ -1,6 +1,8 @@
 package sangdam_test
 
 import (
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,7 +14,8 @@ import (
 
 // ticketLists are the queries that leave out what one may not see, or show what
 // every agent of the workspace may know.
-var ticketLists = []string{"Tickets", "CountTickets", "SearchTickets", "TicketSetup", "TicketViews", "Templates", "CheckAnswer"}
+var ticketLists = []string{"Tickets", "TicketNames", "CountTickets", "SearchTickets", "TicketSetup", "TicketViews", "Templates",
+	"CheckAnswer"}
 
 // ticketCalls adds the commands and queries of tickets to those that strangers
 // try.
@@ -176,8 +179,20 @@ func TestWhoSeesATicket(t *testing.T) {
 			found, err := w.eng.SearchTickets(w.ctx, p, "lamp", "", 10)
 			require.NoError(t, err)
 			require.Len(t, found.Tickets, len(want))
+			names, err := w.eng.TicketNames(w.ctx, p, desk, none, own, "nowhere", "")
+			require.NoError(t, err)
+			require.ElementsMatch(t, want, slices.Collect(maps.Keys(names)))
 		}
-		_, err := w.eng.OpenTicket(w.ctx, w.agent("chats"), sangdam.OpenTicket{Title: "x"})
+		_, err := w.eng.TicketNames(w.ctx, w.host, make([]ticket.ID, sangdam.MaxBulk+1)...)
+		require.ErrorIs(t, err, sangdam.ErrInvalid)
+		for _, a := range []sangdam.Action{sangdam.ActTicketBulk, sangdam.ActTicketEdit, sangdam.ActTicketHandOver,
+			sangdam.ActTicketComplete} {
+			require.ErrorIs(t, w.eng.May(w.ctx, w.agent("chats"), a), sangdam.ErrPermissionDenied)
+			require.NoError(t, w.eng.May(w.ctx, sangdam.AgentPrincipal(ws, "boss", sangdam.RoleAdministrator), a))
+		}
+		require.NoError(t, w.eng.May(w.ctx, w.agent("a1"), sangdam.ActTicketBulk))
+		require.ErrorIs(t, w.eng.May(w.ctx, w.agent("a1"), sangdam.ActTicketComplete), sangdam.ErrPermissionDenied)
+		_, err = w.eng.OpenTicket(w.ctx, w.agent("chats"), sangdam.OpenTicket{Title: "x"})
 		require.ErrorIs(t, err, sangdam.ErrPermissionDenied)
 	})
 }

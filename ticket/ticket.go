@@ -14,6 +14,12 @@ import (
 // nothing.
 type ID string
 
+// Ref is what people call a ticket by.
+type Ref struct {
+	Number int64  `json:"number"`
+	Title  string `json:"title"`
+}
+
 // GroupID names a group of agents.
 type GroupID string
 

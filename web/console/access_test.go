@@ -22,6 +22,8 @@ type try struct {
 	list bool
 	// denied: what is tried is no record of others, but needs a right.
 	denied bool
+	// invalid: what a form without anything in it is answered, before any record.
+	invalid bool
 	// stale: there is nothing of the kind to answer.
 	stale bool
 }
@@ -105,6 +107,11 @@ func tries(id conversation.ID, message, contact, offer, ticket, asked string) ma
 		"POST /setup/mail/preview":                {path: "/setup/mail/preview", form: "layout.0.html=stranger&preview=0"},
 		"GET /setup/levels/{id}":                  {path: "/setup/levels/new"},
 		"POST /setup/levels/{id}":                 {path: "/setup/levels/new", form: "name=stranger"},
+		"GET /bulk":                               {path: "/bulk", list: true},
+		"POST /bulk":                              {path: "/bulk", form: "ticket=" + ticket, invalid: true},
+		"GET /bulk/new":                           {path: "/bulk/new?ticket=" + ticket, list: true},
+		"GET /bulk/{id}":                          {path: "/bulk/none"},
+		"POST /bulk/{id}/undo":                    {path: "/bulk/none/undo", stale: true},
 		"GET /ticket-views/{id}":                  {path: "/ticket-views/none"},
 		"POST /ticket-views/{id}":                 {path: "/ticket-views/none", form: "name=stranger&version=1"},
 		"GET /triggers":                           {path: "/triggers"},
@@ -212,6 +219,8 @@ func refused(t *testing.T, w *world, method, right string, tr try) {
 		require.Equal(t, http.StatusForbidden, w.client("ara").do(method, tr.path, tr.form).StatusCode)
 	case tr.denied:
 		require.Equal(t, http.StatusForbidden, resp.StatusCode, "%s", body)
+	case tr.invalid:
+		require.Equal(t, http.StatusBadRequest, resp.StatusCode, "%s", body)
 	case tr.stale:
 		require.Equal(t, http.StatusConflict, resp.StatusCode, "%s", body)
 	case tr.list:

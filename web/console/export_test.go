@@ -40,6 +40,15 @@ func Text(tag, key string, args ...any) string {
 // Refusals are those of a language, by format.
 func Refusals(tag string) map[string]string { return loadRefusals(tag) }
 
+// Said is a refusal that was kept in English, in a language.
+func Said(tag, text string) string {
+	langs, err := loadLanguages()
+	if err != nil {
+		return err.Error()
+	}
+	return langs[tag].said(text)
+}
+
 // Words are an error's text in a language.
 func Words(tag string, err error) string {
 	langs, loaded := loadLanguages()

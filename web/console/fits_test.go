@@ -11,6 +11,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/internal/browsertest"
+	"github.com/sangdam/sangdam/ticket"
 )
 
 // notPages are routes that answer a part, a file, or another page.
@@ -20,11 +21,11 @@ var notPages = []string{"/{$}", "/alive", "/events", "/bar", "/canned", "/notice
 	"/triggers/{id}/trials/{trial}", "/setup/tickets/categories"}
 
 // pagePaths are addresses of every page there is, made of the routes.
-func pagePaths(w *world, conversation, ticket string) (out []string) {
+func pagePaths(w *world, conversation, ticketID string) (out []string) {
 	of := map[string]string{"/conversations/{id}": conversation, "/conversations/{id}/explain": conversation,
 		"/conversations/{id}/link": conversation,
-		"/tickets/{id}":            ticket, "/setup/agents/{id}": "ara", "/setup/desks/{id}": "support", "/setup/queues/{id}": "everyone",
-		"/setup/streams/{id}": "line", "/setup/accounts/{id}": "shop"}
+		"/tickets/{id}":            ticketID, "/setup/agents/{id}": "ara", "/setup/desks/{id}": "support", "/setup/queues/{id}": "everyone",
+		"/setup/streams/{id}": "line", "/setup/accounts/{id}": "shop", "/bulk/{id}": w.bulked(ticketID)}
 	for _, r := range w.page.Routes() {
 		if r.Method != http.MethodGet || slices.Contains(notPages, r.Path) {
 			continue
@@ -35,8 +36,17 @@ func pagePaths(w *world, conversation, ticket string) (out []string) {
 		}
 		out = append(out, strings.ReplaceAll(r.Path, "{id}", id))
 	}
-	return append(out, "/conversations?view=all", "/history?state=open", "/setup/accounts/new?kind=webchat",
+	return append(out, "/bulk/new?list=open&all=1", "/conversations?view=all", "/history?state=open", "/setup/accounts/new?kind=webchat",
 		"/setup/accounts/new?kind=email")
+}
+
+// bulked changes a ticket, and one that is not there, and returns the bulk change.
+func (w *world) bulked(id string) string {
+	w.t.Helper()
+	saved, err := w.eng.BulkTickets(w.t.Context(), w.host, sangdam.BulkTickets{Tickets: []ticket.ID{ticket.ID(id), "nowhere"},
+		Change: sangdam.TicketChange{AddTags: []string{strings.Repeat("long", 20)}}})
+	require.NoError(w.t, err)
+	return saved.ID
 }
 
 // No page has a horizontal scroll bar on a screen of 360 pixels, nor at a zoom of

@@ -3,7 +3,10 @@ package console
 import (
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/sangdam/sangdam/internal/errs"
@@ -40,6 +43,56 @@ func (l *language) words(err error) string {
 		plain[i] = a
 	}
 	return fmt.Sprintf(said, plain...)
+}
+
+// said is the text of a refusal that was kept as it was said in English, in the
+// reader's language: found by the format that it was made by.
+func (l *language) said(text string) string {
+	for _, k := range l.kept {
+		if m := k.made.FindStringSubmatch(text); m != nil {
+			return k.fill(l, m[1:])
+		}
+	}
+	return plainWords(errors.New(text))
+}
+
+// keptRefusal knows the texts that one format makes.
+type keptRefusal struct {
+	made *regexp.Regexp
+	said string
+}
+
+// keptRefusals makes them of the refusals of a language, the longest first: what
+// says more is asked before what may stand for anything.
+func keptRefusals(refusals map[string]string) (out []keptRefusal) {
+	formats := sortedKeys(refusals)
+	slices.SortStableFunc(formats, func(a, b string) int { return len(b) - len(a) })
+	for _, f := range formats {
+		pattern := strings.Builder{}
+		end := 0
+		for _, at := range verbs.FindAllStringIndex(f, -1) {
+			pattern.WriteString(regexp.QuoteMeta(f[end:at[0]]) + "(.*?)")
+			end = at[1]
+		}
+		out = append(out, keptRefusal{regexp.MustCompile("(?s)^" + pattern.String() + regexp.QuoteMeta(f[end:]) + "$"), refusals[f]})
+	}
+	return out
+}
+
+// fill puts what a text had in its places into those of the other language.
+func (k keptRefusal) fill(l *language, had []string) string {
+	n := 0
+	return verbs.ReplaceAllStringFunc(k.said, func(verb string) string {
+		at := n
+		if inner, is := strings.CutPrefix(verb, "%["); is {
+			at = int(inner[0] - '1')
+		}
+		n++
+		if at >= len(had) {
+			return ""
+		}
+		return l.said(had[at])
+	})
 }
 
 // plainWords is an error's text without the name of the package it comes from.

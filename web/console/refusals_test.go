@@ -56,3 +56,19 @@ func TestARefusalIsSaidInTheReadersLanguage(t *testing.T) {
 	require.Equal(t, "something new", console.Words("ko", errs.New(errs.Invalid, "sangdam: something new")))
 	require.Equal(t, "foreign", console.Words("ko", errors.New("foreign")))
 }
+
+// A refusal that was kept as a text is said in the reader's language as the error
+// itself would be, what is inside it too.
+func TestAKeptRefusalIsSaidInTheReadersLanguage(t *testing.T) {
+	inner := errs.New(errs.Invalid, "hours: there is no date %s", "2026-02-30")
+	for _, err := range []error{errs.New(errs.Conflict, "ticket: it was merged into ticket %s; go on there", "abc"),
+		errs.New(errs.Invalid, "sangdam: the picture is damaged or unsafe to show: %w", inner),
+		errs.New(errs.Invalid, "sangdam: agent %s is not in group %s", "a.b (c)", "g"),
+		errs.New(errs.Invalid, "ticket: it is %s and cannot become %q", "complete", "on_hold"),
+		errs.New(errs.Stale, "sangdam: the ticket was changed since; look at it by hand")} {
+		require.Equal(t, console.Words("ko", err), console.Said("ko", err.Error()))
+		require.NotEqual(t, console.Words("en", err), console.Said("ko", err.Error()))
+		require.Equal(t, console.Words("en", err), console.Said("en", err.Error()))
+	}
+	require.Equal(t, "something new", console.Said("ko", "sangdam: something new"))
+}

@@ -31,7 +31,7 @@ const (
 
 // table is every route but those of assets, which are public.
 func (h *Handler) table() []route {
-	return slices.Concat(ownRoutes(), conversationRoutes(), listRoutes(), setupRoutes(), triggerRoutes())
+	return slices.Concat(ownRoutes(), conversationRoutes(), listRoutes(), bulkRoutes(), setupRoutes(), triggerRoutes())
 }
 
 const get, post = http.MethodGet, http.MethodPost
@@ -127,6 +127,17 @@ func listRoutes() []route {
 		{post, "/setup/layouts/preview", sangdam.ActConfigure, ofWorkspace, (*request).previewLayout},
 		{get, "/setup/tickets/categories", sangdam.ActConfigure, ofWorkspace, (*request).exportCategories},
 		{post, "/setup/tickets/{what}", sangdam.ActConfigure, ofWorkspace, (*request).saveTicketPart},
+	}
+}
+
+// bulkRoutes are those of changes of many tickets.
+func bulkRoutes() []route {
+	return []route{
+		{get, "/bulk", sangdam.ActTicketBulk, ofWorkspace, (*request).bulks},
+		{post, "/bulk", sangdam.ActTicketBulk, ofWorkspace, (*request).startBulk},
+		{get, "/bulk/new", sangdam.ActTicketBulk, ofWorkspace, (*request).newBulk},
+		{get, "/bulk/{id}", sangdam.ActTicketBulk, ofWorkspace, (*request).bulk},
+		{post, "/bulk/{id}/undo", sangdam.ActTicketBulk, ofWorkspace, (*request).undoBulk},
 	}
 }
 

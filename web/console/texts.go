@@ -20,7 +20,8 @@ type language struct {
 	texts map[string]string
 	// refusals are the library's own, by the format that they have there.
 	refusals map[string]string
-	findings findings // what adapters say of accounts
+	kept     []keptRefusal // the same, for texts that were kept
+	findings findings      // what adapters say of accounts
 }
 
 func loadLanguages() (map[string]*language, error) {
@@ -39,6 +40,7 @@ func loadLanguages() (map[string]*language, error) {
 			return nil, fmt.Errorf("console: texts/%s: %w", f.Name(), err)
 		}
 		l.refusals = loadRefusals(l.tag)
+		l.kept = keptRefusals(l.refusals)
 		if l.findings, err = loadFindings(l.tag); err != nil {
 			return nil, err
 		}

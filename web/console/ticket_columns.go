@@ -27,8 +27,9 @@ type columnsTable struct {
 }
 
 type columnsRow struct {
-	URL   string
-	Cells []columnsCell
+	ID, URL string
+	Number  int64
+	Cells   []columnsCell
 }
 
 // columnsCell is a value, with the whole of it where the cell is short.
@@ -82,7 +83,7 @@ func (q *request) ticketTable(d *sangdam.Directory, set sangdam.TicketSetup, col
 		out.Heads = append(out.Heads, c.Title)
 	}
 	for _, one := range list {
-		row := columnsRow{URL: q.o.Prefix + "/tickets/" + url.PathEscape(string(one.ID))}
+		row := columnsRow{ID: string(one.ID), Number: one.Number, URL: q.o.Prefix + "/tickets/" + url.PathEscape(string(one.ID))}
 		for i, v := range cells(one) {
 			cell := q.shownCell(t.Columns[i].Kind, v)
 			cell.Link = i == 0 || i > 0 && columns[i-1] == "title"

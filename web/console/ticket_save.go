@@ -4,7 +4,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/conversation"
@@ -68,12 +67,7 @@ func (q *request) ticketChange(t ticket.Ticket) (c sangdam.TicketChange, err err
 	if p := ticket.Priority(n); p != t.Priority {
 		c.Priority = &p
 	}
-	var tags []string
-	for tag := range strings.SplitSeq(q.value("tags"), ",") {
-		if tag = strings.TrimSpace(tag); tag != "" {
-			tags = append(tags, tag)
-		}
-	}
+	tags := words(q.value("tags"))
 	for _, tag := range tags {
 		if !slices.Contains(t.Tags, tag) {
 			c.AddTags = append(c.AddTags, tag)

@@ -30,6 +30,8 @@ type ticketsView struct {
 	Groups []choice
 	Agents []choice
 	Setup  bool
+	List   string // which is shown
+	Bulk   bool   // several may be changed at once
 }
 
 // ticketRow is a ticket in a list.
@@ -47,8 +49,14 @@ type ticketRow struct {
 // ticketLists are the lists that everybody has, before the saved ones.
 var ticketLists = []string{"mine", "unassigned", "open", "solved"}
 
-// ticketStates are the states that a person may choose.
-var ticketStates = []ticket.State{ticket.Unassigned, ticket.InProgress, ticket.OnHold, ticket.Solved}
+// ticketStates are the states that the person may choose.
+func (q *request) ticketStates() []ticket.State {
+	out := []ticket.State{ticket.Unassigned, ticket.InProgress, ticket.OnHold, ticket.Solved}
+	if q.may(sangdam.ActTicketComplete) == nil {
+		out = append(out, ticket.Complete)
+	}
+	return out
+}
 
 // ticketFilter is what the list selects.
 func (q *request) ticketFilter(list string) sangdam.TicketFilter {
@@ -90,7 +98,8 @@ func (q *request) tickets() error {
 		return err
 	}
 	list := cmp.Or(q.r.FormValue("list"), "mine")
-	v := ticketsView{Text: strings.TrimSpace(q.r.FormValue("q")), Setup: q.may(sangdam.ActConfigure) == nil}
+	v := ticketsView{Text: strings.TrimSpace(q.r.FormValue("q")), Setup: q.may(sangdam.ActConfigure) == nil, List: list,
+		Bulk: q.may(sangdam.ActTicketBulk) == nil}
 	for _, key := range ticketLists {
 		v.Views = append(v.Views, tab{Key: q.lang.t("tickets.list." + key), URL: q.o.Prefix + "/tickets?list=" + key, Current: key == list})
 	}
@@ -314,10 +323,11 @@ func (q *request) ticketLetters(d *sangdam.Directory, detail sangdam.TicketDetai
 }
 
 func (q *request) ticketChoices(d *sangdam.Directory, set sangdam.TicketSetup, t ticket.Ticket, v *ticketView) {
-	for _, s := range ticketStates {
+	states := q.ticketStates()
+	for _, s := range states {
 		v.States = append(v.States, choice{string(s), q.lang.of("ticket_state", string(s)), s == t.State})
 	}
-	if !slices.Contains(ticketStates, t.State) {
+	if !slices.Contains(states, t.State) {
 		v.States = append(v.States, choice{string(t.State), q.lang.of("ticket_state", string(t.State)), true})
 	}
 	for _, p := range []ticket.Priority{ticket.Low, ticket.Normal, ticket.High, ticket.Urgent} {

@@ -320,16 +320,10 @@ func (q *request) readParam(name string, p param) (any, error) {
 		}
 		return nil, nil //nolint:nilnil // nobody was chosen
 	case paramList:
-		var list []string
-		for w := range strings.SplitSeq(text, ",") {
-			if w = strings.TrimSpace(w); w != "" {
-				list = append(list, w)
-			}
+		if list := words(text); list != nil {
+			return list, nil
 		}
-		if list == nil {
-			return nil, nil //nolint:nilnil // nothing was typed
-		}
-		return list, nil
+		return nil, nil //nolint:nilnil // nothing was typed
 	case paramWords, paramTexts:
 		if texts := q.readLanguages(name); len(texts) > 0 {
 			for l, t := range texts {

@@ -588,9 +588,24 @@
     if (e.target.id === "ticket-file") { for (const f of e.target.files) attachTo(e.target.closest("[data-attaching]"), f); e.target.value = ""; }
     if (e.target.id === "attach") { for (const f of e.target.files) attach(f); e.target.value = ""; }
     if (e.target.matches(".clause [name$=field]")) fits(e.target.closest(".clause"));
+    if (e.target.form && e.target.form.id === "bulk-form") chosen(e.target.matches("[data-all]") && e.target);
     if ("submit" in e.target.dataset) e.target.form.requestSubmit();
     if (e.target.id === "keys-off") store.set("keys-off", e.target.checked || null);
   });
+
+  // How many rows of a list are chosen; all of them, or none, by the box above.
+  function chosen(all) {
+    const out = $("#bulk-count"), rows = $$("[form=bulk-form][name=ticket]");
+    if (!out) return;
+    if (all) for (const r of rows) r.checked = all.checked;
+    const n = rows.filter((r) => r.checked).length;
+    out.textContent = n ? out.dataset.some.replace("%d", n) : out.dataset.none;
+    $("#bulk-change").disabled = !n && !$("#bulk-form [name=all]:checked");
+    const head = $("[data-all]");
+    head.checked = n === rows.length; head.indeterminate = n > 0 && !head.checked;
+  }
+  chosen();
+  addEventListener("pageshow", () => chosen()); // what a browser has put back
 
   const step = (by) => {
     const rows = $$("#rows a"), i = rows.findIndex((a) => a.hasAttribute("aria-current")), to = rows[i < 0 ? 0 : i + by];
