@@ -288,7 +288,7 @@ func (u *unit) customerMessage(acct channel.Account, in adapter.Inbound) error {
 		commented(d, m)
 		return nil
 	}
-	if err := errors.Join(u.keepState(acct, in), u.keepReference(acct, in)); err != nil {
+	if err := errors.Join(u.keepState(acct, in, m), u.keepReference(acct, in)); err != nil {
 		return err
 	}
 	if err := u.reactInTurn(acct, d, m, begun, in); err != nil {

@@ -17,9 +17,12 @@ import (
 // chatState is what an adapter wants to know about a chat when it answers there
 // (adapter.Inbound.State), as the newest event told it. Threads alone have one.
 type chatState struct {
-	ID      string    `json:"id"`
-	Version int64     `json:"-"`
-	State   []byte    `json:"state"`
+	ID      string `json:"id"`
+	Version int64  `json:"-"`
+	State   []byte `json:"state"`
+	// Subject is that of the mail, which answers take up. It is not the adapter's,
+	// so that a mask reaches it.
+	Subject string    `json:"subject,omitempty"`
 	Vouched bool      `json:"vouched,omitempty"`
 	At      time.Time `json:"at"` // of the event
 	// User began the chat.
@@ -49,8 +52,8 @@ func chatStateOf(ctx context.Context, tx store.Tx, acct channel.AccountID, chat 
 
 // keepState keeps what an event tells of its chat, unless a newer one has. Whose
 // chat it is stays so: what others write there, who were in copy or got hold of a
-// mail, does not lead the answers to them.
-func (u *unit) keepState(acct channel.Account, in adapter.Inbound) error {
+// mail, does not lead the answers to them. m is the event's message as it is stored.
+func (u *unit) keepState(acct channel.Account, in adapter.Inbound, m conversation.Message) error {
 	if len(in.State) == 0 || in.Chat.Kind != channel.ChatThread {
 		return nil
 	}
@@ -59,6 +62,9 @@ func (u *unit) keepState(acct channel.Account, in adapter.Inbound) error {
 		return err
 	}
 	c.ID, c.User, c.State, c.Vouched, c.At = chatID(acct.ID, in.Chat), in.Author.User, in.State, in.Author.Vouched, in.OccurredAt
+	if c.Subject = ""; m.Content.Letter != nil {
+		c.Subject = m.Content.Letter.Subject
+	}
 	return chatStates.Save(u.ctx, u.tx, &c)
 }
 

@@ -254,6 +254,9 @@ func (u *unit) forgetHidden(d *conversation.Draft, m conversation.Message, origi
 	if err := u.tx.Search().Delete(u.ctx, m.ID); err != nil { // the indexer puts the masked text
 		return err
 	}
+	if err := u.hideInThread(d, m.ID, originals, by); err != nil {
+		return err
+	}
 	if err := u.concealCopies(kindConversation+":"+string(d.C.ID), originals); err != nil {
 		return err
 	}
@@ -357,8 +360,8 @@ type Masked struct {
 // in lists, history, search, exports, transcripts, triggers, web hooks and bots,
 // and in what the customer's own page shows; what left the house before cannot
 // be called back. Tickets that were made from the conversation are masked where
-// they hold the same words, of four characters or more; so is the subject of the
-// mail itself, for good: Unmask shows the text alone. ErrStale for a message
+// they hold the same words, of four characters or more; so are the subjects of a
+// mail's thread, its own among them, for good: Unmask shows the text alone. ErrStale for a message
 // that changed since Version, ErrInvalid for ranges outside of the text or in
 // the middle of a character, ErrUnsupported while the security service is off.
 func (e *Engine) MaskMessage(ctx context.Context, p Principal, c MaskMessage) (Masked, error) {

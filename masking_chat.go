@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/conversation/privacy"
 	"github.com/sangdam/sangdam/ticket"
@@ -59,6 +60,9 @@ func (u *unit) hideWords(d *conversation.Draft, before int64, originals map[stri
 		messages = slices.Concat(earlier, messages)
 	}
 	for _, m := range messages {
+		if now, is := u.changedMessage(func(c conversation.Message) bool { return c.ID == m.ID }); is {
+			m = now // its subject was the thread's
+		}
 		spans := privacy.Occurrences(m.Content.Text, originals)
 		if len(spans) == 0 {
 			if hidden, did := d.MaskSubject(m, originals, u.actor()); did {
@@ -71,6 +75,40 @@ func (u *unit) hideWords(d *conversation.Draft, before int64, originals map[stri
 		findings := privacy.Detect(m.Content.Text, append(privacy.Types(), privacy.Email, privacy.IP)...)
 		if err := u.hideStored(d, m, spans, findings, u.actor()); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// hideInThread takes what was masked in one message of a mail's thread out of the
+// subjects of the others, among the newest 200: programs repeat a subject from mail
+// to mail. So does the next answer, which takes it from the chat's state.
+func (u *unit) hideInThread(d *conversation.Draft, masked conversation.MessageID, originals map[string]string, by string) error {
+	if d.C.Chat.Kind != channel.ChatThread {
+		return nil
+	}
+	state, err := u.chatState(d.C.Account, d.C.Chat)
+	if err != nil {
+		return err
+	}
+	if safe := privacy.Conceal(state.Subject, originals); safe != state.Subject {
+		state.Subject = safe
+		if err := chatStates.Save(u.ctx, u.tx, &state); err != nil {
+			return err
+		}
+	}
+	messages, err := u.tx.Conversations().Latest(u.ctx, d.C.ID, 0, maxPage)
+	if err != nil {
+		return err
+	}
+	for _, m := range messages {
+		if m.ID == masked {
+			continue
+		}
+		if hidden, did := d.MaskSubject(m, originals, by); did {
+			if err := errors.Join(u.forgetSources(hidden), u.tx.Search().Delete(u.ctx, hidden.ID)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -56,3 +56,37 @@ func TestAMaskTakesTheHTMLOfAMail(t *testing.T) {
 		require.Equal(t, "Call *************", w.only().Messages[0].Content.Letter.Subject)
 	})
 }
+
+// An answer goes out under the subject as it reads now, masked when the mail came or
+// later, and what was hidden of it is kept nowhere.
+func TestAMaskReachesTheSubjectOfAnswers(t *testing.T) {
+	const phone = "010-1234-5678"
+	letter := emailtest.Letter{Subject: "Call " + phone, Text: "Call me: " + phone}
+	answered := func(w *mailWorld) {
+		w.t.Helper()
+		w.answer(w.only().Conversation.ID, "We call you.")
+		sent := w.got("mina@example.com")
+		require.Equal(w.t, "Re: Call *************", sent[len(sent)-1].Subject)
+		for _, m := range w.only().Messages {
+			if m.Content.Letter != nil {
+				require.NotContains(w.t, m.Content.Letter.Subject, phone)
+			}
+		}
+	}
+	inMail(t, emailtest.Options{}, func(w *mailWorld) {
+		w.write(letter)
+		require.NoError(t, w.maskNow(w.host, phone))
+		answered(w)
+	})
+	inMail(t, emailtest.Options{}, func(w *mailWorld) {
+		w.finding(sangdam.MaskingPolicy{Found: sangdam.FoundMasked})
+		w.write(letter)
+		answered(w)
+	})
+	inMail(t, emailtest.Options{}, func(w *mailWorld) { // the words stand in another mail's text
+		first := w.write(letter)
+		w.write(emailtest.Letter{Subject: "Re: Call " + phone, Text: "Or mail me.", InReplyTo: first})
+		require.NoError(t, w.maskNow(w.host, phone))
+		answered(w)
+	})
+}

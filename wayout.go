@@ -82,7 +82,7 @@ func (w accountWay) plan(ctx context.Context, lane driver.OutboxLane, now time.T
 		err := w.e.db.View(ctx, w.ws, func(ctx context.Context, tx store.Tx) error {
 			c, err := chatStateOf(ctx, tx, w.acct.ID, batch[0].To)
 			for i := range batch {
-				batch[i].State = c.State
+				batch[i].State, batch[i].Subject = c.State, c.Subject
 			}
 			return err
 		})

@@ -20,6 +20,9 @@ type Outbound struct {
 	SenderIcon string
 	// State is the newest Inbound.State of the chat; nil where there was none.
 	State []byte
+	// Subject is that of the mail that State came with (Letter.Subject), as it
+	// reads now: without what was masked since.
+	Subject string
 	// Automatic: no person wrote it.
 	Automatic bool
 	// Event is what the message tells, for channels with layouts: "received",

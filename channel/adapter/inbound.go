@@ -81,7 +81,8 @@ type Inbound struct {
 	Copied []Author
 	// State is what the adapter wants to know about the chat when it answers
 	// there (Outbound.State), for chats of kind thread. It counts of the person
-	// who began the chat; nil keeps what there is.
+	// who began the chat; nil keeps what there is. Masks do not reach it: it holds
+	// no words of people's beside names and addresses.
 	State []byte
 	// Reason is why, for failed; Details["detail"] may say more to a person. Tag
 	// is then the Outbound.Message, or the notice, if the adapter can tell.

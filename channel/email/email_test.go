@@ -46,7 +46,7 @@ func account(change ...func(*email.Settings)) channel.Account {
 var shopKey = thread.NewKey("shop", threadKey)
 
 // chatState is what the adapter keeps of a thread with Mina.
-const chatState = `{"to":"mina@example.com","name":"Mina","subject":"주문","answers":"first@example.com"}`
+const chatState = `{"to":"mina@example.com","name":"Mina","answers":"first@example.com"}`
 
 func TestConformance(t *testing.T) {
 	report := channeltest.Run(t, harness())
@@ -88,7 +88,7 @@ func harness() channeltest.Harness {
 		Author:    adapter.Author{User: "mina@example.com", Name: "Mina", Vouched: true},
 		MessageID: in.MessageID, Name: "first@example.com", OccurredAt: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC),
 		Copied: []adapter.Author{{User: "jun@example.com", Name: "Jun"}},
-		State:  []byte(`{"to":"Mina@example.com","name":"Mina","subject":"주문","answers":"first@example.com"}`),
+		State:  []byte(`{"to":"Mina@example.com","name":"Mina","answers":"first@example.com"}`),
 		Content: channel.Content{Kind: channel.KindText, Text: "hello\n-- \nMina", Spans: []channel.Span{{Start: 6, Length: 8,
 			Kind: "signature"}},
 			Attachments: []channel.Media{{Name: "p.png", Type: "image/png", Size: 1, Provider: "file/0"}},

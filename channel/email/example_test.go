@@ -39,7 +39,8 @@ func ExampleAdapter() {
 	}
 	fmt.Printf("%s: %q, %s\n", in.Author.Name, in.Content.Letter.Subject, in.Content.Spans[0].Kind)
 
-	answer := adapter.Outbound{Row: "1", To: in.Chat, State: in.State, Content: channel.Text("On its way.")}
+	answer := adapter.Outbound{Row: "1", To: in.Chat, State: in.State, Subject: in.Content.Letter.Subject,
+		Content: channel.Text("On its way.")}
 	at, err := ad.Plan(acct, []adapter.Outbound{answer}, time.Now(), nil)
 	if err != nil {
 		panic(err)

@@ -22,7 +22,6 @@ import (
 type state struct {
 	To         string   `json:"to"` // where answers go
 	Name       string   `json:"name,omitempty"`
-	Subject    string   `json:"subject,omitempty"`
 	Answers    string   `json:"answers,omitempty"`    // the Message-ID that is answered
 	References []string `json:"references,omitempty"` // of what is answered
 }
@@ -149,7 +148,7 @@ func stateOf(m message.Mail) []byte {
 	if !plainAddress(to.Addr) {
 		return nil // nobody can be answered
 	}
-	st := state{To: to.Addr, Name: to.Name, Subject: m.Subject, Answers: m.ID, References: m.References}
+	st := state{To: to.Addr, Name: to.Name, Answers: m.ID, References: m.References}
 	if n := len(st.References); n > maxReferences {
 		st.References = append(st.References[:1:1], st.References[n-maxReferences+1:]...)
 	}

@@ -97,7 +97,7 @@ func compose(acct channel.Account, s Settings, out adapter.Outbound, text string
 	if s.Plus {
 		m.ReplyToMailAddress(&netmail.Address{Address: keyOf(acct).Address(s.Address, out.To.ID)})
 	}
-	m.Subject(reply(st.Subject))
+	m.Subject(reply(out.Subject))
 	m.SetDateWithValue(now)
 	m.SetMessageIDWithValue(id)
 	if messageIDForm(st.Answers) {

@@ -39,10 +39,10 @@ func server(t *testing.T) *emailtest.Server {
 // recipient (N52).
 func TestHeadersCannotBeInjected(t *testing.T) {
 	s := server(t)
-	evil := `{"to":"mina@example.com","name":"Mina\r\nBcc: all@example.com","subject":"x\r\nBcc: all@example.com\r\n\r\n<script>",` +
+	evil := `{"to":"mina@example.com","name":"Mina\r\nBcc: all@example.com",` +
 		`"answers":"a@b>\r\nX-Evil: 1","references":["c@d\r\nX-Evil: 2","ok@example.com"]}`
 	require.NoError(t, sendMail(t, s, account(), adapter.Outbound{Row: "r", Content: channel.Text("hi"), State: []byte(evil),
-		SenderName: "Kim\r\nX-Evil: 3"}))
+		Subject: "x\r\nBcc: all@example.com\r\n\r\n<script>", SenderName: "Kim\r\nX-Evil: 3"}))
 	got := s.Received("")
 	require.Len(t, got, 1, "one recipient")
 	require.Equal(t, "mina@example.com", got[0].To)
@@ -128,9 +128,9 @@ func TestHeadersOfAnAnswer(t *testing.T) {
 	for i := range 10 {
 		refs = append(refs, fmt.Sprintf(`"r%d@example.com"`, i))
 	}
-	state := `{"to":"mina@example.com","subject":"RE: order","answers":"last@example.com","references":[` + strings.Join(refs, ",") + `]}`
+	state := `{"to":"mina@example.com","answers":"last@example.com","references":[` + strings.Join(refs, ",") + `]}`
 	require.NoError(t, sendMail(t, s, account(), adapter.Outbound{Row: "r", Message: "018f2f6e-7c00-7abc-8def-0123456789ab",
-		Content: channel.Text("hi"), State: []byte(state)}))
+		Content: channel.Text("hi"), State: []byte(state), Subject: "RE: order"}))
 	m := s.Received("")[0]
 	require.Equal(t, "RE: order", m.Subject)
 	require.Equal(t, []string{"last@example.com"}, m.InReplyTo)

@@ -450,7 +450,7 @@ func TestDebianBouncesAndSizes(t *testing.T) {
 	d.eventually("the mailbox is followed", in.begun)
 	chat := channel.Chat{Kind: channel.ChatThread, ID: shopKey.Begin("first@example.com")}
 	out := adapter.Outbound{Row: "r", Message: "018f2f6e-7c00-7abc-8def-0123456789ab", To: chat, Content: channel.Text("hello"),
-		State: []byte(`{"to":"nobody@example.com","subject":"order"}`)}
+		State: []byte(`{"to":"nobody@example.com"}`)}
 	at, err := d.adapter().Plan(acct, []adapter.Outbound{out}, time.Now(), nil)
 	require.NoError(t, err)
 	_, err = d.adapter().Send(t.Context(), acct, at)
