@@ -232,6 +232,10 @@ func TestTheCustomersChatAnswersTheTicket(t *testing.T) {
 		require.Equal(t, []any{"customer", ticket.Replied, "the blue one", ticket.Unassigned}, []any{last.Actor, last.Kind, last.Text,
 			got.Ticket.State})
 		require.Equal(t, []string{"blue"}, got.Ticket.Tags, "rules hear it")
+		part, err := w.eng.SplitTicket(w.ctx, w.agent("a1"), sangdam.SplitTicket{Ticket: id, Entry: last.Seq, Title: "Blue"})
+		require.NoError(t, err)
+		require.Equal(t, "the blue one", d.read(part.Ticket).Ticket.Body, "what stands in the chat is its text")
+		d.replays(part.Ticket)
 
 		into := d.open(sangdam.OpenTicket{Title: "the same"})
 		require.NoError(t, d.update(w.host, into, sangdam.TicketChange{State: ptr(ticket.Solved)}, nil))

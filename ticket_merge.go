@@ -122,8 +122,8 @@ func (u *unit) moveLinks(links []ticket.Link, from, into ticket.ID) error {
 	return nil
 }
 
-// SplitTicket makes a ticket of its own of a comment: its text is the new
-// inquiry, and the two are linked.
+// SplitTicket makes a ticket of its own of a comment, an answer or what the customer
+// wrote: its text is the new inquiry, and the two are linked.
 type SplitTicket struct {
 	Key    Key       `json:"-"`
 	Ticket ticket.ID `json:"ticket"`
@@ -142,6 +142,10 @@ func (e *Engine) SplitTicket(ctx context.Context, p Principal, c SplitTicket) (T
 		if err != nil {
 			return TicketState{}, err
 		}
+		filled, err := withChatText(u.ctx, u.tx, []ticket.Entry{entry})
+		if err != nil {
+			return TicketState{}, err
+		}
 		d, err := u.editTicket(c.Ticket)
 		if err != nil {
 			return TicketState{}, err
@@ -150,7 +154,7 @@ func (e *Engine) SplitTicket(ctx context.Context, p Principal, c SplitTicket) (T
 		if err != nil {
 			return TicketState{}, err
 		}
-		n, err := ticket.SplitOff(d, entry, ticket.ID(newID()), number, c.Title)
+		n, err := ticket.SplitOff(d, filled[0], ticket.ID(newID()), number, c.Title)
 		if err != nil {
 			return TicketState{}, err
 		}
