@@ -33,8 +33,8 @@ func (p *tab) wider() []string {
 
 // looks asks axe-core about a page and takes pictures of it: dark, and in Korean
 // on a narrow screen, where nothing is wider than that; wide and at 400 % too when
-// somebody wants the pictures.
-func (p *tab) looks(path, name string) {
+// somebody wants the pictures, which begin at the element of the selector, if any.
+func (p *tab) looks(path, name string, from ...string) {
 	p.t.Helper()
 	source, pictures := axeSource(p.t), os.Getenv("PAGE_SHOTS") != ""
 	for _, c := range []struct {
@@ -52,6 +52,9 @@ func (p *tab) looks(path, name string) {
 		p.openPage(path)
 		p.axe(source, name+c.as)
 		require.Empty(p.t, p.wider(), "%s is wider than %d pixels", path, c.width)
+		for _, selector := range from {
+			eval[bool](p, fmt.Sprintf(`(document.querySelector(%q).scrollIntoView(), true)`, selector))
+		}
 		p.shot(name + c.as)
 	}
 	p.do(chromedp.EmulateViewport(1400, 900))

@@ -23,8 +23,8 @@ var notPages = []string{"/{$}", "/alive", "/events", "/bar", "/canned", "/notice
 // pagePaths are addresses of every page there is, made of the routes.
 func pagePaths(w *world, conversation, ticketID string) (out []string) {
 	of := map[string]string{"/conversations/{id}": conversation, "/conversations/{id}/explain": conversation,
-		"/conversations/{id}/link": conversation,
-		"/tickets/{id}":            ticketID, "/setup/agents/{id}": "ara", "/setup/desks/{id}": "support", "/setup/queues/{id}": "everyone",
+		"/conversations/{id}/link": conversation, "/tickets/{id}": ticketID, "/tickets/{id}/split": ticketID,
+		"/setup/agents/{id}": "ara", "/setup/desks/{id}": "support", "/setup/queues/{id}": "everyone",
 		"/setup/streams/{id}": "line", "/setup/accounts/{id}": "shop", "/bulk/{id}": w.bulked(ticketID)}
 	for _, r := range w.page.Routes() {
 		if r.Method != http.MethodGet || slices.Contains(notPages, r.Path) {

@@ -93,7 +93,13 @@ func TestATextIsMaskedBySelectingIt(t *testing.T) {
 
 func bodyOf(t *testing.T, resp *http.Response) string {
 	t.Helper()
-	require.Equal(t, http.StatusOK, resp.StatusCode)
+	return bodyAs(t, http.StatusOK, resp)
+}
+
+// bodyAs is the page of an answer that has this status.
+func bodyAs(t *testing.T, status int, resp *http.Response) string {
+	t.Helper()
+	require.Equal(t, status, resp.StatusCode)
 	raw, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	return string(raw)

@@ -44,6 +44,27 @@ func (q *request) saveTicket() error {
 	return q.done("/tickets/" + url.PathEscape(string(id)))
 }
 
+// retype puts what was typed in the form of a ticket back into it.
+func (q *request) retype(v *ticketView) {
+	if _, sent := q.r.PostForm["title"]; !sent { // another form of the page was
+		return
+	}
+	v.Row.Title, v.Tags = q.value("title"), q.value("tags")
+	for name, list := range map[string][]choice{"state": v.States, "priority": v.Priorities, "agent": v.Agents, "group": v.Groups,
+		"category": v.Categories, "resolution": v.Resolution} {
+		for i := range list {
+			list[i].Chosen = list[i].Value == q.value(name)
+		}
+	}
+	for i, f := range v.Fields {
+		values := q.r.PostForm["field."+f.Code]
+		v.Fields[i].Value = q.value("field." + f.Code)
+		for j, o := range f.Options {
+			f.Options[j].Chosen = slices.Contains(values, o.Value)
+		}
+	}
+}
+
 // differs points to a value of the form where it is not the stored one.
 func differs[T ~string](was T, typed string) *T {
 	if string(was) == typed {
@@ -117,56 +138,10 @@ func (q *request) fieldValues(t ticket.Ticket) (map[string]ticket.Value, error) 
 	return out, nil
 }
 
-// mergeTicket puts a ticket into another one, named by its number.
-func (q *request) mergeTicket() error {
-	into, err := q.ticketByNumber("number")
-	if err != nil {
-		return err
-	}
-	c := sangdam.MergeTickets{Key: q.key(), From: ticket.ID(q.r.PathValue("id")), Into: into}
-	if _, err := q.engine.MergeTickets(q.r.Context(), q.p, c); err != nil {
-		return err
-	}
-	return q.done("/tickets/" + url.PathEscape(string(into)))
-}
-
-// linkTicket relates a ticket to another one.
-func (q *request) linkTicket() error {
-	to := ticket.ID(q.value("to"))
-	if to == "" {
-		var err error
-		if to, err = q.ticketByNumber("number"); err != nil {
-			return err
-		}
-	}
-	c := sangdam.LinkTickets{Key: q.key(), Ticket: ticket.ID(q.r.PathValue("id")), To: to, Remove: q.checked("remove")}
-	if _, err := q.engine.LinkTickets(q.r.Context(), q.p, c); err != nil {
-		return err
-	}
-	return q.done("/tickets/" + url.PathEscape(q.r.PathValue("id")))
-}
-
 func (q *request) followTicket() error {
 	c := sangdam.FollowTicket{Key: q.key(), Ticket: ticket.ID(q.r.PathValue("id")), Agent: routing.AgentID(q.p.ID), Stop: q.checked("stop")}
 	if _, err := q.engine.FollowTicket(q.r.Context(), q.p, c); err != nil {
 		return err
 	}
 	return q.done("/tickets/" + url.PathEscape(q.r.PathValue("id")))
-}
-
-func (q *request) ticketByNumber(field string) (ticket.ID, error) {
-	n, err := q.whole(field)
-	if err != nil {
-		return "", err
-	}
-	if n > 0 {
-		page, err := q.engine.Tickets(q.r.Context(), q.p, sangdam.TicketFilter{Number: int64(n)}, "", 1)
-		if err != nil {
-			return "", err
-		}
-		if len(page.Tickets) > 0 {
-			return page.Tickets[0].ID, nil
-		}
-	}
-	return "", errs.New(errs.NotFound, "console: there is no ticket %d", n)
 }

@@ -2,14 +2,12 @@ package console
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/conversation"
@@ -218,6 +216,11 @@ type ticketView struct {
 	Requester  ticket.Requester
 	Created    string
 	Closed     bool
+	Relations  []choice // that a link can be
+	Other      string   // number typed for a link
+	Into       string   // number typed for a merge
+	Away       handOverView
+	Edits      bool // the person may work on tickets
 }
 
 type entryView struct {
@@ -231,6 +234,7 @@ type entryView struct {
 	Public                bool
 	Files                 []ticketFile
 	Changes               []string
+	Split                 string // address of the page that makes a ticket of it
 }
 
 type fieldView struct {
@@ -239,7 +243,12 @@ type fieldView struct {
 	Sealed, Required               bool
 }
 
-type linkView struct{ ID, URL, As string }
+// linkView is a related ticket; Ends says that the relation can be taken away.
+type linkView struct {
+	ID, URL, As, Title string
+	Number             int64
+	Ends               bool
+}
 
 // oneTicket is the page of a ticket.
 func (q *request) oneTicket() error { return q.showTicket("", nil) }
@@ -279,11 +288,17 @@ func (q *request) showTicket(comment string, wrong error) error {
 		v.Merged = q.o.Prefix + "/tickets/" + url.PathEscape(string(t.MergedInto))
 	}
 	q.ticketChoices(d, set, t, &v)
-	for _, l := range t.Links {
-		to := q.o.Prefix + "/tickets/" + url.PathEscape(string(l.To))
-		v.Links = append(v.Links, linkView{string(l.To), to, q.lang.of("relation", string(l.As))})
+	if v.Away, err = q.handOverView(t); err != nil {
+		return err
 	}
-	q.ticketLetters(d, detail, &v)
+	v.Edits = q.may(sangdam.ActTicketEdit) == nil
+	v.Relations, v.Other, v.Into = q.relationChoices(), q.value("number"), q.value("into")
+	h, err := q.historian(d, set, detail)
+	if err != nil {
+		return err
+	}
+	q.ticketLetters(h, detail, &v)
+	v.Links = q.linkViews(t, h.names)
 	if v.Attach, err = q.attach(detail); err != nil {
 		return err
 	}
@@ -294,13 +309,14 @@ func (q *request) showTicket(comment string, wrong error) error {
 			return wrong
 		}
 		v.Trouble, status = &tr, tr.Status
+		q.retype(&v)
 	}
 	q.page(status, "ticket", fmt.Sprintf("#%d %s", t.Number, t.Title), "tickets", v)
 	return nil
 }
 
 // ticketLetters fills the history, and beside it the mails.
-func (q *request) ticketLetters(d *sangdam.Directory, detail sangdam.TicketDetail, v *ticketView) {
+func (q *request) ticketLetters(h historian, detail sangdam.TicketDetail, v *ticketView) {
 	at := "/tickets/" + url.PathEscape(string(detail.Ticket.ID))
 	mails := map[conversation.MessageID]*conversation.Message{}
 	for i := range detail.Mails {
@@ -308,7 +324,10 @@ func (q *request) ticketLetters(d *sangdam.Directory, detail sangdam.TicketDetai
 	}
 	has := q.filesOf(detail)
 	for _, e := range detail.Entries {
-		row := q.entryView(d, e)
+		row := h.entryView(e)
+		if v.Edits && canSplit(detail.Ticket, e) {
+			row.Split = q.o.Prefix + at + "/split?entry=" + strconv.FormatInt(e.Seq, 10)
+		}
 		row.Files = filesNamed(e, has)
 		if m := mails[e.Message]; m != nil && e.Message != "" {
 			row.Letter = q.letterView(m, at)
@@ -377,45 +396,6 @@ func partOf(e ticket.Entry) string {
 		return ""
 	}
 	return string(ticket.CommentPart(e.Seq))
-}
-
-func (q *request) entryView(d *sangdam.Directory, e ticket.Entry) entryView {
-	v := entryView{Who: q.actor(d, e.Actor), When: q.short(e.At), Full: q.full(e.At), Kind: string(e.Kind),
-		Text: q.marked(e.Text, e.Masks, q.masks.Parts[ticket.CommentPart(e.Seq)]), Part: partOf(e), Seq: e.Seq,
-		Found:  q.proposed(q.masks.Parts[ticket.CommentPart(e.Seq)]),
-		Public: e.Public()}
-	for _, c := range e.Shown() {
-		if e.Kind == ticket.Created { // everything is new: the page shows it
-			break
-		}
-		was, now := q.shownValue(d, c.Member, c.Was), q.shownValue(d, c.Member, c.Now)
-		v.Changes = append(v.Changes, q.lang.t("tickets.change", q.lang.of("member", c.Member), was, now))
-	}
-	return v
-}
-
-// shownValue is a value of a change, in words.
-func (q *request) shownValue(d *sangdam.Directory, member string, raw json.RawMessage) string {
-	var v any
-	if json.Unmarshal(raw, &v) != nil || v == nil || v == "" {
-		return "–"
-	}
-	text := fmt.Sprint(v)
-	switch member {
-	case "state":
-		return q.lang.of("ticket_state", text)
-	case "priority":
-		return q.lang.of("priority", text)
-	case "agent":
-		return agentName(d, routing.AgentID(text))
-	}
-	if s, is := v.(string); is {
-		if t, err := time.Parse(time.RFC3339, s); err == nil {
-			return q.full(t)
-		}
-		return s
-	}
-	return string(raw)
 }
 
 // ticketsOf lists the tickets of a conversation, for the panel.

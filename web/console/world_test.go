@@ -25,6 +25,8 @@ import (
 	"github.com/sangdam/sangdam/channel/webchat"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/notify"
+	"github.com/sangdam/sangdam/notify/dooray"
+	"github.com/sangdam/sangdam/notify/dooray/dooraytest"
 	targetmail "github.com/sangdam/sangdam/notify/mail"
 	"github.com/sangdam/sangdam/notify/mail/mailtest"
 	"github.com/sangdam/sangdam/routing"
@@ -46,6 +48,7 @@ type world struct {
 	line *linetest.Server
 	mail *emailtest.Server
 	post *mailtest.Server // which targets of mail send by
+	room *dooraytest.Server
 	web  *httptest.Server
 	host sangdam.Principal
 	page *console.Handler
@@ -74,13 +77,15 @@ func newWorldOn(t *testing.T, db *store.DB, brand ...console.Brand) *world {
 	}})
 	w.post = mailtest.New(mailtest.Options{})
 	t.Cleanup(w.post.Close)
+	w.room = dooraytest.New()
 	sealer, err := seal.Ephemeral()
 	require.NoError(t, err)
 	w.eng, err = sangdam.New(sangdam.Config{DB: w.db, Sealer: sealer, Blobs: blob.Memory(),
 		Adapters: []adapter.Adapter{lineAdapter, webchat.New(), mail},
-		Carriers: []notify.Carrier{targetmail.New(targetmail.Options{Dial: w.post.Dial})},
-		Poll:     50 * time.Millisecond,
-		Logger:   slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))})
+		Carriers: []notify.Carrier{targetmail.New(targetmail.Options{Dial: w.post.Dial}),
+			dooray.NewTasks(dooray.Options{Transport: w.room.Transport()})},
+		Poll:   50 * time.Millisecond,
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))})
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
