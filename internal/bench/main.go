@@ -72,6 +72,9 @@ type options struct {
 	burst         int
 	widgets       int
 	waiting       int
+	clients       int
+	cpuProfile    string
+	memProfile    string
 }
 
 // cases by name; each returns what is printed.
@@ -101,6 +104,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	name := flags.String("case", "", "assign, ack, memory, restart, widgets, console, rules, peer or drain")
 	flags.IntVar(&o.widgets, "widgets", 5_000, "connections of widgets")
 	flags.IntVar(&o.waiting, "waiting", 100_000, "customers that wait in -case drain")
+	flags.IntVar(&o.clients, "clients", 0, "of peer: only so many customers at once, without controls and half load")
+	flags.StringVar(&o.cpuProfile, "cpuprofile", "", "file for a profile of the processor time of -case peer -clients")
+	flags.StringVar(&o.memProfile, "memprofile", "", "file for a profile of what -case peer -clients allocated")
 	asJSON := flags.Bool("json", false, "print one JSON object")
 	flags.StringVar(&o.store, "store", "sqlite", "sqlite or, for assign, peer and drain, postgres")
 	flags.IntVar(&o.rounds, "rounds", 7, "rounds that must count")

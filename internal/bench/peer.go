@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"runtime/pprof"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -43,6 +45,9 @@ func peer(ctx context.Context, o options) (report, error) {
 	way.run(ctx)
 	if _, err := way.measure(ctx, 32, 1000, 0); err != nil { // warms up
 		return report{}, err
+	}
+	if o.clients > 0 {
+		return peerAlone(ctx, o, way)
 	}
 	figures := map[string]any{"rounds": o.rounds}
 	var by *byHand
@@ -92,6 +97,55 @@ func peer(ctx context.Context, o options) (report, error) {
 		return report{}, err
 	}
 	return report{Figures: figures}, peerWhole(ctx, o, figures)
+}
+
+// peerAlone measures one number of customers without anything beside, for a profile.
+func peerAlone(ctx context.Context, o options, way *way) (report, error) {
+	stop, err := startProfile(o)
+	if err != nil {
+		return report{}, err
+	}
+	var rounds []peerRound
+	for range o.rounds {
+		r, err := way.measure(ctx, o.clients, 2400, 0)
+		if err != nil {
+			return report{}, err
+		}
+		rounds = append(rounds, r)
+	}
+	if err := stop(); err != nil {
+		return report{}, err
+	}
+	figures := map[string]any{"rounds": o.rounds}
+	tell(figures, fmt.Sprintf("%02d clients: ", o.clients), rounds)
+	return report{Figures: figures}, way.close()
+}
+
+// startProfile begins the profiles that are asked for and returns what ends them.
+func startProfile(o options) (stop func() error, err error) {
+	var cpu *os.File
+	if o.cpuProfile != "" {
+		if cpu, err = os.Create(o.cpuProfile); err != nil {
+			return nil, err
+		}
+		if err := pprof.StartCPUProfile(cpu); err != nil {
+			return nil, errors.Join(err, cpu.Close())
+		}
+	}
+	return func() (err error) {
+		if cpu != nil {
+			pprof.StopCPUProfile()
+			err = cpu.Close()
+		}
+		if o.memProfile == "" {
+			return err
+		}
+		f, e := os.Create(o.memProfile)
+		if e != nil {
+			return errors.Join(err, e)
+		}
+		return errors.Join(err, pprof.Lookup("allocs").WriteTo(f, 0), f.Close())
+	}, nil
 }
 
 // peerWhole measures once more with profiles and the search index.
