@@ -156,6 +156,7 @@ func (u *unit) writeConversation(d *conversation.Draft) error {
 		return err
 	}
 	was := d.Was()
+	u.feed = slices.Grow(u.feed, len(d.Events))
 	for _, ev := range d.Events {
 		fe := placed(driver.Event{Aggregate: kindConversation, ID: string(ev.Conversation), Version: ev.Seq,
 			Kind: string(ev.Kind), Ref: string(ev.Message), Actor: ev.Actor, At: ev.At}, d.C)

@@ -73,6 +73,7 @@ type options struct {
 	widgets       int
 	waiting       int
 	clients       int
+	rate          float64
 	cpuProfile    string
 	memProfile    string
 }
@@ -105,6 +106,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.IntVar(&o.widgets, "widgets", 5_000, "connections of widgets")
 	flags.IntVar(&o.waiting, "waiting", 100_000, "customers that wait in -case drain")
 	flags.IntVar(&o.clients, "clients", 0, "of peer: only so many customers at once, without controls and half load")
+	flags.Float64Var(&o.rate, "rate", 0, "of peer with -clients: so many webhooks a second at fixed moments")
 	flags.StringVar(&o.cpuProfile, "cpuprofile", "", "file for a profile of the processor time of -case peer -clients")
 	flags.StringVar(&o.memProfile, "memprofile", "", "file for a profile of what -case peer -clients allocated")
 	asJSON := flags.Bool("json", false, "print one JSON object")

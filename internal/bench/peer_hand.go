@@ -68,8 +68,6 @@ func newByHand(ctx context.Context, engine place, server int) (*byHand, error) {
 			return nil, fmt.Errorf("what the engine wrote into %s is not there: %w", table, err)
 		}
 	}
-	// The agent's event names the agent alone.
-	h.like["events"] = append(h.like["events"], h.like["events"][0])
 	h.like["inbox"] = [][]byte{firstMessage(0).body}
 	own, err := engine.another(ctx)
 	if err != nil {

@@ -23,7 +23,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/sangdam/sangdam/internal/errs"
@@ -127,22 +126,38 @@ func Reference(s string) (journal string, n int, err error) {
 	return journal, n, nil
 }
 
-// deflaters are kept for the next row, whosever it is: each takes most of a
-// megabyte.
-var deflaters = sync.Pool{New: func() any {
-	w, err := flate.NewWriter(nil, flate.DefaultCompression)
+// deflater is kept for the next row, whosever it is, since it takes most of a
+// megabyte: one for good, more while they are needed. A sync.Pool would forget it
+// at every second collection, of which there are some ten a second under load.
+var deflater = make(chan *flate.Writer, 1)
+
+func takeDeflater(to io.Writer) *flate.Writer {
+	select {
+	case w := <-deflater:
+		w.Reset(to)
+		return w
+	default:
+	}
+	w, err := flate.NewWriter(to, flate.DefaultCompression)
 	if err != nil {
 		panic(err) // the level is one of the package's own
 	}
 	return w
-}}
+}
+
+func giveDeflater(w *flate.Writer) {
+	w.Reset(io.Discard) // keeps nothing of the row
+	select {
+	case deflater <- w:
+	default:
+	}
+}
 
 // pack deflates.
 func pack(raw []byte) ([]byte, error) {
 	var b bytes.Buffer
-	w := deflaters.Get().(*flate.Writer)
-	defer deflaters.Put(w)
-	w.Reset(&b)
+	w := takeDeflater(&b)
+	defer giveDeflater(w)
 	if _, err := w.Write(raw); err != nil {
 		return nil, err
 	}

@@ -268,22 +268,34 @@ func (c conversations) Messages(ctx context.Context, id conversation.ID, p drive
 	return out, err
 }
 
-// AppendEvents implements driver.ConversationRepo.
+// AppendEvents implements driver.ConversationRepo. Events of a conversation that
+// follow each other are a row, whose number is that of the last.
 func (c conversations) AppendEvents(ctx context.Context, evs ...conversation.Event) error {
-	rows := make([][]any, len(evs))
-	for i, e := range evs {
-		doc, err := encode(e)
-		if err != nil {
-			return err
+	var rows [][]any
+	for len(evs) > 0 {
+		l := list{}
+		for l.n < len(evs) && evs[l.n].Conversation == evs[0].Conversation && evs[l.n].Seq == evs[0].Seq+int64(l.n) && !l.full() {
+			if err := l.add(&evs[l.n]); err != nil {
+				return err
+			}
 		}
-		rows[i] = []any{key(e.Conversation), e.Seq, doc}
+		rows = append(rows, []any{key(evs[0].Conversation), evs[l.n-1].Seq, l.end()})
+		evs = evs[l.n:]
 	}
 	return c.add(ctx, intoConversationEvents, rows...)
 }
 
 // Events implements driver.ConversationRepo.
 func (c conversations) Events(ctx context.Context, id conversation.ID, after int64, limit int) ([]conversation.Event, error) {
-	return many(ctx, c.tx,
+	rows, err := many(ctx, c.tx,
 		query(`SELECT doc FROM sd.conversation_events WHERE ws = $1 AND conversation = $2 AND seq > $3 ORDER BY seq LIMIT $4`,
-			key(c.ws), key(id), after, limit), document[conversation.Event])
+			key(c.ws), key(id), after, limit), func(r pgx.Rows) ([]conversation.Event, error) {
+			var doc []byte
+			if err := r.Scan(&doc); err != nil {
+				return nil, err
+			}
+			return elements[conversation.Event](doc)
+		})
+	evs := slices.DeleteFunc(slices.Concat(rows...), func(e conversation.Event) bool { return e.Seq <= after })
+	return evs[:min(len(evs), limit)], err
 }

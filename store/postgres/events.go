@@ -12,26 +12,23 @@ type events struct{ *tx }
 
 // Append implements driver.EventRepo.
 func (e events) Append(ctx context.Context, evs ...driver.Event) error {
-	rows := make([][]any, len(evs))
-	for i, ev := range evs {
-		doc, err := encode(ev)
-		if err != nil {
-			return err
-		}
-		rows[i] = []any{ev.At, doc}
+	rows, err := eventRows(evs)
+	if err != nil {
+		return err
 	}
 	e.news |= driver.NewsOf(evs...)
 	return e.add(ctx, intoEvents, rows...)
 }
 
-// purgeEvents deletes old events. It notes the highest transaction whose
-// events went, so that cursors before it are told.
+// purgeEvents deletes rows of old events, beginning with the oldest, of which it
+// looks at so many. It notes the highest transaction whose events went, so that
+// cursors before it are told.
 func (e events) purgeEvents(ctx context.Context, before time.Time, limit int) (n int, err error) {
 	if err := e.writable(); err != nil {
 		return 0, err
 	}
 	err = e.lock(ctx, query(`WITH d AS (DELETE FROM sd.events WHERE (ws, id) IN
-			(SELECT ws, id FROM sd.events WHERE ws = $1 AND at < $3 ORDER BY at, id LIMIT $2) RETURNING xid),
+			(SELECT ws, id FROM (SELECT ws, id, at FROM sd.events WHERE ws = $1 ORDER BY id LIMIT $2) o WHERE at < $3) RETURNING xid),
 		f AS (UPDATE sd.feed_state SET purged = greatest(purged, (SELECT xid FROM d ORDER BY xid DESC LIMIT 1)) WHERE ws = $1
 		AND EXISTS (SELECT 1 FROM d))
 		SELECT count(*) FROM d`, key(e.ws), limit, before).rows(func(r pgx.Rows) error { return r.Scan(&n) }))

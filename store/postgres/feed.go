@@ -20,13 +20,16 @@ import (
 // that stays open for hours costs one number in the cursor and holds nothing
 // up. New rows are paged by (snapshot pair, id): the upper snapshot is fixed in
 // the cursor until its rows are used up. Within an aggregate ids follow
-// versions, since a writer appends after it read the version that it raises.
+// versions, since a writer appends after it read the version that it raises. A
+// row may hold several events; a page may end among them.
 type cursor struct {
 	Epoch string // of the feed
 	From  snapshot
-	// To and After are set while rows between the two snapshots remain.
+	// To, After and Skip are set while rows between the two snapshots remain: all up
+	// to After were given, and so many events of the next one.
 	To    *snapshot
 	After int64
+	Skip  int
 }
 
 // snapshot is PostgreSQL's pg_snapshot.
@@ -86,10 +89,11 @@ type wire struct {
 	From  string `json:"f"`
 	To    string `json:"t,omitempty"`
 	After int64  `json:"a,omitempty"`
+	Skip  int    `json:"s,omitempty"`
 }
 
 func (c cursor) String() string {
-	w := wire{Epoch: c.Epoch, From: c.From.String(), After: c.After}
+	w := wire{Epoch: c.Epoch, From: c.From.String(), After: c.After, Skip: c.Skip}
 	if c.To != nil {
 		w.To = c.To.String()
 	}
@@ -107,15 +111,15 @@ func parseCursor(text string) (cursor, error) {
 		return cursor{}, bad
 	}
 	var w wire
-	if err := json.Unmarshal(raw, &w); err != nil || w.After < 0 || w.Epoch == "" {
+	if err := json.Unmarshal(raw, &w); err != nil || w.After < 0 || w.Skip < 0 || w.Epoch == "" {
 		return cursor{}, bad
 	}
-	c := cursor{Epoch: w.Epoch, After: w.After}
+	c := cursor{Epoch: w.Epoch, After: w.After, Skip: w.Skip}
 	if c.From, err = parseSnapshot(w.From); err != nil {
 		return cursor{}, bad
 	}
 	if w.To == "" {
-		if w.After != 0 {
+		if w.After != 0 || w.Skip != 0 {
 			return cursor{}, bad
 		}
 		return c, nil
@@ -182,46 +186,76 @@ const (
 		AND NOT pg_visible_in_snapshot(xid, $2::text::pg_snapshot) ORDER BY id LIMIT $4`
 )
 
-// page reads one page in one round trip. The upper snapshot of a cursor that has
-// none yet is the one in which the rows are read.
+// eventsInRow is how many events a row holds at least, mostly: so many fewer rows
+// are asked for than events, and more where they are not enough.
+const eventsInRow = 4
+
+// page reads one page, mostly in one round trip.
 func (b *backend) page(ctx context.Context, ws driver.WorkspaceID, c cursor, limit int) ([]driver.Event, string, error) {
 	var evs []driver.Event
-	var ids []int64
+	for n := limit/eventsInRow + 1; ; {
+		rows, err := b.feedRows(ctx, ws, &c, n)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, r := range rows {
+			list, err := eventsOf(r.doc)
+			if err != nil {
+				return nil, "", err
+			}
+			skip := 0
+			if r.id == c.After+1 {
+				skip = min(c.Skip, len(list))
+			}
+			if room := limit - len(evs); len(list)-skip > room {
+				c.After, c.Skip = r.id-1, skip+room
+				return append(evs, list[skip:skip+room]...), c.String(), nil
+			}
+			evs = append(evs, list[skip:]...)
+			c.After, c.Skip = r.id, 0
+		}
+		if len(rows) < n {
+			return evs, cursor{Epoch: c.Epoch, From: *c.To}.String(), nil
+		}
+	}
+}
+
+// feedRow is a row of the feed as it is stored.
+type feedRow struct {
+	id  int64
+	doc []byte
+}
+
+// feedRows reads at most n rows in one round trip. The upper snapshot of a cursor
+// that has none yet is the one in which the rows are read.
+func (b *backend) feedRows(ctx context.Context, ws driver.WorkspaceID, c *cursor, n int) (list []feedRow, err error) {
 	read := func(r pgx.Rows) error {
-		var id int64
-		var doc []byte
-		if err := r.Scan(&id, &doc); err != nil {
+		var row feedRow
+		if err := r.Scan(&row.id, &row.doc); err != nil {
 			return err
 		}
-		if id == 0 {
-			now, err := parseSnapshot(string(doc))
+		if row.id == 0 {
+			now, err := parseSnapshot(string(row.doc))
 			c.To = &now
 			return err
 		}
-		ev, err := decode[driver.Event](doc)
-		evs, ids = append(evs, ev), append(ids, id)
-		return err
+		list = append(list, row)
+		return nil
 	}
 	xmax, xip := strconv.FormatUint(c.From.Xmax, 10), c.From.xipText()
-	rows := query(firstPage, key(ws), xmax, xip, limit+1)
+	rows := query(firstPage, key(ws), xmax, xip, n)
 	if c.To != nil {
-		rows = query(nextPage, key(ws), c.From.String(), c.To.String(), limit+1, c.After)
+		rows = query(nextPage, key(ws), c.From.String(), c.To.String(), n, c.After)
 	}
 	gone := false
 	// After the rows, so that a purge between the two is noticed.
-	err := b.run(ctx, rows.rows(read), query(`SELECT purged >= $2::text::xid8 OR EXISTS (SELECT 1 FROM unnest($3::text[]::xid8[]) x
+	err = b.run(ctx, rows.rows(read), query(`SELECT purged >= $2::text::xid8 OR EXISTS (SELECT 1 FROM unnest($3::text[]::xid8[]) x
 		WHERE x <= purged AND coalesce(pg_xact_status(x), 'committed') = 'committed') FROM sd.feed_state WHERE ws = $1`,
 		key(ws), xmax, xip).rows(func(r pgx.Rows) error { return r.Scan(&gone) }))
-	switch {
-	case err != nil:
-		return nil, "", err
-	case gone, c.To.Xmax < c.From.Xmax: // or of this database's future: it was restored
-		return nil, "", driver.ErrCursorGone
-	case len(evs) <= limit:
-		return evs, cursor{Epoch: c.Epoch, From: *c.To}.String(), nil
+	if err == nil && (gone || c.To.Xmax < c.From.Xmax) { // or of this database's future: it was restored
+		err = driver.ErrCursorGone
 	}
-	c.After = ids[limit-1]
-	return evs[:limit], c.String(), nil
+	return list, err
 }
 
 func (s snapshot) xipText() []string {

@@ -42,7 +42,7 @@ func readMigrations() []string {
 
 // programVersion is compared with the schema's min_program: it rises when a
 // program can serve a schema that older ones cannot.
-const programVersion = 3
+const programVersion = 4
 
 // migrate brings the schema to this program's version, or refuses one that is
 // too new. Several nodes may do it at once: goose's table locker lets one in.

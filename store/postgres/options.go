@@ -142,6 +142,10 @@ func poolConfig(opts Options) (*pgxpool.Config, error) {
 			"store: Options.DSN cannot be read; give an address such as postgres://user:password@host:5432/database?sslmode=verify-full")
 	}
 	cfg.MaxConns = int32(opts.MaxConns)
+	cfg.AfterConnect = func(_ context.Context, c *pgx.Conn) error {
+		teachArrays(c.TypeMap())
+		return nil
+	}
 	cc := cfg.ConnConfig
 	cc.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
 	if opts.Statements == "describe" {

@@ -47,13 +47,9 @@ func (b *backend) qualify(text string) string {
 // pipeline sends the statements in one round trip and reads every result. It
 // returns the index of the statement that failed.
 func (b *backend) pipeline(ctx context.Context, c conn, list []stmt) (int, error) {
-	var batch pgx.Batch
-	for _, s := range list {
-		batch.Queue(b.qualify(s.sql), s.args...)
-	}
 	b.trips.Add(1)
 	b.planner.ran(b.statements.Add(int64(len(list))))
-	res := c.SendBatch(ctx, &batch)
+	res := c.SendBatch(ctx, b.batchFor(c, list))
 	for i, s := range list {
 		if err := b.consume(res, s); err != nil {
 			_ = res.Close()

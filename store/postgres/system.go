@@ -53,7 +53,7 @@ const (
 		OR EXISTS (SELECT 1 FROM sd.jobs t WHERE t.ws = w.ws AND t.state = 'dead' AND t.created_at < $2)
 		OR EXISTS (SELECT 1 FROM sd.offers t WHERE t.ws = w.ws AND NOT t.open AND t.offered_at < $2)
 		OR EXISTS (SELECT 1 FROM sd.decisions t WHERE t.ws = w.ws AND t.at < $2)
-		OR EXISTS (SELECT 1 FROM sd.events t WHERE t.ws = w.ws AND t.at < $3)
+		OR (SELECT t.at FROM sd.events t WHERE t.ws = w.ws ORDER BY t.id LIMIT 1) < $3
 		OR EXISTS (SELECT 1 FROM sd.commands t WHERE t.ws = w.ws AND t.at < $4))`
 )
 

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -85,18 +86,29 @@ func keys[S ~string](in []S) []string {
 // docVersion is the "v" member of every stored document.
 const docVersion = `{"v":1`
 
-// encode makes the stored document of a value that is a JSON object.
+// encode makes the stored document of a value that is a JSON object, or of a
+// pointer to one.
 func encode(v any) ([]byte, error) {
-	raw, err := json.Marshal(v)
-	if err != nil {
+	var w docWriter
+	if err := json.NewEncoder(&w).Encode(v); err != nil {
 		return nil, errs.New(errs.Invalid, "store: a %T cannot be stored as JSON: %w", v, err)
 	}
-	doc := make([]byte, 0, len(raw)+len(docVersion)+1)
-	doc = append(doc, docVersion...)
-	if len(raw) > 2 {
+	return w.doc, nil
+}
+
+// docWriter makes a document of what the encoder writes, an object and a line
+// break, in one piece: so it is copied once.
+type docWriter struct{ doc []byte }
+
+// Write implements io.Writer.
+func (w *docWriter) Write(raw []byte) (int, error) {
+	object := bytes.TrimSuffix(raw, []byte("\n"))
+	doc := append(make([]byte, 0, len(docVersion)+len(object)), docVersion...)
+	if len(object) > len("{}") {
 		doc = append(doc, ',')
 	}
-	return append(doc, raw[1:]...), nil
+	w.doc = append(doc, object[1:]...)
+	return len(raw), nil
 }
 
 // decode reads a stored document; its times come back in UTC and microseconds.
