@@ -64,9 +64,10 @@
 // A cursor is a snapshot: every event row holds the id of its transaction, and
 // what is new is what is visible now and was not visible in the snapshot. So
 // nothing is skipped, however transactions overlap, and no open transaction of
-// anybody holds the feed up. Cursors are opaque, at most 64 KiB (usually below
-// 200 bytes), checked, and bound to this feed: after a purge beyond one, or
-// after a dump and restore, it is ErrCursorGone and the client reloads.
+// anybody holds the feed up. A row holds the events of one piece of work.
+// Cursors are opaque, at most 64 KiB (usually below 200 bytes), checked, and
+// bound to this feed: after a purge beyond one, or after a dump and restore, it
+// is ErrCursorGone and the client reloads.
 //
 // # Lanes and jobs
 //
