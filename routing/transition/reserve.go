@@ -96,5 +96,8 @@ func demand(r Reservation, it routing.Item) []routing.Use {
 	case r.Assignment != nil && r.Assignment.Uses != nil:
 		uses = r.Assignment.Uses
 	}
+	if len(uses) == 0 {
+		return nil // a stored hold does not tell an empty list from none
+	}
 	return uses
 }

@@ -105,6 +105,20 @@ func TestReserveTellsWhichCheckFailed(t *testing.T) {
 	}
 }
 
+// A document does not tell an empty list from none: a hold that takes nothing must
+// be the same before and after it was stored.
+func TestAHoldThatTakesNothingHasNoUses(t *testing.T) {
+	r := offering()
+	r.Offer.Uses = []routing.Use{}
+	c, err := transition.Reserve(rows(), r)
+	require.NoError(t, err)
+	require.Nil(t, c.Offer.Uses)
+	r.Offer, r.Assignment = nil, &routing.Assignment{ID: "as", Uses: []routing.Use{}}
+	c, err = transition.Reserve(rows(), r)
+	require.NoError(t, err)
+	require.Nil(t, c.Assignment.Uses)
+}
+
 func TestAnOfferIsMadeAndAccepted(t *testing.T) {
 	c, err := transition.Reserve(rows(), offering())
 	require.NoError(t, err)
