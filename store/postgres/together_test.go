@@ -20,8 +20,9 @@ import (
 // someEvents are what one piece of work tells of several aggregates.
 func someEvents(n int) (evs []driver.Event) {
 	for i := range n {
-		ev := driver.Event{Aggregate: "conversation", ID: fmt.Sprintf("c%d", i/10), Version: int64(i + 1), Kind: "message", Ref: fmt.Sprint(i),
-			Actor: "system", At: at(i / 7), Desk: "d", Agent: routing.AgentID(fmt.Sprint("a", i%3)), Desks: []routing.DeskID{"d", "e"}}
+		ev := driver.Event{Aggregate: "conversation", ID: fmt.Sprintf("c%d", i/10), Version: int64(i + 1), Kind: "message",
+			Ref: fmt.Sprint(i), Actor: "system", At: at(i / 7), Desk: "d", Agent: routing.AgentID(fmt.Sprint("a", i%3)),
+			Desks: []routing.DeskID{"d", "e"}}
 		if i%4 == 3 {
 			ev = driver.Event{Aggregate: "agent", ID: "a", Version: int64(i), Kind: "online", At: at(0)}
 		}
@@ -112,7 +113,8 @@ func TestEventsOfAConversationComeInRows(t *testing.T) {
 	var want []conversation.Event
 	add := func(id conversation.ID, n int) (evs []conversation.Event) {
 		for range n {
-			evs = append(evs, conversation.Event{Conversation: id, Seq: int64(len(want) + 1), Kind: conversation.EvNote, Actor: "system", At: at(1)})
+			evs = append(evs, conversation.Event{Conversation: id, Seq: int64(len(want) + 1), Kind: conversation.EvNote,
+				Actor: "system", At: at(1)})
 			want = append(want, evs[len(evs)-1])
 		}
 		return evs
