@@ -87,7 +87,7 @@ func (r agents) SaveAgent(_ context.Context, a routing.Agent) (int64, error) {
 	}
 	return r.saved("agent", string(a.ID), a.Version, "", nil,
 		`UPDATE agents SET version = version + 1, elig_rev = elig_rev + 1, rev = rev + 1, doc = ? WHERE ws = ? AND id = ?
-			AND version = ? RETURNING version`,
+			AND version = ?`,
 		[]any{doc, r.ws, string(a.ID), a.Version})
 }
 

@@ -56,14 +56,14 @@ func (r conversations) SaveConversation(_ context.Context, c conversation.Conver
 		return r.saved("conversation", string(c.ID), 0, `INSERT INTO conversations
 			(ws, id, version, thread, live, state, agent, contact, account, channel, desk, work_stream, category, handled, opened,
 			updated, doc)
-			VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING version`,
+			VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			[]any{r.ws, string(c.ID), c.Thread, live, string(c.State), string(c.Agent), string(c.Contact),
 				string(c.Account), string(c.Channel),
 				string(c.Desk), string(c.WorkStream), c.Category, c.Handled, micro(c.OpenedAt), micro(c.UpdatedAt), doc}, "", nil)
 	}
 	return r.saved("conversation", string(c.ID), c.Version, "", nil, `UPDATE conversations SET version = version + 1,
 		thread = ?, live = ?, state = ?, agent = ?, contact = ?, account = ?, channel = ?, desk = ?, work_stream = ?,
-		category = ?, handled = ?, opened = ?, updated = ?, doc = ? WHERE ws = ? AND id = ? AND version = ? RETURNING version`,
+		category = ?, handled = ?, opened = ?, updated = ?, doc = ? WHERE ws = ? AND id = ? AND version = ?`,
 		[]any{c.Thread, live, string(c.State), string(c.Agent), string(c.Contact), string(c.Account), string(c.Channel), string(c.Desk),
 			string(c.WorkStream),
 			c.Category, c.Handled, micro(c.OpenedAt), micro(c.UpdatedAt), doc, r.ws, string(c.ID), c.Version})

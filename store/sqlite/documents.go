@@ -49,10 +49,10 @@ func (r documents) Get(_ context.Context, k driver.Keys) ([]driver.Doc, error) {
 
 const (
 	createDocument = `INSERT INTO documents (version, decl, u0, u1, u2, i0, i1, i2, i3, i4, i5, i6, i7, g, body, ws, kind, id)
-		VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING version`
+		VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 	replaceDocument = `UPDATE documents SET version = version + 1, decl = ?, u0 = ?, u1 = ?, u2 = ?,
 		i0 = ?, i1 = ?, i2 = ?, i3 = ?, i4 = ?, i5 = ?, i6 = ?, i7 = ?, g = ?, body = ?
-		WHERE ws = ? AND kind = ? AND id = ? AND version = ? RETURNING version`
+		WHERE ws = ? AND kind = ? AND id = ? AND version = ?`
 )
 
 func (r documents) Put(_ context.Context, docs []driver.Doc) error {

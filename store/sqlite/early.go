@@ -22,7 +22,11 @@ func (r conversations) TakeEarly(_ context.Context, account channel.AccountID, c
 	if err := r.writable(); err != nil {
 		return conversation.Early{}, err
 	}
-	return one(r.tx, scanDoc[conversation.Early], "early event for this message",
-		`DELETE FROM early WHERE ws = ? AND account = ? AND chat = ? AND message = ? RETURNING doc`, r.ws, string(account), chatKey(chat),
-		string(p))
+	of := ` FROM early WHERE ws = ? AND account = ? AND chat = ? AND message = ?`
+	key := []any{r.ws, string(account), chatKey(chat), string(p)}
+	e, err := one(r.tx, scanDoc[conversation.Early], "early event for this message", `SELECT doc`+of, key...)
+	if err != nil {
+		return e, err
+	}
+	return e, r.change(`DELETE`+of, key...)
 }

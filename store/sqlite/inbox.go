@@ -125,16 +125,13 @@ func (r inbox) end(c driver.Claim, id channel.EnvelopeID, state int, reason stri
 	if err != nil {
 		return err
 	}
-	var seq int64
-	ok, err := r.returning(`UPDATE envelopes SET state = ?, ended = ?, reason = ?
-		WHERE ws = ? AND id = ? AND account = ? AND lane = ? AND state = 0 RETURNING seq`,
-		func(w raw.Row) { seq = w.Int(0) },
-		state, micro(r.now), reason, r.ws, string(id), k.account, k.lane)
+	seq, err := r.pending(k, id)
 	if err != nil {
 		return err
 	}
-	if !ok {
-		return staleEnvelope(id)
+	if err := r.change(`UPDATE envelopes SET state = ?, ended = ?, reason = ? WHERE seq = ?`, state, micro(r.now), reason,
+		seq); err != nil {
+		return err
 	}
 	r.committed(func() {
 		r.b.inbox.edit(k, micro(r.now), func(l *lane) { l.drop(seq) })
@@ -142,8 +139,17 @@ func (r inbox) end(c driver.Claim, id channel.EnvelopeID, state int, reason stri
 	return nil
 }
 
-func staleEnvelope(id channel.EnvelopeID) error {
-	return errs.New(errs.Stale, "sqlite: envelope %s is not pending in the claimed lane; it already ended", id)
+// pending is the number of an envelope that waits in the lane.
+func (r inbox) pending(k laneKey, id channel.EnvelopeID) (int64, error) {
+	if err := r.writable(); err != nil {
+		return 0, err
+	}
+	seq, ok, err := r.number(`SELECT seq FROM envelopes WHERE ws = ? AND id = ? AND account = ? AND lane = ? AND state = 0`,
+		r.ws, string(id), k.account, k.lane)
+	if err == nil && !ok {
+		err = errs.New(errs.Stale, "sqlite: envelope %s is not pending in the claimed lane; it already ended", id)
+	}
+	return seq, err
 }
 
 func (r inbox) End(_ context.Context, c driver.Claim, id channel.EnvelopeID, o driver.EnvelopeOutcome) error {
@@ -161,16 +167,13 @@ func (r inbox) retry(c driver.Claim, id channel.EnvelopeID, notBefore time.Time,
 	if err != nil {
 		return err
 	}
-	var seq int64
-	ok, err := r.returning(`UPDATE envelopes SET tries = tries + 1, not_before = ?, reason = ?
-		WHERE ws = ? AND id = ? AND account = ? AND lane = ? AND state = 0 RETURNING seq`,
-		func(w raw.Row) { seq = w.Int(0) },
-		micro(notBefore), reason, r.ws, string(id), k.account, k.lane)
+	seq, err := r.pending(k, id)
 	if err != nil {
 		return err
 	}
-	if !ok {
-		return staleEnvelope(id)
+	if err := r.change(`UPDATE envelopes SET tries = tries + 1, not_before = ?, reason = ? WHERE seq = ?`, micro(notBefore), reason,
+		seq); err != nil {
+		return err
 	}
 	r.hint |= driver.NewsInbox
 	r.committed(func() {

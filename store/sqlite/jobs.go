@@ -154,9 +154,11 @@ func (t *tx) claimJobs(kind string, limit int, lease time.Duration) ([]driver.Jo
 	}
 	var out []driver.Job
 	for _, seq := range found {
-		claimed, err := list(t, t.b.scanJob,
-			`UPDATE jobs SET state = 'running', attempts = attempts + 1, token = ?, wake = ? WHERE seq = ? RETURNING `+jobColumns,
-			rand.Text(), micro(t.now.Add(lease)), seq)
+		if err := t.change(`UPDATE jobs SET state = 'running', attempts = attempts + 1, token = ?, wake = ? WHERE seq = ?`,
+			rand.Text(), micro(t.now.Add(lease)), seq); err != nil {
+			return nil, err
+		}
+		claimed, err := list(t, t.b.scanJob, `SELECT `+jobColumns+` FROM jobs WHERE seq = ?`, seq)
 		if err != nil {
 			return nil, err
 		}

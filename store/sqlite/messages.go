@@ -40,11 +40,11 @@ func (r conversations) SaveMessage(_ context.Context, m conversation.Message) (i
 	}
 	if m.Version == 0 {
 		return r.saved("message", string(m.ID), 0, `INSERT INTO messages (ws, id, version, conversation, seq, account, chat, provider, doc)
-			VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?) RETURNING version`,
+			VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?)`,
 			[]any{r.ws, string(m.ID), string(m.Conversation), m.Seq, string(m.Account), chatKey(m.Chat), string(m.Provider), doc}, "", nil)
 	}
 	return r.saved("message", string(m.ID), m.Version, "", nil, `UPDATE messages SET version = version + 1,
-		conversation = ?, seq = ?, account = ?, chat = ?, provider = ?, doc = ? WHERE ws = ? AND id = ? AND version = ? RETURNING version`,
+		conversation = ?, seq = ?, account = ?, chat = ?, provider = ?, doc = ? WHERE ws = ? AND id = ? AND version = ?`,
 		[]any{string(m.Conversation), m.Seq, string(m.Account), chatKey(m.Chat), string(m.Provider), doc, r.ws, string(m.ID), m.Version})
 }
 

@@ -242,7 +242,10 @@ func (l *lane) settle(attempt string, seqs []int64, repeat, keep bool, due int64
 }
 
 func (r outbox) End(_ context.Context, id channel.OutboxID, o driver.OutboxEnd) error {
-	within, args := "", []any{string(o.State), string(o.Reason), o.Detail, r.ws, string(id)}
+	if err := r.writable(); err != nil {
+		return err
+	}
+	within, args := "", []any{r.ws, string(id)}
 	if o.Claim != nil {
 		k, err := r.b.outbox.hold(r.tx, *o.Claim)
 		if err != nil {
@@ -252,8 +255,8 @@ func (r outbox) End(_ context.Context, id channel.OutboxID, o driver.OutboxEnd) 
 	}
 	var seq int64
 	var account, name string
-	ok, err := r.returning(`UPDATE outbox SET state = ?, reason = ?, detail = ?
-		WHERE ws = ? AND id = ? AND state = 'queued' AND attempt IS NULL`+within+` RETURNING seq, account, lane`,
+	ok, err := r.first(`SELECT seq, account, lane FROM outbox
+		WHERE ws = ? AND id = ? AND state = 'queued' AND attempt IS NULL`+within,
 		func(w raw.Row) { seq, account, name = w.Int(0), w.Text(1), w.Text(2) }, args...)
 	if err != nil {
 		return err
@@ -263,6 +266,10 @@ func (r outbox) End(_ context.Context, id channel.OutboxID, o driver.OutboxEnd) 
 			return err
 		}
 		return errs.New(errs.Stale, "sqlite: outbox row %s has ended, an Attempt carries it, or it is not in the claimed lane", id)
+	}
+	if err := r.change(`UPDATE outbox SET state = ?, reason = ?, detail = ? WHERE seq = ?`,
+		string(o.State), string(o.Reason), o.Detail, seq); err != nil {
+		return err
 	}
 	r.hint |= driver.NewsOutbox
 	r.committed(func() {

@@ -73,23 +73,28 @@ func (t *tx) exists(sql string, args ...any) (bool, error) {
 	return ok, err
 }
 
-// saved creates the row of a thing when version is 0, else replaces it if it
-// still has the version; both statements return the new one. Anything else
+// saved creates the row of a thing with version 1 when version is 0, else replaces
+// it if it still has the version, which both statements raise by one. Anything else
 // means that a rival was first.
+//
+// None of the statements that run for every message returns what it wrote: a
+// statement with RETURNING keeps its rows in a table of its own and copies every
+// page that it writes for the case that it must be undone, and its end walks over
+// all that the transaction has copied so far. Of 64 conversations in a transaction
+// that was a quarter of the time.
 func (t *tx) saved(what, id string, version int64, create string, createArgs []any, replace string, replaceArgs []any) (int64, error) {
 	sql, args := create, createArgs
 	if version != 0 {
 		sql, args = replace, replaceArgs
 	}
-	var v int64
-	ok, err := t.returning(sql, func(w raw.Row) { v = w.Int(0) }, args...)
+	n, err := t.exec(sql, args...)
 	if err != nil {
 		return 0, err
 	}
-	if !ok {
+	if n == 0 {
 		return 0, t.clashed(what + " " + id + " was changed, or made, by another")
 	}
-	return v, nil
+	return version + 1, nil
 }
 
 // HoldConfig implements driver.Session: one Update runs at a time here.

@@ -7,7 +7,6 @@ import (
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store/driver"
-	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
 )
 
 // Lock only reads: functions run one after another, so that nobody writes
@@ -150,10 +149,13 @@ func (r work) putState(a transition.AgentChange) error {
 
 // turn turns the queue's wheel for the agent.
 func (r work) turn(q routing.QueueID, a routing.AgentID) error {
-	var turn int64
-	if _, err := r.returning(`INSERT INTO wheels (ws, queue, turn) VALUES (?, ?, 1)
-		ON CONFLICT (ws, queue) DO UPDATE SET turn = turn + 1 RETURNING turn`,
-		func(w raw.Row) { turn = w.Int(0) }, r.ws, string(q)); err != nil {
+	turn, _, err := r.number(`SELECT turn FROM wheels WHERE ws = ? AND queue = ?`, r.ws, string(q))
+	if err != nil {
+		return err
+	}
+	turn++
+	if err := r.change(`INSERT INTO wheels (ws, queue, turn) VALUES (?, ?, ?)
+		ON CONFLICT (ws, queue) DO UPDATE SET turn = excluded.turn`, r.ws, string(q), turn); err != nil {
 		return err
 	}
 	return r.change(`INSERT INTO turns (ws, agent, queue, turn) VALUES (?, ?, ?, ?)

@@ -38,6 +38,9 @@ func (r search) indexed(token string) string {
 }
 
 func (r search) Put(_ context.Context, m conversation.MessageID, c conversation.ID, at time.Time, tokens []string) error {
+	if err := r.writable(); err != nil {
+		return err
+	}
 	if err := r.remove(m); err != nil || len(tokens) == 0 {
 		return err
 	}
@@ -48,9 +51,6 @@ func (r search) Put(_ context.Context, m conversation.MessageID, c conversation.
 	if err := r.change(`INSERT INTO search_messages (rank, ws, message, conversation, at) VALUES (?, ?, ?, ?, ?)`,
 		rank, r.ws, string(m), string(c), micro(at)); err != nil {
 		return err
-	}
-	if len(tokens) == 0 {
-		return nil
 	}
 	var text strings.Builder
 	for _, t := range tokens {
@@ -78,10 +78,11 @@ func (r search) freeRank(at time.Time) (int64, error) {
 }
 
 func (r search) remove(m conversation.MessageID) error {
-	var rank int64
-	ok, err := r.returning(`DELETE FROM search_messages WHERE ws = ? AND message = ? RETURNING rank`,
-		func(w raw.Row) { rank = w.Int(0) }, r.ws, string(m))
+	rank, ok, err := r.number(`SELECT rank FROM search_messages WHERE ws = ? AND message = ?`, r.ws, string(m))
 	if err != nil || !ok {
+		return err
+	}
+	if err := r.change(`DELETE FROM search_messages WHERE rank = ?`, rank); err != nil {
 		return err
 	}
 	return r.change(`DELETE FROM search_tokens WHERE rowid = ?`, rank)

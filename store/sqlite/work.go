@@ -26,9 +26,9 @@ func (r work) SaveItem(_ context.Context, it routing.Item) (int64, error) {
 		return 0, err
 	}
 	return r.saved("item", string(it.ID), it.Version,
-		`INSERT INTO items (ws, id, version, state, doc) VALUES (?, ?, 1, ?, ?) RETURNING version`,
+		`INSERT INTO items (ws, id, version, state, doc) VALUES (?, ?, 1, ?, ?)`,
 		[]any{r.ws, string(it.ID), string(it.State), doc},
-		`UPDATE items SET version = version + 1, state = ?, doc = ? WHERE ws = ? AND id = ? AND version = ? RETURNING version`,
+		`UPDATE items SET version = version + 1, state = ?, doc = ? WHERE ws = ? AND id = ? AND version = ?`,
 		[]any{string(it.State), doc, r.ws, string(it.ID), it.Version})
 }
 
