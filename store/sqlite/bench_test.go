@@ -386,20 +386,18 @@ func (s *inboundBench) byHand(i int) error {
 				[]any{t.ws, c.Thread, t.ws, c.Thread}},
 			{`UPDATE conversations SET version = version + 1, thread = ?, live = ?, state = ?, agent = ?, contact = ?, account = ?,
 				channel = ?, desk = ?,
-				work_stream = ?, category = ?, handled = ?, opened = ?, updated = ?, doc = ? WHERE ws = ? AND id = ? AND version = ?
-				RETURNING version`,
+				work_stream = ?, category = ?, handled = ?, opened = ?, updated = ?, doc = ? WHERE ws = ? AND id = ? AND version = ?`,
 				[]any{c.Thread, 1, "open", "", id, "acct", "line", "desk", "stream", "", 0, micro(c.OpenedAt), now, s.docs.conv,
 					t.ws, id, c.Version}},
 			{`INSERT INTO messages (ws, id, version, conversation, seq, account, chat, provider, doc)
-				VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?) RETURNING version`,
+				VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?)`,
 				[]any{t.ws, msg, id, c.EventSeq, "acct", "user/" + id, string(env), s.docs.msg}},
 			{`INSERT INTO conversation_events (ws, conversation, seq, doc) VALUES (?, ?, ?, ?)`,
 				[]any{t.ws, id, c.EventSeq - 1, s.docs.ev}},
 			{`INSERT INTO conversation_events (ws, conversation, seq, doc) VALUES (?, ?, ?, ?)`, []any{t.ws, id, c.EventSeq, s.docs.ev}},
 			{`INSERT INTO deadlines (ws, kind, id, at) VALUES (?, ?, ?, ?) ON CONFLICT (ws, kind, id) DO UPDATE SET at = excluded.at`,
 				[]any{t.ws, "auto_close", id, now + 3600e6}},
-			{`UPDATE envelopes SET state = ?, ended = ?, reason = ? WHERE ws = ? AND id = ? AND account = ? AND lane = ? AND state = 0
-				RETURNING seq`, []any{1, now, "", t.ws, string(env), "acct", id}},
+			{`UPDATE envelopes SET state = ?, ended = ?, reason = ? WHERE ws = ? AND id = ? AND account = ? AND lane = ? AND state = 0`, []any{1, now, "", t.ws, string(env), "acct", id}},
 		} {
 			if err := t.conn.Query(q.sql, skip, q.args...); err != nil {
 				return err

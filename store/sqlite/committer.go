@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -17,11 +18,13 @@ import (
 
 // job is one function that waits to run in a transaction.
 type job struct {
-	ctx  context.Context // of the caller; never reaches SQLite
-	ws   *workspace      // nil for what belongs to no workspace
-	fn   func(*tx) error
-	own  bool // the store's own code: needs no savepoint, since a failure of it means that SQLite failed
-	done chan struct{}
+	ctx context.Context // of the caller; never reaches SQLite
+	ws  *workspace      // nil for what belongs to no workspace
+	fn  func(*tx) error
+	own bool // the store's own code: needs no savepoint, since a failure of it means that SQLite failed
+	// first: it was the first to write, so that undoing it is undoing the transaction.
+	first bool
+	done  chan struct{}
 
 	state    atomic.Int32 // waiting, taken or abandoned
 	answered bool
@@ -40,7 +43,8 @@ const (
 
 // committer owns the connection that writes. It takes whatever jobs wait, runs
 // each in a savepoint of one transaction, commits once, and only then tells
-// anybody anything.
+// anybody anything. The first that writes needs no savepoint, for which SQLite would
+// keep a copy of every page that it changes.
 type committer struct {
 	b    *backend
 	conn *raw.Conn
@@ -56,6 +60,7 @@ type committer struct {
 	batch   []*job
 	at      int   // the job that runs
 	singly  bool  // each job in a transaction of its own
+	begun   int64 // TotalChanges at the beginning of the transaction
 	before  int64 // TotalChanges before the job that runs
 	changed bool  // a job that succeeded has written something
 	commits int   // since the log was looked at
@@ -82,6 +87,19 @@ func (c *committer) collect(first *job) {
 		runtime.Gosched()
 		c.waiting()
 	}
+	slices.SortStableFunc(c.batch, ownLast)
+}
+
+// ownLast puts what needs no savepoint behind what may need none if it is the first
+// to write.
+func ownLast(a, b *job) int {
+	switch {
+	case a.own == b.own:
+		return 0
+	case a.own:
+		return 1
+	}
+	return -1
 }
 
 // waiting takes what is there now. It reports whether more may come.
@@ -111,7 +129,7 @@ func (c *committer) start() {
 }
 
 func (c *committer) begin() error {
-	c.changed = false
+	c.changed, c.begun = false, c.conn.TotalChanges()
 	_, err := c.conn.Exec("BEGIN IMMEDIATE")
 	return err
 }
@@ -169,7 +187,7 @@ func (c *committer) take(j *job) bool {
 func (c *committer) call(j *job) {
 	j.tx = c.b.newTx(j.ws, c.conn)
 	c.before = c.conn.TotalChanges()
-	if !j.own {
+	if j.first = c.before == c.begun; !j.own && !j.first {
 		if _, err := c.conn.Exec("SAVEPOINT s"); err != nil {
 			j.err = j.tx.failed(err)
 			return
@@ -224,6 +242,12 @@ func (c *committer) settle(j *job) bool {
 func (j *job) failed() bool { return j.err != nil || j.panicked || j.goexit }
 
 func (c *committer) endSavepoint(j *job) {
+	if j.first {
+		if j.failed() && c.conn.TotalChanges() != c.begun {
+			_ = j.tx.failed(c.anew())
+		}
+		return
+	}
 	if j.failed() {
 		if _, err := c.conn.Exec("ROLLBACK TO s"); err != nil {
 			_ = j.tx.failed(err)
@@ -233,6 +257,14 @@ func (c *committer) endSavepoint(j *job) {
 	if _, err := c.conn.Exec("RELEASE s"); err != nil {
 		_ = j.tx.failed(err)
 	}
+}
+
+// anew undoes all that the transaction holds and begins another.
+func (c *committer) anew() error {
+	if _, err := c.conn.Exec("ROLLBACK"); err != nil {
+		return err
+	}
+	return c.begin()
 }
 
 // lost handles the end of the outer transaction in the middle of a batch: by

@@ -50,6 +50,61 @@ func TestErrorInABatchConcernsItsOwnFunctionAlone(t *testing.T) {
 	require.False(t, hasContact(t, db, "lost"))
 }
 
+// The first of a batch that writes has no savepoint: to undo it is to undo the transaction.
+func TestWhoIsFirstInABatchFailsAlone(t *testing.T) {
+	boom := errors.New("boom")
+	for name, fails := range map[string]func() error{
+		"an error": func() error { return boom },
+		"a panic":  func() error { panic(boom) },
+		"a clash":  func() error { return driver.ErrClash },
+		"an exit": func() error {
+			runtime.Goexit()
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := openTest(t, Options{})
+			ended := make(chan struct{})
+			before := db.Stats().Commits
+			var runs atomic.Int32
+			errs := batchCalls(t, db,
+				func() error {
+					go func() {
+						defer close(ended)
+						defer func() { _ = recover() }()
+						_ = backendOf(db).Update(context.Background(), testWS, inTx(func(x *tx) error {
+							runs.Add(1)
+							if err := x.change(`INSERT INTO meta (key, value) VALUES ('lost', x'00')`); err != nil {
+								return err
+							}
+							return fails()
+						}))
+					}()
+					return nil
+				},
+				func() error { return db.Update(t.Context(), testWS, saving("a")) },
+				func() error { return db.Update(t.Context(), testWS, saving("b")) },
+				func() error {
+					fresh, err := db.AppendEnvelopes(t.Context(), testWS, []channel.Envelope{envelope("l", "k")})
+					require.Equal(t, []bool{true}, fresh)
+					return err
+				})
+			require.Equal(t, []error{nil, nil, nil, nil}, errs)
+			<-ended
+			require.EqualValues(t, 1, runs.Load())
+			require.EqualValues(t, 1, db.Stats().Commits-before)
+			require.True(t, hasContact(t, db, "a"))
+			require.True(t, hasContact(t, db, "b"))
+			require.Len(t, claimInbox(t, db, 1e9), 1)
+			require.NoError(t, backendOf(db).View(t.Context(), testWS, inTx(func(x *tx) error {
+				stored, err := x.exists(`SELECT 1 FROM meta WHERE key = 'lost'`)
+				require.False(t, stored)
+				return err
+			})))
+		})
+	}
+}
+
 func TestPanicInABatchGoesOnInItsCallerAndSiblingsSurvive(t *testing.T) {
 	db := openTest(t, Options{})
 	var value any

@@ -131,28 +131,28 @@ const (
 	handIdentity   = `SELECT id, version, decl, body FROM documents WHERE ws = ? AND kind = 'identity' AND u0 = ?`
 	handByThread   = `SELECT doc, version FROM conversations WHERE ws = ? AND thread = ? AND live = 1 UNION ALL SELECT *
 		FROM (SELECT doc, version FROM conversations WHERE ws = ? AND thread = ? AND live = 0 ORDER BY opened DESC, id DESC LIMIT 1)`
-	handEarly    = `DELETE FROM early WHERE ws = ? AND account = ? AND chat = ? AND message = ? RETURNING doc`
+	handEarly    = `SELECT doc FROM early WHERE ws = ? AND account = ? AND chat = ? AND message = ?`
 	handDeadline = `INSERT INTO deadlines (ws, kind, id, at) VALUES (?, ?, ?, ?) ON CONFLICT (ws, kind, id) DO UPDATE
 		SET at = excluded.at`
 	handUpdate = `UPDATE conversations SET version = version + 1, thread = ?, live = ?, state = ?, agent = ?, contact = ?,
 		account = ?, channel = ?, desk = ?, work_stream = ?, category = ?, handled = ?, opened = ?, updated = ?, doc = ? WHERE ws = ?
-		AND id = ? AND version = ? RETURNING version`
+		AND id = ? AND version = ?`
 	handMessage = `INSERT INTO messages (ws, id, version, conversation, seq, account, chat, provider, doc)
-		VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?) RETURNING version`
+		VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?)`
 	handEvent = `INSERT INTO conversation_events (ws, conversation, seq, doc) VALUES (?, ?, ?, ?)`
 	handFeed  = `INSERT INTO events (ws, seq, at, doc) VALUES (?, ?, ?, ?)`
 	handJob   = `INSERT INTO jobs (ws, id, kind, key, state, due, wake, attempts, progress, reason, created, payload)
 		VALUES (?1, ?2, ?3, ?4, 'queued', ?5, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (ws, kind, key) WHERE key <> ''
 		AND state IN ('queued', 'running') DO NOTHING`
 	handDone = `UPDATE envelopes SET state = ?, ended = ?, reason = ? WHERE ws = ? AND id = ? AND account = ? AND lane = ?
-		AND state = 0 RETURNING seq`
-	handDocument = `INSERT INTO documents (ws, kind, id, version, decl, u0, i0, body) VALUES (?, ?, ?, 1, 1, ?, ?, ?) RETURNING version`
+		AND state = 0`
+	handDocument = `INSERT INTO documents (ws, kind, id, version, decl, u0, i0, body) VALUES (?, ?, ?, 1, 1, ?, ?, ?)`
 	handOutbox   = `INSERT INTO outbox (seq, ws, id, account, lane, state, tries, not_before, reason, detail, at, doc)
 		VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, '', '', ?, ?)`
 	handItem         = `SELECT doc, version, seq FROM items WHERE ws = ? AND id = ?`
-	handNewItem      = `INSERT INTO items (ws, id, version, state, doc) VALUES (?, ?, 1, ?, ?) RETURNING version`
+	handNewItem      = `INSERT INTO items (ws, id, version, state, doc) VALUES (?, ?, 1, ?, ?)`
 	handConversation = `INSERT INTO conversations (ws, id, version, thread, live, state, agent, contact, account, channel, desk,
-		work_stream, category, handled, opened, updated, doc) VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING version`
+		work_stream, category, handled, opened, updated, doc) VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 )
 
 // handUser is what a customer is found by.
