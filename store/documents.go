@@ -301,13 +301,12 @@ func (d *Documents[T]) decode(doc driver.Doc) (T, error) {
 			d.kind.Name, doc.ID, err)
 	}
 	if d.kind.Extra != nil {
-		var all map[string]json.RawMessage
-		if err := json.Unmarshal(doc.Body, &all); err != nil {
+		extra, err := jsondoc.Unknown(doc.Body, d.known)
+		if err != nil {
 			return v, fmt.Errorf("store: %s %s cannot be read: %w", d.kind.Name, doc.ID, err)
 		}
-		maps.DeleteFunc(all, func(name string, _ json.RawMessage) bool { return d.known[name] })
-		if len(all) > 0 {
-			*d.kind.Extra(&v) = all
+		if len(extra) > 0 {
+			*d.kind.Extra(&v) = extra
 		}
 	}
 	jsondoc.Times(&v)

@@ -6,6 +6,7 @@ package errs
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Kind is one of the few classes an error can have. Compare with errors.Is.
@@ -38,15 +39,24 @@ var (
 	Unsupported = &Kind{"unsupported"}
 )
 
+// wrapped is made into text when somebody asks for it: that something is not there is
+// mostly an answer, of which only the kind is looked at.
 type wrapped struct {
 	kind   *Kind
-	msg    string
-	err    error
+	err    error // what the format wraps, with the text; nil where it wraps nothing
 	format string
 	args   []any
 }
 
-func (w *wrapped) Error() string { return w.msg }
+func (w *wrapped) Error() string {
+	if w.err != nil {
+		return w.err.Error()
+	}
+	return fmt.Sprintf(w.format, w.args...)
+}
+
+// Is answers for the kind without making the list of Unwrap.
+func (w *wrapped) Is(target error) bool { return target == w.kind }
 
 func (w *wrapped) Unwrap() []error {
 	if w.err == nil {
@@ -58,8 +68,11 @@ func (w *wrapped) Unwrap() []error {
 // New returns an error of the kind whose text is the formatted message. A %w
 // in the format keeps its operand reachable for errors.Is and errors.As.
 func New(kind *Kind, format string, args ...any) error {
-	inner := fmt.Errorf(format, args...)
-	return &wrapped{kind: kind, msg: inner.Error(), err: inner, format: format, args: args}
+	w := &wrapped{kind: kind, format: format, args: args}
+	if strings.Contains(format, "%w") {
+		w.err = fmt.Errorf(format, args...)
+	}
+	return w
 }
 
 // KindOf returns the first kind found in err, or nil.

@@ -7,7 +7,11 @@
 package jsondoc
 
 import (
+	"bytes"
+	stdjson "encoding/json"
+
 	json "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	v1 "github.com/go-json-experiment/json/v1"
 )
 
@@ -18,3 +22,45 @@ var sameRules = v1.DefaultOptionsV1()
 // Unmarshal reads a document into p, a pointer. The error says where the document is
 // wrong.
 func Unmarshal(doc []byte, p any) error { return json.Unmarshal(doc, p, sameRules) }
+
+// Unknown returns the members of a document, an object, that are not known; nil for
+// none, which costs next to nothing.
+func Unknown(doc []byte, known map[string]bool) (map[string]stdjson.RawMessage, error) {
+	d := jsontext.NewDecoder(bytes.NewBuffer(doc), sameRules)
+	if d.PeekKind() != '{' {
+		return nil, nil
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return nil, err
+	}
+	var found map[string]stdjson.RawMessage
+	for d.PeekKind() == '"' {
+		quoted, err := d.ReadValue()
+		if err != nil {
+			return nil, err
+		}
+		if bytes.IndexByte(quoted, '\\') < 0 && known[string(quoted[1:len(quoted)-1])] {
+			if err := d.SkipValue(); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		var name string
+		if err := Unmarshal(quoted, &name); err != nil {
+			return nil, err
+		}
+		value, err := d.ReadValue()
+		if err != nil {
+			return nil, err
+		}
+		if known[name] {
+			continue
+		}
+		if found == nil {
+			found = map[string]stdjson.RawMessage{}
+		}
+		found[name] = stdjson.RawMessage(bytes.Clone(value))
+	}
+	_, err := d.ReadToken()
+	return found, err
+}

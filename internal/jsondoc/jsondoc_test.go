@@ -2,6 +2,7 @@ package jsondoc_test
 
 import (
 	"encoding/json"
+	"maps"
 	"reflect"
 	"testing"
 	"time"
@@ -44,6 +45,29 @@ func FuzzReadsAsTheStandardReader(f *testing.F) {
 		}
 		if err == nil && !reflect.DeepEqual(got, want) {
 			t.Fatalf("%q: %+v, the standard reader has %+v", raw, got, want)
+		}
+	})
+}
+
+// What is not known must be what the standard reader finds beside the known.
+func FuzzUnknownAsTheStandardReader(f *testing.F) {
+	for _, s := range []string{`{}`, `{"name":"a","x":{"y":[1, "}"]},"na\u006de":2,"x":3}`, `{"z" : null , "":1}`, `{"\ud800":1}`, `{"a":}`, `{"a":1`,
+		`{"` + "\xff" + `":1,"name":"\""}`} {
+		f.Add([]byte(s))
+	}
+	known := map[string]bool{"name": true, "n": true}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var want map[string]json.RawMessage
+		if json.Unmarshal(raw, &want) != nil {
+			return // it was read before, and refused
+		}
+		maps.DeleteFunc(want, func(name string, _ json.RawMessage) bool { return known[name] })
+		got, err := jsondoc.Unknown(raw, known)
+		if err != nil {
+			t.Fatalf("%q: %v", raw, err)
+		}
+		if len(want)+len(got) > 0 && !reflect.DeepEqual(got, want) {
+			t.Fatalf("%q: %q, the standard reader has %q", raw, got, want)
 		}
 	})
 }

@@ -130,6 +130,9 @@ func (w *answer) Header() http.Header         { return w.header }
 func (w *answer) WriteHeader(status int)      { w.status = status }
 func (w *answer) Write(p []byte) (int, error) { return len(p), nil }
 
+// SetReadDeadline is what the server's own response has.
+func (w *answer) SetReadDeadline(time.Time) error { return nil }
+
 // politeProvider answers every call at once.
 type politeProvider struct{}
 
