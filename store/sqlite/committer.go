@@ -63,6 +63,7 @@ type committer struct {
 	begun   int64 // TotalChanges at the beginning of the transaction
 	before  int64 // TotalChanges before the job that runs
 	changed bool  // a job that succeeded has written something
+	crowd   int   // how many batches ago several last came at once, from crowdFor down
 	commits int   // since the log was looked at
 	failing bool  // the last transaction could not be committed, which the log says
 }
@@ -76,17 +77,24 @@ func (c *committer) run() {
 	close(c.exited)
 }
 
-// collect takes what waits, at most max. Where the last batch had several, those
-// who are about to come are let come first: a commit that costs little, as on a RAM
-// disk, otherwise ends before the next callers have prepared what they bring, and
-// there are eight times as many commits. Who is alone does not wait.
+// crowdFor is how many batches may hold one job each before nobody else is expected.
+// A job may be the work of many, so that one alone says little.
+const crowdFor = 16
+
+// collect takes what waits, at most max. Where one of the last batches had several,
+// those who are about to come are let come first: a commit that costs little, as on
+// a RAM disk, otherwise ends before the next callers have prepared what they bring,
+// and there are eight times as many commits. Who is alone does not wait.
 func (c *committer) collect(first *job) {
-	several := len(c.batch) > 1
 	c.batch = append(c.batch[:0], first)
-	if c.waiting() && several && len(c.batch) < c.max {
+	if c.waiting() && c.crowd > 0 && len(c.batch) < c.max {
 		runtime.Gosched()
 		c.waiting()
 	}
+	if c.crowd--; len(c.batch) > 1 {
+		c.crowd = crowdFor
+	}
+	c.crowd = max(c.crowd, 0)
 	slices.SortStableFunc(c.batch, ownLast)
 }
 
