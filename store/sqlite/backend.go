@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"math"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -40,6 +41,7 @@ type backend struct {
 
 	inbox, outbox *lanes
 	nodes         nodes
+	earliest      earliest
 
 	// The last numbers given; they belong to the committing goroutine.
 	eventSeq, envelopeSeq, outboxSeq int64
@@ -58,7 +60,7 @@ func start(o Options, path string, lock *dirLock) (*backend, error) {
 		opts: o, path: path, lock: lock, clock: clock{now: o.Now},
 		readers: make(chan *raw.Conn, o.Readers), logLimit: 2 * logKept,
 		workspaces: map[driver.WorkspaceID]*workspace{}, byNum: map[int64]*workspace{},
-		inbox: newLanes(), outbox: newLanes(),
+		inbox: newLanes(), outbox: newLanes(), earliest: earliest{at: math.MinInt64},
 	}
 	conn, err := openConn(path)
 	if err != nil {
@@ -213,6 +215,15 @@ func (b *backend) read(ctx context.Context, ws *workspace, fn func(*tx) error) e
 	t.readonly = true
 	defer func() { t.ended = true }()
 	return t.verdict(ctx, fn(t))
+}
+
+// remembered is read for what is known in memory: fn gets no transaction.
+func (b *backend) remembered(_ context.Context, _ *workspace, fn func(*tx) error) error {
+	if !b.enter() {
+		return errClosed
+	}
+	defer b.views.Done()
+	return fn(nil)
 }
 
 func unreadable(err error) error {

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
@@ -9,6 +10,11 @@ import (
 	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
 )
+
+// unread reports that what was claimed is to be read, at least in part.
+func (c claimed) unread() bool {
+	return c.attempt != nil || slices.ContainsFunc(c.entries, func(e entry) bool { return e.row == nil })
+}
 
 // take claims lanes and reads what they hold; what cannot be read is given
 // back.
@@ -26,7 +32,11 @@ func (s system) take(ctx context.Context, l *lanes, limit, batch int, lease time
 	if len(got) == 0 {
 		return nil
 	}
-	err := s.b.read(ctx, nil, func(t *tx) error {
+	view := s.b.read
+	if !slices.ContainsFunc(got, claimed.unread) {
+		view = s.b.remembered
+	}
+	err := view(ctx, nil, func(t *tx) error {
 		for _, c := range got {
 			ref := driver.LaneRef{Claim: driver.Claim{Account: channel.AccountID(c.key.account), Lane: c.key.lane,
 				Token: c.token, Until: until}}
@@ -59,10 +69,14 @@ func (s system) release(l *lanes, claims []driver.LaneRef) {
 func (s system) ClaimInbox(ctx context.Context, _ string, limit, batch int, lease time.Duration) (out []driver.InboxLane, err error) {
 	err = s.take(ctx, s.b.inbox, limit, batch, lease, func(t *tx, c claimed, ref driver.LaneRef) error {
 		lane := driver.InboxLane{LaneRef: ref}
-		for _, seq := range c.seqs {
+		for _, e := range c.entries {
+			if e.row != nil {
+				lane.Envelopes = append(lane.Envelopes, *e.row)
+				continue
+			}
 			err := t.each(`SELECT `+envelopeColumns+` FROM envelopes WHERE seq = ?`, func(w raw.Row) {
 				lane.Envelopes = append(lane.Envelopes, scanEnvelope(w))
-			}, seq)
+			}, e.seq)
 			if err != nil {
 				return err
 			}
@@ -102,8 +116,8 @@ func (s system) ClaimOutbox(ctx context.Context, _ string, limit, batch int, lea
 
 func (t *tx) readLane(c claimed, lane *driver.OutboxLane) (err error) {
 	if c.attempt == nil {
-		for _, seq := range c.seqs {
-			rows, err := list(t, scanOutbox, `SELECT `+outboxColumns+` FROM outbox WHERE seq = ?`, seq)
+		for _, e := range c.entries {
+			rows, err := list(t, scanOutbox, `SELECT `+outboxColumns+` FROM outbox WHERE seq = ?`, e.seq)
 			if err != nil {
 				return err
 			}

@@ -85,23 +85,33 @@ func (a *appending) run(t *tx) error {
 
 func (a *appending) insert(t *tx, i int, seq int64) (int, error) {
 	e := &a.envs[i]
-	received, body := e.ReceivedAt, e.Raw
-	if received.IsZero() {
-		received = t.now
-	}
+	body := e.Raw
 	if body == nil {
 		body = []byte{}
 	}
 	return t.exec(`INSERT INTO envelopes (seq, ws, id, account, lane, dedup, occurred, received, tries, raw)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (ws, account, dedup) DO NOTHING`,
-		seq, t.ws, a.ids[i], string(e.Account), e.Lane, e.DedupKey, micro(e.OccurredAt), micro(received), e.Tries, body)
+		seq, t.ws, a.ids[i], string(e.Account), e.Lane, e.DedupKey, micro(e.OccurredAt), micro(a.received(t, e)), e.Tries, body)
+}
+
+func (a *appending) received(t *tx, e *channel.Envelope) time.Time {
+	if e.ReceivedAt.IsZero() {
+		return t.now
+	}
+	return e.ReceivedAt
 }
 
 // follow tells the lanes.
 func (a *appending) follow(t *tx) {
 	for place, i := range a.order {
 		if a.fresh[i] {
-			t.b.inbox.add(t.lane(a.envs[i].Account, a.envs[i].Lane), micro(t.now), entry{seq: a.first + int64(place)})
+			e := &a.envs[i]
+			row := &channel.Envelope{ID: channel.EnvelopeID(a.ids[i]), Account: e.Account, Lane: e.Lane, DedupKey: e.DedupKey,
+				OccurredAt: moment(micro(e.OccurredAt)), ReceivedAt: moment(micro(a.received(t, e))), Tries: e.Tries, Raw: slices.Clone(e.Raw)}
+			if len(row.Raw) == 0 {
+				row.Raw = nil // as it is read
+			}
+			t.b.inbox.add(t.lane(e.Account, e.Lane), micro(t.now), entry{seq: a.first + int64(place), row: row, id: row.ID})
 		}
 	}
 }
@@ -125,12 +135,8 @@ func (r inbox) end(c driver.Claim, id channel.EnvelopeID, state int, reason stri
 	if err != nil {
 		return err
 	}
-	seq, err := r.pending(k, id)
+	seq, err := r.update(k, id, `state = ?, ended = ?, reason = ?`, state, micro(r.now), reason)
 	if err != nil {
-		return err
-	}
-	if err := r.change(`UPDATE envelopes SET state = ?, ended = ?, reason = ? WHERE seq = ?`, state, micro(r.now), reason,
-		seq); err != nil {
 		return err
 	}
 	r.committed(func() {
@@ -139,14 +145,21 @@ func (r inbox) end(c driver.Claim, id channel.EnvelopeID, state int, reason stri
 	return nil
 }
 
-// pending is the number of an envelope that waits in the lane.
-func (r inbox) pending(k laneKey, id channel.EnvelopeID) (int64, error) {
+// update changes an envelope that waits in the lane and returns its number.
+func (r inbox) update(k laneKey, id channel.EnvelopeID, set string, args ...any) (int64, error) {
 	if err := r.writable(); err != nil {
 		return 0, err
 	}
-	seq, ok, err := r.number(`SELECT seq FROM envelopes WHERE ws = ? AND id = ? AND account = ? AND lane = ? AND state = 0`,
-		r.ws, string(id), k.account, k.lane)
-	if err == nil && !ok {
+	seq, known := r.b.inbox.number(k, id)
+	if !known {
+		var err error
+		if seq, _, err = r.number(`SELECT seq FROM envelopes WHERE ws = ? AND id = ? AND account = ? AND lane = ? AND state = 0`,
+			r.ws, string(id), k.account, k.lane); err != nil {
+			return 0, err
+		}
+	}
+	n, err := r.exec(`UPDATE envelopes SET `+set+` WHERE seq = ? AND id = ? AND state = 0`, append(args, seq, string(id))...)
+	if err == nil && n == 0 {
 		err = errs.New(errs.Stale, "sqlite: envelope %s is not pending in the claimed lane; it already ended", id)
 	}
 	return seq, err
@@ -167,12 +180,8 @@ func (r inbox) retry(c driver.Claim, id channel.EnvelopeID, notBefore time.Time,
 	if err != nil {
 		return err
 	}
-	seq, err := r.pending(k, id)
+	seq, err := r.update(k, id, `tries = tries + 1, not_before = ?, reason = ?`, micro(notBefore), reason)
 	if err != nil {
-		return err
-	}
-	if err := r.change(`UPDATE envelopes SET tries = tries + 1, not_before = ?, reason = ? WHERE seq = ?`, micro(notBefore), reason,
-		seq); err != nil {
 		return err
 	}
 	r.hint |= driver.NewsInbox

@@ -26,6 +26,7 @@ type lanes struct {
 	held   laneHeap
 	// paused is until when an account's lanes sleep.
 	paused map[accountKey]int64
+	rows   int // bytes of the entries' rows
 }
 
 type accountKey struct {
@@ -42,7 +43,13 @@ type laneKey struct {
 type entry struct {
 	seq       int64
 	notBefore int64
+	row       *channel.Envelope // as it was appended, until it is claimed; nil where it is to be read
+	id        channel.EnvelopeID
 }
+
+// mostRows is how many bytes of envelopes are kept in memory until their lane is
+// claimed, which mostly is at once: reading them again costs as much as writing.
+const mostRows = 8 << 20
 
 // openAttempt is an Attempt of the lane that has not ended.
 type openAttempt struct {
@@ -114,7 +121,13 @@ func (s *lanes) add(k laneKey, now int64, es ...entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.get(k)
-	l.entries = append(l.entries, es...)
+	for _, e := range es {
+		if s.rows += e.bytes(); s.rows > mostRows {
+			s.rows -= e.bytes()
+			e.row = nil
+		}
+		l.entries = append(l.entries, e)
+	}
 	s.place(l, now)
 }
 
@@ -138,16 +151,21 @@ func (s *lanes) waits(k laneKey, now int64) bool {
 // drop removes an entry. It is nearly always the head, and a lane may be long.
 func (l *lane) drop(seq int64) {
 	if len(l.entries) > 0 && l.entries[0].seq == seq {
+		l.hand(0)
 		l.entries = l.entries[1:]
 		return
 	}
-	l.entries = slices.DeleteFunc(l.entries, func(e entry) bool { return e.seq == seq })
+	if i := slices.IndexFunc(l.entries, func(e entry) bool { return e.seq == seq }); i >= 0 {
+		l.hand(i)
+		l.entries = slices.Delete(l.entries, i, i+1)
+	}
 }
 
 // delay sets when an entry may be worked.
 func (l *lane) delay(seq, notBefore int64) {
 	for i := range l.entries {
 		if l.entries[i].seq == seq {
+			l.hand(i) // the row is no longer as it was appended
 			l.entries[i].notBefore = notBefore
 			return
 		}
@@ -193,8 +211,40 @@ func (s *lanes) wakeUp(now int64) {
 type claimed struct {
 	key     laneKey
 	token   string
-	seqs    []int64
+	entries []entry
 	attempt *openAttempt // a copy
+}
+
+// bytes is what the entry's row is reckoned to hold.
+func (e entry) bytes() int {
+	if e.row == nil {
+		return 0
+	}
+	return 500 + len(e.row.Raw)
+}
+
+// hand lets an entry's row go: to whoever has claimed it, or because it is of no more
+// use.
+func (l *lane) hand(i int) entry {
+	e := &l.entries[i]
+	given := *e
+	l.set.rows -= e.bytes()
+	e.row = nil
+	return given
+}
+
+// number is that of an envelope near the head; false where it is not known.
+func (s *lanes) number(k laneKey, id channel.EnvelopeID) (int64, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l := s.all[k]; l != nil {
+		for _, e := range l.entries[:min(len(l.entries), 64)] {
+			if e.id == id {
+				return e.seq, true
+			}
+		}
+	}
+	return 0, false
 }
 
 // claim takes at most limit lanes, oldest head first, until the given time,
@@ -216,11 +266,11 @@ func (s *lanes) claim(limit, batch int, now, until int64) []claimed {
 			a := *l.attempt
 			c.attempt = &a
 		} else {
-			for _, e := range l.entries[:min(batch, len(l.entries))] {
-				if e.notBefore > now {
+			for i := range min(batch, len(l.entries)) {
+				if l.entries[i].notBefore > now {
 					break
 				}
-				c.seqs = append(c.seqs, e.seq)
+				c.entries = append(c.entries, l.hand(i))
 			}
 		}
 		s.place(l, now)

@@ -105,6 +105,9 @@ func TestClaimsAreExclusiveInOrderAndNeverLost(t *testing.T) {
 			"append": func(r *rapid.T) {
 				seq++
 				k, e := key(rapid.IntRange(0, 4).Draw(r, "lane")), entry{seq: seq}
+				if seq%2 == 0 {
+					e.row = &channel.Envelope{Raw: make([]byte, seq)}
+				}
 				s.add(k, now, e)
 				pending[k] = append(pending[k], e)
 			},
@@ -116,13 +119,13 @@ func TestClaimsAreExclusiveInOrderAndNeverLost(t *testing.T) {
 					if h, ok := held[c.key]; ok && h.until > now {
 						r.Fatalf("lane %v is claimed twice", c.key)
 					}
-					if c.seqs[0] != pending[c.key][0].seq {
+					if c.entries[0].seq != pending[c.key][0].seq {
 						r.Fatalf("lane %v does not begin with its head", c.key)
 					}
-					if c.seqs[0] < last {
+					if c.entries[0].seq < last {
 						r.Fatalf("heads are not oldest first")
 					}
-					last = c.seqs[0]
+					last = c.entries[0].seq
 					held[c.key] = holder{c, now + lease}
 				}
 			},
@@ -131,8 +134,8 @@ func TestClaimsAreExclusiveInOrderAndNeverLost(t *testing.T) {
 					if h.until <= now {
 						continue
 					}
-					s.edit(k, now, func(l *lane) { l.drop(h.seqs[0]) })
-					pending[k] = slices.DeleteFunc(pending[k], func(e entry) bool { return e.seq == h.seqs[0] })
+					s.edit(k, now, func(l *lane) { l.drop(h.entries[0].seq) })
+					pending[k] = slices.DeleteFunc(pending[k], func(e entry) bool { return e.seq == h.entries[0].seq })
 					s.release(k, h.token, now)
 					delete(held, k)
 					return
@@ -144,7 +147,7 @@ func TestClaimsAreExclusiveInOrderAndNeverLost(t *testing.T) {
 					if h.until <= now {
 						continue
 					}
-					s.edit(k, now, func(l *lane) { l.delay(h.seqs[0], until) })
+					s.edit(k, now, func(l *lane) { l.delay(h.entries[0].seq, until) })
 					pending[k][0].notBefore = until
 					s.release(k, h.token, now)
 					delete(held, k)
@@ -155,7 +158,15 @@ func TestClaimsAreExclusiveInOrderAndNeverLost(t *testing.T) {
 				if at, ok := s.next(now); ok && at < now {
 					r.Fatalf("next is %d at %d", at, now)
 				}
-				free := false
+				free, rows := false, 0
+				for _, l := range s.all {
+					for _, e := range l.entries {
+						rows += e.bytes()
+					}
+				}
+				if rows != s.rows {
+					r.Fatalf("rows of %d bytes are kept, %d are reckoned", rows, s.rows)
+				}
 				for k, es := range pending {
 					h, taken := held[k]
 					free = free || len(es) > 0 && es[0].notBefore <= now && !(taken && h.until > now)
@@ -166,6 +177,79 @@ func TestClaimsAreExclusiveInOrderAndNeverLost(t *testing.T) {
 			},
 		})
 	})
+}
+
+// What was appended is claimed as it would be read, whether it is still in memory or not.
+func TestAClaimFromMemoryIsWhatIsStored(t *testing.T) {
+	db := openTest(t, Options{})
+	at := time.Date(2026, 1, 2, 3, 4, 5, 678912345, time.FixedZone("KST", 9*3600))
+	raw := []byte(`{"text":"hi"}`)
+	envs := []channel.Envelope{
+		{ID: "e1", Account: "acct", Lane: "l", DedupKey: "a", OccurredAt: at, ReceivedAt: at, Tries: 2, Raw: raw, Sealed: true},
+		{Account: "acct", Lane: "l", DedupKey: "b", OccurredAt: at, Raw: []byte{}},
+		{Account: "acct", Lane: "", DedupKey: "c"},
+		{Account: "acct", Lane: "l", DedupKey: "a", Raw: []byte("a repetition")},
+	}
+	for i := range mostRows / channel.MaxEnvelope { // the last finds no room
+		envs = append(envs, channel.Envelope{Account: "acct", Lane: "large", DedupKey: name("d", i), Raw: make([]byte, channel.MaxEnvelope)})
+	}
+	_, err := db.AppendEnvelopes(t.Context(), testWS, envs)
+	require.NoError(t, err)
+	raw[2] = 'X' // the caller's own again
+	claimed := func() (all []channel.Envelope) {
+		for _, l := range claimInbox(t, db, time.Minute) {
+			all = append(all, l.Envelopes...)
+			require.NoError(t, db.System().Release(t.Context(), driver.NewsInbox, l.LaneRef))
+		}
+		return all
+	}
+	rows := db.Stats().RowsRead
+	fromMemory := claimed()
+	require.EqualValues(t, 1, db.Stats().RowsRead-rows, "the last large one alone is read")
+	stored := claimed()
+	require.Len(t, stored, 3+mostRows/channel.MaxEnvelope)
+	require.Equal(t, stored, fromMemory)
+	require.Zero(t, backendOf(db).inbox.rows)
+}
+
+// Whoever asks what is due reads nothing before the first deadline may have come, and
+// misses none that was set meanwhile.
+func TestDeadlinesAreFoundWithoutALookBeforeTheyAreDue(t *testing.T) {
+	now := time.Unix(1e9, 0).UTC()
+	db := openTest(t, Options{Now: func() time.Time { return now }})
+	set := func(id string, at time.Time) {
+		update(t, db, func(ctx context.Context, tx store.Tx) error { return tx.Deadlines().Set(ctx, "k", id, at) })
+	}
+	due := func() (ids []string) {
+		list, err := db.System().Due(t.Context(), 10)
+		require.NoError(t, err)
+		for _, d := range list {
+			ids = append(ids, d.ID)
+		}
+		return ids
+	}
+	set("a", now.Add(time.Hour))
+	require.Empty(t, due())
+	rows := db.Stats().RowsRead
+	require.Empty(t, due())
+	set("b", now.Add(2*time.Hour))
+	require.Empty(t, due())
+	require.Equal(t, rows, db.Stats().RowsRead, "nothing was read")
+	set("c", now)
+	require.Equal(t, []string{"c"}, due())
+	set("c", time.Time{})
+	require.NoError(t, backendOf(db).earliest.look(func() (int64, error) { // of a moment before the next is set
+		set("d", now.Add(time.Minute))
+		return micro(now.Add(time.Hour)), nil
+	}))
+	now = now.Add(time.Minute)
+	require.Equal(t, []string{"d"}, due())
+	set("d", time.Time{})
+	now = now.Add(time.Hour)
+	require.Equal(t, []string{"a"}, due())
+	set("a", now.Add(5*time.Hour))
+	now = now.Add(time.Hour)
+	require.Equal(t, []string{"b"}, due())
 }
 
 func TestAHintSaysWhatACommitBrought(t *testing.T) {

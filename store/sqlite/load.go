@@ -49,7 +49,7 @@ func (b *backend) loadInbox(c *raw.Conn) error {
 	now := micro(b.clock.read())
 	err := c.Query(`SELECT ws, account, lane, seq, not_before FROM envelopes WHERE state = 0 ORDER BY ws, seq`, func(r raw.Row) bool {
 		l := b.inbox.get(readKey(r))
-		l.entries = append(l.entries, entry{r.Int(3), r.Int(4)})
+		l.entries = append(l.entries, entry{seq: r.Int(3), notBefore: r.Int(4)})
 		return true
 	})
 	b.inbox.placeAll(now)
@@ -62,7 +62,7 @@ func (b *backend) loadOutbox(c *raw.Conn) error {
 	now := micro(b.clock.read())
 	err := c.Query(`SELECT ws, account, lane, seq, not_before FROM outbox WHERE `+pendingRow+` ORDER BY ws, seq`, func(r raw.Row) bool {
 		l := b.outbox.get(readKey(r))
-		l.entries = append(l.entries, entry{r.Int(3), r.Int(4)})
+		l.entries = append(l.entries, entry{seq: r.Int(3), notBefore: r.Int(4)})
 		return true
 	})
 	if err != nil {

@@ -30,7 +30,7 @@ func (r outbox) Enqueue(_ context.Context, rows ...driver.OutboxRow) error {
 			return err
 		}
 		r.b.outboxSeq++
-		e := entry{r.b.outboxSeq, micro(row.NotBefore)}
+		e := entry{seq: r.b.outboxSeq, notBefore: micro(row.NotBefore)}
 		if err := r.change(`INSERT INTO outbox (seq, ws, id, account, lane, state, tries, not_before, reason, detail, at, doc)
 			VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, '', '', ?, ?)`,
 			e.seq, r.ws, string(row.ID), string(row.Account), row.Lane, row.Tries, e.notBefore, micro(r.now), doc); err != nil {

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"bytes"
 	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -95,35 +96,58 @@ func (s system) Resolve(ctx context.Context, kind string, global []byte) (ws dri
 }
 
 func (s system) Due(ctx context.Context, limit int) (out []driver.Deadline, err error) {
-	err = s.b.read(ctx, nil, func(t *tx) error {
-		return t.each(`SELECT ws, kind, id, at FROM deadlines WHERE at <= ? ORDER BY at, ws, kind, id LIMIT ?`, func(w raw.Row) {
-			if ws := s.b.numbered(w.Int(0)); ws != nil {
-				out = append(out, driver.Deadline{Workspace: ws.id, Kind: w.Text(1), ID: w.Text(2), At: moment(w.Int(3))})
+	if err := s.b.nested(ctx); err != nil {
+		return nil, err
+	}
+	if s.b.earliest.after(micro(s.b.clock.read())) {
+		return nil, s.b.remembered(ctx, nil, func(*tx) error { return ctx.Err() })
+	}
+	err = s.b.earliest.look(func() (int64, error) {
+		first := int64(math.MaxInt64)
+		return first, s.b.read(ctx, nil, func(t *tx) (err error) {
+			if first, err = t.firstDeadline(); err != nil || first > micro(t.now) {
+				return err
 			}
-		}, micro(t.now), limit)
+			return t.each(`SELECT ws, kind, id, at FROM deadlines WHERE at <= ? ORDER BY at, ws, kind, id LIMIT ?`, func(w raw.Row) {
+				if ws := s.b.numbered(w.Int(0)); ws != nil {
+					out = append(out, driver.Deadline{Workspace: ws.id, Kind: w.Text(1), ID: w.Text(2), At: moment(w.Int(3))})
+				}
+			}, micro(t.now), limit)
+		})
 	})
 	return out, err
+}
+
+// firstDeadline is when the first deadline is due; the end of time where there is none.
+func (t *tx) firstDeadline() (int64, error) {
+	at, ok, err := t.number(`SELECT at FROM deadlines ORDER BY at LIMIT 1`)
+	if !ok {
+		at = math.MaxInt64
+	}
+	return at, err
 }
 
 func (s system) NextDue(ctx context.Context) (driver.Dues, error) {
 	var d driver.Dues
 	err := s.b.read(ctx, nil, func(t *tx) error {
 		d = driver.Dues{Now: t.now}
-		for sql, next := range map[string]*time.Time{
-			`SELECT at FROM deadlines ORDER BY at LIMIT 1`:                                     &d.Deadlines,
-			`SELECT wake FROM jobs WHERE state IN ('queued', 'running') ORDER BY wake LIMIT 1`: &d.Jobs,
-		} {
-			at, ok, err := t.number(sql)
-			if err != nil {
-				return err
-			}
-			if ok {
-				*next = time.UnixMicro(at).UTC()
-			}
+		first, err := t.firstDeadline()
+		if err != nil {
+			return err
+		}
+		if first != math.MaxInt64 {
+			d.Deadlines = moment(first)
+		}
+		at, ok, err := t.number(`SELECT wake FROM jobs WHERE state IN ('queued', 'running') ORDER BY wake LIMIT 1`)
+		if err != nil {
+			return err
+		}
+		if ok {
+			d.Jobs = moment(at)
 		}
 		for l, next := range map[*lanes]*time.Time{s.b.inbox: &d.Inbox, s.b.outbox: &d.Outbox} {
 			if at, ok := l.next(micro(t.now)); ok {
-				*next = time.UnixMicro(at).UTC()
+				*next = moment(at)
 			}
 		}
 		return nil
