@@ -140,10 +140,6 @@ const (
 	// busyTimeout is how long, in milliseconds, a lock of a foreign program
 	// (the sqlite3 shell, say) is waited for.
 	busyTimeout = 5000
-	// logPages is how many pages the log has before it is carried over into the
-	// file: most are of the same pages of indexes again and again, of which the last
-	// is carried over alone.
-	logPages = 4000
 	// logKept is how many bytes of the log's file are kept for use again.
 	logKept = 64 << 20
 )
@@ -157,7 +153,6 @@ func openConn(path string) (*raw.Conn, error) {
 	for _, pragma := range []string{
 		fmt.Sprintf(`PRAGMA busy_timeout = %d`, busyTimeout),
 		`PRAGMA journal_mode = WAL`,
-		fmt.Sprintf(`PRAGMA wal_autocheckpoint = %d`, logPages),
 		`PRAGMA synchronous = FULL`,
 		`PRAGMA foreign_keys = ON`,
 		`PRAGMA secure_delete = ON`,

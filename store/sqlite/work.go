@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store/driver"
@@ -53,7 +54,7 @@ func (r work) Holds(_ context.Context, k driver.HoldKey) ([]routing.Offer, []rou
 
 func (r work) Items(_ context.Context, ids []routing.ItemID) ([]routing.Item, error) {
 	if ids == nil {
-		return list(r.tx, scanItem, `SELECT `+itemColumns+` FROM items WHERE ws = ? AND state <> 'done' ORDER BY seq`, r.ws)
+		return r.open()
 	}
 	var out []routing.Item
 	for _, id := range ids {
@@ -66,6 +67,24 @@ func (r work) Items(_ context.Context, ids []routing.ItemID) ([]routing.Item, er
 		}
 	}
 	return out, nil
+}
+
+// open reads what a Board is made of, which may be very much: it is counted first,
+// since a list that grows to 100,000 is copied some fifty times on the way.
+func (r work) open() ([]routing.Item, error) {
+	of := ` FROM items WHERE ws = ? AND state <> 'done'`
+	n, _, err := r.number(`SELECT count(*)`+of, r.ws)
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	out := make([]routing.Item, 0, n)
+	var failure error
+	err = r.while(`SELECT `+itemColumns+of+` ORDER BY seq`, func(w raw.Row) bool {
+		it, err := scanItem(w)
+		out, failure = append(out, it), err
+		return err == nil
+	}, r.ws)
+	return out, errors.Join(err, failure)
 }
 
 func (r work) Decisions(_ context.Context, item routing.ItemID) ([]routing.Decision, error) {
