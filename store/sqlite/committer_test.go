@@ -85,7 +85,7 @@ func TestWhoIsFirstInABatchFailsAlone(t *testing.T) {
 				func() error { return db.Update(t.Context(), testWS, saving("a")) },
 				func() error { return db.Update(t.Context(), testWS, saving("b")) },
 				func() error {
-					fresh, err := db.AppendEnvelopes(t.Context(), testWS, []channel.Envelope{envelope("l", "k")})
+					fresh, err := db.AppendEnvelopes(t.Context(), testWS, []adapter.Envelope{envelope("l", "k")})
 					require.Equal(t, []bool{true}, fresh)
 					return err
 				})

@@ -94,7 +94,7 @@ func (a *appending) insert(t *tx, i int, seq int64) (int, error) {
 		seq, t.ws, a.ids[i], string(e.Account), e.Lane, e.DedupKey, micro(e.OccurredAt), micro(a.received(t, e)), e.Tries, body)
 }
 
-func (a *appending) received(t *tx, e *channel.Envelope) time.Time {
+func (a *appending) received(t *tx, e *adapter.Envelope) time.Time {
 	if e.ReceivedAt.IsZero() {
 		return t.now
 	}
@@ -106,7 +106,7 @@ func (a *appending) follow(t *tx) {
 	for place, i := range a.order {
 		if a.fresh[i] {
 			e := &a.envs[i]
-			row := &channel.Envelope{ID: channel.EnvelopeID(a.ids[i]), Account: e.Account, Lane: e.Lane, DedupKey: e.DedupKey,
+			row := &adapter.Envelope{ID: channel.EnvelopeID(a.ids[i]), Account: e.Account, Lane: e.Lane, DedupKey: e.DedupKey,
 				OccurredAt: moment(micro(e.OccurredAt)), ReceivedAt: moment(micro(a.received(t, e))), Tries: e.Tries, Raw: slices.Clone(e.Raw)}
 			if len(row.Raw) == 0 {
 				row.Raw = nil // as it is read

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -43,7 +44,7 @@ type laneKey struct {
 type entry struct {
 	seq       int64
 	notBefore int64
-	row       *channel.Envelope // as it was appended, until it is claimed; nil where it is to be read
+	row       *adapter.Envelope // as it was appended, until it is claimed; nil where it is to be read
 	id        channel.EnvelopeID
 }
 

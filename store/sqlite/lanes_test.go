@@ -106,7 +106,7 @@ func TestClaimsAreExclusiveInOrderAndNeverLost(t *testing.T) {
 				seq++
 				k, e := key(rapid.IntRange(0, 4).Draw(r, "lane")), entry{seq: seq}
 				if seq%2 == 0 {
-					e.row = &channel.Envelope{Raw: make([]byte, seq)}
+					e.row = &adapter.Envelope{Raw: make([]byte, seq)}
 				}
 				s.add(k, now, e)
 				pending[k] = append(pending[k], e)
@@ -184,19 +184,19 @@ func TestAClaimFromMemoryIsWhatIsStored(t *testing.T) {
 	db := openTest(t, Options{})
 	at := time.Date(2026, 1, 2, 3, 4, 5, 678912345, time.FixedZone("KST", 9*3600))
 	raw := []byte(`{"text":"hi"}`)
-	envs := []channel.Envelope{
+	envs := []adapter.Envelope{
 		{ID: "e1", Account: "acct", Lane: "l", DedupKey: "a", OccurredAt: at, ReceivedAt: at, Tries: 2, Raw: raw, Sealed: true},
 		{Account: "acct", Lane: "l", DedupKey: "b", OccurredAt: at, Raw: []byte{}},
 		{Account: "acct", Lane: "", DedupKey: "c"},
 		{Account: "acct", Lane: "l", DedupKey: "a", Raw: []byte("a repetition")},
 	}
-	for i := range mostRows / channel.MaxEnvelope { // the last finds no room
-		envs = append(envs, channel.Envelope{Account: "acct", Lane: "large", DedupKey: name("d", i), Raw: make([]byte, channel.MaxEnvelope)})
+	for i := range mostRows / adapter.MaxEnvelope { // the last finds no room
+		envs = append(envs, adapter.Envelope{Account: "acct", Lane: "large", DedupKey: name("d", i), Raw: make([]byte, adapter.MaxEnvelope)})
 	}
 	_, err := db.AppendEnvelopes(t.Context(), testWS, envs)
 	require.NoError(t, err)
 	raw[2] = 'X' // the caller's own again
-	claimed := func() (all []channel.Envelope) {
+	claimed := func() (all []adapter.Envelope) {
 		for _, l := range claimInbox(t, db, time.Minute) {
 			all = append(all, l.Envelopes...)
 			require.NoError(t, db.System().Release(t.Context(), driver.NewsInbox, l.LaneRef))
@@ -207,7 +207,7 @@ func TestAClaimFromMemoryIsWhatIsStored(t *testing.T) {
 	fromMemory := claimed()
 	require.EqualValues(t, 1, db.Stats().RowsRead-rows, "the last large one alone is read")
 	stored := claimed()
-	require.Len(t, stored, 3+mostRows/channel.MaxEnvelope)
+	require.Len(t, stored, 3+mostRows/adapter.MaxEnvelope)
 	require.Equal(t, stored, fromMemory)
 	require.Zero(t, backendOf(db).inbox.rows)
 }
