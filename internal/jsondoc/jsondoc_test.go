@@ -51,7 +51,8 @@ func FuzzReadsAsTheStandardReader(f *testing.F) {
 
 // What is not known must be what the standard reader finds beside the known.
 func FuzzUnknownAsTheStandardReader(f *testing.F) {
-	for _, s := range []string{`{}`, `{"name":"a","x":{"y":[1, "}"]},"na\u006de":2,"x":3}`, `{"z" : null , "":1}`, `{"\ud800":1}`, `{"a":}`, `{"a":1`,
+	for _, s := range []string{`{}`, `{"name":"a","x":{"y":[1, "}"]},"na\u006de":2,"x":3}`,
+		`{"z" : null , "":1}`, `{"\ud800":1}`, `{"a":}`, `{"a":1`,
 		`{"` + "\xff" + `":1,"name":"\""}`} {
 		f.Add([]byte(s))
 	}

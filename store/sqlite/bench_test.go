@@ -397,7 +397,8 @@ func (s *inboundBench) byHand(i int) error {
 			{`INSERT INTO conversation_events (ws, conversation, seq, doc) VALUES (?, ?, ?, ?)`, []any{t.ws, id, c.EventSeq, s.docs.ev}},
 			{`INSERT INTO deadlines (ws, kind, id, at) VALUES (?, ?, ?, ?) ON CONFLICT (ws, kind, id) DO UPDATE SET at = excluded.at`,
 				[]any{t.ws, "auto_close", id, now + 3600e6}},
-			{`UPDATE envelopes SET state = ?, ended = ?, reason = ? WHERE ws = ? AND id = ? AND account = ? AND lane = ? AND state = 0`, []any{1, now, "", t.ws, string(env), "acct", id}},
+			{`UPDATE envelopes SET state = ?, ended = ?, reason = ? WHERE ws = ? AND id = ? AND account = ? AND lane = ? AND state = 0`,
+				[]any{1, now, "", t.ws, string(env), "acct", id}},
 		} {
 			if err := t.conn.Query(q.sql, skip, q.args...); err != nil {
 				return err

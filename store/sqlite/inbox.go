@@ -107,7 +107,8 @@ func (a *appending) follow(t *tx) {
 		if a.fresh[i] {
 			e := &a.envs[i]
 			row := &adapter.Envelope{ID: channel.EnvelopeID(a.ids[i]), Account: e.Account, Lane: e.Lane, DedupKey: e.DedupKey,
-				OccurredAt: moment(micro(e.OccurredAt)), ReceivedAt: moment(micro(a.received(t, e))), Tries: e.Tries, Raw: slices.Clone(e.Raw)}
+				OccurredAt: moment(micro(e.OccurredAt)), ReceivedAt: moment(micro(a.received(t, e))), Tries: e.Tries,
+				Raw: slices.Clone(e.Raw)}
 			if len(row.Raw) == 0 {
 				row.Raw = nil // as it is read
 			}

@@ -191,7 +191,8 @@ func TestAClaimFromMemoryIsWhatIsStored(t *testing.T) {
 		{Account: "acct", Lane: "l", DedupKey: "a", Raw: []byte("a repetition")},
 	}
 	for i := range mostRows / adapter.MaxEnvelope { // the last finds no room
-		envs = append(envs, adapter.Envelope{Account: "acct", Lane: "large", DedupKey: name("d", i), Raw: make([]byte, adapter.MaxEnvelope)})
+		envs = append(envs,
+			adapter.Envelope{Account: "acct", Lane: "large", DedupKey: name("d", i), Raw: make([]byte, adapter.MaxEnvelope)})
 	}
 	_, err := db.AppendEnvelopes(t.Context(), testWS, envs)
 	require.NoError(t, err)
