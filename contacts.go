@@ -359,6 +359,7 @@ func (u *unit) mergeConversations(older, newer conversation.Conversation, to con
 	if rest {
 		kept.C.Former = append(kept.C.Former, newer.ID)
 	}
+	kept.C.Merged = slices.Concat(kept.C.Merged, []conversation.ID{newer.ID}, gone.C.Merged)
 	for _, m := range messages {
 		kept.Adopt(m)
 	}

@@ -260,7 +260,7 @@ func (u *unit) forgetHidden(d *conversation.Draft, m conversation.Message, origi
 	if err := u.concealCopies(kindConversation+":"+string(d.C.ID), originals); err != nil {
 		return err
 	}
-	if err := u.hideInTickets(d.C.ID, originals, by); err != nil {
+	if err := u.hideInTickets(d.C, originals, by); err != nil {
 		return err
 	}
 	return u.scrubSoon()

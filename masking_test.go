@@ -11,6 +11,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/line/linetest"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/conversation/privacy"
 	"github.com/sangdam/sangdam/routing"
@@ -450,6 +451,38 @@ func TestAMaskReachesTheTicketsOfTheChat(t *testing.T) {
 		require.NotContains(t, stringOf(t, after), "1111 1111")
 		require.Equal(t, "She wrote "+strings.Repeat("*", len(card)), after.Ticket.Body)
 	})
+}
+
+// A conversation goes on in the one that it is merged into: what is masked in either
+// is masked in the tickets that were made from the other.
+func TestAMaskReachesTheTicketsOfAMergedChat(t *testing.T) {
+	replay(t, everyStore, func(t *testing.T, w *replayWorld) {
+		mina, work, shop := w.line.User("Mina"), w.line.User("Mina at work"), w.line.User("Mina's shop")
+		ticketOf := func(u *linetest.User, text string) ticket.ID {
+			u.SendText(text)
+			w.settle()
+			made, err := w.eng.OpenTicket(w.ctx, w.host, sangdam.OpenTicket{Conversation: w.of(u).Conversation.ID, Body: "of " + card})
+			require.NoError(t, err)
+			return made.Ticket
+		}
+		all := []ticket.ID{ticketOf(mina, "from home"), ticketOf(work, "from work"), ticketOf(shop, "card "+card)}
+		moved, to := w.of(shop).Conversation.Identity, []conversation.ContactID{w.known(work), w.known(mina)}
+		for _, c := range to { // the second time with what work wrote
+			require.NoError(t, errOf(w.eng.LinkIdentity(w.ctx, w.host, sangdam.LinkIdentity{Identity: moved, Contact: c})))
+			w.settle()
+		}
+		d := w.of(shop)
+		require.Len(t, d.Messages, 3, "of all three")
+		m := d.Messages[2]
+		require.Equal(t, "card "+card, m.Content.Text)
+		require.NoError(t, errOf(w.eng.MaskMessage(w.ctx, w.host, sangdam.MaskMessage{Message: m.ID, Version: m.Version,
+			Spans: []privacy.Span{{Start: len("card "), End: len(m.Content.Text)}}})))
+		for n, id := range all {
+			after, err := w.eng.Ticket(w.ctx, w.host, id)
+			require.NoError(t, err)
+			require.Equal(t, "of "+strings.Repeat("*", len(card)), after.Ticket.Body, n)
+		}
+	}, withStream(func(s *routing.WorkStream) { s.Messages = nil }))
 }
 
 // The stored event of a masked message is gone, and so is what was on its way.

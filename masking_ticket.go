@@ -279,8 +279,23 @@ func (u *unit) hideComment(d *ticket.Draft, text string, outgoing bool) error {
 const ticketsOfChat = 50
 
 // hideInTickets masks what was masked in a conversation in the tickets that were
-// made from it.
-func (u *unit) hideInTickets(c conversation.ID, originals map[string]string, by string) error {
+// made from it, from one that was merged with it or from the one that goes on.
+func (u *unit) hideInTickets(c conversation.Conversation, originals map[string]string, by string) error {
+	for hops := 0; c.MergedInto != "" && hops < maxMerged; hops++ {
+		var err error
+		if c, err = u.tx.Conversations().Conversation(u.ctx, c.MergedInto); err != nil {
+			return err
+		}
+	}
+	for _, id := range append([]conversation.ID{c.ID}, c.Merged...) {
+		if err := u.hideInTicketsOf(id, originals, by); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (u *unit) hideInTicketsOf(c conversation.ID, originals map[string]string, by string) error {
 	page, err := tickets.List(u.ctx, u.tx, store.List[storedTicket]{Tag: withChat, Value: store.Exact(string(c)), Limit: ticketsOfChat})
 	if err != nil {
 		return err

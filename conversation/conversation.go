@@ -135,6 +135,9 @@ type Conversation struct {
 	// Former are conversations merged into this one that kept their earlier
 	// messages, in the order of merging.
 	Former []ID `json:"former,omitempty"`
+	// Merged are all that were merged into this one, with those that had been
+	// merged into them before.
+	Merged []ID `json:"merged,omitempty"`
 	// Ticket is the one that answered through this conversation, or the one
 	// before it, last: the customer's words are replies to it until it is complete.
 	Ticket string `json:"ticket,omitempty"`
