@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/fold"
 	"github.com/sangdam/sangdam/internal/pgtest"
 	"github.com/sangdam/sangdam/routing"
@@ -43,8 +44,10 @@ func TestRowsOfTheProgramBeforeAreDocumentsNow(t *testing.T) {
 	do(`INSERT INTO vault (ws, owner, name, sealed) VALUES ('ws', 'contact:c', 'key', '\x00ff'), ('ws', 'contact:c', 'orig', ''),
 		('ws', 'contact:d', 'key', '\x01')`)
 	do(`INSERT INTO contacts (ws, id, version, name, email, phone, doc) VALUES ('ws', 'c', 3, '', '', '', $1)`, doc(y.Contact))
-	do(`INSERT INTO identities (ws, id, version, contact, kind, scope, user_id, doc) VALUES ('ws', 'i', 2, 'c', 'line', 's', $1, $2)`,
-		string(y.Identity.User), doc(y.Identity))
+	for _, i := range []conversation.Identity{y.Identity, y.Distant} {
+		do(`INSERT INTO identities (ws, id, version, contact, kind, scope, user_id, doc) VALUES ('ws', $1, $2, 'c', 'line', 's', $3, $4)`,
+			string(i.ID), i.Version, string(i.User), doc(i))
+	}
 	do(`INSERT INTO documents (ws, kind, id, version, decl, body) VALUES ('ws', 'contact.found', 'c', 1, 1, '{"id":"c"}')`)
 	for _, tag := range []driver.Tag{{Name: "name", Order: []byte(fold.Prefix("김미나"))}, {Name: "email", Order: []byte("mina@example.com")},
 		{Name: "phone", Order: []byte("1012345678")}, {Name: "end", Order: []byte("8765432101")}} {

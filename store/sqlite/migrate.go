@@ -2,7 +2,9 @@ package sqlite
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"database/sql/driver"
 	"embed"
 	"fmt"
 	"io/fs"
@@ -105,11 +107,11 @@ func unfinished(c *raw.Conn, tables int64) bool {
 // runMigrations applies what is missing up to a schema, each migration in a
 // transaction.
 func runMigrations(ctx context.Context, path string, schema int64) (err error) {
-	connector, err := moderncsqlite.NewConnector(fileURL(path) + "?_pragma=synchronous(FULL)&_pragma=foreign_keys(1)")
-	if err != nil {
-		return errs.New(errs.Invalid, "sqlite: %s: %w", path, err)
+	own := &moderncsqlite.Driver{}
+	if err := own.RegisterDeterministicScalarFunction("sha256", 1, sha256Of); err != nil {
+		return errs.New(errs.Unavailable, "sqlite: migrating %s: %w", path, err)
 	}
-	db := sql.OpenDB(connector)
+	db := sql.OpenDB(connector{own, fileURL(path) + "?_pragma=synchronous(FULL)&_pragma=foreign_keys(1)"})
 	db.SetMaxOpenConns(1)
 	defer db.Close()
 	files, err := fs.Sub(migrations, "migrations")
@@ -125,6 +127,28 @@ func runMigrations(ctx context.Context, path string, schema int64) (err error) {
 		return errs.New(errs.Unavailable, "sqlite: migrating %s: %w", path, err)
 	}
 	return nil
+}
+
+// connector opens connections of a driver that is registered nowhere: what is added
+// to it is not added to the host's connections.
+type connector struct {
+	own  *moderncsqlite.Driver
+	name string
+}
+
+func (c connector) Connect(context.Context) (driver.Conn, error) { return c.own.Open(c.name) }
+
+func (c connector) Driver() driver.Driver { return c.own }
+
+// sha256Of is a function that migrations call: keys of documents that are too long
+// are their beginning and a hash.
+func sha256Of(_ *moderncsqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+	b, is := args[0].([]byte)
+	if !is {
+		return nil, errs.New(errs.Invalid, "sqlite: sha256 is of a blob, not of %T", args[0])
+	}
+	sum := sha256.Sum256(b)
+	return sum[:], nil
 }
 
 // fileURL names a file for the database/sql driver, whatever its name holds.

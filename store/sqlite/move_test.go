@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/fold"
 	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
@@ -40,8 +41,10 @@ func TestRowsOfTheProgramBeforeAreDocumentsNow(t *testing.T) {
 	do(`INSERT INTO vault (ws, owner, name, sealed) VALUES (1, 'contact:c', 'key', x'00ff'), (1, 'contact:c', 'orig', x''),
 		(1, 'contact:d', 'key', x'01')`)
 	do(`INSERT INTO contacts (ws, id, version, name, email, phone, doc) VALUES (1, 'c', 3, '', '', '', ?)`, doc(y.Contact))
-	do(`INSERT INTO identities (ws, id, version, contact, kind, scope, user, doc) VALUES (1, 'i', 2, 'c', 'line', 's', ?, ?)`,
-		string(y.Identity.User), doc(y.Identity))
+	for _, i := range []conversation.Identity{y.Identity, y.Distant} {
+		do(`INSERT INTO identities (ws, id, version, contact, kind, scope, user, doc) VALUES (1, ?, ?, 'c', 'line', 's', ?, ?)`,
+			string(i.ID), i.Version, string(i.User), doc(i))
+	}
 	do(`INSERT INTO documents (ws, kind, id, version, decl, body) VALUES (1, 'contact.found', 'c', 1, 1, CAST('{"id":"c"}' AS BLOB))`)
 	for _, tag := range []driver.Tag{{Name: "name", Order: []byte(fold.Prefix("김미나"))}, {Name: "email", Order: []byte("mina@example.com")},
 		{Name: "phone", Order: []byte("1012345678")}, {Name: "end", Order: []byte("8765432101")}} {

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,6 +25,7 @@ type Earlier struct {
 	Blob     driver.Blob
 	Contact  conversation.Contact
 	Identity conversation.Identity
+	Distant  conversation.Identity // of a long name at the provider, whose key is cut
 }
 
 // EarlierRows are rows of each sort.
@@ -39,6 +41,8 @@ func EarlierRows() Earlier {
 		Contact: conversation.Contact{ID: "c", Version: 3, Name: "김미나", Email: "Mina@Example.com", Phone: "+82 10-1234-5678",
 			Desks: []conversation.DeskID{"d"}, CreatedAt: time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)},
 		Identity: conversation.Identity{ID: "i", Version: 2, Contact: "c", Kind: "line", Scope: "s", User: "U 이름"},
+		Distant: conversation.Identity{ID: "j", Version: 1, Contact: "c", Kind: "line", Scope: "s",
+			User: channel.ProviderUserID(strings.Repeat("길", 150))},
 	}
 }
 
@@ -119,12 +123,15 @@ func readsPeople(t *testing.T, db *store.DB, ws store.WorkspaceID, y Earlier) {
 			require.NoError(t, err)
 			require.Equal(t, []conversation.Contact{y.Contact}, found, text)
 		}
-		i, err := tx.Contacts().Identity(ctx, "line", "s", y.Identity.User)
+		i, err := tx.Contacts().Identity(ctx, "line", "s", y.Distant.User)
+		require.NoError(t, err)
+		require.Equal(t, y.Distant, i)
+		i, err = tx.Contacts().Identity(ctx, "line", "s", y.Identity.User)
 		require.NoError(t, err)
 		require.Equal(t, y.Identity, i)
 		all, err := tx.Contacts().Identities(ctx, "c")
 		require.NoError(t, err)
-		require.Equal(t, []conversation.Identity{y.Identity}, all)
+		require.Equal(t, []conversation.Identity{y.Identity, y.Distant}, all)
 		v, err := tx.Contacts().SaveContact(ctx, c)
 		require.NoError(t, err)
 		require.EqualValues(t, 4, v)
