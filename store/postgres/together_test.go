@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/stretchr/testify/require"
 
@@ -165,4 +167,34 @@ func same(t *testing.T, usual, ours *pgtype.Map, oid uint32, v any) {
 		require.NoError(t, err)
 		require.Equal(t, want, args[2])
 	}
+}
+
+// What a statement of many rows is encoded into grows once, not with every value.
+func TestRoomIsMadeOnce(t *testing.T) {
+	m := pgtype.NewMap()
+	teachArrays(m)
+	texts, docs := make([]string, 64), make([][]byte, 64)
+	for i := range texts {
+		texts[i], docs[i] = strings.Repeat("x", 36), make([]byte, 900)
+	}
+	sd := &pgconn.StatementDescription{ParamOIDs: []uint32{pgtype.TextOID, pgtype.TextArrayOID, pgtype.ByteaArrayOID, pgtype.ByteaArrayOID}}
+	args := []any{"ws", texts, docs, docs}
+	var plain, made pgx.ExtendedQueryBuilder
+	build := func(to *pgx.ExtendedQueryBuilder, args []any) float64 {
+		return testing.AllocsPerRun(20, func() { require.NoError(t, to.Build(m, sd, args)) })
+	}
+	sized, n := fitted(args)
+	require.Equal(t, args, []any{"ws", texts, docs, docs}, "the arguments stay as they are")
+	require.Less(t, build(&made, sized), build(&plain, args))
+	require.Equal(t, plain.ParamValues, made.ParamValues)
+	sent := 0
+	for _, v := range made.ParamValues {
+		sent += len(v)
+	}
+	require.GreaterOrEqual(t, n, sent)
+	require.Less(t, n, sent+1000)
+	buf, err := room(n).Encode([]byte("before"))
+	require.NoError(t, err)
+	require.Equal(t, "before", string(buf))
+	require.GreaterOrEqual(t, cap(buf), n)
 }
