@@ -335,6 +335,7 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 			"Deliveries": func(p sangdam.Principal) error {
 				return errOf(w.eng.Deliveries(w.ctx, p, sangdam.DeliveryFilter{Target: "x"}, "", 10))
 			},
+			"Delivery": func(p sangdam.Principal) error { return errOf(w.eng.Delivery(w.ctx, p, "x")) },
 			"Attachment": func(p sangdam.Principal) error {
 				_, err := w.eng.Attachment(w.ctx, p, sangdam.AttachmentRef{Message: m})
 				return err

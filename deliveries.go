@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/store"
@@ -28,6 +29,12 @@ type Delivery struct {
 	Tries  int                 `json:"tries"`
 	Reason channel.Reason      `json:"reason,omitempty"`
 	Detail string              `json:"detail,omitempty"`
+	// Attempts are the newest tries with their outcomes, at most twenty; the last
+	// one is the newest.
+	Attempts []notify.Attempt `json:"attempts,omitempty"`
+	// Hidden says that its texts and recipient are left out, since they are about a
+	// record that whoever asks may not read.
+	Hidden bool `json:"hidden,omitempty"`
 	// ReplayOf is the delivery that this one repeats.
 	ReplayOf string    `json:"replay_of,omitempty"`
 	QueuedAt time.Time `json:"queued_at,omitzero"`
@@ -36,10 +43,14 @@ type Delivery struct {
 	EndedAt time.Time `json:"ended_at,omitzero"`
 }
 
+// attemptsKept are the tries that a delivery remembers.
+const attemptsKept = 20
+
 const (
 	deliveriesByTarget = "target" // in the order of queueing
 	deliveriesByAge    = "age"
-	deliveriesDead     = "dead" // of a target: failed and unknown
+	deliveriesDead     = "dead"  // of a target: failed and unknown
+	deliveriesByState  = "state" // of a target
 	// of a record, to mask what it says
 	deliveriesBySubject = "subject"
 	deliveriesByMail    = "mail" // by the id of the mail, as bounces name it
@@ -48,7 +59,7 @@ const (
 // deliveriesFor is how long deliveries are kept.
 const deliveriesFor = 30 * 24 * time.Hour
 
-var deliveries = declare(store.Kind[Delivery]{Name: "delivery", Decl: 3,
+var deliveries = declare(store.Kind[Delivery]{Name: "delivery", Decl: 4,
 	ID:      func(d *Delivery) string { return d.ID },
 	Version: func(d *Delivery) *int64 { return &d.Version },
 	Indexes: []store.Index[Delivery]{
@@ -72,6 +83,9 @@ var deliveries = declare(store.Kind[Delivery]{Name: "delivery", Decl: 3,
 				return nil
 			}
 			return store.Tuple(store.Exact(string(d.Target)), store.Time(d.QueuedAt))
+		}},
+		{Name: deliveriesByState, Value: func(d *Delivery) []byte {
+			return store.Tuple(store.Exact(string(d.Target)), store.Exact(string(d.State)), store.Time(d.QueuedAt))
 		}},
 	}})
 
@@ -111,6 +125,8 @@ func (u *unit) noticed(acct channel.AccountID, rows []channel.OutboxID, o driver
 			return err
 		}
 		d.State, d.Tries, d.Reason, d.Detail, d.NextAt = o.State, tries, o.Reason, o.Detail, o.NotBefore
+		d.Attempts = append(d.Attempts, notify.Attempt{At: u.tx.Now(), State: o.State, Reason: o.Reason, Detail: o.Detail})
+		d.Attempts = d.Attempts[max(0, len(d.Attempts)-attemptsKept):]
 		if o.State != channel.OutboxQueued {
 			d.EndedAt, d.NextAt = u.tx.Now(), time.Time{}
 			if err := u.hideNotice(&d.Notice); err != nil {
@@ -184,8 +200,9 @@ func (u *unit) usable(id notify.TargetID) (notify.Target, error) {
 type DeliveryFilter struct {
 	// Target alone; required.
 	Target notify.TargetID
-	// Dead lists only failed and unknown ones.
-	Dead bool
+	// Dead lists only failed and unknown ones; State only those that stand there.
+	Dead  bool
+	State channel.OutboxState
 	// Newest lists from the end.
 	Newest bool
 }
@@ -198,20 +215,100 @@ type DeliveryPage struct {
 }
 
 // Deliveries lists what went to a target, in the order of queueing. limit is 1
-// to 200, 0 means 50.
+// to 200, 0 means 50. What is about a record that the principal may not read is
+// Hidden.
 func (e *Engine) Deliveries(ctx context.Context, p Principal, f DeliveryFilter, page string, limit int) (out DeliveryPage, err error) {
 	err = e.query(ctx, p, ActOperate, Resource{Kind: kindTarget, ID: string(f.Target)}, func(ctx context.Context, tx store.Tx,
 		_ *settings) error {
 		list := deliveriesOf(f.Target)
-		if list.Desc = f.Newest; f.Dead {
+		switch {
+		case f.Dead && f.State != "":
+			return errs.New(errs.Invalid, "sangdam: list the dead letters or those of one state, not both")
+		case f.Dead:
 			list.Index = deliveriesDead
+		case f.State != "":
+			at := store.Tuple(store.Exact(string(f.Target)), store.Exact(string(f.State)))
+			list.Index, list.From, list.To = deliveriesByState, at, store.Next(at)
 		}
-		list.After, list.Limit = page, limit
+		list.Desc, list.After, list.Limit = f.Newest, page, limit
 		found, err := deliveries.List(ctx, tx, list)
 		out = DeliveryPage{Deliveries: found.Items, Next: found.Next}
+		if err != nil {
+			return err
+		}
+		return e.hideUnreadable(ctx, tx, p, out.Deliveries)
+	})
+	return out, err
+}
+
+// Delivery is one of them, by its id.
+func (e *Engine) Delivery(ctx context.Context, p Principal, id string) (out Delivery, err error) {
+	err = e.query(ctx, p, ActOperate, Resource{Kind: "delivery", ID: id}, func(ctx context.Context, tx store.Tx, _ *settings) error {
+		out, err = deliveries.Get(ctx, tx, id)
+		if errors.Is(err, ErrNotFound) {
+			return noSuch("delivery")
+		}
+		if err != nil {
+			return err
+		}
+		one := []Delivery{out}
+		err = e.hideUnreadable(ctx, tx, p, one)
+		out = one[0]
 		return err
 	})
 	return out, err
+}
+
+// hideUnreadable takes out what deliveries say of records that the principal may
+// not read. Events of subscriptions say ids and states alone, and stay.
+func (e *Engine) hideUnreadable(ctx context.Context, tx store.Tx, p Principal, list []Delivery) error {
+	w, err := e.reader(ctx, tx, p)
+	if err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	for i := range list {
+		n := &list[i].Notice
+		if strings.HasPrefix(list[i].Cause, causeSubscription) {
+			continue
+		}
+		ok, asked := seen[n.Subject]
+		if !asked {
+			if ok, err = e.seesSubject(ctx, tx, w, n.Subject); err != nil {
+				return err
+			}
+			seen[n.Subject] = ok
+		}
+		if !ok {
+			list[i].Hidden = true
+			n.To, n.Title, n.Text, n.HTML, n.Link, n.Data, n.Files = notify.Recipient{}, "", "", "", "", nil, nil
+		}
+	}
+	return nil
+}
+
+// seesSubject says whether the record that a notice is about may be read. One
+// that is not there any more, or the host's own, is asked for by its name alone.
+func (e *Engine) seesSubject(ctx context.Context, tx store.Tx, w Who, subject string) (bool, error) {
+	kind, id, _ := strings.Cut(subject, ":")
+	r := Resource{Kind: kind, ID: id}
+	switch kind {
+	case kindTicket:
+		t, err := tickets.Get(ctx, tx, id)
+		if err == nil {
+			r = ticketResource(t.Ticket)
+		} else if !errors.Is(err, ErrNotFound) {
+			return false, err
+		}
+	case kindConversation:
+		c, err := tx.Conversations().Conversation(ctx, conversation.ID(id))
+		if err == nil {
+			r = conversationResource(c)
+		} else if !errors.Is(err, ErrNotFound) {
+			return false, err
+		}
+	}
+	return e.sees(ctx, w, r)
 }
 
 func deliveriesOf(t notify.TargetID) store.List[Delivery] {
@@ -260,6 +357,8 @@ type ReplayDeliveries struct {
 	// time from which on. Neither: everything that is kept.
 	After string    `json:"after,omitempty"`
 	Since time.Time `json:"since,omitzero"`
+	// Until is the time before which to end; none, or a later one: now.
+	Until time.Time `json:"until,omitzero"`
 	// Dead sends only what failed or is unknown.
 	Dead bool `json:"dead,omitempty"`
 }
@@ -267,8 +366,7 @@ type ReplayDeliveries struct {
 // replayJob is where a replay stands.
 type replayJob struct {
 	ReplayDeliveries
-	Until time.Time `json:"until"`
-	By    string    `json:"by"`
+	By string `json:"by"`
 }
 
 const replayChunk = 100
@@ -290,9 +388,23 @@ func (e *Engine) ReplayDeliveries(ctx context.Context, p Principal, c ReplayDeli
 		if _, err := deliveries.List(u.ctx, u.tx, list); err != nil {
 			return none, err // the place is none
 		}
-		return none, u.enqueueJob(jobReplay, "", replayJob{ReplayDeliveries: c, Until: u.tx.Now(), By: u.actor()})
+		if c.Until, err = until(c.Since, c.Until, u.tx.Now()); err != nil {
+			return none, err
+		}
+		return none, u.enqueueJob(jobReplay, "", replayJob{ReplayDeliveries: c, By: u.actor()})
 	})
 	return err
+}
+
+// until is where a replay ends: what comes after now goes out by itself.
+func until(since, until, now time.Time) (time.Time, error) {
+	if until.IsZero() || until.After(now) {
+		until = now
+	}
+	if !since.Before(until) && !since.IsZero() {
+		return until, errs.New(errs.Invalid, "sangdam: a replay begins before it ends, and in the past")
+	}
+	return until, nil
 }
 
 func (c ReplayDeliveries) list() store.List[Delivery] {

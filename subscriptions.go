@@ -10,10 +10,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/notify"
+	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
+	"github.com/sangdam/sangdam/ticket"
 )
 
 // A subscription sends the events of the feed to a target, such as a host's web
@@ -33,15 +36,48 @@ type Subscription struct {
 	Name    string          `json:"name"`
 	Target  notify.TargetID `json:"target"`
 	// Events are aggregates ("ticket") or kinds of one ("ticket.created",
-	// "conversation.assigned"): those of store.Event. See SubscribedAggregates.
+	// "conversation.assigned"): those of store.Event. See SubscribedEvents.
 	Events []string `json:"events"`
 	// Disabled sends nothing; what happens meanwhile is sent by ReplayEvents.
 	Disabled bool `json:"disabled,omitempty"`
 }
 
-// SubscribedAggregates are the aggregates that subscriptions may name.
-func SubscribedAggregates() []string {
-	return []string{kindConversation, kindTicket, kindContact, "identity", "item", kindAgent, kindAccount, "configuration"}
+// causeSubscription begins Delivery.Cause of what a subscription sent.
+const causeSubscription = "subscription:"
+
+// SubscribedEvents are the names that people choose a subscription's events from:
+// each aggregate, followed by the kinds of its events where they are a fixed list.
+func SubscribedEvents() (out []string) {
+	for _, aggregate := range subscribedAggregates {
+		out = append(out, aggregate)
+		for _, kind := range subscribedKinds[aggregate] {
+			out = append(out, aggregate+"."+kind)
+		}
+	}
+	return out
+}
+
+// subscribedAggregates are the aggregates that subscriptions may name.
+var subscribedAggregates = []string{kindConversation, kindTicket, kindContact, "identity", "item", kindAgent, kindAccount, "configuration"}
+
+var subscribedKinds = map[string][]string{
+	kindConversation: append(kindsOf(conversation.EvOpened, conversation.EvReopened, conversation.EvState, conversation.EvMessage,
+		conversation.EvNote, conversation.EvEdit, conversation.EvUnsend, conversation.EvStatus, conversation.EvQueued,
+		conversation.EvOffered, conversation.EvOffer, conversation.EvAssigned, conversation.EvReleased, conversation.EvConsult,
+		conversation.EvConsultEnded, conversation.EvControl, conversation.EvDesk, conversation.EvLinked, conversation.EvMerged,
+		conversation.EvPanel, conversation.EvRated, conversation.EvTicket, conversation.EvMedia, conversation.EvMask,
+		conversation.EvUnmask, conversation.EvChat, conversation.EvWatched, conversation.EvLeft, conversation.EvBack), evRead),
+	kindTicket: append(kindsOf(ticket.Created, ticket.Changed, ticket.Commented, ticket.Answered, ticket.Replied, ticket.Merged,
+		ticket.Split, ticket.Masked, ticket.Unmasked), evLevelWarning, evLevelBreach),
+	"item":    kindsOf(routing.ItemQueued, routing.ItemOffered, routing.ItemAssigned, routing.ItemDone),
+	kindAgent: kindsOf(routing.Online, routing.Break, routing.Offline),
+}
+
+func kindsOf[T ~string](list ...T) (out []string) {
+	for _, v := range list {
+		out = append(out, string(v))
+	}
+	return out
 }
 
 var (
@@ -73,9 +109,9 @@ func (s Subscription) validate() error {
 	}
 	for _, e := range s.Events {
 		aggregate, kind, one := strings.Cut(e, ".")
-		if !slices.Contains(SubscribedAggregates(), aggregate) || one && !eventKind.MatchString(kind) {
+		if !slices.Contains(subscribedAggregates, aggregate) || one && !eventKind.MatchString(kind) {
 			return bad("%q names no events; use one of %s, or a kind of one such as ticket.created", cutTo(e, 64),
-				strings.Join(SubscribedAggregates(), ", "))
+				strings.Join(subscribedAggregates, ", "))
 		}
 	}
 	return nil
@@ -187,7 +223,7 @@ func (u *unit) sendEvent(s Subscription, ev driver.Event) error {
 		return err
 	}
 	was := u.as
-	u.as = "subscription:" + s.ID
+	u.as = causeSubscription + s.ID
 	defer func() { u.as = was }()
 	name := hashedKey(fmt.Sprintf("%s\x00%s\x00%d\x00%s\x00%s\x00%d", ev.Aggregate, ev.ID, ev.Version, ev.Kind, ev.Ref, ev.At.UnixMicro()))
 	_, err = u.deliver(Delivery{Target: s.Target, Notice: notify.Notice{ID: name, Event: ev.Aggregate + "." + ev.Kind,
@@ -202,17 +238,14 @@ func (u *unit) sendEvent(s Subscription, ev driver.Event) error {
 type ReplayEvents struct {
 	Key          Key    `json:"-"`
 	Subscription string `json:"subscription"`
-	Cursor       string `json:"cursor"`
+	Cursor       string `json:"cursor,omitempty"`
+	// Since is the time from which on, instead of a Cursor; Until the time up
+	// to which. None, or a later one: now.
+	Since time.Time `json:"since,omitzero"`
+	Until time.Time `json:"until,omitzero"`
 }
 
 const jobReplayEvents = "replay_events"
-
-// replayEventsJob is where a replay stands. Until is when it was asked for: what
-// happened later goes out by itself.
-type replayEventsJob struct {
-	ReplayEvents
-	Until time.Time `json:"until"`
-}
 
 func init() {
 	registerJob(jobKind{name: jobReplayEvents, workers: 2, bound: always(15 * time.Minute), tries: jobTries}, (*Engine).replayEvents, nil)
@@ -235,17 +268,23 @@ func (e *Engine) ReplayEvents(ctx context.Context, p Principal, c ReplayEvents) 
 		if _, err := u.usable(s.Target); err != nil {
 			return none, err
 		}
-		if c.Cursor == "" {
-			return none, errs.New(errs.Invalid, "sangdam: give the cursor after which to begin; the empty one is the present")
+		if (c.Cursor == "") == c.Since.IsZero() {
+			return none, errs.New(errs.Invalid, "sangdam: give the cursor after which to begin, or the time, one of the two")
 		}
-		return none, u.enqueueJob(jobReplayEvents, "", replayEventsJob{ReplayEvents: c, Until: u.tx.Now()})
+		if c.Until, err = until(c.Since, c.Until, u.tx.Now()); err != nil {
+			return none, err
+		}
+		return none, u.enqueueJob(jobReplayEvents, "", c)
 	})
 	return err
 }
 
 // replayEvents queues a chunk and leaves the rest to the next job, in one
 // transaction under the job's claim.
-func (e *Engine) replayEvents(ctx context.Context, j *runningJob, r replayEventsJob) error {
+func (e *Engine) replayEvents(ctx context.Context, j *runningJob, r ReplayEvents) error {
+	if r.Cursor == "" {
+		r.Cursor = driver.CursorAt(r.Since)
+	}
 	evs, next, err := e.db.Feed(ctx, j.Workspace, r.Cursor, replayChunk)
 	if err != nil {
 		return err
@@ -257,7 +296,7 @@ func (e *Engine) replayEvents(ctx context.Context, j *runningJob, r replayEvents
 		}
 		s.Disabled = false
 		for _, ev := range evs {
-			if ev.At.After(r.Until) || !s.wants(ev) {
+			if ev.At.Before(r.Since) || ev.At.After(r.Until) || !s.wants(ev) {
 				continue
 			}
 			if err := u.sendEvent(s, ev); err != nil {

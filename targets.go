@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,6 +39,10 @@ var targets = declare(store.Kind[notify.Target]{Name: "target", Decl: 1,
 type SaveTarget struct {
 	Key    Key           `json:"-"`
 	Target notify.Target `json:"target"`
+	// Renamed are secrets that go on under another name, by the name that they
+	// have, before those of Target are put in place: {"secret": "secret_next"}
+	// lets the old one sign beside a new one.
+	Renamed map[string]string `json:"renamed,omitempty"`
 }
 
 // SaveTarget carries the command out. ErrUnsupported for a kind without a
@@ -54,7 +59,7 @@ func (e *Engine) SaveTarget(ctx context.Context, p Principal, c SaveTarget) (Sav
 		if err := u.allow(ActConfigure, Resource{Kind: kindTarget, ID: string(t.ID)}); err != nil {
 			return Saved{}, err
 		}
-		return u.saveTarget(t)
+		return u.saveTarget(t, c.Renamed)
 	})
 	if err != nil || !repeated {
 		return saved, err
@@ -83,7 +88,7 @@ func (e *Engine) sameSecrets(ctx context.Context, ws WorkspaceID, id notify.Targ
 	})
 }
 
-func (u *unit) saveTarget(t notify.Target) (Saved, error) {
+func (u *unit) saveTarget(t notify.Target, renamed map[string]string) (Saved, error) {
 	carrier := u.e.carriers[t.Kind]
 	switch {
 	case carrier == nil:
@@ -115,9 +120,8 @@ func (u *unit) saveTarget(t notify.Target) (Saved, error) {
 			errs.New(errs.Invalid, "sangdam: a workspace has at most %d targets; delete those that nothing uses",
 				maxTargets))
 	}
-	maps.Copy(secrets, t.Secrets)
-	maps.DeleteFunc(secrets, func(_ string, s channel.Secret) bool { return s.Empty() })
-	t.Secrets = secrets
+	t.Secrets = merged(secrets, t.Secrets, renamed)
+	t.SecretNames = slices.Sorted(maps.Keys(t.Secrets))
 	if err := carrier.validate(t); err != nil {
 		return Saved{}, err
 	}
@@ -131,6 +135,21 @@ func (u *unit) saveTarget(t notify.Target) (Saved, error) {
 		return Saved{}, err
 	}
 	return Saved{ID: string(t.ID), Version: t.Version}, u.event(kindTarget, string(t.ID), t.Version, "saved")
+}
+
+// merged are a target's secrets after a save: those that stay, some of them under
+// another name, and those given; an empty one is none.
+func merged(kept, given map[string]channel.Secret, renamed map[string]string) map[string]channel.Secret {
+	out := maps.Clone(kept)
+	for from := range renamed {
+		delete(out, from)
+	}
+	for from, to := range renamed {
+		out[to] = kept[from]
+	}
+	maps.Copy(out, given)
+	maps.DeleteFunc(out, func(_ string, s channel.Secret) bool { return s.Empty() })
+	return out
 }
 
 // DeleteTarget takes a target away. What waits for it fails.

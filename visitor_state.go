@@ -220,6 +220,10 @@ func (p visitorPort) Typing(ctx context.Context, v channel.VisitorRef) error {
 	})
 }
 
+// evRead is the kind of the event that the customer has read up to somewhere. It
+// is no entry of the conversation's own sequence.
+const evRead = "read"
+
 // Seen moves what was sent to the visitor to "read", up to the number.
 func (p visitorPort) Seen(ctx context.Context, v channel.VisitorRef, of channel.ConversationID, seq int64) error {
 	return p.e.unit(ctx, visitorPrincipal(v), func(u *unit) error {
@@ -259,6 +263,6 @@ func (e *Engine) readByDesk(ctx context.Context, p Principal, c conversation.ID)
 			return err
 		}
 		d.C.ReadSeq = d.C.CustomerSeq
-		return u.tell(placed(driver.Event{Aggregate: kindConversation, ID: string(c), Version: d.C.EventSeq, Kind: "read"}, d.C))
+		return u.tell(placed(driver.Event{Aggregate: kindConversation, ID: string(c), Version: d.C.EventSeq, Kind: evRead}, d.C))
 	})
 }

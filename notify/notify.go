@@ -51,6 +51,9 @@ type Target struct {
 	// channel.Reason of the target's answer, such as gone.
 	Disabled bool           `json:"disabled,omitempty"`
 	Why      channel.Reason `json:"why,omitempty"`
+	// SecretNames are the names of the secrets that it has, so that people see
+	// which are there; the library writes them.
+	SecretNames []string `json:"secret_names,omitempty"`
 	// Secrets are the opened credentials; never stored, never encoded.
 	Secrets map[string]channel.Secret `json:"-"`
 	// Sealed is the credentials under the keyset, as stored.
@@ -187,6 +190,15 @@ type Receipt struct {
 	Status int
 	// ID is the receiver's name of what it took, for support.
 	ID string
+}
+
+// Attempt is one try and what became of it: State is queued when another try
+// followed. It is what a log of deliveries keeps.
+type Attempt struct {
+	At     time.Time           `json:"at"`
+	State  channel.OutboxState `json:"state"`
+	Reason channel.Reason      `json:"reason,omitempty"`
+	Detail string              `json:"detail,omitempty"`
 }
 
 // Refuse is the error of Plan and Send for what will never leave, a permanent

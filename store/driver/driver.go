@@ -71,7 +71,8 @@ type Backend interface {
 	// go on from. The empty cursor is the present: no events, a cursor. Nothing
 	// is skipped; each aggregate's events come in version order; there is no
 	// order between aggregates. ErrCursorGone, ErrInvalid for a cursor that is
-	// not one.
+	// not one. After CursorAt of a time every event of that time or later comes,
+	// as far as the feed goes back; some that are older may come as well.
 	Feed(ctx context.Context, ws WorkspaceID, cursor string, limit int) ([]Event, string, error)
 	// Wake has fn called when a committed Update or append may have brought work
 	// or events, with what and in which workspace; one call may stand for several

@@ -84,6 +84,15 @@ func (f *feed) parse(cursor string) (int64, error) {
 	return n, nil
 }
 
+// before is the number before the first event of a time.
+func (f *feed) before(at time.Time) int64 {
+	i := slices.IndexFunc(f.list, func(e feedEvent) bool { return !e.At.Before(at) })
+	if i < 0 {
+		return f.last
+	}
+	return f.list[i].n - 1
+}
+
 // Feed returns events after the cursor.
 func (b *backend) Feed(ctx context.Context, ws driver.WorkspaceID, cursor string, limit int) ([]driver.Event, string, error) {
 	if err := ctx.Err(); err != nil {
@@ -103,6 +112,9 @@ func (b *backend) Feed(ctx context.Context, ws driver.WorkspaceID, cursor string
 		return nil, f.cursor(f.last), nil
 	}
 	after, err := f.parse(cursor)
+	if since, is := driver.TimeOf(cursor); is {
+		after, err = f.before(since), nil
+	}
 	if err != nil {
 		return nil, "", err
 	}

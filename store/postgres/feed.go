@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/sangdam/sangdam/internal/errs"
@@ -149,6 +150,9 @@ func (b *backend) Feed(ctx context.Context, ws driver.WorkspaceID, text string, 
 		return nil, cursor{Epoch: b.feedEpoch, From: now}.String(), err
 	}
 	c, err := parseCursor(text)
+	if at, is := driver.TimeOf(text); is {
+		c, err = b.cursorAt(ctx, ws, at)
+	}
 	if err != nil {
 		return nil, "", err
 	}
@@ -156,6 +160,29 @@ func (b *backend) Feed(ctx context.Context, ws driver.WorkspaceID, text string, 
 		return nil, "", driver.ErrCursorGone
 	}
 	return b.page(ctx, ws, c, limit)
+}
+
+// cursorAt is the cursor of a snapshot that saw no transaction from the first one
+// of that time on, nor any that is still in progress and may commit such an event
+// later.
+func (b *backend) cursorAt(ctx context.Context, ws driver.WorkspaceID, at time.Time) (cursor, error) {
+	var first, purged string
+	err := b.run(ctx, query(`SELECT least((SELECT xid FROM sd.events WHERE ws = $1 AND at >= $2 ORDER BY xid LIMIT 1),
+		pg_snapshot_xmin(pg_current_snapshot()))::text, purged::text FROM sd.feed_state WHERE ws = $1`, key(ws), at).
+		rows(func(r pgx.Rows) error { return r.Scan(&first, &purged) }))
+	if err != nil {
+		return cursor{}, err
+	}
+	from, err := strconv.ParseUint(first, 10, 63)
+	if err != nil {
+		return cursor{}, err
+	}
+	gone, err := strconv.ParseUint(purged, 10, 63)
+	if err != nil {
+		return cursor{}, err
+	}
+	from = max(from, gone+1)
+	return cursor{Epoch: b.feedEpoch, From: snapshot{Xmin: from, Xmax: from}}, nil
 }
 
 func (b *backend) snapshot(ctx context.Context) (s snapshot, err error) {

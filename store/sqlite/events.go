@@ -86,6 +86,21 @@ func (b *backend) Feed(ctx context.Context, ws driver.WorkspaceID, from string, 
 	return evs, next, err
 }
 
+// feedAfter is the number of the last event that the cursor's holder has. For a
+// cursor at a time it looks through the feed in order: times have no index, and
+// only who replays asks.
+func (t *tx) feedAfter(from string, last int64) (int64, error) {
+	at, is := driver.TimeOf(from)
+	if !is {
+		return parseCursor(from)
+	}
+	first, has, err := t.number(`SELECT seq FROM events WHERE ws = ? AND at >= ? ORDER BY seq LIMIT 1`, t.ws, micro(at))
+	if err != nil || !has {
+		return last, err
+	}
+	return first - 1, nil
+}
+
 func (t *tx) feed(from string, limit int) ([]driver.Event, string, error) {
 	last, _, err := t.number(`SELECT event_seq FROM state`)
 	if err != nil {
@@ -94,7 +109,7 @@ func (t *tx) feed(from string, limit int) ([]driver.Event, string, error) {
 	if from == "" {
 		return nil, cursor(last), nil
 	}
-	after, err := parseCursor(from)
+	after, err := t.feedAfter(from, last)
 	if err != nil {
 		return nil, "", err
 	}

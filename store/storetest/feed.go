@@ -117,6 +117,34 @@ var feedRules = []rule{
 		require.Len(e, evs, 1)
 		require.Equal(e, "b", evs[0].ID)
 	}},
+	{name: "a cursor at a time tells all from then on", run: func(e *env) {
+		noon := e.now().Add(-time.Hour)
+		e.eventAt("old", 1, noon.Add(-time.Minute))
+		e.eventAt("noon", 1, noon)
+		e.eventAt("late", 1, noon.Add(time.Minute))
+		told := func(at time.Time) (out []string) {
+			evs, _ := e.feed(driver.CursorAt(at))
+			for _, ev := range evs {
+				if !ev.At.Before(at) {
+					out = append(out, ev.ID)
+				}
+			}
+			return out
+		}
+		require.Equal(e, []string{"old", "noon", "late"}, told(noon.Add(-time.Hour)))
+		require.Equal(e, []string{"noon", "late"}, told(noon))
+		require.Equal(e, []string{"late"}, told(noon.Add(time.Second)))
+		require.Empty(e, told(noon.Add(2*time.Minute)))
+		e.update(func(ctx context.Context, tx store.Tx) error {
+			_, err := tx.Purge(ctx, driver.Ages{Feed: noon.Add(time.Second)}, 10)
+			return err
+		})
+		require.Equal(e, []string{"late"}, told(noon.Add(-time.Hour)), "as far as it goes back")
+		for _, garbled := range []string{"@", "@noon", "@2026-13-01T00:00:00Z"} {
+			_, _, err := e.db.Feed(e.ctx, e.ws, garbled, 10)
+			require.ErrorIs(e, err, store.ErrInvalid)
+		}
+	}},
 	{name: "under eight writers nothing is missed and versions come in order", run: func(e *env) { e.writers() }},
 	{name: "a stranger's open transaction holds nothing up", run: func(e *env) {
 		if e.h.ForeignTx == nil {

@@ -148,6 +148,16 @@ func tries(id conversation.ID, message, contact, offer, ticket, asked string) ma
 		"GET /operations":                         {path: "/operations"},
 		"POST /operations/envelopes/{id}/requeue": {path: "/operations/envelopes/e/requeue"},
 		"POST /operations/jobs/{id}/retry":        {path: "/operations/jobs/j/retry"},
+		"GET /setup/hooks":                        {path: "/setup/hooks"},
+		"GET /setup/hooks/{id}":                   {path: "/setup/hooks/new"},
+		"POST /setup/hooks/{id}":                  {path: "/setup/hooks/new", form: "name=stranger&event=ticket"},
+		"POST /setup/hooks/{id}/replay":           {path: "/setup/hooks/crm/replay", form: "from=2026-11-29T10:00"},
+		"GET /setup/targets/{id}":                 {path: "/setup/targets/new"},
+		"POST /setup/targets/{id}":                {path: "/setup/targets/new", form: "name=stranger&url=https://evil.example/"},
+		"GET /operations/deliveries":              {path: "/operations/deliveries"},
+		"POST /operations/deliveries":             {path: "/operations/deliveries", form: "target=hook&from=2026-11-29T10:00"},
+		"GET /operations/deliveries/{id}":         {path: "/operations/deliveries/d"},
+		"POST /operations/deliveries/{id}/again":  {path: "/operations/deliveries/d/again"},
 		"GET /history":                            {path: "/history?q=parcel", list: true},
 	}
 }

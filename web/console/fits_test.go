@@ -21,11 +21,12 @@ var notPages = []string{"/{$}", "/alive", "/events", "/bar", "/canned", "/notice
 	"/triggers/{id}/trials/{trial}", "/setup/tickets/categories"}
 
 // pagePaths are addresses of every page there is, made of the routes.
-func pagePaths(w *world, conversation, ticketID string) (out []string) {
+func pagePaths(w *world, conversation, ticketID, delivery string) (out []string) {
 	of := map[string]string{"/conversations/{id}": conversation, "/conversations/{id}/explain": conversation,
 		"/conversations/{id}/link": conversation, "/tickets/{id}": ticketID, "/tickets/{id}/split": ticketID,
 		"/setup/agents/{id}": "ara", "/setup/desks/{id}": "support", "/setup/queues/{id}": "everyone",
-		"/setup/streams/{id}": "line", "/setup/accounts/{id}": "shop", "/bulk/{id}": w.bulked(ticketID)}
+		"/setup/streams/{id}": "line", "/setup/accounts/{id}": "shop", "/bulk/{id}": w.bulked(ticketID),
+		"/setup/hooks/{id}": "crm", "/setup/targets/{id}": "hook", "/operations/deliveries/{id}": delivery}
 	for _, r := range w.page.Routes() {
 		if r.Method != http.MethodGet || slices.Contains(notPages, r.Path) {
 			continue
@@ -36,8 +37,8 @@ func pagePaths(w *world, conversation, ticketID string) (out []string) {
 		}
 		out = append(out, strings.ReplaceAll(r.Path, "{id}", id))
 	}
-	return append(out, "/bulk/new?list=open&all=1", "/conversations?view=all", "/history?state=open", "/setup/accounts/new?kind=webchat",
-		"/setup/accounts/new?kind=email")
+	return append(out, "/bulk/new?list=open&all=1", "/setup/hooks/new", "/setup/targets/new", "/conversations?view=all",
+		"/history?state=open", "/setup/accounts/new?kind=webchat", "/setup/accounts/new?kind=email")
 }
 
 // bulked changes a ticket, and one that is not there, and returns the bulk change.
@@ -60,13 +61,14 @@ func TestEveryPageFitsNarrowScreens(t *testing.T) {
 	made, err := w.eng.OpenTicket(t.Context(), w.host,
 		sangdam.OpenTicket{Conversation: id, Title: strings.Repeat("unbroken", 12), Body: long})
 	require.NoError(t, err)
+	delivery := w.hook()
 	b := browsertest.Open(t)
 	p := w.open(b, "admin")
 	for lang, size := range map[string][2]int64{"en": {360, 740}, "ko": {320, 256}} {
 		eval[bool](p, `(window.chosen = false, fetch("/desk/preferences", {method: "POST", body: new URLSearchParams({lang: "`+lang+`"})})
 			.then(() => { window.chosen = true; }), true)`)
 		p.until(`window.chosen`)
-		for _, path := range pagePaths(w, string(id), string(made.Ticket)) {
+		for _, path := range pagePaths(w, string(id), string(made.Ticket), delivery) {
 			p.do(chromedp.EmulateViewport(size[0], size[1]))
 			p.openPage(path)
 			wide := eval[[]string](p, `[...document.querySelectorAll("html, body, body *")].filter(e => e.scrollWidth > e.clientWidth + 1 &&

@@ -176,6 +176,13 @@ func setupRoutes() []route {
 		{get, "/setup/accounts/{id}/first", sangdam.ActConfigure, ofWorkspace, (*request).firstMessage},
 		{post, "/setup/accounts/{id}/connect", sangdam.ActConfigure, ofWorkspace, (*request).connectAccount},
 
+		{get, "/setup/hooks", sangdam.ActConfigure, ofWorkspace, (*request).hooks},
+		{get, "/setup/hooks/{id}", sangdam.ActConfigure, ofWorkspace, (*request).hook},
+		{post, "/setup/hooks/{id}", sangdam.ActConfigure, ofWorkspace, (*request).saveHook},
+		{post, "/setup/hooks/{id}/replay", sangdam.ActOperate, ofWorkspace, (*request).replayHook},
+		{get, "/setup/targets/{id}", sangdam.ActConfigure, ofWorkspace, (*request).hookTarget},
+		{post, "/setup/targets/{id}", sangdam.ActConfigure, ofWorkspace, (*request).saveHookTarget},
+
 		{post, "/setup/mail/preview", sangdam.ActConfigure, ofWorkspace, (*request).previewMail},
 	}
 }
@@ -193,6 +200,10 @@ func triggerRoutes() []route {
 		{post, "/triggers/{id}/trials/{trial}/stop", sangdam.ActConfigure, ofWorkspace, (*request).stopTrial},
 
 		{get, "/operations", sangdam.ActOperate, ofWorkspace, (*request).operations},
+		{get, "/operations/deliveries", sangdam.ActOperate, ofWorkspace, (*request).deliveries},
+		{post, "/operations/deliveries", sangdam.ActOperate, ofWorkspace, (*request).replayDeliveries},
+		{get, "/operations/deliveries/{id}", sangdam.ActOperate, ofWorkspace, (*request).delivery},
+		{post, "/operations/deliveries/{id}/again", sangdam.ActOperate, ofWorkspace, (*request).redeliver},
 		{post, "/operations/envelopes/{id}/requeue", sangdam.ActOperate, ofWorkspace, (*request).requeue},
 		{post, "/operations/jobs/{id}/retry", sangdam.ActOperate, ofWorkspace, (*request).retryJob},
 	}

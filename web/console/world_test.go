@@ -29,6 +29,8 @@ import (
 	"github.com/sangdam/sangdam/notify/dooray/dooraytest"
 	targetmail "github.com/sangdam/sangdam/notify/mail"
 	"github.com/sangdam/sangdam/notify/mail/mailtest"
+	"github.com/sangdam/sangdam/notify/webhook"
+	"github.com/sangdam/sangdam/notify/webhook/webhooktest"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/blob"
@@ -53,8 +55,9 @@ type world struct {
 	host sangdam.Principal
 	page *console.Handler
 
-	mu   sync.Mutex
-	gone map[string]bool // whose sessions have ended
+	mu    sync.Mutex
+	gone  map[string]bool     // whose sessions have ended
+	hooks *webhooktest.Server // who is called by web hooks; nil: nobody answers
 }
 
 func newWorld(t *testing.T, brand ...console.Brand) *world {
@@ -83,7 +86,8 @@ func newWorldOn(t *testing.T, db *store.DB, brand ...console.Brand) *world {
 	w.eng, err = sangdam.New(sangdam.Config{DB: w.db, Sealer: sealer, Blobs: blob.Memory(),
 		Adapters: []adapter.Adapter{lineAdapter, webchat.New(), mail},
 		Carriers: []notify.Carrier{targetmail.New(targetmail.Options{Dial: w.post.Dial}),
-			dooray.NewTasks(dooray.Options{Transport: w.room.Transport()})},
+			dooray.NewTasks(dooray.Options{Transport: w.room.Transport()}),
+			webhook.New(webhook.Options{Transport: roundTrip(w.callHook)})},
 		Poll:   50 * time.Millisecond,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))})
 	require.NoError(t, err)
