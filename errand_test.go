@@ -70,3 +70,31 @@ func TestABulkChangeThatIsGivenUpSaysSo(t *testing.T) {
 		require.ErrorContains(t, err, "changed nothing that can be taken back")
 	})
 }
+
+// Where giving it up fails as well, again and again, its job is kept as dead, and
+// whoever operates the desk has the change go on from there.
+func TestABulkChangeWhoseEndFailedIsTriedAgain(t *testing.T) {
+	replay(t, []string{onMemory, onSQLite}, func(t *testing.T, w *replayWorld) {
+		d := newTicketDesk(t, w)
+		id := d.open(sangdam.OpenTicket{Desk: "support", Category: d.delivery})
+		w.halt()
+		saved, err := w.eng.BulkTickets(w.ctx, w.agent("a1"), sangdam.BulkTickets{Tickets: []ticket.ID{id},
+			Change: sangdam.TicketChange{AddTags: []string{"new"}}})
+		require.NoError(t, err)
+		w.takenAway("ticket_bulk", 28)
+		w.resume()
+		w.pass(time.Minute)
+		state := func() sangdam.BulkState {
+			r, err := w.eng.BulkProgress(w.ctx, w.agent("a1"), saved.ID)
+			require.NoError(t, err)
+			return r.Bulk.State
+		}
+		require.Equal(t, sangdam.BulkRunning, state())
+		trouble, err := w.eng.Trouble(w.ctx, w.host, 10)
+		require.NoError(t, err)
+		require.Len(t, trouble.Dead, 1)
+		require.NoError(t, w.eng.RetryJob(w.ctx, w.host, sangdam.RetryJob{Job: trouble.Dead[0].ID}))
+		w.pass(time.Minute)
+		require.Equal(t, sangdam.BulkDone, state())
+	})
+}
