@@ -286,24 +286,30 @@ func (u *unit) releaseFiles(m conversation.Message) error {
 		if media.Blob == "" {
 			continue
 		}
-		if err := u.tx.Blobs().Release(u.ctx, media.Blob); err != nil {
-			return err
-		}
-		small, err := thumbnails.Get(u.ctx, u.tx, media.Blob)
-		if errors.Is(err, ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if small.Blob != "" {
-			if err := u.tx.Blobs().Release(u.ctx, small.Blob); err != nil {
-				return err
-			}
-		}
-		if err := thumbnails.Delete(u.ctx, u.tx, &small); err != nil {
+		if err := u.releaseFile(media.Blob); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (u *unit) releaseFile(name string) error {
+	u.released = append(u.released, name)
+	if err := u.tx.Blobs().Release(u.ctx, name); err != nil {
+		return err
+	}
+	small, err := thumbnails.Get(u.ctx, u.tx, name)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if small.Blob != "" {
+		u.released = append(u.released, small.Blob)
+		if err := u.tx.Blobs().Release(u.ctx, small.Blob); err != nil {
+			return err
+		}
+	}
+	return thumbnails.Delete(u.ctx, u.tx, &small)
 }

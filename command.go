@@ -86,6 +86,10 @@ type unit struct {
 	// that it was wanted and not at hand: the unit runs again with it.
 	rest    *seal.DataKey
 	keyless bool
+	// erasing says that rules do not hear of what changes; released are blobs
+	// whose records went with the unit.
+	erasing  bool
+	released []string
 	// envelope is the event that the unit processes, and forget says that its raw
 	// bytes go with its end.
 	envelope channel.EnvelopeID
@@ -368,6 +372,10 @@ func (u *unit) draft(c conversation.ID, a Action) (*conversation.Draft, error) {
 	}
 	u.rests(driver.GuardConversation, string(c), d.C.Version)
 	if a != ActRead {
+		if !d.C.ErasedAt.IsZero() {
+			return nil, errs.New(errs.Unsupported,
+				"sangdam: everything personal in conversation %s was erased; nothing more can be done in it", c)
+		}
 		if err := u.off(SwitchChat); err != nil {
 			return nil, err
 		}

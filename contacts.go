@@ -50,6 +50,9 @@ func (e *Engine) SaveContact(ctx context.Context, p Principal, c SaveContact) (C
 		if old.Version != c.Version || old.MergedInto != "" {
 			return ContactSaved{}, errs.New(errs.Stale, "sangdam: contact %s has changed; load it again", want.ID)
 		}
+		if err := notErased(*old); err != nil {
+			return ContactSaved{}, err
+		}
 		want.Version, want.CreatedAt = old.Version, old.CreatedAt
 		return u.withDesks(old, old.Desks, want)
 	})
@@ -257,6 +260,9 @@ func (u *unit) link(i conversation.Identity, contact, verified conversation.Cont
 	if from == to.ID {
 		return ContactSaved{Contact: to.ID, Version: to.Version}, nil
 	}
+	if err := notErased(to); err != nil || i.Erased() {
+		return ContactSaved{}, cmpErr(err, noSuch("identity"))
+	}
 	u.detail("identity", string(i.ID))
 	u.detail("from", string(from))
 	own := u.identityOf(i)
@@ -284,6 +290,14 @@ func (u *unit) link(i conversation.Identity, contact, verified conversation.Cont
 	c := u.customerOf(to)
 	c.Known, c.Desks = true, withDesk(c.Desks, i.Desks...)
 	return u.tellContact(c, "linked"), nil
+}
+
+// notErased refuses what would make an erased contact somebody again.
+func notErased(c conversation.Contact) error {
+	if c.ErasedAt.IsZero() {
+		return nil
+	}
+	return errs.New(errs.Unsupported, "sangdam: contact %s was erased; save a new one instead", c.ID)
 }
 
 // moveOpen brings the identity's open conversations to the other contact.
@@ -447,6 +461,9 @@ func (e *Engine) moveHistory(ctx context.Context, j *runningJob, m moveJob) erro
 					return err
 				}
 				moved++
+			}
+			if moved > 0 {
+				return u.eraseMoved(to)
 			}
 			return nil
 		})

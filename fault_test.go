@@ -611,6 +611,31 @@ func playPeople(f *faultWorld) {
 	f.visits(port, "visitor.end", func(v channel.Visitor, key string) error { return v.End(f.ctx, port, key) })
 	f.visits(port, "visitor.rate", func(v channel.Visitor, key string) error { return v.Rate(f.ctx, port, key, 5, "good") })
 	f.end(c, true)
+	f.erased(saved.Contact, c)
+}
+
+// erased erases a contact, and finds nothing of it afterwards.
+func (f *faultWorld) erased(id conversation.ContactID, c sangdam.Owned) {
+	plan, err := f.reader.PlanErasure(f.ctx, f.host, id)
+	require.NoError(f.t, err)
+	f.must(f.host, sangdam.ActErase, func(e *sangdam.Engine, k sangdam.Key) error {
+		return errOf(e.EraseContact(f.ctx, f.host,
+			sangdam.EraseContact{Key: k, Contact: id, Version: plan.Version, Reason: "asked for it"}))
+	})
+	f.until("the contact is erased", func() bool {
+		at, err := f.reader.Erasure(f.ctx, f.host, id)
+		require.NoError(f.t, err)
+		return at.State == sangdam.ErasureDone
+	})
+	d, err := f.reader.Conversation(f.ctx, f.host, c.Conversation)
+	require.NoError(f.t, err)
+	require.Empty(f.t, d.Contact.Name+d.Contact.Email)
+	for _, m := range d.Messages {
+		require.True(f.t, m.Erased())
+	}
+	f.mu.Lock()
+	f.said = nil // all of it was said to that person
+	f.mu.Unlock()
 }
 
 // visits is do for the Visitor port.

@@ -312,6 +312,9 @@ func (u *unit) underPresentContact(d *conversation.Draft) error {
 	if err != nil {
 		return err
 	}
+	if i.Erased() {
+		return errs.New(errs.Unsupported, "sangdam: the customer of conversation %s was erased; it cannot be opened again", d.C.ID)
+	}
 	u.opens(i)
 	if i.Contact != d.C.Contact {
 		d.Link(i.Contact, u.threadOf(d.C, i.Contact), u.p.actor())

@@ -68,6 +68,26 @@ func (u *unit) linked(media channel.Media, keep bool) (channel.Media, error) {
 	return media, nil
 }
 
+// unlinked takes away the addresses of a message's files.
+func (u *unit) unlinked(m conversation.Message) error {
+	base := strings.TrimSuffix(u.e.cfg.FilesURL, "/") + "/" + url.PathEscape(string(u.p.Workspace)) + "/"
+	for _, media := range m.Content.Files() {
+		rest, ours := strings.CutPrefix(media.URL, base)
+		token, _, _ := strings.Cut(rest, "/")
+		if !ours || token == "" {
+			continue
+		}
+		l, err := links.Get(u.ctx, u.tx, linkID(token))
+		if err == nil {
+			err = links.Delete(u.ctx, u.tx, &l)
+		}
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
 // relinked gives the files of a message that is sent again fresh addresses.
 func (u *unit) relinked(content channel.Content) (channel.Content, error) {
 	base := u.e.cfg.FilesURL

@@ -38,6 +38,12 @@ func maskCalls(w *world, m conversation.MessageID, calls, queries map[string]fun
 		return errOf(w.eng.MaskTicket(w.ctx, p, sangdam.MaskTicket{Ticket: made.Ticket, Part: ticket.TitlePart,
 			Version: made.Version, Spans: all}))
 	}
+	c := w.detail(w.conversations()[0].ID).Contact
+	calls["EraseContact"] = func(p sangdam.Principal) error {
+		return errOf(w.eng.EraseContact(w.ctx, p, sangdam.EraseContact{Contact: c.ID, Version: c.Version, Reason: "x"}))
+	}
+	queries["PlanErasure"] = func(p sangdam.Principal) error { return errOf(w.eng.PlanErasure(w.ctx, p, c.ID)) }
+	queries["Erasure"] = func(p sangdam.Principal) error { return errOf(w.eng.Erasure(w.ctx, p, c.ID)) }
 	queries["MaskProposals"] = func(p sangdam.Principal) error {
 		return errOf(w.eng.MaskProposals(w.ctx, p, w.conversations()[0].ID))
 	}

@@ -325,10 +325,14 @@ func (u *unit) outcome(rows []channel.OutboxID, o driver.Settlement, sent []adap
 		if err != nil {
 			return err
 		}
-		if len(m.Masks) > 0 {
+		if len(m.Masks) > 0 || m.Erased() {
 			if err := u.tx.Outbox().Forget(u.ctx, id); err != nil {
 				return err
 			}
+		}
+		if m.Erased() { // what the provider calls it, or says of it, leads to the person
+			d.ApplyStatus(m, status, o.Reason, "")
+			continue
 		}
 		if !d.ApplyStatus(m, status, o.Reason, o.Detail) {
 			continue

@@ -121,6 +121,7 @@ const (
 	ActUpload    Action = "attachment.upload"  // a file for no conversation yet
 	ActPanel     Action = "conversation.panel"
 	ActContact   Action = "contact.write"
+	ActErase     Action = "contact.erase" // everything personal of a contact, for good
 	ActOffer     Action = "offer.answer"
 	ActPresence  Action = "agent.presence"
 	ActSwitches  Action = "agent.switches"      // of the assignment of tickets and chats
@@ -260,7 +261,7 @@ func (DefaultPolicy) Authorize(_ context.Context, w Who, a Action, r Resource) e
 	}
 	own := string(r.Owner) == w.ID
 	switch a {
-	case ActConfigure, ActReadAudit, ActOperate, ActBackup:
+	case ActConfigure, ActReadAudit, ActOperate, ActBackup, ActErase:
 		return denied(w.Principal, a)
 	case ActList, ActSearch:
 		return nil // every record that is found is asked for by itself

@@ -81,6 +81,9 @@ func (e *Engine) fetchProfile(ctx context.Context, j *runningJob, p profileJob) 
 	if err != nil {
 		return err
 	}
+	if i.Erased() { // nobody to ask about
+		return nil
+	}
 	profile, err := adapter.Profile(ctx, acct, p.Chat, i.User)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
@@ -89,6 +92,9 @@ func (e *Engine) fetchProfile(ctx context.Context, j *runningJob, p profileJob) 
 		stored, err := u.tx.Contacts().IdentityByID(u.ctx, p.Identity)
 		if err != nil {
 			return err
+		}
+		if stored.Erased() { // while the provider was asked
+			return nil
 		}
 		i := u.identityOf(stored)
 		i.ProfileAt = u.tx.Now()

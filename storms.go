@@ -67,7 +67,7 @@ func (u *unit) heldBack(d *conversation.Draft, m conversation.Message) (storm.Ve
 		return storm.Send, err
 	}
 	user := strings.ToLower(string(who.User))
-	keys := []string{"thread/" + chatID(d.C.Account, d.C.Chat), "person/" + digest(string(d.C.Account), user), ""}
+	keys := []string{"thread/" + chatID(d.C.Account, d.C.Chat), personSent(d.C.Account, who.User), ""}
 	if _, domain, is := strings.Cut(user, "@"); is {
 		keys[2] = "domain/" + digest(string(d.C.Account), domain)
 	}
@@ -106,6 +106,11 @@ func ignored(err error) error {
 		return nil
 	}
 	return err
+}
+
+// personSent names the count of a person at an account.
+func personSent(acct channel.AccountID, user channel.ProviderUserID) string {
+	return "person/" + digest(string(acct), strings.ToLower(string(user)))
 }
 
 func digest(parts ...string) string {

@@ -188,6 +188,9 @@ func (u *unit) requester(t *ticket.Ticket) error {
 			return cmpErr(err, noSuch(kindContact))
 		}
 	}
+	if err := notErased(c); err != nil {
+		return err
+	}
 	r := &t.Requester
 	r.Name, r.Email, r.Phone = orElse(r.Name, c.Name), orElse(r.Email, c.Email), orElse(r.Phone, c.Phone)
 	return nil

@@ -50,7 +50,7 @@ func depthOf(ctx context.Context) int {
 // pull runs the triggers over what the unit changed. The list grows by what
 // they make.
 func (u *unit) pull() error {
-	if len(u.changes) == 0 {
+	if len(u.changes) == 0 || u.erasing {
 		return nil
 	}
 	sets, err := u.e.triggers(u.ctx, u.tx, u.s)

@@ -173,6 +173,9 @@ type Conversation struct {
 	RatingAsked time.Time `json:"rating_asked,omitzero"`
 	// Preview is the masked beginning of the last message, for lists.
 	Preview string `json:"preview,omitempty"`
+	// ErasedAt is when everything personal in it was erased; zero else. Nobody
+	// writes in it any more.
+	ErasedAt time.Time `json:"erased_at,omitzero"`
 }
 
 // Left is a customer's closing of a page.
@@ -319,6 +322,7 @@ const (
 	EvTicket   EventKind = "ticket"      // a ticket was made from it
 	// EvConsultEnded: whoever was asked is not any more; To says why.
 	EvConsultEnded EventKind = "consult_ended"
+	EvErased       EventKind = "erased" // everything personal in it was erased
 )
 
 // Event is one entry of a conversation's gap-free sequence: what consoles
@@ -355,6 +359,9 @@ type Contact struct {
 	Desks      []DeskID          `json:"desks,omitempty"`
 	CreatedAt  time.Time         `json:"created_at,omitzero"`
 	Attributes map[string]string `json:"attributes,omitempty"`
+	// ErasedAt is when everything personal of the contact was erased; zero else. It
+	// cannot be changed any more, and nobody is linked to it.
+	ErasedAt time.Time `json:"erased_at,omitzero"`
 }
 
 // Identity is a person's appearance on one channel: unique by channel kind,

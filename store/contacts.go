@@ -31,7 +31,15 @@ var contactRows = Declare(Kind[contactRow]{
 	ID:      func(r *contactRow) string { return string(r.ID) },
 	Version: func(r *contactRow) *int64 { return &r.Version },
 	Extra:   func(r *contactRow) *map[string]json.RawMessage { return &r.Extra },
-	Indexes: []Index[contactRow]{{Name: "id", Value: func(r *contactRow) []byte { return Exact(string(r.ID)) }}},
+	Indexes: []Index[contactRow]{
+		{Name: "id", Value: func(r *contactRow) []byte { return Exact(string(r.ID)) }},
+		{Name: "merged", Value: func(r *contactRow) []byte {
+			if r.MergedInto == "" {
+				return nil
+			}
+			return Exact(string(r.MergedInto))
+		}},
+	},
 	Tags: []TagIndex[contactRow]{
 		among("name", func(r *contactRow) string { return fold.Prefix(r.Name) }),
 		among("email", func(r *contactRow) string { return fold.Prefix(r.Email) }),
@@ -77,7 +85,7 @@ func IdentityKey(kind channel.Kind, scope channel.Scope, user channel.ProviderUs
 // ContactsDecl is the version of what contacts are found by: contacts that were
 // stored under a lower one, or before there was one, are found once they are
 // saved again.
-const ContactsDecl = 1
+const ContactsDecl = 2
 
 // maxDesks is how many desks of one contact have lists of their own; a contact
 // of more is in a list that everybody looks at.
@@ -170,6 +178,12 @@ func (r contacts) Contacts(ctx context.Context, after conversation.ContactID, li
 		}
 		return out, nil
 	})
+}
+
+func (r contacts) MergedInto(ctx context.Context, id conversation.ContactID) ([]conversation.Contact, error) {
+	of := Exact(string(id))
+	rows, err := contactRows.All(ctx, r.t, List[contactRow]{Index: "merged", From: of, To: append(slices.Clone(of), 0)}, maxOfWorkspace)
+	return r.contacts(rows...), err
 }
 
 func (r contacts) SaveContact(ctx context.Context, c conversation.Contact) (int64, error) {

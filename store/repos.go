@@ -141,6 +141,9 @@ type ContactRepo interface {
 	// Contacts lists contacts with an id above after, ordered by id, at most
 	// limit.
 	Contacts(ctx context.Context, after conversation.ContactID, limit int) ([]conversation.Contact, error)
+	// MergedInto lists the contacts that were merged into this one itself, those
+	// that were merged into them left out.
+	MergedInto(ctx context.Context, id conversation.ContactID) ([]conversation.Contact, error)
 	// SaveContact creates (Version 0) or replaces. A Version that is not the
 	// stored one is a clash: Update runs again. Returns the new version.
 	SaveContact(ctx context.Context, c conversation.Contact) (int64, error)
