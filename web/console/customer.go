@@ -23,6 +23,8 @@ type panelView struct {
 	Memo       string
 	Version    int64
 	CanLink    bool
+	CanErase   bool
+	Erased     string // when everything personal was; "" for not
 	LinkedFrom string // the contact that a link was made from just now
 	LinkedName string
 }
@@ -57,6 +59,8 @@ func (q *request) panel(d *sangdam.Directory, detail sangdam.Detail) panelView {
 	if detail.Contact == nil {
 		return v
 	}
+	v.CanErase, v.Erased = q.may(sangdam.ActErase) == nil, q.full(detail.Contact.ErasedAt)
+	v.CanLink = v.CanLink && v.Erased == ""
 	summary, err := q.engine.CustomerSummary(q.r.Context(), q.p, detail.Contact.ID)
 	if err != nil {
 		return v

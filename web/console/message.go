@@ -38,6 +38,7 @@ type messageView struct {
 	Unconfirmed  bool
 	Edited       bool
 	Unsent       bool
+	Erased       bool
 	Resend       bool
 	Undo         string // RFC 3339: until when it can be taken back; "" for not
 	Automated    string
@@ -69,7 +70,8 @@ func (q *request) messageView(d *sangdam.Directory, m *conversation.Message, all
 		Kind: string(m.Content.Kind), Text: q.marked(m.Content.Text, m.Masks, q.masks.Messages[m.ID]), Version: m.Version,
 		Maskable: q.masks.Mask, Found: q.proposed(q.masks.Messages[m.ID]), Location: m.Content.Location, Cards: m.Content.Cards,
 		Choices: m.Content.Choices, Status: string(m.Status),
-		Unconfirmed: m.Unconfirmed, Edited: !m.EditedAt.IsZero(), Unsent: !m.UnsentAt.IsZero(), Automated: m.Automated}
+		Unconfirmed: m.Unconfirmed, Edited: !m.EditedAt.IsZero(), Unsent: !m.UnsentAt.IsZero(), Erased: m.Erased(),
+		Automated: m.Automated}
 	switch m.Direction {
 	case conversation.Inbound:
 		v.Side, v.Status = "theirs", ""

@@ -92,6 +92,9 @@ func conversationRoutes() []route {
 		{post, "/conversations/{id}/panel", sangdam.ActPanel, ofRecord, (*request).savePanel},
 		{get, "/conversations/{id}/link", sangdam.ActContact, ofRecord, (*request).linkPage},
 		{post, "/conversations/{id}/link", sangdam.ActContact, ofRecord, (*request).link},
+		{get, "/contacts/{id}/erase", sangdam.ActErase, ofWorkspace, (*request).erasurePage},
+		{get, "/contacts/{id}/erasure", sangdam.ActErase, ofWorkspace, (*request).erasure},
+		{post, "/contacts/{id}/erase", sangdam.ActErase, ofWorkspace, (*request).erase},
 	}
 }
 
