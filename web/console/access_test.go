@@ -231,7 +231,8 @@ func refused(t *testing.T, w *world, method, right string, tr try) {
 	require.NotContains(t, string(body), "secret-of-mina")
 	require.NotContains(t, string(body), "Mina")
 	switch {
-	case right == string(sangdam.ActConfigure), right == string(sangdam.ActOperate), right == string(sangdam.ActBackup):
+	case right == string(sangdam.ActConfigure), right == string(sangdam.ActOperate), right == string(sangdam.ActBackup),
+		right == string(sangdam.ActErase):
 		require.Equal(t, http.StatusForbidden, resp.StatusCode)
 		require.Equal(t, http.StatusForbidden, w.client("ara").do(method, tr.path, tr.form).StatusCode)
 	case tr.denied:

@@ -43,6 +43,7 @@ func TestACustomerIsErasedOnThePage(t *testing.T) {
 	p.shows("#erased", "Erased on")
 	p.shows("#thread", "Erased.")
 	require.False(t, eval[bool](p, `document.body.textContent.includes("my secret words")`))
+	p.until(`!document.querySelector("#composer").checkVisibility() && !document.querySelector("#make-ticket").checkVisibility()`)
 	p.shot("erase-thread")
 	rows, err := w.eng.Audit(t.Context(), w.host, 0, 1000)
 	require.NoError(t, err)

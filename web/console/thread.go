@@ -185,6 +185,9 @@ func (q *request) abilities(c conversation.Conversation, d *sangdam.Directory) a
 	mine := c.Agent != "" && string(c.Agent) == q.p.ID
 	may := mine || q.leads()
 	open := c.State == conversation.StateOpen || c.State == conversation.StateActive || c.State == conversation.StateWaiting
+	if !c.ErasedAt.IsZero() {
+		return abilities{Explain: !c.AssignedAt.IsZero()}
+	}
 	return abilities{
 		Answer:   mine && c.State != conversation.StateClosed,
 		Note:     true,
