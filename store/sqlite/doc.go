@@ -7,8 +7,9 @@
 // database is in WAL mode with synchronous=FULL, so that it survives the death
 // of the process and a power cut, as far as the disk keeps what it reports as
 // written. Many callers share one write to the disk: Updates and appends that
-// wait at the same moment run one after another, each in a savepoint of one
-// transaction, which is committed once; nobody is answered before. A function
+// wait at the same moment run one after another in one transaction, each but the
+// first that writes in a savepoint; it is committed once, and nobody is answered
+// before. A function
 // that fails or panics takes back its own writes alone. When the commit fails
 // (a full disk, an I/O error) every caller gets ErrUnavailable, also those
 // whose function had returned another error, since it may have rested on rows
