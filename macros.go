@@ -38,6 +38,10 @@ type Macro struct {
 	// Subject is the kind of record: "conversation" or "ticket".
 	Subject string           `json:"subject"`
 	Actions []trigger.Action `json:"actions"`
+	// Position is its place among the macros about that kind of record, from 1. To
+	// save it with 0 leaves it where it is, a new one at the end; any other moves
+	// it there, and the others make room.
+	Position int `json:"position,omitempty"`
 }
 
 const macrosByTitle = "title"
@@ -95,6 +99,9 @@ func (e *Engine) SaveMacro(ctx context.Context, p Principal, c SaveMacro) (Saved
 		if err := u.checkMacro(m); err != nil {
 			return Saved{}, err
 		}
+		if err := u.placeMacro(&m, old); err != nil {
+			return Saved{}, err
+		}
 		if err := macroDocs.Save(u.ctx, u.tx, &m); err != nil {
 			return Saved{}, err
 		}
@@ -102,12 +109,53 @@ func (e *Engine) SaveMacro(ctx context.Context, p Principal, c SaveMacro) (Saved
 	})
 }
 
+// placeMacro gives a macro its place, and moves the others where they stand in the
+// way. old is as it was, nothing for a new one.
+func (u *unit) placeMacro(m *Macro, old Macro) error {
+	if m.Position < 0 || m.Position > maxMacros {
+		return errs.New(errs.Invalid, "sangdam: the position of a macro is 1 to %d, or 0 to leave it where it is", maxMacros)
+	}
+	if old.ID != "" && (m.Position == 0 || m.Position == old.Position) {
+		m.Position = old.Position
+		return nil
+	}
+	all, err := macrosOf(u.ctx, u.tx, m.Subject)
+	if err != nil {
+		return err
+	}
+	all = slices.DeleteFunc(all, func(o Macro) bool { return o.ID == m.ID })
+	at := len(all)
+	if m.Position > 0 {
+		at = min(m.Position-1, at)
+	}
+	all = slices.Insert(all, at, *m)
+	m.Position = at + 1
+	for i := range all {
+		if i == at || all[i].Position == i+1 {
+			continue
+		}
+		all[i].Position = i + 1
+		if err := macroDocs.Save(u.ctx, u.tx, &all[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// macrosOf are the macros about a kind of record, in their order.
+func macrosOf(ctx context.Context, tx store.Tx, subject string) ([]Macro, error) {
+	from := store.Tuple(store.Exact(subject))
+	all, err := macroDocs.All(ctx, tx, store.List[Macro]{Index: macrosByTitle, From: from, To: store.Next(from)}, maxMacros)
+	slices.SortStableFunc(all, func(a, b Macro) int { return a.Position - b.Position })
+	return all, err
+}
+
 // checkMacro holds a macro against what a trigger with its actions would have to
 // be.
 func (u *unit) checkMacro(m Macro) error {
 	rights := macroRights[m.Subject]
 	if rights == nil {
-		return errs.New(errs.Invalid, "sangdam: macros are about conversation or ticket, not about %q", cutTo(m.Subject, 64))
+		return noSuchSubject(m.Subject)
 	}
 	if n := utf8.RuneCountInString(m.Title); n > trigger.MaxTitle || strings.TrimSpace(m.Title) == "" {
 		return errs.New(errs.Invalid, "sangdam: the title of a macro has 1 to %d characters", trigger.MaxTitle)
@@ -164,14 +212,80 @@ func (e *Engine) DeleteMacro(ctx context.Context, p Principal, c DeleteMacro) er
 	return err
 }
 
-// Macros lists the macros about a kind of record by title, to every agent.
+// Macros lists the macros about a kind of record in their order, to every agent.
 func (e *Engine) Macros(ctx context.Context, p Principal, subject string) (out []Macro, err error) {
 	err = e.query(ctx, p, ActList, Resource{Kind: kindMacro}, func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
-		from := store.Tuple(store.Exact(subject))
-		out, err = macroDocs.All(ctx, tx, store.List[Macro]{Index: macrosByTitle, From: from, To: store.Next(from)}, maxMacros)
+		out, err = macrosOf(ctx, tx, subject)
 		return err
 	})
 	return out, err
+}
+
+// MacrosFor lists those of them that the principal may run on a record.
+func (e *Engine) MacrosFor(ctx context.Context, p Principal, subject, record string) (out []Macro, err error) {
+	err = e.query(ctx, p, ActList, Resource{Kind: kindMacro}, func(ctx context.Context, tx store.Tx, s *settings) error {
+		w, err := e.who(ctx, tx, s, p)
+		if err != nil {
+			return err
+		}
+		r, err := macroRecord(ctx, tx, subject, record)
+		if err != nil {
+			return err
+		}
+		if err := e.permit(ctx, w, ActRead, r); err != nil {
+			return err
+		}
+		all, err := macrosOf(ctx, tx, subject)
+		for _, m := range all {
+			asked, err := m.asks()
+			if err == nil && !slices.ContainsFunc(asked, func(a Action) bool { return e.permit(ctx, w, a, r) != nil }) {
+				out = append(out, m)
+			}
+		}
+		return err
+	})
+	return out, err
+}
+
+// macroRecord is a record as rights are asked of it.
+func macroRecord(ctx context.Context, tx store.Tx, subject, record string) (Resource, error) {
+	var err error
+	switch subject {
+	case kindTicket:
+		var t storedTicket
+		if t, err = tickets.Get(ctx, tx, record); err == nil {
+			return ticketResource(t.Ticket), nil
+		}
+	case kindConversation:
+		var c conversation.Conversation
+		if c, err = tx.Conversations().Conversation(ctx, conversation.ID(record)); err == nil {
+			return conversationResource(c), nil
+		}
+	default:
+		return Resource{}, noSuchSubject(subject)
+	}
+	if errors.Is(err, ErrNotFound) {
+		err = noSuch(subject)
+	}
+	return Resource{}, err
+}
+
+func noSuchSubject(subject string) error {
+	return errs.New(errs.Invalid, "sangdam: macros are about conversation or ticket, not about %q", cutTo(subject, 64))
+}
+
+// MacroActions are the kinds of action that macros about a kind of record may
+// have: what a person may do to it.
+func (e *Engine) MacroActions(subject string) (out []string) {
+	if macroRights[subject] == nil {
+		return nil
+	}
+	for _, kind := range triggerSubjects[subject].catalog.Kinds() {
+		if macroRights[subject][kind] != "" {
+			out = append(out, kind)
+		}
+	}
+	return out
 }
 
 // RunMacro carries a macro out on one record.
@@ -219,9 +333,8 @@ func (e *Engine) RunMacro(ctx context.Context, p Principal, c RunMacro) (out []t
 	})
 }
 
-// mayRun asks for each action whether the principal may do it to the record.
-func (u *unit) mayRun(m Macro, record string) error {
-	var asked []Action
+// asks are the rights that a macro needs on its record, each once.
+func (m Macro) asks() (asked []Action, err error) {
 	for _, a := range m.Actions {
 		act := macroRights[m.Subject][a.Kind]
 		if p, err := trigger.Params[SetParams](a); err == nil && a.Kind == ActionSet && m.Subject == kindTicket && p.Field == "state" &&
@@ -229,13 +342,22 @@ func (u *unit) mayRun(m Macro, record string) error {
 			act = ActTicketComplete
 		}
 		if act == "" {
-			return errs.New(errs.PermissionDenied, "sangdam: macro %q holds an action that is for triggers alone", m.Title)
+			return nil, errs.New(errs.PermissionDenied, "sangdam: macro %q holds an action that is for triggers alone", m.Title)
 		}
-		if slices.Contains(asked, act) {
-			continue
+		if !slices.Contains(asked, act) {
+			asked = append(asked, act)
 		}
-		asked = append(asked, act)
-		var err error
+	}
+	return asked, nil
+}
+
+// mayRun asks for each action whether the principal may do it to the record.
+func (u *unit) mayRun(m Macro, record string) error {
+	asked, err := m.asks()
+	if err != nil {
+		return err
+	}
+	for _, act := range asked {
 		if m.Subject == kindTicket {
 			_, err = u.onTicket(ticket.ID(record), act)
 		} else {

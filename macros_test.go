@@ -87,3 +87,48 @@ func TestBadMacros(t *testing.T) {
 		require.ErrorIs(t, errOf(w.eng.RunMacro(w.ctx, w.host, sangdam.RunMacro{Macro: "m", Record: "x"})), sangdam.ErrNotFound)
 	}, withOutside(&o))
 }
+
+// TestMacrosHaveAnOrder: a new one comes last, a saved place moves it there, and
+// who may run one on a record finds it.
+func TestMacrosHaveAnOrder(t *testing.T) {
+	replay(t, everywhere, func(t *testing.T, w *replayWorld) {
+		d := newTicketDesk(t, w)
+		save := func(id string, version int64, position int, actions ...trigger.Action) error {
+			return errOf(w.eng.SaveMacro(w.ctx, w.host, sangdam.SaveMacro{Macro: sangdam.Macro{ID: id, Title: "Z" + id, Subject: "ticket",
+				Version: version, Position: position, Actions: actions}}))
+		}
+		order := func(list []sangdam.Macro, err error) (ids []string) {
+			require.NoError(t, err)
+			for _, m := range list {
+				ids = append(ids, m.ID)
+			}
+			return ids
+		}
+		listed := func() []string { return order(w.eng.Macros(w.ctx, w.agent("a1"), "ticket")) }
+		require.NoError(t, save("c", 0, 0, tag("c")))
+		require.NoError(t, save("b", 0, 0, setting("state", string(ticket.Complete))))
+		require.NoError(t, save("a", 0, 0, tag("a")))
+		require.Equal(t, []string{"c", "b", "a"}, listed())
+		require.NoError(t, save("a", 1, 1, tag("a")))
+		require.Equal(t, []string{"a", "c", "b"}, listed())
+		require.NoError(t, save("a", 2, 0, tag("again")))
+		require.Equal(t, []string{"a", "c", "b"}, listed(), "it stays")
+		require.NoError(t, save("a", 3, 100, tag("again")))
+		require.Equal(t, []string{"c", "b", "a"}, listed())
+		require.ErrorIs(t, save("a", 4, -1, tag("a")), sangdam.ErrInvalid)
+		require.ErrorIs(t, save("a", 3, 1, tag("a")), sangdam.ErrStale)
+
+		id := string(d.open(sangdam.OpenTicket{Desk: "support"}))
+		for p, want := range map[string][]string{"a1": {"c", "a"}, "boss": {"c", "b", "a"}} {
+			who := w.agent("a1")
+			if p == "boss" {
+				who = sangdam.AgentPrincipal(ws, "boss", sangdam.RoleAdministrator)
+			}
+			require.Equal(t, want, order(w.eng.MacrosFor(w.ctx, who, "ticket", id)))
+		}
+		require.ErrorIs(t, errOf(w.eng.MacrosFor(w.ctx, w.host, "ticket", "none")), sangdam.ErrNotFound)
+		require.ErrorIs(t, errOf(w.eng.MacrosFor(w.ctx, w.host, "invoice", id)), sangdam.ErrInvalid)
+		require.NotContains(t, w.eng.MacroActions("ticket"), sangdam.ActionWebhook)
+		require.Contains(t, w.eng.MacroActions("ticket"), sangdam.ActionSet)
+	})
+}

@@ -76,6 +76,7 @@ func ticketCalls(w *world, calls, queries map[string]func(sangdam.Principal) err
 	queries["BulkProgress"] = func(p sangdam.Principal) error { return errOf(e.BulkProgress(ctx, p, "x")) }
 	queries["Bulks"] = func(p sangdam.Principal) error { return errOf(e.Bulks(ctx, p, 10)) }
 	queries["Receivers"] = func(p sangdam.Principal) error { return errOf(e.Receivers(ctx, p)) }
+	queries["MacrosFor"] = func(p sangdam.Principal) error { return errOf(e.MacrosFor(ctx, p, "ticket", string(id))) }
 	queries["Ticket"] = func(p sangdam.Principal) error { return errOf(e.Ticket(ctx, p, id)) }
 	queries["TicketHistory"] = func(p sangdam.Principal) error { return errOf(e.TicketHistory(ctx, p, id, 0, 10)) }
 	queries["TicketChat"] = func(p sangdam.Principal) error { return errOf(e.TicketChat(ctx, p, id, 0, 10)) }
