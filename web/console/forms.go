@@ -52,7 +52,7 @@ func (q *request) edit(page, title, id string, form any, err error) error {
 	}
 	section := "setup"
 	switch page {
-	case "trigger":
+	case "trigger", "macro":
 		section = "triggers"
 	case "ticket-view":
 		section = "tickets"

@@ -202,6 +202,13 @@ func triggerRoutes() []route {
 		{get, "/triggers/{id}/trials/{trial}", sangdam.ActConfigure, ofWorkspace, (*request).trial},
 		{post, "/triggers/{id}/trials/{trial}/stop", sangdam.ActConfigure, ofWorkspace, (*request).stopTrial},
 
+		{get, "/macros", sangdam.ActConfigure, ofWorkspace, (*request).macros},
+		{get, "/macros/{id}", sangdam.ActConfigure, ofWorkspace, (*request).macro},
+		{post, "/macros/{id}", sangdam.ActConfigure, ofWorkspace, (*request).saveMacro},
+		{post, "/macros/{id}/move", sangdam.ActConfigure, ofWorkspace, (*request).moveMacro},
+		{get, "/run-macro", sangdam.ActRead, ofRecord, (*request).runPage},
+		{post, "/run-macro", sangdam.ActRead, ofRecord, (*request).runMacro},
+
 		{get, "/operations", sangdam.ActOperate, ofWorkspace, (*request).operations},
 		{get, "/operations/deliveries", sangdam.ActOperate, ofWorkspace, (*request).deliveries},
 		{post, "/operations/deliveries", sangdam.ActOperate, ofWorkspace, (*request).replayDeliveries},

@@ -220,6 +220,7 @@ type ticketView struct {
 	Other      string   // number typed for a link
 	Into       string   // number typed for a merge
 	Away       handOverView
+	Macros     chooseMacro
 	Edits      bool // the person may work on tickets
 }
 
@@ -289,6 +290,10 @@ func (q *request) showTicket(comment string, wrong error) error {
 	}
 	q.ticketChoices(d, set, t, &v)
 	if v.Away, err = q.handOverView(t); err != nil {
+		return err
+	}
+	v.Macros.Subject, v.Macros.Record = "ticket", string(id)
+	if v.Macros.Macros, err = q.macroChoices("ticket", string(id)); err != nil {
 		return err
 	}
 	v.Edits = q.may(sangdam.ActTicketEdit) == nil

@@ -1,0 +1,96 @@
+package console_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/internal/browsertest"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/ticket"
+	"github.com/sangdam/sangdam/trigger"
+)
+
+// macro saves one about tickets.
+func (w *world) macro(id string, actions ...trigger.Action) {
+	w.t.Helper()
+	_, err := w.eng.SaveMacro(w.t.Context(), w.host, sangdam.SaveMacro{Macro: sangdam.Macro{ID: id, Title: "Macro " + id,
+		Subject: "ticket", Actions: actions}})
+	require.NoError(w.t, err)
+}
+
+// TestMacrosAreMadeAndOrderedInTheBrowser: an administrator adds actions, what is
+// wrong keeps what was typed, and the list is moved and shortened.
+func TestMacrosAreMadeAndOrderedInTheBrowser(t *testing.T) {
+	w := newWorld(t)
+	w.macro("b", trigger.Do(sangdam.ActionSet, sangdam.SetParams{Field: "state", Value: "on_hold"}))
+	p := w.open(browsertest.Open(t), "admin")
+	p.openPage("/triggers")
+	p.click(`a[href$="/macros?subject=ticket"]`)
+	p.shows("table.found", "State: On hold")
+	p.click(`a[href$="/macros/new?subject=ticket"]`)
+	p.until(`document.querySelector("#macro [data-kinds]")`)
+	require.NotContains(t, eval[[]string](p, `[...document.querySelectorAll("[data-kinds] option")].map(o => o.value)`), "webhook")
+	eval[bool](p, `(document.querySelector("[name=title]").value = "Refund", document.querySelector("#macro .primary").click(), true)`)
+	p.shows(".notice.bad", "actions")
+	require.Equal(t, "Refund", eval[string](p, `document.querySelector("[name=title]").value`))
+	for _, kind := range []string{"tag", "note"} {
+		eval[bool](p, `(document.querySelector("[data-kinds]").value = "`+kind+`", document.querySelector("[data-act=add]").click(), true)`)
+	}
+	eval[bool](p, `(document.querySelector("[name='action.0.add']").value = "refund, money",
+		document.querySelector("[name^='action.1.text']").value = "Ask the bank", document.querySelector("#macro .primary").click(), true)`)
+	p.shows(".notice.good", "Saved")
+	made := eval[string](p, `location.pathname.replace("/desk", "")`)
+	p.looks(made, "macro")
+	p.openPage("/macros")
+	titles := `[...document.querySelectorAll("table.found tbody a")].map(a => a.innerText).join()`
+	require.Equal(t, "Macro b,Refund", eval[string](p, titles))
+	p.shows("table.found", "Tags added: refund, money")
+	eval[bool](p, `(document.querySelector("tr:last-child [value=up]").focus(), true)`)
+	p.do(chromedp.KeyEvent("\r"))
+	p.until(titles + ` === "Refund,Macro b"`)
+	p.looks("/macros", "macros")
+	p.openPage(made)
+	p.click("#delete-macro")
+	p.until(titles + ` === "Macro b"`)
+}
+
+// TestAMacroIsRunOnATicketInTheBrowser: an agent sees what it will do, in words,
+// before it does it; what the agent may not do is not offered.
+func TestAMacroIsRunOnATicketInTheBrowser(t *testing.T) {
+	w := newWorld(t)
+	id := w.opened(1)[0]
+	at := "/tickets/" + string(id)
+	require.NotContains(t, bodyOf(t, w.client("ara").do(http.MethodGet, at, "")), "choose-macro", "there is none")
+	w.macro("refund", trigger.Do(sangdam.ActionSet, sangdam.SetParams{Field: "state", Value: "on_hold"}),
+		trigger.Do(sangdam.ActionAssign, sangdam.AssignParams{Agents: []routing.AgentID{"bo"}, Choice: trigger.ChooseOne}),
+		trigger.Do(sangdam.ActionPriority, sangdam.PriorityParams{Value: 2}),
+		trigger.Do(sangdam.ActionTag, sangdam.TagParams{Add: []string{"refund"}, Remove: []string{"old"}}),
+		trigger.Do(sangdam.ActionNote, sangdam.TextParams{Text: sangdam.Texts{"": "Ask the bank", "ko": "은행에 문의"}}))
+	w.macro("close", trigger.Do(sangdam.ActionSet, sangdam.SetParams{Field: "state", Value: "complete"}))
+	p := w.open(browsertest.Open(t), "ara")
+	p.openPage(at)
+	require.Equal(t, []string{"refund"}, eval[[]string](p, `[...document.querySelectorAll("#choose-macro option")].map(o => o.value)`))
+	eval[bool](p, `(document.querySelector("#choose-macro button").focus(), true)`)
+	p.do(chromedp.KeyEvent("\r"))
+	for _, line := range []string{"State: On hold", "Bo Lee", "Priority: Urgent", "Tags added: refund", "Tags removed: old",
+		"Ask the bank"} {
+		p.shows("#does", line)
+	}
+	require.Equal(t, ticket.Unassigned, w.ticket(id).State, "nothing has happened yet")
+	p.looks("/run-macro?subject=ticket&macro=refund&record="+string(id), "run-macro")
+	p.openPage("/run-macro?subject=ticket&macro=refund&record=" + string(id))
+	eval[bool](p, `(document.querySelector("#run .primary").focus(), true)`)
+	p.do(chromedp.KeyEvent("\r"))
+	p.shows(".entries", "Ask the bank")
+	got := w.ticket(id)
+	require.Equal(t, []any{ticket.OnHold, "bo", ticket.Urgent, []string{"refund"}},
+		[]any{got.State, string(got.Agent), got.Priority, got.Tags})
+	resp := w.client("ara").do(http.MethodPost, "/run-macro", "subject=ticket&macro=close&record="+string(id))
+	require.Equal(t, http.StatusNotFound, resp.StatusCode)
+	require.Equal(t, ticket.OnHold, w.ticket(id).State)
+	require.Contains(t, bodyOf(t, w.client("admin").do(http.MethodGet, at, "")), `value="close"`)
+}
