@@ -16,6 +16,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/visitor"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/conversation/privacy"
 	"github.com/sangdam/sangdam/store"
@@ -115,7 +116,7 @@ func TestABackupHasWhatMatches(t *testing.T) {
 		require.Equal(t, []string{"ok", "taken"}, []string{rows[len(rows)-2].Outcome, rows[len(rows)-1].Outcome})
 
 		v := w.visitor("Jun") // the address is left coarse
-		v.ref.From = channel.VisitorOrigin{IP: "203.0.113.7", Device: "Firefox"}
+		v.ref.From = visitor.Origin{IP: "203.0.113.7", Device: "Firefox"}
 		v.says("hi")
 		w.settle()
 		_, err = w.eng.BackUp(w.ctx, w.host,

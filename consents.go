@@ -10,6 +10,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
+	"github.com/sangdam/sangdam/channel/visitor"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store"
@@ -88,13 +89,13 @@ func (u *unit) consented(c consent) error {
 }
 
 // consentsOf lists what a visitor agreed to at an account, oldest first.
-func consentsOf(ctx context.Context, tx store.Tx, i conversation.Identity, acct channel.AccountID) ([]channel.VisitorConsent, error) {
+func consentsOf(ctx context.Context, tx store.Tx, i conversation.Identity, acct channel.AccountID) ([]visitor.Consent, error) {
 	prefix := store.Tuple(store.Exact(string(i.ID)))
 	all, err := consents.All(ctx, tx, store.List[consent]{Index: "identity", From: prefix, To: append(prefix, 0xFF),
 		Keep: func(c *consent) bool { return c.Account == acct && !c.Refused && c.Purpose != purposeNotice }}, 1000)
-	var out []channel.VisitorConsent
+	var out []visitor.Consent
 	for _, c := range all {
-		out = append(out, channel.VisitorConsent{Purpose: c.Purpose, TextVersion: c.TextVersion, At: c.At})
+		out = append(out, visitor.Consent{Purpose: c.Purpose, TextVersion: c.TextVersion, At: c.At})
 	}
 	return out, err
 }
@@ -336,7 +337,7 @@ func (u *unit) askConsent(acct channel.Account, in adapter.Inbound, w unagreed) 
 // answered keeps the answer in the customer's name, with its audit row.
 func (u *unit) answered(acct channel.Account, i conversation.Identity, refused bool) error {
 	p, of, details := u.p, u.resource, u.details
-	u.p = visitorPrincipal(channel.VisitorRef{Workspace: string(p.Workspace), Account: acct.ID, User: i.User})
+	u.p = visitorPrincipal(visitor.Ref{Workspace: string(p.Workspace), Account: acct.ID, User: i.User})
 	defer func() { u.p, u.resource, u.details = p, of, details }()
 	err := u.consented(consent{Contact: i.Contact, Identity: i.ID, Account: acct.ID, Channel: acct.Kind, Purpose: purposeChat,
 		TextVersion: noticeVersion(acct), Words: digest(u.automatedText(acct, conversation.AutoNotice, "")), Refused: refused})

@@ -23,6 +23,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/channel/line/linetest"
+	"github.com/sangdam/sangdam/channel/visitor"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/conversation/bot"
 	"github.com/sangdam/sangdam/internal/storefault"
@@ -568,12 +569,12 @@ func playPeople(f *faultWorld) {
 	mina, twin := f.line.User("Mina"), f.line.User("Mina at work")
 	mina.SendText("from my phone")
 	c := f.taken(mina)
-	port := channel.VisitorRef{Workspace: ws, Account: f.acct.ID, User: channel.ProviderUserID(twin.ID())}
-	f.visits(port, "visitor.post", func(v channel.Visitor, key string) error {
+	port := visitor.Ref{Workspace: ws, Account: f.acct.ID, User: channel.ProviderUserID(twin.ID())}
+	f.visits(port, "visitor.post", func(v visitor.Port, key string) error {
 		_, err := v.Post(f.ctx, port, key, channel.Text("from my office"))
 		return err
 	})
-	f.visits(port, "visitor.consent", func(v channel.Visitor, key string) error {
+	f.visits(port, "visitor.consent", func(v visitor.Port, key string) error {
 		return v.Consent(f.ctx, port, key, "privacy", "2026-01")
 	})
 	d, ok := f.latest(twin)
@@ -598,7 +599,7 @@ func playPeople(f *faultWorld) {
 		_, err = e.LinkIdentity(f.ctx, f.host, sangdam.LinkIdentity{Key: k, Identity: d.Conversation.Identity, Contact: saved.Contact})
 		return err
 	})
-	f.visits(port, "visitor.post", func(v channel.Visitor, key string) error {
+	f.visits(port, "visitor.post", func(v visitor.Port, key string) error {
 		_, err := v.Post(f.ctx, port, key, channel.Text("we are one"))
 		return err
 	})
@@ -608,8 +609,8 @@ func playPeople(f *faultWorld) {
 		return d.Conversation.Unread == 3
 	})
 	f.answer(c, "nice to meet you both")
-	f.visits(port, "visitor.end", func(v channel.Visitor, key string) error { return v.End(f.ctx, port, key) })
-	f.visits(port, "visitor.rate", func(v channel.Visitor, key string) error { return v.Rate(f.ctx, port, key, 5, "good") })
+	f.visits(port, "visitor.end", func(v visitor.Port, key string) error { return v.End(f.ctx, port, key) })
+	f.visits(port, "visitor.rate", func(v visitor.Port, key string) error { return v.Rate(f.ctx, port, key, 5, "good") })
 	f.end(c, true)
 	f.erased(saved.Contact, c)
 }
@@ -639,7 +640,7 @@ func (f *faultWorld) erased(id conversation.ContactID, c sangdam.Owned) {
 }
 
 // visits is do for the Visitor port.
-func (f *faultWorld) visits(v channel.VisitorRef, a sangdam.Action, call func(v channel.Visitor, key string) error) {
+func (f *faultWorld) visits(v visitor.Ref, a sangdam.Action, call func(v visitor.Port, key string) error) {
 	f.t.Helper()
 	p := sangdam.Principal{Workspace: ws, Kind: sangdam.KindVisitor, ID: string(v.Account) + "/" + string(v.User)}
 	err := f.do(p, a, func(e *sangdam.Engine, k sangdam.Key) error { return call(e.Visitor(), string(k)) })

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/visitor"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
@@ -73,7 +74,7 @@ func TestALinkThatCrossesAMessageLeavesOneOpenConversation(t *testing.T) {
 
 func crossing(t *testing.T, w *replayWorld, how, first string) {
 	user := channel.ProviderUserID("U0123456789abcdef0123456789abcdef")
-	visitor := channel.VisitorRef{Workspace: ws, Account: w.acct.ID, User: user}
+	visitor := visitor.Ref{Workspace: ws, Account: w.acct.ID, User: user}
 	contact := func(name string) conversation.ContactID {
 		s, err := w.eng.SaveContact(w.ctx, w.host, sangdam.SaveContact{Contact: conversation.Contact{Name: name}})
 		require.NoError(t, err)

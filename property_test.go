@@ -13,6 +13,7 @@ import (
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/line/linetest"
+	"github.com/sangdam/sangdam/channel/visitor"
 	"github.com/sangdam/sangdam/routing"
 )
 
@@ -145,7 +146,7 @@ func (w *world) customerActs(s step, text string, said map[string]string) error 
 	case "follows":
 		u.Follow()
 	case "ends":
-		return w.eng.Visitor().End(w.ctx, channel.VisitorRef{Workspace: ws, Account: w.acct.ID, User: channel.ProviderUserID(u.ID())}, text)
+		return w.eng.Visitor().End(w.ctx, visitor.Ref{Workspace: ws, Account: w.acct.ID, User: channel.ProviderUserID(u.ID())}, text)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
+	"github.com/sangdam/sangdam/channel/visitor"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/id"
@@ -18,17 +19,17 @@ import (
 // Visitor returns the port for channels whose customers are connected to this
 // process. The adapter authenticates the visitor; every method checks that the
 // account exists, is on, and takes nothing but its own customers' part.
-func (e *Engine) Visitor() channel.Visitor { return visitorPort{e} }
+func (e *Engine) Visitor() visitor.Port { return visitorPort{e} }
 
 type visitorPort struct{ e *Engine }
 
 // principal of a visitor: idempotency keys are kept per visitor.
-func visitorPrincipal(v channel.VisitorRef) Principal {
+func visitorPrincipal(v visitor.Ref) Principal {
 	return Principal{Workspace: id.Workspace(v.Workspace), Kind: KindVisitor, ID: string(v.Account) + "/" + string(v.User)}
 }
 
 // visit runs fn once per key for a visitor.
-func visit[T any](ctx context.Context, e *Engine, v channel.VisitorRef, key string, op *Operation, body any,
+func visit[T any](ctx context.Context, e *Engine, v visitor.Ref, key string, op *Operation, body any,
 	fn func(u *unit, acct channel.Account) (T, error)) (T, error) {
 	return command(ctx, e, op, visitorPrincipal(v), Key(key), body, func(u *unit) (zero T, err error) {
 		acct, _, err := e.account(u.s, v.Account)
@@ -55,12 +56,12 @@ const (
 )
 
 // Post stores a visitor's message as the flow stores any other.
-func (p visitorPort) Post(ctx context.Context, v channel.VisitorRef, key string, c channel.Content) (channel.VisitorMessage, error) {
+func (p visitorPort) Post(ctx context.Context, v visitor.Ref, key string, c channel.Content) (visitor.Message, error) {
 	if key == "" {
-		return channel.VisitorMessage{}, errs.New(errs.Invalid, "sangdam: a visitor's message needs a key")
+		return visitor.Message{}, errs.New(errs.Invalid, "sangdam: a visitor's message needs a key")
 	}
 	if len(c.Text) > maxText || c.Kind == "" {
-		return channel.VisitorMessage{}, errs.New(errs.Invalid, "sangdam: a message needs a kind and at most %d bytes of text", maxText)
+		return visitor.Message{}, errs.New(errs.Invalid, "sangdam: a message needs a kind and at most %d bytes of text", maxText)
 	}
 	// The key is also the provider's message id, so that even without the
 	// stored answer a repeat finds the message, and the handle that it is marked
@@ -78,7 +79,7 @@ func (p visitorPort) Post(ctx context.Context, v channel.VisitorRef, key string,
 		return Posted{Message: m.ID, Conversation: m.Conversation, Seq: m.CustomerSeq}, err
 	})
 	if err != nil {
-		return channel.VisitorMessage{}, err
+		return visitor.Message{}, err
 	}
 	var m conversation.Message
 	err = p.e.db.View(ctx, id.Workspace(v.Workspace), func(ctx context.Context, tx store.Tx) (err error) {
@@ -89,19 +90,19 @@ func (p visitorPort) Post(ctx context.Context, v channel.VisitorRef, key string,
 }
 
 // begins are the attributes of a conversation that a visitor begins.
-func begins(o channel.VisitorOrigin) map[string]string {
+func begins(o visitor.Origin) map[string]string {
 	out := map[string]string{"entry": o.Entry, "device": o.Device, "ip": o.IP}
 	maps.DeleteFunc(out, func(_, v string) bool { return v == "" })
 	return out
 }
 
-func visitorChat(v channel.VisitorRef) channel.Chat {
+func visitorChat(v visitor.Ref) channel.Chat {
 	return channel.Chat{Kind: channel.ChatUser, ID: string(v.User)}
 }
 
 // visitorMessage is what the customer may see of a message.
-func visitorMessage(v channel.VisitorRef, m conversation.Message, seq int64) channel.VisitorMessage {
-	out := channel.VisitorMessage{ID: m.ID, Conversation: m.Conversation, Seq: seq, Mine: m.Direction == conversation.Inbound,
+func visitorMessage(v visitor.Ref, m conversation.Message, seq int64) visitor.Message {
+	out := visitor.Message{ID: m.ID, Conversation: m.Conversation, Seq: seq, Mine: m.Direction == conversation.Inbound,
 		Content: m.Content,
 		At:      m.At, Status: string(m.Status), Unsent: !m.UnsentAt.IsZero()}
 	out.Content.QuoteHandle = ""
@@ -115,7 +116,7 @@ func visitorMessage(v channel.VisitorRef, m conversation.Message, seq int64) cha
 }
 
 // thread finds the visitor's conversation: the open one, else the last.
-func (p visitorPort) thread(ctx context.Context, tx store.Tx, s *settings, v channel.VisitorRef) (*conversation.Conversation, error) {
+func (p visitorPort) thread(ctx context.Context, tx store.Tx, s *settings, v visitor.Ref) (*conversation.Conversation, error) {
 	acct, _, err := p.e.account(s, v.Account)
 	if err != nil {
 		return nil, err
@@ -135,7 +136,7 @@ func (p visitorPort) thread(ctx context.Context, tx store.Tx, s *settings, v cha
 }
 
 // view runs fn in a read transaction with present settings.
-func (p visitorPort) view(ctx context.Context, v channel.VisitorRef, fn func(ctx context.Context, tx store.Tx, s *settings) error) error {
+func (p visitorPort) view(ctx context.Context, v visitor.Ref, fn func(ctx context.Context, tx store.Tx, s *settings) error) error {
 	return p.e.db.View(ctx, id.Workspace(v.Workspace), func(ctx context.Context, tx store.Tx) error {
 		s, err := p.e.fresh(ctx, tx)
 		if err != nil {
@@ -147,9 +148,9 @@ func (p visitorPort) view(ctx context.Context, v channel.VisitorRef, fn func(ctx
 
 // Since returns one entry for each number of the customer's stream above seq:
 // a message, or the present state of one that was edited, unsent or masked.
-func (p visitorPort) Since(ctx context.Context, v channel.VisitorRef, from channel.ConversationID, seq int64,
-	limit int) ([]channel.VisitorMessage, error) {
-	var out []channel.VisitorMessage
+func (p visitorPort) Since(ctx context.Context, v visitor.Ref, from channel.ConversationID, seq int64,
+	limit int) ([]visitor.Message, error) {
+	var out []visitor.Message
 	limit = min(max(limit, 1), maxPage)
 	err := p.view(ctx, v, func(ctx context.Context, tx store.Tx, s *settings) error {
 		out = nil
@@ -199,8 +200,8 @@ func since(ctx context.Context, tx store.Tx, cv conversation.Conversation, from 
 }
 
 // entries appends what a conversation has above seq until there are limit.
-func entries(ctx context.Context, tx store.Tx, s *settings, v channel.VisitorRef, id conversation.ID, seq int64, limit int,
-	out []channel.VisitorMessage) ([]channel.VisitorMessage, error) {
+func entries(ctx context.Context, tx store.Tx, s *settings, v visitor.Ref, id conversation.ID, seq int64, limit int,
+	out []visitor.Message) ([]visitor.Message, error) {
 	// The customer's number never exceeds the event's, so that reading events
 	// from there misses nothing.
 	for after := seq; len(out) < limit; {
@@ -245,7 +246,7 @@ func entries(ctx context.Context, tx store.Tx, s *settings, v channel.VisitorRef
 // showsTo says whether the visitor may see the message. What went through another
 // chat of the same contact is shown only where both chats' people are proved to
 // be one: an agent who linked them by hand may have been wrong.
-func showsTo(ctx context.Context, tx store.Tx, s *settings, v channel.VisitorRef, m conversation.Message) (bool, error) {
+func showsTo(ctx context.Context, tx store.Tx, s *settings, v visitor.Ref, m conversation.Message) (bool, error) {
 	if m.Account == v.Account && m.Chat.ID == string(v.User) {
 		return true, nil
 	}
@@ -258,7 +259,7 @@ func showsTo(ctx context.Context, tx store.Tx, s *settings, v channel.VisitorRef
 }
 
 // withAuthor names the agent as customers see it.
-func withAuthor(ctx context.Context, tx store.Tx, vm channel.VisitorMessage, a conversation.Author) (channel.VisitorMessage, error) {
+func withAuthor(ctx context.Context, tx store.Tx, vm visitor.Message, a conversation.Author) (visitor.Message, error) {
 	if a.Kind != conversation.ByAgent {
 		return vm, nil
 	}
@@ -272,7 +273,7 @@ func withAuthor(ctx context.Context, tx store.Tx, vm channel.VisitorMessage, a c
 
 // Consent records that the visitor agreed: who, to which text and when (CH7),
 // as a record of its own and in the audit log.
-func (p visitorPort) Consent(ctx context.Context, v channel.VisitorRef, key, purpose, textVersion string) error {
+func (p visitorPort) Consent(ctx context.Context, v visitor.Ref, key, purpose, textVersion string) error {
 	if purpose == "" || textVersion == "" || len(purpose) > 100 || len(textVersion) > 100 {
 		return errs.New(errs.Invalid, "sangdam: a consent names its purpose and the version of the text, each in at most 100 bytes")
 	}
@@ -289,7 +290,7 @@ func (p visitorPort) Consent(ctx context.Context, v channel.VisitorRef, key, pur
 }
 
 // Rate records the one rating of an ending (CV11): 1 to 5.
-func (p visitorPort) Rate(ctx context.Context, v channel.VisitorRef, key string, score int, comment string) error {
+func (p visitorPort) Rate(ctx context.Context, v visitor.Ref, key string, score int, comment string) error {
 	if score < 1 || score > 5 || len(comment) > 4000 {
 		return errs.New(errs.Invalid, "sangdam: a rating is 1 to 5 with at most 4000 bytes of comment")
 	}
@@ -307,7 +308,7 @@ func (p visitorPort) Rate(ctx context.Context, v channel.VisitorRef, key string,
 }
 
 // End ends the conversation from the customer's side.
-func (p visitorPort) End(ctx context.Context, v channel.VisitorRef, key string) error {
+func (p visitorPort) End(ctx context.Context, v visitor.Ref, key string) error {
 	_, err := visit(ctx, p.e, v, key, opVisitorEnd, "end", func(u *unit, acct channel.Account) (struct{}, error) {
 		return struct{}{}, u.customerEnded(acct, adapter.Inbound{Kind: adapter.EventEnded, Chat: visitorChat(v),
 			Author: adapter.Author{User: v.User}})

@@ -5,13 +5,14 @@ import (
 	"io"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/visitor"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store"
 )
 
 // Upload keeps a visitor's file for a message of the same visitor.
-func (p visitorPort) Upload(ctx context.Context, v channel.VisitorRef, name string, r io.Reader, limit int64) (channel.Media, error) {
+func (p visitorPort) Upload(ctx context.Context, v visitor.Ref, name string, r io.Reader, limit int64) (channel.Media, error) {
 	var whole bool
 	err := p.view(ctx, v, func(_ context.Context, _ store.Tx, s *settings) error {
 		whole = s.workspace.Masking.KeepPictureData
@@ -43,7 +44,7 @@ func (p visitorPort) Upload(ctx context.Context, v channel.VisitorRef, name stri
 
 // Download opens the file of a message that the visitor may see. The result can
 // be read in ranges.
-func (p visitorPort) Download(ctx context.Context, v channel.VisitorRef, m channel.MessageID) (io.ReadCloser, channel.Media, error) {
+func (p visitorPort) Download(ctx context.Context, v visitor.Ref, m channel.MessageID) (io.ReadCloser, channel.Media, error) {
 	var media channel.Media
 	err := p.view(ctx, v, func(ctx context.Context, tx store.Tx, s *settings) error {
 		var found conversation.Message

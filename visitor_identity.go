@@ -7,6 +7,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
+	"github.com/sangdam/sangdam/channel/visitor"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 )
@@ -16,7 +17,7 @@ const customerID = "customer_id"
 
 // Identify makes the visitor's contact a known one, with what the host vouches
 // for, and brings what the same browser said before it was known to it.
-func (p visitorPort) Identify(ctx context.Context, v channel.VisitorRef, who channel.VisitorProfile,
+func (p visitorPort) Identify(ctx context.Context, v visitor.Ref, who visitor.Profile,
 	anonymous channel.ProviderUserID) error {
 	if who.Subject == "" || len(who.Subject)+len(who.Name)+len(who.Email)+len(who.Phone)+len(who.PictureURL) > 4000 {
 		return errs.New(errs.Invalid, "sangdam: a visitor is identified by a subject, with at most 4000 bytes in all")
@@ -39,7 +40,7 @@ func (p visitorPort) Identify(ctx context.Context, v channel.VisitorRef, who cha
 }
 
 // vouched writes what the host says of the contact, if it says anything new.
-func (u *unit) vouched(i conversation.Identity, who channel.VisitorProfile) error {
+func (u *unit) vouched(i conversation.Identity, who visitor.Profile) error {
 	c, err := living(u.ctx, u.tx, i.Contact)
 	if err != nil {
 		return err

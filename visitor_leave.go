@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/visitor"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 )
@@ -23,7 +23,7 @@ func init() {
 }
 
 // Leave begins the grace.
-func (p visitorPort) Leave(ctx context.Context, v channel.VisitorRef, page string, grace time.Duration) error {
+func (p visitorPort) Leave(ctx context.Context, v visitor.Ref, page string, grace time.Duration) error {
 	if page == "" || len(page) > 100 || grace < 0 {
 		return errs.New(errs.Invalid, "sangdam: leaving names the page in at most 100 bytes, and a grace that is not negative")
 	}
@@ -42,7 +42,7 @@ func (p visitorPort) Leave(ctx context.Context, v channel.VisitorRef, page strin
 
 // Back ends the grace. A page that has left does not bring its visitor back: its
 // connection may live a moment longer than itself.
-func (p visitorPort) Back(ctx context.Context, v channel.VisitorRef, page string) error {
+func (p visitorPort) Back(ctx context.Context, v visitor.Ref, page string) error {
 	return p.e.unit(ctx, visitorPrincipal(v), func(u *unit) error {
 		if _, err := u.visiting(v); err != nil {
 			return err

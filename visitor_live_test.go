@@ -13,12 +13,13 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/visitor"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/blob"
 )
 
-func (v *visitor) state() channel.VisitorState {
+func (v *person) state() visitor.State {
 	v.w.t.Helper()
 	s, err := v.port().State(v.w.ctx, v.ref)
 	require.NoError(v.w.t, err)
@@ -38,7 +39,7 @@ func (w *world) live() {
 func TestAVisitorKnowsHowTheConversationStands(t *testing.T) {
 	inWorld(t, func(w *world) {
 		v := w.visitor("Mina")
-		require.Equal(t, channel.VisitorState{}, v.state(), "nothing yet")
+		require.Equal(t, visitor.State{}, v.state(), "nothing yet")
 		require.NoError(t, v.port().Consent(w.ctx, v.ref, "c1", "privacy", "2026-01"))
 		require.NoError(t, v.port().Consent(w.ctx, v.ref, "c2", "privacy", "2026-01"), "the same text again")
 		w.settle()
@@ -48,7 +49,7 @@ func TestAVisitorKnowsHowTheConversationStands(t *testing.T) {
 		require.Equal(t, "2026-01", consents[0].TextVersion)
 		require.Empty(t, w.visitor("Jun").state().Consents)
 
-		v.ref.From = channel.VisitorOrigin{Entry: "https://shop.example/hats", Device: "Chrome, Android"}
+		v.ref.From = visitor.Origin{Entry: "https://shop.example/hats", Device: "Chrome, Android"}
 		v.says("hello")
 		v.ref.From.Entry = "https://shop.example/elsewhere"
 		v.says("again")
@@ -148,7 +149,7 @@ func TestAVisitorWhomTheHostKnowsTakesTheChatAlong(t *testing.T) {
 	inWorld(t, func(w *world) {
 		before, member := w.visitor("Mina"), w.visitor("member")
 		before.says("before the log-in")
-		who := channel.VisitorProfile{Subject: "u-17", Name: "Kim Mina", Email: "mina@example.com"}
+		who := visitor.Profile{Subject: "u-17", Name: "Kim Mina", Email: "mina@example.com"}
 		for range 2 {
 			require.NoError(t, member.port().Identify(w.ctx, member.ref, who, before.ref.User))
 		}
@@ -161,9 +162,9 @@ func TestAVisitorWhomTheHostKnowsTakesTheChatAlong(t *testing.T) {
 
 		// A second person at the same browser takes nothing of the first along.
 		other := w.visitor("second member")
-		require.NoError(t, other.port().Identify(w.ctx, other.ref, channel.VisitorProfile{Subject: "u-18"}, before.ref.User))
+		require.NoError(t, other.port().Identify(w.ctx, other.ref, visitor.Profile{Subject: "u-18"}, before.ref.User))
 		require.Empty(t, other.since(0))
-		require.ErrorIs(t, other.port().Identify(w.ctx, other.ref, channel.VisitorProfile{}, ""), sangdam.ErrInvalid)
+		require.ErrorIs(t, other.port().Identify(w.ctx, other.ref, visitor.Profile{}, ""), sangdam.ErrInvalid)
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/visitor"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/id"
 	"github.com/sangdam/sangdam/store"
@@ -35,11 +36,11 @@ type visitorSpace struct {
 // the space's lock.
 type visitorNews struct {
 	p     visitorPort
-	v     channel.VisitorRef
+	v     visitor.Ref
 	space *visitorSpace
 	ready chan struct{}
 
-	hint channel.VisitorHint
+	hint visitor.Hint
 	// contact that the visitor is, empty before the first message. stale says
 	// that it may be another by now.
 	contact conversation.ContactID
@@ -47,7 +48,7 @@ type visitorNews struct {
 }
 
 // Subscribe tells when there may be news for the visitor.
-func (p visitorPort) Subscribe(ctx context.Context, v channel.VisitorRef) (channel.VisitorNews, error) {
+func (p visitorPort) Subscribe(ctx context.Context, v visitor.Ref) (visitor.News, error) {
 	n := &visitorNews{p: p, v: v, ready: make(chan struct{}, 1), stale: v.User != ""}
 	if err := p.e.visitors.enter(ctx, n); err != nil {
 		return nil, err
@@ -127,7 +128,7 @@ func (s *visitorSpace) follow(ctx context.Context, sub *subscriber) {
 			defer s.mu.Unlock()
 			s.ended = true
 			for n := range s.all {
-				n.wake(channel.VisitorHint{Ended: true})
+				n.wake(visitor.Hint{Ended: true})
 			}
 			return
 		}
@@ -147,16 +148,16 @@ func (s *visitorSpace) tell(b Batch) (became []conversation.ContactID) {
 	for _, ev := range b.Events {
 		switch ev.Aggregate {
 		case kindConversation:
-			s.toContact(ev.Contact, channel.VisitorHint{Messages: true})
+			s.toContact(ev.Contact, visitor.Hint{Messages: true})
 			if ev.Kind == string(conversation.EvOpened) || ev.Kind == string(conversation.EvLinked) {
 				became = append(became, ev.Contact)
 			}
 		case kindTyping:
 			if ev.Kind == "agent" {
-				s.toContact(ev.Contact, channel.VisitorHint{Typing: true})
+				s.toContact(ev.Contact, visitor.Hint{Typing: true})
 			}
 		case kindContact:
-			s.toContact(ev.Contact, channel.VisitorHint{Messages: true})
+			s.toContact(ev.Contact, visitor.Hint{Messages: true})
 			became = append(became, ev.Contact)
 		case kindAgent, "configuration":
 			available = true
@@ -164,7 +165,7 @@ func (s *visitorSpace) tell(b Batch) (became []conversation.ContactID) {
 	}
 	for n := range s.all {
 		if available && n.v.User == "" {
-			n.wake(channel.VisitorHint{Availability: true})
+			n.wake(visitor.Hint{Availability: true})
 		}
 	}
 	return became
@@ -198,7 +199,7 @@ func (s *visitorSpace) introduce(ctx context.Context, sub *subscriber, became []
 	})
 }
 
-func (s *visitorSpace) toContact(c conversation.ContactID, h channel.VisitorHint) {
+func (s *visitorSpace) toContact(c conversation.ContactID, h visitor.Hint) {
 	if c == "" {
 		return
 	}
@@ -212,13 +213,13 @@ func (s *visitorSpace) doubt(of func(*visitorNews) bool) {
 	for n := range s.all {
 		if n.v.User != "" && of(n) {
 			n.stale = true
-			n.wake(channel.VisitorHint{Messages: true})
+			n.wake(visitor.Hint{Messages: true})
 		}
 	}
 }
 
 // wake adds to what Take returns. The space's lock is held.
-func (n *visitorNews) wake(h channel.VisitorHint) {
+func (n *visitorNews) wake(h visitor.Hint) {
 	n.hint.Messages = n.hint.Messages || h.Messages
 	n.hint.Typing = n.hint.Typing || h.Typing
 	n.hint.Availability = n.hint.Availability || h.Availability
@@ -229,14 +230,14 @@ func (n *visitorNews) wake(h channel.VisitorHint) {
 	}
 }
 
-// Ready implements channel.VisitorNews.
+// Ready implements visitor.News.
 func (n *visitorNews) Ready() <-chan struct{} { return n.ready }
 
-// Take implements channel.VisitorNews.
-func (n *visitorNews) Take(ctx context.Context) (channel.VisitorHint, error) {
+// Take implements visitor.News.
+func (n *visitorNews) Take(ctx context.Context) (visitor.Hint, error) {
 	n.space.mu.Lock()
 	hint, stale := n.hint, n.stale
-	n.hint, n.stale = channel.VisitorHint{}, false
+	n.hint, n.stale = visitor.Hint{}, false
 	n.space.mu.Unlock()
 	if !stale {
 		return hint, nil
@@ -278,7 +279,7 @@ func (n *visitorNews) forget() {
 	}
 }
 
-// Close implements channel.VisitorNews. The last one ends the reader.
+// Close implements visitor.News. The last one ends the reader.
 func (n *visitorNews) Close() {
 	hub := &n.p.e.visitors
 	hub.mu.Lock()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
+	"github.com/sangdam/sangdam/channel/visitor"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
@@ -15,25 +16,25 @@ import (
 )
 
 // Account finds an account by the token that its pages name.
-func (p visitorPort) Account(ctx context.Context, token string) (channel.VisitorAccount, error) {
+func (p visitorPort) Account(ctx context.Context, token string) (visitor.Account, error) {
 	owner, err := p.e.resolveToken(ctx, token)
 	if err != nil {
-		return channel.VisitorAccount{}, err
+		return visitor.Account{}, err
 	}
 	s, err := p.e.current(ctx, owner.ws)
 	if err != nil {
-		return channel.VisitorAccount{}, err
+		return visitor.Account{}, err
 	}
 	acct, _, err := p.e.account(s, owner.acct)
 	if err != nil || acct.Disabled || acct.Token != token {
-		return channel.VisitorAccount{}, errs.New(errs.NotFound, "sangdam: there is no such account")
+		return visitor.Account{}, errs.New(errs.NotFound, "sangdam: there is no such account")
 	}
-	return channel.VisitorAccount{Workspace: string(owner.ws), Account: acct, Desk: s.routing.Desks[acct.Desk].Name,
+	return visitor.Account{Workspace: string(owner.ws), Account: acct, Desk: s.routing.Desks[acct.Desk].Name,
 		Live: s.routing.WorkStreams[acct.WorkStream].Live}, nil
 }
 
 // visiting checks the account of a visitor.
-func (u *unit) visiting(v channel.VisitorRef) (channel.Account, error) {
+func (u *unit) visiting(v visitor.Ref) (channel.Account, error) {
 	acct, _, err := u.e.account(u.s, v.Account)
 	if err == nil && (acct.Disabled || v.User == "") {
 		err = errs.New(errs.NotFound, "sangdam: there is no such account")
@@ -51,10 +52,10 @@ func identityOf(ctx context.Context, tx store.Tx, acct channel.Account, user cha
 }
 
 // State says how the visitor's open or last conversation stands.
-func (p visitorPort) State(ctx context.Context, v channel.VisitorRef) (channel.VisitorState, error) {
-	var out channel.VisitorState
+func (p visitorPort) State(ctx context.Context, v visitor.Ref) (visitor.State, error) {
+	var out visitor.State
 	err := p.view(ctx, v, func(ctx context.Context, tx store.Tx, s *settings) error {
-		out = channel.VisitorState{}
+		out = visitor.State{}
 		acct, _, err := p.e.account(s, v.Account)
 		if err != nil {
 			return err
@@ -80,7 +81,7 @@ func (p visitorPort) State(ctx context.Context, v channel.VisitorRef) (channel.V
 	return out, err
 }
 
-func visitorState(ctx context.Context, tx store.Tx, cv conversation.Conversation, out *channel.VisitorState) error {
+func visitorState(ctx context.Context, tx store.Tx, cv conversation.Conversation, out *visitor.State) error {
 	out.Conversation, out.Open = cv.ID, cv.State.HoldsThread()
 	out.Waiting = cv.State == conversation.StateOpen && cv.Control != conversation.ControlBot
 	out.Seq, out.Read = cv.CustomerSeq, cv.ReadSeq
@@ -105,8 +106,8 @@ func visitorState(ctx context.Context, tx store.Tx, cv conversation.Conversation
 }
 
 // Message returns one message of the visitor's thread.
-func (p visitorPort) Message(ctx context.Context, v channel.VisitorRef, m channel.MessageID) (channel.VisitorMessage, error) {
-	var out channel.VisitorMessage
+func (p visitorPort) Message(ctx context.Context, v visitor.Ref, m channel.MessageID) (visitor.Message, error) {
+	var out visitor.Message
 	err := p.view(ctx, v, func(ctx context.Context, tx store.Tx, s *settings) error {
 		found, err := p.message(ctx, tx, s, v, m)
 		if err != nil {
@@ -120,7 +121,7 @@ func (p visitorPort) Message(ctx context.Context, v channel.VisitorRef, m channe
 
 // message finds a message that the visitor may see: one of its own contact's
 // conversations, at the same account, and no note.
-func (p visitorPort) message(ctx context.Context, tx store.Tx, s *settings, v channel.VisitorRef,
+func (p visitorPort) message(ctx context.Context, tx store.Tx, s *settings, v visitor.Ref,
 	m channel.MessageID) (conversation.Message, error) {
 	none := errs.New(errs.NotFound, "sangdam: there is no such message")
 	acct, _, err := p.e.account(s, v.Account)
@@ -150,8 +151,8 @@ func (p visitorPort) message(ctx context.Context, tx store.Tx, s *settings, v ch
 }
 
 // Availability says whether the desk can take a chat now.
-func (p visitorPort) Availability(ctx context.Context, v channel.VisitorRef) (channel.Availability, error) {
-	var out channel.Availability
+func (p visitorPort) Availability(ctx context.Context, v visitor.Ref) (visitor.Availability, error) {
+	var out visitor.Availability
 	err := p.view(ctx, v, func(ctx context.Context, tx store.Tx, s *settings) error {
 		acct, _, err := p.e.account(s, v.Account)
 		if err != nil {
@@ -174,7 +175,7 @@ func (p visitorPort) Availability(ctx context.Context, v channel.VisitorRef) (ch
 				waiting++
 			}
 		}
-		out = channel.Availability{Open: !closed, Agents: online, Queue: waiting}
+		out = visitor.Availability{Open: !closed, Agents: online, Queue: waiting}
 		return nil
 	})
 	return out, err
@@ -206,7 +207,7 @@ func (u *unit) customerTypes(acct channel.Account, in adapter.Inbound) error {
 }
 
 // Typing shows agents that the visitor is writing.
-func (p visitorPort) Typing(ctx context.Context, v channel.VisitorRef) error {
+func (p visitorPort) Typing(ctx context.Context, v visitor.Ref) error {
 	return p.e.unit(ctx, visitorPrincipal(v), func(u *unit) error {
 		if _, err := u.visiting(v); err != nil {
 			return err
@@ -225,7 +226,7 @@ func (p visitorPort) Typing(ctx context.Context, v channel.VisitorRef) error {
 const evRead = "read"
 
 // Seen moves what was sent to the visitor to "read", up to the number.
-func (p visitorPort) Seen(ctx context.Context, v channel.VisitorRef, of channel.ConversationID, seq int64) error {
+func (p visitorPort) Seen(ctx context.Context, v visitor.Ref, of channel.ConversationID, seq int64) error {
 	return p.e.unit(ctx, visitorPrincipal(v), func(u *unit) error {
 		if _, err := u.visiting(v); err != nil {
 			return err

@@ -9,26 +9,27 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/visitor"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
 )
 
 // visitor is a customer who is connected to this process.
-type visitor struct {
+type person struct {
 	w   *world
-	ref channel.VisitorRef
+	ref visitor.Ref
 	n   int
 	// conversation is the one whose numbers since counts.
 	conversation channel.ConversationID
 }
 
-func (w *world) visitor(name string) *visitor {
-	return &visitor{w: w, ref: channel.VisitorRef{Workspace: ws, Account: w.acct.ID, User: channel.ProviderUserID(w.line.User(name).ID())}}
+func (w *world) visitor(name string) *person {
+	return &person{w: w, ref: visitor.Ref{Workspace: ws, Account: w.acct.ID, User: channel.ProviderUserID(w.line.User(name).ID())}}
 }
 
-func (v *visitor) port() channel.Visitor { return v.w.eng.Visitor() }
+func (v *person) port() visitor.Port { return v.w.eng.Visitor() }
 
-func (v *visitor) says(text string) channel.VisitorMessage {
+func (v *person) says(text string) visitor.Message {
 	v.w.t.Helper()
 	v.n++
 	m, err := v.port().Post(v.w.ctx, v.ref, fmt.Sprintf("k%d", v.n), channel.Text(text))
@@ -37,7 +38,7 @@ func (v *visitor) says(text string) channel.VisitorMessage {
 }
 
 // since reads the stream from a number on and requires that it has no hole.
-func (v *visitor) since(seq int64) []channel.VisitorMessage {
+func (v *person) since(seq int64) []visitor.Message {
 	v.w.t.Helper()
 	ms, err := v.port().Since(v.w.ctx, v.ref, v.conversation, seq, 100)
 	require.NoError(v.w.t, err)
@@ -50,7 +51,7 @@ func (v *visitor) since(seq int64) []channel.VisitorMessage {
 	return ms
 }
 
-func shown(ms []channel.VisitorMessage) (out []string) {
+func shown(ms []visitor.Message) (out []string) {
 	for _, m := range ms {
 		out = append(out, m.Content.Text)
 	}
@@ -93,7 +94,7 @@ func TestBadPostsOfVisitorsAreRefused(t *testing.T) {
 	inWorld(t, func(w *world) {
 		v := w.visitor("Mina")
 		for name, c := range map[string]struct {
-			ref  channel.VisitorRef
+			ref  visitor.Ref
 			key  string
 			what channel.Content
 			err  error
@@ -102,10 +103,10 @@ func TestBadPostsOfVisitorsAreRefused(t *testing.T) {
 			"long key":        {v.ref, string(make([]byte, 201)), channel.Text("x"), sangdam.ErrInvalid},
 			"no kind":         {v.ref, "k", channel.Content{Text: "x"}, sangdam.ErrInvalid},
 			"too long":        {v.ref, "k", channel.Text(string(make([]byte, 1<<20+1))), sangdam.ErrInvalid},
-			"no user":         {channel.VisitorRef{Workspace: ws, Account: w.acct.ID}, "k", channel.Text("x"), sangdam.ErrNotFound},
-			"no account":      {channel.VisitorRef{Workspace: ws, User: "u"}, "k", channel.Text("x"), sangdam.ErrNotFound},
-			"another account": {channel.VisitorRef{Workspace: ws, Account: "x", User: "u"}, "k", channel.Text("x"), sangdam.ErrNotFound},
-			"another workspace": {channel.VisitorRef{Workspace: "other", Account: w.acct.ID, User: "u"}, "k", channel.Text("x"),
+			"no user":         {visitor.Ref{Workspace: ws, Account: w.acct.ID}, "k", channel.Text("x"), sangdam.ErrNotFound},
+			"no account":      {visitor.Ref{Workspace: ws, User: "u"}, "k", channel.Text("x"), sangdam.ErrNotFound},
+			"another account": {visitor.Ref{Workspace: ws, Account: "x", User: "u"}, "k", channel.Text("x"), sangdam.ErrNotFound},
+			"another workspace": {visitor.Ref{Workspace: "other", Account: w.acct.ID, User: "u"}, "k", channel.Text("x"),
 				sangdam.ErrNotFound},
 		} {
 			_, err := w.eng.Visitor().Post(w.ctx, c.ref, c.key, c.what)
@@ -211,9 +212,9 @@ func TestVisitorsSeeNothingOfEachOther(t *testing.T) {
 		jun.says("hi")
 		require.Equal(t, []string{"hi", "Hello!"}, shown(jun.since(0)))
 		other := w.secondAccount()
-		elsewhere := visitor{w: w, ref: channel.VisitorRef{Workspace: ws, Account: other.ID, User: mina.ref.User}}
+		elsewhere := person{w: w, ref: visitor.Ref{Workspace: ws, Account: other.ID, User: mina.ref.User}}
 		require.Empty(t, elsewhere.since(0), "the same id at another account is another person")
-		require.Error(t, jun.port().Rate(w.ctx, channel.VisitorRef{Workspace: ws, Account: other.ID, User: jun.ref.User}, "r", 5, ""))
+		require.Error(t, jun.port().Rate(w.ctx, visitor.Ref{Workspace: ws, Account: other.ID, User: jun.ref.User}, "r", 5, ""))
 		require.NoError(t, jun.port().End(w.ctx, jun.ref, "e"))
 		for _, c := range w.conversations() {
 			want := conversation.StateOpen
@@ -230,25 +231,25 @@ func TestSubscribersAreWokenUntilTheyLeave(t *testing.T) {
 		v := w.visitor("Mina")
 		other := w.visitor("Jun")
 		mine, theirs := v.subscribe(), other.subscribe()
-		require.Equal(t, channel.VisitorHint{}, mine.hint())
+		require.Equal(t, visitor.Hint{}, mine.hint())
 		v.says("hello") // its contact is made by this
 		require.True(t, mine.hint().Messages)
 		v.says("again")
-		require.Equal(t, channel.VisitorHint{Messages: true}, mine.hint())
+		require.Equal(t, visitor.Hint{Messages: true}, mine.hint())
 		other.says("hi")
 		theirs.hint()
 		mine.hint()
 		v.says("for me alone")
 		require.True(t, mine.hint().Messages)
-		require.Equal(t, channel.VisitorHint{}, theirs.hint(), "another's words wake nobody")
-		account := (&visitor{w: w, ref: channel.VisitorRef{Workspace: ws, Account: w.acct.ID}}).subscribe()
+		require.Equal(t, visitor.Hint{}, theirs.hint(), "another's words wake nobody")
+		account := (&person{w: w, ref: visitor.Ref{Workspace: ws, Account: w.acct.ID}}).subscribe()
 		w.online("a1")
-		require.Equal(t, channel.VisitorHint{Availability: true}, account.hint())
+		require.Equal(t, visitor.Hint{Availability: true}, account.hint())
 		mine.hint()
 		theirs.hint()
 		require.NoError(t, w.eng.ShowTyping(w.ctx, w.host, w.of(w.line.User("Mina")).Conversation.ID, time.Second))
-		require.Equal(t, channel.VisitorHint{Typing: true}, mine.hint())
-		require.Equal(t, channel.VisitorHint{}, theirs.hint())
+		require.Equal(t, visitor.Hint{Typing: true}, mine.hint())
+		require.Equal(t, visitor.Hint{}, theirs.hint())
 		// Linked to somebody else's contact it hears what is said there.
 		w.link(w.line.User("Mina"), w.of(w.line.User("Jun")).Conversation.Contact)
 		require.True(t, mine.hint().Messages)
@@ -268,11 +269,11 @@ func TestSubscribersAreWokenUntilTheyLeave(t *testing.T) {
 
 // news is a subscription in a test.
 type news struct {
-	channel.VisitorNews
+	visitor.News
 	w *world
 }
 
-func (v *visitor) subscribe() news {
+func (v *person) subscribe() news {
 	v.w.t.Helper()
 	n, err := v.port().Subscribe(v.w.ctx, v.ref)
 	require.NoError(v.w.t, err)
@@ -280,7 +281,7 @@ func (v *visitor) subscribe() news {
 }
 
 // hint is what there is news of, once all is quiet.
-func (n news) hint() channel.VisitorHint {
+func (n news) hint() visitor.Hint {
 	n.w.t.Helper()
 	n.w.settle()
 	select {
@@ -295,20 +296,20 @@ func (n news) hint() channel.VisitorHint {
 func TestAvailabilityTellsHoursAgentsAndTheQueue(t *testing.T) {
 	inWorld(t, func(w *world) {
 		v := w.visitor("Mina")
-		see := func() channel.Availability {
+		see := func() visitor.Availability {
 			a, err := v.port().Availability(w.ctx, v.ref)
 			require.NoError(t, err)
 			return a
 		}
-		require.Equal(t, channel.Availability{}, see(), "Saturday, nobody there")
+		require.Equal(t, visitor.Availability{}, see(), "Saturday, nobody there")
 		w.jump(60 * time.Hour) // Monday noon
-		require.Equal(t, channel.Availability{Open: true}, see())
+		require.Equal(t, visitor.Availability{Open: true}, see())
 		v.says("hello")
 		w.settle()
-		require.Equal(t, channel.Availability{Open: true, Queue: 1}, see())
+		require.Equal(t, visitor.Availability{Open: true, Queue: 1}, see())
 		w.online("a1")
-		require.Equal(t, channel.Availability{Open: true, Agents: true}, see(), "it is being offered")
-		_, err := v.port().Availability(w.ctx, channel.VisitorRef{Workspace: ws, Account: "none", User: "u"})
+		require.Equal(t, visitor.Availability{Open: true, Agents: true}, see(), "it is being offered")
+		_, err := v.port().Availability(w.ctx, visitor.Ref{Workspace: ws, Account: "none", User: "u"})
 		require.ErrorIs(t, err, sangdam.ErrNotFound)
 	}, withDesk(func(d *routing.Desk) { d.Hours = &weekdays }))
 }

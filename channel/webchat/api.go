@@ -15,6 +15,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
+	"github.com/sangdam/sangdam/channel/visitor"
 	"github.com/sangdam/sangdam/internal/safehttp"
 )
 
@@ -94,7 +95,7 @@ func (h *Handler) session(c *call) error {
 		return err
 	}
 	ctx, acct, was := c.r.Context(), c.acct.Account, c.ref.User
-	var profile channel.VisitorProfile
+	var profile visitor.Profile
 	switch {
 	case body.Identity != "":
 		// What is not signed as it must be leaves the visitor who it was.
@@ -161,7 +162,7 @@ func (h *Handler) consent(c *call, given string) error {
 	if err != nil {
 		return err
 	}
-	agreed := slices.ContainsFunc(s.Consents, func(g channel.VisitorConsent) bool {
+	agreed := slices.ContainsFunc(s.Consents, func(g visitor.Consent) bool {
 		return g.Purpose == purpose && g.TextVersion == want.Version
 	})
 	if !agreed {
@@ -263,7 +264,7 @@ func (h *Handler) post(c *call) error {
 	if err != nil {
 		return err
 	}
-	c.ref.From = channel.VisitorOrigin{Entry: entryOf(body.Entry), Device: deviceOf(c.r.UserAgent()), IP: network(c.ip)}
+	c.ref.From = visitor.Origin{Entry: entryOf(body.Entry), Device: deviceOf(c.r.UserAgent()), IP: network(c.ip)}
 	if c.ip.Is4() {
 		c.ref.From.IP = c.ip.String()
 	}

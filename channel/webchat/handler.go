@@ -13,8 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
+	"github.com/sangdam/sangdam/channel/visitor"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
@@ -33,7 +33,7 @@ type Options struct {
 // under any prefix with http.StripPrefix. It keeps nothing that matters: any
 // number of processes may serve the same visitors.
 type Handler struct {
-	port    channel.Visitor
+	port    visitor.Port
 	ip      func(*http.Request) netip.Addr
 	log     *slog.Logger
 	limits  *limiter
@@ -42,7 +42,7 @@ type Handler struct {
 }
 
 // NewHandler makes a handler on Engine.Visitor.
-func NewHandler(port channel.Visitor, o Options) *Handler {
+func NewHandler(port visitor.Port, o Options) *Handler {
 	h := &Handler{port: port, ip: o.ClientIP, log: o.Logger, limits: newLimiter(o.Limits), mux: http.NewServeMux()}
 	if h.ip == nil {
 		h.ip = connectionIP
@@ -89,13 +89,13 @@ func connectionIP(r *http.Request) netip.Addr {
 type call struct {
 	w        http.ResponseWriter
 	r        *http.Request
-	acct     channel.VisitorAccount
+	acct     visitor.Account
 	settings Settings
 	ip       netip.Addr
 	now      time.Time
 	// who is asking; nobody before there is a session.
 	visitor visitorID
-	ref     channel.VisitorRef
+	ref     visitor.Ref
 }
 
 // api frames every request: account, origin, address, token, panics.
@@ -145,7 +145,7 @@ func (h *Handler) enter(c *call) error {
 	if c.settings, err = ParseSettings(c.acct.Account.Settings); err != nil {
 		return errs.New(errs.Unavailable, "webchat: the account's settings do not hold: %w", err)
 	}
-	c.ref = channel.VisitorRef{Workspace: c.acct.Workspace, Account: c.acct.Account.ID}
+	c.ref = visitor.Ref{Workspace: c.acct.Workspace, Account: c.acct.Account.ID}
 	if lang := c.r.URL.Query().Get("lang"); lang != "" {
 		if !languageForm.MatchString(lang) {
 			return problem(http.StatusBadRequest, "bad_request", "lang is a language tag such as ko or zh-TW")

@@ -22,6 +22,7 @@ import (
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
+	"github.com/sangdam/sangdam/channel/visitor"
 	"github.com/sangdam/sangdam/channel/webchat"
 	"github.com/sangdam/sangdam/routing"
 )
@@ -438,7 +439,7 @@ func TestN61ClaimedAddressesAreIgnored(t *testing.T) {
 }
 
 // broken is a port that panics.
-type broken struct{ channel.Visitor }
+type broken struct{ visitor.Port }
 
 // N68: a panic is an answer without a word of it, and the process lives.
 func TestN68APanicTellsNothing(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/visitor"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
@@ -30,10 +31,10 @@ type claims struct {
 // verifyIdentity reads a JSON web token of the host's: HS256 and nothing else,
 // for this account, not over and not good for more than 25 hours. Without a key
 // nobody is known. ErrPermissionDenied.
-func verifyIdentity(acct channel.Account, token string, now time.Time) (channel.VisitorProfile, error) {
+func verifyIdentity(acct channel.Account, token string, now time.Time) (visitor.Profile, error) {
 	refused := errs.New(errs.PermissionDenied, "webchat: the identity is not signed for this account, or its time is over")
 	if token == "" || len(token) > maxIdentity {
-		return channel.VisitorProfile{}, refused
+		return visitor.Profile{}, refused
 	}
 	parser := jwt.NewParser(jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithAudience(acct.Token),
 		jwt.WithExpirationRequired(), jwt.WithLeeway(identityLeeway), jwt.WithStrictDecoding(),
@@ -48,8 +49,8 @@ func verifyIdentity(acct channel.Account, token string, now time.Time) (channel.
 		if err != nil || c.Subject == "" || len(c.Subject) > maxSubject || c.ExpiresAt.After(now.Add(maxIdentityFor)) {
 			continue
 		}
-		return channel.VisitorProfile{Subject: c.Subject, Name: c.Name, Email: c.Email, Phone: c.Phone,
+		return visitor.Profile{Subject: c.Subject, Name: c.Name, Email: c.Email, Phone: c.Phone,
 			Language: c.Locale, PictureURL: c.Picture}, nil
 	}
-	return channel.VisitorProfile{}, refused
+	return visitor.Profile{}, refused
 }

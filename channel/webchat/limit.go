@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/visitor"
 )
 
 // Limits bound what one visitor and one address may do, at one process. A field
@@ -59,7 +59,7 @@ func network(ip netip.Addr) string {
 	return ip.String()
 }
 
-func visitorKey(v channel.VisitorRef) string { return string(v.Account) + "/" + string(v.User) }
+func visitorKey(v visitor.Ref) string { return string(v.Account) + "/" + string(v.User) }
 
 func (l *limiter) address(ip netip.Addr, now time.Time) bool {
 	return l.allow("a/"+network(ip), l.limits.AddressRequests, now)
@@ -69,15 +69,15 @@ func (l *limiter) newSession(ip netip.Addr, now time.Time) bool {
 	return l.allow("s/"+network(ip), l.limits.NewSessions, now)
 }
 
-func (l *limiter) visitor(v channel.VisitorRef, now time.Time) bool {
+func (l *limiter) visitor(v visitor.Ref, now time.Time) bool {
 	return l.allow("v/"+visitorKey(v), l.limits.VisitorRequests, now)
 }
 
-func (l *limiter) message(v channel.VisitorRef, now time.Time) bool {
+func (l *limiter) message(v visitor.Ref, now time.Time) bool {
 	return l.allow("m/"+visitorKey(v), l.limits.Messages, now)
 }
 
-func (l *limiter) typing(v channel.VisitorRef, now time.Time) bool {
+func (l *limiter) typing(v visitor.Ref, now time.Time) bool {
 	return l.allowEvery("t/"+visitorKey(v), rate.Every(typingEvery), 1, now)
 }
 
@@ -97,7 +97,7 @@ func (l *limiter) allowEvery(key string, every rate.Limit, burst int, now time.T
 }
 
 // stream takes a place for a connection; free gives it back.
-func (l *limiter) stream(ip netip.Addr, v channel.VisitorRef) (free func(), ok bool) {
+func (l *limiter) stream(ip netip.Addr, v visitor.Ref) (free func(), ok bool) {
 	keys := map[string]int{"a/" + network(ip): l.limits.StreamsPerAddress}
 	if v.User != "" {
 		keys["v/"+visitorKey(v)] = l.limits.StreamsPerVisitor

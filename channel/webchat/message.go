@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/visitor"
 	"github.com/sangdam/sangdam/internal/safehttp"
 )
 
@@ -59,7 +60,7 @@ type place struct {
 	Longitude float64 `json:"longitude"`
 }
 
-func messageOf(m channel.VisitorMessage) message {
+func messageOf(m visitor.Message) message {
 	c := m.Content
 	out := message{ID: m.ID, Conversation: m.Conversation, Seq: m.Seq, Key: m.Key, Mine: m.Mine, Author: m.Author, At: m.At,
 		Kind: c.Kind, Text: c.Text, Unsent: m.Unsent, Choices: pressables(c.Choices)}
@@ -104,7 +105,7 @@ type state struct {
 	Read         int64                  `json:"read"`
 }
 
-func stateOf(s channel.VisitorState) state {
+func stateOf(s visitor.State) state {
 	return state{s.Conversation, s.Open, s.Agent, s.Waiting, s.EndedBy, s.Rated, s.AskRating, s.Seq, s.Read}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/visitor"
 )
 
 // Times of a stream.
@@ -59,7 +60,7 @@ func (h *Handler) events(c *call) error {
 		return err
 	}
 	defer watch.leave()
-	var news channel.VisitorNews
+	var news visitor.News
 	if c.ref.User != "" {
 		if news, err = h.port.Subscribe(c.r.Context(), c.ref); err != nil {
 			return err
@@ -94,7 +95,7 @@ func parsePlace(id string) (channel.ConversationID, int64, error) {
 // run serves until the client goes, the token's time is over, or the engine
 // stops. Hints and beats only say when to look: what is shown is what the store
 // has after the place that the client has reached.
-func (s *stream) run(ctx context.Context, watch *watch, news channel.VisitorNews) {
+func (s *stream) run(ctx context.Context, watch *watch, news visitor.News) {
 	var ready <-chan struct{}
 	if news != nil {
 		ready = news.Ready()
@@ -132,7 +133,7 @@ func (s *stream) run(ctx context.Context, watch *watch, news channel.VisitorNews
 var errOver = errors.New("webchat: the stream is over")
 
 // told does what a hint asks for.
-func (s *stream) told(ctx context.Context, news channel.VisitorNews) error {
+func (s *stream) told(ctx context.Context, news visitor.News) error {
 	hint, err := news.Take(ctx)
 	switch {
 	case err != nil:

@@ -5,21 +5,21 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/visitor"
 )
 
 // watches look at the availability of accounts, once for all connections of an
 // account.
 type watches struct {
-	port channel.Visitor
+	port visitor.Port
 	mu   sync.Mutex
-	of   map[channel.VisitorRef]*watch
+	of   map[visitor.Ref]*watch
 }
 
 // watch is one account's.
 type watch struct {
 	all  *watches
-	ref  channel.VisitorRef
+	ref  visitor.Ref
 	stop context.CancelFunc
 
 	mu      sync.Mutex
@@ -29,8 +29,8 @@ type watch struct {
 }
 
 // join returns the account's watch; the first one begins it.
-func (ws *watches) join(ctx context.Context, v channel.VisitorRef) (*watch, error) {
-	v = channel.VisitorRef{Workspace: v.Workspace, Account: v.Account}
+func (ws *watches) join(ctx context.Context, v visitor.Ref) (*watch, error) {
+	v = visitor.Ref{Workspace: v.Workspace, Account: v.Account}
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	w := ws.of[v]
@@ -47,7 +47,7 @@ func (ws *watches) join(ctx context.Context, v channel.VisitorRef) (*watch, erro
 		run, stop := context.WithCancel(context.WithoutCancel(ctx))
 		w = &watch{all: ws, ref: v, stop: stop, present: available{a.Open, a.Agents}, changed: make(chan struct{})}
 		if ws.of == nil {
-			ws.of = map[channel.VisitorRef]*watch{}
+			ws.of = map[visitor.Ref]*watch{}
 		}
 		ws.of[v] = w
 		go w.run(run, news)
@@ -75,7 +75,7 @@ func (w *watch) now() (available, <-chan struct{}) {
 
 // run looks when there is a hint and now and then: hours begin and end without
 // anything happening.
-func (w *watch) run(ctx context.Context, news channel.VisitorNews) {
+func (w *watch) run(ctx context.Context, news visitor.News) {
 	defer news.Close()
 	timer := time.NewTimer(beatEvery)
 	defer timer.Stop()

@@ -29,7 +29,8 @@ const (
 )
 
 var domain = []string{
-	"channel", "channel/adapter", "conversation", "conversation/privacy", "conversation/bot", "conversation/storm", "routing",
+	"channel", "channel/adapter", "channel/visitor", "conversation", "conversation/privacy", "conversation/bot", "conversation/storm",
+	"routing",
 	"routing/hours",
 	"routing/transition", "routing/journal", "ticket", "trigger", "trigger/condition",
 	"notify",
@@ -46,6 +47,7 @@ func with(lists ...[]string) []string {
 var packageRules = []packageRule{
 	{path: "channel", pure: true, may: []string{"routing/hours"}, why: whyPure},
 	{path: "channel/adapter", pure: true, may: []string{"channel"}, stdToo: []string{"net/http"}, why: whyPure},
+	{path: "channel/visitor", pure: true, may: []string{"channel"}, why: whyPure},
 	{path: "conversation", pure: true, may: []string{"channel", "conversation/privacy", "routing/hours"}, why: whyPure},
 	{path: "conversation/privacy", pure: true, may: []string{"internal/fold"}, modules: []string{"golang.org/x/text/"}, why: whyPure},
 	{path: "conversation/bot", pure: true, may: []string{"channel", "conversation", "trigger/condition"}, why: whyPure},
@@ -73,7 +75,8 @@ var packageRules = []packageRule{
 			"github.com/line/line-bot-sdk-go/v8/", "github.com/golang-jwt/jwt/v5", "github.com/rivo/uniseg", "github.com/skip2/go-qrcode",
 			"golang.org/x/sync/", "golang.org/x/time/rate",
 		}},
-	{path: "channel/webchat/...", may: []string{"channel", "channel/adapter", "channel/webchat/...", "internal/..."}, why: whyAdapter,
+	{path: "channel/webchat/...", may: []string{"channel", "channel/adapter", "channel/visitor", "channel/webchat/...", "internal/..."},
+		why: whyAdapter,
 		modules: []string{
 			"github.com/golang-jwt/jwt/v5", "golang.org/x/time/rate",
 		}},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/visitor"
 	"github.com/sangdam/sangdam/channel/webchat"
 	"github.com/sangdam/sangdam/internal/browsertest"
 	"github.com/sangdam/sangdam/routing"
@@ -57,7 +58,7 @@ func TestAnOfferSaysWhoComesAndTheIconCalls(t *testing.T) {
 	w := newWorld(t)
 	w.chat()
 	mina := w.visitor("v-" + strings.Repeat("a1", 16))
-	mina.From = channel.VisitorOrigin{Entry: "https://shop.example/hats", Device: "Chrome, Android", IP: "203.0.113.7"}
+	mina.From = visitor.Origin{Entry: "https://shop.example/hats", Device: "Chrome, Android", IP: "203.0.113.7"}
 	port := w.eng.Visitor()
 	first, err := port.Post(t.Context(), mina, "1", channel.Text("first time"))
 	require.NoError(t, err)
@@ -131,7 +132,7 @@ func TestAnAgentSeesHowALiveChatEnded(t *testing.T) {
 	w.chat()
 	port, ctx := w.eng.Visitor(), t.Context()
 	mina, jun := w.visitor("v-"+strings.Repeat("a1", 16)), w.visitor("v-"+strings.Repeat("b2", 16))
-	own := func(v channel.VisitorRef, key string) string {
+	own := func(v visitor.Ref, key string) string {
 		m, err := port.Post(ctx, v, key, channel.Text("hello"))
 		require.NoError(t, err)
 		_, err = w.eng.Assign(ctx, w.host, sangdam.Assign{Conversation: m.Conversation, Agent: "ara", Force: true})
@@ -167,8 +168,8 @@ func (w *world) chat() {
 	require.NoError(w.t, err)
 }
 
-func (w *world) visitor(name string) channel.VisitorRef {
-	return channel.VisitorRef{Workspace: ws, Account: "chat", User: channel.ProviderUserID(name)}
+func (w *world) visitor(name string) visitor.Ref {
+	return visitor.Ref{Workspace: ws, Account: "chat", User: channel.ProviderUserID(name)}
 }
 
 // fill2 types into what the selector names.

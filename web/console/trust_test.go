@@ -13,6 +13,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/visitor"
 	"github.com/sangdam/sangdam/internal/browsertest"
 	"github.com/sangdam/sangdam/web/console"
 )
@@ -78,7 +79,7 @@ func TestNothingInRepliesNoticesAndOffersRuns(t *testing.T) {
 
 	w.online("ara")
 	mina := w.visitor("v-" + strings.Repeat("a1", 16))
-	mina.From = channel.VisitorOrigin{Entry: corpus[1], Device: corpus[2], IP: corpus[0]}
+	mina.From = visitor.Origin{Entry: corpus[1], Device: corpus[2], IP: corpus[0]}
 	m, err := w.eng.Visitor().Post(t.Context(), mina, "1", channel.Text(evil))
 	require.NoError(t, err)
 	p.shows(".offer-facts", corpus[1])
