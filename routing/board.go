@@ -92,7 +92,7 @@ type BoardOptions struct {
 // nil, is built in, or has another Name than its key.
 func NewBoard(o BoardOptions) (*Board, error) {
 	for name, s := range o.Strategies {
-		if _, taken := builtIn[name]; taken {
+		if BuiltIn(name) {
 			return nil, errs.New(errs.Invalid, "routing: strategy %q is built in: choose another name", name)
 		}
 		if s == nil {

@@ -61,7 +61,7 @@ func (b *Board) readSettings(a *boardAgent) {
 	for p, bit := range permissionBits {
 		if a.row.May(p) {
 			a.holds |= bit
-			if a.row.switchedOn(p) {
+			if a.row.SwitchedOn(p) {
 				a.perms |= bit
 			}
 		}

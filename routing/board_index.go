@@ -3,6 +3,8 @@ package routing
 import (
 	"cmp"
 	"slices"
+
+	"github.com/sangdam/sangdam/internal/chance"
 )
 
 // agentIndex finds a pool's best agent without looking at all of them. It is a
@@ -307,7 +309,7 @@ func (b *Board) drawIndexed(c *class, it *boardItem, x *agentIndex) (choice, boo
 	case x.total == 0:
 		return b.among(c, it, p.q.members) // perhaps some of weight 0
 	}
-	a := x.slots[x.find(draw(b.seed, it.row.ID, it.row.Attempt, x.total))]
+	a := x.slots[x.find(chance.Draw(b.seed, it.row.ID, it.row.Attempt, x.total))]
 	return choice{a: a, why: "strategy"}, true
 }
 

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+
+	"github.com/sangdam/sangdam/internal/chance"
 )
 
 // scanLimit is the pool size up to which a plain scan beats an index.
@@ -262,10 +264,10 @@ func (b *Board) drawAmong(p *pool, it *boardItem, able []*boardAgent) choice {
 		total += p.q.weightOf(a)
 	}
 	if total == 0 {
-		n := draw(b.seed, it.row.ID, it.row.Attempt, uint64(len(able)))
+		n := chance.Draw(b.seed, it.row.ID, it.row.Attempt, uint64(len(able)))
 		return choice{a: able[n], why: "strategy"}
 	}
-	n := draw(b.seed, it.row.ID, it.row.Attempt, total)
+	n := chance.Draw(b.seed, it.row.ID, it.row.Attempt, total)
 	for _, a := range able {
 		w := p.q.weightOf(a)
 		if n < w {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sangdam/sangdam/internal/chance"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
@@ -144,7 +145,7 @@ func (r *Rule) queue(seed uint64, rule int) QueueID {
 	if len(r.Split) == 0 {
 		return r.Queue
 	}
-	n := int(draw(seed, "", rule, 100))
+	n := int(chance.Draw(seed, "", rule, 100))
 	for _, s := range r.Split {
 		if n < s.Percent {
 			return s.Queue

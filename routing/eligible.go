@@ -35,11 +35,11 @@ func Eligible(it Item, a Agent, q Queue, desk []AgentID, now time.Time) []Exclus
 	exclude(DeskFor(&it, &q) != "" && !onDesk(desk, a.ID), ExcludeDesk)
 	exclude(designatedElsewhere(&it, &q, a.ID), ExcludeDesignated)
 	exclude(!a.May(it.Permission), ExcludePermission)
-	exclude(!a.switchedOn(it.Permission), ExcludeSwitch)
+	exclude(!a.SwitchedOn(it.Permission), ExcludeSwitch)
 	exclude(!presenceAllowed(it.Presences, a.State.Presence), ExcludePresence)
 	exclude(!calendarOpen(a.Hours, now), ExcludeHours)
 	exclude(!hasSkills(requiredSkills(&it), a.Skills), ExcludeSkill)
-	exclude(!a.hasRoom(it.Uses), ExcludeCapacity)
+	exclude(!hasRoom(&a, it.Uses), ExcludeCapacity)
 	exclude(slices.Contains(it.Declined, a.ID) && now.Before(askAgainAt(&it)), ExcludeDeclined)
 	return out
 }
@@ -77,11 +77,11 @@ func (a *Agent) May(p Permission) bool {
 
 // Works reports whether the agent does such work at all: not disabled, with the
 // permission and with its assignment switched on.
-func (a *Agent) Works(p Permission) bool { return !a.Disabled && a.May(p) && a.switchedOn(p) }
+func (a *Agent) Works(p Permission) bool { return !a.Disabled && a.May(p) && a.SwitchedOn(p) }
 
-// switchedOn reports whether the agent's assignment switch lets the kind of
+// SwitchedOn reports whether the agent's assignment switch lets the kind of
 // work through (RT9).
-func (a *Agent) switchedOn(p Permission) bool {
+func (a *Agent) SwitchedOn(p Permission) bool {
 	switch p {
 	case PermitTicket:
 		return a.Assign.Ticket
@@ -92,7 +92,7 @@ func (a *Agent) switchedOn(p Permission) bool {
 }
 
 // hasRoom reports whether the uses fit into what is free, in every profile.
-func (a *Agent) hasRoom(uses []Use) bool {
+func hasRoom(a *Agent, uses []Use) bool {
 	for _, u := range uses {
 		limit, set := a.Capacity[u.Profile]
 		if !set && u.Profile != ProfileUnits {

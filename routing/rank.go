@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/sangdam/sangdam/internal/chance"
 )
 
 // Rank puts agents into the order in which they would be asked for the item: who
@@ -159,9 +161,9 @@ func (r *ranker) draw(agents []Agent, place map[AgentID]rankPlace) {
 	case len(able) == 0:
 		return
 	case total == 0: // all weigh nothing: evenly
-		n = draw(r.seed, r.it.ID, r.it.Attempt, uint64(len(able)))
+		n = chance.Draw(r.seed, r.it.ID, r.it.Attempt, uint64(len(able)))
 	default:
-		n = draw(r.seed, r.it.ID, r.it.Attempt, total)
+		n = chance.Draw(r.seed, r.it.ID, r.it.Attempt, total)
 	}
 	for _, a := range able {
 		w := r.weight(a)

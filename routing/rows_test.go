@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/sangdam/sangdam/internal/chance"
 	"github.com/sangdam/sangdam/routing/hours"
 )
 
@@ -126,7 +127,7 @@ func (r *rows) reserve(d Decision) error {
 		return &Refused{Check: "item"}
 	case a.State.EligRev != d.EligRev:
 		return &Refused{Check: "eligibility"}
-	case !a.hasRoom(it.Uses):
+	case !hasRoom(&a, it.Uses):
 		return &Refused{Check: "capacity"}
 	}
 	r.load(d.Agent, it.Uses, 1)
@@ -501,9 +502,9 @@ func (f reference) drawn(it Item, q Queue, able []Agent, far func(Agent) int64) 
 		total += weight(a)
 	}
 	if total == 0 {
-		return able[draw(f.seed, it.ID, it.Attempt, uint64(len(able)))].ID
+		return able[chance.Draw(f.seed, it.ID, it.Attempt, uint64(len(able)))].ID
 	}
-	n := draw(f.seed, it.ID, it.Attempt, total)
+	n := chance.Draw(f.seed, it.ID, it.Attempt, total)
 	for _, a := range able {
 		if n < weight(a) {
 			return a.ID

@@ -2,7 +2,6 @@ package routing
 
 import (
 	"math"
-	"math/bits"
 )
 
 // The built-in strategies, by the name that Queue.Strategy holds (RT4). Among
@@ -46,6 +45,16 @@ type Strategy interface {
 	// block. It must not depend on the time. a.State holds what was decided
 	// but is not stored yet.
 	Key(it Item, a Agent, q Queue) float64
+}
+
+// BuiltIn says whether the name is one of the built-in strategies; empty is the
+// default.
+func BuiltIn(strategy string) bool {
+	switch strategy {
+	case "", RoundRobin, Random, Weighted, Designated, LeastLoaded, MostFree, LongestIdle, FixedOrder, SkillClosestFirst:
+		return true
+	}
+	return false
 }
 
 // strategyKind is how the Board computes a strategy.
@@ -97,23 +106,4 @@ const missingSkill = 1 << 20
 func ordered(f float64) int64 {
 	b := int64(math.Float64bits(f + 0)) // -0 becomes 0
 	return b ^ int64(uint64(b>>63)>>1)
-}
-
-// draw returns a number below n, fixed by seed, item and attempt: FNV-1a over
-// the id, then the finaliser of SplitMix64.
-func draw(seed uint64, it ItemID, attempt int, n uint64) uint64 {
-	h := uint64(14695981039346656037)
-	for i := range len(it) {
-		h = (h ^ uint64(it[i])) * 1099511628211
-	}
-	x := mix(mix(h^seed) + uint64(attempt)*0x9E3779B97F4A7C15)
-	high, _ := bits.Mul64(x, n)
-	return high
-}
-
-func mix(x uint64) uint64 {
-	x += 0x9E3779B97F4A7C15
-	x = (x ^ x>>30) * 0xBF58476D1CE4E5B9
-	x = (x ^ x>>27) * 0x94D049BB133111EB
-	return x ^ x>>31
 }

@@ -70,7 +70,7 @@ func validateQueue(q Queue, strategies []string) error {
 	if q.ID == "" {
 		return invalid("a queue has no id: give it one")
 	}
-	if _, ok := builtIn[q.Strategy]; !ok && !slices.Contains(strategies, q.Strategy) {
+	if !BuiltIn(q.Strategy) && !slices.Contains(strategies, q.Strategy) {
 		return invalid("queue %q names strategy %q, which does not exist: choose a built-in one or register it", q.ID, q.Strategy)
 	}
 	if q.Strategy == Designated && q.Designated == "" {
