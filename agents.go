@@ -10,6 +10,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/validate"
 	"github.com/sangdam/sangdam/store"
 )
 
@@ -55,7 +56,7 @@ func (e *Engine) SaveAgent(ctx context.Context, p Principal, c SaveAgent) (Saved
 // replaceAgent checks an agent's settings against the stored ones and writes
 // them.
 func (u *unit) replaceAgent(a routing.Agent) (Saved, error) {
-	if err := routing.ValidateAgent(a); err != nil {
+	if err := validate.Agent(a); err != nil {
 		return Saved{}, err
 	}
 	old, err := u.tx.Agents().Agent(u.ctx, a.ID)

@@ -13,6 +13,7 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/validate"
 )
 
 // Setup is what a workspace shall have: written in a file, kept with the host's
@@ -111,7 +112,7 @@ func (e *Engine) Plan(ctx context.Context, p Principal, s Setup) (plan Applied, 
 		if err != nil {
 			return err
 		}
-		return cmp.Or(routing.ValidateConfiguration(cfg, e.strategyNames()...), errPlanned)
+		return cmp.Or(validate.Configuration(cfg, e.strategyNames()...), errPlanned)
 	})
 	if errors.Is(err, errPlanned) {
 		return plan, nil

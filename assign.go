@@ -177,7 +177,7 @@ func (u *unit) requeue(d *conversation.Draft, reason routing.EndReason, queue ro
 	}
 	from := d.C.Agent
 	it.Visited = nil // it begins anew, by whomever: it may visit any queue again
-	it = routing.Enter(it, queue, u.tx.Now())
+	it = transition.Enter(it, queue, u.tx.Now())
 	it.Designated, it.Preferred = designated, ""
 	if keep := u.s.routing.WorkStreams[d.C.WorkStream].KeepAgentFor; from != "" && reason == routing.EndRequeued && keep > 0 {
 		it.Preferred, it.PreferredUntil = from, u.tx.Now().Add(keep) // if it comes back before somebody else takes it

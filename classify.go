@@ -9,6 +9,8 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/classify"
+	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
@@ -44,11 +46,11 @@ func (u *unit) classify(acct channel.Account, d *conversation.Draft, m conversat
 	if err := u.e.hostFacts(facts, d.C); err != nil {
 		return routing.Item{}, err
 	}
-	out, err := routing.Classify(stream, facts, u.tx.Now(), u.e.cfg.Seed^hashOf(string(d.C.ID)), u.e.cfg.Fields...)
+	out, err := classify.Classify(stream, facts, u.tx.Now(), u.e.cfg.Seed^hashOf(string(d.C.ID)), u.e.cfg.Fields...)
 	if err != nil {
 		return routing.Item{}, err
 	}
-	it := routing.NewItem(routing.ItemID(d.C.ID), d.C.Desk, stream.On(string(d.C.Channel)), out, u.tx.Now())
+	it := transition.NewItem(routing.ItemID(d.C.ID), d.C.Desk, stream.On(string(d.C.Channel)), out, u.tx.Now())
 	it.Contact, it.Account = string(d.C.Contact), string(d.C.Account)
 	it.Attributes = maps.Clone(d.C.Attributes) // strategies see what bots learnt, too
 	if it.Attributes == nil && len(out.Attributes) > 0 {
@@ -99,9 +101,9 @@ func (u *unit) overflow(d routing.Decision) error {
 	if target := u.s.routing.Queues[d.Overflow.Queue]; d.Overflow.Do == routing.OverflowQueue && !u.s.staffed(target, draft.C.Desk) {
 		// Nobody there is on its desk: it stays where somebody may take it. Saving
 		// the queue warned of it.
-		return u.saveItem(routing.OverflowPassed(it, d.Queue, d.Rule))
+		return u.saveItem(transition.OverflowPassed(it, d.Queue, d.Rule))
 	}
-	it = routing.Overflowed(it, d.Queue, d.Rule, *d.Overflow, u.tx.Now())
+	it = transition.Overflowed(it, d.Queue, d.Rule, *d.Overflow, u.tx.Now())
 	switch d.Overflow.Do {
 	case routing.OverflowQueue:
 		u.toDesk(draft, it.Queue)

@@ -8,13 +8,14 @@ import (
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/classify"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
 // Every field that a rule may name is filled: one that is accepted and never
 // has a fact makes a rule that silently never fires.
 func TestEveryFieldOfRulesIsFilled(t *testing.T) {
-	fields := append(routing.ClassificationFields(), condition.Field{Name: "attribute.order", Type: condition.TypeText},
+	fields := append(classify.Fields(), condition.Field{Name: "attribute.order", Type: condition.TypeText},
 		condition.Field{Name: "tier", Type: condition.TypeID})
 	for _, f := range fields {
 		t.Run(f.Name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store"
 )
 
@@ -161,7 +162,7 @@ func (e *Engine) AcceptConsultation(ctx context.Context, p Principal, c AcceptCo
 			if err != nil {
 				return Owned{}, err
 			}
-			if _, err := u.tx.Work().SaveItem(u.ctx, routing.Redirected(it, asked.Queue, asked.Desk, now)); err != nil {
+			if _, err := u.tx.Work().SaveItem(u.ctx, transition.Redirected(it, asked.Queue, asked.Desk, now)); err != nil {
 				return Owned{}, err
 			}
 		}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/board"
+	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store"
 )
 
@@ -33,10 +35,10 @@ func (u *unit) askNext(d *conversation.Draft, how conversation.ConsultationState
 		return err
 	}
 	now := u.tx.Now()
-	it = routing.Redirected(it, c.Queue, c.Desk, now)
+	it = transition.Redirected(it, c.Queue, c.Desk, now)
 	q := u.s.routing.Queues[c.Queue]
 	asked := append([]routing.AgentID{c.By}, c.Before...)
-	decision, left := routing.Consult(it, q, u.s.routing.Members[u.deskOf(it)], agents, asked, u.e.cfg.Seed, now)
+	decision, left := board.Consult(it, q, u.s.routing.Members[u.deskOf(it)], agents, asked, u.e.cfg.Seed, now)
 	switch {
 	case !left || !now.Before(c.Ends):
 		d.EndConsultation(how, reason, u.p.actor())
@@ -122,7 +124,7 @@ func (u *unit) leaveConsultation(c storedConsultation, reason string, pass func(
 	for _, a := range agents {
 		there := it
 		if asked.Agent == a && asked.Queue != "" {
-			there = routing.Redirected(it, asked.Queue, asked.Desk, u.tx.Now())
+			there = transition.Redirected(it, asked.Queue, asked.Desk, u.tx.Now())
 		}
 		switch {
 		case a != asked.By && a != asked.Agent, pass != nil && !pass(there):

@@ -7,18 +7,19 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/board"
 )
 
-// eligible is routing.Eligible with the members of the desk that the work
+// eligible is board.Eligible with the members of the desk that the work
 // belongs to.
 func (u *unit) eligible(it routing.Item, a routing.Agent) []routing.Exclusion {
-	return routing.Eligible(it, a, u.s.routing.Queues[it.Queue], u.s.routing.Members[u.deskOf(it)], u.tx.Now())
+	return board.Eligible(it, a, u.s.routing.Queues[it.Queue], u.s.routing.Members[u.deskOf(it)], u.tx.Now())
 }
 
 // deskOf is the desk that the item belongs to in its queue.
 func (u *unit) deskOf(it routing.Item) routing.DeskID {
 	q := u.s.routing.Queues[it.Queue]
-	return routing.DeskFor(&it, &q)
+	return board.DeskFor(&it, &q)
 }
 
 // without are the settings as they are once the agent has left the desk.

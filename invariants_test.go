@@ -19,6 +19,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/conversation/privacy"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/board"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -498,7 +499,7 @@ func (s *stateOfWorld) nothingIsStuck(v *violations) {
 		}
 		q := s.config.Queues[it.Queue]
 		for _, a := range s.agents {
-			if len(routing.Eligible(it, a, q, s.config.Members[routing.DeskFor(&it, &q)], s.now)) == 0 {
+			if len(board.Eligible(it, a, q, s.config.Members[board.DeskFor(&it, &q)], s.now)) == 0 {
 				v.add("I8", "conversation %s waits although agent %s could take it", c.ID, a.ID)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/board"
 	"github.com/sangdam/sangdam/routing/journal"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/ticket"
@@ -103,7 +104,7 @@ func (r *router) journalWritten() {
 // reach back, or the strategy is a host's own, the summary that was kept with the
 // decision is what is known. Asked for with the right to read what the item is
 // about. ErrNotFound when no decision was made by then, or it is not kept any more.
-func (e *Engine) ExplainDecision(ctx context.Context, p Principal, item routing.ItemID, at time.Time) (routing.Explanation, error) {
+func (e *Engine) ExplainDecision(ctx context.Context, p Principal, item routing.ItemID, at time.Time) (board.Explanation, error) {
 	var d routing.Decision
 	var rows []journal.Row
 	load := func(ctx context.Context, tx store.Tx) (err error) {
@@ -121,28 +122,28 @@ func (e *Engine) ExplainDecision(ctx context.Context, p Principal, item routing.
 		})
 	}
 	if err != nil {
-		return routing.Explanation{}, err
+		return board.Explanation{}, err
 	}
 	return explainDecision(d, rows)
 }
 
 // explainDecision evaluates the decision anew, if the journal reaches back to it.
-func explainDecision(d routing.Decision, rows []journal.Row) (routing.Explanation, error) {
-	known := routing.Explanation{Item: d.Item, Queue: d.Queue, At: d.At, Agent: d.Agent, Strategy: d.Strategy, Excluded: d.Excluded,
-		Considered: []routing.Considered{}, Recorded: &d}
+func explainDecision(d routing.Decision, rows []journal.Row) (board.Explanation, error) {
+	known := board.Explanation{Item: d.Item, Queue: d.Queue, At: d.At, Agent: d.Agent, Strategy: d.Strategy, Excluded: d.Excluded,
+		Considered: []board.Considered{}, Recorded: &d}
 	if d.Journal == "" {
 		return known, nil
 	}
 	_, n, err := journal.Reference(d.Journal)
 	if err != nil {
-		return routing.Explanation{}, err
+		return board.Explanation{}, err
 	}
 	m, err := journal.Replay(rows, n)
 	if errors.Is(err, ErrNotFound) {
 		return known, nil
 	}
 	if err != nil {
-		return routing.Explanation{}, err
+		return board.Explanation{}, err
 	}
 	return m.Explain(d), nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/board"
 	"github.com/sangdam/sangdam/routing/journal"
 	"github.com/sangdam/sangdam/store"
 )
@@ -40,7 +41,7 @@ func TestAPastDecisionIsExplainedExactly(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, first.Exact)
 		require.EqualValues(t, "a1", first.Agent)
-		require.Equal(t, routing.Considered{Agent: "a1", Key: "0"}, first.Considered[0])
+		require.Equal(t, board.Considered{Agent: "a1", Key: "0"}, first.Considered[0])
 		require.Equal(t, []routing.Exclusion{routing.ExcludePresence}, first.Considered[1].Excluded, "a2 had not come yet")
 
 		w.saveAgent(routing.Agent{ID: "a1", Name: "Renamed", Role: "agent", Disabled: true})

@@ -8,6 +8,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/board"
 	"github.com/sangdam/sangdam/store"
 )
 
@@ -31,7 +32,7 @@ func (e *Engine) Place(ctx context.Context, p Principal, id conversation.ID) (Pl
 		if waits, err := waiting(ctx, tx, routing.ItemID(id)); err != nil || !waits {
 			return err
 		}
-		return e.onBoard(p, func(b *routing.Board) error {
+		return e.onBoard(p, func(b *board.Board) error {
 			item := routing.ItemID(id)
 			out.Position, out.Of, out.Waiting = b.Position(item)
 			out.Expected, out.Known = b.ExpectedWait(item)
@@ -46,7 +47,7 @@ func (e *Engine) Place(ctx context.Context, p Principal, id conversation.ID) (Pl
 type Explained struct {
 	// Now is who was considered and what excluded each; nil when it does not
 	// wait.
-	Now *routing.Explanation `json:"now,omitempty"`
+	Now *board.Explanation `json:"now,omitempty"`
 	// Decisions are the summaries of what was offered or assigned, oldest first.
 	Decisions []routing.Decision `json:"decisions"`
 	// Asked are the decisions about whom of a queue its owners asked to take it
@@ -69,7 +70,7 @@ func (e *Engine) Explain(ctx context.Context, p Principal, id conversation.ID) (
 		if waits, err := waiting(ctx, tx, routing.ItemID(id)); err != nil || !waits {
 			return err
 		}
-		return e.onBoard(p, func(b *routing.Board) error {
+		return e.onBoard(p, func(b *board.Board) error {
 			x, err := b.Explain(routing.ItemID(id))
 			if err != nil {
 				return nil // it does not wait
@@ -92,7 +93,7 @@ func waiting(ctx context.Context, tx store.Tx, id routing.ItemID) (bool, error) 
 }
 
 // onBoard runs fn on the workspace's Board, if this process has it.
-func (e *Engine) onBoard(p Principal, fn func(*routing.Board) error) error {
+func (e *Engine) onBoard(p Principal, fn func(*board.Board) error) error {
 	r := e.routers.find(p.Workspace)
 	if r == nil {
 		return errs.New(errs.Unavailable, "sangdam: this process does not route the workspace; ask the one that does")

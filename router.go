@@ -11,6 +11,7 @@ import (
 
 	"github.com/sangdam/sangdam/internal/id"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/board"
 	"github.com/sangdam/sangdam/routing/journal"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
@@ -129,7 +130,7 @@ type router struct {
 	signal  chan struct{}
 
 	boardMu  sync.Mutex // guards what follows
-	board    *routing.Board
+	board    *board.Board
 	epoch    int64
 	config   routing.Configuration
 	journal  *journal.Writer        // nil until the first decision
@@ -429,7 +430,7 @@ func (r *router) build(ctx context.Context, epoch int64) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	board, err := routing.NewBoard(routing.BoardOptions{Seed: r.e.cfg.Seed, Strategies: r.e.cfg.Strategies})
+	board, err := board.New(board.Options{Seed: r.e.cfg.Seed, Strategies: r.e.cfg.Strategies})
 	if err != nil {
 		return "", err
 	}
@@ -552,7 +553,7 @@ func (r *router) reconfigure(s *settings) {
 }
 
 // applyConfiguration tells a Board the queues and who is on which desk.
-func applyConfiguration(b *routing.Board, s *settings) {
+func applyConfiguration(b *board.Board, s *settings) {
 	cfg := s.routing
 	b.ApplyHours(s.calendars(), cfg.Version)
 	for d := range cfg.Desks {

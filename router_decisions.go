@@ -266,7 +266,7 @@ func (u *unit) relax(d routing.Decision) error {
 	if err != nil {
 		return err
 	}
-	return u.saveItem(routing.Relaxed(it))
+	return u.saveItem(transition.Relaxed(it))
 }
 
 // decided loads the item that a decision concerns, refused when it changed.

@@ -43,6 +43,8 @@ import (
 	"github.com/sangdam/sangdam/internal/safehttp"
 	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/board"
+	"github.com/sangdam/sangdam/routing/classify"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/blob"
 	"github.com/sangdam/sangdam/store/seal"
@@ -241,7 +243,7 @@ func checkConfig(cfg Config) error {
 			return invalid("%s is negative", name)
 		}
 	}
-	if _, err := routing.NewClassifier(routing.WorkStream{}, cfg.Fields...); err != nil {
+	if _, err := classify.New(routing.WorkStream{}, cfg.Fields...); err != nil {
 		return invalid("Fields: %w", err)
 	}
 	if err := cmp.Or(checkPublicURL("FilesURL", cfg.FilesURL), checkPublicURL("RatingsURL", cfg.RatingsURL)); err != nil {
@@ -318,7 +320,7 @@ func checkStrategies(cfg Config) (err error) {
 			err = errs.New(errs.Invalid, "one panics when it is asked for its name; make it with its constructor")
 		}
 	}()
-	_, err = routing.NewBoard(routing.BoardOptions{Seed: cfg.Seed, Strategies: cfg.Strategies})
+	_, err = board.New(board.Options{Seed: cfg.Seed, Strategies: cfg.Strategies})
 	return err
 }
 

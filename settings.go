@@ -16,6 +16,7 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/id"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/board"
 	"github.com/sangdam/sangdam/routing/hours"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
@@ -269,8 +270,8 @@ func compiled[K comparable, V any](all map[K]V, of func(V) *hours.Calendar) (map
 }
 
 // calendars are the operating hours as a Board wants them.
-func (s *settings) calendars() routing.Calendars {
-	out := routing.Calendars{Accounts: map[string]*hours.Calendar{}, Desks: map[routing.DeskID]*hours.Calendar{},
+func (s *settings) calendars() board.Calendars {
+	out := board.Calendars{Accounts: map[string]*hours.Calendar{}, Desks: map[routing.DeskID]*hours.Calendar{},
 		Streams: map[routing.WorkStreamID]*hours.Calendar{}, Workspace: s.workspace.Hours}
 	for id, a := range s.accounts {
 		out.Accounts[string(id)] = a.Hours

@@ -12,7 +12,9 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/classify"
 	"github.com/sangdam/sangdam/routing/hours"
+	"github.com/sangdam/sangdam/routing/validate"
 	"github.com/sangdam/sangdam/store"
 )
 
@@ -87,7 +89,7 @@ func configure[T any](ctx context.Context, e *Engine, op *Operation, p Principal
 		if err != nil {
 			return zero, err
 		}
-		if err := routing.ValidateConfiguration(cfg, e.strategyNames()...); err != nil {
+		if err := validate.Configuration(cfg, e.strategyNames()...); err != nil {
 			return zero, err
 		}
 		return result, u.configured()
@@ -287,7 +289,7 @@ func (u *unit) saveWorkStream(w routing.WorkStream) (_ Saved, err error) {
 		func(a channel.Account) bool { return a.WorkStream == w.ID }); err != nil {
 		return Saved{}, err
 	}
-	if _, err := routing.NewClassifier(w, u.e.cfg.Fields...); err != nil {
+	if _, err := classify.New(w, u.e.cfg.Fields...); err != nil {
 		return Saved{}, err
 	}
 	if err := u.tx.Config().SaveWorkStream(u.ctx, w); err != nil {
@@ -415,7 +417,7 @@ func (u *unit) saveAccount(a channel.Account, adapter *guardedAdapter, confirmed
 	if strings.TrimSpace(a.Name) == "" {
 		return a, errs.New(errs.Invalid, "sangdam: the account has no name; agents tell accounts apart by it, give it one")
 	}
-	if err := cmp.Or(routing.ValidateHours(a.Hours, "account %q", a.Name), u.fromToday("account "+a.Name, a.Hours, old.Hours)); err != nil {
+	if err := cmp.Or(validate.Hours(a.Hours, "account %q", a.Name), u.fromToday("account "+a.Name, a.Hours, old.Hours)); err != nil {
 		return a, err
 	}
 	stream, ok := u.s.routing.WorkStreams[a.WorkStream]

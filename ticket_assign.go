@@ -6,6 +6,7 @@ import (
 
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/classify"
 	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/ticket"
@@ -93,7 +94,7 @@ func (u *unit) routeTicket(t ticket.Ticket) error {
 func (u *unit) newTicketItem(s *ticketSetup, t ticket.Ticket, queue routing.QueueID) routing.Item {
 	r := s.Settings.Tickets
 	stream := routing.WorkStream{Mode: routing.Push, Cost: r.Cost, AutoAccept: r.AutoAccept, OfferFor: r.OfferFor, Presences: r.Presences}
-	it := routing.NewItem(ticketItem(t.ID), t.Desk, stream, routing.Outcome{Queue: queue, Priority: int(t.Priority)}, u.tx.Now())
+	it := transition.NewItem(ticketItem(t.ID), t.Desk, stream, classify.Outcome{Queue: queue, Priority: int(t.Priority)}, u.tx.Now())
 	it.Permission, it.Contact = routing.PermitTicket, string(t.Contact)
 	it.Uses = append(it.Uses, routing.Use{Profile: routing.SubjectProfile(routing.SubjectTicket), Units: 1})
 	return it
@@ -241,9 +242,9 @@ func (u *unit) ticketOffer(id ticket.ID, o routing.Offer) (Resource, error) {
 // it goes to another queue; there is nobody to tell, and it is a ticket already.
 func (u *unit) overflowTicket(it routing.Item, d routing.Decision) error {
 	if d.Overflow.Do != routing.OverflowQueue || !u.s.staffed(u.s.routing.Queues[d.Overflow.Queue], it.Desk) {
-		return u.saveItem(routing.OverflowPassed(it, d.Queue, d.Rule))
+		return u.saveItem(transition.OverflowPassed(it, d.Queue, d.Rule))
 	}
-	return u.saveItem(routing.Overflowed(it, d.Queue, d.Rule, *d.Overflow, u.tx.Now()))
+	return u.saveItem(transition.Overflowed(it, d.Queue, d.Rule, *d.Overflow, u.tx.Now()))
 }
 
 // overflowToTicket makes a ticket, or a call-back, of a conversation that waited

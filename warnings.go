@@ -9,6 +9,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/validate"
 )
 
 // What a save accepts though it cannot work yet, because another save may make
@@ -193,7 +194,7 @@ func (u *unit) streamWarnings(cfg routing.Configuration, w routing.WorkStream) (
 		return nil, err
 	}
 	only := routing.Configuration{WorkStreams: map[routing.WorkStreamID]routing.WorkStream{w.ID: w}}
-	if err := routing.ValidateSkills(only, agents); err != nil {
+	if err := validate.Skills(only, agents); err != nil {
 		out = append(out, err.Error())
 	}
 	return out, nil

@@ -17,6 +17,7 @@ import (
 	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/hours"
+	"github.com/sangdam/sangdam/routing/validate"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger/condition"
@@ -143,7 +144,7 @@ func (s WorkspaceSettings) validate() error {
 			return bad("state %s is there twice", c.ID)
 		}
 	}
-	if err := routing.ValidateHours(s.Hours, "workspace settings"); err != nil {
+	if err := validate.Hours(s.Hours, "workspace settings"); err != nil {
 		return err
 	}
 	if err := s.Masking.validate(); err != nil {
@@ -152,8 +153,8 @@ func (s WorkspaceSettings) validate() error {
 	if err := cmp.Or(s.Channels.validate(), s.AgentNotice.validate()); err != nil {
 		return err
 	}
-	if r := s.Tickets; r.Cost < 0 || r.Cost > routing.MaxUnits || r.OfferFor < 0 {
-		return bad("a ticket costs 0 to %d units, and an offer stands for no negative time", int(routing.MaxUnits))
+	if r := s.Tickets; r.Cost < 0 || r.Cost > validate.MaxUnits || r.OfferFor < 0 {
+		return bad("a ticket costs 0 to %d units, and an offer stands for no negative time", int(validate.MaxUnits))
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ const (
 	DecideAssign   DecisionKind = "assign"   // give it to the agent without asking
 	DecideOverflow DecisionKind = "overflow" // carry out a rule of the queue's Overflow
 	DecideRelax    DecisionKind = "relax"    // drop one more skill requirement
-	DecideConsult  DecisionKind = "consult"  // whom an owner asks; not the Board's, see Consult
+	DecideConsult  DecisionKind = "consult"  // whom an owner asks; not the Board's, see board.Consult
 )
 
 // Decision is what the Board wants done. Persisted as a summary of at most

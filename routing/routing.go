@@ -1,40 +1,25 @@
-// Package routing decides who gets which work: the model of desks, work
-// streams, queues and agents, the rules of eligibility, the strategies, and
-// Board, a deterministic state machine that takes rows and a clock reading and
-// returns decisions. It does no I/O and needs nothing but the standard
-// library and golang.org/x/text, so a backend that has its own conversations and
-// database can use it alone.
+// Package routing has what a host says and reads about who gets which work: desks,
+// work streams, queues and agents, and the rows of work itself (items, offers,
+// assignments, decisions). It does no I/O and needs nothing but the standard library
+// and golang.org/x/text, so a backend that has its own conversations and database
+// can use it, and the rooms below it, alone.
 //
 // # How work flows
 //
-// Work arrives on a WorkStream. Classify runs the work stream's rules and gives
-// an Outcome: queue, priority, skills, attributes. NewItem makes an Item of it,
-// which waits in a Queue. The Board matches waiting items with agents and answers with
-// decisions: offer, assign, overflow, relax. Whoever owns the rows writes each
-// decision, all or nothing (routing/transition says what must still hold), and
-// tells the Board with Settle and the new rows.
+// Work arrives on a WorkStream. Package classify runs the work stream's rules and
+// gives an Outcome: queue, priority, skills, attributes. Package transition makes an
+// Item of it, which waits in a Queue. Package board matches waiting items with agents
+// and answers with Decisions: offer, assign, overflow, relax. Whoever owns the rows
+// writes each decision, all or nothing (transition says what must still hold), and
+// tells the Board with the new rows. Package journal keeps what decisions rested on,
+// and package validate refuses what cannot work before it is saved.
 //
 // # Who may take what
 //
-// Eligible is the one rule: member of the queue and on the desk, permission and
+// board.Eligible is the one rule: member of the queue and on the desk, permission and
 // assignment switch, presence, own hours, capacity in every profile, skills, not just
 // declined. Among the eligible the queue's Strategy orders, ties by agent id; a
 // preferred agent goes first, a designated one goes alone.
-//
-// # Answers for people
-//
-// Position and ExpectedWait are for the customer, Explain for whoever asks why
-// an item waits, Stuck for the watchdog. ValidateConfiguration
-// and ValidateAgent refuse what cannot work before it is saved; ValidateSkills
-// names skills that rules ask for and nobody has.
-//
-// # Cost
-//
-// A decision with all its rows takes one to three microseconds at 100,000
-// agents, and waiting items cost nothing until an agent who could take them
-// appears. Queues of fewer than 64 members are scanned; larger ones keep an
-// index for each kind of demand that is waiting or was lately. The first item
-// of a new kind of demand builds it in one pass over the members.
 package routing
 
 import (

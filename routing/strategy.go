@@ -1,9 +1,5 @@
 package routing
 
-import (
-	"math"
-)
-
 // The built-in strategies, by the name that Queue.Strategy holds (RT4). Among
 // agents of equal key the lower id is asked first.
 const (
@@ -31,7 +27,7 @@ const (
 )
 
 // Strategy orders the agents that are eligible for an item. Own strategies are
-// given to NewBoard and named by Queue.Strategy.
+// given to board.New and named by Queue.Strategy.
 //
 // The Board alone decides who is eligible and reserves the capacity, so a
 // strategy cannot break an invariant. One that panics, answers NaN or answers
@@ -55,55 +51,4 @@ func BuiltIn(strategy string) bool {
 		return true
 	}
 	return false
-}
-
-// strategyKind is how the Board computes a strategy.
-type strategyKind uint8
-
-const (
-	kindRoundRobin strategyKind = iota
-	kindRandom
-	kindWeighted
-	kindDesignated
-	kindLeastLoaded
-	kindMostFree
-	kindLongestIdle
-	kindFixedOrder
-	kindSkillClosest
-	kindOwn
-)
-
-var builtIn = map[string]strategyKind{
-	"": kindRoundRobin, RoundRobin: kindRoundRobin, Random: kindRandom, Weighted: kindWeighted,
-	Designated: kindDesignated, LeastLoaded: kindLeastLoaded, MostFree: kindMostFree,
-	LongestIdle: kindLongestIdle, FixedOrder: kindFixedOrder, SkillClosestFirst: kindSkillClosest,
-}
-
-// drawn reports whether the strategy draws instead of ordering.
-func (k strategyKind) drawn() bool { return k == kindRandom || k == kindWeighted }
-
-// distance is how far an agent's skills are from the needed ones.
-func distance(needed, has []Skill) (short, surplus int64) {
-	for _, n := range needed {
-		want, got := int64(max(1, n.Level)), int64(levelOf(has, n.Name))
-		switch {
-		case got == 0:
-			short += missingSkill + want
-		case got < want:
-			short += want - got
-		default:
-			surplus += got - want
-		}
-	}
-	return short, surplus
-}
-
-// missingSkill weighs a skill that is missing altogether above any number of
-// levels that are short.
-const missingSkill = 1 << 20
-
-// ordered maps a float64 to an int64 of the same order.
-func ordered(f float64) int64 {
-	b := int64(math.Float64bits(f + 0)) // -0 becomes 0
-	return b ^ int64(uint64(b>>63)>>1)
 }

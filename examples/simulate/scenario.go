@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/validate"
 )
 
 // Scenario is what is simulated; README.md describes it. Times are seconds.
@@ -180,7 +181,7 @@ func (s *Scenario) configuration() (routing.Configuration, error) {
 		q := s.queue(i)
 		c.Queues[q.ID] = q
 	}
-	return c, routing.ValidateConfiguration(c)
+	return c, validate.Configuration(c)
 }
 
 func (s *Scenario) queue(i int) routing.Queue {

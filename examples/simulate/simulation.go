@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/board"
+	"github.com/sangdam/sangdam/routing/classify"
+	"github.com/sangdam/sangdam/routing/transition"
 )
 
 // epoch is when virtual time begins.
@@ -18,7 +21,7 @@ var epoch = time.Unix(1_800_000_000, 0).UTC()
 // decides.
 type simulation struct {
 	s      *Scenario
-	board  *routing.Board
+	board  *board.Board
 	now    int64 // nanoseconds since epoch
 	events eventHeap
 	queues []simQueue
@@ -85,7 +88,7 @@ func newSimulation(s *Scenario) (*simulation, error) {
 	if err != nil {
 		return nil, err
 	}
-	board, err := routing.NewBoard(routing.BoardOptions{Seed: s.Seed, Brief: true})
+	board, err := board.New(board.Options{Seed: s.Seed, Brief: true})
 	if err != nil {
 		return nil, err
 	}
@@ -138,9 +141,9 @@ func (sim *simulation) addQueue(i int, cfg routing.Configuration) {
 	}
 	stream := func(kind byte) *rand.Rand { return newStream(sim.s.Seed, i, kind) }
 	ws := routing.WorkStream{Mode: routing.Push, Cost: cost, SkillMatch: routing.SkillMatch(q.Match), AutoAccept: true}
-	o := routing.Outcome{Queue: routing.QueueID(q.Name), Priority: q.Priority, Skills: skillsOf(q.Skills)}
+	o := classify.Outcome{Queue: routing.QueueID(q.Name), Priority: q.Priority, Skills: skillsOf(q.Skills)}
 	sq := simQueue{q: q, arrival: stream(1), service: stream(2), leaving: stream(3)}
-	sq.template = routing.NewItem("", "", ws, o, epoch)
+	sq.template = transition.NewItem("", "", ws, o, epoch)
 	sim.byName[routing.QueueID(q.Name)] = int32(i)
 	sim.queues = append(sim.queues, sq)
 	sim.board.ApplyQueue(cfg.Queues[routing.QueueID(q.Name)], 1)

@@ -30,9 +30,8 @@ const (
 
 var domain = []string{
 	"channel", "channel/adapter", "channel/visitor", "conversation", "conversation/privacy", "conversation/bot", "conversation/storm",
-	"routing",
-	"routing/hours",
-	"routing/transition", "routing/journal", "ticket", "trigger", "trigger/condition",
+	"routing", "routing/hours", "routing/classify", "routing/board", "routing/transition", "routing/validate", "routing/journal",
+	"ticket", "trigger", "trigger/condition",
 	"notify",
 }
 
@@ -57,12 +56,15 @@ var packageRules = []packageRule{
 		why: whyPure},
 	{path: "channel/email/thread", pure: true, why: whyPure},
 	{path: "routing", pure: true, may: []string{"routing/hours", "trigger/condition"}, why: whyPure},
+	{path: "routing/classify", pure: true, may: []string{"routing", "trigger/condition", "internal/chance"}, why: whyPure},
+	{path: "routing/board", pure: true, may: []string{"routing", "routing/hours", "routing/transition", "internal/chance"}, why: whyPure},
+	{path: "routing/validate", pure: true, may: []string{"routing", "routing/hours"}, why: whyPure},
 	{path: "routing/hours", pure: true, why: whyPure},
 	{path: "ticket", pure: true, modules: []string{"golang.org/x/text/"}, why: whyPure,
 		may: []string{"conversation", "conversation/privacy", "routing/hours", "trigger/condition", "internal/fold"}},
 	{path: "trigger", pure: true, may: []string{"trigger/condition"}, why: whyPure},
-	{path: "routing/transition", pure: true, may: []string{"routing"}, why: whyPure},
-	{path: "routing/journal", pure: true, may: []string{"routing", "routing/hours"}, why: whyPure},
+	{path: "routing/transition", pure: true, may: []string{"routing", "routing/classify"}, why: whyPure},
+	{path: "routing/journal", pure: true, may: []string{"routing", "routing/board", "routing/hours"}, why: whyPure},
 	{path: "trigger/condition", pure: true, may: []string{"internal/fold"}, why: whyPure},
 
 	{path: "channel/kit", may: []string{"channel", "channel/adapter", "internal/errs"}, why: "what all adapters share knows none of them",
@@ -136,6 +138,7 @@ var packageRules = []packageRule{
 	{path: "internal/pgtest", modules: []string{"github.com/jackc/pgx/v5"}, why: whyTool},
 	{path: "internal/errs", why: "every package uses it"},
 	{path: "internal/jsondoc", modules: []string{"github.com/go-json-experiment/json"}, why: "it reads bytes, whatever is in them"},
+	{path: "internal/chance", pure: true, why: "one way to draw by lot, for classification and the Board"},
 	{path: "internal/fold", pure: true, modules: []string{"golang.org/x/text/"},
 		why: "one rule of what counts as the same text, for domain packages and stores alike"},
 	{path: "internal/plaintext", pure: true,

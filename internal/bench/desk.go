@@ -21,6 +21,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/pgtest"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/classify"
 	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/postgres"
@@ -295,7 +296,7 @@ func (d *desk) populate(ctx context.Context, n, active, agents int) error {
 			Identity: conversation.IdentityID(id), Control: conversation.ControlNobody, OpenedAt: opened, UpdatedAt: opened}); err != nil {
 			return err
 		}
-		it := routing.NewItem(routing.ItemID(id), "desk", stream, routing.Outcome{Queue: "q"}, opened)
+		it := transition.NewItem(routing.ItemID(id), "desk", stream, classify.Outcome{Queue: "q"}, opened)
 		it.Contact = id
 		version, err := tx.Work().SaveItem(ctx, it)
 		if err != nil || i >= active {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/board"
 	"github.com/sangdam/sangdam/routing/journal"
 )
 
@@ -18,7 +19,7 @@ func Example() {
 			State: routing.AgentState{Presence: p, Rev: 1}}
 	}
 	queue := routing.Queue{ID: "shop", Members: []routing.AgentID{"ara", "bo"}}
-	board, err := routing.NewBoard(routing.BoardOptions{Seed: 1})
+	board, err := board.New(board.Options{Seed: 1})
 	if err != nil {
 		panic(err)
 	}

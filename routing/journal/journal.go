@@ -5,7 +5,7 @@
 // Board knew them, and its seed. A record follows for each decision: the item, and
 // what had changed of the agents since the record before. Whoever reads the roster
 // and the records after it knows every agent as it stood at a decision, and
-// routing.Rank evaluates the decision anew. What a record holds is the order of
+// board.Rank evaluates the decision anew. What a record holds is the order of
 // some hundred bytes, however many agents there are.
 //
 // A Writer makes the rows of a journal; whoever stores them does so in the

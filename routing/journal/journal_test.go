@@ -16,6 +16,7 @@ import (
 
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/board"
 	"github.com/sangdam/sangdam/routing/hours"
 	"github.com/sangdam/sangdam/routing/journal"
 )
@@ -30,7 +31,7 @@ var t0 = time.Date(2025, 3, 3, 9, 0, 0, 0, time.UTC)
 type office struct {
 	t      *testing.T
 	rng    *rand.Rand
-	b      *routing.Board
+	b      *board.Board
 	w      *journal.Writer
 	now    time.Time
 	rows   map[string][]journal.Row
@@ -54,7 +55,7 @@ func newOffice(t *testing.T, agents int) *office {
 		queues: map[routing.QueueID]routing.Queue{}, desks: map[routing.DeskID][]routing.AgentID{},
 		items: map[routing.ItemID]routing.Item{}, wheel: map[routing.QueueID]int64{}}
 	var err error
-	o.b, err = routing.NewBoard(routing.BoardOptions{Seed: 42})
+	o.b, err = board.New(board.Options{Seed: 42})
 	require.NoError(t, err)
 	for i := range agents {
 		a := routing.Agent{ID: routing.AgentID(fmt.Sprintf("agent-%04d@shop.example", i)), Version: 1, Name: "A name", Role: "agent",

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/board"
 )
 
 // Moment is what a decision rested on.
@@ -20,7 +21,7 @@ type Moment struct {
 	Version int64
 	Item    routing.Item
 	Queue   routing.Queue
-	// Desk are the agents of routing.DeskFor the item, ascending.
+	// Desk are the agents of board.DeskFor the item, ascending.
 	Desk []routing.AgentID
 	// Agents are all that the Board knew, by id. Without what decisions do not rest
 	// on: names, pictures, mail addresses, attributes.
@@ -152,7 +153,7 @@ func (p *player) moment(r *recordForm) Moment {
 				Rank: p.byID(q.Rank), Designated: q.Designated}
 		}
 	}
-	desk := routing.DeskFor(&m.Item, &m.Queue)
+	desk := board.DeskFor(&m.Item, &m.Queue)
 	for _, d := range p.roster.Desks {
 		if d.ID == desk {
 			m.Desk = p.named(d.Members)
@@ -192,11 +193,11 @@ func (p *player) byID(of map[int]int) map[routing.AgentID]int {
 // Explain evaluates the moment anew, and says of the decision that was made then
 // whether it is what comes out. The keys of an own strategy are those that were
 // recorded with the decision.
-func (m Moment) Explain(d routing.Decision) routing.Explanation {
-	x := routing.Explanation{Item: d.Item, Queue: d.Queue, At: d.At, Agent: d.Agent, Strategy: d.Strategy, Recorded: &d,
+func (m Moment) Explain(d routing.Decision) board.Explanation {
+	x := board.Explanation{Item: d.Item, Queue: d.Queue, At: d.At, Agent: d.Agent, Strategy: d.Strategy, Recorded: &d,
 		Excluded: map[routing.Exclusion]int{}}
 	var known bool
-	x.Considered, known = routing.Rank(m.Item, m.Queue, m.Desk, m.Agents, m.Seed, m.At)
+	x.Considered, known = board.Rank(m.Item, m.Queue, m.Desk, m.Agents, m.Seed, m.At)
 	for _, c := range x.Considered {
 		for _, e := range c.Excluded {
 			x.Excluded[e]++
@@ -211,7 +212,7 @@ func (m Moment) Explain(d routing.Decision) routing.Explanation {
 }
 
 // recorded puts those whom the decision names first, with their keys.
-func recorded(list []routing.Considered, d routing.Decision) {
+func recorded(list []board.Considered, d routing.Decision) {
 	named := append([]routing.Candidate{{Agent: d.Agent, Key: d.Key}}, d.Next...)
 	place := func(a routing.AgentID) int {
 		if i := slices.IndexFunc(named, func(c routing.Candidate) bool { return c.Agent == a }); i >= 0 {
@@ -224,5 +225,5 @@ func recorded(list []routing.Considered, d routing.Decision) {
 			list[i].Key = named[p].Key
 		}
 	}
-	slices.SortStableFunc(list, func(x, y routing.Considered) int { return place(x.Agent) - place(y.Agent) })
+	slices.SortStableFunc(list, func(x, y board.Considered) int { return place(x.Agent) - place(y.Agent) })
 }

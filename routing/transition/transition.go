@@ -6,7 +6,7 @@
 // out, so that every store gives the same answer; package store is the caller.
 //
 // Whoever writes a store of their own needs none of it: store.DB calls it above
-// every backend. It decides nothing about who is suited; that is routing.Eligible
+// every backend. It decides nothing about who is suited; that is board.Eligible
 // and the Board.
 package transition
 

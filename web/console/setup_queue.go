@@ -9,6 +9,7 @@ import (
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/validate"
 )
 
 // queueForm is a queue as the page shows it.
@@ -169,7 +170,7 @@ func (q *request) readQueue(v *routing.Queue, typed hoursForm) (err error) {
 }
 
 func (q *request) readOverflow() (out []routing.Overflow, err error) {
-	for n := range routing.MaxOverflowRules {
+	for n := range validate.MaxOverflowRules {
 		p := "overflow." + strconv.Itoa(n) + "."
 		when := q.value(p + "when")
 		if when == "" {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/classify"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
@@ -34,9 +35,9 @@ type ruleForm struct {
 // type. Attributes have names that nobody knows beforehand: those that a rule
 // asks about or sets are offered, and a row can name another.
 func ruleFields(rules []routing.Rule) ([]condition.Field, map[condition.Type][]condition.Op) {
-	fields := append(routing.ClassificationFields(), condition.Field{Name: routing.FieldQueue, Type: condition.TypeID},
-		condition.Field{Name: routing.FieldPriority, Type: condition.TypeNumber},
-		condition.Field{Name: routing.FieldSkills, Type: condition.TypeSet}, condition.Field{Name: anyAttribute, Type: condition.TypeText})
+	fields := append(classify.Fields(), condition.Field{Name: classify.FieldQueue, Type: condition.TypeID},
+		condition.Field{Name: classify.FieldPriority, Type: condition.TypeNumber},
+		condition.Field{Name: classify.FieldSkills, Type: condition.TypeSet}, condition.Field{Name: anyAttribute, Type: condition.TypeText})
 	known := typed(fields)
 	named := func(field string) {
 		if _, is := known[field]; !is && field != "" {
