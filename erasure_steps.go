@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/visitor"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
@@ -437,7 +438,7 @@ func (u *unit) eraseVisits(i conversation.Identity, acct channel.AccountID) erro
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	owner := visitorPrincipal(channel.VisitorRef{Workspace: string(u.tx.Workspace()), Account: acct, User: i.User}).keyOwner()
+	owner := visitorPrincipal(visitor.Ref{Workspace: string(u.tx.Workspace()), Account: acct, User: i.User}).keyOwner()
 	left, err := uploads.List(u.ctx, u.tx, store.List[upload]{Tag: "owner", Value: store.Exact(owner), Limit: maxPage})
 	if err != nil {
 		return err
