@@ -16,6 +16,7 @@ import (
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/trigger"
 	"github.com/sangdam/sangdam/trigger/condition"
+	"github.com/sangdam/sangdam/trigger/trial"
 )
 
 // Triggers are the workspace's own rules; package trigger decides which fire,
@@ -91,7 +92,7 @@ type triggerSubject struct {
 	// page at a time.
 	touched func(r *pastReader, after string) ([]touched, string, error)
 	// past yields what makes each past event of a record anew, in order.
-	past func(r *pastReader, id string, yield func(func() trigger.Past) bool) error
+	past func(r *pastReader, id string, yield func(func() trial.Past) bool) error
 	// resource is the record as the policy is asked about it; ErrNotFound.
 	resource func(r *pastReader, id string) (Resource, error)
 	// assumed says that the past of a field is not known to the reader.

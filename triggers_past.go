@@ -12,6 +12,7 @@ import (
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/trial"
 )
 
 // What the past of every kind of record has. Steps of one time are one unit of
@@ -44,15 +45,15 @@ var errPastLeftOut = errors.New("sangdam: the record may not be seen")
 // events yields what makes each past event of the records anew, and ends with a
 // record when there were enough for one step. A record that is gone, may not be
 // seen, or has a damaged history is left out and counted.
-func (r *pastReader) events(ids []string) iter.Seq[func() trigger.Past] {
-	return func(yield func(func() trigger.Past) bool) {
+func (r *pastReader) events(ids []string) iter.Seq[func() trial.Past] {
+	return func(yield func(func() trial.Past) bool) {
 		n := 0
 		for _, id := range ids {
 			if n >= triedAtOnce {
 				return
 			}
 			ended := false
-			err := r.subject.past(r, id, func(p func() trigger.Past) bool {
+			err := r.subject.past(r, id, func(p func() trial.Past) bool {
 				n++
 				ended = !yield(p)
 				return !ended
@@ -77,7 +78,7 @@ func (r *pastReader) events(ids []string) iter.Seq[func() trigger.Past] {
 func (r *pastReader) in(at time.Time) bool { return !at.Before(r.since) && !at.After(r.until) }
 
 // shown are the samples whose records may be seen.
-func (r *pastReader) shown(samples []trigger.Sample) (out []trigger.Sample, err error) {
+func (r *pastReader) shown(samples []trial.Sample) (out []trial.Sample, err error) {
 	for _, s := range samples {
 		of, err := r.subject.resource(r, recordID(s.Record))
 		if errors.Is(err, ErrNotFound) {

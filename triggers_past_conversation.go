@@ -14,6 +14,7 @@ import (
 	"github.com/sangdam/sangdam/routing/hours"
 	"github.com/sangdam/sangdam/trigger"
 	"github.com/sangdam/sangdam/trigger/condition"
+	"github.com/sangdam/sangdam/trigger/trial"
 )
 
 // The past of conversations. A conversation keeps no earlier values: they are made
@@ -45,7 +46,7 @@ func assumedOfConversation(r *pastReader, field string) bool {
 }
 
 // pastConversation goes through the record of a conversation, a page at a time.
-func pastConversation(r *pastReader, id string, yield func(func() trigger.Past) bool) error {
+func pastConversation(r *pastReader, id string, yield func(func() trial.Past) bool) error {
 	c, err := r.tx.Conversations().Conversation(r.ctx, conversation.ID(id))
 	if err != nil {
 		return err
@@ -81,7 +82,7 @@ func pastConversation(r *pastReader, id string, yield func(func() trigger.Past) 
 type conversationPast struct {
 	r     *pastReader
 	is    conversation.Conversation // as it is today
-	yield func(func() trigger.Past) bool
+	yield func(func() trial.Past) bool
 	clock pastClock
 
 	was, at conversation.Conversation // before the present unit of work, and after the last step
@@ -254,9 +255,9 @@ func (h *conversationPast) flush() bool {
 	}
 	ev := trigger.Event{ID: string(h.is.ID) + "/" + strconv.FormatInt(steps[0].Seq, 10), Kind: kind,
 		Actor: triggerActor(string(actor)), At: steps[0].At}
-	return h.yield(func() trigger.Past {
+	return h.yield(func() trial.Past {
 		again := *p
-		return trigger.Past{Record: kindConversation + ":" + string(h.is.ID), Event: ev,
+		return trial.Past{Record: kindConversation + ":" + string(h.is.ID), Event: ev,
 			Subject: &triedConversation{pulledConversation: &again, past: h, at: ev.At, queued: v.queue, happened: happened}}
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
 	"github.com/sangdam/sangdam/trigger/condition"
+	"github.com/sangdam/sangdam/trigger/trial"
 )
 
 // The past of tickets: their histories, replayed.
@@ -46,7 +47,7 @@ func assumedOfTicket(r *pastReader, field string) bool {
 }
 
 // pastTicket goes through the history of a ticket, a page at a time.
-func pastTicket(r *pastReader, id string, yield func(func() trigger.Past) bool) error {
+func pastTicket(r *pastReader, id string, yield func(func() trial.Past) bool) error {
 	stored, err := tickets.Get(r.ctx, r.tx, id)
 	if err != nil {
 		return err
@@ -86,7 +87,7 @@ type ticketPast struct {
 	id     string
 	setup  *ticketSetup
 	hidden []string
-	yield  func(func() trigger.Past) bool
+	yield  func(func() trial.Past) bool
 	clock  pastClock
 
 	replayed ticket.Replayer
@@ -133,7 +134,7 @@ func (h *ticketPast) flush() bool {
 	if len(entries) == 0 || !h.r.in(entries[0].At) {
 		return true
 	}
-	return h.yield(func() trigger.Past { return h.event(entries, was, now) })
+	return h.yield(func() trial.Past { return h.event(entries, was, now) })
 }
 
 // due yields what the rule waited for until a time; false: nothing more is wanted.
@@ -156,7 +157,7 @@ func (h *ticketPast) copied(was, now ticket.Ticket) *triedTicket {
 }
 
 // event is one event with a copy of its ticket.
-func (h *ticketPast) event(entries []ticket.Entry, was, now ticket.Ticket) trigger.Past {
+func (h *ticketPast) event(entries []ticket.Entry, was, now ticket.Ticket) trial.Past {
 	sub := h.copied(was, now)
 	p := sub.pulledTicket
 	var actor pastActor
@@ -171,7 +172,7 @@ func (h *ticketPast) event(entries []ticket.Entry, was, now ticket.Ticket) trigg
 	kind, happened := p.event()
 	sub.happened = happened
 	ev := trigger.Event{ID: entryID(entries[0].Ticket, entries[0].Seq), Kind: kind, Actor: triggerActor(string(actor)), At: entries[0].At}
-	return trigger.Past{Record: kindTicket + ":" + string(now.ID), Event: ev, Subject: sub}
+	return trial.Past{Record: kindTicket + ":" + string(now.ID), Event: ev, Subject: sub}
 }
 
 // triedTicket is a copy of a ticket that rules change without effect.

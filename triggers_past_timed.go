@@ -6,6 +6,7 @@ import (
 
 	"github.com/sangdam/sangdam/routing/hours"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/trial"
 )
 
 // Timed triggers on the past: a deadline is set by each unit of work that moved the
@@ -79,13 +80,13 @@ func (c *pastClock) moved(sub pastSubject, at time.Time) {
 
 // come takes what was due before a time, the earliest first. What both forms of
 // the rule wait for is one moment.
-func (c *pastClock) come(before time.Time) (out []trigger.Due) {
+func (c *pastClock) come(before time.Time) (out []trial.Due) {
 	for form, d := range c.next {
 		if d == nil || !d.comes.Before(before) {
 			continue
 		}
 		c.next[form] = nil
-		due := trigger.Due{Deadline: d.Deadline, Now: form == 0, Was: form == 1}
+		due := trial.Due{Deadline: d.Deadline, Now: form == 0, Was: form == 1}
 		due.At = d.comes
 		if len(out) > 0 && out[0].At.Equal(due.At) && out[0].Since.Equal(due.Since) {
 			out[0].Was = true
@@ -93,20 +94,20 @@ func (c *pastClock) come(before time.Time) (out []trigger.Due) {
 		}
 		out = append(out, due)
 	}
-	slices.SortStableFunc(out, func(a, b trigger.Due) int { return a.At.Compare(b.At) })
+	slices.SortStableFunc(out, func(a, b trial.Due) int { return a.At.Compare(b.At) })
 	return out
 }
 
 // tell yields what was due before a time, on copies that sub makes of the record
 // as it was then; false: nothing more is wanted.
 func (c *pastClock) tell(record string, before time.Time, sub func(at time.Time) trigger.Subject,
-	yield func(func() trigger.Past) bool) bool {
+	yield func(func() trial.Past) bool) bool {
 	if end := c.r.until.Add(1); before.After(end) {
 		before = end
 	}
 	for _, d := range c.come(before) {
 		ev := trigger.Event{ID: hashedKey(d.Key(record)), Kind: eventTime, Actor: trigger.BySystem, At: d.At}
-		if c.r.in(d.At) && !yield(func() trigger.Past { return trigger.Past{Record: record, Event: ev, Subject: sub(d.At), Due: &d} }) {
+		if c.r.in(d.At) && !yield(func() trial.Past { return trial.Past{Record: record, Event: ev, Subject: sub(d.At), Due: &d} }) {
 			return false
 		}
 	}

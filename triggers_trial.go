@@ -13,6 +13,7 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/trial"
 )
 
 // A trigger is tried on the past: every event of a period is rebuilt forwards
@@ -82,8 +83,8 @@ type TriggerTrial struct {
 	// Mixed says that triggers were changed while it ran.
 	Mixed bool `json:"mixed,omitempty"`
 	// Reason says why it failed.
-	Reason string        `json:"reason,omitempty"`
-	Result trigger.Trial `json:"result"`
+	Reason string      `json:"reason,omitempty"`
+	Result trial.Trial `json:"result"`
 
 	Principal Principal `json:"principal"`
 	Parts     int       `json:"parts"`
@@ -276,7 +277,7 @@ func (e *Engine) Trial(ctx context.Context, p Principal, id string) (out Trigger
 			return err
 		}
 		r := &pastReader{e: e, ctx: ctx, tx: tx, s: s, w: w, subject: triggerSubjects[t.Trigger.Subject]}
-		for _, samples := range []*[]trigger.Sample{&t.Result.Gained.Samples, &t.Result.Lost.Samples} {
+		for _, samples := range []*[]trial.Sample{&t.Result.Gained.Samples, &t.Result.Lost.Samples} {
 			if *samples, err = r.shown(*samples); err != nil {
 				return err
 			}
@@ -458,12 +459,12 @@ func (e *Engine) trialStep(ctx context.Context, t TriggerTrial, rules *trialRule
 }
 
 // resultOf is a trial's result so far, to be added to.
-func resultOf(t TriggerTrial) trigger.Trial {
+func resultOf(t TriggerTrial) trial.Trial {
 	r := t.Result
-	for _, m := range []*trigger.Matches{&r.Now, &r.Was} {
+	for _, m := range []*trial.Matches{&r.Now, &r.Was} {
 		m.Actions = maps.Clone(m.Actions)
 	}
-	for _, d := range []*trigger.Difference{&r.Gained, &r.Lost} {
+	for _, d := range []*trial.Difference{&r.Gained, &r.Lost} {
 		d.Samples = slices.Clone(d.Samples)
 	}
 	return r
@@ -472,7 +473,7 @@ func resultOf(t TriggerTrial) trigger.Trial {
 // trialRules are the compiled triggers of a trial, as long as none changes.
 type trialRules struct {
 	version int64
-	run     trigger.DryRun
+	run     trial.DryRun
 	waits   [2]*trigger.Set // see pastReader
 	assumed []string
 }
@@ -512,7 +513,7 @@ func (c *trialRules) compile(r *pastReader, t *TriggerTrial, version int64) erro
 	tried := t.Trigger
 	tried.Active = true
 	edited := append(slices.DeleteFunc(slices.Clone(stored), func(o trigger.Trigger) bool { return o.ID == tried.ID }), tried)
-	c.version, c.run, c.waits = version, trigger.DryRun{Rule: t.Trigger.ID}, [2]*trigger.Set{}
+	c.version, c.run, c.waits = version, trial.DryRun{Rule: t.Trigger.ID}, [2]*trigger.Set{}
 	if c.run.Now, err = trigger.NewSet(schema, t.Trigger.Subject, edited); err != nil {
 		return err
 	}

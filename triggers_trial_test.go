@@ -18,6 +18,7 @@ import (
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
 	"github.com/sangdam/sangdam/trigger/condition"
+	"github.com/sangdam/sangdam/trigger/trial"
 )
 
 // tries tries a trigger and returns what came of it.
@@ -45,7 +46,7 @@ func (w *replayWorld) tried(p sangdam.Principal, id string) (trial sangdam.Trigg
 }
 
 // samples are the records that a trial names.
-func samples(d trigger.Difference) (out []string) {
+func samples(d trial.Difference) (out []string) {
 	for _, s := range d.Samples {
 		out = append(out, s.Record)
 	}
@@ -85,14 +86,14 @@ func TestTryingATrigger(t *testing.T) {
 		edited.When.All = when("priority", condition.ChangedTo, 2.0)
 		edited.Actions = append(edited.Actions, mail, trigger.Do(sangdam.ActionNotice,
 			sangdam.NoticeParams{Target: "room", Text: sangdam.Texts{"": "#{title}"}}))
-		trial := w.tries(w.host, edited, time.Time{})
-		require.Equal(t, []int{5, 5, 0}, []int{trial.Total, trial.Done, trial.LeftOut})
-		require.Equal(t, []any{sangdam.TrialDone, sangdam.TrialBound(""), false}, []any{trial.State, trial.Cut, trial.Mixed})
-		r := trial.Result
+		try := w.tries(w.host, edited, time.Time{})
+		require.Equal(t, []int{5, 5, 0}, []int{try.Total, try.Done, try.LeftOut})
+		require.Equal(t, []any{sangdam.TrialDone, sangdam.TrialBound(""), false}, []any{try.State, try.Cut, try.Mixed})
+		r := try.Result
 		require.Equal(t, 5, r.Records)
 		require.Equal(t, 13, r.Events, "opened, five; three changed their priority; five replies")
-		require.Equal(t, trigger.Matches{Events: 1, Records: 1,
-			Actions: map[string]trigger.Tally{"tag": {Done: 1}, "mail": {Done: 1, Sent: 1},
+		require.Equal(t, trial.Matches{Events: 1, Records: 1,
+			Actions: map[string]trial.Tally{"tag": {Done: 1}, "mail": {Done: 1, Sent: 1},
 				"notice": {Done: 1, Sent: 1}}},
 			r.Now)
 		require.Equal(t, 2, r.Was.Events)
@@ -102,7 +103,7 @@ func TestTryingATrigger(t *testing.T) {
 		require.Equal(t, "all[0] priority changed_to: missed", r.Gained.Samples[0].Was[0].String())
 
 		edited.When.All = when("event", condition.Is, "replied")
-		since := w.tries(w.host, edited, trial.At.Add(time.Microsecond))
+		since := w.tries(w.host, edited, try.At.Add(time.Microsecond))
 		require.Zero(t, since.Result.Events, "nothing happened since")
 		for _, id := range ids {
 			require.Empty(t, d.read(id).Ticket.Tags)
@@ -280,11 +281,11 @@ func TestATrialIsABackgroundJob(t *testing.T) {
 		require.NoError(t, err, "there is a place again")
 		w.next()
 		for _, id := range []string{first.ID, third.ID} {
-			trial := w.tried(w.host, id)
+			try := w.tried(w.host, id)
 			require.Equal(t, []any{sangdam.TrialDone, 350, 350, 350, 4, 4},
-				[]any{trial.State, trial.Total, trial.Done, trial.Result.Now.Events,
-					trial.Parts, trial.Made})
-			require.Len(t, trial.Result.Gained.Samples, trigger.MaxSamples)
+				[]any{try.State, try.Total, try.Done, try.Result.Now.Events,
+					try.Parts, try.Made})
+			require.Len(t, try.Result.Gained.Samples, trial.MaxSamples)
 		}
 		list, err := w.eng.Trials(w.ctx, w.host, "try")
 		require.NoError(t, err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/trial"
 )
 
 // trialView is what a trigger would have done in the past, or how far that is.
@@ -138,7 +139,7 @@ func (q *request) trialView(id string, t sangdam.TriggerTrial) *trialView {
 	return v
 }
 
-func (q *request) trialSide(d trigger.Difference) trialSide {
+func (q *request) trialSide(d trial.Difference) trialSide {
 	s := trialSide{Records: d.Records, Events: d.Events, More: d.Events - len(d.Samples)}
 	for _, of := range d.Samples {
 		kind, id, _ := strings.Cut(of.Record, ":")

@@ -1,9 +1,13 @@
-package trigger
+// Package trial tries triggers on what has happened: a DryRun replays the past with
+// and without a change of the rules and counts what would have fired, and fired
+// differently. The engine fills a Trial for a host to read.
+package trial
 
 import (
 	"iter"
 	"slices"
 
+	"github.com/sangdam/sangdam/trigger"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
@@ -12,8 +16,8 @@ import (
 type Past struct {
 	// Record names the subject: the events of one follow each other.
 	Record  string
-	Event   Event
-	Subject Subject
+	Event   trigger.Event
+	Subject trigger.Subject
 	// Due is set where the time of the rule has come, with no other event.
 	Due *Due
 }
@@ -21,15 +25,15 @@ type Past struct {
 // Due is a moment at which the rule of a dry run looks at a subject: in the form
 // that is edited, in the stored one, or in both.
 type Due struct {
-	Deadline
+	trigger.Deadline
 	Now, Was bool
 }
 
 // DryRun is what is compared: a set of triggers with one as it is edited, and
 // the set with that one as it is stored.
 type DryRun struct {
-	Rule     ID
-	Now, Was *Set
+	Rule     trigger.ID
+	Now, Was *trigger.Set
 }
 
 // Trial is what a dry run found. It can be kept as JSON and gone on with, after
@@ -83,7 +87,7 @@ const (
 // rule; a reason is empty where the rule was not asked. Reasons hold no values.
 type Sample struct {
 	Record string             `json:"record"`
-	Event  Event              `json:"event"`
+	Event  trigger.Event      `json:"event"`
 	Now    []condition.Reason `json:"now,omitempty"`
 	Was    []condition.Reason `json:"was,omitempty"`
 }
@@ -127,11 +131,11 @@ func one(is bool) int {
 // event asks both sets about one event, each on a copy of its own.
 func (d DryRun) event(copyOf func() Past, into *Trial) (p Past, now, was bool, err error) {
 	p = copyOf()
-	is, err := d.run(p, true, Options{})
+	is, err := d.run(p, true, trigger.Options{})
 	if err != nil {
 		return p, false, false, err
 	}
-	before, err := d.run(copyOf(), false, Options{})
+	before, err := d.run(copyOf(), false, trigger.Options{})
 	if err != nil {
 		return p, false, false, err
 	}
@@ -158,7 +162,7 @@ func (d DryRun) event(copyOf func() Past, into *Trial) (p Past, now, was bool, e
 }
 
 // run asks one of the sets about an event, or its rule when its time has come.
-func (d DryRun) run(p Past, now bool, opt Options) (Report, error) {
+func (d DryRun) run(p Past, now bool, opt trigger.Options) (trigger.Report, error) {
 	s, due := d.Was, p.Due != nil && p.Due.Was
 	if now {
 		s, due = d.Now, p.Due != nil && p.Due.Now
@@ -169,11 +173,11 @@ func (d DryRun) run(p Past, now bool, opt Options) (Report, error) {
 	case due:
 		return s.RunTimed(p.Due.Deadline, p.Event, p.Subject, opt)
 	}
-	return Report{}, nil
+	return trigger.Report{}, nil
 }
 
 // count adds what the rule did in one event, and says whether it fired.
-func (m *Matches) count(r Report, rule ID) (fired bool) {
+func (m *Matches) count(r trigger.Report, rule trigger.ID) (fired bool) {
 	for _, run := range r.Runs {
 		if run.Trigger != rule {
 			continue
@@ -193,7 +197,7 @@ func (m *Matches) count(r Report, rule ID) (fired bool) {
 }
 
 // others are the triggers that fired besides the rule.
-func (d DryRun) others(r Report) (out []ID) {
+func (d DryRun) others(r trigger.Report) (out []trigger.ID) {
 	for _, run := range r.Runs {
 		if run.Trigger != d.Rule {
 			out = append(out, run.Trigger)
@@ -204,7 +208,7 @@ func (d DryRun) others(r Report) (out []ID) {
 
 // why asks once more, for the reason of a rule that did not fire too.
 func (d DryRun) why(p Past, now bool) (why []condition.Reason, err error) {
-	r, err := d.run(p, now, Options{Misses: true})
+	r, err := d.run(p, now, trigger.Options{Misses: true})
 	for _, run := range r.Runs {
 		if run.Trigger == d.Rule {
 			why = run.Why[:min(len(run.Why), MaxReasons)]
