@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"testing"
 	"time"
 
@@ -75,6 +76,9 @@ func (p *tab) speak(lang string) {
 // pictures keeps a page as people see it: wide, narrow, dark, in Korean.
 func (p *tab) pictures(path, name string) {
 	p.t.Helper()
+	if os.Getenv("PAGE_SHOTS") == "" { // nobody looks
+		return
+	}
 	for _, as := range []struct {
 		is, lang string
 		width    int64

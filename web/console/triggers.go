@@ -101,10 +101,22 @@ func (q *request) triggers() error {
 			Timed: t.After != nil, First: i == 0, Last: i == len(list.Triggers)-1, Actions: strings.Join(kinds, ", ")})
 	}
 	for _, f := range list.Findings {
-		v.Findings = append(v.Findings, f.Text)
+		v.Findings = append(v.Findings, q.lang.linted(f, titlesOf(list)))
 	}
 	q.page(http.StatusOK, "triggers", q.lang.t("nav.triggers"), "triggers", v)
 	return nil
+}
+
+// titlesOf says how people call the triggers of a list.
+func titlesOf(list sangdam.TriggerList) func(trigger.ID) string {
+	return func(id trigger.ID) string {
+		for _, t := range list.Triggers {
+			if t.ID == id {
+				return cmp.Or(t.Title, string(id))
+			}
+		}
+		return string(id)
+	}
 }
 
 // findTrigger finds a stored trigger in whatever kind of record it is about.
@@ -160,7 +172,7 @@ func (q *request) triggerView(t trigger.Trigger) (triggerView, error) {
 	}
 	for _, f := range list.Findings {
 		if f.Trigger == t.ID && t.ID != "" {
-			v.Findings = append(v.Findings, f.Text)
+			v.Findings = append(v.Findings, q.lang.linted(f, titlesOf(list)))
 		}
 	}
 	if t.ID == "" {

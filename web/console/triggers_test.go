@@ -2,7 +2,6 @@ package console_test
 
 import (
 	"encoding/json"
-	"html"
 	"io"
 	"net/http"
 	"net/url"
@@ -167,6 +166,9 @@ func TestATriggersPageHasItsRunLogAndTheLint(t *testing.T) {
 	require.NotEmpty(t, list.Findings)
 	f := list.Findings[0]
 	for _, path := range []string{"/triggers?subject=ticket", "/triggers/" + string(f.Trigger)} {
-		require.Contains(t, page(path), html.EscapeString(f.Text), path)
+		require.Contains(t, page(path), "Rule may fire in one event and set", path)
+		admin.header.Set("Accept-Language", "ko")
+		require.Contains(t, page(path), "Rule: Rule와(과) 한 이벤트에서 함께 실행되어", path)
+		admin.header.Set("Accept-Language", "en")
 	}
 }
