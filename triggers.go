@@ -16,6 +16,7 @@ import (
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/trigger"
 	"github.com/sangdam/sangdam/trigger/condition"
+	"github.com/sangdam/sangdam/trigger/lint"
 	"github.com/sangdam/sangdam/trigger/trial"
 )
 
@@ -426,8 +427,8 @@ func (u *unit) saveTrigger(t trigger.Trigger, old storedTrigger, found bool) (Sa
 // linted looks at a trigger among the others: a condition that never holds is
 // refused, the rest is advice.
 func linted(schema *condition.Schema, catalog *trigger.Catalog, t trigger.Trigger, all []trigger.Trigger) (warnings []string, err error) {
-	for _, f := range trigger.LintOne(schema, catalog, t, all) {
-		if f.Problem == trigger.NeverTrue {
+	for _, f := range lint.One(schema, catalog, t, all) {
+		if f.Problem == lint.NeverTrue {
 			return nil, errs.New(errs.Invalid, "sangdam: trigger %q: %s", t.Title, f.Text)
 		}
 		warnings = append(warnings, fmt.Sprintf("%s: trigger %s: %s", f.Problem, f.Trigger, f.Text))
@@ -593,7 +594,7 @@ type TriggerList struct {
 	Triggers []ListedTrigger `json:"triggers"`
 	// Findings are what Lint says about the active ones, where there are no more
 	// than 500; SaveTrigger tells about one in any case.
-	Findings []trigger.Finding `json:"findings,omitempty"`
+	Findings []lint.Finding `json:"findings,omitempty"`
 	// Version is given back with OrderTriggers.
 	Version int64 `json:"version"`
 	// TraceUntil is until when the run log keeps misses too.
@@ -624,7 +625,7 @@ func (e *Engine) Triggers(ctx context.Context, p Principal, subject string) (out
 			Operators: map[condition.Type][]condition.Op{},
 			Actions:   catalog.Kinds(), Calendars: s.calendarNames(), Placeholders: placeholders()}
 		if len(all) <= lintedAt {
-			out.Findings = trigger.Lint(schema, catalog, subject, all)
+			out.Findings = lint.All(schema, catalog, subject, all)
 		}
 		for _, f := range out.Fields {
 			out.Operators[f.Type] = schema.Operators(f.Type)

@@ -9,12 +9,13 @@ import (
 
 	"github.com/sangdam/sangdam/trigger"
 	"github.com/sangdam/sangdam/trigger/condition"
+	"github.com/sangdam/sangdam/trigger/lint"
 )
 
-func problems(t *testing.T, rules ...trigger.Trigger) map[trigger.Problem][]trigger.ID {
+func problems(t *testing.T, rules ...trigger.Trigger) map[lint.Problem][]trigger.ID {
 	t.Helper()
-	out := map[trigger.Problem][]trigger.ID{}
-	for _, f := range trigger.Lint(schema(t), catalog(t), "ticket", rules) {
+	out := map[lint.Problem][]trigger.ID{}
+	for _, f := range lint.All(schema(t), catalog(t), "ticket", rules) {
 		require.NotEmpty(t, f.Text)
 		out[f.Problem] = append(append(out[f.Problem], f.Trigger), f.Others...)
 	}
@@ -27,7 +28,7 @@ func cascading(r trigger.Trigger) trigger.Trigger {
 }
 
 func TestLint(t *testing.T) {
-	type found = map[trigger.Problem][]trigger.ID
+	type found = map[lint.Problem][]trigger.ID
 	isNew, isOpen := when(is("state", "new")), when(is("state", "open"))
 	for name, c := range map[string]struct {
 		rules []trigger.Trigger
@@ -35,20 +36,20 @@ func TestLint(t *testing.T) {
 	}{
 		"nothing wrong": {[]trigger.Trigger{rule("a", 1, isNew, set("agent", "x")), rule("b", 2, isOpen, set("agent", "y"))}, found{}},
 		"never true": {[]trigger.Trigger{rule("a", 1, when(is("state", "new"), is("state", "open")), set("agent", "x"))},
-			found{trigger.NeverTrue: {"a"}}},
+			found{lint.NeverTrue: {"a"}}},
 		"fight": {[]trigger.Trigger{rule("b", 2, when(is("product", "p")), set("agent", "y")), rule("a", 1, isNew, set("agent", "x"))},
-			found{trigger.Fight: {"a", "b"}}},
+			found{lint.Fight: {"a", "b"}}},
 		"same value is no fight": {[]trigger.Trigger{rule("a", 1, isNew, set("agent", "x")), rule("b", 2, when(is("product", "p")),
 			set("agent", "x"))}, found{}},
 		"unreachable": {[]trigger.Trigger{rule("a", 1, when(is("state", "new"), is("product", "p")), set("agent", "x")),
 			rule("b", 2, isNew, set("agent", "x"))},
-			found{trigger.Unreachable: {"a", "b"}}},
+			found{lint.Unreachable: {"a", "b"}}},
 		"it also pings": {[]trigger.Trigger{rule("a", 1, isNew, set("agent", "x"), trigger.Action{Kind: "ping"}),
 			rule("b", 2, isNew, set("agent", "x"))}, found{}},
 		"circle": {[]trigger.Trigger{cascading(rule("a", 1, isNew, set("state", "open"))),
-			cascading(rule("b", 2, isOpen, set("state", "new")))}, found{trigger.Circle: {"a", "b"}}},
+			cascading(rule("b", 2, isOpen, set("state", "new")))}, found{lint.Circle: {"a", "b"}}},
 		"itself": {[]trigger.Trigger{cascading(rule("a", 1, when(condition.Clause{Field: "agent", Op: condition.Changed}),
-			set("agent", "x")))}, found{trigger.Circle: {"a"}}},
+			set("agent", "x")))}, found{lint.Circle: {"a"}}},
 		"no cascade": {[]trigger.Trigger{rule("a", 1, isNew, set("state", "open")), rule("b", 2, isOpen, set("state", "new"))}, found{}},
 		"inactive": {[]trigger.Trigger{func() trigger.Trigger {
 			r := rule("a", 1, when(is("state", "new"), is("state", "open")), set("agent", "x"))
@@ -59,15 +60,15 @@ func TestLint(t *testing.T) {
 		require.Equal(t, c.want, problems(t, c.rules...), name)
 		for _, one := range c.rules {
 			if one.Active {
-				require.ElementsMatch(t, about(one.ID, trigger.Lint(schema(t), catalog(t), "ticket", c.rules)),
-					about(one.ID, trigger.LintOne(schema(t), catalog(t), one, c.rules)), "%s: of %s alone", name, one.ID)
+				require.ElementsMatch(t, about(one.ID, lint.All(schema(t), catalog(t), "ticket", c.rules)),
+					about(one.ID, lint.One(schema(t), catalog(t), one, c.rules)), "%s: of %s alone", name, one.ID)
 			}
 		}
 	}
 }
 
 // about lists the findings that concern a trigger, as problem and members.
-func about(id trigger.ID, list []trigger.Finding) (out []string) {
+func about(id trigger.ID, list []lint.Finding) (out []string) {
 	for _, f := range list {
 		members := append([]trigger.ID{f.Trigger}, f.Others...)
 		if slices.Contains(members, id) {

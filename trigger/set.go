@@ -55,7 +55,7 @@ func NewSet(schema *condition.Schema, subject string, triggers []Trigger) (*Set,
 			s.onEvent = append(s.onEvent, compiled{&t, p})
 		}
 	}
-	byOrder := func(a, b compiled) int { return order(a.Trigger, b.Trigger) }
+	byOrder := func(a, b compiled) int { return a.Trigger.Compare(b.Trigger) }
 	slices.SortFunc(s.onEvent, byOrder)
 	slices.SortFunc(s.timed, byOrder)
 	programs := make([]*condition.Program, len(s.onEvent))

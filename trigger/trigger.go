@@ -153,7 +153,8 @@ func (c *Catalog) check(a Action) error {
 	return nil
 }
 
-func (c *Catalog) sets(a Action) []Write {
+// Sets are the fields that the action sets, as its Spec says.
+func (c *Catalog) Sets(a Action) []Write {
 	if f := c.specs[a.Kind].Sets; f != nil {
 		return f(a)
 	}
@@ -202,9 +203,9 @@ func (a *After) validate(schema *condition.Schema) error {
 	return schema.CheckCalendar(a.Calendar)
 }
 
-// order is the order in which triggers run.
-func order(a, b *Trigger) int {
-	return cmp.Or(cmp.Compare(a.Position, b.Position), cmp.Compare(a.ID, b.ID))
+// Compare is the order in which triggers run.
+func (t *Trigger) Compare(o *Trigger) int {
+	return cmp.Or(cmp.Compare(t.Position, o.Position), cmp.Compare(t.ID, o.ID))
 }
 
 func cut(s string, n int) string {

@@ -9,7 +9,7 @@ import (
 // What a host reads: how many names each of its packages exports, at most. A new
 // name must earn its place beside what is there; raise a number only with a line in
 // docs/design.md, section 7, that says what it is for. Lowering one is always right.
-var exported = map[string]int{".": 348, "channel": 91, "conversation": 134, "routing": 114, "trigger": 56}
+var exported = map[string]int{".": 348, "channel": 91, "conversation": 134, "routing": 114, "trigger": 48}
 
 func TestWhatAHostReadsDoesNotGrow(t *testing.T) {
 	count := map[string]int{}

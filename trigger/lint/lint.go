@@ -1,16 +1,20 @@
-package trigger
+// Package lint finds triggers that fight, go in circles or can never have an effect,
+// from their conditions and what their actions set. The engine shows its findings
+// beside the list of triggers.
+package lint
 
 import (
 	"fmt"
 	"slices"
 
+	"github.com/sangdam/sangdam/trigger"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
 // Problem is the kind of a Finding.
 type Problem string
 
-// The problems that Lint finds.
+// The problems that All finds.
 const (
 	// NeverTrue: the condition contradicts itself.
 	NeverTrue Problem = "never_true"
@@ -27,28 +31,28 @@ const (
 // Finding is something about triggers that a person should look at before
 // switching them on. It is advice: the pass is bounded in any case.
 type Finding struct {
-	Problem Problem `json:"problem"`
-	Trigger ID      `json:"trigger"`
+	Problem Problem    `json:"problem"`
+	Trigger trigger.ID `json:"trigger"`
 	// Others are the other triggers it is about.
-	Others []ID `json:"others,omitempty"`
+	Others []trigger.ID `json:"others,omitempty"`
 	// Field is the field it is about, where there is one.
 	Field string `json:"field,omitempty"`
 	// Text says it in a sentence.
 	Text string `json:"text"`
 }
 
-// linted is a trigger as Lint looks at it.
+// linted is a trigger as All looks at it.
 type linted struct {
-	*Trigger
+	*trigger.Trigger
 	program *condition.Program
-	writes  []Write
+	writes  []trigger.Write
 }
 
-// Lint looks at the active triggers of one kind of subject. Triggers that do
+// All looks at the active triggers of one kind of subject. Triggers that do
 // not compile are left out: Validate names what is wrong with them.
 //
-// It compares each with each: with a thousand and more, look at one by LintOne.
-func Lint(schema *condition.Schema, catalog *Catalog, subject string, triggers []Trigger) []Finding {
+// It compares each with each: with a thousand and more, look at one by One.
+func All(schema *condition.Schema, catalog *trigger.Catalog, subject string, triggers []trigger.Trigger) []Finding {
 	list := lintable(schema, catalog, subject, triggers)
 	var out []Finding
 	for i, t := range list {
@@ -62,11 +66,11 @@ func Lint(schema *condition.Schema, catalog *Catalog, subject string, triggers [
 	return append(out, circles(list)...)
 }
 
-// LintOne is what Lint says about one of the triggers and the others; it looks
+// One is what All says about one of the triggers and the others; it looks
 // at the trigger as if it were active.
-func LintOne(schema *condition.Schema, catalog *Catalog, one Trigger, others []Trigger) []Finding {
+func One(schema *condition.Schema, catalog *trigger.Catalog, one trigger.Trigger, others []trigger.Trigger) []Finding {
 	one.Active = true
-	all := slices.DeleteFunc(slices.Clone(others), func(o Trigger) bool { return o.ID == one.ID })
+	all := slices.DeleteFunc(slices.Clone(others), func(o trigger.Trigger) bool { return o.ID == one.ID })
 	list := lintable(schema, catalog, one.Subject, append(all, one))
 	at := slices.IndexFunc(list, func(l linted) bool { return l.ID == one.ID })
 	if at < 0 {
@@ -103,7 +107,7 @@ func (l linted) neverTrue(field string) Finding {
 }
 
 // lintable compiles the active triggers of a kind of subject, in their order.
-func lintable(schema *condition.Schema, catalog *Catalog, subject string, triggers []Trigger) []linted {
+func lintable(schema *condition.Schema, catalog *trigger.Catalog, subject string, triggers []trigger.Trigger) []linted {
 	var list []linted
 	for i := range triggers {
 		t := &triggers[i]
@@ -116,11 +120,11 @@ func lintable(schema *condition.Schema, catalog *Catalog, subject string, trigge
 		}
 		l := linted{Trigger: t, program: p}
 		for _, a := range t.Actions {
-			l.writes = append(l.writes, catalog.sets(a)...)
+			l.writes = append(l.writes, catalog.Sets(a)...)
 		}
 		list = append(list, l)
 	}
-	slices.SortFunc(list, func(a, b linted) int { return order(a.Trigger, b.Trigger) })
+	slices.SortFunc(list, func(a, b linted) int { return a.Trigger.Compare(b.Trigger) })
 	return list
 }
 
@@ -135,9 +139,9 @@ func (l linted) fights(later []linted) (out []Finding) {
 			continue
 		}
 		for _, a := range l.writes {
-			i := slices.IndexFunc(m.writes, func(b Write) bool { return b.Field == a.Field })
+			i := slices.IndexFunc(m.writes, func(b trigger.Write) bool { return b.Field == a.Field })
 			if i >= 0 && (m.writes[i].Value != a.Value) {
-				out = append(out, Finding{Problem: Fight, Trigger: l.ID, Others: []ID{m.ID}, Field: a.Field,
+				out = append(out, Finding{Problem: Fight, Trigger: l.ID, Others: []trigger.ID{m.ID}, Field: a.Field,
 					Text: fmt.Sprintf("it and %s may fire in one event and set %s differently; the later one, %s, wins",
 						m.ID, a.Field, m.ID)})
 				break
@@ -152,12 +156,12 @@ func (l linted) undone(later []linted) []Finding {
 		return nil
 	}
 	for _, m := range later {
-		covers := !slices.ContainsFunc(l.writes, func(a Write) bool {
-			return !slices.ContainsFunc(m.writes, func(b Write) bool { return b.Field == a.Field })
+		covers := !slices.ContainsFunc(l.writes, func(a trigger.Write) bool {
+			return !slices.ContainsFunc(m.writes, func(b trigger.Write) bool { return b.Field == a.Field })
 		})
-		asksNothingNew := !slices.ContainsFunc(l.writes, func(a Write) bool { return slices.Contains(m.program.Tests(), a.Field) })
+		asksNothingNew := !slices.ContainsFunc(l.writes, func(a trigger.Write) bool { return slices.Contains(m.program.Tests(), a.Field) })
 		if m.After == nil && covers && asksNothingNew && l.program.Implies(m.program) {
-			return []Finding{{Problem: Unreachable, Trigger: l.ID, Others: []ID{m.ID}, Field: l.writes[0].Field,
+			return []Finding{{Problem: Unreachable, Trigger: l.ID, Others: []trigger.ID{m.ID}, Field: l.writes[0].Field,
 				Text: fmt.Sprintf("whenever it fires, %s fires after it and sets the same fields: it has no effect", m.ID)}}
 		}
 	}
