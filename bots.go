@@ -13,6 +13,7 @@ import (
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 )
 
 const jobBot = "bot"
@@ -264,17 +265,10 @@ func (u *unit) botReply(d *conversation.Draft, m conversation.Message, r botAnsw
 	return nil
 }
 
-// BotParams gives a conversation that no agent works on to a bot of Config.Bots.
-// The bot reads what the customer says in the event; where they say nothing, it
-// begins with what they write next.
-type BotParams struct {
-	Bot string `json:"bot"`
-}
-
 // startBot lets a bot speak with a customer whom no agent serves. The
 // conversation leaves its queue; the bot's hand-over brings it back.
 func (p *pulledConversation) startBot(a trigger.Action) (trigger.Outcome, error) {
-	params, err := trigger.Params[BotParams](a)
+	params, err := trigger.Params[action.BotParams](a)
 	if err != nil {
 		return trigger.Outcome{}, err
 	}

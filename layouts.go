@@ -11,6 +11,7 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 )
 
 // What people write for mails follows the workspace's editor type: the layouts
@@ -90,7 +91,7 @@ func inOtherForm(what string, wanted Editor) string {
 }
 
 // mailForm is the form of a trigger's mail.
-func mailForm(p MailParams) Editor {
+func mailForm(p action.MailParams) Editor {
 	if p.HTML {
 		return EditorHTML
 	}
@@ -98,12 +99,12 @@ func mailForm(p MailParams) Editor {
 }
 
 // mailsInOtherForm are the mails of a trigger in another form than the wanted one.
-func mailsInOtherForm(t trigger.Trigger, wanted Editor) (out []MailParams, err error) {
+func mailsInOtherForm(t trigger.Trigger, wanted Editor) (out []action.MailParams, err error) {
 	for _, a := range t.Actions {
-		if a.Kind != ActionMail {
+		if a.Kind != action.Mail {
 			continue
 		}
-		p, err := trigger.Params[MailParams](a)
+		p, err := trigger.Params[action.MailParams](a)
 		if err != nil {
 			return nil, err
 		}
@@ -131,7 +132,7 @@ func (u *unit) keepsMailForms(t, old trigger.Trigger) (warnings []string, err er
 	}
 	what := "a mail of trigger " + string(t.ID)
 	for _, m := range others {
-		if !slices.ContainsFunc(kept, func(k MailParams) bool { return maps.Equal(k.Body, m.Body) }) {
+		if !slices.ContainsFunc(kept, func(k action.MailParams) bool { return maps.Equal(k.Body, m.Body) }) {
 			return nil, otherForm(what, wanted)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
@@ -128,8 +129,8 @@ func TestMailAccountsFollowTheEditorType(t *testing.T) {
 		require.Len(t, warnings, 1)
 		require.Contains(t, warnings[0], "settings.layouts[0] is of the editor type html")
 
-		w.save(rule("echo", when("happened", condition.Has, "opened"), trigger.Do(sangdam.ActionMessage,
-			sangdam.TextParams{Text: sangdam.Texts{"": "A rule says so."}})))
+		w.save(rule("echo", when("happened", condition.Has, "opened"), trigger.Do(action.Message,
+			action.TextParams{Text: action.Texts{"": "A rule says so."}})))
 		w.pass(3 * time.Second)
 		w.write(emailtest.Letter{Subject: "order", Text: "one"})
 		w.answer(w.only().Conversation.ID, "We look.")
@@ -152,8 +153,8 @@ func TestMailsOfTriggersFollowTheEditorType(t *testing.T) {
 	inTickets(t, func(d *ticketDesk) {
 		o.targets(d.world)
 		mail := func(to, body string, html bool) trigger.Action {
-			return trigger.Do(sangdam.ActionMail,
-				sangdam.MailParams{To: to, Subject: sangdam.Texts{"": "x"}, Body: sangdam.Texts{"": body}, HTML: html})
+			return trigger.Do(action.Mail,
+				action.MailParams{To: to, Subject: action.Texts{"": "x"}, Body: action.Texts{"": body}, HTML: html})
 		}
 		save := func(r trigger.Trigger) (sangdam.Saved, error) {
 			return d.eng.SaveTrigger(d.ctx, d.host, sangdam.SaveTrigger{Trigger: r})
@@ -165,9 +166,9 @@ func TestMailsOfTriggersFollowTheEditorType(t *testing.T) {
 			require.ErrorContains(t, err, "trigger thank")
 			require.ErrorContains(t, err, remedy)
 		}
-		rule := ticketRule("thank", when("event", condition.Is, "created"), mail(sangdam.ToCustomer, "Thanks", false))
+		rule := ticketRule("thank", when("event", condition.Is, "created"), mail(action.ToCustomer, "Thanks", false))
 		refused(rule, "set the editor type to text")
-		rule.Actions[0] = mail(sangdam.ToCustomer, "<p>Thanks</p>", true)
+		rule.Actions[0] = mail(action.ToCustomer, "<p>Thanks</p>", true)
 		saved, err := save(rule)
 		require.NoError(t, err)
 		require.Empty(t, saved.Warnings)
@@ -178,10 +179,10 @@ func TestMailsOfTriggersFollowTheEditorType(t *testing.T) {
 		require.Len(t, changed.Warnings, 1)
 		require.Contains(t, changed.Warnings[0], "a mail of trigger thank is of the editor type html")
 		rule.Version = saved.Version
-		rule.Actions = append(rule.Actions, mail(sangdam.ToAssignee, "Look", false))
-		rule.Actions[0] = mail(sangdam.ToCustomer, "<p>Many thanks</p>", true)
+		rule.Actions = append(rule.Actions, mail(action.ToAssignee, "Look", false))
+		rule.Actions[0] = mail(action.ToCustomer, "<p>Many thanks</p>", true)
 		refused(rule, "set the editor type to html")
-		rule.Actions[0] = mail(sangdam.ToCustomer, "<p>Thanks</p>", true)
+		rule.Actions[0] = mail(action.ToCustomer, "<p>Thanks</p>", true)
 		kept, err := save(rule)
 		require.NoError(t, err, "what stood there stays, and another is added")
 		require.Equal(t, changed.Warnings, kept.Warnings)

@@ -13,6 +13,7 @@ import (
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 )
 
 // Macros are the actions of triggers, carried out by a person: with that
@@ -61,10 +62,11 @@ var macroDocs = declare(store.Kind[Macro]{Name: "macro", Decl: 1,
 // is for triggers alone, which administrators answer for: whatever leaves the
 // house to others than the customer.
 var macroRights = map[string]map[string]Action{
-	kindConversation: {ActionSet: ActPanel, ActionTag: ActPanel, ActionPriority: ActTransfer, ActionNote: ActNote, ActionMessage: ActAnswer,
-		ActionAssign: ActAssign, ActionQueue: ActTransfer, ActionEnd: ActEnd},
-	kindTicket: {ActionSet: ActTicketEdit, ActionTag: ActTicketEdit, ActionPriority: ActTicketEdit, ActionNote: ActTicketEdit,
-		ActionAssign: ActTicketEdit, ActionMessage: ActTicketAnswer},
+	kindConversation: {action.Set: ActPanel, action.Tag: ActPanel, action.Priority: ActTransfer, action.Note: ActNote,
+		action.Message: ActAnswer,
+		action.Assign:  ActAssign, action.Queue: ActTransfer, action.End: ActEnd},
+	kindTicket: {action.Set: ActTicketEdit, action.Tag: ActTicketEdit, action.Priority: ActTicketEdit, action.Note: ActTicketEdit,
+		action.Assign: ActTicketEdit, action.Message: ActTicketAnswer},
 }
 
 // SaveMacro creates a macro (Version 0; an empty ID is filled) or replaces the
@@ -337,7 +339,8 @@ func (e *Engine) RunMacro(ctx context.Context, p Principal, c RunMacro) (out []t
 func (m Macro) asks() (asked []Action, err error) {
 	for _, a := range m.Actions {
 		act := macroRights[m.Subject][a.Kind]
-		if p, err := trigger.Params[SetParams](a); err == nil && a.Kind == ActionSet && m.Subject == kindTicket && p.Field == "state" &&
+		if p, err := trigger.Params[action.SetParams](a); err == nil && a.Kind == action.Set && m.Subject == kindTicket &&
+			p.Field == "state" &&
 			p.Value == string(ticket.Complete) {
 			act = ActTicketComplete
 		}

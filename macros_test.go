@@ -9,6 +9,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 )
 
 // N58: a macro does what whoever runs it may do, and no more: all of it or none.
@@ -22,7 +23,7 @@ func TestAMacroActsWithTheRightsOfWhoRunsIt(t *testing.T) {
 		}
 		require.NoError(t, save(sangdam.Macro{ID: "thanks", Title: "Thanks", Subject: "conversation",
 			Actions: []trigger.Action{tag("thanked"), text("Thank you!"),
-				trigger.Do(sangdam.ActionEnd, sangdam.EndParams{Reason: "done"})}}))
+				trigger.Do(action.End, action.EndParams{Reason: "done"})}}))
 		require.NoError(t, save(sangdam.Macro{ID: "complete", Title: "Complete", Subject: "ticket",
 			Actions: []trigger.Action{tag("closed"), setting("state", string(ticket.Complete))}}))
 		require.ErrorIs(t, errOf(w.eng.RunMacro(w.ctx, w.agent("a2"), sangdam.RunMacro{Macro: "thanks", Record: string(c)})),
@@ -69,7 +70,7 @@ func TestBadMacros(t *testing.T) {
 			"no such record": func(m *sangdam.Macro) { m.Subject = "invoice" },
 			"no action":      func(m *sangdam.Macro) { m.Actions = nil },
 			"for triggers alone": func(m *sangdam.Macro) {
-				m.Actions = []trigger.Action{trigger.Do(sangdam.ActionWebhook, sangdam.WebhookParams{Target: "hook"})}
+				m.Actions = []trigger.Action{trigger.Do(action.Webhook, action.WebhookParams{Target: "hook"})}
 			},
 			"a misspelt one": func(m *sangdam.Macro) { m.Actions = []trigger.Action{{Kind: "tags"}} },
 		} {
@@ -128,7 +129,7 @@ func TestMacrosHaveAnOrder(t *testing.T) {
 		}
 		require.ErrorIs(t, errOf(w.eng.MacrosFor(w.ctx, w.host, "ticket", "none")), sangdam.ErrNotFound)
 		require.ErrorIs(t, errOf(w.eng.MacrosFor(w.ctx, w.host, "invoice", id)), sangdam.ErrInvalid)
-		require.NotContains(t, w.eng.MacroActions("ticket"), sangdam.ActionWebhook)
-		require.Contains(t, w.eng.MacroActions("ticket"), sangdam.ActionSet)
+		require.NotContains(t, w.eng.MacroActions("ticket"), action.Webhook)
+		require.Contains(t, w.eng.MacroActions("ticket"), action.Set)
 	})
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/sangdam/sangdam/routing/hours"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
@@ -265,8 +266,8 @@ func TestLayoutsOfTheMailChannel(t *testing.T) {
 		stream := w.configuration().WorkStreams["mail"]
 		stream.Tickets = true
 		require.NoError(t, errOf(w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: stream})))
-		w.save(rule("echo", when("happened", condition.Has, "opened"), trigger.Do(sangdam.ActionMessage,
-			sangdam.TextParams{Text: sangdam.Texts{"": "A rule says so."}})))
+		w.save(rule("echo", when("happened", condition.Has, "opened"), trigger.Do(action.Message,
+			action.TextParams{Text: action.Texts{"": "A rule says so."}})))
 		w.pass(3 * time.Second)
 		w.write(emailtest.Letter{Subject: "order", Text: "one"})
 		page, err := w.eng.Tickets(w.ctx, w.host, sangdam.TicketFilter{}, "", 10)
@@ -644,8 +645,8 @@ func TestTwoDesksOfOneHouseDoNotStorm(t *testing.T) {
 // Not even a trigger answers a machine.
 func TestATriggerDoesNotAnswerAMachine(t *testing.T) {
 	inMail(t, emailtest.Options{}, func(w *mailWorld) {
-		w.save(rule("echo", when("happened", condition.Has, "opened"), trigger.Do(sangdam.ActionMessage,
-			sangdam.TextParams{Text: sangdam.Texts{"": "We will look at it."}})))
+		w.save(rule("echo", when("happened", condition.Has, "opened"), trigger.Do(action.Message,
+			action.TextParams{Text: action.Texts{"": "We will look at it."}})))
 		w.write(emailtest.Letter{Subject: "order", Text: "one"})
 		require.Len(t, w.got("mina@example.com"), 2, "the acknowledgement, and the trigger's")
 		w.write(emailtest.Letter{From: "robot@example.net", Subject: "x", Text: "hello",

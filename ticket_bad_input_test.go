@@ -14,6 +14,7 @@ import (
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
@@ -219,8 +220,8 @@ func TestATextMessageByATrigger(t *testing.T) {
 	inTickets(t, func(d *ticketDesk) {
 		target := notify.Target{ID: "sms", Kind: notify.KindSMS, Name: "SMS", Settings: json.RawMessage(`{"from":"16001234"}`)}
 		require.NoError(t, errOf(d.eng.SaveTarget(d.ctx, d.host, sangdam.SaveTarget{Target: target})))
-		d.save(ticketRule("sms", when("event", condition.Is, "created"), trigger.Do(sangdam.ActionSMS,
-			sangdam.NoticeParams{Target: "sms", Text: sangdam.Texts{"": "Ticket #{number}"}})))
+		d.save(ticketRule("sms", when("event", condition.Is, "created"), trigger.Do(action.SMS,
+			action.NoticeParams{Target: "sms", Text: action.Texts{"": "Ticket #{number}"}})))
 		d.open(sangdam.OpenTicket{Requester: ticket.Requester{Phone: "010-1234-5678"}})
 		d.open(sangdam.OpenTicket{})
 		d.settings(sangdam.WorkspaceSettings{Off: []sangdam.Switch{sangdam.SwitchSMS}})

@@ -18,6 +18,7 @@ import (
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
@@ -78,8 +79,8 @@ func TestCustomersAreToldByMail(t *testing.T) {
 		d.settings(sangdam.WorkspaceSettings{Languages: []string{"en", "ko"}, Tickets: sangdam.TicketRouting{AnswerBy: "mail",
 			MailOn: []ticket.MailEvent{ticket.MailReceived, ticket.MailOnHold, ticket.MailSolved}}})
 		w.save(ticketRule("own", when("event", condition.Is, "solved"),
-			trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: sangdam.ToCustomer,
-				Subject: sangdam.Texts{"": "by a rule"}, Body: sangdam.Texts{"": "plain words"}, HTML: true})))
+			trigger.Do(action.Mail, action.MailParams{To: action.ToCustomer,
+				Subject: action.Texts{"": "by a rule"}, Body: action.Texts{"": "plain words"}, HTML: true})))
 		a1 := w.agent("a1")
 		id := d.open(sangdam.OpenTicket{Language: "ko-KR", Requester: ticket.Requester{Name: "<Kim>", Email: "kim@example.com"}})
 		require.NoError(t, d.update(a1, id, sangdam.TicketChange{State: ptr(ticket.OnHold)}, nil))
@@ -185,10 +186,10 @@ func TestNoticesToAssigneeAndGroup(t *testing.T) {
 		group := ticket.Group{ID: "returns", Version: 1, Name: "Returns", Agents: []ticket.AgentID{"a1", "a2"}}
 		require.NoError(t, errOf(d.eng.SaveGroup(d.ctx, d.host, sangdam.SaveGroup{Group: group})))
 		mailTo := func(to string) trigger.Action {
-			return trigger.Do(sangdam.ActionMail,
-				sangdam.MailParams{To: to, Subject: sangdam.Texts{"": "for " + to}, Body: sangdam.Texts{"": "x"}, HTML: true})
+			return trigger.Do(action.Mail,
+				action.MailParams{To: to, Subject: action.Texts{"": "for " + to}, Body: action.Texts{"": "x"}, HTML: true})
 		}
-		d.save(ticketRule("r", when("event", condition.Is, "created"), mailTo(sangdam.ToAssignee), mailTo(sangdam.ToGroup)))
+		d.save(ticketRule("r", when("event", condition.Is, "created"), mailTo(action.ToAssignee), mailTo(action.ToGroup)))
 		group.Version, group.Name = 2, "Taking back" // what is named stays named under another name
 		require.NoError(t, errOf(d.eng.SaveGroup(d.ctx, d.host, sangdam.SaveGroup{Group: group})))
 		d.open(sangdam.OpenTicket{Group: "returns", Agent: "a2"})

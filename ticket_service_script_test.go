@@ -14,6 +14,7 @@ import (
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
@@ -148,30 +149,30 @@ func (s *ticketScript) rule(text string) error {
 
 func actionOf(w []string) trigger.Action {
 	w = append(w, "", "", "")
-	texts := func(s string) sangdam.Texts { return sangdam.Texts{"": s} }
+	texts := func(s string) action.Texts { return action.Texts{"": s} }
 	switch w[0] {
 	case "assign": // assign GROUP how
-		return trigger.Do(sangdam.ActionAssign, sangdam.AssignParams{Group: w[1], Choice: trigger.Choice(w[2])})
+		return trigger.Do(action.Assign, action.AssignParams{Group: w[1], Choice: trigger.Choice(w[2])})
 	case "give": // give AGENT
-		return trigger.Do(sangdam.ActionAssign,
-			sangdam.AssignParams{Agents: []routing.AgentID{routing.AgentID(w[1])}, Choice: trigger.ChooseOne})
+		return trigger.Do(action.Assign,
+			action.AssignParams{Agents: []routing.AgentID{routing.AgentID(w[1])}, Choice: trigger.ChooseOne})
 	case "tag":
 		return tag(w[1])
 	case "set":
 		return setting(w[1], w[2])
 	case "priority":
 		n, _ := strconv.Atoi(w[1])
-		return trigger.Do(sangdam.ActionPriority, sangdam.PriorityParams{Value: n})
+		return trigger.Do(action.Priority, action.PriorityParams{Value: n})
 	case "mail": // mail TO SUBJECT BODY
-		return trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: w[1], Subject: texts(w[2]), Body: texts(w[3]), HTML: true})
+		return trigger.Do(action.Mail, action.MailParams{To: w[1], Subject: texts(w[2]), Body: texts(w[3]), HTML: true})
 	case "forward":
-		return trigger.Do(sangdam.ActionForward, sangdam.ForwardParams{To: w[1], Complete: w[2] == "complete"})
+		return trigger.Do(action.Forward, action.ForwardParams{To: w[1], Complete: w[2] == "complete"})
 	case "call":
-		return trigger.Do(sangdam.ActionWebhook, sangdam.WebhookParams{Target: "hook", Fields: []string{"number", "title"}})
+		return trigger.Do(action.Webhook, action.WebhookParams{Target: "hook", Fields: []string{"number", "title"}})
 	case "room":
-		return trigger.Do(sangdam.ActionNotice, sangdam.NoticeParams{Target: "room", Text: texts(w[1])})
+		return trigger.Do(action.Notice, action.NoticeParams{Target: "room", Text: texts(w[1])})
 	case "note":
-		return trigger.Do(sangdam.ActionNote, sangdam.TextParams{Text: texts(w[1])})
+		return trigger.Do(action.Note, action.TextParams{Text: texts(w[1])})
 	}
 	return trigger.Action{Kind: w[0]}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
@@ -82,7 +83,7 @@ func TestAGroupThatIsNamedStays(t *testing.T) {
 		require.ErrorContains(t, err, `view "Returned lamps"`)
 		require.NoError(t, w.eng.DeleteTicketView(w.ctx, w.host, sangdam.DeleteTicketView{View: view.ID, Version: 1}))
 		macro := sangdam.Macro{ID: "m", Title: "To returns", Subject: "ticket", Actions: []trigger.Action{
-			trigger.Do(sangdam.ActionAssign, sangdam.AssignParams{Choice: trigger.ChooseInTurn, Group: "returns"})}}
+			trigger.Do(action.Assign, action.AssignParams{Choice: trigger.ChooseInTurn, Group: "returns"})}}
 		require.NoError(t, errOf(w.eng.SaveMacro(w.ctx, w.host, sangdam.SaveMacro{Macro: macro})))
 		err = w.eng.DeleteGroup(w.ctx, w.host, sangdam.DeleteGroup{Group: "returns", Version: 1})
 		require.ErrorContains(t, err, `macro "To returns"`)

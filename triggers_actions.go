@@ -17,148 +17,12 @@ import (
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 )
 
-// The kinds of action with their parameters, and what all kinds of record need
-// to carry them out. What an action does to a record is in the file of that kind,
+// What all kinds of record need to carry out actions, whose kinds and parameters
+// are in trigger/action. What an action does to a record is in the file of that kind,
 // what leaves the house in triggers_outside.go.
-
-// Kinds of action.
-const (
-	ActionAssign   = "assign"
-	ActionQueue    = "queue"
-	ActionSet      = "set"
-	ActionTag      = "tag"
-	ActionPriority = "priority"
-	ActionNote     = "note"
-	ActionMessage  = "message"
-	ActionEnd      = "end"
-	ActionTicket   = "ticket"
-	ActionMail     = "mail"
-	ActionForward  = "forward"
-	ActionWebhook  = "webhook"
-	ActionNotice   = "notice"
-	ActionSMS      = "sms"
-	ActionBot      = "bot"
-)
-
-// Texts is a text by language; "" is for every language without one of its own.
-type Texts map[string]string
-
-// in picks the text for a language.
-func (t Texts) in(language string) string {
-	if text, ok := t[language]; ok {
-		return text
-	}
-	if text, ok := t[""]; ok {
-		return text
-	}
-	for _, l := range slices.Sorted(maps.Keys(t)) {
-		return t[l]
-	}
-	return ""
-}
-
-// AssignParams gives the record to one of the agents named, by the choice; none
-// named: to one of the group. Agents who are gone, disabled or switched off are
-// passed over; where none is left the record stays with the group.
-type AssignParams struct {
-	Group  string            `json:"group,omitempty"`
-	Agents []routing.AgentID `json:"agents,omitempty"`
-	Choice trigger.Choice    `json:"choice,omitempty"`
-}
-
-// QueueParams sends a conversation to a queue, a desk, or a queue for a desk.
-type QueueParams struct {
-	Queue routing.QueueID `json:"queue,omitempty"`
-	Desk  routing.DeskID  `json:"desk,omitempty"`
-}
-
-// SetParams sets a field that actions may set.
-type SetParams struct {
-	Field string `json:"field"`
-	Value string `json:"value"`
-}
-
-// TagParams adds and removes tags.
-type TagParams struct {
-	Add    []string `json:"add,omitempty"`
-	Remove []string `json:"remove,omitempty"`
-}
-
-// PriorityParams sets the priority: of a ticket -1 (low) to 2 (urgent), of a
-// conversation that waits any number, the higher first.
-type PriorityParams struct {
-	Value int `json:"value"`
-}
-
-// TextParams is a text with placeholders, by language.
-type TextParams struct {
-	Text Texts `json:"text"`
-}
-
-// EndParams ends a conversation; Reason is a short code for reports.
-type EndParams struct {
-	Reason string `json:"reason,omitempty"`
-}
-
-// OpenTicketParams makes a ticket of a conversation.
-type OpenTicketParams struct {
-	Title    Texts    `json:"title,omitempty"`
-	Category string   `json:"category,omitempty"`
-	Group    string   `json:"group,omitempty"`
-	Priority int      `json:"priority,omitempty"`
-	Tags     []string `json:"tags,omitempty"`
-}
-
-// Recipients of MailParams.
-const (
-	ToCustomer = "customer"
-	ToAssignee = "assignee"
-	ToAgent    = "agent"
-	ToGroup    = "group"
-)
-
-// MailParams mails to the customer, the record's agent, a chosen agent or the
-// members of a group: one mail each, so that none sees who else got it.
-type MailParams struct {
-	// Target to send from; empty: the workspace's only one for mail.
-	Target notify.TargetID `json:"target,omitempty"`
-	To     string          `json:"to"`
-	Agent  routing.AgentID `json:"agent,omitempty"`
-	// Group with ToGroup; empty: the record's own.
-	Group   string `json:"group,omitempty"`
-	Subject Texts  `json:"subject"`
-	Body    Texts  `json:"body"`
-	// HTML says that bodies are HTML: values in them are escaped. It is as the
-	// workspace's editor type says (TR4): true for "html", which an empty one is.
-	HTML bool `json:"html,omitempty"`
-}
-
-// ForwardParams sends what the record holds to an address outside, with a link
-// to it at the bottom. With Complete the record is completed once the mail was
-// sent, and stays as it is when it was not.
-type ForwardParams struct {
-	Target   notify.TargetID `json:"target,omitempty"`
-	To       string          `json:"to"`
-	Subject  Texts           `json:"subject,omitempty"`
-	Complete bool            `json:"complete,omitempty"`
-}
-
-// WebhookParams calls a web hook. Fields are placeholders whose values the
-// request carries; the record's kind and id, the event and the depth of the
-// chain are always in it (see CausedBy).
-type WebhookParams struct {
-	Target notify.TargetID `json:"target"`
-	Fields []string        `json:"fields,omitempty"`
-}
-
-// NoticeParams writes into a messenger room, or sends a text message to the
-// customer.
-type NoticeParams struct {
-	Target notify.TargetID `json:"target"`
-	Text   Texts           `json:"text"`
-}
 
 // placeholders lists what may stand in the texts of actions.
 func placeholders() []string {
@@ -184,7 +48,7 @@ func badAction(kind, format string, args ...any) error {
 
 // checkTextsOf refuses texts with a placeholder that does not exist; need says
 // that one text at least is there.
-func checkTextsOf(kind string, need bool, all ...Texts) error {
+func checkTextsOf(kind string, need bool, all ...action.Texts) error {
 	for _, texts := range all {
 		if need && !slices.ContainsFunc(slices.Collect(maps.Values(texts)), func(s string) bool { return strings.TrimSpace(s) != "" }) {
 			return badAction(kind, "a text is empty; write one, under the language or under \"\" for all")
@@ -201,35 +65,36 @@ func checkTextsOf(kind string, need bool, all ...Texts) error {
 // outsideSpecs are the actions that every kind of record has.
 func outsideSpecs() []trigger.Spec {
 	return []trigger.Spec{
-		{Kind: ActionMail, Check: checked(func(p MailParams) error {
+		{Kind: action.Mail, Check: checked(func(p action.MailParams) error {
 			switch {
-			case !slices.Contains([]string{ToCustomer, ToAssignee, ToAgent, ToGroup}, p.To):
-				return badAction(ActionMail, "to is %s, %s, %s or %s", ToCustomer, ToAssignee, ToAgent, ToGroup)
-			case (p.To == ToAgent) != (p.Agent != ""):
-				return badAction(ActionMail, "agent belongs to %q, and is needed with it", ToAgent)
+			case !slices.Contains([]string{action.ToCustomer, action.ToAssignee, action.ToAgent, action.ToGroup}, p.To):
+				return badAction(action.Mail, "to is %s, %s, %s or %s", action.ToCustomer, action.ToAssignee, action.ToAgent,
+					action.ToGroup)
+			case (p.To == action.ToAgent) != (p.Agent != ""):
+				return badAction(action.Mail, "agent belongs to %q, and is needed with it", action.ToAgent)
 			}
-			return checkTextsOf(ActionMail, true, p.Subject, p.Body)
+			return checkTextsOf(action.Mail, true, p.Subject, p.Body)
 		})},
-		{Kind: ActionForward, Check: checked(func(p ForwardParams) error {
+		{Kind: action.Forward, Check: checked(func(p action.ForwardParams) error {
 			if a, err := mail.ParseAddress(p.To); err != nil || a.Address != p.To {
-				return badAction(ActionForward, "to is one mail address, such as partner@example.com")
+				return badAction(action.Forward, "to is one mail address, such as partner@example.com")
 			}
-			return checkTextsOf(ActionForward, false, p.Subject)
+			return checkTextsOf(action.Forward, false, p.Subject)
 		})},
-		{Kind: ActionWebhook, Check: checked(func(p WebhookParams) error {
+		{Kind: action.Webhook, Check: checked(func(p action.WebhookParams) error {
 			for _, f := range p.Fields {
 				if !slices.Contains(placeholders(), f) {
-					return badAction(ActionWebhook, "there is no field %q: use some of %s", cutTo(f, 64),
+					return badAction(action.Webhook, "there is no field %q: use some of %s", cutTo(f, 64),
 						strings.Join(placeholders(), ", "))
 				}
 			}
-			return needTarget(ActionWebhook, p.Target)
+			return needTarget(action.Webhook, p.Target)
 		})},
-		{Kind: ActionNotice, Check: checked(func(p NoticeParams) error {
-			return errors.Join(needTarget(ActionNotice, p.Target), checkTextsOf(ActionNotice, true, p.Text))
+		{Kind: action.Notice, Check: checked(func(p action.NoticeParams) error {
+			return errors.Join(needTarget(action.Notice, p.Target), checkTextsOf(action.Notice, true, p.Text))
 		})},
-		{Kind: ActionSMS, Check: checked(func(p NoticeParams) error {
-			return errors.Join(needTarget(ActionSMS, p.Target), checkTextsOf(ActionSMS, true, p.Text))
+		{Kind: action.SMS, Check: checked(func(p action.NoticeParams) error {
+			return errors.Join(needTarget(action.SMS, p.Target), checkTextsOf(action.SMS, true, p.Text))
 		})},
 	}
 }
@@ -307,20 +172,20 @@ func (u *unit) knownInActions(t trigger.Trigger) error {
 }
 
 // targetKinds are which kinds of target an action uses; empty: any.
-var targetKinds = map[string][]notify.Kind{ActionMail: {"mail"}, ActionForward: {"mail"}, ActionWebhook: {"webhook"},
-	ActionSMS: {notify.KindSMS}}
+var targetKinds = map[string][]notify.Kind{action.Mail: {"mail"}, action.Forward: {"mail"}, action.Webhook: {"webhook"},
+	action.SMS: {notify.KindSMS}}
 
 // knownTarget refuses an action whose target is not there or of another kind.
-func (u *unit) knownTarget(action string, id notify.TargetID) error {
+func (u *unit) knownTarget(kind string, id notify.TargetID) error {
 	if id == "" {
 		return nil
 	}
 	t, err := targets.Get(u.ctx, u.tx, string(id))
 	if errors.Is(err, ErrNotFound) {
-		return badAction(action, "there is no target %q", cutTo(string(id), 100))
+		return badAction(kind, "there is no target %q", cutTo(string(id), 100))
 	}
-	if kinds := targetKinds[action]; err == nil && len(kinds) > 0 && !slices.Contains(kinds, t.Kind) {
-		return badAction(action, "target %q is of kind %s; it needs one of kind %s", t.Name, t.Kind, kinds[0])
+	if kinds := targetKinds[kind]; err == nil && len(kinds) > 0 && !slices.Contains(kinds, t.Kind) {
+		return badAction(kind, "target %q is of kind %s; it needs one of kind %s", t.Name, t.Kind, kinds[0])
 	}
 	return err
 }
@@ -339,7 +204,7 @@ func (u *unit) usersOf(uses func(referred) bool) (titles []string, err error) {
 // chosenAgents goes through the agents in the order of the choice until give
 // takes one; false when none could be given it. What it was passed over for is
 // in the note.
-func (r *triggerRun) chosenAgents(t *trigger.Trigger, a trigger.Action, p AssignParams, able func(routing.AgentID) (bool, error),
+func (r *triggerRun) chosenAgents(t *trigger.Trigger, a trigger.Action, p action.AssignParams, able func(routing.AgentID) (bool, error),
 	give func(routing.AgentID) error) (trigger.Outcome, error) {
 	agents := p.Agents
 	if len(agents) == 0 {

@@ -19,6 +19,7 @@ import (
 	"github.com/sangdam/sangdam/store/seal"
 	"github.com/sangdam/sangdam/store/sqlite"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
@@ -95,7 +96,7 @@ func plainAndRuled(b testing.TB, db *store.DB) (plain, ruled *benched) {
 		_, err := ruled.e.SaveTrigger(ctx, Host("ruled"),
 			SaveTrigger{Trigger: trigger.Trigger{ID: trigger.ID(fmt.Sprint("t", i)), Title: "t",
 				Subject: kindConversation, Active: true, When: condition.Condition{All: when},
-				Actions: []trigger.Action{trigger.Do(ActionTag, TagParams{Add: []string{"x"}})}}})
+				Actions: []trigger.Action{trigger.Do(action.Tag, action.TagParams{Add: []string{"x"}})}}})
 		require.NoError(b, err)
 	}
 	return plain, ruled

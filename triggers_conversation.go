@@ -15,6 +15,7 @@ import (
 	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
@@ -78,50 +79,53 @@ func conversationFields(src triggerSource) ([]condition.Field, error) {
 // conversationActions are the kinds of action on conversations.
 func conversationActions() *trigger.Catalog {
 	return mustCatalog(append(outsideSpecs(),
-		trigger.Spec{Kind: ActionAssign, Check: checked(checkAssign), Sets: assigned},
-		trigger.Spec{Kind: ActionQueue, Check: checked(func(p QueueParams) error {
+		trigger.Spec{Kind: action.Assign, Check: checked(checkAssign), Sets: assigned},
+		trigger.Spec{Kind: action.Queue, Check: checked(func(p action.QueueParams) error {
 			if p.Queue == "" && p.Desk == "" {
-				return badAction(ActionQueue, "it names neither a queue nor a desk")
+				return badAction(action.Queue, "it names neither a queue nor a desk")
 			}
 			return nil
 		}), Sets: func(a trigger.Action) []trigger.Write {
-			p, _ := trigger.Params[QueueParams](a)
+			p, _ := trigger.Params[action.QueueParams](a)
 			return []trigger.Write{{Field: "queue", Value: string(p.Queue)}}
 		}},
-		trigger.Spec{Kind: ActionSet, Sets: setsField, Check: checked(func(p SetParams) error {
+		trigger.Spec{Kind: action.Set, Sets: setsField, Check: checked(func(p action.SetParams) error {
 			known := slices.Contains([]string{"category", "memo", "language"}, p.Field) ||
 				strings.HasPrefix(p.Field, attributeField) && len(p.Field) > len(attributeField) && len(p.Field) <= 100
 			if !known || len(p.Value) > 2000 {
-				return badAction(ActionSet, "set category, memo, language or attribute.<name>, to at most 2000 bytes")
+				return badAction(action.Set, "set category, memo, language or attribute.<name>, to at most 2000 bytes")
 			}
 			return nil
 		})},
-		trigger.Spec{Kind: ActionTag, Check: checked(checkTags), Sets: setsTags},
-		trigger.Spec{Kind: ActionPriority, Check: checked(func(p PriorityParams) error {
+		trigger.Spec{Kind: action.Tag, Check: checked(checkTags), Sets: setsTags},
+		trigger.Spec{Kind: action.Priority, Check: checked(func(p action.PriorityParams) error {
 			if p.Value < -1000 || p.Value > 1000 {
-				return badAction(ActionPriority, "a priority is -1000 to 1000")
+				return badAction(action.Priority, "a priority is -1000 to 1000")
 			}
 			return nil
 		}), Sets: setsPriority},
-		trigger.Spec{Kind: ActionMessage, Check: checked(func(p TextParams) error { return checkTextsOf(ActionMessage, true, p.Text) })},
-		trigger.Spec{Kind: ActionNote, Check: checked(func(p TextParams) error { return checkTextsOf(ActionNote, true, p.Text) })},
-		trigger.Spec{Kind: ActionTicket, Check: checked(func(p OpenTicketParams) error {
-			if p.Priority < int(ticket.Low) || p.Priority > int(ticket.Urgent) {
-				return badAction(ActionTicket, "the priority of a ticket is %d (low) to %d (urgent)", ticket.Low, ticket.Urgent)
-			}
-			return checkTextsOf(ActionTicket, false, p.Title)
+		trigger.Spec{Kind: action.Message, Check: checked(func(p action.TextParams) error {
+			return checkTextsOf(action.Message,
+				true, p.Text)
 		})},
-		trigger.Spec{Kind: ActionBot, Check: checked(func(p BotParams) error {
+		trigger.Spec{Kind: action.Note, Check: checked(func(p action.TextParams) error { return checkTextsOf(action.Note, true, p.Text) })},
+		trigger.Spec{Kind: action.Ticket, Check: checked(func(p action.OpenTicketParams) error {
+			if p.Priority < int(ticket.Low) || p.Priority > int(ticket.Urgent) {
+				return badAction(action.Ticket, "the priority of a ticket is %d (low) to %d (urgent)", ticket.Low, ticket.Urgent)
+			}
+			return checkTextsOf(action.Ticket, false, p.Title)
+		})},
+		trigger.Spec{Kind: action.Bot, Check: checked(func(p action.BotParams) error {
 			if p.Bot == "" {
-				return badAction(ActionBot, "it names no bot")
+				return badAction(action.Bot, "it names no bot")
 			}
 			return nil
 		}), Sets: func(trigger.Action) []trigger.Write {
 			return []trigger.Write{{Field: "control", Value: string(conversation.ControlBot)}}
 		}},
-		trigger.Spec{Kind: ActionEnd, Check: checked(func(p EndParams) error {
+		trigger.Spec{Kind: action.End, Check: checked(func(p action.EndParams) error {
 			if len(p.Reason) > 50 {
-				return badAction(ActionEnd, "the reason is a code of at most 50 bytes")
+				return badAction(action.End, "the reason is a code of at most 50 bytes")
 			}
 			return nil
 		}), Sets: func(trigger.Action) []trigger.Write {
@@ -130,25 +134,25 @@ func conversationActions() *trigger.Catalog {
 	)...)
 }
 
-func checkAssign(p AssignParams) error {
+func checkAssign(p action.AssignParams) error {
 	switch {
 	case len(p.Agents) == 0 && p.Group == "":
-		return badAction(ActionAssign, "it names neither agents nor a group")
+		return badAction(action.Assign, "it names neither agents nor a group")
 	case len(p.Agents) > 500:
-		return badAction(ActionAssign, "it names %d agents; use at most 500", len(p.Agents))
+		return badAction(action.Assign, "it names %d agents; use at most 500", len(p.Agents))
 	case p.Choice == trigger.ChooseOne && len(p.Agents) != 1:
-		return badAction(ActionAssign, "%s takes exactly one agent", trigger.ChooseOne)
+		return badAction(action.Assign, "%s takes exactly one agent", trigger.ChooseOne)
 	case slices.Contains(p.Agents, ""):
-		return badAction(ActionAssign, "an agent's id is empty")
+		return badAction(action.Assign, "an agent's id is empty")
 	}
 	return p.Choice.Valid()
 }
 
-func checkTags(p TagParams) error {
+func checkTags(p action.TagParams) error {
 	all := slices.Concat(p.Add, p.Remove)
 	if len(all) == 0 || len(all) > maxTagsOf || slices.ContainsFunc(all,
 		func(t string) bool { return strings.TrimSpace(t) == "" || len(t) > 100 }) {
-		return badAction(ActionTag, "add or remove 1 to %d tags of 1 to 100 bytes", maxTagsOf)
+		return badAction(action.Tag, "add or remove 1 to %d tags of 1 to 100 bytes", maxTagsOf)
 	}
 	return nil
 }
@@ -158,7 +162,7 @@ const maxTagsOf = 50
 
 // assigned says what assigning sets, for Lint: the agent where it is certain.
 func assigned(a trigger.Action) []trigger.Write {
-	p, _ := trigger.Params[AssignParams](a)
+	p, _ := trigger.Params[action.AssignParams](a)
 	out := []trigger.Write{{Field: "agent"}}
 	if p.Choice == trigger.ChooseOne && len(p.Agents) == 1 {
 		out[0].Value = string(p.Agents[0])
@@ -170,17 +174,17 @@ func assigned(a trigger.Action) []trigger.Write {
 }
 
 func setsField(a trigger.Action) []trigger.Write {
-	p, _ := trigger.Params[SetParams](a)
+	p, _ := trigger.Params[action.SetParams](a)
 	return []trigger.Write{{Field: p.Field, Value: p.Value}}
 }
 
 func setsTags(a trigger.Action) []trigger.Write {
-	p, _ := trigger.Params[TagParams](a)
+	p, _ := trigger.Params[action.TagParams](a)
 	return []trigger.Write{{Field: "tags", Value: strings.Join(p.Add, " ") + " -" + strings.Join(p.Remove, " ")}}
 }
 
 func setsPriority(a trigger.Action) []trigger.Write {
-	p, _ := trigger.Params[PriorityParams](a)
+	p, _ := trigger.Params[action.PriorityParams](a)
 	return []trigger.Write{{Field: "priority", Value: strconv.Itoa(p.Value)}}
 }
 

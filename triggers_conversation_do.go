@@ -12,6 +12,7 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 )
 
 // What the actions of triggers do to a conversation.
@@ -31,29 +32,29 @@ func (p *pulledConversation) do(r *triggerRun, t *trigger.Trigger, a trigger.Act
 		return out, err
 	}
 	switch a.Kind {
-	case ActionAssign:
+	case action.Assign:
 		return p.assign(r, t, a)
-	case ActionQueue:
+	case action.Queue:
 		return p.queue(a)
-	case ActionPriority:
+	case action.Priority:
 		return p.prioritise(a)
-	case ActionEnd:
+	case action.End:
 		return p.end(a)
-	case ActionTicket:
+	case action.Ticket:
 		return p.openTicketFor(a)
-	case ActionBot:
+	case action.Bot:
 		return p.startBot(a)
 	}
 	d := p.u.conversationOf(p.now)
 	var err error
 	switch a.Kind {
-	case ActionSet:
+	case action.Set:
 		err = p.set(d, a)
-	case ActionTag:
+	case action.Tag:
 		err = p.tag(d, a)
-	case ActionMessage:
+	case action.Message:
 		err = p.say(d, t, a)
-	case ActionNote:
+	case action.Note:
 		err = p.note(d, t, a)
 	default:
 		err = unknownAction(a)
@@ -65,7 +66,7 @@ func (p *pulledConversation) do(r *triggerRun, t *trigger.Trigger, a trigger.Act
 }
 
 func (p *pulledConversation) assign(r *triggerRun, t *trigger.Trigger, a trigger.Action) (trigger.Outcome, error) {
-	params, err := trigger.Params[AssignParams](a)
+	params, err := trigger.Params[action.AssignParams](a)
 	if err != nil {
 		return trigger.Outcome{}, err
 	}
@@ -92,7 +93,7 @@ func (p *pulledConversation) able(id routing.AgentID) (bool, error) {
 }
 
 func (p *pulledConversation) queue(a trigger.Action) (trigger.Outcome, error) {
-	params, err := trigger.Params[QueueParams](a)
+	params, err := trigger.Params[action.QueueParams](a)
 	if err != nil {
 		return trigger.Outcome{}, err
 	}
@@ -123,7 +124,7 @@ func (p *pulledConversation) queue(a trigger.Action) (trigger.Outcome, error) {
 
 // prioritise moves a conversation that waits in its queue.
 func (p *pulledConversation) prioritise(a trigger.Action) (trigger.Outcome, error) {
-	params, err := trigger.Params[PriorityParams](a)
+	params, err := trigger.Params[action.PriorityParams](a)
 	if err != nil {
 		return trigger.Outcome{}, err
 	}
@@ -142,7 +143,7 @@ func (p *pulledConversation) prioritise(a trigger.Action) (trigger.Outcome, erro
 }
 
 func (p *pulledConversation) end(a trigger.Action) (trigger.Outcome, error) {
-	params, err := trigger.Params[EndParams](a)
+	params, err := trigger.Params[action.EndParams](a)
 	if err != nil {
 		return trigger.Outcome{}, err
 	}
@@ -166,7 +167,7 @@ func (u *unit) completeConversation(id string) error {
 }
 
 func (p *pulledConversation) set(d *conversation.Draft, a trigger.Action) error {
-	params, err := trigger.Params[SetParams](a)
+	params, err := trigger.Params[action.SetParams](a)
 	if err != nil {
 		return err
 	}
@@ -188,14 +189,14 @@ func (p *pulledConversation) set(d *conversation.Draft, a trigger.Action) error 
 }
 
 func (p *pulledConversation) tag(d *conversation.Draft, a trigger.Action) error {
-	params, err := trigger.Params[TagParams](a)
+	params, err := trigger.Params[action.TagParams](a)
 	if err != nil {
 		return err
 	}
 	tags := slices.DeleteFunc(slices.Concat(d.C.Tags, params.Add), func(t string) bool { return slices.Contains(params.Remove, t) })
 	slices.Sort(tags)
 	if tags = slices.Compact(tags); len(tags) > maxTagsOf {
-		return badAction(ActionTag, "the conversation would have %d tags; at most %d are kept", len(tags), maxTagsOf)
+		return badAction(action.Tag, "the conversation would have %d tags; at most %d are kept", len(tags), maxTagsOf)
 	}
 	d.C.Tags = tags
 	d.Note(conversation.EvPanel, p.u.actor(), "", "tags")
@@ -204,7 +205,7 @@ func (p *pulledConversation) tag(d *conversation.Draft, a trigger.Action) error 
 
 // say sends a message to the customer by the channel of the conversation.
 func (p *pulledConversation) say(d *conversation.Draft, t *trigger.Trigger, a trigger.Action) error {
-	params, err := trigger.Params[TextParams](a)
+	params, err := trigger.Params[action.TextParams](a)
 	if err != nil {
 		return err
 	}
@@ -224,7 +225,7 @@ func (p *pulledConversation) say(d *conversation.Draft, t *trigger.Trigger, a tr
 }
 
 func (p *pulledConversation) note(d *conversation.Draft, t *trigger.Trigger, a trigger.Action) error {
-	params, err := trigger.Params[TextParams](a)
+	params, err := trigger.Params[action.TextParams](a)
 	if err != nil {
 		return err
 	}

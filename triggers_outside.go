@@ -16,6 +16,7 @@ import (
 	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 )
 
 // What triggers send out of the house: mails, forwards, calls of web hooks,
@@ -41,7 +42,7 @@ func (u *unit) mailTarget(id notify.TargetID) (notify.Target, error) {
 func (r *triggerRun) outside(t *trigger.Trigger, a trigger.Action, values func() (map[string]string, error)) (out trigger.Outcome, ok bool,
 	err error) {
 	do := map[string]func(*trigger.Trigger, trigger.Action, map[string]string) (trigger.Outcome, error){
-		ActionMail: r.mail, ActionForward: r.forward, ActionWebhook: r.webhook, ActionNotice: r.room, ActionSMS: r.sms}[a.Kind]
+		action.Mail: r.mail, action.Forward: r.forward, action.Webhook: r.webhook, action.Notice: r.room, action.SMS: r.sms}[a.Kind]
 	if do == nil {
 		return out, false, nil
 	}
@@ -54,8 +55,9 @@ func (r *triggerRun) outside(t *trigger.Trigger, a trigger.Action, values func()
 }
 
 // filled fills a text for a language.
-func filled(texts Texts, language string, values map[string]string, render func(*trigger.Template, map[string]string) string) string {
-	return fill(texts.in(language), values, render)
+func filled(texts action.Texts, language string, values map[string]string, render func(*trigger.Template,
+	map[string]string) string) string {
+	return fill(texts.In(language), values, render)
 }
 
 // fill fills the placeholders of a text that was checked when it was saved.
@@ -74,7 +76,7 @@ func (r *triggerRun) notice(t *trigger.Trigger, values map[string]string) notify
 }
 
 func (r *triggerRun) mail(t *trigger.Trigger, a trigger.Action, values map[string]string) (trigger.Outcome, error) {
-	p, err := trigger.Params[MailParams](a)
+	p, err := trigger.Params[action.MailParams](a)
 	if err != nil {
 		return trigger.Outcome{}, err
 	}
@@ -87,7 +89,7 @@ func (r *triggerRun) mail(t *trigger.Trigger, a trigger.Action, values map[strin
 		return passed(note), err
 	}
 	language := ""
-	if p.To == ToCustomer {
+	if p.To == action.ToCustomer {
 		language = values["customer.language"]
 	}
 	for i, recipient := range to {
@@ -107,19 +109,19 @@ func (r *triggerRun) mail(t *trigger.Trigger, a trigger.Action, values map[strin
 }
 
 // recipients are the addresses of a mail; none, with the reason.
-func (r *triggerRun) recipients(p MailParams, values map[string]string) (out []notify.Recipient, note string, err error) {
+func (r *triggerRun) recipients(p action.MailParams, values map[string]string) (out []notify.Recipient, note string, err error) {
 	var agents []routing.AgentID
 	switch p.To {
-	case ToCustomer:
+	case action.ToCustomer:
 		if values["customer.email"] == "" {
 			return nil, "the customer has no mail address", nil
 		}
 		return []notify.Recipient{{Name: values["customer.name"], Address: values["customer.email"]}}, "", nil
-	case ToAssignee:
+	case action.ToAssignee:
 		agents = []routing.AgentID{routing.AgentID(r.text("agent"))}
-	case ToAgent:
+	case action.ToAgent:
 		agents = []routing.AgentID{p.Agent}
-	case ToGroup:
+	case action.ToGroup:
 		if agents, _, err = r.u.groupMembers(orElse(p.Group, r.text("group"))); err != nil {
 			return nil, "", err
 		}
@@ -144,7 +146,7 @@ func (r *triggerRun) text(field string) string {
 }
 
 func (r *triggerRun) forward(t *trigger.Trigger, a trigger.Action, values map[string]string) (trigger.Outcome, error) {
-	p, err := trigger.Params[ForwardParams](a)
+	p, err := trigger.Params[action.ForwardParams](a)
 	if err != nil {
 		return trigger.Outcome{}, err
 	}
@@ -225,10 +227,10 @@ func toNamed[P any](r *triggerRun, t *trigger.Trigger, a trigger.Action, values 
 	return trigger.Outcome{Done: err == nil}, err
 }
 
-func (p WebhookParams) target() notify.TargetID { return p.Target }
+func hookTarget(p action.WebhookParams) notify.TargetID { return p.Target }
 
 func (r *triggerRun) webhook(t *trigger.Trigger, a trigger.Action, values map[string]string) (trigger.Outcome, error) {
-	return toNamed(r, t, a, values, WebhookParams.target, func(p WebhookParams, n *notify.Notice) (_ string, err error) {
+	return toNamed(r, t, a, values, hookTarget, func(p action.WebhookParams, n *notify.Notice) (_ string, err error) {
 		data := hookData{Kind: r.subject.kind, ID: r.id, Event: r.ev.Kind, Happened: r.happened, Actor: r.ev.Actor, Trigger: t.ID,
 			Depth: r.ev.Depth + 1, Fields: map[string]string{}}
 		for _, f := range p.Fields {
@@ -239,17 +241,17 @@ func (r *triggerRun) webhook(t *trigger.Trigger, a trigger.Action, values map[st
 	})
 }
 
-func (p NoticeParams) target() notify.TargetID { return p.Target }
+func noticeTarget(p action.NoticeParams) notify.TargetID { return p.Target }
 
 func (r *triggerRun) room(t *trigger.Trigger, a trigger.Action, values map[string]string) (trigger.Outcome, error) {
-	return toNamed(r, t, a, values, NoticeParams.target, func(p NoticeParams, n *notify.Notice) (string, error) {
+	return toNamed(r, t, a, values, noticeTarget, func(p action.NoticeParams, n *notify.Notice) (string, error) {
 		n.Title, n.Text = cutTo(oneLine(values["title"]), 400), filled(p.Text, "", values, (*trigger.Template).Render)
 		return "", nil
 	})
 }
 
 func (r *triggerRun) sms(t *trigger.Trigger, a trigger.Action, values map[string]string) (trigger.Outcome, error) {
-	return toNamed(r, t, a, values, NoticeParams.target, func(p NoticeParams, n *notify.Notice) (string, error) {
+	return toNamed(r, t, a, values, noticeTarget, func(p action.NoticeParams, n *notify.Notice) (string, error) {
 		if values["customer.phone"] == "" {
 			return "the customer has no phone number", nil
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 	"github.com/sangdam/sangdam/trigger/trial"
 )
 
@@ -124,34 +125,34 @@ type tried struct {
 // outside counts what an action would send; ok is false for another kind.
 func (t tried) outside(a trigger.Action) (out trigger.Outcome, ok bool, err error) {
 	switch a.Kind {
-	case ActionMail:
-		p, err := trigger.Params[MailParams](a)
+	case action.Mail:
+		p, err := trigger.Params[action.MailParams](a)
 		if err != nil {
 			return out, true, err
 		}
 		n, err := t.recipients(p)
 		return trigger.Outcome{Done: n > 0, Sent: n}, true, err
-	case ActionSMS:
+	case action.SMS:
 		to, err := t.phone()
 		return trigger.Outcome{Done: to != "", Sent: min(len(to), 1)}, true, err
-	case ActionForward, ActionWebhook, ActionNotice:
+	case action.Forward, action.Webhook, action.Notice:
 		return trigger.Outcome{Done: true, Sent: 1}, true, nil
 	}
 	return out, false, nil
 }
 
 // recipients counts who would get a mail, as things are now.
-func (t tried) recipients(p MailParams) (n int, err error) {
+func (t tried) recipients(p action.MailParams) (n int, err error) {
 	var agents []routing.AgentID
 	switch p.To {
-	case ToCustomer:
+	case action.ToCustomer:
 		to, err := t.email()
 		return min(len(to), 1), err
-	case ToAssignee:
+	case action.ToAssignee:
 		agents = []routing.AgentID{t.agent}
-	case ToAgent:
+	case action.ToAgent:
 		agents = []routing.AgentID{p.Agent}
-	case ToGroup:
+	case action.ToGroup:
 		if agents, err = t.r.members(orElse(p.Group, t.group)); err != nil {
 			return 0, err
 		}
@@ -202,7 +203,7 @@ func (r *pastReader) contact(id conversation.ContactID) (conversation.Contact, e
 
 // chosen is the agent that an assignment would name: which of several is known
 // in the turn alone, so that it is the first.
-func (r *pastReader) chosen(p AssignParams) (routing.AgentID, error) {
+func (r *pastReader) chosen(p action.AssignParams) (routing.AgentID, error) {
 	agents := p.Agents
 	if len(agents) == 0 {
 		var err error

@@ -13,6 +13,7 @@ import (
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/hours"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 	"github.com/sangdam/sangdam/trigger/condition"
 	"github.com/sangdam/sangdam/trigger/trial"
 )
@@ -469,15 +470,15 @@ func (t *triedConversation) Do(_ *trigger.Trigger, a trigger.Action) (trigger.Ou
 	}
 	over := c.State == conversation.StateClosed
 	switch a.Kind {
-	case ActionAssign, ActionQueue:
+	case action.Assign, action.Queue:
 		over = over || c.State == conversation.StateWrapUp
-	case ActionSet, ActionTag, ActionNote, ActionTicket:
+	case action.Set, action.Tag, action.Note, action.Ticket:
 		over = false
 	}
 	if over {
 		return passed("the conversation has ended"), nil
 	}
-	if a.Kind == ActionMessage {
+	if a.Kind == action.Message {
 		return trigger.Outcome{Done: true, Sent: 1}, nil
 	}
 	err = t.change(c, a)
@@ -487,41 +488,41 @@ func (t *triedConversation) Do(_ *trigger.Trigger, a trigger.Action) (trigger.Ou
 // change sets on the copy what an action sets.
 func (t *triedConversation) change(c *conversation.Conversation, a trigger.Action) error {
 	switch a.Kind {
-	case ActionAssign:
-		p, err := trigger.Params[AssignParams](a)
+	case action.Assign:
+		p, err := trigger.Params[action.AssignParams](a)
 		if err != nil {
 			return err
 		}
 		agent, err := t.past.r.chosen(p)
 		c.Agent, c.State, c.Control = agent, conversation.StateActive, conversation.ControlAgent
 		return err
-	case ActionQueue:
-		p, err := trigger.Params[QueueParams](a)
+	case action.Queue:
+		p, err := trigger.Params[action.QueueParams](a)
 		t.queued, c.Agent, c.State, c.Control = string(cmp.Or(p.Queue, routing.QueueID(t.queued))), "", conversation.StateOpen,
 			conversation.ControlNobody
 		c.Desk = cmp.Or(p.Desk, c.Desk)
 		return err
-	case ActionPriority:
-		p, err := trigger.Params[PriorityParams](a)
+	case action.Priority:
+		p, err := trigger.Params[action.PriorityParams](a)
 		t.priority = &p.Value
 		return err
-	case ActionTag:
-		p, err := trigger.Params[TagParams](a)
+	case action.Tag:
+		p, err := trigger.Params[action.TagParams](a)
 		c.Tags = slices.DeleteFunc(slices.Concat(c.Tags, p.Add), func(tag string) bool { return slices.Contains(p.Remove, tag) })
 		return err
-	case ActionSet:
-		p, err := trigger.Params[SetParams](a)
+	case action.Set:
+		p, err := trigger.Params[action.SetParams](a)
 		t.set(c, p)
 		return err
-	case ActionBot:
+	case action.Bot:
 		c.Control = conversation.ControlBot
-	case ActionEnd:
+	case action.End:
 		c.State, c.Agent, c.Control, c.ClosedAt = conversation.StateClosed, "", conversation.ControlNobody, t.at
 	}
 	return nil
 }
 
-func (t *triedConversation) set(c *conversation.Conversation, p SetParams) {
+func (t *triedConversation) set(c *conversation.Conversation, p action.SetParams) {
 	switch p.Field {
 	case "category":
 		c.Category = p.Value

@@ -12,6 +12,7 @@ import (
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 	"github.com/sangdam/sangdam/trigger/condition"
 	"github.com/sangdam/sangdam/trigger/trial"
 )
@@ -223,8 +224,8 @@ func (t *triedTicket) Do(_ *trigger.Trigger, a trigger.Action) (trigger.Outcome,
 		return out, err
 	}
 	switch a.Kind {
-	case ActionAssign:
-		p, err := trigger.Params[AssignParams](a)
+	case action.Assign:
+		p, err := trigger.Params[action.AssignParams](a)
 		if err != nil {
 			return out, err
 		}
@@ -234,20 +235,20 @@ func (t *triedTicket) Do(_ *trigger.Trigger, a trigger.Action) (trigger.Outcome,
 		if to.Agent, err = t.r.chosen(p); err != nil {
 			return out, err
 		}
-	case ActionPriority:
-		p, err := trigger.Params[PriorityParams](a)
+	case action.Priority:
+		p, err := trigger.Params[action.PriorityParams](a)
 		if err != nil {
 			return out, err
 		}
 		to.Priority = ticket.Priority(p.Value)
-	case ActionTag:
-		p, err := trigger.Params[TagParams](a)
+	case action.Tag:
+		p, err := trigger.Params[action.TagParams](a)
 		if err != nil {
 			return out, err
 		}
 		to.Tags = slices.DeleteFunc(slices.Concat(to.Tags, p.Add), func(tag string) bool { return slices.Contains(p.Remove, tag) })
-	case ActionSet:
-		p, err := trigger.Params[SetParams](a)
+	case action.Set:
+		p, err := trigger.Params[action.SetParams](a)
 		if err != nil {
 			return out, err
 		}
@@ -272,7 +273,7 @@ func (t *triedTicket) reach(said string, phone bool) func() (string, error) {
 }
 
 // set sets a field on the copy; false: the field does not take it.
-func (t *triedTicket) set(to *ticket.Ticket, p SetParams) bool {
+func (t *triedTicket) set(to *ticket.Ticket, p action.SetParams) bool {
 	switch p.Field {
 	case "title":
 		to.Title = p.Value

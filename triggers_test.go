@@ -16,6 +16,7 @@ import (
 	"github.com/sangdam/sangdam/notify/webhook/webhooktest"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
@@ -44,7 +45,7 @@ func (w *world) runs(t trigger.ID) []sangdam.TriggerRun {
 }
 
 func tag(add ...string) trigger.Action {
-	return trigger.Do(sangdam.ActionTag, sangdam.TagParams{Add: add})
+	return trigger.Do(action.Tag, action.TagParams{Add: add})
 }
 
 // A message runs the rules in order, each seeing what the earlier did; what they
@@ -56,11 +57,11 @@ func TestTriggersOfAMessage(t *testing.T) {
 		w.online("a1")
 		w.save(
 			rule("refund", when("message", condition.Contains, "환불"), tag("refund"),
-				trigger.Do(sangdam.ActionMessage, sangdam.TextParams{Text: sangdam.Texts{"": "#{channel}: 환불 문의를 확인하겠습니다."}})),
+				trigger.Do(action.Message, action.TextParams{Text: action.Texts{"": "#{channel}: 환불 문의를 확인하겠습니다."}})),
 			rule("tagged", when("tags", condition.Has, "refund"),
-				trigger.Do(sangdam.ActionSet, sangdam.SetParams{Field: "category", Value: "money"}),
-				trigger.Do(sangdam.ActionNotice, sangdam.NoticeParams{Target: "room", Text: sangdam.Texts{"": "#{message}"}}),
-				trigger.Do(sangdam.ActionWebhook, sangdam.WebhookParams{Target: "hook", Fields: []string{"category", "message"}})),
+				trigger.Do(action.Set, action.SetParams{Field: "category", Value: "money"}),
+				trigger.Do(action.Notice, action.NoticeParams{Target: "room", Text: action.Texts{"": "#{message}"}}),
+				trigger.Do(action.Webhook, action.WebhookParams{Target: "hook", Fields: []string{"category", "message"}})),
 			rule("never", when("message", condition.Contains, "배송"), tag("delivery")),
 			rule("late", when("category", condition.ChangedTo, "money"), tag("late")))
 		mina := w.line.User("Mina")
@@ -127,8 +128,8 @@ func TestTheLastAssignmentWins(t *testing.T) {
 		}
 		w.saveQueue(q)
 		for i := range 10 {
-			w.save(rule(trigger.ID(fmt.Sprint("r", i)), when("event", condition.Is, "opened"), trigger.Do(sangdam.ActionAssign,
-				sangdam.AssignParams{Agents: []routing.AgentID{routing.AgentID(fmt.Sprint("t", i))}, Choice: trigger.ChooseOne})))
+			w.save(rule(trigger.ID(fmt.Sprint("r", i)), when("event", condition.Is, "opened"), trigger.Do(action.Assign,
+				action.AssignParams{Agents: []routing.AgentID{routing.AgentID(fmt.Sprint("t", i))}, Choice: trigger.ChooseOne})))
 		}
 		w.line.User("Mina").SendText("hi")
 		w.settle()
@@ -142,8 +143,8 @@ func TestTheLastAssignmentWins(t *testing.T) {
 func TestAssigningInTurn(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.online("a1", "a2")
-		w.save(rule("turn", when("event", condition.Is, "opened"), trigger.Do(sangdam.ActionAssign,
-			sangdam.AssignParams{Agents: []routing.AgentID{"a1", "a2"}, Choice: trigger.ChooseInTurn})))
+		w.save(rule("turn", when("event", condition.Is, "opened"), trigger.Do(action.Assign,
+			action.AssignParams{Agents: []routing.AgentID{"a1", "a2"}, Choice: trigger.ChooseInTurn})))
 		for i, want := range []routing.AgentID{"a1", "a2", "a1", "a2"} {
 			w.line.User(fmt.Sprint("u", i)).SendText("hi")
 			w.settle()
@@ -162,10 +163,10 @@ func TestAssigningInTurn(t *testing.T) {
 func TestTriggersThatWakeEachOther(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.online("a1")
-		on := rule("on", when("memo", condition.IsNot, "on"), trigger.Do(sangdam.ActionSet, sangdam.SetParams{Field: "memo", Value: "on"}))
-		off := rule("off", when("memo", condition.Is, "on"), trigger.Do(sangdam.ActionSet, sangdam.SetParams{Field: "memo", Value: "off"}))
+		on := rule("on", when("memo", condition.IsNot, "on"), trigger.Do(action.Set, action.SetParams{Field: "memo", Value: "on"}))
+		off := rule("off", when("memo", condition.Is, "on"), trigger.Do(action.Set, action.SetParams{Field: "memo", Value: "off"}))
 		self := rule("self", when("happened", condition.Has, "message"),
-			trigger.Do(sangdam.ActionSet, sangdam.SetParams{Field: "category", Value: "x"}))
+			trigger.Do(action.Set, action.SetParams{Field: "category", Value: "x"}))
 		on.Cascade, off.Cascade, self.Cascade = true, true, true
 		w.save(on)
 		saved, err := w.eng.SaveTrigger(w.ctx, w.host, sangdam.SaveTrigger{Trigger: off})
@@ -194,7 +195,7 @@ func TestTooManyActionsAreCut(t *testing.T) {
 		for i := range 12 {
 			var actions []trigger.Action
 			for range trigger.MaxActions {
-				actions = append(actions, trigger.Do(sangdam.ActionNote, sangdam.TextParams{Text: sangdam.Texts{"": "x"}}))
+				actions = append(actions, trigger.Do(action.Note, action.TextParams{Text: action.Texts{"": "x"}}))
 			}
 			w.save(rule(trigger.ID(fmt.Sprint("r", i)), when("event", condition.Is, "opened"), actions...))
 		}
@@ -247,7 +248,7 @@ func TestAWebHookThatCallsBack(t *testing.T) {
 					require.NoError(t, err)
 				}
 				w.save(rule("loop", when("event", condition.Is, "note"),
-					trigger.Do(sangdam.ActionWebhook, sangdam.WebhookParams{Target: "hook"})))
+					trigger.Do(action.Webhook, action.WebhookParams{Target: "hook"})))
 				require.NoError(t, errOf(w.eng.AddNote(w.ctx, w.agent("a1"), sangdam.AddNote{Conversation: c, Text: "begin"})))
 				w.pass(10 * time.Minute)
 				require.Equal(t, tc.want, calls)
@@ -272,7 +273,7 @@ func TestTimedTriggers(t *testing.T) {
 	replay(t, []string{onMemory, onSQLite}, func(t *testing.T, w *replayWorld) {
 		w.online("a1")
 		slow := rule("slow", when("state", condition.Is, "waiting"),
-			trigger.Do(sangdam.ActionMessage, sangdam.TextParams{Text: sangdam.Texts{"": "Still there?"}}))
+			trigger.Do(action.Message, action.TextParams{Text: action.Texts{"": "Still there?"}}))
 		slow.After = &trigger.After{Since: "message_at", For: time.Hour}
 		w.save(slow)
 		mina := w.line.User("Mina")
@@ -354,18 +355,18 @@ func TestBadTriggers(t *testing.T) {
 			"ten thousand placeholders":       func(t *trigger.Trigger) { t.Actions[0] = text(strings.Repeat("#{title}", 10_000)) },
 			"no such queue": func(t *trigger.Trigger) {
 				t.Actions[0] = trigger.Do("queue",
-					sangdam.QueueParams{Queue: "nowhere"})
+					action.QueueParams{Queue: "nowhere"})
 			},
 			"no such agent": func(t *trigger.Trigger) {
-				t.Actions[0] = trigger.Do("assign", sangdam.AssignParams{Agents: []routing.AgentID{"ghost"}, Choice: trigger.ChooseOne})
+				t.Actions[0] = trigger.Do("assign", action.AssignParams{Agents: []routing.AgentID{"ghost"}, Choice: trigger.ChooseOne})
 			},
 			"no way to choose": func(t *trigger.Trigger) {
-				t.Actions[0] = trigger.Do("assign", sangdam.AssignParams{Agents: []routing.AgentID{"a1"}, Choice: "dice"})
+				t.Actions[0] = trigger.Do("assign", action.AssignParams{Agents: []routing.AgentID{"a1"}, Choice: "dice"})
 			},
-			"no such target":   func(t *trigger.Trigger) { t.Actions[0] = trigger.Do("webhook", sangdam.WebhookParams{Target: "x"}) },
-			"the wrong target": func(t *trigger.Trigger) { t.Actions[0] = trigger.Do("webhook", sangdam.WebhookParams{Target: "mail"}) },
+			"no such target":   func(t *trigger.Trigger) { t.Actions[0] = trigger.Do("webhook", action.WebhookParams{Target: "x"}) },
+			"the wrong target": func(t *trigger.Trigger) { t.Actions[0] = trigger.Do("webhook", action.WebhookParams{Target: "mail"}) },
 			"two recipients": func(t *trigger.Trigger) {
-				t.Actions[0] = trigger.Do("forward", sangdam.ForwardParams{To: "a@b.example, c@d.example"})
+				t.Actions[0] = trigger.Do("forward", action.ForwardParams{To: "a@b.example, c@d.example"})
 			},
 			"no such calendar": func(t *trigger.Trigger) {
 				t.After = &trigger.After{Since: "opened", For: time.Hour, Calendar: "desk:x"}
@@ -415,7 +416,7 @@ func TestBadTriggers(t *testing.T) {
 		_, err = w.eng.Triggers(w.ctx, w.host, "invoice")
 		require.ErrorIs(t, err, sangdam.ErrInvalid)
 
-		uses := rule("uses", nil, trigger.Do(sangdam.ActionNotice, sangdam.NoticeParams{Target: "room", Text: sangdam.Texts{"": "x"}}))
+		uses := rule("uses", nil, trigger.Do(action.Notice, action.NoticeParams{Target: "room", Text: action.Texts{"": "x"}}))
 		w.save(uses)
 		err = w.eng.DeleteTarget(w.ctx, w.host, sangdam.DeleteTarget{Target: "room", Version: 1})
 		require.ErrorIs(t, err, sangdam.ErrInvalid)
@@ -424,7 +425,7 @@ func TestBadTriggers(t *testing.T) {
 }
 
 func text(s string) trigger.Action {
-	return trigger.Do(sangdam.ActionMessage, sangdam.TextParams{Text: sangdam.Texts{"": s}})
+	return trigger.Do(action.Message, action.TextParams{Text: action.Texts{"": s}})
 }
 
 // What an action cannot do is passed over with the reason; the customer's
@@ -435,10 +436,10 @@ func TestActionsThatCannotBeDoneArePassedOver(t *testing.T) {
 		o.targets(w)
 		w.online("a1")
 		w.save(rule("r", when("event", condition.Is, "opened"),
-			trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: sangdam.ToCustomer, Subject: sangdam.Texts{"": "x"},
-				Body: sangdam.Texts{"": "x"}, HTML: true}),
-			trigger.Do(sangdam.ActionAssign, sangdam.AssignParams{Agents: []routing.AgentID{"a2"}, Choice: trigger.ChooseOne}),
-			trigger.Do(sangdam.ActionNotice, sangdam.NoticeParams{Target: "room", Text: sangdam.Texts{"": "x"}}),
+			trigger.Do(action.Mail, action.MailParams{To: action.ToCustomer, Subject: action.Texts{"": "x"},
+				Body: action.Texts{"": "x"}, HTML: true}),
+			trigger.Do(action.Assign, action.AssignParams{Agents: []routing.AgentID{"a2"}, Choice: trigger.ChooseOne}),
+			trigger.Do(action.Notice, action.NoticeParams{Target: "room", Text: action.Texts{"": "x"}}),
 			tag("done")))
 		room := w.target("room")
 		room.Disabled = true
@@ -462,7 +463,7 @@ func TestForwardingCompletesOnlyAfterTheMail(t *testing.T) {
 		o.targets(w)
 		w.online("a1")
 		w.save(rule("fw", when("message", condition.Contains, "forward"),
-			trigger.Do(sangdam.ActionForward, sangdam.ForwardParams{To: "partner@outside.example", Complete: true})))
+			trigger.Do(action.Forward, action.ForwardParams{To: "partner@outside.example", Complete: true})))
 		states := func() (out []conversation.State) {
 			for _, c := range w.conversations() {
 				out = append(out, c.State)
@@ -519,9 +520,9 @@ func TestTheRunLogTellsOfMissesWhileAsked(t *testing.T) {
 func TestARuleStartsABot(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.online("a1")
-		w.save(rule("bot", when("message", condition.Contains, "robot"), trigger.Do(sangdam.ActionBot, sangdam.BotParams{Bot: "intake"})))
+		w.save(rule("bot", when("message", condition.Contains, "robot"), trigger.Do(action.Bot, action.BotParams{Bot: "intake"})))
 		for _, bad := range []string{"", "nobody"} {
-			bot := rule("x", when("event", condition.Is, "message"), trigger.Do(sangdam.ActionBot, sangdam.BotParams{Bot: bad}))
+			bot := rule("x", when("event", condition.Is, "message"), trigger.Do(action.Bot, action.BotParams{Bot: bad}))
 			require.ErrorIs(t, errOf(w.eng.SaveTrigger(w.ctx, w.host, sangdam.SaveTrigger{Trigger: bot})), sangdam.ErrInvalid, bad)
 		}
 		mina := w.line.User("Mina")

@@ -16,6 +16,7 @@ import (
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
@@ -47,27 +48,30 @@ var settableOfTicket = []string{"title", "category", "resolution", "state", "cus
 
 func ticketActions() *trigger.Catalog {
 	return mustCatalog(append(outsideSpecs(),
-		trigger.Spec{Kind: ActionAssign, Check: checked(checkAssign), Sets: assigned},
-		trigger.Spec{Kind: ActionSet, Sets: setsField, Check: checked(func(p SetParams) error {
+		trigger.Spec{Kind: action.Assign, Check: checked(checkAssign), Sets: assigned},
+		trigger.Spec{Kind: action.Set, Sets: setsField, Check: checked(func(p action.SetParams) error {
 			own := strings.HasPrefix(p.Field, ticketFieldPrefix) && len(p.Field) > len(ticketFieldPrefix)
 			switch {
 			case !own && !slices.Contains(settableOfTicket, p.Field) || len(p.Field) > 100 || len(p.Value) > 2000:
-				return badAction(ActionSet, "set one of %s, or %s<code>, to at most 2000 bytes", strings.Join(settableOfTicket, ", "),
+				return badAction(action.Set, "set one of %s, or %s<code>, to at most 2000 bytes", strings.Join(settableOfTicket, ", "),
 					ticketFieldPrefix)
 			case p.Field == "state" && !slices.Contains(ticket.States(), ticket.State(p.Value)):
-				return badAction(ActionSet, "there is no state %q: use one of %v", cutTo(p.Value, 64), ticket.States())
+				return badAction(action.Set, "there is no state %q: use one of %v", cutTo(p.Value, 64), ticket.States())
 			}
 			return nil
 		})},
-		trigger.Spec{Kind: ActionTag, Check: checked(checkTags), Sets: setsTags},
-		trigger.Spec{Kind: ActionPriority, Check: checked(func(p PriorityParams) error {
+		trigger.Spec{Kind: action.Tag, Check: checked(checkTags), Sets: setsTags},
+		trigger.Spec{Kind: action.Priority, Check: checked(func(p action.PriorityParams) error {
 			if p.Value < int(ticket.Low) || p.Value > int(ticket.Urgent) {
-				return badAction(ActionPriority, "the priority of a ticket is %d (low) to %d (urgent)", ticket.Low, ticket.Urgent)
+				return badAction(action.Priority, "the priority of a ticket is %d (low) to %d (urgent)", ticket.Low, ticket.Urgent)
 			}
 			return nil
 		}), Sets: setsPriority},
-		trigger.Spec{Kind: ActionMessage, Check: checked(func(p TextParams) error { return checkTextsOf(ActionMessage, true, p.Text) })},
-		trigger.Spec{Kind: ActionNote, Check: checked(func(p TextParams) error { return checkTextsOf(ActionNote, true, p.Text) })},
+		trigger.Spec{Kind: action.Message, Check: checked(func(p action.TextParams) error {
+			return checkTextsOf(action.Message,
+				true, p.Text)
+		})},
+		trigger.Spec{Kind: action.Note, Check: checked(func(p action.TextParams) error { return checkTextsOf(action.Note, true, p.Text) })},
 	)...)
 }
 
@@ -181,24 +185,24 @@ func (p *pulledTicket) act(r *triggerRun, t *trigger.Trigger, a trigger.Action) 
 	if out, ok, err := r.outside(t, a, p.values); ok {
 		return out, err
 	}
-	if a.Kind == ActionAssign {
+	if a.Kind == action.Assign {
 		return p.assign(r, t, a)
 	}
 	err := p.edit(func(d *ticket.Draft) error {
 		switch a.Kind {
-		case ActionSet:
+		case action.Set:
 			return p.set(d, a)
-		case ActionTag:
-			params, err := trigger.Params[TagParams](a)
+		case action.Tag:
+			params, err := trigger.Params[action.TagParams](a)
 			if err != nil {
 				return err
 			}
 			return p.u.applyChange(d, TicketChange{AddTags: params.Add, RemoveTags: params.Remove})
-		case ActionPriority:
-			params, err := trigger.Params[PriorityParams](a)
+		case action.Priority:
+			params, err := trigger.Params[action.PriorityParams](a)
 			d.T.Priority = ticket.Priority(params.Value)
 			return err
-		case ActionMessage, ActionNote:
+		case action.Message, action.Note:
 			return p.say(d, a)
 		}
 		return unknownAction(a)
@@ -228,7 +232,7 @@ func (p *pulledTicket) edit(fn func(d *ticket.Draft) error) error {
 }
 
 func (p *pulledTicket) set(d *ticket.Draft, a trigger.Action) error {
-	params, err := trigger.Params[SetParams](a)
+	params, err := trigger.Params[action.SetParams](a)
 	if err != nil {
 		return err
 	}
@@ -285,7 +289,7 @@ func fieldOfText(all ticket.Fields, code, text string) (ticket.Value, error) {
 
 // say adds an internal comment, or a public one that goes to the customer.
 func (p *pulledTicket) say(d *ticket.Draft, a trigger.Action) error {
-	params, err := trigger.Params[TextParams](a)
+	params, err := trigger.Params[action.TextParams](a)
 	if err != nil {
 		return err
 	}
@@ -294,15 +298,15 @@ func (p *pulledTicket) say(d *ticket.Draft, a trigger.Action) error {
 		return err
 	}
 	language := ""
-	if a.Kind == ActionMessage {
+	if a.Kind == action.Message {
 		language = values["customer.language"]
 	}
 	return p.u.comment(d, TicketComment{Text: filled(params.Text, language, values, (*trigger.Template).Render),
-		Public: a.Kind == ActionMessage})
+		Public: a.Kind == action.Message})
 }
 
 func (p *pulledTicket) assign(r *triggerRun, t *trigger.Trigger, a trigger.Action) (trigger.Outcome, error) {
-	params, err := trigger.Params[AssignParams](a)
+	params, err := trigger.Params[action.AssignParams](a)
 	if err != nil {
 		return trigger.Outcome{}, err
 	}
@@ -388,7 +392,7 @@ func (p *pulledTicket) values() (map[string]string, error) {
 // openTicketFor carries out the action that makes a ticket of a conversation,
 // one at a time.
 func (p *pulledConversation) openTicketFor(a trigger.Action) (trigger.Outcome, error) {
-	params, err := trigger.Params[OpenTicketParams](a)
+	params, err := trigger.Params[action.OpenTicketParams](a)
 	if err != nil {
 		return trigger.Outcome{}, err
 	}

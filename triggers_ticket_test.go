@@ -16,6 +16,7 @@ import (
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
@@ -27,11 +28,11 @@ func ticketRule(id trigger.ID, when []condition.Clause, actions ...trigger.Actio
 }
 
 func setting(field, value string) trigger.Action {
-	return trigger.Do(sangdam.ActionSet, sangdam.SetParams{Field: field, Value: value})
+	return trigger.Do(action.Set, action.SetParams{Field: field, Value: value})
 }
 
 func assignTo(choice trigger.Choice, group string, agents ...routing.AgentID) trigger.Action {
-	return trigger.Do(sangdam.ActionAssign, sangdam.AssignParams{Group: group, Agents: agents, Choice: choice})
+	return trigger.Do(action.Assign, action.AssignParams{Group: group, Agents: agents, Choice: choice})
 }
 
 // A conversation, a form and a Go call each open a ticket, and rules assign and
@@ -45,18 +46,18 @@ func TestTriggersAssignAndMailATicket(t *testing.T) {
 			Permissions: []routing.Permission{routing.PermitChat, routing.PermitTicket},
 			Capacity:    map[routing.Profile]int{routing.ProfileUnits: 2}, Assign: routing.AssignmentSwitches{Chat: true, Ticket: true}})
 		w.online("a1")
-		chat := rule("chat", when("message", condition.Contains, "ticket"), trigger.Do(sangdam.ActionTicket, sangdam.OpenTicketParams{
-			Title: sangdam.Texts{"": "From a chat: #{message}"}, Category: string(d.refund), Tags: []string{"chat"}}))
+		chat := rule("chat", when("message", condition.Contains, "ticket"), trigger.Do(action.Ticket, action.OpenTicketParams{
+			Title: action.Texts{"": "From a chat: #{message}"}, Category: string(d.refund), Tags: []string{"chat"}}))
 		w.save(chat,
 			ticketRule("assign", when("event", condition.Is, "created"), assignTo(trigger.ChooseInTurn, "returns"),
-				trigger.Do(sangdam.ActionPriority, sangdam.PriorityParams{Value: 1})),
+				trigger.Do(action.Priority, action.PriorityParams{Value: 1})),
 			ticketRule("tell", when("agent", condition.Changed, nil),
-				trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: sangdam.ToAssignee,
-					Subject: sangdam.Texts{"": "Ticket #{number}"}, Body: sangdam.Texts{"": "#{title}: #{record.link}"}, HTML: true})),
+				trigger.Do(action.Mail, action.MailParams{To: action.ToAssignee,
+					Subject: action.Texts{"": "Ticket #{number}"}, Body: action.Texts{"": "#{title}: #{record.link}"}, HTML: true})),
 			ticketRule("thank", when("event", condition.Is, "created"),
-				trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: sangdam.ToCustomer,
-					Subject: sangdam.Texts{"ko": "#{customer.name}님의 문의", "": "Your inquiry"},
-					Body:    sangdam.Texts{"": "<p>#{title}</p>"}, HTML: true})))
+				trigger.Do(action.Mail, action.MailParams{To: action.ToCustomer,
+					Subject: action.Texts{"ko": "#{customer.name}님의 문의", "": "Your inquiry"},
+					Body:    action.Texts{"": "<p>#{title}</p>"}, HTML: true})))
 		w.line.User("Mina").SendText("a ticket, please")
 		w.settle()
 		form, err := w.eng.SubmitTicket(w.ctx, w.host,
@@ -150,8 +151,8 @@ func TestForwardedTicketsAndTimedRules(t *testing.T) {
 		o.targets(w)
 		late := ticketRule("late", when("state", condition.Is, "unassigned"), setting("title", "late"))
 		late.After = &trigger.After{Since: "created", For: 2 * time.Hour}
-		w.save(ticketRule("fw", when("title", condition.Contains, "forward"), trigger.Do(sangdam.ActionForward,
-			sangdam.ForwardParams{To: "partner@outside.example", Complete: true})), late)
+		w.save(ticketRule("fw", when("title", condition.Contains, "forward"), trigger.Do(action.Forward,
+			action.ForwardParams{To: "partner@outside.example", Complete: true})), late)
 		fw := d.open(sangdam.OpenTicket{Title: "forward", Body: "the inquiry",
 			Fields: map[string]ticket.Value{"card": {Text: "4111 1111"}}})
 		waits := d.open(sangdam.OpenTicket{Title: "waits"})
@@ -176,8 +177,8 @@ func TestAForwardHidesWhatIsMasked(t *testing.T) {
 	var o outside
 	inTickets(t, func(d *ticketDesk) {
 		o.targets(d.world)
-		d.save(ticketRule("fw", when("tags", condition.Has, "out"), trigger.Do(sangdam.ActionForward,
-			sangdam.ForwardParams{To: "partner@outside.example"})))
+		d.save(ticketRule("fw", when("tags", condition.Has, "out"), trigger.Do(action.Forward,
+			action.ForwardParams{To: "partner@outside.example"})))
 		id := d.open(sangdam.OpenTicket{Title: "Lamp", Body: "my number is 4111 1111"})
 		masked, err := d.eng.MaskTicket(d.ctx, d.host, sangdam.MaskTicket{Ticket: id, Part: ticket.BodyPart,
 			Version: d.read(id).Ticket.Version,
@@ -200,8 +201,8 @@ func TestAForwardedTicketWaitsForTheMail(t *testing.T) {
 	inTickets(t, func(d *ticketDesk) {
 		w := d.world
 		o.targets(w)
-		w.save(ticketRule("fw", when("title", condition.Contains, "forward"), trigger.Do(sangdam.ActionForward,
-			sangdam.ForwardParams{To: "partner@outside.example", Complete: true})))
+		w.save(ticketRule("fw", when("title", condition.Contains, "forward"), trigger.Do(action.Forward,
+			action.ForwardParams{To: "partner@outside.example", Complete: true})))
 		o.mails.Fail(mailtest.Fault{Code: 451}, refused, dropped)
 		later := d.open(sangdam.OpenTicket{Title: "forward, but not now"})
 		w.settle()

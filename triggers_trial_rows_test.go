@@ -26,6 +26,7 @@ import (
 	"github.com/sangdam/sangdam/store/sqlite"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
@@ -146,7 +147,7 @@ func rareRule(kind string) trigger.Trigger {
 			{Field: "unread", Op: condition.Gt, Value: 0.0}}
 	}
 	return trigger.Trigger{ID: "rare", Title: "Rare", Subject: kind, When: condition.Condition{All: when},
-		Actions: []trigger.Action{trigger.Do(ActionTag, TagParams{Add: []string{"rare"}})}}
+		Actions: []trigger.Action{trigger.Do(action.Tag, action.TagParams{Add: []string{"rare"}})}}
 }
 
 // triesAll does a trial, to its end or for so many steps, and returns it.
@@ -286,7 +287,7 @@ func TestATrialComesToItsTimes(t *testing.T) {
 			since := map[string]string{kindTicket: "created", kindConversation: "opened"}[kind]
 			rule := trigger.Trigger{ID: "waits", Title: "Waits", Subject: kind,
 				After:   &trigger.After{Since: since, For: 10*time.Minute + 30*time.Second},
-				Actions: []trigger.Action{trigger.Do(ActionTag, TagParams{Add: []string{"late"}})}}
+				Actions: []trigger.Action{trigger.Do(action.Tag, action.TagParams{Add: []string{"late"}})}}
 			once := triesAll(t, e, rule, "", math.MaxInt)
 			require.Equal(t, []any{TrialDone, 30, 30 * (stepsOfARecord + 1), 0},
 				[]any{once.State, once.Result.Now.Records, once.Result.Events, once.LeftOut}, name+kind)

@@ -17,6 +17,7 @@ import (
 	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 	"github.com/sangdam/sangdam/trigger/condition"
 	"github.com/sangdam/sangdam/trigger/trial"
 )
@@ -73,8 +74,8 @@ func TestTryingATrigger(t *testing.T) {
 			require.NoError(t, d.update(w.host, id, sangdam.TicketChange{Priority: ptr(ticket.Priority(i % 3))}, nil))
 		}
 		w.settle()
-		mail := trigger.Do(sangdam.ActionMail, sangdam.MailParams{To: sangdam.ToCustomer, Subject: sangdam.Texts{"": "x"},
-			Body: sangdam.Texts{"": "x"}, HTML: true})
+		mail := trigger.Do(action.Mail, action.MailParams{To: action.ToCustomer, Subject: action.Texts{"": "x"},
+			Body: action.Texts{"": "x"}, HTML: true})
 		w.save(ticketRule("there", when("event", condition.Is, "created"), tag("new")),
 			ticketRule("try", when("priority", condition.ChangedTo, 1.0), tag("high")))
 		for _, id := range ids {
@@ -84,8 +85,8 @@ func TestTryingATrigger(t *testing.T) {
 		require.NoError(t, err)
 		edited := stored.Triggers[1].Trigger
 		edited.When.All = when("priority", condition.ChangedTo, 2.0)
-		edited.Actions = append(edited.Actions, mail, trigger.Do(sangdam.ActionNotice,
-			sangdam.NoticeParams{Target: "room", Text: sangdam.Texts{"": "#{title}"}}))
+		edited.Actions = append(edited.Actions, mail, trigger.Do(action.Notice,
+			action.NoticeParams{Target: "room", Text: action.Texts{"": "#{title}"}}))
 		try := w.tries(w.host, edited, time.Time{})
 		require.Equal(t, []int{5, 5, 0}, []int{try.Total, try.Done, try.LeftOut})
 		require.Equal(t, []any{sangdam.TrialDone, sangdam.TrialBound(""), false}, []any{try.State, try.Cut, try.Mixed})

@@ -28,7 +28,7 @@ type bridge struct {
 	eng     *sangdam.Engine
 }
 
-// hook is what a rule's web hook carries; see sangdam.WebhookParams.
+// hook is what a rule's web hook carries; see action.WebhookParams.
 type hook struct {
 	Data struct {
 		ID     string            `json:"id"`

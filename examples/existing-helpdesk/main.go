@@ -32,6 +32,7 @@ import (
 	"github.com/sangdam/sangdam/store/memory"
 	"github.com/sangdam/sangdam/store/seal"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
@@ -146,7 +147,7 @@ func (t *team) setUp(ctx context.Context, p parts) error {
 		sangdam.SaveTrigger{Trigger: trigger.Trigger{ID: "to-tickets", Subject: "conversation", Active: true,
 			Title: "Every message of a customer goes into a ticket",
 			When:  condition.Condition{All: []condition.Clause{{Field: "happened", Op: condition.Has, Value: "message"}}},
-			Actions: []trigger.Action{trigger.Do(sangdam.ActionWebhook,
-				sangdam.WebhookParams{Target: "tickets", Fields: []string{"message"}})}}})
+			Actions: []trigger.Action{trigger.Do(action.Webhook,
+				action.WebhookParams{Target: "tickets", Fields: []string{"message"}})}}})
 	return err
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
@@ -169,8 +170,8 @@ func (h *helpdesk) seedRule(ctx context.Context) error {
 	rule := trigger.Trigger{ID: "new-tickets", Title: "New tickets", Subject: "ticket", Active: true,
 		When: condition.Condition{All: []condition.Clause{{Field: trigger.FieldEvent, Op: condition.Is, Value: "created"}}},
 		Actions: []trigger.Action{
-			trigger.Do(sangdam.ActionAssign, sangdam.AssignParams{Group: groupID, Choice: trigger.ChooseInTurn}),
-			trigger.Do(sangdam.ActionForward, sangdam.ForwardParams{Target: mailTarget, To: h.o.mail.team}),
+			trigger.Do(action.Assign, action.AssignParams{Group: groupID, Choice: trigger.ChooseInTurn}),
+			trigger.Do(action.Forward, action.ForwardParams{Target: mailTarget, To: h.o.mail.team}),
 		}}
 	_, err := h.eng.SaveTrigger(ctx, host(), sangdam.SaveTrigger{Trigger: rule})
 	if errors.Is(err, sangdam.ErrAlreadyExists) {

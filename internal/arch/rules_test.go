@@ -31,7 +31,7 @@ const (
 var domain = []string{
 	"channel", "channel/adapter", "channel/visitor", "conversation", "conversation/privacy", "conversation/bot", "conversation/storm",
 	"routing", "routing/hours", "routing/classify", "routing/board", "routing/transition", "routing/validate", "routing/journal",
-	"ticket", "trigger", "trigger/lint", "trigger/trial", "trigger/condition",
+	"ticket", "trigger", "trigger/action", "trigger/lint", "trigger/trial", "trigger/condition",
 	"notify",
 }
 
@@ -63,6 +63,7 @@ var packageRules = []packageRule{
 	{path: "ticket", pure: true, modules: []string{"golang.org/x/text/"}, why: whyPure,
 		may: []string{"conversation", "conversation/privacy", "routing/hours", "trigger/condition", "internal/fold"}},
 	{path: "trigger", pure: true, may: []string{"trigger/condition"}, why: whyPure},
+	{path: "trigger/action", pure: true, may: []string{"notify", "routing", "trigger"}, why: whyPure},
 	{path: "trigger/lint", pure: true, may: []string{"trigger", "trigger/condition"}, why: whyPure},
 	{path: "trigger/trial", pure: true, may: []string{"trigger", "trigger/condition"}, why: whyPure},
 	{path: "routing/transition", pure: true, may: []string{"routing", "routing/classify"}, why: whyPure},

@@ -16,6 +16,7 @@ import (
 	"github.com/sangdam/sangdam/internal/browsertest"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
@@ -64,9 +65,9 @@ func (w *world) fillRows() {
 	require.NoError(w.t, err)
 	_, err = w.eng.SaveTrigger(w.t.Context(), w.host, sangdam.SaveTrigger{Trigger: trigger.Trigger{ID: "full", Title: "Says so",
 		Subject: "ticket", After: &trigger.After{Since: "created", For: time.Hour},
-		Actions: []trigger.Action{trigger.Do("assign", sangdam.AssignParams{Agents: []routing.AgentID{"ara"}, Choice: trigger.ChooseOne}),
-			trigger.Do("mail", sangdam.MailParams{To: sangdam.ToCustomer, Subject: sangdam.Texts{"ko": "제목"},
-				Body: sangdam.Texts{"": "Hello"}, HTML: true})}}})
+		Actions: []trigger.Action{trigger.Do("assign", action.AssignParams{Agents: []routing.AgentID{"ara"}, Choice: trigger.ChooseOne}),
+			trigger.Do("mail", action.MailParams{To: action.ToCustomer, Subject: action.Texts{"ko": "제목"},
+				Body: action.Texts{"": "Hello"}, HTML: true})}}})
 	require.NoError(w.t, err)
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 )
 
 // macrosView is the list of macros about one kind of record.
@@ -202,7 +203,7 @@ func (q *request) showRun(wrong error) error {
 	if v.Does, err = q.doesWords(v.Macro); err != nil {
 		return err
 	}
-	v.Public = slices.ContainsFunc(v.Macro.Actions, func(a trigger.Action) bool { return a.Kind == sangdam.ActionMessage })
+	v.Public = slices.ContainsFunc(v.Macro.Actions, func(a trigger.Action) bool { return a.Kind == action.Message })
 	status := http.StatusOK
 	if wrong != nil {
 		t := q.troubleOf(wrong)
@@ -261,14 +262,14 @@ func (q *request) doesWords(m sangdam.Macro) (out []string, err error) {
 func (q *request) actionWords(d *sangdam.Directory, set sangdam.TicketSetup, subject string, a trigger.Action) []string {
 	all := members(a.Params)
 	switch a.Kind {
-	case sangdam.ActionSet:
-		p, _ := trigger.Params[sangdam.SetParams](a) // one that cannot be read was never saved
+	case action.Set:
+		p, _ := trigger.Params[action.SetParams](a) // one that cannot be read was never saved
 		return []string{q.lang.t("bulk.to", q.fieldName(set, p.Field), cmp.Or(q.fieldWord(d, set, p.Field, p.Value), "–"))}
-	case sangdam.ActionTag:
-		p, _ := trigger.Params[sangdam.TagParams](a)
+	case action.Tag:
+		p, _ := trigger.Params[action.TagParams](a)
 		return q.changeWords(d, set, sangdam.TicketChange{AddTags: p.Add, RemoveTags: p.Remove}, nil)
-	case sangdam.ActionPriority:
-		p, _ := trigger.Params[sangdam.PriorityParams](a)
+	case action.Priority:
+		p, _ := trigger.Params[action.PriorityParams](a)
 		value := strconv.Itoa(p.Value)
 		if subject == "ticket" {
 			value = q.lang.of("priority", value)

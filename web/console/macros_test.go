@@ -12,6 +12,7 @@ import (
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 )
 
 // macro saves one about tickets.
@@ -26,7 +27,7 @@ func (w *world) macro(id string, actions ...trigger.Action) {
 // wrong keeps what was typed, and the list is moved and shortened.
 func TestMacrosAreMadeAndOrderedInTheBrowser(t *testing.T) {
 	w := newWorld(t)
-	w.macro("b", trigger.Do(sangdam.ActionSet, sangdam.SetParams{Field: "state", Value: "on_hold"}))
+	w.macro("b", trigger.Do(action.Set, action.SetParams{Field: "state", Value: "on_hold"}))
 	p := w.open(browsertest.Open(t), "admin")
 	p.openPage("/triggers")
 	p.click(`a[href$="/macros?subject=ticket"]`)
@@ -65,12 +66,12 @@ func TestAMacroIsRunOnATicketInTheBrowser(t *testing.T) {
 	id := w.opened(1)[0]
 	at := "/tickets/" + string(id)
 	require.NotContains(t, bodyOf(t, w.client("ara").do(http.MethodGet, at, "")), "choose-macro", "there is none")
-	w.macro("refund", trigger.Do(sangdam.ActionSet, sangdam.SetParams{Field: "state", Value: "on_hold"}),
-		trigger.Do(sangdam.ActionAssign, sangdam.AssignParams{Agents: []routing.AgentID{"bo"}, Choice: trigger.ChooseOne}),
-		trigger.Do(sangdam.ActionPriority, sangdam.PriorityParams{Value: 2}),
-		trigger.Do(sangdam.ActionTag, sangdam.TagParams{Add: []string{"refund"}, Remove: []string{"old"}}),
-		trigger.Do(sangdam.ActionNote, sangdam.TextParams{Text: sangdam.Texts{"": "Ask the bank", "ko": "은행에 문의"}}))
-	w.macro("close", trigger.Do(sangdam.ActionSet, sangdam.SetParams{Field: "state", Value: "complete"}))
+	w.macro("refund", trigger.Do(action.Set, action.SetParams{Field: "state", Value: "on_hold"}),
+		trigger.Do(action.Assign, action.AssignParams{Agents: []routing.AgentID{"bo"}, Choice: trigger.ChooseOne}),
+		trigger.Do(action.Priority, action.PriorityParams{Value: 2}),
+		trigger.Do(action.Tag, action.TagParams{Add: []string{"refund"}, Remove: []string{"old"}}),
+		trigger.Do(action.Note, action.TextParams{Text: action.Texts{"": "Ask the bank", "ko": "은행에 문의"}}))
+	w.macro("close", trigger.Do(action.Set, action.SetParams{Field: "state", Value: "complete"}))
 	p := w.open(browsertest.Open(t), "ara")
 	p.openPage(at)
 	require.Equal(t, []string{"refund"}, eval[[]string](p, `[...document.querySelectorAll("#choose-macro option")].map(o => o.value)`))

@@ -13,6 +13,7 @@ import (
 	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
@@ -75,25 +76,25 @@ type param struct {
 // actionParams are the parameters of the library's own actions, in the order of
 // the page. An action that is not here is edited as JSON.
 var actionParams = map[string][]param{
-	sangdam.ActionAssign:   {{name: "agents", kind: paramAgents}, {name: "group", kind: paramGroup}, {name: "choice", kind: paramChoice}},
-	sangdam.ActionQueue:    {{name: "queue", kind: paramQueue}, {name: "desk", kind: paramDesk}},
-	sangdam.ActionSet:      {{name: "field", kind: paramText}, {name: "value", kind: paramText}},
-	sangdam.ActionTag:      {{name: "add", kind: paramList}, {name: "remove", kind: paramList}},
-	sangdam.ActionPriority: {{name: "value", kind: paramNumber, zero: true}},
-	sangdam.ActionNote:     {{name: "text", kind: paramTexts}},
-	sangdam.ActionMessage:  {{name: "text", kind: paramTexts}},
-	sangdam.ActionEnd:      {{name: "reason", kind: paramText}},
-	sangdam.ActionBot:      {{name: "bot", kind: paramText}},
-	sangdam.ActionTicket: {{name: "title", kind: paramWords}, {name: "category", kind: paramCategory}, {name: "group", kind: paramGroup},
+	action.Assign:   {{name: "agents", kind: paramAgents}, {name: "group", kind: paramGroup}, {name: "choice", kind: paramChoice}},
+	action.Queue:    {{name: "queue", kind: paramQueue}, {name: "desk", kind: paramDesk}},
+	action.Set:      {{name: "field", kind: paramText}, {name: "value", kind: paramText}},
+	action.Tag:      {{name: "add", kind: paramList}, {name: "remove", kind: paramList}},
+	action.Priority: {{name: "value", kind: paramNumber, zero: true}},
+	action.Note:     {{name: "text", kind: paramTexts}},
+	action.Message:  {{name: "text", kind: paramTexts}},
+	action.End:      {{name: "reason", kind: paramText}},
+	action.Bot:      {{name: "bot", kind: paramText}},
+	action.Ticket: {{name: "title", kind: paramWords}, {name: "category", kind: paramCategory}, {name: "group", kind: paramGroup},
 		{name: "priority", kind: paramNumber}, {name: "tags", kind: paramList}},
-	sangdam.ActionMail: {{name: "to", kind: paramTo}, {name: "agent", kind: paramAgent}, {name: "group", kind: paramGroup},
+	action.Mail: {{name: "to", kind: paramTo}, {name: "agent", kind: paramAgent}, {name: "group", kind: paramGroup},
 		{name: "target", kind: paramTarget, carrier: "mail"}, {name: "subject", kind: paramWords}, {name: "body", kind: paramTexts},
 		{name: "html", kind: paramTick}},
-	sangdam.ActionForward: {{name: "to", kind: paramText}, {name: "target", kind: paramTarget, carrier: "mail"},
+	action.Forward: {{name: "to", kind: paramText}, {name: "target", kind: paramTarget, carrier: "mail"},
 		{name: "subject", kind: paramWords}, {name: "complete", kind: paramTick}},
-	sangdam.ActionWebhook: {{name: "target", kind: paramTarget, carrier: "webhook"}, {name: "fields", kind: paramList}},
-	sangdam.ActionNotice:  {{name: "target", kind: paramTarget}, {name: "text", kind: paramTexts}},
-	sangdam.ActionSMS:     {{name: "target", kind: paramTarget, carrier: notify.KindSMS}, {name: "text", kind: paramTexts}},
+	action.Webhook: {{name: "target", kind: paramTarget, carrier: "webhook"}, {name: "fields", kind: paramList}},
+	action.Notice:  {{name: "target", kind: paramTarget}, {name: "text", kind: paramTexts}},
+	action.SMS:     {{name: "target", kind: paramTarget, carrier: notify.KindSMS}, {name: "text", kind: paramTexts}},
 }
 
 // actionMaker makes rows; what the choices of all rows need is read once.
@@ -129,7 +130,7 @@ func (q *request) actionsForm(actions []trigger.Action, kinds []string) (actions
 	html := editorOf(m.set) == sangdam.EditorHTML
 	for _, k := range kinds {
 		fresh := trigger.Action{Kind: k}
-		if k == sangdam.ActionMail && html {
+		if k == action.Mail && html {
 			fresh = trigger.Do(k, map[string]bool{"html": true})
 		}
 		f.New = append(f.New, m.row(newRow, fresh))
@@ -233,7 +234,7 @@ func (m actionMaker) options(p param, chosen ...string) (out []choice) {
 	case paramChoice:
 		out = m.q.named("choose", is(chosen[0]), string(trigger.ChooseInTurn), string(trigger.ChooseRandom), string(trigger.ChooseOne))
 	case paramTo:
-		out = m.q.named("mail_to", is(chosen[0]), sangdam.ToCustomer, sangdam.ToAssignee, sangdam.ToAgent, sangdam.ToGroup)
+		out = m.q.named("mail_to", is(chosen[0]), action.ToCustomer, action.ToAssignee, action.ToAgent, action.ToGroup)
 	case paramTarget:
 		for _, t := range m.targets {
 			if p.carrier == "" || t.Kind == p.carrier {
