@@ -122,8 +122,8 @@ func (b *backend) batchFor(c conn, list []stmt) *pgx.Batch {
 	for _, s := range list {
 		args := s.args
 		if pooled {
-			n := 0
-			if args, n = fitted(args); n > 0 {
+			withRoom, n := fitted(args)
+			if args = withRoom; n > 0 {
 				total += n + besideStatement
 			}
 		}

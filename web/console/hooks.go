@@ -18,9 +18,10 @@ import (
 // What a target of a web hook is made of, as the carrier notify/webhook reads it:
 // a host may bring another that reads the same.
 const (
-	hookKind       notify.Kind = "webhook"
-	hookSecret                 = "secret"
-	hookSecretNext             = "secret_next"
+	hookKind = notify.Kind("webhook")
+
+	hookSecret     = "secret"
+	hookSecretNext = "secret_next"
 )
 
 type hookSettings struct {
