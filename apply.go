@@ -61,7 +61,7 @@ type Applied struct {
 	Version int64     `json:"version"`
 	Parts   []Planned `json:"parts"`
 	// Warnings say what cannot work until something else is set up too.
-	Warnings []string `json:"warnings,omitempty"`
+	Warnings []Warning `json:"warnings,omitempty"`
 }
 
 // Apply carries a Setup out, whole or not at all.
@@ -297,10 +297,10 @@ func newSecrets(old, a channel.Account) bool {
 // may have been saved before what makes it right. Layouts that are not of the
 // workspace's editor type are told whether or not the set-up holds them.
 func (u *unit) recheck(s Setup, out *Applied) error {
-	seen := map[string]bool{}
-	keep := func(all []string, err error) error {
+	seen := map[string]Warning{}
+	keep := func(all []Warning, err error) error {
 		for _, w := range all {
-			seen[w] = true
+			seen[w.Text] = w
 		}
 		return err
 	}
@@ -309,7 +309,7 @@ func (u *unit) recheck(s Setup, out *Applied) error {
 		failed = cmp.Or(failed, keep(agentWarnings(a), nil))
 	}
 	for _, d := range s.Desks {
-		failed = cmp.Or(failed, keep(unsent("desk "+string(d.ID), d.Messages, u.s.routing), nil))
+		failed = cmp.Or(failed, keep(deskWarnings(u.s.routing, d.Desk), nil))
 	}
 	for _, q := range s.Queues {
 		failed = cmp.Or(failed, keep(u.queueWarnings(u.s.routing, q)))
@@ -322,6 +322,9 @@ func (u *unit) recheck(s Setup, out *Applied) error {
 	}
 	wanted, err := u.editorType()
 	failed = cmp.Or(failed, err, keep(u.otherForms(wanted)))
-	out.Warnings = slices.Sorted(maps.Keys(seen))
+	out.Warnings = nil
+	for _, text := range slices.Sorted(maps.Keys(seen)) {
+		out.Warnings = append(out.Warnings, seen[text])
+	}
 	return failed
 }

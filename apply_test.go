@@ -149,6 +149,6 @@ func TestApplyWarnsOfTheWhole(t *testing.T) {
 		done, err := w.eng.Apply(w.ctx, w.host, sangdam.Apply{Setup: s})
 		require.NoError(t, err)
 		require.Len(t, done.Warnings, 1)
-		require.Contains(t, done.Warnings[0], "b2")
+		require.Contains(t, done.Warnings[0].Text, "b2")
 	})
 }

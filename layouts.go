@@ -3,7 +3,6 @@ package sangdam
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -80,14 +79,23 @@ func (u *unit) keepsForms(was, next channel.Account, adapter *guardedAdapter) er
 	return otherForm(names[0], wanted)
 }
 
-// inOtherForm is the warning about what stays in the other form.
-func inOtherForm(what string, wanted Editor) string {
-	has := EditorHTML
+// inOtherForm is what is said of what stays in the other form, after its name.
+const inOtherForm = "is of the editor type %s, and the workspace's is %s: it stays in use as it is; to change it, convert it"
+
+func layoutInOtherForm(layout string, wanted Editor) Warning {
+	return warn("editor_layout", "mail layout %s "+inOtherForm, layout, notThe(wanted), wanted)
+}
+
+func triggerInOtherForm(t trigger.ID, wanted Editor) Warning {
+	return warn("editor_trigger", "a mail of trigger %s "+inOtherForm, t, notThe(wanted), wanted)
+}
+
+// notThe is the editor type that is not the wanted one.
+func notThe(wanted Editor) Editor {
 	if wanted == EditorHTML {
-		has = EditorText
+		return EditorText
 	}
-	return fmt.Sprintf("%s is of the editor type %s, and the workspace's is %s: it stays in use as it is; to change it, convert it",
-		what, has, wanted)
+	return EditorHTML
 }
 
 // mailForm is the form of a trigger's mail.
@@ -117,7 +125,7 @@ func mailsInOtherForm(t trigger.Trigger, wanted Editor) (out []action.MailParams
 
 // keepsMailForms refuses new or changed mails of a trigger in the other form, and
 // warns of those that stay in it.
-func (u *unit) keepsMailForms(t, old trigger.Trigger) (warnings []string, err error) {
+func (u *unit) keepsMailForms(t, old trigger.Trigger) (warnings []Warning, err error) {
 	wanted, err := u.editorType()
 	if err != nil {
 		return nil, err
@@ -136,18 +144,18 @@ func (u *unit) keepsMailForms(t, old trigger.Trigger) (warnings []string, err er
 			return nil, otherForm(what, wanted)
 		}
 	}
-	return []string{inOtherForm(what, wanted)}, nil
+	return []Warning{triggerInOtherForm(t.ID, wanted)}, nil
 }
 
 // otherForms names everything of the workspace in another form than the wanted one.
-func (u *unit) otherForms(wanted Editor) (out []string, err error) {
+func (u *unit) otherForms(wanted Editor) (out []Warning, err error) {
 	all, err := allOf(u.ctx, u.tx, mailLayouts, nil)
 	if err != nil {
 		return nil, err
 	}
 	for _, l := range all {
 		if layoutForm(l) != wanted {
-			out = append(out, inOtherForm("mail layout "+layoutID(l.Event, l.Language), wanted))
+			out = append(out, layoutInOtherForm(layoutID(l.Event, l.Language), wanted))
 		}
 	}
 	rules, err := allTriggers(u.ctx, u.tx, "")
@@ -158,7 +166,7 @@ func (u *unit) otherForms(wanted Editor) (out []string, err error) {
 		if some, err := mailsInOtherForm(t, wanted); err != nil {
 			return nil, err
 		} else if len(some) > 0 {
-			out = append(out, inOtherForm("a mail of trigger "+string(t.ID), wanted))
+			out = append(out, triggerInOtherForm(t.ID, wanted))
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(u.s.accounts)) {
@@ -171,14 +179,14 @@ func (u *unit) otherForms(wanted Editor) (out []string, err error) {
 	return out, nil
 }
 
-func (u *unit) accountForms(a channel.Account, wanted Editor) (out []string, err error) {
+func (u *unit) accountForms(a channel.Account, wanted Editor) (out []Warning, err error) {
 	adapter := u.e.adapters[a.Kind]
 	if adapter == nil || a.Deleted {
 		return nil, nil
 	}
 	names, err := adapter.OtherFormat(channel.Account{}, a, string(wanted))
 	for _, name := range names {
-		out = append(out, inOtherForm("account "+string(a.ID)+": "+name, wanted))
+		out = append(out, warn("editor_account", "account %s: %s "+inOtherForm, a.ID, name, notThe(wanted), wanted))
 	}
 	return out, err
 }

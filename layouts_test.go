@@ -45,7 +45,7 @@ func TestTicketLayoutsFollowTheEditorType(t *testing.T) {
 			Settings: sangdam.WorkspaceSettings{Editor: sangdam.EditorText, Tickets: routing}})
 		require.NoError(t, err)
 		require.Len(t, changed.Warnings, 1)
-		require.Contains(t, changed.Warnings[0], "mail layout */*")
+		require.Contains(t, changed.Warnings[0].Text, "mail layout */*")
 
 		html.Version, html.HTML = 1, shopLayout+"!"
 		refused(errOf(save(html)), "set the editor type to html")
@@ -100,14 +100,14 @@ func TestMailAccountsFollowTheEditorType(t *testing.T) {
 			a.Settings = raw
 			return sangdam.SaveAccount{Account: a}
 		}
-		save := func(all ...email.Layout) ([]string, error) {
+		save := func(all ...email.Layout) ([]sangdam.Warning, error) {
 			saved, err := w.eng.SaveAccount(w.ctx, w.host, with(all...))
 			if err == nil {
 				w.acct = saved.Account
 			}
 			return saved.Warnings, err
 		}
-		editor := func(version int64, e sangdam.Editor) []string {
+		editor := func(version int64, e sangdam.Editor) []sangdam.Warning {
 			got, err := w.eng.SaveWorkspaceSettings(w.ctx, w.host, sangdam.SaveWorkspaceSettings{
 				Settings: sangdam.WorkspaceSettings{Version: version, Editor: e}})
 			require.NoError(t, err)
@@ -127,7 +127,7 @@ func TestMailAccountsFollowTheEditorType(t *testing.T) {
 		warnings, err := save(html, plain)
 		require.NoError(t, err)
 		require.Len(t, warnings, 1)
-		require.Contains(t, warnings[0], "settings.layouts[0] is of the editor type html")
+		require.Contains(t, warnings[0].Text, "settings.layouts[0] is of the editor type html")
 
 		w.save(rule("echo", when("happened", condition.Has, "opened"), trigger.Do(action.Message,
 			action.TextParams{Text: action.Texts{"": "A rule says so."}})))
@@ -177,7 +177,7 @@ func TestMailsOfTriggersFollowTheEditorType(t *testing.T) {
 			sangdam.SaveWorkspaceSettings{Settings: sangdam.WorkspaceSettings{Editor: sangdam.EditorText}})
 		require.NoError(t, err)
 		require.Len(t, changed.Warnings, 1)
-		require.Contains(t, changed.Warnings[0], "a mail of trigger thank is of the editor type html")
+		require.Contains(t, changed.Warnings[0].Text, "a mail of trigger thank is of the editor type html")
 		rule.Version = saved.Version
 		rule.Actions = append(rule.Actions, mail(action.ToAssignee, "Look", false))
 		rule.Actions[0] = mail(action.ToCustomer, "<p>Many thanks</p>", true)

@@ -2,7 +2,6 @@ package sangdam
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/sangdam/sangdam/channel"
@@ -17,7 +16,7 @@ import (
 // hideInChat masks what was masked in a ticket in its conversation, where the
 // principal may mask there. Warnings say what may still be read there; they are
 // the same whether the words stand there or not, for who may not read it.
-func (u *unit) hideInChat(t ticket.Ticket, originals map[string]string) (warnings []string, err error) {
+func (u *unit) hideInChat(t ticket.Ticket, originals map[string]string) (warnings []Warning, err error) {
 	if t.Conversation == "" || len(originals) == 0 {
 		return nil, nil
 	}
@@ -27,8 +26,8 @@ func (u *unit) hideInChat(t ticket.Ticket, originals map[string]string) (warning
 	for id, hops := t.Conversation, 0; id != "" && hops <= maxMerged; hops++ {
 		d, err := u.draft(id, ActMask)
 		if errors.Is(err, ErrPermissionDenied) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrUnsupported) {
-			return append(warnings, fmt.Sprintf("conversation %s may still show what was masked: it is not yours to mask, or its service "+
-				"is off; have it masked there by somebody who may", id)), nil
+			return append(warnings, warn("mask_not_yours", "conversation %s may still show what was masked: it is not yours to mask, "+
+				"or its service is off; have it masked there by somebody who may", id)), nil
 		}
 		if err != nil {
 			return nil, err
@@ -37,7 +36,7 @@ func (u *unit) hideInChat(t ticket.Ticket, originals map[string]string) (warning
 			return nil, err
 		}
 		if privacy.Unsearched(originals) {
-			warnings = append(warnings, fmt.Sprintf("what was masked is too short to be looked for in conversation %s: "+
+			warnings = append(warnings, warn("mask_too_short", "what was masked is too short to be looked for in conversation %s: "+
 				"mask it there too, where it stands there", id))
 		}
 		id, before = d.C.MergedInto, 0

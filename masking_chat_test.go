@@ -93,7 +93,7 @@ func TestAMaskOfATicketReachesItsChat(t *testing.T) {
 		short, err := w.maskPart(a1, other, ticket.TitlePart, "oth")
 		require.NoError(t, err)
 		require.Len(t, short.Warnings, 1)
-		require.Contains(t, short.Warnings[0], "too short")
+		require.Contains(t, short.Warnings[0].Text, "too short")
 	})
 }
 
@@ -112,8 +112,8 @@ func TestAMaskOfATicketStaysWhereTheRightEnds(t *testing.T) {
 		done, err := w.maskPart(w.agent(out), made.Ticket, ticket.BodyPart, card)
 		require.NoError(t, err)
 		require.Len(t, done.Warnings, 1)
-		require.Contains(t, done.Warnings[0], string(owned.Conversation))
-		require.NotContains(t, done.Warnings[0], "1111")
+		require.Contains(t, done.Warnings[0].Text, string(owned.Conversation))
+		require.NotContains(t, done.Warnings[0].Text, "1111")
 		detail, err := w.eng.Ticket(w.ctx, w.host, made.Ticket)
 		require.NoError(t, err)
 		require.Equal(t, "hers: "+strings.Repeat("*", len(card)), detail.Ticket.Body)

@@ -52,7 +52,7 @@ type Saved struct {
 	Version int64 `json:"version"`
 	// Warnings say what of it cannot work until something else is saved too, and
 	// what that is.
-	Warnings []string `json:"warnings,omitempty"`
+	Warnings []Warning `json:"warnings,omitempty"`
 }
 
 // replaces compares the version that the caller saw with the stored one and
@@ -145,7 +145,7 @@ func (u *unit) saveDesk(d routing.Desk, first routing.AgentID) (_ Saved, err err
 	if err := u.firstAgent(d.ID, first, found); err != nil {
 		return Saved{}, err
 	}
-	warnings := unsent("desk "+string(d.ID), d.Messages, u.s.routing)
+	warnings := deskWarnings(u.s.routing, d)
 	return Saved{ID: string(d.ID), Version: d.Version, Warnings: warnings}, nil
 }
 
@@ -355,7 +355,7 @@ type AccountSaved struct {
 	channel.Account
 	// Warnings say what of it cannot work until something else is saved too, and
 	// what that is.
-	Warnings []string `json:"warnings,omitempty"`
+	Warnings []Warning `json:"warnings,omitempty"`
 }
 
 // SaveAccount carries the command out. The adapter checks settings and secrets first. ErrStale

@@ -65,7 +65,7 @@ func (u *unit) saveLayout(l notify.Layout) (Saved, error) {
 		return Saved{}, err
 	}
 	if wanted := s.Settings.form(); layoutForm(l) != wanted {
-		saved.Warnings = append(saved.Warnings, inOtherForm("mail layout "+layoutID(l.Event, l.Language), wanted))
+		saved.Warnings = append(saved.Warnings, layoutInOtherForm(layoutID(l.Event, l.Language), wanted))
 	}
 	return saved, u.checkMails(s.Settings.Tickets) // its text may have been the last
 }

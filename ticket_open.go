@@ -50,7 +50,7 @@ type TicketState struct {
 	// in the same moment leave it as it is; what acts later raises it.
 	Version int64 `json:"version"`
 	// Warnings say what the command left open; see MaskTicket.
-	Warnings []string `json:"warnings,omitempty"`
+	Warnings []Warning `json:"warnings,omitempty"`
 }
 
 func (u *unit) ticketState(d *ticket.Draft) TicketState {

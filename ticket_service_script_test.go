@@ -56,7 +56,9 @@ func (s *ticketScript) admin(verb, rest string) error {
 			t.Resolutions = []ticket.CategoryID{s.desk.resolved}
 		}
 		saved, err := s.desk.eng.SaveTemplate(s.desk.ctx, s.desk.host, sangdam.SaveTemplate{Template: t})
-		s.said = append(s.said, saved.Warnings...)
+		for _, w := range saved.Warnings {
+			s.said = append(s.said, w.Text)
+		}
 		return err
 	case "mails":
 		return s.mailOn(strings.Fields(strings.TrimPrefix(rest, "on ")))
@@ -143,7 +145,9 @@ func (s *ticketScript) rule(text string) error {
 		t.Actions = append(t.Actions, actionOf(quoted(a)))
 	}
 	saved, err := s.desk.eng.SaveTrigger(s.desk.ctx, s.desk.host, sangdam.SaveTrigger{Trigger: t})
-	s.said = append(s.said, saved.Warnings...)
+	for _, w := range saved.Warnings {
+		s.said = append(s.said, w.Text)
+	}
 	return err
 }
 

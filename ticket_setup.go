@@ -196,7 +196,7 @@ func (u *unit) changeTree(kind ticket.TreeKind, seen int64, about string, fn fun
 }
 
 // unlinkTemplates drops links of templates and tells which fell.
-func (u *unit) unlinkTemplates(gone []ticket.CategoryID) (told []string, err error) {
+func (u *unit) unlinkTemplates(gone []ticket.CategoryID) (told []Warning, err error) {
 	for _, c := range gone {
 		list, err := answerTemplates.All(u.ctx, u.tx, store.List[ticket.AnswerTemplate]{Tag: "resolution", Value: store.Exact(string(c))},
 			maxDefinitions)
@@ -208,7 +208,7 @@ func (u *unit) unlinkTemplates(gone []ticket.CategoryID) (told []string, err err
 			if err := answerTemplates.Save(u.ctx, u.tx, &t); err != nil {
 				return nil, err
 			}
-			told = append(told, fmt.Sprintf("template %s (%s) is no longer linked to category %s", t.ID, t.Title, c))
+			told = append(told, warn("template_unlinked", "template %s (%s) is no longer linked to category %s", t.ID, t.Title, c))
 		}
 	}
 	return told, nil
@@ -342,7 +342,8 @@ func (e *Engine) SaveTemplate(ctx context.Context, p Principal, c SaveTemplate) 
 			return u.ownsOld(old != nil, func() ticket.AgentID { return old.Owner })
 		})
 		if err == nil && len(t.Resolutions) == 0 {
-			saved.Warnings = []string{"the template is linked to no resolution category and is offered on no ticket until it is"}
+			saved.Warnings = []Warning{warn("template_no_link",
+				"the template is linked to no resolution category and is offered on no ticket until it is")}
 		}
 		return saved, err
 	})

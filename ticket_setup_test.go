@@ -41,7 +41,7 @@ func TestCategoriesAreATree(t *testing.T) {
 		gone, err := w.eng.DeleteCategory(w.ctx, w.host, sangdam.DeleteCategory{Tree: ticket.Resolution, Version: 1, Category: d.resolved})
 		require.NoError(t, err)
 		require.Len(t, gone.Warnings, 1)
-		require.Contains(t, gone.Warnings[0], "Hello", "the template whose link fell")
+		require.Contains(t, gone.Warnings[0].Text, "Hello", "the template whose link fell")
 		_, err = w.eng.DeleteCategory(w.ctx, w.host, sangdam.DeleteCategory{Tree: ticket.Intake, Version: 6, Category: d.delivery})
 		require.NoError(t, err)
 		setup, err := w.eng.TicketSetup(w.ctx, w.agent("a1"))
@@ -166,7 +166,7 @@ func TestSwitchesOfAWorkspace(t *testing.T) {
 			sangdam.SwitchAssignmentControl}}
 		saved, err := w.eng.SaveWorkspaceSettings(w.ctx, w.host, sangdam.SaveWorkspaceSettings{Settings: s})
 		require.NoError(t, err)
-		require.Contains(t, saved.Warnings, "field order has no text in ko")
+		require.Contains(t, said(saved.Warnings), "field order has no text in ko")
 		_, err = w.eng.OpenTicket(w.ctx, w.host, sangdam.OpenTicket{Title: "x"})
 		require.ErrorIs(t, err, sangdam.ErrUnsupported)
 		require.ErrorContains(t, err, `"ticket" is switched off`)

@@ -426,14 +426,30 @@ func (u *unit) saveTrigger(t trigger.Trigger, old storedTrigger, found bool) (Sa
 
 // linted looks at a trigger among the others: a condition that never holds is
 // refused, the rest is advice.
-func linted(schema *condition.Schema, catalog *trigger.Catalog, t trigger.Trigger, all []trigger.Trigger) (warnings []string, err error) {
+func linted(schema *condition.Schema, catalog *trigger.Catalog, t trigger.Trigger, all []trigger.Trigger) (warnings []Warning, err error) {
 	for _, f := range lint.One(schema, catalog, t, all) {
 		if f.Problem == lint.NeverTrue {
 			return nil, errs.New(errs.Invalid, "sangdam: trigger %q: %s", t.Title, f.Text)
 		}
-		warnings = append(warnings, fmt.Sprintf("%s: trigger %s: %s", f.Problem, f.Trigger, f.Text))
+		warnings = append(warnings, lintWarning(f))
 	}
 	return warnings, nil
+}
+
+// lintWarning is the lint's advice as a warning.
+func lintWarning(f lint.Finding) Warning {
+	text := fmt.Sprintf("%s: trigger %s: %s", f.Problem, f.Trigger, f.Text)
+	others := strings.Join(kindsOf(f.Others...), ", ")
+	switch {
+	case f.Problem == lint.Fight:
+		return warnOf("lint_fight", text, f.Trigger, others, f.Field)
+	case f.Problem == lint.Unreachable:
+		return warnOf("lint_unreachable", text, f.Trigger, others, f.Field)
+	case others == "":
+		return warnOf("lint_circle_alone", text, f.Trigger)
+	default:
+		return warnOf("lint_circle", text, f.Trigger, others)
+	}
 }
 
 // triggersChanged raises the book's version and tells whoever has a copy.

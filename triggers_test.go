@@ -171,7 +171,7 @@ func TestTriggersThatWakeEachOther(t *testing.T) {
 		w.save(on)
 		saved, err := w.eng.SaveTrigger(w.ctx, w.host, sangdam.SaveTrigger{Trigger: off})
 		require.NoError(t, err)
-		require.Contains(t, strings.Join(saved.Warnings, "\n"), "circle")
+		require.Contains(t, said(saved.Warnings), "circle")
 		w.save(self)
 		w.line.User("Mina").SendText("hi")
 		w.settle()

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/validate"
 )
@@ -17,19 +19,45 @@ import (
 // no later save can make right is refused. Warnings name ids and the remedy,
 // never a text: they are kept with the command's key.
 
+// Warning is one of them. Code is its kind and stays the same, Args are the ids and
+// names in it, in an order that is the code's: by them it can be said in another
+// language than Text is in, which is English.
+type Warning struct {
+	Code string   `json:"code"`
+	Args []string `json:"args,omitempty"`
+	Text string   `json:"text"`
+}
+
+func (w Warning) String() string { return w.Text }
+
+// warn makes a warning of a sentence and of what fills its places.
+func warn(code, format string, args ...any) Warning {
+	return warnOf(code, fmt.Sprintf(format, args...), args...)
+}
+
+// warnOf is warn for a sentence that was made elsewhere.
+func warnOf(code, text string, args ...any) Warning {
+	w := Warning{Code: code, Text: text}
+	for _, a := range args {
+		w.Args = append(w.Args, fmt.Sprint(a))
+	}
+	return w
+}
+
 // agentWarnings say why an agent gets no chats.
-func agentWarnings(a routing.Agent) (out []string) {
+func agentWarnings(a routing.Agent) (out []Warning) {
 	if a.Disabled {
 		return nil
 	}
 	if !a.May(routing.PermitChat) {
-		out = append(out, fmt.Sprintf("agent %s has no permission for chats and is offered none: grant it", a.ID))
+		out = append(out, warn("agent_permission", "agent %s has no permission for chats and is offered none: grant it", a.ID))
 	}
 	if !a.Assign.Chat {
-		out = append(out, fmt.Sprintf("the assignment of chats is switched off for agent %s, who is offered none: switch it on", a.ID))
+		out = append(out, warn("agent_switch", "the assignment of chats is switched off for agent %s, who is offered none: "+
+			"switch it on", a.ID))
 	}
 	if a.Capacity[routing.ProfileUnits] == 0 {
-		out = append(out, fmt.Sprintf("agent %s has no capacity in %q and is offered nothing that costs any: set it", a.ID,
+		out = append(out, warn("agent_capacity", "agent %s has no capacity in %q and is offered nothing that costs any: set it", a.ID,
 			routing.ProfileUnits))
 	}
 	return out
@@ -37,7 +65,7 @@ func agentWarnings(a routing.Agent) (out []string) {
 
 // queueWarnings say who cannot take work from the queue, and what it sends
 // though it has no text.
-func (u *unit) queueWarnings(cfg routing.Configuration, q routing.Queue) (out []string, err error) {
+func (u *unit) queueWarnings(cfg routing.Configuration, q routing.Queue) (out []Warning, err error) {
 	agents, err := u.tx.Agents().Agents(u.ctx)
 	if err != nil {
 		return nil, err
@@ -47,23 +75,24 @@ func (u *unit) queueWarnings(cfg routing.Configuration, q routing.Queue) (out []
 	for _, a := range q.Members {
 		switch {
 		case !slices.ContainsFunc(agents, func(known routing.Agent) bool { return known.ID == a }):
-			out = append(out, fmt.Sprintf("queue %s has member %s, an agent who does not exist: save the agent or leave it out", q.ID, a))
+			out = append(out, warn("queue_no_agent", "queue %s has member %s, an agent who does not exist: save the agent or "+
+				"leave it out", q.ID, a))
 		case len(desks) > 0 && !slices.ContainsFunc(desks, func(d routing.DeskID) bool { return on(d, a) }):
-			out = append(out, fmt.Sprintf("queue %s has member %s, who is on none of the desks whose work it holds (%v) and is offered "+
-				"nothing: "+
-				"add the agent to a desk", q.ID, a, desks))
+			out = append(out, warn("queue_off_desk", "queue %s has member %s, who is on none of the desks whose work it holds (%s) and is "+
+				"offered nothing: add the agent to a desk", q.ID, a, strings.Join(kindsOf(desks...), ", ")))
 		}
 	}
 	for _, d := range desks {
 		if !slices.ContainsFunc(q.Members, func(a routing.AgentID) bool { return on(d, a) }) {
-			out = append(out, fmt.Sprintf("queue %s has no member on desk %s, whose work it holds: nobody can take that", q.ID, d))
+			out = append(out, warn("queue_no_member", "queue %s has no member on desk %s, whose work it holds: nobody can take "+
+				"that", q.ID, d))
 		}
 	}
 	texts := u.s.textNames(cfg)
 	for _, o := range q.Overflow {
 		if o.Do == routing.OverflowMessage && !texts[o.Message] {
-			out = append(out, fmt.Sprintf("queue %s sends message %q, of which no account, desk or work stream has a text: write one", q.ID,
-				o.Message))
+			out = append(out, warn("queue_no_text", "queue %s sends message %q, of which no account, desk or work stream has a "+
+				"text: write one", q.ID, o.Message))
 		}
 	}
 	return out, nil
@@ -71,17 +100,17 @@ func (u *unit) queueWarnings(cfg routing.Configuration, q routing.Queue) (out []
 
 // accountWarnings say which texts of the account nothing sends, and where its
 // conversations lead to nobody.
-func accountWarnings(cfg routing.Configuration, a channel.Account) []string {
-	where := "account " + string(a.ID)
-	out := unsent(where, a.Messages, cfg)
+func accountWarnings(cfg routing.Configuration, a channel.Account) []Warning {
+	out := unsent(a.Messages, cfg, func(name, known string) Warning {
+		return warn("account_unsent", "account %s "+unsentText, a.ID, name, known)
+	})
 	for _, at := range slices.SortedFunc(maps.Keys(leads(cfg, a)), place.compare) {
 		q, known := cfg.Queues[at.queue]
 		if !known || slices.ContainsFunc(q.Members, func(m routing.AgentID) bool { return slices.Contains(cfg.Members[at.desk], m) }) {
 			continue
 		}
-		out = append(out, fmt.Sprintf("%s leads to queue %s, of whose members nobody is on desk %s: nobody can take its conversations "+
-			"there; "+
-			"add a member to the desk, or to the queue somebody who is on it", where, at.queue, at.desk))
+		out = append(out, warn("account_leads", "account %s leads to queue %s, of whose members nobody is on desk %s: nobody can take its "+
+			"conversations there; add a member to the desk, or to the queue somebody who is on it", a.ID, at.queue, at.desk))
 	}
 	return out
 }
@@ -167,8 +196,18 @@ func (s *settings) textNames(cfg routing.Configuration) map[string]bool {
 	return out
 }
 
-// unsent warns of texts under a name that nothing sends.
-func unsent(where string, texts conversation.Texts, cfg routing.Configuration) (out []string) {
+// deskWarnings say which texts of the desk nothing sends.
+func deskWarnings(cfg routing.Configuration, d routing.Desk) []Warning {
+	return unsent(d.Messages, cfg, func(name, known string) Warning {
+		return warn("desk_unsent", "desk %s "+unsentText, d.ID, name, known)
+	})
+}
+
+// unsentText is what is said of a text that nothing sends, after what has it.
+const unsentText = "has a message %q, which nothing sends: use one of %s, or name it in a queue's overflow"
+
+// unsent warns of texts under a name that nothing sends; known are those that are sent.
+func unsent(texts conversation.Texts, cfg routing.Configuration, say func(name, known string) Warning) (out []Warning) {
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
 		if slices.Contains(conversation.AutoNames, name) {
 			continue
@@ -179,23 +218,25 @@ func unsent(where string, texts conversation.Texts, cfg routing.Configuration) (
 			sent = sent || slices.ContainsFunc(q.Overflow, sends)
 		}
 		if !sent {
-			out = append(out, fmt.Sprintf("%s has a message %q, which nothing sends: use one of %v, or name it in a queue's overflow",
-				where, name, conversation.AutoNames))
+			out = append(out, say(name, strings.Join(conversation.AutoNames, ", ")))
 		}
 	}
 	return out
 }
 
 // streamWarnings say which rules ask for skills that nobody has.
-func (u *unit) streamWarnings(cfg routing.Configuration, w routing.WorkStream) ([]string, error) {
-	out := unsent("work stream "+string(w.ID), w.Messages, cfg)
+func (u *unit) streamWarnings(cfg routing.Configuration, w routing.WorkStream) ([]Warning, error) {
+	out := unsent(w.Messages, cfg, func(name, known string) Warning {
+		return warn("stream_unsent", "work stream %s "+unsentText, w.ID, name, known)
+	})
 	agents, err := u.tx.Agents().Agents(u.ctx)
 	if err != nil {
 		return nil, err
 	}
 	only := routing.Configuration{WorkStreams: map[routing.WorkStreamID]routing.WorkStream{w.ID: w}}
 	if err := validate.Skills(only, agents); err != nil {
-		out = append(out, err.Error())
+		_, args, _ := errs.Parts(err)
+		out = append(out, warnOf("skills", err.Error(), args...))
 	}
 	return out, nil
 }

@@ -14,12 +14,21 @@ import (
 	"github.com/sangdam/sangdam/routing/hours"
 )
 
+// said are warnings as people read them, one a line.
+func said(all []sangdam.Warning) string {
+	var lines []string
+	for _, w := range all {
+		lines = append(lines, w.String())
+	}
+	return strings.Join(lines, "\n")
+}
+
 // warned says that each of the warnings names each thing, in their order.
 func warned(t *testing.T, s sangdam.Saved, names ...string) {
 	t.Helper()
 	require.Len(t, s.Warnings, len(names), "%v", s.Warnings)
 	for i, name := range names {
-		require.Contains(t, s.Warnings[i], name)
+		require.Contains(t, s.Warnings[i].Text, name)
 	}
 }
 
@@ -35,7 +44,7 @@ func TestASaveWarnsOfWhatCannotWorkYet(t *testing.T) {
 		q.Overflow = []routing.Overflow{{When: routing.OverflowWait, After: time.Minute, Do: routing.OverflowMessage, Message: "sorry"}}
 		saved, err = w.eng.SaveQueue(w.ctx, w.host, sangdam.SaveQueue{Queue: q})
 		require.NoError(t, err)
-		warned(t, saved, "ghost, an agent who does not exist", "a3, who is on none of the desks whose work it holds ([support])", `"sorry"`)
+		warned(t, saved, "ghost, an agent who does not exist", "a3, who is on none of the desks whose work it holds (support)", `"sorry"`)
 
 		s := w.configuration().WorkStreams["line"]
 		s.Messages = conversation.Texts{"sorry": {"": "It takes longer."}, "greetings": {"": "Hello"}}
@@ -43,7 +52,8 @@ func TestASaveWarnsOfWhatCannotWorkYet(t *testing.T) {
 		saved, err = w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: s})
 		require.NoError(t, err)
 		warned(t, saved, `"greetings", which nothing sends`, `skill "klingon"`)
-		require.NotContains(t, strings.Join(saved.Warnings, ""), `"sorry"`, "the queue sends it")
+		require.Equal(t, []string{"line", "1", "stars", "klingon", "1"}, saved.Warnings[1].Args)
+		require.NotContains(t, said(saved.Warnings), `"sorry"`, "the queue sends it")
 
 		// The other saves make it right.
 		speaker := chatAgent("a3")
@@ -113,8 +123,8 @@ func TestSavingAnAccountTellsWhatCannotWork(t *testing.T) {
 		first, err := w.eng.SaveAccount(w.ctx, w.host, save)
 		require.NoError(t, err)
 		require.Len(t, first.Warnings, 2)
-		require.Contains(t, first.Warnings[0], "hullo")
-		require.Contains(t, first.Warnings[1], "desk sales")
+		require.Contains(t, first.Warnings[0].Text, "hullo")
+		require.Contains(t, first.Warnings[1].Text, "desk sales")
 		again, err := w.eng.SaveAccount(w.ctx, w.host, save)
 		require.NoError(t, err)
 		require.Equal(t, first, again)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -380,27 +379,30 @@ func only[T any](ctx context.Context, tx store.Tx, docs *store.Documents[T], bef
 }
 
 // gaps names the texts that lack a language.
-func (s *ticketSetup) gaps(languages []string) (out []string) {
-	lacks := func(what string, names map[string]string) {
+func (s *ticketSetup) gaps(languages []string) (out []Warning) {
+	const text = " has no text in %s"
+	lacks := func(names map[string]string, say func(in string) Warning) {
 		if g := ticket.Gaps(names, languages); len(g) > 0 {
-			out = append(out, fmt.Sprintf("%s has no text in %s", what, strings.Join(g, ", ")))
+			out = append(out, say(strings.Join(g, ", ")))
 		}
 	}
 	for _, k := range []ticket.TreeKind{ticket.Intake, ticket.Resolution, ticket.ChatResolution} {
 		for _, c := range s.Trees[k].Walk() {
-			lacks("category "+string(c.ID)+" ("+ticket.Name(c.Names, "")+")", c.Names)
+			lacks(c.Names, func(in string) Warning {
+				return warn("gap_category", "category %s (%s)"+text, c.ID, ticket.Name(c.Names, ""), in)
+			})
 		}
 	}
 	for _, f := range s.Fields.List {
 		if !f.Deleted {
-			lacks("field "+f.Code, f.Names)
+			lacks(f.Names, func(in string) Warning { return warn("gap_field", "field %s"+text, f.Code, in) })
 		}
 		for _, o := range f.Options {
-			lacks("option "+o.Code+" of field "+f.Code, o.Names)
+			lacks(o.Names, func(in string) Warning { return warn("gap_option", "option %s of field %s"+text, o.Code, f.Code, in) })
 		}
 	}
 	for _, c := range s.Settings.States {
-		lacks("state "+c.ID, c.Names)
+		lacks(c.Names, func(in string) Warning { return warn("gap_state", "state %s"+text, c.ID, in) })
 	}
 	return out
 }

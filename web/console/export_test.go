@@ -1,5 +1,7 @@
 package console
 
+import "github.com/sangdam/sangdam"
+
 // Route is a row of the table, for tests that walk it.
 type Route struct {
 	Method, Path, Right string
@@ -83,4 +85,13 @@ func Links(text string) []string {
 		out = append(out, s.Text)
 	}
 	return out
+}
+
+// Warned is a warning of a save in a language, and the text that says it.
+func Warned(tag string, w sangdam.Warning) (said, text string) {
+	langs, err := loadLanguages()
+	if err != nil {
+		panic(err)
+	}
+	return langs[tag].warning(w), langs[tag].texts[warningKey(w.Code)]
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
@@ -27,9 +28,9 @@ type editView struct {
 }
 
 // saved answers a form that was saved: its page, with what cannot work yet.
-func (q *request) saved(path, id string, warnings []string) error {
+func (q *request) saved(path, id string, warnings []sangdam.Warning) error {
 	if len(warnings) > 0 {
-		q.tell(path+id, word{Warnings: warnings})
+		q.tell(path+id, word{Warnings: q.lang.warned(warnings)})
 	}
 	return q.done(path + id + "?saved=1")
 }

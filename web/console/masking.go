@@ -106,7 +106,7 @@ func (q *request) maskTicket() error {
 	done, err := q.engine.MaskTicket(q.r.Context(), q.p, sangdam.MaskTicket{Key: q.key(), Ticket: ticket.ID(q.r.PathValue("id")),
 		Part: ticket.Part(q.r.PostFormValue("part")), Version: q.number("version"), Spans: spans})
 	if err == nil && len(done.Warnings) > 0 {
-		q.tell("/tickets/"+url.PathEscape(string(done.Ticket)), word{Warnings: done.Warnings})
+		q.tell("/tickets/"+url.PathEscape(string(done.Ticket)), word{Warnings: q.lang.warned(done.Warnings)})
 	}
 	return q.maskedThen(err)
 }

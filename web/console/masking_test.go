@@ -154,26 +154,30 @@ func TestMaskingHasNoButtonWithoutItsSwitchOrRight(t *testing.T) {
 	require.Contains(t, after.Ticket.Body, card)
 }
 
-// What a mask of a ticket did not reach is said on its page.
+// What a mask of a ticket did not reach is said on its page, in the reader's language.
 func TestAMaskedTicketSaysWhatItsMaskDidNotReach(t *testing.T) {
-	w := newWorld(t)
-	w.online("ara")
-	w.line.User("Mina").SendText("I am Kim")
-	id := w.owned("Mina", "ara")
-	made, err := w.eng.OpenTicket(t.Context(), w.host, sangdam.OpenTicket{Conversation: id, Title: "T", Body: "she is Kim"})
-	require.NoError(t, err)
-	at := "/tickets/" + string(made.Ticket)
-	admin := w.client("admin")
-	require.NotContains(t, bodyOf(t, admin.do(http.MethodGet, at, "")), "too short")
-	form := url.Values{"span": {"7-10"}, "version": {"1"}, "part": {"body"}, "key": {"k1"}}.Encode()
-	done := admin.do(http.MethodPost, at+"/mask", form)
-	require.Equal(t, http.StatusSeeOther, done.StatusCode)
-	for _, c := range done.Cookies() {
-		admin.header["Cookie"] = []string{c.Name + "=" + c.Value}
+	for lang, says := range map[string]string{"en": "too short to be looked for in conversation %s: mask it there too",
+		"ko": "너무 짧아 상담 %s에서 찾지 않았습니다"} {
+		w := newWorld(t)
+		w.online("ara")
+		w.line.User("Mina").SendText("I am Kim")
+		id := w.owned("Mina", "ara")
+		made, err := w.eng.OpenTicket(t.Context(), w.host, sangdam.OpenTicket{Conversation: id, Title: "T", Body: "she is Kim"})
+		require.NoError(t, err)
+		at, want := "/tickets/"+string(made.Ticket), fmt.Sprintf(says, id)
+		admin := w.client("admin")
+		admin.header["Accept-Language"] = []string{lang}
+		require.NotContains(t, bodyOf(t, admin.do(http.MethodGet, at, "")), want)
+		form := url.Values{"span": {"7-10"}, "version": {"1"}, "part": {"body"}, "key": {"k1"}}.Encode()
+		done := admin.do(http.MethodPost, at+"/mask", form)
+		require.Equal(t, http.StatusSeeOther, done.StatusCode)
+		for _, c := range done.Cookies() {
+			admin.header["Cookie"] = []string{c.Name + "=" + c.Value}
+		}
+		body := bodyOf(t, admin.do(http.MethodGet, at, ""))
+		require.Contains(t, body, want)
+		require.NotContains(t, body, "she is Kim")
 	}
-	body := bodyOf(t, admin.do(http.MethodGet, at, ""))
-	require.Contains(t, body, "too short to be looked for in conversation "+string(id))
-	require.NotContains(t, body, "she is Kim")
 }
 
 // What an encrypted field of a ticket holds is asked for on the ticket's page by who

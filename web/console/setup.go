@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/routing"
 )
@@ -218,7 +219,7 @@ func (q *request) saveAgent() error {
 		}
 	}
 	if err == nil && len(handOn) == 0 {
-		var warnings []string
+		var warnings []sangdam.Warning
 		if warnings, err = q.storeAgent(a, chosen); err == nil {
 			return q.saved("/setup/agents/", escaped(string(a.ID)), warnings)
 		}

@@ -138,7 +138,7 @@ func (q *request) saveDesk() error {
 		}
 	}
 	if err == nil && len(handOn) == 0 {
-		var warnings []string
+		var warnings []sangdam.Warning
 		if warnings, err = q.storeDesk(d, was, members); err == nil {
 			return q.saved("/setup/desks/", escaped(string(d.ID)), warnings)
 		}
@@ -153,7 +153,7 @@ func (q *request) saveDesk() error {
 
 // storeDesk saves a desk and its members: first those who come, since a desk is
 // never without anybody.
-func (q *request) storeDesk(d routing.Desk, was, members []string) ([]string, error) {
+func (q *request) storeDesk(d routing.Desk, was, members []string) ([]sangdam.Warning, error) {
 	c := sangdam.SaveDesk{Key: q.key(), Desk: d}
 	if d.Version == 0 && len(members) > 0 {
 		c.Agent = routing.AgentID(members[0])

@@ -17,7 +17,7 @@ func (q *request) partKey(name string) sangdam.Key {
 
 // storeAgent saves an agent and puts it on the desks that were chosen, and off
 // the others.
-func (q *request) storeAgent(a routing.Agent, desks []string) ([]string, error) {
+func (q *request) storeAgent(a routing.Agent, desks []string) ([]sangdam.Warning, error) {
 	saved, err := q.engine.SaveAgent(q.r.Context(), q.p, sangdam.SaveAgent{Key: q.key(), Agent: a})
 	if err != nil {
 		return nil, err

@@ -1,0 +1,37 @@
+package console
+
+import (
+	"strings"
+
+	"github.com/sangdam/sangdam"
+)
+
+// warned are the warnings of a save in the reader's language, by their codes.
+func (l *language) warned(all []sangdam.Warning) (out []string) {
+	for _, w := range all {
+		out = append(out, l.warning(w))
+	}
+	return out
+}
+
+// warning says one, or what the library says where the console does not know it.
+func (l *language) warning(w sangdam.Warning) string {
+	key := warningKey(w.Code)
+	if _, known := l.texts[key]; !known {
+		return w.Text
+	}
+	args := make([]any, len(w.Args))
+	for i, a := range w.Args {
+		args[i] = a
+	}
+	return l.t(key, args...)
+}
+
+// warningKey is the key of a warning's text. What the lint says of a trigger that
+// is saved has the texts of its page.
+func warningKey(code string) string {
+	if problem, is := strings.CutPrefix(code, "lint_"); is {
+		return "lint." + problem
+	}
+	return "warning." + code
+}
