@@ -135,8 +135,7 @@ var sealedMark = []byte("\x00sealed:1:")
 
 // sealBytes seals bytes for a place.
 func sealBytes(key *seal.DataKey, ad seal.AD, plain []byte) ([]byte, error) {
-	sealed, err := key.Seal(ad, plain)
-	return append(bytes.Clone(sealedMark), sealed...), err
+	return key.AppendSeal(sealedMark, ad, plain)
 }
 
 // openBytes undoes sealBytes; what an older program left in the clear comes back

@@ -78,13 +78,7 @@ func refuse(w http.ResponseWriter, status int) {
 // receive does step 0 of the flow. A status other than 0 refuses the request.
 func (e *Engine) receive(w http.ResponseWriter, r *http.Request, token string) (adapter.Receipt, int) {
 	ctx, began := context.WithoutCancel(r.Context()), time.Now()
-	look, done := context.WithTimeout(ctx, appendTimeout)
-	defer done()
-	owner, err := e.resolveToken(look, token)
-	if err != nil {
-		return adapter.Receipt{}, statusOf(err)
-	}
-	s, err := e.current(look, owner.ws)
+	owner, s, err := e.addressed(ctx, token)
 	if err != nil {
 		return adapter.Receipt{}, statusOf(err)
 	}
@@ -120,6 +114,24 @@ func (e *Engine) receive(w http.ResponseWriter, r *http.Request, token string) (
 		return adapter.Receipt{}, http.StatusServiceUnavailable
 	}
 	return receipt, 0
+}
+
+// addressed is whose webhook it is and what is set there. The store, where it is
+// asked at all, has appendTimeout for both.
+func (e *Engine) addressed(ctx context.Context, token string) (tokenOwner, *settings, error) {
+	if owner, ok := e.tokens.get(token); ok {
+		if s := e.settings.get(owner.ws); s != nil && time.Since(s.read) < e.cfg.Poll {
+			return owner, s, nil
+		}
+	}
+	ctx, done := context.WithTimeout(ctx, appendTimeout)
+	defer done()
+	owner, err := e.resolveToken(ctx, token)
+	if err != nil {
+		return tokenOwner{}, nil, err
+	}
+	s, err := e.current(ctx, owner.ws)
+	return owner, s, err
 }
 
 // appendInTime returns when the envelopes are stored, or when ctx ends even if

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,7 +43,7 @@ func (b *bodyReader) read(w http.ResponseWriter, r *http.Request) (body []byte, 
 	}
 	ctl := http.NewResponseController(w)
 	bounded := ctl.SetReadDeadline(time.Now().Add(readWithin)) == nil // a host's own server or a test may not support it
-	body, err := io.ReadAll(held)
+	body, err := readAll(held, r.ContentLength)
 	if bounded {
 		_ = ctl.SetReadDeadline(time.Time{}) // the connection goes on to the next request
 	}
@@ -56,6 +57,36 @@ func (b *bodyReader) read(w http.ResponseWriter, r *http.Request) (body []byte, 
 		return nil, release, http.StatusServiceUnavailable
 	}
 	return nil, release, http.StatusBadRequest
+}
+
+const (
+	// usualBody is the room for a body whose length is not announced.
+	usualBody = 1 << 10
+	// mostAnnounced is how much room an announced length gets before the bytes come.
+	mostAnnounced = 16 << 10
+)
+
+// readAll is io.ReadAll into room of the announced length and the byte that shows
+// the end.
+func readAll(from io.Reader, announced int64) ([]byte, error) {
+	room := int64(usualBody)
+	if announced > 0 {
+		room = min(announced+1, mostAnnounced)
+	}
+	body := make([]byte, 0, room)
+	for {
+		if len(body) == cap(body) {
+			body = slices.Grow(body, len(body))
+		}
+		n, err := from.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case err == io.EOF: //nolint:errorlint // a reader returns it as it is
+			return body, nil
+		case err != nil:
+			return body, err
+		}
+	}
 }
 
 // countedBody adds what is read to what all hold.

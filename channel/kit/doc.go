@@ -5,8 +5,8 @@
 //     does about them.
 //   - Verify checks the HMAC of a webhook, over its raw bytes, under the
 //     present secret and the next one.
-//   - Object reads JSON of which only some fields are known; Shallow bounds its
-//     depth before anything recursive sees it.
+//   - Object reads JSON of which only some fields are known; Valid checks it and
+//     bounds its depth before anything recursive sees it.
 //   - Limiters keep each account below the provider's rates.
 //   - Atoms and Split cut a text into parts of the provider's unit, never
 //     through a character or a marked span.

@@ -20,9 +20,12 @@ type Member struct {
 	Value json.RawMessage
 }
 
+// mostDepth is how deep encoding/json reads.
+const mostDepth = 10_000
+
 // ParseObject reads bytes of which nothing is known.
 func ParseObject(raw []byte) (Object, bool) {
-	if !json.Valid(raw) {
+	if !Valid(raw, mostDepth) {
 		return nil, false
 	}
 	o := ReadObject(raw)
@@ -33,11 +36,17 @@ func ParseObject(raw []byte) (Object, bool) {
 // into the values, so that an event is validated once and each level is walked
 // once, which is what makes this several times faster than decoding into maps.
 func ReadObject(raw []byte) Object {
+	return ReadObjectInto(make(Object, 0, 8), raw) // as many as a usual event has
+}
+
+// ReadObjectInto is ReadObject into room that the caller has, which its stack may
+// hold: what is there is overwritten, and what does not fit is put elsewhere.
+func ReadObjectInto(room Object, raw []byte) Object {
 	i := skipBlank(raw, 0)
 	if i == len(raw) || raw[i] != '{' {
 		return nil
 	}
-	o := make(Object, 0, 8) // as many as a usual event has
+	o := room[:0]
 	for i = skipBlank(raw, i+1); raw[i] != '}'; i = skipComma(raw, i) {
 		end := skipString(raw, i)
 		key := plainKey(raw[i:end])

@@ -144,8 +144,27 @@ func FuzzObject(f *testing.F) {
 				t.Fatalf("%q is %s, encoding/json has %s", key, v, value)
 			}
 		}
-		_ = Shallow(raw, 3)
+		if valid := Valid(raw, 3); valid != (json.Valid(raw) && Shallow(raw, 3)) {
+			t.Fatalf("valid %v and at most 3 deep, encoding/json and Shallow say otherwise", valid)
+		}
 	})
+}
+
+func TestValidIsWhatJSONHas(t *testing.T) {
+	for _, raw := range []string{``, ` `, `{`, `{"a"`, `{"a":`, `{"a":1`, `{"a":1,`, `{"a":1,}`, `{"a":1}`, ` { "a" : 1 , "b":[ ] } `, `{a:1}`, `{"a" 1}`,
+		`[`, `[1`, `[1,`, `[1,]`, `[1}`, `{"a":1]`, `[1 2]`, `[]`, `[ 1 , 2 ]`, `{}{}`, `1 2`, `,`, `:`, `]`, "\ufeff{}", "\v1", "[1\x00]",
+		`tru`, `true`, `truee`, `null`, `nul`, `false`, `True`, `0`, `-0`, `-`, `01`, `1.`, `.1`, `1.5`, `1e`, `1e+`, `1E-05`, `1.0e7`, `+1`, `0x1`, `NaN`,
+		`"`, `"a`, `"a"`, `"\"`, `"\\"`, `"\q"`, `"\u12"`, `"\u12g4"`, `"\uD800"`, `"\uAbCd\/\b\f\n\r\t"`, "\"\n\"", "\"\x7f\xff\"", `"\u12"34"`} {
+		for cut := range len(raw) + 1 {
+			require.Equal(t, json.Valid([]byte(raw[:cut])), Valid([]byte(raw[:cut]), 9), "%q", raw[:cut])
+		}
+	}
+	for _, deep := range []int{mostDepth, mostDepth + 1} {
+		raw := bytes.Repeat([]byte("["), deep)
+		raw = append(raw, bytes.Repeat([]byte("]"), deep)...)
+		require.Equal(t, json.Valid(raw), Valid(raw, mostDepth), deep)
+	}
+	require.False(t, Valid(bytes.Repeat([]byte("["), 1<<20), 64))
 }
 
 func TestBracketsNestAtMostAsDeepAsAsked(t *testing.T) {

@@ -15,11 +15,13 @@ import (
 // name in Type; ErrInvalid is only for what is not an event at all, or a
 // message that cannot be attributed to any chat.
 func (a *Adapter) Parse(_ channel.Account, env adapter.Envelope) (adapter.Inbound, error) {
-	if len(env.Raw) > maxEventBytes || !kit.Shallow(env.Raw, maxDepth) {
+	var event object
+	if len(env.Raw) <= maxEventBytes && kit.Valid(env.Raw, maxDepth) {
+		event = kit.ReadObject(env.Raw)
+	} else if len(env.Raw) > maxEventBytes || !kit.Shallow(env.Raw, maxDepth) {
 		return adapter.Inbound{}, errs.New(errs.Invalid, "line: the event is too large or nested too deeply")
 	}
-	event, ok := kit.ParseObject(env.Raw)
-	if !ok {
+	if event == nil {
 		return adapter.Inbound{}, errs.New(errs.Invalid, "line: the event is not a JSON object")
 	}
 	kind := event.Str("type")

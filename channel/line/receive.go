@@ -64,11 +64,14 @@ var signed = kit.Signed{Header: signatureHeader, MaxBytes: MaxWebhookBytes, Hint
 func Sign(secret channel.Secret, body []byte) string { return kit.Sign(secret, body) }
 
 func openBody(body []byte, bot string) ([]json.RawMessage, error) {
-	if !kit.Shallow(body, maxDepth) {
+	var room [4]kit.Member
+	var top object
+	if kit.Valid(body, maxDepth) {
+		top = kit.ReadObjectInto(room[:], body)
+	} else if !kit.Shallow(body, maxDepth) {
 		return nil, kit.Refuse(http.StatusBadRequest, "the body is nested too deeply")
 	}
-	top, ok := kit.ParseObject(body)
-	if !ok {
+	if top == nil {
 		return nil, kit.Refuse(http.StatusBadRequest, "the body is not a JSON object")
 	}
 	events := top.List("events")
@@ -84,7 +87,8 @@ func openBody(body []byte, bot string) ([]json.RawMessage, error) {
 // envelope never fails: what it cannot read is left for Parse to refuse, so
 // that the event's siblings are not lost.
 func envelope(acct channel.AccountID, raw json.RawMessage) adapter.Envelope {
-	event := kit.ReadObject(raw)
+	var room [12]kit.Member
+	event := kit.ReadObjectInto(room[:], raw)
 	return adapter.Envelope{
 		Account:    acct,
 		DedupKey:   dedupKey(event, raw),

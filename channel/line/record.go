@@ -3,12 +3,11 @@ package line
 import (
 	"bytes"
 	"crypto/rand"
-	"encoding/json"
-	"github.com/sangdam/sangdam/channel/kit"
 	"io"
 	"net/http"
 	"sync"
 
+	"github.com/sangdam/sangdam/channel/kit"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
@@ -187,7 +186,7 @@ func (r *Recorder) line(one recorded) (line []byte, ok bool) {
 			line, ok = nil, false
 		}
 	}()
-	if !kit.Shallow(one.body, maxDepth) || !json.Valid(one.body) || kit.ReadObject(one.body) == nil {
+	if !kit.Valid(one.body, maxDepth) || kit.ReadObject(one.body) == nil {
 		return nil, false
 	}
 	var b bytes.Buffer

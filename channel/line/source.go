@@ -3,13 +3,13 @@ package line
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"github.com/sangdam/sangdam/channel/kit"
 	"iter"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/kit"
 )
 
 // object is JSON of which only some fields are known.
@@ -23,7 +23,8 @@ type source struct {
 }
 
 func readSource(event object) source {
-	o := event.Object("source")
+	var room [4]kit.Member
+	o := object(kit.ReadObjectInto(room[:], event.Get("source")))
 	s := source{kind: o.Str("type"), user: channel.ProviderUserID(o.ID("userId"))}
 	switch s.kind {
 	case "user":

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"net/http"
 
 	"github.com/sangdam/sangdam/channel"
@@ -29,7 +28,7 @@ func (a *Adapter) Receive(acct channel.Account, req adapter.Request) (adapter.Re
 	if err := signed.Verify(req, acct.Secrets[SecretKey]); err != nil {
 		return adapter.Receipt{}, err
 	}
-	if !kit.Shallow(req.Body, maxDepth) || !json.Valid(req.Body) {
+	if !kit.Valid(req.Body, maxDepth) {
 		return adapter.Receipt{}, kit.Refuse(http.StatusBadRequest, "the body is not JSON, or nested too deeply")
 	}
 	events := kit.ReadList(req.Body)

@@ -74,13 +74,17 @@ func newDataKey(raw []byte) (*DataKey, error) {
 
 // Seal encrypts plaintext for its place. Errors: ErrInvalid for an incomplete
 // place.
-func (k *DataKey) Seal(ad AD, plaintext []byte) ([]byte, error) {
+func (k *DataKey) Seal(ad AD, plaintext []byte) ([]byte, error) { return k.AppendSeal(nil, ad, plaintext) }
+
+// AppendSeal is Seal behind what prefix holds, in new bytes. The prefix is not
+// part of what is sealed: Open is to be given what follows it.
+func (k *DataKey) AppendSeal(prefix []byte, ad AD, plaintext []byte) ([]byte, error) {
 	place, err := ad.Encode()
 	if err != nil {
 		return nil, err
 	}
-	sealed := make([]byte, 1, 1+len(plaintext)+k.aead.Overhead())
-	sealed[0] = dataVersion
+	sealed := make([]byte, 0, len(prefix)+1+len(plaintext)+k.aead.Overhead())
+	sealed = append(append(sealed, prefix...), dataVersion)
 	return k.aead.Seal(sealed, nil, plaintext, place), nil
 }
 

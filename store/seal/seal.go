@@ -60,8 +60,9 @@ func (a AD) Encode() ([]byte, error) {
 	if a.Table == "" || a.Row == "" || a.Column == "" {
 		return nil, errs.New(errs.Invalid, "seal: the place of a value needs a table, a row and a column")
 	}
-	b := []byte(adVersion)
-	for _, part := range []string{a.Workspace, a.Table, a.Row, a.Column} {
+	size := len(adVersion) + 4*8 + len(a.Workspace) + len(a.Table) + len(a.Row) + len(a.Column)
+	b := append(make([]byte, 0, size), adVersion...)
+	for _, part := range [...]string{a.Workspace, a.Table, a.Row, a.Column} {
 		b = binary.BigEndian.AppendUint64(b, uint64(len(part)))
 		b = append(b, part...)
 	}

@@ -113,7 +113,8 @@ func (s *engineBench) textEvent(user string, n int) signedBody {
 func (s *engineBench) post(m signedBody) error {
 	w := answer{header: http.Header{}}
 	s.hook.ServeHTTP(&w, &http.Request{Method: http.MethodPost, URL: &url.URL{Path: "/webhooks/x"}, Host: "host.test",
-		Header: http.Header{"X-Line-Signature": {m.sign}}, Body: io.NopCloser(bytes.NewReader(m.body))})
+		Header: http.Header{"X-Line-Signature": {m.sign}}, Body: io.NopCloser(bytes.NewReader(m.body)),
+		ContentLength: int64(len(m.body))})
 	if w.status != http.StatusOK {
 		return fmt.Errorf("answered %d", w.status)
 	}
