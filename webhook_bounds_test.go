@@ -1,13 +1,16 @@
 package sangdam_test
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
@@ -82,5 +85,21 @@ func TestABodyOverTheLimitIsRefused(t *testing.T) {
 		out := httptest.NewRecorder()
 		w.eng.Webhooks().ServeHTTP(out, r)
 		require.Equal(t, http.StatusRequestEntityTooLarge, out.Code)
+	})
+}
+
+// An announced length is a hint for the room alone: a body is taken as it comes.
+func TestABodyIsTakenWhateverLengthIsAnnounced(t *testing.T) {
+	inWorld(t, func(w *world) {
+		for n, length := range []int64{-1, 0, 1, 1 << 10, 20 << 10, 1 << 40} {
+			for m, filler := range []int{0, 1 << 10, 16<<10 - 1, 40 << 10} {
+				body := append(bodyOf(event(fmt.Sprint(n, "-", m), "hello", 0)), bytes.Repeat([]byte(" "), filler)...)
+				r := httptest.NewRequest(http.MethodPost, "/webhooks/"+w.acct.Token, iotest.OneByteReader(bytes.NewReader(body)))
+				r.Header, r.ContentLength = w.signed(body), length
+				out := httptest.NewRecorder()
+				w.eng.Webhooks().ServeHTTP(out, r)
+				require.Equal(t, http.StatusOK, out.Code, "%d announced, %d sent", length, len(body))
+			}
+		}
 	})
 }
