@@ -74,7 +74,9 @@ func newDataKey(raw []byte) (*DataKey, error) {
 
 // Seal encrypts plaintext for its place. Errors: ErrInvalid for an incomplete
 // place.
-func (k *DataKey) Seal(ad AD, plaintext []byte) ([]byte, error) { return k.AppendSeal(nil, ad, plaintext) }
+func (k *DataKey) Seal(ad AD, plaintext []byte) ([]byte, error) {
+	return k.AppendSeal(nil, ad, plaintext)
+}
 
 // AppendSeal is Seal behind what prefix holds, in new bytes. The prefix is not
 // part of what is sealed: Open is to be given what follows it.
