@@ -11,6 +11,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
@@ -105,7 +106,7 @@ func (e *Engine) Answer(ctx context.Context, p Principal, c Answer) (Posted, err
 
 // answerTo turns the conversation to the chat in which the identity wrote last;
 // back turns it to where it was.
-func (u *unit) answerTo(d *conversation.Draft, to conversation.IdentityID) (back func(), err error) {
+func (u *unit) answerTo(d *draft.Draft, to conversation.IdentityID) (back func(), err error) {
 	if to == "" || to == d.C.Identity {
 		return func() {}, nil
 	}
@@ -131,7 +132,7 @@ func (u *unit) answerTo(d *conversation.Draft, to conversation.IdentityID) (back
 }
 
 // takeFromBot ends the bot's turn and queues the conversation for an agent.
-func (u *unit) takeFromBot(d *conversation.Draft) error {
+func (u *unit) takeFromBot(d *draft.Draft) error {
 	acct, _, err := u.e.account(u.s, d.C.Account)
 	if err != nil {
 		return err
@@ -243,7 +244,7 @@ func (e *Engine) AddNote(ctx context.Context, p Principal, c AddNote) (Posted, e
 }
 
 // note adds an internal note of the principal's.
-func (u *unit) note(d *conversation.Draft, text string) (conversation.Message, error) {
+func (u *unit) note(d *draft.Draft, text string) (conversation.Message, error) {
 	if strings.TrimSpace(text) == "" || len(text) > maxText {
 		return conversation.Message{}, errs.New(errs.Invalid, "sangdam: a note has 1 to %d bytes of text", maxText)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/transition"
@@ -40,7 +41,7 @@ func (u *unit) changedAgent(id routing.AgentID) error {
 
 // enqueue classifies a conversation and puts its item into a queue. m is the
 // message that caused it; it may be empty.
-func (u *unit) enqueue(acct channel.Account, d *conversation.Draft, m conversation.Message) error {
+func (u *unit) enqueue(acct channel.Account, d *draft.Draft, m conversation.Message) error {
 	it, err := u.classify(acct, d, m)
 	if err != nil {
 		return err
@@ -63,7 +64,7 @@ func (u *unit) enqueue(acct channel.Account, d *conversation.Draft, m conversati
 
 // recentAgent is the agent of the contact's most recent conversation, if it
 // ended within the time (RT5).
-func (u *unit) recentAgent(d *conversation.Draft, within time.Duration) (routing.AgentID, error) {
+func (u *unit) recentAgent(d *draft.Draft, within time.Duration) (routing.AgentID, error) {
 	if d.C.Contact == "" {
 		return "", nil
 	}
@@ -80,7 +81,7 @@ func (u *unit) recentAgent(d *conversation.Draft, within time.Duration) (routing
 }
 
 // putInQueue saves a queued item, new or known, and records it.
-func (u *unit) putInQueue(d *conversation.Draft, it routing.Item) error {
+func (u *unit) putInQueue(d *draft.Draft, it routing.Item) error {
 	if d.C.Version > 0 || u.moved > 0 { // one that begins has no item yet
 		old, err := u.tx.Work().Item(u.ctx, it.ID)
 		switch {
@@ -105,7 +106,7 @@ func (u *unit) putInQueue(d *conversation.Draft, it routing.Item) error {
 
 // resume gives a waiting conversation whose customer wrote again to its agent,
 // or to the queue with that agent preferred (docs/design.md section 6.3).
-func (u *unit) resume(acct channel.Account, d *conversation.Draft, m conversation.Message) error {
+func (u *unit) resume(acct channel.Account, d *draft.Draft, m conversation.Message) error {
 	if d.C.Agent == "" {
 		return u.enqueue(acct, d, m)
 	}
@@ -122,7 +123,7 @@ func (u *unit) resume(acct channel.Account, d *conversation.Draft, m conversatio
 
 // goOn gives an active conversation in which the customer wrote to others if its
 // agent will not read it: Offline, or not allowed to work on it any more.
-func (u *unit) goOn(d *conversation.Draft) error {
+func (u *unit) goOn(d *draft.Draft) error {
 	a, err := u.tx.Agents().Agent(u.ctx, d.C.Agent)
 	if err != nil {
 		return err
@@ -156,7 +157,7 @@ func (u *unit) away(c conversation.Conversation) (bool, error) {
 }
 
 // requeue takes a conversation from whoever holds it and queues it again.
-func (u *unit) requeue(d *conversation.Draft, reason routing.EndReason, queue routing.QueueID, designated routing.AgentID) error {
+func (u *unit) requeue(d *draft.Draft, reason routing.EndReason, queue routing.QueueID, designated routing.AgentID) error {
 	if err := u.releaseWork(d, reason, routing.ItemQueued); err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/conversation/storm"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
@@ -21,7 +22,7 @@ import (
 // react answers what a customer wrote as far as no person is needed, and sees
 // to it that a bot or an agent gets the conversation. Outside operating hours
 // the customer is told, if it is people who are asked.
-func (u *unit) react(acct channel.Account, d *conversation.Draft, m conversation.Message, begun, silent bool) error {
+func (u *unit) react(acct channel.Account, d *draft.Draft, m conversation.Message, begun, silent bool) error {
 	bot := u.s.routing.WorkStreams[d.C.WorkStream].Bot
 	takes := d.C.Control == conversation.ControlBot || begun && bot != "" && u.e.bots[bot] != nil && !silent
 	closed := u.closed(u.s.hoursOf(acct, ""))
@@ -68,7 +69,7 @@ func (u *unit) closed(s *hours.Schedule) bool { return s != nil && !s.At(u.tx.No
 
 // servingHours is the operating hours of whoever serves the conversation: those
 // of the desk that it is on and of the queue that classification chose for it count.
-func (u *unit) servingHours(acct channel.Account, d *conversation.Draft) (*hours.Schedule, error) {
+func (u *unit) servingHours(acct channel.Account, d *draft.Draft) (*hours.Schedule, error) {
 	acct.Desk = cmp.Or(d.C.Desk, acct.Desk)
 	if u.s.accountHours[acct.ID] != nil || u.s.deskHours[acct.Desk] != nil || len(u.s.queueHours) == 0 {
 		return u.s.hoursOf(acct, ""), nil
@@ -87,7 +88,7 @@ const answeredLately = 30 * time.Minute
 // sayAway tells a customer whom people would have to answer that they are away,
 // or that it is a holiday: once for each customer and stretch of closed time, and
 // not in the middle of a talk.
-func (u *unit) sayAway(acct channel.Account, d *conversation.Draft) error {
+func (u *unit) sayAway(acct channel.Account, d *draft.Draft) error {
 	sched, err := u.servingHours(acct, d)
 	if err != nil || !u.closed(sched) || u.talks(d, sched) {
 		return err
@@ -123,7 +124,7 @@ func (u *unit) sayAway(acct channel.Account, d *conversation.Draft) error {
 }
 
 // talks says that an agent answered a moment ago, or since the desk closed.
-func (u *unit) talks(d *conversation.Draft, s *hours.Schedule) bool {
+func (u *unit) talks(d *draft.Draft, s *hours.Schedule) bool {
 	last := d.C.LastAgentAt
 	return !last.IsZero() && (u.tx.Now().Sub(last) < answeredLately || s.Elapsed(last, u.tx.Now()) == 0)
 }
@@ -138,7 +139,7 @@ func (u *unit) automatedText(acct channel.Account, name, language string) string
 }
 
 // sayAutomated sends an automated message if one is set, and reports whether.
-func (u *unit) sayAutomated(acct channel.Account, d *conversation.Draft, name string) (bool, error) {
+func (u *unit) sayAutomated(acct channel.Account, d *draft.Draft, name string) (bool, error) {
 	text := u.automatedText(acct, name, d.C.Language)
 	if text == "" {
 		return false, nil
@@ -152,7 +153,7 @@ func (u *unit) sayAutomated(acct channel.Account, d *conversation.Draft, name st
 // automatic one may be held back where machines could answer it (see storms.go):
 // an automated text then leaves no trace and has no ID, what a bot or a trigger
 // says stands there as failed.
-func (u *unit) say(d *conversation.Draft, m conversation.Message) (conversation.Message, error) {
+func (u *unit) say(d *draft.Draft, m conversation.Message) (conversation.Message, error) {
 	return u.sayAfter(0, d, m)
 }
 
@@ -176,7 +177,7 @@ func told(m conversation.Message) string {
 
 // sayAfter is say for a message that is held back for a time. Its outbox row has
 // the message's id, by which Unsend finds it.
-func (u *unit) sayAfter(hold time.Duration, d *conversation.Draft, m conversation.Message) (conversation.Message, error) {
+func (u *unit) sayAfter(hold time.Duration, d *draft.Draft, m conversation.Message) (conversation.Message, error) {
 	return u.sayOn(saying{event: told(m), hold: hold}, d, m)
 }
 
@@ -191,7 +192,7 @@ type saying struct {
 }
 
 // sayOn is say with what the caller knows of the message.
-func (u *unit) sayOn(how saying, d *conversation.Draft, m conversation.Message) (conversation.Message, error) {
+func (u *unit) sayOn(how saying, d *draft.Draft, m conversation.Message) (conversation.Message, error) {
 	if d.C.Control == conversation.ControlProvider && !automatic(m) {
 		return m, errs.New(errs.Unsupported, "sangdam: the provider's own bot has the word in this chat; answer when it has given it back")
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/visitor"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/conversation/privacy"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/blob"
@@ -28,7 +29,7 @@ func (w *world) seeded(from, n int, desk string) {
 	w.t.Helper()
 	require.NoError(w.t, w.db.Update(w.ctx, ws, func(ctx context.Context, tx store.Tx) error {
 		for i := from; i < from+n; i++ {
-			d := conversation.Open(conversation.Conversation{ID: conversation.ID(fmt.Sprintf("seeded-%04d", i)),
+			d := draft.Open(conversation.Conversation{ID: conversation.ID(fmt.Sprintf("seeded-%04d", i)),
 				Thread: fmt.Sprint("seeded ", i), Desk: conversation.DeskID(desk), WorkStream: "line", Account: w.acct.ID, Channel: "line",
 				Chat: channel.Chat{Kind: channel.ChatUser, ID: fmt.Sprint("U", i)}}, "", "customer", tx.Now())
 			d.AddInbound(conversation.Message{ID: conversation.MessageID(fmt.Sprintf("m-%04d", i)),

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/conversation/bot"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
@@ -38,7 +39,7 @@ type botJobPayload struct {
 // askBot has the bot read what the customer wrote, outside the transaction.
 // One job a conversation reads message after message, so that a bot sees them
 // in order and never two at once.
-func (u *unit) askBot(d *conversation.Draft) error {
+func (u *unit) askBot(d *draft.Draft) error {
 	return u.enqueueJob(jobBot, string(d.C.ID), botJobPayload{d.C.ID})
 }
 
@@ -148,7 +149,7 @@ func (u *unit) botStuck(p botJobPayload, _ error) error {
 
 // notHeard asks people where a bot has the word and what it or an automated
 // text said failed or may not have arrived: the customer may have heard nothing.
-func (u *unit) notHeard(d *conversation.Draft, m conversation.Message) error {
+func (u *unit) notHeard(d *draft.Draft, m conversation.Message) error {
 	unheard := m.Status == conversation.StatusFailed || m.Status == conversation.StatusUnknown
 	byNobody := m.Author.Kind == conversation.ByBot || m.Automated != ""
 	if !unheard || !byNobody || d.C.Control != conversation.ControlBot {
@@ -167,7 +168,7 @@ func (u *unit) notHeard(d *conversation.Draft, m conversation.Message) error {
 }
 
 // handOver takes the word from the bot and asks people.
-func (u *unit) handOver(d *conversation.Draft, m conversation.Message, actor string, how conversation.BotOutcome) error {
+func (u *unit) handOver(d *draft.Draft, m conversation.Message, actor string, how conversation.BotOutcome) error {
 	d.BotDone(how)
 	d.TakeFromBot(actor)
 	acct := u.s.accounts[d.C.Account]
@@ -223,7 +224,7 @@ func (e *Engine) ask(ctx context.Context, attempt int, t bot.Turn) (botAnswer, e
 }
 
 // botReply does what the bot wants.
-func (u *unit) botReply(d *conversation.Draft, m conversation.Message, r botAnswer) error {
+func (u *unit) botReply(d *draft.Draft, m conversation.Message, r botAnswer) error {
 	for _, content := range r.Say {
 		content, err := u.withUploads(d.C, content, true)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/classify"
 	"github.com/sangdam/sangdam/routing/transition"
@@ -16,7 +17,7 @@ import (
 
 // classify turns a conversation into an item that waits in the queue which the
 // work stream's rules choose (RT2).
-func (u *unit) classify(acct channel.Account, d *conversation.Draft, m conversation.Message) (routing.Item, error) {
+func (u *unit) classify(acct channel.Account, d *draft.Draft, m conversation.Message) (routing.Item, error) {
 	stream := u.s.routing.WorkStreams[d.C.WorkStream]
 	closed := u.closed(u.s.hoursOf(acct, ""))
 	facts := condition.Map{

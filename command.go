@@ -10,6 +10,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/id"
 	"github.com/sangdam/sangdam/routing"
@@ -358,7 +359,7 @@ func (e *Engine) auditOutcome(ctx context.Context, p Principal, a Action, r Reso
 }
 
 // draft loads a conversation for change and asks the policy.
-func (u *unit) draft(c conversation.ID, a Action) (*conversation.Draft, error) {
+func (u *unit) draft(c conversation.ID, a Action) (*draft.Draft, error) {
 	d, err := u.conversation(c)
 	if errors.Is(err, ErrNotFound) {
 		u.resource = Resource{Kind: kindConversation, ID: string(c)}

@@ -12,6 +12,7 @@ import (
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/visitor"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
@@ -140,7 +141,7 @@ func (u *unit) knows(who string, acct channel.Account) (told, agreed bool, err e
 
 // tellNotice says in a conversation that begins that it is kept, once for each
 // customer, or group, and text.
-func (u *unit) tellNotice(acct channel.Account, d *conversation.Draft) error {
+func (u *unit) tellNotice(acct channel.Account, d *draft.Draft) error {
 	who := cmp.Or(string(d.C.Identity), "chat/"+chatID(acct.ID, d.C.Chat))
 	text := u.automatedText(acct, conversation.AutoNotice, d.C.Language)
 	if text == "" {

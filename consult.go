@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/transition"
@@ -101,7 +102,7 @@ func (e *Engine) Consult(ctx context.Context, p Principal, c Consult) (conversat
 }
 
 // consultTarget checks whom and for how long, and says where a yes leads.
-func (u *unit) consultTarget(d *conversation.Draft, c Consult, asked *conversation.Consultation) error {
+func (u *unit) consultTarget(d *draft.Draft, c Consult, asked *conversation.Consultation) error {
 	switch {
 	case (c.Agent == "") == (c.Queue == "" && c.Desk == ""):
 		return errs.New(errs.Invalid, "sangdam: a question before a transfer names either an agent, or a queue or a desk")
@@ -237,7 +238,7 @@ func (u *unit) consultation(id string) (storedConsultation, error) {
 
 // answering loads the conversation of a question for whoever is asked, who alone
 // answers it. To a policy it is an offer on the desk where it leads.
-func (u *unit) answering(id string) (*conversation.Draft, conversation.Consultation, error) {
+func (u *unit) answering(id string) (*draft.Draft, conversation.Consultation, error) {
 	kept, err := u.consultation(id)
 	if err != nil {
 		return nil, kept.Consultation, err
@@ -265,7 +266,7 @@ func (u *unit) answering(id string) (*conversation.Draft, conversation.Consultat
 }
 
 // open refuses a question that is no longer the conversation's open one.
-func open(d *conversation.Draft, id string) (conversation.Consultation, error) {
+func open(d *draft.Draft, id string) (conversation.Consultation, error) {
 	c := d.C.Consultation
 	switch {
 	case c == nil || c.ID != id:
@@ -344,7 +345,7 @@ func consultationsOf(ctx context.Context, tx store.Tx, tag, value string) ([]sto
 
 // keepConsultation writes what is kept of a conversation's question, if the unit
 // changed it, and when it has to be looked at again.
-func (u *unit) keepConsultation(d *conversation.Draft) error {
+func (u *unit) keepConsultation(d *draft.Draft) error {
 	now := d.C.Consultation
 	if now == nil || now == d.Was().Consultation {
 		return nil

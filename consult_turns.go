@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/board"
 	"github.com/sangdam/sangdam/routing/transition"
@@ -24,7 +25,7 @@ const (
 
 // askNext asks the next one of the question's queue. Where nobody is left it ends
 // as how, with the reason.
-func (u *unit) askNext(d *conversation.Draft, how conversation.ConsultationState, reason string) error {
+func (u *unit) askNext(d *draft.Draft, how conversation.ConsultationState, reason string) error {
 	c := d.C.Consultation
 	it, err := u.tx.Work().Item(u.ctx, routing.ItemID(d.C.ID))
 	if err != nil {
@@ -53,7 +54,7 @@ func (u *unit) askNext(d *conversation.Draft, how conversation.ConsultationState
 
 // passOn ends the turn of whoever is asked, and asks the next one if the question
 // is to a queue.
-func (u *unit) passOn(d *conversation.Draft, how conversation.ConsultationState, reason string) error {
+func (u *unit) passOn(d *draft.Draft, how conversation.ConsultationState, reason string) error {
 	d.PassOn(how, reason, u.p.actor())
 	if d.C.Consultation.State != conversation.ConsultationOpen {
 		return nil

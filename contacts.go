@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
@@ -386,7 +387,7 @@ func (u *unit) mergeConversations(older, newer conversation.Conversation, to con
 
 // takeOver brings what the merged conversation's messages mean to the one that
 // goes on: counters, the preview, and somebody who reads what was not answered.
-func (u *unit) takeOver(kept *conversation.Draft, gone conversation.Conversation, messages []conversation.Message) error {
+func (u *unit) takeOver(kept *draft.Draft, gone conversation.Conversation, messages []conversation.Message) error {
 	var last conversation.Message
 	answered := false
 	for _, m := range messages {

@@ -4,7 +4,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/board"
@@ -46,7 +46,7 @@ func (s *settings) staffed(q routing.Queue, d routing.DeskID) bool {
 }
 
 // toDesk takes a conversation to the desk that the queue works for.
-func (u *unit) toDesk(d *conversation.Draft, queue routing.QueueID) {
+func (u *unit) toDesk(d *draft.Draft, queue routing.QueueID) {
 	if desk := u.s.routing.Queues[queue].Desk; desk != "" {
 		d.MoveTo(desk, u.p.actor())
 	}
@@ -54,7 +54,7 @@ func (u *unit) toDesk(d *conversation.Draft, queue routing.QueueID) {
 
 // transferTarget finds the queue and the desk that a cold transfer leads to,
 // and refuses one that nobody there could take up.
-func (u *unit) transferTarget(d *conversation.Draft, it routing.QueueID, c Transfer) (routing.QueueID, routing.DeskID, error) {
+func (u *unit) transferTarget(d *draft.Draft, it routing.QueueID, c Transfer) (routing.QueueID, routing.DeskID, error) {
 	cfg := u.s.routing
 	desk, queue := c.Desk, c.Queue
 	if desk != "" {

@@ -10,6 +10,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/visitor"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
@@ -161,7 +162,7 @@ func (u *unit) eraseChatStep(v *storedErasure) error {
 }
 
 // eraseMessage erases a message and what else has its words.
-func (u *unit) eraseMessage(d *conversation.Draft, m conversation.Message, v *storedErasure) error {
+func (u *unit) eraseMessage(d *draft.Draft, m conversation.Message, v *storedErasure) error {
 	for _, f := range m.Content.Files() {
 		if f.Blob != "" {
 			v.Files++
@@ -238,7 +239,7 @@ func (u *unit) letGo(id channel.OutboxID) (withdrawn bool, err error) {
 
 // eraseChat erases what a person's conversation knows beside its messages, and has
 // its notices and tickets follow.
-func (u *unit) eraseChat(d *conversation.Draft, v *storedErasure) error {
+func (u *unit) eraseChat(d *draft.Draft, v *storedErasure) error {
 	v.Subjects = append(v.Subjects, kindConversation+":"+string(d.C.ID))
 	made, err := tickets.List(u.ctx, u.tx, store.List[storedTicket]{Tag: withChat, Value: store.Exact(string(d.C.ID)),
 		Limit: ticketsOfChat})

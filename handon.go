@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -246,7 +247,7 @@ func (u *unit) goesOn(h handOn, a routing.Agent, item routing.ItemID) (bool, err
 // handOnOne gives one conversation to others. Of an agent who is away, a
 // persistent one that is answered waits for the customer; what was in wrap-up is
 // closed.
-func (u *unit) handOnOne(d *conversation.Draft, why handOnWhy) error {
+func (u *unit) handOnOne(d *draft.Draft, why handOnWhy) error {
 	switch {
 	case d.C.State == conversation.StateWrapUp:
 		return u.endDraft(d, "system", "agent_away", true)

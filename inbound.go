@@ -11,6 +11,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/conversation/privacy"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
@@ -299,7 +300,7 @@ func (u *unit) customerMessage(acct channel.Account, in adapter.Inbound) error {
 
 // arriving makes the message of an event, with its files, what it quotes and
 // what has to be hidden of it.
-func (u *unit) arriving(acct channel.Account, in adapter.Inbound, d *conversation.Draft,
+func (u *unit) arriving(acct channel.Account, in adapter.Inbound, d *draft.Draft,
 	identity conversation.Identity) (m conversation.Message, err error) {
 	m = conversation.Message{ID: conversation.MessageID(newID()),
 		Author:  conversation.Author{Kind: conversation.ByCustomer, Identity: identity.ID},
@@ -347,7 +348,7 @@ func (u *unit) receiveFiles(acct channel.Account, m *conversation.Message) error
 }
 
 // early applies an edit or unsend that arrived before its message.
-func (u *unit) early(d *conversation.Draft, m conversation.Message) error {
+func (u *unit) early(d *draft.Draft, m conversation.Message) error {
 	e, err := u.takeEarly(m.Account, m.Chat, m.Provider)
 	if errors.Is(err, ErrNotFound) {
 		return nil
@@ -369,7 +370,7 @@ func (u *unit) early(d *conversation.Draft, m conversation.Message) error {
 
 // edit replaces what a message says. Masks of the former text go with it, and
 // the policy is asked about the new one.
-func (u *unit) edit(d *conversation.Draft, m conversation.Message, c channel.Content, at time.Time) error {
+func (u *unit) edit(d *draft.Draft, m conversation.Message, c channel.Content, at time.Time) error {
 	edited := m
 	edited.Content, edited.Masks = c, nil
 	u.source(&edited)
@@ -389,7 +390,7 @@ func (u *unit) edit(d *conversation.Draft, m conversation.Message, c channel.Con
 }
 
 // unsay makes what a message said unrecoverable here.
-func (u *unit) unsay(d *conversation.Draft, m conversation.Message, at time.Time) error {
+func (u *unit) unsay(d *draft.Draft, m conversation.Message, at time.Time) error {
 	if !d.ApplyUnsend(m, at) {
 		return nil
 	}
@@ -474,7 +475,7 @@ const (
 // continueThread finds the conversation that takes the message, or opens one.
 // how says what became of it; made, that the contact is new, who has none yet.
 func (u *unit) continueThread(acct channel.Account, in adapter.Inbound, identity conversation.Identity,
-	made bool) (d *conversation.Draft, how continued, err error) {
+	made bool) (d *draft.Draft, how continued, err error) {
 	stream := u.s.routing.WorkStreams[acct.WorkStream]
 	contact := identity.Contact
 	if !conversation.OfOne(in.Chat) {
@@ -494,10 +495,10 @@ func (u *unit) continueThread(acct channel.Account, in adapter.Inbound, identity
 	if open == nil && last != nil && in.Content.Kind == channel.KindText && last.AwaitsComment(now) {
 		return u.conversationOf(*last), commentsOn, nil
 	}
-	switch conversation.Continue(open, last, stream.ReopenFor, now) {
-	case conversation.Join:
+	switch draft.Continue(open, last, stream.ReopenFor, now) {
+	case draft.Join:
 		return u.conversationOf(*open), joinsOpen, nil
-	case conversation.Reopen:
+	case draft.Reopen:
 		d := u.conversationOf(*last)
 		return d, opensOne, d.Reopen("customer")
 	}
@@ -506,7 +507,7 @@ func (u *unit) continueThread(acct channel.Account, in adapter.Inbound, identity
 
 // newConversation begins one after the last of its thread, if there is one.
 func (u *unit) newConversation(acct channel.Account, in adapter.Inbound, identity conversation.Identity, contact conversation.ContactID,
-	last *conversation.Conversation) *conversation.Draft {
+	last *conversation.Conversation) *draft.Draft {
 	c := conversation.Conversation{ID: conversation.ID(newID()), Thread: u.s.thread(in.Chat, acct.ID, acct.WorkStream, contact),
 		Live: u.s.routing.WorkStreams[acct.WorkStream].Live, Desk: acct.Desk, WorkStream: acct.WorkStream,
 		Account: acct.ID, Channel: acct.Kind, Chat: in.Chat, Contact: contact, Identity: identity.ID, Language: acct.Language,
@@ -522,7 +523,7 @@ func (u *unit) newConversation(acct channel.Account, in adapter.Inbound, identit
 			c.LastAgent = last.Agent // in wrap-up: the same agent is preferred
 		}
 	}
-	return u.keepConversation(conversation.Open(c, previous, cmp.Or(u.beginner(), "customer"), u.tx.Now()))
+	return u.keepConversation(draft.Open(c, previous, cmp.Or(u.beginner(), "customer"), u.tx.Now()))
 }
 
 // beginner is who writes first when it is not the customer.

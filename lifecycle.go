@@ -8,6 +8,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 )
@@ -24,7 +25,7 @@ const (
 
 // schedule sets the deadlines of the conversation that follow from its state, as
 // far as they are others than before.
-func (u *unit) schedule(d *conversation.Draft) error {
+func (u *unit) schedule(d *draft.Draft) error {
 	stream := u.s.routing.WorkStreams[d.C.WorkStream]
 	id := string(d.C.ID)
 	was := d.Was()
@@ -74,7 +75,7 @@ func (u *unit) customerEnded(acct channel.Account, in adapter.Inbound) error {
 // endDraft ends a conversation. While an agent owns it, an end by the customer,
 // or by the agent where the work stream gives time for it, leads to wrap-up;
 // anything else closes. The assignment or offer ends in the same transaction.
-func (u *unit) endDraft(d *conversation.Draft, by, reason string, final bool) error {
+func (u *unit) endDraft(d *draft.Draft, by, reason string, final bool) error {
 	stream := u.s.routing.WorkStreams[d.C.WorkStream]
 	talking := d.C.State != conversation.StateWrapUp && d.C.State != conversation.StateClosed
 	if acct, ok := u.s.accounts[d.C.Account]; ok && talking && by != "customer" && !acct.Deleted {
@@ -102,7 +103,7 @@ func (u *unit) endDraft(d *conversation.Draft, by, reason string, final bool) er
 
 // releaseWork ends whatever holds the conversation's item and leaves the item
 // in the state given. A conversation without an item is fine.
-func (u *unit) releaseWork(d *conversation.Draft, reason routing.EndReason, then routing.ItemState) error {
+func (u *unit) releaseWork(d *draft.Draft, reason routing.EndReason, then routing.ItemState) error {
 	item := routing.ItemID(d.C.ID)
 	work := u.tx.Work()
 	// The item first: what it is given to after this statement makes the save
@@ -178,7 +179,7 @@ type State struct {
 	Seq          int64              `json:"seq"`
 }
 
-func stateOf(d *conversation.Draft) State {
+func stateOf(d *draft.Draft) State {
 	return State{Conversation: d.C.ID, State: d.C.State, Seq: d.C.EventSeq}
 }
 
@@ -229,7 +230,7 @@ func (e *Engine) Wait(ctx context.Context, p Principal, c Wait) (State, error) {
 }
 
 // seen refuses when the customer wrote after the event that the agent has seen.
-func (u *unit) seen(d *conversation.Draft, last int64) error {
+func (u *unit) seen(d *draft.Draft, last int64) error {
 	if last == 0 || last >= d.C.EventSeq {
 		return nil
 	}
@@ -246,7 +247,7 @@ func (u *unit) seen(d *conversation.Draft, last int64) error {
 }
 
 // release takes a waiting conversation from the agent whose capacity it holds.
-func (u *unit) release(d *conversation.Draft) error {
+func (u *unit) release(d *draft.Draft) error {
 	if err := u.releaseWork(d, routing.EndRemoved, routing.ItemDone); err != nil {
 		return err
 	}
@@ -254,7 +255,7 @@ func (u *unit) release(d *conversation.Draft) error {
 	return nil
 }
 
-func (u *unit) wait(d *conversation.Draft) error {
+func (u *unit) wait(d *draft.Draft) error {
 	hold := u.s.routing.WorkStreams[d.C.WorkStream].HoldWhileWaiting
 	if !hold {
 		if err := u.releaseWork(d, routing.EndWaiting, routing.ItemDone); err != nil {
@@ -304,7 +305,7 @@ func (e *Engine) Reopen(ctx context.Context, p Principal, c Reopen) (State, erro
 
 // underPresentContact brings a conversation that is about to open again under
 // the contact its customer belongs to now: linking may not have moved it yet.
-func (u *unit) underPresentContact(d *conversation.Draft) error {
+func (u *unit) underPresentContact(d *draft.Draft) error {
 	if d.C.Contact == "" || d.C.Identity == "" {
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/conversation/privacy"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store"
@@ -130,7 +131,7 @@ const (
 )
 
 // hideArriving masks by policy what a customer wrote, before anything sees it.
-func (u *unit) hideArriving(d *conversation.Draft, m *conversation.Message) error {
+func (u *unit) hideArriving(d *draft.Draft, m *conversation.Message) error {
 	policy, err := u.masking()
 	if err != nil || policy.Found != FoundMasked {
 		return err
@@ -166,7 +167,7 @@ func (u *unit) hideArriving(d *conversation.Draft, m *conversation.Message) erro
 }
 
 // justBefore are the author's last messages, as long as nobody else spoke.
-func (u *unit) justBefore(d *conversation.Draft, m conversation.Message) ([]conversation.Message, error) {
+func (u *unit) justBefore(d *draft.Draft, m conversation.Message) ([]conversation.Message, error) {
 	if d.C.Version == 0 {
 		return nil, nil
 	}
@@ -197,7 +198,7 @@ func (u *unit) hideNew(cv conversation.Conversation, m *conversation.Message, po
 		return err
 	}
 	var originals map[string]string
-	*m, originals = conversation.Hide(*m, spans, u.newMask(owner, "system", findings))
+	*m, originals = draft.Hide(*m, spans, u.newMask(owner, "system", findings))
 	if err := u.keepOriginals(owner, originals); err != nil {
 		return err
 	}
@@ -221,7 +222,7 @@ func (u *unit) hideSaid(cv conversation.Conversation, m *conversation.Message) e
 
 // hideStored masks ranges of a stored message and takes the original away
 // wherever the store has it.
-func (u *unit) hideStored(d *conversation.Draft, m conversation.Message, spans []privacy.Span, findings []privacy.Finding,
+func (u *unit) hideStored(d *draft.Draft, m conversation.Message, spans []privacy.Span, findings []privacy.Finding,
 	by string) error {
 	if len(spans) == 0 {
 		return nil
@@ -244,7 +245,7 @@ func (u *unit) hideStored(d *conversation.Draft, m conversation.Message, spans [
 }
 
 // forgetHidden takes what a message says no longer away wherever else it stands.
-func (u *unit) forgetHidden(d *conversation.Draft, m conversation.Message, originals map[string]string, by string) error {
+func (u *unit) forgetHidden(d *draft.Draft, m conversation.Message, originals map[string]string, by string) error {
 	if err := u.forgetSources(m); err != nil {
 		return err
 	}
@@ -398,7 +399,7 @@ func checkRanges(text string, spans []privacy.Span) error {
 }
 
 // maskable is a message with its conversation, for who has the right.
-func (u *unit) maskable(id conversation.MessageID, a Action) (*conversation.Draft, conversation.Message, error) {
+func (u *unit) maskable(id conversation.MessageID, a Action) (*draft.Draft, conversation.Message, error) {
 	u.resource, u.action = Resource{Kind: kindMessage, ID: string(id)}, a
 	m, err := u.tx.Conversations().Message(u.ctx, id)
 	if errors.Is(err, ErrNotFound) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/conversation/privacy"
 	"github.com/sangdam/sangdam/ticket"
 )
@@ -46,7 +47,7 @@ func (u *unit) hideInChat(t ticket.Ticket, originals map[string]string) (warning
 
 // hideWords masks words in the newest messages of a conversation, and in those
 // up to a place in it.
-func (u *unit) hideWords(d *conversation.Draft, before int64, originals map[string]string) error {
+func (u *unit) hideWords(d *draft.Draft, before int64, originals map[string]string) error {
 	messages, err := u.tx.Conversations().Latest(u.ctx, d.C.ID, 0, maxPage)
 	if err != nil {
 		return err
@@ -82,7 +83,7 @@ func (u *unit) hideWords(d *conversation.Draft, before int64, originals map[stri
 // hideInThread takes what was masked in one message of a mail's thread out of the
 // subjects of the others, among the newest 200: programs repeat a subject from mail
 // to mail. So does the next answer, which takes it from the chat's state.
-func (u *unit) hideInThread(d *conversation.Draft, masked conversation.MessageID, originals map[string]string, by string) error {
+func (u *unit) hideInThread(d *draft.Draft, masked conversation.MessageID, originals map[string]string, by string) error {
 	if d.C.Chat.Kind != channel.ChatThread {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 )
@@ -116,7 +117,7 @@ const maxUserID = 200
 
 // beginning is the conversation in which somebody is written to: the open one,
 // or a new one after the last.
-func (u *unit) beginning(acct channel.Account, user channel.ProviderUserID) (*conversation.Draft, error) {
+func (u *unit) beginning(acct channel.Account, user channel.ProviderUserID) (*draft.Draft, error) {
 	if user == "" || len(user) > maxUserID {
 		return nil, errs.New(errs.Invalid, "sangdam: Begin needs the person's id at the provider, of at most %d bytes", maxUserID)
 	}
@@ -146,7 +147,7 @@ func (u *unit) beginning(acct channel.Account, user channel.ProviderUserID) (*co
 }
 
 // begun says the first words. Then the conversation is the agent's, or waits.
-func (u *unit) begun(acct channel.Account, d *conversation.Draft, content channel.Content) (Posted, error) {
+func (u *unit) begun(acct channel.Account, d *draft.Draft, content channel.Content) (Posted, error) {
 	agent := u.p.agent()
 	author := conversation.Author{Kind: conversation.BySystem, Name: string(u.p.Kind)}
 	if agent != "" {

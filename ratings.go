@@ -11,6 +11,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/ticket"
 )
@@ -64,7 +65,7 @@ func (e *Engine) AskRating(ctx context.Context, p Principal, c AskRating) (Poste
 }
 
 // askRating adds the message that asks.
-func (u *unit) askRating(d *conversation.Draft) (none conversation.Message, err error) {
+func (u *unit) askRating(d *draft.Draft) (none conversation.Message, err error) {
 	if d.C.State != conversation.StateClosed && d.C.State != conversation.StateWrapUp {
 		return none, errs.New(errs.Invalid, "sangdam: conversation %s has not ended; it is rated afterwards", d.C.ID)
 	}
@@ -97,7 +98,7 @@ func (u *unit) askRating(d *conversation.Draft) (none conversation.Message, err 
 }
 
 // askByLink adds the message that asks with a link, which the customer alone gets.
-func (u *unit) askByLink(d *conversation.Draft, text string) (none conversation.Message, err error) {
+func (u *unit) askByLink(d *draft.Draft, text string) (none conversation.Message, err error) {
 	address, err := u.ratingAddress(d.C)
 	if err != nil {
 		return none, err
@@ -123,14 +124,14 @@ func ratingChoice(c conversation.Conversation, label, answer string) channel.Cho
 }
 
 // sayOf adds an automated message of any content.
-func (u *unit) sayOf(d *conversation.Draft, name string, content channel.Content) (conversation.Message, error) {
+func (u *unit) sayOf(d *draft.Draft, name string, content channel.Content) (conversation.Message, error) {
 	return u.say(d, conversation.Message{Author: conversation.Author{Kind: conversation.BySystem, Name: name}, Content: content,
 		Automated: name})
 }
 
 // askAtEnd asks at an ending, where there is something to rate and it can be
 // asked for: an agent has answered, and the customer did not leave by itself.
-func (u *unit) askAtEnd(d *conversation.Draft) error {
+func (u *unit) askAtEnd(d *draft.Draft) error {
 	if !d.C.Handled {
 		return nil
 	}
@@ -180,7 +181,7 @@ func (u *unit) ratingPressed(acct channel.Account, in adapter.Inbound) (bool, er
 
 // thankForRating says thanks, with a button for a comment where that has a
 // label. The right to answer is spent on it, since nothing else follows.
-func (u *unit) thankForRating(acct channel.Account, d *conversation.Draft, reply *channel.ReplyHandle) error {
+func (u *unit) thankForRating(acct channel.Account, d *draft.Draft, reply *channel.ReplyHandle) error {
 	text := u.automatedText(acct, conversation.AutoRated, d.C.Language)
 	if text == "" {
 		return nil
@@ -196,7 +197,7 @@ func (u *unit) thankForRating(acct channel.Account, d *conversation.Draft, reply
 
 // commented keeps a message as the comment on a rating; see continueThread.
 // It takes no right to answer along: nobody answers it.
-func commented(d *conversation.Draft, m conversation.Message) {
+func commented(d *draft.Draft, m conversation.Message) {
 	text := m.Content.Text
 	if len(text) > maxRatingComment {
 		text = strings.ToValidUTF8(text[:maxRatingComment], "")

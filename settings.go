@@ -13,6 +13,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/id"
 	"github.com/sangdam/sangdam/routing"
@@ -381,5 +382,5 @@ func (c *tokenCache) put(token string, o tokenOwner) {
 // thread is the key of the thread that a chat of the contact belongs to.
 func (s *settings) thread(chat channel.Chat, acct channel.AccountID, stream conversation.WorkStreamID,
 	contact conversation.ContactID) string {
-	return conversation.ThreadKey(chat, acct, contact, stream, s.routing.WorkStreams[stream].ThreadPerAccount)
+	return draft.ThreadKey(chat, acct, contact, stream, s.routing.WorkStreams[stream].ThreadPerAccount)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 )
 
 // TestChangesOfAUnit: however often a unit writes a record it is one change,
@@ -15,7 +16,7 @@ import (
 func TestChangesOfAUnit(t *testing.T) {
 	now := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 	u := &unit{p: Host("w")}
-	d := conversation.Edit(conversation.Conversation{ID: "c", State: conversation.StateOpen, Attributes: map[string]string{"a": "1"}}, now)
+	d := draft.Edit(conversation.Conversation{ID: "c", State: conversation.StateOpen, Attributes: map[string]string{"a": "1"}}, now)
 	d.C.Attributes["a"] = "2"
 	d.AddInbound(conversation.Message{ID: "m", Content: channel.Text("hello")}, nil)
 	u.keepConversation(d)

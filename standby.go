@@ -6,6 +6,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/routing"
 )
 
@@ -15,7 +16,7 @@ import (
 
 // reactInTurn lets bots, texts and people react to a message, unless the provider
 // has the word.
-func (u *unit) reactInTurn(acct channel.Account, d *conversation.Draft, m conversation.Message, begun bool, in adapter.Inbound) error {
+func (u *unit) reactInTurn(acct channel.Account, d *draft.Draft, m conversation.Message, begun bool, in adapter.Inbound) error {
 	begins, err := u.followWord(d, in)
 	if err != nil {
 		return err
@@ -28,7 +29,7 @@ func (u *unit) reactInTurn(acct channel.Account, d *conversation.Draft, m conver
 
 // followWord follows who has the word at the provider. It tells whether people or
 // a bot are to be asked now, because the provider gave the word back.
-func (u *unit) followWord(d *conversation.Draft, in adapter.Inbound) (begins bool, err error) {
+func (u *unit) followWord(d *draft.Draft, in adapter.Inbound) (begins bool, err error) {
 	if in.Standby {
 		d.GiveToProvider(in.OccurredAt)
 		return false, nil

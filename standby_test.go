@@ -11,6 +11,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/conversation/bot"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/routing"
 )
 
@@ -108,7 +109,7 @@ func TestABotWaitsForTheProvidersBot(t *testing.T) {
 
 // TestALateWordOfTheProviderIsIgnored: control follows the events' own times.
 func TestALateWordOfTheProviderIsIgnored(t *testing.T) {
-	d := conversation.Open(conversation.Conversation{ID: "c", Thread: "t"}, "", "customer", time.Now())
+	d := draft.Open(conversation.Conversation{ID: "c", Thread: "t"}, "", "customer", time.Now())
 	at := time.Now()
 	d.GiveToProvider(at)
 	require.False(t, d.TakeFromProvider(at.Add(-time.Second)))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/conversation/storm"
 	"github.com/sangdam/sangdam/store"
 )
@@ -44,7 +45,7 @@ func automatic(m conversation.Message) bool {
 // heldBack says why an automatic message must not leave, and counts one that may.
 // It is empty on channels where nothing answers by itself. None leaves while the
 // provider's own bot has the word.
-func (u *unit) heldBack(d *conversation.Draft, m conversation.Message) (storm.Verdict, error) {
+func (u *unit) heldBack(d *draft.Draft, m conversation.Message) (storm.Verdict, error) {
 	if d.C.Control == conversation.ControlProvider {
 		return storm.Provider, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/classify"
 	"github.com/sangdam/sangdam/routing/transition"
@@ -251,7 +252,7 @@ func (u *unit) overflowTicket(it routing.Item, d routing.Decision) error {
 // in a queue: the conversation leaves the queue and waits for the customer, and
 // the ticket holds queue, wait and chat log (RT11). A conversation of which a
 // ticket is open gets no second one; the wait is noted there.
-func (u *unit) overflowToTicket(draft *conversation.Draft, it routing.Item, d routing.Decision) error {
+func (u *unit) overflowToTicket(draft *draft.Draft, it routing.Item, d routing.Decision) error {
 	origin := ticket.Origin{Queue: string(d.Queue), Waited: u.tx.Now().Sub(it.QueuedAt), Overflow: string(d.Overflow.When),
 		CallBack: d.Overflow.Do == routing.OverflowCallBack}
 	id, err := u.openTicketOf(draft.C.ID)

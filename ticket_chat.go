@@ -9,6 +9,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/store"
@@ -255,7 +256,7 @@ func (u *unit) joinTicket(meant ticket.ID, m conversation.Message) error {
 
 // answersTicket finds the ticket of a message that answers a mail about it, by
 // the exact id of that mail and for the address that it went to.
-func (u *unit) answersTicket(d *conversation.Draft, in adapter.Inbound) error {
+func (u *unit) answersTicket(d *draft.Draft, in adapter.Inbound) error {
 	for _, a := range in.Answers {
 		name, seq, is := ofMail(string(a))
 		if !is {

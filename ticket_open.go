@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
@@ -65,7 +66,7 @@ func (e *Engine) OpenTicket(ctx context.Context, p Principal, c OpenTicket) (Tic
 	return command(ctx, e, opOpenTicket, p, c.Key, c, func(u *unit) (TicketState, error) {
 		t := ticket.Ticket{Channel: c.Channel, Desk: c.Desk, Title: c.Title, Body: c.Body, Contact: c.Contact, Requester: c.Requester,
 			Language: c.Language, Priority: c.Priority, Tags: c.Tags}
-		var log *conversation.Draft
+		var log *draft.Draft
 		if c.Conversation != "" {
 			var err error
 			if log, err = u.fromConversation(&t, c.Conversation); err != nil {
@@ -134,7 +135,7 @@ func (u *unit) openTicket(t ticket.Ticket, c TicketChange) (*ticket.Draft, error
 
 // fromConversation fills a ticket from a conversation that the principal may
 // read.
-func (u *unit) fromConversation(t *ticket.Ticket, id conversation.ID) (*conversation.Draft, error) {
+func (u *unit) fromConversation(t *ticket.Ticket, id conversation.ID) (*draft.Draft, error) {
 	d, err := u.draft(id, ActRead)
 	if err != nil {
 		return nil, err

@@ -6,18 +6,19 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/ticket"
 )
 
 // ticketed says that what a customer writes in the conversation is for a ticket:
 // the work stream says so, tickets are on, and no agent has the chat.
-func (u *unit) ticketed(d *conversation.Draft) bool {
+func (u *unit) ticketed(d *draft.Draft) bool {
 	return u.s.routing.WorkStreams[d.C.WorkStream].Tickets && d.C.Agent == "" && u.off(SwitchTicket) == nil
 }
 
 // becomesTicket makes a ticket of a customer's message, unless the conversation
 // has one that is not complete: then the message joins that one.
-func (u *unit) becomesTicket(acct channel.Account, d *conversation.Draft, m conversation.Message) error {
+func (u *unit) becomesTicket(acct channel.Account, d *draft.Draft, m conversation.Message) error {
 	if d.C.Ticket != "" {
 		w, err := u.mergedInto(ticket.ID(d.C.Ticket))
 		if err == nil && w.now.State != ticket.Complete {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/trigger"
@@ -166,7 +167,7 @@ func (u *unit) completeConversation(id string) error {
 	return u.endDraft(u.conversationOf(c), u.actor(), "forwarded", true)
 }
 
-func (p *pulledConversation) set(d *conversation.Draft, a trigger.Action) error {
+func (p *pulledConversation) set(d *draft.Draft, a trigger.Action) error {
 	params, err := trigger.Params[action.SetParams](a)
 	if err != nil {
 		return err
@@ -188,7 +189,7 @@ func (p *pulledConversation) set(d *conversation.Draft, a trigger.Action) error 
 	return nil
 }
 
-func (p *pulledConversation) tag(d *conversation.Draft, a trigger.Action) error {
+func (p *pulledConversation) tag(d *draft.Draft, a trigger.Action) error {
 	params, err := trigger.Params[action.TagParams](a)
 	if err != nil {
 		return err
@@ -204,7 +205,7 @@ func (p *pulledConversation) tag(d *conversation.Draft, a trigger.Action) error 
 }
 
 // say sends a message to the customer by the channel of the conversation.
-func (p *pulledConversation) say(d *conversation.Draft, t *trigger.Trigger, a trigger.Action) error {
+func (p *pulledConversation) say(d *draft.Draft, t *trigger.Trigger, a trigger.Action) error {
 	params, err := trigger.Params[action.TextParams](a)
 	if err != nil {
 		return err
@@ -224,7 +225,7 @@ func (p *pulledConversation) say(d *conversation.Draft, t *trigger.Trigger, a tr
 	return err
 }
 
-func (p *pulledConversation) note(d *conversation.Draft, t *trigger.Trigger, a trigger.Action) error {
+func (p *pulledConversation) note(d *draft.Draft, t *trigger.Trigger, a trigger.Action) error {
 	params, err := trigger.Params[action.TextParams](a)
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/pgtest"
 	"github.com/sangdam/sangdam/store"
@@ -101,11 +102,11 @@ func seedTicketPast(ctx context.Context, tx store.Tx, i int) error {
 
 func seedConversationPast(ctx context.Context, tx store.Tx, i int) error {
 	id := conversation.ID(fmt.Sprintf("c%06d", i))
-	d := conversation.Open(conversation.Conversation{ID: id, Thread: string(id), Desk: "support", WorkStream: "line", Account: "shop",
+	d := draft.Open(conversation.Conversation{ID: id, Thread: string(id), Desk: "support", WorkStream: "line", Account: "shop",
 		Channel: "line", Chat: channel.Chat{Kind: channel.ChatUser, ID: string(id)}}, "", "customer", pastTime(i, 0))
 	for n := range stepsOfARecord {
 		if n > 0 {
-			d = conversation.Edit(d.C, pastTime(i, n))
+			d = draft.Edit(d.C, pastTime(i, n))
 		}
 		m := conversation.Message{ID: conversation.MessageID(fmt.Sprintf("%s-%d", id, n)), Account: "shop", Chat: d.C.Chat,
 			Author:  conversation.Author{Kind: conversation.ByCustomer},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
@@ -22,7 +23,7 @@ import (
 
 // conversationWork is a conversation within a unit.
 type conversationWork struct {
-	d *conversation.Draft
+	d *draft.Draft
 	// desk is the one whose members see the customer already.
 	desk routing.DeskID
 	// events and messages are how many of the draft's the stages have heard of.
@@ -30,7 +31,7 @@ type conversationWork struct {
 }
 
 // conversation is the unit's one copy. ErrNotFound.
-func (u *unit) conversation(id conversation.ID) (*conversation.Draft, error) {
+func (u *unit) conversation(id conversation.ID) (*draft.Draft, error) {
 	if w := u.conversations[id]; w != nil {
 		return w.d, nil
 	}
@@ -43,16 +44,16 @@ func (u *unit) conversation(id conversation.ID) (*conversation.Draft, error) {
 
 // conversationOf is the unit's one copy of a conversation that it has read. What
 // was changed since then is in the copy.
-func (u *unit) conversationOf(cv conversation.Conversation) *conversation.Draft {
+func (u *unit) conversationOf(cv conversation.Conversation) *draft.Draft {
 	if w := u.conversations[cv.ID]; w != nil {
 		return w.d
 	}
-	return u.keepConversation(conversation.Edit(cv, u.tx.Now()))
+	return u.keepConversation(draft.Edit(cv, u.tx.Now()))
 }
 
 // keepConversation takes a draft into the unit: one that was read, or one that
 // begins.
-func (u *unit) keepConversation(d *conversation.Draft) *conversation.Draft {
+func (u *unit) keepConversation(d *draft.Draft) *draft.Draft {
 	if u.conversations == nil {
 		u.conversations = map[conversation.ID]*conversationWork{}
 	}
@@ -138,7 +139,7 @@ func (u *unit) writeConversations() error {
 	return nil
 }
 
-func (u *unit) writeConversation(d *conversation.Draft) error {
+func (u *unit) writeConversation(d *draft.Draft) error {
 	repo := u.rows.Conversations()
 	if _, err := repo.SaveConversation(u.ctx, d.C); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/seal"
 )
@@ -240,7 +241,7 @@ func TestAUnitWritesACustomerOnce(t *testing.T) {
 func TestWhereAConversationGoesItsCustomerIsSeen(t *testing.T) {
 	eachKernel(t, func(t *testing.T, e *Engine) {
 		require.NoError(t, e.unit(t.Context(), Host("w"), func(u *unit) error {
-			d := u.keepConversation(conversation.Open(conversation.Conversation{ID: "c2", Thread: "t2", Contact: "k", Identity: "i",
+			d := u.keepConversation(draft.Open(conversation.Conversation{ID: "c2", Thread: "t2", Contact: "k", Identity: "i",
 				Desk: "first"}, "", "customer", u.tx.Now()))
 			d.MoveTo("second", "system")
 			return nil

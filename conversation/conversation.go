@@ -1,12 +1,11 @@
 // Package conversation holds conversations with customers: contacts and their
-// identities, messages, the five states, threading, ratings and automated
-// messages. Its functions are pure: they take what was loaded, the time and fresh
-// ids, and return what to write.
+// identities, messages, the five states, ratings and automated messages. Its
+// functions are pure.
 //
 // A host meets its values in what the Engine returns: Conversation, Message,
 // Contact, Identity, State. Who may do what, and what is stored when, is the
-// Engine's; Draft and the functions on it are how the Engine changes a
-// conversation, and nothing that a host calls. Bots are package conversation/bot.
+// Engine's; how the Engine changes a conversation is package conversation/draft,
+// which no host calls. Bots are package conversation/bot.
 package conversation
 
 import (

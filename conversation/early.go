@@ -15,6 +15,11 @@ func newerEdit(c channel.Content, at time.Time, old channel.Content, oldAt time.
 	return c.Text > old.Text
 }
 
+// OlderThan reports whether an edit of that time replaces what the message says.
+func (m Message) OlderThan(edit channel.Content, at time.Time) bool {
+	return newerEdit(edit, at, m.Content, m.EditedAt)
+}
+
 // Merge returns which of two early events the message will meet: what was taken
 // back stays so, and of edits the newer counts.
 func (e Early) Merge(other Early) Early {
