@@ -2,6 +2,7 @@ package sangdam
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -29,6 +30,18 @@ type Warning struct {
 }
 
 func (w Warning) String() string { return w.Text }
+
+// UnmarshalJSON also reads the form of before, a sentence alone: a command that is
+// repeated by its key after an update answers with what was stored then.
+func (w *Warning) UnmarshalJSON(b []byte) error {
+	var text string
+	if json.Unmarshal(b, &text) == nil {
+		w.Text = text
+		return nil
+	}
+	type plain Warning
+	return json.Unmarshal(b, (*plain)(w))
+}
 
 // warn makes a warning of a sentence and of what fills its places.
 func warn(code, format string, args ...any) Warning {

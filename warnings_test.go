@@ -1,6 +1,7 @@
 package sangdam_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +31,17 @@ func warned(t *testing.T, s sangdam.Saved, names ...string) {
 	for i, name := range names {
 		require.Contains(t, s.Warnings[i].Text, name)
 	}
+}
+
+// What a command stored for its key before warnings had codes is still read.
+func TestWarningsOfBeforeAreRead(t *testing.T) {
+	var before, now sangdam.Saved
+	require.NoError(t, json.Unmarshal([]byte(`{"warnings":["the queue has no hours"]}`), &before))
+	require.Equal(t, "the queue has no hours", said(before.Warnings))
+	stored, err := json.Marshal(sangdam.Saved{Warnings: []sangdam.Warning{{Code: "skills", Args: []string{"a"}, Text: "b"}}})
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(stored, &now))
+	require.Equal(t, []sangdam.Warning{{Code: "skills", Args: []string{"a"}, Text: "b"}}, now.Warnings)
 }
 
 // What another save can make right is saved, and said.
