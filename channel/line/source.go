@@ -24,7 +24,7 @@ type source struct {
 
 func readSource(event object) source {
 	var room [4]kit.Member
-	o := object(kit.ReadObjectInto(room[:], event.Get("source")))
+	o := kit.ReadObjectInto(room[:], event.Get("source"))
 	s := source{kind: o.Str("type"), user: channel.ProviderUserID(o.ID("userId"))}
 	switch s.kind {
 	case "user":
