@@ -14,6 +14,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/line/linetest"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
@@ -222,6 +223,8 @@ func (w *replayWorld) wrote(name string) conversation.ID {
 // Of a yes and anything else that ends the question, one comes first: either the
 // colleague has the conversation, or the question is over and changed nothing.
 func TestOneOfAYesAndAnythingElseComesFirst(t *testing.T) {
+	const another = "another customer writes"
+	var customer *linetest.User
 	others := map[string]func(w *replayWorld, owner sangdam.Principal, asked conversation.Consultation) error{
 		"withdraw": func(w *replayWorld, owner sangdam.Principal, asked conversation.Consultation) error {
 			return w.eng.WithdrawConsultation(w.ctx, owner, sangdam.WithdrawConsultation{Consultation: asked.ID})
@@ -241,7 +244,11 @@ func TestOneOfAYesAndAnythingElseComesFirst(t *testing.T) {
 		"the owner goes": func(w *replayWorld, owner sangdam.Principal, asked conversation.Consultation) error {
 			return w.eng.SetPresence(w.ctx, owner, sangdam.SetPresence{Agent: asked.By, Presence: routing.Offline})
 		},
-		"the customer writes": func(w *replayWorld, _ sangdam.Principal, asked conversation.Consultation) error {
+		"the customer writes": func(*replayWorld, sangdam.Principal, conversation.Consultation) error {
+			customer.SendText("are you there?")
+			return nil
+		},
+		another: func(w *replayWorld, _ sangdam.Principal, asked conversation.Consultation) error {
 			w.line.User("Mina " + asked.ID[len(asked.ID)-4:]).SendText("someone else")
 			return nil
 		},
@@ -250,7 +257,8 @@ func TestOneOfAYesAndAnythingElseComesFirst(t *testing.T) {
 		for name, other := range others {
 			for round := range 3 {
 				w.online("a1", "a2")
-				owned := w.begun(w.line.User(fmt.Sprint(name, round)), "hello")
+				customer = w.line.User(fmt.Sprint(name, round))
+				owned := w.begun(customer, "hello")
 				colleague := map[routing.AgentID]routing.AgentID{"a1": "a2", "a2": "a1"}[owned.Agent]
 				asked := w.asks(owned, sangdam.Consult{Agent: colleague})
 				var both sync.WaitGroup
@@ -261,9 +269,14 @@ func TestOneOfAYesAndAnythingElseComesFirst(t *testing.T) {
 				both.Go(func() { no = other(w, w.agent(owned.Agent), asked) })
 				both.Wait()
 				w.settle()
+				if name == another && yes != nil { // the room went to that customer, and the question stays
+					require.ErrorIs(t, yes, sangdam.ErrStale)
+					require.Equal(t, conversation.ConsultationOpen, w.detail(owned.Conversation).Conversation.Consultation.State)
+					require.NoError(t, others["withdraw"](w, w.agent(owned.Agent), asked))
+				}
 				d := w.detail(owned.Conversation)
 				how := d.Conversation.Consultation.State
-				require.NotEqual(t, conversation.ConsultationOpen, how, name)
+				require.NotEqual(t, conversation.ConsultationOpen, how, "%s: %v", name, yes)
 				require.Equal(t, yes == nil, how == conversation.ConsultationAccepted, "%s: %v, %v: %s", name, yes, no, how)
 				if yes == nil {
 					require.Equal(t, colleague, d.Conversation.Agent, name)
@@ -275,7 +288,11 @@ func TestOneOfAYesAndAnythingElseComesFirst(t *testing.T) {
 					require.NotEqual(t, yes == nil, no == nil, "%s: %v, %v", name, yes, no)
 				}
 				require.Empty(t, slices.Concat(w.holds("a1").Consultations, w.holds("a2").Consultations))
-				require.NoError(t, errOf(w.eng.End(w.ctx, w.host, sangdam.End{Conversation: owned.Conversation, Final: true})))
+				for _, c := range w.conversations() { // room for the next
+					if c.State != conversation.StateClosed {
+						require.NoError(t, errOf(w.eng.End(w.ctx, w.host, sangdam.End{Conversation: c.ID, Final: true})))
+					}
+				}
 			}
 		}
 	}, longOffers, quiet)

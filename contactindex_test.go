@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"strconv"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
@@ -91,7 +93,7 @@ func TestContactsOfAnEarlierProgramAreFoundAndSeen(t *testing.T) {
 		}))
 		_, _, err := w.eng.Contact(w.ctx, w.agent("a3"), id)
 		require.ErrorIs(t, err, sangdam.ErrNotFound)
-		require.NoError(t, w.db.System().PutMeta(w.ctx, "contacts/"+ws, []byte("1"), []byte("0")))
+		require.NoError(t, w.db.System().PutMeta(w.ctx, "contacts/"+ws, []byte(strconv.Itoa(store.ContactsDecl)), []byte("0")))
 
 		w.again()
 		if w.real {
