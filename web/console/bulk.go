@@ -168,13 +168,9 @@ func (q *request) showBulk(rows []bulkRow, more bool, wrong error) error {
 			v.Chosen++
 		}
 	}
-	status := http.StatusOK
-	if wrong != nil {
-		t := q.troubleOf(wrong)
-		if t.Status >= 500 {
-			return wrong
-		}
-		v.Trouble, status = &t, t.Status
+	var status int
+	if v.Trouble, status, err = q.mistake(wrong); err != nil {
+		return err
 	}
 	q.page(status, "bulk-form", q.lang.t("bulk.title"), "tickets", v)
 	return nil

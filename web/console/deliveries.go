@@ -69,12 +69,9 @@ func (q *request) showDeliveries(wrong error) error {
 			return err
 		}
 	}
-	status := http.StatusOK
-	if wrong != nil {
-		t := q.troubleOf(wrong)
-		if v.Trouble, status = &t, t.Status; status >= 500 {
-			return wrong
-		}
+	var status int
+	if v.Trouble, status, err = q.mistake(wrong); err != nil {
+		return err
 	}
 	q.page(status, "deliveries", q.lang.t("deliveries.title"), "operations", v)
 	return nil

@@ -43,13 +43,13 @@ func (q *request) edit(page, title, id string, form any, err error) error {
 	if v.Saved {
 		v.Warnings = q.leftWord().Warnings
 	}
-	status := 200
+	var status int
+	var ours error
+	if v.Trouble, status, ours = q.mistake(err); ours != nil {
+		return ours
+	}
 	if err != nil {
-		t := q.troubleOf(err)
-		if t.Status >= 500 {
-			return err
-		}
-		v.Trouble, status, v.Saved, v.Warnings = &t, t.Status, false, nil
+		v.Saved, v.Warnings = false, nil
 	}
 	section := "setup"
 	switch page {

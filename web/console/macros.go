@@ -204,13 +204,9 @@ func (q *request) showRun(wrong error) error {
 		return err
 	}
 	v.Public = slices.ContainsFunc(v.Macro.Actions, func(a trigger.Action) bool { return a.Kind == action.Message })
-	status := http.StatusOK
-	if wrong != nil {
-		t := q.troubleOf(wrong)
-		if t.Status >= 500 {
-			return wrong
-		}
-		v.Trouble, status = &t, t.Status
+	var status int
+	if v.Trouble, status, err = q.mistake(wrong); err != nil {
+		return err
 	}
 	q.page(status, "run-macro", v.Macro.Title, map[string]string{"ticket": "tickets", "conversation": "conversations"}[subject], v)
 	return nil

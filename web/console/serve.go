@@ -206,6 +206,20 @@ type trouble struct {
 	Detail string
 }
 
+// mistake is what was wrong with a form, for the page that shows it again with
+// what was typed, and that page's status: nil and 200 where nothing was. What is
+// not the person's to mend comes back as the error.
+func (q *request) mistake(wrong error) (*trouble, int, error) {
+	if wrong == nil {
+		return nil, http.StatusOK, nil
+	}
+	t := q.troubleOf(wrong)
+	if t.Status >= 500 {
+		return nil, t.Status, wrong
+	}
+	return &t, t.Status, nil
+}
+
 // troubleOf puts an error into words. What the library says of invalid input
 // names the remedy and holds no customer's text; anything unexpected is only
 // logged.

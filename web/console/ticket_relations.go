@@ -2,7 +2,6 @@ package console
 
 import (
 	"cmp"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -133,13 +132,9 @@ func (q *request) showSplit(wrong error) error {
 				Text: e.Text, Chosen: strconv.FormatInt(e.Seq, 10) == q.r.FormValue("entry")})
 		}
 	}
-	status := http.StatusOK
-	if wrong != nil {
-		tr := q.troubleOf(wrong)
-		if tr.Status >= 500 {
-			return wrong
-		}
-		v.Trouble, status = &tr, tr.Status
+	var status int
+	if v.Trouble, status, err = q.mistake(wrong); err != nil {
+		return err
 	}
 	q.page(status, "split", q.lang.t("split.title"), "tickets", v)
 	return nil

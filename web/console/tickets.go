@@ -307,13 +307,11 @@ func (q *request) showTicket(comment string, wrong error) error {
 	if v.Attach, err = q.attach(detail); err != nil {
 		return err
 	}
-	status := http.StatusOK
+	var status int
+	if v.Trouble, status, err = q.mistake(wrong); err != nil {
+		return err
+	}
 	if wrong != nil {
-		tr := q.troubleOf(wrong)
-		if tr.Status >= 500 {
-			return wrong
-		}
-		v.Trouble, status = &tr, tr.Status
 		q.retype(&v)
 	}
 	q.page(status, "ticket", fmt.Sprintf("#%d %s", t.Number, t.Title), "tickets", v)
