@@ -213,6 +213,25 @@ func TestAClaimFromMemoryIsWhatIsStored(t *testing.T) {
 	require.Zero(t, backendOf(db).inbox.rows)
 }
 
+// What is kept in memory of an envelope is forgotten when its row changes, also
+// where nobody had it yet: who holds a lane may put off what it did not claim.
+func TestAnEnvelopeThatChangedIsReadAgain(t *testing.T) {
+	db := openTest(t, Options{})
+	_, err := db.AppendEnvelopes(t.Context(), testWS, []adapter.Envelope{
+		{ID: "e1", Account: "acct", Lane: "l", DedupKey: "a"}, {ID: "e2", Account: "acct", Lane: "l", DedupKey: "b"}})
+	require.NoError(t, err)
+	first, err := db.System().ClaimInbox(t.Context(), "node", 1, 1, time.Minute)
+	require.NoError(t, err)
+	require.Len(t, first[0].Envelopes, 1)
+	update(t, db, func(ctx context.Context, tx store.Tx) error {
+		return tx.Inbox().Retry(ctx, first[0].Claim, "e2", time.Time{}, "again")
+	})
+	require.NoError(t, db.System().Release(t.Context(), driver.NewsInbox, first[0].LaneRef))
+	again := claimInbox(t, db, time.Minute)[0].Envelopes
+	require.Len(t, again, 2)
+	require.Equal(t, []int{0, 1}, []int{again[0].Tries, again[1].Tries})
+}
+
 // Whoever asks what is due reads nothing before the first deadline may have come, and
 // misses none that was set meanwhile.
 func TestDeadlinesAreFoundWithoutALookBeforeTheyAreDue(t *testing.T) {
