@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
@@ -74,7 +74,7 @@ func (e *Engine) NoticeToConfirm(ctx context.Context, p Principal, language stri
 		}
 		_, err = consents.Get(ctx, tx, consentID("agent/"+p.ID, "", purposeAgent, n.version()))
 		if errors.Is(err, ErrNotFound) {
-			text := conversation.AutoText(purposeAgent, language, conversation.Texts{purposeAgent: n.Texts})
+			text := automated.Text(purposeAgent, language, automated.Texts{purposeAgent: n.Texts})
 			for _, l := range slices.Sorted(maps.Keys(n.Texts)) {
 				if text == "" { // in a language that nobody wrote it in: any is better than none
 					text = n.Texts[l]

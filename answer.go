@@ -115,8 +115,8 @@ func (u *unit) answerTo(d *draft.Draft, to conversation.IdentityID) (back func()
 		return nil, err
 	}
 	slices.Reverse(recent)
-	at := slices.IndexFunc(recent, func(m conversation.Message) bool { return m.Author.Identity == to && conversation.OfOne(m.Chat) })
-	if at < 0 || !conversation.OfOne(d.C.Chat) {
+	at := slices.IndexFunc(recent, func(m conversation.Message) bool { return m.Author.Identity == to && m.Chat.OfOne() })
+	if at < 0 || !d.C.Chat.OfOne() {
 		return nil, errs.New(errs.Invalid,
 			"sangdam: that identity wrote nothing here lately; leave To empty to answer where the customer wrote last")
 	}

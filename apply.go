@@ -45,14 +45,17 @@ type Planned struct {
 	Kind string `json:"kind"` // agent, desk, desk_member, queue, work_stream, account, mail_layout
 	ID   string `json:"id"`   // of a member: desk/agent
 	// Do is "make", "change" or "keep".
-	Do string `json:"do"`
+	Do PlanDo `json:"do"`
 }
 
-// What Planned.Do says.
+// PlanDo is what is done with a part of a Setup.
+type PlanDo string
+
+// What is done with a part of a Setup.
 const (
-	PlanMake   = "make"
-	PlanChange = "change"
-	PlanKeep   = "keep"
+	PlanMake   PlanDo = "make"
+	PlanChange PlanDo = "change"
+	PlanKeep   PlanDo = "keep"
 )
 
 // Applied is what a Setup changes, or has changed.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
-	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/routing"
 )
 
@@ -20,7 +20,7 @@ func branch(w *replayWorld) sangdam.Setup {
 				"channel_secret": channel.NewSecret("0123456789abcdef0123456789abcdef"),
 				"channel_token":  channel.NewSecret("a-token-of-some-length")}}},
 		WorkStreams: []routing.WorkStream{{ID: "branch", Name: "Branch", ChannelKind: "line", Mode: routing.Push, Cost: 1, Queue: "branch",
-			Messages: conversation.Texts{conversation.AutoGreeting: {"": "Welcome to the branch."}}}},
+			Messages: automated.Texts{automated.Greeting: {"": "Welcome to the branch."}}}},
 		Queues: []routing.Queue{{ID: "branch", Name: "Branch", Members: []routing.AgentID{"b1", "b2"}, Desk: "branch"}},
 		Desks:  []sangdam.SetupDesk{{Desk: routing.Desk{ID: "branch", Name: "Branch"}, Members: []routing.AgentID{"b1", "b2"}}},
 		Agents: []routing.Agent{branchAgent("b1"), branchAgent("b2")},
@@ -35,7 +35,7 @@ func branchAgent(id routing.AgentID) routing.Agent {
 func dos(parts []sangdam.Planned) map[string]int {
 	out := map[string]int{}
 	for _, p := range parts {
-		out[p.Do]++
+		out[string(p.Do)]++
 	}
 	return out
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/conversation/storm"
 	"github.com/sangdam/sangdam/internal/errs"
@@ -32,7 +33,7 @@ func (u *unit) react(acct channel.Account, d *draft.Draft, m conversation.Messag
 		}
 	}
 	if begun && d.C.Version == 0 && !silent && (takes || !closed) { // not one that opens again
-		if _, err := u.sayAutomated(acct, d, conversation.AutoGreeting); err != nil {
+		if _, err := u.sayAutomated(acct, d, automated.Greeting); err != nil {
 			return err
 		}
 	}
@@ -107,10 +108,10 @@ func (u *unit) sayAway(acct channel.Account, d *draft.Draft) error {
 	holiday := sched.At(u.tx.Now()).Holiday
 	sent := false
 	if holiday {
-		sent, err = u.sayAutomated(acct, d, conversation.AutoHoliday)
+		sent, err = u.sayAutomated(acct, d, automated.Holiday)
 	}
 	if err == nil && !sent {
-		sent, err = u.sayAutomated(acct, d, conversation.AutoAway)
+		sent, err = u.sayAutomated(acct, d, automated.Away)
 	}
 	if err != nil || !sent {
 		return err
@@ -134,7 +135,7 @@ func (u *unit) automatedText(acct channel.Account, name, language string) string
 	if language == "" {
 		language = acct.Language
 	}
-	return conversation.AutoText(name, language, acct.Messages,
+	return automated.Text(name, language, acct.Messages,
 		u.s.routing.Desks[acct.Desk].Messages, u.s.routing.WorkStreams[acct.WorkStream].Messages)
 }
 
@@ -161,9 +162,9 @@ func (u *unit) say(d *draft.Draft, m conversation.Message) (conversation.Message
 // adapter.Outbound.Event.
 func told(m conversation.Message) string {
 	switch m.Automated {
-	case conversation.AutoGreeting, conversation.AutoAway, conversation.AutoHoliday:
+	case automated.Greeting, automated.Away, automated.Holiday:
 		return string(ticket.MailReceived)
-	case conversation.AutoEnded, conversation.AutoRating, conversation.AutoRated:
+	case automated.Ended, automated.Rating, automated.Rated:
 		return string(ticket.MailSolved)
 	}
 	switch {
@@ -251,7 +252,7 @@ func (u *unit) welcome(acct channel.Account, in adapter.Inbound) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	text := u.automatedText(acct, conversation.AutoWelcome, "")
+	text := u.automatedText(acct, automated.Welcome, "")
 	if text == "" || adapter.Capabilities().NoWelcome {
 		return false, nil
 	}
@@ -274,8 +275,8 @@ func (u *unit) sayAlone(acct channel.Account, in adapter.Inbound, c channel.Cont
 
 // checkTexts refuses automated texts that could never be sent: longer than the
 // rules allow, or than the channel of an account that would send them.
-func (u *unit) checkTexts(where string, texts conversation.Texts, sends func(channel.Account) bool) error {
-	if err := conversation.ValidateTexts(where, texts); err != nil || sends == nil {
+func (u *unit) checkTexts(where string, texts automated.Texts, sends func(channel.Account) bool) error {
+	if err := automated.Validate(where, texts); err != nil || sends == nil {
 		return err
 	}
 	for _, a := range u.s.accounts {
@@ -292,7 +293,7 @@ func (u *unit) checkTexts(where string, texts conversation.Texts, sends func(cha
 
 // carriesTexts refuses texts that are longer than the channel carries.
 // Where it counts what a reader sees as one character, that is left to it.
-func carriesTexts(where string, adapter *guardedAdapter, texts conversation.Texts) error {
+func carriesTexts(where string, adapter *guardedAdapter, texts automated.Texts) error {
 	limit := adapter.Capabilities().Limits[channel.KindText]
 	for name, byLang := range texts {
 		for lang, text := range byLang {

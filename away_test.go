@@ -10,6 +10,7 @@ import (
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/hours"
 	"github.com/sangdam/sangdam/trigger/condition"
@@ -121,7 +122,7 @@ func TestTheHoursOfTheDeskThatServesCount(t *testing.T) {
 }
 
 func TestATextOfBlanksIsNone(t *testing.T) {
-	for _, name := range []string{conversation.AutoGreeting, conversation.AutoAway, conversation.AutoWelcome, conversation.AutoEnded} {
+	for _, name := range []string{automated.Greeting, automated.Away, automated.Welcome, automated.Ended} {
 		t.Run(name, func(t *testing.T) {
 			replay(t, []string{onMemory}, func(t *testing.T, w *replayWorld) {
 				w.jump(12 * time.Hour)
@@ -136,7 +137,7 @@ func TestATextOfBlanksIsNone(t *testing.T) {
 					require.Equal(t, conversation.Inbound, m.Direction)
 				}
 			}, withMornings(), withQueue(func(q *routing.Queue) { q.OutsideHours = true }), withStream(func(s *routing.WorkStream) {
-				s.OfferFor, s.Messages = time.Hour, conversation.Texts{name: {"": " \n\u3000"}}
+				s.OfferFor, s.Messages = time.Hour, automated.Texts{name: {"": " \n\u3000"}}
 			}))
 		})
 	}
@@ -146,13 +147,13 @@ func TestATextThatTheChannelCannotCarryIsRefusedWhenItIsSaved(t *testing.T) {
 	inWorld(t, func(w *world) {
 		long := strings.Repeat("x", 20_001)
 		s := w.configuration().WorkStreams["line"]
-		s.Messages = conversation.Texts{conversation.AutoGreeting: {"ko": long}}
+		s.Messages = automated.Texts{automated.Greeting: {"ko": long}}
 		require.ErrorIs(t, errOf(w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: s})), sangdam.ErrInvalid)
 		d := w.configuration().Desks["support"]
-		d.Messages = conversation.Texts{conversation.AutoEnded: {"": long}}
+		d.Messages = automated.Texts{automated.Ended: {"": long}}
 		require.ErrorIs(t, errOf(w.eng.SaveDesk(w.ctx, w.host, sangdam.SaveDesk{Desk: d})), sangdam.ErrInvalid)
 		a := w.acct
-		a.Messages = conversation.Texts{conversation.AutoGreeting: {"": long}}
+		a.Messages = automated.Texts{automated.Greeting: {"": long}}
 		a.Secrets = map[string]channel.Secret{}
 		_, err := w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: a})
 		require.ErrorIs(t, err, sangdam.ErrInvalid)

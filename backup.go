@@ -13,8 +13,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/backup"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
@@ -279,52 +279,6 @@ func (e *Engine) backupStep(ctx context.Context, b Backup) error {
 	})
 }
 
-// BackupLine is a line of a backup: a conversation as it is shown.
-type BackupLine struct {
-	Conversation conversation.ID      `json:"conversation"`
-	Customer     string               `json:"customer,omitempty"`
-	Channel      channel.Kind         `json:"channel"`
-	Account      channel.AccountID    `json:"account"`
-	Desk         conversation.DeskID  `json:"desk"`
-	Agent        conversation.AgentID `json:"agent,omitempty"`
-	State        conversation.State   `json:"state"`
-	Handled      bool                 `json:"handled"`
-	OpenedAt     time.Time            `json:"opened_at"`
-	ClosedAt     time.Time            `json:"closed_at,omitzero"`
-	EndedBy      string               `json:"ended_by,omitempty"`
-	EndReason    string               `json:"end_reason,omitempty"`
-	Category     string               `json:"category,omitempty"`
-	Memo         string               `json:"memo,omitempty"`
-	Tags         []string             `json:"tags,omitempty"`
-	Attributes   map[string]string    `json:"attributes,omitempty"`
-	Rating       *conversation.Rating `json:"rating,omitempty"`
-	Messages     []BackupMessage      `json:"messages"`
-	Events       []conversation.Event `json:"events"`
-}
-
-// BackupMessage is a message in a backup. Of files it has the names.
-type BackupMessage struct {
-	ID        conversation.MessageID `json:"id"`
-	At        time.Time              `json:"at"`
-	Direction conversation.Direction `json:"direction"`
-	Author    conversation.Author    `json:"author"`
-	Kind      channel.ContentKind    `json:"kind"`
-	Text      string                 `json:"text,omitempty"`
-	Files     []BackupAttachment     `json:"files,omitempty"`
-	Status    conversation.Status    `json:"status"`
-	EditedAt  time.Time              `json:"edited_at,omitzero"`
-	UnsentAt  time.Time              `json:"unsent_at,omitzero"`
-}
-
-// BackupAttachment is a file of a message.
-type BackupAttachment struct {
-	Name string `json:"name,omitempty"`
-	Type string `json:"type,omitempty"`
-	Size int64  `json:"size,omitempty"`
-	// State is empty for a file that is there.
-	State string `json:"state,omitempty"`
-}
-
 // backupLine writes one conversation, asking for it in the principal's name.
 func (e *Engine) backupLine(ctx context.Context, p Principal, id conversation.ID, to io.Writer) error {
 	d, err := e.Conversation(ctx, p, id)
@@ -341,18 +295,18 @@ func (e *Engine) backupLine(ctx context.Context, p Principal, id conversation.ID
 		d.Earlier = len(some) == maxPage
 	}
 	c := d.Conversation
-	line := BackupLine{Conversation: c.ID, Channel: c.Channel, Account: c.Account, Desk: c.Desk, Agent: c.Agent, State: c.State,
+	line := backup.Line{Conversation: c.ID, Channel: c.Channel, Account: c.Account, Desk: c.Desk, Agent: c.Agent, State: c.State,
 		Handled: c.Handled, OpenedAt: c.OpenedAt, ClosedAt: c.ClosedAt, EndedBy: c.EndedBy, EndReason: c.EndReason, Category: c.Category,
-		Memo: c.Memo, Tags: c.Tags, Attributes: coarse(c.Attributes), Rating: c.Rating, Messages: []BackupMessage{},
+		Memo: c.Memo, Tags: c.Tags, Attributes: coarse(c.Attributes), Rating: c.Rating, Messages: []backup.Message{},
 		Events: []conversation.Event{}}
 	if d.Contact != nil {
 		line.Customer = d.Contact.Name
 	}
 	for _, m := range messages {
-		out := BackupMessage{ID: m.ID, At: m.At, Direction: m.Direction, Author: m.Author, Kind: m.Content.Kind, Text: m.Content.Text,
+		out := backup.Message{ID: m.ID, At: m.At, Direction: m.Direction, Author: m.Author, Kind: m.Content.Kind, Text: m.Content.Text,
 			Status: m.Status, EditedAt: m.EditedAt, UnsentAt: m.UnsentAt}
 		for _, f := range m.Content.Files() {
-			out.Files = append(out.Files, BackupAttachment{Name: f.Name, Type: f.Type, Size: f.Size, State: f.State})
+			out.Files = append(out.Files, backup.Attachment{Name: f.Name, Type: f.Type, Size: f.Size, State: f.State})
 		}
 		line.Messages = append(line.Messages, out)
 	}

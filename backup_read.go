@@ -50,7 +50,7 @@ func (e *Engine) Backups(ctx context.Context, p Principal) (out []Backup, err er
 	return out, err
 }
 
-// WriteBackup writes the file of a backup that is ready, one BackupLine a line,
+// WriteBackup writes the file of a backup that is ready, one line of JSON each conversation (backup.Line),
 // and audits that it was taken. ErrNotFound for one that is gone or somebody
 // else's, ErrConflict for one that is still being made. What goes wrong after the
 // first byte leaves half a file: its last line is then cut off.

@@ -18,6 +18,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/visitor"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/backup"
 	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/conversation/privacy"
 	"github.com/sangdam/sangdam/store"
@@ -69,12 +70,12 @@ func (w *replayWorld) backup(p sangdam.Principal) sangdam.Backup {
 }
 
 // lines is the file of a backup.
-func (w *replayWorld) lines(p sangdam.Principal, id string) (out []sangdam.BackupLine) {
+func (w *replayWorld) lines(p sangdam.Principal, id string) (out []backup.Line) {
 	w.t.Helper()
 	var file bytes.Buffer
 	require.NoError(w.t, w.eng.WriteBackup(w.ctx, p, id, &file))
 	for dec := json.NewDecoder(&file); dec.More(); {
-		var l sangdam.BackupLine
+		var l backup.Line
 		require.NoError(w.t, dec.Decode(&l))
 		out = append(out, l)
 	}
@@ -105,7 +106,7 @@ func TestABackupHasWhatMatches(t *testing.T) {
 		require.Equal(t, []int{121, 121, 0, 3, 3}, []int{b.Total, b.Done, b.LeftOut, b.Parts, b.Made})
 		lines := w.lines(w.host, b.ID)
 		require.Len(t, lines, 121)
-		require.True(t, slices.IsSortedFunc(lines, func(x, y sangdam.BackupLine) int { return x.OpenedAt.Compare(y.OpenedAt) }))
+		require.True(t, slices.IsSortedFunc(lines, func(x, y backup.Line) int { return x.OpenedAt.Compare(y.OpenedAt) }))
 		require.Equal(t, "Mina", lines[0].Customer)
 		require.Equal(t, "my card "+strings.Repeat("*", 19), lines[0].Messages[0].Text)
 		require.Equal(t, "thank you", lines[0].Messages[len(lines[0].Messages)-1].Text)

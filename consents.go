@@ -12,6 +12,7 @@ import (
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/visitor"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store"
@@ -115,11 +116,11 @@ func checkNotice(a channel.Account, caps adapter.Capabilities) error {
 			"sangdam: account %q: %s asks for consent on its own page; set it among the channel's settings", a.Name, a.Kind)
 	case caps.Choices == adapter.Rejected || !caps.Chooses(channel.ChoicePostback):
 		return errs.New(errs.Unsupported, "sangdam: account %q: %s has no buttons, so that nobody can be asked for consent there; "+
-			"customers can be told by the message %q", a.Name, a.Kind, conversation.AutoNotice)
+			"customers can be told by the message %q", a.Name, a.Kind, automated.Notice)
 	}
-	for _, name := range []string{conversation.AutoNotice, conversation.AutoConsentYes, conversation.AutoConsentNo,
-		conversation.AutoRefused} {
-		if conversation.AutoText(name, a.Language, a.Messages) == "" {
+	for _, name := range []string{automated.Notice, automated.ConsentYes, automated.ConsentNo,
+		automated.Refused} {
+		if automated.Text(name, a.Language, a.Messages) == "" {
 			return errs.New(errs.Invalid,
 				"sangdam: account %q asks for consent and has no message %q of its own; write it in the account's language", a.Name, name)
 		}
@@ -143,14 +144,14 @@ func (u *unit) knows(who string, acct channel.Account) (told, agreed bool, err e
 // customer, or group, and text.
 func (u *unit) tellNotice(acct channel.Account, d *draft.Draft) error {
 	who := cmp.Or(string(d.C.Identity), "chat/"+chatID(acct.ID, d.C.Chat))
-	text := u.automatedText(acct, conversation.AutoNotice, d.C.Language)
+	text := u.automatedText(acct, automated.Notice, d.C.Language)
 	if text == "" {
 		return nil
 	}
 	if told, _, err := u.knows(who, acct); told || err != nil {
 		return err
 	}
-	sent, err := u.sayAutomated(acct, d, conversation.AutoNotice)
+	sent, err := u.sayAutomated(acct, d, automated.Notice)
 	if err != nil || !sent {
 		return err
 	}
@@ -167,7 +168,7 @@ func (u *unit) told(who string, i conversation.Identity, acct channel.Account, t
 // left. Who will be asked for consent is told here too, and asked with the first
 // message: buttons that are not under the last message cannot be seen.
 func (u *unit) noticeFirst(acct channel.Account, in adapter.Inbound, i conversation.Identity) (*channel.ReplyHandle, error) {
-	text := u.automatedText(acct, conversation.AutoNotice, "")
+	text := u.automatedText(acct, automated.Notice, "")
 	told, _, err := u.knows(string(i.ID), acct)
 	if text == "" || told || err != nil || i.ID == "" {
 		return in.Reply, err
@@ -226,7 +227,7 @@ func (u *unit) beforeConsent(acct channel.Account, in adapter.Inbound) (bool, er
 	if in.Content.Postback != nil {
 		button, pressed = strings.CutPrefix(in.Content.Postback.Data, consentData)
 	}
-	if !conversation.OfOne(in.Chat) || in.Author.User == "" || !pressed && (!acct.Notice.Consent || in.Chat.ID == "") {
+	if !in.Chat.OfOne() || in.Author.User == "" || !pressed && (!acct.Notice.Consent || in.Chat.ID == "") {
 		return false, nil
 	}
 	i, _, err := u.identityOn(acct, in.Author, "") // no desk sees the contact either
@@ -275,7 +276,7 @@ func (u *unit) consentAnswer(acct channel.Account, in adapter.Inbound, w unagree
 		}
 		return ""
 	}
-	for name, answer := range map[string]string{conversation.AutoConsentYes: "yes", conversation.AutoConsentNo: "no"} {
+	for name, answer := range map[string]string{automated.ConsentYes: "yes", automated.ConsentNo: "no"} {
 		label := strings.TrimSpace(u.automatedText(acct, name, ""))
 		if !w.AskedAt.IsZero() && label != "" && strings.EqualFold(strings.TrimSpace(in.Content.Text), label) {
 			return answer
@@ -317,8 +318,8 @@ func (u *unit) hold(w *unagreed, in adapter.Inbound) error {
 // askConsent says what is asked for, and keeps what is held.
 func (u *unit) askConsent(acct channel.Account, in adapter.Inbound, w unagreed) error {
 	if now := u.tx.Now(); acct.Notice.Consent && !in.Silent && now.Sub(w.AskedAt) >= askAgain {
-		content := channel.Text(u.automatedText(acct, conversation.AutoNotice, ""))
-		for _, b := range [][2]string{{conversation.AutoConsentYes, "yes"}, {conversation.AutoConsentNo, "no"}} {
+		content := channel.Text(u.automatedText(acct, automated.Notice, ""))
+		for _, b := range [][2]string{{automated.ConsentYes, "yes"}, {automated.ConsentNo, "no"}} {
 			content.Choices = append(content.Choices, channel.Choice{Kind: channel.ChoicePostback, Label: u.automatedText(acct, b[0], ""),
 				Data: consentData + digest(string(acct.ID), noticeVersion(acct)) + ":" + b[1]})
 		}
@@ -341,7 +342,7 @@ func (u *unit) answered(acct channel.Account, i conversation.Identity, refused b
 	u.p = visitorPrincipal(visitor.Ref{Workspace: string(p.Workspace), Account: acct.ID, User: i.User})
 	defer func() { u.p, u.resource, u.details = p, of, details }()
 	err := u.consented(consent{Contact: i.Contact, Identity: i.ID, Account: acct.ID, Channel: acct.Kind, Purpose: purposeChat,
-		TextVersion: noticeVersion(acct), Words: digest(u.automatedText(acct, conversation.AutoNotice, "")), Refused: refused})
+		TextVersion: noticeVersion(acct), Words: digest(u.automatedText(acct, automated.Notice, "")), Refused: refused})
 	if err != nil {
 		return err
 	}
@@ -414,5 +415,5 @@ func (u *unit) refuses(acct channel.Account, in adapter.Inbound, i conversation.
 	if in.Silent {
 		return nil
 	}
-	return u.sayAlone(acct, in, channel.Text(u.automatedText(acct, conversation.AutoRefused, "")))
+	return u.sayAlone(acct, in, channel.Text(u.automatedText(acct, automated.Refused, "")))
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/line/linetest"
-	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/store"
 )
 
@@ -21,9 +21,9 @@ func (w *replayWorld) tells(version string, asks bool) {
 	require.NoError(w.t, err)
 	a := accounts[0]
 	a.Notice = channel.Notice{Version: version, Consent: asks}
-	a.Messages = conversation.Texts{conversation.AutoNotice: {"": "What you write is kept.", "ko": "대화는 기록됩니다."},
-		conversation.AutoConsentYes: {"": "I agree"}, conversation.AutoConsentNo: {"": "No"},
-		conversation.AutoRefused: {"": "That is fine. Call us at 1588-0000."}}
+	a.Messages = automated.Texts{automated.Notice: {"": "What you write is kept.", "ko": "대화는 기록됩니다."},
+		automated.ConsentYes: {"": "I agree"}, automated.ConsentNo: {"": "No"},
+		automated.Refused: {"": "That is fine. Call us at 1588-0000."}}
 	require.NoError(w.t, errOf(w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: a})))
 	w.settle()
 }
@@ -192,7 +192,7 @@ func TestAnAccountThatCannotAskIsRefused(t *testing.T) {
 		a := accounts[0]
 		a.Notice.Consent = true
 		require.ErrorIs(t, errOf(w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: a})), sangdam.ErrInvalid, "no words")
-		a.Messages = conversation.Texts{conversation.AutoConsentYes: {"": strings.Repeat("x", 21)}}
+		a.Messages = automated.Texts{automated.ConsentYes: {"": strings.Repeat("x", 21)}}
 		require.ErrorIs(t, errOf(w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: a})), sangdam.ErrInvalid,
 			"a label that is too long")
 	})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
@@ -211,7 +212,7 @@ func (e *Engine) WouldHear(ctx context.Context, p Principal, account channel.Acc
 		if err != nil {
 			return err
 		}
-		out = Heard{Open: true, Message: conversation.AutoGreeting}
+		out = Heard{Open: true, Message: automated.Greeting}
 		u := &unit{e: e, ctx: ctx, tx: tx, s: s, p: p}
 		if sched := s.hoursOf(acct, ""); sched != nil {
 			st := sched.At(at)
@@ -221,9 +222,9 @@ func (e *Engine) WouldHear(ctx context.Context, p Principal, account channel.Acc
 			}
 		}
 		if !out.Open {
-			out.Message = conversation.AutoAway
-			if out.Holiday && u.automatedText(acct, conversation.AutoHoliday, language) != "" {
-				out.Message = conversation.AutoHoliday
+			out.Message = automated.Away
+			if out.Holiday && u.automatedText(acct, automated.Holiday, language) != "" {
+				out.Message = automated.Holiday
 			}
 		}
 		if out.Text = u.automatedText(acct, out.Message, language); out.Text == "" {

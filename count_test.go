@@ -21,6 +21,7 @@ import (
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/internal/id"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
@@ -109,7 +110,7 @@ func newCounted(t *testing.T) *counted {
 	require.NoError(t, errOf(c.eng.SaveWorkStream(t.Context(), host,
 		sangdam.SaveWorkStream{WorkStream: routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1,
 			ChannelCost: 1,
-			Queue:       "q", Messages: conversation.Texts{conversation.AutoGreeting: {"": "Hello!"}}}})))
+			Queue:       "q", Messages: automated.Texts{automated.Greeting: {"": "Hello!"}}}})))
 	saved, err := c.eng.SaveAccount(t.Context(), host,
 		sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Shop", Desk: "support", WorkStream: "line",
 			Settings: json.RawMessage(`{"channel_id":"1234567890"}`),

@@ -104,7 +104,7 @@ func (u *unit) findElsewhere(v *storedErasure) error {
 	}
 	list, page, err := u.tx.Conversations().List(u.ctx, conversation.Filter{Channel: kinds[v.N]}, v.Page, searchedAtOnce)
 	for _, c := range list {
-		several := !conversation.OfOne(c.Chat) || c.Chat.Kind == channel.ChatThread
+		several := !c.Chat.OfOne() || c.Chat.Kind == channel.ChatThread
 		if several && !slices.Contains(v.Persons, c.Contact) {
 			v.Chats = append(v.Chats, c.ID)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store/memory"
 	"github.com/sangdam/sangdam/store/seal"
@@ -46,7 +47,7 @@ func Example() {
 	_, _ = eng.SaveDesk(ctx, host, sangdam.SaveDesk{Desk: routing.Desk{ID: "support", Name: "Support"}, Agent: "mina"})
 	_, _ = eng.SaveQueue(ctx, host, sangdam.SaveQueue{Queue: routing.Queue{ID: "all", Name: "All", Members: []routing.AgentID{"mina"}}})
 	stream := routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1, Queue: "all",
-		AutoAccept: true, Messages: conversation.Texts{conversation.AutoGreeting: {"": "Hello!"}}}
+		AutoAccept: true, Messages: automated.Texts{automated.Greeting: {"": "Hello!"}}}
 	_, _ = eng.SaveWorkStream(ctx, host, sangdam.SaveWorkStream{WorkStream: stream})
 	shop := channel.Account{Kind: "line", Name: "Shop", Desk: "support", WorkStream: "line", Settings: settings,
 		Secrets: map[string]channel.Secret{

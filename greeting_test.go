@@ -8,11 +8,12 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/routing"
 )
 
 // says changes the automated texts of the work stream.
-func (w *replayWorld) says(texts conversation.Texts) {
+func (w *replayWorld) says(texts automated.Texts) {
 	w.t.Helper()
 	s := w.configuration().WorkStreams["line"]
 	s.Messages = texts
@@ -24,7 +25,7 @@ func TestAGreetingThatIsSwitchedOnLaterGreetsOnlyNewConversations(t *testing.T) 
 		mina, jun := w.line.User("Mina"), w.line.User("Jun")
 		mina.SendText("hello")
 		w.settle()
-		w.says(conversation.Texts{conversation.AutoGreeting: {"": "Hello!"}})
+		w.says(automated.Texts{automated.Greeting: {"": "Hello!"}})
 		mina.SendText("second")
 		jun.SendText("hi")
 		w.settle()
@@ -36,12 +37,12 @@ func TestAGreetingThatIsSwitchedOnLaterGreetsOnlyNewConversations(t *testing.T) 
 // Whoever was welcomed with nothing is welcomed when there is something to say.
 func TestAWelcomeThatWasBlankIsSaidTheNextTime(t *testing.T) {
 	replay(t, []string{onMemory, onSQLite}, func(t *testing.T, w *replayWorld) {
-		w.says(conversation.Texts{conversation.AutoWelcome: {"": "  "}})
+		w.says(automated.Texts{automated.Welcome: {"": "  "}})
 		mina := w.line.User("Mina")
 		mina.Follow()
 		w.settle()
 		require.Empty(t, mina.Texts())
-		w.says(conversation.Texts{conversation.AutoWelcome: {"": "Thanks for adding us."}})
+		w.says(automated.Texts{automated.Welcome: {"": "Thanks for adding us."}})
 		mina.Unfollow()
 		mina.Follow()
 		w.settle()

@@ -19,6 +19,7 @@ import (
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/blob"
@@ -107,8 +108,8 @@ func newWorld(t *testing.T, options ...worldOption) *world {
 	w.sealer, err = seal.Ephemeral()
 	require.NoError(t, err)
 	stream := routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1, ChannelCost: 1, Queue: "q",
-		Messages: conversation.Texts{conversation.AutoGreeting: {"": "Hello!", "ko": "안녕하세요!"}, conversation.AutoAway: {"": "We are away."},
-			conversation.AutoWelcome: {"": "Thanks for adding us."}, conversation.AutoEnded: {"": "Goodbye."}}}
+		Messages: automated.Texts{automated.Greeting: {"": "Hello!", "ko": "안녕하세요!"}, automated.Away: {"": "We are away."},
+			automated.Welcome: {"": "Thanks for adding us."}, automated.Ended: {"": "Goodbye."}}}
 	queue := routing.Queue{ID: "q", Name: "Everyone", Members: []routing.AgentID{"a1", "a2"}}
 	desk := routing.Desk{ID: "support", Name: "Support"}
 	w.cfg = sangdam.Config{DB: w.db, Sealer: w.sealer, Blobs: blob.Memory(), Node: "n1", FilesURL: "https://desk.test/files"}

@@ -478,12 +478,12 @@ func (u *unit) continueThread(acct channel.Account, in adapter.Inbound, identity
 	made bool) (d *draft.Draft, how continued, err error) {
 	stream := u.s.routing.WorkStreams[acct.WorkStream]
 	contact := identity.Contact
-	if !conversation.OfOne(in.Chat) {
+	if !in.Chat.OfOne() {
 		contact = ""
 	}
 	thread := u.s.thread(in.Chat, acct.ID, acct.WorkStream, contact)
 	var open, last *conversation.Conversation
-	if !made || !conversation.ByContact(in.Chat) {
+	if !made || !in.Chat.ByContact() {
 		if open, last, err = u.tx.Conversations().ByThread(u.ctx, thread); err != nil {
 			return nil, joinsOpen, err
 		}

@@ -216,14 +216,14 @@ func readInboxAhead(ctx context.Context, tx store.Tx, s *settings, steps []inbox
 	threads := map[string]bool{}
 	for _, st := range steps {
 		var contact conversation.ContactID
-		if conversation.OfOne(st.in.Chat) && st.in.Author.User != "" {
+		if st.in.Chat.OfOne() && st.in.Author.User != "" {
 			i, err := tx.Contacts().Identity(ctx, st.acct.Kind, st.acct.UserScope(), st.in.Author.User)
 			if err != nil && !errors.Is(err, ErrNotFound) {
 				return err
 			}
 			contact = i.Contact
 		}
-		if st.in.Chat.ID != "" && (contact != "" || !conversation.ByContact(st.in.Chat)) {
+		if st.in.Chat.ID != "" && (contact != "" || !st.in.Chat.ByContact()) {
 			threads[s.thread(st.in.Chat, st.acct.ID, st.acct.WorkStream, contact)] = true
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
@@ -79,7 +80,7 @@ func (u *unit) endDraft(d *draft.Draft, by, reason string, final bool) error {
 	stream := u.s.routing.WorkStreams[d.C.WorkStream]
 	talking := d.C.State != conversation.StateWrapUp && d.C.State != conversation.StateClosed
 	if acct, ok := u.s.accounts[d.C.Account]; ok && talking && by != "customer" && !acct.Deleted {
-		if _, err := u.sayAutomated(acct, d, conversation.AutoEnded); err != nil {
+		if _, err := u.sayAutomated(acct, d, automated.Ended); err != nil {
 			return err
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/sangdam/sangdam/channel/email"
 	"github.com/sangdam/sangdam/channel/email/emailtest"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/hours"
 	"github.com/sangdam/sangdam/ticket"
@@ -43,9 +44,9 @@ func inMail(t *testing.T, o emailtest.Options, fn func(w *mailWorld), options ..
 			sangdam.SaveWorkStream{WorkStream: routing.WorkStream{ID: "mail", Name: "Mail",
 				ChannelKind: "email", Mode: routing.Push, Cost: 1, ChannelCost: 1, Queue: "q", AutoAccept: true,
 				ReopenFor: 7 * 24 * time.Hour,
-				Messages: conversation.Texts{conversation.AutoGreeting: {"": "Your mail has arrived."},
-					conversation.AutoAway:    {"": "We are away."},
-					conversation.AutoWelcome: {"": "Welcome!"}}}})))
+				Messages: automated.Texts{automated.Greeting: {"": "Your mail has arrived."},
+					automated.Away:    {"": "We are away."},
+					automated.Welcome: {"": "Welcome!"}}}})))
 		w.acct = w.account("help@shop.test", func(*email.Settings) {})
 		w.start()
 		w.pass(3 * time.Second)
@@ -523,8 +524,8 @@ func TestAMailAccountHasLanguageAndHours(t *testing.T) {
 		own.Exceptions = []hours.Exception{{From: hours.Date{Year: 2000, Month: 1, Day: 5}, To: hours.Date{Year: 2000, Month: 1, Day: 6},
 			Name: "closed", Holiday: true}}
 		acct.Hours, acct.Language = &own, "ko"
-		acct.Messages = map[string]map[string]string{conversation.AutoAway: {"": "We are away.", "ko": "지금은 쉬고 있습니다."},
-			conversation.AutoHoliday: {"": "It is a holiday.", "ko": "오늘은 휴일입니다."}, conversation.AutoWelcome: {"ko": "환영합니다!"}}
+		acct.Messages = map[string]map[string]string{automated.Away: {"": "We are away.", "ko": "지금은 쉬고 있습니다."},
+			automated.Holiday: {"": "It is a holiday.", "ko": "오늘은 휴일입니다."}, automated.Welcome: {"ko": "환영합니다!"}}
 		require.NoError(t, errOf(w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: acct})))
 		w.pass(3 * time.Second)
 		said := func() (out []string) {

@@ -65,7 +65,7 @@ func TestAnAttachmentThatCannotBeHadIsNotAskedForAgain(t *testing.T) {
 		message linetest.Message
 		lose    func(w *replayWorld, id string)
 		max     int64
-		state   string
+		state   channel.MediaState
 		reason  channel.Reason
 	}{
 		"LINE could not prepare it": {linetest.Video("video/mp4", []byte("film"), time.Second, 0),
@@ -127,15 +127,15 @@ func TestAnAttachmentIsGivenUpAfterADayAndFetchedAgainOnDemand(t *testing.T) {
 		said := w.only().Messages
 		err = w.eng.FetchMedia(w.ctx, w.agent("a1"), sangdam.FetchMedia{Message: said[len(said)-1].ID})
 		require.ErrorIs(t, err, sangdam.ErrInvalid)
-		states := []string{}
+		states := []channel.MediaState{}
 		evs, err := w.eng.ConversationEvents(w.ctx, w.host, m.Conversation, 0, 200)
 		require.NoError(t, err)
 		for _, e := range evs {
 			if e.Kind == conversation.EvMedia {
-				states = append(states, e.To)
+				states = append(states, channel.MediaState(e.To))
 			}
 		}
-		require.Equal(t, []string{channel.MediaFailed, channel.MediaPending, channel.MediaPending, channel.MediaReady}, states)
+		require.Equal(t, []channel.MediaState{channel.MediaFailed, channel.MediaPending, channel.MediaPending, channel.MediaReady}, states)
 	}, quiet)
 }
 

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/fold"
 	"github.com/sangdam/sangdam/routing"
@@ -87,7 +88,7 @@ func written(texts map[string]string) (out []string) {
 
 // in is the text for a language; one in another language is better than none.
 func (r QuickReply) in(language string) string {
-	text := conversation.AutoText("reply", language, conversation.Texts{"reply": r.Texts})
+	text := automated.Text("reply", language, automated.Texts{"reply": r.Texts})
 	for _, lang := range written(r.Texts) {
 		if text == "" {
 			text = r.Texts[lang]

@@ -11,6 +11,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/ticket"
@@ -19,7 +20,7 @@ import (
 // What has ended is rated once. Web chat asks on its own page; elsewhere a
 // message with a button for each score asks, or one with a link where there are no
 // buttons (ratings_link.go), in the words that account, desk or
-// work stream have for it (conversation.AutoRating); without words nobody is
+// work stream have for it (automated.Rating); without words nobody is
 // asked. A button that is pressed never opens the conversation again, whenever
 // it is pressed, and what it rates is the ending that it was sent for.
 
@@ -78,13 +79,13 @@ func (u *unit) askRating(d *draft.Draft) (none conversation.Message, err error) 
 	}
 	caps := ad.Capabilities()
 	buttons := caps.Choices != adapter.Rejected && caps.Chooses(channel.ChoicePostback)
-	if caps.AsksRating || !buttons && u.e.cfg.RatingsURL == "" || !conversation.OfOne(d.C.Chat) {
+	if caps.AsksRating || !buttons && u.e.cfg.RatingsURL == "" || !d.C.Chat.OfOne() {
 		return none, errs.New(errs.Unsupported, "sangdam: in this chat on %s nobody is asked for a rating by a message", acct.Kind)
 	}
-	text := u.automatedText(acct, conversation.AutoRating, d.C.Language)
+	text := u.automatedText(acct, automated.Rating, d.C.Language)
 	if text == "" {
 		return none, errs.New(errs.Invalid,
-			"sangdam: there is no text that asks for a rating; set the message %q of account, desk or work stream", conversation.AutoRating)
+			"sangdam: there is no text that asks for a rating; set the message %q of account, desk or work stream", automated.Rating)
 	}
 	if !buttons {
 		return u.askByLink(d, text)
@@ -94,7 +95,7 @@ func (u *unit) askRating(d *draft.Draft) (none conversation.Message, err error) 
 		content.Choices = append(content.Choices, ratingChoice(d.C, fmt.Sprintf("%d ★", score), strconv.Itoa(score)))
 	}
 	d.C.RatingAsked = d.C.Closure()
-	return u.sayOf(d, conversation.AutoRating, content)
+	return u.sayOf(d, automated.Rating, content)
 }
 
 // askByLink adds the message that asks with a link, which the customer alone gets.
@@ -105,8 +106,8 @@ func (u *unit) askByLink(d *draft.Draft, text string) (none conversation.Message
 	}
 	leaves := channel.Text(text + "\n\n" + address)
 	m, err := u.sayOn(saying{event: string(ticket.MailSolved), leaves: &leaves}, d, conversation.Message{
-		Author: conversation.Author{Kind: conversation.BySystem, Name: conversation.AutoRating}, Content: channel.Text(text),
-		Automated: conversation.AutoRating})
+		Author: conversation.Author{Kind: conversation.BySystem, Name: automated.Rating}, Content: channel.Text(text),
+		Automated: automated.Rating})
 	if err != nil {
 		return none, err
 	}
@@ -182,16 +183,16 @@ func (u *unit) ratingPressed(acct channel.Account, in adapter.Inbound) (bool, er
 // thankForRating says thanks, with a button for a comment where that has a
 // label. The right to answer is spent on it, since nothing else follows.
 func (u *unit) thankForRating(acct channel.Account, d *draft.Draft, reply *channel.ReplyHandle) error {
-	text := u.automatedText(acct, conversation.AutoRated, d.C.Language)
+	text := u.automatedText(acct, automated.Rated, d.C.Language)
 	if text == "" {
 		return nil
 	}
 	content := channel.Text(text)
-	if label := u.automatedText(acct, conversation.AutoRatingComment, d.C.Language); label != "" {
+	if label := u.automatedText(acct, automated.RatingComment, d.C.Language); label != "" {
 		content.Choices = []channel.Choice{ratingChoice(d.C, label, ratingComment)}
 	}
 	d.C.Reply = reply
-	_, err := u.sayOf(d, conversation.AutoRated, content)
+	_, err := u.sayOf(d, automated.Rated, content)
 	return err
 }
 

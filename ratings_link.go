@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store"
 )
@@ -80,7 +81,7 @@ func (e *Engine) RatingPage(ctx context.Context, ws WorkspaceID, token string) (
 		}
 		page = RatingPage{Language: cv.Language, Rated: cv.RatedThisEnd()}
 		if acct, is := s.accounts[cv.Account]; is {
-			page.Question = u.automatedText(acct, conversation.AutoRating, cv.Language)
+			page.Question = u.automatedText(acct, automated.Rating, cv.Language)
 			if page.Language == "" {
 				page.Language = acct.Language
 			}

@@ -15,6 +15,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/email/emailtest"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/web/helpcenter"
 )
 
@@ -77,7 +78,7 @@ func inRatedMail(t *testing.T, fn func(w *mailWorld)) {
 	inMail(t, emailtest.Options{}, func(w *mailWorld) {
 		w.online("a1")
 		s := w.configuration().WorkStreams["mail"]
-		s.Messages[conversation.AutoRating] = map[string]string{"": "How was it?"}
+		s.Messages[automated.Rating] = map[string]string{"": "How was it?"}
 		require.NoError(t, errOf(w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: s})))
 		w.pass(3 * time.Second)
 		fn(w)
@@ -93,7 +94,7 @@ func TestARatingByALinkInAMail(t *testing.T) {
 		require.Regexp(t, `^https://desk\.test/ratings/\w+/[0-9a-f]{40}$`, link)
 		d := w.detail(id)
 		asked := d.Messages[len(d.Messages)-1]
-		require.Equal(t, []string{"How was it?", conversation.AutoRating}, []string{asked.Content.Text, asked.Automated})
+		require.Equal(t, []string{"How was it?", automated.Rating}, []string{asked.Content.Text, asked.Automated})
 		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodGet} { // a mail scanner
 			code, body := p.do(method, link, nil)
 			require.Equal(t, http.StatusOK, code)
@@ -162,7 +163,7 @@ func TestARatingLinkThatIsNone(t *testing.T) {
 func TestAQuietThreadIsAskedForARatingLater(t *testing.T) {
 	inRatedMail(t, func(w *mailWorld) {
 		s := w.configuration().WorkStreams["mail"]
-		s.Messages[conversation.AutoEnded] = map[string]string{"": "Goodbye."}
+		s.Messages[automated.Ended] = map[string]string{"": "Goodbye."}
 		require.NoError(t, errOf(w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: s})))
 		w.pass(3 * time.Second)
 		first := w.write(emailtest.Letter{Subject: "order", Text: "one"})
@@ -192,7 +193,7 @@ func TestWithoutPagesMailAsksForNoRating(t *testing.T) {
 	inMail(t, emailtest.Options{}, func(w *mailWorld) {
 		w.online("a1")
 		s := w.configuration().WorkStreams["mail"]
-		s.Messages[conversation.AutoRating] = map[string]string{"": "How was it?"}
+		s.Messages[automated.Rating] = map[string]string{"": "How was it?"}
 		require.NoError(t, errOf(w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: s})))
 		w.pass(3 * time.Second)
 		w.write(emailtest.Letter{Subject: "order", Text: "where is it?"})

@@ -11,15 +11,16 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/routing"
 )
 
 // asking sets the texts that ask for a rating.
 func asking(s *routing.WorkStream) {
 	s.ReopenFor = time.Hour
-	s.Messages[conversation.AutoRating] = map[string]string{"": "How was it?"}
-	s.Messages[conversation.AutoRated] = map[string]string{"": "Thank you."}
-	s.Messages[conversation.AutoRatingComment] = map[string]string{"": "Add a comment"}
+	s.Messages[automated.Rating] = map[string]string{"": "How was it?"}
+	s.Messages[automated.Rated] = map[string]string{"": "Thank you."}
+	s.Messages[automated.RatingComment] = map[string]string{"": "Add a comment"}
 }
 
 // served is a conversation that was answered and has ended.
@@ -131,7 +132,7 @@ func TestNobodyIsAskedForARatingOfNothing(t *testing.T) {
 	})
 	inWorld(t, func(w *world) {
 		s := w.configuration().WorkStreams["line"]
-		s.Messages[conversation.AutoRatingComment] = map[string]string{"en": strings.Repeat("x", 21)}
+		s.Messages[automated.RatingComment] = map[string]string{"en": strings.Repeat("x", 21)}
 		require.ErrorContains(t, errOf(w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: s})), "label of a button")
 	})
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/conversation/bot"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/hours"
@@ -59,7 +60,7 @@ func TestScripts(t *testing.T) {
 			case strings.HasPrefix(name, "overflow"):
 				options = append(options, withQueue(func(q *routing.Queue) {
 					q.Overflow = []routing.Overflow{{When: routing.OverflowWait, After: time.Minute, Do: routing.OverflowMessage,
-						Message: conversation.AutoAway}}
+						Message: automated.Away}}
 				}))
 			}
 			var o outside

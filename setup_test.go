@@ -8,6 +8,7 @@ import (
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/routing"
 )
 
@@ -171,10 +172,10 @@ func TestConfigurationIsTheCallersOwn(t *testing.T) {
 		mine := w.configuration()
 		delete(mine.Queues, "q")
 		mine.Members["support"][0] = "nobody"
-		mine.WorkStreams["line"].Messages[conversation.AutoGreeting][""] = "Spoilt"
+		mine.WorkStreams["line"].Messages[automated.Greeting][""] = "Spoilt"
 		stored := w.configuration()
 		require.Contains(t, stored.Queues, routing.QueueID("q"))
 		require.Equal(t, []routing.AgentID{"a1", "a2"}, stored.Members["support"])
-		require.Equal(t, "Hello!", stored.WorkStreams["line"].Messages[conversation.AutoGreeting][""])
+		require.Equal(t, "Hello!", stored.WorkStreams["line"].Messages[automated.Greeting][""])
 	})
 }

@@ -251,7 +251,7 @@ func showsTo(ctx context.Context, tx store.Tx, s *settings, v visitor.Ref, m con
 		return true, nil
 	}
 	own, err := identityOf(ctx, tx, s.accounts[v.Account], v.User)
-	if err != nil || own == nil || own.VerifiedAs == "" || !conversation.OfOne(m.Chat) {
+	if err != nil || own == nil || own.VerifiedAs == "" || !m.Chat.OfOne() {
 		return false, err
 	}
 	other, err := identityOf(ctx, tx, s.accounts[m.Account], channel.ProviderUserID(m.Chat.ID))

@@ -9,6 +9,7 @@ import (
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/visitor"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
@@ -75,7 +76,7 @@ func (p visitorPort) State(ctx context.Context, v visitor.Ref) (visitor.State, e
 			return err
 		}
 		u := &unit{e: p.e, ctx: ctx, tx: tx, s: s}
-		out.AskRating = u.automatedText(acct, conversation.AutoRating, cv.Language)
+		out.AskRating = u.automatedText(acct, automated.Rating, cv.Language)
 		return nil
 	})
 	return out, err

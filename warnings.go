@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/sangdam/sangdam/channel"
-	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/validate"
@@ -190,7 +190,7 @@ func (s *settings) feeding(cfg routing.Configuration, q routing.Queue) []routing
 // textNames are the automated messages that somebody wrote a text for.
 func (s *settings) textNames(cfg routing.Configuration) map[string]bool {
 	out := map[string]bool{}
-	add := func(t conversation.Texts) {
+	add := func(t automated.Texts) {
 		for name := range t {
 			out[name] = true
 		}
@@ -220,9 +220,9 @@ func deskWarnings(cfg routing.Configuration, d routing.Desk) []Warning {
 const unsentText = "has a message %q, which nothing sends: use one of %s, or name it in a queue's overflow"
 
 // unsent warns of texts under a name that nothing sends; known are those that are sent.
-func unsent(texts conversation.Texts, cfg routing.Configuration, say func(name, known string) Warning) (out []Warning) {
+func unsent(texts automated.Texts, cfg routing.Configuration, say func(name, known string) Warning) (out []Warning) {
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
-		if slices.Contains(conversation.AutoNames, name) {
+		if slices.Contains(automated.Names, name) {
 			continue
 		}
 		sends := func(o routing.Overflow) bool { return o.Do == routing.OverflowMessage && o.Message == name }
@@ -231,7 +231,7 @@ func unsent(texts conversation.Texts, cfg routing.Configuration, say func(name, 
 			sent = sent || slices.ContainsFunc(q.Overflow, sends)
 		}
 		if !sent {
-			out = append(out, say(name, strings.Join(conversation.AutoNames, ", ")))
+			out = append(out, say(name, strings.Join(automated.Names, ", ")))
 		}
 	}
 	return out

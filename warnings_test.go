@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam"
-	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/conversation/bot"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/hours"
@@ -59,7 +59,7 @@ func TestASaveWarnsOfWhatCannotWorkYet(t *testing.T) {
 		warned(t, saved, "ghost, an agent who does not exist", "a3, who is on none of the desks whose work it holds (support)", `"sorry"`)
 
 		s := w.configuration().WorkStreams["line"]
-		s.Messages = conversation.Texts{"sorry": {"": "It takes longer."}, "greetings": {"": "Hello"}}
+		s.Messages = automated.Texts{"sorry": {"": "It takes longer."}, "greetings": {"": "Hello"}}
 		s.SkillMatch, s.Rules = routing.SkillExact, []routing.Rule{{Name: "stars", Skills: []routing.Skill{{Name: "klingon", Level: 1}}}}
 		saved, err = w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: s})
 		require.NoError(t, err)
@@ -130,7 +130,7 @@ func TestSavingAnAccountTellsWhatCannotWork(t *testing.T) {
 			sangdam.SaveDesk{Agent: "a3", Desk: routing.Desk{ID: "sales", Name: "Sales"}})))
 		acct := w.acct
 		acct.ID, acct.Version, acct.Token, acct.Name, acct.Desk = "", 0, "", "Sales", "sales"
-		acct.Messages = conversation.Texts{"hullo": {"": "Hello!"}}
+		acct.Messages = automated.Texts{"hullo": {"": "Hello!"}}
 		save := sangdam.SaveAccount{Key: "k", Account: acct}
 		first, err := w.eng.SaveAccount(w.ctx, w.host, save)
 		require.NoError(t, err)

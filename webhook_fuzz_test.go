@@ -17,7 +17,7 @@ import (
 	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
-	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/memory"
@@ -88,7 +88,7 @@ func newFuzzDesk(f *testing.F) *fuzzDesk {
 	desk, queue := routing.Desk{ID: "support", Name: "Support"}, routing.Queue{ID: "q", Name: "Q", Members: []routing.AgentID{"a1"}}
 	stream := routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1, Queue: "q",
 		ReopenFor: time.Hour,
-		Messages:  conversation.Texts{conversation.AutoGreeting: {"": "Hello!"}, conversation.AutoWelcome: {"": "Welcome"}}}
+		Messages:  automated.Texts{automated.Greeting: {"": "Hello!"}, automated.Welcome: {"": "Welcome"}}}
 	require.NoError(f, errOf(d.eng.SaveDesk(ctx, host, sangdam.SaveDesk{Desk: desk, Agent: "a1"})))
 	require.NoError(f, errOf(d.eng.SaveQueue(ctx, host, sangdam.SaveQueue{Queue: queue})))
 	require.NoError(f, errOf(d.eng.SaveWorkStream(ctx, host, sangdam.SaveWorkStream{WorkStream: stream})))

@@ -161,6 +161,19 @@ type Chat struct {
 	ID   string   `json:"id"`
 }
 
+// ByContact reports whether the thread of the chat is that of its contact.
+func (c Chat) ByContact() bool { return c.OfOne() && c.Kind != ChatThread }
+
+// OfOne reports whether the chat is that of one person, whom its conversation
+// belongs to; in the others nobody is the contact.
+func (c Chat) OfOne() bool {
+	switch c.Kind {
+	case ChatGroup, ChatRoom, ChatOther:
+		return false
+	}
+	return true
+}
+
 // EnvelopeID names a stored envelope.
 type EnvelopeID string
 

@@ -116,19 +116,23 @@ type Media struct {
 	SetID    string `json:"set_id,omitempty"`
 	SetIndex int    `json:"set_index,omitempty"`
 	SetTotal int    `json:"set_total,omitempty"`
-	// State says how far the library is with it; see the Media constants.
-	State string `json:"state,omitempty"`
+	// State says how far the library is with it.
+	State MediaState `json:"state,omitempty"`
 	// Reason is why it is gone or failed.
 	Reason Reason `json:"reason,omitempty"`
 }
 
+// MediaState says how far the library is with an attachment. It is empty in what
+// an adapter parsed and in what a host wants to send.
+type MediaState string
+
 // States of an attachment.
 const (
-	MediaPending = "pending" // it is being fetched, if need be for a day
-	MediaReady   = "ready"   // Blob has the bytes
-	MediaGone    = "gone"    // the provider does not have it any more
-	MediaFailed  = "failed"  // given up; it can be asked for again
-	MediaRefused = "refused" // attachments are switched off for the account
+	MediaPending MediaState = "pending" // it is being fetched, if need be for a day
+	MediaReady   MediaState = "ready"   // Blob has the bytes
+	MediaGone    MediaState = "gone"    // the provider does not have it any more
+	MediaFailed  MediaState = "failed"  // given up; it can be asked for again
+	MediaRefused MediaState = "refused" // attachments are switched off for the account
 )
 
 // Location is a point with a name.

@@ -13,7 +13,6 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation/privacy"
-	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/id"
 )
 
@@ -26,13 +25,6 @@ type (
 	AgentID      = id.Agent
 	DeskID       = id.Desk
 	WorkStreamID = id.WorkStream
-)
-
-// Error kinds, with one identity across the module; compare with errors.Is.
-var (
-	ErrStale         error = errs.Stale
-	ErrAlreadyExists error = errs.AlreadyExists
-	ErrInvalid       error = errs.Invalid
 )
 
 // State of a conversation (CV2). These five are fixed; a host may show others.

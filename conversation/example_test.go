@@ -3,15 +3,15 @@ package conversation_test
 import (
 	"fmt"
 
+	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 )
 
-// Texts are found by language, then by its base, then for everybody.
-func ExampleAutoText() {
-	texts := conversation.Texts{conversation.AutoGreeting: {"ko": "안녕하세요!", "": "Hello!"}}
-	fmt.Println(conversation.AutoText(conversation.AutoGreeting, "ko-KR", texts))
-	fmt.Println(conversation.AutoText(conversation.AutoGreeting, "th", texts))
+// Lists show a message as one line, whatever it is.
+func ExamplePreview() {
+	fmt.Println(conversation.Preview(channel.Text("Where is\nmy order?")))
+	fmt.Println(conversation.Preview(channel.Content{Kind: channel.KindImage, Media: &channel.Media{Name: "receipt.jpg"}}))
 	// Output:
-	// 안녕하세요!
-	// Hello!
+	// Where is my order?
+	// [image]
 }

@@ -1,5 +1,7 @@
 package routing
 
+import "github.com/sangdam/sangdam/internal/errs"
+
 // Configuration is all that administrators set and every flow needs; read
 // through a cache whose Version is guarded in the Update that relied on it.
 type Configuration struct {
@@ -11,7 +13,7 @@ type Configuration struct {
 }
 
 // Refused says which check of Reserve, Accept or an ending failed. It is an
-// ErrStale.
+// sangdam.ErrStale.
 type Refused struct {
 	// Check is item, capacity, eligibility, lease, held, expired or ended.
 	Check  string
@@ -21,5 +23,5 @@ type Refused struct {
 // Error names the check.
 func (r *Refused) Error() string { return "routing: refused by the " + r.Check + " check: " + r.Detail }
 
-// Is makes every refusal an ErrStale.
-func (r *Refused) Is(target error) bool { return target == ErrStale }
+// Is makes every refusal a sangdam.ErrStale.
+func (r *Refused) Is(target error) bool { return target == errs.Stale }

@@ -48,7 +48,6 @@ type (
 // Error kinds, with one identity across the module; compare with errors.Is.
 var (
 	ErrNotFound error = errs.NotFound
-	ErrStale    error = errs.Stale
 	ErrInvalid  error = errs.Invalid
 )
 

@@ -31,6 +31,7 @@ import (
 	"github.com/sangdam/sangdam/channel/postcard"
 	"github.com/sangdam/sangdam/channel/postcard/postcardtest"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store/blob"
 	"github.com/sangdam/sangdam/store/memory"
@@ -137,7 +138,7 @@ func (d *Desk) setUp(o options) {
 		Desks:  []sangdam.SetupDesk{{Desk: routing.Desk{ID: DeskID, Name: "Desk"}, Members: []routing.AgentID{"mina"}}},
 		Queues: []routing.Queue{{ID: QueueID, Name: "Queue", Members: []routing.AgentID{"mina"}}},
 		WorkStreams: []routing.WorkStream{{ID: StreamID, Name: "Stream", ChannelKind: string(postcard.Kind), Mode: routing.Push, Cost: 1,
-			Queue: QueueID, Messages: conversation.Texts{}}},
+			Queue: QueueID, Messages: automated.Texts{}}},
 		Accounts: []channel.Account{{ID: AccountID, Kind: postcard.Kind, Name: "Account", Desk: DeskID, WorkStream: StreamID,
 			Secrets: map[string]channel.Secret{postcard.SecretKey: channel.NewSecret(officeKey)}}},
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/sangdamtest"
 )
@@ -29,7 +30,7 @@ func TestADay(t *testing.T) {
 		require.Len(t, d.Conversations(), 2)
 		require.Len(t, mina.Offers(), 1, "she is still there a day later")
 	}, sangdamtest.WithSetup(func(s *sangdam.Setup) {
-		s.WorkStreams[0].Messages[conversation.AutoGreeting] = map[string]string{"": "Hello!"}
+		s.WorkStreams[0].Messages[automated.Greeting] = map[string]string{"": "Hello!"}
 	}))
 }
 

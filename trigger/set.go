@@ -12,8 +12,8 @@ import (
 
 // Bounds of one event.
 const (
-	// MaxPasses is how often cascading triggers are asked.
-	MaxPasses = 4
+	// maxPasses is how often cascading triggers are asked.
+	maxPasses = 4
 	// MaxDone is how many actions are carried out.
 	MaxDone = 100
 	// MaxDepth is how deep a chain of events may be that triggers caused.
@@ -121,7 +121,7 @@ func (s *Set) Run(ev Event, sub Subject, opt Options) (Report, error) {
 	}
 	p := s.begin(ev, sub, opt)
 	defer s.end(p)
-	for n := 1; n <= MaxPasses; n++ {
+	for n := 1; n <= maxPasses; n++ {
 		before := len(p.fired)
 		if err := p.once(n, &r); err != nil {
 			return r, err

@@ -11,7 +11,7 @@ import (
 // Limits of a template: what fits into one notice beside its record.
 const (
 	MaxTemplate     = 64 << 10 // bytes
-	MaxPlaceholders = 200
+	maxPlaceholders = 200
 )
 
 // Template is a text with placeholders, #{name}. Names come from a flat list
@@ -52,8 +52,8 @@ func ParseTemplate(text string, allowed []string) (*Template, error) {
 			return nil, errs.New(errs.Invalid, "trigger: there is no placeholder #{%s}: use one of %s", cut(name, 64),
 				strings.Join(allowed, ", "))
 		}
-		if count++; count > MaxPlaceholders {
-			return nil, errs.New(errs.Invalid, "trigger: more than %d placeholders in a template", MaxPlaceholders)
+		if count++; count > maxPlaceholders {
+			return nil, errs.New(errs.Invalid, "trigger: more than %d placeholders in a template", maxPlaceholders)
 		}
 		part := templatePart{name: name}
 		for i := range particlePairs {

@@ -26,8 +26,8 @@ const (
 	MaxTitle   = 100      // characters
 	MaxActions = 20       // of one trigger
 	MaxParams  = 64 << 10 // bytes of JSON of one action
-	// MinAfter and MaxAfter bound the wait of a timed trigger.
-	MinAfter, MaxAfter = time.Minute, 365 * 24 * time.Hour
+	// minAfter and maxAfter bound the wait of a timed trigger.
+	minAfter, maxAfter = time.Minute, 365 * 24 * time.Hour
 )
 
 // Trigger is a rule as it is stored and edited.
@@ -197,8 +197,8 @@ func (a *After) validate(schema *condition.Schema) error {
 	if !ok || field.Type != condition.TypeTime {
 		return errs.New(errs.Invalid, "trigger: after.since is %q; name a field of type time", cut(a.Since, 64))
 	}
-	if a.For < MinAfter || a.For > MaxAfter {
-		return errs.New(errs.Invalid, "trigger: after.for is %s; use %s to 365 days", a.For, MinAfter)
+	if a.For < minAfter || a.For > maxAfter {
+		return errs.New(errs.Invalid, "trigger: after.for is %s; use %s to 365 days", a.For, minAfter)
 	}
 	return schema.CheckCalendar(a.Calendar)
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/webchat"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/blob"
@@ -79,7 +80,7 @@ func openShop(t testing.TB, options ...shopOption) *shop {
 			"ja": "会話の内容は保存されます。"}}}
 	stream := routing.WorkStream{ID: "web", Name: "Web", ChannelKind: "webchat", Mode: routing.Push, Cost: 1,
 		Queue: "all", AutoAccept: true, Live: true,
-		Messages: conversation.Texts{conversation.AutoGreeting: {"": "Hello!", "ko": "안녕하세요!"}}}
+		Messages: automated.Texts{automated.Greeting: {"": "Hello!", "ko": "안녕하세요!"}}}
 	for _, o := range options {
 		o(s, &set, &stream)
 	}

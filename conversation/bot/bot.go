@@ -15,6 +15,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
 )
 
 // Bot answers customers before, or instead of, a person. Next runs outside any
@@ -65,7 +66,7 @@ type Script struct {
 func (s Script) Validate() error {
 	for _, f := range []struct{ name, value string }{{"ID", s.ID}, {"Question", s.Question}, {"Field", s.Field}} {
 		if f.value == "" {
-			return fmt.Errorf("bot: the script has no %s: %w", f.name, conversation.ErrInvalid)
+			return fmt.Errorf("bot: the script has no %s: %w", f.name, errs.Invalid)
 		}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/conversation/bot"
+	"github.com/sangdam/sangdam/internal/errs"
 )
 
 func ExampleScript() {
@@ -30,6 +31,6 @@ func TestAScriptNeedsItsParts(t *testing.T) {
 	whole := bot.Script{ID: "b", Question: "q", Field: "f"}
 	require.NoError(t, whole.Validate())
 	for _, s := range []bot.Script{{Question: "q", Field: "f"}, {ID: "b", Field: "f"}, {ID: "b", Question: "q"}} {
-		require.ErrorIs(t, s.Validate(), conversation.ErrInvalid)
+		require.ErrorIs(t, s.Validate(), errs.Invalid)
 	}
 }

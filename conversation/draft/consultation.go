@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
 )
 
 // consulting is the open question to change, a copy of what was loaded; nil for
@@ -26,11 +27,11 @@ func (d *Draft) Consult(c conversation.Consultation) error {
 	switch {
 	case d.C.State != conversation.StateActive || d.C.Agent == "":
 		return fmt.Errorf("conversation: %s is %s; only one that an agent owns is handed over after asking: %w",
-			d.C.ID, d.C.State, conversation.ErrInvalid)
+			d.C.ID, d.C.State, errs.Invalid)
 	case c.Agent == d.C.Agent:
-		return fmt.Errorf("conversation: agent %s has %s already; ask somebody else: %w", c.Agent, d.C.ID, conversation.ErrInvalid)
+		return fmt.Errorf("conversation: agent %s has %s already; ask somebody else: %w", c.Agent, d.C.ID, errs.Invalid)
 	case d.consulting() != nil:
-		return fmt.Errorf("conversation: of %s somebody is asked already; withdraw that question first: %w", d.C.ID, conversation.ErrStale)
+		return fmt.Errorf("conversation: of %s somebody is asked already; withdraw that question first: %w", d.C.ID, errs.Stale)
 	}
 	c.Conversation, c.By, c.Agent, c.State, c.At = d.C.ID, d.C.Agent, "", conversation.ConsultationOpen, d.now
 	d.C.Consultation = &c

@@ -16,6 +16,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
 )
 
 // Draft is a conversation that is being changed within one transaction. Its
@@ -116,7 +117,7 @@ func (d *Draft) AddInbound(m conversation.Message, reply *channel.ReplyHandle) c
 func (d *Draft) AddOutbound(m conversation.Message) (conversation.Message, *channel.ReplyHandle, error) {
 	if d.C.State == conversation.StateClosed && m.Author.Kind != conversation.BySystem {
 		return conversation.Message{}, nil, fmt.Errorf("conversation: %s is closed; open it again first: %w", d.C.ID,
-			conversation.ErrInvalid)
+			errs.Invalid)
 	}
 	m.Conversation, m.Direction, m.Status = d.C.ID, conversation.Outbound, conversation.StatusQueued
 	m.Account, m.Chat = d.C.Account, d.C.Chat
@@ -294,7 +295,7 @@ func (d *Draft) SetChatProfile(p channel.Profile) {
 // as it is now.
 func (d *Draft) SetMedia(m conversation.Message, n int, media channel.Media) conversation.Message {
 	m.Content = m.Content.WithFile(n, media)
-	d.event(conversation.Event{Kind: conversation.EvMedia, Message: m.ID, Actor: "system", To: media.State}, true)
+	d.event(conversation.Event{Kind: conversation.EvMedia, Message: m.ID, Actor: "system", To: string(media.State)}, true)
 	d.put(m)
 	return m
 }
@@ -370,10 +371,10 @@ func (d *Draft) SetPanel(category, memo, actor string) {
 // while nothing has ended, ErrAlreadyExists for a second answer.
 func (d *Draft) Rate(score int, comment string) error {
 	if d.C.State != conversation.StateClosed && d.C.State != conversation.StateWrapUp {
-		return fmt.Errorf("conversation: %s has not ended; it is rated afterwards: %w", d.C.ID, conversation.ErrInvalid)
+		return fmt.Errorf("conversation: %s has not ended; it is rated afterwards: %w", d.C.ID, errs.Invalid)
 	}
 	if d.C.RatedThisEnd() {
-		return fmt.Errorf("conversation: %s was rated already: %w", d.C.ID, conversation.ErrAlreadyExists)
+		return fmt.Errorf("conversation: %s was rated already: %w", d.C.ID, errs.AlreadyExists)
 	}
 	d.C.Rating = &conversation.Rating{Score: score, Comment: comment, At: d.now, Closure: d.C.Closure()}
 	d.event(conversation.Event{Kind: conversation.EvRated, Actor: "customer", To: strconv.Itoa(score)}, false)

@@ -11,6 +11,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/conversation/draft"
+	"github.com/sangdam/sangdam/internal/errs"
 )
 
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
@@ -89,10 +90,10 @@ func TestOnlyTheLegalChangesOfState(t *testing.T) {
 func TestAClosedLiveConversationIsFinal(t *testing.T) {
 	d := draft.Open(conversation.Conversation{ID: "c", Live: true}, "", "customer", noon)
 	require.NoError(t, d.Close("agent:a", "done"))
-	require.ErrorIs(t, d.Reopen("customer"), conversation.ErrInvalid)
+	require.ErrorIs(t, d.Reopen("customer"), errs.Invalid)
 	require.Equal(t, conversation.StateClosed, d.C.State)
 	_, _, err := d.AddOutbound(conversation.Message{ID: "m", Author: conversation.Author{Kind: conversation.ByAgent, Agent: "a"}})
-	require.ErrorIs(t, err, conversation.ErrInvalid)
+	require.ErrorIs(t, err, errs.Invalid)
 }
 
 func TestContinue(t *testing.T) {
@@ -173,7 +174,7 @@ func TestTheFenceRefusesALateAnswer(t *testing.T) {
 	fence := d.C.Fence
 	require.NoError(t, d.CheckFence(conversation.ControlBot, fence))
 	require.NoError(t, d.Assigned("a", "agent:a"))
-	require.ErrorIs(t, d.CheckFence(conversation.ControlBot, fence), conversation.ErrStale)
+	require.ErrorIs(t, d.CheckFence(conversation.ControlBot, fence), errs.Stale)
 	fence = d.C.Fence
 	require.NoError(t, d.Assigned("b", "agent:b"))
 	require.NotEqual(t, fence, d.C.Fence, "another agent holds it now")
@@ -181,10 +182,10 @@ func TestTheFenceRefusesALateAnswer(t *testing.T) {
 
 func TestARatingCountsOncePerClosure(t *testing.T) {
 	d := open(t)
-	require.ErrorIs(t, d.Rate(5, ""), conversation.ErrInvalid, "nothing has ended")
+	require.ErrorIs(t, d.Rate(5, ""), errs.Invalid, "nothing has ended")
 	require.NoError(t, d.Close("agent:a", "done"))
 	require.NoError(t, d.Rate(5, "thanks"))
-	require.ErrorIs(t, d.Rate(1, ""), conversation.ErrAlreadyExists)
+	require.ErrorIs(t, d.Rate(1, ""), errs.AlreadyExists)
 	later := draft.Edit(d.C, noon.Add(time.Hour))
 	require.NoError(t, later.Reopen("customer"))
 	require.NoError(t, later.Close("agent:a", "done"))

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
 )
 
 // moves are the legal changes of state; everything else is refused. They are
@@ -31,7 +32,7 @@ func (e *MoveError) Error() string {
 }
 
 // Is makes every refused change an ErrInvalid.
-func (e *MoveError) Is(target error) bool { return target == conversation.ErrInvalid }
+func (e *MoveError) Is(target error) bool { return target == errs.Invalid }
 
 // move changes the state and records it.
 func (d *Draft) move(to conversation.State, actor string) error {
@@ -74,7 +75,7 @@ func (d *Draft) setControl(to conversation.Controller, actor string) {
 func (d *Draft) CheckFence(who conversation.Controller, fence int64) error {
 	if d.C.Control != who || d.C.Fence != fence {
 		return fmt.Errorf("conversation: %s is now with %s (fence %d, not %d): %w", d.C.ID, d.C.Control, d.C.Fence, fence,
-			conversation.ErrStale)
+			errs.Stale)
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store/seal/tinkseal"
 	"github.com/sangdam/sangdam/store/sqlite"
@@ -108,7 +109,7 @@ func setUp(ctx context.Context, eng *sangdam.Engine, phone *linetest.Server) (ch
 	all := routing.Queue{ID: "all", Name: "All", Members: []routing.AgentID{"mina"}}
 	_, errQueue := eng.SaveQueue(ctx, host, sangdam.SaveQueue{Queue: all})
 	stream := routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1, Queue: "all",
-		AutoAccept: true, Messages: conversation.Texts{conversation.AutoGreeting: {"": "Hello! One moment, please."}}}
+		AutoAccept: true, Messages: automated.Texts{automated.Greeting: {"": "Hello! One moment, please."}}}
 	_, errStream := eng.SaveWorkStream(ctx, host, sangdam.SaveWorkStream{WorkStream: stream})
 	if err := errors.Join(err, errAgent, errDesk, errQueue, errStream); err != nil {
 		return channel.Account{}, err

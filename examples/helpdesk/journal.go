@@ -12,6 +12,7 @@ import (
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 )
@@ -134,11 +135,11 @@ func (j *journal) said(ctx context.Context, eng *sangdam.Engine, ev store.Event)
 		return "automated"
 	}
 	switch at[0].Automated {
-	case conversation.AutoGreeting:
+	case automated.Greeting:
 		return "greeted"
-	case conversation.AutoAway, conversation.AutoHoliday:
+	case automated.Away, automated.Holiday:
 		return "told away"
-	case conversation.AutoEnded:
+	case automated.Ended:
 		return "said goodbye"
 	}
 	return "automated"

@@ -15,7 +15,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/email"
-	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/routing"
 )
 
@@ -140,10 +140,10 @@ func (h *helpdesk) seedMailbox(ctx context.Context) error {
 func mailStream() routing.WorkStream {
 	return routing.WorkStream{ID: mailStreamID, Name: "Mail", ChannelKind: string(email.Kind), Mode: routing.Push, Cost: 1, Queue: queueID,
 		OfferFor: 2 * time.Minute, ReopenFor: 7 * 24 * time.Hour, KeepAgentFor: 24 * time.Hour,
-		Messages: conversation.Texts{
-			conversation.AutoGreeting: {"ko": "메일을 받았습니다. 곧 답변드리겠습니다.", "": "Your mail has arrived. We will answer soon."},
-			conversation.AutoEnded:    {"ko": "상담이 종료되었습니다. 이용해 주셔서 감사합니다.", "": "The conversation has ended. Thank you."},
-			conversation.AutoRating:   {"ko": "상담은 어떠셨나요?", "": "How was it?"},
+		Messages: automated.Texts{
+			automated.Greeting: {"ko": "메일을 받았습니다. 곧 답변드리겠습니다.", "": "Your mail has arrived. We will answer soon."},
+			automated.Ended:    {"ko": "상담이 종료되었습니다. 이용해 주셔서 감사합니다.", "": "The conversation has ended. Thank you."},
+			automated.Rating:   {"ko": "상담은 어떠셨나요?", "": "How was it?"},
 		}}
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/line"
-	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 )
@@ -174,18 +174,18 @@ func (h *helpdesk) defaultStream() routing.WorkStream {
 	}
 	w := routing.WorkStream{ID: streamID, Name: "LINE", ChannelKind: string(line.Kind), Mode: routing.Push, Cost: 1, Queue: queueID,
 		OfferFor: offerFor, ReopenFor: 24 * time.Hour, KeepAgentFor: 10 * time.Minute,
-		Messages: conversation.Texts{
-			conversation.AutoGreeting: {"ko": "안녕하세요! 곧 상담원이 답변해 드릴게요.", "": "Hello! An agent will answer you soon."},
-			conversation.AutoWelcome:  {"ko": "친구로 추가해 주셔서 감사합니다. 궁금한 점을 남겨 주세요.", "": "Thank you for adding us. Ask us anything."},
-			conversation.AutoAway: {"ko": "지금은 상담 시간이 아닙니다. 메시지를 남겨 주시면 답변드릴게요.",
+		Messages: automated.Texts{
+			automated.Greeting: {"ko": "안녕하세요! 곧 상담원이 답변해 드릴게요.", "": "Hello! An agent will answer you soon."},
+			automated.Welcome:  {"ko": "친구로 추가해 주셔서 감사합니다. 궁금한 점을 남겨 주세요.", "": "Thank you for adding us. Ask us anything."},
+			automated.Away: {"ko": "지금은 상담 시간이 아닙니다. 메시지를 남겨 주시면 답변드릴게요.",
 				"": "We are away now. Leave a message and we will answer."},
-			conversation.AutoEnded: {"ko": "상담이 종료되었습니다. 이용해 주셔서 감사합니다.", "": "The conversation has ended. Thank you."},
+			automated.Ended: {"ko": "상담이 종료되었습니다. 이용해 주셔서 감사합니다.", "": "The conversation has ended. Thank you."},
 		}}
 	if h.o.demo {
-		w.Messages[conversation.AutoRating] = map[string]string{"ko": "상담은 어떠셨나요? 별점을 선택해 주세요.",
+		w.Messages[automated.Rating] = map[string]string{"ko": "상담은 어떠셨나요? 별점을 선택해 주세요.",
 			"": "How was it? Choose from one to five stars."}
-		w.Messages[conversation.AutoRated] = map[string]string{"ko": "평가해 주셔서 감사합니다.", "": "Thank you for your rating."}
-		w.Messages[conversation.AutoRatingComment] = map[string]string{"ko": "의견 남기기", "": "Add a comment"}
+		w.Messages[automated.Rated] = map[string]string{"ko": "평가해 주셔서 감사합니다.", "": "Thank you for your rating."}
+		w.Messages[automated.RatingComment] = map[string]string{"ko": "의견 남기기", "": "Add a comment"}
 	}
 	return w
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store/memory"
 	"github.com/sangdam/sangdam/store/seal"
@@ -66,7 +67,7 @@ func setUp(ctx context.Context, eng *sangdam.Engine, env func(string) string) (c
 	all := routing.Queue{ID: "all", Name: "All", Members: []routing.AgentID{"mina"}}
 	_, errQueue := eng.SaveQueue(ctx, host, sangdam.SaveQueue{Queue: all})
 	stream := routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1, Queue: "all",
-		AutoAccept: true, Messages: conversation.Texts{conversation.AutoGreeting: {"": "Hello! One moment, please."}}}
+		AutoAccept: true, Messages: automated.Texts{automated.Greeting: {"": "Hello! One moment, please."}}}
 	_, errStream := eng.SaveWorkStream(ctx, host, sangdam.SaveWorkStream{WorkStream: stream})
 	if err := errors.Join(errShop, errAgent, errDesk, errQueue, errStream); err != nil {
 		return channel.Account{}, err

@@ -31,6 +31,7 @@ import (
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/webchat"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store/blob"
 	"github.com/sangdam/sangdam/store/seal/tinkseal"
@@ -131,7 +132,7 @@ func setUp(ctx context.Context, eng *sangdam.Engine) (channel.Account, error) {
 		Members: []routing.AgentID{"mina"}}})
 	stream := routing.WorkStream{ID: "web", Name: "Web chat", ChannelKind: "webchat", Mode: routing.Push, Cost: 1, Queue: "all", Live: true,
 		AutoAccept: true,
-		Messages: conversation.Texts{conversation.AutoGreeting: {"": "Hello! One moment, please.", "ko": "안녕하세요! 잠시만 기다려 주세요.",
+		Messages: automated.Texts{automated.Greeting: {"": "Hello! One moment, please.", "ko": "안녕하세요! 잠시만 기다려 주세요.",
 			"ja": "こんにちは。少々お待ちください。"}}}
 	_, errStream := eng.SaveWorkStream(ctx, host, sangdam.SaveWorkStream{WorkStream: stream})
 	settings, errSettings := json.Marshal(webchat.Settings{Color: "#8a3b12",

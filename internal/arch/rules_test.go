@@ -29,7 +29,8 @@ const (
 )
 
 var domain = []string{
-	"channel", "channel/adapter", "channel/visitor", "conversation", "conversation/draft", "conversation/privacy", "conversation/bot",
+	"channel", "channel/adapter", "channel/visitor", "conversation", "conversation/automated", "conversation/backup",
+	"conversation/draft", "conversation/privacy", "conversation/bot",
 	"conversation/storm",
 	"routing", "routing/hours", "routing/classify", "routing/board", "routing/transition", "routing/validate", "routing/journal",
 	"ticket", "trigger", "trigger/action", "trigger/lint", "trigger/trial", "trigger/condition",
@@ -49,6 +50,8 @@ var packageRules = []packageRule{
 	{path: "channel/adapter", pure: true, may: []string{"channel"}, stdToo: []string{"net/http"}, why: whyPure},
 	{path: "channel/visitor", pure: true, may: []string{"channel"}, why: whyPure},
 	{path: "conversation", pure: true, may: []string{"channel", "conversation/privacy", "routing/hours"}, why: whyPure},
+	{path: "conversation/automated", pure: true, may: []string{}, why: whyPure},
+	{path: "conversation/backup", pure: true, may: []string{"channel", "conversation"}, why: whyPure},
 	{path: "conversation/draft", pure: true, may: []string{"channel", "conversation", "conversation/privacy"}, why: whyPure},
 	{path: "conversation/privacy", pure: true, may: []string{"internal/fold"}, modules: []string{"golang.org/x/text/"}, why: whyPure},
 	{path: "conversation/bot", pure: true, may: []string{"channel", "conversation", "trigger/condition"}, why: whyPure},

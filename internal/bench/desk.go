@@ -14,11 +14,13 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/line"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/internal/pgtest"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/classify"
@@ -96,7 +98,7 @@ type desk struct {
 func agentID(i int) routing.AgentID { return routing.AgentID(fmt.Sprintf("a%06d", i)) }
 
 var stream = routing.WorkStream{ID: "line", Name: "LINE", ChannelKind: "line", Mode: routing.Push, Cost: 1, ChannelCost: 1, Queue: "q",
-	OfferFor: time.Hour, Messages: conversation.Texts{conversation.AutoGreeting: {"": "안녕하세요! 곧 답변드리겠습니다."}}}
+	OfferFor: time.Hour, Messages: automated.Texts{automated.Greeting: {"": "안녕하세요! 곧 답변드리겠습니다."}}}
 
 func newEngine(db *store.DB, sealer seal.Sealer, hooks sangdam.Hooks) (*sangdam.Engine, error) {
 	ad, err := line.New(line.Options{APIBase: "https://api.line.test", DataAPIBase: "https://api.line.test",

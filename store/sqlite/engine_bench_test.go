@@ -19,7 +19,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/line"
-	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/internal/bench/measure"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
@@ -67,7 +67,7 @@ func newEngineBench(b testing.TB, db *store.DB, changes ...func(*sangdam.Config)
 		sangdam.SaveQueue{Queue: routing.Queue{ID: "q", Name: "Everyone", Members: []routing.AgentID{"a1"}}})))
 	require.NoError(b, errOf(s.eng.SaveWorkStream(ctx, host, sangdam.SaveWorkStream{WorkStream: routing.WorkStream{ID: "line", Name: "LINE",
 		ChannelKind: "line", Mode: routing.Push, Cost: 1, ChannelCost: 1,
-		Queue: "q", AutoClose: time.Hour, Messages: conversation.Texts{conversation.AutoGreeting: {"": "안녕하세요! 곧 답변드리겠습니다."}}}})))
+		Queue: "q", AutoClose: time.Hour, Messages: automated.Texts{automated.Greeting: {"": "안녕하세요! 곧 답변드리겠습니다."}}}})))
 	saved, err := s.eng.SaveAccount(ctx, host, sangdam.SaveAccount{Account: channel.Account{Kind: "line", Name: "Shop", Desk: "desk",
 		WorkStream: "line", Settings: json.RawMessage(`{"channel_id":"1234567890"}`),
 		Secrets: map[string]channel.Secret{"channel_secret": s.secret, "channel_token": channel.NewSecret("token")}}})

@@ -18,6 +18,7 @@ import (
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/internal/browsertest"
 	"github.com/sangdam/sangdam/routing"
 )
@@ -218,8 +219,8 @@ func TestConsentIsRefusedWhereItCannotBeAsked(t *testing.T) {
 	p := w.open(browsertest.Open(t), "admin")
 	save := func(a channel.Account) error {
 		a.Notice = channel.Notice{Version: "1", Consent: true}
-		a.Messages = conversation.Texts{conversation.AutoNotice: {"": "We keep it."}, conversation.AutoConsentYes: {"": "Yes"},
-			conversation.AutoConsentNo: {"": "No"}, conversation.AutoRefused: {"": "Bye"}}
+		a.Messages = automated.Texts{automated.Notice: {"": "We keep it."}, automated.ConsentYes: {"": "Yes"},
+			automated.ConsentNo: {"": "No"}, automated.Refused: {"": "Bye"}}
 		_, err := w.eng.SaveAccount(t.Context(), w.host, sangdam.SaveAccount{Account: a})
 		return err
 	}

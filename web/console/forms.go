@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam"
-	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/hours"
@@ -121,9 +121,9 @@ type textsForm struct {
 
 type textForm struct{ Field, Label, Text string }
 
-func (q *request) textsForm(texts conversation.Texts) []textsForm {
+func (q *request) textsForm(texts automated.Texts) []textsForm {
 	var out []textsForm
-	names := slices.Clone(conversation.AutoNames)
+	names := slices.Clone(automated.Names)
 	for _, n := range sortedKeys(texts) {
 		if !slices.Contains(names, n) {
 			names = append(names, n)
@@ -148,8 +148,8 @@ func (q *request) textsForm(texts conversation.Texts) []textsForm {
 }
 
 // texts reads the automated messages of a form; empty ones are none.
-func (q *request) texts() conversation.Texts {
-	out := conversation.Texts{}
+func (q *request) texts() automated.Texts {
+	out := automated.Texts{}
 	for field, values := range q.r.PostForm {
 		parts := strings.SplitN(field, ".", 3)
 		text := strings.ReplaceAll(strings.TrimSpace(values[0]), "\r\n", "\n")

@@ -270,7 +270,7 @@ func (q *request) customer(c conversation.Conversation, name string) string {
 		return name
 	case c.ChatName != "":
 		return c.ChatName
-	case !conversation.OfOne(c.Chat):
+	case !c.Chat.OfOne():
 		return q.lang.t("customer.group")
 	}
 	return q.lang.t("customer.unknown")

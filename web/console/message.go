@@ -126,7 +126,7 @@ func (q *request) authorOf(d *sangdam.Directory, m *conversation.Message) string
 // shown; the handler that serves them looks at the bytes and lets nothing else
 // be shown either.
 func (q *request) mediaView(message string, n int, m channel.Media) mediaView {
-	v := mediaView{Name: m.Name, Type: m.Type, Size: q.size(m.Size), State: m.State}
+	v := mediaView{Name: m.Name, Type: m.Type, Size: q.size(m.Size), State: string(m.State)}
 	if m.Blob != "" {
 		v.URL = q.o.Prefix + "/files/" + url.PathEscape(message) + "/" + strconv.Itoa(n)
 		for _, show := range []string{"image", "video", "audio"} {

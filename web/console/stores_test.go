@@ -8,7 +8,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel/line/linetest"
-	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/internal/browsertest"
 	"github.com/sangdam/sangdam/internal/pgtest"
 	"github.com/sangdam/sangdam/routing"
@@ -45,7 +45,7 @@ func twoAgents(t *testing.T, w *world) {
 	cfg, err := w.eng.Configuration(t.Context(), w.host)
 	require.NoError(t, err)
 	stream := cfg.WorkStreams["line"]
-	stream.Messages = conversation.Texts{conversation.AutoRating: {"": "How was it?"}}
+	stream.Messages = automated.Texts{automated.Rating: {"": "How was it?"}}
 	_, err = w.eng.SaveWorkStream(t.Context(), w.host, sangdam.SaveWorkStream{WorkStream: stream})
 	require.NoError(t, err)
 	b := browsertest.Open(t)
