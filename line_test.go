@@ -152,7 +152,7 @@ func TestTheFeedTellsWhenAnAttachmentIsThere(t *testing.T) {
 		mina.Send(linetest.File("견적서 2024.pdf", "application/pdf", []byte("%PDF-1.4")))
 		w.settle()
 		d := w.of(mina)
-		require.Equal(t, "ready", d.Messages[0].Content.Media.State)
+		require.EqualValues(t, "ready", d.Messages[0].Content.Media.State)
 		require.Equal(t, "견적서 2024.pdf", d.Messages[0].Content.Media.Name)
 		evs, _, err := w.eng.Events(w.ctx, w.host, cursor, 1000)
 		require.NoError(t, err)

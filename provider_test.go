@@ -144,13 +144,13 @@ func TestMediaIsFetchedIntoABlobAndGoesWithTheMessage(t *testing.T) {
 		if film.Content.Kind != channel.KindVideo {
 			film = d.Messages[1]
 		}
-		require.Equal(t, "ready", image.Content.Media.State)
+		require.EqualValues(t, "ready", image.Content.Media.State)
 		r, err := w.cfg.Blobs.Open(w.ctx, image.Content.Media.Blob)
 		require.NoError(t, err)
 		got, err := io.ReadAll(r)
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(pixel, got))
-		require.Equal(t, "ready", film.Content.Media.State, "what was not ready was asked for again")
+		require.EqualValues(t, "ready", film.Content.Media.State, "what was not ready was asked for again")
 
 		_, err = u.Chat.Unsend(posted.MessageID)
 		require.NoError(t, err)
@@ -172,7 +172,7 @@ func TestOutsideMediaInPrivateNetworksIsNotFetched(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.line.User("Mina").Send(linetest.ExternalImage("https://127.0.0.1/a.png", "https://127.0.0.1/b.png"))
 		w.pass(5 * time.Second)
-		require.Equal(t, "failed", w.only().Messages[0].Content.Media.State)
+		require.EqualValues(t, "failed", w.only().Messages[0].Content.Media.State)
 	})
 }
 
@@ -185,7 +185,7 @@ func TestAttachmentsThatAreSwitchedOffAreRefusedWithAReason(t *testing.T) {
 		w.line.User("Mina").Send(linetest.Image("image/png", pixel))
 		w.pass(5 * time.Second)
 		m := w.only().Messages[0]
-		require.Equal(t, "refused", m.Content.Media.State)
+		require.EqualValues(t, "refused", m.Content.Media.State)
 		require.Empty(t, m.Content.Media.Blob)
 		require.Contains(t, m.Detail, "switched off")
 	})
