@@ -138,17 +138,25 @@ func (u *unit) eraseChatStep(v *storedErasure) error {
 	for _, m := range messages {
 		v.Seq = m.Seq
 		wrote := slices.ContainsFunc(had, func(i conversation.Identity) bool { return i.ID == m.Author.Identity })
-		if !own && !wrote || m.Erased() {
+		if m.Erased() {
+			continue
+		}
+		if !own && !wrote {
+			d.EraseNamed(m, func(address string) bool {
+				return slices.ContainsFunc(had, func(i conversation.Identity) bool { return strings.EqualFold(address, string(i.User)) })
+			})
 			continue
 		}
 		if err := u.eraseMessage(d, m, v); err != nil {
 			return err
 		}
-		if !own {
-			err := u.concealCopies(kindConversation+":"+string(cv.ID), map[string]string{string(m.ID): m.Content.Text})
-			if err != nil {
-				return err
-			}
+		if own {
+			err = u.eraseChatState(m.Account, m.Chat)
+		} else {
+			err = u.eraseElsewhere(cv.ID, m)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	if len(messages) == erasedMessagesAtOnce {
@@ -189,7 +197,25 @@ func (u *unit) eraseMessage(d *draft.Draft, m conversation.Message, v *storedEra
 			return err
 		}
 	}
-	return u.eraseChatState(m.Account, m.Chat)
+	return nil
+}
+
+// eraseElsewhere takes what a person wrote in somebody else's conversation out of
+// the copies that the library made of it.
+func (u *unit) eraseElsewhere(c conversation.ID, m conversation.Message) error {
+	if err := u.concealCopies(kindConversation+":"+string(c), map[string]string{string(m.ID): m.Content.Text}); err != nil {
+		return err
+	}
+	made, err := tickets.List(u.ctx, u.tx, store.List[storedTicket]{Tag: withChat, Value: store.Exact(string(c)), Limit: ticketsOfChat})
+	if err != nil {
+		return err
+	}
+	for _, t := range made.Items {
+		if err := u.concealInquiry(t, m.Content.Text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (u *unit) deletePart(id string) error {
@@ -494,124 +520,4 @@ func backupsLeft(ctx context.Context, tx store.Tx) (n int, until time.Time, err 
 		}
 	}
 	return len(page.Items), until, err
-}
-
-// A ticket of an erasure: whole, or, of the one that another was merged into, the
-// entries that were meant for that.
-type erasedTicket struct {
-	Ticket ticket.ID `json:"ticket"`
-	Of     ticket.ID `json:"of,omitempty"`
-	After  int64     `json:"after,omitempty"` // the entry that was done last
-}
-
-// chosenFields says which fields of tickets hold one of the workspace's own
-// options.
-func (u *unit) chosenFields() (func(code string) bool, error) {
-	s, err := u.ticketSetup()
-	if err != nil {
-		return nil, err
-	}
-	chosen := map[string]bool{}
-	for _, f := range s.Fields.List {
-		chosen[f.Code] = !f.Encrypted && slices.Contains([]ticket.FieldType{ticket.Checkbox, ticket.Radio, ticket.Dropdown}, f.Type)
-	}
-	return func(code string) bool { return chosen[code] }, nil
-}
-
-// eraseTicketStep erases the next entries of a ticket's history, and with the last
-// one the ticket.
-func (u *unit) eraseTicketStep(v *storedErasure) error {
-	at := len(v.Tasks) - 1
-	task := v.Tasks[at]
-	chosen, err := u.chosenFields()
-	if err != nil {
-		return err
-	}
-	stored, err := tickets.Get(u.ctx, u.tx, string(task.Ticket))
-	if err != nil {
-		return err
-	}
-	entries, err := entriesOf(u.ctx, u.tx, task.Ticket, task.After, erasedMessagesAtOnce)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		v.Tasks[at].After = e.Seq
-		if task.Of != "" && e.From != task.Of {
-			continue
-		}
-		if err := u.eraseEntry(stored.Ticket, e, chosen, v); err != nil {
-			return err
-		}
-	}
-	if len(entries) == erasedMessagesAtOnce {
-		return nil
-	}
-	v.Tasks = v.Tasks[:at]
-	if task.Of != "" {
-		return nil
-	}
-	return u.eraseTicket(stored, chosen, v)
-}
-
-func (u *unit) eraseEntry(t ticket.Ticket, e ticket.Entry, chosen func(string) bool, v *storedErasure) error {
-	if err := u.releaseTicketFiles(e.Files, v); err != nil {
-		return err
-	}
-	if err := u.dropOriginals(e.Masks); err != nil {
-		return err
-	}
-	if err := u.tx.Search().Delete(u.ctx, searchID(t.ID, e.Seq)); err != nil {
-		return err
-	}
-	return u.rewriteEntry(t, e.Erased(chosen))
-}
-
-func (u *unit) eraseTicket(stored storedTicket, chosen func(string) bool, v *storedErasure) error {
-	t := stored.Ticket
-	if t.MergedInto != "" {
-		v.Tasks = append(v.Tasks, erasedTicket{Ticket: t.MergedInto, Of: t.ID})
-	}
-	v.Subjects = append(v.Subjects, ownerTicket+string(t.ID))
-	if t.HandedTo != "" && !slices.Contains(v.Handed, t.HandedTo) {
-		v.Handed = append(v.Handed, t.HandedTo)
-	}
-	for code, value := range t.Fields {
-		if !chosen(code) {
-			if err := u.releaseTicketFiles(value.Files, v); err != nil {
-				return err
-			}
-		}
-	}
-	if err := errors.Join(u.tx.Vault().DropOwner(u.ctx, ownerTicket+string(t.ID)), u.tx.Search().Delete(u.ctx, searchID(t.ID, 0)),
-		u.eraseItem(string(ticketItem(t.ID)))); err != nil {
-		return err
-	}
-	if t.Title == ticket.ErasedText && t.Body == "" && t.Requester == (ticket.Requester{}) {
-		return nil // it was done before
-	}
-	v.Tickets++
-	stored.Ticket = t.Erased(chosen)
-	if err := tickets.Save(u.ctx, u.tx, &stored); err != nil {
-		return err
-	}
-	return u.tell(erasureTold(stored.Ticket, u.tx.Now()))
-}
-
-// releaseTicketFiles drops files that a ticket names, with what they are called.
-func (u *unit) releaseTicketFiles(names []string, v *storedErasure) error {
-	for _, name := range names {
-		v.Files++
-		if err := u.releaseFile(name); err != nil {
-			return err
-		}
-		f, err := ticketFiles.Get(u.ctx, u.tx, name)
-		if err == nil {
-			err = ticketFiles.Delete(u.ctx, u.tx, &f)
-		}
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return err
-		}
-	}
-	return nil
 }

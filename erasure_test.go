@@ -1,18 +1,22 @@
 package sangdam_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/channel/email/emailtest"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/notify"
+	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/ticket"
 )
@@ -27,7 +31,11 @@ type leaver struct {
 	contact conversation.ContactID
 	first   conversation.ID
 	ticket  ticket.ID
-	split   ticket.ID
+	// merged is another person's ticket that one of this person was merged into, and
+	// split was split off there, from what this person said.
+	merged, split ticket.ID
+	// unagreed is under which what was written before an agreement is kept.
+	unagreed string
 }
 
 // person has somebody write, be answered, masked, rated, noted and ticketed.
@@ -66,6 +74,7 @@ func (w *replayWorld) person(o *outside) (p leaver) {
 	w.notice("hook", notify.Notice{Subject: "conversation:" + string(p.first), Title: "New", Text: marked + "-notice",
 		Data: json.RawMessage(`{"text":"` + marked + `-hook"}`)})
 	w.ticketsOf(d, &p)
+	w.mergedOf(d, &p)
 	require.NoError(w.t, errOf(w.eng.End(w.ctx, w.agent("a1"), sangdam.End{Conversation: p.first})))
 	w.settle()
 	for _, label := range []string{"4 ★", "Add a comment"} {
@@ -76,7 +85,43 @@ func (w *replayWorld) person(o *outside) (p leaver) {
 	w.settle()
 	require.Equal(w.t, marked+"-comment", w.detail(p.first).Conversation.Rating.Comment)
 	require.NotEmpty(w.t, o.hooks.Requests())
+	w.leftBehind(&p)
 	return p
+}
+
+// leftBehind has the person leave what is in no conversation: a file that no
+// message names, and what is said before there is a consent.
+func (w *replayWorld) leftBehind(p *leaver) {
+	w.t.Helper()
+	v := w.visitor(marked + " Mina")
+	require.NoError(w.t, errOf(v.port().Upload(w.ctx, v.ref, marked+"-left.txt", strings.NewReader(marked+"-left behind"), 100)))
+	w.tells("1", true)
+	p.user.SendText(marked + "-before the yes")
+	w.settle()
+	w.tells("1", false)
+	p.unagreed = string(w.of(p.user).Conversation.Identity) + "/" + string(w.acct.ID)
+}
+
+// mergedOf merges a ticket of the person's into somebody else's, where the person
+// goes on to speak, and splits what was said there off.
+func (w *replayWorld) mergedOf(d *ticketDesk, p *leaver) {
+	w.t.Helper()
+	from := d.open(sangdam.OpenTicket{Contact: p.contact, Title: marked + "-merged title", Requester: ticket.Requester{Name: marked}})
+	p.merged = d.open(sangdam.OpenTicket{Title: "Kim's lamp", Requester: ticket.Requester{Name: "Kim"}})
+	file := w.upload(w.host, marked+"-before.txt", marked+"-before the merge").Media.Blob
+	require.NoError(w.t, d.update(w.host, from, sangdam.TicketChange{}, &sangdam.TicketComment{Text: marked + "-kept",
+		Files: []string{file}}))
+	require.NoError(w.t, errOf(w.eng.MergeTickets(w.ctx, w.host, sangdam.MergeTickets{From: from, Into: p.merged})))
+	require.NoError(w.t, d.update(w.host, p.merged, sangdam.TicketChange{}, &sangdam.TicketComment{Text: "Kim has called"}))
+	file = w.upload(w.host, marked+"-after.txt", marked+"-after the merge").Media.Blob
+	require.NoError(w.t, errOf(w.eng.ReplyTicket(w.ctx, w.host,
+		sangdam.ReplyTicket{Ticket: from, Text: marked + "-after the merge", Files: []string{file}})))
+	history := d.read(p.merged).Entries
+	made, err := w.eng.SplitTicket(w.ctx, w.host, sangdam.SplitTicket{Ticket: p.merged, Entry: history[len(history)-1].Seq, Title: "Apart"})
+	require.NoError(w.t, err)
+	p.split = made.Ticket
+	w.notice("hook", notify.Notice{Subject: "ticket:" + string(p.merged), Title: "New", Text: "said: " + marked + "-after the merge"})
+	w.settle()
 }
 
 // ticketsOf makes tickets of the conversation and solves them.
@@ -147,13 +192,14 @@ func TestOfAnErasedPersonNothingIsLeft(t *testing.T) {
 		if w.dsn == "" {
 			dirs = append(dirs, w.dir)
 		}
-		words := []string{marked, "canary@example.com", "5555-1234", card}
+		words := []string{marked, "canary@example.com", "5555-1234", card, p.unagreed}
 		require.NotEmpty(t, e.holds(t, w, dirs, marked), "or this test sees nothing")
+		require.NotEmpty(t, e.holds(t, w, dirs, p.unagreed), "nothing is kept until the person agrees")
 		had := w.detail(p.first)
 
 		done := w.erase(p.contact, marked+" Mina asked for it by marked@example.com")
 		require.Equal(t, 1, done.Conversations)
-		require.Equal(t, 1, done.Tickets)
+		require.Equal(t, 2, done.Tickets)
 		require.Equal(t, 1, done.Identities)
 		require.GreaterOrEqual(t, done.Messages, len(had.Messages))
 		require.GreaterOrEqual(t, done.Files, 3)
@@ -163,6 +209,7 @@ func TestOfAnErasedPersonNothingIsLeft(t *testing.T) {
 		}
 		require.Empty(t, e.holds(t, w, dirs, words...))
 		w.countsAreLeft(p, had)
+		w.othersAreLeft(p)
 		w.nothingGoesOn(p)
 	}, withOutside(&o), e.keep(), withStream(asking))
 }
@@ -199,6 +246,25 @@ func (w *replayWorld) countsAreLeft(p leaver, had sangdam.Detail) {
 	people, err := w.eng.FindContacts(w.ctx, w.host, marked, 10)
 	require.NoError(w.t, err)
 	require.Empty(w.t, people)
+}
+
+// othersAreLeft looks at the ticket of somebody else.
+func (w *replayWorld) othersAreLeft(p leaver) {
+	w.t.Helper()
+	for _, id := range []ticket.ID{p.merged, p.split} {
+		detail, err := w.eng.Ticket(w.ctx, w.host, id)
+		require.NoError(w.t, err)
+		require.Equal(w.t, "Kim", detail.Ticket.Requester.Name)
+		again, err := ticket.Replay(detail.Entries)
+		require.NoError(w.t, err)
+		again.Version = detail.Ticket.Version
+		require.Equal(w.t, detail.Ticket, again, "the history still makes the ticket")
+	}
+	detail, err := w.eng.Ticket(w.ctx, w.host, p.merged)
+	require.NoError(w.t, err)
+	require.Equal(w.t, "Kim's lamp", detail.Ticket.Title)
+	require.True(w.t, slices.ContainsFunc(detail.Entries, func(e ticket.Entry) bool { return e.Text == "Kim has called" }))
+	require.Empty(w.t, detail.Files)
 }
 
 // nothingGoesOn: the person is somebody new, and what was erased stays so.
@@ -328,4 +394,63 @@ func TestAllPartsOfAPersonAreErased(t *testing.T) {
 		}
 		require.Equal(t, 1, said)
 	}, quiet)
+}
+
+// Of a person who wrote mails nothing is left, in threads of their own and in those
+// of others, whose words stay and who are answered in their thread as before.
+func TestOfAnErasedWriterOfMailsNothingIsLeft(t *testing.T) {
+	onDisk(t)
+	var e everything
+	e.root = t.TempDir()
+	dir := t.TempDir()
+	const address = "canary.mina@example.com"
+	inMail(t, emailtest.Options{}, func(w *mailWorld) {
+		mina := func(l emailtest.Letter) string {
+			l.From, l.Name = address, marked+" Mina"
+			return w.write(l)
+		}
+		w.finding(sangdam.MaskingPolicy{Found: sangdam.FoundProposed})
+		mina(emailtest.Letter{Subject: marked + "-subject", Text: marked + "-text", HTML: "<p>" + marked + "-text</p>",
+			Files: []emailtest.File{{Name: marked + ".txt", Type: "text/plain", Data: bytes.Repeat([]byte(marked+"-large "), 150_000)}}})
+		w.pass(time.Minute)
+		own := w.only().Conversation
+		w.answer(own.ID, marked+"-answer")
+		mina(emailtest.Answer(w.got(address)[len(w.got(address))-1], marked+"-thanks"))
+		jun := emailtest.Letter{From: "jun@example.com", Name: "Jun", Subject: "Our lamp", Text: "Jun's lamp", Cc: []string{address}}
+		theirs := w.write(jun)
+		mina(emailtest.Letter{Subject: "Re: Our lamp", Text: marked + "-in Jun's thread", InReplyTo: theirs})
+		jun.Text, jun.InReplyTo, jun.Cc = "Jun again", theirs, nil
+		again := w.write(jun)
+		shared := conversation.Conversation{}
+		for _, c := range w.conversations() {
+			if c.ID != own.ID {
+				shared = c
+			}
+		}
+		require.Len(t, w.conversations(), 2)
+		made, err := w.eng.OpenTicket(w.ctx, w.host, sangdam.OpenTicket{Conversation: shared.ID, Title: "Lamp",
+			Body: "They say: " + marked + "-in Jun's thread"})
+		require.NoError(t, err)
+		require.NoError(t, errOf(w.eng.End(w.ctx, w.host, sangdam.End{Conversation: own.ID, Final: true})))
+		w.pass(time.Minute)
+		r := &replayWorld{world: w.world, t: t}
+		words, dirs := []string{marked, address}, []string{dir, e.dir}
+		require.NotEmpty(t, e.holds(t, r, dirs, words...), "or this test sees nothing")
+		r.erase(own.Contact, "asked for it")
+		w.pass(16 * time.Minute) // the files are rewritten once in a quarter of an hour
+
+		require.Empty(t, e.holds(t, r, dirs, words...))
+		require.Contains(t, texts(w.detail(shared.ID)), "Jun again")
+		detail, err := w.eng.Ticket(w.ctx, w.host, made.Ticket)
+		require.NoError(t, err)
+		require.Equal(t, "Lamp", detail.Ticket.Title)
+		require.Contains(t, detail.Ticket.Body, "They say: ***")
+		w.answer(shared.ID, "It is on its way.")
+		got := w.got("jun@example.com")
+		require.Equal(t, "It is on its way.", got[len(got)-1].Text)
+		require.Equal(t, "Re: Our lamp", got[len(got)-1].Subject)
+		require.Contains(t, got[len(got)-1].References, again, "in Jun's thread")
+	}, func(w *world, s *routing.WorkStream, q *routing.Queue, d *routing.Desk) {
+		withSQLite(w.t, dir)(w, s, q, d)
+	}, e.keep())
 }

@@ -160,22 +160,8 @@ func (u *unit) rewriteInquiry(w *ticketWork, d *ticket.Draft, at ticketPart, ori
 	if err != nil {
 		return err
 	}
-	for after, more := int64(0), true; more; {
-		entries, err := entriesOf(u.ctx, u.tx, w.now.ID, after, maxPage)
-		if err != nil {
-			return err
-		}
-		more = len(entries) == maxPage
-		for _, e := range entries {
-			after = e.Seq
-			e, changed := e.Rewritten(at.part, at.text, is, originals)
-			if !changed {
-				continue
-			}
-			if err := u.rewriteEntry(w.now, e); err != nil {
-				return err
-			}
-		}
+	if err := u.rewriteHistory(w.now, at.part, at.text, is, originals); err != nil {
+		return err
 	}
 	for _, t := range []*ticket.Ticket{&w.before, &w.now} { // what triggers compare with
 		if was, _, err := t.Text(at.part); err == nil && was == at.text {
@@ -183,6 +169,29 @@ func (u *unit) rewriteInquiry(w *ticketWork, d *ticket.Draft, at ticketPart, ori
 		}
 	}
 	return u.indexText(d.T, 0, d.T.CreatedAt, ticketText(d.T))
+}
+
+// rewriteHistory makes the history tell of a part of the inquiry as it is now where
+// it told of it as it was.
+func (u *unit) rewriteHistory(t ticket.Ticket, p ticket.Part, was, is string, originals map[string]string) error {
+	for after, more := int64(0), true; more; {
+		entries, err := entriesOf(u.ctx, u.tx, t.ID, after, maxPage)
+		if err != nil {
+			return err
+		}
+		more = len(entries) == maxPage
+		for _, e := range entries {
+			after = e.Seq
+			e, changed := e.Rewritten(p, was, is, originals)
+			if !changed {
+				continue
+			}
+			if err := u.rewriteEntry(t, e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // masked is the new text for the part that was masked, else the present one.

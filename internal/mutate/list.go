@@ -207,6 +207,12 @@ var mutations = []mutation{
 	{"masking: the switch is not looked at", "masking.go",
 		"return d, m, u.off(SwitchSecurity)", "return d, m, nil",
 		".", "TestBadMasksAreRefused"},
+	{"erasure: what was split off in another's ticket stays", "erasure_tickets.go",
+		"if task.Of != \"\" {\n\t\t\tif err := u.eraseSaid", "if task.Of == \"\" {\n\t\t\tif err := u.eraseSaid",
+		".", "TestOfAnErasedPersonNothingIsLeft"},
+	{"erasure: who was in copy stays named", "conversation/draft/erase.go",
+		"\t\treturn is(strings.TrimSpace(who))", "\t\treturn false && is(strings.TrimSpace(who))",
+		".", "TestOfAnErasedWriterOfMailsNothingIsLeft"},
 
 	// Rights.
 	{"rights: an agent who is switched off acts", "rights.go",
