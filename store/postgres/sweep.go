@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -126,17 +128,14 @@ func (s *sweeps) job(kind string) *sweep {
 	return s.jobs[kind]
 }
 
-// lookForJobs is look over all kinds that are done here.
-func (s *sweeps) lookForJobs() time.Time {
+// lookForJobs is look for each kind that is done here.
+func (s *sweeps) lookForJobs() (kinds []string, since []time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	first := time.Unix(theBeginning, 0)
-	for _, j := range s.jobs {
-		if at := j.look(); first.Unix() == theBeginning || at.Before(first) {
-			first = at
-		}
+	for _, kind := range slices.Sorted(maps.Keys(s.jobs)) {
+		kinds, since = append(kinds, kind), append(since, s.jobs[kind].look())
 	}
-	return first
+	return kinds, since
 }
 
 // again has all next sweeps look at everything.

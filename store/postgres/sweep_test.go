@@ -132,7 +132,7 @@ func (q *queues) found(whole bool) map[string]int {
 		"lanes":     q.pages(inboxLanes.claim, 64, time.Minute, in, 32),
 		"jobs":      q.pages(claimJobs, []string{"k"}, []int{8}, time.Minute, []time.Time{job}),
 		"deadlines": q.pages(dueDeadlines, 100, due),
-		"next":      q.pages(nextDue, due, later(job), later(in), in, in),
+		"next":      q.pages(nextDue, due, []string{"k"}, []time.Time{later(job)}, later(in), in, in),
 		"feed":      q.pages(firstPage, key(ws), fmt.Sprint(c.From.Xmax), c.From.xipText(), 500),
 		"append":    q.pages(touchLanes, []string{key(ws)}, []string{"a"}, []string{"new"}, []time.Time{time.Now()}),
 	}
@@ -155,6 +155,15 @@ func (q *queues) pages(sql string, args ...any) int {
 	}
 	require.NoError(q.t, json.Unmarshal(raw, &plans))
 	return plans[0].Plan.Hit + plans[0].Plan.Read
+}
+
+// analyse has the server look at all tables.
+func (q *queues) analyse() {
+	c, err := pgx.Connect(q.t.Context(), q.dsn)
+	require.NoError(q.t, err)
+	defer func() { _ = c.Close(context.Background()) }()
+	_, err = c.Exec(q.t.Context(), "ANALYZE")
+	require.NoError(q.t, err)
 }
 
 // TestFindingWorkStaysCheapBesideASnapshot: while a foreign transaction holds a
@@ -180,10 +189,13 @@ func TestFindingWorkStaysCheapBesideASnapshot(t *testing.T) {
 	var now map[string]int
 	for part := range 3 {
 		q.cycles(*laneCycles / 3)
+		if part == 1 { // as the server does now and then: tables of which nothing lives are empty to it
+			q.analyse()
+		}
 		now = q.found(false)
 		t.Logf("after %d cycles: %v; before: %v", (part+1)**laneCycles/3, now, free)
 		for name, pages := range now {
-			require.LessOrEqual(t, pages, free[name]+30, "%s after %d cycles", name, (part+1)**laneCycles/3)
+			require.LessOrEqual(t, pages, free[name]+12, "%s after %d cycles", name, (part+1)**laneCycles/3)
 		}
 	}
 	whole := q.found(true)

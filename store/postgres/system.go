@@ -112,22 +112,30 @@ func (s system) Due(ctx context.Context, limit int) ([]driver.Deadline, error) {
 	return list, err
 }
 
-// nextDue begins at $1 for deadlines, $2 for jobs, $3 for inbound and $4 for
-// outbound lanes; see sweep. A lane that is claimed counts with the end of its
-// lease, a paused one with the end of the pause.
-var nextDue = `SELECT clock_timestamp(), (SELECT min(at) FROM sd.deadlines WHERE at > $1), (SELECT min(claimable) FROM sd.jobs
-	WHERE claimable > $2), (SELECT min(due) FROM sd.inbox_lanes WHERE due > $3),
-	least((SELECT min(due) FROM sd.outbox_lanes l WHERE due > ` + unlessResumed("$4", "$5") +
-	` AND NOT EXISTS (SELECT 1 FROM sd.outbox_pauses p WHERE p.ws = l.ws AND p.account = l.account AND p.until > clock_timestamp())),
+// nextDue begins at $1 for deadlines, $4 for inbound and $5 for outbound lanes, and
+// for jobs of the kinds $2 at $3; see sweep. Of jobs it asks for each kind by
+// itself: two indexes have their times, and where the server takes the table for
+// empty it would as soon walk over all of the one that begins with the kind. A lane
+// that is claimed counts with the end of its lease, a paused one with the end of
+// the pause.
+var nextDue = `SELECT clock_timestamp(), (SELECT min(at) FROM sd.deadlines WHERE at > $1),
+	CASE WHEN cardinality($2::text[]) = 0 THEN (SELECT min(claimable) FROM sd.jobs)
+		ELSE (SELECT min(x.claimable) FROM unnest($2::text[], $3::timestamptz[]) AS k (kind, since), LATERAL (SELECT j.claimable
+			FROM sd.jobs j WHERE j.kind = k.kind AND j.claimable > k.since ORDER BY j.claimable LIMIT 1) x) END,
+	(SELECT min(due) FROM sd.inbox_lanes WHERE due > $4),
+	least((SELECT min(due) FROM sd.outbox_lanes l WHERE due > ` + unlessResumed("$5", "$6") + `
+	AND NOT EXISTS (SELECT 1 FROM sd.outbox_pauses p WHERE p.ws = l.ws AND p.account = l.account AND p.until > clock_timestamp())),
 	(SELECT min(greatest(l.due, p.until)) FROM sd.outbox_pauses p JOIN sd.outbox_lanes l ON l.ws = p.ws AND l.account = p.account
 	AND l.due IS NOT NULL WHERE p.until > clock_timestamp()))`
 
 // NextDue implements driver.System. What it finds where no sweep would look has the
-// next sweep look at everything.
+// next sweep look at everything. Jobs are those of the kinds that were ever claimed
+// here, of all kinds before the first claim.
 func (s system) NextDue(ctx context.Context) (driver.Dues, error) {
 	var d driver.Dues
 	var inbox, outbox, jobs, deadlines *time.Time
-	err := s.run(ctx, query(nextDue, s.sweeps.deadlines.look(), s.sweeps.lookForJobs(), s.sweeps.inbox.look(), s.sweeps.outbox.look(),
+	kinds, since := s.sweeps.lookForJobs()
+	err := s.run(ctx, query(nextDue, s.sweeps.deadlines.look(), keys(kinds), since, s.sweeps.inbox.look(), s.sweeps.outbox.look(),
 		s.sweeps.outbox.upTo()).rows(func(r pgx.Rows) error { return r.Scan(&d.Now, &deadlines, &jobs, &inbox, &outbox) }))
 	d.Now = micro(d.Now)
 	if s.cradle.any() {
