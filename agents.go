@@ -274,7 +274,7 @@ func (e *Engine) loseAgents(ctx context.Context) {
 		return
 	}
 	for _, ref := range lost {
-		err := e.unit(ctx, system(ref.Workspace), func(u *unit) error {
+		err := e.safeUnit(ctx, system(ref.Workspace), func(u *unit) error {
 			a, err := u.tx.Agents().Agent(u.ctx, ref.Agent)
 			if err != nil || a.State.BeatAt.After(u.tx.Now().Add(-lostGrace)) {
 				return err

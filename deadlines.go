@@ -50,7 +50,7 @@ func (e *Engine) runDeadlines(ctx, drain context.Context) {
 // up the others: for a moment if the reason is temporary.
 func (e *Engine) postpone(ctx context.Context, d driver.Deadline, why error) error {
 	wait := time.Minute
-	if errors.Is(why, ErrUnavailable) || errors.Is(why, ErrConflict) || errors.Is(why, ErrStale) {
+	if temporary(why) || errors.Is(why, ErrStale) {
 		wait = time.Second
 	}
 	return e.db.Update(ctx, d.Workspace, func(ctx context.Context, tx store.Tx) error {
@@ -102,7 +102,7 @@ const strangeFor = time.Second
 // handleDeadline reports whether anything was done.
 func (e *Engine) handleDeadline(ctx context.Context, due driver.Deadline) (done bool, err error) {
 	kind, known := deadlineKinds[due.Kind]
-	err = e.unit(ctx, system(due.Workspace), func(u *unit) error {
+	err = e.safeUnit(ctx, system(due.Workspace), func(u *unit) error {
 		away := e.hearing.deaf(u.tx.Now())
 		switch {
 		case !known:

@@ -138,16 +138,16 @@ func (e *Engine) envelopeFailed(ctx context.Context, ref driver.LaneRef, env ada
 		return false
 	}
 	stale := errors.Is(err, ErrStale)
-	temporary := errors.Is(err, ErrUnavailable) || errors.Is(err, ErrConflict) || errors.Is(err, context.DeadlineExceeded)
+	passes := temporary(err)
 	if !stale {
-		e.trouble("an envelope could not be processed", err, "envelope", string(env.ID), "tries", env.Tries+1, "temporary", temporary)
+		e.trouble("an envelope could not be processed", err, "envelope", string(env.ID), "tries", env.Tries+1, "temporary", passes)
 	}
-	if !temporary && env.Tries+1 >= poisonTries {
+	if !passes && env.Tries+1 >= poisonTries {
 		return e.quarantine(ctx, ref, env, "processing failed repeatedly: "+kindName(err))
 	}
 	again := e.db.Update(ctx, ref.Workspace, func(ctx context.Context, tx store.Tx) error {
 		wait := backoff(env.Tries + 1)
-		if temporary {
+		if passes {
 			wait = min(wait, maxPause)
 		}
 		return tx.Inbox().Retry(ctx, ref.Claim, env.ID, tx.Now().Add(wait), kindName(err))
@@ -163,6 +163,12 @@ func (e *Engine) envelopeFailed(ctx context.Context, ref driver.LaneRef, env ada
 		e.pause(ctx, poisonTries)
 	}
 	return false
+}
+
+// temporary says that the same may go well later as it is: the store was away, or
+// rivals were first.
+func temporary(err error) bool {
+	return errors.Is(err, ErrUnavailable) || errors.Is(err, ErrConflict) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // quarantine ends a bad envelope visibly.

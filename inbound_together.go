@@ -99,7 +99,7 @@ func (b *inboxBatch) work(ctx context.Context) []driver.InboxLane {
 		case err == nil:
 			b.finish(b.steps[:done])
 			b.steps = b.steps[done:]
-		case named && len(b.apart) < maxApart && !errors.Is(err, ErrUnavailable):
+		case named && len(b.apart) < maxApart:
 			b.leave(b.steps[failed.piece].lane)
 		default: // nobody knows which one failed, or the store is away
 			b.steps = nil

@@ -78,7 +78,8 @@ func (e *Engine) runIndexer(ctx, drain context.Context) {
 			todo, place, scanned = e.unindexed.take(), next, time.Now()
 		}
 		for _, ws := range todo {
-			if err := errors.Join(e.renewContacts(drain, ws), e.index(drain, ws)); err != nil {
+			err := safely(func() error { return errors.Join(e.renewContacts(drain, ws), e.index(drain, ws)) })
+			if err != nil {
 				e.trouble("the search index is behind", err, "workspace", string(ws))
 				e.unindexed.add(ws)
 				e.pause(ctx, 5)
@@ -157,11 +158,30 @@ func textual(k conversation.EventKind) bool {
 	return false
 }
 
-// indexMessages brings the index of some messages up to their present text.
+// indexMessages brings the index of some messages up to their present text, in one
+// transaction as long as that goes well, else in ever smaller ones: a message that
+// cannot be indexed harms no other. It is left out, so that the index goes on, and
+// is tried again when it changes or the index is built anew.
 func (e *Engine) indexMessages(ctx context.Context, ws id.Workspace, ids []conversation.MessageID) error {
 	if len(ids) == 0 {
 		return nil
 	}
+	err := safely(func() error { return e.indexTogether(ctx, ws, ids) })
+	switch half := len(ids) / 2; {
+	case err == nil || temporary(err) || ctx.Err() != nil:
+		return err
+	case half > 0:
+		if err := e.indexMessages(ctx, ws, ids[:half]); err != nil {
+			return err
+		}
+		return e.indexMessages(ctx, ws, ids[half:])
+	}
+	e.trouble("a message cannot be indexed: searches do not find it", err, "workspace", string(ws), "message", string(ids[0]))
+	return nil
+}
+
+// indexTogether is indexMessages in one transaction.
+func (e *Engine) indexTogether(ctx context.Context, ws id.Workspace, ids []conversation.MessageID) error {
 	return e.db.Update(ctx, ws, func(ctx context.Context, tx store.Tx) error {
 		desks := map[conversation.ID]routing.DeskID{}
 		for _, id := range ids {
@@ -255,35 +275,44 @@ func (e *Engine) reindex(ctx context.Context, ws id.Workspace) error {
 	}
 }
 
+// reindexConversation indexes all messages of a conversation once more, a page in a
+// transaction. What fails there is indexed as indexMessages does.
 func (e *Engine) reindexConversation(ctx context.Context, ws id.Workspace, id conversation.ID) error {
-	after := int64(0)
-	for {
-		n, last := 0, after
-		err := e.db.Update(ctx, ws, func(ctx context.Context, tx store.Tx) error {
-			c, err := tx.Conversations().Conversation(ctx, id)
-			if err != nil {
-				return err
-			}
-			ms, err := tx.Conversations().Messages(ctx, id, after, maxPage)
-			if err != nil {
-				return err
-			}
-			for _, m := range ms {
-				if err := indexMessage(ctx, tx, m, c.Desk); err != nil {
+	for after := int64(0); ; {
+		var ms []conversation.Message
+		err := safely(func() error {
+			return e.db.Update(ctx, ws, func(ctx context.Context, tx store.Tx) error {
+				ms = nil
+				c, err := tx.Conversations().Conversation(ctx, id)
+				if err != nil {
 					return err
 				}
-			}
-			if n, last = len(ms), after; n > 0 {
-				last = ms[n-1].Seq
-			}
-			return nil
+				if ms, err = tx.Conversations().Messages(ctx, id, after, maxPage); err != nil {
+					return err
+				}
+				for _, m := range ms {
+					if err := indexMessage(ctx, tx, m, c.Desk); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
 		})
-		if err != nil {
+		if err != nil && (len(ms) == 0 || temporary(err) || ctx.Err() != nil) {
 			return err
 		}
-		if n < maxPage {
+		if err != nil {
+			ids := make([]conversation.MessageID, len(ms))
+			for i, m := range ms {
+				ids[i] = m.ID
+			}
+			if err := e.indexMessages(ctx, ws, ids); err != nil {
+				return err
+			}
+		}
+		if len(ms) < maxPage {
 			return nil
 		}
-		after = last
+		after = ms[len(ms)-1].Seq
 	}
 }

@@ -287,7 +287,7 @@ func (e *Engine) jobFailed(ctx context.Context, k *jobKind, j *runningJob, why e
 		wait = k.wait
 	}
 	ended := false
-	err := e.unit(ctx, system(j.Workspace), func(u *unit) error {
+	err := e.safeUnit(ctx, system(j.Workspace), func(u *unit) error {
 		again := u.tx.Now().Add(wait(j.Attempts))
 		late := k.within > 0 && again.After(j.CreatedAt.Add(k.within))
 		ended = j.Attempts >= k.tries || late || k.hopeless != nil && k.hopeless(why)

@@ -38,7 +38,11 @@ func (e *Engine) workOutbox(ctx context.Context, lane driver.OutboxLane) {
 	}()
 	for len(lane.Rows) > 0 && ctx.Err() == nil && time.Now().Before(s.until) {
 		s.left = len(lane.Rows)
-		n, err := s.step(ctx, lane)
+		n := 0
+		err := safely(func() (err error) {
+			n, err = s.step(ctx, lane)
+			return err
+		})
 		if err != nil {
 			tries := 1 // the claim is lost, or a rival was first; else it is stale for ever
 			if !errors.Is(err, ErrStale) {

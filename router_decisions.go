@@ -36,7 +36,7 @@ func (r *router) carryOut(ctx context.Context, batch []routing.Decision) error {
 		switch {
 		case err == nil:
 			batch = batch[done:]
-		case r.over(err):
+		case lostLease(err), r.over(err) && (!named || ctx.Err() != nil):
 			return err
 		case named && len(apart) < maxApart:
 			apart = append(apart, batch[failed.piece])
@@ -115,7 +115,7 @@ func (r *router) carryOutTogether(ctx context.Context, batch []routing.Decision)
 // carryOutOne performs one decision in a transaction of its own.
 func (r *router) carryOutOne(ctx context.Context, d routing.Decision) error {
 	epoch := r.fence()
-	err := r.e.unit(ctx, system(r.ws), func(u *unit) error {
+	err := r.e.safeUnit(ctx, system(r.ws), func(u *unit) error {
 		if err := u.carryOut(d, r.lease(), epoch); err != nil {
 			return err
 		}

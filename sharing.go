@@ -96,14 +96,14 @@ func (e *Engine) runShared(ctx context.Context, ws id.Workspace, batch []*shared
 		switch {
 		case err == nil:
 			batch = batch[len(ends):]
-		case errors.Is(err, ErrUnavailable):
+		case named && len(apart) < maxApart:
+			apart = append(apart, batch[failed.piece])
+			batch = slices.Delete(slices.Clone(batch), failed.piece, failed.piece+1)
+		case errors.Is(err, ErrUnavailable) && !named:
 			for _, p := range batch { // nobody knows what became of them
 				p.err = err
 			}
 			batch = nil
-		case named && len(apart) < maxApart:
-			apart = append(apart, batch[failed.piece])
-			batch = slices.Delete(slices.Clone(batch), failed.piece, failed.piece+1)
 		default:
 			apart, batch = append(apart, batch...), nil
 		}
@@ -111,11 +111,17 @@ func (e *Engine) runShared(ctx context.Context, ws id.Workspace, batch []*shared
 	var group errgroup.Group
 	for _, p := range append(apart, batch...) {
 		group.Go(func() error {
-			p.err = safely(func() error { return e.unit(ctx, system(ws), p.run) })
+			p.err = e.safeUnit(ctx, system(ws), p.run)
 			return nil
 		})
 	}
 	_ = group.Wait()
+}
+
+// safeUnit is unit for the library's own work, of which nobody else would catch a
+// panic.
+func (e *Engine) safeUnit(ctx context.Context, p Principal, run func(u *unit) error) error {
+	return safely(func() error { return e.unit(ctx, p, run) })
 }
 
 // safely runs fn; a panic is an error.

@@ -56,15 +56,21 @@ var errRivals = errs.New(errs.Conflict, "sangdam: rivals were first; each piece 
 // taken, the first of them, are committed, and told to the router and the hooks;
 // their refusals are returned in their order, nil for who is done. An error says
 // that nothing was committed, or of ErrUnavailable that nobody knows; a
-// *pieceError names the piece that failed, also by a panic.
+// *pieceError, whatever its cause, names the piece that failed, also by a panic or
+// by what it wanted to write being changed again and again, and nothing was committed.
 func (e *Engine) together(ctx context.Context, p Principal, ahead readAhead, pieces []piece) ([]error, error) {
 	var units []*unit
 	var ends []error
-	runs := 0
+	runs, clashed := 0, -1 // which piece the last run ended with
 	run := func(ctx context.Context, tx store.Tx, s *settings) error {
-		if runs++; runs > togetherRuns {
+		switch runs++; {
+		case runs <= togetherRuns:
+		case clashed >= 0:
+			return &pieceError{clashed, errRivals}
+		default:
 			return errRivals
 		}
+		clashed = -1
 		units, ends = nil, nil
 		if err := ahead(ctx, tx, s); err != nil {
 			return err
@@ -83,6 +89,7 @@ func (e *Engine) together(ctx context.Context, p Principal, ahead readAhead, pie
 			case err == nil:
 				units = append(units, u)
 			case errors.Is(err, driver.ErrClash):
+				clashed = i
 				return err
 			case u.wrote || piece.mayRefuse == nil || !piece.mayRefuse(err):
 				return &pieceError{i, err}

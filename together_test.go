@@ -427,3 +427,44 @@ func TestBatchOfDecisionsWhoseLeaseIsLost(t *testing.T) {
 		w.pass(2 * time.Minute)
 	})
 }
+
+// TestADeadlineThatPanicsHoldsUpNoOther: what is due and panics each time takes
+// neither the process nor the other deadlines with it.
+func TestADeadlineThatPanicsHoldsUpNoOther(t *testing.T) {
+	var s *saboteur
+	inWorld(t, func(w *world) {
+		victim := w.waiting(3)
+		w.online("a1", "a2")
+		s.set(func(c conversation.Conversation) bool { return c.ID == victim && c.State == conversation.StateClosed },
+			func() error { panic("a fault of what is due") })
+		closed := func() (n int) {
+			w.t.Helper()
+			for _, c := range w.conversations() {
+				if c.State == conversation.StateClosed {
+					n++
+				}
+			}
+			return n
+		}
+		beating := func(d time.Duration) {
+			for range d / (15 * time.Second) {
+				beaten(t, w.eng.Heartbeat(w.ctx, ws, "a1", "a2"))
+				w.pass(15 * time.Second)
+			}
+		}
+		w.answerAll()
+		beating(5 * time.Minute)
+		times, _ := s.seen()
+		require.Greater(t, times, 1, "it was tried again")
+		require.Equal(t, 2, closed())
+		s.set(nil, nil)
+		beating(2 * time.Minute)
+		require.Equal(t, 3, closed())
+		w.invariants()
+	}, withStream(func(r *routing.WorkStream) {
+		r.Cost, r.ChannelCost, r.AutoAccept, r.AutoClose, r.Messages = 0, 0, true, time.Minute, nil
+	}), withConfig(func(cfg *sangdam.Config) {
+		s = &saboteur{Backend: cfg.DB.Backend()}
+		cfg.DB = store.New(s)
+	}))
+}
