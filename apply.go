@@ -77,7 +77,8 @@ type Apply struct {
 }
 
 // Apply carries the command out. The same Setup again changes nothing. It makes
-// every check that the single saves make, and those across parts on the whole.
+// every check that the single saves make, and those across parts on the whole. A
+// repeat with the same key and other secrets than the stored ones is ErrConflict.
 func (e *Engine) Apply(ctx context.Context, p Principal, c Apply) (Applied, error) {
 	if err := e.CheckKeys(ctx); err != nil {
 		return Applied{}, err
@@ -86,13 +87,21 @@ func (e *Engine) Apply(ctx context.Context, p Principal, c Apply) (Applied, erro
 		return Applied{}, err
 	}
 	r := Resource{Kind: "workspace", ID: string(p.Workspace)}
-	done, _, err := configure(ctx, e, opApply, p, c.Key, r, c, func(u *unit) (Applied, error) {
+	done, repeated, err := configure(ctx, e, opApply, p, c.Key, r, c, func(u *unit) (Applied, error) {
 		if c.Version != 0 && c.Version != u.s.routing.Version {
 			return Applied{}, errs.New(errs.Stale, "sangdam: the set-up was changed by somebody else since it was planned; plan again")
 		}
 		return u.applySetup(c.Setup)
 	})
-	return done, err
+	if err != nil || !repeated {
+		return done, err
+	}
+	for _, a := range c.Setup.Accounts { // a digest for the key has no secrets
+		if _, err := e.savedBefore(ctx, p.Workspace, a.ID, a.Secrets); err != nil {
+			return Applied{}, err
+		}
+	}
+	return done, nil
 }
 
 // errPlanned rolls a plan back.

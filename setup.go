@@ -363,19 +363,11 @@ type AccountSaved struct {
 // other secrets than the stored ones is ErrConflict.
 func (e *Engine) SaveAccount(ctx context.Context, p Principal, c SaveAccount) (AccountSaved, error) {
 	a := c.Account
-	adapter, ok := e.adapters[a.Kind]
-	if !ok {
-		return AccountSaved{}, errs.New(errs.Unsupported, "sangdam: no adapter for channel %q; add it to Config.Adapters", a.Kind)
-	}
 	if a.Token == "" {
 		a.Token = newSecretID()
 	}
 	if a.ID == "" {
 		a.ID = channel.AccountID(newID())
-	}
-	if _, taken := targetOf(a.ID); taken {
-		return AccountSaved{}, errs.New(errs.Invalid, "sangdam: the id of an account does not begin with %q, which stands for targets",
-			targetPrefix)
 	}
 	if err := e.CheckKeys(ctx); err != nil {
 		return AccountSaved{}, err
@@ -386,6 +378,10 @@ func (e *Engine) SaveAccount(ctx context.Context, p Principal, c SaveAccount) (A
 	var stored channel.Account
 	r := Resource{Kind: "account", ID: string(a.ID)}
 	saved, repeated, err := configure(ctx, e, opSaveAccount, p, c.Key, r, c, func(u *unit) (Saved, error) {
+		adapter, ok := e.adapters[a.Kind]
+		if !ok {
+			return Saved{}, errs.New(errs.Unsupported, "sangdam: no adapter for channel %q; add it to Config.Adapters", a.Kind)
+		}
 		var err error
 		if stored, err = u.saveAccount(a, adapter, c.Confirmed); err != nil {
 			return Saved{}, err
@@ -410,6 +406,9 @@ func (e *Engine) SaveAccount(ctx context.Context, p Principal, c SaveAccount) (A
 // saveAccount checks an account against the settings and the adapter, and
 // stores it.
 func (u *unit) saveAccount(a channel.Account, adapter *guardedAdapter, confirmed bool) (channel.Account, error) {
+	if _, taken := targetOf(a.ID); taken {
+		return a, errs.New(errs.Invalid, "sangdam: the id of an account does not begin with %q, which stands for targets", targetPrefix)
+	}
 	old, found := u.s.accounts[a.ID]
 	if _, err := replaces("account", string(a.ID), found, old.Version, a.Version); err != nil {
 		return a, err
