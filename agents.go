@@ -141,19 +141,53 @@ type Held struct {
 }
 
 // Held lists an agent's open offers, assignments and questions of colleagues,
-// each oldest first. An agent may
-// ask for itself; supervisors for anybody.
+// each oldest first. An agent may ask for itself; supervisors for anybody, who
+// are shown what is about records that they may see.
 func (e *Engine) Held(ctx context.Context, p Principal, agent routing.AgentID) (out Held, err error) {
 	err = e.query(ctx, p, ActPresence, Resource{Kind: "agent", ID: string(agent), Owner: agent}, func(ctx context.Context, tx store.Tx,
-		_ *settings) (err error) {
+		s *settings) (err error) {
 		if out.Offers, out.Assignments, err = tx.Work().HeldBy(ctx, agent); err != nil {
 			return err
 		}
 		out.Offers, out.Assignments = listed(out.Offers), listed(out.Assignments)
-		out.Consultations, err = askedOf(ctx, tx, agent)
+		if out.Consultations, err = askedOf(ctx, tx, agent); err != nil || p.agent() == agent {
+			return err
+		}
+		w, err := e.who(ctx, tx, s, p)
+		if err != nil {
+			return err
+		}
+		out, err = e.shownHeld(ctx, tx, w, out)
 		return err
 	})
 	return out, err
+}
+
+// shownHeld is what somebody else gets to see of what an agent holds.
+func (e *Engine) shownHeld(ctx context.Context, tx store.Tx, w Who, all Held) (Held, error) {
+	out := Held{Offers: []routing.Offer{}, Assignments: []routing.Assignment{}, Consultations: []conversation.Consultation{}}
+	for _, o := range all.Offers {
+		if ok, err := e.seesItem(ctx, tx, w, o.Item); err != nil {
+			return out, err
+		} else if ok {
+			out.Offers = append(out.Offers, o)
+		}
+	}
+	for _, a := range all.Assignments {
+		if ok, err := e.seesItem(ctx, tx, w, a.Item); err != nil {
+			return out, err
+		} else if ok {
+			out.Assignments = append(out.Assignments, a)
+		}
+	}
+	for _, c := range all.Consultations {
+		if ok, err := e.seesItem(ctx, tx, w, routing.ItemID(c.Conversation)); err != nil {
+			return out, err
+		} else if ok {
+			out.Consultations = append(out.Consultations, c)
+		}
+	}
+	return out, nil
 }
 
 // SetPresence changes an agent's presence. The agent begins as Offline and

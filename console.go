@@ -37,7 +37,7 @@ type Colleague struct {
 	Name     string           `json:"name"`
 	Presence routing.Presence `json:"presence"`
 	Disabled bool             `json:"disabled,omitempty"`
-	// Open counts offers and conversations in hand.
+	// Open counts offers and conversations in hand, whoever may see which.
 	Open int `json:"open"`
 }
 

@@ -37,7 +37,9 @@ type UnknownOutcome struct {
 	Detail       string                 `json:"detail,omitempty"`
 }
 
-// Trouble lists at most limit (1 to 1000) of each kind. It needs ActOperate.
+// Trouble lists at most limit (1 to 1000) of each kind, of the whole workspace. It
+// needs ActOperate, which so includes the right to what is in quarantine: bytes
+// that belong to no record yet.
 func (e *Engine) Trouble(ctx context.Context, p Principal, limit int) (out Trouble, err error) {
 	limit = min(max(limit, 1), 1000)
 	err = e.query(ctx, p, ActOperate, Resource{Kind: "trouble"}, func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
@@ -63,7 +65,8 @@ func (e *Engine) Trouble(ctx context.Context, p Principal, limit int) (out Troub
 	return out, err
 }
 
-// Quarantined lists inbound events that could not be processed, newest first.
+// Quarantined lists inbound events that could not be processed, newest first, of
+// the whole workspace. It needs ActOperate.
 func (e *Engine) Quarantined(ctx context.Context, p Principal, limit int) (out []adapter.Quarantined, err error) {
 	err = e.query(ctx, p, ActOperate, Resource{Kind: "inbox", ID: string(p.Workspace)}, func(ctx context.Context, tx store.Tx,
 		_ *settings) (err error) {
@@ -142,7 +145,8 @@ type QueueLoad struct {
 	Since time.Time `json:"since,omitzero"`
 }
 
-// Load counts what is under way, queues in the order of their ids. It needs
+// Load counts what is under way in the whole workspace, whoever may see which
+// record of it: figures, no names. Queues are in the order of their ids. It needs
 // ActOperate.
 func (e *Engine) Load(ctx context.Context, p Principal) (out Load, err error) {
 	err = e.query(ctx, p, ActOperate, Resource{Kind: "load"}, func(ctx context.Context, tx store.Tx, s *settings) (err error) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -69,6 +70,31 @@ func (e *Engine) sees(ctx context.Context, w Who, r Resource) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// seesItem says whether the record that a piece of work is about may be shown;
+// one that is gone is not. What a host's own subjects are, the host knows.
+func (e *Engine) seesItem(ctx context.Context, tx store.Tx, w Who, item routing.ItemID) (bool, error) {
+	s := item.Subject()
+	r := Resource{Kind: s.Kind, ID: s.ID}
+	var err error
+	switch s.Kind {
+	case routing.SubjectConversation:
+		var cv conversation.Conversation
+		cv, err = tx.Conversations().Conversation(ctx, conversation.ID(s.ID))
+		r = conversationResource(cv)
+	case routing.SubjectTicket:
+		var t storedTicket
+		t, err = tickets.Get(ctx, tx, s.ID)
+		r = ticketResource(t.Ticket)
+	}
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return e.sees(ctx, w, r)
 }
 
 // within is the part of all conversations that the policy's Scope leaves.

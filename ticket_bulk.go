@@ -397,6 +397,11 @@ func (e *Engine) BulkProgress(ctx context.Context, p Principal, id string) (out 
 		if err != nil {
 			return err
 		}
+		if b.By != p.keyOwner() {
+			if b, err = e.shownBulk(ctx, tx, w, b); err != nil {
+				return err
+			}
+		}
 		out = BulkReport{Bulk: b, Failures: []BulkFailure{}}
 		var ids []ticket.ID
 		for _, it := range failed {
@@ -407,7 +412,11 @@ func (e *Engine) BulkProgress(ctx context.Context, p Principal, id string) (out 
 			return err
 		}
 		for _, it := range failed {
-			out.Failures = append(out.Failures, BulkFailure{Ticket: it.Ticket, Number: names[it.Ticket].Number, Reason: it.Reason})
+			ref, shown := names[it.Ticket]
+			if b.By != p.keyOwner() && !shown {
+				it.Ticket = ""
+			}
+			out.Failures = append(out.Failures, BulkFailure{Ticket: it.Ticket, Number: ref.Number, Reason: it.Reason})
 		}
 		_, _, err = undoable(ctx, tx, p, id)
 		if out.Undoable = err == nil; errors.Is(err, ErrConflict) {
@@ -436,8 +445,42 @@ func (e *Engine) bulkFor(ctx context.Context, tx store.Tx, w Who, id string) (Bu
 	return b, err
 }
 
+// wordless is a bulk change without what was written for its tickets.
+func (b Bulk) wordless() Bulk {
+	b.Change.Title, b.Change.Fields = nil, nil
+	if b.Comment != nil {
+		b.Comment = &TicketComment{Public: b.Comment.Public}
+	}
+	return b
+}
+
+// shownBulk is somebody else's bulk change: with what was written for its tickets
+// where all of them may be seen.
+func (e *Engine) shownBulk(ctx context.Context, tx store.Tx, w Who, b Bulk) (Bulk, error) {
+	if b.Change.Title == nil && len(b.Change.Fields) == 0 && b.Comment == nil {
+		return b, nil
+	}
+	items, err := itemsOfBulk(ctx, tx, b.ID, "bulk")
+	if err != nil {
+		return b, err
+	}
+	ids := make([]ticket.ID, 0, len(items))
+	for _, it := range items {
+		ids = append(ids, it.Ticket)
+	}
+	names, err := e.ticketNames(ctx, tx, w, ids)
+	if err != nil {
+		return b, err
+	}
+	if slices.ContainsFunc(ids, func(id ticket.ID) bool { _, shown := names[id]; return !shown }) {
+		b = b.wordless()
+	}
+	return b, nil
+}
+
 // Bulks lists the bulk changes that BulkProgress tells of, the newest first, at
-// most limit (1 to 200).
+// most limit (1 to 200), those of others without what was written for their
+// tickets.
 func (e *Engine) Bulks(ctx context.Context, p Principal, limit int) (out []Bulk, err error) {
 	limit = min(max(limit, 1), maxPage)
 	err = e.query(ctx, p, ActTicketBulk, Resource{Kind: kindTicket}, func(ctx context.Context, tx store.Tx, s *settings) error {
@@ -450,7 +493,12 @@ func (e *Engine) Bulks(ctx context.Context, p Principal, limit int) (out []Bulk,
 			return err
 		}
 		page, err := bulks.List(ctx, tx, store.List[Bulk]{Index: "at", Desc: true, Limit: limit})
-		out = page.Items
+		for _, b := range page.Items {
+			if b.By != p.keyOwner() {
+				b = b.wordless()
+			}
+			out = append(out, b)
+		}
 		return err
 	})
 	return out, err

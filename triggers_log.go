@@ -111,7 +111,8 @@ type TriggerRunPage struct {
 	Next string       `json:"next,omitempty"`
 }
 
-// TriggerRuns lists the run log. limit is 1 to 200, 0 means 50.
+// TriggerRuns lists the run log, which names records by their ids and holds no word
+// of them. limit is 1 to 200, 0 means 50.
 func (e *Engine) TriggerRuns(ctx context.Context, p Principal, f TriggerRunFilter, page string, limit int) (out TriggerRunPage, err error) {
 	list := store.List[TriggerRun]{Index: runsByTrigger, Desc: true, After: page, Limit: limit,
 		From: store.Tuple(store.Exact(string(f.Trigger)))}
