@@ -266,12 +266,7 @@ type Resend struct {
 // Resend carries the command out. ErrInvalid when the message was sent.
 func (e *Engine) Resend(ctx context.Context, p Principal, c Resend) (Posted, error) {
 	return command(ctx, e, opResend, p, c.Key, c, func(u *unit) (Posted, error) {
-		u.resource = Resource{Kind: "message", ID: string(c.Message)}
-		old, err := u.tx.Conversations().Message(u.ctx, c.Message)
-		if err != nil {
-			return Posted{}, err
-		}
-		d, err := u.draft(old.Conversation, ActResend)
+		d, old, err := u.onMessage(c.Message, ActResend)
 		if err != nil {
 			return Posted{}, err
 		}

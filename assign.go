@@ -1,6 +1,7 @@
 package sangdam
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -290,6 +291,8 @@ func (u *unit) ownAfter(as routing.Assignment, consulted string) (Owned, error) 
 	return Owned{Conversation: d.C.ID, Agent: as.Agent, Assignment: as.ID}, nil
 }
 
+// offer loads an offer for its agent, or for who may speak for agents and see
+// what it is about.
 func (u *unit) offer(id routing.OfferID) (routing.Offer, error) {
 	u.resource = Resource{Kind: kindOffer, ID: string(id)}
 	o, err := u.tx.Work().Offer(u.ctx, id)
@@ -298,6 +301,15 @@ func (u *unit) offer(id routing.OfferID) (routing.Offer, error) {
 	}
 	if err != nil {
 		return o, err
+	}
+	if o.Agent != u.p.agent() {
+		w, err := u.acting()
+		if err != nil {
+			return o, err
+		}
+		if ok, err := u.e.seesItem(u.ctx, u.tx, w, o.Item); err != nil || !ok {
+			return o, cmp.Or(err, noSuch(kindOffer))
+		}
 	}
 	if id, is := ofTicket(o.Item); is {
 		r, err := u.ticketOffer(id, o)

@@ -383,3 +383,21 @@ func (u *unit) draft(c conversation.ID, a Action) (*draft.Draft, error) {
 	}
 	return d, nil
 }
+
+// onMessage asks for a right on the conversation of a message and returns both.
+// One that may not be seen is answered as one that is not there.
+func (u *unit) onMessage(id conversation.MessageID, a Action) (*draft.Draft, conversation.Message, error) {
+	u.resource, u.action = Resource{Kind: kindMessage, ID: string(id)}, a
+	m, err := u.tx.Conversations().Message(u.ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return nil, m, noSuch(kindMessage)
+	}
+	if err != nil {
+		return nil, m, err
+	}
+	d, err := u.draft(m.Conversation, a)
+	if errors.Is(err, ErrNotFound) {
+		err = noSuch(kindMessage)
+	}
+	return d, m, err
+}

@@ -17,20 +17,28 @@ import (
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/conversation/privacy"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
 // hiding is a host's policy that hides records one by one and allows everything
 // else.
-type hiding struct{ records map[string]bool }
+type hiding struct {
+	records map[string]bool
+	denies  bool // it says so of everything but reading, in words of its own
+}
 
-func (h *hiding) Authorize(_ context.Context, w sangdam.Who, _ sangdam.Action, r sangdam.Resource) error {
-	if w.Kind == sangdam.KindAgent && h.records[r.Kind+":"+r.ID] {
-		return sangdam.ErrNotFound
+func (h *hiding) Authorize(_ context.Context, w sangdam.Who, a sangdam.Action, r sangdam.Resource) error {
+	switch {
+	case w.Kind != sangdam.KindAgent || !h.records[r.Kind+":"+r.ID]:
+		return nil
+	case h.denies && a != sangdam.ActRead:
+		return fmt.Errorf("%s is not for you: %w", r.ID, sangdam.ErrPermissionDenied)
 	}
-	return nil
+	return sangdam.ErrNotFound
 }
 
 func (*hiding) Scope(sangdam.Who, string) sangdam.Scope { return sangdam.Scope{} }
@@ -276,4 +284,91 @@ func queriesOfTheWorkspace(w *replayWorld) map[string]func(p sangdam.Principal) 
 		"Audit":       func(p sangdam.Principal) string { return answered(e.Audit(ctx, p, 0, 1000)) },
 		"Directory":   func(p sangdam.Principal) string { return answered(e.Directory(ctx, p)) },
 	}
+}
+
+// Whatever is tried on a record that is hidden, by whichever command, the refusal
+// is the one for a record that is not there. The test walks the table.
+func TestCommandsOnHiddenRecordsSayThatThereIsNone(t *testing.T) {
+	var o outside
+	policy := &hiding{}
+	replay(t, []string{onMemory}, func(t *testing.T, w *replayWorld) {
+		o.targets(w.world)
+		who := w.person(&o)
+		who.user.SendText(marked + " is here again")
+		w.settle()
+		now := w.of(who.user)
+		policy.records = map[string]bool{"conversation:" + string(who.first): true, "contact:" + string(who.contact): true,
+			"ticket:" + string(who.ticket): true, "conversation:" + string(now.Conversation.ID): true}
+		hidden := map[reflect.Type]string{
+			reflect.TypeFor[conversation.ID]():         string(now.Conversation.ID),
+			reflect.TypeFor[conversation.ContactID]():  string(who.contact),
+			reflect.TypeFor[conversation.MessageID]():  string(now.Messages[0].ID),
+			reflect.TypeFor[conversation.IdentityID](): string(now.Identities[0].ID),
+			reflect.TypeFor[ticket.ID]():               string(who.ticket),
+			reflect.TypeFor[routing.OfferID]():         string(now.Offer.ID),
+		}
+		boss := sangdam.AgentPrincipal(ws, "boss", sangdam.RoleAdministrator)
+		for _, policy.denies = range []bool{false, true} {
+			tried := 0
+			for _, op := range sangdam.Operations() {
+				if there, about := commandAbout(op, hidden); about {
+					none, _ := commandAbout(op, nil)
+					err := w.give(op, boss, there)
+					require.Error(t, err, op.Method)
+					require.Equal(t, w.give(op, boss, none).Error(), err.Error(), op.Method)
+					tried++
+				}
+			}
+			require.Greater(t, tried, 30)
+		}
+	}, withOutside(&o), withStream(asking), withConfig(func(c *sangdam.Config) { c.Policy = policy }))
+}
+
+// commandAbout is the command of an operation about the records, or about such as are
+// not there, with something plausible in its other fields. about says whether
+// it is about any.
+func commandAbout(op sangdam.Operation, records map[reflect.Type]string) (body reflect.Value, about bool) {
+	m, _ := reflect.TypeFor[*sangdam.Engine]().MethodByName(op.Method)
+	body = reflect.New(m.Type.In(3)).Elem()
+	title := "x"
+	plausible := map[string]any{"Text": "x", "Content": channel.Text("x"), "Agent": routing.AgentID("a1"), "Reason": "asked",
+		"Version": int64(1), "Title": "x", "Spans": []privacy.Span{{Start: 0, End: 1}}, "Confirm": true, "Name": "x", "Entry": int64(1),
+		"Change": sangdam.TicketChange{Title: &title}, "Comment": &sangdam.TicketComment{Text: "x"}, "Final": true, "Macro": "x",
+		"Part": ticket.TitlePart, "Mask": "x", "Account": channel.AccountID("x"), "User": channel.ProviderUserID("u"), "Memo": "x"}
+	var fill func(v reflect.Value)
+	fill = func(v reflect.Value) {
+		for i := range v.NumField() {
+			f, name := v.Field(i), v.Type().Field(i).Name
+			is, record := records[f.Type()], false
+			switch f.Type() {
+			case reflect.TypeFor[conversation.ID](), reflect.TypeFor[conversation.ContactID](), reflect.TypeFor[conversation.MessageID](),
+				reflect.TypeFor[conversation.IdentityID](), reflect.TypeFor[ticket.ID](), reflect.TypeFor[routing.OfferID]():
+				record = true
+			}
+			switch value, has := plausible[name]; {
+			case record:
+				about = true
+				if is == "" {
+					is = "none"
+				}
+				f.SetString(is)
+			case has && reflect.TypeOf(value) == f.Type():
+				f.Set(reflect.ValueOf(value))
+			case f.Kind() == reflect.Struct && name == "Contact":
+				fill(f)
+			}
+		}
+	}
+	fill(body)
+	if op.Method == "Upload" {
+		body.FieldByName("Body").Set(reflect.ValueOf(strings.NewReader("x")))
+	}
+	return body, about
+}
+
+// give gives the command to the Engine.
+func (w *world) give(op sangdam.Operation, p sangdam.Principal, body reflect.Value) error {
+	out := reflect.ValueOf(w.eng).MethodByName(op.Method).Call([]reflect.Value{reflect.ValueOf(w.ctx), reflect.ValueOf(p), body})
+	err, _ := out[len(out)-1].Interface().(error)
+	return err
 }

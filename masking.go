@@ -400,15 +400,7 @@ func checkRanges(text string, spans []privacy.Span) error {
 
 // maskable is a message with its conversation, for who has the right.
 func (u *unit) maskable(id conversation.MessageID, a Action) (*draft.Draft, conversation.Message, error) {
-	u.resource, u.action = Resource{Kind: kindMessage, ID: string(id)}, a
-	m, err := u.tx.Conversations().Message(u.ctx, id)
-	if errors.Is(err, ErrNotFound) {
-		return nil, m, noSuch(kindMessage)
-	}
-	if err != nil {
-		return nil, m, err
-	}
-	d, err := u.draft(m.Conversation, a)
+	d, m, err := u.onMessage(id, a)
 	if err != nil {
 		return nil, m, err
 	}

@@ -315,12 +315,7 @@ type FetchMedia struct {
 // ErrUnsupported where the engine keeps no attachments.
 func (e *Engine) FetchMedia(ctx context.Context, p Principal, c FetchMedia) error {
 	_, err := command(ctx, e, opFetchMedia, p, c.Key, c, func(u *unit) (struct{}, error) {
-		u.resource = Resource{Kind: "message", ID: string(c.Message)}
-		m, err := u.tx.Conversations().Message(u.ctx, c.Message)
-		if err != nil {
-			return struct{}{}, err
-		}
-		d, err := u.draft(m.Conversation, ActFetch)
+		d, m, err := u.onMessage(c.Message, ActFetch)
 		if err != nil {
 			return struct{}{}, err
 		}

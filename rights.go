@@ -49,7 +49,7 @@ func (e *Engine) permit(ctx context.Context, w Who, a Action, r Resource) error 
 		}
 		err = e.policy.Authorize(ctx, w, a, r)
 	}
-	if errors.Is(err, ErrPermissionDenied) && a != ActRead && r.ID != "" && slices.Contains(deskBound, r.Kind) {
+	if errors.Is(err, ErrPermissionDenied) && a != ActRead && r.ID != "" && (r.Kind == kindTicket || slices.Contains(deskBound, r.Kind)) {
 		if seen := e.policy.Authorize(ctx, w, ActRead, r); errors.Is(seen, ErrNotFound) {
 			err = seen
 		}

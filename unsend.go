@@ -20,12 +20,7 @@ type Unsend struct {
 // leaving at this moment: then the customer has it or will have it.
 func (e *Engine) Unsend(ctx context.Context, p Principal, c Unsend) (Posted, error) {
 	return command(ctx, e, opUnsend, p, c.Key, c, func(u *unit) (Posted, error) {
-		u.resource = Resource{Kind: kindMessage, ID: string(c.Message)}
-		m, err := u.tx.Conversations().Message(u.ctx, c.Message)
-		if err != nil {
-			return Posted{}, err
-		}
-		d, err := u.draft(m.Conversation, ActAnswer)
+		d, m, err := u.onMessage(c.Message, ActAnswer)
 		if err != nil {
 			return Posted{}, err
 		}
