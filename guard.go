@@ -15,6 +15,7 @@ import (
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/conversation/bot"
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store/blob"
 	"github.com/sangdam/sangdam/store/seal"
 )
@@ -205,6 +206,22 @@ func (p guardedPolicy) Scope(w Who, kind string) Scope {
 		p.g.log.Error("the policy's Scope panicked; records are asked for one by one")
 	}
 	return scope
+}
+
+// guardedStrategy is a strategy of the host as Boards call it: they are pure and
+// have no clock to notice one that blocks. What panics or answers nonsense, the
+// Board itself passes over and names.
+type guardedStrategy struct {
+	g    *guard
+	name string
+	s    routing.Strategy
+}
+
+func (s guardedStrategy) Name() string { return s.name }
+
+func (s guardedStrategy) Key(it routing.Item, a routing.Agent, q routing.Queue) float64 {
+	defer s.g.watch("strategy "+s.name, "Key")()
+	return s.s.Key(it, a, q)
 }
 
 // guardedAdapter is an adapter as the engine calls it. What is constant by
@@ -437,8 +454,49 @@ func (b guardedBlobs) Put(ctx context.Context, r io.Reader, limit int64) (blob.I
 }
 
 func (b guardedBlobs) Open(ctx context.Context, name string) (io.ReadCloser, error) {
-	return bounded(ctx, b.g, "blob store", "Open", b.timeout,
+	r, err := bounded(ctx, b.g, "blob store", "Open", b.timeout,
 		func(ctx context.Context) (io.ReadCloser, error) { return b.b.Open(ctx, name) })
+	if err != nil {
+		return nil, err
+	}
+	if s, can := r.(io.ReadSeekCloser); can {
+		return guardedSeeker{guardedReader{b.g, r}, s}, nil
+	}
+	return guardedReader{b.g, r}, nil
+}
+
+// guardedReader is a file of the host's blob store. How long a read takes is the
+// affair of who reads; one that panics is an error.
+type guardedReader struct {
+	g *guard
+	r io.ReadCloser
+}
+
+func (r guardedReader) Read(p []byte) (n int, err error) {
+	defer r.recovered("Read", &err)
+	return r.r.Read(p)
+}
+
+func (r guardedReader) Close() (err error) {
+	defer r.recovered("Close", &err)
+	return r.r.Close()
+}
+
+func (r guardedReader) recovered(call string, err *error) {
+	if recover() != nil {
+		*err = r.g.failed("blob store", call, errPanicked)
+	}
+}
+
+// guardedSeeker is one whose bytes can be read from any place.
+type guardedSeeker struct {
+	guardedReader
+	s io.Seeker
+}
+
+func (s guardedSeeker) Seek(offset int64, whence int) (at int64, err error) {
+	defer s.recovered("Seek", &err)
+	return s.s.Seek(offset, whence)
 }
 
 func (b guardedBlobs) Delete(ctx context.Context, name string) error {

@@ -310,6 +310,10 @@ func New(cfg Config) (*Engine, error) {
 	if err := checkStrategies(cfg); err != nil {
 		return nil, fmt.Errorf("sangdam: Config.Strategies: %w", err)
 	}
+	e.cfg.Strategies = make(map[string]routing.Strategy, len(cfg.Strategies))
+	for name, s := range cfg.Strategies { // each under its own name, as was checked
+		e.cfg.Strategies[name] = guardedStrategy{g: g, name: name, s: s}
+	}
 	return e, nil
 }
 
