@@ -38,7 +38,9 @@ type hollow struct {
 // hollowCarrier is the same of carriers.
 type hollowCarrier struct{ notify.FileCarrier }
 
-func (hollowCarrier) Reports(notify.Target, []byte) ([]notify.Report, error) { panic("nothing is here") }
+func (hollowCarrier) Reports(notify.Target, []byte) ([]notify.Report, error) {
+	panic("nothing is here")
+}
 
 type hollowBlobs struct{ blob.Claimer }
 
@@ -51,7 +53,8 @@ func TestAPanicInAnyForeignCallIsAnError(t *testing.T) {
 	b, err := newGuardedBot(g, (bot.Bot)(nil))
 	require.ErrorIs(t, err, errPanicked)
 	answers := map[string]bool{"Capabilities": true, "Scope": true, "KeyID": true, "NeedsReseal": true} // without an error
-	for _, foreign := range []any{a, b, guardedSeeker{guardedReader{g: g}, nil}, guardedPolicy{g: g}, guardedSealer{g: g, s: (seal.Sealer)(nil), timeout: time.Minute},
+	for _, foreign := range []any{a, b, guardedSeeker{guardedReader{g: g}, nil}, guardedPolicy{g: g},
+		guardedSealer{g: g, s: (seal.Sealer)(nil), timeout: time.Minute},
 		guardedBlobs{g: g, b: hollowBlobs{}, timeout: time.Minute}} {
 		v := reflect.ValueOf(foreign)
 		for i := range v.NumMethod() {
