@@ -99,7 +99,8 @@ func TestHiddenRecordsAreInNoAnswer(t *testing.T) {
 		w.begun(w.line.User("Jun"), "I may be seen")
 		who.user.SendText(marked + " is here again")
 		w.pass(2 * time.Second)
-		_, err = w.eng.TryTrigger(w.ctx, boss, sangdam.TryTrigger{Trigger: rule("words", when("message", condition.Contains, "again"), tag("y"))})
+		_, err = w.eng.TryTrigger(w.ctx, boss,
+			sangdam.TryTrigger{Trigger: rule("words", when("message", condition.Contains, "again"), tag("y"))})
 		require.NoError(t, err)
 		w.settle()
 		now := w.of(who.user)
@@ -107,10 +108,12 @@ func TestHiddenRecordsAreInNoAnswer(t *testing.T) {
 		had := w.detail(who.first)
 		asking := queriesAbout(w, who, now, had, cursor)
 		words := []string{marked, "canary@example.com", "5555-1234", card}
-		ids := []string{string(who.first), string(who.contact), string(who.ticket), string(now.Conversation.ID), string(had.Messages[0].ID)}
+		ids := []string{string(who.first), string(who.contact), string(who.ticket), string(now.Conversation.ID),
+			string(had.Messages[0].ID)}
 		shown := 0
 		for _, query := range asking {
-			if text := query(boss); slices.ContainsFunc(append(words, ids...), func(about string) bool { return strings.Contains(text, about) }) {
+			text := query(boss)
+			if slices.ContainsFunc(append(words, ids...), func(about string) bool { return strings.Contains(text, about) }) {
 				shown++
 			}
 		}
@@ -134,7 +137,8 @@ func TestHiddenRecordsAreInNoAnswer(t *testing.T) {
 		require.Zero(t, n.N)
 		for m := range reflect.TypeFor[*sangdam.Engine]().Methods() {
 			_, asked := asking[m.Name]
-			require.True(t, asked || !takesPrincipal(m) || takesKey(m) || slices.Contains(aboutNobody, m.Name), "%s has no case here", m.Name)
+			asked = asked || !takesPrincipal(m) || takesKey(m) || slices.Contains(aboutNobody, m.Name)
+			require.True(t, asked, "%s has no case here", m.Name)
 		}
 	}, withOutside(&o), withStream(asking), withConfig(func(c *sangdam.Config) { c.Policy = policy }))
 }
