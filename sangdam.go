@@ -180,6 +180,7 @@ type Engine struct {
 	ready       atomic.Bool
 	unindexed   workspaceSet
 	shares      sharing
+	sharesFor   time.Duration // togetherFor
 	pages       pageKey
 	triggerSets triggerCache
 	kinds       []declaredKind
@@ -295,7 +296,7 @@ func New(cfg Config) (*Engine, error) {
 		cfg.Blobs = guardedBlobs{g: g, b: cfg.Blobs, timeout: cfg.SendTimeout}
 	}
 	e := &Engine{kinds: declaredKinds, misses: newMissCache(), pulse: newPulse(), cfg: cfg, db: cfg.DB, log: log, guard: g,
-		decoding: make(chan struct{}, decodedAtOnce), large: make(chan struct{}, largeAtOnce),
+		sharesFor: togetherFor, decoding: make(chan struct{}, decodedAtOnce), large: make(chan struct{}, largeAtOnce),
 		outside: safehttp.New(safehttp.Options{AllowPrivate: cfg.AllowPrivate, AnyPort: len(cfg.AllowPrivate) > 0, Logger: log})}
 	e.policy = DefaultPolicy{}
 	if cfg.Policy != nil {

@@ -77,7 +77,7 @@ func (e *Engine) together(ctx context.Context, p Principal, ahead readAhead, pie
 		}
 		began := time.Now()
 		for i, piece := range pieces {
-			if i > 0 && time.Since(began) > togetherFor {
+			if i > 0 && time.Since(began) > e.sharesFor {
 				break
 			}
 			u := e.newUnit(ctx, tx, s, p)
