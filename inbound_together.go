@@ -177,10 +177,16 @@ func (b *inboxBatch) commit(ctx context.Context, steps []inboxStep) (int, error)
 			return err
 		}}
 	}
-	ends, err := b.e.together(ctx, system(b.ws), func(ctx context.Context, tx store.Tx, s *settings) error {
-		return readInboxAhead(ctx, tx, s, steps)
-	}, pieces)
-	return len(ends), err
+	ahead := func(ctx context.Context, tx store.Tx, s *settings) error { return readInboxAhead(ctx, tx, s, steps) }
+	p := b.e.placing(b.ws)
+	defer p.release()
+	ends, err := b.e.together(ctx, system(b.ws), ahead, pieces, p.follow)
+	done := len(ends) - len(p.batch)
+	if p.end(ctx, ends, err) {
+		ends, err = b.e.together(ctx, system(b.ws), ahead, pieces, nil)
+		done = len(ends)
+	}
+	return done, err
 }
 
 // finish notes that steps are committed.

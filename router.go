@@ -124,10 +124,15 @@ type router struct {
 	ws   id.Workspace
 	stop context.CancelFunc // for one that does not lead
 
-	mu      sync.Mutex // guards inbox and leading
+	mu      sync.Mutex // guards inbox, leading and failed
 	inbox   changes
-	leading bool // there is a Board, or one is being built, that wants the rows
+	leading bool  // there is a Board, or one is being built, that wants the rows
+	failed  error // why the Board is of no use any more
 	signal  chan struct{}
+
+	// turn is had by whoever asks the Board for decisions, tells it rows or settles:
+	// the router, or a transaction that decides on what it brings (placing).
+	turn chan struct{}
 
 	boardMu  sync.Mutex // guards what follows
 	board    *board.Board
@@ -192,11 +197,15 @@ func (r *router) lease() string { return "router/" + string(r.ws) }
 func (r *router) lead(on bool) {
 	r.mu.Lock()
 	r.leading = on
-	if !on {
+	if on {
+		r.failed = nil
+	} else {
 		r.inbox = changes{}
 	}
 	r.mu.Unlock()
 	if !on {
+		r.turn <- struct{}{} // whoever has it settles first
+		defer r.giveTurn()
 		r.boardMu.Lock()
 		r.board = nil
 		r.boardMu.Unlock()
@@ -255,7 +264,7 @@ func (e *Engine) runRouters(ctx, drain context.Context) {
 	s.running, s.heard = map[id.Workspace]*router{}, map[id.Workspace]bool{}
 	s.start = func(ws id.Workspace) *router {
 		own, stop := context.WithCancel(ctx)
-		r := &router{e: e, ws: ws, stop: stop, signal: make(chan struct{}, 1)}
+		r := &router{e: e, ws: ws, stop: stop, signal: make(chan struct{}, 1), turn: make(chan struct{}, 1)}
 		group.Go(func() error {
 			defer stop()
 			r.run(own, drain)
@@ -352,7 +361,9 @@ func (r *router) work(ctx, drain context.Context) error {
 			}
 			feed = follower{followed: time.Now()}
 		} else {
-			r.applyOwn()
+			if err := r.inTurn(r.applyOwn); err != nil {
+				return err
+			}
 		}
 		if err := r.decide(ctx, drain); err != nil {
 			return err
@@ -406,7 +417,7 @@ func (r *router) reconfigured() bool {
 }
 
 // applyOwn gives the Board what this process committed.
-func (r *router) applyOwn() {
+func (r *router) applyOwn() error {
 	own := r.taken()
 	r.boardMu.Lock()
 	defer r.boardMu.Unlock()
@@ -414,6 +425,7 @@ func (r *router) applyOwn() {
 	if own.queues { // came just now
 		r.give(changes{queues: true})
 	}
+	return nil
 }
 
 // idle reports whether the Board has nothing to decide on until rows come.
@@ -506,14 +518,16 @@ func (r *router) follow(ctx context.Context, cursor string) (string, error) {
 	if err != nil {
 		return cursor, err
 	}
-	r.boardMu.Lock()
-	defer r.boardMu.Unlock()
-	r.apply(own)
-	r.apply(fresh.changes)
-	if fresh.cfg != nil {
-		r.reconfigure(fresh.cfg)
-	}
-	return cursor, nil
+	return cursor, r.inTurn(func() error {
+		r.boardMu.Lock()
+		defer r.boardMu.Unlock()
+		r.apply(own)
+		r.apply(fresh.changes)
+		if fresh.cfg != nil {
+			r.reconfigure(fresh.cfg)
+		}
+		return nil
+	})
 }
 
 // note remembers the versions of rows that the feed will name; r.boardMu is held.
@@ -611,20 +625,22 @@ func (r *router) decide(ctx, drain context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.boardMu.Lock()
-	r.board.Tick(now)
-	r.refusals = nil
-	r.boardMu.Unlock()
-	for ctx.Err() == nil {
-		batch := r.next(now, maxTogether)
-		if len(batch) == 0 {
-			return nil
+	return r.inTurn(func() error {
+		r.boardMu.Lock()
+		r.board.Tick(now)
+		r.refusals = nil
+		r.boardMu.Unlock()
+		for ctx.Err() == nil {
+			batch := r.next(now, maxTogether)
+			if len(batch) == 0 {
+				return nil
+			}
+			if err := r.carryOut(drain, batch); err != nil {
+				return err
+			}
 		}
-		if err := r.carryOut(drain, batch); err != nil {
-			return err
-		}
-	}
-	return nil
+		return nil
+	})
 }
 
 func (r *router) next(now time.Time, limit int) []routing.Decision {

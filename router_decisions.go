@@ -78,7 +78,30 @@ func refusal(err error) bool {
 // carryOutTogether performs decisions in one transaction and tells how many of
 // the first it took. A refused one leaves nothing behind, and the rest goes on.
 func (r *router) carryOutTogether(ctx context.Context, batch []routing.Decision) (int, error) {
-	epoch := r.fence()
+	want, pieces := r.carrying(batch, r.fence())
+	ends, err := r.e.together(ctx, system(r.ws), func(ctx context.Context, tx store.Tx, _ *settings) error {
+		kept, err := tx.Ahead(ctx, want)
+		if err != nil {
+			return err
+		}
+		if kept {
+			r.clock.hear(tx.Now())
+		}
+		return r.writeJournal(ctx, tx)
+	}, pieces, nil)
+	if err != nil {
+		return 0, err
+	}
+	r.journalWritten()
+	list := make([]settled, len(ends))
+	for i, refused := range ends {
+		list[i] = settled{batch[i], refused}
+	}
+	return len(ends), r.settle(ctx, list...)
+}
+
+// carrying are what decisions ask for and the pieces that carry them out.
+func (r *router) carrying(batch []routing.Decision, epoch int64) (driver.Wanted, []piece) {
 	want := driver.Wanted{Lease: r.lease()}
 	pieces := make([]piece, len(batch))
 	for i, d := range batch {
@@ -91,25 +114,7 @@ func (r *router) carryOutTogether(ctx context.Context, batch []routing.Decision)
 		}
 		pieces[i] = piece{run: func(u *unit) error { return u.carryOut(d, r.lease(), epoch) }, mayRefuse: refusal}
 	}
-	ends, err := r.e.together(ctx, system(r.ws), func(ctx context.Context, tx store.Tx, _ *settings) error {
-		kept, err := tx.Ahead(ctx, want)
-		if err != nil {
-			return err
-		}
-		if kept {
-			r.clock.hear(tx.Now())
-		}
-		return r.writeJournal(ctx, tx)
-	}, pieces)
-	if err != nil {
-		return 0, err
-	}
-	r.journalWritten()
-	list := make([]settled, len(ends))
-	for i, refused := range ends {
-		list[i] = settled{batch[i], refused}
-	}
-	return len(ends), r.settle(ctx, list...)
+	return want, pieces
 }
 
 // carryOutOne performs one decision in a transaction of its own.

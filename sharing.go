@@ -91,7 +91,7 @@ func (e *Engine) runShared(ctx context.Context, ws id.Workspace, batch []*shared
 		ends, err := e.together(ctx, system(ws), func(ctx context.Context, tx store.Tx, _ *settings) error {
 			_, err := tx.Ahead(ctx, driver.Wanted{})
 			return err
-		}, pieces)
+		}, pieces, nil)
 		failed, named := errors.AsType[*pieceError](err)
 		switch {
 		case err == nil:

@@ -3,6 +3,7 @@ package sangdam
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/sangdam/sangdam/internal/errs"
@@ -58,9 +59,10 @@ var errRivals = errs.New(errs.Conflict, "sangdam: rivals were first; each piece 
 // that nothing was committed, or of ErrUnavailable that nobody knows; a
 // *pieceError, whatever its cause, names the piece that failed, also by a panic or
 // by what it wanted to write being changed again and again, and nothing was committed.
-func (e *Engine) together(ctx context.Context, p Principal, ahead readAhead, pieces []piece) ([]error, error) {
-	var units []*unit
-	var ends []error
+// then, unless it is nil, adds pieces that follow from what the others did: they are
+// numbered after all of these, and their ends come after those that were taken.
+func (e *Engine) together(ctx context.Context, p Principal, ahead readAhead, pieces []piece, then following) ([]error, error) {
+	var b batch
 	runs, clashed := 0, -1 // which piece the last run ended with
 	run := func(ctx context.Context, tx store.Tx, s *settings) error {
 		switch runs++; {
@@ -71,41 +73,70 @@ func (e *Engine) together(ctx context.Context, p Principal, ahead readAhead, pie
 			return errRivals
 		}
 		clashed = -1
-		units, ends = nil, nil
+		b = batch{e: e, ctx: ctx, tx: tx, s: s, p: p, clashed: &clashed}
 		if err := ahead(ctx, tx, s); err != nil {
 			return err
 		}
-		began := time.Now()
-		for i, piece := range pieces {
-			if i > 0 && time.Since(began) > e.sharesFor {
-				break
-			}
-			u := e.newUnit(ctx, tx, s, p)
-			err := u.whole(piece.run)
-			if u.keyless {
-				return errKeyless
-			}
-			switch {
-			case err == nil:
-				units = append(units, u)
-			case errors.Is(err, driver.ErrClash):
-				clashed = i
-				return err
-			case u.wrote || piece.mayRefuse == nil || !piece.mayRefuse(err):
-				return &pieceError{i, err}
-			}
-			ends = append(ends, err)
+		if err := b.run(pieces, 0, e.sharesFor); err != nil || then == nil {
+			return err
 		}
-		return nil
+		more, err := then(ctx, tx, b.units, len(b.ends))
+		if err != nil {
+			return err
+		}
+		return b.run(more, len(pieces), math.MaxInt64)
 	}
 	err := e.keyed(ctx, p.Workspace, func() error { return e.update(ctx, p.Workspace, run) })
 	if err != nil {
 		return nil, err
 	}
-	for _, u := range units {
+	for _, u := range b.units {
 		u.committed()
 	}
-	return ends, nil
+	return b.ends, nil
+}
+
+// following makes the pieces that follow from what units of a transaction did, of
+// which so many ended.
+type following func(ctx context.Context, tx store.Tx, done []*unit, ended int) ([]piece, error)
+
+// batch is one run of the transaction of many pieces.
+type batch struct {
+	e     *Engine
+	ctx   context.Context
+	tx    store.Tx
+	s     *settings
+	p     Principal
+	units []*unit // of the pieces that are done
+	ends  []error // of all that were taken
+
+	clashed *int // set to the piece that met a rival
+}
+
+// run runs pieces, numbered from first on, no further ones once a time is over.
+func (b *batch) run(pieces []piece, first int, within time.Duration) error {
+	began := time.Now()
+	for i, piece := range pieces {
+		if i > 0 && time.Since(began) > within {
+			break
+		}
+		u := b.e.newUnit(b.ctx, b.tx, b.s, b.p)
+		err := u.whole(piece.run)
+		if u.keyless {
+			return errKeyless
+		}
+		switch {
+		case err == nil:
+			b.units = append(b.units, u)
+		case errors.Is(err, driver.ErrClash):
+			*b.clashed = first + i
+			return err
+		case u.wrote || piece.mayRefuse == nil || !piece.mayRefuse(err):
+			return &pieceError{first + i, err}
+		}
+		b.ends = append(b.ends, err)
+	}
+	return nil
 }
 
 // whole runs a unit's function and its end. A panic is an error.

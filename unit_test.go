@@ -138,14 +138,14 @@ func TestBeforeIsOfEachPiece(t *testing.T) {
 			}}
 		}
 		ahead := func(ctx context.Context, tx store.Tx, _ *settings) error { return nil }
-		ends, err := e.together(t.Context(), system("w"), ahead, []piece{say("2"), say("3")})
+		ends, err := e.together(t.Context(), system("w"), ahead, []piece{say("2"), say("3")}, nil)
 		require.NoError(t, err)
 		require.Equal(t, []error{nil, nil}, ends)
 		require.Equal(t, []string{"1", "2"}, was)
 		after, _ := stored(t, e)
 		require.Equal(t, before.Version+2, after.Version)
 
-		_, err = e.together(t.Context(), system("w"), ahead, []piece{say("4"), say("bad")})
+		_, err = e.together(t.Context(), system("w"), ahead, []piece{say("4"), say("bad")}, nil)
 		named, is := errors.AsType[*pieceError](err)
 		require.True(t, is, "%v", err)
 		require.Equal(t, 1, named.piece)

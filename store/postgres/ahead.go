@@ -104,7 +104,8 @@ const settle = `SELECT set_config('lock_timeout', '200ms', true), set_config('pl
 	set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
 	set_config('jit', 'off', true)`
 
-// Ahead implements driver.Session in one round trip.
+// Ahead implements driver.Session in one round trip. What was changed is written
+// before, unless nothing of it is wanted.
 func (t *tx) Ahead(ctx context.Context, w driver.Wanted) (bool, error) {
 	if err := t.writable(); err != nil {
 		return false, err
@@ -113,6 +114,7 @@ func (t *tx) Ahead(ctx context.Context, w driver.Wanted) (bool, error) {
 	if a == nil {
 		a = newAhead()
 	}
+	w, apart := a.apart(w)
 	var locked, seen agentSet
 	var list []stmt
 	if !t.shared && !t.host {
@@ -136,7 +138,11 @@ func (t *tx) Ahead(ctx context.Context, w driver.Wanted) (bool, error) {
 	list = append(list, a.readAgents(ws, &seen, sortedKeys(w.Glances), " OFFSET 0")...)
 	list = append(list, a.readInbound(ws, w)...)
 	if len(list) > 0 {
-		if err := t.lock(ctx, list...); err != nil {
+		read := t.lock
+		if apart && t.begun {
+			read = t.beside
+		}
+		if err := read(ctx, list...); err != nil {
 			return false, err
 		}
 	}
@@ -144,6 +150,51 @@ func (t *tx) Ahead(ctx context.Context, w driver.Wanted) (bool, error) {
 	a.keep(locked.list, true)
 	t.ahead = a
 	return true, nil
+}
+
+// apart is what of the wanted is still to be read if it can be read beside what was
+// changed here: rows that are new here are held and are all there is of them, and of
+// the others none was changed.
+func (a *ahead) apart(w driver.Wanted) (rest driver.Wanted, apart bool) {
+	if len(w.Heard)+len(w.Documents)+len(w.Threads) > 0 {
+		return w, false // they may find what is new here by something else than its id
+	}
+	rest = w
+	rest.Items, rest.Conversations = nil, nil
+	for _, id := range w.Items {
+		k := a.items[key(id)]
+		switch {
+		case k != nil && k.stored == 0:
+			if a.holds[key(id)] == nil {
+				a.holds[key(id)] = &holds{}
+			}
+		case k != nil && k.columns != nil:
+			return w, false
+		default:
+			rest.Items = append(rest.Items, id)
+		}
+	}
+	for _, id := range w.Conversations {
+		k := a.conversations[key(id)]
+		switch {
+		case k != nil && k.stored == 0:
+		case k != nil && k.columns != nil:
+			return w, false
+		default:
+			rest.Conversations = append(rest.Conversations, id)
+		}
+	}
+	for _, id := range append(slices.Clone(w.Agents), w.Glances...) {
+		if k := a.agents[key(id)]; k != nil && (k.changed || len(k.profiles)+len(k.queues) > 0) {
+			return w, false
+		}
+	}
+	for _, id := range w.Queues {
+		if q := a.wheels[key(id)]; q != nil && q.turn != q.stored {
+			return w, false
+		}
+	}
+	return rest, true
 }
 
 // keep adds agents, but none without a lock over one with.

@@ -157,6 +157,23 @@ func (t *tx) lock(ctx context.Context, list ...stmt) error {
 	return t.read(ctx, list...)
 }
 
+// beside is lock for statements about rows of which none is changed here: what is
+// queued or kept waits on.
+func (t *tx) beside(ctx context.Context, list ...stmt) error {
+	if err := t.writable(); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	t.wrote = true
+	at, err := t.b.pipeline(ctx, t.conn, list)
+	if err != nil {
+		return t.fail(list[at], err)
+	}
+	return nil
+}
+
 // writable tells early that a View cannot write.
 func (t *tx) writable() error {
 	if t.kind == viewing {

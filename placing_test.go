@@ -1,0 +1,210 @@
+package sangdam_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+// keeper is a store that says it keeps what a transaction changes, as PostgreSQL's
+// does, and sees what is read for decisions before they are carried out.
+type keeper struct {
+	driver.Backend
+	before func(ctx context.Context, tx driver.Tx, w driver.Wanted) error // nil: nothing happens before
+}
+
+func (k *keeper) Update(ctx context.Context, ws store.WorkspaceID, fn func(context.Context, driver.Tx) error) error {
+	return k.Backend.Update(ctx, ws, func(ctx context.Context, tx driver.Tx) error {
+		tx.Session = keeperSession{tx.Session, k, tx}
+		return fn(ctx, tx)
+	})
+}
+
+type keeperSession struct {
+	driver.Session
+	k  *keeper
+	tx driver.Tx
+}
+
+func (s keeperSession) Ahead(ctx context.Context, w driver.Wanted) (bool, error) {
+	if b := s.k.before; b != nil && w.Lease != "" {
+		if err := b(ctx, s.tx, w); err != nil {
+			return false, err
+		}
+	}
+	_, err := s.Session.Ahead(ctx, w)
+	return err == nil, err
+}
+
+// inPlacing is inSabotage where a transaction decides on what it brings.
+func inPlacing(t *testing.T, fn func(w *world, s *saboteur, k *keeper, assigned map[routing.ItemID]int)) {
+	t.Helper()
+	var s *saboteur
+	var k *keeper
+	assigned := map[routing.ItemID]int{}
+	hook := withConfig(func(cfg *sangdam.Config) {
+		k = &keeper{Backend: cfg.DB.Backend()}
+		s = &saboteur{Backend: k}
+		cfg.DB = store.New(s)
+		cfg.Hooks.Assigned = func(_ store.WorkspaceID, a routing.Assignment) { assigned[a.Item]++ }
+	})
+	inWorld(t, func(w *world) { fn(w, s, k, assigned) },
+		withStream(func(r *routing.WorkStream) { r.Cost, r.ChannelCost, r.AutoAccept = 0, 0, true }), hook)
+}
+
+// once checks that every conversation there is was given to somebody, once.
+func (w *world) once(n int, assigned map[routing.ItemID]int) {
+	w.t.Helper()
+	require.Len(w.t, assigned, n)
+	for item, times := range assigned {
+		require.Equal(w.t, 1, times, "item %s", item)
+	}
+	for _, c := range w.conversations() {
+		require.Equal(w.t, conversation.StateActive, c.State)
+	}
+	w.invariants()
+}
+
+// TestWhatComesIsGivenToAnAgentInItsTransaction: the commit that stores a new
+// customer's first message assigns the conversation.
+func TestWhatComesIsGivenToAnAgentInItsTransaction(t *testing.T) {
+	inPlacing(t, func(w *world, s *saboteur, _ *keeper, assigned map[routing.ItemID]int) {
+		w.online("a1", "a2")
+		updates := w.db.Stats().Updates
+		s.set(func(conversation.Conversation) bool { return true }, func() error { return nil })
+		w.line.User("Mina").SendText("hello")
+		w.pass(20 * time.Millisecond)
+		_, most := s.seen()
+		require.Equal(t, 2, most, "the conversation was begun and given to somebody")
+		require.Positive(t, w.db.Stats().Updates-updates)
+		w.settle()
+		w.once(1, assigned)
+	})
+}
+
+// TestADecisionThatFailsKeepsNoMessageAway: where a decision about what a
+// transaction brings cannot be carried out, what the customers wrote is stored all
+// the same, and each is given to somebody once that works.
+func TestADecisionThatFailsKeepsNoMessageAway(t *testing.T) {
+	all := maps.Clone(failures)
+	panicked := false
+	all["panics once"] = func() error {
+		if panicked {
+			return nil
+		}
+		panicked = true
+		panic("a strategy's fault")
+	}
+	all["has lost the lease"] = func() error { return &routing.Refused{Check: "lease"} }
+	for name, fail := range all {
+		t.Run(name, func(t *testing.T) {
+			inPlacing(t, func(w *world, s *saboteur, _ *keeper, assigned map[routing.ItemID]int) {
+				w.online("a1", "a2")
+				victim := ""
+				s.set(func(c conversation.Conversation) bool {
+					if victim == "" && c.Agent != "" {
+						victim = c.Chat.ID
+					}
+					return c.Agent != "" && c.Chat.ID == victim
+				}, fail)
+				w.halt()
+				for i := range togetherN {
+					w.line.User(fmt.Sprint("customer", i)).SendText("hello")
+				}
+				w.resume()
+				w.settle()
+				require.Len(t, w.conversations(), togetherN, "all that was written is there")
+				times, _ := s.seen()
+				require.Positive(t, times)
+				s.set(nil, nil)
+				w.pass(2 * time.Minute)
+				w.once(togetherN, assigned)
+			})
+		})
+	}
+}
+
+// TestADecisionIsRefusedInItsTransaction: an agent who left since the Board was told
+// gets nothing, what was written waits, and whoever is there gets it.
+func TestADecisionIsRefusedInItsTransaction(t *testing.T) {
+	inPlacing(t, func(w *world, _ *saboteur, k *keeper, assigned map[routing.ItemID]int) {
+		w.online("a1")
+		left := 0
+		k.before = func(ctx context.Context, tx driver.Tx, want driver.Wanted) error {
+			if left++; left > 1 {
+				return nil
+			}
+			_, err := store.Over(tx).Agents().SetPresence(ctx, want.Agents[0], routing.Break, "", tx.Now())
+			return err
+		}
+		w.line.User("Mina").SendText("hello")
+		w.settle()
+		require.Positive(t, left)
+		require.Empty(t, assigned)
+		require.Equal(t, conversation.StateOpen, w.only().Conversation.State)
+		w.online("a2")
+		w.pass(time.Minute)
+		w.once(1, assigned)
+	})
+}
+
+// TestRivalsBeforeADecisionInItsTransaction: the transaction runs again, and what
+// its first run told the Board is forgotten.
+func TestRivalsBeforeADecisionInItsTransaction(t *testing.T) {
+	inPlacing(t, func(w *world, _ *saboteur, k *keeper, assigned map[routing.ItemID]int) {
+		w.online("a1", "a2")
+		tries := 0
+		k.before = func(context.Context, driver.Tx, driver.Wanted) error {
+			if tries++; tries > 1 {
+				return nil
+			}
+			return driver.ErrClash
+		}
+		for i := range togetherN {
+			w.line.User(fmt.Sprint("customer", i)).SendText("hello")
+		}
+		w.settle()
+		w.pass(time.Minute)
+		require.Greater(t, tries, 1)
+		w.once(togetherN, assigned)
+	})
+}
+
+// TestDecisionsInATransactionWhoseReplyIsLost: nobody knows whether the messages and
+// the decisions about them were committed; it is found out, and nothing is done
+// twice.
+func TestDecisionsInATransactionWhoseReplyIsLost(t *testing.T) {
+	for _, before := range []bool{true, false} {
+		t.Run(fmt.Sprintf("before the commit: %v", before), func(t *testing.T) {
+			lost := &lostReply{before: before}
+			inWorld(t, func(w *world) {
+				w.online("a1", "a2")
+				w.pile()
+				lost.arm()
+				w.resume()
+				w.pass(time.Minute)
+				require.True(t, lost.happened())
+				w.piled("")
+				for _, c := range w.conversations() {
+					require.Equal(t, conversation.StateActive, c.State)
+				}
+				w.invariants()
+			}, withStream(func(r *routing.WorkStream) { r.Cost, r.ChannelCost, r.AutoAccept = 0, 0, true }),
+				withConfig(func(cfg *sangdam.Config) {
+					lost.Backend = &keeper{Backend: cfg.DB.Backend()}
+					cfg.DB = store.New(lost)
+				}))
+		})
+	}
+}
+
