@@ -207,4 +207,3 @@ func TestDecisionsInATransactionWhoseReplyIsLost(t *testing.T) {
 		})
 	}
 }
-
