@@ -107,11 +107,11 @@ func (h *byHand) close() { h.pool.Close() }
 // measure writes so many conversations, in turn from 32 connections or in 32 on
 // one.
 func (h *byHand) measure(ctx context.Context, name string, n int) (handRound, error) {
-	program, begin := measure.CPUTime(), time.Now()
 	server, err := measure.TreeTime(h.server)
 	if err != nil {
 		return handRound{}, err
 	}
+	program, begin := measure.CPUTime(), time.Now()
 	first := h.next
 	h.next += n
 	writers, each := 32, 1
@@ -141,9 +141,9 @@ func (h *byHand) measure(ctx context.Context, name string, n int) (handRound, er
 	if failed != nil {
 		return handRound{}, failed
 	}
-	took := time.Since(begin)
+	took, used := time.Since(begin), measure.CPUTime()-program
 	now, err := measure.TreeTime(h.server)
-	used := measure.CPUTime() - program + now - server
+	used += now - server
 	return handRound{rate: float64(n) / took.Seconds(), cpu: used.Seconds() * 1000 / float64(n)}, err
 }
 

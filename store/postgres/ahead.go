@@ -255,7 +255,9 @@ func (a *ahead) readWheels(ws string, queues []string) []stmt {
 		return nil
 	}
 	for _, q := range queues {
-		a.wheels[q] = &wheel{}
+		if a.wheels[q] == nil { // else it may still have to be written, which comes before
+			a.wheels[q] = &wheel{}
+		}
 	}
 	return []stmt{query(aheadWheels, ws, queues).rows(func(r pgx.Rows) error {
 		var queue string

@@ -8,6 +8,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/pgtest"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/storetest"
@@ -100,4 +101,79 @@ func TestReadingAheadWaitsBriefly(t *testing.T) {
 		return err
 	})
 	require.ErrorIs(t, err, driver.ErrClash)
+}
+
+// newItem makes an item and its conversation in a transaction that reads ahead.
+func newItem(ctx context.Context, t *testing.T, tx store.Tx, id string) {
+	t.Helper()
+	_, err := tx.Work().SaveItem(ctx, routing.Item{ID: routing.ItemID(id), State: routing.ItemQueued, Queue: "q",
+		Uses: []routing.Use{{Profile: routing.ProfileUnits, Units: 1}}})
+	require.NoError(t, err)
+	_, err = tx.Conversations().SaveConversation(ctx, conversation.Conversation{ID: conversation.ID(id), Thread: "t" + id,
+		State: conversation.StateOpen, OpenedAt: at(1), UpdatedAt: at(1)})
+	require.NoError(t, err)
+}
+
+// give reserves the item for the agent in the same transaction.
+func give(ctx context.Context, t *testing.T, tx store.Tx, id string) {
+	t.Helper()
+	kept, err := tx.Ahead(ctx, driver.Wanted{Items: []routing.ItemID{routing.ItemID(id)},
+		Conversations: []conversation.ID{conversation.ID(id)}, Agents: []routing.AgentID{"a1"}, Queues: []routing.QueueID{"q"}})
+	require.NoError(t, err)
+	require.True(t, kept)
+	it, err := tx.Work().Item(ctx, routing.ItemID(id))
+	require.NoError(t, err)
+	a, err := tx.Agents().Agent(ctx, "a1")
+	require.NoError(t, err)
+	require.NoError(t, tx.Work().Reserve(ctx, transition.Reservation{Item: it.ID, ItemVersion: it.Version, Agent: "a1",
+		EligRev: a.State.EligRev, Turn: true, Now: at(2),
+		Assignment: &routing.Assignment{ID: routing.AssignmentID("as" + id), Item: it.ID, Agent: "a1", Uses: it.Uses, StartedAt: at(2)}}))
+	c, err := tx.Conversations().Conversation(ctx, conversation.ID(id))
+	require.NoError(t, err)
+	c.Agent, c.State = "a1", conversation.StateActive
+	_, err = tx.Conversations().SaveConversation(ctx, c)
+	require.NoError(t, err)
+}
+
+// TestWhatIsNewIsGivenAwayBeforeItIsWritten: a transaction that makes work and then
+// gives it to somebody reads the agent beside what it made, which is written once.
+// Where it changed what it then asks for, that is written first.
+func TestWhatIsNewIsGivenAwayBeforeItIsWritten(t *testing.T) {
+	db := fresh(t)
+	update(t, db, func(ctx context.Context, tx store.Tx) error {
+		_, err := tx.Agents().SaveAgent(ctx, routing.Agent{ID: "a1", Name: "A", Role: "agent",
+			Capacity: map[routing.Profile]int{routing.ProfileUnits: 9}})
+		if err == nil {
+			_, err = tx.Agents().SetPresence(ctx, "a1", routing.Online, "", tx.Now())
+		}
+		return err
+	})
+	update(t, db, func(ctx context.Context, tx store.Tx) error {
+		if _, err := tx.Ahead(ctx, driver.Wanted{NewItems: 3}); err != nil {
+			return err
+		}
+		newItem(ctx, t, tx, "c1")
+		give(ctx, t, tx, "c1")
+		newItem(ctx, t, tx, "c2") // the agent is changed now
+		give(ctx, t, tx, "c2")
+		return nil
+	})
+	b := db.Backend().(*backend)
+	for _, table := range []string{"items", "conversations"} {
+		var where string
+		var version int64
+		require.NoError(t, b.pool.QueryRow(t.Context(),
+			b.qualify(`SELECT ctid::text, version FROM sd.`+table+` WHERE id = 'c1'`)).Scan(&where, &version))
+		require.Equal(t, "(0,1)", where, "of %s a row was written once", table)
+		require.EqualValues(t, 2, version)
+	}
+	view(t, db, func(ctx context.Context, tx store.Tx) error {
+		a, err := tx.Agents().Agent(ctx, "a1")
+		require.NoError(t, err)
+		require.Equal(t, 2, a.State.Load[routing.ProfileUnits])
+		require.EqualValues(t, 2, a.State.Turns["q"])
+		_, held, err := tx.Work().HeldBy(ctx, "a1")
+		require.Len(t, held, 2)
+		return err
+	})
 }
