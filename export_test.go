@@ -16,7 +16,7 @@ func (e *Engine) Together(ctx context.Context, ws WorkspaceID, run ...func()) (i
 	for i, fn := range run {
 		pieces[i] = piece{run: func(*unit) error { fn(); return nil }}
 	}
-	ends, err := e.together(ctx, system(ws), func(context.Context, store.Tx, *settings) error { return nil }, pieces)
+	ends, err := e.together(ctx, system(ws), func(context.Context, store.Tx, *settings) error { return nil }, pieces, nil)
 	return len(ends), err
 }
 

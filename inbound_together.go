@@ -186,6 +186,9 @@ func (b *inboxBatch) commit(ctx context.Context, steps []inboxStep) (int, error)
 		ends, err = b.e.together(ctx, system(b.ws), ahead, pieces, nil)
 		done = len(ends)
 	}
+	if failed, named := errors.AsType[*pieceError](err); named && failed.piece >= len(pieces) {
+		err = failed.err // a decision, and the transaction was not to run again
+	}
 	return done, err
 }
 

@@ -2,6 +2,7 @@ package sangdam
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -94,6 +95,7 @@ func begun(done []*unit) []routing.Item {
 // tried without decisions.
 func (p *placing) end(ctx context.Context, ends []error, err error) (again bool) {
 	defer p.release()
+	_, named := errors.AsType[*pieceError](err)
 	switch {
 	case !p.tried:
 		return false
@@ -107,7 +109,7 @@ func (p *placing) end(ctx context.Context, ends []error, err error) (again bool)
 			p.r.fail(err)
 		}
 	case err == nil:
-	case p.held && p.r.over(err): // the Board does not know what is stored
+	case p.held && (lostLease(err) || p.r.over(err) && (!named || ctx.Err() != nil)): // the Board does not know what is stored
 		p.r.fail(err)
 		return lostLease(err)
 	default:
