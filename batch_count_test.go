@@ -364,7 +364,7 @@ func TestBatchesShareCommits(t *testing.T) {
 	bursts := w.anew(32, 10)
 	many := w.flows(32, 75)
 	full := w.flowsInFull(32, 75)
-	require.LessOrEqual(t, alone.commits, 4.1, "alone")
+	require.LessOrEqual(t, alone.commits, 3.1, "alone")
 	require.LessOrEqual(t, alone.trips, 8.0, "alone")
 	require.LessOrEqual(t, bursts.commits, 0.5, "32 at once")
 	require.LessOrEqual(t, bursts.statements, 4.5, "32 at once")
