@@ -47,6 +47,8 @@ type guard struct {
 
 	mu   sync.Mutex
 	left map[string]int
+
+	watchers sync.Pool
 }
 
 // foreignError is an error of foreign code without its text.
@@ -81,19 +83,70 @@ func (g *guard) failed(who, call string, err error) error {
 	return &foreignError{who: who, call: call, err: err}
 }
 
-// watch names the call if it has not returned after a second; the function that
-// it returns says that it has.
-func (g *guard) watch(who, call string) func() bool {
-	return time.AfterFunc(slowAfter, func() {
-		g.log.Warn("foreign code that must not block has not returned", "who", who, "call", call, "after", slowAfter)
-	}).Stop
+// watcher names a call that has not returned after a second. It is used again for
+// other calls, and its timer, once set, is left to run: to set and stop one costs
+// several times what most of those calls do.
+type watcher struct {
+	g     *guard
+	mu    sync.Mutex
+	timer *time.Timer
+	set   bool // the timer runs
+	who   string
+	call  string
+	began time.Time // zero: nothing runs
+}
+
+// watch begins; the watcher is to be told of the return.
+func (g *guard) watch(who, call string) *watcher {
+	w, _ := g.watchers.Get().(*watcher)
+	if w == nil {
+		w = &watcher{g: g}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.who, w.call, w.began = who, call, time.Now()
+	if !w.set {
+		w.wait(slowAfter)
+	}
+	return w
+}
+
+func (w *watcher) wait(d time.Duration) {
+	w.set = true
+	if w.timer == nil {
+		w.timer = time.AfterFunc(d, w.look)
+		return
+	}
+	w.timer.Reset(d)
+}
+
+func (w *watcher) returned() {
+	w.mu.Lock()
+	w.began = time.Time{}
+	w.mu.Unlock()
+	w.g.watchers.Put(w)
+}
+
+// look is what the timer does.
+func (w *watcher) look() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.set = false
+	if w.began.IsZero() {
+		return
+	}
+	if left := slowAfter - time.Since(w.began); left > 0 {
+		w.wait(left)
+		return
+	}
+	w.g.log.Warn("foreign code that must not block has not returned", "who", w.who, "call", w.call, "after", slowAfter)
 }
 
 // inline runs a call that does no I/O.
 func inline[T any](g *guard, who, call string, fn func() (T, error)) (v T, err error) {
-	returned := g.watch(who, call)
+	w := g.watch(who, call)
 	defer func() {
-		returned()
+		w.returned()
 		if recover() != nil { // without the value: it may hold a customer's words
 			var none T
 			v, err = none, g.failed(who, call, errPanicked)
@@ -220,7 +273,7 @@ type guardedStrategy struct {
 func (s guardedStrategy) Name() string { return s.name }
 
 func (s guardedStrategy) Key(it routing.Item, a routing.Agent, q routing.Queue) float64 {
-	defer s.g.watch("strategy "+s.name, "Key")()
+	defer s.g.watch("strategy "+s.name, "Key").returned()
 	return s.s.Key(it, a, q)
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -487,6 +488,29 @@ func TestForeignCodeThatBlocksIsNamed(t *testing.T) {
 			}), withStream(func(s *routing.WorkStream) { s.OfferFor = time.Hour }))
 		})
 	}
+}
+
+// It is named once, however many returned at once before it, and those are not.
+func TestOnlyTheCallThatBlocksIsNamed(t *testing.T) {
+	var log logged
+	inWorld(t, func(w *world) {
+		for i := range 30 {
+			w.line.User("Mina").SendText(fmt.Sprint("hello ", i))
+			w.pass(300 * time.Millisecond)
+		}
+		require.NotContains(t, log.String(), "must not block")
+		w.line.User("Mina").SendText("wait")
+		w.pass(10 * time.Second)
+		require.Equal(t, 1, strings.Count(log.String(), "must not block"))
+	}, withConfig(func(c *sangdam.Config) {
+		c.Logger = log.logger()
+		events := 0
+		c.Hooks.Processed = func(sangdam.WorkspaceID, channel.AccountID, adapter.EventKind) {
+			if events++; events == 31 {
+				time.Sleep(5 * time.Second)
+			}
+		}
+	}))
 }
 
 // A panic while a webhook is verified is answered 500, without its value.

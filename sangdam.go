@@ -47,6 +47,7 @@ import (
 	"github.com/sangdam/sangdam/routing/classify"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/blob"
+	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/seal"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
@@ -169,6 +170,8 @@ type Engine struct {
 	setups      setupCache
 	tokens      tokenCache
 	appending   atomic.Int64
+	ends        ends
+	prompt      bool // the store appends in time by itself
 	bodies      bodyReader
 	misses      missCache
 	wake        wakeHub
@@ -298,6 +301,8 @@ func New(cfg Config) (*Engine, error) {
 	e := &Engine{kinds: declaredKinds, misses: newMissCache(), pulse: newPulse(), cfg: cfg, db: cfg.DB, log: log, guard: g,
 		sharesFor: togetherFor, decoding: make(chan struct{}, decodedAtOnce), large: make(chan struct{}, largeAtOnce),
 		outside: safehttp.New(safehttp.Options{AllowPrivate: cfg.AllowPrivate, AnyPort: len(cfg.AllowPrivate) > 0, Logger: log})}
+	_, e.prompt = cfg.DB.Backend().(driver.Prompt)
+	e.prompt = e.prompt && cfg.Hooks.Received == nil // which may block
 	e.policy = DefaultPolicy{}
 	if cfg.Policy != nil {
 		e.policy = guardedPolicy{g: g, p: cfg.Policy}

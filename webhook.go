@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"sync"
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
@@ -51,13 +52,14 @@ func (e *Engine) serveWebhook(w http.ResponseWriter, r *http.Request, token stri
 		refuse(w, status)
 		return
 	}
+	header, both := w.Header(), []string{"text/plain; charset=utf-8", "nosniff"}
 	for k, values := range receipt.Header {
-		w.Header()[k] = values
+		header[k] = values
 	}
-	if w.Header().Get("Content-Type") == "" {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if header.Get("Content-Type") == "" {
+		header["Content-Type"] = both[:1:1]
 	}
-	w.Header().Set("X-Content-Type-Options", "nosniff")
+	header["X-Content-Type-Options"] = both[1:]
 	if receipt.Status == 0 {
 		receipt.Status = http.StatusOK
 	}
@@ -104,8 +106,7 @@ func (e *Engine) receive(w http.ResponseWriter, r *http.Request, token string) (
 		}
 		return adapter.Receipt{}, http.StatusBadRequest
 	}
-	ctx, cancel := context.WithTimeout(ctx, left)
-	defer cancel()
+	ctx = e.ends.within(ctx, left)
 	if err := e.appendInTime(ctx, owner.ws, acct.ID, receipt.Envelopes); err != nil {
 		e.trouble("a webhook could not be stored", err, "account", string(acct.ID))
 		if errors.Is(err, ErrInvalid) { // it can never be stored: repeating it is no use
@@ -114,6 +115,43 @@ func (e *Engine) receive(w http.ResponseWriter, r *http.Request, token string) (
 		return adapter.Receipt{}, http.StatusServiceUnavailable
 	}
 	return receipt, 0
+}
+
+// endStep is by how much a webhook's wait for the store may end early, so that those
+// of that time share one timer.
+const endStep = 50 * time.Millisecond
+
+// ends are contexts' ends that many share.
+type ends struct {
+	mu     sync.Mutex
+	at     time.Time
+	end    context.Context
+	cancel context.CancelFunc // never called: it ends soon
+}
+
+// within is ctx with an end in d or up to endStep before.
+func (s *ends) within(ctx context.Context, d time.Duration) context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := time.Now().Add(d).Truncate(endStep)
+	if s.end == nil || !at.Equal(s.at) {
+		s.at = at
+		s.end, s.cancel = context.WithDeadline(context.Background(), at)
+	}
+	return ending{Context: s.end, values: ctx}
+}
+
+// ending has the end of one context and the values of another.
+type ending struct {
+	context.Context
+	values context.Context
+}
+
+func (c ending) Value(key any) any {
+	if v := c.Context.Value(key); v != nil {
+		return v
+	}
+	return c.values.Value(key)
 }
 
 // addressed is whose webhook it is and what is set there. The store, where it is
@@ -134,11 +172,14 @@ func (e *Engine) addressed(ctx context.Context, token string) (tokenOwner, *sett
 	return owner, s, err
 }
 
+var errAppendPanicked = errs.New(errs.Unavailable, "sangdam: storing a webhook panicked")
+
 // appendInTime returns when the envelopes are stored, or when ctx ends even if
 // the store, stuck in a commit, does not heed it: the provider is told to
 // repeat, and what is stored in the end absorbs the repetition. Until then
 // the call counts among those that wait (Config.MaxAppending), as only verified
-// webhooks do.
+// webhooks do. A store that heeds it needs no other goroutine, where
+// nothing but the store is asked.
 func (e *Engine) appendInTime(ctx context.Context, ws id.Workspace, acct channel.AccountID, envs []adapter.Envelope) error {
 	if len(envs) == 0 {
 		return nil
@@ -147,15 +188,11 @@ func (e *Engine) appendInTime(ctx context.Context, ws id.Workspace, acct channel
 	if e.appending.Add(1) > int64(e.cfg.MaxAppending) {
 		return errs.New(errs.Unavailable, "sangdam: %d webhooks wait for the store already", e.cfg.MaxAppending)
 	}
+	if e.prompt && e.restKeys.get(ws) != nil {
+		return e.appendSafely(ctx, ws, acct, envs)
+	}
 	done := make(chan error, 1)
-	go func() {
-		err := errs.New(errs.Unavailable, "sangdam: storing a webhook panicked")
-		defer func() {
-			_ = recover() // without the value: it may hold the body
-			done <- err
-		}()
-		_, err = e.appendEnvelopes(ctx, ws, acct, envs)
-	}()
+	go func() { done <- e.appendSafely(ctx, ws, acct, envs) }()
 	select {
 	case err := <-done:
 		return err
@@ -167,6 +204,18 @@ func (e *Engine) appendInTime(ctx context.Context, ws id.Workspace, acct channel
 		e.appending.Add(-1)
 	}()
 	return errs.New(errs.Unavailable, "sangdam: the store did not answer in time: %w", ctx.Err())
+}
+
+// appendSafely is appendEnvelopes where a panic is an error, without its value, which
+// may hold the body.
+func (e *Engine) appendSafely(ctx context.Context, ws id.Workspace, acct channel.AccountID, envs []adapter.Envelope) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errAppendPanicked
+		}
+	}()
+	_, err = e.appendEnvelopes(ctx, ws, acct, envs)
+	return err
 }
 
 // appendEnvelopes stores envelopes and tells for each whether it was new.

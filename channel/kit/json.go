@@ -99,14 +99,20 @@ func skipComma(raw []byte, i int) int {
 	return i
 }
 
-// skipString goes from the opening quote behind the closing one.
+// skipString goes from the opening quote behind the closing one. A quote ends the
+// string unless an odd number of backslashes is before it.
 func skipString(raw []byte, i int) int {
-	for i++; raw[i] != '"'; i++ {
-		if raw[i] == '\\' {
-			i++
+	for begin := i + 1; ; {
+		i++
+		i += bytes.IndexByte(raw[i:], '"')
+		back := i
+		for back > begin && raw[back-1] == '\\' {
+			back--
+		}
+		if (i-back)%2 == 0 {
+			return i + 1
 		}
 	}
-	return i + 1
 }
 
 func skipValue(raw []byte, i int) int {

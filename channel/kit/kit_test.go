@@ -110,6 +110,9 @@ func TestVerify(t *testing.T) {
 	}
 	require.NoError(t, s.Verify(request(Sign(old, []byte("x")), "x"), old, next))
 	require.NoError(t, s.Verify(request(Sign(next, []byte("x")), "x"), old, next))
+	require.Equal(t, "lWlnTeh6L0AEVScIK1YpYxYYKcxYk0tg+1nxbR30Gk0=", Sign(old, []byte("x")), "also with a hash that was used before")
+	require.Equal(t, Sign(old, []byte("x")), Sign(old, []byte("x")))
+	require.NotEqual(t, Sign(old, []byte("x")), Sign(next, []byte("x")))
 	for name, c := range map[string]struct {
 		req    adapter.Request
 		status int
@@ -129,7 +132,8 @@ func TestVerify(t *testing.T) {
 
 // FuzzObject holds the reader of objects against encoding/json.
 func FuzzObject(f *testing.F) {
-	for _, s := range []string{`{"a":1,"a":"2","b":{"c":[1,{"d":null}]}}`, `[]`, `{"a":`, `{"\u0061":true}`, `"x"`} {
+	for _, s := range []string{`{"a":1,"a":"2","b":{"c":[1,{"d":null}]}}`, `[]`, `{"a":`, `{"\u0061":true}`, `"x"`,
+		`{"\\":"\"","a\"":["\\\"","\\\\"],"b":"\\","c":{"d\\\"":"}\\"}}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {

@@ -87,6 +87,14 @@ type Backend interface {
 	Close() error
 }
 
+// Prompt is a Backend whose AppendEnvelopes returns as soon as its context ends, even
+// while a commit hangs; what it had handed in may be stored all the same. Whoever
+// has to answer in time calls another Backend on a goroutine that can be left behind.
+type Prompt interface {
+	Backend
+	AppendsInTime()
+}
+
 // News says what there may be to do, as bits.
 type News uint8
 

@@ -145,8 +145,8 @@ func (b *backend) submit(j *job) error {
 	select {
 	case <-j.done:
 	case <-j.ctx.Done():
-		if j.state.CompareAndSwap(waiting, abandoned) {
-			return j.ctx.Err()
+		if j.state.CompareAndSwap(waiting, abandoned) || j.append != nil {
+			return j.ctx.Err() // what is stored all the same absorbs the repetition
 		}
 		<-j.done
 	}
@@ -214,7 +214,7 @@ func (b *backend) read(ctx context.Context, ws *workspace, fn func(*tx) error) e
 	t := b.newTx(ws, c)
 	t.readonly = true
 	defer func() { t.ended = true }()
-	return t.verdict(ctx, fn(t))
+	return t.verdict(ctx, fn(&t))
 }
 
 // remembered is read for what is known in memory: fn gets no transaction.

@@ -21,7 +21,10 @@ type job struct {
 	ctx context.Context // of the caller; never reaches SQLite
 	ws  *workspace      // nil for what belongs to no workspace
 	fn  func(*tx) error
-	own bool // the store's own code: needs no savepoint, since a failure of it means that SQLite failed
+	// append is what the job appends, in the place of fn: what several bring is inserted
+	// together.
+	append *appending
+	own    bool // the store's own code: needs no savepoint, since a failure of it means that SQLite failed
 	// first: it was the first to write, so that undoing it is undoing the transaction.
 	first bool
 	done  chan struct{}
@@ -29,6 +32,7 @@ type job struct {
 	state    atomic.Int32 // waiting, taken or abandoned
 	answered bool
 	tx       *tx
+	room     tx // which tx points to
 	err      error
 	panicked bool
 	value    any // of the panic
@@ -58,14 +62,16 @@ type committer struct {
 	// in local variables because a function that calls runtime.Goexit takes the
 	// goroutine with it; another goes on from where it was.
 	batch   []*job
-	at      int   // the job that runs
-	singly  bool  // each job in a transaction of its own
-	begun   int64 // TotalChanges at the beginning of the transaction
-	before  int64 // TotalChanges before the job that runs
-	changed bool  // a job that succeeded has written something
-	crowd   int   // how many batches ago several last came at once, from crowdFor down
-	commits int   // since the log was looked at
-	failing bool  // the last transaction could not be committed, which the log says
+	at      int          // the job that runs
+	span    int          // how many run with it, it included
+	joined  []*appending // what those append
+	singly  bool         // each job in a transaction of its own
+	begun   int64        // TotalChanges at the beginning of the transaction
+	before  int64        // TotalChanges before the job that runs
+	changed bool         // a job that succeeded has written something
+	crowd   int          // how many batches ago several last came at once, from crowdFor down
+	commits int          // since the log was looked at
+	failing bool         // the last transaction could not be committed, which the log says
 }
 
 // run serves until jobs is closed and empty.
@@ -95,19 +101,19 @@ func (c *committer) collect(first *job) {
 		c.crowd = crowdFor
 	}
 	c.crowd = max(c.crowd, 0)
-	slices.SortStableFunc(c.batch, ownLast)
+	slices.SortStableFunc(c.batch, func(a, b *job) int { return a.turn() - b.turn() })
 }
 
-// ownLast puts what needs no savepoint behind what may need none if it is the first
-// to write.
-func ownLast(a, b *job) int {
+// turn puts what needs no savepoint behind what may need none if it is the first to
+// write, and side by side what is inserted together.
+func (j *job) turn() int {
 	switch {
-	case a.own == b.own:
-		return 0
-	case a.own:
+	case j.append != nil:
+		return 2
+	case j.own:
 		return 1
 	}
-	return -1
+	return 0
 }
 
 // waiting takes what is there now. It reports whether more may come.
@@ -193,7 +199,8 @@ func (c *committer) take(j *job) bool {
 // runtime.Goexit, which a failing test calls, ends this goroutine, so that
 // another takes over.
 func (c *committer) call(j *job) {
-	j.tx = c.b.newTx(j.ws, c.conn)
+	c.open(j)
+	c.join(j)
 	c.before = c.conn.TotalChanges()
 	if j.first = c.before == c.begun; !j.own && !j.first {
 		if _, err := c.conn.Exec("SAVEPOINT s"); err != nil {
@@ -218,8 +225,34 @@ func (c *committer) call(j *job) {
 			c.run()
 		}()
 	}()
-	j.err = j.fn(j.tx)
+	if j.append != nil {
+		j.err = j.tx.appendAll(c.joined)
+	} else {
+		j.err = j.fn(j.tx)
+	}
 	returned = true
+}
+
+func (c *committer) open(j *job) {
+	j.room = c.b.newTx(j.ws, c.conn)
+	j.tx = &j.room
+}
+
+// join finds who runs with the job: of one that appends, all that follow it, unless
+// each is to run alone.
+func (c *committer) join(j *job) {
+	c.span = 1
+	if j.append == nil {
+		return
+	}
+	c.joined = append(c.joined[:0], j.append)
+	for !c.singly && c.at+c.span < len(c.batch) {
+		if next := c.batch[c.at+c.span]; c.take(next) {
+			c.open(next)
+			c.joined = append(c.joined, next.append)
+		}
+		c.span++
+	}
 }
 
 // settle ends the job's savepoint and moves on. It returns false when the
@@ -240,7 +273,10 @@ func (c *committer) settle(j *job) bool {
 		return c.lost(j)
 	}
 	c.changed = c.changed || !j.failed() && c.conn.TotalChanges() != c.before
-	c.at++
+	for _, with := range c.batch[c.at : c.at+c.span] {
+		with.room.ended = true
+	}
+	c.at += c.span
 	if c.singly {
 		c.commit(c.batch[c.at-1 : c.at])
 	}
@@ -370,6 +406,9 @@ func (c *committer) apply(jobs []*job) {
 		n++
 		for _, f := range j.tx.after {
 			f()
+		}
+		if j.append != nil {
+			j.append.follow()
 		}
 		hints = noted(hints, driver.Hint{Workspace: j.tx.name, News: j.tx.hint})
 	}

@@ -150,6 +150,9 @@ func (politeProvider) RoundTrip(r *http.Request) (*http.Response, error) {
 // inboundOnly is a store in which nobody routes, sends, indexes or runs jobs.
 type inboundOnly struct{ driver.Backend }
 
+// AppendsInTime implements driver.Prompt, as the store within does.
+func (inboundOnly) AppendsInTime() {}
+
 func (b inboundOnly) System() driver.System { return inboundSystem{b.Backend.System()} }
 
 type inboundSystem struct{ driver.System }

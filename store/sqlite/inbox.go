@@ -2,10 +2,7 @@ package sqlite
 
 import (
 	"context"
-	"slices"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
@@ -21,111 +18,6 @@ const (
 	envelopeBad
 	envelopeKey // only the dedup key is left
 )
-
-// AppendEnvelopes implements driver.Backend.
-func (b *backend) AppendEnvelopes(ctx context.Context, ws driver.WorkspaceID, envs []adapter.Envelope) ([]bool, error) {
-	w, err := b.workspace(ws)
-	if err != nil {
-		return nil, err
-	}
-	a := newAppending(envs)
-	err = b.submit(&job{ctx: ctx, ws: w, own: true, fn: a.run})
-	if err != nil {
-		return nil, err
-	}
-	return a.fresh, nil
-}
-
-// appending is a call of AppendEnvelopes. What can be prepared is prepared on
-// the caller's goroutine, since all calls share the one that commits.
-type appending struct {
-	envs  []adapter.Envelope
-	ids   []string
-	order []int // of the envelopes, by their own time
-	fresh []bool
-	first int64 // number of the first in that order
-}
-
-func newAppending(envs []adapter.Envelope) *appending {
-	a := &appending{envs: envs, ids: make([]string, len(envs)), order: make([]int, len(envs)), fresh: make([]bool, len(envs))}
-	for i, e := range envs {
-		a.order[i], a.ids[i] = i, string(e.ID)
-		if e.ID == "" {
-			a.ids[i] = newID()
-		}
-	}
-	if len(envs) > 1 {
-		slices.SortStableFunc(a.order, func(i, j int) int { return envs[i].OccurredAt.Compare(envs[j].OccurredAt) })
-	}
-	return a
-}
-
-// run numbers the envelopes in the order of their time but inserts them in the
-// given order, so that of two with one key the first is the new one.
-func (a *appending) run(t *tx) error {
-	a.first = t.b.envelopeSeq + 1
-	t.b.envelopeSeq += int64(len(a.envs))
-	seqs := make([]int64, len(a.envs))
-	for place, i := range a.order {
-		seqs[i] = a.first + int64(place)
-	}
-	for i, seq := range seqs {
-		n, err := a.insert(t, i, seq)
-		if err != nil {
-			return err
-		}
-		a.fresh[i] = n == 1
-	}
-	if slices.Contains(a.fresh, true) {
-		t.hint |= driver.NewsInbox
-		t.committed(func() { a.follow(t) })
-	}
-	return nil
-}
-
-func (a *appending) insert(t *tx, i int, seq int64) (int, error) {
-	e := &a.envs[i]
-	body := e.Raw
-	if body == nil {
-		body = []byte{}
-	}
-	return t.exec(`INSERT INTO envelopes (seq, ws, id, account, lane, dedup, occurred, received, tries, raw)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (ws, account, dedup) DO NOTHING`,
-		seq, t.ws, a.ids[i], string(e.Account), e.Lane, e.DedupKey, micro(e.OccurredAt), micro(a.received(t, e)), e.Tries, body)
-}
-
-func (a *appending) received(t *tx, e *adapter.Envelope) time.Time {
-	if e.ReceivedAt.IsZero() {
-		return t.now
-	}
-	return e.ReceivedAt
-}
-
-// follow tells the lanes.
-func (a *appending) follow(t *tx) {
-	for place, i := range a.order {
-		if a.fresh[i] {
-			e := &a.envs[i]
-			row := &adapter.Envelope{ID: channel.EnvelopeID(a.ids[i]), Account: e.Account, Lane: e.Lane, DedupKey: e.DedupKey,
-				OccurredAt: moment(micro(e.OccurredAt)), ReceivedAt: moment(micro(a.received(t, e))), Tries: e.Tries,
-				Raw: slices.Clone(e.Raw)}
-			if len(row.Raw) == 0 {
-				row.Raw = nil // as it is read
-			}
-			t.b.inbox.add(t.lane(e.Account, e.Lane), micro(t.now), entry{seq: a.first + int64(place), row: row, id: row.ID})
-		}
-	}
-}
-
-// newID makes an identifier that grows with time, so that keys are inserted at
-// the end of their index.
-func newID() string {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return uuid.NewString()
-	}
-	return id.String()
-}
 
 // inbox implements driver.InboxRepo.
 type inbox struct{ *tx }

@@ -32,8 +32,8 @@ type tx struct {
 
 var _ driver.Session = (*tx)(nil)
 
-func (b *backend) newTx(ws *workspace, c *raw.Conn) *tx {
-	t := &tx{b: b, conn: c, now: b.clock.read()}
+func (b *backend) newTx(ws *workspace, c *raw.Conn) tx {
+	t := tx{b: b, conn: c, now: b.clock.read()}
 	if ws != nil {
 		t.ws, t.name = ws.num, ws.id
 	}
