@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -26,6 +27,7 @@ import (
 	"github.com/sangdam/sangdam/routing/classify"
 	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/postgres"
 	"github.com/sangdam/sangdam/store/seal"
 	"github.com/sangdam/sangdam/store/sqlite"
@@ -132,11 +134,7 @@ func newDesk(ctx context.Context, db *store.DB, hooks sangdam.Hooks, agents, cap
 			_, err := d.eng.SaveDesk(ctx, host, sangdam.SaveDesk{Agent: agentID(0), Desk: routing.Desk{ID: "desk", Name: "Desk"}})
 			return err
 		},
-		func() error {
-			return d.chunks(ctx, agents, func(ctx context.Context, tx store.Tx, i int) error {
-				return tx.Config().AddMember(ctx, "desk", agentID(i))
-			})
-		},
+		func() error { return d.addMembers(ctx, queue.Members) },
 		func() error { return d.saveQueue(ctx, queue) },
 		func() error {
 			_, err := d.eng.SaveWorkStream(ctx, host, sangdam.SaveWorkStream{WorkStream: stream})
@@ -186,6 +184,31 @@ func (d *desk) addAgents(ctx context.Context, n, capacity int) error {
 			Permissions: []routing.Permission{routing.PermitChat},
 			Capacity:    map[routing.Profile]int{routing.ProfileUnits: capacity}, Assign: routing.AssignmentSwitches{Chat: true}})
 		return err
+	})
+}
+
+// addMembers writes the desk's members below AddMember, which reads and writes all of
+// them for each.
+func (d *desk) addMembers(ctx context.Context, members []routing.AgentID) error {
+	return d.db.Update(ctx, workspace, func(ctx context.Context, tx store.Tx) error {
+		docs, err := tx.Documents().Get(ctx, driver.Keys{Kind: "desk", IDs: []string{"desk"}})
+		if err != nil {
+			return err
+		}
+		if len(docs) != 1 {
+			return errors.New("the desk is not stored as a document of its own")
+		}
+		var body map[string]json.RawMessage
+		if err := json.Unmarshal(docs[0].Body, &body); err != nil {
+			return err
+		}
+		if body["members"], err = json.Marshal(members); err != nil {
+			return err
+		}
+		if docs[0].Body, err = json.Marshal(body); err != nil {
+			return err
+		}
+		return tx.Documents().Put(ctx, docs)
 	})
 }
 
