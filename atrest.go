@@ -3,7 +3,6 @@ package sangdam
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"sync"
 
@@ -191,7 +190,7 @@ func (u *unit) leave(row driver.OutboxRow) error {
 	if err := u.sealing(); err != nil {
 		return err
 	}
-	plain, err := json.Marshal(row.Content)
+	plain, err := jsondoc.Marshal(row.Content)
 	if err != nil {
 		return err
 	}
@@ -252,7 +251,7 @@ func (u *unit) putEarly(early conversation.Early) error {
 	if err := u.sealing(); err != nil {
 		return err
 	}
-	plain, err := json.Marshal(early.Content)
+	plain, err := jsondoc.Marshal(early.Content)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package sangdam
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -116,7 +115,7 @@ func (j *runningJob) progress(percent int) { j.percent.Store(int32(min(max(perce
 
 // enqueueJob adds a job; key makes it one among those unfinished.
 func (u *unit) enqueueJob(kind, key string, payload any) error {
-	raw, err := json.Marshal(payload)
+	raw, err := jsondoc.Marshal(payload)
 	if err != nil {
 		return err
 	}

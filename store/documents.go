@@ -274,7 +274,7 @@ func (d *Documents[T]) checkValue(name string, v []byte) error {
 
 // body is the JSON of v with the members that T does not know.
 func (d *Documents[T]) body(v *T) ([]byte, error) {
-	raw, err := json.Marshal(v)
+	raw, err := jsondoc.Marshal(v)
 	if err != nil {
 		return nil, errs.New(errs.Invalid, "store: a %s cannot be stored as JSON: %w", d.kind.Name, err)
 	}

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/google/uuid"
 
@@ -31,8 +30,7 @@ func (b *backend) AppendsInTime() {}
 
 // appending is a call of AppendEnvelopes. What can be prepared is prepared on
 // the caller's goroutine, since all calls share the one that commits. That one
-// inserts the envelopes of all calls of a batch with few statements: to begin and
-// end one, and to find the end of each index anew, costs as much as a row.
+// inserts the envelopes of all calls of a batch with few statements.
 type appending struct {
 	job  job
 	rows []appended // in the given order
@@ -103,21 +101,8 @@ func (a *appending) number(t *tx) {
 	}
 }
 
-// rowsAtOnce are how many rows a statement inserts, the most first. Each is prepared
-// once.
-var rowsAtOnce = []int{64, 32, 16, 8, 4, 2, 1}
-
-var insertEnvelopes = func() map[int]string {
-	all := map[int]string{}
-	for _, n := range rowsAtOnce {
-		// A failure leaves what is inserted, and its transaction is undone: so that it
-		// could undo itself, SQLite would copy every page that it changes.
-		all[n] = `INSERT OR FAIL INTO envelopes (seq, ws, id, account, lane, dedup, occurred, received, tries, raw) VALUES ` +
-			strings.TrimSuffix(strings.Repeat("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?), ", n), ", ") +
-			` ON CONFLICT (ws, account, dedup) DO NOTHING`
-	}
-	return all
-}()
+var insertEnvelopes = newInsertion(`envelopes (seq, ws, id, account, lane, dedup, occurred, received, tries, raw)`, 10,
+	` ON CONFLICT (ws, account, dedup) DO NOTHING`)
 
 // appendAll inserts the envelopes of all calls. An error is SQLite's: nothing of the
 // transaction can be kept.
@@ -133,29 +118,25 @@ func (t *tx) appendAll(calls []*appending) error {
 			places = append(places, place{a, i})
 		}
 	}
-	args := make([]any, 0, 10*min(len(places), rowsAtOnce[0]))
-	for _, n := range rowsAtOnce {
-		for ; len(places) >= n; places = places[n:] {
-			args = args[:0]
-			for _, p := range places[:n] {
-				r := &p.a.rows[p.i]
-				args = append(args, &r.seq, &p.a.job.tx.ws, &r.id, &r.account, &r.env.Lane, &r.env.DedupKey, &r.occurred, &r.received,
-					&r.tries, &r.raw)
-			}
-			inserted, err := t.exec(insertEnvelopes[n], args...)
-			if err != nil {
-				return err
-			}
-			for _, p := range places[:n] {
-				fresh := inserted == n
-				if !fresh && inserted > 0 {
-					if fresh, err = t.exists(`SELECT 1 FROM envelopes WHERE seq = ?`, p.a.rows[p.i].seq); err != nil {
-						return err
-					}
+	err := t.insertRows(insertEnvelopes, len(places), func(values []any, i int) []any {
+		a := places[i].a
+		r := &a.rows[places[i].i]
+		return append(values, &r.seq, &a.job.tx.ws, &r.id, &r.account, &r.env.Lane, &r.env.DedupKey, &r.occurred, &r.received,
+			&r.tries, &r.raw)
+	}, func(from, to, inserted int) (err error) {
+		for _, p := range places[from:to] {
+			fresh := inserted == to-from
+			if !fresh && inserted > 0 {
+				if fresh, err = t.exists(`SELECT 1 FROM envelopes WHERE seq = ?`, p.a.rows[p.i].seq); err != nil {
+					return err
 				}
-				p.a.fresh[p.i] = fresh
 			}
+			p.a.fresh[p.i] = fresh
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	for _, a := range calls {
 		if slices.Contains(a.fresh, true) {

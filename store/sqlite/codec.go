@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/sangdam/sangdam/internal/errs"
@@ -11,7 +10,7 @@ import (
 
 // encode makes the document of a value.
 func encode(v any) (raw.Text, error) {
-	b, err := json.Marshal(v)
+	b, err := jsondoc.Marshal(v)
 	if err != nil {
 		return nil, errs.New(errs.Invalid, "sqlite: a %T cannot be stored: %w", v, err)
 	}

@@ -230,6 +230,9 @@ func (c *committer) call(j *job) {
 	} else {
 		j.err = j.fn(j.tx)
 	}
+	if j.err == nil && j.tx.clash == nil && j.tx.refused == nil && j.tx.usable() == nil {
+		j.err = j.tx.insertLater()
+	}
 	returned = true
 }
 

@@ -30,9 +30,7 @@ func (r events) Append(_ context.Context, evs ...driver.Event) error {
 			return err
 		}
 		r.b.eventSeq++
-		if err := r.change(`INSERT INTO events (ws, seq, at, doc) VALUES (?, ?, ?, ?)`, r.ws, r.b.eventSeq, micro(at), doc); err != nil {
-			return err
-		}
+		r.later.feed = append(r.later.feed, feedRow{r.b.eventSeq, micro(at), doc})
 	}
 	r.hint |= driver.NewsOf(evs...)
 	return nil
@@ -43,6 +41,9 @@ func (r events) Append(_ context.Context, evs ...driver.Event) error {
 func (r events) purgeEvents(_ context.Context, before time.Time, limit int) (int, error) {
 	var last int64
 	n := 0
+	if err := r.insertLater(); err != nil {
+		return 0, err
+	}
 	err := r.while(`SELECT seq, at FROM events WHERE ws = ? ORDER BY seq LIMIT ?`, func(w raw.Row) bool {
 		if w.Int(1) >= micro(before) {
 			return false

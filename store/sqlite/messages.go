@@ -65,20 +65,23 @@ func (r conversations) Messages(_ context.Context, id conversation.ID, p driver.
 }
 
 func (r conversations) AppendEvents(_ context.Context, evs ...conversation.Event) error {
+	if err := r.writable(); err != nil {
+		return err
+	}
 	for _, e := range evs {
 		doc, err := encode(e)
 		if err != nil {
 			return err
 		}
-		if err := r.change(`INSERT INTO conversation_events (ws, conversation, seq, doc) VALUES (?, ?, ?, ?)`,
-			r.ws, string(e.Conversation), e.Seq, doc); err != nil {
-			return err
-		}
+		r.later.history = append(r.later.history, historyRow{string(e.Conversation), e.Seq, doc})
 	}
 	return nil
 }
 
 func (r conversations) Events(_ context.Context, id conversation.ID, after int64, limit int) ([]conversation.Event, error) {
+	if err := r.insertLater(); err != nil {
+		return nil, err
+	}
 	return list(r.tx, scanDoc[conversation.Event], `SELECT doc FROM conversation_events
 		WHERE ws = ? AND conversation = ? AND seq > ? ORDER BY seq LIMIT ?`, r.ws, string(id), after, limit)
 }

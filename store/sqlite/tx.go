@@ -25,6 +25,7 @@ type tx struct {
 	refused error // a call failed half-way; sticky, so that no half is committed
 	broken  error // SQLite failed; sticky, since the transaction may be gone
 
+	later later
 	after []func()    // to run once committed
 	hint  driver.News // what the commit may have brought
 	pins  []*lane     // lanes whose claim this transaction relies on

@@ -180,7 +180,7 @@ type Text []byte
 
 // Exec runs a statement to its end and returns how many rows it changed.
 // Arguments are nil, bool, int, int64, string, Text or []byte (a blob), or pointers to
-// int64, string or []byte, which cost no allocation.
+// int64, string, Text or []byte, which cost no allocation.
 func (c *Conn) Exec(sql string, args ...any) (int, error) {
 	before := sqlite3.Xsqlite3_total_changes(c.tls, c.db)
 	if err := c.run(sql, args, nil); err != nil {
@@ -270,6 +270,10 @@ func (c *Conn) bind(s uintptr, args []any) error {
 			copy(libc.GoBytes(at, len(*v)), *v)
 			rc = sqlite3.Xsqlite3_bind_text(c.tls, s, n, at, int32(len(*v)), 0)
 			at += uintptr(len(*v))
+		case *Text:
+			copy(libc.GoBytes(at, len(*v)), *v)
+			rc = sqlite3.Xsqlite3_bind_text(c.tls, s, n, at, int32(len(*v)), 0)
+			at += uintptr(len(*v))
 		case *[]byte:
 			copy(libc.GoBytes(at, len(*v)), *v)
 			rc = sqlite3.Xsqlite3_bind_blob(c.tls, s, n, at, int32(len(*v)), 0)
@@ -307,6 +311,8 @@ func (c *Conn) reserve(args []any) error {
 		case []byte:
 			need += len(v)
 		case *string:
+			need += len(*v)
+		case *Text:
 			need += len(*v)
 		case *[]byte:
 			need += len(*v)
