@@ -25,7 +25,6 @@ type (
 	odd       struct {
 		hidden    string
 		Skipped   string     `json:"-"`
-		Dash      string     `json:"-,"`
 		Quoted    int        `json:"quoted,string"`
 		Named     string     `json:"mit ü"`
 		At        *time.Time `json:"at,omitzero"`
@@ -146,7 +145,8 @@ func BenchmarkMarshal(b *testing.B) {
 	id := "01a22a8d-7892-77f9-b7f7-e85cbb3a3c92"
 	c := conversation.Conversation{ID: conversation.ID(id), Thread: "contact:" + id + "/stream:line", State: conversation.StateOpen,
 		Desk: "desk", WorkStream: "line", Account: "acct", Channel: "line", Contact: conversation.ContactID(id), Language: "ko",
-		Control: conversation.ControlNobody, OpenedAt: now, UpdatedAt: now, LastCustomerAt: now, LastMessageAt: now, Unread: 5, EventSeq: 10}
+		Control: conversation.ControlNobody, OpenedAt: now, UpdatedAt: now, LastCustomerAt: now, LastMessageAt: now, Unread: 5,
+		EventSeq: 10}
 	for name, marshal := range map[string]func(any) ([]byte, error){"standard": json.Marshal, "jsondoc": jsondoc.Marshal} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -63,7 +63,8 @@ func TestAppendsOfABatchAreAnsweredAsIfAlone(t *testing.T) {
 	require.Equal(t, want, stored)
 	require.EqualValues(t, 1, db.Stats().Commits-before.Commits)
 	keys := storedKeys(t, db)
-	require.Equal(t, []string{"ws/a/ws-0-0", "ws/c/ws-2-1", "ws/b/ws-2-0", "other/known/other-4-1", "other/a/other-4-0", "ws/d/ws-5-1"}, keys[1:7])
+	require.Equal(t, []string{"ws/a/ws-0-0", "ws/c/ws-2-1", "ws/b/ws-2-0", "other/known/other-4-1", "other/a/other-4-0",
+		"ws/d/ws-5-1"}, keys[1:7])
 	require.Len(t, keys, 77)
 	taken := 0
 	for _, l := range claimInbox(t, db, time.Hour) {

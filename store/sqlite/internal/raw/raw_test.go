@@ -28,6 +28,12 @@ func TestValuesComeBack(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, 1, n)
 			rows := 0
+			quoted, blob := raw.Text(text), []byte(text)
+			n, err = c.Exec(`DELETE FROM v WHERE i = ? AND t = ? AND t IS ? AND b = ?`, &number, &text, &quoted, &blob)
+			require.NoError(t, err)
+			require.Equal(t, 1, n, "pointers are what they point to")
+			_, err = c.Exec(`INSERT INTO v VALUES (?, ?, ?)`, &number, &quoted, &blob)
+			require.NoError(t, err)
 			require.NoError(t, c.Query(`SELECT i, t, b, NULL, t IS ? FROM v`, func(r raw.Row) bool {
 				rows++
 				require.Equal(t, number, r.Int(0))
