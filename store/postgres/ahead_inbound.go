@@ -32,7 +32,8 @@ var (
 func (a *ahead) readInbound(ws string, w driver.Wanted) []stmt {
 	list := slices.Concat(a.readHeard(ws, w.Heard), a.documents.read(ws, w.Documents), a.readThreads(ws, sortedKeys(w.Threads)))
 	if w.NewItems > len(a.seqs) {
-		list = append(list, query(`SELECT nextval(pg_get_serial_sequence('sd.items', 'seq')) FROM generate_series(1, $1)`,
+		list = append(list, query(`SELECT nextval(s.name) FROM (SELECT pg_get_serial_sequence('sd.items', 'seq')::regclass AS name
+			OFFSET 0) s, generate_series(1, $1)`,
 			w.NewItems-len(a.seqs)).
 			rows(func(r pgx.Rows) error {
 				var seq int64

@@ -90,14 +90,14 @@ var (
 			AND t.state = 'pending' FOR NO KEY UPDATE) x) f WHERE e.ctid = f.at RETURNING 1)
 		SELECT sd.must((SELECT count(*) FROM w) = $5, '` + codeStale + `', '` + envelopeEnded + `')`
 
-	// ofGiven are the addresses of lanes that are given back, with the time of their
-	// heads, null for an empty one.
-	ofGiven = `(SELECT x.*` + eachLane + `(SELECT l.ctid AS at, (SELECT greatest(coalesce(e.not_before,
+	// leaveGiven deletes lanes that are given back and empty, and frees the others for
+	// the time of their heads. The lanes are locked, so that nothing is added to them.
+	leaveGiven = `WITH f AS MATERIALIZED (SELECT x.*` + eachLane + `(SELECT l.ctid AS at, (SELECT greatest(coalesce(e.not_before,
 		least(e.received_at, clock_timestamp())), clock_timestamp() - interval '1 s') FROM sd.inbox e WHERE e.ws = l.ws
 		AND e.account = l.account AND e.lane = l.lane AND e.state = 'pending' ORDER BY e.seq LIMIT 1) AS due
-		FROM sd.inbox_lanes l WHERE l.ws = $1 AND l.account = u.account AND l.lane = u.lane AND l.token = u.token OFFSET 0) x) f`
-	dropGiven = `DELETE FROM sd.inbox_lanes l USING ` + ofGiven + ` WHERE l.ctid = f.at AND f.due IS NULL`
-	freeGiven = `UPDATE sd.inbox_lanes l SET token = NULL, until = NULL, due = f.due FROM ` + ofGiven + `
+		FROM sd.inbox_lanes l WHERE l.ws = $1 AND l.account = u.account AND l.lane = u.lane AND l.token = u.token OFFSET 0) x),
+		d AS (DELETE FROM sd.inbox_lanes l USING f WHERE l.ctid = f.at AND f.due IS NULL)
+		UPDATE sd.inbox_lanes l SET token = NULL, until = NULL, due = f.due FROM f
 		WHERE l.ctid = f.at AND f.due IS NOT NULL RETURNING l.due <= clock_timestamp()`
 )
 
@@ -129,8 +129,7 @@ func (e *ends) take(ws string) []stmt {
 	if n := len(given.lanes); n > 0 {
 		more := e.given
 		list = append(list, query(lockedLanes, ws, given.accounts, given.lanes, given.tokens, n),
-			query(dropGiven, ws, given.accounts, given.lanes, given.tokens),
-			query(freeGiven, ws, given.accounts, given.lanes, given.tokens).rows(func(r pgx.Rows) error {
+			query(leaveGiven, ws, given.accounts, given.lanes, given.tokens).rows(func(r pgx.Rows) error {
 				var due bool
 				err := r.Scan(&due)
 				more(due)
