@@ -9,7 +9,6 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
-	"github.com/sangdam/sangdam/store"
 )
 
 // api is the JSON interface by which a person or a test is the agent. Bodies
@@ -62,14 +61,8 @@ func (h *helpdesk) offers(r *http.Request) (any, error) {
 
 // held lists what an agent has: open offers and conversations.
 func (h *helpdesk) held(ctx context.Context, agent routing.AgentID) (offers []routing.Offer, owned []routing.Assignment, err error) {
-	err = h.db.View(ctx, workspace, func(ctx context.Context, tx store.Tx) (err error) {
-		if _, err = tx.Agents().Agent(ctx, agent); err != nil {
-			return err
-		}
-		offers, owned, err = tx.Work().HeldBy(ctx, agent)
-		return err
-	})
-	return offers, owned, err
+	held, err := h.eng.Held(ctx, as(agent), agent)
+	return held.Offers, held.Assignments, err
 }
 
 type agentBody struct {
@@ -140,29 +133,26 @@ type status struct {
 }
 
 func (h *helpdesk) status(r *http.Request) (any, error) {
-	var s status
-	err := h.db.View(r.Context(), workspace, func(ctx context.Context, tx store.Tx) (err error) {
-		s = status{}
-		if s.Outgoing, err = tx.Outbox().Pending(ctx); err != nil {
-			return err
-		}
-		items, err := tx.Work().Open(ctx)
+	load, err := h.eng.Load(r.Context(), host())
+	if err != nil {
+		return nil, err
+	}
+	s := status{Outgoing: load.Sending}
+	for _, q := range load.Queues {
+		s.Waiting += q.Waiting + q.Offered
+	}
+	f := conversation.Filter{States: []conversation.State{conversation.StateOpen, conversation.StateActive}}
+	for page, more := "", true; more; more = page != "" {
+		list, err := h.eng.Conversations(r.Context(), host(), f, page, 200)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		for _, it := range items {
-			if it.State != routing.ItemAssigned {
-				s.Waiting++
-			}
-			c, err := tx.Conversations().Conversation(ctx, conversation.ID(it.ID))
-			if err != nil {
-				return err
-			}
+		for _, c := range list.Conversations {
 			s.Unread += c.Unread
 		}
-		bad, err := tx.Inbox().Quarantined(ctx, 1000)
-		s.Quarantined = len(bad)
-		return err
-	})
+		page = list.Next
+	}
+	bad, err := h.eng.Quarantined(r.Context(), host(), 1000)
+	s.Quarantined = len(bad)
 	return s, err
 }
