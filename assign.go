@@ -197,10 +197,11 @@ type Accept struct {
 }
 
 // Owned is the result of every command that gives a conversation, or by an offer
-// a ticket, to an agent.
+// a ticket or work of the host's own, to an agent.
 type Owned struct {
 	Conversation conversation.ID      `json:"conversation,omitempty"`
 	Ticket       ticket.ID            `json:"ticket,omitempty"`
+	Work         routing.Subject      `json:"work,omitzero"`
 	Agent        routing.AgentID      `json:"agent"`
 	Assignment   routing.AssignmentID `json:"assignment"`
 }
@@ -251,36 +252,16 @@ func (u *unit) stillServes(o routing.Offer) error {
 	return nil
 }
 
-// own records an assignment in its conversation or ticket.
+// own records an assignment in what the work is about.
 func (u *unit) own(as routing.Assignment) (Owned, error) { return u.ownAfter(as, "") }
 
 // ownAfter is own where the agent was asked before, and has said yes to that.
 func (u *unit) ownAfter(as routing.Assignment, consulted string) (Owned, error) {
-	if id, is := ofTicket(as.Item); is {
-		return Owned{Ticket: id, Agent: as.Agent, Assignment: as.ID}, u.ownTicket(id, as)
-	}
-	d, err := u.conversation(conversation.ID(as.Item))
+	out, err := u.worker(as.Item).owned(as, consulted)
 	if err != nil {
 		return Owned{}, err
 	}
-	it, err := u.tx.Work().Item(u.ctx, as.Item)
-	if err != nil {
-		return Owned{}, err
-	}
-	u.toDesk(d, it.Queue)
-	if consulted != "" {
-		asked, err := open(d, consulted)
-		if err != nil {
-			return Owned{}, err
-		}
-		if asked.Desk != "" {
-			d.MoveTo(asked.Desk, u.p.actor())
-		}
-		d.EndConsultation(conversation.ConsultationAccepted, "", u.p.actor())
-	}
-	if err := d.Assigned(as.Agent, u.p.actor()); err != nil {
-		return Owned{}, err
-	}
+	out.Agent, out.Assignment = as.Agent, as.ID
 	if err := u.changedItem(as.Item); err != nil {
 		return Owned{}, err
 	}
@@ -288,7 +269,7 @@ func (u *unit) ownAfter(as routing.Assignment, consulted string) (Owned, error) 
 		return Owned{}, err
 	}
 	u.after.owned = append(u.after.owned, as)
-	return Owned{Conversation: d.C.ID, Agent: as.Agent, Assignment: as.ID}, nil
+	return out, nil
 }
 
 // offer loads an offer for its agent, or for who may speak for agents and see
@@ -311,19 +292,10 @@ func (u *unit) offer(id routing.OfferID) (routing.Offer, error) {
 			return o, cmp.Or(err, noSuch(kindOffer))
 		}
 	}
-	if id, is := ofTicket(o.Item); is {
-		r, err := u.ticketOffer(id, o)
-		if err != nil {
-			return o, err
-		}
-		return o, u.allow(ActOffer, r)
-	}
-	cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(o.Item))
+	r, err := u.worker(o.Item).offerTo(o)
 	if err != nil {
 		return o, err
 	}
-	r := conversationResource(cv)
-	r.Kind, r.ID, r.Owner = kindOffer, string(id), o.Agent
 	return o, u.allow(ActOffer, r)
 }
 
@@ -363,15 +335,7 @@ func (u *unit) endOffer(id routing.OfferID, state routing.OfferState, reason str
 	}
 	o.State = state
 	u.after.offers = append(u.after.offers, o)
-	if _, is := ofTicket(o.Item); is {
-		return nil
-	}
-	d, err := u.conversation(conversation.ID(o.Item))
-	if err != nil {
-		return err
-	}
-	d.Note(conversation.EvOffer, u.p.actor(), "agent:"+string(o.Agent), string(state))
-	return nil
+	return u.worker(o.Item).answered(o)
 }
 
 // Pick takes a waiting conversation from its queue (RT8, pick mode; a push

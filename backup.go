@@ -36,22 +36,12 @@ type BackUp struct {
 	Text string `json:"text,omitempty"`
 }
 
-// BackupState is where a backup stands.
-type BackupState string
-
-// The states.
-const (
-	BackupRunning BackupState = "running"
-	BackupReady   BackupState = "ready"
-	BackupFailed  BackupState = "failed" // it was given up, and has no file
-)
-
 // Backup is a backup and how far it is.
 type Backup struct {
 	ID      string      `json:"id"`
 	Version int64       `json:"-"`
 	By      string      `json:"by"` // who asked for it, as the audit log names principals
-	State   BackupState `json:"state"`
+	State   ErrandState `json:"state"`
 	// Total is how many conversations were found, 0 while they are looked for.
 	// Done are in the file; Left out are those that may not be seen any more.
 	Total   int   `json:"total"`
@@ -127,13 +117,13 @@ func (e *Engine) BackUp(ctx context.Context, p Principal, c BackUp) (Saved, erro
 		if err != nil {
 			return Saved{}, err
 		}
-		if len(last) > 0 && last[0].State == BackupRunning {
+		if len(last) > 0 && last[0].State == ErrandRunning {
 			return Saved{}, errs.New(errs.Conflict, "sangdam: your last backup is still being made; wait for it")
 		}
 		if err := c.Filter.Check(); err != nil {
 			return Saved{}, err
 		}
-		b := Backup{ID: newID(), By: p.keyOwner(), State: BackupRunning, At: u.tx.Now(), Filter: c.Filter, Text: c.Text, Principal: p}
+		b := Backup{ID: newID(), By: p.keyOwner(), State: ErrandRunning, At: u.tx.Now(), Filter: c.Filter, Text: c.Text, Principal: p}
 		if err := backups.Save(u.ctx, u.tx, &b); err != nil {
 			return Saved{}, err
 		}
@@ -144,9 +134,9 @@ func (e *Engine) BackUp(ctx context.Context, p Principal, c BackUp) (Saved, erro
 
 // backupErrands are the backups as errands.
 var backupErrands = errand[Backup]{kind: kindBackup, docs: backups, about: func(b *Backup) errandState {
-	return errandState{id: b.ID, by: b.By, state: string(b.State), version: b.Version, over: b.State != BackupRunning,
+	return errandState{id: b.ID, by: b.By, state: string(b.State), version: b.Version, over: b.State != ErrandRunning,
 		percent: 100 * b.Made / max(b.Parts, 1)}
-}, fail: func(b *Backup, reason string) { b.State, b.Reason = BackupFailed, reason }}
+}, fail: func(b *Backup, reason string) { b.State, b.Reason = ErrandFailed, reason }}
 
 // backupJob makes one part after the other.
 func (e *Engine) backupJob(ctx context.Context, j *runningJob, p backupJobOf) error {
@@ -263,7 +253,7 @@ func (e *Engine) backupStep(ctx context.Context, b Backup) error {
 	}
 	part.Blob = info.Name
 	if b.Made++; b.Made == b.Parts {
-		b.State, b.Until = BackupReady, b.At.Add(backupFor)
+		b.State, b.Until = ErrandReady, b.At.Add(backupFor)
 	}
 	return e.unit(ctx, system(ws), func(u *unit) error {
 		err := u.tx.Blobs().Reference(u.ctx, driver.Blob{Name: info.Name, Type: "application/octet-stream", Size: info.Size,

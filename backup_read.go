@@ -66,9 +66,9 @@ func (e *Engine) WriteBackup(ctx context.Context, p Principal, id string, to io.
 			return noSuch(kindBackup)
 		case err != nil:
 			return err
-		case b.State == BackupFailed:
+		case b.State == ErrandFailed:
 			return errs.New(errs.Conflict, "sangdam: the backup failed and has no file; ask for another one")
-		case b.State != BackupReady:
+		case b.State != ErrandReady:
 			return errs.New(errs.Conflict, "sangdam: the backup is still being made")
 		}
 		u.resource.ID = id

@@ -61,7 +61,7 @@ func (w *replayWorld) backup(p sangdam.Principal) sangdam.Backup {
 		w.settle()
 		list, err := w.eng.Backups(w.ctx, p)
 		require.NoError(w.t, err)
-		if b = list[0]; b.State == sangdam.BackupReady {
+		if b = list[0]; b.State == sangdam.ErrandReady {
 			return b
 		}
 	}

@@ -92,37 +92,5 @@ func (u *unit) overflow(d routing.Decision) error {
 	if err != nil {
 		return err
 	}
-	if _, is := ofTicket(it.ID); is {
-		return u.overflowTicket(it, d)
-	}
-	draft, err := u.conversation(conversation.ID(it.ID))
-	if err != nil {
-		return err
-	}
-	if target := u.s.routing.Queues[d.Overflow.Queue]; d.Overflow.Do == routing.OverflowQueue && !u.s.staffed(target, draft.C.Desk) {
-		// Nobody there is on its desk: it stays where somebody may take it. Saving
-		// the queue warned of it.
-		return u.saveItem(transition.OverflowPassed(it, d.Queue, d.Rule))
-	}
-	it = transition.Overflowed(it, d.Queue, d.Rule, *d.Overflow, u.tx.Now())
-	switch d.Overflow.Do {
-	case routing.OverflowQueue:
-		u.toDesk(draft, it.Queue)
-		it.Desk = draft.C.Desk
-		if err := draft.Queued("system", string(it.Queue)); err != nil {
-			return err
-		}
-	case routing.OverflowTicket, routing.OverflowCallBack:
-		if err := u.overflowToTicket(draft, it, d); err != nil {
-			return err
-		}
-	case routing.OverflowMessage:
-		if acct, ok := u.s.accounts[draft.C.Account]; ok && !acct.Deleted {
-			if _, err := u.sayAutomated(acct, draft, d.Overflow.Message); err != nil {
-				return err
-			}
-		}
-		draft.Note(conversation.EvQueued, "system", "overflow:"+string(d.Overflow.When), string(it.Queue))
-	}
-	return u.saveItem(it)
+	return u.worker(it.ID).overflowed(it, d)
 }

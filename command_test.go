@@ -295,6 +295,12 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 			"AskRating": func(p sangdam.Principal) error {
 				return errOf(w.eng.AskRating(w.ctx, p, sangdam.AskRating{Conversation: id}))
 			},
+			"Enqueue": func(p sangdam.Principal) error {
+				return errOf(w.eng.Enqueue(w.ctx, p, sangdam.Enqueue{Subject: order("1"), Queue: "q", Desk: "support"}))
+			},
+			"Finish": func(p sangdam.Principal) error {
+				return w.eng.Finish(w.ctx, p, sangdam.Finish{Subject: order("17")})
+			},
 			"Notify": func(p sangdam.Principal) error {
 				return errOf(w.eng.Notify(w.ctx, p, sangdam.Notify{Conversation: id, Content: channel.Text("x")}))
 			},

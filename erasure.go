@@ -34,23 +34,13 @@ type EraseContact struct {
 	Reason string `json:"reason"`
 }
 
-// ErasureState is where an erasure stands.
-type ErasureState string
-
-// The states.
-const (
-	ErasureRunning ErasureState = "running"
-	ErasureDone    ErasureState = "done"
-	ErasureFailed  ErasureState = "failed" // it was given up; EraseContact begins again where it stands
-)
-
 // Erasure is the erasure of a contact and how far it is. It holds nothing personal.
 type Erasure struct {
 	Contact conversation.ContactID `json:"contact"`
 	Version int64                  `json:"-"`
 	By      string                 `json:"by"` // who asked for it, as the audit log names principals
 	Reason  string                 `json:"reason"`
-	State   ErasureState           `json:"state"`
+	State   ErrandState            `json:"state"`
 	At      time.Time              `json:"at"`
 	EndedAt time.Time              `json:"ended_at,omitzero"`
 	// What was erased so far.
@@ -129,9 +119,9 @@ var (
 		Indexes: []store.Index[storedErasure]{{Name: "at", Value: func(v *storedErasure) []byte { return store.Time(v.At) }}}})
 
 	erasureErrands = errand[storedErasure]{kind: kindErasure, docs: erasures, about: func(v *storedErasure) errandState {
-		return errandState{id: string(v.Contact), by: v.By, state: string(v.State), version: v.Version, over: v.State != ErasureRunning,
+		return errandState{id: string(v.Contact), by: v.By, state: string(v.State), version: v.Version, over: v.State != ErrandRunning,
 			percent: 100 * v.Phase / len(erasurePhases)}
-	}, fail: func(v *storedErasure, reason string) { v.State, v.Failed = ErasureFailed, reason }}
+	}, fail: func(v *storedErasure, reason string) { v.State, v.Failed = ErrandFailed, reason }}
 
 	opEraseContact = register(&Operation{Name: "contact.erase", Method: "EraseContact", Actions: []Action{ActErase}, Keyed: true,
 		Versioned: true})
@@ -169,7 +159,7 @@ func (e *Engine) EraseContact(ctx context.Context, p Principal, c EraseContact) 
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return Saved{}, err
 		}
-		if v.State == ErasureRunning {
+		if v.State == ErrandRunning {
 			return Saved{}, errs.New(errs.Conflict, "sangdam: contact %s is being erased; wait for it", own.ID)
 		}
 		return u.beginErasure(own, v, why)
@@ -215,7 +205,7 @@ func (u *unit) beginErasure(own *conversation.Contact, v storedErasure, why stri
 	}
 	why = withoutWords(why, words)
 	u.detail("reason", why)
-	v = storedErasure{Erasure: Erasure{Contact: own.ID, Version: v.Version, By: u.p.keyOwner(), Reason: why, State: ErasureRunning,
+	v = storedErasure{Erasure: Erasure{Contact: own.ID, Version: v.Version, By: u.p.keyOwner(), Reason: why, State: ErrandRunning,
 		At: u.tx.Now(), Identities: len(had)}}
 	for _, p := range persons {
 		v.Persons = append(v.Persons, p.ID)
@@ -243,7 +233,7 @@ func (u *unit) eraseMoved(to conversation.ContactID) error {
 	if err != nil {
 		return err
 	}
-	v.State, v.Phase, v.N, v.Page = ErasureRunning, 0, 0, ""
+	v.State, v.Phase, v.N, v.Page = ErrandRunning, 0, 0, ""
 	if err := erasureErrands.save(u, &v); err != nil {
 		return err
 	}
@@ -472,7 +462,7 @@ func (e *Engine) eraseJob(ctx context.Context, j *runningJob, p eraseJob) error 
 		if errors.Is(err, ErrNotFound) {
 			return nil
 		}
-		if err == nil && v.State == ErasureRunning {
+		if err == nil && v.State == ErrandRunning {
 			err = errs.New(errs.Conflict, "sangdam: more of contact %s has come to be erased; the job goes on", p.Contact)
 		}
 		if err != nil {

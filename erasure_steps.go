@@ -414,7 +414,7 @@ func (u *unit) eraseBulks(v *storedErasure) error {
 // eraseBulk forgets the words of a bulk change that is over.
 func (u *unit) eraseBulk(id string) error {
 	b, err := bulks.Get(u.ctx, u.tx, id)
-	if errors.Is(err, ErrNotFound) || err == nil && b.State == BulkRunning {
+	if errors.Is(err, ErrNotFound) || err == nil && b.State == ErrandRunning {
 		return nil
 	}
 	if err != nil || b.Change.Title == nil && len(b.Change.Fields) == 0 && b.Comment == nil {
@@ -445,7 +445,7 @@ func (u *unit) eraseRest(v *storedErasure) error {
 	if v.Beyond, err = u.beyond(*v, len(had) > 0); err != nil {
 		return err
 	}
-	v.State, v.EndedAt, v.Sealed, v.Handed = ErasureDone, u.tx.Now(), nil, nil
+	v.State, v.EndedAt, v.Sealed, v.Handed = ErrandDone, u.tx.Now(), nil, nil
 	return u.scrubSoon()
 }
 
@@ -513,7 +513,7 @@ func (u *unit) beyond(v storedErasure, over bool) (out []OutOfReach, err error) 
 // last of them goes.
 func backupsLeft(ctx context.Context, tx store.Tx) (n int, until time.Time, err error) {
 	page, err := backups.List(ctx, tx, store.List[Backup]{Index: "at", From: store.Time(tx.Now().Add(-backupFor)), Limit: maxPage,
-		Keep: func(b *Backup) bool { return b.State != BackupFailed }})
+		Keep: func(b *Backup) bool { return b.State != ErrandFailed }})
 	for _, b := range page.Items {
 		if end := b.At.Add(backupFor); end.After(until) {
 			until = end

@@ -168,11 +168,11 @@ func (w *replayWorld) erase(id conversation.ContactID, why string) sangdam.Erasu
 		w.settle()
 		done, err = w.eng.Erasure(w.ctx, w.host, id)
 		require.NoError(w.t, err)
-		if done.State != sangdam.ErasureRunning {
+		if done.State != sangdam.ErrandRunning {
 			break
 		}
 	}
-	require.Equal(w.t, sangdam.ErasureDone, done.State, "%+v", done)
+	require.Equal(w.t, sangdam.ErrandDone, done.State, "%+v", done)
 	return done
 }
 
@@ -344,7 +344,7 @@ func TestNobodyIsErasedInTheMiddleOfATalk(t *testing.T) {
 		w.settle()
 		done, err := w.eng.Erasure(w.ctx, w.host, contact.ID)
 		require.NoError(t, err)
-		require.Equal(t, sangdam.ErasureDone, done.State)
+		require.Equal(t, sangdam.ErrandDone, done.State)
 		require.Equal(t, "agent:a1", done.By)
 		w.invariants()
 	})

@@ -8,6 +8,21 @@ import (
 	"github.com/sangdam/sangdam/store"
 )
 
+// ErrandState is where something stands that goes on in the background: a backup, a
+// bulk change, a trial of a trigger, the erasure of a contact.
+type ErrandState string
+
+// The states.
+const (
+	ErrandRunning   ErrandState = "running"
+	ErrandReady     ErrandState = "ready" // a backup: its file is there
+	ErrandDone      ErrandState = "done"
+	ErrandCancelled ErrandState = "cancelled" // a trial, by who asked for it
+	// ErrandFailed: it was given up. A backup has no file then; what a bulk change
+	// changed stays; EraseContact begins again where an erasure stands.
+	ErrandFailed ErrandState = "failed"
+)
+
 // errand is the shape of work that a person asks for and that goes on in the
 // background, step by step. A document says who asked and how far it is, a job
 // takes the steps, and each step keeps in the document where the next begins: a

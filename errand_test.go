@@ -31,7 +31,7 @@ func TestABackupThatIsGivenUpHoldsUpNoOther(t *testing.T) {
 		w.pass(time.Minute)
 		list, err := w.eng.Backups(w.ctx, w.host)
 		require.NoError(t, err)
-		require.Equal(t, sangdam.BackupFailed, list[0].State)
+		require.Equal(t, sangdam.ErrandFailed, list[0].State)
 		require.NotEmpty(t, list[0].Reason)
 		require.Empty(t, w.jobs("conversation_backup"))
 		err = w.eng.WriteBackup(w.ctx, w.host, list[0].ID, io.Discard)
@@ -63,7 +63,7 @@ func TestABulkChangeThatIsGivenUpSaysSo(t *testing.T) {
 		w.pass(time.Minute)
 		r, err := w.eng.BulkProgress(w.ctx, w.agent("a1"), saved.ID)
 		require.NoError(t, err)
-		require.Equal(t, sangdam.BulkFailed, r.Bulk.State)
+		require.Equal(t, sangdam.ErrandFailed, r.Bulk.State)
 		require.NotEmpty(t, r.Bulk.Reason)
 		require.Empty(t, w.jobs("ticket_bulk"))
 		_, err = w.eng.UndoBulk(w.ctx, w.agent("a1"), sangdam.UndoBulk{Bulk: saved.ID})
@@ -84,17 +84,17 @@ func TestABulkChangeWhoseEndFailedIsTriedAgain(t *testing.T) {
 		w.takenAway("ticket_bulk", 28)
 		w.resume()
 		w.pass(time.Minute)
-		state := func() sangdam.BulkState {
+		state := func() sangdam.ErrandState {
 			r, err := w.eng.BulkProgress(w.ctx, w.agent("a1"), saved.ID)
 			require.NoError(t, err)
 			return r.Bulk.State
 		}
-		require.Equal(t, sangdam.BulkRunning, state())
+		require.Equal(t, sangdam.ErrandRunning, state())
 		trouble, err := w.eng.Trouble(w.ctx, w.host, 10)
 		require.NoError(t, err)
 		require.Len(t, trouble.Dead, 1)
 		require.NoError(t, w.eng.RetryJob(w.ctx, w.host, sangdam.RetryJob{Job: trouble.Dead[0].ID}))
 		w.pass(time.Minute)
-		require.Equal(t, sangdam.BulkDone, state())
+		require.Equal(t, sangdam.ErrandDone, state())
 	})
 }

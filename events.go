@@ -93,8 +93,12 @@ func eventResource(ev store.Event) Resource {
 		Channel: ev.Channel, Stream: ev.WorkStream, Contact: ev.Contact, State: ev.State}
 	switch ev.Aggregate {
 	case "item":
-		s := routing.ItemID(ev.ID).Subject()
-		r.Kind, r.ID = s.Kind, s.ID
+		switch s := routing.ItemID(ev.ID).Subject(); s.Kind {
+		case routing.SubjectConversation, routing.SubjectTicket:
+			r.Kind, r.ID = s.Kind, s.ID
+		default:
+			r.Kind = kindWork
+		}
 	case kindTyping:
 		r.Kind = kindConversation
 	case "identity":
@@ -143,19 +147,10 @@ func (u *unit) announce() error {
 		if ev.Aggregate != "item" {
 			continue
 		}
-		if id, is := ofTicket(routing.ItemID(ev.ID)); is {
-			w, err := u.ticketWork(id)
-			if err != nil {
-				return err
-			}
-			u.feed[i].Desk, u.feed[i].Agent, u.feed[i].Contact = w.now.Desk, w.now.Agent, w.now.Contact
-			continue
-		}
-		c, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(ev.ID))
-		if err != nil {
+		var err error
+		if u.feed[i], err = u.worker(routing.ItemID(ev.ID)).place(ev); err != nil {
 			return err
 		}
-		u.feed[i] = placed(ev, c)
 	}
 	if len(u.feed) == 0 {
 		return nil

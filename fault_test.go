@@ -626,7 +626,7 @@ func (f *faultWorld) erased(id conversation.ContactID, c sangdam.Owned) {
 	f.until("the contact is erased", func() bool {
 		at, err := f.reader.Erasure(f.ctx, f.host, id)
 		require.NoError(f.t, err)
-		return at.State == sangdam.ErasureDone
+		return at.State == sangdam.ErrandDone
 	})
 	d, err := f.reader.Conversation(f.ctx, f.host, c.Conversation)
 	require.NoError(f.t, err)

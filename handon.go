@@ -2,7 +2,6 @@ package sangdam
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -189,17 +188,7 @@ func (u *unit) handOnSome(h handOn) (more bool, err error) {
 		if !slices.Contains(batch, as.Item) {
 			continue
 		}
-		if id, is := ofTicket(as.Item); is {
-			if err := u.handOnTicket(id); err != nil {
-				return false, err
-			}
-			continue
-		}
-		d, err := u.conversation(conversation.ID(as.Item))
-		if err != nil {
-			return false, err
-		}
-		if err := u.handOnOne(d, h.Why); err != nil {
+		if err := u.worker(as.Item).handedOn(h.Why); err != nil {
 			return false, err
 		}
 	}
@@ -214,7 +203,7 @@ func (u *unit) toHandOn(h handOn, a routing.Agent) (batch []routing.ItemID, more
 		return nil, false, err
 	}
 	for _, as := range owned {
-		goes, err := u.goesOn(h, a, as.Item)
+		goes, err := u.worker(as.Item).goesOn(h, a)
 		switch {
 		case err != nil:
 			return nil, false, err
@@ -226,22 +215,6 @@ func (u *unit) toHandOn(h handOn, a routing.Agent) (batch []routing.ItemID, more
 		batch = append(batch, as.Item)
 	}
 	return batch, false, nil
-}
-
-// goesOn says whether a piece of the agent's work goes to others. A ticket stays
-// with an agent who is away or off its desk: nobody waits on the line for it.
-func (u *unit) goesOn(h handOn, a routing.Agent, item routing.ItemID) (bool, error) {
-	if s := item.Subject(); s.Kind != routing.SubjectConversation {
-		return s.Kind == routing.SubjectTicket && h.Why == handOnUnable && !keepsTickets(a), nil
-	}
-	if h.Why == handOnUnable && a.Works(routing.PermitChat) {
-		return false, nil
-	}
-	cv, err := u.tx.Conversations().Conversation(u.ctx, conversation.ID(item))
-	if errors.Is(err, ErrNotFound) {
-		return false, nil
-	}
-	return err == nil && (h.Why != handOnRemoved || cv.Desk == h.Desk), err
 }
 
 // handOnOne gives one conversation to others. Of an agent who is away, a

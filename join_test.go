@@ -291,6 +291,14 @@ func TestTheHostsStatementsCommitWithACommandOnSQLite(t *testing.T) {
 		require.Empty(t, mina.Texts())
 		require.NoError(t, cancels("A-1", "cancelled"))
 		require.EqualValues(t, 1, orders())
+		joined := w.eng.Join(sqlite.Host(w.db, func(_ context.Context, h *sqlite.HostTx) error {
+			return errors.Join(h.Query(`SELECT id, state, CAST(id AS BLOB), NULL FROM host_orders`, func(r sqlite.HostRow) bool {
+				require.Equal(t, []any{"A-1", "cancelled", []byte("A-1"), ""}, []any{r.Text(0), r.Text(1), r.Bytes(2), r.Text(3)})
+				require.Equal(t, []bool{false, true}, []bool{r.Null(0), r.Null(3)})
+				return true
+			}), errors.New("only looking"))
+		}))
+		require.ErrorContains(t, errOf(joined.AddNote(w.ctx, w.host, sangdam.AddNote{Conversation: c, Text: "x"})), "only looking")
 		require.Equal(t, []string{"cancelled"}, mina.Texts())
 		require.ErrorIs(t, cancels("A-1", "cancelled twice"), sangdam.ErrConflict, "the host's own key")
 		require.Equal(t, []string{"cancelled"}, mina.Texts())

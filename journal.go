@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/board"
 	"github.com/sangdam/sangdam/routing/journal"
 	"github.com/sangdam/sangdam/store"
-	"github.com/sangdam/sangdam/ticket"
 )
 
 // The journal of decisions: what each offer and assignment rested on, written in
@@ -98,7 +96,7 @@ func (r *router) journalWritten() {
 }
 
 // ExplainDecision says why routing chose whom it chose: of the decisions about an
-// item (a conversation's id, or routing.Subject.Item of a ticket) the last one
+// item (a conversation's id, or routing.Subject.Item of other work) the last one
 // made at the time or before. Every agent is evaluated as it stood then, by the
 // rules and the queue of then (Explanation.Exact); where the journal does not
 // reach back, or the strategy is a host's own, the summary that was kept with the
@@ -113,14 +111,7 @@ func (e *Engine) ExplainDecision(ctx context.Context, p Principal, item routing.
 		}
 		return err
 	}
-	var err error
-	if id, is := ofTicket(item); is {
-		err = e.readTicket(ctx, p, id, func(ctx context.Context, tx store.Tx, _ Who, _ ticket.Ticket) error { return load(ctx, tx) })
-	} else {
-		err = e.read(ctx, p, conversation.ID(item), func(ctx context.Context, tx store.Tx, _ conversation.Conversation) error {
-			return load(ctx, tx)
-		})
-	}
+	err := (*unit)(nil).worker(item).mayRead(ctx, e, p, load)
 	if err != nil {
 		return board.Explanation{}, err
 	}

@@ -226,7 +226,7 @@ var (
 	agentsOwn = []Action{ActAnswer, ActNote, ActEnd, ActTransfer, ActResend, ActPanel}
 	agentsAny = []Action{ActRead, ActTake, ActBegin, ActContact, ActNote, ActFetch, ActUpload, ActPanel, ActMask}
 	// deskBound are the kinds of record that belong to desks.
-	deskBound = []string{kindConversation, kindContact, kindOffer, kindAccount, kindConsultation}
+	deskBound = []string{kindConversation, kindContact, kindOffer, kindAccount, kindConsultation, kindWork}
 )
 
 // Kinds of record that a policy hears of.

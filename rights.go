@@ -73,10 +73,10 @@ func (e *Engine) sees(ctx context.Context, w Who, r Resource) (bool, error) {
 }
 
 // seesItem says whether the record that a piece of work is about may be shown;
-// one that is gone is not. What a host's own subjects are, the host knows.
+// one that is gone is not. Of work of the host's own the item is the record.
 func (e *Engine) seesItem(ctx context.Context, tx store.Tx, w Who, item routing.ItemID) (bool, error) {
 	s := item.Subject()
-	r := Resource{Kind: s.Kind, ID: s.ID}
+	var r Resource
 	var err error
 	switch s.Kind {
 	case routing.SubjectConversation:
@@ -87,6 +87,10 @@ func (e *Engine) seesItem(ctx context.Context, tx store.Tx, w Who, item routing.
 		var t storedTicket
 		t, err = tickets.Get(ctx, tx, s.ID)
 		r = ticketResource(t.Ticket)
+	default:
+		var it routing.Item
+		it, err = tx.Work().Item(ctx, item)
+		r = workResource(it)
 	}
 	if errors.Is(err, ErrNotFound) {
 		return false, nil

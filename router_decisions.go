@@ -106,7 +106,7 @@ func (r *router) carrying(batch []routing.Decision, epoch int64) (driver.Wanted,
 	pieces := make([]piece, len(batch))
 	for i, d := range batch {
 		want.Items = append(want.Items, d.Item)
-		if _, is := ofTicket(d.Item); !is {
+		if d.Item.Subject().Kind == routing.SubjectConversation {
 			want.Conversations = append(want.Conversations, conversation.ID(d.Item))
 		}
 		if d.Agent != "" {
@@ -253,16 +253,7 @@ func (u *unit) reserve(d routing.Decision, lease string, epoch int64) error {
 		return err
 	}
 	u.after.offers = append(u.after.offers, *res.Offer)
-	if _, is := ofTicket(d.Item); is {
-		return nil
-	}
-	draft, err := u.conversation(conversation.ID(d.Item))
-	if err != nil {
-		return err
-	}
-	u.toDesk(draft, it.Queue)
-	draft.Note(conversation.EvOffered, "system", "", "agent:"+string(d.Agent))
-	return nil
+	return u.worker(d.Item).offered(*res.Offer, it.Queue)
 }
 
 // relax drops one more skill requirement of a waiting item.
@@ -285,11 +276,4 @@ func (u *unit) decided(d routing.Decision) (routing.Item, error) {
 	}
 	u.wrote = true // from here on
 	return it, nil
-}
-
-func (u *unit) saveItem(it routing.Item) error {
-	if _, err := u.tx.Work().SaveItem(u.ctx, it); err != nil {
-		return err
-	}
-	return u.changedItem(it.ID)
 }

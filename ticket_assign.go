@@ -1,6 +1,7 @@
 package sangdam
 
 import (
+	"context"
 	"errors"
 	"slices"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/sangdam/sangdam/routing/classify"
 	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/ticket"
 )
 
@@ -20,12 +22,6 @@ import (
 // ticketItem is the id of a ticket's item.
 func ticketItem(id ticket.ID) routing.ItemID {
 	return routing.Subject{Kind: routing.SubjectTicket, ID: string(id)}.Item()
-}
-
-// ofTicket is the ticket that an item is about; false for other work.
-func ofTicket(it routing.ItemID) (ticket.ID, bool) {
-	s := it.Subject()
-	return ticket.ID(s.ID), s.Kind == routing.SubjectTicket
 }
 
 // queueID is a queue as the ticket package names it.
@@ -82,7 +78,7 @@ func (u *unit) routeTicket(t ticket.Ticket) error {
 		if !found || it.State == routing.ItemDone {
 			return nil
 		}
-		return u.freeTicket(it, routing.EndClosed, routing.ItemDone)
+		return u.freeItem(it, routing.EndClosed, routing.ItemDone)
 	case t.Agent != "" && (found || queue != ""):
 		return u.holdTicket(s, t, it, found, queue)
 	case t.Agent == "":
@@ -104,7 +100,7 @@ func (u *unit) newTicketItem(s *ticketSetup, t ticket.Ticket, queue routing.Queu
 // queueTicket lets the ticket wait in the queue.
 func (u *unit) queueTicket(s *ticketSetup, t ticket.Ticket, it routing.Item, found bool, queue routing.QueueID) error {
 	if found && it.State == routing.ItemAssigned || found && it.State == routing.ItemOffered && it.Queue != queue {
-		if err := u.freeTicket(it, routing.EndRequeued, routing.ItemQueued); err != nil {
+		if err := u.freeItem(it, routing.EndRequeued, routing.ItemQueued); err != nil {
 			return err
 		}
 		var err error
@@ -123,36 +119,6 @@ func (u *unit) queueTicket(s *ticketSetup, t ticket.Ticket, it routing.Item, fou
 		}
 	}
 	return u.saveItem(next)
-}
-
-// freeTicket ends whatever holds the ticket's item.
-func (u *unit) freeTicket(it routing.Item, why routing.EndReason, then routing.ItemState) error {
-	offer, held, err := u.tx.Work().Held(u.ctx, it.ID)
-	if err != nil {
-		return err
-	}
-	switch {
-	case held != nil:
-		if _, err := u.tx.Work().EndAssignment(u.ctx, it.ID, held.ID, why, then, u.tx.Now()); err != nil {
-			return err
-		}
-		if err := u.changedAgent(held.Agent); err != nil {
-			return err
-		}
-		return u.changedItem(it.ID)
-	case offer != nil:
-		if err := u.endOffer(offer.ID, routing.OfferWithdrawn, string(why)); err != nil {
-			return err
-		}
-		if it, err = u.tx.Work().Item(u.ctx, it.ID); err != nil {
-			return err
-		}
-	}
-	if it.State == then {
-		return nil
-	}
-	it.State, it.Agent = then, ""
-	return u.saveItem(it)
 }
 
 // holdTicket gives the item to the ticket's agent. A person or a rule decided,
@@ -206,31 +172,25 @@ func (u *unit) holdTicket(s *ticketSetup, t ticket.Ticket, it routing.Item, foun
 	return u.changedItem(it.ID)
 }
 
-// ownTicket records an assignment that the Board or an accepted offer made.
-func (u *unit) ownTicket(id ticket.ID, as routing.Assignment) error {
-	d, err := u.editTicket(id)
-	if err != nil {
-		return err
-	}
-	if d.T.Agent != "" && d.T.Agent != as.Agent {
-		return &routing.Refused{Check: "item", Detail: "the ticket has an agent already"}
-	}
-	if err := d.Assign(d.T.Group, as.Agent); err != nil {
-		return err
-	}
-	if err := u.changedItem(as.Item); err != nil {
-		return err
-	}
-	if err := u.changedAgent(as.Agent); err != nil {
-		return err
-	}
-	u.after.owned = append(u.after.owned, as)
-	return nil
+// assignedTicket is a ticket as the work that is handed out sees it.
+type assignedTicket struct {
+	*unit
+	id ticket.ID
 }
 
-// ticketOffer is the resource of an offer of a ticket.
-func (u *unit) ticketOffer(id ticket.ID, o routing.Offer) (Resource, error) {
-	w, err := u.ticketWork(id)
+func (a assignedTicket) owned(as routing.Assignment, _ string) (Owned, error) {
+	d, err := a.editTicket(a.id)
+	if err != nil {
+		return Owned{}, err
+	}
+	if d.T.Agent != "" && d.T.Agent != as.Agent {
+		return Owned{}, &routing.Refused{Check: "item", Detail: "the ticket has an agent already"}
+	}
+	return Owned{Ticket: a.id}, d.Assign(d.T.Group, as.Agent)
+}
+
+func (a assignedTicket) offerTo(o routing.Offer) (Resource, error) {
+	w, err := a.ticketWork(a.id)
 	if err != nil {
 		return Resource{}, err
 	}
@@ -239,13 +199,41 @@ func (u *unit) ticketOffer(id ticket.ID, o routing.Offer) (Resource, error) {
 	return r, nil
 }
 
-// overflowTicket does what a queue's overflow rule says for a waiting ticket:
-// it goes to another queue; there is nobody to tell, and it is a ticket already.
-func (u *unit) overflowTicket(it routing.Item, d routing.Decision) error {
-	if d.Overflow.Do != routing.OverflowQueue || !u.s.staffed(u.s.routing.Queues[d.Overflow.Queue], it.Desk) {
-		return u.saveItem(transition.OverflowPassed(it, d.Queue, d.Rule))
+// The history of a ticket tells of no offers.
+func (assignedTicket) offered(routing.Offer, routing.QueueID) error { return nil }
+
+func (assignedTicket) answered(routing.Offer) error { return nil }
+
+// overflowed: there is nobody to tell, and it is a ticket already.
+func (a assignedTicket) overflowed(it routing.Item, d routing.Decision) error {
+	return a.overflowsToQueues(it, d)
+}
+
+// goesOn: a ticket stays with an agent who is away or off its desk: nobody waits on
+// the line for it.
+func (a assignedTicket) goesOn(h handOn, agent routing.Agent) (bool, error) {
+	return h.Why == handOnUnable && !keepsTickets(agent), nil
+}
+
+// handedOn: it waits for somebody else.
+func (a assignedTicket) handedOn(handOnWhy) error {
+	d, err := a.editTicket(a.id)
+	if err != nil {
+		return err
 	}
-	return u.saveItem(transition.Overflowed(it, d.Queue, d.Rule, *d.Overflow, u.tx.Now()))
+	return d.Assign(d.T.Group, "")
+}
+
+func (a assignedTicket) place(ev driver.Event) (driver.Event, error) {
+	w, err := a.ticketWork(a.id)
+	if err == nil {
+		ev.Desk, ev.Agent, ev.Contact = w.now.Desk, w.now.Agent, w.now.Contact
+	}
+	return ev, err
+}
+
+func (a assignedTicket) mayRead(ctx context.Context, e *Engine, p Principal, fn func(context.Context, store.Tx) error) error {
+	return e.readTicket(ctx, p, a.id, func(ctx context.Context, tx store.Tx, _ Who, _ ticket.Ticket) error { return fn(ctx, tx) })
 }
 
 // overflowToTicket makes a ticket, or a call-back, of a conversation that waited
@@ -293,16 +281,6 @@ func (u *unit) openTicketOf(c conversation.ID) (ticket.ID, error) {
 		return "", err
 	}
 	return page.Items[i].ID, nil
-}
-
-// handOnTicket takes a ticket from an agent who may not work on tickets any
-// more; it waits for somebody else.
-func (u *unit) handOnTicket(id ticket.ID) error {
-	d, err := u.editTicket(id)
-	if err != nil {
-		return err
-	}
-	return d.Assign(d.T.Group, "")
 }
 
 // keepsTickets says whether an agent keeps the tickets it has: unlike chats they

@@ -25,22 +25,12 @@ type BulkTickets struct {
 	Comment *TicketComment `json:"comment,omitempty"`
 }
 
-// BulkState is where a bulk change stands.
-type BulkState string
-
-// The states.
-const (
-	BulkRunning BulkState = "running"
-	BulkDone    BulkState = "done"
-	BulkFailed  BulkState = "failed" // it was given up; what was changed until then is
-)
-
 // Bulk is a bulk change and how far it is.
 type Bulk struct {
-	ID      string    `json:"id"`
-	Version int64     `json:"-"`
-	By      string    `json:"by"` // who asked for it, as the audit log names principals
-	State   BulkState `json:"state"`
+	ID      string      `json:"id"`
+	Version int64       `json:"-"`
+	By      string      `json:"by"` // who asked for it, as the audit log names principals
+	State   ErrandState `json:"state"`
 	// Undoes names the bulk change that this one takes back.
 	Undoes string `json:"undoes,omitempty"`
 	// Undone is set once it was taken back.
@@ -96,9 +86,9 @@ var (
 const jobBulk = "ticket_bulk"
 
 var bulkErrands = errand[Bulk]{kind: "ticket_bulk", docs: bulks, about: func(b *Bulk) errandState {
-	return errandState{id: b.ID, by: b.By, state: string(b.State), version: b.Version, over: b.State != BulkRunning,
+	return errandState{id: b.ID, by: b.By, state: string(b.State), version: b.Version, over: b.State != ErrandRunning,
 		percent: 100 * (b.Done + b.Failed) / max(b.Total, 1)}
-}, fail: func(b *Bulk, reason string) { b.State, b.Reason = BulkFailed, reason }}
+}, fail: func(b *Bulk, reason string) { b.State, b.Reason = ErrandFailed, reason }}
 
 func init() {
 	registerJob(jobKind{name: jobBulk, workers: 2, bound: always(10 * time.Minute), tries: 20}, (*Engine).bulkJob,
@@ -133,7 +123,7 @@ func (e *Engine) BulkTickets(ctx context.Context, p Principal, c BulkTickets) (S
 
 // beginBulk stores a bulk change with its tickets and has a job carry it out.
 func (u *unit) beginBulk(b Bulk, item func(int) BulkItem, n int) (Saved, error) {
-	b.ID, b.By, b.State, b.Total, b.At, b.Principal = newID(), u.p.keyOwner(), BulkRunning, n, u.tx.Now(), u.p
+	b.ID, b.By, b.State, b.Total, b.At, b.Principal = newID(), u.p.keyOwner(), ErrandRunning, n, u.tx.Now(), u.p
 	if err := bulks.Save(u.ctx, u.tx, &b); err != nil {
 		return Saved{}, err
 	}
@@ -198,7 +188,7 @@ func (u *unit) bulkNoted(b Bulk, it BulkItem) error {
 		b.Failed++
 	}
 	if b.Done+b.Failed == b.Total {
-		b.State = BulkDone
+		b.State = ErrandDone
 	}
 	if err := bulkItems.Save(u.ctx, u.tx, &it); err != nil {
 		return err
@@ -342,7 +332,7 @@ func undoable(ctx context.Context, tx store.Tx, p Principal, id string) (b Bulk,
 		return b, nil, errs.New(errs.Conflict, "sangdam: only your last bulk change can be taken back")
 	}
 	b = latest[0]
-	if b.State == BulkRunning || b.Undone || b.Undoes != "" {
+	if b.State == ErrandRunning || b.Undone || b.Undoes != "" {
 		return b, nil, errs.New(errs.Conflict, "sangdam: the bulk change still runs, or was taken back already")
 	}
 	items, err := itemsOfBulk(ctx, tx, b.ID, "bulk")

@@ -16,7 +16,7 @@ func (d *ticketDesk) bulk(p sangdam.Principal, id string) sangdam.BulkReport {
 	d.settle()
 	r, err := d.eng.BulkProgress(d.ctx, p, id)
 	require.NoError(d.t, err)
-	require.Equal(d.t, sangdam.BulkDone, r.Bulk.State)
+	require.Equal(d.t, sangdam.ErrandDone, r.Bulk.State)
 	return r
 }
 

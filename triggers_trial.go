@@ -33,17 +33,6 @@ type TryTrigger struct {
 	Since time.Time `json:"since,omitzero"`
 }
 
-// TrialState is where a trial stands.
-type TrialState string
-
-// The states.
-const (
-	TrialRunning   TrialState = "running"
-	TrialDone      TrialState = "done"
-	TrialCancelled TrialState = "cancelled"
-	TrialFailed    TrialState = "failed"
-)
-
 // TrialBound is how much one trial looks at.
 type TrialBound string
 
@@ -58,7 +47,7 @@ type TriggerTrial struct {
 	ID      string          `json:"id"`
 	Version int64           `json:"-"`
 	By      string          `json:"by"` // who asked for it, as the audit log names principals
-	State   TrialState      `json:"state"`
+	State   ErrandState     `json:"state"`
 	Trigger trigger.Trigger `json:"trigger"`
 	// Since and At are the period; what happens later is not looked at.
 	Since time.Time `json:"since,omitzero"`
@@ -144,9 +133,9 @@ var (
 		Indexes: []store.Index[trialPart]{{Name: "at", Value: func(t *trialPart) []byte { return store.Time(t.At) }}}})
 
 	trialErrands = errand[TriggerTrial]{kind: kindTrial, docs: trials, about: func(t *TriggerTrial) errandState {
-		return errandState{id: t.ID, by: t.By, state: string(t.State), version: t.Version, over: t.State != TrialRunning,
+		return errandState{id: t.ID, by: t.By, state: string(t.State), version: t.Version, over: t.State != ErrandRunning,
 			percent: 100 * t.Made / max(t.Parts, 1)}
-	}, fail: func(t *TriggerTrial, reason string) { t.end(TrialFailed, reason) }}
+	}, fail: func(t *TriggerTrial, reason string) { t.end(ErrandFailed, reason) }}
 
 	opTryTrigger = register(&Operation{Name: "trigger.try", Method: "TryTrigger", Actions: []Action{ActConfigure}, Keyed: true})
 	opStopTrial  = register(&Operation{Name: "trigger.stop_trial", Method: "StopTrial", Actions: []Action{ActConfigure}, Keyed: true})
@@ -195,7 +184,7 @@ func (e *Engine) TryTrigger(ctx context.Context, p Principal, c TryTrigger) (Sav
 		if err != nil {
 			return Saved{}, err
 		}
-		trial := TriggerTrial{ID: newID(), By: p.keyOwner(), State: TrialRunning, Trigger: t, Since: c.Since, At: u.tx.Now(),
+		trial := TriggerTrial{ID: newID(), By: p.keyOwner(), State: ErrandRunning, Trigger: t, Since: c.Since, At: u.tx.Now(),
 			Until: u.tx.Now().Add(trialFor), Principal: p, Book: b.Version, Slot: slot}
 		if err := trials.Save(u.ctx, u.tx, &trial); err != nil {
 			return Saved{}, err
@@ -236,7 +225,7 @@ func (u *unit) freeTrial() (int, error) {
 }
 
 // end ends a trial and leaves its place to another.
-func (t *TriggerTrial) end(as TrialState, reason string) { t.State, t.Reason, t.Slot = as, reason, 0 }
+func (t *TriggerTrial) end(as ErrandState, reason string) { t.State, t.Reason, t.Slot = as, reason, 0 }
 
 // StopTrial ends a trial before it is done; what it found so far is kept.
 type StopTrial struct {
@@ -251,11 +240,11 @@ func (e *Engine) StopTrial(ctx context.Context, p Principal, c StopTrial) error 
 			return none, err
 		}
 		t, err := trialErrands.get(u.ctx, u.tx, p, c.Trial)
-		if err != nil || t.State != TrialRunning {
+		if err != nil || t.State != ErrandRunning {
 			return none, err
 		}
 		u.resource.ID = string(t.Trigger.ID)
-		t.end(TrialCancelled, "")
+		t.end(ErrandCancelled, "")
 		return none, trialErrands.save(u, &t)
 	})
 	return err
@@ -317,7 +306,7 @@ func (e *Engine) trialJob(ctx context.Context, j *runningJob, p trialJobOf) erro
 			err = e.trialStep(ctx, t, rules)
 		}
 		if errors.Is(err, ErrPermissionDenied) || errors.Is(err, ErrNotFound) { // whoever asked may not any more, or a part is gone
-			return e.saveTrial(ctx, t, func(t *TriggerTrial) { t.end(TrialFailed, kindName(err)) })
+			return e.saveTrial(ctx, t, func(t *TriggerTrial) { t.end(ErrandFailed, kindName(err)) })
 		}
 		return err
 	})
@@ -327,7 +316,7 @@ func (e *Engine) trialJob(ctx context.Context, j *runningJob, p trialJobOf) erro
 func (e *Engine) saveTrial(ctx context.Context, seen TriggerTrial, change func(*TriggerTrial)) error {
 	return e.unit(ctx, system(seen.Principal.Workspace), func(u *unit) error {
 		t, err := trials.Get(u.ctx, u.tx, seen.ID)
-		if errors.Is(err, ErrNotFound) || err == nil && (t.State != TrialRunning || t.Made != seen.Made || t.Skip != seen.Skip) {
+		if errors.Is(err, ErrNotFound) || err == nil && (t.State != ErrandRunning || t.Made != seen.Made || t.Skip != seen.Skip) {
 			return nil // it was stopped, or another process made this step
 		}
 		if err != nil {
@@ -412,7 +401,7 @@ func (e *Engine) beginTrial(ctx context.Context, t TriggerTrial) error {
 			t.Cut = BoundRecords
 		}
 		if t.Parts == 0 {
-			t.end(TrialDone, "")
+			t.end(ErrandDone, "")
 		}
 	})
 }
@@ -446,10 +435,10 @@ func (e *Engine) trialStep(ctx context.Context, t TriggerTrial, rules *trialRule
 	}
 	switch {
 	case t.Made == t.Parts:
-		t.end(TrialDone, "")
+		t.end(ErrandDone, "")
 	case t.Result.Events >= triedEvents:
 		t.Cut = BoundEvents
-		t.end(TrialDone, "")
+		t.end(ErrandDone, "")
 	}
 	return e.saveTrial(ctx, seen, func(is *TriggerTrial) {
 		version := is.Version

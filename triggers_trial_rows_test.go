@@ -244,7 +244,7 @@ func TestATrialReadsWhatThereIsOnce(t *testing.T) {
 				before := e.db.Stats().RowsRead
 				trial := triesAll(t, e, rareRule(kind), "", math.MaxInt)
 				read := float64(e.db.Stats().RowsRead-before) / float64(trial.Result.Events)
-				require.Equal(t, []any{TrialDone, records * stepsOfARecord, records, TrialBound("")},
+				require.Equal(t, []any{ErrandDone, records * stepsOfARecord, records, TrialBound("")},
 					[]any{trial.State, trial.Result.Events, trial.Result.Records, trial.Cut})
 				require.NotZero(t, trial.Result.Now.Events)
 				require.LessOrEqual(t, wide.most.Load(), int64(maxPage+1), "rows of one statement")
@@ -290,7 +290,7 @@ func TestATrialComesToItsTimes(t *testing.T) {
 				After:   &trigger.After{Since: since, For: 10*time.Minute + 30*time.Second},
 				Actions: []trigger.Action{trigger.Do(action.Tag, action.TagParams{Add: []string{"late"}})}}
 			once := triesAll(t, e, rule, "", math.MaxInt)
-			require.Equal(t, []any{TrialDone, 30, 30 * (stepsOfARecord + 1), 0},
+			require.Equal(t, []any{ErrandDone, 30, 30 * (stepsOfARecord + 1), 0},
 				[]any{once.State, once.Result.Now.Records, once.Result.Events, once.LeftOut}, name+kind)
 			at := once.Result.Gained.Samples[0].Event
 			i, err := strconv.Atoi(strings.TrimLeft(once.Result.Gained.Samples[0].Record[len(kind)+2:], "0"))
@@ -319,9 +319,9 @@ func TestATrialGoesOnWhereItWas(t *testing.T) {
 	seedPast(t, e, kindConversation, 0, 350)
 	rule := rareRule(kindConversation)
 	whole := triesAll(t, e, rule, "", math.MaxInt)
-	require.Equal(t, []any{TrialDone, 4, 350}, []any{whole.State, whole.Made, whole.Result.Records})
+	require.Equal(t, []any{ErrandDone, 4, 350}, []any{whole.State, whole.Made, whole.Result.Records})
 	half := triesAll(t, e, rule, "", 3)
-	require.Equal(t, []any{TrialRunning, 2, 200, 200}, []any{half.State, half.Made, half.Done, half.Result.Records})
+	require.Equal(t, []any{ErrandRunning, 2, 200, 200}, []any{half.State, half.Made, half.Done, half.Result.Records})
 	require.Equal(t, whole.Result, triesAll(t, e, rule, half.ID, math.MaxInt).Result)
 
 	atOnce := triedAtOnce
@@ -350,7 +350,8 @@ func TestATrialAsksForEachRecord(t *testing.T) {
 			return nil
 		})
 		trial := triesAll(t, e, rule, begun.ID, math.MaxInt)
-		require.Equal(t, []any{TrialDone, 9, 1, 9 * stepsOfARecord}, []any{trial.State, trial.Done, trial.LeftOut, trial.Result.Now.Events})
+		require.Equal(t, []any{ErrandDone, 9, 1, 9 * stepsOfARecord},
+			[]any{trial.State, trial.Done, trial.LeftOut, trial.Result.Now.Events})
 	}
 }
 
@@ -363,11 +364,11 @@ func TestATrialSaysWhatCutItShort(t *testing.T) {
 	t.Cleanup(func() { triedRecords, triedEvents = records, events })
 	triedRecords = 120
 	trial := triesAll(t, e, rareRule(kindTicket), "", math.MaxInt)
-	require.Equal(t, []any{TrialDone, BoundRecords, 120, 120}, []any{trial.State, trial.Cut, trial.Total, trial.Result.Records})
+	require.Equal(t, []any{ErrandDone, BoundRecords, 120, 120}, []any{trial.State, trial.Cut, trial.Total, trial.Result.Records})
 	require.Contains(t, trial.Result.Gained.Samples[0].Record, "ticket:t00014", "the last changed come first")
 	triedRecords, triedEvents = records, 100*stepsOfARecord
 	trial = triesAll(t, e, rareRule(kindTicket), "", math.MaxInt)
-	require.Equal(t, []any{TrialDone, BoundEvents, 150, 100}, []any{trial.State, trial.Cut, trial.Total, trial.Result.Records})
+	require.Equal(t, []any{ErrandDone, BoundEvents, 150, 100}, []any{trial.State, trial.Cut, trial.Total, trial.Result.Records})
 	triedEvents = events
 	half := triesAll(t, e, rareRule(kindTicket), "", 2)
 	require.False(t, half.Mixed)
@@ -376,7 +377,7 @@ func TestATrialSaysWhatCutItShort(t *testing.T) {
 	_, err := e.SaveTrigger(t.Context(), Host("w"), SaveTrigger{Trigger: saved})
 	require.NoError(t, err)
 	rest := triesAll(t, e, trigger.Trigger{}, half.ID, math.MaxInt)
-	require.Equal(t, []any{TrialDone, true}, []any{rest.State, rest.Mixed})
+	require.Equal(t, []any{ErrandDone, true}, []any{rest.State, rest.Mixed})
 	require.Less(t, rest.Result.Gained.Events, rest.Result.Now.Events, "it is stored since, and no difference any more")
 }
 
@@ -411,7 +412,7 @@ func BenchmarkTrial(b *testing.B) {
 				trial := triesAll(b, e, rareRule(kind), "", math.MaxInt)
 				took += time.Since(begun)
 				events += trial.Result.Events
-				require.Equal(b, TrialDone, trial.State)
+				require.Equal(b, ErrandDone, trial.State)
 			}
 			b.ReportMetric(took.Seconds()/float64(events)*1e6, "s/million")
 			b.ReportMetric(float64(events)/float64(b.N), "events")

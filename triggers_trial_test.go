@@ -38,7 +38,7 @@ func (w *replayWorld) tried(p sangdam.Principal, id string) (trial sangdam.Trigg
 		var err error
 		trial, err = w.eng.Trial(w.ctx, p, id)
 		require.NoError(w.t, err)
-		if trial.State != sangdam.TrialRunning {
+		if trial.State != sangdam.ErrandRunning {
 			return trial
 		}
 	}
@@ -89,7 +89,7 @@ func TestTryingATrigger(t *testing.T) {
 			action.NoticeParams{Target: "room", Text: action.Texts{"": "#{title}"}}))
 		try := w.tries(w.host, edited, time.Time{})
 		require.Equal(t, []int{5, 5, 0}, []int{try.Total, try.Done, try.LeftOut})
-		require.Equal(t, []any{sangdam.TrialDone, sangdam.TrialBound(""), false}, []any{try.State, try.Cut, try.Mixed})
+		require.Equal(t, []any{sangdam.ErrandDone, sangdam.TrialBound(""), false}, []any{try.State, try.Cut, try.Mixed})
 		r := try.Result
 		require.Equal(t, 5, r.Records)
 		require.Equal(t, 13, r.Events, "opened, five; three changed their priority; five replies")
@@ -283,7 +283,7 @@ func TestATrialIsABackgroundJob(t *testing.T) {
 		w.next()
 		for _, id := range []string{first.ID, third.ID} {
 			try := w.tried(w.host, id)
-			require.Equal(t, []any{sangdam.TrialDone, 350, 350, 350, 4, 4},
+			require.Equal(t, []any{sangdam.ErrandDone, 350, 350, 350, 4, 4},
 				[]any{try.State, try.Total, try.Done, try.Result.Now.Events,
 					try.Parts, try.Made})
 			require.Len(t, try.Result.Gained.Samples, trial.MaxSamples)
@@ -293,7 +293,7 @@ func TestATrialIsABackgroundJob(t *testing.T) {
 		require.Equal(t, []string{third.ID, second.ID, first.ID}, []string{list[0].ID, list[1].ID, list[2].ID})
 		stopped, err := w.eng.Trial(w.ctx, w.host, second.ID)
 		require.NoError(t, err)
-		require.Equal(t, sangdam.TrialCancelled, stopped.State)
+		require.Equal(t, sangdam.ErrandCancelled, stopped.State)
 		require.Zero(t, stopped.Result.Events)
 		if w.real {
 			return
@@ -331,7 +331,7 @@ func TestATrialEndsWithItsRunnersRight(t *testing.T) {
 			w.pass(time.Minute)
 			trial, err := w.eng.Trial(w.ctx, w.host, saved.ID)
 			require.NoError(t, err)
-			require.Equal(t, []any{sangdam.TrialFailed, 0}, []any{trial.State, trial.Result.Events})
+			require.Equal(t, []any{sangdam.ErrandFailed, 0}, []any{trial.State, trial.Result.Events})
 			require.NotEmpty(t, trial.Reason)
 		}
 	}, withConfig(func(cfg *sangdam.Config) { cfg.Policy = policy }))

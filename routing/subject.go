@@ -5,7 +5,7 @@ import "strings"
 // Subject is what a piece of work is about. The id of its item is made of it
 // here alone, so that a subject has one item at most.
 type Subject struct {
-	Kind string `json:"kind"` // SubjectConversation, SubjectTicket
+	Kind string `json:"kind"` // SubjectConversation, SubjectTicket, or a kind of the host's own
 	ID   string `json:"id"`
 }
 

@@ -38,14 +38,6 @@ func Int(n int64) []byte {
 // Time orders by a time, to the microsecond.
 func Time(t time.Time) []byte { return Int(t.UnixMicro()) }
 
-// Bool orders false before true.
-func Bool(b bool) []byte {
-	if b {
-		return []byte{1}
-	}
-	return []byte{0}
-}
-
 // Tuple orders by its first part, then by its second, and so on. A tuple of the
 // first parts alone, as From with Next as To, is the range of all that begin
 // with them.

@@ -68,10 +68,6 @@ func withSettings(f func(*webchat.Settings)) shopOption {
 	return func(_ *shop, set *webchat.Settings, _ *routing.WorkStream) { f(set) }
 }
 
-func withStream(f func(*routing.WorkStream)) shopOption {
-	return func(_ *shop, _ *webchat.Settings, w *routing.WorkStream) { f(w) }
-}
-
 func openShop(t testing.TB, options ...shopOption) *shop {
 	t.Helper()
 	s := &shop{t: t, visitorKey: webchat.NewKey(), identityKey: webchat.NewKey()}

@@ -9,7 +9,7 @@ import (
 // What a host reads: how many names each of its packages exports, at most. A new
 // name must earn its place beside what is there; raise a number only with a line in
 // docs/design.md, section 7, that says what it is for. Lowering one is always right.
-var exported = map[string]int{".": 314, "channel": 92, "conversation": 99, "routing": 113, "trigger": 44}
+var exported = map[string]int{".": 307, "channel": 92, "conversation": 99, "routing": 113, "trigger": 44}
 
 // mostNames is how many names a host reads at most in all of them, without the values
 // of enumerations: constants of a declared type, which go doc lists under their type.

@@ -42,8 +42,8 @@ func (q *request) backupsView() (*backupsView, error) {
 	}
 	for _, b := range list {
 		r := backupView{ID: b.ID, When: q.full(b.At), Until: q.full(b.Until), Done: b.Done + b.LeftOut, Total: b.Total,
-			Size: strconv.FormatInt((b.Bytes+1023)/1024, 10) + " KB", Ready: b.State == sangdam.BackupReady}
-		if b.State == sangdam.BackupFailed {
+			Size: strconv.FormatInt((b.Bytes+1023)/1024, 10) + " KB", Ready: b.State == sangdam.ErrandReady}
+		if b.State == sangdam.ErrandFailed {
 			r.Failed = cmp.Or(b.Reason, "?")
 		}
 		r.Percent = 100 * b.Made / max(b.Parts, 1)

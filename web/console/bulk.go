@@ -284,7 +284,7 @@ func (q *request) bulkView(b sangdam.Bulk) (bulkView, error) {
 	v := bulkView{ID: b.ID, URL: q.o.Prefix + "/bulk/" + url.PathEscape(b.ID), Who: q.actor(d, b.By),
 		When: q.short(b.At), Full: q.full(b.At), What: q.changeWords(d, set, b.Change, b.Comment),
 		Done: b.Done, Failed: b.Failed, Total: b.Total, Percent: 100 * (b.Done + b.Failed) / max(b.Total, 1),
-		Running: b.State == sangdam.BulkRunning, GivenUp: b.State == sangdam.BulkFailed, Undone: b.Undone, Reason: b.Reason}
+		Running: b.State == sangdam.ErrandRunning, GivenUp: b.State == sangdam.ErrandFailed, Undone: b.Undone, Reason: b.Reason}
 	if b.Undoes != "" {
 		v.Undoes = q.o.Prefix + "/bulk/" + url.PathEscape(b.Undoes)
 	}

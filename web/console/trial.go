@@ -110,7 +110,7 @@ func (q *request) stopTrial() error {
 func (q *request) trialView(id string, t sangdam.TriggerTrial) *trialView {
 	at := "/triggers/" + escaped(id) + "/trials/" + escaped(t.ID)
 	r := t.Result
-	v := &trialView{trigger: t.Trigger, Part: at, Stop: at + "/stop", Running: t.State == sangdam.TrialRunning, Looking: t.Parts == 0,
+	v := &trialView{trigger: t.Trigger, Part: at, Stop: at + "/stop", Running: t.State == sangdam.ErrandRunning, Looking: t.Parts == 0,
 		Percent: 100 * t.Made / max(t.Parts, 1), Done: t.Done + t.LeftOut, Total: t.Total,
 		State: q.lang.t("trial.state." + string(t.State)), Records: r.Records, Events: r.Events,
 		Matched: r.Now.Events, MatchedIn: r.Now.Records, Was: r.Was.Events, WasIn: r.Was.Records, Others: r.Others,
@@ -135,7 +135,7 @@ func (q *request) trialView(id string, t sangdam.TriggerTrial) *trialView {
 	note(t.Gone > 0, "trial.gone", t.Gone)
 	note(t.LeftOut > 0, "trial.left_out", t.LeftOut)
 	note(t.Mixed, "trial.mixed")
-	note(t.State == sangdam.TrialFailed, "trial.failed", cmp.Or(t.Reason, "?"))
+	note(t.State == sangdam.ErrandFailed, "trial.failed", cmp.Or(t.Reason, "?"))
 	return v
 }
 

@@ -1,0 +1,248 @@
+package sangdam
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/routing/classify"
+	"github.com/sangdam/sangdam/routing/transition"
+	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+// Work of the host's own: an order to be checked, a call to be made. The library
+// finds an agent for it as for a conversation and keeps its item, and nothing else
+// of it: the host says when it begins and when it is over.
+
+// Enqueue puts a piece of the host's work into a queue.
+type Enqueue struct {
+	Key Key `json:"-"`
+	// Subject is what the work is about: of a kind of the host's own, 1 to 40 small
+	// letters, digits and '_' beginning with a letter, and an id of at most 100
+	// bytes. It has one item.
+	Subject routing.Subject `json:"subject"`
+	Queue   routing.QueueID `json:"queue"`
+	// Desk whose agents may take it, where the queue works for none.
+	Desk routing.DeskID `json:"desk,omitempty"`
+	// Permission that the agent needs, with its switch: routing.PermitChat or
+	// routing.PermitTicket, which is also what empty means.
+	Permission routing.Permission `json:"permission,omitempty"`
+	Priority   int                `json:"priority,omitempty"`
+	// Cost in units of an agent's capacity. Beside it the work counts as one against
+	// the agent's cap for its kind (routing.SubjectProfile).
+	Cost       int                `json:"cost,omitempty"`
+	Skills     []routing.Skill    `json:"skills,omitempty"`
+	SkillMatch routing.SkillMatch `json:"skill_match,omitempty"`
+	Presences  []routing.Presence `json:"presences,omitempty"`
+	AutoAccept bool               `json:"auto_accept,omitempty"`
+	OfferFor   time.Duration      `json:"offer_for,omitempty"`
+}
+
+// Finish ends a piece of the host's work, whoever has it.
+type Finish struct {
+	Key     Key             `json:"-"`
+	Subject routing.Subject `json:"subject"`
+}
+
+var (
+	opEnqueue = register(&Operation{Name: "work.enqueue", Method: "Enqueue", Actions: []Action{ActAssign}, Keyed: true})
+	opFinish  = register(&Operation{Name: "work.finish", Method: "Finish", Actions: []Action{ActEnd}, Keyed: true})
+)
+
+// kindWork is a piece of the host's work as a policy hears of it; its id is that of
+// the item.
+const kindWork = "work"
+
+var hostKind = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
+
+// hostItem is the item of a piece of the host's work.
+func hostItem(s routing.Subject) (routing.ItemID, error) {
+	switch {
+	case s.Kind == routing.SubjectConversation || s.Kind == routing.SubjectTicket:
+		return "", errs.New(errs.Invalid, "sangdam: a %s finds its agent by itself; the kind is one of the host's own", s.Kind)
+	case !hostKind.MatchString(s.Kind):
+		return "", errs.New(errs.Invalid, "sangdam: the kind of work has 1 to 40 small letters, digits and '_', and begins with a letter")
+	case s.ID == "" || len(s.ID) > 100 || !utf8.ValidString(s.ID) || strings.ContainsRune(s.ID, 0):
+		return "", errs.New(errs.Invalid, "sangdam: the work's id has 1 to 100 bytes of text")
+	}
+	return s.Item(), nil
+}
+
+// Enqueue carries the command out: the work waits, and is offered or assigned like
+// a conversation; Accept and Decline answer the offer, Held lists it, and the feed
+// tells of its item. What waits already is changed and keeps its place; what an
+// agent has is taken back and waits anew. ErrNotFound for a queue or desk that is
+// not there, ErrInvalid for a kind or permission that is none and for numbers below 0.
+func (e *Engine) Enqueue(ctx context.Context, p Principal, c Enqueue) (Saved, error) {
+	return command(ctx, e, opEnqueue, p, c.Key, c, func(u *unit) (Saved, error) {
+		id, err := hostItem(c.Subject)
+		if err != nil {
+			return Saved{}, err
+		}
+		queue, ok := u.s.routing.Queues[c.Queue]
+		desk := c.Desk
+		if queue.Desk != "" {
+			desk = queue.Desk
+		}
+		if err := u.allow(ActAssign, Resource{Kind: kindWork, ID: string(id), Desk: desk}); err != nil {
+			return Saved{}, err
+		}
+		if !ok {
+			return Saved{}, noSuch("queue")
+		}
+		if _, ok := u.s.routing.Desks[desk]; !ok && desk != "" {
+			return Saved{}, noSuch("desk")
+		}
+		if c.Cost < 0 || c.OfferFor < 0 {
+			return Saved{}, errs.New(errs.Invalid, "sangdam: the cost of work and the time of its offer are not below 0")
+		}
+		if !slices.Contains([]routing.Permission{"", routing.PermitChat, routing.PermitTicket}, c.Permission) {
+			return Saved{}, errs.New(errs.Invalid, "sangdam: work needs the permission for chats or that for tickets")
+		}
+		return u.enqueueHosts(id, desk, c)
+	})
+}
+
+func (u *unit) enqueueHosts(id routing.ItemID, desk routing.DeskID, c Enqueue) (Saved, error) {
+	stream := routing.WorkStream{Mode: routing.Push, Cost: c.Cost, AutoAccept: c.AutoAccept, OfferFor: c.OfferFor,
+		Presences: c.Presences, SkillMatch: c.SkillMatch}
+	next := transition.NewItem(id, desk, stream, classify.Outcome{Queue: c.Queue, Priority: c.Priority, Skills: c.Skills}, u.tx.Now())
+	if next.Permission = c.Permission; c.Permission == "" {
+		next.Permission = routing.PermitTicket
+	}
+	next.Uses = append(next.Uses, routing.Use{Profile: routing.SubjectProfile(c.Subject.Kind), Units: 1})
+	had, err := u.tx.Work().Item(u.ctx, id)
+	if err == nil && had.State != routing.ItemDone {
+		next.QueuedAt = had.QueuedAt
+		if had.State == routing.ItemAssigned {
+			next.QueuedAt = u.tx.Now()
+		}
+		if err = u.freeItem(had, routing.EndRequeued, routing.ItemQueued); err == nil {
+			had, err = u.tx.Work().Item(u.ctx, id)
+		}
+	}
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return Saved{}, err
+	}
+	next.Version, next.Attempt = had.Version, had.Attempt
+	if err := u.saveItem(next); err != nil {
+		return Saved{}, err
+	}
+	is, err := u.tx.Work().Item(u.ctx, id)
+	return Saved{ID: string(id), Version: is.Version}, err
+}
+
+// Finish carries the command out; by DefaultPolicy the agent who has the work may,
+// beside supervisors and the host. What is over already stays so. ErrNotFound for work that never began.
+func (e *Engine) Finish(ctx context.Context, p Principal, c Finish) error {
+	_, err := command(ctx, e, opFinish, p, c.Key, c, func(u *unit) (struct{}, error) {
+		id, err := hostItem(c.Subject)
+		if err != nil {
+			return struct{}{}, err
+		}
+		u.resource = Resource{Kind: kindWork, ID: string(id)}
+		it, err := u.tx.Work().Item(u.ctx, id)
+		if errors.Is(err, ErrNotFound) {
+			return struct{}{}, noSuch(kindWork)
+		}
+		if err != nil {
+			return struct{}{}, err
+		}
+		if err := u.allow(ActEnd, workResource(it)); err != nil || it.State == routing.ItemDone {
+			return struct{}{}, err
+		}
+		return struct{}{}, u.freeItem(it, routing.EndClosed, routing.ItemDone)
+	})
+	return err
+}
+
+// workResource is a piece of the host's work, for a policy.
+func workResource(it routing.Item) Resource {
+	r := Resource{Kind: kindWork, ID: string(it.ID), Desk: it.Desk}
+	if it.State == routing.ItemAssigned {
+		r.Owner = it.Agent
+	}
+	return r
+}
+
+// hostWork is a worker that records nothing but its item.
+type hostWork struct {
+	*unit
+	id routing.ItemID
+}
+
+func (h hostWork) offerTo(o routing.Offer) (Resource, error) {
+	it, err := h.tx.Work().Item(h.ctx, h.id)
+	return Resource{Kind: kindOffer, ID: string(o.ID), Desk: it.Desk, Owner: o.Agent}, err
+}
+
+func (hostWork) offered(routing.Offer, routing.QueueID) error { return nil }
+
+func (hostWork) answered(routing.Offer) error { return nil }
+
+func (h hostWork) owned(routing.Assignment, string) (Owned, error) {
+	return Owned{Work: h.id.Subject()}, nil
+}
+
+func (h hostWork) overflowed(it routing.Item, d routing.Decision) error {
+	return h.overflowsToQueues(it, d)
+}
+
+// goesOn: like a ticket it stays with an agent who is away, and leaves one who may
+// not do it any more.
+func (h hostWork) goesOn(on handOn, a routing.Agent) (bool, error) {
+	if on.Why != handOnUnable {
+		return false, nil
+	}
+	it, err := h.tx.Work().Item(h.ctx, h.id)
+	return err == nil && (a.Disabled || !a.May(it.Permission)), err
+}
+
+func (h hostWork) handedOn(handOnWhy) error {
+	it, err := h.tx.Work().Item(h.ctx, h.id)
+	if err != nil {
+		return err
+	}
+	if err := h.freeItem(it, routing.EndRemoved, routing.ItemQueued); err != nil {
+		return err
+	}
+	if it, err = h.tx.Work().Item(h.ctx, h.id); err != nil {
+		return err
+	}
+	it.Visited = nil
+	return h.saveItem(transition.Enter(it, it.Queue, h.tx.Now()))
+}
+
+func (h hostWork) place(ev driver.Event) (driver.Event, error) {
+	it, err := h.tx.Work().Item(h.ctx, h.id)
+	r := workResource(it)
+	ev.Desk, ev.Agent = r.Desk, r.Owner
+	return ev, err
+}
+
+func (h hostWork) mayRead(ctx context.Context, e *Engine, p Principal, fn func(context.Context, store.Tx) error) error {
+	return e.db.View(ctx, p.Workspace, func(ctx context.Context, tx store.Tx) error {
+		w, err := e.reader(ctx, tx, p)
+		if err != nil {
+			return err
+		}
+		it, err := tx.Work().Item(ctx, h.id)
+		if errors.Is(err, ErrNotFound) {
+			return noSuch(kindWork)
+		}
+		if err != nil {
+			return err
+		}
+		if err := e.permit(ctx, w, ActRead, workResource(it)); err != nil {
+			return err
+		}
+		return fn(ctx, tx)
+	})
+}
