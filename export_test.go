@@ -36,3 +36,6 @@ func (e *Engine) HasBoard(ws WorkspaceID) bool {
 	r := e.routers.find(ws)
 	return r != nil && r.leads()
 }
+
+// TurnBetween says whether a workspace's look at what is kept for a time falls between two times.
+func TurnBetween(ws WorkspaceID, from, to time.Time) bool { return turnBetween(ws, from, to) }

@@ -87,8 +87,22 @@ func idleEngine(t *testing.T, db *store.DB, n int) *sangdam.Engine {
 	return eng
 }
 
+// once takes out the workspaces that had one transaction, as each has once a day for
+// what is kept for a time, and says that no more had it than come to that.
+func once(t *testing.T, counts map[driver.WorkspaceID]int, workspaces int, in time.Duration) {
+	t.Helper()
+	n := 0
+	for ws, times := range counts {
+		if times == 1 {
+			n++
+			delete(counts, ws)
+		}
+	}
+	require.LessOrEqual(t, n, 10+2*workspaces*int(in.Seconds())/(24*60*60), "looks at what is kept for a time")
+}
+
 // A thousand workspaces in which nothing happens cost a node no more than five
-// statements a second in all, and not one transaction of their own.
+// statements a second in all, and not one transaction of their own, but one a day.
 func TestIdleWorkspacesCostNothing(t *testing.T) {
 	const workspaces, most = 1000, 5
 	alongside(t, []string{onMemory, onPG})
@@ -103,6 +117,7 @@ func TestIdleWorkspacesCostNothing(t *testing.T) {
 			counts := c.taken()
 			require.LessOrEqual(t, counts[""], most*seconds)
 			delete(counts, "")
+			once(t, counts, workspaces, seconds*time.Second)
 			require.Empty(t, counts, "transactions of workspaces")
 		})
 	})
@@ -120,7 +135,7 @@ func TestIdleWorkspacesCostNothing(t *testing.T) {
 			time.Sleep(2 * time.Second)
 			counts := c.taken()
 			delete(counts, "")
-			return len(counts) == 0
+			return len(counts) <= 1
 		}
 		require.Eventually(t, quiet, 2*time.Minute, time.Millisecond)
 		before, begun := db.Stats().Statements, time.Now()
@@ -130,6 +145,7 @@ func TestIdleWorkspacesCostNothing(t *testing.T) {
 		require.LessOrEqual(t, float64(n), most*took.Seconds())
 		counts := c.taken()
 		delete(counts, "")
+		once(t, counts, workspaces, took)
 		require.Empty(t, counts, "transactions of workspaces")
 	})
 }

@@ -3,6 +3,8 @@ package sangdam
 import (
 	"context"
 	"errors"
+	"hash/fnv"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,15 +26,15 @@ const (
 func (e *Engine) runKeeper(ctx, drain context.Context) {
 	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()
-	var purged, swept time.Time
-	looked := time.Now() // for stragglers; Run has just done it
+	var purged, swept, turned time.Time // turned by the store's clock
+	looked := time.Now()                // for stragglers; Run has just done it
 	for {
 		if _, err := e.db.System().Beat(ctx, e.cfg.Node, 3*keepEvery); err != nil && ctx.Err() == nil {
 			e.trouble("the node's heart-beat failed", err)
 		}
 		e.loseAgents(drain)
 		if time.Since(purged) > purgeEvery {
-			e.purge(drain)
+			turned = e.purge(drain, turned)
 			purged = time.Now()
 		}
 		if time.Since(looked) > time.Hour {
@@ -80,24 +82,75 @@ func (h *hearing) deaf(now time.Time) time.Duration {
 	return max(0, h.since.Add(lostGrace).Sub(now))
 }
 
-// purge deletes plumbing whose time is over. One statement finds the workspaces
-// that have some, so that idle ones cost nothing.
-func (e *Engine) purge(ctx context.Context) {
+// purge deletes what is over. One statement finds the workspaces that have plumbing
+// whose time is over, so that idle ones cost nothing. Records that are kept for a
+// time are not found like that: each workspace has a minute of the day in which they
+// are looked for whatever else is there. from is when this was done last.
+func (e *Engine) purge(ctx context.Context, from time.Time) (now time.Time) {
 	now, err := e.db.System().Now(ctx)
 	if err != nil {
-		return
+		return from
 	}
 	ages := e.ages(now)
-	workspaces, err := e.db.System().Workspaces(ctx, driver.Having{Expired: &ages})
+	expired, err := e.db.System().Workspaces(ctx, driver.Having{Expired: &ages})
 	if err != nil {
 		e.trouble("old rows could not be looked for", err)
-		return
+		return from
 	}
-	for _, ws := range workspaces {
+	for _, ws := range expired {
 		if err := e.purgeWorkspace(ctx, ws); err != nil {
 			e.trouble("old rows could not be deleted", err, "workspace", string(ws))
 		}
 	}
+	all, err := e.db.System().Workspaces(ctx, driver.Having{})
+	if err != nil {
+		e.trouble("old records could not be looked for", err)
+		return from
+	}
+	for _, ws := range all {
+		if !turnBetween(ws, from, now) || slices.Contains(expired, ws) {
+			continue
+		}
+		if err := e.purgeQuiet(ctx, ws); err != nil {
+			e.trouble("old records could not be deleted", err, "workspace", string(ws))
+		}
+	}
+	return now
+}
+
+// turnBetween says whether the workspace's minute of the day begins after from and not
+// after to. A process that has just begun knows of no from: the others, or the day
+// after, have what was before.
+func turnBetween(ws id.Workspace, from, to time.Time) bool {
+	const day = 24 * 60
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(ws)) // never fails
+	if from.IsZero() {
+		from = to.Add(-purgeEvery)
+	}
+	first, last := from.Unix()/60+1, to.Unix()/60
+	return (int64(h.Sum32()%day)-first%day+day)%day <= last-first
+}
+
+// purgeQuiet looks in one transaction whether a workspace has anything whose time is
+// over.
+func (e *Engine) purgeQuiet(ctx context.Context, ws id.Workspace) error {
+	more := false
+	err := e.db.Update(ctx, ws, func(ctx context.Context, tx store.Tx) error {
+		more = false
+		for _, step := range purges {
+			n, err := step(e, ctx, tx)
+			if err != nil {
+				return err
+			}
+			more = more || n >= purgeChunk
+		}
+		return nil
+	})
+	if err != nil || !more {
+		return err
+	}
+	return e.purgeWorkspace(ctx, ws)
 }
 
 // ages are the times before which plumbing is deleted, seen from now.

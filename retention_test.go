@@ -2,6 +2,8 @@ package sangdam_test
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -101,4 +103,49 @@ func TestADirectoryOfBlobsBelongsToOneDatabase(t *testing.T) {
 		require.ErrorIs(t, err, sangdam.ErrInvalid)
 		require.ErrorContains(t, err, "another database")
 	}, use)
+}
+
+// What is kept for a time goes when that is over, also where nothing else happens:
+// what a customer wrote who never agreed that it is kept is gone after a month.
+func TestWhatIsKeptForATimeGoesFromAQuietWorkspace(t *testing.T) {
+	replay(t, []string{onMemory, onSQLite}, func(t *testing.T, w *replayWorld) {
+		w.tells("1", true)
+		mina := w.line.User("Mina")
+		mina.SendText("private words")
+		w.settle()
+		for range 8 {
+			w.jump(4 * 24 * time.Hour)
+			w.pass(2 * time.Minute)
+		}
+		w.pressed(mina, "I agree")
+		for _, c := range w.conversations() {
+			for _, m := range w.detail(c.ID).Messages {
+				require.NotContains(t, m.Content.Text, "private")
+			}
+		}
+	})
+}
+
+// Each workspace has its turn once a day, however irregularly a process looks.
+func TestEachWorkspaceHasItsTurnOnceADay(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	begin := time.Date(2026, 11, 30, 23, 59, 30, 0, time.UTC)
+	turns := map[sangdam.WorkspaceID]int{}
+	for from, end := begin, begin.Add(3*24*time.Hour); from.Before(end); {
+		to := from.Add(time.Minute + time.Duration(rng.Int64N(int64(5*time.Minute))))
+		if to.After(end) {
+			to = end
+		}
+		for i := range 300 {
+			if ws := sangdam.WorkspaceID(fmt.Sprint("w", i)); sangdam.TurnBetween(ws, from, to) {
+				turns[ws]++
+			}
+		}
+		from = to
+	}
+	require.Len(t, turns, 300)
+	for ws, n := range turns {
+		require.Equal(t, 3, n, "%s", ws)
+	}
+	require.True(t, sangdam.TurnBetween("w1", begin, begin.Add(25*time.Hour)), "after a day everybody's turn has been")
 }
