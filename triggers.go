@@ -427,28 +427,40 @@ func (u *unit) saveTrigger(t trigger.Trigger, old storedTrigger, found bool) (Sa
 // linted looks at a trigger among the others: a condition that never holds is
 // refused, the rest is advice.
 func linted(schema *condition.Schema, catalog *trigger.Catalog, t trigger.Trigger, all []trigger.Trigger) (warnings []Warning, err error) {
+	titles := map[trigger.ID]string{}
+	for _, o := range append(slices.Clone(all), t) {
+		titles[o.ID] = o.Title
+	}
 	for _, f := range lint.One(schema, catalog, t, all) {
 		if f.Problem == lint.NeverTrue {
 			return nil, errs.New(errs.Invalid, "sangdam: trigger %q: %s", t.Title, f.Text)
 		}
-		warnings = append(warnings, lintWarning(f))
+		warnings = append(warnings, lintWarning(f, titles))
 	}
 	return warnings, nil
 }
 
-// lintWarning is the lint's advice as a warning.
-func lintWarning(f lint.Finding) Warning {
-	text := fmt.Sprintf("%s: trigger %s: %s", f.Problem, f.Trigger, f.Text)
-	others := strings.Join(kindsOf(f.Others...), ", ")
+// lintWarning is the lint's advice as a warning, which names triggers as people do.
+func lintWarning(f lint.Finding, titles map[trigger.ID]string) Warning {
+	var names []string
+	for _, id := range f.Others {
+		names = append(names, titles[id])
+	}
+	it, others := titles[f.Trigger], strings.Join(names, ", ")
+	say := func(format string, args ...any) string { return fmt.Sprintf("trigger %q: "+format, append([]any{it}, args...)...) }
 	switch {
 	case f.Problem == lint.Fight:
-		return warnOf("lint_fight", text, f.Trigger, others, f.Field)
+		return warnOf("lint_fight", say("it and %q may fire in one event and set %s differently; the later one wins", others, f.Field),
+			it, others, f.Field)
 	case f.Problem == lint.Unreachable:
-		return warnOf("lint_unreachable", text, f.Trigger, others, f.Field)
+		return warnOf("lint_unreachable", say("whenever it fires, %q fires after it and sets the same fields (%s): it has no effect", others,
+			f.Field), it, others, f.Field)
 	case others == "":
-		return warnOf("lint_circle_alone", text, f.Trigger)
+		return warnOf("lint_circle_alone", say("a circle: what it sets makes its own condition true again; it is stopped after one event"),
+			it)
 	default:
-		return warnOf("lint_circle", text, f.Trigger, others)
+		return warnOf("lint_circle", say("a circle: it and %q make each other's conditions true; each fires once in an event, then they "+
+			"are stopped", others), it, others)
 	}
 }
 

@@ -172,6 +172,10 @@ func TestTriggersThatWakeEachOther(t *testing.T) {
 		saved, err := w.eng.SaveTrigger(w.ctx, w.host, sangdam.SaveTrigger{Trigger: off})
 		require.NoError(t, err)
 		require.Contains(t, said(saved.Warnings), "circle")
+		for _, w := range saved.Warnings {
+			require.Contains(t, w.Text, `"Rule `, "triggers are named as people name them")
+			require.Contains(t, w.Args[0], "Rule ")
+		}
 		w.save(self)
 		w.line.User("Mina").SendText("hi")
 		w.settle()
