@@ -113,10 +113,16 @@ type storedErasure struct {
 const kindErasure = "erasure"
 
 var (
-	erasures = declare(store.Kind[storedErasure]{Name: kindErasure,
+	erasures = declare(store.Kind[storedErasure]{Name: kindErasure, Decl: 1,
 		ID:      func(v *storedErasure) string { return string(v.Contact) },
 		Version: func(v *storedErasure) *int64 { return &v.Version },
-		Indexes: []store.Index[storedErasure]{{Name: "at", Value: func(v *storedErasure) []byte { return store.Time(v.At) }}}})
+		Indexes: []store.Index[storedErasure]{{Name: "at", Value: func(v *storedErasure) []byte { return store.Time(v.At) }},
+			{Name: errandsRunning, Value: func(v *storedErasure) []byte {
+				if v.State != ErasureRunning {
+					return nil
+				}
+				return store.Time(v.At)
+			}}}})
 
 	erasureErrands = errand[storedErasure]{kind: kindErasure, docs: erasures, about: func(v *storedErasure) errandState {
 		return errandState{id: string(v.Contact), by: v.By, state: string(v.State), version: v.Version, over: v.State != ErrandRunning,
@@ -449,6 +455,7 @@ type eraseJob struct {
 func init() {
 	registerJob(jobKind{name: jobErase, workers: 1, bound: always(30 * time.Minute), tries: 50}, (*Engine).eraseJob,
 		func(u *unit, p eraseJob, why error) error { return erasureErrands.givenUp(u, string(p.Contact), why) })
+	registerPurge(erasureErrands.abandoned)
 }
 
 // eraseJob takes one step after the other, until the transaction that ends the job

@@ -91,6 +91,30 @@ func (k errand[T]) givenUp(u *unit, id string, why error) error {
 	return k.save(u, &v)
 }
 
+// errandsRunning is the index of errands that are not over, by when they were asked for.
+const errandsRunning = "running"
+
+// abandoned ends errands that nobody takes further any more: their jobs were given
+// up and could not even say so, and are kept no longer than keys are. The kind has
+// the index errandsRunning.
+func (k errand[T]) abandoned(e *Engine, ctx context.Context, tx store.Tx) (int, error) {
+	before := tx.Now().Add(-e.cfg.KeepKeys - abandonedAfter)
+	page, err := k.docs.List(ctx, tx, store.List[T]{Index: errandsRunning, To: store.Time(before), Limit: purgeChunk})
+	if err != nil {
+		return 0, err
+	}
+	for i := range page.Items {
+		k.fail(&page.Items[i], "the job was given up long ago")
+		if err := k.docs.Save(ctx, tx, &page.Items[i]); err != nil {
+			return 0, err
+		}
+	}
+	return len(page.Items), nil
+}
+
+// abandonedAfter is more than the tries of any errand's job take.
+const abandonedAfter = 7 * 24 * time.Hour
+
 // of lists the principal's own errands, the newest first.
 func (k errand[T]) of(ctx context.Context, tx store.Tx, p Principal, limit int) ([]T, error) {
 	page, err := k.docs.List(ctx, tx, store.List[T]{Tag: "by", Value: store.Exact(p.keyOwner()), Desc: true, Limit: limit})

@@ -98,3 +98,45 @@ func TestABulkChangeWhoseEndFailedIsTriedAgain(t *testing.T) {
 		require.Equal(t, sangdam.ErrandDone, state())
 	})
 }
+
+// A job that could not even be given up goes after its time; what it was to do is
+// not taken for something that goes on, and an erasure can be asked for again.
+func TestAnErrandWhoseJobIsGoneIsGivenUp(t *testing.T) {
+	replay(t, []string{onMemory, onSQLite}, func(t *testing.T, w *replayWorld) {
+		d := newTicketDesk(t, w)
+		id := d.open(sangdam.OpenTicket{Desk: "support", Category: d.delivery})
+		contact, err := w.eng.SaveContact(w.ctx, w.host, sangdam.SaveContact{Contact: conversation.Contact{Name: "Mina"}})
+		require.NoError(t, err)
+		w.halt()
+		bulk, err := w.eng.BulkTickets(w.ctx, w.agent("a1"), sangdam.BulkTickets{Tickets: []ticket.ID{id},
+			Change: sangdam.TicketChange{AddTags: []string{"new"}}})
+		require.NoError(t, err)
+		require.NoError(t, errOf(w.eng.EraseContact(w.ctx, w.host,
+			sangdam.EraseContact{Contact: contact.Contact, Version: contact.Version, Reason: "asked for it"})))
+		w.takenAway("ticket_bulk", 28)
+		w.takenAway("contact_erasure", 58)
+		w.resume()
+		w.pass(time.Minute)
+		states := func() []string {
+			r, err := w.eng.BulkProgress(w.ctx, w.agent("a1"), bulk.ID)
+			require.NoError(t, err)
+			er, err := w.eng.Erasure(w.ctx, w.host, contact.Contact)
+			require.NoError(t, err)
+			return []string{string(r.Bulk.State), string(er.State)}
+		}
+		require.Equal(t, []string{"running", "running"}, states(), "an operator may have the jobs done again")
+		w.jump(100 * 24 * time.Hour)
+		w.line.User("Jun").SendText("somebody is at work")
+		w.pass(3 * time.Minute)
+		require.Empty(t, w.jobs("ticket_bulk"))
+		require.Equal(t, []string{"failed", "failed"}, states())
+		plan, err := w.eng.PlanErasure(w.ctx, w.host, contact.Contact)
+		require.NoError(t, err)
+		require.NoError(t, errOf(w.eng.EraseContact(w.ctx, w.host,
+			sangdam.EraseContact{Contact: contact.Contact, Version: plan.Version, Reason: "asked for it"})))
+		for range 20 {
+			w.settle()
+		}
+		require.Equal(t, "done", states()[1])
+	})
+}

@@ -63,10 +63,16 @@ type BulkItem struct {
 }
 
 var (
-	bulks = declare(store.Kind[Bulk]{Name: "ticket_bulk", Decl: 2,
+	bulks = declare(store.Kind[Bulk]{Name: "ticket_bulk", Decl: 3,
 		ID:      func(b *Bulk) string { return b.ID },
 		Version: func(b *Bulk) *int64 { return &b.Version },
-		Indexes: []store.Index[Bulk]{{Name: "at", Value: func(b *Bulk) []byte { return store.Time(b.At) }}},
+		Indexes: []store.Index[Bulk]{{Name: "at", Value: func(b *Bulk) []byte { return store.Time(b.At) }},
+			{Name: errandsRunning, Value: func(b *Bulk) []byte {
+				if b.State != BulkRunning {
+					return nil
+				}
+				return store.Time(b.At)
+			}}},
 		Tags: []store.TagIndex[Bulk]{{Name: "by", Values: func(b *Bulk) [][]byte { return one(b.By) },
 			Order: func(b *Bulk) []byte { return store.Time(b.At) }}}})
 
@@ -93,6 +99,7 @@ var bulkErrands = errand[Bulk]{kind: "ticket_bulk", docs: bulks, about: func(b *
 func init() {
 	registerJob(jobKind{name: jobBulk, workers: 2, bound: always(10 * time.Minute), tries: 20}, (*Engine).bulkJob,
 		func(u *unit, p bulkJobOf, why error) error { return bulkErrands.givenUp(u, p.Bulk, why) })
+	registerPurge(bulkErrands.abandoned)
 }
 
 // bulkJobOf is the payload of the job.

@@ -447,7 +447,9 @@ func lintWarning(f lint.Finding, titles map[trigger.ID]string) Warning {
 		names = append(names, titles[id])
 	}
 	it, others := titles[f.Trigger], strings.Join(names, ", ")
-	say := func(format string, args ...any) string { return fmt.Sprintf("trigger %q: "+format, append([]any{it}, args...)...) }
+	say := func(format string, args ...any) string {
+		return fmt.Sprintf("trigger %q: "+format, append([]any{it}, args...)...)
+	}
 	switch {
 	case f.Problem == lint.Fight:
 		return warnOf("lint_fight", say("it and %q may fire in one event and set %s differently; the later one wins", others, f.Field),
