@@ -455,11 +455,11 @@ func lintWarning(f lint.Finding, titles map[trigger.ID]string) Warning {
 		return warnOf("lint_fight", say("it and %q may fire in one event and set %s differently; the later one wins", others, f.Field),
 			it, others, f.Field)
 	case f.Problem == lint.Unreachable:
-		return warnOf("lint_unreachable", say("whenever it fires, %q fires after it and sets the same fields (%s): it has no effect", others,
-			f.Field), it, others, f.Field)
+		return warnOf("lint_unreachable", say("whenever it fires, %q fires after it and sets the same fields (%s): it has no effect",
+			others, f.Field), it, others, f.Field)
 	case others == "":
-		return warnOf("lint_circle_alone", say("a circle: what it sets makes its own condition true again; it is stopped after one event"),
-			it)
+		return warnOf("lint_circle_alone",
+			say("a circle: what it sets makes its own condition true again; it is stopped after one event"), it)
 	default:
 		return warnOf("lint_circle", say("a circle: it and %q make each other's conditions true; each fires once in an event, then they "+
 			"are stopped", others), it, others)
