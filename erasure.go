@@ -118,7 +118,7 @@ var (
 		Version: func(v *storedErasure) *int64 { return &v.Version },
 		Indexes: []store.Index[storedErasure]{{Name: "at", Value: func(v *storedErasure) []byte { return store.Time(v.At) }},
 			{Name: errandsRunning, Value: func(v *storedErasure) []byte {
-				if v.State != ErasureRunning {
+				if v.State != ErrandRunning {
 					return nil
 				}
 				return store.Time(v.At)

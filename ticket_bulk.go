@@ -68,7 +68,7 @@ var (
 		Version: func(b *Bulk) *int64 { return &b.Version },
 		Indexes: []store.Index[Bulk]{{Name: "at", Value: func(b *Bulk) []byte { return store.Time(b.At) }},
 			{Name: errandsRunning, Value: func(b *Bulk) []byte {
-				if b.State != BulkRunning {
+				if b.State != ErrandRunning {
 					return nil
 				}
 				return store.Time(b.At)
