@@ -69,7 +69,7 @@ func TestABounceMarksANotice(t *testing.T) {
 // What answers a mail about a ticket joins it by that mail's exact id, and for the
 // address that it went to alone: a stranger who knows the id, somebody under the
 // customer's name for whom the domain does not vouch, and ids that are alike make
-// tickets of nobody (N46, N48).
+// tickets of nobody.
 func TestNothingForgedAnswersATicketsMail(t *testing.T) {
 	var o outside
 	inMail(t, emailtest.Options{AuthServer: "mx.shop.test"}, func(w *mailWorld) {

@@ -213,7 +213,7 @@ func acknowledged(line *linetest.Server) []heard {
 	return out
 }
 
-// I1: an inbound event that was acknowledged is exactly one message row.
+// An inbound event that was acknowledged is exactly one message row.
 func (s *stateOfWorld) ackedEventsAreMessages(v *violations) {
 	rows := map[channel.ProviderMessageID][]conversation.Message{}
 	erased := 0 // those that nobody knows the provider's id of any more
@@ -247,7 +247,7 @@ func (s *stateOfWorld) ackedEventsAreMessages(v *violations) {
 	}
 }
 
-// finalState is I2's side of a comparison: what two ways of delivering the same
+// finalState is one side of a comparison: what two ways of delivering the same
 // events must both lead to. It leaves out ids and times.
 func (s *stateOfWorld) finalState() string {
 	var all []string
@@ -274,7 +274,7 @@ func talking(st conversation.State) bool {
 	return st == conversation.StateOpen || st == conversation.StateActive || st == conversation.StateWaiting
 }
 
-// I3: at most one open conversation for a thread key.
+// At most one open conversation for a thread key.
 func (s *stateOfWorld) oneOpenConversation(v *violations) {
 	open := map[string]conversation.ID{}
 	for _, c := range s.conversations {
@@ -288,7 +288,7 @@ func (s *stateOfWorld) oneOpenConversation(v *violations) {
 	}
 }
 
-// I4: the sequence of a conversation is gap-free and append-only, the
+// The sequence of a conversation is gap-free and append-only, the
 // customer's stream too, and the feed told every entry of it once, in order.
 func (s *stateOfWorld) sequencesAreGapFree(v *violations) {
 	told := map[string][]int64{}
@@ -345,7 +345,7 @@ func (s *stateOfWorld) sequencesAreGapFree(v *violations) {
 	}
 }
 
-// I5: at most one open assignment, which names the owner; along the record
+// At most one open assignment, which names the owner; along the record
 // every ownership begins when no other lasts, and ends once.
 func (s *stateOfWorld) oneOwner(v *violations) {
 	for _, c := range s.conversations {
@@ -403,7 +403,7 @@ func (s *stateOfWorld) oneOwner(v *violations) {
 	}
 }
 
-// I6: an agent's load is what its open offers and assignments use, and within
+// An agent's load is what its open offers and assignments use, and within
 // the capacity unless somebody forced it.
 func (s *stateOfWorld) loadIsOpenHolds(v *violations) {
 	for _, a := range s.agents {
@@ -434,7 +434,7 @@ func (s *stateOfWorld) loadIsOpenHolds(v *violations) {
 	}
 }
 
-// I7: every offer ends exactly once, and one that stands is not over.
+// Every offer ends exactly once, and one that stands is not over.
 func (s *stateOfWorld) offersEndOnce(v *violations) {
 	for _, c := range s.conversations {
 		pending := ""
@@ -466,7 +466,7 @@ func (s *stateOfWorld) offersEndOnce(v *violations) {
 	}
 }
 
-// I8: nothing is stuck: who waits and could be served is being asked, nothing
+// Nothing is stuck: who waits and could be served is being asked, nothing
 // hangs in the outbox, no job died, nothing was set aside.
 func (s *stateOfWorld) nothingIsStuck(v *violations) {
 	if s.pending > 0 {
@@ -526,7 +526,7 @@ func (s *stateOfWorld) unreadByBot(c conversation.Conversation) bool {
 	})
 }
 
-// I9: at most one visible send for each message on routes with a key, and at
+// At most one visible send for each message on routes with a key, and at
 // most one where the outcome is unknown. Sent means that it is on the phone.
 func (s *stateOfWorld) nothingSeenTwice(v *violations) {
 	type seen struct{ chat, id string }
@@ -563,7 +563,7 @@ func (s *stateOfWorld) nothingSeenTwice(v *violations) {
 	}
 }
 
-// I12: the audit log is a gap-free chain. That an action and its row are one
+// The audit log is a gap-free chain. That an action and its row are one
 // transaction is checked by counting: see auditCounts.
 func (s *stateOfWorld) auditChainHolds(v *violations) {
 	for i, e := range s.audit {
@@ -577,7 +577,7 @@ func (s *stateOfWorld) auditChainHolds(v *violations) {
 	}
 }
 
-// auditCounts is I12's other half: as many rows for an action as it took place.
+// auditCounts is the other half: as many rows for an action as it took place.
 func (s *stateOfWorld) auditCounts(v *violations, want map[string]int) {
 	got := map[string]int{}
 	for _, e := range s.audit {
@@ -592,7 +592,7 @@ func (s *stateOfWorld) auditCounts(v *violations, want map[string]int) {
 	}
 }
 
-// I13: counters and projections are what the record says.
+// Counters and projections are what the record says.
 func (s *stateOfWorld) projectionsHold(v *violations) {
 	for _, c := range s.conversations {
 		unread, handled := 0, false

@@ -12,7 +12,7 @@ import (
 	"github.com/sangdam/sangdam/trigger/action"
 )
 
-// N58: a macro does what whoever runs it may do, and no more: all of it or none.
+// A macro does what whoever runs it may do, and no more: all of it or none.
 func TestAMacroActsWithTheRightsOfWhoRunsIt(t *testing.T) {
 	replay(t, everywhere, func(t *testing.T, w *replayWorld) {
 		d := newTicketDesk(t, w)

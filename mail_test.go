@@ -295,7 +295,7 @@ func TestLayoutsOfTheMailChannel(t *testing.T) {
 }
 
 // Without a token the exact id joins, for those who took part; a subject, an id
-// that is alike, or a stranger who knows the id never do (N48).
+// that is alike, or a stranger who knows the id never do.
 func TestWhatJoinsAThreadAndWhatDoesNot(t *testing.T) {
 	inMail(t, emailtest.Options{}, func(w *mailWorld) {
 		first := w.write(emailtest.Letter{Subject: "order", Text: "one", Cc: []string{"jun@example.com"}})
@@ -323,8 +323,8 @@ func TestWhatJoinsAThreadAndWhatDoesNot(t *testing.T) {
 }
 
 // A mail under a customer's name for which his domain does not vouch is kept and
-// flagged, and is not his: no merge, no rights, no thread of his (N46). One that
-// claims to come from an agent is a customer's like any other (N49).
+// flagged, and is not his: no merge, no rights, no thread of his. One that
+// claims to come from an agent is a customer's like any other.
 func TestASpoofedSenderIsNobody(t *testing.T) {
 	inMail(t, emailtest.Options{AuthServer: "mx.shop.test"}, func(w *mailWorld) {
 		first := w.write(emailtest.Letter{Subject: "order", Text: "it is me"})
@@ -381,7 +381,7 @@ func TestABounceMarksItsMessage(t *testing.T) {
 }
 
 // Whatever answers by itself, the desk sends three automatic mails a thread and
-// day and then falls silent, and a real customer is told as ever (N51).
+// day and then falls silent, and a real customer is told as ever.
 func TestMachinesDoNotMakeStorms(t *testing.T) {
 	for name, rule := range map[string]func(w *mailWorld) emailtest.Rule{
 		"a desk that answers everything, without a mark": func(w *mailWorld) emailtest.Rule {
@@ -600,7 +600,7 @@ func TestAMailsCategoryHoldsItsCompletion(t *testing.T) {
 }
 
 // A code that a machine sends to the desk is for the desk: nobody is told of it,
-// neither who is in copy nor whoever the mail names (N47, N50).
+// neither who is in copy nor whoever the mail names.
 func TestAVerificationMailReachesNobodyElse(t *testing.T) {
 	inMail(t, emailtest.Options{}, func(w *mailWorld) {
 		first := w.write(emailtest.Letter{From: "eve@evil.example", Subject: "hi", Text: "a thread of mine"})

@@ -14,7 +14,7 @@ import (
 )
 
 // What a mask hides does not stand in the mail's HTML or subject either, whether
-// the mask came later or with the mail; other files stay. N69.
+// the mask came later or with the mail; other files stay.
 func TestAMaskTakesTheHTMLOfAMail(t *testing.T) {
 	const phone = "010-1234-5678"
 	letter := emailtest.Letter{Subject: "Call " + phone, Text: "Call me: " + phone, HTML: "<p>Call me: " + phone + "</p>",

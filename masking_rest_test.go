@@ -157,7 +157,7 @@ func (c canaries) masked(w *replayWorld) {
 	w.settle()
 }
 
-// N69: what was masked by hand is nowhere: no file of the database, its log
+// What was masked by hand is nowhere: no file of the database, its log
 // included, no blob, no log line, no table, no row of the search index.
 func TestMaskedTextIsNowhereInTheStore(t *testing.T) {
 	onDisk(t)
@@ -184,7 +184,7 @@ func TestMaskedTextIsNowhereInTheStore(t *testing.T) {
 	}, withOutside(&o), e.keep())
 }
 
-// N69 where the workspace masks by itself: the numbers are in no file at any
+// Where the workspace masks by itself: the numbers are in no file at any
 // time but sealed, and whoever listens hears the masks.
 func TestANumberThatIsMaskedOnArrivalIsNeverStored(t *testing.T) {
 	onDisk(t)

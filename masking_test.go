@@ -161,7 +161,7 @@ func TestTheListsPreviewIsMasked(t *testing.T) {
 	})
 }
 
-// N70: what a mask hides is shown to who has the right and a reason alone, and
+// What a mask hides is shown to who has the right and a reason alone, and
 // every look is a row, refused and failed ones too.
 func TestRevealNeedsARightAndAReason(t *testing.T) {
 	inWorld(t, func(w *world) {

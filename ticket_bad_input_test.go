@@ -24,7 +24,7 @@ func sqlTexts() []string {
 		"x\\' OR 1=1 --", "%", "_"}
 }
 
-// TestSQLInFiltersIsAValueOrRefused (N54): whatever stands where people write
+// TestSQLInFiltersIsAValueOrRefused: whatever stands where people write
 // values is compared as it is, and a field, an operator or an order that does not
 // exist is refused, on every store.
 func TestSQLInFiltersIsAValueOrRefused(t *testing.T) {
@@ -71,7 +71,7 @@ func isBad(err error) bool {
 	return false
 }
 
-// TestPatternsOfPeopleAreBounded (N55): RE2 alone, of a bounded length; what a
+// TestPatternsOfPeopleAreBounded: RE2 alone, of a bounded length; what a
 // backtracking engine would hang at is answered.
 func TestPatternsOfPeopleAreBounded(t *testing.T) {
 	inTickets(t, func(d *ticketDesk) {

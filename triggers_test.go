@@ -159,7 +159,7 @@ func TestAssigningInTurn(t *testing.T) {
 	})
 }
 
-// N56: a trigger that calls itself, two that toggle a field: bounded, and told.
+// A trigger that calls itself, two that toggle a field: bounded, and told.
 func TestTriggersThatWakeEachOther(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.online("a1")
@@ -192,7 +192,7 @@ func TestTriggersThatWakeEachOther(t *testing.T) {
 	})
 }
 
-// N56: ten thousand actions: cut, with a note.
+// Ten thousand actions: cut, with a note.
 func TestTooManyActionsAreCut(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.online("a1")
@@ -226,7 +226,7 @@ func TestTooManyActionsAreCut(t *testing.T) {
 	})
 }
 
-// N56: a web hook that calls back, once with and once without the depth that the
+// A web hook that calls back, once with and once without the depth that the
 // request carries.
 func TestAWebHookThatCallsBack(t *testing.T) {
 	for name, tc := range map[string]struct {

@@ -122,7 +122,7 @@ func inTickets(t *testing.T, fn func(d *ticketDesk), options ...worldOption) {
 	replay(t, []string{onMemory}, func(t *testing.T, w *replayWorld) { fn(newTicketDesk(t, w)) }, options...)
 }
 
-// N58: a rule acts as itself, whoever caused the event: it sets what an agent
+// A rule acts as itself, whoever caused the event: it sets what an agent
 // may not.
 func TestARuleActsWithItsOwnRights(t *testing.T) {
 	inTickets(t, func(d *ticketDesk) {

@@ -77,7 +77,7 @@ func (w *world) nothingStored() {
 	require.Empty(w.t, found)
 }
 
-// N20, N21: whatever is not exactly LINE's signature of exactly these bytes is
+// Whatever is not exactly LINE's signature of exactly these bytes is
 // refused, and nothing is stored.
 func TestWebhooksWithABadSignatureAreRefused(t *testing.T) {
 	inWorld(t, func(w *world) {
@@ -138,7 +138,7 @@ func swapCase(s string) string {
 	}, s)
 }
 
-// N21: an encoded body is not the signed bytes; one in chunks is.
+// An encoded body is not the signed bytes; one in chunks is.
 func TestEncodedWebhooksAreRefusedAndChunkedOnesTaken(t *testing.T) {
 	inWorld(t, func(w *world) {
 		body := bodyOf(event("1", "hello", 0))
@@ -191,7 +191,7 @@ func (w *world) secondAccount() channel.Account {
 	return acct.Account
 }
 
-// N22: what is signed for one account is refused at another.
+// What is signed for one account is refused at another.
 func TestASignatureOfAnotherAccountIsRefused(t *testing.T) {
 	inWorld(t, func(w *world) {
 		other := w.secondAccount()
@@ -204,7 +204,7 @@ func TestASignatureOfAnotherAccountIsRefused(t *testing.T) {
 	})
 }
 
-// N14 for this channel: an empty secret is refused, never "skip verification".
+// On this channel too an empty secret is refused, never "skip verification".
 func TestAnAccountWithoutASecretIsRefused(t *testing.T) {
 	inWorld(t, func(w *world) {
 		for name, secrets := range map[string]map[string]channel.Secret{
@@ -229,7 +229,7 @@ func TestAnAccountWithoutASecretIsRefused(t *testing.T) {
 	})
 }
 
-// N24: a body of 10 MB is refused before it is read; the memory stays flat.
+// A body of 10 MB is refused before it is read; the memory stays flat.
 func TestATooLargeBodyIsRefusedWithFlatMemory(t *testing.T) {
 	inWorld(t, func(w *world) {
 		body := bodyOf(event("1", strings.Repeat("x", 10<<20), 0))
@@ -259,7 +259,7 @@ func (spaces) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// N24: signed, but not a webhook: 400, nothing stored.
+// Signed, but not a webhook: 400, nothing stored.
 func TestSignedNonsenseIsRefused(t *testing.T) {
 	inWorld(t, func(w *world) {
 		for name, body := range map[string]string{
@@ -283,7 +283,7 @@ func TestSignedNonsenseIsRefused(t *testing.T) {
 	})
 }
 
-// N24: of repeated keys the last counts, for the signature as for the meaning;
+// Of repeated keys the last counts, for the signature as for the meaning;
 // nothing is merged from both.
 func TestOfDuplicateKeysTheLastCounts(t *testing.T) {
 	inWorld(t, func(w *world) {
@@ -353,7 +353,7 @@ func TestSiblingsOfABadEventSurvive(t *testing.T) {
 	}
 }
 
-// N23: an old body that is played again, and LINE's own redelivery, have one
+// An old body that is played again, and LINE's own redelivery, have one
 // effect.
 func TestReplaysAndRedeliveriesHaveOneEffect(t *testing.T) {
 	inWorld(t, func(w *world) {
@@ -407,7 +407,7 @@ func TestRedeliveryOfAnEventWithoutAnIDIsRecognised(t *testing.T) {
 	})
 }
 
-// N26: what this version does not know is answered 200 and kept as it came.
+// What this version does not know is answered 200 and kept as it came.
 func TestUnknownEventsAreKept(t *testing.T) {
 	inWorld(t, func(w *world) {
 		raw := `{"type":"hologram","webhookEventId":"01HX","timestamp":1700000000000,"source":{"type":"user","userId":"` + minaID +
@@ -431,7 +431,7 @@ func TestUnknownEventsAreKept(t *testing.T) {
 	})
 }
 
-// N27 and LINE's own test of the address.
+// LINE's own test of the address.
 func TestTheEmptyWebhookIsAnsweredAndHasNoEffect(t *testing.T) {
 	inWorld(t, func(w *world) {
 		require.Equal(t, http.StatusOK, w.line.SendVerify())
@@ -472,7 +472,7 @@ func TestUnknownAndDisabledAccountsAreNotFound(t *testing.T) {
 	})
 }
 
-// I1 under rivals: one event on many connections at once.
+// Under rivals: one event on many connections at once.
 func TestDuplicatesInParallelAreOneMessage(t *testing.T) {
 	inWorld(t, func(w *world) {
 		body := bodyOf(event("1", "hello", 0))
@@ -490,7 +490,7 @@ func TestDuplicatesInParallelAreOneMessage(t *testing.T) {
 	})
 }
 
-// I3: Chatwoot's albums, ten photos as ten webhooks at once.
+// Chatwoot's albums, ten photos as ten webhooks at once.
 func TestAnAlbumMakesOneConversation(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.online("a1")
@@ -508,7 +508,7 @@ func TestAnAlbumMakesOneConversation(t *testing.T) {
 	}, withEmulator(linetest.Options{WebhookParallel: 10}))
 }
 
-// I3 under rivals: ten first messages in lanes of their own race for the
+// Under rivals: ten first messages in lanes of their own race for the
 // contact.
 func TestParallelFirstMessagesMakeOneContactAndConversation(t *testing.T) {
 	inWorld(t, func(w *world) {
@@ -567,7 +567,7 @@ func TestEventsOfABodyAreOrderedByTheirTime(t *testing.T) {
 	})
 }
 
-// I2: duplicates and disorder, against the quiet delivery of the same events.
+// Duplicates and disorder, against the quiet delivery of the same events.
 func TestAnyDeliveryOfTheSameEventsLeadsToTheSameState(t *testing.T) {
 	play := func(chaos linetest.Chaos) (state string) {
 		inWorld(t, func(w *world) {
@@ -593,7 +593,7 @@ func TestAnyDeliveryOfTheSameEventsLeadsToTheSameState(t *testing.T) {
 	}
 }
 
-// N25, N65: no secret, no token and no word of a customer's in any log line,
+// No secret, no token and no word of a customer's in any log line,
 // whatever happens.
 func TestNoLogLineHoldsASecretOrAText(t *testing.T) {
 	var log lockedBuffer

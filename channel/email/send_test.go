@@ -36,7 +36,7 @@ func server(t *testing.T) *emailtest.Server {
 }
 
 // Nothing that others wrote, in a subject, a name or an id, adds a header or a
-// recipient (N52).
+// recipient.
 func TestHeadersCannotBeInjected(t *testing.T) {
 	s := server(t)
 	evil := `{"to":"mina@example.com","name":"Mina\r\nBcc: all@example.com",` +
@@ -237,7 +237,7 @@ func (m *memorySink) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// N38: what a customer called itself, a template or an automatic answer cannot put
+// What a customer called itself, a template or an automatic answer cannot put
 // markup into the HTML of a mail: only the layout's own elements are there.
 func TestN38MarkupInAutomaticMailsIsText(t *testing.T) {
 	s := server(t)

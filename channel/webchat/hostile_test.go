@@ -61,7 +61,7 @@ func TestConsentComesFirst(t *testing.T) {
 	c.says("agreed")
 }
 
-// N9, N11, N42: one visitor reaches nothing of another's, of another account's,
+// One visitor reaches nothing of another's, of another account's,
 // and nothing that is not for visitors.
 func TestN9VisitorsReachNothingOfEachOthers(t *testing.T) {
 	s := openShop(t)
@@ -100,7 +100,7 @@ func TestN9VisitorsReachNothingOfEachOthers(t *testing.T) {
 	require.Equal(t, "a's secret", func() any { _, f := a.call("GET", "files/"+id, nil); return f["raw"] }())
 }
 
-// N10: a token in an address is refused, whatever it is called.
+// A token in an address is refused, whatever it is called.
 func TestN10NoTokenInAnAddress(t *testing.T) {
 	s := openShop(t)
 	c := s.visitor()
@@ -124,7 +124,7 @@ func TestN10NoTokenInAnAddress(t *testing.T) {
 	require.Equal(t, 401, status, "N17: a cookie alone")
 }
 
-// N12, N13, N14: what is not signed as it must be makes nobody known.
+// What is not signed as it must be makes nobody known.
 func TestN12NobodyIsWhoIsNotProved(t *testing.T) {
 	s := openShop(t)
 	s.visitor().says("hi")
@@ -169,7 +169,7 @@ func TestN12NobodyIsWhoIsNotProved(t *testing.T) {
 	require.Equal(t, false, session["identified"])
 }
 
-// N16, N17, N62: pages of others may not carry the chat.
+// Pages of others may not carry the chat.
 func TestN16PagesOfOthersAreRefused(t *testing.T) {
 	s := openShop(t)
 	c := s.visitor()
@@ -212,7 +212,7 @@ func TestN16PagesOfOthersAreRefused(t *testing.T) {
 	require.Equal(t, 415, status, "a form of another page can send text/plain")
 }
 
-// N18, N3: what is no text where a text is due, and members nobody knows.
+// What is no text where a text is due, and members nobody knows.
 func TestN18OddJSONIsRefused(t *testing.T) {
 	s := openShop(t)
 	c := s.visitor()
@@ -243,7 +243,7 @@ func TestN18OddJSONIsRefused(t *testing.T) {
 	require.Empty(t, s.conversations(), "nothing of it was stored")
 }
 
-// N19: floods and masses.
+// Floods and masses.
 func TestN19FloodsAndMassesAreRefused(t *testing.T) {
 	s := openShop(t, withLimits(webchat.Limits{NewSessions: 20, Messages: 20, StreamsPerVisitor: 2}))
 	c := s.visitor()
@@ -274,7 +274,7 @@ func TestN19FloodsAndMassesAreRefused(t *testing.T) {
 	require.Equal(t, 429, status, "a third stream of one visitor")
 }
 
-// N37, N39, N40: files are what their bytes are, under safe names, and nothing
+// Files are what their bytes are, under safe names, and nothing
 // in them runs.
 func TestN37FilesAreServedAsWhatTheyAre(t *testing.T) {
 	s := openShop(t, withSettings(func(set *webchat.Settings) { set.MaxFileBytes = 1000 }))
@@ -308,7 +308,7 @@ func TestN37FilesAreServedAsWhatTheyAre(t *testing.T) {
 	require.Equal(t, 400, status, "50,000 by 50,000 pixels")
 }
 
-// N41: an archive is a file like any other. Nobody unpacks it, whatever it says of
+// An archive is a file like any other. Nobody unpacks it, whatever it says of
 // itself: it is kept as it came and given out as a download.
 func TestN41ArchivesAreNotUnpacked(t *testing.T) {
 	s := openShop(t)
@@ -350,7 +350,7 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// N43: what a visitor's camera wrote of the place stays with the visitor.
+// What a visitor's camera wrote of the place stays with the visitor.
 func TestN43APictureDoesNotSayWhereItWasTaken(t *testing.T) {
 	s := openShop(t, withLimits(webchat.Limits{Messages: 1000, VisitorRequests: 10_000}))
 	c := s.visitor()
@@ -422,7 +422,7 @@ func TestBadSettingsAreRefusedWithTheirName(t *testing.T) {
 	}
 }
 
-// N61: an address that the client claims is worth nothing.
+// An address that the client claims is worth nothing.
 func TestN61ClaimedAddressesAreIgnored(t *testing.T) {
 	s := openShop(t, withLimits(webchat.Limits{NewSessions: 4}))
 	refused := 0
@@ -441,7 +441,7 @@ func TestN61ClaimedAddressesAreIgnored(t *testing.T) {
 // broken is a port that panics.
 type broken struct{ visitor.Port }
 
-// N68: a panic is an answer without a word of it, and the process lives.
+// A panic is an answer without a word of it, and the process lives.
 func TestN68APanicTellsNothing(t *testing.T) {
 	h := webchat.NewHandler(broken{}, webchat.Options{}) // its methods are nil
 	for range 2 {

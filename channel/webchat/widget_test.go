@@ -190,7 +190,7 @@ var corpus = []string{
 	`</textarea><script>window.pwned=1</script>`, "\u202egnp.exe",
 }
 
-// N35: markup in everything that people can fill shows as text and runs nowhere.
+// Markup in everything that people can fill shows as text and runs nowhere.
 func TestN35MarkupShowsAsText(t *testing.T) {
 	all := strings.Join(corpus, "\n")
 	s := openShop(t, withSettings(func(set *webchat.Settings) {
@@ -234,7 +234,7 @@ func TestN35MarkupShowsAsText(t *testing.T) {
 
 func cut(s string, n int) string { return string([]rune(s)[:min(n, len([]rune(s)))]) }
 
-// N15: the widget hears nothing that other windows say to the page, and says
+// The widget hears nothing that other windows say to the page, and says
 // nothing to them: it has no listener for messages and never posts one to a
 // window; its tabs speak over a channel of their own origin.
 func TestN15MessagesOfOtherWindowsAreNothing(t *testing.T) {

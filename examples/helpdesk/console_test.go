@@ -170,7 +170,7 @@ func post(t *testing.T, c *http.Client, address string, form url.Values) *http.R
 }
 
 // The first start prints a password once; with it the administrator signs in,
-// and out again, and the session is gone (N59, N62, N64, N67).
+// and out again, and the session is gone.
 func TestSigningInAndOut(t *testing.T) {
 	data := t.TempDir()
 	d := start(t, data, nil)

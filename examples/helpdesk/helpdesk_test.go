@@ -142,7 +142,7 @@ func TestTheEchoAgentsAnswerInOrderAndSayGoodbye(t *testing.T) {
 }
 
 // Health says that there is something, and no more; there is no page of figures,
-// of debugging or of first set-up (N7, N66).
+// of debugging or of first set-up.
 func TestHealthAndReadiness(t *testing.T) {
 	d := start(t, t.TempDir(), nil)
 	for _, path := range []string{"/healthz", "/readyz"} {

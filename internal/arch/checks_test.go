@@ -147,7 +147,7 @@ func checkTestOnly(s source) []string {
 }
 
 // checkMACs finds signatures that are compared in a time that depends on how
-// much of them is right (N20).
+// much of them is right.
 func checkMACs(s source) []string {
 	if s.test || !slices.ContainsFunc(macPackages,
 		func(p string) bool { return matches(p, s.pkg) || p != "." && matches(p+"/...", s.pkg) }) {

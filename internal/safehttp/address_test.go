@@ -110,7 +110,7 @@ func get(c *Client, url string) (string, error) {
 	return string(b), errors.Join(err, f.Close())
 }
 
-// N28: addresses that are not public, in every spelling and behind every kind
+// Addresses that are not public, in every spelling and behind every kind
 // of name.
 func TestAddressesThatAreNotPublic(t *testing.T) {
 	private := []string{
@@ -161,7 +161,7 @@ func TestPublicAddressesAreReached(t *testing.T) {
 	}
 }
 
-// N28, N34: spellings that programs read differently, refused before anything
+// Spellings that programs read differently, refused before anything
 // is resolved; and everything that is no plain http or https URL.
 func TestURLsThatAreRefused(t *testing.T) {
 	for _, url := range []string{
@@ -199,7 +199,7 @@ func TestURLsThatAreRefused(t *testing.T) {
 	}
 }
 
-// N30: the address that was checked is the one that is dialled, and a new
+// The address that was checked is the one that is dialled, and a new
 // connection is checked anew.
 func TestRebinding(t *testing.T) {
 	c, dialed, resolver := simulated(t, map[string][]string{"rebind.example": {"93.184.215.14", "127.0.0.1"}}, Options{},
@@ -259,7 +259,7 @@ func TestPorts(t *testing.T) {
 	require.Equal(t, []string{"8.8.8.8:9000"}, dialed.list())
 }
 
-// N31: a proxy of the environment would dial for us, unchecked.
+// A proxy of the environment would dial for us, unchecked.
 func TestEnvironmentProxyIsNotUsed(t *testing.T) {
 	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"} {
 		t.Setenv(name, "http://127.0.0.1:1")

@@ -40,7 +40,7 @@ type Image struct {
 }
 
 // CheckImage says whether a picture is safe to decode and to show, reading its
-// structure without decoding a pixel (N40). It reads r from the start. Errors:
+// structure without decoding a pixel. It reads r from the start. Errors:
 // ErrImage, errs.Unsupported for what is no PNG, JPEG, GIF or WebP, or the
 // error of r.
 func CheckImage(r io.ReadSeeker, limits ImageLimits) (Image, error) {

@@ -106,7 +106,6 @@ func TestCheckImageAccepts(t *testing.T) {
 	}
 }
 
-// N40
 func TestCheckImageRefuses(t *testing.T) {
 	manyPNG := pngSized(7, 5, bytes.Repeat(pngChunk([]byte("fcTLxxxx")), 10_000))
 	for name, file := range map[string][]byte{
@@ -178,7 +177,7 @@ func FuzzCheckImage(f *testing.F) {
 	})
 }
 
-// N37: what can run is recognised and never shown inline, whatever it claims.
+// What can run is recognised and never shown inline, whatever it claims.
 func TestSniff(t *testing.T) {
 	for head, want := range map[string]string{
 		"": "text/plain", "hello": "text/plain", "\x00\x01\x02": "application/octet-stream",
@@ -207,7 +206,7 @@ func TestSniff(t *testing.T) {
 	}
 }
 
-// N39: whatever the name, the header has one line and says the safe name.
+// Whatever the name, the header has one line and says the safe name.
 func FuzzDisposition(f *testing.F) {
 	f.Add("../\u202e.exe")
 	f.Add(strings.Repeat("x", 149) + "...")

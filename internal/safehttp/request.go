@@ -32,7 +32,7 @@ type Request struct {
 }
 
 // Result is what Send tells of an answer: never its body, which may come from
-// a host that the caller's user cannot reach (N33).
+// a host that the caller's user cannot reach.
 type Result struct {
 	// Status is the HTTP status; a redirect is not followed.
 	Status int

@@ -21,7 +21,7 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
-// N29: every hop is checked.
+// Every hop is checked.
 func TestRedirectsAreChecked(t *testing.T) {
 	for _, location := range []string{
 		"http://127.0.0.1/", "http://169.254.169.254/latest/meta-data/", "http://[::1]/", "http://[::ffff:7f00:1]/", "//127.0.0.1/",
@@ -67,7 +67,7 @@ func TestRedirectsAreFollowedAndCounted(t *testing.T) {
 	require.ErrorIs(t, err, errs.Invalid)
 }
 
-// N31: credentials stay at the origin they were meant for, also when a later
+// Credentials stay at the origin they were meant for, also when a later
 // hop leads back to it.
 func TestRedirectDropsCredentials(t *testing.T) {
 	seen := make(map[string]http.Header)
@@ -120,7 +120,7 @@ func TestRedirectFromHTTPSToHTTPIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "certificate")
 }
 
-// N32: sizes.
+// Sizes.
 func TestAnswersThatAreTooLarge(t *testing.T) {
 	endless := func(w http.ResponseWriter, r *http.Request) {
 		for r.Context().Err() == nil {
@@ -168,7 +168,7 @@ func TestAnswersThatAreTooLarge(t *testing.T) {
 	}
 }
 
-// N32: a small answer that would grow is not grown.
+// A small answer that would grow is not grown.
 func TestGzipBomb(t *testing.T) {
 	var bomb bytes.Buffer
 	z := gzip.NewWriter(&bomb)
@@ -194,7 +194,7 @@ func TestGzipBomb(t *testing.T) {
 	require.Len(t, body, bomb.Len(), "a compressed file is a file")
 }
 
-// N32: time. The servers wait for the client to give up; the client's bound is
+// Time. The servers wait for the client to give up; the client's bound is
 // short, the test's own is that it ends.
 func TestSlowServers(t *testing.T) {
 	drip := func(w http.ResponseWriter, r *http.Request) {
@@ -272,7 +272,7 @@ func TestCancelledByTheCaller(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// N33, N25: nothing of an answer is in an error or a log line.
+// Nothing of an answer is in an error or a log line.
 func TestErrorsQuoteNothing(t *testing.T) {
 	const secret = "TOPSECRET"
 	raw := func(answer string) string {
@@ -382,7 +382,7 @@ func TestSendDoesNotFollow(t *testing.T) {
 	require.False(t, followed)
 }
 
-// N32: what a server calls a picture is looked at.
+// What a server calls a picture is looked at.
 func TestFetchedTypeIsSniffed(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "image/png; charset=x")

@@ -1,7 +1,7 @@
 // Package safehttp is the one HTTP client for addresses that others choose:
 // web hooks that a tenant typed in, media and avatars that a provider or a
 // customer named. It keeps such a request from reaching what only this machine
-// can reach (N28 to N34):
+// can reach:
 //
 //   - every name is resolved here, every address of the answer is checked, and
 //     the connection goes to an address that was checked, on each hop anew;

@@ -85,5 +85,5 @@ var inlineTypes = map[string]bool{
 }
 
 // Inline says whether a file of this sniffed type may be shown in the page;
-// else it is a download (N37).
+// else it is a download.
 func Inline(mediaType string) bool { return inlineTypes[mediaType] }

@@ -38,7 +38,7 @@ func encoded(t testing.TB, write func(io.Writer, image.Image) error) []byte {
 	return out.Bytes()
 }
 
-// N43: no picture that goes through says where it was taken; it looks the same,
+// No picture that goes through says where it was taken; it looks the same,
 // and the way that the camera was held stays.
 func TestN43PlacesAreTakenOutOfPictures(t *testing.T) {
 	plain := encoded(t, func(w io.Writer, m image.Image) error { return jpeg.Encode(w, m, nil) })

@@ -52,7 +52,7 @@ func target(s *webhooktest.Server) notify.Target {
 		Secrets: map[string]channel.Secret{webhook.SecretName: s.Secret()}}
 }
 
-// An empty or short secret would let anybody sign: N52 of every hook.
+// An empty or short secret would let anybody sign, whatever the hook.
 func TestTargetsThatAreRefused(t *testing.T) {
 	c := webhook.New(webhook.Options{})
 	good := target(webhooktest.New(webhooktest.Options{}))

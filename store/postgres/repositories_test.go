@@ -182,7 +182,7 @@ func worksOnce(t *testing.T, db *store.DB) {
 }
 
 // The audit log cannot be changed by the program's own role, not even by an
-// Update that holds a Tx of the database (N71).
+// Update that holds a Tx of the database.
 func TestTheAuditLogIsAppendOnly(t *testing.T) {
 	db := openAt(t, Options{DSN: pgtest.Start(t), DisableNotify: true})
 	update(t, db, func(ctx context.Context, tx store.Tx) error {

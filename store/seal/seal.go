@@ -2,7 +2,7 @@
 // the clear: channel secrets, encrypted contact fields, the originals of
 // masked text. What is sealed is bound to its place, that is to workspace,
 // table, row and column, so that a value copied to another place does not open
-// there (N73).
+// there.
 //
 // A Sealer holds the keys, which come from outside the database: a file or an
 // environment variable through seal/tinkseal, or a key management service

@@ -15,7 +15,7 @@ import (
 	"github.com/sangdam/sangdam/store/driver"
 )
 
-// TestNothingOfAnErasedPersonIsLeft is invariant I15: no byte of it in the
+// TestNothingOfAnErasedPersonIsLeft: no byte of it in the
 // database, its log or the search index.
 func TestNothingOfAnErasedPersonIsLeft(t *testing.T) {
 	dir := t.TempDir()

@@ -171,8 +171,7 @@ func tries(id conversation.ID, message, contact, offer, ticket, asked string) ma
 	}
 }
 
-// Every route is asked by nobody, from another site, and by a stranger (N1, N2,
-// N4, N6, N62).
+// Every route is asked by nobody, from another site, and by a stranger.
 func TestEveryRouteRefusesStrangers(t *testing.T) {
 	w := newWorld(t)
 	w.online("ara")
@@ -254,7 +253,7 @@ func refused(t *testing.T, w *world, method, right string, tr try) {
 	}
 }
 
-// Headers of every answer: no frame, no sniffing, nothing from elsewhere (N63).
+// Headers of every answer: no frame, no sniffing, nothing from elsewhere.
 func TestHeadersOfPages(t *testing.T) {
 	w := newWorld(t)
 	for _, path := range []string{"/conversations", "/nowhere", "/conversations/none"} {
@@ -269,8 +268,7 @@ func TestHeadersOfPages(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, w.client("ara").do(http.MethodGet, "/nowhere", "").StatusCode)
 }
 
-// A page that a form names to return to is one of these, never another site's
-// (N64).
+// A page that a form names to return to is one of these, never another site's.
 func TestReturningLeadsNowhereElse(t *testing.T) {
 	w := newWorld(t)
 	for _, back := range []string{"https://evil.example/", "//evil.example", "/desk//evil.example", "/desk/\\evil.example", "/other", ""} {
@@ -281,7 +279,7 @@ func TestReturningLeadsNowhereElse(t *testing.T) {
 	require.Equal(t, "/desk/queues", resp.Header.Get("Location"))
 }
 
-// Whoever is signed out, or is given another role, is cut off at once (N5).
+// Whoever is signed out, or is given another role, is cut off at once.
 func TestTheStreamEndsWithTheSession(t *testing.T) {
 	w := newWorld(t)
 	resp := w.client("ara").do(http.MethodGet, "/events", "")

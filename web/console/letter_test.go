@@ -48,7 +48,7 @@ func (w *world) byMail(change ...func(*routing.WorkStream)) {
 
 // A mail shows its head, its text with what is quoted folded away, and its HTML in
 // a frame of no origin, in which no script runs, nothing is sent and nothing is
-// loaded from elsewhere until somebody asks for it. N36.
+// loaded from elsewhere until somebody asks for it.
 func TestAMailIsShownInASandboxedFrame(t *testing.T) {
 	w := newWorld(t)
 	w.byMail()

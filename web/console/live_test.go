@@ -152,7 +152,7 @@ var corpus = []string{
 	"\u202egnp.exe", `https://a.example/"onmouseover="window.hacked=1`, `data:text/html,<script>window.hacked=1</script>`,
 }
 
-// Whatever customers and agents write stays text (N35, N44).
+// Whatever customers and agents write stays text.
 func TestNothingThatIsWrittenRuns(t *testing.T) {
 	w := newWorld(t)
 	mina := w.line.User(corpus[1])

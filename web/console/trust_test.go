@@ -19,7 +19,7 @@ import (
 )
 
 // What exists on another desk and what does not exist are answered alike, word for
-// word, and ids are random: nobody finds out by trying (N8).
+// word, and ids are random: nobody finds out by trying.
 func TestTheUnknownAndTheForeignAreAnsweredAlike(t *testing.T) {
 	w := newWorld(t)
 	w.line.User("Mina").SendText("hello")
@@ -51,7 +51,7 @@ func TestTheUnknownAndTheForeignAreAnsweredAlike(t *testing.T) {
 }
 
 // What is written into quick replies, notices, and where a customer comes from
-// stays text too (N35).
+// stays text too.
 func TestNothingInRepliesNoticesAndOffersRuns(t *testing.T) {
 	w := newWorld(t)
 	w.chat()
@@ -98,7 +98,7 @@ func TestNothingInRepliesNoticesAndOffersRuns(t *testing.T) {
 	}
 }
 
-// N68: what panics, the host's own code too, is answered without a word of it; what
+// What panics, the host's own code too, is answered without a word of it; what
 // was begun on purpose and cut off stays cut off.
 func TestN68APanicTellsNothing(t *testing.T) {
 	w := newWorld(t)

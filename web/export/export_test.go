@@ -52,7 +52,7 @@ func opened(t *testing.T, b []byte) *excelize.File {
 	return f
 }
 
-// TestNothingIsComputed (N45): texts of customers are text in both forms.
+// TestNothingIsComputed: texts of customers are text in both forms.
 func TestNothingIsComputed(t *testing.T) {
 	table := export.Table{Columns: []export.Column{{Title: "text"}}}
 	evil := []string{"=cmd()", "+82 10 1234 5678", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "＝cmd()", "　+1", "|x", "%x"}

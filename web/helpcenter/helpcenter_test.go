@@ -235,7 +235,7 @@ func TestTheFormIsNotForPrograms(t *testing.T) {
 	require.Equal(t, http.StatusRequestEntityTooLarge, status)
 }
 
-// N68: what panics, the host's own code too, is answered without a word of it, and
+// What panics, the host's own code too, is answered without a word of it, and
 // the next request is served.
 func TestN68APanicTellsNothing(t *testing.T) {
 	panics := true

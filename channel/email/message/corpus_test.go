@@ -299,7 +299,7 @@ func TestMachinesAreRecognised(t *testing.T) {
 	}
 }
 
-// Only the topmost word of the host's own server counts (N46).
+// Only the topmost word of the host's own server counts.
 func TestSpoofedSendersAreNotVerified(t *testing.T) {
 	own := Options{AuthServers: []string{"mx.shop.example"}}
 	for lines, want := range map[string][2]bool{
@@ -416,7 +416,7 @@ func TestInlinePictures(t *testing.T) {
 	require.False(t, m.Files[1].Inline, "nobody would see it")
 }
 
-// No header of a mail makes a line of another (N52), and none is too long to read.
+// No header of a mail makes a line of another, and none is too long to read.
 func TestHeadersAreBounded(t *testing.T) {
 	m := parse(t, "From: =?utf-8?B?"+base64.StdEncoding.EncodeToString([]byte("Kim\r\nBcc: all@example.com"))+
 		"?= <mina@example.com>\nSubject: =?utf-8?Q?a=0D=0AX-Evil:_1?=\n\nx\n", Options{})
@@ -432,7 +432,7 @@ func TestHeadersAreBounded(t *testing.T) {
 }
 
 // Ten thousand parts within each other, or beside each other, cost no more than
-// their bytes (N53).
+// their bytes.
 func TestNestedPartsAreBounded(t *testing.T) {
 	var deep strings.Builder
 	for i := range 10000 {

@@ -80,7 +80,7 @@ func harmless(t *testing.T, source, safe string) {
 }
 
 // Whatever a mail brings is inert, loads nothing until asked, and stays so when
-// it is cleaned again (N35, N36).
+// it is cleaned again.
 func TestMailHTMLIsInert(t *testing.T) {
 	for _, source := range hostile {
 		for _, wrapped := range []string{source, "<div>" + source + "</div>", "<table><tr><td>" + source, source + source} {

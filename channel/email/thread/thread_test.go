@@ -45,7 +45,7 @@ func TestAnAnswerFindsItsThread(t *testing.T) {
 }
 
 // Nothing that others can write leads into a thread: guessed, cut, mixed, of
-// somebody else, or only alike (N48). None may be wrong.
+// somebody else, or only alike. None may be wrong.
 func TestNothingForgedFindsAThread(t *testing.T) {
 	thread, second := shop.Begin("first@example.com"), shop.Begin("second@example.com")
 	id, id2 := shop.MessageID(thread, message, "shop.example"), shop.MessageID(second, message, "shop.example")

@@ -74,7 +74,6 @@ func TestSealAndOpen(t *testing.T) {
 	require.ErrorIs(t, err, tinkseal.ErrInvalid)
 }
 
-// N73
 func TestMovedCiphertextDoesNotOpen(t *testing.T) {
 	_, s := create(t)
 	b := sealed(t, s, "channel secret")
