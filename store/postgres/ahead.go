@@ -110,6 +110,11 @@ func (t *tx) Ahead(ctx context.Context, w driver.Wanted) (bool, error) {
 	if err := t.writable(); err != nil {
 		return false, err
 	}
+	if t.ahead == nil && t.begun && len(t.queued) > 0 { // written past what was kept, and nothing here knows of what
+		if err := t.flush(ctx); err != nil {
+			return false, err
+		}
+	}
 	a, ws := t.ahead, key(t.ws)
 	if a == nil {
 		a = newAhead()

@@ -177,3 +177,45 @@ func TestWhatIsNewIsGivenAwayBeforeItIsWritten(t *testing.T) {
 		return err
 	})
 }
+
+// TestWhatWaitsToBeWrittenIsWrittenBeforeItIsAskedFor: a transaction that ended a
+// hold, which is written past what it keeps, and then reads the agent ahead again
+// knows what the agent has now, and what it writes is not overwritten by that.
+func TestWhatWaitsToBeWrittenIsWrittenBeforeItIsAskedFor(t *testing.T) {
+	db := fresh(t)
+	update(t, db, func(ctx context.Context, tx store.Tx) error {
+		_, err := tx.Agents().SaveAgent(ctx, routing.Agent{ID: "a1", Name: "A", Role: "agent",
+			Capacity: map[routing.Profile]int{routing.ProfileUnits: 2}})
+		if err == nil {
+			_, err = tx.Agents().SetPresence(ctx, "a1", routing.Online, "", tx.Now())
+		}
+		return err
+	})
+	for _, id := range []string{"c1", "c2"} {
+		update(t, db, func(ctx context.Context, tx store.Tx) error {
+			_, err := tx.Ahead(ctx, driver.Wanted{NewItems: 1})
+			newItem(ctx, t, tx, id)
+			give(ctx, t, tx, id)
+			return err
+		})
+	}
+	update(t, db, func(ctx context.Context, tx store.Tx) error {
+		_, err := tx.Ahead(ctx, driver.Wanted{NewItems: 1})
+		require.NoError(t, err)
+		newItem(ctx, t, tx, "c3")
+		_, err = tx.Work().EndAssignment(ctx, "c1", "asc1", routing.EndClosed, routing.ItemDone, at(3))
+		require.NoError(t, err)
+		_, err = tx.Ahead(ctx, driver.Wanted{})
+		require.NoError(t, err)
+		give(ctx, t, tx, "c3")
+		return nil
+	})
+	view(t, db, func(ctx context.Context, tx store.Tx) error {
+		a, err := tx.Agents().Agent(ctx, "a1")
+		require.NoError(t, err)
+		require.Equal(t, 2, a.State.Load[routing.ProfileUnits])
+		_, held, err := tx.Work().HeldBy(ctx, "a1")
+		require.Len(t, held, 2)
+		return err
+	})
+}
