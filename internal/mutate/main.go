@@ -138,17 +138,25 @@ func (m mutation) try(ctx context.Context, root string) (v verdict, why string) 
 	if err := errors.Join(os.WriteFile(instead, []byte(text), 0o600), os.WriteFile(overlay, replace, 0o600)); err != nil {
 		return broken, err.Error()
 	}
-	// The short form, in which replays run in memory alone: what the mutation
-	// breaks is no store's, where the tests are the root package's.
-	cmd := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-vet=off", "-short", "-timeout", "10m", "-run", m.tests, m.pkg)
-	cmd.Dir = root
-	out, err := cmd.CombinedOutput()
-	v, why = judge(string(out), err == nil)
-	if v == broken && err != nil {
-		why += " (" + err.Error() + ")"
+	// First the short form, in which replays run in memory alone: what a mutation
+	// breaks is mostly no store's. A test that the short form leaves out is run whole.
+	for _, form := range []string{"-short", "-short=false"} {
+		cmd := exec.CommandContext(ctx, "go", "test", "-v", "-overlay", overlay, "-vet=off", form, "-timeout", "10m", "-run", m.tests, m.pkg)
+		cmd.Dir = root
+		out, err := cmd.CombinedOutput()
+		v, why = judge(string(out), err == nil)
+		if v == broken && err != nil {
+			why += " (" + err.Error() + ")"
+		}
+		if why != leftOut {
+			break
+		}
 	}
 	return v, why
 }
+
+// leftOut is said of tests that are skipped: what passes so has proved nothing.
+const leftOut = "its test is skipped"
 
 // judge tells a test that failed from one that never ran.
 func judge(out string, passed bool) (v verdict, why string) {
@@ -163,6 +171,8 @@ func judge(out string, passed bool) (v verdict, why string) {
 		return broken, "no test of that name runs"
 	case strings.Contains(out, "[build failed]"), strings.Contains(out, "[setup failed]"):
 		return broken, "it does not compile: " + strings.Join(strings.Fields(out[:min(len(out), 300)]), " ")
+	case passed && (strings.HasPrefix(out, "--- SKIP: ") || strings.Contains(out, "\n--- SKIP: ")):
+		return broken, leftOut
 	case passed:
 		return survived, ""
 	case failed != "":

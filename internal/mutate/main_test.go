@@ -52,6 +52,12 @@ func TestOnlyAFailedTestIsANotice(t *testing.T) {
 		v, _ := judge(out, false)
 		require.Equal(t, want, v, out)
 	}
-	v, _ := judge("ok  \tpkg 1s\n", true)
-	require.Equal(t, survived, v)
+	for out, want := range map[string]verdict{
+		"ok  \tpkg 1s\n": survived,
+		"=== RUN   TestX\n    --- SKIP: TestX/postgres (0.0s)\n--- PASS: TestX (0.1s)\nPASS\n":     survived,
+		"=== RUN   TestX\n    x_test.go:1: not here\n--- SKIP: TestX (0.0s)\nPASS\nok  \tpkg 1s\n": broken,
+	} {
+		v, _ := judge(out, true)
+		require.Equal(t, want, v, out)
+	}
 }
