@@ -34,8 +34,15 @@ type placing struct {
 	items  []routing.Item     // told to the Board and not committed yet
 }
 
-// placing is for a transaction of the workspace.
-func (e *Engine) placing(ws id.Workspace) *placing { return &placing{r: e.routers.find(ws)} }
+// placing is for a transaction of the workspace. Where the host has strategies of
+// its own, none decides: one that blocks would keep from being stored what customers
+// wrote, while it only holds up the routing where the router asks it.
+func (e *Engine) placing(ws id.Workspace) *placing {
+	if len(e.cfg.Strategies) > 0 {
+		return &placing{}
+	}
+	return &placing{r: e.routers.find(ws)}
+}
 
 // follow makes pieces of what the Board decides once it knows what units of the
 // transaction put into queues. A transaction that runs again does without.

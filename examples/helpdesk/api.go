@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/sangdam/sangdam"
@@ -52,10 +54,15 @@ func (h *helpdesk) presence(r *http.Request, b presenceBody) (any, error) {
 }
 
 func (h *helpdesk) offers(r *http.Request) (any, error) {
-	offers, _, err := h.held(r.Context(), routing.AgentID(r.PathValue("id")))
-	if offers == nil {
-		offers = []routing.Offer{}
+	agent := routing.AgentID(r.PathValue("id"))
+	agents, err := h.eng.Agents(r.Context(), host())
+	if err != nil {
+		return nil, err
 	}
+	if !slices.ContainsFunc(agents, func(a routing.Agent) bool { return a.ID == agent }) {
+		return nil, fmt.Errorf("there is no agent %q: %w", agent, sangdam.ErrNotFound)
+	}
+	offers, _, err := h.held(r.Context(), agent)
 	return offers, err
 }
 

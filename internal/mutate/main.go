@@ -141,7 +141,8 @@ func (m mutation) try(ctx context.Context, root string) (v verdict, why string) 
 	// First the short form, in which replays run in memory alone: what a mutation
 	// breaks is mostly no store's. A test that the short form leaves out is run whole.
 	for _, form := range []string{"-short", "-short=false"} {
-		cmd := exec.CommandContext(ctx, "go", "test", "-v", "-overlay", overlay, "-vet=off", form, "-timeout", "10m", "-run", m.tests, m.pkg)
+		cmd := exec.CommandContext(ctx, "go", "test", "-v", "-overlay", overlay, "-vet=off", form, "-timeout", "10m",
+			"-run", m.tests, m.pkg)
 		cmd.Dir = root
 		out, err := cmd.CombinedOutput()
 		v, why = judge(string(out), err == nil)
