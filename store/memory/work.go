@@ -81,7 +81,7 @@ func (r work) Lock(_ context.Context, k driver.WorkKey) (transition.Rows, error)
 		ids := slices.Clone(k.Agents)
 		if h, held := get(t, t.s.holds, k.Item); held {
 			ids = append(ids, h.agent)
-			if o, ok := get(t, t.s.offers, h.offer); ok {
+			if o, ok := get(t, t.s.offers, h.offer); ok && w.Offer == nil { // the one that is asked for may have ended
 				w.Offer = copyOf(o)
 			}
 			if a, ok := get(t, t.s.assignments, h.assignment); ok {

@@ -108,6 +108,26 @@ var endingRules = []rule{
 			e.sums("a")
 		}
 	}},
+	{name: "an offer that has ended touches nothing of another one that holds its item now", run: func(e *env) {
+		it := e.item(use(1))
+		e.agent("a", units(2))
+		e.agent("b", units(2))
+		was := e.offering(e.loadItem(it.ID), "a")
+		require.NoError(e, e.reserve(was))
+		e.endOffer(was.Offer.ID, routing.OfferDeclined, moment(10))
+		is := e.offering(e.loadItem(it.ID), "b")
+		require.NoError(e, e.reserve(is))
+		for _, state := range []routing.OfferState{routing.OfferDeclined, routing.OfferExpired, routing.OfferWithdrawn} {
+			e.refused(e.tryEndOffer(was.Offer.ID, state, moment(11)), "ended")
+		}
+		e.refused(e.accept(was.Offer.ID, "as"), "ended")
+		o, _ := e.held(it.ID)
+		require.NotNil(e, o)
+		require.Equal(e, is.Offer.ID, o.ID)
+		require.Equal(e, routing.OfferPending, o.State)
+		e.sums("a")
+		e.sums("b")
+	}},
 	{name: "an unknown offer is not found, and cannot end in a wrong way", run: func(e *env) {
 		require.ErrorIs(e, e.accept("none", "as"), store.ErrNotFound)
 		require.ErrorIs(e, e.tryEndOffer("none", routing.OfferDeclined, moment(0)), store.ErrNotFound)
