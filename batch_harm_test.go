@@ -1,6 +1,7 @@
 package sangdam_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -453,6 +454,7 @@ func (b *batchWorld) word(i int) string { return fmt.Sprintf("word%cx%c", 'a'+b.
 func TestTheIndexOfABatchHarmsNobody(t *testing.T) {
 	inBatches(t, batchKind{name: "index", masks: true, alone: 2,
 		harms: []harm{
+			{name: "is cut off again and again", fail: func() error { return context.Canceled }, times: 6},
 			{name: "its message is masked", change: func(b *batchWorld, victim, _ string) {
 				m := b.detail(conversation.ID(victim)).Messages[0]
 				require.NoError(b.t, errOf(b.plain.MaskMessage(b.ctx, b.host, sangdam.MaskMessage{Message: m.ID, Version: m.Version,

@@ -168,7 +168,7 @@ func (e *Engine) indexMessages(ctx context.Context, ws id.Workspace, ids []conve
 	}
 	err := safely(func() error { return e.indexTogether(ctx, ws, ids) })
 	switch half := len(ids) / 2; {
-	case err == nil || temporary(err) || ctx.Err() != nil:
+	case err == nil || ofTheMoment(err):
 		return err
 	case half > 0:
 		if err := e.indexMessages(ctx, ws, ids[:half]); err != nil {
@@ -179,6 +179,10 @@ func (e *Engine) indexMessages(ctx context.Context, ws id.Workspace, ids []conve
 	e.trouble("a message cannot be indexed: searches do not find it", err, "workspace", string(ws), "message", string(ids[0]))
 	return nil
 }
+
+// ofTheMoment says that what failed is no message's fault: the store was away, rivals
+// were first, or a call was cut off. It is tried again, whole.
+func ofTheMoment(err error) bool { return temporary(err) || errors.Is(err, context.Canceled) }
 
 // indexTogether is indexMessages in one transaction.
 func (e *Engine) indexTogether(ctx context.Context, ws id.Workspace, ids []conversation.MessageID) error {
@@ -298,7 +302,7 @@ func (e *Engine) reindexConversation(ctx context.Context, ws id.Workspace, id co
 				return nil
 			})
 		})
-		if err != nil && (len(ms) == 0 || temporary(err) || ctx.Err() != nil) {
+		if err != nil && (len(ms) == 0 || ofTheMoment(err)) {
 			return err
 		}
 		if err != nil {
