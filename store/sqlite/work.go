@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"runtime"
+	"sync"
 
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store/driver"
@@ -70,21 +72,80 @@ func (r work) Items(_ context.Context, ids []routing.ItemID) ([]routing.Item, er
 }
 
 // open reads what a Board is made of, which may be very much: it is counted first,
-// since a list that grows to 100,000 is copied some fifty times on the way.
+// since a list that grows to 100,000 is copied some fifty times on the way, and read
+// by this goroutine alone but decoded, which takes longer, by as many as may run.
 func (r work) open() ([]routing.Item, error) {
 	of := ` FROM items WHERE ws = ? AND state <> 'done'`
 	n, _, err := r.number(`SELECT count(*)`+of, r.ws)
 	if err != nil || n == 0 {
 		return nil, err
 	}
-	out := make([]routing.Item, 0, n)
-	var failure error
-	err = r.while(`SELECT `+itemColumns+of+` ORDER BY seq`, func(w raw.Row) bool {
-		it, err := scanItem(w)
-		out, failure = append(out, it), err
-		return err == nil
-	}, r.ws)
-	return out, errors.Join(err, failure)
+	d := itemDecoder{out: make([]routing.Item, n), turns: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	err = r.while(`SELECT `+itemColumns+of+` ORDER BY seq LIMIT ?`, func(w raw.Row) bool {
+		d.add(w)
+		return true
+	}, r.ws, n)
+	d.decode()
+	d.running.Wait()
+	return d.out[:d.next], errors.Join(err, d.failure)
+}
+
+// itemDecoder decodes rows of items into their places.
+type itemDecoder struct {
+	out  []routing.Item
+	next int // place of the next row
+	part itemRows
+
+	turns   chan struct{}
+	running sync.WaitGroup
+	mu      sync.Mutex
+	failure error
+}
+
+// itemRows are rows that one goroutine decodes.
+type itemRows struct {
+	docs []byte
+	rows []struct {
+		end          int // of its document in docs
+		version, seq int64
+	}
+}
+
+// decodedTogether is how many rows those are.
+const decodedTogether = 512
+
+func (d *itemDecoder) add(w raw.Row) {
+	p := &d.part
+	p.docs = append(p.docs, w.View(0)...)
+	p.rows = append(p.rows, struct {
+		end          int
+		version, seq int64
+	}{len(p.docs), w.Int(1), w.Int(2)})
+	if len(p.rows) == decodedTogether {
+		d.decode()
+	}
+}
+
+// decode hands over what was added.
+func (d *itemDecoder) decode() {
+	p, into := d.part, d.out[d.next:]
+	d.part, d.next = itemRows{}, d.next+len(p.rows)
+	d.turns <- struct{}{}
+	d.running.Go(func() {
+		defer func() { <-d.turns }()
+		begin := 0
+		for i, row := range p.rows {
+			it := &into[i]
+			if err := decode(p.docs[begin:row.end], it); err != nil {
+				d.mu.Lock()
+				d.failure = errors.Join(d.failure, err)
+				d.mu.Unlock()
+				return
+			}
+			it.Version, it.Seq = row.version, row.seq
+			begin = row.end
+		}
+	})
 }
 
 func (r work) Decisions(_ context.Context, item routing.ItemID) ([]routing.Decision, error) {
