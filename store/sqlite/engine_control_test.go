@@ -144,8 +144,7 @@ const (
 	handJob   = `INSERT INTO jobs (ws, id, kind, key, state, due, wake, attempts, progress, reason, created, payload)
 		VALUES (?1, ?2, ?3, ?4, 'queued', ?5, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (ws, kind, key) WHERE key <> ''
 		AND state IN ('queued', 'running') DO NOTHING`
-	handDone = `UPDATE envelopes SET state = ?, ended = ?, reason = ? WHERE ws = ? AND id = ? AND account = ? AND lane = ?
-		AND state = 0`
+	handDone     = `UPDATE envelopes SET state = ?, ended = ?, reason = ? WHERE seq = ? AND id = ? AND state = 0`
 	handDocument = `INSERT INTO documents (ws, kind, id, version, decl, u0, i0, body) VALUES (?, ?, ?, 1, 1, ?, ?, ?)`
 	handOutbox   = `INSERT INTO outbox (seq, ws, id, account, lane, state, tries, not_before, reason, detail, at, doc)
 		VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, '', '', ?, ?)`
@@ -160,14 +159,22 @@ func handUser(user string) []byte {
 	return store.IdentityKey("line", channel.Scope("account:"+handAccount), channel.ProviderUserID(user)).Values[0]
 }
 
-// append is Tx A.
-func (h *handWritten) append(user string, envelope, dedup string) error {
-	return h.b.submit(&job{ctx: context.Background(), ws: h.ws, own: true, fn: func(t *tx) error {
+// append is Tx A; it returns the envelope's number.
+func (h *handWritten) append(user string, envelope, dedup string) (seq int64, err error) {
+	err = h.b.submit(&job{ctx: context.Background(), ws: h.ws, own: true, fn: func(t *tx) error {
 		t.b.envelopeSeq++
+		seq = t.b.envelopeSeq
 		now := micro(t.now)
-		_, err := t.conn.Exec(handAppend, t.b.envelopeSeq, t.ws, envelope, handAccount, "user:"+user, dedup, now, now, 0, h.envelope)
+		_, err := t.conn.Exec(handAppend, seq, t.ws, envelope, handAccount, "user:"+user, dedup, now, now, 0, h.envelope)
 		return err
 	}})
+	return seq, err
+}
+
+// appendOnly is Tx A alone.
+func (h *handWritten) appendOnly(i int) error {
+	_, err := h.append(benchUser(i%benchCallers), newID(), name("01J0000000000000000", i))
+	return err
 }
 
 func (t *tx) handFeed(doc string) error {
@@ -187,7 +194,8 @@ func (h *handWritten) existing(i int) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	envelope, message, provider := newID(), newID(), name("0123456789", i)
-	if err := h.append(k.user, envelope, provider); err != nil {
+	seq, err := h.append(k.user, envelope, provider)
+	if err != nil {
 		return err
 	}
 	return h.b.Update(context.Background(), testWS, inTx(func(t *tx) error {
@@ -205,7 +213,7 @@ func (h *handWritten) existing(i int) error {
 			handStatement{handMessage, []any{t.ws, message, k.id, k.seq, handAccount, chat, provider, h.docs.message}},
 			handStatement{handEvent, []any{t.ws, k.id, k.seq, h.docs.events[0]}},
 			handStatement{handJob, []any{t.ws, newID(), "profile", k.identity, now, 0, 0, "", now, []byte(h.docs.job)}},
-			handStatement{handDone, []any{1, now, "", t.ws, envelope, handAccount, "user:" + k.user}},
+			handStatement{handDone, []any{1, now, "", seq, envelope}},
 		)
 		if err != nil {
 			return err
@@ -219,7 +227,8 @@ func (h *handWritten) existing(i int) error {
 func (h *handWritten) fresh(i int) error {
 	user := benchUser(1_000_000 + i)
 	envelope, provider := newID(), name("0123456789", i)
-	if err := h.append(user, envelope, provider); err != nil {
+	seq, err := h.append(user, envelope, provider)
+	if err != nil {
 		return err
 	}
 	return h.b.Update(context.Background(), testWS, inTx(func(t *tx) error {
@@ -243,7 +252,7 @@ func (h *handWritten) fresh(i int) error {
 			{handMessage, []any{t.ws, newID(), conversation, 2, handAccount, chat, provider, h.docs.message}},
 			{handMessage, []any{t.ws, newID(), conversation, 3, handAccount, chat, "", h.docs.answer}},
 			{handJob, []any{t.ws, newID(), "profile", identity, now, 0, 0, "", now, []byte(h.docs.job)}},
-			{handDone, []any{1, now, "", t.ws, envelope, handAccount, "user:" + user}},
+			{handDone, []any{1, now, "", seq, envelope}},
 		}
 		t.b.outboxSeq++
 		statements = append(statements,
