@@ -243,7 +243,7 @@ func (a assignedTicket) mayRead(ctx context.Context, e *Engine, p Principal, fn 
 func (u *unit) overflowToTicket(draft *draft.Draft, it routing.Item, d routing.Decision) error {
 	origin := ticket.Origin{Queue: string(d.Queue), Waited: u.tx.Now().Sub(it.QueuedAt), Overflow: string(d.Overflow.When),
 		CallBack: d.Overflow.Do == routing.OverflowCallBack}
-	id, err := u.openTicketOf(draft.C.ID)
+	id, err := u.openTicketOf(draft.C)
 	if err != nil {
 		return err
 	}
@@ -273,14 +273,20 @@ func (u *unit) overflowToTicket(draft *draft.Draft, it routing.Item, d routing.D
 	return nil
 }
 
-// openTicketOf finds a ticket of the conversation that is still worked on.
-func (u *unit) openTicketOf(c conversation.ID) (ticket.ID, error) {
-	page, err := tickets.List(u.ctx, u.tx, store.List[storedTicket]{Tag: withChat, Value: store.Exact(string(c)), Desc: true})
-	i := slices.IndexFunc(page.Items, func(t storedTicket) bool { return t.State.Open() && t.MergedInto == "" })
-	if err != nil || i < 0 {
-		return "", err
+// openTicketOf finds a ticket that is still worked on, of the conversation or of
+// one that was merged into it.
+func (u *unit) openTicketOf(c conversation.Conversation) (ticket.ID, error) {
+	for _, id := range append([]conversation.ID{c.ID}, c.Merged...) {
+		page, err := tickets.List(u.ctx, u.tx, store.List[storedTicket]{Tag: withChat, Value: store.Exact(string(id)), Desc: true})
+		if err != nil {
+			return "", err
+		}
+		i := slices.IndexFunc(page.Items, func(t storedTicket) bool { return t.State.Open() && t.MergedInto == "" })
+		if i >= 0 {
+			return page.Items[i].ID, nil
+		}
 	}
-	return page.Items[i].ID, nil
+	return "", nil
 }
 
 // keepsTickets says whether an agent keeps the tickets it has: unlike chats they

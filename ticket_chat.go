@@ -25,15 +25,54 @@ import (
 // read the ticket may read it.
 func (e *Engine) TicketChat(ctx context.Context, p Principal, id ticket.ID, after int64, limit int) (out []conversation.Message,
 	err error) {
-	err = e.readTicket(ctx, p, id, func(ctx context.Context, tx store.Tx, _ Who, t ticket.Ticket) error {
+	err = e.readTicket(ctx, p, id, func(ctx context.Context, tx store.Tx, _ Who, t ticket.Ticket) (err error) {
 		if t.Conversation == "" {
 			return nil
 		}
-		out, err = tx.Conversations().Messages(ctx, t.Conversation, after, min(max(limit, 1), maxPage))
+		cv, err := tx.Conversations().Conversation(ctx, t.Conversation)
+		if err != nil {
+			return err
+		}
+		limit = min(max(limit, 1), maxPage)
+		if cv.MergedInto != "" {
+			out, err = saidBefore(ctx, tx, t, after, limit)
+			return err
+		}
+		out, err = tx.Conversations().Messages(ctx, t.Conversation, after, limit)
 		out = slices.DeleteFunc(out, func(m conversation.Message) bool { return m.Seq > t.Origin.ChatTo })
 		return err
 	})
 	return listed(out), err
+}
+
+// saidBefore is the chat log of a ticket whose conversation was merged with
+// another one since: its messages may have moved there, and its own record tells
+// which they were, and in which place.
+func saidBefore(ctx context.Context, tx store.Tx, t ticket.Ticket, after int64, limit int) (out []conversation.Message, err error) {
+	for len(out) < limit {
+		events, err := tx.Conversations().Events(ctx, t.Conversation, after, maxPage)
+		if err != nil || len(events) == 0 {
+			return out, err
+		}
+		for _, ev := range events {
+			if after = ev.Seq; after > t.Origin.ChatTo || len(out) == limit {
+				return out, nil
+			}
+			if ev.Kind != conversation.EvMessage {
+				continue
+			}
+			m, err := tx.Conversations().Message(ctx, ev.Message)
+			if errors.Is(err, ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return out, err
+			}
+			m.Conversation, m.Seq = t.Conversation, ev.Seq
+			out = append(out, m)
+		}
+	}
+	return out, nil
 }
 
 // mailsOf are the mails of a ticket: the customer's last one before it was made,

@@ -3,7 +3,9 @@ package sangdam
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
@@ -252,6 +254,7 @@ type ticketList struct {
 	setup   *ticketSetup
 	hidden  []string
 	under   map[ticket.CategoryID]bool // the category and those below it
+	chats   []conversation.ID          // the conversation and those that were merged into it
 	when    []*condition.Program
 	list    store.List[storedTicket]
 	looked  int
@@ -294,9 +297,23 @@ func (e *Engine) ticketList(ctx context.Context, tx store.Tx, s *settings, p Pri
 			l.under[c.ID] = l.under[c.ID] || l.under[c.Parent] && c.Parent != ""
 		}
 	}
+	if f.Conversation != "" {
+		if l.chats, err = chatsOf(ctx, tx, f.Conversation); err != nil {
+			return nil, err
+		}
+	}
 	l.list = l.index()
 	l.list.Keep = l.keep
 	return l, nil
+}
+
+// chatsOf are a conversation and those that were merged into it.
+func chatsOf(ctx context.Context, tx store.Tx, id conversation.ID) ([]conversation.ID, error) {
+	cv, err := tx.Conversations().Conversation(ctx, id)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return nil, err
+	}
+	return append([]conversation.ID{id}, cv.Merged...), nil
 }
 
 // view adds what a saved view says.
@@ -402,11 +419,14 @@ func (l *ticketList) matches(t *ticket.Ticket) bool {
 		(f.Tag == "" || slices.ContainsFunc(t.Tags, func(tag string) bool { return fold.Text(tag) == fold.Text(f.Tag) })) &&
 		(f.Category == "" || l.under[t.Category]) &&
 		(f.Contact == "" || t.Contact == f.Contact) &&
-		(f.Conversation == "" || t.Conversation == f.Conversation) &&
+		(f.Conversation == "" || slices.Contains(l.chats, t.Conversation)) &&
 		(f.Follower == "" || slices.Contains(t.Followers, f.Follower))
 }
 
 func (l *ticketList) page(after string, limit int) (TicketPage, error) {
+	if len(l.chats) > 1 && l.list.Tag == withChat {
+		return l.pageOfChats(after, limit)
+	}
 	list := l.list
 	list.After, list.Limit = after, limit
 	page, err := tickets.List(l.ctx, l.tx, list)
@@ -416,6 +436,39 @@ func (l *ticketList) page(after string, limit int) (TicketPage, error) {
 	out := TicketPage{Next: page.Next}
 	for _, t := range page.Items {
 		out.Tickets = append(out.Tickets, shownTicket(t.Ticket, l.hidden))
+	}
+	return out, nil
+}
+
+// pageOfChats is a page of the tickets of several conversations: those of each in
+// turn, at most 200 of each, in the order of the list.
+func (l *ticketList) pageOfChats(after string, limit int) (out TicketPage, err error) {
+	place := func(t storedTicket) string { return fmt.Sprintf("%020d %s", t.UpdatedAt.UnixMicro(), t.ID) }
+	var all []storedTicket
+	for _, id := range l.chats {
+		list := l.list
+		list.Value, list.Limit = store.Exact(string(id)), maxPage
+		page, err := tickets.List(l.ctx, l.tx, list)
+		if err = cmpErr(err, l.trouble); err != nil {
+			return out, err
+		}
+		all = append(all, page.Items...)
+	}
+	slices.SortFunc(all, func(a, b storedTicket) int {
+		if l.f.Desc {
+			a, b = b, a
+		}
+		return strings.Compare(place(a), place(b))
+	})
+	for i, t := range all {
+		if at := strings.Compare(place(t), after); after != "" && (at == 0 || (at < 0) != l.f.Desc) {
+			continue // it was on a page before
+		}
+		out.Tickets = append(out.Tickets, shownTicket(t.Ticket, l.hidden))
+		if len(out.Tickets) == limit && i+1 < len(all) {
+			out.Next = place(t)
+			break
+		}
 	}
 	return out, nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/channel/line/linetest"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/hours"
@@ -215,4 +216,70 @@ func (w *replayWorld) alarms(id ticket.ID) func() []string {
 			}
 		}
 	}
+}
+
+// Two conversations of one person become one: their tickets are those of the one
+// that goes on, each has its chat log, and overflow makes no further one.
+func TestTicketsOfMergedConversations(t *testing.T) {
+	replay(t, everywhere, func(t *testing.T, w *replayWorld) {
+		newTicketDesk(t, w)
+		mina, work := w.line.User("Mina"), w.line.User("Mina at work")
+		ticketOf := func(u *linetest.User, texts ...string) ticket.ID {
+			for _, text := range texts {
+				u.SendText(text)
+				w.settle()
+			}
+			made, err := w.eng.OpenTicket(w.ctx, w.host, sangdam.OpenTicket{Conversation: w.of(u).Conversation.ID})
+			require.NoError(t, err)
+			return made.Ticket
+		}
+		first, second := ticketOf(mina, "from home"), ticketOf(work, "from work", "the lamp")
+		work.SendText("after the ticket")
+		w.settle()
+		gone := w.of(work).Conversation.ID
+		logs := func(id ticket.ID) (out []string) {
+			for after := int64(0); ; {
+				some, err := w.eng.TicketChat(w.ctx, w.host, id, after, 1)
+				require.NoError(t, err)
+				if len(some) == 0 {
+					return out
+				}
+				after, out = some[0].Seq, append(out, some[0].Content.Text)
+			}
+		}
+		had := logs(second)
+		require.Equal(t, []string{"from work", "the lamp"}, had)
+		w.link(work, w.known(mina))
+		w.settle()
+		kept := w.of(work).Conversation
+		require.Equal(t, []conversation.ID{gone}, kept.Merged)
+
+		require.Equal(t, had, logs(second))
+		require.Equal(t, []string{"from home"}, logs(first))
+		for _, f := range []sangdam.TicketFilter{{Conversation: kept.ID}, {Conversation: kept.ID, Desc: true},
+			{Conversation: kept.ID, Order: ticket.ByNumber}} {
+			var ids []ticket.ID
+			for page, more := "", true; more; more = page != "" {
+				list, err := w.eng.Tickets(w.ctx, w.host, f, page, 1)
+				require.NoError(t, err)
+				require.Less(t, len(ids), 3)
+				for _, t := range list.Tickets {
+					ids = append(ids, t.ID)
+				}
+				page = list.Next
+			}
+			require.ElementsMatch(t, []ticket.ID{first, second}, ids, "%+v", f)
+		}
+		seen, err := w.eng.Ticket(w.ctx, w.host, first)
+		require.NoError(t, err)
+		require.NoError(t, errOf(w.eng.UpdateTicket(w.ctx, w.host, sangdam.UpdateTicket{Ticket: first, Version: seen.Ticket.Version,
+			Change: sangdam.TicketChange{State: ptr(ticket.Solved)}})))
+		w.pass(2 * time.Minute)
+		require.Equal(t, conversation.StateWaiting, w.detail(kept.ID).Conversation.State, "it overflowed")
+		n, err := w.eng.CountTickets(w.ctx, w.host, sangdam.TicketFilter{})
+		require.NoError(t, err)
+		require.Equal(t, 2, n.N)
+	}, withQueue(func(q *routing.Queue) {
+		q.Overflow = []routing.Overflow{{When: routing.OverflowWait, After: time.Minute, Do: routing.OverflowTicket}}
+	}), withStream(func(s *routing.WorkStream) { s.Messages = nil }))
 }
