@@ -274,6 +274,9 @@ func TestTicketsOfMergedConversations(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, errOf(w.eng.UpdateTicket(w.ctx, w.host, sangdam.UpdateTicket{Ticket: first, Version: seen.Ticket.Version,
 			Change: sangdam.TicketChange{State: ptr(ticket.Solved)}})))
+		if w.real {
+			return // two minutes of a real clock; overflow asks the same query on every store
+		}
 		w.pass(2 * time.Minute)
 		require.Equal(t, conversation.StateWaiting, w.detail(kept.ID).Conversation.State, "it overflowed")
 		n, err := w.eng.CountTickets(w.ctx, w.host, sangdam.TicketFilter{})
