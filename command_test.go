@@ -223,7 +223,7 @@ func TestStrangersAreRefusedAndTheRefusalIsAudited(t *testing.T) {
 				return errOf(w.eng.SaveDesk(w.ctx, p, sangdam.SaveDesk{Desk: routing.Desk{ID: "d", Name: "D"}}))
 			},
 			"SaveDeskPicture": func(p sangdam.Principal) error {
-				return w.eng.SaveDeskPicture(w.ctx, p, sangdam.SaveDeskPicture{Desk: "support"})
+				return errOf(w.eng.SaveDeskPicture(w.ctx, p, sangdam.SaveDeskPicture{Desk: "support"}))
 			},
 			"AddToDesk": func(p sangdam.Principal) error {
 				return w.eng.AddToDesk(w.ctx, p, sangdam.AddToDesk{Desk: "support", Agent: "stranger"})

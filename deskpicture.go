@@ -38,12 +38,15 @@ var deskPictures = declare(store.Kind[DeskPicture]{Name: "desk_picture",
 	Version: func(p *DeskPicture) *int64 { return &p.Version },
 })
 
-var opSaveDeskPicture = register(&Operation{Name: "desk.picture", Method: "SaveDeskPicture", Actions: []Action{ActConfigure}, Keyed: true})
+var opSaveDeskPicture = register(&Operation{Name: "desk.picture", Method: "SaveDeskPicture", Actions: []Action{ActConfigure}, Keyed: true,
+	Versioned: true})
 
 // SaveDeskPicture replaces the picture of a desk.
 type SaveDeskPicture struct {
 	Key  Key            `json:"-"`
 	Desk routing.DeskID `json:"desk"`
+	// Version is that of the picture that was shown, 0 where the desk has none.
+	Version int64 `json:"version"`
 	// Body is read to its end; nil takes the picture away.
 	Body io.Reader `json:"-"`
 }
@@ -51,13 +54,14 @@ type SaveDeskPicture struct {
 // SaveDeskPicture carries the command out. What the file is, its bytes say: a
 // PNG, JPEG, GIF or WebP picture below 10 MB, of which a small one is kept,
 // upright and without what a camera wrote into it. ErrInvalid for any other
-// file, ErrNotFound when there is no such desk.
-func (e *Engine) SaveDeskPicture(ctx context.Context, p Principal, c SaveDeskPicture) error {
+// file, ErrNotFound when there is no such desk, ErrStale when the picture is not
+// of the version given. Version is 0 in the answer when it was taken away.
+func (e *Engine) SaveDeskPicture(ctx context.Context, p Principal, c SaveDeskPicture) (Saved, error) {
 	small := thumbnail.Picture{}
 	if c.Body != nil && e.May(ctx, p, ActConfigure) == nil { // a refusal comes from the command, which records it
 		var err error
 		if small, err = e.deskPicture(ctx, c.Body); err != nil {
-			return err
+			return Saved{}, err
 		}
 	}
 	sum := sha256.Sum256(small.Data)
@@ -65,28 +69,34 @@ func (e *Engine) SaveDeskPicture(ctx context.Context, p Principal, c SaveDeskPic
 		SaveDeskPicture
 		SHA256 string `json:"sha256"`
 	}{c, hex.EncodeToString(sum[:])}
-	_, err := command(ctx, e, opSaveDeskPicture, p, c.Key, body, func(u *unit) (none struct{}, err error) {
+	return command(ctx, e, opSaveDeskPicture, p, c.Key, body, func(u *unit) (Saved, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: "desk", ID: string(c.Desk)}); err != nil {
-			return none, err
+			return Saved{}, err
 		}
 		if _, ok := u.s.routing.Desks[c.Desk]; !ok {
-			return none, errs.New(errs.NotFound, "sangdam: there is no desk %s", c.Desk)
+			return Saved{}, errs.New(errs.NotFound, "sangdam: there is no desk %s", c.Desk)
 		}
 		had, err := deskPictures.Get(u.ctx, u.tx, string(c.Desk))
-		found := err == nil
 		if err != nil && !errors.Is(err, ErrNotFound) {
-			return none, err
+			return Saved{}, err
 		}
+		if had.Version != c.Version {
+			return Saved{}, errs.New(errs.Stale,
+				"sangdam: the picture of desk %s was changed by somebody else; look at it again and repeat your change", c.Desk)
+		}
+		saved := Saved{ID: string(c.Desk)}
 		had.Desk, had.Type, had.Data = c.Desk, small.Type, small.Data
 		switch {
 		case len(small.Data) > 0:
-			return none, deskPictures.Save(u.ctx, u.tx, &had)
-		case found:
-			return none, deskPictures.Delete(u.ctx, u.tx, &had)
+			err = deskPictures.Save(u.ctx, u.tx, &had)
+			saved.Version = had.Version
+		case had.Version > 0:
+			err = deskPictures.Delete(u.ctx, u.tx, &had)
+		default:
+			err = nil // there is none to take away
 		}
-		return none, nil
+		return saved, err
 	})
-	return err
 }
 
 // deskPicture makes the small picture that is kept of a file.

@@ -18,8 +18,14 @@ func TestADesksPictureIsCheckedByItsContent(t *testing.T) {
 	inWorld(t, func(w *world) {
 		var file bytes.Buffer
 		require.NoError(t, png.Encode(&file, image.NewGray(image.Rect(0, 0, 800, 400))))
+		version := int64(0)
 		save := func(body string) error {
-			return w.eng.SaveDeskPicture(w.ctx, w.host, sangdam.SaveDeskPicture{Desk: "support", Body: strings.NewReader(body)})
+			saved, err := w.eng.SaveDeskPicture(w.ctx, w.host,
+				sangdam.SaveDeskPicture{Desk: "support", Version: version, Body: strings.NewReader(body)})
+			if err == nil {
+				version = saved.Version
+			}
+			return err
 		}
 		for what, body := range map[string]string{"a page": "<html><script>alert(1)</script>",
 			"a drawing": "<svg xmlns='http://www.w3.org/2000/svg'/>",
@@ -32,16 +38,22 @@ func TestADesksPictureIsCheckedByItsContent(t *testing.T) {
 		require.ErrorIs(t, err, sangdam.ErrNotFound)
 		require.NoError(t, save(file.String()))
 		require.NoError(t, save(file.String()), "again")
+		require.ErrorIs(t, errOf(w.eng.SaveDeskPicture(w.ctx, w.host,
+			sangdam.SaveDeskPicture{Desk: "support", Version: 1, Body: strings.NewReader(file.String())})), sangdam.ErrStale)
 		kept, err := w.eng.DeskPicture(w.ctx, w.agent("a1"), "support")
 		require.NoError(t, err)
 		shown, kind, err := image.DecodeConfig(bytes.NewReader(kept.Data))
 		require.NoError(t, err)
 		require.Equal(t, "image/"+kind, kept.Type)
 		require.Equal(t, 256, shown.Width)
-		require.ErrorIs(t, w.eng.SaveDeskPicture(w.ctx, w.agent("a1"), sangdam.SaveDeskPicture{Desk: "support"}),
+		require.Equal(t, version, kept.Version)
+		require.ErrorIs(t, errOf(w.eng.SaveDeskPicture(w.ctx, w.agent("a1"), sangdam.SaveDeskPicture{Desk: "support"})),
 			sangdam.ErrPermissionDenied)
-		require.ErrorIs(t, w.eng.SaveDeskPicture(w.ctx, w.host, sangdam.SaveDeskPicture{Desk: "none"}), sangdam.ErrNotFound)
-		require.NoError(t, w.eng.SaveDeskPicture(w.ctx, w.host, sangdam.SaveDeskPicture{Desk: "support"}))
+		require.ErrorIs(t, errOf(w.eng.SaveDeskPicture(w.ctx, w.host, sangdam.SaveDeskPicture{Desk: "none"})), sangdam.ErrNotFound)
+		gone := sangdam.SaveDeskPicture{Desk: "support", Version: 1}
+		require.ErrorIs(t, errOf(w.eng.SaveDeskPicture(w.ctx, w.host, gone)), sangdam.ErrStale, "taking it away replaces it too")
+		gone.Version = version
+		require.NoError(t, errOf(w.eng.SaveDeskPicture(w.ctx, w.host, gone)))
 		_, err = w.eng.DeskPicture(w.ctx, w.agent("a1"), "support")
 		require.ErrorIs(t, err, sangdam.ErrNotFound)
 

@@ -52,7 +52,8 @@ var (
 	opSaveAgent   = register(&Operation{Name: "agent.save", Method: "SaveAgent", Actions: []Action{ActConfigure}, Keyed: true,
 		Versioned: true})
 
-	opSetSwitches = register(&Operation{Name: "agent.set_switches", Method: "SetSwitches", Actions: []Action{ActSwitches}, Keyed: true})
+	opSetSwitches = register(&Operation{Name: "agent.set_switches", Method: "SetSwitches", Actions: []Action{ActSwitches}, Keyed: true,
+		Versioned: true})
 
 	opSaveDesk       = setup("desk.save", "SaveDesk", true)
 	opAddToDesk      = setup("desk.add_agent", "AddToDesk", false)

@@ -49,7 +49,7 @@ func TestEveryCommandsKeyIsKept(t *testing.T) {
 	// What cannot be encoded goes into the body as a digest of its own.
 	digested := map[string]string{
 		"Upload":          fmt.Sprintf(`{"sha256":"%x"}`, sha256.Sum256([]byte("x"))),
-		"SaveDeskPicture": fmt.Sprintf(`{"desk":"","sha256":"%x"}`, sha256.Sum256(nil)),
+		"SaveDeskPicture": fmt.Sprintf(`{"desk":"","version":0,"sha256":"%x"}`, sha256.Sum256(nil)),
 	}
 	// These have no second effect either, but what they returned is not kept.
 	unkept := map[string]error{"InviteAgent": sangdam.ErrStale, "BeginLink": sangdam.ErrStale, "Reveal": sangdam.ErrInvalid}

@@ -1,7 +1,10 @@
 package sangdam_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"image"
+	"image/png"
 	"maps"
 	"slices"
 	"strings"
@@ -74,6 +77,21 @@ func rivalsOfSetUp(w *world) map[string]rival {
 	out["DeleteAccount"] = rival{func() error { return nil }, func() error {
 		return w.eng.DeleteAccount(w.ctx, w.host, sangdam.DeleteAccount{Account: w.acct.ID, Version: w.acct.Version})
 	}}
+	agents, err := w.eng.Agents(w.ctx, w.host)
+	require.NoError(w.t, err)
+	last := agents[len(agents)-1]
+	switches := func(chat bool) func() error {
+		return func() error {
+			return errOf(w.eng.SetSwitches(w.ctx, w.host, sangdam.SetSwitches{Agent: last.ID, Version: last.Version, Chat: chat}))
+		}
+	}
+	out["SetSwitches"] = rival{switches(!last.Assign.Chat), switches(last.Assign.Chat)}
+	var file bytes.Buffer
+	require.NoError(w.t, png.Encode(&file, image.NewGray(image.Rect(0, 0, 8, 8))))
+	picture := func() error {
+		return errOf(w.eng.SaveDeskPicture(w.ctx, w.host, sangdam.SaveDeskPicture{Desk: "support", Body: bytes.NewReader(file.Bytes())}))
+	}
+	out["SaveDeskPicture"] = rival{picture, picture}
 	had, err := w.eng.TicketSetup(w.ctx, w.host)
 	require.NoError(w.t, err)
 	settings := func() error {

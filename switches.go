@@ -3,6 +3,7 @@ package sangdam
 import (
 	"context"
 
+	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 )
 
@@ -10,14 +11,17 @@ import (
 // and nothing else of it. Administrators may, and the agent itself where its
 // Assign.Control is set (RT9).
 type SetSwitches struct {
-	Key    Key             `json:"-"`
-	Agent  routing.AgentID `json:"agent"`
-	Ticket bool            `json:"ticket"`
-	Chat   bool            `json:"chat"`
+	Key   Key             `json:"-"`
+	Agent routing.AgentID `json:"agent"`
+	// Version is that of the agent's settings that were shown.
+	Version int64 `json:"version"`
+	Ticket  bool  `json:"ticket"`
+	Chat    bool  `json:"chat"`
 }
 
-// SetSwitches carries the command out. Whoever has chats switched off loses
-// offers and conversations as by SaveAgent.
+// SetSwitches carries the command out; ErrStale when the agent's settings are not
+// of the version given. Whoever has chats switched off loses offers and
+// conversations as by SaveAgent.
 func (e *Engine) SetSwitches(ctx context.Context, p Principal, c SetSwitches) (Saved, error) {
 	return command(ctx, e, opSetSwitches, p, c.Key, c, func(u *unit) (Saved, error) {
 		if err := u.allow(ActSwitches, Resource{Kind: kindAgent, ID: string(c.Agent), Owner: c.Agent}); err != nil {
@@ -31,6 +35,9 @@ func (e *Engine) SetSwitches(ctx context.Context, p Principal, c SetSwitches) (S
 		old, err := u.tx.Agents().Agent(u.ctx, c.Agent)
 		if err != nil {
 			return Saved{}, err
+		}
+		if c.Version != old.Version {
+			return Saved{}, errs.New(errs.Stale, "sangdam: agent %s was changed by somebody else; read it again and repeat your change", c.Agent)
 		}
 		a := old
 		a.Assign.Ticket, a.Assign.Chat = c.Ticket, c.Chat

@@ -174,7 +174,7 @@ func TestSwitchesOfAWorkspace(t *testing.T) {
 		a := routing.Agent{ID: "a1", Name: "A", Role: "agent", Permissions: []routing.Permission{routing.PermitChat, routing.PermitTicket},
 			Assign: routing.AssignmentSwitches{Chat: true, Control: true}}
 		w.saveAgent(a)
-		_, err = w.eng.SetSwitches(w.ctx, w.agent("a1"), sangdam.SetSwitches{Agent: "a1", Chat: true, Ticket: true})
+		_, err = w.eng.SetSwitches(w.ctx, w.agent("a1"), sangdam.SetSwitches{Agent: "a1", Version: 1, Chat: true, Ticket: true})
 		require.ErrorContains(t, err, `"assignment_control" is switched off`)
 		s.Version, s.Off = saved.Version, []sangdam.Switch{"moon"}
 		_, err = w.eng.SaveWorkspaceSettings(w.ctx, w.host, sangdam.SaveWorkspaceSettings{Settings: s})

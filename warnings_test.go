@@ -208,11 +208,13 @@ func TestAnAgentWithControlSwitchesItsOwnAssignment(t *testing.T) {
 	replay(t, []string{onMemory, onSQLite}, func(t *testing.T, w *replayWorld) {
 		w.online("a1")
 		owned := w.begun(w.line.User("Mina"), "hello")
-		off := sangdam.SetSwitches{Agent: "a1", Ticket: true}
+		off := sangdam.SetSwitches{Agent: "a1", Version: 1, Ticket: true}
 		require.ErrorIs(t, errOf(w.eng.SetSwitches(w.ctx, w.agent("a1"), off)), sangdam.ErrPermissionDenied)
 		a := chatAgent("a1")
 		a.Assign.Control = true
 		w.saveAgent(a)
+		require.ErrorIs(t, errOf(w.eng.SetSwitches(w.ctx, w.agent("a1"), off)), sangdam.ErrStale, "its settings were saved since")
+		off.Version = 2
 		supervisor := sangdam.AgentPrincipal(ws, "a2", sangdam.RoleSupervisor)
 		require.ErrorIs(t, errOf(w.eng.SetSwitches(w.ctx, supervisor, off)), sangdam.ErrPermissionDenied)
 		other := sangdam.SetSwitches{Agent: "a2"}
@@ -229,7 +231,7 @@ func TestAnAgentWithControlSwitchesItsOwnAssignment(t *testing.T) {
 		last := rows[len(rows)-1]
 		require.Equal(t, string(sangdam.ActSwitches), last.Action)
 		require.Equal(t, "off", last.Details["chat"])
-		require.NoError(t, errOf(w.eng.SetSwitches(w.ctx, w.agent("a1"), sangdam.SetSwitches{Agent: "a1", Chat: true})), "and on again")
+		require.NoError(t, errOf(w.eng.SetSwitches(w.ctx, w.agent("a1"), sangdam.SetSwitches{Agent: "a1", Version: 3, Chat: true})), "and on again")
 	}, longOffers)
 }
 

@@ -21,6 +21,7 @@ type meView struct {
 	// Chat and Ticket are the switches of assignment; Control says that the agent
 	// may turn them.
 	Chat, Ticket, Control bool
+	Version               int64
 	Saved                 bool
 	Theme                 string
 	Sound, Undo           bool
@@ -52,7 +53,7 @@ func (q *request) me() error {
 
 func (q *request) aboutMe(a routing.Agent, d *sangdam.Directory, v *meView) {
 	v.Name, v.Email, v.Role, v.Presence = a.Name, a.Email, q.lang.of("role", a.Role), string(a.State.Presence)
-	v.Chat, v.Ticket, v.Control = a.Assign.Chat, a.Assign.Ticket, a.Assign.Control
+	v.Chat, v.Ticket, v.Control, v.Version = a.Assign.Chat, a.Assign.Ticket, a.Assign.Control, a.Version
 	for _, p := range a.Permissions {
 		v.Permissions = append(v.Permissions, q.lang.of("permit", string(p)))
 	}
@@ -73,7 +74,8 @@ func (q *request) aboutMe(a routing.Agent, d *sangdam.Directory, v *meView) {
 
 // switches turns the agent's own assignment on or off.
 func (q *request) switches() error {
-	c := sangdam.SetSwitches{Key: q.key(), Agent: routing.AgentID(q.p.ID), Chat: q.checked("chat"), Ticket: q.checked("ticket")}
+	c := sangdam.SetSwitches{Key: q.key(), Agent: routing.AgentID(q.p.ID), Version: q.number("version"),
+		Chat: q.checked("chat"), Ticket: q.checked("ticket")}
 	if _, err := q.engine.SetSwitches(q.r.Context(), q.p, c); err != nil {
 		return err
 	}

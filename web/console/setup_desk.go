@@ -22,7 +22,7 @@ type deskForm struct {
 	Hours   hoursForm
 	Texts   []textsForm
 	Since   string
-	Picture bool     // it has one
+	Picture int64    // the version of its picture, 0 for none
 	HandOn  []string // what those who are taken off hand on, to be confirmed
 	Invites []choice // accounts of the desk that customers can add
 	Heard   heardForm
@@ -50,10 +50,11 @@ func (q *request) deskForm(d routing.Desk, members []string, h hoursForm) (deskF
 	if !d.Since.IsZero() {
 		f.Since = d.Since.In(q.zone).Format(time.DateOnly)
 	}
-	_, err = q.engine.DeskPicture(q.r.Context(), q.p, d.ID)
-	if f.Picture = err == nil; err != nil && !errors.Is(err, sangdam.ErrNotFound) {
+	picture, err := q.engine.DeskPicture(q.r.Context(), q.p, d.ID)
+	if err != nil && !errors.Is(err, sangdam.ErrNotFound) {
 		return f, err
 	}
+	f.Picture = picture.Version
 	accounts, err := q.engine.Accounts(q.r.Context(), q.p)
 	accounts = slices.DeleteFunc(accounts, func(a channel.Account) bool { return a.Deleted || a.Desk != d.ID })
 	for _, a := range accounts {
@@ -190,7 +191,7 @@ func (q *request) deskPicture() error {
 // saveDeskPicture replaces it, or takes it away.
 func (q *request) saveDeskPicture() error {
 	id := q.r.PathValue("id")
-	c := sangdam.SaveDeskPicture{Key: q.key(), Desk: routing.DeskID(id)}
+	c := sangdam.SaveDeskPicture{Key: q.key(), Desk: routing.DeskID(id), Version: q.number("version")}
 	var err error
 	if !q.checked("delete") {
 		file, _, wrong := q.r.FormFile("picture")
@@ -205,7 +206,7 @@ func (q *request) saveDeskPicture() error {
 		}
 	}
 	if err == nil {
-		if err = q.engine.SaveDeskPicture(q.r.Context(), q.p, c); err == nil {
+		if _, err = q.engine.SaveDeskPicture(q.r.Context(), q.p, c); err == nil {
 			return q.saved("/setup/desks/", escaped(id), nil)
 		}
 	}

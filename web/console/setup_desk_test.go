@@ -55,6 +55,8 @@ func TestTheExtrasOfADesk(t *testing.T) {
 	require.Equal(t, http.StatusSeeOther, w.client("admin").sendPicture("/setup/desks/support/picture", file.Bytes()).StatusCode)
 	p.openPage("/setup/desks/support")
 	p.until(`document.querySelector(".desk-picture").naturalWidth === 256`)
+	require.Equal(t, http.StatusConflict, w.client("admin").sendPicture("/setup/desks/support/picture", file.Bytes()).StatusCode,
+		"it has a picture by now, which this page did not show")
 	require.Equal(t, http.StatusBadRequest, w.client("admin").sendPicture("/setup/desks/support/picture",
 		append(file.Bytes(), make([]byte, 10_000_000)...)).StatusCode)
 	p.click("#picture .danger")

@@ -3,6 +3,7 @@ package console_test
 import (
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -142,7 +143,11 @@ func TestAnAgentsOwnPage(t *testing.T) {
 			require.NoError(t, err)
 		}
 	}
-	require.Equal(t, http.StatusSeeOther, w.client("ara").do(http.MethodPost, "/me/switches", "ticket=1").StatusCode)
+	require.Equal(t, http.StatusConflict, w.client("ara").do(http.MethodPost, "/me/switches", "ticket=1&version=1").StatusCode,
+		"the page that was opened before is of another version")
+	version := regexp.MustCompile(`name="version" value="(\d+)"`).FindStringSubmatch(page())
+	require.Equal(t, http.StatusSeeOther,
+		w.client("ara").do(http.MethodPost, "/me/switches", "ticket=1&version="+version[1]).StatusCode)
 	require.Contains(t, page(), `name="ticket" value="1" checked`)
 	require.NotContains(t, page(), `name="chat" value="1" checked`)
 }
