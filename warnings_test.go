@@ -231,7 +231,8 @@ func TestAnAgentWithControlSwitchesItsOwnAssignment(t *testing.T) {
 		last := rows[len(rows)-1]
 		require.Equal(t, string(sangdam.ActSwitches), last.Action)
 		require.Equal(t, "off", last.Details["chat"])
-		require.NoError(t, errOf(w.eng.SetSwitches(w.ctx, w.agent("a1"), sangdam.SetSwitches{Agent: "a1", Version: 3, Chat: true})), "and on again")
+		on := sangdam.SetSwitches{Agent: "a1", Version: 3, Chat: true}
+		require.NoError(t, errOf(w.eng.SetSwitches(w.ctx, w.agent("a1"), on)), "and on again")
 	}, longOffers)
 }
 
