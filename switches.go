@@ -37,7 +37,8 @@ func (e *Engine) SetSwitches(ctx context.Context, p Principal, c SetSwitches) (S
 			return Saved{}, err
 		}
 		if c.Version != old.Version {
-			return Saved{}, errs.New(errs.Stale, "sangdam: agent %s was changed by somebody else; read it again and repeat your change", c.Agent)
+			return Saved{}, errs.New(errs.Stale,
+				"sangdam: agent %s was changed by somebody else; read it again and repeat your change", c.Agent)
 		}
 		a := old
 		a.Assign.Ticket, a.Assign.Chat = c.Ticket, c.Chat
