@@ -3,6 +3,9 @@ package sangdam_test
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
+	"os"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -11,6 +14,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/postgres"
+	"github.com/sangdam/sangdam/store/sqlite"
 )
 
 // An order is cancelled and the customer told, both or neither.
@@ -37,6 +41,34 @@ func ExampleEngine_Join() {
 		return nil
 	}
 	_ = cancel
+}
+
+// A host whose own tables lie in the same SQLite file: its statements run in the
+// transaction of the command.
+func ExampleEngine_Join_sqlite() {
+	ctx := context.Background()
+	dir := must(os.MkdirTemp("", "sangdam"))
+	defer func() { _ = os.RemoveAll(dir) }()
+	db := must(sqlite.Open(ctx, sqlite.Options{Dir: dir,
+		HostSchema: []string{`CREATE TABLE IF NOT EXISTS host_orders (id TEXT PRIMARY KEY, state TEXT NOT NULL)`}}))
+	s := open(func(cfg *sangdam.Config, _ *sangdam.Setup) { cfg.DB = db })
+	defer s.stop()
+	c := s.writes("jun", "Please cancel order 17")
+
+	cancel := func(order string) error {
+		joined := s.Join(sqlite.Host(db, func(_ context.Context, h *sqlite.HostTx) error {
+			_, err := h.Exec(`INSERT INTO host_orders VALUES (?, 'cancelled')`, order)
+			return err
+		}))
+		_, err := joined.Notify(ctx, s.host, sangdam.Notify{Key: sangdam.Key("cancel " + order), Conversation: c.ID,
+			Content: channel.Text("Order " + order + " is cancelled.")})
+		return err
+	}
+	fmt.Println(cancel("17"), s.heard("jun", 1))
+	fmt.Println(errors.Is(cancel("17"), sangdam.ErrConflict), "the order is there already, so nothing is said:", s.heard("jun", 1))
+	// Output:
+	// <nil> [Order 17 is cancelled.]
+	// true the order is there already, so nothing is said: [Order 17 is cancelled.]
 }
 
 // A host on another database writes what it intends beside its own rows, in its

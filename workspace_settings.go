@@ -158,14 +158,15 @@ func (s WorkspaceSettings) validate() error {
 	return nil
 }
 
-// SaveWorkspaceSettings replaces the settings.
+// SaveWorkspaceSettings replaces the settings, which TicketSetup reads.
 type SaveWorkspaceSettings struct {
 	Key      Key               `json:"-"`
 	Settings WorkspaceSettings `json:"settings"`
 }
 
 // SaveWorkspaceSettings carries the command out; ErrStale when they are not of
-// the version given. Warnings name the texts that lack a language of the list.
+// the version given. Warnings name what customers read of tickets and lacks a
+// language of the list: categories, fields, their options, states.
 func (e *Engine) SaveWorkspaceSettings(ctx context.Context, p Principal, c SaveWorkspaceSettings) (Saved, error) {
 	return command(ctx, e, opSaveWorkspaceSettings, p, c.Key, c, func(u *unit) (Saved, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: "workspace", ID: string(p.Workspace)}); err != nil {
@@ -241,7 +242,8 @@ type TicketSetup struct {
 	Banned   []ticket.BannedWord             `json:"banned"`
 }
 
-// TicketSetup returns it to every agent of the workspace.
+// TicketSetup returns it to every agent of the workspace. WorkspaceSettings are
+// read here, too.
 func (e *Engine) TicketSetup(ctx context.Context, p Principal) (out TicketSetup, err error) {
 	err = e.query(ctx, p, ActList, Resource{Kind: "ticket_setup"}, func(ctx context.Context, tx store.Tx, _ *settings) error {
 		d, err := e.readTicketSetup(ctx, tx)

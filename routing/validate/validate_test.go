@@ -145,3 +145,12 @@ func TestValidateAgent(t *testing.T) {
 	boss.Role, boss.Permissions = "administrator", []routing.Permission{routing.PermitCallBack}
 	require.NoError(t, Agent(boss), "an administrator always has call-back")
 }
+
+// TestARefusalNamesTheStrategies: who mistypes one is told all there are.
+func TestARefusalNamesTheStrategies(t *testing.T) {
+	for _, s := range builtIn {
+		require.True(t, routing.BuiltIn(s), s)
+		require.ErrorContains(t, validateQueue(routing.Queue{ID: "q", Strategy: "least_active"}, nil), s)
+	}
+	require.Len(t, builtIn, 9)
+}
