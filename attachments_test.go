@@ -306,6 +306,31 @@ func TestThumbnails(t *testing.T) {
 	})
 }
 
+// Files that messages name stay, an agent's and a visitor's, when what nobody
+// named is swept.
+func TestFilesOfMessagesOutliveTheSweep(t *testing.T) {
+	replay(t, []string{onMemory}, func(t *testing.T, w *replayWorld) {
+		w.online("a1")
+		owned := w.begun(w.line.User("Mina"), "hello")
+		agents := w.upload(w.agent("a1"), "a.pdf", "%PDF-1.7 the agent's")
+		sent, err := w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: owned.Conversation, Content: naming(agents)})
+		require.NoError(t, err)
+		visitor := w.visitor("guest")
+		visitors, err := visitor.port().Upload(w.ctx, visitor.ref, "b.txt", strings.NewReader("the visitor's"), 100)
+		require.NoError(t, err)
+		posted, err := visitor.port().Post(w.ctx, visitor.ref, "k", channel.Content{Kind: channel.KindFile, Media: &visitors})
+		require.NoError(t, err)
+		nobodys := w.upload(w.agent("a1"), "c.pdf", "%PDF-1.7 of no message")
+		w.pass(27 * time.Hour)
+		for message, want := range map[conversation.MessageID]string{sent.Message: "%PDF-1.7 the agent's", posted.ID: "the visitor's"} {
+			file, err := w.eng.Attachment(w.ctx, w.host, sangdam.AttachmentRef{Message: message})
+			require.Equal(t, want, readAll(t, file, err))
+		}
+		_, err = w.cfg.Blobs.Open(w.ctx, nobodys.Media.Blob)
+		require.ErrorIs(t, err, blob.ErrNotFound)
+	}, longOffers)
+}
+
 func TestAVisitorCannotNameTheFileOfAnother(t *testing.T) {
 	replay(t, []string{onMemory, onSQLite}, func(t *testing.T, w *replayWorld) {
 		mine, theirs := w.visitor("mine"), w.visitor("theirs")

@@ -287,8 +287,20 @@ func (DefaultPolicy) Authorize(_ context.Context, w Who, a Action, r Resource) e
 		return nil
 	case slices.Contains(agentsAny, a), own && slices.Contains(agentsOwn, a):
 		return nil
+	case r.Kind == kindConversation && slices.Contains(agentsOwn, a):
+		return notTheirs(a, r.Owner)
 	}
 	return denied(w.Principal, a)
+}
+
+// notTheirs refuses what is the owner's to do; a role would not help, taking the
+// conversation over does.
+func notTheirs(a Action, owner routing.AgentID) error {
+	if owner == "" {
+		return errs.New(errs.PermissionDenied, "sangdam: no agent has this conversation; take it before %s", a)
+	}
+	return errs.New(errs.PermissionDenied, "sangdam: agent %s has this conversation; %s is done by who has it, or by a supervisor",
+		owner, a)
 }
 
 // mayReveal is the right of its own to what masks hide.

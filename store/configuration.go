@@ -203,10 +203,15 @@ func (r config) desk(ctx context.Context, d routing.DeskID, a routing.AgentID) (
 	if err := r.Hold(ctx); err != nil {
 		return row, 0, false, err
 	}
-	if row, err = deskRows.Get(ctx, r.t, string(d)); err == nil {
-		at, member = slices.BinarySearch(row.Members, a)
+	list, err := deskRows.GetAll(ctx, r.t, string(d))
+	switch {
+	case err != nil:
+		return row, 0, false, err
+	case len(list) == 0:
+		return row, 0, false, errs.New(errs.NotFound, "store: there is no desk %q", d)
 	}
-	return row, at, member, err
+	at, member = slices.BinarySearch(list[0].Members, a)
+	return list[0], at, member, nil
 }
 
 func (r config) AddMember(ctx context.Context, d routing.DeskID, a routing.AgentID) error {

@@ -15,6 +15,7 @@
 package postcard
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -23,7 +24,6 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/kit"
-	"github.com/sangdam/sangdam/internal/errs"
 )
 
 // Kind is the channel's name.
@@ -67,7 +67,7 @@ var _ adapter.Adapter = (*Adapter)(nil)
 func New(o Options) (*Adapter, error) {
 	u, err := url.Parse(o.Office)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return nil, errs.New(errs.Invalid, "postcard: Options.Office is no address; write it like https://post.example")
+		return nil, fmt.Errorf("postcard: Options.Office is no address; write it like https://post.example: %w", adapter.ErrInvalid)
 	}
 	log := o.Logger
 	if log == nil {
@@ -97,11 +97,11 @@ var capabilities = adapter.Capabilities{
 func (a *Adapter) Validate(acct channel.Account) error {
 	switch {
 	case acct.Kind != Kind:
-		return errs.New(errs.Invalid, "postcard: the account is of kind %q", acct.Kind)
+		return fmt.Errorf("postcard: the account is of kind %q: %w", acct.Kind, adapter.ErrInvalid)
 	case len(acct.Settings) > 0 && string(acct.Settings) != "{}":
-		return errs.New(errs.Invalid, "postcard: the account has settings; this channel has none")
+		return fmt.Errorf("postcard: the account has settings; this channel has none: %w", adapter.ErrInvalid)
 	case acct.Secrets[SecretKey].Empty():
-		return errs.New(errs.Invalid, "postcard: the account has no %q; the office prints it on the letter box", SecretKey)
+		return fmt.Errorf("postcard: the account has no %q; the office prints it on the letter box: %w", SecretKey, adapter.ErrInvalid)
 	}
 	return nil
 }

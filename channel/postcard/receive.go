@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/kit"
-	"github.com/sangdam/sangdam/internal/errs"
 )
 
 // SignatureHeader carries the signature of a webhook.
@@ -63,12 +63,12 @@ func dedupKey(event kit.Object, raw []byte) string {
 // unsupported; what it cannot read is refused without repeating a word of it.
 func (a *Adapter) Parse(_ channel.Account, env adapter.Envelope) (adapter.Inbound, error) {
 	if !kit.Shallow(env.Raw, maxDepth) {
-		return adapter.Inbound{}, errs.New(errs.Invalid, "postcard: the event is nested too deeply")
+		return adapter.Inbound{}, fmt.Errorf("postcard: the event is nested too deeply: %w", adapter.ErrInvalid)
 	}
 	event, ok := kit.ParseObject(env.Raw)
 	kind := event.Str("kind")
 	if !ok || kind == "" {
-		return adapter.Inbound{}, errs.New(errs.Invalid, "postcard: the event is not an object with a kind")
+		return adapter.Inbound{}, fmt.Errorf("postcard: the event is not an object with a kind: %w", adapter.ErrInvalid)
 	}
 	from := event.ID("from")
 	in := adapter.Inbound{Type: kind, Kind: adapter.EventUnsupported, OccurredAt: event.Millis("at"),
@@ -81,7 +81,7 @@ func (a *Adapter) Parse(_ channel.Account, env adapter.Envelope) (adapter.Inboun
 	}
 	text, ok := event.Text("text")
 	if !ok || from == "" || event.ID("id") == "" {
-		return adapter.Inbound{}, errs.New(errs.Invalid, "postcard: the card has no text, sender or id")
+		return adapter.Inbound{}, fmt.Errorf("postcard: the card has no text, sender or id: %w", adapter.ErrInvalid)
 	}
 	in.Kind, in.MessageID, in.Content = adapter.EventMessage, channel.ProviderMessageID(event.ID("id")), channel.Text(text)
 	in.Author.Name = event.Str("name")

@@ -31,6 +31,8 @@ func forbiddenImport(pkg string, r packageRule, p string) string {
 		own, inModule = ".", true
 	}
 	switch {
+	case copied(pkg) && strings.HasPrefix(own, "internal/"):
+		return "hosts copy this package, and a copy elsewhere cannot import what is internal"
 	case inModule && (slices.Contains(always, own) || matchesAny(r.may, own) || sameAdapter(pkg, own)):
 	case inModule && own == pkg:
 		return "it imports itself"
@@ -44,6 +46,12 @@ func forbiddenImport(pkg string, r packageRule, p string) string {
 		return fmt.Sprintf("of other modules it may import %v: %s", r.modules, r.why)
 	}
 	return ""
+}
+
+// copied are what a host copies into its own program, where it cannot import
+// what is internal here.
+func copied(pkg string) bool {
+	return strings.HasPrefix(pkg, "channel/postcard") || strings.HasPrefix(pkg, "examples/")
 }
 
 // sameAdapter says that two packages belong to one adapter: they lie below the

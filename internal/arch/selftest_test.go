@@ -66,6 +66,8 @@ func TestImportsAreCaught(t *testing.T) {
 		{"seal imports a keyset", "store/seal/a.go", importing("github.com/tink-crypto/tink-go/v2/aead"), "tinkseal"},
 		{"blob imports a backend", "store/blob/a.go", importing(module + "/store/sqlite"), "brings nothing"},
 		{"internal imports the domain", "internal/x/a.go", importing(module + "/routing"), "lead back"},
+		{"a model imports internal", "channel/postcard/a.go", importing(module + "/internal/errs"), "hosts copy"},
+		{"an example imports internal", "examples/x/a.go", importing(module + "/internal/pgtest"), "hosts copy"},
 		{"test may import", "ticket/a_test.go", importing(module + "/store"), ""},
 	})
 }
