@@ -296,11 +296,12 @@ func (d *Documents[T]) body(v *T) ([]byte, error) {
 
 func (d *Documents[T]) decode(doc driver.Doc) (T, error) {
 	var v T
-	if err := jsondoc.Unmarshal(doc.Body, &v); err != nil {
+	whole, err := jsondoc.Read(doc.Body, &v)
+	if err != nil {
 		return v, errs.New(errs.Unavailable, "store: %s %s cannot be read; it was damaged or written by a newer program: %w",
 			d.kind.Name, doc.ID, err)
 	}
-	if d.kind.Extra != nil {
+	if d.kind.Extra != nil && !whole {
 		extra, err := jsondoc.Unknown(doc.Body, d.known)
 		if err != nil {
 			return v, fmt.Errorf("store: %s %s cannot be read: %w", d.kind.Name, doc.ID, err)
@@ -309,7 +310,6 @@ func (d *Documents[T]) decode(doc driver.Doc) (T, error) {
 			*d.kind.Extra(&v) = extra
 		}
 	}
-	jsondoc.Times(&v)
 	*d.kind.Version(&v) = doc.Version
 	return v, nil
 }

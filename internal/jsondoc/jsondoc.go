@@ -21,7 +21,27 @@ var sameRules = v1.DefaultOptionsV1()
 
 // Unmarshal reads a document into p, a pointer. The error says where the document is
 // wrong.
-func Unmarshal(doc []byte, p any) error { return json.Unmarshal(doc, p, sameRules) }
+func Unmarshal(doc []byte, p any) error {
+	if quick(doc, p).read {
+		return nil
+	}
+	return json.Unmarshal(doc, p, sameRules)
+}
+
+// Read reads a stored document into p, a pointer, with every time in the form of Micro.
+// whole says that p has room for all of its members; if not, Unknown finds out.
+func Read(doc []byte, p any) (whole bool, err error) {
+	is := quick(doc, p)
+	if !is.read {
+		if err := json.Unmarshal(doc, p, sameRules); err != nil {
+			return false, err
+		}
+	}
+	if !is.read || is.foreign {
+		Times(p)
+	}
+	return is.read && !is.more, nil
+}
 
 // Unknown returns the members of a document, an object, that are not known; nil for
 // none, which costs next to nothing.

@@ -140,13 +140,18 @@ func fill(r *rand.Rand, v reflect.Value, depth int) {
 	}
 }
 
-func BenchmarkMarshal(b *testing.B) {
+// benchmarked is an open conversation.
+func benchmarked() conversation.Conversation {
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	id := "01a22a8d-7892-77f9-b7f7-e85cbb3a3c92"
-	c := conversation.Conversation{ID: conversation.ID(id), Thread: "contact:" + id + "/stream:line", State: conversation.StateOpen,
+	return conversation.Conversation{ID: conversation.ID(id), Thread: "contact:" + id + "/stream:line", State: conversation.StateOpen,
 		Desk: "desk", WorkStream: "line", Account: "acct", Channel: "line", Contact: conversation.ContactID(id), Language: "ko",
 		Control: conversation.ControlNobody, OpenedAt: now, UpdatedAt: now, LastCustomerAt: now, LastMessageAt: now, Unread: 5,
 		EventSeq: 10}
+}
+
+func BenchmarkMarshal(b *testing.B) {
+	c := benchmarked()
 	for name, marshal := range map[string]func(any) ([]byte, error){"standard": json.Marshal, "jsondoc": jsondoc.Marshal} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -114,10 +114,9 @@ func (w *docWriter) Write(raw []byte) (int, error) {
 // decode reads a stored document; its times come back in UTC and microseconds.
 func decode[T any](doc []byte) (T, error) {
 	var v T
-	if err := jsondoc.Unmarshal(doc, &v); err != nil {
+	if _, err := jsondoc.Read(doc, &v); err != nil {
 		return v, errs.New(errs.Unavailable, "store: a stored %T is unreadable: %w", v, err)
 	}
-	jsondoc.Times(&v)
 	return v, nil
 }
 

@@ -20,11 +20,10 @@ func encode(v any) (raw.Text, error) {
 // decode reads a document into p, a pointer to the zero value, and brings all
 // times to UTC and microseconds.
 func decode(doc []byte, p any) error {
-	if err := jsondoc.Unmarshal(doc, p); err != nil {
+	if _, err := jsondoc.Read(doc, p); err != nil {
 		return errs.New(errs.Unavailable, "sqlite: a stored %T cannot be read; the data was damaged or written by a newer program: %w",
 			p, err)
 	}
-	jsondoc.Times(p)
 	return nil
 }
 
