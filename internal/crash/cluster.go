@@ -119,8 +119,8 @@ func (w *world) runCluster(ctx context.Context) (*report, error) {
 		return nil, err
 	}
 	for _, c := range g.procs {
-		if err := c.terminate(40 * time.Second); err != nil {
-			r.found(&r.Broken, "SIGTERM: %v; %s", err, c.tail.String())
+		if err := w.drains(ctx, c, r); err != nil {
+			return nil, err
 		}
 	}
 	w.side.serves("")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -14,13 +13,6 @@ import (
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/postgres"
 	"github.com/sangdam/sangdam/store/sqlite"
-)
-
-const (
-	servesWithin = time.Minute      // a start that takes longer is an error
-	quiet        = 30 * time.Second // nothing moved for so long: what is not done is stuck
-	settled      = lease + 2*time.Second
-	restWithin   = 5 * time.Minute // what still moves then goes in circles
 )
 
 // world is everything of one run.
@@ -169,8 +161,8 @@ func (w *world) run(ctx context.Context) (*report, error) {
 	if err := w.comeToRest(ctx, alive, r); err != nil {
 		return nil, err
 	}
-	if err := c.terminate(40 * time.Second); err != nil {
-		r.found(&r.Broken, "SIGTERM: %v; %s", err, c.tail.String())
+	if err := w.drains(ctx, c, r); err != nil {
+		return nil, err
 	}
 	w.side.serves("")
 	if err := w.audit(ctx, r); err != nil {
@@ -178,20 +170,6 @@ func (w *world) run(ctx context.Context) (*report, error) {
 	}
 	r.Seconds = time.Since(begun).Round(time.Millisecond).Seconds()
 	return r, nil
-}
-
-// serves waits until a process serves.
-func (w *world) serves(ctx context.Context, c *child) error {
-	select {
-	case <-c.serving:
-		return nil
-	case <-c.exited:
-		return fmt.Errorf("the helpdesk ended by itself: %w; %s", c.err, c.tail.String())
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(servesWithin):
-		return errors.New("the helpdesk does not serve; " + c.tail.String())
-	}
 }
 
 // killLoop kills and restarts *c and returns the times from a kill to the
@@ -230,42 +208,6 @@ func (w *world) killLoop(ctx context.Context, c **child) (recovered []time.Durat
 		}
 	}
 	return recovered, w.serves(ctx, *c)
-}
-
-// comeToRest waits until every event is acknowledged and nothing waits, or
-// until nothing moved for as long as makes the rest stuck. alive looks after the
-// processes meanwhile.
-func (w *world) comeToRest(ctx context.Context, alive func() error, r *report) error {
-	type state struct {
-		have, of, arrived int
-		status            status
-	}
-	var last state
-	begun := time.Now()
-	moved := begun
-	for ctx.Err() == nil {
-		if err := alive(); err != nil {
-			return err
-		}
-		s, err := w.desk.status(ctx)
-		have, of := w.side.taken()
-		now := state{have, of, w.side.arrived(), s}
-		if now != last {
-			last, moved = now, time.Now()
-		}
-		done := err == nil && s.idle() && have == of
-		still := time.Since(moved)
-		if done && still > settled {
-			return nil
-		}
-		if still > quiet || time.Since(begun) > restWithin {
-			r.found(&r.Stuck, "not done %s after the traffic stopped: %d of %d events acknowledged, status %+v, error %v",
-				time.Since(begun).Round(time.Second), have, of, s, err)
-			return nil
-		}
-		rest(ctx, 250*time.Millisecond)
-	}
-	return ctx.Err()
 }
 
 // open opens the data that the helpdesk has left.

@@ -181,7 +181,7 @@ func (s *mailSide) finish() {
 	s.stop()
 	s.srv.Calm()
 	go func() {
-		if s.probe(context.Background(), "probe@after.test", restWithin) == nil {
+		if s.probe(context.Background(), "probe@after.test", time.Hour) == nil {
 			s.drained.Store(true)
 		}
 	}()
