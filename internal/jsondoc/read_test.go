@@ -62,8 +62,8 @@ func TestReadsAsTheStandardReader(t *testing.T) {
 
 // damaged changes a document somewhere.
 func damaged(r *rand.Rand, doc []byte) []byte {
-	parts := []string{"null", "{}", "[]", "[", "}", `"`, ",", ":", " ", "\n", `"id":`, `"v":1,`, `{"v":1,`, `"ID":"x",`,
-		"0", "-", "1.5", "1e3", "12345678901234567890", "\\", "\\u0041", "\xff", `"x":{"y":[1]},`, `"x":"y",`, "true", `"a":null,`, "T", "Z", "+09:00"}
+	parts := []string{"null", "{}", "[]", "[", "}", `"`, ",", ":", " ", "\n", `"id":`, `"v":1,`, `{"v":1,`, `"ID":"x",`, "0", "-", "1.5",
+		"1e3", "12345678901234567890", "\\", "\\u0041", "\xff", `"x":{"y":[1]},`, `"x":"y",`, "true", `"a":null,`, "T", "Z", "+09:00"}
 	s := string(doc)
 	for range 1 + r.IntN(2) {
 		at := r.IntN(len(s) + 1)
