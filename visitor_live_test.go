@@ -247,3 +247,38 @@ func TestAVisitorMissesNothingBetweenTwoConversations(t *testing.T) {
 		require.Equal(t, []string{"an answer", "Goodbye.", "two", "Hello!"}, got)
 	})
 }
+
+// CV20: a work stream whose chats end with their window becomes one whose chats
+// go on. The open one ends by the rule it began under; what is written next
+// follows the new one, and who wrote and what was said is as it was.
+func TestALiveStreamBecomesPersistent(t *testing.T) {
+	inWorld(t, func(w *world) {
+		v := w.visitor("Mina")
+		w.live()
+		v.says("hello")
+		began := w.only().Conversation
+		require.True(t, began.Live)
+		stream := w.configuration().WorkStreams["line"]
+		stream.Live = false
+		_, err := w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: stream})
+		require.NoError(t, err)
+		w.settle()
+		leave := func() { require.NoError(t, v.port().Leave(w.ctx, v.ref, "p", time.Minute)) }
+		leave()
+		w.pass(2 * time.Minute)
+		require.False(t, v.state().Open, "it ends with its window, as it began")
+
+		v.says("one more thing")
+		leave()
+		w.pass(10 * time.Minute)
+		require.True(t, v.state().Open, "the next one goes on")
+		summary, err := w.eng.CustomerSummary(w.ctx, w.host, began.Contact)
+		require.NoError(t, err)
+		require.Len(t, summary.Conversations, 2)
+		require.False(t, summary.Conversations[0].Live)
+		require.True(t, summary.Conversations[1].Live, "what was keeps its kind")
+		require.Equal(t, began.ID, summary.Conversations[0].Previous)
+		require.Equal(t, "hello", w.detail(began.ID).Messages[0].Content.Text)
+		w.invariants()
+	})
+}
