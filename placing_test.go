@@ -47,7 +47,7 @@ func (s keeperSession) Ahead(ctx context.Context, w driver.Wanted) (bool, error)
 }
 
 // inPlacing is inSabotage where a transaction decides on what it brings.
-func inPlacing(t *testing.T, fn func(w *world, s *saboteur, k *keeper, assigned map[routing.ItemID]int)) {
+func inPlacing(t *testing.T, fn func(w *world, s *saboteur, k *keeper, assigned map[routing.ItemID]int), more ...worldOption) {
 	t.Helper()
 	var s *saboteur
 	var k *keeper
@@ -59,7 +59,7 @@ func inPlacing(t *testing.T, fn func(w *world, s *saboteur, k *keeper, assigned 
 		cfg.Hooks.Assigned = func(_ store.WorkspaceID, a routing.Assignment) { assigned[a.Item]++ }
 	})
 	inWorld(t, func(w *world) { fn(w, s, k, assigned) },
-		withStream(func(r *routing.WorkStream) { r.Cost, r.ChannelCost, r.AutoAccept = 0, 0, true }), hook)
+		append([]worldOption{withStream(func(r *routing.WorkStream) { r.Cost, r.ChannelCost, r.AutoAccept = 0, 0, true }), hook}, more...)...)
 }
 
 // once checks that every conversation there is was given to somebody, once.
@@ -178,6 +178,29 @@ func TestRivalsBeforeADecisionInItsTransaction(t *testing.T) {
 		require.Greater(t, tries, 1)
 		w.once(togetherN, assigned)
 	})
+}
+
+// TestWhatARivalUndidIsOffTheBoard: the agent whom the first run would have filled is
+// free for the second, and what the first run began is never decided on again.
+func TestWhatARivalUndidIsOffTheBoard(t *testing.T) {
+	inPlacing(t, func(w *world, _ *saboteur, k *keeper, assigned map[routing.ItemID]int) {
+		w.online("a1")
+		tries, decided := 0, map[routing.ItemID]bool{}
+		k.before = func(_ context.Context, _ driver.Tx, want driver.Wanted) error {
+			if tries++; tries == 1 {
+				return driver.ErrClash
+			}
+			for _, it := range want.Items {
+				decided[it] = true
+			}
+			return nil
+		}
+		w.line.User("Mina").SendText("hello")
+		w.settle()
+		require.Greater(t, tries, 1)
+		w.once(1, assigned)
+		require.Len(t, decided, 1)
+	}, withStream(func(r *routing.WorkStream) { r.Cost = 2 }))
 }
 
 // TestDecisionsInATransactionWhoseReplyIsLost: nobody knows whether the messages and

@@ -368,4 +368,32 @@ var mutations = []mutation{
 	{"log: the words of foreign errors are written down", "guard.go",
 		"failed: %s\", f.who, f.call, kindName(f.err))", "failed: %s\", f.who, f.call, f.err)",
 		".", "TestForeignCodeThatFailsHarmsNobodyAndIsNotQuoted|TestABotsErrorIsNotLogged"},
+
+	// What is decided in the transaction that stores a message.
+	{"placing: what was not committed stays on the Board", "placing.go",
+		"\t\tit.Version, it.State = it.Version+1, routing.ItemDone\n\t\tp.r.board.ApplyItem(it)\n", "\t\t_ = it\n",
+		".", "TestWhatARivalUndidIsOffTheBoard"},
+	{"placing: a decision that was not committed keeps its agent", "placing.go",
+		"p.r.board.Settle(d.ID, false)", "_ = d",
+		".", "TestWhatARivalUndidIsOffTheBoard"},
+	{"placing: a decision that fails takes the message with it", "placing.go",
+		"p.undo()\n\t\treturn true", "p.undo()\n\t\treturn false",
+		".", "TestADecisionThatFailsKeepsNoMessageAway"},
+
+	// Work, the index and what is deleted.
+	{"memory: an offer that ended reaches the offer that holds its item now", "store/memory/work.go",
+		"ok && w.Offer == nil { // the one", "ok { // the one",
+		"./store/memory", "TestStore"},
+	{"work: an offer on a hidden record is accepted", "assign.go",
+		"u.e.seesItem(u.ctx, u.tx, w, o.Item); err != nil || !ok {", "u.e.seesItem(u.ctx, u.tx, w, o.Item); err != nil || !ok && o.Agent == \"\" {",
+		".", "TestCommandsOnHiddenRecordsSayThatThereIsNone"},
+	{"index: a message that a rival kept out is given up", "indexer.go",
+		"return temporary(err) || errors.Is(err, context.Canceled)", "return err == nil",
+		".", "TestTheIndexOfABatchHarmsNobody"},
+	{"retention: a quiet workspace keeps everything", "keeper.go",
+		"if err := e.purgeQuiet(ctx, ws); err != nil {", "if err := ctx.Err(); err != nil {",
+		".", "TestWhatIsKeptForATimeGoesFromAQuietWorkspace"},
+	{"retention: a workspace has its turn twice", "keeper.go",
+		"first, last := from.Unix()/60+1, to.Unix()/60", "first, last := from.Unix()/60, to.Unix()/60",
+		".", "TestEachWorkspaceHasItsTurnOnceADay"},
 }
