@@ -376,9 +376,6 @@ var mutations = []mutation{
 	{"placing: a decision that was not committed keeps its agent", "placing.go",
 		"p.r.board.Settle(d.ID, false)", "_ = d",
 		".", "TestWhatARivalUndidIsOffTheBoard"},
-	{"placing: a decision that fails takes the message with it", "placing.go",
-		"p.undo()\n\t\treturn true", "p.undo()\n\t\treturn false",
-		".", "TestADecisionThatFailsKeepsNoMessageAway"},
 
 	// Work, the index and what is deleted.
 	{"memory: an offer that ended reaches the offer that holds its item now", "store/memory/work.go",
