@@ -58,8 +58,8 @@ func inPlacing(t *testing.T, fn func(w *world, s *saboteur, k *keeper, assigned 
 		cfg.DB = store.New(s)
 		cfg.Hooks.Assigned = func(_ store.WorkspaceID, a routing.Assignment) { assigned[a.Item]++ }
 	})
-	inWorld(t, func(w *world) { fn(w, s, k, assigned) },
-		append([]worldOption{withStream(func(r *routing.WorkStream) { r.Cost, r.ChannelCost, r.AutoAccept = 0, 0, true }), hook}, more...)...)
+	free := withStream(func(r *routing.WorkStream) { r.Cost, r.ChannelCost, r.AutoAccept = 0, 0, true })
+	inWorld(t, func(w *world) { fn(w, s, k, assigned) }, append([]worldOption{free, hook}, more...)...)
 }
 
 // once checks that every conversation there is was given to somebody, once.
