@@ -43,7 +43,10 @@ type Principal struct {
 	Workspace WorkspaceID
 	Kind      PrincipalKind
 	ID        string
-	Roles     []Role
+	// Roles are what the DefaultPolicy goes by, RoleAgent and above. They come
+	// with every call: the role that is stored of an agent (routing.Agent.Role) is
+	// for the host, which gives it here when somebody has logged in.
+	Roles []Role
 	// IP is recorded in the audit log where the host gives it.
 	IP string
 }
@@ -273,7 +276,7 @@ func (DefaultPolicy) Authorize(_ context.Context, w Who, a Action, r Resource) e
 	case a == ActOffer && !own:
 		return errs.New(errs.PermissionDenied, "sangdam: this offer was made to agent %s, who alone answers it", r.Owner)
 	case a == ActPresence && !own && !supervisor:
-		return errs.New(errs.PermissionDenied, "sangdam: the presence of agent %s is set by that agent or a supervisor", r.Owner)
+		return errs.New(errs.PermissionDenied, "sangdam: the presence of agent %q is set by that agent or a supervisor", r.Owner)
 	case a == ActTemplate && own:
 		return nil
 	case a == ActSwitches && own && w.Agent != nil && w.Agent.Assign.Control:

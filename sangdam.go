@@ -19,6 +19,8 @@
 // says what is sent, Engine.Answer sends it. It keeps no passwords and serves no
 // pages by itself: the host says who somebody is, and mounts web/console,
 // web/helpcenter or pages of its own. sangdamtest is a desk for the host's tests.
+// The examples below take one task each. Codes such as CV6 name rows of
+// docs/requirements.md.
 package sangdam
 
 import (

@@ -225,7 +225,7 @@ func (e *Engine) updateSettings(ctx context.Context, ws id.Workspace, fn func(ct
 func (e *Engine) account(s *settings, acct channel.AccountID) (channel.Account, *guardedAdapter, error) {
 	a, ok := s.accounts[acct]
 	if !ok || a.Deleted {
-		return channel.Account{}, nil, errs.New(errs.NotFound, "sangdam: there is no account %s", acct)
+		return channel.Account{}, nil, errs.New(errs.NotFound, "sangdam: there is no account %q", acct)
 	}
 	ad, ok := e.adapters[a.Kind]
 	if !ok {

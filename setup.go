@@ -18,7 +18,8 @@ import (
 	"github.com/sangdam/sangdam/store"
 )
 
-// CreateWorkspace makes a tenant; ErrAlreadyExists. It is the host's business
+// CreateWorkspace makes a tenant; ErrAlreadyExists when it is there, which a host
+// that starts again passes over. It is the host's business
 // who may: there is no principal yet.
 func (e *Engine) CreateWorkspace(ctx context.Context, ws WorkspaceID, name string) error {
 	if ws == "" || len(ws) > 100 {
@@ -517,7 +518,7 @@ func (e *Engine) DeleteAccount(ctx context.Context, p Principal, c DeleteAccount
 	_, _, err := configure(ctx, e, opDeleteAccount, p, c.Key, r, c, func(u *unit) (struct{}, error) {
 		a, ok := u.s.accounts[c.Account]
 		if !ok {
-			return struct{}{}, errs.New(errs.NotFound, "sangdam: there is no account %s", c.Account)
+			return struct{}{}, errs.New(errs.NotFound, "sangdam: there is no account %q", c.Account)
 		}
 		if a.Deleted {
 			return struct{}{}, nil

@@ -108,7 +108,8 @@ type Desk struct {
 	Description string `json:"description,omitempty"`
 	// Hours of the desk; nil falls to the next in precedence: the queue that
 	// serves, the work stream, the workspace. Those of the account a customer
-	// wrote to count before them.
+	// wrote to count before them. Outside of the hours that count customers hear
+	// the away or the holiday message, and routing offers nothing (Queue.Hours).
 	Hours *hours.Calendar `json:"hours,omitempty"`
 	// Seats limits the desk's agents; 0 means no limit (RT12).
 	Seats int `json:"seats,omitempty"`
@@ -202,7 +203,11 @@ type WorkStream struct {
 }
 
 // Rule of classification (RT2): when When holds, the set fields apply; later
-// rules see and may override what earlier ones set, unless Stop.
+// rules see and may override what earlier ones set, unless Stop. It asks about
+// channel, account, desk, language, contact, message, postback, time, open,
+// bot.outcome and bot.answers (classify.Fields), about "attribute.<name>" of the
+// conversation, such as a bot sets, about the host's own fields, and about what
+// earlier rules set: queue, priority, skills.
 type Rule struct {
 	Name     string              `json:"name"`
 	When     condition.Condition `json:"when"`
@@ -299,7 +304,8 @@ type Agent struct {
 	Name    string `json:"name"`
 	Picture string `json:"picture,omitempty"`
 	Email   string `json:"email,omitempty"`
-	// Role is administrator, supervisor or agent.
+	// Role is administrator, supervisor or agent: what the host's log-in gives
+	// as the Principal's role. By itself it is no right.
 	Role string `json:"role"`
 	// Three things are needed before the agent is offered a kind of work: the
 	// permission for it, its switch in Assign (which is not the command Assign,

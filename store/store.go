@@ -30,7 +30,8 @@ import (
 type (
 	// WorkspaceID names a tenant.
 	WorkspaceID = driver.WorkspaceID
-	// Event is one entry of the feed.
+	// Event is one entry of the feed: see driver.Event for its fields, and
+	// sangdam.SubscribedEvents for the aggregates and their kinds.
 	Event = driver.Event
 	// System works across workspaces.
 	System = driver.System

@@ -366,7 +366,8 @@ type WorkKey struct {
 // Event is one entry of the feed: ids, kinds and versions, never text or names.
 type Event struct {
 	// Aggregate is what changed: conversation, contact, item, agent,
-	// configuration, account, job, ….
+	// configuration, account, job, …; sangdam.SubscribedEvents lists them, and the
+	// kinds of their events.
 	Aggregate string `json:"aggregate"`
 	ID        string `json:"id"`
 	// Version grows by time within the aggregate: the event sequence of a
