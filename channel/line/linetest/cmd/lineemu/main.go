@@ -100,8 +100,11 @@ func serve(ctx context.Context, out io.Writer, addr string, srv *linetest.Server
 	hs := &http.Server{Handler: srv, ReadHeaderTimeout: 10 * time.Second}
 	done := make(chan error, 1)
 	go func() { done <- hs.Serve(ln) }()
-	fmt.Fprintf(out, "LINE emulator on http://%s\nchannel id     %s\nchannel secret %s\naccess token   %s\nbot user id    %s\n",
-		ln.Addr(), srv.ChannelID(), srv.ChannelSecret(), srv.ChannelToken(), srv.BotUserID())
+	fmt.Fprintf(out, `LINE emulator on http://%[1]s, bot user id %[2]s
+For a program that is to talk to it, such as examples/helpdesk or examples/quickstart:
+export LINE_API_BASE=http://%[1]s LINE_DATA_API_BASE=http://%[1]s
+export LINE_CHANNEL_ID=%[3]s LINE_CHANNEL_SECRET=%[4]s LINE_CHANNEL_TOKEN=%[5]s
+`, ln.Addr(), srv.BotUserID(), srv.ChannelID(), srv.ChannelSecret(), srv.ChannelToken())
 	select {
 	case err := <-done:
 		return err

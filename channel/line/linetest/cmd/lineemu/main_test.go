@@ -30,7 +30,7 @@ func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	n, err := o.b.Write(p)
-	if strings.Contains(o.b.String(), "bot user id") {
+	if strings.Contains(o.b.String(), "LINE_CHANNEL_TOKEN=") {
 		o.once.Do(func() { close(o.ready) })
 	}
 	return n, err
@@ -63,6 +63,8 @@ func TestServesUntilItIsStopped(t *testing.T) {
 		require.NoError(t, err)
 		return resp.StatusCode, string(body)
 	}
+	require.Contains(t, out.String(), "export LINE_API_BASE="+base+" LINE_DATA_API_BASE="+base+"\n")
+	require.Contains(t, out.String(), "export LINE_CHANNEL_ID=42 LINE_CHANNEL_SECRET=sec LINE_CHANNEL_TOKEN=tok\n")
 	code, _ := get("/v2/bot/info")
 	require.Equal(t, 500, code, "the fault")
 	code, _ = get("/v2/bot/info")
