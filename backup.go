@@ -136,7 +136,7 @@ func (e *Engine) BackUp(ctx context.Context, p Principal, c BackUp) (Saved, erro
 var backupErrands = errand[Backup]{kind: kindBackup, docs: backups, about: func(b *Backup) errandState {
 	return errandState{id: b.ID, by: b.By, state: string(b.State), version: b.Version, over: b.State != ErrandRunning,
 		percent: 100 * b.Made / max(b.Parts, 1)}
-}, fail: func(b *Backup, reason string) { b.State, b.Reason = ErrandFailed, reason }}
+}, fail: func(b *Backup, reason string, _ time.Time) { b.State, b.Reason = ErrandFailed, reason }}
 
 // backupJob makes one part after the other.
 func (e *Engine) backupJob(ctx context.Context, j *runningJob, p backupJobOf) error {

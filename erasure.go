@@ -127,7 +127,7 @@ var (
 	erasureErrands = errand[storedErasure]{kind: kindErasure, docs: erasures, about: func(v *storedErasure) errandState {
 		return errandState{id: string(v.Contact), by: v.By, state: string(v.State), version: v.Version, over: v.State != ErrandRunning,
 			percent: 100 * v.Phase / len(erasurePhases)}
-	}, fail: func(v *storedErasure, reason string) { v.State, v.Failed = ErrandFailed, reason }}
+	}, fail: func(v *storedErasure, reason string, _ time.Time) { v.State, v.Failed = ErrandFailed, reason }}
 
 	opEraseContact = register(&Operation{Name: "contact.erase", Method: "EraseContact", Actions: []Action{ActErase}, Keyed: true,
 		Versioned: true})

@@ -32,8 +32,8 @@ type errand[T any] struct {
 	kind  string // names the documents in news and refusals
 	docs  *store.Documents[T]
 	about func(*T) errandState
-	// fail ends one that will not come to its end, and keeps why.
-	fail func(v *T, reason string)
+	// fail ends one that will not come to its end, and keeps why and when.
+	fail func(v *T, reason string, now time.Time)
 }
 
 // errandState is what all errands have.
@@ -87,7 +87,7 @@ func (k errand[T]) givenUp(u *unit, id string, why error) error {
 	if err != nil {
 		return err
 	}
-	k.fail(&v, kindName(why))
+	k.fail(&v, kindName(why), u.tx.Now())
 	return k.save(u, &v)
 }
 
@@ -104,7 +104,7 @@ func (k errand[T]) abandoned(e *Engine, ctx context.Context, tx store.Tx) (int, 
 		return 0, err
 	}
 	for i := range page.Items {
-		k.fail(&page.Items[i], "the job was given up long ago")
+		k.fail(&page.Items[i], "the job was given up long ago", tx.Now())
 		if err := k.docs.Save(ctx, tx, &page.Items[i]); err != nil {
 			return 0, err
 		}

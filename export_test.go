@@ -39,3 +39,17 @@ func (e *Engine) HasBoard(ws WorkspaceID) bool {
 
 // TurnBetween says whether a workspace's look at what is kept for a time falls between two times.
 func TurnBetween(ws WorkspaceID, from, to time.Time) bool { return turnBetween(ws, from, to) }
+
+// PurgeBulks deletes bulk changes that ended so long ago, a part of them at a time.
+func PurgeBulks(ctx context.Context, tx store.Tx, age time.Duration) (more bool, err error) {
+	n, err := purgeBulks(ctx, tx, age)
+	return n >= purgeChunk, err
+}
+
+// KeptOfBulks counts bulk changes and their tickets.
+func KeptOfBulks(ctx context.Context, tx store.Tx) (changes, tickets int, err error) {
+	if changes, err = bulks.Count(ctx, tx, store.List[Bulk]{Index: "at"}, 1000); err == nil {
+		tickets, err = bulkItems.Count(ctx, tx, store.List[BulkItem]{Index: "bulk"}, 10*MaxBulk)
+	}
+	return changes, tickets, err
+}

@@ -25,7 +25,7 @@ type BulkTickets struct {
 	Comment *TicketComment `json:"comment,omitempty"`
 }
 
-// Bulk is a bulk change and how far it is.
+// Bulk is a bulk change and how far it is. It is kept for 30 days after its end.
 type Bulk struct {
 	ID      string      `json:"id"`
 	Version int64       `json:"-"`
@@ -41,6 +41,7 @@ type Bulk struct {
 	// Reason says why it was given up.
 	Reason  string         `json:"reason,omitempty"`
 	At      time.Time      `json:"at"`
+	Ended   time.Time      `json:"ended,omitzero"`
 	Change  TicketChange   `json:"change,omitzero"`
 	Comment *TicketComment `json:"comment,omitempty"`
 	// Principal acts: its rights are asked ticket by ticket.
@@ -63,7 +64,7 @@ type BulkItem struct {
 }
 
 var (
-	bulks = declare(store.Kind[Bulk]{Name: "ticket_bulk", Decl: 3,
+	bulks = declare(store.Kind[Bulk]{Name: "ticket_bulk", Decl: 4,
 		ID:      func(b *Bulk) string { return b.ID },
 		Version: func(b *Bulk) *int64 { return &b.Version },
 		Indexes: []store.Index[Bulk]{{Name: "at", Value: func(b *Bulk) []byte { return store.Time(b.At) }},
@@ -72,6 +73,15 @@ var (
 					return nil
 				}
 				return store.Time(b.At)
+			}},
+			{Name: bulksEnded, Value: func(b *Bulk) []byte {
+				switch {
+				case b.State == ErrandRunning:
+					return nil
+				case b.Ended.IsZero(): // of a version that did not keep it
+					return store.Time(b.At)
+				}
+				return store.Time(b.Ended)
 			}}},
 		Tags: []store.TagIndex[Bulk]{{Name: "by", Values: func(b *Bulk) [][]byte { return one(b.By) },
 			Order: func(b *Bulk) []byte { return store.Time(b.At) }}}})
@@ -94,12 +104,36 @@ const jobBulk = "ticket_bulk"
 var bulkErrands = errand[Bulk]{kind: "ticket_bulk", docs: bulks, about: func(b *Bulk) errandState {
 	return errandState{id: b.ID, by: b.By, state: string(b.State), version: b.Version, over: b.State != ErrandRunning,
 		percent: 100 * (b.Done + b.Failed) / max(b.Total, 1)}
-}, fail: func(b *Bulk, reason string) { b.State, b.Reason = ErrandFailed, reason }}
+}, fail: func(b *Bulk, reason string, now time.Time) { b.State, b.Reason, b.Ended = ErrandFailed, reason, now }}
 
 func init() {
 	registerJob(jobKind{name: jobBulk, workers: 2, bound: always(10 * time.Minute), tries: 20}, (*Engine).bulkJob,
 		func(u *unit, p bulkJobOf, why error) error { return bulkErrands.givenUp(u, p.Bulk, why) })
 	registerPurge(bulkErrands.abandoned)
+	registerPurge(func(_ *Engine, ctx context.Context, tx store.Tx) (int, error) { return purgeBulks(ctx, tx, bulksFor) })
+}
+
+const (
+	bulksEnded = "ended"             // index of bulk changes that are over
+	bulksFor   = 30 * 24 * time.Hour // after their end
+)
+
+// purgeBulks deletes bulk changes that ended so long ago, each after the last of its
+// tickets.
+func purgeBulks(ctx context.Context, tx store.Tx, age time.Duration) (n int, err error) {
+	page, err := bulks.List(ctx, tx, store.List[Bulk]{Index: bulksEnded, To: store.Time(tx.Now().Add(-age)), Limit: purgeChunk})
+	for i := 0; err == nil && i < len(page.Items) && n < purgeChunk; i++ {
+		of := store.Tuple(store.Exact(page.Items[i].ID))
+		var items store.Page[BulkItem]
+		items, err = bulkItems.List(ctx, tx, store.List[BulkItem]{Index: "bulk", From: of, To: store.Next(of), Limit: purgeChunk})
+		for j := 0; err == nil && j < len(items.Items); j++ {
+			err = bulkItems.Delete(ctx, tx, &items.Items[j])
+		}
+		if n += len(items.Items); err == nil && len(items.Items) < purgeChunk {
+			n, err = n+1, bulks.Delete(ctx, tx, &page.Items[i])
+		}
+	}
+	return n, err
 }
 
 // bulkJobOf is the payload of the job.
@@ -195,7 +229,7 @@ func (u *unit) bulkNoted(b Bulk, it BulkItem) error {
 		b.Failed++
 	}
 	if b.Done+b.Failed == b.Total {
-		b.State = ErrandDone
+		b.State, b.Ended = ErrandDone, u.tx.Now()
 	}
 	if err := bulkItems.Save(u.ctx, u.tx, &it); err != nil {
 		return err

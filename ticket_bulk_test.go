@@ -1,12 +1,16 @@
 package sangdam_test
 
 import (
+	"context"
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/ticket"
 )
 
@@ -111,6 +115,62 @@ func TestBulkChangesAskForEachTicket(t *testing.T) {
 		saved, err = w.eng.BulkTickets(w.ctx, boss, complete)
 		require.NoError(t, err)
 		require.Equal(t, 1, d.bulk(boss, saved.ID).Bulk.Done)
+	})
+}
+
+// TestBulkChangesAreKeptForATime: 30 days after its end a bulk change is gone with all
+// of its tickets, more than one transaction deletes; one that goes on stays.
+func TestBulkChangesAreKeptForATime(t *testing.T) {
+	replay(t, everywhere, func(t *testing.T, w *replayWorld) {
+		d := newTicketDesk(t, w)
+		a1 := w.agent("a1")
+		ids := []ticket.ID{d.open(sangdam.OpenTicket{Desk: "support"})}
+		for n := range 250 {
+			ids = append(ids, ticket.ID(fmt.Sprint("nowhere-", n)))
+		}
+		ask := func(of []ticket.ID, tag string) string {
+			saved, err := w.eng.BulkTickets(w.ctx, a1, sangdam.BulkTickets{Tickets: of, Change: sangdam.TicketChange{AddTags: []string{tag}}})
+			require.NoError(t, err)
+			return saved.ID
+		}
+		kept := func() (is [2]int) {
+			require.NoError(t, w.db.View(w.ctx, ws, func(ctx context.Context, tx store.Tx) (err error) {
+				is[0], is[1], err = sangdam.KeptOfBulks(ctx, tx)
+				return err
+			}))
+			return is
+		}
+		purge := func(age time.Duration) (transactions int) {
+			for more := true; more; transactions++ {
+				w.update(func(ctx context.Context, tx store.Tx) (err error) {
+					more, err = sangdam.PurgeBulks(ctx, tx, age)
+					return err
+				})
+			}
+			return transactions
+		}
+		first, second := ask(ids, "a"), ask(ids[:1], "b")
+		d.bulk(a1, first)
+		require.False(t, d.bulk(a1, second).Bulk.Ended.IsZero())
+		purge(time.Hour)
+		require.Equal(t, [2]int{2, 252}, kept(), "they have just ended")
+		require.Equal(t, 2, purge(-time.Hour), "200 rows at once")
+		require.Equal(t, [2]int{0, 0}, kept())
+		_, err := w.eng.BulkProgress(w.ctx, a1, first)
+		require.ErrorIs(t, err, sangdam.ErrNotFound)
+		_, err = w.eng.UndoBulk(w.ctx, a1, sangdam.UndoBulk{Bulk: second})
+		require.ErrorIs(t, err, sangdam.ErrConflict)
+		require.Equal(t, []string{"a", "b"}, d.read(ids[0]).Ticket.Tags, "what they changed stays")
+		if w.real {
+			return // days pass where the clock is passed in
+		}
+		d.bulk(a1, ask(ids[:1], "c"))
+		w.jump(29 * 24 * time.Hour)
+		w.pass(2 * time.Minute)
+		require.Equal(t, [2]int{1, 1}, kept())
+		w.jump(2 * 24 * time.Hour)
+		w.pass(2 * time.Minute)
+		require.Equal(t, [2]int{0, 0}, kept())
 	})
 }
 

@@ -135,7 +135,7 @@ var (
 	trialErrands = errand[TriggerTrial]{kind: kindTrial, docs: trials, about: func(t *TriggerTrial) errandState {
 		return errandState{id: t.ID, by: t.By, state: string(t.State), version: t.Version, over: t.State != ErrandRunning,
 			percent: 100 * t.Made / max(t.Parts, 1)}
-	}, fail: func(t *TriggerTrial, reason string) { t.end(ErrandFailed, reason) }}
+	}, fail: func(t *TriggerTrial, reason string, _ time.Time) { t.end(ErrandFailed, reason) }}
 
 	opTryTrigger = register(&Operation{Name: "trigger.try", Method: "TryTrigger", Actions: []Action{ActConfigure}, Keyed: true})
 	opStopTrial  = register(&Operation{Name: "trigger.stop_trial", Method: "StopTrial", Actions: []Action{ActConfigure}, Keyed: true})

@@ -176,7 +176,7 @@ func (w *world) comeToRest(ctx context.Context, alive func() error, r *report) e
 				time.Since(begun).Round(time.Second), have, of, s, err)
 			return nil
 		case blind:
-			return fmt.Errorf("%w: %d of %d events acknowledged, status %+v, error %v", errBlind, have, of, s, err)
+			return fmt.Errorf("%w: %d of %d events acknowledged, status %+v, error %s", errBlind, have, of, s, fmt.Sprint(err))
 		}
 	}
 	return ctx.Err()
