@@ -129,7 +129,8 @@ func TestBulkChangesAreKeptForATime(t *testing.T) {
 			ids = append(ids, ticket.ID(fmt.Sprint("nowhere-", n)))
 		}
 		ask := func(of []ticket.ID, tag string) string {
-			saved, err := w.eng.BulkTickets(w.ctx, a1, sangdam.BulkTickets{Tickets: of, Change: sangdam.TicketChange{AddTags: []string{tag}}})
+			change := sangdam.TicketChange{AddTags: []string{tag}}
+			saved, err := w.eng.BulkTickets(w.ctx, a1, sangdam.BulkTickets{Tickets: of, Change: change})
 			require.NoError(t, err)
 			return saved.ID
 		}

@@ -21,19 +21,37 @@ func (r events) Append(_ context.Context, evs ...driver.Event) error {
 		return err
 	}
 	for _, e := range evs {
-		at := e.At
-		if at.IsZero() {
-			at = r.now
+		at, err := r.feedTime(e.At)
+		if err != nil {
+			return err
 		}
 		doc, err := encode(e)
 		if err != nil {
 			return err
 		}
 		r.b.eventSeq++
-		r.later.feed = append(r.later.feed, feedRow{r.b.eventSeq, micro(at), doc})
+		r.later.feed = append(r.later.feed, feedRow{r.b.eventSeq, at, doc})
 	}
 	r.hint |= driver.NewsOf(evs...)
 	return nil
+}
+
+// feedTime is the time under which an event stands in the feed: its own, or that of the
+// one before it if that is later. So times never go down along the feed, and a place in
+// it is found by halving.
+func (r events) feedTime(at time.Time) (int64, error) {
+	if at.IsZero() {
+		at = r.now
+	}
+	if !r.later.timed {
+		var err error
+		if r.later.at, _, err = r.number(`SELECT at FROM events WHERE ws = ? ORDER BY seq DESC LIMIT 1`, r.ws); err != nil {
+			return 0, err
+		}
+		r.later.timed = true
+	}
+	r.later.at = max(r.later.at, micro(at))
+	return r.later.at, nil
 }
 
 // purgeEvents deletes from the beginning up to the first event that is to stay, so
@@ -87,17 +105,27 @@ func (b *backend) Feed(ctx context.Context, ws driver.WorkspaceID, from string, 
 	return evs, next, err
 }
 
-// feedAfter is the number of the last event that the cursor's holder has. For a
-// cursor at a time it looks through the feed in order: times have no index, and
-// only who replays asks.
-func (t *tx) feedAfter(from string, last int64) (int64, error) {
+// feedAfter is the number of the last event that the cursor's holder has. For a cursor at
+// a time it is found by halving, since an index of times would cost every event.
+func (t *tx) feedAfter(from string, floor, last int64) (int64, error) {
 	at, is := driver.TimeOf(from)
 	if !is {
 		return parseCursor(from)
 	}
-	first, has, err := t.number(`SELECT seq FROM events WHERE ws = ? AND at >= ? ORDER BY seq LIMIT 1`, t.ws, micro(at))
-	if err != nil || !has {
-		return last, err
+	first, beyond := floor+1, last+1 // of what is not known to be too old, and to be late enough
+	for first < beyond {
+		middle := first + (beyond-first)/2
+		seq, late := int64(0), true
+		if _, err := t.first(`SELECT seq, at FROM events WHERE ws = ? AND seq >= ? ORDER BY seq LIMIT 1`, func(w raw.Row) {
+			seq, late = w.Int(0), w.Int(1) >= micro(at)
+		}, t.ws, middle); err != nil {
+			return 0, err
+		}
+		if late {
+			beyond = middle
+		} else {
+			first = seq + 1
+		}
 	}
 	return first - 1, nil
 }
@@ -110,11 +138,11 @@ func (t *tx) feed(from string, limit int) ([]driver.Event, string, error) {
 	if from == "" {
 		return nil, cursor(last), nil
 	}
-	after, err := t.feedAfter(from, last)
+	floor, _, err := t.number(`SELECT feed_floor FROM workspaces WHERE num = ?`, t.ws)
 	if err != nil {
 		return nil, "", err
 	}
-	floor, _, err := t.number(`SELECT feed_floor FROM workspaces WHERE num = ?`, t.ws)
+	after, err := t.feedAfter(from, floor, last)
 	if err != nil {
 		return nil, "", err
 	}

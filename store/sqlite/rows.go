@@ -60,6 +60,8 @@ func (t *tx) insertRows(s insertion, n int, row func(values []any, i int) []any,
 type later struct {
 	feed    []feedRow
 	history []historyRow
+	timed   bool  // at is known
+	at      int64 // of the last event of the feed
 }
 
 // feedRow is an event of the feed.
@@ -83,7 +85,7 @@ var (
 // insertLater inserts them.
 func (t *tx) insertLater() error {
 	rows := t.later
-	t.later = later{}
+	t.later = later{timed: rows.timed, at: rows.at}
 	err := t.insertRows(insertHistory, len(rows.history), func(values []any, i int) []any {
 		r := &rows.history[i]
 		return append(values, &t.ws, &r.conversation, &r.seq, &r.doc)
