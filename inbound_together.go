@@ -139,6 +139,11 @@ func (b *inboxBatch) parse(ctx context.Context) {
 	if err != nil {
 		return
 	}
+	n := 0
+	for _, l := range b.lanes {
+		n += len(l.Envelopes)
+	}
+	b.steps = make([]inboxStep, 0, min(n, 2*maxTogether)) // a step is large: to grow the list copies all of them
 	for i, l := range b.lanes {
 		for n, env := range l.Envelopes {
 			if env.Tries > 0 || isLarge(env.Raw) {
