@@ -110,7 +110,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.StringVar(&o.cpuProfile, "cpuprofile", "", "file for a profile of the processor time of -case peer -clients")
 	flags.StringVar(&o.memProfile, "memprofile", "", "file for a profile of what -case peer -clients allocated")
 	asJSON := flags.Bool("json", false, "print one JSON object")
-	flags.StringVar(&o.store, "store", "sqlite", "sqlite or, for assign, peer and drain, postgres")
+	flags.StringVar(&o.store, "store", "sqlite", "sqlite or, for assign, restart, peer and drain, postgres")
 	flags.IntVar(&o.rounds, "rounds", 7, "rounds that must count")
 	flags.IntVar(&o.conversations, "conversations", 100_000, "open conversations of memory, restart and console")
 	flags.IntVar(&o.agents, "agents", 10_000, "agents of restart")
@@ -122,8 +122,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if !ok {
 		return errors.New("-case must be assign, ack, memory, restart, widgets, console, rules, peer or drain")
 	}
-	if o.store != "sqlite" && (o.store != "postgres" || !slices.Contains([]string{"assign", "peer", "drain"}, *name)) {
-		return errors.New("-store must be sqlite, or postgres for -case assign, peer and drain")
+	if o.store != "sqlite" && (o.store != "postgres" || !slices.Contains([]string{"assign", "restart", "peer", "drain"}, *name)) {
+		return errors.New("-store must be sqlite, or postgres for -case assign, restart, peer and drain")
 	}
 	r, err := do(ctx, o)
 	if err != nil {

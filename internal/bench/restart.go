@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	_ "modernc.org/sqlite" // the bare scan
 
 	"github.com/sangdam/sangdam"
@@ -22,7 +23,7 @@ import (
 // online, against a bare scan of the tables that a Board is built from. The
 // offer must be the right one: the oldest conversation.
 func restart(ctx context.Context, o options) (report, error) {
-	p, err := newPlace(ctx, "sqlite")
+	p, err := newPlace(ctx, o.store)
 	if err != nil {
 		return report{}, err
 	}
@@ -72,6 +73,10 @@ func seed(ctx context.Context, p place, o options) (seal.Sealer, error) {
 // bareScan reads every document that a Board is built from, and looks at none.
 func bareScan(ctx context.Context, p place) (time.Duration, error) {
 	begin := time.Now()
+	if p.dsn != "" {
+		err := bareServerScan(ctx, p.dsn)
+		return time.Since(begin), err
+	}
 	db, err := sql.Open("sqlite", filepath.Join(p.dir, "sangdam.db"))
 	if err != nil {
 		return 0, err
@@ -100,6 +105,28 @@ func bareScan(ctx context.Context, p place) (time.Duration, error) {
 		}
 	}
 	return time.Since(begin), nil
+}
+
+// bareServerScan is bareScan on PostgreSQL.
+func bareServerScan(ctx context.Context, dsn string) error {
+	c, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	defer c.Close(ctx) //nolint:errcheck // nothing was written
+	for _, table := range []string{"agents", "items"} {
+		rows, err := c.Query(ctx, "SELECT * FROM sangdam."+table)
+		if err != nil {
+			return err
+		}
+		for rows.Next() {
+			_ = rows.RawValues()
+		}
+		if rows.Close(); rows.Err() != nil {
+			return rows.Err()
+		}
+	}
+	return nil
 }
 
 // firstOffer brings all agents online, closes the store as a stopped process
