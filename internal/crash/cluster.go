@@ -153,10 +153,7 @@ func (w *world) takenOver(ctx context.Context, r *report) error {
 // desk and the token that all share.
 func (w *world) beginCluster(ctx context.Context) error {
 	for i, d := range w.group.desks {
-		if err := w.startNode(i); err != nil {
-			return err
-		}
-		if err := w.serves(ctx, w.group.procs[i]); err != nil {
+		if err := w.beginNode(ctx, i); err != nil {
 			return err
 		}
 		d.mu.Lock()
@@ -166,6 +163,23 @@ func (w *world) beginCluster(ctx context.Context) error {
 		d.mu.Unlock()
 	}
 	return nil
+}
+
+// beginNode starts a process until it serves: on a busy machine it may end by itself
+// because the database did not answer it in time, and is started again as later on.
+func (w *world) beginNode(ctx context.Context, i int) error {
+	const starts = 5
+	for n := 1; ; n++ {
+		if err := w.startNode(i); err != nil {
+			return err
+		}
+		c := w.group.procs[i]
+		err := w.serves(ctx, c)
+		if err == nil || !c.dead() || n == starts {
+			return err
+		}
+		w.group.ended++
+	}
 }
 
 // chaos does as many actions as were asked for, at random moments. They come
