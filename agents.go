@@ -241,18 +241,7 @@ func (u *unit) setPresence(agent routing.AgentID, to routing.Presence, reason st
 	if err != nil {
 		return err
 	}
-	if to != routing.Offline && a.State.BeatAt.IsZero() {
-		if err := u.tx.Deadlines().Set(u.ctx, dueSilent, string(agent), u.tx.Now().Add(lostGrace)); err != nil {
-			return err
-		}
-	}
-	switch {
-	case to != routing.Offline:
-		err = u.tx.Deadlines().Clear(u.ctx, dueLost, string(agent))
-	case was.State.Presence != routing.Offline:
-		err = u.tx.Deadlines().Set(u.ctx, dueLost, string(agent), u.tx.Now().Add(requeueAfter))
-	}
-	if err != nil {
+	if err := u.presenceDue(a, was.State.Presence, to); err != nil {
 		return err
 	}
 	if to == routing.Offline {
@@ -261,6 +250,24 @@ func (u *unit) setPresence(agent routing.AgentID, to routing.Presence, reason st
 		}
 	}
 	return u.changedAgent(agent)
+}
+
+// presenceDue sets and clears what is due by an agent's presence: that it was
+// never heard, and that it stays away.
+func (u *unit) presenceDue(a routing.Agent, was, to routing.Presence) error {
+	id, now := string(a.ID), u.tx.Now()
+	if to != routing.Offline && a.State.BeatAt.IsZero() {
+		if err := u.tx.Deadlines().Set(u.ctx, dueSilent, id, now.Add(lostGrace)); err != nil {
+			return err
+		}
+	}
+	switch {
+	case to != routing.Offline:
+		return u.tx.Deadlines().Clear(u.ctx, dueLost, id)
+	case was != routing.Offline:
+		return u.tx.Deadlines().Set(u.ctx, dueLost, id, now.Add(requeueAfter))
+	}
+	return nil
 }
 
 // Heartbeat says that the agents' consoles live. A host calls it for connected

@@ -168,14 +168,8 @@ func (u *unit) canCarry(c conversation.Conversation, content channel.Content) er
 	if acct.Disabled {
 		return errs.New(errs.Unsupported, "sangdam: account %q is switched off; switch it on to answer", acct.Name)
 	}
-	if content.Kind == channel.KindText && strings.TrimSpace(content.Text) == "" {
-		return errs.New(errs.Invalid, "sangdam: the message has no text")
-	}
-	if len(content.Text) > maxText {
-		return errs.New(errs.Invalid, "sangdam: the message has %d bytes of text; at most %d are kept", len(content.Text), maxText)
-	}
-	if len(content.Rich) > 0 && !json.Valid(content.Rich) {
-		return errs.New(errs.Invalid, "sangdam: the rich content of the message is not JSON")
+	if err := keepable(content); err != nil {
+		return err
 	}
 	caps := ad.Capabilities()
 	if caps.Send[content.Kind] == adapter.Rejected {
@@ -197,6 +191,20 @@ func (u *unit) canCarry(c conversation.Conversation, content channel.Content) er
 		return errs.New(errs.Unsupported, "sangdam: %s cannot carry this message: %s", acct.Kind, se.Detail)
 	}
 	return err
+}
+
+// keepable refuses what is no message on any channel.
+func keepable(content channel.Content) error {
+	if content.Kind == channel.KindText && strings.TrimSpace(content.Text) == "" {
+		return errs.New(errs.Invalid, "sangdam: the message has no text")
+	}
+	if len(content.Text) > maxText {
+		return errs.New(errs.Invalid, "sangdam: the message has %d bytes of text; at most %d are kept", len(content.Text), maxText)
+	}
+	if len(content.Rich) > 0 && !json.Valid(content.Rich) {
+		return errs.New(errs.Invalid, "sangdam: the rich content of the message is not JSON")
+	}
+	return nil
 }
 
 // pressable refuses choices that lack something, on whatever channel, and kinds

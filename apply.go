@@ -334,9 +334,14 @@ func (u *unit) recheck(s Setup, out *Applied) error {
 	}
 	wanted, err := u.editorType()
 	failed = cmp.Or(failed, err, keep(u.otherForms(wanted)))
-	out.Warnings = nil
-	for _, text := range slices.Sorted(maps.Keys(seen)) {
-		out.Warnings = append(out.Warnings, seen[text])
-	}
+	out.Warnings = sortedWarnings(seen)
 	return failed
+}
+
+// sortedWarnings are warnings by their texts.
+func sortedWarnings(seen map[string]Warning) (out []Warning) {
+	for _, text := range slices.Sorted(maps.Keys(seen)) {
+		out = append(out, seen[text])
+	}
+	return out
 }

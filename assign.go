@@ -530,22 +530,27 @@ func (e *Engine) Transfer(ctx context.Context, p Principal, c Transfer) (State, 
 			}
 			return State{Conversation: c.Conversation, State: conversation.StateActive}, nil
 		}
-		it, err := u.tx.Work().Item(u.ctx, routing.ItemID(c.Conversation))
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return State{}, err
-		}
-		queue, desk, err := u.transferTarget(d, it.Queue, c)
-		if err != nil {
-			return State{}, err
-		}
-		u.detail("queue", string(queue))
-		if desk != d.C.Desk {
-			u.detail("desk", string(desk))
-			d.MoveTo(desk, p.actor())
-		}
-		if err := u.requeue(d, routing.EndTransferred, queue, ""); err != nil {
-			return State{}, err
-		}
-		return stateOf(d), nil
+		return u.toQueue(d, c)
 	})
+}
+
+// toQueue moves a conversation to the queue, or to a queue of the desk.
+func (u *unit) toQueue(d *draft.Draft, c Transfer) (State, error) {
+	it, err := u.tx.Work().Item(u.ctx, routing.ItemID(c.Conversation))
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return State{}, err
+	}
+	queue, desk, err := u.transferTarget(d, it.Queue, c)
+	if err != nil {
+		return State{}, err
+	}
+	u.detail("queue", string(queue))
+	if desk != d.C.Desk {
+		u.detail("desk", string(desk))
+		d.MoveTo(desk, u.p.actor())
+	}
+	if err := u.requeue(d, routing.EndTransferred, queue, ""); err != nil {
+		return State{}, err
+	}
+	return stateOf(d), nil
 }

@@ -266,17 +266,23 @@ func (u *unit) referTo(m conversation.Message, of ticket.ID, media channel.Media
 			return err
 		}
 	}
-	if m.ResendOf != "" {
-		before, err := u.tx.Conversations().Message(u.ctx, m.ResendOf)
-		if err == nil && before.Conversation == m.Conversation && slices.ContainsFunc(before.Content.Files(),
-			func(f channel.Media) bool { return f.Blob == media.Blob }) {
-			return nil
-		}
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return err
-		}
+	if again, err := u.namedBefore(m, media.Blob); err != nil || again {
+		return err
 	}
 	return noUpload()
+}
+
+// namedBefore says whether the message is sent again and named the file before.
+func (u *unit) namedBefore(m conversation.Message, blob string) (bool, error) {
+	if m.ResendOf == "" {
+		return false, nil
+	}
+	before, err := u.tx.Conversations().Message(u.ctx, m.ResendOf)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	named := func(f channel.Media) bool { return f.Blob == blob }
+	return err == nil && before.Conversation == m.Conversation && slices.ContainsFunc(before.Content.Files(), named), err
 }
 
 // releaseFiles drops the records of a message's files, whose bytes are then swept,

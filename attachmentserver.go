@@ -50,19 +50,24 @@ func Attachments(e *Engine, who func(*http.Request) (Principal, error)) http.Han
 			serveUpload(e, w, r, p)
 			return
 		}
-		n, err := strconv.Atoi(path.Base(r.URL.Path))
-		if err != nil {
-			refuseFile(w, noSuch("attachment"))
-			return
-		}
-		ref := AttachmentRef{Message: conversation.MessageID(path.Base(path.Dir(r.URL.Path))), N: n}
-		open := e.Attachment
-		if r.URL.Query().Has("thumbnail") {
-			open = e.Thumbnail
-		}
-		file, err := open(r.Context(), p, ref)
-		serveOwn(w, r, file, err)
+		serveAttachment(e, w, r, p)
 	})
+}
+
+// serveAttachment serves the file, or its thumbnail, that the address names.
+func serveAttachment(e *Engine, w http.ResponseWriter, r *http.Request, p Principal) {
+	n, err := strconv.Atoi(path.Base(r.URL.Path))
+	if err != nil {
+		refuseFile(w, noSuch("attachment"))
+		return
+	}
+	ref := AttachmentRef{Message: conversation.MessageID(path.Base(path.Dir(r.URL.Path))), N: n}
+	open := e.Attachment
+	if r.URL.Query().Has("thumbnail") {
+		open = e.Thumbnail
+	}
+	file, err := open(r.Context(), p, ref)
+	serveOwn(w, r, file, err)
 }
 
 // TicketFiles serves Engine.TicketFile as Attachments serves files of messages:

@@ -105,14 +105,7 @@ func (u *unit) sayAway(acct channel.Account, d *draft.Draft) error {
 	if !told.IsZero() && sched.Elapsed(told, u.tx.Now()) == 0 {
 		return nil
 	}
-	holiday := sched.At(u.tx.Now()).Holiday
-	sent := false
-	if holiday {
-		sent, err = u.sayAutomated(acct, d, automated.Holiday)
-	}
-	if err == nil && !sent {
-		sent, err = u.sayAutomated(acct, d, automated.Away)
-	}
+	sent, err := u.sayClosed(acct, d, sched)
 	if err != nil || !sent {
 		return err
 	}
@@ -122,6 +115,17 @@ func (u *unit) sayAway(acct channel.Account, d *draft.Draft) error {
 	}
 	u.identityOf(who).AwayAt = u.tx.Now()
 	return nil
+}
+
+// sayClosed says that it is a holiday, or else that nobody is there.
+func (u *unit) sayClosed(acct channel.Account, d *draft.Draft, sched *hours.Schedule) (sent bool, err error) {
+	if sched.At(u.tx.Now()).Holiday {
+		sent, err = u.sayAutomated(acct, d, automated.Holiday)
+	}
+	if err == nil && !sent {
+		sent, err = u.sayAutomated(acct, d, automated.Away)
+	}
+	return sent, err
 }
 
 // talks says that an agent answered a moment ago, or since the desk closed.

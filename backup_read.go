@@ -60,16 +60,8 @@ func (e *Engine) WriteBackup(ctx context.Context, p Principal, id string, to io.
 		if err := u.allow(ActBackup, Resource{Kind: kindBackup, ID: id}); err != nil {
 			return err
 		}
-		b, err = backups.Get(u.ctx, u.tx, id)
-		switch {
-		case errors.Is(err, ErrNotFound) || err == nil && (b.By != p.keyOwner() || !u.tx.Now().Before(b.At.Add(backupFor))):
-			return noSuch(kindBackup)
-		case err != nil:
+		if b, err = u.readyBackup(id); err != nil {
 			return err
-		case b.State == ErrandFailed:
-			return errs.New(errs.Conflict, "sangdam: the backup failed and has no file; ask for another one")
-		case b.State != ErrandReady:
-			return errs.New(errs.Conflict, "sangdam: the backup is still being made")
 		}
 		u.resource.ID = id
 		u.detail("conversations", fmt.Sprint(b.Done))
@@ -89,6 +81,22 @@ func (e *Engine) WriteBackup(ctx context.Context, p Principal, id string, to io.
 	return nil
 }
 
+// readyBackup is a backup of the principal's own that has its file.
+func (u *unit) readyBackup(id string) (Backup, error) {
+	b, err := backups.Get(u.ctx, u.tx, id)
+	switch {
+	case errors.Is(err, ErrNotFound) || err == nil && (b.By != u.p.keyOwner() || !u.tx.Now().Before(b.At.Add(backupFor))):
+		return b, noSuch(kindBackup)
+	case err != nil:
+		return b, err
+	case b.State == ErrandFailed:
+		return b, errs.New(errs.Conflict, "sangdam: the backup failed and has no file; ask for another one")
+	case b.State != ErrandReady:
+		return b, errs.New(errs.Conflict, "sangdam: the backup is still being made")
+	}
+	return b, nil
+}
+
 func (e *Engine) writeBackupPart(ctx context.Context, b Backup, n int, to io.Writer) error {
 	ws := b.Principal.Workspace
 	key, err := e.restKey(ctx, ws)
@@ -104,12 +112,8 @@ func (e *Engine) writeBackupPart(ctx context.Context, b Backup, n int, to io.Wri
 	if err != nil {
 		return err
 	}
-	body, err := e.cfg.Blobs.Open(ctx, part.Blob)
+	sealed, err := e.sealedPart(ctx, part.Blob)
 	if err != nil {
-		return err
-	}
-	sealed, err := io.ReadAll(io.LimitReader(body, maxPart))
-	if err := errors.Join(err, body.Close()); err != nil {
 		return err
 	}
 	small, err := key.Open(backupPlace(ws, id), sealed)
@@ -122,6 +126,16 @@ func (e *Engine) writeBackupPart(ctx context.Context, b Backup, n int, to io.Wri
 	}
 	_, err = io.Copy(to, z)
 	return err
+}
+
+// sealedPart reads what is stored of a part.
+func (e *Engine) sealedPart(ctx context.Context, blob string) ([]byte, error) {
+	body, err := e.cfg.Blobs.Open(ctx, blob)
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := io.ReadAll(io.LimitReader(body, maxPart))
+	return sealed, errors.Join(err, body.Close())
 }
 
 func init() { registerPurge(purgeBackups) }

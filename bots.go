@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/conversation/bot"
 	"github.com/sangdam/sangdam/conversation/draft"
@@ -226,22 +227,7 @@ func (e *Engine) ask(ctx context.Context, attempt int, t bot.Turn) (botAnswer, e
 // botReply does what the bot wants.
 func (u *unit) botReply(d *draft.Draft, m conversation.Message, r botAnswer) error {
 	for _, content := range r.Say {
-		content, err := u.withUploads(d.C, content, true)
-		if err != nil {
-			return err
-		}
-		if err := u.canCarry(d.C, content); err != nil {
-			return err
-		}
-		with, quotes, err := u.quoted(d.C, content)
-		switch {
-		case err == nil:
-			content = with
-		case !errors.Is(err, ErrInvalid) && !errors.Is(err, ErrUnsupported):
-			return err // else it goes out without the quote: the customer is to have an answer
-		}
-		author := conversation.Author{Kind: conversation.ByBot, Name: d.C.Bot}
-		said, err := u.say(d, conversation.Message{Content: content, Author: author, Quotes: quotes})
+		said, err := u.botSays(d, content)
 		if err != nil {
 			return err
 		}
@@ -264,6 +250,27 @@ func (u *unit) botReply(d *draft.Draft, m conversation.Message, r botAnswer) err
 		return u.handOver(d, m, "bot:"+d.C.Bot, r.how)
 	}
 	return nil
+}
+
+// botSays sends one message of the bot's. A quote that cannot be goes without:
+// the customer is to have an answer.
+func (u *unit) botSays(d *draft.Draft, content channel.Content) (conversation.Message, error) {
+	content, err := u.withUploads(d.C, content, true)
+	if err != nil {
+		return conversation.Message{}, err
+	}
+	if err := u.canCarry(d.C, content); err != nil {
+		return conversation.Message{}, err
+	}
+	with, quotes, err := u.quoted(d.C, content)
+	switch {
+	case err == nil:
+		content = with
+	case !errors.Is(err, ErrInvalid) && !errors.Is(err, ErrUnsupported):
+		return conversation.Message{}, err
+	}
+	author := conversation.Author{Kind: conversation.ByBot, Name: d.C.Bot}
+	return u.say(d, conversation.Message{Content: content, Author: author, Quotes: quotes})
 }
 
 // startBot lets a bot speak with a customer whom no agent serves. The

@@ -372,29 +372,36 @@ func (u *unit) agrees(acct channel.Account, in adapter.Inbound, i conversation.I
 	now := u.envelope
 	defer func() { u.envelope = now }()
 	for n, h := range w.Held {
-		plain, err := u.rest.Open(unagreedPlace(u.tx.Workspace(), w, h.Message), h.Sealed)
-		if err != nil {
+		if err := u.sayHeld(acct, in, w, n, h); err != nil {
 			return err
-		}
-		var wrote adapter.Inbound
-		if err := json.Unmarshal(plain, &wrote); err != nil {
-			return err
-		}
-		if wrote.Reply = nil; n == len(w.Held)-1 {
-			wrote.Reply = in.Reply
-		}
-		u.envelope = h.Envelope
-		if err := u.customerMessage(acct, wrote); err != nil {
-			return err
-		}
-		if u.forget {
-			if err := u.forgetEnvelope(h.Envelope); err != nil {
-				return err
-			}
-			u.forget = false
 		}
 	}
 	return nil
+}
+
+// sayHeld takes what was written before the yes; the last of it may be answered
+// by the right to reply that came with the yes.
+func (u *unit) sayHeld(acct channel.Account, in adapter.Inbound, w unagreed, n int, h heldInbound) error {
+	plain, err := u.rest.Open(unagreedPlace(u.tx.Workspace(), w, h.Message), h.Sealed)
+	if err != nil {
+		return err
+	}
+	var wrote adapter.Inbound
+	if err := json.Unmarshal(plain, &wrote); err != nil {
+		return err
+	}
+	if wrote.Reply = nil; n == len(w.Held)-1 {
+		wrote.Reply = in.Reply
+	}
+	u.envelope = h.Envelope
+	if err := u.customerMessage(acct, wrote); err != nil {
+		return err
+	}
+	if !u.forget {
+		return nil
+	}
+	u.forget = false
+	return u.forgetEnvelope(h.Envelope)
 }
 
 // refuses keeps the no, forgets what was held, and says goodbye.

@@ -69,22 +69,27 @@ func (e *Engine) Directory(ctx context.Context, p Principal) (Directory, error) 
 				Colleague{ID: a.ID, Name: a.Name, Presence: a.State.Presence, Disabled: a.Disabled, Open: a.State.Open})
 		}
 		out.Kinds = slices.Sorted(maps.Keys(e.adapters))
-		for id, d := range s.routing.Desks {
-			out.Desks[id] = d.Name
-			out.Members[id] = slices.DeleteFunc(slices.Clone(s.routing.Members[id]), func(a routing.AgentID) bool { return !seen[a] })
-		}
-		for id, q := range s.routing.Queues {
-			out.Queues[id] = q.Name
-		}
-		for id, w := range s.routing.WorkStreams {
-			out.WorkStreams[id] = w.Name
-		}
-		for id, a := range s.accounts {
-			out.Accounts[id] = NamedAccount{Name: a.Name, Kind: a.Kind, Desk: a.Desk, AgentAttachments: a.Attachments && a.AgentAttachments}
-		}
+		out.name(s, seen)
 		return nil
 	})
 	return out, err
+}
+
+// name fills in what there is by its names.
+func (out *Directory) name(s *settings, seen map[routing.AgentID]bool) {
+	for id, d := range s.routing.Desks {
+		out.Desks[id] = d.Name
+		out.Members[id] = slices.DeleteFunc(slices.Clone(s.routing.Members[id]), func(a routing.AgentID) bool { return !seen[a] })
+	}
+	for id, q := range s.routing.Queues {
+		out.Queues[id] = q.Name
+	}
+	for id, w := range s.routing.WorkStreams {
+		out.WorkStreams[id] = w.Name
+	}
+	for id, a := range s.accounts {
+		out.Accounts[id] = NamedAccount{Name: a.Name, Kind: a.Kind, Desk: a.Desk, AgentAttachments: a.Attachments && a.AgentAttachments}
+	}
 }
 
 // May asks whether the principal may do a thing in the workspace at large, so
@@ -159,33 +164,41 @@ func (e *Engine) Queues(ctx context.Context, p Principal, limit int) ([]Queued, 
 		if err != nil {
 			return err
 		}
-		out = []Queued{}
-		for _, it := range items {
-			if it.State == routing.ItemAssigned {
-				continue
-			}
-			cv, err := tx.Conversations().Conversation(ctx, conversation.ID(it.ID))
-			if errors.Is(err, ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			ok, err := e.sees(ctx, w, conversationResource(cv))
-			if err != nil {
-				return err
-			}
-			if ok {
-				out = append(out, Queued{it, cv})
-			}
-			if len(out) == limit {
-				break
-			}
+		if out, err = e.queued(ctx, tx, w, items, limit); err != nil {
+			return err
 		}
 		slices.SortStableFunc(out, func(a, b Queued) int { return strings.Compare(string(a.Item.Queue), string(b.Item.Queue)) })
 		return nil
 	})
 	return out, err
+}
+
+// queued are those of the items that wait or are offered and may be seen.
+func (e *Engine) queued(ctx context.Context, tx store.Tx, w Who, items []routing.Item, limit int) ([]Queued, error) {
+	out := []Queued{}
+	for _, it := range items {
+		if it.State == routing.ItemAssigned {
+			continue
+		}
+		cv, err := tx.Conversations().Conversation(ctx, conversation.ID(it.ID))
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		ok, err := e.sees(ctx, w, conversationResource(cv))
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			out = append(out, Queued{it, cv})
+		}
+		if len(out) == limit {
+			break
+		}
+	}
+	return out, nil
 }
 
 // Heard is what a customer would be told who writes at a moment.
@@ -268,18 +281,25 @@ func (e *Engine) Undelivered(ctx context.Context, p Principal) ([]Undelivered, e
 			if err != nil {
 				return err
 			}
-			again := map[conversation.MessageID]bool{}
-			for _, m := range latest {
-				again[m.ResendOf] = true
-			}
-			for _, m := range slices.Backward(latest) {
-				if (m.Status == conversation.StatusFailed || m.Status == conversation.StatusUnknown) && !again[m.ID] {
-					out = append(out, Undelivered{c, m})
-				}
-			}
+			out = append(out, undeliveredOf(c, latest)...)
 		}
 		slices.SortStableFunc(out, func(a, b Undelivered) int { return b.Message.At.Compare(a.Message.At) })
 		return nil
 	})
 	return out, err
+}
+
+// undeliveredOf are those of the messages that did not arrive and were not sent
+// again, the newest first.
+func undeliveredOf(c conversation.Conversation, latest []conversation.Message) (out []Undelivered) {
+	again := map[conversation.MessageID]bool{}
+	for _, m := range latest {
+		again[m.ResendOf] = true
+	}
+	for _, m := range slices.Backward(latest) {
+		if (m.Status == conversation.StatusFailed || m.Status == conversation.StatusUnknown) && !again[m.ID] {
+			out = append(out, Undelivered{c, m})
+		}
+	}
+	return out
 }

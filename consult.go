@@ -77,12 +77,8 @@ func (e *Engine) Consult(ctx context.Context, p Principal, c Consult) (conversat
 		if err := u.consultTarget(d, c, &asked); err != nil {
 			return asked, err
 		}
-		if c.Note != "" {
-			m, err := u.note(d, c.Note)
-			if err != nil {
-				return asked, err
-			}
-			asked.Note = m.ID
+		if err := u.consultNote(d, c.Note, &asked); err != nil {
+			return asked, err
 		}
 		if err := d.Consult(asked); err != nil {
 			return asked, err
@@ -99,6 +95,16 @@ func (e *Engine) Consult(ctx context.Context, p Principal, c Consult) (conversat
 		u.detail("consultation", asked.ID)
 		return *d.C.Consultation, nil
 	})
+}
+
+// consultNote keeps what the owner wrote to whom is asked.
+func (u *unit) consultNote(d *draft.Draft, text string, asked *conversation.Consultation) error {
+	if text == "" {
+		return nil
+	}
+	m, err := u.note(d, text)
+	asked.Note = m.ID
+	return err
 }
 
 // consultTarget checks whom and for how long, and says where a yes leads.
@@ -124,7 +130,12 @@ func (u *unit) consultTarget(d *draft.Draft, c Consult, asked *conversation.Cons
 	}
 	u.detail("agent", string(c.Agent))
 	asked.Ends = u.tx.Now().Add(asked.For)
-	a, err := u.tx.Agents().Agent(u.ctx, c.Agent)
+	return u.mayBeAsked(it, c.Agent)
+}
+
+// mayBeAsked refuses a colleague who could not take the item over.
+func (u *unit) mayBeAsked(it routing.Item, agent routing.AgentID) error {
+	a, err := u.tx.Agents().Agent(u.ctx, agent)
 	if errors.Is(err, ErrNotFound) {
 		return noSuch(kindAgent)
 	}
@@ -132,7 +143,7 @@ func (u *unit) consultTarget(d *draft.Draft, c Consult, asked *conversation.Cons
 		return err
 	}
 	if why := u.excluded(it, a, false); len(why) > 0 {
-		return errs.New(errs.Invalid, "sangdam: agent %s cannot take this conversation: %v", c.Agent, why)
+		return errs.New(errs.Invalid, "sangdam: agent %s cannot take this conversation: %v", agent, why)
 	}
 	return nil
 }

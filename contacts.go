@@ -273,13 +273,8 @@ func (u *unit) link(i conversation.Identity, contact, verified conversation.Cont
 		return ContactSaved{}, err
 	}
 	if len(rest) == 0 {
-		old, err := u.customer(from)
-		if err != nil {
+		if err := u.mergeInto(from, to.ID); err != nil {
 			return ContactSaved{}, err
-		}
-		if !old.Known { // a contact that a person made stays, without identities
-			old.MergedInto = to.ID
-			u.tellContact(old, "merged")
 		}
 	}
 	if err := u.moveOpen(from, to.ID, i.ID); err != nil {
@@ -291,6 +286,20 @@ func (u *unit) link(i conversation.Identity, contact, verified conversation.Cont
 	c := u.customerOf(to)
 	c.Known, c.Desks = true, withDesk(c.Desks, i.Desks...)
 	return u.tellContact(c, "linked"), nil
+}
+
+// mergeInto leads from a contact that has no identity left to another; one that a
+// person made stays.
+func (u *unit) mergeInto(from, to conversation.ContactID) error {
+	old, err := u.customer(from)
+	if err != nil {
+		return err
+	}
+	if !old.Known {
+		old.MergedInto = to
+		u.tellContact(old, "merged")
+	}
+	return nil
 }
 
 // notErased refuses what would make an erased contact somebody again.

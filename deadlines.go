@@ -19,31 +19,37 @@ func (e *Engine) runDeadlines(ctx, drain context.Context) {
 	fails := 0
 	for ctx.Err() == nil {
 		due, err := e.db.System().Due(ctx, 100)
-		failed, handled := err != nil, 0
-		for _, d := range due {
-			if ctx.Err() != nil {
-				return
-			}
-			done, err := e.handleDeadline(drain, d)
-			switch {
-			case err != nil:
-				e.trouble("a deadline could not be handled", err, "kind", d.Kind, "id", d.ID)
-				failed = e.postpone(drain, d, err) != nil || failed
-			case done:
-				handled++
-			}
-		}
-		if failed {
+		handled, failed := e.handleDue(ctx, drain, due)
+		if failed || err != nil {
 			fails++
 		} else {
 			fails = 0
 		}
-		if handled == 0 || failed {
+		if handled == 0 || fails > 0 {
 			e.rest(ctx, driver.NewsDeadlines, hints, nil, fails)
 		} else {
 			e.pulse.found(driver.NewsDeadlines)
 		}
 	}
+}
+
+// handleDue handles what is due until ctx ends, and says how much of it is done
+// and whether the store failed.
+func (e *Engine) handleDue(ctx, drain context.Context, due []driver.Deadline) (handled int, failed bool) {
+	for _, d := range due {
+		if ctx.Err() != nil {
+			return handled, failed
+		}
+		done, err := e.handleDeadline(drain, d)
+		switch {
+		case err != nil:
+			e.trouble("a deadline could not be handled", err, "kind", d.Kind, "id", d.ID)
+			failed = e.postpone(drain, d, err) != nil || failed
+		case done:
+			handled++
+		}
+	}
+	return handled, failed
 }
 
 // postpone moves a deadline that could not be handled, so that it does not hold

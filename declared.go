@@ -175,17 +175,8 @@ func (e *Engine) renewAll(ctx context.Context) error {
 	}
 	for _, ws := range workspaces {
 		for _, k := range e.raised() {
-			for n := renewChunk; n == renewChunk; {
-				if _, err := e.db.System().Lease(ctx, renewLease, e.cfg.Node, renewLeaseFor); err != nil {
-					return err
-				}
-				err := e.db.Update(ctx, ws, func(ctx context.Context, tx store.Tx) (err error) {
-					n, err = k.Renew(ctx, tx, renewChunk)
-					return err
-				})
-				if err != nil {
-					return err
-				}
+			if err := e.renew(ctx, ws, k); err != nil {
+				return err
 			}
 		}
 	}
@@ -197,6 +188,23 @@ func (e *Engine) renewAll(ctx context.Context) error {
 		return err
 	}
 	return e.allCurrent(ctx, d, raw, now.Add(renewBeside))
+}
+
+// renew writes a workspace's documents of a kind anew, some at a time.
+func (e *Engine) renew(ctx context.Context, ws WorkspaceID, k declaredKind) error {
+	for n := renewChunk; n == renewChunk; {
+		if _, err := e.db.System().Lease(ctx, renewLease, e.cfg.Node, renewLeaseFor); err != nil {
+			return err
+		}
+		err := e.db.Update(ctx, ws, func(ctx context.Context, tx store.Tx) (err error) {
+			n, err = k.Renew(ctx, tx, renewChunk)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // renewStragglers looks for what processes of an older program saved beside this

@@ -124,20 +124,7 @@ func (u *unit) noticed(acct channel.AccountID, rows []channel.OutboxID, o driver
 		if err != nil {
 			return err
 		}
-		d.State, d.Tries, d.Reason, d.Detail, d.NextAt = o.State, tries, o.Reason, o.Detail, o.NotBefore
-		d.Attempts = append(d.Attempts, notify.Attempt{At: u.tx.Now(), State: o.State, Reason: o.Reason, Detail: o.Detail})
-		d.Attempts = d.Attempts[max(0, len(d.Attempts)-attemptsKept):]
-		if o.State != channel.OutboxQueued {
-			d.EndedAt, d.NextAt = u.tx.Now(), time.Time{}
-			if err := u.hideNotice(&d.Notice); err != nil {
-				return err
-			}
-			if err := u.tell(driver.Event{Aggregate: "delivery", ID: d.ID, Version: d.Version + 1, Kind: string(o.State),
-				Ref: string(target)}); err != nil {
-				return err
-			}
-		}
-		if err := deliveries.Save(u.ctx, u.tx, &d); err != nil {
+		if err := u.settleDelivery(d, target, o, tries); err != nil {
 			return err
 		}
 	}
@@ -145,6 +132,24 @@ func (u *unit) noticed(acct channel.AccountID, rows []channel.OutboxID, o driver
 		return u.refusedFor(target, o.Reason)
 	}
 	return nil
+}
+
+// settleDelivery keeps how a try ended.
+func (u *unit) settleDelivery(d Delivery, target notify.TargetID, o driver.Settlement, tries int) error {
+	d.State, d.Tries, d.Reason, d.Detail, d.NextAt = o.State, tries, o.Reason, o.Detail, o.NotBefore
+	d.Attempts = append(d.Attempts, notify.Attempt{At: u.tx.Now(), State: o.State, Reason: o.Reason, Detail: o.Detail})
+	d.Attempts = d.Attempts[max(0, len(d.Attempts)-attemptsKept):]
+	if o.State != channel.OutboxQueued {
+		d.EndedAt, d.NextAt = u.tx.Now(), time.Time{}
+		if err := u.hideNotice(&d.Notice); err != nil {
+			return err
+		}
+		if err := u.tell(driver.Event{Aggregate: "delivery", ID: d.ID, Version: d.Version + 1, Kind: string(o.State),
+			Ref: string(target)}); err != nil {
+			return err
+		}
+	}
+	return deliveries.Save(u.ctx, u.tx, &d)
 }
 
 // SendNotice says something to a target: a host's own events by web hook, a mail

@@ -84,19 +84,22 @@ func (e *Engine) SaveDeskPicture(ctx context.Context, p Principal, c SaveDeskPic
 			return Saved{}, errs.New(errs.Stale,
 				"sangdam: the picture of desk %s was changed by somebody else; look at it again and repeat your change", c.Desk)
 		}
-		saved := Saved{ID: string(c.Desk)}
-		had.Desk, had.Type, had.Data = c.Desk, small.Type, small.Data
-		switch {
-		case len(small.Data) > 0:
-			err = deskPictures.Save(u.ctx, u.tx, &had)
-			saved.Version = had.Version
-		case had.Version > 0:
-			err = deskPictures.Delete(u.ctx, u.tx, &had)
-		default:
-			err = nil // there is none to take away
-		}
-		return saved, err
+		return u.keepPicture(had, c.Desk, small)
 	})
+}
+
+// keepPicture stores a desk's picture, or takes it away where it is empty.
+func (u *unit) keepPicture(had DeskPicture, desk routing.DeskID, small thumbnail.Picture) (saved Saved, err error) {
+	saved = Saved{ID: string(desk)}
+	had.Desk, had.Type, had.Data = desk, small.Type, small.Data
+	switch {
+	case len(small.Data) > 0:
+		err = deskPictures.Save(u.ctx, u.tx, &had)
+		saved.Version = had.Version
+	case had.Version > 0:
+		err = deskPictures.Delete(u.ctx, u.tx, &had)
+	}
+	return saved, err
 }
 
 // deskPicture makes the small picture that is kept of a file.

@@ -52,13 +52,8 @@ func (u *unit) mayEnable(a *channel.Account, was channel.Account, adapter *guard
 	if !adapter.Capabilities().Persistent {
 		return nil
 	}
-	if policy.Confirm && !confirmed {
-		return errs.New(errs.Invalid,
-			"sangdam: what is written on account %q leaves the organisation to the provider of %q; have that confirmed and set Confirmed",
-			a.Name, a.Kind)
-	}
 	if policy.Confirm {
-		if err := u.somebodyChats(*a); err != nil {
+		if err := u.mayLeave(*a, confirmed); err != nil {
 			return err
 		}
 	}
@@ -67,6 +62,17 @@ func (u *unit) mayEnable(a *channel.Account, was channel.Account, adapter *guard
 		u.detail("data_leaves_to", string(a.Kind))
 	}
 	return nil
+}
+
+// mayLeave refuses what would hand customers' words to a provider while nobody
+// has confirmed that, or nobody is there who may chat.
+func (u *unit) mayLeave(a channel.Account, confirmed bool) error {
+	if !confirmed {
+		return errs.New(errs.Invalid,
+			"sangdam: what is written on account %q leaves the organisation to the provider of %q; have that confirmed and set Confirmed",
+			a.Name, a.Kind)
+	}
+	return u.somebodyChats(a)
 }
 
 // somebodyChats refuses an account that nobody could answer.

@@ -275,7 +275,25 @@ func (u *unit) eraseChat(d *draft.Draft, v *storedErasure) error {
 	for _, t := range made.Items {
 		v.Tasks = append(v.Tasks, erasedTicket{Ticket: t.ID})
 	}
-	asked, err := consultationsOf(u.ctx, u.tx, consultationOf, string(d.C.ID))
+	if err := u.eraseQuestions(d.C.ID); err != nil {
+		return err
+	}
+	if err := u.eraseItem(string(d.C.ID)); err != nil {
+		return err
+	}
+	if err := u.tx.Vault().DropOwner(u.ctx, kindConversation+":"+string(d.C.ID)); err != nil {
+		return err
+	}
+	if d.C.ErasedAt.IsZero() {
+		v.Conversations++
+		d.Erase("system")
+	}
+	return nil
+}
+
+// eraseQuestions takes out what colleagues said to questions about a conversation.
+func (u *unit) eraseQuestions(id conversation.ID) error {
+	asked, err := consultationsOf(u.ctx, u.tx, consultationOf, string(id))
 	if err != nil {
 		return err
 	}
@@ -287,16 +305,6 @@ func (u *unit) eraseChat(d *draft.Draft, v *storedErasure) error {
 		if err := consultations.Save(u.ctx, u.tx, &q); err != nil {
 			return err
 		}
-	}
-	if err := u.eraseItem(string(d.C.ID)); err != nil {
-		return err
-	}
-	if err := u.tx.Vault().DropOwner(u.ctx, kindConversation+":"+string(d.C.ID)); err != nil {
-		return err
-	}
-	if d.C.ErasedAt.IsZero() {
-		v.Conversations++
-		d.Erase("system")
 	}
 	return nil
 }
@@ -376,18 +384,9 @@ func (u *unit) eraseBulks(v *storedErasure) error {
 	if err != nil {
 		return err
 	}
-	var of []string
-	for _, it := range page.Items {
-		of = append(of, string(it.Ticket))
-	}
-	slices.Sort(of)
-	found, err := tickets.GetAll(u.ctx, u.tx, slices.Compact(of)...)
+	erased, err := u.erasedOf(page.Items)
 	if err != nil {
 		return err
-	}
-	erased := map[ticket.ID]bool{}
-	for _, t := range found {
-		erased[t.ID] = t.Title == ticket.ErasedText
 	}
 	done := map[string]bool{}
 	for _, it := range page.Items {
@@ -409,6 +408,24 @@ func (u *unit) eraseBulks(v *storedErasure) error {
 	}
 	v.next(page.Next, 0)
 	return nil
+}
+
+// erasedOf says which tickets of bulk changes are erased.
+func (u *unit) erasedOf(items []BulkItem) (map[ticket.ID]bool, error) {
+	var of []string
+	for _, it := range items {
+		of = append(of, string(it.Ticket))
+	}
+	slices.Sort(of)
+	found, err := tickets.GetAll(u.ctx, u.tx, slices.Compact(of)...)
+	if err != nil {
+		return nil, err
+	}
+	erased := map[ticket.ID]bool{}
+	for _, t := range found {
+		erased[t.ID] = t.Title == ticket.ErasedText
+	}
+	return erased, nil
 }
 
 // eraseBulk forgets the words of a bulk change that is over.
@@ -476,7 +493,12 @@ func (u *unit) eraseVisits(i conversation.Identity, acct channel.AccountID) erro
 			return err
 		}
 	}
-	sent, err := automaticSents.Get(u.ctx, u.tx, personSent(acct, i.User))
+	return u.eraseSent(acct, i.User)
+}
+
+// eraseSent forgets how much was sent to a person without anybody's doing.
+func (u *unit) eraseSent(acct channel.AccountID, user channel.ProviderUserID) error {
+	sent, err := automaticSents.Get(u.ctx, u.tx, personSent(acct, user))
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}

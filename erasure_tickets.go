@@ -52,19 +52,8 @@ func (u *unit) eraseTicketStep(v *storedErasure) error {
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		v.Tasks[at].After = e.Seq
-		if task.Of != "" && e.From != task.Of {
-			continue
-		}
-		if err := u.eraseEntry(stored.Ticket, e, chosen, v); err != nil {
-			return err
-		}
-		if task.Of != "" {
-			if err := u.eraseSaid(stored.Ticket, e); err != nil {
-				return err
-			}
-		}
+	if err := u.eraseEntries(v, at, stored.Ticket, entries, chosen); err != nil {
+		return err
 	}
 	if len(entries) == erasedMessagesAtOnce {
 		return nil
@@ -74,6 +63,25 @@ func (u *unit) eraseTicketStep(v *storedErasure) error {
 		return nil
 	}
 	return u.eraseTicket(stored, chosen, v)
+}
+
+// eraseEntries erases a page of a ticket's history and notes how far it is.
+func (u *unit) eraseEntries(v *storedErasure, at int, t ticket.Ticket, entries []ticket.Entry, chosen func(code string) bool) error {
+	for _, e := range entries {
+		v.Tasks[at].After = e.Seq
+		if v.Tasks[at].Of != "" && e.From != v.Tasks[at].Of {
+			continue
+		}
+		if err := u.eraseEntry(t, e, chosen, v); err != nil {
+			return err
+		}
+		if v.Tasks[at].Of != "" {
+			if err := u.eraseSaid(t, e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (u *unit) eraseEntry(t ticket.Ticket, e ticket.Entry, chosen func(string) bool, v *storedErasure) error {

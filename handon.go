@@ -175,24 +175,29 @@ func (u *unit) handOnSome(h handOn) (more bool, err error) {
 	if err != nil || len(batch) == 0 {
 		return false, err
 	}
+	return more, u.handOnItems(h, batch)
+}
+
+// handOnItems hands on those of the items that the agent still owns.
+func (u *unit) handOnItems(h handOn, batch []routing.ItemID) error {
 	// All items before the agent, as in withdraw; what ended meanwhile is not
 	// in the list that is read then.
 	if err := u.tx.Work().LockItems(u.ctx, batch...); err != nil {
-		return false, err
+		return err
 	}
 	_, owned, err := u.tx.Work().HeldBy(u.ctx, h.Agent)
 	if err != nil {
-		return false, err
+		return err
 	}
 	for _, as := range owned {
 		if !slices.Contains(batch, as.Item) {
 			continue
 		}
 		if err := u.worker(as.Item).handedOn(h.Why); err != nil {
-			return false, err
+			return err
 		}
 	}
-	return more, nil
+	return nil
 }
 
 // toHandOn lists the items of the next conversations, and says whether there

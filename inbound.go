@@ -207,18 +207,7 @@ func kindName(err error) string {
 func (u *unit) apply(acct channel.Account, in adapter.Inbound) error {
 	switch in.Kind {
 	case adapter.EventMessage, adapter.EventPostback, adapter.EventUnsupported, adapter.EventOther:
-		if rated, err := u.ratingPressed(acct, in); rated || err != nil {
-			return err
-		}
-		if asked, err := u.beforeConsent(acct, in); asked || err != nil {
-			return err
-		}
-		said := in.MessageID != "" || in.Kind == adapter.EventMessage || in.Kind == adapter.EventPostback
-		if said && in.Chat.ID != "" {
-			return u.customerMessage(acct, in)
-		}
-		// Without a chat it has no conversation; it stays with the account, raw.
-		return u.event("account", string(acct.ID), 0, string(in.Kind)+":"+in.Type)
+		return u.customerSays(acct, in)
 	case adapter.EventEdit, adapter.EventUnsend:
 		return u.customerChanged(acct, in)
 	case adapter.EventFollow, adapter.EventUnfollow:
@@ -239,6 +228,23 @@ func (u *unit) apply(acct channel.Account, in adapter.Inbound) error {
 		return u.accountLinked(acct, in)
 	}
 	return u.event("account", string(acct.ID), 0, string(in.Kind))
+}
+
+// customerSays takes what was written or pressed: an answer to a question of
+// ours, or a message.
+func (u *unit) customerSays(acct channel.Account, in adapter.Inbound) error {
+	if rated, err := u.ratingPressed(acct, in); rated || err != nil {
+		return err
+	}
+	if asked, err := u.beforeConsent(acct, in); asked || err != nil {
+		return err
+	}
+	said := in.MessageID != "" || in.Kind == adapter.EventMessage || in.Kind == adapter.EventPostback
+	if said && in.Chat.ID != "" {
+		return u.customerMessage(acct, in)
+	}
+	// Without a chat it has no conversation; it stays with the account, raw.
+	return u.event("account", string(acct.ID), 0, string(in.Kind)+":"+in.Type)
 }
 
 // customerMessage stores a message of a customer: identity, contact,
@@ -546,18 +552,7 @@ func (u *unit) customerChanged(acct channel.Account, in adapter.Inbound) error {
 	repo := u.tx.Conversations()
 	m, err := repo.ByProvider(u.ctx, acct.ID, in.Chat, in.MessageID)
 	if errors.Is(err, ErrNotFound) {
-		early := conversation.Early{Account: acct.ID, Chat: in.Chat, Message: in.MessageID, At: in.OccurredAt,
-			Unsent: in.Kind == adapter.EventUnsend, Source: u.envelope}
-		if !early.Unsent {
-			early.Content = &in.Content
-		}
-		before, err := u.takeEarly(acct.ID, in.Chat, in.MessageID)
-		if err == nil {
-			early = early.Merge(before)
-		} else if !errors.Is(err, ErrNotFound) {
-			return err
-		}
-		return u.putEarly(early)
+		return u.changedEarly(acct.ID, in)
 	}
 	if err != nil {
 		return err
@@ -573,6 +568,22 @@ func (u *unit) customerChanged(acct channel.Account, in adapter.Inbound) error {
 		return u.unsay(d, m, in.OccurredAt)
 	}
 	return u.edit(d, m, in.Content, in.OccurredAt)
+}
+
+// changedEarly keeps a change of a message that has not come yet.
+func (u *unit) changedEarly(acct channel.AccountID, in adapter.Inbound) error {
+	early := conversation.Early{Account: acct, Chat: in.Chat, Message: in.MessageID, At: in.OccurredAt,
+		Unsent: in.Kind == adapter.EventUnsend, Source: u.envelope}
+	if !early.Unsent {
+		early.Content = &in.Content
+	}
+	before, err := u.takeEarly(acct, in.Chat, in.MessageID)
+	if err == nil {
+		early = early.Merge(before)
+	} else if !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	return u.putEarly(early)
 }
 
 // follow keeps whether the customer has the account as a friend and sends the

@@ -105,6 +105,11 @@ func (b *inboxBatch) work(ctx context.Context) []driver.InboxLane {
 			b.steps = nil
 		}
 	}
+	return b.giveBack(ctx)
+}
+
+// giveBack frees the lanes that are done and returns those to be worked apart.
+func (b *inboxBatch) giveBack(ctx context.Context) []driver.InboxLane {
 	var done []driver.LaneRef
 	var apart []driver.InboxLane
 	for i, l := range b.lanes {

@@ -77,13 +77,18 @@ func (e *Engine) runIndexer(ctx, drain context.Context) {
 			e.unindexed.add(append(changed, todo...)...)
 			todo, place, scanned = e.unindexed.take(), next, time.Now()
 		}
-		for _, ws := range todo {
-			err := safely(func() error { return errors.Join(e.renewContacts(drain, ws), e.index(drain, ws)) })
-			if err != nil {
-				e.trouble("the search index is behind", err, "workspace", string(ws))
-				e.unindexed.add(ws)
-				e.pause(ctx, 5)
-			}
+		e.indexAll(ctx, drain, todo)
+	}
+}
+
+// indexAll brings the index of workspaces up to date; what fails is tried again.
+func (e *Engine) indexAll(ctx, drain context.Context, todo []WorkspaceID) {
+	for _, ws := range todo {
+		err := safely(func() error { return errors.Join(e.renewContacts(drain, ws), e.index(drain, ws)) })
+		if err != nil {
+			e.trouble("the search index is behind", err, "workspace", string(ws))
+			e.unindexed.add(ws)
+			e.pause(ctx, 5)
 		}
 	}
 }
@@ -122,16 +127,9 @@ func (e *Engine) index(ctx context.Context, ws id.Workspace) error {
 		if err != nil {
 			return err
 		}
-		var changed []conversation.MessageID
-		for _, ev := range events {
-			if ev.Aggregate == kindConversation && ev.Ref != "" && textual(conversation.EventKind(ev.Kind)) {
-				changed = append(changed, conversation.MessageID(ev.Ref))
-			}
-			if ev.Aggregate == kindConversation && ev.FormerDesk != "" { // its messages are to be found on the new desk
-				if err := e.reindexConversation(ctx, ws, conversation.ID(ev.ID)); err != nil {
-					return err
-				}
-			}
+		changed, err := e.changedIn(ctx, ws, events)
+		if err != nil {
+			return err
 		}
 		if err := e.indexMessages(ctx, ws, changed); err != nil {
 			return err
@@ -146,6 +144,22 @@ func (e *Engine) index(ctx context.Context, ws id.Workspace) error {
 			return nil
 		}
 	}
+}
+
+// changedIn are the messages whose texts changed; a conversation that came to
+// another desk is indexed anew at once.
+func (e *Engine) changedIn(ctx context.Context, ws id.Workspace, events []driver.Event) (changed []conversation.MessageID, err error) {
+	for _, ev := range events {
+		if ev.Aggregate == kindConversation && ev.Ref != "" && textual(conversation.EventKind(ev.Kind)) {
+			changed = append(changed, conversation.MessageID(ev.Ref))
+		}
+		if ev.Aggregate == kindConversation && ev.FormerDesk != "" { // its messages are to be found on the new desk
+			if err := e.reindexConversation(ctx, ws, conversation.ID(ev.ID)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return changed, nil
 }
 
 // textual says which events change what a message's text is.
@@ -284,23 +298,9 @@ func (e *Engine) reindex(ctx context.Context, ws id.Workspace) error {
 func (e *Engine) reindexConversation(ctx context.Context, ws id.Workspace, id conversation.ID) error {
 	for after := int64(0); ; {
 		var ms []conversation.Message
-		err := safely(func() error {
-			return e.db.Update(ctx, ws, func(ctx context.Context, tx store.Tx) error {
-				ms = nil
-				c, err := tx.Conversations().Conversation(ctx, id)
-				if err != nil {
-					return err
-				}
-				if ms, err = tx.Conversations().Messages(ctx, id, after, maxPage); err != nil {
-					return err
-				}
-				for _, m := range ms {
-					if err := indexMessage(ctx, tx, m, c.Desk); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
+		err := safely(func() (err error) {
+			ms, err = e.reindexPage(ctx, ws, id, after)
+			return err
 		})
 		if err != nil && (len(ms) == 0 || ofTheMoment(err)) {
 			return err
@@ -319,4 +319,26 @@ func (e *Engine) reindexConversation(ctx context.Context, ws id.Workspace, id co
 		}
 		after = ms[len(ms)-1].Seq
 	}
+}
+
+// reindexPage indexes a page of a conversation's messages anew. Those that were
+// read come back with the error, too.
+func (e *Engine) reindexPage(ctx context.Context, ws id.Workspace, id conversation.ID, after int64) (ms []conversation.Message, err error) {
+	err = e.db.Update(ctx, ws, func(ctx context.Context, tx store.Tx) error {
+		ms = nil
+		c, err := tx.Conversations().Conversation(ctx, id)
+		if err != nil {
+			return err
+		}
+		if ms, err = tx.Conversations().Messages(ctx, id, after, maxPage); err != nil {
+			return err
+		}
+		for _, m := range ms {
+			if err := indexMessage(ctx, tx, m, c.Desk); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return ms, err
 }

@@ -185,19 +185,24 @@ func (e *Engine) runJobs(ctx, drain context.Context) {
 		} else {
 			fails = 0
 		}
-		for _, j := range jobs {
-			room.move(j.Kind, -1)
-			group.Go(func() error {
-				defer room.move(j.Kind, 1)
-				e.workJob(drain, jobKinds[j.Kind], &runningJob{Job: j})
-				return nil
-			})
-		}
+		e.startJobs(drain, &group, room, jobs)
 		if len(jobs) > 0 {
 			e.pulse.found(driver.NewsJobs)
 			continue
 		}
 		e.rest(ctx, driver.NewsJobs, hints, room.freed, fails)
+	}
+}
+
+// startJobs works claimed jobs, each beside the others.
+func (e *Engine) startJobs(drain context.Context, group *errgroup.Group, room *jobRoom, jobs []driver.Job) {
+	for _, j := range jobs {
+		room.move(j.Kind, -1)
+		group.Go(func() error {
+			defer room.move(j.Kind, 1)
+			e.workJob(drain, jobKinds[j.Kind], &runningJob{Job: j})
+			return nil
+		})
 	}
 }
 

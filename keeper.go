@@ -239,26 +239,35 @@ func (e *Engine) sweepBlobs(ctx context.Context) {
 			return
 		}
 		after = names[len(names)-1]
-		known := map[string]bool{}
-		for _, ws := range workspaces {
-			err := e.db.View(ctx, ws, func(ctx context.Context, tx store.Tx) error {
-				here, err := tx.Blobs().Known(ctx, names)
-				for name, is := range here {
-					known[name] = known[name] || is
-				}
-				return err
-			})
-			if err != nil {
-				e.trouble("blobs could not be swept", err)
-				return // what cannot be checked is kept
-			}
+		if !e.sweepThese(ctx, workspaces, names) {
+			return
 		}
-		for _, name := range names {
-			if !known[name] {
-				if err := e.cfg.Blobs.Delete(ctx, name); err != nil {
-					e.log.Warn("a blob could not be deleted", "error", err)
-				}
+	}
+}
+
+// sweepThese deletes those of the blobs that no workspace knows. It is false when
+// that could not be asked: what cannot be checked is kept.
+func (e *Engine) sweepThese(ctx context.Context, workspaces []WorkspaceID, names []string) bool {
+	known := map[string]bool{}
+	for _, ws := range workspaces {
+		err := e.db.View(ctx, ws, func(ctx context.Context, tx store.Tx) error {
+			here, err := tx.Blobs().Known(ctx, names)
+			for name, is := range here {
+				known[name] = known[name] || is
+			}
+			return err
+		})
+		if err != nil {
+			e.trouble("blobs could not be swept", err)
+			return false
+		}
+	}
+	for _, name := range names {
+		if !known[name] {
+			if err := e.cfg.Blobs.Delete(ctx, name); err != nil {
+				e.log.Warn("a blob could not be deleted", "error", err)
 			}
 		}
 	}
+	return true
 }

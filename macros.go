@@ -94,9 +94,8 @@ func (e *Engine) SaveMacro(ctx context.Context, p Principal, c SaveMacro) (Saved
 		if _, err := replaces(kindMacro, m.ID, err == nil, old.Version, m.Version); err != nil {
 			return Saved{}, err
 		}
-		if n, err := macroDocs.Count(u.ctx, u.tx, store.List[Macro]{Index: macrosByTitle},
-			maxMacros); err != nil || n >= maxMacros && m.Version == 0 {
-			return Saved{}, errors.Join(err, errs.New(errs.Invalid, "sangdam: a workspace has at most %d macros", maxMacros))
+		if err := u.roomForMacro(m); err != nil {
+			return Saved{}, err
 		}
 		if err := u.checkMacro(m); err != nil {
 			return Saved{}, err
@@ -109,6 +108,15 @@ func (e *Engine) SaveMacro(ctx context.Context, p Principal, c SaveMacro) (Saved
 		}
 		return Saved{ID: m.ID, Version: m.Version}, u.event(kindMacro, m.ID, m.Version, "saved")
 	})
+}
+
+// roomForMacro refuses one more than a workspace has.
+func (u *unit) roomForMacro(m Macro) error {
+	n, err := macroDocs.Count(u.ctx, u.tx, store.List[Macro]{Index: macrosByTitle}, maxMacros)
+	if err == nil && n >= maxMacros && m.Version == 0 {
+		return errs.New(errs.Invalid, "sangdam: a workspace has at most %d macros", maxMacros)
+	}
+	return err
 }
 
 // placeMacro gives a macro its place, and moves the others where they stand in the
@@ -314,25 +322,33 @@ func (e *Engine) RunMacro(ctx context.Context, p Principal, c RunMacro) (out []t
 		if err := u.mayRun(m, c.Record); err != nil {
 			return nil, err
 		}
-		subject := triggerSubjects[m.Subject]
-		record, err := subject.find(u, c.Record)
-		if err != nil {
+		if out, err = u.actMacro(m, c.Record); err != nil {
 			return nil, err
-		}
-		t := m.asTrigger()
-		r := &triggerRun{u: u, subject: subject, id: c.Record, record: record,
-			ev: trigger.Event{ID: newID(), Kind: kindMacro, Actor: triggerActor(p.actor()), At: u.tx.Now()}}
-		for _, a := range m.Actions {
-			o, err := record.act(r, &t, a)
-			if err != nil {
-				return nil, err
-			}
-			o.Kind = a.Kind
-			out = append(out, o)
 		}
 		u.detail("macro", m.ID)
 		return out, nil
 	})
+}
+
+// actMacro carries a macro's actions out on a record, in order.
+func (u *unit) actMacro(m Macro, id string) (out []trigger.Outcome, err error) {
+	subject := triggerSubjects[m.Subject]
+	record, err := subject.find(u, id)
+	if err != nil {
+		return nil, err
+	}
+	t := m.asTrigger()
+	r := &triggerRun{u: u, subject: subject, id: id, record: record,
+		ev: trigger.Event{ID: newID(), Kind: kindMacro, Actor: triggerActor(u.p.actor()), At: u.tx.Now()}}
+	for _, a := range m.Actions {
+		o, err := record.act(r, &t, a)
+		if err != nil {
+			return nil, err
+		}
+		o.Kind = a.Kind
+		out = append(out, o)
+	}
+	return out, nil
 }
 
 // asks are the rights that a macro needs on its record, each once.

@@ -136,19 +136,7 @@ func (u *unit) hideArriving(d *draft.Draft, m *conversation.Message) error {
 	if err != nil || policy.Found != FoundMasked {
 		return err
 	}
-	for n, media := range m.Content.Files() {
-		if spans := policy.found(media.Name, privacy.Detect(media.Name, policy.types()...)); len(spans) > 0 {
-			media.Name = privacy.SafeName(privacy.Mask(media.Name, spans)) // the name is the sender's, and is not kept
-			m.Content = m.Content.WithFile(n, media)
-		}
-	}
-	if l := m.Content.Letter; l != nil {
-		if spans := policy.found(l.Subject, privacy.Detect(l.Subject, policy.types()...)); len(spans) > 0 {
-			safe := *l
-			safe.Subject = privacy.Mask(l.Subject, spans) // as names of files
-			m.Content.Letter = &safe
-		}
-	}
+	policy.hideNames(m)
 	before, err := u.justBefore(d, *m)
 	if err != nil {
 		return err
@@ -164,6 +152,24 @@ func (u *unit) hideArriving(d *draft.Draft, m *conversation.Message) error {
 		}
 	}
 	return u.hideNew(d.C, m, policy, found[len(before)])
+}
+
+// hideNames takes what is found out of names of files and the subject, which are
+// the sender's and not kept.
+func (p MaskingPolicy) hideNames(m *conversation.Message) {
+	for n, media := range m.Content.Files() {
+		if spans := p.found(media.Name, privacy.Detect(media.Name, p.types()...)); len(spans) > 0 {
+			media.Name = privacy.SafeName(privacy.Mask(media.Name, spans)) // the name is the sender's, and is not kept
+			m.Content = m.Content.WithFile(n, media)
+		}
+	}
+	if l := m.Content.Letter; l != nil {
+		if spans := p.found(l.Subject, privacy.Detect(l.Subject, p.types()...)); len(spans) > 0 {
+			safe := *l
+			safe.Subject = privacy.Mask(l.Subject, spans) // as names of files
+			m.Content.Letter = &safe
+		}
+	}
 }
 
 // justBefore are the author's last messages, as long as nobody else spoke.
@@ -540,15 +546,7 @@ func (e *Engine) Unmask(ctx context.Context, p Principal, c Unmask) (Masked, err
 		if err := c.confirmed(m.Version); err != nil {
 			return Masked{}, err
 		}
-		original, err := u.openMask(m.Masks, c.Place, c.Reason)
-		if err != nil {
-			return Masked{}, err
-		}
-		gone := m.Masks[slices.IndexFunc(m.Masks, func(k privacy.MaskedSpan) bool { return k.ID == c.Place.Mask })]
-		if _, ok := d.Unmask(m, c.Place.Mask, original, u.actor()); !ok {
-			return Masked{}, noSuch("mask")
-		}
-		if err := u.dropOriginals([]privacy.MaskedSpan{gone}); err != nil {
+		if err := u.takeMaskAway(d, m, c); err != nil {
 			return Masked{}, err
 		}
 		return Masked{Version: m.Version + 1}, nil
@@ -557,6 +555,19 @@ func (e *Engine) Unmask(ctx context.Context, p Principal, c Unmask) (Masked, err
 		e.auditFailure(ctx, p, ActUnmask, c.Place, err)
 	}
 	return done, err
+}
+
+// takeMaskAway puts the original back where a mask of the message is.
+func (u *unit) takeMaskAway(d *draft.Draft, m conversation.Message, c Unmask) error {
+	original, err := u.openMask(m.Masks, c.Place, c.Reason)
+	if err != nil {
+		return err
+	}
+	gone := m.Masks[slices.IndexFunc(m.Masks, func(k privacy.MaskedSpan) bool { return k.ID == c.Place.Mask })]
+	if _, ok := d.Unmask(m, c.Place.Mask, original, u.actor()); !ok {
+		return noSuch("mask")
+	}
+	return u.dropOriginals([]privacy.MaskedSpan{gone})
 }
 
 // confirmed refuses what nobody said yes to, and what was seen in an older form.

@@ -48,16 +48,9 @@ func (u *unit) hideInChat(t ticket.Ticket, originals map[string]string) (warning
 // hideWords masks words in the newest messages of a conversation, and in those
 // up to a place in it.
 func (u *unit) hideWords(d *draft.Draft, before int64, originals map[string]string) error {
-	messages, err := u.tx.Conversations().Latest(u.ctx, d.C.ID, 0, maxPage)
+	messages, err := u.latestAnd(d.C.ID, before)
 	if err != nil {
 		return err
-	}
-	if before > 0 && len(messages) == maxPage {
-		earlier, err := u.tx.Conversations().Latest(u.ctx, d.C.ID, min(before+1, messages[0].Seq), maxPage)
-		if err != nil {
-			return err
-		}
-		messages = slices.Concat(earlier, messages)
 	}
 	for _, m := range messages {
 		if now, is := u.changedMessage(func(c conversation.Message) bool { return c.ID == m.ID }); is {
@@ -78,6 +71,17 @@ func (u *unit) hideWords(d *draft.Draft, before int64, originals map[string]stri
 		}
 	}
 	return nil
+}
+
+// latestAnd are the newest messages of a conversation, and with before those up
+// to there.
+func (u *unit) latestAnd(id conversation.ID, before int64) ([]conversation.Message, error) {
+	messages, err := u.tx.Conversations().Latest(u.ctx, id, 0, maxPage)
+	if err != nil || before <= 0 || len(messages) < maxPage {
+		return messages, err
+	}
+	earlier, err := u.tx.Conversations().Latest(u.ctx, id, min(before+1, messages[0].Seq), maxPage)
+	return slices.Concat(earlier, messages), err
 }
 
 // hideInThread takes what was masked in one message of a mail's thread out of the

@@ -314,25 +314,33 @@ func (u *unit) hideInTicketsOf(c conversation.ID, originals map[string]string, b
 		if err != nil {
 			return err
 		}
-		parts := []ticket.Part{ticket.TitlePart, ticket.BodyPart}
-		entries, err := entriesOf(u.ctx, u.tx, t.ID, max(0, t.Entries-maxPage), maxPage)
+		if err := u.hideInTicket(w, t, originals, by); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hideInTicket masks the words in a ticket's title, text and latest comments.
+func (u *unit) hideInTicket(w *ticketWork, t storedTicket, originals map[string]string, by string) error {
+	parts := []ticket.Part{ticket.TitlePart, ticket.BodyPart}
+	entries, err := entriesOf(u.ctx, u.tx, t.ID, max(0, t.Entries-maxPage), maxPage)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Text != "" {
+			parts = append(parts, ticket.CommentPart(e.Seq))
+		}
+	}
+	for _, p := range parts {
+		at, err := u.partOf(w, p)
 		if err != nil {
 			return err
 		}
-		for _, e := range entries {
-			if e.Text != "" {
-				parts = append(parts, ticket.CommentPart(e.Seq))
-			}
-		}
-		for _, p := range parts {
-			at, err := u.partOf(w, p)
-			if err != nil {
+		if spans := privacy.Occurrences(at.text, originals); len(spans) > 0 {
+			if _, err := u.hidePart(w, at, spans, by); err != nil {
 				return err
-			}
-			if spans := privacy.Occurrences(at.text, originals); len(spans) > 0 {
-				if _, err := u.hidePart(w, at, spans, by); err != nil {
-					return err
-				}
 			}
 		}
 	}

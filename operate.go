@@ -180,21 +180,26 @@ func queueLoads(cfg routing.Configuration, items []routing.Item, agents []routin
 		if l == nil {
 			continue
 		}
-		switch it.State {
-		case routing.ItemQueued:
-			l.Waiting++
-			if l.Since.IsZero() || it.QueuedAt.Before(l.Since) {
-				l.Since = it.QueuedAt
-			}
-		case routing.ItemOffered:
-			l.Offered++
-		case routing.ItemAssigned:
-			l.Assigned++
-		}
+		l.count(it)
 	}
 	out := make([]QueueLoad, 0, len(loads))
 	for _, id := range slices.Sorted(maps.Keys(loads)) {
 		out = append(out, *loads[id])
 	}
 	return out
+}
+
+// count adds an item by its state.
+func (l *QueueLoad) count(it routing.Item) {
+	switch it.State {
+	case routing.ItemQueued:
+		l.Waiting++
+		if l.Since.IsZero() || it.QueuedAt.Before(l.Since) {
+			l.Since = it.QueuedAt
+		}
+	case routing.ItemOffered:
+		l.Offered++
+	case routing.ItemAssigned:
+		l.Assigned++
+	}
 }

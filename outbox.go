@@ -27,15 +27,7 @@ func (e *Engine) runOutbox(ctx, drain context.Context) {
 // must wait; whatever is left stays at the head of the lane.
 func (e *Engine) workOutbox(ctx context.Context, lane driver.OutboxLane) {
 	s := &sender{e: e, lane: lane, until: time.Now().Add(e.cfg.Lease - e.cfg.SendTimeout)}
-	defer func() {
-		if s.freed {
-			return
-		}
-		err := e.insist(ctx, func(ctx context.Context) error { return e.db.System().Release(ctx, driver.NewsOutbox, lane.LaneRef) })
-		if err != nil {
-			e.trouble("a lane could not be given back; its lease will end", err)
-		}
-	}()
+	defer s.giveBack(ctx)
 	for len(lane.Rows) > 0 && ctx.Err() == nil && time.Now().Before(s.until) {
 		s.left = len(lane.Rows)
 		n := 0
@@ -56,6 +48,19 @@ func (e *Engine) workOutbox(ctx context.Context, lane driver.OutboxLane) {
 			return
 		}
 		lane.Rows, lane.Attempt, lane.Doubtful = lane.Rows[n:], nil, false
+	}
+}
+
+// giveBack frees the lane for others, unless a transaction has done so.
+func (s *sender) giveBack(ctx context.Context) {
+	if s.freed {
+		return
+	}
+	err := s.e.insist(ctx, func(ctx context.Context) error {
+		return s.e.db.System().Release(ctx, driver.NewsOutbox, s.lane.LaneRef)
+	})
+	if err != nil {
+		s.e.trouble("a lane could not be given back; its lease will end", err)
 	}
 }
 
@@ -234,7 +239,23 @@ func (s *sender) settle(ctx context.Context, at adapter.Attempt, o driver.Settle
 		o.Attempt = &sealed
 	}
 	freed := false
-	err := s.e.share(ctx, s.lane.Workspace, func(u *unit) error {
+	freed, err := s.keep(ctx, at, o, sent)
+	if err != nil {
+		return 0, err
+	}
+	s.freed = freed
+	if h := s.e.cfg.Hooks.Sent; h != nil {
+		s.e.hook("Sent", func() { h(s.lane.Workspace, s.lane.Account, at.Route, o.State, o.Reason) })
+	}
+	if o.State == channel.OutboxQueued {
+		return 0, nil
+	}
+	return len(at.Rows), nil
+}
+
+// keep stores how the try ended, and frees the lane where it was the last row.
+func (s *sender) keep(ctx context.Context, at adapter.Attempt, o driver.Settlement, sent []adapter.SentMessage) (freed bool, err error) {
+	err = s.e.share(ctx, s.lane.Workspace, func(u *unit) error {
 		freed = false
 		if err := u.tx.Outbox().Settle(u.ctx, s.lane.Claim, at.ID, o); err != nil {
 			return err
@@ -248,21 +269,10 @@ func (s *sender) settle(ctx context.Context, at adapter.Attempt, o driver.Settle
 		if err := u.outcome(at.Rows, o, sent); err != nil || s.left > len(at.Rows) {
 			return err
 		}
-		var err error
 		freed, err = u.tx.GiveBack(u.ctx, driver.NewsOutbox, s.lane.LaneRef)
 		return err
 	})
-	if err != nil {
-		return 0, err
-	}
-	s.freed = freed
-	if h := s.e.cfg.Hooks.Sent; h != nil {
-		s.e.hook("Sent", func() { h(s.lane.Workspace, s.lane.Account, at.Route, o.State, o.Reason) })
-	}
-	if o.State == channel.OutboxQueued {
-		return 0, nil
-	}
-	return len(at.Rows), nil
+	return freed, err
 }
 
 // failRow ends a row that cannot be planned.

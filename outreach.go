@@ -149,10 +149,7 @@ func (u *unit) beginning(acct channel.Account, user channel.ProviderUserID) (*dr
 // begun says the first words. Then the conversation is the agent's, or waits.
 func (u *unit) begun(acct channel.Account, d *draft.Draft, content channel.Content) (Posted, error) {
 	agent := u.p.agent()
-	author := conversation.Author{Kind: conversation.BySystem, Name: string(u.p.Kind)}
-	if agent != "" {
-		author = conversation.Author{Kind: conversation.ByAgent, Agent: agent}
-	}
+	author := u.writer()
 	anew := d.C.Version == 0
 	if !anew && d.C.Control == conversation.ControlBot {
 		if err := u.takeFromBot(d); err != nil {
@@ -178,4 +175,12 @@ func (u *unit) begun(acct channel.Account, d *draft.Draft, content channel.Conte
 	}
 	_, err = u.give(d.C.ID, agent, give{reason: routing.EndTransferred})
 	return out, err
+}
+
+// writer is the agent who acts, or else the host or the library.
+func (u *unit) writer() conversation.Author {
+	if agent := u.p.agent(); agent != "" {
+		return conversation.Author{Kind: conversation.ByAgent, Agent: agent}
+	}
+	return conversation.Author{Kind: conversation.BySystem, Name: string(u.p.Kind)}
 }

@@ -166,18 +166,23 @@ func (u *unit) ratingPressed(acct channel.Account, in adapter.Inbound) (bool, er
 		d.AwaitComment(u.tx.Now().Add(commentFor))
 		return true, nil
 	}
-	score, err := strconv.Atoi(parts[2])
-	if err != nil || score < 1 || score > 5 {
-		return true, u.event(kindAccount, string(acct.ID), 0, "rating:unknown")
+	return true, u.scorePressed(acct, d, parts[2], in.Reply)
+}
+
+// scorePressed keeps the score of a button and thanks for it.
+func (u *unit) scorePressed(acct channel.Account, d *draft.Draft, score string, reply *channel.ReplyHandle) error {
+	n, err := strconv.Atoi(score)
+	if err != nil || n < 1 || n > 5 {
+		return u.event(kindAccount, string(acct.ID), 0, "rating:unknown")
 	}
-	err = d.Rate(score, "")
+	err = d.Rate(n, "")
 	if errors.Is(err, ErrAlreadyExists) || errors.Is(err, ErrInvalid) {
-		return true, u.event(kindAccount, string(acct.ID), 0, "rating:again")
+		return u.event(kindAccount, string(acct.ID), 0, "rating:again")
 	}
 	if err != nil {
-		return true, err
+		return err
 	}
-	return true, u.thankForRating(acct, d, in.Reply)
+	return u.thankForRating(acct, d, reply)
 }
 
 // thankForRating says thanks, with a button for a comment where that has a

@@ -143,16 +143,7 @@ const (
 // last (Served) stands in it alone.
 func (e *Engine) counted(ctx context.Context, tx store.Tx, w Who, f conversation.Filter, most, look int) (Count, error) {
 	f.Within = e.within(w)
-	shown := func(h driver.ConversationHead) (bool, error) { return e.sees(ctx, w, headResource(h)) }
-	if f.Served != "" {
-		shown = func(h driver.ConversationHead) (bool, error) {
-			c, err := tx.Conversations().Conversation(ctx, h.ID)
-			if err != nil || f.Served != c.ServedBy() {
-				return false, err
-			}
-			return e.sees(ctx, w, headResource(h))
-		}
-	}
+	shown := e.countable(tx, w, f.Served)
 	var out Count
 	for page := ""; ; {
 		heads, next, err := tx.Conversations().Heads(ctx, f, page, min(maxPage, look, most+1))
@@ -160,7 +151,7 @@ func (e *Engine) counted(ctx context.Context, tx store.Tx, w Who, f conversation
 			return Count{}, err
 		}
 		for _, h := range heads {
-			ok, err := shown(h)
+			ok, err := shown(ctx, h)
 			if err != nil {
 				return Count{}, err
 			}
@@ -178,6 +169,23 @@ func (e *Engine) counted(ctx context.Context, tx store.Tx, w Who, f conversation
 			return out, nil
 		}
 		page = next
+	}
+}
+
+// countable tells of each conversation whether it counts: it may be seen, and was
+// served by the agent who is asked for, if any.
+func (e *Engine) countable(tx store.Tx, w Who, served conversation.AgentID) func(context.Context, driver.ConversationHead) (bool, error) {
+	if served == "" {
+		return func(ctx context.Context, h driver.ConversationHead) (bool, error) {
+			return e.sees(ctx, w, headResource(h))
+		}
+	}
+	return func(ctx context.Context, h driver.ConversationHead) (bool, error) {
+		c, err := tx.Conversations().Conversation(ctx, h.ID)
+		if err != nil || served != c.ServedBy() {
+			return false, err
+		}
+		return e.sees(ctx, w, headResource(h))
 	}
 }
 

@@ -593,19 +593,8 @@ func (r *router) read(ctx context.Context, agents map[routing.AgentID]int64, ite
 	}
 	err := r.e.db.View(ctx, r.ws, func(ctx context.Context, tx store.Tx) error {
 		out = fresh{}
-		for id := range agents {
-			a, err := tx.Agents().Agent(ctx, id)
-			if err != nil {
-				return err
-			}
-			out.agents = append(out.agents, a)
-		}
-		for id := range items {
-			it, err := tx.Work().Item(ctx, id)
-			if err != nil {
-				return err
-			}
-			out.items = append(out.items, it)
+		if err := out.load(ctx, tx, agents, items); err != nil {
+			return err
 		}
 		if configured {
 			var err error
@@ -616,6 +605,25 @@ func (r *router) read(ctx context.Context, agents map[routing.AgentID]int64, ite
 		return nil
 	})
 	return out, err
+}
+
+// load reads agents and items.
+func (out *fresh) load(ctx context.Context, tx store.Tx, agents map[routing.AgentID]int64, items map[routing.ItemID]int64) error {
+	for id := range agents {
+		a, err := tx.Agents().Agent(ctx, id)
+		if err != nil {
+			return err
+		}
+		out.agents = append(out.agents, a)
+	}
+	for id := range items {
+		it, err := tx.Work().Item(ctx, id)
+		if err != nil {
+			return err
+		}
+		out.items = append(out.items, it)
+	}
+	return nil
 }
 
 // decide asks the Board until it is quiet and carries the decisions out. Once

@@ -161,23 +161,9 @@ func (r *router) refusedAgain(item routing.ItemID) bool {
 // settle tells the Board what became of decisions. A refusal undoes one in the
 // Board and brings fresh rows; an error of the store ends this Board's life.
 func (r *router) settle(ctx context.Context, list ...settled) error {
-	agents, items := map[routing.AgentID]int64{}, map[routing.ItemID]int64{}
-	configured := false
-	for _, s := range list {
-		if s.refused == nil {
-			continue
-		}
-		if r.refusedAgain(s.Item) {
-			return s.refused
-		}
-		items[s.Item] = 0
-		if s.Agent != "" {
-			agents[s.Agent] = 0
-		}
-		// Who may no longer take it may have been taken off the queue or the desk:
-		// the Board must know, or it would decide the same again.
-		why, _ := errors.AsType[*routing.Refused](s.refused)
-		configured = configured || why != nil && why.Check == "eligibility"
+	agents, items, configured, err := r.toReadAnew(list)
+	if err != nil {
+		return err
 	}
 	rows, err := r.read(ctx, agents, items, configured)
 	if err != nil {
@@ -198,6 +184,29 @@ func (r *router) settle(ctx context.Context, list ...settled) error {
 		r.give(changes{queues: true})
 	}
 	return nil
+}
+
+// toReadAnew are the rows that refusals rested on.
+func (r *router) toReadAnew(list []settled) (agents map[routing.AgentID]int64, items map[routing.ItemID]int64, configured bool,
+	err error) {
+	agents, items = map[routing.AgentID]int64{}, map[routing.ItemID]int64{}
+	for _, s := range list {
+		if s.refused == nil {
+			continue
+		}
+		if r.refusedAgain(s.Item) {
+			return nil, nil, false, s.refused
+		}
+		items[s.Item] = 0
+		if s.Agent != "" {
+			agents[s.Agent] = 0
+		}
+		// Who may no longer take it may have been taken off the queue or the desk:
+		// the Board must know, or it would decide the same again.
+		why, _ := errors.AsType[*routing.Refused](s.refused)
+		configured = configured || why != nil && why.Check == "eligibility"
+	}
+	return agents, items, configured, nil
 }
 
 // carryOut does what the Board decided.
@@ -237,8 +246,13 @@ func (u *unit) reserve(d routing.Decision, lease string, epoch int64) error {
 		_, err := u.own(*res.Assignment)
 		return err
 	}
-	res.Offer = &routing.Offer{ID: routing.OfferID(newID()), Item: d.Item, Agent: d.Agent, State: routing.OfferPending, Uses: it.Uses,
-		OfferedAt: now, ExpiresAt: now.Add(it.OfferStands())}
+	return u.offerTo(it, res)
+}
+
+// offerTo reserves an item for an agent who is asked.
+func (u *unit) offerTo(it routing.Item, res transition.Reservation) error {
+	res.Offer = &routing.Offer{ID: routing.OfferID(newID()), Item: res.Item, Agent: res.Agent, State: routing.OfferPending, Uses: it.Uses,
+		OfferedAt: res.Now, ExpiresAt: res.Now.Add(it.OfferStands())}
 	if err := u.tx.Work().Reserve(u.ctx, res); err != nil {
 		return err
 	}
@@ -246,14 +260,14 @@ func (u *unit) reserve(d routing.Decision, lease string, epoch int64) error {
 	if err := u.tx.Deadlines().Set(u.ctx, dueOffer, string(res.Offer.ID), res.Offer.ExpiresAt); err != nil {
 		return err
 	}
-	if err := u.changedItem(d.Item); err != nil {
+	if err := u.changedItem(res.Item); err != nil {
 		return err
 	}
-	if err := u.changedAgent(d.Agent); err != nil {
+	if err := u.changedAgent(res.Agent); err != nil {
 		return err
 	}
 	u.after.offers = append(u.after.offers, *res.Offer)
-	return u.worker(d.Item).offered(*res.Offer, it.Queue)
+	return u.worker(res.Item).offered(*res.Offer, it.Queue)
 }
 
 // relax drops one more skill requirement of a waiting item.

@@ -148,7 +148,11 @@ func (e *Engine) followAccount(ctx context.Context, ws WorkspaceID, acct channel
 		}
 		sleepFor(ctx, wait)
 	}
-	// Whoever takes over need not wait for the lease's end.
+	e.giveLease(ctx, lease)
+}
+
+// giveLease ends a lease, so that whoever takes over need not wait for its end.
+func (e *Engine) giveLease(ctx context.Context, lease string) {
 	give, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	if _, err := e.db.System().Lease(give, lease, e.cfg.Node, time.Millisecond); err != nil && !errors.Is(err, ErrConflict) {

@@ -234,20 +234,8 @@ func checkConfig(cfg Config) error {
 	if cfg.Sealer == nil {
 		return invalid("Sealer is nil; make one with tinkseal.Open or tinkseal.Create")
 	}
-	for name, n := range map[string]int64{"InboxWorkers": int64(cfg.InboxWorkers), "OutboxWorkers": int64(cfg.OutboxWorkers),
-		"MaxTries": int64(cfg.MaxTries), "MaxAppending": int64(cfg.MaxAppending), "MaxMedia": cfg.MaxMedia} {
-		if n < 1 {
-			return invalid("%s is %d; it must be at least 1", name, n)
-		}
-	}
-	for name, d := range map[string]time.Duration{"Lease": cfg.Lease, "SendTimeout": cfg.SendTimeout,
-		"BotTimeout": cfg.BotTimeout, "Poll": cfg.Poll,
-		"DrainFor": cfg.DrainFor, "KeepRaw": cfg.KeepRaw, "KeepKeys": cfg.KeepKeys, "KeepFeed": cfg.KeepFeed,
-		"KeepResults": cfg.KeepResults,
-		"KeepLinks":   cfg.KeepLinks} {
-		if d < 0 {
-			return invalid("%s is negative", name)
-		}
+	if err := checkSizes(cfg); err != nil {
+		return err
 	}
 	if _, err := classify.New(routing.WorkStream{}, cfg.Fields...); err != nil {
 		return invalid("Fields: %w", err)
@@ -261,6 +249,26 @@ func checkConfig(cfg Config) error {
 	for i, p := range cfg.AllowPrivate {
 		if !p.IsValid() {
 			return invalid("AllowPrivate[%d] is no network; write it like 10.0.0.0/8", i)
+		}
+	}
+	return nil
+}
+
+// checkSizes refuses numbers and times that nothing could work with.
+func checkSizes(cfg Config) error {
+	for name, n := range map[string]int64{"InboxWorkers": int64(cfg.InboxWorkers), "OutboxWorkers": int64(cfg.OutboxWorkers),
+		"MaxTries": int64(cfg.MaxTries), "MaxAppending": int64(cfg.MaxAppending), "MaxMedia": cfg.MaxMedia} {
+		if n < 1 {
+			return invalidConfig("%s is %d; it must be at least 1", name, n)
+		}
+	}
+	for name, d := range map[string]time.Duration{"Lease": cfg.Lease, "SendTimeout": cfg.SendTimeout,
+		"BotTimeout": cfg.BotTimeout, "Poll": cfg.Poll,
+		"DrainFor": cfg.DrainFor, "KeepRaw": cfg.KeepRaw, "KeepKeys": cfg.KeepKeys, "KeepFeed": cfg.KeepFeed,
+		"KeepResults": cfg.KeepResults,
+		"KeepLinks":   cfg.KeepLinks} {
+		if d < 0 {
+			return invalidConfig("%s is negative", name)
 		}
 	}
 	return nil
@@ -355,20 +363,25 @@ func (e *Engine) plugIn(cfg Config) error {
 		}
 		e.adapters[safe.kind] = safe
 	}
-	for i, b := range cfg.Bots {
+	return e.plugInBots(cfg.Bots)
+}
+
+// plugInBots takes the bots, each under its own name.
+func (e *Engine) plugInBots(all []bot.Bot) error {
+	for i, b := range all {
 		if b == nil {
-			return invalid("Bots[%d] is nil; leave it out or make one", i)
+			return invalidConfig("Bots[%d] is nil; leave it out or make one", i)
 		}
 		safe, err := newGuardedBot(e.guard, b)
 		if err != nil {
-			return invalid("Bots[%d] (%T) panics when it is asked for its name; make it with its constructor", i, b)
+			return invalidConfig("Bots[%d] (%T) panics when it is asked for its name; make it with its constructor", i, b)
 		}
 		if _, twice := e.bots[safe.name]; twice || safe.name == "" {
-			return invalid("Bots has an empty or repeated name %q", safe.name)
+			return invalidConfig("Bots has an empty or repeated name %q", safe.name)
 		}
 		if s, ok := b.(bot.Script); ok {
 			if err := s.Validate(); err != nil {
-				return invalid("Bots[%d] (%s): %w", i, safe.name, err)
+				return invalidConfig("Bots[%d] (%s): %w", i, safe.name, err)
 			}
 		}
 		e.bots[safe.name] = safe
@@ -399,6 +412,20 @@ func (e *Engine) Run(ctx context.Context) error {
 	// What is under way when ctx ends may finish: work runs under drain.
 	drain, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
+	loops := e.startLoops(ctx, drain)
+	e.streams.begin()
+	e.ready.Store(true)
+	<-ctx.Done()
+	e.ready.Store(false)
+	e.streams.end()
+	timer := time.AfterFunc(e.cfg.DrainFor, cut)
+	defer timer.Stop()
+	return loops.Wait()
+}
+
+// startLoops starts what runs until ctx ends; work under way then goes on under
+// drain.
+func (e *Engine) startLoops(ctx, drain context.Context) *errgroup.Group {
 	loops, _ := errgroup.WithContext(drain)
 	loops.Go(func() error { e.runPulse(ctx); return nil })
 	loops.Go(func() error { e.runOutage(ctx); return nil })
@@ -410,14 +437,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	loops.Go(func() error { e.runIndexer(ctx, drain); return nil })
 	loops.Go(func() error { e.runKeeper(ctx, drain); return nil })
 	loops.Go(func() error { e.runRunners(ctx); return nil })
-	e.streams.begin()
-	e.ready.Store(true)
-	<-ctx.Done()
-	e.ready.Store(false)
-	e.streams.end()
-	timer := time.AfterFunc(e.cfg.DrainFor, cut)
-	defer timer.Stop()
-	return loops.Wait()
+	return loops
 }
 
 // sealCheck is where the record stands by which wrong keys are known.

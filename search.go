@@ -159,24 +159,33 @@ func (q *search) show(h driver.SearchHit) (bool, error) {
 	if !privacy.Contains(m.Content.Text, q.text) {
 		return false, nil // the pairs occur, the words do not
 	}
-	cv, asked := q.read[m.Conversation]
-	if !asked {
-		c, err := q.tx.Conversations().Conversation(q.ctx, m.Conversation)
-		if err != nil {
-			return false, err
-		}
-		ok, err := q.e.sees(q.ctx, q.w, headResource(driver.ConversationHeadOf(c)))
-		if err != nil {
-			return false, err
-		}
-		if ok {
-			cv = &c
-		}
-		q.read[m.Conversation] = cv
+	cv, err := q.conversation(m.Conversation)
+	if err != nil {
+		return false, err
 	}
 	if cv == nil {
 		return false, nil
 	}
 	q.found[m.ID] = Found{*cv, m}
 	return true, nil
+}
+
+// conversation is one that may be seen, nil for others; each is read once.
+func (q *search) conversation(id conversation.ID) (*conversation.Conversation, error) {
+	if cv, asked := q.read[id]; asked {
+		return cv, nil
+	}
+	c, err := q.tx.Conversations().Conversation(q.ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	ok, err := q.e.sees(q.ctx, q.w, headResource(driver.ConversationHeadOf(c)))
+	if err != nil {
+		return nil, err
+	}
+	q.read[id] = nil
+	if ok {
+		q.read[id] = &c
+	}
+	return q.read[id], nil
 }

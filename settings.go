@@ -105,17 +105,23 @@ func (e *Engine) loadSettings(ctx context.Context, tx store.Tx) (*settings, erro
 		if again.Version != cfg.Version {
 			continue // changed between the two statements
 		}
-		numbered(cfg)
-		s := &settings{ws: tx.Workspace(), routing: cfg, workspace: workspace, read: time.Now(),
-			accounts: map[channel.AccountID]channel.Account{}}
-		for _, a := range accounts {
-			if a.Secrets, err = e.openSecrets(ctx, s.ws, a); err != nil {
-				return nil, err
-			}
-			s.accounts[a.ID] = a
-		}
-		return s, s.compileHours()
+		return e.settingsOf(ctx, tx, cfg, accounts, workspace)
 	}
+}
+
+// settingsOf puts together what was read.
+func (e *Engine) settingsOf(ctx context.Context, tx store.Tx, cfg routing.Configuration, accounts []channel.Account,
+	workspace WorkspaceSettings) (_ *settings, err error) {
+	numbered(cfg)
+	s := &settings{ws: tx.Workspace(), routing: cfg, workspace: workspace, read: time.Now(),
+		accounts: map[channel.AccountID]channel.Account{}}
+	for _, a := range accounts {
+		if a.Secrets, err = e.openSecrets(ctx, s.ws, a); err != nil {
+			return nil, err
+		}
+		s.accounts[a.ID] = a
+	}
+	return s, s.compileHours()
 }
 
 // numbered gives a version to what was stored before there were versions, so

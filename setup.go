@@ -561,19 +561,9 @@ func (e *Engine) RotateKeys(ctx context.Context, ws WorkspaceID) (int, error) {
 	n := 0
 	err := e.unitOver(ctx, system(ws), e.updateSettings, func(u *unit) error {
 		n = 0
-		for _, a := range u.s.accounts {
-			if len(a.Sealed) == 0 || !e.cfg.Sealer.NeedsReseal(a.Sealed) {
-				continue
-			}
-			sealed, err := e.sealSecrets(u.ctx, ws, a.ID, a.Secrets)
-			if err != nil {
-				return err
-			}
-			a.Sealed = sealed
-			if _, err := u.tx.Accounts().SaveAccount(u.ctx, a); err != nil {
-				return err
-			}
-			n++
+		var err error
+		if n, err = u.resealAccounts(); err != nil {
+			return err
 		}
 		more, err := u.resealTargets()
 		if err != nil {
@@ -595,4 +585,23 @@ func (e *Engine) RotateKeys(ctx context.Context, ws WorkspaceID) (int, error) {
 	}
 	rest, err := e.resealRest(ctx, ws)
 	return n + owners + rest, err
+}
+
+// resealAccounts seals credentials with the newest key, and counts them.
+func (u *unit) resealAccounts() (n int, err error) {
+	for _, a := range u.s.accounts {
+		if len(a.Sealed) == 0 || !u.e.cfg.Sealer.NeedsReseal(a.Sealed) {
+			continue
+		}
+		sealed, err := u.e.sealSecrets(u.ctx, u.tx.Workspace(), a.ID, a.Secrets)
+		if err != nil {
+			return n, err
+		}
+		a.Sealed = sealed
+		if _, err := u.tx.Accounts().SaveAccount(u.ctx, a); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
 }

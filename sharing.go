@@ -67,16 +67,22 @@ func (e *Engine) share(ctx context.Context, ws id.Workspace, run func(u *unit) e
 	for _, other := range batch[1:] {
 		close(other.done)
 	}
+	s.passOn(ws, q)
+	return p.err
+}
+
+// passOn lets the next one that waits lead, or ends the queue.
+func (s *sharing) passOn(ws id.Workspace, q *shareQueue) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(q.waiting) == 0 {
 		delete(s.of, ws)
-		return p.err
+		return
 	}
 	next := q.waiting[0]
 	q.waiting = q.waiting[1:]
 	close(next.lead)
-	return p.err
+	return
 }
 
 // runShared runs pieces together as long as that goes well. What fails runs by
@@ -108,8 +114,13 @@ func (e *Engine) runShared(ctx context.Context, ws id.Workspace, batch []*shared
 			apart, batch = append(apart, batch...), nil
 		}
 	}
+	e.runApart(ctx, ws, append(apart, batch...))
+}
+
+// runApart runs pieces in transactions of their own.
+func (e *Engine) runApart(ctx context.Context, ws id.Workspace, pieces []*sharedPiece) {
 	var group errgroup.Group
-	for _, p := range append(apart, batch...) {
+	for _, p := range pieces {
 		group.Go(func() error {
 			p.err = e.safeUnit(ctx, system(ws), p.run)
 			return nil

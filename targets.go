@@ -176,22 +176,8 @@ func (e *Engine) DeleteTarget(ctx context.Context, p Principal, c DeleteTarget) 
 		if t.Version != c.Version {
 			return none, errs.New(errs.Stale, "sangdam: target %s was changed by somebody else; read it again and repeat", c.Target)
 		}
-		users, err := u.usersOf(func(r referred) bool { return r.Target == c.Target })
-		if err != nil {
+		if err := u.unusedTarget(t); err != nil {
 			return none, err
-		}
-		subscribed, err := allOf(u.ctx, u.tx, subscriptions, nil)
-		if err != nil {
-			return none, err
-		}
-		for _, s := range subscribed {
-			if s.Target == c.Target {
-				return none, errs.New(errs.Invalid, "sangdam: target %q is used by subscription %q; delete that first", t.Name, s.Name)
-			}
-		}
-		if len(users) > 0 {
-			return none, errs.New(errs.Invalid, "sangdam: target %q is used by the triggers %s; change them first", t.Name,
-				strings.Join(users, ", "))
 		}
 		if err := targets.Delete(u.ctx, u.tx, &t); err != nil {
 			return none, err
@@ -199,6 +185,28 @@ func (e *Engine) DeleteTarget(ctx context.Context, p Principal, c DeleteTarget) 
 		return none, u.event(kindTarget, string(t.ID), t.Version, "deleted")
 	})
 	return err
+}
+
+// unusedTarget refuses to take away a target that triggers or subscriptions use.
+func (u *unit) unusedTarget(t notify.Target) error {
+	users, err := u.usersOf(func(r referred) bool { return r.Target == t.ID })
+	if err != nil {
+		return err
+	}
+	subscribed, err := allOf(u.ctx, u.tx, subscriptions, nil)
+	if err != nil {
+		return err
+	}
+	for _, s := range subscribed {
+		if s.Target == t.ID {
+			return errs.New(errs.Invalid, "sangdam: target %q is used by subscription %q; delete that first", t.Name, s.Name)
+		}
+	}
+	if len(users) > 0 {
+		return errs.New(errs.Invalid, "sangdam: target %q is used by the triggers %s; change them first", t.Name,
+			strings.Join(users, ", "))
+	}
+	return nil
 }
 
 // Targets lists the targets by name, without their secrets.

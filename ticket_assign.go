@@ -247,30 +247,38 @@ func (u *unit) overflowToTicket(draft *draft.Draft, it routing.Item, d routing.D
 	if err != nil {
 		return err
 	}
-	if id == "" {
-		t := ticket.Ticket{Origin: origin}
-		u.inherit(&t, draft.C)
-		if err := u.requester(&t); err != nil {
-			return err
-		}
-		td, err := u.newTicket(t)
-		if err != nil {
-			return err
-		}
-		id = td.T.ID
-	} else {
-		td, err := u.editTicket(id)
-		if err != nil {
-			return err
-		}
-		origin.ChatTo = draft.C.EventSeq
-		td.T.Origin = origin
+	if id, err = u.overflowed(draft.C, id, origin); err != nil {
+		return err
 	}
 	draft.Note(conversation.EvTicket, u.actor(), "overflow:"+origin.Overflow, string(id))
 	if draft.C.State != conversation.StateWaiting {
 		return draft.Wait(u.actor(), true)
 	}
 	return nil
+}
+
+// overflowed is the ticket of a conversation that nobody took: the one that it
+// has, or a new one.
+func (u *unit) overflowed(c conversation.Conversation, id ticket.ID, origin ticket.Origin) (ticket.ID, error) {
+	if id != "" {
+		td, err := u.editTicket(id)
+		if err != nil {
+			return "", err
+		}
+		origin.ChatTo = c.EventSeq
+		td.T.Origin = origin
+		return id, nil
+	}
+	t := ticket.Ticket{Origin: origin}
+	u.inherit(&t, c)
+	if err := u.requester(&t); err != nil {
+		return "", err
+	}
+	td, err := u.newTicket(t)
+	if err != nil {
+		return "", err
+	}
+	return td.T.ID, nil
 }
 
 // openTicketOf finds a ticket that is still worked on, of the conversation or of

@@ -210,6 +210,11 @@ func (e *Engine) bulkStep(ctx context.Context, b Bulk) error {
 	if errors.Is(refused, ErrUnavailable) || ctx.Err() != nil {
 		return refused
 	}
+	return e.bulkRefused(ctx, b, n, refused)
+}
+
+// bulkRefused keeps why a ticket could not be changed.
+func (e *Engine) bulkRefused(ctx context.Context, b Bulk, n int, refused error) error {
 	return e.unit(ctx, system(b.Principal.Workspace), func(u *unit) error {
 		it, err := bulkItems.Get(u.ctx, u.tx, fmt.Sprintf("%s/%d", b.ID, n))
 		if err != nil {
@@ -303,16 +308,7 @@ func takenBack(was, is ticket.Ticket, c TicketChange) (back TicketChange) {
 		put(&back.State, was.Custom == "", was.State, "")
 		put(&back.Custom, was.Custom != "", was.Custom, "")
 	}
-	for _, t := range is.Tags {
-		if !slices.Contains(was.Tags, t) {
-			back.RemoveTags = append(back.RemoveTags, t)
-		}
-	}
-	for _, t := range was.Tags {
-		if !slices.Contains(is.Tags, t) {
-			back.AddTags = append(back.AddTags, t)
-		}
-	}
+	back.RemoveTags, back.AddTags = tagsBeyond(is.Tags, was.Tags), tagsBeyond(was.Tags, is.Tags)
 	for code := range c.Fields {
 		if len(was.Fields[code].Sealed) > 0 || len(is.Fields[code].Sealed) > 0 {
 			continue // a sealed value is not written down a second time
@@ -323,6 +319,16 @@ func takenBack(was, is ticket.Ticket, c TicketChange) (back TicketChange) {
 		back.Fields[code] = was.Fields[code]
 	}
 	return back
+}
+
+// tagsBeyond are those of all that are not among the others.
+func tagsBeyond(all, others []string) (out []string) {
+	for _, t := range all {
+		if !slices.Contains(others, t) {
+			out = append(out, t)
+		}
+	}
+	return out
 }
 
 // put points to what was, where it counts and differs.

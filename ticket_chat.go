@@ -184,12 +184,7 @@ func (u *unit) sayInChat(t ticket.Ticket, text string, files []string) (bool, er
 	if err != nil {
 		return false, err
 	}
-	author := conversation.Author{Kind: conversation.ByAgent, Agent: u.p.agent()}
-	if rule, is := strings.CutPrefix(u.as, "trigger:"); is {
-		author = conversation.Author{Kind: conversation.ByTrigger, Name: rule}
-	} else if u.p.agent() == "" || cv.State == conversation.StateClosed || cv.Control == conversation.ControlBot {
-		author = conversation.Author{Kind: conversation.BySystem, Name: u.actor()} // a notice: it takes the word from nobody
-	}
+	author := u.writerInChat(cv)
 	w, err := u.ticketWork(t.ID)
 	if err != nil {
 		return false, err
@@ -197,17 +192,34 @@ func (u *unit) sayInChat(t ticket.Ticket, text string, files []string) (bool, er
 	w.telling()
 	d := u.conversationOf(cv)
 	d.C.Ticket = string(t.ID) // what the customer writes next is an answer to it
-	event := ticket.MailHandled
-	if t.State != w.now.State && t.State == ticket.OnHold {
-		event = ticket.MailOnHold
-	} else if t.State != w.now.State && t.State == ticket.Solved {
-		event = ticket.MailSolved
-	}
+	event := mailEventOf(w.now.State, t.State)
 	if _, err := u.sayOn(saying{event: string(event), filesOf: t.ID}, d,
 		conversation.Message{Author: author, Content: content}); err != nil {
 		return false, err
 	}
 	return true, nil
+}
+
+// writerInChat is under whose name an answer on a ticket stands in its chat.
+func (u *unit) writerInChat(cv conversation.Conversation) conversation.Author {
+	if rule, is := strings.CutPrefix(u.as, "trigger:"); is {
+		return conversation.Author{Kind: conversation.ByTrigger, Name: rule}
+	}
+	if u.p.agent() == "" || cv.State == conversation.StateClosed || cv.Control == conversation.ControlBot {
+		return conversation.Author{Kind: conversation.BySystem, Name: u.actor()} // a notice: it takes the word from nobody
+	}
+	return conversation.Author{Kind: conversation.ByAgent, Agent: u.p.agent()}
+}
+
+// mailEventOf is what an answer says of a ticket that changes its state with it.
+func mailEventOf(was, now ticket.State) ticket.MailEvent {
+	switch {
+	case now != was && now == ticket.OnHold:
+		return ticket.MailOnHold
+	case now != was && now == ticket.Solved:
+		return ticket.MailSolved
+	}
+	return ticket.MailHandled
 }
 
 // withTicketFiles is a text with files of a ticket, as the conversation's channel
@@ -279,6 +291,12 @@ func (u *unit) joinTicket(meant ticket.ID, m conversation.Message) error {
 	if err := w.flush(); err != nil { // each message is a step of its own
 		return err
 	}
+	return u.answeredInChat(w, meant, m)
+}
+
+// answeredInChat notes with a ticket what its customer wrote; meant is the one
+// that was answered, which may have been merged into it.
+func (u *unit) answeredInChat(w *ticketWork, meant ticket.ID, m conversation.Message) error {
 	d, err := u.editTicket(w.now.ID)
 	if err != nil {
 		return err

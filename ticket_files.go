@@ -127,23 +127,9 @@ func (u *unit) knowFile(m channel.Media) {
 // after them those of the tickets that were merged into it, each once, without
 // fields that are hidden from the reader.
 func filesOf(ctx context.Context, tx store.Tx, t ticket.Ticket, entries []ticket.Entry, hidden []string) ([]TicketFile, error) {
-	names := filesNamedBy(shownTicket(t, hidden), entries)
-	for _, l := range t.Links {
-		if l.As != ticket.MergedOf {
-			continue
-		}
-		merged, err := tickets.Get(ctx, tx, string(l.To))
-		if errors.Is(err, ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		said, err := entriesOf(ctx, tx, l.To, max(0, merged.Entries-maxPage), maxPage)
-		if err != nil {
-			return nil, err
-		}
-		names = append(names, filesNamedBy(shownTicket(merged.Ticket, hidden), said)...)
+	names, err := fileNamesOf(ctx, tx, t, entries, hidden)
+	if err != nil {
+		return nil, err
 	}
 	if len(names) == 0 {
 		return nil, nil
@@ -165,6 +151,29 @@ func filesOf(ctx context.Context, tx store.Tx, t ticket.Ticket, entries []ticket
 		out = append(out, f)
 	}
 	return out, nil
+}
+
+// fileNamesOf names the files of a ticket and of those that were merged into it.
+func fileNamesOf(ctx context.Context, tx store.Tx, t ticket.Ticket, entries []ticket.Entry, hidden []string) ([]string, error) {
+	names := filesNamedBy(shownTicket(t, hidden), entries)
+	for _, l := range t.Links {
+		if l.As != ticket.MergedOf {
+			continue
+		}
+		merged, err := tickets.Get(ctx, tx, string(l.To))
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		said, err := entriesOf(ctx, tx, l.To, max(0, merged.Entries-maxPage), maxPage)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, filesNamedBy(shownTicket(merged.Ticket, hidden), said)...)
+	}
+	return names, nil
 }
 
 // filesNamedBy are the names of a ticket's files, in the order of its fields and

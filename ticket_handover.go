@@ -293,18 +293,28 @@ func (e *Engine) serveTargetHook(w http.ResponseWriter, r *http.Request) int {
 		return http.StatusBadRequest
 	}
 	for _, report := range reports {
-		key := Key("")
-		if report.ID != "" {
-			key = Key(hashedKey(string(name) + "\x00" + report.Task + "\x00" + report.ID))
-		}
-		_, err := e.ReportHandOver(r.Context(), Host(ws), ReportHandOver{Key: key, Target: name, Report: report})
-		if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrConflict) && !errors.Is(err, ErrUnsupported) && !errors.Is(err,
-			ErrInvalid) {
+		if err := e.reported(r.Context(), ws, name, report); err != nil {
 			e.trouble("what a target reports could not be kept", err)
 			return http.StatusServiceUnavailable
 		}
 	}
 	return http.StatusOK
+}
+
+// reported keeps a report of a target. One about what is not there, or that
+// cannot be, is passed over: to repeat it would not help.
+func (e *Engine) reported(ctx context.Context, ws id.Workspace, name notify.TargetID, report notify.Report) error {
+	key := Key("")
+	if report.ID != "" {
+		key = Key(hashedKey(string(name) + "\x00" + report.Task + "\x00" + report.ID))
+	}
+	_, err := e.ReportHandOver(ctx, Host(ws), ReportHandOver{Key: key, Target: name, Report: report})
+	for _, final := range []error{ErrNotFound, ErrConflict, ErrUnsupported, ErrInvalid} {
+		if errors.Is(err, final) {
+			return nil
+		}
+	}
+	return err
 }
 
 // hooked is a target that may be reported to under the secret; ErrNotFound.

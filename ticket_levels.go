@@ -120,17 +120,22 @@ func (u *unit) ticketAlarm(id ticket.ID) error {
 	}
 	clocks, alarms := ticket.Ring(d.T.Clocks, u.tx.Now())
 	d.T.Clocks = clocks
+	return u.tellAlarms(d, alarms)
+}
+
+// tellAlarms says which targets of a ticket are near or missed.
+func (u *unit) tellAlarms(d *ticket.Draft, alarms []ticket.Alarm) error {
 	for _, a := range alarms {
 		kind := evLevelWarning
 		if a.Breach {
 			kind = evLevelBreach
 		}
-		ev := driver.Event{Aggregate: kindTicket, ID: string(id), Version: d.T.Entries + 1, Kind: kind, Ref: string(a.Target),
+		ev := driver.Event{Aggregate: kindTicket, ID: string(d.T.ID), Version: d.T.Entries + 1, Kind: kind, Ref: string(a.Target),
 			Desk: d.T.Desk, Agent: d.T.Agent, Contact: d.T.Contact}
 		if err := u.tell(ev); err != nil {
 			return err
 		}
-		u.alarmed(id, kind)
+		u.alarmed(d.T.ID, kind)
 	}
 	return nil
 }

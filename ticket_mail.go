@@ -129,15 +129,8 @@ func (e *Engine) MailLayouts(ctx context.Context, p Principal) (out []notify.Lay
 
 // checkMails refuses settings by which a mail would have no way out or no words.
 func (u *unit) checkMails(t TicketRouting) error {
-	if t.AnswerBy != "" {
-		if to, err := targets.Get(u.ctx, u.tx, string(t.AnswerBy)); err == nil && to.Kind != "mail" {
-			return errs.New(errs.Invalid, "sangdam: workspace settings: answer_by: target %q is of kind %s; name one for mail",
-				to.Name, to.Kind)
-		} else if errors.Is(err, ErrNotFound) {
-			return noSuch(kindTarget)
-		} else if err != nil {
-			return err
-		}
+	if err := u.answersByMail(t.AnswerBy); err != nil {
+		return err
 	}
 	if len(t.MailOn) == 0 {
 		return nil
@@ -157,6 +150,22 @@ func (u *unit) checkMails(t TicketRouting) error {
 				"sangdam: customers are told by mail when a ticket is %s, and no mail layout has a text for it; save one with a text first",
 				ev)
 		}
+	}
+	return err
+}
+
+// answersByMail refuses a target of answers that is none for mail.
+func (u *unit) answersByMail(target notify.TargetID) error {
+	if target == "" {
+		return nil
+	}
+	to, err := targets.Get(u.ctx, u.tx, string(target))
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return noSuch(kindTarget)
+	case err == nil && to.Kind != "mail":
+		return errs.New(errs.Invalid, "sangdam: workspace settings: answer_by: target %q is of kind %s; name one for mail",
+			to.Name, to.Kind)
 	}
 	return err
 }
@@ -217,19 +226,24 @@ func (u *unit) mailCustomer(w *ticketWork, e ticket.Entry, ev ticket.MailEvent) 
 	n := notify.Notice{ID: mailID(t.ID, e.Seq), Event: "ticket." + string(ev), Subject: "ticket:" + string(t.ID), At: e.At, Text: e.Text,
 		To: notify.Recipient{Name: t.Requester.Name, Address: t.Requester.Email}}
 	if answer {
-		for _, name := range e.Files {
-			f := u.ticketFiles[name]
-			n.Files = append(n.Files, notify.File{Blob: name, Name: privacy.SafeName(f.Name), Type: f.Type, Size: f.Size})
-		}
-		if strings.TrimSpace(n.Text) == "" { // files alone: a mail needs some words
-			n.Text = namesOf(n.Files)
-		}
+		u.attach(&n, e.Files)
 	}
 	if err := u.layOut(&n, answer, ev, language, values); err != nil || n.Text == "" {
 		return err
 	}
 	_, err = u.deliver(Delivery{Target: by, Notice: n})
 	return err
+}
+
+// attach adds the files of an answer to its mail.
+func (u *unit) attach(n *notify.Notice, files []string) {
+	for _, name := range files {
+		f := u.ticketFiles[name]
+		n.Files = append(n.Files, notify.File{Blob: name, Name: privacy.SafeName(f.Name), Type: f.Type, Size: f.Size})
+	}
+	if strings.TrimSpace(n.Text) == "" { // files alone: a mail needs some words
+		n.Text = namesOf(n.Files)
+	}
 }
 
 func namesOf(files []notify.File) string {
@@ -265,17 +279,23 @@ func (u *unit) layOut(n *notify.Notice, answer bool, ev ticket.MailEvent, langua
 		}
 		subject, n.Text = cmp.Or(words.Subject, subject), fill(words.Text, values, (*trigger.Template).Render)
 	}
-	n.Title = fmt.Sprintf("[#%s] %s", values["number"], oneLine(values["title"]))
-	if subject != "" {
-		n.Title = fill(subject, values, (*trigger.Template).RenderLine)
-	}
-	if long := []rune(n.Title); len(long) > notify.MaxTitle {
-		n.Title = string(long[:notify.MaxTitle])
-	}
+	n.Title = mailTitle(subject, values)
 	if found && strings.TrimSpace(n.Text) != "" {
 		surround(n, look, values)
 	}
 	return nil
+}
+
+// mailTitle is the subject filled in, or the number and the ticket's title.
+func mailTitle(subject string, values map[string]string) string {
+	title := fmt.Sprintf("[#%s] %s", values["number"], oneLine(values["title"]))
+	if subject != "" {
+		title = fill(subject, values, (*trigger.Template).RenderLine)
+	}
+	if long := []rune(title); len(long) > notify.MaxTitle {
+		title = string(long[:notify.MaxTitle])
+	}
+	return title
 }
 
 // surround puts the layout around what the mail says. What would become too long

@@ -1,6 +1,7 @@
 package sangdam
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -64,8 +65,7 @@ func (u *unit) ticketState(d *ticket.Draft) TicketState {
 // or contact that the principal may not see.
 func (e *Engine) OpenTicket(ctx context.Context, p Principal, c OpenTicket) (TicketState, error) {
 	return command(ctx, e, opOpenTicket, p, c.Key, c, func(u *unit) (TicketState, error) {
-		t := ticket.Ticket{Channel: c.Channel, Desk: c.Desk, Title: c.Title, Body: c.Body, Contact: c.Contact, Requester: c.Requester,
-			Language: c.Language, Priority: c.Priority, Tags: c.Tags}
+		t := c.ticket()
 		var log *draft.Draft
 		if c.Conversation != "" {
 			var err error
@@ -79,12 +79,7 @@ func (e *Engine) OpenTicket(ctx context.Context, p Principal, c OpenTicket) (Tic
 		if err := u.off(SwitchTicket); err != nil {
 			return TicketState{}, err
 		}
-		if t.Channel == "" {
-			t.Channel = ticket.ChannelAPI
-			if p.Kind == KindAgent {
-				t.Channel = ticket.ChannelHand
-			}
-		}
+		t.Channel = cmp.Or(t.Channel, openedOn(p.Kind))
 		if err := u.requester(&t); err != nil {
 			return TicketState{}, err
 		}
@@ -103,6 +98,20 @@ func (e *Engine) OpenTicket(ctx context.Context, p Principal, c OpenTicket) (Tic
 		u.resource.ID = string(d.T.ID)
 		return u.ticketState(d), nil
 	})
+}
+
+// ticket is what the command gives.
+func (c OpenTicket) ticket() ticket.Ticket {
+	return ticket.Ticket{Channel: c.Channel, Desk: c.Desk, Title: c.Title, Body: c.Body, Contact: c.Contact, Requester: c.Requester,
+		Language: c.Language, Priority: c.Priority, Tags: c.Tags}
+}
+
+// openedOn is the channel of a ticket that names none.
+func openedOn(by PrincipalKind) string {
+	if by == KindAgent {
+		return ticket.ChannelHand
+	}
+	return ticket.ChannelAPI
 }
 
 // set is a pointer to what was given; nil for the zero value.
@@ -257,12 +266,7 @@ func (e *Engine) SubmitTicket(ctx context.Context, p Principal, c SubmitTicket) 
 		if err := u.off(SwitchTicket); err != nil {
 			return TicketState{}, err
 		}
-		t := ticket.Ticket{Channel: ticket.ChannelWeb, Desk: c.Desk, Category: c.Category, Title: c.Title, Body: c.Content,
-			Requester: c.Requester,
-			Contact:   c.Contact, Language: c.Language, Fields: c.Fields}
-		if c.Consent {
-			t.ConsentAt = u.tx.Now()
-		}
+		t := c.ticket(u.tx.Now())
 		d, err := u.ticketSetup()
 		if err != nil {
 			return TicketState{}, err
@@ -282,6 +286,16 @@ func (e *Engine) SubmitTicket(ctx context.Context, p Principal, c SubmitTicket) 
 		u.resource.ID = string(draft.T.ID)
 		return u.ticketState(draft), nil
 	})
+}
+
+// ticket is what the form asks for.
+func (c SubmitTicket) ticket(now time.Time) ticket.Ticket {
+	t := ticket.Ticket{Channel: ticket.ChannelWeb, Desk: c.Desk, Category: c.Category, Title: c.Title, Body: c.Content,
+		Requester: c.Requester, Contact: c.Contact, Language: c.Language, Fields: c.Fields}
+	if c.Consent {
+		t.ConsentAt = now
+	}
+	return t
 }
 
 // ticketFieldAD binds the sealed value of a field to its place.
@@ -332,18 +346,22 @@ func (e *Engine) RevealTicketField(ctx context.Context, p Principal, id ticket.I
 		if len(out.Sealed) == 0 {
 			return nil
 		}
-		raw, err := e.cfg.Sealer.Open(u.ctx, ticketFieldAD(u.tx.Workspace(), id, code), out.Sealed)
-		if err != nil {
-			return err
-		}
-		out = ticket.Value{}
-		if err := json.Unmarshal(raw, &out); err != nil {
+		if out, err = u.openField(id, code, out.Sealed); err != nil {
 			return err
 		}
 		u.detail("field", code)
 		return u.audit("ticket.reveal_field", "ok")
 	})
 	return out, err
+}
+
+// openField opens what is sealed of a ticket's field.
+func (u *unit) openField(id ticket.ID, code string, sealed []byte) (v ticket.Value, err error) {
+	raw, err := u.e.cfg.Sealer.Open(u.ctx, ticketFieldAD(u.tx.Workspace(), id, code), sealed)
+	if err != nil {
+		return v, err
+	}
+	return v, json.Unmarshal(raw, &v)
 }
 
 // bannedIn looks for banned words.

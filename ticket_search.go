@@ -36,14 +36,9 @@ type FoundTickets struct {
 // and a Next to go on with. A ticket is on a page once, and on a later one again if
 // an older comment of it has the words too.
 func (e *Engine) SearchTickets(ctx context.Context, p Principal, text, page string, limit int) (FoundTickets, error) {
-	var tokens []string
-	for _, t := range privacy.Query(text) {
-		if !t.Prefix {
-			tokens = append(tokens, ticketToken(t.Token))
-		}
-	}
-	if len(tokens) == 0 {
-		return FoundTickets{}, errs.New(errs.Invalid, "sangdam: the search needs at least two letters or digits")
+	tokens, err := ticketTokens(text)
+	if err != nil {
+		return FoundTickets{}, err
 	}
 	from, err := e.openPage(ctx, p, "ticket search", text, page)
 	if err != nil {
@@ -70,6 +65,19 @@ func (e *Engine) SearchTickets(ctx context.Context, p Principal, text, page stri
 		out.Next, err = e.sealPage(ctx, p, "ticket search", text, out.Next)
 	}
 	return out, err
+}
+
+// ticketTokens are the words of a search as tickets are indexed by them.
+func ticketTokens(text string) (tokens []string, err error) {
+	for _, t := range privacy.Query(text) {
+		if !t.Prefix {
+			tokens = append(tokens, ticketToken(t.Token))
+		}
+	}
+	if len(tokens) == 0 {
+		return nil, errs.New(errs.Invalid, "sangdam: the search needs at least two letters or digits")
+	}
+	return tokens, nil
 }
 
 // ticketSearch is one run of a search.
@@ -133,17 +141,22 @@ func (q *ticketSearch) take(hits []driver.SearchHit) (n int, err error) {
 			}
 			continue
 		}
-		f := FoundTicket{Ticket: shownTicket(t.Ticket, q.hidden), Entry: seq}
-		in := comments[entryID(id, seq)]
-		if seq == 0 {
-			in = ticketText(f.Ticket)
-		}
-		if privacy.Contains(in, q.text) {
-			q.seen[id] = true
-			q.out.Tickets = append(q.out.Tickets, f)
-		}
+		q.show(t, seq, comments[entryID(id, seq)])
 	}
 	return n, nil
+}
+
+// show adds a ticket if the words stand where the index says, in the comment or
+// in the ticket itself.
+func (q *ticketSearch) show(t storedTicket, seq int64, in string) {
+	f := FoundTicket{Ticket: shownTicket(t.Ticket, q.hidden), Entry: seq}
+	if seq == 0 {
+		in = ticketText(f.Ticket)
+	}
+	if privacy.Contains(in, q.text) {
+		q.seen[t.ID] = true
+		q.out.Tickets = append(q.out.Tickets, f)
+	}
 }
 
 // ofHits reads the tickets that hits name, and the comments by the ids of their

@@ -35,15 +35,8 @@ func (u *unit) becomesTicket(acct channel.Account, d *draft.Draft, m conversatio
 	if l := m.Content.Letter; l != nil {
 		t.Title = l.Subject
 	}
-	if m.Author.Identity != "" {
-		who, err := u.tx.Contacts().IdentityByID(u.ctx, m.Author.Identity)
-		if err != nil {
-			return err
-		}
-		t.Requester.Name = who.Name
-		if strings.Contains(string(who.User), "@") {
-			t.Requester.Email = string(who.User)[strings.LastIndexByte(string(who.User), ':')+1:]
-		}
+	if err := u.asksFor(&t, m.Author.Identity); err != nil {
+		return err
 	}
 	u.inherit(&t, d.C)
 	made, err := u.openTicket(t, TicketChange{})
@@ -52,6 +45,22 @@ func (u *unit) becomesTicket(acct channel.Account, d *draft.Draft, m conversatio
 	}
 	u.begunTicket, d.C.Ticket = made.T.ID, string(made.T.ID)
 	d.Note(conversation.EvTicket, u.actor(), "", string(made.T.ID))
+	return nil
+}
+
+// asksFor names the writer of a message as who asks.
+func (u *unit) asksFor(t *ticket.Ticket, by conversation.IdentityID) error {
+	if by == "" {
+		return nil
+	}
+	who, err := u.tx.Contacts().IdentityByID(u.ctx, by)
+	if err != nil {
+		return err
+	}
+	t.Requester.Name = who.Name
+	if strings.Contains(string(who.User), "@") {
+		t.Requester.Email = string(who.User)[strings.LastIndexByte(string(who.User), ':')+1:]
+	}
 	return nil
 }
 

@@ -142,15 +142,8 @@ func (u *unit) knownInActions(t trigger.Trigger) error {
 		bad := func(what, name string) error {
 			return errs.New(errs.Invalid, "sangdam: actions[%d] names %s %q, which does not exist", i, what, cutTo(name, 100))
 		}
-		for _, a := range append(slices.Clone(r.Agents), r.Agent) {
-			if a == "" {
-				continue
-			}
-			if _, err := u.tx.Agents().Agent(u.ctx, a); errors.Is(err, ErrNotFound) {
-				return bad("agent", string(a))
-			} else if err != nil {
-				return err
-			}
+		if err := u.knownAgents(r, bad); err != nil {
+			return err
 		}
 		if _, ok := u.s.routing.Queues[r.Queue]; r.Queue != "" && !ok {
 			return bad("queue", string(r.Queue))
@@ -165,6 +158,21 @@ func (u *unit) knownInActions(t trigger.Trigger) error {
 			return errors.Join(err, bad("group", r.Group))
 		}
 		if err := u.knownTarget(t.Actions[i].Kind, r.Target); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// knownAgents refuses agents whom an action names and who do not exist.
+func (u *unit) knownAgents(r referred, bad func(what, name string) error) error {
+	for _, a := range append(slices.Clone(r.Agents), r.Agent) {
+		if a == "" {
+			continue
+		}
+		if _, err := u.tx.Agents().Agent(u.ctx, a); errors.Is(err, ErrNotFound) {
+			return bad("agent", string(a))
+		} else if err != nil {
 			return err
 		}
 	}
@@ -206,20 +214,9 @@ func (u *unit) usersOf(uses func(referred) bool) (titles []string, err error) {
 // in the note.
 func (r *triggerRun) chosenAgents(t *trigger.Trigger, a trigger.Action, p action.AssignParams, able func(routing.AgentID) (bool, error),
 	give func(routing.AgentID) error) (trigger.Outcome, error) {
-	agents := p.Agents
-	if len(agents) == 0 {
-		var err error
-		if agents, _, err = r.u.groupMembers(p.Group); err != nil {
-			return trigger.Outcome{}, err
-		}
-	}
-	names, free := make([]string, 0, len(agents)), map[string]bool{}
-	for _, id := range agents {
-		ok, err := able(id)
-		if err != nil {
-			return trigger.Outcome{}, err
-		}
-		names, free[string(id)] = append(names, string(id)), ok
+	names, free, err := r.candidates(p, able)
+	if err != nil {
+		return trigger.Outcome{}, err
 	}
 	wheel, err := r.turn(t, a, p.Choice)
 	if err != nil {
@@ -244,6 +241,27 @@ func (r *triggerRun) chosenAgents(t *trigger.Trigger, a trigger.Action, p action
 		free[name] = false
 	}
 	return passed("none of the agents it names can take it now"), nil
+}
+
+// candidates are the agents whom an action names, or its group's, and who of
+// them can take it now.
+func (r *triggerRun) candidates(p action.AssignParams, able func(routing.AgentID) (bool, error)) ([]string, map[string]bool, error) {
+	agents := p.Agents
+	if len(agents) == 0 {
+		var err error
+		if agents, _, err = r.u.groupMembers(p.Group); err != nil {
+			return nil, nil, err
+		}
+	}
+	names, free := make([]string, 0, len(agents)), map[string]bool{}
+	for _, id := range agents {
+		ok, err := able(id)
+		if err != nil {
+			return nil, nil, err
+		}
+		names, free[string(id)] = append(names, string(id)), ok
+	}
+	return names, free, nil
 }
 
 // triggerTurn is the wheel of one assign action: only events in which that

@@ -62,6 +62,12 @@ func conversationFields(src triggerSource) ([]condition.Field, error) {
 	}
 	fields = append(fields, condition.Field{Name: "tags", Type: condition.TypeSet}, condition.Field{Name: "live", Type: condition.TypeBool},
 		condition.Field{Name: "handled", Type: condition.TypeBool})
+	fields = src.withOwn(fields)
+	return fields, nil
+}
+
+// withOwn adds the host's own fields and the attributes that are asked about.
+func (src triggerSource) withOwn(fields []condition.Field) []condition.Field {
 	for _, f := range src.e.cfg.Fields {
 		if !slices.ContainsFunc(fields, func(o condition.Field) bool { return o.Name == f.Name }) {
 			fields = append(fields, f)
@@ -73,7 +79,7 @@ func conversationFields(src triggerSource) ([]condition.Field, error) {
 			fields = append(fields, condition.Field{Name: name, Type: condition.TypeText})
 		}
 	}
-	return fields, nil
+	return fields
 }
 
 // conversationActions are the kinds of action on conversations.

@@ -95,17 +95,22 @@ func (r *triggerRun) mail(t *trigger.Trigger, a trigger.Action, values map[strin
 	for i, recipient := range to {
 		n := r.notice(t, values)
 		n.ID, n.To = fmt.Sprintf("%s-%d", n.ID, i), recipient
-		n.Title = filled(p.Subject, language, values, (*trigger.Template).RenderLine)
-		if p.HTML {
-			n.HTML = filled(p.Body, language, values, (*trigger.Template).RenderHTML)
-		} else {
-			n.Text = filled(p.Body, language, values, (*trigger.Template).Render)
-		}
+		r.write(&n, p, language, values)
 		if _, err := r.u.deliver(Delivery{Target: target.ID, Notice: n}); err != nil {
 			return trigger.Outcome{}, err
 		}
 	}
 	return done(fmt.Sprintf("%d mails", len(to)))
+}
+
+// write fills in a mail's subject and text.
+func (r *triggerRun) write(n *notify.Notice, p action.MailParams, language string, values map[string]string) {
+	n.Title = filled(p.Subject, language, values, (*trigger.Template).RenderLine)
+	if p.HTML {
+		n.HTML = filled(p.Body, language, values, (*trigger.Template).RenderHTML)
+	} else {
+		n.Text = filled(p.Body, language, values, (*trigger.Template).Render)
+	}
 }
 
 // recipients are the addresses of a mail; none, with the reason.

@@ -336,6 +336,11 @@ func (u *unit) triggerDue(key string) error {
 	if err := armedDocs.Save(u.ctx, u.tx, &a); err != nil {
 		return err
 	}
+	return u.runDue(key, a)
+}
+
+// runDue runs a timed trigger on its record.
+func (u *unit) runDue(key string, a armed) error {
 	subject := triggerSubjects[a.Subject]
 	sets, err := u.e.triggers(u.ctx, u.tx, u.s)
 	if err != nil || subject == nil || sets.set(a.Subject) == nil {
@@ -403,7 +408,6 @@ func (u *unit) armPage(p armJob) (next string, err error) {
 	if err != nil {
 		return "", err
 	}
-	subject := triggerSubjects[stored.Subject]
 	schema, err := u.e.triggerSchema(u.ctx, u.tx, u.s, stored.Subject, stored.Trigger)
 	if err != nil {
 		return "", err
@@ -416,19 +420,24 @@ func (u *unit) armPage(p armJob) (next string, err error) {
 	if err != nil {
 		return "", err
 	}
+	return next, u.armAll(stored.Subject, set, ids)
+}
+
+// armAll arms the timed triggers of a set for records.
+func (u *unit) armAll(subject string, set *trigger.Set, ids []string) error {
 	for _, id := range ids {
-		record, err := subject.find(u, id)
+		record, err := triggerSubjects[subject].find(u, id)
 		if err != nil {
-			return "", err
+			return err
 		}
-		r := &triggerRun{u: u, subject: subject, id: id, record: record}
+		r := &triggerRun{u: u, subject: triggerSubjects[subject], id: id, record: record}
 		for _, d := range set.Deadlines(r, r.openTime) {
-			if err := u.setArmed(d, stored.Subject, id); err != nil {
-				return "", err
+			if err := u.setArmed(d, subject, id); err != nil {
+				return err
 			}
 		}
 	}
-	return next, nil
+	return nil
 }
 
 // openRecords lists the records that a timed trigger may be waiting for, a page

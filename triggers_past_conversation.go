@@ -163,13 +163,9 @@ func (h *conversationPast) step(ev conversation.Event) (bool, error) {
 	if len(h.steps) == 0 && !h.due(ev.At) {
 		return false, nil
 	}
-	s := pastStep{Event: ev}
-	if ev.Kind == conversation.EvMessage {
-		var err error
-		if s.msg, err = h.message(ev); err != nil {
-			return false, err
-		}
-		s.gone = s.msg == nil || !s.msg.UnsentAt.IsZero()
+	s, err := h.stepOf(ev)
+	if err != nil {
+		return false, err
 	}
 	if len(h.steps) == 0 {
 		h.now = pastView{}
@@ -182,6 +178,16 @@ func (h *conversationPast) step(ev conversation.Event) (bool, error) {
 		h.tell(s)
 	}
 	return true, nil
+}
+
+// stepOf is an event with the message that it is about.
+func (h *conversationPast) stepOf(ev conversation.Event) (s pastStep, err error) {
+	s.Event = ev
+	if ev.Kind == conversation.EvMessage {
+		s.msg, err = h.message(ev)
+		s.gone = s.msg == nil || !s.msg.UnsentAt.IsZero()
+	}
+	return s, err
 }
 
 // message finds the message that an entry tells of; nil when it is not there.
@@ -247,13 +253,7 @@ func (h *conversationPast) flush() bool {
 	if v.gone {
 		h.r.gone++
 	}
-	var actor pastActor
-	for _, s := range steps {
-		if byRule(s.Actor) {
-			break
-		}
-		actor.step(s.Actor)
-	}
+	actor := firstActor(steps)
 	ev := trigger.Event{ID: string(h.is.ID) + "/" + strconv.FormatInt(steps[0].Seq, 10), Kind: kind,
 		Actor: triggerActor(string(actor)), At: steps[0].At}
 	return h.yield(func() trial.Past {
@@ -261,6 +261,17 @@ func (h *conversationPast) flush() bool {
 		return trial.Past{Record: kindConversation + ":" + string(h.is.ID), Event: ev,
 			Subject: &triedConversation{pulledConversation: &again, past: h, at: ev.At, queued: v.queue, happened: happened}}
 	})
+}
+
+// firstActor is who caused the steps, up to what rules added to them.
+func firstActor(steps []pastStep) (actor pastActor) {
+	for _, s := range steps {
+		if byRule(s.Actor) {
+			break
+		}
+		actor.step(s.Actor)
+	}
+	return actor
 }
 
 // due yields what the rule waited for until a time; false: nothing more is wanted.

@@ -61,10 +61,15 @@ func pastTicket(r *pastReader, id string, yield func(func() trial.Past) bool) er
 		return err
 	}
 	h := &ticketPast{r: r, id: id, setup: setup, hidden: hiddenFields(r.w, setup.Fields), yield: yield, clock: pastClock{r: r}}
+	return h.read(stored.ID)
+}
+
+// read goes through the history from its beginning.
+func (h *ticketPast) read(id ticket.ID) error {
 	for after := int64(0); ; {
-		entries, err := entriesOf(r.ctx, r.tx, stored.ID, after, maxPage)
+		entries, err := entriesOf(h.r.ctx, h.r.tx, id, after, maxPage)
 		if err == nil {
-			entries, err = withChatText(r.ctx, r.tx, entries)
+			entries, err = withChatText(h.r.ctx, h.r.tx, entries)
 		}
 		if err != nil {
 			return err
@@ -76,7 +81,7 @@ func pastTicket(r *pastReader, id string, yield func(func() trial.Past) bool) er
 			}
 		}
 		if len(entries) < maxPage {
-			_ = h.flush() && h.due(r.until.Add(1))
+			_ = h.flush() && h.due(h.r.until.Add(1))
 			return nil
 		}
 	}

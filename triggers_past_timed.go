@@ -62,19 +62,24 @@ func (c *pastClock) moved(sub pastSubject, at time.Time) {
 		}
 		c.next[form] = nil
 		for _, d := range set.Deadlines(sub, add) {
-			key := pastKey{form, d.Since.UnixMicro()}
-			if c.known[key] && !d.At.After(at) {
-				continue // it came, or was overtaken when it would have
-			}
-			if c.known == nil {
-				c.known = map[pastKey]bool{}
-			}
-			c.known[key] = true
-			c.next[form] = &pastDue{d, d.At}
-			if at.After(d.At) {
-				c.next[form].comes = at
-			}
+			c.expect(form, d, at)
 		}
+	}
+}
+
+// expect notes when a timed rule is due next, unless it came already.
+func (c *pastClock) expect(form int, d trigger.Deadline, at time.Time) {
+	key := pastKey{form, d.Since.UnixMicro()}
+	if c.known[key] && !d.At.After(at) {
+		return // it came, or was overtaken when it would have
+	}
+	if c.known == nil {
+		c.known = map[pastKey]bool{}
+	}
+	c.known[key] = true
+	c.next[form] = &pastDue{d, d.At}
+	if at.After(d.At) {
+		c.next[form].comes = at
 	}
 }
 

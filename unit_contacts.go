@@ -127,6 +127,12 @@ func (u *unit) writeCustomers() error {
 			return err
 		}
 	}
+	return u.writeContacts()
+	return nil
+}
+
+// writeContacts saves the contacts and identities that differ.
+func (u *unit) writeContacts() error {
 	for _, id := range slices.Sorted(maps.Keys(u.contacts)) {
 		w := u.contacts[id]
 		if !w.differs() {

@@ -156,6 +156,12 @@ func (u *unit) writeConversation(d *draft.Draft) error {
 	if err := u.keepConsultation(d); err != nil {
 		return err
 	}
+	u.tellEvents(d)
+	return nil
+}
+
+// tellEvents puts what happened to a conversation into the feed.
+func (u *unit) tellEvents(d *draft.Draft) {
 	was := d.Was()
 	u.feed = slices.Grow(u.feed, len(d.Events))
 	for _, ev := range d.Events {
@@ -172,7 +178,6 @@ func (u *unit) writeConversation(d *draft.Draft) error {
 		}
 		u.feed = append(u.feed, fe)
 	}
-	return nil
 }
 
 // unitTx is the transaction as the body of a unit sees it: it reads through the

@@ -34,20 +34,28 @@ func (e *Engine) Unsend(ctx context.Context, p Principal, c Unsend) (Posted, err
 		if m.Status == conversation.StatusWithdrawn {
 			return Posted{Message: m.ID, Conversation: d.C.ID, Seq: m.Seq}, nil
 		}
-		err = u.tx.Outbox().Cancel(u.ctx, channel.OutboxID(m.ID))
-		if errors.Is(err, ErrNotFound) || errors.Is(err, ErrStale) {
-			return Posted{}, errs.New(errs.Stale, "sangdam: message %s has left, or is leaving; it cannot be taken back any more", m.ID)
-		}
-		if err != nil {
-			return Posted{}, err
-		}
-		if err := u.tx.Outbox().Forget(u.ctx, channel.OutboxID(m.ID)); err != nil {
-			return Posted{}, err
-		}
-		if err := u.dropOriginals(m.Masks); err != nil {
+		if err := u.recall(m); err != nil {
 			return Posted{}, err
 		}
 		d.Withdraw(m, u.actor())
 		return Posted{Message: m.ID, Conversation: d.C.ID, Seq: m.Seq}, nil
 	})
+}
+
+// recall takes what waits to leave out of the outbox; ErrStale when it has left.
+func (u *unit) recall(m conversation.Message) error {
+	err := u.tx.Outbox().Cancel(u.ctx, channel.OutboxID(m.ID))
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrStale) {
+		return errs.New(errs.Stale, "sangdam: message %s has left, or is leaving; it cannot be taken back any more", m.ID)
+	}
+	if err != nil {
+		return err
+	}
+	if err := u.tx.Outbox().Forget(u.ctx, channel.OutboxID(m.ID)); err != nil {
+		return err
+	}
+	if err := u.dropOriginals(m.Masks); err != nil {
+		return err
+	}
+	return nil
 }

@@ -57,11 +57,8 @@ const (
 
 // Post stores a visitor's message as the flow stores any other.
 func (p visitorPort) Post(ctx context.Context, v visitor.Ref, key string, c channel.Content) (visitor.Message, error) {
-	if key == "" {
-		return visitor.Message{}, errs.New(errs.Invalid, "sangdam: a visitor's message needs a key")
-	}
-	if len(c.Text) > maxText || c.Kind == "" {
-		return visitor.Message{}, errs.New(errs.Invalid, "sangdam: a message needs a kind and at most %d bytes of text", maxText)
+	if err := postable(key, c); err != nil {
+		return visitor.Message{}, err
 	}
 	// The key is also the provider's message id, so that even without the
 	// stored answer a repeat finds the message, and the handle that it is marked
@@ -87,6 +84,17 @@ func (p visitorPort) Post(ctx context.Context, v visitor.Ref, key string, c chan
 		return err
 	})
 	return visitorMessage(v, m, posted.Seq), err
+}
+
+// postable refuses what no visitor's message is.
+func postable(key string, c channel.Content) error {
+	switch {
+	case key == "":
+		return errs.New(errs.Invalid, "sangdam: a visitor's message needs a key")
+	case len(c.Text) > maxText || c.Kind == "":
+		return errs.New(errs.Invalid, "sangdam: a message needs a kind and at most %d bytes of text", maxText)
+	}
+	return nil
 }
 
 // begins are the attributes of a conversation that a visitor begins.

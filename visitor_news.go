@@ -163,12 +163,20 @@ func (s *visitorSpace) tell(b Batch) (became []conversation.ContactID) {
 			available = true
 		}
 	}
+	if available {
+		s.tellAvailability()
+	}
+	return became
+}
+
+// tellAvailability wakes pages on which nobody has written yet: they show
+// whether somebody is there.
+func (s *visitorSpace) tellAvailability() {
 	for n := range s.all {
-		if available && n.v.User == "" {
+		if n.v.User == "" {
 			n.wake(visitor.Hint{Availability: true})
 		}
 	}
-	return became
 }
 
 // introduce finds those of the visitors who are one of the contacts by now: who
@@ -242,19 +250,7 @@ func (n *visitorNews) Take(ctx context.Context) (visitor.Hint, error) {
 	if !stale {
 		return hint, nil
 	}
-	var contact conversation.ContactID
-	err := n.p.view(ctx, n.v, func(ctx context.Context, tx store.Tx, s *settings) error {
-		contact = ""
-		acct, _, err := n.p.e.account(s, n.v.Account)
-		if err != nil {
-			return err
-		}
-		i, err := identityOf(ctx, tx, acct, n.v.User)
-		if i != nil {
-			contact = i.Contact
-		}
-		return err
-	})
+	contact, err := n.contactNow(ctx)
 	n.space.mu.Lock()
 	defer n.space.mu.Unlock()
 	if err != nil {
@@ -268,6 +264,23 @@ func (n *visitorNews) Take(ctx context.Context) (visitor.Hint, error) {
 	}
 	n.space.of[contact][n] = struct{}{}
 	return hint, nil
+}
+
+// contactNow is the contact that the visitor belongs to, if any.
+func (n *visitorNews) contactNow(ctx context.Context) (contact conversation.ContactID, err error) {
+	err = n.p.view(ctx, n.v, func(ctx context.Context, tx store.Tx, s *settings) error {
+		contact = ""
+		acct, _, err := n.p.e.account(s, n.v.Account)
+		if err != nil {
+			return err
+		}
+		i, err := identityOf(ctx, tx, acct, n.v.User)
+		if i != nil {
+			contact = i.Contact
+		}
+		return err
+	})
+	return contact, err
 }
 
 // forget takes the visitor from under its contact. The space's lock is held.

@@ -101,6 +101,11 @@ func (u *unit) queueWarnings(cfg routing.Configuration, q routing.Queue) (out []
 				"that", q.ID, d))
 		}
 	}
+	return append(out, u.overflowWarnings(cfg, q)...), nil
+}
+
+// overflowWarnings name messages of a queue's overflow that have no text.
+func (u *unit) overflowWarnings(cfg routing.Configuration, q routing.Queue) (out []Warning) {
 	texts := u.s.textNames(cfg)
 	for _, o := range q.Overflow {
 		if o.Do == routing.OverflowMessage && !texts[o.Message] {
@@ -108,7 +113,7 @@ func (u *unit) queueWarnings(cfg routing.Configuration, q routing.Queue) (out []
 				"text: write one", q.ID, o.Message))
 		}
 	}
-	return out, nil
+	return out
 }
 
 // accountWarnings say which texts of the account nothing sends, and where its

@@ -122,6 +122,26 @@ func (s WorkspaceSettings) validate() error {
 	if len(s.Languages) > maxLanguages || len(s.States) > maxStates {
 		return bad("%d languages and %d states; use at most %d and %d", len(s.Languages), len(s.States), maxLanguages, maxStates)
 	}
+	if err := s.validateLists(bad); err != nil {
+		return err
+	}
+	if err := validate.Hours(s.Hours, "workspace settings"); err != nil {
+		return err
+	}
+	if err := s.Masking.validate(); err != nil {
+		return err
+	}
+	if err := cmp.Or(s.Channels.validate(), s.AgentNotice.validate()); err != nil {
+		return err
+	}
+	if r := s.Tickets; r.Cost < 0 || r.Cost > validate.MaxUnits || r.OfferFor < 0 {
+		return bad("a ticket costs 0 to %d units, and an offer stands for no negative time", int(validate.MaxUnits))
+	}
+	return nil
+}
+
+// validateLists refuses languages, switches and states that are none.
+func (s WorkspaceSettings) validateLists(bad func(format string, args ...any) error) error {
 	for i, l := range s.Languages {
 		if l == "" || len(l) > 35 || slices.Contains(s.Languages[:i], l) {
 			return bad("a language is empty, too long or there twice; use tags such as ko or en")
@@ -142,18 +162,6 @@ func (s WorkspaceSettings) validate() error {
 		if slices.ContainsFunc(s.States[:i], func(o ticket.CustomState) bool { return o.ID == c.ID }) {
 			return bad("state %s is there twice", c.ID)
 		}
-	}
-	if err := validate.Hours(s.Hours, "workspace settings"); err != nil {
-		return err
-	}
-	if err := s.Masking.validate(); err != nil {
-		return err
-	}
-	if err := cmp.Or(s.Channels.validate(), s.AgentNotice.validate()); err != nil {
-		return err
-	}
-	if r := s.Tickets; r.Cost < 0 || r.Cost > validate.MaxUnits || r.OfferFor < 0 {
-		return bad("a ticket costs 0 to %d units, and an offer stands for no negative time", int(validate.MaxUnits))
 	}
 	return nil
 }

@@ -262,16 +262,7 @@ func read(m *imapclient.FetchMessageData) (out fetched, err error) {
 // wait returns when the server tells of mails, or when it is time to look.
 func (f *folderRun) wait(ctx context.Context, c *mailConn) error {
 	if !c.Caps().Has(imap.CapIdle) {
-		t := time.NewTimer(f.a.poll / 5)
-		defer t.Stop()
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-c.Closed():
-			return errs.New(errs.Unavailable, "email: the IMAP server closed the connection")
-		case <-t.C:
-		}
-		return broken(c.Noop().Wait())
+		return f.doze(ctx, c)
 	}
 	idle, err := c.Idle()
 	if err != nil {
@@ -292,6 +283,20 @@ func (f *folderRun) wait(ctx context.Context, c *mailConn) error {
 		return ctx.Err()
 	}
 	return broken(idle.Wait())
+}
+
+// doze waits for a while and asks, where the server tells nothing by itself.
+func (f *folderRun) doze(ctx context.Context, c *mailConn) error {
+	t := time.NewTimer(f.a.poll / 5)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-c.Closed():
+		return errs.New(errs.Unavailable, "email: the IMAP server closed the connection")
+	case <-t.C:
+	}
+	return broken(c.Noop().Wait())
 }
 
 func broken(err error) error {

@@ -49,28 +49,38 @@ func (a *Adapter) Parse(acct channel.Account, env adapter.Envelope) (adapter.Inb
 	m := message.Parse(env.Raw, s.options())
 	in := adapter.Inbound{Type: string(m.Kind), OccurredAt: firstTime(env.OccurredAt, m.Date, env.ReceivedAt)}
 	key := keyOf(acct)
-	switch m.Kind {
-	case message.KindBounce:
+	if m.Kind == message.KindBounce {
 		return bounced(key, env.Raw, m, in), nil
+	}
+	if passed := machines(&in, acct, m); passed {
+		return in, nil
+	}
+	said(&in, key, s, m)
+	in.MessageID = messageID(m, env.Raw)
+	return in, nil
+}
+
+// machines says whether a mail is a machine's, and what it means then: a report
+// or the echo of a mail of ours.
+func machines(in *adapter.Inbound, acct channel.Account, m message.Mail) bool {
+	switch m.Kind {
 	case message.KindDelayed:
 		in.Kind = adapter.EventOther
-		return in, nil
+		return true
 	case message.KindReport:
 		in.Kind, in.Type = adapter.EventUnsupported, "report:"+m.Report
 		if m.Report == "disposition-notification" || m.Report == "delivery-status" {
 			in.Kind = adapter.EventOther
 		}
-		return in, nil
+		return true
 	case message.KindLoop:
 		if m.Why != message.LoopHeader || m.LoopMark == loopMark(acct) {
 			in.Kind = adapter.EventOther
-			return in, nil
+			return true
 		}
 		// Another desk of this house writes. It is answered by people alone.
 	}
-	said(&in, key, s, m)
-	in.MessageID = messageID(m, env.Raw)
-	return in, nil
+	return false
 }
 
 func firstTime(all ...time.Time) time.Time {

@@ -15,14 +15,9 @@ import (
 // name in Type; ErrInvalid is only for what is not an event at all, or a
 // message that cannot be attributed to any chat.
 func (a *Adapter) Parse(_ channel.Account, env adapter.Envelope) (adapter.Inbound, error) {
-	var event object
-	if len(env.Raw) <= maxEventBytes && kit.Valid(env.Raw, maxDepth) {
-		event = kit.ReadObject(env.Raw)
-	} else if len(env.Raw) > maxEventBytes || !kit.Shallow(env.Raw, maxDepth) {
-		return adapter.Inbound{}, errs.New(errs.Invalid, "line: the event is too large or nested too deeply")
-	}
-	if event == nil {
-		return adapter.Inbound{}, errs.New(errs.Invalid, "line: the event is not a JSON object")
+	event, err := eventOf(env.Raw)
+	if err != nil {
+		return adapter.Inbound{}, err
 	}
 	kind := event.Str("type")
 	if kind == "" {
@@ -47,6 +42,19 @@ func (a *Adapter) Parse(_ channel.Account, env adapter.Envelope) (adapter.Inboun
 		detail(&in, "redelivery", "true")
 	}
 	return parseEvent(event, src, in)
+}
+
+// eventOf reads an event that is neither too large nor nested too deeply.
+func eventOf(raw []byte) (event object, err error) {
+	if len(raw) <= maxEventBytes && kit.Valid(raw, maxDepth) {
+		event = kit.ReadObject(raw)
+	} else if len(raw) > maxEventBytes || !kit.Shallow(raw, maxDepth) {
+		return nil, errs.New(errs.Invalid, "line: the event is too large or nested too deeply")
+	}
+	if event == nil {
+		return nil, errs.New(errs.Invalid, "line: the event is not a JSON object")
+	}
+	return event, nil
 }
 
 // parseEvent fills in by kind of event.

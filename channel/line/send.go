@@ -42,6 +42,11 @@ func (a *Adapter) Send(ctx context.Context, acct channel.Account, at adapter.Att
 	if err != nil {
 		return adapter.Sent{}, a.client.Failure(err)
 	}
+	return a.outcome(ctx, acct, at, req, ans)
+}
+
+// outcome is what LINE's answer means.
+func (a *Adapter) outcome(ctx context.Context, acct channel.Account, at adapter.Attempt, req request, ans answer) (adapter.Sent, error) {
 	sent := adapter.Sent{RequestID: ans.RequestID, Messages: sentMessages(ans, req.Counts)}
 	switch {
 	case ans.Status/100 == 2:

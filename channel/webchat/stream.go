@@ -174,20 +174,8 @@ func (s *stream) beat(ctx context.Context, look bool) error {
 // look shows the messages after the client's place, then the state if it is
 // another.
 func (s *stream) look(ctx context.Context) error {
-	for {
-		ms, err := s.h.port.Since(ctx, s.c.ref, s.conversation, s.seq, page)
-		if err != nil {
-			return err
-		}
-		for _, m := range ms {
-			if err := s.event("message", fmt.Sprintf("%s/%d", m.Conversation, m.Seq), messageOf(m)); err != nil {
-				return err
-			}
-			s.conversation, s.seq = m.Conversation, m.Seq
-		}
-		if len(ms) < page {
-			break
-		}
+	if err := s.messages(ctx); err != nil {
+		return err
 	}
 	st, err := s.h.port.State(ctx, s.c.ref)
 	if err != nil {
@@ -204,6 +192,25 @@ func (s *stream) look(ctx context.Context) error {
 	}
 	s.said = raw
 	return s.event("state", "", json.RawMessage(raw))
+}
+
+// messages sends what came since the last look.
+func (s *stream) messages(ctx context.Context) error {
+	for {
+		ms, err := s.h.port.Since(ctx, s.c.ref, s.conversation, s.seq, page)
+		if err != nil {
+			return err
+		}
+		for _, m := range ms {
+			if err := s.event("message", fmt.Sprintf("%s/%d", m.Conversation, m.Seq), messageOf(m)); err != nil {
+				return err
+			}
+			s.conversation, s.seq = m.Conversation, m.Seq
+		}
+		if len(ms) < page {
+			return nil
+		}
+	}
 }
 
 // event writes one event. Only messages have an id: it is the place.

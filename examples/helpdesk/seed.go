@@ -123,11 +123,7 @@ func (h *helpdesk) seedDesk(ctx context.Context) error {
 		}
 	}
 	if _, ok := have.Queues[queueID]; !ok {
-		q := routing.Queue{ID: queueID, Name: "Everyone", Members: h.members()}
-		if h.o.demo {
-			q.Strategy, q.Rank = routing.FixedOrder, map[routing.AgentID]int{visitor: 1, agents[0]: 2, agents[1]: 3}
-		}
-		if _, err := h.eng.SaveQueue(ctx, host(), sangdam.SaveQueue{Queue: q}); err != nil {
+		if err := h.seedQueue(ctx); err != nil {
 			return err
 		}
 	}
@@ -142,6 +138,16 @@ func (h *helpdesk) seedDesk(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// seedQueue makes the queue that everybody works for.
+func (h *helpdesk) seedQueue(ctx context.Context) error {
+	q := routing.Queue{ID: queueID, Name: "Everyone", Members: h.members()}
+	if h.o.demo {
+		q.Strategy, q.Rank = routing.FixedOrder, map[routing.AgentID]int{visitor: 1, agents[0]: 2, agents[1]: 3}
+	}
+	_, err := h.eng.SaveQueue(ctx, host(), sangdam.SaveQueue{Queue: q})
+	return err
 }
 
 func (h *helpdesk) seedAgents(ctx context.Context) error {

@@ -98,6 +98,12 @@ func (s *Scenario) check() error {
 	case len(s.Queues) == 0 || len(s.Agents) == 0:
 		return errors.New("a scenario needs queues and agents")
 	}
+	return s.checkNames()
+	return nil
+}
+
+// checkNames looks at each group of agents and each queue.
+func (s *Scenario) checkNames() error {
 	groups := map[string]bool{}
 	for i, g := range s.Agents {
 		if g.Name == "" || groups[g.Name] {
@@ -200,22 +206,25 @@ func (s *Scenario) queue(i int) routing.Queue {
 		out.Overflow = []routing.Overflow{{When: routing.OverflowLength, Limit: *q.Limit, Do: routing.OverflowTicket}}
 	}
 	for _, g := range s.Agents {
-		if !slices.Contains(g.Queues, q.Name) {
-			continue
-		}
-		rank := slices.Index(q.Rank, g.Name)
-		for n := range g.Count {
-			id := g.agent(n)
-			out.Members = append(out.Members, id)
-			if rank >= 0 {
-				out.Rank[id] = rank
-			}
-			if g.Weight != nil {
-				out.Weights[id] = *g.Weight
-			}
+		if slices.Contains(g.Queues, q.Name) {
+			g.join(&out, slices.Index(q.Rank, g.Name))
 		}
 	}
 	return out
+}
+
+// join makes the agents of a group members of a queue.
+func (g Group) join(out *routing.Queue, rank int) {
+	for n := range g.Count {
+		id := g.agent(n)
+		out.Members = append(out.Members, id)
+		if rank >= 0 {
+			out.Rank[id] = rank
+		}
+		if g.Weight != nil {
+			out.Weights[id] = *g.Weight
+		}
+	}
 }
 
 // agent is the id of the n-th agent of the group.

@@ -178,31 +178,36 @@ func (sim *simulation) run(progress func(done, of int)) error {
 		e := sim.events.pop()
 		sim.now = e.at
 		sim.board.Tick(epoch.Add(time.Duration(sim.now)))
-		switch e.kind {
-		case eventArrival:
-			sim.arrival(e.index)
-			if progress != nil && sim.arrive%10_000 == 0 {
-				progress(sim.arrive, sim.s.Arrivals)
-			}
-		case eventEnd:
-			if sim.items[e.index].gen == e.gen {
-				sim.end(e.index)
-			}
-		case eventEndOfAgent:
-			if sim.agents[e.index].gen == e.gen {
-				sim.endOfAgent(e.index)
-			}
-		case eventPatience:
-			if it := &sim.items[e.index]; it.gen == e.gen && it.waiting {
-				sim.abandon(e.index)
-			}
-		}
+		sim.happen(e, progress)
 		if err := sim.decide(); err != nil {
 			return err
 		}
 	}
 	sim.m.close(sim.now)
 	return nil
+}
+
+// happen lets an event take its effect.
+func (sim *simulation) happen(e event, progress func(done, of int)) {
+	switch e.kind {
+	case eventArrival:
+		sim.arrival(e.index)
+		if progress != nil && sim.arrive%10_000 == 0 {
+			progress(sim.arrive, sim.s.Arrivals)
+		}
+	case eventEnd:
+		if sim.items[e.index].gen == e.gen {
+			sim.end(e.index)
+		}
+	case eventEndOfAgent:
+		if sim.agents[e.index].gen == e.gen {
+			sim.endOfAgent(e.index)
+		}
+	case eventPatience:
+		if it := &sim.items[e.index]; it.gen == e.gen && it.waiting {
+			sim.abandon(e.index)
+		}
+	}
 }
 
 func (sim *simulation) arrival(qi int32) {

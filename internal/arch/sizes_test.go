@@ -6,6 +6,8 @@ import (
 	"go/ast"
 	"os"
 	"path/filepath"
+	"slices"
+	"sort"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -15,8 +17,10 @@ import (
 // file, a file in one sitting. A tab is four columns.
 const (
 	mostFunction = 70
-	mostColumns  = 140
-	mostFile     = 700
+	// usualFunction holds for 95 of 100 functions outside tests.
+	usualFunction = 31
+	mostColumns   = 140
+	mostFile      = 700
 )
 
 func TestSizes(t *testing.T) {
@@ -29,6 +33,31 @@ func TestSizes(t *testing.T) {
 		report(t, checkSizes(s, text))
 	}
 }
+
+// Most functions are read without turning back: 95 of 100 have at most
+// usualFunction lines, from the line of func to that of the closing brace.
+func TestMostFunctionsAreShort(t *testing.T) {
+	var all []int
+	for _, s := range sources(t) {
+		if s.test {
+			continue
+		}
+		for _, d := range s.file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok {
+				all = append(all, s.lines(f))
+			}
+		}
+	}
+	slices.Sort(all)
+	if n := percentile(all, 95); n > usualFunction {
+		over := len(all) - sort.SearchInts(all, usualFunction+1)
+		t.Errorf("95 of 100 functions have up to %d lines, which shall be %d: %d of %d are longer; give a part of some a name",
+			n, usualFunction, over, len(all))
+	}
+}
+
+// percentile is the value of sorted numbers that p of 100 do not exceed.
+func percentile(sorted []int, p int) int { return sorted[(len(sorted)*p+99)/100-1] }
 
 func checkSizes(s source, text []byte) []string {
 	var bad []string

@@ -257,22 +257,8 @@ func (m *delivery) all(ctx context.Context, name string) error {
 	}
 	var own, desk []float64
 	for range 200 {
-		word := fmt.Sprintf("word-%d.", m.said)
-		to := make(chan error, 1)
-		var far float64
-		listening := make(chan struct{})
-		go func() { // of all consoles the slowest hundredth
-			_, p99, err := m.consoles.measure(`"kind":"message"`, widgetConsoles, func() error { close(listening); return nil })
-			far = p99
-			to <- err
-		}()
-		<-listening
-		one, _, err := m.widgets.measure(word, 1, func() error {
-			m.said++
-			return post(ctx, m.api+"/messages", m.token, map[string]string{"key": fmt.Sprintf("a-key-%04d", m.said), "text": word + tail},
-				new(map[string]any))
-		})
-		if err := errors.Join(err, <-to); err != nil {
+		one, far, err := m.once(ctx)
+		if err != nil {
 			return err
 		}
 		own, desk = append(own, one), append(desk, far)
@@ -282,6 +268,25 @@ func (m *delivery) all(ctx context.Context, name string) error {
 	m.figures[name+"post_to_own_stream_ms_p50"], m.figures[name+"post_to_own_stream_ms_p99"] = own[len(own)/2], own[len(own)*99/100]
 	m.figures[name+"post_to_consoles_ms_p50"], m.figures[name+"post_to_consoles_ms_p99"] = desk[len(desk)/2], desk[len(desk)*99/100]
 	return m.present(ctx, name+"broadcast_of_leaving", routing.Offline)
+}
+
+// once measures how long a message takes to its own stream and to the consoles.
+func (m *delivery) once(ctx context.Context) (one, far float64, err error) {
+	word := fmt.Sprintf("word-%d.", m.said)
+	to := make(chan error, 1)
+	listening := make(chan struct{})
+	go func() { // of all consoles the slowest hundredth
+		_, p99, err := m.consoles.measure(`"kind":"message"`, widgetConsoles, func() error { close(listening); return nil })
+		far = p99
+		to <- err
+	}()
+	<-listening
+	one, _, err = m.widgets.measure(word, 1, func() error {
+		m.said++
+		return post(ctx, m.api+"/messages", m.token, map[string]string{"key": fmt.Sprintf("a-key-%04d", m.said), "text": word + tail},
+			new(map[string]any))
+	})
+	return one, far, errors.Join(err, <-to)
 }
 
 // stuck opens a stream that nobody reads.

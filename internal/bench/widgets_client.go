@@ -169,6 +169,23 @@ func holdStream(u *url.URL, token string, a *arrivals) error {
 		return err
 	}
 	r := bufio.NewReaderSize(conn, 512)
+	if err := awaitStream(r); err != nil {
+		return err
+	}
+	go func() {
+		for {
+			line, err := r.ReadString('\n')
+			if err != nil {
+				return
+			}
+			a.line(line)
+		}
+	}()
+	return nil
+}
+
+// awaitStream reads up to where the stream begins.
+func awaitStream(r *bufio.Reader) error {
 	begun := false
 	for !begun {
 		line, err := r.ReadString('\n')
@@ -180,14 +197,5 @@ func holdStream(u *url.URL, token string, a *arrivals) error {
 		}
 		begun = strings.HasPrefix(line, "retry:") || strings.HasPrefix(line, "event: place")
 	}
-	go func() {
-		for {
-			line, err := r.ReadString('\n')
-			if err != nil {
-				return
-			}
-			a.line(line)
-		}
-	}()
 	return nil
 }

@@ -343,12 +343,17 @@ func auditLetters(r *report, p *writer, l *ledger, byText map[string][]stored) m
 		}
 		at[chat] = place
 	}
-	threads := map[string]bool{}
-	for _, w := range p.letters {
-		threads[w.thread] = true
-	}
-	if len(thread) > len(threads) {
-		r.found(&r.Broken, "%s wrote in %d threads, which became %d", p.address, len(threads), len(thread))
+	if of := threadsOf(p.letters); len(thread) > of {
+		r.found(&r.Broken, "%s wrote in %d threads, which became %d", p.address, of, len(thread))
 	}
 	return thread
+}
+
+// threadsOf counts the threads that letters were written in.
+func threadsOf(all []letter) int {
+	threads := map[string]bool{}
+	for _, w := range all {
+		threads[w.thread] = true
+	}
+	return len(threads)
 }

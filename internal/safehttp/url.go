@@ -67,14 +67,8 @@ func checkHost(host string) error {
 		}
 		return nil
 	}
-	for i := range len(host) {
-		c := host[i]
-		if c >= 0x80 {
-			return errs.New(errs.Invalid, "safehttp: the host of the URL is not in ASCII; write it in its xn-- form")
-		}
-		if !isHostByte(c) {
-			return errs.New(errs.Invalid, "safehttp: the host of the URL has a character that no host name has")
-		}
+	if err := checkHostBytes(host); err != nil {
+		return err
 	}
 	labels := strings.Split(strings.TrimSuffix(host, "."), ".")
 	for _, l := range labels {
@@ -86,6 +80,20 @@ func checkHost(host string) error {
 	// or hexadecimal (https://url.spec.whatwg.org/#ends-in-a-number-checker).
 	if isNumber(labels[len(labels)-1]) {
 		return errs.New(errs.Invalid, "safehttp: the host of the URL ends in a number; write an IP address in its usual form")
+	}
+	return nil
+}
+
+// checkHostBytes refuses what stands in no host name.
+func checkHostBytes(host string) error {
+	for i := range len(host) {
+		c := host[i]
+		if c >= 0x80 {
+			return errs.New(errs.Invalid, "safehttp: the host of the URL is not in ASCII; write it in its xn-- form")
+		}
+		if !isHostByte(c) {
+			return errs.New(errs.Invalid, "safehttp: the host of the URL has a character that no host name has")
+		}
 	}
 	return nil
 }

@@ -42,20 +42,8 @@ func Configuration(c routing.Configuration, strategies ...string) error {
 		}
 	}
 	for _, id := range sorted(c.Queues) {
-		q := c.Queues[id]
-		if err := validateQueue(q, strategies); err != nil {
+		if err := validateQueueIn(c, id, strategies); err != nil {
 			return err
-		}
-		if _, ok := c.Desks[q.Desk]; q.Desk != "" && !ok {
-			return invalid("queue %q works for desk %q, which does not exist: create it or choose another", id, q.Desk)
-		}
-		for i, o := range q.Overflow {
-			if o.Do == routing.OverflowQueue {
-				if _, ok := c.Queues[o.Queue]; !ok {
-					return invalid("queue %q, overflow %d leads to queue %q, which does not exist: create it or choose another",
-						id, i+1, o.Queue)
-				}
-			}
 		}
 	}
 	if err := overflowCycle(c.Queues); err != nil {
@@ -64,6 +52,26 @@ func Configuration(c routing.Configuration, strategies ...string) error {
 	for _, id := range sorted(c.WorkStreams) {
 		if err := validateWorkStream(c.WorkStreams[id], c.Queues); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// validateQueueIn checks a queue and the desk and queues that it names.
+func validateQueueIn(c routing.Configuration, id routing.QueueID, strategies []string) error {
+	q := c.Queues[id]
+	if err := validateQueue(q, strategies); err != nil {
+		return err
+	}
+	if _, ok := c.Desks[q.Desk]; q.Desk != "" && !ok {
+		return invalid("queue %q works for desk %q, which does not exist: create it or choose another", id, q.Desk)
+	}
+	for i, o := range q.Overflow {
+		if o.Do == routing.OverflowQueue {
+			if _, ok := c.Queues[o.Queue]; !ok {
+				return invalid("queue %q, overflow %d leads to queue %q, which does not exist: create it or choose another",
+					id, i+1, o.Queue)
+			}
 		}
 	}
 	return nil

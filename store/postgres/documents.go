@@ -70,8 +70,16 @@ func (r documents) Put(ctx context.Context, docs []driver.Doc) error {
 			return err
 		}
 	}
-	var list []stmt
-	apart := false // a value that is taken is told here and not by the commit
+	list, apart := r.statements(docs)
+	if apart {
+		return r.lock(ctx, list...)
+	}
+	return r.write(ctx, list...)
+}
+
+// statements write the documents. apart says that a value may be taken, which is
+// told here and not by the commit.
+func (r documents) statements(docs []driver.Doc) (list []stmt, apart bool) {
 	for _, d := range docs {
 		if d.Body == nil {
 			list = append(list, r.remove(d)...)
@@ -86,10 +94,7 @@ func (r documents) Put(ctx context.Context, docs []driver.Doc) error {
 		}
 		list = append(list, r.putTags(d)...)
 	}
-	if apart {
-		return r.lock(ctx, list...)
-	}
-	return r.write(ctx, list...)
+	return list, apart
 }
 
 // documentValues are those of documentColumns.

@@ -40,18 +40,23 @@ func (o outbox) Enqueue(ctx context.Context, rows ...driver.OutboxRow) error {
 		if err != nil {
 			return err
 		}
-		if r.Reply != nil { // what waits for the plan's messages may leave with it
-			err := o.write(ctx, query(`UPDATE sd.outbox SET not_before = NULL
-				WHERE ws = $1 AND account = $2 AND lane = $3 AND state = 'queued' AND attempt IS NULL AND reason = $4`,
-				key(o.ws), key(r.Account), key(r.Lane), key(channel.ReasonQuota)))
-			if err != nil {
-				return err
-			}
+		if err := o.freeQuota(ctx, r); err != nil {
+			return err
 		}
 		o.lanes.add(&outboxLanes, r.Account, r.Lane, r.NotBefore)
 	}
 	o.news |= driver.NewsOutbox
 	return nil
+}
+
+// freeQuota lets what waits for the plan's messages leave with a right to reply.
+func (o outbox) freeQuota(ctx context.Context, r driver.OutboxRow) error {
+	if r.Reply == nil {
+		return nil
+	}
+	return o.write(ctx, query(`UPDATE sd.outbox SET not_before = NULL
+		WHERE ws = $1 AND account = $2 AND lane = $3 AND state = 'queued' AND attempt IS NULL AND reason = $4`,
+		key(o.ws), key(r.Account), key(r.Lane), key(channel.ReasonQuota)))
 }
 
 const attemptLost = "the Attempt already ended, or its rows did"

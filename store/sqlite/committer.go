@@ -400,21 +400,7 @@ func (c *committer) end() error {
 
 // apply lets the memory follow what was committed and answers the callers.
 func (c *committer) apply(jobs []*job) {
-	var hints []driver.Hint
-	n := int64(0)
-	for _, j := range jobs {
-		if j.tx == nil || j.answered || j.failed() {
-			continue
-		}
-		n++
-		for _, f := range j.tx.after {
-			f()
-		}
-		if j.append != nil {
-			j.append.follow()
-		}
-		hints = noted(hints, driver.Hint{Workspace: j.tx.name, News: j.tx.hint})
-	}
+	n, hints := followUp(jobs)
 	c.unpin(jobs)
 	c.b.stats.updates.Add(n)
 	if c.changed {
@@ -432,6 +418,25 @@ func (c *committer) apply(jobs []*job) {
 	if c.changed {
 		c.trimLog()
 	}
+}
+
+// followUp does what jobs that were committed have asked for, counts them and
+// says what they brought.
+func followUp(jobs []*job) (n int64, hints []driver.Hint) {
+	for _, j := range jobs {
+		if j.tx == nil || j.answered || j.failed() {
+			continue
+		}
+		n++
+		for _, f := range j.tx.after {
+			f()
+		}
+		if j.append != nil {
+			j.append.follow()
+		}
+		hints = noted(hints, driver.Hint{Workspace: j.tx.name, News: j.tx.hint})
+	}
+	return n, hints
 }
 
 // noted adds a hint to a list with one for each workspace.

@@ -179,18 +179,22 @@ func (r documents) selected(rg driver.Range, after driver.Place) (text, value st
 		args = append(args, rg.To)
 	}
 	if after.ID != "" {
-		beyond := ">"
-		if rg.Desc {
-			beyond = "<"
-		}
-		id := "d.id"
-		if rg.Tag != "" {
-			id = "t.id"
-		}
-		b.WriteString(` AND (` + value + `, ` + id + `) ` + beyond + ` (?, ?)`)
 		args = append(args, append([]byte{}, after.Value...), after.ID)
+		b.WriteString(beyond(rg, value))
 	}
 	return b.String(), value, args
+}
+
+// beyond is the condition of what comes after a place.
+func beyond(rg driver.Range, value string) string {
+	than, id := ">", "d.id"
+	if rg.Desc {
+		than = "<"
+	}
+	if rg.Tag != "" {
+		id = "t.id"
+	}
+	return ` AND (` + value + `, ` + id + `) ` + than + ` (?, ?)`
 }
 
 func (r documents) List(_ context.Context, rg driver.Range, after driver.Place, limit int) ([]driver.Placed, error) {

@@ -112,19 +112,7 @@ const dueJobs = ` FROM jobs WHERE state IN ('queued', 'running') AND kind = ? AN
 
 // ClaimJobs implements driver.System. Looking costs no commit.
 func (s system) ClaimJobs(ctx context.Context, _ string, limits map[string]int, lease time.Duration) ([]driver.Job, error) {
-	waiting := map[string]int{}
-	err := s.b.read(ctx, nil, func(t *tx) error {
-		for kind, limit := range limits {
-			any, err := t.exists(`SELECT 1`+dueJobs, kind, micro(t.now), 1)
-			if err != nil {
-				return err
-			}
-			if any {
-				waiting[kind] = limit
-			}
-		}
-		return nil
-	})
+	waiting, err := s.kindsDue(ctx, limits)
 	if err != nil || len(waiting) == 0 {
 		return nil, err
 	}
@@ -145,6 +133,24 @@ func (s system) ClaimJobs(ctx context.Context, _ string, limits map[string]int, 
 	}
 	slices.SortFunc(out, func(a, b driver.Job) int { return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(a.ID, b.ID)) })
 	return out, nil
+}
+
+// kindsDue are the kinds of which a job is due, with their limits.
+func (s system) kindsDue(ctx context.Context, limits map[string]int) (map[string]int, error) {
+	waiting := map[string]int{}
+	err := s.b.read(ctx, nil, func(t *tx) error {
+		for kind, limit := range limits {
+			any, err := t.exists(`SELECT 1`+dueJobs, kind, micro(t.now), 1)
+			if err != nil {
+				return err
+			}
+			if any {
+				waiting[kind] = limit
+			}
+		}
+		return nil
+	})
+	return waiting, err
 }
 
 func (t *tx) claimJobs(kind string, limit int, lease time.Duration) ([]driver.Job, error) {

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -175,19 +176,7 @@ var noDoc = raw.Text("{}")
 
 // settleRows records the outcome for the rows of the attempt.
 func (r outbox) settleRows(attempt string, o driver.Settlement, keep bool, due int64) ([]int64, error) {
-	var seqs []int64
-	var rows []driver.OutboxRow
-	var failure error
-	err := r.each(`SELECT seq, doc FROM outbox WHERE ws = ? AND attempt = ? AND `+pendingRow+` ORDER BY seq`, func(w raw.Row) {
-		var row driver.OutboxRow
-		if err := decode(w.View(1), &row); err != nil {
-			failure = err
-		}
-		seqs, rows = append(seqs, w.Int(0)), append(rows, row)
-	}, r.ws, attempt)
-	if err == nil {
-		err = failure
-	}
+	seqs, rows, err := r.rowsOf(attempt)
 	if err != nil {
 		return nil, err
 	}
@@ -207,6 +196,19 @@ func (r outbox) settleRows(attempt string, o driver.Settlement, keep bool, due i
 		}
 	}
 	return seqs, nil
+}
+
+// rowsOf are the rows that an attempt carries, in order.
+func (r outbox) rowsOf(attempt string) (seqs []int64, rows []driver.OutboxRow, err error) {
+	var failure error
+	err = r.each(`SELECT seq, doc FROM outbox WHERE ws = ? AND attempt = ? AND `+pendingRow+` ORDER BY seq`, func(w raw.Row) {
+		var row driver.OutboxRow
+		if err := decode(w.View(1), &row); err != nil {
+			failure = err
+		}
+		seqs, rows = append(seqs, w.Int(0)), append(rows, row)
+	}, r.ws, attempt)
+	return seqs, rows, cmp.Or(err, failure)
 }
 
 // dropReply takes the reply handle away from a row that is planned anew.

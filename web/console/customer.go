@@ -43,13 +43,7 @@ func (q *request) panel(d *sangdam.Directory, detail sangdam.Detail) panelView {
 	if set, err := q.engine.TicketSetup(q.r.Context(), q.p); err == nil { // without it there is no choice
 		v.Categories = q.categoryChoices(set.Trees[ticket.ChatResolution], ticket.CategoryID(c.Category))
 	}
-	for _, i := range detail.Identities {
-		iv := identityView{Kind: string(i.Kind), Name: i.Name}
-		if i.Follows != nil {
-			iv.Follows = map[bool]string{true: "yes", false: "no"}[*i.Follows]
-		}
-		v.Identities = append(v.Identities, iv)
-	}
+	v.Identities = identityViews(detail.Identities)
 	for _, name := range sortedKeys(c.Attributes) {
 		v.Attributes = append(v.Attributes, choice{Value: q.lang.of("attribute", name), Label: c.Attributes[name]})
 	}
@@ -68,6 +62,18 @@ func (q *request) panel(d *sangdam.Directory, detail sangdam.Detail) panelView {
 	past := slices.DeleteFunc(summary.Conversations, func(p conversation.Conversation) bool { return p.ID == c.ID })
 	v.Past, _ = q.rowViews(d, past[:min(len(past), 20)], "all", "") // what failed is left out
 	return v
+}
+
+// identityViews shows by which channels a customer is known.
+func identityViews(all []conversation.Identity) (out []identityView) {
+	for _, i := range all {
+		iv := identityView{Kind: string(i.Kind), Name: i.Name}
+		if i.Follows != nil {
+			iv.Follows = map[bool]string{true: "yes", false: "no"}[*i.Follows]
+		}
+		out = append(out, iv)
+	}
+	return out
 }
 
 // savePanel keeps what was written into the panels, if nobody else changed them

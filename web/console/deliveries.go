@@ -158,15 +158,21 @@ func (q *request) delivery() error {
 	if !d.EndedAt.IsZero() {
 		v.Ended = q.full(d.EndedAt)
 	}
-	for _, a := range d.Attempts {
+	v.Attempts = q.attemptRows(d.Attempts)
+	q.page(http.StatusOK, "delivery", d.Notice.Event, "operations", v)
+	return nil
+}
+
+// attemptRows shows the tries of a delivery.
+func (q *request) attemptRows(all []notify.Attempt) (out []attemptRow) {
+	for _, a := range all {
 		word := q.lang.of("delivery", string(a.State))
 		if a.State == channel.OutboxQueued {
 			word = q.lang.t("deliveries.repeated")
 		}
-		v.Attempts = append(v.Attempts, attemptRow{q.full(a.At), string(a.State), word, q.why(a.Reason, a.Detail)})
+		out = append(out, attemptRow{q.full(a.At), string(a.State), word, q.why(a.Reason, a.Detail)})
 	}
-	q.page(http.StatusOK, "delivery", d.Notice.Event, "operations", v)
-	return nil
+	return out
 }
 
 // indentedJSON is JSON that people can read.

@@ -263,21 +263,26 @@ func (q *request) calendar(f hoursForm) (*hours.Calendar, error) {
 		c.Week.Days[weekdays[i]] = open
 	}
 	for _, e := range f.Exceptions {
-		from, err := hours.ParseDate(e.From)
+		x, err := q.exception(e)
 		if err != nil {
 			return nil, err
 		}
-		to, err := hours.ParseDate(cmp.Or(e.To, e.From))
-		if err != nil {
-			return nil, err
-		}
-		open, err := q.intervals(e.Open)
-		if err != nil {
-			return nil, err
-		}
-		c.Exceptions = append(c.Exceptions, hours.Exception{From: from, To: to, Open: open, Name: e.Name, Holiday: e.Holiday})
+		c.Exceptions = append(c.Exceptions, x)
 	}
 	return c, nil
+}
+
+// exception reads a day or days with hours of their own.
+func (q *request) exception(e exceptionForm) (x hours.Exception, err error) {
+	x = hours.Exception{Name: e.Name, Holiday: e.Holiday}
+	if x.From, err = hours.ParseDate(e.From); err != nil {
+		return x, err
+	}
+	if x.To, err = hours.ParseDate(cmp.Or(e.To, e.From)); err != nil {
+		return x, err
+	}
+	x.Open, err = q.intervals(e.Open)
+	return x, err
 }
 
 // intervals reads "09:00-12:00, 13:00-18:00".

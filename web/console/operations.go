@@ -47,16 +47,7 @@ func (q *request) operations() error {
 	if err != nil {
 		return err
 	}
-	var v operationsView
-	for _, b := range trouble.Quarantined {
-		account := cmp.Or(d.Accounts[b.Envelope.Account].Name, string(b.Envelope.Account))
-		v.Quarantine = append(v.Quarantine, quarantineView{ID: string(b.Envelope.ID), Account: account,
-			Reason: b.Reason, When: q.full(b.At), Came: q.full(b.Envelope.ReceivedAt), Size: q.size(int64(len(b.Envelope.Raw)))})
-	}
-	for _, j := range trouble.Dead {
-		v.Jobs = append(v.Jobs, jobView{ID: j.ID, Kind: q.lang.of("job", j.Kind), Reason: j.Reason, Created: q.full(j.CreatedAt),
-			Attempts: j.Attempts})
-	}
+	v := q.troubleView(d, trouble)
 	lost, err := q.engine.Undelivered(ctx, q.p)
 	if err != nil {
 		return err
@@ -72,6 +63,20 @@ func (q *request) operations() error {
 	}
 	q.page(http.StatusOK, "operations", q.lang.t("nav.operations"), "operations", v)
 	return nil
+}
+
+// troubleView shows events that were set aside and jobs that were given up.
+func (q *request) troubleView(d *sangdam.Directory, trouble sangdam.Trouble) (v operationsView) {
+	for _, b := range trouble.Quarantined {
+		account := cmp.Or(d.Accounts[b.Envelope.Account].Name, string(b.Envelope.Account))
+		v.Quarantine = append(v.Quarantine, quarantineView{ID: string(b.Envelope.ID), Account: account,
+			Reason: b.Reason, When: q.full(b.At), Came: q.full(b.Envelope.ReceivedAt), Size: q.size(int64(len(b.Envelope.Raw)))})
+	}
+	for _, j := range trouble.Dead {
+		v.Jobs = append(v.Jobs, jobView{ID: j.ID, Kind: q.lang.of("job", j.Kind), Reason: j.Reason, Created: q.full(j.CreatedAt),
+			Attempts: j.Attempts})
+	}
+	return v
 }
 
 // requeue tries a quarantined event again.

@@ -235,6 +235,12 @@ func (q *request) typedMail(a *channel.Account, s *mailSettings, stored mailSett
 		}
 		a.Secrets[m.secret()] = channel.Secret{}
 	}
+	s.Layouts = append(s.Layouts, q.typedLayouts(stored)...)
+	return err
+}
+
+// typedLayouts reads the layouts of the form.
+func (q *request) typedLayouts(stored mailSettings) (out []mailLayout) {
 	for _, n := range q.r.PostForm["layout.row"] {
 		p := "layout." + n + "."
 		lines := func(name string) string { return strings.ReplaceAll(q.r.PostFormValue(p+name), "\r\n", "\n") }
@@ -242,9 +248,9 @@ func (q *request) typedMail(a *channel.Account, s *mailSettings, stored mailSett
 		if at, none := strconv.Atoi(q.value(p + "was")); none == nil && at >= 0 && at < len(stored.Layouts) {
 			l.HTML, l.Text = stored.Layouts[at].HTML, stored.Layouts[at].Text // to the byte: what is typed loses line ends
 		}
-		s.Layouts = append(s.Layouts, l)
+		out = append(out, l)
 	}
-	return err
+	return out
 }
 
 // readServer reads how a server is reached; a password that is typed becomes the

@@ -129,19 +129,8 @@ func (q *request) readRule(p string, fields []condition.Field) (r routing.Rule, 
 		n, wrong := q.whole(p + "priority")
 		r.Priority, err = &n, cmp.Or(err, wrong)
 	}
-	for line := range strings.Lines(q.r.PostFormValue(p + "set")) {
-		name, value, is := strings.Cut(line, "=")
-		if name = strings.TrimSpace(name); name == "" && strings.TrimSpace(value) == "" {
-			continue
-		}
-		if !is || name == "" {
-			err = cmp.Or(err, errs.New(errs.Invalid, "console: %s", q.lang.t("rule.set_wrong", strings.TrimSpace(line))))
-		}
-		if r.Set == nil {
-			r.Set = map[string]string{}
-		}
-		r.Set[name] = strings.TrimSpace(value)
-	}
+	set, wrong := q.readSet(p)
+	r.Set, err = set, cmp.Or(err, wrong)
 	for line := range strings.Lines(q.r.PostFormValue(p + "split")) {
 		words := strings.Fields(line)
 		if len(words) == 0 {
@@ -155,6 +144,24 @@ func (q *request) readRule(p string, fields []condition.Field) (r routing.Rule, 
 		r.Split = append(r.Split, routing.Share{Queue: routing.QueueID(words[0]), Percent: percent})
 	}
 	return r, err
+}
+
+// readSet reads what a rule sets, a name and a value on each line.
+func (q *request) readSet(p string) (set map[string]string, err error) {
+	for line := range strings.Lines(q.r.PostFormValue(p + "set")) {
+		name, value, is := strings.Cut(line, "=")
+		if name = strings.TrimSpace(name); name == "" && strings.TrimSpace(value) == "" {
+			continue
+		}
+		if !is || name == "" {
+			err = cmp.Or(err, errs.New(errs.Invalid, "console: %s", q.lang.t("rule.set_wrong", strings.TrimSpace(line))))
+		}
+		if set == nil {
+			set = map[string]string{}
+		}
+		set[name] = strings.TrimSpace(value)
+	}
+	return set, err
 }
 
 // skillLines are skills as people write them, one a line: name and level.

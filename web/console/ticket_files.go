@@ -58,14 +58,7 @@ func (q *request) attach(detail sangdam.TicketDetail) (attachView, error) {
 	}
 	v := attachView{On: true, Most: takes.Count, Each: takes.Each, Hint: q.lang.t("tickets.attach_hint", takes.Count, q.size(takes.Each)),
 		Large: q.lang.t("tickets.attach_large", q.size(takes.Each))}
-	switch {
-	case takes.By != "" && takes.PublicCount == 0:
-		v.Public = q.lang.t("tickets.attach_none")
-	case takes.PublicBytes > 0:
-		v.Public = q.lang.t("tickets.attach_mail", takes.PublicCount, q.size(takes.PublicBytes))
-	case takes.By != "":
-		v.Public = q.lang.t("tickets.attach_chat", takes.PublicCount)
-	}
+	v.Public = q.publicFiles(takes)
 	chosen := map[string]bool{}
 	for _, blob := range q.r.PostForm["file"] {
 		chosen[blob] = true
@@ -83,6 +76,19 @@ func (q *request) attach(detail sangdam.TicketDetail) (attachView, error) {
 		}
 	}
 	return v, nil
+}
+
+// publicFiles says what of the files a customer gets with an answer.
+func (q *request) publicFiles(takes sangdam.CommentFiles) string {
+	switch {
+	case takes.By != "" && takes.PublicCount == 0:
+		return q.lang.t("tickets.attach_none")
+	case takes.PublicBytes > 0:
+		return q.lang.t("tickets.attach_mail", takes.PublicCount, q.size(takes.PublicBytes))
+	case takes.By != "":
+		return q.lang.t("tickets.attach_chat", takes.PublicCount)
+	}
+	return ""
 }
 
 // filesNamed are the files of an entry.

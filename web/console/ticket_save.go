@@ -129,13 +129,17 @@ func (q *request) fieldValues(t ticket.Ticket) (map[string]ticket.Value, error) 
 		if len(was.Sealed) > 0 && v.Empty() { // what is sealed is not shown, and stays
 			continue
 		}
-		same := was.Text == v.Text && slices.Equal(was.List, v.List) && (was.Number == nil) == (v.Number == nil) &&
-			(v.Number == nil || *was.Number == *v.Number)
-		if !same {
+		if !sameValue(was, v) {
 			out[code] = v
 		}
 	}
 	return out, nil
+}
+
+// sameValue says whether what was typed is what is stored.
+func sameValue(was, v ticket.Value) bool {
+	return was.Text == v.Text && slices.Equal(was.List, v.List) && (was.Number == nil) == (v.Number == nil) &&
+		(v.Number == nil || *was.Number == *v.Number)
 }
 
 func (q *request) followTicket() error {

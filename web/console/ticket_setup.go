@@ -113,15 +113,7 @@ func (q *request) ticketSetup() error {
 		Names: inLanguages("name", languages, nil),
 		Types: q.named("field_type", is(""), "text", "multiline", "dropdown", "radio", "checkbox", "date", "number"),
 		Kinds: q.named("field_kind", is(""), "agent", "customer", "phone")}
-	for _, kind := range []ticket.TreeKind{ticket.Intake, ticket.Resolution, ticket.ChatResolution} {
-		tree := set.Trees[kind]
-		tv := treeView{Kind: string(kind), Title: q.lang.t("tree." + string(kind)), Version: tree.Version}
-		for _, c := range tree.Walk() {
-			tv.Rows = append(tv.Rows, categoryRow{string(c.ID), q.categoryPath(tree, c.ID), c.Offered, tree.Level(c.ID),
-				inLanguages("name", languages, c.Names), c.Position})
-		}
-		v.Trees = append(v.Trees, tv)
-	}
+	v.Trees = q.treeViews(set, languages)
 	for _, f := range set.Fields.List {
 		if !f.Deleted {
 			v.Fields = append(v.Fields, q.fieldRow(f, languages))
@@ -138,6 +130,20 @@ func (q *request) ticketSetup() error {
 	}
 	q.page(http.StatusOK, "ticket-setup", q.lang.t("tickets.setup"), "tickets", v)
 	return nil
+}
+
+// treeViews shows the three trees of categories.
+func (q *request) treeViews(set sangdam.TicketSetup, languages []string) (out []treeView) {
+	for _, kind := range []ticket.TreeKind{ticket.Intake, ticket.Resolution, ticket.ChatResolution} {
+		tree := set.Trees[kind]
+		tv := treeView{Kind: string(kind), Title: q.lang.t("tree." + string(kind)), Version: tree.Version}
+		for _, c := range tree.Walk() {
+			tv.Rows = append(tv.Rows, categoryRow{string(c.ID), q.categoryPath(tree, c.ID), c.Offered, tree.Level(c.ID),
+				inLanguages("name", languages, c.Names), c.Position})
+		}
+		out = append(out, tv)
+	}
+	return out
 }
 
 func (q *request) fieldRow(f ticket.Field, languages []string) fieldRow {

@@ -52,6 +52,11 @@ func (s *Server) handleMenuCreate(_ *http.Request, body []byte) reply {
 	case len(in.Areas) > 20:
 		return menuFault("areas")
 	}
+	return s.keepMenu(body)
+}
+
+// keepMenu stores a menu under an id of its own.
+func (s *Server) keepMenu(body []byte) reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.menus.order) >= maxMenus {

@@ -119,6 +119,11 @@ func (s *Server) handlePush(r *http.Request, body []byte) reply {
 	if chat == nil || chat.left {
 		return fail(http.StatusBadRequest, "Failed to send messages")
 	}
+	return s.push(chat, out)
+}
+
+// push hands messages to a chat, as far as plan and rate allow.
+func (s *Server) push(chat *Chat, out outgoing) reply {
 	cost := chat.recipients()
 	if !s.affords(cost) {
 		return fail(http.StatusTooManyRequests, textQuota)
