@@ -35,7 +35,7 @@ func ExampleEngine_Trouble() {
 	check(s.Requeue(ctx, s.host, sangdam.Requeue{Envelope: trouble.Quarantined[0].Envelope.ID}))
 	// Output:
 	// All waiting: 1 online: 0 sending: 0
-	// set aside: postcard: the card has no text, sender or id
+	// set aside: postcard: the card has no text, sender or id: invalid
 	// unknown: 0 dead jobs: 0
 }
 
