@@ -128,7 +128,6 @@ func (u *unit) writeCustomers() error {
 		}
 	}
 	return u.writeContacts()
-	return nil
 }
 
 // writeContacts saves the contacts and identities that differ.

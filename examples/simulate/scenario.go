@@ -99,7 +99,6 @@ func (s *Scenario) check() error {
 		return errors.New("a scenario needs queues and agents")
 	}
 	return s.checkNames()
-	return nil
 }
 
 // checkNames looks at each group of agents and each queue.
