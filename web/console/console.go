@@ -50,7 +50,7 @@ type Options struct {
 	// Brand is shown in place of the library's name.
 	Brand Brand
 	// Language is that of who chose none and whose browser asks for none that is
-	// there: "en" or "ko"; empty: "en".
+	// there: "en", "ko" or "ja"; empty: "en".
 	Language string
 	// Zone is the time zone until the browser has told its own; nil: UTC.
 	Zone *time.Location

@@ -145,7 +145,7 @@ func (q *request) page(status int, name, title, section string, body any) {
 }
 
 func (q *request) langs() []choice {
-	return []choice{{"en", "English", q.lang.tag == "en"}, {"ko", "한국어", q.lang.tag == "ko"}}
+	return []choice{{"en", "English", q.lang.tag == "en"}, {"ko", "한국어", q.lang.tag == "ko"}, {"ja", "日本語", q.lang.tag == "ja"}}
 }
 
 // nav lists the pages that the principal may open.
@@ -209,7 +209,7 @@ func (h *Handler) zoneOf(r *http.Request) *time.Location {
 
 // preferences keeps language, theme, sound and whether a send can be undone.
 func (q *request) preferences() error {
-	known := map[string][]string{cookieLang: {"en", "ko"}, cookieTheme: {"auto", "light", "dark"}, cookieSound: {"on", "off"},
+	known := map[string][]string{cookieLang: {"en", "ko", "ja"}, cookieTheme: {"auto", "light", "dark"}, cookieSound: {"on", "off"},
 		cookieUndo: {"on", "off"}}
 	for name, allowed := range known {
 		given := q.r.PostFormValue(strings.TrimPrefix(name, "sangdam_"))
