@@ -238,7 +238,6 @@ func (s *sender) settle(ctx context.Context, at adapter.Attempt, o driver.Settle
 		}
 		o.Attempt = &sealed
 	}
-	freed := false
 	freed, err := s.keep(ctx, at, o, sent)
 	if err != nil {
 		return 0, err

@@ -82,7 +82,6 @@ func (s *sharing) passOn(ws id.Workspace, q *shareQueue) {
 	next := q.waiting[0]
 	q.waiting = q.waiting[1:]
 	close(next.lead)
-	return
 }
 
 // runShared runs pieces together as long as that goes well. What fails runs by
