@@ -64,7 +64,7 @@ func TestEveryPageFitsNarrowScreens(t *testing.T) {
 	delivery := w.hook()
 	b := browsertest.Open(t)
 	p := w.open(b, "admin")
-	for lang, size := range map[string][2]int64{"en": {360, 740}, "ko": {320, 256}} {
+	for lang, size := range map[string][2]int64{"en": {360, 740}, "ko": {320, 256}, "ja": {320, 256}} {
 		eval[bool](p, `(window.chosen = false, fetch("/desk/preferences", {method: "POST", body: new URLSearchParams({lang: "`+lang+`"})})
 			.then(() => { window.chosen = true; }), true)`)
 		p.until(`window.chosen`)
