@@ -91,17 +91,21 @@ type inboxStep struct {
 func (b *inboxBatch) work(ctx context.Context) []driver.InboxLane {
 	b.apart, b.freed = map[int]bool{}, map[int]bool{}
 	b.parse(ctx)
+	var parts portions
 	for len(b.steps) > 0 && ctx.Err() == nil {
-		n := min(len(b.steps), maxTogether)
+		n := parts.next(len(b.steps))
 		done, err := b.commit(ctx, b.steps[:n])
 		failed, named := errors.AsType[*pieceError](err)
 		switch {
 		case err == nil:
 			b.finish(b.steps[:done])
 			b.steps = b.steps[done:]
+			parts.done(done)
+		case parts.divides(n, err):
 		case named && len(b.apart) < maxApart:
 			b.leave(b.steps[failed.piece].lane)
-		default: // nobody knows which one failed, or the store is away
+			parts.found()
+		default: // too many failed, or the store is away
 			b.steps = nil
 		}
 	}

@@ -67,7 +67,7 @@ func (s *shared) come(of touch, write func() error) error {
 	if m.victim == "" && len(s.members) > 1 && !m.harm.stolen {
 		m.victim, m.agent = who, string(of.conversation.Agent)
 	}
-	h, fails := m.harm, m.victim == who && m.left > 0
+	h, fails := m.harm, m.victim == who && m.left > 0 && !m.harm.ends
 	if fails {
 		m.left--
 	}
@@ -79,6 +79,18 @@ func (s *shared) come(of touch, write func() error) error {
 		return err
 	}
 	return h.fail()
+}
+
+// ending is what goes wrong at the end of the transaction.
+func (s *shared) ending() error {
+	m := s.m
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.harm == nil || !m.harm.ends || m.left == 0 || !s.members[m.victim] {
+		return nil
+	}
+	m.left--
+	return m.harm.fail()
 }
 
 // met says once that the transaction is the one that the change or loss befalls.
@@ -113,7 +125,7 @@ func (m *meddler) Update(ctx context.Context, ws store.WorkspaceID, fn func(cont
 			}
 			m.change()
 		}
-		return nil
+		return s.ending()
 	})
 	if changed {
 		m.change()

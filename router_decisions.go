@@ -27,20 +27,25 @@ const maxApart = 3
 
 // carryOut performs the decisions, together as long as that goes well: one queue
 // alone would else wait for a commit with each. What fails is carried out by
-// itself, and so is everything when nobody can tell what failed.
+// itself, and so is what is left when too much fails.
 func (r *router) carryOut(ctx context.Context, batch []routing.Decision) error {
 	var apart []routing.Decision
+	var parts portions
 	for len(batch) > 0 {
-		done, err := r.carryOutTogether(ctx, batch)
+		n := parts.next(len(batch))
+		done, err := r.carryOutTogether(ctx, batch[:n])
 		failed, named := errors.AsType[*pieceError](err)
 		switch {
 		case err == nil:
 			batch = batch[done:]
+			parts.done(done)
 		case lostLease(err), r.over(err) && (!named || ctx.Err() != nil):
 			return err
+		case parts.divides(n, err):
 		case named && len(apart) < maxApart:
 			apart = append(apart, batch[failed.piece])
 			batch = slices.Delete(slices.Clone(batch), failed.piece, failed.piece+1)
+			parts.found()
 		default:
 			apart, batch = append(apart, batch...), nil
 		}

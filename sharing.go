@@ -85,12 +85,14 @@ func (s *sharing) passOn(ws id.Workspace, q *shareQueue) {
 }
 
 // runShared runs pieces together as long as that goes well. What fails runs by
-// itself, and so does everything when nobody can tell what failed.
+// itself, and so does what is left when too much fails.
 func (e *Engine) runShared(ctx context.Context, ws id.Workspace, batch []*sharedPiece) {
 	var apart []*sharedPiece
+	var parts portions
 	for len(batch) > 1 {
-		pieces := make([]piece, len(batch))
-		for i, p := range batch {
+		n := parts.next(len(batch))
+		pieces := make([]piece, n)
+		for i, p := range batch[:n] {
 			pieces[i] = piece{run: p.run}
 		}
 		ends, err := e.together(ctx, system(ws), func(ctx context.Context, tx store.Tx, _ *settings) error {
@@ -101,9 +103,12 @@ func (e *Engine) runShared(ctx context.Context, ws id.Workspace, batch []*shared
 		switch {
 		case err == nil:
 			batch = batch[len(ends):]
+			parts.done(len(ends))
+		case parts.divides(n, err):
 		case named && len(apart) < maxApart:
 			apart = append(apart, batch[failed.piece])
 			batch = slices.Delete(slices.Clone(batch), failed.piece, failed.piece+1)
+			parts.found()
 		case errors.Is(err, ErrUnavailable) && !named:
 			for _, p := range batch { // nobody knows what became of them
 				p.err = err

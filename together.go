@@ -59,6 +59,8 @@ var errRivals = errs.New(errs.Conflict, "sangdam: rivals were first; each piece 
 // that nothing was committed, or of ErrUnavailable that nobody knows; a
 // *pieceError, whatever its cause, names the piece that failed, also by a panic or
 // by what it wanted to write being changed again and again, and nothing was committed.
+// Where what all of them write together at the end fails, no piece is named (see
+// portions).
 // then, unless it is nil, adds pieces that follow from what the others did: they are
 // numbered after all of these, and their ends come after those that were taken.
 func (e *Engine) together(ctx context.Context, p Principal, ahead readAhead, pieces []piece, then following) ([]error, error) {
@@ -88,12 +90,48 @@ func (e *Engine) together(ctx context.Context, p Principal, ahead readAhead, pie
 	}
 	err := e.keyed(ctx, p.Workspace, func() error { return e.update(ctx, p.Workspace, run) })
 	if err != nil {
+		if _, named := errors.AsType[*pieceError](err); !named && len(pieces) == 1 {
+			err = &pieceError{0, err} // it cannot have been another
+		}
 		return nil, err
 	}
 	for _, u := range b.units {
 		u.committed()
 	}
 	return b.ends, nil
+}
+
+// portions says how many of the first pieces that are left are tried together next.
+// Where some fail and nobody can tell by which of them, the first half is tried, and
+// of the half that fails the first half again: one bad piece is found in a few
+// transactions, and the others stay together.
+type portions struct {
+	suspects int // one of so many of the first pieces failed; 0: of none it is known
+}
+
+func (p *portions) next(left int) int {
+	if p.suspects > 0 {
+		return min(left, max(1, p.suspects/2))
+	}
+	return min(left, maxTogether)
+}
+
+// done notes that so many of the first pieces are done.
+func (p *portions) done(n int) { p.suspects = max(0, p.suspects-n) }
+
+// found notes that the piece is known and taken out.
+func (p *portions) found() { p.suspects = 0 }
+
+// divides reports whether so many pieces that failed are to be tried in smaller
+// portions. They are not where the piece is known, and where nobody knows whether
+// anything was committed.
+func (p *portions) divides(n int, err error) bool {
+	_, named := errors.AsType[*pieceError](err)
+	if named || n < 2 || errors.Is(err, ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	p.suspects = n
+	return true
 }
 
 // following makes the pieces that follow from what units of a transaction did, of

@@ -148,3 +148,82 @@ func TestNoTransactionWaitsForAProvider(t *testing.T) {
 			cfg.DB = store.New(b)
 		}))
 }
+
+// clashing is a store in which the ends of transactions that begin a conversation of
+// the victim clash.
+type clashing struct {
+	driver.Backend
+	mu       sync.Mutex
+	victim   string // its chat; empty: nobody's
+	together int    // committed transactions that begin conversations
+	saved    map[string]int
+}
+
+func (b *clashing) Update(ctx context.Context, ws store.WorkspaceID, fn func(context.Context, driver.Tx) error) error {
+	of := map[string]bool{}
+	err := b.Backend.Update(ctx, ws, func(ctx context.Context, tx driver.Tx) error {
+		tx.Conversations = clashingConversations{tx.Conversations, of}
+		if err := fn(ctx, tx); err != nil {
+			return err
+		}
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.victim != "" && of[b.victim] {
+			return driver.ErrClash
+		}
+		return nil
+	})
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err == nil && len(of) > 0 {
+		b.together++
+	}
+	return err
+}
+
+type clashingConversations struct {
+	driver.ConversationRepo
+	of map[string]bool
+}
+
+func (r clashingConversations) SaveConversation(ctx context.Context, c conversation.Conversation) (int64, error) {
+	if c.Version == 0 {
+		r.of[c.Chat.ID] = true
+	}
+	return r.ConversationRepo.SaveConversation(ctx, c)
+}
+
+// TestOneBadPieceOfManyIsFoundInFewTransactions: where the end of a transaction
+// clashes again and again and nobody can tell because of whom, the customers are
+// halved until it is one.
+func TestOneBadPieceOfManyIsFoundInFewTransactions(t *testing.T) {
+	for _, place := range []int{0, 1, 31, 40, 63} {
+		t.Run(fmt.Sprint(place), func(t *testing.T) {
+			var b *clashing
+			inWorld(t, func(w *world) {
+				w.halt()
+				for i := range 64 {
+					u := w.line.User(fmt.Sprint("customer", i))
+					if u.SendText("hello"); i == place {
+						b.victim = u.ID()
+					}
+				}
+				synctest.Wait()
+				w.resume()
+				w.pass(100 * time.Millisecond)
+				b.mu.Lock()
+				together := b.together
+				b.victim = ""
+				b.mu.Unlock()
+				require.Len(t, w.conversations(), 63)
+				require.LessOrEqual(t, together, 8, "transactions of 63 customers")
+				w.pass(time.Minute)
+				require.Len(t, w.conversations(), 64)
+				w.invariants()
+			}, withConfig(func(cfg *sangdam.Config) {
+				b = &clashing{Backend: cfg.DB.Backend()}
+				cfg.DB = store.New(b)
+			}))
+		})
+	}
+}
