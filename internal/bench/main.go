@@ -88,6 +88,7 @@ var cases = map[string]func(context.Context, options) (report, error){
 	"rules":   rules,
 	"peer":    peer,
 	"drain":   drain,
+	"backlog": backlog,
 	"console": consolePages,
 }
 
@@ -102,15 +103,15 @@ type report struct {
 func run(ctx context.Context, args []string, out io.Writer) error {
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	name := flags.String("case", "", "assign, ack, memory, restart, widgets, console, rules, peer or drain")
+	name := flags.String("case", "", "assign, ack, memory, restart, widgets, console, rules, peer, drain or backlog")
 	flags.IntVar(&o.widgets, "widgets", 5_000, "connections of widgets")
-	flags.IntVar(&o.waiting, "waiting", 100_000, "customers that wait in -case drain")
-	flags.IntVar(&o.clients, "clients", 0, "of peer: only so many customers at once, without controls and half load")
+	flags.IntVar(&o.waiting, "waiting", 100_000, "customers that wait in -case drain and backlog")
+	flags.IntVar(&o.clients, "clients", 0, "of backlog, so many customers at once; of peer, too, without controls and half load")
 	flags.Float64Var(&o.rate, "rate", 0, "of peer with -clients: so many webhooks a second at fixed moments")
 	flags.StringVar(&o.cpuProfile, "cpuprofile", "", "file for a profile of the processor time of -case peer -clients")
 	flags.StringVar(&o.memProfile, "memprofile", "", "file for a profile of what -case peer -clients allocated")
 	asJSON := flags.Bool("json", false, "print one JSON object")
-	flags.StringVar(&o.store, "store", "sqlite", "sqlite or, for assign, restart, peer and drain, postgres")
+	flags.StringVar(&o.store, "store", "sqlite", "sqlite or, for assign, restart, peer, drain and backlog, postgres")
 	flags.IntVar(&o.rounds, "rounds", 7, "rounds that must count")
 	flags.IntVar(&o.conversations, "conversations", 100_000, "open conversations of memory, restart and console")
 	flags.IntVar(&o.agents, "agents", 10_000, "agents of restart")
@@ -120,10 +121,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	do, ok := cases[*name]
 	if !ok {
-		return errors.New("-case must be assign, ack, memory, restart, widgets, console, rules, peer or drain")
+		return errors.New("-case must be assign, ack, memory, restart, widgets, console, rules, peer, drain or backlog")
 	}
-	if o.store != "sqlite" && (o.store != "postgres" || !slices.Contains([]string{"assign", "restart", "peer", "drain"}, *name)) {
-		return errors.New("-store must be sqlite, or postgres for -case assign, restart, peer and drain")
+	if o.store != "sqlite" && (o.store != "postgres" || !slices.Contains([]string{"assign", "restart", "peer", "drain", "backlog"}, *name)) {
+		return errors.New("-store must be sqlite, or postgres for -case assign, restart, peer, drain and backlog")
 	}
 	r, err := do(ctx, o)
 	if err != nil {
