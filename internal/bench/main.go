@@ -123,7 +123,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if !ok {
 		return errors.New("-case must be assign, ack, memory, restart, widgets, console, rules, peer, drain or backlog")
 	}
-	if o.store != "sqlite" && (o.store != "postgres" || !slices.Contains([]string{"assign", "restart", "peer", "drain", "backlog"}, *name)) {
+	onPostgres := []string{"assign", "restart", "peer", "drain", "backlog"}
+	if o.store != "sqlite" && (o.store != "postgres" || !slices.Contains(onPostgres, *name)) {
 		return errors.New("-store must be sqlite, or postgres for -case assign, restart, peer, drain and backlog")
 	}
 	r, err := do(ctx, o)
