@@ -53,3 +53,23 @@ func KeptOfBulks(ctx context.Context, tx store.Tx) (changes, tickets int, err er
 	}
 	return changes, tickets, err
 }
+
+// WaitsForTurn tells how long a customer's transaction waits for the turn of the
+// workspace's router while that has it, beside a backlog or not.
+func (e *Engine) WaitsForTurn(ctx context.Context, ws WorkspaceID, backlog bool) time.Duration {
+	r := e.routers.find(ws)
+	r.turn <- struct{}{}
+	defer r.giveTurn()
+	defer r.backlog.Store(r.backlog.Swap(backlog))
+	began := time.Now()
+	if r.takeTurn(ctx, placeWithin) {
+		panic("two have the turn")
+	}
+	return time.Since(began)
+}
+
+// HasBacklog tells whether the workspace's router carries out more than a transaction takes.
+func (e *Engine) HasBacklog(ws WorkspaceID) bool { return e.routers.find(ws).backlog.Load() }
+
+// TurnTaken tells whether somebody has the turn of the workspace's router.
+func (e *Engine) TurnTaken(ws WorkspaceID) bool { return len(e.routers.find(ws).turn) > 0 }

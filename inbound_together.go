@@ -191,8 +191,11 @@ func (b *inboxBatch) commit(ctx context.Context, steps []inboxStep) (int, error)
 			return err
 		}}
 	}
-	ahead := func(ctx context.Context, tx store.Tx, s *settings) error { return readInboxAhead(ctx, tx, s, steps) }
 	p := b.e.placing(b.ws)
+	ahead := func(ctx context.Context, tx store.Tx, s *settings) error {
+		p.undo() // of a run before: the router need not wait for this one
+		return readInboxAhead(ctx, tx, s, steps)
+	}
 	defer p.release()
 	ends, err := b.e.together(ctx, system(b.ws), ahead, pieces, p.follow)
 	done := len(ends) - len(p.batch)

@@ -21,7 +21,13 @@ import (
 // they are in the way of what the customers wrote, the transaction runs without.
 
 // placeWithin is how long a transaction waits for the router's turn; it waits with
-// locks of its own, so it does not wait for long.
+// locks of its own, so it does not wait for long, and not at all beside a backlog.
+// The locks that it then asks for (agents, the queues' turns) come after those of
+// conversations, which commands may take the other way round. That it waits for 200
+// ms at most, as all transactions of many pieces do, is what ends a deadlock: it
+// runs again, without decisions. The journal's roster is written by whichever
+// decision comes first after a journal has begun, also by one here: that is once in
+// a journal, and leaving it to the router would cost that customer a second commit.
 const placeWithin = 20 * time.Millisecond
 
 // placing is what one transaction decides in the router's turn.
@@ -47,8 +53,7 @@ func (e *Engine) placing(ws id.Workspace) *placing {
 // follow makes pieces of what the Board decides once it knows what units of the
 // transaction put into queues. A transaction that runs again does without.
 func (p *placing) follow(ctx context.Context, tx store.Tx, done []*unit, before int) ([]piece, error) {
-	if p.tried {
-		p.undo()
+	if p.tried { // and was undone
 		return nil, nil
 	}
 	items := begun(done)
@@ -141,6 +146,7 @@ func (p *placing) undo() {
 	}
 	p.r.boardMu.Unlock()
 	p.release()
+	p.r.look() // at what waited before, about which there was a decision too
 }
 
 func (p *placing) release() {
@@ -153,7 +159,7 @@ func (p *placing) release() {
 // takeTurn waits a while for the router's turn. There is none where the router does
 // not lead or is about to begin anew.
 func (r *router) takeTurn(ctx context.Context, within time.Duration) bool {
-	if !r.leads() {
+	if !r.leads() || r.backlog.Load() {
 		return false
 	}
 	t := time.NewTimer(within)
@@ -189,6 +195,11 @@ func (r *router) fail(err error) {
 	r.mu.Lock()
 	r.failed = err
 	r.mu.Unlock()
+	r.look()
+}
+
+// look has the router look at once at what there is to do.
+func (r *router) look() {
 	select {
 	case r.signal <- struct{}{}:
 	default:

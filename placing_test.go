@@ -21,6 +21,7 @@ import (
 type keeper struct {
 	driver.Backend
 	before func(ctx context.Context, tx driver.Tx, w driver.Wanted) error // nil: nothing happens before
+	again  func()                                                         // nil, or called when inbound messages are read for
 }
 
 func (k *keeper) Update(ctx context.Context, ws store.WorkspaceID, fn func(context.Context, driver.Tx) error) error {
@@ -41,6 +42,9 @@ func (s keeperSession) Ahead(ctx context.Context, w driver.Wanted) (bool, error)
 		if err := b(ctx, s.tx, w); err != nil {
 			return false, err
 		}
+	}
+	if s.k.again != nil && len(w.Heard) > 0 {
+		s.k.again()
 	}
 	_, err := s.Session.Ahead(ctx, w)
 	return err == nil, err
@@ -229,4 +233,50 @@ func TestDecisionsInATransactionWhoseReplyIsLost(t *testing.T) {
 				}))
 		})
 	}
+}
+
+// TestBesideABacklogNobodyWaitsForTheTurn: while the router carries out more than a
+// transaction takes, what customers write is stored without waiting for it.
+func TestBesideABacklogNobodyWaitsForTheTurn(t *testing.T) {
+	inPlacing(t, func(w *world, _ *saboteur, k *keeper, assigned map[routing.ItemID]int) {
+		const n = 100
+		for i := range n {
+			w.line.User(fmt.Sprint("customer", i)).SendText("hello")
+		}
+		w.settle()
+		beside := map[int]bool{}
+		k.before = func(_ context.Context, _ driver.Tx, want driver.Wanted) error {
+			beside[len(want.Items)] = w.eng.HasBacklog(ws)
+			return nil
+		}
+		w.online("a1", "a2")
+		w.settle()
+		w.once(n, assigned)
+		require.Equal(t, map[int]bool{64: true, n - 64: false}, beside)
+		require.Equal(t, 20*time.Millisecond, w.eng.WaitsForTurn(w.ctx, ws, false))
+		require.Zero(t, w.eng.WaitsForTurn(w.ctx, ws, true))
+	})
+}
+
+// TestTheTurnIsNotKeptForAnotherRun: a transaction whose decisions met a rival runs
+// again without the router's turn.
+func TestTheTurnIsNotKeptForAnotherRun(t *testing.T) {
+	inPlacing(t, func(w *world, _ *saboteur, k *keeper, assigned map[routing.ItemID]int) {
+		w.online("a1", "a2")
+		tries, taken := 0, false
+		k.before = func(context.Context, driver.Tx, driver.Wanted) error {
+			if tries++; tries > 1 {
+				return nil
+			}
+			k.again = func() { k.again, taken = nil, w.eng.TurnTaken(ws) }
+			return driver.ErrClash
+		}
+		w.line.User("Mina").SendText("hello")
+		w.settle()
+		w.pass(time.Minute)
+		require.Greater(t, tries, 1)
+		require.Nil(t, k.again, "it ran again")
+		require.False(t, taken)
+		w.once(1, assigned)
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -133,6 +134,9 @@ type router struct {
 	// turn is had by whoever asks the Board for decisions, tells it rows or settles:
 	// the router, or a transaction that decides on what it brings (placing).
 	turn chan struct{}
+	// backlog says that more waits than a transaction takes, so that the turn is kept
+	// from one to the next: nobody waits for it.
+	backlog atomic.Bool
 
 	boardMu  sync.Mutex // guards what follows
 	board    *board.Board
@@ -225,10 +229,7 @@ func (r *router) give(c changes) {
 	r.inbox.removed = append(r.inbox.removed, c.removed...)
 	r.inbox.queues = r.inbox.queues || c.queues
 	r.mu.Unlock()
-	select {
-	case r.signal <- struct{}{}:
-	default:
-	}
+	r.look()
 }
 
 // leads reports whether there is a Board, or one is being built.
@@ -634,6 +635,7 @@ func (r *router) decide(ctx, drain context.Context) error {
 		return err
 	}
 	return r.inTurn(func() error {
+		defer r.backlog.Store(false)
 		r.boardMu.Lock()
 		r.board.Tick(now)
 		r.refusals = nil
@@ -643,6 +645,7 @@ func (r *router) decide(ctx, drain context.Context) error {
 			if len(batch) == 0 {
 				return nil
 			}
+			r.backlog.Store(len(batch) == maxTogether)
 			if err := r.carryOut(drain, batch); err != nil {
 				return err
 			}
