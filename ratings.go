@@ -48,9 +48,10 @@ type AskRating struct {
 var opAskRating = register(&Operation{Name: "conversation.ask_rating", Method: "AskRating", Actions: []Action{ActTake}, Keyed: true})
 
 // AskRating carries the command out; whoever may open the conversation again may
-// ask. ErrInvalid while the conversation goes on
-// and where no text is set, ErrAlreadyExists when it was asked or rated, and
-// ErrUnsupported for a channel that asks by itself or has no buttons.
+// ask. ErrInvalid while the conversation goes on and where no text is set,
+// ErrAlreadyExists when it was asked or rated. ErrUnsupported for a channel that asks
+// by itself, in a group, and for a channel without buttons where Config.RatingsURL is
+// empty or so many automatic messages have gone out that no further one may.
 func (e *Engine) AskRating(ctx context.Context, p Principal, c AskRating) (Posted, error) {
 	return command(ctx, e, opAskRating, p, c.Key, c, func(u *unit) (Posted, error) {
 		d, err := u.draft(c.Conversation, ActTake)

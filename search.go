@@ -26,7 +26,7 @@ const searchedAt = 2000
 
 // The index has two tokens of every message beside those of its text, so that
 // what is on a small desk is not behind what is on a large one. They cannot
-// meet a token of a text, which has letters only.
+// meet a token of a text, which has no colon.
 func deskToken(d routing.DeskID) string          { return "desk:" + string(d) }
 func conversationToken(c conversation.ID) string { return "in:" + string(c) }
 
