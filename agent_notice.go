@@ -52,6 +52,8 @@ type NoticeToConfirm struct {
 	Version, Text string
 }
 
+var qNoticeToConfirm = asks("agent.notice_to_confirm", "NoticeToConfirm", kindAgent, ActList)
+
 // NoticeToConfirm tells what the principal has to confirm before it works.
 // Consoles ask on their own; the Engine's commands do not wait for it.
 func (e *Engine) NoticeToConfirm(ctx context.Context, p Principal, language string) (out NoticeToConfirm, err error) {
@@ -62,8 +64,7 @@ func (e *Engine) NoticeToConfirm(ctx context.Context, p Principal, language stri
 	if known != nil && time.Since(known.read) < e.cfg.Poll && known.Settings.AgentNotice.version() == "" {
 		return out, nil // a page asks with every request
 	}
-	r := Resource{Kind: kindAgent, ID: p.ID, Owner: p.agent()}
-	err = e.query(ctx, p, ActList, r, func(ctx context.Context, tx store.Tx, _ *settings) error {
+	err = e.query(ctx, p, qNoticeToConfirm, p.ID, func(ctx context.Context, tx store.Tx, _ *settings) error {
 		d, err := e.currentTicketSetup(ctx, tx)
 		if err != nil {
 			return err

@@ -100,9 +100,11 @@ func (u *unit) saveAgent(old, a routing.Agent) (int64, error) {
 	return version, u.changedAgent(a.ID)
 }
 
+var qAgents = asks("agent.list", "Agents", "agents", ActList)
+
 // Agents lists the agents that the principal may see, with their state.
 func (e *Engine) Agents(ctx context.Context, p Principal) (out []routing.Agent, err error) {
-	err = e.query(ctx, p, ActList, Resource{Kind: "agents"}, func(ctx context.Context, tx store.Tx, s *settings) (err error) {
+	err = e.query(ctx, p, qAgents, "", func(ctx context.Context, tx store.Tx, s *settings) (err error) {
 		out, err = e.agentsSeen(ctx, tx, s, p)
 		return err
 	})
@@ -140,11 +142,13 @@ type Held struct {
 	Consultations []conversation.Consultation `json:"consultations"`
 }
 
+var qHeld = asks("agent.held", "Held", kindAgent, ActPresence)
+
 // Held lists an agent's open offers, assignments and questions of colleagues,
 // each oldest first. An agent may ask for itself; supervisors for anybody, who
 // are shown what is about records that they may see.
 func (e *Engine) Held(ctx context.Context, p Principal, agent routing.AgentID) (out Held, err error) {
-	err = e.query(ctx, p, ActPresence, Resource{Kind: "agent", ID: string(agent), Owner: agent}, func(ctx context.Context, tx store.Tx,
+	err = e.query(ctx, p, qHeld, string(agent), func(ctx context.Context, tx store.Tx,
 		s *settings) (err error) {
 		if out.Offers, out.Assignments, err = tx.Work().HeldBy(ctx, agent); err != nil {
 			return err

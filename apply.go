@@ -107,6 +107,8 @@ func (e *Engine) Apply(ctx context.Context, p Principal, c Apply) (Applied, erro
 // errPlanned rolls a plan back.
 var errPlanned = errors.New("sangdam: planned")
 
+var qPlan = asks("setup.plan", "Plan", kindWorkspace, ActConfigure)
+
 // Plan says what Apply would change, by doing it and taking it back: what Plan
 // accepts, Apply accepts, unless somebody else changes something in between.
 func (e *Engine) Plan(ctx context.Context, p Principal, s Setup) (plan Applied, err error) {
@@ -114,7 +116,7 @@ func (e *Engine) Plan(ctx context.Context, p Principal, s Setup) (plan Applied, 
 		return Applied{}, err
 	}
 	err = e.unitOver(ctx, p, e.updateSettings, func(u *unit) (err error) {
-		if err := u.allow(ActConfigure, Resource{Kind: "workspace", ID: string(p.Workspace)}); err != nil {
+		if err := u.allow(qPlan.Actions[0], Resource{Kind: qPlan.Resource, ID: string(p.Workspace)}); err != nil {
 			return err
 		}
 		if plan, err = u.applySetup(s); err != nil {

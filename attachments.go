@@ -48,11 +48,13 @@ type Attachment struct {
 	io.ReadSeekCloser
 }
 
+var qAttachment = asksFor("attachment", asks("attachment.open", "Attachment", kindConversation, ActRead))
+
 // Attachment opens a file of a message for whoever may read the message's
 // conversation. ErrNotFound where there is no such file, or none yet, or none
 // any more; ErrUnsupported where the engine keeps no files.
 func (e *Engine) Attachment(ctx context.Context, p Principal, ref AttachmentRef) (*Attachment, error) {
-	media, err := e.fileFor(ctx, p, ref)
+	media, err := e.fileFor(ctx, p, qAttachment, ref)
 	if err != nil {
 		return nil, err
 	}
@@ -60,32 +62,18 @@ func (e *Engine) Attachment(ctx context.Context, p Principal, ref AttachmentRef)
 }
 
 // fileFor is what is known of a file that the principal may open.
-func (e *Engine) fileFor(ctx context.Context, p Principal, ref AttachmentRef) (media channel.Media, err error) {
+func (e *Engine) fileFor(ctx context.Context, p Principal, op *Operation, ref AttachmentRef) (media channel.Media, err error) {
 	if ref.Ticket != "" {
-		return e.ticketFile(ctx, p, ref)
+		return e.ticketFile(ctx, p, op, ref)
 	}
-	err = e.db.View(ctx, p.Workspace, func(ctx context.Context, tx store.Tx) error {
-		m, err := tx.Conversations().Message(ctx, ref.Message)
-		if errors.Is(err, ErrNotFound) {
-			return noSuch("attachment")
-		}
-		if err != nil {
-			return err
+	var m conversation.Message
+	err = e.inquire(ctx, p, op, func(ctx context.Context, tx store.Tx) (r Resource, _ *settings, err error) {
+		if m, err = tx.Conversations().Message(ctx, ref.Message); err != nil {
+			return r, nil, noneOf(op.named, err)
 		}
 		cv, err := tx.Conversations().Conversation(ctx, m.Conversation)
-		if err != nil {
-			return err
-		}
-		w, err := e.reader(ctx, tx, p)
-		if err != nil {
-			return err
-		}
-		if err := e.permit(ctx, w, ActRead, conversationResource(cv)); err != nil {
-			if errors.Is(err, ErrNotFound) {
-				err = noSuch("attachment")
-			}
-			return err
-		}
+		return conversationResource(cv), nil, err
+	}, func(context.Context, store.Tx, Who) (err error) {
 		media, err = fileOf(m, ref.N)
 		return err
 	})

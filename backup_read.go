@@ -34,10 +34,12 @@ func (e *Engine) putBackup(ctx context.Context, ws WorkspaceID, part string, lin
 	return e.cfg.Blobs.Put(ctx, bytes.NewReader(sealed), maxPart)
 }
 
+var qBackups = asks("backup.list", "Backups", kindBackup, ActBackup)
+
 // Backups lists the principal's own backups, the newest first, at most ten. What
 // is expired is gone.
 func (e *Engine) Backups(ctx context.Context, p Principal) (out []Backup, err error) {
-	err = e.query(ctx, p, ActBackup, Resource{Kind: kindBackup}, func(ctx context.Context, tx store.Tx, _ *settings) error {
+	err = e.query(ctx, p, qBackups, "", func(ctx context.Context, tx store.Tx, _ *settings) error {
 		list, err := backupErrands.of(ctx, tx, p, 10)
 		out = []Backup{}
 		for _, b := range list {
@@ -50,6 +52,8 @@ func (e *Engine) Backups(ctx context.Context, p Principal) (out []Backup, err er
 	return out, err
 }
 
+var qWriteBackup = asks("backup.write", "WriteBackup", kindBackup, ActBackup)
+
 // WriteBackup writes the file of a backup that is ready, one line of JSON each conversation (backup.Line),
 // and audits that it was taken. ErrNotFound for one that is gone or somebody
 // else's, ErrConflict for one that is still being made. What goes wrong after the
@@ -57,7 +61,7 @@ func (e *Engine) Backups(ctx context.Context, p Principal) (out []Backup, err er
 func (e *Engine) WriteBackup(ctx context.Context, p Principal, id string, to io.Writer) error {
 	var b Backup
 	err := e.unit(ctx, p, func(u *unit) (err error) {
-		if err := u.allow(ActBackup, Resource{Kind: kindBackup, ID: id}); err != nil {
+		if err := u.allow(qWriteBackup.Actions[0], Resource{Kind: qWriteBackup.Resource, ID: id}); err != nil {
 			return err
 		}
 		if b, err = u.readyBackup(id); err != nil {

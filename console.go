@@ -50,11 +50,13 @@ type NamedAccount struct {
 	AgentAttachments bool `json:"agent_attachments,omitempty"`
 }
 
+var qDirectory = asks("agent.directory", "Directory", "agents", ActList)
+
 // Directory returns the names of the workspace, which every agent may know; of
 // the agents those that the principal may see.
 func (e *Engine) Directory(ctx context.Context, p Principal) (Directory, error) {
 	var out Directory
-	err := e.query(ctx, p, ActList, Resource{Kind: "agents"}, func(ctx context.Context, tx store.Tx, s *settings) error {
+	err := e.query(ctx, p, qDirectory, "", func(ctx context.Context, tx store.Tx, s *settings) error {
 		out = Directory{Desks: map[routing.DeskID]string{}, Queues: map[routing.QueueID]string{},
 			WorkStreams: map[routing.WorkStreamID]string{},
 			Accounts:    map[channel.AccountID]NamedAccount{}, Members: map[routing.DeskID][]routing.AgentID{}}
@@ -92,17 +94,22 @@ func (out *Directory) name(s *settings, seen map[routing.AgentID]bool) {
 	}
 }
 
+var qMay = asks("workspace.may", "May", "")
+
 // May asks whether the principal may do a thing in the workspace at large, so
 // that a console leaves out what would be refused: nil, or the refusal. An action
 // on tickets is asked of tickets at large. Of a single record the command itself
 // says it.
 func (e *Engine) May(ctx context.Context, p Principal, a Action) error {
-	r := Resource{Kind: "workspace", ID: string(p.Workspace)}
+	op, id := *qMay, string(p.Workspace)
+	op.Resource, op.Actions = kindWorkspace, []Action{a}
 	if strings.HasPrefix(string(a), kindTicket+".") {
-		r = Resource{Kind: kindTicket}
+		op.Resource, id = kindTicket, ""
 	}
-	return e.query(ctx, p, a, r, func(context.Context, store.Tx, *settings) error { return nil })
+	return e.query(ctx, p, &op, id, func(context.Context, store.Tx, *settings) error { return nil })
 }
+
+var qContactNames = asks("contact.names", "ContactNames", "contacts", ActList)
 
 // ContactNames returns the names of those of the contacts that the principal
 // may see, at most 200 at once: what a list of conversations shows.
@@ -112,7 +119,7 @@ func (e *Engine) ContactNames(ctx context.Context, p Principal, ids ...conversat
 		return nil, errs.New(errs.Invalid, "sangdam: at most %d names are looked up at once, not %d", maxPage, len(ids))
 	}
 	out := map[conversation.ContactID]string{}
-	err := e.query(ctx, p, ActList, Resource{Kind: "contacts"}, func(ctx context.Context, tx store.Tx, s *settings) error {
+	err := e.query(ctx, p, qContactNames, "", func(ctx context.Context, tx store.Tx, s *settings) error {
 		w, err := e.who(ctx, tx, s, p)
 		if err != nil {
 			return err
@@ -133,11 +140,13 @@ func (e *Engine) ContactNames(ctx context.Context, p Principal, ids ...conversat
 	return out, err
 }
 
+var qEarlierMessages = asks("conversation.earlier_messages", "EarlierMessages", kindConversation, ActRead)
+
 // EarlierMessages returns the newest messages with Seq below before, oldest
 // first, at most limit (1 to 200): how a console goes back in a long thread.
 func (e *Engine) EarlierMessages(ctx context.Context, p Principal, id conversation.ID, before int64, limit int,
 ) (out []conversation.Message, err error) {
-	err = e.read(ctx, p, id, func(ctx context.Context, tx store.Tx, _ conversation.Conversation) (err error) {
+	err = e.read(ctx, p, qEarlierMessages, id, func(ctx context.Context, tx store.Tx, _ conversation.Conversation) (err error) {
 		out, err = tx.Conversations().Latest(ctx, id, before, min(max(limit, 1), maxPage))
 		return err
 	})
@@ -150,12 +159,14 @@ type Queued struct {
 	Conversation conversation.Conversation `json:"conversation"`
 }
 
+var qQueues = asks("conversation.queued", "Queues", "conversations", ActList)
+
 // Queues lists what waits for an agent or is offered and may be seen, by queue
 // and then as it came, at most limit (1 to 200) of all.
 func (e *Engine) Queues(ctx context.Context, p Principal, limit int) ([]Queued, error) {
 	limit = min(max(limit, 1), maxPage)
 	var out []Queued
-	err := e.query(ctx, p, ActList, Resource{Kind: "conversations"}, func(ctx context.Context, tx store.Tx, s *settings) error {
+	err := e.query(ctx, p, qQueues, "", func(ctx context.Context, tx store.Tx, s *settings) error {
 		w, err := e.who(ctx, tx, s, p)
 		if err != nil {
 			return err
@@ -213,14 +224,15 @@ type Heard struct {
 	Until time.Time `json:"until,omitzero"`
 }
 
+var qWouldHear = asks("account.would_hear", "WouldHear", kindAccount, ActConfigure)
+
 // WouldHear says what a customer of the account would be told whose first
 // message in the language came at the moment given, by the settings as they are
 // now. The hours are the account's, else the desk's, those of the work
 // stream's own queue, the work stream's or the workspace's; classification may choose another queue.
 func (e *Engine) WouldHear(ctx context.Context, p Principal, account channel.AccountID, language string, at time.Time) (Heard, error) {
 	var out Heard
-	r := Resource{Kind: kindAccount, ID: string(account)}
-	err := e.query(ctx, p, ActConfigure, r, func(ctx context.Context, tx store.Tx, s *settings) error {
+	err := e.query(ctx, p, qWouldHear, string(account), func(ctx context.Context, tx store.Tx, s *settings) error {
 		acct, _, err := e.account(s, account)
 		if err != nil {
 			return err
@@ -261,12 +273,14 @@ const (
 	undeliveredLatest = 20  // messages of each
 )
 
+var qUndelivered = asks("conversation.undelivered", "Undelivered", "conversations", ActList)
+
 // Undelivered lists messages that did not reach the customer for sure and were
 // not sent again, newest first: among the latest 20 messages of the 200
 // conversations that changed last and may be seen.
 func (e *Engine) Undelivered(ctx context.Context, p Principal) ([]Undelivered, error) {
 	var out []Undelivered
-	err := e.query(ctx, p, ActList, Resource{Kind: "conversations"}, func(ctx context.Context, tx store.Tx, s *settings) error {
+	err := e.query(ctx, p, qUndelivered, "", func(ctx context.Context, tx store.Tx, s *settings) error {
 		w, err := e.who(ctx, tx, s, p)
 		if err != nil {
 			return err

@@ -93,26 +93,18 @@ func (u *unit) contact(id conversation.ContactID, a Action) (*conversation.Conta
 	return c, u.allow(a, contactResource(*c))
 }
 
+var qContact = asks("contact.read", "Contact", kindContact, ActRead)
+
 // Contact returns a contact and its identities. A merged one leads to the one
 // it is part of.
 func (e *Engine) Contact(ctx context.Context, p Principal, id conversation.ContactID) (c conversation.Contact, is []conversation.Identity,
 	err error) {
-	err = e.db.View(ctx, p.Workspace, func(ctx context.Context, tx store.Tx) (err error) {
-		c, is = conversation.Contact{}, nil
-		w, err := e.reader(ctx, tx, p)
-		if err != nil {
-			return err
-		}
-		found, err := living(ctx, tx, id)
-		if errors.Is(err, ErrNotFound) {
-			return noSuch(kindContact)
-		}
-		if err != nil {
-			return err
-		}
-		if err := e.permit(ctx, w, ActRead, contactResource(found)); err != nil {
-			return err
-		}
+	return e.contactOf(ctx, p, qContact, id)
+}
+
+func (e *Engine) contactOf(ctx context.Context, p Principal, op *Operation, id conversation.ContactID) (c conversation.Contact,
+	is []conversation.Identity, err error) {
+	err = e.readContact(ctx, p, op, id, func(ctx context.Context, tx store.Tx, found conversation.Contact) (err error) {
 		c = found
 		is, err = tx.Contacts().Identities(ctx, c.ID)
 		return err
@@ -132,6 +124,8 @@ func living(ctx context.Context, tx store.Tx, id conversation.ContactID) (conver
 	return conversation.Contact{}, errs.New(errs.NotFound, "sangdam: contact %s was merged in a ring", id)
 }
 
+var qFindContacts = asks("contact.find", "FindContacts", "contacts", ActSearch)
+
 // FindContacts finds contacts that the principal may see whose name or email
 // begins with the text, or whose telephone number begins with its digits or
 // ends with at least four of them, in any notation; at most limit (1 to 200), by
@@ -140,7 +134,7 @@ func living(ctx context.Context, tx store.Tx, id conversation.ContactID) (conver
 // others.
 func (e *Engine) FindContacts(ctx context.Context, p Principal, text string, limit int) (out []conversation.Contact, err error) {
 	limit = min(max(limit, 1), maxPage)
-	err = e.query(ctx, p, ActSearch, Resource{Kind: "contacts"}, func(ctx context.Context, tx store.Tx, s *settings) error {
+	err = e.query(ctx, p, qFindContacts, "", func(ctx context.Context, tx store.Tx, s *settings) error {
 		out = nil
 		w, err := e.who(ctx, tx, s, p)
 		if err != nil {
@@ -497,10 +491,12 @@ type Summary struct {
 	Conversations []conversation.Conversation `json:"conversations"` // newest first, at most 50
 }
 
+var qCustomerSummary = asks("contact.summary", "CustomerSummary", kindContact, ActRead)
+
 // CustomerSummary returns a contact with identities and past conversations.
 func (e *Engine) CustomerSummary(ctx context.Context, p Principal, id conversation.ContactID) (Summary, error) {
 	var out Summary
-	c, is, err := e.Contact(ctx, p, id)
+	c, is, err := e.contactOf(ctx, p, qCustomerSummary, id)
 	if err != nil {
 		return out, err
 	}

@@ -116,9 +116,11 @@ func (e *Engine) DeleteConversationView(ctx context.Context, p Principal, c Dele
 		func(v *ConversationView) routing.AgentID { return v.Owner })
 }
 
+var qConversationViews = asks("conversation_view.list", "ConversationViews", "conversation_views", ActList)
+
 // ConversationViews lists everybody's views and the principal's own, by name.
 func (e *Engine) ConversationViews(ctx context.Context, p Principal) (out []ConversationView, err error) {
-	err = e.query(ctx, p, ActList, Resource{Kind: "conversation_views"}, func(ctx context.Context, tx store.Tx, _ *settings) error {
+	err = e.query(ctx, p, qConversationViews, "", func(ctx context.Context, tx store.Tx, _ *settings) error {
 		all, err := allOf(ctx, tx, conversationViews, nil)
 		out = listed(slices.DeleteFunc(all, func(v ConversationView) bool { return v.Owner != "" && v.Owner != p.agent() }))
 		slices.SortFunc(out, func(a, b ConversationView) int { return strings.Compare(a.Name+"\x00"+a.ID, b.Name+"\x00"+b.ID) })

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
-	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/store"
@@ -219,11 +218,13 @@ type DeliveryPage struct {
 	Next       string     `json:"next,omitempty"`
 }
 
+var qDeliveries = asks("delivery.list", "Deliveries", kindTarget, ActOperate)
+
 // Deliveries lists what went to a target, in the order of queueing. limit is 1
 // to 200, 0 means 50. What is about a record that the principal may not read is
 // Hidden.
 func (e *Engine) Deliveries(ctx context.Context, p Principal, f DeliveryFilter, page string, limit int) (out DeliveryPage, err error) {
-	err = e.query(ctx, p, ActOperate, Resource{Kind: kindTarget, ID: string(f.Target)}, func(ctx context.Context, tx store.Tx,
+	err = e.query(ctx, p, qDeliveries, string(f.Target), func(ctx context.Context, tx store.Tx,
 		_ *settings) error {
 		list := deliveriesOf(f.Target)
 		switch {
@@ -246,9 +247,11 @@ func (e *Engine) Deliveries(ctx context.Context, p Principal, f DeliveryFilter, 
 	return out, err
 }
 
+var qDelivery = asks("delivery.read", "Delivery", "delivery", ActOperate)
+
 // Delivery is one of them, by its id.
 func (e *Engine) Delivery(ctx context.Context, p Principal, id string) (out Delivery, err error) {
-	err = e.query(ctx, p, ActOperate, Resource{Kind: "delivery", ID: id}, func(ctx context.Context, tx store.Tx, _ *settings) error {
+	err = e.query(ctx, p, qDelivery, id, func(ctx context.Context, tx store.Tx, _ *settings) error {
 		out, err = deliveries.Get(ctx, tx, id)
 		if errors.Is(err, ErrNotFound) {
 			return noSuch("delivery")
@@ -296,22 +299,12 @@ func (e *Engine) hideUnreadable(ctx context.Context, tx store.Tx, p Principal, l
 // that is not there any more, or the host's own, is asked for by its name alone.
 func (e *Engine) seesSubject(ctx context.Context, tx store.Tx, w Who, subject string) (bool, error) {
 	kind, id, _ := strings.Cut(subject, ":")
-	r := Resource{Kind: kind, ID: id}
-	switch kind {
-	case kindTicket:
-		t, err := tickets.Get(ctx, tx, id)
-		if err == nil {
-			r = ticketResource(t.Ticket)
-		} else if !errors.Is(err, ErrNotFound) {
-			return false, err
-		}
-	case kindConversation:
-		c, err := tx.Conversations().Conversation(ctx, conversation.ID(id))
-		if err == nil {
-			r = conversationResource(c)
-		} else if !errors.Is(err, ErrNotFound) {
-			return false, err
-		}
+	r, err := recordOf(ctx, tx, kind, id)
+	switch {
+	case errors.Is(err, ErrNotFound), errors.Is(err, errNoRecord):
+		r = Resource{Kind: kind, ID: id}
+	case err != nil:
+		return false, err
 	}
 	return e.sees(ctx, w, r)
 }

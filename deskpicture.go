@@ -128,10 +128,12 @@ func (e *Engine) deskPicture(ctx context.Context, r io.Reader) (thumbnail.Pictur
 	return small, err
 }
 
+var qDeskPicture = asks("desk.read_picture", "DeskPicture", kindDesk, ActList)
+
 // DeskPicture returns the picture of a desk to every agent of the workspace;
 // ErrNotFound when it has none.
 func (e *Engine) DeskPicture(ctx context.Context, p Principal, desk routing.DeskID) (out DeskPicture, err error) {
-	err = e.query(ctx, p, ActList, Resource{Kind: "desk", ID: string(desk)},
+	err = e.query(ctx, p, qDeskPicture, string(desk),
 		func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
 			out, err = deskPictures.Get(ctx, tx, string(desk))
 			return err

@@ -347,10 +347,12 @@ func (u *unit) erasedIdentities(v storedErasure) (out []conversation.Identity, e
 	return out, json.Unmarshal(plain, &out)
 }
 
+var qPlanErasure = asks("contact.plan_erasure", "PlanErasure", kindContact, ActErase)
+
 // PlanErasure tells what EraseContact would take and what is to be ended first, for
 // who may erase. Counts go to a thousand.
 func (e *Engine) PlanErasure(ctx context.Context, p Principal, id conversation.ContactID) (out ErasurePlan, err error) {
-	err = e.erasing(ctx, p, id, func(ctx context.Context, tx store.Tx, c conversation.Contact) error {
+	err = e.erasing(ctx, p, qPlanErasure, id, func(ctx context.Context, tx store.Tx, c conversation.Contact) error {
 		out = ErasurePlan{Contact: c.ID, Version: c.Version}
 		persons, err := personsOf(ctx, tx, c)
 		if err != nil {
@@ -401,10 +403,12 @@ func countErased(ctx context.Context, tx store.Tx, id conversation.ContactID, ou
 	return err
 }
 
+var qErasure = asks("contact.erasure", "Erasure", kindContact, ActErase)
+
 // Erasure tells how far the erasure of a contact is, for who may erase; ErrNotFound
 // when none was begun.
 func (e *Engine) Erasure(ctx context.Context, p Principal, id conversation.ContactID) (out Erasure, err error) {
-	err = e.erasing(ctx, p, id, func(ctx context.Context, tx store.Tx, c conversation.Contact) error {
+	err = e.erasing(ctx, p, qErasure, id, func(ctx context.Context, tx store.Tx, c conversation.Contact) error {
 		v, err := erasures.Get(ctx, tx, string(c.ID))
 		if errors.Is(err, ErrNotFound) {
 			return noSuch(kindErasure)
@@ -416,28 +420,12 @@ func (e *Engine) Erasure(ctx context.Context, p Principal, id conversation.Conta
 }
 
 // erasing reads what concerns a contact, for who may erase it.
-func (e *Engine) erasing(ctx context.Context, p Principal, id conversation.ContactID,
+func (e *Engine) erasing(ctx context.Context, p Principal, op *Operation, id conversation.ContactID,
 	fn func(context.Context, store.Tx, conversation.Contact) error) error {
 	if err := e.listable(ctx); err != nil {
 		return err
 	}
-	return e.db.View(ctx, p.Workspace, func(ctx context.Context, tx store.Tx) error {
-		w, err := e.reader(ctx, tx, p)
-		if err != nil {
-			return err
-		}
-		c, err := living(ctx, tx, id)
-		if errors.Is(err, ErrNotFound) {
-			return noSuch(kindContact)
-		}
-		if err != nil {
-			return err
-		}
-		if err := e.permit(ctx, w, ActErase, contactResource(c)); err != nil {
-			return err
-		}
-		return fn(ctx, tx, c)
-	})
+	return e.readContact(ctx, p, op, id, fn)
 }
 
 // erasureTold is what the feed tells of a record whose texts are gone.

@@ -18,6 +18,8 @@ const feedAt = 5000
 // has left the desks, or the hands, of whoever reads the feed.
 const KindGone = "gone"
 
+var qEvents = asks("feed.read", "Events", "events", ActList)
+
 // Events returns what happened in the workspace after the cursor, as far as the
 // principal may see it: ids, kinds and versions, at most limit (1 to 1000), and
 // the cursor to go on from. The empty cursor is the present. An empty list with
@@ -30,7 +32,7 @@ const KindGone = "gone"
 func (e *Engine) Events(ctx context.Context, p Principal, cursor string, limit int) ([]store.Event, string, error) {
 	limit = min(max(limit, 1), 1000)
 	var w Who
-	err := e.query(ctx, p, ActList, Resource{Kind: "events"}, func(ctx context.Context, tx store.Tx, s *settings) (err error) {
+	err := e.query(ctx, p, qEvents, "", func(ctx context.Context, tx store.Tx, s *settings) (err error) {
 		w, err = e.who(ctx, tx, s, p)
 		return err
 	})

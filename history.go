@@ -13,33 +13,13 @@ import (
 // maxPage is the most that a list returns at once.
 const maxPage = 200
 
-// query runs fn in a read transaction after the policy agreed.
-func (e *Engine) query(ctx context.Context, p Principal, a Action, r Resource, fn func(ctx context.Context, tx store.Tx,
-	s *settings) error) error {
-	if err := e.listable(ctx); err != nil {
-		return err
-	}
-	return e.db.View(ctx, p.Workspace, func(ctx context.Context, tx store.Tx) error {
-		s, err := e.fresh(ctx, tx)
-		if err != nil {
-			return err
-		}
-		w, err := e.who(ctx, tx, s, p)
-		if err != nil {
-			return err
-		}
-		if err := e.permit(ctx, w, a, r); err != nil {
-			return err
-		}
-		return fn(ctx, tx, s)
-	})
-}
-
 // Page is one page of a list; Next is empty at the end.
 type Page struct {
 	Conversations []conversation.Conversation `json:"conversations"`
 	Next          string                      `json:"next,omitempty"`
 }
+
+var qConversations = asks("conversation.list", "Conversations", "conversations", ActList)
 
 // Conversations lists the conversations that match and that the principal may
 // see, newest change first (CV14). limit is 1 to 200, 0 means 50; page is Next
@@ -58,7 +38,7 @@ func (e *Engine) Conversations(ctx context.Context, p Principal, f conversation.
 		return Page{}, err
 	}
 	var out Page
-	err = e.query(ctx, p, ActList, Resource{Kind: "conversations"}, func(ctx context.Context, tx store.Tx, s *settings) error {
+	err = e.query(ctx, p, qConversations, "", func(ctx context.Context, tx store.Tx, s *settings) error {
 		w, err := e.who(ctx, tx, s, p)
 		if err != nil {
 			return err
@@ -80,6 +60,8 @@ type Count struct {
 	AtLeast bool `json:"at_least,omitempty"`
 }
 
+var qCountConversations = asks("conversation.count", "CountConversations", "conversations", ActList)
+
 // CountConversations counts the conversations that match and that the principal
 // may see, up to most (0: 10,000), among the 10,000 that changed last, or the 500
 // where most is less. It reads what rights ask about, not the conversations.
@@ -91,7 +73,7 @@ func (e *Engine) CountConversations(ctx context.Context, p Principal, f conversa
 		return Count{}, errs.New(errs.Invalid, "sangdam: conversations are counted up to 1 to %d, not %d", countedAt, most)
 	}
 	var out Count
-	err := e.query(ctx, p, ActList, Resource{Kind: "conversations"}, func(ctx context.Context, tx store.Tx, s *settings) error {
+	err := e.query(ctx, p, qCountConversations, "", func(ctx context.Context, tx store.Tx, s *settings) error {
 		w, err := e.who(ctx, tx, s, p)
 		if err != nil {
 			return err
@@ -122,11 +104,13 @@ type Detail struct {
 	Item       *routing.Item          `json:"item,omitempty"`
 }
 
+var qConversation = asks("conversation.read", "Conversation", kindConversation, ActRead)
+
 // Conversation returns one with contact, latest messages (at most 200) and
 // what routing says of it.
 func (e *Engine) Conversation(ctx context.Context, p Principal, id conversation.ID) (Detail, error) {
 	var out Detail
-	err := e.read(ctx, p, id, func(ctx context.Context, tx store.Tx, cv conversation.Conversation) (err error) {
+	err := e.read(ctx, p, qConversation, id, func(ctx context.Context, tx store.Tx, cv conversation.Conversation) (err error) {
 		out = Detail{Conversation: cv}
 		if out.Messages, err = tx.Conversations().Latest(ctx, id, 0, maxPage+1); err != nil {
 			return err
@@ -213,67 +197,39 @@ func (e *Engine) beside(ctx context.Context, tx store.Tx, p Principal, out *Deta
 	return err
 }
 
+var qTranscript = asks("conversation.transcript", "Transcript", kindConversation, ActRead)
+
 // Transcript returns messages with Seq above after, oldest first, at most
 // limit (1 to 200).
 func (e *Engine) Transcript(ctx context.Context, p Principal, id conversation.ID, after int64, limit int) (out []conversation.Message,
 	err error) {
-	err = e.read(ctx, p, id, func(ctx context.Context, tx store.Tx, _ conversation.Conversation) (err error) {
+	err = e.read(ctx, p, qTranscript, id, func(ctx context.Context, tx store.Tx, _ conversation.Conversation) (err error) {
 		out, err = tx.Conversations().Messages(ctx, id, after, min(max(limit, 1), maxPage))
 		return err
 	})
 	return out, err
 }
 
+var qConversationEvents = asks("conversation.events", "ConversationEvents", kindConversation, ActRead)
+
 // ConversationEvents returns the record of a conversation with Seq above after,
 // oldest first, gap-free,
 // at most limit (1 to 200): what a console resumes on.
 func (e *Engine) ConversationEvents(ctx context.Context, p Principal, id conversation.ID, after int64,
 	limit int) (out []conversation.Event, err error) {
-	err = e.read(ctx, p, id, func(ctx context.Context, tx store.Tx, _ conversation.Conversation) (err error) {
+	err = e.read(ctx, p, qConversationEvents, id, func(ctx context.Context, tx store.Tx, _ conversation.Conversation) (err error) {
 		out, err = tx.Conversations().Events(ctx, id, after, min(max(limit, 1), maxPage))
 		return err
 	})
 	return out, err
 }
 
-// read loads a conversation, asks the policy, and runs fn.
-func (e *Engine) read(ctx context.Context, p Principal, id conversation.ID, fn func(ctx context.Context, tx store.Tx,
-	cv conversation.Conversation) error) error {
-	return e.db.View(ctx, p.Workspace, func(ctx context.Context, tx store.Tx) error {
-		cv, err := tx.Conversations().Conversation(ctx, id)
-		if errors.Is(err, ErrNotFound) {
-			return noSuch(kindConversation)
-		}
-		if err != nil {
-			return err
-		}
-		w, err := e.reader(ctx, tx, p)
-		if err != nil {
-			return err
-		}
-		if err := e.permit(ctx, w, ActRead, conversationResource(cv)); err != nil {
-			return err
-		}
-		return fn(ctx, tx, cv)
-	})
-}
-
-// reader is who within a read transaction that needs no settings otherwise.
-func (e *Engine) reader(ctx context.Context, tx store.Tx, p Principal) (Who, error) {
-	if p.Kind != KindAgent {
-		return Who{Principal: p}, nil
-	}
-	s, err := e.fresh(ctx, tx)
-	if err != nil {
-		return Who{}, err
-	}
-	return e.who(ctx, tx, s, p)
-}
+var qAudit = asks("audit.list", "Audit", "audit", ActReadAudit)
 
 // Audit returns audit rows with Seq above after, oldest first, at most limit (1 to
 // 1000). It needs ActReadAudit, which administrators and hosts have.
 func (e *Engine) Audit(ctx context.Context, p Principal, after int64, limit int) (out []store.AuditEntry, err error) {
-	err = e.query(ctx, p, ActReadAudit, Resource{Kind: "audit", ID: string(p.Workspace)}, func(ctx context.Context, tx store.Tx,
+	err = e.query(ctx, p, qAudit, string(p.Workspace), func(ctx context.Context, tx store.Tx,
 		_ *settings) (err error) {
 		out, err = tx.Audit().List(ctx, after, min(max(limit, 1), 1000))
 		return err

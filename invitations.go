@@ -204,10 +204,12 @@ func (e *Engine) invited(ctx context.Context, tx store.Tx, token string) (invita
 	return i, nil
 }
 
+var qInvited = asks("invitation.read", "Invited", kindAgent, ActConfigure)
+
 // Invited says whose invitation a token is, without using it. Errors as
 // JoinAgent.
 func (e *Engine) Invited(ctx context.Context, p Principal, token string) (out Invitation, err error) {
-	err = e.query(ctx, p, ActConfigure, Resource{Kind: kindAgent}, func(ctx context.Context, tx store.Tx, _ *settings) error {
+	err = e.query(ctx, p, qInvited, "", func(ctx context.Context, tx store.Tx, _ *settings) error {
 		i, err := e.invited(ctx, tx, token)
 		out = Invitation{Agent: i.Agent, By: i.By, Expires: i.Expires}
 		return err
@@ -215,9 +217,11 @@ func (e *Engine) Invited(ctx context.Context, p Principal, token string) (out In
 	return out, err
 }
 
+var qInvitations = asks("invitation.list", "Invitations", "agents", ActConfigure)
+
 // Invitations lists those that can still be used, by agent.
 func (e *Engine) Invitations(ctx context.Context, p Principal) (out []Invitation, err error) {
-	err = e.query(ctx, p, ActConfigure, Resource{Kind: "agents"}, func(ctx context.Context, tx store.Tx, _ *settings) error {
+	err = e.query(ctx, p, qInvitations, "", func(ctx context.Context, tx store.Tx, _ *settings) error {
 		all, err := allOf(ctx, tx, invitations, nil)
 		out = []Invitation{}
 		for _, i := range all {

@@ -322,12 +322,13 @@ type JobStatus struct {
 	CreatedAt time.Time `json:"created_at,omitzero"`
 }
 
+var qJobs = asks("job.list", "Jobs", "jobs", ActOperate)
+
 // Jobs returns what runs now, the oldest first, and then what was given up for
 // good, newest first; at most limit (1 to 1000) of each.
 func (e *Engine) Jobs(ctx context.Context, p Principal, limit int) (out []JobStatus, err error) {
 	limit = min(max(limit, 1), 1000)
-	what := Resource{Kind: "jobs", ID: string(p.Workspace)}
-	err = e.query(ctx, p, ActOperate, what, func(ctx context.Context, tx store.Tx, _ *settings) error {
+	err = e.query(ctx, p, qJobs, string(p.Workspace), func(ctx context.Context, tx store.Tx, _ *settings) error {
 		running, err := tx.Jobs().List(ctx, driver.JobRunning, limit)
 		if err != nil {
 			return err

@@ -95,6 +95,8 @@ func (r *router) journalWritten() {
 	}
 }
 
+var qExplainDecision = asks("decision.explain", "ExplainDecision", "", ActRead)
+
 // ExplainDecision says why routing chose whom it chose: of the decisions about an
 // item (a conversation's id, or routing.Subject.Item of other work) the last one
 // made at the time or before. Every agent is evaluated as it stood then, by the
@@ -105,13 +107,16 @@ func (r *router) journalWritten() {
 func (e *Engine) ExplainDecision(ctx context.Context, p Principal, item routing.ItemID, at time.Time) (board.Explanation, error) {
 	var d routing.Decision
 	var rows []journal.Row
-	load := func(ctx context.Context, tx store.Tx) (err error) {
+	load := func(ctx context.Context, tx store.Tx, _ Who) (err error) {
 		if d, err = lastDecision(ctx, tx, item, at); err == nil {
 			rows, err = journalOf(ctx, tx, d)
 		}
 		return err
 	}
-	err := (*unit)(nil).worker(item).mayRead(ctx, e, p, load)
+	err := e.inquire(ctx, p, qExplainDecision, func(ctx context.Context, tx store.Tx) (Resource, *settings, error) {
+		r, err := itemRecord(ctx, tx, item)
+		return r, nil, err
+	}, load)
 	if err != nil {
 		return board.Explanation{}, err
 	}

@@ -222,18 +222,22 @@ func (e *Engine) DeleteMacro(ctx context.Context, p Principal, c DeleteMacro) er
 	return err
 }
 
+var qMacros = asks("macro.list", "Macros", kindMacro, ActList)
+
 // Macros lists the macros about a kind of record in their order, to every agent.
 func (e *Engine) Macros(ctx context.Context, p Principal, subject string) (out []Macro, err error) {
-	err = e.query(ctx, p, ActList, Resource{Kind: kindMacro}, func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
+	err = e.query(ctx, p, qMacros, "", func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
 		out, err = macrosOf(ctx, tx, subject)
 		return err
 	})
 	return out, err
 }
 
+var qMacrosFor = asks("macro.list_for", "MacrosFor", kindMacro, ActList)
+
 // MacrosFor lists those of them that the principal may run on a record.
 func (e *Engine) MacrosFor(ctx context.Context, p Principal, subject, record string) (out []Macro, err error) {
-	err = e.query(ctx, p, ActList, Resource{Kind: kindMacro}, func(ctx context.Context, tx store.Tx, s *settings) error {
+	err = e.query(ctx, p, qMacrosFor, "", func(ctx context.Context, tx store.Tx, s *settings) error {
 		w, err := e.who(ctx, tx, s, p)
 		if err != nil {
 			return err
@@ -259,25 +263,10 @@ func (e *Engine) MacrosFor(ctx context.Context, p Principal, subject, record str
 
 // macroRecord is a record as rights are asked of it.
 func macroRecord(ctx context.Context, tx store.Tx, subject, record string) (Resource, error) {
-	var err error
-	switch subject {
-	case kindTicket:
-		var t storedTicket
-		if t, err = tickets.Get(ctx, tx, record); err == nil {
-			return ticketResource(t.Ticket), nil
-		}
-	case kindConversation:
-		var c conversation.Conversation
-		if c, err = tx.Conversations().Conversation(ctx, conversation.ID(record)); err == nil {
-			return conversationResource(c), nil
-		}
-	default:
+	if macroRights[subject] == nil {
 		return Resource{}, noSuchSubject(subject)
 	}
-	if errors.Is(err, ErrNotFound) {
-		err = noSuch(subject)
-	}
-	return Resource{}, err
+	return recordOf(ctx, tx, subject, record)
 }
 
 func noSuchSubject(subject string) error {

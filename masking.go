@@ -600,11 +600,13 @@ type MaskProposals struct {
 	Parts    map[ticket.Part][]privacy.Finding            `json:"parts,omitempty"`
 }
 
+var qMaskProposals = asks("conversation.mask_proposals", "MaskProposals", kindConversation, ActRead)
+
 // MaskProposals looks through the newest 200 messages of a conversation, for who
 // may read it; a number in two messages of one author is found. There are none
 // where the workspace's policy is another, or the security service is off.
 func (e *Engine) MaskProposals(ctx context.Context, p Principal, id conversation.ID) (out MaskProposals, err error) {
-	err = e.read(ctx, p, id, func(ctx context.Context, tx store.Tx, cv conversation.Conversation) error {
+	err = e.read(ctx, p, qMaskProposals, id, func(ctx context.Context, tx store.Tx, cv conversation.Conversation) error {
 		policy, err := e.proposing(ctx, tx, p, conversationResource(cv), &out)
 		if err != nil || policy.Found != FoundProposed {
 			return err

@@ -392,10 +392,12 @@ func (u *unit) hideNotice(n *notify.Notice) error {
 	return nil
 }
 
+var qTicketProposals = asks("ticket.mask_proposals", "TicketProposals", kindTicket, ActRead)
+
 // TicketProposals looks through a ticket's inquiry and the newest 200 entries of
 // its history, for who may read it; see MaskProposals.
 func (e *Engine) TicketProposals(ctx context.Context, p Principal, id ticket.ID) (out MaskProposals, err error) {
-	err = e.readTicket(ctx, p, id, func(ctx context.Context, tx store.Tx, _ Who, t ticket.Ticket) error {
+	err = e.readTicket(ctx, p, qTicketProposals, id, func(ctx context.Context, tx store.Tx, _ Who, t ticket.Ticket) error {
 		policy, err := e.proposing(ctx, tx, p, ticketResource(t), &out)
 		if err != nil || policy.Found != FoundProposed {
 			return err

@@ -37,12 +37,14 @@ type UnknownOutcome struct {
 	Detail       string                 `json:"detail,omitempty"`
 }
 
+var qTrouble = asks("workspace.trouble", "Trouble", "trouble", ActOperate)
+
 // Trouble lists at most limit (1 to 1000) of each kind, of the whole workspace. It
 // needs ActOperate, which so includes the right to what is in quarantine: bytes
 // that belong to no record yet.
 func (e *Engine) Trouble(ctx context.Context, p Principal, limit int) (out Trouble, err error) {
 	limit = min(max(limit, 1), 1000)
-	err = e.query(ctx, p, ActOperate, Resource{Kind: "trouble"}, func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
+	err = e.query(ctx, p, qTrouble, "", func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
 		if out.Quarantined, err = tx.Inbox().Quarantined(ctx, limit); err != nil {
 			return err
 		}
@@ -65,10 +67,12 @@ func (e *Engine) Trouble(ctx context.Context, p Principal, limit int) (out Troub
 	return out, err
 }
 
+var qQuarantined = asks("inbox.quarantined", "Quarantined", "inbox", ActOperate)
+
 // Quarantined lists inbound events that could not be processed, newest first, of
 // the whole workspace. It needs ActOperate.
 func (e *Engine) Quarantined(ctx context.Context, p Principal, limit int) (out []adapter.Quarantined, err error) {
-	err = e.query(ctx, p, ActOperate, Resource{Kind: "inbox", ID: string(p.Workspace)}, func(ctx context.Context, tx store.Tx,
+	err = e.query(ctx, p, qQuarantined, string(p.Workspace), func(ctx context.Context, tx store.Tx,
 		_ *settings) (err error) {
 		out, err = tx.Inbox().Quarantined(ctx, min(max(limit, 1), 1000))
 		return err
@@ -145,11 +149,13 @@ type QueueLoad struct {
 	Since time.Time `json:"since,omitzero"`
 }
 
+var qLoad = asks("workspace.load", "Load", "load", ActOperate)
+
 // Load counts what is under way in the whole workspace, whoever may see which
 // record of it: figures, no names. Queues are in the order of their ids. It needs
 // ActOperate.
 func (e *Engine) Load(ctx context.Context, p Principal) (out Load, err error) {
-	err = e.query(ctx, p, ActOperate, Resource{Kind: "load"}, func(ctx context.Context, tx store.Tx, s *settings) (err error) {
+	err = e.query(ctx, p, qLoad, "", func(ctx context.Context, tx store.Tx, s *settings) (err error) {
 		items, err := tx.Work().Open(ctx)
 		if err != nil {
 			return err

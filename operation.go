@@ -2,9 +2,9 @@ package sangdam
 
 import "slices"
 
-// Operation describes a command of the Engine: what it is called in the audit
-// log's sense, which right it needs, and what makes it safe to repeat. The
-// list is what documentation and tests of rights are made from.
+// Operation describes a command or a query of the Engine: what it is called in
+// the audit log's sense, which right it needs, and what makes it safe to repeat.
+// The list is what documentation and tests of rights are made from.
 type Operation struct {
 	// Name is part of the digest that is kept with a key, so that one key over
 	// two commands is a conflict, however alike their bodies are.
@@ -12,8 +12,16 @@ type Operation struct {
 	// Method is the Engine's method that carries it out.
 	Method string
 	// Actions are what the policy is asked, one of them a call: most commands
-	// have one, Assign has another one with Force.
+	// have one, Assign has another one with Force. A query asks for the first one
+	// before it reads anything for its answer; May asks for the one that it is
+	// given, and has none.
 	Actions []Action
+	// Query says that the call keeps no result: it reads, or it is meant to be
+	// repeated, such as a read mark. It takes no key.
+	Query bool
+	// Resource is the kind of record (Resource.Kind) that a query asks the policy
+	// about; empty where what it is called with decides it.
+	Resource string
 	// Keyed says that the command takes a Key. Every one that writes does.
 	Keyed bool
 	// Versioned says that the command replaces something and takes the version
@@ -22,10 +30,12 @@ type Operation struct {
 	// settings says that the command changes the workspace's settings: it holds
 	// them before its first read and waits for its turn.
 	settings bool
+	// named is what a refusal calls the thing, where that is not its kind.
+	named string
 }
 
-// The commands. A command that is not here cannot be written: command takes
-// one of these, and operations_test walks the list.
+// Commands. One that is not on the list cannot be written: command takes one of
+// these, as the frames of queries do (query.go), and operations_test walks the list.
 var (
 	opAnswer     = register(&Operation{Name: "conversation.answer", Method: "Answer", Actions: []Action{ActAnswer}, Keyed: true})
 	opAddNote    = register(&Operation{Name: "conversation.add_note", Method: "AddNote", Actions: []Action{ActNote}, Keyed: true})
@@ -94,11 +104,10 @@ func setup(name, method string, versioned bool) *Operation {
 		Versioned: versioned, settings: true})
 }
 
-// Operations lists the commands that take a Principal. Not among them are
-// CreateWorkspace, which has no workspace yet whose keys could be looked up
+// Operations lists the commands and queries that take a Principal. Not among them
+// are CreateWorkspace, which has no workspace yet whose keys could be looked up
 // (a second one is ErrAlreadyExists), RotateKeys, which finds nothing to do
-// when it is repeated, and Heartbeat, ShowTyping and MarkRead, which are meant
-// to be repeated.
+// when it is repeated, and Heartbeat, which is meant to be repeated.
 func Operations() []Operation {
 	out := make([]Operation, 0, len(operations))
 	for _, op := range operations {
@@ -112,7 +121,7 @@ func Operations() []Operation {
 // operations are all that register was given, in the order of the files' names.
 var operations []*Operation
 
-// register puts a command on the list: in the file that carries it out, so that
+// register puts a command or query on the list: in the file that carries it out, so that
 // adding one touches no other.
 func register(op *Operation) *Operation {
 	operations = append(operations, op)

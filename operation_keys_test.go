@@ -55,7 +55,7 @@ func TestEveryCommandsKeyIsKept(t *testing.T) {
 	unkept := map[string]error{"InviteAgent": sangdam.ErrStale, "BeginLink": sangdam.ErrStale, "Reveal": sangdam.ErrInvalid}
 	inWorld(t, func(w *world) {
 		seq := w.lastAudited()
-		for _, op := range sangdam.Operations() {
+		for _, op := range commands() {
 			err := w.carryOut(op, w.host, sangdam.Key(strings.Repeat("k", 1<<20)))
 			require.ErrorIs(t, err, sangdam.ErrInvalid, op.Method)
 			require.ErrorContains(t, err, "1048576 bytes", op.Method)
@@ -119,7 +119,7 @@ func TestKeysTellWholeCommandsApart(t *testing.T) {
 		}
 		return out
 	}
-	for _, op := range sangdam.Operations() {
+	for _, op := range commands() {
 		m, _ := reflect.TypeFor[*sangdam.Engine]().MethodByName(op.Method)
 		require.Empty(t, left(m.Type.In(3), map[reflect.Type]bool{}), op.Method)
 	}

@@ -52,7 +52,7 @@ func TestEveryCommandThatReplacesRefusesAStaleVersion(t *testing.T) {
 		for _, more := range []map[string]rival{rivalsOfTexts(t, d), rivalsOfTickets(t, d), rivalsOfRules(t, d), rivalsOfTalk(t, d)} {
 			maps.Copy(all, more)
 		}
-		for _, op := range sangdam.Operations() {
+		for _, op := range commands() {
 			r, is := all[op.Method]
 			require.Equal(t, op.Versioned, is, "%s takes a version if and only if it has a rival", op.Method)
 			if is {

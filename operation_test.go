@@ -22,11 +22,12 @@ func takesPrincipal(m reflect.Method) bool {
 	return false
 }
 
-// Every command is in the list, takes a key, and its struct says so.
+// Whatever acts for a principal is in the table: every command, which takes a key,
+// and its struct says so, and every query, which takes none.
 func TestEveryCommandIsAnOperationWithAKey(t *testing.T) {
 	engine := reflect.TypeFor[*sangdam.Engine]()
 	names, methods := map[string]bool{}, map[string]bool{}
-	for _, op := range sangdam.Operations() {
+	for _, op := range commands() {
 		require.False(t, names[op.Name], "two operations are called %s", op.Name)
 		names[op.Name], methods[op.Method] = true, true
 		require.NotEmpty(t, op.Actions, "%s has no rule", op.Name)
@@ -38,10 +39,19 @@ func TestEveryCommandIsAnOperationWithAKey(t *testing.T) {
 		require.True(t, op.Keyed && has && key.Type == reflect.TypeFor[sangdam.Key](), "%s takes a key", op.Method)
 		require.Equal(t, "-", key.Tag.Get("json"), "%s: the key is no part of what it is compared by", op.Method)
 	}
+	asks := map[string]bool{}
+	for _, op := range queries() {
+		require.False(t, names[op.Name], "two operations are called %s", op.Name)
+		names[op.Name], asks[op.Method] = true, true
+		require.True(t, len(op.Actions) > 0 || op.Method == "May", "%s has no rule", op.Name)
+		require.False(t, op.Keyed || op.Versioned, op.Name)
+	}
 	for m := range engine.Methods() {
 		if !takesPrincipal(m) {
+			require.False(t, asks[m.Name], "%s takes no principal", m.Name)
 			continue
 		}
+		require.NotEqual(t, methods[m.Name], asks[m.Name], "%s is a command or a query of the table", m.Name)
 		last := m.Type.In(m.Type.NumIn() - 1)
 		keyed := false
 		if last.Kind() == reflect.Struct {
@@ -51,10 +61,29 @@ func TestEveryCommandIsAnOperationWithAKey(t *testing.T) {
 	}
 }
 
+// A command whose body never asks the policy has no effect, whoever gives it, and its
+// key stays free.
+func TestACommandThatForgetsToAskHasNoEffect(t *testing.T) {
+	replay(t, []string{onMemory, onSQLite}, func(t *testing.T, w *replayWorld) {
+		seq := w.lastAudited()
+		for range 2 {
+			err := w.eng.Forget(w.ctx, w.host, "k")
+			require.ErrorIs(t, err, sangdam.ErrPermissionDenied)
+			require.ErrorContains(t, err, "quick_reply.save did not ask whether it is allowed")
+		}
+		replies, err := w.eng.QuickReplies(w.ctx, w.host, "")
+		require.NoError(t, err)
+		require.Empty(t, replies)
+		require.Equal(t, seq, w.lastAudited())
+		require.NoError(t, errOf(w.eng.SaveQuickReply(w.ctx, w.host, sangdam.SaveQuickReply{Key: "k",
+			Reply: sangdam.QuickReply{ID: "r", Title: "r", Texts: map[string]string{"en": "Hello"}}})))
+	})
+}
+
 // Every command that replaces something brings the version that the caller saw.
 func TestEveryCommandThatReplacesTakesAVersion(t *testing.T) {
 	engine := reflect.TypeFor[*sangdam.Engine]()
-	for _, op := range sangdam.Operations() {
+	for _, op := range commands() {
 		m, _ := engine.MethodByName(op.Method)
 		body := m.Type.In(m.Type.NumIn() - 1)
 		versioned := false

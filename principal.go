@@ -240,6 +240,8 @@ const (
 	kindOffer        = "offer"
 	kindAccount      = "account"
 	kindAgent        = "agent"
+	kindDesk         = "desk"
+	kindWorkspace    = "workspace"
 	kindConsultation = "consultation" // a question before a transfer, to who is asked
 )
 

@@ -38,10 +38,12 @@ type Outlook struct {
 	Refused string `json:"refused,omitempty"`
 }
 
+var qPreview = asks("conversation.preview", "Preview", kindConversation, ActRead)
+
 // Preview says what would become of an answer, without sending it.
 func (e *Engine) Preview(ctx context.Context, p Principal, id conversation.ID, content channel.Content) (Outlook, error) {
 	var out Outlook
-	err := e.read(ctx, p, id, func(ctx context.Context, tx store.Tx, cv conversation.Conversation) error {
+	err := e.read(ctx, p, qPreview, id, func(ctx context.Context, tx store.Tx, cv conversation.Conversation) error {
 		s, err := e.fresh(ctx, tx)
 		if err != nil {
 			return err
@@ -83,10 +85,11 @@ func (e *Engine) Preview(ctx context.Context, p Principal, id conversation.ID, c
 	return out, err
 }
 
-// provider loads what a call to the conversation's provider needs.
-func (e *Engine) provider(ctx context.Context, p Principal, id conversation.ID, a Action) (acct channel.Account, ad *guardedAdapter,
+// provider loads what a call to the conversation's provider needs, for who may read
+// it and has the second right of the call, too.
+func (e *Engine) provider(ctx context.Context, p Principal, op *Operation, id conversation.ID) (acct channel.Account, ad *guardedAdapter,
 	cv conversation.Conversation, err error) {
-	err = e.read(ctx, p, id, func(ctx context.Context, tx store.Tx, found conversation.Conversation) error {
+	err = e.read(ctx, p, op, id, func(ctx context.Context, tx store.Tx, found conversation.Conversation) error {
 		cv = found
 		s, err := e.fresh(ctx, tx)
 		if err != nil {
@@ -96,7 +99,7 @@ func (e *Engine) provider(ctx context.Context, p Principal, id conversation.ID, 
 		if err != nil {
 			return err
 		}
-		if err := e.permit(ctx, w, a, conversationResource(cv)); err != nil {
+		if err := e.permit(ctx, w, op.Actions[1], conversationResource(cv)); err != nil {
 			return err
 		}
 		acct, ad, err = e.account(s, cv.Account)
@@ -105,11 +108,13 @@ func (e *Engine) provider(ctx context.Context, p Principal, id conversation.ID, 
 	return acct, ad, cv, err
 }
 
+var qShowTyping = asks("conversation.show_typing", "ShowTyping", kindConversation, ActRead, ActAnswer)
+
 // ShowTyping shows everybody who follows the conversation that the principal is
 // writing an answer, and the customer where the channel can; ErrUnsupported
 // where it cannot. Show it again every few seconds while it is so.
 func (e *Engine) ShowTyping(ctx context.Context, p Principal, id conversation.ID, d time.Duration) error {
-	acct, adapter, cv, err := e.provider(ctx, p, id, ActAnswer)
+	acct, adapter, cv, err := e.provider(ctx, p, qShowTyping, id)
 	if err != nil {
 		return err
 	}
@@ -126,10 +131,12 @@ func (e *Engine) ShowTyping(ctx context.Context, p Principal, id conversation.ID
 	return adapter.ShowTyping(ctx, acct, cv.Chat, d)
 }
 
+var qMarkRead = asks("conversation.mark_read", "MarkRead", kindConversation, ActRead, ActAnswer)
+
 // MarkRead records that the desk has read the conversation (Conversation.ReadSeq)
 // and tells the customer where the channel can; ErrUnsupported where it cannot.
 func (e *Engine) MarkRead(ctx context.Context, p Principal, id conversation.ID) error {
-	acct, adapter, cv, err := e.provider(ctx, p, id, ActAnswer)
+	acct, adapter, cv, err := e.provider(ctx, p, qMarkRead, id)
 	if err != nil {
 		return err
 	}
@@ -155,13 +162,15 @@ func (e *Engine) MarkRead(ctx context.Context, p Principal, id conversation.ID) 
 	return nil
 }
 
+var qCheckAccount = asks("account.check", "CheckAccount", kindAccount, ActConfigure)
+
 // CheckAccount asks the provider about an account and says in words what is
 // wrong: token, bot, webhook address. callbackURL is where the webhook should
 // lead.
 func (e *Engine) CheckAccount(ctx context.Context, p Principal, id channel.AccountID, callbackURL string) ([]adapter.Finding, error) {
 	var acct channel.Account
 	var adapter *guardedAdapter
-	err := e.query(ctx, p, ActConfigure, Resource{Kind: "account", ID: string(id)},
+	err := e.query(ctx, p, qCheckAccount, string(id),
 		func(_ context.Context, _ store.Tx, s *settings) (err error) {
 			acct, adapter, err = e.account(s, id)
 			return err
@@ -175,6 +184,8 @@ func (e *Engine) CheckAccount(ctx context.Context, p Principal, id channel.Accou
 	return adapter.Check(ctx, acct, callbackURL)
 }
 
+var qInvite = asks("account.invitation", "Invite", kindAccount, ActRead)
+
 // Invite returns the address by which customers reach an account, and with a
 // size of 64 to 2048 pixels its QR picture; size 0 makes none. Whoever may see
 // the account may have it. ErrUnsupported for a channel without such addresses.
@@ -182,19 +193,13 @@ func (e *Engine) CheckAccount(ctx context.Context, p Principal, id channel.Accou
 func (e *Engine) Invite(ctx context.Context, p Principal, id channel.AccountID, size int) (channel.Invitation, error) {
 	var acct channel.Account
 	var adapter *guardedAdapter
-	err := e.db.View(ctx, p.Workspace, func(ctx context.Context, tx store.Tx) error {
-		s, err := e.fresh(ctx, tx)
-		if err != nil {
-			return err
+	var s *settings
+	err := e.inquire(ctx, p, qInvite, func(ctx context.Context, tx store.Tx) (r Resource, _ *settings, err error) {
+		if s, err = e.fresh(ctx, tx); err != nil {
+			return r, nil, err
 		}
-		w, err := e.who(ctx, tx, s, p)
-		if err != nil {
-			return err
-		}
-		r := Resource{Kind: kindAccount, ID: string(id), Desk: s.accounts[id].Desk, Account: id, Channel: s.accounts[id].Kind}
-		if err := e.permit(ctx, w, ActRead, r); err != nil {
-			return err
-		}
+		return Resource{Kind: kindAccount, ID: string(id), Desk: s.accounts[id].Desk, Account: id, Channel: s.accounts[id].Kind}, s, nil
+	}, func(context.Context, store.Tx, Who) (err error) {
 		acct, adapter, err = e.account(s, id)
 		return err
 	})
@@ -215,13 +220,15 @@ const linkFor = time.Hour
 // works, so that who comes late is told so.
 const linkKept = 24 * time.Hour
 
+var qConnectAccount = asks("account.connect", "ConnectAccount", kindAccount, ActConfigure)
+
 // ConnectAccount tells the provider to send the account's events to callbackURL,
 // in place of the address that it has; CheckAccount says which that is.
 // ErrUnsupported where the channel has no such call.
 func (e *Engine) ConnectAccount(ctx context.Context, p Principal, id channel.AccountID, callbackURL string) error {
 	var acct channel.Account
 	var adapter *guardedAdapter
-	err := e.query(ctx, p, ActConfigure, Resource{Kind: "account", ID: string(id)},
+	err := e.query(ctx, p, qConnectAccount, string(id),
 		func(_ context.Context, _ store.Tx, s *settings) (err error) {
 			acct, adapter, err = e.account(s, id)
 			return err

@@ -24,11 +24,13 @@ type Place struct {
 	Known    bool          `json:"known"`
 }
 
+var qPlace = asks("conversation.place", "Place", kindConversation, ActRead)
+
 // Place says where a conversation stands in its queue. ErrUnavailable for one
 // that waits, on a process that does not lead the workspace's routing.
 func (e *Engine) Place(ctx context.Context, p Principal, id conversation.ID) (Place, error) {
 	var out Place
-	err := e.read(ctx, p, id, func(ctx context.Context, tx store.Tx, _ conversation.Conversation) error {
+	err := e.read(ctx, p, qPlace, id, func(ctx context.Context, tx store.Tx, _ conversation.Conversation) error {
 		if waits, err := waiting(ctx, tx, routing.ItemID(id)); err != nil || !waits {
 			return err
 		}
@@ -55,11 +57,13 @@ type Explained struct {
 	Asked []routing.Decision `json:"asked,omitempty"`
 }
 
+var qExplain = asks("conversation.explain", "Explain", kindConversation, ActRead)
+
 // Explain says who was considered for a waiting conversation, what excludes
 // each agent, and what was decided before. ErrUnavailable as for Place.
 func (e *Engine) Explain(ctx context.Context, p Principal, id conversation.ID) (Explained, error) {
 	var out Explained
-	err := e.read(ctx, p, id, func(ctx context.Context, tx store.Tx, _ conversation.Conversation) (err error) {
+	err := e.read(ctx, p, qExplain, id, func(ctx context.Context, tx store.Tx, _ conversation.Conversation) (err error) {
 		if out.Decisions, err = tx.Work().Decisions(ctx, routing.ItemID(id)); err != nil {
 			return err
 		}

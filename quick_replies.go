@@ -155,12 +155,14 @@ func (e *Engine) DeleteQuickReply(ctx context.Context, p Principal, c DeleteQuic
 		func(r *QuickReply) routing.AgentID { return r.Owner })
 }
 
+var qQuickReplies = asks("quick_reply.list", "QuickReplies", "quick_replies", ActList)
+
 // QuickReplies lists what the principal has, its own first, then those of desks,
 // then everybody's, by title: an agent those of the desks that it is on, whoever
 // configures those of all. text is looked for in title, code and words; empty
 // finds all.
 func (e *Engine) QuickReplies(ctx context.Context, p Principal, text string) (out []QuickReply, err error) {
-	err = e.query(ctx, p, ActList, Resource{Kind: "quick_replies"}, func(ctx context.Context, tx store.Tx, s *settings) error {
+	err = e.query(ctx, p, qQuickReplies, "", func(ctx context.Context, tx store.Tx, s *settings) error {
 		out, err = e.quickReplies(ctx, tx, s, p, text)
 		return err
 	})
@@ -204,12 +206,14 @@ type FilledReply struct {
 	Text string `json:"text"`
 }
 
+var qRepliesFor = asks("quick_reply.list_for", "RepliesFor", kindConversation, ActRead)
+
 // RepliesFor lists the quick replies for a conversation that the principal may
 // read, in the language of its customer and with the placeholders filled: those of
 // its desk and everybody's, after the principal's own. What starts with the code
 // comes first.
 func (e *Engine) RepliesFor(ctx context.Context, p Principal, id conversation.ID, text string) (out []FilledReply, err error) {
-	err = e.read(ctx, p, id, func(ctx context.Context, tx store.Tx, cv conversation.Conversation) error {
+	err = e.read(ctx, p, qRepliesFor, id, func(ctx context.Context, tx store.Tx, cv conversation.Conversation) error {
 		out = []FilledReply{}
 		s, err := e.fresh(ctx, tx)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
@@ -72,26 +73,59 @@ func (e *Engine) sees(ctx context.Context, w Who, r Resource) (bool, error) {
 	return err == nil, err
 }
 
-// seesItem says whether the record that a piece of work is about may be shown;
-// one that is gone is not. Of work of the host's own the item is the record.
-func (e *Engine) seesItem(ctx context.Context, tx store.Tx, w Who, item routing.ItemID) (bool, error) {
-	s := item.Subject()
-	var r Resource
-	var err error
-	switch s.Kind {
-	case routing.SubjectConversation:
-		var cv conversation.Conversation
-		cv, err = tx.Conversations().Conversation(ctx, conversation.ID(s.ID))
-		r = conversationResource(cv)
-	case routing.SubjectTicket:
-		var t storedTicket
-		t, err = tickets.Get(ctx, tx, s.ID)
-		r = ticketResource(t.Ticket)
-	default:
-		var it routing.Item
-		it, err = tx.Work().Item(ctx, item)
-		r = workResource(it)
+// recordKinds are the kinds of record that something else may be about (work, a
+// notice, a macro): how each is loaded for the question who sees it. The file that
+// a kind belongs to registers it.
+var recordKinds = map[string]func(ctx context.Context, tx store.Tx, id string) (Resource, error){}
+
+func registerRecord(kind string, of func(ctx context.Context, tx store.Tx, id string) (Resource, error)) {
+	recordKinds[kind] = of
+}
+
+func init() {
+	registerRecord(kindConversation, func(ctx context.Context, tx store.Tx, id string) (Resource, error) {
+		c, err := tx.Conversations().Conversation(ctx, conversation.ID(id))
+		return conversationResource(c), err
+	})
+	registerRecord(kindContact, func(ctx context.Context, tx store.Tx, id string) (Resource, error) {
+		c, err := living(ctx, tx, conversation.ContactID(id))
+		return contactResource(c), err
+	})
+}
+
+// recordOf is what a policy is asked about a record of a kind that is registered;
+// errNoRecord of a kind that is not.
+func recordOf(ctx context.Context, tx store.Tx, kind, id string) (Resource, error) {
+	of, known := recordKinds[kind]
+	if !known {
+		return Resource{}, errNoRecord
 	}
+	r, err := of(ctx, tx, id)
+	if errors.Is(err, ErrNotFound) {
+		err = noSuch(kind)
+	}
+	return r, err
+}
+
+var errNoRecord = errs.New(errs.Invalid, "sangdam: records of this kind are the host's")
+
+// itemRecord is what a policy is asked about a piece of work: the record that it
+// is about. Of work of the host's own the item is the record.
+func itemRecord(ctx context.Context, tx store.Tx, item routing.ItemID) (Resource, error) {
+	if s := item.Subject(); workers[s.Kind] != nil {
+		return recordOf(ctx, tx, s.Kind, s.ID)
+	}
+	it, err := tx.Work().Item(ctx, item)
+	if errors.Is(err, ErrNotFound) {
+		err = noSuch(kindWork)
+	}
+	return workResource(it), err
+}
+
+// seesItem says whether the record that a piece of work is about may be shown;
+// one that is gone is not.
+func (e *Engine) seesItem(ctx context.Context, tx store.Tx, w Who, item routing.ItemID) (bool, error) {
+	r, err := itemRecord(ctx, tx, item)
 	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}

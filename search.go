@@ -30,6 +30,8 @@ const searchedAt = 2000
 func deskToken(d routing.DeskID) string          { return "desk:" + string(d) }
 func conversationToken(c conversation.ID) string { return "in:" + string(c) }
 
+var qSearch = asks("conversation.search", "Search", "conversations", ActSearch)
+
 // Search finds messages by their masked text that the principal may see: every
 // pair of neighbouring characters of the query must occur, so two-syllable
 // words are found. Newest first, at most limit (1 to 200), among the 2,000
@@ -47,7 +49,7 @@ func (e *Engine) Search(ctx context.Context, p Principal, text string, limit int
 	}
 	limit = min(max(limit, 1), maxPage)
 	var out []Found
-	err := e.query(ctx, p, ActSearch, Resource{Kind: "conversations"}, func(ctx context.Context, tx store.Tx, s *settings) error {
+	err := e.query(ctx, p, qSearch, "", func(ctx context.Context, tx store.Tx, s *settings) error {
 		w, err := e.who(ctx, tx, s, p)
 		if err != nil {
 			return err

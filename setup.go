@@ -325,11 +325,12 @@ func (u *unit) streamChannels(w routing.WorkStream) error {
 	return nil
 }
 
+var qConfiguration = asks("setup.read", "Configuration", kindWorkspace, ActConfigure)
+
 // Configuration returns desks, members, work streams and queues. It is read for
 // this call and the caller's own: the settings that the flows share stay here.
 func (e *Engine) Configuration(ctx context.Context, p Principal) (out routing.Configuration, err error) {
-	r := Resource{Kind: "workspace", ID: string(p.Workspace)}
-	err = e.query(ctx, p, ActConfigure, r, func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
+	err = e.query(ctx, p, qConfiguration, string(p.Workspace), func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
 		if out, err = tx.Config().Configuration(ctx, 0); err == nil {
 			numbered(out)
 		}
@@ -537,11 +538,13 @@ func (e *Engine) DeleteAccount(ctx context.Context, p Principal, c DeleteAccount
 	return err
 }
 
+var qAccounts = asks("account.list", "Accounts", kindWorkspace, ActConfigure)
+
 // Accounts lists the accounts, deleted ones too (Account.Deleted), without their
 // secrets. It needs ActConfigure.
 func (e *Engine) Accounts(ctx context.Context, p Principal) ([]channel.Account, error) {
 	var out []channel.Account
-	err := e.query(ctx, p, ActConfigure, Resource{Kind: "workspace", ID: string(p.Workspace)}, func(ctx context.Context, tx store.Tx,
+	err := e.query(ctx, p, qAccounts, string(p.Workspace), func(ctx context.Context, tx store.Tx,
 		_ *settings) error {
 		accounts, err := tx.Accounts().Accounts(ctx)
 		for i := range accounts {

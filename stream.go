@@ -46,6 +46,8 @@ type Batch struct {
 	Reload bool
 }
 
+var qStream = asks("feed.stream", "Stream", "events", ActList)
+
 // Stream follows what happens in the workspace after the cursor, as far as the
 // principal may see it, until ctx ends or the loop is left. The empty cursor is
 // the present; a cursor that is too old, of another workspace or of another
@@ -131,7 +133,7 @@ func (e *Engine) subscribe(ctx context.Context, p Principal, cursor string) (*su
 
 // rights reads who the principal is now.
 func (s *subscriber) rights(ctx context.Context) error {
-	return s.e.query(ctx, s.p, ActList, Resource{Kind: "events"}, func(ctx context.Context, tx store.Tx, set *settings) (err error) {
+	return s.e.query(ctx, s.p, qStream, "", func(ctx context.Context, tx store.Tx, set *settings) (err error) {
 		s.who, err = s.e.who(ctx, tx, set, s.p)
 		return err
 	})

@@ -184,9 +184,11 @@ func (e *Engine) DeleteSubscription(ctx context.Context, p Principal, c DeleteSu
 	return err
 }
 
+var qSubscriptions = asks("subscription.list", "Subscriptions", kindSubscription, ActConfigure)
+
 // Subscriptions lists them by name.
 func (e *Engine) Subscriptions(ctx context.Context, p Principal) (out []Subscription, err error) {
-	err = e.query(ctx, p, ActConfigure, Resource{Kind: kindSubscription}, func(ctx context.Context, tx store.Tx, _ *settings) error {
+	err = e.query(ctx, p, qSubscriptions, "", func(ctx context.Context, tx store.Tx, _ *settings) error {
 		all, err := allOf(ctx, tx, subscriptions, nil)
 		out = listed(all)
 		return err

@@ -1,7 +1,6 @@
 package sangdam
 
 import (
-	"context"
 	"errors"
 	"slices"
 
@@ -232,8 +231,8 @@ func (a assignedTicket) place(ev driver.Event) (driver.Event, error) {
 	return ev, err
 }
 
-func (a assignedTicket) mayRead(ctx context.Context, e *Engine, p Principal, fn func(context.Context, store.Tx) error) error {
-	return e.readTicket(ctx, p, a.id, func(ctx context.Context, tx store.Tx, _ Who, _ ticket.Ticket) error { return fn(ctx, tx) })
+func init() {
+	registerWorker(routing.SubjectTicket, func(u *unit, id string) worker { return assignedTicket{u, ticket.ID(id)} })
 }
 
 // overflowToTicket makes a ticket, or a call-back, of a conversation that waited

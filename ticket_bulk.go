@@ -418,10 +418,12 @@ type BulkFailure struct {
 	Reason string `json:"reason"`
 }
 
+var qBulkProgress = asks("ticket.bulk_progress", "BulkProgress", kindTicket, ActTicketBulk)
+
 // BulkProgress tells how far a bulk change is: one of the principal's own, to
 // administrators everybody's.
 func (e *Engine) BulkProgress(ctx context.Context, p Principal, id string) (out BulkReport, err error) {
-	err = e.query(ctx, p, ActTicketBulk, Resource{Kind: kindTicket}, func(ctx context.Context, tx store.Tx, s *settings) error {
+	err = e.query(ctx, p, qBulkProgress, "", func(ctx context.Context, tx store.Tx, s *settings) error {
 		w, err := e.who(ctx, tx, s, p)
 		if err != nil {
 			return err
@@ -515,12 +517,14 @@ func (e *Engine) shownBulk(ctx context.Context, tx store.Tx, w Who, b Bulk) (Bul
 	return b, nil
 }
 
+var qBulks = asks("ticket.bulk_list", "Bulks", kindTicket, ActTicketBulk)
+
 // Bulks lists the bulk changes that BulkProgress tells of, the newest first, at
 // most limit (1 to 200), those of others without what was written for their
 // tickets.
 func (e *Engine) Bulks(ctx context.Context, p Principal, limit int) (out []Bulk, err error) {
 	limit = min(max(limit, 1), maxPage)
-	err = e.query(ctx, p, ActTicketBulk, Resource{Kind: kindTicket}, func(ctx context.Context, tx store.Tx, s *settings) error {
+	err = e.query(ctx, p, qBulks, "", func(ctx context.Context, tx store.Tx, s *settings) error {
 		w, err := e.who(ctx, tx, s, p)
 		if err != nil {
 			return err

@@ -19,13 +19,15 @@ import (
 // A ticket that was made from a conversation answers through it, and the
 // customer's answer comes back by it.
 
+var qTicketChat = asks("ticket.chat", "TicketChat", kindTicket, ActRead)
+
 // TicketChat returns the chat log of a ticket that was made from a conversation:
 // its messages up to the moment when the ticket was made, with Seq above after,
 // oldest first, at most limit (1 to 200), masked as the chat is. Whoever may
 // read the ticket may read it.
 func (e *Engine) TicketChat(ctx context.Context, p Principal, id ticket.ID, after int64, limit int) (out []conversation.Message,
 	err error) {
-	err = e.readTicket(ctx, p, id, func(ctx context.Context, tx store.Tx, _ Who, t ticket.Ticket) (err error) {
+	err = e.readTicket(ctx, p, qTicketChat, id, func(ctx context.Context, tx store.Tx, _ Who, t ticket.Ticket) (err error) {
 		if t.Conversation == "" {
 			return nil
 		}
@@ -106,8 +108,8 @@ func mailsOf(ctx context.Context, tx store.Tx, t ticket.Ticket, entries []ticket
 }
 
 // ticketFile is a file of a mail of the ticket, for whoever may read the ticket.
-func (e *Engine) ticketFile(ctx context.Context, p Principal, ref AttachmentRef) (media channel.Media, err error) {
-	err = e.readTicket(ctx, p, ref.Ticket, func(ctx context.Context, tx store.Tx, _ Who, t ticket.Ticket) error {
+func (e *Engine) ticketFile(ctx context.Context, p Principal, op *Operation, ref AttachmentRef) (media channel.Media, err error) {
+	err = e.readTicket(ctx, p, op, ref.Ticket, func(ctx context.Context, tx store.Tx, _ Who, t ticket.Ticket) error {
 		entries, err := entriesOf(ctx, tx, t.ID, max(0, t.Entries-maxPage), maxPage)
 		if err != nil {
 			return err

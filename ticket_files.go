@@ -202,10 +202,12 @@ type CommentFiles struct {
 	PublicBytes int64 `json:"public_bytes,omitempty"`
 }
 
+var qCommentFiles = asks("ticket.comment_files", "CommentFiles", kindTicket, ActRead)
+
 // CommentFiles tells which files a comment on a ticket takes now, for whoever may
 // read the ticket. It promises nothing: what is saved is looked at again.
 func (e *Engine) CommentFiles(ctx context.Context, p Principal, id ticket.ID) (out CommentFiles, err error) {
-	err = e.readTicket(ctx, p, id, func(ctx context.Context, tx store.Tx, _ Who, t ticket.Ticket) error {
+	err = e.readTicket(ctx, p, qCommentFiles, id, func(ctx context.Context, tx store.Tx, _ Who, t ticket.Ticket) error {
 		if e.cfg.Blobs == nil {
 			return nil
 		}
@@ -263,12 +265,14 @@ func (u *unit) postTakes(t ticket.Ticket, out *CommentFiles) error {
 	return nil
 }
 
+var qTicketFile = asks("ticket.file", "TicketFile", kindTicket, ActRead)
+
 // TicketFile opens a file that a ticket, or one that was merged into it, names in
 // a comment or a field, for whoever may read the ticket. ErrNotFound where it
 // names none of that name.
 func (e *Engine) TicketFile(ctx context.Context, p Principal, id ticket.ID, name string) (*Attachment, error) {
 	media := channel.Media{Blob: name}
-	err := e.readTicket(ctx, p, id, func(ctx context.Context, tx store.Tx, _ Who, _ ticket.Ticket) error {
+	err := e.readTicket(ctx, p, qTicketFile, id, func(ctx context.Context, tx store.Tx, _ Who, _ ticket.Ticket) error {
 		kept, err := tx.Blobs().Blob(ctx, name)
 		if errors.Is(err, ErrNotFound) {
 			return noSuch("attachment")

@@ -78,10 +78,12 @@ func (e *Engine) HandOver(ctx context.Context, p Principal, c HandOver) (TicketS
 	})
 }
 
+var qReceivers = asks("target.receivers", "Receivers", kindTicket, ActTicketHandOver)
+
 // Receivers lists the targets that HandOver takes, by name, to whoever may hand
 // tickets over: ID, Kind and Name of each.
 func (e *Engine) Receivers(ctx context.Context, p Principal) (out []notify.Target, err error) {
-	err = e.query(ctx, p, ActTicketHandOver, Resource{Kind: kindTicket}, func(ctx context.Context, tx store.Tx, _ *settings) error {
+	err = e.query(ctx, p, qReceivers, "", func(ctx context.Context, tx store.Tx, _ *settings) error {
 		all, err := targets.All(ctx, tx, store.List[notify.Target]{Index: targetsByName}, maxTargets)
 		for _, t := range all {
 			if !t.Disabled && e.takesTickets(t.Kind) {

@@ -117,9 +117,11 @@ func (e *Engine) DeleteMailLayout(ctx context.Context, p Principal, c DeleteMail
 	return err
 }
 
+var qMailLayouts = asks("mail_layout.list", "MailLayouts", layoutKind.name, ActConfigure)
+
 // MailLayouts lists the layouts, those for all events first.
 func (e *Engine) MailLayouts(ctx context.Context, p Principal) (out []notify.Layout, err error) {
-	err = e.query(ctx, p, ActConfigure, Resource{Kind: layoutKind.name}, func(ctx context.Context, tx store.Tx, _ *settings) error {
+	err = e.query(ctx, p, qMailLayouts, "", func(ctx context.Context, tx store.Tx, _ *settings) error {
 		all, err := allOf(ctx, tx, mailLayouts, nil)
 		out = listed(all)
 		return err

@@ -322,12 +322,14 @@ func (u *unit) sealed(t ticket.ID, f ticket.Field, v ticket.Value) (ticket.Value
 	return ticket.Value{Sealed: raw}, err
 }
 
+var qRevealTicketField = asks("ticket.reveal_field", "RevealTicketField", kindTicket, ActTicketEdit)
+
 // RevealTicketField opens the value of an encrypted field for who may edit the
 // ticket; the audit log says who looked.
 func (e *Engine) RevealTicketField(ctx context.Context, p Principal, id ticket.ID, code string) (ticket.Value, error) {
 	var out ticket.Value
 	err := e.unit(ctx, p, func(u *unit) error {
-		w, err := u.onTicket(id, ActTicketEdit)
+		w, err := u.onTicket(id, qRevealTicketField.Actions[0])
 		if err != nil {
 			return err
 		}
@@ -396,9 +398,11 @@ func (b *BannedWords) Error() string {
 // Unwrap makes it ErrInvalid.
 func (b *BannedWords) Unwrap() error { return errs.Invalid }
 
+var qCheckAnswer = asks("banned_word.check", "CheckAnswer", "banned_words", ActList)
+
 // CheckAnswer looks for banned words in a text before it is sent, for previews.
 func (e *Engine) CheckAnswer(ctx context.Context, p Principal, text string) (hits []ticket.BannedHit, err error) {
-	err = e.query(ctx, p, ActList, Resource{Kind: "banned_words"}, func(ctx context.Context, tx store.Tx, _ *settings) error {
+	err = e.query(ctx, p, qCheckAnswer, "", func(ctx context.Context, tx store.Tx, _ *settings) error {
 		d, err := e.currentTicketSetup(ctx, tx)
 		if err == nil {
 			hits = listed(ticket.FindBanned(text, d.Banned))

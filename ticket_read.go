@@ -36,10 +36,12 @@ type TicketDetail struct {
 	Item *routing.Item `json:"item,omitempty"`
 }
 
+var qTicket = asks("ticket.read", "Ticket", kindTicket, ActRead)
+
 // Ticket returns one with its history.
 func (e *Engine) Ticket(ctx context.Context, p Principal, id ticket.ID) (TicketDetail, error) {
 	var out TicketDetail
-	err := e.readTicket(ctx, p, id, func(ctx context.Context, tx store.Tx, w Who, t ticket.Ticket) error {
+	err := e.readTicket(ctx, p, qTicket, id, func(ctx context.Context, tx store.Tx, w Who, t ticket.Ticket) error {
 		hidden, err := e.hiddenFrom(ctx, tx, w)
 		if err != nil {
 			return err
@@ -68,10 +70,12 @@ func (e *Engine) Ticket(ctx context.Context, p Principal, id ticket.ID) (TicketD
 	return out, err
 }
 
+var qTicketHistory = asks("ticket.history", "TicketHistory", kindTicket, ActRead)
+
 // TicketHistory returns entries of a ticket with Seq above after, oldest first,
 // at most limit (1 to 200).
 func (e *Engine) TicketHistory(ctx context.Context, p Principal, id ticket.ID, after int64, limit int) (out []ticket.Entry, err error) {
-	err = e.readTicket(ctx, p, id, func(ctx context.Context, tx store.Tx, w Who, _ ticket.Ticket) error {
+	err = e.readTicket(ctx, p, qTicketHistory, id, func(ctx context.Context, tx store.Tx, w Who, _ ticket.Ticket) error {
 		hidden, err := e.hiddenFrom(ctx, tx, w)
 		if err != nil {
 			return err
@@ -85,28 +89,6 @@ func (e *Engine) TicketHistory(ctx context.Context, p Principal, id ticket.ID, a
 	return out, err
 }
 
-// readTicket loads a ticket, asks the policy, and runs fn.
-func (e *Engine) readTicket(ctx context.Context, p Principal, id ticket.ID, fn func(ctx context.Context, tx store.Tx, w Who,
-	t ticket.Ticket) error) error {
-	return e.db.View(ctx, p.Workspace, func(ctx context.Context, tx store.Tx) error {
-		t, err := tickets.Get(ctx, tx, string(id))
-		if errors.Is(err, ErrNotFound) {
-			return noSuch(kindTicket)
-		}
-		if err != nil {
-			return err
-		}
-		w, err := e.reader(ctx, tx, p)
-		if err != nil {
-			return err
-		}
-		if err := e.permit(ctx, w, ActRead, ticketResource(t.Ticket)); err != nil {
-			return err
-		}
-		return fn(ctx, tx, w, t.Ticket)
-	})
-}
-
 func (e *Engine) hiddenFrom(ctx context.Context, tx store.Tx, w Who) ([]string, error) {
 	if w.Kind != KindAgent {
 		return nil, nil
@@ -118,13 +100,15 @@ func (e *Engine) hiddenFrom(ctx context.Context, tx store.Tx, w Who) ([]string, 
 	return hiddenFields(w, s.Fields), nil
 }
 
+var qTicketNames = asks("ticket.names", "TicketNames", "tickets", ActList)
+
 // TicketNames returns the names of those of the tickets that the principal may
 // see, at most MaxBulk at once.
 func (e *Engine) TicketNames(ctx context.Context, p Principal, ids ...ticket.ID) (out map[ticket.ID]ticket.Ref, err error) {
 	if len(ids) > MaxBulk {
 		return nil, errs.New(errs.Invalid, "sangdam: at most %d names are looked up at once, not %d", MaxBulk, len(ids))
 	}
-	err = e.query(ctx, p, ActList, Resource{Kind: "tickets"}, func(ctx context.Context, tx store.Tx, s *settings) error {
+	err = e.query(ctx, p, qTicketNames, "", func(ctx context.Context, tx store.Tx, s *settings) error {
 		w, err := e.who(ctx, tx, s, p)
 		if err != nil {
 			return err
@@ -191,6 +175,8 @@ type TicketPage struct {
 	Next    string          `json:"next,omitempty"`
 }
 
+var qTickets = asks("ticket.list", "Tickets", "tickets", ActList)
+
 // Tickets lists the tickets that match and that the principal may see. limit is
 // 1 to 200, 0 means 50; page is Next of the page before, which serves the same
 // principal and filter alone. A call looks at no more than 500 tickets: a page may have fewer than asked for, or none, and a Next to
@@ -201,7 +187,7 @@ func (e *Engine) Tickets(ctx context.Context, p Principal, f TicketFilter, page 
 		return TicketPage{}, err
 	}
 	var out TicketPage
-	err = e.query(ctx, p, ActList, Resource{Kind: "tickets"}, func(ctx context.Context, tx store.Tx, s *settings) error {
+	err = e.query(ctx, p, qTickets, "", func(ctx context.Context, tx store.Tx, s *settings) error {
 		l, err := e.ticketList(ctx, tx, s, p, f)
 		if err != nil {
 			return err
@@ -219,11 +205,13 @@ func (e *Engine) Tickets(ctx context.Context, p Principal, f TicketFilter, page 
 	return out, err
 }
 
+var qCountTickets = asks("ticket.count", "CountTickets", "tickets", ActList)
+
 // CountTickets counts the tickets that match and that the principal may see,
 // among the first 10,000 of the list.
 func (e *Engine) CountTickets(ctx context.Context, p Principal, f TicketFilter) (Count, error) {
 	var out Count
-	err := e.query(ctx, p, ActList, Resource{Kind: "tickets"}, func(ctx context.Context, tx store.Tx, s *settings) error {
+	err := e.query(ctx, p, qCountTickets, "", func(ctx context.Context, tx store.Tx, s *settings) error {
 		l, err := e.ticketList(ctx, tx, s, p, f)
 		if err != nil {
 			return err

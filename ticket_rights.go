@@ -1,10 +1,12 @@
 package sangdam
 
 import (
+	"context"
 	"slices"
 
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/ticket"
 )
 
@@ -122,4 +124,11 @@ func shownEntries(list []ticket.Entry, hidden []string) []ticket.Entry {
 		})
 	}
 	return list
+}
+
+func init() {
+	registerRecord(kindTicket, func(ctx context.Context, tx store.Tx, id string) (Resource, error) {
+		t, err := tickets.Get(ctx, tx, id)
+		return ticketResource(t.Ticket), err
+	})
 }

@@ -26,6 +26,8 @@ type FoundTickets struct {
 	Next    string        `json:"next,omitempty"`
 }
 
+var qSearchTickets = asks("ticket.search", "SearchTickets", "tickets", ActSearch)
+
 // SearchTickets finds tickets by title, inquiry, requester, fields that are
 // neither encrypted nor for administrators only, and comments: each word of the
 // text must be a part of one of them, newest words first. limit is 1 to 200;
@@ -45,7 +47,7 @@ func (e *Engine) SearchTickets(ctx context.Context, p Principal, text, page stri
 		return FoundTickets{}, err
 	}
 	out := FoundTickets{}
-	err = e.query(ctx, p, ActSearch, Resource{Kind: "tickets"}, func(ctx context.Context, tx store.Tx, s *settings) error {
+	err = e.query(ctx, p, qSearchTickets, "", func(ctx context.Context, tx store.Tx, s *settings) error {
 		l, err := e.ticketList(ctx, tx, s, p, TicketFilter{})
 		if err != nil {
 			return err

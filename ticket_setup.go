@@ -423,9 +423,11 @@ type OfferedTemplate struct {
 	Offer ticket.Offer `json:"offer"`
 }
 
+var qTemplates = asks("template.list", "Templates", "answer_templates", ActList)
+
 // Templates lists the shared templates and the principal's own, by title.
 func (e *Engine) Templates(ctx context.Context, p Principal, f TemplateFilter) (out []OfferedTemplate, err error) {
-	err = e.query(ctx, p, ActList, Resource{Kind: "answer_templates"}, func(ctx context.Context, tx store.Tx, _ *settings) error {
+	err = e.query(ctx, p, qTemplates, "", func(ctx context.Context, tx store.Tx, _ *settings) error {
 		out = []OfferedTemplate{}
 		d, err := e.currentTicketSetup(ctx, tx)
 		if err != nil {
@@ -658,9 +660,11 @@ func (e *Engine) DeleteTicketView(ctx context.Context, p Principal, c DeleteTick
 		func(v *ticket.View) ticket.AgentID { return v.Owner })
 }
 
+var qTicketViews = asks("ticket_view.list", "TicketViews", "ticket_views", ActList)
+
 // TicketViews lists everybody's views and the principal's own, by name.
 func (e *Engine) TicketViews(ctx context.Context, p Principal) (out []ticket.View, err error) {
-	err = e.query(ctx, p, ActList, Resource{Kind: "ticket_views"}, func(ctx context.Context, tx store.Tx, _ *settings) error {
+	err = e.query(ctx, p, qTicketViews, "", func(ctx context.Context, tx store.Tx, _ *settings) error {
 		all, err := allOf(ctx, tx, ticketViews, nil)
 		out = listed(slices.DeleteFunc(all, func(v ticket.View) bool { return v.Owner != "" && v.Owner != p.agent() }))
 		return err

@@ -638,9 +638,11 @@ type TriggerList struct {
 	Placeholders []string `json:"placeholders"`
 }
 
+var qTriggers = asks("trigger.list", "Triggers", kindTrigger, ActConfigure)
+
 // Triggers lists the triggers about "conversation" or "ticket".
 func (e *Engine) Triggers(ctx context.Context, p Principal, subject string) (out TriggerList, err error) {
-	err = e.query(ctx, p, ActConfigure, Resource{Kind: kindTrigger}, func(ctx context.Context, tx store.Tx, s *settings) error {
+	err = e.query(ctx, p, qTriggers, "", func(ctx context.Context, tx store.Tx, s *settings) error {
 		all, err := allTriggers(ctx, tx, subject)
 		if err != nil {
 			return err

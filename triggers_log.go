@@ -111,6 +111,8 @@ type TriggerRunPage struct {
 	Next string       `json:"next,omitempty"`
 }
 
+var qTriggerRuns = asks("trigger.runs", "TriggerRuns", kindTrigger, ActConfigure)
+
 // TriggerRuns lists the run log, which names records by their ids and holds no word
 // of them. limit is 1 to 200, 0 means 50.
 func (e *Engine) TriggerRuns(ctx context.Context, p Principal, f TriggerRunFilter, page string, limit int) (out TriggerRunPage, err error) {
@@ -128,7 +130,7 @@ func (e *Engine) TriggerRuns(ctx context.Context, p Principal, f TriggerRunFilte
 	if f.Cut {
 		list.Keep = func(r *TriggerRun) bool { return r.Cut != "" }
 	}
-	err = e.query(ctx, p, ActConfigure, Resource{Kind: kindTrigger, ID: string(f.Trigger)}, func(ctx context.Context, tx store.Tx,
+	err = e.query(ctx, p, qTriggerRuns, string(f.Trigger), func(ctx context.Context, tx store.Tx,
 		_ *settings) error {
 		found, err := triggerRuns.List(ctx, tx, list)
 		out = TriggerRunPage{Runs: found.Items, Next: found.Next}

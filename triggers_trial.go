@@ -250,10 +250,12 @@ func (e *Engine) StopTrial(ctx context.Context, p Principal, c StopTrial) error 
 	return err
 }
 
+var qTrial = asks("trigger.trial", "Trial", kindTrigger, ActConfigure)
+
 // Trial tells how far a trial of the principal's own is, and what it found. Of
 // the samples it has those whose records the principal may see now.
 func (e *Engine) Trial(ctx context.Context, p Principal, id string) (out TriggerTrial, err error) {
-	err = e.query(ctx, p, ActConfigure, Resource{Kind: kindTrigger}, func(ctx context.Context, tx store.Tx, s *settings) error {
+	err = e.query(ctx, p, qTrial, "", func(ctx context.Context, tx store.Tx, s *settings) error {
 		t, err := trialErrands.get(ctx, tx, p, id)
 		if err == nil && !tx.Now().Before(t.Until) {
 			return noSuch(kindTrial)
@@ -277,10 +279,12 @@ func (e *Engine) Trial(ctx context.Context, p Principal, id string) (out Trigger
 	return out, err
 }
 
+var qTrials = asks("trigger.trials", "Trials", kindTrigger, ActConfigure)
+
 // Trials lists the principal's own trials of a trigger, the newest first, among
 // its last fifty. Samples are in Trial alone.
 func (e *Engine) Trials(ctx context.Context, p Principal, of trigger.ID) (out []TriggerTrial, err error) {
-	err = e.query(ctx, p, ActConfigure, Resource{Kind: kindTrigger, ID: string(of)},
+	err = e.query(ctx, p, qTrials, string(of),
 		func(ctx context.Context, tx store.Tx, _ *settings) error {
 			list, err := trialErrands.of(ctx, tx, p, 50)
 			out = []TriggerTrial{}
@@ -346,7 +350,7 @@ func (u *unit) dropTrialPart(id string, n int) error {
 
 // pastOf runs fn with a reader in the rights that whoever asked has now.
 func (e *Engine) pastOf(ctx context.Context, t TriggerTrial, fn func(r *pastReader) error) error {
-	return e.query(ctx, t.Principal, ActConfigure, Resource{Kind: kindTrigger, ID: string(t.Trigger.ID)},
+	return e.query(ctx, t.Principal, qTrial, string(t.Trigger.ID),
 		func(ctx context.Context, tx store.Tx, s *settings) error {
 			w, err := e.who(ctx, tx, s, t.Principal)
 			if err != nil {

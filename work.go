@@ -1,16 +1,13 @@
 package sangdam
 
 import (
-	"context"
 	"errors"
 
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/transition"
-	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
-	"github.com/sangdam/sangdam/ticket"
 )
 
 // worker is what a piece of work is about, as those see it who hand work out: a
@@ -32,18 +29,24 @@ type worker interface {
 	handedOn(why handOnWhy) error
 	// place gives an event of the item what a policy may ask.
 	place(ev driver.Event) (driver.Event, error)
-	// mayRead calls fn for who may read what the work is about.
-	mayRead(ctx context.Context, e *Engine, p Principal, fn func(context.Context, store.Tx) error) error
 }
 
-// worker is what an item is about. Of a nil unit it answers mayRead alone.
+// workers make what an item is about, for each kind of subject that is ours; the
+// file that a kind belongs to registers it. Who may see it is asked of its record
+// (itemRecord).
+var workers = map[string]func(u *unit, id string) worker{}
+
+func registerWorker(kind string, of func(u *unit, id string) worker) { workers[kind] = of }
+
+func init() {
+	registerWorker(routing.SubjectConversation, func(u *unit, id string) worker { return assignedConversation{u, conversation.ID(id)} })
+}
+
+// worker is what an item is about.
 func (u *unit) worker(it routing.ItemID) worker {
 	s := it.Subject()
-	switch s.Kind {
-	case routing.SubjectConversation:
-		return assignedConversation{u, conversation.ID(s.ID)}
-	case routing.SubjectTicket:
-		return assignedTicket{u, ticket.ID(s.ID)}
+	if of, ours := workers[s.Kind]; ours {
+		return of(u, s.ID)
 	}
 	return hostWork{u, it}
 }
@@ -161,10 +164,6 @@ func (c assignedConversation) handedOn(why handOnWhy) error {
 func (c assignedConversation) place(ev driver.Event) (driver.Event, error) {
 	cv, err := c.tx.Conversations().Conversation(c.ctx, c.id)
 	return placed(ev, cv), err
-}
-
-func (c assignedConversation) mayRead(ctx context.Context, e *Engine, p Principal, fn func(context.Context, store.Tx) error) error {
-	return e.read(ctx, p, c.id, func(ctx context.Context, tx store.Tx, _ conversation.Conversation) error { return fn(ctx, tx) })
 }
 
 // freeItem ends whatever holds a piece of work.

@@ -13,7 +13,6 @@ import (
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/classify"
 	"github.com/sangdam/sangdam/routing/transition"
-	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
@@ -225,24 +224,4 @@ func (h hostWork) place(ev driver.Event) (driver.Event, error) {
 	r := workResource(it)
 	ev.Desk, ev.Agent = r.Desk, r.Owner
 	return ev, err
-}
-
-func (h hostWork) mayRead(ctx context.Context, e *Engine, p Principal, fn func(context.Context, store.Tx) error) error {
-	return e.db.View(ctx, p.Workspace, func(ctx context.Context, tx store.Tx) error {
-		w, err := e.reader(ctx, tx, p)
-		if err != nil {
-			return err
-		}
-		it, err := tx.Work().Item(ctx, h.id)
-		if errors.Is(err, ErrNotFound) {
-			return noSuch(kindWork)
-		}
-		if err != nil {
-			return err
-		}
-		if err := e.permit(ctx, w, ActRead, workResource(it)); err != nil {
-			return err
-		}
-		return fn(ctx, tx)
-	})
 }

@@ -250,10 +250,12 @@ type TicketSetup struct {
 	Banned   []ticket.BannedWord             `json:"banned"`
 }
 
+var qTicketSetup = asks("ticket_setup.read", "TicketSetup", "ticket_setup", ActList)
+
 // TicketSetup returns it to every agent of the workspace. WorkspaceSettings are
 // read here, too.
 func (e *Engine) TicketSetup(ctx context.Context, p Principal) (out TicketSetup, err error) {
-	err = e.query(ctx, p, ActList, Resource{Kind: "ticket_setup"}, func(ctx context.Context, tx store.Tx, _ *settings) error {
+	err = e.query(ctx, p, qTicketSetup, "", func(ctx context.Context, tx store.Tx, _ *settings) error {
 		d, err := e.readTicketSetup(ctx, tx)
 		if err == nil {
 			out = d.TicketSetup
