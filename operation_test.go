@@ -67,7 +67,7 @@ func TestACommandThatForgetsToAskHasNoEffect(t *testing.T) {
 	replay(t, []string{onMemory, onSQLite}, func(t *testing.T, w *replayWorld) {
 		seq := w.lastAudited()
 		for range 2 {
-			err := w.eng.Forget(w.ctx, w.host, "k")
+			err := sangdam.Forget(w.ctx, w.eng, w.host, "k")
 			require.ErrorIs(t, err, sangdam.ErrPermissionDenied)
 			require.ErrorContains(t, err, "quick_reply.save did not ask whether it is allowed")
 		}
