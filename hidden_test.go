@@ -80,7 +80,8 @@ func (w *replayWorld) askable(o *outside) asked {
 	w.begun(w.line.User("Jun"), "I may be seen")
 	a.who.user.SendText(marked + " is here again")
 	w.pass(2 * time.Second)
-	_, err = w.eng.TryTrigger(w.ctx, boss, sangdam.TryTrigger{Trigger: rule("words", when("message", condition.Contains, "again"), tag("y"))})
+	_, err = w.eng.TryTrigger(w.ctx, boss,
+		sangdam.TryTrigger{Trigger: rule("words", when("message", condition.Contains, "again"), tag("y"))})
 	require.NoError(w.t, err)
 	w.settle()
 	now := w.of(a.who.user)

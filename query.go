@@ -25,7 +25,8 @@ func asksFor(named string, op *Operation) *Operation {
 
 // inquire is the frame of every query: in a read transaction it asks the policy about
 // what of tells, and runs fn if it agreed. of may give the settings that it read.
-func (e *Engine) inquire(ctx context.Context, p Principal, op *Operation, of func(ctx context.Context, tx store.Tx) (Resource, *settings, error),
+func (e *Engine) inquire(ctx context.Context, p Principal, op *Operation,
+	of func(ctx context.Context, tx store.Tx) (Resource, *settings, error),
 	fn func(ctx context.Context, tx store.Tx, w Who) error) error {
 	return e.db.View(ctx, p.Workspace, func(ctx context.Context, tx store.Tx) error {
 		r, s, err := of(ctx, tx)
