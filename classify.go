@@ -51,7 +51,8 @@ func (u *unit) classify(acct channel.Account, d *draft.Draft, m conversation.Mes
 	if err != nil {
 		return routing.Item{}, err
 	}
-	it := transition.NewItem(routing.ItemID(d.C.ID), d.C.Desk, stream.On(string(d.C.Channel)), out, u.tx.Now())
+	it := transition.NewItem(routing.Item{ID: routing.ItemID(d.C.ID), Desk: d.C.Desk, Queue: out.Queue, Priority: out.Priority,
+		Skills: out.Skills, Attributes: out.Attributes}, stream.On(string(d.C.Channel)), u.tx.Now())
 	it.Contact, it.Account = string(d.C.Contact), string(d.C.Account)
 	it.Attributes = maps.Clone(d.C.Attributes) // strategies see what bots learnt, too
 	if it.Attributes == nil && len(out.Attributes) > 0 {

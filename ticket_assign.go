@@ -7,7 +7,6 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/conversation/draft"
 	"github.com/sangdam/sangdam/routing"
-	"github.com/sangdam/sangdam/routing/classify"
 	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
@@ -90,7 +89,7 @@ func (u *unit) routeTicket(t ticket.Ticket) error {
 func (u *unit) newTicketItem(s *ticketSetup, t ticket.Ticket, queue routing.QueueID) routing.Item {
 	r := s.Settings.Tickets
 	stream := routing.WorkStream{Mode: routing.Push, Cost: r.Cost, AutoAccept: r.AutoAccept, OfferFor: r.OfferFor, Presences: r.Presences}
-	it := transition.NewItem(ticketItem(t.ID), t.Desk, stream, classify.Outcome{Queue: queue, Priority: int(t.Priority)}, u.tx.Now())
+	it := transition.NewItem(routing.Item{ID: ticketItem(t.ID), Desk: t.Desk, Queue: queue, Priority: int(t.Priority)}, stream, u.tx.Now())
 	it.Permission, it.Contact = routing.PermitTicket, string(t.Contact)
 	it.Uses = append(it.Uses, routing.Use{Profile: routing.SubjectProfile(routing.SubjectTicket), Units: 1})
 	return it

@@ -11,7 +11,6 @@ import (
 
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
-	"github.com/sangdam/sangdam/routing/classify"
 	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -112,7 +111,7 @@ func (e *Engine) Enqueue(ctx context.Context, p Principal, c Enqueue) (Saved, er
 func (u *unit) enqueueHosts(id routing.ItemID, desk routing.DeskID, c Enqueue) (Saved, error) {
 	stream := routing.WorkStream{Mode: routing.Push, Cost: c.Cost, AutoAccept: c.AutoAccept, OfferFor: c.OfferFor,
 		Presences: c.Presences, SkillMatch: c.SkillMatch}
-	next := transition.NewItem(id, desk, stream, classify.Outcome{Queue: c.Queue, Priority: c.Priority, Skills: c.Skills}, u.tx.Now())
+	next := transition.NewItem(routing.Item{ID: id, Desk: desk, Queue: c.Queue, Priority: c.Priority, Skills: c.Skills}, stream, u.tx.Now())
 	if next.Permission = c.Permission; c.Permission == "" {
 		next.Permission = routing.PermitTicket
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/board"
-	"github.com/sangdam/sangdam/routing/classify"
 	"github.com/sangdam/sangdam/routing/transition"
 )
 
@@ -141,9 +140,9 @@ func (sim *simulation) addQueue(i int, cfg routing.Configuration) {
 	}
 	stream := func(kind byte) *rand.Rand { return newStream(sim.s.Seed, i, kind) }
 	ws := routing.WorkStream{Mode: routing.Push, Cost: cost, SkillMatch: routing.SkillMatch(q.Match), AutoAccept: true}
-	o := classify.Outcome{Queue: routing.QueueID(q.Name), Priority: q.Priority, Skills: skillsOf(q.Skills)}
+	of := routing.Item{Queue: routing.QueueID(q.Name), Priority: q.Priority, Skills: skillsOf(q.Skills)}
 	sq := simQueue{q: q, arrival: stream(1), service: stream(2), leaving: stream(3)}
-	sq.template = transition.NewItem("", "", ws, o, epoch)
+	sq.template = transition.NewItem(of, ws, epoch)
 	sim.byName[routing.QueueID(q.Name)] = int32(i)
 	sim.queues = append(sim.queues, sq)
 	sim.board.ApplyQueue(cfg.Queues[routing.QueueID(q.Name)], 1)

@@ -62,7 +62,7 @@ var packageRules = []packageRule{
 	{path: "channel/email/thread", pure: true, why: whyPure},
 	{path: "routing", pure: true, may: []string{"routing/hours", "trigger/condition"}, why: whyPure},
 	{path: "routing/classify", pure: true, may: []string{"routing", "trigger/condition", "internal/chance"}, why: whyPure},
-	{path: "routing/board", pure: true, may: []string{"routing", "routing/hours", "routing/transition", "internal/chance"}, why: whyPure},
+	{path: "routing/board", pure: true, may: []string{"routing", "routing/hours", "internal/chance"}, why: whyPure},
 	{path: "routing/validate", pure: true, may: []string{"routing", "routing/hours"}, why: whyPure},
 	{path: "routing/hours", pure: true, why: whyPure},
 	{path: "ticket", pure: true, modules: []string{"golang.org/x/text/"}, why: whyPure,
@@ -71,7 +71,7 @@ var packageRules = []packageRule{
 	{path: "trigger/action", pure: true, may: []string{"notify", "routing", "trigger"}, why: whyPure},
 	{path: "trigger/lint", pure: true, may: []string{"trigger", "trigger/condition"}, why: whyPure},
 	{path: "trigger/trial", pure: true, may: []string{"trigger", "trigger/condition"}, why: whyPure},
-	{path: "routing/transition", pure: true, may: []string{"routing", "routing/classify"}, why: whyPure},
+	{path: "routing/transition", pure: true, may: []string{"routing"}, why: whyPure},
 	{path: "routing/journal", pure: true, may: []string{"routing", "routing/board", "routing/hours"}, why: whyPure},
 	{path: "trigger/condition", pure: true, may: []string{"internal/fold"}, why: whyPure},
 

@@ -24,7 +24,6 @@ import (
 	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/internal/pgtest"
 	"github.com/sangdam/sangdam/routing"
-	"github.com/sangdam/sangdam/routing/classify"
 	"github.com/sangdam/sangdam/routing/transition"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
@@ -351,7 +350,7 @@ func (d *desk) populate(ctx context.Context, n, active, agents int) error {
 			Identity: conversation.IdentityID(id), Control: conversation.ControlNobody, OpenedAt: opened, UpdatedAt: opened}); err != nil {
 			return err
 		}
-		it := transition.NewItem(routing.ItemID(id), "desk", stream, classify.Outcome{Queue: "q"}, opened)
+		it := transition.NewItem(routing.Item{ID: routing.ItemID(id), Desk: "desk", Queue: "q"}, stream, opened)
 		it.Contact = id
 		version, err := tx.Work().SaveItem(ctx, it)
 		if err != nil || i >= active {

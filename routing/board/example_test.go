@@ -41,7 +41,8 @@ func Example() {
 	board.ApplyQueue(routing.Queue{ID: "money", Strategy: routing.LongestIdle, Members: []routing.AgentID{"ana", "bo"}}, 1)
 	board.ApplyAgent(agent("ana", 1))
 	board.ApplyAgent(agent("bo", 1))
-	item := transition.NewItem("conversation-1", "", stream, outcome, nine)
+	item := transition.NewItem(routing.Item{ID: "conversation-1", Queue: outcome.Queue, Priority: outcome.Priority,
+		Skills: outcome.Skills}, stream, nine)
 	item.Version = 1 // the store's
 	board.ApplyItem(item)
 

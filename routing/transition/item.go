@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/routing"
-	"github.com/sangdam/sangdam/routing/classify"
 )
 
 // Redirected is the item as whoever takes it over from the queue, on the desk, has
@@ -31,20 +30,21 @@ func Uses(ws routing.WorkStream) []routing.Use {
 	return out
 }
 
-// NewItem makes the item of a piece of work that was classified: queued at
-// now, with PermitChat, in the outcome's queue.
-func NewItem(id routing.ItemID, desk routing.DeskID, ws routing.WorkStream, o classify.Outcome, now time.Time) routing.Item {
+// NewItem makes the item of a piece of work of the stream: queued at now, with
+// PermitChat. Of the item it takes what the work itself says: ID, Desk, Queue,
+// Priority, Skills and Attributes.
+func NewItem(of routing.Item, ws routing.WorkStream, now time.Time) routing.Item {
 	it := routing.Item{
-		ID: id, State: routing.ItemQueued, Desk: desk, WorkStream: ws.ID, Mode: ws.Mode,
-		Permission: routing.PermitChat, Presences: slices.Clone(ws.Presences), Priority: o.Priority,
-		Uses: Uses(ws), Skills: slices.Clone(o.Skills), SkillMatch: ws.SkillMatch, RelaxAfter: ws.RelaxAfter,
-		AutoAccept: ws.AutoAccept, OfferFor: ws.OfferFor, AskAgain: ws.AskAgain, Attributes: o.Attributes,
+		ID: of.ID, State: routing.ItemQueued, Desk: of.Desk, WorkStream: ws.ID, Mode: ws.Mode,
+		Permission: routing.PermitChat, Presences: slices.Clone(ws.Presences), Priority: of.Priority,
+		Uses: Uses(ws), Skills: slices.Clone(of.Skills), SkillMatch: ws.SkillMatch, RelaxAfter: ws.RelaxAfter,
+		AutoAccept: ws.AutoAccept, OfferFor: ws.OfferFor, AskAgain: ws.AskAgain, Attributes: of.Attributes,
 	}
 	if it.Mode == "" {
 		it.Mode = routing.Push
 	}
 	it.OfferFor = it.OfferStands()
-	return Enter(it, o.Queue, now)
+	return Enter(it, of.Queue, now)
 }
 
 // Enter puts the item into the queue at now: its step begins anew, while
