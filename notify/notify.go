@@ -25,6 +25,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/id"
 )
 
 // ErrInvalid is the kind of this package's errors; compare with errors.Is.
@@ -34,7 +35,7 @@ var ErrInvalid error = errs.Invalid
 type Kind string
 
 // TargetID names a Target within a workspace.
-type TargetID string
+type TargetID = id.Target
 
 // Target is a place that notices go to, or go out from.
 type Target struct {

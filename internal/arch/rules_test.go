@@ -68,7 +68,7 @@ var packageRules = []packageRule{
 	{path: "ticket", pure: true, modules: []string{"golang.org/x/text/"}, why: whyPure,
 		may: []string{"conversation", "conversation/privacy", "routing/hours", "trigger/condition", "internal/fold"}},
 	{path: "trigger", pure: true, may: []string{"trigger/condition"}, why: whyPure},
-	{path: "trigger/action", pure: true, may: []string{"notify", "routing", "trigger"}, why: whyPure},
+	{path: "trigger/action", pure: true, may: []string{"routing", "trigger"}, why: whyPure},
 	{path: "trigger/lint", pure: true, may: []string{"trigger", "trigger/condition"}, why: whyPure},
 	{path: "trigger/trial", pure: true, may: []string{"trigger", "trigger/condition"}, why: whyPure},
 	{path: "routing/transition", pure: true, may: []string{"routing"}, why: whyPure},

@@ -31,4 +31,6 @@ type (
 	Offer string
 	// Assignment names an assignment of work to an agent.
 	Assignment string
+	// Target names where notices go.
+	Target string
 )

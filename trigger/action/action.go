@@ -11,7 +11,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/sangdam/sangdam/notify"
+	"github.com/sangdam/sangdam/internal/id"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/trigger"
 )
@@ -117,7 +117,7 @@ const (
 // members of a group: one mail each, so that none sees who else got it.
 type MailParams struct {
 	// Target to send from; empty: the workspace's only one for mail.
-	Target notify.TargetID `json:"target,omitempty"`
+	Target id.Target       `json:"target,omitempty"`
 	To     string          `json:"to"`
 	Agent  routing.AgentID `json:"agent,omitempty"`
 	// Group with ToGroup; empty: the record's own.
@@ -133,25 +133,25 @@ type MailParams struct {
 // to it at the bottom. With Complete the record is completed once the mail was
 // sent, and stays as it is when it was not.
 type ForwardParams struct {
-	Target   notify.TargetID `json:"target,omitempty"`
-	To       string          `json:"to"`
-	Subject  Texts           `json:"subject,omitempty"`
-	Complete bool            `json:"complete,omitempty"`
+	Target   id.Target `json:"target,omitempty"`
+	To       string    `json:"to"`
+	Subject  Texts     `json:"subject,omitempty"`
+	Complete bool      `json:"complete,omitempty"`
 }
 
 // WebhookParams calls a web hook. Fields are placeholders whose values the
 // request carries; the record's kind and id, the event and the depth of the
 // chain are always in it (see sangdam.CausedBy).
 type WebhookParams struct {
-	Target notify.TargetID `json:"target"`
-	Fields []string        `json:"fields,omitempty"`
+	Target id.Target `json:"target"`
+	Fields []string  `json:"fields,omitempty"`
 }
 
 // NoticeParams writes into a messenger room, or sends a text message to the
 // customer.
 type NoticeParams struct {
-	Target notify.TargetID `json:"target"`
-	Text   Texts           `json:"text"`
+	Target id.Target `json:"target"`
+	Text   Texts     `json:"text"`
 }
 
 // BotParams gives a conversation that no agent works on to a bot of
