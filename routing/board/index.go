@@ -92,7 +92,7 @@ func (k strategyKind) moving(a *boardAgent, q *boardQueue) int64 {
 
 // ableNow is able for an agent that the pool covers.
 func (p *pool) ableNow(a *boardAgent) bool {
-	return a.ready && a.fits(p.uses) && slices.Contains(p.presences, a.presence)
+	return p.there(a) && a.fits(p.uses)
 }
 
 func (a *boardAgent) placeIn(p *pool) *poolPlace {

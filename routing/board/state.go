@@ -295,7 +295,13 @@ func (a *boardAgent) hasSkill(r boardSkill) bool {
 // present reports whether nothing but capacity may keep the agent, a member
 // of the queue, from the pool's items.
 func (p *pool) present(a *boardAgent) bool {
-	return a.ready && slices.Contains(p.presences, a.presence) && p.covers(a)
+	return p.there(a) && p.covers(a)
+}
+
+// there reports whether the agent is there for the pool's items: neither switched
+// off nor outside own hours, and in a presence that they allow.
+func (p *pool) there(a *boardAgent) bool {
+	return a.ready && slices.Contains(p.presences, a.presence)
 }
 
 // able reports whether the agent, a member of the queue, may take the pool's
