@@ -60,7 +60,7 @@ func (v ConversationView) validate() error {
 	return nil
 }
 
-var conversationViews = declare(store.Kind[ConversationView]{Name: "conversation_view",
+var conversationViews = declare(store.Kind[ConversationView]{Name: "conversation_view", Reused: true,
 	ID: func(v *ConversationView) string { return v.ID }, Version: func(v *ConversationView) *int64 { return &v.Version },
 	Indexes: []store.Index[ConversationView]{{Name: listedName, Value: func(v *ConversationView) []byte { return store.Text(v.Name) }}}})
 

@@ -33,7 +33,7 @@ type DeskPicture struct {
 	Data []byte `json:"data"`
 }
 
-var deskPictures = declare(store.Kind[DeskPicture]{Name: "desk_picture",
+var deskPictures = declare(store.Kind[DeskPicture]{Name: "desk_picture", Reused: true,
 	ID:      func(p *DeskPicture) string { return string(p.Desk) },
 	Version: func(p *DeskPicture) *int64 { return &p.Version },
 })

@@ -56,6 +56,9 @@ func TestADesksPictureIsCheckedByItsContent(t *testing.T) {
 		require.NoError(t, errOf(w.eng.SaveDeskPicture(w.ctx, w.host, gone)))
 		_, err = w.eng.DeskPicture(w.ctx, w.agent("a1"), "support")
 		require.ErrorIs(t, err, sangdam.ErrNotFound)
+		version = 0
+		require.NoError(t, save(file.String()))
+		require.Greater(t, version, kept.Version, "what was seen before it was taken away is not the new one")
 
 		d := w.configuration().Desks["support"]
 		since := d.Since

@@ -50,7 +50,7 @@ const macrosByTitle = "title"
 // maxMacros is how many a workspace keeps.
 const maxMacros = 500
 
-var macroDocs = declare(store.Kind[Macro]{Name: "macro", Decl: 1,
+var macroDocs = declare(store.Kind[Macro]{Name: "macro", Decl: 1, Reused: true,
 	ID:      func(m *Macro) string { return m.ID },
 	Version: func(m *Macro) *int64 { return &m.Version },
 	Indexes: []store.Index[Macro]{{Name: macrosByTitle, Value: func(m *Macro) []byte {

@@ -35,10 +35,16 @@ func saved(t *testing.T, save func(version int64) error) rival {
 	return rival{again, again}
 }
 
+// deleted are rivals over a thing that was deleted and made anew: its version
+// goes on, so that who still shows the first one cannot change the second.
 func deleted(t *testing.T, save, del func(version int64) error) rival {
 	t.Helper()
 	require.NoError(t, save(0))
-	return rival{func() error { return save(1) }, func() error { return del(1) }}
+	require.NoError(t, del(1))
+	require.NoError(t, save(0))
+	require.ErrorIs(t, save(1), sangdam.ErrStale)
+	require.ErrorIs(t, del(1), sangdam.ErrStale)
+	return rival{func() error { return save(3) }, func() error { return del(3) }}
 }
 
 // Of two people who save at once, the second one is told, whatever it is that

@@ -97,7 +97,7 @@ func (r QuickReply) in(language string) string {
 	return text
 }
 
-var quickReplies = declare(store.Kind[QuickReply]{Name: "quick_reply",
+var quickReplies = declare(store.Kind[QuickReply]{Name: "quick_reply", Reused: true,
 	ID: func(r *QuickReply) string { return r.ID }, Version: func(r *QuickReply) *int64 { return &r.Version },
 	Indexes: []store.Index[QuickReply]{{Name: listedName, Value: func(r *QuickReply) []byte { return store.Text(r.Title) }}}})
 

@@ -82,7 +82,7 @@ func kindsOf[T ~string](list ...T) (out []string) {
 }
 
 var (
-	subscriptions = declare(store.Kind[Subscription]{Name: kindSubscription, Decl: 1,
+	subscriptions = declare(store.Kind[Subscription]{Name: kindSubscription, Decl: 1, Reused: true,
 		ID:      func(s *Subscription) string { return s.ID },
 		Version: func(s *Subscription) *int64 { return &s.Version },
 		Indexes: listedBy(func(s *Subscription) string { return s.Name })})

@@ -27,7 +27,7 @@ const (
 	maxTargetBytes = 64 << 10
 )
 
-var targets = declare(store.Kind[notify.Target]{Name: "target", Decl: 1,
+var targets = declare(store.Kind[notify.Target]{Name: "target", Decl: 1, Reused: true,
 	ID:      func(t *notify.Target) string { return string(t.ID) },
 	Version: func(t *notify.Target) *int64 { return &t.Version },
 	Indexes: []store.Index[notify.Target]{{Name: targetsByName, Value: func(t *notify.Target) []byte { return store.Text(t.Name) }}},

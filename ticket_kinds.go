@@ -125,7 +125,7 @@ var (
 		Version: func(f *ticket.Form) *int64 { return &f.Version },
 		Indexes: listedBy(func(f *ticket.Form) string { return string(f.Category) })})
 
-	answerTemplates = declare(store.Kind[ticket.AnswerTemplate]{Name: "answer_template", Decl: 1,
+	answerTemplates = declare(store.Kind[ticket.AnswerTemplate]{Name: "answer_template", Decl: 1, Reused: true,
 		ID:      func(t *ticket.AnswerTemplate) string { return t.ID },
 		Version: func(t *ticket.AnswerTemplate) *int64 { return &t.Version },
 		Indexes: listedBy(func(t *ticket.AnswerTemplate) string { return t.Title }),
@@ -138,29 +138,29 @@ var (
 			},
 			Order: func(t *ticket.AnswerTemplate) []byte { return store.Text(t.Title) }}}})
 
-	bannedWords = declare(store.Kind[ticket.BannedWord]{Name: "banned_word", Decl: 1,
+	bannedWords = declare(store.Kind[ticket.BannedWord]{Name: "banned_word", Decl: 1, Reused: true,
 		ID:      func(b *ticket.BannedWord) string { return b.ID },
 		Version: func(b *ticket.BannedWord) *int64 { return &b.Version },
 		Unique:  []store.Index[ticket.BannedWord]{{Name: "word", Value: func(b *ticket.BannedWord) []byte { return store.Text(b.Word) }}},
 		Indexes: listedBy(func(b *ticket.BannedWord) string { return b.Word })})
 
-	agentGroups = declare(store.Kind[ticket.Group]{Name: kindGroup, Decl: 1,
+	agentGroups = declare(store.Kind[ticket.Group]{Name: kindGroup, Decl: 1, Reused: true,
 		ID:      func(g *ticket.Group) string { return string(g.ID) },
 		Version: func(g *ticket.Group) *int64 { return &g.Version },
 		Unique:  []store.Index[ticket.Group]{{Name: "name", Value: func(g *ticket.Group) []byte { return store.Text(g.Name) }}},
 		Indexes: listedBy(func(g *ticket.Group) string { return g.Name })})
 
-	ticketViews = declare(store.Kind[ticket.View]{Name: "ticket_view", Decl: 1,
+	ticketViews = declare(store.Kind[ticket.View]{Name: "ticket_view", Decl: 1, Reused: true,
 		ID:      func(v *ticket.View) string { return v.ID },
 		Version: func(v *ticket.View) *int64 { return &v.Version },
 		Indexes: listedBy(func(v *ticket.View) string { return v.Name })})
 
-	serviceLevels = declare(store.Kind[ticket.ServiceLevel]{Name: "service_level", Decl: 1,
+	serviceLevels = declare(store.Kind[ticket.ServiceLevel]{Name: "service_level", Decl: 1, Reused: true,
 		ID:      func(l *ticket.ServiceLevel) string { return l.ID },
 		Version: func(l *ticket.ServiceLevel) *int64 { return &l.Version },
 		Indexes: listedBy(func(l *ticket.ServiceLevel) string { return l.Name })})
 
-	mailLayouts = declare(store.Kind[notify.Layout]{Name: "mail_layout", Decl: 1,
+	mailLayouts = declare(store.Kind[notify.Layout]{Name: "mail_layout", Decl: 1, Reused: true,
 		ID:      func(l *notify.Layout) string { return layoutID(l.Event, l.Language) },
 		Version: func(l *notify.Layout) *int64 { return &l.Version },
 		Indexes: listedBy(func(l *notify.Layout) string { return layoutID(l.Event, l.Language) })})

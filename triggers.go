@@ -41,7 +41,7 @@ type storedTrigger struct {
 
 const triggersInOrder = "order"
 
-var triggerDocs = declare(store.Kind[storedTrigger]{Name: "trigger", Decl: 1,
+var triggerDocs = declare(store.Kind[storedTrigger]{Name: "trigger", Decl: 1, Reused: true,
 	ID:      func(t *storedTrigger) string { return string(t.ID) },
 	Version: func(t *storedTrigger) *int64 { return &t.Version },
 	Extra:   func(t *storedTrigger) *map[string]json.RawMessage { return &t.more },

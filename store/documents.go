@@ -58,6 +58,12 @@ type Kind[T any] struct {
 	// Tags lists values of which a document has many, each with the order of
 	// the documents that share it.
 	Tags []TagIndex[T]
+	// Reused says that an id may come again after its document was deleted, while
+	// callers hold the version of before, as those of settings do. The id then
+	// keeps its last version, so that the next document goes on from there and
+	// what was seen before never passes as current. Its body names something,
+	// such as the id: an empty one stands for what was deleted.
+	Reused bool
 	// Configuration says that documents belong to the workspace's configuration:
 	// see routing.Configuration.
 	Configuration bool
@@ -172,10 +178,19 @@ func (d *Documents[T]) Save(ctx context.Context, tx Tx, v *T) error {
 	if err != nil {
 		return err
 	}
+	if d.kind.Reused && doc.Version == 0 {
+		was, err := tx.Documents().Get(ctx, driver.Keys{Kind: d.kind.Name, IDs: []string{doc.ID}})
+		if err != nil {
+			return err
+		}
+		if len(was) == 1 && d.gone(was[0]) {
+			doc.Version = was[0].Version
+		}
+	}
 	if err := tx.Documents().Put(ctx, []driver.Doc{doc}); err != nil {
 		return err
 	}
-	*d.kind.Version(v)++
+	*d.kind.Version(v) = doc.Version + 1
 	return nil
 }
 
@@ -191,7 +206,25 @@ func (d *Documents[T]) draft(ctx context.Context, tx Tx, id string) (v T, err er
 
 // Delete removes the version of a document that was read.
 func (d *Documents[T]) Delete(ctx context.Context, tx Tx, v *T) error {
-	return tx.Documents().Put(ctx, []driver.Doc{{Kind: d.kind.Name, ID: d.kind.ID(v), Version: *d.kind.Version(v)}})
+	doc := driver.Doc{Kind: d.kind.Name, ID: d.kind.ID(v), Version: *d.kind.Version(v)}
+	if d.kind.Reused && doc.Version > 0 {
+		doc = d.grave(doc)
+	}
+	return tx.Documents().Put(ctx, []driver.Doc{doc})
+}
+
+// emptied is the body of what was deleted and keeps its version.
+const emptied = "{}"
+
+// grave is what stays of a document whose id may come again: it has no keys, is
+// in no index and carries no tags.
+func (d *Documents[T]) grave(doc driver.Doc) driver.Doc {
+	return driver.Doc{Kind: doc.Kind, ID: doc.ID, Version: doc.Version, Decl: d.kind.Decl, Tags: []driver.Tag{}, Body: []byte(emptied)}
+}
+
+// gone says that nothing but the version is left of the document.
+func (d *Documents[T]) gone(doc driver.Doc) bool {
+	return d.kind.Reused && string(doc.Body) == emptied
 }
 
 // Guard makes the commit depend on the document's staying as it was read,
@@ -210,18 +243,26 @@ func (d *Documents[T]) Renew(ctx context.Context, tx Tx, limit int) (int, error)
 	if err != nil {
 		return 0, err
 	}
-	list := make([]T, len(found))
-	for i, p := range found {
-		if list[i], err = d.decode(p.Doc); err != nil {
+	var list []T
+	for _, p := range found {
+		if d.gone(p.Doc) {
+			if err := tx.Documents().Put(ctx, []driver.Doc{d.grave(p.Doc)}); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		v, err := d.decode(p.Doc)
+		if err != nil {
 			return 0, err
 		}
+		list = append(list, v)
 	}
 	for i := range list {
 		if err := d.Save(ctx, tx, &list[i]); err != nil {
 			return 0, err
 		}
 	}
-	return len(list), nil
+	return len(found), nil
 }
 
 func (d *Documents[T]) encode(v *T) (driver.Doc, error) {
@@ -315,12 +356,16 @@ func (d *Documents[T]) decode(doc driver.Doc) (T, error) {
 }
 
 func (d *Documents[T]) decodeAll(docs []driver.Doc) ([]T, error) {
-	out := make([]T, len(docs))
-	for i, doc := range docs {
-		var err error
-		if out[i], err = d.decode(doc); err != nil {
+	out := make([]T, 0, len(docs))
+	for _, doc := range docs {
+		if d.gone(doc) {
+			continue
+		}
+		v, err := d.decode(doc)
+		if err != nil {
 			return nil, err
 		}
+		out = append(out, v)
 	}
 	return out, nil
 }

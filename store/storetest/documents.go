@@ -122,6 +122,7 @@ var documentRules = []rule{
 		require.Empty(e, ids)
 		e.saveParts(part{ID: "a", Name: "two"})
 	}},
+	{name: "an id that comes again goes on from the version before its deletion", run: idsComeAgain},
 	{name: "another version is a clash, whoever writes or deletes", run: func(e *env) {
 		docs := store.Declare(partKind())
 		e.saveParts(part{ID: "a", Name: "one"})
@@ -302,4 +303,57 @@ func (e *env) sameList(value func(*part) []byte, in func(*part) bool, parts []pa
 		l.After = next
 	}
 	require.Equal(e, want, got, "%+v", l.Index)
+}
+
+// idsComeAgain: a version that was seen before a deletion is not current after it.
+func idsComeAgain(e *env) {
+	kind := partKind()
+	kind.Reused = true
+	docs := store.Declare(kind)
+	save := func(p part) (again part) {
+		e.Helper()
+		e.update(func(ctx context.Context, tx store.Tx) error {
+			again = p
+			return docs.Save(ctx, tx, &again)
+		})
+		return again
+	}
+	seen := save(part{ID: "a", Name: "one", Rank: 1, Labels: []string{"x"}})
+	e.update(func(ctx context.Context, tx store.Tx) error { return docs.Delete(ctx, tx, &seen) })
+	e.view(func(ctx context.Context, tx store.Tx) error {
+		_, err := docs.Get(ctx, tx, "a")
+		require.ErrorIs(e, err, driver.ErrNotFound)
+		_, err = docs.ByKey(ctx, tx, "name", store.Text("one"))
+		require.ErrorIs(e, err, driver.ErrNotFound)
+		n, err := docs.Count(ctx, tx, store.List[part]{Index: "rank"}, 10)
+		require.Zero(e, n)
+		return err
+	})
+	for _, l := range []store.List[part]{{Index: "rank"}, {Index: "name"}, {Tag: "label", Value: store.Exact("x")}} {
+		ids, _ := e.listParts(l)
+		require.Empty(e, ids)
+	}
+	save(part{ID: "b", Name: "one"}) // the key is free
+	e.clash(func(ctx context.Context, tx store.Tx) error { return docs.Delete(ctx, tx, &seen) })
+	kind.Decl++
+	docs = store.Declare(kind)
+	e.update(func(ctx context.Context, tx store.Tx) error { // what is left is renewed as well
+		n, err := docs.Renew(ctx, tx, 10)
+		if err != nil {
+			return err
+		}
+		require.Contains(e, []int{0, 2}, n)
+		return nil
+	})
+	next := save(part{ID: "a", Name: "two"})
+	require.Greater(e, next.Version, seen.Version+1)
+	e.clash(func(ctx context.Context, tx store.Tx) error {
+		stale := seen
+		return docs.Save(ctx, tx, &stale)
+	})
+	e.view(func(ctx context.Context, tx store.Tx) error {
+		got, err := docs.Get(ctx, tx, "a")
+		e.same(next, got)
+		return err
+	})
 }
