@@ -8,7 +8,6 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
-	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/validate"
 	"github.com/sangdam/sangdam/store"
@@ -216,10 +215,8 @@ func (e *Engine) SetPresence(ctx context.Context, p Principal, c SetPresence) er
 		if err := u.allow(ActPresence, Resource{Kind: "agent", ID: string(c.Agent), Owner: c.Agent}); err != nil {
 			return struct{}{}, err
 		}
-		switch c.Presence {
-		case routing.Online, routing.Break, routing.Offline:
-		default:
-			return struct{}{}, errs.New(errs.Invalid, "sangdam: presence %q; use online, break or offline", c.Presence)
+		if err := validate.Presences([]routing.Presence{c.Presence}, "agent %q", c.Agent); err != nil {
+			return struct{}{}, err
 		}
 		u.detail("presence", string(c.Presence))
 		return struct{}{}, u.setPresence(c.Agent, c.Presence, c.Reason)

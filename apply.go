@@ -254,15 +254,14 @@ func (u *unit) applyAccounts(s Setup, out *Applied) error {
 		if a.ID == "" {
 			return errs.New(errs.Invalid, "sangdam: account %q of the set-up has no id; give it one, by which it is found again", a.Name)
 		}
-		adapter, ok := u.e.adapters[a.Kind]
-		if !ok {
-			return errs.New(errs.Unsupported, "sangdam: account %s is of channel %q, which has no adapter; add it to Config.Adapters",
-				a.ID, a.Kind)
+		adapter, err := u.e.accountAdapter(a)
+		if err != nil {
+			return err
 		}
 		old, found := u.s.accounts[a.ID]
 		a.Version, a.Confirmed = old.Version, old.Confirmed
 		a.Token = cmp.Or(old.Token, a.Token, newSecretID())
-		err := part(out, "account", string(a.ID), found && !newSecrets(old, a), plain(old), plain(a), func() (Saved, error) {
+		err = part(out, "account", string(a.ID), found && !newSecrets(old, a), plain(old), plain(a), func() (Saved, error) {
 			stored, err := u.saveAccount(a, adapter, s.Confirmed)
 			return Saved{ID: string(stored.ID), Version: stored.Version}, err
 		})

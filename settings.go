@@ -233,9 +233,9 @@ func (e *Engine) account(s *settings, acct channel.AccountID) (channel.Account, 
 	if !ok || a.Deleted {
 		return channel.Account{}, nil, errs.New(errs.NotFound, "sangdam: there is no account %q", acct)
 	}
-	ad, ok := e.adapters[a.Kind]
-	if !ok {
-		return channel.Account{}, nil, errs.New(errs.Unsupported, "sangdam: no adapter for channel %q; add it to Config.Adapters", a.Kind)
+	ad, err := e.accountAdapter(a)
+	if err != nil {
+		return channel.Account{}, nil, err
 	}
 	return a, ad, nil
 }

@@ -166,7 +166,11 @@ func (u *unit) firstAgent(d routing.DeskID, a routing.AgentID, found bool) error
 
 // addToDesk gives an agent who exists access to a desk.
 func (u *unit) addToDesk(d routing.DeskID, a routing.AgentID) error {
-	if _, err := u.tx.Agents().Agent(u.ctx, a); err != nil {
+	_, err := u.tx.Agents().Agent(u.ctx, a)
+	if errors.Is(err, ErrNotFound) {
+		return errs.New(errs.NotFound, "sangdam: desk %s is given agent %q, who does not exist: save the agent first or name another", d, a)
+	}
+	if err != nil {
 		return err
 	}
 	if err := u.tx.Config().AddMember(u.ctx, d, a); err != nil {
@@ -280,7 +284,7 @@ func (u *unit) saveWorkStream(w routing.WorkStream) (_ Saved, err error) {
 	if w.Bot != "" && u.e.bots[w.Bot] == nil {
 		return Saved{}, errs.New(errs.Invalid, "sangdam: work stream %s names bot %q, which is not in Config.Bots", w.ID, w.Bot)
 	}
-	if err := u.streamChannels(w); err != nil {
+	if err := cmp.Or(validate.Presences(w.Presences, "work stream %q", w.ID), u.streamChannels(w)); err != nil {
 		return Saved{}, err
 	}
 	if err := u.fromToday("work stream "+string(w.ID), w.Hours, old.Hours); err != nil {
@@ -380,11 +384,10 @@ func (e *Engine) SaveAccount(ctx context.Context, p Principal, c SaveAccount) (A
 	var stored channel.Account
 	r := Resource{Kind: "account", ID: string(a.ID)}
 	saved, repeated, err := configure(ctx, e, opSaveAccount, p, c.Key, r, c, func(u *unit) (Saved, error) {
-		adapter, ok := e.adapters[a.Kind]
-		if !ok {
-			return Saved{}, errs.New(errs.Unsupported, "sangdam: no adapter for channel %q; add it to Config.Adapters", a.Kind)
+		adapter, err := e.accountAdapter(a)
+		if err != nil {
+			return Saved{}, err
 		}
-		var err error
 		if stored, err = u.saveAccount(a, adapter, c.Confirmed); err != nil {
 			return Saved{}, err
 		}
@@ -405,6 +408,16 @@ func (e *Engine) SaveAccount(ctx context.Context, p Principal, c SaveAccount) (A
 	return AccountSaved{stored, saved.Warnings}, err
 }
 
+// accountAdapter is the adapter of the account's channel.
+func (e *Engine) accountAdapter(a channel.Account) (*guardedAdapter, error) {
+	adapter, ok := e.adapters[a.Kind]
+	if !ok {
+		return nil, errs.New(errs.Unsupported, "sangdam: account %s is of channel %q, which has no adapter; add it to Config.Adapters",
+			a.ID, a.Kind)
+	}
+	return adapter, nil
+}
+
 // saveAccount checks an account against the settings and the adapter, and
 // stores it.
 func (u *unit) saveAccount(a channel.Account, adapter *guardedAdapter, confirmed bool) (channel.Account, error) {
@@ -421,15 +434,8 @@ func (u *unit) saveAccount(a channel.Account, adapter *guardedAdapter, confirmed
 	if err := cmp.Or(validate.Hours(a.Hours, "account %q", a.Name), u.fromToday("account "+a.Name, a.Hours, old.Hours)); err != nil {
 		return a, err
 	}
-	stream, ok := u.s.routing.WorkStreams[a.WorkStream]
-	if !ok || !stream.Takes(string(a.Kind)) {
-		return a, errs.New(errs.Invalid, "sangdam: account %q needs a work stream of channel %q", a.Name, a.Kind)
-	}
-	if _, ok := u.s.routing.Desks[a.Desk]; !ok {
-		return a, errs.New(errs.Invalid, "sangdam: account %q names desk %q, which does not exist", a.Name, a.Desk)
-	}
-	if stream.Live && adapter.Capabilities().Persistent {
-		return a, errs.New(errs.Invalid, "sangdam: %s chats do not end with a window; use a persistent work stream", a.Kind)
+	if err := u.accountPlace(a, adapter); err != nil {
+		return a, err
 	}
 	a.Confirmed = old.Confirmed
 	if err := u.mayEnable(&a, old, adapter, confirmed); err != nil {
@@ -462,6 +468,25 @@ func (u *unit) saveAccount(a channel.Account, adapter *guardedAdapter, confirmed
 	}
 	a.Version, err = u.tx.Accounts().SaveAccount(u.ctx, a)
 	return a, err
+}
+
+// accountPlace refuses an account whose work stream or desk is not there, or whose
+// work stream cannot have its channel.
+func (u *unit) accountPlace(a channel.Account, adapter *guardedAdapter) error {
+	stream, ok := u.s.routing.WorkStreams[a.WorkStream]
+	_, desk := u.s.routing.Desks[a.Desk]
+	switch {
+	case !ok:
+		return errs.New(errs.Invalid, "sangdam: account %q names work stream %q, which does not exist; it needs one of channel %q", a.Name,
+			a.WorkStream, a.Kind)
+	case !stream.Takes(string(a.Kind)):
+		return errs.New(errs.Invalid, "sangdam: account %q needs a work stream of channel %q", a.Name, a.Kind)
+	case !desk:
+		return errs.New(errs.Invalid, "sangdam: account %q names desk %q, which does not exist", a.Name, a.Desk)
+	case stream.Live && adapter.Capabilities().Persistent:
+		return errs.New(errs.Invalid, "sangdam: %s chats do not end with a window; use a persistent work stream", a.Kind)
+	}
+	return nil
 }
 
 // mayChange refuses what the adapter holds fixed in an account that has

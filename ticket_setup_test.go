@@ -179,6 +179,9 @@ func TestSwitchesOfAWorkspace(t *testing.T) {
 		s.Version, s.Off = saved.Version, []sangdam.Switch{"moon"}
 		_, err = w.eng.SaveWorkspaceSettings(w.ctx, w.host, sangdam.SaveWorkspaceSettings{Settings: s})
 		require.ErrorIs(t, err, sangdam.ErrInvalid)
+		lunch := s
+		lunch.Off, lunch.Tickets.Presences = nil, []routing.Presence{"lunch"}
+		require.ErrorContains(t, errOf(w.eng.SaveWorkspaceSettings(w.ctx, w.host, sangdam.SaveWorkspaceSettings{Settings: lunch})), "lunch")
 		s.Languages = []string{"ko"}
 		s.Off = []sangdam.Switch{sangdam.SwitchChat, sangdam.SwitchPhone, sangdam.SwitchAPI}
 		_, err = w.eng.SaveWorkspaceSettings(w.ctx, w.host, sangdam.SaveWorkspaceSettings{Settings: s})

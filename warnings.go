@@ -101,7 +101,27 @@ func (u *unit) queueWarnings(cfg routing.Configuration, q routing.Queue) (out []
 				"that", q.ID, d))
 		}
 	}
+	out = append(out, orderWarnings(q)...)
 	return append(out, u.overflowWarnings(cfg, q)...), nil
+}
+
+// orderWarnings name agents whom the queue's strategy would weigh or rank and never
+// meets. They are told and not refused, as members who do not exist are: the agent may
+// be made later, and one who left the queue may come back to the same place.
+func orderWarnings(q routing.Queue) (out []Warning) {
+	for _, a := range slices.Sorted(maps.Keys(q.Weights)) {
+		if !slices.Contains(q.Members, a) {
+			out = append(out, warn("queue_weight", "queue %s weighs agent %s, who is no member of it: add the agent or take the weight "+
+				"away", q.ID, a))
+		}
+	}
+	for _, a := range slices.Sorted(maps.Keys(q.Rank)) {
+		if !slices.Contains(q.Members, a) {
+			out = append(out, warn("queue_rank", "queue %s ranks agent %s, who is no member of it: add the agent or take the rank away",
+				q.ID, a))
+		}
+	}
+	return out
 }
 
 // overflowWarnings name messages of a queue's overflow that have no text.

@@ -12,6 +12,7 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/transition"
+	"github.com/sangdam/sangdam/routing/validate"
 	"github.com/sangdam/sangdam/store/driver"
 )
 
@@ -103,6 +104,9 @@ func (e *Engine) Enqueue(ctx context.Context, p Principal, c Enqueue) (Saved, er
 		}
 		if !slices.Contains([]routing.Permission{"", routing.PermitChat, routing.PermitTicket}, c.Permission) {
 			return Saved{}, errs.New(errs.Invalid, "sangdam: work needs the permission for chats or that for tickets")
+		}
+		if err := validate.Presences(c.Presences, "work %s", id); err != nil {
+			return Saved{}, err
 		}
 		return u.enqueueHosts(id, desk, c)
 	})

@@ -143,6 +143,7 @@ func TestBadWorkOfTheHostsOwnIsRefused(t *testing.T) {
 			"a queue":        {func(c *sangdam.Enqueue) { c.Queue = "none" }, sangdam.ErrNotFound},
 			"a desk":         {func(c *sangdam.Enqueue) { c.Desk = "none" }, sangdam.ErrNotFound},
 			"a cost":         {func(c *sangdam.Enqueue) { c.Cost = -1 }, sangdam.ErrInvalid},
+			"a presence":     {func(c *sangdam.Enqueue) { c.Presences = []routing.Presence{"lunch"} }, sangdam.ErrInvalid},
 			"a permission":   {func(c *sangdam.Enqueue) { c.Permission = routing.PermitReveal }, sangdam.ErrInvalid},
 		} {
 			bad := good

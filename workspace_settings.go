@@ -134,6 +134,9 @@ func (s WorkspaceSettings) validate() error {
 	if err := cmp.Or(s.Channels.validate(), s.AgentNotice.validate()); err != nil {
 		return err
 	}
+	if err := validate.Presences(s.Tickets.Presences, "workspace settings, tickets"); err != nil {
+		return err
+	}
 	if r := s.Tickets; r.Cost < 0 || r.Cost > validate.MaxUnits || r.OfferFor < 0 {
 		return bad("a ticket costs 0 to %d units, and an offer stands for no negative time", int(validate.MaxUnits))
 	}

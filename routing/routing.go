@@ -240,7 +240,8 @@ type Queue struct {
 	// Members may take work from this queue, if they are on the desk that the
 	// work belongs to (DeskFor).
 	Members []AgentID `json:"members,omitempty"`
-	// Weights for the weighted strategy, Rank for fixed order; by agent.
+	// Weights for the weighted strategy, Rank for fixed order; by agent. Those of
+	// agents who are no members are kept and not used; a save warns of them.
 	Weights map[AgentID]int `json:"weights,omitempty"`
 	Rank    map[AgentID]int `json:"rank,omitempty"`
 	// Designated is the agent of the designated strategy.

@@ -56,6 +56,22 @@ func deskID(id string) bool {
 	return true
 }
 
+var presences = []routing.Presence{routing.Online, routing.Break, routing.Offline}
+
+// Presences refuses what is no presence (RT6), where one is named: by an agent, or as
+// one that may receive work. No later save can make it one, and nobody would ever
+// receive that work. It is asked of what is saved and not by Configuration, so that a
+// work stream from before it was asked stands in the way of its own next save alone.
+// Errors are ErrInvalid.
+func Presences(named []routing.Presence, what string, args ...any) error {
+	for _, p := range named {
+		if !slices.Contains(presences, p) {
+			return invalid(what+" names presence %q, which does not exist: use online, break or offline", append(slices.Clone(args), p)...)
+		}
+	}
+	return nil
+}
+
 var (
 	roles       = []string{"administrator", "supervisor", "agent"}
 	permissions = []routing.Permission{routing.PermitTicket, routing.PermitChat, routing.PermitPhone, routing.PermitCallBack,

@@ -154,3 +154,12 @@ func TestARefusalNamesTheStrategies(t *testing.T) {
 	}
 	require.Len(t, builtIn, 9)
 }
+
+func TestPresences(t *testing.T) {
+	all := []routing.Presence{routing.Online, routing.Break, routing.Offline}
+	require.NoError(t, Presences(all, "work stream %q", "s"))
+	require.NoError(t, Presences(nil, "work stream %q", "s"))
+	err := Presences(append(all, "lunch"), "work stream %q", "s")
+	require.ErrorIs(t, err, routing.ErrInvalid)
+	require.EqualError(t, err, `routing: work stream "s" names presence "lunch", which does not exist: use online, break or offline`)
+}
