@@ -1,6 +1,7 @@
 package sangdam
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -87,27 +88,30 @@ func (e *Engine) SaveMacro(ctx context.Context, p Principal, c SaveMacro) (Saved
 		if err := u.allow(ActConfigure, Resource{Kind: kindMacro, ID: m.ID}); err != nil {
 			return Saved{}, err
 		}
-		old, err := macroDocs.Get(u.ctx, u.tx, m.ID)
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return Saved{}, err
-		}
-		if _, err := replaces(kindMacro, m.ID, err == nil, old.Version, m.Version); err != nil {
-			return Saved{}, err
-		}
-		if err := u.roomForMacro(m); err != nil {
-			return Saved{}, err
-		}
-		if err := u.checkMacro(m); err != nil {
-			return Saved{}, err
-		}
-		if err := u.placeMacro(&m, old); err != nil {
-			return Saved{}, err
-		}
-		if err := macroDocs.Save(u.ctx, u.tx, &m); err != nil {
-			return Saved{}, err
-		}
-		return Saved{ID: m.ID, Version: m.Version}, u.event(kindMacro, m.ID, m.Version, "saved")
+		return u.saveMacro(m)
 	})
+}
+
+// saveMacro stores a copy of the macro: after a clash it is called again, with the
+// version that the caller gave and not the one that the lost attempt counted up to.
+func (u *unit) saveMacro(m Macro) (Saved, error) {
+	old, err := macroDocs.Get(u.ctx, u.tx, m.ID)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return Saved{}, err
+	}
+	if _, err := replaces(kindMacro, m.ID, err == nil, old.Version, m.Version); err != nil {
+		return Saved{}, err
+	}
+	if err := cmp.Or(u.roomForMacro(m), u.checkMacro(m)); err != nil {
+		return Saved{}, err
+	}
+	if err := u.placeMacro(&m, old); err != nil {
+		return Saved{}, err
+	}
+	if err := macroDocs.Save(u.ctx, u.tx, &m); err != nil {
+		return Saved{}, err
+	}
+	return Saved{ID: m.ID, Version: m.Version}, u.event(kindMacro, m.ID, m.Version, "saved")
 }
 
 // roomForMacro refuses one more than a workspace has.

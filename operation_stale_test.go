@@ -3,11 +3,13 @@ package sangdam_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"image"
 	"image/png"
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -100,9 +102,11 @@ func rivalsOfSetUp(w *world) map[string]rival {
 	out["SaveDeskPicture"] = rival{picture, picture}
 	had, err := w.eng.TicketSetup(w.ctx, w.host)
 	require.NoError(w.t, err)
+	var changes atomic.Int64 // two may save at once
 	settings := func() error {
-		had.Settings.CompleteAfter += time.Hour
-		return errOf(w.eng.SaveWorkspaceSettings(w.ctx, w.host, sangdam.SaveWorkspaceSettings{Settings: had.Settings}))
+		s := had.Settings
+		s.CompleteAfter += time.Duration(changes.Add(1)) * time.Hour
+		return errOf(w.eng.SaveWorkspaceSettings(w.ctx, w.host, sangdam.SaveWorkspaceSettings{Settings: s}))
 	}
 	require.NoError(w.t, settings())
 	had, err = w.eng.TicketSetup(w.ctx, w.host)
@@ -231,16 +235,15 @@ func rivalsOfTickets(t *testing.T, d *ticketDesk) map[string]rival {
 	tree, fields := had.Trees[ticket.Intake].Version, had.Fields.Version
 	body := sangdam.OpenTicket{Desk: "support", Body: "my number"}
 	changed, handed, masked := d.open(body), d.open(body), d.open(body)
-	title := "Title"
+	var changes atomic.Int64 // two may save at once
 	change := func(id ticket.ID) func() error {
 		return func() error {
-			title += "."
+			title := fmt.Sprint("Title ", changes.Add(1))
 			return errOf(e.UpdateTicket(ctx, p, sangdam.UpdateTicket{Ticket: id, Version: 1, Change: sangdam.TicketChange{Title: &title}}))
 		}
 	}
-	code := "new"
 	field := func() error {
-		code += "x"
+		code := fmt.Sprint("new", changes.Add(1))
 		return errOf(e.SaveField(ctx, p, sangdam.SaveField{Version: fields,
 			Field: ticket.Field{Code: code, Kind: ticket.AgentField, Type: ticket.Text, Names: named(code)}}))
 	}
@@ -286,9 +289,9 @@ func rivalsOfTalk(t *testing.T, d *ticketDesk) map[string]rival {
 	m := d.saying("my number")
 	person, err := e.SaveContact(ctx, p, sangdam.SaveContact{Contact: conversation.Contact{Name: "Jun"}})
 	require.NoError(t, err)
-	memo := "memo"
+	var changes atomic.Int64 // two may save at once
 	panel := func() error {
-		memo += "."
+		memo := fmt.Sprint("memo ", changes.Add(1))
 		return errOf(e.SavePanel(ctx, p, sangdam.SavePanel{Conversation: owned.Conversation, Memo: memo}))
 	}
 	return map[string]rival{
