@@ -36,8 +36,10 @@ type ConversationView struct {
 
 // Filter is what the view selects, for Engine.Conversations.
 func (v ConversationView) Filter() conversation.Filter {
-	f := conversation.Filter{States: v.States, Agent: v.Agent, Account: v.Account, Channel: v.Channel, WorkStream: v.WorkStream,
-		Handled: v.Handled}
+	f := conversation.Filter{Agent: v.Agent, Account: v.Account, Channel: v.Channel, WorkStream: v.WorkStream, Handled: v.Handled}
+	if len(v.States) > 0 { // an empty list in a filter selects nothing
+		f.States = v.States
+	}
 	if v.Desk != "" {
 		f.Desks = []routing.DeskID{v.Desk}
 	}

@@ -42,6 +42,7 @@ type asked struct {
 	trial    string
 	backup   string
 	cursor   string
+	instead  map[reflect.Type]any // of what argument says
 }
 
 // texts are the words of the queries that take words, in their order; all other
@@ -56,6 +57,9 @@ func (a asked) texts(method string) []string {
 
 // argument is a value of the type that leads to the customer.
 func (a asked) argument(w *world, method string, of reflect.Type) any {
+	if v, is := a.instead[of]; is {
+		return v
+	}
 	about := a.who.first
 	if slices.Contains([]string{"Explain", "Place", "Preview", "RepliesFor", "MaskProposals"}, method) {
 		about = a.open

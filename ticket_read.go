@@ -144,10 +144,10 @@ func (e *Engine) ticketNames(ctx context.Context, tx store.Tx, w Who, ids []tick
 }
 
 // TicketFilter says which tickets to list. Everything that is given must hold;
-// of a list one of its values.
+// of a list one of its values: States that are empty and not nil select nothing.
 type TicketFilter struct {
 	Number       int64                  `json:"number,omitempty"`
-	States       []ticket.State         `json:"states,omitempty"`
+	States       []ticket.State         `json:"states,omitzero"`
 	Open         bool                   `json:"open,omitempty"` // still to be worked on
 	Agent        routing.AgentID        `json:"agent,omitempty"`
 	NoAgent      bool                   `json:"no_agent,omitempty"`
