@@ -1,6 +1,7 @@
 package sangdam
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"regexp"
@@ -105,7 +106,7 @@ func (e *Engine) Enqueue(ctx context.Context, p Principal, c Enqueue) (Saved, er
 		if !slices.Contains([]routing.Permission{"", routing.PermitChat, routing.PermitTicket}, c.Permission) {
 			return Saved{}, errs.New(errs.Invalid, "sangdam: work needs the permission for chats or that for tickets")
 		}
-		if err := validate.Presences(c.Presences, "work %s", id); err != nil {
+		if err := cmp.Or(validate.Presences(c.Presences, "work %s", id), validate.SkillMatch(c.SkillMatch, "work %s", id)); err != nil {
 			return Saved{}, err
 		}
 		return u.enqueueHosts(id, desk, c)

@@ -144,6 +144,7 @@ func TestBadWorkOfTheHostsOwnIsRefused(t *testing.T) {
 			"a desk":         {func(c *sangdam.Enqueue) { c.Desk = "none" }, sangdam.ErrNotFound},
 			"a cost":         {func(c *sangdam.Enqueue) { c.Cost = -1 }, sangdam.ErrInvalid},
 			"a presence":     {func(c *sangdam.Enqueue) { c.Presences = []routing.Presence{"lunch"} }, sangdam.ErrInvalid},
+			"a skill match":  {func(c *sangdam.Enqueue) { c.SkillMatch = "nothing" }, sangdam.ErrInvalid},
 			"a permission":   {func(c *sangdam.Enqueue) { c.Permission = routing.PermitReveal }, sangdam.ErrInvalid},
 		} {
 			bad := good

@@ -221,13 +221,13 @@ func validateWorkStream(ws routing.WorkStream, queues map[routing.QueueID]routin
 		return invalid("work stream %q costs %d units and %d of its channel: use 0 to %d", ws.ID, ws.Cost, ws.ChannelCost, int(MaxUnits))
 	case !known(ws.Queue):
 		return invalid("work stream %q falls back to queue %q, which does not exist: create it or choose another", ws.ID, ws.Queue)
-	case !slices.Contains([]routing.SkillMatch{"", routing.SkillIgnore, routing.SkillExact, routing.SkillClosest,
-		routing.SkillRelaxed}, ws.SkillMatch):
-		return invalid("work stream %q matches skills by %q: use ignore, exact, closest or relaxed", ws.ID, ws.SkillMatch)
 	case ws.SkillMatch == routing.SkillRelaxed && ws.RelaxAfter <= 0:
 		return invalid("work stream %q relaxes skills after %v: set RelaxAfter above 0", ws.ID, ws.RelaxAfter)
 	case len(ws.Rules) > maxRules:
 		return invalid("work stream %q has %d rules: at most %d", ws.ID, len(ws.Rules), maxRules)
+	}
+	if err := SkillMatch(ws.SkillMatch, "work stream %q", ws.ID); err != nil {
+		return err
 	}
 	for name, d := range map[string]time.Duration{
 		"OfferFor": ws.OfferFor, "WrapUp": ws.WrapUp, "AutoClose": ws.AutoClose, "ReopenFor": ws.ReopenFor,
@@ -243,6 +243,15 @@ func validateWorkStream(ws routing.WorkStream, queues map[routing.QueueID]routin
 		}
 	}
 	return Hours(ws.Hours, "work stream %q", ws.ID)
+}
+
+// SkillMatch refuses a way of matching skills that is none. Errors are ErrInvalid.
+func SkillMatch(m routing.SkillMatch, what string, args ...any) error {
+	switch m {
+	case "", routing.SkillIgnore, routing.SkillExact, routing.SkillClosest, routing.SkillRelaxed:
+		return nil
+	}
+	return invalid(what+" matches skills by %q: use ignore, exact, closest or relaxed", append(args, m)...)
 }
 
 func validateRule(ws routing.WorkStreamID, i int, r routing.Rule, known func(routing.QueueID) bool) error {
