@@ -362,7 +362,15 @@ func (a *guardedAdapter) Receive(acct channel.Account, req adapter.Request) (ada
 }
 
 func (a *guardedAdapter) Parse(acct channel.Account, env adapter.Envelope) (adapter.Inbound, error) {
-	return inline(a.g, a.who, "Parse", func() (adapter.Inbound, error) { return a.a.Parse(acct, env) })
+	in, err := inline(a.g, a.who, "Parse", func() (adapter.Inbound, error) { return a.a.Parse(acct, env) })
+	if err != nil {
+		return in, err
+	}
+	if err := checkInbound(&in); err != nil {
+		a.babbles("Parse", err.Error())
+		return adapter.Inbound{}, err
+	}
+	return in, nil
 }
 
 // Plan returns a *adapter.SendError for a row that cannot be sent.
@@ -372,7 +380,15 @@ func (a *guardedAdapter) Plan(acct channel.Account, batch []adapter.Outbound, no
 		err = &adapter.SendError{Disposition: adapter.Permanent, Reason: channel.ReasonContent,
 			Detail: "the adapter panicked while planning"}
 	}
-	return at, err
+	if err != nil {
+		return at, err
+	}
+	if what := checkAttempt(at, batch); what != "" {
+		a.babbles("Plan", what)
+		return adapter.Attempt{}, &adapter.SendError{Disposition: adapter.Permanent, Reason: channel.ReasonContent,
+			Detail: "the adapter planned " + what}
+	}
+	return at, nil
 }
 
 // Send performs an Attempt; a panic is an ambiguous outcome.
@@ -387,20 +403,22 @@ func (a *guardedAdapter) Send(ctx context.Context, acct channel.Account, at adap
 		err = &adapter.SendError{Disposition: adapter.Ambiguous, Reason: channel.ReasonProvider,
 			Detail: "the adapter panicked while sending"}
 	}
-	return sent, err
+	return a.usable(sent, len(at.Rows)), err
 }
 
 func (a *guardedAdapter) Profile(ctx context.Context, acct channel.Account, chat channel.Chat,
 	u channel.ProviderUserID) (channel.Profile, error) {
-	return bounded(ctx, a.g, a.who, "Profile", a.timeout, func(ctx context.Context) (channel.Profile, error) {
+	p, err := bounded(ctx, a.g, a.who, "Profile", a.timeout, func(ctx context.Context) (channel.Profile, error) {
 		return a.profiler.Profile(ctx, acct, chat, u)
 	})
+	return a.presentable("Profile", p), err
 }
 
 func (a *guardedAdapter) ChatProfile(ctx context.Context, acct channel.Account, chat channel.Chat) (channel.Profile, error) {
-	return bounded(ctx, a.g, a.who, "ChatProfile", a.timeout, func(ctx context.Context) (channel.Profile, error) {
+	p, err := bounded(ctx, a.g, a.who, "ChatProfile", a.timeout, func(ctx context.Context) (channel.Profile, error) {
 		return a.chats.ChatProfile(ctx, acct, chat)
 	})
+	return a.presentable("ChatProfile", p), err
 }
 
 // FetchMedia streams for as long as ctx allows.

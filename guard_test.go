@@ -25,6 +25,7 @@ import (
 	"github.com/sangdam/sangdam/channel/line/linetest"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/conversation/bot"
+	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store/blob"
 	"github.com/sangdam/sangdam/store/memory"
@@ -329,6 +330,15 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		"a nil strategy":      func(c *sangdam.Config) { c.Strategies = map[string]routing.Strategy{"own": nil} },
 		"a panicking strategy": func(c *sangdam.Config) {
 			c.Strategies = map[string]routing.Strategy{"own": unnamed{}}
+		},
+		"an adapter of a nil pointer": func(c *sangdam.Config) { c.Adapters = []adapter.Adapter{(*line.Adapter)(nil)} },
+		"a strategy of a nil pointer": func(c *sangdam.Config) {
+			c.Strategies = map[string]routing.Strategy{"own": (*unnamed)(nil)}
+		},
+		"a nil policy":  func(c *sangdam.Config) { c.Policy = sangdam.PolicyFunc(nil) },
+		"a nil carrier": func(c *sangdam.Config) { c.Carriers = []notify.Carrier{nil} },
+		"a carrier of a nil pointer": func(c *sangdam.Config) {
+			c.Carriers = []notify.Carrier{(*struct{ notify.Carrier })(nil)}
 		},
 		"media of no size": func(c *sangdam.Config) { c.MaxMedia = -1 },
 		"no workers":       func(c *sangdam.Config) { c.InboxWorkers = -1 },

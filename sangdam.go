@@ -30,6 +30,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"net/url"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -231,8 +232,16 @@ func checkConfig(cfg Config) error {
 	if cfg.DB == nil {
 		return invalid("DB is nil; open a store first, e.g. sqlite.Open")
 	}
-	if cfg.Sealer == nil {
+	if isNil(cfg.Sealer) {
 		return invalid("Sealer is nil; make one with tinkseal.Open or tinkseal.Create")
+	}
+	if cfg.Policy != nil && isNil(cfg.Policy) || cfg.Blobs != nil && isNil(cfg.Blobs) {
+		return invalid("Policy or Blobs is a nil pointer or function; leave it out or make one")
+	}
+	for name, s := range cfg.Strategies {
+		if isNil(s) {
+			return invalid("Strategies[%q] is nil; leave it out or make one", name)
+		}
 	}
 	if err := checkSizes(cfg); err != nil {
 		return err
@@ -252,6 +261,19 @@ func checkConfig(cfg Config) error {
 		}
 	}
 	return nil
+}
+
+// isNil says that there is nothing in an interface, or a pointer, function or map
+// that is nil, which would panic when it is used.
+func isNil(v any) bool {
+	switch r := reflect.ValueOf(v); r.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Pointer, reflect.Func, reflect.Map:
+		return r.IsNil()
+	default:
+		return false
+	}
 }
 
 // checkSizes refuses numbers and times that nothing could work with.
@@ -351,7 +373,7 @@ func (e *Engine) plugIn(cfg Config) error {
 	}
 	e.adapters, e.bots = map[channel.Kind]*guardedAdapter{}, map[string]*guardedBot{}
 	for i, a := range cfg.Adapters {
-		if a == nil {
+		if isNil(a) {
 			return invalid("Adapters[%d] is nil; leave it out or make one", i)
 		}
 		safe, err := newGuardedAdapter(e.guard, a, cfg.SendTimeout)
@@ -369,7 +391,7 @@ func (e *Engine) plugIn(cfg Config) error {
 // plugInBots takes the bots, each under its own name.
 func (e *Engine) plugInBots(all []bot.Bot) error {
 	for i, b := range all {
-		if b == nil {
+		if isNil(b) {
 			return invalidConfig("Bots[%d] is nil; leave it out or make one", i)
 		}
 		safe, err := newGuardedBot(e.guard, b)

@@ -261,7 +261,7 @@ func (c *guardedCarrier) reports(t notify.Target, raw []byte) (out []notify.Repo
 func (e *Engine) carry(carriers []notify.Carrier) error {
 	e.carriers = map[notify.Kind]*guardedCarrier{}
 	for i, c := range carriers {
-		if c == nil {
+		if isNil(c) {
 			return invalidConfig("Carriers[%d] is nil; leave it out or make one", i)
 		}
 		safe, err := newGuardedCarrier(e.guard, c)
