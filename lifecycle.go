@@ -105,53 +105,16 @@ func (u *unit) endDraft(d *draft.Draft, by, reason string, final bool) error {
 // releaseWork ends whatever holds the conversation's item and leaves the item
 // in the state given. A conversation without an item is fine.
 func (u *unit) releaseWork(d *draft.Draft, reason routing.EndReason, then routing.ItemState) error {
-	item := routing.ItemID(d.C.ID)
-	work := u.tx.Work()
 	// The item first: what it is given to after this statement makes the save
-	// below a clash, and the transaction runs again.
-	it, err := work.Item(u.ctx, item)
+	// a clash, and the transaction runs again.
+	it, err := u.tx.Work().Item(u.ctx, routing.ItemID(d.C.ID))
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	offer, held, err := work.Held(u.ctx, item)
-	if err != nil {
-		return err
-	}
-	switch {
-	case held != nil:
-		if _, err := work.EndAssignment(u.ctx, item, held.ID, reason, then, u.tx.Now()); err != nil {
-			return err
-		}
-		if err := u.changedAgent(held.Agent); err != nil {
-			return err
-		}
-	case offer != nil:
-		if _, err := work.EndOffer(u.ctx, offer.ID, routing.OfferWithdrawn, string(reason), u.tx.Now()); err != nil {
-			return err
-		}
-		if err := u.tx.Deadlines().Clear(u.ctx, dueOffer, string(offer.ID)); err != nil {
-			return err
-		}
-		d.Note(conversation.EvOffer, u.p.actor(), "agent:"+string(offer.Agent), string(routing.OfferWithdrawn))
-		if err := u.changedAgent(offer.Agent); err != nil {
-			return err
-		}
-		if it, err = work.Item(u.ctx, item); err != nil {
-			return err
-		}
-		fallthrough
-	default:
-		if it.State != then {
-			it.State, it.Agent = then, ""
-			if _, err := work.SaveItem(u.ctx, it); err != nil {
-				return err
-			}
-		}
-	}
-	return u.changedItem(item)
+	return u.freeItem(it, reason, then)
 }
 
 // End ends a conversation in the agent's name: it is closed and leaves the

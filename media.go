@@ -166,26 +166,9 @@ func (e *Engine) fetchMedia(ctx context.Context, j *runningJob, p mediaJob) erro
 	if err != nil {
 		return err
 	}
-	var m conversation.Message
-	var whole bool
-	err = e.db.View(ctx, j.Workspace, func(ctx context.Context, tx store.Tx) (err error) {
-		s, err := e.fresh(ctx, tx)
-		if err != nil {
-			return err
-		}
-		whole = s.workspace.Masking.KeepPictureData
-		m, err = tx.Conversations().Message(ctx, p.Message)
+	media, whole, err := e.wantedMedia(ctx, j.Workspace, p)
+	if err != nil || media == nil {
 		return err
-	})
-	if errors.Is(err, ErrNotFound) {
-		return nil // deleted meanwhile
-	}
-	if err != nil {
-		return err
-	}
-	media, wanted := p.wants(m)
-	if !wanted {
-		return nil // taken back, or done before
 	}
 	info, mediaType, err := fetchInto(ctx, e.cfg.Blobs, e.cfg.MaxMedia, whole, j.progress, func(sink adapter.MediaSink) error {
 		switch {
@@ -196,33 +179,60 @@ func (e *Engine) fetchMedia(ctx context.Context, j *runningJob, p mediaJob) erro
 		}
 		return e.fetchOutside(ctx, media.URL, sink)
 	})
+	got := *media
 	if err == nil {
-		media.Blob, media.Size, media.Type, media.State = info.Name, info.Size, mediaType, channel.MediaReady
-		media.Reason = ""
+		got.Blob, got.Size, got.Type, got.State, got.Reason = info.Name, info.Size, mediaType, channel.MediaReady, ""
 	} else {
 		reason, again := mediaTrouble(err, media.Provider == "")
 		if again {
 			return err
 		}
-		media = lost(media, reason)
+		got = lost(got, reason)
 	}
-	return e.unit(ctx, system(j.Workspace), func(u *unit) error {
-		m, err := u.tx.Conversations().Message(u.ctx, p.Message)
-		if _, wanted := p.wants(m); err != nil || !wanted {
-			return err // taken back or there meanwhile: the unreferenced blob is swept
-		}
-		if media.Blob != "" {
-			if err := u.tx.Blobs().Reference(u.ctx, driver.Blob{Name: info.Name, Type: mediaType, Size: info.Size, SHA256: info.SHA256,
-				Owner: ownerMessage + string(m.ID), CreatedAt: u.tx.Now()}); err != nil {
-				return err
-			}
-		}
-		if err := u.setMedia(m, p.N, media); err != nil || len(m.Masks) == 0 {
+	return e.unit(ctx, system(j.Workspace), func(u *unit) error { return u.keepMedia(p, got, info) })
+}
+
+// wantedMedia is the attachment as it is known, nil where nobody wants it any more:
+// its message was deleted or taken back, or it is there. whole says that a picture
+// keeps what its camera wrote.
+func (e *Engine) wantedMedia(ctx context.Context, ws WorkspaceID, p mediaJob) (media *channel.Media, whole bool, err error) {
+	err = e.db.View(ctx, ws, func(ctx context.Context, tx store.Tx) error {
+		media = nil
+		s, err := e.fresh(ctx, tx)
+		if err != nil {
 			return err
 		}
-		m.Content = m.Content.WithFile(p.N, media)
-		return u.forgetSources(m) // what it was taken out of says what is masked
+		whole = s.workspace.Masking.KeepPictureData
+		m, err := tx.Conversations().Message(ctx, p.Message)
+		if wants, wanted := p.wants(m); err == nil && wanted {
+			media = &wants
+		}
+		return err
 	})
+	if errors.Is(err, ErrNotFound) {
+		return nil, whole, nil
+	}
+	return media, whole, err
+}
+
+// keepMedia refers to the file that was fetched, or says why there is none. Where
+// nobody wants it meanwhile, nothing refers to the file, and it is swept.
+func (u *unit) keepMedia(p mediaJob, media channel.Media, file blob.Info) error {
+	m, err := u.tx.Conversations().Message(u.ctx, p.Message)
+	if _, wanted := p.wants(m); err != nil || !wanted {
+		return err
+	}
+	if media.Blob != "" {
+		if err := u.tx.Blobs().Reference(u.ctx, driver.Blob{Name: file.Name, Type: media.Type, Size: file.Size, SHA256: file.SHA256,
+			Owner: ownerMessage + string(m.ID), CreatedAt: u.tx.Now()}); err != nil {
+			return err
+		}
+	}
+	if err := u.setMedia(m, p.N, media); err != nil || len(m.Masks) == 0 {
+		return err
+	}
+	m.Content = m.Content.WithFile(p.N, media)
+	return u.forgetSources(m) // what it was taken out of says what is masked
 }
 
 // fetchOutside fetches an address that a customer's message names, through the

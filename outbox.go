@@ -117,7 +117,7 @@ func (s *sender) step(ctx context.Context, lane driver.OutboxLane) (int, error) 
 			Detail: "the outcome was lost and the time is over in which it could be sent again safely"}, nil)
 	}
 	if _, more := w.wait(at.Tries); at.Tries > 0 && !more {
-		return s.settle(ctx, *at, s.end(*at, driver.Settlement{State: channel.OutboxFailed, Reason: channel.ReasonProvider,
+		return s.settle(ctx, *at, ended(*at, driver.Settlement{State: channel.OutboxFailed, Reason: channel.ReasonProvider,
 			Detail: "every try failed"}), nil)
 	}
 	at.Tries++
@@ -161,9 +161,9 @@ func (s *sender) unopened(ctx context.Context, row driver.OutboxRow, err error) 
 		Detail: "the text does not open with the keys given"})
 }
 
-// failed decides what a failed Send leads to.
-func (s *sender) failed(ctx context.Context, w way, at adapter.Attempt, err error) (int, error) {
-	se, ok := errors.AsType[*adapter.SendError](err)
+// failed records what a failed Send leads to.
+func (s *sender) failed(ctx context.Context, w way, at adapter.Attempt, cause error) (int, error) {
+	se, ok := errors.AsType[*adapter.SendError](cause)
 	if !ok {
 		se = &adapter.SendError{Disposition: adapter.Ambiguous, Reason: channel.ReasonNetwork, Detail: "no answer in time"}
 	}
@@ -175,47 +175,73 @@ func (s *sender) failed(ctx context.Context, w way, at adapter.Attempt, err erro
 	if se.After > 0 {
 		wait = se.After
 	}
-	again := driver.Settlement{State: channel.OutboxQueued, NotBefore: now.Add(wait), Reason: se.Reason, Detail: se.Detail}
-	last := !more
-	switch {
-	case se.Disposition == adapter.Permanent && se.Reason == channel.ReasonReplyHandle && at.Unsure:
-		// The handle is spent, and only the earlier try can have done it. A push
-		// now would most likely say everything twice.
-		return s.settle(ctx, at, driver.Settlement{State: channel.OutboxSent, Unconfirmed: true, Reason: se.Reason,
-			Detail: "an earlier try had no answer, and now its one-time right is used: it was sent, though nobody confirmed it"}, nil)
-	case se.Disposition == adapter.Permanent && se.Reason == channel.ReasonReplyHandle && !last:
-		again.Replan, again.NotBefore = true, now
-		return s.settle(ctx, at, again, nil)
-	case se.Disposition == adapter.Retry && se.Reason == channel.ReasonQuota && !at.Unsure && !last:
-		// Only this row waits for the plan, and without an Attempt: an answer
-		// that is free may take it along.
-		again.Replan = true
-		return s.settle(ctx, at, again, nil)
-	case se.Disposition == adapter.Permanent && se.Reason == channel.ReasonContent && len(at.Rows) > 1 && !last:
-		// One row's content spoilt the request. Rows that were tried before are
-		// planned alone, so the others go out and only the guilty one fails.
-		again.Replan, again.NotBefore = true, now
-		return s.settle(ctx, at, again, nil)
-	case se.Disposition == adapter.RateLimited && !last:
-		if err := s.pause(ctx, now.Add(wait)); err != nil {
+	o := afterFailure(at, se, now, now.Add(wait), more)
+	if se.Disposition == adapter.RateLimited && o.State == channel.OutboxQueued {
+		if err := s.pause(ctx, o.NotBefore); err != nil {
 			return 0, err
 		}
-		return s.settle(ctx, at, again, nil)
-	case se.Disposition == adapter.Retry && !last:
-		return s.settle(ctx, at, again, nil)
-	case se.Disposition == adapter.Ambiguous && !last && at.Repeatable(again.NotBefore):
-		at.Unsure = true
-		again.Attempt = &at
-		return s.settle(ctx, at, again, nil)
-	case se.Disposition == adapter.Ambiguous:
-		return s.settle(ctx, at, driver.Settlement{State: channel.OutboxUnknown, Reason: se.Reason, Detail: se.Detail}, nil)
 	}
-	return s.settle(ctx, at, s.end(at, driver.Settlement{State: channel.OutboxFailed, Reason: se.Reason, Detail: se.Detail}), nil)
+	return s.settle(ctx, at, o, nil)
 }
 
-// end makes a failure unknown when an earlier try may have been accepted.
+// afterFailure is how an Attempt goes on, or ends, of which the adapter says this.
+// next is when it would be tried again; more says whether any try is left.
+func afterFailure(at adapter.Attempt, se *adapter.SendError, now, next time.Time, more bool) driver.Settlement {
+	if spent(se) && at.Unsure {
+		// Only the earlier try can have used the handle. A push now would most
+		// likely say everything twice.
+		return driver.Settlement{State: channel.OutboxSent, Unconfirmed: true, Reason: se.Reason,
+			Detail: "an earlier try had no answer, and now its one-time right is used: it was sent, though nobody confirmed it"}
+	}
+	if more {
+		if again, ok := triedAgain(at, se, now, next); ok {
+			return again
+		}
+	}
+	if se.Disposition == adapter.Ambiguous {
+		return driver.Settlement{State: channel.OutboxUnknown, Reason: se.Reason, Detail: se.Detail}
+	}
+	return ended(at, driver.Settlement{State: channel.OutboxFailed, Reason: se.Reason, Detail: se.Detail})
+}
+
+// spent says that the right to reply, which holds once, is used or too old.
+func spent(se *adapter.SendError) bool {
+	return se.Disposition == adapter.Permanent && se.Reason == channel.ReasonReplyHandle
+}
+
+// triedAgain is what another try is made of, false where none can help.
+func triedAgain(at adapter.Attempt, se *adapter.SendError, now, next time.Time) (driver.Settlement, bool) {
+	again := driver.Settlement{State: channel.OutboxQueued, NotBefore: next, Reason: se.Reason, Detail: se.Detail}
+	switch se.Disposition {
+	case adapter.RateLimited:
+	case adapter.Retry:
+		// Only this row waits for the provider's plan, and without an Attempt: an
+		// answer that is free may take it along.
+		again.Replan = se.Reason == channel.ReasonQuota && !at.Unsure
+	case adapter.Ambiguous:
+		if !at.Repeatable(next) {
+			return again, false
+		}
+		at.Unsure = true
+		again.Attempt = &at
+	case adapter.Permanent:
+		// One row's content spoils the request of all: rows that were tried before
+		// are planned alone, so the others go out and only the guilty one fails.
+		// Without the right to reply a push says the same.
+		shared := se.Reason == channel.ReasonContent && len(at.Rows) > 1
+		if !shared && !spent(se) {
+			return again, false
+		}
+		again.Replan, again.NotBefore = true, now
+	default:
+		return again, false
+	}
+	return again, true
+}
+
+// ended makes a failure unknown when an earlier try may have been accepted.
 // Content that is refused never was.
-func (s *sender) end(at adapter.Attempt, o driver.Settlement) driver.Settlement {
+func ended(at adapter.Attempt, o driver.Settlement) driver.Settlement {
 	if at.Unsure && o.Reason != channel.ReasonContent {
 		o.State = channel.OutboxUnknown
 	}

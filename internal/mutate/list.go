@@ -355,7 +355,7 @@ var mutations = []mutation{
 		"at.Unsure = at.Unsure || lane.Doubtful", "_ = lane.Doubtful",
 		".", "TestAReplyInTheAirAtACrashIsRepeated|TestAPushIsNotRepeatedAfterItsRetryKeyIsForgotten"},
 	{"outbox: a reply of unknown outcome is planned as a push", "outbox.go",
-		"se.Reason == channel.ReasonReplyHandle && at.Unsure:", "se.Reason == channel.ReasonReplyHandle && at.Unsure && last:",
+		"if spent(se) && at.Unsure {", "if spent(se) && at.Unsure && !more {",
 		".", "TestAReplyWithoutAnAnswerIsRepeatedAndNeverPushed"},
 	{"outbox: every try has a key of its own", "channel/line/send.go",
 		"c.retryKey = a.api+\"/v2/bot/message/push\", at.IdempotencyKey",
