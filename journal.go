@@ -22,7 +22,7 @@ const (
 	journalByAge   = "age"
 )
 
-var journalRows = declare(store.Kind[journal.Row]{Name: "decision_journal", Decl: 1,
+var journalRows = declare(store.Kind[journal.Row]{Name: "decision_journal", Decl: 1, Derived: true,
 	ID:      func(r *journal.Row) string { return fmt.Sprintf("%s/%d", r.Journal, r.Seq) },
 	Version: func(r *journal.Row) *int64 { return &r.Version },
 	Indexes: []store.Index[journal.Row]{

@@ -41,9 +41,14 @@ type Kind[T any] struct {
 	// The field itself is not stored; tag it `json:"version"` or "-".
 	Version func(*T) *int64
 	// Extra is where members of the body are kept that T does not know, because
-	// a newer program wrote them: they are written back when it is saved. nil:
-	// T keeps none, and nothing newer may write this kind.
+	// a newer program wrote them: they are written back when it is saved. nil: Save
+	// takes them from what is stored, at the price of reading it once more, which
+	// is no matter where documents are seldom changed.
 	Extra func(*T) *map[string]json.RawMessage
+	// Derived says that the program makes the whole document anew whenever it saves
+	// it, so that what another program said beside it would be untrue: nothing is
+	// taken over, and nothing read.
+	Derived bool
 	// Unique lists at most three keys that no two documents share; a nil value
 	// is no key.
 	Unique []Index[T]
@@ -187,11 +192,33 @@ func (d *Documents[T]) Save(ctx context.Context, tx Tx, v *T) error {
 			doc.Version = was[0].Version
 		}
 	}
+	if d.kind.Extra == nil && !d.kind.Derived && doc.Version > 0 {
+		if err := d.carryOver(ctx, tx, &doc); err != nil {
+			return err
+		}
+	}
 	if err := tx.Documents().Put(ctx, []driver.Doc{doc}); err != nil {
 		return err
 	}
 	*d.kind.Version(v) = doc.Version + 1
 	return nil
+}
+
+// carryOver gives what replaces a document the members of the one before that T does
+// not know.
+func (d *Documents[T]) carryOver(ctx context.Context, tx Tx, doc *driver.Doc) error {
+	was, err := tx.Documents().Get(ctx, driver.Keys{Kind: d.kind.Name, IDs: []string{doc.ID}})
+	if err != nil || len(was) == 0 || was[0].Version != doc.Version {
+		return err // another version is a clash when it is put
+	}
+	extra, err := jsondoc.Unknown(was[0].Body, d.known)
+	if err != nil {
+		return fmt.Errorf("store: %s %s cannot be read: %w", d.kind.Name, doc.ID, err)
+	}
+	if doc.Body, err = d.joined(doc.Body, extra); err != nil {
+		return err
+	}
+	return d.checkSize(*doc)
 }
 
 // draft returns a stored document to be changed and saved, or one of nothing with
@@ -274,8 +301,8 @@ func (d *Documents[T]) encode(v *T) (driver.Doc, error) {
 	if doc.Body, err = d.body(v); err != nil {
 		return doc, err
 	}
-	if largest := cmp.Or(d.kind.Largest, driver.MaxDocument); len(doc.Body) > largest {
-		return doc, errs.New(errs.Invalid, "store: %s %s is larger than %d bytes; keep less in it", d.kind.Name, doc.ID, largest)
+	if err := d.checkSize(doc); err != nil {
+		return doc, err
 	}
 	if d.kind.Global != nil {
 		doc.Global = d.kind.Global(v)
@@ -305,6 +332,13 @@ func (d *Documents[T]) encode(v *T) (driver.Doc, error) {
 	return doc, err
 }
 
+func (d *Documents[T]) checkSize(doc driver.Doc) error {
+	if largest := cmp.Or(d.kind.Largest, driver.MaxDocument); len(doc.Body) > largest {
+		return errs.New(errs.Invalid, "store: %s %s is larger than %d bytes; keep less in it", d.kind.Name, doc.ID, largest)
+	}
+	return nil
+}
+
 func (d *Documents[T]) checkValue(name string, v []byte) error {
 	if len(v) > driver.MaxIndexed {
 		return errs.New(errs.Invalid, "store: the %s of a %s has %d bytes; make it with Text or Exact, which cut it", name,
@@ -319,10 +353,18 @@ func (d *Documents[T]) body(v *T) ([]byte, error) {
 	if err != nil {
 		return nil, errs.New(errs.Invalid, "store: a %s cannot be stored as JSON: %w", d.kind.Name, err)
 	}
-	if d.kind.Extra == nil || len(*d.kind.Extra(v)) == 0 {
+	if d.kind.Extra == nil {
 		return raw, nil
 	}
-	extra := maps.Clone(*d.kind.Extra(v))
+	return d.joined(raw, *d.kind.Extra(v))
+}
+
+// joined is a body with those of the members that T does not know.
+func (d *Documents[T]) joined(raw []byte, extra map[string]json.RawMessage) ([]byte, error) {
+	if len(extra) == 0 {
+		return raw, nil
+	}
+	extra = maps.Clone(extra)
 	maps.DeleteFunc(extra, func(name string, _ json.RawMessage) bool { return d.known[name] })
 	more, err := json.Marshal(extra)
 	if err != nil || len(extra) == 0 {

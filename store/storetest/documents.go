@@ -26,6 +26,29 @@ type part struct {
 	Extra   map[string]json.RawMessage `json:"-"`
 }
 
+// newerMembers saves a document in which a newer program wrote something more.
+func (e *env) newerMembers(id string, kind store.Kind[part]) {
+	docs := store.Declare(kind)
+	e.update(func(ctx context.Context, tx store.Tx) error {
+		return tx.Documents().Put(ctx, []driver.Doc{{Kind: "part", ID: id, Decl: 2,
+			Body: []byte(`{"id":"` + id + `","name":"one","rank":1,"later":{"k":[1,"<>"]}}`)}})
+	})
+	e.update(func(ctx context.Context, tx store.Tx) error {
+		p, err := docs.Get(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		p.Rank = 5
+		return docs.Save(ctx, tx, &p)
+	})
+	e.view(func(ctx context.Context, tx store.Tx) error {
+		raw, err := tx.Documents().Get(ctx, driver.Keys{Kind: "part", IDs: []string{id}})
+		require.NoError(e, err)
+		require.JSONEq(e, `{"id":"`+id+`","name":"one","rank":5,"later":{"k":[1,"<>"]}}`, string(raw[0].Body))
+		return nil
+	})
+}
+
 func partKind() store.Kind[part] {
 	return store.Kind[part]{
 		Name: "part", Decl: 2,
@@ -181,26 +204,11 @@ var documentRules = []rule{
 			return err
 		})
 	}},
-	{name: "members that a newer program wrote are kept", run: func(e *env) {
-		docs := store.Declare(partKind())
-		e.update(func(ctx context.Context, tx store.Tx) error {
-			return tx.Documents().Put(ctx, []driver.Doc{{Kind: "part", ID: "a", Decl: 2,
-				Body: []byte(`{"id":"a","name":"one","rank":1,"later":{"k":[1,"<>"]}}`)}})
-		})
-		e.update(func(ctx context.Context, tx store.Tx) error {
-			p, err := docs.Get(ctx, tx, "a")
-			if err != nil {
-				return err
-			}
-			p.Rank = 5
-			return docs.Save(ctx, tx, &p)
-		})
-		e.view(func(ctx context.Context, tx store.Tx) error {
-			raw, err := tx.Documents().Get(ctx, driver.Keys{Kind: "part", IDs: []string{"a"}})
-			require.NoError(e, err)
-			require.JSONEq(e, `{"id":"a","name":"one","rank":5,"later":{"k":[1,"<>"]}}`, string(raw[0].Body))
-			return nil
-		})
+	{name: "members that a newer program wrote are kept", run: func(e *env) { e.newerMembers("a", partKind()) }},
+	{name: "members that a newer program wrote are kept by what has no room for them", run: func(e *env) {
+		kind := partKind()
+		kind.Extra = nil
+		e.newerMembers("b", kind)
 	}},
 	{name: "documents of an older declaration are renewed and then found", run: func(e *env) {
 		docs := store.Declare(partKind())
