@@ -68,6 +68,7 @@ var harms = []harm{
 	{name: "clashes", fail: clashes, after: true, times: 40, named: true},
 	{name: "clashes at the end", fail: clashes, ends: true, times: 40, named: true, search: 2},
 	{name: "is refused at the end", fail: refuses, ends: true, times: 3, named: true, search: 2},
+	{name: "panics at the end", fail: panics, ends: true, times: 3, named: true, search: 2},
 	{name: "cannot be read", fail: unreadable, times: 3, named: true},
 	{name: "loses the reply to the commit", lost: true, effect: true},
 	{name: "loses the connection before the commit", lost: true},

@@ -63,13 +63,23 @@ func (e *Engine) share(ctx context.Context, ws id.Workspace, run func(u *unit) e
 	batch := append([]*sharedPiece{p}, q.waiting[:n]...)
 	q.waiting = q.waiting[n:]
 	s.mu.Unlock()
-	e.runShared(context.WithoutCancel(ctx), ws, batch)
-	for _, other := range batch[1:] {
-		close(other.done)
+	defer func() { // also where a fault ends this goroutine: the others must not wait for ever
+		for _, other := range batch[1:] {
+			close(other.done)
+		}
+		s.passOn(ws, q)
+	}()
+	for _, p := range batch {
+		p.err = errUnknownEnd
 	}
-	s.passOn(ws, q)
+	if err := safely(func() error { e.runShared(context.WithoutCancel(ctx), ws, batch); return nil }); err != nil {
+		e.trouble("a shared transaction failed by a fault", err, "workspace", string(ws))
+	}
 	return p.err
 }
+
+// errUnknownEnd is the end of a piece until its transaction says another.
+var errUnknownEnd = errs.New(errs.Unavailable, "sangdam: nobody knows whether a piece of work was committed")
 
 // passOn lets the next one that waits lead, or ends the queue.
 func (s *sharing) passOn(ws id.Workspace, q *shareQueue) {
@@ -102,6 +112,9 @@ func (e *Engine) runShared(ctx context.Context, ws id.Workspace, batch []*shared
 		failed, named := errors.AsType[*pieceError](err)
 		switch {
 		case err == nil:
+			for _, p := range batch[:len(ends)] {
+				p.err = nil
+			}
 			batch = batch[len(ends):]
 			parts.done(len(ends))
 		case parts.divides(n, err):

@@ -88,7 +88,9 @@ func (e *Engine) together(ctx context.Context, p Principal, ahead readAhead, pie
 		}
 		return b.run(more, len(pieces), math.MaxInt64)
 	}
-	err := e.keyed(ctx, p.Workspace, func() error { return e.update(ctx, p.Workspace, run) })
+	err := safely(func() error {
+		return e.keyed(ctx, p.Workspace, func() error { return e.update(ctx, p.Workspace, run) })
+	})
 	if err != nil {
 		if _, named := errors.AsType[*pieceError](err); !named && len(pieces) == 1 {
 			err = &pieceError{0, err} // it cannot have been another
