@@ -128,6 +128,7 @@ type limits struct {
 	low, high       float64
 	lowOpen, hiOpen bool
 	yes, no         bool // of a bool
+	notYes, notNo   bool // which hold of an absent one too
 	from            []string
 }
 
@@ -186,9 +187,14 @@ func (l *limits) takeBool(n *node) {
 	if n.test != Is && n.test != ChangedTo {
 		return
 	}
-	if n.flag != n.negate {
+	switch {
+	case n.negate && n.flag:
+		l.notYes = true
+	case n.negate:
+		l.notNo = true
+	case n.flag:
 		l.yes = true
-	} else {
+	default:
 		l.no = true
 	}
 }
@@ -234,7 +240,9 @@ func (l *limits) takeBounds(n *node, v []float64) {
 
 func (l *limits) empty() bool {
 	switch {
-	case l.present && l.absent, l.yes && l.no:
+	case l.present && l.absent:
+		return true
+	case l.present && (l.no || l.notYes) && (l.yes || l.notNo):
 		return true
 	case l.low > l.high, l.low == l.high && (l.lowOpen || l.hiOpen):
 		return true
