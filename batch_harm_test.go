@@ -3,6 +3,7 @@ package sangdam_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -38,7 +39,8 @@ type harm struct {
 	after bool
 	times int
 	// change happens to the victim between what the transaction read and its end.
-	change func(b *batchWorld, victim, agent string)
+	// An error says that it could not, since the transaction holds what it changes.
+	change func(b *batchWorld, victim, agent string) error
 	// lost is the reply to the commit, which had an effect or not.
 	lost, effect bool
 	// stolen is the claim of one of those that are claimed together.
@@ -98,7 +100,7 @@ func inBatches(t *testing.T, kind batchKind) {
 		r.Cost, r.ChannelCost, r.AutoAccept, r.Messages = 0, 0, true, nil
 	}), withConfig(func(cfg *sangdam.Config) {
 		b = &batchWorld{assigned: map[routing.ItemID][]routing.AgentID{}}
-		m = &meddler{Backend: cfg.DB.Backend(), b: b, shut: map[driver.News]bool{}, jobs: map[string]driver.Job{}}
+		m = &meddler{Backend: cfg.DB.Backend(), b: b, shut: map[driver.News]bool{}, jobs: map[string]driver.Job{}, over: map[string]bool{}}
 		b.m = m
 		cfg.DB = store.New(m)
 		cfg.Lease, cfg.SendTimeout = 2*time.Second, time.Second
@@ -125,8 +127,19 @@ func inBatches(t *testing.T, kind batchKind) {
 	}, options...)
 }
 
-// suffers lets work pile up, harm befall one of it, and waits until it is done.
+// suffers lets work pile up, harm befall one of it, and waits until it is done. On a
+// machine that does much else all may come one by one; then more of it piles up.
 func (b *batchWorld) suffers(kind batchKind, h harm) {
+	b.t.Helper()
+	for range 5 {
+		if b.suffered(kind, h) {
+			return
+		}
+	}
+	require.Fail(b.t, "nothing was harmed", h.name)
+}
+
+func (b *batchWorld) suffered(kind batchKind, h harm) bool {
 	b.t.Helper()
 	b.round++
 	kind.pile(b)
@@ -136,13 +149,15 @@ func (b *batchWorld) suffers(kind batchKind, h harm) {
 	b.until(func() bool { why = kind.done(b); return why == "" }, func() string { return kind.name + " " + h.name + ": " + why })
 	b.m.mu.Lock()
 	defer b.m.mu.Unlock()
-	require.NotEmpty(b.t, b.m.victim, "%s: somebody was harmed", h.name)
-	require.False(b.t, b.m.happen, h.name)
+	b.m.harm, b.m.member = nil, nil
+	if b.m.victim == "" || b.m.happen {
+		return false
+	}
 	if h.named {
 		require.Greater(b.t, b.m.most, 1, "%s: the others share a transaction", h.name)
 		require.LessOrEqual(b.t, b.m.alone, kind.alone+h.search, "%s: the others go on together", h.name)
 	}
-	b.m.harm, b.m.member = nil, nil
+	return true
 }
 
 // until waits for something that must come to pass.
@@ -235,19 +250,21 @@ func (b *batchWorld) presence(p routing.Presence, agents ...routing.AgentID) {
 }
 
 // note is a change of the victim's conversation by somebody else.
-func note(b *batchWorld, victim string) {
+func note(b *batchWorld, victim string) error {
 	for _, c := range b.begunAll() {
 		if string(c.ID) == victim || c.Chat.ID == victim {
-			require.NoError(b.t, errOf(b.plain.AddNote(b.ctx, b.host, sangdam.AddNote{Conversation: c.ID, Text: "meanwhile"})))
+			return errOf(b.plain.AddNote(b.ctx, b.host, sangdam.AddNote{Conversation: c.ID, Text: "meanwhile"}))
 		}
 	}
+	return nil
 }
 
 // goes has the victim's agent go offline.
-func goes(b *batchWorld, _, agent string) {
+func goes(b *batchWorld, _, agent string) error {
 	if agent != "" {
 		b.presence(routing.Offline, routing.AgentID(agent))
 	}
+	return nil
 }
 
 // batchKind is a kind of work that shares transactions.
@@ -269,7 +286,7 @@ type batchKind struct {
 func TestEventsInABatchHarmNobody(t *testing.T) {
 	inBatches(t, batchKind{name: "events", alone: 2,
 		harms: []harm{
-			{name: "its conversation is changed", change: func(b *batchWorld, victim, _ string) { note(b, victim) }},
+			{name: "its conversation is changed", change: func(b *batchWorld, victim, _ string) error { return note(b, victim) }},
 			{name: "its agent goes", change: goes},
 			{name: "its claim is lost", stolen: true},
 		},
@@ -303,15 +320,14 @@ func TestEventsInABatchHarmNobody(t *testing.T) {
 func TestDecisionsInABatchHarmNobody(t *testing.T) {
 	inBatches(t, batchKind{name: "decisions", serial: true, alone: 2,
 		harms: []harm{
-			{name: "its conversation is changed", change: func(b *batchWorld, victim, _ string) { note(b, victim) }},
+			{name: "its conversation is changed", change: func(b *batchWorld, victim, _ string) error { return note(b, victim) }},
 			{name: "its agent goes", change: goes},
-			{name: "its lead is lost", change: func(b *batchWorld, _, _ string) {
+			{name: "its lead is lost", change: func(b *batchWorld, _, _ string) error {
 				const lease = "router/" + string(ws)
 				_, err := b.db.System().Lease(b.ctx, lease, "n1", time.Millisecond)
-				require.NoError(b.t, err)
 				time.Sleep(3 * time.Millisecond)
-				_, err = b.db.System().Lease(b.ctx, lease, "another", time.Second)
-				require.NoError(b.t, err)
+				_, again := b.db.System().Lease(b.ctx, lease, "another", time.Second)
+				return errors.Join(err, again)
 			}},
 		},
 		pile: func(b *batchWorld) {
@@ -350,7 +366,7 @@ func TestDecisionsInABatchHarmNobody(t *testing.T) {
 func TestOutcomesInABatchHarmNobody(t *testing.T) {
 	inBatches(t, batchKind{name: "outcomes", alone: batchMembers,
 		harms: []harm{
-			{name: "its conversation is changed", change: func(b *batchWorld, victim, _ string) { note(b, victim) }},
+			{name: "its conversation is changed", change: func(b *batchWorld, victim, _ string) error { return note(b, victim) }},
 			{name: "its agent goes", change: goes},
 			{name: "its claim is lost", stolen: true},
 		},
@@ -408,7 +424,7 @@ func (b *batchWorld) profileOf(job string) (of conversation.IdentityID) {
 func TestEndsOfJobsInABatchHarmNobody(t *testing.T) {
 	inBatches(t, batchKind{name: "ends of jobs", alone: batchMembers,
 		harms: []harm{
-			{name: "its contact is changed", change: func(b *batchWorld, victim, _ string) {
+			{name: "its contact is changed", change: func(b *batchWorld, victim, _ string) error {
 				b.m.mu.Lock()
 				identity := b.profileOf(victim)
 				b.m.mu.Unlock()
@@ -416,10 +432,10 @@ func TestEndsOfJobsInABatchHarmNobody(t *testing.T) {
 					if c.Identity == identity {
 						contact := *b.detail(c.ID).Contact
 						contact.Name = "by hand"
-						require.NoError(b.t, errOf(b.plain.SaveContact(b.ctx, b.host,
-							sangdam.SaveContact{Contact: contact, Version: contact.Version})))
+						return errOf(b.plain.SaveContact(b.ctx, b.host, sangdam.SaveContact{Contact: contact, Version: contact.Version}))
 					}
 				}
+				return nil
 			}},
 			{name: "its claim is lost", stolen: true},
 		},
@@ -463,10 +479,10 @@ func TestTheIndexOfABatchHarmsNobody(t *testing.T) {
 	inBatches(t, batchKind{name: "index", masks: true, alone: 2,
 		harms: []harm{
 			{name: "is cut off again and again", fail: func() error { return context.Canceled }, times: 6},
-			{name: "its message is masked", change: func(b *batchWorld, victim, _ string) {
+			{name: "its message is masked", change: func(b *batchWorld, victim, _ string) error {
 				m := b.detail(conversation.ID(victim)).Messages[0]
-				require.NoError(b.t, errOf(b.plain.MaskMessage(b.ctx, b.host, sangdam.MaskMessage{Message: m.ID, Version: m.Version,
-					Spans: []privacy.Span{{Start: 0, End: len(m.Content.Text)}}})))
+				return errOf(b.plain.MaskMessage(b.ctx, b.host, sangdam.MaskMessage{Message: m.ID, Version: m.Version,
+					Spans: []privacy.Span{{Start: 0, End: len(m.Content.Text)}}}))
 			}},
 		},
 		pile: func(b *batchWorld) {

@@ -2,10 +2,14 @@ package sangdam_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+
+	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store"
@@ -35,6 +39,7 @@ type meddler struct {
 	most   int    // members of one transaction that was committed
 	alone  int    // transactions of one member that is not the victim
 	jobs   map[string]driver.Job
+	over   map[string]bool // tokens of claims that were found to be lost
 }
 
 // shared is a transaction and the members that it has come to.
@@ -64,7 +69,9 @@ func (s *shared) come(of touch, write func() error) error {
 		return write()
 	}
 	s.members[who] = true
-	if m.victim == "" && len(s.members) > 1 && !m.harm.stolen {
+	// While it is still to come it may befall another: the first one's transaction may
+	// have been undone for a reason of its own.
+	if (m.victim == "" || m.happen) && len(s.members) > 1 && !m.harm.stolen {
 		m.victim, m.agent = who, string(of.conversation.Agent)
 	}
 	h, fails := m.harm, m.victim == who && m.left > 0 && !m.harm.ends
@@ -123,12 +130,19 @@ func (m *meddler) Update(ctx context.Context, ws store.WorkspaceID, fn func(cont
 			if changed = m.b.serial; changed {
 				return driver.ErrClash // it runs again on what is there then
 			}
-			m.change()
+			if err := m.change(); errors.Is(err, sangdam.ErrUnavailable) { // the transaction holds what it changes
+				changed = true
+				return driver.ErrClash
+			} else if err != nil {
+				return m.unchanged(err)
+			}
 		}
 		return s.ending()
 	})
 	if changed {
-		m.change()
+		if err := m.change(); err != nil {
+			return m.unchanged(err)
+		}
 	}
 	if err == nil {
 		m.committed(s)
@@ -140,11 +154,17 @@ func (m *meddler) Update(ctx context.Context, ws store.WorkspaceID, fn func(cont
 }
 
 // change lets the change happen to the victim.
-func (m *meddler) change() {
+func (m *meddler) change() error {
 	m.mu.Lock()
 	h, victim, agent := m.harm, m.victim, m.agent
 	m.mu.Unlock()
-	h.change(m.b, victim, agent)
+	return h.change(m.b, victim, agent)
+}
+
+// unchanged fails the test. It does not end the goroutine, which is the engine's.
+func (m *meddler) unchanged(err error) error {
+	assert.NoError(m.b.t, err, "the change that is to come meanwhile")
+	return err
 }
 
 func (m *meddler) committed(s *shared) {
@@ -178,7 +198,28 @@ func (r sharedJobs) Settle(ctx context.Context, id, token string, o driver.JobOu
 	if o.State != driver.JobDone {
 		return r.JobRepo.Settle(ctx, id, token, o)
 	}
-	return r.s.come(touch{job: id}, func() error { return r.JobRepo.Settle(ctx, id, token, o) })
+	if r.s.m.isOver(token) {
+		return isStale()
+	}
+	err := r.s.come(touch{job: id}, func() error { return r.JobRepo.Settle(ctx, id, token, o) })
+	if errors.Is(err, sangdam.ErrStale) {
+		r.s.m.end(token)
+	}
+	return err
+}
+
+// isOver says whether the claim was found to be lost: no try with its token succeeds
+// from then on.
+func (m *meddler) isOver(token string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.over[token]
+}
+
+func (m *meddler) end(token string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.over[token] = true
 }
 
 type sharedSearch struct {
