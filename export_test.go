@@ -20,6 +20,11 @@ func (e *Engine) Together(ctx context.Context, ws WorkspaceID, run ...func()) (i
 	return len(ends), err
 }
 
+// Share runs a piece of the system's work with others that come meanwhile.
+func (e *Engine) Share(ctx context.Context, ws WorkspaceID, run func()) error {
+	return e.share(ctx, ws, func(*unit) error { run(); return nil })
+}
+
 // Forget carries out a command whose body writes a quick reply and never asks the
 // policy: a fault that the frame has to notice.
 func Forget(ctx context.Context, e *Engine, p Principal, key Key) error {

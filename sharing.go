@@ -72,9 +72,7 @@ func (e *Engine) share(ctx context.Context, ws id.Workspace, run func(u *unit) e
 	for _, p := range batch {
 		p.err = errUnknownEnd
 	}
-	if err := safely(func() error { e.runShared(context.WithoutCancel(ctx), ws, batch); return nil }); err != nil {
-		e.trouble("a shared transaction failed by a fault", err, "workspace", string(ws))
-	}
+	e.runShared(context.WithoutCancel(ctx), ws, batch)
 	return p.err
 }
 
