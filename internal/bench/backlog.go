@@ -2,10 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"net/http"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/sangdam/sangdam"
@@ -97,25 +93,8 @@ func (w *way) pile(ctx context.Context, waiting int) error {
 		return err
 	}
 	w.run(ctx)
-	var refused atomic.Int64
-	var wg sync.WaitGroup
-	next := make(chan int)
-	for range 64 {
-		wg.Go(func() {
-			for i := range next {
-				if w.desk.post(firstMessage(i)) != http.StatusOK {
-					refused.Add(1)
-				}
-			}
-		})
-	}
-	for i := range waiting {
-		next <- i
-	}
-	close(next)
-	wg.Wait()
-	if n := refused.Load(); n > 0 {
-		return fmt.Errorf("%d webhooks were refused", n)
+	if err := w.desk.firstMessages(waiting); err != nil {
+		return err
 	}
 	return w.stored(ctx)
 }

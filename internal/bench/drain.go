@@ -48,25 +48,8 @@ func drainOnce(ctx context.Context, o options, waiting int) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	var refused atomic.Int64
-	var wg sync.WaitGroup
-	next := make(chan int)
-	for range 64 {
-		wg.Go(func() {
-			for i := range next {
-				if status := w.desk.post(firstMessage(i)); status != http.StatusOK {
-					refused.Add(1)
-				}
-			}
-		})
-	}
-	for i := range waiting {
-		next <- i
-	}
-	close(next)
-	wg.Wait()
-	if n := refused.Load(); n > 0 {
-		return 0, fmt.Errorf("%d webhooks were refused", n)
+	if err := w.desk.firstMessages(waiting); err != nil {
+		return 0, err
 	}
 	if err := w.desk.online(ctx, peerAgents); err != nil { // that took longer than they are waited for
 		return 0, err
@@ -77,4 +60,30 @@ func drainOnce(ctx context.Context, o options, waiting int) (float64, error) {
 		return 0, err
 	}
 	return float64(waiting) / time.Since(begin).Seconds(), w.close()
+}
+
+// firstMessages has so many new customers write, many at once, and returns when all
+// that they wrote is acknowledged.
+func (d *desk) firstMessages(customers int) error {
+	var refused atomic.Int64
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range 64 {
+		wg.Go(func() {
+			for i := range next {
+				if d.post(firstMessage(i)) != http.StatusOK {
+					refused.Add(1)
+				}
+			}
+		})
+	}
+	for i := range customers {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	if n := refused.Load(); n > 0 {
+		return fmt.Errorf("%d webhooks were refused", n)
+	}
+	return nil
 }
