@@ -27,7 +27,7 @@ type part struct {
 }
 
 // newerMembers saves a document in which a newer program wrote something more.
-func (e *env) newerMembers(id string, kind store.Kind[part]) {
+func (e *env) newerMembers(id string, kind store.Kind[part], kept bool) {
 	docs := store.Declare(kind)
 	e.update(func(ctx context.Context, tx store.Tx) error {
 		return tx.Documents().Put(ctx, []driver.Doc{{Kind: "part", ID: id, Decl: 2,
@@ -44,7 +44,11 @@ func (e *env) newerMembers(id string, kind store.Kind[part]) {
 	e.view(func(ctx context.Context, tx store.Tx) error {
 		raw, err := tx.Documents().Get(ctx, driver.Keys{Kind: "part", IDs: []string{id}})
 		require.NoError(e, err)
-		require.JSONEq(e, `{"id":"`+id+`","name":"one","rank":5,"later":{"k":[1,"<>"]}}`, string(raw[0].Body))
+		later := ""
+		if kept {
+			later = `,"later":{"k":[1,"<>"]}`
+		}
+		require.JSONEq(e, `{"id":"`+id+`","name":"one","rank":5`+later+`}`, string(raw[0].Body))
 		return nil
 	})
 }
@@ -204,11 +208,16 @@ var documentRules = []rule{
 			return err
 		})
 	}},
-	{name: "members that a newer program wrote are kept", run: func(e *env) { e.newerMembers("a", partKind()) }},
+	{name: "members that a newer program wrote are kept", run: func(e *env) { e.newerMembers("a", partKind(), true) }},
 	{name: "members that a newer program wrote are kept by what has no room for them", run: func(e *env) {
 		kind := partKind()
 		kind.Extra = nil
-		e.newerMembers("b", kind)
+		e.newerMembers("b", kind, true)
+	}},
+	{name: "members that a newer program wrote go where the whole is made anew", run: func(e *env) {
+		kind := partKind()
+		kind.Extra, kind.Derived = nil, true
+		e.newerMembers("c", kind, false)
 	}},
 	{name: "documents of an older declaration are renewed and then found", run: func(e *env) {
 		docs := store.Declare(partKind())
