@@ -57,8 +57,8 @@ var qNoticeToConfirm = asks("agent.notice_to_confirm", "NoticeToConfirm", kindAg
 // NoticeToConfirm tells what the principal has to confirm before it works.
 // Consoles ask on their own; the Engine's commands do not wait for it.
 func (e *Engine) NoticeToConfirm(ctx context.Context, p Principal, language string) (out NoticeToConfirm, err error) {
-	if p.agent() == "" {
-		return out, nil
+	if err := p.made(); err != nil || p.agent() == "" {
+		return out, err
 	}
 	known, _ := e.setups.get(p.Workspace)
 	if known != nil && time.Since(known.read) < e.cfg.Poll && known.Settings.AgentNotice.version() == "" {

@@ -120,6 +120,9 @@ func (e *Engine) unit(ctx context.Context, p Principal, fn func(u *unit) error) 
 
 // unitOver runs fn as unit does, in the transaction that update opens.
 func (e *Engine) unitOver(ctx context.Context, p Principal, update updater, fn func(u *unit) error) error {
+	if p.Workspace == "" { // there is none whose log could tell of it
+		return p.made()
+	}
 	var u *unit
 	j := joinedBy(ctx)
 	if j != nil {
@@ -245,7 +248,7 @@ func once[T any](ctx context.Context, e *Engine, op *Operation, p Principal, key
 	var last *unit
 	err = e.unitOver(ctx, p, update, func(u *unit) error {
 		result, repeated, last = zero, false, u
-		// Before a stored result: an agent who is switched off gets nothing.
+		// Before a stored result: an agent who is switched off, or nobody, gets nothing.
 		w, err := u.acting()
 		if err != nil {
 			return err

@@ -73,6 +73,9 @@ func (j *Joined) Notify(ctx context.Context, p Principal, c Notify) (Posted, err
 // Begin is Engine.Begin, for hosts: an agent who begins takes a conversation,
 // and would be locked until the host commits.
 func (j *Joined) Begin(ctx context.Context, p Principal, c Begin) (Posted, error) {
+	if err := p.made(); err != nil {
+		return Posted{}, err
+	}
 	if p.agent() != "" {
 		return Posted{}, errs.New(errs.Unsupported,
 			"sangdam: an agent does not begin a conversation in a host's transaction; use Engine.Begin")
@@ -112,6 +115,9 @@ func (j *Joined) OpenTicket(ctx context.Context, p Principal, c OpenTicket) (Tic
 	if c.Agent != "" {
 		return TicketState{}, errs.New(errs.Unsupported,
 			"sangdam: a ticket for a certain agent is not opened in a host's transaction; leave Agent empty, or use Engine.OpenTicket")
+	}
+	if err := p.made(); err != nil {
+		return TicketState{}, err
 	}
 	var n int64
 	err := j.e.db.Update(ctx, p.Workspace, func(ctx context.Context, tx store.Tx) (err error) {

@@ -38,7 +38,9 @@ const (
 )
 
 // Principal is who a command or query acts for. The host authenticates; the
-// library authorises. The zero Principal may do nothing.
+// library authorises. Host and AgentPrincipal make one: the zero Principal, one
+// without a workspace, of another kind than these, or an agent without an id may do
+// nothing, whatever the policy says.
 type Principal struct {
 	Workspace WorkspaceID
 	Kind      PrincipalKind
@@ -68,6 +70,24 @@ func AgentPrincipal(ws WorkspaceID, agent routing.AgentID, roles ...Role) Princi
 
 func system(ws WorkspaceID) Principal {
 	return Principal{Workspace: ws, Kind: KindSystem, ID: "system"}
+}
+
+// made refuses a principal that nobody made: it names no workspace, or nobody in it.
+func (p Principal) made() error {
+	switch {
+	case p.Workspace == "":
+		return p.unmade("no workspace")
+	case !slices.Contains([]PrincipalKind{KindAgent, KindHost, KindSystem, KindVisitor}, p.Kind):
+		return p.unmade("no Kind that there is")
+	case p.Kind == KindAgent && p.ID == "":
+		return p.unmade("no ID of an agent")
+	}
+	return nil
+}
+
+func (p Principal) unmade(lacks string) error {
+	return errs.New(errs.PermissionDenied, "sangdam: the Principal has %s, so it may do nothing; "+
+		"make one with sangdam.Host(workspace) or sangdam.AgentPrincipal(workspace, agent, roles...)", lacks)
 }
 
 // actor is how records name the principal.

@@ -28,6 +28,9 @@ func asksFor(named string, op *Operation) *Operation {
 func (e *Engine) inquire(ctx context.Context, p Principal, op *Operation,
 	of func(ctx context.Context, tx store.Tx) (Resource, *settings, error),
 	fn func(ctx context.Context, tx store.Tx, w Who) error) error {
+	if err := p.made(); err != nil {
+		return err
+	}
 	return e.db.View(ctx, p.Workspace, func(ctx context.Context, tx store.Tx) error {
 		r, s, err := of(ctx, tx)
 		if err != nil {

@@ -7,8 +7,12 @@ import (
 	"github.com/sangdam/sangdam/routing"
 )
 
-// enabled refuses an agent who was switched off, whatever it asks for.
+// enabled refuses who is nobody, and an agent who was switched off, whatever it
+// asks for.
 func enabled(w Who) error {
+	if err := w.made(); err != nil {
+		return err
+	}
 	if w.Agent != nil && w.Agent.Disabled {
 		return errs.New(errs.PermissionDenied, "sangdam: agent %s is disabled; an administrator can enable it again", w.Agent.ID)
 	}
