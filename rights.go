@@ -37,11 +37,11 @@ func (e *Engine) who(ctx context.Context, tx store.Tx, s *settings, p Principal)
 // stand above a host's own policy. Whoever may not know of a record gets the answer for one
 // that is not there, whatever was tried.
 func (e *Engine) permit(ctx context.Context, w Who, a Action, r Resource) error {
-	if err := enabled(w); err != nil {
-		return err
-	}
 	if w.Kind == KindAgent && len(w.Roles) == 0 {
 		return denied(w.Principal, a)
+	}
+	if err := enabled(w); err != nil {
+		return err
 	}
 	err := permitted(w, a, r)
 	if err == nil {
