@@ -3,11 +3,13 @@ package sangdam_test
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -19,8 +21,12 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/conversation"
+	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/blob"
 	"github.com/sangdam/sangdam/store/driver"
+	"github.com/sangdam/sangdam/store/seal"
+	"github.com/sangdam/sangdam/store/sqlite"
 )
 
 // countedFeed counts how often the feed is read with something to find.
@@ -321,6 +327,59 @@ func TestEventStreamOverHTTP(t *testing.T) {
 	gone, err := readSSE(bufio.NewReader(get("host", "nonsense").Body))
 	require.NoError(t, err)
 	require.Equal(t, "reload", gone.kind)
+}
+
+// After an older copy of a SQLite file was put back and has grown past a place, whoever
+// comes back with it is told to read anew, in whichever way it follows.
+func TestPlacesFromBeforeAnOlderCopyReload(t *testing.T) {
+	open := func(dir string) (*sangdam.Engine, *store.DB) {
+		db, err := sqlite.Open(t.Context(), sqlite.Options{Dir: dir})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, db.Close()) })
+		sealer, err := seal.Ephemeral()
+		require.NoError(t, err)
+		eng, err := sangdam.New(sangdam.Config{DB: db, Sealer: sealer, Blobs: blob.Memory()})
+		require.NoError(t, err)
+		return eng, db
+	}
+	host, older := sangdam.Host(ws), t.TempDir()
+	eng, db := open(t.TempDir())
+	require.NoError(t, eng.CreateWorkspace(t.Context(), ws, "Test"))
+	saves := func(eng *sangdam.Engine, n int) {
+		for i := range n {
+			require.NoError(t, errOf(eng.SaveAgent(t.Context(), host, sangdam.SaveAgent{Agent: routing.Agent{
+				ID: routing.AgentID(rand.Text()), Name: fmt.Sprint("Agent ", i), Role: "agent"}})))
+		}
+	}
+	saves(eng, 3)
+	require.NoError(t, sqlite.Backup(t.Context(), db, filepath.Join(older, "sangdam.db")))
+	saves(eng, 3)
+	_, lost, err := eng.Events(t.Context(), host, "", 10)
+	require.NoError(t, err)
+
+	eng, _ = open(older)
+	saves(eng, 10)
+	_, _, err = eng.Events(t.Context(), host, lost, 10)
+	require.ErrorIs(t, err, sangdam.ErrCursorGone)
+	for b, err := range eng.Stream(t.Context(), host, lost) {
+		require.NoError(t, err)
+		require.True(t, b.Reload)
+		break
+	}
+	srv := httptest.NewServer(sangdam.EventStream(eng, func(*http.Request) (sangdam.Principal, error) { return host, nil }))
+	defer srv.Close()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, srv.URL, nil)
+	require.NoError(t, err)
+	req.Header.Set("Last-Event-ID", lost)
+	res, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer func() { _ = res.Body.Close() }()
+	first, err := readSSE(bufio.NewReader(res.Body))
+	require.NoError(t, err)
+	require.Equal(t, "reload", first.kind)
+	require.NotEqual(t, lost, first.id)
 }
 
 func TestHTTPStatus(t *testing.T) {

@@ -564,7 +564,8 @@ type System interface {
 	// not-before becomes due next. What is claimed is due when its lease ends.
 	NextDue(ctx context.Context) (Dues, error)
 	// Changed lists the workspaces that may have events newer than since, and
-	// where to go on from; the empty since names all.
+	// where to go on from; the empty since names all, and so does one of another
+	// life of the database.
 	Changed(ctx context.Context, since string) (ws []WorkspaceID, next string, err error)
 
 	// Beat records that the node lives for ttl and returns all live nodes,

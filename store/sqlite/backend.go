@@ -45,6 +45,7 @@ type backend struct {
 
 	// The last numbers given; they belong to the committing goroutine.
 	eventSeq, envelopeSeq, outboxSeq int64
+	epochs                           epochs
 
 	// closing is held for reading while a job is handed in.
 	closing sync.RWMutex

@@ -384,7 +384,7 @@ func (j *job) failWith(err error) {
 	}
 }
 
-// end commits, together with the clock and the feed's last number. If there is
+// end commits, together with the clock, the feed's last number and its epoch. If there is
 // nothing to commit the disk is left alone.
 func (c *committer) end() error {
 	if !c.changed {
@@ -394,8 +394,14 @@ func (c *committer) end() error {
 	if _, err := c.conn.Exec(`UPDATE state SET at = ?, event_seq = ?`, c.b.clock.last.Load(), c.b.eventSeq); err != nil {
 		return err
 	}
-	_, err := c.conn.Exec("COMMIT")
-	return err
+	if err := c.b.epochs.keep(c.conn, c.b.eventSeq); err != nil {
+		return err
+	}
+	if _, err := c.conn.Exec("COMMIT"); err != nil {
+		return err
+	}
+	c.b.epochs.committed(c.b.eventSeq)
+	return nil
 }
 
 // apply lets the memory follow what was committed and answers the callers.

@@ -45,7 +45,8 @@
 // Backup copies a running store into one file. Or close the store and copy the
 // directory. Copying sangdam.db alone while the store is open gives a damaged
 // copy. To restore, put the file as sangdam.db into an empty directory: no
-// -wal or -shm of another day may lie beside it.
+// -wal or -shm of another day may lie beside it. Readers of the feed who have
+// events that the copy does not have are told to begin anew; others go on.
 //
 // # Versions
 //

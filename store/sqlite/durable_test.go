@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -373,13 +375,17 @@ func TestListOfConversationsUsesAnIndexInOrder(t *testing.T) {
 }
 
 func FuzzTokens(f *testing.F) {
-	for _, s := range []string{"", "q1-", "q1-10", "q1--1", "q1-zzzzzzzzzzzzzzzz", cursor(77), "AAAA", "\x00", "한국"} {
+	e := epochs{list: []epoch{{-1, rand.Text()}, {50, rand.Text()}}}
+	for _, s := range []string{"", "q1-", "q1-10", "q1--1", "q1-zzzzzzzzzzzzzzzz", "q2-", "q2-10", "q2-10-", "q2-1-X", e.cursor(77),
+		"q1" + e.cursor(7)[2:], "AAAA", "\x00", "한국"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		if n, err := parseCursor(s); err == nil && cursor(n) != s {
-			t.Errorf("the cursor %q is not canonical", s)
-		} else if err != nil {
+		n, err := e.parse(s)
+		switch {
+		case err == nil:
+			require.Equal(t, s, e.cursor(n), "a cursor is canonical")
+		case !errors.Is(err, store.ErrCursorGone):
 			require.ErrorIs(t, err, store.ErrInvalid)
 		}
 	})

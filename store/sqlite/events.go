@@ -2,11 +2,8 @@ package sqlite
 
 import (
 	"context"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
 )
@@ -78,20 +75,6 @@ func (r events) purgeEvents(_ context.Context, before time.Time, limit int) (int
 	return n, r.change(`UPDATE workspaces SET feed_floor = ? WHERE num = ?`, last, r.ws)
 }
 
-// cursorPrefix begins every cursor; it carries the cursor's version.
-const cursorPrefix = "q1-"
-
-func cursor(seq int64) string { return cursorPrefix + strconv.FormatInt(seq, 36) }
-
-func parseCursor(c string) (int64, error) {
-	text, ok := strings.CutPrefix(c, cursorPrefix)
-	n, err := strconv.ParseInt(text, 36, 64)
-	if !ok || err != nil || n < 0 || cursor(n) != c {
-		return 0, errs.New(errs.Invalid, "sqlite: this is not a cursor of the feed; begin with the empty one")
-	}
-	return n, nil
-}
-
 // Feed implements driver.Backend.
 func (b *backend) Feed(ctx context.Context, ws driver.WorkspaceID, from string, limit int) (evs []driver.Event, next string, err error) {
 	w, err := b.workspace(ws)
@@ -110,7 +93,7 @@ func (b *backend) Feed(ctx context.Context, ws driver.WorkspaceID, from string, 
 func (t *tx) feedAfter(from string, floor, last int64) (int64, error) {
 	at, is := driver.TimeOf(from)
 	if !is {
-		return parseCursor(from)
+		return t.b.epochs.parse(from)
 	}
 	first, beyond := floor+1, last+1 // of what is not known to be too old, and to be late enough
 	for first < beyond {
@@ -136,7 +119,7 @@ func (t *tx) feed(from string, limit int) ([]driver.Event, string, error) {
 		return nil, "", err
 	}
 	if from == "" {
-		return nil, cursor(last), nil
+		return nil, t.b.epochs.cursor(last), nil
 	}
 	floor, _, err := t.number(`SELECT feed_floor FROM workspaces WHERE num = ?`, t.ws)
 	if err != nil {
@@ -146,7 +129,7 @@ func (t *tx) feed(from string, limit int) ([]driver.Event, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	if after < floor || after > last { // above the last: of data that a backup has replaced
+	if after < floor || after > last { // above the last: of data that an older copy has replaced
 		return nil, "", driver.ErrCursorGone
 	}
 	var seq int64
@@ -158,7 +141,7 @@ func (t *tx) feed(from string, limit int) ([]driver.Event, string, error) {
 		return nil, "", err
 	}
 	if len(evs) < limit { // all there is, so that an idle workspace does not fall behind the floor
-		return evs, cursor(last), nil
+		return evs, t.b.epochs.cursor(last), nil
 	}
-	return evs, cursor(seq), nil
+	return evs, t.b.epochs.cursor(seq), nil
 }

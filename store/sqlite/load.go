@@ -16,8 +16,8 @@ func (b *backend) load(c *raw.Conn) error {
 	return nil
 }
 
-// loadState reads the clock, the last numbers, and the epochs of leases, whose
-// holders ended with their process.
+// loadState reads the clock, the last numbers, the epochs of the feed, and those of
+// leases, whose holders ended with their process.
 func (b *backend) loadState(c *raw.Conn) error {
 	err := c.Query(`SELECT at, event_seq, (SELECT coalesce(max(seq), 0) FROM envelopes), (SELECT coalesce(max(seq), 0) FROM outbox)
 		FROM state`, func(r raw.Row) bool {
@@ -26,6 +26,9 @@ func (b *backend) loadState(c *raw.Conn) error {
 		return true
 	})
 	if err != nil {
+		return err
+	}
+	if err := b.epochs.load(c, b.eventSeq); err != nil {
 		return err
 	}
 	return c.Query(`SELECT name, epoch FROM leases`, func(r raw.Row) bool {

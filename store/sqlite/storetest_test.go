@@ -35,6 +35,13 @@ func TestStore(t *testing.T) {
 			require.NoError(t, db.Close())
 			return must(t, dir)
 		},
+		Older: func(t testing.TB, db *store.DB) func(*store.DB) *store.DB {
+			dir := copyData(t, backendOf(db).opts.Dir, -1)
+			return func(db *store.DB) *store.DB {
+				require.NoError(t, db.Close())
+				return must(t, dir)
+			}
+		},
 		Migrations: &storetest.Migrations{
 			Versions: nil, // no release yet
 			Together: func(t testing.TB, n int) ([]*store.DB, []error) { return openTogether(t.TempDir(), n, open, t) },

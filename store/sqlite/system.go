@@ -3,6 +3,7 @@ package sqlite
 import (
 	"bytes"
 	"context"
+	"errors"
 	"math"
 	"slices"
 	"time"
@@ -177,7 +178,10 @@ func (s system) Changed(ctx context.Context, since string) (list []driver.Worksp
 		}
 		return list, next, err
 	}
-	after, err := parseCursor(since)
+	after, err := s.b.epochs.parse(since)
+	if errors.Is(err, driver.ErrCursorGone) {
+		return s.Changed(ctx, "")
+	}
 	if err != nil {
 		return nil, "", err
 	}
@@ -198,7 +202,7 @@ func (s system) changed(ctx context.Context, after int64) (list []driver.Workspa
 		}, after)
 	})
 	slices.Sort(list)
-	return list, cursor(last), err
+	return list, s.b.epochs.cursor(last), err
 }
 
 // Conditions of workspaces; expiredSQL takes five ages.

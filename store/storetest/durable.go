@@ -191,6 +191,7 @@ var durableRules = []rule{
 		}
 		e.survives(e.h.Kill)
 	}},
+	{name: "a place in the feed of data that an older copy has replaced is gone", alone: true, once: true, run: replaced},
 	{name: "two nodes see each other's work and share it", alone: true, run: func(e *env) {
 		if e.h.Second == nil {
 			e.cannot("open a second node: one process owns the data")
@@ -224,6 +225,37 @@ var durableRules = []rule{
 		require.Equal(e, racers, successes(errs), "%v", errs)
 		require.Equal(e, racers, other.loadConv("c").Unread)
 	}},
+}
+
+// replaced checks that whoever has events that are no more begins anew, also once the
+// feed has grown past the place, and that nobody else does.
+func replaced(e *env) {
+	if e.h.Older == nil {
+		e.cannot("put an older copy back")
+		return
+	}
+	begin := e.present()
+	e.event("kept", 1)
+	kept := e.present()
+	back := e.h.Older(e, e.db)
+	e.event("lost", 1)
+	e.event("lost", 2)
+	lost := e.present()
+	_, place, err := e.db.System().Changed(e.ctx, "")
+	require.NoError(e, err)
+	e.db = back(e.db)
+	for version := range int64(4) {
+		_, _, err := e.db.Feed(e.ctx, e.ws, lost, 10)
+		require.ErrorIs(e, err, store.ErrCursorGone, "%d events later", version)
+		e.event("new", version+1)
+	}
+	list, _, err := e.db.System().Changed(e.ctx, place)
+	require.NoError(e, err)
+	require.Contains(e, list, e.ws)
+	for place, want := range map[string]int{begin: 5, kept: 4} {
+		evs, _ := e.feed(place)
+		require.Len(e, evs, want)
+	}
 }
 
 // survives fills the store, opens its data again and goes on working with it.

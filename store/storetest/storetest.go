@@ -39,6 +39,9 @@ type Harness struct {
 	Kill func(t testing.TB, db *store.DB) *store.DB
 	// Second opens the same data as another node, both working at once.
 	Second func(t testing.TB, db *store.DB) *store.DB
+	// Older makes a copy of the data as they are. back closes the store, puts the copy
+	// in the place of its data and opens it.
+	Older func(t testing.TB, db *store.DB) (back func(*store.DB) *store.DB)
 	// Clock drives the store's time; it is what Open gave the store. Nil when
 	// the store uses its database's clock: then Pass is needed.
 	Clock *Clock

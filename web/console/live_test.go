@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -20,14 +21,16 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/browsertest"
+	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
+	"github.com/sangdam/sangdam/store/sqlite"
 	"github.com/sangdam/sangdam/ticket"
 )
 
 // restart ends the web server and every connection, and starts it again at the
-// same address when up is called.
+// same address when up is called, for the engine that there is then.
 func (w *world) restart() (up func()) {
-	addr, handler := w.web.Listener.Addr().String(), w.web.Config.Handler
+	addr := w.web.Listener.Addr().String()
 	w.web.CloseClientConnections()
 	w.web.Close()
 	return func() {
@@ -37,7 +40,7 @@ func (w *world) restart() (up func()) {
 			ln, err = net.Listen("tcp", addr)
 			return err == nil
 		})
-		w.web = &httptest.Server{Listener: ln, Config: &http.Server{Handler: handler}} //nolint:gosec // a test's server
+		w.web = &httptest.Server{Listener: ln, Config: &http.Server{Handler: w.pages()}} //nolint:gosec // a test's server
 		w.web.Start()
 		w.t.Cleanup(func() { w.web.CloseClientConnections(); w.web.Close() })
 	}
@@ -89,6 +92,46 @@ func TestARestartLosesAndDoublesNothing(t *testing.T) {
 	mina.SendText("five")
 	p.shows("#lines .theirs", "five")
 	q.shows("#lines .theirs", "five")
+}
+
+// An older copy of the file is put back, and grows past what the pages have seen:
+// they show what is there now without being told.
+func TestPagesBeginAnewAfterAnOlderCopyWasPutBack(t *testing.T) {
+	open := func(dir string) *store.DB {
+		db, err := sqlite.Open(t.Context(), sqlite.Options{Dir: dir})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, db.Close()) })
+		return db
+	}
+	w := newWorldOn(t, open(t.TempDir()))
+	mina := w.line.User("Mina")
+	mina.SendText("kept")
+	id := w.owned("Mina", "ara")
+	b := browsertest.Open(t)
+	p := w.open(b, "ara")
+	p.openPage("/conversations/" + string(id))
+	p.shows("#lines .theirs", "kept")
+	older := t.TempDir()
+	require.NoError(t, sqlite.Backup(t.Context(), w.db, filepath.Join(older, "sangdam.db")))
+	mina.SendText("lost")
+	p.shows("#lines .theirs", "lost")
+
+	up := w.restart()
+	w.end()
+	require.NoError(t, w.db.Close())
+	w.db = open(older)
+	w.cfg.DB = w.db
+	w.begin()
+	_, err := w.eng.Answer(t.Context(), w.as("ara"), sangdam.Answer{Conversation: id, Content: channel.Text("new")})
+	require.NoError(t, err)
+	for i := range 30 { // events of something else
+		name := fmt.Sprint("desk ", i)
+		_, err := w.eng.SaveDesk(t.Context(), w.host, sangdam.SaveDesk{Desk: routing.Desk{ID: routing.DeskID(name), Name: name}, Agent: "zed"})
+		require.NoError(t, err)
+	}
+	up()
+	p.shows("#lines .ours", "new")
+	require.Equal(t, 2, eval[int](p, `document.querySelectorAll("#lines .message").length`), "and what is lost is gone")
 }
 
 // Enter belongs to the input method while something is composed: Korean is sent

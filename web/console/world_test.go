@@ -55,9 +55,12 @@ type world struct {
 	host sangdam.Principal
 	page *console.Handler
 
-	mu    sync.Mutex
-	gone  map[string]bool     // whose sessions have ended
-	hooks *webhooktest.Server // who is called by web hooks; nil: nobody answers
+	mu      sync.Mutex
+	gone    map[string]bool // whose sessions have ended
+	cfg     sangdam.Config
+	options console.Options
+	end     func()              // of the engine
+	hooks   *webhooktest.Server // who is called by web hooks; nil: nobody answers
 }
 
 func newWorld(t *testing.T, brand ...console.Brand) *world {
@@ -83,35 +86,47 @@ func newWorldOn(t *testing.T, db *store.DB, brand ...console.Brand) *world {
 	w.room = dooraytest.New()
 	sealer, err := seal.Ephemeral()
 	require.NoError(t, err)
-	w.eng, err = sangdam.New(sangdam.Config{DB: w.db, Sealer: sealer, Blobs: blob.Memory(),
+	w.cfg = sangdam.Config{DB: w.db, Sealer: sealer, Blobs: blob.Memory(),
 		Adapters: []adapter.Adapter{lineAdapter, webchat.New(), mail},
 		Carriers: []notify.Carrier{targetmail.New(targetmail.Options{Dial: w.post.Dial}),
 			dooray.NewTasks(dooray.Options{Transport: w.room.Transport()}),
 			webhook.New(webhook.Options{Transport: roundTrip(w.callHook)})},
 		Poll:   50 * time.Millisecond,
-		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))})
-	require.NoError(t, err)
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- w.eng.Run(ctx) }()
-	t.Cleanup(func() { stop(); require.NoError(t, <-ended) })
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))}
+	w.begin()
 	w.setUp(emulator.URL)
-	o := console.Options{Prefix: "/desk", Authenticate: w.who, SignIn: "/sign-in", SignOut: "/sign-out", Zone: time.UTC,
+	w.options = console.Options{Prefix: "/desk", Authenticate: w.who, SignIn: "/sign-in", SignOut: "/sign-out", Zone: time.UTC,
 		PublicURL: "https://desk.example.com/webhooks/", InviteURL: "https://desk.example.com/join?token=",
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	w.web = httptest.NewUnstartedServer(nil)
-	o.WidgetURL = "http://" + w.web.Listener.Addr().String() + "/webchat/widget.js"
+	w.options.WidgetURL = "http://" + w.web.Listener.Addr().String() + "/webchat/widget.js"
 	if len(brand) > 0 {
-		o.Brand = brand[0]
+		w.options.Brand = brand[0]
 	}
-	w.page, err = console.NewHandler(w.eng, o)
-	require.NoError(t, err)
-	w.serve()
+	w.web.Config.Handler = w.pages()
+	w.web.Start()
+	w.t.Cleanup(func() { w.web.CloseClientConnections(); w.web.Close() })
 	w.line.SetWebhook(w.web.URL + "/line")
 	return w
 }
 
-func (w *world) serve() {
+// begin runs an engine on the store until end.
+func (w *world) begin() {
+	var err error
+	w.eng, err = sangdam.New(w.cfg)
+	require.NoError(w.t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- w.eng.Run(ctx) }()
+	w.end = sync.OnceFunc(func() { stop(); require.NoError(w.t, <-ended) })
+	w.t.Cleanup(w.end)
+}
+
+// pages serves the engine's pages and what its channels call.
+func (w *world) pages() http.Handler {
+	var err error
+	w.page, err = console.NewHandler(w.eng, w.options)
+	require.NoError(w.t, err)
 	mux := http.NewServeMux()
 	mux.Handle("/desk/", w.page)
 	mux.HandleFunc("GET /as/{agent}", func(rw http.ResponseWriter, r *http.Request) {
@@ -124,9 +139,7 @@ func (w *world) serve() {
 	require.NoError(w.t, err)
 	mux.Handle("/line", w.eng.AccountWebhook(accounts[0].Token))
 	mux.Handle("/webchat/", http.StripPrefix("/webchat", webchat.NewHandler(w.eng.Visitor(), webchat.Options{})))
-	w.web.Config.Handler = mux
-	w.web.Start()
-	w.t.Cleanup(func() { w.web.CloseClientConnections(); w.web.Close() })
+	return mux
 }
 
 // who trusts the cookie, as only a test may.
