@@ -126,7 +126,8 @@ func TestPagesBeginAnewAfterAnOlderCopyWasPutBack(t *testing.T) {
 	require.NoError(t, err)
 	for i := range 30 { // events of something else
 		name := fmt.Sprint("desk ", i)
-		_, err := w.eng.SaveDesk(t.Context(), w.host, sangdam.SaveDesk{Desk: routing.Desk{ID: routing.DeskID(name), Name: name}, Agent: "zed"})
+		desk := routing.Desk{ID: routing.DeskID(name), Name: name}
+		_, err := w.eng.SaveDesk(t.Context(), w.host, sangdam.SaveDesk{Desk: desk, Agent: "zed"})
 		require.NoError(t, err)
 	}
 	up()
