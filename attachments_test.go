@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -449,7 +450,9 @@ func TestFilesAreTakenFromPages(t *testing.T) {
 			"no such conversation": w.ask("POST", "/files?conversation=none", strings.NewReader("x")),
 			"empty":                w.ask("POST", "/files", strings.NewReader("")),
 			"a form without file":  w.ask("POST", "/files", strings.NewReader("--b--"), "Content-Type", "multipart/form-data; boundary=b"),
-			"too large":            w.ask("POST", "/files", strings.NewReader(strings.Repeat("x", 20_000))),
+			"cut off": w.ask("POST", "/files",
+				io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(io.ErrUnexpectedEOF))),
+			"too large": w.ask("POST", "/files", strings.NewReader(strings.Repeat("x", 20_000))),
 		} {
 			want := map[string]int{"another origin": 403, "no such conversation": 404}[name]
 			if want == 0 {

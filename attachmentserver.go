@@ -164,7 +164,7 @@ func serveUpload(e *Engine, w http.ResponseWriter, r *http.Request, p Principal)
 	}
 	up := Upload{Key: Key(r.Header.Get("Idempotency-Key")), Name: r.URL.Query().Get("name"),
 		Conversation: conversation.ID(r.URL.Query().Get("conversation"))}
-	body := http.MaxBytesReader(w, r.Body, e.cfg.MaxMedia+1<<20) // the form around the file takes some
+	body := safehttp.Body(w, r, e.cfg.MaxMedia+1<<20, uploadWithin) // the form around the file takes some
 	up.Body = body
 	if kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && kind == "multipart/form-data" {
 		r.Body = body

@@ -13,6 +13,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/id"
+	"github.com/sangdam/sangdam/internal/safehttp"
 	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
@@ -285,9 +286,12 @@ func (e *Engine) serveTargetHook(w http.ResponseWriter, r *http.Request) int {
 	if err != nil {
 		return HTTPStatus(err)
 	}
-	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxReport))
-	if err != nil {
+	raw, err := io.ReadAll(safehttp.Body(w, r, maxReport, safehttp.BodyWithin))
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return http.StatusRequestEntityTooLarge
+	}
+	if err != nil {
+		return http.StatusBadRequest
 	}
 	c := e.carriers[t.Kind]
 	reports, err := c.reports(t, raw)

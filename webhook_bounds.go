@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/safehttp"
 )
 
 // Anybody on the internet may send to a webhook's address, at any speed and
@@ -33,7 +34,7 @@ type bodyReader struct{ count, bytes atomic.Int64 }
 // read returns the body, or the status that refuses it. What it holds counts
 // until release.
 func (b *bodyReader) read(w http.ResponseWriter, r *http.Request) (body []byte, release func(), status int) {
-	held := &countedBody{from: http.MaxBytesReader(nil, r.Body, maxWebhookBody), of: b}
+	held := &countedBody{from: safehttp.Body(w, r, maxWebhookBody, readWithin), of: b}
 	release = func() {
 		b.count.Add(-1)
 		b.bytes.Add(-held.n)
@@ -41,12 +42,7 @@ func (b *bodyReader) read(w http.ResponseWriter, r *http.Request) (body []byte, 
 	if b.count.Add(1) > maxReading {
 		return nil, release, http.StatusServiceUnavailable
 	}
-	ctl := http.NewResponseController(w)
-	bounded := ctl.SetReadDeadline(time.Now().Add(readWithin)) == nil // a host's own server or a test may not support it
 	body, err := readAll(held, r.ContentLength)
-	if bounded {
-		_ = ctl.SetReadDeadline(time.Time{}) // the connection goes on to the next request
-	}
 	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
 	switch {
 	case err == nil:

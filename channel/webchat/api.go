@@ -337,6 +337,9 @@ func (h *Handler) chosen(c *call, pressed choice) (channel.Content, error) {
 	return channel.Content{}, none
 }
 
+// uploadWithin is how long the bytes of a file may take.
+const uploadWithin = 10 * time.Minute
+
 func (h *Handler) upload(c *call) error {
 	if err := c.signedIn(); err != nil {
 		return err
@@ -355,7 +358,7 @@ func (h *Handler) upload(c *call) error {
 	if c.r.ContentLength > limit {
 		return &http.MaxBytesError{Limit: limit}
 	}
-	body := http.MaxBytesReader(c.w, c.r.Body, limit)
+	body := safehttp.Body(c.w, c.r, limit, uploadWithin)
 	media, err := h.port.Upload(c.r.Context(), c.ref, name, body, limit+1)
 	if err != nil {
 		return err

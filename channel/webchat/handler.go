@@ -16,6 +16,7 @@ import (
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/visitor"
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/safehttp"
 )
 
 // Options of a Handler. The zero value is ready.
@@ -75,7 +76,28 @@ func NewHandler(port visitor.Port, o Options) *Handler {
 }
 
 // ServeHTTP implements http.Handler.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.ServeHTTP(w, r) }
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if _, pattern := h.mux.Handler(r); pattern == "" && strings.HasPrefix(r.URL.Path, "/v1/") {
+		w = inForm{w}
+	}
+	h.mux.ServeHTTP(w, r)
+}
+
+// inForm says in the protocol's form that there is no such place or method.
+type inForm struct{ http.ResponseWriter }
+
+func (f inForm) WriteHeader(status int) {
+	p := &refusal{http.StatusNotFound, "not_found", "there is no such thing; PROTOCOL.md lists what there is"}
+	if f.Header().Get("Allow") == http.MethodOptions { // which is answered for any address
+		f.Header().Del("Allow")
+	} else if status == http.StatusMethodNotAllowed {
+		p = &refusal{status, "bad_request", "this is asked by another method; the header Allow says which"}
+	}
+	fail(f.ResponseWriter, p)
+}
+
+// Write drops the text of the multiplexer.
+func (f inForm) Write(text []byte) (int, error) { return len(text), nil }
 
 func connectionIP(r *http.Request) netip.Addr {
 	at, err := netip.ParseAddrPort(r.RemoteAddr)
@@ -232,7 +254,7 @@ const maxBody = 64 << 10
 // decode reads the body as exactly one JSON object of the form of T.
 func decode[T any](c *call) (T, error) {
 	var v T
-	raw, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
+	raw, err := io.ReadAll(safehttp.Body(c.w, c.r, maxBody, safehttp.BodyWithin))
 	if err != nil {
 		return v, err
 	}

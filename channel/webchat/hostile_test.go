@@ -2,6 +2,7 @@ package webchat_test
 
 import (
 	"archive/zip"
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"image/jpeg"
 	"io"
 	"io/fs"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -449,5 +452,50 @@ func TestN68APanicTellsNothing(t *testing.T) {
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/v1/any", nil))
 		require.Equal(t, 500, w.Code)
 		require.JSONEq(t, `{"error":"internal","message":"something went wrong"}`, w.Body.String())
+	}
+}
+
+// A body that is cut off or is no HTTP is the sender's fault: it is refused as one,
+// and nobody who looks after the server hears of it.
+func TestABodyThatIsCutOffIsRefused(t *testing.T) {
+	var log bytes.Buffer
+	s := openShop(t, withLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	c := s.visitor()
+	for _, path := range []string{"messages", "session", "typing", "read", "rating", "end", "leave", "files"} {
+		for _, body := range []string{"Content-Length: 100\r\n\r\n{\"key\":", "Transfer-Encoding: chunked\r\n\r\nZZ\r\n{"} {
+			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.web.Listener.Addr().String())
+			require.NoError(t, err)
+			_, err = fmt.Fprintf(conn, "POST /webchat/v1/%s/%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"+
+				"Content-Type: application/json\r\nX-File-Name: a.txt\r\n%s", s.acct.Token, path, c.token, body)
+			require.NoError(t, err)
+			require.NoError(t, conn.(*net.TCPConn).CloseWrite())
+			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			require.Equal(t, 400, resp.StatusCode, path)
+			require.NoError(t, conn.Close())
+		}
+	}
+	require.Empty(t, s.conversations())
+	require.Empty(t, log.String())
+}
+
+// What the API has no place or method for is refused in the protocol's form.
+func TestWhatIsNotInTheProtocolIsRefusedInItsForm(t *testing.T) {
+	s := openShop(t)
+	c := s.visitor()
+	for path, want := range map[string]string{"messages": "GET, HEAD, OPTIONS, POST", "session": "OPTIONS, POST", "": "GET, HEAD, OPTIONS",
+		"events": "GET, HEAD, OPTIONS"} {
+		for _, method := range []string{"PUT", "DELETE", "FOO"} {
+			status, body, header := c.do(c.request(method, path, nil))
+			require.Equal(t, 405, status, path)
+			require.Equal(t, "bad_request", body["error"])
+			require.Equal(t, want, header.Get("Allow"), path)
+		}
+	}
+	for _, path := range []string{"nothing", "messages/x", "files/a/b"} {
+		status, body := c.call("GET", path, nil)
+		require.Equal(t, "not_found", body["error"], path)
+		require.Equal(t, 404, status, path)
 	}
 }

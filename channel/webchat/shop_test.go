@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -49,6 +50,7 @@ type shop struct {
 	web         *httptest.Server
 	handler     atomic.Pointer[http.Handler]
 	limits      webchat.Limits
+	log         *slog.Logger
 	halt        func()
 	// pages serves what is not the chat, if it is set.
 	pages http.Handler
@@ -62,6 +64,10 @@ func onStore(db *store.DB) shopOption {
 
 func withLimits(l webchat.Limits) shopOption {
 	return func(s *shop, _ *webchat.Settings, _ *routing.WorkStream) { s.limits = l }
+}
+
+func withLogger(l *slog.Logger) shopOption {
+	return func(s *shop, _ *webchat.Settings, _ *routing.WorkStream) { s.log = l }
 }
 
 func withSettings(f func(*webchat.Settings)) shopOption {
@@ -106,7 +112,7 @@ func (s *shop) start() {
 	s.eng, err = sangdam.New(s.cfg)
 	require.NoError(s.t, err)
 	mux := http.NewServeMux()
-	mux.Handle("/webchat/", http.StripPrefix("/webchat", webchat.NewHandler(s.eng.Visitor(), webchat.Options{Limits: s.limits})))
+	mux.Handle("/webchat/", http.StripPrefix("/webchat", webchat.NewHandler(s.eng.Visitor(), webchat.Options{Limits: s.limits, Logger: s.log})))
 	mux.Handle("/webhooks/", s.eng.Webhooks())
 	if s.pages != nil {
 		mux.Handle("/", s.pages)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/safehttp"
 )
 
 // maxForm bounds the body of a request: the longest message with its escapes;
@@ -132,7 +133,7 @@ func (h *Handler) serving(rt route) http.Handler {
 			if rt.path == deskPicture {
 				bound = maxPictureForm
 			}
-			r.Body = http.MaxBytesReader(w, r.Body, bound)
+			r.Body = safehttp.Body(w, r, bound, safehttp.BodyWithin)
 			if err := q.readForm(); err != nil {
 				q.fail(err)
 				return

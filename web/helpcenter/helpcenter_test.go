@@ -1,12 +1,15 @@
 package helpcenter_test
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -233,6 +236,37 @@ func TestTheFormIsNotForPrograms(t *testing.T) {
 	require.Len(t, w.tickets(), 2)
 	status, _ = w.send(w.filled(), map[string]string{"f.photo": strings.Repeat("x", 2<<20)}, nil)
 	require.Equal(t, http.StatusRequestEntityTooLarge, status)
+}
+
+// A form that is cut off is not taken for one that was left half empty, and what is
+// no form or too large is refused as what it is.
+func TestAFormThatIsCutOffIsRefused(t *testing.T) {
+	w := newWorld(t, nil)
+	whole := w.filled().Encode()
+	for _, c := range []struct {
+		kind, body string
+		want       int
+	}{
+		{"application/x-www-form-urlencoded", fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(whole)+10, whole), http.StatusBadRequest},
+		{"application/x-www-form-urlencoded", "Transfer-Encoding: chunked\r\n\r\nZZ\r\na=1", http.StatusBadRequest},
+		{"application/x-www-form-urlencoded", fmt.Sprintf("Content-Length: %d\r\n\r\n%s", 12<<20, strings.Repeat("a", 12<<20)),
+			http.StatusRequestEntityTooLarge},
+		{"multipart/form-data", "Content-Length: 1\r\n\r\na", http.StatusBadRequest},
+		{"multipart/form-data; boundary=B", "Content-Length: 9\r\n\r\n--B\r\n", http.StatusBadRequest},
+	} {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", w.web.Listener.Addr().String())
+		require.NoError(t, err)
+		_, err = fmt.Fprintf(conn, "POST /help/ HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: same-origin\r\nContent-Type: %s\r\n%s", c.kind, c.body)
+		if err == nil { // what is too large may be refused before it is all sent
+			require.NoError(t, conn.(*net.TCPConn).CloseWrite())
+		}
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		require.NoError(t, err, c.kind)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, c.want, resp.StatusCode, c.kind)
+		require.NoError(t, conn.Close())
+	}
+	require.Empty(t, w.tickets())
 }
 
 // What panics, the host's own code too, is answered without a word of it, and

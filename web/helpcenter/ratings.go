@@ -14,6 +14,7 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/safehttp"
 )
 
 // RatingOptions of the pages of rating links. All may be left out.
@@ -103,9 +104,9 @@ func (h *ratings) look(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *ratings) rate(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+	r.Body = safehttp.Body(w, r, 64<<10, safehttp.BodyWithin)
 	if err := r.ParseForm(); err != nil {
-		http.Error(w, "the form cannot be read", http.StatusBadRequest)
+		refuseForm(w, err)
 		return
 	}
 	ws, token := sangdam.WorkspaceID(r.PathValue("workspace")), r.PathValue("token")

@@ -8,8 +8,10 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/internal/safehttp"
 	"github.com/sangdam/sangdam/ticket"
 )
 
@@ -19,18 +21,21 @@ const formMemory = 1 << 20
 // formRoom is how much a form may have beside its files.
 const formRoom = 1 << 20
 
+// formWithin is how long a form with its files may take to come.
+const formWithin = 10 * time.Minute
+
 // submit takes an inquiry. Everything is checked before a file is kept.
 func (h *Handler) submit(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, h.o.MaxFile*int64(h.o.MaxFiles)+formRoom)
-	err := r.ParseMultipartForm(formMemory)
-	if errors.Is(err, http.ErrNotMultipart) {
-		err = r.ParseForm()
+	r.Body = safehttp.Body(w, r, h.o.MaxFile*int64(h.o.MaxFiles)+formRoom, formWithin)
+	err := r.ParseForm() // first, for ParseMultipartForm forgets what went wrong with a form of the other kind
+	if err == nil {
+		err = r.ParseMultipartForm(formMemory)
 	}
 	if r.MultipartForm != nil {
 		defer r.MultipartForm.RemoveAll() //nolint:errcheck // what is left behind is the system's to clean up
 	}
-	if err != nil {
-		http.Error(w, "the form cannot be read, or is too large", http.StatusRequestEntityTooLarge)
+	if err != nil && !errors.Is(err, http.ErrNotMultipart) {
+		refuseForm(w, err)
 		return
 	}
 	set, err := h.setup(r.Context())
@@ -61,6 +66,15 @@ func (h *Handler) submit(w http.ResponseWriter, r *http.Request) {
 		c.Contact = contact
 		h.send(w, r, v, c, files)
 	}
+}
+
+// refuseForm says what is wrong with a body: too large, or no form.
+func refuseForm(w http.ResponseWriter, err error) {
+	status := http.StatusBadRequest
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		status = http.StatusRequestEntityTooLarge
+	}
+	http.Error(w, "the form cannot be read, or is too large", status)
 }
 
 // inquiry reads what was sent, and says in the view what is wrong with it.
