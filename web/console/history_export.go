@@ -58,6 +58,11 @@ func (q *request) table(name string, t export.Table, rows export.Rows) error {
 	if write == nil {
 		return errs.New(errs.Invalid, "console: a table is csv or xlsx")
 	}
+	rows, stop, err := begun(rows)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	kind := map[string]string{"csv": "text/csv; charset=utf-8", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
 	head := q.w.Header()
 	head.Set("Content-Type", kind[q.r.FormValue("as")])
@@ -69,4 +74,20 @@ func (q *request) table(name string, t export.Table, rows export.Rows) error {
 		panic(http.ErrAbortHandler)
 	}
 	return nil
+}
+
+// begun reads the first row, so that what is refused before it is answered as any
+// refusal is, and not with a file that is cut off.
+func begun(rows export.Rows) (export.Rows, func(), error) {
+	next, stop := iter.Pull2(rows)
+	row, err, some := next()
+	if err != nil {
+		stop()
+		return nil, nil, err
+	}
+	return func(yield func([]any, error) bool) {
+		for some && yield(row, err) {
+			row, err, some = next()
+		}
+	}, stop, nil
 }
