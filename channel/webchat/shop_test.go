@@ -112,7 +112,8 @@ func (s *shop) start() {
 	s.eng, err = sangdam.New(s.cfg)
 	require.NoError(s.t, err)
 	mux := http.NewServeMux()
-	mux.Handle("/webchat/", http.StripPrefix("/webchat", webchat.NewHandler(s.eng.Visitor(), webchat.Options{Limits: s.limits, Logger: s.log})))
+	chat := webchat.NewHandler(s.eng.Visitor(), webchat.Options{Limits: s.limits, Logger: s.log})
+	mux.Handle("/webchat/", http.StripPrefix("/webchat", chat))
 	mux.Handle("/webhooks/", s.eng.Webhooks())
 	if s.pages != nil {
 		mux.Handle("/", s.pages)

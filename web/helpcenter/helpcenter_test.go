@@ -256,7 +256,8 @@ func TestAFormThatIsCutOffIsRefused(t *testing.T) {
 	} {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", w.web.Listener.Addr().String())
 		require.NoError(t, err)
-		_, err = fmt.Fprintf(conn, "POST /help/ HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: same-origin\r\nContent-Type: %s\r\n%s", c.kind, c.body)
+		_, err = fmt.Fprintf(conn, "POST /help/ HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: same-origin\r\nContent-Type: %s\r\n%s",
+			c.kind, c.body)
 		if err == nil { // what is too large may be refused before it is all sent
 			require.NoError(t, conn.(*net.TCPConn).CloseWrite())
 		}
