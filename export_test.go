@@ -2,6 +2,7 @@ package sangdam
 
 import (
 	"context"
+	"reflect"
 	"time"
 
 	"github.com/sangdam/sangdam/store"
@@ -88,3 +89,13 @@ func (e *Engine) HasBacklog(ws WorkspaceID) bool { return e.routers.find(ws).bac
 
 // TurnTaken tells whether somebody has the turn of the workspace's router.
 func (e *Engine) TurnTaken(ws WorkspaceID) bool { return len(e.routers.find(ws).turn) > 0 }
+
+// DeclaredTypes are the types of the documents of all kinds of this package.
+func DeclaredTypes() map[string]reflect.Type {
+	out := map[string]reflect.Type{}
+	for _, k := range declaredKinds {
+		get, _ := reflect.TypeOf(k).MethodByName("Get")
+		out[k.Name()] = get.Type.Out(0)
+	}
+	return out
+}
