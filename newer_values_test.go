@@ -218,7 +218,8 @@ func TestAValueOfANewerProgramStopsNoQuery(t *testing.T) {
 					wrong[op.Method] = err.Error()
 				}
 			}
-			if err := errOf(w.eng.OpenTicket(w.ctx, w.host, sangdam.OpenTicket{Title: "Lamp", Body: "broken", Desk: "support"})); err != nil {
+			lamp := sangdam.OpenTicket{Title: "Lamp", Body: "broken", Desk: "support"}
+			if err := errOf(w.eng.OpenTicket(w.ctx, w.host, lamp)); err != nil {
 				wrong["OpenTicket"] = err.Error()
 			}
 			if err := errOf(w.eng.Answer(w.ctx, w.host, sangdam.Answer{Conversation: a.open, Content: channel.Text("x")})); err != nil {
@@ -269,7 +270,8 @@ func hotTypes() map[string]reflect.Type {
 		"message": reflect.TypeFor[conversation.Message](), "history": reflect.TypeFor[conversation.Event](),
 		"agent": reflect.TypeFor[routing.Agent](), "item": reflect.TypeFor[routing.Item](), "offer": reflect.TypeFor[routing.Offer](),
 		"assignment": reflect.TypeFor[routing.Assignment](), "outbox": reflect.TypeFor[driver.OutboxRow](),
-		"attempt": reflect.TypeFor[adapter.Attempt](), "event": reflect.TypeFor[driver.Event](), "audit": reflect.TypeFor[driver.AuditEntry]()}
+		"attempt": reflect.TypeFor[adapter.Attempt](),
+		"event": reflect.TypeFor[driver.Event](), "audit": reflect.TypeFor[driver.AuditEntry]()}
 }
 
 // skeleton is a document of a type with one of everything in it, as deep as types do not
