@@ -271,7 +271,7 @@ func hotTypes() map[string]reflect.Type {
 		"agent": reflect.TypeFor[routing.Agent](), "item": reflect.TypeFor[routing.Item](), "offer": reflect.TypeFor[routing.Offer](),
 		"assignment": reflect.TypeFor[routing.Assignment](), "outbox": reflect.TypeFor[driver.OutboxRow](),
 		"attempt": reflect.TypeFor[adapter.Attempt](),
-		"event": reflect.TypeFor[driver.Event](), "audit": reflect.TypeFor[driver.AuditEntry]()}
+		"event":   reflect.TypeFor[driver.Event](), "audit": reflect.TypeFor[driver.AuditEntry]()}
 }
 
 // skeleton is a document of a type with one of everything in it, as deep as types do not
