@@ -18,7 +18,7 @@ type laneWork[L any] struct {
 	workers int // lanes under way at once
 	// rounds, if not 0, bounds how many claims may be under way of which not all
 	// lanes have been seen to. What comes meanwhile waits in the store, and the
-	// next claim brings the more of it.
+	// next claim brings the more of it, and rests before it does (see rest).
 	rounds int
 	claim  func(ctx context.Context, limit int) ([]L, error)
 	work   func(ctx context.Context, lanes []L, r round)
@@ -64,7 +64,11 @@ func runLanes[L any](ctx, drain context.Context, e *Engine, w laneWork[L]) {
 			continue
 		}
 		e.pulse.found(w.sort)
-		r := round{seenTo: sync.OnceFunc(func() { putBack(rounds, min(w.rounds, 1)) }), ended: func(lanes int, told bool) {
+		done := make(chan struct{})
+		r := round{seenTo: sync.OnceFunc(func() {
+			close(done)
+			putBack(rounds, min(w.rounds, 1))
+		}), ended: func(lanes int, told bool) {
 			if putBack(free, lanes); lanes == 0 || told {
 				return
 			}
@@ -78,6 +82,9 @@ func runLanes[L any](ctx, drain context.Context, e *Engine, w laneWork[L]) {
 			w.work(drain, lanes, r)
 			return nil
 		})
+		if w.rounds > 0 {
+			rest(ctx, done, len(lanes), n)
+		}
 		if len(lanes) < n { // there are no more: what comes gives a hint
 			waitFor(ctx, hints, finished)
 		}

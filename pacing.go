@@ -1,0 +1,32 @@
+package sangdam
+
+import (
+	"context"
+	"time"
+)
+
+// longestRest bounds each half of what rest waits: so much later may work begin that
+// came just after a batch was taken.
+const longestRest = 10 * time.Millisecond
+
+// rest has batches grow by themselves under a middling load. Whoever takes what waits
+// as soon as there is something finds a few pieces each time, and a batch of these
+// costs hardly less than one of many: a machine that is half loaded is then as busy as
+// one that is loaded to the full. So whoever has just taken a batch of several pieces,
+// and had room for more, waits until it is done and as long again before it takes the
+// next. Who comes alone waits for nobody, since a batch of one is followed by no rest,
+// and neither is one that was full: then more waits.
+func rest(ctx context.Context, done <-chan struct{}, pieces, room int) {
+	if pieces < 2 || pieces >= room {
+		return
+	}
+	began, longest := time.Now(), time.NewTimer(longestRest)
+	defer longest.Stop()
+	select {
+	case <-ctx.Done():
+		return
+	case <-done:
+	case <-longest.C:
+	}
+	sleepFor(ctx, time.Since(began))
+}

@@ -1,0 +1,112 @@
+package sangdam
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sangdam/sangdam/store/driver"
+)
+
+// paced is work that arrives and is claimed, a batch of which takes as long whatever
+// its size.
+type paced struct {
+	mu      sync.Mutex
+	waiting []time.Time   // when each arrived
+	claims  []int         // how many pieces each claim brought
+	longest time.Duration // from a piece's arrival to its claim
+}
+
+func (p *paced) claim(_ context.Context, limit int) ([]time.Time, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := min(limit, len(p.waiting))
+	got := p.waiting[:n:n]
+	p.waiting = p.waiting[n:]
+	for _, at := range got {
+		p.longest = max(p.longest, time.Since(at))
+	}
+	if n > 0 {
+		p.claims = append(p.claims, n)
+	}
+	return got, nil
+}
+
+// pieces has so many pieces arrive at a time, every so often, until so many have, and
+// waits until all are done.
+func (p *paced) pieces(t *testing.T, workers, count, together int, every, batch time.Duration) {
+	e := &Engine{pulse: newPulse()}
+	ctx, cancel := context.WithCancel(t.Context())
+	var loop sync.WaitGroup
+	loop.Go(func() {
+		runLanes(ctx, ctx, e, laneWork[time.Time]{sort: driver.NewsInbox, workers: workers, rounds: inboxRounds, claim: p.claim,
+			work: func(_ context.Context, lanes []time.Time, r round) {
+				time.Sleep(batch)
+				r.ended(len(lanes), false)
+			}})
+	})
+	synctest.Wait()
+	for n := 0; n < count; n += together {
+		p.mu.Lock()
+		for range together {
+			p.waiting = append(p.waiting, time.Now())
+		}
+		p.mu.Unlock()
+		e.wake.give(driver.Hint{Workspace: "w", News: driver.NewsInbox})
+		time.Sleep(every)
+	}
+	time.Sleep(time.Minute)
+	synctest.Wait()
+	require.Empty(t, p.waiting)
+	cancel()
+	loop.Wait()
+}
+
+// Under a middling load, where the next piece comes before a batch is done, batches
+// grow: of a thousand pieces, one a millisecond, each claim brings several, and none
+// waits longer than the batch under way and the rest after it.
+func TestBatchesGrowUnderAMiddlingLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p paced
+		p.pieces(t, 64, 1000, 1, time.Millisecond, 4*time.Millisecond)
+		require.LessOrEqual(t, len(p.claims), 130, "two at a time and without a rest there would be 500")
+		require.LessOrEqual(t, p.longest, 8*time.Millisecond)
+	})
+}
+
+// Who comes alone is seen to at once, however close before another was, and so is the
+// first after a pause.
+func TestWhoComesAloneDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p paced
+		p.pieces(t, 64, 100, 1, 4*time.Millisecond, 4*time.Millisecond)
+		require.Len(t, p.claims, 100)
+		require.Zero(t, p.longest)
+	})
+}
+
+// A slow batch is waited for and rested after for a bounded time: what comes later
+// than that is taken at once, while the slow one is still under way.
+func TestARestIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p paced
+		p.pieces(t, 64, 40, 2, 2*longestRest, 3*longestRest)
+		require.Len(t, p.claims, 20)
+		require.Zero(t, p.longest)
+	})
+}
+
+// Where more waits than a batch takes nobody rests: 1,000 pieces that wait are done as
+// fast as two batches at a time can.
+func TestWhereMuchWaitsNobodyRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p paced
+		p.pieces(t, 10, 1000, 1000, 0, 4*time.Millisecond)
+		require.Len(t, p.claims, 100)
+		require.Equal(t, 99*4*time.Millisecond, p.longest, "a batch takes all workers, and each is followed by the next at once")
+	})
+}
