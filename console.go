@@ -171,7 +171,12 @@ func (e *Engine) Queues(ctx context.Context, p Principal, limit int) ([]Queued, 
 		if err != nil {
 			return err
 		}
-		items, err := tx.Work().Open(ctx)
+		var items []routing.Item
+		err = tx.Work().Open(ctx, func(it routing.Item) {
+			if it.State != routing.ItemAssigned {
+				items = append(items, it)
+			}
+		})
 		if err != nil {
 			return err
 		}
@@ -184,13 +189,10 @@ func (e *Engine) Queues(ctx context.Context, p Principal, limit int) ([]Queued, 
 	return out, err
 }
 
-// queued are those of the items that wait or are offered and may be seen.
+// queued are those of the items that may be seen.
 func (e *Engine) queued(ctx context.Context, tx store.Tx, w Who, items []routing.Item, limit int) ([]Queued, error) {
 	out := []Queued{}
 	for _, it := range items {
-		if it.State == routing.ItemAssigned {
-			continue
-		}
 		cv, err := tx.Conversations().Conversation(ctx, conversation.ID(it.ID))
 		if errors.Is(err, ErrNotFound) {
 			continue

@@ -156,22 +156,31 @@ var qLoad = asks("workspace.load", "Load", "load", ActOperate)
 // ActOperate.
 func (e *Engine) Load(ctx context.Context, p Principal) (out Load, err error) {
 	err = e.query(ctx, p, qLoad, "", func(ctx context.Context, tx store.Tx, s *settings) (err error) {
-		items, err := tx.Work().Open(ctx)
-		if err != nil {
-			return err
-		}
 		agents, err := tx.Agents().Agents(ctx)
 		if err != nil {
 			return err
 		}
-		out.Queues = queueLoads(s.routing, items, agents)
+		loads := queueLoads(s.routing, agents)
+		err = tx.Work().Open(ctx, func(it routing.Item) {
+			if l := loads[it.Queue]; l != nil {
+				l.count(it)
+			}
+		})
+		if err != nil {
+			return err
+		}
+		out.Queues = make([]QueueLoad, 0, len(loads))
+		for _, id := range slices.Sorted(maps.Keys(loads)) {
+			out.Queues = append(out.Queues, *loads[id])
+		}
 		out.Sending, err = tx.Outbox().Pending(ctx)
 		return err
 	})
 	return out, err
 }
 
-func queueLoads(cfg routing.Configuration, items []routing.Item, agents []routing.Agent) []QueueLoad {
+// queueLoads are the queues and how many of their members are online.
+func queueLoads(cfg routing.Configuration, agents []routing.Agent) map[routing.QueueID]*QueueLoad {
 	loads := map[routing.QueueID]*QueueLoad{}
 	for id, q := range cfg.Queues {
 		loads[id] = &QueueLoad{Queue: id, Name: q.Name}
@@ -181,18 +190,7 @@ func queueLoads(cfg routing.Configuration, items []routing.Item, agents []routin
 			}
 		}
 	}
-	for _, it := range items {
-		l := loads[it.Queue]
-		if l == nil {
-			continue
-		}
-		l.count(it)
-	}
-	out := make([]QueueLoad, 0, len(loads))
-	for _, id := range slices.Sorted(maps.Keys(loads)) {
-		out = append(out, *loads[id])
-	}
-	return out
+	return loads
 }
 
 // count adds an item by its state.

@@ -443,10 +443,7 @@ func (r *router) build(ctx context.Context, epoch int64) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	board, err := board.New(board.Options{Seed: r.e.cfg.Seed, Strategies: r.e.cfg.Strategies})
-	if err != nil {
-		return "", err
-	}
+	var made *board.Board
 	var set *settings
 	err = r.e.db.View(ctx, r.ws, func(ctx context.Context, tx store.Tx) error {
 		var err error
@@ -457,18 +454,17 @@ func (r *router) build(ctx context.Context, epoch int64) (string, error) {
 		if err != nil {
 			return err
 		}
-		items, err := tx.Work().Open(ctx)
-		if err != nil {
+		if made, err = board.New(board.Options{Seed: r.e.cfg.Seed, Strategies: r.e.cfg.Strategies}); err != nil {
 			return err
 		}
-		applyConfiguration(board, set)
+		applyConfiguration(made, set)
 		for _, a := range agents {
-			board.ApplyAgent(a)
+			made.ApplyAgent(a)
 		}
-		for _, it := range items {
-			board.ApplyItem(it)
+		if err := tx.Work().Open(ctx, made.ApplyItem); err != nil {
+			return err
 		}
-		board.Tick(tx.Now())
+		made.Tick(tx.Now())
 		return nil
 	})
 	if err != nil {
@@ -476,7 +472,7 @@ func (r *router) build(ctx context.Context, epoch int64) (string, error) {
 	}
 	r.boardMu.Lock()
 	defer r.boardMu.Unlock()
-	r.board, r.epoch, r.config, r.journal = board, epoch, set.routing, nil
+	r.board, r.epoch, r.config, r.journal = made, epoch, set.routing, nil
 	r.known, r.before = newVersions(), newVersions()
 	return cursor, nil
 }

@@ -165,16 +165,15 @@ func (p visitorPort) Availability(ctx context.Context, v visitor.Ref) (visitor.A
 		if err != nil {
 			return err
 		}
-		items, err := tx.Work().Open(ctx)
-		if err != nil {
-			return err
-		}
 		queue := s.routing.WorkStreams[acct.WorkStream].Queue
 		waiting := 0
-		for _, it := range items {
+		err = tx.Work().Open(ctx, func(it routing.Item) {
 			if it.Queue == queue && it.State == routing.ItemQueued {
 				waiting++
 			}
+		})
+		if err != nil {
+			return err
 		}
 		out = visitor.Availability{Open: !closed, Agents: online, Queue: waiting}
 		return nil

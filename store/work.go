@@ -47,8 +47,10 @@ type Work interface {
 	Offer(ctx context.Context, id routing.OfferID) (routing.Offer, error)
 	// HeldBy lists an agent's open offers and assignments, oldest first.
 	HeldBy(ctx context.Context, a routing.AgentID) ([]routing.Offer, []routing.Assignment, error)
-	// Open lists every item that is queued, offered or assigned, ordered by Seq.
-	Open(ctx context.Context) ([]routing.Item, error)
+	// Open calls each on every item that is queued, offered or assigned, ordered by
+	// Seq. There may be very many: they are handed on as they are read, so that each
+	// may not use the transaction, and on an error it has been called on some.
+	Open(ctx context.Context, each func(routing.Item)) error
 	// Decisions lists the item's decision summaries, oldest first.
 	Decisions(ctx context.Context, item routing.ItemID) ([]routing.Decision, error)
 }
@@ -99,8 +101,6 @@ func (w *work) LockItems(ctx context.Context, ids ...routing.ItemID) error {
 	_, err := w.Lock(ctx, driver.WorkKey{Items: ids})
 	return err
 }
-
-func (w *work) Open(ctx context.Context) ([]routing.Item, error) { return w.Items(ctx, nil) }
 
 func (w *work) Held(ctx context.Context, item routing.ItemID) (o *routing.Offer, a *routing.Assignment, err error) {
 	offers, assignments, err := w.Holds(ctx, driver.HoldKey{Item: item})

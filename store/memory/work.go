@@ -219,13 +219,23 @@ func (r work) Holds(_ context.Context, k driver.HoldKey) (offers []routing.Offer
 func (r work) Items(_ context.Context, ids []routing.ItemID) ([]routing.Item, error) {
 	t := r.t
 	return read(t, func() ([]routing.Item, error) {
-		keys := mapKeys(t.s.openItems)
-		if ids != nil {
-			keys = slices.Values(ids)
-		}
 		var list []routing.Item
-		for id, it := range some(t, t.s.items, keys) {
-			if ids == nil && it.State != routing.ItemDone || slices.Contains(ids, id) {
+		for id, it := range some(t, t.s.items, slices.Values(ids)) {
+			if slices.Contains(ids, id) {
+				list = append(list, clone(it))
+			}
+		}
+		t.found(len(list))
+		return list, nil
+	})
+}
+
+func (r work) Open(_ context.Context, each func(routing.Item)) error {
+	t := r.t
+	list, err := read(t, func() ([]routing.Item, error) {
+		var list []routing.Item
+		for _, it := range some(t, t.s.items, mapKeys(t.s.openItems)) {
+			if it.State != routing.ItemDone {
 				list = append(list, clone(it))
 			}
 		}
@@ -233,6 +243,10 @@ func (r work) Items(_ context.Context, ids []routing.ItemID) ([]routing.Item, er
 		t.found(len(list))
 		return list, nil
 	})
+	for _, it := range list {
+		each(it)
+	}
+	return err
 }
 
 func (r work) Decisions(_ context.Context, item routing.ItemID) ([]routing.Decision, error) {

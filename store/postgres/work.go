@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/sangdam/sangdam/internal/inorder"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -13,23 +15,17 @@ type work struct{ *tx }
 
 const itemColumns = `version, seq, doc`
 
-func scanItem(r pgx.Rows) (routing.Item, error) {
-	var version, seq int64
+func scanItem(r pgx.Rows) (it routing.Item, err error) {
+	var numbers [2]int64
 	var doc []byte
-	if err := r.Scan(&version, &seq, &doc); err != nil {
-		return routing.Item{}, err
+	if err := r.Scan(&numbers[0], &numbers[1], &doc); err != nil {
+		return it, err
 	}
-	it, err := decode[routing.Item](doc)
-	it.Version, it.Seq = version, seq
-	return it, err
+	return it, decodeItem(doc, numbers, &it)
 }
 
 // Items implements driver.WorkRepo.
 func (w work) Items(ctx context.Context, ids []routing.ItemID) ([]routing.Item, error) {
-	if ids == nil {
-		return many(ctx, w.tx, query(`SELECT `+itemColumns+` FROM sd.items WHERE ws = $1 AND state <> 'done' ORDER BY seq`, key(w.ws)),
-			scanItem)
-	}
 	if len(ids) == 1 {
 		if k := w.keptItem(ids[0]); k != nil && w.usable() == nil {
 			it, err := k.item()
@@ -38,6 +34,31 @@ func (w work) Items(ctx context.Context, ids []routing.ItemID) ([]routing.Item, 
 		return many(ctx, w.tx, query(`SELECT `+itemColumns+` FROM sd.items WHERE ws = $1 AND id = $2`, key(w.ws), key(ids[0])), scanItem)
 	}
 	return many(ctx, w.tx, query(`SELECT `+itemColumns+` FROM sd.items WHERE ws = $1 AND id = ANY($2)`, key(w.ws), keys(ids)), scanItem)
+}
+
+// Open implements driver.WorkRepo.
+func (w work) Open(ctx context.Context, each func(routing.Item)) error {
+	d := inorder.New(decodeItem, each)
+	err := w.read(ctx, query(`SELECT `+itemColumns+` FROM sd.items WHERE ws = $1 AND state <> 'done' ORDER BY seq`, key(w.ws)).
+		rows(func(r pgx.Rows) error {
+			var numbers [2]int64
+			var doc pgtype.DriverBytes
+			if err := r.Scan(&numbers[0], &numbers[1], &doc); err != nil {
+				return err
+			}
+			return d.Add(doc, numbers)
+		}))
+	if err != nil {
+		return err
+	}
+	return d.End()
+}
+
+// decodeItem reads an item of its document, version and place in line.
+func decodeItem(doc []byte, numbers [2]int64, it *routing.Item) (err error) {
+	*it, err = decode[routing.Item](doc)
+	it.Version, it.Seq = numbers[0], numbers[1]
+	return err
 }
 
 // SaveItem implements driver.WorkRepo.

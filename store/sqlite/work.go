@@ -1,11 +1,10 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"runtime"
-	"sync"
 
+	"github.com/sangdam/sangdam/internal/inorder"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/store/sqlite/internal/raw"
@@ -16,11 +15,15 @@ type work struct{ *tx }
 
 const itemColumns = `doc, version, seq`
 
-func scanItem(w raw.Row) (routing.Item, error) {
-	var it routing.Item
-	err := decode(w.View(0), &it)
-	it.Version, it.Seq = w.Int(1), w.Int(2)
-	return it, err
+func scanItem(w raw.Row) (it routing.Item, err error) {
+	return it, decodeItem(w.View(0), [2]int64{w.Int(1), w.Int(2)}, &it)
+}
+
+// decodeItem reads an item of its document, version and place in line.
+func decodeItem(doc []byte, numbers [2]int64, it *routing.Item) error {
+	err := decode(doc, it)
+	it.Version, it.Seq = numbers[0], numbers[1]
+	return err
 }
 
 func (r work) SaveItem(_ context.Context, it routing.Item) (int64, error) {
@@ -55,9 +58,6 @@ func (r work) Holds(_ context.Context, k driver.HoldKey) ([]routing.Offer, []rou
 }
 
 func (r work) Items(_ context.Context, ids []routing.ItemID) ([]routing.Item, error) {
-	if ids == nil {
-		return r.open()
-	}
 	var out []routing.Item
 	for _, id := range ids {
 		it, err := maybe(r.tx, scanItem, `SELECT `+itemColumns+` FROM items WHERE ws = ? AND id = ?`, r.ws, string(id))
@@ -71,81 +71,17 @@ func (r work) Items(_ context.Context, ids []routing.ItemID) ([]routing.Item, er
 	return out, nil
 }
 
-// open reads what a Board is made of, which may be very much: it is counted first,
-// since a list that grows to 100,000 is copied some fifty times on the way, and read
-// by this goroutine alone but decoded, which takes longer, by as many as may run.
-func (r work) open() ([]routing.Item, error) {
-	of := ` FROM items WHERE ws = ? AND state <> 'done'`
-	n, _, err := r.number(`SELECT count(*)`+of, r.ws)
-	if err != nil || n == 0 {
-		return nil, err
+func (r work) Open(_ context.Context, each func(routing.Item)) error {
+	var failure error
+	d := inorder.New(decodeItem, each)
+	err := r.while(`SELECT `+itemColumns+` FROM items WHERE ws = ? AND state <> 'done' ORDER BY seq`, func(w raw.Row) bool {
+		failure = d.Add(w.View(0), [2]int64{w.Int(1), w.Int(2)})
+		return failure == nil
+	}, r.ws)
+	if err = cmp.Or(err, failure); err != nil {
+		return err
 	}
-	d := itemDecoder{out: make([]routing.Item, n), turns: make(chan struct{}, runtime.GOMAXPROCS(0))}
-	err = r.while(`SELECT `+itemColumns+of+` ORDER BY seq LIMIT ?`, func(w raw.Row) bool {
-		d.add(w)
-		return true
-	}, r.ws, n)
-	d.decode()
-	d.running.Wait()
-	return d.out[:d.next], errors.Join(err, d.failure)
-}
-
-// itemDecoder decodes rows of items into their places.
-type itemDecoder struct {
-	out  []routing.Item
-	next int // place of the next row
-	part itemRows
-
-	turns   chan struct{}
-	running sync.WaitGroup
-	mu      sync.Mutex
-	failure error
-}
-
-// itemRows are rows that one goroutine decodes.
-type itemRows struct {
-	docs []byte
-	rows []struct {
-		end          int // of its document in docs
-		version, seq int64
-	}
-}
-
-// decodedTogether is how many rows those are.
-const decodedTogether = 512
-
-func (d *itemDecoder) add(w raw.Row) {
-	p := &d.part
-	p.docs = append(p.docs, w.View(0)...)
-	p.rows = append(p.rows, struct {
-		end          int
-		version, seq int64
-	}{len(p.docs), w.Int(1), w.Int(2)})
-	if len(p.rows) == decodedTogether {
-		d.decode()
-	}
-}
-
-// decode hands over what was added.
-func (d *itemDecoder) decode() {
-	p, into := d.part, d.out[d.next:]
-	d.part, d.next = itemRows{}, d.next+len(p.rows)
-	d.turns <- struct{}{}
-	d.running.Go(func() {
-		defer func() { <-d.turns }()
-		begin := 0
-		for i, row := range p.rows {
-			it := &into[i]
-			if err := decode(p.docs[begin:row.end], it); err != nil {
-				d.mu.Lock()
-				d.failure = errors.Join(d.failure, err)
-				d.mu.Unlock()
-				return
-			}
-			it.Version, it.Seq = row.version, row.seq
-			begin = row.end
-		}
-	})
+	return d.End()
 }
 
 func (r work) Decisions(_ context.Context, item routing.ItemID) ([]routing.Decision, error) {

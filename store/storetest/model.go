@@ -401,8 +401,8 @@ func (p *pair) showTalk(ctx context.Context, tx store.Tx, s *shown) error {
 }
 
 func (p *pair) showWork(ctx context.Context, tx store.Tx, s *shown) error {
-	open, err := tx.Work().Open(ctx)
-	if err != nil {
+	var open []routing.Item
+	if err := tx.Work().Open(ctx, func(it routing.Item) { open = append(open, it) }); err != nil {
 		return err
 	}
 	for _, it := range open {

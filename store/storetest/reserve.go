@@ -302,7 +302,8 @@ var reserveRules = []rule{
 		items[1].State = routing.ItemDone
 		e.saveItem(items[1])
 		e.view(func(ctx context.Context, tx store.Tx) error {
-			list, err := tx.Work().Open(ctx)
+			var list []routing.Item
+			err := tx.Work().Open(ctx, func(it routing.Item) { list = append(list, it) })
 			var got []routing.ItemID
 			for i, it := range list {
 				got = append(got, it.ID)
