@@ -70,7 +70,8 @@ func (w *work) seen(it routing.Item) {
 }
 
 func (w *work) Item(ctx context.Context, id routing.ItemID) (routing.Item, error) {
-	list, err := w.Items(ctx, []routing.ItemID{id})
+	var list []routing.Item
+	err := w.Items(ctx, []routing.ItemID{id}, func(it routing.Item) { list = append(list, it) })
 	it, err := only(list, err, "item")
 	if err == nil {
 		w.seen(it)
@@ -100,6 +101,10 @@ func (w *work) LockItems(ctx context.Context, ids ...routing.ItemID) error {
 	}
 	_, err := w.Lock(ctx, driver.WorkKey{Items: ids})
 	return err
+}
+
+func (w *work) Open(ctx context.Context, each func(routing.Item)) error {
+	return w.Items(ctx, nil, each)
 }
 
 func (w *work) Held(ctx context.Context, item routing.ItemID) (o *routing.Offer, a *routing.Assignment, err error) {

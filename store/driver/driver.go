@@ -313,12 +313,11 @@ type EnvelopeOutcome struct {
 // WorkRepo stores items, offers, assignments and agents' loads. It knows no
 // rule: package store locks, lets routing/transition decide, and puts.
 type WorkRepo interface {
-	// Items returns those of the ids that exist, in no order.
-	Items(ctx context.Context, ids []routing.ItemID) ([]routing.Item, error)
-	// Open calls each on every item that is queued, offered or assigned, ordered by
-	// Seq: what a Board is built from. There may be very many: they are handed on as
-	// they come, on the calling goroutine, and each may not use the transaction.
-	Open(ctx context.Context, each func(routing.Item)) error
+	// Items calls each on those of the ids that exist, in no order, or, without a
+	// list, on every item that is queued, offered or assigned, ordered by Seq: what a
+	// Board is built from. There may be very many of those: they are handed on as they
+	// come, on the calling goroutine, and each may not use the transaction.
+	Items(ctx context.Context, ids []routing.ItemID, each func(routing.Item)) error
 	// SaveItem creates (Version 0) or replaces. A Version that is not the stored
 	// one is a clash: Update runs again. Returns the new version. Seq is set at
 	// creation.

@@ -216,26 +216,16 @@ func (r work) Holds(_ context.Context, k driver.HoldKey) (offers []routing.Offer
 	return offers, assignments, err
 }
 
-func (r work) Items(_ context.Context, ids []routing.ItemID) ([]routing.Item, error) {
-	t := r.t
-	return read(t, func() ([]routing.Item, error) {
-		var list []routing.Item
-		for id, it := range some(t, t.s.items, slices.Values(ids)) {
-			if slices.Contains(ids, id) {
-				list = append(list, clone(it))
-			}
-		}
-		t.found(len(list))
-		return list, nil
-	})
-}
-
-func (r work) Open(_ context.Context, each func(routing.Item)) error {
+func (r work) Items(_ context.Context, ids []routing.ItemID, each func(routing.Item)) error {
 	t := r.t
 	list, err := read(t, func() ([]routing.Item, error) {
+		keys := mapKeys(t.s.openItems)
+		if ids != nil {
+			keys = slices.Values(ids)
+		}
 		var list []routing.Item
-		for _, it := range some(t, t.s.items, mapKeys(t.s.openItems)) {
-			if it.State != routing.ItemDone {
+		for id, it := range some(t, t.s.items, keys) {
+			if ids == nil && it.State != routing.ItemDone || slices.Contains(ids, id) {
 				list = append(list, clone(it))
 			}
 		}

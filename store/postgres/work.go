@@ -25,19 +25,34 @@ func scanItem(r pgx.Rows) (it routing.Item, err error) {
 }
 
 // Items implements driver.WorkRepo.
-func (w work) Items(ctx context.Context, ids []routing.ItemID) ([]routing.Item, error) {
-	if len(ids) == 1 {
+func (w work) Items(ctx context.Context, ids []routing.ItemID, each func(routing.Item)) error {
+	if ids == nil {
+		return w.open(ctx, each)
+	}
+	var list []routing.Item
+	var err error
+	if len(ids) > 1 {
+		list, err = many(ctx, w.tx, query(`SELECT `+itemColumns+` FROM sd.items WHERE ws = $1 AND id = ANY($2)`, key(w.ws), keys(ids)),
+			scanItem)
+	} else if len(ids) == 1 {
 		if k := w.keptItem(ids[0]); k != nil && w.usable() == nil {
 			it, err := k.item()
-			return []routing.Item{it}, err
+			if err == nil {
+				each(it)
+			}
+			return err
 		}
-		return many(ctx, w.tx, query(`SELECT `+itemColumns+` FROM sd.items WHERE ws = $1 AND id = $2`, key(w.ws), key(ids[0])), scanItem)
+		list, err = many(ctx, w.tx, query(`SELECT `+itemColumns+` FROM sd.items WHERE ws = $1 AND id = $2`, key(w.ws), key(ids[0])),
+			scanItem)
 	}
-	return many(ctx, w.tx, query(`SELECT `+itemColumns+` FROM sd.items WHERE ws = $1 AND id = ANY($2)`, key(w.ws), keys(ids)), scanItem)
+	for _, it := range list {
+		each(it)
+	}
+	return err
 }
 
-// Open implements driver.WorkRepo.
-func (w work) Open(ctx context.Context, each func(routing.Item)) error {
+// open reads what a Board is made of, which may be very much.
+func (w work) open(ctx context.Context, each func(routing.Item)) error {
 	d := inorder.New(decodeItem, each)
 	err := w.read(ctx, query(`SELECT `+itemColumns+` FROM sd.items WHERE ws = $1 AND state <> 'done' ORDER BY seq`, key(w.ws)).
 		rows(func(r pgx.Rows) error {

@@ -57,21 +57,24 @@ func (r work) Holds(_ context.Context, k driver.HoldKey) ([]routing.Offer, []rou
 	return offers, as, err
 }
 
-func (r work) Items(_ context.Context, ids []routing.ItemID) ([]routing.Item, error) {
-	var out []routing.Item
+func (r work) Items(_ context.Context, ids []routing.ItemID, each func(routing.Item)) error {
+	if ids == nil {
+		return r.open(each)
+	}
 	for _, id := range ids {
 		it, err := maybe(r.tx, scanItem, `SELECT `+itemColumns+` FROM items WHERE ws = ? AND id = ?`, r.ws, string(id))
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if it != nil {
-			out = append(out, *it)
+			each(*it)
 		}
 	}
-	return out, nil
+	return nil
 }
 
-func (r work) Open(_ context.Context, each func(routing.Item)) error {
+// open reads what a Board is made of, which may be very much.
+func (r work) open(each func(routing.Item)) error {
 	var failure error
 	d := inorder.New(decodeItem, each)
 	err := r.while(`SELECT `+itemColumns+` FROM items WHERE ws = ? AND state <> 'done' ORDER BY seq`, func(w raw.Row) bool {

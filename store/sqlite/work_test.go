@@ -27,7 +27,7 @@ func TestOpenItemsAreDecodedTogether(t *testing.T) {
 		})
 		open := func() (items []routing.Item, err error) {
 			err = backendOf(db).View(t.Context(), testWS, inTx(func(x *tx) error {
-				return work{x}.Open(t.Context(), func(it routing.Item) { items = append(items, it) })
+				return work{x}.Items(t.Context(), nil, func(it routing.Item) { items = append(items, it) })
 			}))
 			return items, err
 		}
