@@ -129,7 +129,7 @@ func botHopeless(why error) bool {
 }
 
 // botStuck gives the customer to people after turns that ended without a reply.
-func (u *unit) botStuck(p botJobPayload, _ error) error {
+func (u *unit) botStuck(p botJobPayload, why error) error {
 	d, err := u.conversation(p.Conversation)
 	if errors.Is(err, ErrNotFound) {
 		return nil
@@ -137,6 +137,7 @@ func (u *unit) botStuck(p botJobPayload, _ error) error {
 	if err != nil || d.C.Control != conversation.ControlBot {
 		return err
 	}
+	u.e.log.Warn("what a bot wanted cannot be done; a person takes over", "bot", d.C.Bot, "error", kindName(why))
 	unread, err := unreadByBot(u.ctx, u.tx, d.C)
 	if err != nil {
 		return err

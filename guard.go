@@ -51,17 +51,45 @@ type guard struct {
 	watchers sync.Pool
 }
 
-// foreignError is an error of foreign code without its text.
+// foreignError is an error of foreign code: without its text, or with it where it
+// is meant for who asked. Its own methods are foreign code too, so what it is and
+// says is asked here alone.
 type foreignError struct {
 	who, call string
 	err       error
+	spoken    bool // its text is for who asked
 }
 
 func (f *foreignError) Error() string {
-	return fmt.Sprintf("sangdam: %s: %s failed: %s", f.who, f.call, kindName(f.err))
+	if f.spoken {
+		return f.words()
+	}
+	return f.nameless()
 }
 
-func (f *foreignError) Unwrap() error { return f.err }
+func (f *foreignError) nameless() string {
+	return fmt.Sprintf("sangdam: %s: %s failed: %s", f.who, f.call, kindName(f))
+}
+
+// words is the text of the error itself, as far as people can read it.
+func (f *foreignError) words() (text string) {
+	defer func() {
+		if recover() != nil {
+			text = f.nameless()
+		}
+	}()
+	return cleaned(f.err.Error(), maxDetail)
+}
+
+func (f *foreignError) Is(target error) (is bool) {
+	defer func() { _ = recover() }()
+	return errors.Is(f.err, target)
+}
+
+func (f *foreignError) As(target any) (as bool) {
+	defer func() { _ = recover() }()
+	return errors.As(f.err, target)
+}
 
 // errPanicked is what a panic becomes, without its value. Another try may
 // succeed, so it is a temporary failure; who tries counts.
@@ -69,6 +97,20 @@ var errPanicked = errs.New(errs.Unavailable, "it panicked")
 
 // errLeftBehind marks the end of a call that goes on all the same.
 var errLeftBehind = errors.New("it was left behind")
+
+// answered runs a call whose error is an answer in words for who asked, such as a
+// refusal of settings; nobody logs them. Refusals in the library's own form stay as
+// they are, so that they can be said in another language.
+func (g *guard) answered(who, call string, fn func() error) error {
+	answer, err := inline(g, who, call, func() (error, error) { return fn(), nil })
+	if err != nil || answer == nil {
+		return err
+	}
+	if _, _, own := errs.Parts(answer); own {
+		return answer
+	}
+	return &foreignError{who: who, call: call, err: answer, spoken: true}
+}
 
 // isForeign says that the error comes from foreign code, not from the store.
 func isForeign(err error) bool {
@@ -246,11 +288,7 @@ type guardedPolicy struct {
 }
 
 func (p guardedPolicy) Authorize(ctx context.Context, w Who, a Action, r Resource) error {
-	answer, err := inline(p.g, "policy", string(a), func() (error, error) { return p.p.Authorize(ctx, w, a, r), nil })
-	if err != nil {
-		return err
-	}
-	return answer
+	return p.g.answered("policy", string(a), func() error { return p.p.Authorize(ctx, w, a, r) })
 }
 
 func (p guardedPolicy) Scope(w Who, kind string) Scope {
@@ -258,7 +296,7 @@ func (p guardedPolicy) Scope(w Who, kind string) Scope {
 	if err != nil {
 		p.g.log.Error("the policy's Scope panicked; records are asked for one by one")
 	}
-	return scope
+	return p.reachable(scope)
 }
 
 // guardedStrategy is a strategy of the host as Boards call it: they are pure and
@@ -330,11 +368,7 @@ func (a *guardedAdapter) Capabilities() adapter.Capabilities { return a.caps }
 // Validate returns the adapter's own words: they are for the administrator who
 // typed the settings, and nobody logs them.
 func (a *guardedAdapter) Validate(acct channel.Account) error {
-	answer, err := inline(a.g, a.who, "Validate", func() (error, error) { return a.a.Validate(acct), nil })
-	if err != nil {
-		return err
-	}
-	return answer
+	return a.g.answered(a.who, "Validate", func() error { return a.a.Validate(acct) })
 }
 
 // MayChange returns the adapter's own words, as Validate does.
@@ -342,11 +376,7 @@ func (a *guardedAdapter) MayChange(old, next channel.Account) error {
 	if a.changer == nil {
 		return nil
 	}
-	answer, err := inline(a.g, a.who, "MayChange", func() (error, error) { return a.changer.MayChange(old, next), nil })
-	if err != nil {
-		return err
-	}
-	return answer
+	return a.g.answered(a.who, "MayChange", func() error { return a.changer.MayChange(old, next) })
 }
 
 // OtherFormat is none of an adapter without such texts.
@@ -367,7 +397,7 @@ func (a *guardedAdapter) Parse(acct channel.Account, env adapter.Envelope) (adap
 		return in, err
 	}
 	if err := checkInbound(&in); err != nil {
-		a.babbles("Parse", err.Error())
+		a.g.babbles(a.who, "Parse", err.Error())
 		return adapter.Inbound{}, err
 	}
 	return in, nil
@@ -381,10 +411,10 @@ func (a *guardedAdapter) Plan(acct channel.Account, batch []adapter.Outbound, no
 			Detail: "the adapter panicked while planning"}
 	}
 	if err != nil {
-		return at, err
+		return at, a.g.meant(a.who, "Plan", err)
 	}
 	if what := checkAttempt(at, batch); what != "" {
-		a.babbles("Plan", what)
+		a.g.babbles(a.who, "Plan", what)
 		return adapter.Attempt{}, &adapter.SendError{Disposition: adapter.Permanent, Reason: channel.ReasonContent,
 			Detail: "the adapter planned " + what}
 	}
@@ -403,7 +433,7 @@ func (a *guardedAdapter) Send(ctx context.Context, acct channel.Account, at adap
 		err = &adapter.SendError{Disposition: adapter.Ambiguous, Reason: channel.ReasonProvider,
 			Detail: "the adapter panicked while sending"}
 	}
-	return a.usable(sent, len(at.Rows)), err
+	return a.usable(sent, len(at.Rows)), a.g.meant(a.who, "Send", err)
 }
 
 func (a *guardedAdapter) Profile(ctx context.Context, acct channel.Account, chat channel.Chat,
@@ -436,9 +466,10 @@ func (a *guardedAdapter) MarkRead(ctx context.Context, acct channel.Account, han
 
 // Check may ask the provider several things in turn.
 func (a *guardedAdapter) Check(ctx context.Context, acct channel.Account, callbackURL string) ([]adapter.Finding, error) {
-	return bounded(ctx, a.g, a.who, "Check", 3*a.timeout, func(ctx context.Context) ([]adapter.Finding, error) {
+	found, err := bounded(ctx, a.g, a.who, "Check", 3*a.timeout, func(ctx context.Context) ([]adapter.Finding, error) {
 		return a.checker.Check(ctx, acct, callbackURL)
 	})
+	return a.readable(found), err
 }
 
 func (a *guardedAdapter) SetEndpoint(ctx context.Context, acct channel.Account, address string) error {
@@ -484,7 +515,11 @@ func newGuardedBot(g *guard, b bot.Bot) (*guardedBot, error) {
 
 // Next asks the bot, at most for limit.
 func (b *guardedBot) Next(ctx context.Context, t bot.Turn, limit time.Duration) (bot.Reply, error) {
-	return bounded(ctx, b.g, "bot "+b.name, "Next", limit, func(ctx context.Context) (bot.Reply, error) { return b.b.Next(ctx, t) })
+	r, err := bounded(ctx, b.g, "bot "+b.name, "Next", limit, func(ctx context.Context) (bot.Reply, error) { return b.b.Next(ctx, t) })
+	if err == nil {
+		err = b.checkReply(r)
+	}
+	return r, err
 }
 
 // guardedSealer is the host's sealer; its keys may be elsewhere.
@@ -495,7 +530,12 @@ type guardedSealer struct {
 }
 
 func (s guardedSealer) Seal(ctx context.Context, ad seal.AD, plain []byte) ([]byte, error) {
-	return bounded(ctx, s.g, "sealer", "Seal", s.timeout, func(ctx context.Context) ([]byte, error) { return s.s.Seal(ctx, ad, plain) })
+	sealed, err := bounded(ctx, s.g, "sealer", "Seal", s.timeout,
+		func(ctx context.Context) ([]byte, error) { return s.s.Seal(ctx, ad, plain) })
+	if err == nil && len(sealed) == 0 { // kept, it would be lost
+		err = errs.New(errs.Unavailable, "sangdam: the sealer sealed %d bytes to none; it must return what Open takes", len(plain))
+	}
+	return sealed, err
 }
 
 func (s guardedSealer) Open(ctx context.Context, ad seal.AD, sealed []byte) ([]byte, error) {
@@ -521,7 +561,12 @@ type guardedBlobs struct {
 }
 
 func (b guardedBlobs) Put(ctx context.Context, r io.Reader, limit int64) (blob.Info, error) {
-	return bounded(ctx, b.g, "blob store", "Put", mediaFor, func(ctx context.Context) (blob.Info, error) { return b.b.Put(ctx, r, limit) })
+	info, err := bounded(ctx, b.g, "blob store", "Put", mediaFor,
+		func(ctx context.Context) (blob.Info, error) { return b.b.Put(ctx, r, limit) })
+	if err == nil {
+		err = checkStored(info, limit)
+	}
+	return info, err
 }
 
 func (b guardedBlobs) Open(ctx context.Context, name string) (io.ReadCloser, error) {
@@ -545,7 +590,10 @@ type guardedReader struct {
 
 func (r guardedReader) Read(p []byte) (n int, err error) {
 	defer r.recovered("Read", &err)
-	return r.r.Read(p)
+	if n, err = r.r.Read(p); n < 0 || n > len(p) {
+		return 0, errs.New(errs.Unavailable, "sangdam: the blob store read %d bytes into %d; no Reader may", n, len(p))
+	}
+	return n, err
 }
 
 func (r guardedReader) Close() (err error) {
@@ -578,9 +626,13 @@ func (b guardedBlobs) Delete(ctx context.Context, name string) error {
 }
 
 func (b guardedBlobs) List(ctx context.Context, before time.Time, after string, limit int) ([]string, error) {
-	return bounded(ctx, b.g, "blob store", "List", b.timeout, func(ctx context.Context) ([]string, error) {
+	names, err := bounded(ctx, b.g, "blob store", "List", b.timeout, func(ctx context.Context) ([]string, error) {
 		return b.b.List(ctx, before, after, limit)
 	})
+	if err == nil {
+		err = checkListed(names, after, limit)
+	}
+	return names, err
 }
 
 // Claim passes a claim on where the host's store knows of it.
@@ -621,6 +673,9 @@ func (h safeLog) WithGroup(name string) slog.Handler { return safeLog{h.Handler.
 
 func safeAttr(a slog.Attr) slog.Attr {
 	err, is := a.Value.Any().(error)
+	if own, spoken := errors.AsType[*foreignError](err); spoken && own.spoken {
+		return slog.String(a.Key, own.nameless())
+	}
 	if !is || errs.KindOf(err) != nil || isForeign(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return a
 	}

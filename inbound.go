@@ -90,7 +90,7 @@ func unparsed(err error) string {
 		return "the adapter panicked on this event"
 	}
 	if own, is := errors.AsType[*foreignError](err); is {
-		return own.err.Error()
+		return own.words()
 	}
 	return err.Error()
 }

@@ -27,6 +27,7 @@ type babble struct {
 	attempt  func(*adapter.Attempt)
 	sent     func(*adapter.Sent)
 	profile  func(*channel.Profile)
+	fails    error // what Send answers
 }
 
 func babbled[T any](on bool, change func(*T), v T, err error) (T, error) {
@@ -47,6 +48,9 @@ func (a babbler) Plan(acct channel.Account, b []adapter.Outbound, now time.Time,
 }
 
 func (a babbler) Send(ctx context.Context, acct channel.Account, at adapter.Attempt) (adapter.Sent, error) {
+	if a.b.on && a.b.fails != nil {
+		return adapter.Sent{}, a.b.fails
+	}
 	sent, err := a.Adapter.Send(ctx, acct, at)
 	return babbled(a.b.on, a.b.sent, sent, err)
 }
@@ -74,6 +78,9 @@ func babbles() map[string]babble {
 		return out
 	}
 	return map[string]babble{
+		"Send fails: a typed nil": {fails: (*adapter.SendError)(nil)},
+		"Send fails: panicking":   {fails: sly{}},
+		"Send fails: broken":      {fails: senseless()["broken"]},
 		"Parse: nothing":          in(func(i *adapter.Inbound) { *i = adapter.Inbound{} }),
 		"Parse: no ids":           in(func(i *adapter.Inbound) { i.MessageID, i.Author.User = "", "" }),
 		"Parse: no chat":          in(func(i *adapter.Inbound) { i.Chat = channel.Chat{} }),

@@ -380,8 +380,8 @@ func (e *Engine) plugIn(cfg Config) error {
 		if err != nil {
 			return invalid("Adapters[%d] (%T) panics when it is asked for its kind; make it with its constructor", i, a)
 		}
-		if _, twice := e.adapters[safe.kind]; twice || safe.kind == "" {
-			return invalid("Adapters has an empty or repeated kind %q", safe.kind)
+		if _, twice := e.adapters[safe.kind]; twice || !isName(safe.kind) {
+			return invalid("Adapters has an empty or repeated kind %q, or one that is no name", shortened(string(safe.kind)))
 		}
 		e.adapters[safe.kind] = safe
 	}
@@ -398,8 +398,8 @@ func (e *Engine) plugInBots(all []bot.Bot) error {
 		if err != nil {
 			return invalidConfig("Bots[%d] (%T) panics when it is asked for its name; make it with its constructor", i, b)
 		}
-		if _, twice := e.bots[safe.name]; twice || safe.name == "" {
-			return invalidConfig("Bots has an empty or repeated name %q", safe.name)
+		if _, twice := e.bots[safe.name]; twice || !isName(safe.name) {
+			return invalidConfig("Bots has an empty or repeated name %q, or one that is no name", shortened(safe.name))
 		}
 		if s, ok := b.(bot.Script); ok {
 			if err := s.Validate(); err != nil {

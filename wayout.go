@@ -219,11 +219,7 @@ func newGuardedCarrier(g *guard, c notify.Carrier) (*guardedCarrier, error) {
 // validate returns the carrier's own words: they are for the administrator who
 // typed the settings, and nobody logs them.
 func (c *guardedCarrier) validate(t notify.Target) error {
-	answer, err := inline(c.g, c.name, "Validate", func() (error, error) { return c.c.Validate(t), nil })
-	if err != nil {
-		return err
-	}
-	return answer
+	return c.g.answered(c.name, "Validate", func() error { return c.c.Validate(t) })
 }
 
 func (c *guardedCarrier) plan(t notify.Target, n notify.Notice, now time.Time) ([]byte, error) {
@@ -231,7 +227,11 @@ func (c *guardedCarrier) plan(t notify.Target, n notify.Notice, now time.Time) (
 	if errors.Is(err, errPanicked) {
 		err = notify.Refuse(channel.ReasonContent, 0, "the carrier panicked while planning")
 	}
-	return request, err
+	if len(request) > maxRequest {
+		c.g.babbles(c.name, "Plan", tooLargeRequest)
+		return nil, notify.Refuse(channel.ReasonContent, 0, "the carrier planned "+tooLargeRequest)
+	}
+	return request, c.g.meant(c.name, "Plan", err)
 }
 
 func (c *guardedCarrier) send(ctx context.Context, t notify.Target, request []byte, open adapter.OpenFile) (notify.Receipt, error) {
@@ -245,7 +245,11 @@ func (c *guardedCarrier) send(ctx context.Context, t notify.Target, request []by
 		err = &adapter.SendError{Disposition: adapter.Ambiguous, Reason: channel.ReasonProvider,
 			Detail: "the carrier panicked while sending"}
 	}
-	return r, err
+	if !isID(r.ID) { // it is sent all the same
+		c.g.babbles(c.name, "Send", "an id that is too long or no text")
+		r.ID = ""
+	}
+	return r, c.g.meant(c.name, "Send", err)
 }
 
 // reports reads what a receiver sent; ErrInvalid where it reports nothing.
@@ -254,7 +258,12 @@ func (c *guardedCarrier) reports(t notify.Target, raw []byte) (out []notify.Repo
 	if !is {
 		return nil, errs.New(errs.Invalid, "sangdam: targets of kind %s report nothing", c.kind)
 	}
-	return inline(c.g, c.name, "Reports", func() ([]notify.Report, error) { return reporter.Reports(t, raw) })
+	out, err = inline(c.g, c.name, "Reports", func() ([]notify.Report, error) { return reporter.Reports(t, raw) })
+	if err == nil && (len(out) > maxReports || slices.ContainsFunc(out, func(r notify.Report) bool { return !isID(r.ID, r.Task) })) {
+		c.g.babbles(c.name, "Reports", "too many reports, or an id that is too long or no text")
+		return nil, errs.New(errs.Invalid, "sangdam: %s makes reports of the request that cannot be meant", c.name)
+	}
+	return out, err
 }
 
 // carry takes the carriers of the configuration.
@@ -268,13 +277,16 @@ func (e *Engine) carry(carriers []notify.Carrier) error {
 		if err != nil {
 			return invalidConfig("Carriers[%d] (%T) panics when it is asked for its kind; make it with its constructor", i, c)
 		}
-		if _, twice := e.carriers[safe.kind]; twice || safe.kind == "" {
-			return invalidConfig("Carriers has an empty or repeated kind %q", safe.kind)
+		if _, twice := e.carriers[safe.kind]; twice || !isName(safe.kind) {
+			return invalidConfig("Carriers has an empty or repeated kind %q, or one that is no name", shortened(string(safe.kind)))
 		}
-		if p := safe.policy; p.Timeout <= 0 || p.Timeout >= e.cfg.Lease || slices.ContainsFunc(p.Waits,
-			func(d time.Duration) bool { return d < 0 }) {
-			return invalidConfig("Carriers[%d] (%s): its Policy has a Timeout that is not between 0 and Config.Lease, or a negative wait",
-				i, safe.kind)
+		if p := safe.policy; p.Timeout <= 0 || p.Timeout >= e.cfg.Lease || len(p.Waits) > maxWaits || slices.ContainsFunc(p.Waits,
+			func(d time.Duration) bool { return d < 0 || d > maxAfter }) {
+			return invalidConfig("Carriers[%d] (%s): its Policy has a Timeout that is not between 0 and Config.Lease, or more than %d waits, "+
+				"or one that is negative or above %s", i, safe.kind, maxWaits, maxAfter)
+		}
+		if safe.files < 0 {
+			return invalidConfig("Carriers[%d] (%s): its FileBytes are negative; a carrier that brings no files is no FileCarrier", i, safe.kind)
 		}
 		e.carriers[safe.kind] = safe
 	}
