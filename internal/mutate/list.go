@@ -375,7 +375,7 @@ var mutations = []mutation{
 		"|| $3 || convert_to(hash, 'UTF8') || $4)", "|| $3 || convert_to('', 'UTF8') || $4)",
 		"./store/postgres", "TestStore/once/audit"},
 	{"log: the words of foreign errors are written down", "guard.go",
-		"failed: %s\", f.who, f.call, kindName(f.err))", "failed: %s\", f.who, f.call, f.err)",
+		"failed: %s\", f.who, f.call, kindName(f))", "failed: %s\", f.who, f.call, f.err)",
 		".", "TestForeignCodeThatFailsHarmsNobodyAndIsNotQuoted|TestABotsErrorIsNotLogged"},
 
 	// What is decided in the transaction that stores a message.
