@@ -54,7 +54,8 @@ func (g *guard) meant(who, call string, err error) error {
 	}
 	if se == nil {
 		g.babbles(who, call, "a nil *adapter.SendError")
-		return errs.New(errs.Invalid, "sangdam: %s: %s failed with a nil *adapter.SendError; it must return nil, or say what failed", who, call)
+		return errs.New(errs.Invalid, "sangdam: %s: %s failed with a nil *adapter.SendError; "+
+			"it must return nil, or say what failed", who, call)
 	}
 	said := *se
 	switch said.Disposition {
@@ -229,8 +230,8 @@ func (p guardedPolicy) reachable(s Scope) Scope {
 // checkStored refuses a name under which nothing would be found again.
 func checkStored(in blob.Info, limit int64) error {
 	if in.Name == "" || !isID(in.Name) || in.Size < 0 || in.Size > limit || len(in.SHA256) != 64 || !isID(in.SHA256) {
-		return errs.New(errs.Unavailable, "sangdam: the blob store put %d bytes of at most %d under a name of %d bytes with a digest of %d; "+
-			"it must return what blob.Info says", in.Size, limit, len(in.Name), len(in.SHA256))
+		return errs.New(errs.Unavailable, "sangdam: the blob store put %d bytes of at most %d under a name of %d bytes "+
+			"with a digest of %d; it must return what blob.Info says", in.Size, limit, len(in.Name), len(in.SHA256))
 	}
 	return nil
 }
@@ -239,7 +240,8 @@ func checkStored(in blob.Info, limit int64) error {
 // would never end.
 func checkListed(names []string, after string, limit int) error {
 	if len(names) > limit || !slices.IsSorted(names) || len(names) > 0 && names[0] <= after {
-		return errs.New(errs.Unavailable, "sangdam: the blob store lists names out of order, again, or more than were asked for; see blob.Store")
+		return errs.New(errs.Unavailable, "sangdam: the blob store lists names out of order, again, "+
+			"or more than were asked for; see blob.Store")
 	}
 	return nil
 }

@@ -70,7 +70,8 @@ func TestABlobStoresNonsenseIsAnError(t *testing.T) {
 	sum := strings.Repeat("a", 64)
 	_, err := over(hoarder{info: blob.Info{Name: "n", Size: 3, SHA256: sum}}).Put(t.Context(), nil, 3)
 	require.NoError(t, err)
-	for name, info := range map[string]blob.Info{"nothing": {}, "no name": {Size: 3, SHA256: sum}, "broken": {Name: brokenText, SHA256: sum},
+	for name, info := range map[string]blob.Info{"nothing": {},
+		"no name": {Size: 3, SHA256: sum}, "broken": {Name: brokenText, SHA256: sum},
 		"3 MiB": {Name: strings.Repeat("x", 3<<20), SHA256: sum}, "negative": {Name: "n", Size: -1, SHA256: sum},
 		"beyond the limit": {Name: "n", Size: 4, SHA256: sum}, "no digest": {Name: "n", Size: 3}} {
 		_, err := over(hoarder{info: info}).Put(t.Context(), nil, 3)

@@ -282,11 +282,12 @@ func (e *Engine) carry(carriers []notify.Carrier) error {
 		}
 		if p := safe.policy; p.Timeout <= 0 || p.Timeout >= e.cfg.Lease || len(p.Waits) > maxWaits || slices.ContainsFunc(p.Waits,
 			func(d time.Duration) bool { return d < 0 || d > maxAfter }) {
-			return invalidConfig("Carriers[%d] (%s): its Policy has a Timeout that is not between 0 and Config.Lease, or more than %d waits, "+
-				"or one that is negative or above %s", i, safe.kind, maxWaits, maxAfter)
+			return invalidConfig("Carriers[%d] (%s): its Policy has a Timeout that is not between 0 and Config.Lease, "+
+				"or more than %d waits, or one that is negative or above %s", i, safe.kind, maxWaits, maxAfter)
 		}
 		if safe.files < 0 {
-			return invalidConfig("Carriers[%d] (%s): its FileBytes are negative; a carrier that brings no files is no FileCarrier", i, safe.kind)
+			return invalidConfig("Carriers[%d] (%s): its FileBytes are negative; "+
+				"a carrier that brings no files is no FileCarrier", i, safe.kind)
 		}
 		e.carriers[safe.kind] = safe
 	}
