@@ -19,19 +19,37 @@ import (
 // Setup is what a workspace shall have: written in a file, kept with the host's
 // code, and applied as often as one likes. Parts may name each other in any
 // order. Versions and states are ignored, and what is not named stays as it is:
-// nothing is ever taken away by leaving it out.
+// nothing is ever taken away by leaving it out. Targets and triggers have commands
+// of their own (SaveTarget, SaveTrigger).
+//
+// In JSON a duration is in nanoseconds, a calendar of hours is as package
+// routing/hours says, and a member that is not known is refused.
 type Setup struct {
 	Agents      []routing.Agent      `json:"agents,omitempty"`
 	Desks       []SetupDesk          `json:"desks,omitempty"`
 	Queues      []routing.Queue      `json:"queues,omitempty"`
 	WorkStreams []routing.WorkStream `json:"work_streams,omitempty"`
-	// Accounts need an ID, by which they are found again. Secrets that are not
-	// given keep their value.
+	// Accounts need an ID, by which they are found again. Their Secrets are in no
+	// file: the host puts them in once the rest was read. Those that are not given
+	// keep their value, so a key that is made by chance (webchat.NewKey) is given
+	// only when the account is new: another one forgets all visitors.
 	Accounts []channel.Account `json:"accounts,omitempty"`
 	// Confirmed is as in SaveAccount, for the accounts that are switched on.
 	Confirmed bool `json:"confirmed,omitempty"`
 	// Layouts are those of mails to customers about their tickets.
 	Layouts []notify.Layout `json:"layouts,omitempty"`
+}
+
+// UnmarshalJSON refuses members that a Setup does not have, so that a misspelt one
+// is not silently without effect.
+func (s *Setup) UnmarshalJSON(data []byte) error {
+	type plain Setup // without this method
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode((*plain)(s)); err != nil {
+		return errs.New(errs.Invalid, "sangdam: the set-up does not fit its form (secrets are set in Go, durations are in nanoseconds): %w", err)
+	}
+	return nil
 }
 
 // SetupDesk is a desk with the agents who shall be on it; a new desk needs one.

@@ -1,6 +1,7 @@
 package sangdam_test
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -152,4 +153,26 @@ func TestApplyWarnsOfTheWhole(t *testing.T) {
 		require.Len(t, done.Warnings, 1)
 		require.Contains(t, done.Warnings[0].Text, "b2")
 	})
+}
+
+// A set-up in a file: what is misspelt or has no place there is refused when it is
+// read, with its name.
+func TestASetupInAFileIsReadStrictly(t *testing.T) {
+	var s sangdam.Setup
+	require.NoError(t, json.Unmarshal([]byte(`{"queues": [{"id": "all", "name": "All", "members": ["a1"]}],
+		"desks": [{"id": "d", "name": "D", "members": ["a1"], "hours": {"version": 1, "zone": "Asia/Seoul", "always": true}}]}`), &s))
+	require.Equal(t, []routing.AgentID{"a1"}, s.Desks[0].Members)
+	for file, named := range map[string]string{
+		`{"queue": []}`: "queue",
+		`{"queues": [{"id": "all", "member": ["a1"]}]}`:                 "member",
+		`{"desks": [{"id": "d", "seat": 3}]}`:                           "seat",
+		`{"accounts": [{"id": "x", "secrets": {"key": "k"}}]}`:          "secrets",
+		`{"queues": [{"overflow": [{"after": "5m"}]}]}`:                 "overflow.after",
+		`{"queues": [{"hours": {"version": 1, "zone": "Asia/Seoul", "weekly": {}}}]}`: "weekly",
+		`{"work_streams": [{"rules": [{"when": {"al": []}}]}]}`:         "al",
+	} {
+		err := json.Unmarshal([]byte(file), &s)
+		require.ErrorIs(t, err, sangdam.ErrInvalid, file)
+		require.ErrorContains(t, err, named, file)
+	}
 }

@@ -13,7 +13,8 @@
 // It all runs in a bubble of testing/synctest: time stands still while anything
 // works and goes on when everything waits. So the code under test must not wait
 // for a network or for goroutines outside; what it calls over HTTP can be
-// called through channel/emukit. Customers write postcards
+// called through channel/emukit. Calls take the context of the bubble,
+// Desk.Context, not that of the test around it. Customers write postcards
 // (channel/postcard), whose office plays in the same process.
 package sangdamtest
 
@@ -92,6 +93,10 @@ func Run(t *testing.T, fn func(d *Desk), opts ...Option) {
 	for _, opt := range opts {
 		opt(&o)
 	}
+	// Who uses the outer test's context in the bubble all the same must not be the
+	// first to ask for its end: the channel would be the bubble's, and the end of
+	// the test a fatal error.
+	_ = t.Context().Done()
 	synctest.Test(t, func(t *testing.T) {
 		d := &Desk{t: t, ctx: t.Context(), Host: sangdam.Host(Workspace), agents: map[routing.AgentID]*Agent{}}
 		stop := d.open(o)
@@ -99,6 +104,9 @@ func Run(t *testing.T, fn func(d *Desk), opts ...Option) {
 		fn(d)
 	})
 }
+
+// Context is the context of the test within its bubble: for calls of the Engine.
+func (d *Desk) Context() context.Context { return d.ctx }
 
 const officeKey = "the key of the letter box"
 

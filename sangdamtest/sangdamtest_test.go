@@ -1,6 +1,7 @@
 package sangdamtest_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -59,4 +60,18 @@ func TestAHostsOwnPolicyAndHooks(t *testing.T) {
 	}, sangdamtest.WithConfig(func(c *sangdam.Config) {
 		c.Hooks.Offered = func(_ sangdam.WorkspaceID, o routing.Offer) { offered = append(offered, o.Agent) }
 	}))
+}
+
+// The context of the desk is the bubble's; that of the test around it, which is at
+// hand too, does no harm.
+func TestEitherContextCanBeUsed(t *testing.T) {
+	sangdamtest.Run(t, func(d *sangdamtest.Desk) {
+		for _, ctx := range []context.Context{d.Context(), t.Context()} {
+			within, cancel := context.WithTimeout(ctx, time.Hour)
+			_, err := d.Engine.Apply(within, d.Host, sangdam.Apply{Setup: sangdam.Setup{
+				Queues: []routing.Queue{{ID: "second", Name: "Second"}}}})
+			require.NoError(t, err)
+			cancel()
+		}
+	})
 }

@@ -65,7 +65,8 @@ func (c *Calendar) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	if j.Version != version {
-		return errs.New(errs.Invalid, "hours: a calendar of version %d: this program reads version %d", j.Version, version)
+		return errs.New(errs.Invalid, "hours: a calendar of version %d: this program reads version %d; a file names it (\"version\": %d)", j.Version, version,
+			version)
 	}
 	*c = Calendar{Zone: j.Zone, Week: j.Week, Exceptions: j.Exceptions, Always: j.Always, Closed: j.Closed}
 	return nil

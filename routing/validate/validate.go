@@ -127,6 +127,10 @@ func duplicate[T cmp.Ordered](s []T) (dup T) {
 	return dup
 }
 
+// shortest is the shortest time that anybody means. What is below was written as
+// seconds or milliseconds where nanoseconds are due.
+const shortest = time.Millisecond
+
 func validateOverflow(q routing.Queue) error {
 	if len(q.Overflow) > MaxOverflowRules {
 		return invalid("queue %q has %d overflow rules: at most %d", q.ID, len(q.Overflow), MaxOverflowRules)
@@ -137,8 +141,8 @@ func validateOverflow(q routing.Queue) error {
 		}
 		switch o.When {
 		case routing.OverflowWait:
-			if o.After <= 0 {
-				return bad("waits %v: set After above 0", o.After)
+			if o.After < shortest {
+				return bad("waits %v: set After to %v or more; in JSON it is in nanoseconds, five minutes are 300000000000", o.After, shortest)
 			}
 		case routing.OverflowLength:
 			if o.Limit < 0 || o.Limit > MaxUnits {
@@ -221,8 +225,9 @@ func validateWorkStream(ws routing.WorkStream, queues map[routing.QueueID]routin
 		return invalid("work stream %q costs %d units and %d of its channel: use 0 to %d", ws.ID, ws.Cost, ws.ChannelCost, int(MaxUnits))
 	case !known(ws.Queue):
 		return invalid("work stream %q falls back to queue %q, which does not exist: create it or choose another", ws.ID, ws.Queue)
-	case ws.SkillMatch == routing.SkillRelaxed && ws.RelaxAfter <= 0:
-		return invalid("work stream %q relaxes skills after %v: set RelaxAfter above 0", ws.ID, ws.RelaxAfter)
+	case ws.SkillMatch == routing.SkillRelaxed && ws.RelaxAfter < shortest:
+		return invalid("work stream %q relaxes skills after %v: set RelaxAfter to %v or more; in JSON it is in nanoseconds", ws.ID,
+			ws.RelaxAfter, shortest)
 	case len(ws.Rules) > maxRules:
 		return invalid("work stream %q has %d rules: at most %d", ws.ID, len(ws.Rules), maxRules)
 	}
@@ -235,6 +240,10 @@ func validateWorkStream(ws routing.WorkStream, queues map[routing.QueueID]routin
 	} {
 		if d < 0 {
 			return invalid("work stream %q: %s is negative: use 0 or more", ws.ID, name)
+		}
+		if d > 0 && d < shortest {
+			return invalid("work stream %q: %s is %v: use %v or more; in JSON it is in nanoseconds, a minute is 60000000000", ws.ID, name, d,
+				shortest)
 		}
 	}
 	for i, r := range ws.Rules {

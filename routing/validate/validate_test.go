@@ -63,6 +63,8 @@ func TestValidateConfigurationRefuses(t *testing.T) {
 		"relaxing never":                {func(q, r *queue, w *stream) { w.SkillMatch = routing.SkillRelaxed }, "RelaxAfter"},
 		"skill without level":           {func(q, r *queue, w *stream) { w.Rules[0].Skills[0].Level = 0 }, "level 0"},
 		"negative duration":             {func(q, r *queue, w *stream) { w.OfferFor = -1 }, "OfferFor"},
+		"seconds for nanoseconds":       {func(q, r *queue, w *stream) { w.AutoClose = 300 }, "AutoClose is 300ns"},
+		"overflow in milliseconds":      {func(q, r *queue, w *stream) { q.Overflow[0].After = 300_000 }, "300µs: set After"},
 		"unknown strategy":              {func(q, r *queue, w *stream) { q.Strategy = "fastest" }, "fastest"},
 		"designating nobody":            {func(q, r *queue, w *stream) { q.Strategy = routing.Designated }, "designates nobody"},
 		"designating a stranger":        {func(q, r *queue, w *stream) { q.Designated = "y" }, "no member"},
