@@ -47,7 +47,8 @@ func (s *Setup) UnmarshalJSON(data []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode((*plain)(s)); err != nil {
-		return errs.New(errs.Invalid, "sangdam: the set-up does not fit its form (secrets are set in Go, durations are in nanoseconds): %w", err)
+		return errs.New(errs.Invalid, "sangdam: the set-up does not fit its form (secrets are set in Go, durations are in nanoseconds): %w",
+			err)
 	}
 	return nil
 }

@@ -164,12 +164,12 @@ func TestASetupInAFileIsReadStrictly(t *testing.T) {
 	require.Equal(t, []routing.AgentID{"a1"}, s.Desks[0].Members)
 	for file, named := range map[string]string{
 		`{"queue": []}`: "queue",
-		`{"queues": [{"id": "all", "member": ["a1"]}]}`:                 "member",
-		`{"desks": [{"id": "d", "seat": 3}]}`:                           "seat",
-		`{"accounts": [{"id": "x", "secrets": {"key": "k"}}]}`:          "secrets",
-		`{"queues": [{"overflow": [{"after": "5m"}]}]}`:                 "overflow.after",
+		`{"queues": [{"id": "all", "member": ["a1"]}]}`:                               "member",
+		`{"desks": [{"id": "d", "seat": 3}]}`:                                         "seat",
+		`{"accounts": [{"id": "x", "secrets": {"key": "k"}}]}`:                        "secrets",
+		`{"queues": [{"overflow": [{"after": "5m"}]}]}`:                               "overflow.after",
 		`{"queues": [{"hours": {"version": 1, "zone": "Asia/Seoul", "weekly": {}}}]}`: "weekly",
-		`{"work_streams": [{"rules": [{"when": {"al": []}}]}]}`:         "al",
+		`{"work_streams": [{"rules": [{"when": {"al": []}}]}]}`:                       "al",
 	} {
 		err := json.Unmarshal([]byte(file), &s)
 		require.ErrorIs(t, err, sangdam.ErrInvalid, file)

@@ -65,8 +65,8 @@ func (c *Calendar) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	if j.Version != version {
-		return errs.New(errs.Invalid, "hours: a calendar of version %d: this program reads version %d; a file names it (\"version\": %d)", j.Version, version,
-			version)
+		return errs.New(errs.Invalid, "hours: a calendar of version %d: this program reads version %d; write that as its \"version\"",
+			j.Version, version)
 	}
 	*c = Calendar{Zone: j.Zone, Week: j.Week, Exceptions: j.Exceptions, Always: j.Always, Closed: j.Closed}
 	return nil
