@@ -142,7 +142,7 @@ func validateOverflow(q routing.Queue) error {
 		switch o.When {
 		case routing.OverflowWait:
 			if o.After < shortest {
-				return bad("waits %v: set After to %v or more; in JSON it is in nanoseconds, five minutes are 300000000000", o.After, shortest)
+				return bad("waits %v: set After to %v or more; JSON has nanoseconds, five minutes are 300000000000", o.After, shortest)
 			}
 		case routing.OverflowLength:
 			if o.Limit < 0 || o.Limit > MaxUnits {
@@ -242,7 +242,7 @@ func validateWorkStream(ws routing.WorkStream, queues map[routing.QueueID]routin
 			return invalid("work stream %q: %s is negative: use 0 or more", ws.ID, name)
 		}
 		if d > 0 && d < shortest {
-			return invalid("work stream %q: %s is %v: use %v or more; in JSON it is in nanoseconds, a minute is 60000000000", ws.ID, name, d,
+			return invalid("work stream %q: %s is %v: use %v or more; JSON has nanoseconds, a minute is 60000000000", ws.ID, name, d,
 				shortest)
 		}
 	}
