@@ -43,7 +43,11 @@ type Kind[T any] struct {
 	// Extra is where members of the body are kept that T does not know, because
 	// a newer program wrote them: they are written back when it is saved. nil: Save
 	// takes them from what is stored, at the price of reading it once more, which
-	// is no matter where documents are seldom changed.
+	// is no matter where documents are seldom changed. Those within a member are
+	// written back where the same object is still there: a struct in its place, a
+	// value of a map under its key, an element of a list with its member "id" (if
+	// a struct has an "id", it is the same only under the same one). Of elements
+	// without an id, and of types that read themselves, nothing unknown is kept.
 	Extra func(*T) *map[string]json.RawMessage
 	// Derived says that the program makes the whole document anew whenever it saves
 	// it, so that what another program said beside it would be untrue: nothing is
@@ -93,6 +97,7 @@ type TagIndex[T any] struct {
 type Documents[T any] struct {
 	kind  Kind[T]
 	known map[string]bool // members of the body that T has
+	shape *shape          // what T has within them
 }
 
 // Declare makes the Documents of a kind. A declaration that cannot work is a
@@ -104,7 +109,7 @@ func Declare[T any](k Kind[T]) *Documents[T] {
 	case len(k.Unique) > driver.UniqueSlots || len(k.Indexes) > driver.IndexSlots:
 		panic("store: kind " + k.Name + " declares more keys or indexes than there are slots")
 	}
-	return &Documents[T]{kind: k, known: members(reflect.TypeFor[T]())}
+	return &Documents[T]{kind: k, known: members(reflect.TypeFor[T]()), shape: shapeOf(reflect.TypeFor[T](), map[reflect.Type]*shape{})}
 }
 
 // members lists the names of a struct's members in JSON.
@@ -211,7 +216,11 @@ func (d *Documents[T]) carryOver(ctx context.Context, tx Tx, doc *driver.Doc) er
 	if err != nil || len(was) == 0 || was[0].Version != doc.Version {
 		return err // another version is a clash when it is put
 	}
-	extra, err := jsondoc.Unknown(was[0].Body, d.known)
+	var v T
+	if whole, err := jsondoc.Read(was[0].Body, &v); err == nil && whole {
+		return nil
+	}
+	extra, err := d.unknown(was[0].Body)
 	if err != nil {
 		return fmt.Errorf("store: %s %s cannot be read: %w", d.kind.Name, doc.ID, err)
 	}
@@ -219,6 +228,24 @@ func (d *Documents[T]) carryOver(ctx context.Context, tx Tx, doc *driver.Doc) er
 		return err
 	}
 	return d.checkSize(*doc)
+}
+
+// unknown are the members of a body that T does not know, and the body itself under
+// formerBody where members of it have such members.
+func (d *Documents[T]) unknown(body []byte) (map[string]json.RawMessage, error) {
+	extra, err := jsondoc.Unknown(body, d.known)
+	if err != nil || d.shape == nil {
+		return extra, err
+	}
+	within := false
+	d.shape.eachPart(body, func(_ string, v json.RawMessage, part *shape) { within = within || part != nil && part.more(v) })
+	if within {
+		if extra == nil {
+			extra = map[string]json.RawMessage{}
+		}
+		extra[formerBody] = bytes.Clone(body)
+	}
+	return extra, nil
 }
 
 // draft returns a stored document to be changed and saved, or one of nothing with
@@ -365,16 +392,23 @@ func (d *Documents[T]) joined(raw []byte, extra map[string]json.RawMessage) ([]b
 		return raw, nil
 	}
 	extra = maps.Clone(extra)
-	maps.DeleteFunc(extra, func(name string, _ json.RawMessage) bool { return d.known[name] })
-	more, err := json.Marshal(extra)
-	if err != nil || len(extra) == 0 {
-		return raw, err
+	was, within := extra[formerBody]
+	maps.DeleteFunc(extra, func(name string, _ json.RawMessage) bool { return d.known[name] || name == formerBody })
+	if len(extra) > 0 {
+		more, err := json.Marshal(extra)
+		if err != nil {
+			return nil, err
+		}
+		if len(raw) > 2 {
+			more[0] = ','
+			more = append(raw[:len(raw)-1], more...)
+		}
+		raw = more
 	}
-	if len(raw) > 2 {
-		more[0] = ','
-		return append(raw[:len(raw)-1], more...), nil
+	if within {
+		return d.shape.carry(was, raw)
 	}
-	return more, nil
+	return raw, nil
 }
 
 func (d *Documents[T]) decode(doc driver.Doc) (T, error) {
@@ -385,7 +419,7 @@ func (d *Documents[T]) decode(doc driver.Doc) (T, error) {
 			d.kind.Name, doc.ID, err)
 	}
 	if d.kind.Extra != nil && !whole {
-		extra, err := jsondoc.Unknown(doc.Body, d.known)
+		extra, err := d.unknown(doc.Body)
 		if err != nil {
 			return v, fmt.Errorf("store: %s %s cannot be read: %w", d.kind.Name, doc.ID, err)
 		}

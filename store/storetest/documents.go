@@ -23,7 +23,57 @@ type part struct {
 	Name    string                     `json:"name"`
 	Rank    int64                      `json:"rank"`
 	Labels  []string                   `json:"labels,omitempty"`
+	Place   *place                     `json:"place,omitempty"`
+	Steps   []place                    `json:"steps,omitempty"`
+	Named   map[string]place           `json:"named,omitempty"`
 	Extra   map[string]json.RawMessage `json:"-"`
+}
+
+// place is a part of a part, with places of its own.
+type place struct {
+	ID   string  `json:"id,omitempty"`
+	N    int     `json:"n"`
+	More []place `json:"more,omitempty"`
+}
+
+// newerWithin saves a document in whose members a newer program wrote something more:
+// it stays with the same object, and goes with one that goes.
+func (e *env) newerWithin(id string, kind store.Kind[part]) {
+	docs := store.Declare(kind)
+	e.update(func(ctx context.Context, tx store.Tx) error {
+		return tx.Documents().Put(ctx, []driver.Doc{{Kind: "part", ID: id, Decl: 2, Body: []byte(`{"id":"` + id + `","name":"` + id +
+			`","rank":1,"later":0,"place":{"n":1,"later":"a"},"steps":[{"id":"x","n":1,"later":[1],"more":[{"id":"z","n":0,"later":{}}]},
+			{"id":"y","n":2,"later":2},{"n":3,"later":3}],"named":{"k":{"n":4,"later":4},"l":{"n":5,"later":5}}}`)}})
+	})
+	change := func(fn func(p *part)) {
+		e.update(func(ctx context.Context, tx store.Tx) error {
+			p, err := docs.Get(ctx, tx, id)
+			if err != nil {
+				return err
+			}
+			fn(&p)
+			return docs.Save(ctx, tx, &p)
+		})
+	}
+	stored := func(want string) {
+		e.view(func(ctx context.Context, tx store.Tx) error {
+			raw, err := tx.Documents().Get(ctx, driver.Keys{Kind: "part", IDs: []string{id}})
+			require.NoError(e, err)
+			require.JSONEq(e, `{"id":"`+id+`","name":"`+id+`",`+want+`}`, string(raw[0].Body))
+			return nil
+		})
+	}
+	change(func(p *part) {
+		p.Place.N = 7
+		p.Steps = []place{{N: 3}, {ID: "new"}, {ID: "x", N: 8, More: p.Steps[0].More}}
+		delete(p.Named, "l")
+	})
+	stored(`"rank":1,"later":0,"place":{"n":7,"later":"a"},"steps":[{"n":3},{"id":"new","n":0},
+		{"id":"x","n":8,"later":[1],"more":[{"id":"z","n":0,"later":{}}]}],"named":{"k":{"n":4,"later":4}}`)
+	change(func(p *part) { p.Rank, p.Place, p.Steps, p.Named = 2, &place{ID: "another"}, nil, nil })
+	stored(`"rank":2,"later":0,"place":{"id":"another","n":0}`)
+	change(func(p *part) { p.Rank = 3 })
+	stored(`"rank":3,"later":0,"place":{"id":"another","n":0}`)
 }
 
 // newerMembers saves a document in which a newer program wrote something more.
@@ -213,6 +263,12 @@ var documentRules = []rule{
 		kind := partKind()
 		kind.Extra = nil
 		e.newerMembers("b", kind, true)
+	}},
+	{name: "members that a newer program wrote into members are kept with them", run: func(e *env) {
+		kind := partKind()
+		e.newerWithin("d", kind)
+		kind.Extra = nil
+		e.newerWithin("e", kind)
 	}},
 	{name: "members that a newer program wrote go where the whole is made anew", run: func(e *env) {
 		kind := partKind()
