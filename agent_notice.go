@@ -102,7 +102,7 @@ var opConfirmNotice = register(&Operation{Name: "agent.confirm_notice", Method: 
 // ConfirmNotice carries the command out: an agent's own word, kept once for each
 // version, with its audit row. ErrStale when the words are others by now.
 func (e *Engine) ConfirmNotice(ctx context.Context, p Principal, c ConfirmNotice) (Saved, error) {
-	return command(ctx, e, opConfirmNotice, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opConfirmNotice, p, c.Key, c}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActPresence, Resource{Kind: kindAgent, ID: string(c.Agent), Owner: c.Agent}); err != nil {
 			return Saved{}, err
 		}

@@ -44,7 +44,7 @@ type SaveAgent struct {
 // SaveAgent carries the command out; ErrStale when the settings are not of the
 // version given.
 func (e *Engine) SaveAgent(ctx context.Context, p Principal, c SaveAgent) (Saved, error) {
-	return command(ctx, e, opSaveAgent, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opSaveAgent, p, c.Key, c}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: "agent", ID: string(c.Agent.ID)}); err != nil {
 			return Saved{}, err
 		}
@@ -211,7 +211,7 @@ type SetPresence struct {
 // agent is Offline a minute later. ErrInvalid for a presence that is none, ErrNotFound
 // when there is no such agent.
 func (e *Engine) SetPresence(ctx context.Context, p Principal, c SetPresence) error {
-	_, err := command(ctx, e, opSetPresence, p, c.Key, c, func(u *unit) (struct{}, error) {
+	_, err := command(ctx, e, call{opSetPresence, p, c.Key, c}, func(u *unit) (struct{}, error) {
 		if err := u.allow(ActPresence, Resource{Kind: "agent", ID: string(c.Agent), Owner: c.Agent}); err != nil {
 			return struct{}{}, err
 		}

@@ -50,7 +50,7 @@ type Posted struct {
 // *BannedWords (ErrInvalid) for a banned word, ErrUnsupported with the reason for
 // what the channel cannot carry or the account has switched off.
 func (e *Engine) Answer(ctx context.Context, p Principal, c Answer) (Posted, error) {
-	return command(ctx, e, opAnswer, p, c.Key, c, func(u *unit) (Posted, error) {
+	return command(ctx, e, call{opAnswer, p, c.Key, c}, func(u *unit) (Posted, error) {
 		if c.Hold < 0 || c.Hold > holdFor {
 			return Posted{}, errs.New(errs.Invalid, "sangdam: a message is held for %s; use 0 to %s", c.Hold, holdFor)
 		}
@@ -238,7 +238,7 @@ type AddNote struct {
 // somebody else has the conversation and after its end. ErrInvalid for a text that
 // is blank or above 1 MiB.
 func (e *Engine) AddNote(ctx context.Context, p Principal, c AddNote) (Posted, error) {
-	return command(ctx, e, opAddNote, p, c.Key, c, func(u *unit) (Posted, error) {
+	return command(ctx, e, call{opAddNote, p, c.Key, c}, func(u *unit) (Posted, error) {
 		d, err := u.draft(c.Conversation, ActNote)
 		if err != nil {
 			return Posted{}, err
@@ -273,7 +273,7 @@ type Resend struct {
 
 // Resend carries the command out. ErrInvalid when the message was sent.
 func (e *Engine) Resend(ctx context.Context, p Principal, c Resend) (Posted, error) {
-	return command(ctx, e, opResend, p, c.Key, c, func(u *unit) (Posted, error) {
+	return command(ctx, e, call{opResend, p, c.Key, c}, func(u *unit) (Posted, error) {
 		d, old, err := u.onMessage(c.Message, ActResend)
 		if err != nil {
 			return Posted{}, err

@@ -106,7 +106,7 @@ func (e *Engine) Apply(ctx context.Context, p Principal, c Apply) (Applied, erro
 		return Applied{}, err
 	}
 	r := Resource{Kind: "workspace", ID: string(p.Workspace)}
-	done, repeated, err := configure(ctx, e, opApply, p, c.Key, r, c, func(u *unit) (Applied, error) {
+	done, repeated, err := configure(ctx, e, call{opApply, p, c.Key, c}, r, func(u *unit) (Applied, error) {
 		if c.Version != 0 && c.Version != u.s.routing.Version {
 			return Applied{}, errs.New(errs.Stale, "sangdam: the set-up was changed by somebody else since it was planned; plan again")
 		}

@@ -211,7 +211,7 @@ type Owned struct {
 // so is one to an agent who since left the queue or the desk, or lost the
 // permission.
 func (e *Engine) Accept(ctx context.Context, p Principal, c Accept) (Owned, error) {
-	return command(ctx, e, opAccept, p, c.Key, c, func(u *unit) (Owned, error) {
+	return command(ctx, e, call{opAccept, p, c.Key, c}, func(u *unit) (Owned, error) {
 		offer, err := u.offer(c.Offer)
 		if err != nil {
 			return Owned{}, err
@@ -309,7 +309,7 @@ type Decline struct {
 
 // Decline carries the command out. An offer that ended is a *routing.Refused.
 func (e *Engine) Decline(ctx context.Context, p Principal, c Decline) error {
-	_, err := command(ctx, e, opDecline, p, c.Key, c, func(u *unit) (struct{}, error) {
+	_, err := command(ctx, e, call{opDecline, p, c.Key, c}, func(u *unit) (struct{}, error) {
 		if _, err := u.offer(c.Offer); err != nil {
 			return struct{}{}, err
 		}
@@ -350,7 +350,7 @@ type Pick struct {
 // when the agent may not take it (presence, permission, membership, skills,
 // capacity).
 func (e *Engine) Pick(ctx context.Context, p Principal, c Pick) (Owned, error) {
-	return command(ctx, e, opPick, p, c.Key, c, func(u *unit) (Owned, error) {
+	return command(ctx, e, call{opPick, p, c.Key, c}, func(u *unit) (Owned, error) {
 		if _, err := u.draft(c.Conversation, ActTake); err != nil {
 			return Owned{}, err
 		}
@@ -378,7 +378,7 @@ func (e *Engine) Assign(ctx context.Context, p Principal, c Assign) (Owned, erro
 	if c.Force {
 		act = ActForce
 	}
-	return command(ctx, e, opAssign, p, c.Key, c, func(u *unit) (Owned, error) {
+	return command(ctx, e, call{opAssign, p, c.Key, c}, func(u *unit) (Owned, error) {
 		if _, err := u.draft(c.Conversation, act); err != nil {
 			return Owned{}, err
 		}
@@ -515,7 +515,7 @@ type Transfer struct {
 // the customer always has one owner; errors as for Pick. ErrInvalid for a queue
 // none of whose members is on the desk: nobody could take it there.
 func (e *Engine) Transfer(ctx context.Context, p Principal, c Transfer) (State, error) {
-	return command(ctx, e, opTransfer, p, c.Key, c, func(u *unit) (State, error) {
+	return command(ctx, e, call{opTransfer, p, c.Key, c}, func(u *unit) (State, error) {
 		d, err := u.draft(c.Conversation, ActTransfer)
 		if err != nil {
 			return State{}, err

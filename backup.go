@@ -106,7 +106,7 @@ type backupJobOf struct {
 // BackUp carries the command out and returns at once; see Backups. One principal
 // has one at a time: ErrConflict while it is made.
 func (e *Engine) BackUp(ctx context.Context, p Principal, c BackUp) (Saved, error) {
-	return command(ctx, e, opBackUp, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opBackUp, p, c.Key, c}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActBackup, Resource{Kind: kindBackup}); err != nil {
 			return Saved{}, err
 		}

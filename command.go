@@ -221,89 +221,23 @@ func (u *unit) acting() (Who, error) {
 	return *u.who, nil
 }
 
-// command runs fn once per key in the name of the principal, with the audit
-// row in the same transaction. The result must hold ids and states only: it is
-// kept for repeats. A refusal by the policy is audited by itself, and a
-// function that never asked the policy has no effect.
-func command[T any](ctx context.Context, e *Engine, op *Operation, p Principal, key Key, body any, fn func(u *unit) (T, error)) (T, error) {
-	r, _, err := once(ctx, e, op, p, key, body, fn)
-	return r, err
+// call is one giving of a command: which, by whom, under which key, with which body.
+type call struct {
+	op   *Operation
+	p    Principal
+	key  Key
+	body any
 }
 
-// once is command, and tells whether the result is that of an earlier call.
-func once[T any](ctx context.Context, e *Engine, op *Operation, p Principal, key Key, body any,
-	fn func(u *unit) (T, error)) (result T, repeated bool, err error) {
-	var zero T
-	if len(key) > 200 {
-		return zero, false, errs.New(errs.Invalid, "sangdam: the command's key has %d bytes; use at most 200", len(key))
+// digest tells calls under one key apart: by the command's name, and by its body.
+func (c call) digest() (string, error) {
+	if len(c.key) > 200 {
+		return "", errs.New(errs.Invalid, "sangdam: the command's key has %d bytes; use at most 200", len(c.key))
 	}
-	digest, err := digestOf(op.Name, body)
-	if err != nil {
-		return zero, false, err
-	}
-	update := e.update
-	if op.settings {
-		update = e.updateSettings
-	}
-	var last *unit
-	err = e.unitOver(ctx, p, update, func(u *unit) error {
-		result, repeated, last = zero, false, u
-		// Before a stored result: an agent who is switched off, or nobody, gets nothing.
-		w, err := u.acting()
-		if err != nil {
-			return err
-		}
-		if err := enabled(w); err != nil {
-			u.resource = Resource{Kind: kindAgent, ID: p.ID}
-			return err
-		}
-		if key != "" {
-			done, stored, err := u.lookup(key, digest)
-			if err != nil {
-				return err
-			}
-			if done {
-				repeated = true
-				return json.Unmarshal(stored, &result)
-			}
-		}
-		r, err := fn(u)
-		if err != nil {
-			return err
-		}
-		if !u.asked {
-			return errs.New(errs.PermissionDenied, "sangdam: %s did not ask whether it is allowed; this is a fault of the library", op.Name)
-		}
-		result = r
-		u.closing = func() error { return u.close(op, key, digest, r) }
-		return nil
-	})
-	if err != nil {
-		_ = e.storeIsAway(err) // so that Ready knows, although nothing else may write
-		if last != nil && last.resource.Kind != "" && (errors.Is(err, ErrPermissionDenied) || errors.Is(err, ErrNotFound)) {
-			e.auditRefusal(ctx, p, cmp.Or(last.action, op.Actions[0]), last.resource)
-		}
-		return zero, false, err
-	}
-	return result, repeated, nil
+	return digestOf(c.op.Name, c.body)
 }
 
-// close writes the audit row of a command and keeps its result for repeats.
-func (u *unit) close(op *Operation, key Key, digest string, result any) error {
-	if err := u.audit(cmp.Or(u.action, op.Actions[0]), "ok"); err != nil {
-		return err
-	}
-	if key == "" {
-		return nil
-	}
-	raw, err := json.Marshal(result)
-	if err != nil {
-		return err
-	}
-	return u.tx.Commands().Store(u.ctx, u.p.keyOwner(), string(key), digest, raw)
-}
-
-// digestOf tells commands under one key apart: by name, and by body.
+// digestOf is the digest of a name and a body.
 func digestOf(name string, body any) (string, error) {
 	raw, err := json.Marshal(body)
 	if err != nil {
@@ -313,17 +247,112 @@ func digestOf(name string, body any) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-func (u *unit) lookup(key Key, digest string) (bool, []byte, error) {
-	had, result, err := u.tx.Commands().Lookup(u.ctx, u.p.keyOwner(), string(key))
+// command runs fn once per key in the name of the principal, with the audit
+// row in the same transaction. The result must hold ids and states only: it is
+// kept for repeats. A refusal by the policy is audited by itself, and a
+// function that never asked the policy has no effect.
+func command[T any](ctx context.Context, e *Engine, c call, fn func(u *unit) (T, error)) (T, error) {
+	r, _, err := once(ctx, e, c, fn)
+	return r, err
+}
+
+// once is command, and tells whether the result is that of an earlier call.
+func once[T any](ctx context.Context, e *Engine, c call, fn func(u *unit) (T, error)) (result T, repeated bool, err error) {
+	var zero T
+	digest, err := c.digest()
+	if err != nil {
+		return zero, false, err
+	}
+	var last *unit
+	err = e.unitOver(ctx, c.p, e.opening(c.op), func(u *unit) (err error) {
+		result, repeated, last = zero, false, u // nothing of an earlier run stays
+		if err := u.mayAct(); err != nil {
+			return err
+		}
+		if repeated, err = u.answeredBefore(c.key, digest, &result); repeated || err != nil {
+			return err
+		}
+		r, err := fn(u)
+		if err != nil {
+			return err
+		}
+		if !u.asked {
+			return errs.New(errs.PermissionDenied, "sangdam: %s did not ask whether it is allowed; this is a fault of the library",
+				c.op.Name)
+		}
+		result = r
+		u.closing = func() error { return u.close(c, digest, r) }
+		return nil
+	})
+	if err != nil {
+		e.withoutEffect(ctx, c, last, err)
+		return zero, false, err
+	}
+	return result, repeated, nil
+}
+
+// opening is how the command's transaction begins.
+func (e *Engine) opening(op *Operation) updater {
+	if op.settings {
+		return e.updateSettings
+	}
+	return e.update
+}
+
+// mayAct refuses an agent who is switched off, and nobody. It comes before a stored
+// result is looked up: such a one gets nothing.
+func (u *unit) mayAct() error {
+	w, err := u.acting()
+	if err != nil {
+		return err
+	}
+	if err := enabled(w); err != nil {
+		u.resource = Resource{Kind: kindAgent, ID: u.p.ID}
+		return err
+	}
+	return nil
+}
+
+// answeredBefore fills result with what the key's first call returned, if there was one.
+func (u *unit) answeredBefore(key Key, digest string, result any) (bool, error) {
+	if key == "" {
+		return false, nil
+	}
+	had, stored, err := u.tx.Commands().Lookup(u.ctx, u.p.keyOwner(), string(key))
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return false, nil, nil
+		return false, nil
 	case err != nil:
-		return false, nil, err
+		return false, err
 	case had != digest:
-		return false, nil, errs.New(errs.Conflict, "sangdam: this key was used for another command; use a fresh key")
+		return false, errs.New(errs.Conflict, "sangdam: this key was used for another command; use a fresh key")
 	}
-	return true, result, nil
+	return true, json.Unmarshal(stored, result)
+}
+
+// withoutEffect notes why a call failed: for Ready where the store is away, which
+// nothing else may notice, and in the audit log where it was refused.
+func (e *Engine) withoutEffect(ctx context.Context, c call, last *unit, err error) {
+	_ = e.storeIsAway(err)
+	refused := errors.Is(err, ErrPermissionDenied) || errors.Is(err, ErrNotFound)
+	if refused && last != nil && last.resource.Kind != "" {
+		e.auditRefusal(ctx, c.p, cmp.Or(last.action, c.op.Actions[0]), last.resource)
+	}
+}
+
+// close writes the audit row of a command and keeps its result for repeats.
+func (u *unit) close(c call, digest string, result any) error {
+	if err := u.audit(cmp.Or(u.action, c.op.Actions[0]), "ok"); err != nil {
+		return err
+	}
+	if c.key == "" {
+		return nil
+	}
+	raw, err := json.Marshal(result)
+	if err != nil {
+		return err
+	}
+	return u.tx.Commands().Store(u.ctx, u.p.keyOwner(), string(c.key), digest, raw)
 }
 
 // audit writes the audit row of this transaction.

@@ -68,7 +68,7 @@ type Consult struct {
 // queue is there, and for a conversation that no agent owns; ErrStale while
 // somebody is asked already.
 func (e *Engine) Consult(ctx context.Context, p Principal, c Consult) (conversation.Consultation, error) {
-	return command(ctx, e, opConsult, p, c.Key, c, func(u *unit) (conversation.Consultation, error) {
+	return command(ctx, e, call{opConsult, p, c.Key, c}, func(u *unit) (conversation.Consultation, error) {
 		d, err := u.draft(c.Conversation, ActTransfer)
 		if err != nil {
 			return conversation.Consultation{}, err
@@ -160,7 +160,7 @@ type AcceptConsultation struct {
 // *routing.Refused (ErrStale), and so is a yes without room; other errors as for
 // Pick. A refused yes leaves the question open.
 func (e *Engine) AcceptConsultation(ctx context.Context, p Principal, c AcceptConsultation) (Owned, error) {
-	return command(ctx, e, opAcceptConsultation, p, c.Key, c, func(u *unit) (Owned, error) {
+	return command(ctx, e, call{opAcceptConsultation, p, c.Key, c}, func(u *unit) (Owned, error) {
 		d, asked, err := u.answering(c.Consultation)
 		if err != nil {
 			return Owned{}, err
@@ -193,7 +193,7 @@ type DeclineConsultation struct {
 
 // DeclineConsultation carries the command out; errors as for AcceptConsultation.
 func (e *Engine) DeclineConsultation(ctx context.Context, p Principal, c DeclineConsultation) error {
-	_, err := command(ctx, e, opDeclineConsultation, p, c.Key, c, func(u *unit) (struct{}, error) {
+	_, err := command(ctx, e, call{opDeclineConsultation, p, c.Key, c}, func(u *unit) (struct{}, error) {
 		if n := utf8.RuneCountInString(c.Reason); n > maxRefusal {
 			return struct{}{}, errs.New(errs.Invalid, "sangdam: the reason for a no has %d characters; use a word of at most %d",
 				n, maxRefusal)
@@ -216,7 +216,7 @@ type WithdrawConsultation struct {
 // WithdrawConsultation carries the command out for whoever may transfer the
 // conversation. One that has ended is a *routing.Refused (ErrStale).
 func (e *Engine) WithdrawConsultation(ctx context.Context, p Principal, c WithdrawConsultation) error {
-	_, err := command(ctx, e, opWithdrawConsultation, p, c.Key, c, func(u *unit) (struct{}, error) {
+	_, err := command(ctx, e, call{opWithdrawConsultation, p, c.Key, c}, func(u *unit) (struct{}, error) {
 		kept, err := u.consultation(c.Consultation)
 		if err != nil {
 			return struct{}{}, err

@@ -33,7 +33,7 @@ type ContactSaved struct {
 // SaveContact carries the command out. ErrNotFound for a contact that the principal
 // may not see, ErrStale for one that has changed since Version or was merged.
 func (e *Engine) SaveContact(ctx context.Context, p Principal, c SaveContact) (ContactSaved, error) {
-	return command(ctx, e, opSaveContact, p, c.Key, c, func(u *unit) (ContactSaved, error) {
+	return command(ctx, e, call{opSaveContact, p, c.Key, c}, func(u *unit) (ContactSaved, error) {
 		want := c.Contact
 		want.Known, want.MergedInto = true, ""
 		if want.ID == "" {
@@ -171,7 +171,7 @@ const mergeChunk = 20
 // thread the older goes on; the messages of the other move there and it ends
 // as merged, in the same transaction. Ended conversations follow in a job.
 func (e *Engine) LinkIdentity(ctx context.Context, p Principal, c LinkIdentity) (ContactSaved, error) {
-	return command(ctx, e, opLinkIdentity, p, c.Key, c, func(u *unit) (ContactSaved, error) {
+	return command(ctx, e, call{opLinkIdentity, p, c.Key, c}, func(u *unit) (ContactSaved, error) {
 		to, err := u.contact(c.Contact, ActContact)
 		if err != nil {
 			return ContactSaved{}, err

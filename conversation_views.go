@@ -66,8 +66,9 @@ var conversationViews = declare(store.Kind[ConversationView]{Name: "conversation
 	ID: func(v *ConversationView) string { return v.ID }, Version: func(v *ConversationView) *int64 { return &v.Version },
 	Indexes: []store.Index[ConversationView]{{Name: listedName, Value: func(v *ConversationView) []byte { return store.Text(v.Name) }}}})
 
-var conversationViewKind = definition[ConversationView]{"conversation_view", conversationViews,
-	func(v *ConversationView) string { return v.ID }, func(v *ConversationView) *int64 { return &v.Version }}
+var conversationViewKind = owned[ConversationView]{definition[ConversationView]{"conversation_view", conversationViews,
+	func(v *ConversationView) string { return v.ID }, func(v *ConversationView) *int64 { return &v.Version }},
+	func(v *ConversationView) routing.AgentID { return v.Owner }}
 
 var (
 	opSaveConversationView = register(&Operation{Name: "conversation_view.save", Method: "SaveConversationView",
@@ -87,9 +88,9 @@ type SaveConversationView struct {
 // ActConfigure everybody's. ErrInvalid for a view without a name or with a filter
 // that cannot be, ErrStale when it is not of the version given.
 func (e *Engine) SaveConversationView(ctx context.Context, p Principal, c SaveConversationView) (Saved, error) {
-	return command(ctx, e, opSaveConversationView, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opSaveConversationView, p, c.Key, c}, func(u *unit) (Saved, error) {
 		v := c.View
-		if err := u.mayShare(ActTemplate, conversationViewKind.name, v.ID, v.Owner); err != nil {
+		if err := u.mayShare(conversationViewKind.name, v.ID, v.Owner); err != nil {
 			return Saved{}, err
 		}
 		if err := v.validate(); err != nil {
@@ -98,9 +99,7 @@ func (e *Engine) SaveConversationView(ctx context.Context, p Principal, c SaveCo
 		if v.ID == "" {
 			v.ID = newID()
 		}
-		return saveDefinition(u, conversationViewKind, v, func(old, _ *ConversationView) error {
-			return u.ownsOld(old != nil, func() routing.AgentID { return old.Owner })
-		})
+		return saveOwned(u, conversationViewKind, v)
 	})
 }
 
@@ -114,8 +113,7 @@ type DeleteConversationView struct {
 // DeleteConversationView carries the command out, as saving is allowed. ErrNotFound,
 // and ErrStale when the view is not of the version given.
 func (e *Engine) DeleteConversationView(ctx context.Context, p Principal, c DeleteConversationView) error {
-	return deleteOwned(ctx, e, opDeleteConversationView, p, c.Key, c, conversationViewKind, c.View, c.Version, ActTemplate,
-		func(v *ConversationView) routing.AgentID { return v.Owner })
+	return deleteOwned(ctx, e, call{opDeleteConversationView, p, c.Key, c}, conversationViewKind, c.View, c.Version)
 }
 
 var qConversationViews = asks("conversation_view.list", "ConversationViews", "conversation_views", ActList)

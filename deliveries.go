@@ -163,7 +163,7 @@ type SendNotice struct {
 // SendNotice carries the command out and returns the delivery's id.
 // ErrUnsupported when the target is switched off.
 func (e *Engine) SendNotice(ctx context.Context, p Principal, c SendNotice) (Saved, error) {
-	return command(ctx, e, opSendNotice, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opSendNotice, p, c.Key, c}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActOperate, Resource{Kind: kindTarget, ID: string(c.Target)}); err != nil {
 			return Saved{}, err
 		}
@@ -323,7 +323,7 @@ type Redeliver struct {
 
 // Redeliver carries the command out and returns the new delivery's id.
 func (e *Engine) Redeliver(ctx context.Context, p Principal, c Redeliver) (Saved, error) {
-	return command(ctx, e, opRedeliver, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opRedeliver, p, c.Key, c}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActOperate, Resource{Kind: "delivery", ID: c.Delivery}); err != nil {
 			return Saved{}, err
 		}
@@ -371,7 +371,7 @@ const replayChunk = 100
 
 // ReplayDeliveries carries the command out: a job goes through the log.
 func (e *Engine) ReplayDeliveries(ctx context.Context, p Principal, c ReplayDeliveries) error {
-	_, err := command(ctx, e, opReplayDeliveries, p, c.Key, c, func(u *unit) (none struct{}, err error) {
+	_, err := command(ctx, e, call{opReplayDeliveries, p, c.Key, c}, func(u *unit) (none struct{}, err error) {
 		if err := u.allow(ActOperate, Resource{Kind: kindTarget, ID: string(c.Target)}); err != nil {
 			return none, err
 		}

@@ -69,7 +69,7 @@ func (e *Engine) SaveDeskPicture(ctx context.Context, p Principal, c SaveDeskPic
 		SaveDeskPicture
 		SHA256 string `json:"sha256"`
 	}{c, hex.EncodeToString(sum[:])}
-	return command(ctx, e, opSaveDeskPicture, p, c.Key, body, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opSaveDeskPicture, p, c.Key, body}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: "desk", ID: string(c.Desk)}); err != nil {
 			return Saved{}, err
 		}

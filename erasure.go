@@ -146,7 +146,7 @@ var (
 // has changed since Version or was merged. Of one that is erased already it looks
 // once more.
 func (e *Engine) EraseContact(ctx context.Context, p Principal, c EraseContact) (Saved, error) {
-	return command(ctx, e, opEraseContact, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opEraseContact, p, c.Key, c}, func(u *unit) (Saved, error) {
 		own, err := u.contact(c.Contact, ActErase)
 		if err != nil {
 			return Saved{}, err

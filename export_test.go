@@ -29,7 +29,7 @@ func (e *Engine) Share(ctx context.Context, ws WorkspaceID, run func()) error {
 // Forget carries out a command whose body writes a quick reply and never asks the
 // policy: a fault that the frame has to notice.
 func Forget(ctx context.Context, e *Engine, p Principal, key Key) error {
-	_, err := command(ctx, e, opSaveQuickReply, p, key, "forgetful", func(u *unit) (Saved, error) {
+	_, err := command(ctx, e, call{opSaveQuickReply, p, key, "forgetful"}, func(u *unit) (Saved, error) {
 		r := QuickReply{ID: "forgotten", Title: "forgotten"}
 		return Saved{ID: r.ID}, quickReplies.Save(u.ctx, u.tx, &r)
 	})

@@ -255,7 +255,7 @@ type RemoveFromDesk struct {
 // RemoveFromDesk carries the command out. The first twenty conversations go with
 // the command itself, more of them in the moments after.
 func (e *Engine) RemoveFromDesk(ctx context.Context, p Principal, c RemoveFromDesk) error {
-	_, err := command(ctx, e, opRemoveFromDesk, p, c.Key, c, func(u *unit) (struct{}, error) {
+	_, err := command(ctx, e, call{opRemoveFromDesk, p, c.Key, c}, func(u *unit) (struct{}, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: "desk", ID: string(c.Desk)}); err != nil {
 			return struct{}{}, err
 		}

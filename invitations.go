@@ -75,7 +75,7 @@ var (
 // same key, since the token is known once: invite again with a fresh key.
 func (e *Engine) InviteAgent(ctx context.Context, p Principal, c InviteAgent) (Invitation, error) {
 	token := rand.Text()
-	out, repeated, err := once(ctx, e, opInviteAgent, p, c.Key, c, func(u *unit) (Invitation, error) {
+	out, repeated, err := once(ctx, e, call{opInviteAgent, p, c.Key, c}, func(u *unit) (Invitation, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: kindAgent, ID: string(c.Agent)}); err != nil {
 			return Invitation{}, err
 		}
@@ -145,7 +145,7 @@ type UninviteAgent struct {
 // UninviteAgent carries the command out; without an invitation it has nothing to
 // do.
 func (e *Engine) UninviteAgent(ctx context.Context, p Principal, c UninviteAgent) error {
-	_, err := command(ctx, e, opUninvite, p, c.Key, c, func(u *unit) (struct{}, error) {
+	_, err := command(ctx, e, call{opUninvite, p, c.Key, c}, func(u *unit) (struct{}, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: kindAgent, ID: string(c.Agent)}); err != nil {
 			return struct{}{}, err
 		}
@@ -172,7 +172,7 @@ type JoinAgent struct {
 // for a token that was used, replaced or never given, ErrStale for one that is
 // too old or whose agent is disabled by now.
 func (e *Engine) JoinAgent(ctx context.Context, p Principal, c JoinAgent) (Invitation, error) {
-	return command(ctx, e, opJoinAgent, p, c.Key, c, func(u *unit) (Invitation, error) {
+	return command(ctx, e, call{opJoinAgent, p, c.Key, c}, func(u *unit) (Invitation, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: kindAgent}); err != nil {
 			return Invitation{}, err
 		}

@@ -32,62 +32,96 @@ type round struct {
 	ended  func(lanes int, told bool)
 }
 
+// laneLoop is the loop of a direction while it runs.
+type laneLoop[L any] struct {
+	laneWork[L]
+	e            *Engine
+	free, begins chan struct{} // tokens, for lanes and for rounds
+	finished     chan struct{} // a lane was given back: it may have more
+	fails        int           // how many claims have failed one after the other
+	underway     errgroup.Group
+}
+
 // runLanes keeps up to so many lanes under way. It claims when a worker is free,
 // sleeps when nothing more is to be claimed, and waits for its workers.
 func runLanes[L any](ctx, drain context.Context, e *Engine, w laneWork[L]) {
 	hints, stop := e.wake.subscribe("", w.sort)
 	defer stop()
-	free, rounds := tokens(w.workers), tokens(w.rounds)
-	finished := make(chan struct{}, 1) // a lane was given back: it may have more
-	var group errgroup.Group
-	defer func() { _ = group.Wait() }()
-	fails := 0
-	for ctx.Err() == nil {
-		if w.rounds > 0 && !taken(ctx, rounds) || !taken(ctx, free) {
-			return
-		}
-		n := 1 + take(free, w.workers)
-		lanes, err := w.claim(ctx, n)
-		if err != nil {
-			lanes = nil
-			fails++
-			if ctx.Err() == nil {
-				e.trouble("claiming work failed", err)
-			}
-		} else {
-			fails = 0
-		}
-		putBack(free, n-len(lanes))
+	l := &laneLoop[L]{laneWork: w, e: e, free: tokens(w.workers), begins: tokens(w.rounds), finished: make(chan struct{}, 1)}
+	defer func() { _ = l.underway.Wait() }()
+	for l.mayClaim(ctx) {
+		lanes, wanted := l.claimed(ctx)
 		if len(lanes) == 0 {
-			putBack(rounds, min(w.rounds, 1))
-			e.rest(ctx, w.sort, hints, finished, fails)
+			l.seenTo()
+			e.rest(ctx, w.sort, hints, l.finished, l.fails)
 			continue
 		}
 		e.pulse.found(w.sort)
-		done := make(chan struct{})
-		r := round{seenTo: sync.OnceFunc(func() {
-			close(done)
-			putBack(rounds, min(w.rounds, 1))
-		}), ended: func(lanes int, told bool) {
-			if putBack(free, lanes); lanes == 0 || told {
-				return
-			}
-			select {
-			case finished <- struct{}{}:
-			default:
-			}
-		}}
-		group.Go(func() error {
-			defer r.seenTo()
-			w.work(drain, lanes, r)
-			return nil
-		})
+		done := l.begin(drain, lanes)
 		if w.rounds > 0 {
-			rest(ctx, done, len(lanes), n)
+			rest(ctx, done, len(lanes), wanted)
 		}
-		if len(lanes) < n { // there are no more: what comes gives a hint
-			waitFor(ctx, hints, finished)
+		if len(lanes) < wanted { // there are no more: what comes gives a hint
+			waitFor(ctx, hints, l.finished)
 		}
+	}
+}
+
+// mayClaim waits until a round may begin and a worker is free. It takes both, and is
+// false when the loop is to end.
+func (l *laneLoop[L]) mayClaim(ctx context.Context) bool {
+	return ctx.Err() == nil && (l.rounds == 0 || taken(ctx, l.begins)) && taken(ctx, l.free)
+}
+
+// claimed brings lanes for all workers that are free, the one that mayClaim took
+// included. Where they are fewer than wanted, there are no others.
+func (l *laneLoop[L]) claimed(ctx context.Context) (lanes []L, wanted int) {
+	wanted = 1 + take(l.free, l.workers)
+	lanes, err := l.claim(ctx, wanted)
+	if err == nil {
+		l.fails = 0
+	} else {
+		lanes = nil
+		l.fails++
+		if ctx.Err() == nil {
+			l.e.trouble("claiming work failed", err)
+		}
+	}
+	putBack(l.free, wanted-len(lanes))
+	return lanes, wanted
+}
+
+// begin has the lanes of a round worked. done is closed once all have been seen to.
+func (l *laneLoop[L]) begin(drain context.Context, lanes []L) (done chan struct{}) {
+	done = make(chan struct{})
+	r := round{seenTo: sync.OnceFunc(func() {
+		close(done)
+		l.seenTo()
+	}), ended: l.ended}
+	l.underway.Go(func() error {
+		defer r.seenTo()
+		l.work(drain, lanes, r)
+		return nil
+	})
+	return done
+}
+
+// seenTo lets the next round begin.
+func (l *laneLoop[L]) seenTo() {
+	if l.rounds > 0 {
+		putBack(l.begins, 1)
+	}
+}
+
+// ended gives lanes back, and has the loop look again if no hint will come.
+func (l *laneLoop[L]) ended(lanes int, told bool) {
+	putBack(l.free, lanes)
+	if lanes == 0 || told {
+		return
+	}
+	select {
+	case l.finished <- struct{}{}:
+	default:
 	}
 }
 

@@ -150,7 +150,7 @@ func stateOf(d *draft.Draft) State {
 // End carries the command out. The principal must own the conversation, or be
 // allowed to end others'.
 func (e *Engine) End(ctx context.Context, p Principal, c End) (State, error) {
-	return command(ctx, e, opEnd, p, c.Key, c, func(u *unit) (State, error) {
+	return command(ctx, e, call{opEnd, p, c.Key, c}, func(u *unit) (State, error) {
 		d, err := u.draft(c.Conversation, ActEnd)
 		if err != nil {
 			return State{}, err
@@ -178,7 +178,7 @@ type Wait struct {
 
 // Wait carries the command out; the principal must own the conversation.
 func (e *Engine) Wait(ctx context.Context, p Principal, c Wait) (State, error) {
-	return command(ctx, e, opWait, p, c.Key, c, func(u *unit) (State, error) {
+	return command(ctx, e, call{opWait, p, c.Key, c}, func(u *unit) (State, error) {
 		d, err := u.draft(c.Conversation, ActEnd)
 		if err != nil {
 			return State{}, err
@@ -238,7 +238,7 @@ type Reopen struct {
 // Reopen carries the command out. A second open conversation of the same
 // thread is ErrAlreadyExists.
 func (e *Engine) Reopen(ctx context.Context, p Principal, c Reopen) (State, error) {
-	return command(ctx, e, opReopen, p, c.Key, c, func(u *unit) (State, error) {
+	return command(ctx, e, call{opReopen, p, c.Key, c}, func(u *unit) (State, error) {
 		d, err := u.draft(c.Conversation, ActTake)
 		if err != nil {
 			return State{}, err

@@ -84,7 +84,7 @@ func (e *Engine) SaveMacro(ctx context.Context, p Principal, c SaveMacro) (Saved
 	if m.ID == "" {
 		m.ID = newID()
 	}
-	return command(ctx, e, opSaveMacro, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opSaveMacro, p, c.Key, c}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: kindMacro, ID: m.ID}); err != nil {
 			return Saved{}, err
 		}
@@ -205,7 +205,7 @@ type DeleteMacro struct {
 // DeleteMacro carries the command out. ErrNotFound, and ErrStale when the macro is not
 // of the version given.
 func (e *Engine) DeleteMacro(ctx context.Context, p Principal, c DeleteMacro) error {
-	_, err := command(ctx, e, opDeleteMacro, p, c.Key, c, func(u *unit) (none struct{}, err error) {
+	_, err := command(ctx, e, call{opDeleteMacro, p, c.Key, c}, func(u *unit) (none struct{}, err error) {
 		if err := u.allow(ActConfigure, Resource{Kind: kindMacro, ID: c.Macro}); err != nil {
 			return none, err
 		}
@@ -303,7 +303,7 @@ type RunMacro struct {
 // principal, all of them or none. ErrPermissionDenied names the first that the
 // principal may not do.
 func (e *Engine) RunMacro(ctx context.Context, p Principal, c RunMacro) (out []trigger.Outcome, err error) {
-	return command(ctx, e, opRunMacro, p, c.Key, c, func(u *unit) (out []trigger.Outcome, err error) {
+	return command(ctx, e, call{opRunMacro, p, c.Key, c}, func(u *unit) (out []trigger.Outcome, err error) {
 		u.resource = Resource{Kind: kindMacro, ID: c.Macro}
 		m, err := macroDocs.Get(u.ctx, u.tx, c.Macro)
 		if errors.Is(err, ErrNotFound) {

@@ -372,7 +372,7 @@ type Masked struct {
 // that changed since Version, ErrInvalid for ranges outside of the text or in
 // the middle of a character, ErrUnsupported while the security service is off.
 func (e *Engine) MaskMessage(ctx context.Context, p Principal, c MaskMessage) (Masked, error) {
-	return command(ctx, e, opMaskMessage, p, c.Key, c, func(u *unit) (Masked, error) {
+	return command(ctx, e, call{opMaskMessage, p, c.Key, c}, func(u *unit) (Masked, error) {
 		d, m, err := u.maskable(c.Message, ActMask)
 		if err != nil {
 			return Masked{}, err
@@ -452,9 +452,9 @@ func (e *Engine) Reveal(ctx context.Context, p Principal, c Reveal) (string, err
 		original, err = u.revealed(c)
 		return none, err
 	}
-	_, repeated, err := once(ctx, e, opReveal, p, c.Key, c, look)
+	_, repeated, err := once(ctx, e, call{opReveal, p, c.Key, c}, look)
 	if err == nil && repeated {
-		_, err = command(ctx, e, opReveal, p, "", c, look)
+		_, err = command(ctx, e, call{opReveal, p, "", c}, look)
 	}
 	if err != nil {
 		e.auditFailure(ctx, p, ActReveal, c.Place, err)
@@ -532,7 +532,7 @@ type Unmask struct {
 // Unmask carries the command out. Errors are those of Reveal, ErrStale for a
 // text that changed since Version, and ErrInvalid without Confirm.
 func (e *Engine) Unmask(ctx context.Context, p Principal, c Unmask) (Masked, error) {
-	done, err := command(ctx, e, opUnmask, p, c.Key, c, func(u *unit) (Masked, error) {
+	done, err := command(ctx, e, call{opUnmask, p, c.Key, c}, func(u *unit) (Masked, error) {
 		if c.Place.Ticket != "" {
 			return u.unmaskTicket(c)
 		}

@@ -43,7 +43,7 @@ var opMaskTicket = register(&Operation{Name: "ticket.mask", Method: "MaskTicket"
 // Where the principal may not mask there the ticket is masked alone, and Warnings
 // say so. Errors are those of MaskMessage.
 func (e *Engine) MaskTicket(ctx context.Context, p Principal, c MaskTicket) (TicketState, error) {
-	return command(ctx, e, opMaskTicket, p, c.Key, c, func(u *unit) (TicketState, error) {
+	return command(ctx, e, call{opMaskTicket, p, c.Key, c}, func(u *unit) (TicketState, error) {
 		w, err := u.maskableTicket(c.Ticket, ActMask)
 		if err != nil {
 			return TicketState{}, err

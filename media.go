@@ -324,7 +324,7 @@ type FetchMedia struct {
 // fetch: no attachment, one that is there, one that was refused or taken back.
 // ErrUnsupported where the engine keeps no attachments.
 func (e *Engine) FetchMedia(ctx context.Context, p Principal, c FetchMedia) error {
-	_, err := command(ctx, e, opFetchMedia, p, c.Key, c, func(u *unit) (struct{}, error) {
+	_, err := command(ctx, e, call{opFetchMedia, p, c.Key, c}, func(u *unit) (struct{}, error) {
 		d, m, err := u.onMessage(c.Message, ActFetch)
 		if err != nil {
 			return struct{}{}, err

@@ -103,7 +103,7 @@ type Requeue struct {
 // Requeue carries the command out. ErrNotFound when nothing of that id is in
 // quarantine.
 func (e *Engine) Requeue(ctx context.Context, p Principal, c Requeue) error {
-	_, err := command(ctx, e, opRequeue, p, c.Key, c, func(u *unit) (struct{}, error) {
+	_, err := command(ctx, e, call{opRequeue, p, c.Key, c}, func(u *unit) (struct{}, error) {
 		if err := u.allow(ActOperate, Resource{Kind: "envelope", ID: string(c.Envelope)}); err != nil {
 			return struct{}{}, err
 		}
@@ -121,7 +121,7 @@ type RetryJob struct {
 // RetryJob carries the command out. ErrNotFound when there is no such job (any
 // more), ErrStale when it was not given up, or when another one does its work.
 func (e *Engine) RetryJob(ctx context.Context, p Principal, c RetryJob) error {
-	_, err := command(ctx, e, opRetryJob, p, c.Key, c, func(u *unit) (struct{}, error) {
+	_, err := command(ctx, e, call{opRetryJob, p, c.Key, c}, func(u *unit) (struct{}, error) {
 		if err := u.allow(ActOperate, Resource{Kind: "job", ID: c.Job}); err != nil {
 			return struct{}{}, err
 		}

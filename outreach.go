@@ -35,7 +35,7 @@ type Notify struct {
 // and supervisors notify; an agent answers instead. ErrUnsupported with the
 // reason for what the channel cannot carry, *BannedWords for a banned word.
 func (e *Engine) Notify(ctx context.Context, p Principal, c Notify) (Posted, error) {
-	return command(ctx, e, opNotify, p, c.Key, c, func(u *unit) (Posted, error) {
+	return command(ctx, e, call{opNotify, p, c.Key, c}, func(u *unit) (Posted, error) {
 		d, err := u.draft(c.Conversation, ActNotify)
 		if err != nil {
 			return Posted{}, err
@@ -87,7 +87,7 @@ type Begin struct {
 // the accounts of their desks. ErrUnsupported for somebody who blocked the
 // account and for what the channel cannot carry.
 func (e *Engine) Begin(ctx context.Context, p Principal, c Begin) (Posted, error) {
-	return command(ctx, e, opBegin, p, c.Key, c, func(u *unit) (Posted, error) {
+	return command(ctx, e, call{opBegin, p, c.Key, c}, func(u *unit) (Posted, error) {
 		acct, _, err := u.e.account(u.s, c.Account)
 		if err != nil {
 			return Posted{}, err

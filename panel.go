@@ -47,7 +47,7 @@ const maxMemo = 10_000
 // saved one of the panels meanwhile, ErrInvalid for a category that is not in
 // the tree of chats. Changing the customer needs the right on the contact too.
 func (e *Engine) SavePanel(ctx context.Context, p Principal, c SavePanel) (PanelSaved, error) {
-	return command(ctx, e, opSavePanel, p, c.Key, c, func(u *unit) (PanelSaved, error) {
+	return command(ctx, e, call{opSavePanel, p, c.Key, c}, func(u *unit) (PanelSaved, error) {
 		d, err := u.draft(c.Conversation, ActPanel)
 		if err != nil {
 			return PanelSaved{}, err

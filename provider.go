@@ -257,7 +257,7 @@ func (e *Engine) BeginLink(ctx context.Context, p Principal, c BeginLink) (nonce
 	var raw [32]byte
 	_, _ = rand.Read(raw[:]) // never fails
 	nonce = base64.RawURLEncoding.EncodeToString(raw[:])
-	owner, repeated, err := once(ctx, e, opBeginLink, p, c.Key, c, func(u *unit) (string, error) {
+	owner, repeated, err := once(ctx, e, call{opBeginLink, p, c.Key, c}, func(u *unit) (string, error) {
 		if _, err := u.contact(c.Contact, ActContact); err != nil {
 			return "", err
 		}
@@ -373,7 +373,7 @@ type LinkUser struct {
 
 // LinkUser carries the command out; see LinkIdentity.
 func (e *Engine) LinkUser(ctx context.Context, p Principal, c LinkUser) (ContactSaved, error) {
-	return command(ctx, e, opLinkUser, p, c.Key, c, func(u *unit) (ContactSaved, error) {
+	return command(ctx, e, call{opLinkUser, p, c.Key, c}, func(u *unit) (ContactSaved, error) {
 		to, err := u.contact(c.Contact, ActContact)
 		if err != nil {
 			return ContactSaved{}, err

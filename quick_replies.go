@@ -101,8 +101,9 @@ var quickReplies = declare(store.Kind[QuickReply]{Name: "quick_reply", Reused: t
 	ID: func(r *QuickReply) string { return r.ID }, Version: func(r *QuickReply) *int64 { return &r.Version },
 	Indexes: []store.Index[QuickReply]{{Name: listedName, Value: func(r *QuickReply) []byte { return store.Text(r.Title) }}}})
 
-var quickReplyKind = definition[QuickReply]{"quick_reply", quickReplies,
-	func(r *QuickReply) string { return r.ID }, func(r *QuickReply) *int64 { return &r.Version }}
+var quickReplyKind = owned[QuickReply]{definition[QuickReply]{"quick_reply", quickReplies,
+	func(r *QuickReply) string { return r.ID }, func(r *QuickReply) *int64 { return &r.Version }},
+	func(r *QuickReply) routing.AgentID { return r.Owner }}
 
 var (
 	opSaveQuickReply = register(&Operation{Name: "quick_reply.save", Method: "SaveQuickReply",
@@ -121,9 +122,9 @@ type SaveQuickReply struct {
 // SaveQuickReply carries the command out. ErrInvalid names a placeholder that is
 // none.
 func (e *Engine) SaveQuickReply(ctx context.Context, p Principal, c SaveQuickReply) (Saved, error) {
-	return command(ctx, e, opSaveQuickReply, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opSaveQuickReply, p, c.Key, c}, func(u *unit) (Saved, error) {
 		r := c.Reply
-		if err := u.mayShare(ActTemplate, quickReplyKind.name, r.ID, r.Owner); err != nil {
+		if err := u.mayShare(quickReplyKind.name, r.ID, r.Owner); err != nil {
 			return Saved{}, err
 		}
 		if err := r.validate(); err != nil {
@@ -135,9 +136,7 @@ func (e *Engine) SaveQuickReply(ctx context.Context, p Principal, c SaveQuickRep
 		if r.ID == "" {
 			r.ID = newID()
 		}
-		return saveDefinition(u, quickReplyKind, r, func(old, _ *QuickReply) error {
-			return u.ownsOld(old != nil, func() routing.AgentID { return old.Owner })
-		})
+		return saveOwned(u, quickReplyKind, r)
 	})
 }
 
@@ -151,8 +150,7 @@ type DeleteQuickReply struct {
 // DeleteQuickReply carries the command out: one's own, or with ActConfigure any.
 // ErrNotFound, and ErrStale when it is not of the version given.
 func (e *Engine) DeleteQuickReply(ctx context.Context, p Principal, c DeleteQuickReply) error {
-	return deleteOwned(ctx, e, opDeleteQuickReply, p, c.Key, c, quickReplyKind, c.Reply, c.Version, ActTemplate,
-		func(r *QuickReply) routing.AgentID { return r.Owner })
+	return deleteOwned(ctx, e, call{opDeleteQuickReply, p, c.Key, c}, quickReplyKind, c.Reply, c.Version)
 }
 
 var qQuickReplies = asks("quick_reply.list", "QuickReplies", "quick_replies", ActList)

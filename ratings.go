@@ -53,7 +53,7 @@ var opAskRating = register(&Operation{Name: "conversation.ask_rating", Method: "
 // by itself, in a group, and for a channel without buttons where Config.RatingsURL is
 // empty or so many automatic messages have gone out that no further one may.
 func (e *Engine) AskRating(ctx context.Context, p Principal, c AskRating) (Posted, error) {
-	return command(ctx, e, opAskRating, p, c.Key, c, func(u *unit) (Posted, error) {
+	return command(ctx, e, call{opAskRating, p, c.Key, c}, func(u *unit) (Posted, error) {
 		d, err := u.draft(c.Conversation, ActTake)
 		if err != nil {
 			return Posted{}, err

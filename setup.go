@@ -76,9 +76,9 @@ func replaces(kind, id string, found bool, stored, seen int64) (int64, error) {
 // configure is the frame of every command that changes the configuration: the
 // whole of it is valid afterwards, or nothing changes. The result is kept for
 // the key as in command.
-func configure[T any](ctx context.Context, e *Engine, op *Operation, p Principal, key Key, r Resource, body any,
-	fn func(u *unit) (T, error)) (result T, repeated bool, err error) {
-	return once(ctx, e, op, p, key, body, func(u *unit) (zero T, err error) {
+func configure[T any](ctx context.Context, e *Engine, c call, r Resource, fn func(u *unit) (T, error)) (result T, repeated bool,
+	err error) {
+	return once(ctx, e, c, func(u *unit) (zero T, err error) {
 		if err := u.allow(ActConfigure, r); err != nil {
 			return zero, err
 		}
@@ -121,7 +121,8 @@ type SaveDesk struct {
 // agent.
 func (e *Engine) SaveDesk(ctx context.Context, p Principal, c SaveDesk) (Saved, error) {
 	r := Resource{Kind: "desk", ID: string(c.Desk.ID)}
-	saved, _, err := configure(ctx, e, opSaveDesk, p, c.Key, r, c, func(u *unit) (Saved, error) { return u.saveDesk(c.Desk, c.Agent) })
+	saved, _, err := configure(ctx, e, call{opSaveDesk, p, c.Key, c}, r,
+		func(u *unit) (Saved, error) { return u.saveDesk(c.Desk, c.Agent) })
 	return saved, err
 }
 
@@ -205,7 +206,8 @@ type AddToDesk struct {
 // AddToDesk carries the command out; a full desk is ErrInvalid, an unknown desk
 // or agent ErrNotFound.
 func (e *Engine) AddToDesk(ctx context.Context, p Principal, c AddToDesk) error {
-	_, _, err := configure(ctx, e, opAddToDesk, p, c.Key, Resource{Kind: "desk", ID: string(c.Desk)}, c, func(u *unit) (struct{}, error) {
+	r := Resource{Kind: kindDesk, ID: string(c.Desk)}
+	_, _, err := configure(ctx, e, call{opAddToDesk, p, c.Key, c}, r, func(u *unit) (struct{}, error) {
 		u.detail("agent", string(c.Agent))
 		return struct{}{}, u.addToDesk(c.Desk, c.Agent)
 	})
@@ -222,7 +224,7 @@ type SaveQueue struct {
 // version given.
 func (e *Engine) SaveQueue(ctx context.Context, p Principal, c SaveQueue) (Saved, error) {
 	r := Resource{Kind: "queue", ID: string(c.Queue.ID)}
-	saved, _, err := configure(ctx, e, opSaveQueue, p, c.Key, r, c, func(u *unit) (Saved, error) { return u.saveQueue(c.Queue) })
+	saved, _, err := configure(ctx, e, call{opSaveQueue, p, c.Key, c}, r, func(u *unit) (Saved, error) { return u.saveQueue(c.Queue) })
 	return saved, err
 }
 
@@ -270,7 +272,7 @@ type SaveWorkStream struct {
 // of the version given. Its Bot must be registered.
 func (e *Engine) SaveWorkStream(ctx context.Context, p Principal, c SaveWorkStream) (Saved, error) {
 	r := Resource{Kind: "work_stream", ID: string(c.WorkStream.ID)}
-	saved, _, err := configure(ctx, e, opSaveWorkStream, p, c.Key, r, c,
+	saved, _, err := configure(ctx, e, call{opSaveWorkStream, p, c.Key, c}, r,
 		func(u *unit) (Saved, error) { return u.saveWorkStream(c.WorkStream) })
 	return saved, err
 }
@@ -383,7 +385,7 @@ func (e *Engine) SaveAccount(ctx context.Context, p Principal, c SaveAccount) (A
 	}
 	var stored channel.Account
 	r := Resource{Kind: "account", ID: string(a.ID)}
-	saved, repeated, err := configure(ctx, e, opSaveAccount, p, c.Key, r, c, func(u *unit) (Saved, error) {
+	saved, repeated, err := configure(ctx, e, call{opSaveAccount, p, c.Key, c}, r, func(u *unit) (Saved, error) {
 		adapter, err := e.accountAdapter(a)
 		if err != nil {
 			return Saved{}, err
@@ -421,53 +423,73 @@ func (e *Engine) accountAdapter(a channel.Account) (*guardedAdapter, error) {
 // saveAccount checks an account against the settings and the adapter, and
 // stores it.
 func (u *unit) saveAccount(a channel.Account, adapter *guardedAdapter, confirmed bool) (channel.Account, error) {
-	if _, taken := targetOf(a.ID); taken {
-		return a, errs.New(errs.Invalid, "sangdam: the id of an account does not begin with %q, which stands for targets", targetPrefix)
-	}
 	old, found := u.s.accounts[a.ID]
-	if _, err := replaces("account", string(a.ID), found, old.Version, a.Version); err != nil {
-		return a, err
-	}
-	if strings.TrimSpace(a.Name) == "" {
-		return a, errs.New(errs.Invalid, "sangdam: the account has no name; agents tell accounts apart by it, give it one")
-	}
-	if err := cmp.Or(validate.Hours(a.Hours, "account %q", a.Name), u.fromToday("account "+a.Name, a.Hours, old.Hours)); err != nil {
-		return a, err
-	}
-	if err := u.accountPlace(a, adapter); err != nil {
+	if err := u.checkAccount(old, a, found, adapter); err != nil {
 		return a, err
 	}
 	a.Confirmed = old.Confirmed
 	if err := u.mayEnable(&a, old, adapter, confirmed); err != nil {
 		return a, err
 	}
-	if err := u.checkTexts("account "+a.Name, a.Messages, nil); err != nil {
+	if err := u.checkAccountTexts(a, adapter); err != nil {
 		return a, err
 	}
-	if err := cmp.Or(carriesTexts("account "+a.Name, adapter, a.Messages), checkNotice(a, adapter.Capabilities())); err != nil {
-		return a, err
-	}
-	secrets := maps.Clone(old.Secrets)
-	if secrets == nil {
-		secrets = map[string]channel.Secret{}
-	}
-	maps.Copy(secrets, a.Secrets)
-	a.Secrets = secrets
-	if old.Token != "" {
-		a.Token = old.Token
-	}
-	if err := adapter.Validate(a); err != nil {
-		return a, err
-	}
-	if err := cmp.Or(u.mayChange(old, a, found, adapter), u.keepsForms(old, a, adapter)); err != nil {
+	a.Secrets, a.Token = withSecrets(old.Secrets, a.Secrets), cmp.Or(old.Token, a.Token)
+	if err := u.suitsChannel(old, a, found, adapter); err != nil {
 		return a, err
 	}
 	var err error
-	if a.Sealed, err = u.e.sealSecrets(u.ctx, u.p.Workspace, a.ID, secrets); err != nil {
+	if a.Sealed, err = u.e.sealSecrets(u.ctx, u.p.Workspace, a.ID, a.Secrets); err != nil {
 		return a, err
 	}
 	a.Version, err = u.tx.Accounts().SaveAccount(u.ctx, a)
 	return a, err
+}
+
+// checkAccount refuses what no account of any channel may be.
+func (u *unit) checkAccount(old, next channel.Account, found bool, adapter *guardedAdapter) error {
+	if _, taken := targetOf(next.ID); taken {
+		return errs.New(errs.Invalid, "sangdam: the id of an account does not begin with %q, which stands for targets", targetPrefix)
+	}
+	if _, err := replaces(kindAccount, string(next.ID), found, old.Version, next.Version); err != nil {
+		return err
+	}
+	if strings.TrimSpace(next.Name) == "" {
+		return errs.New(errs.Invalid, "sangdam: the account has no name; agents tell accounts apart by it, give it one")
+	}
+	if err := validate.Hours(next.Hours, "account %q", next.Name); err != nil {
+		return err
+	}
+	if err := u.fromToday("account "+next.Name, next.Hours, old.Hours); err != nil {
+		return err
+	}
+	return u.accountPlace(next, adapter)
+}
+
+// checkAccountTexts refuses messages that its channel does not carry, and a notice for
+// which it has no means.
+func (u *unit) checkAccountTexts(a channel.Account, adapter *guardedAdapter) error {
+	where := "account " + a.Name
+	if err := u.checkTexts(where, a.Messages, nil); err != nil {
+		return err
+	}
+	return cmp.Or(carriesTexts(where, adapter, a.Messages), checkNotice(a, adapter.Capabilities()))
+}
+
+// withSecrets are the stored secrets, replaced by those that are given anew.
+func withSecrets(stored, given map[string]channel.Secret) map[string]channel.Secret {
+	out := map[string]channel.Secret{}
+	maps.Copy(out, stored)
+	maps.Copy(out, given)
+	return out
+}
+
+// suitsChannel refuses what the account's adapter does not accept.
+func (u *unit) suitsChannel(old, next channel.Account, found bool, adapter *guardedAdapter) error {
+	if err := adapter.Validate(next); err != nil {
+		return err
+	}
+	return cmp.Or(u.mayChange(old, next, found, adapter), u.keepsForms(old, next, adapter))
 }
 
 // accountPlace refuses an account whose work stream or desk is not there, or whose
@@ -541,7 +563,7 @@ type DeleteAccount struct {
 // (adapter.Runner).
 func (e *Engine) DeleteAccount(ctx context.Context, p Principal, c DeleteAccount) error {
 	r := Resource{Kind: "account", ID: string(c.Account)}
-	_, _, err := configure(ctx, e, opDeleteAccount, p, c.Key, r, c, func(u *unit) (struct{}, error) {
+	_, _, err := configure(ctx, e, call{opDeleteAccount, p, c.Key, c}, r, func(u *unit) (struct{}, error) {
 		a, ok := u.s.accounts[c.Account]
 		if !ok {
 			return struct{}{}, errs.New(errs.NotFound, "sangdam: there is no account %q", c.Account)

@@ -133,7 +133,7 @@ type SaveSubscription struct {
 // SaveSubscription carries the command out. ErrInvalid for events that do not
 // exist, ErrNotFound for a target that does not.
 func (e *Engine) SaveSubscription(ctx context.Context, p Principal, c SaveSubscription) (Saved, error) {
-	return command(ctx, e, opSaveSubscription, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opSaveSubscription, p, c.Key, c}, func(u *unit) (Saved, error) {
 		s := c.Subscription
 		if err := u.allow(ActConfigure, Resource{Kind: kindSubscription, ID: s.ID}); err != nil {
 			return Saved{}, err
@@ -172,7 +172,7 @@ type DeleteSubscription struct {
 // DeleteSubscription carries the command out. What is queued for the target already
 // still leaves. ErrNotFound, and ErrStale when it is not of the version given.
 func (e *Engine) DeleteSubscription(ctx context.Context, p Principal, c DeleteSubscription) error {
-	_, err := command(ctx, e, opDeleteSubscription, p, c.Key, c, func(u *unit) (none struct{}, err error) {
+	_, err := command(ctx, e, call{opDeleteSubscription, p, c.Key, c}, func(u *unit) (none struct{}, err error) {
 		if err := u.allow(ActConfigure, Resource{Kind: kindSubscription, ID: c.Subscription}); err != nil {
 			return none, err
 		}
@@ -257,7 +257,7 @@ func init() {
 // ReplayEvents carries the command out: a job goes through the feed.
 // ErrCursorGone for a cursor that is too old.
 func (e *Engine) ReplayEvents(ctx context.Context, p Principal, c ReplayEvents) error {
-	_, err := command(ctx, e, opReplayEvents, p, c.Key, c, func(u *unit) (none struct{}, err error) {
+	_, err := command(ctx, e, call{opReplayEvents, p, c.Key, c}, func(u *unit) (none struct{}, err error) {
 		if err := u.allow(ActOperate, Resource{Kind: kindSubscription, ID: c.Subscription}); err != nil {
 			return none, err
 		}

@@ -23,7 +23,7 @@ type SetSwitches struct {
 // of the version given. Whoever has chats switched off loses offers and
 // conversations as by SaveAgent.
 func (e *Engine) SetSwitches(ctx context.Context, p Principal, c SetSwitches) (Saved, error) {
-	return command(ctx, e, opSetSwitches, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opSetSwitches, p, c.Key, c}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActSwitches, Resource{Kind: kindAgent, ID: string(c.Agent), Owner: c.Agent}); err != nil {
 			return Saved{}, err
 		}

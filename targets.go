@@ -55,7 +55,7 @@ func (e *Engine) SaveTarget(ctx context.Context, p Principal, c SaveTarget) (Sav
 	if t.ID == "" {
 		t.ID = notify.TargetID(newID())
 	}
-	saved, repeated, err := once(ctx, e, opSaveTarget, p, c.Key, c, func(u *unit) (Saved, error) {
+	saved, repeated, err := once(ctx, e, call{opSaveTarget, p, c.Key, c}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: kindTarget, ID: string(t.ID)}); err != nil {
 			return Saved{}, err
 		}
@@ -162,7 +162,7 @@ type DeleteTarget struct {
 // DeleteTarget carries the command out. ErrInvalid, with their names, while
 // triggers or a subscription use it.
 func (e *Engine) DeleteTarget(ctx context.Context, p Principal, c DeleteTarget) error {
-	_, err := command(ctx, e, opDeleteTarget, p, c.Key, c, func(u *unit) (none struct{}, err error) {
+	_, err := command(ctx, e, call{opDeleteTarget, p, c.Key, c}, func(u *unit) (none struct{}, err error) {
 		if err := u.allow(ActConfigure, Resource{Kind: kindTarget, ID: string(c.Target)}); err != nil {
 			return none, err
 		}

@@ -143,7 +143,7 @@ type bulkJobOf struct {
 
 // BulkTickets carries the command out: it returns at once, see BulkProgress.
 func (e *Engine) BulkTickets(ctx context.Context, p Principal, c BulkTickets) (Saved, error) {
-	return command(ctx, e, opBulkTickets, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opBulkTickets, p, c.Key, c}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActTicketBulk, Resource{Kind: kindTicket}); err != nil {
 			return Saved{}, err
 		}
@@ -350,7 +350,7 @@ type UndoBulk struct {
 // back. ErrConflict when it still runs, is not the principal's last, or was
 // taken back already.
 func (e *Engine) UndoBulk(ctx context.Context, p Principal, c UndoBulk) (Saved, error) {
-	return command(ctx, e, opUndoBulk, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opUndoBulk, p, c.Key, c}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActTicketBulk, Resource{Kind: kindTicket}); err != nil {
 			return Saved{}, err
 		}

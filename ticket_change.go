@@ -74,7 +74,7 @@ type UpdateTicket struct {
 // with the reason for a value that cannot be (*BannedWords for a public comment
 // with a banned word).
 func (e *Engine) UpdateTicket(ctx context.Context, p Principal, c UpdateTicket) (TicketState, error) {
-	return command(ctx, e, opUpdateTicket, p, c.Key, c, func(u *unit) (TicketState, error) {
+	return command(ctx, e, call{opUpdateTicket, p, c.Key, c}, func(u *unit) (TicketState, error) {
 		public := c.Comment != nil && c.Comment.Public
 		act := ActTicketEdit
 		if c.Change.empty() && public {
@@ -356,7 +356,7 @@ type ReplyTicket struct {
 // was merged into and opens nothing again; the result names that one.
 // ErrConflict for a complete ticket, which takes no reply.
 func (e *Engine) ReplyTicket(ctx context.Context, p Principal, c ReplyTicket) (TicketState, error) {
-	return command(ctx, e, opReplyTicket, p, c.Key, c, func(u *unit) (TicketState, error) {
+	return command(ctx, e, call{opReplyTicket, p, c.Key, c}, func(u *unit) (TicketState, error) {
 		if _, err := u.onTicket(c.Ticket, ActTicketReply); err != nil {
 			return TicketState{}, err
 		}
@@ -395,7 +395,7 @@ type FollowTicket struct {
 
 // FollowTicket carries the command out; following twice is the same as once.
 func (e *Engine) FollowTicket(ctx context.Context, p Principal, c FollowTicket) (TicketState, error) {
-	return command(ctx, e, opFollowTicket, p, c.Key, c, func(u *unit) (TicketState, error) {
+	return command(ctx, e, call{opFollowTicket, p, c.Key, c}, func(u *unit) (TicketState, error) {
 		if _, err := u.onTicket(c.Ticket, ActTicketEdit); err != nil {
 			return TicketState{}, err
 		}

@@ -48,7 +48,7 @@ type HandOver struct {
 // handed over. ErrUnsupported for a target that is switched off or takes no
 // tickets, ErrConflict for a ticket that was handed over already.
 func (e *Engine) HandOver(ctx context.Context, p Principal, c HandOver) (TicketState, error) {
-	return command(ctx, e, opHandOver, p, c.Key, c, func(u *unit) (TicketState, error) {
+	return command(ctx, e, call{opHandOver, p, c.Key, c}, func(u *unit) (TicketState, error) {
 		w, err := u.onTicket(c.Ticket, ActTicketHandOver)
 		if err != nil {
 			return TicketState{}, err
@@ -197,7 +197,7 @@ type ReportHandOver struct {
 // What somebody took back meanwhile keeps its state. ErrNotFound for a task that
 // no ticket was handed over to.
 func (e *Engine) ReportHandOver(ctx context.Context, p Principal, c ReportHandOver) (TicketState, error) {
-	return command(ctx, e, opReportHandOver, p, c.Key, c, func(u *unit) (TicketState, error) {
+	return command(ctx, e, call{opReportHandOver, p, c.Key, c}, func(u *unit) (TicketState, error) {
 		if err := u.allow(ActTicketReport, Resource{Kind: kindTarget, ID: string(c.Target)}); err != nil {
 			return TicketState{}, err
 		}

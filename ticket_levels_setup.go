@@ -17,7 +17,7 @@ type SaveServiceLevel struct {
 // SaveServiceLevel carries the command out. Calendar names a desk ("desk:<id>")
 // or a queue ("queue:<id>") whose operating hours count; empty: every hour.
 func (e *Engine) SaveServiceLevel(ctx context.Context, p Principal, c SaveServiceLevel) (Saved, error) {
-	return command(ctx, e, opSaveServiceLevel, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opSaveServiceLevel, p, c.Key, c}, func(u *unit) (Saved, error) {
 		l := c.Level
 		if err := u.allow(ActConfigure, Resource{Kind: levelKind.name, ID: l.ID}); err != nil {
 			return Saved{}, err
@@ -51,7 +51,7 @@ type DeleteServiceLevel struct {
 // DeleteServiceLevel carries the command out. ErrNotFound, and ErrStale when it is not
 // of the version given.
 func (e *Engine) DeleteServiceLevel(ctx context.Context, p Principal, c DeleteServiceLevel) error {
-	_, err := command(ctx, e, opDeleteServiceLevel, p, c.Key, c, func(u *unit) (struct{}, error) {
+	_, err := command(ctx, e, call{opDeleteServiceLevel, p, c.Key, c}, func(u *unit) (struct{}, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: levelKind.name, ID: c.Level}); err != nil {
 			return struct{}{}, err
 		}

@@ -41,7 +41,7 @@ type SaveMailLayout struct {
 // not exist, and for a body that is new or changed and not in the form of the
 // workspace's editor type (WorkspaceSettings.Editor).
 func (e *Engine) SaveMailLayout(ctx context.Context, p Principal, c SaveMailLayout) (Saved, error) {
-	return command(ctx, e, opSaveMailLayout, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opSaveMailLayout, p, c.Key, c}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: layoutKind.name, ID: layoutID(c.Layout.Event, c.Layout.Language)}); err != nil {
 			return Saved{}, err
 		}
@@ -100,7 +100,7 @@ type DeleteMailLayout struct {
 // DeleteMailLayout carries the command out. ErrInvalid when it holds the last
 // text for an event of which customers are told.
 func (e *Engine) DeleteMailLayout(ctx context.Context, p Principal, c DeleteMailLayout) error {
-	_, err := command(ctx, e, opDeleteMailLayout, p, c.Key, c, func(u *unit) (none struct{}, err error) {
+	_, err := command(ctx, e, call{opDeleteMailLayout, p, c.Key, c}, func(u *unit) (none struct{}, err error) {
 		name := layoutID(c.Event, c.Language)
 		if err := u.allow(ActConfigure, Resource{Kind: layoutKind.name, ID: name}); err != nil {
 			return none, err

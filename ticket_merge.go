@@ -19,7 +19,7 @@ type LinkTickets struct {
 // LinkTickets carries the command out; the right is needed on both. A link that
 // is there stays as it is.
 func (e *Engine) LinkTickets(ctx context.Context, p Principal, c LinkTickets) (TicketState, error) {
-	return command(ctx, e, opLinkTickets, p, c.Key, c, func(u *unit) (TicketState, error) {
+	return command(ctx, e, call{opLinkTickets, p, c.Key, c}, func(u *unit) (TicketState, error) {
 		d, other, err := u.bothTickets(c.Ticket, c.To)
 		if err != nil {
 			return TicketState{}, err
@@ -72,7 +72,7 @@ type MergedTickets struct {
 // ErrConflict when one of them was merged into a third, or the target is
 // complete. Merging the same two again does nothing and says so.
 func (e *Engine) MergeTickets(ctx context.Context, p Principal, c MergeTickets) (MergedTickets, error) {
-	return command(ctx, e, opMergeTickets, p, c.Key, c, func(u *unit) (MergedTickets, error) {
+	return command(ctx, e, call{opMergeTickets, p, c.Key, c}, func(u *unit) (MergedTickets, error) {
 		into, err := u.onTicket(c.Into, ActTicketEdit)
 		if err != nil {
 			return MergedTickets{}, err
@@ -134,7 +134,7 @@ type SplitTicket struct {
 // SplitTicket carries the command out and returns the new ticket. ErrInvalid for
 // an entry without a text.
 func (e *Engine) SplitTicket(ctx context.Context, p Principal, c SplitTicket) (TicketState, error) {
-	return command(ctx, e, opSplitTicket, p, c.Key, c, func(u *unit) (TicketState, error) {
+	return command(ctx, e, call{opSplitTicket, p, c.Key, c}, func(u *unit) (TicketState, error) {
 		if _, err := u.onTicket(c.Ticket, ActTicketEdit); err != nil {
 			return TicketState{}, err
 		}

@@ -64,7 +64,7 @@ func (u *unit) ticketState(d *ticket.Draft) TicketState {
 // category, group or agent that cannot be named; ErrNotFound for a conversation
 // or contact that the principal may not see.
 func (e *Engine) OpenTicket(ctx context.Context, p Principal, c OpenTicket) (TicketState, error) {
-	return command(ctx, e, opOpenTicket, p, c.Key, c, func(u *unit) (TicketState, error) {
+	return command(ctx, e, call{opOpenTicket, p, c.Key, c}, func(u *unit) (TicketState, error) {
 		t := c.ticket()
 		var log *draft.Draft
 		if c.Conversation != "" {
@@ -259,7 +259,7 @@ type SubmitTicket struct {
 // offered to customers, a required field that is empty (*ticket.MissingFields),
 // and a value that its field does not take.
 func (e *Engine) SubmitTicket(ctx context.Context, p Principal, c SubmitTicket) (TicketState, error) {
-	return command(ctx, e, opSubmitTicket, p, c.Key, c, func(u *unit) (TicketState, error) {
+	return command(ctx, e, call{opSubmitTicket, p, c.Key, c}, func(u *unit) (TicketState, error) {
 		if err := u.allow(ActTicketSubmit, Resource{Kind: kindTicket, Desk: c.Desk, Contact: c.Contact}); err != nil {
 			return TicketState{}, err
 		}

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/fold"
+	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger/condition"
@@ -24,6 +24,12 @@ type definition[T any] struct {
 	version func(*T) *int64
 }
 
+// owned is a definition that belongs to an agent, or to everybody where it has no owner.
+type owned[T any] struct {
+	definition[T]
+	owner func(*T) routing.AgentID
+}
+
 var (
 	settingsKind = definition[WorkspaceSettings]{"workspace_settings", workspaceSettings,
 		func(*WorkspaceSettings) string { return theOnly }, func(s *WorkspaceSettings) *int64 { return &s.Version }}
@@ -33,14 +39,16 @@ var (
 		func(*ticket.Fields) string { return theOnly }, func(f *ticket.Fields) *int64 { return &f.Version }}
 	formKind = definition[ticket.Form]{"ticket_form", ticketForms,
 		func(f *ticket.Form) string { return string(f.Category) }, func(f *ticket.Form) *int64 { return &f.Version }}
-	templateKind = definition[ticket.AnswerTemplate]{"answer_template", answerTemplates,
-		func(t *ticket.AnswerTemplate) string { return t.ID }, func(t *ticket.AnswerTemplate) *int64 { return &t.Version }}
+	templateKind = owned[ticket.AnswerTemplate]{definition[ticket.AnswerTemplate]{"answer_template", answerTemplates,
+		func(t *ticket.AnswerTemplate) string { return t.ID }, func(t *ticket.AnswerTemplate) *int64 { return &t.Version }},
+		func(t *ticket.AnswerTemplate) routing.AgentID { return t.Owner }}
 	bannedKind = definition[ticket.BannedWord]{"banned_word", bannedWords,
 		func(b *ticket.BannedWord) string { return b.ID }, func(b *ticket.BannedWord) *int64 { return &b.Version }}
 	groupKind = definition[ticket.Group]{kindGroup, agentGroups,
 		func(g *ticket.Group) string { return string(g.ID) }, func(g *ticket.Group) *int64 { return &g.Version }}
-	viewKind = definition[ticket.View]{"ticket_view", ticketViews,
-		func(v *ticket.View) string { return v.ID }, func(v *ticket.View) *int64 { return &v.Version }}
+	viewKind = owned[ticket.View]{definition[ticket.View]{"ticket_view", ticketViews,
+		func(v *ticket.View) string { return v.ID }, func(v *ticket.View) *int64 { return &v.Version }},
+		func(v *ticket.View) routing.AgentID { return v.Owner }}
 	levelKind = definition[ticket.ServiceLevel]{"service_level", serviceLevels,
 		func(l *ticket.ServiceLevel) string { return l.ID }, func(l *ticket.ServiceLevel) *int64 { return &l.Version }}
 )
@@ -126,7 +134,7 @@ type SaveCategory struct {
 // tree's new version. ErrInvalid for a level too deep, ErrAlreadyExists for a
 // name that another of the same parent has.
 func (e *Engine) SaveCategory(ctx context.Context, p Principal, c SaveCategory) (Saved, error) {
-	return command(ctx, e, opSaveCategory, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opSaveCategory, p, c.Key, c}, func(u *unit) (Saved, error) {
 		n := c.Category
 		return u.changeTree(c.Tree, c.Version, string(n.ID), func(t ticket.Tree) (ticket.Tree, string, error) {
 			if n.ID != "" {
@@ -152,7 +160,7 @@ type DeleteCategory struct {
 // DeleteCategory carries the command out. Warnings name the templates whose
 // links fell.
 func (e *Engine) DeleteCategory(ctx context.Context, p Principal, c DeleteCategory) (Saved, error) {
-	return command(ctx, e, opDeleteCategory, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opDeleteCategory, p, c.Key, c}, func(u *unit) (Saved, error) {
 		var gone []ticket.CategoryID
 		saved, err := u.changeTree(c.Tree, c.Version, string(c.Category), func(t ticket.Tree) (_ ticket.Tree, _ string, err error) {
 			t, gone, err = t.Remove(c.Category)
@@ -225,7 +233,7 @@ type SaveField struct {
 // SaveField carries the command out and returns the fields' new version. A code
 // that is or was in use is ErrAlreadyExists for good.
 func (e *Engine) SaveField(ctx context.Context, p Principal, c SaveField) (Saved, error) {
-	return command(ctx, e, opSaveField, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opSaveField, p, c.Key, c}, func(u *unit) (Saved, error) {
 		return u.changeFields(c.Version, c.Field.Code, func(f ticket.Fields) (ticket.Fields, error) {
 			if old, known := f.Field(c.Field.Code); known && !old.Deleted {
 				return f.Change(c.Field)
@@ -250,7 +258,7 @@ type DeleteField struct {
 // the library's, which is reset instead, ErrStale when the fields are not of the version
 // given.
 func (e *Engine) DeleteField(ctx context.Context, p Principal, c DeleteField) (Saved, error) {
-	return command(ctx, e, opDeleteField, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opDeleteField, p, c.Key, c}, func(u *unit) (Saved, error) {
 		return u.changeFields(c.Version, c.Code, func(f ticket.Fields) (ticket.Fields, error) {
 			if c.Reset {
 				return f.Reset(c.Code)
@@ -289,7 +297,7 @@ type SaveForm struct {
 // tree, ErrInvalid for a field that is no customer field, is deleted or is named twice,
 // ErrStale when the form is not of the version given.
 func (e *Engine) SaveForm(ctx context.Context, p Principal, c SaveForm) (Saved, error) {
-	return command(ctx, e, opSaveForm, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opSaveForm, p, c.Key, c}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: "ticket_form", ID: string(c.Form.Category)}); err != nil {
 			return Saved{}, err
 		}
@@ -318,9 +326,9 @@ type SaveTemplate struct {
 // SaveTemplate carries the command out. Warnings say when it will not be offered
 // because it is linked to nothing.
 func (e *Engine) SaveTemplate(ctx context.Context, p Principal, c SaveTemplate) (Saved, error) {
-	return command(ctx, e, opSaveTemplate, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opSaveTemplate, p, c.Key, c}, func(u *unit) (Saved, error) {
 		t := c.Template
-		if err := u.mayShare(ActTemplate, templateKind.name, t.ID, t.Owner); err != nil {
+		if err := u.mayShare(templateKind.name, t.ID, t.Owner); err != nil {
 			return Saved{}, err
 		}
 		if t.ID == "" {
@@ -338,9 +346,7 @@ func (e *Engine) SaveTemplate(ctx context.Context, p Principal, c SaveTemplate) 
 				return Saved{}, errs.New(errs.NotFound, "sangdam: there is no resolution category %s to link the template to", r)
 			}
 		}
-		saved, err := saveDefinition(u, templateKind, t, func(old, _ *ticket.AnswerTemplate) error {
-			return u.ownsOld(old != nil, func() ticket.AgentID { return old.Owner })
-		})
+		saved, err := saveOwned(u, templateKind, t)
 		if err == nil && len(t.Resolutions) == 0 {
 			saved.Warnings = []Warning{warn("template_no_link",
 				"the template is linked to no resolution category and is offered on no ticket until it is")}
@@ -349,22 +355,25 @@ func (e *Engine) SaveTemplate(ctx context.Context, p Principal, c SaveTemplate) 
 	})
 }
 
-// mayShare asks whether the principal may save what belongs to owner: its own,
-// or as who configures. The resource's owner is the one it belongs to.
-func (u *unit) mayShare(a Action, kind, name string, owner conversation.AgentID) error {
-	r := Resource{Kind: kind, ID: name, Owner: owner}
-	if owner == "" || owner != u.p.agent() {
-		a = ActConfigure
+// mayShare asks whether the principal may save or delete what belongs to owner: its
+// own, or as who configures. The resource's owner is the one it belongs to.
+func (u *unit) mayShare(kind, name string, owner routing.AgentID) error {
+	action := ActConfigure
+	if owner != "" && owner == u.p.agent() {
+		action = ActTemplate
 	}
-	return u.allow(a, r)
+	return u.allow(action, Resource{Kind: kind, ID: name, Owner: owner})
 }
 
-// ownsOld refuses to take over what was shared or another's.
-func (u *unit) ownsOld(found bool, owner func() ticket.AgentID) error {
-	if !found || owner() == u.p.agent() && owner() != "" {
-		return nil
-	}
-	return u.allow(ActConfigure, u.resource)
+// saveOwned saves what mayShare has allowed. Who would take over what is shared or
+// another's has to be one who configures.
+func saveOwned[T any](u *unit, k owned[T], v T) (Saved, error) {
+	return saveDefinition(u, k.definition, v, func(old, _ *T) error {
+		if old == nil || k.owner(old) != "" && k.owner(old) == u.p.agent() {
+			return nil
+		}
+		return u.allow(ActConfigure, u.resource)
+	})
 }
 
 // DeleteTemplate takes a template out.
@@ -377,28 +386,23 @@ type DeleteTemplate struct {
 // DeleteTemplate carries the command out: one's own, or with ActConfigure any.
 // ErrNotFound, and ErrStale when it is not of the version given.
 func (e *Engine) DeleteTemplate(ctx context.Context, p Principal, c DeleteTemplate) error {
-	return deleteOwned(ctx, e, opDeleteTemplate, p, c.Key, c, templateKind, c.Template, c.Version, ActTemplate,
-		func(t *ticket.AnswerTemplate) ticket.AgentID { return t.Owner })
+	return deleteOwned(ctx, e, call{opDeleteTemplate, p, c.Key, c}, templateKind, c.Template, c.Version)
 }
 
-// deleteOwned deletes what belongs to an agent or to everybody.
-func deleteOwned[T any](ctx context.Context, e *Engine, op *Operation, p Principal, key Key, body any, k definition[T], name string,
-	seen int64,
-	a Action, owner func(*T) ticket.AgentID) error {
-	_, err := command(ctx, e, op, p, key, body, func(u *unit) (struct{}, error) {
+// deleteOwned carries out the command that deletes the named one of a kind, in the
+// version that the caller saw.
+func deleteOwned[T any](ctx context.Context, e *Engine, c call, k owned[T], name string, seen int64) error {
+	_, err := command(ctx, e, c, func(u *unit) (struct{}, error) {
 		u.resource = Resource{Kind: k.name, ID: name}
 		old, err := k.docs.Get(u.ctx, u.tx, name)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return struct{}{}, err
 		}
-		var of ticket.AgentID
-		if err == nil {
-			of = owner(&old)
-		}
-		if err := u.mayShare(a, k.name, name, of); err != nil {
+		// Of one that is not there the owner is nobody.
+		if err := u.mayShare(k.name, name, k.owner(&old)); err != nil {
 			return struct{}{}, err
 		}
-		return struct{}{}, deleteDefinition(u, k, name, seen, nil)
+		return struct{}{}, deleteDefinition(u, k.definition, name, seen, nil)
 	})
 	return err
 }
@@ -463,7 +467,7 @@ type SaveBannedWord struct {
 // SaveBannedWord carries the command out. ErrInvalid as ticket.BannedWord.Validate says,
 // ErrAlreadyExists for a word that is there, however it is written.
 func (e *Engine) SaveBannedWord(ctx context.Context, p Principal, c SaveBannedWord) (Saved, error) {
-	return command(ctx, e, opSaveBannedWord, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opSaveBannedWord, p, c.Key, c}, func(u *unit) (Saved, error) {
 		b := c.Word
 		if err := u.allow(ActConfigure, Resource{Kind: bannedKind.name, ID: b.ID}); err != nil {
 			return Saved{}, err
@@ -491,7 +495,7 @@ type DeleteBannedWord struct {
 // DeleteBannedWord carries the command out. ErrNotFound, and ErrStale when it is not of
 // the version given.
 func (e *Engine) DeleteBannedWord(ctx context.Context, p Principal, c DeleteBannedWord) error {
-	_, err := command(ctx, e, opDeleteBannedWord, p, c.Key, c, func(u *unit) (struct{}, error) {
+	_, err := command(ctx, e, call{opDeleteBannedWord, p, c.Key, c}, func(u *unit) (struct{}, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: bannedKind.name, ID: c.Word}); err != nil {
 			return struct{}{}, err
 		}
@@ -509,7 +513,7 @@ type SaveGroup struct {
 // SaveGroup carries the command out; ErrNotFound when an agent does not exist,
 // ErrAlreadyExists for a name in use.
 func (e *Engine) SaveGroup(ctx context.Context, p Principal, c SaveGroup) (Saved, error) {
-	return command(ctx, e, opSaveGroup, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opSaveGroup, p, c.Key, c}, func(u *unit) (Saved, error) {
 		g := c.Group
 		if err := u.allow(ActConfigure, Resource{Kind: kindGroup, ID: string(g.ID)}); err != nil {
 			return Saved{}, err
@@ -544,7 +548,7 @@ type DeleteGroup struct {
 // DeleteGroup carries the command out. ErrConflict names the views, service
 // levels and triggers that name the group.
 func (e *Engine) DeleteGroup(ctx context.Context, p Principal, c DeleteGroup) error {
-	_, err := command(ctx, e, opDeleteGroup, p, c.Key, c, func(u *unit) (struct{}, error) {
+	_, err := command(ctx, e, call{opDeleteGroup, p, c.Key, c}, func(u *unit) (struct{}, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: kindGroup, ID: string(c.Group)}); err != nil {
 			return struct{}{}, err
 		}
@@ -625,9 +629,9 @@ type SaveTicketView struct {
 // everybody's. ErrInvalid for a condition or column that tickets do not have, ErrStale
 // when it is not of the version given.
 func (e *Engine) SaveTicketView(ctx context.Context, p Principal, c SaveTicketView) (Saved, error) {
-	return command(ctx, e, opSaveTicketView, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opSaveTicketView, p, c.Key, c}, func(u *unit) (Saved, error) {
 		v := c.View
-		if err := u.mayShare(ActTemplate, viewKind.name, v.ID, v.Owner); err != nil {
+		if err := u.mayShare(viewKind.name, v.ID, v.Owner); err != nil {
 			return Saved{}, err
 		}
 		if v.ID == "" {
@@ -640,9 +644,7 @@ func (e *Engine) SaveTicketView(ctx context.Context, p Principal, c SaveTicketVi
 		if err := v.Validate(d.schema); err != nil {
 			return Saved{}, err
 		}
-		return saveDefinition(u, viewKind, v, func(old, _ *ticket.View) error {
-			return u.ownsOld(old != nil, func() ticket.AgentID { return old.Owner })
-		})
+		return saveOwned(u, viewKind, v)
 	})
 }
 
@@ -656,8 +658,7 @@ type DeleteTicketView struct {
 // DeleteTicketView carries the command out, as saving is allowed. ErrNotFound, and
 // ErrStale when the view is not of the version given.
 func (e *Engine) DeleteTicketView(ctx context.Context, p Principal, c DeleteTicketView) error {
-	return deleteOwned(ctx, e, opDeleteTicketView, p, c.Key, c, viewKind, c.View, c.Version, ActTemplate,
-		func(v *ticket.View) ticket.AgentID { return v.Owner })
+	return deleteOwned(ctx, e, call{opDeleteTicketView, p, c.Key, c}, viewKind, c.View, c.Version)
 }
 
 var qTicketViews = asks("ticket_view.list", "TicketViews", "ticket_views", ActList)

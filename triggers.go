@@ -359,7 +359,7 @@ func (e *Engine) SaveTrigger(ctx context.Context, p Principal, c SaveTrigger) (S
 	if t.ID == "" {
 		t.ID = trigger.ID(newID())
 	}
-	return command(ctx, e, opSaveTrigger, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opSaveTrigger, p, c.Key, c}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: kindTrigger, ID: string(t.ID)}); err != nil {
 			return Saved{}, err
 		}
@@ -493,7 +493,7 @@ type SwitchTrigger struct {
 // SwitchTrigger carries the command out. Switching on checks the trigger as
 // saving does.
 func (e *Engine) SwitchTrigger(ctx context.Context, p Principal, c SwitchTrigger) (Saved, error) {
-	return command(ctx, e, opSwitchTrigger, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opSwitchTrigger, p, c.Key, c}, func(u *unit) (Saved, error) {
 		old, err := u.triggerOf(c.Trigger, c.Version)
 		if err != nil {
 			return Saved{}, err
@@ -538,7 +538,7 @@ type DeleteTrigger struct {
 // DeleteTrigger carries the command out. ErrInvalid for one that is switched on.
 // Its entries in the run log stay.
 func (e *Engine) DeleteTrigger(ctx context.Context, p Principal, c DeleteTrigger) error {
-	_, err := command(ctx, e, opDeleteTrigger, p, c.Key, c, func(u *unit) (none struct{}, err error) {
+	_, err := command(ctx, e, call{opDeleteTrigger, p, c.Key, c}, func(u *unit) (none struct{}, err error) {
 		t, err := u.triggerOf(c.Trigger, c.Version)
 		if err != nil {
 			return none, err
@@ -568,7 +568,7 @@ type OrderTriggers struct {
 // OrderTriggers carries the command out and returns the list's new version.
 // ErrStale when a trigger was added, changed or moved since.
 func (e *Engine) OrderTriggers(ctx context.Context, p Principal, c OrderTriggers) (Saved, error) {
-	return command(ctx, e, opOrderTriggers, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opOrderTriggers, p, c.Key, c}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: kindTrigger}); err != nil {
 			return Saved{}, err
 		}

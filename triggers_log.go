@@ -150,7 +150,7 @@ type TraceTriggers struct {
 // TraceTriggers carries the command out, for the whole workspace. ErrInvalid for a time
 // that is negative or above an hour.
 func (e *Engine) TraceTriggers(ctx context.Context, p Principal, c TraceTriggers) error {
-	_, err := command(ctx, e, opTraceTriggers, p, c.Key, c, func(u *unit) (none struct{}, err error) {
+	_, err := command(ctx, e, call{opTraceTriggers, p, c.Key, c}, func(u *unit) (none struct{}, err error) {
 		if err := u.allow(ActConfigure, Resource{Kind: kindTrigger}); err != nil {
 			return none, err
 		}

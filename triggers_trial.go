@@ -165,7 +165,7 @@ func init() {
 // changed before Since and not after it may lie in the period, so that all records
 // are looked at.
 func (e *Engine) TryTrigger(ctx context.Context, p Principal, c TryTrigger) (Saved, error) {
-	return command(ctx, e, opTryTrigger, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opTryTrigger, p, c.Key, c}, func(u *unit) (Saved, error) {
 		t := c.Trigger
 		if err := u.allow(ActConfigure, Resource{Kind: kindTrigger, ID: string(t.ID)}); err != nil {
 			return Saved{}, err
@@ -235,7 +235,7 @@ type StopTrial struct {
 
 // StopTrial carries the command out. One that is over stays as it is.
 func (e *Engine) StopTrial(ctx context.Context, p Principal, c StopTrial) error {
-	_, err := command(ctx, e, opStopTrial, p, c.Key, c, func(u *unit) (none struct{}, err error) {
+	_, err := command(ctx, e, call{opStopTrial, p, c.Key, c}, func(u *unit) (none struct{}, err error) {
 		if err := u.allow(ActConfigure, Resource{Kind: kindTrigger}); err != nil {
 			return none, err
 		}

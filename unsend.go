@@ -19,7 +19,7 @@ type Unsend struct {
 // Unsend carries the command out. ErrStale when the message has left, or is
 // leaving at this moment: then the customer has it or will have it.
 func (e *Engine) Unsend(ctx context.Context, p Principal, c Unsend) (Posted, error) {
-	return command(ctx, e, opUnsend, p, c.Key, c, func(u *unit) (Posted, error) {
+	return command(ctx, e, call{opUnsend, p, c.Key, c}, func(u *unit) (Posted, error) {
 		d, m, err := u.onMessage(c.Message, ActAnswer)
 		if err != nil {
 			return Posted{}, err

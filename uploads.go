@@ -77,7 +77,7 @@ func (e *Engine) Upload(ctx context.Context, p Principal, c Upload) (Uploaded, e
 		Upload
 		SHA256 string `json:"sha256"`
 	}{c, up.SHA256}
-	done, err := command(ctx, e, opUpload, p, c.Key, body, func(u *unit) (upload, error) {
+	done, err := command(ctx, e, call{opUpload, p, c.Key, body}, func(u *unit) (upload, error) {
 		if err := u.mayUpload(c); err != nil {
 			return upload{}, err
 		}

@@ -28,10 +28,11 @@ func visitorPrincipal(v visitor.Ref) Principal {
 	return Principal{Workspace: id.Workspace(v.Workspace), Kind: KindVisitor, ID: string(v.Account) + "/" + string(v.User)}
 }
 
-// visit runs fn once per key for a visitor.
-func visit[T any](ctx context.Context, e *Engine, v visitor.Ref, key string, op *Operation, body any,
-	fn func(u *unit, acct channel.Account) (T, error)) (T, error) {
-	return command(ctx, e, op, visitorPrincipal(v), Key(key), body, func(u *unit) (zero T, err error) {
+// visit carries out what a visitor asks for, once per key. c leaves out who gives it:
+// that is the visitor.
+func visit[T any](ctx context.Context, e *Engine, v visitor.Ref, c call, fn func(u *unit, acct channel.Account) (T, error)) (T, error) {
+	c.p = visitorPrincipal(v)
+	return command(ctx, e, c, func(u *unit) (zero T, err error) {
 		acct, _, err := e.account(u.s, v.Account)
 		if err != nil {
 			return zero, err
@@ -42,7 +43,7 @@ func visit[T any](ctx context.Context, e *Engine, v visitor.Ref, key string, op 
 		if v.Language != "" {
 			acct.Language = v.Language // what begins now is in the visitor's
 		}
-		u.resource, u.asked = Resource{Kind: "account", ID: string(acct.ID)}, true // the port is the policy
+		u.resource, u.asked = Resource{Kind: kindAccount, ID: string(acct.ID)}, true // the port is the policy
 		return fn(u, acct)
 	})
 }
@@ -65,7 +66,7 @@ func (p visitorPort) Post(ctx context.Context, v visitor.Ref, key string, c chan
 	// as read by.
 	pm := channel.ProviderMessageID(string(v.User) + "/" + key)
 	chat := visitorChat(v)
-	posted, err := visit(ctx, p.e, v, key, opVisitorPost, c, func(u *unit, acct channel.Account) (Posted, error) {
+	posted, err := visit(ctx, p.e, v, call{op: opVisitorPost, key: Key(key), body: c}, func(u *unit, acct channel.Account) (Posted, error) {
 		in := adapter.Inbound{Kind: adapter.EventMessage, Chat: chat, Author: adapter.Author{User: v.User}, MessageID: pm,
 			OccurredAt: u.tx.Now(), Content: c,
 			ReadHandle: string(pm), Begins: begins(v.From)}
@@ -285,7 +286,7 @@ func (p visitorPort) Consent(ctx context.Context, v visitor.Ref, key, purpose, t
 	if purpose == "" || textVersion == "" || len(purpose) > 100 || len(textVersion) > 100 {
 		return errs.New(errs.Invalid, "sangdam: a consent names its purpose and the version of the text, each in at most 100 bytes")
 	}
-	_, err := visit(ctx, p.e, v, key, opVisitorConsent, []string{purpose, textVersion},
+	_, err := visit(ctx, p.e, v, call{op: opVisitorConsent, key: Key(key), body: []string{purpose, textVersion}},
 		func(u *unit, acct channel.Account) (struct{}, error) {
 			i, err := u.identity(acct, adapter.Author{User: v.User})
 			if err != nil {
@@ -302,7 +303,8 @@ func (p visitorPort) Rate(ctx context.Context, v visitor.Ref, key string, score 
 	if score < 1 || score > 5 || len(comment) > 4000 {
 		return errs.New(errs.Invalid, "sangdam: a rating is 1 to 5 with at most 4000 bytes of comment")
 	}
-	_, err := visit(ctx, p.e, v, key, opVisitorRate, []any{score, comment}, func(u *unit, _ channel.Account) (struct{}, error) {
+	c := call{op: opVisitorRate, key: Key(key), body: []any{score, comment}}
+	_, err := visit(ctx, p.e, v, c, func(u *unit, _ channel.Account) (struct{}, error) {
 		cv, err := p.thread(u.ctx, u.tx, u.s, v)
 		if err != nil {
 			return struct{}{}, err
@@ -317,7 +319,7 @@ func (p visitorPort) Rate(ctx context.Context, v visitor.Ref, key string, score 
 
 // End ends the conversation from the customer's side.
 func (p visitorPort) End(ctx context.Context, v visitor.Ref, key string) error {
-	_, err := visit(ctx, p.e, v, key, opVisitorEnd, "end", func(u *unit, acct channel.Account) (struct{}, error) {
+	_, err := visit(ctx, p.e, v, call{op: opVisitorEnd, key: Key(key), body: "end"}, func(u *unit, acct channel.Account) (struct{}, error) {
 		return struct{}{}, u.customerEnded(acct, adapter.Inbound{Kind: adapter.EventEnded, Chat: visitorChat(v),
 			Author: adapter.Author{User: v.User}})
 	})

@@ -22,7 +22,7 @@ func (p visitorPort) Identify(ctx context.Context, v visitor.Ref, who visitor.Pr
 	if who.Subject == "" || len(who.Subject)+len(who.Name)+len(who.Email)+len(who.Phone)+len(who.PictureURL) > 4000 {
 		return errs.New(errs.Invalid, "sangdam: a visitor is identified by a subject, with at most 4000 bytes in all")
 	}
-	_, err := visit(ctx, p.e, v, "", opVisitorIdentify, who, func(u *unit, acct channel.Account) (struct{}, error) {
+	_, err := visit(ctx, p.e, v, call{op: opVisitorIdentify, body: who}, func(u *unit, acct channel.Account) (struct{}, error) {
 		i, err := u.identity(acct, adapter.Author{User: v.User, Name: who.Name})
 		if err != nil {
 			return struct{}{}, err

@@ -81,7 +81,7 @@ func hostItem(s routing.Subject) (routing.ItemID, error) {
 // agent has is taken back and waits anew. ErrNotFound for a queue or desk that is
 // not there, ErrInvalid for a kind or permission that is none and for numbers below 0.
 func (e *Engine) Enqueue(ctx context.Context, p Principal, c Enqueue) (Saved, error) {
-	return command(ctx, e, opEnqueue, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opEnqueue, p, c.Key, c}, func(u *unit) (Saved, error) {
 		id, err := hostItem(c.Subject)
 		if err != nil {
 			return Saved{}, err
@@ -145,7 +145,7 @@ func (u *unit) enqueueHosts(id routing.ItemID, desk routing.DeskID, c Enqueue) (
 // Finish carries the command out; by DefaultPolicy the agent who has the work may,
 // beside supervisors and the host. What is over already stays so. ErrNotFound for work that never began.
 func (e *Engine) Finish(ctx context.Context, p Principal, c Finish) error {
-	_, err := command(ctx, e, opFinish, p, c.Key, c, func(u *unit) (struct{}, error) {
+	_, err := command(ctx, e, call{opFinish, p, c.Key, c}, func(u *unit) (struct{}, error) {
 		id, err := hostItem(c.Subject)
 		if err != nil {
 			return struct{}{}, err

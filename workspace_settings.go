@@ -179,7 +179,7 @@ type SaveWorkspaceSettings struct {
 // the version given. Warnings name what customers read of tickets and lacks a
 // language of the list: categories, fields, their options, states.
 func (e *Engine) SaveWorkspaceSettings(ctx context.Context, p Principal, c SaveWorkspaceSettings) (Saved, error) {
-	return command(ctx, e, opSaveWorkspaceSettings, p, c.Key, c, func(u *unit) (Saved, error) {
+	return command(ctx, e, call{opSaveWorkspaceSettings, p, c.Key, c}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: "workspace", ID: string(p.Workspace)}); err != nil {
 			return Saved{}, err
 		}

@@ -195,19 +195,33 @@ func (c *committer) take(j *job) bool {
 	return true
 }
 
-// call runs the job's function in a savepoint. A panic is kept for the caller.
-// runtime.Goexit, which a failing test calls, ends this goroutine, so that
-// another takes over.
+// call runs the job, in a savepoint where it needs one. What comes of it stands in the
+// job, for settle.
 func (c *committer) call(j *job) {
 	c.open(j)
 	c.join(j)
-	c.before = c.conn.TotalChanges()
-	if j.first = c.before == c.begun; !j.own && !j.first {
-		if _, err := c.conn.Exec("SAVEPOINT s"); err != nil {
-			j.err = j.tx.failed(err)
-			return
-		}
+	if err := c.savepoint(j); err != nil {
+		j.err = j.tx.failed(err)
+		return
 	}
+	c.perform(j)
+}
+
+// savepoint notes how the transaction is before the job, so that the job can be undone
+// alone. The first to write and the store's own code need none.
+func (c *committer) savepoint(j *job) error {
+	c.before = c.conn.TotalChanges()
+	j.first = c.before == c.begun
+	if j.own || j.first {
+		return nil
+	}
+	_, err := c.conn.Exec("SAVEPOINT s")
+	return err
+}
+
+// perform does the job's work. A panic is kept for the caller. runtime.Goexit, which a
+// failing test calls, ends this goroutine, so that another takes over.
+func (c *committer) perform(j *job) {
 	returned := false
 	defer func() {
 		if returned {
@@ -218,22 +232,32 @@ func (c *committer) call(j *job) {
 			return
 		}
 		j.goexit = true
-		go func() {
-			if c.settle(j) {
-				c.rest()
-			}
-			c.run()
-		}()
+		go c.takeOver(j)
 	}()
-	if j.append != nil {
-		j.err = j.tx.appendAll(c.joined)
-	} else {
-		j.err = j.fn(j.tx)
-	}
-	if j.err == nil && j.tx.clash == nil && j.tx.refused == nil && j.tx.usable() == nil {
-		j.err = j.tx.insertLater()
-	}
+	j.err = c.work(j)
 	returned = true
+}
+
+// work runs the job's function, or appends what it and those that joined it append, and
+// inserts what the function has left for the end.
+func (c *committer) work(j *job) (err error) {
+	if j.append != nil {
+		err = j.tx.appendAll(c.joined)
+	} else {
+		err = j.fn(j.tx)
+	}
+	if err != nil || j.tx.clash != nil || j.tx.refused != nil || j.tx.usable() != nil {
+		return err // nothing of it is kept
+	}
+	return j.tx.insertLater()
+}
+
+// takeOver goes on in a new goroutine after the job that took the former one with it.
+func (c *committer) takeOver(j *job) {
+	if c.settle(j) {
+		c.rest()
+	}
+	c.run()
 }
 
 func (c *committer) open(j *job) {
@@ -261,6 +285,19 @@ func (c *committer) join(j *job) {
 // settle ends the job's savepoint and moves on. It returns false when the
 // transaction was lost: the batch has then been run again singly to its end.
 func (c *committer) settle(j *job) bool {
+	j.judge()
+	if c.intact(j) && !j.own {
+		c.endSavepoint(j)
+	}
+	if !c.intact(j) {
+		return c.lost(j)
+	}
+	c.moveOn(j)
+	return true
+}
+
+// judge decides whether the job has failed. If it is the store's own code, SQLite has.
+func (j *job) judge() {
 	t := j.tx
 	t.ended = true
 	if !j.panicked && !j.goexit {
@@ -269,12 +306,13 @@ func (c *committer) settle(j *job) bool {
 	if j.own && j.failed() && t.broken == nil {
 		t.broken = j.err
 	}
-	if t.broken == nil && c.conn.InTransaction() && !j.own {
-		c.endSavepoint(j)
-	}
-	if t.broken != nil || !c.conn.InTransaction() {
-		return c.lost(j)
-	}
+}
+
+// intact says whether the transaction is still there and SQLite can be trusted with it.
+func (c *committer) intact(j *job) bool { return j.tx.broken == nil && c.conn.InTransaction() }
+
+// moveOn leaves the job, and those that ran with it, behind.
+func (c *committer) moveOn(j *job) {
 	c.changed = c.changed || !j.failed() && c.conn.TotalChanges() != c.before
 	for _, with := range c.batch[c.at : c.at+c.span] {
 		with.room.ended = true
@@ -283,7 +321,6 @@ func (c *committer) settle(j *job) bool {
 	if c.singly {
 		c.commit(c.batch[c.at-1 : c.at])
 	}
-	return true
 }
 
 func (j *job) failed() bool { return j.err != nil || j.panicked || j.goexit }
