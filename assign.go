@@ -86,7 +86,7 @@ func (u *unit) putInQueue(d *draft.Draft, it routing.Item) error {
 	if d.C.Version > 0 || u.moved > 0 { // one that begins has no item yet
 		old, err := u.tx.Work().Item(u.ctx, it.ID)
 		switch {
-		case err == nil && (old.State == routing.ItemOffered || old.State == routing.ItemAssigned):
+		case err == nil && old.State.Held():
 			return driver.ErrClash // given to somebody since the caller freed it: the transaction runs again
 		case err == nil:
 			it.Version, it.Attempt = old.Version, old.Attempt

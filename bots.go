@@ -284,7 +284,7 @@ func (p *pulledConversation) startBot(a trigger.Action) (trigger.Outcome, error)
 	switch {
 	case p.u.e.bots[params.Bot] == nil:
 		return passed("there is no bot of this name any more"), nil
-	case p.now.State == conversation.StateClosed || p.now.State == conversation.StateWrapUp:
+	case p.now.State.Ended():
 		return passed("the conversation has ended"), nil
 	case p.now.Agent != "" || p.now.Control != conversation.ControlNobody:
 		return passed("somebody else has the word"), nil

@@ -291,7 +291,7 @@ const shownOpen = 20
 
 // stillOpen is the persons' work that has to be ended first.
 func stillOpen(ctx context.Context, tx store.Tx, persons []conversation.Contact) (chats []conversation.ID, tasks []ticket.ID, err error) {
-	open := slices.DeleteFunc(conversation.States(), func(s conversation.State) bool { return s == conversation.StateClosed })
+	open := slices.DeleteFunc(conversation.States(), conversation.State.Closed)
 	for _, p := range persons {
 		list, _, err := tx.Conversations().List(ctx, conversation.Filter{Contact: p.ID, States: open}, "", shownOpen)
 		if err != nil {

@@ -78,7 +78,7 @@ func (u *unit) customerEnded(acct channel.Account, in adapter.Inbound) error {
 // anything else closes. The assignment or offer ends in the same transaction.
 func (u *unit) endDraft(d *draft.Draft, by, reason string, final bool) error {
 	stream := u.s.routing.WorkStreams[d.C.WorkStream]
-	talking := d.C.State != conversation.StateWrapUp && d.C.State != conversation.StateClosed
+	talking := !d.C.State.Ended()
 	if acct, ok := u.s.accounts[d.C.Account]; ok && talking && by != "customer" && !acct.Deleted {
 		if _, err := u.sayAutomated(acct, d, automated.Ended); err != nil {
 			return err

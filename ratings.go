@@ -68,7 +68,7 @@ func (e *Engine) AskRating(ctx context.Context, p Principal, c AskRating) (Poste
 
 // askRating adds the message that asks.
 func (u *unit) askRating(d *draft.Draft) (none conversation.Message, err error) {
-	if d.C.State != conversation.StateClosed && d.C.State != conversation.StateWrapUp {
+	if !d.C.State.Ended() {
 		return none, errs.New(errs.Invalid, "sangdam: conversation %s has not ended; it is rated afterwards", d.C.ID)
 	}
 	if d.C.RatedThisEnd() || d.C.RatingAsked.Equal(d.C.Closure()) {

@@ -118,8 +118,7 @@ func (u *unit) linkedEnding(token string) (none conversation.Conversation, err e
 	if err != nil {
 		return none, err
 	}
-	ended := cv.State == conversation.StateClosed || cv.State == conversation.StateWrapUp
-	if !ended || !cv.ErasedAt.IsZero() || !cv.Closure().Equal(l.Closure) || !u.tx.Now().Before(l.Until) {
+	if !cv.State.Ended() || !cv.ErasedAt.IsZero() || !cv.Closure().Equal(l.Closure) || !u.tx.Now().Before(l.Until) {
 		return none, noSuch("rating link")
 	}
 	return cv, nil

@@ -71,7 +71,7 @@ func (p *pulledConversation) assign(r *triggerRun, t *trigger.Trigger, a trigger
 	if err != nil {
 		return trigger.Outcome{}, err
 	}
-	if p.now.State == conversation.StateClosed || p.now.State == conversation.StateWrapUp {
+	if p.now.State.Ended() {
 		return passed("the conversation has ended"), nil
 	}
 	return r.chosenAgents(t, a, params, p.able, func(id routing.AgentID) error {
@@ -98,7 +98,7 @@ func (p *pulledConversation) queue(a trigger.Action) (trigger.Outcome, error) {
 	if err != nil {
 		return trigger.Outcome{}, err
 	}
-	if p.now.State == conversation.StateClosed || p.now.State == conversation.StateWrapUp {
+	if p.now.State.Ended() {
 		return passed("the conversation has ended"), nil
 	}
 	it, err := p.work()
@@ -133,7 +133,7 @@ func (p *pulledConversation) prioritise(a trigger.Action) (trigger.Outcome, erro
 	if err != nil {
 		return trigger.Outcome{}, err
 	}
-	if it.State != routing.ItemQueued && it.State != routing.ItemOffered {
+	if !it.State.Waits() {
 		return passed("the conversation does not wait in a queue"), nil
 	}
 	it.Priority = params.Value

@@ -446,9 +446,8 @@ func (u *unit) openRecords(kind, after string) (ids []string, next string, err e
 	if kind == kindTicket {
 		return u.openTickets(after)
 	}
-	list, next, err := u.tx.Conversations().List(u.ctx,
-		conversation.Filter{States: []conversation.State{conversation.StateOpen, conversation.StateActive,
-			conversation.StateWaiting, conversation.StateWrapUp}}, after, 100)
+	open := slices.DeleteFunc(conversation.States(), conversation.State.Closed)
+	list, next, err := u.tx.Conversations().List(u.ctx, conversation.Filter{States: open}, after, 100)
 	for _, c := range list {
 		ids = append(ids, string(c.ID))
 	}

@@ -18,3 +18,11 @@ func TestALateFollowUndoesNothing(t *testing.T) {
 	require.False(t, i.SetFollow(true, noon.Add(30*time.Second)))
 	require.False(t, *i.Follows)
 }
+
+// Every state is either one in which the thread is held or one in which the talk is over.
+func TestATalkHoldsItsThreadUntilItEnds(t *testing.T) {
+	for _, s := range conversation.States() {
+		require.NotEqual(t, s.HoldsThread(), s.Ended(), s)
+		require.True(t, s.Ended() || !s.Closed(), s)
+	}
+}

@@ -363,6 +363,12 @@ const (
 	ItemDone     ItemState = "done"     // ended, waiting for the customer, or taken elsewhere
 )
 
+// Waits reports whether no agent has taken the work yet, though one may be asked.
+func (s ItemState) Waits() bool { return s == ItemQueued || s == ItemOffered }
+
+// Held reports whether the work takes capacity of the agent that its row names.
+func (s ItemState) Held() bool { return s == ItemOffered || s == ItemAssigned }
+
 // Item is a piece of work that needs an agent.
 type Item struct {
 	ID         ItemID       `json:"id"`

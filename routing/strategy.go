@@ -43,12 +43,8 @@ type Strategy interface {
 	Key(it Item, a Agent, q Queue) float64
 }
 
-// BuiltIn says whether the name is one of the built-in strategies; empty is the
-// default.
-func BuiltIn(strategy string) bool {
-	switch strategy {
-	case "", RoundRobin, Random, Weighted, Designated, LeastLoaded, MostFree, LongestIdle, FixedOrder, SkillClosestFirst:
-		return true
-	}
-	return false
+// BuiltIn lists the built-in strategies, in the order in which pages offer them. A
+// queue that names none uses the first.
+func BuiltIn() []string {
+	return []string{RoundRobin, LeastLoaded, MostFree, LongestIdle, FixedOrder, Weighted, Random, SkillClosestFirst, Designated}
 }

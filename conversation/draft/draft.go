@@ -370,7 +370,7 @@ func (d *Draft) SetPanel(category, memo, actor string) {
 // Rate keeps the customer's rating of the last ending: one a closure. ErrInvalid
 // while nothing has ended, ErrAlreadyExists for a second answer.
 func (d *Draft) Rate(score int, comment string) error {
-	if d.C.State != conversation.StateClosed && d.C.State != conversation.StateWrapUp {
+	if !d.C.State.Ended() {
 		return fmt.Errorf("conversation: %s has not ended; it is rated afterwards: %w", d.C.ID, errs.Invalid)
 	}
 	if d.C.RatedThisEnd() {

@@ -275,10 +275,8 @@ func (a *boardAgent) setTurn(q *boardQueue) {
 // names, or the one of a pending decision that is newer than the row.
 func (b *Board) hold(it *boardItem) {
 	var a *boardAgent
-	if it.row.State == routing.ItemOffered || it.row.State == routing.ItemAssigned {
-		if it.row.Agent != "" {
-			a = b.agent(it.row.Agent)
-		}
+	if it.row.State.Held() && it.row.Agent != "" {
+		a = b.agent(it.row.Agent)
 	}
 	if p := it.pend; p != nil && p.agent != nil && (a == nil || it.row.Version <= p.version) {
 		a = p.agent

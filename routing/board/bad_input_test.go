@@ -1,7 +1,9 @@
 package board
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,6 +17,12 @@ func TestNewBoardRefusesABuiltInName(t *testing.T) {
 	require.ErrorIs(t, err, routing.ErrInvalid)
 	_, err = New(Options{Strategies: map[string]routing.Strategy{"mine": nil}})
 	require.ErrorIs(t, err, routing.ErrInvalid)
+}
+
+// The Board knows each strategy that a queue may name, and no others.
+func TestTheBoardHasEveryBuiltInStrategy(t *testing.T) {
+	require.ElementsMatch(t, append(routing.BuiltIn(), ""), slices.Collect(maps.Keys(builtIn)))
+	require.Equal(t, builtIn[""], builtIn[routing.BuiltIn()[0]])
 }
 
 type ownStrategy func(it routing.Item, a routing.Agent, q routing.Queue) float64

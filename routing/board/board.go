@@ -110,7 +110,7 @@ type Options struct {
 // nil, is built in, or has another Name than its key.
 func New(o Options) (*Board, error) {
 	for name, s := range o.Strategies {
-		if routing.BuiltIn(name) {
+		if _, taken := builtIn[name]; taken {
 			return nil, errs.New(errs.Invalid, "routing: strategy %q is built in: choose another name", name)
 		}
 		if s == nil {

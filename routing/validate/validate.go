@@ -79,17 +79,13 @@ func validateQueueIn(c routing.Configuration, id routing.QueueID, strategies []s
 
 func sorted[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
 
-// builtIn are the strategies that a refusal names.
-var builtIn = []string{routing.RoundRobin, routing.Random, routing.Weighted, routing.Designated, routing.LeastLoaded, routing.MostFree,
-	routing.LongestIdle, routing.FixedOrder, routing.SkillClosestFirst}
-
 func validateQueue(q routing.Queue, strategies []string) error {
 	if q.ID == "" {
 		return invalid("a queue has no id: give it one")
 	}
-	if !routing.BuiltIn(q.Strategy) && !slices.Contains(strategies, q.Strategy) {
+	if q.Strategy != "" && !slices.Contains(routing.BuiltIn(), q.Strategy) && !slices.Contains(strategies, q.Strategy) {
 		return invalid("queue %q names strategy %q, which does not exist: choose one of %s, or give yours to the engine",
-			q.ID, q.Strategy, strings.Join(builtIn, ", "))
+			q.ID, q.Strategy, strings.Join(routing.BuiltIn(), ", "))
 	}
 	if q.Strategy == routing.Designated && q.Designated == "" {
 		return invalid("queue %q uses the designated strategy but designates nobody: set Designated", q.ID)

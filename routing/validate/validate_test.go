@@ -150,11 +150,10 @@ func TestValidateAgent(t *testing.T) {
 
 // TestARefusalNamesTheStrategies: who mistypes one is told all there are.
 func TestARefusalNamesTheStrategies(t *testing.T) {
-	for _, s := range builtIn {
-		require.True(t, routing.BuiltIn(s), s)
+	for _, s := range routing.BuiltIn() {
+		require.NoError(t, validateQueue(routing.Queue{ID: "q", Strategy: s, Members: []routing.AgentID{"a"}, Designated: "a"}, nil))
 		require.ErrorContains(t, validateQueue(routing.Queue{ID: "q", Strategy: "least_active"}, nil), s)
 	}
-	require.Len(t, builtIn, 9)
 }
 
 func TestPresences(t *testing.T) {

@@ -90,8 +90,7 @@ func (q *request) history() error {
 
 func (q *request) historyChoices(d *sangdam.Directory, v *historyView) {
 	is := func(name, value string) bool { return q.r.FormValue(name) == value }
-	for _, s := range []conversation.State{conversation.StateOpen, conversation.StateActive, conversation.StateWaiting,
-		conversation.StateWrapUp, conversation.StateClosed} {
+	for _, s := range conversation.States() {
 		v.States = append(v.States, choice{string(s), q.lang.of("state", string(s)), is("state", string(s))})
 	}
 	for _, id := range sortedKeys(d.Accounts) {

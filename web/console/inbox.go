@@ -107,8 +107,7 @@ func (q *request) ownFilter(view string) (f conversation.Filter) {
 	case "ended":
 		f.States = []conversation.State{conversation.StateClosed}
 	default:
-		f.States = []conversation.State{conversation.StateOpen, conversation.StateActive, conversation.StateWaiting,
-			conversation.StateWrapUp}
+		f.States = slices.DeleteFunc(conversation.States(), conversation.State.Closed)
 	}
 	return f
 }

@@ -38,10 +38,6 @@ type overflowForm struct {
 	Message      string
 }
 
-// strategies that a queue may name, in the order of the page.
-var strategies = []string{routing.RoundRobin, routing.LeastLoaded, routing.MostFree, routing.LongestIdle, routing.FixedOrder,
-	routing.Weighted, routing.Random, routing.SkillClosestFirst, routing.Designated}
-
 func (q *request) queueForm(v routing.Queue, h hoursForm) (queueForm, error) {
 	agents, err := q.engine.Agents(q.r.Context(), q.p)
 	if err != nil {
@@ -51,8 +47,9 @@ func (q *request) queueForm(v routing.Queue, h hoursForm) (queueForm, error) {
 	if err != nil {
 		return queueForm{}, err
 	}
-	f := queueForm{Queue: v, Hours: h, Strategies: q.named("strategy", is(cmp.Or(v.Strategy, routing.RoundRobin)), strategies...)}
-	if !slices.Contains(strategies, cmp.Or(v.Strategy, routing.RoundRobin)) { // one of the host's
+	strategies, chosen := routing.BuiltIn(), cmp.Or(v.Strategy, routing.RoundRobin)
+	f := queueForm{Queue: v, Hours: h, Strategies: q.named("strategy", is(chosen), strategies...)}
+	if !slices.Contains(strategies, chosen) { // one of the host's
 		f.Strategies = append(f.Strategies, choice{v.Strategy, v.Strategy, true})
 	}
 	if f.Desks, err = q.deskChoices(func(id routing.DeskID) bool { return id == v.Desk }); err != nil {

@@ -141,14 +141,14 @@ func (q *request) headOf(d *sangdam.Directory, detail sangdam.Detail) *threadVie
 	if c.Agent != "" {
 		v.Agent = agentName(d, c.Agent)
 	}
-	over := c.State == conversation.StateClosed || c.State == conversation.StateWrapUp
+	over := c.State.Ended()
 	if how := q.lang.of("ended", c.EndReason); how != c.EndReason && over {
 		v.EndedHow = how
 	}
 	if c.State == conversation.StateClosed {
 		v.EndedBy, v.Ended = c.EndedBy, q.full(c.ClosedAt)
 	}
-	if it := detail.Item; it != nil && (it.State == routing.ItemQueued || it.State == routing.ItemOffered) {
+	if it := detail.Item; it != nil && it.State.Waits() {
 		v.Queue, v.Waited = d.Queues[it.Queue], q.since(it.QueuedAt)
 	}
 	return v
@@ -184,7 +184,7 @@ func (q *request) leads() bool {
 func (q *request) abilities(c conversation.Conversation, d *sangdam.Directory) abilities {
 	mine := c.Agent != "" && string(c.Agent) == q.p.ID
 	may := mine || q.leads()
-	open := c.State == conversation.StateOpen || c.State == conversation.StateActive || c.State == conversation.StateWaiting
+	open := c.State.HoldsThread()
 	if !c.ErasedAt.IsZero() {
 		return abilities{Explain: !c.AssignedAt.IsZero()}
 	}
