@@ -241,7 +241,7 @@ var mutations = []mutation{
 		"if err := ctx.Err(); err != nil && driver.GuardConfig != \"\" {",
 		".", "TestRightsTakenAwayByAnotherProcessAreGoneAtOnce"},
 	{"rights: a refusal leaves no trace", "command.go",
-		"e.auditRefusal(ctx, p, cmp.Or(last.action, op.Actions[0]), last.resource)", "_ = cmp.Or(last.action, op.Actions[0])",
+		"e.auditRefusal(ctx, c.p, cmp.Or(last.action, c.op.Actions[0]), last.resource)", "_ = cmp.Or(last.action, c.op.Actions[0])",
 		".", "TestStrangersAreRefusedAndTheRefusalIsAudited"},
 	{"rights: secrets are listed", "setup.go",
 		"accounts[i].Secrets, accounts[i].Sealed = nil, nil", "_ = i",
@@ -272,7 +272,7 @@ var mutations = []mutation{
 
 	// Keys and versions of commands.
 	{"keys: a repeated command has a second effect", "command.go",
-		"\t\t\tif done {\n\t\t\t\trepeated = true", "\t\t\tif done && w.Kind == \"none\" {\n\t\t\t\trepeated = true",
+		"result); repeated || err != nil {", "result); repeated && u.joined || err != nil {",
 		".", "TestACommandWithTheSameKeyHasOneEffect"},
 	{"keys: one key serves two commands", "command.go",
 		"append([]byte(name+\"\\n\"), raw...)", "raw",
