@@ -68,7 +68,9 @@ type Agent struct {
 }
 
 // Agent returns the agent of that id, who is made, put on the desk and into the
-// queue when there is none yet.
+// queue when there is none yet. It has the permission for chat alone: work of a
+// kind of the host's own names routing.PermitChat, or the agent is saved again with
+// others by Desk.Engine.SaveAgent.
 func (d *Desk) Agent(id routing.AgentID) *Agent {
 	d.t.Helper()
 	if a := d.agents[id]; a != nil {

@@ -30,7 +30,8 @@ func Actors() []Actor { return []Actor{ByCustomer, ByAgent, ByBot, ByTrigger, By
 type Event struct {
 	// ID is unique; a trigger fires at most once for it.
 	ID string `json:"id"`
-	// Kind is what happened: "ticket.created". The field "event" in conditions.
+	// Kind is what happened, in the words of the subject's kind: "created" of a
+	// ticket, "message" of a conversation. The field "event" in conditions.
 	Kind string `json:"kind"`
 	// Actor is the field "actor" in conditions.
 	Actor Actor `json:"actor"`

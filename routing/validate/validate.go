@@ -342,7 +342,7 @@ func Hours(c *hours.Calendar, what string, args ...any) error {
 		return invalid(what+": hours: %w", append(args, err)...)
 	}
 	if _, ok := s.NextOpen(time.Unix(0, 0)); !ok {
-		return invalid(what+": the hours never open: add an interval", args...)
+		return invalid(what+": the hours never open: add an interval, or an exception that opens", args...)
 	}
 	return nil
 }

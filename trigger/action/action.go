@@ -139,9 +139,10 @@ type ForwardParams struct {
 	Complete bool      `json:"complete,omitempty"`
 }
 
-// WebhookParams calls a web hook. Fields are placeholders whose values the
-// request carries; the record's kind and id, the event and the depth of the
-// chain are always in it (see sangdam.CausedBy).
+// WebhookParams calls a web hook. The data of the request are always the record's
+// kind and id, the event, all that happened, the actor, the trigger and the depth of
+// the chain (see sangdam.CausedBy), under kind, id, event, happened, actor, trigger
+// and depth; Fields are placeholders whose values it carries besides, under fields.
 type WebhookParams struct {
 	Target id.Target `json:"target"`
 	Fields []string  `json:"fields,omitempty"`
