@@ -1,6 +1,7 @@
 package sangdam
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -173,7 +174,9 @@ func serveUpload(e *Engine, w http.ResponseWriter, r *http.Request, p Principal)
 			return
 		}
 	}
-	done, err := e.Upload(r.Context(), p, up)
+	// A sender who leaves ends the body and, at the same moment, the context: the body
+	// is to say so, which is a refusal and no failure.
+	done, err := e.Upload(context.WithoutCancel(r.Context()), p, up)
 	if err != nil {
 		refuseUpload(w, err)
 		return

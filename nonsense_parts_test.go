@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,7 +54,7 @@ func senseless() map[string]error {
 
 // chatter is a carrier whose answers are changed while it babbles.
 type chatter struct {
-	on   *bool
+	on   *atomic.Bool
 	plan func() ([]byte, error)
 	send func() (notify.Receipt, error)
 }
@@ -64,14 +65,14 @@ func (chatter) Policy() notify.Policy {
 }
 func (chatter) Validate(notify.Target) error { return nil }
 func (c chatter) Plan(notify.Target, notify.Notice, time.Time) ([]byte, error) {
-	if *c.on && c.plan != nil {
+	if c.on.Load() && c.plan != nil {
 		return c.plan()
 	}
 	return []byte("request"), nil
 }
 
 func (c chatter) Send(context.Context, notify.Target, []byte) (notify.Receipt, error) {
-	if *c.on && c.send != nil {
+	if c.on.Load() && c.send != nil {
 		return c.send()
 	}
 	return notify.Receipt{ID: "fine"}, nil
@@ -103,20 +104,20 @@ func TestACarriersNonsenseHarmsNobody(t *testing.T) {
 	for name, c := range carrierBabbles() {
 		t.Run(name, func(t *testing.T) {
 			var log logged
-			on := true
+			var on atomic.Bool
 			c.on = &on
 			stores := []string{onMemory}
 			if strings.HasSuffix(name, ": broken") { // what the databases do not take, and what ends at once
 				stores = []string{onMemory, onSQLite, onPG}
 			}
 			replay(t, stores, func(t *testing.T, w *replayWorld) {
-				on = true
+				on.Store(true)
 				require.NoError(t, errOf(w.eng.SaveTarget(w.ctx, w.host,
 					sangdam.SaveTarget{Target: notify.Target{ID: "own", Kind: "own", Name: "Own"}})))
 				w.notice("own", notify.Notice{ID: "odd", Subject: "order:1", Text: canary})
 				w.settle()
 				require.NotEqual(t, 0, w.deliveries("own")[0].Tries+len(w.deliveries("own")[0].Attempts), "it was tried")
-				on = false
+				on.Store(false)
 				w.notice("own", notify.Notice{ID: "next", Subject: "order:1", Text: "x"})
 				if !w.real {
 					w.jump(36 * 24 * time.Hour)

@@ -3,6 +3,7 @@ package sangdam_test
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,12 +23,13 @@ type babbler struct {
 
 // babble is what becomes of one adapter's answers; nil leaves them.
 type babble struct {
-	on, fits bool // fits: the answer is odd and can be carried
-	inbound  func(*adapter.Inbound)
-	attempt  func(*adapter.Attempt)
-	sent     func(*adapter.Sent)
-	profile  func(*channel.Profile)
-	fails    error // what Send answers
+	on      *atomic.Bool
+	fits    bool // the answer is odd and can be carried
+	inbound func(*adapter.Inbound)
+	attempt func(*adapter.Attempt)
+	sent    func(*adapter.Sent)
+	profile func(*channel.Profile)
+	fails   error // what Send answers
 }
 
 func babbled[T any](on bool, change func(*T), v T, err error) (T, error) {
@@ -39,25 +41,25 @@ func babbled[T any](on bool, change func(*T), v T, err error) (T, error) {
 
 func (a babbler) Parse(acct channel.Account, env adapter.Envelope) (adapter.Inbound, error) {
 	in, err := a.Adapter.Parse(acct, env)
-	return babbled(a.b.on, a.b.inbound, in, err)
+	return babbled(a.b.on.Load(), a.b.inbound, in, err)
 }
 
 func (a babbler) Plan(acct channel.Account, b []adapter.Outbound, now time.Time, key func() string) (adapter.Attempt, error) {
 	at, err := a.Adapter.Plan(acct, b, now, key)
-	return babbled(a.b.on, a.b.attempt, at, err)
+	return babbled(a.b.on.Load(), a.b.attempt, at, err)
 }
 
 func (a babbler) Send(ctx context.Context, acct channel.Account, at adapter.Attempt) (adapter.Sent, error) {
-	if a.b.on && a.b.fails != nil {
+	if a.b.on.Load() && a.b.fails != nil {
 		return adapter.Sent{}, a.b.fails
 	}
 	sent, err := a.Adapter.Send(ctx, acct, at)
-	return babbled(a.b.on, a.b.sent, sent, err)
+	return babbled(a.b.on.Load(), a.b.sent, sent, err)
 }
 
 func (a babbler) Profile(ctx context.Context, acct channel.Account, c channel.Chat, u channel.ProviderUserID) (channel.Profile, error) {
 	p, err := a.Adapter.Profile(ctx, acct, c, u)
-	return babbled(a.b.on, a.b.profile, p, err)
+	return babbled(a.b.on.Load(), a.b.profile, p, err)
 }
 
 // big is more than anything may have.
@@ -127,6 +129,7 @@ func TestAnAdaptersNonsenseHarmsNobody(t *testing.T) {
 			var log logged
 			replay(t, []string{onMemory, onSQLite}, func(t *testing.T, w *replayWorld) {
 				b := b
+				b.on = new(atomic.Bool)
 				w.halt()
 				w.cfg.Adapters = []adapter.Adapter{babbler{w.cfg.Adapters[0].(*line.Adapter), &b}}
 				var err error
@@ -138,14 +141,14 @@ func TestAnAdaptersNonsenseHarmsNobody(t *testing.T) {
 				first.SendText("hello")
 				w.settle()
 				owned := w.accept()
-				b.on = true
+				b.on.Store(true)
 				first.SendText("who is there?")
 				_, err = w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: owned.Conversation, Content: channel.Text("me")})
 				refused := b.attempt != nil && !b.fits
 				require.Equal(t, refused, err != nil, "%v", err)
 				w.line.User("Nonsense").SendText("hello")
 				w.pass(20 * time.Second)
-				b.on = false
+				b.on.Store(false)
 				w.pass(20 * time.Second)
 				late := w.line.User("Late")
 				late.SendText("is anybody there?")

@@ -2,6 +2,7 @@ package webchat
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -359,7 +360,9 @@ func (h *Handler) upload(c *call) error {
 		return &http.MaxBytesError{Limit: limit}
 	}
 	body := safehttp.Body(c.w, c.r, limit, uploadWithin)
-	media, err := h.port.Upload(c.r.Context(), c.ref, name, body, limit+1)
+	// A sender who leaves ends the body and, at the same moment, the context: the body
+	// is to say so, which is a refusal and no failure.
+	media, err := h.port.Upload(context.WithoutCancel(c.r.Context()), c.ref, name, body, limit+1)
 	if err != nil {
 		return err
 	}
