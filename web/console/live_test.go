@@ -125,7 +125,7 @@ func TestPagesBeginAnewAfterAnOlderCopyWasPutBack(t *testing.T) {
 	_, err := w.eng.Answer(t.Context(), w.as("ara"), sangdam.Answer{Conversation: id, Content: channel.Text("new")})
 	require.NoError(t, err)
 	for i := range 30 { // events of something else
-		name := fmt.Sprint("desk ", i)
+		name := fmt.Sprint("desk", i)
 		desk := routing.Desk{ID: routing.DeskID(name), Name: name}
 		_, err := w.eng.SaveDesk(t.Context(), w.host, sangdam.SaveDesk{Desk: desk, Agent: "zed"})
 		require.NoError(t, err)
