@@ -210,11 +210,14 @@ func handUpdate(table, also, set string, rows func(int) [][]any, columns ...stri
 }
 
 // each makes rows of the documents of a table like those of the engine.
-func (h *byHand) each(table string, row func(i, n int, doc []byte) []any) func(int) [][]any {
+func (h *byHand) each(table string, from, to int, row func(i, n int, doc []byte) []any) func(int) [][]any {
 	docs := h.like[table]
+	if to <= 0 {
+		to += len(docs)
+	}
 	return func(i int) (out [][]any) {
-		for n, doc := range docs {
-			out = append(out, row(i, n, doc))
+		for n := from; n < to; n++ {
+			out = append(out, row(i, n, docs[n]))
 		}
 		return out
 	}
@@ -222,19 +225,18 @@ func (h *byHand) each(table string, row func(i, n int, doc []byte) []any) func(i
 
 func handID(i int) string { return fmt.Sprintf("0192e4a0-0000-7000-8000-%012d", i) }
 
-// statements are those of a conversation: final rows, or every change of state that the
-// engine commits. A conversation and its item are none of these: they are written once,
-// with their agent, since the transaction that begins them decides on them too.
+// statements are those of a conversation: final rows, or every change of state.
 func (h *byHand) statements(states bool) []handStatement {
 	now := time.Now()
 	if !states {
-		return append(h.arrival(now, "done", "assigned", "active", "a000000"), h.assignment(now)...)
+		return append(h.arrival(now, "done", "assigned", "active", "a000000", 0, 0), h.assignment(now)...)
 	}
 	const account = " AND account = 'account'"
+	half := len(h.like["events"]) / 2
 	one := func(more ...any) func(int) [][]any {
 		return func(i int) [][]any { return [][]any{append([]any{handID(i)}, more...)} }
 	}
-	list := h.arrival(now, "pending", "assigned", "active", "a000000")
+	list := h.arrival(now, "pending", "queued", "open", "", -1, -half)
 	list = slices.Concat([]handStatement{
 		handInsert("inbox_lanes", "", func(i int) [][]any { return [][]any{{"account", handID(i), now}} },
 			"account text", "lane text", "due timestamptz"), list[0],
@@ -242,45 +244,54 @@ func (h *byHand) statements(states bool) []handStatement {
 	}, list[1:], []handStatement{
 		handUpdate("inbox", "", "state = 'done', ended_at = now()", one(), "id text"),
 		handUpdate("inbox_lanes", account, "", one(), "lane text"),
+		handUpdate("items", "", "version = 2", one("assigned", "a000000", h.like["items"][0]), "id text", "state text",
+			"agent text", "doc bytea"),
+		handUpdate("conversations", "", "version = 2", one("active", "a000000", h.like["conversations"][0]),
+			"id text", "state text", "agent text", "doc bytea"),
+		handInsert("conversation_events", "", h.each("conversation_events", len(h.like["conversation_events"])-1, 0, h.happened),
+			"conversation text", "seq bigint", "doc bytea"),
+		handInsert("events", "", h.each("events", len(h.like["events"])-half, 0,
+			func(_, _ int, doc []byte) []any { return []any{now, doc} }), "at timestamptz", "doc bytea"),
 	})
 	return append(list, h.assignment(now)...)
 }
 
-// arrival are the rows of a message and what it opens.
-func (h *byHand) arrival(now time.Time, inbox, item, conversation, who string) []handStatement {
+// arrival are the rows of a message and what it opens; the last of its events and
+// of the feed's may be left for later.
+func (h *byHand) arrival(now time.Time, inbox, item, conversation, who string, events, feed int) []handStatement {
 	return []handStatement{
-		handInsert("inbox", "", h.each("inbox", func(i, _ int, doc []byte) []any {
+		handInsert("inbox", "", h.each("inbox", 0, 0, func(i, _ int, doc []byte) []any {
 			return []any{handID(i), "account", handID(i), handID(i), inbox, now, now, int64(0), doc}
 		}), "id text", "account text", "dedup text", "lane text", "state text", "occurred_at timestamptz", "received_at timestamptz",
 			"tries bigint", "raw bytea"),
-		handInsert("items", "", h.each("items", func(i, _ int, doc []byte) []any {
+		handInsert("items", "", h.each("items", 0, 0, func(i, _ int, doc []byte) []any {
 			return []any{handID(i), int64(1), item, who, doc}
 		}), "id text", "version bigint", "state text", "agent text", "doc bytea"),
-		handInsert("documents", "", h.each("contact", func(i, _ int, doc []byte) []any {
+		handInsert("documents", "", h.each("contact", 0, 0, func(i, _ int, doc []byte) []any {
 			return []any{"contact", handID(i), int64(1), int64(1), []byte(handID(i)), doc}
 		}), "kind text", "id text", "version bigint", "decl bigint", "i0 bytea", "body bytea"),
-		handInsert("documents", "", h.each("identity", func(i, _ int, doc []byte) []any {
+		handInsert("documents", "", h.each("identity", 0, 0, func(i, _ int, doc []byte) []any {
 			user := store.IdentityKey("line", "1234567890", channel.ProviderUserID(userID(i))).Values[0]
 			return []any{"identity", handID(i), int64(1), int64(1), user, []byte(handID(i)), doc}
 		}), "kind text", "id text", "version bigint", "decl bigint", "u0 bytea", "i0 bytea", "body bytea"),
-		handInsert("conversations", "", h.each("conversations", func(i, _ int, doc []byte) []any {
+		handInsert("conversations", "", h.each("conversations", 0, 0, func(i, _ int, doc []byte) []any {
 			return []any{handID(i), int64(1), "contact:" + handID(i) + "/stream:line", conversation, "desk", "line", "account", "line",
 				handID(i), who, "", false, now, now, doc}
 		}), "id text", "version bigint", "thread text", "state text", "desk text", "work_stream text", "account text", "channel text",
 			"contact text", "agent text", "category text", "handled boolean", "opened_at timestamptz",
 			"updated_at timestamptz", "doc bytea"),
-		handInsert("messages", "", h.each("messages", func(i, _ int, doc []byte) []any {
+		handInsert("messages", "", h.each("messages", 0, 0, func(i, _ int, doc []byte) []any {
 			return []any{handID(i), int64(1), handID(i), int64(1), "account", "user", userID(i), handID(i), doc}
 		}), "id text", "version bigint", "conversation text", "seq bigint", "account text", "chat_kind text",
 			"chat_id text", "provider text", "doc bytea"),
-		handInsert("conversation_events", "", h.each("conversation_events", h.happened),
+		handInsert("conversation_events", "", h.each("conversation_events", 0, events, h.happened),
 			"conversation text", "seq bigint", "doc bytea"),
 		handInsert("jobs", "", func(i int) [][]any {
 			return [][]any{{handID(i), "profile", handID(i), "queued", now, now, int64(0), int64(0), "", now,
 				[]byte(`{"identity":"` + handID(i) + `"}`)}}
 		}, "id text", "kind text", "key text", "state text", "due timestamptz", "claimable timestamptz", "attempts bigint",
 			"progress bigint", "reason text", "created_at timestamptz", "payload bytea"),
-		handInsert("events", "", h.each("events", func(_, _ int, doc []byte) []any { return []any{now, doc} }),
+		handInsert("events", "", h.each("events", 0, feed, func(_, _ int, doc []byte) []any { return []any{now, doc} }),
 			"at timestamptz", "doc bytea"),
 	}
 }
@@ -291,10 +302,10 @@ func (h *byHand) assignment(now time.Time) []handStatement {
 		return func(i int) [][]any { return [][]any{append([]any{string(agentID(i % peerAgents))}, values...)} }
 	}
 	return []handStatement{
-		handInsert("assignments", "", h.each("assignments", func(i, _ int, doc []byte) []any {
+		handInsert("assignments", "", h.each("assignments", 0, 0, func(i, _ int, doc []byte) []any {
 			return []any{handID(i), handID(i), string(agentID(i % peerAgents)), true, now, doc}
 		}), "id text", "item text", "agent text", "open boolean", "started_at timestamptz", "doc bytea"),
-		handInsert("decisions", "", h.each("decisions", func(i, _ int, doc []byte) []any { return []any{handID(i), doc} }),
+		handInsert("decisions", "", h.each("decisions", 0, 0, func(i, _ int, doc []byte) []any { return []any{handID(i), doc} }),
 			"item text", "doc bytea"),
 		handUpdate("agents", "", "rev = t.rev + 1, open = t.open + 1", agent(now), "id text", "idle_since timestamptz"),
 		handInsert("agent_loads AS l", "ON CONFLICT (ws, agent, profile) DO UPDATE SET used = l.used + 1", agent("units", int64(1)),
