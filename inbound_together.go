@@ -23,9 +23,12 @@ const inboxRounds = 2
 
 // runInbox claims inbound lanes and works each to its end, steps 1 and 2 of the
 // flow: a lane in order, the lanes of a claim together. What fails there is worked
-// by itself, where its tries are counted.
+// by itself, where its tries are counted. A prompt store gathers what is handed in
+// into shared commits by itself: to rest before it gains nothing and costs a fifth of
+// what it does in a second.
 func (e *Engine) runInbox(ctx, drain context.Context) {
 	runLanes(ctx, drain, e, laneWork[driver.InboxLane]{sort: driver.NewsInbox, workers: e.cfg.InboxWorkers, rounds: inboxRounds,
+		rests: !e.prompt,
 		claim: func(ctx context.Context, limit int) ([]driver.InboxLane, error) {
 			return e.db.System().ClaimInbox(ctx, e.cfg.Node, limit, laneBatch, e.cfg.Lease)
 		},

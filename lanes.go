@@ -18,10 +18,12 @@ type laneWork[L any] struct {
 	workers int // lanes under way at once
 	// rounds, if not 0, bounds how many claims may be under way of which not all
 	// lanes have been seen to. What comes meanwhile waits in the store, and the
-	// next claim brings the more of it, and rests before it does (see rest).
+	// next claim brings the more of it.
 	rounds int
-	claim  func(ctx context.Context, limit int) ([]L, error)
-	work   func(ctx context.Context, lanes []L, r round)
+	// rests says that claims are paced, see rest.
+	rests bool
+	claim func(ctx context.Context, limit int) ([]L, error)
+	work  func(ctx context.Context, lanes []L, r round)
 }
 
 // round is what one claim has begun. Whoever works its lanes says when the next
@@ -58,8 +60,8 @@ func runLanes[L any](ctx, drain context.Context, e *Engine, w laneWork[L]) {
 		}
 		e.pulse.found(w.sort)
 		done := l.begin(drain, lanes)
-		if w.rounds > 0 {
-			rest(ctx, done, len(lanes), wanted)
+		if w.rests {
+			rest(ctx, done, len(lanes), w.workers)
 		}
 		if len(lanes) < wanted { // there are no more: what comes gives a hint
 			waitFor(ctx, hints, l.finished)

@@ -43,7 +43,8 @@ func (p *paced) pieces(t *testing.T, workers, count, together int, every, batch 
 	ctx, cancel := context.WithCancel(t.Context())
 	var loop sync.WaitGroup
 	loop.Go(func() {
-		runLanes(ctx, ctx, e, laneWork[time.Time]{sort: driver.NewsInbox, workers: workers, rounds: inboxRounds, claim: p.claim,
+		runLanes(ctx, ctx, e, laneWork[time.Time]{sort: driver.NewsInbox, workers: workers, rounds: inboxRounds, rests: true,
+			claim: p.claim,
 			work: func(_ context.Context, lanes []time.Time, r round) {
 				time.Sleep(batch)
 				r.ended(len(lanes), false)
@@ -100,8 +101,8 @@ func TestARestIsBounded(t *testing.T) {
 	})
 }
 
-// Where more waits than a batch takes nobody rests: 1,000 pieces that wait are done as
-// fast as two batches at a time can.
+// Where a claim brings more than a small part of what the workers can do nobody rests:
+// 1,000 pieces that wait are done as fast as two batches at a time can.
 func TestWhereMuchWaitsNobodyRests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p paced

@@ -96,15 +96,29 @@ func peer(ctx context.Context, o options) (report, error) {
 		figures["by hand, "+name+": share of 32 clients"] = measure.Of(rounds, func(r handRound) float64 { return r.share })
 	}
 	half := measure.Of(all[32], func(r peerRound) float64 { return r.rate }).Median / 2
-	r, err := way.measure(ctx, 32, int(5*half), half)
+	halves, err := steadily(ctx, way, o.rounds, half)
 	if err != nil {
 		return report{}, err
 	}
-	tell(figures, "half load: ", []peerRound{r})
+	tell(figures, "half load: ", halves)
 	if err := way.close(); err != nil {
 		return report{}, err
 	}
 	return report{Figures: figures}, peerWhole(ctx, o, figures)
+}
+
+// steadily measures customers who come at a rate, for 5 s and as often as all else is
+// measured: the tail of one turn is chance.
+func steadily(ctx context.Context, way *way, rounds int, rate float64) ([]peerRound, error) {
+	var all []peerRound
+	for range rounds {
+		r, err := way.measure(ctx, 32, int(5*rate), rate)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, nil
 }
 
 // peerAlone measures one number of customers without anything beside, for a profile.

@@ -90,6 +90,7 @@ type Backend interface {
 // Prompt is a Backend whose AppendEnvelopes returns as soon as its context ends, even
 // while a commit hangs; what it had handed in may be stored all the same. Whoever
 // has to answer in time calls another Backend on a goroutine that can be left behind.
+// It gathers what is handed in meanwhile into shared commits by itself.
 type Prompt interface {
 	Backend
 	AppendsInTime()
