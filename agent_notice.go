@@ -14,10 +14,12 @@ import (
 	"github.com/sangdam/sangdam/store"
 )
 
-// AgentNotice is what the workspace tells its agents before they work: that what
-// they write, too, may be read and kept. Without words nobody is told.
+// AgentNotice is what the workspace tells its agents before they work, for
+// instance that their own messages are read and kept too. Without Texts no
+// agent is told anything.
 type AgentNotice struct {
-	// Version of the words; empty is "1". With another one everybody is told again.
+	// Version of the texts; empty means "1". When it changes, every agent is
+	// asked to confirm the notice again.
 	Version string            `json:"version,omitempty"`
 	Texts   map[string]string `json:"texts,omitempty"` // by language; "" for every other one
 }
@@ -88,11 +90,13 @@ func (e *Engine) NoticeToConfirm(ctx context.Context, p Principal, language stri
 	return out, err
 }
 
-// ConfirmNotice says that the agent who sends it has read the notice.
+// ConfirmNotice says that the agent who is the principal has read the
+// workspace's notice to its agents.
 type ConfirmNotice struct {
 	Key   Key             `json:"-"`
 	Agent routing.AgentID `json:"agent"` // who has read it: the principal itself
-	// TextVersion that was read.
+	// TextVersion is the version of the notice that was read
+	// (NoticeToConfirm.Version).
 	TextVersion string `json:"text_version"`
 }
 

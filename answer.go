@@ -23,13 +23,14 @@ type Answer struct {
 	Key          Key             `json:"-"`
 	Conversation conversation.ID `json:"conversation"`
 	Content      channel.Content `json:"content"`
-	// To is the identity to answer, one that wrote in the conversation lately,
-	// where the customer writes on several channels; empty: where the customer
-	// wrote last, which stays the place of further answers.
+	// To is the identity that gets the message, where the customer of one
+	// conversation writes on several channels. It must be one that wrote in the
+	// conversation lately. Empty means the identity that wrote last; answers
+	// keep going there until the customer writes elsewhere.
 	To conversation.IdentityID `json:"to,omitempty"`
 	// ThenWait leaves the conversation waiting for the customer.
 	ThenWait bool `json:"then_wait,omitempty"`
-	// Seen, with ThenWait, as in End.
+	// Seen is as End.Seen, and is checked only with ThenWait.
 	Seen int64 `json:"seen,omitempty"`
 	// Hold keeps the message back, at most 5 minutes, so that Unsend can take it
 	// back. What is said after it in the same chat waits for it.

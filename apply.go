@@ -79,7 +79,8 @@ const (
 
 // Applied is what a Setup changes, or has changed.
 type Applied struct {
-	// Version of the configuration that it was planned on.
+	// Version of the configuration that the plan was made for; give it to
+	// Apply.
 	Version int64     `json:"version"`
 	Parts   []Planned `json:"parts"`
 	// Warnings say what cannot work until something else is set up too.
@@ -90,8 +91,9 @@ type Applied struct {
 type Apply struct {
 	Key   Key   `json:"-"`
 	Setup Setup `json:"setup"`
-	// Version is that of the plan that was looked at: ErrStale when the
-	// configuration has changed since. 0 applies to whatever there is.
+	// Version is Applied.Version of the plan that somebody looked at: when the
+	// configuration has changed since, the command is ErrStale. 0 skips this
+	// check.
 	Version int64 `json:"version"`
 }
 

@@ -190,7 +190,7 @@ func (u *unit) requeue(d *draft.Draft, reason routing.EndReason, queue routing.Q
 	return u.putInQueue(d, it)
 }
 
-// Accept takes an offer.
+// Accept takes an offer of routing: its agent becomes the owner.
 type Accept struct {
 	Key   Key             `json:"-"`
 	Offer routing.OfferID `json:"offer"`

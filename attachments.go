@@ -28,10 +28,11 @@ const ownerMessage = "message:"
 // AttachmentRef names a file of a message.
 type AttachmentRef struct {
 	Message conversation.MessageID `json:"message"`
-	// N is its place among channel.Content.Files, from 0.
+	// N is the file's index in channel.Content.Files, from 0.
 	N int `json:"n"`
-	// Ticket opens the file of a mail of a ticket (TicketDetail.Mails) for whoever
-	// may read the ticket.
+	// Ticket, when it is given, says that the message is one of the mails of
+	// this ticket (TicketDetail.Mails): whoever may read the ticket may then
+	// open the file.
 	Ticket ticket.ID `json:"ticket,omitempty"`
 }
 

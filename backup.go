@@ -32,7 +32,8 @@ import (
 type BackUp struct {
 	Key    Key                 `json:"-"`
 	Filter conversation.Filter `json:"filter,omitzero"`
-	// Text restricts it to what Search finds, at most 200 conversations.
+	// Text restricts the backup to conversations in which Search finds it, at
+	// most 200.
 	Text string `json:"text,omitempty"`
 }
 

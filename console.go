@@ -18,15 +18,17 @@ import (
 
 // Queries that a console asks besides those of its records.
 
-// Directory names what an agent meets in conversations: whom one can transfer
-// to, and what the ids in events mean. It holds no settings and no secret.
+// Directory holds the names behind the ids that an agent meets in conversations
+// and events, and to whom a conversation may be transferred. It holds no
+// settings and no secrets.
 type Directory struct {
 	Agents      []Colleague                        `json:"agents"` // by id
 	Desks       map[routing.DeskID]string          `json:"desks"`
 	Queues      map[routing.QueueID]string         `json:"queues"`
 	WorkStreams map[routing.WorkStreamID]string    `json:"work_streams"`
 	Accounts    map[channel.AccountID]NamedAccount `json:"accounts"`
-	// Kinds of channel that have an adapter, ordered.
+	// Kinds are those of the channels that have an adapter, in alphabetical
+	// order.
 	Kinds   []channel.Kind                       `json:"kinds"`
 	Members map[routing.DeskID][]routing.AgentID `json:"members"`
 }
@@ -37,7 +39,8 @@ type Colleague struct {
 	Name     string           `json:"name"`
 	Presence routing.Presence `json:"presence"`
 	Disabled bool             `json:"disabled,omitempty"`
-	// Open counts offers and conversations in hand, whoever may see which.
+	// Open is how many offers and conversations the agent has in hand. It
+	// counts those too that the reader may not see.
 	Open int `json:"open"`
 }
 

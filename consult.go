@@ -44,10 +44,11 @@ var (
 		Actions: []Action{ActTransfer}, Keyed: true})
 )
 
-// Consult asks a colleague to take a conversation over, before it is handed over:
-// an agent, or those who work in a queue or on a desk, one after the other in the
-// order in which they would be offered it. Where a queue or a desk leads is as in
-// Transfer.
+// Consult asks a colleague whether it takes a conversation over; the
+// conversation is handed over only when the colleague says yes. It asks the
+// Agent, or else the agents who work in the Queue or on the Desk, one after the
+// other, in the order in which routing would offer it to them. Which queue and
+// desk the conversation goes to is decided as in Transfer.
 type Consult struct {
 	Key          Key             `json:"-"`
 	Conversation conversation.ID `json:"conversation"`
@@ -56,7 +57,8 @@ type Consult struct {
 	Desk         routing.DeskID  `json:"desk,omitempty"`
 	// Note is an internal note that goes with the question and stays.
 	Note string `json:"note,omitempty"`
-	// For is how long each is asked, 10 seconds to 30 minutes; 0: two minutes.
+	// For is how long each colleague is given to answer, 10 seconds to 30
+	// minutes; 0: two minutes.
 	For time.Duration `json:"for,omitempty"`
 }
 
@@ -148,8 +150,8 @@ func (u *unit) mayBeAsked(it routing.Item, agent routing.AgentID) error {
 	return nil
 }
 
-// AcceptConsultation says yes: the conversation goes over to the colleague who
-// was asked.
+// AcceptConsultation says yes to a question that another agent asked with
+// Consult: the conversation is handed over to the colleague who was asked.
 type AcceptConsultation struct {
 	Key          Key    `json:"-"`
 	Consultation string `json:"consultation"`
@@ -182,8 +184,9 @@ func (e *Engine) AcceptConsultation(ctx context.Context, p Principal, c AcceptCo
 	})
 }
 
-// DeclineConsultation says no: the owner keeps the conversation, and of a queue
-// the next one is asked.
+// DeclineConsultation says no to a question that another agent asked with
+// Consult. The owner keeps the conversation; where a queue or a desk was asked,
+// its next agent is asked.
 type DeclineConsultation struct {
 	Key          Key    `json:"-"`
 	Consultation string `json:"consultation"`

@@ -13,8 +13,8 @@ import (
 	"github.com/sangdam/sangdam/store/driver"
 )
 
-// Delivery is a notice on its way to a target: what the log of deliveries shows.
-// It is kept for thirty days.
+// Delivery is one notice to one target and what became of it: an entry of the
+// log of deliveries. It is kept for thirty days.
 type Delivery struct {
 	ID      string          `json:"id"`
 	Version int64           `json:"version"`
@@ -22,8 +22,8 @@ type Delivery struct {
 	Notice  notify.Notice   `json:"notice"`
 	// Cause is what sent it: "trigger:<id>", "host:<name>", "agent:<id>".
 	Cause string `json:"cause,omitempty"`
-	// State is queued, sent, failed (a dead letter) or unknown. Reason and Detail
-	// tell of the last try that did not succeed.
+	// State is queued, sent, failed (given up: a dead letter) or unknown.
+	// Reason and Detail say why the last failed try failed.
 	State  channel.OutboxState `json:"state"`
 	Tries  int                 `json:"tries"`
 	Reason channel.Reason      `json:"reason,omitempty"`
@@ -31,13 +31,13 @@ type Delivery struct {
 	// Attempts are the newest tries with their outcomes, at most twenty; the last
 	// one is the newest.
 	Attempts []notify.Attempt `json:"attempts,omitempty"`
-	// Hidden says that its texts and recipient are left out, since they are about a
-	// record that whoever asks may not read.
+	// Hidden says that texts and recipient are left out here, because they are
+	// about a record that the principal who asks may not read.
 	Hidden bool `json:"hidden,omitempty"`
 	// ReplayOf is the delivery that this one repeats.
 	ReplayOf string    `json:"replay_of,omitempty"`
 	QueuedAt time.Time `json:"queued_at,omitzero"`
-	// NextAt is when the next try is due, EndedAt when there was the last.
+	// NextAt is when the next try is due, EndedAt when the last try ended.
 	NextAt  time.Time `json:"next_at,omitzero"`
 	EndedAt time.Time `json:"ended_at,omitzero"`
 }
@@ -202,17 +202,18 @@ func (u *unit) usable(id notify.TargetID) (notify.Target, error) {
 
 // DeliveryFilter says which deliveries to list.
 type DeliveryFilter struct {
-	// Target alone; required.
+	// Target whose deliveries are listed; required.
 	Target notify.TargetID
-	// Dead lists only failed and unknown ones; State only those that stand there.
+	// Dead lists only deliveries that are failed or unknown; State only those
+	// in that state.
 	Dead  bool
 	State channel.OutboxState
-	// Newest lists from the end.
+	// Newest lists the newest first; without it the oldest come first.
 	Newest bool
 }
 
-// DeliveryPage is a part of the log; Next is empty at the end. Next is also the
-// cursor from which ReplayDeliveries goes on.
+// DeliveryPage is one page of the log. Next asks for the following page and is
+// empty at the end; it is also what ReplayDeliveries.After takes.
 type DeliveryPage struct {
 	Deliveries []Delivery `json:"deliveries"`
 	Next       string     `json:"next,omitempty"`

@@ -14,8 +14,9 @@ import (
 // feedAt is how many events a call of Events looks at.
 const feedAt = 5000
 
-// KindGone is the kind of an event that says no more than that a conversation
-// has left the desks, or the hands, of whoever reads the feed.
+// KindGone is the kind of the last event that a reader of the feed gets about a
+// conversation which it may no longer see, because the conversation was moved
+// to another desk or given to another agent. The event says nothing else.
 const KindGone = "gone"
 
 var qEvents = asks("feed.read", "Events", "events", ActList)

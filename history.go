@@ -53,10 +53,10 @@ func (e *Engine) Conversations(ctx context.Context, p Principal, f conversation.
 	return out, err
 }
 
-// Count is how many records there are for somebody.
+// Count is how many records match and may be seen by the principal who asked.
 type Count struct {
 	N int `json:"n"`
-	// AtLeast says that there may be more: no more were looked at.
+	// AtLeast says that N is a lower bound: the call stopped counting there.
 	AtLeast bool `json:"at_least,omitempty"`
 }
 
@@ -88,14 +88,15 @@ func (e *Engine) CountConversations(ctx context.Context, p Principal, f conversa
 	return out, err
 }
 
-// Detail is a conversation with what a console shows beside it.
+// Detail is a conversation with everything that a console shows beside it.
 type Detail struct {
 	Conversation conversation.Conversation `json:"conversation"`
 	Contact      *conversation.Contact     `json:"contact,omitempty"`
 	Identities   []conversation.Identity   `json:"identities,omitempty"`
 	// Messages are the newest 200, oldest first. Earlier says that there are
-	// more, for Transcript; Former are conversations that were merged into this
-	// one and kept their messages before the newest 100, oldest first.
+	// more, which EarlierMessages and Transcript return. Former are the
+	// conversations that were merged into this one, oldest first: the newest
+	// 100 messages of each moved here, the ones before stayed there.
 	Messages   []conversation.Message `json:"messages"`
 	Earlier    bool                   `json:"earlier,omitempty"`
 	Former     []conversation.ID      `json:"former,omitempty"`

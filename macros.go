@@ -195,7 +195,7 @@ func (m Macro) asTrigger() trigger.Trigger {
 	return trigger.Trigger{ID: trigger.ID("macro:" + cutTo(m.ID, 80)), Title: m.Title, Subject: m.Subject, Actions: m.Actions}
 }
 
-// DeleteMacro takes a macro away.
+// DeleteMacro deletes a macro.
 type DeleteMacro struct {
 	Key     Key    `json:"-"`
 	Macro   string `json:"macro"`

@@ -24,9 +24,9 @@ import (
 // SwitchSecurity is the security service: masking and what belongs to it.
 const SwitchSecurity Switch = "security"
 
-// Rights of masking. By DefaultPolicy every agent of the desk masks; what is
-// hidden is shown to administrators, supervisors and agents with
-// routing.PermitReveal.
+// Actions on masks. Under DefaultPolicy every agent of a desk may mask its
+// texts; administrators, supervisors and agents with routing.PermitReveal may
+// see what a mask hides.
 const (
 	ActMask   Action = "text.mask"
 	ActReveal Action = "text.reveal" // see what a mask hides

@@ -24,7 +24,9 @@ type SavePanel struct {
 	Contact *ContactPanel `json:"contact,omitempty"`
 }
 
-// ContactPanel is the customer panel. What it does not have stays.
+// ContactPanel is what the customer panel shows and changes of a contact. The
+// contact's other fields stay as they are; an empty field here empties the
+// contact's.
 type ContactPanel struct {
 	// Version of the contact that was shown.
 	Version int64  `json:"version"`

@@ -36,7 +36,8 @@ type QuickReply struct {
 	Desk  routing.DeskID  `json:"desk,omitempty"`
 }
 
-// QuickReplyPlaceholders are what a quick reply may name.
+// QuickReplyPlaceholders returns the placeholders that the text of a quick
+// reply may hold, each written there as #{customer.name}.
 func QuickReplyPlaceholders() []string {
 	return []string{"customer.name", "agent.name", "desk.name", "account.name"}
 }
@@ -140,7 +141,7 @@ func (e *Engine) SaveQuickReply(ctx context.Context, p Principal, c SaveQuickRep
 	})
 }
 
-// DeleteQuickReply takes one out.
+// DeleteQuickReply deletes a quick reply.
 type DeleteQuickReply struct {
 	Key     Key    `json:"-"`
 	Reply   string `json:"reply"`

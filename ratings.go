@@ -38,8 +38,9 @@ const (
 // maxRatingComment is in bytes.
 const maxRatingComment = 4000
 
-// AskRating asks the customer to rate a conversation that has ended: where the
-// end did not ask, since the message for it was not set yet or End said so.
+// AskRating asks the customer to rate a conversation that ended without such a
+// question, because no message for it was set at that time or because
+// End.Unrated was given.
 type AskRating struct {
 	Key          Key             `json:"-"`
 	Conversation conversation.ID `json:"conversation"`

@@ -553,8 +553,8 @@ func (e *Engine) savedBefore(ctx context.Context, ws WorkspaceID, id channel.Acc
 type DeleteAccount struct {
 	Key     Key               `json:"-"`
 	Account channel.AccountID `json:"account"`
-	// Version is the one that was shown; ErrStale when the account has changed
-	// since.
+	// Version is that of the account as the caller read it; ErrStale when it
+	// has changed since.
 	Version int64 `json:"version"`
 }
 

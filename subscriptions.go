@@ -45,8 +45,9 @@ type Subscription struct {
 // causeSubscription begins Delivery.Cause of what a subscription sent.
 const causeSubscription = "subscription:"
 
-// SubscribedEvents are the names that people choose a subscription's events from:
-// each aggregate, followed by the kinds of its events where they are a fixed list.
+// SubscribedEvents returns the names that Subscription.Events may hold: each
+// aggregate, such as "ticket", followed by the kinds of its events where these
+// are a fixed list.
 func SubscribedEvents() (out []string) {
 	for _, aggregate := range subscribedAggregates {
 		out = append(out, aggregate)
@@ -162,7 +163,8 @@ func (e *Engine) SaveSubscription(ctx context.Context, p Principal, c SaveSubscr
 	})
 }
 
-// DeleteSubscription ends a subscription; what is queued still leaves.
+// DeleteSubscription deletes a subscription. Events that are queued already are
+// still sent.
 type DeleteSubscription struct {
 	Key          Key    `json:"-"`
 	Subscription string `json:"subscription"`

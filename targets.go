@@ -152,7 +152,7 @@ func merged(kept, given map[string]channel.Secret, renamed map[string]string) ma
 	return out
 }
 
-// DeleteTarget takes a target away. What waits for it fails.
+// DeleteTarget deletes a target. Deliveries that wait for it fail.
 type DeleteTarget struct {
 	Key     Key             `json:"-"`
 	Target  notify.TargetID `json:"target"`

@@ -12,12 +12,13 @@ import (
 	"github.com/sangdam/sangdam/ticket"
 )
 
-// MaxBulk is how many tickets one bulk change takes.
+// MaxBulk is the largest number of tickets in one bulk change.
 const MaxBulk = 1000
 
-// BulkTickets changes many tickets in the background, each as UpdateTicket would
-// with the rights that the principal has then; tickets that cannot be changed
-// are reported and the others go on.
+// BulkTickets changes many tickets in the background. Each is changed as
+// UpdateTicket would change it, under the rights that the principal has at that
+// moment. A ticket that cannot be changed is reported (BulkReport.Failures);
+// the others are changed all the same.
 type BulkTickets struct {
 	Key     Key            `json:"-"`
 	Tickets []ticket.ID    `json:"tickets"` // 1 to MaxBulk, each once

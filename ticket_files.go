@@ -190,14 +190,16 @@ func filesNamedBy(t ticket.Ticket, entries []ticket.Entry) (names []string) {
 
 // CommentFiles says which files a comment on a ticket takes.
 type CommentFiles struct {
-	// Count is how many files a comment names, and Each how many bytes one has; 0:
-	// the engine keeps none.
+	// Count is the largest number of files of one comment, and Each the largest
+	// size of one of them in bytes. Both are 0 where the engine keeps no files.
 	Count int   `json:"count"`
 	Each  int64 `json:"each"`
-	// By is how a public comment leaves: "chat", "mail", or "" where it does not.
+	// By is how a public comment reaches the customer: "chat", "mail", or ""
+	// where it is not sent.
 	By string `json:"by,omitempty"`
-	// PublicCount is how many files leave with a public comment, and PublicBytes
-	// how many bytes together; 0 bytes: what each may have.
+	// PublicCount is the largest number of files that a public comment sends to
+	// the customer, and PublicBytes their largest size together in bytes; 0
+	// means that only Each bounds the size.
 	PublicCount int   `json:"public_count"`
 	PublicBytes int64 `json:"public_bytes,omitempty"`
 }

@@ -41,7 +41,8 @@ func (e *Engine) SaveServiceLevel(ctx context.Context, p Principal, c SaveServic
 	})
 }
 
-// DeleteServiceLevel takes a service level out; clocks that run go on.
+// DeleteServiceLevel deletes a service level. Clocks that it started on tickets
+// go on.
 type DeleteServiceLevel struct {
 	Key     Key    `json:"-"`
 	Level   string `json:"level"`

@@ -89,7 +89,9 @@ func checkLayout(l notify.Layout) error {
 	return nil
 }
 
-// DeleteMailLayout takes a layout away.
+// DeleteMailLayout deletes the mail layout of an event and a language. An empty
+// Event is the layout for all events, an empty Language the one for every other
+// language.
 type DeleteMailLayout struct {
 	Key      Key    `json:"-"`
 	Event    string `json:"event,omitempty"`

@@ -148,8 +148,9 @@ func (e *Engine) SaveCategory(ctx context.Context, p Principal, c SaveCategory) 
 	})
 }
 
-// DeleteCategory takes a category out of its tree, with all below it. Tickets
-// keep what they have; links of templates to it fall.
+// DeleteCategory deletes a category and all categories below it. Tickets that
+// have one of them keep it; answer templates that were linked to one lose that
+// link.
 type DeleteCategory struct {
 	Key      Key               `json:"-"`
 	Tree     ticket.TreeKind   `json:"tree"`
@@ -243,13 +244,14 @@ func (e *Engine) SaveField(ctx context.Context, p Principal, c SaveField) (Saved
 	})
 }
 
-// DeleteField takes a field out of all forms; what tickets hold in it stays. One
-// of the library's own gets its first form back instead.
+// DeleteField deletes a field from all forms; the values that tickets have in
+// it stay. A built-in field cannot be deleted, only reset to its original form.
+// Version is that of all fields together, TicketSetup.Fields.
 type DeleteField struct {
 	Key     Key    `json:"-"`
 	Version int64  `json:"version"`
 	Code    string `json:"code"`
-	// Reset gives a field of the library's its own form back.
+	// Reset restores a built-in field to its original form instead.
 	Reset bool `json:"reset,omitempty"`
 }
 
@@ -376,7 +378,7 @@ func saveOwned[T any](u *unit, k owned[T], v T) (Saved, error) {
 	})
 }
 
-// DeleteTemplate takes a template out.
+// DeleteTemplate deletes an answer template.
 type DeleteTemplate struct {
 	Key      Key    `json:"-"`
 	Template string `json:"template"`
@@ -485,7 +487,7 @@ func (e *Engine) SaveBannedWord(ctx context.Context, p Principal, c SaveBannedWo
 	})
 }
 
-// DeleteBannedWord allows the word again.
+// DeleteBannedWord deletes a banned word, which agents may use again then.
 type DeleteBannedWord struct {
 	Key     Key    `json:"-"`
 	Word    string `json:"word"` // its id
@@ -538,7 +540,8 @@ func (e *Engine) SaveGroup(ctx context.Context, p Principal, c SaveGroup) (Saved
 	})
 }
 
-// DeleteGroup takes a group out. Tickets that have it keep it as it was.
+// DeleteGroup deletes a group of agents. Tickets that name the group keep its
+// id.
 type DeleteGroup struct {
 	Key     Key            `json:"-"`
 	Group   ticket.GroupID `json:"group"`
@@ -648,7 +651,7 @@ func (e *Engine) SaveTicketView(ctx context.Context, p Principal, c SaveTicketVi
 	})
 }
 
-// DeleteTicketView takes a view out.
+// DeleteTicketView deletes a saved list of tickets.
 type DeleteTicketView struct {
 	Key     Key    `json:"-"`
 	View    string `json:"view"`

@@ -528,7 +528,7 @@ func (u *unit) triggerOf(id trigger.ID, seen int64) (storedTrigger, error) {
 	return t, err
 }
 
-// DeleteTrigger takes a trigger away.
+// DeleteTrigger deletes a trigger, which must be switched off.
 type DeleteTrigger struct {
 	Key     Key        `json:"-"`
 	Trigger trigger.ID `json:"trigger"`

@@ -41,9 +41,10 @@ func Switches() []Switch {
 	return []Switch{SwitchTicket, SwitchChat, SwitchAssignmentControl, SwitchPhone, SwitchSMS, SwitchAPI, SwitchSecurity}
 }
 
-// Editor is the form in which people write layouts of mails: those about tickets
-// and those of mail accounts. What was saved in the other form stays in use as it
-// is; only what is new or changed must be in this one.
+// Editor is the form, HTML or plain text, in which a workspace writes its mail
+// layouts: those of mails about tickets and those of mail accounts. A layout
+// that was saved in the other form stays in use; only new and changed layouts
+// must be in this form.
 type Editor string
 
 // The editors.
