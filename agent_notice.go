@@ -103,8 +103,9 @@ type ConfirmNotice struct {
 var opConfirmNotice = register(&Operation{Name: "agent.confirm_notice", Method: "ConfirmNotice",
 	Actions: []Action{ActPresence}, Keyed: true})
 
-// ConfirmNotice carries the command out: an agent's own word, kept once for each
-// version, with its audit row. ErrStale when the words are others by now.
+// ConfirmNotice carries the command out. It is kept once for each version, with
+// an entry in the audit log; only the agent itself may send it. ErrStale when
+// the notice has another version by now.
 func (e *Engine) ConfirmNotice(ctx context.Context, p Principal, c ConfirmNotice) (Saved, error) {
 	return command(ctx, e, call{opConfirmNotice, p, c.Key, c}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActPresence, Resource{Kind: kindAgent, ID: string(c.Agent), Owner: c.Agent}); err != nil {

@@ -97,9 +97,11 @@ type Apply struct {
 	Version int64 `json:"version"`
 }
 
-// Apply carries the command out. The same Setup again changes nothing. It makes
-// every check that the single saves make, and those across parts on the whole. A
-// repeat with the same key and other secrets than the stored ones is ErrConflict.
+// Apply carries the command out in one transaction. To apply the same Setup
+// again changes nothing. Each part is checked as the command that saves it
+// alone would check it, and the references between parts are checked once all
+// are in place; errors are those of these commands. A repeat with the same Key
+// whose secrets differ from the stored ones is ErrConflict.
 func (e *Engine) Apply(ctx context.Context, p Principal, c Apply) (Applied, error) {
 	if err := e.CheckKeys(ctx); err != nil {
 		return Applied{}, err

@@ -206,10 +206,10 @@ type Owned struct {
 	Assignment   routing.AssignmentID `json:"assignment"`
 }
 
-// Accept carries the command out. Of rivals exactly one succeeds; an offer that
-// expired, was withdrawn or was answered is a *routing.Refused (ErrStale), and
-// so is one to an agent who since left the queue or the desk, or lost the
-// permission.
+// Accept carries the command out. Of several accepts of one conversation
+// exactly one succeeds. The others get a *routing.Refused (ErrStale), and so
+// does whoever accepts an offer that has expired, was withdrawn or answered, or
+// whose agent has left the queue or the desk or lost the permission since.
 func (e *Engine) Accept(ctx context.Context, p Principal, c Accept) (Owned, error) {
 	return command(ctx, e, call{opAccept, p, c.Key, c}, func(u *unit) (Owned, error) {
 		offer, err := u.offer(c.Offer)
@@ -307,7 +307,8 @@ type Decline struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// Decline carries the command out. An offer that ended is a *routing.Refused.
+// Decline carries the command out. An offer that has ended already is a
+// *routing.Refused (ErrStale).
 func (e *Engine) Decline(ctx context.Context, p Principal, c Decline) error {
 	_, err := command(ctx, e, call{opDecline, p, c.Key, c}, func(u *unit) (struct{}, error) {
 		if _, err := u.offer(c.Offer); err != nil {
@@ -371,8 +372,8 @@ type Assign struct {
 	Force bool `json:"force,omitempty"`
 }
 
-// Assign carries the command out. Errors as for Pick; with Force only an
-// unknown or disabled agent is refused.
+// Assign carries the command out. Errors are those of Pick; with Force only an
+// agent who is unknown or disabled is refused.
 func (e *Engine) Assign(ctx context.Context, p Principal, c Assign) (Owned, error) {
 	act := ActAssign
 	if c.Force {

@@ -52,8 +52,9 @@ type Attachment struct {
 var qAttachment = asksFor("attachment", asks("attachment.open", "Attachment", kindConversation, ActRead))
 
 // Attachment opens a file of a message for whoever may read the message's
-// conversation. ErrNotFound where there is no such file, or none yet, or none
-// any more; ErrUnsupported where the engine keeps no files.
+// conversation. ErrNotFound when there is no such file, when it has not been
+// fetched yet, and when it was deleted; ErrUnsupported when Config.Blobs is
+// nil.
 func (e *Engine) Attachment(ctx context.Context, p Principal, ref AttachmentRef) (*Attachment, error) {
 	media, err := e.fileFor(ctx, p, qAttachment, ref)
 	if err != nil {

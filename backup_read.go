@@ -36,8 +36,8 @@ func (e *Engine) putBackup(ctx context.Context, ws WorkspaceID, part string, lin
 
 var qBackups = asks("backup.list", "Backups", kindBackup, ActBackup)
 
-// Backups lists the principal's own backups, the newest first, at most ten. What
-// is expired is gone.
+// Backups lists the principal's own backups, newest first, at most ten. A
+// backup that has expired is no longer listed.
 func (e *Engine) Backups(ctx context.Context, p Principal) (out []Backup, err error) {
 	err = e.query(ctx, p, qBackups, "", func(ctx context.Context, tx store.Tx, _ *settings) error {
 		list, err := backupErrands.of(ctx, tx, p, 10)

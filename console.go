@@ -55,8 +55,9 @@ type NamedAccount struct {
 
 var qDirectory = asks("agent.directory", "Directory", "agents", ActList)
 
-// Directory returns the names of the workspace, which every agent may know; of
-// the agents those that the principal may see.
+// Directory returns the names of the workspace's desks, queues, work streams
+// and accounts, which every agent may know, and of those agents that the
+// principal may see.
 func (e *Engine) Directory(ctx context.Context, p Principal) (Directory, error) {
 	var out Directory
 	err := e.query(ctx, p, qDirectory, "", func(ctx context.Context, tx store.Tx, s *settings) error {
@@ -114,8 +115,8 @@ func (e *Engine) May(ctx context.Context, p Principal, a Action) error {
 
 var qContactNames = asks("contact.names", "ContactNames", "contacts", ActList)
 
-// ContactNames returns the names of those of the contacts that the principal
-// may see, at most 200 at once: what a list of conversations shows.
+// ContactNames returns the names of those contacts among ids that the principal
+// may see, for lists of conversations. At most 200 ids at once.
 func (e *Engine) ContactNames(ctx context.Context, p Principal, ids ...conversation.ContactID,
 ) (map[conversation.ContactID]string, error) {
 	if len(ids) > maxPage {
@@ -145,8 +146,9 @@ func (e *Engine) ContactNames(ctx context.Context, p Principal, ids ...conversat
 
 var qEarlierMessages = asks("conversation.earlier_messages", "EarlierMessages", kindConversation, ActRead)
 
-// EarlierMessages returns the newest messages with Seq below before, oldest
-// first, at most limit (1 to 200): how a console goes back in a long thread.
+// EarlierMessages returns the newest messages of a conversation with a Seq
+// below before, oldest first, at most limit (1 to 200). A console uses it to go
+// back in a long conversation.
 func (e *Engine) EarlierMessages(ctx context.Context, p Principal, id conversation.ID, before int64, limit int,
 ) (out []conversation.Message, err error) {
 	err = e.read(ctx, p, qEarlierMessages, id, func(ctx context.Context, tx store.Tx, _ conversation.Conversation) (err error) {

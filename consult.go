@@ -62,13 +62,14 @@ type Consult struct {
 	For time.Duration `json:"for,omitempty"`
 }
 
-// Consult carries the command out. The owner stays the owner until somebody has
-// accepted. Whoever is asked may read the conversation and write notes in it as
-// long as they are. While those of a queue who are there have no room, the
-// question waits for the first who has. ErrInvalid with the reasons for an agent
-// who could not take it (capacity counts when it is accepted), where nobody of the
-// queue is there, and for a conversation that no agent owns; ErrStale while
-// somebody is asked already.
+// Consult carries the command out. The owner stays the owner until a colleague
+// accepts. A colleague who is asked may read the conversation and write notes
+// in it until it has answered or its time is over. When all agents of the queue
+// who are online have no free capacity, the question waits for the first who
+// has some. ErrInvalid, with the reasons, for an agent who could not take the
+// conversation (its capacity is looked at only when it accepts), for a queue or
+// desk of which nobody is online, and for a conversation that no agent owns;
+// ErrStale while a colleague is being asked already.
 func (e *Engine) Consult(ctx context.Context, p Principal, c Consult) (conversation.Consultation, error) {
 	return command(ctx, e, call{opConsult, p, c.Key, c}, func(u *unit) (conversation.Consultation, error) {
 		d, err := u.draft(c.Conversation, ActTransfer)
@@ -157,10 +158,11 @@ type AcceptConsultation struct {
 	Consultation string `json:"consultation"`
 }
 
-// AcceptConsultation carries the command out, in one step, so that the customer
-// always has one owner. A question that was withdrawn, answered, or over is a
-// *routing.Refused (ErrStale), and so is a yes without room; other errors as for
-// Pick. A refused yes leaves the question open.
+// AcceptConsultation carries the command out in one transaction, so that the
+// conversation always has exactly one owner. A question that was withdrawn or
+// answered, or whose time is over, is a *routing.Refused (ErrStale), and so is
+// a yes of an agent whose capacity is full; other errors are those of Pick.
+// After a refused yes the question is still open.
 func (e *Engine) AcceptConsultation(ctx context.Context, p Principal, c AcceptConsultation) (Owned, error) {
 	return command(ctx, e, call{opAcceptConsultation, p, c.Key, c}, func(u *unit) (Owned, error) {
 		d, asked, err := u.answering(c.Consultation)

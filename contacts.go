@@ -95,8 +95,8 @@ func (u *unit) contact(id conversation.ContactID, a Action) (*conversation.Conta
 
 var qContact = asks("contact.read", "Contact", kindContact, ActRead)
 
-// Contact returns a contact and its identities. A merged one leads to the one
-// it is part of.
+// Contact returns a contact and its identities. The id of a contact that was
+// merged into another one returns that other one.
 func (e *Engine) Contact(ctx context.Context, p Principal, id conversation.ContactID) (c conversation.Contact, is []conversation.Identity,
 	err error) {
 	return e.contactOf(ctx, p, qContact, id)
@@ -128,10 +128,10 @@ var qFindContacts = asks("contact.find", "FindContacts", "contacts", ActSearch)
 
 // FindContacts finds contacts that the principal may see whose name or email
 // begins with the text, or whose telephone number begins with its digits or
-// ends with at least four of them, in any notation; at most limit (1 to 200), by
-// name. Case, width, accents and the composition of Hangul do not count. The
-// empty text finds nobody for whoever does not see all desks, and everybody for
-// others.
+// ends with at least four of them, in any notation; at most limit (1 to 200),
+// by name. Upper and lower case, full and half width, accents and the
+// composition of Hangul make no difference. With an empty text a principal that
+// sees all desks gets everybody, any other one nobody.
 func (e *Engine) FindContacts(ctx context.Context, p Principal, text string, limit int) (out []conversation.Contact, err error) {
 	limit = min(max(limit, 1), maxPage)
 	err = e.query(ctx, p, qFindContacts, "", func(ctx context.Context, tx store.Tx, s *settings) error {

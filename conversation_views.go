@@ -114,8 +114,8 @@ type DeleteConversationView struct {
 	Version int64  `json:"version"`
 }
 
-// DeleteConversationView carries the command out, as saving is allowed. ErrNotFound,
-// and ErrStale when the view is not of the version given.
+// DeleteConversationView carries the command out, for whoever may save the
+// view. ErrNotFound, and ErrStale when the view is not of the version given.
 func (e *Engine) DeleteConversationView(ctx context.Context, p Principal, c DeleteConversationView) error {
 	return deleteOwned(ctx, e, call{opDeleteConversationView, p, c.Key, c}, conversationViewKind, c.View, c.Version)
 }

@@ -221,9 +221,10 @@ type DeliveryPage struct {
 
 var qDeliveries = asks("delivery.list", "Deliveries", kindTarget, ActOperate)
 
-// Deliveries lists what went to a target, in the order of queueing. limit is 1
-// to 200, 0 means 50. What is about a record that the principal may not read is
-// Hidden.
+// Deliveries lists the deliveries to a target in the order in which they were
+// queued. limit is 1 to 200, and 0 means 50; page is empty or
+// DeliveryPage.Next. A delivery about a record that the principal may not read
+// is Hidden.
 func (e *Engine) Deliveries(ctx context.Context, p Principal, f DeliveryFilter, page string, limit int) (out DeliveryPage, err error) {
 	err = e.query(ctx, p, qDeliveries, string(f.Target), func(ctx context.Context, tx store.Tx,
 		_ *settings) error {
@@ -250,7 +251,8 @@ func (e *Engine) Deliveries(ctx context.Context, p Principal, f DeliveryFilter, 
 
 var qDelivery = asks("delivery.read", "Delivery", "delivery", ActOperate)
 
-// Delivery is one of them, by its id.
+// Delivery returns one delivery by its id; ErrNotFound when it is not kept, or
+// not any more.
 func (e *Engine) Delivery(ctx context.Context, p Principal, id string) (out Delivery, err error) {
 	err = e.query(ctx, p, qDelivery, id, func(ctx context.Context, tx store.Tx, _ *settings) error {
 		out, err = deliveries.Get(ctx, tx, id)

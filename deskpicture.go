@@ -130,8 +130,8 @@ func (e *Engine) deskPicture(ctx context.Context, r io.Reader) (thumbnail.Pictur
 
 var qDeskPicture = asks("desk.read_picture", "DeskPicture", kindDesk, ActList)
 
-// DeskPicture returns the picture of a desk to every agent of the workspace;
-// ErrNotFound when it has none.
+// DeskPicture returns the picture of a desk. Every agent of the workspace may
+// have it. ErrNotFound when the desk has none.
 func (e *Engine) DeskPicture(ctx context.Context, p Principal, desk routing.DeskID) (out DeskPicture, err error) {
 	err = e.query(ctx, p, qDeskPicture, string(desk),
 		func(ctx context.Context, tx store.Tx, _ *settings) (err error) {

@@ -219,7 +219,8 @@ func (e *Engine) Invited(ctx context.Context, p Principal, token string) (out In
 
 var qInvitations = asks("invitation.list", "Invitations", "agents", ActConfigure)
 
-// Invitations lists those that can still be used, by agent.
+// Invitations lists the invitations that can still be used, in the order of the
+// agents' ids. It needs ActConfigure.
 func (e *Engine) Invitations(ctx context.Context, p Principal) (out []Invitation, err error) {
 	err = e.query(ctx, p, qInvitations, "", func(ctx context.Context, tx store.Tx, _ *settings) error {
 		all, err := allOf(ctx, tx, invitations, nil)

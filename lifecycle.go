@@ -148,7 +148,7 @@ func stateOf(d *draft.Draft) State {
 }
 
 // End carries the command out. The principal must own the conversation, or be
-// allowed to end others'.
+// allowed to end those of others (ActEnd).
 func (e *Engine) End(ctx context.Context, p Principal, c End) (State, error) {
 	return command(ctx, e, call{opEnd, p, c.Key, c}, func(u *unit) (State, error) {
 		d, err := u.draft(c.Conversation, ActEnd)

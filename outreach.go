@@ -81,11 +81,11 @@ type Begin struct {
 }
 
 // Begin carries the command out. Where the person has an open conversation the
-// message joins it; an agent must own that one. Else a conversation begins: it
-// is the agent's who began it, like one that it picked, and waits for the
-// customer's answer where a host began it. By the default policy agents begin on
-// the accounts of their desks. ErrUnsupported for somebody who blocked the
-// account and for what the channel cannot carry.
+// message goes there, and an agent must own it. Otherwise a new conversation
+// begins. An agent who begins it owns it, as if it had picked it; one that a
+// host begins has no owner and waits for the customer's answer. By the default
+// policy agents begin on the accounts of their desks. ErrUnsupported for
+// somebody who blocked the account and for what the channel cannot carry.
 func (e *Engine) Begin(ctx context.Context, p Principal, c Begin) (Posted, error) {
 	return command(ctx, e, call{opBegin, p, c.Key, c}, func(u *unit) (Posted, error) {
 		acct, _, err := u.e.account(u.s, c.Account)

@@ -164,9 +164,9 @@ func (e *Engine) MarkRead(ctx context.Context, p Principal, id conversation.ID) 
 
 var qCheckAccount = asks("account.check", "CheckAccount", kindAccount, ActConfigure)
 
-// CheckAccount asks the provider about an account and says in words what is
-// wrong: token, bot, webhook address. callbackURL is where the webhook should
-// lead.
+// CheckAccount asks the provider about an account and returns in words what is
+// wrong with it: the token, the bot, the webhook address. callbackURL is the
+// address to which the provider should send the account's webhooks.
 func (e *Engine) CheckAccount(ctx context.Context, p Principal, id channel.AccountID, callbackURL string) ([]adapter.Finding, error) {
 	var acct channel.Account
 	var adapter *guardedAdapter
@@ -222,9 +222,9 @@ const linkKept = 24 * time.Hour
 
 var qConnectAccount = asks("account.connect", "ConnectAccount", kindAccount, ActConfigure)
 
-// ConnectAccount tells the provider to send the account's events to callbackURL,
-// in place of the address that it has; CheckAccount says which that is.
-// ErrUnsupported where the channel has no such call.
+// ConnectAccount tells the provider to send the account's webhooks to
+// callbackURL instead of the address that is set there now; CheckAccount says
+// which that is. ErrUnsupported when the provider cannot be told by a call.
 func (e *Engine) ConnectAccount(ctx context.Context, p Principal, id channel.AccountID, callbackURL string) error {
 	var acct channel.Account
 	var adapter *guardedAdapter
@@ -251,8 +251,8 @@ type BeginLink struct {
 	Contact conversation.ContactID `json:"contact"`
 }
 
-// BeginLink carries the command out. A repeat with the same key returns the
-// same nonce while that can still be used, else ErrStale.
+// BeginLink carries the command out. A repeat with the same Key returns the
+// same nonce while it can still be used, and ErrStale afterwards.
 func (e *Engine) BeginLink(ctx context.Context, p Principal, c BeginLink) (nonce string, err error) {
 	var raw [32]byte
 	_, _ = rand.Read(raw[:]) // never fails

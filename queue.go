@@ -59,8 +59,9 @@ type Explained struct {
 
 var qExplain = asks("conversation.explain", "Explain", kindConversation, ActRead)
 
-// Explain says who was considered for a waiting conversation, what excludes
-// each agent, and what was decided before. ErrUnavailable as for Place.
+// Explain says which agents are considered for a conversation that waits, what
+// excludes each of them, and what was decided about it before. ErrUnavailable
+// as for Place.
 func (e *Engine) Explain(ctx context.Context, p Principal, id conversation.ID) (Explained, error) {
 	var out Explained
 	err := e.read(ctx, p, qExplain, id, func(ctx context.Context, tx store.Tx, _ conversation.Conversation) (err error) {

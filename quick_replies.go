@@ -148,8 +148,9 @@ type DeleteQuickReply struct {
 	Version int64  `json:"version"`
 }
 
-// DeleteQuickReply carries the command out: one's own, or with ActConfigure any.
-// ErrNotFound, and ErrStale when it is not of the version given.
+// DeleteQuickReply carries the command out. An agent may delete its own; any
+// other one needs ActConfigure. ErrNotFound, and ErrStale when it is not of the
+// version given.
 func (e *Engine) DeleteQuickReply(ctx context.Context, p Principal, c DeleteQuickReply) error {
 	return deleteOwned(ctx, e, call{opDeleteQuickReply, p, c.Key, c}, quickReplyKind, c.Reply, c.Version)
 }

@@ -495,9 +495,10 @@ func (e *Engine) startLoops(ctx, drain context.Context) *errgroup.Group {
 // sealCheck is where the record stands by which wrong keys are known.
 const sealCheck = "seal-check"
 
-// CheckKeys makes sure that the keys are those of the database, before anything
-// is sealed with them; on an empty database they become so. Run and SaveAccount
-// do it; a host that wants to know at its start may, too.
+// CheckKeys makes sure that Config.Sealer holds the keys with which this
+// database was sealed, before anything is sealed with other ones. An empty
+// database takes the keys as its own. Run and SaveAccount call it themselves; a
+// host may call it at its start to find out early.
 func (e *Engine) CheckKeys(ctx context.Context) error {
 	sys := e.db.System()
 	var loaded []byte

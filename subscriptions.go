@@ -171,8 +171,9 @@ type DeleteSubscription struct {
 	Version      int64  `json:"version"`
 }
 
-// DeleteSubscription carries the command out. What is queued for the target already
-// still leaves. ErrNotFound, and ErrStale when it is not of the version given.
+// DeleteSubscription carries the command out. Events that are queued for the
+// target already are still sent. ErrNotFound, and ErrStale when it is not of
+// the version given.
 func (e *Engine) DeleteSubscription(ctx context.Context, p Principal, c DeleteSubscription) error {
 	_, err := command(ctx, e, call{opDeleteSubscription, p, c.Key, c}, func(u *unit) (none struct{}, err error) {
 		if err := u.allow(ActConfigure, Resource{Kind: kindSubscription, ID: c.Subscription}); err != nil {

@@ -159,8 +159,8 @@ type DeleteTarget struct {
 	Version int64           `json:"version"`
 }
 
-// DeleteTarget carries the command out. ErrInvalid, with their names, while
-// triggers or a subscription use it.
+// DeleteTarget carries the command out. ErrInvalid while triggers or
+// subscriptions use the target; the error names them.
 func (e *Engine) DeleteTarget(ctx context.Context, p Principal, c DeleteTarget) error {
 	_, err := command(ctx, e, call{opDeleteTarget, p, c.Key, c}, func(u *unit) (none struct{}, err error) {
 		if err := u.allow(ActConfigure, Resource{Kind: kindTarget, ID: string(c.Target)}); err != nil {

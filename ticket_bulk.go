@@ -421,8 +421,8 @@ type BulkFailure struct {
 
 var qBulkProgress = asks("ticket.bulk_progress", "BulkProgress", kindTicket, ActTicketBulk)
 
-// BulkProgress tells how far a bulk change is: one of the principal's own, to
-// administrators everybody's.
+// BulkProgress tells how far a bulk change is. Administrators may ask for
+// anybody's, everybody else for its own; another's is ErrNotFound.
 func (e *Engine) BulkProgress(ctx context.Context, p Principal, id string) (out BulkReport, err error) {
 	err = e.query(ctx, p, qBulkProgress, "", func(ctx context.Context, tx store.Tx, s *settings) error {
 		w, err := e.who(ctx, tx, s, p)
@@ -520,9 +520,9 @@ func (e *Engine) shownBulk(ctx context.Context, tx store.Tx, w Who, b Bulk) (Bul
 
 var qBulks = asks("ticket.bulk_list", "Bulks", kindTicket, ActTicketBulk)
 
-// Bulks lists the bulk changes that BulkProgress tells of, the newest first, at
-// most limit (1 to 200), those of others without what was written for their
-// tickets.
+// Bulks lists the bulk changes for which the principal may call BulkProgress,
+// newest first, at most limit (1 to 200). Those of other people come without
+// the texts that were written for their tickets.
 func (e *Engine) Bulks(ctx context.Context, p Principal, limit int) (out []Bulk, err error) {
 	limit = min(max(limit, 1), maxPage)
 	err = e.query(ctx, p, qBulks, "", func(ctx context.Context, tx store.Tx, s *settings) error {

@@ -206,8 +206,9 @@ type CommentFiles struct {
 
 var qCommentFiles = asks("ticket.comment_files", "CommentFiles", kindTicket, ActRead)
 
-// CommentFiles tells which files a comment on a ticket takes now, for whoever may
-// read the ticket. It promises nothing: what is saved is looked at again.
+// CommentFiles tells how many files, and how large ones, a comment on a ticket
+// may have now; whoever may read the ticket may ask. The answer is for a form:
+// UpdateTicket checks the files again.
 func (e *Engine) CommentFiles(ctx context.Context, p Principal, id ticket.ID) (out CommentFiles, err error) {
 	err = e.readTicket(ctx, p, qCommentFiles, id, func(ctx context.Context, tx store.Tx, _ Who, t ticket.Ticket) error {
 		if e.cfg.Blobs == nil {

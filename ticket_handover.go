@@ -42,11 +42,12 @@ type HandOver struct {
 	Note string `json:"note,omitempty"`
 }
 
-// HandOver carries the command out: the ticket is handed over at once, and comes
-// back with a comment when the other system refuses it. It takes the number of
-// the task as soon as that is known (Ticket.HandedTo). Encrypted fields are not
-// handed over. ErrUnsupported for a target that is switched off or takes no
-// tickets, ErrConflict for a ticket that was handed over already.
+// HandOver carries the command out. The ticket is in the state handed over at
+// once; when the other system refuses it, it comes back with a comment that
+// says why. As soon as the other system has named its task, the ticket has that
+// name (Ticket.HandedTo). Encrypted fields are not handed over. ErrUnsupported
+// for a target that is switched off or takes no tickets, ErrConflict for a
+// ticket that was handed over already.
 func (e *Engine) HandOver(ctx context.Context, p Principal, c HandOver) (TicketState, error) {
 	return command(ctx, e, call{opHandOver, p, c.Key, c}, func(u *unit) (TicketState, error) {
 		w, err := u.onTicket(c.Ticket, ActTicketHandOver)

@@ -99,8 +99,8 @@ type DeleteMailLayout struct {
 	Version  int64  `json:"version"`
 }
 
-// DeleteMailLayout carries the command out. ErrInvalid when it holds the last
-// text for an event of which customers are told.
+// DeleteMailLayout carries the command out. ErrInvalid when no other layout has
+// a text for an event about which customers get mails (TicketRouting.MailOn).
 func (e *Engine) DeleteMailLayout(ctx context.Context, p Principal, c DeleteMailLayout) error {
 	_, err := command(ctx, e, call{opDeleteMailLayout, p, c.Key, c}, func(u *unit) (none struct{}, err error) {
 		name := layoutID(c.Event, c.Language)

@@ -400,7 +400,8 @@ func (b *BannedWords) Unwrap() error { return errs.Invalid }
 
 var qCheckAnswer = asks("banned_word.check", "CheckAnswer", "banned_words", ActList)
 
-// CheckAnswer looks for banned words in a text before it is sent, for previews.
+// CheckAnswer returns the banned words in a text, so that a page can show them
+// before the text is sent. It sends and stores nothing.
 func (e *Engine) CheckAnswer(ctx context.Context, p Principal, text string) (hits []ticket.BannedHit, err error) {
 	err = e.query(ctx, p, qCheckAnswer, "", func(ctx context.Context, tx store.Tx, _ *settings) error {
 		d, err := e.currentTicketSetup(ctx, tx)

@@ -208,7 +208,7 @@ func (e *Engine) Tickets(ctx context.Context, p Principal, f TicketFilter, page 
 var qCountTickets = asks("ticket.count", "CountTickets", "tickets", ActList)
 
 // CountTickets counts the tickets that match and that the principal may see,
-// among the first 10,000 of the list.
+// among the first 10,000 tickets of the list.
 func (e *Engine) CountTickets(ctx context.Context, p Principal, f TicketFilter) (Count, error) {
 	var out Count
 	err := e.query(ctx, p, qCountTickets, "", func(ctx context.Context, tx store.Tx, s *settings) error {

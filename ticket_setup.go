@@ -158,8 +158,8 @@ type DeleteCategory struct {
 	Category ticket.CategoryID `json:"category"`
 }
 
-// DeleteCategory carries the command out. Warnings name the templates whose
-// links fell.
+// DeleteCategory carries the command out. Warnings name the templates that lost
+// a link.
 func (e *Engine) DeleteCategory(ctx context.Context, p Principal, c DeleteCategory) (Saved, error) {
 	return command(ctx, e, call{opDeleteCategory, p, c.Key, c}, func(u *unit) (Saved, error) {
 		var gone []ticket.CategoryID
@@ -256,9 +256,8 @@ type DeleteField struct {
 }
 
 // DeleteField carries the command out and returns the fields' new version.
-// ErrNotFound when there is no such field, ErrInvalid for a field of
-// the library's, which is reset instead, ErrStale when the fields are not of the version
-// given.
+// ErrNotFound when there is no such field, ErrInvalid for a built-in field
+// without Reset, ErrStale when the fields are not of the version given.
 func (e *Engine) DeleteField(ctx context.Context, p Principal, c DeleteField) (Saved, error) {
 	return command(ctx, e, call{opDeleteField, p, c.Key, c}, func(u *unit) (Saved, error) {
 		return u.changeFields(c.Version, c.Code, func(f ticket.Fields) (ticket.Fields, error) {
@@ -385,8 +384,9 @@ type DeleteTemplate struct {
 	Version  int64  `json:"version"`
 }
 
-// DeleteTemplate carries the command out: one's own, or with ActConfigure any.
-// ErrNotFound, and ErrStale when it is not of the version given.
+// DeleteTemplate carries the command out. An agent may delete its own; any
+// other one needs ActConfigure. ErrNotFound, and ErrStale when it is not of the
+// version given.
 func (e *Engine) DeleteTemplate(ctx context.Context, p Principal, c DeleteTemplate) error {
 	return deleteOwned(ctx, e, call{opDeleteTemplate, p, c.Key, c}, templateKind, c.Template, c.Version)
 }
@@ -548,8 +548,8 @@ type DeleteGroup struct {
 	Version int64          `json:"version"`
 }
 
-// DeleteGroup carries the command out. ErrConflict names the views, service
-// levels and triggers that name the group.
+// DeleteGroup carries the command out. ErrConflict while views, service levels
+// or triggers name the group; the error lists them.
 func (e *Engine) DeleteGroup(ctx context.Context, p Principal, c DeleteGroup) error {
 	_, err := command(ctx, e, call{opDeleteGroup, p, c.Key, c}, func(u *unit) (struct{}, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: kindGroup, ID: string(c.Group)}); err != nil {
@@ -658,8 +658,8 @@ type DeleteTicketView struct {
 	Version int64  `json:"version"`
 }
 
-// DeleteTicketView carries the command out, as saving is allowed. ErrNotFound, and
-// ErrStale when the view is not of the version given.
+// DeleteTicketView carries the command out, for whoever may save the view.
+// ErrNotFound, and ErrStale when the view is not of the version given.
 func (e *Engine) DeleteTicketView(ctx context.Context, p Principal, c DeleteTicketView) error {
 	return deleteOwned(ctx, e, call{opDeleteTicketView, p, c.Key, c}, viewKind, c.View, c.Version)
 }

@@ -535,8 +535,8 @@ type DeleteTrigger struct {
 	Version int64      `json:"version"`
 }
 
-// DeleteTrigger carries the command out. ErrInvalid for one that is switched on.
-// Its entries in the run log stay.
+// DeleteTrigger carries the command out. ErrInvalid for a trigger that is
+// switched on. Its entries in the run log stay.
 func (e *Engine) DeleteTrigger(ctx context.Context, p Principal, c DeleteTrigger) error {
 	_, err := command(ctx, e, call{opDeleteTrigger, p, c.Key, c}, func(u *unit) (none struct{}, err error) {
 		t, err := u.triggerOf(c.Trigger, c.Version)

@@ -35,7 +35,9 @@ func (e *Engine) Webhooks() http.Handler {
 	})
 }
 
-// AccountWebhook serves one account at whatever path the host mounts it.
+// AccountWebhook serves the account with the webhook token given
+// (channel.Account.Token), at whatever path the host mounts it. It answers as
+// Webhooks does.
 func (e *Engine) AccountWebhook(token string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { e.serveWebhook(w, r, token) })
 }
