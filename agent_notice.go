@@ -56,8 +56,9 @@ type NoticeToConfirm struct {
 
 var qNoticeToConfirm = asks("agent.notice_to_confirm", "NoticeToConfirm", kindAgent, ActList)
 
-// NoticeToConfirm tells what the principal has to confirm before it works.
-// Consoles ask on their own; the Engine's commands do not wait for it.
+// NoticeToConfirm returns the notice that the principal has to confirm before
+// it works, in the language given. It is the console that asks for it: the
+// commands of the Engine work without.
 func (e *Engine) NoticeToConfirm(ctx context.Context, p Principal, language string) (out NoticeToConfirm, err error) {
 	if err := p.made(); err != nil || p.agent() == "" {
 		return out, err

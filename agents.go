@@ -208,10 +208,10 @@ type SetPresence struct {
 	Reason   string           `json:"reason,omitempty"` // custom, a short code
 }
 
-// SetPresence carries the command out; agents set their own, supervisors
-// everybody's. It counts as a heart-beat: from then on Heartbeat is called, or the
-// agent is Offline a minute later. ErrInvalid for a presence that is none, ErrNotFound
-// when there is no such agent.
+// SetPresence carries the command out. Agents set their own presence,
+// supervisors everybody's. It counts as the first heart-beat: unless Heartbeat
+// is called from then on, the agent is Offline a minute later. ErrInvalid for a
+// presence that does not exist, ErrNotFound when there is no such agent.
 func (e *Engine) SetPresence(ctx context.Context, p Principal, c SetPresence) error {
 	_, err := command(ctx, e, call{opSetPresence, p, c.Key, c}, func(u *unit) (struct{}, error) {
 		if err := u.allow(ActPresence, Resource{Kind: "agent", ID: string(c.Agent), Owner: c.Agent}); err != nil {

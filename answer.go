@@ -276,7 +276,9 @@ type Resend struct {
 	Message conversation.MessageID `json:"message"`
 }
 
-// Resend carries the command out. ErrInvalid when the message was sent.
+// Resend carries the command out. ErrInvalid for a message that is neither
+// failed nor unknown, and for one with masks, which would be sent with
+// asterisks. Other errors are those of Answer.
 func (e *Engine) Resend(ctx context.Context, p Principal, c Resend) (Posted, error) {
 	return command(ctx, e, call{opResend, p, c.Key, c}, func(u *unit) (Posted, error) {
 		d, old, err := u.onMessage(c.Message, ActResend)

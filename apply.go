@@ -132,8 +132,9 @@ var errPlanned = errors.New("sangdam: planned")
 
 var qPlan = asks("setup.plan", "Plan", kindWorkspace, ActConfigure)
 
-// Plan says what Apply would change, by doing it and taking it back: what Plan
-// accepts, Apply accepts, unless somebody else changes something in between.
+// Plan says what Apply would change, and changes nothing: it carries the Setup
+// out and rolls it back. What Plan accepts, Apply accepts, unless the
+// configuration changes in between. It needs ActConfigure.
 func (e *Engine) Plan(ctx context.Context, p Principal, s Setup) (plan Applied, err error) {
 	if err := e.CheckKeys(ctx); err != nil {
 		return Applied{}, err

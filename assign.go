@@ -347,9 +347,9 @@ type Pick struct {
 }
 
 // Pick carries the command out for the agent that the principal is. ErrStale
-// when somebody else has it or it no longer waits; ErrInvalid with the reasons
-// when the agent may not take it (presence, permission, membership, skills,
-// capacity).
+// when another agent has the conversation or it no longer waits; ErrInvalid,
+// with the reasons, when the agent may not take it: presence, permission,
+// membership, skills or capacity.
 func (e *Engine) Pick(ctx context.Context, p Principal, c Pick) (Owned, error) {
 	return command(ctx, e, call{opPick, p, c.Key, c}, func(u *unit) (Owned, error) {
 		if _, err := u.draft(c.Conversation, ActTake); err != nil {
@@ -512,9 +512,10 @@ type Transfer struct {
 	Desk         routing.DeskID  `json:"desk,omitempty"`
 }
 
-// Transfer carries the command out. To an agent it moves in one step, so that
-// the customer always has one owner; errors as for Pick. ErrInvalid for a queue
-// none of whose members is on the desk: nobody could take it there.
+// Transfer carries the command out. To an agent the conversation goes in one
+// transaction, so that it always has exactly one owner; errors are those of
+// Pick. ErrInvalid for a queue of which no member is on the desk, since nobody
+// could take the conversation there.
 func (e *Engine) Transfer(ctx context.Context, p Principal, c Transfer) (State, error) {
 	return command(ctx, e, call{opTransfer, p, c.Key, c}, func(u *unit) (State, error) {
 		d, err := u.draft(c.Conversation, ActTransfer)

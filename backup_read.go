@@ -54,10 +54,11 @@ func (e *Engine) Backups(ctx context.Context, p Principal) (out []Backup, err er
 
 var qWriteBackup = asks("backup.write", "WriteBackup", kindBackup, ActBackup)
 
-// WriteBackup writes the file of a backup that is ready, one line of JSON each conversation (backup.Line),
-// and audits that it was taken. ErrNotFound for one that is gone or somebody
-// else's, ErrConflict for one that is still being made. What goes wrong after the
-// first byte leaves half a file: its last line is then cut off.
+// WriteBackup writes the file of a backup that is ready: one line of JSON for
+// each conversation (backup.Line). The audit log keeps that it was fetched.
+// ErrNotFound for a backup that has expired or is somebody else's, ErrConflict
+// for one that is still being made. An error after the first byte leaves an
+// incomplete file, whose last line may be cut off.
 func (e *Engine) WriteBackup(ctx context.Context, p Principal, id string, to io.Writer) error {
 	var b Backup
 	err := e.unit(ctx, p, func(u *unit) (err error) {

@@ -100,10 +100,11 @@ func (out *Directory) name(s *settings, seen map[routing.AgentID]bool) {
 
 var qMay = asks("workspace.may", "May", "")
 
-// May asks whether the principal may do a thing in the workspace at large, so
-// that a console leaves out what would be refused: nil, or the refusal. An action
-// on tickets is asked of tickets at large. Of a single record the command itself
-// says it.
+// May returns nil when the principal may do the action somewhere in the
+// workspace, and otherwise the error that a command would return, so that a
+// console can leave out what would be refused. An action on tickets is asked
+// about tickets in general. Whether a single record allows it, only the command
+// itself says.
 func (e *Engine) May(ctx context.Context, p Principal, a Action) error {
 	op, id := *qMay, string(p.Workspace)
 	op.Resource, op.Actions = kindWorkspace, []Action{a}
@@ -166,8 +167,9 @@ type Queued struct {
 
 var qQueues = asks("conversation.queued", "Queues", "conversations", ActList)
 
-// Queues lists what waits for an agent or is offered and may be seen, by queue
-// and then as it came, at most limit (1 to 200) of all.
+// Queues lists the conversations that wait for an agent or are offered to one
+// and that the principal may see, by queue and within a queue in the order of
+// waiting, at most limit (1 to 200) in all.
 func (e *Engine) Queues(ctx context.Context, p Principal, limit int) ([]Queued, error) {
 	limit = min(max(limit, 1), maxPage)
 	var out []Queued
@@ -233,10 +235,12 @@ type Heard struct {
 
 var qWouldHear = asks("account.would_hear", "WouldHear", kindAccount, ActConfigure)
 
-// WouldHear says what a customer of the account would be told whose first
-// message in the language came at the moment given, by the settings as they are
-// now. The hours are the account's, else the desk's, those of the work
-// stream's own queue, the work stream's or the workspace's; classification may choose another queue.
+// WouldHear says which automated message a customer of the account would get
+// whose first message, in the language given, came at the time given. It goes
+// by the settings as they are now. The operating hours are the first that are
+// set: those of the account, the desk, the work stream's own queue, the work
+// stream, the workspace. For a real message classification might choose another
+// queue with other hours. It needs ActConfigure.
 func (e *Engine) WouldHear(ctx context.Context, p Principal, account channel.AccountID, language string, at time.Time) (Heard, error) {
 	var out Heard
 	err := e.query(ctx, p, qWouldHear, string(account), func(ctx context.Context, tx store.Tx, s *settings) error {
@@ -282,9 +286,10 @@ const (
 
 var qUndelivered = asks("conversation.undelivered", "Undelivered", "conversations", ActList)
 
-// Undelivered lists messages that did not reach the customer for sure and were
-// not sent again, newest first: among the latest 20 messages of the 200
-// conversations that changed last and may be seen.
+// Undelivered lists the messages to customers that failed, or of which nobody
+// knows whether they arrived, and that were not sent again; newest first. It
+// looks at the latest 20 messages of the 200 conversations that changed last
+// and that the principal may see.
 func (e *Engine) Undelivered(ctx context.Context, p Principal) ([]Undelivered, error) {
 	var out []Undelivered
 	err := e.query(ctx, p, qUndelivered, "", func(ctx context.Context, tx store.Tx, s *settings) error {

@@ -218,8 +218,9 @@ type WithdrawConsultation struct {
 	Consultation string `json:"consultation"`
 }
 
-// WithdrawConsultation carries the command out for whoever may transfer the
-// conversation. One that has ended is a *routing.Refused (ErrStale).
+// WithdrawConsultation carries the command out, for whoever may transfer the
+// conversation. A question that has ended already is a *routing.Refused
+// (ErrStale).
 func (e *Engine) WithdrawConsultation(ctx context.Context, p Principal, c WithdrawConsultation) error {
 	_, err := command(ctx, e, call{opWithdrawConsultation, p, c.Key, c}, func(u *unit) (struct{}, error) {
 		kept, err := u.consultation(c.Consultation)

@@ -167,9 +167,10 @@ type LinkIdentity struct {
 // mergeChunk bounds how many conversations move in one transaction.
 const mergeChunk = 20
 
-// LinkIdentity carries the command out. Of two open conversations of one
-// thread the older goes on; the messages of the other move there and it ends
-// as merged, in the same transaction. Ended conversations follow in a job.
+// LinkIdentity carries the command out. When both contacts have an open
+// conversation in one thread, the older one goes on: in the same transaction
+// the newest 100 messages of the other move there, and the other ends as
+// merged. Conversations that ended before are moved by a job in the background.
 func (e *Engine) LinkIdentity(ctx context.Context, p Principal, c LinkIdentity) (ContactSaved, error) {
 	return command(ctx, e, call{opLinkIdentity, p, c.Key, c}, func(u *unit) (ContactSaved, error) {
 		to, err := u.contact(c.Contact, ActContact)

@@ -88,9 +88,10 @@ type SaveConversationView struct {
 	View ConversationView `json:"view"`
 }
 
-// SaveConversationView carries the command out: one's own view, or with
-// ActConfigure everybody's. ErrInvalid for a view without a name or with a filter
-// that cannot be, ErrStale when it is not of the version given.
+// SaveConversationView carries the command out. An agent may save its own
+// views; everybody's need ActConfigure. ErrInvalid for a view without a name
+// and for a state that does not exist or is named twice, ErrStale when it is
+// not of the version given.
 func (e *Engine) SaveConversationView(ctx context.Context, p Principal, c SaveConversationView) (Saved, error) {
 	return command(ctx, e, call{opSaveConversationView, p, c.Key, c}, func(u *unit) (Saved, error) {
 		v := c.View

@@ -160,8 +160,9 @@ type SendNotice struct {
 	Notice notify.Notice `json:"notice"`
 }
 
-// SendNotice carries the command out and returns the delivery's id.
-// ErrUnsupported when the target is switched off.
+// SendNotice carries the command out and returns the id of the delivery, which
+// tells what became of it. It needs ActOperate. ErrUnsupported when the target
+// is switched off.
 func (e *Engine) SendNotice(ctx context.Context, p Principal, c SendNotice) (Saved, error) {
 	return command(ctx, e, call{opSendNotice, p, c.Key, c}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActOperate, Resource{Kind: kindTarget, ID: string(c.Target)}); err != nil {
@@ -324,7 +325,8 @@ type Redeliver struct {
 	Delivery string `json:"delivery"`
 }
 
-// Redeliver carries the command out and returns the new delivery's id.
+// Redeliver carries the command out and returns the id of the new delivery. It
+// needs ActOperate.
 func (e *Engine) Redeliver(ctx context.Context, p Principal, c Redeliver) (Saved, error) {
 	return command(ctx, e, call{opRedeliver, p, c.Key, c}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActOperate, Resource{Kind: "delivery", ID: c.Delivery}); err != nil {
@@ -372,7 +374,8 @@ type replayJob struct {
 
 const replayChunk = 100
 
-// ReplayDeliveries carries the command out: a job goes through the log.
+// ReplayDeliveries carries the command out and returns at once; a job goes
+// through the log.
 func (e *Engine) ReplayDeliveries(ctx context.Context, p Principal, c ReplayDeliveries) error {
 	_, err := command(ctx, e, call{opReplayDeliveries, p, c.Key, c}, func(u *unit) (none struct{}, err error) {
 		if err := u.allow(ActOperate, Resource{Kind: kindTarget, ID: string(c.Target)}); err != nil {

@@ -350,8 +350,9 @@ func (u *unit) erasedIdentities(v storedErasure) (out []conversation.Identity, e
 
 var qPlanErasure = asks("contact.plan_erasure", "PlanErasure", kindContact, ActErase)
 
-// PlanErasure tells what EraseContact would take and what is to be ended first, for
-// who may erase. Counts go to a thousand.
+// PlanErasure tells what EraseContact would erase and which conversations and
+// tickets must be ended first, for whoever may erase (ActErase). It counts up
+// to 1,000 of each.
 func (e *Engine) PlanErasure(ctx context.Context, p Principal, id conversation.ContactID) (out ErasurePlan, err error) {
 	err = e.erasing(ctx, p, qPlanErasure, id, func(ctx context.Context, tx store.Tx, c conversation.Contact) error {
 		out = ErasurePlan{Contact: c.ID, Version: c.Version}

@@ -63,8 +63,9 @@ func (e *Engine) Events(ctx context.Context, p Principal, cursor string, limit i
 	}
 }
 
-// Watch returns a channel that gets a value when Events may have news, until
-// stop. It is a hint: ask now and then as well.
+// Watch returns a channel that gets a value whenever Events may have something
+// new, until stop is called. It is only a hint: a caller also asks Events now
+// and then without one, every few seconds.
 func (e *Engine) Watch() (hints <-chan struct{}, stop func()) {
 	return e.wake.subscribe("", driver.NewsFeed)
 }

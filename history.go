@@ -203,8 +203,8 @@ func (e *Engine) beside(ctx context.Context, tx store.Tx, p Principal, out *Deta
 
 var qTranscript = asks("conversation.transcript", "Transcript", kindConversation, ActRead)
 
-// Transcript returns messages with Seq above after, oldest first, at most
-// limit (1 to 200).
+// Transcript returns the messages of a conversation with a Seq above after,
+// oldest first, at most limit (1 to 200).
 func (e *Engine) Transcript(ctx context.Context, p Principal, id conversation.ID, after int64, limit int) (out []conversation.Message,
 	err error) {
 	err = e.read(ctx, p, qTranscript, id, func(ctx context.Context, tx store.Tx, _ conversation.Conversation) (err error) {

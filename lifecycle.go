@@ -235,8 +235,8 @@ type Reopen struct {
 	Conversation conversation.ID `json:"conversation"`
 }
 
-// Reopen carries the command out. A second open conversation of the same
-// thread is ErrAlreadyExists.
+// Reopen carries the command out. ErrAlreadyExists when the same thread has
+// another open conversation.
 func (e *Engine) Reopen(ctx context.Context, p Principal, c Reopen) (State, error) {
 	return command(ctx, e, call{opReopen, p, c.Key, c}, func(u *unit) (State, error) {
 		d, err := u.draft(c.Conversation, ActTake)

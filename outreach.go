@@ -28,12 +28,13 @@ type Notify struct {
 	Content      channel.Content `json:"content"`
 }
 
-// Notify carries the command out. The conversation stays as it is: a bot keeps
-// the word, nobody is asked or counted as having answered, one that is closed
-// stays closed, and the right to reply stays with who answers. It leaves after
-// what is queued for the same chat. By the default policy hosts, administrators
-// and supervisors notify; an agent answers instead. ErrUnsupported with the
-// reason for what the channel cannot carry, *BannedWords for a banned word.
+// Notify carries the command out. It leaves the conversation as it is: a bot
+// goes on talking, no agent is assigned or counted as having answered, a closed
+// conversation stays closed, and a free reply that the provider allows is left
+// for the answer. The message is sent after those that are queued for the same
+// chat. Under DefaultPolicy hosts, administrators and supervisors may notify;
+// an agent uses Answer. ErrUnsupported, with the reason, for content that the
+// channel cannot carry; *BannedWords (ErrInvalid) for a banned word.
 func (e *Engine) Notify(ctx context.Context, p Principal, c Notify) (Posted, error) {
 	return command(ctx, e, call{opNotify, p, c.Key, c}, func(u *unit) (Posted, error) {
 		d, err := u.draft(c.Conversation, ActNotify)

@@ -26,8 +26,9 @@ type Place struct {
 
 var qPlace = asks("conversation.place", "Place", kindConversation, ActRead)
 
-// Place says where a conversation stands in its queue. ErrUnavailable for one
-// that waits, on a process that does not lead the workspace's routing.
+// Place says where a conversation stands in its queue. Only the one process
+// that leads the workspace's routing knows: on any other, a conversation that
+// waits is ErrUnavailable.
 func (e *Engine) Place(ctx context.Context, p Principal, id conversation.ID) (Place, error) {
 	var out Place
 	err := e.read(ctx, p, qPlace, id, func(ctx context.Context, tx store.Tx, _ conversation.Conversation) error {

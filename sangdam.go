@@ -510,8 +510,9 @@ func (e *Engine) CheckKeys(ctx context.Context) error {
 		func(ctx context.Context, v []byte) error { return sys.PutMeta(ctx, sealCheck, loaded, v) })
 }
 
-// Ready says whether the engine runs, its store answers, and the last writes
-// reached it; the error names what is wrong. It writes nothing itself.
+// Ready returns nil when Run is running, the store answers, and the last writes
+// reached it; otherwise the error names what is wrong. It writes nothing
+// itself, so a health check may call it often.
 func (e *Engine) Ready(ctx context.Context) error {
 	if !e.ready.Load() {
 		return errs.New(errs.Unavailable, "sangdam: the engine does not run")

@@ -367,9 +367,10 @@ type AccountSaved struct {
 	Warnings []Warning `json:"warnings,omitempty"`
 }
 
-// SaveAccount carries the command out. The adapter checks settings and secrets first. ErrStale
-// when the account is not of the version given. A repeat with the same key and
-// other secrets than the stored ones is ErrConflict.
+// SaveAccount carries the command out. ErrInvalid for settings or secrets that
+// the channel's adapter refuses; ErrStale when the account is not of the
+// version given. A repeat with the same Key whose secrets differ from the
+// stored ones is ErrConflict.
 func (e *Engine) SaveAccount(ctx context.Context, p Principal, c SaveAccount) (AccountSaved, error) {
 	a := c.Account
 	if a.Token == "" {
@@ -604,10 +605,11 @@ func (e *Engine) Accounts(ctx context.Context, p Principal) ([]channel.Account, 
 	return out, err
 }
 
-// RotateKeys seals with the present primary key what stands under another one:
-// the credentials of accounts and targets, the workspace's key for texts at rest
-// and the keys of masked originals. It returns how many values that were.
-// Run it after a new key was promoted, before the old one goes.
+// RotateKeys seals again, with the present primary key, what a workspace has
+// sealed with another one: the credentials of accounts and targets, the key of
+// its texts at rest and the keys of masked originals. It returns the number of
+// values that it sealed. Call it after a new key was made the primary one and
+// before the old one is removed. It may be called again at any time.
 func (e *Engine) RotateKeys(ctx context.Context, ws WorkspaceID) (int, error) {
 	n := 0
 	err := e.unitOver(ctx, system(ws), e.updateSettings, func(u *unit) error {

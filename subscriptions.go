@@ -189,7 +189,7 @@ func (e *Engine) DeleteSubscription(ctx context.Context, p Principal, c DeleteSu
 
 var qSubscriptions = asks("subscription.list", "Subscriptions", kindSubscription, ActConfigure)
 
-// Subscriptions lists them by name.
+// Subscriptions lists the subscriptions by name. It needs ActConfigure.
 func (e *Engine) Subscriptions(ctx context.Context, p Principal) (out []Subscription, err error) {
 	err = e.query(ctx, p, qSubscriptions, "", func(ctx context.Context, tx store.Tx, _ *settings) error {
 		all, err := allOf(ctx, tx, subscriptions, nil)
@@ -257,8 +257,8 @@ func init() {
 	registerJob(jobKind{name: jobReplayEvents, workers: 2, bound: always(15 * time.Minute), tries: jobTries}, (*Engine).replayEvents, nil)
 }
 
-// ReplayEvents carries the command out: a job goes through the feed.
-// ErrCursorGone for a cursor that is too old.
+// ReplayEvents carries the command out and returns at once; a job goes through
+// the feed. ErrCursorGone for a cursor that is too old.
 func (e *Engine) ReplayEvents(ctx context.Context, p Principal, c ReplayEvents) error {
 	_, err := command(ctx, e, call{opReplayEvents, p, c.Key, c}, func(u *unit) (none struct{}, err error) {
 		if err := u.allow(ActOperate, Resource{Kind: kindSubscription, ID: c.Subscription}); err != nil {

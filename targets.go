@@ -211,7 +211,8 @@ func (u *unit) unusedTarget(t notify.Target) error {
 
 var qTargets = asks("target.list", "Targets", kindTarget, ActConfigure)
 
-// Targets lists the targets by name, without their secrets.
+// Targets lists the targets by name, without their secrets. It needs
+// ActConfigure.
 func (e *Engine) Targets(ctx context.Context, p Principal) (out []notify.Target, err error) {
 	err = e.query(ctx, p, qTargets, "", func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
 		out, err = targets.All(ctx, tx, store.List[notify.Target]{Index: targetsByName}, maxTargets)

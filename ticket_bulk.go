@@ -347,9 +347,9 @@ type UndoBulk struct {
 	Bulk string `json:"bulk"`
 }
 
-// UndoBulk carries the command out and returns the bulk change that takes it
-// back. ErrConflict when it still runs, is not the principal's last, or was
-// taken back already.
+// UndoBulk carries the command out and returns the id of the bulk change that
+// takes the given one back. ErrConflict when the given one is still running, is
+// not the principal's last one, or was taken back already.
 func (e *Engine) UndoBulk(ctx context.Context, p Principal, c UndoBulk) (Saved, error) {
 	return command(ctx, e, call{opUndoBulk, p, c.Key, c}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActTicketBulk, Resource{Kind: kindTicket}); err != nil {

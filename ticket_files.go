@@ -270,9 +270,9 @@ func (u *unit) postTakes(t ticket.Ticket, out *CommentFiles) error {
 
 var qTicketFile = asks("ticket.file", "TicketFile", kindTicket, ActRead)
 
-// TicketFile opens a file that a ticket, or one that was merged into it, names in
-// a comment or a field, for whoever may read the ticket. ErrNotFound where it
-// names none of that name.
+// TicketFile opens a file that a comment or a field of a ticket names, or one
+// of a ticket that was merged into it, for whoever may read the ticket. name is
+// TicketFile.Blob. ErrNotFound when the ticket names no such file.
 func (e *Engine) TicketFile(ctx context.Context, p Principal, id ticket.ID, name string) (*Attachment, error) {
 	media := channel.Media{Blob: name}
 	err := e.readTicket(ctx, p, qTicketFile, id, func(ctx context.Context, tx store.Tx, _ Who, _ ticket.Ticket) error {

@@ -121,7 +121,7 @@ func (e *Engine) DeleteMailLayout(ctx context.Context, p Principal, c DeleteMail
 
 var qMailLayouts = asks("mail_layout.list", "MailLayouts", layoutKind.name, ActConfigure)
 
-// MailLayouts lists the layouts, those for all events first.
+// MailLayouts lists the mail layouts, those for all events first.
 func (e *Engine) MailLayouts(ctx context.Context, p Principal) (out []notify.Layout, err error) {
 	err = e.query(ctx, p, qMailLayouts, "", func(ctx context.Context, tx store.Tx, _ *settings) error {
 		all, err := allOf(ctx, tx, mailLayouts, nil)

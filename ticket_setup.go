@@ -131,8 +131,9 @@ type SaveCategory struct {
 }
 
 // SaveCategory carries the command out and returns the category's id with the
-// tree's new version. ErrInvalid for a level too deep, ErrAlreadyExists for a
-// name that another of the same parent has.
+// tree's new version. ErrInvalid for a category that would lie too deep in the
+// tree, ErrAlreadyExists for a name that another category below the same parent
+// has.
 func (e *Engine) SaveCategory(ctx context.Context, p Principal, c SaveCategory) (Saved, error) {
 	return command(ctx, e, call{opSaveCategory, p, c.Key, c}, func(u *unit) (Saved, error) {
 		n := c.Category
@@ -231,8 +232,8 @@ type SaveField struct {
 	Field   ticket.Field `json:"field"`
 }
 
-// SaveField carries the command out and returns the fields' new version. A code
-// that is or was in use is ErrAlreadyExists for good.
+// SaveField carries the command out and returns the fields' new version. A new
+// field whose code is or ever was another field's is ErrAlreadyExists.
 func (e *Engine) SaveField(ctx context.Context, p Principal, c SaveField) (Saved, error) {
 	return command(ctx, e, call{opSaveField, p, c.Key, c}, func(u *unit) (Saved, error) {
 		return u.changeFields(c.Version, c.Field.Code, func(f ticket.Fields) (ticket.Fields, error) {
@@ -294,9 +295,9 @@ type SaveForm struct {
 	Form ticket.Form `json:"form"`
 }
 
-// SaveForm carries the command out. ErrNotFound when the category is not in the intake
-// tree, ErrInvalid for a field that is no customer field, is deleted or is named twice,
-// ErrStale when the form is not of the version given.
+// SaveForm carries the command out. ErrNotFound when the category is not in the
+// intake tree, ErrInvalid for a field that is not one for customers, is deleted
+// or is named twice, ErrStale when the form is not of the version given.
 func (e *Engine) SaveForm(ctx context.Context, p Principal, c SaveForm) (Saved, error) {
 	return command(ctx, e, call{opSaveForm, p, c.Key, c}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: "ticket_form", ID: string(c.Form.Category)}); err != nil {
@@ -431,7 +432,8 @@ type OfferedTemplate struct {
 
 var qTemplates = asks("template.list", "Templates", "answer_templates", ActList)
 
-// Templates lists the shared templates and the principal's own, by title.
+// Templates lists the shared answer templates and the principal's own, by
+// title, as far as f selects them.
 func (e *Engine) Templates(ctx context.Context, p Principal, f TemplateFilter) (out []OfferedTemplate, err error) {
 	err = e.query(ctx, p, qTemplates, "", func(ctx context.Context, tx store.Tx, _ *settings) error {
 		out = []OfferedTemplate{}
@@ -628,9 +630,9 @@ type SaveTicketView struct {
 	View ticket.View `json:"view"`
 }
 
-// SaveTicketView carries the command out: one's own view, or with ActConfigure
-// everybody's. ErrInvalid for a condition or column that tickets do not have, ErrStale
-// when it is not of the version given.
+// SaveTicketView carries the command out. An agent may save its own views;
+// everybody's need ActConfigure. ErrInvalid for a field or column that tickets
+// do not have, ErrStale when it is not of the version given.
 func (e *Engine) SaveTicketView(ctx context.Context, p Principal, c SaveTicketView) (Saved, error) {
 	return command(ctx, e, call{opSaveTicketView, p, c.Key, c}, func(u *unit) (Saved, error) {
 		v := c.View

@@ -352,8 +352,9 @@ type SaveTrigger struct {
 // without hours, an agent, queue or target that is not there, a condition that
 // can never hold, a mail that is new or changed and not in the form of the
 // workspace's editor type (WorkspaceSettings.Editor). Warnings tell of triggers
-// that fight, that have no effect, or that make each other's conditions true, and
-// of mails that stay in the other form.
+// that undo each other, that have no effect, or that make each other's
+// conditions true, and of mails that stay in the form which the workspace no
+// longer uses.
 func (e *Engine) SaveTrigger(ctx context.Context, p Principal, c SaveTrigger) (Saved, error) {
 	t := c.Trigger
 	if t.ID == "" {
@@ -490,8 +491,8 @@ type SwitchTrigger struct {
 	Active  bool       `json:"active"`
 }
 
-// SwitchTrigger carries the command out. Switching on checks the trigger as
-// saving does.
+// SwitchTrigger carries the command out. To switch a trigger on checks it as
+// SaveTrigger does, with the same errors.
 func (e *Engine) SwitchTrigger(ctx context.Context, p Principal, c SwitchTrigger) (Saved, error) {
 	return command(ctx, e, call{opSwitchTrigger, p, c.Key, c}, func(u *unit) (Saved, error) {
 		old, err := u.triggerOf(c.Trigger, c.Version)
@@ -640,7 +641,9 @@ type TriggerList struct {
 
 var qTriggers = asks("trigger.list", "Triggers", kindTrigger, ActConfigure)
 
-// Triggers lists the triggers about "conversation" or "ticket".
+// Triggers lists the triggers about subject, which is "conversation" or
+// "ticket", in their order, with all that a form for them may offer. It needs
+// ActConfigure.
 func (e *Engine) Triggers(ctx context.Context, p Principal, subject string) (out TriggerList, err error) {
 	err = e.query(ctx, p, qTriggers, "", func(ctx context.Context, tx store.Tx, s *settings) error {
 		all, err := allTriggers(ctx, tx, subject)
