@@ -13,7 +13,6 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/routing/transition"
-	"github.com/sangdam/sangdam/store/driver"
 	"github.com/sangdam/sangdam/ticket"
 )
 
@@ -84,10 +83,8 @@ func (u *unit) recentAgent(d *draft.Draft, within time.Duration) (routing.AgentI
 // putInQueue saves a queued item, new or known, and records it.
 func (u *unit) putInQueue(d *draft.Draft, it routing.Item) error {
 	if d.C.Version > 0 || u.moved > 0 { // one that begins has no item yet
-		old, err := u.tx.Work().Item(u.ctx, it.ID)
+		old, err := u.freed(it.ID)
 		switch {
-		case err == nil && old.State.Held():
-			return driver.ErrClash // given to somebody since the caller freed it: the transaction runs again
 		case err == nil:
 			it.Version, it.Attempt = old.Version, old.Attempt
 		case !errors.Is(err, ErrNotFound):
@@ -438,10 +435,7 @@ func (u *unit) give(c conversation.ID, agent routing.AgentID, how give) (Owned, 
 		before = append(before, offer.Agent)
 	}
 	if err := work.Reserve(u.ctx, r); err != nil {
-		if why, ok := errors.AsType[*routing.Refused](err); ok && why.Check == "eligibility" {
-			return Owned{}, driver.ErrClash // the agent changed since it was read: decided on what is true now
-		}
-		return Owned{}, err
+		return Owned{}, overtaken(err)
 	}
 	if offer != nil { // only now: a rule goes on after a refusal, and the offer with it
 		if err := u.tx.Deadlines().Clear(u.ctx, dueOffer, string(offer.ID)); err != nil {

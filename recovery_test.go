@@ -21,7 +21,6 @@ import (
 	"github.com/sangdam/sangdam/internal/storefault"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
-	"github.com/sangdam/sangdam/store/driver"
 )
 
 // TestAProcessThatDiesInAnyStepOfTheFlowLosesNothing is the table of section 4
@@ -410,71 +409,4 @@ func TestAStrangeDeadlineHoldsNothingUp(t *testing.T) {
 		}
 		require.True(t, kinds["of_the_future"], "left to a newer program")
 	})
-}
-
-// rivalStore lets a rival act once between two statements of a transaction:
-// right after the transaction asked who holds an item.
-type rivalStore struct {
-	driver.Backend
-	rival func()
-}
-
-func (b *rivalStore) Update(ctx context.Context, ws store.WorkspaceID, fn func(context.Context, driver.Tx) error) error {
-	return b.Backend.Update(ctx, ws, func(ctx context.Context, tx driver.Tx) error {
-		tx.Work = rivalWork{tx.Work, b}
-		return fn(ctx, tx)
-	})
-}
-
-type rivalWork struct {
-	driver.WorkRepo
-	b *rivalStore
-}
-
-func (r rivalWork) Holds(ctx context.Context, k driver.HoldKey) ([]routing.Offer, []routing.Assignment, error) {
-	o, a, err := r.WorkRepo.Holds(ctx, k)
-	if rival := r.b.rival; rival != nil {
-		r.b.rival = nil
-		rival()
-	}
-	return o, a, err
-}
-
-// A transaction sees what others commit meanwhile: a command that frees a
-// conversation which is being offered in that very moment runs again.
-func TestACommandThatRacesWithAnOfferRunsAgain(t *testing.T) {
-	for name, command := range map[string]func(e *sangdam.Engine, w *world, c conversation.ID) error{
-		"end": func(e *sangdam.Engine, w *world, c conversation.ID) error {
-			_, err := e.End(w.ctx, w.host, sangdam.End{Conversation: c})
-			return err
-		},
-		"transfer": func(e *sangdam.Engine, w *world, c conversation.ID) error {
-			_, err := e.Transfer(w.ctx, w.host, sangdam.Transfer{Conversation: c, Queue: "q"})
-			return err
-		},
-		"wait": func(e *sangdam.Engine, w *world, c conversation.ID) error {
-			_, err := e.Wait(w.ctx, w.host, sangdam.Wait{Conversation: c})
-			return err
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			inWorld(t, func(w *world) {
-				w.line.User("Mina").SendText("hi")
-				w.settle()
-				id := w.only().Conversation.ID
-				backend := &rivalStore{Backend: w.db.Backend(), rival: func() {
-					w.online("a1")
-					require.NotNil(t, w.only().Offer, "offered in the middle of the transaction")
-				}}
-				cfg := w.cfg
-				cfg.DB = store.New(backend)
-				e, err := sangdam.New(cfg)
-				require.NoError(t, err)
-				require.NoError(t, command(e, w, id))
-				require.Nil(t, backend.rival, "the rival acted")
-				w.settle()
-				w.invariants()
-			}, withStream(func(s *routing.WorkStream) { s.OfferFor = time.Hour }))
-		})
-	}
 }

@@ -102,7 +102,7 @@ func (u *unit) queueTicket(s *ticketSetup, t ticket.Ticket, it routing.Item, fou
 			return err
 		}
 		var err error
-		if it, err = u.tx.Work().Item(u.ctx, it.ID); err != nil {
+		if it, err = u.freed(it.ID); err != nil {
 			return err
 		}
 	}
@@ -156,7 +156,7 @@ func (u *unit) holdTicket(s *ticketSetup, t ticket.Ticket, it routing.Item, foun
 		}
 	}
 	if err := u.tx.Work().Reserve(u.ctx, r); err != nil {
-		return err
+		return overtaken(err)
 	}
 	if before != "" && before != t.Agent {
 		if err := u.changedAgent(before); err != nil {

@@ -172,28 +172,52 @@ func (u *unit) freeItem(it routing.Item, why routing.EndReason, then routing.Ite
 	if err != nil {
 		return err
 	}
-	switch {
-	case held != nil:
+	if held != nil {
 		if _, err := u.tx.Work().EndAssignment(u.ctx, it.ID, held.ID, why, then, u.tx.Now()); err != nil {
-			return err
+			return overtaken(err)
 		}
 		if err := u.changedAgent(held.Agent); err != nil {
 			return err
 		}
 		return u.changedItem(it.ID)
+	}
+	switch {
 	case offer != nil:
 		if err := u.endOffer(offer.ID, routing.OfferWithdrawn, string(why)); err != nil {
+			return overtaken(err)
+		}
+		if it, err = u.freed(it.ID); err != nil {
 			return err
 		}
-		if it, err = u.tx.Work().Item(u.ctx, it.ID); err != nil {
-			return err
-		}
+	case it.State.Held():
+		return driver.ErrClash // it was held when the caller read it, and is not any more
 	}
 	if it.State == then {
 		return nil
 	}
 	it.State, it.Agent = then, ""
 	return u.saveItem(it)
+}
+
+// freed loads work that this transaction has freed, or found free. If it was given
+// to somebody meanwhile the transaction runs again.
+func (u *unit) freed(id routing.ItemID) (routing.Item, error) {
+	it, err := u.tx.Work().Item(u.ctx, id)
+	if err == nil && it.State.Held() {
+		return it, driver.ErrClash
+	}
+	return it, err
+}
+
+// overtaken has the transaction run again if work was refused because it, or its
+// agent, changed after this transaction read it: a decision of this transaction's own
+// is then made anew on what is true now. A refusal for any other reason stays one, and
+// so does that of a caller who names the offer or the version that it saw.
+func overtaken(err error) error {
+	if why, is := errors.AsType[*routing.Refused](err); is && why.Overtaken() {
+		return driver.ErrClash
+	}
+	return err
 }
 
 // overflowsToQueues does what a queue's overflow rule says where nobody waits on

@@ -130,7 +130,7 @@ func (u *unit) enqueueHosts(id routing.ItemID, desk routing.DeskID, c Enqueue) (
 			next.QueuedAt = u.tx.Now()
 		}
 		if err = u.freeItem(had, routing.EndRequeued, routing.ItemQueued); err == nil {
-			had, err = u.tx.Work().Item(u.ctx, id)
+			had, err = u.freed(id)
 		}
 	}
 	if err != nil && !errors.Is(err, ErrNotFound) {
@@ -219,7 +219,7 @@ func (h hostWork) handedOn(handOnWhy) error {
 	if err := h.freeItem(it, routing.EndRemoved, routing.ItemQueued); err != nil {
 		return err
 	}
-	if it, err = h.tx.Work().Item(h.ctx, h.id); err != nil {
+	if it, err = h.freed(h.id); err != nil {
 		return err
 	}
 	it.Visited = nil

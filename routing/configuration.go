@@ -23,5 +23,17 @@ type Refused struct {
 // Error names the check.
 func (r *Refused) Error() string { return "routing: refused by the " + r.Check + " check: " + r.Detail }
 
+// Overtaken reports that what was asked for might have been granted a moment before:
+// the item, its hold or its agent is not any more what the caller had read. Who decides
+// anew on what is true now may be granted it; a caller who named an offer or a version
+// that it saw is told instead.
+func (r *Refused) Overtaken() bool {
+	switch r.Check {
+	case "item", "held", "ended", "eligibility":
+		return true
+	}
+	return false
+}
+
 // Is makes every refusal a sangdam.ErrStale.
 func (r *Refused) Is(target error) bool { return target == errs.Stale }
