@@ -28,7 +28,7 @@ const inboxRounds = 2
 // what it does in a second.
 func (e *Engine) runInbox(ctx, drain context.Context) {
 	runLanes(ctx, drain, e, laneWork[driver.InboxLane]{sort: driver.NewsInbox, workers: e.cfg.InboxWorkers, rounds: inboxRounds,
-		rests: !e.prompt,
+		paced: !e.prompt,
 		claim: func(ctx context.Context, limit int) ([]driver.InboxLane, error) {
 			return e.db.System().ClaimInbox(ctx, e.cfg.Node, limit, laneBatch, e.cfg.Lease)
 		},

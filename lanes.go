@@ -20,8 +20,8 @@ type laneWork[L any] struct {
 	// lanes have been seen to. What comes meanwhile waits in the store, and the
 	// next claim brings the more of it.
 	rounds int
-	// rests says that claims are paced, see rest.
-	rests bool
+	// paced says that after a small claim the loop waits before the next, see restAfter.
+	paced bool
 	claim func(ctx context.Context, limit int) ([]L, error)
 	work  func(ctx context.Context, lanes []L, r round)
 }
@@ -60,8 +60,8 @@ func runLanes[L any](ctx, drain context.Context, e *Engine, w laneWork[L]) {
 		}
 		e.pulse.found(w.sort)
 		done := l.begin(drain, lanes)
-		if w.rests {
-			rest(ctx, done, len(lanes), w.workers)
+		if w.paced {
+			restAfter(ctx, done, len(lanes), w.workers)
 		}
 		if len(lanes) < wanted { // there are no more: what comes gives a hint
 			waitFor(ctx, hints, l.finished)

@@ -43,7 +43,7 @@ func (p *paced) pieces(t *testing.T, workers, count, together int, every, batch 
 	ctx, cancel := context.WithCancel(t.Context())
 	var loop sync.WaitGroup
 	loop.Go(func() {
-		runLanes(ctx, ctx, e, laneWork[time.Time]{sort: driver.NewsInbox, workers: workers, rounds: inboxRounds, rests: true,
+		runLanes(ctx, ctx, e, laneWork[time.Time]{sort: driver.NewsInbox, workers: workers, rounds: inboxRounds, paced: true,
 			claim: p.claim,
 			work: func(_ context.Context, lanes []time.Time, r round) {
 				time.Sleep(batch)

@@ -115,19 +115,26 @@ func Declare[T any](k Kind[T]) *Documents[T] {
 // members lists the names of a struct's members in JSON.
 func members(t reflect.Type) map[string]bool {
 	known := map[string]bool{}
+	eachMember(t, func(name string, _ reflect.StructField) { known[name] = true })
+	return known
+}
+
+// eachMember calls fn for each member that encoding/json writes of a struct, those of
+// embedded structs among them, with its name there.
+func eachMember(t reflect.Type, fn func(name string, f reflect.StructField)) {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct:
-			maps.Copy(known, members(f.Type))
+			eachMember(f.Type, fn)
+		case name == "-" || !f.IsExported():
 		case name == "":
-			known[f.Name] = true
-		case name != "-":
-			known[name] = true
+			fn(f.Name, f)
+		default:
+			fn(name, f)
 		}
 	}
-	return known
 }
 
 // Name is the kind's name.

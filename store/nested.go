@@ -43,7 +43,12 @@ func shapeOf(t reflect.Type, done map[reflect.Type]*shape) *shape {
 	case reflect.Struct:
 		s := &shape{known: map[string]bool{}, parts: map[string]*shape{}}
 		done[t] = s // before its members, which may be of the type again
-		s.add(t, done)
+		eachMember(t, func(name string, f reflect.StructField) {
+			s.known[strings.ToLower(name)] = true
+			if part := shapeOf(f.Type, done); part != nil {
+				s.parts[name] = part
+			}
+		})
 		return s
 	}
 	return nil
@@ -52,27 +57,6 @@ func shapeOf(t reflect.Type, done map[reflect.Type]*shape) *shape {
 func readsItself(t reflect.Type) bool {
 	p := reflect.PointerTo(t)
 	return p.Implements(reflect.TypeFor[json.Unmarshaler]()) || p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
-}
-
-// add takes the members of a struct.
-func (s *shape) add(t reflect.Type, done map[reflect.Type]*shape) {
-	for i := range t.NumField() {
-		f := t.Field(i)
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		switch {
-		case f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct:
-			s.add(f.Type, done)
-			continue
-		case name == "-" || !f.IsExported():
-			continue
-		case name == "":
-			name = f.Name
-		}
-		s.known[strings.ToLower(name)] = true
-		if part := shapeOf(f.Type, done); part != nil {
-			s.parts[name] = part
-		}
-	}
 }
 
 // more says that a value has members, at whatever depth, that its shape does not know.
