@@ -45,7 +45,7 @@ type Joined struct {
 	number int64
 }
 
-// Join returns the commands that can run in a transaction of the host's own.
+// Join makes the commands that run in a host's transaction.
 func (e *Engine) Join(host store.Host) *Joined { return &Joined{e: e, host: host} }
 
 // Announce says that the host has committed, so that what was written is acted

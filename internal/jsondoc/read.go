@@ -320,7 +320,7 @@ func (p *readPlanner) planStruct(t reflect.Type) reader {
 				n++
 			}
 			if n < len(all) {
-				if !all[n].read(s, all[n].of(v)) {
+				if !all[n].read(s, within(v, all[n].index)) {
 					return false
 				}
 				i = n + 1
@@ -335,14 +335,6 @@ func (p *readPlanner) planStruct(t reflect.Type) reader {
 			}
 		}
 	}
-}
-
-// of is the field within a struct.
-func (m *readable) of(v reflect.Value) reflect.Value {
-	for _, i := range m.index {
-		v = v.Field(i)
-	}
-	return v
 }
 
 // skip takes a number under a name that is none of the known ones, whatever the case of
@@ -364,7 +356,7 @@ func (p *readPlanner) members(t reflect.Type, at []int, all []readable) []readab
 		tag, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		index := append(slices.Clone(at), i)
 		switch {
-		case f.Anonymous && tag == "" && f.IsExported() && f.Type.Kind() == reflect.Struct && !ownRules(f.Type):
+		case plainlyEmbedded(f, tag) && !ownRules(f.Type):
 			all = p.members(f.Type, index, all)
 			continue
 		case f.Anonymous:

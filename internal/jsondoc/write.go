@@ -4,6 +4,7 @@ import (
 	"encoding"
 	stdjson "encoding/json"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,20 +17,47 @@ import (
 // its own method, and reads what that has made once more. What is not one of those,
 // or a struct, a pointer or a list of them, the standard writer writes.
 func Marshal(v any) ([]byte, error) {
+	return inRoom(func(b []byte) ([]byte, error) { return write(b, v) })
+}
+
+// MarshalMore is Marshal of a value that is an object, with members before its own, as
+// they stand in a document: `"a":1,"b":2`.
+func MarshalMore(members string, v any) ([]byte, error) {
+	return inRoom(func(b []byte) ([]byte, error) {
+		b = append(append(b, '{'), members...)
+		own := len(b)
+		b, err := write(b, v)
+		if err != nil {
+			return nil, err
+		}
+		if string(b[own:]) == "{}" {
+			return append(b[:own], '}'), nil
+		}
+		b[own] = ','
+		return b, nil
+	})
+}
+
+// write appends the document of a value.
+func write(b []byte, v any) ([]byte, error) {
 	r := reflect.ValueOf(v)
-	if !r.IsValid() {
-		return stdjson.Marshal(v)
+	if r.IsValid() {
+		if w := writerOf(r.Type()); w != nil {
+			return w(b, r)
+		}
 	}
-	w := writerOf(r.Type())
-	if w == nil {
-		return stdjson.Marshal(v)
-	}
+	doc, err := stdjson.Marshal(v)
+	return append(b, doc...), err
+}
+
+// inRoom makes a document in a buffer that is used again, and copies it once.
+func inRoom(write func(b []byte) ([]byte, error)) ([]byte, error) {
 	room, _ := rooms.Get().(*[]byte)
 	if room == nil {
 		room = new([]byte)
 	}
 	defer rooms.Put(room)
-	out, err := w((*room)[:0], r)
+	out, err := write((*room)[:0])
 	if err != nil {
 		return nil, err
 	}
@@ -134,43 +162,27 @@ func (p *planner) planCompound(t reflect.Type) writer {
 	}
 }
 
-// member is a field of a struct.
+// member is a field of a struct, or of one that is embedded in it.
 type member struct {
-	index int
+	index []int
 	name  string // with quotes and colon
 	omit  func(reflect.Value) bool
 	write writer
 }
 
 func (p *planner) planStruct(t reflect.Type) writer {
-	var all []member
+	all := p.members(t, nil, nil)
 	names := map[string]bool{}
-	for i := range t.NumField() {
-		f := t.Field(i)
-		tag, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-		switch {
-		case f.Anonymous: // whose members are the struct's own, by rules of their own
-			p.foreign = true
-			return writeStandard
-		case !f.IsExported() || tag == "-" && options == "":
-			continue
-		case tag == "":
-			tag = f.Name
-		}
-		omit, ok := omission(f.Type, options)
-		if !ok || !plainName(tag) || names[tag] {
-			p.foreign = true
-			return writeStandard
-		}
-		names[tag] = true
-		all = append(all, member{i, `"` + tag + `":`, omit, p.plan(f.Type)})
+	for i := range all {
+		p.foreign = p.foreign || names[all[i].name]
+		names[all[i].name] = true
 	}
 	return func(b []byte, v reflect.Value) (_ []byte, err error) {
 		b = append(b, '{')
 		begin := len(b)
 		for i := range all {
 			m := &all[i]
-			f := v.Field(m.index)
+			f := within(v, m.index)
 			if m.omit != nil && m.omit(f) {
 				continue
 			}
@@ -185,8 +197,62 @@ func (p *planner) planStruct(t reflect.Type) writer {
 	}
 }
 
+// members appends the fields that are written.
+func (p *planner) members(t reflect.Type, at []int, all []member) []member {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		tag, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		index := append(slices.Clone(at), i)
+		switch {
+		case plainlyEmbedded(f, tag) && !ownWriting(f.Type):
+			all = p.members(f.Type, index, all)
+			continue
+		case f.Anonymous: // whose members are the struct's own, by rules of their own
+			p.foreign = true
+			continue
+		case !f.IsExported() || tag == "-" && options == "":
+			continue
+		case tag == "":
+			tag = f.Name
+		}
+		omit, ok := omission(f.Type, options)
+		if !ok || !plainName(tag) {
+			p.foreign = true
+			continue
+		}
+		all = append(all, member{index, `"` + tag + `":`, omit, p.plan(f.Type)})
+	}
+	return all
+}
+
+// plainlyEmbedded says that the members of a field are those of the struct that it is
+// in.
+func plainlyEmbedded(f reflect.StructField, tag string) bool {
+	return f.Anonymous && tag == "" && f.IsExported() && f.Type.Kind() == reflect.Struct
+}
+
+// ownWriting says that a type writes itself.
+func ownWriting(t reflect.Type) bool {
+	p := reflect.PointerTo(t)
+	return t.Implements(marshaler) || t.Implements(textMarshaler) || p.Implements(marshaler) || p.Implements(textMarshaler)
+}
+
+// within is a field of a struct, or of one that is embedded in it.
+func within(v reflect.Value, index []int) reflect.Value {
+	for _, i := range index {
+		v = v.Field(i)
+	}
+	return v
+}
+
+// plainName says that a name has no letters but those of ASCII, digits and underscores.
 func plainName(s string) bool {
-	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
+	for i := range len(s) {
+		if c := s[i]; c != '_' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // omission is when a member is left out; nil for never. ok is false for options that

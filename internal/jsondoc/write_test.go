@@ -39,6 +39,16 @@ type (
 		Structure struct{ A, B string } `json:"structure,omitempty"`
 		Ref       **string              `json:"ref"`
 	}
+	Inner    struct{ A, B string }
+	Deeper   struct{ Inner }
+	embedded struct {
+		Deeper
+		C string `json:"c,omitempty"`
+	}
+	hiding struct { // its own A hides the other
+		Inner
+		A int
+	}
 )
 
 func (o own) IsZero() bool { return o.N == 3 }
@@ -57,6 +67,10 @@ func TestWritesAsTheStandardWriter(t *testing.T) {
 		reflect.TypeFor[driver.OutboxRow](), reflect.TypeFor[hours.Calendar](), reflect.TypeFor[doc](), reflect.TypeFor[node](),
 		reflect.TypeFor[[]byPointer](), reflect.TypeFor[*byPointer](), reflect.TypeFor[struct{ In byPointer }](), reflect.TypeFor[[]shy](),
 		reflect.TypeFor[odd](), reflect.TypeFor[map[string]odd](), reflect.TypeFor[any](), reflect.TypeFor[string](),
+		reflect.TypeFor[embedded](), reflect.TypeFor[hiding](), reflect.TypeFor[struct{ *Inner }](),
+		reflect.TypeFor[struct {
+			Inner `json:"inner"`
+		}](), reflect.TypeFor[struct{ shy }](), reflect.TypeFor[struct{ *byPointer }](),
 		reflect.TypeFor[[]*time.Time](), reflect.TypeFor[struct{ A, B *[]string }](),
 	} {
 		for seed := range uint64(300) {
@@ -74,6 +88,13 @@ func TestWritesAsTheStandardWriter(t *testing.T) {
 			}
 		}
 	}
+	for want, v := range map[string]any{`{"v":1}`: struct{}{}, `{"v":1,"A":"a","B":""}`: Inner{A: "a"},
+		`{"v":1,"x":2}`: map[string]int{"x": 2}} {
+		got, err := jsondoc.MarshalMore(`"v":1`, v)
+		if err != nil || string(got) != want {
+			t.Fatalf("%s (%v), not %s", got, err, want)
+		}
+	}
 	got, err := jsondoc.Marshal(nil)
 	if err != nil || string(got) != "null" {
 		t.Fatal(got, err)
@@ -81,6 +102,20 @@ func TestWritesAsTheStandardWriter(t *testing.T) {
 }
 
 // fill makes a value up, nil, empty and zero ones among them.
+// One field that the planner does not understand would send the whole document to the
+// standard writer, and nobody would notice but by the processor's time.
+func TestWhatIsStoredMostIsWrittenByPlan(t *testing.T) {
+	for _, kind := range []reflect.Type{
+		reflect.TypeFor[conversation.Conversation](), reflect.TypeFor[conversation.Message](), reflect.TypeFor[conversation.Event](),
+		reflect.TypeFor[conversation.Contact](), reflect.TypeFor[conversation.Identity](), reflect.TypeFor[routing.Item](),
+		reflect.TypeFor[routing.Decision](), reflect.TypeFor[driver.Event](), reflect.TypeFor[driver.OutboxRow](),
+	} {
+		if !jsondoc.WrittenByPlan(kind) {
+			t.Errorf("%v is written by the standard writer", kind)
+		}
+	}
+}
+
 func fill(r *rand.Rand, v reflect.Value, depth int) {
 	if depth > 5 || r.IntN(4) == 0 || !v.CanSet() {
 		return

@@ -1,8 +1,6 @@
 package postgres
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -84,31 +82,16 @@ func keys[S ~string](in []S) []string {
 }
 
 // docVersion is the "v" member of every stored document.
-const docVersion = `{"v":1`
+const docVersion = `"v":1`
 
 // encode makes the stored document of a value that is a JSON object, or of a
 // pointer to one.
 func encode(v any) ([]byte, error) {
-	var w docWriter
-	if err := json.NewEncoder(&w).Encode(v); err != nil {
+	doc, err := jsondoc.MarshalMore(docVersion, v)
+	if err != nil {
 		return nil, errs.New(errs.Invalid, "store: a %T cannot be stored as JSON: %w", v, err)
 	}
-	return w.doc, nil
-}
-
-// docWriter makes a document of what the encoder writes, an object and a line
-// break, in one piece: so it is copied once.
-type docWriter struct{ doc []byte }
-
-// Write implements io.Writer.
-func (w *docWriter) Write(raw []byte) (int, error) {
-	object := bytes.TrimSuffix(raw, []byte("\n"))
-	doc := append(make([]byte, 0, len(docVersion)+len(object)), docVersion...)
-	if len(object) > len("{}") {
-		doc = append(doc, ',')
-	}
-	w.doc = append(doc, object[1:]...)
-	return len(raw), nil
+	return doc, nil
 }
 
 // decode reads a stored document; its times come back in UTC and microseconds.
