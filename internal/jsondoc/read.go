@@ -182,7 +182,7 @@ func readerOf(t reflect.Type) reader {
 	}
 	p := readPlanner{within: map[reflect.Type]bool{}}
 	r := p.plan(t)
-	if p.foreign || t.Kind() != reflect.Struct || t == timeType {
+	if p.foreign || t.Kind() != reflect.Struct && t.Kind() != reflect.Slice || t == timeType {
 		r = nil
 	}
 	readers.Store(t, r)
@@ -404,8 +404,9 @@ func (s *scanner) string() (text string, ok bool) {
 	case plain:
 		return s.kept(inner), true
 	}
-	err := json.Unmarshal(s.doc[begin:s.at], &text, sameRules)
-	return text, err == nil
+	var unescaped string // apart from text, which would otherwise be allocated for every call
+	err := json.Unmarshal(s.doc[begin:s.at], &unescaped, sameRules)
+	return unescaped, err == nil
 }
 
 func readBool(s *scanner, v reflect.Value) bool {

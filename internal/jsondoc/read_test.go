@@ -21,13 +21,20 @@ type withExtra struct {
 	Extra map[string]json.RawMessage `json:"-"`
 }
 
+// listed is an event in a list of several.
+type listed struct {
+	driver.Event
+	Like int `json:"like,omitempty"`
+}
+
 // stored are how many of readKinds are what stores keep.
-const stored = 9
+const stored = 11
 
 var readKinds = []reflect.Type{
 	reflect.TypeFor[conversation.Conversation](), reflect.TypeFor[conversation.Message](), reflect.TypeFor[conversation.Event](),
 	reflect.TypeFor[conversation.Contact](), reflect.TypeFor[withExtra](), reflect.TypeFor[routing.Item](),
 	reflect.TypeFor[routing.Agent](), reflect.TypeFor[routing.Queue](), reflect.TypeFor[driver.Event](),
+	reflect.TypeFor[[]conversation.Event](), reflect.TypeFor[[]listed](),
 	reflect.TypeFor[driver.OutboxRow](), reflect.TypeFor[hours.Calendar](), reflect.TypeFor[doc](), reflect.TypeFor[node](),
 	reflect.TypeFor[odd](), reflect.TypeFor[struct{ In byPointer }](), reflect.TypeFor[struct{ A, B *[]string }](),
 	reflect.TypeFor[struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -225,6 +226,7 @@ func (b *backend) page(ctx context.Context, ws driver.WorkspaceID, c cursor, lim
 		if err != nil {
 			return nil, "", err
 		}
+		evs = slices.Grow(evs, min(limit, eventsInRow*len(rows)))
 		for _, r := range rows {
 			list, err := eventsOf(r.doc)
 			if err != nil {
