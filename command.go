@@ -62,7 +62,7 @@ type unit struct {
 	// changes are the records that this unit made or changed, each once, for the
 	// stages at its end; changedAt is where each is among them.
 	changes   []change
-	changedAt map[string]int
+	changedAt map[record]int
 	// as is who acts where it is not the principal: "trigger:<id>".
 	as string
 	// conversations are those that this unit touched, in the order of

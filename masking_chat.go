@@ -53,7 +53,7 @@ func (u *unit) hideWords(d *draft.Draft, before int64, originals map[string]stri
 		return err
 	}
 	for _, m := range messages {
-		if now, is := u.changedMessage(func(c conversation.Message) bool { return c.ID == m.ID }); is {
+		if now, is := u.messageOf(m.ID); is {
 			m = now // its subject was the thread's
 		}
 		spans := privacy.Occurrences(m.Content.Text, originals)

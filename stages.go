@@ -43,16 +43,16 @@ func (u *unit) end() error {
 	return nil
 }
 
+// record names what a unit makes or changes: kindConversation, kindMessage or
+// kindTicket, and its id.
+type record struct{ kind, id string }
+
 // change is one record that a unit made or changed. One command or event is one
-// change of each record, however often it was written on the way.
+// change of each record, however often it was written on the way. What the record
+// was and is now, the unit's own copy of it says: see conversations, messageOf
+// and tickets.
 type change struct {
-	kind, id string // kindConversation, kindMessage, kindTicket
-	// before is the record as the unit found it, nil for one that it made;
-	// after is what it is now. Both are values of the domain package
-	// (conversation.Conversation, …) and are not to be written into. Of a
-	// message that was there before only the present form is known, and events
-	// say "changed".
-	before, after any
+	record
 	// actor is who changed it first: people and customers, before any trigger.
 	actor string
 	// events are what happened to it, in order: the kinds of a conversation's
@@ -60,25 +60,20 @@ type change struct {
 	events []string
 }
 
-// changed notes a record. The first before and actor stay.
-func (u *unit) changed(c change) {
-	if i, known := u.changedAt[c.kind+c.id]; known {
-		old := &u.changes[i]
-		old.after = c.after
-		for _, e := range c.events {
-			old.add(e)
+// changed notes a record. The first actor stays.
+func (u *unit) changed(r record, actor string, events ...string) {
+	i, known := u.changedAt[r]
+	if !known {
+		if u.changedAt == nil {
+			u.changedAt = map[record]int{}
 		}
-		return
+		i = len(u.changes)
+		u.changedAt[r] = i
+		u.changes = append(u.changes, change{record: r, actor: cmp.Or(actor, u.actor())})
 	}
-	if u.changedAt == nil {
-		u.changedAt = map[string]int{}
+	for _, e := range events {
+		u.changes[i].add(e)
 	}
-	u.changedAt[c.kind+c.id] = len(u.changes)
-	noted := change{kind: c.kind, id: c.id, before: c.before, after: c.after, actor: cmp.Or(c.actor, u.actor())}
-	for _, e := range c.events {
-		noted.add(e)
-	}
-	u.changes = append(u.changes, noted)
 }
 
 func (c *change) add(event string) {

@@ -29,11 +29,9 @@ func TestChangesOfAUnit(t *testing.T) {
 
 	require.Len(t, u.changes, 2)
 	c, m := u.changes[0], u.changes[1]
-	require.Equal(t, map[string]string{"a": "1"}, c.before.(conversation.Conversation).Attributes)
-	require.Equal(t, map[string]string{"a": "3"}, c.after.(conversation.Conversation).Attributes)
+	require.Equal(t, map[string]string{"a": "1"}, u.conversations["c"].d.Was().Attributes)
 	require.Equal(t, "customer", c.actor)
 	require.Equal(t, []string{"message", "queued"}, c.events)
 	require.Equal(t, "m", m.id)
-	require.Nil(t, m.before)
 	require.Equal(t, []string{"created"}, m.events)
 }

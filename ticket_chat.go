@@ -251,19 +251,18 @@ func (u *unit) withTicketFiles(cv conversation.Conversation, content channel.Con
 // ticket that answered through the chat last.
 func (u *unit) joinTickets() error {
 	for _, c := range u.changes {
-		m, is := c.after.(conversation.Message)
-		if !is || m.Author.Kind != conversation.ByCustomer || !slices.Contains(c.events, "created") {
+		if c.kind != kindMessage || !slices.Contains(c.events, "created") {
 			continue
 		}
-		at, known := u.changedAt[kindConversation+string(m.Conversation)]
-		if !known {
+		m, is := u.messageOf(conversation.MessageID(c.id))
+		if !is || m.Author.Kind != conversation.ByCustomer {
 			continue
 		}
-		cv, is := u.changes[at].after.(conversation.Conversation)
-		if !is || cv.Ticket == "" || ticket.ID(cv.Ticket) == u.begunTicket { // it began with the message
+		w := u.conversations[m.Conversation]
+		if w == nil || w.d.C.Ticket == "" || ticket.ID(w.d.C.Ticket) == u.begunTicket { // it began with the message
 			continue
 		}
-		if err := u.joinTicket(ticket.ID(cv.Ticket), m); err != nil {
+		if err := u.joinTicket(ticket.ID(w.d.C.Ticket), m); err != nil {
 			return err
 		}
 	}

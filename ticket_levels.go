@@ -142,8 +142,7 @@ func (u *unit) tellAlarms(d *ticket.Draft, alarms []ticket.Alarm) error {
 
 // alarmed lets triggers see a warning or a breach as an event of the ticket.
 func (u *unit) alarmed(id ticket.ID, kind string) {
-	w := u.tickets[id]
-	u.changed(change{kind: kindTicket, id: string(id), before: w.before, after: w.now, events: []string{kind}})
+	u.changed(record{kindTicket, string(id)}, "", kind)
 }
 
 // ticketComplete completes a ticket that was solved long enough ago.

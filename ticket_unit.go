@@ -164,14 +164,9 @@ func (u *unit) gatherTickets() error {
 		if len(w.entries) == 0 {
 			continue
 		}
-		c := change{kind: kindTicket, id: string(id), after: w.now, actor: w.entries[0].Actor}
-		if w.before.ID != "" {
-			c.before = w.before
-		}
 		for _, e := range w.entries {
-			c.events = append(c.events, string(e.Kind))
+			u.changed(record{kindTicket, string(id)}, w.entries[0].Actor, string(e.Kind))
 		}
-		u.changed(c)
 	}
 	return nil
 }

@@ -231,11 +231,13 @@ var (
 // loadConversation makes a record of what a unit changed.
 func loadConversation(u *unit, c change) (triggerRecord, error) {
 	p := pulledConversations.Get().(*pulledConversation)
-	*p = pulledConversation{u: u, now: c.after.(conversation.Conversation), happened: p.happened[:0]}
-	p.before, _ = c.before.(conversation.Conversation)
+	d := u.conversations[conversation.ID(c.id)].d
+	*p = pulledConversation{u: u, before: d.Was(), now: d.C, happened: p.happened[:0]}
 	for _, m := range u.changes {
-		msg, is := m.after.(conversation.Message)
-		if is && msg.Conversation == p.now.ID && slices.Contains(m.events, "created") {
+		if m.kind != kindMessage || !slices.Contains(m.events, "created") {
+			continue
+		}
+		if msg, is := u.messageOf(conversation.MessageID(m.id)); is && msg.Conversation == p.now.ID {
 			switch msg.Author.Kind {
 			case conversation.ByCustomer:
 				p.message = msg.Content.Text

@@ -102,10 +102,11 @@ func loadTicket(u *unit, c change) (triggerRecord, error) {
 		if e.Text != "" {
 			p.now.Comment = e.Text
 		}
-		if at, known := u.changedAt[kindMessage+string(e.Message)]; known && e.Message != "" {
-			if m, is := u.changes[at].after.(conversation.Message); is {
-				p.now.Comment = saidAs(m)
-			}
+		if e.Message == "" {
+			continue
+		}
+		if m, is := u.messageOf(e.Message); is {
+			p.now.Comment = saidAs(m)
 		}
 	}
 	for _, e := range c.events {

@@ -75,22 +75,21 @@ func (u *unit) gatherConversations() error {
 		if len(d.Events) == w.events && len(d.Messages) == w.messages {
 			continue
 		}
-		c := change{kind: kindConversation, id: string(id), after: d.C}
-		if was := d.Was(); was.ID != "" {
-			c.before = was
-		}
+		actor := ""
 		for _, e := range d.Events[w.events:] {
-			c.events = append(c.events, string(e.Kind))
-			c.actor = cmp.Or(c.actor, e.Actor)
+			actor = cmp.Or(actor, e.Actor)
+		}
+		u.changed(record{kindConversation, string(id)}, actor)
+		for _, e := range d.Events[w.events:] {
+			u.changed(record{kindConversation, string(id)}, actor, string(e.Kind))
 		}
 		w.events, w.messages = len(d.Events), len(d.Messages)
-		u.changed(c)
-		for _, m := range d.Messages {
+		for i := range d.Messages {
 			event := "changed"
-			if m.Version == 0 {
+			if d.Messages[i].Version == 0 {
 				event = "created"
 			}
-			u.changed(change{kind: kindMessage, id: string(m.ID), after: m, actor: c.actor, events: []string{event}})
+			u.changed(record{kindMessage, string(d.Messages[i].ID)}, actor, event)
 		}
 	}
 	return nil
@@ -256,7 +255,7 @@ func (r unitConversations) List(ctx context.Context, f conversation.Filter, page
 
 // Message implements store.ConversationRepo.
 func (r unitConversations) Message(ctx context.Context, id conversation.MessageID) (conversation.Message, error) {
-	if m, is := r.u.changedMessage(func(m conversation.Message) bool { return m.ID == id }); is {
+	if m, is := r.u.messageOf(id); is {
 		return m, nil
 	}
 	return r.ConversationRepo.Message(ctx, id)
@@ -265,7 +264,7 @@ func (r unitConversations) Message(ctx context.Context, id conversation.MessageI
 // ByProvider implements store.ConversationRepo.
 func (r unitConversations) ByProvider(ctx context.Context, account channel.AccountID, chat channel.Chat,
 	p channel.ProviderMessageID) (conversation.Message, error) {
-	m, is := r.u.changedMessage(func(m conversation.Message) bool { return m.Account == account && m.Chat == chat && m.Provider == p })
+	m, is := r.u.changedMessage(func(m *conversation.Message) bool { return m.Account == account && m.Chat == chat && m.Provider == p })
 	if is && p != "" {
 		return m, nil
 	}
@@ -308,15 +307,21 @@ func (r unitConversations) AppendEvents(context.Context, ...conversation.Event) 
 }
 
 // changedMessage finds a message among those that the unit made or changed.
-func (u *unit) changedMessage(is func(conversation.Message) bool) (conversation.Message, bool) {
+func (u *unit) changedMessage(is func(*conversation.Message) bool) (conversation.Message, bool) {
 	for _, id := range u.conversationOrder {
-		for _, m := range u.conversations[id].d.Messages {
-			if is(m) {
-				return m, true
+		messages := u.conversations[id].d.Messages
+		for i := range messages {
+			if is(&messages[i]) {
+				return messages[i], true
 			}
 		}
 	}
 	return conversation.Message{}, false
+}
+
+// messageOf is a message that the unit made or changed.
+func (u *unit) messageOf(id conversation.MessageID) (conversation.Message, bool) {
+	return u.changedMessage(func(m *conversation.Message) bool { return m.ID == id })
 }
 
 // withMessages is a list of a conversation's messages, in their order, with what
