@@ -45,9 +45,9 @@ func (n AgentNotice) version() string {
 	return ""
 }
 
-// NoticeToConfirm is what an agent has to confirm, in a language: its words and
-// their version. Both are empty where there is nothing, or it was done; who is no
-// agent has nothing to confirm.
+// NoticeToConfirm is the notice that an agent has to confirm, in one language,
+// and its version. Both are empty when the workspace has no notice, when the
+// agent has confirmed this version, and for a principal that is not an agent.
 type NoticeToConfirm struct {
 	Version, Text string
 }

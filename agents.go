@@ -137,7 +137,8 @@ func (e *Engine) agentsSeen(ctx context.Context, tx store.Tx, s *settings, p Pri
 type Held struct {
 	Offers      []routing.Offer      `json:"offers"`
 	Assignments []routing.Assignment `json:"assignments"`
-	// Consultations are what colleagues ask the agent to take over.
+	// Consultations are the questions of colleagues who ask the agent to take a
+	// conversation over.
 	Consultations []conversation.Consultation `json:"consultations"`
 }
 
@@ -284,9 +285,9 @@ func (e *Engine) Heartbeat(ctx context.Context, ws WorkspaceID, agents ...routin
 	return err
 }
 
-// OfflineAgents is the error of a heart-beat for agents who are Offline, for
-// instance because the database was away: they get no work until they set
-// their presence again. It is an ErrStale.
+// OfflineAgents is the error of Heartbeat for agents who are Offline, for
+// instance because the database could not be reached for a while: they get no
+// work until they set their presence again (SetPresence). It is an ErrStale.
 type OfflineAgents struct{ Agents []routing.AgentID }
 
 func (o *OfflineAgents) Error() string {

@@ -20,9 +20,12 @@ import (
 	"github.com/sangdam/sangdam/ticket"
 )
 
-// Key makes a command repeatable: the same principal, key and body have one
-// effect and the same answer for 48 hours; the same key with another body is
-// ErrConflict. 1 to 200 bytes; empty means that a repeat acts again.
+// Key makes it safe to repeat a command, for instance after an error that
+// leaves its outcome unknown: for Config.KeepResults (48 hours) a command of
+// the same principal with the same Key and the same fields has one effect, and
+// each repeat gets the answer of the first. The same Key with other fields, or
+// for another command, is ErrConflict. A Key has 1 to 200 bytes; with an empty
+// one every repeat acts again.
 type Key string
 
 // unit is one run of a command's or flow's function inside a transaction. It

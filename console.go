@@ -214,15 +214,18 @@ func (e *Engine) queued(ctx context.Context, tx store.Tx, w Who, items []routing
 	return out, nil
 }
 
-// Heard is what a customer would be told who writes at a moment.
+// Heard is the automated message that a customer would get who writes at a
+// certain time.
 type Heard struct {
 	Open      bool   `json:"open"`
 	Holiday   bool   `json:"holiday,omitempty"`
 	Exception string `json:"exception,omitempty"` // its name
-	// Message is the automated message, "" for none, and Text what it says.
+	// Message names the automated message (greeting, away or holiday), and Text
+	// is what it says; both are empty where the customer would get none.
 	Message string `json:"message,omitempty"`
 	Text    string `json:"text,omitempty"`
-	// Until is when that changes; zero when it never does.
+	// Until is when the operating hours next open or close; zero when they
+	// never do.
 	Until time.Time `json:"until,omitzero"`
 }
 

@@ -155,9 +155,10 @@ func (e *Engine) FindContacts(ctx context.Context, p Principal, text string, lim
 	return out, err
 }
 
-// LinkIdentity says that an identity belongs to a contact (CV3, CV4): history
-// and the open conversation follow. If it was the last identity of a contact
-// that nobody had confirmed, that contact is merged into the other.
+// LinkIdentity says that an identity belongs to a contact (CV3, CV4). Its past
+// and open conversations become the contact's. When it was the last identity of
+// a contact that nobody had saved by hand, that contact is merged into the
+// other one.
 type LinkIdentity struct {
 	Key      Key                     `json:"-"`
 	Identity conversation.IdentityID `json:"identity"`

@@ -23,18 +23,19 @@ import (
 // writes next is somebody new. The rest goes in the background, in bounded steps
 // (erasure_steps.go), and what the library cannot reach is said at the end.
 
-// EraseContact erases everything personal of a contact, for good.
+// EraseContact erases everything personal that is stored about a contact, for
+// good.
 type EraseContact struct {
 	Key     Key                    `json:"-"`
 	Contact conversation.ContactID `json:"contact"`
 	// Version of the contact that was shown.
 	Version int64 `json:"version"`
-	// Reason is kept in the audit log, 1 to 500 characters, without the names and
-	// numbers of the contact that somebody may write into it.
+	// Reason is kept in the audit log and has 1 to 500 characters. Where it
+	// holds names or numbers of the contact, these are left out of the log.
 	Reason string `json:"reason"`
 }
 
-// Erasure is the erasure of a contact and how far it is. It holds nothing personal.
+// Erasure tells how far the erasure of a contact is. It holds nothing personal.
 type Erasure struct {
 	Contact conversation.ContactID `json:"contact"`
 	Version int64                  `json:"-"`
@@ -43,16 +44,18 @@ type Erasure struct {
 	State   ErrandState            `json:"state"`
 	At      time.Time              `json:"at"`
 	EndedAt time.Time              `json:"ended_at,omitzero"`
-	// What was erased so far.
+	// The numbers of what was erased so far.
 	Identities    int `json:"identities"`
 	Conversations int `json:"conversations"`
 	Messages      int `json:"messages"`
 	Files         int `json:"files"`
 	Tickets       int `json:"tickets"`
-	Notices       int `json:"notices"` // to targets, of which the log knew
-	// Failed says why it was given up.
+	Notices       int `json:"notices"` // in the log of deliveries
+	// Failed says why the erasure was given up; empty unless State is
+	// ErrandFailed.
 	Failed string `json:"failed,omitempty"`
-	// Beyond is what the library cannot reach, once it is done.
+	// Beyond lists, once the erasure is done, where something may be left that
+	// the library cannot erase.
 	Beyond []OutOfReach `json:"beyond,omitempty"`
 }
 
@@ -73,18 +76,18 @@ type OutOfReach struct {
 	Records []string  `json:"records,omitempty"`
 }
 
-// ErasurePlan is what an erasure would take, and what hinders it.
+// ErasurePlan is what an erasure would erase, and what must be ended before it.
 type ErasurePlan struct {
 	Contact       conversation.ContactID `json:"contact"`
 	Version       int64                  `json:"version"`
 	Identities    int                    `json:"identities"`
 	Conversations Count                  `json:"conversations"`
 	Tickets       Count                  `json:"tickets"`
-	// OpenConversations and OpenTickets are to be ended first, at most twenty of
-	// each.
+	// OpenConversations and OpenTickets must be ended before the contact can be
+	// erased; at most twenty of each are listed.
 	OpenConversations []conversation.ID `json:"open_conversations"`
 	OpenTickets       []ticket.ID       `json:"open_tickets"`
-	// Erasure is the one that was begun; nil: none was.
+	// Erasure is the contact's erasure; nil when none was begun.
 	Erasure *Erasure `json:"erasure,omitempty"`
 }
 

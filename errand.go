@@ -8,8 +8,8 @@ import (
 	"github.com/sangdam/sangdam/store"
 )
 
-// ErrandState is where something stands that goes on in the background: a backup, a
-// bulk change, a trial of a trigger, the erasure of a contact.
+// ErrandState is the state of something that is done in the background: a
+// backup, a bulk change, a trial of a trigger, or the erasure of a contact.
 type ErrandState string
 
 // The states.
@@ -17,9 +17,10 @@ const (
 	ErrandRunning   ErrandState = "running"
 	ErrandReady     ErrandState = "ready" // a backup: its file is there
 	ErrandDone      ErrandState = "done"
-	ErrandCancelled ErrandState = "cancelled" // a trial, by who asked for it
-	// ErrandFailed: it was given up. A backup has no file then; what a bulk change
-	// changed stays; EraseContact begins again where an erasure stands.
+	ErrandCancelled ErrandState = "cancelled" // a trial, stopped by the person who asked for it
+	// ErrandFailed means that it was given up. A backup then has no file; what
+	// a bulk change has changed stays; EraseContact goes on with an erasure
+	// from where it stopped.
 	ErrandFailed ErrandState = "failed"
 )
 

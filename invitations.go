@@ -39,24 +39,25 @@ const (
 	maxInvitedFor = 30 * 24 * time.Hour
 )
 
-// InviteAgent makes an invitation for an agent that is there already; one that
-// it had before works no more.
+// InviteAgent makes an invitation for an agent that is stored already
+// (SaveAgent). An earlier invitation of the agent stops working.
 type InviteAgent struct {
 	Key   Key             `json:"-"`
 	Agent routing.AgentID `json:"agent"`
-	// For is how long it works: 0 means 3 days, at most 30.
+	// For is how long the invitation works, at most 30 days; 0 means 3 days.
 	For time.Duration `json:"for,omitempty"`
-	// Mail, if given, is the target by which it is sent to the agent's address,
-	// with Title and Text; the token is added to Link. The log of deliveries
-	// keeps what was sent for 30 days.
+	// Mail, if given, is the target of mail through which the invitation is
+	// sent to the agent's address. The mail has Title, Text and the address
+	// Link with the token at its end. The log of deliveries keeps the mail for
+	// 30 days.
 	Mail  notify.TargetID `json:"mail,omitempty"`
 	Title string          `json:"title,omitempty"`
 	Text  string          `json:"text,omitempty"`
 	Link  string          `json:"link,omitempty"`
 }
 
-// Invitation is what InviteAgent made. Token is known here alone; in lists it is
-// empty.
+// Invitation is an invitation for an agent. Token is filled only in the result
+// of InviteAgent, since only its digest is stored.
 type Invitation struct {
 	Agent   routing.AgentID `json:"agent"`
 	Token   string          `json:"-"`
@@ -161,8 +162,8 @@ func (e *Engine) UninviteAgent(ctx context.Context, p Principal, c UninviteAgent
 	return err
 }
 
-// JoinAgent uses an invitation up, in the name of the host that asked for the
-// password: it works for one call.
+// JoinAgent uses an invitation up. The host sends it once the invited person
+// has chosen a way to log in; an invitation works for one such call only.
 type JoinAgent struct {
 	Key   Key    `json:"-"`
 	Token string `json:"token"`

@@ -311,7 +311,8 @@ func (e *Engine) jobFailed(ctx context.Context, k *jobKind, j *runningJob, why e
 	}
 }
 
-// JobStatus is what an operator sees of a job: ids and states, no text.
+// JobStatus is what an operator sees of a job. It holds ids and states and no
+// text.
 type JobStatus struct {
 	ID        string    `json:"id"`
 	Kind      string    `json:"kind"`

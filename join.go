@@ -23,20 +23,22 @@ import (
 //		joined.Announce()
 //	}
 //
-// Each command acts as the Engine's of the same name does, with these
-// differences. It runs once: where somebody else was first it is ErrConflict,
-// and the host rolls back or decides anew. What it wrote stays locked until the
-// host commits, so that the host should do so soon; only those commands are here
-// that lock nothing which others need for other customers. The audit entry
-// stands in the chain a moment after the commit. The key and its result commit
-// with the host: where the outcome of COMMIT is unknown the host repeats both.
+// Each command does what the method of the Engine with the same name does, with
+// these differences. It is not tried again by itself: when another writer was
+// first it is ErrConflict, and the host rolls back or decides anew. What it
+// wrote stays locked until the host commits, so the host should commit soon;
+// for the same reason only those commands are here that lock nothing which
+// other customers' work needs. The audit entry joins the chain of the audit log
+// a moment after the commit. The Key and its result are committed with the
+// host's transaction: when the outcome of COMMIT is unknown, the host repeats
+// its own statements and the command.
 //
-// On SQLite, where one connection writes, it is the other way round: the host's
-// statements run in the transaction of the command (sqlite.Host), which commits
-// when the command returns. Nothing need be announced, and the audit entry is in
-// the chain at once.
+// SQLite allows one writing connection, so there it is the other way round: the
+// host's statements run in the transaction of the command (sqlite.Host), which
+// commits when the command returns. Announce is not needed then, and the audit
+// entry is in the chain at once.
 //
-// A Joined serves one goroutine at a time, as its transaction does.
+// A Joined may be used by one goroutine at a time, as its transaction may.
 type Joined struct {
 	e     *Engine
 	host  store.Host
@@ -48,8 +50,9 @@ type Joined struct {
 // Join makes the commands that run in a host's transaction.
 func (e *Engine) Join(host store.Host) *Joined { return &Joined{e: e, host: host} }
 
-// Announce says that the host has committed, so that what was written is acted
-// on at once; without it polling finds the work, about a Config.Poll later.
+// Announce tells the Engine that the host has committed, so that it acts on
+// what was written at once. Without it the Engine finds the work when it polls,
+// about one Config.Poll later.
 func (j *Joined) Announce() {
 	for _, f := range j.later {
 		f()
@@ -70,8 +73,8 @@ func (j *Joined) Notify(ctx context.Context, p Principal, c Notify) (Posted, err
 	return j.e.Notify(j.in(ctx), p, c)
 }
 
-// Begin is Engine.Begin, for hosts: an agent who begins takes a conversation,
-// and would be locked until the host commits.
+// Begin is Engine.Begin for a Host principal. ErrUnsupported for an agent: the
+// agent would own the conversation and stay locked until the host commits.
 func (j *Joined) Begin(ctx context.Context, p Principal, c Begin) (Posted, error) {
 	if err := p.made(); err != nil {
 		return Posted{}, err
@@ -98,16 +101,17 @@ func (j *Joined) SendNotice(ctx context.Context, p Principal, c SendNotice) (Sav
 	return j.e.SendNotice(j.in(ctx), p, c)
 }
 
-// SaveAgent is Engine.SaveAgent. Nobody is offered anything to the agent until
-// the host commits.
+// SaveAgent is Engine.SaveAgent. Until the host commits, the agent is offered
+// nothing.
 func (j *Joined) SaveAgent(ctx context.Context, p Principal, c SaveAgent) (Saved, error) {
 	return j.e.SaveAgent(j.in(ctx), p, c)
 }
 
-// OpenTicket is Engine.OpenTicket. The ticket's number is taken in a transaction
-// of its own before, since the counter is one row for which everybody would wait:
-// a number of a host that rolls back is not used again. A ticket for a certain
-// agent is opened outside of a host's transaction, which would lock the agent.
+// OpenTicket is Engine.OpenTicket. The ticket's number is taken in a
+// transaction of its own before, because the counter is one row for which
+// everybody would have to wait; when the host rolls back, that number is never
+// used. A ticket that names an agent is ErrUnsupported, since the agent would
+// stay locked until the host commits.
 func (j *Joined) OpenTicket(ctx context.Context, p Principal, c OpenTicket) (TicketState, error) {
 	if j.host.Announce == nil { // the store's own transaction, which is short
 		return j.e.OpenTicket(j.in(ctx), p, c)

@@ -32,7 +32,8 @@ var (
 		ActTransfer, ActEnd, ActTicketEdit, ActTicketAnswer, ActTicketComplete}})
 )
 
-// Macro is a list of actions that agents carry out on one record at once.
+// Macro is a list of actions that an agent carries out on one record with one
+// command.
 type Macro struct {
 	ID      string `json:"id"`
 	Version int64  `json:"version"`
@@ -40,9 +41,9 @@ type Macro struct {
 	// Subject is the kind of record: "conversation" or "ticket".
 	Subject string           `json:"subject"`
 	Actions []trigger.Action `json:"actions"`
-	// Position is its place among the macros about that kind of record, from 1. To
-	// save it with 0 leaves it where it is, a new one at the end; any other moves
-	// it there, and the others make room.
+	// Position is the macro's place among those about the same kind of record,
+	// from 1. Saved with 0, a macro stays where it is, and a new one comes
+	// last; any other number moves it there and the others make room.
 	Position int `json:"position,omitempty"`
 }
 

@@ -33,28 +33,31 @@ const (
 	ActUnmask Action = "text.unmask" // take a mask away
 )
 
-// OnFound says what becomes of personal data that is found in what people write.
+// OnFound says what is done with personal data that is found in texts.
 type OnFound string
 
-// What becomes of it.
+// What is done with personal data.
 const (
 	FoundStays    OnFound = ""        // nothing is looked for
 	FoundProposed OnFound = "propose" // agents see it marked and mask it with one click
 	FoundMasked   OnFound = "mask"    // it is masked before anything else sees the text
 )
 
-// MaskingPolicy is how a workspace treats personal data that is found (CV9).
-// Of what agents write to customers, only identity documents and cards are
-// masked by themselves: a company's own telephone number is not personal.
+// MaskingPolicy is how a workspace treats personal data that is found in texts
+// (CV9). With FoundMasked, in what agents write to customers only the numbers
+// of identity documents and cards are masked: a company's own telephone number,
+// for instance, is not personal.
 type MaskingPolicy struct {
 	Found OnFound `json:"found,omitempty"`
-	// Types that are looked for; empty means privacy.Types().
+	// Types are the kinds of personal data that are looked for; empty means
+	// privacy.Types().
 	Types []privacy.Type `json:"types,omitempty"`
 	// KeepLast leaves the last letters or digits of each finding readable, 0 to 4.
 	KeepLast int `json:"keep_last,omitempty"`
-	// KeepPictureData keeps what cameras write into pictures: where and when each
-	// was taken, and with what. Without it that is taken out before a picture is
-	// stored, whether somebody uploads it or it comes by a provider or in a mail.
+	// KeepPictureData keeps the data that cameras write into pictures: where,
+	// when and with what each was taken. Without it that data is removed before
+	// a picture is stored, whether somebody uploads it or it comes from a
+	// provider or in a mail.
 	KeepPictureData bool `json:"keep_picture_data,omitempty"`
 }
 
@@ -351,15 +354,15 @@ const maxMasked = 50
 type MaskMessage struct {
 	Key     Key                    `json:"-"`
 	Message conversation.MessageID `json:"message"`
-	// Version of the message that the caller saw: ranges are of that text.
+	// Version of the message that the caller saw, to whose text Spans refer.
 	Version int64 `json:"version"`
-	// Spans are ranges of Content.Text, in bytes; 1 to 50.
+	// Spans are the 1 to 50 ranges of Content.Text to mask, in bytes.
 	Spans []privacy.Span `json:"spans"`
 }
 
 // Masked is the result of a command that masks or unmasks.
 type Masked struct {
-	// Version of the message or ticket after it.
+	// Version of the message or ticket after the command.
 	Version int64 `json:"version"`
 }
 
@@ -413,7 +416,8 @@ func (u *unit) maskable(id conversation.MessageID, a Action) (*draft.Draft, conv
 	return d, m, u.off(SwitchSecurity)
 }
 
-// MaskedPlace names a text that has masks: a message's, or a part of a ticket.
+// MaskedPlace names one mask of a text: that of a Message, or that of a Part of
+// a Ticket.
 type MaskedPlace struct {
 	Message conversation.MessageID `json:"message,omitempty"`
 	Ticket  ticket.ID              `json:"ticket,omitempty"`
@@ -589,11 +593,13 @@ var (
 	opUnmask = register(&Operation{Name: "text.unmask", Method: "Unmask", Actions: []Action{ActUnmask}, Keyed: true, Versioned: true})
 )
 
-// MaskProposals is what a reader may mask: personal data found in texts, where
-// the workspace has it proposed, by message or by the part of a ticket.
+// MaskProposals is the personal data that was found in the texts of a
+// conversation or a ticket and that the reader may mask: by message, or by the
+// part of the ticket. It is empty unless the workspace's policy is
+// FoundProposed.
 type MaskProposals struct {
-	// Mask says that the reader may mask texts of the record, Reveal that it may
-	// see what masks hide; neither while the security service is off.
+	// Mask says that the reader may mask texts of the record, Reveal that it
+	// may see what masks hide. Both are false while SwitchSecurity is off.
 	Mask     bool                                         `json:"mask"`
 	Reveal   bool                                         `json:"reveal"`
 	Messages map[conversation.MessageID][]privacy.Finding `json:"messages,omitempty"`

@@ -29,7 +29,7 @@ type MaskTicket struct {
 	Part ticket.Part `json:"part"`
 	// Version of the ticket that the caller saw.
 	Version int64 `json:"version"`
-	// Spans are ranges of the text, in bytes; 1 to 50.
+	// Spans are the 1 to 50 ranges of the text to mask, in bytes.
 	Spans []privacy.Span `json:"spans"`
 }
 

@@ -313,8 +313,9 @@ func (u *unit) setMedia(m conversation.Message, n int, media channel.Media) erro
 	return err
 }
 
-// FetchMedia has a customer's attachment fetched again that is failed, gone or
-// still pending, at once and then for a day as when it came.
+// FetchMedia fetches an attachment of a customer again whose state is failed,
+// gone or pending: at once, and if that fails for another day, as when the
+// message came.
 type FetchMedia struct {
 	Key     Key                    `json:"-"`
 	Message conversation.MessageID `json:"message"`

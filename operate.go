@@ -130,10 +130,10 @@ func (e *Engine) RetryJob(ctx context.Context, p Principal, c RetryJob) error {
 	return err
 }
 
-// Load is how much a workspace has under way.
+// Load is how much work a workspace has at the moment.
 type Load struct {
 	Queues []QueueLoad `json:"queues"`
-	// Sending counts messages that are not at their provider yet.
+	// Sending is how many messages were not handed to their provider yet.
 	Sending int `json:"sending"`
 }
 

@@ -361,9 +361,10 @@ func (u *unit) accountLinked(acct channel.Account, in adapter.Inbound) error {
 	return err
 }
 
-// LinkUser says that a provider's user is a contact: the host verified it, e.g.
-// by the id token of LINE Login whose subject is the user id in the same
-// provider. The identity is made if the user has never written.
+// LinkUser says that a user of a provider is a contact. The host must have
+// verified it, for instance by the id token of LINE Login, whose subject is the
+// user id within the same LINE provider. An identity is made for a user who has
+// never written.
 type LinkUser struct {
 	Key     Key                    `json:"-"`
 	Account channel.AccountID      `json:"account"`

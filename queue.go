@@ -47,13 +47,13 @@ func (e *Engine) Place(ctx context.Context, p Principal, id conversation.ID) (Pl
 // Explained is what Explain says: why a conversation waits for an agent and how it
 // was decided so far.
 type Explained struct {
-	// Now is who was considered and what excluded each; nil when it does not
-	// wait.
+	// Now says which agents are considered and what excludes each; nil when the
+	// conversation does not wait.
 	Now *board.Explanation `json:"now,omitempty"`
 	// Decisions are the summaries of what was offered or assigned, oldest first.
 	Decisions []routing.Decision `json:"decisions"`
-	// Asked are the decisions about whom of a queue its owners asked to take it
-	// over, oldest first.
+	// Asked are the decisions about which colleague was asked next when an
+	// owner used Consult with a queue or a desk, oldest first.
 	Asked []routing.Decision `json:"asked,omitempty"`
 }
 

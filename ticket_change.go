@@ -385,7 +385,7 @@ func (e *Engine) ReplyTicket(ctx context.Context, p Principal, c ReplyTicket) (T
 	})
 }
 
-// FollowTicket makes an agent a follower of a ticket, or no longer.
+// FollowTicket makes an agent a follower of a ticket or, with Stop, ends that.
 type FollowTicket struct {
 	Key    Key             `json:"-"`
 	Ticket ticket.ID       `json:"ticket"`

@@ -38,7 +38,7 @@ type HandOver struct {
 	Ticket  ticket.ID       `json:"ticket"`
 	Version int64           `json:"version"`
 	Target  notify.TargetID `json:"target"`
-	// Note stands above what the ticket holds.
+	// Note is put above the ticket's own text in what the other system gets.
 	Note string `json:"note,omitempty"`
 }
 

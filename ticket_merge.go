@@ -7,7 +7,8 @@ import (
 	"github.com/sangdam/sangdam/ticket"
 )
 
-// LinkTickets relates two tickets, or takes every relation between them away.
+// LinkTickets relates two tickets to each other or, with Remove, deletes every
+// relation between them.
 type LinkTickets struct {
 	Key    Key             `json:"-"`
 	Ticket ticket.ID       `json:"ticket"`
@@ -52,19 +53,20 @@ func (u *unit) bothTickets(a, b ticket.ID) (*ticket.Draft, *ticket.Draft, error)
 	return first, second, err
 }
 
-// MergeTickets puts a ticket into another one: from then on what is written to
-// it goes there. Its comments stay in its own history; its files are the target's
-// too, for whoever may read that.
+// MergeTickets merges the ticket From into the ticket Into. What is written to
+// From later goes to Into. The comments of From stay in its own history; its
+// files can be opened by whoever may read Into.
 type MergeTickets struct {
 	Key  Key       `json:"-"`
 	From ticket.ID `json:"from"`
 	Into ticket.ID `json:"into"`
 }
 
-// MergedTickets is the result.
+// MergedTickets is the result of MergeTickets.
 type MergedTickets struct {
 	Into TicketState `json:"into"`
-	// Merged is false when the two were merged before: nothing was done.
+	// Merged is false when the two had been merged before, so that nothing was
+	// changed.
 	Merged bool `json:"merged"`
 }
 

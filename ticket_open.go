@@ -21,12 +21,13 @@ import (
 // conversation.
 type OpenTicket struct {
 	Key Key `json:"-"`
-	// Conversation that the ticket is made from: its desk, customer, language and
-	// chat log go with it, and where Title is empty its last words.
+	// Conversation is the one that the ticket is made from, if any. The ticket
+	// gets its desk, customer, language and chat log and, where Title is empty,
+	// its last message as the title.
 	Conversation conversation.ID `json:"conversation,omitempty"`
-	// Channel is where the inquiry came from: empty is ticket.ChannelChat with a
-	// Conversation, ticket.ChannelHand for agents and ticket.ChannelAPI for the
-	// host.
+	// Channel is where the inquiry came from. Empty means ticket.ChannelChat
+	// with a Conversation; without one, ticket.ChannelHand for an agent and
+	// ticket.ChannelAPI for the host.
 	Channel    string                  `json:"channel,omitempty"`
 	Desk       routing.DeskID          `json:"desk,omitempty"`
 	Title      string                  `json:"title"`

@@ -12,15 +12,15 @@ import (
 	"github.com/sangdam/sangdam/ticket"
 )
 
-// FoundTicket is a ticket that matches a search, with the comment where the
-// words stand; 0: in the ticket itself.
+// FoundTicket is a ticket that matches a search. Entry is the number of the
+// comment that has the words; 0: the ticket itself has them.
 type FoundTicket struct {
 	Ticket ticket.Ticket `json:"ticket"`
 	Entry  int64         `json:"entry,omitempty"`
 }
 
-// FoundTickets is a page of a search. Next is empty where nothing is left to
-// look at: an empty page with a Next has found nothing yet.
+// FoundTickets is a page of a search. Next is empty at the end. A page without
+// tickets but with a Next has found nothing so far.
 type FoundTickets struct {
 	Tickets []FoundTicket `json:"tickets"`
 	Next    string        `json:"next,omitempty"`

@@ -421,7 +421,7 @@ type TemplateFilter struct {
 	Shared  bool `json:"shared,omitempty"`
 }
 
-// OfferedTemplate is a template, and why it is or is not offered (TK5).
+// OfferedTemplate is an answer template and why it is offered or not (TK5).
 type OfferedTemplate struct {
 	ticket.AnswerTemplate
 	Offer ticket.Offer `json:"offer"`

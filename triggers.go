@@ -612,10 +612,10 @@ func (e *Engine) OrderTriggers(ctx context.Context, p Principal, c OrderTriggers
 	})
 }
 
-// ListedTrigger is a trigger with what is to be known of it.
+// ListedTrigger is a trigger and, if it cannot run, the reason.
 type ListedTrigger struct {
 	trigger.Trigger
-	// Broken says why an active one does not run; empty: it runs.
+	// Broken says why an active trigger cannot run; empty: it runs.
 	Broken string `json:"broken,omitempty"`
 }
 

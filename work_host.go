@@ -24,19 +24,21 @@ import (
 // Enqueue puts a piece of the host's work into a queue.
 type Enqueue struct {
 	Key Key `json:"-"`
-	// Subject is what the work is about: of a kind of the host's own, 1 to 40 small
-	// letters, digits and '_' beginning with a letter, and an id of at most 100
-	// bytes. It has one item.
+	// Subject is what the work is about: a kind of the host's own, which has 1
+	// to 40 small letters, digits and '_' and begins with a letter, and an id
+	// of 1 to 100 bytes. A subject waits at most once.
 	Subject routing.Subject `json:"subject"`
 	Queue   routing.QueueID `json:"queue"`
-	// Desk whose agents may take it, where the queue works for none.
+	// Desk whose agents may take the work. It counts only where the queue works
+	// for no desk.
 	Desk routing.DeskID `json:"desk,omitempty"`
-	// Permission that the agent needs, with its switch: routing.PermitChat or
-	// routing.PermitTicket, which is also what empty means.
+	// Permission is what the agent must have, switched on: routing.PermitChat
+	// or routing.PermitTicket; empty means routing.PermitTicket.
 	Permission routing.Permission `json:"permission,omitempty"`
 	Priority   int                `json:"priority,omitempty"`
-	// Cost in units of an agent's capacity. Beside it the work counts as one against
-	// the agent's cap for its kind (routing.SubjectProfile).
+	// Cost is how many units of an agent's capacity the work takes. In addition
+	// it counts as one against the agent's limit for work of its kind
+	// (routing.SubjectProfile).
 	Cost       int                `json:"cost,omitempty"`
 	Skills     []routing.Skill    `json:"skills,omitempty"`
 	SkillMatch routing.SkillMatch `json:"skill_match,omitempty"`
@@ -45,7 +47,8 @@ type Enqueue struct {
 	OfferFor   time.Duration      `json:"offer_for,omitempty"`
 }
 
-// Finish ends a piece of the host's work, whoever has it.
+// Finish ends a piece of the host's own work, whether it waits, is offered or
+// has an owner.
 type Finish struct {
 	Key     Key             `json:"-"`
 	Subject routing.Subject `json:"subject"`
