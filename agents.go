@@ -31,11 +31,10 @@ func init() {
 	})})
 }
 
-// SaveAgent creates an agent (Version 0; the id is the host's) or replaces its
-// settings. State and whatever the store keeps are ignored. An agent who is
-// disabled loses every right. One who is disabled, or loses the permission or the
-// switch for chats, loses its offers with this change, and a job hands its
-// conversations on.
+// SaveAgent creates an agent (Version 0; the host chooses the id) or replaces
+// its settings. Agent.State is ignored. A disabled agent has no right any more.
+// An agent who is disabled, loses the permission for chats or has chats
+// switched off loses its offers at once, and a job hands its conversations on.
 type SaveAgent struct {
 	Key   Key           `json:"-"`
 	Agent routing.Agent `json:"agent"`
@@ -194,12 +193,12 @@ func (e *Engine) shownHeld(ctx context.Context, tx store.Tx, w Who, all Held) (H
 	return out, nil
 }
 
-// SetPresence changes an agent's presence. The agent begins as Offline and
-// receives work only while Online (or what the work stream allows). Going
-// Offline withdraws pending offers; conversations stay with the agent for five
-// minutes, then those that are live or unanswered go to others and the rest
-// wait for the customer. What a customer writes meanwhile goes to others at
-// once.
+// SetPresence changes an agent's presence. A new agent is Offline, and an agent
+// receives work only while Online or in another presence that the work stream
+// allows. Going Offline withdraws the agent's open offers. Its conversations
+// stay with it for five minutes; then the live and the unanswered ones go to
+// other agents, and the others wait for the customer. When a customer writes
+// during these five minutes, the conversation goes to another agent at once.
 type SetPresence struct {
 	Key      Key              `json:"-"`
 	Agent    routing.AgentID  `json:"agent"`

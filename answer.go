@@ -36,7 +36,8 @@ type Answer struct {
 	Hold time.Duration `json:"hold,omitempty"`
 }
 
-// Posted is the result of a command that adds a message.
+// Posted is the result of a command that adds a message: its id, its
+// conversation, and the Seq of its event there.
 type Posted struct {
 	Message      conversation.MessageID `json:"message"`
 	Conversation conversation.ID        `json:"conversation"`
@@ -264,8 +265,9 @@ func (u *unit) note(d *draft.Draft, text string) (conversation.Message, error) {
 	return d.AddNote(m), nil
 }
 
-// Resend sends a message again whose outcome is unknown or failed, as a new
-// message: a person decided that a double is better than none.
+// Resend sends the content of a message that failed, or of which nobody knows
+// whether it arrived, as a new message. The library never does so by itself:
+// only a person can decide that a message twice is better than none.
 type Resend struct {
 	Key     Key                    `json:"-"`
 	Message conversation.MessageID `json:"message"`

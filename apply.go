@@ -16,23 +16,25 @@ import (
 	"github.com/sangdam/sangdam/routing/validate"
 )
 
-// Setup is what a workspace shall have: written in a file, kept with the host's
-// code, and applied as often as one likes. Parts may name each other in any
-// order. Versions and states are ignored, and what is not named stays as it is:
-// nothing is ever taken away by leaving it out. Targets and triggers have commands
-// of their own (SaveTarget, SaveTrigger).
+// Setup is what a workspace shall have. A host keeps it in a file beside its
+// code and applies it as often as it likes, for instance at every start. Parts
+// may name each other in any order. Versions and states in it are ignored. What
+// it does not name stays as it is: leaving something out never deletes it.
+// Targets and triggers are not part of it; they have commands of their own
+// (SaveTarget, SaveTrigger).
 //
-// In JSON a duration is in nanoseconds, a calendar of hours is as package
-// routing/hours says, and a member that is not known is refused.
+// In JSON a duration is a number of nanoseconds and operating hours are written
+// as package routing/hours says. An unknown member is refused.
 type Setup struct {
 	Agents      []routing.Agent      `json:"agents,omitempty"`
 	Desks       []SetupDesk          `json:"desks,omitempty"`
 	Queues      []routing.Queue      `json:"queues,omitempty"`
 	WorkStreams []routing.WorkStream `json:"work_streams,omitempty"`
-	// Accounts need an ID, by which they are found again. Their Secrets are in no
-	// file: the host puts them in once the rest was read. Those that are not given
-	// keep their value, so a key that is made by chance (webchat.NewKey) is given
-	// only when the account is new: another one forgets all visitors.
+	// Accounts need an ID, by which they are found again. Keep their Secrets
+	// out of the file; the host adds them after it has read the rest. Secrets
+	// that are not given keep their value. Give a random key (webchat.NewKey)
+	// only when the account is new, because with another key all earlier
+	// visitors are forgotten.
 	Accounts []channel.Account `json:"accounts,omitempty"`
 	// Confirmed is as in SaveAccount, for the accounts that are switched on.
 	Confirmed bool `json:"confirmed,omitempty"`
@@ -53,7 +55,8 @@ func (s *Setup) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// SetupDesk is a desk with the agents who shall be on it; a new desk needs one.
+// SetupDesk is a desk with the agents who shall be on it. A new desk needs at
+// least one.
 type SetupDesk struct {
 	routing.Desk
 	Members []routing.AgentID `json:"members,omitempty"`
@@ -62,15 +65,15 @@ type SetupDesk struct {
 // Planned says what becomes of one part of a Setup.
 type Planned struct {
 	Kind string `json:"kind"` // agent, desk, desk_member, queue, work_stream, account, mail_layout
-	ID   string `json:"id"`   // of a member: desk/agent
+	ID   string `json:"id"`   // of a desk_member: desk/agent
 	// Do is "make", "change" or "keep".
 	Do PlanDo `json:"do"`
 }
 
-// PlanDo is what is done with a part of a Setup.
+// PlanDo is what Apply does with a part of a Setup.
 type PlanDo string
 
-// What is done with a part of a Setup.
+// What Apply does with a part of a Setup.
 const (
 	PlanMake   PlanDo = "make"
 	PlanChange PlanDo = "change"

@@ -335,8 +335,8 @@ func (u *unit) endOffer(id routing.OfferID, state routing.OfferState, reason str
 	return u.worker(o.Item).answered(o)
 }
 
-// Pick takes a waiting conversation from its queue (RT8, pick mode; a push
-// queue allows it too).
+// Pick takes a waiting conversation out of its queue (RT8). It works in pick
+// mode and in push mode.
 type Pick struct {
 	Key          Key             `json:"-"`
 	Conversation conversation.ID `json:"conversation"`
@@ -492,11 +492,13 @@ func (u *unit) excluded(it routing.Item, a routing.Agent, force bool) []routing.
 	return out
 }
 
-// Transfer hands a conversation on: to an agent, or (cold) to a queue, to a desk,
-// or to a queue on behalf of a desk. A queue that works for a desk takes the
-// conversation there; any other leaves it where it is, unless Desk is given too.
-// With a desk alone it waits in its present queue if that may hold work of the
-// desk, else in the first that names the desk.
+// Transfer hands a conversation on to an agent, to a queue, to a desk, or to a
+// queue with a desk; to a queue or a desk it goes without anybody having agreed
+// to take it (Consult asks first). A queue that works for a desk takes the
+// conversation to that desk; with any other queue the conversation stays on its
+// desk, unless Desk is given too. With Desk alone it waits in its present queue
+// if that queue may hold work of the desk, and otherwise in the first queue
+// that names the desk.
 type Transfer struct {
 	Key          Key             `json:"-"`
 	Conversation conversation.ID `json:"conversation"`

@@ -207,7 +207,7 @@ func (e *Engine) DeclineConsultation(ctx context.Context, p Principal, c Decline
 	return err
 }
 
-// WithdrawConsultation takes a question back.
+// WithdrawConsultation takes back a question that was asked with Consult.
 type WithdrawConsultation struct {
 	Key          Key    `json:"-"`
 	Consultation string `json:"consultation"`

@@ -14,13 +14,13 @@ import (
 	"github.com/sangdam/sangdam/store"
 )
 
-// SaveContact creates a contact (ID empty) or replaces its fields. A contact
-// saved by a person is Known: profiles of channels no longer rename it (CV4).
+// SaveContact creates a contact (with an empty ID) or replaces its fields. From
+// then on the contact is Known: the names in customers' profiles on channels no
+// longer change its name (CV4).
 type SaveContact struct {
 	Key     Key                  `json:"-"`
 	Contact conversation.Contact `json:"contact"`
-	// Version is the one that was shown; 0 for a new contact. ErrStale when the
-	// contact has changed since.
+	// Version is that of the contact as the caller read it, 0 for a new one.
 	Version int64 `json:"version"`
 }
 

@@ -77,8 +77,8 @@ var (
 		Actions: []Action{ActTemplate, ActConfigure}, Keyed: true, Versioned: true})
 )
 
-// SaveConversationView makes a view (an empty id: the library makes one) or
-// replaces it: an agent its own, an administrator those of everybody.
+// SaveConversationView creates a saved list of conversations (Version 0; an
+// empty id is filled) or replaces the one of the version given.
 type SaveConversationView struct {
 	Key  Key              `json:"-"`
 	View ConversationView `json:"view"`

@@ -151,12 +151,12 @@ func (u *unit) settleDelivery(d Delivery, target notify.TargetID, o driver.Settl
 	return deliveries.Save(u.ctx, u.tx, &d)
 }
 
-// SendNotice says something to a target: a host's own events by web hook, a mail
-// to a colleague.
+// SendNotice sends a notice to a target, for instance an event of the host's
+// own by web hook, or a mail to a colleague.
 type SendNotice struct {
 	Key    Key             `json:"-"`
 	Target notify.TargetID `json:"target"`
-	// Notice without an ID gets one.
+	// Notice is what is sent. An empty ID is filled.
 	Notice notify.Notice `json:"notice"`
 }
 
@@ -314,8 +314,9 @@ func deliveriesOf(t notify.TargetID) store.List[Delivery] {
 		To: store.Next(store.Tuple(store.Exact(string(t))))}
 }
 
-// Redeliver sends a delivery again, whatever became of it: with the same notice
-// and the same id, so that a receiver that had it acts once.
+// Redeliver sends a delivery again, whatever became of it. The notice has the
+// same id as before, by which a receiver that has had it already can tell that
+// it is a repeat.
 type Redeliver struct {
 	Key      Key    `json:"-"`
 	Delivery string `json:"delivery"`
@@ -346,18 +347,21 @@ func (u *unit) redeliver(old Delivery) (Delivery, error) {
 	return u.deliver(Delivery{Target: old.Target, Notice: old.Notice, ReplayOf: old.ID})
 }
 
-// ReplayDeliveries sends again what went to a target: everything after a place
-// in the log, in its order. Deliveries that are replays themselves are left out.
+// ReplayDeliveries sends a target again what it was sent from some place in the
+// log on, in the same order. Deliveries that are repeats themselves are left
+// out.
 type ReplayDeliveries struct {
 	Key    Key             `json:"-"`
 	Target notify.TargetID `json:"target"`
-	// After is DeliveryPage.Next of the page after which to begin; or Since the
-	// time from which on. Neither: everything that is kept.
+	// After is DeliveryPage.Next of the page after which to begin. Since is,
+	// instead of it, the time from which on to begin. Without both, everything
+	// that is kept is sent again.
 	After string    `json:"after,omitempty"`
 	Since time.Time `json:"since,omitzero"`
-	// Until is the time before which to end; none, or a later one: now.
+	// Until is the time before which to end. None, or one that is to come,
+	// means now.
 	Until time.Time `json:"until,omitzero"`
-	// Dead sends only what failed or is unknown.
+	// Dead sends only deliveries that are failed or unknown.
 	Dead bool `json:"dead,omitempty"`
 }
 

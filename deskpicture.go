@@ -45,9 +45,11 @@ var opSaveDeskPicture = register(&Operation{Name: "desk.picture", Method: "SaveD
 type SaveDeskPicture struct {
 	Key  Key            `json:"-"`
 	Desk routing.DeskID `json:"desk"`
-	// Version is that of the picture that was shown, 0 where the desk has none.
+	// Version is that of the picture that is replaced, 0 where the desk has
+	// none.
 	Version int64 `json:"version"`
-	// Body is read to its end; nil takes the picture away.
+	// Body is the picture's file and is read to its end; nil deletes the
+	// picture.
 	Body io.Reader `json:"-"`
 }
 

@@ -59,7 +59,8 @@ type Erasure struct {
 	Beyond []OutOfReach `json:"beyond,omitempty"`
 }
 
-// OutOfReach is a place where something of an erased contact may still be.
+// OutOfReach is a place where something of an erased contact may still be and
+// that the library cannot erase.
 type OutOfReach struct {
 	// What it is:
 	//   - provider: what went over a channel is at its provider and with the customer;

@@ -243,9 +243,8 @@ func (u *unit) handOnOne(d *draft.Draft, why handOnWhy) error {
 	return d.Wait(u.p.actor(), true)
 }
 
-// RemoveFromDesk takes an agent off a desk: out of every conversation of that
-// desk, which go to others; other desks are untouched (RT12). The desk's last
-// agent is ErrInvalid.
+// RemoveFromDesk takes an agent off a desk (RT12). The agent's conversations of
+// that desk go to others; those of other desks stay.
 type RemoveFromDesk struct {
 	Key   Key             `json:"-"`
 	Desk  routing.DeskID  `json:"desk"`

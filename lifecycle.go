@@ -135,8 +135,8 @@ type End struct {
 	Seen int64 `json:"seen,omitempty"`
 }
 
-// State is what a command that moves a conversation returns: which one, its state
-// now (a conversation.State), and the number of its last event.
+// State is the result of a command that changes a conversation's state: the
+// conversation, its state now, and the Seq of its last event.
 type State struct {
 	Conversation conversation.ID    `json:"conversation"`
 	State        conversation.State `json:"state"`
@@ -167,8 +167,9 @@ func (e *Engine) End(ctx context.Context, p Principal, c End) (State, error) {
 	})
 }
 
-// Wait says that it is the customer's turn: the conversation waits, and unless
-// the work stream holds capacity meanwhile, no agent has it.
+// Wait says that it is the customer's turn: the conversation waits for the
+// customer. It has no owner then, unless its work stream keeps capacity for
+// waiting conversations.
 type Wait struct {
 	Key          Key             `json:"-"`
 	Conversation conversation.ID `json:"conversation"`
@@ -229,14 +230,17 @@ func (u *unit) wait(d *draft.Draft) error {
 	return d.Wait(u.p.actor(), !hold)
 }
 
-// Reopen opens a closed persistent conversation again and queues it.
+// Reopen opens a closed conversation again and puts it into its queue. A live
+// conversation (Conversation.Live) and one that was merged cannot be opened
+// again.
 type Reopen struct {
 	Key          Key             `json:"-"`
 	Conversation conversation.ID `json:"conversation"`
 }
 
-// Reopen carries the command out. A second open conversation of the same
-// thread is ErrAlreadyExists.
+// Reopen carries the command out. ErrAlreadyExists when the same thread has
+// another open conversation, ErrInvalid for one that is not closed, is live or
+// was merged.
 func (e *Engine) Reopen(ctx context.Context, p Principal, c Reopen) (State, error) {
 	return command(ctx, e, call{opReopen, p, c.Key, c}, func(u *unit) (State, error) {
 		d, err := u.draft(c.Conversation, ActTake)

@@ -21,7 +21,8 @@ import (
 // asterisks wherever it is shown or stored; the original is sealed, and shown
 // again only to who has the right, with a reason, which the audit log keeps.
 
-// SwitchSecurity is the security service: masking and what belongs to it.
+// SwitchSecurity is the security service: masks, and finding personal data in
+// texts.
 const SwitchSecurity Switch = "security"
 
 // Rights of masking. By DefaultPolicy every agent of the desk masks; what is
@@ -439,7 +440,7 @@ func checkedReason(reason string) (string, error) {
 	return privacy.Mask(reason, privacy.SpansOf(privacy.Detect(reason, append(privacy.Types(), privacy.Email)...), privacy.Medium)), nil
 }
 
-// Reveal shows what a mask hides to one person; the mask stays.
+// Reveal shows one person what a mask hides. The mask stays.
 type Reveal struct {
 	Key   Key         `json:"-"`
 	Place MaskedPlace `json:"place"`
@@ -529,7 +530,7 @@ type Unmask struct {
 	Version int64 `json:"version"`
 	// Reason is kept in the audit log, 1 to 500 characters.
 	Reason string `json:"reason"`
-	// Confirm says that the person was asked and said yes.
+	// Confirm says that the person was asked whether to unmask and said yes.
 	Confirm bool `json:"confirm"`
 }
 

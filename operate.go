@@ -18,17 +18,19 @@ import (
 
 // Trouble is what a person has to look at. Each list has the newest first.
 type Trouble struct {
-	// Quarantined are events that could not be processed; see Requeue.
+	// Quarantined are received events that could not be processed; Requeue
+	// tries one again.
 	Quarantined []adapter.Quarantined `json:"quarantined"`
-	// Unknown are messages that the provider may or may not have taken; see
-	// Resend, once somebody has looked at the customer's side.
+	// Unknown are messages that the provider may or may not have taken. Look at
+	// the customer's side first; Resend sends such a message again.
 	Unknown []UnknownOutcome `json:"unknown"`
-	// Dead are jobs that were given up; see RetryJob.
+	// Dead are jobs that were given up; RetryJob starts one again.
 	Dead []JobStatus `json:"dead"`
 }
 
-// UnknownOutcome names a message whose outcome is not known. What it says is in
-// the conversation, for those who may read that.
+// UnknownOutcome names a message of which nobody knows whether it reached the
+// provider. It holds no text: that is in the conversation, for those who may
+// read it.
 type UnknownOutcome struct {
 	Conversation channel.ConversationID `json:"conversation,omitempty"`
 	Message      channel.MessageID      `json:"message,omitempty"`
@@ -93,8 +95,8 @@ func (e *Engine) openedQuarantine(ctx context.Context, ws WorkspaceID, list []ad
 	return list
 }
 
-// Requeue tries a quarantined event again, e.g. after a new version that knows
-// it.
+// Requeue processes a quarantined event again, for instance after an update to
+// a version that understands it.
 type Requeue struct {
 	Key      Key                `json:"-"`
 	Envelope channel.EnvelopeID `json:"envelope"`
@@ -112,7 +114,7 @@ func (e *Engine) Requeue(ctx context.Context, p Principal, c Requeue) error {
 	return err
 }
 
-// RetryJob has a job that was given up done again from its beginning.
+// RetryJob starts a job that was given up once more, from its beginning.
 type RetryJob struct {
 	Key Key    `json:"-"`
 	Job string `json:"job"`
@@ -137,7 +139,8 @@ type Load struct {
 	Sending int `json:"sending"`
 }
 
-// QueueLoad is how much waits in a queue, and how much of it is in hand.
+// QueueLoad is how many conversations, tickets and other work a queue has, by
+// their state.
 type QueueLoad struct {
 	Queue    routing.QueueID `json:"queue"`
 	Name     string          `json:"name"`
@@ -145,7 +148,8 @@ type QueueLoad struct {
 	Offered  int             `json:"offered"`  // to somebody who has not answered
 	Assigned int             `json:"assigned"` // owned
 	Online   int             `json:"online"`   // members who are
-	// Since is when the one that waits longest came; zero when none waits.
+	// Since is since when the one that waits longest has been waiting; zero
+	// when none waits.
 	Since time.Time `json:"since,omitzero"`
 }
 

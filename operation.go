@@ -2,30 +2,32 @@ package sangdam
 
 import "slices"
 
-// Operation describes a command or a query of the Engine: what it is called in
-// the audit log's sense, which right it needs, and what makes it safe to repeat.
-// The list is what documentation and tests of rights are made from.
+// Operation describes a command or a query of the Engine: its name in the audit
+// log, the right that it needs, and what makes it safe to repeat. Documentation
+// and tests of rights are made from the list of them.
 type Operation struct {
-	// Name is part of the digest that is kept with a key, so that one key over
-	// two commands is a conflict, however alike their bodies are.
+	// Name is the operation's name in the audit log, such as
+	// "conversation.answer". It is part of what is kept with a Key, so that the
+	// same Key for two commands is ErrConflict even when their fields are
+	// alike.
 	Name string
 	// Method is the Engine's method that carries it out.
 	Method string
-	// Actions are what the policy is asked, one of them a call: most commands
-	// have one, Assign has another one with Force. A query asks for the first one
-	// before it reads anything for its answer; May asks for the one that it is
-	// given, and has none.
+	// Actions are those of which one is asked of the policy in each call. Most
+	// commands have one; Assign, for instance, asks for another one with Force.
+	// A query asks for the first one before it reads anything for its answer.
+	// May has none, since it asks for the action that it is given.
 	Actions []Action
-	// Query says that the call keeps no result: it reads, or it is meant to be
-	// repeated, such as a read mark. It takes no key.
+	// Query says that no result of the call is kept: it only reads, or it is
+	// meant to be repeated, such as a read mark. It takes no Key.
 	Query bool
-	// Resource is the kind of record (Resource.Kind) that a query asks the policy
-	// about; empty where what it is called with decides it.
+	// Resource is the kind of record (Resource.Kind) about which a query asks
+	// the policy; empty where the arguments decide the kind.
 	Resource string
 	// Keyed says that the command takes a Key. Every one that writes does.
 	Keyed bool
 	// Versioned says that the command replaces something and takes the version
-	// that the caller saw.
+	// of it that the caller read.
 	Versioned bool
 	// settings says that the command changes the workspace's settings: it holds
 	// them before its first read and waits for its turn.
@@ -104,10 +106,10 @@ func setup(name, method string, versioned bool) *Operation {
 		Versioned: versioned, settings: true})
 }
 
-// Operations lists the commands and queries that take a Principal. Not among them
-// are CreateWorkspace, which has no workspace yet whose keys could be looked up
-// (a second one is ErrAlreadyExists), RotateKeys, which finds nothing to do
-// when it is repeated, and Heartbeat, which is meant to be repeated.
+// Operations lists the commands and queries that take a Principal. Three
+// methods that write take none and are not listed: CreateWorkspace, which is
+// ErrAlreadyExists when it is repeated; RotateKeys, which has nothing to do
+// when it is repeated; and Heartbeat, which is meant to be repeated.
 func Operations() []Operation {
 	out := make([]Operation, 0, len(operations))
 	for _, op := range operations {

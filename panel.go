@@ -14,8 +14,8 @@ import (
 type SavePanel struct {
 	Key          Key             `json:"-"`
 	Conversation conversation.ID `json:"conversation"`
-	// Version is Conversation.PanelVersion as it was shown; messages do not raise
-	// it.
+	// Version is Conversation.PanelVersion as the caller read it. Messages do
+	// not raise it.
 	Version int64 `json:"version"`
 	// Category is one of the tree of chats (ticket.ChatResolution); empty: none.
 	Category ticket.CategoryID `json:"category,omitempty"`
@@ -34,7 +34,8 @@ type ContactPanel struct {
 	Memo    string `json:"memo,omitempty"`
 }
 
-// PanelSaved is the result: the versions to give back next.
+// PanelSaved is the result of SavePanel: the versions of the conversation's
+// panel and of the contact, for the next SavePanel.
 type PanelSaved struct {
 	Version int64 `json:"version"`
 	Contact int64 `json:"contact,omitempty"`

@@ -11,10 +11,11 @@ import (
 	"github.com/sangdam/sangdam/routing"
 )
 
-// WorkspaceID names a tenant.
+// WorkspaceID names a workspace: one organisation whose data is separate from
+// every other one's.
 type WorkspaceID = id.Workspace
 
-// PrincipalKind says what acts.
+// PrincipalKind is the kind of whoever acts.
 type PrincipalKind string
 
 const (
@@ -22,7 +23,7 @@ const (
 	KindAgent PrincipalKind = "agent"
 	// KindHost is the program that embeds the library, acting for itself.
 	KindHost PrincipalKind = "host"
-	// KindSystem is the library: deadlines, routing, automated messages.
+	// KindSystem is the library itself: deadlines, routing, automated messages.
 	KindSystem PrincipalKind = "system"
 	// KindVisitor is a customer on a channel connected to this process.
 	KindVisitor PrincipalKind = "visitor"
@@ -37,30 +38,33 @@ const (
 	RoleAgent         Role = "agent"         // works on the desks it belongs to
 )
 
-// Principal is who a command or query acts for. The host authenticates; the
-// library authorises. Host and AgentPrincipal make one: the zero Principal, one
-// without a workspace, of another kind than these, or an agent without an id may do
-// nothing, whatever the policy says.
+// Principal is whoever a command or query acts for. The host authenticates it;
+// the library decides what it may do. Make one with Host or AgentPrincipal. The
+// zero Principal, one without a workspace, one of an unknown kind, and an agent
+// without an id may do nothing, whatever the policy says.
 type Principal struct {
 	Workspace WorkspaceID
 	Kind      PrincipalKind
 	ID        string
-	// Roles are what the DefaultPolicy goes by, RoleAgent and above. They come
-	// with every call: the role that is stored of an agent (routing.Agent.Role) is
-	// for the host, which gives it here when somebody has logged in.
+	// Roles are what DefaultPolicy decides by. The host gives them with every
+	// call: the Engine does not use the role that is stored with an agent
+	// (routing.Agent.Role), which is there for the host to read when somebody
+	// logs in. An agent without any role may do nothing.
 	Roles []Role
-	// IP is recorded in the audit log where the host gives it.
+	// IP is the address that the person calls from. Where the host gives it,
+	// the audit log keeps it.
 	IP string
 }
 
-// Host is the principal of the embedding program itself, with every right in the
-// workspace. Who a person is, and whether it may come in, the host has asked before.
+// Host returns the principal of the embedding program itself, which under
+// DefaultPolicy has every right in the workspace. Use it for what the program
+// does by itself, never for a person whose rights are to be checked.
 func Host(ws WorkspaceID) Principal { return Principal{Workspace: ws, Kind: KindHost, ID: "host"} }
 
-// AgentPrincipal is an agent with the roles given, RoleAgent when none is. The host
-// has authenticated it; whether it is disabled, and on which desks it is, the
-// Engine reads of the stored agent. An agent that is not stored is judged by the
-// policy alone.
+// AgentPrincipal returns the principal of an agent with the roles given, or
+// with RoleAgent when none is. The host must have authenticated the agent.
+// Whether it is disabled, and on which desks it is, the Engine reads from the
+// stored agent; about an agent that is not stored only the policy decides.
 func AgentPrincipal(ws WorkspaceID, agent routing.AgentID, roles ...Role) Principal {
 	if len(roles) == 0 {
 		roles = []Role{RoleAgent}
@@ -155,21 +159,22 @@ const (
 	ActBackup    Action = "conversation.backup" // a file of all of them
 )
 
-// Resource is what an action concerns, from the columns of its record: what a
-// policy may decide by. Fields that do not apply are empty.
+// Resource is the record that an action concerns, with those of its values by
+// which a policy may decide. Fields that do not apply are empty.
 type Resource struct {
 	Kind string // conversation, contact, agent, offer, workspace, …
 	// ID is empty for a record that is about to be made, and for a whole list.
 	ID string
 	// Desk that a conversation, or the conversation of an offer, is on.
 	Desk routing.DeskID
-	// Desks that a contact wrote to.
+	// Desks are those to which a contact has written.
 	Desks []routing.DeskID
-	// Owner is the agent who holds it.
+	// Owner is the agent who owns the conversation, ticket or work, or to whom
+	// the offer is made.
 	Owner routing.AgentID
 	// Asked is the colleague whom the owner of a conversation asks to take it over.
 	Asked routing.AgentID
-	// Of a conversation.
+	// The rest is filled for a conversation only.
 	Account channel.AccountID
 	Channel channel.Kind
 	Stream  routing.WorkStreamID
@@ -180,11 +185,11 @@ type Resource struct {
 // name is how the audit log names the resource.
 func (r Resource) name() string { return r.Kind + ":" + r.ID }
 
-// Who is a principal together with what the library knows of it.
+// Who is a principal together with what the library knows about it.
 type Who struct {
 	Principal
-	// Agent is what is stored of the agent, nil for one that only the host knows
-	// and for every other kind of principal.
+	// Agent is the stored agent; nil for an agent that only the host knows, and
+	// for every other kind of principal.
 	Agent *routing.Agent
 	// Desks the agent belongs to, ordered.
 	Desks []routing.DeskID
@@ -196,35 +201,39 @@ func (w Who) On(d routing.DeskID) bool {
 	return found
 }
 
-// Policy decides what principals may do and see. Its methods are pure: they do
-// no I/O, and are called at once and for every record of a list. A record may
-// be seen by whom Authorize allows ActRead of it; reading, lists, counts,
-// searches, the customer's summary, contacts and the feed all ask this one
-// question. Embed DefaultPolicy to change it in part.
+// Policy decides what principals may do and see. Its methods are called for
+// every record of a list and by several goroutines at once, so they must decide
+// by their arguments alone, without I/O. A principal may see a record when
+// Authorize allows ActRead of it: reading, lists, counts, searches, the
+// customer's summary, contacts and the feed all ask this one question. To
+// change only a part, embed DefaultPolicy.
 type Policy interface {
-	// Authorize returns nil, ErrPermissionDenied, or ErrNotFound to hide that
-	// the thing exists. Not asked for are agents without any role, agents who are
-	// disabled (refused), work on chats without the permission or the switch
-	// (refused), the owner of an open conversation, who may always read, answer,
-	// note, wait and end, and whom the owner asks to take it over, who may read and
-	// note as long as that lasts.
+	// Authorize returns nil to allow the action, ErrPermissionDenied to refuse
+	// it, or ErrNotFound to hide that the record exists. The Engine decides
+	// some cases itself and does not ask. It refuses agents without any role,
+	// disabled agents, and work on chats by an agent without the permission for
+	// chats or with chats switched off. It allows the owner of an open
+	// conversation to read, answer, note, wait and end, and the colleague whom
+	// the owner asks with Consult to read and note until that question ends.
 	Authorize(ctx context.Context, w Who, a Action, r Resource) error
-	// Scope says which records of a kind ("conversation", "contact") ActRead
-	// cannot be allowed of, so that the store need not read them. It may be too
-	// wide, never too narrow; the zero Scope leaves nothing out.
+	// Scope says to which records of a kind ("conversation" or "contact")
+	// Authorize could allow ActRead at all, so that lists need not read the
+	// others. It may hold too many records but never too few; the zero Scope
+	// holds all.
 	Scope(w Who, kind string) Scope
 }
 
-// Scope bounds what a list reads. What the agent itself owns is read always.
+// Scope bounds what lists read. What the agent itself owns is read in any case.
 type Scope struct {
-	// Limited makes Desks count; without it nothing is left out.
+	// Limited says that Desks bounds what is read; false means no bound.
 	Limited bool
-	// Desks whose records may be allowed; none of them: only what is owned.
+	// Desks are those whose records may be seen. Without any, only what the
+	// agent owns is read.
 	Desks []routing.DeskID
 }
 
-// PolicyFunc is a Policy of one function, with the zero Scope: whatever lists
-// read is asked about, one by one.
+// PolicyFunc is a Policy of one function. Its Scope is the zero one, so lists
+// ask the function about every record.
 type PolicyFunc func(ctx context.Context, w Who, a Action, r Resource) error
 
 // Authorize calls the function.
@@ -232,7 +241,7 @@ func (f PolicyFunc) Authorize(ctx context.Context, w Who, a Action, r Resource) 
 	return f(ctx, w, a, r)
 }
 
-// Scope leaves nothing out.
+// Scope returns the zero Scope, which holds all records.
 func (PolicyFunc) Scope(Who, string) Scope { return Scope{} }
 
 // DefaultPolicy is the policy when Config.Policy is nil. The host and the

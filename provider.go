@@ -24,15 +24,16 @@ func init() {
 	})})
 }
 
-// Outlook is what an agent is told before sending.
+// Outlook is what an agent is shown about a message before sending it.
 type Outlook struct {
-	// Level says how far the channel carries the content, Note what is lost.
+	// Level says how well the channel carries the content, Note what is lost.
 	Level adapter.Level `json:"level"`
 	Note  string        `json:"note,omitempty"`
-	// Route the message would take now, and whether it costs quota.
+	// Route is the way that the message would take now, such as a free reply or
+	// a push, and Metered says that it counts against the provider's quota.
 	Route   string `json:"route,omitempty"`
 	Metered bool   `json:"metered,omitempty"`
-	// ReplyUntil is when the free route ends; zero when there is none.
+	// ReplyUntil is when the free route ends; zero when there is no free route.
 	ReplyUntil time.Time `json:"reply_until,omitzero"`
 	// Refused says why it cannot be sent at all; empty when it can.
 	Refused string `json:"refused,omitempty"`

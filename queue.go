@@ -18,8 +18,9 @@ type Place struct {
 	Waiting  bool `json:"waiting"`
 	Position int  `json:"position,omitempty"` // from 1
 	Of       int  `json:"of,omitempty"`
-	// Expected is an estimate from how the queue has moved lately; Known is
-	// false until it has moved.
+	// Expected is the time that the conversation will probably wait, estimated
+	// from how fast the queue has moved lately; Known is false until the queue
+	// has moved.
 	Expected time.Duration `json:"expected,omitempty"`
 	Known    bool          `json:"known"`
 }

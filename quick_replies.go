@@ -18,20 +18,23 @@ import (
 	"github.com/sangdam/sangdam/trigger"
 )
 
-// QuickReply is a prepared answer for conversations (CV19): the workspace's, a
-// desk's, or one agent's own. What is sent of it is an answer like any other, and
-// subject to the banned words.
+// QuickReply is a prepared answer for conversations (CV19) that everybody, the
+// agents of one desk, or one agent has. What is sent with its help is an answer
+// like any other; banned words are refused there too.
 type QuickReply struct {
 	ID      string `json:"id"`
 	Version int64  `json:"version"`
 	Title   string `json:"title"`
-	// Code is what agents type after the slash; empty: the title finds it.
+	// Code is what agents type after a slash to find it; without one they find
+	// it by its title.
 	Code string `json:"code,omitempty"`
-	// Texts by language; "" is for every other one. They may hold the placeholders
-	// of QuickReplyPlaceholders, as #{customer.name}.
+	// Texts are the words by language (a BCP 47 tag); the one under "" is for
+	// every other language. They may hold the placeholders that
+	// QuickReplyPlaceholders returns, written as #{customer.name}.
 	Texts map[string]string `json:"texts"`
-	// Owner is the agent whose own it is, Desk the desk whose agents have it; at
-	// most one of them, and without both it is everybody's.
+	// Owner is the agent who alone has the reply, Desk the desk whose agents
+	// have it. At most one of them may be given; without either, everybody has
+	// it.
 	Owner routing.AgentID `json:"owner,omitempty"`
 	Desk  routing.DeskID  `json:"desk,omitempty"`
 }
@@ -112,8 +115,9 @@ var (
 		Actions: []Action{ActTemplate, ActConfigure}, Keyed: true, Versioned: true})
 )
 
-// SaveQuickReply makes a quick reply (an empty id: the library makes one) or
-// replaces it: an agent its own, an administrator those of a desk and everybody's.
+// SaveQuickReply creates a quick reply (Version 0; an empty id is filled) or
+// replaces the one of the version given. An agent may save its own; those of a
+// desk and everybody's need ActConfigure.
 type SaveQuickReply struct {
 	Key   Key        `json:"-"`
 	Reply QuickReply `json:"reply"`

@@ -58,11 +58,12 @@ func (u *unit) ratingAddress(c conversation.Conversation) (string, error) {
 
 // RatingPage is what the page of a rating link shows.
 type RatingPage struct {
-	// Language of the conversation, a BCP 47 tag; empty: nobody knows it.
+	// Language of the conversation, a BCP 47 tag; empty where it is not known.
 	Language string
-	// Question are the workspace's own words.
+	// Question is the workspace's own text of the question.
 	Question string
-	// Rated: this ending was rated already.
+	// Rated says that the customer has rated this end of the conversation
+	// already.
 	Rated bool
 }
 

@@ -47,9 +47,9 @@ func (u *unit) configured() error {
 // Saved is the result of a command that creates or replaces a part of the
 // set-up.
 type Saved struct {
-	// ID of what was saved.
+	// ID is that of what was saved.
 	ID string `json:"id"`
-	// Version to give back when it is replaced next.
+	// Version is the one to give when it is replaced next.
 	Version int64 `json:"version"`
 	// Warnings say what of it cannot work until something else is saved too, and
 	// what that is.
@@ -106,12 +106,12 @@ func (e *Engine) strategyNames() []string {
 }
 
 // SaveDesk creates a desk (Version 0) together with its first agent, or
-// replaces the desk's settings.
+// replaces the settings of the one of the version given.
 type SaveDesk struct {
 	Key  Key          `json:"-"`
 	Desk routing.Desk `json:"desk"`
-	// Agent is the first one of a new desk, which always has one; empty for a
-	// desk that is replaced.
+	// Agent is the first member of a new desk, since a desk always has at least
+	// one; empty when the desk exists.
 	Agent routing.AgentID `json:"agent,omitempty"`
 }
 
@@ -346,9 +346,9 @@ func (e *Engine) Configuration(ctx context.Context, p Principal) (out routing.Co
 }
 
 // SaveAccount creates an account on a channel (Version 0; CH1, CH2) or replaces
-// it. The id and the webhook Token are made here when they are empty; a stored
-// account keeps its Token. Secrets are sealed; those that are not given keep
-// their value.
+// the one of the version given. An empty id is filled, and so is the webhook
+// Token of a new account; a stored account keeps its Token. Secrets are sealed
+// before they are stored; those that are not given keep their value.
 type SaveAccount struct {
 	Key     Key             `json:"-"`
 	Account channel.Account `json:"account"`

@@ -35,10 +35,12 @@ type Subscription struct {
 	Version int64           `json:"version"`
 	Name    string          `json:"name"`
 	Target  notify.TargetID `json:"target"`
-	// Events are aggregates ("ticket") or kinds of one ("ticket.created",
-	// "conversation.assigned"): those of store.Event. See SubscribedEvents.
+	// Events are the events that are sent: all of an aggregate ("ticket"), or
+	// one kind of it ("ticket.created", "conversation.assigned").
+	// SubscribedEvents returns the names that there are.
 	Events []string `json:"events"`
-	// Disabled sends nothing; what happens meanwhile is sent by ReplayEvents.
+	// Disabled stops sending. ReplayEvents can send later what happened
+	// meanwhile.
 	Disabled bool `json:"disabled,omitempty"`
 }
 
@@ -123,8 +125,8 @@ func (s Subscription) wants(ev driver.Event) bool {
 	return !s.Disabled && slices.ContainsFunc(s.Events, func(e string) bool { return e == ev.Aggregate || e == ev.Aggregate+"."+ev.Kind })
 }
 
-// SaveSubscription makes a subscription (an empty id: the library makes one) or
-// replaces it.
+// SaveSubscription creates a subscription (Version 0; an empty id is filled) or
+// replaces the one of the version given.
 type SaveSubscription struct {
 	Key          Key          `json:"-"`
 	Subscription Subscription `json:"subscription"`
@@ -234,16 +236,16 @@ func (u *unit) sendEvent(s Subscription, ev driver.Event) error {
 	return err
 }
 
-// ReplayEvents sends the events of the feed after a cursor (see Engine.Events) to
-// a subscription's target again, in their order and with their ids: what was
-// missed while it was disabled, or what happened before it was made, as far as
-// the feed goes back.
+// ReplayEvents sends the events of the feed after a cursor (see Engine.Events)
+// to a subscription's target, in their order and with their ids, as far as the
+// feed goes back (Config.KeepFeed). Use it for what a subscription missed while
+// it was disabled, and for what happened before it was made.
 type ReplayEvents struct {
 	Key          Key    `json:"-"`
 	Subscription string `json:"subscription"`
 	Cursor       string `json:"cursor,omitempty"`
-	// Since is the time from which on, instead of a Cursor; Until the time up
-	// to which. None, or a later one: now.
+	// Since is the time from which on to begin, instead of a Cursor, and Until
+	// the time at which to end. No Until, or one that is to come, means now.
 	Since time.Time `json:"since,omitzero"`
 	Until time.Time `json:"until,omitzero"`
 }

@@ -7,13 +7,13 @@ import (
 	"github.com/sangdam/sangdam/routing"
 )
 
-// SetSwitches turns the assignment of tickets and chats to an agent on or off,
-// and nothing else of it. Administrators may, and the agent itself where its
-// Assign.Control is set (RT9).
+// SetSwitches turns the assignment of tickets and of chats to an agent on or
+// off and changes nothing else (RT9). Administrators may do it, and the agent
+// itself when its Assign.Control is set.
 type SetSwitches struct {
 	Key   Key             `json:"-"`
 	Agent routing.AgentID `json:"agent"`
-	// Version is that of the agent's settings that were shown.
+	// Version is that of the agent's settings as the caller read them.
 	Version int64 `json:"version"`
 	Ticket  bool  `json:"ticket"`
 	Chat    bool  `json:"chat"`

@@ -33,15 +33,15 @@ var targets = declare(store.Kind[notify.Target]{Name: "target", Decl: 1, Reused:
 	Indexes: []store.Index[notify.Target]{{Name: targetsByName, Value: func(t *notify.Target) []byte { return store.Text(t.Name) }}},
 })
 
-// SaveTarget creates a target (Version 0; an empty ID is filled) or replaces the
-// one of the version given. Secrets that are left out keep their value; one that
-// is empty is taken away.
+// SaveTarget creates a target (Version 0; an empty ID is filled) or replaces
+// the one of the version given. Secrets that are not given keep their value; an
+// empty one is deleted.
 type SaveTarget struct {
 	Key    Key           `json:"-"`
 	Target notify.Target `json:"target"`
-	// Renamed are secrets that go on under another name, by the name that they
-	// have, before those of Target are put in place: {"secret": "secret_next"}
-	// lets the old one sign beside a new one.
+	// Renamed gives stored secrets another name, from the present name to the
+	// new one, before the secrets of Target are put in place. {"secret":
+	// "secret_next"} keeps the old secret for signing beside a new one.
 	Renamed map[string]string `json:"renamed,omitempty"`
 }
 

@@ -338,9 +338,10 @@ func put[T comparable](to **T, counts bool, was, is T) {
 	}
 }
 
-// UndoBulk takes the principal's last bulk change back, in the background: of
-// each ticket that nobody changed since, what the bulk change changed. Comments
-// and sealed fields stay, and what was sent was sent.
+// UndoBulk takes the principal's last bulk change back, in the background. Each
+// ticket that nobody has changed since gets back what the bulk change had
+// changed. Comments and encrypted fields stay as they are, and messages that
+// were sent cannot be called back.
 type UndoBulk struct {
 	Key  Key    `json:"-"`
 	Bulk string `json:"bulk"`

@@ -11,21 +11,24 @@ import (
 	"github.com/sangdam/sangdam/ticket"
 )
 
-// TicketChange is what a save changes of a ticket; what is nil stays. A pointer
-// to the empty value takes the value away.
+// TicketChange is what a command changes of a ticket. What is nil stays; a
+// pointer to the empty value deletes the present value.
 type TicketChange struct {
 	Title      *string            `json:"title,omitempty"`
 	Category   *ticket.CategoryID `json:"category,omitempty"`
 	Resolution *ticket.CategoryID `json:"resolution,omitempty"`
 	Priority   *ticket.Priority   `json:"priority,omitempty"`
 	State      *ticket.State      `json:"state,omitempty"`
-	// Custom is a state of the workspace's own, instead of State.
+	// Custom is a state that the workspace has defined
+	// (WorkspaceSettings.States), and is given instead of State.
 	Custom     *string  `json:"custom,omitempty"`
 	AddTags    []string `json:"add_tags,omitempty"`
 	RemoveTags []string `json:"remove_tags,omitempty"`
-	// Fields replace the values that they name; an empty one takes it away.
+	// Fields are new values by the fields' codes; an empty value deletes the
+	// present one. Fields that are not named stay.
 	Fields map[string]ticket.Value `json:"fields,omitempty"`
-	// Group and Agent assign; an Agent alone keeps the group if it is in it.
+	// Group and Agent assign the ticket. An Agent alone keeps the present group
+	// if the agent is in it.
 	Group    *ticket.GroupID  `json:"group,omitempty"`
 	Agent    *routing.AgentID `json:"agent,omitempty"`
 	Desk     *routing.DeskID  `json:"desk,omitempty"`
@@ -44,17 +47,18 @@ func (c TicketChange) empty() bool {
 // TicketComment is what an agent says on a ticket.
 type TicketComment struct {
 	Text string `json:"text"`
-	// Public ones go to the customer: through the conversation that the ticket
-	// came from, else by mail. Others are for colleagues.
+	// Public sends the comment to the customer: through the conversation that
+	// the ticket was made from, or else by mail. A comment that is not public
+	// is for colleagues only.
 	Public bool `json:"public,omitempty"`
-	// Files are names of blobs, those of uploads of the principal. Of a public
-	// comment they go to the customer with the text: in the message, or in the
-	// mail.
+	// Files are uploads of the principal, by the names of their blobs
+	// (Uploaded.Media.Blob). With a public comment they go to the customer too,
+	// in the message or in the mail.
 	Files []string `json:"files,omitempty"`
 }
 
-// UpdateTicket saves a ticket: everything that it changes, a comment with it, is
-// one step of the history and one event.
+// UpdateTicket changes a ticket. All changes and the comment together are one
+// transaction and one event.
 type UpdateTicket struct {
 	Key    Key       `json:"-"`
 	Ticket ticket.ID `json:"ticket"`
@@ -63,9 +67,9 @@ type UpdateTicket struct {
 	Version int64          `json:"version"`
 	Change  TicketChange   `json:"change,omitzero"`
 	Comment *TicketComment `json:"comment,omitempty"`
-	// Quiet tells the customer nothing of a state that changes: a ticket that is
-	// solved as spam, as a test, as one that was settled on the phone. It does not
-	// go with a public comment.
+	// Quiet sends the customer no mail about the state that changes, for
+	// instance when a ticket is solved as spam or was settled on the phone. It
+	// cannot be given with a public comment.
 	Quiet bool `json:"quiet,omitempty"`
 }
 
@@ -342,8 +346,8 @@ func (u *unit) comment(d *ticket.Draft, c TicketComment) error {
 	return u.sayToCustomer(d.T, c.Text, c.Files)
 }
 
-// ReplyTicket adds the customer's words to a ticket, in the customer's name: by
-// mail or form. The host calls it.
+// ReplyTicket adds the customer's own words to a ticket, which came by mail or
+// from a form. The host calls it in the customer's name.
 type ReplyTicket struct {
 	Key    Key       `json:"-"`
 	Ticket ticket.ID `json:"ticket"`

@@ -18,12 +18,13 @@ import (
 // Files of tickets: what comments and fields name, with the names that people
 // know them by.
 
-// TicketFile is what is known of a file that a ticket names in a comment or a
-// field. Engine.TicketFile opens it.
+// TicketFile describes a file that a comment or a field of a ticket names.
+// Engine.TicketFile opens it.
 type TicketFile struct {
 	Blob string `json:"blob"`
-	// Name is that of the upload, made safe; empty for files of earlier versions,
-	// which kept none, and for those that the host put into the blob store itself.
+	// Name is the file's name as it was uploaded, made safe. It is empty for
+	// files that were stored by a version which kept no names, and for those
+	// that the host put into the blob store itself.
 	Name string `json:"name,omitempty"`
 	Type string `json:"type,omitempty"`
 	Size int64  `json:"size,omitempty"`

@@ -184,8 +184,9 @@ func (u *unit) takeBack(d *ticket.Draft) error {
 // handedTo is what a ticket is called where it was handed over.
 func handedTo(target notify.TargetID, task string) string { return string(target) + "/" + task }
 
-// ReportHandOver tells what became of a ticket that was handed over: TargetHooks
-// does for carriers that know how to read it, and a host for a system of its own.
+// ReportHandOver tells what became of a ticket that was handed over to another
+// system. For carriers that can read that system's web hooks, TargetHooks calls
+// it; for a system of its own the host does.
 type ReportHandOver struct {
 	Key    Key             `json:"-"`
 	Target notify.TargetID `json:"target"`

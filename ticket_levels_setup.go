@@ -7,8 +7,9 @@ import (
 	"github.com/sangdam/sangdam/ticket"
 )
 
-// SaveServiceLevel makes a service level (an empty id: the library makes one) or
-// replaces it. Clocks that run keep the promise that they were started with.
+// SaveServiceLevel creates a service level (Version 0; an empty id is filled)
+// or replaces the one of the version given. Clocks that run already on tickets
+// keep the time limit that they were started with.
 type SaveServiceLevel struct {
 	Key   Key                 `json:"-"`
 	Level ticket.ServiceLevel `json:"level"`

@@ -28,11 +28,11 @@ func layoutID(event, language string) string { return cmp.Or(event, "*") + "/" +
 var layoutKind = definition[notify.Layout]{"mail_layout", mailLayouts,
 	func(l *notify.Layout) string { return layoutID(l.Event, l.Language) }, func(l *notify.Layout) *int64 { return &l.Version }}
 
-// SaveMailLayout makes the layout of mails about an event in a language, or
-// replaces it.
+// SaveMailLayout creates the layout of mails about an event in a language
+// (Version 0), or replaces the one of the version given.
 type SaveMailLayout struct {
 	Key Key `json:"-"`
-	// Layout.Event is a ticket.MailEvent or empty, for all.
+	// Layout.Event is a ticket.MailEvent, or empty for all events.
 	Layout notify.Layout `json:"layout"`
 }
 

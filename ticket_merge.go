@@ -124,8 +124,9 @@ func (u *unit) moveLinks(links []ticket.Link, from, into ticket.ID) error {
 	return nil
 }
 
-// SplitTicket makes a ticket of its own of a comment, an answer or what the customer
-// wrote: its text is the new inquiry, and the two are linked.
+// SplitTicket makes a new ticket of one entry in a ticket's history: a comment,
+// an answer, or what the customer wrote. The entry's text is the new ticket's
+// inquiry, and the two tickets are linked.
 type SplitTicket struct {
 	Key    Key       `json:"-"`
 	Ticket ticket.ID `json:"ticket"`

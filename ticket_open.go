@@ -49,10 +49,11 @@ type TicketState struct {
 	Ticket ticket.ID    `json:"ticket"`
 	Number int64        `json:"number"`
 	State  ticket.State `json:"state"`
-	// Version to give back with the next change. Triggers and routing that act
-	// in the same moment leave it as it is; what acts later raises it.
+	// Version is the one to give with the next change. It includes what
+	// triggers and routing changed in the same transaction; what they change
+	// later raises it.
 	Version int64 `json:"version"`
-	// Warnings say what the command left open; see MaskTicket.
+	// Warnings say what the command could not do; see MaskTicket.
 	Warnings []Warning `json:"warnings,omitempty"`
 }
 
@@ -241,8 +242,9 @@ func (u *unit) requiredFields(t ticket.Ticket) error {
 	return nil
 }
 
-// SubmitTicket makes a ticket of what a customer sent by the inquiry form. The
-// host calls it, which knows who the customer is and bounds how often.
+// SubmitTicket makes a ticket of what a customer sent with the inquiry form.
+// The host calls it, because the host knows who the customer is; it also has to
+// bound how often one customer may send the form.
 type SubmitTicket struct {
 	Key       Key                     `json:"-"`
 	Desk      routing.DeskID          `json:"desk,omitempty"`

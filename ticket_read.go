@@ -16,23 +16,23 @@ import (
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
-// TicketDetail is a ticket with what a console shows beside it.
+// TicketDetail is a ticket with everything that a console shows beside it.
 type TicketDetail struct {
 	// Ticket has encrypted fields sealed; see RevealTicketField.
 	Ticket ticket.Ticket `json:"ticket"`
-	// Entries are the newest 200 of its history, oldest first. Earlier says that
-	// there are more, for TicketHistory.
+	// Entries are the newest 200 entries of the ticket's history, oldest first.
+	// Earlier says that there are more, which TicketHistory returns.
 	Entries []ticket.Entry `json:"entries"`
 	Earlier bool           `json:"earlier,omitempty"`
-	// Mails are those that the ticket was made from and that Entries stand for,
-	// masked as they are where they came; their files open with
-	// AttachmentRef.Ticket. The first is left out while title or text of the ticket
-	// are masked: it would show what stands there.
+	// Mails are the mail that the ticket was made from and those behind
+	// Entries, with the masks of their conversation. Their files open with
+	// AttachmentRef.Ticket. The first mail is left out while the ticket's title
+	// or text has masks, because it would show what they hide.
 	Mails []conversation.Message `json:"mails,omitempty"`
-	// Files are those that its fields and Entries name, with their names, and those
+	// Files are the files that the ticket's fields and Entries name, and those
 	// of the tickets that were merged into it.
 	Files []TicketFile `json:"files,omitempty"`
-	// Item is how it waits for an agent, where it does.
+	// Item is the ticket's place in routing; nil when it has none.
 	Item *routing.Item `json:"item,omitempty"`
 }
 
@@ -143,8 +143,9 @@ func (e *Engine) ticketNames(ctx context.Context, tx store.Tx, w Who, ids []tick
 	return out, nil
 }
 
-// TicketFilter says which tickets to list. Everything that is given must hold;
-// of a list one of its values: States that are empty and not nil select nothing.
+// TicketFilter says which tickets to list. A ticket must match everything that
+// is given, and of a list one of its values; a States that is empty but not nil
+// matches no ticket.
 type TicketFilter struct {
 	Number       int64                  `json:"number,omitempty"`
 	States       []ticket.State         `json:"states,omitzero"`
@@ -160,11 +161,12 @@ type TicketFilter struct {
 	Follower     routing.AgentID        `json:"follower,omitempty"`
 	// When is a condition over ticket.SchemaFields.
 	When condition.Condition `json:"when,omitzero"`
-	// View is a saved list, whose condition must hold too and whose order counts
-	// where Order is empty.
+	// View is the id of a saved list of tickets. Its condition must hold too,
+	// and its order counts when Order is empty.
 	View string `json:"view,omitempty"`
-	// Order is ticket.ByUpdated when empty. Every order but that reads the
-	// tickets of the workspace in that order, whatever else is asked for.
+	// Order is ticket.ByUpdated when empty. Any other order is slower on a
+	// large workspace: it reads the tickets of the whole workspace in that
+	// order, whatever else the filter asks for.
 	Order ticket.Order `json:"order,omitempty"`
 	Desc  bool         `json:"desc,omitempty"` // from the end: newest, highest
 }

@@ -120,9 +120,9 @@ func free[T any](u *unit, k definition[T], unique string, value []byte, own, wha
 	return errs.New(errs.AlreadyExists, "sangdam: %s %s has this %s already; choose another", k.name, k.id(&other), what)
 }
 
-// SaveCategory adds a category to a tree (an empty Category.ID: the library
-// makes one), or changes names, offer and position of one. Version is that of
-// the tree, 0 while the tree is empty.
+// SaveCategory adds a category to a tree (an empty Category.ID is filled), or
+// changes the names, the offer and the position of one that is there. Version
+// is that of the whole tree, 0 while it has no category.
 type SaveCategory struct {
 	Key      Key             `json:"-"`
 	Tree     ticket.TreeKind `json:"tree"`
@@ -222,8 +222,9 @@ func (u *unit) unlinkTemplates(gone []ticket.CategoryID) (told []Warning, err er
 	return told, nil
 }
 
-// SaveField makes a field (one whose code was never used) or changes it. Version
-// is that of all fields, 0 before the first.
+// SaveField creates a field, whose code must never have been used before, or
+// changes one. Version is that of all fields together (TicketSetup.Fields), 0
+// before any was saved.
 type SaveField struct {
 	Key     Key          `json:"-"`
 	Version int64        `json:"version"`
@@ -287,7 +288,8 @@ func (u *unit) changeFields(seen int64, code string, fn func(ticket.Fields) (tic
 	return saved, err
 }
 
-// SaveForm says which customer fields belong to an intake category.
+// SaveForm says which customers' fields the inquiry form of an intake category
+// has.
 type SaveForm struct {
 	Key  Key         `json:"-"`
 	Form ticket.Form `json:"form"`
@@ -315,9 +317,9 @@ func (e *Engine) SaveForm(ctx context.Context, p Principal, c SaveForm) (Saved, 
 	})
 }
 
-// SaveTemplate makes an answer template (an empty id: the library makes one) or
-// replaces it. Agents save their own private ones; shared ones are the
-// administrators'.
+// SaveTemplate creates an answer template (Version 0; an empty id is filled) or
+// replaces the one of the version given. An agent may save its own private
+// ones; shared ones need ActConfigure.
 type SaveTemplate struct {
 	Key      Key                   `json:"-"`
 	Template ticket.AnswerTemplate `json:"template"`
@@ -411,12 +413,14 @@ func deleteOwned[T any](ctx context.Context, e *Engine, c call, k owned[T], name
 type TemplateFilter struct {
 	// Text is looked for in title, body and search code.
 	Text string `json:"text,omitempty"`
-	// Ticket whose resolution category decides what is offered; empty: all are
-	// listed, with NotLinked, Private and so on as if there were no ticket.
+	// Resolution is the resolution category of the ticket that is to be
+	// answered, which decides what is offered. Empty: all templates are listed,
+	// and the Offer of each is the one without a ticket.
 	Resolution ticket.CategoryID `json:"resolution,omitempty"`
-	// Linked to this category, or to one that it lies under.
+	// Linked lists only templates that are linked to this category or to one
+	// above it.
 	Linked ticket.CategoryID `json:"linked,omitempty"`
-	// Private or shared ones only.
+	// Private lists only private templates, Shared only shared ones.
 	Private bool `json:"private,omitempty"`
 	Shared  bool `json:"shared,omitempty"`
 }
@@ -457,8 +461,8 @@ func (e *Engine) Templates(ctx context.Context, p Principal, f TemplateFilter) (
 	return out, err
 }
 
-// SaveBannedWord makes a banned word (an empty id: the library makes one) or
-// replaces it.
+// SaveBannedWord creates a banned word (Version 0; an empty id is filled) or
+// replaces the one of the version given.
 type SaveBannedWord struct {
 	Key  Key               `json:"-"`
 	Word ticket.BannedWord `json:"word"`
@@ -504,7 +508,8 @@ func (e *Engine) DeleteBannedWord(ctx context.Context, p Principal, c DeleteBann
 	return err
 }
 
-// SaveGroup makes a group of agents or replaces it.
+// SaveGroup creates a group of agents (Version 0) or replaces the one of the
+// version given.
 type SaveGroup struct {
 	Key   Key          `json:"-"`
 	Group ticket.Group `json:"group"`
@@ -618,8 +623,8 @@ func namesValue(c condition.Condition, field, value string) bool {
 	return false
 }
 
-// SaveTicketView makes a saved list of tickets (an empty id: the library makes
-// one) or replaces it: an agent its own, an administrator those of everybody.
+// SaveTicketView creates a saved list of tickets (Version 0; an empty id is
+// filled) or replaces the one of the version given.
 type SaveTicketView struct {
 	Key  Key         `json:"-"`
 	View ticket.View `json:"view"`

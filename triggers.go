@@ -341,7 +341,7 @@ func (s *settings) calendarNames() []string {
 }
 
 // SaveTrigger creates a trigger (Version 0; an empty ID is filled; without a
-// Position it comes last) or replaces the one of the version given.
+// Position the trigger comes last) or replaces the one of the version given.
 type SaveTrigger struct {
 	Key     Key             `json:"-"`
 	Trigger trigger.Trigger `json:"trigger"`
@@ -558,7 +558,8 @@ func (e *Engine) DeleteTrigger(ctx context.Context, p Principal, c DeleteTrigger
 // run.
 type OrderTriggers struct {
 	Key Key `json:"-"`
-	// Subject is the kind of record, Order all its triggers, on and off.
+	// Subject is "conversation" or "ticket". Order holds every trigger about
+	// it, switched on or off.
 	Subject string       `json:"subject"`
 	Order   []trigger.ID `json:"order"`
 	// Version is TriggerList.Version as the caller saw it.
@@ -619,22 +620,26 @@ type ListedTrigger struct {
 	Broken string `json:"broken,omitempty"`
 }
 
-// TriggerList is the triggers about a kind of record, in their order.
+// TriggerList is the triggers about one kind of record, in their order, with
+// what a form for them may offer.
 type TriggerList struct {
 	Triggers []ListedTrigger `json:"triggers"`
-	// Findings are what Lint says about the active ones, where there are no more
-	// than 500; SaveTrigger tells about one in any case.
+	// Findings are what package trigger/lint finds about the active triggers,
+	// when there are at most 500 of them. SaveTrigger returns the findings
+	// about the trigger that it saves in any case.
 	Findings []lint.Finding `json:"findings,omitempty"`
-	// Version is given back with OrderTriggers.
+	// Version of the order, for OrderTriggers.
 	Version int64 `json:"version"`
 	// TraceUntil is until when the run log keeps misses too.
 	TraceUntil time.Time `json:"trace_until,omitzero"`
-	// Fields and Actions are what a form may offer, Operators by type of field.
+	// Fields and Actions are what a form for triggers may offer, and Operators
+	// the comparisons for each type of field.
 	Fields    []condition.Field                 `json:"fields"`
 	Operators map[condition.Type][]condition.Op `json:"operators"`
 	Actions   []string                          `json:"actions"`
 	Calendars []string                          `json:"calendars,omitempty"`
-	// Placeholders may stand in the texts of actions, as #{name}.
+	// Placeholders are the names that the texts of actions may hold, written as
+	// #{name}.
 	Placeholders []string `json:"placeholders"`
 }
 

@@ -12,9 +12,9 @@ import (
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
-// TriggerRun is an entry of the run log: one trigger in one event, what it did
-// and why, or, while misses are kept, why not. It holds ids and states, never
-// what people wrote. Entries are kept for thirty days.
+// TriggerRun is an entry of the run log: what one trigger did about one event
+// and why, or, while TraceTriggers lasts, why it did nothing. It holds ids and
+// states, never what people wrote. Entries are kept for thirty days.
 type TriggerRun struct {
 	ID      string `json:"id"`
 	Version int64  `json:"-"`
@@ -22,7 +22,7 @@ type TriggerRun struct {
 	Trigger trigger.ID    `json:"trigger,omitempty"`
 	Record  string        `json:"record"` // "ticket:17"
 	Event   trigger.Event `json:"event"`
-	// Happened is everything that happened in the event.
+	// Happened names everything that happened in this one event.
 	Happened []string           `json:"happened,omitempty"`
 	Pass     int                `json:"pass,omitempty"`
 	Matched  bool               `json:"matched"`
@@ -95,17 +95,18 @@ func (r *triggerRun) keep(run TriggerRun) error {
 	return triggerRuns.Save(r.u.ctx, r.u.tx, &run)
 }
 
-// TriggerRunFilter says which entries of the run log to list, newest first: those
-// of a trigger, or those of a record.
+// TriggerRunFilter says which entries of the run log to list: those of a
+// trigger, those of a record, or those of passes that were cut short. The
+// newest come first.
 type TriggerRunFilter struct {
 	Trigger trigger.ID
 	// Record is a kind and an id: "ticket:17", "conversation:…".
 	Record string
-	// Cut lists the entries that tell of a pass that was cut short.
+	// Cut lists only the entries which tell that a pass was cut short.
 	Cut bool
 }
 
-// TriggerRunPage is a part of the run log; Next is empty at the end.
+// TriggerRunPage is one page of the run log; Next is empty at the end.
 type TriggerRunPage struct {
 	Runs []TriggerRun `json:"runs"`
 	Next string       `json:"next,omitempty"`
@@ -139,11 +140,12 @@ func (e *Engine) TriggerRuns(ctx context.Context, p Principal, f TriggerRunFilte
 	return out, err
 }
 
-// TraceTriggers has the run log keep misses too for a time, with the reason of
-// each: every event then asks every trigger, so it is meant for minutes.
+// TraceTriggers makes the run log keep, for some time, also the triggers that
+// did not match an event, each with the reason. Every event then asks every
+// trigger, which costs time, so it is meant for minutes.
 type TraceTriggers struct {
 	Key Key `json:"-"`
-	// For is at most an hour; 0 ends it.
+	// For is how long, at most an hour; 0 ends the tracing.
 	For time.Duration `json:"for"`
 }
 

@@ -22,18 +22,18 @@ import (
 // which records there are, then parts of some records each are gone through; what
 // was found is kept after each part.
 
-// TryTrigger asks what a trigger would have done since a time: the trigger as
-// given, switched on, beside the other active ones, instead of the stored one of
-// its id.
+// TryTrigger asks what a trigger would have done since some time. The trigger
+// is tried as it is given, as if it were switched on, together with the other
+// active ones; it takes the place of the stored one with its id.
 type TryTrigger struct {
 	Key     Key             `json:"-"`
 	Trigger trigger.Trigger `json:"trigger"` // an empty ID is filled
-	// Since is the time of the first event that is looked at; zero: the first
-	// there is.
+	// Since is the time from which on events are looked at; zero: all that
+	// there are.
 	Since time.Time `json:"since,omitzero"`
 }
 
-// TrialBound is how much one trial looks at.
+// TrialBound names a bound on what one trial looks at.
 type TrialBound string
 
 // The bounds.
@@ -42,34 +42,37 @@ const (
 	BoundEvents  TrialBound = "events"  // 5,000,000
 )
 
-// TriggerTrial is a trial and how far it is. Result is of what was done so far.
+// TriggerTrial is a trial of a trigger and how far it is. Result covers the
+// Done records.
 type TriggerTrial struct {
 	ID      string          `json:"id"`
 	Version int64           `json:"-"`
 	By      string          `json:"by"` // who asked for it, as the audit log names principals
 	State   ErrandState     `json:"state"`
 	Trigger trigger.Trigger `json:"trigger"`
-	// Since and At are the period; what happens later is not looked at.
+	// Since and At are the beginning and the end of the period that is looked
+	// at.
 	Since time.Time `json:"since,omitzero"`
 	At    time.Time `json:"at"`
-	// Until is when the result goes.
+	// Until is when the result is deleted.
 	Until time.Time `json:"until"`
-	// Total is how many records were found, 0 while they are looked for. Done were
-	// gone through; LeftOut are those that may not be seen any more, are gone, or
-	// whose history is damaged.
+	// Total is how many records were found, 0 while they are being looked for.
+	// Done is how many of them were tried, and LeftOut how many were not: they
+	// may not be seen any more, are gone, or have a damaged history.
 	Total   int `json:"total"`
 	Done    int `json:"done"`
 	LeftOut int `json:"left_out"`
-	// Cut names the bound that ended it before the whole period was looked at: the
-	// records that changed last were. Empty: none did.
+	// Cut names the bound at which the trial ended before it had looked at the
+	// whole period; it has then looked at the records that changed last. Empty:
+	// it reached no bound.
 	Cut TrialBound `json:"cut,omitempty"`
-	// Assumed are fields that the trigger asks about and that keep no earlier
-	// values, or are hidden from who asked: they were taken as they are now, or as
-	// empty.
+	// Assumed are fields in the trigger's conditions whose earlier values were
+	// not known: those that keep none were taken as they are now, and those
+	// that are hidden from the principal were taken as empty.
 	Assumed []string `json:"assumed,omitempty"`
-	// Gone counts events whose words are not there any more.
+	// Gone is how many events have lost their text, for instance by an erasure.
 	Gone int `json:"gone,omitempty"`
-	// Mixed says that triggers were changed while it ran.
+	// Mixed says that triggers were changed while the trial ran.
 	Mixed bool `json:"mixed,omitempty"`
 	// Reason says why it failed.
 	Reason string      `json:"reason,omitempty"`
@@ -227,7 +230,7 @@ func (u *unit) freeTrial() (int, error) {
 // end ends a trial and leaves its place to another.
 func (t *TriggerTrial) end(as ErrandState, reason string) { t.State, t.Reason, t.Slot = as, reason, 0 }
 
-// StopTrial ends a trial before it is done; what it found so far is kept.
+// StopTrial ends a trial before it is done. What it has found so far is kept.
 type StopTrial struct {
 	Key   Key    `json:"-"`
 	Trial string `json:"trial"`

@@ -9,8 +9,8 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
-// Unsend takes an answer back that has not left yet: one that was held
-// (Answer.Hold), or that waits behind others.
+// Unsend takes back an answer that was not sent yet, because it is held
+// (Answer.Hold) or waits behind other messages.
 type Unsend struct {
 	Key     Key                    `json:"-"`
 	Message conversation.MessageID `json:"message"`

@@ -23,22 +23,25 @@ const uploadFor = unreferencedFor - 4*time.Hour
 // maxUploads is how many uploads of one person may wait at once.
 const maxUploads = 100
 
-// Upload keeps a file for a message that names it within 20 hours.
+// Upload stores a file for a message or comment. It is deleted when nothing has
+// named it within 20 hours.
 type Upload struct {
 	Key Key `json:"-"`
-	// Conversation that the file is for: whoever may answer it may upload. Empty:
-	// for none yet.
+	// Conversation is the one that the file is for; whoever may answer it may
+	// upload. Empty: the file is not for a certain conversation yet, which
+	// needs ActUpload.
 	Conversation conversation.ID `json:"conversation,omitempty"`
 	// Name of the file as its sender calls it; it is made safe.
 	Name string `json:"name,omitempty"`
-	// Limit in bytes; 0: Config.MaxMedia, which is also the most.
+	// Limit is the largest size in bytes; 0, and anything above
+	// Config.MaxMedia, means Config.MaxMedia.
 	Limit int64 `json:"-"`
 	// Body is read to its end.
 	Body io.Reader `json:"-"`
 }
 
-// Uploaded is a file that waits for its message: Media goes into the content of
-// an Answer of the same principal, whose kind suits it with Kind.
+// Uploaded is a file that waits for its message. Put Media into the content of
+// an Answer by the same principal, and Kind into the content's kind.
 type Uploaded struct {
 	Media  channel.Media       `json:"media"`
 	Kind   channel.ContentKind `json:"kind"`

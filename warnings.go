@@ -20,9 +20,10 @@ import (
 // no later save can make right is refused. Warnings name ids and the remedy,
 // never a text: they are kept with the command's key.
 
-// Warning is one of them. Code is its kind and stays the same, Args are the ids and
-// names in it, in an order that is the code's: by them it can be said in another
-// language than Text is in, which is English.
+// Warning says what cannot work until something else is set up. Text is an
+// English sentence. Code names the kind of warning and never changes its
+// meaning, and Args are the ids and names in the sentence, in an order that
+// belongs to the code, so that a program can say it in another language.
 type Warning struct {
 	Code string   `json:"code"`
 	Args []string `json:"args,omitempty"`
@@ -31,8 +32,9 @@ type Warning struct {
 
 func (w Warning) String() string { return w.Text }
 
-// UnmarshalJSON also reads the form of before, a sentence alone: a command that is
-// repeated by its key after an update answers with what was stored then.
+// UnmarshalJSON also reads the form of earlier versions, which was the sentence
+// alone: a command that is repeated by its Key after an update answers with
+// what an earlier version stored.
 func (w *Warning) UnmarshalJSON(b []byte) error {
 	var text string
 	if json.Unmarshal(b, &text) == nil {

@@ -22,8 +22,9 @@ import (
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
-// Switch names a feature that a workspace may switch off (AD9). Its commands
-// then refuse and name the switch; what is stored stays readable.
+// Switch names a feature that a workspace may switch off (AD9). The feature's
+// commands are then ErrUnsupported and name the switch; what is stored can
+// still be read.
 type Switch string
 
 // The switches.
@@ -36,7 +37,7 @@ const (
 	SwitchAPI               Switch = "api"                // tickets that a program opens
 )
 
-// Switches lists them.
+// Switches returns all switches.
 func Switches() []Switch {
 	return []Switch{SwitchTicket, SwitchChat, SwitchAssignmentControl, SwitchPhone, SwitchSMS, SwitchAPI, SwitchSecurity}
 }
@@ -52,29 +53,31 @@ const (
 	EditorText Editor = "text"
 )
 
-// WorkspaceSettings are what a workspace sets once for all desks.
+// WorkspaceSettings are the settings that a workspace has once, for all its
+// desks.
 type WorkspaceSettings struct {
 	// Version that was read; 0 before they are saved first.
 	Version int64 `json:"version"`
-	// Languages of the help center, the first is the default. Every text that
-	// has languages is edited by this list; the texts of a language that is taken
-	// off it stay.
+	// Languages are those of the help center; the first is the default. Texts
+	// are edited in each language of this list. When a language is removed from
+	// it, the texts in that language stay stored.
 	Languages []string `json:"languages,omitempty"`
 	// Editor is EditorHTML when empty.
 	Editor Editor `json:"editor,omitempty"`
-	// Hours count where account, desk, queue and work stream set none; nil is
-	// always open. For tickets they count where the desk sets none.
+	// Hours are the operating hours where account, desk, queue and work stream
+	// set none, and for tickets where the desk sets none; nil is always open.
 	Hours *hours.Calendar `json:"hours,omitempty"`
 	// Off are the features that are switched off.
 	Off []Switch `json:"off,omitempty"`
 	// States are the workspace's own states of tickets.
 	States []ticket.CustomState `json:"states,omitempty"`
-	// CompleteAfter is how long a solved ticket waits before it is complete: 0
-	// means two weeks, a negative time never.
+	// CompleteAfter is how long a ticket stays solved before it becomes
+	// complete. 0 means two weeks; with a negative time it never becomes
+	// complete by itself.
 	CompleteAfter time.Duration `json:"complete_after,omitempty"`
 	// Tickets says how tickets find an agent.
 	Tickets TicketRouting `json:"tickets,omitzero"`
-	// Masking says what becomes of personal data that is found in texts.
+	// Masking says what is done with personal data that is found in texts.
 	Masking MaskingPolicy `json:"masking,omitzero"`
 	// Channels says what is asked before an outside channel is switched on.
 	Channels ChannelPolicy `json:"channels,omitzero"`
@@ -84,27 +87,30 @@ type WorkspaceSettings struct {
 	more map[string]json.RawMessage
 }
 
-// TicketRouting says how tickets without an agent find one. Where neither Queue
-// nor the ticket's group names a queue, they wait for a person to take them.
+// TicketRouting says how tickets without an agent get one. When neither Queue
+// nor the ticket's group names a queue, the tickets wait until an agent takes
+// them.
 type TicketRouting struct {
-	// Queue in which tickets wait whose group has no queue of its own.
+	// Queue is where tickets wait whose group has no queue of its own.
 	Queue routing.QueueID `json:"queue,omitempty"`
-	// Cost in units of an agent's capacity; 0 takes none. Every ticket counts
-	// one against the agent's cap for tickets (routing.SubjectProfile).
+	// Cost is how many units of an agent's capacity one ticket takes; 0 takes
+	// none. In any case a ticket counts as one against the agent's limit for
+	// tickets (routing.SubjectProfile).
 	Cost int `json:"cost,omitempty"`
 	// AutoAccept assigns without an offer.
 	AutoAccept bool `json:"auto_accept,omitempty"`
 	// OfferFor is how long an offer stands; 0 means routing.DefaultOfferFor.
 	OfferFor time.Duration `json:"offer_for,omitempty"`
-	// AnswerBy is the target of mail by which public answers leave to customers
-	// without a conversation; empty: the host sends them, which the feed tells of
-	// an entry of kind ticket.Answered.
+	// AnswerBy is the target of mail through which public answers are sent to
+	// customers who have no conversation. Empty: the host has to send them; the
+	// feed tells it of each one by an entry of kind ticket.Answered.
 	AnswerBy notify.TargetID `json:"answer_by,omitempty"`
-	// MailOn are the events of which customers are told by mail also when nobody
-	// wrote an answer: received, on_hold, solved. Each needs a mail layout with a
-	// text. An answer (handled) always leaves.
+	// MailOn are the events about which customers get a mail although nobody
+	// wrote an answer: received, on_hold and solved. Each needs a mail layout
+	// with a text. An answer (the event handled) is always sent.
 	MailOn []ticket.MailEvent `json:"mail_on,omitempty"`
-	// Presences that may receive tickets; empty means Online alone.
+	// Presences are those in which an agent receives tickets; empty means only
+	// Online.
 	Presences []routing.Presence `json:"presences,omitempty"`
 }
 
@@ -169,7 +175,8 @@ func (s WorkspaceSettings) validateLists(bad func(format string, args ...any) er
 	return nil
 }
 
-// SaveWorkspaceSettings replaces the settings, which TicketSetup reads.
+// SaveWorkspaceSettings replaces the workspace's settings, which TicketSetup
+// returns.
 type SaveWorkspaceSettings struct {
 	Key      Key               `json:"-"`
 	Settings WorkspaceSettings `json:"settings"`
@@ -242,7 +249,8 @@ func (u *unit) off(s Switch) error {
 		"sangdam: %q is switched off in this workspace; an administrator can switch it on in the workspace settings", s)
 }
 
-// TicketSetup is everything that is set up for tickets but templates and views.
+// TicketSetup is everything that is set up for tickets except templates and
+// views.
 type TicketSetup struct {
 	Settings WorkspaceSettings               `json:"settings"`
 	Trees    map[ticket.TreeKind]ticket.Tree `json:"trees"`
