@@ -2,10 +2,10 @@
 // their secrets, the content of messages, why something could not be sent, and how
 // a row of the outbox stands.
 //
-// Whoever writes a channel begins with docs/channels.md and channel/postcard;
-// channel/adapter is the contract, channel/kit has what all adapters share, and
-// channeltest proves one. What leaves for another place than a customer's chat is
-// package notify.
+// To write a channel of your own, begin with docs/channels.md and the small
+// example channel/postcard. channel/adapter is the contract, channel/kit has
+// what adapters share, and channel/channeltest tests an adapter. What is sent
+// elsewhere than to a customer's chat belongs to package notify.
 package channel
 
 import (
@@ -22,24 +22,27 @@ import (
 type (
 	// AccountID names an Account.
 	AccountID = id.Account
-	// DeskID names the desk an account hangs on.
+	// DeskID names the desk that an account belongs to.
 	DeskID = id.Desk
-	// WorkStreamID names the work stream an account feeds.
+	// WorkStreamID names the work stream to which an account's conversations
+	// belong.
 	WorkStreamID = id.WorkStream
 	// ConversationID names a conversation.
 	ConversationID = id.Conversation
-	// MessageID names a message of ours.
+	// MessageID is the library's own id of a message, as opposed to the
+	// provider's.
 	MessageID = id.Message
 )
 
 // Kind names a channel: "line", "webchat", "whatsapp". Lower case ASCII.
 type Kind string
 
-// ProviderMessageID is the provider's own identifier of a message, opaque; it
-// may exceed 2^53 and is therefore never a number.
+// ProviderMessageID is the provider's own identifier of a message. It is opaque
+// text: even where it looks like a number it may exceed 2^53, the largest that
+// JSON carries exactly.
 type ProviderMessageID string
 
-// ProviderUserID is the provider's identifier of a person, opaque, unique
+// ProviderUserID is the provider's identifier of a person: opaque text, unique
 // within a Scope.
 type ProviderUserID string
 
@@ -58,27 +61,28 @@ func NewSecret(s string) Secret { return Secret{s} }
 // Reveal returns the credential.
 func (s Secret) Reveal() string { return s.v }
 
-// Empty reports whether there is none.
+// Empty reports whether the credential is empty.
 func (s Secret) Empty() bool { return s.v == "" }
 
-// String redacts.
+// String returns "[redacted]".
 func (s Secret) String() string { return "[redacted]" }
 
-// GoString redacts %#v.
+// GoString returns "[redacted]", for %#v.
 func (s Secret) GoString() string { return "[redacted]" }
 
-// LogValue redacts slog.
+// LogValue returns "[redacted]", for log/slog.
 func (s Secret) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
-// MarshalText redacts JSON and text.
+// MarshalText returns "[redacted]", for JSON and text.
 func (s Secret) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }
 
-// Account is the credentials and settings on one channel (requirements CH1 and
-// CH2). Secrets are in memory only; at rest they are in Sealed.
+// Account is one account of the workspace on a channel, such as one LINE
+// official account, with its settings and credentials (docs/requirements.md,
+// CH1 and CH2).
 type Account struct {
 	ID AccountID `json:"id"`
-	// Version counts the changes. Who replaces an account gives back the one
-	// that was read; 0 makes a new one.
+	// Version counts the changes. To replace an account, give the version that
+	// was read; 0 makes a new account.
 	Version    int64        `json:"version"`
 	Kind       Kind         `json:"kind"`
 	Name       string       `json:"name"`
@@ -86,57 +90,66 @@ type Account struct {
 	WorkStream WorkStreamID `json:"work_stream"`
 	// Language is a BCP 47 tag; empty means the workspace's.
 	Language string `json:"language,omitempty"`
-	// Hours of the account; nil falls to the next in precedence: its desk, the
-	// queue that serves, the work stream, the workspace.
+	// Hours are the account's operating hours. nil means those of the first
+	// that sets some: its desk, the queue that serves it, its work stream, the
+	// workspace.
 	Hours *hours.Calendar `json:"hours,omitempty"`
-	// Token is the unguessable last element of the webhook URL, unique over
-	// all workspaces. It routes and authorises nothing.
+	// Token is the last element of the webhook's address. It cannot be guessed
+	// and is unique over all workspaces. It only says which account a request
+	// is for and gives no right: the adapter verifies each request.
 	Token string `json:"token"`
 	// Scope is where this account's user ids are unique. Empty: the account id.
 	Scope Scope `json:"scope,omitempty"`
-	// Attachments is the master switch; the other two work only under it.
+	// Attachments switches files on for the account. CustomerAttachments and
+	// AgentAttachments say who may send some, and count only while Attachments
+	// is on.
 	Attachments         bool `json:"attachments"`
 	CustomerAttachments bool `json:"customer_attachments"`
 	AgentAttachments    bool `json:"agent_attachments"`
 	// Disabled stops the account's traffic; its history stays readable (CH3).
 	Disabled bool `json:"disabled,omitempty"`
-	// Deleted marks an account that is gone but whose history stays.
+	// Deleted marks an account that was deleted and whose history stays.
 	Deleted bool `json:"deleted,omitempty"`
-	// Confirmed is who agreed last that what is written here leaves the
-	// organisation; nil: nobody was asked. The engine keeps it.
+	// Confirmed says who last agreed that what is written on this account
+	// leaves the organisation; nil: nobody was asked. The engine fills it.
 	Confirmed *Confirmation `json:"confirmed,omitempty"`
-	// Settings is the adapter's own, checked by its Validator.
+	// Settings are the adapter's own settings as JSON, checked by
+	// Adapter.Validate.
 	Settings json.RawMessage `json:"settings,omitempty"`
-	// Messages are the account's automated messages: event, then language.
+	// Messages are the texts of the account's automated messages, by event and
+	// then by language.
 	Messages map[string]map[string]string `json:"messages,omitempty"`
-	// Notice is how customers are told that what they write is read and kept.
+	// Notice says how customers are told that what they write is read and kept.
 	Notice Notice `json:"notice,omitzero"`
-	// Secrets are the opened credentials; never stored, never encoded.
+	// Secrets are the credentials in the clear. They are in memory only: never
+	// stored and never encoded as JSON.
 	Secrets map[string]Secret `json:"-"`
-	// Sealed is the credentials under the keyset, as stored.
+	// Sealed are the credentials as they are stored, encrypted with the host's
+	// keys.
 	Sealed []byte `json:"-"`
 }
 
-// Notice is how customers are told that what they write may be read and kept.
-// The words are the automated message "notice": a customer is told once, before
-// anything else is said, if there are any.
+// Notice says how customers are told that what they write may be read and kept.
+// The words are those of the automated message "notice". When there are some,
+// each customer gets them once, before any other message.
 type Notice struct {
-	// Version of the words; empty is "1". Whoever changes what they mean gives
-	// another one, and customers are told, or asked, again.
+	// Version of the words; empty means "1". Change it when the meaning of the
+	// words changes: customers are then told, or asked, again.
 	Version string `json:"version,omitempty"`
-	// Consent has customers asked, by the buttons "consent_yes" and "consent_no"
-	// under the words: nobody of the desk is shown what a customer wrote before a
-	// yes. It needs a channel with buttons; groups are told and not asked.
+	// Consent asks customers to agree, with the buttons "consent_yes" and
+	// "consent_no" under the words. Until a customer has said yes, no agent is
+	// shown what the customer wrote. It needs a channel with buttons; groups
+	// are told and not asked.
 	Consent bool `json:"consent,omitempty"`
 }
 
-// Confirmation is that somebody agreed to something.
+// Confirmation says who agreed to something, and when.
 type Confirmation struct {
 	By string    `json:"by"` // an actor, as in the audit log
 	At time.Time `json:"at"`
 }
 
-// UserScope is Scope, or one of the account's own when it has none.
+// UserScope returns Scope, or a scope of the account's own when Scope is empty.
 func (a Account) UserScope() Scope {
 	if a.Scope != "" {
 		return a.Scope
@@ -161,11 +174,12 @@ type Chat struct {
 	ID   string   `json:"id"`
 }
 
-// ByContact reports whether the thread of the chat is that of its contact.
+// ByContact reports whether conversations in the chat belong to the thread of
+// its contact, and not to one of the chat's own.
 func (c Chat) ByContact() bool { return c.OfOne() && c.Kind != ChatThread }
 
-// OfOne reports whether the chat is that of one person, whom its conversation
-// belongs to; in the others nobody is the contact.
+// OfOne reports whether the chat is with one person, who is then the contact of
+// its conversation. The conversation of a group or a room has no contact.
 func (c Chat) OfOne() bool {
 	switch c.Kind {
 	case ChatGroup, ChatRoom, ChatOther:
@@ -174,16 +188,18 @@ func (c Chat) OfOne() bool {
 	return true
 }
 
-// EnvelopeID names a stored envelope.
+// EnvelopeID names a received event as it is stored (adapter.Envelope).
 type EnvelopeID string
 
-// ReplyHandle is a provider's one-time right to answer an event.
+// ReplyHandle is what a provider gives with an event so that it may be answered
+// once, often free of charge.
 type ReplyHandle struct {
 	Token   string    `json:"token"`
 	Expires time.Time `json:"expires,omitzero"` // after it the handle must not be used
 }
 
-// Profile is what a provider tells of a person, a group or a room.
+// Profile is what a provider tells about a person, a group or a room. Each
+// field may be empty.
 type Profile struct {
 	Name     string
 	Picture  string // outside address
@@ -191,7 +207,7 @@ type Profile struct {
 	Status   string
 }
 
-// Invitation is how customers come to an account.
+// Invitation is the address by which customers reach an account.
 type Invitation struct {
 	// URL opens the account at the provider, or adds it as a friend.
 	URL string `json:"url"`

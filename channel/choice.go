@@ -39,9 +39,9 @@ type Choice struct {
 	Picker *Picker `json:"picker,omitempty"`
 }
 
-// Picker is what a ChoiceDate asks for. Initial, Min and Max have the form that
-// the mode has: 2026-03-01, 14:30, or 2026-03-01T14:30; each may be empty. They
-// are the customer's local time, without a zone.
+// Picker is what a ChoiceDate asks for. Initial, Min and Max are written as the
+// mode requires: 2026-03-01, 14:30, or 2026-03-01T14:30; each may be empty.
+// They are in the customer's local time, without a zone.
 type Picker struct {
 	Mode    PickerMode `json:"mode"`
 	Initial string     `json:"initial,omitempty"`
@@ -49,8 +49,8 @@ type Picker struct {
 	Max     string     `json:"max,omitempty"`
 }
 
-// PickerMode says what is picked. It is also the name in Postback.Params under
-// which the answer comes.
+// PickerMode says what the customer picks. It is also the key of the answer in
+// Postback.Params.
 type PickerMode string
 
 const (
@@ -67,7 +67,7 @@ type Postback struct {
 	Params map[string]string `json:"params,omitempty"`
 }
 
-// Picked is what the customer picked at a ChoiceDate, and empty for any other
+// Picked returns what the customer picked at a ChoiceDate, and "" for any other
 // choice.
 func (p Postback) Picked() string {
 	for _, mode := range []PickerMode{PickDateTime, PickDate, PickTime} {
@@ -78,8 +78,8 @@ func (p Postback) Picked() string {
 	return ""
 }
 
-// Valid says what a choice lacks, whatever the channel: ErrInvalid. A kind that
-// this package does not know is not judged.
+// Valid returns ErrInvalid with what is wrong with a choice on any channel, and
+// nil for a kind that this package does not know.
 func (c Choice) Valid() error {
 	if strings.TrimSpace(c.Label) == "" {
 		return errs.New(errs.Invalid, "channel: a choice has no label")
@@ -109,8 +109,9 @@ func (c Choice) Valid() error {
 	return c.Picker.Valid()
 }
 
-// Valid refuses a picker with ErrInvalid: a mode that is none, values that have not
-// the mode's form, a min that is not before the max, an initial value outside them.
+// Valid returns ErrInvalid for a mode that does not exist, a value that is not
+// written as the mode requires, a Min that is not before Max, and an Initial
+// outside of them.
 func (p Picker) Valid() error {
 	form, known := pickerForms[p.Mode]
 	if !known {
@@ -134,8 +135,8 @@ func (p Picker) Valid() error {
 	return nil
 }
 
-// Accepts says whether a customer can have picked the value: it has the mode's
-// form and is from Min to Max.
+// Accepts says whether a customer can have picked the value: it is written as
+// the mode requires and lies between Min and Max, both included.
 func (p Picker) Accepts(value string) bool {
 	p.Initial = value
 	return value != "" && p.Valid() == nil

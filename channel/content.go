@@ -25,19 +25,21 @@ const (
 	KindUnsupported ContentKind = "unsupported" // what the adapter does not know; Text says what it is
 )
 
-// Content is what a message says, in terms that every channel shares. The zero
-// value is not valid. Persisted as JSON; fields are only ever added.
+// Content is what a message says, in terms that all channels share. The zero
+// value is not valid. It is stored as JSON; later versions only add fields.
 type Content struct {
 	Kind ContentKind `json:"kind"`
-	// Text is the message's text, a caption, or for kinds without words the
-	// fallback that search and a channel lacking the kind show. UTF-8.
+	// Text is the message's text or a file's caption, in UTF-8. For kinds
+	// without words it is what search shows, and what a channel shows that
+	// cannot carry the kind.
 	Text string `json:"text,omitempty"`
 	// Spans mark parts of Text: emoji, mentions. Offsets are bytes of Text.
 	Spans []Span `json:"spans,omitempty"`
 	// Media is set for image, video, audio and file.
 	Media *Media `json:"media,omitempty"`
-	// Attachments are further files that go with the message, of whatever kind,
-	// on channels that carry several (Capabilities.MaxFiles). See Files.
+	// Attachments are further files of the message, of any kind, on channels
+	// that carry several in one message (Capabilities.MaxFiles). Files lists
+	// all of them.
 	Attachments []Media `json:"attachments,omitempty"`
 	// Location is set for location.
 	Location *Location `json:"location,omitempty"`
@@ -56,24 +58,26 @@ type Content struct {
 	QuoteHandle string `json:"quote_handle,omitempty"`
 	// Rich is a provider's own message object, for KindRich only.
 	Rich json.RawMessage `json:"rich,omitempty"`
-	// Letter is set for mails: what they say beside their text.
+	// Letter is set for mails: subject, sender and recipients.
 	Letter *Letter `json:"letter,omitempty"`
 }
 
-// Letter is what a mail says beside its text.
+// Letter is what a mail has beside its text.
 type Letter struct {
 	Subject string `json:"subject,omitempty"`
 	// From, To and Cc are names and addresses as people read them: "Kim
-	// <kim@example.com>". Who is in copy is named here and gains no rights.
+	// <kim@example.com>". To be named in Cc gives nobody any right.
 	From string   `json:"from,omitempty"`
 	To   []string `json:"to,omitempty"`
 	Cc   []string `json:"cc,omitempty"`
-	// Verified: the sender's domain vouches for the mail, by the judgement of the
-	// host's own server. Without it anybody may have written under this name.
+	// Verified says that, as the host's own mail server found, the mail really
+	// comes from the sender's domain. Without it anybody may have written under
+	// this name.
 	Verified bool `json:"verified,omitempty"`
-	// Automatic is the sign by which a machine was recognised; empty for people.
+	// Automatic names the sign in the mail by which a machine was recognised as
+	// its sender; empty for a person's mail.
 	Automatic string `json:"automatic,omitempty"`
-	// Problems say what could not be read as it was sent.
+	// Problems say which parts of the mail could not be read as they were sent.
 	Problems []string `json:"problems,omitempty"`
 }
 
@@ -85,50 +89,55 @@ type Span struct {
 	Ref    string `json:"ref,omitempty"`
 }
 
-// Media describes an attachment. Inbound it starts with Provider or URL and gets
-// a Blob when a job has fetched it. Outbound it has the Blob of an upload, or
-// the URL of a file elsewhere; with a Blob the URL, where the channel needs one,
-// is a link to it.
+// Media describes an attachment. One that a customer sends begins with Provider
+// or URL and gets a Blob when a job has fetched it. One that is sent to a
+// customer has the Blob of an upload or the URL of a file elsewhere; for a Blob
+// the library makes the URL where the channel needs one.
 type Media struct {
-	Name string `json:"name,omitempty"` // safe generated or checked name
-	Type string `json:"type,omitempty"` // media type as sniffed or told
+	Name string `json:"name,omitempty"` // made safe to show and to save under
+	Type string `json:"type,omitempty"` // media type, as the bytes show it or the provider tells it
 	Size int64  `json:"size,omitempty"` // bytes; 0 unknown
 	// Duration of video and audio.
 	Duration time.Duration `json:"duration,omitempty"`
-	// Blob is the name in the blob store.
+	// Blob is the file's name in the blob store; empty until its bytes are
+	// stored.
 	Blob string `json:"blob,omitempty"`
 	// Provider is the provider's reference, usable with MediaFetcher.
 	Provider string `json:"provider,omitempty"`
-	// Form says that it is the message's own text in another form, such as the HTML
-	// of a mail. It goes when a part of the text is masked.
+	// Form says that the file is the message's own text in another form, such
+	// as the HTML of a mail. It is deleted when a part of the text is masked.
 	Form bool `json:"form,omitempty"`
-	// ContentID is by which name the message's own HTML shows the file; empty
-	// where there is none.
+	// ContentID is the name by which the HTML of a mail shows the file inside
+	// its text; empty where it does not.
 	ContentID string `json:"content_id,omitempty"`
-	// URL is an outside address; fetching it goes through the guarded client.
+	// URL is the file's address outside. The library fetches it only through a
+	// client that refuses private networks (Config.AllowPrivate).
 	URL string `json:"url,omitempty"`
 	// Preview is an outside address of a small picture, for image and video.
 	Preview string `json:"preview,omitempty"`
-	// Track asks to be told when the customer has watched a video to its end,
-	// see EventWatched. A channel that cannot tell sends it all the same.
+	// Track asks for an event when the customer has watched a video to its end
+	// (adapter.EventWatched). A channel that has no such event sends the video
+	// all the same.
 	Track bool `json:"track,omitempty"`
-	// Set groups an album: id, position from 1, and total where known.
+	// SetID, SetIndex and SetTotal group the pictures of an album: the album's
+	// id, this one's position from 1, and the number of pictures, 0 where it is
+	// not known.
 	SetID    string `json:"set_id,omitempty"`
 	SetIndex int    `json:"set_index,omitempty"`
 	SetTotal int    `json:"set_total,omitempty"`
-	// State says how far the library is with it.
+	// State says how far the library is with fetching the file.
 	State MediaState `json:"state,omitempty"`
-	// Reason is why it is gone or failed.
+	// Reason says why the file is gone or failed.
 	Reason Reason `json:"reason,omitempty"`
 }
 
-// MediaState says how far the library is with an attachment. It is empty in what
-// an adapter parsed and in what a host wants to send.
+// MediaState says how far the library is with fetching an attachment. It is
+// empty in what an adapter has parsed and in what a host wants to send.
 type MediaState string
 
 // States of an attachment.
 const (
-	MediaPending MediaState = "pending" // it is being fetched, if need be for a day
+	MediaPending MediaState = "pending" // it is being fetched; tries go on for a day
 	MediaReady   MediaState = "ready"   // Blob has the bytes
 	MediaGone    MediaState = "gone"    // the provider does not have it any more
 	MediaFailed  MediaState = "failed"  // given up; it can be asked for again
@@ -143,7 +152,7 @@ type Location struct {
 	Longitude float64 `json:"longitude"`
 }
 
-// Sticker is a provider's sticker.
+// Sticker is one of the provider's own stickers.
 type Sticker struct {
 	Package string `json:"package"`
 	ID      string `json:"id"`
@@ -161,8 +170,8 @@ type Card struct {
 	Choices []Choice `json:"choices,omitempty"`
 }
 
-// Files lists the message's files: Media first, then Attachments. Their places
-// are their numbers, from 0, wherever a file of a message is named.
+// Files lists the message's files: Media first, then Attachments. Wherever a
+// file of a message is named by a number, it is the index in this list, from 0.
 func (c Content) Files() []Media {
 	var all []Media
 	if c.Media != nil {
@@ -171,8 +180,8 @@ func (c Content) Files() []Media {
 	return append(all, c.Attachments...)
 }
 
-// WithFile returns the content with another n-th file; c stays as it is. A
-// number that no file has changes nothing.
+// WithFile returns a copy of the content in which the n-th file, from 0, is
+// replaced. Where there is no n-th file nothing is replaced.
 func (c Content) WithFile(n int, m Media) Content {
 	if c.Media != nil {
 		if n == 0 {
@@ -188,7 +197,8 @@ func (c Content) WithFile(n int, m Media) Content {
 	return c
 }
 
-// KindOf is the kind of content that a file of the media type is shown as.
+// KindOf returns the kind of content as which a file of the media type is
+// shown: image, video, audio or file.
 func KindOf(mediaType string) ContentKind {
 	switch kind, sub, _ := strings.Cut(mediaType, "/"); {
 	case kind == "image" && !strings.HasPrefix(sub, "svg"):

@@ -15,8 +15,8 @@ const (
 	ReasonProvider      Reason = "provider"       // the provider failed
 	ReasonNetwork       Reason = "network"        // no answer, or the connection broke
 	ReasonReplyHandle   Reason = "reply_handle"   // the reply handle was used or is too old
-	ReasonGone          Reason = "gone"           // the provider has it no more
+	ReasonGone          Reason = "gone"           // the provider does not have it any more
 	ReasonMasked        Reason = "masked"         // it held text that is masked now
 	ReasonTooLarge      Reason = "too_large"      // larger than what is kept
-	ReasonStorage       Reason = "storage"        // our own place for it failed
+	ReasonStorage       Reason = "storage"        // the host's blob store failed
 )
