@@ -6,37 +6,40 @@ import (
 	"github.com/sangdam/sangdam/internal/id"
 )
 
-// Consultation is the owner's question whether a colleague takes the conversation
-// over: a warm transfer. The owner keeps the conversation and goes on answering
-// until somebody says yes, and whatever else happens to the question changes
-// nothing for the customer. A conversation has one open question at most, and
-// keeps the last one with how it ended.
+// Consultation is an owner's question to a colleague: will you take this
+// conversation over? It is also called a warm transfer. The owner keeps the
+// conversation and goes on answering until somebody says yes; any other end of
+// the question changes nothing for the customer. A conversation has at most one
+// open question, and keeps the last one after its end.
 type Consultation struct {
 	ID           string `json:"id"`
 	Conversation ID     `json:"conversation"`
-	// By is the owner at the time; under another one the question is over.
+	// By is the agent who owned the conversation when the question was asked.
+	// When another agent becomes the owner, the question is over.
 	By AgentID `json:"by"`
-	// Agent is who is asked now, or was last; empty while nobody of the queue can
-	// be asked.
+	// Agent is the colleague who is asked now or was asked last; empty while
+	// nobody of the queue can be asked.
 	Agent AgentID `json:"agent,omitempty"`
-	// Queue and Desk are where the conversation goes with a yes. Empty for a
-	// question to one colleague; else those who work there are asked one after the
-	// other.
+	// Queue and Desk say where the conversation goes when a colleague says yes;
+	// the agents who work there are asked one after the other. Both are empty
+	// for a question to one colleague.
 	Queue id.Queue `json:"queue,omitempty"`
 	Desk  DeskID   `json:"desk,omitempty"`
 	// Note is the internal note that goes with the question; empty for none.
 	Note MessageID `json:"note,omitempty"`
-	// For is how long each is asked, AgentAt when Agent was, and Until when that
-	// time is over. Nobody is asked any more after Ends.
+	// For is how long each colleague has to answer, At when the owner asked,
+	// AgentAt when Agent was asked, and Until when Agent's time is over. After
+	// Ends nobody else is asked.
 	For     time.Duration `json:"for"`
 	At      time.Time     `json:"at,omitzero"`
 	AgentAt time.Time     `json:"agent_at,omitzero"`
 	Until   time.Time     `json:"until,omitzero"`
 	Ends    time.Time     `json:"ends,omitzero"`
-	// Before are those of the queue who were asked and did not take it.
+	// Before are the agents of the queue who were asked before and did not
+	// accept.
 	Before []AgentID `json:"before,omitempty"`
-	// State is how it stands; Reason the word that came with a no, or what ended
-	// it; both of the last colleague who was asked.
+	// State says how the question stands or ended. Reason is the reason that
+	// the last colleague gave with a no, or what else ended the question.
 	State   ConsultationState `json:"state"`
 	Reason  string            `json:"reason,omitempty"`
 	EndedAt time.Time         `json:"ended_at,omitzero"`
@@ -55,8 +58,8 @@ const (
 	ConsultationOver      ConsultationState = "over"      // the conversation ended, or left its owner
 )
 
-// Asked is whom the owner asks now whether to take the conversation over; empty
-// for nobody.
+// Asked returns the colleague whom the owner asks at the moment to take the
+// conversation over; empty for nobody.
 func (c Conversation) Asked() AgentID {
 	if c.Consultation == nil || c.Consultation.State != ConsultationOpen {
 		return ""

@@ -38,21 +38,23 @@ const (
 	StateClosed  State = "closed"  // over; nobody holds it
 )
 
-// States lists them.
+// States returns all states.
 func States() []State {
 	return []State{StateOpen, StateActive, StateWaiting, StateWrapUp, StateClosed}
 }
 
-// Controller says who speaks in a conversation besides the customer.
+// Controller says who may write to the customer of a conversation at the
+// moment.
 type Controller string
 
 const (
 	ControlNobody Controller = "nobody" // whoever comes first
 	ControlBot    Controller = "bot"    // the host's bot; people are not asked meanwhile
 	ControlAgent  Controller = "agent"  // the agent who owns it
-	ControlHost   Controller = "host"   // the host answered where nobody had the word
-	// ControlProvider is the provider's own bot, or another module there: nothing
-	// is sent until the provider gives the word back.
+	ControlHost   Controller = "host"   // the host answered while it was nobody's turn
+	// ControlProvider is the provider's own bot, or another module at the
+	// provider: nothing is sent until the provider says that it is our turn
+	// again.
 	ControlProvider Controller = "provider"
 )
 
@@ -67,7 +69,8 @@ const (
 	BotTaken      BotOutcome = "taken"       // a person stepped in
 )
 
-// Conversation is one thread of work with a customer, group or mail thread.
+// Conversation is one case of work with a customer, a group or a mail thread,
+// from its opening to its end.
 type Conversation struct {
 	ID      ID    `json:"id"`
 	Version int64 `json:"-"`
@@ -81,56 +84,64 @@ type Conversation struct {
 	Account    channel.AccountID `json:"account"` // of the last customer message
 	Channel    channel.Kind      `json:"channel"`
 	Chat       channel.Chat      `json:"chat"` // where answers go
-	// ChatName and ChatPicture are those of a group, ChatAt when the provider was
-	// last asked.
+	// ChatName and ChatPicture are the name and picture of a group, and ChatAt
+	// is when the provider was last asked for them.
 	ChatName    string     `json:"chat_name,omitempty"`
 	ChatPicture string     `json:"chat_picture,omitempty"`
 	ChatAt      time.Time  `json:"chat_at,omitzero"`
 	Contact     ContactID  `json:"contact,omitempty"`  // none in groups
 	Identity    IdentityID `json:"identity,omitempty"` // who wrote last; answers go there
 	Language    string     `json:"language,omitempty"`
-	// Agent owns the conversation while active or in wrap-up; it equals the
-	// agent of the item's open assignment.
+	// Agent is the owner while the conversation is active or in wrap-up; it
+	// always equals the agent of the item's open assignment.
 	Agent AgentID `json:"agent,omitempty"`
-	// LastAgent is the last one who owned it.
+	// LastAgent is the last agent who owned the conversation.
 	LastAgent AgentID `json:"last_agent,omitempty"`
-	// Consultation is the last question of an owner whether a colleague takes it
-	// over, open or as it ended; nil for none yet.
+	// Consultation is the last question to a colleague, open or ended; nil when
+	// none was asked yet.
 	Consultation *Consultation `json:"consultation,omitempty"`
-	// Control and Fence: a bot answer that carries an older fence is refused.
+	// Control says who may write to the customer. Fence rises whenever Control
+	// changes, so that an answer which a bot began before the change, with an
+	// older fence, is refused.
 	Control Controller `json:"control"`
 	Fence   int64      `json:"fence"`
-	// ControlAt is when the provider last said that it has the word, or has it no
-	// longer, by the event's own time: what it said before counts no more.
+	// ControlAt is the event's own time at which the provider last said that it
+	// took or gave back control of the chat. An event with an earlier time does
+	// not change Control.
 	ControlAt time.Time         `json:"control_at,omitzero"`
 	Bot       string            `json:"bot,omitempty"`
 	BotData   map[string]string `json:"bot_data,omitempty"`
-	// BotSeq is the last event the bot has read, or before which its turn began.
+	// BotSeq is the Seq of the last event that the bot has read, or of the last
+	// one before its turn began.
 	BotSeq int64 `json:"bot_seq,omitempty"`
-	// BotOutcome says how the bot's last turn ended; empty while it has the word
-	// and where there was no bot.
+	// BotOutcome says how the bot's last turn ended; empty while that turn
+	// lasts and where there was no bot.
 	BotOutcome BotOutcome `json:"bot_outcome,omitempty"`
 	// Reply is the provider's latest right to answer, if any.
 	Reply *channel.ReplyHandle `json:"reply,omitempty"`
-	// EventSeq and CustomerSeq are the last numbers given; both gap-free.
+	// EventSeq is the Seq of the conversation's last event, and CustomerSeq the
+	// number of the last one that the customer may see. Both count without
+	// gaps.
 	EventSeq    int64 `json:"event_seq"`
 	CustomerSeq int64 `json:"customer_seq"`
-	// ReadSeq is the customer's number up to which the desk has read.
+	// ReadSeq is the CustomerSeq up to which agents have read.
 	ReadSeq int64 `json:"read_seq,omitempty"`
-	// Left says that the customer closed the page of a live chat, which ends
-	// after a grace; nil while the customer is there.
+	// Left says that the customer closed the page of a live chat, which ends a
+	// short time later unless the customer comes back; nil while the customer
+	// is there.
 	Left *Left `json:"left,omitempty"`
 	// Previous links a conversation to the closed one it follows.
 	Previous   ID `json:"previous,omitempty"`
 	MergedInto ID `json:"merged_into,omitempty"`
-	// Former are conversations merged into this one that kept their earlier
-	// messages, in the order of merging.
+	// Former are the conversations which were merged into this one and still
+	// hold their earlier messages, in the order in which they were merged.
 	Former []ID `json:"former,omitempty"`
-	// Merged are all that were merged into this one, with those that had been
-	// merged into them before.
+	// Merged are all conversations that were merged into this one, directly or
+	// by way of another.
 	Merged []ID `json:"merged,omitempty"`
-	// Ticket is the one that answered through this conversation, or the one
-	// before it, last: the customer's words are replies to it until it is complete.
+	// Ticket is the ticket that was last answered through this conversation or
+	// the one before it. Until that ticket is complete, what the customer
+	// writes is a reply to it.
 	Ticket string `json:"ticket,omitempty"`
 
 	OpenedAt       time.Time `json:"opened_at,omitzero"`
@@ -138,8 +149,9 @@ type Conversation struct {
 	AssignedAt     time.Time `json:"assigned_at,omitzero"`
 	LastCustomerAt time.Time `json:"last_customer_at,omitzero"` // by the event's own time
 	LastAgentAt    time.Time `json:"last_agent_at,omitzero"`
-	// LastMessageAt is when the last message, in either direction, was stored, or
-	// the conversation opened (again): silence is counted from it.
+	// LastMessageAt is when the last message in either direction was stored, or
+	// the conversation was opened or reopened. WorkStream.AutoClose counts from
+	// it.
 	LastMessageAt time.Time `json:"last_message_at,omitzero"`
 	FirstAnswerAt time.Time `json:"first_answer_at,omitzero"` // first answer by a person
 	WrapUpAt      time.Time `json:"wrap_up_at,omitzero"`
@@ -150,7 +162,7 @@ type Conversation struct {
 	// AwayAt is when the away or holiday message was last sent.
 	AwayAt time.Time `json:"away_at,omitzero"`
 
-	// Handled is CV7: an agent opened the request and sent an answer.
+	// Handled says that an agent opened the request and sent an answer (CV7).
 	Handled  bool   `json:"handled"`
 	Unread   int    `json:"unread"` // customer messages since the agent's last answer
 	Category string `json:"category,omitempty"`
@@ -160,12 +172,13 @@ type Conversation struct {
 	Attributes   map[string]string `json:"attributes,omitempty"`
 	Tags         []string          `json:"tags,omitempty"` // set by triggers, ordered
 	Rating       *Rating           `json:"rating,omitempty"`
-	// RatingAsked is the ending (Closure) of which a message asked for a rating.
+	// RatingAsked is the time of the ending (Closure) about which a message
+	// asked for a rating.
 	RatingAsked time.Time `json:"rating_asked,omitzero"`
 	// Preview is the masked beginning of the last message, for lists.
 	Preview string `json:"preview,omitempty"`
-	// ErasedAt is when everything personal in it was erased; zero else. Nobody
-	// writes in it any more.
+	// ErasedAt is when everything personal in the conversation was erased; zero
+	// if it was not. Nobody can write in an erased conversation.
 	ErasedAt time.Time `json:"erased_at,omitzero"`
 }
 
@@ -175,14 +188,15 @@ type Left struct {
 	At   time.Time `json:"at,omitzero"`
 }
 
-// Rating is a customer's answer, one per closure (CV11).
+// Rating is a customer's rating of one ending of a conversation (CV11); Score
+// is 1 to 5.
 type Rating struct {
 	Score   int       `json:"score"`
 	Comment string    `json:"comment,omitempty"`
 	At      time.Time `json:"at,omitzero"`
 	Closure time.Time `json:"closure,omitzero"` // when what it rates ended
-	// CommentUntil is until when the customer's next text is the comment, since
-	// the customer announced one; zero else.
+	// CommentUntil is the time until which the customer's next text counts as
+	// the comment, after the customer has asked to write one; otherwise zero.
 	CommentUntil time.Time `json:"comment_until,omitzero"`
 }
 
@@ -247,8 +261,8 @@ type Message struct {
 	// Masks are parts of Content.Text whose original is sealed away; the text
 	// itself already holds asterisks there.
 	Masks []privacy.MaskedSpan `json:"masks,omitempty"`
-	// Sources are the stored events that the text came from, for as long as they
-	// are kept.
+	// Sources are the ids of the stored events from which the text came, as
+	// long as those are kept.
 	Sources  []channel.EnvelopeID      `json:"sources,omitempty"`
 	Account  channel.AccountID         `json:"account,omitempty"`
 	Chat     channel.Chat              `json:"chat"`
@@ -262,11 +276,12 @@ type Message struct {
 	At         time.Time                   `json:"at,omitzero"`          // when it was stored
 	EditedAt   time.Time                   `json:"edited_at,omitzero"`   // the newest edit's own time
 	UnsentAt   time.Time                   `json:"unsent_at,omitzero"`   // taken back: content is gone
-	// HeldUntil is until when the message is kept back and can be taken back; zero
-	// for one that is not.
+	// HeldUntil is the time until which the message is held
+	// (sangdam.Answer.Hold) and can be taken back; zero when it is not held.
 	HeldUntil time.Time `json:"held_until,omitzero"`
 	WatchedAt time.Time `json:"watched_at,omitzero"` // a video was first watched to its end
-	// Unconfirmed: it counts as sent, but its acceptance is only inferred.
+	// Unconfirmed says that the message counts as sent although the provider
+	// did not confirm it: that it was accepted is only inferred.
 	Unconfirmed bool `json:"unconfirmed,omitempty"`
 	// ReadHandle lets the account mark it as read.
 	ReadHandle string `json:"read_handle,omitempty"`
@@ -311,14 +326,16 @@ const (
 	EvLeft     EventKind = "left"        // the customer closed the page of a live chat
 	EvBack     EventKind = "back"        // and has another one open
 	EvTicket   EventKind = "ticket"      // a ticket was made from it
-	// EvConsultEnded: whoever was asked is not any more; To says why.
+	// EvConsultEnded says that the colleague who was asked is not asked any
+	// more; To says why.
 	EvConsultEnded EventKind = "consult_ended"
 	EvErased       EventKind = "erased" // everything personal in it was erased
 )
 
-// Event is one entry of a conversation's gap-free sequence: what consoles
-// resume on and the record of every change with time and actor (CV2). It holds
-// ids, kinds and states, never text or names.
+// Event is one entry in the sequence of a conversation's events, which has no
+// gaps: the record of every change with its time and actor (CV2), on which
+// consoles go on after an interruption. It holds ids, kinds and states, never
+// text or names.
 type Event struct {
 	Conversation ID        `json:"conversation"`
 	Seq          int64     `json:"seq"`
@@ -331,7 +348,8 @@ type Event struct {
 	At           time.Time `json:"at,omitzero"`
 }
 
-// Contact is a person (CV3, CV4).
+// Contact is a customer as a person (CV3, CV4), who may have an Identity on
+// each of several channels.
 type Contact struct {
 	ID       ContactID `json:"id"`
 	Version  int64     `json:"version"`
@@ -345,13 +363,14 @@ type Contact struct {
 	// made from a channel profile alone is not.
 	Known      bool      `json:"known"`
 	MergedInto ContactID `json:"merged_into,omitempty"`
-	// Desks that the contact wrote to, or that were named when it was saved;
-	// ordered. Their members see the contact.
+	// Desks are those to which the contact has written, or that were named when
+	// it was saved, in alphabetical order. Their agents may see the contact.
 	Desks      []DeskID          `json:"desks,omitempty"`
 	CreatedAt  time.Time         `json:"created_at,omitzero"`
 	Attributes map[string]string `json:"attributes,omitempty"`
-	// ErasedAt is when everything personal of the contact was erased; zero else. It
-	// cannot be changed any more, and nobody is linked to it.
+	// ErasedAt is when everything personal of the contact was erased; zero if
+	// it was not. An erased contact cannot be changed, and no identity can be
+	// linked to it.
 	ErasedAt time.Time `json:"erased_at,omitzero"`
 }
 
@@ -374,12 +393,14 @@ type Identity struct {
 	WelcomedAt time.Time `json:"welcomed_at,omitzero"`
 	// AwayAt is when the customer was last told that nobody is there.
 	AwayAt time.Time `json:"away_at,omitzero"`
-	// Desks that the customer wrote to by this identity, ordered.
+	// Desks are those to which the customer wrote by this identity, in
+	// alphabetical order.
 	Desks []DeskID `json:"desks,omitempty"`
-	// VerifiedAs is the contact as whom the identity was proved: by the person's
-	// log-in or by what the host vouches for; empty for one that nobody proved,
-	// such as one that an agent linked by hand. Who comes by one identity sees what
-	// was said by another only if both are proved as the same contact.
+	// VerifiedAs is the contact that this identity was proved to be, by the
+	// person's log-in or because the host vouched for it. It is empty when
+	// nobody proved it, for instance when an agent linked it by hand. A
+	// customer who comes by one identity is shown what was said by another one
+	// only if both are proved to be the same contact.
 	VerifiedAs ContactID `json:"verified_as,omitempty"`
 	// ProfileAt is when the profile was last fetched.
 	ProfileAt time.Time `json:"profile_at,omitzero"`

@@ -15,13 +15,14 @@ func newerEdit(c channel.Content, at time.Time, old channel.Content, oldAt time.
 	return c.Text > old.Text
 }
 
-// OlderThan reports whether an edit of that time replaces what the message says.
+// OlderThan reports whether an edit made at that time replaces the message's
+// present content.
 func (m Message) OlderThan(edit channel.Content, at time.Time) bool {
 	return newerEdit(edit, at, m.Content, m.EditedAt)
 }
 
-// Merge returns which of two early events the message will meet: what was taken
-// back stays so, and of edits the newer counts.
+// Merge returns which of two early events counts when the message arrives: an
+// unsend before any edit, and of two edits the newer one.
 func (e Early) Merge(other Early) Early {
 	switch {
 	case e.Unsent || other.Unsent:
@@ -37,7 +38,8 @@ func (e Early) Merge(other Early) Early {
 	return e
 }
 
-// Early is an edit or unsend that came before its message.
+// Early is an edit or an unsend that arrived before the message which it is
+// about.
 type Early struct {
 	Account channel.AccountID         `json:"account"`
 	Chat    channel.Chat              `json:"chat"`

@@ -9,14 +9,14 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
-// Filter selects conversations; zero fields do not restrict. A list that is
-// empty but not nil (States, Desks, IDs) is one of which none is left: it
-// selects nothing.
+// Filter selects conversations that match all of its fields; a zero field
+// matches everything. A list that is empty but not nil (States, Desks, IDs)
+// matches nothing.
 type Filter struct {
 	States []State // any of
 	Agent  AgentID
-	// Served is the agent who has the conversation, or had it last. Stores do not
-	// look at it: the Engine leaves others out of what a store lists.
+	// Served is the agent who owns the conversation, or who owned it last.
+	// Match and the stores ignore it; the Engine looks at it after reading.
 	Served     AgentID
 	Contact    ContactID
 	Account    channel.AccountID
@@ -26,20 +26,21 @@ type Filter struct {
 	Category   string
 	Handled    *bool
 	From, To   time.Time // OpenedAt in [From, To)
-	// IDs restricts to these conversations: the result of a text search.
+	// IDs selects only these conversations, such as the result of a text
+	// search.
 	IDs []ID
-	// Within restricts to what somebody's rights may reach; nil: everything.
+	// Within selects only what somebody's rights may reach; nil: everything.
 	Within *Within
 }
 
-// Within is the part of all conversations that is on one of the desks, or owned
-// by the agent. None of both is nothing.
+// Within selects the conversations that are on one of the desks or owned by the
+// agent. Without either it selects nothing.
 type Within struct {
 	Desks []DeskID
 	Owner AgentID
 }
 
-// ServedBy is the agent who has the conversation, or had it last.
+// ServedBy returns the agent who owns the conversation, or who owned it last.
 func (c Conversation) ServedBy() AgentID { return cmp.Or(c.Agent, c.LastAgent) }
 
 // Nothing reports that the filter can select nothing.
@@ -47,7 +48,8 @@ func (f Filter) Nothing() bool {
 	return f.States != nil && len(f.States) == 0 || f.Desks != nil && len(f.Desks) == 0 || f.IDs != nil && len(f.IDs) == 0
 }
 
-// Check refuses a state that is none of States: ErrInvalid. Ids are not looked up.
+// Check returns ErrInvalid for a state that is not one of States(). It does not
+// look ids up.
 func (f Filter) Check() error {
 	for _, s := range f.States {
 		if !slices.Contains(States(), s) {

@@ -10,8 +10,8 @@ import (
 // previewRunes is how much of a message lists show.
 const previewRunes = 80
 
-// Preview is the beginning of a content for lists, on one line. The text given
-// is the masked one.
+// Preview returns the beginning of a message's text on one line, for lists.
+// Give it the text with its masks.
 func Preview(c channel.Content) string {
 	text := strings.Join(strings.Fields(c.Text), " ")
 	if text == "" && c.Kind != channel.KindText {

@@ -2,7 +2,8 @@ package conversation
 
 import "time"
 
-// Closure is when what is rated ended; zero while nothing has.
+// Closure returns when the conversation last ended, which is what a rating is
+// about; zero when it has never ended.
 func (c Conversation) Closure() time.Time {
 	if c.WrapUpAt.IsZero() {
 		return c.ClosedAt
@@ -15,8 +16,8 @@ func (c Conversation) RatedThisEnd() bool {
 	return c.Rating != nil && c.Rating.Closure.Equal(c.Closure())
 }
 
-// AwaitsComment says that the customer announced a comment on the rating of the
-// last ending, and may still write it.
+// AwaitsComment says that the customer has asked to comment on the rating of
+// the last ending, and that the time for that comment is not over.
 func (c Conversation) AwaitsComment(now time.Time) bool {
 	return c.RatedThisEnd() && now.Before(c.Rating.CommentUntil)
 }

@@ -12,7 +12,7 @@ type Configuration struct {
 	Queues      map[QueueID]Queue
 }
 
-// Refused says which check of Reserve, Accept or an ending failed. It is an
+// Refused says which check of Reserve, Accept or an ending failed. It is a
 // sangdam.ErrStale.
 type Refused struct {
 	// Check is item, capacity, eligibility, lease, held, expired or ended.

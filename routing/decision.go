@@ -29,7 +29,7 @@ type Decision struct {
 	Strategy    string  `json:"strategy,omitempty"`
 	// Key is the winner's strategy key, rendered; lower wins, ties by agent id.
 	Key string `json:"key,omitempty"`
-	// Why names what chose: strategy, preferred, designated.
+	// Why names what chose the agent: strategy, preferred or designated.
 	Why string `json:"why,omitempty"`
 	// Next are the next best, at most five.
 	Next []Candidate `json:"next,omitempty"`

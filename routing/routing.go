@@ -1,8 +1,8 @@
-// Package routing has what a host says and reads about who gets which work: desks,
-// work streams, queues and agents, and the rows of work itself (items, offers,
-// assignments, decisions). It does no I/O and needs nothing but the standard library
-// and golang.org/x/text, so a backend that has its own conversations and database
-// can use it, and the rooms below it, alone.
+// Package routing holds what a host sets up and reads about who gets which
+// work: desks, work streams, queues and agents, and the rows of work itself
+// (items, offers, assignments, decisions). It does no I/O and needs nothing but
+// the standard library and golang.org/x/text, so a backend with conversations
+// and a database of its own can use it, and the packages below it, alone.
 //
 // # How work flows
 //
@@ -127,7 +127,7 @@ const (
 	Pick Mode = "pick" // agents choose from the queue
 )
 
-// SkillMatch says how an item's skills are held against an agent's.
+// SkillMatch says how an item's skills are compared with an agent's.
 type SkillMatch string
 
 const (
@@ -151,15 +151,17 @@ type WorkStream struct {
 	Channels    []string `json:"channels,omitempty"`
 	Live        bool     `json:"live"` // else persistent (CV1)
 	Mode        Mode     `json:"mode"`
-	// Cost in units of an agent's capacity; 0 is allowed and means none.
+	// Cost is how many units of an agent's capacity one conversation takes; 0
+	// takes none.
 	Cost int `json:"cost"`
-	// ChannelCost counts against the channel's cap; usually 1.
+	// ChannelCost is how much one conversation counts against the agent's limit
+	// for the channel (ChannelProfile); usually 1.
 	ChannelCost int `json:"channel_cost"`
 	// Presences that may receive this work; empty means Online alone.
 	Presences []Presence `json:"presences,omitempty"`
 	// Queue is the fall-back queue when no rule sets one.
 	Queue QueueID `json:"queue"`
-	// Rules are tried in order; see Classify.
+	// Rules are tried in order; package routing/classify says how.
 	Rules      []Rule        `json:"rules,omitempty"`
 	SkillMatch SkillMatch    `json:"skill_match,omitempty"`
 	RelaxAfter time.Duration `json:"relax_after,omitempty"`
@@ -246,12 +248,13 @@ type Queue struct {
 	Rank    map[AgentID]int `json:"rank,omitempty"`
 	// Designated is the agent of the designated strategy.
 	Designated AgentID `json:"designated,omitempty"`
-	// AgeingPerMinute raises an item's priority as it waits: one slope a queue,
-	// 0 to maxSlope, counted to a thousandth.
+	// AgeingPerMinute is by how much an item's priority rises in each minute of
+	// waiting, 0 to 1,000, exact to a thousandth. It is the same for all items
+	// of the queue.
 	AgeingPerMinute float64 `json:"ageing_per_minute,omitempty"`
-	// Reserve keeps agents back for other queues: an item of this queue starts
-	// only while more than Reserve agents could do the work, whether or not they
-	// declined it; 0 keeps none back.
+	// Reserve keeps agents free for other queues: an item of this queue is
+	// offered or assigned only while more than Reserve agents could do the
+	// work, including those who declined it; 0 keeps none free.
 	Reserve int `json:"reserve,omitempty"`
 	// Hours of the queue count where its desk sets none; nil falls to the work
 	// stream's. Outside the hours that count nothing is offered nor assigned by
@@ -282,8 +285,10 @@ const (
 	OverflowCallBack OverflowDo = "call_back" // it becomes a ticket to call back
 )
 
-// Overflow is one rule; the first that applies acts. An item enters a queue at
-// most once, so cycles end, and are refused when saved.
+// Overflow is one rule for items that wait in a queue; the first rule that
+// applies is carried out. Rules that would send items round in a circle are
+// refused when they are saved, and an item enters a queue at most once in any
+// case.
 type Overflow struct {
 	When    OverflowWhen  `json:"when"`
 	After   time.Duration `json:"after,omitempty"`
@@ -299,19 +304,19 @@ type Overflow struct {
 // what Reserve began.
 type Agent struct {
 	ID AgentID `json:"id"`
-	// Version counts the changes of the settings, not of the state. Who replaces
-	// them gives back the one that was read; 0 makes a new agent.
+	// Version counts the changes of the settings, not of the state. To replace
+	// the settings, give the version that was read; 0 makes a new agent.
 	Version int64  `json:"version"`
 	Name    string `json:"name"`
 	Picture string `json:"picture,omitempty"`
 	Email   string `json:"email,omitempty"`
-	// Role is administrator, supervisor or agent: what the host's log-in gives
-	// as the Principal's role. By itself it is no right.
+	// Role is administrator, supervisor or agent. It gives no right by itself:
+	// the host reads it when the agent logs in and puts it into the Principal.
 	Role string `json:"role"`
-	// Three things are needed before the agent is offered a kind of work: the
-	// permission for it, its switch in Assign (which is not the command Assign,
-	// by which a person gives one conversation), and room in Capacity. Left out
-	// there, ProfileUnits has no room, and any other profile no cap.
+	// An agent is offered a kind of work only with three things: the permission
+	// for it, its switch in Assign (not to be confused with the command
+	// Assign), and free Capacity. A Capacity without ProfileUnits has no room
+	// at all; any other profile that is left out is without limit.
 	Permissions []Permission       `json:"permissions,omitempty"`
 	Capacity    map[Profile]int    `json:"capacity,omitempty"` // in units
 	Skills      []Skill            `json:"skills,omitempty"`
@@ -322,7 +327,8 @@ type Agent struct {
 	Attributes  map[string]string  `json:"attributes,omitempty"`
 }
 
-// AssignmentSwitches are RT9's three switches.
+// AssignmentSwitches say whether tickets and chats are assigned to an agent
+// (RT9).
 type AssignmentSwitches struct {
 	Ticket  bool `json:"ticket"`
 	Chat    bool `json:"chat"`
@@ -353,7 +359,7 @@ type AgentState struct {
 	BeatAt time.Time
 }
 
-// ItemState is where a piece of work stands.
+// ItemState is the state of a piece of work in routing.
 type ItemState string
 
 const (
@@ -376,8 +382,8 @@ type Item struct {
 	State      ItemState    `json:"state"`
 	Desk       DeskID       `json:"desk"`
 	WorkStream WorkStreamID `json:"work_stream"`
-	// Account is the channel account it came by, whose operating hours count
-	// before all others; empty for what came by none.
+	// Account is the channel account by which the item came, whose operating
+	// hours count before all others; empty for an item that came by none.
 	Account    string     `json:"account,omitempty"`
 	Queue      QueueID    `json:"queue"`
 	Mode       Mode       `json:"mode"`
@@ -386,7 +392,8 @@ type Item struct {
 	Priority   int        `json:"priority"`
 	Uses       []Use      `json:"uses,omitempty"`
 	Skills     []Skill    `json:"skills,omitempty"`
-	// SkillMatch says how Skills are held against an agent's; empty is exact.
+	// SkillMatch says how Skills are compared with an agent's; empty means
+	// exact.
 	SkillMatch SkillMatch    `json:"skill_match,omitempty"`
 	RelaxAfter time.Duration `json:"relax_after,omitempty"`
 	// Relaxed is how many skill requirements were dropped so far, the last of

@@ -2,8 +2,8 @@ package routing
 
 import "strings"
 
-// Subject is what a piece of work is about. The id of its item is made of it
-// here alone, so that a subject has one item at most.
+// Subject is what a piece of work is about. The id of its item is made from it
+// by Item and nowhere else, so that a subject has at most one item.
 type Subject struct {
 	Kind string `json:"kind"` // SubjectConversation, SubjectTicket, or a kind of the host's own
 	ID   string `json:"id"`
@@ -15,8 +15,8 @@ const (
 	SubjectTicket       = "ticket"
 )
 
-// Item is the id of the subject's item: a conversation's own id, "<kind>/<id>"
-// of anything else.
+// Item returns the id of the subject's item: for a conversation its own id, for
+// anything else "<kind>/<id>".
 func (s Subject) Item() ItemID {
 	if s.Kind == SubjectConversation {
 		return ItemID(s.ID)
