@@ -14,10 +14,12 @@ import (
 	"github.com/sangdam/sangdam/store"
 )
 
-// AgentNotice is what the workspace tells its agents before they work: that what
-// they write, too, may be read and kept. Without words nobody is told.
+// AgentNotice is what the workspace tells its agents before they work, for
+// instance that their own messages are read and kept too. Without Texts no
+// agent is told anything.
 type AgentNotice struct {
-	// Version of the words; empty is "1". With another one everybody is told again.
+	// Version of the texts; empty means "1". When it changes, every agent is
+	// asked to confirm the notice again.
 	Version string            `json:"version,omitempty"`
 	Texts   map[string]string `json:"texts,omitempty"` // by language; "" for every other one
 }
@@ -54,8 +56,9 @@ type NoticeToConfirm struct {
 
 var qNoticeToConfirm = asks("agent.notice_to_confirm", "NoticeToConfirm", kindAgent, ActList)
 
-// NoticeToConfirm tells what the principal has to confirm before it works.
-// Consoles ask on their own; the Engine's commands do not wait for it.
+// NoticeToConfirm returns the notice that the principal has to confirm before
+// it works, in the language given. It is the console that asks for it: the
+// commands of the Engine work without.
 func (e *Engine) NoticeToConfirm(ctx context.Context, p Principal, language string) (out NoticeToConfirm, err error) {
 	if err := p.made(); err != nil || p.agent() == "" {
 		return out, err
@@ -88,19 +91,22 @@ func (e *Engine) NoticeToConfirm(ctx context.Context, p Principal, language stri
 	return out, err
 }
 
-// ConfirmNotice says that the agent who sends it has read the notice.
+// ConfirmNotice says that the agent who is the principal has read the
+// workspace's notice to its agents.
 type ConfirmNotice struct {
 	Key   Key             `json:"-"`
 	Agent routing.AgentID `json:"agent"` // who has read it: the principal itself
-	// TextVersion that was read.
+	// TextVersion is the version of the notice that was read
+	// (NoticeToConfirm.Version).
 	TextVersion string `json:"text_version"`
 }
 
 var opConfirmNotice = register(&Operation{Name: "agent.confirm_notice", Method: "ConfirmNotice",
 	Actions: []Action{ActPresence}, Keyed: true})
 
-// ConfirmNotice carries the command out: an agent's own word, kept once for each
-// version, with its audit row. ErrStale when the words are others by now.
+// ConfirmNotice carries the command out. It is kept once for each version, with
+// an entry in the audit log; only the agent itself may send it. ErrStale when
+// the notice has another version by now.
 func (e *Engine) ConfirmNotice(ctx context.Context, p Principal, c ConfirmNotice) (Saved, error) {
 	return command(ctx, e, call{opConfirmNotice, p, c.Key, c}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActPresence, Resource{Kind: kindAgent, ID: string(c.Agent), Owner: c.Agent}); err != nil {

@@ -100,7 +100,8 @@ func (u *unit) saveAgent(old, a routing.Agent) (int64, error) {
 
 var qAgents = asks("agent.list", "Agents", "agents", ActList)
 
-// Agents lists the agents that the principal may see, with their state.
+// Agents lists the agents that the principal may see, by id, with settings and
+// state.
 func (e *Engine) Agents(ctx context.Context, p Principal) (out []routing.Agent, err error) {
 	err = e.query(ctx, p, qAgents, "", func(ctx context.Context, tx store.Tx, s *settings) (err error) {
 		out, err = e.agentsSeen(ctx, tx, s, p)
@@ -143,9 +144,10 @@ type Held struct {
 
 var qHeld = asks("agent.held", "Held", kindAgent, ActPresence)
 
-// Held lists an agent's open offers, assignments and questions of colleagues,
-// each oldest first. An agent may ask for itself; supervisors for anybody, who
-// are shown what is about records that they may see.
+// Held lists the open offers and assignments of an agent and the open questions
+// that colleagues ask it with Consult, each oldest first. An agent may ask for
+// itself and gets all of them; supervisors may ask for anybody and get those
+// about records that they may see.
 func (e *Engine) Held(ctx context.Context, p Principal, agent routing.AgentID) (out Held, err error) {
 	err = e.query(ctx, p, qHeld, string(agent), func(ctx context.Context, tx store.Tx,
 		s *settings) (err error) {
@@ -206,10 +208,10 @@ type SetPresence struct {
 	Reason   string           `json:"reason,omitempty"` // custom, a short code
 }
 
-// SetPresence carries the command out; agents set their own, supervisors
-// everybody's. It counts as a heart-beat: from then on Heartbeat is called, or the
-// agent is Offline a minute later. ErrInvalid for a presence that is none, ErrNotFound
-// when there is no such agent.
+// SetPresence carries the command out. Agents set their own presence,
+// supervisors everybody's. It counts as the first heart-beat: unless Heartbeat
+// is called from then on, the agent is Offline a minute later. ErrInvalid for a
+// presence that does not exist, ErrNotFound when there is no such agent.
 func (e *Engine) SetPresence(ctx context.Context, p Principal, c SetPresence) error {
 	_, err := command(ctx, e, call{opSetPresence, p, c.Key, c}, func(u *unit) (struct{}, error) {
 		if err := u.allow(ActPresence, Resource{Kind: "agent", ID: string(c.Agent), Owner: c.Agent}); err != nil {
@@ -271,11 +273,13 @@ func (u *unit) presenceDue(a routing.Agent, was, to routing.Presence) error {
 	return nil
 }
 
-// Heartbeat says that the agents' consoles live. A host calls it for connected
-// agents at least every 20 s; 60 s without one makes an agent Offline. It
-// costs one write for all of them. Agents who are Offline, or unknown, are
-// named by an *OfflineAgents error; the others' heart-beats count all the same. It
-// takes no Principal: the host reports for many at once whose connections it holds.
+// Heartbeat says that the consoles of these agents are connected. A host calls
+// it for all connected agents at least every 20 seconds, in one call, which is
+// one write; an agent without a heart-beat for 60 seconds becomes Offline.
+// Agents who are Offline already, or unknown, are named in an *OfflineAgents
+// error; the heart-beats of the others count all the same. It takes no
+// Principal, because it reports for many agents at once: the host calls it for
+// those whose connections it holds.
 func (e *Engine) Heartbeat(ctx context.Context, ws WorkspaceID, agents ...routing.AgentID) error {
 	offline, err := e.db.System().BeatAgents(ctx, ws, agents)
 	if err == nil && len(offline) > 0 {

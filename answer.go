@@ -23,13 +23,14 @@ type Answer struct {
 	Key          Key             `json:"-"`
 	Conversation conversation.ID `json:"conversation"`
 	Content      channel.Content `json:"content"`
-	// To is the identity to answer, one that wrote in the conversation lately,
-	// where the customer writes on several channels; empty: where the customer
-	// wrote last, which stays the place of further answers.
+	// To is the identity that gets the message, where the customer of one
+	// conversation writes on several channels. It must be one that wrote in the
+	// conversation lately. Empty means the identity that wrote last; answers
+	// keep going there until the customer writes elsewhere.
 	To conversation.IdentityID `json:"to,omitempty"`
 	// ThenWait leaves the conversation waiting for the customer.
 	ThenWait bool `json:"then_wait,omitempty"`
-	// Seen, with ThenWait, as in End.
+	// Seen is as End.Seen, and is checked only with ThenWait.
 	Seen int64 `json:"seen,omitempty"`
 	// Hold keeps the message back, at most 5 minutes, so that Unsend can take it
 	// back. What is said after it in the same chat waits for it.
@@ -44,12 +45,16 @@ type Posted struct {
 	Seq          int64                  `json:"seq"`
 }
 
-// Answer carries the command out: the message is stored and queued to leave;
-// what became of it shows in its status. The principal must own the
-// conversation. Content.QuoteOf alone quotes a message of the chat. ErrInvalid
-// for content that is empty or too large and for a QuoteOf that is not there,
-// *BannedWords (ErrInvalid) for a banned word, ErrUnsupported with the reason for
-// what the channel cannot carry or the account has switched off.
+// Answer carries the command out: the message is stored and queued for sending
+// when the call returns. Whether it reached the provider shows later in the
+// message's status. The principal must own the conversation. To quote a message
+// of the chat, give its provider's id in Content.QuoteOf; nothing else of the quotation is
+// taken from the caller. ErrInvalid for content that is empty or has more than
+// 1 MiB of text, for a Hold above its bound, and for a QuoteOf that does not
+// exist; *BannedWords (ErrInvalid) for a banned word; ErrUnsupported, with the
+// reason, for content that the channel cannot carry or that is switched off for
+// the account; ErrStale, with ThenWait, when the customer has written after
+// Seen.
 func (e *Engine) Answer(ctx context.Context, p Principal, c Answer) (Posted, error) {
 	return command(ctx, e, call{opAnswer, p, c.Key, c}, func(u *unit) (Posted, error) {
 		if c.Hold < 0 || c.Hold > holdFor {
@@ -235,9 +240,9 @@ type AddNote struct {
 	Text         string          `json:"text"`
 }
 
-// AddNote carries the command out, for whoever may write notes there, also while
-// somebody else has the conversation and after its end. ErrInvalid for a text that
-// is blank or above 1 MiB.
+// AddNote carries the command out. Whoever may write notes in the conversation
+// may do so while another agent owns it, and after its end. ErrInvalid for a
+// text that is blank or above 1 MiB.
 func (e *Engine) AddNote(ctx context.Context, p Principal, c AddNote) (Posted, error) {
 	return command(ctx, e, call{opAddNote, p, c.Key, c}, func(u *unit) (Posted, error) {
 		d, err := u.draft(c.Conversation, ActNote)
@@ -273,7 +278,9 @@ type Resend struct {
 	Message conversation.MessageID `json:"message"`
 }
 
-// Resend carries the command out. ErrInvalid when the message was sent.
+// Resend carries the command out. ErrInvalid for a message that is neither
+// failed nor unknown, and for one with masks, which would be sent with
+// asterisks. Other errors are those of Answer.
 func (e *Engine) Resend(ctx context.Context, p Principal, c Resend) (Posted, error) {
 	return command(ctx, e, call{opResend, p, c.Key, c}, func(u *unit) (Posted, error) {
 		d, old, err := u.onMessage(c.Message, ActResend)

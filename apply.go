@@ -82,7 +82,8 @@ const (
 
 // Applied is what a Setup changes, or has changed.
 type Applied struct {
-	// Version of the configuration that it was planned on.
+	// Version of the configuration that the plan was made for; give it to
+	// Apply.
 	Version int64     `json:"version"`
 	Parts   []Planned `json:"parts"`
 	// Warnings say what cannot work until something else is set up too.
@@ -93,14 +94,17 @@ type Applied struct {
 type Apply struct {
 	Key   Key   `json:"-"`
 	Setup Setup `json:"setup"`
-	// Version is that of the plan that was looked at: ErrStale when the
-	// configuration has changed since. 0 applies to whatever there is.
+	// Version is Applied.Version of the plan that somebody looked at: when the
+	// configuration has changed since, the command is ErrStale. 0 skips this
+	// check.
 	Version int64 `json:"version"`
 }
 
-// Apply carries the command out. The same Setup again changes nothing. It makes
-// every check that the single saves make, and those across parts on the whole. A
-// repeat with the same key and other secrets than the stored ones is ErrConflict.
+// Apply carries the command out in one transaction. To apply the same Setup
+// again changes nothing. Each part is checked as the command that saves it
+// alone would check it, and the references between parts are checked once all
+// are in place; errors are those of these commands. A repeat with the same Key
+// whose secrets differ from the stored ones is ErrConflict.
 func (e *Engine) Apply(ctx context.Context, p Principal, c Apply) (Applied, error) {
 	if err := e.CheckKeys(ctx); err != nil {
 		return Applied{}, err
@@ -131,8 +135,9 @@ var errPlanned = errors.New("sangdam: planned")
 
 var qPlan = asks("setup.plan", "Plan", kindWorkspace, ActConfigure)
 
-// Plan says what Apply would change, by doing it and taking it back: what Plan
-// accepts, Apply accepts, unless somebody else changes something in between.
+// Plan says what Apply would change, and changes nothing: it carries the Setup
+// out and rolls it back. What Plan accepts, Apply accepts, unless the
+// configuration changes in between. It needs ActConfigure.
 func (e *Engine) Plan(ctx context.Context, p Principal, s Setup) (plan Applied, err error) {
 	if err := e.CheckKeys(ctx); err != nil {
 		return Applied{}, err

@@ -187,7 +187,7 @@ func (u *unit) requeue(d *draft.Draft, reason routing.EndReason, queue routing.Q
 	return u.putInQueue(d, it)
 }
 
-// Accept takes an offer.
+// Accept takes an offer of routing: its agent becomes the owner.
 type Accept struct {
 	Key   Key             `json:"-"`
 	Offer routing.OfferID `json:"offer"`
@@ -203,10 +203,10 @@ type Owned struct {
 	Assignment   routing.AssignmentID `json:"assignment"`
 }
 
-// Accept carries the command out. Of rivals exactly one succeeds; an offer that
-// expired, was withdrawn or was answered is a *routing.Refused (ErrStale), and
-// so is one to an agent who since left the queue or the desk, or lost the
-// permission.
+// Accept carries the command out. Of several accepts of one conversation
+// exactly one succeeds. The others get a *routing.Refused (ErrStale), and so
+// does whoever accepts an offer that has expired, was withdrawn or answered, or
+// whose agent has left the queue or the desk or lost the permission since.
 func (e *Engine) Accept(ctx context.Context, p Principal, c Accept) (Owned, error) {
 	return command(ctx, e, call{opAccept, p, c.Key, c}, func(u *unit) (Owned, error) {
 		offer, err := u.offer(c.Offer)
@@ -304,7 +304,8 @@ type Decline struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// Decline carries the command out. An offer that ended is a *routing.Refused.
+// Decline carries the command out. An offer that has ended already is a
+// *routing.Refused (ErrStale).
 func (e *Engine) Decline(ctx context.Context, p Principal, c Decline) error {
 	_, err := command(ctx, e, call{opDecline, p, c.Key, c}, func(u *unit) (struct{}, error) {
 		if _, err := u.offer(c.Offer); err != nil {
@@ -343,9 +344,9 @@ type Pick struct {
 }
 
 // Pick carries the command out for the agent that the principal is. ErrStale
-// when somebody else has it or it no longer waits; ErrInvalid with the reasons
-// when the agent may not take it (presence, permission, membership, skills,
-// capacity).
+// when another agent has the conversation or it no longer waits; ErrInvalid,
+// with the reasons, when the agent may not take it: presence, permission,
+// membership, skills or capacity.
 func (e *Engine) Pick(ctx context.Context, p Principal, c Pick) (Owned, error) {
 	return command(ctx, e, call{opPick, p, c.Key, c}, func(u *unit) (Owned, error) {
 		if _, err := u.draft(c.Conversation, ActTake); err != nil {
@@ -368,8 +369,8 @@ type Assign struct {
 	Force bool `json:"force,omitempty"`
 }
 
-// Assign carries the command out. Errors as for Pick; with Force only an
-// unknown or disabled agent is refused.
+// Assign carries the command out. Errors are those of Pick; with Force only an
+// agent who is unknown or disabled is refused.
 func (e *Engine) Assign(ctx context.Context, p Principal, c Assign) (Owned, error) {
 	act := ActAssign
 	if c.Force {
@@ -507,9 +508,10 @@ type Transfer struct {
 	Desk         routing.DeskID  `json:"desk,omitempty"`
 }
 
-// Transfer carries the command out. To an agent it moves in one step, so that
-// the customer always has one owner; errors as for Pick. ErrInvalid for a queue
-// none of whose members is on the desk: nobody could take it there.
+// Transfer carries the command out. To an agent the conversation goes in one
+// transaction, so that it always has exactly one owner; errors are those of
+// Pick. ErrInvalid for a queue of which no member is on the desk, since nobody
+// could take the conversation there.
 func (e *Engine) Transfer(ctx context.Context, p Principal, c Transfer) (State, error) {
 	return command(ctx, e, call{opTransfer, p, c.Key, c}, func(u *unit) (State, error) {
 		d, err := u.draft(c.Conversation, ActTransfer)

@@ -28,10 +28,11 @@ const ownerMessage = "message:"
 // AttachmentRef names a file of a message.
 type AttachmentRef struct {
 	Message conversation.MessageID `json:"message"`
-	// N is its place among channel.Content.Files, from 0.
+	// N is the file's index in channel.Content.Files, from 0.
 	N int `json:"n"`
-	// Ticket opens the file of a mail of a ticket (TicketDetail.Mails) for whoever
-	// may read the ticket.
+	// Ticket, when it is given, says that the message is one of the mails of
+	// this ticket (TicketDetail.Mails): whoever may read the ticket may then
+	// open the file.
 	Ticket ticket.ID `json:"ticket,omitempty"`
 }
 
@@ -51,8 +52,9 @@ type Attachment struct {
 var qAttachment = asksFor("attachment", asks("attachment.open", "Attachment", kindConversation, ActRead))
 
 // Attachment opens a file of a message for whoever may read the message's
-// conversation. ErrNotFound where there is no such file, or none yet, or none
-// any more; ErrUnsupported where the engine keeps no files.
+// conversation. ErrNotFound when there is no such file, when it has not been
+// fetched yet, and when it was deleted; ErrUnsupported when Config.Blobs is
+// nil.
 func (e *Engine) Attachment(ctx context.Context, p Principal, ref AttachmentRef) (*Attachment, error) {
 	media, err := e.fileFor(ctx, p, qAttachment, ref)
 	if err != nil {

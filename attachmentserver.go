@@ -18,8 +18,10 @@ import (
 	"github.com/sangdam/sangdam/ticket"
 )
 
-// Attachments serves Engine.Attachment, Thumbnail and Upload to pages of the
-// host's. who authenticates the request; its error is answered with HTTPStatus.
+// Attachments serves Engine.Attachment, Engine.Thumbnail and Engine.Upload over
+// HTTP, to pages that the host makes. The function who authenticates a request;
+// when it returns an error, the answer has the status that HTTPStatus gives for
+// it.
 //
 //	GET  …/{message}/{n}             the n-th file of a message
 //	GET  …/{message}/{n}?thumbnail   its small picture; 422 where there is none
@@ -27,12 +29,12 @@ import (
 //	POST …?name=…&conversation=…     an upload: the body is the file, or the form
 //	                                 multipart/form-data with one file
 //
-// The last two elements of the path count, whatever stands before. Files are
-// served in ranges, under headers that let nothing in them run, with their type
-// only where it is one that browsers show harmlessly and otherwise as a
-// download. An upload is answered with the JSON of an Uploaded; the header
-// Idempotency-Key is its Key. Uploads that a browser sends from pages of another
-// origin are refused with 403.
+// Only the last two elements of the path are read, so a host may mount it under
+// any prefix. Files are served in ranges, under headers that let nothing in
+// them run, with their own media type only where browsers show that type
+// harmlessly; any other file is sent as a download. An upload is answered with
+// the JSON of an Uploaded; the header Idempotency-Key is its Key. Uploads that
+// a browser sends from pages of another origin are refused with 403.
 func Attachments(e *Engine, who func(*http.Request) (Principal, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Method {
@@ -75,7 +77,8 @@ func serveAttachment(e *Engine, w http.ResponseWriter, r *http.Request, p Princi
 //
 //	GET  …/{ticket}/files/{file}
 //
-// The last three elements of the path count.
+// Only the last three elements of the path are read. The function who is as in
+// Attachments.
 func TicketFiles(e *Engine, who func(*http.Request) (Principal, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -106,9 +109,11 @@ func serveOwn(w http.ResponseWriter, r *http.Request, file *Attachment, err erro
 	serveFile(w, r, file)
 }
 
-// AttachmentLinks serves the addresses under Config.FilesURL, which providers
-// and customers fetch files from. It asks for no credentials: the address is the
-// right. The last three elements of the path count.
+// AttachmentLinks serves the addresses under Config.FilesURL, from which
+// providers and customers fetch files. It asks for no credentials: whoever
+// knows an address may fetch the file, until Config.KeepLinks is over. Only the
+// last three elements of the path are read, so a host may mount it under any
+// prefix. The handler may be called at once.
 func AttachmentLinks(e *Engine) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {

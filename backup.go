@@ -32,7 +32,8 @@ import (
 type BackUp struct {
 	Key    Key                 `json:"-"`
 	Filter conversation.Filter `json:"filter,omitzero"`
-	// Text restricts it to what Search finds, at most 200 conversations.
+	// Text restricts the backup to conversations in which Search finds it, at
+	// most 200.
 	Text string `json:"text,omitempty"`
 }
 
@@ -103,8 +104,9 @@ type backupJobOf struct {
 	Backup string `json:"backup"`
 }
 
-// BackUp carries the command out and returns at once; see Backups. One principal
-// has one at a time: ErrConflict while it is made.
+// BackUp carries the command out and returns at once, while the file is made in
+// the background; Backups tells how far it is. ErrConflict while an earlier
+// backup of the same principal is still being made.
 func (e *Engine) BackUp(ctx context.Context, p Principal, c BackUp) (Saved, error) {
 	return command(ctx, e, call{opBackUp, p, c.Key, c}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActBackup, Resource{Kind: kindBackup}); err != nil {

@@ -36,8 +36,8 @@ func (e *Engine) putBackup(ctx context.Context, ws WorkspaceID, part string, lin
 
 var qBackups = asks("backup.list", "Backups", kindBackup, ActBackup)
 
-// Backups lists the principal's own backups, the newest first, at most ten. What
-// is expired is gone.
+// Backups lists the principal's own backups, newest first, at most ten. A
+// backup that has expired is no longer listed.
 func (e *Engine) Backups(ctx context.Context, p Principal) (out []Backup, err error) {
 	err = e.query(ctx, p, qBackups, "", func(ctx context.Context, tx store.Tx, _ *settings) error {
 		list, err := backupErrands.of(ctx, tx, p, 10)
@@ -54,10 +54,11 @@ func (e *Engine) Backups(ctx context.Context, p Principal) (out []Backup, err er
 
 var qWriteBackup = asks("backup.write", "WriteBackup", kindBackup, ActBackup)
 
-// WriteBackup writes the file of a backup that is ready, one line of JSON each conversation (backup.Line),
-// and audits that it was taken. ErrNotFound for one that is gone or somebody
-// else's, ErrConflict for one that is still being made. What goes wrong after the
-// first byte leaves half a file: its last line is then cut off.
+// WriteBackup writes the file of a backup that is ready: one line of JSON for
+// each conversation (backup.Line). The audit log keeps that it was fetched.
+// ErrNotFound for a backup that has expired or is somebody else's, ErrConflict
+// for one that is still being made. An error after the first byte leaves an
+// incomplete file, whose last line may be cut off.
 func (e *Engine) WriteBackup(ctx context.Context, p Principal, id string, to io.Writer) error {
 	var b Backup
 	err := e.unit(ctx, p, func(u *unit) (err error) {

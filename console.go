@@ -18,15 +18,17 @@ import (
 
 // Queries that a console asks besides those of its records.
 
-// Directory names what an agent meets in conversations: whom one can transfer
-// to, and what the ids in events mean. It holds no settings and no secret.
+// Directory holds the names behind the ids that an agent meets in conversations
+// and events, and to whom a conversation may be transferred. It holds no
+// settings and no secrets.
 type Directory struct {
 	Agents      []Colleague                        `json:"agents"` // by id
 	Desks       map[routing.DeskID]string          `json:"desks"`
 	Queues      map[routing.QueueID]string         `json:"queues"`
 	WorkStreams map[routing.WorkStreamID]string    `json:"work_streams"`
 	Accounts    map[channel.AccountID]NamedAccount `json:"accounts"`
-	// Kinds of channel that have an adapter, ordered.
+	// Kinds are those of the channels that have an adapter, in alphabetical
+	// order.
 	Kinds   []channel.Kind                       `json:"kinds"`
 	Members map[routing.DeskID][]routing.AgentID `json:"members"`
 }
@@ -37,7 +39,8 @@ type Colleague struct {
 	Name     string           `json:"name"`
 	Presence routing.Presence `json:"presence"`
 	Disabled bool             `json:"disabled,omitempty"`
-	// Open counts offers and conversations in hand, whoever may see which.
+	// Open is how many offers and conversations the agent has in hand. It
+	// counts those too that the reader may not see.
 	Open int `json:"open"`
 }
 
@@ -52,8 +55,9 @@ type NamedAccount struct {
 
 var qDirectory = asks("agent.directory", "Directory", "agents", ActList)
 
-// Directory returns the names of the workspace, which every agent may know; of
-// the agents those that the principal may see.
+// Directory returns the names of the workspace's desks, queues, work streams
+// and accounts, which every agent may know, and of those agents that the
+// principal may see.
 func (e *Engine) Directory(ctx context.Context, p Principal) (Directory, error) {
 	var out Directory
 	err := e.query(ctx, p, qDirectory, "", func(ctx context.Context, tx store.Tx, s *settings) error {
@@ -96,10 +100,11 @@ func (out *Directory) name(s *settings, seen map[routing.AgentID]bool) {
 
 var qMay = asks("workspace.may", "May", "")
 
-// May asks whether the principal may do a thing in the workspace at large, so
-// that a console leaves out what would be refused: nil, or the refusal. An action
-// on tickets is asked of tickets at large. Of a single record the command itself
-// says it.
+// May returns nil when the principal may do the action somewhere in the
+// workspace, and otherwise the error that a command would return, so that a
+// console can leave out what would be refused. An action on tickets is asked
+// about tickets in general. Whether a single record allows it, only the command
+// itself says.
 func (e *Engine) May(ctx context.Context, p Principal, a Action) error {
 	op, id := *qMay, string(p.Workspace)
 	op.Resource, op.Actions = kindWorkspace, []Action{a}
@@ -111,8 +116,8 @@ func (e *Engine) May(ctx context.Context, p Principal, a Action) error {
 
 var qContactNames = asks("contact.names", "ContactNames", "contacts", ActList)
 
-// ContactNames returns the names of those of the contacts that the principal
-// may see, at most 200 at once: what a list of conversations shows.
+// ContactNames returns the names of those contacts among ids that the principal
+// may see, for lists of conversations. At most 200 ids at once.
 func (e *Engine) ContactNames(ctx context.Context, p Principal, ids ...conversation.ContactID,
 ) (map[conversation.ContactID]string, error) {
 	if len(ids) > maxPage {
@@ -142,8 +147,9 @@ func (e *Engine) ContactNames(ctx context.Context, p Principal, ids ...conversat
 
 var qEarlierMessages = asks("conversation.earlier_messages", "EarlierMessages", kindConversation, ActRead)
 
-// EarlierMessages returns the newest messages with Seq below before, oldest
-// first, at most limit (1 to 200): how a console goes back in a long thread.
+// EarlierMessages returns the newest messages of a conversation with a Seq
+// below before, oldest first, at most limit (1 to 200). A console uses it to go
+// back in a long conversation.
 func (e *Engine) EarlierMessages(ctx context.Context, p Principal, id conversation.ID, before int64, limit int,
 ) (out []conversation.Message, err error) {
 	err = e.read(ctx, p, qEarlierMessages, id, func(ctx context.Context, tx store.Tx, _ conversation.Conversation) (err error) {
@@ -161,8 +167,9 @@ type Queued struct {
 
 var qQueues = asks("conversation.queued", "Queues", "conversations", ActList)
 
-// Queues lists what waits for an agent or is offered and may be seen, by queue
-// and then as it came, at most limit (1 to 200) of all.
+// Queues lists the conversations that wait for an agent or are offered to one
+// and that the principal may see, by queue and within a queue in the order of
+// waiting, at most limit (1 to 200) in all.
 func (e *Engine) Queues(ctx context.Context, p Principal, limit int) ([]Queued, error) {
 	limit = min(max(limit, 1), maxPage)
 	var out []Queued
@@ -231,10 +238,12 @@ type Heard struct {
 
 var qWouldHear = asks("account.would_hear", "WouldHear", kindAccount, ActConfigure)
 
-// WouldHear says what a customer of the account would be told whose first
-// message in the language came at the moment given, by the settings as they are
-// now. The hours are the account's, else the desk's, those of the work
-// stream's own queue, the work stream's or the workspace's; classification may choose another queue.
+// WouldHear says which automated message a customer of the account would get
+// whose first message, in the language given, came at the time given. It goes
+// by the settings as they are now. The operating hours are the first that are
+// set: those of the account, the desk, the work stream's own queue, the work
+// stream, the workspace. For a real message classification might choose another
+// queue with other hours. It needs ActConfigure.
 func (e *Engine) WouldHear(ctx context.Context, p Principal, account channel.AccountID, language string, at time.Time) (Heard, error) {
 	var out Heard
 	err := e.query(ctx, p, qWouldHear, string(account), func(ctx context.Context, tx store.Tx, s *settings) error {
@@ -280,9 +289,10 @@ const (
 
 var qUndelivered = asks("conversation.undelivered", "Undelivered", "conversations", ActList)
 
-// Undelivered lists messages that did not reach the customer for sure and were
-// not sent again, newest first: among the latest 20 messages of the 200
-// conversations that changed last and may be seen.
+// Undelivered lists the messages to customers that failed, or of which nobody
+// knows whether they arrived, and that were not sent again; newest first. It
+// looks at the latest 20 messages of the 200 conversations that changed last
+// and that the principal may see.
 func (e *Engine) Undelivered(ctx context.Context, p Principal) ([]Undelivered, error) {
 	var out []Undelivered
 	err := e.query(ctx, p, qUndelivered, "", func(ctx context.Context, tx store.Tx, s *settings) error {

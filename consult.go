@@ -44,10 +44,11 @@ var (
 		Actions: []Action{ActTransfer}, Keyed: true})
 )
 
-// Consult asks a colleague to take a conversation over, before it is handed over:
-// an agent, or those who work in a queue or on a desk, one after the other in the
-// order in which they would be offered it. Where a queue or a desk leads is as in
-// Transfer.
+// Consult asks a colleague whether it takes a conversation over; the
+// conversation is handed over only when the colleague says yes. It asks the
+// Agent, or else the agents who work in the Queue or on the Desk, one after the
+// other, in the order in which routing would offer it to them. Which queue and
+// desk the conversation goes to is decided as in Transfer.
 type Consult struct {
 	Key          Key             `json:"-"`
 	Conversation conversation.ID `json:"conversation"`
@@ -56,17 +57,19 @@ type Consult struct {
 	Desk         routing.DeskID  `json:"desk,omitempty"`
 	// Note is an internal note that goes with the question and stays.
 	Note string `json:"note,omitempty"`
-	// For is how long each is asked, 10 seconds to 30 minutes; 0: two minutes.
+	// For is how long each colleague is given to answer, 10 seconds to 30
+	// minutes; 0: two minutes.
 	For time.Duration `json:"for,omitempty"`
 }
 
-// Consult carries the command out. The owner stays the owner until somebody has
-// accepted. Whoever is asked may read the conversation and write notes in it as
-// long as they are. While those of a queue who are there have no room, the
-// question waits for the first who has. ErrInvalid with the reasons for an agent
-// who could not take it (capacity counts when it is accepted), where nobody of the
-// queue is there, and for a conversation that no agent owns; ErrStale while
-// somebody is asked already.
+// Consult carries the command out. The owner stays the owner until a colleague
+// accepts. A colleague who is asked may read the conversation and write notes
+// in it until it has answered or its time is over. When all agents of the queue
+// who are online have no free capacity, the question waits for the first who
+// has some. ErrInvalid, with the reasons, for an agent who could not take the
+// conversation (its capacity is looked at only when it accepts), for a queue or
+// desk of which nobody is online, and for a conversation that no agent owns;
+// ErrStale while a colleague is being asked already.
 func (e *Engine) Consult(ctx context.Context, p Principal, c Consult) (conversation.Consultation, error) {
 	return command(ctx, e, call{opConsult, p, c.Key, c}, func(u *unit) (conversation.Consultation, error) {
 		d, err := u.draft(c.Conversation, ActTransfer)
@@ -148,17 +151,18 @@ func (u *unit) mayBeAsked(it routing.Item, agent routing.AgentID) error {
 	return nil
 }
 
-// AcceptConsultation says yes: the conversation goes over to the colleague who
-// was asked.
+// AcceptConsultation says yes to a question that another agent asked with
+// Consult: the conversation is handed over to the colleague who was asked.
 type AcceptConsultation struct {
 	Key          Key    `json:"-"`
 	Consultation string `json:"consultation"`
 }
 
-// AcceptConsultation carries the command out, in one step, so that the customer
-// always has one owner. A question that was withdrawn, answered, or over is a
-// *routing.Refused (ErrStale), and so is a yes without room; other errors as for
-// Pick. A refused yes leaves the question open.
+// AcceptConsultation carries the command out in one transaction, so that the
+// conversation always has exactly one owner. A question that was withdrawn or
+// answered, or whose time is over, is a *routing.Refused (ErrStale), and so is
+// a yes of an agent whose capacity is full; other errors are those of Pick.
+// After a refused yes the question is still open.
 func (e *Engine) AcceptConsultation(ctx context.Context, p Principal, c AcceptConsultation) (Owned, error) {
 	return command(ctx, e, call{opAcceptConsultation, p, c.Key, c}, func(u *unit) (Owned, error) {
 		d, asked, err := u.answering(c.Consultation)
@@ -182,8 +186,9 @@ func (e *Engine) AcceptConsultation(ctx context.Context, p Principal, c AcceptCo
 	})
 }
 
-// DeclineConsultation says no: the owner keeps the conversation, and of a queue
-// the next one is asked.
+// DeclineConsultation says no to a question that another agent asked with
+// Consult. The owner keeps the conversation; where a queue or a desk was asked,
+// its next agent is asked.
 type DeclineConsultation struct {
 	Key          Key    `json:"-"`
 	Consultation string `json:"consultation"`
@@ -213,8 +218,9 @@ type WithdrawConsultation struct {
 	Consultation string `json:"consultation"`
 }
 
-// WithdrawConsultation carries the command out for whoever may transfer the
-// conversation. One that has ended is a *routing.Refused (ErrStale).
+// WithdrawConsultation carries the command out, for whoever may transfer the
+// conversation. A question that has ended already is a *routing.Refused
+// (ErrStale).
 func (e *Engine) WithdrawConsultation(ctx context.Context, p Principal, c WithdrawConsultation) error {
 	_, err := command(ctx, e, call{opWithdrawConsultation, p, c.Key, c}, func(u *unit) (struct{}, error) {
 		kept, err := u.consultation(c.Consultation)

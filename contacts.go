@@ -95,8 +95,8 @@ func (u *unit) contact(id conversation.ContactID, a Action) (*conversation.Conta
 
 var qContact = asks("contact.read", "Contact", kindContact, ActRead)
 
-// Contact returns a contact and its identities. A merged one leads to the one
-// it is part of.
+// Contact returns a contact and its identities. The id of a contact that was
+// merged into another one returns that other one.
 func (e *Engine) Contact(ctx context.Context, p Principal, id conversation.ContactID) (c conversation.Contact, is []conversation.Identity,
 	err error) {
 	return e.contactOf(ctx, p, qContact, id)
@@ -128,10 +128,10 @@ var qFindContacts = asks("contact.find", "FindContacts", "contacts", ActSearch)
 
 // FindContacts finds contacts that the principal may see whose name or email
 // begins with the text, or whose telephone number begins with its digits or
-// ends with at least four of them, in any notation; at most limit (1 to 200), by
-// name. Case, width, accents and the composition of Hangul do not count. The
-// empty text finds nobody for whoever does not see all desks, and everybody for
-// others.
+// ends with at least four of them, in any notation; at most limit (1 to 200),
+// by name. Upper and lower case, full and half width, accents and the
+// composition of Hangul make no difference. With an empty text a principal that
+// sees all desks gets everybody, any other one nobody.
 func (e *Engine) FindContacts(ctx context.Context, p Principal, text string, limit int) (out []conversation.Contact, err error) {
 	limit = min(max(limit, 1), maxPage)
 	err = e.query(ctx, p, qFindContacts, "", func(ctx context.Context, tx store.Tx, s *settings) error {
@@ -168,9 +168,10 @@ type LinkIdentity struct {
 // mergeChunk bounds how many conversations move in one transaction.
 const mergeChunk = 20
 
-// LinkIdentity carries the command out. Of two open conversations of one
-// thread the older goes on; the messages of the other move there and it ends
-// as merged, in the same transaction. Ended conversations follow in a job.
+// LinkIdentity carries the command out. When both contacts have an open
+// conversation in one thread, the older one goes on: in the same transaction
+// the newest 100 messages of the other move there, and the other ends as
+// merged. Conversations that ended before are moved by a job in the background.
 func (e *Engine) LinkIdentity(ctx context.Context, p Principal, c LinkIdentity) (ContactSaved, error) {
 	return command(ctx, e, call{opLinkIdentity, p, c.Key, c}, func(u *unit) (ContactSaved, error) {
 		to, err := u.contact(c.Contact, ActContact)

@@ -13,15 +13,17 @@ import (
 	"github.com/sangdam/sangdam/store"
 )
 
-// ConversationView is a saved list of conversations: what it selects, under a
-// name. It gives no right: a list shows what its reader may see.
+// ConversationView is a saved list of conversations: a filter with a name. It
+// gives nobody a right: whoever opens it sees those conversations of it that it
+// may see anyway.
 type ConversationView struct {
 	ID      string `json:"id"`
 	Version int64  `json:"version"`
 	Name    string `json:"name"`
 	// Owner is the agent whose own view it is; empty: everybody's.
 	Owner routing.AgentID `json:"owner,omitempty"`
-	// What it selects; an empty member selects everything.
+	// The members below select conversations, as those of conversation.Filter
+	// do; an empty one selects everything.
 	States     []conversation.State `json:"states,omitempty"`
 	Agent      routing.AgentID      `json:"agent,omitempty"`
 	Account    channel.AccountID    `json:"account,omitempty"`
@@ -29,12 +31,14 @@ type ConversationView struct {
 	Desk       routing.DeskID       `json:"desk,omitempty"`
 	WorkStream routing.WorkStreamID `json:"work_stream,omitempty"`
 	Handled    *bool                `json:"handled,omitempty"`
-	// Unread leaves those in which nothing of the customer is unanswered. It is
-	// for whoever shows the list: Filter does not know it.
+	// Unread shows only conversations with a message of the customer that nobody has
+	// answered yet (Conversation.Unread above 0). Whoever shows the list leaves the
+	// others out: it is not part of Filter.
 	Unread bool `json:"unread,omitempty"`
 }
 
-// Filter is what the view selects, for Engine.Conversations.
+// Filter returns the view's filter, for Engine.Conversations. Unread is not
+// part of it.
 func (v ConversationView) Filter() conversation.Filter {
 	f := conversation.Filter{Agent: v.Agent, Account: v.Account, Channel: v.Channel, WorkStream: v.WorkStream, Handled: v.Handled}
 	if len(v.States) > 0 { // an empty list in a filter selects nothing
@@ -84,9 +88,10 @@ type SaveConversationView struct {
 	View ConversationView `json:"view"`
 }
 
-// SaveConversationView carries the command out: one's own view, or with
-// ActConfigure everybody's. ErrInvalid for a view without a name or with a filter
-// that cannot be, ErrStale when it is not of the version given.
+// SaveConversationView carries the command out. An agent may save its own
+// views; everybody's need ActConfigure. ErrInvalid for a view without a name
+// and for a state that does not exist or is named twice, ErrStale when it is
+// not of the version given.
 func (e *Engine) SaveConversationView(ctx context.Context, p Principal, c SaveConversationView) (Saved, error) {
 	return command(ctx, e, call{opSaveConversationView, p, c.Key, c}, func(u *unit) (Saved, error) {
 		v := c.View
@@ -103,15 +108,15 @@ func (e *Engine) SaveConversationView(ctx context.Context, p Principal, c SaveCo
 	})
 }
 
-// DeleteConversationView takes a view out.
+// DeleteConversationView deletes a saved list of conversations.
 type DeleteConversationView struct {
 	Key     Key    `json:"-"`
 	View    string `json:"view"`
 	Version int64  `json:"version"`
 }
 
-// DeleteConversationView carries the command out, as saving is allowed. ErrNotFound,
-// and ErrStale when the view is not of the version given.
+// DeleteConversationView carries the command out, for whoever may save the
+// view. ErrNotFound, and ErrStale when the view is not of the version given.
 func (e *Engine) DeleteConversationView(ctx context.Context, p Principal, c DeleteConversationView) error {
 	return deleteOwned(ctx, e, call{opDeleteConversationView, p, c.Key, c}, conversationViewKind, c.View, c.Version)
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/sangdam/sangdam/store/driver"
 )
 
-// Delivery is a notice on its way to a target: what the log of deliveries shows.
-// It is kept for thirty days.
+// Delivery is one notice to one target and what became of it: an entry of the
+// log of deliveries. It is kept for thirty days.
 type Delivery struct {
 	ID      string          `json:"id"`
 	Version int64           `json:"version"`
@@ -22,8 +22,8 @@ type Delivery struct {
 	Notice  notify.Notice   `json:"notice"`
 	// Cause is what sent it: "trigger:<id>", "host:<name>", "agent:<id>".
 	Cause string `json:"cause,omitempty"`
-	// State is queued, sent, failed (a dead letter) or unknown. Reason and Detail
-	// tell of the last try that did not succeed.
+	// State is queued, sent, failed (given up: a dead letter) or unknown.
+	// Reason and Detail say why the last failed try failed.
 	State  channel.OutboxState `json:"state"`
 	Tries  int                 `json:"tries"`
 	Reason channel.Reason      `json:"reason,omitempty"`
@@ -31,13 +31,13 @@ type Delivery struct {
 	// Attempts are the newest tries with their outcomes, at most twenty; the last
 	// one is the newest.
 	Attempts []notify.Attempt `json:"attempts,omitempty"`
-	// Hidden says that its texts and recipient are left out, since they are about a
-	// record that whoever asks may not read.
+	// Hidden says that texts and recipient are left out here, because they are
+	// about a record that the principal who asks may not read.
 	Hidden bool `json:"hidden,omitempty"`
 	// ReplayOf is the delivery that this one repeats.
 	ReplayOf string    `json:"replay_of,omitempty"`
 	QueuedAt time.Time `json:"queued_at,omitzero"`
-	// NextAt is when the next try is due, EndedAt when there was the last.
+	// NextAt is when the next try is due, EndedAt when the last try ended.
 	NextAt  time.Time `json:"next_at,omitzero"`
 	EndedAt time.Time `json:"ended_at,omitzero"`
 }
@@ -160,8 +160,9 @@ type SendNotice struct {
 	Notice notify.Notice `json:"notice"`
 }
 
-// SendNotice carries the command out and returns the delivery's id.
-// ErrUnsupported when the target is switched off.
+// SendNotice carries the command out and returns the id of the delivery, which
+// tells what became of it. It needs ActOperate. ErrUnsupported when the target
+// is switched off.
 func (e *Engine) SendNotice(ctx context.Context, p Principal, c SendNotice) (Saved, error) {
 	return command(ctx, e, call{opSendNotice, p, c.Key, c}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActOperate, Resource{Kind: kindTarget, ID: string(c.Target)}); err != nil {
@@ -202,17 +203,18 @@ func (u *unit) usable(id notify.TargetID) (notify.Target, error) {
 
 // DeliveryFilter says which deliveries to list.
 type DeliveryFilter struct {
-	// Target alone; required.
+	// Target whose deliveries are listed; required.
 	Target notify.TargetID
-	// Dead lists only failed and unknown ones; State only those that stand there.
+	// Dead lists only deliveries that are failed or unknown; State only those
+	// in that state.
 	Dead  bool
 	State channel.OutboxState
-	// Newest lists from the end.
+	// Newest lists the newest first; without it the oldest come first.
 	Newest bool
 }
 
-// DeliveryPage is a part of the log; Next is empty at the end. Next is also the
-// cursor from which ReplayDeliveries goes on.
+// DeliveryPage is one page of the log. Next asks for the following page and is
+// empty at the end; it is also what ReplayDeliveries.After takes.
 type DeliveryPage struct {
 	Deliveries []Delivery `json:"deliveries"`
 	Next       string     `json:"next,omitempty"`
@@ -220,9 +222,10 @@ type DeliveryPage struct {
 
 var qDeliveries = asks("delivery.list", "Deliveries", kindTarget, ActOperate)
 
-// Deliveries lists what went to a target, in the order of queueing. limit is 1
-// to 200, 0 means 50. What is about a record that the principal may not read is
-// Hidden.
+// Deliveries lists the deliveries to a target in the order in which they were
+// queued. limit is 1 to 200, and 0 means 50; page is empty or
+// DeliveryPage.Next. A delivery about a record that the principal may not read
+// is Hidden.
 func (e *Engine) Deliveries(ctx context.Context, p Principal, f DeliveryFilter, page string, limit int) (out DeliveryPage, err error) {
 	err = e.query(ctx, p, qDeliveries, string(f.Target), func(ctx context.Context, tx store.Tx,
 		_ *settings) error {
@@ -249,7 +252,8 @@ func (e *Engine) Deliveries(ctx context.Context, p Principal, f DeliveryFilter, 
 
 var qDelivery = asks("delivery.read", "Delivery", "delivery", ActOperate)
 
-// Delivery is one of them, by its id.
+// Delivery returns one delivery by its id; ErrNotFound when it is not kept, or
+// not any more.
 func (e *Engine) Delivery(ctx context.Context, p Principal, id string) (out Delivery, err error) {
 	err = e.query(ctx, p, qDelivery, id, func(ctx context.Context, tx store.Tx, _ *settings) error {
 		out, err = deliveries.Get(ctx, tx, id)
@@ -322,7 +326,8 @@ type Redeliver struct {
 	Delivery string `json:"delivery"`
 }
 
-// Redeliver carries the command out and returns the new delivery's id.
+// Redeliver carries the command out and returns the id of the new delivery. It
+// needs ActOperate.
 func (e *Engine) Redeliver(ctx context.Context, p Principal, c Redeliver) (Saved, error) {
 	return command(ctx, e, call{opRedeliver, p, c.Key, c}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActOperate, Resource{Kind: "delivery", ID: c.Delivery}); err != nil {
@@ -373,7 +378,8 @@ type replayJob struct {
 
 const replayChunk = 100
 
-// ReplayDeliveries carries the command out: a job goes through the log.
+// ReplayDeliveries carries the command out and returns at once; a job goes
+// through the log.
 func (e *Engine) ReplayDeliveries(ctx context.Context, p Principal, c ReplayDeliveries) error {
 	_, err := command(ctx, e, call{opReplayDeliveries, p, c.Key, c}, func(u *unit) (none struct{}, err error) {
 		if err := u.allow(ActOperate, Resource{Kind: kindTarget, ID: string(c.Target)}); err != nil {

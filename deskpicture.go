@@ -53,11 +53,12 @@ type SaveDeskPicture struct {
 	Body io.Reader `json:"-"`
 }
 
-// SaveDeskPicture carries the command out. What the file is, its bytes say: a
-// PNG, JPEG, GIF or WebP picture below 10 MB, of which a small one is kept,
-// upright and without what a camera wrote into it. ErrInvalid for any other
-// file, ErrNotFound when there is no such desk, ErrStale when the picture is not
-// of the version given. Version is 0 in the answer when it was taken away.
+// SaveDeskPicture carries the command out. The file must be a PNG, JPEG, GIF or
+// WebP picture of less than 10 MB, which its bytes decide and not its name.
+// Kept is a small copy, turned upright and without the data that a camera wrote
+// into it. ErrInvalid for any other file, ErrNotFound when there is no such
+// desk, ErrStale when the picture is not of the version given. Saved.Version is
+// 0 when the picture was deleted.
 func (e *Engine) SaveDeskPicture(ctx context.Context, p Principal, c SaveDeskPicture) (Saved, error) {
 	small := thumbnail.Picture{}
 	if c.Body != nil && e.May(ctx, p, ActConfigure) == nil { // a refusal comes from the command, which records it
@@ -132,8 +133,8 @@ func (e *Engine) deskPicture(ctx context.Context, r io.Reader) (thumbnail.Pictur
 
 var qDeskPicture = asks("desk.read_picture", "DeskPicture", kindDesk, ActList)
 
-// DeskPicture returns the picture of a desk to every agent of the workspace;
-// ErrNotFound when it has none.
+// DeskPicture returns the picture of a desk. Every agent of the workspace may
+// have it. ErrNotFound when the desk has none.
 func (e *Engine) DeskPicture(ctx context.Context, p Principal, desk routing.DeskID) (out DeskPicture, err error) {
 	err = e.query(ctx, p, qDeskPicture, string(desk),
 		func(ctx context.Context, tx store.Tx, _ *settings) (err error) {

@@ -15,10 +15,11 @@ import (
 // ChannelPolicy is a workspace's rule about outside channels. The zero value
 // allows all of them without a question.
 type ChannelPolicy struct {
-	// Forbidden are channels of which no account can be switched on.
+	// Forbidden are the channels on which no account may be switched on.
 	Forbidden []channel.Kind `json:"forbidden,omitempty"`
-	// Confirm asks for SaveAccount.Confirmed before an account of an outside
-	// channel is switched on, and for an agent with permission for chats.
+	// Confirm requires two things before an account of an outside channel is
+	// switched on: SaveAccount.Confirmed, and an agent who has the permission
+	// for chats.
 	Confirm bool `json:"confirm,omitempty"`
 }
 

@@ -137,18 +137,19 @@ var (
 		Versioned: true})
 )
 
-// EraseContact carries the command out and returns at once; see Erasure. By
-// DefaultPolicy it is for administrators. The contact's own fields and identities
-// are gone with it; texts, files, originals of masks, the search index, what bots
-// remember, notices and tickets follow in the background. What counts stays: that
-// there were messages, conversations and tickets, when, on which desk, by which
-// agent, in which state and category.
+// EraseContact carries the command out and returns at once; see Erasure. Under
+// DefaultPolicy only administrators and the host may. The contact's own fields
+// and identities are erased when the call returns; texts, files, what masks
+// hide, the search index, what bots remember, notices and tickets are erased in
+// the background. What statistics need stays: that there were messages,
+// conversations and tickets, when, on which desk, with which agent, in which
+// state and category.
 //
-// ErrConflict while a conversation or ticket of the contact is open, since ending
-// it says words to a customer and takes a question from who works on it, which is
-// a person's decision; and while it is being erased. ErrStale for a contact that
-// has changed since Version or was merged. Of one that is erased already it looks
-// once more.
+// ErrConflict while a conversation or ticket of the contact is open: to end one
+// may tell the customer something and takes work from an agent, so a person has
+// to decide it. ErrConflict, too, while the contact is being erased. ErrStale
+// for a contact that has changed since Version or was merged. To erase an
+// erased contact again looks once more for anything that is left.
 func (e *Engine) EraseContact(ctx context.Context, p Principal, c EraseContact) (Saved, error) {
 	return command(ctx, e, call{opEraseContact, p, c.Key, c}, func(u *unit) (Saved, error) {
 		own, err := u.contact(c.Contact, ActErase)
@@ -353,8 +354,9 @@ func (u *unit) erasedIdentities(v storedErasure) (out []conversation.Identity, e
 
 var qPlanErasure = asks("contact.plan_erasure", "PlanErasure", kindContact, ActErase)
 
-// PlanErasure tells what EraseContact would take and what is to be ended first, for
-// who may erase. Counts go to a thousand.
+// PlanErasure tells what EraseContact would erase and which conversations and
+// tickets must be ended first, for whoever may erase (ActErase). It counts up
+// to 1,000 of each.
 func (e *Engine) PlanErasure(ctx context.Context, p Principal, id conversation.ContactID) (out ErasurePlan, err error) {
 	err = e.erasing(ctx, p, qPlanErasure, id, func(ctx context.Context, tx store.Tx, c conversation.Contact) error {
 		out = ErasurePlan{Contact: c.ID, Version: c.Version}
@@ -409,8 +411,8 @@ func countErased(ctx context.Context, tx store.Tx, id conversation.ContactID, ou
 
 var qErasure = asks("contact.erasure", "Erasure", kindContact, ActErase)
 
-// Erasure tells how far the erasure of a contact is, for who may erase; ErrNotFound
-// when none was begun.
+// Erasure tells how far the erasure of a contact is, for whoever may erase
+// (ActErase). ErrNotFound when none was begun.
 func (e *Engine) Erasure(ctx context.Context, p Principal, id conversation.ContactID) (out Erasure, err error) {
 	err = e.erasing(ctx, p, qErasure, id, func(ctx context.Context, tx store.Tx, c conversation.Contact) error {
 		v, err := erasures.Get(ctx, tx, string(c.ID))

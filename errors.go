@@ -5,7 +5,10 @@ import (
 	"github.com/sangdam/sangdam/store/driver"
 )
 
-// Error kinds, with one identity across the module; compare with errors.Is.
+// The error kinds. Every error that leaves a method of the Engine is one of
+// them, the error of the context, or an error that the host's own code
+// returned; errors.Is tells which, whatever package of this module the error
+// came from. The text of an error says what is wrong and what to do.
 var (
 	ErrNotFound         error = errs.NotFound
 	ErrConflict         error = errs.Conflict
@@ -15,7 +18,8 @@ var (
 	ErrPermissionDenied error = errs.PermissionDenied
 	ErrUnavailable      error = errs.Unavailable
 	ErrUnsupported      error = errs.Unsupported
-	// ErrCursorGone is an ErrStale: Events no longer reaches back to the cursor;
-	// read anew what is shown and begin at the present.
+	// ErrCursorGone is an ErrStale: the feed no longer reaches back to the
+	// cursor. Read again everything that is shown, and go on with the empty
+	// cursor.
 	ErrCursorGone = driver.ErrCursorGone
 )

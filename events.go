@@ -14,21 +14,23 @@ import (
 // feedAt is how many events a call of Events looks at.
 const feedAt = 5000
 
-// KindGone is the kind of an event that says no more than that a conversation
-// has left the desks, or the hands, of whoever reads the feed.
+// KindGone is the kind of the last event that a reader of the feed gets about a
+// conversation which it may no longer see, because the conversation was moved
+// to another desk or given to another agent. The event says nothing else.
 const KindGone = "gone"
 
 var qEvents = asks("feed.read", "Events", "events", ActList)
 
 // Events returns what happened in the workspace after the cursor, as far as the
 // principal may see it: ids, kinds and versions, at most limit (1 to 1000), and
-// the cursor to go on from. The empty cursor is the present. An empty list with
-// another cursor than the one given means: go on, nothing so far was to be
-// shown. ErrCursorGone means: reload.
+// the cursor to go on from. The empty cursor is the present. When the list is
+// empty and the cursor differs from the one given, there were events that the
+// principal may not see: go on from the new cursor. ErrCursorGone means that
+// the caller must read again everything that it shows.
 //
-// The policy is asked for every event with what the event itself carries, as it
-// was when it happened. A conversation that was moved to where the principal
-// may not see it is shown once more as KindGone.
+// The policy is asked about every event, with the desk and the owner that the
+// record had when the event happened. When a conversation moves to where the
+// principal may not see it, one last event of kind KindGone says so.
 func (e *Engine) Events(ctx context.Context, p Principal, cursor string, limit int) ([]store.Event, string, error) {
 	limit = min(max(limit, 1), 1000)
 	var w Who
@@ -61,8 +63,9 @@ func (e *Engine) Events(ctx context.Context, p Principal, cursor string, limit i
 	}
 }
 
-// Watch returns a channel that gets a value when Events may have news, until
-// stop. It is a hint: ask now and then as well.
+// Watch returns a channel that gets a value whenever Events may have something
+// new, until stop is called. It is only a hint: a caller also asks Events now
+// and then without one, every few seconds.
 func (e *Engine) Watch() (hints <-chan struct{}, stop func()) {
 	return e.wake.subscribe("", driver.NewsFeed)
 }

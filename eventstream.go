@@ -21,17 +21,19 @@ const (
 	writeWithin = 10 * time.Second
 )
 
-// EventStream serves Engine.Stream as server-sent events to a page of the
-// host's. who authenticates the request; its error is answered with HTTPStatus.
+// EventStream serves Engine.Stream as server-sent events, to pages that the
+// host makes. The function who authenticates a request; when it returns an
+// error, the answer has the status that HTTPStatus gives for it.
 //
 // Each event is "event: change" with the JSON of a store.Event. The last one of
-// a batch carries the cursor as its id, so that a browser that comes back, here
-// or at another process, brings it in Last-Event-ID; a page that loads anew may
-// give it as the parameter "cursor". "event: reload" says that the page must
-// read anew what it shows. Delivery is at least once: keep what is newest by
-// aggregate, id and version. With the parameter "beat", 1 to 60 seconds, a page
-// gets "event: beat" whenever so long nothing else came, and so can tell a
-// connection that lives from one that is gone.
+// a batch carries the cursor as its id: a browser that connects again, to this
+// process or another one, sends it in the header Last-Event-ID, and a page that
+// is loaded anew may give it as the parameter "cursor". "event: reload" says
+// that the page must read again everything that it shows. An event may come
+// more than once: a page keeps, for each aggregate and id, the highest version.
+// With the parameter "beat", a number of seconds from 1 to 60, a page gets
+// "event: beat" whenever nothing else was sent for that long, and so can tell a
+// living connection from a lost one.
 func EventStream(e *Engine, who func(*http.Request) (Principal, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet {
@@ -167,9 +169,10 @@ func (s sse) batch(b Batch) error {
 	return nil
 }
 
-// HTTPStatus is the status that suits an error of this library, for hosts that
-// answer over HTTP: 400, 403, 404, 409, 422 (ErrUnsupported) and 503; 200 for nil, 500
-// for anything else.
+// HTTPStatus returns the HTTP status that suits an error of this library: 200
+// for nil, 400 for ErrInvalid, 403 for ErrPermissionDenied, 404 for
+// ErrNotFound, 409 for ErrConflict, ErrStale and ErrAlreadyExists, 422 for
+// ErrUnsupported, 503 for ErrUnavailable, and 500 for any other error.
 func HTTPStatus(err error) int {
 	for _, known := range []struct {
 		kind   error

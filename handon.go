@@ -251,8 +251,9 @@ type RemoveFromDesk struct {
 	Agent routing.AgentID `json:"agent"`
 }
 
-// RemoveFromDesk carries the command out. The first twenty conversations go with
-// the command itself, more of them in the moments after.
+// RemoveFromDesk carries the command out. The agent's first twenty
+// conversations of the desk are handed on within the command, any others by a
+// job right after it. ErrInvalid for the desk's last agent.
 func (e *Engine) RemoveFromDesk(ctx context.Context, p Principal, c RemoveFromDesk) error {
 	_, err := command(ctx, e, call{opRemoveFromDesk, p, c.Key, c}, func(u *unit) (struct{}, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: "desk", ID: string(c.Desk)}); err != nil {

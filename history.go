@@ -22,10 +22,12 @@ type Page struct {
 var qConversations = asks("conversation.list", "Conversations", "conversations", ActList)
 
 // Conversations lists the conversations that match and that the principal may
-// see, newest change first (CV14). limit is 1 to 200, 0 means 50; page is Next
-// of the page before, which serves the same principal and filter alone. A call looks at no more than 500 conversations: where the
-// policy hides nearly all, a page may have fewer than asked for, or none, and a
-// Next to go on with.
+// see, newest change first (CV14). limit is 1 to 200, and 0 means 50. page is
+// empty for the first page and otherwise Page.Next of the page before, which
+// works only for the same principal and filter; any other is ErrInvalid. One
+// call looks at no more than 500 conversations: where the policy hides nearly
+// all of them, a page may have fewer than limit, or none, and still a Next to
+// go on with.
 func (e *Engine) Conversations(ctx context.Context, p Principal, f conversation.Filter, page string, limit int) (Page, error) {
 	if limit == 0 {
 		limit = 50
@@ -53,18 +55,19 @@ func (e *Engine) Conversations(ctx context.Context, p Principal, f conversation.
 	return out, err
 }
 
-// Count is how many records there are for somebody.
+// Count is how many records match and may be seen by the principal who asked.
 type Count struct {
 	N int `json:"n"`
-	// AtLeast says that there may be more: no more were looked at.
+	// AtLeast says that N is a lower bound: the call stopped counting there.
 	AtLeast bool `json:"at_least,omitempty"`
 }
 
 var qCountConversations = asks("conversation.count", "CountConversations", "conversations", ActList)
 
 // CountConversations counts the conversations that match and that the principal
-// may see, up to most (0: 10,000), among the 10,000 that changed last, or the 500
-// where most is less. It reads what rights ask about, not the conversations.
+// may see. It stops at most, which is 1 to 10,000 (0 means 10,000), and looks
+// only at the 10,000 conversations that changed last, or at the last 500 when
+// most is 500 or less. It is cheaper than listing them.
 func (e *Engine) CountConversations(ctx context.Context, p Principal, f conversation.Filter, most int) (Count, error) {
 	if most == 0 {
 		most = countedAt
@@ -88,14 +91,15 @@ func (e *Engine) CountConversations(ctx context.Context, p Principal, f conversa
 	return out, err
 }
 
-// Detail is a conversation with what a console shows beside it.
+// Detail is a conversation with everything that a console shows beside it.
 type Detail struct {
 	Conversation conversation.Conversation `json:"conversation"`
 	Contact      *conversation.Contact     `json:"contact,omitempty"`
 	Identities   []conversation.Identity   `json:"identities,omitempty"`
 	// Messages are the newest 200, oldest first. Earlier says that there are
-	// more, for Transcript; Former are conversations that were merged into this
-	// one and kept their messages before the newest 100, oldest first.
+	// more, which EarlierMessages and Transcript return. Former are the
+	// conversations that were merged into this one, oldest first: the newest
+	// 100 messages of each moved here, the ones before stayed there.
 	Messages   []conversation.Message `json:"messages"`
 	Earlier    bool                   `json:"earlier,omitempty"`
 	Former     []conversation.ID      `json:"former,omitempty"`
@@ -106,8 +110,8 @@ type Detail struct {
 
 var qConversation = asks("conversation.read", "Conversation", kindConversation, ActRead)
 
-// Conversation returns one with contact, latest messages (at most 200) and
-// what routing says of it.
+// Conversation returns a conversation with its contact, its newest messages (at
+// most 200) and its state in routing.
 func (e *Engine) Conversation(ctx context.Context, p Principal, id conversation.ID) (Detail, error) {
 	var out Detail
 	err := e.read(ctx, p, qConversation, id, func(ctx context.Context, tx store.Tx, cv conversation.Conversation) (err error) {
@@ -199,8 +203,8 @@ func (e *Engine) beside(ctx context.Context, tx store.Tx, p Principal, out *Deta
 
 var qTranscript = asks("conversation.transcript", "Transcript", kindConversation, ActRead)
 
-// Transcript returns messages with Seq above after, oldest first, at most
-// limit (1 to 200).
+// Transcript returns the messages of a conversation with a Seq above after,
+// oldest first, at most limit (1 to 200).
 func (e *Engine) Transcript(ctx context.Context, p Principal, id conversation.ID, after int64, limit int) (out []conversation.Message,
 	err error) {
 	err = e.read(ctx, p, qTranscript, id, func(ctx context.Context, tx store.Tx, _ conversation.Conversation) (err error) {
@@ -212,9 +216,9 @@ func (e *Engine) Transcript(ctx context.Context, p Principal, id conversation.ID
 
 var qConversationEvents = asks("conversation.events", "ConversationEvents", kindConversation, ActRead)
 
-// ConversationEvents returns the record of a conversation with Seq above after,
-// oldest first, gap-free,
-// at most limit (1 to 200): what a console resumes on.
+// ConversationEvents returns the events of a conversation with a Seq above
+// after, oldest first and without gaps, at most limit (1 to 200). A console
+// that was away goes on from the last Seq that it has shown.
 func (e *Engine) ConversationEvents(ctx context.Context, p Principal, id conversation.ID, after int64,
 	limit int) (out []conversation.Event, err error) {
 	err = e.read(ctx, p, qConversationEvents, id, func(ctx context.Context, tx store.Tx, _ conversation.Conversation) (err error) {

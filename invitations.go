@@ -72,8 +72,9 @@ var (
 )
 
 // InviteAgent carries the command out. ErrInvalid for an agent who is disabled,
-// or has no mail address where it is to be sent; ErrStale for a repeat with the
-// same key, since the token is known once: invite again with a fresh key.
+// or who has no mail address when Mail is given. A repeat with the same Key is
+// ErrStale, because the token is not stored and cannot be given a second time:
+// invite again with a fresh Key.
 func (e *Engine) InviteAgent(ctx context.Context, p Principal, c InviteAgent) (Invitation, error) {
 	token := rand.Text()
 	out, repeated, err := once(ctx, e, call{opInviteAgent, p, c.Key, c}, func(u *unit) (Invitation, error) {
@@ -143,8 +144,8 @@ type UninviteAgent struct {
 	Agent routing.AgentID `json:"agent"`
 }
 
-// UninviteAgent carries the command out; without an invitation it has nothing to
-// do.
+// UninviteAgent carries the command out. When there is no invitation it changes
+// nothing.
 func (e *Engine) UninviteAgent(ctx context.Context, p Principal, c UninviteAgent) error {
 	_, err := command(ctx, e, call{opUninvite, p, c.Key, c}, func(u *unit) (struct{}, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: kindAgent, ID: string(c.Agent)}); err != nil {
@@ -207,8 +208,8 @@ func (e *Engine) invited(ctx context.Context, tx store.Tx, token string) (invita
 
 var qInvited = asks("invitation.read", "Invited", kindAgent, ActConfigure)
 
-// Invited says whose invitation a token is, without using it. Errors as
-// JoinAgent.
+// Invited says whose invitation a token is, without using it up. Errors are
+// those of JoinAgent.
 func (e *Engine) Invited(ctx context.Context, p Principal, token string) (out Invitation, err error) {
 	err = e.query(ctx, p, qInvited, "", func(ctx context.Context, tx store.Tx, _ *settings) error {
 		i, err := e.invited(ctx, tx, token)
@@ -220,7 +221,8 @@ func (e *Engine) Invited(ctx context.Context, p Principal, token string) (out In
 
 var qInvitations = asks("invitation.list", "Invitations", "agents", ActConfigure)
 
-// Invitations lists those that can still be used, by agent.
+// Invitations lists the invitations that can still be used, in the order of the
+// agents' ids. It needs ActConfigure.
 func (e *Engine) Invitations(ctx context.Context, p Principal) (out []Invitation, err error) {
 	err = e.query(ctx, p, qInvitations, "", func(ctx context.Context, tx store.Tx, _ *settings) error {
 		all, err := allOf(ctx, tx, invitations, nil)

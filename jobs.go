@@ -325,8 +325,9 @@ type JobStatus struct {
 
 var qJobs = asks("job.list", "Jobs", "jobs", ActOperate)
 
-// Jobs returns what runs now, the oldest first, and then what was given up for
-// good, newest first; at most limit (1 to 1000) of each.
+// Jobs returns the jobs that are running, oldest first, and after them those
+// that were given up, newest first; at most limit (1 to 1000) of each. It needs
+// ActOperate.
 func (e *Engine) Jobs(ctx context.Context, p Principal, limit int) (out []JobStatus, err error) {
 	limit = min(max(limit, 1), 1000)
 	err = e.query(ctx, p, qJobs, string(p.Workspace), func(ctx context.Context, tx store.Tx, _ *settings) error {

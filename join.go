@@ -47,7 +47,7 @@ type Joined struct {
 	number int64
 }
 
-// Join makes the commands that run in a host's transaction.
+// Join returns the commands that can run in a transaction of the host's own.
 func (e *Engine) Join(host store.Host) *Joined { return &Joined{e: e, host: host} }
 
 // Announce tells the Engine that the host has committed, so that it acts on

@@ -97,13 +97,14 @@ func (r *router) journalWritten() {
 
 var qExplainDecision = asks("decision.explain", "ExplainDecision", "", ActRead)
 
-// ExplainDecision says why routing chose whom it chose: of the decisions about an
-// item (a conversation's id, or routing.Subject.Item of other work) the last one
-// made at the time or before. Every agent is evaluated as it stood then, by the
-// rules and the queue of then (Explanation.Exact); where the journal does not
-// reach back, or the strategy is a host's own, the summary that was kept with the
-// decision is what is known. Asked for with the right to read what the item is
-// about. ErrNotFound when no decision was made by then, or it is not kept any more.
+// ExplainDecision says why routing chose the agent that it chose. It takes the
+// last decision about an item at or before the time given; item is a
+// conversation's id, or routing.Subject.Item of other work. It evaluates every
+// agent as that agent was then, by the rules and the queue of that time
+// (Explanation.Exact). Where the journal does not reach back that far, or the
+// strategy is the host's own, it returns only the summary that was kept with
+// the decision. Whoever may read what the item is about may ask. ErrNotFound
+// when there was no decision by that time, or it is not kept any more.
 func (e *Engine) ExplainDecision(ctx context.Context, p Principal, item routing.ItemID, at time.Time) (board.Explanation, error) {
 	var d routing.Decision
 	var rows []journal.Row

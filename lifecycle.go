@@ -118,20 +118,20 @@ func (u *unit) releaseWork(d *draft.Draft, reason routing.EndReason, then routin
 }
 
 // End ends a conversation in the agent's name: it is closed and leaves the
-// console (CV6). Where the work stream has a wrap-up time, an active one goes
-// to wrap-up first.
+// console (CV6). Where the work stream has a wrap-up time, an active
+// conversation goes to the state wrap-up first, unless Final is given.
 type End struct {
 	Key          Key             `json:"-"`
 	Conversation conversation.ID `json:"conversation"`
-	// Final closes without wrap-up.
+	// Final closes the conversation at once, without a wrap-up time.
 	Final bool `json:"final,omitempty"`
 	// Unrated ends without asking the customer for a rating.
 	Unrated bool `json:"unrated,omitempty"`
 	// Reason is a short code for reports, e.g. "resolved"; not a text.
 	Reason string `json:"reason,omitempty"`
-	// Seen is the last event that the agent has seen; when the customer wrote
-	// after it the command is ErrStale, so that nothing stays unread in a
-	// conversation that ended. 0: not checked.
+	// Seen is the Seq of the last event that the agent has seen. When the
+	// customer has written after it the command is ErrStale, so that no message
+	// stays unread in a conversation that ended. 0: not checked.
 	Seen int64 `json:"seen,omitempty"`
 }
 
@@ -148,7 +148,7 @@ func stateOf(d *draft.Draft) State {
 }
 
 // End carries the command out. The principal must own the conversation, or be
-// allowed to end others'.
+// allowed to end those of others (ActEnd).
 func (e *Engine) End(ctx context.Context, p Principal, c End) (State, error) {
 	return command(ctx, e, call{opEnd, p, c.Key, c}, func(u *unit) (State, error) {
 		d, err := u.draft(c.Conversation, ActEnd)

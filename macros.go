@@ -78,8 +78,8 @@ type SaveMacro struct {
 	Macro Macro `json:"macro"`
 }
 
-// SaveMacro carries the command out. ErrInvalid for an action that a trigger
-// could not have, and for one that is for triggers alone.
+// SaveMacro carries the command out. ErrInvalid for an action that no trigger
+// could have, and for an action that only triggers have (see MacroActions).
 func (e *Engine) SaveMacro(ctx context.Context, p Principal, c SaveMacro) (Saved, error) {
 	m := c.Macro
 	if m.ID == "" {
@@ -196,7 +196,7 @@ func (m Macro) asTrigger() trigger.Trigger {
 	return trigger.Trigger{ID: trigger.ID("macro:" + cutTo(m.ID, 80)), Title: m.Title, Subject: m.Subject, Actions: m.Actions}
 }
 
-// DeleteMacro takes a macro away.
+// DeleteMacro deletes a macro.
 type DeleteMacro struct {
 	Key     Key    `json:"-"`
 	Macro   string `json:"macro"`
@@ -229,7 +229,8 @@ func (e *Engine) DeleteMacro(ctx context.Context, p Principal, c DeleteMacro) er
 
 var qMacros = asks("macro.list", "Macros", kindMacro, ActList)
 
-// Macros lists the macros about a kind of record in their order, to every agent.
+// Macros lists the macros about "conversation" or "ticket" in their order.
+// Every agent may call it.
 func (e *Engine) Macros(ctx context.Context, p Principal, subject string) (out []Macro, err error) {
 	err = e.query(ctx, p, qMacros, "", func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
 		out, err = macrosOf(ctx, tx, subject)
@@ -240,7 +241,8 @@ func (e *Engine) Macros(ctx context.Context, p Principal, subject string) (out [
 
 var qMacrosFor = asks("macro.list_for", "MacrosFor", kindMacro, ActList)
 
-// MacrosFor lists those of them that the principal may run on a record.
+// MacrosFor lists those macros about "conversation" or "ticket" that the
+// principal may run on the record with this id.
 func (e *Engine) MacrosFor(ctx context.Context, p Principal, subject, record string) (out []Macro, err error) {
 	err = e.query(ctx, p, qMacrosFor, "", func(ctx context.Context, tx store.Tx, s *settings) error {
 		w, err := e.who(ctx, tx, s, p)
@@ -278,8 +280,8 @@ func noSuchSubject(subject string) error {
 	return errs.New(errs.Invalid, "sangdam: macros are about conversation or ticket, not about %q", cutTo(subject, 64))
 }
 
-// MacroActions are the kinds of action that macros about a kind of record may
-// have: what a person may do to it.
+// MacroActions returns the kinds of action that a macro may have; subject is
+// "conversation" or "ticket".
 func (e *Engine) MacroActions(subject string) (out []string) {
 	if macroRights[subject] == nil {
 		return nil
@@ -300,9 +302,9 @@ type RunMacro struct {
 	Record string `json:"record"`
 }
 
-// RunMacro carries the command out: every action with the rights of the
-// principal, all of them or none. ErrPermissionDenied names the first that the
-// principal may not do.
+// RunMacro carries the command out: all actions in one transaction with the
+// rights of the principal, or none of them. ErrPermissionDenied names the first
+// action that the principal may not do.
 func (e *Engine) RunMacro(ctx context.Context, p Principal, c RunMacro) (out []trigger.Outcome, err error) {
 	return command(ctx, e, call{opRunMacro, p, c.Key, c}, func(u *unit) (out []trigger.Outcome, err error) {
 		u.resource = Resource{Kind: kindMacro, ID: c.Macro}

@@ -25,9 +25,9 @@ import (
 // texts.
 const SwitchSecurity Switch = "security"
 
-// Rights of masking. By DefaultPolicy every agent of the desk masks; what is
-// hidden is shown to administrators, supervisors and agents with
-// routing.PermitReveal.
+// Actions on masks. Under DefaultPolicy every agent of a desk may mask its
+// texts; administrators, supervisors and agents with routing.PermitReveal may
+// see what a mask hides.
 const (
 	ActMask   Action = "text.mask"
 	ActReveal Action = "text.reveal" // see what a mask hides
@@ -367,14 +367,15 @@ type Masked struct {
 	Version int64 `json:"version"`
 }
 
-// MaskMessage carries the command out. From then on the text has asterisks there
-// in lists, history, search, exports, transcripts, triggers, web hooks and bots,
-// and in what the customer's own page shows; what left the house before cannot
-// be called back. Tickets that were made from the conversation are masked where
-// they hold the same words, of four characters or more; so are the subjects of a
-// mail's thread, its own among them, for good: Unmask shows the text alone. ErrStale for a message
-// that changed since Version, ErrInvalid for ranges outside of the text or in
-// the middle of a character, ErrUnsupported while the security service is off.
+// MaskMessage carries the command out. From then on everybody gets asterisks in
+// these places: lists, history, search, exports, transcripts, triggers, web
+// hooks, bots and the customer's own page. What was sent before cannot be
+// called back. Where tickets made from the conversation hold the same words, of
+// four characters or more, those are masked too. The same words in the subjects
+// of a mail's thread are replaced for good: Unmask brings back the text only.
+// ErrStale for a message that changed since Version, ErrInvalid for ranges
+// outside of the text or in the middle of a character, ErrUnsupported while the
+// security service is off.
 func (e *Engine) MaskMessage(ctx context.Context, p Principal, c MaskMessage) (Masked, error) {
 	return command(ctx, e, call{opMaskMessage, p, c.Key, c}, func(u *unit) (Masked, error) {
 		d, m, err := u.maskable(c.Message, ActMask)
@@ -448,9 +449,9 @@ type Reveal struct {
 	Reason string `json:"reason"`
 }
 
-// Reveal carries the command out and returns what stood there. Each call is in
-// the audit log with its reason, repeated and failed ones too. ErrNotFound when
-// there is no such mask, or when its original was erased.
+// Reveal carries the command out and returns the masked words. Every call is in
+// the audit log with its reason, repeated and refused ones included.
+// ErrNotFound when there is no such mask, or when its original was erased.
 func (e *Engine) Reveal(ctx context.Context, p Principal, c Reveal) (string, error) {
 	var original string
 	look := func(u *unit) (none struct{}, err error) {
@@ -609,9 +610,10 @@ type MaskProposals struct {
 
 var qMaskProposals = asks("conversation.mask_proposals", "MaskProposals", kindConversation, ActRead)
 
-// MaskProposals looks through the newest 200 messages of a conversation, for who
-// may read it; a number in two messages of one author is found. There are none
-// where the workspace's policy is another, or the security service is off.
+// MaskProposals looks for personal data in the newest 200 messages of a
+// conversation, for whoever may read it. It finds a number even when its author
+// wrote it in two messages. It proposes nothing unless the workspace's policy
+// is FoundProposed, nor while SwitchSecurity is off.
 func (e *Engine) MaskProposals(ctx context.Context, p Principal, id conversation.ID) (out MaskProposals, err error) {
 	err = e.read(ctx, p, qMaskProposals, id, func(ctx context.Context, tx store.Tx, cv conversation.Conversation) error {
 		policy, err := e.proposing(ctx, tx, p, conversationResource(cv), &out)

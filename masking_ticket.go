@@ -35,13 +35,13 @@ type MaskTicket struct {
 
 var opMaskTicket = register(&Operation{Name: "ticket.mask", Method: "MaskTicket", Actions: []Action{ActMask}, Keyed: true, Versioned: true})
 
-// MaskTicket carries the command out. The history tells of the masked text too,
-// as if nothing else had ever been written. The ticket's conversation, and by it
-// other tickets of that, are masked where they hold the same words, of four
-// characters or more, among the newest 200 messages and the 200 before the ticket
-// was made: by masks of their own, so that Unmask shows each place by itself.
-// Where the principal may not mask there the ticket is masked alone, and Warnings
-// say so. Errors are those of MaskMessage.
+// MaskTicket carries the command out. The ticket's history shows the masked
+// text as well. Where the ticket's conversation, or another ticket made from
+// it, holds the same words, of four characters or more, these are masked too;
+// the newest 200 messages and the 200 before the ticket was made are looked at.
+// Each place gets a mask of its own, which Unmask takes away by itself. When
+// the principal may not mask the conversation, only the ticket is masked, and
+// TicketState.Warnings say so. Errors are those of MaskMessage.
 func (e *Engine) MaskTicket(ctx context.Context, p Principal, c MaskTicket) (TicketState, error) {
 	return command(ctx, e, call{opMaskTicket, p, c.Key, c}, func(u *unit) (TicketState, error) {
 		w, err := u.maskableTicket(c.Ticket, ActMask)
@@ -394,8 +394,9 @@ func (u *unit) hideNotice(n *notify.Notice) error {
 
 var qTicketProposals = asks("ticket.mask_proposals", "TicketProposals", kindTicket, ActRead)
 
-// TicketProposals looks through a ticket's inquiry and the newest 200 entries of
-// its history, for who may read it; see MaskProposals.
+// TicketProposals looks for personal data in a ticket's title, inquiry and the
+// newest 200 entries of its history, for whoever may read it. When it proposes
+// nothing is as in MaskProposals.
 func (e *Engine) TicketProposals(ctx context.Context, p Principal, id ticket.ID) (out MaskProposals, err error) {
 	err = e.readTicket(ctx, p, qTicketProposals, id, func(ctx context.Context, tx store.Tx, _ Who, t ticket.Ticket) error {
 		policy, err := e.proposing(ctx, tx, p, ticketResource(t), &out)

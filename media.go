@@ -322,8 +322,9 @@ type FetchMedia struct {
 }
 
 // FetchMedia carries the command out. ErrInvalid when there is nothing to
-// fetch: no attachment, one that is there, one that was refused or taken back.
-// ErrUnsupported where the engine keeps no attachments.
+// fetch: the message has no attachment, or its attachment is stored already,
+// was refused, or was taken back by the customer. ErrUnsupported when
+// Config.Blobs is nil.
 func (e *Engine) FetchMedia(ctx context.Context, p Principal, c FetchMedia) error {
 	_, err := command(ctx, e, call{opFetchMedia, p, c.Key, c}, func(u *unit) (struct{}, error) {
 		d, m, err := u.onMessage(c.Message, ActFetch)

@@ -41,9 +41,10 @@ type UnknownOutcome struct {
 
 var qTrouble = asks("workspace.trouble", "Trouble", "trouble", ActOperate)
 
-// Trouble lists at most limit (1 to 1000) of each kind, of the whole workspace. It
-// needs ActOperate, which so includes the right to what is in quarantine: bytes
-// that belong to no record yet.
+// Trouble lists what an operator has to look at in the whole workspace, at most
+// limit (1 to 1000) of each kind. It needs ActOperate. That right includes
+// reading events in quarantine, which belong to no record yet that somebody
+// could be refused.
 func (e *Engine) Trouble(ctx context.Context, p Principal, limit int) (out Trouble, err error) {
 	limit = min(max(limit, 1), 1000)
 	err = e.query(ctx, p, qTrouble, "", func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
@@ -71,8 +72,8 @@ func (e *Engine) Trouble(ctx context.Context, p Principal, limit int) (out Troub
 
 var qQuarantined = asks("inbox.quarantined", "Quarantined", "inbox", ActOperate)
 
-// Quarantined lists inbound events that could not be processed, newest first, of
-// the whole workspace. It needs ActOperate.
+// Quarantined lists the received events of the whole workspace that could not
+// be processed, newest first, at most limit (1 to 1000). It needs ActOperate.
 func (e *Engine) Quarantined(ctx context.Context, p Principal, limit int) (out []adapter.Quarantined, err error) {
 	err = e.query(ctx, p, qQuarantined, string(p.Workspace), func(ctx context.Context, tx store.Tx,
 		_ *settings) (err error) {
@@ -102,8 +103,8 @@ type Requeue struct {
 	Envelope channel.EnvelopeID `json:"envelope"`
 }
 
-// Requeue carries the command out. ErrNotFound when nothing of that id is in
-// quarantine.
+// Requeue carries the command out. It needs ActOperate. ErrNotFound when no
+// event with this id is in quarantine.
 func (e *Engine) Requeue(ctx context.Context, p Principal, c Requeue) error {
 	_, err := command(ctx, e, call{opRequeue, p, c.Key, c}, func(u *unit) (struct{}, error) {
 		if err := u.allow(ActOperate, Resource{Kind: "envelope", ID: string(c.Envelope)}); err != nil {
@@ -120,8 +121,9 @@ type RetryJob struct {
 	Job string `json:"job"`
 }
 
-// RetryJob carries the command out. ErrNotFound when there is no such job (any
-// more), ErrStale when it was not given up, or when another one does its work.
+// RetryJob carries the command out. It needs ActOperate. ErrNotFound when there
+// is no such job, or not any more; ErrStale when the job was not given up, or
+// when another job does its work by now.
 func (e *Engine) RetryJob(ctx context.Context, p Principal, c RetryJob) error {
 	_, err := command(ctx, e, call{opRetryJob, p, c.Key, c}, func(u *unit) (struct{}, error) {
 		if err := u.allow(ActOperate, Resource{Kind: "job", ID: c.Job}); err != nil {
@@ -155,9 +157,9 @@ type QueueLoad struct {
 
 var qLoad = asks("workspace.load", "Load", "load", ActOperate)
 
-// Load counts what is under way in the whole workspace, whoever may see which
-// record of it: figures, no names. Queues are in the order of their ids. It needs
-// ActOperate.
+// Load counts the work of the whole workspace. It needs ActOperate and nothing
+// else, since it returns figures and no records. Queues are in the order of
+// their ids.
 func (e *Engine) Load(ctx context.Context, p Principal) (out Load, err error) {
 	err = e.query(ctx, p, qLoad, "", func(ctx context.Context, tx store.Tx, s *settings) (err error) {
 		agents, err := tx.Agents().Agents(ctx)

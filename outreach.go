@@ -28,12 +28,13 @@ type Notify struct {
 	Content      channel.Content `json:"content"`
 }
 
-// Notify carries the command out. The conversation stays as it is: a bot keeps
-// the word, nobody is asked or counted as having answered, one that is closed
-// stays closed, and the right to reply stays with who answers. It leaves after
-// what is queued for the same chat. By the default policy hosts, administrators
-// and supervisors notify; an agent answers instead. ErrUnsupported with the
-// reason for what the channel cannot carry, *BannedWords for a banned word.
+// Notify carries the command out. It leaves the conversation as it is: a bot
+// goes on talking, no agent is assigned or counted as having answered, a closed
+// conversation stays closed, and a free reply that the provider allows is left
+// for the answer. The message is sent after those that are queued for the same
+// chat. Under DefaultPolicy hosts, administrators and supervisors may notify;
+// an agent uses Answer. ErrUnsupported, with the reason, for content that the
+// channel cannot carry; *BannedWords (ErrInvalid) for a banned word.
 func (e *Engine) Notify(ctx context.Context, p Principal, c Notify) (Posted, error) {
 	return command(ctx, e, call{opNotify, p, c.Key, c}, func(u *unit) (Posted, error) {
 		d, err := u.draft(c.Conversation, ActNotify)
@@ -81,11 +82,11 @@ type Begin struct {
 }
 
 // Begin carries the command out. Where the person has an open conversation the
-// message joins it; an agent must own that one. Else a conversation begins: it
-// is the agent's who began it, like one that it picked, and waits for the
-// customer's answer where a host began it. By the default policy agents begin on
-// the accounts of their desks. ErrUnsupported for somebody who blocked the
-// account and for what the channel cannot carry.
+// message goes there, and an agent must own it. Otherwise a new conversation
+// begins. An agent who begins it owns it, as if it had picked it; one that a
+// host begins has no owner and waits for the customer's answer. By the default
+// policy agents begin on the accounts of their desks. ErrUnsupported for
+// somebody who blocked the account and for what the channel cannot carry.
 func (e *Engine) Begin(ctx context.Context, p Principal, c Begin) (Posted, error) {
 	return command(ctx, e, call{opBegin, p, c.Key, c}, func(u *unit) (Posted, error) {
 		acct, _, err := u.e.account(u.s, c.Account)

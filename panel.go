@@ -24,7 +24,9 @@ type SavePanel struct {
 	Contact *ContactPanel `json:"contact,omitempty"`
 }
 
-// ContactPanel is the customer panel. What it does not have stays.
+// ContactPanel is what the customer panel shows and changes of a contact. The
+// contact's other fields stay as they are; an empty field here empties the
+// contact's.
 type ContactPanel struct {
 	// Version of the contact that was shown.
 	Version int64  `json:"version"`
@@ -44,9 +46,10 @@ type PanelSaved struct {
 // maxMemo is the longest memo in bytes.
 const maxMemo = 10_000
 
-// SavePanel carries the command out, all or nothing. ErrStale when somebody else
-// saved one of the panels meanwhile, ErrInvalid for a category that is not in
-// the tree of chats. Changing the customer needs the right on the contact too.
+// SavePanel carries the command out, all of it or nothing. To change the
+// customer's fields needs the right on the contact too (ActContact). ErrStale
+// when somebody else has saved one of the panels meanwhile, ErrInvalid for a
+// category that is not in the tree of chats.
 func (e *Engine) SavePanel(ctx context.Context, p Principal, c SavePanel) (PanelSaved, error) {
 	return command(ctx, e, call{opSavePanel, p, c.Key, c}, func(u *unit) (PanelSaved, error) {
 		d, err := u.draft(c.Conversation, ActPanel)

@@ -351,7 +351,8 @@ func onDesksOf(w Who, r Resource) bool {
 	return !slices.Contains(deskBound, r.Kind) || r.ID == "" || w.On(r.Desk) || slices.ContainsFunc(r.Desks, w.On)
 }
 
-// Scope implements Policy: a plain agent's desks.
+// Scope implements Policy. It limits a plain agent to its desks and leaves
+// nothing out for anybody else.
 func (DefaultPolicy) Scope(w Who, _ string) Scope {
 	if w.Kind != KindAgent || w.has(RoleAdministrator) || w.has(RoleSupervisor) {
 		return Scope{}

@@ -41,7 +41,8 @@ type Outlook struct {
 
 var qPreview = asks("conversation.preview", "Preview", kindConversation, ActRead)
 
-// Preview says what would become of an answer, without sending it.
+// Preview says how a channel would carry an answer, by which route and at what
+// cost, without sending it.
 func (e *Engine) Preview(ctx context.Context, p Principal, id conversation.ID, content channel.Content) (Outlook, error) {
 	var out Outlook
 	err := e.read(ctx, p, qPreview, id, func(ctx context.Context, tx store.Tx, cv conversation.Conversation) error {
@@ -111,9 +112,11 @@ func (e *Engine) provider(ctx context.Context, p Principal, op *Operation, id co
 
 var qShowTyping = asks("conversation.show_typing", "ShowTyping", kindConversation, ActRead, ActAnswer)
 
-// ShowTyping shows everybody who follows the conversation that the principal is
-// writing an answer, and the customer where the channel can; ErrUnsupported
-// where it cannot. Show it again every few seconds while it is so.
+// ShowTyping shows that the principal is writing an answer: to everybody who
+// follows the conversation, and to the customer where the channel can; d is how
+// long the provider is asked to show it. ErrUnsupported when the channel
+// cannot; the followers see it all the same. Call it again every few seconds
+// while the agent writes.
 func (e *Engine) ShowTyping(ctx context.Context, p Principal, id conversation.ID, d time.Duration) error {
 	acct, adapter, cv, err := e.provider(ctx, p, qShowTyping, id)
 	if err != nil {
@@ -134,8 +137,9 @@ func (e *Engine) ShowTyping(ctx context.Context, p Principal, id conversation.ID
 
 var qMarkRead = asks("conversation.mark_read", "MarkRead", kindConversation, ActRead, ActAnswer)
 
-// MarkRead records that the desk has read the conversation (Conversation.ReadSeq)
-// and tells the customer where the channel can; ErrUnsupported where it cannot.
+// MarkRead records that an agent has read the conversation
+// (Conversation.ReadSeq) and shows that to the customer. ErrUnsupported when
+// the channel cannot show it; it is recorded all the same.
 func (e *Engine) MarkRead(ctx context.Context, p Principal, id conversation.ID) error {
 	acct, adapter, cv, err := e.provider(ctx, p, qMarkRead, id)
 	if err != nil {
@@ -165,9 +169,9 @@ func (e *Engine) MarkRead(ctx context.Context, p Principal, id conversation.ID) 
 
 var qCheckAccount = asks("account.check", "CheckAccount", kindAccount, ActConfigure)
 
-// CheckAccount asks the provider about an account and says in words what is
-// wrong: token, bot, webhook address. callbackURL is where the webhook should
-// lead.
+// CheckAccount asks the provider about an account and returns in words what is
+// wrong with it: the token, the bot, the webhook address. callbackURL is the
+// address to which the provider should send the account's webhooks.
 func (e *Engine) CheckAccount(ctx context.Context, p Principal, id channel.AccountID, callbackURL string) ([]adapter.Finding, error) {
 	var acct channel.Account
 	var adapter *guardedAdapter
@@ -187,10 +191,11 @@ func (e *Engine) CheckAccount(ctx context.Context, p Principal, id channel.Accou
 
 var qInvite = asks("account.invitation", "Invite", kindAccount, ActRead)
 
-// Invite returns the address by which customers reach an account, and with a
-// size of 64 to 2048 pixels its QR picture; size 0 makes none. Whoever may see
-// the account may have it. ErrUnsupported for a channel without such addresses.
-// It asks the provider; the address changes hardly ever and may be kept.
+// Invite returns the address by which customers reach an account and, with a
+// size of 64 to 2048 pixels, that address as a QR picture; size 0 makes no
+// picture. Whoever may see the account may call it. ErrUnsupported for a
+// channel without such addresses. It asks the provider; since the address
+// hardly ever changes, the host may keep it.
 func (e *Engine) Invite(ctx context.Context, p Principal, id channel.AccountID, size int) (channel.Invitation, error) {
 	var acct channel.Account
 	var adapter *guardedAdapter
@@ -223,9 +228,9 @@ const linkKept = 24 * time.Hour
 
 var qConnectAccount = asks("account.connect", "ConnectAccount", kindAccount, ActConfigure)
 
-// ConnectAccount tells the provider to send the account's events to callbackURL,
-// in place of the address that it has; CheckAccount says which that is.
-// ErrUnsupported where the channel has no such call.
+// ConnectAccount tells the provider to send the account's webhooks to
+// callbackURL instead of the address that is set there now; CheckAccount says
+// which that is. ErrUnsupported when the provider cannot be told by a call.
 func (e *Engine) ConnectAccount(ctx context.Context, p Principal, id channel.AccountID, callbackURL string) error {
 	var acct channel.Account
 	var adapter *guardedAdapter
@@ -252,8 +257,8 @@ type BeginLink struct {
 	Contact conversation.ContactID `json:"contact"`
 }
 
-// BeginLink carries the command out. A repeat with the same key returns the
-// same nonce while that can still be used, else ErrStale.
+// BeginLink carries the command out. A repeat with the same Key returns the
+// same nonce while it can still be used, and ErrStale afterwards.
 func (e *Engine) BeginLink(ctx context.Context, p Principal, c BeginLink) (nonce string, err error) {
 	var raw [32]byte
 	_, _ = rand.Read(raw[:]) // never fails

@@ -27,8 +27,9 @@ type Place struct {
 
 var qPlace = asks("conversation.place", "Place", kindConversation, ActRead)
 
-// Place says where a conversation stands in its queue. ErrUnavailable for one
-// that waits, on a process that does not lead the workspace's routing.
+// Place says where a conversation stands in its queue. Only the one process
+// that leads the workspace's routing knows: on any other, a conversation that
+// waits is ErrUnavailable.
 func (e *Engine) Place(ctx context.Context, p Principal, id conversation.ID) (Place, error) {
 	var out Place
 	err := e.read(ctx, p, qPlace, id, func(ctx context.Context, tx store.Tx, _ conversation.Conversation) error {
@@ -60,8 +61,9 @@ type Explained struct {
 
 var qExplain = asks("conversation.explain", "Explain", kindConversation, ActRead)
 
-// Explain says who was considered for a waiting conversation, what excludes
-// each agent, and what was decided before. ErrUnavailable as for Place.
+// Explain says which agents are considered for a conversation that waits, what
+// excludes each of them, and what was decided about it before. ErrUnavailable
+// as for Place.
 func (e *Engine) Explain(ctx context.Context, p Principal, id conversation.ID) (Explained, error) {
 	var out Explained
 	err := e.read(ctx, p, qExplain, id, func(ctx context.Context, tx store.Tx, _ conversation.Conversation) (err error) {

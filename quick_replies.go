@@ -39,7 +39,8 @@ type QuickReply struct {
 	Desk  routing.DeskID  `json:"desk,omitempty"`
 }
 
-// QuickReplyPlaceholders are what a quick reply may name.
+// QuickReplyPlaceholders returns the placeholders that the text of a quick
+// reply may hold, each written there as #{customer.name}.
 func QuickReplyPlaceholders() []string {
 	return []string{"customer.name", "agent.name", "desk.name", "account.name"}
 }
@@ -123,8 +124,10 @@ type SaveQuickReply struct {
 	Reply QuickReply `json:"reply"`
 }
 
-// SaveQuickReply carries the command out. ErrInvalid names a placeholder that is
-// none.
+// SaveQuickReply carries the command out. ErrInvalid for a placeholder that
+// does not exist, a title that has not 1 to 60 characters, a code with blanks
+// or above 50 characters, a text above 10,000 bytes, no text at all, and for
+// both an Owner and a Desk.
 func (e *Engine) SaveQuickReply(ctx context.Context, p Principal, c SaveQuickReply) (Saved, error) {
 	return command(ctx, e, call{opSaveQuickReply, p, c.Key, c}, func(u *unit) (Saved, error) {
 		r := c.Reply
@@ -144,25 +147,26 @@ func (e *Engine) SaveQuickReply(ctx context.Context, p Principal, c SaveQuickRep
 	})
 }
 
-// DeleteQuickReply takes one out.
+// DeleteQuickReply deletes a quick reply.
 type DeleteQuickReply struct {
 	Key     Key    `json:"-"`
 	Reply   string `json:"reply"`
 	Version int64  `json:"version"`
 }
 
-// DeleteQuickReply carries the command out: one's own, or with ActConfigure any.
-// ErrNotFound, and ErrStale when it is not of the version given.
+// DeleteQuickReply carries the command out. An agent may delete its own; any
+// other one needs ActConfigure. ErrNotFound, and ErrStale when it is not of the
+// version given.
 func (e *Engine) DeleteQuickReply(ctx context.Context, p Principal, c DeleteQuickReply) error {
 	return deleteOwned(ctx, e, call{opDeleteQuickReply, p, c.Key, c}, quickReplyKind, c.Reply, c.Version)
 }
 
 var qQuickReplies = asks("quick_reply.list", "QuickReplies", "quick_replies", ActList)
 
-// QuickReplies lists what the principal has, its own first, then those of desks,
-// then everybody's, by title: an agent those of the desks that it is on, whoever
-// configures those of all. text is looked for in title, code and words; empty
-// finds all.
+// QuickReplies lists the quick replies of the principal: first its own, then
+// those of its desks, then everybody's, each by title. Whoever may configure
+// the workspace gets those of all desks. text is looked for in title, code and
+// texts; empty lists all.
 func (e *Engine) QuickReplies(ctx context.Context, p Principal, text string) (out []QuickReply, err error) {
 	err = e.query(ctx, p, qQuickReplies, "", func(ctx context.Context, tx store.Tx, s *settings) error {
 		out, err = e.quickReplies(ctx, tx, s, p, text)
@@ -211,9 +215,10 @@ type FilledReply struct {
 var qRepliesFor = asks("quick_reply.list_for", "RepliesFor", kindConversation, ActRead)
 
 // RepliesFor lists the quick replies for a conversation that the principal may
-// read, in the language of its customer and with the placeholders filled: those of
-// its desk and everybody's, after the principal's own. What starts with the code
-// comes first.
+// read, in the language of its customer and with all placeholders filled: the
+// principal's own, then those of the conversation's desk, then everybody's.
+// text is looked for as in QuickReplies; replies whose code begins with it come
+// first.
 func (e *Engine) RepliesFor(ctx context.Context, p Principal, id conversation.ID, text string) (out []FilledReply, err error) {
 	err = e.read(ctx, p, qRepliesFor, id, func(ctx context.Context, tx store.Tx, cv conversation.Conversation) error {
 		out = []FilledReply{}

@@ -38,8 +38,9 @@ const (
 // maxRatingComment is in bytes.
 const maxRatingComment = 4000
 
-// AskRating asks the customer to rate a conversation that has ended: where the
-// end did not ask, since the message for it was not set yet or End said so.
+// AskRating asks the customer to rate a conversation that ended without such a
+// question, because no message for it was set at that time or because
+// End.Unrated was given.
 type AskRating struct {
 	Key          Key             `json:"-"`
 	Conversation conversation.ID `json:"conversation"`
@@ -47,11 +48,12 @@ type AskRating struct {
 
 var opAskRating = register(&Operation{Name: "conversation.ask_rating", Method: "AskRating", Actions: []Action{ActTake}, Keyed: true})
 
-// AskRating carries the command out; whoever may open the conversation again may
-// ask. ErrInvalid while the conversation goes on and where no text is set,
-// ErrAlreadyExists when it was asked or rated. ErrUnsupported for a channel that asks
-// by itself, in a group, and for a channel without buttons where Config.RatingsURL is
-// empty or so many automatic messages have gone out that no further one may.
+// AskRating carries the command out. Whoever may reopen the conversation may
+// ask. ErrInvalid while the conversation has not ended, and where the account
+// has no text for the question; ErrAlreadyExists when the customer was asked or
+// has rated already. ErrUnsupported on a channel that asks by itself, in a
+// group chat, and on a channel without buttons when Config.RatingsURL is empty
+// or the conversation has reached its bound of automatic messages.
 func (e *Engine) AskRating(ctx context.Context, p Principal, c AskRating) (Posted, error) {
 	return command(ctx, e, call{opAskRating, p, c.Key, c}, func(u *unit) (Posted, error) {
 		d, err := u.draft(c.Conversation, ActTake)

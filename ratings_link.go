@@ -67,8 +67,9 @@ type RatingPage struct {
 	Rated bool
 }
 
-// RatingPage tells what is behind a rating link, and changes nothing: programs
-// that look through mails open links too. ErrNotFound whatever is wrong with it.
+// RatingPage returns what the page of a rating link shows. It changes nothing,
+// because programs that scan mails open links too. ErrNotFound, whatever is
+// wrong with the token.
 func (e *Engine) RatingPage(ctx context.Context, ws WorkspaceID, token string) (page RatingPage, err error) {
 	err = e.db.View(ctx, ws, func(ctx context.Context, tx store.Tx) error {
 		s, err := e.fresh(ctx, tx)
@@ -92,10 +93,11 @@ func (e *Engine) RatingPage(ctx context.Context, ws WorkspaceID, token string) (
 	return page, notThere(err)
 }
 
-// RateByLink keeps the one rating of the ending that a link stands for: 1 to 5,
-// with at most 4000 bytes of comment. It opens nothing again. ErrNotFound for a
-// link that is none, or whose time is over, or whose conversation went on;
-// ErrAlreadyExists for a second answer.
+// RateByLink stores the customer's rating for the link that token comes from: a
+// score of 1 to 5 and a comment of at most 4000 bytes. It does not reopen the
+// conversation. ErrNotFound for a token that never existed, whose time is over,
+// or whose conversation was reopened since; ErrAlreadyExists for a second
+// rating.
 func (e *Engine) RateByLink(ctx context.Context, ws WorkspaceID, token string, score int, comment string) error {
 	if score < 1 || score > 5 || len(comment) > maxRatingComment {
 		return errs.New(errs.Invalid, "sangdam: a rating is 1 to 5 with at most %d bytes of comment", maxRatingComment)

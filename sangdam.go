@@ -15,12 +15,13 @@
 // has two owners. docs/design.md says how, and which tests prove it.
 //
 // Begin with the program in examples/firststep, then Config, Principal, and the
-// commands that it calls. A command is a struct and a method of one name: Answer
-// says what is sent, Engine.Answer sends it. It keeps no passwords and serves no
-// pages by itself: the host says who somebody is, and mounts web/console,
-// web/helpcenter or pages of its own. sangdamtest is a desk for the host's tests.
-// The examples below take one task each. Codes such as CV6 name rows of
-// docs/requirements.md.
+// commands that it calls. A command is a struct and a method of one name:
+// Answer says what is sent, Engine.Answer sends it. The Engine keeps no
+// passwords and serves no pages by itself: the host decides who a person is,
+// and mounts web/console, web/helpcenter or pages of its own. Package
+// sangdamtest gives a host's tests a complete desk in memory. Each of the
+// examples below shows one task. A code in brackets, such as (CV6), names a row
+// of docs/requirements.md.
 package sangdam
 
 import (
@@ -55,108 +56,135 @@ import (
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
-// Config of an Engine. The zero value of a field means what its comment says.
+// Config is the configuration of an Engine. The comment of each field says what
+// its zero value means; after "0:" it names the value that is used then.
 type Config struct {
 	// DB is required. The Engine does not close it.
 	DB *store.DB
 	// Sealer is required: credentials are sealed with it.
 	Sealer seal.Sealer
-	// Adapters are the channels, each kind at most once.
+	// Adapters are the channels that customers may write on, each kind at most
+	// once.
 	Adapters []adapter.Adapter
-	// Carriers are the ways out other than channels (mail, web hooks, notices),
-	// each kind at most once.
+	// Carriers send what does not go over a channel: mail, web hooks and
+	// notices to other systems. Each kind may be there at most once.
 	Carriers []notify.Carrier
-	// ConsoleURL is where the agents' console is, for links in what triggers send:
-	// a conversation is at <ConsoleURL>/conversations/<id>. Empty: no links.
+	// ConsoleURL is the address of the agents' console. What triggers send
+	// links to <ConsoleURL>/conversations/<id>. Empty: no links.
 	ConsoleURL string
-	// Blobs keeps attachments; nil: media is not fetched.
+	// Blobs keeps attachments. nil: the Engine keeps no files and fetches none
+	// from providers.
 	Blobs blob.Store
-	// Bots that work streams may name.
+	// Bots are those that work streams may name (routing.WorkStream.Bot).
 	Bots []bot.Bot
-	// Strategies that queues may name besides the built-in ones, each under its own
-	// Name.
+	// Strategies are those that queues may name besides the built-in ones. The
+	// key of each is what its Name method returns.
 	Strategies map[string]routing.Strategy
 	// Policy decides what principals may do and see; nil means DefaultPolicy.
 	Policy Policy
-	// Fields are facts of the host's own that classification rules may ask about,
-	// and Facts tells them of a conversation that is about to be queued: from
-	// memory, quickly, without calling the Engine; it may run again.
+	// Fields are facts that only the host knows and that classification rules
+	// may ask about. Facts returns their values for a conversation that is
+	// about to be queued. It must answer quickly and from memory and must not
+	// call the Engine; it may be called more than once for one conversation,
+	// and by several goroutines at once.
 	Fields []condition.Field
 	Facts  func(conversation.Conversation) condition.Map
-	// Logger; nil is silent. No message text, token or secret is logged.
+	// Logger gets the Engine's log; nil: nothing is logged. No message text,
+	// token or secret is ever logged.
 	Logger *slog.Logger
 	// Hooks are called as things happen; each may be nil.
 	Hooks Hooks
 	// Node names this process among those on one database; empty: random.
 	Node string
-	// Seed of random decisions; the same seed, items and agents decide alike.
+	// Seed is that of random decisions: the same seed, items and agents lead to
+	// the same decisions.
 	Seed uint64
-	// InboxWorkers and OutboxWorkers are how many lanes are worked at once;
-	// 0: 64 and 32.
+	// InboxWorkers and OutboxWorkers are how many lanes of received events, and
+	// how many lanes of messages to send, are worked on at once; 0: 64 and 32.
+	// Within a lane, which is one chat, everything goes one after the other.
 	InboxWorkers, OutboxWorkers int
-	// Lease is how long a claim lasts without being finished; 0: 30 s. It must
+	// Lease is how long a process may hold a piece of work without finishing
+	// it, after which another process may take the work over; 0: 30 s. It must
 	// exceed SendTimeout.
 	Lease time.Duration
 	// SendTimeout bounds one request to a provider; 0: 10 s.
 	SendTimeout time.Duration
-	// BotTimeout bounds one call of a bot; 0: 60 s. A call that takes longer is a
-	// failed try, and one that goes on although its context has ended is left
-	// behind: people take over.
+	// BotTimeout bounds one call of a bot; 0: 60 s. A call that takes longer
+	// counts as failed. A call that goes on although its context has ended is
+	// waited for no longer, and people take the conversation over.
 	BotTimeout time.Duration
-	// Poll is how often the store is asked without a hint; 0: 1 s.
+	// Poll is how often the Engine looks for work in the store when nothing has
+	// told it that there is some; 0: 1 s.
 	Poll time.Duration
-	// MaxTries bounds how often an Attempt is tried; 0: 30, which takes
-	// 46 to 92 minutes, by chance. Carriers have pauses of their own.
+	// MaxTries bounds how often one message to a provider is tried; 0: 30.
+	// Those 30 tries take 46 to 92 minutes, since the pauses between them are
+	// partly random. Carriers have pauses of their own.
 	MaxTries int
-	// MaxAppending bounds the webhooks that wait for the store at once; more
-	// are answered 503 so that the provider repeats; 0: 4096.
+	// MaxAppending bounds how many webhook requests may wait for the store at
+	// once; 0: 4096. One more is answered 503, so that the provider sends it
+	// again.
 	MaxAppending int
 	// MaxMedia is the largest attachment kept, in bytes; 0: 200 MiB.
 	MaxMedia int64
-	// FilesURL is the https address at which the host serves AttachmentLinks, for
-	// channels whose provider fetches files: "https://desk.example/files", or an
-	// address of this machine over http for an emulator. Empty: uploads cannot be
-	// sent on those.
+	// FilesURL is the https address at which the host serves AttachmentLinks,
+	// such as "https://desk.example/files"; for an emulator on this machine it
+	// may be plain http. Channels whose provider fetches files need it. Empty:
+	// no uploads can be sent on those channels.
 	FilesURL string
-	// RatingsURL is the https address at which the host serves the pages of rating
-	// links (helpcenter.NewRatings), for channels without buttons, such as mail:
-	// "https://desk.example/ratings". Empty: nobody is asked there.
+	// RatingsURL is the https address at which the host serves the pages of
+	// rating links (helpcenter.NewRatings), such as
+	// "https://desk.example/ratings". Channels without buttons, such as mail,
+	// need it. Empty: customers on those channels are not asked for a rating.
 	RatingsURL string
-	// AllowPrivate are addresses in private networks that may be fetched when a
-	// message names them; nil: none, only public addresses and usual ports.
+	// AllowPrivate are the private networks from which the Engine may fetch
+	// files that messages name. nil: files are fetched from public addresses
+	// and usual ports only.
 	AllowPrivate []netip.Prefix
-	// DrainFor is how long Run waits, once cancelled, for what is under way;
-	// 0: 15 s.
+	// DrainFor is how long Run, once it is cancelled, waits for work that has
+	// begun; 0: 15 s.
 	DrainFor time.Duration
-	// Retention: raw envelopes 7 days, dedup keys 90 days, feed 7 days,
-	// idempotency results 48 h (docs/design.md section 3); 0 means these.
+	// KeepRaw is how long the raw bytes of received events are kept (0: 7
+	// days), KeepKeys how long an event that a provider sends again is
+	// recognised (0: 90 days), KeepFeed how far back the feed of Events reaches
+	// (0: 7 days), and KeepResults how long a command's result is kept under
+	// its Key (0: 48 hours).
 	KeepRaw, KeepKeys, KeepFeed, KeepResults time.Duration
-	// KeepLinks is how long an address of a file is good; 0: 90 days.
+	// KeepLinks is how long an address under FilesURL works; 0: 90 days.
 	KeepLinks time.Duration
 }
 
-// Hooks observe what this process does: of what another one decided, received or
-// sent they tell nothing, so that consoles follow Engine.Stream instead. They are
-// called after the commit, must return quickly, must not call the Engine, and may be
-// called at once. Arguments are ids and kinds, never text.
+// Hooks observe what this process does. They say nothing about what another
+// process on the same database received, decided or sent; a console follows
+// Engine.Stream instead. A hook is called after the commit, possibly by several
+// goroutines at once. It must return quickly and must not call the Engine. Its
+// arguments are ids and kinds, never text.
 type Hooks struct {
-	// Received: envelopes of one webhook are stored; new ones counted.
+	// Received is called when the events of one webhook request are stored:
+	// envelopes is their number, and fresh how many of them had not come
+	// before.
 	Received func(ws WorkspaceID, account channel.AccountID, envelopes, fresh int)
-	// Processed: an envelope reached the end of its transaction.
+	// Processed is called when a received event was processed and its
+	// transaction has committed.
 	Processed func(ws WorkspaceID, account channel.AccountID, kind adapter.EventKind)
-	// Duplicate: an envelope brought a message that was there already, under
-	// another event id. Redelivered events are absorbed before, see Received.
+	// Duplicate is called when an event brought a message that was stored
+	// already under another event id. An event that comes again under the same
+	// id never gets this far; Received does not count it as fresh.
 	Duplicate func(ws WorkspaceID, account channel.AccountID, kind adapter.EventKind)
-	// Quarantined: an envelope could not be processed.
+	// Quarantined is called when an event could not be processed and was put
+	// aside (Engine.Quarantined).
 	Quarantined func(ws WorkspaceID, account channel.AccountID, reason string)
-	// Offered and Assigned: routing decided.
+	// Offered and Assigned are called when routing, or a person, offered or
+	// assigned a piece of work.
 	Offered  func(ws WorkspaceID, o routing.Offer)
 	Assigned func(ws WorkspaceID, a routing.Assignment)
-	// Sent: an Attempt ended; state is sent, failed, unknown or queued.
+	// Sent is called when one try to send a message has ended; state is sent,
+	// failed, unknown, or queued when it will be tried again.
 	Sent func(ws WorkspaceID, account channel.AccountID, route string, state channel.OutboxState, reason channel.Reason)
 }
 
-// Engine runs the flow. All methods may be called at once.
+// Engine receives events, routes conversations, sends messages and carries out
+// commands and queries. All of its methods may be called by several goroutines
+// at once, on several processes that share one database.
 type Engine struct {
 	cfg      Config
 	db       *store.DB
@@ -315,7 +343,9 @@ func checkPublicURL(name, address string) error {
 	return nil
 }
 
-// New validates the whole configuration and starts nothing.
+// New makes an Engine. It checks the whole configuration and returns ErrInvalid
+// with the field at fault; it starts nothing and asks the database nothing.
+// Engine.Run starts the work.
 func New(cfg Config) (*Engine, error) {
 	cfg = withDefaults(cfg)
 	if err := checkConfig(cfg); err != nil {
@@ -465,9 +495,10 @@ func (e *Engine) startLoops(ctx, drain context.Context) *errgroup.Group {
 // sealCheck is where the record stands by which wrong keys are known.
 const sealCheck = "seal-check"
 
-// CheckKeys makes sure that the keys are those of the database, before anything
-// is sealed with them; on an empty database they become so. Run and SaveAccount
-// do it; a host that wants to know at its start may, too.
+// CheckKeys makes sure that Config.Sealer holds the keys with which this
+// database was sealed, before anything is sealed with other ones. An empty
+// database takes the keys as its own. Run and SaveAccount call it themselves; a
+// host may call it at its start to find out early.
 func (e *Engine) CheckKeys(ctx context.Context) error {
 	sys := e.db.System()
 	var loaded []byte
@@ -479,8 +510,9 @@ func (e *Engine) CheckKeys(ctx context.Context) error {
 		func(ctx context.Context, v []byte) error { return sys.PutMeta(ctx, sealCheck, loaded, v) })
 }
 
-// Ready says whether the engine runs, its store answers, and the last writes
-// reached it; the error names what is wrong. It writes nothing itself.
+// Ready returns nil when Run is running, the store answers, and the last writes
+// reached it; otherwise the error names what is wrong. It writes nothing
+// itself, so a health check may call it often.
 func (e *Engine) Ready(ctx context.Context) error {
 	if !e.ready.Load() {
 		return errs.New(errs.Unavailable, "sangdam: the engine does not run")

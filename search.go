@@ -32,11 +32,13 @@ func conversationToken(c conversation.ID) string { return "in:" + string(c) }
 
 var qSearch = asks("conversation.search", "Search", "conversations", ActSearch)
 
-// Search finds messages by their masked text that the principal may see: every
-// pair of neighbouring characters of the query must occur, so two-syllable
-// words are found. Newest first, at most limit (1 to 200), among the 2,000
-// newest that the index has for each desk. What was just written, or moved to
-// another desk, may be missing for a moment.
+// Search finds messages that the principal may see by their text, as it is with
+// its masks. A message is found when every pair of neighbouring characters of
+// the query occurs in it, so that words of two syllables, which are frequent in
+// Korean, can be found. It returns the newest first, at most limit (1 to 200),
+// and looks at the 2,000 newest messages of each desk that the index names. A
+// message that was just written, or whose conversation just moved to another
+// desk, may be missing for a moment.
 func (e *Engine) Search(ctx context.Context, p Principal, text string, limit int) ([]Found, error) {
 	var tokens []string
 	for _, t := range privacy.Query(text) {

@@ -18,9 +18,9 @@ import (
 	"github.com/sangdam/sangdam/store"
 )
 
-// CreateWorkspace makes a tenant; ErrAlreadyExists when it is there, which a host
-// that starts again passes over. It is the host's business
-// who may: there is no principal yet.
+// CreateWorkspace makes a workspace. ErrAlreadyExists when it exists; a host
+// that calls it at every start ignores that error. It takes no Principal, since
+// there is none before there is a workspace: the host decides who may call it.
 func (e *Engine) CreateWorkspace(ctx context.Context, ws WorkspaceID, name string) error {
 	if ws == "" || len(ws) > 100 {
 		return errs.New(errs.Invalid, "sangdam: a workspace's id has 1 to 100 bytes")
@@ -333,8 +333,9 @@ func (u *unit) streamChannels(w routing.WorkStream) error {
 
 var qConfiguration = asks("setup.read", "Configuration", kindWorkspace, ActConfigure)
 
-// Configuration returns desks, members, work streams and queues. It is read for
-// this call and the caller's own: the settings that the flows share stay here.
+// Configuration returns the desks, their members, the work streams and the
+// queues. The caller may change what it gets: it is a copy that nobody else
+// reads.
 func (e *Engine) Configuration(ctx context.Context, p Principal) (out routing.Configuration, err error) {
 	err = e.query(ctx, p, qConfiguration, string(p.Workspace), func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
 		if out, err = tx.Config().Configuration(ctx, 0); err == nil {
@@ -366,9 +367,10 @@ type AccountSaved struct {
 	Warnings []Warning `json:"warnings,omitempty"`
 }
 
-// SaveAccount carries the command out. The adapter checks settings and secrets first. ErrStale
-// when the account is not of the version given. A repeat with the same key and
-// other secrets than the stored ones is ErrConflict.
+// SaveAccount carries the command out. ErrInvalid for settings or secrets that
+// the channel's adapter refuses; ErrStale when the account is not of the
+// version given. A repeat with the same Key whose secrets differ from the
+// stored ones is ErrConflict.
 func (e *Engine) SaveAccount(ctx context.Context, p Principal, c SaveAccount) (AccountSaved, error) {
 	a := c.Account
 	if a.Token == "" {
@@ -553,14 +555,14 @@ func (e *Engine) savedBefore(ctx context.Context, ws WorkspaceID, id channel.Acc
 type DeleteAccount struct {
 	Key     Key               `json:"-"`
 	Account channel.AccountID `json:"account"`
-	// Version is the one that was shown; ErrStale when the account has changed
-	// since.
+	// Version is that of the account as the caller read it; ErrStale when it
+	// has changed since.
 	Version int64 `json:"version"`
 }
 
-// DeleteAccount carries the command out. An account that is deleted already
-// stays so. ErrConflict for one that is on and whose adapter fetches its events
-// (adapter.Runner).
+// DeleteAccount carries the command out; to delete a deleted account changes
+// nothing. ErrConflict for an account that is switched on and whose adapter
+// fetches events by itself (adapter.Runner): switch it off first.
 func (e *Engine) DeleteAccount(ctx context.Context, p Principal, c DeleteAccount) error {
 	r := Resource{Kind: "account", ID: string(c.Account)}
 	_, _, err := configure(ctx, e, call{opDeleteAccount, p, c.Key, c}, r, func(u *unit) (struct{}, error) {
@@ -587,8 +589,8 @@ func (e *Engine) DeleteAccount(ctx context.Context, p Principal, c DeleteAccount
 
 var qAccounts = asks("account.list", "Accounts", kindWorkspace, ActConfigure)
 
-// Accounts lists the accounts, deleted ones too (Account.Deleted), without their
-// secrets. It needs ActConfigure.
+// Accounts lists all accounts, deleted ones included (Account.Deleted), without
+// their secrets. It needs ActConfigure.
 func (e *Engine) Accounts(ctx context.Context, p Principal) ([]channel.Account, error) {
 	var out []channel.Account
 	err := e.query(ctx, p, qAccounts, string(p.Workspace), func(ctx context.Context, tx store.Tx,
@@ -603,10 +605,11 @@ func (e *Engine) Accounts(ctx context.Context, p Principal) ([]channel.Account, 
 	return out, err
 }
 
-// RotateKeys seals with the present primary key what stands under another one:
-// the credentials of accounts and targets, the workspace's key for texts at rest
-// and the keys of masked originals. It returns how many values that were.
-// Run it after a new key was promoted, before the old one goes.
+// RotateKeys seals again, with the present primary key, what a workspace has
+// sealed with another one: the credentials of accounts and targets, the key of
+// its texts at rest and the keys of masked originals. It returns the number of
+// values that it sealed. Call it after a new key was made the primary one and
+// before the old one is removed. It may be called again at any time.
 func (e *Engine) RotateKeys(ctx context.Context, ws WorkspaceID) (int, error) {
 	n := 0
 	err := e.unitOver(ctx, system(ws), e.updateSettings, func(u *unit) error {

@@ -48,17 +48,17 @@ type Batch struct {
 
 var qStream = asks("feed.stream", "Stream", "events", ActList)
 
-// Stream follows what happens in the workspace after the cursor, as far as the
-// principal may see it, until ctx ends or the loop is left. The empty cursor is
-// the present; a cursor that is too old, of another workspace or of another
-// database begins with a Batch that says Reload. The rule is the one of Events,
-// asked for each event; when the principal's rights change, the stream says
-// Reload before the next event is shown, and it ends with ErrPermissionDenied
-// when it may see nothing any more.
+// Stream returns the events of the workspace after the cursor, as far as the
+// principal may see them, and then each new one, until ctx ends or the loop is
+// left. The empty cursor is the present. With a cursor that is too old, or that
+// is of another workspace or database, the first Batch says Reload. The rights
+// are those of Events, asked for each event: when the principal's rights
+// change, the stream says Reload before it shows the next event, and when the
+// principal may see nothing any more, it ends with ErrPermissionDenied.
 //
-// All streams of a workspace in a process share one reader of the feed. A loop
-// that is slow holds nobody up: when it falls behind what is kept it gets
-// Reload and goes on at the present.
+// All streams of a workspace in a process share one reader of the feed. A slow
+// loop delays no other one: when it falls too far behind, it gets a Batch with
+// Reload and goes on from the present.
 func (e *Engine) Stream(ctx context.Context, p Principal, cursor string) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
 		s, err := e.subscribe(ctx, p, cursor)

@@ -47,8 +47,9 @@ type Subscription struct {
 // causeSubscription begins Delivery.Cause of what a subscription sent.
 const causeSubscription = "subscription:"
 
-// SubscribedEvents are the names that people choose a subscription's events from:
-// each aggregate, followed by the kinds of its events where they are a fixed list.
+// SubscribedEvents returns the names that Subscription.Events may hold: each
+// aggregate, such as "ticket", followed by the kinds of its events where these
+// are a fixed list.
 func SubscribedEvents() (out []string) {
 	for _, aggregate := range subscribedAggregates {
 		out = append(out, aggregate)
@@ -164,15 +165,17 @@ func (e *Engine) SaveSubscription(ctx context.Context, p Principal, c SaveSubscr
 	})
 }
 
-// DeleteSubscription ends a subscription; what is queued still leaves.
+// DeleteSubscription deletes a subscription. Events that are queued already are
+// still sent.
 type DeleteSubscription struct {
 	Key          Key    `json:"-"`
 	Subscription string `json:"subscription"`
 	Version      int64  `json:"version"`
 }
 
-// DeleteSubscription carries the command out. What is queued for the target already
-// still leaves. ErrNotFound, and ErrStale when it is not of the version given.
+// DeleteSubscription carries the command out. Events that are queued for the
+// target already are still sent. ErrNotFound, and ErrStale when it is not of
+// the version given.
 func (e *Engine) DeleteSubscription(ctx context.Context, p Principal, c DeleteSubscription) error {
 	_, err := command(ctx, e, call{opDeleteSubscription, p, c.Key, c}, func(u *unit) (none struct{}, err error) {
 		if err := u.allow(ActConfigure, Resource{Kind: kindSubscription, ID: c.Subscription}); err != nil {
@@ -188,7 +191,7 @@ func (e *Engine) DeleteSubscription(ctx context.Context, p Principal, c DeleteSu
 
 var qSubscriptions = asks("subscription.list", "Subscriptions", kindSubscription, ActConfigure)
 
-// Subscriptions lists them by name.
+// Subscriptions lists the subscriptions by name. It needs ActConfigure.
 func (e *Engine) Subscriptions(ctx context.Context, p Principal) (out []Subscription, err error) {
 	err = e.query(ctx, p, qSubscriptions, "", func(ctx context.Context, tx store.Tx, _ *settings) error {
 		all, err := allOf(ctx, tx, subscriptions, nil)
@@ -256,8 +259,8 @@ func init() {
 	registerJob(jobKind{name: jobReplayEvents, workers: 2, bound: always(15 * time.Minute), tries: jobTries}, (*Engine).replayEvents, nil)
 }
 
-// ReplayEvents carries the command out: a job goes through the feed.
-// ErrCursorGone for a cursor that is too old.
+// ReplayEvents carries the command out and returns at once; a job goes through
+// the feed. ErrCursorGone for a cursor that is too old.
 func (e *Engine) ReplayEvents(ctx context.Context, p Principal, c ReplayEvents) error {
 	_, err := command(ctx, e, call{opReplayEvents, p, c.Key, c}, func(u *unit) (none struct{}, err error) {
 		if err := u.allow(ActOperate, Resource{Kind: kindSubscription, ID: c.Subscription}); err != nil {

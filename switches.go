@@ -19,9 +19,9 @@ type SetSwitches struct {
 	Chat    bool  `json:"chat"`
 }
 
-// SetSwitches carries the command out; ErrStale when the agent's settings are not
-// of the version given. Whoever has chats switched off loses offers and
-// conversations as by SaveAgent.
+// SetSwitches carries the command out; ErrStale when the agent's settings are
+// not of the version given. An agent whose chats are switched off loses its
+// offers and conversations, as SaveAgent says.
 func (e *Engine) SetSwitches(ctx context.Context, p Principal, c SetSwitches) (Saved, error) {
 	return command(ctx, e, call{opSetSwitches, p, c.Key, c}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActSwitches, Resource{Kind: kindAgent, ID: string(c.Agent), Owner: c.Agent}); err != nil {

@@ -152,15 +152,15 @@ func merged(kept, given map[string]channel.Secret, renamed map[string]string) ma
 	return out
 }
 
-// DeleteTarget takes a target away. What waits for it fails.
+// DeleteTarget deletes a target. Deliveries that wait for it fail.
 type DeleteTarget struct {
 	Key     Key             `json:"-"`
 	Target  notify.TargetID `json:"target"`
 	Version int64           `json:"version"`
 }
 
-// DeleteTarget carries the command out. ErrInvalid, with their names, while
-// triggers or a subscription use it.
+// DeleteTarget carries the command out. ErrInvalid while triggers or
+// subscriptions use the target; the error names them.
 func (e *Engine) DeleteTarget(ctx context.Context, p Principal, c DeleteTarget) error {
 	_, err := command(ctx, e, call{opDeleteTarget, p, c.Key, c}, func(u *unit) (none struct{}, err error) {
 		if err := u.allow(ActConfigure, Resource{Kind: kindTarget, ID: string(c.Target)}); err != nil {
@@ -211,7 +211,8 @@ func (u *unit) unusedTarget(t notify.Target) error {
 
 var qTargets = asks("target.list", "Targets", kindTarget, ActConfigure)
 
-// Targets lists the targets by name, without their secrets.
+// Targets lists the targets by name, without their secrets. It needs
+// ActConfigure.
 func (e *Engine) Targets(ctx context.Context, p Principal) (out []notify.Target, err error) {
 	err = e.query(ctx, p, qTargets, "", func(ctx context.Context, tx store.Tx, _ *settings) (err error) {
 		out, err = targets.All(ctx, tx, store.List[notify.Target]{Index: targetsByName}, maxTargets)

@@ -38,10 +38,11 @@ var thumbnails = declare(store.Kind[smallPicture]{Name: "thumbnail",
 
 var qThumbnail = asksFor("attachment", asks("attachment.thumbnail", "Thumbnail", kindConversation, ActRead))
 
-// Thumbnail opens a small picture, at most 480 pixels a side, of a PNG, JPEG,
-// GIF or WebP file, for whoever may read the message's conversation. It is made
-// once, upright and without what the camera wrote into the file. Errors are
-// those of Attachment, and ErrUnsupported for a file of which none is made.
+// Thumbnail opens a small copy, at most 480 pixels a side, of a PNG, JPEG, GIF
+// or WebP file, for whoever may read the message's conversation. The copy is
+// turned upright and has none of the data that a camera wrote into the file.
+// Errors are those of Attachment, and ErrUnsupported for a file of which no
+// small picture can be made.
 func (e *Engine) Thumbnail(ctx context.Context, p Principal, ref AttachmentRef) (*Attachment, error) {
 	media, err := e.fileFor(ctx, p, qThumbnail, ref)
 	if err != nil {

@@ -12,12 +12,13 @@ import (
 	"github.com/sangdam/sangdam/ticket"
 )
 
-// MaxBulk is how many tickets one bulk change takes.
+// MaxBulk is the largest number of tickets in one bulk change.
 const MaxBulk = 1000
 
-// BulkTickets changes many tickets in the background, each as UpdateTicket would
-// with the rights that the principal has then; tickets that cannot be changed
-// are reported and the others go on.
+// BulkTickets changes many tickets in the background. Each is changed as
+// UpdateTicket would change it, under the rights that the principal has at that
+// moment. A ticket that cannot be changed is reported (BulkReport.Failures);
+// the others are changed all the same.
 type BulkTickets struct {
 	Key     Key            `json:"-"`
 	Tickets []ticket.ID    `json:"tickets"` // 1 to MaxBulk, each once
@@ -347,9 +348,9 @@ type UndoBulk struct {
 	Bulk string `json:"bulk"`
 }
 
-// UndoBulk carries the command out and returns the bulk change that takes it
-// back. ErrConflict when it still runs, is not the principal's last, or was
-// taken back already.
+// UndoBulk carries the command out and returns the id of the bulk change that
+// takes the given one back. ErrConflict when the given one is still running, is
+// not the principal's last one, or was taken back already.
 func (e *Engine) UndoBulk(ctx context.Context, p Principal, c UndoBulk) (Saved, error) {
 	return command(ctx, e, call{opUndoBulk, p, c.Key, c}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActTicketBulk, Resource{Kind: kindTicket}); err != nil {
@@ -421,8 +422,8 @@ type BulkFailure struct {
 
 var qBulkProgress = asks("ticket.bulk_progress", "BulkProgress", kindTicket, ActTicketBulk)
 
-// BulkProgress tells how far a bulk change is: one of the principal's own, to
-// administrators everybody's.
+// BulkProgress tells how far a bulk change is. Administrators may ask for
+// anybody's, everybody else for its own; another's is ErrNotFound.
 func (e *Engine) BulkProgress(ctx context.Context, p Principal, id string) (out BulkReport, err error) {
 	err = e.query(ctx, p, qBulkProgress, "", func(ctx context.Context, tx store.Tx, s *settings) error {
 		w, err := e.who(ctx, tx, s, p)
@@ -520,9 +521,9 @@ func (e *Engine) shownBulk(ctx context.Context, tx store.Tx, w Who, b Bulk) (Bul
 
 var qBulks = asks("ticket.bulk_list", "Bulks", kindTicket, ActTicketBulk)
 
-// Bulks lists the bulk changes that BulkProgress tells of, the newest first, at
-// most limit (1 to 200), those of others without what was written for their
-// tickets.
+// Bulks lists the bulk changes for which the principal may call BulkProgress,
+// newest first, at most limit (1 to 200). Those of other people come without
+// the texts that were written for their tickets.
 func (e *Engine) Bulks(ctx context.Context, p Principal, limit int) (out []Bulk, err error) {
 	limit = min(max(limit, 1), maxPage)
 	err = e.query(ctx, p, qBulks, "", func(ctx context.Context, tx store.Tx, s *settings) error {

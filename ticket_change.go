@@ -74,9 +74,9 @@ type UpdateTicket struct {
 }
 
 // UpdateTicket carries the command out. ErrStale when the ticket is not of the
-// version given, ErrConflict for one that was merged or is complete, ErrInvalid
-// with the reason for a value that cannot be (*BannedWords for a public comment
-// with a banned word).
+// version given, ErrConflict for one that was merged or is complete,
+// ErrInvalid, with the reason, for a value that its field does not take, and
+// *BannedWords (ErrInvalid) for a public comment with a banned word.
 func (e *Engine) UpdateTicket(ctx context.Context, p Principal, c UpdateTicket) (TicketState, error) {
 	return command(ctx, e, call{opUpdateTicket, p, c.Key, c}, func(u *unit) (TicketState, error) {
 		public := c.Comment != nil && c.Comment.Public
@@ -355,10 +355,10 @@ type ReplyTicket struct {
 	Files  []string  `json:"files,omitempty"`
 }
 
-// ReplyTicket carries the command out. A solved or held ticket is worked on
-// again. What is meant for a ticket that was merged goes to the ticket which it
-// was merged into and opens nothing again; the result names that one.
-// ErrConflict for a complete ticket, which takes no reply.
+// ReplyTicket carries the command out. A ticket that is solved or on hold
+// becomes open again. A reply to a ticket that was merged is added to the
+// ticket into which it was merged, without opening that one again; the result
+// names it. ErrConflict for a complete ticket.
 func (e *Engine) ReplyTicket(ctx context.Context, p Principal, c ReplyTicket) (TicketState, error) {
 	return command(ctx, e, call{opReplyTicket, p, c.Key, c}, func(u *unit) (TicketState, error) {
 		if _, err := u.onTicket(c.Ticket, ActTicketReply); err != nil {

@@ -191,22 +191,25 @@ func filesNamedBy(t ticket.Ticket, entries []ticket.Entry) (names []string) {
 
 // CommentFiles says which files a comment on a ticket takes.
 type CommentFiles struct {
-	// Count is how many files a comment names, and Each how many bytes one has; 0:
-	// the engine keeps none.
+	// Count is the largest number of files of one comment, and Each the largest
+	// size of one of them in bytes. Both are 0 where the engine keeps no files.
 	Count int   `json:"count"`
 	Each  int64 `json:"each"`
-	// By is how a public comment leaves: "chat", "mail", or "" where it does not.
+	// By is how a public comment reaches the customer: "chat", "mail", or ""
+	// where it is not sent.
 	By string `json:"by,omitempty"`
-	// PublicCount is how many files leave with a public comment, and PublicBytes
-	// how many bytes together; 0 bytes: what each may have.
+	// PublicCount is the largest number of files that a public comment sends to
+	// the customer, and PublicBytes their largest size together in bytes; 0
+	// means that only Each bounds the size.
 	PublicCount int   `json:"public_count"`
 	PublicBytes int64 `json:"public_bytes,omitempty"`
 }
 
 var qCommentFiles = asks("ticket.comment_files", "CommentFiles", kindTicket, ActRead)
 
-// CommentFiles tells which files a comment on a ticket takes now, for whoever may
-// read the ticket. It promises nothing: what is saved is looked at again.
+// CommentFiles tells how many files, and how large ones, a comment on a ticket
+// may have now; whoever may read the ticket may ask. The answer is for a form:
+// UpdateTicket checks the files again.
 func (e *Engine) CommentFiles(ctx context.Context, p Principal, id ticket.ID) (out CommentFiles, err error) {
 	err = e.readTicket(ctx, p, qCommentFiles, id, func(ctx context.Context, tx store.Tx, _ Who, t ticket.Ticket) error {
 		if e.cfg.Blobs == nil {
@@ -268,9 +271,9 @@ func (u *unit) postTakes(t ticket.Ticket, out *CommentFiles) error {
 
 var qTicketFile = asks("ticket.file", "TicketFile", kindTicket, ActRead)
 
-// TicketFile opens a file that a ticket, or one that was merged into it, names in
-// a comment or a field, for whoever may read the ticket. ErrNotFound where it
-// names none of that name.
+// TicketFile opens a file that a comment or a field of a ticket names, or one
+// of a ticket that was merged into it, for whoever may read the ticket. name is
+// TicketFile.Blob. ErrNotFound when the ticket names no such file.
 func (e *Engine) TicketFile(ctx context.Context, p Principal, id ticket.ID, name string) (*Attachment, error) {
 	media := channel.Media{Blob: name}
 	err := e.readTicket(ctx, p, qTicketFile, id, func(ctx context.Context, tx store.Tx, _ Who, _ ticket.Ticket) error {

@@ -42,11 +42,12 @@ type HandOver struct {
 	Note string `json:"note,omitempty"`
 }
 
-// HandOver carries the command out: the ticket is handed over at once, and comes
-// back with a comment when the other system refuses it. It takes the number of
-// the task as soon as that is known (Ticket.HandedTo). Encrypted fields are not
-// handed over. ErrUnsupported for a target that is switched off or takes no
-// tickets, ErrConflict for a ticket that was handed over already.
+// HandOver carries the command out. The ticket is in the state handed over at
+// once; when the other system refuses it, it comes back with a comment that
+// says why. As soon as the other system has named its task, the ticket has that
+// name (Ticket.HandedTo). Encrypted fields are not handed over. ErrUnsupported
+// for a target that is switched off or takes no tickets, ErrConflict for a
+// ticket that was handed over already.
 func (e *Engine) HandOver(ctx context.Context, p Principal, c HandOver) (TicketState, error) {
 	return command(ctx, e, call{opHandOver, p, c.Key, c}, func(u *unit) (TicketState, error) {
 		w, err := u.onTicket(c.Ticket, ActTicketHandOver)
@@ -81,8 +82,9 @@ func (e *Engine) HandOver(ctx context.Context, p Principal, c HandOver) (TicketS
 
 var qReceivers = asks("target.receivers", "Receivers", kindTicket, ActTicketHandOver)
 
-// Receivers lists the targets that HandOver takes, by name, to whoever may hand
-// tickets over: ID, Kind and Name of each.
+// Receivers lists the targets to which HandOver can hand a ticket over, by
+// name. Only ID, Kind and Name of each are filled. Whoever may hand tickets
+// over may call it.
 func (e *Engine) Receivers(ctx context.Context, p Principal) (out []notify.Target, err error) {
 	err = e.query(ctx, p, qReceivers, "", func(ctx context.Context, tx store.Tx, _ *settings) error {
 		all, err := targets.All(ctx, tx, store.List[notify.Target]{Index: targetsByName}, maxTargets)
@@ -193,10 +195,11 @@ type ReportHandOver struct {
 	Report notify.Report   `json:"report"`
 }
 
-// ReportHandOver carries the command out. A task that is done solves its ticket,
-// one that goes on again has it handed over again, a comment is an internal one.
-// What somebody took back meanwhile keeps its state. ErrNotFound for a task that
-// no ticket was handed over to.
+// ReportHandOver carries the command out. When the other system's task is done,
+// the ticket becomes solved; when the task is opened again, the ticket becomes
+// handed over again; a comment is added as an internal one. A ticket that
+// somebody has taken back meanwhile keeps its state. ErrNotFound for a task
+// that no ticket was handed over to.
 func (e *Engine) ReportHandOver(ctx context.Context, p Principal, c ReportHandOver) (TicketState, error) {
 	return command(ctx, e, call{opReportHandOver, p, c.Key, c}, func(u *unit) (TicketState, error) {
 		if err := u.allow(ActTicketReport, Resource{Kind: kindTarget, ID: string(c.Target)}); err != nil {
@@ -249,12 +252,13 @@ func (u *unit) reported(d *ticket.Draft, r notify.Report) error {
 // maxReport bounds the request of a receiver.
 const maxReport = 1 << 20
 
-// TargetHooks serves the receivers of hand-overs: the last elements of the
-// request's path are workspace, target and the target's secret "hook". 404 for
-// any other path, also while the target is gone; 400 for a body that the carrier
-// cannot read; 503 when it could not be kept, for the receiver to repeat. What
-// is about a task that nobody knows is answered like what is not, and does
-// nothing.
+// TargetHooks serves the web hooks by which other systems report on tickets
+// that were handed over to them. The last three elements of the request's path
+// are the workspace, the target and the target's secret "hook". It answers 404
+// for any other path and for a target that does not exist, 400 for a body that
+// the carrier cannot read, and 503 when the report could not be stored, so that
+// the other system sends it again. A report on an unknown task is answered like
+// a known one and has no effect.
 func (e *Engine) TargetHooks() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {

@@ -15,8 +15,9 @@ type SaveServiceLevel struct {
 	Level ticket.ServiceLevel `json:"level"`
 }
 
-// SaveServiceLevel carries the command out. Calendar names a desk ("desk:<id>")
-// or a queue ("queue:<id>") whose operating hours count; empty: every hour.
+// SaveServiceLevel carries the command out. ServiceLevel.Calendar is
+// "desk:<id>" or "queue:<id>", whose operating hours count; empty: every hour
+// counts.
 func (e *Engine) SaveServiceLevel(ctx context.Context, p Principal, c SaveServiceLevel) (Saved, error) {
 	return command(ctx, e, call{opSaveServiceLevel, p, c.Key, c}, func(u *unit) (Saved, error) {
 		l := c.Level
@@ -42,7 +43,8 @@ func (e *Engine) SaveServiceLevel(ctx context.Context, p Principal, c SaveServic
 	})
 }
 
-// DeleteServiceLevel takes a service level out; clocks that run go on.
+// DeleteServiceLevel deletes a service level. Clocks that it started on tickets
+// go on.
 type DeleteServiceLevel struct {
 	Key     Key    `json:"-"`
 	Level   string `json:"level"`

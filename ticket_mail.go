@@ -89,7 +89,9 @@ func checkLayout(l notify.Layout) error {
 	return nil
 }
 
-// DeleteMailLayout takes a layout away.
+// DeleteMailLayout deletes the mail layout of an event and a language. An empty
+// Event is the layout for all events, an empty Language the one for every other
+// language.
 type DeleteMailLayout struct {
 	Key      Key    `json:"-"`
 	Event    string `json:"event,omitempty"`
@@ -97,8 +99,8 @@ type DeleteMailLayout struct {
 	Version  int64  `json:"version"`
 }
 
-// DeleteMailLayout carries the command out. ErrInvalid when it holds the last
-// text for an event of which customers are told.
+// DeleteMailLayout carries the command out. ErrInvalid when no other layout has
+// a text for an event about which customers get mails (TicketRouting.MailOn).
 func (e *Engine) DeleteMailLayout(ctx context.Context, p Principal, c DeleteMailLayout) error {
 	_, err := command(ctx, e, call{opDeleteMailLayout, p, c.Key, c}, func(u *unit) (none struct{}, err error) {
 		name := layoutID(c.Event, c.Language)
@@ -119,7 +121,7 @@ func (e *Engine) DeleteMailLayout(ctx context.Context, p Principal, c DeleteMail
 
 var qMailLayouts = asks("mail_layout.list", "MailLayouts", layoutKind.name, ActConfigure)
 
-// MailLayouts lists the layouts, those for all events first.
+// MailLayouts lists the mail layouts, those for all events first.
 func (e *Engine) MailLayouts(ctx context.Context, p Principal) (out []notify.Layout, err error) {
 	err = e.query(ctx, p, qMailLayouts, "", func(ctx context.Context, tx store.Tx, _ *settings) error {
 		all, err := allOf(ctx, tx, mailLayouts, nil)

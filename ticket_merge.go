@@ -17,8 +17,8 @@ type LinkTickets struct {
 	Remove bool            `json:"remove,omitempty"`
 }
 
-// LinkTickets carries the command out; the right is needed on both. A link that
-// is there stays as it is.
+// LinkTickets carries the command out. The principal needs the right to edit
+// both tickets. To link two tickets that are linked already changes nothing.
 func (e *Engine) LinkTickets(ctx context.Context, p Principal, c LinkTickets) (TicketState, error) {
 	return command(ctx, e, call{opLinkTickets, p, c.Key, c}, func(u *unit) (TicketState, error) {
 		d, other, err := u.bothTickets(c.Ticket, c.To)
@@ -70,9 +70,10 @@ type MergedTickets struct {
 	Merged bool `json:"merged"`
 }
 
-// MergeTickets carries the command out; the right is needed on both.
-// ErrConflict when one of them was merged into a third, or the target is
-// complete. Merging the same two again does nothing and says so.
+// MergeTickets carries the command out. The principal needs the right to edit
+// both tickets. ErrConflict when one of them was merged into a third, or Into
+// is complete. To merge the same two again changes nothing;
+// MergedTickets.Merged is false then.
 func (e *Engine) MergeTickets(ctx context.Context, p Principal, c MergeTickets) (MergedTickets, error) {
 	return command(ctx, e, call{opMergeTickets, p, c.Key, c}, func(u *unit) (MergedTickets, error) {
 		into, err := u.onTicket(c.Into, ActTicketEdit)
@@ -134,8 +135,8 @@ type SplitTicket struct {
 	Title  string    `json:"title"`
 }
 
-// SplitTicket carries the command out and returns the new ticket. ErrInvalid for
-// an entry without a text.
+// SplitTicket carries the command out and returns the new ticket. ErrInvalid
+// for an entry of the history that has no text.
 func (e *Engine) SplitTicket(ctx context.Context, p Principal, c SplitTicket) (TicketState, error) {
 	return command(ctx, e, call{opSplitTicket, p, c.Key, c}, func(u *unit) (TicketState, error) {
 		if _, err := u.onTicket(c.Ticket, ActTicketEdit); err != nil {

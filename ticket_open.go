@@ -61,10 +61,10 @@ func (u *unit) ticketState(d *ticket.Draft) TicketState {
 	return TicketState{Ticket: d.T.ID, Number: d.T.Number, State: d.T.State, Version: d.T.Version + 1}
 }
 
-// OpenTicket carries the command out. ErrInvalid (*ticket.MissingFields) when an
-// agent leaves a required field of those that agents fill empty, and for a
-// category, group or agent that cannot be named; ErrNotFound for a conversation
-// or contact that the principal may not see.
+// OpenTicket carries the command out. *ticket.MissingFields (ErrInvalid) when
+// an agent leaves an agents' field empty that is required; ErrInvalid for a
+// category, group or agent that does not exist or cannot be given; ErrNotFound
+// for a conversation or contact that the principal may not see.
 func (e *Engine) OpenTicket(ctx context.Context, p Principal, c OpenTicket) (TicketState, error) {
 	return command(ctx, e, call{opOpenTicket, p, c.Key, c}, func(u *unit) (TicketState, error) {
 		t := c.ticket()
@@ -259,8 +259,8 @@ type SubmitTicket struct {
 }
 
 // SubmitTicket carries the command out. ErrInvalid for a category that is not
-// offered to customers, a required field that is empty (*ticket.MissingFields),
-// and a value that its field does not take.
+// offered to customers and for a value that its field does not take;
+// *ticket.MissingFields (ErrInvalid) for a required field that is empty.
 func (e *Engine) SubmitTicket(ctx context.Context, p Principal, c SubmitTicket) (TicketState, error) {
 	return command(ctx, e, call{opSubmitTicket, p, c.Key, c}, func(u *unit) (TicketState, error) {
 		if err := u.allow(ActTicketSubmit, Resource{Kind: kindTicket, Desk: c.Desk, Contact: c.Contact}); err != nil {
@@ -327,8 +327,8 @@ func (u *unit) sealed(t ticket.ID, f ticket.Field, v ticket.Value) (ticket.Value
 
 var qRevealTicketField = asks("ticket.reveal_field", "RevealTicketField", kindTicket, ActTicketEdit)
 
-// RevealTicketField opens the value of an encrypted field for who may edit the
-// ticket; the audit log says who looked.
+// RevealTicketField returns the value of an encrypted field, for whoever may
+// edit the ticket; code is the field's code. Each call is in the audit log.
 func (e *Engine) RevealTicketField(ctx context.Context, p Principal, id ticket.ID, code string) (ticket.Value, error) {
 	var out ticket.Value
 	err := e.unit(ctx, p, func(u *unit) error {
@@ -403,7 +403,8 @@ func (b *BannedWords) Unwrap() error { return errs.Invalid }
 
 var qCheckAnswer = asks("banned_word.check", "CheckAnswer", "banned_words", ActList)
 
-// CheckAnswer looks for banned words in a text before it is sent, for previews.
+// CheckAnswer returns the banned words in a text, so that a page can show them
+// before the text is sent. It sends and stores nothing.
 func (e *Engine) CheckAnswer(ctx context.Context, p Principal, text string) (hits []ticket.BannedHit, err error) {
 	err = e.query(ctx, p, qCheckAnswer, "", func(ctx context.Context, tx store.Tx, _ *settings) error {
 		d, err := e.currentTicketSetup(ctx, tx)

@@ -38,7 +38,7 @@ type TicketDetail struct {
 
 var qTicket = asks("ticket.read", "Ticket", kindTicket, ActRead)
 
-// Ticket returns one with its history.
+// Ticket returns a ticket with the newest part of its history.
 func (e *Engine) Ticket(ctx context.Context, p Principal, id ticket.ID) (TicketDetail, error) {
 	var out TicketDetail
 	err := e.readTicket(ctx, p, qTicket, id, func(ctx context.Context, tx store.Tx, w Who, t ticket.Ticket) error {
@@ -102,8 +102,8 @@ func (e *Engine) hiddenFrom(ctx context.Context, tx store.Tx, w Who) ([]string, 
 
 var qTicketNames = asks("ticket.names", "TicketNames", "tickets", ActList)
 
-// TicketNames returns the names of those of the tickets that the principal may
-// see, at most MaxBulk at once.
+// TicketNames returns the numbers and titles of those tickets among ids that
+// the principal may see. At most MaxBulk ids at once.
 func (e *Engine) TicketNames(ctx context.Context, p Principal, ids ...ticket.ID) (out map[ticket.ID]ticket.Ref, err error) {
 	if len(ids) > MaxBulk {
 		return nil, errs.New(errs.Invalid, "sangdam: at most %d names are looked up at once, not %d", MaxBulk, len(ids))
@@ -180,9 +180,11 @@ type TicketPage struct {
 var qTickets = asks("ticket.list", "Tickets", "tickets", ActList)
 
 // Tickets lists the tickets that match and that the principal may see. limit is
-// 1 to 200, 0 means 50; page is Next of the page before, which serves the same
-// principal and filter alone. A call looks at no more than 500 tickets: a page may have fewer than asked for, or none, and a Next to
-// go on with.
+// 1 to 200, and 0 means 50. page is empty for the first page and otherwise
+// TicketPage.Next of the page before, which works only for the same principal
+// and filter; any other is ErrInvalid. One call looks at no more than 500
+// tickets: a page may have fewer than limit, or none, and still a Next to go on
+// with.
 func (e *Engine) Tickets(ctx context.Context, p Principal, f TicketFilter, page string, limit int) (TicketPage, error) {
 	from, err := e.openPage(ctx, p, "tickets", f, page)
 	if err != nil {
@@ -210,7 +212,7 @@ func (e *Engine) Tickets(ctx context.Context, p Principal, f TicketFilter, page 
 var qCountTickets = asks("ticket.count", "CountTickets", "tickets", ActList)
 
 // CountTickets counts the tickets that match and that the principal may see,
-// among the first 10,000 of the list.
+// among the first 10,000 tickets of the list.
 func (e *Engine) CountTickets(ctx context.Context, p Principal, f TicketFilter) (Count, error) {
 	var out Count
 	err := e.query(ctx, p, qCountTickets, "", func(ctx context.Context, tx store.Tx, s *settings) error {

@@ -28,15 +28,15 @@ type FoundTickets struct {
 
 var qSearchTickets = asks("ticket.search", "SearchTickets", "tickets", ActSearch)
 
-// SearchTickets finds tickets by title, inquiry, requester, fields that are
-// neither encrypted nor for administrators only, and comments: each word of the
-// text must be a part of one of them, newest words first. limit is 1 to 200;
-// page is Next of the page before, which serves the same principal and text
-// alone. The index names candidates by triples of characters and four digits in a
-// row, so that a word which few tickets have is found wherever it is. A call looks
-// at no more than 2,000 candidates: a page may have fewer than asked for, or none,
-// and a Next to go on with. A ticket is on a page once, and on a later one again if
-// an older comment of it has the words too.
+// SearchTickets finds tickets by title, inquiry, requester, comments and those
+// fields that are neither encrypted nor for administrators only. Each word of
+// the text must be a part of one of these. What was written last comes first.
+// limit is 1 to 200; page is empty or FoundTickets.Next of the page before,
+// which works only for the same principal and text. One call looks at no more
+// than 2,000 candidates that the index names, so a page may have fewer tickets
+// than limit, or none, and still a Next to go on with. A ticket is on one page
+// once; it is on a later page again if an older comment of it has the words
+// too.
 func (e *Engine) SearchTickets(ctx context.Context, p Principal, text, page string, limit int) (FoundTickets, error) {
 	tokens, err := ticketTokens(text)
 	if err != nil {

@@ -131,8 +131,9 @@ type SaveCategory struct {
 }
 
 // SaveCategory carries the command out and returns the category's id with the
-// tree's new version. ErrInvalid for a level too deep, ErrAlreadyExists for a
-// name that another of the same parent has.
+// tree's new version. ErrInvalid for a category that would lie too deep in the
+// tree, ErrAlreadyExists for a name that another category below the same parent
+// has.
 func (e *Engine) SaveCategory(ctx context.Context, p Principal, c SaveCategory) (Saved, error) {
 	return command(ctx, e, call{opSaveCategory, p, c.Key, c}, func(u *unit) (Saved, error) {
 		n := c.Category
@@ -148,8 +149,9 @@ func (e *Engine) SaveCategory(ctx context.Context, p Principal, c SaveCategory) 
 	})
 }
 
-// DeleteCategory takes a category out of its tree, with all below it. Tickets
-// keep what they have; links of templates to it fall.
+// DeleteCategory deletes a category and all categories below it. Tickets that
+// have one of them keep it; answer templates that were linked to one lose that
+// link.
 type DeleteCategory struct {
 	Key      Key               `json:"-"`
 	Tree     ticket.TreeKind   `json:"tree"`
@@ -157,8 +159,8 @@ type DeleteCategory struct {
 	Category ticket.CategoryID `json:"category"`
 }
 
-// DeleteCategory carries the command out. Warnings name the templates whose
-// links fell.
+// DeleteCategory carries the command out. Warnings name the templates that lost
+// a link.
 func (e *Engine) DeleteCategory(ctx context.Context, p Principal, c DeleteCategory) (Saved, error) {
 	return command(ctx, e, call{opDeleteCategory, p, c.Key, c}, func(u *unit) (Saved, error) {
 		var gone []ticket.CategoryID
@@ -231,8 +233,8 @@ type SaveField struct {
 	Field   ticket.Field `json:"field"`
 }
 
-// SaveField carries the command out and returns the fields' new version. A code
-// that is or was in use is ErrAlreadyExists for good.
+// SaveField carries the command out and returns the fields' new version. A new
+// field whose code is or ever was another field's is ErrAlreadyExists.
 func (e *Engine) SaveField(ctx context.Context, p Principal, c SaveField) (Saved, error) {
 	return command(ctx, e, call{opSaveField, p, c.Key, c}, func(u *unit) (Saved, error) {
 		return u.changeFields(c.Version, c.Field.Code, func(f ticket.Fields) (ticket.Fields, error) {
@@ -244,20 +246,20 @@ func (e *Engine) SaveField(ctx context.Context, p Principal, c SaveField) (Saved
 	})
 }
 
-// DeleteField takes a field out of all forms; what tickets hold in it stays. One
-// of the library's own gets its first form back instead.
+// DeleteField deletes a field from all forms; the values that tickets have in
+// it stay. A built-in field cannot be deleted, only reset to its original form.
+// Version is that of all fields together, TicketSetup.Fields.
 type DeleteField struct {
 	Key     Key    `json:"-"`
 	Version int64  `json:"version"`
 	Code    string `json:"code"`
-	// Reset gives a field of the library's its own form back.
+	// Reset restores a built-in field to its original form instead.
 	Reset bool `json:"reset,omitempty"`
 }
 
 // DeleteField carries the command out and returns the fields' new version.
-// ErrNotFound when there is no such field, ErrInvalid for a field of
-// the library's, which is reset instead, ErrStale when the fields are not of the version
-// given.
+// ErrNotFound when there is no such field, ErrInvalid for a built-in field
+// without Reset, ErrStale when the fields are not of the version given.
 func (e *Engine) DeleteField(ctx context.Context, p Principal, c DeleteField) (Saved, error) {
 	return command(ctx, e, call{opDeleteField, p, c.Key, c}, func(u *unit) (Saved, error) {
 		return u.changeFields(c.Version, c.Code, func(f ticket.Fields) (ticket.Fields, error) {
@@ -295,9 +297,9 @@ type SaveForm struct {
 	Form ticket.Form `json:"form"`
 }
 
-// SaveForm carries the command out. ErrNotFound when the category is not in the intake
-// tree, ErrInvalid for a field that is no customer field, is deleted or is named twice,
-// ErrStale when the form is not of the version given.
+// SaveForm carries the command out. ErrNotFound when the category is not in the
+// intake tree, ErrInvalid for a field that is not one for customers, is deleted
+// or is named twice, ErrStale when the form is not of the version given.
 func (e *Engine) SaveForm(ctx context.Context, p Principal, c SaveForm) (Saved, error) {
 	return command(ctx, e, call{opSaveForm, p, c.Key, c}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: "ticket_form", ID: string(c.Form.Category)}); err != nil {
@@ -378,15 +380,16 @@ func saveOwned[T any](u *unit, k owned[T], v T) (Saved, error) {
 	})
 }
 
-// DeleteTemplate takes a template out.
+// DeleteTemplate deletes an answer template.
 type DeleteTemplate struct {
 	Key      Key    `json:"-"`
 	Template string `json:"template"`
 	Version  int64  `json:"version"`
 }
 
-// DeleteTemplate carries the command out: one's own, or with ActConfigure any.
-// ErrNotFound, and ErrStale when it is not of the version given.
+// DeleteTemplate carries the command out. An agent may delete its own; any
+// other one needs ActConfigure. ErrNotFound, and ErrStale when it is not of the
+// version given.
 func (e *Engine) DeleteTemplate(ctx context.Context, p Principal, c DeleteTemplate) error {
 	return deleteOwned(ctx, e, call{opDeleteTemplate, p, c.Key, c}, templateKind, c.Template, c.Version)
 }
@@ -433,7 +436,8 @@ type OfferedTemplate struct {
 
 var qTemplates = asks("template.list", "Templates", "answer_templates", ActList)
 
-// Templates lists the shared templates and the principal's own, by title.
+// Templates lists the shared answer templates and the principal's own, by
+// title, as far as f selects them.
 func (e *Engine) Templates(ctx context.Context, p Principal, f TemplateFilter) (out []OfferedTemplate, err error) {
 	err = e.query(ctx, p, qTemplates, "", func(ctx context.Context, tx store.Tx, _ *settings) error {
 		out = []OfferedTemplate{}
@@ -489,7 +493,7 @@ func (e *Engine) SaveBannedWord(ctx context.Context, p Principal, c SaveBannedWo
 	})
 }
 
-// DeleteBannedWord allows the word again.
+// DeleteBannedWord deletes a banned word, which agents may use again then.
 type DeleteBannedWord struct {
 	Key     Key    `json:"-"`
 	Word    string `json:"word"` // its id
@@ -543,15 +547,16 @@ func (e *Engine) SaveGroup(ctx context.Context, p Principal, c SaveGroup) (Saved
 	})
 }
 
-// DeleteGroup takes a group out. Tickets that have it keep it as it was.
+// DeleteGroup deletes a group of agents. Tickets that name the group keep its
+// id.
 type DeleteGroup struct {
 	Key     Key            `json:"-"`
 	Group   ticket.GroupID `json:"group"`
 	Version int64          `json:"version"`
 }
 
-// DeleteGroup carries the command out. ErrConflict names the views, service
-// levels and triggers that name the group.
+// DeleteGroup carries the command out. ErrConflict while views, service levels
+// or triggers name the group; the error lists them.
 func (e *Engine) DeleteGroup(ctx context.Context, p Principal, c DeleteGroup) error {
 	_, err := command(ctx, e, call{opDeleteGroup, p, c.Key, c}, func(u *unit) (struct{}, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: kindGroup, ID: string(c.Group)}); err != nil {
@@ -630,9 +635,9 @@ type SaveTicketView struct {
 	View ticket.View `json:"view"`
 }
 
-// SaveTicketView carries the command out: one's own view, or with ActConfigure
-// everybody's. ErrInvalid for a condition or column that tickets do not have, ErrStale
-// when it is not of the version given.
+// SaveTicketView carries the command out. An agent may save its own views;
+// everybody's need ActConfigure. ErrInvalid for a field or column that tickets
+// do not have, ErrStale when it is not of the version given.
 func (e *Engine) SaveTicketView(ctx context.Context, p Principal, c SaveTicketView) (Saved, error) {
 	return command(ctx, e, call{opSaveTicketView, p, c.Key, c}, func(u *unit) (Saved, error) {
 		v := c.View
@@ -653,15 +658,15 @@ func (e *Engine) SaveTicketView(ctx context.Context, p Principal, c SaveTicketVi
 	})
 }
 
-// DeleteTicketView takes a view out.
+// DeleteTicketView deletes a saved list of tickets.
 type DeleteTicketView struct {
 	Key     Key    `json:"-"`
 	View    string `json:"view"`
 	Version int64  `json:"version"`
 }
 
-// DeleteTicketView carries the command out, as saving is allowed. ErrNotFound, and
-// ErrStale when the view is not of the version given.
+// DeleteTicketView carries the command out, for whoever may save the view.
+// ErrNotFound, and ErrStale when the view is not of the version given.
 func (e *Engine) DeleteTicketView(ctx context.Context, p Principal, c DeleteTicketView) error {
 	return deleteOwned(ctx, e, call{opDeleteTicketView, p, c.Key, c}, viewKind, c.View, c.Version)
 }

@@ -352,8 +352,9 @@ type SaveTrigger struct {
 // without hours, an agent, queue or target that is not there, a condition that
 // can never hold, a mail that is new or changed and not in the form of the
 // workspace's editor type (WorkspaceSettings.Editor). Warnings tell of triggers
-// that fight, that have no effect, or that make each other's conditions true, and
-// of mails that stay in the other form.
+// that undo each other, that have no effect, or that make each other's
+// conditions true, and of mails that stay in the form which the workspace no
+// longer uses.
 func (e *Engine) SaveTrigger(ctx context.Context, p Principal, c SaveTrigger) (Saved, error) {
 	t := c.Trigger
 	if t.ID == "" {
@@ -490,8 +491,8 @@ type SwitchTrigger struct {
 	Active  bool       `json:"active"`
 }
 
-// SwitchTrigger carries the command out. Switching on checks the trigger as
-// saving does.
+// SwitchTrigger carries the command out. To switch a trigger on checks it as
+// SaveTrigger does, with the same errors.
 func (e *Engine) SwitchTrigger(ctx context.Context, p Principal, c SwitchTrigger) (Saved, error) {
 	return command(ctx, e, call{opSwitchTrigger, p, c.Key, c}, func(u *unit) (Saved, error) {
 		old, err := u.triggerOf(c.Trigger, c.Version)
@@ -528,15 +529,15 @@ func (u *unit) triggerOf(id trigger.ID, seen int64) (storedTrigger, error) {
 	return t, err
 }
 
-// DeleteTrigger takes a trigger away.
+// DeleteTrigger deletes a trigger, which must be switched off.
 type DeleteTrigger struct {
 	Key     Key        `json:"-"`
 	Trigger trigger.ID `json:"trigger"`
 	Version int64      `json:"version"`
 }
 
-// DeleteTrigger carries the command out. ErrInvalid for one that is switched on.
-// Its entries in the run log stay.
+// DeleteTrigger carries the command out. ErrInvalid for a trigger that is
+// switched on. Its entries in the run log stay.
 func (e *Engine) DeleteTrigger(ctx context.Context, p Principal, c DeleteTrigger) error {
 	_, err := command(ctx, e, call{opDeleteTrigger, p, c.Key, c}, func(u *unit) (none struct{}, err error) {
 		t, err := u.triggerOf(c.Trigger, c.Version)
@@ -645,7 +646,9 @@ type TriggerList struct {
 
 var qTriggers = asks("trigger.list", "Triggers", kindTrigger, ActConfigure)
 
-// Triggers lists the triggers about "conversation" or "ticket".
+// Triggers lists the triggers about subject, which is "conversation" or
+// "ticket", in their order, with all that a form for them may offer. It needs
+// ActConfigure.
 func (e *Engine) Triggers(ctx context.Context, p Principal, subject string) (out TriggerList, err error) {
 	err = e.query(ctx, p, qTriggers, "", func(ctx context.Context, tx store.Tx, s *settings) error {
 		all, err := allTriggers(ctx, tx, subject)

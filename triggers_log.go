@@ -114,8 +114,9 @@ type TriggerRunPage struct {
 
 var qTriggerRuns = asks("trigger.runs", "TriggerRuns", kindTrigger, ActConfigure)
 
-// TriggerRuns lists the run log, which names records by their ids and holds no word
-// of them. limit is 1 to 200, 0 means 50.
+// TriggerRuns lists the run log of triggers, which names records by their ids
+// and holds none of their texts. limit is 1 to 200, and 0 means 50; page is
+// empty or TriggerRunPage.Next.
 func (e *Engine) TriggerRuns(ctx context.Context, p Principal, f TriggerRunFilter, page string, limit int) (out TriggerRunPage, err error) {
 	list := store.List[TriggerRun]{Index: runsByTrigger, Desc: true, After: page, Limit: limit,
 		From: store.Tuple(store.Exact(string(f.Trigger)))}
@@ -149,8 +150,8 @@ type TraceTriggers struct {
 	For time.Duration `json:"for"`
 }
 
-// TraceTriggers carries the command out, for the whole workspace. ErrInvalid for a time
-// that is negative or above an hour.
+// TraceTriggers carries the command out for all triggers of the workspace.
+// ErrInvalid for a time that is negative or above an hour.
 func (e *Engine) TraceTriggers(ctx context.Context, p Principal, c TraceTriggers) error {
 	_, err := command(ctx, e, call{opTraceTriggers, p, c.Key, c}, func(u *unit) (none struct{}, err error) {
 		if err := u.allow(ActConfigure, Resource{Kind: kindTrigger}); err != nil {

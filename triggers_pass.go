@@ -34,10 +34,11 @@ const firesAnHour = 30
 // depthKey carries how deep in a chain of triggers a call is.
 type depthKey struct{}
 
-// CausedBy marks what is done under the context as caused by a trigger's web
-// hook: depth is the member "depth" of the request's data. A host whose receiver
-// calls the Engine passes it on, so that a chain of triggers ends after a few
-// rounds instead of after thirty an hour.
+// CausedBy returns a context that marks every command called with it as caused
+// by a web hook that a trigger sent; depth is the member "depth" of that
+// request's data. A host that calls the Engine when it receives such a web hook
+// should use it: a trigger whose web hook causes the next trigger then ends
+// after a few rounds, and not only at the bound of thirty an hour.
 func CausedBy(ctx context.Context, depth int) context.Context {
 	return context.WithValue(ctx, depthKey{}, max(depth, 0))
 }

@@ -159,14 +159,14 @@ func init() {
 	})
 }
 
-// TryTrigger carries the command out and returns at once; see Trial. It changes
-// and sends nothing, and reads what the principal may see, which is asked record
-// by record with the rights of that moment. What triggers did in the past is part
-// of the histories and no event. ErrInvalid for a trigger that could not be
-// saved, ErrConflict while two trials of the workspace run. A timed trigger is
-// tried at the times at which it would have been due; that of a record which
-// changed before Since and not after it may lie in the period, so that all records
-// are looked at.
+// TryTrigger carries the command out and returns at once; Trial tells how far
+// it is. A trial changes and sends nothing. It looks only at records that the
+// principal may see, which is asked again for each one. What triggers
+// themselves did in the past does not count as an event. A timed trigger is
+// tried at each time at which it would have been due; since that time may lie
+// in the period for a record that last changed before Since, all records are
+// looked at then. ErrInvalid for a trigger that SaveTrigger would refuse,
+// ErrConflict while two trials of the workspace are running.
 func (e *Engine) TryTrigger(ctx context.Context, p Principal, c TryTrigger) (Saved, error) {
 	return command(ctx, e, call{opTryTrigger, p, c.Key, c}, func(u *unit) (Saved, error) {
 		t := c.Trigger
@@ -236,7 +236,8 @@ type StopTrial struct {
 	Trial string `json:"trial"`
 }
 
-// StopTrial carries the command out. One that is over stays as it is.
+// StopTrial carries the command out. To stop a trial that is over changes
+// nothing.
 func (e *Engine) StopTrial(ctx context.Context, p Principal, c StopTrial) error {
 	_, err := command(ctx, e, call{opStopTrial, p, c.Key, c}, func(u *unit) (none struct{}, err error) {
 		if err := u.allow(ActConfigure, Resource{Kind: kindTrigger}); err != nil {
@@ -255,8 +256,9 @@ func (e *Engine) StopTrial(ctx context.Context, p Principal, c StopTrial) error 
 
 var qTrial = asks("trigger.trial", "Trial", kindTrigger, ActConfigure)
 
-// Trial tells how far a trial of the principal's own is, and what it found. Of
-// the samples it has those whose records the principal may see now.
+// Trial tells how far a trial of the principal's own is and what it has found
+// so far. Its samples are those whose records the principal may see now.
+// ErrNotFound for another principal's trial.
 func (e *Engine) Trial(ctx context.Context, p Principal, id string) (out TriggerTrial, err error) {
 	err = e.query(ctx, p, qTrial, "", func(ctx context.Context, tx store.Tx, s *settings) error {
 		t, err := trialErrands.get(ctx, tx, p, id)
@@ -284,8 +286,9 @@ func (e *Engine) Trial(ctx context.Context, p Principal, id string) (out Trigger
 
 var qTrials = asks("trigger.trials", "Trials", kindTrigger, ActConfigure)
 
-// Trials lists the principal's own trials of a trigger, the newest first, among
-// its last fifty. Samples are in Trial alone.
+// Trials lists the principal's own trials of a trigger, newest first, among the
+// last fifty trials that it began. They come without samples, which only Trial
+// returns.
 func (e *Engine) Trials(ctx context.Context, p Principal, of trigger.ID) (out []TriggerTrial, err error) {
 	err = e.query(ctx, p, qTrials, string(of),
 		func(ctx context.Context, tx store.Tx, _ *settings) error {

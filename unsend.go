@@ -16,8 +16,8 @@ type Unsend struct {
 	Message conversation.MessageID `json:"message"`
 }
 
-// Unsend carries the command out. ErrStale when the message has left, or is
-// leaving at this moment: then the customer has it or will have it.
+// Unsend carries the command out. ErrStale when the message was sent or is
+// being sent at this moment, so that the customer has it or will have it.
 func (e *Engine) Unsend(ctx context.Context, p Principal, c Unsend) (Posted, error) {
 	return command(ctx, e, call{opUnsend, p, c.Key, c}, func(u *unit) (Posted, error) {
 		d, m, err := u.onMessage(c.Message, ActAnswer)

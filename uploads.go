@@ -48,11 +48,11 @@ type Uploaded struct {
 	SHA256 string              `json:"sha256"`
 }
 
-// Upload carries the command out. The media type is what the bytes show. Nobody
-// but the principal can name the upload, and once. ErrInvalid for a file that is
-// empty, larger than the limit, or a picture that is unsafe to decode, and when
-// 100 uploads wait already; ErrUnsupported where agents' attachments are
-// switched off or the engine keeps none.
+// Upload carries the command out. The media type is decided by the file's
+// bytes. Only the same principal can send the upload, and only once. ErrInvalid
+// for a file that is empty or larger than Limit, for a picture that is unsafe
+// to decode, and when 100 uploads of the principal wait already; ErrUnsupported
+// where agents' attachments are switched off or the engine keeps none.
 func (e *Engine) Upload(ctx context.Context, p Principal, c Upload) (Uploaded, error) {
 	if c.Limit < 0 || c.Body == nil {
 		return Uploaded{}, errs.New(errs.Invalid, "sangdam: an upload needs a Body, and a Limit that is not negative")

@@ -16,9 +16,10 @@ import (
 	"github.com/sangdam/sangdam/store"
 )
 
-// Visitor returns the port for channels whose customers are connected to this
-// process. The adapter authenticates the visitor; every method checks that the
-// account exists, is on, and takes nothing but its own customers' part.
+// Visitor returns what an adapter calls for customers who are connected to this
+// process, such as those of a chat in a web page. The adapter authenticates the
+// visitor. Every method checks that the account exists and is switched on, and
+// reaches nothing but that visitor's own conversations.
 func (e *Engine) Visitor() visitor.Port { return visitorPort{e} }
 
 type visitorPort struct{ e *Engine }

@@ -27,15 +27,19 @@ const appendTimeout = 1800 * time.Millisecond
 // Webhooks serves providers: the last element of the request's path is the
 // account's token, whatever stands before it. It verifies the request on its
 // raw bytes, stores every event in it durably, and only then answers as the
-// adapter says. 4xx: refused, nothing stored. 404: no such account, or it is
-// disabled. 503: not stored, the provider may repeat.
+// adapter says. 404 means that there is no such account or that it is switched
+// off; any other 4xx that the request was refused. Both store nothing. 503
+// means that the events could not be stored, so the provider should send them
+// again. The handler may be called at once.
 func (e *Engine) Webhooks() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		e.serveWebhook(w, r, path.Base(r.URL.Path))
 	})
 }
 
-// AccountWebhook serves one account at whatever path the host mounts it.
+// AccountWebhook serves the account with the webhook token given
+// (channel.Account.Token), at whatever path the host mounts it. It answers as
+// Webhooks does.
 func (e *Engine) AccountWebhook(token string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { e.serveWebhook(w, r, token) })
 }

@@ -78,11 +78,13 @@ func hostItem(s routing.Subject) (routing.ItemID, error) {
 	return s.Item(), nil
 }
 
-// Enqueue carries the command out: the work waits, and is offered or assigned like
-// a conversation; Accept and Decline answer the offer, Held lists it, and the feed
-// tells of its item. What waits already is changed and keeps its place; what an
-// agent has is taken back and waits anew. ErrNotFound for a queue or desk that is
-// not there, ErrInvalid for a kind or permission that is none and for numbers below 0.
+// Enqueue carries the command out: the work waits in the queue and is offered
+// or assigned as a conversation is. Accept and Decline answer its offer, Held
+// lists it, and the feed has events of its item. Work that waits already is
+// changed and keeps its place in the queue; work that an agent has is taken
+// back and waits at the end. ErrNotFound for a queue or desk that does not
+// exist; ErrInvalid for a Subject, Permission, presence or way to match skills
+// that there is not, and for a Cost or OfferFor below 0.
 func (e *Engine) Enqueue(ctx context.Context, p Principal, c Enqueue) (Saved, error) {
 	return command(ctx, e, call{opEnqueue, p, c.Key, c}, func(u *unit) (Saved, error) {
 		id, err := hostItem(c.Subject)
@@ -145,8 +147,9 @@ func (u *unit) enqueueHosts(id routing.ItemID, desk routing.DeskID, c Enqueue) (
 	return Saved{ID: string(id), Version: is.Version}, err
 }
 
-// Finish carries the command out; by DefaultPolicy the agent who has the work may,
-// beside supervisors and the host. What is over already stays so. ErrNotFound for work that never began.
+// Finish carries the command out. Under DefaultPolicy the agent who has the
+// work may, and supervisors, administrators and the host. To finish finished
+// work changes nothing. ErrNotFound for work that was never enqueued.
 func (e *Engine) Finish(ctx context.Context, p Principal, c Finish) error {
 	_, err := command(ctx, e, call{opFinish, p, c.Key, c}, func(u *unit) (struct{}, error) {
 		id, err := hostItem(c.Subject)

@@ -42,9 +42,10 @@ func Switches() []Switch {
 	return []Switch{SwitchTicket, SwitchChat, SwitchAssignmentControl, SwitchPhone, SwitchSMS, SwitchAPI, SwitchSecurity}
 }
 
-// Editor is the form in which people write layouts of mails: those about tickets
-// and those of mail accounts. What was saved in the other form stays in use as it
-// is; only what is new or changed must be in this one.
+// Editor is the form, HTML or plain text, in which a workspace writes its mail
+// layouts: those of mails about tickets and those of mail accounts. A layout
+// that was saved in the other form stays in use; only new and changed layouts
+// must be in this form.
 type Editor string
 
 // The editors.
@@ -182,9 +183,10 @@ type SaveWorkspaceSettings struct {
 	Settings WorkspaceSettings `json:"settings"`
 }
 
-// SaveWorkspaceSettings carries the command out; ErrStale when they are not of
-// the version given. Warnings name what customers read of tickets and lacks a
-// language of the list: categories, fields, their options, states.
+// SaveWorkspaceSettings carries the command out; ErrStale when the settings are
+// not of the version given. Warnings name the categories, fields, options and
+// states of tickets that customers read and that have no text in one of
+// Languages.
 func (e *Engine) SaveWorkspaceSettings(ctx context.Context, p Principal, c SaveWorkspaceSettings) (Saved, error) {
 	return command(ctx, e, call{opSaveWorkspaceSettings, p, c.Key, c}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActConfigure, Resource{Kind: "workspace", ID: string(p.Workspace)}); err != nil {
@@ -263,8 +265,8 @@ type TicketSetup struct {
 
 var qTicketSetup = asks("ticket_setup.read", "TicketSetup", "ticket_setup", ActList)
 
-// TicketSetup returns it to every agent of the workspace. WorkspaceSettings are
-// read here, too.
+// TicketSetup returns the workspace's settings and what is set up for tickets.
+// Every agent of the workspace may call it.
 func (e *Engine) TicketSetup(ctx context.Context, p Principal) (out TicketSetup, err error) {
 	err = e.query(ctx, p, qTicketSetup, "", func(ctx context.Context, tx store.Tx, _ *settings) error {
 		d, err := e.readTicketSetup(ctx, tx)
