@@ -101,8 +101,7 @@ type ConfirmNotice struct {
 	TextVersion string `json:"text_version"`
 }
 
-var opConfirmNotice = register(&Operation{Name: "agent.confirm_notice", Method: "ConfirmNotice",
-	Actions: []Action{ActPresence}, Keyed: true})
+var opConfirmNotice = acts("agent.confirm_notice", "ConfirmNotice", kindAgent, ActPresence)
 
 // ConfirmNotice carries the command out. It is kept once for each version, with
 // an entry in the audit log; only the agent itself may send it. ErrStale when

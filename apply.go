@@ -143,7 +143,7 @@ func (e *Engine) Plan(ctx context.Context, p Principal, s Setup) (plan Applied, 
 		return Applied{}, err
 	}
 	err = e.unitOver(ctx, p, e.updateSettings, func(u *unit) (err error) {
-		if err := u.allow(qPlan.Actions[0], Resource{Kind: qPlan.Resource, ID: string(p.Workspace)}); err != nil {
+		if err := u.allow(qPlan.Actions[0], Resource{Kind: qPlan.Resources[0], ID: string(p.Workspace)}); err != nil {
 			return err
 		}
 		if plan, err = u.applySetup(s); err != nil {

@@ -82,7 +82,7 @@ var (
 		ID:      func(b *backupPart) string { return fmt.Sprintf("%s/%d", b.Backup, b.N) },
 		Version: func(b *backupPart) *int64 { return &b.Version }})
 
-	opBackUp = register(&Operation{Name: "conversation.back_up", Method: "BackUp", Actions: []Action{ActBackup}, Keyed: true})
+	opBackUp = acts("conversation.back_up", "BackUp", kindBackup, ActBackup)
 )
 
 const (

@@ -62,7 +62,7 @@ var qWriteBackup = asks("backup.write", "WriteBackup", kindBackup, ActBackup)
 func (e *Engine) WriteBackup(ctx context.Context, p Principal, id string, to io.Writer) error {
 	var b Backup
 	err := e.unit(ctx, p, func(u *unit) (err error) {
-		if err := u.allow(qWriteBackup.Actions[0], Resource{Kind: qWriteBackup.Resource, ID: id}); err != nil {
+		if err := u.allow(qWriteBackup.Actions[0], Resource{Kind: qWriteBackup.Resources[0], ID: id}); err != nil {
 			return err
 		}
 		if b, err = u.readyBackup(id); err != nil {

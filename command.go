@@ -55,7 +55,10 @@ type unit struct {
 	begunTicket ticket.ID
 	// feed is what the transaction announces at its end.
 	feed []driver.Event
-	// action is what the policy was asked last, asked that it agreed.
+	// op is the command that the unit carries out, nil in flows of the library's own.
+	op *Operation
+	// action is what the policy was asked last, asked that it agreed to something that
+	// the command does; that a record may be read is not enough.
 	action Action
 	asked  bool
 	// unrated says that an ending asks for no rating.
@@ -198,9 +201,15 @@ func (e *Engine) published(ws id.Workspace, c changes) {
 	}
 }
 
-// allow asks the policy and remembers the resource for the audit row.
+// allow asks the policy and remembers the resource for the audit row. A command asks
+// for what its table says.
 func (u *unit) allow(a Action, r Resource) error {
 	u.resource, u.action = r, a
+	if u.op != nil {
+		if err := u.op.names(a, r); err != nil {
+			return err
+		}
+	}
 	w, err := u.acting()
 	if err != nil {
 		return err
@@ -208,7 +217,7 @@ func (u *unit) allow(a Action, r Resource) error {
 	if err := u.e.permit(u.ctx, w, a, r); err != nil {
 		return err
 	}
-	u.asked = true
+	u.asked = u.asked || a != ActRead
 	return nil
 }
 
@@ -268,7 +277,7 @@ func once[T any](ctx context.Context, e *Engine, c call, fn func(u *unit) (T, er
 	}
 	var last *unit
 	err = e.unitOver(ctx, c.p, e.opening(c.op), func(u *unit) (err error) {
-		result, repeated, last = zero, false, u // nothing of an earlier run stays
+		result, repeated, last, u.op = zero, false, u, c.op // nothing of an earlier run stays
 		if err := u.mayAct(); err != nil {
 			return err
 		}

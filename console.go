@@ -98,7 +98,7 @@ func (out *Directory) name(s *settings, seen map[routing.AgentID]bool) {
 	}
 }
 
-var qMay = asks("workspace.may", "May", "")
+var qMay = asks("workspace.may", "May", kindWorkspace).also(kindTicket)
 
 // May returns nil when the principal may do the action somewhere in the
 // workspace, and otherwise the error that a command would return, so that a
@@ -107,9 +107,9 @@ var qMay = asks("workspace.may", "May", "")
 // itself says.
 func (e *Engine) May(ctx context.Context, p Principal, a Action) error {
 	op, id := *qMay, string(p.Workspace)
-	op.Resource, op.Actions = kindWorkspace, []Action{a}
+	op.Actions = []Action{a}
 	if strings.HasPrefix(string(a), kindTicket+".") {
-		op.Resource, id = kindTicket, ""
+		op.Resources, id = []string{kindTicket}, ""
 	}
 	return e.query(ctx, p, &op, id, func(context.Context, store.Tx, *settings) error { return nil })
 }

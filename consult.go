@@ -1,6 +1,7 @@
 package sangdam
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -34,14 +35,11 @@ const (
 )
 
 var (
-	opConsult = register(&Operation{Name: "consultation.ask", Method: "Consult", Actions: []Action{ActTransfer}, Keyed: true})
+	opConsult = acts("consultation.ask", "Consult", kindConversation, ActTransfer)
 
-	opAcceptConsultation = register(&Operation{Name: "consultation.accept", Method: "AcceptConsultation", Actions: []Action{ActOffer},
-		Keyed: true})
-	opDeclineConsultation = register(&Operation{Name: "consultation.decline", Method: "DeclineConsultation", Actions: []Action{ActOffer},
-		Keyed: true})
-	opWithdrawConsultation = register(&Operation{Name: "consultation.withdraw", Method: "WithdrawConsultation",
-		Actions: []Action{ActTransfer}, Keyed: true})
+	opAcceptConsultation   = acts("consultation.accept", "AcceptConsultation", kindConsultation, ActOffer)
+	opDeclineConsultation  = acts("consultation.decline", "DeclineConsultation", kindConsultation, ActOffer)
+	opWithdrawConsultation = acts("consultation.withdraw", "WithdrawConsultation", kindConversation, ActTransfer)
 )
 
 // Consult asks a colleague whether it takes a conversation over; the
@@ -254,7 +252,7 @@ func (u *unit) consultation(id string) (storedConsultation, error) {
 }
 
 // answering loads the conversation of a question for whoever is asked, who alone
-// answers it. To a policy it is an offer on the desk where it leads.
+// answers it, or for who may speak for agents and see the conversation. To a policy it is an offer on the desk where it leads.
 func (u *unit) answering(id string) (*draft.Draft, conversation.Consultation, error) {
 	kept, err := u.consultation(id)
 	if err != nil {
@@ -265,6 +263,15 @@ func (u *unit) answering(id string) (*draft.Draft, conversation.Consultation, er
 		return nil, kept.Consultation, err
 	}
 	r := conversationResource(d.C)
+	if by := u.p.agent(); by != kept.Agent && !kept.was(by) {
+		w, err := u.acting()
+		if err != nil {
+			return nil, kept.Consultation, err
+		}
+		if ok, err := u.e.sees(u.ctx, w, r); err != nil || !ok {
+			return nil, kept.Consultation, cmp.Or(err, noSuch(kindConsultation))
+		}
+	}
 	r.Kind, r.ID, r.Owner = kindConsultation, id, kept.Agent
 	if kept.Desk != "" {
 		r.Desk = kept.Desk

@@ -75,10 +75,10 @@ var conversationViewKind = owned[ConversationView]{definition[ConversationView]{
 	func(v *ConversationView) routing.AgentID { return v.Owner }}
 
 var (
-	opSaveConversationView = register(&Operation{Name: "conversation_view.save", Method: "SaveConversationView",
-		Actions: []Action{ActTemplate, ActConfigure}, Keyed: true, Versioned: true})
-	opDeleteConversationView = register(&Operation{Name: "conversation_view.delete", Method: "DeleteConversationView",
-		Actions: []Action{ActTemplate, ActConfigure}, Keyed: true, Versioned: true})
+	opSaveConversationView = acts("conversation_view.save", "SaveConversationView", "conversation_view",
+		ActTemplate, ActConfigure).versioned()
+	opDeleteConversationView = acts("conversation_view.delete", "DeleteConversationView", "conversation_view",
+		ActTemplate, ActConfigure).versioned()
 )
 
 // SaveConversationView creates a saved list of conversations (Version 0; an

@@ -38,8 +38,7 @@ var deskPictures = declare(store.Kind[DeskPicture]{Name: "desk_picture", Reused:
 	Version: func(p *DeskPicture) *int64 { return &p.Version },
 })
 
-var opSaveDeskPicture = register(&Operation{Name: "desk.picture", Method: "SaveDeskPicture", Actions: []Action{ActConfigure}, Keyed: true,
-	Versioned: true})
+var opSaveDeskPicture = acts("desk.picture", "SaveDeskPicture", kindDesk, ActConfigure).versioned()
 
 // SaveDeskPicture replaces the picture of a desk.
 type SaveDeskPicture struct {

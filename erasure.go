@@ -133,8 +133,7 @@ var (
 			percent: 100 * v.Phase / len(erasurePhases)}
 	}, fail: func(v *storedErasure, reason string, _ time.Time) { v.State, v.Failed = ErrandFailed, reason }}
 
-	opEraseContact = register(&Operation{Name: "contact.erase", Method: "EraseContact", Actions: []Action{ActErase}, Keyed: true,
-		Versioned: true})
+	opEraseContact = acts("contact.erase", "EraseContact", kindContact, ActErase).versioned()
 )
 
 // EraseContact carries the command out and returns at once; see Erasure. Under

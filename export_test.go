@@ -36,6 +36,13 @@ func Forget(ctx context.Context, e *Engine, p Principal, key Key) error {
 	return err
 }
 
+// AskElse carries out the command that saves a quick reply, whose body asks the policy
+// for something that the table does not say of it.
+func AskElse(ctx context.Context, e *Engine, p Principal, a Action, r Resource) error {
+	_, err := command(ctx, e, call{opSaveQuickReply, p, "", "curious"}, func(u *unit) (Saved, error) { return Saved{}, u.allow(a, r) })
+	return err
+}
+
 // RowsForBoard tells how many rows the workspace's router of this process keeps.
 func (e *Engine) RowsForBoard(ws WorkspaceID) int {
 	r := e.routers.find(ws)

@@ -1,10 +1,12 @@
 package sangdam_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"reflect"
 	"slices"
 	"strings"
@@ -20,6 +22,7 @@ import (
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/ticket"
+	"github.com/sangdam/sangdam/trigger"
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
@@ -183,35 +186,78 @@ func TestCommandsOnHiddenRecordsSayThatThereIsNone(t *testing.T) {
 	var o outside
 	policy := &hiding{}
 	replay(t, []string{onMemory}, func(t *testing.T, w *replayWorld) {
-		o.targets(w.world)
-		who := w.person(&o)
-		who.user.SendText(marked + " is here again")
-		w.settle()
-		now := w.of(who.user)
-		policy.records = map[string]bool{"conversation:" + string(who.first): true, "contact:" + string(who.contact): true,
-			"ticket:" + string(who.ticket): true, "conversation:" + string(now.Conversation.ID): true}
-		hidden := map[reflect.Type]string{
-			reflect.TypeFor[conversation.ID]():         string(now.Conversation.ID),
-			reflect.TypeFor[conversation.ContactID]():  string(who.contact),
-			reflect.TypeFor[conversation.MessageID]():  string(now.Messages[0].ID),
-			reflect.TypeFor[conversation.IdentityID](): string(now.Identities[0].ID),
-			reflect.TypeFor[ticket.ID]():               string(who.ticket),
-			reflect.TypeFor[routing.OfferID]():         string(now.Offer.ID),
+		hidden, talks := w.commanded(&o)
+		policy.records = map[string]bool{"contact:" + hidden[reflect.TypeFor[conversation.ContactID]()]: true,
+			"ticket:" + hidden[reflect.TypeFor[ticket.ID]()]: true, "work:" + string(order("17").Item()): true}
+		for _, c := range talks {
+			policy.records["conversation:"+string(c)] = true
 		}
 		for _, policy.denies = range []bool{false, true} {
 			tried := 0
 			for _, op := range commands() {
-				if there, about := commandAbout(op, hidden); about {
-					none, _ := commandAbout(op, nil)
+				for there, none := range commandsAbout(op, hidden) {
 					err := w.give(op, boss, there)
 					require.Error(t, err, op.Method)
 					require.Equal(t, w.give(op, boss, none).Error(), err.Error(), op.Method)
 					tried++
 				}
 			}
-			require.Greater(t, tried, 30)
+			require.Greater(t, tried, 36)
 		}
 	}, withOutside(&o), withStream(asking), withConfig(func(c *sangdam.Config) { c.Policy = policy }))
+}
+
+// consulted is the type under which the records of a test have a consultation, whose
+// id is a string like others.
+type consulted string
+
+// commanded makes a customer about whom every command can be given: with a conversation
+// that is offered and a ticket, and another whose agent asks a colleague. It
+// returns the records by their types, and all conversations of the two.
+func (w *replayWorld) commanded(o *outside) (records map[reflect.Type]string, talks []conversation.ID) {
+	w.t.Helper()
+	o.targets(w.world)
+	who := w.person(o)
+	require.NoError(w.t, errOf(w.eng.SaveMacro(w.ctx, w.host, sangdam.SaveMacro{Macro: sangdam.Macro{ID: "x", Title: "Thanks",
+		Subject: "conversation", Actions: []trigger.Action{tag("thanked")}}})))
+	asked := w.begun(w.line.User("Jun"), "about my bill")
+	w.online("a2")
+	question := w.asks(asked, sangdam.Consult{Agent: "a2"})
+	w.waits("17")
+	who.user.SendText(marked + " is here again")
+	w.settle()
+	now := w.of(who.user)
+	return map[reflect.Type]string{
+		reflect.TypeFor[consulted]():               question.ID,
+		reflect.TypeFor[routing.Subject]():         "17",
+		reflect.TypeFor[channel.AccountID]():       string(w.acct.ID),
+		reflect.TypeFor[conversation.ID]():         string(now.Conversation.ID),
+		reflect.TypeFor[conversation.ContactID]():  string(who.contact),
+		reflect.TypeFor[conversation.MessageID]():  string(now.Messages[0].ID),
+		reflect.TypeFor[conversation.IdentityID](): string(now.Identities[0].ID),
+		reflect.TypeFor[ticket.ID]():               string(who.ticket),
+		reflect.TypeFor[routing.OfferID]():         string(now.Offer.ID),
+	}, []conversation.ID{who.first, asked.Conversation, now.Conversation.ID}
+}
+
+// commandsAbout are the commands of an operation that can be given about the records,
+// each with the same about such as are not there.
+func commandsAbout(op sangdam.Operation, records map[reflect.Type]string) iter.Seq2[reflect.Value, reflect.Value] {
+	return func(yield func(there, none reflect.Value) bool) {
+		there, about := commandAbout(op, records)
+		if none, _ := commandAbout(op, nil); !about || !yield(there, none) {
+			return
+		}
+		if place := there.FieldByName("Place"); place.IsValid() { // of a message so far
+			ofTicket := func(id string) reflect.Value {
+				body, _ := commandAbout(op, nil)
+				at := sangdam.MaskedPlace{Ticket: ticket.ID(id), Part: ticket.TitlePart, Mask: "x"}
+				body.FieldByName("Place").Set(reflect.ValueOf(at))
+				return body
+			}
+			yield(ofTicket(records[reflect.TypeFor[ticket.ID]()]), ofTicket("none"))
+		}
+	}
 }
 
 // commandAbout is the command of an operation about the records, or about such as are
@@ -224,18 +270,28 @@ func commandAbout(op sangdam.Operation, records map[reflect.Type]string) (body r
 	plausible := map[string]any{"Text": "x", "Content": channel.Text("x"), "Agent": routing.AgentID("a1"), "Reason": "asked",
 		"Version": int64(1), "Title": "x", "Spans": []privacy.Span{{Start: 0, End: 1}}, "Confirm": true, "Name": "x", "Entry": int64(1),
 		"Change": sangdam.TicketChange{Title: &title}, "Comment": &sangdam.TicketComment{Text: "x"}, "Final": true, "Macro": "x",
-		"Part": ticket.TitlePart, "Mask": "x", "Account": channel.AccountID("x"), "User": channel.ProviderUserID("u"), "Memo": "x"}
+		"Part": ticket.TitlePart, "Mask": "x", "Account": channel.AccountID(cmp.Or(records[reflect.TypeFor[channel.AccountID]()], "x")), "User": channel.ProviderUserID("u"), "Memo": "x"}
 	var fill func(v reflect.Value)
 	fill = func(v reflect.Value) {
 		for i := range v.NumField() {
 			f, name := v.Field(i), v.Type().Field(i).Name
-			is, record := records[f.Type()], false
-			switch f.Type() {
+			of, record := f.Type(), false
+			switch {
+			case name == "Consultation":
+				of, record = reflect.TypeFor[consulted](), true
+			case name == "Record": // of a macro about conversations
+				of, record = reflect.TypeFor[conversation.ID](), true
+			}
+			is := records[of]
+			switch of {
 			case reflect.TypeFor[conversation.ID](), reflect.TypeFor[conversation.ContactID](), reflect.TypeFor[conversation.MessageID](),
 				reflect.TypeFor[conversation.IdentityID](), reflect.TypeFor[ticket.ID](), reflect.TypeFor[routing.OfferID]():
 				record = true
 			}
 			switch value, has := plausible[name]; {
+			case name == "Subject" && of == reflect.TypeFor[routing.Subject]():
+				f.Set(reflect.ValueOf(routing.Subject{Kind: "order", ID: cmp.Or(is, "none")}))
+				about = op.Method == "Finish" // what is enqueued anew need not be there
 			case record:
 				about = true
 				if is == "" {
@@ -244,12 +300,15 @@ func commandAbout(op sangdam.Operation, records map[reflect.Type]string) (body r
 				f.SetString(is)
 			case has && reflect.TypeOf(value) == f.Type():
 				f.Set(reflect.ValueOf(value))
-			case f.Kind() == reflect.Struct && name == "Contact":
+			case f.Kind() == reflect.Struct && (name == "Contact" || name == "Place"):
 				fill(f)
 			}
 		}
 	}
 	fill(body)
+	if place := body.FieldByName("Place"); place.IsValid() {
+		place.FieldByName("Ticket").SetString("")
+	}
 	if op.Method == "Upload" {
 		body.FieldByName("Body").Set(reflect.ValueOf(strings.NewReader("x")))
 	}

@@ -66,9 +66,9 @@ type Invitation struct {
 }
 
 var (
-	opInviteAgent = register(&Operation{Name: "agent.invite", Method: "InviteAgent", Actions: []Action{ActConfigure}, Keyed: true})
-	opUninvite    = register(&Operation{Name: "agent.uninvite", Method: "UninviteAgent", Actions: []Action{ActConfigure}, Keyed: true})
-	opJoinAgent   = register(&Operation{Name: "agent.join", Method: "JoinAgent", Actions: []Action{ActConfigure}, Keyed: true})
+	opInviteAgent = acts("agent.invite", "InviteAgent", kindAgent, ActConfigure)
+	opUninvite    = acts("agent.uninvite", "UninviteAgent", kindAgent, ActConfigure)
+	opJoinAgent   = acts("agent.join", "JoinAgent", kindAgent, ActConfigure)
 )
 
 // InviteAgent carries the command out. ErrInvalid for an agent who is disabled,

@@ -95,7 +95,7 @@ func (r *router) journalWritten() {
 	}
 }
 
-var qExplainDecision = asks("decision.explain", "ExplainDecision", "", ActRead)
+var qExplainDecision = asks("decision.explain", "ExplainDecision", kindConversation, ActRead).also(kindTicket, kindWork)
 
 // ExplainDecision says why routing chose the agent that it chose. It takes the
 // last decision about an item at or before the time given; item is a

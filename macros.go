@@ -23,13 +23,10 @@ import (
 const kindMacro = "macro"
 
 var (
-	opSaveMacro = register(&Operation{Name: "macro.save", Method: "SaveMacro", Actions: []Action{ActConfigure}, Keyed: true,
-		Versioned: true})
-	opDeleteMacro = register(&Operation{Name: "macro.delete", Method: "DeleteMacro", Actions: []Action{ActConfigure}, Keyed: true,
-		Versioned: true})
-	opRunMacro = register(&Operation{Name: "macro.run", Method: "RunMacro", Keyed: true, Actions: []Action{ActPanel, ActNote, ActAnswer,
-		ActAssign,
-		ActTransfer, ActEnd, ActTicketEdit, ActTicketAnswer, ActTicketComplete}})
+	opSaveMacro   = acts("macro.save", "SaveMacro", kindMacro, ActConfigure).versioned()
+	opDeleteMacro = acts("macro.delete", "DeleteMacro", kindMacro, ActConfigure).versioned()
+	opRunMacro    = acts("macro.run", "RunMacro", kindConversation, ActPanel, ActNote, ActAnswer, ActAssign, ActTransfer, ActEnd,
+		ActTicketEdit, ActTicketAnswer, ActTicketComplete).also(kindTicket)
 )
 
 // Macro is a list of actions that an agent carries out on one record with one

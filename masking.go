@@ -589,10 +589,9 @@ func (c Unmask) confirmed(version int64) error {
 }
 
 var (
-	opMaskMessage = register(&Operation{Name: "message.mask", Method: "MaskMessage", Actions: []Action{ActMask},
-		Keyed: true, Versioned: true})
-	opReveal = register(&Operation{Name: "text.reveal", Method: "Reveal", Actions: []Action{ActReveal}, Keyed: true})
-	opUnmask = register(&Operation{Name: "text.unmask", Method: "Unmask", Actions: []Action{ActUnmask}, Keyed: true, Versioned: true})
+	opMaskMessage = acts("message.mask", "MaskMessage", kindConversation, ActMask).versioned()
+	opReveal      = acts("text.reveal", "Reveal", kindConversation, ActReveal).also(kindTicket)
+	opUnmask      = acts("text.unmask", "Unmask", kindConversation, ActUnmask).also(kindTicket).versioned()
 )
 
 // MaskProposals is the personal data that was found in the texts of a

@@ -33,7 +33,7 @@ type MaskTicket struct {
 	Spans []privacy.Span `json:"spans"`
 }
 
-var opMaskTicket = register(&Operation{Name: "ticket.mask", Method: "MaskTicket", Actions: []Action{ActMask}, Keyed: true, Versioned: true})
+var opMaskTicket = acts("ticket.mask", "MaskTicket", kindTicket, ActMask).also(kindConversation).versioned()
 
 // MaskTicket carries the command out. The ticket's history shows the masked
 // text as well. Where the ticket's conversation, or another ticket made from

@@ -1,6 +1,10 @@
 package sangdam
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/sangdam/sangdam/internal/errs"
+)
 
 // Operation describes a command or a query of the Engine: its name in the audit
 // log, the right that it needs, and what makes it safe to repeat. Documentation
@@ -13,17 +17,20 @@ type Operation struct {
 	Name string
 	// Method is the Engine's method that carries it out.
 	Method string
-	// Actions are those of which one is asked of the policy in each call. Most
-	// commands have one; Assign, for instance, asks for another one with Force.
-	// A query asks for the first one before it reads anything for its answer.
-	// May has none, since it asks for the action that it is given.
+	// Actions are what the policy is asked: most commands have one, Assign has another
+	// one with Force, SavePanel another one for the customer's panel. A command asks for
+	// these about records of Resources and for nothing else; the frame refuses a body
+	// that does. ActRead among them is for a record that the command reads beside its
+	// own and is no right to carry it out. A query asks for the first action before it
+	// reads anything for its answer; May asks for the one that it is given, and has none.
 	Actions []Action
 	// Query says that no result of the call is kept: it only reads, or it is
 	// meant to be repeated, such as a read mark. It takes no Key.
 	Query bool
-	// Resource is the kind of record (Resource.Kind) about which a query asks
-	// the policy; empty where the arguments decide the kind.
-	Resource string
+	// Resources are the kinds of record (Resource.Kind) that the policy is asked about:
+	// mostly one, several where what it is called with decides it, such as that of an
+	// offer, or where another record is changed too.
+	Resources []string
 	// Keyed says that the command takes a Key. Every one that writes does.
 	Keyed bool
 	// Versioned says that the command replaces something and takes the version
@@ -36,75 +43,94 @@ type Operation struct {
 	named string
 }
 
+// acts describes a command: for which actions the policy is asked, about records of
+// which kind.
+func acts(name, method, resource string, actions ...Action) *Operation {
+	return register(&Operation{Name: name, Method: method, Resources: []string{resource}, Actions: actions, Keyed: true})
+}
+
+// setup describes a command that changes the workspace's settings.
+func setup(name, method, resource string) *Operation {
+	op := acts(name, method, resource, ActConfigure)
+	op.settings = true
+	return op
+}
+
+// also adds kinds of record that the policy is asked about.
+func (op *Operation) also(kinds ...string) *Operation {
+	op.Resources = append(op.Resources, kinds...)
+	return op
+}
+
+// versioned says that the command takes the version that the caller saw.
+func (op *Operation) versioned() *Operation {
+	op.Versioned = true
+	return op
+}
+
+// names refuses a question to the policy that the command's table does not have.
+func (op *Operation) names(a Action, r Resource) error {
+	if slices.Contains(op.Actions, a) && slices.Contains(op.Resources, r.Kind) {
+		return nil
+	}
+	return errs.New(errs.PermissionDenied, "sangdam: %s asked for %s about a record of the kind %s, which its entry in the table "+
+		"of operations does not name; this is a fault of the library", op.Name, a, r.Kind)
+}
+
 // Commands. One that is not on the list cannot be written: command takes one of
 // these, as the frames of queries do (query.go), and operations_test walks the list.
 var (
-	opAnswer     = register(&Operation{Name: "conversation.answer", Method: "Answer", Actions: []Action{ActAnswer}, Keyed: true})
-	opAddNote    = register(&Operation{Name: "conversation.add_note", Method: "AddNote", Actions: []Action{ActNote}, Keyed: true})
-	opResend     = register(&Operation{Name: "conversation.resend", Method: "Resend", Actions: []Action{ActResend}, Keyed: true})
-	opUpload     = register(&Operation{Name: "attachment.upload", Method: "Upload", Actions: []Action{ActAnswer, ActUpload}, Keyed: true})
-	opFetchMedia = register(&Operation{Name: "conversation.fetch_media", Method: "FetchMedia", Actions: []Action{ActFetch}, Keyed: true})
-	opEnd        = register(&Operation{Name: "conversation.end", Method: "End", Actions: []Action{ActEnd}, Keyed: true})
-	opWait       = register(&Operation{Name: "conversation.wait", Method: "Wait", Actions: []Action{ActEnd}, Keyed: true})
-	opReopen     = register(&Operation{Name: "conversation.reopen", Method: "Reopen", Actions: []Action{ActTake}, Keyed: true})
+	opAnswer     = acts("conversation.answer", "Answer", kindConversation, ActAnswer)
+	opAddNote    = acts("conversation.add_note", "AddNote", kindConversation, ActNote)
+	opResend     = acts("conversation.resend", "Resend", kindConversation, ActResend)
+	opUpload     = acts("attachment.upload", "Upload", kindConversation, ActAnswer, ActUpload).also(kindUpload)
+	opFetchMedia = acts("conversation.fetch_media", "FetchMedia", kindConversation, ActFetch)
+	opEnd        = acts("conversation.end", "End", kindConversation, ActEnd)
+	opWait       = acts("conversation.wait", "Wait", kindConversation, ActEnd)
+	opReopen     = acts("conversation.reopen", "Reopen", kindConversation, ActTake)
 
-	opAccept   = register(&Operation{Name: "offer.accept", Method: "Accept", Actions: []Action{ActOffer}, Keyed: true})
-	opDecline  = register(&Operation{Name: "offer.decline", Method: "Decline", Actions: []Action{ActOffer}, Keyed: true})
-	opPick     = register(&Operation{Name: "conversation.pick", Method: "Pick", Actions: []Action{ActTake}, Keyed: true})
-	opAssign   = register(&Operation{Name: "conversation.assign", Method: "Assign", Actions: []Action{ActAssign, ActForce}, Keyed: true})
-	opTransfer = register(&Operation{Name: "conversation.transfer", Method: "Transfer", Actions: []Action{ActTransfer}, Keyed: true})
+	opAccept   = acts("offer.accept", "Accept", kindOffer, ActOffer).also(kindTicketOffer)
+	opDecline  = acts("offer.decline", "Decline", kindOffer, ActOffer).also(kindTicketOffer)
+	opPick     = acts("conversation.pick", "Pick", kindConversation, ActTake)
+	opAssign   = acts("conversation.assign", "Assign", kindConversation, ActAssign, ActForce)
+	opTransfer = acts("conversation.transfer", "Transfer", kindConversation, ActTransfer)
 
-	opSaveContact = register(&Operation{Name: "contact.save", Method: "SaveContact", Actions: []Action{ActContact},
-		Keyed: true, Versioned: true})
-	opLinkIdentity = register(&Operation{Name: "contact.link_identity", Method: "LinkIdentity", Actions: []Action{ActContact}, Keyed: true})
-	opLinkUser     = register(&Operation{Name: "contact.link_user", Method: "LinkUser", Actions: []Action{ActContact}, Keyed: true})
-	opBeginLink    = register(&Operation{Name: "contact.begin_link", Method: "BeginLink", Actions: []Action{ActContact}, Keyed: true})
+	opSaveContact  = acts("contact.save", "SaveContact", kindContact, ActContact).versioned()
+	opLinkIdentity = acts("contact.link_identity", "LinkIdentity", kindContact, ActContact).also(kindConversation)
+	opLinkUser     = acts("contact.link_user", "LinkUser", kindContact, ActContact).also(kindConversation)
+	opBeginLink    = acts("contact.begin_link", "BeginLink", kindContact, ActContact)
 
-	opSetPresence = register(&Operation{Name: "agent.set_presence", Method: "SetPresence", Actions: []Action{ActPresence}, Keyed: true})
-	opSaveAgent   = register(&Operation{Name: "agent.save", Method: "SaveAgent", Actions: []Action{ActConfigure}, Keyed: true,
-		Versioned: true})
+	opSetPresence = acts("agent.set_presence", "SetPresence", kindAgent, ActPresence)
+	opSaveAgent   = acts("agent.save", "SaveAgent", kindAgent, ActConfigure).versioned()
 
-	opSetSwitches = register(&Operation{Name: "agent.set_switches", Method: "SetSwitches", Actions: []Action{ActSwitches}, Keyed: true,
-		Versioned: true})
+	opSetSwitches = acts("agent.set_switches", "SetSwitches", kindAgent, ActSwitches).versioned()
 
-	opSaveDesk       = setup("desk.save", "SaveDesk", true)
-	opAddToDesk      = setup("desk.add_agent", "AddToDesk", false)
-	opRemoveFromDesk = setup("desk.remove_agent", "RemoveFromDesk", false)
-	opSaveQueue      = setup("queue.save", "SaveQueue", true)
-	opSaveWorkStream = setup("work_stream.save", "SaveWorkStream", true)
-	opSaveAccount    = setup("account.save", "SaveAccount", true)
-	opDeleteAccount  = setup("account.delete", "DeleteAccount", true)
-	opApply          = setup("setup.apply", "Apply", true)
+	opSaveDesk       = setup("desk.save", "SaveDesk", kindDesk).versioned()
+	opAddToDesk      = setup("desk.add_agent", "AddToDesk", kindDesk)
+	opRemoveFromDesk = setup("desk.remove_agent", "RemoveFromDesk", kindDesk)
+	opSaveQueue      = setup("queue.save", "SaveQueue", "queue").versioned()
+	opSaveWorkStream = setup("work_stream.save", "SaveWorkStream", "work_stream").versioned()
+	opSaveAccount    = setup("account.save", "SaveAccount", kindAccount).versioned()
+	opDeleteAccount  = setup("account.delete", "DeleteAccount", kindAccount).versioned()
+	opApply          = setup("setup.apply", "Apply", kindWorkspace).versioned()
 
-	opUnsend = register(&Operation{Name: "conversation.unsend", Method: "Unsend", Actions: []Action{ActAnswer}, Keyed: true})
+	opUnsend = acts("conversation.unsend", "Unsend", kindConversation, ActAnswer)
 
-	opSaveTarget = register(&Operation{Name: "target.save", Method: "SaveTarget", Actions: []Action{ActConfigure}, Keyed: true,
-		Versioned: true})
-	opDeleteTarget = register(&Operation{Name: "target.delete", Method: "DeleteTarget", Actions: []Action{ActConfigure}, Keyed: true,
-		Versioned: true})
-	opSendNotice       = register(&Operation{Name: "target.send", Method: "SendNotice", Actions: []Action{ActOperate}, Keyed: true})
-	opRedeliver        = register(&Operation{Name: "delivery.redeliver", Method: "Redeliver", Actions: []Action{ActOperate}, Keyed: true})
-	opReplayDeliveries = register(&Operation{Name: "target.replay", Method: "ReplayDeliveries", Actions: []Action{ActOperate}, Keyed: true})
+	opSaveTarget       = acts("target.save", "SaveTarget", kindTarget, ActConfigure).versioned()
+	opDeleteTarget     = acts("target.delete", "DeleteTarget", kindTarget, ActConfigure).versioned()
+	opSendNotice       = acts("target.send", "SendNotice", kindTarget, ActOperate)
+	opRedeliver        = acts("delivery.redeliver", "Redeliver", "delivery", ActOperate)
+	opReplayDeliveries = acts("target.replay", "ReplayDeliveries", kindTarget, ActOperate)
 
-	opSaveTrigger = register(&Operation{Name: "trigger.save", Method: "SaveTrigger", Actions: []Action{ActConfigure}, Keyed: true,
-		Versioned: true})
-	opSwitchTrigger = register(&Operation{Name: "trigger.switch", Method: "SwitchTrigger", Actions: []Action{ActConfigure}, Keyed: true,
-		Versioned: true})
-	opDeleteTrigger = register(&Operation{Name: "trigger.delete", Method: "DeleteTrigger", Actions: []Action{ActConfigure}, Keyed: true,
-		Versioned: true})
-	opOrderTriggers = register(&Operation{Name: "trigger.order", Method: "OrderTriggers", Actions: []Action{ActConfigure}, Keyed: true,
-		Versioned: true})
-	opTraceTriggers = register(&Operation{Name: "trigger.trace", Method: "TraceTriggers", Actions: []Action{ActConfigure}, Keyed: true})
+	opSaveTrigger   = acts("trigger.save", "SaveTrigger", kindTrigger, ActConfigure).versioned()
+	opSwitchTrigger = acts("trigger.switch", "SwitchTrigger", kindTrigger, ActConfigure).versioned()
+	opDeleteTrigger = acts("trigger.delete", "DeleteTrigger", kindTrigger, ActConfigure).versioned()
+	opOrderTriggers = acts("trigger.order", "OrderTriggers", kindTrigger, ActConfigure).versioned()
+	opTraceTriggers = acts("trigger.trace", "TraceTriggers", kindTrigger, ActConfigure)
 
-	opRetryJob = register(&Operation{Name: "job.retry", Method: "RetryJob", Actions: []Action{ActOperate}, Keyed: true})
-	opRequeue  = register(&Operation{Name: "inbox.requeue", Method: "Requeue", Actions: []Action{ActOperate}, Keyed: true})
+	opRetryJob = acts("job.retry", "RetryJob", "job", ActOperate)
+	opRequeue  = acts("inbox.requeue", "Requeue", "envelope", ActOperate)
 )
-
-// setup describes a command that changes the workspace's settings.
-func setup(name, method string, versioned bool) *Operation {
-	return register(&Operation{Name: name, Method: method, Actions: []Action{ActConfigure}, Keyed: true,
-		Versioned: versioned, settings: true})
-}
 
 // Operations lists the commands and queries that take a Principal. Three
 // methods that write take none and are not listed: CreateWorkspace, which is
@@ -114,7 +140,7 @@ func Operations() []Operation {
 	out := make([]Operation, 0, len(operations))
 	for _, op := range operations {
 		c := *op
-		c.Actions = slices.Clone(op.Actions)
+		c.Actions, c.Resources = slices.Clone(op.Actions), slices.Clone(op.Resources)
 		out = append(out, c)
 	}
 	return out

@@ -31,6 +31,7 @@ func TestEveryCommandIsAnOperationWithAKey(t *testing.T) {
 		require.False(t, names[op.Name], "two operations are called %s", op.Name)
 		names[op.Name], methods[op.Method] = true, true
 		require.NotEmpty(t, op.Actions, "%s has no rule", op.Name)
+		require.NotEmpty(t, op.Resources, "%s is about no kind of record", op.Name)
 		m, ok := engine.MethodByName(op.Method)
 		require.True(t, ok, "%s: there is no method %s", op.Name, op.Method)
 		body := m.Type.In(m.Type.NumIn() - 1)
@@ -44,6 +45,7 @@ func TestEveryCommandIsAnOperationWithAKey(t *testing.T) {
 		require.False(t, names[op.Name], "two operations are called %s", op.Name)
 		names[op.Name], asks[op.Method] = true, true
 		require.True(t, len(op.Actions) > 0 || op.Method == "May", "%s has no rule", op.Name)
+		require.NotEmpty(t, op.Resources, "%s is about no kind of record", op.Name)
 		require.False(t, op.Keyed || op.Versioned, op.Name)
 	}
 	for m := range engine.Methods() {
@@ -77,6 +79,23 @@ func TestACommandThatForgetsToAskHasNoEffect(t *testing.T) {
 		require.Equal(t, seq, w.lastAudited())
 		require.NoError(t, errOf(w.eng.SaveQuickReply(w.ctx, w.host, sangdam.SaveQuickReply{Key: "k",
 			Reply: sangdam.QuickReply{ID: "r", Title: "r", Texts: map[string]string{"en": "Hello"}}})))
+	})
+}
+
+// A command whose body asks for what the table does not name, or only whether it may
+// read, has no effect.
+func TestACommandAsksForWhatTheTableSays(t *testing.T) {
+	inWorld(t, func(w *world) {
+		reply := sangdam.Resource{Kind: "quick_reply", ID: "r"}
+		require.NoError(t, sangdam.AskElse(w.ctx, w.eng, w.host, sangdam.ActConfigure, reply))
+		for _, c := range []struct {
+			a sangdam.Action
+			r sangdam.Resource
+		}{{sangdam.ActOperate, reply}, {sangdam.ActConfigure, sangdam.Resource{Kind: "desk", ID: "support"}}, {sangdam.ActRead, reply}} {
+			err := sangdam.AskElse(w.ctx, w.eng, w.host, c.a, c.r)
+			require.ErrorIs(t, err, sangdam.ErrPermissionDenied)
+			require.ErrorContains(t, err, "quick_reply.save asked for "+string(c.a)+" about a record of the kind "+c.r.Kind)
+		}
 	})
 }
 

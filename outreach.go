@@ -16,8 +16,8 @@ import (
 // nothing, and conversations that the desk begins.
 
 var (
-	opNotify = register(&Operation{Name: "conversation.notify", Method: "Notify", Actions: []Action{ActNotify}, Keyed: true})
-	opBegin  = register(&Operation{Name: "conversation.begin", Method: "Begin", Actions: []Action{ActBegin}, Keyed: true})
+	opNotify = acts("conversation.notify", "Notify", kindConversation, ActNotify)
+	opBegin  = acts("conversation.begin", "Begin", kindAccount, ActBegin, ActAnswer).also(kindConversation)
 )
 
 // Notify tells the customer of a conversation something in the host's name,

@@ -271,6 +271,7 @@ const (
 	kindAgent        = "agent"
 	kindDesk         = "desk"
 	kindWorkspace    = "workspace"
+	kindUpload       = "upload"
 	kindConsultation = "consultation" // a question before a transfer, to who is asked
 )
 

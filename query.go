@@ -12,9 +12,9 @@ import (
 
 // asks describes a query, or a call that is meant to be repeated: the policy is
 // asked for the first action before anything is read for the answer, about a record
-// of the kind (which is empty where the record decides it).
+// of the kind.
 func asks(name, method, resource string, actions ...Action) *Operation {
-	return register(&Operation{Name: name, Method: method, Resource: resource, Actions: actions, Query: true})
+	return register(&Operation{Name: name, Method: method, Resources: []string{resource}, Actions: actions, Query: true})
 }
 
 // asksFor has refusals of the query call the thing so.
@@ -61,7 +61,7 @@ func (e *Engine) query(ctx context.Context, p Principal, op *Operation, id strin
 	if err := e.listable(ctx); err != nil {
 		return err
 	}
-	r := Resource{Kind: op.Resource, ID: id}
+	r := Resource{Kind: op.Resources[0], ID: id}
 	if r.Kind == kindAgent {
 		r.Owner = routing.AgentID(id)
 	}

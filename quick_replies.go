@@ -110,10 +110,8 @@ var quickReplyKind = owned[QuickReply]{definition[QuickReply]{"quick_reply", qui
 	func(r *QuickReply) routing.AgentID { return r.Owner }}
 
 var (
-	opSaveQuickReply = register(&Operation{Name: "quick_reply.save", Method: "SaveQuickReply",
-		Actions: []Action{ActTemplate, ActConfigure}, Keyed: true, Versioned: true})
-	opDeleteQuickReply = register(&Operation{Name: "quick_reply.delete", Method: "DeleteQuickReply",
-		Actions: []Action{ActTemplate, ActConfigure}, Keyed: true, Versioned: true})
+	opSaveQuickReply   = acts("quick_reply.save", "SaveQuickReply", "quick_reply", ActTemplate, ActConfigure).versioned()
+	opDeleteQuickReply = acts("quick_reply.delete", "DeleteQuickReply", "quick_reply", ActTemplate, ActConfigure).versioned()
 )
 
 // SaveQuickReply creates a quick reply (Version 0; an empty id is filled) or

@@ -46,7 +46,7 @@ type AskRating struct {
 	Conversation conversation.ID `json:"conversation"`
 }
 
-var opAskRating = register(&Operation{Name: "conversation.ask_rating", Method: "AskRating", Actions: []Action{ActTake}, Keyed: true})
+var opAskRating = acts("conversation.ask_rating", "AskRating", kindConversation, ActTake)
 
 // AskRating carries the command out. Whoever may reopen the conversation may
 // ask. ErrInvalid while the conversation has not ended, and where the account

@@ -95,10 +95,9 @@ var (
 
 	eventKind = regexp.MustCompile(`^[a-z_]{1,50}$`)
 
-	opSaveSubscription   = define("subscription.save", "SaveSubscription")
-	opDeleteSubscription = define("subscription.delete", "DeleteSubscription")
-	opReplayEvents       = register(&Operation{Name: "subscription.replay", Method: "ReplayEvents", Actions: []Action{ActOperate},
-		Keyed: true})
+	opSaveSubscription   = define("subscription.save", "SaveSubscription", kindSubscription)
+	opDeleteSubscription = define("subscription.delete", "DeleteSubscription", kindSubscription)
+	opReplayEvents       = acts("subscription.replay", "ReplayEvents", kindSubscription, ActOperate)
 )
 
 func (s Subscription) validate() error {

@@ -26,10 +26,8 @@ import (
 // handed over; what was handed over before keeps its link and its reports.
 
 var (
-	opHandOver = register(&Operation{Name: "ticket.hand_over", Method: "HandOver", Actions: []Action{ActTicketHandOver}, Keyed: true,
-		Versioned: true})
-	opReportHandOver = register(&Operation{Name: "ticket.report", Method: "ReportHandOver",
-		Actions: []Action{ActTicketReport}, Keyed: true})
+	opHandOver       = acts("ticket.hand_over", "HandOver", kindTicket, ActTicketHandOver).versioned()
+	opReportHandOver = acts("ticket.report", "ReportHandOver", kindTarget, ActTicketReport)
 )
 
 // HandOver hands a ticket over to a target whose carrier is a notify.Reporter.

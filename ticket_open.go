@@ -151,7 +151,6 @@ func (u *unit) fromConversation(t *ticket.Ticket, id conversation.ID) (*draft.Dr
 	if err != nil {
 		return nil, err
 	}
-	u.asked = false // reading it is not the right to make a ticket
 	u.inherit(t, d.C)
 	return d, nil
 }

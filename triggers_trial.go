@@ -140,8 +140,8 @@ var (
 			percent: 100 * t.Made / max(t.Parts, 1)}
 	}, fail: func(t *TriggerTrial, reason string, _ time.Time) { t.end(ErrandFailed, reason) }}
 
-	opTryTrigger = register(&Operation{Name: "trigger.try", Method: "TryTrigger", Actions: []Action{ActConfigure}, Keyed: true})
-	opStopTrial  = register(&Operation{Name: "trigger.stop_trial", Method: "StopTrial", Actions: []Action{ActConfigure}, Keyed: true})
+	opTryTrigger = acts("trigger.try", "TryTrigger", kindTrigger, ActConfigure)
+	opStopTrial  = acts("trigger.stop_trial", "StopTrial", kindTrigger, ActConfigure)
 )
 
 type trialJobOf struct {

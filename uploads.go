@@ -108,7 +108,7 @@ func (e *Engine) Upload(ctx context.Context, p Principal, c Upload) (Uploaded, e
 // mayUpload asks for the right to answer the conversation, or to upload at all.
 func (u *unit) mayUpload(c Upload) error {
 	if c.Conversation == "" {
-		return u.allow(ActUpload, Resource{Kind: "upload"})
+		return u.allow(ActUpload, Resource{Kind: kindUpload})
 	}
 	d, err := u.draft(c.Conversation, ActAnswer)
 	if err != nil {
@@ -130,7 +130,7 @@ type upload struct {
 	CreatedAt time.Time `json:"created_at,omitzero"`
 }
 
-var uploads = declare(store.Kind[upload]{Name: "upload",
+var uploads = declare(store.Kind[upload]{Name: kindUpload,
 	ID:      func(up *upload) string { return up.Blob },
 	Version: func(up *upload) *int64 { return &up.Version },
 	Indexes: []store.Index[upload]{{Name: "created", Value: func(up *upload) []byte { return store.Time(up.CreatedAt) }}},

@@ -55,8 +55,8 @@ type Finish struct {
 }
 
 var (
-	opEnqueue = register(&Operation{Name: "work.enqueue", Method: "Enqueue", Actions: []Action{ActAssign}, Keyed: true})
-	opFinish  = register(&Operation{Name: "work.finish", Method: "Finish", Actions: []Action{ActEnd}, Keyed: true})
+	opEnqueue = acts("work.enqueue", "Enqueue", kindWork, ActAssign)
+	opFinish  = acts("work.finish", "Finish", kindWork, ActEnd)
 )
 
 // kindWork is a piece of the host's work as a policy hears of it; its id is that of
