@@ -54,7 +54,7 @@ type NoticeToConfirm struct {
 	Version, Text string
 }
 
-var qNoticeToConfirm = asks("agent.notice_to_confirm", "NoticeToConfirm", kindAgent, ActList)
+var qNoticeToConfirm = asks("agent.notice_to_confirm", "NoticeToConfirm", kindAgent, ActList).wide(wideAgents)
 
 // NoticeToConfirm returns the notice that the principal has to confirm before
 // it works, in the language given. It is the console that asks for it: the

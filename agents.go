@@ -98,7 +98,7 @@ func (u *unit) saveAgent(old, a routing.Agent) (int64, error) {
 	return version, u.changedAgent(a.ID)
 }
 
-var qAgents = asks("agent.list", "Agents", "agents", ActList)
+var qAgents = asks("agent.list", "Agents", "agents", ActList).wide(wideAgents)
 
 // Agents lists the agents that the principal may see, by id, with settings and
 // state.

@@ -133,7 +133,7 @@ func (e *Engine) Apply(ctx context.Context, p Principal, c Apply) (Applied, erro
 // errPlanned rolls a plan back.
 var errPlanned = errors.New("sangdam: planned")
 
-var qPlan = asks("setup.plan", "Plan", kindWorkspace, ActConfigure)
+var qPlan = asks("setup.plan", "Plan", kindWorkspace, ActConfigure).wide(wideSetUp)
 
 // Plan says what Apply would change, and changes nothing: it carries the Setup
 // out and rolls it back. What Plan accepts, Apply accepts, unless the

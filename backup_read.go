@@ -34,7 +34,7 @@ func (e *Engine) putBackup(ctx context.Context, ws WorkspaceID, part string, lin
 	return e.cfg.Blobs.Put(ctx, bytes.NewReader(sealed), maxPart)
 }
 
-var qBackups = asks("backup.list", "Backups", kindBackup, ActBackup)
+var qBackups = asks("backup.list", "Backups", kindBackup, ActBackup).wide(wideNumber)
 
 // Backups lists the principal's own backups, newest first, at most ten. A
 // backup that has expired is no longer listed.

@@ -53,7 +53,7 @@ type NamedAccount struct {
 	AgentAttachments bool `json:"agent_attachments,omitempty"`
 }
 
-var qDirectory = asks("agent.directory", "Directory", "agents", ActList)
+var qDirectory = asks("agent.directory", "Directory", "agents", ActList).wide(wideAgents)
 
 // Directory returns the names of the workspace's desks, queues, work streams
 // and accounts, which every agent may know, and of those agents that the
@@ -98,7 +98,7 @@ func (out *Directory) name(s *settings, seen map[routing.AgentID]bool) {
 	}
 }
 
-var qMay = asks("workspace.may", "May", kindWorkspace).also(kindTicket)
+var qMay = asks("workspace.may", "May", kindWorkspace).also(kindTicket).wide(wideAgents)
 
 // May returns nil when the principal may do the action somewhere in the
 // workspace, and otherwise the error that a command would return, so that a
@@ -236,7 +236,7 @@ type Heard struct {
 	Until time.Time `json:"until,omitzero"`
 }
 
-var qWouldHear = asks("account.would_hear", "WouldHear", kindAccount, ActConfigure)
+var qWouldHear = asks("account.would_hear", "WouldHear", kindAccount, ActConfigure).wide(wideSetUp)
 
 // WouldHear says which automated message a customer of the account would get
 // whose first message, in the language given, came at the time given. It goes

@@ -121,7 +121,7 @@ func (e *Engine) DeleteConversationView(ctx context.Context, p Principal, c Dele
 	return deleteOwned(ctx, e, call{opDeleteConversationView, p, c.Key, c}, conversationViewKind, c.View, c.Version)
 }
 
-var qConversationViews = asks("conversation_view.list", "ConversationViews", "conversation_views", ActList)
+var qConversationViews = asks("conversation_view.list", "ConversationViews", "conversation_views", ActList).wide(wideSetUp)
 
 // ConversationViews lists everybody's views and the principal's own, by name.
 func (e *Engine) ConversationViews(ctx context.Context, p Principal) (out []ConversationView, err error) {

@@ -220,7 +220,7 @@ type DeliveryPage struct {
 	Next       string     `json:"next,omitempty"`
 }
 
-var qDeliveries = asks("delivery.list", "Deliveries", kindTarget, ActOperate)
+var qDeliveries = asks("delivery.list", "Deliveries", kindTarget, ActOperate).log()
 
 // Deliveries lists the deliveries to a target in the order in which they were
 // queued. limit is 1 to 200, and 0 means 50; page is empty or
@@ -250,7 +250,7 @@ func (e *Engine) Deliveries(ctx context.Context, p Principal, f DeliveryFilter, 
 	return out, err
 }
 
-var qDelivery = asks("delivery.read", "Delivery", "delivery", ActOperate)
+var qDelivery = asks("delivery.read", "Delivery", "delivery", ActOperate).log()
 
 // Delivery returns one delivery by its id; ErrNotFound when it is not kept, or
 // not any more.

@@ -130,7 +130,7 @@ func (e *Engine) deskPicture(ctx context.Context, r io.Reader) (thumbnail.Pictur
 	return small, err
 }
 
-var qDeskPicture = asks("desk.read_picture", "DeskPicture", kindDesk, ActList)
+var qDeskPicture = asks("desk.read_picture", "DeskPicture", kindDesk, ActList).wide(wideSetUp)
 
 // DeskPicture returns the picture of a desk. Every agent of the workspace may
 // have it. ErrNotFound when the desk has none.

@@ -228,7 +228,7 @@ func (e *Engine) ConversationEvents(ctx context.Context, p Principal, id convers
 	return out, err
 }
 
-var qAudit = asks("audit.list", "Audit", "audit", ActReadAudit)
+var qAudit = asks("audit.list", "Audit", "audit", ActReadAudit).wide(wideLog).log()
 
 // Audit returns audit rows with Seq above after, oldest first, at most limit (1 to
 // 1000). It needs ActReadAudit, which administrators and hosts have.

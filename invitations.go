@@ -206,7 +206,7 @@ func (e *Engine) invited(ctx context.Context, tx store.Tx, token string) (invita
 	return i, nil
 }
 
-var qInvited = asks("invitation.read", "Invited", kindAgent, ActConfigure)
+var qInvited = asks("invitation.read", "Invited", kindAgent, ActConfigure).wide(wideAgents)
 
 // Invited says whose invitation a token is, without using it up. Errors are
 // those of JoinAgent.
@@ -219,7 +219,7 @@ func (e *Engine) Invited(ctx context.Context, p Principal, token string) (out In
 	return out, err
 }
 
-var qInvitations = asks("invitation.list", "Invitations", "agents", ActConfigure)
+var qInvitations = asks("invitation.list", "Invitations", "agents", ActConfigure).wide(wideAgents)
 
 // Invitations lists the invitations that can still be used, in the order of the
 // agents' ids. It needs ActConfigure.

@@ -323,7 +323,7 @@ type JobStatus struct {
 	CreatedAt time.Time `json:"created_at,omitzero"`
 }
 
-var qJobs = asks("job.list", "Jobs", "jobs", ActOperate)
+var qJobs = asks("job.list", "Jobs", "jobs", ActOperate).wide(wideNumber)
 
 // Jobs returns the jobs that are running, oldest first, and after them those
 // that were given up, newest first; at most limit (1 to 1000) of each. It needs

@@ -224,7 +224,7 @@ func (e *Engine) DeleteMacro(ctx context.Context, p Principal, c DeleteMacro) er
 	return err
 }
 
-var qMacros = asks("macro.list", "Macros", kindMacro, ActList)
+var qMacros = asks("macro.list", "Macros", kindMacro, ActList).wide(wideSetUp)
 
 // Macros lists the macros about "conversation" or "ticket" in their order.
 // Every agent may call it.

@@ -39,7 +39,7 @@ type UnknownOutcome struct {
 	Detail       string                 `json:"detail,omitempty"`
 }
 
-var qTrouble = asks("workspace.trouble", "Trouble", "trouble", ActOperate)
+var qTrouble = asks("workspace.trouble", "Trouble", "trouble", ActOperate).wide(wideLog).log()
 
 // Trouble lists what an operator has to look at in the whole workspace, at most
 // limit (1 to 1000) of each kind. It needs ActOperate. That right includes
@@ -70,7 +70,7 @@ func (e *Engine) Trouble(ctx context.Context, p Principal, limit int) (out Troub
 	return out, err
 }
 
-var qQuarantined = asks("inbox.quarantined", "Quarantined", "inbox", ActOperate)
+var qQuarantined = asks("inbox.quarantined", "Quarantined", "inbox", ActOperate).wide("what is in quarantine belongs to no record yet")
 
 // Quarantined lists the received events of the whole workspace that could not
 // be processed, newest first, at most limit (1 to 1000). It needs ActOperate.
@@ -155,7 +155,7 @@ type QueueLoad struct {
 	Since time.Time `json:"since,omitzero"`
 }
 
-var qLoad = asks("workspace.load", "Load", "load", ActOperate)
+var qLoad = asks("workspace.load", "Load", "load", ActOperate).wide(wideNumber)
 
 // Load counts the work of the whole workspace. It needs ActOperate and nothing
 // else, since it returns figures and no records. Queues are in the order of

@@ -31,6 +31,13 @@ type Operation struct {
 	// mostly one, several where what it is called with decides it, such as that of an
 	// offer, or where another record is changed too.
 	Resources []string
+	// WorkspaceWide says why the answer of a query does not depend on which conversations,
+	// contacts and tickets may be read: whoever may ask is shown all of it. Empty for one
+	// that shows of each record only what ActRead allows.
+	WorkspaceWide string
+	// Log says that the query tells to which records something happened, by their kinds
+	// and ids, also of such as may not be read; what they hold it does not tell.
+	Log bool
 	// Keyed says that the command takes a Key. Every one that writes does.
 	Keyed bool
 	// Versioned says that the command replaces something and takes the version
@@ -42,6 +49,14 @@ type Operation struct {
 	// named is what a refusal calls the thing, where that is not its kind.
 	named string
 }
+
+// Why queries are workspace-wide.
+const (
+	wideSetUp  = "what is set up is the workspace's; no customer's record is part of it"
+	wideAgents = "who works here is known to colleagues; no customer's record is part of it"
+	wideLog    = "who looks after the workspace has to see all that happened in it, by kinds and ids"
+	wideNumber = "it is numbers and states over the whole workspace; no record is told apart in them"
+)
 
 // acts describes a command: for which actions the policy is asked, about records of
 // which kind.
@@ -65,6 +80,18 @@ func (op *Operation) also(kinds ...string) *Operation {
 // versioned says that the command takes the version that the caller saw.
 func (op *Operation) versioned() *Operation {
 	op.Versioned = true
+	return op
+}
+
+// wide says that a query hides no record from who may ask, and why.
+func (op *Operation) wide(why string) *Operation {
+	op.WorkspaceWide = why
+	return op
+}
+
+// log says that a query names records that may not be read.
+func (op *Operation) log() *Operation {
+	op.Log = true
 	return op
 }
 

@@ -167,7 +167,7 @@ func (e *Engine) MarkRead(ctx context.Context, p Principal, id conversation.ID) 
 	return nil
 }
 
-var qCheckAccount = asks("account.check", "CheckAccount", kindAccount, ActConfigure)
+var qCheckAccount = asks("account.check", "CheckAccount", kindAccount, ActConfigure).wide(wideSetUp)
 
 // CheckAccount asks the provider about an account and returns in words what is
 // wrong with it: the token, the bot, the webhook address. callbackURL is the
@@ -189,7 +189,7 @@ func (e *Engine) CheckAccount(ctx context.Context, p Principal, id channel.Accou
 	return adapter.Check(ctx, acct, callbackURL)
 }
 
-var qInvite = asks("account.invitation", "Invite", kindAccount, ActRead)
+var qInvite = asks("account.invitation", "Invite", kindAccount, ActRead).wide(wideSetUp)
 
 // Invite returns the address by which customers reach an account and, with a
 // size of 64 to 2048 pixels, that address as a QR picture; size 0 makes no
@@ -226,7 +226,7 @@ const linkFor = time.Hour
 // works, so that who comes late is told so.
 const linkKept = 24 * time.Hour
 
-var qConnectAccount = asks("account.connect", "ConnectAccount", kindAccount, ActConfigure)
+var qConnectAccount = asks("account.connect", "ConnectAccount", kindAccount, ActConfigure).wide(wideSetUp)
 
 // ConnectAccount tells the provider to send the account's webhooks to
 // callbackURL instead of the address that is set there now; CheckAccount says

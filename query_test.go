@@ -124,12 +124,13 @@ func (w *world) query(op sangdam.Operation, p sangdam.Principal, a asked) (strin
 		call = method.CallSlice
 	}
 	var err error
-	out := file.String()
+	out := ""
 	for _, v := range call(in) {
 		text, wrong := answerOf(v.Interface())
 		err = cmpError(err, wrong)
 		out += text
 	}
+	out += file.String()
 	if err != nil {
 		out += err.Error()
 	}

@@ -159,7 +159,7 @@ func (e *Engine) DeleteQuickReply(ctx context.Context, p Principal, c DeleteQuic
 	return deleteOwned(ctx, e, call{opDeleteQuickReply, p, c.Key, c}, quickReplyKind, c.Reply, c.Version)
 }
 
-var qQuickReplies = asks("quick_reply.list", "QuickReplies", "quick_replies", ActList)
+var qQuickReplies = asks("quick_reply.list", "QuickReplies", "quick_replies", ActList).wide(wideSetUp)
 
 // QuickReplies lists the quick replies of the principal: first its own, then
 // those of its desks, then everybody's, each by title. Whoever may configure

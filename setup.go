@@ -331,7 +331,7 @@ func (u *unit) streamChannels(w routing.WorkStream) error {
 	return nil
 }
 
-var qConfiguration = asks("setup.read", "Configuration", kindWorkspace, ActConfigure)
+var qConfiguration = asks("setup.read", "Configuration", kindWorkspace, ActConfigure).wide(wideSetUp)
 
 // Configuration returns the desks, their members, the work streams and the
 // queues. The caller may change what it gets: it is a copy that nobody else
@@ -587,7 +587,7 @@ func (e *Engine) DeleteAccount(ctx context.Context, p Principal, c DeleteAccount
 	return err
 }
 
-var qAccounts = asks("account.list", "Accounts", kindWorkspace, ActConfigure)
+var qAccounts = asks("account.list", "Accounts", kindWorkspace, ActConfigure).wide(wideSetUp)
 
 // Accounts lists all accounts, deleted ones included (Account.Deleted), without
 // their secrets. It needs ActConfigure.

@@ -188,7 +188,7 @@ func (e *Engine) DeleteSubscription(ctx context.Context, p Principal, c DeleteSu
 	return err
 }
 
-var qSubscriptions = asks("subscription.list", "Subscriptions", kindSubscription, ActConfigure)
+var qSubscriptions = asks("subscription.list", "Subscriptions", kindSubscription, ActConfigure).wide(wideSetUp)
 
 // Subscriptions lists the subscriptions by name. It needs ActConfigure.
 func (e *Engine) Subscriptions(ctx context.Context, p Principal) (out []Subscription, err error) {

@@ -209,7 +209,7 @@ func (u *unit) unusedTarget(t notify.Target) error {
 	return nil
 }
 
-var qTargets = asks("target.list", "Targets", kindTarget, ActConfigure)
+var qTargets = asks("target.list", "Targets", kindTarget, ActConfigure).wide(wideSetUp)
 
 // Targets lists the targets by name, without their secrets. It needs
 // ActConfigure.

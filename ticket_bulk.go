@@ -519,7 +519,7 @@ func (e *Engine) shownBulk(ctx context.Context, tx store.Tx, w Who, b Bulk) (Bul
 	return b, nil
 }
 
-var qBulks = asks("ticket.bulk_list", "Bulks", kindTicket, ActTicketBulk)
+var qBulks = asks("ticket.bulk_list", "Bulks", kindTicket, ActTicketBulk).wide(wideNumber)
 
 // Bulks lists the bulk changes for which the principal may call BulkProgress,
 // newest first, at most limit (1 to 200). Those of other people come without

@@ -78,7 +78,7 @@ func (e *Engine) HandOver(ctx context.Context, p Principal, c HandOver) (TicketS
 	})
 }
 
-var qReceivers = asks("target.receivers", "Receivers", kindTicket, ActTicketHandOver)
+var qReceivers = asks("target.receivers", "Receivers", kindTicket, ActTicketHandOver).wide(wideSetUp)
 
 // Receivers lists the targets to which HandOver can hand a ticket over, by
 // name. Only ID, Kind and Name of each are filled. Whoever may hand tickets

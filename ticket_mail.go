@@ -119,7 +119,7 @@ func (e *Engine) DeleteMailLayout(ctx context.Context, p Principal, c DeleteMail
 	return err
 }
 
-var qMailLayouts = asks("mail_layout.list", "MailLayouts", layoutKind.name, ActConfigure)
+var qMailLayouts = asks("mail_layout.list", "MailLayouts", layoutKind.name, ActConfigure).wide(wideSetUp)
 
 // MailLayouts lists the mail layouts, those for all events first.
 func (e *Engine) MailLayouts(ctx context.Context, p Principal) (out []notify.Layout, err error) {

@@ -400,7 +400,7 @@ func (b *BannedWords) Error() string {
 // Unwrap makes it ErrInvalid.
 func (b *BannedWords) Unwrap() error { return errs.Invalid }
 
-var qCheckAnswer = asks("banned_word.check", "CheckAnswer", "banned_words", ActList)
+var qCheckAnswer = asks("banned_word.check", "CheckAnswer", "banned_words", ActList).wide(wideSetUp)
 
 // CheckAnswer returns the banned words in a text, so that a page can show them
 // before the text is sent. It sends and stores nothing.

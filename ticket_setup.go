@@ -434,7 +434,7 @@ type OfferedTemplate struct {
 	Offer ticket.Offer `json:"offer"`
 }
 
-var qTemplates = asks("template.list", "Templates", "answer_templates", ActList)
+var qTemplates = asks("template.list", "Templates", "answer_templates", ActList).wide(wideSetUp)
 
 // Templates lists the shared answer templates and the principal's own, by
 // title, as far as f selects them.
@@ -671,7 +671,7 @@ func (e *Engine) DeleteTicketView(ctx context.Context, p Principal, c DeleteTick
 	return deleteOwned(ctx, e, call{opDeleteTicketView, p, c.Key, c}, viewKind, c.View, c.Version)
 }
 
-var qTicketViews = asks("ticket_view.list", "TicketViews", "ticket_views", ActList)
+var qTicketViews = asks("ticket_view.list", "TicketViews", "ticket_views", ActList).wide(wideSetUp)
 
 // TicketViews lists everybody's views and the principal's own, by name.
 func (e *Engine) TicketViews(ctx context.Context, p Principal) (out []ticket.View, err error) {

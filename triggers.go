@@ -644,7 +644,7 @@ type TriggerList struct {
 	Placeholders []string `json:"placeholders"`
 }
 
-var qTriggers = asks("trigger.list", "Triggers", kindTrigger, ActConfigure)
+var qTriggers = asks("trigger.list", "Triggers", kindTrigger, ActConfigure).wide(wideSetUp)
 
 // Triggers lists the triggers about subject, which is "conversation" or
 // "ticket", in their order, with all that a form for them may offer. It needs

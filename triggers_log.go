@@ -112,7 +112,7 @@ type TriggerRunPage struct {
 	Next string       `json:"next,omitempty"`
 }
 
-var qTriggerRuns = asks("trigger.runs", "TriggerRuns", kindTrigger, ActConfigure)
+var qTriggerRuns = asks("trigger.runs", "TriggerRuns", kindTrigger, ActConfigure).wide(wideLog).log()
 
 // TriggerRuns lists the run log of triggers, which names records by their ids
 // and holds none of their texts. limit is 1 to 200, and 0 means 50; page is

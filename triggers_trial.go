@@ -284,7 +284,7 @@ func (e *Engine) Trial(ctx context.Context, p Principal, id string) (out Trigger
 	return out, err
 }
 
-var qTrials = asks("trigger.trials", "Trials", kindTrigger, ActConfigure)
+var qTrials = asks("trigger.trials", "Trials", kindTrigger, ActConfigure).wide(wideNumber)
 
 // Trials lists the principal's own trials of a trigger, newest first, among the
 // last fifty trials that it began. They come without samples, which only Trial

@@ -263,7 +263,7 @@ type TicketSetup struct {
 	Banned   []ticket.BannedWord             `json:"banned"`
 }
 
-var qTicketSetup = asks("ticket_setup.read", "TicketSetup", "ticket_setup", ActList)
+var qTicketSetup = asks("ticket_setup.read", "TicketSetup", "ticket_setup", ActList).wide(wideSetUp)
 
 // TicketSetup returns the workspace's settings and what is set up for tickets.
 // Every agent of the workspace may call it.
