@@ -1,5 +1,3 @@
-// Package emukit is what the emulators of providers share: carrying requests
-// without a network, connections that are cut, and connections that are refused.
 package emukit
 
 import (

@@ -1,11 +1,13 @@
 package postcard_test
 
 import (
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -107,4 +109,24 @@ func TestWriteReachesTheWebhook(t *testing.T) {
 		w.WriteHeader(http.StatusAccepted)
 	}))
 	require.Equal(t, http.StatusAccepted, office.Write("/webhooks/token", "mina", "hello"))
+}
+
+// A desk that is down is called again a minute later, with the same card.
+func TestTheOfficeCallsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		office := postcardtest.New("k")
+		defer office.Close()
+		var bodies []string
+		office.SetWebhook(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			require.NoError(t, err)
+			if bodies = append(bodies, string(body)); len(bodies) < 3 {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+		}))
+		require.Equal(t, http.StatusServiceUnavailable, office.Write("/webhooks/token", "mina", "hello"))
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		require.Equal(t, []string{bodies[0], bodies[0], bodies[0]}, bodies)
+	})
 }

@@ -95,14 +95,15 @@ var packageRules = []packageRule{
 			"pgregory.net/rapid"}, why: "a conformance suite knows only the contract that it tests"},
 
 	{path: "notify", pure: true, may: []string{"channel", "channel/adapter", "internal/plaintext"}, why: whyPure},
-	{path: "notify/webhook/...", may: []string{"channel", "channel/adapter", "notify", "notify/webhook/...", "internal/safehttp"},
-		why: whyCarrier},
+	{path: "notify/webhook/...", may: []string{"channel", "channel/adapter", "notify", "notify/webhook/...", "internal/safehttp",
+		"channel/emukit"}, why: whyCarrier},
 	{path: "notify/mail/...", may: []string{"channel", "channel/adapter", "notify", "notify/mail/...", "internal/safehttp",
-		"internal/plaintext", "internal/smtpout"},
+		"internal/plaintext", "internal/smtpout", "channel/emukit"},
 		why: whyCarrier, modules: []string{
 			"github.com/wneessen/go-mail", "github.com/emersion/go-smtp", "github.com/emersion/go-sasl",
 		}},
-	{path: "notify/dooray/...", may: []string{"channel", "channel/adapter", "notify", "notify/dooray/...", "internal/safehttp"},
+	{path: "notify/dooray/...", may: []string{"channel", "channel/adapter", "notify", "notify/dooray/...", "internal/safehttp",
+		"channel/emukit"},
 		why:     whyCarrier,
 		modules: []string{"golang.org/x/net"}},
 

@@ -5,41 +5,6 @@ import (
 	"sync"
 )
 
-// pipeListener accepts the connections that Dial makes.
-type pipeListener struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-	// asked is closed when a server first accepts: only from then on may it be
-	// closed while it serves.
-	asked  chan struct{}
-	asking sync.Once
-}
-
-func newPipe() *pipeListener {
-	return &pipeListener{conns: make(chan net.Conn), done: make(chan struct{}), asked: make(chan struct{})}
-}
-
-// Accept implements net.Listener.
-func (l *pipeListener) Accept() (net.Conn, error) {
-	l.asking.Do(func() { close(l.asked) })
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-// Close implements net.Listener.
-func (l *pipeListener) Close() error {
-	l.once.Do(func() { close(l.done) })
-	return nil
-}
-
-// Addr implements net.Listener.
-func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "emailtest", Net: "pipe"} }
-
 // watched is a listener of the network whose connections can be cut.
 type watched struct {
 	net.Listener

@@ -2,10 +2,11 @@ package emailtest
 
 import (
 	"embed"
-	"encoding/json"
 	"html/template"
 	"net/http"
 	"slices"
+
+	"github.com/sangdam/sangdam/channel/emukit"
 )
 
 //go:embed page.html
@@ -18,23 +19,19 @@ var page = template.Must(template.ParseFS(files, "page.html"))
 // tries a desk out, and knows no log-in.
 func (s *Server) Page(customer string) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+	mux.Handle("GET /{$}", emukit.Page(page, func() any {
 		mails := s.Received(customer)
 		slices.Reverse(mails)
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'")
-		_ = page.Execute(w, map[string]any{"Who": customer, "Desk": s.opt.Address, "Mails": mails}) // the reader has gone
-	})
-	mux.HandleFunc("GET /mails", func(w http.ResponseWriter, _ *http.Request) {
-		type shown struct {
-			From, Subject, Text, ID string
-		}
-		var all []shown
+		return map[string]any{"Who": customer, "Desk": s.opt.Address, "Mails": mails}
+	}))
+	type shown struct {
+		From, Subject, Text, ID string
+	}
+	emukit.Show(emukit.NewControl(mux), "GET /mails", func() (all []shown) {
 		for _, m := range s.Received(customer) {
 			all = append(all, shown{m.Mail.From.Addr, m.Subject, m.Text, m.ID})
 		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(all) // the reader has gone
+		return all
 	})
 	mux.HandleFunc("POST /write", func(w http.ResponseWriter, r *http.Request) {
 		s.Write(Letter{From: r.FormValue("from"), Subject: r.FormValue("subject"), Text: r.FormValue("text")})

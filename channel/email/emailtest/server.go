@@ -22,6 +22,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"github.com/sangdam/sangdam/channel/email/message"
+	"github.com/sangdam/sangdam/channel/emukit"
 )
 
 // Options of New.
@@ -50,19 +51,20 @@ type Server struct {
 	user *imapmemserver.User
 	imap *imapserver.Server
 	smtp *smtp.Server
-	pipe map[string]*pipeListener // by protocol
+	pipe map[string]*emukit.Listener // by protocol
+
+	received emukit.Record[Mail] // what customers got
+	requests emukit.Record[[]byte]
+	faults   emukit.Faults[Fault]
+	news     emukit.Changes
 
 	box      sync.Mutex // held while a folder changes
 	mu       sync.Mutex
 	folders  map[string][]stored // what the desk's mailbox holds
-	received []Mail              // what customers got
-	requests [][]byte
-	faults   []Fault
-	cutAfter int // bytes of the next IMAP connection; 0: no cut
+	cutAfter int                 // bytes of the next IMAP connection; 0: no cut
 	conns    map[net.Conn]bool
 	rules    []Rule
 	last     int
-	news     chan struct{}
 }
 
 type stored struct {
@@ -79,7 +81,7 @@ func New(o Options) *Server {
 		o.User, o.Password = "desk", "secret"
 	}
 	s := &Server{opt: o, mem: imapmemserver.New(), user: imapmemserver.NewUser(o.User, o.Password), folders: map[string][]stored{},
-		conns: map[net.Conn]bool{}, news: make(chan struct{}), pipe: map[string]*pipeListener{"imap": newPipe(), "smtp": newPipe()}}
+		conns: map[net.Conn]bool{}, pipe: map[string]*emukit.Listener{"imap": emukit.NewListener(), "smtp": emukit.NewListener()}}
 	for _, f := range append([]string{"INBOX"}, o.Folders...) {
 		must(s.user.Create(f, nil))
 	}
@@ -99,7 +101,7 @@ func New(o Options) *Server {
 	go func() { _ = s.imap.Serve(s.pipe["imap"]) }()
 	go func() { _ = s.smtp.Serve(s.pipe["smtp"]) }()
 	for _, p := range s.pipe {
-		<-p.asked
+		<-p.Accepting()
 	}
 	return s
 }
@@ -134,22 +136,15 @@ func (s *Server) Dial(ctx context.Context, _, address string) (net.Conn, error) 
 	if port == "25" || port == "465" || port == "587" {
 		proto = "smtp"
 	}
-	client, server := net.Pipe()
-	far := server
-	if proto == "imap" {
-		far = s.watch(server)
-	}
-	if s.opt.TLS != nil && (port == "465" || port == "993") {
-		far = tls.Server(far, s.opt.TLS)
-	}
-	select {
-	case s.pipe[proto].conns <- far:
-		return client, nil
-	case <-s.pipe[proto].done:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	return s.pipe[proto].Dial(ctx, func(server net.Conn) net.Conn {
+		if proto == "imap" {
+			server = s.watch(server)
+		}
+		if s.opt.TLS != nil && (port == "465" || port == "993") {
+			server = tls.Server(server, s.opt.TLS)
+		}
+		return server
+	})
 }
 
 // Deliver puts a mail, exact to the byte, into a folder of the desk's mailbox.
@@ -224,39 +219,16 @@ func (s *Server) Connections() int {
 // Received lists what arrived for the address, oldest first; for all when it is
 // empty.
 func (s *Server) Received(address string) []Mail {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out []Mail
-	for _, m := range s.received {
-		if address == "" || strings.EqualFold(m.To, address) {
-			out = append(out, m)
-		}
-	}
-	return out
+	return s.received.Where(func(m Mail) bool { return address == "" || strings.EqualFold(m.To, address) })
 }
 
 // Requests lists the mails as they came, refused ones included.
-func (s *Server) Requests() [][]byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append([][]byte(nil), s.requests...)
-}
+func (s *Server) Requests() [][]byte { return s.requests.All() }
 
 // Wait returns once somebody has got n mails in all.
 func (s *Server) Wait(ctx context.Context, n int) ([]Mail, error) {
-	for {
-		s.mu.Lock()
-		news := s.news
-		s.mu.Unlock()
-		if all := s.Received(""); len(all) >= n {
-			return all, nil
-		}
-		select {
-		case <-news:
-		case <-ctx.Done():
-			return s.Received(""), ctx.Err()
-		}
-	}
+	err := s.news.Wait(ctx, func() bool { return s.received.Count() >= n })
+	return s.received.All(), err
 }
 
 // Mail is one that a customer got.

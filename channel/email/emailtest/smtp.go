@@ -43,17 +43,12 @@ var (
 )
 
 // Fail lets the next mails go wrong, one fault each.
-func (s *Server) Fail(faults ...Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = append(s.faults, faults...)
-}
+func (s *Server) Fail(faults ...Fault) { s.faults.Fail(faults...) }
 
 // Calm forgets the faults that have not happened.
 func (s *Server) Calm() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults, s.cutAfter = nil, 0
+	s.faults.Clear()
+	s.CutAfter(0)
 }
 
 // session is one SMTP connection.
@@ -66,26 +61,14 @@ type session struct {
 	known bool
 }
 
-// begin takes the fault of the mail that begins.
-func (c *session) begin() {
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	if c.fault = (&Fault{At: "never"}); len(c.s.faults) > 0 {
-		f := c.s.faults[0]
-		c.fault, c.s.faults = &f, c.s.faults[1:]
-		if f.At == "" {
-			c.fault.At = AtRcpt
-		}
-	}
-}
-
 // at does what goes wrong at a step.
 func (c *session) at(step Step) error {
-	if c.fault == nil {
-		c.begin()
+	if c.fault == nil { // a mail begins
+		f := c.s.faults.Next()
+		c.fault = &f
 	}
 	f := c.fault
-	if f.At != step {
+	if f.At != step && (f.At != "" || step != AtRcpt) {
 		return nil
 	}
 	if f.Slow > 0 {
@@ -150,9 +133,7 @@ func (c *session) Data(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	c.s.mu.Lock()
-	c.s.requests = append(c.s.requests, raw)
-	c.s.mu.Unlock()
+	c.s.requests.Add(raw)
 	f := c.fault
 	c.fault = nil
 	if f != nil && f.At == AtData {
@@ -177,10 +158,9 @@ func (c *session) Data(r io.Reader) error {
 
 // arrive is a mail's end: in a customer's mailbox, or back at the desk's.
 func (s *Server) arrive(m Mail) {
+	s.received.Add(m)
+	s.news.Touch()
 	s.mu.Lock()
-	s.received = append(s.received, m)
-	close(s.news)
-	s.news = make(chan struct{})
 	rules := append([]Rule(nil), s.rules...)
 	s.mu.Unlock()
 	if s.mine(m.To) {

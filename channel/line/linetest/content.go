@@ -2,6 +2,8 @@ package linetest
 
 import (
 	"net/http"
+
+	"github.com/sangdam/sangdam/channel/emukit"
 )
 
 // content is what a message carries besides its event.
@@ -38,22 +40,18 @@ func (s *Server) find(r *http.Request) (*posted, *reply) {
 }
 
 func (s *Server) handleContent(r *http.Request, _ []byte) reply {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	p, refused := s.find(r)
 	if refused != nil {
 		return *refused
 	}
 	if p.content.failed || p.content.unready > 0 {
 		p.content.unready = max(p.content.unready-1, 0)
-		return answer(http.StatusAccepted, struct{}{})
+		return emukit.JSON(http.StatusAccepted, struct{}{})
 	}
-	return reply{status: http.StatusOK, body: p.content.data, header: http.Header{"Content-Type": {p.content.mediaType}}}
+	return reply{Status: http.StatusOK, Body: p.content.data, Header: http.Header{"Content-Type": {p.content.mediaType}}}
 }
 
 func (s *Server) handlePreview(r *http.Request, _ []byte) reply {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	p, refused := s.find(r)
 	if refused != nil {
 		return *refused
@@ -61,12 +59,10 @@ func (s *Server) handlePreview(r *http.Request, _ []byte) reply {
 	if p.kind != "image" && p.kind != "video" {
 		return fail(http.StatusBadRequest, "The message is not an image or a video")
 	}
-	return reply{status: http.StatusOK, body: p.content.data, header: http.Header{"Content-Type": {"image/jpeg"}}}
+	return reply{Status: http.StatusOK, Body: p.content.data, Header: http.Header{"Content-Type": {"image/jpeg"}}}
 }
 
 func (s *Server) handleTranscoding(r *http.Request, _ []byte) reply {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	p, refused := s.find(r)
 	if refused != nil {
 		return *refused
@@ -81,5 +77,5 @@ func (s *Server) handleTranscoding(r *http.Request, _ []byte) reply {
 	case p.content.unready > 0:
 		status = "processing"
 	}
-	return answer(http.StatusOK, map[string]string{"status": status})
+	return emukit.JSON(http.StatusOK, map[string]string{"status": status})
 }

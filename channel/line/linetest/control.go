@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"maps"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
+
+	"github.com/sangdam/sangdam/channel/emukit"
 )
 
 //go:embed page
@@ -45,41 +47,61 @@ var pageFiles embed.FS
 //	DELETE /_emulator/faults
 //	POST   /_emulator/chaos                     a Chaos
 func (s *Server) controlRoutes() {
-	s.mux.HandleFunc("GET /_emulator/state", s.control(s.controlState))
-	s.mux.HandleFunc("GET /_emulator/users", s.control(s.controlUsers))
-	s.mux.HandleFunc("POST /_emulator/users", s.control(s.controlUser))
-	s.mux.HandleFunc("POST /_emulator/users/{name}/messages", s.control(s.controlMessage))
-	s.mux.HandleFunc("POST /_emulator/users/{name}/actions", s.control(s.controlAction))
-	s.mux.HandleFunc("POST /_emulator/users/{name}/press", s.control(s.controlPress))
-	s.mux.HandleFunc("GET /_emulator/users/{name}/choices", s.control(s.controlChoices))
-	s.mux.HandleFunc("GET /_emulator/users/{name}/phone", s.control(s.controlPhone))
-	s.mux.HandleFunc("GET /_emulator/users/{name}/sent", s.control(s.controlSent))
+	c := emukit.NewControl(s.mux)
+	emukit.Show(c, "GET /_emulator/state", s.controlState)
+	emukit.Show(c, "GET /_emulator/users", s.controlUsers)
+	emukit.Take(c, "POST /_emulator/users", s.controlUser)
+	emukit.Take(c, "POST /_emulator/users/{name}/messages", s.controlMessage)
+	emukit.Take(c, "POST /_emulator/users/{name}/actions", s.controlAction)
+	emukit.Take(c, "POST /_emulator/users/{name}/press", s.controlPress)
+	c.Handle("GET /_emulator/users/{name}/choices", s.ofUser(func(_ *http.Request, u *User) (any, error) {
+		return append([]Choice{}, u.Choices()...), nil
+	}))
+	c.Handle("GET /_emulator/users/{name}/phone", s.ofUser(s.controlPhone))
+	c.Handle("GET /_emulator/users/{name}/sent", s.ofUser(s.controlSent))
 	s.mux.HandleFunc("GET /_emulator/users/{name}/sent/{id}/content", s.controlPicture)
-	s.mux.HandleFunc("GET /_emulator/users/{name}/received", s.control(s.controlReceived))
-	s.mux.HandleFunc("POST /_emulator/groups", s.control(s.controlGroup))
-	s.mux.HandleFunc("POST /_emulator/groups/{id}/messages", s.control(s.controlGroupMessage))
-	s.mux.HandleFunc("POST /_emulator/events", s.control(s.controlEvent))
-	s.mux.HandleFunc("POST /_emulator/webhook", s.control(s.controlWebhook))
-	s.mux.HandleFunc("POST /_emulator/secret", s.control(func(*http.Request, []byte) (any, error) {
+	c.Handle("GET /_emulator/users/{name}/received", s.ofUser(s.controlReceived))
+	emukit.Take(c, "POST /_emulator/groups", s.controlGroup)
+	emukit.Take(c, "POST /_emulator/groups/{id}/messages", s.controlGroupMessage)
+	emukit.Take(c, "POST /_emulator/events", func(_ *http.Request, raw json.RawMessage) (any, error) {
+		s.SendRaw(raw)
+		return struct{}{}, nil
+	})
+	emukit.Take(c, "POST /_emulator/webhook", func(_ *http.Request, in struct{ URL string }) (any, error) {
+		s.SetWebhook(in.URL)
+		return struct{}{}, nil
+	})
+	c.Handle("POST /_emulator/secret", func(*http.Request) (any, error) {
 		return map[string]string{"channel_secret": s.RotateSecret()}, nil
-	}))
-	s.mux.HandleFunc("GET /_emulator/webhooks", s.control(func(*http.Request, []byte) (any, error) { return s.Webhooks(), nil }))
-	s.mux.HandleFunc("GET /_emulator/calls", s.control(func(r *http.Request, _ []byte) (any, error) {
-		return s.Calls(r.URL.Query().Get("endpoint")), nil
-	}))
-	s.mux.HandleFunc("POST /_emulator/faults", s.control(s.controlFault))
-	s.mux.HandleFunc("DELETE /_emulator/faults", s.control(func(*http.Request, []byte) (any, error) {
+	})
+	emukit.Show(c, "GET /_emulator/webhooks", s.Webhooks)
+	c.Handle("GET /_emulator/calls", func(r *http.Request) (any, error) { return s.Calls(r.URL.Query().Get("endpoint")), nil })
+	emukit.Take(c, "POST /_emulator/faults", func(_ *http.Request, f Fault) (any, error) {
+		if err := f.Valid(); err != nil {
+			return nil, err
+		}
+		s.AddFault(f)
+		return struct{}{}, nil
+	})
+	c.Handle("DELETE /_emulator/faults", func(*http.Request) (any, error) {
 		s.ClearFaults()
 		return struct{}{}, nil
-	}))
-	s.mux.HandleFunc("POST /_emulator/chaos", s.control(s.controlChaos))
+	})
+	emukit.Take(c, "POST /_emulator/chaos", func(_ *http.Request, chaos Chaos) (any, error) {
+		s.SetChaos(chaos)
+		return struct{}{}, nil
+	})
+	s.pageRoutes()
+}
+
+func (s *Server) pageRoutes() {
 	files, err := fs.Sub(pageFiles, "page")
 	if err != nil {
 		panic(err) // the directory is embedded above
 	}
-	s.mux.Handle("GET /{$}", secured(http.FileServerFS(files)))
-	s.mux.Handle("GET /phone.js", secured(http.FileServerFS(files)))
-	s.mux.Handle("GET /phone.css", secured(http.FileServerFS(files)))
+	for _, pattern := range []string{"GET /{$}", "GET /phone.js", "GET /phone.css"} {
+		s.mux.Handle(pattern, secured(http.FileServerFS(files)))
+	}
 	s.mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 }
 
@@ -93,45 +115,27 @@ func secured(h http.Handler) http.Handler {
 	})
 }
 
-var (
-	errMissing = errors.New("not found")
-	errBad     = errors.New("the request is not understood")
-	errBlocked = errors.New("the user has blocked the account: follow it first")
-)
+var errBlocked = errors.New("the user has blocked the account: follow it first")
 
-func (s *Server) control(handle func(*http.Request, []byte) (any, error)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.Header().Set("Emulator-Start", s.started)
-		if r.Method != http.MethodGet && !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
-			fail(http.StatusUnsupportedMediaType, "Content-Type must be application/json").write(w)
-			return
+// ofUser is a call about the user whom the path names.
+func (s *Server) ofUser(do func(*http.Request, *User) (any, error)) func(*http.Request) (any, error) {
+	return func(r *http.Request) (any, error) {
+		u, err := s.byName(r.PathValue("name"))
+		if err != nil {
+			return nil, err
 		}
-		body, refused := readBody(r, maxUploaded)
-		if refused != nil {
-			refused.write(w)
-			return
-		}
-		out, err := handle(r, body)
-		switch {
-		case errors.Is(err, errMissing):
-			notFound().write(w)
-		case err != nil:
-			fail(http.StatusBadRequest, err.Error()).write(w)
-		default:
-			answer(http.StatusOK, out).write(w)
-		}
+		return do(r, u)
 	}
 }
 
-func (s *Server) controlState(*http.Request, []byte) (any, error) {
+func (s *Server) controlState() map[string]any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return map[string]any{
 		"channel_id": s.opt.ChannelID, "channel_secret": s.secret, "channel_token": s.opt.ChannelToken,
 		"bot_user_id": s.botID, "basic_id": s.opt.BasicID, "webhook": s.webhookURL,
-		"waiting_events": len(s.sender.queue), "webhooks_sent": len(s.outbound), "calls": s.counts, "consumption": s.used,
-	}, nil
+		"waiting_events": s.sender.Waiting(), "webhooks_sent": len(s.sender.Sent()), "calls": maps.Clone(s.counts), "consumption": s.used,
+	}
 }
 
 type controlUser struct {
@@ -143,21 +147,20 @@ type controlUser struct {
 }
 
 func (u *User) describe() controlUser {
-	return controlUser{u.id, u.Name(), u.Standing(), u.count(), u.Loading()}
+	return controlUser{u.id, u.Name(), u.Standing(), u.phone.Count(), u.Loading()}
 }
 
-func (s *Server) controlUsers(*http.Request, []byte) (any, error) {
+func (s *Server) controlUsers() []controlUser {
 	all := []controlUser{}
 	for _, u := range s.Users() {
 		all = append(all, u.describe())
 	}
-	return all, nil
+	return all
 }
 
-func (s *Server) controlUser(_ *http.Request, body []byte) (any, error) {
-	var in controlUser
-	if json.Unmarshal(body, &in) != nil || in.Name == "" {
-		return nil, errBad
+func (s *Server) controlUser(_ *http.Request, in controlUser) (any, error) {
+	if in.Name == "" {
+		return nil, emukit.ErrBad
 	}
 	u := s.User(in.Name)
 	switch in.Standing {
@@ -180,7 +183,7 @@ func (s *Server) byName(name string) (*User, error) {
 	if u := s.users[name]; u != nil {
 		return u, nil
 	}
-	return nil, errMissing
+	return nil, emukit.ErrMissing
 }
 
 // ControlMessage is a message in the control interface.
@@ -207,7 +210,7 @@ func (c ControlMessage) message() (Message, error) {
 	var m Message
 	switch c.Type {
 	case "":
-		return m, errBad
+		return m, emukit.ErrBad
 	case "text":
 		m = Text(c.Text)
 	case "image":
@@ -231,14 +234,10 @@ func (c ControlMessage) message() (Message, error) {
 	return m, nil
 }
 
-func (s *Server) controlMessage(r *http.Request, body []byte) (any, error) {
+func (s *Server) controlMessage(r *http.Request, in ControlMessage) (any, error) {
 	u, err := s.byName(r.PathValue("name"))
 	if err != nil {
 		return nil, err
-	}
-	var in ControlMessage
-	if json.Unmarshal(body, &in) != nil {
-		return nil, errBad
 	}
 	m, err := in.message()
 	switch {
@@ -269,11 +268,7 @@ type controlSentMessage struct {
 	changed int64  // place at which it was taken back
 }
 
-func (s *Server) controlSent(r *http.Request, _ []byte) (any, error) {
-	u, err := s.byName(r.PathValue("name"))
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) controlSent(_ *http.Request, u *User) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]controlSentMessage{}, u.sent...), nil
@@ -284,18 +279,18 @@ func (s *Server) controlSent(r *http.Request, _ []byte) (any, error) {
 func (s *Server) controlPicture(w http.ResponseWriter, r *http.Request) {
 	u, err := s.byName(r.PathValue("name"))
 	if err != nil {
-		notFound().write(w)
+		notFound().Write(w)
 		return
 	}
 	s.mu.Lock()
 	p, _ := s.messages.get(r.PathValue("id"))
 	out := notFound()
 	if p != nil && p.by == u && p.content != nil && !p.content.gone && drawn(p.content.mediaType) {
-		out = reply{status: http.StatusOK, body: p.content.data, header: http.Header{"Content-Type": {p.content.mediaType}}}
+		out = reply{Status: http.StatusOK, Body: p.content.data, Header: http.Header{"Content-Type": {p.content.mediaType}}}
 	}
 	s.mu.Unlock()
-	out = out.with("X-Content-Type-Options", "nosniff").with("Content-Security-Policy", "default-src 'none'; sandbox")
-	out.write(w)
+	out = out.With("X-Content-Type-Options", "nosniff").With("Content-Security-Policy", "default-src 'none'; sandbox")
+	out.Write(w)
 }
 
 func drawn(mediaType string) bool {
@@ -306,13 +301,14 @@ func drawn(mediaType string) bool {
 	return false
 }
 
-func (s *Server) controlGroup(_ *http.Request, body []byte) (any, error) {
-	var in struct {
-		Name    string   `json:"name"`
-		Members []string `json:"members"`
-	}
-	if json.Unmarshal(body, &in) != nil || in.Name == "" {
-		return nil, errBad
+type controlGroup struct {
+	Name    string   `json:"name"`
+	Members []string `json:"members"`
+}
+
+func (s *Server) controlGroup(_ *http.Request, in controlGroup) (any, error) {
+	if in.Name == "" {
+		return nil, emukit.ErrBad
 	}
 	var members []*User
 	for _, name := range in.Members {
@@ -321,16 +317,12 @@ func (s *Server) controlGroup(_ *http.Request, body []byte) (any, error) {
 	return map[string]string{"id": s.Group(in.Name, members...).ChatID()}, nil
 }
 
-func (s *Server) controlGroupMessage(r *http.Request, body []byte) (any, error) {
+func (s *Server) controlGroupMessage(r *http.Request, in ControlMessage) (any, error) {
 	s.mu.Lock()
 	c := s.chats[r.PathValue("id")]
 	s.mu.Unlock()
-	var in ControlMessage
 	if c == nil || c.kind == "user" {
-		return nil, errMissing
-	}
-	if json.Unmarshal(body, &in) != nil {
-		return nil, errBad
+		return nil, emukit.ErrMissing
 	}
 	by, err := s.byName(in.By)
 	if err != nil {
@@ -343,18 +335,16 @@ func (s *Server) controlGroupMessage(r *http.Request, body []byte) (any, error) 
 	return c.Send(by, m), nil
 }
 
-func (s *Server) controlAction(r *http.Request, body []byte) (any, error) {
+type controlAction struct {
+	Action    string `json:"action"`
+	MessageID string `json:"message_id"`
+	Data      string `json:"data"`
+}
+
+func (s *Server) controlAction(r *http.Request, in controlAction) (any, error) {
 	u, err := s.byName(r.PathValue("name"))
 	if err != nil {
 		return nil, err
-	}
-	var in struct {
-		Action    string `json:"action"`
-		MessageID string `json:"message_id"`
-		Data      string `json:"data"`
-	}
-	if json.Unmarshal(body, &in) != nil {
-		return nil, errBad
 	}
 	switch in.Action {
 	case "follow":
@@ -372,60 +362,14 @@ func (s *Server) controlAction(r *http.Request, body []byte) (any, error) {
 	return nil, errors.New("action must be follow, unfollow, unsend or postback")
 }
 
-func (s *Server) controlReceived(r *http.Request, _ []byte) (any, error) {
-	u, err := s.byName(r.PathValue("name"))
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) controlReceived(r *http.Request, u *User) (any, error) {
 	after, errAfter := strconv.Atoi(orElse(r.URL.Query().Get("after"), "0"))
-	wait, errWait := strconv.Atoi(orElse(r.URL.Query().Get("wait"), "0"))
-	if errAfter != nil || errWait != nil || after < 0 || wait < 0 || wait > 60 {
+	wait, errWait := emukit.Seconds(r, "wait")
+	if errAfter != nil || errWait != nil || after < 0 {
 		return nil, errors.New("after must be a number from 0, wait a number of seconds up to 60")
 	}
-	if wait > 0 {
-		ctx, cancel := context.WithTimeout(r.Context(), time.Duration(wait)*time.Second)
-		defer cancel()
-		_ = s.WaitDelivered(ctx, u, after+1) // too long: the list is empty
-	}
-	return u.receivedFrom(after), nil
-}
-
-func (s *Server) controlEvent(_ *http.Request, body []byte) (any, error) {
-	if !json.Valid(body) {
-		return nil, errBad
-	}
-	s.SendRaw(body)
-	return struct{}{}, nil
-}
-
-func (s *Server) controlWebhook(_ *http.Request, body []byte) (any, error) {
-	var in struct {
-		URL string `json:"url"`
-	}
-	if json.Unmarshal(body, &in) != nil {
-		return nil, errBad
-	}
-	s.SetWebhook(in.URL)
-	return struct{}{}, nil
-}
-
-func (s *Server) controlFault(_ *http.Request, body []byte) (any, error) {
-	var f Fault
-	if json.Unmarshal(body, &f) != nil {
-		return nil, errBad
-	}
-	if err := f.Valid(); err != nil {
-		return nil, err
-	}
-	s.AddFault(f)
-	return struct{}{}, nil
-}
-
-func (s *Server) controlChaos(_ *http.Request, body []byte) (any, error) {
-	var c Chaos
-	if json.Unmarshal(body, &c) != nil {
-		return nil, errBad
-	}
-	s.SetChaos(c)
-	return struct{}{}, nil
+	ctx, cancel := context.WithTimeout(r.Context(), wait)
+	defer cancel()
+	_ = s.WaitDelivered(ctx, u, after+1) // too long: the list is empty
+	return u.phone.From(after), nil
 }

@@ -52,8 +52,6 @@ type event struct {
 	at      time.Time
 	token   string
 	standby bool
-	tries   int
-	due     time.Time // real time before which it is not sent
 }
 
 // Posted says what an action of a customer became.
@@ -75,13 +73,12 @@ func (s *Server) emit(e event) Posted {
 		s.forget()
 		s.replies[e.token] = &replyRef{chat: e.chat, event: e.at}
 	}
-	s.enqueue(&e)
+	s.sender.Queue(&e)
 	return Posted{EventID: e.id}
 }
 
 // encode writes the event as LINE would.
-func (e *event) encode() (json.RawMessage, error) {
-	redelivery := e.tries > 0
+func (e *event) encode(redelivery bool) (json.RawMessage, error) {
 	if e.raw != nil {
 		return e.raw, nil
 	}
@@ -110,7 +107,7 @@ func (e *event) encode() (json.RawMessage, error) {
 func (s *Server) SendRaw(raw json.RawMessage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.enqueue(&event{raw: raw, at: s.now()})
+	s.sender.Queue(&event{raw: raw, at: s.now()})
 }
 
 // SendUnknown queues an event of a type that does not exist, from the user.

@@ -6,31 +6,32 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sangdam/sangdam/channel/emukit"
 )
 
 // FaultKind says what goes wrong.
-type FaultKind string
+type FaultKind = emukit.Mishap
 
-// The faults. "Accepted" means that LINE acts on the call as if nothing were
-// wrong; only the caller does not hear of it.
+// The faults: those of every provider, and LINE's own refusals.
 const (
-	FaultCutBefore  FaultKind = "cut-before"  // the connection is cut, nothing accepted
-	FaultCutAfter   FaultKind = "cut-after"   // accepted, then the connection is cut
-	Fault500Before  FaultKind = "500-before"  // 500, nothing accepted
-	Fault500After   FaultKind = "500-after"   // accepted, then 500
-	FaultHangBefore FaultKind = "hang-before" // no answer until the caller gives up, nothing accepted
-	FaultHangAfter  FaultKind = "hang-after"  // accepted, then no answer until the caller gives up
-	FaultDelay      FaultKind = "delay"       // accepted, answered after Delay
-	FaultGarbage    FaultKind = "garbage"     // accepted, 200 with a body that is not JSON
-	FaultRate       FaultKind = "429-rate"
-	FaultQuota      FaultKind = "429-quota"
-	FaultRecipient  FaultKind = "429-recipient"
-	Fault401        FaultKind = "401"
-	Fault403        FaultKind = "403"
-	FaultContent    FaultKind = "400-content" // one message of the request is refused, none accepted; see Fault.Message
+	FaultCutBefore  = emukit.CutBefore
+	FaultCutAfter   = emukit.CutAfter
+	Fault500Before  = emukit.FailBefore
+	Fault500After   = emukit.FailAfter
+	FaultHangBefore = emukit.HangBefore
+	FaultHangAfter  = emukit.HangAfter
+	FaultDelay      = emukit.Slow
+	FaultGarbage    = emukit.Garbage
+
+	FaultRate      FaultKind = "429-rate"
+	FaultQuota     FaultKind = "429-quota"
+	FaultRecipient FaultKind = "429-recipient"
+	Fault401       FaultKind = "401"
+	Fault403       FaultKind = "403"
+	FaultContent   FaultKind = "400-content" // one message of the request is refused, none accepted; see Fault.Message
 )
 
 // Fault is a script for calls of the Messaging API.
@@ -51,48 +52,25 @@ type Fault struct {
 	// Message is the index of the message that FaultContent blames; requests
 	// that have no such message are not hit.
 	Message int `json:"message,omitempty"`
-
-	seen, hits int
 }
 
 // AddFault adds a script. Scripts are asked in the order in which they were
 // added; the first that applies is used.
 func (s *Server) AddFault(f Fault) {
-	if f.Nth > 0 && f.Times == 0 {
-		f.Times = 1
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = append(s.faults, &f)
+	s.faults.Add(f, emukit.When{Nth: f.Nth, Times: f.Times, Probability: f.Probability})
 }
 
 // ClearFaults removes every script.
-func (s *Server) ClearFaults() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = nil
-}
+func (s *Server) ClearFaults() { s.faults.Clear() }
 
 // begin counts the call and picks its fault; a zero Fault is none.
 func (s *Server) begin(name string, body []byte) Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.counts[name]++
-	var picked *Fault
-	for _, f := range s.faults {
-		if f.Endpoint != "" && f.Endpoint != name || f.Kind == FaultContent && messagesIn(body) <= f.Message {
-			continue
-		}
-		f.seen++
-		if picked == nil && f.applies(s.callRng.Float64()) {
-			f.hits++
-			picked = f
-		}
-	}
-	if picked == nil {
-		return Fault{}
-	}
-	return *picked
+	return s.faults.NextOf(func(f Fault) bool {
+		return (f.Endpoint == "" || f.Endpoint == name) && (f.Kind != FaultContent || messagesIn(body) > f.Message)
+	}, s.callRng.Float64)
 }
 
 func messagesIn(body []byte) int {
@@ -103,30 +81,11 @@ func messagesIn(body []byte) int {
 	return len(out.Messages)
 }
 
-func (f *Fault) applies(chance float64) bool {
-	if f.Times > 0 && f.hits >= f.Times {
-		return false
-	}
-	if f.Nth > 0 {
-		return f.seen >= f.Nth
-	}
-	return chance < f.Probability
-}
-
-// before reports that the connection is to be cut without any effect.
-func (f Fault) before(r *http.Request) bool {
-	if f.Kind == FaultHangBefore {
-		<-r.Context().Done()
-	}
-	return f.Kind == FaultCutBefore || f.Kind == FaultHangBefore
-}
-
-// refusal is the answer that takes the place of the call, or nil.
-func (f Fault) refusal() *reply {
-	var out reply
+// refusal is the answer that takes the place of the call, if any.
+func (f Fault) refusal() (out reply, refused bool) {
 	switch f.Kind {
 	case Fault500Before:
-		out = fail(http.StatusInternalServerError, "Internal server error")
+		out = failed()
 	case FaultRate:
 		out = fail(http.StatusTooManyRequests, textRateLimit)
 	case FaultQuota:
@@ -141,40 +100,16 @@ func (f Fault) refusal() *reply {
 		out = fail(http.StatusBadRequest, "The request body has 1 error(s)",
 			detail{Message: "May not be empty", Property: fmt.Sprintf("messages[%d].text", f.Message)})
 	default:
-		return nil
+		return reply{}, false
 	}
-	return &out
+	return out, true
 }
 
-// after turns the answer of a call that had its effect.
-func (f Fault) after(r *http.Request, out reply) reply {
-	switch f.Kind {
-	case FaultHangAfter:
-		<-r.Context().Done()
-		panic(http.ErrAbortHandler)
-	case FaultCutAfter:
-		panic(http.ErrAbortHandler)
-	case Fault500After:
-		return fail(http.StatusInternalServerError, "Internal server error")
-	case FaultGarbage:
-		out.body = []byte(`{"sentMessages":[{"id":`)
-	case FaultDelay:
-		t := time.NewTimer(f.Delay)
-		defer t.Stop()
-		select {
-		case <-t.C:
-		case <-r.Context().Done():
-		}
-	}
-	return out
-}
+func failed() reply { return fail(http.StatusInternalServerError, "Internal server error") }
 
 // FaultKinds lists every kind.
 func FaultKinds() []FaultKind {
-	return []FaultKind{
-		FaultCutBefore, FaultCutAfter, Fault500Before, Fault500After, FaultHangBefore, FaultHangAfter,
-		FaultDelay, FaultGarbage, FaultRate, FaultQuota, FaultRecipient, Fault401, Fault403, FaultContent,
-	}
+	return append(emukit.Mishaps(), FaultRate, FaultQuota, FaultRecipient, Fault401, Fault403, FaultContent)
 }
 
 // Valid says what is wrong with a script that came from outside.
@@ -203,20 +138,10 @@ func ParseFault(s string) (Fault, error) {
 	if parts[0] != "*" {
 		f.Endpoint = parts[0]
 	}
-	when, share := strings.CutSuffix(parts[2], "%")
-	var err error
-	if share {
-		f.Probability, err = strconv.ParseFloat(when, 64)
-		f.Probability /= 100
-	} else {
-		first, more, several := strings.Cut(when, "+")
-		f.Nth, err = strconv.Atoi(first)
-		if several && err == nil {
-			f.Times, err = strconv.Atoi(more)
-		}
-	}
+	when, err := emukit.ParseWhen(parts[2])
 	if err != nil {
-		return Fault{}, fmt.Errorf("linetest: fault %q: when is a number, n+m, or a share such as 5%%", s)
+		return Fault{}, fmt.Errorf("linetest: fault %q: %w", s, err)
 	}
+	f.Nth, f.Times, f.Probability = when.Nth, when.Times, when.Probability
 	return f, f.Valid()
 }

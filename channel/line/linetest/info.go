@@ -7,10 +7,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sangdam/sangdam/channel/emukit"
 )
 
 func (s *Server) handleInfo(*http.Request, []byte) reply {
-	return answer(http.StatusOK, map[string]any{
+	return emukit.JSON(http.StatusOK, map[string]any{
 		"userId": s.botID, "basicId": s.opt.BasicID, "displayName": s.opt.BotName,
 		"chatMode": s.opt.ChatMode, "markAsReadMode": map[bool]string{true: "manual", false: "auto"}[s.opt.ChatMode == "chat"],
 	})
@@ -27,8 +29,6 @@ func (u *User) profile() map[string]any {
 }
 
 func (s *Server) handleProfile(r *http.Request, _ []byte) reply {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	u := s.users[r.PathValue("user")]
 	if u == nil || u.standing == Blocked || u.standing == Deleted || u.standing == Stranger && u.wrote.IsZero() {
 		return notFound()
@@ -40,7 +40,7 @@ func (s *Server) handleProfile(r *http.Request, _ []byte) reply {
 	if u.status != "" {
 		p["statusMessage"] = u.status
 	}
-	return answer(http.StatusOK, p)
+	return emukit.JSON(http.StatusOK, p)
 }
 
 // multi finds the group or room of a path. The lock is held.
@@ -57,12 +57,10 @@ func (s *Server) multi(r *http.Request) *Chat {
 }
 
 func (s *Server) handleMember(r *http.Request, _ []byte) reply {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if c := s.multi(r); c != nil {
 		for _, u := range c.members {
 			if u.id == r.PathValue("user") && u.standing != Deleted {
-				return answer(http.StatusOK, u.profile())
+				return emukit.JSON(http.StatusOK, u.profile())
 			}
 		}
 	}
@@ -70,18 +68,14 @@ func (s *Server) handleMember(r *http.Request, _ []byte) reply {
 }
 
 func (s *Server) handleMembersCount(r *http.Request, _ []byte) reply {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	c := s.multi(r)
 	if c == nil {
 		return notFound()
 	}
-	return answer(http.StatusOK, map[string]int{"count": len(c.members)})
+	return emukit.JSON(http.StatusOK, map[string]int{"count": len(c.members)})
 }
 
 func (s *Server) handleMemberIDs(r *http.Request, _ []byte) reply {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	c := s.multi(r)
 	if c == nil {
 		return notFound()
@@ -90,8 +84,6 @@ func (s *Server) handleMemberIDs(r *http.Request, _ []byte) reply {
 }
 
 func (s *Server) handleFollowers(r *http.Request, _ []byte) reply {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	var friends []*User
 	for _, u := range s.order {
 		if u.standing == Friend {
@@ -120,28 +112,24 @@ func page(users []*User, start string, limit int, key string) reply {
 	if to < len(users) {
 		out["next"] = strconv.Itoa(to)
 	}
-	return answer(http.StatusOK, out)
+	return emukit.JSON(http.StatusOK, out)
 }
 
 func (s *Server) handleSummary(r *http.Request, _ []byte) reply {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	c := s.multi(r)
 	if c == nil {
 		return notFound()
 	}
-	return answer(http.StatusOK, map[string]string{"groupId": c.id, "groupName": c.name})
+	return emukit.JSON(http.StatusOK, map[string]string{"groupId": c.id, "groupName": c.name})
 }
 
 func (s *Server) handleLeave(r *http.Request, _ []byte) reply {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	c := s.multi(r)
 	if c == nil {
 		return notFound()
 	}
 	c.left = true
-	return answer(http.StatusOK, struct{}{})
+	return emukit.JSON(http.StatusOK, struct{}{})
 }
 
 func (s *Server) handleLoading(_ *http.Request, body []byte) reply {
@@ -163,13 +151,11 @@ func (s *Server) handleLoading(_ *http.Request, body []byte) reply {
 	if !idForm.MatchString(in.ChatID) || in.ChatID[0] != 'U' {
 		return fail(http.StatusBadRequest, "The property, 'chatId', in the request body is invalid (line: -, column: -)")
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if u := s.users[in.ChatID]; u != nil {
 		u.loadingUntil = s.now().Add(time.Duration(seconds) * time.Second)
 	}
-	s.touch()
-	return answer(http.StatusAccepted, struct{}{})
+	s.changes.Touch()
+	return emukit.JSON(http.StatusAccepted, struct{}{})
 }
 
 func (s *Server) handleMarkAsRead(_ *http.Request, body []byte) reply {
@@ -179,8 +165,6 @@ func (s *Server) handleMarkAsRead(_ *http.Request, body []byte) reply {
 	if json.Unmarshal(body, &in) != nil {
 		return fail(http.StatusBadRequest, "The request body could not be parsed as JSON")
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	id, _ := s.reads.get(in.Token)
 	p, _ := s.messages.get(id)
 	if p == nil {
@@ -189,8 +173,8 @@ func (s *Server) handleMarkAsRead(_ *http.Request, body []byte) reply {
 	if p.at.After(p.by.readUpTo) {
 		p.by.readUpTo = p.at
 	}
-	s.touch()
-	return answer(http.StatusOK, struct{}{})
+	s.changes.Touch()
+	return emukit.JSON(http.StatusOK, struct{}{})
 }
 
 func (s *Server) handleWebhookSet(_ *http.Request, body []byte) reply {
@@ -203,8 +187,8 @@ func (s *Server) handleWebhookSet(_ *http.Request, body []byte) reply {
 	if bad := webhookAddress(in.Endpoint); bad != nil {
 		return *bad
 	}
-	s.SetWebhook(in.Endpoint)
-	return answer(http.StatusOK, struct{}{})
+	s.webhookURL = in.Endpoint
+	return emukit.JSON(http.StatusOK, struct{}{})
 }
 
 // webhookAddress checks as LINE does, but lets loopback addresses pass over
@@ -223,12 +207,10 @@ func webhookAddress(address string) *reply {
 func loopback(host string) bool { return host == "localhost" || strings.HasPrefix(host, "127.") }
 
 func (s *Server) handleWebhookGet(*http.Request, []byte) reply {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.webhookURL == "" {
 		return notFound()
 	}
-	return answer(http.StatusOK, map[string]any{"endpoint": s.webhookURL, "active": true})
+	return emukit.JSON(http.StatusOK, map[string]any{"endpoint": s.webhookURL, "active": true})
 }
 
 func (s *Server) handleWebhookTest(_ *http.Request, body []byte) reply {
@@ -238,20 +220,20 @@ func (s *Server) handleWebhookTest(_ *http.Request, body []byte) reply {
 	if len(body) > 0 && json.Unmarshal(body, &in) != nil {
 		return fail(http.StatusBadRequest, "The request body could not be parsed as JSON")
 	}
-	s.mu.Lock()
-	address, secret := orElse(in.Endpoint, s.webhookURL), s.secret
-	s.mu.Unlock()
+	address := orElse(in.Endpoint, s.webhookURL)
 	if address == "" {
 		return notFound()
 	}
-	status, trouble := s.call(address, secret, s.webhookBody(nil))
-	reason, text := "OK", "200"
-	switch {
-	case trouble != "":
-		reason, text = strings.ToUpper(trouble), strconv.Itoa(status)
+	verify := s.signed(address, s.secret, nil)
+	s.mu.Unlock() // the account may call while it is being called
+	status, trouble := s.sender.Post(verify)
+	s.mu.Lock()
+	reason := "OK"
+	if trouble != "" {
+		reason = strings.ToUpper(trouble)
 	}
-	return answer(http.StatusOK, map[string]any{
+	return emukit.JSON(http.StatusOK, map[string]any{
 		"success": trouble == "", "timestamp": s.now().UTC().Format(time.RFC3339),
-		"statusCode": status, "reason": reason, "detail": text,
+		"statusCode": status, "reason": reason, "detail": strconv.Itoa(status),
 	})
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/sangdam/sangdam/channel/emukit"
 )
 
 const linkLife = 10 * time.Minute
@@ -19,15 +21,13 @@ type linkRef struct {
 }
 
 func (s *Server) handleLinkToken(r *http.Request, _ []byte) reply {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	u := s.users[r.PathValue("user")]
 	if u == nil {
 		return notFound()
 	}
 	token := s.callHex(32)
 	s.links[token] = &linkRef{user: u, at: s.now()}
-	return answer(http.StatusOK, map[string]string{"linkToken": token})
+	return emukit.JSON(http.StatusOK, map[string]string{"linkToken": token})
 }
 
 // handleLinkDialog is access.line.me/dialog/bot/accountLink: the last step of
@@ -93,10 +93,8 @@ func (s *Server) handleVerifyID(_ *http.Request, body []byte) reply {
 		return oauthFail(http.StatusBadRequest, "invalid_request", "The form could not be parsed")
 	}
 	token, client := form.Get("id_token"), form.Get("client_id")
-	s.mu.Lock()
 	known, ok := s.tokens["id:"+token]
 	now := s.now()
-	s.mu.Unlock()
 	switch {
 	case !ok:
 		return oauthFail(http.StatusBadRequest, "invalid_request", "Invalid IdToken.")
@@ -119,5 +117,5 @@ func (s *Server) handleVerifyID(_ *http.Request, body []byte) reply {
 	if err != nil {
 		return oauthFail(http.StatusBadRequest, "invalid_request", "Invalid IdToken.")
 	}
-	return reply{status: http.StatusOK, body: raw, header: http.Header{"Content-Type": {"application/json"}}}
+	return reply{Status: http.StatusOK, Body: raw, Header: http.Header{"Content-Type": {"application/json"}}}
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/rivo/uniseg"
+
+	"github.com/sangdam/sangdam/channel/emukit"
 )
 
 // menuStore holds rich menus.
@@ -57,15 +59,13 @@ func (s *Server) handleMenuCreate(_ *http.Request, body []byte) reply {
 
 // keepMenu stores a menu under an id of its own.
 func (s *Server) keepMenu(body []byte) reply {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if len(s.menus.order) >= maxMenus {
 		return fail(http.StatusBadRequest, "The number of rich menus has reached the limit")
 	}
 	id := "richmenu-" + s.callHex(32)
 	s.menus.menus[id] = &menu{raw: body}
 	s.menus.order = append(s.menus.order, id)
-	return answer(http.StatusOK, map[string]string{"richMenuId": id})
+	return emukit.JSON(http.StatusOK, map[string]string{"richMenuId": id})
 }
 
 func menuFault(property string) reply {
@@ -87,41 +87,33 @@ func (s *Server) describe(id string) (map[string]any, bool) {
 }
 
 func (s *Server) handleMenuList(*http.Request, []byte) reply {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	all := []any{}
 	for _, id := range s.menus.order {
 		if m, ok := s.describe(id); ok {
 			all = append(all, m)
 		}
 	}
-	return answer(http.StatusOK, map[string]any{"richmenus": all})
+	return emukit.JSON(http.StatusOK, map[string]any{"richmenus": all})
 }
 
 func (s *Server) handleMenuGet(r *http.Request, _ []byte) reply {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if m, ok := s.describe(r.PathValue("menu")); ok {
-		return answer(http.StatusOK, m)
+		return emukit.JSON(http.StatusOK, m)
 	}
 	return notFound()
 }
 
 func (s *Server) handleMenuDelete(r *http.Request, _ []byte) reply {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	id := r.PathValue("menu")
 	if s.menus.menus[id] == nil {
 		return notFound()
 	}
 	delete(s.menus.menus, id)
 	s.menus.order = slices.DeleteFunc(s.menus.order, func(o string) bool { return o == id })
-	return answer(http.StatusOK, struct{}{})
+	return emukit.JSON(http.StatusOK, struct{}{})
 }
 
 func (s *Server) handleMenuUpload(r *http.Request, body []byte) reply {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	m := s.menus.menus[r.PathValue("menu")]
 	kind := r.Header.Get("Content-Type")
 	switch {
@@ -135,7 +127,7 @@ func (s *Server) handleMenuUpload(r *http.Request, body []byte) reply {
 		return fail(http.StatusBadRequest, "An image has already been uploaded to the richmenu")
 	}
 	m.image = true
-	return answer(http.StatusOK, struct{}{})
+	return emukit.JSON(http.StatusOK, struct{}{})
 }
 
 // ready finds a menu that can be shown. The lock is held.
@@ -153,34 +145,26 @@ func (s *Server) ready(id string) *reply {
 }
 
 func (s *Server) handleMenuDefaultSet(r *http.Request, _ []byte) reply {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if bad := s.ready(r.PathValue("menu")); bad != nil {
 		return *bad
 	}
 	s.menus.standard = r.PathValue("menu")
-	return answer(http.StatusOK, struct{}{})
+	return emukit.JSON(http.StatusOK, struct{}{})
 }
 
 func (s *Server) handleMenuDefaultGet(*http.Request, []byte) reply {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.menus.standard == "" {
 		return notFound()
 	}
-	return answer(http.StatusOK, map[string]string{"richMenuId": s.menus.standard})
+	return emukit.JSON(http.StatusOK, map[string]string{"richMenuId": s.menus.standard})
 }
 
 func (s *Server) handleMenuDefaultClear(*http.Request, []byte) reply {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.menus.standard = ""
-	return answer(http.StatusOK, struct{}{})
+	return emukit.JSON(http.StatusOK, struct{}{})
 }
 
 func (s *Server) handleMenuLink(r *http.Request, _ []byte) reply {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	u := s.users[r.PathValue("user")]
 	if u == nil {
 		return notFound()
@@ -189,28 +173,24 @@ func (s *Server) handleMenuLink(r *http.Request, _ []byte) reply {
 		return *bad
 	}
 	u.menu = r.PathValue("menu")
-	return answer(http.StatusOK, struct{}{})
+	return emukit.JSON(http.StatusOK, struct{}{})
 }
 
 func (s *Server) handleMenuOf(r *http.Request, _ []byte) reply {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	u := s.users[r.PathValue("user")]
 	if u == nil || u.menu == "" {
 		return notFound()
 	}
-	return answer(http.StatusOK, map[string]string{"richMenuId": u.menu})
+	return emukit.JSON(http.StatusOK, map[string]string{"richMenuId": u.menu})
 }
 
 func (s *Server) handleMenuUnlink(r *http.Request, _ []byte) reply {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	u := s.users[r.PathValue("user")]
 	if u == nil {
 		return notFound()
 	}
 	u.menu = ""
-	return answer(http.StatusOK, struct{}{})
+	return emukit.JSON(http.StatusOK, struct{}{})
 }
 
 // RichMenu returns the menu that the user's phone shows: the user's own, else
@@ -249,8 +229,6 @@ func (s *Server) handleAliasCreate(_ *http.Request, body []byte) reply {
 	if json.Unmarshal(body, &in) != nil || !aliasForm.MatchString(in.AliasID) {
 		return menuFault("richMenuAliasId")
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if _, has := s.menus.aliases[in.AliasID]; has {
 		return fail(http.StatusBadRequest, "conflict richmenu alias id")
 	}
@@ -258,7 +236,7 @@ func (s *Server) handleAliasCreate(_ *http.Request, body []byte) reply {
 		return fail(http.StatusBadRequest, "richmenu not found")
 	}
 	s.menus.aliases[in.AliasID] = in.RichMenuID
-	return answer(http.StatusOK, struct{}{})
+	return emukit.JSON(http.StatusOK, struct{}{})
 }
 
 func (s *Server) handleAliasUpdate(r *http.Request, body []byte) reply {
@@ -266,8 +244,6 @@ func (s *Server) handleAliasUpdate(r *http.Request, body []byte) reply {
 	if json.Unmarshal(body, &in) != nil {
 		return fail(http.StatusBadRequest, "The request body could not be parsed as JSON")
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	id := r.PathValue("alias")
 	if _, has := s.menus.aliases[id]; !has {
 		return notFound()
@@ -276,25 +252,21 @@ func (s *Server) handleAliasUpdate(r *http.Request, body []byte) reply {
 		return fail(http.StatusBadRequest, "richmenu not found")
 	}
 	s.menus.aliases[id] = in.RichMenuID
-	return answer(http.StatusOK, struct{}{})
+	return emukit.JSON(http.StatusOK, struct{}{})
 }
 
 func (s *Server) handleAliasGet(r *http.Request, _ []byte) reply {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	id, has := s.menus.aliases[r.PathValue("alias")]
 	if !has {
 		return notFound()
 	}
-	return answer(http.StatusOK, alias{AliasID: r.PathValue("alias"), RichMenuID: id})
+	return emukit.JSON(http.StatusOK, alias{AliasID: r.PathValue("alias"), RichMenuID: id})
 }
 
 func (s *Server) handleAliasDelete(r *http.Request, _ []byte) reply {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if _, has := s.menus.aliases[r.PathValue("alias")]; !has {
 		return notFound()
 	}
 	delete(s.menus.aliases, r.PathValue("alias"))
-	return answer(http.StatusOK, struct{}{})
+	return emukit.JSON(http.StatusOK, struct{}{})
 }

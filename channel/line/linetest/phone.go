@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/sangdam/sangdam/channel/emukit"
 )
 
 // The page's view of one customer: everything that the phone shows, in order,
@@ -56,8 +58,8 @@ func (u *User) view(since int64) phoneView {
 	for i := range u.sent {
 		add(phoneEntry{Order: u.sent[i].Order, Mine: &u.sent[i]}, u.sent[i].changed)
 	}
-	for i := range u.phone {
-		add(phoneEntry{Order: u.phone[i].Order, Theirs: &u.phone[i]}, 0)
+	for _, d := range u.phone.All() {
+		add(phoneEntry{Order: d.Order, Theirs: &d}, 0)
 	}
 	slices.SortFunc(v.Entries, func(a, b phoneEntry) int { return int(a.Order - b.Order) })
 	return v
@@ -65,34 +67,22 @@ func (u *User) view(since int64) phoneView {
 
 // controlPhone answers at once when there is news after ?since, or the state is
 // not the ?state given, and else waits ?wait seconds for it.
-func (s *Server) controlPhone(r *http.Request, _ []byte) (any, error) {
-	u, err := s.byName(r.PathValue("name"))
-	if err != nil {
-		return nil, err
-	}
-	q := r.URL.Query()
-	since, errSince := strconv.ParseInt(orElse(q.Get("since"), "0"), 10, 64)
-	wait, errWait := strconv.Atoi(orElse(q.Get("wait"), "0"))
-	if errSince != nil || errWait != nil || wait < 0 || wait > 60 {
+func (s *Server) controlPhone(r *http.Request, u *User) (any, error) {
+	since, errSince := strconv.ParseInt(orElse(r.URL.Query().Get("since"), "0"), 10, 64)
+	wait, errWait := emukit.Seconds(r, "wait")
+	if errSince != nil || errWait != nil {
 		return nil, errors.New("since must be a number, wait a number of seconds up to 60")
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), time.Duration(wait)*time.Second)
+	ctx, cancel := context.WithTimeout(r.Context(), wait)
 	defer cancel()
-	for {
+	var raw json.RawMessage
+	var err error
+	_ = s.Wait(ctx, func() bool { // too long: the view is as it was
 		s.mu.Lock()
-		v, changed := u.view(since), s.changed
-		raw, err := json.Marshal(v) // under the lock: it points into the phone
-		s.mu.Unlock()
-		if err != nil {
-			return nil, err
-		}
-		if len(v.Entries) > 0 || q.Get("state") != v.State || wait == 0 {
-			return json.RawMessage(raw), nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return json.RawMessage(raw), nil
-		}
-	}
+		defer s.mu.Unlock()
+		v := u.view(since)
+		raw, err = json.Marshal(v) // under the lock: it points into the phone
+		return err != nil || len(v.Entries) > 0 || r.URL.Query().Get("state") != v.State
+	})
+	return raw, err
 }

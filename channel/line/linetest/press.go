@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/emukit"
 )
 
 // Choice is something that a message on the phone lets the customer press.
@@ -109,7 +110,8 @@ func (u *User) Choices() []Choice {
 
 // choices is Choices; the lock is held.
 func (u *User) choices() (all []Choice) {
-	for i, d := range u.phone {
+	received := u.phone.All()
+	for i, d := range received {
 		if d.ChatID != u.Chat.id {
 			continue
 		}
@@ -117,7 +119,7 @@ func (u *User) choices() (all []Choice) {
 		for _, a := range fixed {
 			all = append(all, Choice{d.MessageID, a.Label, a.Type, false, a})
 		}
-		if i < len(u.phone)-1 || len(u.sent) > 0 && u.sent[len(u.sent)-1].Order > d.Order {
+		if i < len(received)-1 || len(u.sent) > 0 && u.sent[len(u.sent)-1].Order > d.Order {
 			continue
 		}
 		for _, a := range quick {
@@ -156,7 +158,7 @@ func (u *User) pressAt(messageID string, n int, with Answer) (Posted, error) {
 		}
 		n--
 	}
-	return Posted{}, errMissing
+	return Posted{}, emukit.ErrMissing
 }
 
 // press does what pressing does. The lock is held.
@@ -238,7 +240,7 @@ func (u *User) keepSent(e controlSentMessage) {
 	if limit := s.opt.KeepReceived; limit > 0 && len(u.sent) > limit {
 		u.sent = slices.Delete(u.sent, 0, len(u.sent)-limit)
 	}
-	s.touch()
+	s.changes.Touch()
 }
 
 // Clipboard is what the customer copied last by a choice.
@@ -277,19 +279,17 @@ func (u *User) WatchVideos() (ids []string) {
 	return ids
 }
 
-func (s *Server) controlPress(r *http.Request, body []byte) (any, error) {
+type controlPress struct {
+	MessageID string          `json:"message_id"`
+	Choice    int             `json:"choice"`
+	Picked    string          `json:"picked"`
+	Sends     *ControlMessage `json:"sends"`
+}
+
+func (s *Server) controlPress(r *http.Request, in controlPress) (any, error) {
 	u, err := s.byName(r.PathValue("name"))
 	if err != nil {
 		return nil, err
-	}
-	var in struct {
-		MessageID string          `json:"message_id"`
-		Choice    int             `json:"choice"`
-		Picked    string          `json:"picked"`
-		Sends     *ControlMessage `json:"sends"`
-	}
-	if json.Unmarshal(body, &in) != nil {
-		return nil, errBad
 	}
 	with := Answer{Picked: in.Picked}
 	if in.Sends != nil {
@@ -298,12 +298,4 @@ func (s *Server) controlPress(r *http.Request, body []byte) (any, error) {
 		}
 	}
 	return u.pressAt(in.MessageID, in.Choice, with)
-}
-
-func (s *Server) controlChoices(r *http.Request, _ []byte) (any, error) {
-	u, err := s.byName(r.PathValue("name"))
-	if err != nil {
-		return nil, err
-	}
-	return append([]Choice{}, u.Choices()...), nil
 }

@@ -1,11 +1,14 @@
 package linetest
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/sangdam/sangdam/channel/emukit"
 )
 
 // endpoint is one call of the Messaging API.
@@ -115,27 +118,22 @@ func (s *Server) serve(e endpoint) http.HandlerFunc {
 		if e.name == "menuUpload" {
 			limit = maxUploaded
 		}
-		body, tooLarge := readBody(r, limit)
+		body, unread := emukit.ReadBody(r, limit)
 		fault := s.begin(e.name, body)
-		if fault.before(r) {
+		if fault.Kind.Untaken(r) {
 			s.recordCall(e.name, r, body, 0, "")
 			panic(http.ErrAbortHandler)
 		}
 		s.mu.Lock()
 		id := s.uuid()
-		s.mu.Unlock()
 		r.Header.Set(requestIDKey, id)
-		var out reply
-		refused := fault.refusal()
-		switch {
-		case refused != nil:
-			out = *refused
-		default:
-			out = s.checked(e, r, body, tooLarge)
+		out, refused := fault.refusal()
+		if !refused {
+			out = s.checked(e, r, body, unread)
 		}
-		s.recordCall(e.name, r, body, out.status, id)
-		out = fault.after(r, out)
-		out.with("X-Line-Request-Id", id).write(w)
+		s.mu.Unlock()
+		s.recordCall(e.name, r, body, out.Status, id)
+		fault.Kind.Taken(r, out, failed(), fault.Delay).With("X-Line-Request-Id", id).Write(w)
 	}
 }
 
@@ -143,15 +141,20 @@ func (s *Server) serve(e endpoint) http.HandlerFunc {
 // overwritten.
 const requestIDKey = "X-Emulator-Request-Id"
 
-func (s *Server) checked(e endpoint, r *http.Request, body []byte, tooLarge *reply) reply {
+// checked refuses what LINE refuses of any call, and hands the rest on. The lock
+// is held, for the handlers too.
+func (s *Server) checked(e endpoint, r *http.Request, body []byte, unread error) reply {
 	if !e.open && !s.authorised(r) {
 		return fail(http.StatusUnauthorized, "Authentication failed. Confirm that the access token in the authorization header is valid.")
 	}
 	if !s.limits[e.name].AllowN(s.now(), 1) {
 		return fail(http.StatusTooManyRequests, textRateLimit)
 	}
-	if tooLarge != nil {
-		return *tooLarge
+	switch {
+	case errors.Is(unread, emukit.ErrTooLarge):
+		return fail(http.StatusRequestEntityTooLarge, "Request entity too large")
+	case unread != nil:
+		return fail(http.StatusBadRequest, "The request body could not be read")
 	}
 	if len(r.Header.Values("X-Line-Retry-Key")) > 0 && !retryable[e.name] {
 		return fail(http.StatusBadRequest, "The retry key is not supported by this endpoint")
@@ -179,30 +182,18 @@ type Call struct {
 	Body      []byte    `json:"-"`
 }
 
-const keepCalls = 20000
+// keepCalls is how many calls are kept, the newest.
+const keepCalls = 20_000
 
 func (s *Server) recordCall(name string, r *http.Request, body []byte, status int, id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.calls) >= keepCalls {
-		s.calls = append(s.calls[:0:0], s.calls[keepCalls/2:]...)
-	}
-	s.calls = append(s.calls, Call{At: s.now(), Endpoint: name, Path: r.URL.Path, Status: status, RequestID: id,
+	s.calls.Add(Call{At: s.now(), Endpoint: name, Path: r.URL.Path, Status: status, RequestID: id,
 		RetryKey: r.Header.Get("X-Line-Retry-Key"), Body: body})
 	s.log.Debug("linetest: call", "endpoint", name, "status", status)
-	s.touch()
+	s.changes.Touch()
 }
 
 // Calls returns the calls of an endpoint, oldest first; of all endpoints when
-// name is empty. The last ten thousand at least are kept.
+// name is empty. The last twenty thousand are kept.
 func (s *Server) Calls(name string) []Call {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var all []Call
-	for _, c := range s.calls {
-		if name == "" || c.Endpoint == name {
-			all = append(all, c)
-		}
-	}
-	return all
+	return s.calls.Where(func(c Call) bool { return name == "" || c.Endpoint == name })
 }

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"time"
+
+	"github.com/sangdam/sangdam/channel/emukit"
 )
 
 // Lives of what makes sending safe or free, as LINE documents them.
@@ -72,8 +74,6 @@ func (s *Server) handleReply(r *http.Request, body []byte) reply {
 	if bad != nil {
 		return *bad
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	ref := s.replies[out.ReplyToken]
 	kind := "user"
 	if ref != nil {
@@ -90,7 +90,7 @@ func (s *Server) handleReply(r *http.Request, body []byte) reply {
 		return fail(http.StatusBadRequest, "Invalid reply token")
 	}
 	ref.used = true
-	done := answer(http.StatusOK, s.hand(ref.chat, out))
+	done := emukit.JSON(http.StatusOK, s.hand(ref.chat, out))
 	if s.opt.RepeatReplies {
 		ref.body, ref.answer = bytes.Clone(body), done
 	}
@@ -103,8 +103,6 @@ func (s *Server) handlePush(r *http.Request, body []byte) reply {
 		return *bad
 	}
 	var to string
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if json.Unmarshal(out.To, &to) != nil || !idForm.MatchString(to) {
 		return fail(http.StatusBadRequest, "The property, 'to', in the request body is invalid (line: -, column: -)")
 	}
@@ -132,8 +130,8 @@ func (s *Server) push(chat *Chat, out outgoing) reply {
 		return fail(http.StatusTooManyRequests, textRecipient)
 	}
 	s.used += cost
-	done := answer(http.StatusOK, s.hand(chat, out))
-	s.remember(out, done.body)
+	done := emukit.JSON(http.StatusOK, s.hand(chat, out))
+	s.remember(out, done.Body)
 	return done
 }
 
@@ -147,8 +145,6 @@ func (s *Server) handleMulticast(r *http.Request, body []byte) reply {
 		slices.ContainsFunc(to, func(id string) bool { return !idForm.MatchString(id) || id[0] != 'U' }) {
 		return fail(http.StatusBadRequest, "The property, 'to', in the request body is invalid (line: -, column: -)")
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	var chats []*Chat
 	for _, id := range to {
 		if c := s.chats[id]; c != nil { // unknown ones are passed over
@@ -163,8 +159,6 @@ func (s *Server) handleBroadcast(r *http.Request, body []byte) reply {
 	if bad != nil {
 		return *bad
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	var chats []*Chat
 	for _, u := range s.order {
 		if u.standing == Friend {
@@ -174,7 +168,7 @@ func (s *Server) handleBroadcast(r *http.Request, body []byte) reply {
 	return s.toMany(chats, out)
 }
 
-// toMany sends to one-to-one chats. The lock is held.
+// toMany sends to one-to-one chats.
 func (s *Server) toMany(chats []*Chat, out outgoing) reply {
 	if bad := s.invalid(out.Messages, "user"); bad != nil {
 		return *bad
@@ -193,8 +187,8 @@ func (s *Server) toMany(chats []*Chat, out outgoing) reply {
 	for _, c := range chats {
 		s.hand(c, out)
 	}
-	done := answer(http.StatusOK, struct{}{})
-	s.remember(out, done.body)
+	done := emukit.JSON(http.StatusOK, struct{}{})
+	s.remember(out, done.Body)
 	return done
 }
 
@@ -209,7 +203,7 @@ func (s *Server) repeated(key string) (reply, bool) {
 		body = map[string]any{}
 	}
 	body["message"] = "The retry key is already accepted"
-	return answer(http.StatusConflict, body).with("X-Line-Accepted-Request-Id", was.requestID), true
+	return emukit.JSON(http.StatusConflict, body).With("X-Line-Accepted-Request-Id", was.requestID), true
 }
 
 // remember keeps the answer under the retry key. The lock is held.
@@ -304,7 +298,7 @@ func (s *Server) hand(c *Chat, out outgoing) any {
 			})
 		}
 	}
-	s.touch()
+	s.changes.Touch()
 	return map[string]any{"sentMessages": list}
 }
 
@@ -330,19 +324,24 @@ func reading(raw json.RawMessage) (kind, text string) {
 
 func (s *Server) handleQuota(*http.Request, []byte) reply {
 	if s.opt.MonthlyQuota == 0 {
-		return answer(http.StatusOK, map[string]any{"type": "none"})
+		return emukit.JSON(http.StatusOK, map[string]any{"type": "none"})
 	}
-	return answer(http.StatusOK, map[string]any{"type": "limited", "value": s.opt.MonthlyQuota})
+	return emukit.JSON(http.StatusOK, map[string]any{"type": "limited", "value": s.opt.MonthlyQuota})
 }
 
 func (s *Server) handleConsumption(*http.Request, []byte) reply {
-	return answer(http.StatusOK, map[string]any{"totalUsage": s.Consumption()})
+	return emukit.JSON(http.StatusOK, map[string]any{"totalUsage": s.consumption()})
 }
 
 // Consumption returns the messages counted this month.
 func (s *Server) Consumption() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.consumption()
+}
+
+// consumption is Consumption; the lock is held.
+func (s *Server) consumption() int64 {
 	s.affords(0)
 	return s.used
 }
@@ -365,11 +364,9 @@ func (s *Server) handleValidate(r *http.Request, body []byte) reply {
 	default:
 		return fail(http.StatusNotFound, "Not found")
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	// Only messages[] is checked, and no chat is known.
 	if bad := s.invalid(out.Messages, "group"); bad != nil {
 		return *bad
 	}
-	return answer(http.StatusOK, struct{}{})
+	return emukit.JSON(http.StatusOK, struct{}{})
 }

@@ -2,20 +2,18 @@ package linetest
 
 import (
 	"context"
+	"crypto/rsa"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
 
-	"crypto/rsa"
+	"github.com/sangdam/sangdam/channel/emukit"
 )
 
 // Options configures New. The zero value is a complete channel with generated
@@ -81,18 +79,18 @@ type Options struct {
 // API hosts, the control interface and the page. All methods may be called at
 // once.
 type Server struct {
-	opt    Options
-	mux    *http.ServeMux
-	client *http.Client
-	log    *slog.Logger
-
-	started string // tells this start from others
+	opt     Options
+	mux     *http.ServeMux
+	log     *slog.Logger
+	changes emukit.Changes
+	sender  *emukit.Sender[*event]
+	faults  emukit.Faults[Fault]
+	calls   emukit.Record[Call]
 
 	mu      sync.Mutex
-	changed chan struct{} // closed and replaced whenever anything happens
-	rng     *rand.Rand    // what customers do
-	callRng *rand.Rand    // what the account calls, and faults
-	sendRng *rand.Rand    // chaos of the sender
+	rng     *rand.Rand // what customers do
+	callRng *rand.Rand // what the account calls, and faults
+	sendRng *rand.Rand // chaos of the sender
 	serial  int64
 	entries int64 // of all chats so far
 
@@ -119,18 +117,14 @@ type Server struct {
 	month                        string
 	menus                        menuStore
 
-	faults   []*Fault
-	chaos    Chaos
-	calls    []Call
-	counts   map[string]int
-	sender   sender
-	outbound []WebhookDelivery
+	chaos  Chaos
+	counts map[string]int
 }
 
 // New returns a server whose webhook sender runs until Close.
 func New(o Options) *Server {
-	s := &Server{opt: o, changed: make(chan struct{}), rng: stream(o.Seed, 1), callRng: stream(o.Seed, 2), sendRng: stream(o.Seed, 3)}
-	s.started = strconv.FormatInt(time.Now().UnixNano(), 36)
+	s := &Server{opt: o, rng: stream(o.Seed, 1), callRng: stream(o.Seed, 2), sendRng: stream(o.Seed, 3)}
+	s.calls.Keep = keepCalls
 	s.opt.ChannelID = orElse(o.ChannelID, "1234567890")
 	s.opt.BasicID = orElse(o.BasicID, "@emulated")
 	s.opt.BotName = orElse(o.BotName, "Emulated account")
@@ -144,15 +138,9 @@ func New(o Options) *Server {
 	if s.opt.RedeliverAfter == 0 {
 		s.opt.RedeliverAfter = time.Second
 	}
-	s.opt.WebhookBatch = max(o.WebhookBatch, 1)
-	s.opt.WebhookParallel = max(o.WebhookParallel, 1)
 	s.log = o.Logger
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
-	}
-	s.client = o.WebhookClient
-	if s.client == nil {
-		s.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 30 * time.Second}}
 	}
 	s.secret = orElse(o.ChannelSecret, s.hex(32))
 	s.opt.ChannelToken = orElse(o.ChannelToken, s.hex(64))
@@ -167,8 +155,8 @@ func New(o Options) *Server {
 	s.limits, s.counts = map[string]*rate.Limiter{}, map[string]int{}
 	s.recent = map[string][]time.Time{}
 	s.menus = newMenuStore()
+	s.sender = s.newSender()
 	s.routes()
-	s.startSender()
 	return s
 }
 
@@ -180,7 +168,11 @@ func orElse(s, fallback string) string {
 }
 
 // Close stops the webhook sender and waits for it. Webhooks under way are cut.
-func (s *Server) Close() { s.stopSender() }
+func (s *Server) Close() { s.sender.Close() }
+
+// Transport returns a RoundTripper that hands every request, to whatever host,
+// to the server without a network.
+func (s *Server) Transport() http.RoundTripper { return emukit.Transport(s) }
 
 // ChannelID returns the channel's number.
 func (s *Server) ChannelID() string { return s.opt.ChannelID }
@@ -262,45 +254,19 @@ func (s *Server) ulid(at time.Time) string {
 	return string(b)
 }
 
-// touch wakes everybody who waits. The lock is held.
-func (s *Server) touch() {
-	close(s.changed)
-	s.changed = make(chan struct{})
-}
-
 // Wait returns when cond holds, which is asked after everything that happens,
 // or with the context's error. cond runs without the server's lock held and
 // may call its methods.
-func (s *Server) Wait(ctx context.Context, cond func() bool) error {
-	for {
-		s.mu.Lock()
-		changed := s.changed
-		s.mu.Unlock()
-		if cond() {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return fmt.Errorf("linetest: waited in vain: %w", ctx.Err())
-		}
-	}
-}
+func (s *Server) Wait(ctx context.Context, cond func() bool) error { return s.changes.Wait(ctx, cond) }
 
 // WaitDelivered returns when the phone of the user has received n messages in
 // all.
 func (s *Server) WaitDelivered(ctx context.Context, u *User, n int) error {
-	return s.Wait(ctx, func() bool { return u.count() >= n })
+	return s.Wait(ctx, func() bool { return u.phone.Count() >= n })
 }
 
 // WaitIdle returns when no webhook is waiting, under way or to be redelivered.
-func (s *Server) WaitIdle(ctx context.Context) error {
-	return s.Wait(ctx, func() bool {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return s.sender.busy == 0 && len(s.sender.queue) == 0
-	})
-}
+func (s *Server) WaitIdle(ctx context.Context) error { return s.Wait(ctx, s.sender.Idle) }
 
 // detail is one entry of LINE's error form.
 type detail struct {
@@ -308,63 +274,21 @@ type detail struct {
 	Property string `json:"property,omitempty"`
 }
 
-// reply is an answer before it is written, so that faults can replace it.
-type reply struct {
-	status int
-	header http.Header
-	body   []byte
-}
-
-func answer(status int, v any) reply {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return reply{status: http.StatusInternalServerError}
-	}
-	return reply{status: status, body: body, header: http.Header{"Content-Type": {"application/json"}}}
-}
+// reply is an answer of LINE's.
+type reply = emukit.Answer
 
 func fail(status int, message string, details ...detail) reply {
-	return answer(status, struct {
+	return emukit.JSON(status, struct {
 		Message string   `json:"message"`
 		Details []detail `json:"details,omitempty"`
 	}{message, details})
 }
 
 func oauthFail(status int, code, description string) reply {
-	return answer(status, map[string]string{"error": code, "error_description": description})
-}
-
-func (r reply) with(name, value string) reply {
-	r.header = r.header.Clone()
-	if r.header == nil {
-		r.header = http.Header{}
-	}
-	r.header.Set(name, value)
-	return r
-}
-
-func (r reply) write(w http.ResponseWriter) {
-	for k, v := range r.header {
-		w.Header()[k] = v
-	}
-	w.WriteHeader(r.status)
-	_, _ = w.Write(r.body) // the caller may be gone; nothing to do about it
+	return emukit.JSON(status, map[string]string{"error": code, "error_description": description})
 }
 
 const (
 	maxRequest  = 2 << 20 // LINE: 2 MB
 	maxUploaded = 10 << 20
 )
-
-func readBody(r *http.Request, limit int64) ([]byte, *reply) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
-	if err != nil {
-		bad := fail(http.StatusBadRequest, "The request body could not be read")
-		return nil, &bad
-	}
-	if int64(len(body)) > limit {
-		large := fail(http.StatusRequestEntityTooLarge, "Request entity too large")
-		return nil, &large
-	}
-	return body, nil
-}

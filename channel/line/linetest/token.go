@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/sangdam/sangdam/channel/emukit"
 )
 
 // issuedToken is a channel access token; a zero until never ends.
@@ -29,8 +31,6 @@ func (s *Server) authorised(r *http.Request) bool {
 	if !ok {
 		return false
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	t, ok := s.tokens[given]
 	return ok && (t.until.IsZero() || s.now().Before(t.until))
 }
@@ -53,8 +53,6 @@ func (s *Server) RegisterKey(key *rsa.PublicKey) string {
 }
 
 func (s *Server) issue(kind string, life time.Duration) reply {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	now, live := s.now(), 0
 	for name, t := range s.tokens {
 		switch {
@@ -73,7 +71,7 @@ func (s *Server) issue(kind string, life time.Duration) reply {
 	if kind == "v2.1" {
 		out["key_id"] = s.callHex(22)
 	}
-	return answer(http.StatusOK, out)
+	return emukit.JSON(http.StatusOK, out)
 }
 
 // handleTokenV3 issues stateless tokens.
@@ -88,9 +86,7 @@ func (s *Server) handleTokenV3(_ *http.Request, body []byte) reply {
 		}
 		return s.issue("stateless", statelessLife)
 	}
-	s.mu.Lock()
 	right := subtle.ConstantTimeCompare([]byte(form.Get("client_secret")), []byte(s.secret)) == 1
-	s.mu.Unlock()
 	if form.Get("client_id") != s.opt.ChannelID || !right {
 		return oauthFail(http.StatusBadRequest, "invalid_client", "Invalid client_id or client_secret")
 	}
@@ -130,8 +126,6 @@ func (s *Server) assertion(form url.Values) (jwt.MapClaims, *reply) {
 	claims := jwt.MapClaims{}
 	_, err := jwt.ParseWithClaims(form.Get("client_assertion"), claims, func(t *jwt.Token) (any, error) {
 		kid, _ := t.Header["kid"].(string)
-		s.mu.Lock()
-		defer s.mu.Unlock()
 		if key := s.keys[kid]; key != nil {
 			return key, nil
 		}

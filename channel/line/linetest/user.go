@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"slices"
 	"time"
+
+	"github.com/sangdam/sangdam/channel/emukit"
 )
 
 // Standing is how a user stands to the account.
@@ -24,15 +26,14 @@ const pushWindow = 7 * 24 * time.Hour
 // embedded Chat is the one-to-one chat with the account.
 type User struct {
 	*Chat
-	id string
+	id    string
+	phone emukit.Record[Delivered]
 
 	// guarded by srv.mu
 	name, picture, language, status string
 	standing                        Standing
 	anonymous                       bool
 	wrote                           time.Time // last message in the one-to-one chat
-	phone                           []Delivered
-	dropped                         int // received before phone[0]
 	sent                            []controlSentMessage
 	readUpTo                        time.Time
 	loadingUntil                    time.Time
@@ -63,12 +64,12 @@ func (s *Server) User(name string) *User {
 	if u := s.names[name]; u != nil {
 		return u
 	}
-	u := &User{id: "U" + s.hex(32), name: name, language: "ko", standing: Friend}
+	u := &User{id: "U" + s.hex(32), name: name, language: "ko", standing: Friend, phone: emukit.Record[Delivered]{Keep: s.opt.KeepReceived}}
 	u.Chat = &Chat{srv: s, kind: "user", id: u.id, members: []*User{u}}
 	s.users[u.id], s.chats[u.id] = u, u.Chat
 	s.names[name] = u
 	s.order = append(s.order, u)
-	s.touch()
+	s.changes.Touch()
 	return u
 }
 
@@ -135,17 +136,13 @@ func (u *User) SetAnonymous(anonymous bool) *User {
 
 // Received returns everything that the phone received, oldest first, as far as
 // Options.KeepReceived lets it be kept.
-func (u *User) Received() []Delivered {
-	u.srv.mu.Lock()
-	defer u.srv.mu.Unlock()
-	return slices.Clone(u.phone)
-}
+func (u *User) Received() []Delivered { return u.phone.All() }
 
-// count is how many messages the phone has received in all.
-func (u *User) count() int {
-	u.srv.mu.Lock()
-	defer u.srv.mu.Unlock()
-	return u.dropped + len(u.phone)
+// receive puts a message on the phone. The lock is held.
+func (u *User) receive(d Delivered) {
+	u.srv.entries++
+	d.Number, d.Order = u.phone.Count(), u.srv.entries
+	u.phone.Add(d)
 }
 
 // Texts returns the Text of everything received.

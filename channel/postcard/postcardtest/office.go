@@ -7,9 +7,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strconv"
 	"sync"
@@ -19,22 +17,31 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
+	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/channel/kit"
 	"github.com/sangdam/sangdam/channel/postcard"
 )
 
-// Fault is what the office does to the next parcel instead.
-type Fault string
+// Fault is what the office does to a parcel instead.
+type Fault = emukit.Mishap
 
-// The faults. After those that begin with "accepted" the cards are delivered.
+// The faults: those of every provider, and the office's own refusals. After
+// those that begin with Accepted the cards are delivered.
 const (
-	CutBefore       Fault = "cut before"
-	AcceptedThenCut Fault = "accepted, then cut"
-	AcceptedThen500 Fault = "accepted, then 500"
-	Failed          Fault = "500"
-	TooFast         Fault = "429"
-	WrongKey        Fault = "401"
-	SecondRefused   Fault = "400 for the second card"
+	CutBefore       = emukit.CutBefore
+	AcceptedThenCut = emukit.CutAfter
+	AcceptedThen500 = emukit.FailAfter
+	Failed          = emukit.FailBefore
+
+	TooFast       Fault = "429"
+	WrongKey      Fault = "401"
+	SecondRefused Fault = "400 for the second card"
+)
+
+// When a webhook was not answered with 2xx, the office calls again.
+const (
+	callsAgain = 3
+	callsAfter = time.Minute
 )
 
 // pieceChars is how much fits on one piece of card; a longer text goes out as
@@ -43,22 +50,35 @@ const pieceChars = 60
 
 // Office is the provider. Its methods may be called at once.
 type Office struct {
-	key string
+	key      string
+	faults   emukit.Faults[Fault]
+	requests emukit.Record[[]byte]
+	written  emukit.Record[[]byte]
+	sender   *emukit.Sender[letter]
 
-	mu       sync.Mutex
-	boxes    map[string][]string
-	parcels  map[string][]byte // answers by idempotency key
-	requests [][]byte
-	fault    Fault
-	last     int
-	written  [][]byte
-	webhook  http.Handler
+	mu      sync.Mutex
+	boxes   map[string][]string
+	parcels map[string][]byte // answers by idempotency key
+	last    int
+	webhook http.Handler
+}
+
+// letter is an event on its way to a desk.
+type letter struct {
+	path  string // of the desk's webhook
+	event []byte
 }
 
 // New opens an office whose accounts have this key.
 func New(key string) *Office {
-	return &Office{key: key, boxes: map[string][]string{}, parcels: map[string][]byte{}}
+	o := &Office{key: key, boxes: map[string][]string{}, parcels: map[string][]byte{}}
+	o.sender = emukit.NewSender(emukit.SenderOptions[letter]{Webhook: o.call, Redeliveries: callsAgain, RedeliverAfter: callsAfter,
+		Client: &http.Client{Transport: emukit.Transport(http.HandlerFunc(o.ring))}})
+	return o
 }
+
+// Close ends the calls that the office would still make.
+func (o *Office) Close() { o.sender.Close() }
 
 // ServeHTTP is the office's side of the network: POST /parcels.
 func (o *Office) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -66,7 +86,17 @@ func (o *Office) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	o.take(w, r)
+	body, err := emukit.ReadBody(r, 1<<16)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	o.requests.Add(body)
+	fault := o.faults.Next()
+	if fault.Untaken(r) {
+		panic(http.ErrAbortHandler)
+	}
+	answer := o.take(r.Header, body, fault)
+	fault.Taken(r, answer, emukit.Answer{Status: http.StatusInternalServerError}, 0).Write(w)
 }
 
 // SetWebhook names the handler, of the path /webhooks/<token>, that gets what
@@ -77,33 +107,38 @@ func (o *Office) SetWebhook(h http.Handler) {
 	o.webhook = h
 }
 
+// ring hands a call to whoever is the webhook now.
+func (o *Office) ring(w http.ResponseWriter, r *http.Request) {
+	o.mu.Lock()
+	h := o.webhook
+	o.mu.Unlock()
+	h.ServeHTTP(w, r)
+}
+
 // Write has a person write a card, and returns the status that the webhook to
-// path answered; 0 when SetWebhook named nobody.
+// path answered; 0 when SetWebhook named nobody. A card that was not taken is
+// brought again, three times at most and a minute apart, until Close.
 func (o *Office) Write(path, from, text string) int {
 	o.mu.Lock()
 	o.last++
 	event, _ := json.Marshal(map[string]any{"kind": "card", "id": strconv.Itoa(o.last), "from": from, "name": from, "text": text,
 		"at": time.Now().UnixMilli()}) // strings and a number always encode
-	o.written = append(o.written, event)
-	h := o.webhook
+	o.written.Add(event)
 	o.mu.Unlock()
-	if h == nil {
-		return 0
-	}
-	req := o.Webhook(event)
-	w := httptest.NewRecorder()
-	r := httptest.NewRequest(req.Method, path, bytes.NewReader(req.Body))
-	r.Header = req.Header
-	h.ServeHTTP(w, r)
-	return w.Code
+	d, _ := o.sender.Deliver(letter{path, event})
+	return d.Status
 }
 
 // Written returns the events after the first n, oldest first: for whoever asks
 // the office now and then instead of being called.
-func (o *Office) Written(n int) [][]byte {
+func (o *Office) Written(n int) [][]byte { return o.written.From(n) }
+
+// call makes the request that brings cards to a desk.
+func (o *Office) call(letters []emukit.Sending[letter]) (emukit.Webhook, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return slices.Clone(o.written[min(n, len(o.written)):])
+	req := o.Webhook(letters[0].Event.event)
+	return emukit.Webhook{Address: "http://desk" + letters[0].Event.path, Header: req.Header, Body: req.Body}, o.webhook != nil
 }
 
 // Webhook is the genuine request that carries the events.
@@ -121,65 +156,30 @@ func (o *Office) Delivered(to string) []string {
 }
 
 // Requests returns the parcels as they came, refused ones included.
-func (o *Office) Requests() [][]byte {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return slices.Clone(o.requests)
-}
+func (o *Office) Requests() [][]byte { return o.requests.All() }
 
-// Fail makes the next parcel go wrong.
-func (o *Office) Fail(f Fault) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.fault = f
-}
+// Fail makes the next parcels go wrong, one fault each.
+func (o *Office) Fail(faults ...Fault) { o.faults.Fail(faults...) }
 
 // take is the whole protocol: one key, one parcel, one delivery.
-func (o *Office) take(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<16))
-	if err != nil {
-		panic(http.ErrAbortHandler)
-	}
+func (o *Office) take(h http.Header, body []byte, fault Fault) emukit.Answer {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.requests = append(o.requests, body)
-	fault := o.fault
-	o.fault = ""
-	if o.refused(w, r, fault) {
-		return
-	}
-	answer, err := o.deliver(r.Header.Get("Idempotency-Key"), body)
 	switch {
-	case err != nil:
-		http.Error(w, `{"error":"not a parcel"}`, http.StatusBadRequest)
-	case fault == AcceptedThenCut:
-		panic(http.ErrAbortHandler)
-	case fault == AcceptedThen500:
-		w.WriteHeader(http.StatusInternalServerError)
-	default:
-		_, _ = w.Write(answer) // a caller that has gone asks again
-	}
-}
-
-// refused answers a parcel that is not taken.
-func (o *Office) refused(w http.ResponseWriter, r *http.Request, fault Fault) bool {
-	switch {
-	case fault == CutBefore:
-		panic(http.ErrAbortHandler)
-	case fault == WrongKey || r.Header.Get("Authorization") != "Bearer "+o.key:
-		w.WriteHeader(http.StatusUnauthorized)
+	case fault == WrongKey || h.Get("Authorization") != "Bearer "+o.key:
+		return emukit.Answer{Status: http.StatusUnauthorized}
 	case fault == Failed:
-		w.WriteHeader(http.StatusInternalServerError)
+		return emukit.Answer{Status: http.StatusInternalServerError}
 	case fault == TooFast:
-		w.Header().Set("Retry-After", "2")
-		w.WriteHeader(http.StatusTooManyRequests)
+		return emukit.Answer{Status: http.StatusTooManyRequests}.With("Retry-After", "2")
 	case fault == SecondRefused:
-		w.WriteHeader(http.StatusBadRequest)
-		_, _ = io.WriteString(w, `{"card":1}`)
-	default:
-		return false
+		return emukit.JSON(http.StatusBadRequest, map[string]int{"card": 1})
 	}
-	return true
+	answer, err := o.deliver(h.Get("Idempotency-Key"), body)
+	if err != nil {
+		return emukit.JSON(http.StatusBadRequest, map[string]string{"error": "not a parcel"})
+	}
+	return emukit.Answer{Status: http.StatusOK, Body: answer}
 }
 
 // deliver answers a known key as before. The lock is held.

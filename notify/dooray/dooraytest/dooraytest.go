@@ -10,12 +10,12 @@ import (
 	"html/template"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/notify/dooray"
 )
 
@@ -40,11 +40,12 @@ type Fault struct {
 type Server struct {
 	mux *http.ServeMux
 
-	mu      sync.Mutex
-	notices []Notice
-	faults  []Fault
-	keys    map[string]string // API key to member
-	tasks   []MadeTask
+	notices emukit.Record[Notice]
+	tasks   emukit.Record[MadeTask]
+	faults  emukit.Faults[Fault]
+
+	mu   sync.Mutex
+	keys map[string]string // API key to member
 }
 
 // URL is an address of the hook for targets in tests that use Transport.
@@ -52,14 +53,15 @@ const URL = "https://hook.dooray.test/services/1/2/secret"
 
 // New returns an empty room.
 func New() *Server {
-	s := &Server{mux: http.NewServeMux(), keys: map[string]string{}}
+	s := &Server{mux: http.NewServeMux(), keys: map[string]string{}, notices: emukit.Record[Notice]{Keep: 1000}}
 	s.mux.HandleFunc("POST /services/", s.hook)
 	s.mux.HandleFunc("POST /project/v1/projects/{project}/posts", s.hook)
-	s.mux.HandleFunc("GET /{$}", s.page)
-	s.mux.HandleFunc("GET /notices", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(s.Notices())
-	})
+	s.mux.Handle("GET /{$}", emukit.Page(page, func() any {
+		list := s.Notices()
+		slices.Reverse(list)
+		return list
+	}))
+	emukit.Show(emukit.NewControl(s.mux), "GET /notices", s.Notices)
 	return s
 }
 
@@ -67,89 +69,58 @@ func New() *Server {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
 // Transport reaches the room within the process, for dooray.Options in tests.
-func (s *Server) Transport() http.RoundTripper { return transport{s} }
-
-type transport struct{ s *Server }
-
-func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	w := httptest.NewRecorder()
-	lost := t.s.serve(w, r)
-	if lost {
-		return nil, io.ErrUnexpectedEOF
-	}
-	return w.Result(), nil
-}
+func (s *Server) Transport() http.RoundTripper { return emukit.Transport(s) }
 
 // Fail lets the next requests go wrong, one fault each.
-func (s *Server) Fail(faults ...Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = append(s.faults, faults...)
-}
+func (s *Server) Fail(faults ...Fault) { s.faults.Fail(faults...) }
 
 // Notices lists what was taken, oldest first.
-func (s *Server) Notices() []Notice {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.notices)
-}
+func (s *Server) Notices() []Notice { return s.notices.All() }
 
+// hook takes a notice or a task, unless a fault says otherwise.
 func (s *Server) hook(w http.ResponseWriter, r *http.Request) {
-	if s.serve(w, r) {
+	f := s.faults.Next()
+	if f.Status != 0 {
+		refused := refusal(f.Status)
+		if f.RetryAfter != "" {
+			refused = refused.With("Retry-After", f.RetryAfter)
+		}
+		refused.Write(w)
+		return
+	}
+	take := s.takeNotice
+	if strings.HasPrefix(r.URL.Path, "/project/") {
+		take = s.makeTask
+	}
+	done := take(r)
+	if f.Lost {
 		panic(http.ErrAbortHandler)
 	}
+	done.Write(w)
 }
 
-// serve answers a request and says whether the answer is to be lost.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request) (lost bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var f Fault
-	if len(s.faults) > 0 {
-		f, s.faults = s.faults[0], s.faults[1:]
-	}
-	if f.Status != 0 {
-		if f.RetryAfter != "" {
-			w.Header().Set("Retry-After", f.RetryAfter)
-		}
-		answer(w, f.Status, false)
-		return false
-	}
-	if strings.HasPrefix(r.URL.Path, "/project/") {
-		s.makeTask(w, r)
-		return f.Lost
-	}
+func (s *Server) takeNotice(r *http.Request) emukit.Answer {
 	var n Notice
 	dec := json.NewDecoder(io.LimitReader(r.Body, 1<<20))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&n.Message); err != nil || strings.TrimSpace(n.Text) == "" && len(n.Attachments) == 0 || n.BotName == "" {
-		answer(w, http.StatusBadRequest, false)
-		return false
+		return refusal(http.StatusBadRequest)
 	}
 	n.At = time.Now()
-	if s.notices = append(s.notices, n); len(s.notices) > 1000 {
-		s.notices = slices.Clone(s.notices[1:])
-	}
-	answer(w, http.StatusOK, true)
-	return f.Lost
+	s.notices.Add(n)
+	return accepted(nil)
 }
 
-func answer(w http.ResponseWriter, status int, ok bool) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"header": map[string]any{"isSuccessful": ok, "resultCode": 0, "resultMessage": ""},
-		"result": nil})
+func refusal(status int) emukit.Answer { return emukit.JSON(status, form(false, nil)) }
+
+func accepted(result any) emukit.Answer { return emukit.JSON(http.StatusOK, form(true, result)) }
+
+// form is that of every answer of Dooray's.
+func form(ok bool, result any) any {
+	return map[string]any{"header": map[string]any{"isSuccessful": ok, "resultCode": 0, "resultMessage": ""}, "result": result}
 }
 
 //go:embed page.html
 var files embed.FS
 
 var page = template.Must(template.ParseFS(files, "page.html"))
-
-func (s *Server) page(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-	list := s.Notices()
-	slices.Reverse(list)
-	_ = page.Execute(w, list)
-}

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 
+	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/notify/dooray"
 )
 
@@ -27,34 +27,26 @@ func (s *Server) Key(key, member string) {
 }
 
 // Tasks lists the tasks, oldest first.
-func (s *Server) Tasks() []MadeTask {
+func (s *Server) Tasks() []MadeTask { return s.tasks.All() }
+
+// makeTask answers a request that makes a task.
+func (s *Server) makeTask(r *http.Request) emukit.Answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.tasks)
-}
-
-// makeTask answers a request that makes a task; s.mu is held.
-func (s *Server) makeTask(w http.ResponseWriter, r *http.Request) {
 	scheme, key, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	member, known := s.keys[key]
 	if scheme != "dooray-api" || !known {
-		answer(w, http.StatusUnauthorized, false)
-		return
+		return refusal(http.StatusUnauthorized)
 	}
-	t := MadeTask{ID: fmt.Sprint(3_000_000_000_000_000_001 + len(s.tasks)), By: member}
-	path := strings.Split(r.URL.Path, "/")
-	t.Project = path[len(path)-2]
+	t := MadeTask{ID: fmt.Sprint(3_000_000_000_000_000_001 + s.tasks.Count()), By: member, Project: r.PathValue("project")}
 	dec := json.NewDecoder(io.LimitReader(r.Body, 1<<20))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&t.Task); err != nil || strings.TrimSpace(t.Subject) == "" || t.Body.MIMEType == "" || t.Users.To == nil ||
 		t.Users.CC == nil {
-		answer(w, http.StatusBadRequest, false)
-		return
+		return refusal(http.StatusBadRequest)
 	}
-	s.tasks = append(s.tasks, t)
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(map[string]any{"header": map[string]any{"isSuccessful": true, "resultCode": 0, "resultMessage": ""},
-		"result": map[string]any{"id": t.ID}})
+	s.tasks.Add(t)
+	return accepted(map[string]any{"id": t.ID})
 }
 
 // Moved is the request by which a project tells that a task is in another state;

@@ -5,9 +5,9 @@
 package mailtest
 
 import (
+	"cmp"
 	"context"
 	"embed"
-	"encoding/json"
 	"errors"
 	"html/template"
 	"io"
@@ -20,13 +20,14 @@ import (
 	netmail "net/mail"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"encoding/base64"
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
+
+	"github.com/sangdam/sangdam/channel/emukit"
 )
 
 // Mail is one that the server accepted.
@@ -61,34 +62,32 @@ type Options struct {
 type Server struct {
 	opt  Options
 	smtp *smtp.Server
-	pipe pipeListener
+	pipe *emukit.Listener
 	web  *http.ServeMux
 
-	mu     sync.Mutex
-	mails  []Mail
-	faults []Fault
-	news   chan struct{}
+	mails  emukit.Record[Mail]
+	faults emukit.Faults[Fault]
+	news   emukit.Changes
 }
 
 // New returns a server that can be reached by Dial and, once ListenAndServe was
 // called, over the network.
 func New(o Options) *Server {
-	s := &Server{opt: o, news: make(chan struct{}), pipe: pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}}
-	if s.opt.Keep == 0 {
-		s.opt.Keep = 1000
-	}
+	s := &Server{opt: o, pipe: emukit.NewListener()}
+	s.mails.Keep = cmp.Or(o.Keep, 1000)
 	s.smtp = smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) { return &session{s: s, conn: c}, nil }))
 	s.smtp.Domain, s.smtp.AllowInsecureAuth, s.smtp.MaxMessageBytes, s.smtp.MaxRecipients = "mailtest", true, 25<<20, 100
 	s.smtp.EnableSMTPUTF8 = true
 	s.smtp.ErrorLog = log.New(io.Discard, "", 0)
 	s.web = http.NewServeMux()
-	s.web.HandleFunc("GET /{$}", s.page)
-	s.web.HandleFunc("GET /mails", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(s.Mails())
-	})
+	s.web.Handle("GET /{$}", emukit.Page(page, func() any {
+		mails := s.Mails()
+		slices.Reverse(mails)
+		return mails
+	}))
+	emukit.Show(emukit.NewControl(s.web), "GET /mails", s.Mails)
 	s.web.HandleFunc("DELETE /mails", func(w http.ResponseWriter, _ *http.Request) { s.Clear() })
-	go func() { _ = s.smtp.Serve(&s.pipe) }()
+	go func() { _ = s.smtp.Serve(s.pipe) }()
 	return s
 }
 
@@ -97,88 +96,38 @@ func (s *Server) Serve(l net.Listener) error { return s.smtp.Serve(l) }
 
 // Close ends all connections.
 func (s *Server) Close() {
-	s.pipe.once.Do(func() { close(s.pipe.done) })
+	_ = s.pipe.Close()
 	_ = s.smtp.Close()
 }
 
 // Dial connects to the server within the process, whatever the address: for
 // mail.Options.Dial in tests.
 func (s *Server) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	client, server := net.Pipe()
-	select {
-	case s.pipe.conns <- server:
-		return client, nil
-	case <-s.pipe.done:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	return s.pipe.Dial(ctx, nil)
 }
 
 // ServeHTTP shows the mails: a page at /, JSON at /mails.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.web.ServeHTTP(w, r) }
 
 // Mails lists what was accepted, oldest first.
-func (s *Server) Mails() []Mail {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append([]Mail{}, s.mails...)
-}
+func (s *Server) Mails() []Mail { return s.mails.All() }
 
 // Clear forgets the mails.
-func (s *Server) Clear() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.mails = nil
-}
+func (s *Server) Clear() { s.mails.Clear() }
 
 // Fail lets the next mails go wrong, one fault each.
-func (s *Server) Fail(faults ...Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = append(s.faults, faults...)
-}
+func (s *Server) Fail(faults ...Fault) { s.faults.Fail(faults...) }
 
-// Wait returns the mails once there are n of them.
+// Wait returns the mails once n of them are kept.
 func (s *Server) Wait(ctx context.Context, n int) ([]Mail, error) {
-	for {
-		s.mu.Lock()
-		mails, news := slices.Clone(s.mails), s.news
-		s.mu.Unlock()
-		if len(mails) >= n {
-			return mails, nil
-		}
-		select {
-		case <-news:
-		case <-ctx.Done():
-			return mails, ctx.Err()
-		}
-	}
-}
-
-func (s *Server) keep(m Mail) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.mails = append(s.mails, m)
-	if over := len(s.mails) - s.opt.Keep; over > 0 {
-		s.mails = slices.Clone(s.mails[over:])
-	}
-	close(s.news)
-	s.news = make(chan struct{})
+	err := s.news.Wait(ctx, func() bool { return len(s.Mails()) >= n })
+	return s.Mails(), err
 }
 
 //go:embed page.html
 var files embed.FS
 
 var page = template.Must(template.ParseFS(files, "page.html"))
-
-func (s *Server) page(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'")
-	mails := s.Mails()
-	slices.Reverse(mails)
-	_ = page.Execute(w, mails)
-}
 
 // session is one connection.
 type session struct {
@@ -210,11 +159,7 @@ func (c *session) Mail(from string, _ *smtp.MailOptions) error {
 		return smtp.ErrAuthRequired
 	}
 	c.from = from
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	if c.fault = (Fault{}); len(c.s.faults) > 0 {
-		c.fault, c.s.faults = c.s.faults[0], c.s.faults[1:]
-	}
+	c.fault = c.s.faults.Next()
 	return nil
 }
 
@@ -236,7 +181,8 @@ func (c *session) Data(r io.Reader) error {
 		return &smtp.SMTPError{Code: 554, Message: "this is no mail"}
 	}
 	m.From, m.To, m.At = c.from, c.to, time.Now()
-	c.s.keep(m)
+	c.s.mails.Add(m)
+	c.s.news.Touch()
 	if c.fault.Drop {
 		_ = c.conn.Close()
 		return io.ErrUnexpectedEOF
@@ -302,26 +248,3 @@ func (m *Mail) part(contentType, encoding string, body io.Reader, depth int) err
 	}
 	return err
 }
-
-// pipeListener accepts the connections that Dial makes.
-type pipeListener struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error {
-	l.once.Do(func() { close(l.done) })
-	return nil
-}
-
-func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "mailtest", Net: "pipe"} }

@@ -8,15 +8,14 @@ import (
 	"embed"
 	"encoding/json"
 	"html/template"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/notify/webhook"
 )
 
@@ -57,11 +56,12 @@ type Server struct {
 	opt Options
 	mux *http.ServeMux
 
-	mu       sync.Mutex
-	requests []Request
-	refused  []string
-	seen     map[string]bool
-	faults   []Fault
+	requests emukit.Record[Request]
+	refused  emukit.Record[string]
+	faults   emukit.Faults[Fault]
+
+	mu   sync.Mutex
+	seen map[string]bool
 }
 
 // New returns a receiver.
@@ -73,16 +73,13 @@ func New(o Options) *Server {
 		o.Now = time.Now
 	}
 	s := &Server{opt: o, mux: http.NewServeMux(), seen: map[string]bool{}}
-	s.mux.HandleFunc("POST /", func(w http.ResponseWriter, r *http.Request) {
-		if s.receive(w, r) {
-			panic(http.ErrAbortHandler)
-		}
-	})
-	s.mux.HandleFunc("GET /{$}", s.page)
-	s.mux.HandleFunc("GET /requests", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(s.Requests())
-	})
+	s.mux.HandleFunc("POST /", s.receive)
+	s.mux.Handle("GET /{$}", emukit.Page(page, func() any {
+		list := s.Requests()
+		slices.Reverse(list)
+		return map[string]any{"Requests": list, "Refused": s.Refused()}
+	}))
+	emukit.Show(emukit.NewControl(s.mux), "GET /requests", s.Requests)
 	return s
 }
 
@@ -93,59 +90,37 @@ func (s *Server) Secret() channel.Secret { return s.opt.Secret }
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
 // Transport reaches the receiver within the process, for webhook.Options.
-func (s *Server) Transport() http.RoundTripper { return transport{s} }
-
-type transport struct{ s *Server }
-
-func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	w := httptest.NewRecorder()
-	if t.s.receive(w, r) {
-		return nil, io.ErrUnexpectedEOF
-	}
-	return w.Result(), nil
-}
+func (s *Server) Transport() http.RoundTripper { return emukit.Transport(s) }
 
 // Fail lets the next requests go wrong, one fault each.
-func (s *Server) Fail(faults ...Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = append(s.faults, faults...)
-}
+func (s *Server) Fail(faults ...Fault) { s.faults.Fail(faults...) }
 
 // Requests lists what was signed rightly and answered 2xx, repeats included,
 // oldest first.
-func (s *Server) Requests() []Request {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.requests)
-}
+func (s *Server) Requests() []Request { return s.requests.All() }
 
 // Acted lists the requests without repeats: what a receiver acts on.
 func (s *Server) Acted() []Request {
-	return slices.DeleteFunc(s.Requests(), func(r Request) bool { return r.Repeat })
+	return s.requests.Where(func(r Request) bool { return !r.Repeat })
 }
 
 // Refused tells why requests were refused.
-func (s *Server) Refused() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.refused)
-}
+func (s *Server) Refused() []string { return s.refused.All() }
 
-// receive answers a request and says whether the answer is to be lost.
-func (s *Server) receive(w http.ResponseWriter, r *http.Request) (lost bool) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, 4<<20))
+// receive answers a request, or goes without an answer where it is to be lost.
+func (s *Server) receive(w http.ResponseWriter, r *http.Request) {
+	body, err := emukit.ReadBody(r, 4<<20)
 	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)
-		return false
+		return
 	}
-	f, ok := s.fault()
-	if ok && !f.Lost {
+	f := s.faults.Next()
+	if f != (Fault{}) && !f.Lost {
 		if f.RetryAfter > 0 {
 			w.Header().Set("Retry-After", strconv.Itoa(f.RetryAfter))
 		}
 		w.WriteHeader(f.Status)
-		return false
+		return
 	}
 	now := s.opt.Now()
 	var got Request
@@ -153,44 +128,25 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) (lost bool) {
 		err = json.Unmarshal(body, &got)
 	}
 	if err != nil {
-		s.mu.Lock()
-		s.refused = append(s.refused, err.Error())
-		s.mu.Unlock()
+		s.refused.Add(err.Error())
 		w.WriteHeader(http.StatusUnauthorized)
-		return false
+		return
 	}
 	got.ID, got.At = r.Header.Get(webhook.HeaderID), now
 	s.mu.Lock()
 	got.Repeat, s.seen[got.ID] = s.seen[got.ID], true
-	s.requests = append(s.requests, got)
+	s.requests.Add(got)
 	s.mu.Unlock()
 	if s.opt.OnRequest != nil {
 		s.opt.OnRequest(got)
 	}
-	w.WriteHeader(http.StatusNoContent)
-	return f.Lost
-}
-
-func (s *Server) fault() (Fault, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.faults) == 0 {
-		return Fault{}, false
+	if f.Lost {
+		panic(http.ErrAbortHandler)
 	}
-	f := s.faults[0]
-	s.faults = s.faults[1:]
-	return f, true
+	w.WriteHeader(http.StatusNoContent)
 }
 
 //go:embed page.html
 var files embed.FS
 
 var page = template.Must(template.ParseFS(files, "page.html"))
-
-func (s *Server) page(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-	list := s.Requests()
-	slices.Reverse(list)
-	_ = page.Execute(w, map[string]any{"Requests": list, "Refused": s.Refused()})
-}

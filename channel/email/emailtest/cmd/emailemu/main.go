@@ -8,46 +8,32 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
+	"io"
 	"net"
-	"net/http"
-	"os"
-	"time"
 
 	"github.com/sangdam/sangdam/channel/email/emailtest"
+	"github.com/sangdam/sangdam/channel/emukit"
 )
 
-func main() {
-	imap := flag.String("imap", "127.0.0.1:1143", "address of IMAP")
-	smtp := flag.String("smtp", "127.0.0.1:1587", "address of SMTP")
-	web := flag.String("page", "127.0.0.1:8025", "address of the customer's mailbox")
-	desk := flag.String("desk", "help@shop.test", "the desk's mail address")
-	customer := flag.String("customer", "mina@example.com", "the customer's mail address")
-	flag.Parse()
-	if err := serve(*imap, *smtp, *web, *desk, *customer); err != nil {
-		fmt.Fprintln(os.Stderr, "emailemu:", err)
-		os.Exit(1)
-	}
-}
+func main() { emukit.Main("emailemu", run) }
 
-func serve(imap, smtp, web, desk, customer string) error {
-	s := emailtest.New(emailtest.Options{Address: desk})
+func run(ctx context.Context, args []string, out io.Writer) error {
+	set := flag.NewFlagSet("emailemu", flag.ContinueOnError)
+	imap := set.String("imap", "127.0.0.1:1143", "address of IMAP")
+	smtp := set.String("smtp", "127.0.0.1:1587", "address of SMTP")
+	web := set.String("page", "127.0.0.1:8025", "address of the customer's mailbox")
+	desk := set.String("desk", "help@shop.test", "the desk's mail address")
+	customer := set.String("customer", "mina@example.com", "the customer's mail address")
+	if err := set.Parse(args); err != nil {
+		return err
+	}
+	s := emailtest.New(emailtest.Options{Address: *desk})
 	defer s.Close()
-	in, err := net.Listen("tcp", imap)
-	if err != nil {
-		return err
-	}
-	out, err := net.Listen("tcp", smtp)
-	if err != nil {
-		return err
-	}
-	fmt.Printf("IMAP %s, SMTP %s, user desk, password secret\n%s's mailbox: http://%s/\n", in.Addr(), out.Addr(), customer, web)
-	failed := make(chan error, 3)
-	go func() { failed <- s.ServeIMAP(in) }()
-	go func() { failed <- s.ServeSMTP(out) }()
-	go func() {
-		failed <- (&http.Server{Addr: web, Handler: s.Page(customer), ReadHeaderTimeout: 10 * time.Second}).ListenAndServe()
-	}()
-	return <-failed
+	return emukit.Serve(ctx, func(at []net.Addr) {
+		fmt.Fprintf(out, "IMAP %s, SMTP %s, user desk, password secret\n%s's mailbox: http://%s/\n", at[0], at[1], *customer, at[2])
+	}, emukit.Service{Addr: *imap, Serve: s.ServeIMAP}, emukit.Service{Addr: *smtp, Serve: s.ServeSMTP},
+		emukit.Web(*web, s.Page(*customer)))
 }

@@ -18,23 +18,14 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
+	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/channel/line/linetest"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "lineemu:", err)
-		os.Exit(1)
-	}
-}
+func main() { emukit.Main("lineemu", run) }
 
 type faultFlags []linetest.Fault
 
@@ -72,9 +63,6 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	repeat := set.Int("repeat", 0, "how often each is played; 0: 2 to 10 times, by the seed")
 	verbose := set.Bool("v", false, "log every call and webhook")
 	if err := set.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return nil
-		}
 		return err
 	}
 	if *replay != "" {
@@ -89,33 +77,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	for _, f := range faults {
 		srv.AddFault(f)
 	}
-	return serve(ctx, out, *addr, srv)
-}
-
-func serve(ctx context.Context, out io.Writer, addr string, srv *linetest.Server) error {
-	ln, err := net.Listen("tcp", addr)
-	if err != nil {
-		return err
-	}
-	hs := &http.Server{Handler: srv, ReadHeaderTimeout: 10 * time.Second}
-	done := make(chan error, 1)
-	go func() { done <- hs.Serve(ln) }()
-	fmt.Fprintf(out, `LINE emulator on http://%[1]s, bot user id %[2]s
+	return emukit.Serve(ctx, func(at []net.Addr) {
+		fmt.Fprintf(out, `LINE emulator on http://%[1]s, bot user id %[2]s
 For a program that is to talk to it, such as examples/helpdesk or examples/quickstart:
 export LINE_API_BASE=http://%[1]s LINE_DATA_API_BASE=http://%[1]s
 export LINE_CHANNEL_ID=%[3]s LINE_CHANNEL_SECRET=%[4]s LINE_CHANNEL_TOKEN=%[5]s
-`, ln.Addr(), srv.BotUserID(), srv.ChannelID(), srv.ChannelSecret(), srv.ChannelToken())
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-	}
-	closing, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	if hs.Shutdown(closing) != nil { // phones that wait for news keep it open
-		return hs.Close()
-	}
-	return nil
+`, at[0], srv.BotUserID(), srv.ChannelID(), srv.ChannelSecret(), srv.ChannelToken())
+	}, emukit.Web(*addr, srv))
 }
 
 func play(ctx context.Context, out io.Writer, file string, p linetest.Replay) error {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"flag"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -107,5 +108,5 @@ func TestWrongUse(t *testing.T) {
 	} {
 		require.Error(t, run(t.Context(), args, io.Discard), name)
 	}
-	require.NoError(t, run(t.Context(), []string{"-h"}, io.Discard))
+	require.ErrorIs(t, run(t.Context(), []string{"-h"}, io.Discard), flag.ErrHelp)
 }

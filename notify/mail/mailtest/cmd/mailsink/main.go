@@ -3,37 +3,27 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
+	"io"
 	"net"
-	"net/http"
-	"os"
-	"time"
 
+	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/notify/mail/mailtest"
 )
 
-func main() {
-	smtp := flag.String("smtp", "127.0.0.1:2525", "address for SMTP")
-	web := flag.String("web", "127.0.0.1:8025", "address of the page")
-	flag.Parse()
-	if err := run(*smtp, *web); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
+func main() { emukit.Main("mailsink", run) }
 
-func run(smtp, web string) error {
-	l, err := net.Listen("tcp", smtp)
-	if err != nil {
+func run(ctx context.Context, args []string, out io.Writer) error {
+	set := flag.NewFlagSet("mailsink", flag.ContinueOnError)
+	smtp := set.String("smtp", "127.0.0.1:2525", "address for SMTP")
+	web := set.String("web", "127.0.0.1:8025", "address of the page")
+	if err := set.Parse(args); err != nil {
 		return err
 	}
 	s := mailtest.New(mailtest.Options{})
 	defer s.Close()
-	page := &http.Server{Addr: web, Handler: s, ReadHeaderTimeout: 5 * time.Second}
-	failed := make(chan error, 2)
-	go func() { failed <- s.Serve(l) }()
-	go func() { failed <- page.ListenAndServe() }()
-	fmt.Printf("mail to %s, shown on http://%s/\n", smtp, web)
-	return <-failed
+	return emukit.Serve(ctx, func(at []net.Addr) { fmt.Fprintf(out, "mail to %s, shown on http://%s/\n", at[0], at[1]) },
+		emukit.Service{Addr: *smtp, Serve: s.Serve}, emukit.Web(*web, s))
 }

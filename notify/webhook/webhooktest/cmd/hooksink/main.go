@@ -3,23 +3,26 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
-	"net/http"
-	"os"
-	"time"
+	"io"
+	"net"
 
+	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/notify/webhook/webhooktest"
 )
 
-func main() {
-	addr := flag.String("addr", "127.0.0.1:8090", "address")
-	flag.Parse()
-	s := webhooktest.New(webhooktest.Options{})
-	fmt.Printf("web hooks to http://%s/hook, shown on http://%s/\nsecret: %s\n", *addr, *addr, s.Secret().Reveal())
-	web := &http.Server{Addr: *addr, Handler: s, ReadHeaderTimeout: 5 * time.Second}
-	if err := web.ListenAndServe(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+func main() { emukit.Main("hooksink", run) }
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	set := flag.NewFlagSet("hooksink", flag.ContinueOnError)
+	addr := set.String("addr", "127.0.0.1:8090", "address")
+	if err := set.Parse(args); err != nil {
+		return err
 	}
+	s := webhooktest.New(webhooktest.Options{})
+	return emukit.Serve(ctx, func(at []net.Addr) {
+		fmt.Fprintf(out, "web hooks to http://%[1]s/hook, shown on http://%[1]s/\nsecret: %[2]s\n", at[0], s.Secret().Reveal())
+	}, emukit.Web(*addr, s))
 }
