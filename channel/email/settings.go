@@ -1,9 +1,7 @@
 package email
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"net/mail"
 	"slices"
@@ -13,6 +11,7 @@ import (
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/email/message"
 	"github.com/sangdam/sangdam/channel/email/thread"
+	"github.com/sangdam/sangdam/channel/kit"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/plaintext"
 	"github.com/sangdam/sangdam/internal/smtpout"
@@ -126,10 +125,8 @@ func settingsOf(acct channel.Account) (Settings, error) {
 	if len(acct.Settings) == 0 {
 		return s, errs.New(errs.Invalid, "email: the account has no settings; it needs address, mailboxes and smtp")
 	}
-	dec := json.NewDecoder(bytes.NewReader(acct.Settings))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&s); err != nil {
-		return s, errs.New(errs.Invalid, "email: the account's settings cannot be read; a field may be misspelt")
+	if err := kit.Strict(acct.Settings, &s); err != nil {
+		return s, errs.New(errs.Invalid, "email: the account's settings %w; a field may be misspelt", err)
 	}
 	return s, nil
 }

@@ -7,8 +7,8 @@
 //     wrong with a call of any provider over HTTP, before or after it was taken.
 //   - Sender sends events by webhook: signed by the emulator, in order or not, and
 //     again where they were not taken.
-//   - Record keeps what came and what was given; Changes lets a test wait for
-//     a condition instead of a time.
+//   - Record keeps what came and what was given, Memory what a provider knows
+//     again by a key; Changes lets a test wait for a condition instead of a time.
 //   - Control is the interface by which a page or another program sees and plays
 //     customers, Page what a person sees.
 //   - Replay plays recorded webhooks, each several times and shuffled.

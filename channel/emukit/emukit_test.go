@@ -357,3 +357,35 @@ func TestAListenerWithinTheProcess(t *testing.T) {
 	_, err = l.Accept()
 	require.ErrorIs(t, err, net.ErrClosed)
 }
+
+func TestAMemoryForgetsByTimeAndByNumber(t *testing.T) {
+	now := time.Unix(0, 0)
+	m := emukit.Memory[int]{Life: time.Hour, Now: func() time.Time { return now }}
+	m.Put("a", 1)
+	now = now.Add(30 * time.Minute)
+	m.Put("b", 2)
+	now = now.Add(30*time.Minute - 1)
+	v, ok := m.Get("a")
+	require.True(t, ok)
+	require.Equal(t, 1, v)
+	now = now.Add(1)
+	_, ok = m.Get("a")
+	require.False(t, ok, "its life is over")
+	m.Put("a", 3)
+	now = now.Add(time.Hour - 1)
+	v, _ = m.Get("a")
+	require.Equal(t, 3, v, "a key may come again")
+	m.Forget("a")
+	_, ok = m.Get("a")
+	require.False(t, ok)
+
+	few := emukit.Memory[int]{Keep: 2}
+	for i, key := range []string{"a", "b", "c"} {
+		few.Put(key, i)
+	}
+	_, ok = few.Get("a")
+	require.False(t, ok)
+	v, ok = few.Get("b")
+	require.True(t, ok)
+	require.Equal(t, 1, v)
+}

@@ -10,6 +10,7 @@
 //   - Limiters keep each account below the provider's rates.
 //   - Atoms and Split cut a text into parts of the provider's unit, never
 //     through a character or a marked span.
+//   - Recorder keeps webhooks without what identifies people, to be played again.
 //   - Carries tells why a channel cannot carry a content.
 //
 // channel/line is written with it, and channel/postcard shows the smallest

@@ -1,11 +1,9 @@
 package line
 
 import (
+	"cmp"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -13,7 +11,6 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/kit"
-	"github.com/sangdam/sangdam/internal/errs"
 )
 
 // Kind is the channel's name.
@@ -74,10 +71,10 @@ var (
 func New(o Options) (*Adapter, error) {
 	a := &Adapter{now: o.Now}
 	var err error
-	if a.api, err = base(o.APIBase, DefaultAPIBase); err != nil {
+	if a.api, err = kit.Base("line: API base", cmp.Or(o.APIBase, DefaultAPIBase), DefaultAPIBase); err != nil {
 		return nil, err
 	}
-	if a.data, err = base(o.DataAPIBase, DefaultDataAPIBase); err != nil {
+	if a.data, err = kit.Base("line: API base", cmp.Or(o.DataAPIBase, DefaultDataAPIBase), DefaultDataAPIBase); err != nil {
 		return nil, err
 	}
 	if a.now == nil {
@@ -93,25 +90,6 @@ func New(o Options) (*Adapter, error) {
 		return nil, err
 	}
 	return a, nil
-}
-
-func base(given, fallback string) (string, error) {
-	if given == "" {
-		return fallback, nil
-	}
-	u, err := url.Parse(given)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return "", errs.New(errs.Invalid, "line: API base is not an address such as %s", fallback)
-	}
-	if u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
-		return "", errs.New(errs.Invalid, "line: API base must be https; http is for loopback addresses only")
-	}
-	return strings.TrimRight(given, "/"), nil
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // Kind is "line".

@@ -42,28 +42,35 @@ func (c call) with(authorization string) kit.Call {
 // answer is LINE's answer, which knows how LINE says what it found fault with.
 type answer struct{ kit.Answer }
 
-// authorised performs the call with the account's token and, where tokens are
+// authorised performs the call with the account's token and reads the answer.
+func (a *Adapter) authorised(ctx context.Context, acct channel.Account, c call) (answer, error) {
+	var ans answer
+	err := a.withToken(ctx, acct, c, func(authorization string) (status int, err error) {
+		ans, err = a.perform(ctx, c, authorization)
+		return ans.Status, err
+	})
+	return ans, err
+}
+
+// withToken has a call performed with the account's token and, where tokens are
 // issued by us, once more with a new one after a 401: a refused token means
 // that the call had no effect.
-func (a *Adapter) authorised(ctx context.Context, acct channel.Account, c call) (answer, error) {
-	token, renewable, err := a.token(ctx, acct, "")
-	if err != nil {
-		return answer{}, err
+func (a *Adapter) withToken(ctx context.Context, acct channel.Account, c call, perform func(authorization string) (int, error)) error {
+	refused := ""
+	for {
+		token, renewable, err := a.token(ctx, acct, refused)
+		if err != nil {
+			return err
+		}
+		if err := a.turn(ctx, acct, c); err != nil {
+			return err
+		}
+		status, err := perform("Bearer " + token)
+		if err != nil || status != http.StatusUnauthorized || !renewable || refused != "" {
+			return err
+		}
+		refused = token
 	}
-	if err := a.turn(ctx, acct, c); err != nil {
-		return answer{}, err
-	}
-	ans, err := a.perform(ctx, c, "Bearer "+token)
-	if err != nil || ans.Status != http.StatusUnauthorized || !renewable {
-		return ans, err
-	}
-	if token, _, err = a.token(ctx, acct, token); err != nil {
-		return answer{}, err
-	}
-	if err := a.turn(ctx, acct, c); err != nil {
-		return answer{}, err
-	}
-	return a.perform(ctx, c, "Bearer "+token)
 }
 
 // turn waits until the account's rate lets the call go.
@@ -79,11 +86,6 @@ func (a *Adapter) turn(ctx context.Context, acct channel.Account, c call) error 
 func (a *Adapter) perform(ctx context.Context, c call, authorization string) (answer, error) {
 	ans, err := a.client.Do(ctx, c.with(authorization))
 	return answer{ans}, err
-}
-
-// open sends the call and leaves the body to the caller.
-func (a *Adapter) open(ctx context.Context, c call, authorization string) (*http.Response, error) {
-	return a.client.Open(ctx, c.with(authorization))
 }
 
 // decode reads a 2xx answer into v, or explains the refusal by kind.

@@ -37,26 +37,22 @@ func (a *Adapter) FetchMedia(ctx context.Context, acct channel.Account, ref stri
 }
 
 // openContent is authorised for answers that are streamed.
-func (a *Adapter) openContent(ctx context.Context, acct channel.Account, c call) (*http.Response, error) {
-	token, renewable, err := a.token(ctx, acct, "")
-	if err != nil {
+func (a *Adapter) openContent(ctx context.Context, acct channel.Account, c call) (resp *http.Response, err error) {
+	err = a.withToken(ctx, acct, c, func(authorization string) (int, error) {
+		if resp != nil {
+			resp.Body.Close() // that of the refused token
+		}
+		var err error
+		if resp, err = a.client.Open(ctx, c.with(authorization)); err != nil {
+			return 0, err
+		}
+		return resp.StatusCode, nil
+	})
+	if err != nil && resp != nil {
+		resp.Body.Close()
 		return nil, err
 	}
-	if err := a.turn(ctx, acct, c); err != nil {
-		return nil, err
-	}
-	resp, err := a.open(ctx, c, "Bearer "+token)
-	if err != nil || resp.StatusCode != http.StatusUnauthorized || !renewable {
-		return resp, err
-	}
-	resp.Body.Close()
-	if token, _, err = a.token(ctx, acct, token); err != nil {
-		return nil, err
-	}
-	if err := a.turn(ctx, acct, c); err != nil {
-		return nil, err
-	}
-	return a.open(ctx, c, "Bearer "+token)
+	return resp, err
 }
 
 func (a *Adapter) stream(resp *http.Response, sink adapter.MediaSink) error {

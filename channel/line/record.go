@@ -1,252 +1,74 @@
 package line
 
 import (
-	"bytes"
-	"crypto/rand"
+	"encoding/hex"
 	"io"
-	"net/http"
-	"sync"
+	"regexp"
+	"strings"
 
 	"github.com/sangdam/sangdam/channel/kit"
-	"github.com/sangdam/sangdam/internal/errs"
 )
 
-// maxWaiting is how many bytes of bodies a Recorder keeps for a writer that is
-// slower than the webhooks. What comes on top is not recorded.
-const maxWaiting = 16 << 20
-
 // Recorder keeps accepted webhooks in the form that the emulator's Replay
-// plays (linetest.Recorded: one JSON object a line with path, headers and
-// body), so that a real day can be played again against a changed program.
-//
-// What identifies people does not enter the file. Kept are what says how an
-// event is built: kinds, times, lengths, positions, and the ids of events,
-// messages, stickers and emoji. Every other string, known to this package or
-// not, is replaced by letters of the same length in UTF-16 units, so that the
-// positions of emoji and mentions stay right; ids of users, groups and rooms
-// keep their form; a file's name keeps a usual extension. Every other number is
-// 0, and so are coordinates. Names of fields that are not LINE's are replaced
-// as well, the signature is dropped, and of the path only short words stay,
-// since another part may be an account's token. The same string has the same
-// replacement in everything that one Recorder writes; it is made under a
-// random key that the Recorder alone has and never tells, so that it cannot be
-// traced back. What remains visible is who wrote how much, and when.
-//
-// Bodies are copied while they are handled and written after the answer, by a
-// goroutine of the Recorder's own: it never holds up, changes or fails a
-// webhook. All methods may be called at once.
-type Recorder struct {
-	// OnError is told, at most once, the first reason why the recording is not
-	// complete: a failed write, after which nothing more is written, or webhooks
-	// that came faster than they could be written. It runs outside of requests;
-	// nil tells nobody but Close. Set it before the first request.
-	OnError func(error)
-
-	out   io.Writer
-	scrub scrubber
-
-	mu      sync.Mutex
-	idle    sync.Cond // the queue is empty and nothing is being written
-	queue   []recorded
-	waiting int // bytes of bodies in queue
-	writing bool
-	closed  bool
-	broken  bool // a write failed
-	trouble error
-	told    bool
-}
-
-// recorded is an accepted webhook on its way to the file.
-type recorded struct {
-	path   string
-	header http.Header
-	body   []byte
-}
+// plays (linetest.Recorded), so that a real day can be played again against a
+// changed program. What identifies people does not enter the file: see
+// kit.Recorder. Kept are kinds, times, lengths, positions, and the ids of events,
+// messages, stickers and emoji; ids of users, groups and rooms keep their form,
+// a file's name keeps a usual extension, and coordinates are 0.
+type Recorder = kit.Recorder
 
 // NewRecorder returns a Recorder that writes to w, one Write a line. Close it
 // before w.
-func NewRecorder(w io.Writer) *Recorder {
-	r := &Recorder{out: w}
-	r.idle.L = &r.mu
-	_, _ = rand.Read(r.scrub.key[:]) // crypto/rand never fails
-	return r
+func NewRecorder(w io.Writer) *Recorder { return recording.NewRecorder(w) }
+
+// recording is what is known to be harmless of LINE's webhooks.
+var recording = kit.Recording{
+	Name: "line", MaxBytes: MaxWebhookBytes, MaxDepth: maxDepth,
+	Kept: map[string]kit.Shape{
+		"events.type": kit.Word, "events.mode": kit.Word, "events.webhookEventId": kit.Ident, "events.timestamp": kit.Number,
+		"events.source.type": kit.Word,
+		"events.message.id":  kit.Ident, "events.message.type": kit.Word, "events.message.quotedMessageId": kit.Ident,
+		"events.message.duration": kit.Number, "events.message.fileSize": kit.Number,
+		"events.message.packageId": kit.Ident, "events.message.stickerId": kit.Ident, "events.message.stickerResourceType": kit.Word,
+		"events.message.contentProvider.type": kit.Word,
+		"events.message.imageSet.id":          kit.Ident, "events.message.imageSet.index": kit.Number,
+		"events.message.imageSet.total": kit.Number,
+		"events.message.emojis.index":   kit.Number, "events.message.emojis.length": kit.Number,
+		"events.message.emojis.productId": kit.Ident, "events.message.emojis.emojiId": kit.Ident,
+		"events.message.mention.mentionees.type": kit.Word, "events.message.mention.mentionees.index": kit.Number,
+		"events.message.mention.mentionees.length": kit.Number,
+		"events.unsend.messageId":                  kit.Ident,
+		"events.joined.members.type":               kit.Word, "events.left.members.type": kit.Word,
+		"events.postback.params.status": kit.Word,
+		"events.link.result":            kit.Word,
+		"events.beacon.type":            kit.Word,
+		"events.membership.type":        kit.Word, "events.membership.membershipId": kit.Ident,
+		"events.module.type": kit.Word, "events.module.reason": kit.Word,
+		"events.chatControl.expireAt": kit.Number,
+	},
+	Names: strings.Fields(`destination events deliveryContext isRedelivery source userId groupId roomId replyToken
+		message text emojis mention mentionees isSelf quoteToken markAsReadToken contentProvider originalContentUrl previewImageUrl
+		imageSet fileName title address latitude longitude keywords unsend follow isUnblocked joined left members
+		postback data params date time datetime newRichMenuAliasId link nonce beacon hwid dm membership module botId scopes
+		chatControl videoPlayComplete trackingId delivery`),
+	People:    []string{"events.source.userId", "events.source.groupId", "events.source.roomId"}, // Parse takes ids that are numbers
+	Alias:     aliasOf,
+	Same:      func(place, text string) bool { return place == "events.replyToken" && dummyToken(text) },
+	Files:     []string{"events.message.fileName"},
+	Addresses: []string{"events.message.contentProvider.originalContentUrl", "events.message.contentProvider.previewImageUrl"},
+	Headers: map[string]*regexp.Regexp{
+		"Content-Type": regexp.MustCompile(`^application/json(; ?charset=[A-Za-z0-9-]{1,20})?$`),
+		"User-Agent":   regexp.MustCompile(`^LineBotWebhook/[0-9.]{1,10}$`),
+	},
 }
 
-// Wrap returns next with every request recorded that it answers with 2xx and
-// whose body it has read to its end. Bodies above MaxWebhookBytes and bodies
-// that are not a JSON object are left out.
-func (r *Recorder) Wrap(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if req.Body == nil || req.Method != http.MethodPost {
-			next.ServeHTTP(w, req)
-			return
-		}
-		copied := req.WithContext(req.Context()) // the request itself is the server's
-		body := &copyingBody{ReadCloser: req.Body}
-		copied.Body = body
-		answer := &statusWriter{ResponseWriter: w, status: http.StatusOK}
-		next.ServeHTTP(answer, copied)
-		whole := body.ended || int64(body.seen.Len()) == req.ContentLength
-		if answer.status/100 == 2 && whole && !body.tooLarge {
-			r.enqueue(recorded{path: req.URL.Path, header: req.Header.Clone(), body: body.seen.Bytes()})
-		}
-	})
-}
+var chatID = regexp.MustCompile(`^[UCR][0-9a-f]{32}$`)
 
-// Close waits until everything recorded so far is written and returns the
-// first reason why the recording is not complete. Requests after it are served
-// and not recorded.
-func (r *Recorder) Close() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.closed = true
-	for r.writing {
-		r.idle.Wait()
+// aliasOf is another id of a user, group or room.
+func aliasOf(text string, hash func() [32]byte) (string, bool) {
+	if !chatID.MatchString(text) {
+		return "", false
 	}
-	return r.trouble
+	sum := hash()
+	return text[:1] + hex.EncodeToString(sum[:16]), true
 }
-
-func (r *Recorder) enqueue(one recorded) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed || r.broken {
-		return
-	}
-	if r.waiting+len(one.body) > maxWaiting {
-		// A writer is at work, or nothing would wait; it tells.
-		r.fail(errs.New(errs.Unavailable, "line: the recording is not complete: webhooks came faster than they could be written"))
-		return
-	}
-	r.queue = append(r.queue, one)
-	r.waiting += len(one.body)
-	if !r.writing {
-		r.writing = true
-		go r.write()
-	}
-}
-
-// fail keeps the first trouble. The lock is held.
-func (r *Recorder) fail(err error) {
-	if r.trouble == nil {
-		r.trouble = err
-	}
-}
-
-// write works the queue off and ends.
-func (r *Recorder) write() {
-	for {
-		r.mu.Lock()
-		tell := r.trouble != nil && !r.told && r.OnError != nil
-		trouble := r.trouble
-		if tell {
-			r.told = true
-		} else if len(r.queue) == 0 {
-			r.writing = false
-			r.idle.Broadcast()
-			r.mu.Unlock()
-			return
-		}
-		var batch []recorded
-		if !tell {
-			batch, r.queue = r.queue, nil
-		}
-		r.mu.Unlock()
-		if tell {
-			r.OnError(trouble)
-		}
-		for _, one := range batch {
-			r.writeOne(one)
-		}
-	}
-}
-
-func (r *Recorder) writeOne(one recorded) {
-	line, ok := r.line(one)
-	r.mu.Lock()
-	broken := r.broken
-	r.mu.Unlock()
-	var err error
-	if ok && !broken {
-		_, err = r.out.Write(line)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.waiting -= len(one.body)
-	if err != nil {
-		r.broken = true // half a line may be there; another behind it would be lost with it
-		r.fail(errs.New(errs.Unavailable, "line: the recording ended: %w", err))
-	}
-}
-
-// line is a webhook as it is written. ok is false for what is not to be
-// written.
-func (r *Recorder) line(one recorded) (line []byte, ok bool) {
-	defer func() {
-		if recover() != nil { // a recording is not worth the process
-			line, ok = nil, false
-		}
-	}()
-	if !kit.Valid(one.body, maxDepth) || kit.ReadObject(one.body) == nil {
-		return nil, false
-	}
-	var b bytes.Buffer
-	b.WriteString(`{"path":`)
-	writeString(&b, r.scrub.path(one.path))
-	b.WriteString(`,"headers":{`)
-	for i, h := range keptHeaders(one.header) {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		writeString(&b, h.name)
-		b.WriteByte(':')
-		writeString(&b, h.value)
-	}
-	b.WriteString(`},"body":`)
-	r.scrub.value(&b, "", one.body)
-	b.WriteString("}\n")
-	return b.Bytes(), true
-}
-
-// copyingBody keeps what is read of a body, up to MaxWebhookBytes.
-type copyingBody struct {
-	io.ReadCloser
-	seen     bytes.Buffer
-	ended    bool
-	tooLarge bool
-}
-
-func (c *copyingBody) Read(p []byte) (int, error) {
-	n, err := c.ReadCloser.Read(p)
-	if c.seen.Len()+n > MaxWebhookBytes {
-		c.tooLarge, c.seen = true, bytes.Buffer{}
-	}
-	if !c.tooLarge {
-		c.seen.Write(p[:n])
-	}
-	if err == io.EOF {
-		c.ended = true
-	}
-	return n, err
-}
-
-// statusWriter notes the status of an answer.
-type statusWriter struct {
-	http.ResponseWriter
-	status  int
-	written bool
-}
-
-func (s *statusWriter) WriteHeader(status int) {
-	if !s.written && status >= 200 { // those below are not the answer yet
-		s.status, s.written = status, true
-	}
-	s.ResponseWriter.WriteHeader(status)
-}
-
-func (s *statusWriter) Write(p []byte) (int, error) {
-	s.written = true
-	return s.ResponseWriter.Write(p)
-}
-
-// Unwrap gives http.ResponseController the real writer.
-func (s *statusWriter) Unwrap() http.ResponseWriter { return s.ResponseWriter }

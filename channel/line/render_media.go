@@ -84,7 +84,7 @@ func fileURL(address string, near bool) (string, bool) {
 	}
 	enc, ok := secureURL("https://"+rest, 2000)
 	u, err := url.Parse(enc)
-	if !ok || err != nil || !loopback(u.Hostname()) {
+	if !ok || err != nil || !kit.Loopback(u.Hostname()) {
 		return "", false
 	}
 	return "http" + strings.TrimPrefix(enc, "https"), true

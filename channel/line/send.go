@@ -60,7 +60,7 @@ func (a *Adapter) outcome(ctx context.Context, acct channel.Account, at adapter.
 	case ans.Status == http.StatusTooManyRequests:
 		return adapter.Sent{}, a.tooMany(ctx, acct, at, req.Body, ans)
 	}
-	return adapter.Sent{}, refused(at.Route, ans, req.Counts)
+	return adapter.Sent{}, a.refused(at.Route, ans, req.Counts)
 }
 
 var uuidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
@@ -96,30 +96,22 @@ func sentMessages(ans answer, counts []int) []adapter.SentMessage {
 	return all
 }
 
-// refused classifies every answer but 2xx, 409 of a push, and 429.
-func refused(route string, ans answer, counts []int) *adapter.SendError {
-	e := &adapter.SendError{Disposition: adapter.Permanent, Reason: channel.ReasonProvider, Status: ans.Status}
+// refused is what an answer other than 2xx, 409 of a push and 429 means: what the
+// kit says of its status, and what LINE says beyond that.
+func (a *Adapter) refused(route string, ans answer, counts []int) *adapter.SendError {
+	e := a.client.Refusal(ans.Answer, a.now())
 	hint := ans.hint()
 	switch {
-	case ans.Status >= 500 || ans.Status == http.StatusRequestTimeout:
-		e.Disposition, e.Detail = adapter.Ambiguous, "LINE failed while working on the request"
-	case ans.Status == http.StatusBadRequest && route == RouteReply && ans.blamesToken(hint):
-		e.Reason, e.Detail = channel.ReasonReplyHandle, "the reply token was used before or is too old; nothing was sent"
-	case ans.Status == http.StatusBadRequest && strings.Contains(hint, "failed to send messages"):
-		e.Reason, e.Detail = channel.ReasonUnreachable, "LINE does not know this recipient for this account"
-	case ans.Status == http.StatusBadRequest:
-		e.Reason, e.Detail = channel.ReasonContent, "LINE refused the request"+ans.properties()
-		e.Rows = ans.guilty(counts)
 	case ans.Status == http.StatusUnauthorized:
-		e.Reason, e.Detail = channel.ReasonCredentials, "LINE refused the access token; issue a new one in the LINE console"
-	case ans.Status == http.StatusForbidden:
-		e.Reason, e.Detail = channel.ReasonCredentials, "the account's plan or rights do not allow this"
-	case ans.Status == http.StatusNotFound:
-		e.Reason, e.Detail = channel.ReasonUnreachable, "LINE does not know the recipient or the address of the call"
-	case ans.Status == http.StatusRequestEntityTooLarge:
-		e.Reason, e.Detail = channel.ReasonContent, "the request is larger than LINE's 2 MB"
+		e.Detail = "LINE refused the access token; issue a new one in the LINE console"
+	case ans.Status != http.StatusBadRequest:
+	case route == RouteReply && ans.blamesToken(hint):
+		e.Reason, e.Detail = channel.ReasonReplyHandle, "the reply token was used before or is too old; nothing was sent"
+	case strings.Contains(hint, "failed to send messages"):
+		e.Reason, e.Detail = channel.ReasonUnreachable, "LINE does not know this recipient for this account"
 	default:
-		e.Detail = "LINE answered with a status that has no meaning here"
+		e.Detail += ans.properties()
+		e.Rows = ans.guilty(counts)
 	}
 	return e
 }
@@ -140,8 +132,7 @@ func (a *Adapter) tooMany(ctx context.Context, acct channel.Account, at adapter.
 		return &adapter.SendError{Disposition: adapter.Retry, Reason: channel.ReasonRecipientRate,
 			After: patience(at.Tries), Status: ans.Status, Detail: "too many messages to this recipient"}
 	}
-	limited := &adapter.SendError{Disposition: adapter.RateLimited, Reason: channel.ReasonRate, After: time.Second, Status: ans.Status,
-		Detail: "LINE's rate limit was exceeded"}
+	limited := a.client.Refusal(ans.Answer, a.now())
 	if at.Route == RouteReply || strings.Contains(hint, "rate limit") {
 		return limited // replies are never metered
 	}

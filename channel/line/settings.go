@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/kit"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
@@ -53,14 +54,8 @@ func ParseSettings(raw json.RawMessage) (Settings, error) {
 		return s, errs.New(errs.Invalid,
 			`line: settings are missing; at least {"channel_id": "…"} is needed, see the Basic settings tab of the LINE console`)
 	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&s); err != nil {
-		return s, errs.New(errs.Invalid,
-			"line: settings are not readable or have a field that does not exist (known: channel_id, token_mode, kid, bot_user_id)")
-	}
-	if dec.More() {
-		return s, errs.New(errs.Invalid, "line: settings hold more than one JSON object")
+	if err := kit.Strict(raw, &s); err != nil {
+		return s, errs.New(errs.Invalid, "line: settings %w (known: channel_id, token_mode, kid, bot_user_id)", err)
 	}
 	if s.TokenMode == "" {
 		s.TokenMode = TokenLongLived

@@ -8,6 +8,7 @@
 //   - what the channel can do, and what an account needs: this file;
 //   - webhooks, verified and cut into envelopes, and what they mean: receive.go;
 //   - messages, planned into exact requests and sent: send.go;
+//   - what of its webhooks may be kept in a recording: record.go;
 //   - an emulator of the provider, in a package of its own: postcardtest;
 //   - the proof: postcard_test.go runs channeltest over the two.
 //
@@ -18,7 +19,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
@@ -46,7 +46,7 @@ const (
 // Options configures New.
 type Options struct {
 	// Office is the address of the post office, for example
-	// "https://post.example".
+	// "https://post.example"; http is for one on this machine only.
 	Office string
 	// HTTPClient performs the calls; nil means one with time-outs.
 	HTTPClient *http.Client
@@ -65,9 +65,9 @@ var _ adapter.Adapter = (*Adapter)(nil)
 
 // New returns an adapter. It does no I/O. ErrInvalid when Office is no address.
 func New(o Options) (*Adapter, error) {
-	u, err := url.Parse(o.Office)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return nil, fmt.Errorf("postcard: Options.Office is no address; write it like https://post.example: %w", adapter.ErrInvalid)
+	office, err := kit.Base("postcard: Options.Office", o.Office, "https://post.example")
+	if err != nil {
+		return nil, err
 	}
 	log := o.Logger
 	if log == nil {
@@ -75,7 +75,7 @@ func New(o Options) (*Adapter, error) {
 	}
 	client := &kit.Client{Name: "postcard", Provider: "the post office", HTTP: kit.NewHTTP(o.HTTPClient),
 		Timeout: 10 * time.Second, MaxAnswer: 1 << 16, Log: log}
-	return &Adapter{office: u.Scheme + "://" + u.Host, client: client}, nil
+	return &Adapter{office: office, client: client}, nil
 }
 
 // Kind is "postcard".

@@ -1,6 +1,7 @@
 package postcard_test
 
 import (
+	"bytes"
 	"io"
 	"log/slog"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/channeltest"
+	"github.com/sangdam/sangdam/channel/emukit"
 	"github.com/sangdam/sangdam/channel/postcard"
 	"github.com/sangdam/sangdam/channel/postcard/postcardtest"
 )
@@ -129,4 +131,50 @@ func TestTheOfficeCallsAgain(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, []string{bodies[0], bodies[0], bodies[0]}, bodies)
 	})
+}
+
+// A day that was recorded can be played again, with nobody's words in it: a
+// repeated card has the key of the first.
+func TestARecordedDayIsPlayedAgain(t *testing.T) {
+	office := postcardtest.New("the key of the letter box")
+	a, err := postcard.New(postcard.Options{Office: "https://post.example"})
+	require.NoError(t, err)
+	var envelopes []adapter.Envelope
+	desk := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		require.NoError(t, err)
+		got, err := a.Receive(account(), adapter.Request{Method: r.Method, Header: r.Header, Body: body})
+		require.NoError(t, err)
+		envelopes = append(envelopes, got.Envelopes...)
+	})
+	var file bytes.Buffer
+	recorder := postcard.NewRecorder(&file)
+	office.SetWebhook(recorder.Wrap(desk))
+	for _, who := range []string{"mina", "jun", "mina"} {
+		office.Write("/webhooks/secret-token-of-this-account", who, "My number is 010-1234-5678.")
+	}
+	require.NoError(t, recorder.Close())
+	for _, private := range []string{"mina", "jun", "010", "secret-token"} {
+		require.NotContains(t, file.String(), private)
+	}
+	recorded, err := emukit.ReadRecorded(&file)
+	require.NoError(t, err)
+	genuine, replayed := envelopes, map[string]string{}
+	envelopes = nil
+	played, err := emukit.Replay{Target: "http://desk", Sign: office.Sign, Repeat: 3,
+		Client: &http.Client{Transport: emukit.Transport(desk)}}.Run(t.Context(), recorded)
+	require.NoError(t, err)
+	require.Equal(t, map[int]int{http.StatusOK: 9}, played.Status)
+	for _, env := range envelopes {
+		in, err := a.Parse(account(), env)
+		require.NoError(t, err)
+		require.Len(t, in.Content.Text, len("My number is 010-1234-5678."))
+		replayed[env.DedupKey] = in.Chat.ID
+	}
+	require.Len(t, replayed, 3)
+	for _, env := range genuine {
+		require.Contains(t, replayed, env.DedupKey)
+	}
+	require.Equal(t, replayed[genuine[0].DedupKey], replayed[genuine[2].DedupKey], "the same person")
+	require.NotEqual(t, replayed[genuine[0].DedupKey], replayed[genuine[1].DedupKey])
 }

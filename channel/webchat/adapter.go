@@ -11,6 +11,7 @@ import (
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
+	"github.com/sangdam/sangdam/channel/kit"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
@@ -156,7 +157,7 @@ func (a *Adapter) Send(ctx context.Context, _ channel.Account, at adapter.Attemp
 		return adapter.Sent{}, err
 	}
 	var r request
-	if err := decodeStrict(at.Request, &r); err != nil || at.Route != route || !userForm.MatchString(r.To) {
+	if err := kit.Strict(at.Request, &r); err != nil || at.Route != route || !userForm.MatchString(r.To) {
 		return adapter.Sent{}, refuse(channel.ReasonContent, "the attempt is not one that this adapter has planned")
 	}
 	if again, err := json.Marshal(r); err != nil || !bytes.Equal(again, at.Request) {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel/adapter"
+	"github.com/sangdam/sangdam/channel/kit"
 	"github.com/sangdam/sangdam/channel/visitor"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/internal/safehttp"
@@ -258,7 +259,7 @@ func decode[T any](c *call) (T, error) {
 	if err != nil {
 		return v, err
 	}
-	if err := decodeStrict(raw, &v); err != nil {
+	if err := kit.Strict(raw, &v); err != nil {
 		return v, problem(http.StatusBadRequest, "bad_request", "the body is not a JSON object of the documented form")
 	}
 	return v, nil

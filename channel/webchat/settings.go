@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/channel/kit"
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
@@ -99,8 +100,8 @@ func ParseSettings(raw json.RawMessage) (Settings, error) {
 	if len(bytes.TrimSpace(raw)) == 0 {
 		raw = json.RawMessage("{}")
 	}
-	if err := decodeStrict(raw, &s); err != nil {
-		return s, errs.New(errs.Invalid, "webchat: settings are not readable or have a field that does not exist; see webchat.Settings")
+	if err := kit.Strict(raw, &s); err != nil {
+		return s, errs.New(errs.Invalid, "webchat: settings %w; see webchat.Settings", err)
 	}
 	return s, s.check()
 }
@@ -192,19 +193,6 @@ func (a *Adapter) Validate(acct channel.Account) error {
 		if n := len(acct.Secrets[name].Reveal()); n > 0 && n < minKey {
 			return errs.New(errs.Invalid, "webchat: secret %s must have at least %d bytes, or none", name, minKey)
 		}
-	}
-	return nil
-}
-
-// decodeStrict decodes exactly one JSON value without members that T lacks.
-func decodeStrict(raw []byte, into any) error {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(into); err != nil {
-		return err
-	}
-	if dec.More() {
-		return errs.New(errs.Invalid, "webchat: there is something after the JSON")
 	}
 	return nil
 }

@@ -85,7 +85,8 @@ var packageRules = []packageRule{
 			"github.com/line/line-bot-sdk-go/v8/", "github.com/golang-jwt/jwt/v5", "github.com/rivo/uniseg", "github.com/skip2/go-qrcode",
 			"golang.org/x/sync/", "golang.org/x/time/rate",
 		}},
-	{path: "channel/webchat/...", may: []string{"channel", "channel/adapter", "channel/visitor", "channel/webchat/...", "internal/..."},
+	{path: "channel/webchat/...", may: []string{"channel", "channel/adapter", "channel/kit", "channel/visitor", "channel/webchat/...",
+		"internal/..."},
 		why: whyAdapter,
 		modules: []string{
 			"github.com/golang-jwt/jwt/v5", "golang.org/x/time/rate",

@@ -20,14 +20,14 @@ type content struct {
 func (s *Server) FailContent(messageID string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p, _ := s.messages.get(messageID); p != nil && p.content != nil {
+	if p, _ := s.messages.Get(messageID); p != nil && p.content != nil {
 		p.content.failed = true
 	}
 }
 
 // find returns a message's content, or the refusal. The lock is held.
 func (s *Server) find(r *http.Request) (*posted, *reply) {
-	p, _ := s.messages.get(r.PathValue("id"))
+	p, _ := s.messages.Get(r.PathValue("id"))
 	switch {
 	case p == nil || p.content == nil:
 		none := notFound()

@@ -1,6 +1,7 @@
 package linetest
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"encoding/json"
@@ -51,9 +52,9 @@ func (s *Server) controlRoutes() {
 	emukit.Show(c, "GET /_emulator/state", s.controlState)
 	emukit.Show(c, "GET /_emulator/users", s.controlUsers)
 	emukit.Take(c, "POST /_emulator/users", s.controlUser)
-	emukit.Take(c, "POST /_emulator/users/{name}/messages", s.controlMessage)
-	emukit.Take(c, "POST /_emulator/users/{name}/actions", s.controlAction)
-	emukit.Take(c, "POST /_emulator/users/{name}/press", s.controlPress)
+	takeOf(s, c, "POST /_emulator/users/{name}/messages", (*User).controlMessage)
+	takeOf(s, c, "POST /_emulator/users/{name}/actions", (*User).controlAction)
+	takeOf(s, c, "POST /_emulator/users/{name}/press", (*User).controlPress)
 	c.Handle("GET /_emulator/users/{name}/choices", s.ofUser(func(_ *http.Request, u *User) (any, error) {
 		return append([]Choice{}, u.Choices()...), nil
 	}))
@@ -126,6 +127,17 @@ func (s *Server) ofUser(do func(*http.Request, *User) (any, error)) func(*http.R
 		}
 		return do(r, u)
 	}
+}
+
+// takeOf is a call with a body about the user whom the path names.
+func takeOf[T any](s *Server, c *emukit.Control, pattern string, do func(*User, T) (any, error)) {
+	emukit.Take(c, pattern, func(r *http.Request, in T) (any, error) {
+		u, err := s.byName(r.PathValue("name"))
+		if err != nil {
+			return nil, err
+		}
+		return do(u, in)
+	})
 }
 
 func (s *Server) controlState() map[string]any {
@@ -214,17 +226,17 @@ func (c ControlMessage) message() (Message, error) {
 	case "text":
 		m = Text(c.Text)
 	case "image":
-		m = Image(orElse(c.MediaType, "image/jpeg"), c.Data)
+		m = Image(cmp.Or(c.MediaType, "image/jpeg"), c.Data)
 	case "video":
-		m = Video(orElse(c.MediaType, "video/mp4"), c.Data, length, c.Unready)
+		m = Video(cmp.Or(c.MediaType, "video/mp4"), c.Data, length, c.Unready)
 	case "audio":
-		m = Audio(orElse(c.MediaType, "audio/x-m4a"), c.Data, length)
+		m = Audio(cmp.Or(c.MediaType, "audio/x-m4a"), c.Data, length)
 	case "file":
-		m = File(orElse(c.Name, "file.bin"), orElse(c.MediaType, "application/octet-stream"), c.Data)
+		m = File(cmp.Or(c.Name, "file.bin"), cmp.Or(c.MediaType, "application/octet-stream"), c.Data)
 	case "location":
 		m = Location(c.Title, c.Address, c.Latitude, c.Longitude)
 	case "sticker":
-		m = Sticker(orElse(c.Package, "446"), orElse(c.Sticker, "1988"))
+		m = Sticker(cmp.Or(c.Package, "446"), cmp.Or(c.Sticker, "1988"))
 	default:
 		m = Unknown(c.Type)
 	}
@@ -234,11 +246,7 @@ func (c ControlMessage) message() (Message, error) {
 	return m, nil
 }
 
-func (s *Server) controlMessage(r *http.Request, in ControlMessage) (any, error) {
-	u, err := s.byName(r.PathValue("name"))
-	if err != nil {
-		return nil, err
-	}
+func (u *User) controlMessage(in ControlMessage) (any, error) {
 	m, err := in.message()
 	switch {
 	case err != nil:
@@ -283,7 +291,7 @@ func (s *Server) controlPicture(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.mu.Lock()
-	p, _ := s.messages.get(r.PathValue("id"))
+	p, _ := s.messages.Get(r.PathValue("id"))
 	out := notFound()
 	if p != nil && p.by == u && p.content != nil && !p.content.gone && drawn(p.content.mediaType) {
 		out = reply{Status: http.StatusOK, Body: p.content.data, Header: http.Header{"Content-Type": {p.content.mediaType}}}
@@ -341,11 +349,7 @@ type controlAction struct {
 	Data      string `json:"data"`
 }
 
-func (s *Server) controlAction(r *http.Request, in controlAction) (any, error) {
-	u, err := s.byName(r.PathValue("name"))
-	if err != nil {
-		return nil, err
-	}
+func (u *User) controlAction(in controlAction) (any, error) {
 	switch in.Action {
 	case "follow":
 		return u.Follow(), nil
@@ -363,7 +367,7 @@ func (s *Server) controlAction(r *http.Request, in controlAction) (any, error) {
 }
 
 func (s *Server) controlReceived(r *http.Request, u *User) (any, error) {
-	after, errAfter := strconv.Atoi(orElse(r.URL.Query().Get("after"), "0"))
+	after, errAfter := strconv.Atoi(cmp.Or(r.URL.Query().Get("after"), "0"))
 	wait, errWait := emukit.Seconds(r, "wait")
 	if errAfter != nil || errWait != nil || after < 0 {
 		return nil, errors.New("after must be a number from 0, wait a number of seconds up to 60")

@@ -70,8 +70,7 @@ func (s *Server) emit(e event) Posted {
 	}
 	if e.replyable && !e.standby && (e.chat == nil || !e.chat.mute) {
 		e.token = s.hex(32)
-		s.forget()
-		s.replies[e.token] = &replyRef{chat: e.chat, event: e.at}
+		s.replies.Put(e.token, &replyRef{chat: e.chat})
 	}
 	s.sender.Queue(&e)
 	return Posted{EventID: e.id}

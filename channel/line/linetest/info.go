@@ -1,6 +1,7 @@
 package linetest
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -90,7 +91,7 @@ func (s *Server) handleFollowers(r *http.Request, _ []byte) reply {
 			friends = append(friends, u)
 		}
 	}
-	limit, err := strconv.Atoi(orElse(r.URL.Query().Get("limit"), "300"))
+	limit, err := strconv.Atoi(cmp.Or(r.URL.Query().Get("limit"), "300"))
 	if err != nil || limit < 1 || limit > 1000 {
 		return fail(http.StatusBadRequest, "The value of limit is invalid")
 	}
@@ -99,7 +100,7 @@ func (s *Server) handleFollowers(r *http.Request, _ []byte) reply {
 
 // page lists ids; the continuation token is the number of ids before.
 func page(users []*User, start string, limit int, key string) reply {
-	from, err := strconv.Atoi(orElse(start, "0"))
+	from, err := strconv.Atoi(cmp.Or(start, "0"))
 	if err != nil || from < 0 || from > len(users) {
 		return fail(http.StatusBadRequest, "Invalid start param")
 	}
@@ -165,8 +166,8 @@ func (s *Server) handleMarkAsRead(_ *http.Request, body []byte) reply {
 	if json.Unmarshal(body, &in) != nil {
 		return fail(http.StatusBadRequest, "The request body could not be parsed as JSON")
 	}
-	id, _ := s.reads.get(in.Token)
-	p, _ := s.messages.get(id)
+	id, _ := s.reads.Get(in.Token)
+	p, _ := s.messages.Get(id)
 	if p == nil {
 		return fail(http.StatusBadRequest, "The request body has 1 error(s)", detail{"Invalid token", "markAsReadToken"})
 	}
@@ -220,7 +221,7 @@ func (s *Server) handleWebhookTest(_ *http.Request, body []byte) reply {
 	if len(body) > 0 && json.Unmarshal(body, &in) != nil {
 		return fail(http.StatusBadRequest, "The request body could not be parsed as JSON")
 	}
-	address := orElse(in.Endpoint, s.webhookURL)
+	address := cmp.Or(in.Endpoint, s.webhookURL)
 	if address == "" {
 		return notFound()
 	}

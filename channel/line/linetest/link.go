@@ -13,20 +13,13 @@ import (
 
 const linkLife = 10 * time.Minute
 
-// linkRef is a link token.
-type linkRef struct {
-	user *User
-	at   time.Time
-	used bool
-}
-
 func (s *Server) handleLinkToken(r *http.Request, _ []byte) reply {
 	u := s.users[r.PathValue("user")]
 	if u == nil {
 		return notFound()
 	}
 	token := s.callHex(32)
-	s.links[token] = &linkRef{user: u, at: s.now()}
+	s.links.Put(token, u)
 	return emukit.JSON(http.StatusOK, map[string]string{"linkToken": token})
 }
 
@@ -51,16 +44,16 @@ func (s *Server) handleLinkDialog(w http.ResponseWriter, r *http.Request) {
 func (s *Server) Link(token, nonce string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ref := s.links[token]
-	if ref == nil || ref.used || s.now().Sub(ref.at) > linkLife {
+	u, ok := s.links.Get(token)
+	if !ok {
 		return false
 	}
-	ref.used = true
+	s.links.Forget(token) // it works once
 	if len(nonce) < 10 || len(nonce) > 255 {
 		s.emit(event{kind: "accountLink", fields: fields{{"link", fields{{"result", "failed"}, {"nonce", nonce}}}}})
 		return false
 	}
-	s.emit(event{kind: "accountLink", chat: ref.user.Chat, by: ref.user, replyable: true,
+	s.emit(event{kind: "accountLink", chat: u.Chat, by: u, replyable: true,
 		fields: fields{{"link", fields{{"result", "ok"}, {"nonce", nonce}}}}})
 	return true
 }

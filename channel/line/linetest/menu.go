@@ -1,6 +1,7 @@
 package linetest
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"regexp"
@@ -198,7 +199,7 @@ func (s *Server) handleMenuUnlink(r *http.Request, _ []byte) reply {
 func (u *User) RichMenu() string {
 	u.srv.mu.Lock()
 	defer u.srv.mu.Unlock()
-	return orElse(u.menu, u.srv.menus.standard)
+	return cmp.Or(u.menu, u.srv.menus.standard)
 }
 
 // SwitchMenu presses an area of the shown menu that switches to an alias.

@@ -201,7 +201,7 @@ func (c *Chat) send(by *User, m Message) Posted {
 		own := *m.content
 		p.content = &own
 	}
-	s.messages.put(p.id, p)
+	s.messages.Put(p.id, p)
 	by.keepSent(controlSentMessage{ID: p.id, Kind: p.kind, Text: m.reads(), Message: m.fields})
 	msg := fields{{"type", m.kind}, {"id", p.id}}
 	msg = append(msg, m.fields...)
@@ -212,7 +212,7 @@ func (c *Chat) send(by *User, m Message) Posted {
 		msg = append(msg, field{"quotedMessageId", m.quote})
 	}
 	read := "r" + s.hex(40)
-	s.reads.put(read, p.id)
+	s.reads.Put(read, p.id)
 	msg = append(msg, field{"markAsReadToken", read})
 	out := s.emit(event{kind: "message", chat: c, by: by, replyable: true, fields: fields{{"message", msg}}})
 	out.MessageID = p.id
@@ -225,7 +225,7 @@ func (c *Chat) Edit(messageID, text string) (Posted, error) {
 	s := c.srv
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, ok := s.messages.get(messageID)
+	p, ok := s.messages.Get(messageID)
 	if !ok || p.chat != c || p.kind != "text" || c.kind != "group" || p.unsent {
 		return Posted{}, fmt.Errorf("linetest: message %s cannot be edited: only texts in groups can", messageID)
 	}
@@ -241,7 +241,7 @@ func (c *Chat) Unsend(messageID string) (Posted, error) {
 	s := c.srv
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, ok := s.messages.get(messageID)
+	p, ok := s.messages.Get(messageID)
 	if !ok || p.chat != c || p.unsent {
 		return Posted{}, fmt.Errorf("linetest: message %s cannot be unsent: it is not there", messageID)
 	}

@@ -1,6 +1,7 @@
 package linetest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -68,7 +69,7 @@ func (u *User) view(since int64) phoneView {
 // controlPhone answers at once when there is news after ?since, or the state is
 // not the ?state given, and else waits ?wait seconds for it.
 func (s *Server) controlPhone(r *http.Request, u *User) (any, error) {
-	since, errSince := strconv.ParseInt(orElse(r.URL.Query().Get("since"), "0"), 10, 64)
+	since, errSince := strconv.ParseInt(cmp.Or(r.URL.Query().Get("since"), "0"), 10, 64)
 	wait, errWait := emukit.Seconds(r, "wait")
 	if errSince != nil || errWait != nil {
 		return nil, errors.New("since must be a number, wait a number of seconds up to 60")

@@ -2,11 +2,11 @@ package linetest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"image"
 	"image/png"
-	"net/http"
 	"slices"
 
 	"github.com/sangdam/sangdam/channel"
@@ -171,7 +171,7 @@ func (u *User) press(c Choice, with Answer) (Posted, error) {
 	case "message":
 		return u.Chat.send(u, Text(a.Text)), nil
 	case "postback":
-		u.wroteDown(orElse(a.DisplayText, a.Text), "pressed "+a.Label)
+		u.wroteDown(cmp.Or(a.DisplayText, a.Text), "pressed "+a.Label)
 		return u.postback(a.Data, nil), nil
 	case "datetimepicker":
 		value, err := u.pick(a, with.Picked)
@@ -206,7 +206,7 @@ func (u *User) press(c Choice, with Answer) (Posted, error) {
 func (u *User) pick(a pressable, value string) (string, error) {
 	p := a.picker()
 	if value == "" {
-		value = orElse(p.Initial, p.Min)
+		value = cmp.Or(p.Initial, p.Min)
 	}
 	if value == "" {
 		forms := map[channel.PickerMode]string{channel.PickDate: "2006-01-02", channel.PickTime: "15:04",
@@ -286,13 +286,10 @@ type controlPress struct {
 	Sends     *ControlMessage `json:"sends"`
 }
 
-func (s *Server) controlPress(r *http.Request, in controlPress) (any, error) {
-	u, err := s.byName(r.PathValue("name"))
-	if err != nil {
-		return nil, err
-	}
+func (u *User) controlPress(in controlPress) (any, error) {
 	with := Answer{Picked: in.Picked}
 	if in.Sends != nil {
+		var err error
 		if with.Sends, err = in.Sends.message(); err != nil {
 			return nil, err
 		}

@@ -3,7 +3,6 @@ package linetest
 import (
 	"bytes"
 	"encoding/json"
-	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -22,7 +21,6 @@ const (
 // replyRef is a reply token.
 type replyRef struct {
 	chat      *Chat
-	event     time.Time
 	delivered time.Time // zero: the webhook was never sent
 	used      bool
 	body      []byte // what used it, for Options.RepeatReplies
@@ -31,7 +29,6 @@ type replyRef struct {
 
 // accepted is what LINE remembers under a retry key.
 type accepted struct {
-	at        time.Time
 	requestID string
 	body      []byte
 }
@@ -74,19 +71,19 @@ func (s *Server) handleReply(r *http.Request, body []byte) reply {
 	if bad != nil {
 		return *bad
 	}
-	ref := s.replies[out.ReplyToken]
+	ref, known := s.replies.Get(out.ReplyToken)
 	kind := "user"
-	if ref != nil {
+	if known {
 		kind = ref.chat.kind
 	}
 	if bad := s.invalid(out.Messages, kind); bad != nil {
 		return *bad
 	}
 	now := s.now()
-	if s.opt.RepeatReplies && ref != nil && ref.used && bytes.Equal(ref.body, body) {
+	if s.opt.RepeatReplies && known && ref.used && bytes.Equal(ref.body, body) {
 		return ref.answer
 	}
-	if ref == nil || ref.used || ref.delivered.IsZero() || now.Sub(ref.delivered) > replyLife || now.Sub(ref.event) > replyCap {
+	if !known || ref.used || ref.delivered.IsZero() || now.Sub(ref.delivered) > replyLife {
 		return fail(http.StatusBadRequest, "Invalid reply token")
 	}
 	ref.used = true
@@ -194,8 +191,8 @@ func (s *Server) toMany(chats []*Chat, out outgoing) reply {
 
 // repeated answers a retry key that was accepted before. The lock is held.
 func (s *Server) repeated(key string) (reply, bool) {
-	was, ok := s.retries[key]
-	if key == "" || !ok || s.now().Sub(was.at) >= retryKeyLife {
+	was, ok := s.retries.Get(key)
+	if !ok {
 		return reply{}, false
 	}
 	var body map[string]any
@@ -211,25 +208,7 @@ func (s *Server) remember(out outgoing, body []byte) {
 	if out.retryKey == "" {
 		return
 	}
-	s.forget()
-	s.retries[out.retryKey] = accepted{at: s.now(), requestID: out.requestID, body: body}
-}
-
-// forgetFrom is how many tokens or keys are kept before dead ones are dropped.
-const forgetFrom = 50_000
-
-// forget drops dead reply tokens and retry keys, so that a long load run does
-// not fill the memory. The lock is held.
-func (s *Server) forget() {
-	now := s.now()
-	if len(s.replies) >= s.forgetReplies {
-		maps.DeleteFunc(s.replies, func(_ string, r *replyRef) bool { return r.used || now.Sub(r.event) > replyCap })
-		s.forgetReplies = max(forgetFrom, 2*len(s.replies))
-	}
-	if len(s.retries) >= s.forgetRetries {
-		maps.DeleteFunc(s.retries, func(_ string, a accepted) bool { return now.Sub(a.at) >= retryKeyLife })
-		s.forgetRetries = max(forgetFrom, 2*len(s.retries))
-	}
+	s.retries.Put(out.retryKey, accepted{requestID: out.requestID, body: body})
 }
 
 // recipients is what a push to the chat costs: everybody it reaches. The lock

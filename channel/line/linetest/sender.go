@@ -69,7 +69,7 @@ func (s *Server) webhook(batch []emukit.Sending[*event]) (emukit.Webhook, bool) 
 			continue // an event that cannot be JSON never was one
 		}
 		events, ids = append(events, raw), append(ids, one.Event.id)
-		if ref := s.replies[one.Event.token]; ref != nil {
+		if ref, ok := s.replies.Get(one.Event.token); ok {
 			ref.delivered = s.now()
 		}
 	}

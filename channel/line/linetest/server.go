@@ -1,6 +1,7 @@
 package linetest
 
 import (
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"encoding/hex"
@@ -104,18 +105,16 @@ type Server struct {
 	names    map[string]*User
 	order    []*User
 	chats    map[string]*Chat
-	messages kept[*posted]        // customers' messages by id
-	replies  map[string]*replyRef // reply tokens
-	reads    kept[string]         // markAsRead tokens to message ids
-	links    map[string]*linkRef  // link tokens
-	retries  map[string]accepted  // retry keys
-	// sizes at which dead entries of the two are dropped
-	forgetReplies, forgetRetries int
-	limits                       map[string]*rate.Limiter
-	recent                       map[string][]time.Time // sends by user, for RecipientPerMinute
-	used                         int64                  // messages counted in month
-	month                        string
-	menus                        menuStore
+	messages emukit.Memory[*posted]   // customers' messages by id
+	replies  emukit.Memory[*replyRef] // by reply token
+	reads    emukit.Memory[string]    // message ids by markAsRead token
+	links    emukit.Memory[*User]     // by link token
+	retries  emukit.Memory[accepted]  // by retry key
+	limits   map[string]*rate.Limiter
+	recent   map[string][]time.Time // sends by user, for RecipientPerMinute
+	used     int64                  // messages counted in month
+	month    string
+	menus    menuStore
 
 	chaos  Chaos
 	counts map[string]int
@@ -125,45 +124,36 @@ type Server struct {
 func New(o Options) *Server {
 	s := &Server{opt: o, rng: stream(o.Seed, 1), callRng: stream(o.Seed, 2), sendRng: stream(o.Seed, 3)}
 	s.calls.Keep = keepCalls
-	s.opt.ChannelID = orElse(o.ChannelID, "1234567890")
-	s.opt.BasicID = orElse(o.BasicID, "@emulated")
-	s.opt.BotName = orElse(o.BotName, "Emulated account")
-	s.opt.ChatMode = orElse(o.ChatMode, "bot")
+	s.opt.ChannelID = cmp.Or(o.ChannelID, "1234567890")
+	s.opt.BasicID = cmp.Or(o.BasicID, "@emulated")
+	s.opt.BotName = cmp.Or(o.BotName, "Emulated account")
+	s.opt.ChatMode = cmp.Or(o.ChatMode, "bot")
 	if s.opt.Now == nil {
 		s.opt.Now = time.Now
 	}
-	if s.opt.WebhookTimeout == 0 {
-		s.opt.WebhookTimeout = 2 * time.Second
-	}
-	if s.opt.RedeliverAfter == 0 {
-		s.opt.RedeliverAfter = time.Second
-	}
+	s.opt.WebhookTimeout = cmp.Or(o.WebhookTimeout, 2*time.Second)
+	s.opt.RedeliverAfter = cmp.Or(o.RedeliverAfter, time.Second)
 	s.log = o.Logger
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.secret = orElse(o.ChannelSecret, s.hex(32))
-	s.opt.ChannelToken = orElse(o.ChannelToken, s.hex(64))
+	s.secret = cmp.Or(o.ChannelSecret, s.hex(32))
+	s.opt.ChannelToken = cmp.Or(o.ChannelToken, s.hex(64))
 	s.tokens = map[string]issuedToken{s.opt.ChannelToken: {kind: "long-lived"}}
 	s.keys = map[string]*rsa.PublicKey{}
 	s.webhookURL = o.WebhookURL
 	s.botID = "U" + s.hex(32)
 	s.names = map[string]*User{}
 	s.users, s.chats = map[string]*User{}, map[string]*Chat{}
-	s.messages, s.reads = keep[*posted](o.KeepMessages), keep[string](o.KeepMessages)
-	s.replies, s.links, s.retries = map[string]*replyRef{}, map[string]*linkRef{}, map[string]accepted{}
+	s.messages.Keep, s.reads.Keep = o.KeepMessages, o.KeepMessages
+	s.replies.Life, s.replies.Now = replyCap, s.opt.Now
+	s.retries.Life, s.retries.Now = retryKeyLife, s.opt.Now
+	s.links.Life, s.links.Now = linkLife, s.opt.Now
 	s.limits, s.counts = map[string]*rate.Limiter{}, map[string]int{}
 	s.recent = map[string][]time.Time{}
 	s.menus = newMenuStore()
 	s.sender = s.newSender()
 	s.routes()
-	return s
-}
-
-func orElse(s, fallback string) string {
-	if s == "" {
-		return fallback
-	}
 	return s
 }
 

@@ -1,6 +1,7 @@
 package linetest
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"time"
@@ -119,9 +120,9 @@ func (u *User) SetStanding(st Standing) *User {
 func (u *User) SetProfile(picture, language, status string) *User {
 	u.srv.mu.Lock()
 	defer u.srv.mu.Unlock()
-	u.picture = orElse(picture, u.picture)
-	u.language = orElse(language, u.language)
-	u.status = orElse(status, u.status)
+	u.picture = cmp.Or(picture, u.picture)
+	u.language = cmp.Or(language, u.language)
+	u.status = cmp.Or(status, u.status)
 	return u
 }
 

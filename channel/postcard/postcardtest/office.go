@@ -38,6 +38,9 @@ const (
 	SecondRefused Fault = "400 for the second card"
 )
 
+// keyLives is how long the office knows a parcel again by its key.
+const keyLives = time.Hour
+
 // When a webhook was not answered with 2xx, the office calls again.
 const (
 	callsAgain = 3
@@ -54,11 +57,11 @@ type Office struct {
 	faults   emukit.Faults[Fault]
 	requests emukit.Record[[]byte]
 	written  emukit.Record[[]byte]
+	parcels  emukit.Memory[[]byte] // answers by idempotency key
 	sender   *emukit.Sender[letter]
 
 	mu      sync.Mutex
 	boxes   map[string][]string
-	parcels map[string][]byte // answers by idempotency key
 	last    int
 	webhook http.Handler
 }
@@ -71,7 +74,7 @@ type letter struct {
 
 // New opens an office whose accounts have this key.
 func New(key string) *Office {
-	o := &Office{key: key, boxes: map[string][]string{}, parcels: map[string][]byte{}}
+	o := &Office{key: key, boxes: map[string][]string{}, parcels: emukit.Memory[[]byte]{Life: keyLives}}
 	o.sender = emukit.NewSender(emukit.SenderOptions[letter]{Webhook: o.call, Redeliveries: callsAgain, RedeliverAfter: callsAfter,
 		Client: &http.Client{Transport: emukit.Transport(http.HandlerFunc(o.ring))}})
 	return o
@@ -143,9 +146,15 @@ func (o *Office) call(letters []emukit.Sending[letter]) (emukit.Webhook, bool) {
 
 // Webhook is the genuine request that carries the events.
 func (o *Office) Webhook(events ...[]byte) adapter.Request {
-	body := slices.Concat([]byte("["), bytes.Join(events, []byte(",")), []byte("]"))
-	return adapter.Request{Method: http.MethodPost, Body: body,
-		Header: http.Header{postcard.SignatureHeader: {kit.Sign(channel.NewSecret(o.key), body)}}}
+	req := adapter.Request{Method: http.MethodPost, Header: http.Header{},
+		Body: slices.Concat([]byte("["), bytes.Join(events, []byte(",")), []byte("]"))}
+	o.Sign(req.Header, req.Body)
+	return req
+}
+
+// Sign puts the office's signature of a body into the header of its request.
+func (o *Office) Sign(h http.Header, body []byte) {
+	h.Set(postcard.SignatureHeader, kit.Sign(channel.NewSecret(o.key), body))
 }
 
 // Delivered returns the pieces in a person's letter box, oldest first.
@@ -184,7 +193,7 @@ func (o *Office) take(h http.Header, body []byte, fault Fault) emukit.Answer {
 
 // deliver answers a known key as before. The lock is held.
 func (o *Office) deliver(key string, body []byte) ([]byte, error) {
-	if before, known := o.parcels[key]; known {
+	if before, known := o.parcels.Get(key); known {
 		return bytes.Replace(before, []byte(`"again":false`), []byte(`"again":true`), 1), nil
 	}
 	var p struct {
@@ -205,7 +214,7 @@ func (o *Office) deliver(key string, body []byte) ([]byte, error) {
 		ids = append(ids, row)
 	}
 	answer, err := json.Marshal(map[string]any{"again": false, "ids": ids})
-	o.parcels[key] = answer
+	o.parcels.Put(key, answer)
 	return answer, err
 }
 
