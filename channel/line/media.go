@@ -43,7 +43,7 @@ func (a *Adapter) openContent(ctx context.Context, acct channel.Account, c call)
 			resp.Body.Close() // that of the refused token
 		}
 		var err error
-		if resp, err = a.client.Open(ctx, c.with(authorization)); err != nil {
+		if resp, err = a.client.Open(ctx, c.with(authorization)); err != nil { //nolint:bodyclose // above, below, or by the caller
 			return 0, err
 		}
 		return resp.StatusCode, nil
