@@ -100,8 +100,8 @@ func ParseSettings(raw json.RawMessage) (Settings, error) {
 	if len(bytes.TrimSpace(raw)) == 0 {
 		raw = json.RawMessage("{}")
 	}
-	if err := kit.Strict(raw, &s); err != nil {
-		return s, errs.New(errs.Invalid, "webchat: settings %w; see webchat.Settings", err)
+	if kit.Strict(raw, &s) != nil {
+		return s, errs.New(errs.Invalid, "webchat: settings are not readable or have a field that does not exist; see webchat.Settings")
 	}
 	return s, s.check()
 }
