@@ -118,7 +118,8 @@ func (r *Recorder) enqueue(one recorded) {
 	}
 	if r.waiting+len(one.body) > maxWaiting {
 		// A writer is at work, or nothing would wait; it tells.
-		r.fail(errs.New(errs.Unavailable, "%s: the recording is not complete: webhooks came faster than they could be written", r.scrub.Name))
+		r.fail(errs.New(errs.Unavailable,
+			"%s: the recording is not complete: webhooks came faster than they could be written", r.scrub.Name))
 		return
 	}
 	r.queue = append(r.queue, one)

@@ -207,7 +207,9 @@ var extensions = func() map[string]bool {
 // headers names those that are kept. The signature is never among them: it is
 // over the body as it was.
 func (s *scrubber) headers(h http.Header) []string {
-	return slices.DeleteFunc(slices.Sorted(maps.Keys(s.Headers)), func(name string) bool { return !s.Headers[name].MatchString(h.Get(name)) })
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(s.Headers)), func(name string) bool {
+		return !s.Headers[name].MatchString(h.Get(name))
+	})
 }
 
 // writeString writes text as JSON.

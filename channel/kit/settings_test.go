@@ -19,13 +19,15 @@ func TestStrictTakesOneValueOfTheForm(t *testing.T) {
 }
 
 func TestBaseIsAnAddressThatTokensMayBeSentTo(t *testing.T) {
-	for given, want := range map[string]string{"https://api.example": "https://api.example", "https://api.example/v2/": "https://api.example/v2",
-		"http://127.0.0.1:9100": "http://127.0.0.1:9100", "http://localhost/": "http://localhost", "http://[::1]:1": "http://[::1]:1"} {
+	for given, want := range map[string]string{"https://api.example": "https://api.example",
+		"https://api.example/v2/": "https://api.example/v2",
+		"http://127.0.0.1:9100":   "http://127.0.0.1:9100", "http://localhost/": "http://localhost", "http://[::1]:1": "http://[::1]:1"} {
 		got, err := Base("x: API base", given, "https://api.example")
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 	}
-	for _, bad := range []string{"", "api.example", "http://api.example", "ftp://127.0.0.1", "https://u:p@api.example", "https://a/?q", "https://a/#f",
+	for _, bad := range []string{"", "api.example", "http://api.example", "ftp://127.0.0.1", "https://u:p@api.example", "https://a/?q",
+		"https://a/#f",
 		"https://"} {
 		_, err := Base("x: API base", bad, "https://api.example")
 		require.ErrorIs(t, err, adapter.ErrInvalid, bad)
