@@ -24,7 +24,7 @@ import (
 const startWithin = 60 * time.Second
 
 // Server is a PostgreSQL server. Its methods may be called at once, except
-// Crash, Restart and Stop, which follow one another.
+// those that start and end it, which follow one another.
 type Server struct {
 	admin string // DSN of the database "postgres"
 	own   *process
@@ -108,14 +108,10 @@ func (p *process) setUp() error {
 	if err := p.watch(); err != nil {
 		return err
 	}
-	initdb := exec.Command(filepath.Join(p.bin, "initdb"), "-D", p.data(), "-U", "postgres", "-A", "trust",
-		"-E", "UTF8", "--no-locale", "--no-sync")
-	initdb.Dir = p.dir
-	initdb.SysProcAttr = unprivileged()
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return fmt.Errorf("pgtest: initdb: %w\n%s", err, out)
+	err := p.command("initdb", "-D", p.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+	if err != nil {
+		return err
 	}
-	var err error
 	for range 5 { // the free port may be taken by somebody else meanwhile
 		if p.port, err = freePort(); err != nil {
 			return err
@@ -125,6 +121,21 @@ func (p *process) setUp() error {
 		}
 	}
 	return err
+}
+
+// command runs one of PostgreSQL's programs, or another one by its path, to its end.
+func (p *process) command(name string, args ...string) error {
+	path := name
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(p.bin, name)
+	}
+	cmd := exec.Command(path, args...)
+	cmd.Dir = p.dir
+	cmd.SysProcAttr = unprivileged()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("pgtest: %s: %w\n%s", name, err, out)
+	}
+	return nil
 }
 
 func freePort() (int, error) {
@@ -269,7 +280,7 @@ func (s *Server) Crash() error {
 	if s.own == nil {
 		return errors.New("pgtest: the server of " + EnvDSN + " is not ours to crash")
 	}
-	return s.own.quit()
+	return s.own.end(sendQuit)
 }
 
 // Restart starts the server again on the same port and waits until it answers.
@@ -280,6 +291,71 @@ func (s *Server) Restart() error {
 	return s.own.start()
 }
 
+// Shutdown ends the server in order, with a checkpoint; Restart brings it back. Only
+// for servers of this package's own.
+func (s *Server) Shutdown() error {
+	if s.own == nil {
+		return errors.New("pgtest: the server of " + EnvDSN + " is not ours to end")
+	}
+	return s.own.end(sendFast)
+}
+
+// Owned says that the server is one that this package started.
+func (s *Server) Owned() bool { return s.own != nil }
+
+// Backup makes a base backup of the running server, as pg_basebackup does. The copy
+// is not started: Restart does that, and brings it to the moment when Backup ended.
+// With standby it follows the server from then on, until Promote.
+func (s *Server) Backup(standby bool) (*Server, error) {
+	return s.copied(func(to *process) error {
+		args := []string{"-D", to.data(), "-d", s.own.dsn("postgres"), "-X", "stream", "-c", "fast", "--no-sync"}
+		if standby {
+			args = append(args, "-R")
+		}
+		return to.command("pg_basebackup", args...)
+	})
+}
+
+// Files copies the data of a server that does not run. Restart starts the copy.
+func (s *Server) Files() (*Server, error) {
+	return s.copied(func(to *process) error { return to.command("/bin/cp", "-a", s.own.data(), to.data()) })
+}
+
+func (s *Server) copied(by func(to *process) error) (*Server, error) {
+	if s.own == nil {
+		return nil, errors.New("pgtest: the server of " + EnvDSN + " is not ours to copy")
+	}
+	dir, err := os.MkdirTemp("", "sangdam-pg-")
+	if err != nil {
+		return nil, fmt.Errorf("pgtest: %w", err)
+	}
+	to := &process{bin: s.own.bin, dir: dir}
+	err = errors.Join(giveAway(dir), to.watch())
+	if err == nil {
+		err = by(to)
+	}
+	if err == nil {
+		to.port, err = freePort()
+	}
+	if err != nil {
+		to.stop()
+		return nil, err
+	}
+	return &Server{admin: to.dsn("postgres"), own: to}, nil
+}
+
+// Promote ends the recovery of a standby: it is a server of its own from then on.
+func (s *Server) Promote() error { return s.own.command("pg_ctl", "promote", "-w", "-D", s.own.data()) }
+
+// At is where a database of another server is on this one, which is its copy.
+func (s *Server) At(dsn string) (string, error) {
+	u, err := url.Parse(dsn)
+	if err != nil {
+		return "", errors.New("pgtest: the DSN is no address")
+	}
+	return s.own.dsn(strings.TrimPrefix(u.Path, "/")), nil
+}
+
 // Stop ends a server of this package's own and removes its directory.
 func (s *Server) Stop() {
 	if s.own != nil {
@@ -287,14 +363,14 @@ func (s *Server) Stop() {
 	}
 }
 
-func (p *process) quit() error {
+func (p *process) end(send func(*os.Process) error) error {
 	p.mu.Lock()
 	cmd, exited := p.cmd, p.exited
 	p.mu.Unlock()
 	if cmd == nil {
 		return nil
 	}
-	if err := sendQuit(cmd.Process); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := send(cmd.Process); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("pgtest: %w", err)
 	}
 	<-exited
@@ -302,7 +378,7 @@ func (p *process) quit() error {
 }
 
 func (p *process) stop() {
-	_ = p.quit()
+	_ = p.end(sendQuit)
 	if p.leash != nil {
 		_ = p.leash.Close() // the watchdog removes the directory
 		p.leash = nil

@@ -54,3 +54,6 @@ func ownSession() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: tru
 
 // sendQuit asks for PostgreSQL's immediate shutdown.
 func sendQuit(p *os.Process) error { return p.Signal(syscall.SIGQUIT) }
+
+// sendFast asks for a shutdown in order that waits for nobody.
+func sendFast(p *os.Process) error { return p.Signal(syscall.SIGINT) }

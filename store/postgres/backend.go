@@ -21,6 +21,7 @@ type backend struct {
 	known sync.Map // driver.WorkspaceID to *workspace
 
 	feedEpoch string // binds cursors to this feed
+	lives     lives  // and to those of the server
 	// commitWithin bounds how long a commit may take once it has begun; a
 	// context's end no longer matters then.
 	commitWithin time.Duration
@@ -55,6 +56,9 @@ func (b *backend) begin(ctx context.Context) error {
 		return err
 	}
 	if err := b.settleFeed(ctx); err != nil {
+		return err
+	}
+	if err := b.settleLives(ctx); err != nil {
 		return err
 	}
 	if err := b.warnOfSettings(ctx); err != nil {

@@ -66,8 +66,10 @@
 // nothing is skipped, however transactions overlap, and no open transaction of
 // anybody holds the feed up. A row holds the events of one piece of work.
 // Cursors are opaque, at most 64 KiB (usually below 200 bytes), checked, and
-// bound to this feed: after a purge beyond one, or after a dump and restore, it
-// is ErrCursorGone and the client reloads.
+// bound to this feed: after a purge beyond one, after a dump and restore, or when
+// an older state of the server's data came back that does not have what the
+// cursor saw (a backup, a standby that lagged), it is ErrCursorGone and the client
+// reloads. A restart of the server keeps it.
 //
 // # Lanes and jobs
 //

@@ -26,6 +26,8 @@ import (
 // row may hold several events; a page may end among them.
 type cursor struct {
 	Epoch string // of the feed
+	Life  int64  // of the server, in which it was given; see lives.go
+	At    int64  // no later than here in its log is what the cursor saw
 	From  snapshot
 	// To, After and Skip are set while rows between the two snapshots remain: all up
 	// to After were given, and so many events of the next one.
@@ -88,6 +90,8 @@ func parseSnapshot(text string) (snapshot, error) {
 // wire is a cursor as JSON: short names, since clients carry it.
 type wire struct {
 	Epoch string `json:"e"`
+	Life  int64  `json:"l"`
+	At    int64  `json:"w"`
 	From  string `json:"f"`
 	To    string `json:"t,omitempty"`
 	After int64  `json:"a,omitempty"`
@@ -95,7 +99,7 @@ type wire struct {
 }
 
 func (c cursor) String() string {
-	w := wire{Epoch: c.Epoch, From: c.From.String(), After: c.After, Skip: c.Skip}
+	w := wire{Epoch: c.Epoch, Life: c.Life, At: c.At, From: c.From.String(), After: c.After, Skip: c.Skip}
 	if c.To != nil {
 		w.To = c.To.String()
 	}
@@ -113,10 +117,10 @@ func parseCursor(text string) (cursor, error) {
 		return cursor{}, bad
 	}
 	var w wire
-	if err := json.Unmarshal(raw, &w); err != nil || w.After < 0 || w.Skip < 0 || w.Epoch == "" {
+	if err := json.Unmarshal(raw, &w); err != nil || w.After < 0 || w.Skip < 0 || w.At < 0 || w.Epoch == "" {
 		return cursor{}, bad
 	}
-	c := cursor{Epoch: w.Epoch, After: w.After, Skip: w.Skip}
+	c := cursor{Epoch: w.Epoch, Life: w.Life, At: w.At, After: w.After, Skip: w.Skip}
 	if c.From, err = parseSnapshot(w.From); err != nil {
 		return cursor{}, bad
 	}
@@ -147,8 +151,8 @@ func (b *backend) Feed(ctx context.Context, ws driver.WorkspaceID, text string, 
 		return nil, "", err
 	}
 	if text == "" {
-		now, err := b.snapshot(ctx)
-		return nil, cursor{Epoch: b.feedEpoch, From: now}.String(), err
+		c, err := b.present(ctx)
+		return nil, c.String(), err
 	}
 	c, err := parseCursor(text)
 	if at, is := driver.TimeOf(text); is {
@@ -168,7 +172,11 @@ func (b *backend) Feed(ctx context.Context, ws driver.WorkspaceID, text string, 
 // later.
 func (b *backend) cursorAt(ctx context.Context, ws driver.WorkspaceID, at time.Time) (cursor, error) {
 	var first, purged string
-	err := b.run(ctx, query(`SELECT least((SELECT xid FROM sd.events WHERE ws = $1 AND at >= $2 ORDER BY xid LIMIT 1),
+	c, err := b.present(ctx)
+	if err != nil {
+		return cursor{}, err
+	}
+	err = b.run(ctx, query(`SELECT least((SELECT xid FROM sd.events WHERE ws = $1 AND at >= $2 ORDER BY xid LIMIT 1),
 		pg_snapshot_xmin(pg_current_snapshot()))::text, purged::text FROM sd.feed_state WHERE ws = $1`, key(ws), at).
 		rows(func(r pgx.Rows) error { return r.Scan(&first, &purged) }))
 	if err != nil {
@@ -183,31 +191,17 @@ func (b *backend) cursorAt(ctx context.Context, ws driver.WorkspaceID, at time.T
 		return cursor{}, err
 	}
 	from = max(from, gone+1)
-	return cursor{Epoch: b.feedEpoch, From: snapshot{Xmin: from, Xmax: from}}, nil
-}
-
-func (b *backend) snapshot(ctx context.Context) (s snapshot, err error) {
-	err = b.run(ctx, query(`SELECT pg_current_snapshot()::text`).rows(scanSnapshot(&s)))
-	return s, err
-}
-
-func scanSnapshot(s *snapshot) func(pgx.Rows) error {
-	return func(r pgx.Rows) error {
-		var text string
-		err := r.Scan(&text)
-		if err == nil {
-			*s, err = parseSnapshot(text)
-		}
-		return err
-	}
+	c.From = snapshot{Xmin: from, Xmax: from}
+	return c, nil
 }
 
 // firstPage selects by index what a snapshot ($2 its xmax, $3 its xip) had not
 // seen, sorts it, and names the snapshot of its own, which the rows are visible
-// to, in the row 0. nextPage walks on by id from where the last page ended, where
-// rows of the pair lie close together.
+// to, and its place in the log in the row 0. nextPage walks on by id from where the
+// last page ended, where rows of the pair lie close together.
 const (
-	firstPage = `SELECT 0::bigint, convert_to(pg_current_snapshot()::text, 'UTF8') UNION ALL (SELECT id, doc FROM (
+	firstPage = `SELECT 0::bigint, convert_to(concat_ws(' ', ` + flushedSQL + `, pg_current_snapshot()), 'UTF8')
+		UNION ALL (SELECT id, doc FROM (
 		SELECT id, doc FROM sd.events WHERE ws = $1 AND xid >= $2::text::xid8
 		UNION ALL SELECT id, doc FROM sd.events WHERE ws = $1 AND xid = ANY($3::text[]::xid8[])) n ORDER BY id LIMIT $4)`
 	nextPage = `SELECT id, doc FROM sd.events WHERE ws = $1 AND id > $5 AND pg_visible_in_snapshot(xid, $3::text::pg_snapshot)
@@ -244,7 +238,7 @@ func (b *backend) page(ctx context.Context, ws driver.WorkspaceID, c cursor, lim
 			c.After, c.Skip = r.id, 0
 		}
 		if len(rows) < n {
-			return evs, cursor{Epoch: c.Epoch, From: *c.To}.String(), nil
+			return evs, cursor{Epoch: c.Epoch, Life: c.Life, At: c.At, From: *c.To}.String(), nil
 		}
 	}
 }
@@ -264,23 +258,32 @@ func (b *backend) feedRows(ctx context.Context, ws driver.WorkspaceID, c *cursor
 			return err
 		}
 		if row.id == 0 {
-			now, err := parseSnapshot(string(row.doc))
+			at, text, _ := strings.Cut(string(row.doc), " ")
+			now, err := parseSnapshot(text)
 			c.To = &now
+			if err == nil {
+				c.At, err = strconv.ParseInt(at, 10, 64)
+			}
 			return err
 		}
 		list = append(list, row)
 		return nil
 	}
 	xmax, xip := strconv.FormatUint(c.From.Xmax, 10), c.From.xipText()
-	rows := query(firstPage, key(ws), xmax, xip, n)
+	seen := c.At
+	rows := query(b.lives.sql(firstPage), key(ws), xmax, xip, n)
 	if c.To != nil {
 		rows = query(nextPage, key(ws), c.From.String(), c.To.String(), n, c.After)
 	}
-	gone := false
+	gone, life := false, int64(0)
 	// After the rows, so that a purge between the two is noticed.
 	err = b.run(ctx, rows.rows(read), query(`SELECT purged >= $2::text::xid8 OR EXISTS (SELECT 1 FROM unnest($3::text[]::xid8[]) x
-		WHERE x <= purged AND coalesce(pg_xact_status(x), 'committed') = 'committed') FROM sd.feed_state WHERE ws = $1`,
-		key(ws), xmax, xip).rows(func(r pgx.Rows) error { return r.Scan(&gone) }))
+		WHERE x <= purged AND coalesce(pg_xact_status(x), 'committed') = 'committed'), `+lifeSQL+` FROM sd.feed_state WHERE ws = $1`,
+		key(ws), xmax, xip).rows(func(r pgx.Rows) error { return r.Scan(&gone, &life) }))
+	if err == nil && life != c.Life {
+		err = b.goesOn(ctx, c.Life, seen, life)
+		c.Life = life
+	}
 	if err == nil && (gone || c.To.Xmax < c.From.Xmax) { // or of this database's future: it was restored
 		err = driver.ErrCursorGone
 	}

@@ -68,10 +68,28 @@ func pass(t testing.TB, db *store.DB, d time.Duration) {
 	}
 }
 
+// older makes a base backup of the shared server. What back opens is a server of its
+// own on that copy, beside the shared one, which other tests go on to use.
+func older(t testing.TB, db *store.DB) func(*store.DB) *store.DB {
+	srv, err := pgtest.Shared()
+	require.NoError(t, err)
+	copied, err := srv.Backup(false)
+	require.NoError(t, err)
+	t.Cleanup(copied.Stop)
+	return func(db *store.DB) *store.DB {
+		opts := optionsOf(db)
+		require.NoError(t, db.Close())
+		require.NoError(t, copied.Restart())
+		opts.DSN, err = copied.At(opts.DSN)
+		require.NoError(t, err)
+		return reopen(t, opts)
+	}
+}
+
 func TestStore(t *testing.T) {
 	pgtest.Start(t) // the server's own goroutines begin before the suite counts
 	open := func(t testing.TB) *store.DB { return reopen(t, Options{DSN: pgtest.Start(t), MaxConns: 20}) }
-	storetest.Run(t, storetest.Harness{
+	h := storetest.Harness{
 		Name: "postgres",
 		Open: open,
 		Reopen: func(t testing.TB, db *store.DB) *store.DB {
@@ -97,7 +115,11 @@ func TestStore(t *testing.T) {
 		},
 		Pass: pass,
 		Caps: storetest.Caps{GroupedAppends: true, Wakes: true},
-	})
+	}
+	if srv, err := pgtest.Shared(); err == nil && srv.Owned() {
+		h.Older = older
+	}
+	storetest.Run(t, h)
 }
 
 func TestBlobs(t *testing.T) {

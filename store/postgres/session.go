@@ -80,7 +80,10 @@ func (b *backend) consume(res pgx.BatchResults, s stmt) error {
 
 // run sends statements of no transaction of the caller's: each pipeline is
 // atomic by itself, since it holds one Sync.
-func (b *backend) run(ctx context.Context, list ...stmt) error {
+func (b *backend) run(ctx context.Context, list ...stmt) error { return mapped(b.send(ctx, list...)) }
+
+// send is run, with the server's own errors.
+func (b *backend) send(ctx context.Context, list ...stmt) error {
 	c, err := b.acquire(ctx)
 	if err != nil {
 		return err
@@ -90,7 +93,7 @@ func (b *backend) run(ctx context.Context, list ...stmt) error {
 		list = append([]stmt{query(localSettings, b.lockTimeout(), b.idleTimeout())}, list...)
 	}
 	_, err = b.pipeline(ctx, c, list)
-	return mapped(err)
+	return err
 }
 
 // runWrites is run for statements that change rows; it counts the commit.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -162,20 +163,25 @@ func (s system) these(ctx context.Context, q stmt) ([]driver.WorkspaceID, error)
 }
 
 // Changed implements driver.System. The place is the oldest transaction that
-// was still running: what it and later ones write was not seen yet.
+// was still running: what it and later ones write was not seen yet. It names the
+// server's life too; to one of an earlier life all may have changed.
 func (s system) Changed(ctx context.Context, since string) ([]driver.WorkspaceID, string, error) {
+	life, from, named := strings.Cut(since, ".")
 	if since == "" {
-		since = "0"
+		life, from, named = "0", "0", true
 	}
-	if _, err := strconv.ParseUint(since, 10, 63); err != nil {
+	_, badLife := strconv.ParseInt(life, 10, 64)
+	_, badFrom := strconv.ParseUint(from, 10, 63)
+	if !named || badLife != nil || badFrom != nil {
 		return nil, "", errs.New(errs.Invalid, "store: %q is not a place that Changed returned", since)
 	}
 	var list []driver.WorkspaceID
 	var next string
 	// The place first: what is committed in between is named again.
-	err := s.run(ctx, query(`SELECT pg_snapshot_xmin(pg_current_snapshot())::text`).rows(func(r pgx.Rows) error { return r.Scan(&next) }),
-		collect(query(`SELECT w.ws FROM sd.workspaces w WHERE $1 = '0' OR EXISTS
-			(SELECT 1 FROM sd.events e WHERE e.ws = w.ws AND e.xid >= $1::text::xid8)`, since), &list,
+	err := s.run(ctx, query(`SELECT concat_ws('.', `+lifeSQL+`, pg_snapshot_xmin(pg_current_snapshot()))`).
+		rows(func(r pgx.Rows) error { return r.Scan(&next) }),
+		collect(query(`SELECT w.ws FROM sd.workspaces w WHERE $2::text::bigint <> `+lifeSQL+` OR EXISTS
+			(SELECT 1 FROM sd.events e WHERE e.ws = w.ws AND e.xid >= $1::text::xid8)`, from, life), &list,
 			func(r pgx.Rows) (driver.WorkspaceID, error) {
 				v, err := scanKey(r)
 				return driver.WorkspaceID(v), err
