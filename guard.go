@@ -411,7 +411,7 @@ func (a *guardedAdapter) Plan(acct channel.Account, batch []adapter.Outbound, no
 			Detail: "the adapter panicked while planning"}
 	}
 	if err != nil {
-		return at, a.g.meant(a.who, "Plan", err)
+		return at, a.g.meant(a.who, "Plan", 0, err)
 	}
 	if what := checkAttempt(at, batch); what != "" {
 		a.g.babbles(a.who, "Plan", what)
@@ -433,7 +433,7 @@ func (a *guardedAdapter) Send(ctx context.Context, acct channel.Account, at adap
 		err = &adapter.SendError{Disposition: adapter.Ambiguous, Reason: channel.ReasonProvider,
 			Detail: "the adapter panicked while sending"}
 	}
-	return a.usable(sent, len(at.Rows)), a.g.meant(a.who, "Send", err)
+	return a.usable(sent, len(at.Rows)), a.g.meant(a.who, "Send", len(at.Rows), err)
 }
 
 func (a *guardedAdapter) Profile(ctx context.Context, acct channel.Account, chat channel.Chat,

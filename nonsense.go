@@ -47,7 +47,8 @@ func (g *guard) babbles(who, call, what string) {
 
 // meant is what a Plan or Send failed with. What nobody can act on is made what it
 // may be: an outcome of an unknown kind is ambiguous.
-func (g *guard) meant(who, call string, err error) error {
+// rows is how many rows the Attempt has, 0 for a Plan.
+func (g *guard) meant(who, call string, rows int, err error) error {
 	se, is := errors.AsType[*adapter.SendError](err)
 	if !is {
 		return err
@@ -67,11 +68,26 @@ func (g *guard) meant(who, call string, err error) error {
 		said.Reason = channel.ReasonProvider
 	}
 	said.Detail, said.After = cleaned(said.Detail, maxDetail), min(max(said.After, 0), maxAfter)
-	if said.Disposition == se.Disposition && said.Reason == se.Reason && said.Detail == se.Detail && said.After == se.After {
+	if !areRows(said.Rows, rows) {
+		said.Rows = nil
+	}
+	if said.Disposition == se.Disposition && said.Reason == se.Reason && said.Detail == se.Detail && said.After == se.After &&
+		len(said.Rows) == len(se.Rows) {
 		return err
 	}
-	g.babbles(who, call, "an error of an unknown kind, with a wait that is out of all bounds, or with words that are too long or no text")
+	g.babbles(who, call, "an error of an unknown kind, with a wait that is out of all bounds, with rows that are not the attempt's, "+
+		"or with words that are too long or no text")
 	return &said
+}
+
+// areRows says that something names rows of an Attempt of n, ascending and each once.
+func areRows(rows []int, n int) bool {
+	for i, r := range rows {
+		if r < 0 || r >= n || i > 0 && r <= rows[i-1] {
+			return false
+		}
+	}
+	return true
 }
 
 // isName says that something names a kind, a bot or a reason.

@@ -44,11 +44,26 @@ func (e *Engine) workOutbox(ctx context.Context, lane driver.OutboxLane) {
 			e.pause(ctx, tries) // given back at once it would fail again at once
 			return
 		}
-		if n == 0 {
+		if n == 0 && s.without == nil {
 			return
 		}
-		lane.Rows, lane.Attempt, lane.Doubtful = lane.Rows[n:], nil, false
+		lane.Rows, lane.Attempt, lane.Doubtful = s.remaining(lane.Rows[n:]), nil, false
 	}
+}
+
+// remaining are the rows of a claim that are planned next. After a refusal that named
+// the guilty ones the others are planned anew, together, without a right to reply, as
+// the store has them.
+func (s *sender) remaining(rows []driver.OutboxRow) []driver.OutboxRow {
+	if s.without == nil {
+		return rows
+	}
+	left := slices.DeleteFunc(slices.Clone(rows), func(r driver.OutboxRow) bool { return slices.Contains(s.without, r.ID) })
+	for i := range left {
+		left[i].Reply = nil
+	}
+	s.without = nil
+	return left
 }
 
 // giveBack frees the lane for others, unless a transaction has done so.
@@ -71,6 +86,9 @@ type sender struct {
 	until time.Time // no new request is begun after it: the lease must outlast it
 	left  int       // rows of the claim that have not ended
 	freed bool      // the claim was given back with the last outcome
+	// without are the rows that the last refusal named, which have failed; nil when
+	// it named none.
+	without []channel.OutboxID
 }
 
 // step sends one Attempt and reports how many rows are done with; 0 means that
@@ -167,6 +185,9 @@ func (s *sender) failed(ctx context.Context, w way, at adapter.Attempt, cause er
 	if !ok {
 		se = &adapter.SendError{Disposition: adapter.Ambiguous, Reason: channel.ReasonNetwork, Detail: "no answer in time"}
 	}
+	if guilty := named(at, se); guilty != nil {
+		return 0, s.failNamed(ctx, at, guilty, se)
+	}
 	now, err := s.e.db.System().Now(ctx)
 	if err != nil {
 		return 0, err
@@ -182,6 +203,47 @@ func (s *sender) failed(ctx context.Context, w way, at adapter.Attempt, cause er
 		}
 	}
 	return s.settle(ctx, at, o, nil)
+}
+
+// named are the rows of the Attempt that a refusal for good names. The others were
+// certainly not accepted.
+func named(at adapter.Attempt, se *adapter.SendError) (guilty []channel.OutboxID) {
+	if se.Disposition != adapter.Permanent || spent(se) {
+		return nil
+	}
+	for _, i := range se.Rows {
+		guilty = append(guilty, at.Rows[i])
+	}
+	return guilty
+}
+
+// failNamed ends the rows that a refusal named and the Attempt with it; the others are
+// planned anew, together while this claim lasts.
+func (s *sender) failNamed(ctx context.Context, at adapter.Attempt, guilty []channel.OutboxID, se *adapter.SendError) error {
+	failed := driver.Settlement{State: channel.OutboxFailed, Reason: se.Reason, Detail: se.Detail}
+	err := s.e.share(ctx, s.lane.Workspace, func(u *unit) error {
+		err := u.tx.Outbox().Settle(u.ctx, s.lane.Claim, at.ID, driver.Settlement{State: channel.OutboxQueued, Replan: true})
+		if err != nil {
+			return err
+		}
+		for _, id := range guilty {
+			if err := u.tx.Outbox().Fail(u.ctx, s.lane.Claim, id, se.Reason, se.Detail); err != nil {
+				return err
+			}
+		}
+		if err := u.noticed(at.Account, guilty, failed, at.Tries); err != nil {
+			return err
+		}
+		return u.outcome(guilty, failed, nil)
+	})
+	if err != nil {
+		return err
+	}
+	s.without = guilty
+	if h := s.e.cfg.Hooks.Sent; h != nil {
+		s.e.hook("Sent", func() { h(s.lane.Workspace, s.lane.Account, at.Route, failed.State, failed.Reason) })
+	}
+	return nil
 }
 
 // afterFailure is how an Attempt goes on, or ends, of which the adapter says this.
@@ -225,8 +287,8 @@ func triedAgain(at adapter.Attempt, se *adapter.SendError, now, next time.Time) 
 		at.Unsure = true
 		again.Attempt = &at
 	case adapter.Permanent:
-		// One row's content spoils the request of all: rows that were tried before
-		// are planned alone, so the others go out and only the guilty one fails.
+		// One row's content spoils the request of all, and nobody knows which: rows that
+		// were tried before are planned alone, so the others go out and only it fails.
 		// Without the right to reply a push says the same.
 		shared := se.Reason == channel.ReasonContent && len(at.Rows) > 1
 		if !shared && !spent(se) {

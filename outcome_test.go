@@ -266,3 +266,33 @@ func (w *replayWorld) eventually(cond func() bool) {
 	}
 	require.True(w.t, cond(), "it does not come to pass")
 }
+
+// Of several messages in one push that LINE refuses by the name of one, that one fails
+// and the others go out in the next push, together.
+func TestOnlyWhatARefusalNamesFails(t *testing.T) {
+	replay(t, []string{onMemory, onSQLite}, func(t *testing.T, w *replayWorld) {
+		w.online("a1")
+		mina := w.line.User("Mina")
+		owned := w.begun(mina, "hello")
+		w.beat(2*time.Minute, "a1") // the right to reply is over
+		w.line.AddFault(linetest.Fault{Endpoint: "push", Kind: linetest.FaultRate, Nth: 1})
+		w.line.AddFault(linetest.Fault{Endpoint: "push", Kind: linetest.FaultContent, Nth: 1, Message: 1})
+		var posted []conversation.MessageID
+		for _, text := range []string{"one", "two", "three", "four"} {
+			p, err := w.eng.Answer(w.ctx, w.agent("a1"), sangdam.Answer{Conversation: owned.Conversation, Content: channel.Text(text)})
+			require.NoError(t, err)
+			posted = append(posted, p.Message)
+			w.eventually(func() bool { return len(w.line.Calls("push")) == 1 }) // the others come while the first one waits
+		}
+		w.beat(10*time.Second, "a1")
+		w.settle()
+		require.Equal(t, []string{"one", "two", "four"}, mina.Texts())
+		for i, want := range []conversation.Status{conversation.StatusSent, conversation.StatusSent, conversation.StatusFailed,
+			conversation.StatusSent} {
+			m := w.message(owned.Conversation, posted[i])
+			require.Equal(t, want, m.Status, "%s", m.Content.Text)
+			require.Equal(t, want == conversation.StatusFailed, m.Reason == channel.ReasonContent)
+		}
+		require.Len(t, w.line.Calls("push"), 4, "the first, once more after its wait, the three others, the two that were not named")
+	}, quiet)
+}

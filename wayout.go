@@ -231,7 +231,7 @@ func (c *guardedCarrier) plan(t notify.Target, n notify.Notice, now time.Time) (
 		c.g.babbles(c.name, "Plan", tooLargeRequest)
 		return nil, notify.Refuse(channel.ReasonContent, 0, "the carrier planned "+tooLargeRequest)
 	}
-	return request, c.g.meant(c.name, "Plan", err)
+	return request, c.g.meant(c.name, "Plan", 0, err)
 }
 
 func (c *guardedCarrier) send(ctx context.Context, t notify.Target, request []byte, open adapter.OpenFile) (notify.Receipt, error) {
@@ -249,7 +249,7 @@ func (c *guardedCarrier) send(ctx context.Context, t notify.Target, request []by
 		c.g.babbles(c.name, "Send", "an id that is too long or no text")
 		r.ID = ""
 	}
-	return r, c.g.meant(c.name, "Send", err)
+	return r, c.g.meant(c.name, "Send", 0, err)
 }
 
 // reports reads what a receiver sent; ErrInvalid where it reports nothing.

@@ -47,9 +47,10 @@ type SendError struct {
 	After time.Duration
 	// Rows are the guilty rows of a Permanent refusal, as indexes into
 	// Attempt.Rows, ascending and each once. Empty means that the provider named
-	// none: the refusal is every row's. When it is not empty, no row was
-	// accepted, and the rows not named were certainly not: they may be planned
-	// anew, without the guilty ones and under a new key.
+	// none: the refusal is every row's, and one of content among several rows has
+	// each of them tried alone. When it is not empty, no row was accepted, and the
+	// rows not named were certainly not: the named ones fail, and the others are
+	// planned anew at once, together, under a new key and without their Reply.
 	Rows []int
 	// Status is the provider's HTTP status or own code; 0 when there was none.
 	Status int

@@ -283,6 +283,24 @@ var outboxRules = []rule{
 		e.releaseOut(lane)
 		require.Equal(e, []channel.OutboxID{"2"}, rowsOf(e.claimOutbox(10, time.Hour)[0]))
 	}},
+	{name: "of an attempt to be planned anew a row ends in the same update, and the others go on in the same claim", run: func(e *env) {
+		e.enqueue(row("1", "l"), row("2", "l"), row("3", "l"))
+		lane := e.claimOutbox(10, time.Hour)[0]
+		e.update(begin(lane, "at", 3))
+		e.update(func(ctx context.Context, tx store.Tx) error {
+			err := settle(lane, "at", driver.Settlement{State: channel.OutboxQueued, Replan: true})(ctx, tx)
+			if err != nil {
+				return err
+			}
+			return tx.Outbox().Fail(ctx, lane.Claim, "2", channel.ReasonContent, "refused")
+		})
+		require.Equal(e, channel.OutboxFailed, e.row("2").State)
+		rest := lane
+		rest.Rows = []driver.OutboxRow{lane.Rows[0], lane.Rows[2]}
+		e.sent(rest, "at2")
+		require.Equal(e, channel.OutboxSent, e.row("1").State)
+		require.Equal(e, channel.OutboxSent, e.row("3").State)
+	}},
 	{name: "a row that no attempt carries is taken back, also from a claimed lane; what waited behind it goes on", run: func(e *env) {
 		cancel := func(id channel.OutboxID) func(context.Context, store.Tx) error {
 			return func(ctx context.Context, tx store.Tx) error { return tx.Outbox().Cancel(ctx, id) }
