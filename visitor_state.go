@@ -11,7 +11,6 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/internal/errs"
-	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/store/driver"
 )
@@ -165,17 +164,7 @@ func (p visitorPort) Availability(ctx context.Context, v visitor.Ref) (visitor.A
 		if err != nil {
 			return err
 		}
-		queue := s.routing.WorkStreams[acct.WorkStream].Queue
-		waiting := 0
-		err = tx.Work().Open(ctx, func(it routing.Item) {
-			if it.Queue == queue && it.State == routing.ItemQueued {
-				waiting++
-			}
-		})
-		if err != nil {
-			return err
-		}
-		out = visitor.Availability{Open: !closed, Agents: online, Queue: waiting}
+		out = visitor.Availability{Open: !closed, Agents: online}
 		return nil
 	})
 	return out, err

@@ -172,9 +172,9 @@ type Hint struct {
 	Ended        bool // the engine stops: go on at another process
 }
 
-// Availability of a desk.
+// Availability of a desk. How many wait is not part of it: a crowd of visitors asks for
+// it, and its answer must cost the same however large the crowd is.
 type Availability struct {
 	Open   bool // within operating hours
 	Agents bool // somebody is online
-	Queue  int  // how many wait
 }
