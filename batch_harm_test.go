@@ -136,7 +136,7 @@ func (b *batchWorld) suffers(kind batchKind, h harm) {
 			return
 		}
 	}
-	require.Fail(b.t, "nothing was harmed", h.name)
+	require.Fail(b.t, "nothing was harmed, or the others never share a transaction", h.name)
 }
 
 func (b *batchWorld) suffered(kind batchKind, h harm) bool {
@@ -154,7 +154,9 @@ func (b *batchWorld) suffered(kind batchKind, h harm) bool {
 		return false
 	}
 	if h.named {
-		require.Greater(b.t, b.m.most, 1, "%s: the others share a transaction", h.name)
+		if b.m.most < 2 { // no time was left for others in any transaction that was committed
+			return false
+		}
 		require.LessOrEqual(b.t, b.m.alone, kind.alone+h.search, "%s: the others go on together", h.name)
 	}
 	return true

@@ -241,13 +241,16 @@ func TestOneRefusedContentDoesNotFailItsNeighbours(t *testing.T) {
 			require.NoError(t, err)
 		}
 		w.pass(5 * time.Second)
-		require.Subset(t, w.line.User("Mina").Texts(), []string{"one", "three"})
+		// The fault meets the first push of several messages: of all three, or of the last two.
+		arrived := w.line.User("Mina").Texts()
+		require.Contains(t, arrived, "one")
 		failed := 0
 		for _, m := range w.detail(c).Messages {
 			if m.Status == conversation.StatusFailed {
 				failed++
 			}
 		}
-		require.LessOrEqual(t, failed, 1, "only a message that was refused alone")
+		require.LessOrEqual(t, failed, 1, "only the message that is to blame")
+		require.Len(t, arrived, 4-failed, "the greeting and what was not refused")
 	})
 }
