@@ -476,6 +476,12 @@ func (u *unit) triggersChanged(id string, version int64, how string, change func
 	if change != nil {
 		change(&b)
 	}
+	return u.bookChanged(b, id, version, how)
+}
+
+// bookChanged is triggersChanged for who has read the book and decided by it: if it is
+// not any more as it was read, the save fails.
+func (u *unit) bookChanged(b triggerBook, id string, version int64, how string) error {
 	if err := triggerBooks.Save(u.ctx, u.tx, &b); err != nil {
 		return err
 	}
@@ -610,7 +616,7 @@ func (e *Engine) OrderTriggers(ctx context.Context, p Principal, c OrderTriggers
 				return Saved{}, err
 			}
 		}
-		return Saved{ID: c.Subject, Version: b.Version + 1}, u.triggersChanged(c.Subject, b.Version+1, "ordered", nil)
+		return Saved{ID: c.Subject, Version: b.Version + 1}, u.bookChanged(b, c.Subject, b.Version+1, "ordered")
 	})
 }
 
