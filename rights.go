@@ -152,7 +152,6 @@ func conversationResource(c conversation.Conversation) Resource {
 
 // headResource is what lists and counts ask about: nobody who is asked to take a
 // conversation over finds it there by that alone.
-
 func headResource(h driver.ConversationHead) Resource {
 	return Resource{Kind: kindConversation, ID: string(h.ID), Desk: h.Desk, Owner: h.Agent, Account: h.Account, Channel: h.Channel,
 		Stream: h.WorkStream, Contact: h.Contact, State: h.State}

@@ -18,15 +18,16 @@ func (it Item) OfferStands() time.Duration {
 	return DefaultOfferFor
 }
 
-// Takes says whether the stream takes accounts of the channel.
+// Takes reports whether the stream takes accounts of the channel.
 func (w WorkStream) Takes(channel string) bool {
 	return w.AnyChannel() || w.ChannelKind == channel || slices.Contains(w.Channels, channel)
 }
 
-// AnyChannel says that the stream names no channel and so takes every one.
+// AnyChannel reports whether the stream names no channel and so takes every one.
 func (w WorkStream) AnyChannel() bool { return w.ChannelKind == "" && len(w.Channels) == 0 }
 
-// On is the stream as it is for work that came by the channel: its cap counts.
+// On returns the stream for work that came by the channel: ChannelCost counts
+// against the agent's limit for that channel, whichever the stream names itself.
 func (w WorkStream) On(channel string) WorkStream {
 	w.ChannelKind = channel
 	return w

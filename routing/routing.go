@@ -138,15 +138,17 @@ const (
 )
 
 // WorkStream says how conversations of its accounts live and reach agents (RT1).
+// Its durations are 0 or at least one millisecond; in JSON they are in nanoseconds.
 type WorkStream struct {
 	ID WorkStreamID `json:"id"`
-	// Version counts the changes. Who replaces gives back the one that was
-	// read; 0 makes a new one.
+	// Version counts the changes. Whoever replaces a stream gives back the version
+	// that was read; 0 makes a new one.
 	Version int64  `json:"version"`
 	Name    string `json:"name"`
-	// ChannelKind and Channels are the channels whose accounts the stream takes;
-	// none at all takes any. A customer who is known on several of them has one
-	// conversation over all: it follows to where the customer wrote last.
+	// ChannelKind and Channels together are the channels whose accounts the stream
+	// takes; where both are empty it takes any. A customer who is known on several
+	// of them has one conversation over all: it follows to where the customer wrote
+	// last. ThreadPerAccount keeps them apart instead.
 	ChannelKind string   `json:"channel_kind"`
 	Channels    []string `json:"channels,omitempty"`
 	Live        bool     `json:"live"` // else persistent (CV1)
@@ -155,22 +157,24 @@ type WorkStream struct {
 	// takes none.
 	Cost int `json:"cost"`
 	// ChannelCost is how much one conversation counts against the agent's limit
-	// for the channel (ChannelProfile); usually 1.
+	// for the channel that it came by (ChannelProfile); usually 1. 0 counts nothing.
 	ChannelCost int `json:"channel_cost"`
 	// Presences that may receive this work; empty means Online alone.
 	Presences []Presence `json:"presences,omitempty"`
 	// Queue is the fall-back queue when no rule sets one.
 	Queue QueueID `json:"queue"`
 	// Rules are tried in order; package routing/classify says how.
-	Rules      []Rule        `json:"rules,omitempty"`
-	SkillMatch SkillMatch    `json:"skill_match,omitempty"`
+	Rules      []Rule     `json:"rules,omitempty"`
+	SkillMatch SkillMatch `json:"skill_match,omitempty"`
+	// RelaxAfter is how long an item waits before SkillRelaxed drops one of its
+	// requirements, and then the next; needed there, and without effect elsewhere.
 	RelaxAfter time.Duration `json:"relax_after,omitempty"`
 	// AutoAccept assigns without an offer.
 	AutoAccept bool `json:"auto_accept,omitempty"`
 	// OfferFor is how long an offer stands; 0 means 15 s.
 	OfferFor time.Duration `json:"offer_for,omitempty"`
-	// WrapUp is how long wrap-up lasts before it closes by itself; 0: until the
-	// agent ends it.
+	// WrapUp is how long a conversation stays in wrap-up before it closes by
+	// itself; 0: until the agent closes it.
 	WrapUp time.Duration `json:"wrap_up,omitempty"`
 	// AskAgain is how long after the last decline an item that everyone who
 	// could take it has declined is offered to them again, the first decliner
@@ -179,27 +183,34 @@ type WorkStream struct {
 	// AutoClose ends a conversation this long after the last message; 0: never.
 	AutoClose time.Duration `json:"auto_close,omitempty"`
 	// ReopenFor is how long after closing a persistent conversation opens again
-	// when the customer writes; later a new one is made, linked to it.
+	// when the customer writes; later a new one is made, linked to it. 0: it never
+	// opens again because of a message.
 	ReopenFor time.Duration `json:"reopen_for,omitempty"`
-	// KeepAgentFor prefers the last agent for this long when the customer
-	// writes in a waiting or reopened conversation; 0: not at all.
+	// KeepAgentFor is how long the last agent is preferred, counted from when the
+	// conversation goes into a queue again: the customer wrote while it was waiting
+	// or closed, or its agent put it back. 0: not at all.
 	KeepAgentFor time.Duration `json:"keep_agent_for,omitempty"`
-	// RecentAgentWithin prefers the agent of the contact's most recent
-	// conversation if it ended within this time (RT5); 0: off.
+	// RecentAgentWithin prefers, in a new conversation, the agent who had the
+	// contact's last one, if that ended no longer ago than this (RT5). The
+	// preference lasts as long again. 0: off.
 	RecentAgentWithin time.Duration `json:"recent_agent_within,omitempty"`
-	// HoldWhileWaiting keeps the agent's capacity while waiting.
+	// HoldWhileWaiting says that a conversation which waits for the customer stays
+	// with its agent and goes on taking capacity; else it is released.
 	HoldWhileWaiting bool `json:"hold_while_waiting,omitempty"`
-	// Bot takes the conversation first; the name of a bot registered with the
-	// engine, or empty.
+	// Bot names the bot registered with the engine that takes the conversation
+	// before any agent; empty: none does.
 	Bot string `json:"bot,omitempty"`
 	// Tickets makes a ticket of what customers write, instead of a chat that is
 	// offered to agents: the ticket is routed, and answered through the channel.
 	// A bot, if there is one, comes first. While tickets are switched off it is a
 	// chat.
 	Tickets bool `json:"tickets,omitempty"`
-	// ThreadPerAccount keeps a contact's threads apart per account.
-	ThreadPerAccount bool            `json:"thread_per_account,omitempty"`
-	Hours            *hours.Calendar `json:"hours,omitempty"`
+	// ThreadPerAccount gives a contact a conversation of its own on each account,
+	// instead of one in the whole stream.
+	ThreadPerAccount bool `json:"thread_per_account,omitempty"`
+	// Hours are the operating hours where neither the account nor the desk nor the
+	// queue has its own; nil: those of the workspace.
+	Hours *hours.Calendar `json:"hours,omitempty"`
 	// Messages are automated messages: event, then language.
 	Messages map[string]map[string]string `json:"messages,omitempty"`
 }
