@@ -11,7 +11,8 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
-// AnswerTemplate is a prepared answer (TK5). It is offered where its links say.
+// AnswerTemplate is a prepared answer (TK5). Resolutions says on which tickets it is
+// offered (OfferOn).
 type AnswerTemplate struct {
 	ID      string `json:"id"`
 	Version int64  `json:"version"`
@@ -22,11 +23,14 @@ type AnswerTemplate struct {
 	SearchCode string `json:"search_code,omitempty"`
 	// Owner is the agent whose private template it is; empty: shared.
 	Owner AgentID `json:"owner,omitempty"`
-	// Resolutions are the categories that it is linked to.
+	// Resolutions are the resolution categories that it is linked to; with none it is
+	// offered nowhere.
 	Resolutions []CategoryID `json:"resolutions,omitempty"`
 }
 
-// Validate checks a template; placeholders are checked by who fills them.
+// Validate checks a template: an id, a title of at most MaxTitle characters, a text of
+// at most MaxBody bytes, a search code of at most 50 characters without blanks. The
+// error is ErrInvalid. Placeholders are checked by whoever fills them.
 func (t AnswerTemplate) Validate() error {
 	if err := checkText("a template's title", t.Title, 1, MaxTitle); err != nil {
 		return err
@@ -54,7 +58,7 @@ const (
 
 // OfferOn says whether the agent is offered the template on a ticket with the
 // resolution category (empty: none yet). A link to a category counts for all
-// below it.
+// below it. tree is that of the Resolution categories.
 func (t AnswerTemplate) OfferOn(agent AgentID, resolution CategoryID, tree Tree) Offer {
 	switch {
 	case t.Owner != "" && t.Owner != agent:
@@ -97,7 +101,7 @@ func (b BannedWord) Validate() error {
 type BannedHit struct {
 	Word    string `json:"word"`
 	Instead string `json:"instead,omitempty"`
-	// Found is how it stands in the text, From and To where, in bytes.
+	// Found is how it stands in the text: the bytes from From up to To.
 	Found    string `json:"found"`
 	From, To int    `json:"-"`
 }
@@ -105,7 +109,8 @@ type BannedHit struct {
 // FindBanned looks for banned words in an answer. Blanks, punctuation and marks
 // between the letters do not hide a word, nor do case, full width, or Hangul
 // taken apart into its letters. Digits and Latin words count only where they do
-// not stand inside a longer one.
+// not stand inside a longer one. Of each word only the first place is returned, in
+// the order of the words.
 func FindBanned(text string, words []BannedWord) []BannedHit {
 	in := squeezed(text)
 	var out []BannedHit

@@ -44,8 +44,9 @@ type Category struct {
 // MaxCategories bounds one tree.
 const MaxCategories = 2000
 
-// Tree is all categories of one kind in a workspace. Its methods return a
-// changed tree and leave the receiver as it is.
+// Tree is all categories of one kind in a workspace. The methods that change
+// something return the changed tree, or the tree as it was with an error, and leave
+// the receiver as it is.
 type Tree struct {
 	Kind       TreeKind                `json:"kind"`
 	Version    int64                   `json:"version"`
@@ -55,7 +56,8 @@ type Tree struct {
 // Level is the level of a category, 1 for the first; 0 when there is none.
 func (t Tree) Level(id CategoryID) int { return len(t.Path(id)) }
 
-// Path lists a category with those above it, the first level first.
+// Path lists a category with those above it, the first level first; nil when the
+// tree has no such category.
 func (t Tree) Path(id CategoryID) []Category {
 	var path []Category
 	for id != "" && len(path) <= MaxCategories {
@@ -105,8 +107,11 @@ func (t Tree) OfferedTo(id CategoryID) bool {
 	return len(path) > 0 && !slices.ContainsFunc(path, func(c Category) bool { return !c.Offered })
 }
 
-// Add puts a category into the tree. A level too deep, an unknown parent and a
-// name that another of the same parent has in the same language are refused.
+// Add puts a category into the tree. ErrInvalid for a level below the tree's Depth,
+// more than MaxCategories, no name, or one above MaxName characters; ErrNotFound for
+// an unknown parent; ErrAlreadyExists for an ID that is empty or taken, and for a
+// name that another category of the same parent has in the same language, where
+// case and blanks at the ends do not count.
 func (t Tree) Add(c Category, now time.Time) (Tree, error) {
 	depth := t.Kind.Depth()
 	switch _, taken := t.Categories[c.ID]; {
@@ -125,8 +130,8 @@ func (t Tree) Add(c Category, now time.Time) (Tree, error) {
 	return t.with(c)
 }
 
-// Change replaces names, offer and position of a category. It stays where it
-// is in the tree.
+// Change replaces Names, Offered and Position of the category of c's ID. It stays
+// where it is in the tree. ErrNotFound for no such category; names are as of Add.
 func (t Tree) Change(c Category, now time.Time) (Tree, error) {
 	old, ok := t.Categories[c.ID]
 	if !ok {
@@ -157,7 +162,8 @@ func (t Tree) with(c Category) (Tree, error) {
 	return t, nil
 }
 
-// Remove takes a category out with all below it and names what went.
+// Remove takes a category out with all below it and returns the IDs of what went,
+// the category's own first. ErrNotFound for no such category.
 func (t Tree) Remove(id CategoryID) (Tree, []CategoryID, error) {
 	if _, ok := t.Categories[id]; !ok {
 		return t, nil, errs.New(errs.NotFound, "ticket: there is no category %s", id)

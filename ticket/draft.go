@@ -12,7 +12,8 @@ import (
 
 // Draft is a ticket that is being changed within one transaction. Its methods
 // apply the rules; Was keeps what was before, so that triggers can compare. End
-// gives what is to be stored. A Draft is for one goroutine.
+// gives what is to be stored. The errors are ErrInvalid, and ErrConflict for what
+// the ticket's state forbids. A Draft is for one goroutine.
 type Draft struct {
 	T     Ticket
 	was   Ticket
@@ -21,9 +22,11 @@ type Draft struct {
 	entry Entry
 }
 
-// Open begins a Draft of a new ticket; t carries what is known of it. It starts
-// unassigned, or in progress where an agent is named. number is unique in the
-// workspace.
+// Open begins a Draft of a new ticket; t carries what is known of it, its ID and
+// Channel at least and a Title. Whatever State t has, the ticket starts unassigned,
+// or in progress where t names an agent; and unless its channel is ChannelHand, now
+// counts as the customer's last word. The caller sees to it that number is unique
+// in the workspace. ErrInvalid for a ticket that could not be stored.
 func Open(t Ticket, number int64, actor string, now time.Time) (*Draft, error) {
 	t = copied(t)
 	t.Number, t.Version, t.Entries = number, 0, 0
@@ -42,8 +45,8 @@ func Open(t Ticket, number int64, actor string, now time.Time) (*Draft, error) {
 	return d, d.SetTags(t.Tags...)
 }
 
-// Edit begins a Draft of a stored ticket. One that was merged is refused: what
-// is meant for it goes to the target.
+// Edit begins a Draft of a stored ticket. ErrConflict for one that was merged into
+// another: what is meant for it goes to that one (MergedInto).
 func Edit(t Ticket, actor string, now time.Time) (*Draft, error) {
 	if t.MergedInto != "" {
 		return nil, errs.New(errs.Conflict, "ticket: it was merged into ticket %s; go on there", t.MergedInto)
@@ -51,8 +54,8 @@ func Edit(t Ticket, actor string, now time.Time) (*Draft, error) {
 	return &Draft{T: copied(t), was: copied(t), actor: actor, now: now}, nil
 }
 
-// EditText begins a Draft for masking, which may concern a merged ticket too:
-// its texts are still read.
+// EditText is Edit for masking, which takes a merged ticket too, since its texts
+// are still read. The error is always nil.
 func EditText(t Ticket, actor string, now time.Time) (*Draft, error) {
 	return &Draft{T: copied(t), was: copied(t), actor: actor, now: now}, nil
 }
@@ -70,7 +73,8 @@ func (d *Draft) Was() Ticket { return d.was }
 // Now is the time of the transaction.
 func (d *Draft) Now() time.Time { return d.now }
 
-// Kind is what the entry is about so far.
+// Kind is what the entry is about so far: Changed, unless a method of the Draft
+// has made it another.
 func (d *Draft) Kind() EntryKind {
 	if d.entry.Kind == "" {
 		return Changed
@@ -79,7 +83,8 @@ func (d *Draft) Kind() EntryKind {
 }
 
 // End gives the ticket and its entry; changed is false when nothing differs and
-// nothing was said, and then nothing is to be stored.
+// nothing was said, and then nothing is to be stored. It is called once. ErrInvalid
+// for a ticket that could not be stored.
 func (d *Draft) End() (t Ticket, e Entry, changed bool, err error) {
 	if err := d.T.check(); err != nil {
 		return Ticket{}, Entry{}, false, err
@@ -101,9 +106,11 @@ func (d *Draft) End() (t Ticket, e Entry, changed bool, err error) {
 	return d.T, e, true, nil
 }
 
-// SetState moves the ticket. Complete is for administrators, whom the caller
-// knows, and for time. Solving needs no resolution here: what a workspace asks
-// for stands in its fields (Missing).
+// SetState moves the ticket and takes a custom state off it; one that is Unassigned
+// has no agent any more. The state that the ticket is in changes nothing, not even
+// its custom state. ErrInvalid where the state cannot follow (State.CanBecome).
+// Complete is for administrators, whom the caller knows, and for time. Solving
+// needs no resolution here: what a workspace asks for stands in its fields (Missing).
 func (d *Draft) SetState(s State) error {
 	if s == d.T.State {
 		return nil
@@ -121,7 +128,8 @@ func (d *Draft) SetState(s State) error {
 	return nil
 }
 
-// SetCustom moves the ticket to a state of the host's own.
+// SetCustom moves the ticket to a state of the host's own, and so to the state
+// that it stands for. ErrInvalid as of CustomState.Validate and SetState.
 func (d *Draft) SetCustom(c CustomState) error {
 	if err := c.Validate(); err != nil {
 		return err
@@ -134,8 +142,10 @@ func (d *Draft) SetCustom(c CustomState) error {
 }
 
 // Assign gives the ticket to a group and, unless empty, to an agent of it. An
-// unassigned ticket that gets an agent is in progress; one that loses its agent
-// is unassigned. Whether agent and group may be named is for the caller to know.
+// unassigned ticket that gets an agent is in progress; one in progress that loses
+// its agent is unassigned; in every other state the state stays. ErrConflict for
+// one that is complete. Whether agent and group may be named is for the caller to
+// know.
 func (d *Draft) Assign(group GroupID, agent AgentID) error {
 	if d.T.State == Complete {
 		return errs.New(errs.Conflict, "ticket: it is complete and takes no assignee")
@@ -151,7 +161,9 @@ func (d *Draft) Assign(group GroupID, agent AgentID) error {
 }
 
 // SetField sets a field's value; an empty one removes it. The value of an
-// encrypted field comes sealed.
+// encrypted field comes sealed. ErrInvalid for a value that the field cannot hold,
+// a deleted or system field, and a phone field of a ticket whose channel is not
+// phone.
 func (d *Draft) SetField(f Field, v Value) error {
 	if f.Deleted || f.Kind == SystemField {
 		return errs.New(errs.Invalid, "ticket: field %s takes no value here", f.Code)
@@ -215,8 +227,9 @@ func (d *Draft) Follow(a AgentID, on bool) error {
 // and for a second one of the same entry.
 func (d *Draft) Comment(text string, files ...string) error { return d.say(Commented, text, files) }
 
-// Answer adds a public answer of an agent. Banned words are looked for before
-// (BannedWords.Find).
+// Answer adds a public answer of an agent. Banned words are the caller's to look
+// for before (FindBanned). Errors are those of Comment, and ErrConflict for a
+// ticket that is complete.
 func (d *Draft) Answer(text string, files ...string) error {
 	if err := d.say(Answered, text, files); err != nil {
 		return err
@@ -225,8 +238,9 @@ func (d *Draft) Answer(text string, files ...string) error {
 	return nil
 }
 
-// Reply adds the customer's words. A solved or held ticket is worked on again; a
-// complete one takes no reply: make a new ticket that follows it.
+// Reply adds the customer's words. A solved or held ticket is worked on again: it
+// is in progress, or unassigned where it has no agent. Errors are those of Comment,
+// and ErrConflict for a ticket that is complete: make a new one that follows it.
 func (d *Draft) Reply(text string, files ...string) error {
 	if err := d.say(Replied, text, files); err != nil {
 		return err
@@ -234,9 +248,11 @@ func (d *Draft) Reply(text string, files ...string) error {
 	return d.wakes()
 }
 
-// ReplyInChat adds the customer's words in the ticket's chat. merged names the
-// ticket that they were meant for when that was merged into this one: then they
-// open nothing again.
+// ReplyInChat is Reply for words that the customer wrote in the ticket's chat: the
+// entry names the message and holds no text. merged names the ticket that they
+// were meant for where that was merged into this one, and then they open nothing
+// again; else it is empty. ErrInvalid when the entry is about something already,
+// ErrConflict for a ticket that is complete.
 func (d *Draft) ReplyInChat(m conversation.MessageID, merged ID) error {
 	switch {
 	case d.entry.Kind != "" || d.entry.Text != "":
@@ -283,8 +299,10 @@ func (d *Draft) say(kind EntryKind, text string, files []string) error {
 	return nil
 }
 
-// Relate links two tickets, each a Draft of this transaction. A link that is
-// there is kept as it is.
+// Relate links two tickets, each a Draft of this transaction; r is what d is to
+// other, seen from d. A link that is there is kept as it is. ErrInvalid for a
+// relation without an Opposite, for a ticket and itself, and where one of the two
+// has MaxLinks links already, even if this one is among them.
 func Relate(d *Draft, r Relation, other *Draft) error {
 	back, ok := r.Opposite()
 	switch {
@@ -306,7 +324,7 @@ func (d *Draft) addLink(l Link) {
 	}
 }
 
-// Unlink takes every relation between the two away.
+// Unlink takes every relation between the two away, on both.
 func Unlink(d, other *Draft) {
 	d.dropLinks(other.T.ID)
 	other.dropLinks(d.T.ID)

@@ -10,10 +10,11 @@ import (
 // ErasedText stands where a title was erased, since a ticket has one.
 const ErasedText = "***"
 
-// Erased is the ticket without what it says of a person: title, text, requester,
-// and fields, but those whose value is chosen from the workspace's own options
-// (chosen, by code). States, times, category, agents, tags and clocks stay, for
-// whoever counts, and so does what another system calls it.
+// Erased is the ticket without what it says of a person: the title becomes
+// ErasedText, and text, masks, requester and field values go. Values of the fields
+// whose code chosen is true of stay: they were chosen from the workspace's own
+// options. States, times, category, agents, tags and clocks stay, for whoever
+// counts, and so do Contact, Conversation and what another system calls it.
 func (t Ticket) Erased(chosen func(code string) bool) Ticket {
 	t.Title, t.Body, t.Masks, t.Requester = ErasedText, "", nil, Requester{}
 	fields := map[string]Value{}

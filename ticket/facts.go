@@ -13,7 +13,7 @@ const fieldPrefix = "field."
 
 // SchemaFields lists what conditions may ask of a ticket: its members, and each
 // field of the workspace as "field.<code>". Deleted and encrypted fields, files
-// and the library's own form fields are not among them.
+// and system fields are not among them.
 func SchemaFields(all Fields) []condition.Field {
 	states := make([]string, 0, len(States()))
 	for _, s := range States() {
@@ -71,7 +71,8 @@ func (n Field) factType() (condition.Type, bool) {
 }
 
 // Facts is a ticket as conditions see it. Fields are those of the workspace;
-// Comment is what was said in the event, where there is one.
+// Comment is what was said in the event, where there is one. It is safe for
+// concurrent use while nobody changes the ticket.
 type Facts struct {
 	Ticket  *Ticket
 	Fields  Fields

@@ -46,9 +46,11 @@ type Option struct {
 type Field struct {
 	// Code is the field's name in the API. It is unique and can never be used
 	// again, even after deletion.
-	Code         string            `json:"code"`
-	Kind         FieldKind         `json:"kind"`
-	Type         FieldType         `json:"type"`
+	Code string    `json:"code"`
+	Kind FieldKind `json:"kind"`
+	Type FieldType `json:"type"`
+	// Names and Descriptions are texts by language, as Guide and the Names of
+	// Options are.
 	Names        map[string]string `json:"names"`
 	Descriptions map[string]string `json:"descriptions,omitempty"`
 	// Guide is shown in the empty input.
@@ -56,12 +58,14 @@ type Field struct {
 	Options  []Option          `json:"options,omitempty"`
 	Default  *Value            `json:"default,omitempty"`
 	Required bool              `json:"required,omitempty"`
-	// Encrypted values are sealed; they cannot be searched, listed or exported
-	// in the open, and are in no mail.
+	// Encrypted says that the values are sealed: they cannot be searched, listed or
+	// exported in the open, and are in no mail. Only texts, dates and numbers can be.
 	Encrypted bool `json:"encrypted,omitempty"`
 	// AdminsOnly hides an agent field from plain agents.
 	AdminsOnly bool `json:"admins_only,omitempty"`
-	Position   int  `json:"position"`
+	// Position orders the agent fields; ties go by code. The order of customer fields
+	// is that of each Form.
+	Position int `json:"position"`
 	// Deleted fields take no new values; those that tickets have stay readable
 	// and are exported under the code.
 	Deleted bool `json:"deleted,omitempty"`
@@ -73,12 +77,14 @@ const (
 	MaxOptions     = 100
 	MaxValueText   = 5000    // characters of a text or multi-line value
 	MaxValueFiles  = 10      // files in one field
-	MaxNumberDigit = 1 << 53 // whole numbers that JSON keeps exactly
+	MaxNumberDigit = 1 << 53 // size of a number: up to here JSON keeps whole ones exactly
 	dateLayout     = "2006-01-02"
 )
 
-// Fields is all fields of a workspace, deleted ones too. Its methods return a
-// changed list and leave the receiver as it is.
+// Fields is all fields of a workspace, deleted ones too. The system and phone fields
+// stand in List only once they were changed. The methods that change something
+// return the changed list, or the list as it was with an error, and leave the
+// receiver as it is.
 type Fields struct {
 	Version int64   `json:"version"`
 	List    []Field `json:"list"`
@@ -116,7 +122,8 @@ func system(code string) (Field, bool) {
 	return list[i], true
 }
 
-// Field returns the field of a code, deleted ones too.
+// Field returns the field of a code, deleted ones too, and system and phone fields
+// also where List has none of them.
 func (f Fields) Field(code string) (Field, bool) {
 	if i := slices.IndexFunc(f.List, func(x Field) bool { return x.Code == code }); i >= 0 {
 		return f.List[i], true
@@ -124,7 +131,9 @@ func (f Fields) Field(code string) (Field, bool) {
 	return system(code)
 }
 
-// Add makes a field. A code that is or ever was in use is refused for good.
+// Add makes a customer or agent field. ErrAlreadyExists for a code that is or ever
+// was in use; ErrInvalid for the other kinds, for more than MaxFields (deleted ones
+// count) and as of Field.Validate.
 func (f Fields) Add(n Field) (Fields, error) {
 	if n.Kind == SystemField || n.Kind == PhoneField {
 		return f, errs.New(errs.Invalid, "ticket: fields of kind %s are the library's; make a customer or agent field", n.Kind)
@@ -144,8 +153,10 @@ func (f Fields) Add(n Field) (Fields, error) {
 	return f, nil
 }
 
-// Change replaces a field. Code, kind and type stay: values of tickets rest on
-// them. Of a system field category, title, content and consent stay required.
+// Change replaces the field of n's code. Kind, type and encryption stay, since values
+// of tickets rest on them, and of the system fields category, title, content and
+// consent stay required; else ErrInvalid, as of Field.Validate too. ErrNotFound for a
+// code without a field, or whose field is deleted.
 func (f Fields) Change(n Field) (Fields, error) {
 	old, ok := f.Field(n.Code)
 	switch {
@@ -163,8 +174,9 @@ func (f Fields) Change(n Field) (Fields, error) {
 	return f.put(n), nil
 }
 
-// Delete takes a field out of all forms; its code stays used. A system field is
-// reset instead.
+// Delete marks a field as Deleted, so that no form shows it; its code stays used.
+// ErrNotFound for a code without a field, or whose field is deleted; ErrInvalid for a
+// system or phone field, which Reset is for.
 func (f Fields) Delete(code string) (Fields, error) {
 	old, ok := f.Field(code)
 	switch {
@@ -177,7 +189,8 @@ func (f Fields) Delete(code string) (Fields, error) {
 	return f.put(old), nil
 }
 
-// Reset gives a system field its own form back.
+// Reset makes a system or phone field what SystemFields says again. ErrInvalid for
+// every other code.
 func (f Fields) Reset(code string) (Fields, error) {
 	own, ok := system(code)
 	if !ok {
@@ -271,8 +284,9 @@ func (v Value) Empty() bool {
 	return strings.TrimSpace(v.Text) == "" && v.Number == nil && len(v.List) == 0 && len(v.Files) == 0 && len(v.Sealed) == 0
 }
 
-// Check refuses a value that the field cannot hold. An empty value is right:
-// whether it is required is for the form to say.
+// Check refuses a value that the field cannot hold, with ErrInvalid, which names the
+// field and never the value. An empty value passes: whether one is required is for
+// the form to say. What stands in Sealed is not looked at.
 func (n Field) Check(v Value) error {
 	bad := func(format string, args ...any) error {
 		return errs.New(errs.Invalid, "ticket: field "+n.Code+": "+format, args...)

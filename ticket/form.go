@@ -13,7 +13,8 @@ type Form struct {
 	Fields   []string   `json:"fields"` // codes of customer fields
 }
 
-// Validate checks that the fields are customer fields that exist, each once.
+// Validate checks that the fields are customer fields that exist and are not
+// deleted, each once. The error is ErrInvalid and names the field.
 func (f Form) Validate(all Fields) error {
 	for i, c := range f.Fields {
 		field, ok := all.Field(c)
@@ -24,9 +25,9 @@ func (f Form) Validate(all Fields) error {
 	return nil
 }
 
-// Shown lists the fields of a ticket's form in order: category first, then the
-// other system fields and the customer fields of the category, consent last.
-// Deleted fields are left out.
+// Shown lists the fields of a ticket's form in order: category, email, title and
+// content, then the customer fields that the form names, and consent last. Deleted
+// fields are left out.
 func (f Form) Shown(all Fields) []Field {
 	var out []Field
 	for _, c := range slices.Concat([]string{"category", "email", "title", "content"}, f.Fields, []string{"consent"}) {
@@ -37,9 +38,9 @@ func (f Form) Shown(all Fields) []Field {
 	return out
 }
 
-// AgentFields lists what agents fill at the bottom of a ticket, in order; those
-// for administrators only if admin is set, and phone fields only on tickets
-// whose channel is phone.
+// AgentFields lists what agents fill at the bottom of a ticket: on a ticket whose
+// channel is phone first the phone fields, then in every case the agent fields by
+// Position. Agent fields that are AdminsOnly are among them only if admin is set.
 func (f Fields) AgentFields(channel string, admin bool) []Field {
 	var out, phone []Field
 	for _, x := range f.List {
@@ -59,9 +60,9 @@ func (f Fields) AgentFields(channel string, admin bool) []Field {
 	return append(phone, out...)
 }
 
-// Missing lists the codes of required fields without a value among the given
-// ones; what stands in the ticket itself (category, email, title, content,
-// consent) is looked up there.
+// Missing lists, of the fields that are given, the codes of those that are required
+// and have no value in the ticket. The values of category, email, title, content
+// and consent are members of the ticket itself; the others stand in Ticket.Fields.
 func Missing(t Ticket, fields []Field) []string {
 	var out []string
 	for _, f := range fields {
@@ -88,9 +89,10 @@ func (t Ticket) has(code string) bool {
 	return !t.Fields[code].Empty()
 }
 
-// CheckSubmission checks what a customer sends by the inquiry form: the
-// category is offered to customers, every required field is there, and there is
-// no value of a field that the form does not show.
+// CheckSubmission checks what a customer sends by the inquiry form: the category is
+// offered to customers, every required field is there, and each value belongs to a
+// field that the form shows and fits it. tree is that of the Intake categories. The
+// error is *MissingFields for required fields, else ErrInvalid.
 func (f Form) CheckSubmission(t Ticket, all Fields, tree Tree) error {
 	if !tree.OfferedTo(t.Category) {
 		return errs.New(errs.Invalid, "ticket: the category is not offered to customers; pick another")

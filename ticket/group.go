@@ -21,8 +21,9 @@ type Group struct {
 	Queue string `json:"queue,omitempty"`
 }
 
-// Validate checks a group by itself; whether its agents exist is for the caller
-// to know.
+// Validate checks a group by itself: an id of 1 to 50 of a-z 0-9 _ that begins with a
+// letter, a name of at most MaxName characters, at most MaxMembers agents, each once.
+// The error is ErrInvalid. Whether agents and queue exist is for the caller to know.
 func (g Group) Validate() error {
 	if !code(string(g.ID)) {
 		return errs.New(errs.Invalid, "ticket: the id of a group is 1 to 50 of a-z 0-9 _ and begins with a letter")

@@ -18,16 +18,17 @@ import (
 // EntryKind is what an entry of the history is about.
 type EntryKind string
 
-// The kinds of entries. They are also the kinds of events that triggers see,
-// as "ticket.created" and so on.
+// The kinds of entries. An entry that does several things at once has the kind of
+// the most telling. The events that triggers hear of have words of their own, of
+// which these are only a part.
 const (
 	Created   EntryKind = "created"
-	Changed   EntryKind = "changed"
+	Changed   EntryKind = "changed"   // values alone: state, assignee, fields
 	Commented EntryKind = "commented" // an internal comment
 	Answered  EntryKind = "answered"  // a public comment of an agent, to the customer
 	Replied   EntryKind = "replied"   // the customer wrote
-	Merged    EntryKind = "merged"
-	Split     EntryKind = "split"
+	Merged    EntryKind = "merged"    // with another ticket, on both
+	Split     EntryKind = "split"     // one of its entries became a ticket of its own
 	Masked    EntryKind = "masked" // a range of a text was hidden
 	Unmasked  EntryKind = "unmasked"
 )
@@ -52,9 +53,12 @@ type Entry struct {
 	Message conversation.MessageID `json:"message,omitempty"`
 	// About is the text that was masked or shown again.
 	About Part `json:"about,omitempty"`
-	// From names the ticket that an entry came from when that was merged.
+	// From names the other ticket of a merger: of an entry Merged the one that was
+	// merged with this one, of an entry Replied the one that the words were meant
+	// for; else empty.
 	From ID `json:"from,omitempty"`
-	// Changes are what differs from the entry before, by name of the member.
+	// Changes are what differs from the ticket before this entry, sorted by the
+	// member's name.
 	Changes []Change `json:"changes,omitempty"`
 }
 
@@ -131,8 +135,9 @@ func orNull(raw json.RawMessage) json.RawMessage {
 	return raw
 }
 
-// Amended is the entry with the difference between was, the ticket before it,
-// and now: what service levels add to a step that somebody made.
+// Amended is the entry with its Changes counted anew, from the ticket as it was
+// before the entry to the ticket as it is now: so a step that somebody made also
+// tells what service levels changed because of it.
 func (e Entry) Amended(was, now Ticket) (Entry, error) {
 	changes, err := difference(was, now)
 	e.Changes = changes
@@ -147,8 +152,9 @@ func (e Entry) Shown() []Change {
 	return slices.DeleteFunc(slices.Clone(e.Changes), func(c Change) bool { return slices.Contains(hidden, c.Member) })
 }
 
-// Replay makes a ticket from its history, from the first entry on. Gaps and
-// entries of another ticket are ErrInvalid.
+// Replay makes a ticket from its whole history, from the first entry on; its
+// Version is 0, since that is no part of the history. Gaps, entries of another
+// ticket and changes that make none are ErrInvalid.
 func Replay(entries []Entry) (Ticket, error) {
 	var r Replayer
 	for _, e := range entries {
@@ -160,7 +166,7 @@ func Replay(entries []Entry) (Ticket, error) {
 }
 
 // Replayer makes a ticket of its history step by step. The zero Replayer is at
-// the beginning.
+// the beginning. It is for one goroutine.
 type Replayer struct {
 	id  ID
 	seq int64
@@ -177,8 +183,9 @@ var places = func() map[string]int {
 	return out
 }()
 
-// Add takes the next entry of the history; ErrInvalid when it is not the next,
-// or changes a member to what that cannot be.
+// Add takes the next entry of the history. ErrInvalid when it is not the next, or
+// gives a member a value that is not of its type; then the Replayer is of no further
+// use.
 func (r *Replayer) Add(e Entry) error {
 	if r.seq == 0 {
 		r.id = e.Ticket

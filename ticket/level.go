@@ -21,26 +21,29 @@ const (
 	ResolutionTime Target = "resolution"
 )
 
-// ServiceLevel promises times to the tickets that its condition takes; the
-// first in order that takes a ticket counts.
+// ServiceLevel promises times to the tickets for which its condition holds. Where
+// several levels take a ticket, the first by Position, then by ID, counts.
 type ServiceLevel struct {
 	ID       string              `json:"id"`
 	Version  int64               `json:"version"`
 	Name     string              `json:"name"`
 	When     condition.Condition `json:"when"`
 	Position int                 `json:"position"`
-	// Goals are how long each target may take, in open time of the calendar; a
-	// target without a goal has no clock.
+	// Goals are how long each target may take, in open time of the calendar, one
+	// minute to 365 days; a target without a goal has no clock. In JSON they are in
+	// nanoseconds.
 	Goals map[Target]time.Duration `json:"goals"`
 	// Calendar names the operating hours; empty: every hour counts.
 	Calendar string `json:"calendar,omitempty"`
-	// WarnBefore is how much open time before the end a warning is due; 0: none.
+	// WarnBefore is how much open time before the end a warning is due; 0: none. It
+	// is shorter than every goal.
 	WarnBefore time.Duration `json:"warn_before,omitempty"`
 	// RunOnHold keeps the clocks running while a ticket is on hold.
 	RunOnHold bool `json:"run_on_hold,omitempty"`
 }
 
-// Validate checks a service level against the fields of tickets.
+// Validate checks a service level against the fields of tickets (SchemaFields);
+// whether its calendar exists is for the caller to know. The error is ErrInvalid.
 func (l ServiceLevel) Validate(schema *condition.Schema) error {
 	if err := checkText("a service level's name", l.Name, 1, MaxName); err != nil {
 		return err
@@ -72,13 +75,15 @@ type Clock struct {
 	StartedAt time.Time     `json:"started_at"`
 	Since     time.Time     `json:"since,omitzero"`
 	Spent     time.Duration `json:"spent,omitempty"`
-	// DoneAt is when the target was met or missed for good; zero: not yet.
+	// DoneAt is when the target was reached, in time or not, or the ticket was merged;
+	// zero: not yet. That of a solution is zero again once the ticket is reopened.
 	DoneAt time.Time `json:"done_at,omitzero"`
 	// WarnAt and DueAt are when the warning is due and when the time is over;
 	// zero while it stands still, is done, or the calendar never opens again.
 	WarnAt time.Time `json:"warn_at,omitzero"`
 	DueAt  time.Time `json:"due_at,omitzero"`
-	// Warned and Breached are set once.
+	// Warned and Breached say that the warning was due, and that the goal was missed;
+	// once true they stay true.
 	Warned   bool `json:"warned,omitempty"`
 	Breached bool `json:"breached,omitempty"`
 }
@@ -86,7 +91,8 @@ type Clock struct {
 // Calendars finds operating hours by name; nil means every hour.
 type Calendars func(name string) *hours.Schedule
 
-// Elapsed is the open time that the clock has counted until now.
+// Elapsed is the open time that the clock has counted until now, also beyond its
+// goal; of one that stands still, Spent.
 func (c Clock) Elapsed(cal Calendars, now time.Time) time.Duration {
 	if c.Since.IsZero() {
 		return c.Spent
@@ -113,10 +119,13 @@ func plus(s *hours.Schedule, from time.Time, d time.Duration) time.Time {
 	return at.UTC()
 }
 
-// Measure brings the clocks of the ticket up to what happened since was: it
-// starts, pauses, goes on and ends them. level is the service level that takes
-// the ticket now; nil: none, and running clocks of another stay. The result
-// follows from its arguments alone, so that replaying a history gives the same.
+// Measure returns the clocks of the ticket after it became is where it was was (the
+// zero Ticket for a new one): those that start now are added, and the others are
+// stopped, set going again or ended, as the ticket's state asks. level is the
+// service level that takes the ticket now. With nil no clock starts, and those of
+// an earlier level go on; where a new level takes over, they go on too, and only
+// clocks that start later are its own. The result follows from its arguments alone,
+// so that replaying a history gives the same. It does not ring: that is for Ring.
 func Measure(was, is Ticket, level *ServiceLevel, cal Calendars, now time.Time) []Clock {
 	clocks := slices.Clone(is.Clocks)
 	if level != nil {
@@ -209,8 +218,9 @@ type Alarm struct {
 	Breach bool
 }
 
-// Ring marks the clocks whose warning or end has come and tells which those
-// are; it tells each once.
+// Ring returns the clocks with those marked whose warning or end has come by now,
+// and an Alarm for each, once. A warning that is seen only after its clock's end is
+// marked and not told. The slice that was given stays as it is.
 func Ring(clocks []Clock, now time.Time) ([]Clock, []Alarm) {
 	clocks = slices.Clone(clocks)
 	var out []Alarm
@@ -230,7 +240,8 @@ func Ring(clocks []Clock, now time.Time) ([]Clock, []Alarm) {
 	return clocks, out
 }
 
-// NextAlarm is when Ring has something to tell next; false: never.
+// NextAlarm is when Ring has something to mark next; false: never, as the clocks
+// stand.
 func NextAlarm(clocks []Clock) (time.Time, bool) {
 	var next time.Time
 	for _, c := range clocks {
@@ -243,8 +254,9 @@ func NextAlarm(clocks []Clock) (time.Time, bool) {
 	return next, !next.IsZero()
 }
 
-// Choose returns the first service level in order that takes the ticket, by its
-// compiled condition; nil: none.
+// Choose returns the first service level, by Position and then by ID, of which
+// takes is true; nil: none. takes says whether the level's condition holds for the
+// ticket.
 func Choose(levels []ServiceLevel, takes func(ServiceLevel) bool) *ServiceLevel {
 	sorted := slices.SortedFunc(slices.Values(levels), func(a, b ServiceLevel) int {
 		return cmp.Or(cmp.Compare(a.Position, b.Position), cmp.Compare(a.ID, b.ID))

@@ -17,13 +17,14 @@ const (
 	MailSolved   MailEvent = "solved"
 )
 
-// MailEvents lists them, in the order in which a ticket meets them.
+// MailEvents lists the events, in the order in which a ticket usually meets them.
 func MailEvents() []MailEvent {
 	return []MailEvent{MailReceived, MailOnHold, MailHandled, MailSolved}
 }
 
-// MailEvent is which of them the entry is; false for one that is not for the
-// customer's eyes.
+// MailEvent is the event of which the customer is told because of the entry; false
+// where they are told nothing: of a merger, of their own reply, and of whatever is
+// neither a public answer nor puts the ticket on hold or solves it.
 func (e Entry) MailEvent() (MailEvent, bool) {
 	switch state := e.becomes(); {
 	case e.Kind == Created:

@@ -45,7 +45,8 @@ func (p Part) text(t *Ticket) (*string, error) {
 	return nil, errs.New(errs.Invalid, "ticket: %q is no text of the inquiry; use title or body", clip(string(p)))
 }
 
-// Text is what a part of the inquiry says, with its masks.
+// Text is what a part of the inquiry says, with its masks. ErrInvalid for any part
+// but TitlePart and BodyPart.
 func (t Ticket) Text(p Part) (string, []privacy.MaskedSpan, error) {
 	s, err := p.text(&t)
 	if err != nil {
@@ -54,9 +55,11 @@ func (t Ticket) Text(p Part) (string, []privacy.MaskedSpan, error) {
 	return *s, t.Masks[p], nil
 }
 
-// Hide masks ranges of a part of the inquiry and returns what they hide. What
-// the ticket was before counts as masked too, so that no entry of the history
-// tells of it; those that were written before are for Rewritten.
+// Hide masks ranges of a part of the inquiry and returns what they hide, by the id
+// of the mask; nil where nothing was hidden. What the ticket was before counts as
+// masked too, so that the entry of this Draft does not tell of it; the entries that
+// were written before are for Rewritten. ErrInvalid for any part but TitlePart and
+// BodyPart.
 func (d *Draft) Hide(p Part, spans []privacy.Span, mask func(privacy.Span) privacy.MaskedSpan) (originals map[string]string, err error) {
 	text, err := p.text(&d.T)
 	if err != nil {
@@ -77,8 +80,9 @@ func (d *Draft) Hide(p Part, spans []privacy.Span, mask func(privacy.Span) priva
 	return h.Originals, nil
 }
 
-// Show puts back what a mask of the inquiry hides; false where it has no such
-// mask.
+// Show puts back what the mask of the id hides in a part of the inquiry; false
+// where the part has no such mask. ErrInvalid for any part but TitlePart and
+// BodyPart.
 func (d *Draft) Show(p Part, id, original string) (bool, error) {
 	text, err := p.text(&d.T)
 	if err != nil {
@@ -104,8 +108,8 @@ func (d *Draft) setMasks(p Part, masks []privacy.MaskedSpan) {
 	}
 }
 
-// Note makes the entry one of masking, about a part, unless it has said what it
-// is about.
+// Note makes the entry one of the kind (Masked or Unmasked) about the part. An
+// entry that is about something already stays as it is.
 func (d *Draft) Note(k EntryKind, about Part) {
 	if d.entry.Kind == "" {
 		d.entry.Kind, d.entry.About = k, about
@@ -113,13 +117,14 @@ func (d *Draft) Note(k EntryKind, about Part) {
 }
 
 // HideSaid masks ranges of what the entry says, which Comment, Answer or Reply
-// gave it, before it is stored.
+// gave it, before it is stored. It returns what they hide, by the id of the mask.
 func (d *Draft) HideSaid(spans []privacy.Span, mask func(privacy.Span) privacy.MaskedSpan) (originals map[string]string) {
 	d.entry, originals = d.entry.Hide(spans, mask)
 	return originals
 }
 
-// Hide masks ranges of what an entry says.
+// Hide masks ranges of what an entry says, and returns the masked entry and what
+// the masks hide, by their ids.
 func (e Entry) Hide(spans []privacy.Span, mask func(privacy.Span) privacy.MaskedSpan) (Entry, map[string]string) {
 	h := privacy.Hide(e.Text, e.Masks, spans, mask)
 	if len(h.Originals) > 0 {
@@ -128,7 +133,8 @@ func (e Entry) Hide(spans []privacy.Span, mask func(privacy.Span) privacy.Masked
 	return e, h.Originals
 }
 
-// Show puts back what a mask of the entry hides.
+// Show puts back what the mask of the id hides in the entry's text; false where it
+// has no such mask.
 func (e Entry) Show(id, original string) (Entry, bool) {
 	h, ok := privacy.Show(e.Text, e.Masks, id, original)
 	if ok {
@@ -137,10 +143,11 @@ func (e Entry) Show(id, original string) (Entry, bool) {
 	return e, ok
 }
 
-// Rewritten is an entry of the history after a part of the inquiry was masked:
-// where it tells of the text as it was, it tells of it as it is, and what the
-// masks hide is concealed in other values of the part. It reports whether
-// anything differs. Of all entries rewritten so, Replay makes the masked ticket.
+// Rewritten is an entry of the history after a part of the inquiry was masked: the
+// value was of that part becomes the value is, and in its other values, those of
+// earlier days, whatever the masks hide (originals) is concealed. It reports
+// whether anything differs. Of all entries rewritten so, Replay makes the masked
+// ticket.
 func (e Entry) Rewritten(p Part, was, is string, originals map[string]string) (Entry, bool) {
 	changed := false
 	again := func(raw json.RawMessage) json.RawMessage {

@@ -6,12 +6,18 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 )
 
-// Merge puts a ticket into another one: its customer, tags and followers are
-// added, its links move along (of those beyond MaxLinks only the tickets that were
-// merged into it), and from then on what is written to it goes to the target. The
-// comments of the merged ticket stay in its own history, to which the target's
-// link leads. Merging the same two again is a no-op and reports false. The caller
-// moves the links of the linked tickets with MoveLinks.
+// Merge puts a ticket into another one: its tags and followers are added, its links
+// move along (of those beyond MaxLinks only the tickets that were merged into it),
+// it is complete, and from then on what is written to it goes to the target. The
+// target's contact, requester and fields stay as they are; of the customer only the
+// time of the last word is taken over, where it is later. The comments of the
+// merged ticket stay in its own history, to which the target's link leads. Merging
+// the same two again is a no-op and reports false. The caller moves the links of
+// the linked tickets with MoveLinks.
+//
+// ErrInvalid for a ticket and itself, and for more than MaxTags tags or MaxFollowers
+// followers together; ErrConflict when one of the two was merged before, or the
+// target is complete. After an error both drafts are to be thrown away.
 func Merge(from, into *Draft) (bool, error) {
 	switch {
 	case from.T.ID == into.T.ID:
@@ -50,8 +56,8 @@ func Merge(from, into *Draft) (bool, error) {
 	return true, nil
 }
 
-// ReplyTo adds the customer's words that were meant for a ticket which was merged
-// into this one: they are read here, and open nothing again.
+// ReplyTo is Reply for the customer's words that were meant for a ticket which was
+// merged into this one: they are read here, and open nothing again.
 func (d *Draft) ReplyTo(merged ID, text string, files ...string) error {
 	if err := d.say(Replied, text, files); err != nil {
 		return err
@@ -60,8 +66,8 @@ func (d *Draft) ReplyTo(merged ID, text string, files ...string) error {
 	return nil
 }
 
-// MoveLinks makes a ticket that was linked to a merged one point to the target,
-// each relation once.
+// MoveLinks makes the links of a ticket that lead to from, which was merged, lead
+// to into, each relation once. A link of into to itself is dropped.
 func (d *Draft) MoveLinks(from, into ID) {
 	var out []Link
 	for _, l := range d.T.Links {
@@ -76,7 +82,10 @@ func (d *Draft) MoveLinks(from, into ID) {
 }
 
 // SplitOff begins a ticket of its own from an entry of another: its text becomes
-// the new inquiry, customer and category are taken over, and the two are linked.
+// the new inquiry, with its masks but without its files. Channel, conversation,
+// customer, consent, language, category and group are taken over; desk, agent, tags
+// and fields are not. The two are linked. number is as of Open. ErrInvalid for an
+// entry of another ticket or without a text, and as of Open and Relate.
 func SplitOff(d *Draft, e Entry, id ID, number int64, title string) (*Draft, error) {
 	if e.Ticket != d.T.ID || e.Text == "" {
 		return nil, errs.New(errs.Invalid, "ticket: only a comment of this ticket can become a ticket of its own")

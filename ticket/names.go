@@ -16,8 +16,9 @@ const (
 	MaxBody        = 60000 // bytes of an inquiry, comment or template
 )
 
-// Name returns the text of a language, else of the first of the fallbacks that
-// has one, else any: a removed language's texts stay and still show.
+// Name returns the text of a language, else of the first of the fallbacks that has
+// one, else that of the first language by its tag: texts of a language that the
+// workspace no longer has stay, and still show. It is empty where there is no text.
 func Name(names map[string]string, language string, fallbacks ...string) string {
 	for _, l := range append([]string{language}, fallbacks...) {
 		if n := names[l]; n != "" {
@@ -33,7 +34,7 @@ func Name(names map[string]string, language string, fallbacks ...string) string 
 	return names[best]
 }
 
-// Gaps lists the languages of the list that have no text.
+// Gaps lists those of the languages in which names has no text.
 func Gaps(names map[string]string, languages []string) []string {
 	var out []string
 	for _, l := range languages {

@@ -55,7 +55,8 @@ func (s State) Valid() bool { return slices.Contains(States(), s) }
 // Open reports whether the ticket is still to be worked on.
 func (s State) Open() bool { return s != Solved && s != Complete }
 
-// CanBecome reports whether a ticket may go from s to the state.
+// CanBecome reports whether a ticket may go from s to the state: from every state to
+// every other but Complete to none, and Solved not to itself.
 func (s State) CanBecome(next State) bool { return slices.Contains(moves[s], next) }
 
 // CustomState is a state of a host's own: its name, and the state that rules,

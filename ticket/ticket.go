@@ -65,7 +65,7 @@ type Ticket struct {
 
 	// Desk whose agents it is for; empty: for all who work on tickets.
 	Desk conversation.DeskID `json:"desk,omitempty"`
-	// Origin says how it came about where it was made from other work.
+	// Origin says what it took over where it was made from a conversation.
 	Origin Origin `json:"origin,omitzero"`
 
 	Title string `json:"title"`
@@ -103,7 +103,7 @@ type Ticket struct {
 	// CustomerAt is the customer's last word, AnsweredAt the last public answer.
 	CustomerAt time.Time `json:"customer_at,omitzero"`
 	AnsweredAt time.Time `json:"answered_at,omitzero"`
-	// Entries counts the history.
+	// Entries is how many entries the history has, the Seq of the last one.
 	Entries int64 `json:"entries"`
 	// Clocks are the service levels; see Clock.
 	Clocks []Clock `json:"clocks,omitempty"`
@@ -114,8 +114,9 @@ type Origin struct {
 	// ChatTo is the last number of the conversation's record that belongs to the
 	// ticket's chat log.
 	ChatTo int64 `json:"chat_to,omitempty"`
-	// Queue that the conversation waited in, for how long, and what it
-	// overflowed for (wait, length, …); empty: it did not overflow.
+	// Queue is the one that the conversation waited in, Waited for how long (in JSON
+	// in nanoseconds), and Overflow the condition of overflow that was met (wait,
+	// length, …); empty: it did not overflow.
 	Queue    string        `json:"queue,omitempty"`
 	Waited   time.Duration `json:"waited,omitempty"`
 	Overflow string        `json:"overflow,omitempty"`
@@ -133,25 +134,26 @@ type Requester struct {
 // Relation is how two tickets hang together.
 type Relation string
 
-// The relations. Each link is stored on both tickets, as the relation looks
-// from there.
+// The relations: what the ticket that holds the Link has to do with the one in
+// Link.To. Each link is stored on both tickets, as the relation looks from there.
+// MergedOf alone stands on the target only.
 const (
 	Related   Relation = "related"
-	Follows   Relation = "follows" // it was made as a follow-up of the other
-	Followed  Relation = "followed"
-	Parent    Relation = "parent" // the other is its parent
-	Child     Relation = "child"
-	MergedOf  Relation = "merged_of" // the other was merged into it
-	SplitFrom Relation = "split_from"
-	SplitTo   Relation = "split_to"
+	Follows   Relation = "follows"    // it was made as a follow-up of the other
+	Followed  Relation = "followed"   // the other was made as its follow-up
+	Parent    Relation = "parent"     // the other is its parent
+	Child     Relation = "child"      // the other is its child
+	MergedOf  Relation = "merged_of"  // the other was merged into it
+	SplitFrom Relation = "split_from" // it was made from an entry of the other
+	SplitTo   Relation = "split_to"   // the other was made from one of its entries
 )
 
 // opposite is how a relation looks from the other ticket.
 var opposite = map[Relation]Relation{Related: Related, Follows: Followed, Followed: Follows, Parent: Child, Child: Parent,
 	SplitFrom: SplitTo, SplitTo: SplitFrom}
 
-// Opposite is how the relation looks from the other ticket; false for one that
-// people cannot set.
+// Opposite is how the relation looks from the other ticket; false for MergedOf, which
+// only Merge makes, and for what is no relation.
 func (r Relation) Opposite() (Relation, bool) {
 	o, ok := opposite[r]
 	return o, ok

@@ -30,17 +30,20 @@ type View struct {
 	// Owner is the agent whose own view it is; empty: everybody's.
 	Owner AgentID             `json:"owner,omitempty"`
 	When  condition.Condition `json:"when"`
-	// Order is ByUpdated when empty; Desc lists from its end: newest, highest.
+	// Order is ByUpdated when empty. Desc begins with the newest or highest, else the
+	// oldest or lowest comes first.
 	Order Order `json:"order,omitempty"`
 	Desc  bool  `json:"desc,omitempty"`
-	// Columns are names of fields of conditions, in the order of the table.
+	// Columns are names of fields of conditions (SchemaFields), in the order of the
+	// table, at most 30.
 	Columns []string `json:"columns,omitempty"`
 }
 
 // maxColumns bounds a view.
 const maxColumns = 30
 
-// Validate checks a view against the fields of tickets (SchemaFields).
+// Validate checks a view against the fields of tickets (SchemaFields). The error is
+// ErrInvalid and says what to change.
 func (v View) Validate(schema *condition.Schema) error {
 	if err := checkText("a view's name", v.Name, 1, MaxName); err != nil {
 		return err
