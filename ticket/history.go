@@ -29,7 +29,7 @@ const (
 	Replied   EntryKind = "replied"   // the customer wrote
 	Merged    EntryKind = "merged"    // with another ticket, on both
 	Split     EntryKind = "split"     // one of its entries became a ticket of its own
-	Masked    EntryKind = "masked" // a range of a text was hidden
+	Masked    EntryKind = "masked"    // a range of a text was hidden
 	Unmasked  EntryKind = "unmasked"
 )
 

@@ -11,15 +11,15 @@ import (
 // Choice is how an assign action chooses among the agents it names.
 type Choice string
 
-// The choices: anyone of them by chance, each in turn in the order in which
-// they were added, or exactly one.
+// The choices: any of them by chance, each in turn in the order of the list, or
+// always the first of the list who is able.
 const (
 	ChooseRandom Choice = "random"
 	ChooseInTurn Choice = "in_turn"
 	ChooseOne    Choice = "designated"
 )
 
-// Valid reports whether the choice is one of the three.
+// Valid returns nil for one of the three choices, else ErrInvalid.
 func (c Choice) Valid() error {
 	if slices.Contains([]Choice{ChooseRandom, ChooseInTurn, ChooseOne}, c) {
 		return nil

@@ -14,7 +14,7 @@
 // what the earlier ones did, so where several assign, the last one wins. A
 // trigger fires at most once in an event. What triggers change is no new event;
 // only a trigger with Cascade is asked again after others have changed
-// something, in a bounded number of passes.
+// something, in four passes at most.
 //
 // Conditions may compare with the time before the event: changed, changed_to,
 // changed_from. Who did it is the field "actor", what happened the field
@@ -31,7 +31,7 @@
 //
 // Actions of one event are counted and cut off with a note in the Report, and
 // so are events that triggers themselves caused too deep in a chain (a web hook
-// that calls back). Lint finds, before anything runs, conditions that never
-// hold, triggers that fight over a field, ones whose work a later one always
-// undoes, and circles.
+// that calls back). Package trigger/lint finds, before anything runs, conditions
+// that never hold, triggers that fight over a field, ones whose work a later one
+// always undoes, and circles.
 package trigger

@@ -9,7 +9,7 @@ import (
 // Actor is who caused an event.
 type Actor string
 
-// The actors. A trigger is the actor of events that its actions cause outside
+// The actors. ByTrigger is the actor of events that a trigger's actions cause outside
 // of the pass, such as a web hook's call back.
 const (
 	ByCustomer Actor = "customer"
@@ -22,7 +22,7 @@ const (
 	BySystem Actor = "system"
 )
 
-// Actors lists them.
+// Actors lists the actors.
 func Actors() []Actor { return []Actor{ByCustomer, ByAgent, ByBot, ByTrigger, ByHost, BySystem} }
 
 // Event is one change of one subject. Everything that one command or one
@@ -48,8 +48,8 @@ const (
 	FieldActor = "actor"
 )
 
-// FieldsOf returns the two fields that every subject has, with the kinds of
-// event that it emits, to be put into its schema.
+// FieldsOf returns the two fields that every subject has, FieldEvent and FieldActor,
+// to be put into its schema. events are the kinds of event that the subject emits.
 func FieldsOf(events ...string) []condition.Field {
 	var actors []string
 	for _, a := range Actors() {

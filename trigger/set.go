@@ -14,9 +14,9 @@ import (
 const (
 	// maxPasses is how often cascading triggers are asked.
 	maxPasses = 4
-	// MaxDone is how many actions are carried out.
+	// MaxDone is how many actions are carried out; those that were passed over count.
 	MaxDone = 100
-	// MaxDepth is how deep a chain of events may be that triggers caused.
+	// MaxDepth is the greatest Event.Depth for which triggers are still asked.
 	MaxDepth = 5
 )
 
@@ -35,9 +35,9 @@ type compiled struct {
 }
 
 // NewSet compiles the active triggers of a kind of subject; the others are left
-// out. The schema is the one that Validate was given: a trigger that no longer
-// fits it is an error that names it, and the caller decides whether to switch
-// it off.
+// out. The schema is the one that Trigger.Validate was given. A trigger that does
+// not fit it any more is ErrInvalid, which names the trigger, and then there is no
+// Set: the caller decides whether to switch the trigger off.
 func NewSet(schema *condition.Schema, subject string, triggers []Trigger) (*Set, error) {
 	s := &Set{}
 	for i := range triggers {
@@ -76,7 +76,7 @@ type Report struct {
 	Runs []Run `json:"runs,omitempty"`
 	// Cut says why the pass was cut short; empty: it was not.
 	Cut string `json:"cut,omitempty"`
-	// Looked is how many conditions were evaluated.
+	// Looked is how many conditions were evaluated, a trigger's once in each pass.
 	Looked int `json:"looked"`
 }
 
@@ -94,11 +94,13 @@ func (r Report) Fired() (n int) {
 type Run struct {
 	Trigger ID `json:"trigger"`
 	// Pass is 1, or more for a trigger with Cascade.
-	Pass    int  `json:"pass"`
+	Pass int `json:"pass"`
+	// Matched is whether the condition held, so that the trigger fired.
 	Matched bool `json:"matched"`
 	// Why explains each clause without values.
-	Why      []condition.Reason `json:"why,omitempty"`
-	Outcomes []Outcome          `json:"outcomes,omitempty"`
+	Why []condition.Reason `json:"why,omitempty"`
+	// Outcomes has one entry for each action that was tried, in order.
+	Outcomes []Outcome `json:"outcomes,omitempty"`
 }
 
 // Options of Run.
@@ -111,8 +113,10 @@ type Options struct {
 	Linear bool
 }
 
-// Run asks the triggers about one event and lets the subject carry out the
-// actions of those that fire. An error is the subject's.
+// Run asks the triggers that run on events about one event and lets the subject
+// carry out the actions of those that fire. An error is the subject's, wrapped with
+// trigger and action; the Report has what was done until then. An event deeper than
+// MaxDepth asks no trigger, which Report.Cut tells.
 func (s *Set) Run(ev Event, sub Subject, opt Options) (Report, error) {
 	var r Report
 	if ev.Depth > MaxDepth {

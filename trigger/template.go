@@ -17,7 +17,7 @@ const (
 // Template is a text with placeholders, #{name}. Names come from a flat list
 // that the caller allows; there are no expressions, methods or formats. A pair
 // of Korean particles right after a placeholder, such as 은/는 or 이(가), becomes
-// the one that suits the value.
+// the one that suits the value. It is immutable and safe for concurrent use.
 type Template struct {
 	parts []templatePart
 }
@@ -29,8 +29,9 @@ type templatePart struct {
 	particles *particles
 }
 
-// ParseTemplate reads a template. A placeholder that is not allowed, one that
-// does not end, and texts beyond the limits are ErrInvalid.
+// ParseTemplate reads a template. allowed lists the names that placeholders may have.
+// Another name, a placeholder that does not end, more than MaxTemplate bytes and more
+// than 200 placeholders are ErrInvalid.
 func ParseTemplate(text string, allowed []string) (*Template, error) {
 	if len(text) > MaxTemplate {
 		return nil, errs.New(errs.Invalid, "trigger: a template of %d bytes; use at most %d", len(text), MaxTemplate)

@@ -9,8 +9,8 @@ import (
 type Deadline struct {
 	Trigger ID
 	At      time.Time
-	// Since is the value of the field from which the wait counts. While it stays
-	// the same, the trigger fires at most once.
+	// Since is the value of the field from which the wait counts. While it stays the
+	// same, so does the Key, and whoever remembers keys fires the trigger only once.
 	Since time.Time
 }
 
@@ -21,7 +21,8 @@ func (d Deadline) Key(subject string) string {
 }
 
 // OpenTime adds open time of a calendar to a moment; false when the calendar
-// never has that much again. The empty calendar is every hour.
+// never has that much again, and then there is no Deadline. The empty calendar is
+// every hour.
 type OpenTime func(calendar string, from time.Time, d time.Duration) (time.Time, bool)
 
 // Deadlines returns when the timed triggers must look at the subject as it is
@@ -58,8 +59,10 @@ func (s *Set) Since(t ID) (string, bool) {
 }
 
 // RunTimed looks at one timed trigger whose deadline has passed, and fires it if
-// its condition holds now. It does nothing when the trigger is gone, or when
-// the subject's time field moved since: a later deadline stands for that.
+// its condition holds at ev.At. It does nothing when the set does not have the
+// trigger any more, or when the subject's time field moved since: another deadline
+// stands for that. The caller sees to it that the deadline has passed, and that each
+// is run once (Deadline.Key). Errors are as of Run.
 func (s *Set) RunTimed(d Deadline, ev Event, sub Subject, opt Options) (Report, error) {
 	var r Report
 	for _, c := range s.timed {

@@ -14,8 +14,8 @@ import (
 	"github.com/sangdam/sangdam/trigger/condition"
 )
 
-// ErrInvalid is the kind of this package's errors about what people set up;
-// compare with errors.Is.
+// ErrInvalid is the kind of this package's errors about what people set up, with one
+// identity across the module; compare with errors.Is.
 var ErrInvalid error = errs.Invalid
 
 // ID names a trigger.
@@ -33,7 +33,8 @@ const (
 // Trigger is a rule as it is stored and edited.
 type Trigger struct {
 	ID ID `json:"id"`
-	// Version is what the editor saw; 0 for a new one.
+	// Version counts the changes: whoever replaces a trigger gives back the version
+	// that was read, and 0 makes a new one.
 	Version int64  `json:"version"`
 	Title   string `json:"title"`
 	// Subject is the kind of record: "ticket", "conversation" or the host's own.
@@ -48,8 +49,9 @@ type Trigger struct {
 	Position int `json:"position"`
 	// Active triggers run. Only one that is not active may be deleted.
 	Active bool `json:"active"`
-	// Cascade asks again after other triggers of the same event changed
-	// something, if it has not fired in it yet.
+	// Cascade has the trigger asked again after other triggers of the same event
+	// changed something, if it has not fired in that event yet. It says nothing of a
+	// timed trigger.
 	Cascade bool `json:"cascade,omitempty"`
 }
 
@@ -57,7 +59,7 @@ type Trigger struct {
 type After struct {
 	// Since names the time field from which the wait counts.
 	Since string `json:"since"`
-	// For is how long.
+	// For is how long, one minute to 365 days; in JSON in nanoseconds.
 	For time.Duration `json:"for"`
 	// Calendar counts open hours only; empty: every hour.
 	Calendar string `json:"calendar,omitempty"`
@@ -80,7 +82,7 @@ func Do(kind string, params any) Action {
 	return Action{Kind: kind, Params: raw}
 }
 
-// Params reads an action's parameters. Unknown and repeated members are
+// Params reads an action's parameters. No parameters and unknown members are
 // ErrInvalid, so that a misspelt one is not silently without effect.
 func Params[T any](a Action) (T, error) {
 	var p T
@@ -99,11 +101,11 @@ func Params[T any](a Action) (T, error) {
 type Spec struct {
 	// Kind is its name: "assign", "mail".
 	Kind string
-	// Check refuses parameters that cannot work when a trigger is saved; nil:
-	// the action takes none.
+	// Check refuses parameters that cannot work when a trigger is saved, with
+	// ErrInvalid; nil: the action takes none.
 	Check func(Action) error
-	// Sets tells which fields the action writes, and with what, for Lint; a nil
-	// Sets writes nothing that conditions ask about.
+	// Sets tells which fields the action writes, and with what, for package
+	// trigger/lint; nil: the action writes nothing that conditions ask about.
 	Sets func(Action) []Write
 }
 
@@ -153,7 +155,8 @@ func (c *Catalog) check(a Action) error {
 	return nil
 }
 
-// Sets are the fields that the action sets, as its Spec says.
+// Sets are the fields that the action sets, as its Spec says; nil for an action of a
+// kind that the catalog does not have.
 func (c *Catalog) Sets(a Action) []Write {
 	if f := c.specs[a.Kind].Sets; f != nil {
 		return f(a)
@@ -203,7 +206,7 @@ func (a *After) validate(schema *condition.Schema) error {
 	return schema.CheckCalendar(a.Calendar)
 }
 
-// Compare is the order in which triggers run.
+// Compare is negative when t runs before o, by Position and then by ID.
 func (t *Trigger) Compare(o *Trigger) int {
 	return cmp.Or(cmp.Compare(t.Position, o.Position), cmp.Compare(t.ID, o.ID))
 }

@@ -16,30 +16,32 @@ import (
 	"github.com/sangdam/sangdam/trigger"
 )
 
-// Kinds of action: what trigger.Action.Kind may be. Tickets and conversations have
-// not all the same.
+// Kinds of action: what trigger.Action.Kind may be, each with the type of its
+// parameters. Queue, End, Ticket and Bot are for conversations alone, the others for
+// tickets too.
 const (
-	Assign   = "assign"
-	Queue    = "queue"
-	Set      = "set"
-	Tag      = "tag"
-	Priority = "priority"
-	Note     = "note"
-	Message  = "message"
-	End      = "end"
-	Ticket   = "ticket"
-	Mail     = "mail"
-	Forward  = "forward"
-	Webhook  = "webhook"
-	Notice   = "notice"
-	SMS      = "sms"
-	Bot      = "bot"
+	Assign   = "assign"   // AssignParams
+	Queue    = "queue"    // QueueParams
+	Set      = "set"      // SetParams
+	Tag      = "tag"      // TagParams
+	Priority = "priority" // PriorityParams
+	Note     = "note"     // TextParams: an internal note or comment
+	Message  = "message"  // TextParams: a message or public answer to the customer
+	End      = "end"      // EndParams
+	Ticket   = "ticket"   // OpenTicketParams
+	Mail     = "mail"     // MailParams
+	Forward  = "forward"  // ForwardParams
+	Webhook  = "webhook"  // WebhookParams
+	Notice   = "notice"   // NoticeParams, to a messenger room
+	SMS      = "sms"      // NoticeParams, to the customer's phone number
+	Bot      = "bot"      // BotParams
 )
 
 // Texts is a text by language; "" is for every language without one of its own.
 type Texts map[string]string
 
-// In picks the text for a language: its own, that for every language, or else the first.
+// In picks the text for a language: its own, else that of "", else that of the first
+// language by its tag; empty where there is no text.
 func (t Texts) In(language string) string {
 	if text, ok := t[language]; ok {
 		return text
@@ -62,13 +64,16 @@ type AssignParams struct {
 	Choice trigger.Choice    `json:"choice,omitempty"`
 }
 
-// QueueParams sends a conversation to a queue, a desk, or a queue for a desk.
+// QueueParams sends a conversation to a queue, a desk, or a queue for a desk; one of
+// the two is needed.
 type QueueParams struct {
 	Queue routing.QueueID `json:"queue,omitempty"`
 	Desk  routing.DeskID  `json:"desk,omitempty"`
 }
 
-// SetParams sets a field that actions may set.
+// SetParams sets a field to a value of at most 2000 bytes. Field is, of a
+// conversation, category, memo, language or "attribute.<name>"; of a ticket title,
+// category, resolution, state, custom_state, language, desk or "field.<code>".
 type SetParams struct {
 	Field string `json:"field"`
 	Value string `json:"value"`
@@ -81,7 +86,7 @@ type TagParams struct {
 }
 
 // PriorityParams sets the priority: of a ticket -1 (low) to 2 (urgent), of a
-// conversation that waits any number, the higher first.
+// conversation that waits -1000 to 1000. The higher comes first.
 type PriorityParams struct {
 	Value int `json:"value"`
 }
@@ -91,12 +96,13 @@ type TextParams struct {
 	Text Texts `json:"text"`
 }
 
-// EndParams ends a conversation; Reason is a short code for reports.
+// EndParams ends a conversation; Reason is a code for reports, of at most 50 bytes.
 type EndParams struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// OpenTicketParams makes a ticket of a conversation.
+// OpenTicketParams makes a ticket of a conversation. Priority is -1 (low) to 2
+// (urgent).
 type OpenTicketParams struct {
 	Title    Texts    `json:"title,omitempty"`
 	Category string   `json:"category,omitempty"`
@@ -105,21 +111,23 @@ type OpenTicketParams struct {
 	Tags     []string `json:"tags,omitempty"`
 }
 
-// Recipients of MailParams.
+// Recipients of a mail: what MailParams.To may be.
 const (
 	ToCustomer = "customer"
-	ToAssignee = "assignee"
-	ToAgent    = "agent"
-	ToGroup    = "group"
+	ToAssignee = "assignee" // the record's agent
+	ToAgent    = "agent"    // MailParams.Agent
+	ToGroup    = "group"    // the members of MailParams.Group
 )
 
 // MailParams mails to the customer, the record's agent, a chosen agent or the
 // members of a group: one mail each, so that none sees who else got it.
 type MailParams struct {
 	// Target to send from; empty: the workspace's only one for mail.
-	Target id.Target       `json:"target,omitempty"`
-	To     string          `json:"to"`
-	Agent  routing.AgentID `json:"agent,omitempty"`
+	Target id.Target `json:"target,omitempty"`
+	// To is ToCustomer, ToAssignee, ToAgent or ToGroup.
+	To string `json:"to"`
+	// Agent is needed with ToAgent, and empty with all others.
+	Agent routing.AgentID `json:"agent,omitempty"`
 	// Group with ToGroup; empty: the record's own.
 	Group   string `json:"group,omitempty"`
 	Subject Texts  `json:"subject"`
@@ -129,9 +137,10 @@ type MailParams struct {
 	HTML bool `json:"html,omitempty"`
 }
 
-// ForwardParams sends what the record holds to an address outside, with a link
-// to it at the bottom. With Complete the record is completed once the mail was
-// sent, and stays as it is when it was not.
+// ForwardParams mails what the record holds to one address outside, with a link to
+// the record at the bottom. Target is as in MailParams; without a Subject it is the
+// record's kind, number and title. With Complete the record is completed once the
+// mail was sent, and stays as it is when it was not.
 type ForwardParams struct {
 	Target   id.Target `json:"target,omitempty"`
 	To       string    `json:"to"`
@@ -148,8 +157,8 @@ type WebhookParams struct {
 	Fields []string  `json:"fields,omitempty"`
 }
 
-// NoticeParams writes into a messenger room, or sends a text message to the
-// customer.
+// NoticeParams writes into a messenger room (Notice), or sends a text message to the
+// customer (SMS), by the target, which it needs.
 type NoticeParams struct {
 	Target id.Target `json:"target"`
 	Text   Texts     `json:"text"`

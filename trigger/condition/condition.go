@@ -49,8 +49,9 @@ func (c Clause) group() bool { return len(c.All) > 0 || len(c.Any) > 0 }
 // Op is an operator.
 type Op string
 
-// The operators. Those in the second column of a pair are the exact opposite
-// of the first: they hold too where the fact is absent.
+// The operators. IsNot, NotContains, NotIn, HasNone and Absent are the exact opposites
+// of Is, Contains, In, HasAny and Present, and so they also hold where the fact is
+// absent; every other operator then fails.
 const (
 	Is          Op = "is"
 	IsNot       Op = "is_not"
@@ -69,8 +70,8 @@ const (
 	Lt          Op = "lt"
 	Lte         Op = "lte"
 	Between     Op = "between"    // two values, both included
-	OlderThan   Op = "older_than" // a time more than a duration before now
-	NewerThan   Op = "newer_than" // a time at most a duration before now, or after now
+	OlderThan   Op = "older_than" // a time at least a duration before now
+	NewerThan   Op = "newer_than" // a time less than a duration before now, or after now
 	Present     Op = "present"    // takes no value; empty text and empty sets are absent
 	Absent      Op = "absent"
 )

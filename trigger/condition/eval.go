@@ -43,6 +43,7 @@ func (r Reason) String() string {
 // Known is what was known of a field.
 type Known string
 
+// What may be known of a field.
 const (
 	FactPresent   Known = "present"
 	FactAbsent    Known = "absent"     // no fact, or an empty one
