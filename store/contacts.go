@@ -14,7 +14,8 @@ import (
 	"github.com/sangdam/sangdam/store/driver"
 )
 
-// GuardContact is a contact, by its id; its Version.
+// GuardContact is the row of a contact for Tx.Guard: the key is the contact's id, the
+// version its Version.
 var GuardContact = driver.GuardDocument(contactRows.Name())
 
 // contactRow is a contact as it is stored. It is listed under the folded name,

@@ -78,7 +78,8 @@ type Kind[T any] struct {
 	Configuration bool
 }
 
-// Index is a value by which documents are found.
+// Index is a value by which documents are found and ordered: bytes, compared one by
+// one, which Text, Exact, Int, Time and Tuple make; at most driver.MaxIndexed of them.
 type Index[T any] struct {
 	Name  string
 	Value func(*T) []byte
@@ -100,8 +101,8 @@ type Documents[T any] struct {
 	shape *shape          // what T has within them
 }
 
-// Declare makes the Documents of a kind. A declaration that cannot work is a
-// mistake in the program: it panics at its start.
+// Declare makes the Documents of a kind, usually for a variable of a package. It
+// panics for a declaration that cannot work, which is a mistake in the program.
 func Declare[T any](k Kind[T]) *Documents[T] {
 	switch {
 	case k.Name == "" || k.ID == nil || k.Version == nil:
@@ -140,7 +141,7 @@ func eachMember(t reflect.Type, fn func(name string, f reflect.StructField)) {
 // Name is the kind's name.
 func (d *Documents[T]) Name() string { return d.kind.Name }
 
-// Decl is the kind's declaration.
+// Decl is the version of the kind's declaration, Kind.Decl.
 func (d *Documents[T]) Decl() int { return d.kind.Decl }
 
 // Get returns a document; ErrNotFound.
@@ -265,7 +266,8 @@ func (d *Documents[T]) draft(ctx context.Context, tx Tx, id string) (v T, err er
 	return v, err
 }
 
-// Delete removes the version of a document that was read.
+// Delete removes a document, in the version that was read: where another one is
+// stored it is a clash, and the Update runs again.
 func (d *Documents[T]) Delete(ctx context.Context, tx Tx, v *T) error {
 	doc := driver.Doc{Kind: d.kind.Name, ID: d.kind.ID(v), Version: *d.kind.Version(v)}
 	if d.kind.Reused && doc.Version > 0 {
@@ -289,13 +291,15 @@ func (d *Documents[T]) gone(doc driver.Doc) bool {
 }
 
 // Guard makes the commit depend on the document's staying as it was read,
-// although this transaction does not write it.
+// although this transaction does not write it: where it changed, the Update runs
+// again. The document is one that is stored.
 func (d *Documents[T]) Guard(ctx context.Context, tx Tx, v *T) error {
 	return tx.Guard(ctx, driver.GuardDocument(d.kind.Name), d.kind.ID(v), *d.kind.Version(v))
 }
 
 // Renew rewrites at most limit documents that an older declaration wrote, so
-// that indexes added since find them, and tells how many there were.
+// that indexes added since find them, and returns how many it rewrote: fewer than
+// limit when none is left.
 func (d *Documents[T]) Renew(ctx context.Context, tx Tx, limit int) (int, error) {
 	if d.kind.Decl == 0 {
 		return 0, nil // nothing is older
@@ -489,7 +493,9 @@ type Page[T any] struct {
 }
 
 // List returns a page. Documents that others insert meanwhile do not move it;
-// one that changes its place may be met twice or not at all.
+// one that changes its place may be met twice or not at all. With Keep it looks at
+// no more than some 500 documents. ErrInvalid for an index or tag that the kind does
+// not have, a Limit outside 0 to 200 and an After that is none.
 func (d *Documents[T]) List(ctx context.Context, tx Tx, l List[T]) (Page[T], error) {
 	var page Page[T]
 	r, err := d.ranged(l)
@@ -537,7 +543,7 @@ func (d *Documents[T]) List(ctx context.Context, tx Tx, l List[T]) (Page[T], err
 }
 
 // All returns every document of the list, for kinds of which a workspace has
-// few; more than limit is ErrInvalid.
+// few; more than limit is ErrInvalid. What l.Limit says does not count.
 func (d *Documents[T]) All(ctx context.Context, tx Tx, l List[T], limit int) ([]T, error) {
 	var out []T
 	l.Limit = maxPage
@@ -556,8 +562,8 @@ func (d *Documents[T]) All(ctx context.Context, tx Tx, l List[T], limit int) ([]
 	}
 }
 
-// Count counts the documents of a list without Keep, but not beyond atMost:
-// that many then means "at least".
+// Count counts the documents of a list, but not beyond atMost: that many then means
+// "at least". After and Limit do not count; ErrInvalid for a list with Keep.
 func (d *Documents[T]) Count(ctx context.Context, tx Tx, l List[T], atMost int) (int, error) {
 	r, err := d.ranged(l)
 	if err != nil {

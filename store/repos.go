@@ -25,7 +25,7 @@ type AccountRepo interface {
 }
 
 // InboxRepo works claimed inbound lanes of the transaction's workspace.
-// Appending is Backend.AppendEnvelopes, which commits by itself.
+// Appending is DB.AppendEnvelopes, which commits by itself.
 type InboxRepo interface {
 	// Done ends the envelope under the claim: it will not be handed out again.
 	// ErrStale when the claim is lost or the envelope already ended; that is
@@ -157,11 +157,12 @@ type ContactRepo interface {
 	SaveIdentity(ctx context.Context, i conversation.Identity) (int64, error)
 	// Identities lists a contact's identities, ordered by id.
 	Identities(ctx context.Context, c conversation.ContactID) ([]conversation.Identity, error)
-	// Early keeps what a late message needs: an unsend or edit that arrived
-	// before the message it names. PutEarly adds one, or replaces an older one
-	// by At; callers take what is there and Merge it first. TakeEarly removes
-	// and returns; ErrNotFound for none.
+	// PutEarly keeps an unsend or edit that arrived before the message it names. It
+	// adds one, or replaces an older one by At; callers take what is there and Merge
+	// it first.
 	PutEarly(ctx context.Context, e conversation.Early) error
+	// TakeEarly removes what PutEarly kept for the message, and returns it;
+	// ErrNotFound for none.
 	TakeEarly(ctx context.Context, account channel.AccountID, chat channel.Chat, p channel.ProviderMessageID) (conversation.Early, error)
 	// FindContacts returns contacts whose name or email begins with the text, or
 	// whose telephone number begins with its digits or ends with at least four of
@@ -204,9 +205,9 @@ type ConfigRepo interface {
 	// SaveQueue creates or replaces; agents added or removed as Members get a
 	// raised EligRev.
 	SaveQueue(ctx context.Context, q routing.Queue) error
-	// AddMember gives an agent access to a desk in one conditional statement:
-	// ErrConflict is never returned for a full desk, ErrInvalid is. Adding
-	// twice is a no-op. ErrNotFound for a desk or an agent that is not there.
+	// AddMember gives an agent access to a desk. ErrInvalid when all seats of the
+	// desk are taken, whoever else adds at the same moment; ErrNotFound for a desk or
+	// an agent that is not there. Adding twice is a no-op.
 	AddMember(ctx context.Context, d routing.DeskID, a routing.AgentID) error
 	// RemoveMember takes it away; ErrInvalid when the agent is the desk's last
 	// (RT12), whoever else removes at the same moment. Removing a stranger is

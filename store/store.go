@@ -70,11 +70,12 @@ func (db *DB) Backend() driver.Backend { return db.b }
 
 // Update runs fn in a transaction of the workspace and commits it. When
 // another writer was first (a unique key, a version, a guard) fn runs again
-// after a short random wait, on fresh data, up to 32 times; then the error is
-// ErrConflict. So fn must do no I/O, must not keep what it captured from an
-// earlier run, and must set its results anew. Any other error of fn rolls back
-// and is returned as it is. A write that fails because the caller's version is
-// old is ErrStale and is not run again.
+// after a short random wait, on fresh data, until it has run 32 times; then the
+// error is ErrConflict. So fn must do no I/O, must not keep what it captured from
+// an earlier run, and must set its results anew. Any other error of fn rolls back
+// and is returned as it is: one that fn returns because its caller's version is
+// old, such as ErrStale, is not run again. ErrNotFound for an unknown workspace;
+// ErrInvalid inside another Update or View whose ctx it was given.
 func (db *DB) Update(ctx context.Context, ws WorkspaceID, fn func(ctx context.Context, tx Tx) error) error {
 	for run := 1; ; run++ {
 		err := db.b.Update(ctx, ws, over(fn))

@@ -42,11 +42,12 @@ type ConversationRepo interface {
 	// of the filter is empty without being nil.
 	List(ctx context.Context, f conversation.Filter, after *ConversationPlace, limit int) ([]conversation.Conversation, error)
 
-	// Early keeps what a late message needs: an unsend or edit that arrived
-	// before the message it names. PutEarly adds one, or replaces an older one
-	// by At; callers take what is there and Merge it first. TakeEarly removes
-	// and returns; ErrNotFound for none.
+	// PutEarly keeps an unsend or edit that arrived before the message it names. It
+	// adds one, or replaces an older one by At; callers take what is there and Merge
+	// it first.
 	PutEarly(ctx context.Context, e conversation.Early) error
+	// TakeEarly removes what PutEarly kept for the message, and returns it;
+	// ErrNotFound for none.
 	TakeEarly(ctx context.Context, account channel.AccountID, chat channel.Chat, p channel.ProviderMessageID) (conversation.Early, error)
 }
 

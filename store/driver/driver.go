@@ -152,7 +152,7 @@ func (d Dues) Next() (time.Time, bool) {
 // Quarantined and unprocessed envelopes, rows that wait, unfinished jobs and open
 // offers stay at any age. The zero time deletes nothing.
 type Ages struct {
-	Raw     time.Time // bodies of ended envelopes, ended outbox rows, done jobs, early edits
+	Raw     time.Time // bodies of ended envelopes, ended outbox rows, done jobs, early edits and unsends
 	Keys    time.Time // dedup keys, dead jobs, ended offers, decisions
 	Feed    time.Time
 	Results time.Time // of commands
@@ -226,9 +226,9 @@ type Session interface {
 	// Ahead reads many rows at once before a function that works on all of them
 	// asks for one after another, and has what the function changes of them
 	// written together. It changes nothing in what is read and written, only
-	// how often a server is asked; a backend for which asking is cheap does
-	// nothing, which kept tells. Rows that are not there are left out. A second call adds to what
-	// the first one read. ErrInvalid inside View.
+	// how often a server is asked. A backend for which asking is cheap does nothing,
+	// and kept is false. Rows that are not there are left out. A second call adds to
+	// what the first one read. ErrInvalid inside View.
 	Ahead(ctx context.Context, w Wanted) (kept bool, err error)
 	// Purge deletes at most limit rows that are older than their age allows, and
 	// returns how many went: fewer than limit when no more are left. Raw bytes of
@@ -236,8 +236,8 @@ type Session interface {
 	Purge(ctx context.Context, before Ages, limit int) (int, error)
 	// GiveBack gives claims of inbound or outbound lanes back with the commit, as
 	// System's calls do after it, and has a hint given if they hold more that is
-	// due. A backend for which that would save nothing does nothing, which given
-	// tells. A lost claim may make the Update ErrStale. ErrInvalid inside View.
+	// due. A backend for which that would save nothing does nothing, and given is
+	// false. A lost claim may make the Update ErrStale. ErrInvalid inside View.
 	GiveBack(ctx context.Context, sort News, claims ...LaneRef) (given bool, err error)
 }
 
@@ -434,7 +434,7 @@ type AuditRepo interface {
 // Deadline is a moment at which something must be looked at again.
 type Deadline struct {
 	Workspace WorkspaceID
-	Kind      string // offer, wrap_up, auto_close, …; the shell's names
+	Kind      string // offer, wrap_up, auto_close, …: what the engine calls it
 	ID        string
 	At        time.Time
 }
@@ -574,7 +574,7 @@ type System interface {
 	// ordered.
 	Beat(ctx context.Context, node string, ttl time.Duration) ([]string, error)
 	// Lease takes or prolongs a named lease. The epoch rises whenever the
-	// holder changes. ErrConflict names nobody and means another holds it.
+	// holder changes. ErrConflict when another node holds it, whose name is not told.
 	Lease(ctx context.Context, name, node string, ttl time.Duration) (epoch int64, err error)
 	// BeatAgents records heart-beats of agents in one write without versions or
 	// events; it touches only agents that are not Offline, and returns the
