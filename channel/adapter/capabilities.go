@@ -7,8 +7,8 @@ import (
 	"github.com/sangdam/sangdam/channel"
 )
 
-// Level says how far a channel carries something (after bridging practice:
-// what the agent is told before sending).
+// Level says how far a channel carries something. An agent is told before sending
+// what would not arrive as it is.
 type Level int
 
 const (
@@ -96,7 +96,7 @@ type Route struct {
 // plainChoices are the kinds of a channel that names none of its own.
 var plainChoices = []channel.ChoiceKind{channel.ChoiceMessage, channel.ChoicePostback, channel.ChoiceURI}
 
-// Chooses says whether the channel carries choices of the kind.
+// Chooses reports whether the channel carries choices of the kind.
 func (c Capabilities) Chooses(kind channel.ChoiceKind) bool {
 	kinds := c.ChoiceKinds
 	if kinds == nil {

@@ -30,19 +30,25 @@ type MediaFetcher interface {
 	FetchMedia(ctx context.Context, acct channel.Account, ref string, sink MediaSink) error
 }
 
-// MediaSink takes a stream. It returns an error when the limit is exceeded.
+// MediaSink takes a stream. Its methods return an error when the limit is exceeded,
+// which ends the transfer.
 type MediaSink interface {
-	Begin(mediaType string, size int64) error // size -1: unknown
+	// Begin is called once, before the first Write, with the media type as told and
+	// the size in bytes; -1: unknown.
+	Begin(mediaType string, size int64) error
 	Write(p []byte) (int, error)
 }
 
 // TypingIndicator is implemented by adapters that can show "writing".
 type TypingIndicator interface {
+	// ShowTyping shows in the chat for about d that somebody writes. ErrUnsupported
+	// for a chat where the channel cannot.
 	ShowTyping(ctx context.Context, acct channel.Account, chat channel.Chat, d time.Duration) error
 }
 
 // ReadMarker is implemented by adapters that can mark a message as read.
 type ReadMarker interface {
+	// MarkRead marks the message whose Inbound.ReadHandle it is given as read.
 	MarkRead(ctx context.Context, acct channel.Account, handle string) error
 }
 

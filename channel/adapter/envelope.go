@@ -72,9 +72,10 @@ const sealRoom = 128
 // maxKey is the longest stored DedupKey or Lane, in bytes.
 const maxKey = 200
 
-// Fitting is the envelope as every store can keep it: a long DedupKey or Lane
-// gives way to its hash, which is as good a key and keeps the same order. What
-// cannot be kept is ErrInvalid: no account, no dedup key, more than 1 MiB.
+// Fitting is the envelope as every store can keep it: a DedupKey or Lane of more
+// than 200 bytes gives way to its hash, which is as good a key and keeps the same
+// order. What cannot be kept is ErrInvalid: no account, no dedup key, or a Raw of
+// more than MaxEnvelope bytes, with some room more where it is Sealed.
 func (e Envelope) Fitting() (Envelope, error) {
 	switch {
 	case e.Account == "":

@@ -20,7 +20,8 @@ var (
 	ErrUnsupported      error = errs.Unsupported
 )
 
-// Disposition says what may be done after a Send that returned an error.
+// Disposition says what may be done after a Send that returned an error. No other
+// value than the four is one.
 type Disposition string
 
 const (

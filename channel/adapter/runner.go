@@ -14,9 +14,9 @@ import (
 type Runner interface {
 	// Run follows the account until ctx ends or something goes wrong. It returns
 	// soon after the end of ctx, which comes when the engine stops, the account
-	// is changed or switched off, or another process has taken over. An error
-	// that is ErrPermissionDenied (a wrong password) is tried again after a
-	// minute at the earliest, so that nobody is locked out at the provider.
+	// is changed or switched off, or another process has taken over. After an error
+	// that is ErrPermissionDenied (a wrong password) the library runs it again after
+	// a minute at the earliest, so that nobody is locked out at the provider.
 	Run(ctx context.Context, acct channel.Account, in Intake) error
 }
 
@@ -30,8 +30,9 @@ type Intake interface {
 	// Raw has at most MaxLargeEnvelope bytes here; ErrUnsupported for more than
 	// MaxEnvelope where the host keeps no blobs.
 	Append(ctx context.Context, envs ...Envelope) error
-	// Save keeps the checkpoint, at most 64 KiB, after what it stands for was
-	// appended: a crash in between fetches again, and loses nothing.
+	// Save keeps the checkpoint, of at most 64 KiB, else ErrInvalid. Call it after what
+	// it stands for was appended: a crash in between then fetches again, and loses
+	// nothing.
 	Save(ctx context.Context, checkpoint []byte) error
 }
 
