@@ -83,9 +83,9 @@ func RetryAfter(h http.Header, now time.Time) time.Duration {
 	return min(max(after, time.Second), maxRetryAfter)
 }
 
-// Carries returns why a channel with these capabilities cannot carry c, or
-// nothing. It looks at kind, quick replies and the length of the text; what
-// else a provider wants is the adapter's to check.
+// Carries returns why a channel with these capabilities cannot carry c; empty: it
+// can. It looks at the kind, whether there may be quick replies at all, and the
+// length of the text; what else a provider wants is the adapter's to check.
 func Carries(caps adapter.Capabilities, c channel.Content) channel.Reason {
 	if caps.Send[c.Kind] == adapter.Rejected || len(c.Choices) > 0 && caps.Choices == adapter.Rejected {
 		return channel.ReasonUnsupported

@@ -41,7 +41,7 @@ func Base(what, address, example string) (string, error) {
 	return strings.TrimRight(address, "/"), nil
 }
 
-// Loopback says whether a host is this machine.
+// Loopback reports whether a host is this machine.
 func Loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()

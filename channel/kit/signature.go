@@ -30,8 +30,10 @@ type Signed struct {
 }
 
 // Verify checks req under each of the secrets that is not empty: the present
-// one, and the next while they change. It refuses with 405, 413 and 401; a body
-// with a content encoding is refused since the signature is over plain bytes.
+// one, and the next while they change. A refusal is a *adapter.ReceiveError: 405
+// for another method than POST, 413 for more than MaxBytes, and 401 for a missing
+// or wrong signature, for no secret at all, and for a body with a content encoding,
+// since the signature is over plain bytes.
 func (s Signed) Verify(req adapter.Request, secrets ...channel.Secret) error {
 	if req.Method != "" && req.Method != http.MethodPost {
 		return Refuse(http.StatusMethodNotAllowed, "webhooks are sent with POST")

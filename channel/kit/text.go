@@ -26,7 +26,7 @@ func runeUnits(r rune) int {
 	return 1
 }
 
-// Graphemes counts what a reader sees as one character.
+// Graphemes counts the graphemes of s: what a reader sees as one character each.
 func Graphemes(s string) int { return uniseg.GraphemeClusterCount(s) }
 
 // Count counts s in a unit of adapter.Limits: utf16, grapheme, rune or byte. An
@@ -140,7 +140,8 @@ func appendClusters(all []Atom, text string) []Atom {
 
 // Split groups atoms into parts of at most limit by cost, each cut after a
 // line break or else a blank where one is among the last sixth. Nothing is
-// dropped: the parts together are the atoms.
+// dropped: the parts together are the atoms. An atom that alone costs more than
+// limit is a part of its own, for the provider to refuse.
 func Split(all []Atom, limit int, cost func(Atom) int) [][]Atom {
 	var parts [][]Atom
 	for len(all) > 0 {
