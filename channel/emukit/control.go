@@ -92,7 +92,7 @@ func complain(status int, message string) Answer {
 	return JSON(status, map[string]string{"message": message})
 }
 
-// ErrTooLarge is a body above the limit.
+// ErrTooLarge is the error of ReadBody for a body above its limit.
 var ErrTooLarge = errors.New("the request is too large")
 
 // ReadBody reads a request to its end. ErrTooLarge above the limit, in bytes.

@@ -54,7 +54,7 @@ type script[F any] struct {
 	seen, hits int
 }
 
-// Add adds a script.
+// Add adds a script: the fault, for the calls that when says.
 func (f *Faults[F]) Add(fault F, when When) {
 	if when.Nth > 0 && when.Times == 0 {
 		when.Times = 1

@@ -34,7 +34,8 @@ func (m *Memory[V]) now() time.Time {
 	return m.Now()
 }
 
-// Put remembers a value under a key that is not remembered.
+// Put remembers a value under a key, which must not be remembered already: ask Get
+// before.
 func (m *Memory[V]) Put(key string, v V) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
