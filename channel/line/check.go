@@ -35,7 +35,8 @@ type Endpoint struct {
 	Active bool   `json:"active"`
 }
 
-// Endpoint asks for it; ErrNotFound when none is set.
+// Endpoint asks LINE for the webhook address that it has for the account; ErrNotFound
+// when none is set.
 func (a *Adapter) Endpoint(ctx context.Context, acct channel.Account) (Endpoint, error) {
 	var e Endpoint
 	err := a.callJSON(ctx, acct, "webhook address", http.MethodGet, "/v2/bot/channel/webhook/endpoint", nil, &e)

@@ -32,10 +32,10 @@ type pushBody struct {
 }
 
 // Plan takes as many rows as fit into one request of five LINE messages and
-// 2 MB. It replies while the first row's handle has some seconds left, and
-// pushes under a fresh retry key otherwise. A reply whose outcome is not known
-// may be repeated until ten seconds before its handle expires. Rows that LINE might refuse for
-// reasons the adapter cannot know (rich, sticker) are planned alone.
+// 2 MB. It replies while the first row's handle has more than five seconds left,
+// and pushes under a fresh retry key otherwise. A reply whose outcome is not known
+// may be repeated until ten seconds before its handle expires. Rows that LINE might
+// refuse for reasons the adapter cannot know (rich, sticker) are planned alone.
 func (a *Adapter) Plan(_ channel.Account, batch []adapter.Outbound, now time.Time, newKey func() string) (adapter.Attempt, error) {
 	if len(batch) == 0 {
 		return adapter.Attempt{}, kit.Permanent(channel.ReasonContent, "there is nothing to send")

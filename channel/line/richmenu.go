@@ -68,7 +68,7 @@ func (a *Adapter) UploadRichMenuImage(ctx context.Context, acct channel.Account,
 	return ans.decode("rich menu picture", nil)
 }
 
-// DeleteRichMenu deletes it.
+// DeleteRichMenu deletes the menu at LINE.
 func (a *Adapter) DeleteRichMenu(ctx context.Context, acct channel.Account, id RichMenuID) error {
 	if err := checkMenu(id); err != nil {
 		return err
@@ -126,7 +126,7 @@ func (a *Adapter) UpdateRichMenuAlias(ctx context.Context, acct channel.Account,
 	return a.callJSON(ctx, acct, "rich menu alias", http.MethodPost, "/v2/bot/richmenu/alias/"+alias, aliasBody{ID: id}, nil)
 }
 
-// DeleteRichMenuAlias deletes it.
+// DeleteRichMenuAlias deletes the alias at LINE; its menu stays.
 func (a *Adapter) DeleteRichMenuAlias(ctx context.Context, acct channel.Account, alias string) error {
 	if err := checkAlias(alias); err != nil {
 		return err

@@ -21,8 +21,8 @@ const quotaDoubt = 5 * time.Minute
 
 // Send performs the Attempt once with exactly the bytes that Plan wrote. A push
 // that LINE had accepted before under the same retry key is a success with
-// Duplicate set. The error table is in the functions below; whatever may have
-// reached LINE without a readable answer is Ambiguous.
+// Duplicate set. An error is a *adapter.SendError: whatever may have reached LINE
+// without a readable answer is Ambiguous.
 func (a *Adapter) Send(ctx context.Context, acct channel.Account, at adapter.Attempt) (adapter.Sent, error) {
 	var req request
 	if json.Unmarshal(at.Request, &req) != nil || req.V != 1 || len(req.Body) == 0 {

@@ -94,7 +94,8 @@ func (c *settingsCache) parse(raw json.RawMessage) (Settings, error) {
 	return s, nil
 }
 
-// Validate checks settings and secrets without the network.
+// Validate checks settings and secrets without the network. The error is ErrInvalid
+// and names the field.
 func (a *Adapter) Validate(acct channel.Account) error {
 	if acct.Kind != Kind {
 		return errs.New(errs.Invalid, "line: account %s is of kind %q, not %q", acct.ID, acct.Kind, Kind)
