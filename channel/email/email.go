@@ -36,9 +36,9 @@ const Kind channel.Kind = "email"
 // RouteSMTP is the one way of sending.
 const RouteSMTP = "smtp"
 
-// What a mail carries.
+// What a mail that leaves carries.
 const (
-	MaxChars = 50000
+	MaxChars = 50000 // characters of its text
 	MaxFiles = 20
 )
 
@@ -138,7 +138,7 @@ func found[T any](ctx context.Context, name string, lookup func(context.Context,
 // Kind is "email".
 func (a *Adapter) Kind() channel.Kind { return Kind }
 
-// Capabilities is what the engine, the console and channeltest rely on.
+// Capabilities says what mail can do; it is the same for every account.
 func (a *Adapter) Capabilities() adapter.Capabilities { return capabilities }
 
 const fileNote = "files above the account's bound go out as links"

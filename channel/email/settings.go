@@ -74,7 +74,7 @@ type Mailbox struct {
 	// Folders are watched, each by a connection; none: INBOX. At most 10.
 	Folders []string `json:"folders,omitempty"`
 	// HistoryDays is from how many days ago mails are fetched the first time; 0:
-	// only those that arrive from then on.
+	// only those that arrive from then on. At most 365.
 	HistoryDays int `json:"history_days,omitempty"`
 	// Off stops the fetching.
 	Off bool `json:"off,omitempty"`
@@ -88,11 +88,14 @@ type SMTP struct {
 	User       string `json:"user,omitempty"`       // empty: nobody logs in
 }
 
-// Layout is what stands around the text of a mail. What triggers say has none.
+// Layout is what stands around the text of a mail. For each mail the nearest is taken:
+// by Event before Language, of events the mail's own, then "answer" or "automatic",
+// then the empty one, and of languages the exact tag, then its base, then the empty
+// one. A mail that a trigger sends has no layout.
 type Layout struct {
 	// Event is what the mail tells: "received", "on_hold", "handled" or "solved".
-	// "answer" is for all that people write, "automatic" for all else, and empty
-	// for every mail that has none of its own.
+	// "answer" is for all that people write, "automatic" for all else but what
+	// triggers say, and empty for every mail that has none of its own.
 	Event string `json:"event,omitempty"`
 	// Language is a BCP 47 tag, held against the conversation's, else the
 	// account's; empty: every one.
@@ -167,7 +170,8 @@ func (m Mailbox) port() int {
 	return 143
 }
 
-// Validate checks settings and secrets without the network.
+// Validate checks settings and secrets without the network. The error is ErrInvalid
+// and names the field.
 func (a *Adapter) Validate(acct channel.Account) error {
 	if acct.Kind != Kind {
 		return errs.New(errs.Invalid, "email: the account is of kind %q", acct.Kind)
