@@ -9,9 +9,10 @@ import (
 	"github.com/sangdam/sangdam/channel"
 )
 
-// Snippet is the line that a page carries for the account: base is where the
-// Handler is mounted, as the page reaches it ("/webchat",
-// "https://help.example/webchat"), lang the language of the page.
+// Snippet is the line that a page carries for the account, with the Color of its
+// settings where there is one: base is where the Handler is mounted, as the page
+// reaches it ("/webchat", "https://help.example/webchat"), lang the language of the
+// page.
 func Snippet(base string, acct channel.Account, lang string) string {
 	line := `<script async src="` + html.EscapeString(strings.TrimRight(base, "/")+"/widget.js") + `" data-account="` +
 		html.EscapeString(acct.Token) + `" data-lang="` + html.EscapeString(lang) + `"`

@@ -39,7 +39,8 @@ func NewKey() string {
 // Texts holds a text by language (BCP 47 tag); the empty tag is for all others.
 type Texts map[string]string
 
-// In returns the text for a language: exactly it, its base, or the empty tag's.
+// In returns the text for a language: exactly it, else its base ("zh" of "zh-TW"),
+// else the empty tag's; empty where there is none of them.
 func (t Texts) In(lang string) string {
 	base, _, _ := strings.Cut(lang, "-")
 	return cmp.Or(t[lang], t[base], t[""])
