@@ -57,7 +57,8 @@ type Options struct {
 	// connection.
 	Address func(*http.Request) netip.Addr
 	// PerHour is how many inquiries an address (of IPv6, a network of 64 bits) may
-	// send; 0: 20.
+	// send at once to one process, and how many an hour it may send in the long run;
+	// 0: 20.
 	PerHour int
 	// MaxFile is the largest file in bytes; 0: 10 MB. MaxFiles is how many an
 	// inquiry may have; 0: 5.

@@ -28,7 +28,8 @@ type RatingOptions struct {
 	// Address of whoever asks, where the host is behind a proxy; nil: that of the
 	// connection.
 	Address func(*http.Request) netip.Addr
-	// PerHour is how many answers an address may send; 0: 20.
+	// PerHour is how many answers an address (of IPv6, a network of 64 bits) may send
+	// at once to one process, and how many an hour in the long run; 0: 20.
 	PerHour int
 	// Logger hears of failures, never of what somebody wrote; nil is silent.
 	Logger *slog.Logger
