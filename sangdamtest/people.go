@@ -17,7 +17,9 @@ type Customer struct {
 	id   string
 }
 
-// Customer returns the customer of that name; the same name is the same person.
+// Customer returns the customer of that name. The same name is the same person, and
+// so are two names that differ only in characters other than a-z, A-Z, 0-9 and _,
+// each of which becomes a "-": give customers whose names are Korean a number as well.
 func (d *Desk) Customer(name string) *Customer {
 	id := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' {
@@ -41,8 +43,8 @@ func (c *Customer) Says(text string) *Customer {
 // Heard returns everything that reached the customer, oldest first.
 func (c *Customer) Heard() []string { return c.desk.office.Delivered(c.id) }
 
-// Conversation is the customer's open conversation, or the last one. It fails
-// the test when the customer never wrote.
+// Conversation is the one of the customer's conversations with the newest activity.
+// It fails the test when the customer never wrote, and where 200 others are newer.
 func (c *Customer) Conversation() sangdam.Detail {
 	c.desk.t.Helper()
 	all := c.desk.Conversations()
@@ -94,7 +96,7 @@ func (d *Desk) Agent(id routing.AgentID) *Agent {
 // test runs.
 func (a *Agent) Online() *Agent { return a.present(routing.Online) }
 
-// Offline ends that.
+// Offline has the agent offered nothing any more, and ends the heart-beats.
 func (a *Agent) Offline() *Agent { return a.present(routing.Offline) }
 
 func (a *Agent) present(p routing.Presence) *Agent {
@@ -127,7 +129,8 @@ func (a *Agent) Accepts() *Agent {
 	return a
 }
 
-// Answers writes to the customer of the conversation accepted last.
+// Answers writes to the customer of the conversation that the agent accepted last; it
+// fails the test when the engine refuses that.
 func (a *Agent) Answers(text string) *Agent {
 	a.desk.t.Helper()
 	_, err := a.desk.Engine.Answer(a.desk.ctx, a.Principal, sangdam.Answer{Conversation: a.Conversation, Content: channel.Text(text)})
@@ -136,7 +139,7 @@ func (a *Agent) Answers(text string) *Agent {
 	return a
 }
 
-// Ends closes that conversation for good.
+// Ends closes the conversation that the agent accepted last, without wrap-up.
 func (a *Agent) Ends() *Agent {
 	a.desk.t.Helper()
 	_, err := a.desk.Engine.End(a.desk.ctx, a.Principal, sangdam.End{Conversation: a.Conversation, Final: true})

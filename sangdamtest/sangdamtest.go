@@ -177,7 +177,9 @@ func (d *Desk) must(err error) {
 }
 
 // Quiet returns when nothing is left to do but wait for somebody or for a
-// deadline: what was written is stored, offered, sent and delivered.
+// deadline: what was written is stored, offered, sent and delivered. One second of
+// the desk's clock goes by, as it does with everything that a Customer or an Agent
+// does.
 func (d *Desk) Quiet() { d.Pass(time.Second) }
 
 // beat is how often agents who are online say so.
@@ -207,7 +209,7 @@ func (d *Desk) online() (ids []routing.AgentID) {
 	return ids
 }
 
-// Conversations returns all of the workspace, newest activity first.
+// Conversations returns those of the workspace, newest activity first, at most 200.
 func (d *Desk) Conversations() []conversation.Conversation {
 	d.t.Helper()
 	page, err := d.Engine.Conversations(d.ctx, d.Host, conversation.Filter{}, "", 200)
