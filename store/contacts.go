@@ -83,8 +83,8 @@ func IdentityKey(kind channel.Kind, scope channel.Scope, user channel.ProviderUs
 	return driver.Keys{Kind: identityRows.Name(), Values: [][]byte{userKey(kind, scope, user)}}
 }
 
-// ContactsDecl is the version of what contacts are found by: contacts that were
-// stored under a lower one, or before there was one, are found once they are
+// ContactsDecl is the version of what contacts are found by. A contact that was
+// stored under a lower one, or before there was any, is found only once it was
 // saved again.
 const ContactsDecl = 2
 

@@ -124,7 +124,7 @@ func NewsOf(evs ...Event) News {
 	return n
 }
 
-// Hint says that there may be news in a workspace; the empty one stands for any.
+// Hint says that there may be news in a workspace; an empty Workspace stands for any.
 type Hint struct {
 	Workspace WorkspaceID
 	News      News
