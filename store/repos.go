@@ -226,7 +226,8 @@ type AgentRepo interface {
 	// again); ErrAlreadyExists when created twice. State is ignored. Returns the
 	// new version.
 	SaveAgent(ctx context.Context, a routing.Agent) (int64, error)
-	// SetPresence records presence and reason, raises EligRev when it changed,
-	// and sets IdleSince when the agent goes online. Returns the agent.
+	// SetPresence records presence and reason; where both are so already it changes
+	// nothing. Another presence raises EligRev, and sets IdleSince to now when it is
+	// Online. It returns the agent. ErrNotFound.
 	SetPresence(ctx context.Context, id routing.AgentID, p routing.Presence, reason string, now time.Time) (routing.Agent, error)
 }

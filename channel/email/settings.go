@@ -105,7 +105,8 @@ type Layout struct {
 	HTML string `json:"html,omitempty"`
 	// Text is the same for the plain text, where #{content} stands exactly once
 	// too. Beside HTML it may be empty: then it is made from that. One without HTML
-	// makes plain mails, and is for workspaces whose editor type is text.
+	// makes plain mails, and is for workspaces whose editor type is text. Either has
+	// at most 128 KiB.
 	Text string `json:"text,omitempty"`
 }
 
@@ -205,8 +206,9 @@ func (a *Adapter) Validate(acct channel.Account) error {
 	return checkLayouts(s.Layouts)
 }
 
-// MayChange implements adapter.Changer: mails that customers have hold tokens and
-// ids of the main address, and a mailbox is taken out once it is off.
+// MayChange implements adapter.Changer. The main address stays, since mails that
+// customers have hold tokens and ids of it; and a mailbox is taken out only after it,
+// or the whole account, was switched off.
 func (a *Adapter) MayChange(old, next channel.Account) error {
 	was, err := settingsOf(old)
 	if err != nil {

@@ -13,8 +13,9 @@ import (
 
 // Failure is the *SendError of a call that got no answer: Ambiguous when it may
 // have arrived, RateLimited when the account's own limit held it back, Retry
-// when it certainly never left, and Permanent when the credentials could not
-// be had.
+// when it certainly never left or the credentials could not be had for the moment
+// (ErrUnavailable), and Permanent for every other error, which is taken for one of
+// the credentials.
 func (c *Client) Failure(err error) *adapter.SendError {
 	var broken *TransportError
 	var soon *TooSoon

@@ -105,7 +105,8 @@ func (e *TooSoon) Unwrap() error { return errs.Unavailable }
 // Wait returns when the request may leave. Requests of an account, named by its
 // Token, leave in the order in which they came here. A wait of more than half
 // the time that ctx has left is refused at once, as *TooSoon, so that what is
-// left suffices for the request.
+// left suffices for the request. Where ctx ends meanwhile the error is a
+// *TransportError that was not Sent.
 func (l *Limiters) Wait(ctx context.Context, token, endpoint string) error {
 	b := l.bucket(token, endpoint)
 	if b == nil {

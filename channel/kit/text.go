@@ -61,8 +61,9 @@ func Shorten(s string, n int, count func(string) int) string {
 	return strings.TrimRightFunc(s[:end], unicode.IsSpace) + "…"
 }
 
-// ByteIndex translates positions in UTF-16 code units into byte offsets of text.
-// ok is false where a position is outside the text or inside a surrogate pair.
+// ByteIndex translates a range in UTF-16 code units, from index and of length, into
+// byte offsets of text. ok is false where the range is empty, reaches outside the
+// text, or begins or ends inside a surrogate pair.
 func ByteIndex(text string, index, length int64) (start, size int, ok bool) {
 	if index < 0 || length <= 0 || index > int64(len(text)) || length > int64(len(text)) {
 		return 0, 0, false

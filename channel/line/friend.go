@@ -26,7 +26,8 @@ func friendPath(basicID string) (string, error) {
 
 // AddFriendURL is the address that adds the account as a friend, or opens its
 // chat for those who did. It is fixed as long as the ID is. LINE tells no one
-// through which such address a friend came.
+// through which such address a friend came. ErrInvalid for what has not the form of
+// a Basic or Premium ID, which begin with @.
 func AddFriendURL(basicID string) (string, error) {
 	id, err := friendPath(basicID)
 	if err != nil {
@@ -55,7 +56,7 @@ func (a *Adapter) Invite(ctx context.Context, acct channel.Account, size int) (o
 }
 
 // ChatURL opens the chat with text ready to be sent: the one way to learn from
-// which campaign somebody came.
+// which campaign somebody came. ErrInvalid as of AddFriendURL.
 func ChatURL(basicID, text string) (string, error) {
 	id, err := friendPath(basicID)
 	if err != nil {

@@ -10,8 +10,9 @@ import (
 )
 
 // ShowTyping shows the loading animation, in one-to-one chats only
-// (ErrUnsupported elsewhere). LINE takes 5 to 60 seconds in steps of 5; d is
-// rounded up. It ends with the next message.
+// (ErrUnsupported elsewhere). LINE takes 5 to 60 seconds in steps of 5: d is
+// rounded up to such a step, and what is longer is 60 seconds. It ends with the
+// next message.
 func (a *Adapter) ShowTyping(ctx context.Context, acct channel.Account, chat channel.Chat, d time.Duration) error {
 	if chat.Kind != channel.ChatUser {
 		return errs.New(errs.Unsupported, "line: the loading animation exists in one-to-one chats only")

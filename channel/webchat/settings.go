@@ -67,16 +67,18 @@ type Settings struct {
 	Intro Texts `json:"intro,omitempty"`
 	// Color is the brand's, "#rrggbb"; the widget keeps the contrast of texts.
 	Color string `json:"color,omitempty"`
-	// GraceSeconds is how long after its window was closed a live chat ends;
-	// 0: 60.
+	// GraceSeconds is how long after its window was closed a live chat ends, at most
+	// 3600; 0: 60.
 	GraceSeconds int `json:"grace_seconds,omitempty"`
-	// MaxFileBytes is the largest file that a visitor may send; 0: 20 MB.
+	// MaxFileBytes is the largest file that a visitor may send, at most 1 GiB; 0:
+	// 20 MiB.
 	MaxFileBytes int64 `json:"max_file_bytes,omitempty"`
 }
 
-// Consent is a text to agree to. Whoever changes it raises Version, and visitors
-// are asked again.
+// Consent is a text to agree to.
 type Consent struct {
+	// Version names the text, in 1 to 100 bytes. Whoever changes the text gives it
+	// another one, and visitors are asked again.
 	Version string `json:"version"`
 	Texts   Texts  `json:"texts"`
 	// URL leads to the whole policy.

@@ -56,8 +56,8 @@ type Rows = iter.Seq2[[]any, error]
 
 // Limits of one table, which are Excel's.
 const (
-	MaxRows = 1_048_575 // beside the titles
-	MaxText = 32_767    // characters of a cell; longer texts are cut and say so
+	MaxRows = 1_048_575 // beside the titles; more are ErrInvalid
+	MaxText = 32_767    // UTF-16 units of a cell; longer texts are cut and end in " […]"
 )
 
 const (
@@ -69,6 +69,9 @@ const (
 // CSV writes the table as UTF-8 with a byte order mark, by which Excel knows it.
 // Texts that a spreadsheet would take for a formula, phone numbers with a plus
 // among them, get an apostrophe in front, so that they are read and not computed.
+// ErrInvalid for a row with another number of cells than there are columns, and for a
+// cell that is not of its column's Kind; an error of w or of rows is returned. What
+// came before an error may have been written.
 func CSV(w io.Writer, t Table, rows Rows) error {
 	if _, err := io.WriteString(w, "\ufeff"); err != nil {
 		return err
@@ -96,7 +99,8 @@ func CSV(w io.Writer, t Table, rows Rows) error {
 }
 
 // Excel writes the table as a workbook with one sheet. Texts are text cells,
-// which Excel never computes.
+// which Excel never computes. Errors are as of CSV, but nothing is written to w before
+// all rows have come.
 func Excel(w io.Writer, t Table, rows Rows) error {
 	book := excelize.NewFile()
 	defer book.Close()

@@ -36,9 +36,11 @@ type RatingOptions struct {
 }
 
 // NewRatings serves the pages by which customers rate a conversation that has
-// ended, where they are asked by a link: what the address is of decides, and no
-// page tells anything of the conversation. Looking at a page changes nothing, so
-// that programs that open the links of mails answer nothing; the form does.
+// ended, where they are asked by a link. The link's address alone says which
+// conversation it is, and no page tells anything of it. Looking at a page changes
+// nothing, so that programs that open the links of mails answer nothing; sending the
+// form does. It starts nothing, and what it returns is safe for concurrent use.
+// Errors are ErrInvalid and name the option.
 func NewRatings(e *sangdam.Engine, o RatingOptions) (http.Handler, error) {
 	o.Prefix, o.Language, o.PerHour = strings.TrimRight(o.Prefix, "/"), cmp.Or(o.Language, "en"), cmp.Or(o.PerHour, 20)
 	if o.Logger == nil {
