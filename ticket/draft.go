@@ -12,8 +12,8 @@ import (
 
 // Draft is a ticket that is being changed within one transaction. Its methods
 // apply the rules; Was keeps what was before, so that triggers can compare. End
-// gives what is to be stored. The errors are ErrInvalid, and ErrConflict for what
-// the ticket's state forbids. A Draft is for one goroutine.
+// gives what is to be stored. The errors are ErrInvalid, and ErrConflict for what a
+// complete or merged ticket does not take. A Draft is for one goroutine.
 type Draft struct {
 	T     Ticket
 	was   Ticket

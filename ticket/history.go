@@ -18,9 +18,9 @@ import (
 // EntryKind is what an entry of the history is about.
 type EntryKind string
 
-// The kinds of entries. An entry that does several things at once has the kind of
-// the most telling. The events that triggers hear of have words of their own, of
-// which these are only a part.
+// The kinds of entries. An entry has one kind, whatever it changes besides. The events
+// that triggers hear of have words of their own, such as "created" and "solved", of
+// which some are the same.
 const (
 	Created   EntryKind = "created"
 	Changed   EntryKind = "changed"   // values alone: state, assignee, fields

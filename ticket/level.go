@@ -75,8 +75,9 @@ type Clock struct {
 	StartedAt time.Time     `json:"started_at"`
 	Since     time.Time     `json:"since,omitzero"`
 	Spent     time.Duration `json:"spent,omitempty"`
-	// DoneAt is when the target was reached, in time or not, or the ticket was merged;
-	// zero: not yet. That of a solution is zero again once the ticket is reopened.
+	// DoneAt is when the target was reached, in time or not, or the ticket was closed
+	// or merged; zero: not yet. That of a solution is zero again once the ticket is
+	// reopened.
 	DoneAt time.Time `json:"done_at,omitzero"`
 	// WarnAt and DueAt are when the warning is due and when the time is over;
 	// zero while it stands still, is done, or the calendar never opens again.

@@ -56,7 +56,7 @@ func (s State) Valid() bool { return slices.Contains(States(), s) }
 func (s State) Open() bool { return s != Solved && s != Complete }
 
 // CanBecome reports whether a ticket may go from s to the state: from every state to
-// every other but Complete to none, and Solved not to itself.
+// every other, except that nothing follows Complete. No state follows itself.
 func (s State) CanBecome(next State) bool { return slices.Contains(moves[s], next) }
 
 // CustomState is a state of a host's own: its name, and the state that rules,

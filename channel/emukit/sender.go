@@ -76,7 +76,8 @@ const (
 	ErrorStatus     = "error_status_code"
 )
 
-// Chaos makes a sender behave as the internet may. Each value is a probability.
+// Chaos makes a sender behave as the internet may. Each value is a probability, from
+// 0 to 1, for each event.
 type Chaos struct {
 	Duplicate float64 // an event is sent once more, as it is
 	Reorder   float64 // an event changes places with one that waits
@@ -161,7 +162,7 @@ func (s *Sender[E]) Queue(event E) {
 
 // Deliver sends an event at once, past those that wait, and says what became of
 // it; ok is false when there is nobody to send to. One that was not taken is
-// queued for redelivery.
+// queued for redelivery, if there are Redeliveries.
 func (s *Sender[E]) Deliver(event E) (d Delivery, ok bool) {
 	s.mu.Lock()
 	s.busy++

@@ -55,8 +55,8 @@ func (a *Adapter) Invite(ctx context.Context, acct channel.Account, size int) (o
 	return out, nil
 }
 
-// ChatURL opens the chat with text ready to be sent: the one way to learn from
-// which campaign somebody came. ErrInvalid as of AddFriendURL.
+// ChatURL is the address that opens the chat with text ready to be sent: the one way
+// to learn from which campaign somebody came. ErrInvalid as of AddFriendURL.
 func ChatURL(basicID, text string) (string, error) {
 	id, err := friendPath(basicID)
 	if err != nil {

@@ -32,8 +32,8 @@ type Options struct {
 }
 
 // Handler serves the widget and its visitors; PROTOCOL.md says how. Mount it
-// under any prefix with http.StripPrefix. It keeps nothing that matters: any
-// number of processes may serve the same visitors.
+// under any prefix with http.StripPrefix. It is safe for concurrent use, and keeps
+// nothing that matters: any number of processes may serve the same visitors.
 type Handler struct {
 	port    visitor.Port
 	ip      func(*http.Request) netip.Addr

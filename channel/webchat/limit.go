@@ -12,15 +12,18 @@ import (
 )
 
 // Limits bound what one visitor and one address may do, at one process. A field
-// of 0 means its default; behind one address there may be a whole office.
+// of 0 means its default; behind one address there may be a whole office. An address
+// of IPv6 stands for its network of 64 bits. Of what is allowed in a minute half may
+// come at once.
 type Limits struct {
-	// AddressRequests a minute of one address; 0: 1200.
+	// AddressRequests is how many requests a minute one address may make; 0: 1200.
 	AddressRequests int
-	// NewSessions a minute of one address; 0: 30.
+	// NewSessions is how many visitors a minute may begin at one address; 0: 30.
 	NewSessions int
-	// VisitorRequests a minute of one visitor; 0: 300.
+	// VisitorRequests is how many requests a minute one visitor may make; 0: 300.
 	VisitorRequests int
-	// Messages and files a minute of one visitor; 0: 30.
+	// Messages is how many messages and files together one visitor may send in a
+	// minute; 0: 30.
 	Messages int
 	// StreamsPerAddress and StreamsPerVisitor are connections at once; 0: 500
 	// and 5.

@@ -34,7 +34,9 @@ const (
 	maxRelayedID = 150
 )
 
-// Receive implements adapter.Adapter for events of the host's own server.
+// Receive implements adapter.Adapter for events of the host's own server. Refusals:
+// 401 for a missing or wrong signature, an encoded body and an account without a
+// usable visitor_key; 400 for what is no JSON object with events; 413 above 1 MiB.
 func (a *Adapter) Receive(acct channel.Account, req adapter.Request) (adapter.Receipt, error) {
 	no := func(status int, detail string) (adapter.Receipt, error) {
 		return adapter.Receipt{}, &adapter.ReceiveError{Status: status, Detail: detail}

@@ -51,7 +51,7 @@ type Op string
 
 // The operators. IsNot, NotContains, NotIn, HasNone and Absent are the exact opposites
 // of Is, Contains, In, HasAny and Present, and so they also hold where the fact is
-// absent; every other operator then fails.
+// absent. Every other operator of these then fails.
 const (
 	Is          Op = "is"
 	IsNot       Op = "is_not"
