@@ -209,9 +209,9 @@ type ConfigRepo interface {
 	// desk are taken, whoever else adds at the same moment; ErrNotFound for a desk or
 	// an agent that is not there. Adding twice is a no-op.
 	AddMember(ctx context.Context, d routing.DeskID, a routing.AgentID) error
-	// RemoveMember takes it away; ErrInvalid when the agent is the desk's last
-	// (RT12), whoever else removes at the same moment. Removing a stranger is
-	// a no-op.
+	// RemoveMember takes it away. ErrInvalid when the agent is the desk's last (RT12),
+	// whoever else removes at the same moment; ErrNotFound for a desk that is not
+	// there. Removing an agent who is no member is a no-op.
 	RemoveMember(ctx context.Context, d routing.DeskID, a routing.AgentID) error
 }
 

@@ -42,15 +42,17 @@ type Options struct {
 	// while a page follows the event stream, so that whoever is signed out is cut
 	// off. Its error means: nobody.
 	Authenticate func(*http.Request) (sangdam.Principal, error)
-	// SignIn is where a page that nobody is signed in for leads; the parameter
-	// "next" says where to come back to. Empty: such requests are answered 401.
+	// SignIn is the address, without a query, to which a request for a page is sent when
+	// nobody is signed in; the parameter "next" is added and says where to come back
+	// to. Empty: such requests are answered 401.
 	SignIn string
-	// SignOut takes a POST that signs out; empty: there is no such button.
+	// SignOut is the address that signs out when it is sent a POST; empty: there is no
+	// such button.
 	SignOut string
 	// Brand is shown in place of the library's name.
 	Brand Brand
-	// Language is that of who chose none and whose browser asks for none that is
-	// there: "en", "ko" or "ja"; empty: "en".
+	// Language is the one shown to whoever chose none and whose browser asks for none
+	// that the console has: "en", "ko" or "ja"; empty: "en".
 	Language string
 	// Zone is the time zone until the browser has told its own; nil: UTC.
 	Zone *time.Location

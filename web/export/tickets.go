@@ -16,7 +16,8 @@ type Options struct {
 	// Columns are names of fields of conditions (ticket.SchemaFields) or "number";
 	// empty: DefaultColumns.
 	Columns []string
-	// Language of names; empty: any.
+	// Language of names. Where it has none, or is empty, the first of the workspace's
+	// languages that has one is taken.
 	Language string
 	// Zone of the reader; nil: UTC.
 	Zone *time.Location

@@ -46,15 +46,15 @@ type Options struct {
 	// Consent is what the customer agrees to, by language, and Policy the address
 	// of the whole text; both may be empty.
 	Consent, Policy map[string]string
-	// Language is that of who asks for none that is there: "en", "ko" or "ja";
-	// empty: "en".
+	// Language is the one shown to whoever asks for none that the pages have: "en",
+	// "ko" or "ja"; empty: "en".
 	Language string
 	// Who says which customer a request is from, where the host knows; nil: nobody
-	// is known. What it returns stands in the form, and a contact's inquiry is
-	// filed under it.
+	// is known. The requester's values stand in the form already, and the inquiry
+	// belongs to the contact, unless it is empty.
 	Who func(*http.Request) (ticket.Requester, conversation.ContactID)
-	// Address of whoever asks, where the host is behind a proxy; nil: that of the
-	// connection.
+	// Address tells the address of whoever asks, where the host is behind a proxy;
+	// nil: that of the connection.
 	Address func(*http.Request) netip.Addr
 	// PerHour is how many inquiries an address (of IPv6, a network of 64 bits) may
 	// send at once to one process, and how many an hour it may send in the long run;

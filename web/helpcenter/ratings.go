@@ -22,11 +22,11 @@ type RatingOptions struct {
 	// Prefix is the path that the pages are mounted at, such as "/ratings"; with the
 	// host's address it is sangdam.Config.RatingsURL. Empty: the root.
 	Prefix string
-	// Language is that of who asks for none that is there: "en", "ko" or "ja";
-	// empty: "en".
+	// Language is the one shown to whoever asks for none that the pages have: "en",
+	// "ko" or "ja"; empty: "en".
 	Language string
-	// Address of whoever asks, where the host is behind a proxy; nil: that of the
-	// connection.
+	// Address tells the address of whoever asks, where the host is behind a proxy;
+	// nil: that of the connection.
 	Address func(*http.Request) netip.Addr
 	// PerHour is how many answers an address (of IPv6, a network of 64 bits) may send
 	// at once to one process, and how many an hour in the long run; 0: 20.
