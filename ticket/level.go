@@ -120,13 +120,14 @@ func plus(s *hours.Schedule, from time.Time, d time.Duration) time.Time {
 	return at.UTC()
 }
 
-// Measure returns the clocks of the ticket after it became is where it was was (the
-// zero Ticket for a new one): those that start now are added, and the others are
-// stopped, set going again or ended, as the ticket's state asks. level is the
-// service level that takes the ticket now. With nil no clock starts, and those of
-// an earlier level go on; where a new level takes over, they go on too, and only
-// clocks that start later are its own. The result follows from its arguments alone,
-// so that replaying a history gives the same. It does not ring: that is for Ring.
+// Measure returns the clocks of a ticket after a change at now; was is the ticket
+// before the change (the zero Ticket for a new one) and is the ticket after it. Clocks
+// that start now are added, and the others are stopped, set going again or ended, as
+// the ticket's state asks. level is the service level that takes the ticket now. With
+// nil no clock starts, and those of an earlier level go on; where a new level takes
+// over, they go on too, and only clocks that start later are its own. The result
+// follows from its arguments alone, so that replaying a history gives the same. It
+// does not ring: that is for Ring.
 func Measure(was, is Ticket, level *ServiceLevel, cal Calendars, now time.Time) []Clock {
 	clocks := slices.Clone(is.Clocks)
 	if level != nil {

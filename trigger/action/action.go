@@ -56,12 +56,17 @@ func (t Texts) In(language string) string {
 }
 
 // AssignParams gives the record to one of the agents named, by the choice; none
-// named: to one of the group. Agents who are gone, disabled or switched off are
-// passed over; where none is left the record stays with the group.
+// named: to one of the group. One of the two is needed. Agents who are gone, disabled
+// or not permitted such work are passed over, of a ticket also those who are not in
+// the group that is named, of a conversation also those who are offline. Where none is
+// left a ticket goes to the group alone, if one is named, and a conversation stays as
+// it is.
 type AssignParams struct {
-	Group  string            `json:"group,omitempty"`
+	Group string `json:"group,omitempty"`
+	// Agents has at most 500; with trigger.ChooseOne exactly one.
 	Agents []routing.AgentID `json:"agents,omitempty"`
-	Choice trigger.Choice    `json:"choice,omitempty"`
+	// Choice is always needed.
+	Choice trigger.Choice `json:"choice,omitempty"`
 }
 
 // QueueParams sends a conversation to a queue, a desk, or a queue for a desk; one of
