@@ -123,8 +123,9 @@ type ConversationRepo interface {
 
 	// List returns conversations that match, newest UpdatedAt first (ties by
 	// id), at most limit, starting after the opaque page token; the next token
-	// is empty at the end. A page is stable under inserts. A limit below 1 and a
-	// token of another list are ErrInvalid.
+	// is empty at the end. A page is stable under inserts. ErrInvalid for a limit
+	// below 1 and a page that is no token; a token of a list with another filter is not
+	// known as such, and goes on from its place.
 	List(ctx context.Context, f conversation.Filter, page string, limit int) ([]conversation.Conversation, string, error)
 	// Heads is List with no more of each conversation than rights ask about, so
 	// that what is only counted is not read. A page token of one serves the other.

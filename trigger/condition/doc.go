@@ -29,7 +29,8 @@
 //	each      present absent
 //
 // Schemas of events (Schema.ForEvents) add changed to each type, changed_to
-// and changed_from where the type has is, and within_hours to time.
+// and changed_from to text, number, bool, enum and id, and within_hours to time
+// where they name calendars.
 //
 // Text ignores case, width, and the way in which Hangul is composed, as names
 // do everywhere (internal/fold); matches alone sees it as it was written. Ids,

@@ -108,14 +108,14 @@ func (l *Lookup) Reset(now time.Time, facts Facts) {
 	l.Forget()
 }
 
-// Forget is for when the facts have changed: they are asked for anew.
+// Forget is called when the facts have changed: they are asked for anew.
 func (l *Lookup) Forget() {
 	clear(l.facts)
 	clear(l.results)
 }
 
-// Match reports whether the program at a position holds; false for one that is
-// not there.
+// Match reports whether the program at a position of NewIndex's slice holds; false
+// where that has nil.
 func (l *Lookup) Match(position int) bool {
 	root := l.index.shared.roots[position]
 	return root != nil && l.eval.holds(root)
