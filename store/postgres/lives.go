@@ -23,8 +23,8 @@ import (
 // which it began: all that earlier lives wrote up to there is kept, and nothing else.
 // A place of an earlier life goes on where each life since began behind it. After a
 // plain restart, with or without a crash, that is so for all, since what was flushed
-// is there again. A place whose life is not in the table is of a life that the copy
-// does not know.
+// is there again; what a crash forgets besides stands in docs/rough-edges.md. A place
+// whose life is not in the table is of a life that the copy does not know.
 //
 // Reading on costs nothing more for it: life and position come with the pages.
 type lives struct {
@@ -48,14 +48,22 @@ const (
 	// needed no recovery began with the checkpoint of that stop: of that kind alone
 	// place and beginning are the same. When it has made another one since, nobody can
 	// tell any more, and no place of before goes on.
-	enterLife = `INSERT INTO sd.lives (life, began, system) SELECT ` + lifeSQL + `, coalesce(pg_last_wal_replay_lsn(),
-		(SELECT redo_lsn FROM pg_control_checkpoint() WHERE redo_lsn = checkpoint_lsn AND checkpoint_time <= pg_postmaster_start_time()),
-		'0/0') - '0/0'::pg_lsn, system_identifier FROM pg_control_system() ON CONFLICT (life) DO NOTHING`
+	// Nor can anybody where the log is of another timeline than the newest life: a copy was
+	// put back, or a standby took over, and the life in which that happened is not known.
+	enterLife = `INSERT INTO sd.lives (life, began, system, timeline) SELECT ` + lifeSQL + `, coalesce(pg_last_wal_replay_lsn(),
+		CASE WHEN c.redo_lsn = c.checkpoint_lsn AND c.checkpoint_time <= pg_postmaster_start_time()
+			AND coalesce((SELECT timeline FROM sd.lives ORDER BY n DESC LIMIT 1), ` + timelineSQL + `) = ` + timelineSQL + `
+			THEN c.redo_lsn END,
+		'0/0') - '0/0'::pg_lsn, s.system_identifier, ` + timelineSQL + ` FROM pg_control_system() s, pg_control_checkpoint() c
+		ON CONFLICT (life) DO NOTHING`
+	// timelineSQL is the timeline that the server writes, as the names of its log's files
+	// have it; the last checkpoint may still be of the one before.
+	timelineSQL = `left(pg_walfile_name(pg_current_wal_flush_lsn()), 8)`
 	// enterLifeUntold does on a server that tells nothing of its log.
 	enterLifeUntold = `INSERT INTO sd.lives (life, began) SELECT ` + lifeSQL + `, 0 ON CONFLICT (life) DO NOTHING`
 	// livesKept is how many are kept; of those before nobody reads on.
 	livesKept   = 100
-	forgetLives = `DELETE FROM sd.lives WHERE n <= (SELECT max(n) FROM sd.lives) - $1::bigint`
+	forgetLives = `DELETE FROM sd.lives WHERE n NOT IN (SELECT n FROM sd.lives ORDER BY n DESC LIMIT $1::bigint)`
 )
 
 // sql is a statement with the position as this server tells it.

@@ -121,17 +121,54 @@ func TestPlacesAfterAnOlderStateOfTheServerCameBack(t *testing.T) {
 
 // A standby that takes over begins a life of its own where it had come.
 func TestPlacesAfterAStandbyTookOver(t *testing.T) {
+	l, kept, lost, _, there := takenOver(t)
+	l.db = openAt(t, Options{DSN: there})
+	for i := range 4 {
+		_, _, err := l.told(lost)
+		require.ErrorIs(t, err, store.ErrCursorGone, "%d events were written since", i)
+		l.tell(fmt.Sprint("new ", i))
+	}
+	ids, _, err := l.told(kept)
+	require.NoError(t, err)
+	require.Equal(t, []string{"b", "new 0", "new 1", "new 2", "new 3"}, ids)
+}
+
+// Of a standby that took over, was written to by others and was started once more before
+// the library met it, nobody can tell any more what it had: all begin anew.
+func TestAServerThatTookOverUnseen(t *testing.T) {
+	l, _, lost, standby, there := takenOver(t)
+	strangers(t, there)
+	require.NoError(t, standby.Shutdown())
+	require.NoError(t, standby.Restart())
+	l.db = openAt(t, Options{DSN: there})
+	_, _, err := l.told(lost)
+	require.ErrorIs(t, err, store.ErrCursorGone)
+	place := l.present()
+	require.NoError(t, l.db.Close())
+	require.NoError(t, standby.Shutdown())
+	require.NoError(t, standby.Restart())
+	l.db = openAt(t, Options{DSN: there})
+	l.tell("new")
+	ids, _, err := l.told(place)
+	require.NoError(t, err, "it is known from then on")
+	require.Equal(t, []string{"new"}, ids)
+}
+
+// takenOver is a standby that took over without the last event, which lost saw and kept
+// did not.
+func takenOver(t *testing.T) (l life, kept, lost string, standby *pgtest.Server, there string) {
+	t.Helper()
 	t.Parallel() // its servers are slow to start and stop
 	srv, dsn := pgtest.StartOwn(t)
-	l := life{t, openAt(t, Options{DSN: dsn}), srv}
+	l = life{t, openAt(t, Options{DSN: dsn}), srv}
 	standby, err := srv.Backup(true)
 	require.NoError(t, err)
 	t.Cleanup(standby.Stop)
 	require.NoError(t, standby.Restart())
 	l.tell("a")
-	kept := l.present()
+	kept = l.present()
 	l.tell("b")
-	there, err := standby.At(dsn)
+	there, err = standby.At(dsn)
 	require.NoError(t, err)
 	conn, err := pgx.Connect(t.Context(), there)
 	require.NoError(t, err)
@@ -143,21 +180,32 @@ func TestPlacesAfterAStandbyTookOver(t *testing.T) {
 	require.NoError(t, conn.Close(t.Context()))
 	require.NoError(t, standby.Shutdown()) // it follows no longer
 	l.tell("lost")
-	lost := l.present()
+	lost = l.present()
 	require.NoError(t, l.db.Close())
 	require.NoError(t, srv.Crash())
 	require.NoError(t, standby.Restart())
 	require.NoError(t, standby.Promote())
+	return l, kept, lost, standby, there
+}
 
-	l.db = openAt(t, Options{DSN: there})
-	for i := range 4 {
-		_, _, err = l.told(lost)
-		require.ErrorIs(t, err, store.ErrCursorGone, "%d events were written since", i)
-		l.tell(fmt.Sprint("new ", i))
+// However often programs start, a place outlives the restarts of the server.
+func TestProgramsThatStartOftenLoseNoPlace(t *testing.T) {
+	t.Parallel() // its servers are slow to start and stop
+	srv, dsn := pgtest.StartOwn(t)
+	l := life{t, openAt(t, Options{DSN: dsn}), srv}
+	place := l.present()
+	b := l.db.Backend().(*backend)
+	for range 2 * livesKept {
+		life := b.lives.entered.Swap(0)
+		require.NoError(t, b.enterLife(t.Context(), life))
 	}
-	ids, _, err := l.told(kept)
+	require.NoError(t, srv.Shutdown())
+	require.NoError(t, srv.Restart())
+	require.Eventually(t, func() bool { return l.db.System().Check(context.Background()) == nil }, 30*time.Second, time.Millisecond)
+	l.tell("a")
+	ids, _, err := l.told(place)
 	require.NoError(t, err)
-	require.Equal(t, []string{"b", "new 0", "new 1", "new 2", "new 3"}, ids)
+	require.Equal(t, []string{"a"}, ids)
 }
 
 // Neither a crash of the server nor a restart in order loses a reader's place, however

@@ -1,11 +1,12 @@
 -- The lives of the server, in their order: see lives.go. began is how far its log
--- went, in bytes, when the life began; system is the cluster's own name, null where
--- the server does not tell it.
+-- went, in bytes, when the life began; system is the cluster's own name and timeline
+-- that of its log, null where the server does not tell them. n grows and has gaps.
 CREATE TABLE lives (
-    n      bigint GENERATED ALWAYS AS IDENTITY,
-    life   bigint PRIMARY KEY,
-    began  bigint NOT NULL,
-    system bigint
+    n        bigint GENERATED ALWAYS AS IDENTITY,
+    life     bigint PRIMARY KEY,
+    began    bigint NOT NULL,
+    system   bigint,
+    timeline text
 );
 
 -- Life 1 stands for all before. Of the places that were given then only those go on
