@@ -52,15 +52,17 @@ func (e *Engine) workOutbox(ctx context.Context, lane driver.OutboxLane) {
 }
 
 // remaining are the rows of a claim that are planned next. After a refusal that named
-// the guilty ones the others are planned anew, together, without a right to reply, as
-// the store has them.
+// the guilty ones the others are planned anew, together; those of the refused Attempt
+// have no right to reply any more, in the store either.
 func (s *sender) remaining(rows []driver.OutboxRow) []driver.OutboxRow {
 	if s.without == nil {
 		return rows
 	}
 	left := slices.DeleteFunc(slices.Clone(rows), func(r driver.OutboxRow) bool { return slices.Contains(s.without, r.ID) })
 	for i := range left {
-		left[i].Reply = nil
+		if slices.Contains(s.tried, left[i].ID) {
+			left[i].Reply = nil
+		}
 	}
 	s.without = nil
 	return left
@@ -87,8 +89,8 @@ type sender struct {
 	left  int       // rows of the claim that have not ended
 	freed bool      // the claim was given back with the last outcome
 	// without are the rows that the last refusal named, which have failed; nil when
-	// it named none.
-	without []channel.OutboxID
+	// it named none. tried are all rows of the Attempt that it refused.
+	without, tried []channel.OutboxID
 }
 
 // step sends one Attempt and reports how many rows are done with; 0 means that
@@ -206,9 +208,10 @@ func (s *sender) failed(ctx context.Context, w way, at adapter.Attempt, cause er
 }
 
 // named are the rows of the Attempt that a refusal for good names. The others were
-// certainly not accepted.
+// certainly not accepted now. Of an Attempt that may have been accepted at an earlier try
+// that is no news, unless its content is such that it never was.
 func named(at adapter.Attempt, se *adapter.SendError) (guilty []channel.OutboxID) {
-	if se.Disposition != adapter.Permanent || spent(se) {
+	if se.Disposition != adapter.Permanent || spent(se) || at.Unsure && se.Reason != channel.ReasonContent {
 		return nil
 	}
 	for _, i := range se.Rows {
@@ -239,7 +242,7 @@ func (s *sender) failNamed(ctx context.Context, at adapter.Attempt, guilty []cha
 	if err != nil {
 		return err
 	}
-	s.without = guilty
+	s.without, s.tried = guilty, at.Rows
 	if h := s.e.cfg.Hooks.Sent; h != nil {
 		s.e.hook("Sent", func() { h(s.lane.Workspace, s.lane.Account, at.Route, failed.State, failed.Reason) })
 	}

@@ -51,7 +51,9 @@ type SendError struct {
 	// none: the refusal is every row's, and one of content among several rows has
 	// each of them tried alone. When it is not empty, no row was accepted, and the
 	// rows not named were certainly not: the named ones fail, and the others are
-	// planned anew at once, together, under a new key and without their Reply.
+	// planned anew at once, together, under a new key and without their Reply. Where
+	// an earlier try of the Attempt may have been accepted, only a refusal for its
+	// content counts so: after another one the outcome of all stays unknown.
 	Rows []int
 	// Status is the provider's HTTP status or own code; 0 when there was none.
 	Status int
