@@ -389,3 +389,22 @@ func TestAMemoryForgetsByTimeAndByNumber(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, 1, v)
 }
+
+// A key that is put again, also after it was forgotten, is the newest and not the oldest.
+func TestAKeyThatIsPutAgainIsTheNewest(t *testing.T) {
+	for _, forget := range []bool{false, true} {
+		m := emukit.Memory[int]{Keep: 2}
+		m.Put("a", 1)
+		m.Put("b", 2)
+		if forget {
+			m.Forget("a")
+		}
+		m.Put("a", 3)
+		m.Put("c", 4)
+		a, is := m.Get("a")
+		require.True(t, is)
+		require.Equal(t, 3, a)
+		_, is = m.Get("b")
+		require.False(t, is, "it is the oldest")
+	}
+}

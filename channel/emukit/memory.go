@@ -1,6 +1,7 @@
 package emukit
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -34,14 +35,14 @@ func (m *Memory[V]) now() time.Time {
 	return m.Now()
 }
 
-// Put remembers a value under a key, which must not be remembered already: ask Get
-// before.
+// Put remembers a value under a key, in the place of what the key had.
 func (m *Memory[V]) Put(key string, v V) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.known == nil {
 		m.known = map[string]remembered[V]{}
 	}
+	m.forget(key)
 	m.known[key] = remembered[V]{v, m.now()}
 	if m.Keep == 0 && m.Life == 0 {
 		return
@@ -75,5 +76,17 @@ func (m *Memory[V]) Get(key string) (v V, ok bool) {
 func (m *Memory[V]) Forget(key string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.forget(key)
+}
+
+// forget takes a key out, its place in the order too: one that comes again is the
+// newest. The lock is held.
+func (m *Memory[V]) forget(key string) {
+	if _, known := m.known[key]; !known {
+		return
+	}
 	delete(m.known, key)
+	if i := slices.Index(m.order, key); i >= 0 {
+		m.order = slices.Delete(m.order, i, i+1)
+	}
 }

@@ -153,7 +153,7 @@ func (s *Sender[E]) Queue(event E) {
 			s.queue = append(s.queue, one)
 		}
 		if n := len(s.queue); overtaken < s.chaos.Reorder {
-			other := int(place * float64(n))
+			other := min(int(place*float64(n)), n-1)
 			s.queue[n-1], s.queue[other] = s.queue[other], s.queue[n-1]
 		}
 	}

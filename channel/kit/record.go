@@ -37,7 +37,8 @@ type Recorder struct {
 	// OnError is told, at most once, the first reason why the recording is not
 	// complete: a failed write, after which nothing more is written, or webhooks
 	// that came faster than they could be written. It runs outside of requests;
-	// nil tells nobody but Close. Set it before the first request.
+	// nil tells nobody but Close. Set it before the first request. It must not
+	// call Close, which waits for it.
 	OnError func(error)
 
 	out   io.Writer
@@ -117,14 +118,13 @@ func (r *Recorder) enqueue(one recorded) {
 		return
 	}
 	if r.waiting+len(one.body) > maxWaiting {
-		// A writer is at work, or nothing would wait; it tells.
 		r.fail(errs.New(errs.Unavailable,
 			"%s: the recording is not complete: webhooks came faster than they could be written", r.scrub.Name))
-		return
+	} else {
+		r.queue = append(r.queue, one)
+		r.waiting += len(one.body)
 	}
-	r.queue = append(r.queue, one)
-	r.waiting += len(one.body)
-	if !r.writing {
+	if !r.writing { // which tells of trouble too
 		r.writing = true
 		go r.write()
 	}

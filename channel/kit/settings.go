@@ -3,6 +3,7 @@ package kit
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"net"
 	"net/url"
 	"strings"
@@ -21,7 +22,7 @@ func Strict(raw []byte, into any) error {
 	if dec.Decode(into) != nil {
 		return errs.New(errs.Invalid, "are not readable or have a field that does not exist")
 	}
-	if dec.More() {
+	if _, err := dec.Token(); err != io.EOF {
 		return errs.New(errs.Invalid, "hold more than one JSON value")
 	}
 	return nil

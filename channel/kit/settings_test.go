@@ -11,7 +11,8 @@ import (
 func TestStrictTakesOneValueOfTheForm(t *testing.T) {
 	var s struct{ Name string }
 	require.NoError(t, Strict([]byte(` {"name":"x"} `), &s))
-	for _, bad := range []string{``, `{`, `{"label":"x"}`, `{"name":1}`, `{"name":"x"}{}`} {
+	for _, bad := range []string{``, `{`, `{"label":"x"}`, `{"name":1}`, `{"name":"x"}{}`, `{"name":"x"} }`, `{"name":"x"}]`,
+		`{"name":"x"},`} {
 		err := Strict([]byte(bad), &s)
 		require.ErrorIs(t, err, adapter.ErrInvalid, bad)
 		require.NotContains(t, err.Error(), "label")
