@@ -263,7 +263,7 @@ func (u *unit) answering(id string) (*draft.Draft, conversation.Consultation, er
 		return nil, kept.Consultation, err
 	}
 	r := conversationResource(d.C)
-	if by := u.p.agent(); by != kept.Agent && !kept.was(by) {
+	if by := u.p.agent(); by == "" || by != kept.Agent && !kept.was(by) {
 		w, err := u.acting()
 		if err != nil {
 			return nil, kept.Consultation, err
