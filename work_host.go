@@ -30,7 +30,7 @@ type Enqueue struct {
 	Subject routing.Subject `json:"subject"`
 	Queue   routing.QueueID `json:"queue"`
 	// Desk whose agents may take the work. It counts only where the queue works
-	// for no desk.
+	// for no desk; left empty there, every member of the queue may take it.
 	Desk routing.DeskID `json:"desk,omitempty"`
 	// Permission is what the agent must have, switched on: routing.PermitChat
 	// or routing.PermitTicket; empty means routing.PermitTicket.
@@ -84,7 +84,8 @@ func hostItem(s routing.Subject) (routing.ItemID, error) {
 // changed and keeps its place in the queue; work that an agent has is taken
 // back and waits at the end. ErrNotFound for a queue or desk that does not
 // exist; ErrInvalid for a Subject, Permission, presence or way to match skills
-// that there is not, and for a Cost or OfferFor below 0.
+// that there is not, for a Cost outside 0 to 1,000,000, and for an OfferFor below 0
+// or, unless it is 0, below a millisecond.
 func (e *Engine) Enqueue(ctx context.Context, p Principal, c Enqueue) (Saved, error) {
 	return command(ctx, e, call{opEnqueue, p, c.Key, c}, func(u *unit) (Saved, error) {
 		id, err := hostItem(c.Subject)
@@ -105,13 +106,11 @@ func (e *Engine) Enqueue(ctx context.Context, p Principal, c Enqueue) (Saved, er
 		if _, ok := u.s.routing.Desks[desk]; !ok && desk != "" {
 			return Saved{}, noSuch("desk")
 		}
-		if c.Cost < 0 || c.OfferFor < 0 {
-			return Saved{}, errs.New(errs.Invalid, "sangdam: the cost of work and the time of its offer are not below 0")
-		}
 		if !slices.Contains([]routing.Permission{"", routing.PermitChat, routing.PermitTicket}, c.Permission) {
 			return Saved{}, errs.New(errs.Invalid, "sangdam: work needs the permission for chats or that for tickets")
 		}
-		if err := cmp.Or(validate.Presences(c.Presences, "work %s", id), validate.SkillMatch(c.SkillMatch, "work %s", id)); err != nil {
+		if err := cmp.Or(validate.Cost(c.Cost, "work %s", id), validate.Duration(c.OfferFor, "OfferFor", "work %s", id),
+			validate.Presences(c.Presences, "work %s", id), validate.SkillMatch(c.SkillMatch, "work %s", id)); err != nil {
 			return Saved{}, err
 		}
 		return u.enqueueHosts(id, desk, c)

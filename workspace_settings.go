@@ -141,13 +141,9 @@ func (s WorkspaceSettings) validate() error {
 	if err := cmp.Or(s.Channels.validate(), s.AgentNotice.validate()); err != nil {
 		return err
 	}
-	if err := validate.Presences(s.Tickets.Presences, "workspace settings, tickets"); err != nil {
-		return err
-	}
-	if r := s.Tickets; r.Cost < 0 || r.Cost > validate.MaxUnits || r.OfferFor < 0 {
-		return bad("a ticket costs 0 to %d units, and an offer stands for no negative time", int(validate.MaxUnits))
-	}
-	return nil
+	r, of := s.Tickets, "workspace settings, tickets"
+	return cmp.Or(validate.Presences(r.Presences, of), validate.Cost(r.Cost, "workspace settings: a ticket"),
+		validate.Duration(r.OfferFor, "OfferFor", of))
 }
 
 // validateLists refuses languages, switches and states that are none.

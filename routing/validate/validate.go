@@ -234,12 +234,8 @@ func validateWorkStream(ws routing.WorkStream, queues map[routing.QueueID]routin
 		"OfferFor": ws.OfferFor, "WrapUp": ws.WrapUp, "AutoClose": ws.AutoClose, "ReopenFor": ws.ReopenFor,
 		"KeepAgentFor": ws.KeepAgentFor, "RecentAgentWithin": ws.RecentAgentWithin, "AskAgain": ws.AskAgain,
 	} {
-		if d < 0 {
-			return invalid("work stream %q: %s is negative: use 0 or more", ws.ID, name)
-		}
-		if d > 0 && d < shortest {
-			return invalid("work stream %q: %s is %v: use %v or more; JSON has nanoseconds, a minute is 60000000000", ws.ID, name, d,
-				shortest)
+		if err := Duration(d, name, "work stream %q", ws.ID); err != nil {
+			return err
 		}
 	}
 	for i, r := range ws.Rules {
@@ -248,6 +244,26 @@ func validateWorkStream(ws routing.WorkStream, queues map[routing.QueueID]routin
 		}
 	}
 	return Hours(ws.Hours, "work stream %q", ws.ID)
+}
+
+// Duration refuses a time below 0 and one that is shorter than anybody means (see
+// shortest). 0, which means a default or none, passes. Errors are ErrInvalid.
+func Duration(d time.Duration, name, what string, args ...any) error {
+	if d < 0 {
+		return invalid(what+": %s is negative: use 0 or more", append(args, name)...)
+	}
+	if d > 0 && d < shortest {
+		return invalid(what+": %s is %v: use %v or more; JSON has nanoseconds, a minute is 60000000000", append(args, name, d, shortest)...)
+	}
+	return nil
+}
+
+// Cost refuses what is no number of units of an agent's capacity. Errors are ErrInvalid.
+func Cost(units int, what string, args ...any) error {
+	if units < 0 || units > MaxUnits {
+		return invalid(what+" costs %d units: use 0 to %d", append(args, units, int(MaxUnits))...)
+	}
+	return nil
 }
 
 // SkillMatch refuses a way of matching skills that is none. Errors are ErrInvalid.
