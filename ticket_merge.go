@@ -162,7 +162,6 @@ func (e *Engine) SplitTicket(ctx context.Context, p Principal, c SplitTicket) (T
 		if err != nil {
 			return TicketState{}, err
 		}
-		n.T.Desk = d.T.Desk
 		u.keepNew(n)
 		u.detail("split", string(n.T.ID))
 		return u.ticketState(n), nil

@@ -18,6 +18,7 @@ package notify
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -222,7 +223,7 @@ func Settings[T any](t Target) (T, error) {
 	if err := dec.Decode(&s); err != nil {
 		return s, errs.New(errs.Invalid, "notify: the settings of %s target %q do not fit: %w", t.Kind, t.Name, err)
 	}
-	if dec.More() {
+	if _, err := dec.Token(); err != io.EOF {
 		return s, errs.New(errs.Invalid, "notify: there is something after the settings of %s target %q", t.Kind, t.Name)
 	}
 	return s, nil

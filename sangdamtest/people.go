@@ -1,6 +1,7 @@
 package sangdamtest
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -18,16 +19,17 @@ type Customer struct {
 }
 
 // Customer returns the customer of that name. The same name is the same person, and
-// so are two names that differ only in characters other than a-z, A-Z, 0-9 and _,
-// each of which becomes a "-": give customers whose names are Korean a number as well.
+// another name, in whatever script, is another person.
 func (d *Desk) Customer(name string) *Customer {
-	id := strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' {
-			return r
+	var id strings.Builder
+	for _, r := range name {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+			id.WriteRune(r)
+		} else { // what the office takes no id with is written by its number
+			fmt.Fprintf(&id, "-%x_", r)
 		}
-		return '-'
-	}, name)
-	return &Customer{desk: d, id: id}
+	}
+	return &Customer{desk: d, id: id.String()}
 }
 
 // Says writes, and returns when the desk has done all that follows.

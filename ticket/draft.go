@@ -302,7 +302,7 @@ func (d *Draft) say(kind EntryKind, text string, files []string) error {
 // Relate links two tickets, each a Draft of this transaction; r is what d is to
 // other, seen from d. A link that is there is kept as it is. ErrInvalid for a
 // relation without an Opposite, for a ticket and itself, and where one of the two
-// has MaxLinks links already, even if this one is among them.
+// has MaxLinks other links already.
 func Relate(d *Draft, r Relation, other *Draft) error {
 	back, ok := r.Opposite()
 	switch {
@@ -310,6 +310,8 @@ func Relate(d *Draft, r Relation, other *Draft) error {
 		return errs.New(errs.Invalid, "ticket: %q is no relation that can be set", clip(string(r)))
 	case d.T.ID == other.T.ID:
 		return errs.New(errs.Invalid, "ticket: it cannot be linked to itself")
+	case slices.Contains(d.T.Links, Link{other.T.ID, r}) && slices.Contains(other.T.Links, Link{d.T.ID, back}):
+		return nil
 	case len(d.T.Links) >= MaxLinks || len(other.T.Links) >= MaxLinks:
 		return errs.New(errs.Invalid, "ticket: it has %d links; no more can be added", MaxLinks)
 	}

@@ -83,7 +83,7 @@ func (d *Draft) MoveLinks(from, into ID) {
 
 // SplitOff begins a ticket of its own from an entry of another: its text becomes
 // the new inquiry, with its masks but without its files. Channel, conversation,
-// customer, consent, language, category and group are taken over; desk, agent, tags
+// customer, consent, language, desk, category and group are taken over; agent, tags
 // and fields are not. The two are linked. number is as of Open. ErrInvalid for an
 // entry of another ticket or without a text, and as of Open and Relate.
 func SplitOff(d *Draft, e Entry, id ID, number int64, title string) (*Draft, error) {
@@ -91,7 +91,7 @@ func SplitOff(d *Draft, e Entry, id ID, number int64, title string) (*Draft, err
 		return nil, errs.New(errs.Invalid, "ticket: only a comment of this ticket can become a ticket of its own")
 	}
 	n, err := Open(Ticket{ID: id, Channel: d.T.Channel, Conversation: d.T.Conversation, Title: title, Body: e.Text, Contact: d.T.Contact,
-		Requester: d.T.Requester, ConsentAt: d.T.ConsentAt, Language: d.T.Language, Category: d.T.Category,
+		Requester: d.T.Requester, Desk: d.T.Desk, ConsentAt: d.T.ConsentAt, Language: d.T.Language, Category: d.T.Category,
 		Group: d.T.Group}, number, d.actor, d.now)
 	if err != nil {
 		return nil, err

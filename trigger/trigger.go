@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -91,7 +92,7 @@ func Params[T any](a Action) (T, error) {
 	if err := dec.Decode(&p); err != nil {
 		return p, errs.New(errs.Invalid, "trigger: action %s: its parameters do not fit: %w", a.Kind, err)
 	}
-	if dec.More() {
+	if _, err := dec.Token(); err != io.EOF {
 		return p, errs.New(errs.Invalid, "trigger: action %s: there is something after its parameters", a.Kind)
 	}
 	return p, nil

@@ -1,7 +1,6 @@
 package webchat
 
 import (
-	"cmp"
 	"net/netip"
 	"sync"
 	"time"
@@ -12,7 +11,7 @@ import (
 )
 
 // Limits bound what one visitor and one address may do, at one process. A field
-// of 0 means its default; behind one address there may be a whole office. An address
+// of 0 or below means its default; behind one address there may be a whole office. An address
 // of IPv6 stands for its network of 64 bits. Of what is allowed in a minute half may
 // come at once.
 type Limits struct {
@@ -42,12 +41,12 @@ type limiter struct {
 }
 
 func newLimiter(l Limits) *limiter {
-	l.AddressRequests = cmp.Or(l.AddressRequests, 1200)
-	l.NewSessions = cmp.Or(l.NewSessions, 30)
-	l.VisitorRequests = cmp.Or(l.VisitorRequests, 300)
-	l.Messages = cmp.Or(l.Messages, 30)
-	l.StreamsPerAddress = cmp.Or(l.StreamsPerAddress, 500)
-	l.StreamsPerVisitor = cmp.Or(l.StreamsPerVisitor, 5)
+	for limit, usual := range map[*int]int{&l.AddressRequests: 1200, &l.NewSessions: 30, &l.VisitorRequests: 300, &l.Messages: 30,
+		&l.StreamsPerAddress: 500, &l.StreamsPerVisitor: 5} {
+		if *limit <= 0 { // a rate below 0 would bound nothing
+			*limit = usual
+		}
+	}
 	return &limiter{limits: l, streams: map[string]int{}}
 }
 

@@ -24,7 +24,9 @@ package console
 import (
 	"html/template"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -124,7 +126,8 @@ func NewHandler(e *sangdam.Engine, o Options) (*Handler, error) {
 		h.o.Language = "en"
 	}
 	if h.langs[h.o.Language] == nil {
-		return nil, errs.New(errs.Invalid, "console: Options.Language %q is not there; use en or ko", o.Language)
+		return nil, errs.New(errs.Invalid, "console: Options.Language %q is not there; use one of %v", o.Language,
+			slices.Sorted(maps.Keys(h.langs)))
 	}
 	if h.assets, err = loadAssets(o.Prefix+"/assets/", o.Brand.Colour); err != nil {
 		return nil, err
