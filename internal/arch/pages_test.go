@@ -121,3 +121,51 @@ func TestTheReadmesSayTheSame(t *testing.T) {
 		t.Errorf("the READMEs have %d and %d rows, %d and %d headings, %d and %d points", rows, rows2, headings, headings2, points, points2)
 	}
 }
+
+var (
+	command = regexp.MustCompile("go (?:test|run) [^`\n]*")
+	chosen  = regexp.MustCompile(`-(run|bench)[ =]('[^']*'|[^ ]+)`)
+	folder  = regexp.MustCompile(`(?:^| )(\.(?:/[A-Za-z0-9_/-]+)?)(?: |$|:)`)
+)
+
+// TestCommandsOfPagesRunSomething: the package of each command that a page shows is
+// there, and has tests or benchmarks of the names that the command chooses.
+func TestCommandsOfPagesRunSomething(t *testing.T) {
+	names, found := map[string][]string{}, 0 // of the functions of tests, by folder
+	for _, s := range sources(t) {
+		dir := path.Dir(s.name)
+		names[dir] = append(names[dir], "")
+		for _, d := range s.file.Decls {
+			if f, is := d.(*ast.FuncDecl); is && f.Recv == nil && strings.HasSuffix(s.name, "_test.go") {
+				names[dir] = append(names[dir], f.Name.Name)
+			}
+		}
+	}
+	for _, name := range pages {
+		for _, line := range command.FindAllString(page(t, name), -1) {
+			at := folder.FindStringSubmatch(line)
+			if at == nil {
+				continue // "./...", or a command in a sentence that leaves the package to the reader
+			}
+			there := names[path.Clean(at[1])]
+			if there == nil {
+				t.Errorf("%s: %q: there is no package %s", name, line, at[1])
+			}
+			for _, c := range chosen.FindAllStringSubmatch(line, -1) {
+				pattern, _, _ := strings.Cut(strings.Trim(c[2], "'"), "/")
+				if pattern == "^$" || strings.HasPrefix(line, "go run") {
+					continue
+				}
+				kind := map[string]string{"run": "Test", "bench": "Benchmark"}[c[1]]
+				re := regexp.MustCompile(pattern)
+				if !slices.ContainsFunc(there, func(fn string) bool { return strings.HasPrefix(fn, kind) && re.MatchString(fn) }) {
+					t.Errorf("%s: %q: package %s has no %s of that name", name, line, at[1], strings.ToLower(kind))
+				}
+				found++
+			}
+		}
+	}
+	if found < 15 {
+		t.Errorf("the pages show %d commands that choose tests; the rule has lost its subject", found)
+	}
+}
