@@ -18,7 +18,7 @@ import (
 	"github.com/sangdam/sangdam/routing/hours"
 )
 
-// The long form: go test ./routing -run TestBoardProperties -board.steps=1000000
+// The long form: go test ./routing/board -run TestBoardProperties -board.steps=1000000
 // (at most 60 s on two cores). BOARD_SEED replays a seed.
 var boardSteps = flag.Int("board.steps", 60_000, "Board steps of TestBoardProperties")
 
