@@ -300,7 +300,7 @@ type readable struct {
 }
 
 func (p *readPlanner) planStruct(t reflect.Type) reader {
-	all := p.members(t, nil, nil)
+	all := p.members(t)
 	names := map[string]bool{}
 	for i := range all {
 		name := strings.ToLower(strings.Trim(all[i].name, `":`))
@@ -349,30 +349,16 @@ func (s *scanner) skip(known map[string]bool) bool {
 	return s.number(&n)
 }
 
-// members appends the fields that are read.
-func (p *readPlanner) members(t reflect.Type, at []int, all []readable) []readable {
-	for i := range t.NumField() {
-		f := t.Field(i)
-		tag, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-		index := append(slices.Clone(at), i)
-		switch {
-		case plainlyEmbedded(f, tag) && !ownRules(f.Type):
-			all = p.members(f.Type, index, all)
-			continue
-		case f.Anonymous:
+// members are the fields that are read.
+func (p *readPlanner) members(t reflect.Type) (all []readable) {
+	plain := eachMember(t, nil, ownRules, func(index []int, name, options string, t reflect.Type) {
+		if !slices.Contains([]string{"", "omitempty", "omitzero"}, options) {
 			p.foreign = true
-			continue
-		case !f.IsExported() || tag == "-" && options == "":
-			continue
-		case tag == "":
-			tag = f.Name
+			return
 		}
-		if !plainName(tag) || !slices.Contains([]string{"", "omitempty", "omitzero"}, options) {
-			p.foreign = true
-			continue
-		}
-		all = append(all, readable{index, `"` + tag + `":`, p.plan(f.Type)})
-	}
+		all = append(all, readable{index, `"` + name + `":`, p.plan(t)})
+	})
+	p.foreign = p.foreign || !plain
 	return all
 }
 

@@ -171,7 +171,7 @@ type member struct {
 }
 
 func (p *planner) planStruct(t reflect.Type) writer {
-	all := p.members(t, nil, nil)
+	all := p.members(t)
 	names := map[string]bool{}
 	for i := range all {
 		p.foreign = p.foreign || names[all[i].name]
@@ -197,32 +197,50 @@ func (p *planner) planStruct(t reflect.Type) writer {
 	}
 }
 
-// members appends the fields that are written.
-func (p *planner) members(t reflect.Type, at []int, all []member) []member {
+// members are the fields that are written.
+func (p *planner) members(t reflect.Type) (all []member) {
+	plain := eachMember(t, nil, ownWriting, func(index []int, name, options string, t reflect.Type) {
+		omit, ok := omission(t, options)
+		if !ok {
+			p.foreign = true
+			return
+		}
+		all = append(all, member{index, `"` + name + `":`, omit, p.plan(t)})
+	})
+	p.foreign = p.foreign || !plain
+	return all
+}
+
+// eachMember calls fn for each member of a struct, those of structs embedded in it
+// among them, with its name, its options and its type. It is false where there are
+// others: under names that are not plain, or of an embedded type that has rules of its
+// own, as own says, or is no struct.
+func eachMember(t reflect.Type, at []int, own func(reflect.Type) bool,
+	fn func(index []int, name, options string, t reflect.Type)) (plain bool) {
+	plain = true
 	for i := range t.NumField() {
 		f := t.Field(i)
-		tag, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		index := append(slices.Clone(at), i)
 		switch {
-		case plainlyEmbedded(f, tag) && !ownWriting(f.Type):
-			all = p.members(f.Type, index, all)
+		case plainlyEmbedded(f, name) && !own(f.Type):
+			plain = eachMember(f.Type, index, own, fn) && plain
 			continue
 		case f.Anonymous: // whose members are the struct's own, by rules of their own
-			p.foreign = true
+			plain = false
 			continue
-		case !f.IsExported() || tag == "-" && options == "":
+		case !f.IsExported() || name == "-" && options == "":
 			continue
-		case tag == "":
-			tag = f.Name
+		case name == "":
+			name = f.Name
 		}
-		omit, ok := omission(f.Type, options)
-		if !ok || !plainName(tag) {
-			p.foreign = true
+		if !plainName(name) {
+			plain = false
 			continue
 		}
-		all = append(all, member{index, `"` + tag + `":`, omit, p.plan(f.Type)})
+		fn(index, name, options, f.Type)
 	}
-	return all
+	return plain
 }
 
 // plainlyEmbedded says that the members of a field are those of the struct that it is
