@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -466,4 +467,30 @@ func TestAYesAfterItsTimeIsRefused(t *testing.T) {
 		require.Equal(t, owned.Agent, w.detail(owned.Conversation).Conversation.Agent)
 		w.resume()
 	}, longOffers)
+}
+
+// A question that waits for anybody who is free is hidden with its conversation from a
+// principal that is no agent, too: neither has one.
+func TestAQuestionToAnybodyIsHiddenWithItsConversation(t *testing.T) {
+	var hidden atomic.Value
+	hides := sangdam.PolicyFunc(func(_ context.Context, w sangdam.Who, _ sangdam.Action, r sangdam.Resource) error {
+		if w.Kind == sangdam.KindHost && r.Kind == "conversation" && r.ID == hidden.Load() {
+			return sangdam.ErrNotFound
+		}
+		return nil
+	})
+	replay(t, []string{onMemory}, func(t *testing.T, w *replayWorld) {
+		w.full("a2")
+		w.online("a1")
+		asked := w.asks(w.begun(w.line.User("Mina"), "hello"), sangdam.Consult{Queue: "q"})
+		require.Empty(t, asked.Agent, "nobody is free")
+		says := func(id string) string {
+			_, err := w.eng.AcceptConsultation(w.ctx, w.host, sangdam.AcceptConsultation{Consultation: id})
+			require.Error(t, err)
+			return err.Error()
+		}
+		require.NotEqual(t, says("none"), says(asked.ID))
+		hidden.Store(string(asked.Conversation))
+		require.Equal(t, says("none"), says(asked.ID))
+	}, withConfig(func(cfg *sangdam.Config) { cfg.Policy = hides }))
 }
