@@ -494,3 +494,18 @@ func TestAQuestionToAnybodyIsHiddenWithItsConversation(t *testing.T) {
 		require.Equal(t, says("none"), says(asked.ID))
 	}, withConfig(func(cfg *sangdam.Config) { cfg.Policy = hides }))
 }
+
+// Who may speak for agents says yes in the name of the colleague who is asked, who then
+// has the conversation.
+func TestAYesInTheNameOfWhoIsAsked(t *testing.T) {
+	replay(t, everyStore, func(t *testing.T, w *replayWorld) {
+		w.billing()
+		w.online("a1", "b1")
+		owned := w.begun(w.line.User("Mina"), "about my bill")
+		asked := w.asks(owned, sangdam.Consult{Desk: "billing"})
+		got, err := w.eng.AcceptConsultation(w.ctx, w.host, sangdam.AcceptConsultation{Consultation: asked.ID})
+		require.NoError(t, err)
+		require.Equal(t, routing.AgentID("b1"), got.Agent)
+		require.Equal(t, routing.AgentID("b1"), w.detail(owned.Conversation).Conversation.Agent)
+	}, longOffers)
+}
