@@ -197,14 +197,16 @@ func shownEvents(evs []store.Event) (out []store.Event) {
 }
 
 // Whatever is tried on a record that is hidden, by whichever command, the refusal
-// is the one for a record that is not there. The test walks the table.
+// is the one for a record that is not there. The test walks the table. So are the
+// refusals of queries about an account.
 func TestCommandsOnHiddenRecordsSayThatThereIsNone(t *testing.T) {
 	var o outside
 	policy := &hiding{}
 	replay(t, []string{onMemory}, func(t *testing.T, w *replayWorld) {
 		hidden, talks := w.commanded(&o)
 		policy.records = map[string]bool{"contact:" + hidden[reflect.TypeFor[conversation.ContactID]()]: true,
-			"ticket:" + hidden[reflect.TypeFor[ticket.ID]()]: true, "work:" + string(order("17").Item()): true}
+			"ticket:" + hidden[reflect.TypeFor[ticket.ID]()]: true, "work:" + string(order("17").Item()): true,
+			"account:" + string(w.acct.ID): true}
 		for _, c := range talks {
 			policy.records["conversation:"+string(c)] = true
 		}
@@ -218,7 +220,16 @@ func TestCommandsOnHiddenRecordsSayThatThereIsNone(t *testing.T) {
 					tried++
 				}
 			}
-			require.Greater(t, tried, 36)
+			require.Greater(t, tried, 40)
+			about := func(id channel.AccountID) asked {
+				return asked{instead: map[reflect.Type]any{reflect.TypeFor[channel.AccountID](): id}}
+			}
+			for _, op := range []string{"CheckAccount", "ConnectAccount", "Invite", "WouldHear"} {
+				_, err := w.query(sangdam.Operation{Method: op}, boss, about(w.acct.ID))
+				_, none := w.query(sangdam.Operation{Method: op}, boss, about("none"))
+				require.Error(t, err, op)
+				require.Equal(t, none.Error(), err.Error(), op)
+			}
 		}
 	}, withOutside(&o), withStream(asking), withConfig(func(c *sangdam.Config) { c.Policy = policy }))
 }
@@ -287,7 +298,7 @@ func commandAbout(op sangdam.Operation, records map[reflect.Type]string) (body r
 		"Version": int64(1), "Title": "x", "Spans": []privacy.Span{{Start: 0, End: 1}}, "Confirm": true, "Name": "x", "Entry": int64(1),
 		"Change": sangdam.TicketChange{Title: &title}, "Comment": &sangdam.TicketComment{Text: "x"}, "Final": true, "Macro": "x",
 		"Part": ticket.TitlePart, "Mask": "x", "Memo": "x",
-		"Account": channel.AccountID(cmp.Or(records[reflect.TypeFor[channel.AccountID]()], "x")), "User": channel.ProviderUserID("u")}
+		"User": channel.ProviderUserID("u")}
 	var fill func(v reflect.Value)
 	fill = func(v reflect.Value) {
 		for i := range v.NumField() {
@@ -302,7 +313,8 @@ func commandAbout(op sangdam.Operation, records map[reflect.Type]string) (body r
 			is := records[of]
 			switch of {
 			case reflect.TypeFor[conversation.ID](), reflect.TypeFor[conversation.ContactID](), reflect.TypeFor[conversation.MessageID](),
-				reflect.TypeFor[conversation.IdentityID](), reflect.TypeFor[ticket.ID](), reflect.TypeFor[routing.OfferID]():
+				reflect.TypeFor[conversation.IdentityID](), reflect.TypeFor[ticket.ID](), reflect.TypeFor[routing.OfferID](),
+				reflect.TypeFor[channel.AccountID]():
 				record = true
 			}
 			switch value, has := plausible[name]; {

@@ -89,13 +89,11 @@ type Begin struct {
 // somebody who blocked the account and for what the channel cannot carry.
 func (e *Engine) Begin(ctx context.Context, p Principal, c Begin) (Posted, error) {
 	return command(ctx, e, call{opBegin, p, c.Key, c}, func(u *unit) (Posted, error) {
-		acct, _, err := u.e.account(u.s, c.Account)
-		if err != nil {
+		if err := errors.Join(u.allow(ActBegin, u.s.accountResource(c.Account)), u.off(SwitchChat)); err != nil {
 			return Posted{}, err
 		}
-		r := Resource{Kind: kindAccount, ID: string(acct.ID), Desk: acct.Desk, Account: acct.ID, Channel: acct.Kind,
-			Stream: acct.WorkStream}
-		if err := errors.Join(u.allow(ActBegin, r), u.off(SwitchChat)); err != nil {
+		acct, _, err := u.e.account(u.s, c.Account)
+		if err != nil {
 			return Posted{}, err
 		}
 		d, err := u.beginning(acct, c.User)

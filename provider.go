@@ -204,7 +204,7 @@ func (e *Engine) Invite(ctx context.Context, p Principal, id channel.AccountID, 
 		if s, err = e.fresh(ctx, tx); err != nil {
 			return r, nil, err
 		}
-		return Resource{Kind: kindAccount, ID: string(id), Desk: s.accounts[id].Desk, Account: id, Channel: s.accounts[id].Kind}, s, nil
+		return s.accountResource(id), s, nil
 	}, func(context.Context, store.Tx, Who) (err error) {
 		acct, adapter, err = e.account(s, id)
 		return err

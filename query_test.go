@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -183,21 +184,25 @@ func (r *recording) Authorize(_ context.Context, w sangdam.Who, a sangdam.Action
 func (*recording) Scope(sangdam.Who, string) sangdam.Scope { return sangdam.Scope{} }
 
 // Every command asks the policy for what the table says of it before anything else
-// than whether a record may be seen: nobody else is told what is wrong with the command.
+// than whether a record may be seen: nobody else is told what is wrong with the command,
+// nor whether what it names of the set-up is there.
 func TestEveryCommandAsksWhatTheTableSays(t *testing.T) {
 	var o outside
 	policy := &recording{reads: true}
 	replay(t, []string{onMemory}, func(t *testing.T, w *replayWorld) {
 		records, _ := w.commanded(&o)
 		stranger := sangdam.AgentPrincipal(ws, "stranger", sangdam.RoleAdministrator)
+		noAccount := maps.Clone(records)
+		noAccount[reflect.TypeFor[channel.AccountID]()] = "none"
 		for _, op := range commands() {
 			bodies := []reflect.Value{}
-			for body := range commandsAbout(op, records) {
-				bodies = append(bodies, body)
-			}
-			if len(bodies) == 0 {
-				body, _ := commandAbout(op, records)
-				bodies = append(bodies, body)
+			for _, about := range []map[reflect.Type]string{records, noAccount} {
+				for body := range commandsAbout(op, about) {
+					bodies = append(bodies, body)
+				}
+				if body, of := commandAbout(op, about); !of {
+					bodies = append(bodies, body)
+				}
 			}
 			for _, body := range bodies {
 				policy.asked = nil
@@ -214,30 +219,37 @@ func TestEveryCommandAsksWhatTheTableSays(t *testing.T) {
 }
 
 // Every query is in the table, and asks the policy first of all, for the action and
-// about the kind of record that the table says. One whose body forgets to ask, or
-// asks for something else, fails here.
+// about the kind of record that the table says, whether or not what it names of the
+// set-up is there. One whose body forgets to ask, or asks for something else, fails here.
 func TestEveryQueryAsksWhatTheTableSays(t *testing.T) {
 	var o outside
 	policy := &recording{}
 	replay(t, []string{onMemory}, func(t *testing.T, w *replayWorld) {
-		a := w.askable(&o)
+		there := w.askable(&o)
+		none := there
+		none.delivery, none.trial, none.bulk, none.backup, none.blob = "none", "none", "none", "none", "none"
+		none.instead = map[reflect.Type]any{reflect.TypeFor[channel.AccountID](): channel.AccountID("none"),
+			reflect.TypeFor[routing.AgentID](): routing.AgentID("none"), reflect.TypeFor[routing.DeskID](): routing.DeskID("none"),
+			reflect.TypeFor[trigger.ID](): trigger.ID("none")}
 		stranger := sangdam.AgentPrincipal(ws, "stranger", sangdam.RoleAdministrator)
 		for _, op := range queries() {
-			policy.asked = nil
-			var err error
-			if op.Method == "Stream" {
-				for _, err = range w.eng.Stream(w.ctx, stranger, a.cursor) { //nolint:revive // it ends with the refusal
+			for _, a := range []asked{there, none} {
+				policy.asked = nil
+				var err error
+				if op.Method == "Stream" {
+					for _, err = range w.eng.Stream(w.ctx, stranger, a.cursor) { //nolint:revive // it ends with the refusal
+					}
+				} else {
+					_, err = w.query(op, stranger, a)
 				}
-			} else {
-				_, err = w.query(op, stranger, a)
+				require.NotEmpty(t, policy.asked, "%s did not ask whether it is allowed: %v", op.Method, err)
+				want := append(slices.Clone(op.Actions), sangdam.ActConfigure)[0] // that of May
+				action, kind, _ := strings.Cut(policy.asked[0], " ")
+				require.Equal(t, string(want), action, op.Method)
+				require.Contains(t, op.Resources, kind, op.Method)
+				require.ErrorIs(t, err, sangdam.ErrPermissionDenied, op.Method)
+				require.ErrorContains(t, err, "not you", op.Method)
 			}
-			require.NotEmpty(t, policy.asked, "%s did not ask whether it is allowed", op.Method)
-			want := append(slices.Clone(op.Actions), sangdam.ActConfigure)[0] // that of May
-			action, kind, _ := strings.Cut(policy.asked[0], " ")
-			require.Equal(t, string(want), action, op.Method)
-			require.Contains(t, op.Resources, kind, op.Method)
-			require.ErrorIs(t, err, sangdam.ErrPermissionDenied, op.Method)
-			require.ErrorContains(t, err, "not you", op.Method)
 		}
 	}, withOutside(&o), withStream(asking), withConfig(func(c *sangdam.Config) { c.Policy = policy }))
 }

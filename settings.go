@@ -231,13 +231,21 @@ func (e *Engine) updateSettings(ctx context.Context, ws id.Workspace, fn func(ct
 func (e *Engine) account(s *settings, acct channel.AccountID) (channel.Account, *guardedAdapter, error) {
 	a, ok := s.accounts[acct]
 	if !ok || a.Deleted {
-		return channel.Account{}, nil, errs.New(errs.NotFound, "sangdam: there is no account %q", acct)
+		return channel.Account{}, nil, noSuch(kindAccount) // in the words that hide one
 	}
 	ad, err := e.accountAdapter(a)
 	if err != nil {
 		return channel.Account{}, nil, err
 	}
 	return a, ad, nil
+}
+
+// accountResource is what a policy is asked about an account before anything is done
+// with it. It is made for one that is not there too, whose desk is nobody's: whoever
+// may not act on it is not told whether it exists.
+func (s *settings) accountResource(id channel.AccountID) Resource {
+	a := s.accounts[id]
+	return Resource{Kind: kindAccount, ID: string(id), Desk: a.Desk, Account: id, Channel: a.Kind, Stream: a.WorkStream}
 }
 
 // compileHours compiles the calendars that are set.

@@ -568,7 +568,7 @@ func (e *Engine) DeleteAccount(ctx context.Context, p Principal, c DeleteAccount
 	_, _, err := configure(ctx, e, call{opDeleteAccount, p, c.Key, c}, r, func(u *unit) (struct{}, error) {
 		a, ok := u.s.accounts[c.Account]
 		if !ok {
-			return struct{}{}, errs.New(errs.NotFound, "sangdam: there is no account %q", c.Account)
+			return struct{}{}, noSuch(kindAccount)
 		}
 		if a.Deleted {
 			return struct{}{}, nil

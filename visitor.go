@@ -39,7 +39,7 @@ func visit[T any](ctx context.Context, e *Engine, v visitor.Ref, c call, fn func
 			return zero, err
 		}
 		if acct.Disabled || v.User == "" {
-			return zero, errs.New(errs.NotFound, "sangdam: there is no such account")
+			return zero, noSuch(kindAccount)
 		}
 		if v.Language != "" {
 			acct.Language = v.Language // what begins now is in the visitor's

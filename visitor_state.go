@@ -27,7 +27,7 @@ func (p visitorPort) Account(ctx context.Context, token string) (visitor.Account
 	}
 	acct, _, err := p.e.account(s, owner.acct)
 	if err != nil || acct.Disabled || acct.Token != token {
-		return visitor.Account{}, errs.New(errs.NotFound, "sangdam: there is no such account")
+		return visitor.Account{}, noSuch(kindAccount)
 	}
 	return visitor.Account{Workspace: string(owner.ws), Account: acct, Desk: s.routing.Desks[acct.Desk].Name,
 		Live: s.routing.WorkStreams[acct.WorkStream].Live}, nil
@@ -37,7 +37,7 @@ func (p visitorPort) Account(ctx context.Context, token string) (visitor.Account
 func (u *unit) visiting(v visitor.Ref) (channel.Account, error) {
 	acct, _, err := u.e.account(u.s, v.Account)
 	if err == nil && (acct.Disabled || v.User == "") {
-		err = errs.New(errs.NotFound, "sangdam: there is no such account")
+		err = noSuch(kindAccount)
 	}
 	return acct, err
 }
