@@ -425,6 +425,30 @@ func TestBadSettingsAreRefusedWithTheirName(t *testing.T) {
 	}
 }
 
+// Links in settings are what the widget opens, and the refusal of another one names all
+// that may be there.
+func TestLinksInSettings(t *testing.T) {
+	parse := func(link string) error {
+		raw, err := json.Marshal(webchat.Settings{LoginURL: webchat.Texts{"": link}, FormURL: webchat.Texts{"ko": link},
+			Consent: &webchat.Consent{Version: "1", Texts: webchat.Texts{"": "x"}, URL: webchat.Texts{"": link}}})
+		require.NoError(t, err)
+		_, err = webchat.ParseSettings(raw)
+		return err
+	}
+	for _, link := range []string{"https://shop.example/help", "http://shop.example", "mailto:help@shop.example", "tel:+82-2-555-0100",
+		"/help/?lang=ko", "/"} {
+		require.NoError(t, parse(link), link)
+	}
+	for _, link := range []string{"javascript:alert(1)", "//evil.example", `/\evil.example`, "help/", "ftp://shop.example", "mailto:",
+		"tel:", "https://", "https://a:b@shop.example", "data:text/html,x", "/\t/evil.example"} {
+		err := parse(link)
+		require.ErrorIs(t, err, adapter.ErrInvalid, link)
+		for _, begins := range []string{"https://", "http://", "mailto:", "tel:", "one slash"} {
+			require.ErrorContains(t, err, begins, link)
+		}
+	}
+}
+
 // An address that the client claims is worth nothing.
 func TestN61ClaimedAddressesAreIgnored(t *testing.T) {
 	s := openShop(t, withLimits(webchat.Limits{NewSessions: 4}))

@@ -56,10 +56,13 @@ type Settings struct {
 	Consent   *Consent `json:"consent,omitempty"`
 	NoConsent bool     `json:"no_consent,omitempty"`
 	// MembersOnly lets nobody chat but whom the host has identified; others are
-	// led to LoginURL, and to the form.
+	// led to LoginURL, and to the form. Links in settings (LoginURL, FormURL,
+	// Consent.URL) begin with https://, http://, mailto:, tel: or with one slash:
+	// that is a path of the page that the widget stands on.
 	MembersOnly bool  `json:"members_only,omitempty"`
 	LoginURL    Texts `json:"login_url,omitempty"`
-	// FormURL is where an inquiry can be left when nobody is there.
+	// FormURL is where an inquiry can be left when nobody is there: a form, or an
+	// address to write to or to call.
 	FormURL Texts `json:"form_url,omitempty"`
 	// Title stands at the top of the window; empty: the desk's name. Intro is
 	// shown before the first message.
@@ -152,15 +155,23 @@ func (s Settings) checkLinks() error {
 	}
 	for _, texts := range links {
 		for _, link := range texts {
-			if !strings.HasPrefix(link, "/") && !safeLink(link) || strings.HasPrefix(link, "//") {
-				return errs.New(errs.Invalid, "webchat: links in settings begin with https://, http:// or one slash")
+			if !safeLink(link) && !ownPath(link) {
+				return errs.New(errs.Invalid, "webchat: links in settings begin with https://, http://, mailto:, tel: or one slash")
 			}
 		}
 	}
 	return nil
 }
 
-// safeLink says whether a browser may be sent there by a press.
+// ownPath says whether a link is a path of the page that the widget stands on. Browsers
+// read a backslash as a slash, and two of them as the beginning of another host.
+func ownPath(link string) bool {
+	_, err := url.Parse(link)
+	return err == nil && strings.HasPrefix(link, "/") && !strings.HasPrefix(link, "//") && !strings.Contains(link, `\`)
+}
+
+// safeLink says whether a browser may be sent there by a press. The widget opens the
+// same ones (safeHref in widget/dom.js).
 func safeLink(link string) bool {
 	u, err := url.Parse(link)
 	if err != nil {
