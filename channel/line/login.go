@@ -1,12 +1,12 @@
 package line
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
@@ -88,13 +88,19 @@ func NewNonce() string {
 const DefaultLinkDialog = "https://access.line.me/dialog/bot/accountLink"
 
 // LinkURL is where the host sends the customer's browser after its log-in.
-// dialog is DefaultLinkDialog when empty.
+// dialog is DefaultLinkDialog when empty; a query of its own stays. ErrInvalid for
+// what is no address, an empty token, and a nonce of another length than 10 to 255.
 func LinkURL(dialog, linkToken, nonce string) (string, error) {
 	if linkToken == "" || len(nonce) < 10 || len(nonce) > 255 {
 		return "", errs.New(errs.Invalid, "line: account link: the link token must not be empty and the nonce has 10 to 255 characters")
 	}
-	if dialog == "" {
-		dialog = DefaultLinkDialog
+	u, err := url.Parse(cmp.Or(dialog, DefaultLinkDialog))
+	if err != nil {
+		return "", errs.New(errs.Invalid, "line: account link: the dialog is no address; write it as https://host/path, or leave it out")
 	}
-	return strings.TrimRight(dialog, "?") + "?" + url.Values{"linkToken": {linkToken}, "nonce": {nonce}}.Encode(), nil
+	query := u.Query()
+	query.Set("linkToken", linkToken)
+	query.Set("nonce", nonce)
+	u.RawQuery = query.Encode()
+	return u.String(), nil
 }

@@ -3,6 +3,7 @@ package console_test
 import (
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
+	"github.com/sangdam/sangdam/web/console"
 )
 
 // try is how a stranger would use a route: one on another desk, where it is
@@ -215,6 +217,33 @@ func (w *world) asking(name, whom string) string {
 	asked, err := w.eng.Consult(w.t.Context(), w.as("ara"), sangdam.Consult{Conversation: id, Agent: routing.AgentID(whom)})
 	require.NoError(w.t, err)
 	return asked.ID
+}
+
+// The page that signs in keeps a query and a fragment of its own; what cannot be an
+// address is refused when the console is made.
+func TestTheSignInPageKeepsItsQuery(t *testing.T) {
+	w := newWorld(t)
+	for signIn, want := range map[string]string{
+		"/sign-in":                            "/sign-in?next=%2Fdesk%2Fqueues",
+		"/sign-in?":                           "/sign-in?next=%2Fdesk%2Fqueues",
+		"/sign-in?tenant=a%26b&next=%2F":      "/sign-in?next=%2Fdesk%2Fqueues&tenant=a%26b",
+		"https://id.example/in?tenant=a#form": "https://id.example/in?next=%2Fdesk%2Fqueues&tenant=a#form",
+	} {
+		o := w.options
+		o.SignIn = signIn
+		h, err := console.NewHandler(w.eng, o)
+		require.NoError(t, err, signIn)
+		r, rw := httptest.NewRequest(http.MethodGet, "/desk/queues", nil), httptest.NewRecorder()
+		r.Header.Set("Accept", "text/html")
+		h.ServeHTTP(rw, r)
+		require.Equal(t, http.StatusSeeOther, rw.Code, signIn)
+		require.Equal(t, want, rw.Header().Get("Location"))
+	}
+	o := w.options
+	o.SignIn = "https://id.example/%zz"
+	_, err := console.NewHandler(w.eng, o)
+	require.ErrorIs(t, err, sangdam.ErrInvalid)
+	require.ErrorContains(t, err, "SignIn")
 }
 
 func refused(t *testing.T, w *world, method, right string, tr try) {

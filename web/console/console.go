@@ -26,6 +26,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -44,9 +45,9 @@ type Options struct {
 	// while a page follows the event stream, so that whoever is signed out is cut
 	// off. Its error means: nobody.
 	Authenticate func(*http.Request) (sangdam.Principal, error)
-	// SignIn is the address, without a query, to which a request for a page is sent when
-	// nobody is signed in; the parameter "next" is added and says where to come back
-	// to. Empty: such requests are answered 401.
+	// SignIn is the address to which a request for a page is sent when nobody is signed
+	// in; the parameter "next" of its query is set and says where to come back to, and
+	// what else its query has stays. Empty: such requests are answered 401.
 	SignIn string
 	// SignOut is the address that signs out when it is sent a POST; empty: there is no
 	// such button.
@@ -94,6 +95,7 @@ type Handler struct {
 	guard  http.Handler
 	stream http.Handler
 	routes []route
+	signAt url.URL // Options.SignIn
 }
 
 // NewHandler checks the options and prepares the pages; it starts nothing.
@@ -117,8 +119,11 @@ func NewHandler(e *sangdam.Engine, o Options) (*Handler, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	h := &Handler{engine: e, o: o}
-	var err error
+	signIn, err := url.Parse(o.SignIn)
+	if err != nil {
+		return nil, errs.New(errs.Invalid, "console: Options.SignIn is no address; write it as /sign-in or https://host/sign-in")
+	}
+	h := &Handler{engine: e, o: o, signAt: *signIn}
 	if h.langs, err = loadLanguages(); err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -185,7 +184,11 @@ func (q *request) signIn() {
 	if changes(q.r) {
 		next = q.o.Prefix + "/"
 	}
-	to := q.o.SignIn + "?" + url.Values{"next": {next}}.Encode()
+	at := q.signAt
+	query := at.Query()
+	query.Set("next", next)
+	at.RawQuery = query.Encode()
+	to := at.String()
 	if q.swaps() {
 		q.w.Header().Set("HX-Redirect", to)
 		q.w.WriteHeader(http.StatusUnauthorized)
