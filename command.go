@@ -217,7 +217,7 @@ func (u *unit) allow(a Action, r Resource) error {
 	if err := u.e.permit(u.ctx, w, a, r); err != nil {
 		return err
 	}
-	u.asked = u.asked || a != ActRead
+	u.asked = u.asked || a != ActRead && a != ActList // seeing is no right to do something
 	return nil
 }
 

@@ -25,8 +25,8 @@ const kindMacro = "macro"
 var (
 	opSaveMacro   = acts("macro.save", "SaveMacro", kindMacro, ActConfigure).versioned()
 	opDeleteMacro = acts("macro.delete", "DeleteMacro", kindMacro, ActConfigure).versioned()
-	opRunMacro    = acts("macro.run", "RunMacro", kindConversation, ActPanel, ActNote, ActAnswer, ActAssign, ActTransfer, ActEnd,
-		ActTicketEdit, ActTicketAnswer, ActTicketComplete).also(kindTicket)
+	opRunMacro    = acts("macro.run", "RunMacro", kindConversation, ActList, ActPanel, ActNote, ActAnswer, ActAssign, ActTransfer,
+		ActEnd, ActTicketEdit, ActTicketAnswer, ActTicketComplete).also(kindTicket, kindMacro)
 )
 
 // Macro is a list of actions that an agent carries out on one record with one
@@ -301,10 +301,12 @@ type RunMacro struct {
 
 // RunMacro carries the command out: all actions in one transaction with the
 // rights of the principal, or none of them. ErrPermissionDenied names the first
-// action that the principal may not do.
+// action that the principal may not do. Who may not list macros runs none.
 func (e *Engine) RunMacro(ctx context.Context, p Principal, c RunMacro) (out []trigger.Outcome, err error) {
 	return command(ctx, e, call{opRunMacro, p, c.Key, c}, func(u *unit) (out []trigger.Outcome, err error) {
-		u.resource = Resource{Kind: kindMacro, ID: c.Macro}
+		if err := u.allow(ActList, Resource{Kind: kindMacro, ID: c.Macro}); err != nil {
+			return nil, err // who may not know which macros there are
+		}
 		m, err := macroDocs.Get(u.ctx, u.tx, c.Macro)
 		if errors.Is(err, ErrNotFound) {
 			return nil, noSuch(kindMacro)

@@ -20,8 +20,8 @@ type Operation struct {
 	// Actions are what the policy is asked: most commands have one, Assign has another
 	// one with Force, SavePanel another one for the customer's panel. A command asks for
 	// these about records of Resources and for nothing else; the frame refuses a body
-	// that does. ActRead among them is for a record that the command reads beside its
-	// own and is no right to carry it out. A query asks for the first action before it
+	// that does. ActRead and ActList among them are for what the command reads beside
+	// its own record and are no right to carry it out. A query asks for the first action before it
 	// reads anything for its answer; May asks for the one that it is given, and has none.
 	Actions []Action
 	// Query says that no result of the call is kept: it only reads, or it is
