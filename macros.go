@@ -190,7 +190,11 @@ func (u *unit) checkMacro(m Macro) error {
 }
 
 func (m Macro) asTrigger() trigger.Trigger {
-	return trigger.Trigger{ID: trigger.ID("macro:" + cutTo(m.ID, 80)), Title: m.Title, Subject: m.Subject, Actions: m.Actions}
+	id := m.ID
+	if len(id) > 80 { // more than fits into a trigger's id; cut short, two macros could have one turn
+		id = hashedKey(id)
+	}
+	return trigger.Trigger{ID: trigger.ID("macro:" + id), Title: m.Title, Subject: m.Subject, Actions: m.Actions}
 }
 
 // DeleteMacro deletes a macro.
@@ -336,6 +340,7 @@ func (u *unit) actMacro(m Macro, id string) (out []trigger.Outcome, err error) {
 	r := &triggerRun{u: u, subject: subject, id: id, record: record,
 		ev: trigger.Event{ID: newID(), Kind: kindMacro, Actor: triggerActor(u.p.actor()), At: u.tx.Now()}}
 	for _, a := range m.Actions {
+		r.nextPlace(&t)
 		o, err := record.act(r, &t, a)
 		if err != nil {
 			return nil, err

@@ -1,7 +1,6 @@
 package sangdam
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -212,13 +211,13 @@ func (u *unit) usersOf(uses func(referred) bool) (titles []string, err error) {
 // chosenAgents goes through the agents in the order of the choice until give
 // takes one; false when none could be given it. What it was passed over for is
 // in the note.
-func (r *triggerRun) chosenAgents(t *trigger.Trigger, a trigger.Action, p action.AssignParams, able func(routing.AgentID) (bool, error),
+func (r *triggerRun) chosenAgents(t *trigger.Trigger, p action.AssignParams, able func(routing.AgentID) (bool, error),
 	give func(routing.AgentID) error) (trigger.Outcome, error) {
 	names, free, err := r.candidates(p, able)
 	if err != nil {
 		return trigger.Outcome{}, err
 	}
-	wheel, err := r.turn(t, a, p.Choice)
+	wheel, err := r.turn(t, p.Choice)
 	if err != nil {
 		return trigger.Outcome{}, err
 	}
@@ -265,7 +264,11 @@ func (r *triggerRun) candidates(p action.AssignParams, able func(routing.AgentID
 }
 
 // triggerTurn is the wheel of one assign action: only events in which that
-// action assigns write it.
+// action assigns write it. It belongs to the action's place in its trigger, so that two
+// that say the same have a turn each: on a common one the second would take the work
+// from the agent whom the first has just chosen, and nobody's turn would come when it
+// should. Of two such the second now chooses the same agent and changes nothing, which
+// does no harm; a refusal would come too late for triggers that are stored.
 type triggerTurn struct {
 	ID      string `json:"id"`
 	Version int64  `json:"-"`
@@ -276,12 +279,11 @@ var turnDocs = declare(store.Kind[triggerTurn]{Name: "trigger_turn", Decl: 1,
 	ID:      func(t *triggerTurn) string { return t.ID },
 	Version: func(t *triggerTurn) *int64 { return &t.Version }})
 
-func (r *triggerRun) turn(t *trigger.Trigger, a trigger.Action, c trigger.Choice) (triggerTurn, error) {
+func (r *triggerRun) turn(t *trigger.Trigger, c trigger.Choice) (triggerTurn, error) {
 	if c != trigger.ChooseInTurn {
 		return triggerTurn{}, nil
 	}
-	at := slices.IndexFunc(t.Actions, func(o trigger.Action) bool { return o.Kind == a.Kind && bytes.Equal(o.Params, a.Params) })
-	id := fmt.Sprintf("%s/%d", t.ID, at)
+	id := fmt.Sprintf("%s/%d", t.ID, r.place)
 	wheel, err := turnDocs.Get(r.u.ctx, r.u.tx, id)
 	if errors.Is(err, ErrNotFound) {
 		return triggerTurn{ID: id}, nil

@@ -74,7 +74,7 @@ func (p *pulledConversation) assign(r *triggerRun, t *trigger.Trigger, a trigger
 	if p.now.State.Ended() {
 		return passed("the conversation has ended"), nil
 	}
-	return r.chosenAgents(t, a, params, p.able, func(id routing.AgentID) error {
+	return r.chosenAgents(t, params, p.able, func(id routing.AgentID) error {
 		if p.now.Agent == id {
 			return nil
 		}

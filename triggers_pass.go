@@ -132,6 +132,9 @@ type triggerRun struct {
 	// limited remembers which triggers acted too often on this record.
 	limited map[trigger.ID]bool
 	actions int // carried out so far, for ids that are the same in each run
+	// place is that of the present action in its trigger, whose id is firing.
+	place  int
+	firing trigger.ID
 }
 
 // name is the record in the run log, in notices and in lanes.
@@ -187,6 +190,7 @@ func (s *settings) schedule(calendar string, record triggerRecord) *hours.Schedu
 // name. What only this action cannot do is passed over with a note; the event
 // itself never fails because of a rule.
 func (r *triggerRun) Do(t *trigger.Trigger, a trigger.Action) (trigger.Outcome, error) {
+	r.nextPlace(t)
 	over, err := r.tooOften(t.ID)
 	if err != nil {
 		return trigger.Outcome{}, err
@@ -207,6 +211,14 @@ func (r *triggerRun) Do(t *trigger.Trigger, a trigger.Action) (trigger.Outcome, 
 		return out, err
 	}
 	return passed(errorNote(err)), nil
+}
+
+// nextPlace counts the actions of a trigger: it fires once in an event, and what it
+// does is done in order.
+func (r *triggerRun) nextPlace(t *trigger.Trigger) {
+	if r.place++; r.firing != t.ID {
+		r.place, r.firing = 0, t.ID
+	}
 }
 
 // passable says that an action's failure concerns the action alone.

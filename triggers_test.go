@@ -159,6 +159,33 @@ func TestAssigningInTurn(t *testing.T) {
 	})
 }
 
+// Each action has a turn of its own, also where two of a trigger, or of a macro, say the
+// same: the second then names the agent of the first and changes nothing.
+func TestEachActionHasItsOwnTurn(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.online("a1", "a2")
+		turns := trigger.Do(action.Assign, action.AssignParams{Agents: []routing.AgentID{"a1", "a2"}, Choice: trigger.ChooseInTurn})
+		w.save(rule("turn", when("event", condition.Is, "opened"), turns, tag("between"), turns))
+		for i, want := range []routing.AgentID{"a1", "a2", "a1"} {
+			w.line.User(fmt.Sprint("u", i)).SendText("hi")
+			w.settle()
+			require.Equal(t, want, w.conversations()[0].Agent, i)
+			for _, at := range []int{0, 2} {
+				require.Equal(t, "agent:"+string(want), w.runs("turn")[0].Outcomes[at].Note, "action %d", at)
+			}
+		}
+		require.NoError(t, errOf(w.eng.SaveMacro(w.ctx, w.host, sangdam.SaveMacro{Macro: sangdam.Macro{ID: "m", Title: "Turns",
+			Subject: "conversation", Actions: []trigger.Action{turns, turns}}})))
+		last := string(w.conversations()[0].ID)
+		for _, want := range []string{"agent:a1", "agent:a2"} {
+			out, err := w.eng.RunMacro(w.ctx, w.host, sangdam.RunMacro{Macro: "m", Record: last})
+			require.NoError(t, err)
+			require.Equal(t, want, out[0].Note)
+			require.Equal(t, want, out[1].Note)
+		}
+	})
+}
+
 // A trigger that calls itself, two that toggle a field: bounded, and told.
 func TestTriggersThatWakeEachOther(t *testing.T) {
 	inWorld(t, func(w *world) {

@@ -338,7 +338,7 @@ func (p *pulledTicket) assign(r *triggerRun, t *trigger.Trigger, a trigger.Actio
 			return p.u.applyChange(d, change)
 		})
 	}
-	out, err := r.chosenAgents(t, a, params, able, give)
+	out, err := r.chosenAgents(t, params, able, give)
 	if err != nil || out.Done || group == "" {
 		return out, err
 	}
