@@ -131,17 +131,8 @@ func (q *request) textsForm(texts automated.Texts) []textsForm {
 	}
 	for _, name := range names {
 		f := textsForm{Name: name, Title: q.lang.of("auto", name), Hint: q.lang.of("auto_hint", name)}
-		langs := slices.Clone(languages)
-		for _, l := range sortedKeys(texts[name]) {
-			if !slices.Contains(langs, l) {
-				langs = append(langs, l)
-			}
-		}
-		for _, l := range langs {
-			text := texts[name][l]
-			f.Used = f.Used || text != ""
-			f.Texts = append(f.Texts, textForm{"text." + name + "." + l, cmp.Or(l, q.lang.t("form.other_languages")), text})
-		}
+		f.Texts = q.lang.inLanguages("text."+name, besides(texts[name]), texts[name])
+		f.Used = slices.ContainsFunc(f.Texts, func(t textForm) bool { return t.Text != "" })
 		out = append(out, f)
 	}
 	return out

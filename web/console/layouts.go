@@ -58,7 +58,7 @@ func layoutKey(event, language string) string {
 
 // layoutName is what people call it.
 func (q *request) layoutName(l notify.Layout) string {
-	return q.lang.of("mail_event", cmp.Or(l.Event, "all")) + " · " + cmp.Or(l.Language, q.lang.t("form.other_languages"))
+	return q.lang.of("mail_event", cmp.Or(l.Event, "all")) + " · " + q.lang.nameOf(l.Language)
 }
 
 func (q *request) findLayout(id string) (notify.Layout, error) {

@@ -81,19 +81,7 @@ func (q *request) agentNotice() error {
 
 func (q *request) editNotice(s sangdam.WorkspaceSettings, failed error) error {
 	f := agentNoticeForm{Version: s.Version, Notice: s.AgentNotice}
-	langs := slices.Clone(languages)
-	for _, l := range sortedKeys(s.AgentNotice.Texts) {
-		if !slices.Contains(langs, l) {
-			langs = append(langs, l)
-		}
-	}
-	for _, l := range langs {
-		label := l
-		if l == "" {
-			label = q.lang.t("form.other_languages")
-		}
-		f.Texts = append(f.Texts, textForm{"text.agent." + l, label, s.AgentNotice.Texts[l]})
-	}
+	f.Texts = q.lang.inLanguages("text.agent", besides(s.AgentNotice.Texts), s.AgentNotice.Texts)
 	return q.edit("agent-notice", q.lang.t("notice.setup"), "notice", f, failed)
 }
 

@@ -107,19 +107,7 @@ func (q *request) editReply(r sangdam.QuickReply, failed error) error {
 			f.Whose = append(f.Whose, choice{"desk:" + string(id), q.lang.t("replies.of_desk", d.Desks[id]), r.Desk == id})
 		}
 	}
-	langs := slices.Clone(languages)
-	for _, l := range sortedKeys(r.Texts) {
-		if !slices.Contains(langs, l) {
-			langs = append(langs, l)
-		}
-	}
-	for _, l := range langs {
-		label := l
-		if l == "" {
-			label = q.lang.t("form.other_languages")
-		}
-		f.Texts = append(f.Texts, textForm{"text.reply." + l, label, r.Texts[l]})
-	}
+	f.Texts = q.lang.inLanguages("text.reply", besides(r.Texts), r.Texts)
 	title := r.Title
 	if title == "" {
 		title = q.lang.t("replies.new")

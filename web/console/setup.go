@@ -91,7 +91,7 @@ func (q *request) heardForm(accounts []channel.Account) heardForm {
 		f.Accounts = append(f.Accounts, choice{Value: string(a.ID), Label: cmp.Or(a.Name, string(a.ID))})
 	}
 	for _, l := range languages {
-		f.Languages = append(f.Languages, choice{Value: l, Label: cmp.Or(l, q.lang.t("form.other_languages"))})
+		f.Languages = append(f.Languages, choice{Value: l, Label: q.lang.nameOf(l)})
 	}
 	return f
 }

@@ -60,11 +60,7 @@ func (q *request) chatForm(a channel.Account) *chatForm {
 	var s chatSettings
 	_ = json.Unmarshal(a.Settings, &s) // what cannot be read is written anew
 	each := func(field string, texts map[string]string) []textForm {
-		out := inLanguages(field, languages, texts)
-		for i := range out {
-			out[i].Label = cmp.Or(out[i].Label, q.lang.t("form.other_languages"))
-		}
-		return out
+		return q.lang.inLanguages(field, languages, texts)
 	}
 	f := &chatForm{Title: each("title", s.Title), Intro: each("intro", s.Intro), Version: "1", NoConsent: s.NoConsent,
 		Members: s.MembersOnly, FormURL: s.FormURL[""], LoginURL: s.LoginURL[""], Color: s.Color, Origins: strings.Join(s.Origins, "\n")}

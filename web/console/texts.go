@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"embed"
 	"encoding/json"
 	"fmt"
@@ -93,6 +94,18 @@ func (l *language) of(group, value string) string {
 		return text
 	}
 	return value
+}
+
+// ownNames are how the console's languages call themselves.
+var ownNames = map[string]string{"en": "English", "ko": "한국어", "ja": "日本語"}
+
+// nameOf is what a form calls a language: its own name, else its code; "" stands
+// for all the others.
+func (l *language) nameOf(tag string) string {
+	if tag == "" {
+		return l.t("form.other_languages")
+	}
+	return cmp.Or(ownNames[tag], tag)
 }
 
 // languageOf is the language of a request: what was chosen, else what the

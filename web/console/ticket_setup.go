@@ -83,10 +83,21 @@ func (q *request) spoken(s sangdam.WorkspaceSettings) []string {
 }
 
 // inLanguages are the inputs of a text in each language.
-func inLanguages(field string, languages []string, texts map[string]string) []textForm {
+func (l *language) inLanguages(field string, languages []string, texts map[string]string) []textForm {
 	var out []textForm
-	for _, l := range languages {
-		out = append(out, textForm{field + "." + l, l, texts[l]})
+	for _, tag := range languages {
+		out = append(out, textForm{field + "." + tag, l.nameOf(tag), texts[tag]})
+	}
+	return out
+}
+
+// besides are the languages that forms ask for, and those that a text has besides.
+func besides(texts map[string]string) []string {
+	out := slices.Clone(languages)
+	for _, tag := range sortedKeys(texts) {
+		if !slices.Contains(out, tag) {
+			out = append(out, tag)
+		}
 	}
 	return out
 }
@@ -110,7 +121,7 @@ func (q *request) ticketSetup() error {
 	}
 	languages := q.spoken(set.Settings)
 	v := ticketSetupView{Words: set.Banned, Version: set.Fields.Version, Saved: q.r.FormValue("saved") != "",
-		Names: inLanguages("name", languages, nil),
+		Names: q.lang.inLanguages("name", languages, nil),
 		Types: q.named("field_type", is(""), "text", "multiline", "dropdown", "radio", "checkbox", "date", "number"),
 		Kinds: q.named("field_kind", is(""), "agent", "customer", "phone")}
 	v.Trees = q.treeViews(set, languages)
@@ -139,7 +150,7 @@ func (q *request) treeViews(set sangdam.TicketSetup, languages []string) (out []
 		tv := treeView{Kind: string(kind), Title: q.lang.t("tree." + string(kind)), Version: tree.Version}
 		for _, c := range tree.Walk() {
 			tv.Rows = append(tv.Rows, categoryRow{string(c.ID), q.categoryPath(tree, c.ID), c.Offered, tree.Level(c.ID),
-				inLanguages("name", languages, c.Names), c.Position})
+				q.lang.inLanguages("name", languages, c.Names), c.Position})
 		}
 		out = append(out, tv)
 	}
@@ -150,7 +161,7 @@ func (q *request) fieldRow(f ticket.Field, languages []string) fieldRow {
 	r := fieldRow{Code: f.Code, Name: q.inLanguage(f.Names), Type: q.lang.of("field_type", string(f.Type)),
 		Kind:     q.lang.of("field_kind", string(f.Kind)),
 		Required: f.Required, Encrypted: f.Encrypted, AdminsOnly: f.AdminsOnly, System: f.Kind == ticket.SystemField,
-		Names: inLanguages("name", languages, f.Names), Guide: inLanguages("guide", languages, f.Guide),
+		Names: q.lang.inLanguages("name", languages, f.Names), Guide: q.lang.inLanguages("guide", languages, f.Guide),
 		Chooses: f.Type == ticket.Dropdown || f.Type == ticket.Radio || f.Type == ticket.Checkbox, Preview: q.fieldView(f, ticket.Value{})}
 	for _, o := range f.Options {
 		r.Options += o.Code + " = " + q.inLanguage(o.Names) + "\n"

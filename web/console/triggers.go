@@ -95,7 +95,7 @@ func (q *request) triggers() error {
 	for i, t := range list.Triggers {
 		var kinds []string
 		for _, a := range t.Actions {
-			kinds = append(kinds, a.Kind)
+			kinds = append(kinds, q.lang.of("does", a.Kind))
 		}
 		v.Rows = append(v.Rows, triggerRow{ID: string(t.ID), Title: t.Title, Broken: t.Broken, Version: t.Version, Active: t.Active,
 			Timed: t.After != nil, First: i == 0, Last: i == len(list.Triggers)-1, Actions: strings.Join(kinds, ", ")})

@@ -190,16 +190,7 @@ func (m actionMaker) field(name string, p param, raw json.RawMessage) (paramForm
 	case paramWords, paramTexts:
 		var texts map[string]string
 		ok := held(&texts)
-		tags := slices.Clone(languages)
-		for _, l := range sortedKeys(texts) {
-			if !slices.Contains(tags, l) {
-				tags = append(tags, l)
-			}
-		}
-		f.Texts, f.Long = inLanguages(name, tags, texts), p.kind == paramTexts
-		for i := range f.Texts {
-			f.Texts[i].Label = cmp.Or(f.Texts[i].Label, m.q.lang.t("form.other_languages"))
-		}
+		f.Texts, f.Long = m.q.lang.inLanguages(name, besides(texts), texts), p.kind == paramTexts
 		return f, ok
 	}
 	ok := held(&f.Value)

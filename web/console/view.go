@@ -145,7 +145,11 @@ func (q *request) page(status int, name, title, section string, body any) {
 }
 
 func (q *request) langs() []choice {
-	return []choice{{"en", "English", q.lang.tag == "en"}, {"ko", "한국어", q.lang.tag == "ko"}, {"ja", "日本語", q.lang.tag == "ja"}}
+	var out []choice
+	for _, tag := range []string{"en", "ko", "ja"} {
+		out = append(out, choice{tag, q.lang.nameOf(tag), q.lang.tag == tag})
+	}
+	return out
 }
 
 // nav lists the pages that the principal may open.
