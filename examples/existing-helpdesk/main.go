@@ -6,6 +6,10 @@
 // twice.
 //
 //	LINE_CHANNEL_ID=… LINE_CHANNEL_SECRET=… LINE_CHANNEL_TOKEN=… go run ./examples/existing-helpdesk
+//
+// Without an account at LINE, an emulator plays LINE and prints the variables:
+//
+//	go run ./channel/line/linetest/cmd/lineemu -webhook http://127.0.0.1:8080/webhooks/line
 package main
 
 import (
@@ -41,7 +45,7 @@ const address = "127.0.0.1:8080"
 var host = sangdam.Host("shop")
 
 func main() {
-	adapter, err := line.New(line.Options{})
+	adapter, err := line.New(line.Options{APIBase: os.Getenv("LINE_API_BASE"), DataAPIBase: os.Getenv("LINE_DATA_API_BASE")})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -74,6 +78,11 @@ type team struct {
 }
 
 func newTeam(ctx context.Context, p parts) (*team, error) {
+	for _, name := range []string{"LINE_CHANNEL_ID", "LINE_CHANNEL_SECRET", "LINE_CHANNEL_TOKEN"} {
+		if p.env(name) == "" {
+			return nil, fmt.Errorf("%s is not set; LINE's console shows it, and so does lineemu, which plays LINE", name)
+		}
+	}
 	keys, err := seal.Ephemeral()
 	if err != nil {
 		return nil, err
@@ -92,7 +101,7 @@ func newTeam(ctx context.Context, p parts) (*team, error) {
 // Handler serves LINE's webhooks, the web hooks of rules, and the ticket service.
 func (t *team) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/webhooks/", t.eng.Webhooks())
+	mux.Handle("/webhooks/line", t.eng.AccountWebhook(t.account.Token))
 	mux.Handle("POST /hook", t.bridge)
 	mux.Handle("/service/", http.StripPrefix("/service", t.service))
 	return mux
@@ -100,8 +109,7 @@ func (t *team) Handler() http.Handler {
 
 func (t *team) run(ctx context.Context) error {
 	srv := &http.Server{Addr: address, Handler: t.Handler(), ReadTimeout: 10 * time.Second}
-	fmt.Printf("LINE's webhook leads to http://%s/webhooks/%s; tickets are at http://%s/service/tickets\n", address,
-		t.account.Token, address)
+	fmt.Printf("LINE's webhook leads to http://%[1]s/webhooks/line; tickets are at http://%[1]s/service/tickets\n", address)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(srv.ListenAndServe)
 	group.Go(func() error { return t.eng.Run(ctx) })

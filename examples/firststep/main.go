@@ -7,8 +7,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log"
 	"net/http"
@@ -31,11 +33,9 @@ import (
 func main() {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	dir := "firststep-data"
-	if len(os.Args) > 1 {
-		dir = os.Args[1]
-	}
-	said, err := run(ctx, dir)
+	flag.Usage = func() { fmt.Fprintln(os.Stderr, "usage: firststep [directory of the data]") }
+	flag.Parse()
+	said, err := run(ctx, cmp.Or(flag.Arg(0), "firststep-data"))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -4,6 +4,10 @@
 // seal.Ephemeral, as examples/helpdesk does.
 //
 //	LINE_CHANNEL_ID=… LINE_CHANNEL_SECRET=… LINE_CHANNEL_TOKEN=… go run ./examples/quickstart
+//
+// Without an account at LINE, an emulator plays LINE and prints the variables:
+//
+//	go run ./channel/line/linetest/cmd/lineemu -webhook http://127.0.0.1:8080/
 package main
 
 import (
@@ -38,6 +42,11 @@ func main() {
 }
 
 func run(ctx context.Context, ln net.Listener, env func(string) string) error {
+	for _, name := range []string{"LINE_CHANNEL_ID", "LINE_CHANNEL_SECRET", "LINE_CHANNEL_TOKEN"} {
+		if env(name) == "" {
+			return fmt.Errorf("%s is not set; LINE's console shows it, and so does lineemu, which plays LINE", name)
+		}
+	}
 	lineAdapter, errLine := line.New(line.Options{APIBase: env("LINE_API_BASE"), DataAPIBase: env("LINE_DATA_API_BASE")})
 	keys, errKeys := seal.Ephemeral()
 	eng, errNew := sangdam.New(sangdam.Config{DB: memory.New(memory.Options{}), Sealer: keys, Adapters: []adapter.Adapter{lineAdapter}})

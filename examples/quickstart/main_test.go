@@ -48,5 +48,5 @@ func TestMissingCredentialsAreNamed(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = ln.Close() })
 	err = run(t.Context(), ln, func(string) string { return "" })
-	require.ErrorContains(t, err, "channel_id")
+	require.ErrorContains(t, err, "LINE_CHANNEL_ID is not set")
 }

@@ -10,10 +10,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"html/template"
 	"log"
@@ -46,14 +48,12 @@ var host, mina = sangdam.Host("shop"), sangdam.AgentPrincipal("shop", "mina")
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	dir := "webchat-data"
-	if len(os.Args) > 1 {
-		dir = os.Args[1]
-	}
+	flag.Usage = func() { fmt.Fprintln(os.Stderr, "usage: webchat [directory of the data]") }
+	flag.Parse()
 	ln, err := net.Listen("tcp", "127.0.0.1:8080")
 	if err == nil {
 		fmt.Println("The shop is at http://127.0.0.1:8080/")
-		err = run(ctx, ln, dir)
+		err = run(ctx, ln, cmp.Or(flag.Arg(0), "webchat-data"))
 	}
 	if err != nil {
 		log.Fatal(err)

@@ -77,12 +77,17 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	for _, f := range faults {
 		srv.AddFault(f)
 	}
+	hint := ""
+	if o.WebhookURL == "" {
+		hint = "no -webhook is given: what customers write reaches nobody until that program sets its address; examples/helpdesk and\n" +
+			"examples/quickstart are reached by -webhook http://127.0.0.1:8080/webhooks/line\n"
+	}
 	return emukit.Serve(ctx, func(at []net.Addr) {
-		fmt.Fprintf(out, `LINE emulator on http://%[1]s, bot user id %[2]s
+		fmt.Fprintf(out, `LINE emulator on http://%[1]s, a customer's phone is that page; bot user id %[2]s
 For a program that is to talk to it, such as examples/helpdesk or examples/quickstart:
 export LINE_API_BASE=http://%[1]s LINE_DATA_API_BASE=http://%[1]s
 export LINE_CHANNEL_ID=%[3]s LINE_CHANNEL_SECRET=%[4]s LINE_CHANNEL_TOKEN=%[5]s
-`, at[0], srv.BotUserID(), srv.ChannelID(), srv.ChannelSecret(), srv.ChannelToken())
+%[6]s`, at[0], srv.BotUserID(), srv.ChannelID(), srv.ChannelSecret(), srv.ChannelToken(), hint)
 	}, emukit.Web(*addr, srv))
 }
 

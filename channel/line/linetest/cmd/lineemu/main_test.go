@@ -31,7 +31,7 @@ func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	n, err := o.b.Write(p)
-	if strings.Contains(o.b.String(), "LINE_CHANNEL_TOKEN=") {
+	if strings.Contains(o.b.String(), "LINE_CHANNEL_TOKEN=") { // and what follows it, which is written with it
 		o.once.Do(func() { close(o.ready) })
 	}
 	return n, err
@@ -66,6 +66,7 @@ func TestServesUntilItIsStopped(t *testing.T) {
 	}
 	require.Contains(t, out.String(), "export LINE_API_BASE="+base+" LINE_DATA_API_BASE="+base+"\n")
 	require.Contains(t, out.String(), "export LINE_CHANNEL_ID=42 LINE_CHANNEL_SECRET=sec LINE_CHANNEL_TOKEN=tok\n")
+	require.Contains(t, out.String(), "no -webhook is given: what customers write reaches nobody")
 	code, _ := get("/v2/bot/info")
 	require.Equal(t, 500, code, "the fault")
 	code, _ = get("/v2/bot/info")
