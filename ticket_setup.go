@@ -120,9 +120,10 @@ func free[T any](u *unit, k definition[T], unique string, value []byte, own, wha
 	return errs.New(errs.AlreadyExists, "sangdam: %s %s has this %s already; choose another", k.name, k.id(&other), what)
 }
 
-// SaveCategory adds a category to a tree (an empty Category.ID is filled), or
-// changes the names, the offer and the position of one that is there. Version
-// is that of the whole tree, 0 while it has no category.
+// SaveCategory adds a category to a tree, or changes the names, the offer and the
+// position of one that is there. A new one has an empty Category.ID; the id that
+// it gets is Saved.ID. Version is that of the whole tree, 0 while it has no
+// category.
 type SaveCategory struct {
 	Key      Key             `json:"-"`
 	Tree     ticket.TreeKind `json:"tree"`

@@ -135,7 +135,7 @@ func (t Tree) Add(c Category, now time.Time) (Tree, error) {
 func (t Tree) Change(c Category, now time.Time) (Tree, error) {
 	old, ok := t.Categories[c.ID]
 	if !ok {
-		return t, errs.New(errs.NotFound, "ticket: there is no category %s", c.ID)
+		return t, errs.New(errs.NotFound, "ticket: there is no category %s; a new one is saved without an id", c.ID)
 	}
 	c.Parent, c.CreatedAt, c.UpdatedAt = old.Parent, old.CreatedAt, now
 	return t.with(c)

@@ -419,6 +419,8 @@ func TestCategories(t *testing.T) {
 		}
 	}
 
+	_, err = tree.Change(ticket.Category{ID: "new", Names: names("New")}, start)
+	require.ErrorContains(t, err, "there is no category new; a new one is saved without an id")
 	renamed, err := tree.Change(ticket.Category{ID: "ship", Names: names("Delivery"), Parent: "moon"}, start.Add(time.Hour))
 	require.NoError(t, err)
 	require.Equal(t, ticket.CategoryID("order"), renamed.Categories["ship"].Parent)
