@@ -91,7 +91,22 @@ func (e *Engine) WaitsForTurn(ctx context.Context, ws WorkspaceID, backlog bool)
 	return time.Since(began)
 }
 
-// HasBacklog tells whether the workspace's router carries out more than a transaction takes.
+// FullBatches and Together are from how many batches on there is a backlog, and how
+// many decisions a full one has.
+const FullBatches, Together = fullBatches, maxTogether
+
+// AwaitTurn waits for the turn as a customer's transaction does, says whether it was
+// had, and gives it back.
+func (e *Engine) AwaitTurn(ctx context.Context, ws WorkspaceID) bool {
+	r := e.routers.find(ws)
+	had := r.takeTurn(ctx, placeWithin)
+	if had {
+		r.giveTurn()
+	}
+	return had
+}
+
+// HasBacklog tells whether one full batch of the workspace's router comes after the other.
 func (e *Engine) HasBacklog(ws WorkspaceID) bool { return e.routers.find(ws).backlog.Load() }
 
 // TurnTaken tells whether somebody has the turn of the workspace's router.

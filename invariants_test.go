@@ -142,11 +142,17 @@ func (s *stateOfWorld) readConversation(ctx context.Context, tx store.Tx, c conv
 		if len(grams) == 0 {
 			continue
 		}
-		hits, err := tx.Search().Find(ctx, grams, driver.SearchHit{}, 1000)
-		if err != nil {
-			return err
+		for last := (driver.SearchHit{}); !s.indexed[m.ID]; {
+			hits, err := tx.Search().Find(ctx, grams, last, 1000)
+			if err != nil {
+				return err
+			}
+			s.indexed[m.ID] = slices.ContainsFunc(hits, func(h driver.SearchHit) bool { return h.Message == m.ID && h.Conversation == c.ID })
+			if len(hits) < 1000 {
+				break
+			}
+			last = hits[999]
 		}
-		s.indexed[m.ID] = slices.ContainsFunc(hits, func(h driver.SearchHit) bool { return h.Message == m.ID && h.Conversation == c.ID })
 	}
 	it, err := tx.Work().Item(ctx, routing.ItemID(c.ID))
 	if errors.Is(err, store.ErrNotFound) {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -235,26 +237,63 @@ func TestDecisionsInATransactionWhoseReplyIsLost(t *testing.T) {
 	}
 }
 
-// TestBesideABacklogNobodyWaitsForTheTurn: while the router carries out more than a
-// transaction takes, what customers write is stored without waiting for it.
+// TestBesideABacklogNobodyWaitsForTheTurn: while the router carries one full batch out
+// after the other, what customers write is stored without waiting for it.
 func TestBesideABacklogNobodyWaitsForTheTurn(t *testing.T) {
 	inPlacing(t, func(w *world, _ *saboteur, k *keeper, assigned map[routing.ItemID]int) {
-		const n = 100
+		const full, rest = sangdam.FullBatches + 1, 36
+		const n = full*sangdam.Together + rest
 		for i := range n {
 			w.line.User(fmt.Sprint("customer", i)).SendText("hello")
 		}
 		w.settle()
-		beside := map[int]bool{}
+		type batch struct {
+			size   int
+			beside bool
+		}
+		var got []batch
 		k.before = func(_ context.Context, _ driver.Tx, want driver.Wanted) error {
-			beside[len(want.Items)] = w.eng.HasBacklog(ws)
+			got = append(got, batch{len(want.Items), w.eng.HasBacklog(ws)})
 			return nil
 		}
 		w.online("a1", "a2")
 		w.settle()
 		w.once(n, assigned)
-		require.Equal(t, map[int]bool{64: true, n - 64: false}, beside)
-		require.Equal(t, 20*time.Millisecond, w.eng.WaitsForTurn(w.ctx, ws, false))
+		want := slices.Repeat([]batch{{sangdam.Together, false}}, full)
+		want[full-1].beside = true
+		require.Equal(t, append(want, batch{rest, false}), got)
+		require.Equal(t, 60*time.Millisecond, w.eng.WaitsForTurn(w.ctx, ws, false))
 		require.Zero(t, w.eng.WaitsForTurn(w.ctx, ws, true))
+	})
+}
+
+// TestTheTurnIsGivenUpBetweenBatches: whoever waits for the router's turn while that
+// carries out several batches has it before the next one. A router that kept it left
+// what customers bring to itself, and so had a full batch again.
+func TestTheTurnIsGivenUpBetweenBatches(t *testing.T) {
+	inPlacing(t, func(w *world, _ *saboteur, k *keeper, assigned map[routing.ItemID]int) {
+		const n = 3 * sangdam.Together
+		for i := range n {
+			w.line.User(fmt.Sprint("customer", i)).SendText("hello")
+		}
+		w.settle()
+		var order []string
+		k.before = func(context.Context, driver.Tx, driver.Wanted) error {
+			order = append(order, "batch")
+			if len(order) == 1 {
+				go func() {
+					if w.eng.AwaitTurn(w.ctx, ws) {
+						order = append(order, "other")
+					}
+				}()
+				synctest.Wait()
+			}
+			return nil
+		}
+		w.online("a1", "a2")
+		w.settle()
+		w.once(n, assigned)
+		require.Equal(t, []string{"batch", "other", "batch", "batch"}, order)
 	})
 }
 

@@ -134,8 +134,8 @@ type router struct {
 	// turn is had by whoever asks the Board for decisions, tells it rows or settles:
 	// the router, or a transaction that decides on what it brings (placing).
 	turn chan struct{}
-	// backlog says that more waits than a transaction takes, so that the turn is kept
-	// from one to the next: nobody waits for it.
+	// backlog says that one full batch comes after the other, so that the turn is free
+	// for a moment only: nobody waits for it.
 	backlog atomic.Bool
 
 	boardMu  sync.Mutex // guards what follows
@@ -623,31 +623,42 @@ func (out *fresh) load(ctx context.Context, tx store.Tx, agents map[routing.Agen
 	return nil
 }
 
-// decide asks the Board until it is quiet and carries the decisions out. Once
-// ctx has ended it asks no more: however much waits, stopping is not held up.
+// fullBatches is how many full batches the router carries out in a row before that
+// is a backlog.
+const fullBatches = 8
+
+// decide asks the Board until it is quiet and carries the decisions out, each batch
+// in a turn of its own: transactions that decide on what they bring come in between
+// and take of what waits, so that there is less of it. Only a backlog makes them go on
+// without the router. Once ctx has ended it asks no more: however much waits, stopping
+// is not held up.
 func (r *router) decide(ctx, drain context.Context) error {
 	now, err := r.clock.now(ctx, r.e)
 	if err != nil {
 		return err
 	}
-	return r.inTurn(func() error {
-		defer r.backlog.Store(false)
-		r.boardMu.Lock()
-		r.board.Tick(now)
-		r.refusals = nil
-		r.boardMu.Unlock()
-		for ctx.Err() == nil {
+	defer r.backlog.Store(false)
+	r.boardMu.Lock()
+	r.refusals = nil
+	r.boardMu.Unlock()
+	for full, left := 0, true; left && ctx.Err() == nil; {
+		err := r.inTurn(func() error {
+			r.boardMu.Lock()
+			r.board.Tick(now)
+			r.boardMu.Unlock()
 			batch := r.next(now, maxTogether)
-			if len(batch) == 0 {
-				return nil
+			if full++; len(batch) < maxTogether {
+				full = 0
 			}
-			r.backlog.Store(len(batch) == maxTogether)
-			if err := r.carryOut(drain, batch); err != nil {
-				return err
-			}
+			r.backlog.Store(full > fullBatches)
+			left = len(batch) > 0
+			return r.carryOut(drain, batch)
+		})
+		if err != nil {
+			return err
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 func (r *router) next(now time.Time, limit int) []routing.Decision {
