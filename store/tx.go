@@ -68,7 +68,7 @@ func over(fn func(context.Context, Tx) error) func(context.Context, driver.Tx) e
 type tx struct {
 	driver.Session
 	rows  driver.Tx
-	items map[routing.ItemID]routing.Item          // as last seen or written here
+	items map[routing.ItemID]knownItem             // as last seen or written here
 	extra map[[2]string]map[string]json.RawMessage // members of documents read here that this program does not know, by kind and id
 }
 

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/sangdam/sangdam/internal/errs"
@@ -60,21 +62,40 @@ type work struct {
 	t *tx
 }
 
-// seen remembers an item as this transaction knows it, so that saving it needs
-// no second read.
-func (w *work) seen(it routing.Item) {
+// knownItem is an item as this transaction knows it, so that saving it needs no second
+// read. One that the transaction wrote needs none for anything: until it ends nobody
+// else changes the row. Only the Seq of a new one is to be read once.
+type knownItem struct {
+	routing.Item
+	written bool
+}
+
+func (w *work) seen(it routing.Item, written bool) {
 	if w.t.items == nil {
-		w.t.items = map[routing.ItemID]routing.Item{}
+		w.t.items = map[routing.ItemID]knownItem{}
 	}
-	w.t.items[it.ID] = it
+	it = copyOfItem(it)
+	jsondoc.Times(&it)
+	w.t.items[it.ID] = knownItem{it, written || w.t.items[it.ID].written}
+}
+
+// copyOfItem is an item for somebody who may change what it points to.
+func copyOfItem(it routing.Item) routing.Item {
+	it.Presences, it.Uses, it.Skills = slices.Clone(it.Presences), slices.Clone(it.Uses), slices.Clone(it.Skills)
+	it.Declined, it.Visited, it.Overflowed = slices.Clone(it.Declined), slices.Clone(it.Visited), slices.Clone(it.Overflowed)
+	it.Attributes = maps.Clone(it.Attributes)
+	return it
 }
 
 func (w *work) Item(ctx context.Context, id routing.ItemID) (routing.Item, error) {
+	if known := w.t.items[id]; known.written && known.Seq != 0 {
+		return copyOfItem(known.Item), nil
+	}
 	var list []routing.Item
 	err := w.Items(ctx, []routing.ItemID{id}, func(it routing.Item) { list = append(list, it) })
 	it, err := only(list, err, "item")
 	if err == nil {
-		w.seen(it)
+		w.seen(it, false)
 	}
 	return it, err
 }
@@ -89,8 +110,10 @@ func (w *work) SaveItem(ctx context.Context, it routing.Item) (int64, error) {
 	}
 	v, err := w.WorkRepo.SaveItem(ctx, it)
 	if err == nil {
-		it.Version = v
-		w.seen(it)
+		if it.Version, it.Seq = v, 0; old != nil {
+			it.Seq = old.Seq
+		}
+		w.seen(it, true)
 	}
 	return v, err
 }
@@ -134,7 +157,7 @@ func (w *work) old(ctx context.Context, it routing.Item) (*routing.Item, error) 
 		return nil, nil
 	}
 	if known, ok := w.t.items[it.ID]; ok && known.Version == it.Version {
-		return &known, nil
+		return &known.Item, nil
 	}
 	old, err := w.Item(ctx, it.ID)
 	if err != nil && errs.KindOf(err) != errs.NotFound {
@@ -160,7 +183,7 @@ func (w *work) change(ctx context.Context, k driver.WorkKey, decide func(transit
 	if err := w.Put(ctx, c); err != nil {
 		return transition.Change{}, err
 	}
-	w.seen(c.Item)
+	w.seen(c.Item, true)
 	return c, nil
 }
 

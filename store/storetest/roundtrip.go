@@ -210,6 +210,57 @@ var roundTripRules = []rule{
 		e.same(w, c.WorkStreams[w.ID])
 		e.same(q, c.Queues[q.ID])
 	}},
+	{name: "an item that a transaction wrote is read in it as others will", run: func(e *env) {
+		e.agent("a", units(9))
+		it := fullItem()
+		it.State, it.Agent = routing.ItemQueued, ""
+		var inside routing.Item
+		after := func(change func(ctx context.Context, tx store.Tx, it routing.Item) error) {
+			e.update(func(ctx context.Context, tx store.Tx) error {
+				if err := change(ctx, tx, it); err != nil {
+					return err
+				}
+				spoilt, err := tx.Work().Item(ctx, it.ID)
+				if err != nil {
+					return err
+				}
+				spoilt.Uses[0].Units, spoilt.Skills[0].Level, spoilt.Attributes["spoilt"] = 77, 77, "yes"
+				inside, err = tx.Work().Item(ctx, it.ID)
+				return err
+			})
+			stored := e.loadItem(it.ID)
+			e.same(stored, inside)
+			it = stored
+		}
+		save := func(ctx context.Context, tx store.Tx, it routing.Item) error {
+			_, err := tx.Work().SaveItem(ctx, it)
+			return err
+		}
+		after(save)
+		it.Priority, it.Seq = 9, 0 // the order of creation stays
+		after(save)
+		it.EnteredAt = it.EnteredAt.Add(time.Nanosecond).In(time.FixedZone("", 3600))
+		after(save)
+		require.NotZero(e, it.Seq)
+		var as routing.AssignmentID
+		after(func(ctx context.Context, tx store.Tx, it routing.Item) error {
+			r := e.assigning(it, "a")
+			as = r.Assignment.ID
+			return tx.Work().Reserve(ctx, r)
+		})
+		require.Equal(e, routing.AgentID("a"), it.Agent)
+		after(func(ctx context.Context, tx store.Tx, it routing.Item) error {
+			if _, err := tx.Work().EndAssignment(ctx, it.ID, as, routing.EndClosed, routing.ItemQueued, moment(9)); err != nil {
+				return err
+			}
+			back, err := tx.Work().Item(ctx, it.ID)
+			if err != nil {
+				return err
+			}
+			back.Priority = 1
+			return save(ctx, tx, back)
+		})
+	}},
 	{name: "what was stored or loaded is nobody else's", run: func(e *env) {
 		c := e.conv("t")
 		c.Attributes = map[string]string{"k": "v"}
