@@ -623,59 +623,6 @@ func (out *fresh) load(ctx context.Context, tx store.Tx, agents map[routing.Agen
 	return nil
 }
 
-// fullBatches is how many full batches the router carries out in a row before that
-// is a backlog.
-const fullBatches = 8
-
-// decide asks the Board until it is quiet and carries the decisions out, each batch
-// in a turn of its own: transactions that decide on what they bring come in between
-// and take of what waits, so that there is less of it. Only a backlog makes them go on
-// without the router. Once ctx has ended it asks no more: however much waits, stopping
-// is not held up.
-func (r *router) decide(ctx, drain context.Context) error {
-	now, err := r.clock.now(ctx, r.e)
-	if err != nil {
-		return err
-	}
-	defer r.backlog.Store(false)
-	r.boardMu.Lock()
-	r.refusals = nil
-	r.boardMu.Unlock()
-	for full, left := 0, true; left && ctx.Err() == nil; {
-		err := r.inTurn(func() error {
-			r.boardMu.Lock()
-			r.board.Tick(now)
-			r.boardMu.Unlock()
-			batch := r.next(now, maxTogether)
-			if full++; len(batch) < maxTogether {
-				full = 0
-			}
-			r.backlog.Store(full > fullBatches)
-			left = len(batch) > 0
-			return r.carryOut(drain, batch)
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r *router) next(now time.Time, limit int) []routing.Decision {
-	r.boardMu.Lock()
-	defer r.boardMu.Unlock()
-	r.keepJournal(now)
-	var out []routing.Decision
-	for len(out) < limit {
-		d, ok := r.decideOne()
-		if !ok {
-			break
-		}
-		out = append(out, d)
-	}
-	return out
-}
-
 // sleep waits for rows, a hint, the Board's next wake-up, or the time at which the
 // feed is to be read.
 func (r *router) sleep(ctx context.Context, hints <-chan struct{}, feed *follower) {
