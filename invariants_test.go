@@ -147,7 +147,8 @@ func (s *stateOfWorld) readConversation(ctx context.Context, tx store.Tx, c conv
 			if err != nil {
 				return err
 			}
-			s.indexed[m.ID] = slices.ContainsFunc(hits, func(h driver.SearchHit) bool { return h.Message == m.ID && h.Conversation == c.ID })
+			is := func(h driver.SearchHit) bool { return h.Message == m.ID && h.Conversation == c.ID }
+			s.indexed[m.ID] = slices.ContainsFunc(hits, is)
 			if len(hits) < 1000 {
 				break
 			}
