@@ -92,3 +92,21 @@ func TestEveryPageFitsNarrowScreens(t *testing.T) {
 		}
 	}
 }
+
+// On a phone every entry of the navigation is in sight, with its word, for an
+// administrator too, who has the most of them; words stay within their entries.
+func TestTheNavigationFitsAPhone(t *testing.T) {
+	w := newWorld(t)
+	p := w.open(browsertest.Open(t), "admin")
+	for _, lang := range []string{"en", "ko", "ja"} {
+		p.do(chromedp.EmulateViewport(1200, 800))
+		p.inLanguage(lang)
+		p.do(chromedp.EmulateViewport(360, 740))
+		p.openPage("/operations")
+		require.Empty(t, eval[[]string](p, `[...document.querySelectorAll(".rail li a, .rail-button")].filter(e => e.offsetParent).filter(e => {
+			const r = e.getBoundingClientRect(), word = document.createRange(); word.selectNodeContents(e.querySelector("span:last-child"));
+			const s = word.getBoundingClientRect();
+			return r.left < 0 || r.right > innerWidth + 1 || s.left < r.left - 1 || s.right > r.right + 1; }).map(e => e.textContent)`), lang)
+		p.shot("navigation-" + lang)
+	}
+}
