@@ -260,6 +260,20 @@ var mutations = []mutation{
 		"./store/seal/tinkseal", "TestMovedCiphertextDoesNotOpen"},
 
 	// The end of a unit.
+	{"unit: the router keeps the turn from batch to batch", "router_decisions.go",
+		"left = len(batch) > 0\n\t\t\treturn r.carryOut(drain, batch)",
+		"for ; len(batch) > 0 && err == nil; batch = r.next(now, maxTogether) {\n\t\t\t\terr = r.carryOut(drain, batch)\n\t\t\t}" +
+			"\n\t\t\tleft = false\n\t\t\treturn err",
+		".", "TestTheTurnIsGivenUpBetweenBatches"},
+	{"unit: one full batch is a backlog", "router_decisions.go",
+		"r.backlog.Store(full > fullBatches)", "r.backlog.Store(full > 0)",
+		".", "TestBesideABacklogNobodyWaitsForTheTurn"},
+	{"unit: whoever changes an item that was written changes what is read next", "store/work.go",
+		"return copyOfItem(known.Item), nil", "return known.Item, nil",
+		"./store/memory", "TestStore"},
+	{"unit: an item that was written has times that no store keeps", "store/work.go",
+		"\tjsondoc.Times(&it)\n", "",
+		"./store/memory", "TestStore"},
 	{"unit: what a decision rests on may change", "unit_guards.go",
 		"if u.writes(g) {", "if u.writes(g) || g.key != \"\" {",
 		".", "TestWhatADecisionRestsOnIsGuarded|TestADecisionRestsOnTheLease"},
