@@ -103,10 +103,13 @@ func TestTheNavigationFitsAPhone(t *testing.T) {
 		p.inLanguage(lang)
 		p.do(chromedp.EmulateViewport(360, 740))
 		p.openPage("/operations")
-		require.Empty(t, eval[[]string](p, `[...document.querySelectorAll(".rail li a, .rail-button")].filter(e => e.offsetParent).filter(e => {
-			const r = e.getBoundingClientRect(), word = document.createRange(); word.selectNodeContents(e.querySelector("span:last-child"));
+		require.Empty(t, eval[[]string](p, `[...document.querySelectorAll(".rail li a, .rail-button")].filter(e => {
+			if (!e.offsetParent) return false;
+			const r = e.getBoundingClientRect(), word = document.createRange();
+			word.selectNodeContents(e.querySelector("span:last-child"));
 			const s = word.getBoundingClientRect();
-			return r.left < 0 || r.right > innerWidth + 1 || s.left < r.left - 1 || s.right > r.right + 1; }).map(e => e.textContent)`), lang)
+			return r.left < 0 || r.right > innerWidth + 1 || s.left < r.left - 1 || s.right > r.right + 1;
+		}).map(e => e.textContent)`), lang)
 		p.shot("navigation-" + lang)
 	}
 }
