@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sangdam/sangdam/channel"
@@ -355,15 +356,37 @@ func (u *unit) agentSilent(agent routing.AgentID) error {
 	return u.lose(a)
 }
 
-// anybodyOnline tells a channel whether an agent of the account's desk is there.
+// workDesk is a desk of a workspace.
+type workDesk struct {
+	ws   WorkspaceID
+	desk routing.DeskID
+}
+
+// askedTogether is how many agents anybodyOnline reads at once.
+const askedTogether = 50
+
+// anybodyOnline tells a channel whether an agent of the account's desk is there. Every
+// page that a visitor opens asks this, so it reads as little as it can: first whom it
+// found last time, who is mostly there still, and then the desk's members, some at a
+// time, until one is. No store lists who is online, so that all members of a desk are
+// read while nobody is; agents of other desks never are.
 func (u *unit) anybodyOnline(acct channel.Account) (bool, error) {
-	agents, err := u.tx.Agents().Agents(u.ctx)
-	if err != nil {
-		return false, err
+	at := workDesk{u.s.ws, acct.Desk}
+	var first []routing.AgentID
+	if last, known := u.e.present.Load(at); known && u.s.member(acct.Desk, last.(routing.AgentID)) {
+		first = []routing.AgentID{last.(routing.AgentID)}
 	}
-	for _, a := range agents {
-		if a.State.Presence == routing.Online && !a.Disabled && u.s.member(acct.Desk, a.ID) {
-			return true, nil
+	groups := slices.Collect(slices.Chunk(u.s.routing.Members[acct.Desk], askedTogether))
+	for _, some := range slices.Insert(groups, 0, first) {
+		agents, err := u.tx.Agents().Named(u.ctx, some)
+		if err != nil {
+			return false, err
+		}
+		for _, a := range agents {
+			if a.State.Presence == routing.Online && !a.Disabled {
+				u.e.present.Store(at, a.ID)
+				return true, nil
+			}
 		}
 	}
 	return false, nil

@@ -210,6 +210,7 @@ type Engine struct {
 	routers     routerSet
 	streams     streams
 	visitors    visitorHub
+	present     sync.Map // workDesk to the routing.AgentID who was online there last
 	running     atomic.Bool
 	ready       atomic.Bool
 	unindexed   workspaceSet

@@ -2,6 +2,7 @@ package sangdam_test
 
 import (
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -329,6 +330,48 @@ func TestAvailabilityReadsAsMuchHoweverManyWait(t *testing.T) {
 		}
 		w.settle()
 		require.Equal(t, before, asked())
+	})
+}
+
+// Nor does it cost more with every agent that the workspace has: somebody who is there is
+// found at once, and where nobody is, the desk's own members are read and no others.
+func TestAvailabilityReadsAsMuchHoweverManyAgentsThereAre(t *testing.T) {
+	replay(t, everywhere, func(t *testing.T, w *replayWorld) {
+		v := w.visitor("Mina")
+		asked := func(there bool) int64 {
+			least := int64(math.MaxInt64)
+			for range 5 { // the engine may read something of its own meanwhile
+				before := w.db.Backend().Stats().RowsRead
+				a, err := v.port().Availability(w.ctx, v.ref)
+				least = min(least, w.db.Backend().Stats().RowsRead-before)
+				require.NoError(t, err)
+				require.Equal(t, there, a.Agents)
+			}
+			return least
+		}
+		hire := func(prefix string, on bool) {
+			for i := range 30 {
+				a := routing.AgentID(fmt.Sprint(prefix, i))
+				w.newAgent(a)
+				if on {
+					require.NoError(t, w.eng.AddToDesk(w.ctx, w.host, sangdam.AddToDesk{Desk: "support", Agent: a}))
+				}
+			}
+			w.online(routing.AgentID(prefix+"0"), routing.AgentID(prefix+"1"))
+		}
+		w.online("a2")
+		somebody := asked(true)
+		hire("b", false)
+		require.Equal(t, somebody, asked(true))
+		hire("a1-", true) // before a2 in the list of the desk
+		require.Equal(t, somebody, asked(true), "who was there last time is asked for first")
+		for _, a := range []routing.AgentID{"a2", "a1-0", "a1-1"} {
+			require.NoError(t, w.eng.SetPresence(w.ctx, w.host, sangdam.SetPresence{Agent: a, Presence: routing.Offline}))
+		}
+		w.settle()
+		nobody := asked(false)
+		hire("c", false)
+		require.Equal(t, nobody, asked(false))
 	})
 }
 

@@ -222,6 +222,9 @@ type AgentRepo interface {
 	Agent(ctx context.Context, id routing.AgentID) (routing.Agent, error)
 	// Agents lists all ordered by id, with state.
 	Agents(ctx context.Context) ([]routing.Agent, error)
+	// Named lists those of the ids that exist, ordered by id, with state; none for no
+	// ids. It reads no others.
+	Named(ctx context.Context, ids []routing.AgentID) ([]routing.Agent, error)
 	// SaveAgent creates (Version 0; presence Offline) or replaces the settings and
 	// raises EligRev; a Version that is not the stored one is a clash (Update runs
 	// again); ErrAlreadyExists when created twice. State is ignored. Returns the

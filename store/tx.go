@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -243,6 +244,13 @@ func (r agents) Agent(ctx context.Context, id routing.AgentID) (routing.Agent, e
 
 func (r agents) Agents(ctx context.Context) ([]routing.Agent, error) {
 	return r.AgentRepo.Agents(ctx, nil)
+}
+
+func (r agents) Named(ctx context.Context, ids []routing.AgentID) ([]routing.Agent, error) {
+	if len(ids) == 0 { // which would be all
+		return nil, nil
+	}
+	return r.AgentRepo.Agents(ctx, slices.Compact(slices.Sorted(slices.Values(ids))))
 }
 
 func (r agents) SetPresence(ctx context.Context, id routing.AgentID, p routing.Presence, reason string, now time.Time) (routing.Agent,

@@ -106,6 +106,24 @@ var agentRules = []rule{
 			return err
 		})
 	}},
+	{name: "agents are found by their ids, each once, and nobody by none", run: func(e *env) {
+		for _, id := range []routing.AgentID{"b", "B", "a", "김"} {
+			e.agent(id, units(1))
+		}
+		e.view(func(ctx context.Context, tx store.Tx) error {
+			found, err := tx.Agents().Named(ctx, []routing.AgentID{"김", "nobody", "b", "김"})
+			require.NoError(e, err)
+			require.Len(e, found, 2)
+			require.Equal(e, []routing.AgentID{"b", "김"}, []routing.AgentID{found[0].ID, found[1].ID})
+			require.Equal(e, routing.Online, found[1].State.Presence)
+			for _, none := range [][]routing.AgentID{nil, {}} {
+				found, err = tx.Agents().Named(ctx, none)
+				require.NoError(e, err)
+				require.Empty(e, found)
+			}
+			return nil
+		})
+	}},
 	{name: "a heart-beat is seen, has no version, and touches nobody offline", run: func(e *env) {
 		e.agent("on", units(1))
 		e.agent("off", units(1))
