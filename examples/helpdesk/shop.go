@@ -6,6 +6,8 @@ import (
 	"html/template"
 	"net/http"
 
+	"golang.org/x/text/language"
+
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/webchat"
@@ -47,7 +49,8 @@ func (h *helpdesk) seedShop(ctx context.Context) error {
 	form := webchat.Texts{"": h.o.home + "/help/?lang=en", "ko": h.o.home + "/help/?lang=ko", "ja": h.o.home + "/help/?lang=ja"}
 	settings, err := json.Marshal(webchat.Settings{Color: "#2f5bea", FormURL: form, Consent: &webchat.Consent{Version: "demo",
 		Texts: webchat.Texts{
-			"": "What you write here is stored so that we can answer you.", "ko": "상담을 위해 대화 내용이 저장됩니다."}}})
+			"": "What you write here is stored so that we can answer you.", "ko": "상담을 위해 대화 내용이 저장됩니다.",
+			"ja": "お問い合わせ対応のため、会話の内容を保存します。"}}})
 	if err != nil {
 		return err
 	}
@@ -75,10 +78,16 @@ func (h *helpdesk) seedCategories(ctx context.Context) error {
 	return nil
 }
 
-// serveShop is a page as a shop would have it, with the widget on it.
-func (h *helpdesk) serveShop(w http.ResponseWriter, _ *http.Request) {
+// shopLanguages are those that the widget speaks; whoever reads none gets the first.
+var shopLanguages = language.NewMatcher([]language.Tag{language.English, language.Korean, language.Japanese})
+
+// serveShop is a page as a shop would have it, with the widget on it in the
+// language that the address asks for ("?lang=ko"), else the browser.
+func (h *helpdesk) serveShop(w http.ResponseWriter, r *http.Request) {
+	tag, _ := language.MatchStrings(shopLanguages, r.FormValue("lang"), r.Header.Get("Accept-Language"))
+	lang, _ := tag.Base()
 	w.Header().Set("Content-Security-Policy",
 		"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob: data:")
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_ = shopPage.Execute(w, h.shop) // the reader may be gone
+	_ = shopPage.Execute(w, map[string]string{"Account": h.shop, "Lang": lang.String()}) // the reader may be gone
 }
