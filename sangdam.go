@@ -262,7 +262,7 @@ func checkConfig(cfg Config) error {
 		return invalid("DB is nil; open a store first, e.g. sqlite.Open")
 	}
 	if isNil(cfg.Sealer) {
-		return invalid("Sealer is nil; make one with tinkseal.Open or tinkseal.Create")
+		return invalid("Sealer is nil; make one with tinkseal.OpenOrCreate, or seal.Ephemeral for a test")
 	}
 	if cfg.Policy != nil && isNil(cfg.Policy) || cfg.Blobs != nil && isNil(cfg.Blobs) {
 		return invalid("Policy or Blobs is a nil pointer or function; leave it out or make one")

@@ -179,3 +179,16 @@ func TestConfigurationIsTheCallersOwn(t *testing.T) {
 		require.Equal(t, "Hello!", stored.WorkStreams["line"].Messages[automated.Greeting][""])
 	})
 }
+
+// Whoever names an agent that nobody saved is told which, and what to do.
+func TestAnAgentWhoIsNotThereIsNamed(t *testing.T) {
+	inWorld(t, func(w *world) {
+		_, errSwitches := w.eng.SetSwitches(w.ctx, w.host, sangdam.SetSwitches{Agent: "mia"})
+		_, errInvite := w.eng.InviteAgent(w.ctx, w.host, sangdam.InviteAgent{Agent: "mia"})
+		for _, err := range []error{errSwitches, errInvite,
+			w.eng.SetPresence(w.ctx, w.host, sangdam.SetPresence{Agent: "mia", Presence: routing.Online})} {
+			require.ErrorIs(t, err, sangdam.ErrNotFound)
+			require.EqualError(t, err, "store: there is no agent mia: save the agent first or name another")
+		}
+	})
+}

@@ -239,7 +239,7 @@ type agents struct {
 
 func (r agents) Agent(ctx context.Context, id routing.AgentID) (routing.Agent, error) {
 	list, err := r.AgentRepo.Agents(ctx, []routing.AgentID{id})
-	return only(list, err, "agent")
+	return only(list, err, unsaved(id))
 }
 
 func (r agents) Agents(ctx context.Context) ([]routing.Agent, error) {
@@ -259,7 +259,7 @@ func (r agents) SetPresence(ctx context.Context, id routing.AgentID, p routing.P
 	if err != nil {
 		return routing.Agent{}, err
 	}
-	agent, err := only(rows.Agents, nil, "agent")
+	agent, err := only(rows.Agents, nil, unsaved(id))
 	if err != nil {
 		return routing.Agent{}, err
 	}
@@ -280,10 +280,15 @@ func (r agents) raise(ctx context.Context, ids ...routing.AgentID) error {
 	return r.t.rows.Work.Put(ctx, transition.Eligibility(rows.Agents))
 }
 
+// unsaved says of an agent whom a call names that there is none, and the remedy.
+func unsaved(id routing.AgentID) string {
+	return "agent " + string(id) + ": save the agent first or name another"
+}
+
 // only is the one row of a list, or ErrNotFound.
 func only[T any](list []T, err error, what string) (T, error) {
 	if err == nil && len(list) == 0 {
-		err = errs.New(errs.NotFound, "store: there is no such %s", what)
+		err = errs.New(errs.NotFound, "store: there is no %s", what)
 	}
 	if err != nil {
 		var none T

@@ -16,7 +16,10 @@
 // token for whoever is logged in there: such a visitor is a known contact and has
 // the same conversation on every device. Without it nobody can claim to be
 // anybody. "identity_key_next" is accepted besides while the key is exchanged.
-// Settings is the JSON form of [Settings].
+// Settings is the JSON form of [Settings], which must say what visitors agree to
+// before they write (Consent), or that the host asks for it elsewhere (NoConsent):
+//
+//	{"consent": {"version": "1", "texts": {"": "What you write here is stored so that we can answer you."}}}
 //
 // # How visitors speak
 //
